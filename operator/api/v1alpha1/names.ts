@@ -1,0 +1,28 @@
+/** The API group and version, and every label, annotation and finalizer that Towpath reads or writes. */
+export const GROUP = 'towpath.dev';
+export const VERSION = 'v1alpha1';
+export const API_VERSION = `${GROUP}/${VERSION}`;
+
+/** The environment of an Application that names none. */
+export const DEFAULT_ENVIRONMENT = 'default';
+
+/** On every applied object: the id of the target that owns it. */
+export const LABEL_TARGET = `${GROUP}/target`;
+/** On every applied object: `<namespace>/<application>/<environment> <group>/<kind>/<namespace>/<name>` (D1). */
+export const ANNOTATION_OWNER = `${GROUP}/owner`;
+/** On an object in Git: the wave it is applied in; an integer, default 0. */
+export const ANNOTATION_WAVE = `${GROUP}/wave`;
+/** On an object in Git: `enabled` allows pruning of kinds that are kept by default, `disabled` forbids pruning. */
+export const ANNOTATION_PRUNE = `${GROUP}/prune`;
+/** On an object in Git: `"true"` allows delete-and-create where an immutable field changed. */
+export const ANNOTATION_REPLACE = `${GROUP}/replace`;
+/** On an object in Git or on an Application: `"true"` takes over objects that no target owns. */
+export const ANNOTATION_ADOPT = `${GROUP}/adopt`;
+/** On an Application: any new value asks for a sync now. */
+export const ANNOTATION_SYNC_REQUESTED = `${GROUP}/sync-requested`;
+/** On an Application: `<environment>=<plan digest>` consents to a held prune. */
+export const ANNOTATION_PRUNE_CONSENT = `${GROUP}/prune-consent`;
+/** On an Application: `<environment>` gives up on a cluster that is gone when deleting. */
+export const ANNOTATION_ABANDON = `${GROUP}/abandon`;
+
+export const FINALIZER = `${GROUP}/finalizer`;
