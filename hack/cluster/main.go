@@ -20,12 +20,20 @@ import (
 	_ "k8s.io/component-base/metrics/prometheus/version"
 )
 
-const usage = "usage: cluster etcd|kube-apiserver|kube-controller-manager|kube-scheduler|kubectl [arguments]"
+const usage = `usage: cluster [--die-with-parent=PID] COMPONENT [arguments]
+
+components:
+  etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kubectl
+  certificate HOST...       prints a new authority, server and client certificate as JSON
+  exec PROGRAM [arguments]  becomes that program
+
+With --die-with-parent the process is killed when its parent, process PID, ends
+for whatever reason, kill -9 included.`
 
 func main() {
+	os.Args = withoutParentFlag(os.Args)
 	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, usage)
-		os.Exit(2)
+		fail(usage)
 	}
 	component := os.Args[1]
 	// Each component reads os.Args as if it had been started by itself.
@@ -41,10 +49,23 @@ func main() {
 		os.Exit(cli.Run(scheduler.NewSchedulerCommand()))
 	case "kubectl":
 		if err := cli.RunNoErrOutput(kubectl.NewDefaultKubectlCommand()); err != nil {
-			os.Exit(1)
+			// kubectl's own errors have been printed and have ended the process by now.
+			fail(err.Error())
+		}
+	case "certificate":
+		if err := printCertificates(os.Args[1:]); err != nil {
+			fail(err.Error())
+		}
+	case "exec":
+		if err := become(os.Args[1:]); err != nil {
+			fail(err.Error())
 		}
 	default:
-		fmt.Fprintln(os.Stderr, usage)
-		os.Exit(2)
+		fail(usage)
 	}
+}
+
+func fail(message string) {
+	fmt.Fprintln(os.Stderr, message)
+	os.Exit(2)
 }

@@ -1,0 +1,81 @@
+import { join } from 'node:path';
+
+/** Where a control plane keeps its files and listens. */
+export interface Layout {
+  directory: string;
+  apiPort: number;
+  etcdPort: number;
+  etcdPeerPort: number;
+  /** PEM text. */
+  ca: string;
+  adminToken: string;
+  /** Path of the admin's kubeconfig. */
+  kubeconfig: string;
+}
+
+/** The arguments of each component; all listen on 127.0.0.1 only. */
+export function etcdArgs(layout: Layout): string[] {
+  const client = `http://127.0.0.1:${layout.etcdPort}`;
+  const peer = `http://127.0.0.1:${layout.etcdPeerPort}`;
+  return [
+    `--data-dir=${join(layout.directory, 'etcd')}`,
+    `--listen-client-urls=${client}`,
+    `--advertise-client-urls=${client}`,
+    `--listen-peer-urls=${peer}`,
+    `--initial-advertise-peer-urls=${peer}`,
+    `--initial-cluster=default=${peer}`,
+    // A machine that loses power may lose the data of a test.
+    '--unsafe-no-fsync',
+    '--log-level=warn',
+  ];
+}
+
+export function apiServerArgs(layout: Layout): string[] {
+  const file = (name: string) => join(layout.directory, name);
+  return [
+    `--etcd-servers=http://127.0.0.1:${layout.etcdPort}`,
+    '--bind-address=127.0.0.1',
+    `--secure-port=${layout.apiPort}`,
+    `--tls-cert-file=${file('tls.crt')}`,
+    `--tls-private-key-file=${file('tls.key')}`,
+    `--token-auth-file=${file('tokens.csv')}`,
+    '--authorization-mode=RBAC',
+    '--service-account-issuer=https://kubernetes.default.svc',
+    `--service-account-key-file=${file('sa.pub')}`,
+    `--service-account-signing-key-file=${file('sa.key')}`,
+    '--service-cluster-ip-range=10.96.0.0/16',
+    '--allow-privileged=true',
+    // A loopback address is no valid endpoint of the kubernetes Service; nothing here uses that Service.
+    '--endpoint-reconciler-type=none',
+    '--v=1',
+  ];
+}
+
+export function controllerManagerArgs(layout: Layout): string[] {
+  const file = (name: string) => join(layout.directory, name);
+  return [
+    `--kubeconfig=${file('kube-controller-manager.kubeconfig')}`,
+    '--controllers=*,-nodeipam,-nodelifecycle',
+    '--use-service-account-credentials=true',
+    `--service-account-private-key-file=${file('sa.key')}`,
+    `--root-ca-file=${file('ca.crt')}`,
+    '--leader-elect=false',
+    '--secure-port=0',
+  ];
+}
+
+export function schedulerArgs(layout: Layout): string[] {
+  const kubeconfig = join(layout.directory, 'kube-scheduler.kubeconfig');
+  return [`--kubeconfig=${kubeconfig}`, '--leader-elect=false', '--secure-port=0'];
+}
+
+/** The nodes that kwok plays, and no others. */
+export const simulatedNode = { annotation: 'kwok.x-k8s.io/node', value: 'fake' } as const;
+
+export function kwokArgs(layout: Layout, stagesPath: string): string[] {
+  return [
+    `--kubeconfig=${layout.kubeconfig}`,
+    `--config=${stagesPath}`,
+    `--manage-nodes-with-annotation-selector=${simulatedNode.annotation}=${simulatedNode.value}`,
+  ];
+}

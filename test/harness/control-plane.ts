@@ -1,0 +1,180 @@
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { clusterBinary, kwokBinary, kwokStages } from '../../hack/programs.ts';
+import { newCertificates } from './certificates.ts';
+import { type Access, type Cluster, clusterOf, kubeConfigText } from './cluster.ts';
+import {
+  apiServerArgs,
+  controllerManagerArgs,
+  etcdArgs,
+  kwokArgs,
+  type Layout,
+  schedulerArgs,
+} from './components.ts';
+import { freePort, guarded, type RunningProcess, startProcess, temporaryDirectory } from './process.ts';
+import { createNodes, waitForController, waitUntilReady } from './ready.ts';
+
+export type { Cluster, KubectlResult } from './cluster.ts';
+export { namespaceFor, useControlPlane } from './use-control-plane.ts';
+
+export interface ControlPlaneOptions {
+  /** Runs kube-controller-manager (ServiceAccounts, garbage collection, namespace deletion); default true. */
+  controllers?: boolean;
+  /** Runs kube-scheduler; default: when there are nodes. */
+  scheduler?: boolean;
+  /** Simulated nodes (kwok), whose pods become ready at once; default 0. */
+  nodes?: number;
+  /** Keeps data, credentials, ports and kubeconfig here and leaves them; default: a directory that goes at the end. */
+  dataDir?: string;
+  /** The API server's port; default a free one, and with a dataDir the one it had. */
+  port?: number;
+  /** The processes outlive this one; default false. */
+  detached?: boolean;
+  /** Further arguments of kube-apiserver. */
+  apiServerArgs?: readonly string[];
+}
+
+export interface ControlPlane extends Cluster {
+  readonly directory: string;
+  /** Current processes; `apiServer` is another one after a restart. `etcd.pause()` hangs the API server. */
+  readonly processes: {
+    readonly etcd: RunningProcess;
+    readonly apiServer: RunningProcess;
+    readonly controllerManager?: RunningProcess;
+    readonly scheduler?: RunningProcess;
+    readonly kwok?: RunningProcess;
+  };
+  /** Ends kube-apiserver; until `startApiServer` connections to it are refused. */
+  stopApiServer(): Promise<void>;
+  /** Starts kube-apiserver again on the same port and waits until it is ready. */
+  startApiServer(): Promise<void>;
+  restartApiServer(): Promise<void>;
+  /** Ends all of it and removes what it wrote, unless a dataDir was given. */
+  stop(): Promise<void>;
+}
+
+/** Starts etcd, kube-apiserver and what the options ask for on 127.0.0.1; all end with this process. */
+export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
+  const binary = await clusterBinary();
+  const nodes = options.nodes ?? 0;
+  const kwok = nodes > 0 ? await kwokBinary() : undefined;
+  const directory = options.dataDir ?? temporaryDirectory('control-plane');
+  const layout = await prepare(directory, options.port);
+  const start = (component: string, args: readonly string[]) =>
+    startComponent({ binary, directory, component, args, detached: options.detached ?? false });
+  const startApi = () =>
+    start('kube-apiserver', [...apiServerArgs(layout), ...(options.apiServerArgs ?? [])]);
+
+  const etcd = start('etcd', etcdArgs(layout));
+  const processes: { -readonly [K in keyof ControlPlane['processes']]: ControlPlane['processes'][K] } = {
+    etcd,
+    apiServer: startApi(),
+  };
+  const access = accessOf(layout);
+  const cluster = clusterOf(access, layout.kubeconfig, binary);
+  const stop = async () => {
+    const signal = options.dataDir ? 'SIGTERM' : 'SIGKILL';
+    const all = [processes.kwok, processes.scheduler, processes.controllerManager, processes.apiServer];
+    await Promise.all(all.map((process) => process?.stop('SIGKILL')));
+    await etcd.stop(signal);
+    if (!options.dataDir) rmSync(directory, { recursive: true, force: true });
+  };
+  try {
+    await waitUntilReady(access, [etcd, processes.apiServer]);
+    if (options.controllers ?? true) {
+      processes.controllerManager = start('kube-controller-manager', controllerManagerArgs(layout));
+    }
+    if (options.scheduler ?? nodes > 0) processes.scheduler = start('kube-scheduler', schedulerArgs(layout));
+    if (kwok !== undefined) {
+      await createNodes(access, nodes);
+      processes.kwok = start('exec', [kwok, ...kwokArgs(layout, await kwokStages())]);
+    }
+    if (processes.controllerManager) await waitForController(access, processes.controllerManager);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const startApiServer = async () => {
+    processes.apiServer = startApi();
+    await waitUntilReady(access, [etcd, processes.apiServer]);
+  };
+  const stopApiServer = () => processes.apiServer.stop();
+  return {
+    ...cluster,
+    directory,
+    processes,
+    stopApiServer,
+    startApiServer,
+    async restartApiServer() {
+      await stopApiServer();
+      await startApiServer();
+    },
+    stop,
+  };
+}
+
+interface ComponentStart {
+  binary: string;
+  directory: string;
+  component: string;
+  args: readonly string[];
+  detached: boolean;
+}
+
+function startComponent({ binary, directory, component, args, detached }: ComponentStart): RunningProcess {
+  const name = component === 'exec' ? 'kwok' : component;
+  const line = detached ? [binary, component, ...args] : guarded(binary, component, args);
+  const [command = binary, ...rest] = line;
+  return startProcess({ name, command, args: rest, logPath: join(directory, `${name}.log`), detached });
+}
+
+/** What a layout file keeps, so that a dataDir serves the same address and credentials again. */
+async function prepare(directory: string, port: number | undefined): Promise<Layout> {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const path = join(directory, 'layout.json');
+  if (existsSync(path)) {
+    const kept = JSON.parse(readFileSync(path, 'utf8')) as Layout;
+    return { ...kept, apiPort: port ?? kept.apiPort };
+  }
+  const certificates = await newCertificates(['127.0.0.1', 'localhost']);
+  const serviceAccountKey = generateKeyPairSync('rsa', {
+    modulusLength: 2048,
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs1', format: 'pem' },
+  });
+  const token = () => randomBytes(24).toString('base64url');
+  const layout: Layout = {
+    directory,
+    apiPort: port ?? (await freePort()),
+    etcdPort: await freePort(),
+    etcdPeerPort: await freePort(),
+    ca: certificates.ca,
+    adminToken: token(),
+    kubeconfig: join(directory, 'kubeconfig'),
+  };
+  const write = (name: string, text: string) => writeFileSync(join(directory, name), text, { mode: 0o600 });
+  write('ca.crt', certificates.ca);
+  write('tls.crt', certificates.serverCert);
+  write('tls.key', certificates.serverKey);
+  write('sa.key', serviceAccountKey.privateKey);
+  write('sa.pub', serviceAccountKey.publicKey);
+  const componentTokens = { 'kube-controller-manager': token(), 'kube-scheduler': token() };
+  const users = Object.entries(componentTokens).map(([name, value]) => `${value},system:${name},${name}`);
+  write('tokens.csv', [`${layout.adminToken},admin,admin,"system:masters"`, ...users, ''].join('\n'));
+  const serverUrl = accessOf(layout).serverUrl;
+  write('kubeconfig', kubeConfigText(accessOf(layout)));
+  for (const [name, value] of Object.entries(componentTokens)) {
+    write(`${name}.kubeconfig`, kubeConfigText({ serverUrl, ca: layout.ca, token: value }));
+  }
+  write('layout.json', JSON.stringify(layout));
+  return layout;
+}
+
+function accessOf(layout: Layout): Access {
+  return {
+    serverUrl: `https://127.0.0.1:${layout.apiPort}`,
+    ca: layout.ca,
+    token: layout.adminToken,
+  };
+}

@@ -1,0 +1,161 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** A program that a test runs beside itself. */
+export interface RunningProcess {
+  readonly name: string;
+  readonly pid: number;
+  /** File that takes its stdout and stderr. */
+  readonly logPath: string;
+  /** Settles with a sentence on how it ended; undefined while it runs. */
+  readonly ended: Promise<string>;
+  readonly running: boolean;
+  /** SIGSTOP: it keeps its sockets and answers nothing. */
+  pause(): void;
+  /** SIGCONT. */
+  resume(): void;
+  /** Ends it and waits: at once by SIGKILL, or by SIGTERM and after 5 s SIGKILL. */
+  stop(signal?: 'SIGKILL' | 'SIGTERM'): Promise<void>;
+  /** The last lines of its output, for messages of failed tests. */
+  logTail(lines?: number): string;
+}
+
+export interface ProcessOptions {
+  name: string;
+  command: string;
+  args: readonly string[];
+  env?: Readonly<Record<string, string>>;
+  logPath: string;
+  /** It outlives this process; then nobody but a later `kill` ends it. */
+  detached?: boolean;
+}
+
+/**
+ * Starts a program in a process group of its own. It ends with this process, unless detached: by the exit
+ * hook, and for a kill -9 of this process by the `--die-with-parent` of hack/cluster, which the caller puts
+ * in front of the command (see `guarded`).
+ */
+export function startProcess(options: ProcessOptions): RunningProcess {
+  const log = openSync(options.logPath, 'a');
+  const child = spawn(options.command, options.args, {
+    detached: true,
+    stdio: ['ignore', log, log],
+    env: options.env ?? process.env,
+  });
+  const logTail = (lines = 20) => tail(options.logPath, lines);
+  const ended = new Promise<string>((resolve) => {
+    child.on('error', (error) => resolve(`${options.name} could not be started: ${error.message}`));
+    child.on('exit', (code, signal) => resolve(`${options.name} ended with ${signal ?? `code ${code}`}`));
+  });
+  if (options.detached) child.unref();
+  else killAtExit(child);
+  const send = (signal: NodeJS.Signals) => {
+    if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+  };
+  return {
+    name: options.name,
+    pid: child.pid ?? -1,
+    logPath: options.logPath,
+    ended,
+    get running() {
+      return child.exitCode === null && child.signalCode === null && child.pid !== undefined;
+    },
+    pause: () => send('SIGSTOP'),
+    resume: () => send('SIGCONT'),
+    async stop(signal = 'SIGKILL') {
+      send('SIGCONT');
+      send(signal);
+      const hard = setTimeout(() => send('SIGKILL'), 5_000);
+      await ended;
+      clearTimeout(hard);
+    },
+    logTail,
+  };
+}
+
+/** The command line that makes a program end with this process, however this process ends. */
+export function guarded(clusterBinary: string, component: string, args: readonly string[]): string[] {
+  return [clusterBinary, `--die-with-parent=${process.pid}`, component, ...args];
+}
+
+function killAtExit(child: ChildProcess): void {
+  const kill = () => {
+    if (child.pid === undefined) return;
+    try {
+      process.kill(-child.pid, 'SIGKILL');
+    } catch {
+      // It has ended by itself.
+    }
+  };
+  process.on('exit', kill);
+  child.on('exit', () => process.off('exit', kill));
+}
+
+function tail(path: string, lines: number): string {
+  try {
+    return readFileSync(path, 'utf8').trimEnd().split('\n').slice(-lines).join('\n');
+  } catch {
+    return '';
+  }
+}
+
+/** A TCP port on 127.0.0.1 that was free a moment ago. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.on('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => {
+        if (address !== null && typeof address === 'object') resolve(address.port);
+        else reject(new Error('the system gave no port'));
+      });
+    });
+  });
+}
+
+const directoryPrefix = 'towpath-test-';
+
+/**
+ * A new directory, in memory where the system has /dev/shm, removed when this process ends. What a killed
+ * process left behind, the next call removes.
+ */
+export function temporaryDirectory(name: string): string {
+  const root = temporaryRoot();
+  removeLeftovers(root);
+  const path = mkdtempSync(join(root, `${directoryPrefix}${process.pid}-${name}-`));
+  process.on('exit', () => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+function temporaryRoot(): string {
+  try {
+    readdirSync('/dev/shm');
+    return '/dev/shm';
+  } catch {
+    return tmpdir();
+  }
+}
+
+function removeLeftovers(root: string): void {
+  for (const entry of readdirSync(root)) {
+    if (!entry.startsWith(directoryPrefix)) continue;
+    const owner = Number(entry.slice(directoryPrefix.length).split('-')[0]);
+    if (Number.isInteger(owner) && !isRunning(owner)) {
+      rmSync(join(root, entry), { recursive: true, force: true });
+    }
+  }
+}
+
+/** Whether a process with that id exists. */
+export function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

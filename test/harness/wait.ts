@@ -1,0 +1,40 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { inspect } from 'node:util';
+
+export interface EventuallyOptions {
+  /** Limit in milliseconds; default 30,000. */
+  within?: number;
+  /** What is waited for, completing the sentence "waited 30 s for …". */
+  describe?: string;
+  /** Pause between looks in milliseconds; default 50. */
+  every?: number;
+}
+
+/**
+ * Calls `look` until it returns something truthy, and returns that. A throwing look counts as "not yet".
+ *
+ * @throws Error naming what was waited for, how long, and what the last look gave.
+ */
+export async function eventually<T>(
+  look: () => T | Promise<T>,
+  options: EventuallyOptions = {},
+): Promise<Exclude<Awaited<T>, false | null | undefined | 0 | ''>> {
+  const { within = 30_000, describe = 'a condition', every = 50 } = options;
+  const started = performance.now();
+  for (;;) {
+    let last: string;
+    let cause: unknown;
+    try {
+      const value = await look();
+      if (value) return value as Exclude<Awaited<T>, false | null | undefined | 0 | ''>;
+      last = `the last look returned ${inspect(value)}`;
+    } catch (error) {
+      cause = error;
+      last = `the last look failed: ${error instanceof Error ? error.message : inspect(error)}`;
+    }
+    if (performance.now() - started >= within) {
+      throw new Error(`waited ${within / 1000} s for ${describe}; ${last}`, { cause });
+    }
+    await delay(every);
+  }
+}
