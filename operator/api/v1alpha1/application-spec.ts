@@ -1,0 +1,264 @@
+import { z } from 'zod';
+import { durationField, parseDuration } from './duration.ts';
+import {
+  avoids,
+  matches,
+  namedList,
+  objectName,
+  orderedList,
+  repositoryPath,
+  ruled,
+  text,
+} from './schema.ts';
+
+const REF_FIELDS = ['branch', 'tag', 'semver', 'commit'] as const;
+
+// The rules of git check-ref-format that a mistyped name breaks; Git itself has the last word.
+const REF_NAME_REFUSED = '^[-/.]|^refs/|\\.\\.|//|@\\{|[ ~^:?*\\[\\\\\\x00-\\x1f\\x7f]|/$|\\.$|\\.lock$';
+const refName = (kind: string, prefix: string) =>
+  ruled(
+    text(250, `The ${kind} to follow, without ${prefix} before it.`).min(1),
+    avoids(REF_NAME_REFUSED, `must be the name of a ${kind} as Git allows it, without ${prefix} before it`),
+  );
+
+const VERSION_PART = 'v?([0-9]+|[xX*])(\\.([0-9]+|[xX*])){0,2}(-[0-9A-Za-z.-]+)?(\\+[0-9A-Za-z.-]+)?';
+const COMPARATOR = `(=|!=|>|<|>=|=>|<=|=<|~|~>|\\^)? *${VERSION_PART}`;
+const RANGE_PART = `${COMPARATOR}( - ${VERSION_PART})?((,| ) *${COMPARATOR})*`;
+
+const ref = ruled(
+  z.object({
+    branch: refName('branch', 'refs/heads/').exactOptional(),
+    tag: refName('tag', 'refs/tags/').exactOptional(),
+    semver: ruled(
+      text(
+        128,
+        'A range of semantic versions; the highest tag inside it is followed. Pre-releases only where the range names one.',
+      ).min(1),
+      matches(
+        `^ *${RANGE_PART} *(\\|\\| *${RANGE_PART} *)*$`,
+        'must be a range of semantic versions, like 1.x, ^1.2 or ">=1.2 <2"',
+      ),
+    ).exactOptional(),
+    commit: ruled(
+      text(64, 'The full id of one commit, which is then never left.'),
+      matches(
+        '^([0-9a-f]{40}|[0-9a-f]{64})$',
+        'must be the full id of a commit: 40 (SHA-1) or 64 (SHA-256) lower-case hexadecimal digits',
+      ),
+    ).exactOptional(),
+  }),
+  {
+    rule: `[${REF_FIELDS.map((field) => `has(self.${field})`).join(', ')}].filter(named, named).size() == 1`,
+    message:
+      'must name exactly one of branch, tag, semver and commit; leave ref out to follow the default branch of the remote',
+    holds: (value) => REF_FIELDS.filter((field) => value[field] !== undefined).length === 1,
+  },
+).meta({
+  description:
+    'What to follow: exactly one of branch, tag, semver and commit. Without it: the HEAD of the remote.',
+});
+
+const repoURL = ruled(
+  text(
+    1024,
+    'Address of the Git repository: https://, http://, ssh:// or user@host:path. It carries no credentials.',
+  ).min(1),
+  matches(
+    '^(https?://[^-/]|ssh://[^-/]|[A-Za-z0-9_][A-Za-z0-9._-]*@[A-Za-z0-9][A-Za-z0-9._-]*:.)',
+    'must be the address of a Git repository: https://host/path, http://host/path, ssh://user@host/path or user@host:path',
+  ),
+  avoids('[ \\x00-\\x1f\\x7f]', 'must not contain spaces or control characters'),
+  avoids(
+    '^(https?://[^/]*@|ssh://[^/@]*:[^/]*@)',
+    'must not carry credentials: put username and password into a Secret of this namespace and name it in spec.source.secretRef',
+  ),
+);
+
+export const sourceSchema = z.object({
+  repoURL,
+  ref: ref.exactOptional(),
+  path: repositoryPath(
+    'Folder of the chart, kustomization or manifests, relative to the root of the repository; never left, also not by a symlink.',
+    'relative',
+  ).default('.'),
+  secretRef: z
+    .object({ name: objectName('Name of the Secret.') })
+    .meta({
+      description:
+        'Secret of the same namespace with the credentials. Keys: username and password; bearerToken; identity, known_hosts and, for an encrypted key, password; ca.crt; tls.crt and tls.key.',
+    })
+    .exactOptional(),
+  interval: durationField(
+    'How often the remote is asked for new commits. Applications that share a repository share the shortest interval.',
+    '1s',
+    '24h',
+  ).default('1m'),
+});
+
+const valuesSource = z.object({
+  kind: z.enum(['ConfigMap', 'Secret']).meta({ description: 'Kind of the object that has the values.' }),
+  name: objectName('Name of the object, which is in the namespace of the Application.'),
+  key: ruled(
+    text(253, 'The key whose text is a YAML map of values.').min(1),
+    matches('^[-._a-zA-Z0-9]+$', 'must be a key of a ConfigMap or Secret: letters, digits, "-", "_" and "."'),
+  ).default('values.yaml'),
+  optional: z
+    .boolean()
+    .meta({
+      description: 'Whether the render goes on without these values while the object or its key is missing.',
+    })
+    .default(false),
+});
+
+export const helmSchema = z.object({
+  releaseName: ruled(
+    text(
+      53,
+      'The name that templates see as .Release.Name. Default: the name of the Application. It cannot change.',
+    ).min(1),
+    matches(
+      '^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$',
+      'must be a name that Helm accepts: at most 53 lower-case letters, digits, "-" and "."',
+    ),
+  ).exactOptional(),
+  valuesFiles: orderedList(
+    repositoryPath('Path of a values file.', 'rooted'),
+    64,
+    'Values files, the later wins. Relative to path; with a "/" before it, relative to the root of the repository.',
+  ).exactOptional(),
+  values: z
+    .record(z.string(), z.unknown())
+    .meta({
+      description: 'Values, which win over valuesFiles and valuesFrom. At most 256 KiB as JSON.',
+      preserveUnknownFields: true,
+    })
+    .exactOptional(),
+  valuesFrom: orderedList(
+    valuesSource,
+    32,
+    'Values from ConfigMaps and Secrets of this namespace, the later wins; they win over valuesFiles. A change is noticed at once.',
+  ).exactOptional(),
+});
+
+const retriesSchema = ruled(
+  z.object({
+    limit: z
+      .int()
+      .min(0)
+      .max(100)
+      .meta({ description: 'How often a failed sync of a candidate is tried again.' })
+      .default(5),
+    backoff: durationField(
+      'Wait before the first retry; each further wait is twice as long.',
+      '100ms',
+      '1h',
+    ).default('5s'),
+    maxBackoff: durationField('The longest wait between two retries.', '100ms', '24h').default('3m'),
+  }),
+  {
+    rule: 'duration(self.backoff) <= duration(self.maxBackoff)',
+    message: 'backoff must not be longer than maxBackoff',
+    fieldPath: '.backoff',
+    holds: ({ backoff, maxBackoff }) => {
+      // A duration that does not parse was reported at its own field.
+      try {
+        return parseDuration(backoff) <= parseDuration(maxBackoff);
+      } catch {
+        return true;
+      }
+    },
+  },
+);
+
+const ignoreSchema = z.object({
+  group: text(253, 'API group of the object; "" for the core group.').default(''),
+  kind: text(63, 'Kind of the object.').min(1),
+  name: text(253, 'Name of the object.').min(1),
+  namespace: text(63, 'Namespace of the object. Default: the one the Application deploys to.')
+    .min(1)
+    .exactOptional(),
+  paths: orderedList(
+    ruled(
+      text(512, 'JSON pointer (RFC 6901) to a field.'),
+      matches('^(/([^~/]|~0|~1)+)+$', 'must be a JSON pointer to a field, like /spec/replicas'),
+      avoids(
+        '^/(apiVersion|kind|status)(/|$)|^/metadata(/name|/namespace)?$',
+        'must not name the identity or the status of the object; name a field of its spec, data, labels or annotations',
+      ),
+    ),
+    32,
+    'The fields that others decide.',
+  ).min(1),
+});
+
+export const syncSchema = z.object({
+  mode: z
+    .enum(['Automatic', 'Manual'])
+    .meta({
+      description:
+        'Manual: differences are reported, and applied on request only (annotation towpath.dev/sync-requested).',
+    })
+    .default('Automatic'),
+  prune: z
+    .boolean()
+    .meta({ description: 'Whether objects that are no longer in Git are deleted.' })
+    .default(true),
+  drift: z
+    .enum(['Repair', 'Report'])
+    .meta({ description: 'What becomes of changes that others make to fields that Git decides.' })
+    .default('Repair'),
+  timeout: durationField(
+    'From the first write to Healthy; past it the deployment has failed.',
+    '1s',
+    '24h',
+  ).default('5m'),
+  retries: retriesSchema
+    .meta({
+      description:
+        'Retries of failures of the candidate itself. A cluster or Git server out of reach is tried for ever.',
+    })
+    .prefault({}),
+  ignore: orderedList(
+    ignoreSchema,
+    64,
+    'Fields that others decide once the object exists. Leaving a field out of Git never resets it.',
+  ).exactOptional(),
+});
+
+export const applicationSpecSchema = z.object({
+  source: sourceSchema.meta({ description: 'Where the manifests come from.' }),
+  helm: helmSchema
+    .meta({
+      description:
+        'How a Helm chart is rendered. What renders is detected: Chart.yaml, kustomization.yaml, else plain manifests.',
+    })
+    .exactOptional(),
+  serviceAccountName: objectName('ServiceAccount of this namespace whose rights every write has.').default(
+    'towpath',
+  ),
+  sync: syncSchema
+    .meta({ description: 'How the cluster is brought to what Git says, and kept there.' })
+    .prefault({}),
+  dependsOn: namedList(
+    z.object({ name: objectName('Name of an Application in the same namespace.', 53) }),
+    32,
+    'Applications that must be Ready before this one is synced.',
+  ).exactOptional(),
+  deletionPolicy: z
+    .enum(['Prune', 'Orphan'])
+    .meta({
+      description:
+        'What becomes of the objects when the Application is deleted: Prune deletes them, Orphan leaves them.',
+    })
+    .default('Prune'),
+  revisionHistoryLimit: z
+    .int()
+    .min(1)
+    .max(200)
+    .meta({ description: 'How many deployments the status lists.' })
+    .default(10),
+  suspend: z
+    .boolean()
+    .meta({ description: 'Whether all writes are suspended. Deleting the Application still works.' })
+    .default(false),
+});

@@ -1,0 +1,131 @@
+import { z } from 'zod';
+import { applicationSpecSchema } from './application-spec.ts';
+import {
+  applicationStatusSchema,
+  type conditionSchema,
+  type environmentStatusSchema,
+  type HEALTH_STATES,
+  type historyEntrySchema,
+  type SYNC_STATES,
+} from './application-status.ts';
+import { API_VERSION } from './names.ts';
+import { ruled } from './schema.ts';
+
+export { HEALTH_STATES, STATUS_LIMITS, SYNC_STATES } from './application-status.ts';
+
+/** Helm's limit on release names, which an Application's name becomes. */
+const NAME_LIMIT = 53;
+const VALUES_LIMIT = 256 * 1024;
+
+const metadataSchema = z.object({
+  name: z.string(),
+  namespace: z.string(),
+  uid: z.string().default(''),
+  resourceVersion: z.string().default(''),
+  generation: z.int().default(0),
+  creationTimestamp: z.string().exactOptional(),
+  deletionTimestamp: z.string().exactOptional(),
+  labels: z.record(z.string(), z.string()).default({}),
+  annotations: z.record(z.string(), z.string()).default({}),
+  finalizers: z.array(z.string()).default([]),
+});
+
+const EFFECTIVE_RELEASE_NAME = (object: string) =>
+  `(has(${object}.spec.helm) && has(${object}.spec.helm.releaseName) ? ${object}.spec.helm.releaseName : ${object}.metadata.name)`;
+
+/**
+ * The Application as the API server has it. `metadata` is the API server's own and no part of the CRD's
+ * schema, which may only restrict its name.
+ */
+export const applicationSchema = ruled(
+  z.object({
+    apiVersion: z.literal(API_VERSION),
+    kind: z.literal('Application'),
+    metadata: metadataSchema,
+    spec: applicationSpecSchema.meta({ description: 'What the user asks for.' }),
+    status: applicationStatusSchema.meta({ description: 'What is the case.' }).exactOptional(),
+  }),
+  {
+    rule: `self.metadata.name.size() <= ${NAME_LIMIT}`,
+    message: `metadata.name must have at most ${NAME_LIMIT} characters, because it becomes the name of a Helm release`,
+    holds: ({ metadata }) => metadata.name.length <= NAME_LIMIT,
+  },
+  {
+    rule: `!has(self.spec.dependsOn) || self.spec.dependsOn.all(other, other.name != self.metadata.name)`,
+    message: 'an Application cannot depend on itself: remove its own name from dependsOn',
+    fieldPath: '.spec.dependsOn',
+    holds: ({ metadata, spec }) => spec.dependsOn?.every((other) => other.name !== metadata.name) ?? true,
+  },
+  {
+    rule: `${EFFECTIVE_RELEASE_NAME('self')} == ${EFFECTIVE_RELEASE_NAME('oldSelf')}`,
+    message:
+      'releaseName cannot change, because objects carry it in their names: put the old value back, or delete the Application and make a new one',
+    fieldPath: '.spec.helm.releaseName',
+  },
+);
+
+export type Application = z.output<typeof applicationSchema>;
+export type ApplicationSpec = z.output<typeof applicationSpecSchema>;
+export type ApplicationStatus = z.output<typeof applicationStatusSchema>;
+export type EnvironmentStatus = z.output<typeof environmentStatusSchema>;
+export type HistoryEntry = z.output<typeof historyEntrySchema>;
+export type Condition = z.output<typeof conditionSchema>;
+export type BlockedBy = NonNullable<EnvironmentStatus['blockedBy']>[number];
+export type Quarantine = NonNullable<ApplicationStatus['quarantine']>;
+export type QuarantineError = NonNullable<Quarantine['errors']>[number];
+export type KeptObject = NonNullable<ApplicationStatus['kept']>[number];
+export type IgnoreRule = NonNullable<ApplicationSpec['sync']['ignore']>[number];
+export type SyncState = (typeof SYNC_STATES)[number];
+export type HealthState = (typeof HEALTH_STATES)[number];
+export type Outcome = NonNullable<HistoryEntry['outcome']>;
+export type Trigger = HistoryEntry['trigger'];
+
+export type ParsedApplication = { ok: true; application: Application } | { ok: false; errors: string[] };
+
+/**
+ * Reads an object as an Application, defaults filled in (A6: one that cannot be read is reported on itself
+ * and passed over). Each error is a sentence that begins with the field. A part of the status that cannot be
+ * read is left out rather than refused, because no user could repair it.
+ *
+ * `spec.helm.values` is as JSON.parse left it: use valuesText where exact numbers matter.
+ */
+export function parseApplication(object: unknown): ParsedApplication {
+  const parsed = applicationSchema.safeParse(object);
+  if (!parsed.success) {
+    const readable = withoutUnreadableStatus(object, parsed.error.issues);
+    if (readable !== undefined) return parseApplication(readable);
+    return { ok: false, errors: parsed.error.issues.map(describeIssue) };
+  }
+  const values = parsed.data.spec.helm?.values;
+  if (values !== undefined && Buffer.byteLength(JSON.stringify(values)) > VALUES_LIMIT) {
+    return {
+      ok: false,
+      errors: ['spec.helm.values: must be at most 256 KiB as JSON; move a part of it into a values file'],
+    };
+  }
+  return { ok: true, application: parsed.data };
+}
+
+/** `object` without the top-level status fields that `issues` name; undefined if they name none. */
+function withoutUnreadableStatus(object: unknown, issues: readonly z.core.$ZodIssue[]): unknown {
+  const whole = z.looseObject({ status: z.unknown() }).safeParse(object);
+  if (!whole.success) return undefined;
+  const unreadable = issues.filter((issue) => issue.path[0] === 'status');
+  if (unreadable.length === 0) return undefined;
+  const status = z.record(z.string(), z.unknown()).safeParse(whole.data.status);
+  const { status: _, ...rest } = whole.data;
+  if (!status.success) return rest;
+  const fields = new Set(unreadable.map((issue) => issue.path[1]));
+  return {
+    ...rest,
+    status: Object.fromEntries(Object.entries(status.data).filter(([key]) => !fields.has(key))),
+  };
+}
+
+function describeIssue(issue: z.core.$ZodIssue): string {
+  let field = '';
+  for (const part of issue.path) {
+    field += typeof part === 'number' ? `[${part}]` : `${field === '' ? '' : '.'}${String(part)}`;
+  }
+  return field === '' ? issue.message : `${field}: ${issue.message}`;
+}

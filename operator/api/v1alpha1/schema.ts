@@ -1,0 +1,108 @@
+import { z } from 'zod';
+
+/**
+ * The vocabulary that the resources' schemas are written in. What a structural schema (OpenAPI v3 plus CEL)
+ * has and zod has not travels in `.meta`, and hack/generate turns it into the CRD; what zod checks beyond
+ * the OpenAPI keywords always carries the CEL rule that makes the API server check the same.
+ */
+export interface Rule<Value = unknown> {
+  /** CEL; `self` is the value, `oldSelf` the value before an update. */
+  rule: string;
+  /** One sentence that says what is expected and what to write instead. */
+  message: string;
+  /** The field an error is reported at, relative to the value, as `.spec.x`; default: the value itself. */
+  fieldPath?: string;
+  /** The same check in TypeScript; absent for rules that compare with the value before an update. */
+  holds?: (value: Value) => boolean;
+}
+
+declare module 'zod' {
+  interface GlobalMeta {
+    cel?: Omit<Rule, 'holds'>[];
+    listType?: 'map' | 'atomic' | 'set';
+    listMapKeys?: string[];
+    preserveUnknownFields?: boolean;
+  }
+}
+
+/** `schema` with rules that hold in the API server and in TypeScript alike. */
+export function ruled<Schema extends z.ZodType>(schema: Schema, ...rules: Rule<z.output<Schema>>[]): Schema {
+  let checked = schema;
+  for (const { holds, message, fieldPath } of rules) {
+    const path = fieldPath?.split('.').slice(1) ?? [];
+    if (holds !== undefined) checked = checked.refine(holds, { message, path });
+  }
+  const inherited = z.globalRegistry.get(schema)?.cel ?? [];
+  return checked.meta({ cel: [...inherited, ...rules.map(({ holds: _, ...rule }) => rule)] });
+}
+
+/** The string matches `pattern`, which must lie in what RE2 and JavaScript both understand. */
+export function matches(pattern: string, message: string): Rule<string> {
+  const expression = new RegExp(pattern);
+  return { rule: `self.matches(${celText(pattern)})`, message, holds: (text) => expression.test(text) };
+}
+
+/** The string does not match `pattern`. */
+export function avoids(pattern: string, message: string): Rule<string> {
+  const expression = new RegExp(pattern);
+  return { rule: `!self.matches(${celText(pattern)})`, message, holds: (text) => !expression.test(text) };
+}
+
+/** A raw string literal of CEL. */
+function celText(text: string): string {
+  if (text.includes("'")) throw new Error(`the pattern ${text} contains a quote`);
+  return `r'${text}'`;
+}
+
+/** A string of at most `max` characters. */
+export function text(max: number, description: string): z.ZodString {
+  return z.string().max(max).meta({ description });
+}
+
+/** A list whose entries have a `name` that occurs once: entries merge by it. */
+export function namedList<Item extends z.ZodType>(
+  item: Item,
+  max: number,
+  description: string,
+  key = 'name',
+) {
+  return z
+    .array(item)
+    .max(max)
+    .meta({ description, listType: 'map', listMapKeys: [key] });
+}
+
+/** A list that is replaced as a whole, because its order matters. */
+export function orderedList<Item extends z.ZodType>(item: Item, max: number, description: string) {
+  return z.array(item).max(max).meta({ description, listType: 'atomic' });
+}
+
+const DNS_LABEL = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
+
+/** The name of a Kubernetes object: an RFC 1123 subdomain. */
+export function objectName(description: string, max = 253): z.ZodString {
+  return ruled(
+    text(max, description).min(1),
+    matches(
+      `^${DNS_LABEL}(\\.${DNS_LABEL})*$`,
+      'must be a Kubernetes name: lower-case letters, digits, "-" and ".", beginning and ending with a letter or digit',
+    ),
+  );
+}
+
+/** A path inside the repository. Whether symlinks leave it is checked when it is read. */
+export function repositoryPath(description: string, rooted: 'relative' | 'rooted'): z.ZodString {
+  const inside = [
+    avoids('(^|/)\\.\\.(/|$)', 'must stay inside the repository: ".." is not allowed in a path'),
+    avoids(
+      '[\\x00-\\x1f\\x7f\\\\]',
+      'must be a path with "/" between its parts: backslashes and control characters are not allowed',
+    ),
+  ];
+  if (rooted === 'rooted') return ruled(text(512, description).min(1), ...inside);
+  return ruled(
+    text(512, description),
+    avoids('^/', 'must be relative to the root of the repository: leave out the "/" at its beginning'),
+    ...inside,
+  );
+}

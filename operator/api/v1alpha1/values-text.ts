@@ -1,0 +1,45 @@
+/** What a reviver is told since "JSON.parse source text access"; TypeScript's own types lack it yet. */
+interface SourceContext {
+  /** The text of a primitive value as it was written. */
+  source?: string;
+}
+interface ExactJSON {
+  parse(text: string, reviver: (key: string, value: unknown, context: SourceContext) => unknown): unknown;
+  rawJSON(text: string): unknown;
+}
+const exactJSON = JSON as unknown as ExactJSON;
+
+/**
+ * The exact JSON text of `spec.helm.values` in the raw JSON text of an Application, as the API server sent
+ * it; undefined where the Application has none. Every number keeps the digits it was written with, so that
+ * integers beyond 2^53 reach the templates as they are.
+ *
+ * An Application that went through JSON.parse has lost them: this needs the text of the answer or of the
+ * watch line (for a watch event pass the text of its `object`). Where only parsed objects are at hand,
+ * `hasInexactNumber` tells whether it is worth asking the API server for the text.
+ *
+ * Throws SyntaxError when `applicationText` is not JSON.
+ */
+export function valuesText(applicationText: string): string | undefined {
+  const application = exactJSON.parse(applicationText, (_key, value, { source }) =>
+    typeof value === 'number' && source !== undefined && String(value) !== source
+      ? exactJSON.rawJSON(source)
+      : value,
+  );
+  const values = member(member(member(application, 'spec'), 'helm'), 'values');
+  return values === undefined || values === null ? undefined : JSON.stringify(values);
+}
+
+/**
+ * Whether parsed values hold a number whose exact digits JSON.parse may have lost: an integer beyond 2^53.
+ * Fractions are float64 to Helm and the API server too.
+ */
+export function hasInexactNumber(values: unknown): boolean {
+  if (typeof values === 'number') return Number.isInteger(values) && !Number.isSafeInteger(values);
+  if (typeof values !== 'object' || values === null) return false;
+  return Object.values(values).some(hasInexactNumber);
+}
+
+function member(object: unknown, key: string): unknown {
+  return typeof object === 'object' && object !== null ? Reflect.get(object, key) : undefined;
+}
