@@ -131,6 +131,7 @@ export const helmSchema = z.object({
     .meta({
       description: 'Values, which win over valuesFiles and valuesFrom. At most 256 KiB as JSON.',
       preserveUnknownFields: true,
+      maxProperties: 4096,
     })
     .exactOptional(),
   valuesFrom: orderedList(

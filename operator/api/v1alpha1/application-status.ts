@@ -38,7 +38,7 @@ export const HEALTH_STATES = [
   'Healthy',
 ] as const;
 
-const time = (description: string) => z.iso.datetime({ offset: true }).meta({ description });
+const time = (description: string) => z.iso.datetime({ offset: true }).max(35).meta({ description });
 const message = (description: string) => text(STATUS_LIMITS.message, description);
 const revision = (description: string) => text(64, description);
 const candidate = text(

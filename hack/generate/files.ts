@@ -1,0 +1,12 @@
+import { GROUP } from '../../operator/api/v1alpha1/names.ts';
+import { crdYaml } from './crd.ts';
+import { RESOURCES } from './resources.ts';
+
+/** Every generated file: its path from the repository's root, and its text. */
+export function generatedFiles(): Map<string, string> {
+  const files = new Map<string, string>();
+  for (const resource of RESOURCES) {
+    files.set(`crds/${GROUP}_${resource.names.plural}.yaml`, crdYaml(resource));
+  }
+  return files;
+}

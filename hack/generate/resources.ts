@@ -1,0 +1,88 @@
+import type { z } from 'zod';
+import { applicationSchema } from '../../operator/api/v1alpha1/application.ts';
+
+export interface PrinterColumn {
+  name: string;
+  type: 'string' | 'date';
+  description: string;
+  jsonPath: string;
+  /** 1: shown by `kubectl get -o wide` only. */
+  priority?: 1;
+}
+
+/** What a CRD says beyond its schema. */
+export interface Resource {
+  schema: z.ZodObject<{ spec: z.ZodType; status: z.ZodType }>;
+  names: { kind: string; plural: string; singular: string; shortNames: string[]; categories: string[] };
+  scope: 'Namespaced' | 'Cluster';
+  description: string;
+  columns: PrinterColumn[];
+}
+
+export const APPLICATION: Resource = {
+  schema: applicationSchema,
+  names: {
+    kind: 'Application',
+    plural: 'applications',
+    singular: 'application',
+    shortNames: ['tapp'],
+    categories: ['gitops'],
+  },
+  scope: 'Namespaced',
+  description:
+    'Application brings a Helm chart, a kustomization or plain manifests from a Git repository to the cluster, keeps them there, and says in its status what runs.',
+  columns: [
+    {
+      name: 'Ready',
+      type: 'string',
+      description: 'Whether what was asked for runs and is healthy.',
+      jsonPath: '.status.conditions[?(@.type=="Ready")].status',
+    },
+    {
+      name: 'Sync',
+      type: 'string',
+      description: 'The worst sync of all environments.',
+      jsonPath: '.status.sync',
+    },
+    {
+      name: 'Health',
+      type: 'string',
+      description: 'The worst health of all environments.',
+      jsonPath: '.status.health',
+    },
+    {
+      name: 'Revision',
+      type: 'string',
+      description: 'The desired revision.',
+      jsonPath: '.status.summary.revision',
+    },
+    {
+      name: 'Environments',
+      type: 'string',
+      description: 'Environments that are Ready at it, of all.',
+      jsonPath: '.status.summary.environments',
+    },
+    {
+      name: 'Age',
+      type: 'date',
+      description: 'Since when it exists.',
+      jsonPath: '.metadata.creationTimestamp',
+    },
+    {
+      name: 'Message',
+      type: 'string',
+      description: 'What is going on, and the next step.',
+      jsonPath: '.status.conditions[?(@.type=="Ready")].message',
+      priority: 1,
+    },
+    {
+      name: 'Repository',
+      type: 'string',
+      description: 'Address of the Git repository.',
+      jsonPath: '.spec.source.repoURL',
+      priority: 1,
+    },
+  ],
+};
+
+export const RESOURCES: readonly Resource[] = [APPLICATION];
