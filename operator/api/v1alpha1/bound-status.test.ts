@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { z } from 'zod';
+import type { ApplicationStatus } from './application.ts';
+import { applicationStatusSchema, STATUS_LIMITS } from './application-status.ts';
+import { boundStatus, cut } from './bound-status.ts';
+
+interface Schema {
+  type: string;
+  properties?: Record<string, Schema>;
+  items?: Schema;
+  maxItems?: number;
+  maxLength?: number;
+  maximum?: number;
+  enum?: string[];
+  format?: string;
+}
+
+/** The largest value that the schema allows, with `character` in its texts. */
+function largest(schema: Schema, character: string): unknown {
+  if (schema.enum) return schema.enum.toSorted((a, b) => b.length - a.length)[0];
+  if (schema.format === 'date-time') return '2026-11-23T23:59:59Z';
+  if (schema.type === 'string') return character.repeat(schema.maxLength ?? Number.NaN);
+  if (schema.type === 'integer') return schema.maximum;
+  if (schema.type === 'array') {
+    assert.ok(schema.items && schema.maxItems);
+    const item = largest(schema.items, character);
+    return Array.from({ length: schema.maxItems }, () => item);
+  }
+  return Object.fromEntries(
+    Object.entries(schema.properties ?? {}).map(([name, property]) => [name, largest(property, character)]),
+  );
+}
+
+const schema = z.toJSONSchema(applicationStatusSchema, {
+  io: 'input',
+  target: 'openapi-3.0',
+}) as unknown as Schema;
+const bytes = (status: unknown) => Buffer.byteLength(JSON.stringify(status));
+
+test('the sum of all maxima of a status stays below 256 KiB', () => {
+  const bounded = boundStatus(largest(schema, 'x') as ApplicationStatus);
+  assert.ok(bytes(bounded) <= STATUS_LIMITS.bytes, `${bytes(bounded)} bytes`);
+  assert.equal(bounded.environments?.length, 64);
+  const entries = bounded.environments.flatMap((environment) => environment.history ?? []).length;
+  assert.ok(entries >= 64, `${entries} entries of history, at least the newest of each environment`);
+});
+
+test('64 environments keep 200 deployments in all when texts are as long as they are in life', () => {
+  const entry = {
+    id: 1234,
+    revision: 'a'.repeat(40),
+    candidate: `c-${'0'.repeat(12)}`,
+    ref: 'refs/heads/main',
+    chart: 'podinfo-6.7.0',
+    appVersion: '6.7.0',
+    digest: `sha256:${'0'.repeat(64)}`,
+    outcome: 'Succeeded' as const,
+    trigger: 'Commit' as const,
+    startedAt: '2026-11-23T23:59:59Z',
+    finishedAt: '2026-11-23T23:59:59Z',
+  };
+  const environments = Array.from({ length: 64 }, (_, index) => ({
+    name: `environment-${index}`,
+    message: 'm'.repeat(256),
+    history: Array.from({ length: 10 }, () => entry),
+  }));
+  const bounded = boundStatus({ environments });
+  assert.deepEqual(new Set(bounded.environments?.map(({ history }) => history?.length)), new Set([4, 3]));
+  assert.equal(bounded.environments?.flatMap(({ history }) => history ?? []).length, 200);
+});
+
+test('texts that take more bytes than characters stay below the same limits', () => {
+  const status = largest(schema, 'x') as ApplicationStatus;
+  const environment = status.environments?.[0];
+  assert.ok(environment);
+  for (const message of ['🚀'.repeat(256), '\u0001'.repeat(256), '"'.repeat(256)]) {
+    const bounded = boundStatus({ environments: [{ ...environment, message }] });
+    assert.ok(bytes(bounded.environments?.[0]?.message) <= STATUS_LIMITS.message + 2);
+  }
+});
+
+test('a bounded status is one that the schema accepts', () => {
+  const many = Array.from({ length: 500 }, (_, index) => ({
+    id: 500 - index,
+    revision: 'a'.repeat(40),
+    ref: `refs/heads/${'b'.repeat(300)}`,
+    trigger: 'Commit' as const,
+    startedAt: '2026-01-01T00:00:00Z',
+    message: 'm'.repeat(1000),
+  }));
+  const bounded = boundStatus({
+    summary: { revision: `${'b'.repeat(300)}@1234567` },
+    environments: [
+      {
+        name: 'a',
+        history: many,
+        blockedBy: Array.from({ length: 20 }, () => ({ reason: 'R', message: 'x' })),
+      },
+      { name: 'b', history: many.slice(0, 3) },
+    ],
+    quarantine: {
+      revision: 'a',
+      total: 99,
+      errors: Array.from({ length: 99 }, () => ({ message: 'e'.repeat(999) })),
+    },
+  });
+  assert.deepEqual(applicationStatusSchema.safeParse(bounded).error?.issues ?? [], []);
+  assert.equal(bounded.environments?.[0]?.history?.[0]?.id, 500);
+  assert.equal(bounded.environments?.[0]?.history?.length, 197);
+  assert.equal(bounded.environments?.[1]?.history?.length, 3);
+  assert.equal(bounded.quarantine?.total, 99);
+});
+
+test('a text is cut between characters and says so', () => {
+  assert.equal(cut('short', 10), 'short');
+  assert.equal(cut('0123456789', 8), '01234…');
+  assert.equal(cut('🚀🚀🚀', 8), '🚀…');
+});

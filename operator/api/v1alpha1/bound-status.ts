@@ -1,0 +1,143 @@
+import type { ApplicationStatus, EnvironmentStatus } from './application.ts';
+import { STATUS_LIMITS } from './application-status.ts';
+
+/**
+ * `status` cut to what the API server accepts and to STATUS_LIMITS, so that no write of it is ever refused
+ * for its size. Texts are cut at their end, with "…"; lists keep their beginning (history is newest first, and every
+ * environment keeps its newest entries). Totals such as quarantine.total, which say how much there was, are
+ * left as they are. The result shares with `status` what needed no change.
+ */
+export function boundStatus(status: ApplicationStatus): ApplicationStatus {
+  const texts = withBoundedTexts(status, []) as ApplicationStatus;
+  const { quarantine, kept } = texts;
+  const environments = texts.environments?.slice(0, STATUS_LIMITS.environments);
+  const lists: ApplicationStatus = {
+    ...texts,
+    ...(quarantine?.errors && {
+      quarantine: { ...quarantine, errors: quarantine.errors.slice(0, STATUS_LIMITS.quarantineErrors) },
+    }),
+    ...(kept && { kept: kept.slice(0, STATUS_LIMITS.kept) }),
+  };
+  if (environments === undefined) return lists;
+  const without = environments.map(({ history: _, ...rest }) => rest);
+  const before = { ...lists, environments: withBoundedLists(without) };
+  let bytes = Buffer.byteLength(JSON.stringify(before));
+  let entries = 0;
+  // Oldest entries go first when texts of full length fill the status before the number of entries does.
+  const histories = environments.map(({ history }) => history ?? []);
+  for (const entry of inTurn(histories)) {
+    bytes += Buffer.byteLength(JSON.stringify(entry)) + HISTORY_OVERHEAD;
+    if (entries === STATUS_LIMITS.history || bytes > STATUS_LIMITS.bytes) break;
+    entries += 1;
+  }
+  const granted = shares(
+    histories.map((history) => history.length),
+    entries,
+  );
+  return {
+    ...before,
+    environments: before.environments.map((environment, index) => {
+      const history = environments[index]?.history;
+      return history === undefined
+        ? environment
+        : { ...environment, history: history.slice(0, granted[index]) };
+    }),
+  };
+}
+
+/** Bytes that a list of history adds to an entry: a comma, and at worst `,"history":[]`. */
+const HISTORY_OVERHEAD = 13;
+
+/** The first of every list, the second of every list …: the order in which `shares` grants. */
+function* inTurn<Entry>(lists: readonly (readonly Entry[])[]): Generator<Entry> {
+  const longest = Math.max(0, ...lists.map((list) => list.length));
+  for (let index = 0; index < longest; index += 1) {
+    for (const list of lists) {
+      const entry = list[index];
+      if (entry !== undefined) yield entry;
+    }
+  }
+}
+
+function withBoundedLists(environments: readonly EnvironmentStatus[]): EnvironmentStatus[] {
+  const { blockedBy, blockedByOfOne, pendingPruneObjects } = STATUS_LIMITS;
+  const blocks = shares(
+    environments.map((environment) => Math.min(environment.blockedBy?.length ?? 0, blockedByOfOne)),
+    blockedBy,
+  );
+  const prunes = shares(
+    environments.map((environment) => environment.pendingPrune?.objects?.length ?? 0),
+    pendingPruneObjects,
+  );
+  return environments.map((environment, index) => {
+    const { pendingPrune } = environment;
+    return {
+      ...environment,
+      ...(environment.blockedBy && { blockedBy: environment.blockedBy.slice(0, blocks[index]) }),
+      ...(pendingPrune?.objects && {
+        pendingPrune: { ...pendingPrune, objects: pendingPrune.objects.slice(0, prunes[index]) },
+      }),
+    };
+  });
+}
+
+/** How many of `wanted` each gets of `total`: all get as much as any other, as far as they want it. */
+function shares(wanted: readonly number[], total: number): number[] {
+  const granted = wanted.map(() => 0);
+  let left = total;
+  let hungry = wanted.flatMap((count, index) => (count > 0 ? [index] : []));
+  while (hungry.length > 0 && left > 0) {
+    for (const index of hungry.slice(0, left)) granted[index] = (granted[index] ?? 0) + 1;
+    left -= Math.min(left, hungry.length);
+    hungry = hungry.filter((index) => (granted[index] ?? 0) < (wanted[index] ?? 0));
+  }
+  return granted;
+}
+
+/** Longest text in bytes, as JSON, by the name of its field, or of the field it stands in and its name. */
+const TEXT_LIMITS: Readonly<Record<string, number>> = {
+  message: STATUS_LIMITS.message,
+  reason: STATUS_LIMITS.message,
+  'history.message': STATUS_LIMITS.historyMessage,
+  ref: 96,
+  chart: 96,
+  appVersion: 48,
+  author: 128,
+  lastBy: 64,
+  lastObject: 128,
+  file: 256,
+  handledSyncRequest: 256,
+  'summary.revision': 80,
+};
+
+function withBoundedTexts(value: unknown, path: readonly string[]): unknown {
+  if (typeof value === 'string') {
+    const limit = TEXT_LIMITS[path.slice(-2).join('.')] ?? TEXT_LIMITS[path.at(-1) ?? ''];
+    return limit === undefined ? value : cut(value, limit);
+  }
+  if (Array.isArray(value)) return value.map((entry) => withBoundedTexts(entry, path));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, member]) => member !== undefined)
+      .map(([key, member]) => [key, withBoundedTexts(member, [...path, key])]),
+  );
+}
+
+/** `text` cut so that its JSON has at most `limit` bytes between the quotes, never inside a character. */
+export function cut(text: string, limit: number): string {
+  if (text.length * 6 <= limit || jsonBytes(text) <= limit) return text;
+  const ellipsis = '…';
+  let bytes = jsonBytes(ellipsis);
+  let kept = '';
+  for (const character of text) {
+    bytes += jsonBytes(character);
+    if (bytes > limit) break;
+    kept += character;
+  }
+  return kept + ellipsis;
+}
+
+function jsonBytes(text: string): number {
+  return Buffer.byteLength(JSON.stringify(text)) - 2;
+}
