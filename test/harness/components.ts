@@ -57,6 +57,8 @@ export function controllerManagerArgs(layout: Layout): string[] {
     `--kubeconfig=${file('kube-controller-manager.kubeconfig')}`,
     '--controllers=*,-nodeipam,-nodelifecycle',
     '--use-service-account-credentials=true',
+    '--kube-api-qps=1000',
+    '--kube-api-burst=2000',
     `--service-account-private-key-file=${file('sa.key')}`,
     `--root-ca-file=${file('ca.crt')}`,
     '--leader-elect=false',

@@ -50,8 +50,9 @@ export function startProcess(options: ProcessOptions): RunningProcess {
     child.on('error', (error) => resolve(`${options.name} could not be started: ${error.message}`));
     child.on('exit', (code, signal) => resolve(`${options.name} ended with ${signal ?? `code ${code}`}`));
   });
-  if (options.detached) child.unref();
-  else killAtExit(child);
+  // Does not keep this process alive: a test that forgets to stop it ends all the same, and so does it.
+  child.unref();
+  if (!options.detached) killAtExit(child);
   const send = (signal: NodeJS.Signals) => {
     if (child.exitCode === null && child.signalCode === null) child.kill(signal);
   };
@@ -90,8 +91,14 @@ function killAtExit(child: ChildProcess): void {
       // It has ended by itself.
     }
   };
-  process.on('exit', kill);
+  atExit(kill);
   child.on('exit', () => process.off('exit', kill));
+}
+
+/** The last registered runs first: a process is killed before the directory it writes to goes. */
+function atExit(work: () => void): void {
+  process.setMaxListeners(process.getMaxListeners() + 1);
+  process.prependListener('exit', work);
 }
 
 function tail(path: string, lines: number): string {
@@ -127,7 +134,7 @@ export function temporaryDirectory(name: string): string {
   const root = temporaryRoot();
   removeLeftovers(root);
   const path = mkdtempSync(join(root, `${directoryPrefix}${process.pid}-${name}-`));
-  process.on('exit', () => rmSync(path, { recursive: true, force: true }));
+  atExit(() => rmSync(path, { recursive: true, force: true }));
   return path;
 }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { after, type TestContext } from 'node:test';
+import type { TestContext } from 'node:test';
 import { clusterBinary } from '../../hack/programs.ts';
 import { type Cluster, clusterOf } from './cluster.ts';
 import { startControlPlane } from './control-plane.ts';
@@ -15,7 +15,7 @@ let own: Promise<Cluster> | undefined;
 
 /**
  * The control plane that this run's test files share (one with controllers, scheduler and simulated nodes);
- * a test file run by itself gets one of its own, ended after its tests. For tests that harm nobody else:
+ * a test file run by itself gets one of its own, which ends with the process. For tests that harm nobody else:
  * work in `namespaceFor(t)`, give cluster-scoped objects unique names, remove them.
  */
 export function useControlPlane(): Promise<Cluster> {
@@ -26,9 +26,8 @@ export function useControlPlane(): Promise<Cluster> {
 async function connectOrStart(): Promise<Cluster> {
   const path = process.env[sharedClusterVariable];
   if (path) return clusterFromKubeconfig(path);
-  const controlPlane = await startControlPlane({ nodes: sharedNodes });
-  after(() => controlPlane.stop());
-  return controlPlane;
+  // Ends with the process: a hook made here would belong to the test that happens to be the first to ask.
+  return startControlPlane({ nodes: sharedNodes });
 }
 
 /** A cluster from a kubeconfig that `kubeConfigText` wrote (JSON, one context, a token). */
