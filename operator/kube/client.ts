@@ -1,0 +1,403 @@
+import { existsSync } from 'node:fs';
+import { type Call, type CallOptions, Connection, type ConnectionOptions, type Verb } from './connection.ts';
+import {
+  Credentials,
+  kubeConfigByDefault,
+  kubeConfigFromFile,
+  kubeConfigInCluster,
+  parseKubeConfig,
+} from './credentials.ts';
+import { type ApiError, errorFromAnswer, isGone, UnreachableError } from './errors.ts';
+import { describePath, isKubeObject, type KubeObject, type ObjectPath, urlPath } from './objects.ts';
+import type { StreamListener, WireAnswer, WireHead } from './transport.ts';
+
+export type { CallOptions, RequestRecord, Verb } from './connection.ts';
+export type {
+  KubeObject,
+  ManagedFieldsEntry,
+  ObjectMetadata,
+  ObjectPath,
+  OwnerReference,
+  Resource,
+  ResourceName,
+  ServiceAccount,
+} from './objects.ts';
+
+export type ClientOptions = ConnectionOptions;
+
+export type FieldValidation = 'Strict' | 'Warn' | 'Ignore';
+
+export interface WriteOptions {
+  fieldManager?: string;
+  dryRun?: boolean;
+  fieldValidation?: FieldValidation;
+}
+
+export interface ApplyOptions extends WriteOptions {
+  fieldManager: string;
+  /** Take fields over that other managers own. */
+  force: boolean;
+}
+
+export interface DeleteOptions {
+  /** Preconditions: a 409 tells that the object is another one, or changed. */
+  uid?: string;
+  resourceVersion?: string;
+  propagationPolicy?: 'Background' | 'Foreground' | 'Orphan';
+  dryRun?: boolean;
+}
+
+export interface ListOptions {
+  labelSelector?: string;
+  fieldSelector?: string;
+  /** Ask for PartialObjectMetadata: metadata with managedFields, nothing else. */
+  metadataOnly?: boolean;
+  /** Objects a page; default 500. 0 asks for all at once. */
+  limit?: number;
+}
+
+export interface ListPage {
+  items: KubeObject[];
+  resourceVersion: string;
+  /** '' on the last page. */
+  continue: string;
+}
+
+export interface WatchOptions extends ListOptions {
+  resourceVersion: string;
+  /** After which the server ends the watch. */
+  timeoutSeconds: number;
+  /** Rejects with UnreachableError (code Silent) when not a byte came for this long. */
+  silenceMs: number;
+}
+
+export interface ServerVersion {
+  gitVersion: string;
+  major: string;
+  minor: string;
+}
+
+const METADATA = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json;q=0.5';
+const METADATA_LIST =
+  'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json;q=0.5';
+const PAGE = 500;
+
+/**
+ * The API server's verbs. Every call has a timeout and takes an AbortSignal. Calls reject with ApiError (an answer
+ * other than 2xx), UnreachableError (no answer), NotLeaderError (a write without the Lease) or the signal's reason.
+ */
+export class KubeClient {
+  readonly #connection: Connection;
+
+  constructor(credentials: Credentials, options: ClientOptions = {}) {
+    this.#connection = new Connection(credentials, options);
+  }
+
+  /** From a kubeconfig's path (read again when credentials are refused) or its text. */
+  static fromKubeConfig(textOrPath: string, options?: ClientOptions): KubeClient {
+    const isPath = !textOrPath.includes('\n') && existsSync(textOrPath);
+    const load = () => (isPath ? kubeConfigFromFile(textOrPath) : parseKubeConfig(textOrPath));
+    return new KubeClient(new Credentials(load), options);
+  }
+
+  /** From the Pod's own ServiceAccount. */
+  static inCluster(options?: ClientOptions): KubeClient {
+    return new KubeClient(new Credentials(kubeConfigInCluster), options);
+  }
+
+  /** From $KUBECONFIG, else the Pod's own ServiceAccount, else ~/.kube/config. */
+  static load(options?: ClientOptions): KubeClient {
+    return new KubeClient(new Credentials(kubeConfigByDefault), options);
+  }
+
+  async get(path: ObjectPath, options: CallOptions = {}): Promise<KubeObject> {
+    return objectIn(await this.#call('get', 'GET', path, '', {}, options), path);
+  }
+
+  /** The object as PartialObjectMetadata: its metadata only. */
+  async getMetadata(path: ObjectPath, options: CallOptions = {}): Promise<KubeObject> {
+    return objectIn(await this.#call('get', 'GET', path, '', { accept: METADATA }, options), path);
+  }
+
+  /** All pages. Where the continue token runs out underway (410), all is listed again in one page. */
+  async list(
+    path: ObjectPath,
+    list: ListOptions = {},
+    options: CallOptions = {},
+  ): Promise<{ items: KubeObject[]; resourceVersion: string }> {
+    const first = await this.listPage(path, list, '', options);
+    const items = first.items;
+    for (let next = first.continue; next !== ''; ) {
+      let page: ListPage;
+      try {
+        page = await this.listPage(path, list, next, options);
+      } catch (error) {
+        if (!isGone(error)) throw error;
+        return this.listPage(path, { ...list, limit: 0 }, '', options);
+      }
+      for (const item of page.items) items.push(item);
+      next = page.continue;
+    }
+    return { items, resourceVersion: first.resourceVersion };
+  }
+
+  /** One page, from a continue token or '' for the first. Items get the apiVersion and kind that lists leave out. */
+  async listPage(
+    path: ObjectPath,
+    list: ListOptions,
+    continueToken: string,
+    options: CallOptions = {},
+  ): Promise<ListPage> {
+    const query = selection(list);
+    const limit = list.limit ?? PAGE;
+    if (limit > 0) query.set('limit', String(limit));
+    if (continueToken !== '') query.set('continue', continueToken);
+    const more = list.metadataOnly === true ? { accept: METADATA_LIST } : {};
+    const answer = await this.#call('list', 'GET', path, `?${query}`, more, options);
+    const body: {
+      apiVersion?: string;
+      kind?: string;
+      metadata?: { resourceVersion?: string; continue?: string };
+      items?: KubeObject[] | null;
+    } = parsed(answer, path);
+    const items = body.items ?? [];
+    for (const item of items) {
+      item.apiVersion ??= body.apiVersion ?? '';
+      item.kind ??= (body.kind ?? '').replace(/List$/, '');
+    }
+    return {
+      items,
+      resourceVersion: body.metadata?.resourceVersion ?? '',
+      continue: body.metadata?.continue ?? '',
+    };
+  }
+
+  /** Opens a watch; resolves when the server ends it, rejects with ApiError where it refuses it. */
+  async watch(
+    path: ObjectPath,
+    watch: WatchOptions,
+    listener: StreamListener,
+    options: CallOptions = {},
+  ): Promise<WireHead> {
+    const query = selection(watch);
+    query.set('watch', 'true');
+    query.set('allowWatchBookmarks', 'true');
+    query.set('resourceVersion', watch.resourceVersion);
+    query.set('timeoutSeconds', String(watch.timeoutSeconds));
+    const accept = watch.metadataOnly === true ? METADATA : 'application/json';
+    const call = this.#describe('watch', 'GET', path, `?${query}`, { accept });
+    const answer = await this.#connection.stream(call, options, watch.silenceMs, listener);
+    if (answer.status !== 200) throw errorOf(answer, path.resource.plural);
+    return answer;
+  }
+
+  /** POST. The object's manager entry is an Update, never an Apply: for desired state use `apply`. */
+  async create(
+    path: ObjectPath,
+    body: object | string,
+    write: WriteOptions = {},
+    options: CallOptions = {},
+  ): Promise<KubeObject> {
+    return objectIn(
+      await this.#write('create', 'POST', path, body, 'application/json', write, options),
+      path,
+    );
+  }
+
+  /** PUT; with metadata.resourceVersion in the body it is conditional. */
+  async replace(
+    path: ObjectPath,
+    body: object | string,
+    write: WriteOptions = {},
+    options: CallOptions = {},
+  ): Promise<KubeObject> {
+    return objectIn(await this.#write('update', 'PUT', path, body, 'application/json', write, options), path);
+  }
+
+  /**
+   * Server-side apply; `text` (JSON or YAML) is sent byte for byte. On 1.37: with metadata.resourceVersion "1" in
+   * it the object is created or, where it exists, refused (409); with metadata.uid it is updated and never created.
+   */
+  async apply(
+    path: ObjectPath,
+    text: string,
+    write: ApplyOptions,
+    options: CallOptions = {},
+  ): Promise<{ object: KubeObject; warnings: string[] }> {
+    const answer = await this.#write(
+      'apply',
+      'PATCH',
+      path,
+      text,
+      'application/apply-patch+yaml',
+      write,
+      options,
+    );
+    return { object: objectIn(answer, path), warnings: warningsIn(answer) };
+  }
+
+  /** RFC 7386. With metadata.resourceVersion in the body it is conditional. */
+  async mergePatch(
+    path: ObjectPath,
+    body: object | string,
+    write: WriteOptions = {},
+    options: CallOptions = {},
+  ): Promise<KubeObject> {
+    const type = 'application/merge-patch+json';
+    return objectIn(await this.#write('patch', 'PATCH', path, body, type, write, options), path);
+  }
+
+  /** RFC 6902; a `test` operation that fails is a 422. */
+  async jsonPatch(
+    path: ObjectPath,
+    body: readonly object[],
+    write: WriteOptions = {},
+    options: CallOptions = {},
+  ): Promise<KubeObject> {
+    const type = 'application/json-patch+json';
+    return objectIn(await this.#write('patch', 'PATCH', path, body, type, write, options), path);
+  }
+
+  /**
+   * Deletes one object. Returns it where finalizers or graceful deletion still hold it, undefined where it is gone.
+   * An object that does not exist is an ApiError with code 404.
+   */
+  async delete(
+    path: ObjectPath,
+    { uid, resourceVersion, propagationPolicy, dryRun }: DeleteOptions = {},
+    options: CallOptions = {},
+  ): Promise<KubeObject | undefined> {
+    if (path.name === undefined) throw new Error(`delete ${describePath(path)}: an object's name is needed`);
+    const body = JSON.stringify({
+      apiVersion: 'v1',
+      kind: 'DeleteOptions',
+      preconditions:
+        uid === undefined && resourceVersion === undefined ? undefined : { uid, resourceVersion },
+      propagationPolicy,
+      dryRun: dryRun === true ? ['All'] : undefined,
+    });
+    const more = { body, contentType: 'application/json', dryRun: dryRun === true };
+    const answer = await this.#call('delete', 'DELETE', path, '', more, options);
+    const told: { kind?: string; metadata?: KubeObject['metadata'] } = parsed(answer, path);
+    return told.kind === 'Status' || told.metadata === undefined ? undefined : objectIn(answer, path);
+  }
+
+  /** GET of a path outside resources (/version, discovery). A 304 is returned like a 200. */
+  async getPath(
+    path: string,
+    ask: { accept?: string; ifNoneMatch?: string | undefined } = {},
+    options: CallOptions = {},
+  ): Promise<WireAnswer> {
+    const call: Call = {
+      verb: 'get',
+      method: 'GET',
+      path,
+      group: '',
+      plural: path.split('?', 1)[0] ?? path,
+      ...ask,
+    };
+    const answer = await this.#connection.send(call, options);
+    if (answer.status !== 304 && answer.status >= 300) throw errorOf(answer, call.plural);
+    return answer;
+  }
+
+  /** The API server's time now (A13), to a few milliseconds; the local clock's before the first answer. */
+  now(): Date {
+    return this.#connection.clock.now();
+  }
+
+  async version(options: CallOptions = {}): Promise<ServerVersion> {
+    const { gitVersion, major, minor }: ServerVersion = JSON.parse(
+      (await this.getPath('/version', {}, options)).text,
+    );
+    return { gitVersion, major, minor };
+  }
+
+  /** Ends every connection; what is under way rejects. */
+  close(): Promise<void> {
+    return this.#connection.close();
+  }
+
+  #describe(verb: Verb, method: Call['method'], path: ObjectPath, query: string, more: Partial<Call>): Call {
+    const { group, plural } = path.resource;
+    return {
+      verb,
+      method,
+      path: urlPath(path) + query,
+      group,
+      plural,
+      ...(path.subresource === undefined ? {} : { subresource: path.subresource }),
+      ...more,
+    };
+  }
+
+  async #call(
+    verb: Verb,
+    method: Call['method'],
+    path: ObjectPath,
+    query: string,
+    more: Partial<Call>,
+    options: CallOptions,
+  ): Promise<WireAnswer> {
+    const answer = await this.#connection.send(this.#describe(verb, method, path, query, more), options);
+    if (answer.status >= 300 || answer.status < 200) throw errorOf(answer, path.resource.plural);
+    return answer;
+  }
+
+  #write(
+    verb: Verb,
+    method: Call['method'],
+    path: ObjectPath,
+    body: object | string,
+    contentType: string,
+    write: WriteOptions & { force?: boolean },
+    options: CallOptions,
+  ): Promise<WireAnswer> {
+    const query = new URLSearchParams();
+    if (write.fieldManager !== undefined) query.set('fieldManager', write.fieldManager);
+    if (write.fieldValidation !== undefined) query.set('fieldValidation', write.fieldValidation);
+    if (write.force === true) query.set('force', 'true');
+    if (write.dryRun === true) query.set('dryRun', 'All');
+    const text = typeof body === 'string' ? body : JSON.stringify(body);
+    const more = { body: text, contentType, dryRun: write.dryRun === true };
+    return this.#call(verb, method, path, query.size === 0 ? '' : `?${query}`, more, options);
+  }
+}
+
+function selection({ labelSelector, fieldSelector }: ListOptions): URLSearchParams {
+  const query = new URLSearchParams();
+  if (labelSelector !== undefined) query.set('labelSelector', labelSelector);
+  if (fieldSelector !== undefined) query.set('fieldSelector', fieldSelector);
+  return query;
+}
+
+function errorOf(answer: WireAnswer, plural: string): ApiError {
+  const seconds = Number(answer.headers['retry-after']);
+  const retryAfterMs = Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : undefined;
+  return errorFromAnswer(answer.status, answer.text, { plural, retryAfterMs });
+}
+
+/** An answer that is not JSON comes from something in between that is broken: time helps. */
+function parsed<T>(answer: WireAnswer, path: ObjectPath): T {
+  try {
+    return JSON.parse(answer.text);
+  } catch {
+    throw new UnreachableError('Malformed', `The answer for ${describePath(path)} is not JSON.`);
+  }
+}
+
+function objectIn(answer: WireAnswer, path: ObjectPath): KubeObject {
+  const object: unknown = parsed(answer, path);
+  if (!isKubeObject(object)) {
+    throw new UnreachableError('Malformed', `The answer for ${describePath(path)} is no object.`);
+  }
+  return object;
+}
+
+/** Warning headers (RFC 7234 §5.5): `299 - "text"`, several in one line or in several. */
+function warningsIn(answer: WireAnswer): string[] {
+  const lines = [answer.headers.warning ?? []].flat().join(',');
+  return [...lines.matchAll(/\d{3} \S+ "((?:[^"\\]|\\.)*)"/g)].map((match) =>
+    (match[1] ?? '').replace(/\\(.)/g, '$1'),
+  );
+}

@@ -1,0 +1,192 @@
+import type { Access, Credentials } from './credentials.ts';
+import { NotLeaderError, UnreachableError } from './errors.ts';
+import type { ServiceAccount } from './objects.ts';
+import { ServerClock } from './server-clock.ts';
+import { type StreamListener, Transport, type WireAnswer, type WireRequest } from './transport.ts';
+
+export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'apply' | 'delete';
+
+/** One finished request, for metrics. A request that was tried again after a 401 is told once a try. */
+export interface RequestRecord {
+  verb: Verb;
+  group: string;
+  plural: string;
+  subresource: string;
+  dryRun: boolean;
+  /** HTTP status; 0 where no answer came. */
+  code: number;
+  durationMs: number;
+}
+
+export interface CallOptions {
+  /** Impersonate this ServiceAccount (S1). */
+  as?: ServiceAccount;
+  signal?: AbortSignal;
+  /** Of one request; default 30 s. */
+  timeoutMs?: number;
+  /** Send a write even when this replica does not lead: only for the Lease itself. */
+  ungated?: boolean;
+}
+
+export interface ConnectionOptions {
+  /** Asked in the instant before each write (dry-runs too) goes out; false rejects it with NotLeaderError (D8). */
+  mayWrite?: () => boolean;
+  onRequest?: (record: RequestRecord) => void;
+  userAgent?: string;
+}
+
+/** A request as the verbs make it. */
+export interface Call {
+  verb: Verb;
+  method: WireRequest['method'];
+  path: string;
+  group: string;
+  plural: string;
+  subresource?: string;
+  dryRun?: boolean;
+  accept?: string;
+  contentType?: string;
+  ifNoneMatch?: string | undefined;
+  body?: string;
+}
+
+const DEFAULT_TIMEOUT_MS = 30_000;
+const READS: readonly Verb[] = ['get', 'list', 'watch'];
+
+/** Everything between a verb and the wire: credentials, impersonation, the write gate, the clock, the counting. */
+export class Connection {
+  readonly clock = new ServerClock();
+  readonly #credentials: Credentials;
+  readonly #options: ConnectionOptions;
+  readonly #retiring = new Set<Transport>();
+  #transport: Transport | undefined;
+  #closed = false;
+
+  constructor(credentials: Credentials, options: ConnectionOptions) {
+    this.#credentials = credentials;
+    this.#options = options;
+  }
+
+  /** The answer whatever its status. @throws UnreachableError, NotLeaderError, the signal's reason */
+  send(call: Call, options: CallOptions): Promise<WireAnswer> {
+    return this.#withAccess(call, options, (transport, request) => transport.exchange(request));
+  }
+
+  /** See Transport.stream. */
+  stream(call: Call, options: CallOptions, silenceMs: number, listener: StreamListener): Promise<WireAnswer> {
+    return this.#withAccess(call, options, (transport, request, sentAt) =>
+      transport.stream(request, silenceMs, {
+        onHead: (head) => {
+          this.clock.observe(head.headers.date, sentAt, performance.now());
+          listener.onHead(head);
+        },
+        onLine: listener.onLine,
+      }),
+    );
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all([...this.#retiring, this.#transport].map((transport) => transport?.destroy()));
+  }
+
+  /** Sends; where credentials or CA were refused and have been rotated since, sends once more. */
+  async #withAccess(call: Call, options: CallOptions, send: Send): Promise<WireAnswer> {
+    const access = await this.#credentials.current();
+    let refusal: unknown;
+    try {
+      const answer = await this.#once(call, options, access, send);
+      if (answer.status !== 401) return answer;
+      this.#credentials.invalidate(access);
+      const renewed = await this.#credentials.current();
+      return renewed === access ? answer : await this.#once(call, options, renewed, send);
+    } catch (error) {
+      if (!isUntrusted(error)) throw error;
+      refusal = error;
+    }
+    this.#credentials.invalidate(access);
+    const renewed = await this.#credentials.current();
+    if (renewed === access) throw refusal;
+    return this.#once(call, options, renewed, send);
+  }
+
+  async #once(call: Call, options: CallOptions, access: Access, send: Send): Promise<WireAnswer> {
+    const request = this.#request(call, options);
+    const sentAt = performance.now();
+    let code = 0;
+    try {
+      const answer = await send(this.#transportFor(access), request, sentAt);
+      code = answer.status;
+      if (call.verb !== 'watch') this.clock.observe(answer.headers.date, sentAt, performance.now());
+      return answer;
+    } finally {
+      this.#options.onRequest?.({
+        verb: call.verb,
+        group: call.group,
+        plural: call.plural,
+        subresource: call.subresource ?? '',
+        dryRun: call.dryRun === true,
+        code,
+        durationMs: performance.now() - sentAt,
+      });
+    }
+  }
+
+  #request(call: Call, options: CallOptions): WireRequest {
+    const { mayWrite } = this.#options;
+    const gated = mayWrite !== undefined && options.ungated !== true && !READS.includes(call.verb);
+    if (gated && !mayWrite()) throw new NotLeaderError();
+    const headers = [
+      'Accept',
+      call.accept ?? 'application/json',
+      'User-Agent',
+      this.#options.userAgent ?? 'towpath',
+    ];
+    if (call.contentType !== undefined) headers.push('Content-Type', call.contentType);
+    if (call.ifNoneMatch !== undefined) headers.push('If-None-Match', call.ifNoneMatch);
+    if (options.as !== undefined) headers.push(...impersonation(options.as));
+    return {
+      method: call.method,
+      path: call.path,
+      headers,
+      timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+      signal: options.signal,
+      ...(call.body === undefined ? {} : { body: call.body }),
+      ...(gated ? { maySend: mayWrite } : {}),
+    };
+  }
+
+  /** The transport for this access; one whose CA or certificate was rotated is let run dry. */
+  #transportFor(access: Access): Transport {
+    if (this.#closed) throw new UnreachableError('Closed', 'The API client is closed.');
+    if (this.#transport?.serves(access) !== true) {
+      const old = this.#transport;
+      this.#transport = new Transport(access);
+      if (old !== undefined) {
+        this.#retiring.add(old);
+        void old.retire().finally(() => this.#retiring.delete(old));
+      }
+    }
+    return this.#transport;
+  }
+}
+
+type Send = (transport: Transport, request: WireRequest, sentAt: number) => Promise<WireAnswer>;
+
+/** What the API server's own token authentication would make of the ServiceAccount. */
+function impersonation({ namespace, name }: ServiceAccount): string[] {
+  return [
+    ...['Impersonate-User', `system:serviceaccount:${namespace}:${name}`],
+    ...['Impersonate-Group', 'system:serviceaccounts'],
+    ...['Impersonate-Group', `system:serviceaccounts:${namespace}`],
+    ...['Impersonate-Group', 'system:authenticated'],
+  ];
+}
+
+/** The server's certificate is not of the CA that we have: nothing was sent yet. */
+function isUntrusted(error: unknown): boolean {
+  return (
+    error instanceof UnreachableError &&
+    /CERT|UNABLE_TO_(VERIFY|GET)|SELF_SIGNED|ALERT_UNKNOWN_CA/.test(error.code)
+  );
+}

@@ -1,0 +1,235 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { KubeClient } from './client.ts';
+import { UnreachableError } from './errors.ts';
+import type { Resource } from './objects.ts';
+
+interface ResponseKind {
+  group?: string;
+  version?: string;
+  kind?: string;
+}
+
+interface ResourceDocument {
+  resource: string;
+  responseKind?: ResponseKind;
+  scope?: 'Namespaced' | 'Cluster';
+  verbs?: string[];
+  subresources?: { responseKind?: ResponseKind }[];
+}
+
+interface GroupDocument {
+  metadata?: { name?: string };
+  versions?: { version: string; resources?: ResourceDocument[]; freshness?: 'Current' | 'Stale' }[];
+}
+
+/** One version of one group. */
+interface GroupVersion {
+  group: string;
+  version: string;
+  resources: Resource[];
+  /** Kinds of resources and subresources, as Helm counts them. */
+  kinds: string[];
+}
+
+interface Snapshot {
+  /** Groups as the server orders them, each one's versions in its order of preference. */
+  groupVersions: GroupVersion[];
+  byKind: Map<string, Resource[]>;
+  kubeVersion: string;
+}
+
+/** KEP-3352; v2 since Kubernetes 1.30, v2beta1 since 1.27. */
+const ACCEPT = ['v2', 'v2beta1']
+  .map((version) => `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`)
+  .join(',');
+/** How often a kind that stays unknown may ask the server again. */
+const UNKNOWN_KIND_MS = 1000;
+const POLL_MS = 100;
+
+/**
+ * Which kinds the API server has now, from its aggregated discovery documents. A broken aggregated API keeps the
+ * kinds it had and touches no other.
+ */
+export class Discovery {
+  readonly #client: KubeClient;
+  readonly #listeners = new Set<() => void>();
+  readonly #documents = new Map<string, { etag: string | undefined; groups: GroupDocument[] }>();
+  #snapshot: Snapshot = { groupVersions: [], byKind: new Map(), kubeVersion: '' };
+  #refreshing: Promise<void> | undefined;
+  #refreshedAt = Number.NEGATIVE_INFINITY;
+  #invalid = true;
+
+  constructor(client: KubeClient) {
+    this.#client = client;
+  }
+
+  /** Asks the server now; callers that come meanwhile share one request. @throws ApiError, UnreachableError */
+  refresh(signal?: AbortSignal): Promise<void> {
+    this.#refreshing ??= this.#refresh().finally(() => {
+      this.#refreshing = undefined;
+    });
+    return signal === undefined ? this.#refreshing : abortable(this.#refreshing, signal);
+  }
+
+  /** What is known may be outdated (a CRD came, changed or went): the next `ensure` of an unknown kind asks at once. */
+  invalidate(): void {
+    this.#invalid = true;
+  }
+
+  /** The kind as served, in the version given or else in the one that the server prefers. */
+  resourceFor(group: string, kind: string, version?: string): Resource | undefined {
+    const served = this.#snapshot.byKind.get(`${group}/${kind}`);
+    return version === undefined ? served?.[0] : served?.find((resource) => resource.version === version);
+  }
+
+  /**
+   * Like `resourceFor`, but asks the server where the kind is unknown (A10): at most once a second, at once after
+   * `invalidate`. With `waitMs` it goes on asking that long, for a CRD that has just been established.
+   */
+  async ensure(
+    group: string,
+    kind: string,
+    version?: string,
+    { waitMs = 0, signal }: { waitMs?: number; signal?: AbortSignal } = {},
+  ): Promise<Resource | undefined> {
+    const deadline = performance.now() + waitMs;
+    for (;;) {
+      const known = this.resourceFor(group, kind, version);
+      if (known !== undefined) return known;
+      const waiting = performance.now() < deadline;
+      if (waiting || this.#invalid || performance.now() - this.#refreshedAt >= UNKNOWN_KIND_MS) {
+        // A refresh under way may have asked before the CRD came.
+        if (this.#refreshing !== undefined) await this.refresh(signal);
+        await this.refresh(signal);
+      }
+      const found = this.resourceFor(group, kind, version);
+      if (found !== undefined || !waiting) return found;
+      await delay(POLL_MS, undefined, signal === undefined ? {} : { signal });
+    }
+  }
+
+  /** Every resource served, in every version. */
+  resources(): Resource[] {
+    return this.#snapshot.groupVersions.flatMap(({ resources }) => resources);
+  }
+
+  /** `apps/v1` and `apps/v1/Deployment`, sorted: what Helm puts into .Capabilities.APIVersions. */
+  apiVersions(): string[] {
+    const names = this.#snapshot.groupVersions.flatMap(({ group, version, kinds }) => {
+      const name = group === '' ? version : `${group}/${version}`;
+      return [name, ...kinds.map((kind) => `${name}/${kind}`)];
+    });
+    return [...new Set(names)].sort();
+  }
+
+  /** `v1.37.2`; '' before the first refresh. */
+  kubeVersion(): string {
+    return this.#snapshot.kubeVersion;
+  }
+
+  /** `group/Kind` → whether its objects live in namespaces. */
+  scopes(): Record<string, boolean> {
+    const scopes: Record<string, boolean> = {};
+    for (const [name, [preferred]] of this.#snapshot.byKind) {
+      if (preferred !== undefined) scopes[name] = preferred.namespaced;
+    }
+    return scopes;
+  }
+
+  /** Calls back after each refresh that changed something; returns how to end that. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async #refresh(): Promise<void> {
+    const wasInvalid = this.#invalid;
+    this.#invalid = false;
+    this.#refreshedAt = performance.now();
+    try {
+      const [core, named, version] = await Promise.all([
+        this.#document('/api'),
+        this.#document('/apis'),
+        this.#client.version(),
+      ]);
+      const groupVersions = groupVersionsOf([...core, ...named], this.#snapshot.groupVersions);
+      const next = { groupVersions, byKind: byKind(groupVersions), kubeVersion: version.gitVersion };
+      const changed =
+        next.kubeVersion !== this.#snapshot.kubeVersion ||
+        JSON.stringify(groupVersions) !== JSON.stringify(this.#snapshot.groupVersions);
+      if (!changed) return;
+      this.#snapshot = next;
+      for (const listener of [...this.#listeners]) listener();
+    } catch (error) {
+      this.#invalid ||= wasInvalid;
+      this.#refreshedAt = Number.NEGATIVE_INFINITY;
+      throw error;
+    }
+  }
+
+  /** One of the two documents; unchanged ones cost the server only a 304. */
+  async #document(path: '/api' | '/apis'): Promise<GroupDocument[]> {
+    const known = this.#documents.get(path);
+    const answer = await this.#client.getPath(path, { accept: ACCEPT, ifNoneMatch: known?.etag });
+    if (answer.status === 304 && known !== undefined) return known.groups;
+    const document: { kind?: string; items?: GroupDocument[] } = parseDocument(path, answer.text);
+    if (document.kind !== 'APIGroupDiscoveryList') {
+      throw new Error('The API server has no aggregated discovery; Towpath needs Kubernetes 1.27 or newer.');
+    }
+    const etag = answer.headers.etag;
+    const groups = document.items ?? [];
+    this.#documents.set(path, { etag: typeof etag === 'string' ? etag : undefined, groups });
+    return groups;
+  }
+}
+
+function parseDocument(path: string, text: string): { kind?: string; items?: GroupDocument[] } {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new UnreachableError('Malformed', `The discovery document ${path} is not JSON.`);
+  }
+}
+
+/** A stale version (its aggregated API does not answer) keeps what was known of it. */
+function groupVersionsOf(groups: GroupDocument[], before: GroupVersion[]): GroupVersion[] {
+  return groups.flatMap((document) => {
+    const group = document.metadata?.name ?? '';
+    return (document.versions ?? []).map(({ version, resources = [], freshness }) => {
+      const known = before.find((candidate) => candidate.group === group && candidate.version === version);
+      if (freshness === 'Stale' && resources.length === 0 && known !== undefined) return known;
+      return groupVersionOf(group, version, resources);
+    });
+  });
+}
+
+function groupVersionOf(group: string, version: string, documents: ResourceDocument[]): GroupVersion {
+  const kinds = new Set<string>();
+  const resources: Resource[] = [];
+  for (const { resource, responseKind, scope, verbs = [], subresources = [] } of documents) {
+    for (const sub of subresources) if (sub.responseKind?.kind) kinds.add(sub.responseKind.kind);
+    const kind = responseKind?.kind;
+    if (!kind) continue;
+    kinds.add(kind);
+    resources.push({ group, version, plural: resource, kind, namespaced: scope !== 'Cluster', verbs });
+  }
+  return { group, version, resources, kinds: [...kinds] };
+}
+
+function byKind(groupVersions: GroupVersion[]): Map<string, Resource[]> {
+  const index = new Map<string, Resource[]>();
+  for (const resource of groupVersions.flatMap(({ resources }) => resources)) {
+    const key = `${resource.group}/${resource.kind}`;
+    index.set(key, [...(index.get(key) ?? []), resource]);
+  }
+  return index;
+}
+
+function abortable(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) onAbort();
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}

@@ -1,0 +1,209 @@
+/** One of the causes that a Status of the API server lists; `reason` is FieldValueInvalid, FieldManagerConflict … */
+export interface ErrorCause {
+  field?: string;
+  reason?: string;
+  message: string;
+}
+
+/** What an ApiError is about, as the API server tells it. `kind` is the kind or the plural resource name. */
+export interface ErrorSubject {
+  group: string;
+  kind: string;
+  name: string;
+}
+
+/**
+ * An answer of the API server other than 2xx. `message` is the server's own; it never contains what was sent,
+ * and for Secrets nothing that could quote a value (S5).
+ */
+export class ApiError extends Error {
+  /** HTTP status; for an ERROR event of a watch the code in its Status. */
+  readonly code: number;
+  /** StatusReason: NotFound, Conflict, Invalid …; '' where the server tells none. */
+  readonly reason: string;
+  readonly causes: readonly ErrorCause[];
+  readonly subject: ErrorSubject;
+  /** From the Retry-After header or the Status. */
+  readonly retryAfterMs?: number;
+
+  constructor(
+    code: number,
+    reason: string,
+    message: string,
+    more: { causes?: readonly ErrorCause[]; subject?: ErrorSubject; retryAfterMs?: number | undefined } = {},
+  ) {
+    super(message);
+    this.name = 'ApiError';
+    this.code = code;
+    this.reason = reason;
+    this.causes = more.causes ?? [];
+    this.subject = more.subject ?? { group: '', kind: '', name: '' };
+    if (more.retryAfterMs !== undefined) this.retryAfterMs = more.retryAfterMs;
+  }
+}
+
+/** No answer came: the name is unknown, the connection refused or reset, TLS failed, or time ran out. */
+export class UnreachableError extends Error {
+  /** A code of Node or undici (ECONNREFUSED, UND_ERR_SOCKET …), or Timeout, TooLarge, Credentials. */
+  readonly code: string;
+
+  constructor(code: string, message: string, cause?: unknown) {
+    super(message, { cause });
+    this.name = 'UnreachableError';
+    this.code = code;
+  }
+}
+
+/** A write was not sent because this process does not hold the Lease (D8). */
+export class NotLeaderError extends Error {
+  constructor() {
+    super('This replica does not lead, so it writes nothing.');
+    this.name = 'NotLeaderError';
+  }
+}
+
+function hasCode(error: unknown, code: number): error is ApiError {
+  return error instanceof ApiError && error.code === code;
+}
+
+export function isNotFound(error: unknown): error is ApiError {
+  return hasCode(error, 404);
+}
+
+/** 409 of any sort but AlreadyExists: a stale resourceVersion, a wrong uid, another field manager. */
+export function isConflict(error: unknown): error is ApiError {
+  return hasCode(error, 409) && error.reason !== 'AlreadyExists';
+}
+
+/** Server-side apply met fields that another manager owns; `causes` names managers and fields. */
+export function isFieldConflict(error: unknown): error is ApiError {
+  return isConflict(error) && error.causes.some((cause) => cause.reason === 'FieldManagerConflict');
+}
+
+export function isAlreadyExists(error: unknown): error is ApiError {
+  return hasCode(error, 409) && error.reason === 'AlreadyExists';
+}
+
+export function isForbidden(error: unknown): error is ApiError {
+  return hasCode(error, 403);
+}
+
+/** 403 because the namespace is being deleted, which no permission helps. */
+export function isNamespaceTerminating(error: unknown): error is ApiError {
+  return isForbidden(error) && error.causes.some((cause) => cause.reason === 'NamespaceTerminating');
+}
+
+export function isUnauthorized(error: unknown): error is ApiError {
+  return hasCode(error, 401);
+}
+
+/** 410: a resourceVersion or continue token that the server no longer has. */
+export function isGone(error: unknown): error is ApiError {
+  return hasCode(error, 410);
+}
+
+/**
+ * The object itself is wrong and sending it again cannot help: 422, 400, 413, and the 500 with which server-side
+ * apply answers a field that is not in the schema or of the wrong type (seen on 1.37).
+ */
+export function isInvalid(error: unknown): error is ApiError {
+  if (!(error instanceof ApiError)) return false;
+  return [400, 413, 415, 422].includes(error.code) || isTypedPatchFailure(error);
+}
+
+function isTypedPatchFailure(error: ApiError): boolean {
+  return (
+    error.code === 500 &&
+    error.reason === '' &&
+    /^failed to (create|convert) .*(typed|patch) |^strconv\./.test(error.message)
+  );
+}
+
+/** The API server, or something before it, cannot answer now: no answer, 429 or 5xx. Time helps. */
+export function isUnreachable(error: unknown): boolean {
+  if (error instanceof UnreachableError) return true;
+  if (!(error instanceof ApiError)) return false;
+  return error.code === 429 || (error.code >= 500 && !isTypedPatchFailure(error));
+}
+
+/** Time alone may help: unreachable, or credentials that have run out and will be rotated. */
+export function isTransient(error: unknown): boolean {
+  return isUnreachable(error) || isUnauthorized(error);
+}
+
+interface StatusBody {
+  kind?: unknown;
+  code?: number;
+  reason?: string;
+  message?: string;
+  details?: {
+    name?: string;
+    group?: string;
+    kind?: string;
+    causes?: { field?: string; reason?: string; message?: string }[];
+    retryAfterSeconds?: number;
+  };
+}
+
+/** What to know of an answer beside its text. `plural` decides whether values must be kept out. */
+export interface AnswerContext {
+  plural: string;
+  retryAfterMs?: number | undefined;
+}
+
+/** Turns an answer that is no success into an ApiError. A text that is no Status (a proxy's page) is cut short. */
+export function errorFromAnswer(code: number, text: string, context: AnswerContext): ApiError {
+  let status: StatusBody | undefined;
+  try {
+    const parsed: unknown = JSON.parse(text);
+    if (typeof parsed === 'object' && parsed !== null) status = parsed;
+  } catch {
+    // Not JSON: told below as it is.
+  }
+  if (status?.kind === 'Status') return errorFromStatus(status, code, context);
+  const told = context.plural === 'secrets' ? '' : text.trim().slice(0, 200);
+  const message = `The API server answered ${code}${told === '' ? '' : `: ${told}`}`;
+  return new ApiError(code, '', message, { retryAfterMs: context.retryAfterMs });
+}
+
+/** A Status object (an answer's body, or the object of an ERROR event) as an ApiError. */
+export function errorFromStatus(status: StatusBody, code: number, context: AnswerContext): ApiError {
+  const details = status.details ?? {};
+  const seconds = details.retryAfterSeconds;
+  const causes = (details.causes ?? []).map((cause) => ({
+    ...(cause.field === undefined ? {} : { field: cause.field }),
+    ...(cause.reason === undefined ? {} : { reason: cause.reason }),
+    message: cause.message ?? '',
+  }));
+  const error = new ApiError(status.code ?? code, status.reason ?? '', status.message ?? '', {
+    causes,
+    subject: { group: details.group ?? '', kind: details.kind ?? '', name: details.name ?? '' },
+    retryAfterMs: context.retryAfterMs ?? (seconds === undefined ? undefined : seconds * 1000),
+  });
+  return context.plural === 'secrets' ? withoutValues(error) : error;
+}
+
+/** The server quotes wrong values in 400, 422 and 500; of a Secret only fields and reasons are passed on. */
+function withoutValues(error: ApiError): ApiError {
+  if (![400, 422, 500].includes(error.code)) return error;
+  const causes = error.causes
+    .filter((cause) => cause.reason !== 'FieldManagerConflict')
+    .map((cause) => ({ ...cause, message: cause.reason ?? 'invalid' }));
+  const typed =
+    /^failed to create typed patch object \([^)]*\): (\.\S+): (expected \w+|field not declared)/.exec(
+      error.message,
+    );
+  const fields = causes.map((cause) => `${cause.field ?? ''}: ${cause.message}`).join(', ');
+  const told = typed ? `failed to create typed patch object: ${typed[1]}: ${typed[2]}` : fields;
+  const message = `Secret "${error.subject.name}" is refused (${error.reason || error.code})${
+    told === '' ? '' : `: ${told}`
+  }; values are not shown`;
+  const kept = typed
+    ? `failed to create typed patch object: ${typed[1]}: ${typed[2]}; values are not shown`
+    : message;
+  return new ApiError(error.code, error.reason, kept, {
+    causes,
+    subject: error.subject,
+    retryAfterMs: error.retryAfterMs,
+  });
+}

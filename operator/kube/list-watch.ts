@@ -1,0 +1,383 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { KubeClient } from './client.ts';
+import { ApiError, errorFromStatus, isGone, UnreachableError } from './errors.ts';
+import {
+  isKubeObject,
+  type KubeObject,
+  type ObjectPath,
+  type ResourceName,
+  type ServiceAccount,
+} from './objects.ts';
+
+export interface WatchEvent<T> {
+  type: 'Added' | 'Modified' | 'Deleted';
+  /** '' for objects outside namespaces. */
+  namespace: string;
+  name: string;
+  /** For Deleted the last state known. */
+  object: T;
+  previous?: T;
+}
+
+/** `Failing`: `error` says why, and it is tried again in `retryInMs`. What was synced before stays readable. */
+export type WatchState =
+  | { state: 'Syncing' }
+  | { state: 'Watching' }
+  | { state: 'Failing'; error: Error; retryInMs: number };
+
+export interface ListWatchOptions<T> {
+  client: KubeClient;
+  resource: ResourceName;
+  /** Left out: all namespaces, or a resource outside namespaces. */
+  namespace?: string;
+  labelSelector?: string;
+  fieldSelector?: string;
+  metadataOnly?: boolean;
+  as?: ServiceAccount;
+  /** What to keep of an object; called on receipt, so that the rest is dropped at once. */
+  reduce: (object: KubeObject) => T;
+  onEvent?: (event: WatchEvent<T>) => void;
+  onState?: (state: WatchState) => void;
+  /** Told what would otherwise be lost: a malformed line, an exception of `reduce` or of a callback. */
+  onFault?: (error: Error) => void;
+  /** Without a byte for this long the watch is renewed (A2). Bookmarks come about once a minute. Default 90 s. */
+  silenceMs?: number;
+  /** Uniform in [0, 1). */
+  random?: () => number;
+}
+
+interface Entry<T> {
+  object: T;
+  uid: string;
+  resourceVersion: string;
+}
+
+const SILENCE_MS = 90_000;
+const BACKOFF_BASE_MS = 100;
+/** With a hung request's time-out before it, all is in sync again within 40 s of a fault's end (A1). */
+const BACKOFF_MAX_MS = 10_000;
+const LIST_TIMEOUT_MS = 20_000;
+const WATCH_HEADERS_TIMEOUT_MS = 15_000;
+/** A watch that lived this long was a good one: backoff starts anew. */
+const SHORT_WATCH_MS = 5000;
+
+/**
+ * A local copy of a collection that follows the API server whatever happens to it (A1): lists page by page, watches
+ * from there with bookmarks, resumes a watch that ended without listing again, lists again after 410 and tells the
+ * difference, backs off with full jitter. Never throws, never ends the process.
+ */
+export class ListWatch<T> {
+  readonly #options: ListWatchOptions<T>;
+  readonly #path: ObjectPath;
+  readonly #entries = new Map<string, Entry<T>>();
+  readonly #waiting = new Set<() => void>();
+  readonly #random: () => number;
+  #stop: AbortController | undefined;
+  #running: Promise<void> | undefined;
+  #resourceVersion: string | undefined;
+  #synced = false;
+  #lastError: Error | undefined;
+  #failures = 0;
+  /** 0 once a continue token ran out: all at once then. */
+  #pageLimit: number | undefined;
+
+  constructor(options: ListWatchOptions<T>) {
+    this.#options = options;
+    const { resource, namespace } = options;
+    this.#path = namespace === undefined ? { resource } : { resource, namespace };
+    this.#random = options.random ?? Math.random;
+  }
+
+  start(): void {
+    if (this.#stop !== undefined) return;
+    this.#stop = new AbortController();
+    this.#running = this.#run(this.#stop.signal);
+  }
+
+  /** Ends the watch; no callback comes afterwards. What was synced stays readable. */
+  async stop(): Promise<void> {
+    this.#stop?.abort(new Error('stopped'));
+    await this.#running;
+  }
+
+  /** Whether everything was listed once. It stays true when the watch fails later. */
+  get synced(): boolean {
+    return this.#synced;
+  }
+
+  /** The error that it is failing with now. */
+  get lastError(): Error | undefined {
+    return this.#lastError;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** @throws the signal's reason */
+  whenSynced(signal?: AbortSignal): Promise<void> {
+    if (this.#synced) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const onSynced = () => {
+        signal?.removeEventListener('abort', onAbort);
+        resolve();
+      };
+      const onAbort = () => {
+        this.#waiting.delete(onSynced);
+        reject(signal?.reason);
+      };
+      this.#waiting.add(onSynced);
+      signal?.addEventListener('abort', onAbort, { once: true });
+      if (signal?.aborted) onAbort();
+    });
+  }
+
+  /** `namespace` is '' outside namespaces. */
+  get(namespace: string, name: string): T | undefined {
+    return this.#entries.get(keyOf(namespace, name))?.object;
+  }
+
+  *values(): IterableIterator<T> {
+    for (const { object } of this.#entries.values()) yield object;
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        if (this.#resourceVersion === undefined) await this.#list(signal);
+        await this.#watch(signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        await this.#backOff(asError(error), signal);
+      }
+    }
+  }
+
+  async #backOff(error: Error, signal: AbortSignal): Promise<void> {
+    const gone = isGone(error) || isTooNew(error);
+    if (gone) this.#resourceVersion = undefined;
+    this.#failures += 1;
+    // What the server forgot is listed again at once, the first time.
+    if (gone && this.#failures === 1) return;
+    const ceiling = Math.min(BACKOFF_MAX_MS, BACKOFF_BASE_MS * 2 ** Math.min(this.#failures - 1, 20));
+    const told = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
+    const retryInMs = Math.min(told, BACKOFF_MAX_MS) + this.#random() * ceiling;
+    this.#lastError = error;
+    this.#tell(() => this.#options.onState?.({ state: 'Failing', error, retryInMs }));
+    await delay(retryInMs, undefined, { signal }).catch(() => undefined);
+  }
+
+  async #list(signal: AbortSignal): Promise<void> {
+    const { client, as } = this.#options;
+    this.#tell(() => this.#options.onState?.({ state: 'Syncing' }));
+    const found = new Map<string, Entry<T>>();
+    const call = { signal, timeoutMs: LIST_TIMEOUT_MS, ...(as === undefined ? {} : { as }) };
+    let resourceVersion = '';
+    let next = '';
+    do {
+      const list = {
+        ...this.#selection(),
+        ...(this.#pageLimit === undefined ? {} : { limit: this.#pageLimit }),
+      };
+      const page = await client.listPage(this.#path, list, next, call).catch((error: unknown) => {
+        if (next !== '' && isGone(error)) this.#pageLimit = 0;
+        throw error;
+      });
+      for (const item of page.items) this.#reduceInto(found, item);
+      resourceVersion = page.resourceVersion;
+      next = page.continue;
+    } while (next !== '');
+    this.#pageLimit = undefined;
+    if (!signal.aborted) this.#replace(found, resourceVersion, signal);
+  }
+
+  #reduceInto(found: Map<string, Entry<T>>, item: KubeObject): void {
+    const { namespace = '', name, uid, resourceVersion } = item.metadata;
+    const key = keyOf(namespace, name);
+    const known = this.#entries.get(key);
+    if (known?.uid === uid && known.resourceVersion === resourceVersion) {
+      found.set(key, known);
+      return;
+    }
+    const reduced = this.#reduce(item);
+    if (reduced !== undefined) found.set(key, { object: reduced.object, uid, resourceVersion });
+    else if (known !== undefined) found.set(key, known);
+  }
+
+  /** Takes over a whole list and tells what it changed. */
+  #replace(found: Map<string, Entry<T>>, resourceVersion: string, signal: AbortSignal): void {
+    const before = new Map(this.#entries);
+    for (const [key, entry] of before) {
+      if (found.get(key)?.uid !== entry.uid && !signal.aborted) this.#remove(key, entry.object);
+    }
+    for (const [key, entry] of found) {
+      if (before.get(key) !== entry && !signal.aborted) this.#put(key, entry);
+    }
+    this.#resourceVersion = resourceVersion;
+    this.#synced = true;
+    for (const onSynced of this.#waiting) onSynced();
+    this.#waiting.clear();
+  }
+
+  async #watch(signal: AbortSignal): Promise<void> {
+    const { client, as, silenceMs = SILENCE_MS } = this.#options;
+    const since = performance.now();
+    const broken = new AbortController();
+    let heard = false;
+    const onLine = (line: string) => {
+      if (signal.aborted || broken.signal.aborted) return;
+      try {
+        this.#take(line);
+        heard = true;
+      } catch (error) {
+        broken.abort(error);
+      }
+    };
+    const onHead = ({ status }: { status: number }) => {
+      if (status !== 200) return;
+      this.#lastError = undefined;
+      this.#tell(() => this.#options.onState?.({ state: 'Watching' }));
+    };
+    const watch = {
+      ...this.#selection(),
+      resourceVersion: this.#resourceVersion ?? '',
+      timeoutSeconds: Math.round(300 + this.#random() * 300),
+      silenceMs,
+    };
+    const call = {
+      signal: AbortSignal.any([signal, broken.signal]),
+      timeoutMs: WATCH_HEADERS_TIMEOUT_MS,
+      ...(as === undefined ? {} : { as }),
+    };
+    const isGood = () => performance.now() - since > SHORT_WATCH_MS;
+    try {
+      await client.watch(this.#path, watch, { onHead, onLine }, call);
+    } finally {
+      if (isGood()) this.#failures = 0;
+    }
+    if (heard || isGood()) return;
+    throw new UnreachableError('ShortWatch', 'The API server ended the watch as soon as it began.');
+  }
+
+  #selection(): { labelSelector?: string; fieldSelector?: string; metadataOnly?: boolean } {
+    const { labelSelector, fieldSelector, metadataOnly } = this.#options;
+    return {
+      ...(labelSelector === undefined ? {} : { labelSelector }),
+      ...(fieldSelector === undefined ? {} : { fieldSelector }),
+      ...(metadataOnly === undefined ? {} : { metadataOnly }),
+    };
+  }
+
+  /** One line of the watch. @throws what ends this watch: an ERROR event, or a line that is none */
+  #take(line: string): void {
+    const { type, object } = this.#parse(line);
+    if (type === 'ERROR') throw errorFromStatus(object ?? {}, 500, { plural: this.#path.resource.plural });
+    if (type === 'BOOKMARK') {
+      this.#resourceVersion = bookmarkOf(object) ?? this.#resourceVersion;
+      return;
+    }
+    if (!isKubeObject(object)) throw this.#malformed('it has no object');
+    const { namespace = '', name, uid, resourceVersion } = object.metadata;
+    const key = keyOf(namespace, name);
+    const reduced = this.#reduce(object);
+    this.#resourceVersion = resourceVersion;
+    if (type === 'DELETED') {
+      const known = this.#entries.get(key);
+      if (known !== undefined) this.#remove(key, reduced?.object ?? known.object);
+    } else if (reduced !== undefined) {
+      this.#put(key, { object: reduced.object, uid, resourceVersion });
+    }
+  }
+
+  #parse(line: string): { type?: string; object?: object } {
+    try {
+      return JSON.parse(line) ?? {};
+    } catch {
+      throw this.#malformed('it is not JSON');
+    }
+  }
+
+  #malformed(why: string): UnreachableError {
+    const { plural } = this.#path.resource;
+    const error = new UnreachableError('Malformed', `A line of the watch of ${plural} is malformed: ${why}.`);
+    this.#fault(error);
+    return error;
+  }
+
+  #put(key: string, entry: Entry<T>): void {
+    const previous = this.#entries.get(key);
+    if (previous !== undefined && previous.uid !== entry.uid) this.#remove(key, previous.object);
+    this.#entries.set(key, entry);
+    const [namespace, name] = partsOf(key);
+    this.#emit(
+      previous === undefined || previous.uid !== entry.uid
+        ? { type: 'Added', namespace, name, object: entry.object }
+        : { type: 'Modified', namespace, name, object: entry.object, previous: previous.object },
+    );
+  }
+
+  #remove(key: string, object: T): void {
+    const previous = this.#entries.get(key);
+    this.#entries.delete(key);
+    const [namespace, name] = partsOf(key);
+    const event: WatchEvent<T> = { type: 'Deleted', namespace, name, object };
+    this.#emit(previous === undefined ? event : { ...event, previous: previous.object });
+  }
+
+  #emit(event: WatchEvent<T>): void {
+    this.#tell(() => this.#options.onEvent?.(event));
+  }
+
+  #reduce(object: KubeObject): { object: T } | undefined {
+    try {
+      return { object: this.#options.reduce(object) };
+    } catch (error) {
+      this.#fault(asError(error));
+      return undefined;
+    }
+  }
+
+  #tell(callback: () => void): void {
+    try {
+      callback();
+    } catch (error) {
+      this.#fault(asError(error));
+    }
+  }
+
+  #fault(error: Error): void {
+    try {
+      this.#options.onFault?.(error);
+    } catch {
+      // Nobody is left to tell.
+    }
+  }
+}
+
+function keyOf(namespace: string, name: string): string {
+  return `${namespace}/${name}`;
+}
+
+function partsOf(key: string): [namespace: string, name: string] {
+  const slash = key.indexOf('/');
+  return [key.slice(0, slash), key.slice(slash + 1)];
+}
+
+function bookmarkOf(object: object | undefined): string | undefined {
+  const metadata = object !== undefined && 'metadata' in object ? object.metadata : undefined;
+  if (typeof metadata !== 'object' || metadata === null || !('resourceVersion' in metadata)) return undefined;
+  return typeof metadata.resourceVersion === 'string' ? metadata.resourceVersion : undefined;
+}
+
+/** The server is behind our resourceVersion: its etcd was restored from an older backup. */
+function isTooNew(error: Error): boolean {
+  return (
+    error instanceof ApiError &&
+    (error.causes.some((cause) => cause.reason === 'ResourceVersionTooLarge') ||
+      error.message.startsWith('Too large resource version'))
+  );
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

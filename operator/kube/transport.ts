@@ -1,0 +1,315 @@
+import { Agent, type Dispatcher, Pool, ProxyAgent } from 'undici';
+import { type Access, sameConnection } from './credentials.ts';
+import { NotLeaderError, UnreachableError } from './errors.ts';
+
+export interface WireRequest {
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** Path and query. */
+  path: string;
+  /** Names and values, alternating. */
+  headers: string[];
+  body?: string;
+  /** For the whole exchange; for a stream until its headers are there. */
+  timeoutMs: number;
+  signal?: AbortSignal | undefined;
+  /** Asked in the instant before the request goes onto a connection; false refuses it. */
+  maySend?: (() => boolean) | undefined;
+}
+
+export interface WireHead {
+  status: number;
+  headers: Record<string, string | string[] | undefined>;
+}
+
+export interface WireAnswer extends WireHead {
+  text: string;
+}
+
+/** What a stream tells. Lines come without their newline; none comes for an answer other than 200. */
+export interface StreamListener {
+  onHead(head: WireHead): void;
+  onLine(line: string): void;
+}
+
+/** Bound of one answer; a page of 500 objects of 200 KB. */
+const MAX_ANSWER_BYTES = 128 * 2 ** 20;
+/** Bound of one line of a watch; etcd takes objects of 1.5 MiB. */
+const MAX_LINE_BYTES = 16 * 2 ** 20;
+/** Requests under way at once; more wait. Each watch has a connection of its own beside these. */
+const CONNECTIONS = 64;
+const CONNECT_TIMEOUT_MS = 10_000;
+
+/**
+ * Connections to one API server: a bounded pool for requests and one connection a watch, so that watches never
+ * starve requests. HTTP/1.1 on purpose: with HTTP/2 one half-open connection would silence everything at once.
+ */
+export class Transport {
+  readonly access: Access;
+  readonly #requests: Dispatcher;
+  readonly #streams: Dispatcher;
+  readonly #pathPrefix: string;
+  readonly #origin: string;
+
+  constructor(access: Access) {
+    this.access = access;
+    const url = new URL(access.server);
+    this.#origin = url.origin;
+    this.#pathPrefix = url.pathname === '/' ? '' : url.pathname;
+    this.#requests = dispatcherFor(access, url.origin, CONNECTIONS);
+    this.#streams = dispatcherFor(access, url.origin, null);
+  }
+
+  serves(access: Access): boolean {
+    return sameConnection(this.access, access);
+  }
+
+  /** Sends one request and gathers its answer, whatever its status. @throws UnreachableError, NotLeaderError */
+  exchange(request: WireRequest): Promise<WireAnswer> {
+    return new Promise((resolve, reject) => {
+      const chunks: Buffer[] = [];
+      let size = 0;
+      let head: WireHead = { status: 0, headers: {} };
+      const run = new Exchange(request, reject, {
+        onHead: (given) => {
+          head = given;
+        },
+        onData: (chunk) => {
+          size += chunk.length;
+          if (size > MAX_ANSWER_BYTES) {
+            run.fail(new UnreachableError('TooLarge', `The answer to ${describe(request)} exceeds 128 MiB.`));
+          } else chunks.push(chunk);
+        },
+        onEnd: () => resolve({ ...head, text: joined(chunks) }),
+      });
+      this.#dispatch(this.#requests, request, run);
+    });
+  }
+
+  /**
+   * Opens a stream of lines and resolves when the server ends it. Rejects with UnreachableError when nothing came
+   * for `silenceMs` (A2). For an answer other than 200, the text is returned instead.
+   */
+  stream(request: WireRequest, silenceMs: number, listener: StreamListener): Promise<WireAnswer> {
+    return new Promise((resolve, reject) => {
+      let head: WireHead = { status: 0, headers: {} };
+      const lines = new LineSplitter(listener.onLine);
+      const refusal: Buffer[] = [];
+      const run = new Exchange(request, reject, {
+        onHead: (given) => {
+          head = given;
+          run.watchForSilence(silenceMs);
+          listener.onHead(given);
+        },
+        onData: (chunk) => {
+          run.heard();
+          if (head.status !== 200) refusal.push(chunk);
+          else if (!lines.push(chunk)) {
+            run.fail(new UnreachableError('TooLarge', `A line of ${describe(request)} exceeds 16 MiB.`));
+          }
+        },
+        onEnd: () => resolve({ ...head, text: joined(refusal) }),
+      });
+      this.#dispatch(this.#streams, request, run);
+    });
+  }
+
+  #dispatch(dispatcher: Dispatcher, request: WireRequest, run: Exchange): void {
+    try {
+      dispatcher.dispatch(
+        {
+          origin: this.#origin,
+          path: this.#pathPrefix + request.path,
+          method: request.method,
+          headers: [...this.access.headers, ...request.headers],
+          body: request.body ?? null,
+          headersTimeout: 0,
+          bodyTimeout: 0,
+        },
+        run,
+      );
+    } catch (error) {
+      run.fail(error);
+    }
+  }
+
+  /** Lets what is under way finish, takes nothing new. */
+  async retire(): Promise<void> {
+    await Promise.all([this.#requests.close(), this.#streams.close()]);
+  }
+
+  /** Ends every connection now. */
+  async destroy(): Promise<void> {
+    await Promise.all([this.#requests.destroy(), this.#streams.destroy()]);
+  }
+}
+
+function dispatcherFor(access: Access, origin: string, connections: number | null): Dispatcher {
+  const connect = {
+    ...access.tls,
+    timeout: CONNECT_TIMEOUT_MS,
+    keepAlive: true,
+    keepAliveInitialDelay: 30_000,
+  };
+  const options = {
+    connections,
+    pipelining: 1,
+    allowH2: false,
+    // Below the 90 s after which kube-apiserver closes an idle connection.
+    keepAliveTimeout: 30_000,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  };
+  if (access.proxyUrl === undefined) return new Pool(origin, { ...options, connect });
+  if (/^https?:/.test(access.proxyUrl)) {
+    return new ProxyAgent({ ...options, uri: access.proxyUrl, requestTls: access.tls });
+  }
+  if (access.proxyUrl === '') return new Agent({ ...options, connect });
+  throw new Error('The kubeconfig names a proxy that is neither http nor https; Towpath takes no other.');
+}
+
+function describe(request: WireRequest): string {
+  return `${request.method} ${request.path.split('?', 1)[0]}`;
+}
+
+function joined(chunks: Buffer[]): string {
+  const [first] = chunks;
+  if (first === undefined) return '';
+  return chunks.length === 1 ? first.toString() : Buffer.concat(chunks).toString();
+}
+
+interface Parts {
+  onHead(head: WireHead): void;
+  onData(chunk: Buffer): void;
+  onEnd(): void;
+}
+
+/** One request's life on undici's lowest interface, which tells the instant before it is written. */
+class Exchange implements Dispatcher.DispatchHandler {
+  readonly #request: WireRequest;
+  readonly #reject: (error: unknown) => void;
+  readonly #parts: Parts;
+  readonly #onAbort: () => void;
+  #timer: NodeJS.Timeout | undefined;
+  #controller: Dispatcher.DispatchController | undefined;
+  #settled = false;
+
+  constructor(request: WireRequest, reject: (error: unknown) => void, parts: Parts) {
+    this.#request = request;
+    this.#reject = reject;
+    this.#parts = parts;
+    this.#onAbort = () => this.fail(request.signal?.reason);
+    this.#timer = setTimeout(() => this.fail(this.#timedOut(request.timeoutMs)), request.timeoutMs);
+    request.signal?.addEventListener('abort', this.#onAbort, { once: true });
+    if (request.signal?.aborted) this.#onAbort();
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#settled) controller.abort(new Error('given up before it was sent'));
+    else if (this.#request.maySend?.() === false) this.fail(new NotLeaderError());
+  }
+
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+  ): void {
+    if (status >= 200 && !this.#settled) this.#parts.onHead({ status, headers });
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (!this.#settled) this.#parts.onData(chunk);
+  }
+
+  onResponseEnd(): void {
+    if (this.#settled) return;
+    this.#settle();
+    this.#parts.onEnd();
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.fail(error);
+  }
+
+  /** From the headers on, silence is what ends a stream, no longer the timeout. */
+  watchForSilence(silenceMs: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      const said = `${describe(this.#request)} was silent for ${silenceMs / 1000} s.`;
+      this.fail(new UnreachableError('Silent', said));
+    }, silenceMs);
+  }
+
+  heard(): void {
+    this.#timer?.refresh();
+  }
+
+  fail(error: unknown): void {
+    if (this.#settled) return;
+    this.#settle();
+    const told = this.#classify(error);
+    this.#controller?.abort(told instanceof Error ? told : new Error('aborted'));
+    this.#reject(told);
+  }
+
+  #settle(): void {
+    this.#settled = true;
+    clearTimeout(this.#timer);
+    this.#request.signal?.removeEventListener('abort', this.#onAbort);
+  }
+
+  #timedOut(ms: number): UnreachableError {
+    return new UnreachableError('Timeout', `${describe(this.#request)} got no answer within ${ms / 1000} s.`);
+  }
+
+  #classify(error: unknown): unknown {
+    if (error instanceof UnreachableError || error instanceof NotLeaderError) return error;
+    if (this.#request.signal?.aborted && error === this.#request.signal.reason) return error;
+    const code = codeOf(error);
+    return new UnreachableError(
+      code,
+      `${describe(this.#request)} failed: ${reasonOf(error)} (${code})`,
+      error,
+    );
+  }
+}
+
+function codeOf(error: unknown): string {
+  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : 'Unknown';
+}
+
+function reasonOf(error: unknown): string {
+  // A host with several addresses fails with an AggregateError that has no message of its own.
+  if (error instanceof AggregateError && error.message === '') return reasonOf(error.errors[0]);
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Cuts a stream of bytes into lines. */
+class LineSplitter {
+  readonly #onLine: (line: string) => void;
+  #rest: Buffer[] = [];
+  #restSize = 0;
+
+  constructor(onLine: (line: string) => void) {
+    this.#onLine = onLine;
+  }
+
+  /** False when a line exceeds the bound. */
+  push(chunk: Buffer): boolean {
+    let start = 0;
+    for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, start)) {
+      this.#rest.push(chunk.subarray(start, end));
+      const line = joined(this.#rest);
+      this.#rest = [];
+      this.#restSize = 0;
+      start = end + 1;
+      if (line !== '') this.#onLine(line);
+    }
+    if (start < chunk.length) {
+      this.#rest.push(chunk.subarray(start));
+      this.#restSize += chunk.length - start;
+    }
+    return this.#restSize <= MAX_LINE_BYTES;
+  }
+}
