@@ -1,0 +1,127 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
+
+/** A message of the engine's protocol (engine/frames.go): a JSON header and raw blobs. */
+export interface EngineMessage {
+  header: Record<string, unknown>;
+  blobs: Buffer[];
+}
+
+/** The engine's process ended while it worked on a request. */
+export class EngineExit extends Error {
+  readonly stderr: string;
+
+  constructor(stderr: string) {
+    super('the rendering engine ended');
+    this.name = 'EngineExit';
+    this.stderr = stderr;
+  }
+}
+
+const keptStderr = 16_384;
+
+/** One engine process: sends a message and waits for the next one. One exchange at a time. */
+export class EngineChild {
+  readonly #process: ChildProcessByStdio<Writable, Readable, Readable>;
+  #chunks: Buffer[] = [];
+  #received = 0;
+  #needed = 4;
+  #waiting: { resolve: (message: EngineMessage) => void; reject: (error: Error) => void } | undefined;
+  #stderr = '';
+  #ended = false;
+  readonly #exited: Promise<void>;
+
+  /** `limits` in bytes; the process gets an empty environment and no descriptor but its stdio. */
+  constructor(enginePath: string, limits: { memory: number; cache: number; input: number }) {
+    const args = [`-memory=${limits.memory}`, `-cache=${limits.cache}`, `-input=${limits.input}`];
+    this.#process = spawn(enginePath, args, { env: {}, cwd: '/', stdio: ['pipe', 'pipe', 'pipe'] });
+    this.#process.stdin.on('error', () => {}); // told by 'close'
+    this.#process.stdout.on('data', (chunk: Buffer) => this.#receive(chunk));
+    this.#process.stderr.on('data', (chunk: Buffer) => {
+      if (this.#stderr.length < keptStderr) this.#stderr += chunk.toString('latin1');
+    });
+    this.#exited = new Promise((resolve) => {
+      this.#process.on('error', (error) => {
+        this.#stderr += error.message;
+        this.#end();
+        resolve();
+      });
+      this.#process.on('close', () => {
+        this.#end();
+        resolve();
+      });
+    });
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** @throws EngineExit where the process ends before it answers. */
+  exchange(header: Record<string, unknown>, blobs: readonly Uint8Array[] = []): Promise<EngineMessage> {
+    if (this.#ended) return Promise.reject(new EngineExit(this.#stderr));
+    return new Promise((resolve, reject) => {
+      this.#waiting = { resolve, reject };
+      const text = Buffer.from(JSON.stringify({ ...header, blobs: blobs.map((blob) => blob.length) }));
+      const length = Buffer.alloc(4);
+      length.writeUInt32BE(text.length);
+      this.#process.stdin.cork();
+      this.#process.stdin.write(length);
+      this.#process.stdin.write(text);
+      for (const blob of blobs) if (blob.length > 0) this.#process.stdin.write(blob);
+      this.#process.stdin.uncork();
+    });
+  }
+
+  /** Ends the process at once; an exchange under way is rejected. */
+  async kill(): Promise<void> {
+    this.#process.kill('SIGKILL');
+    await this.#exited;
+  }
+
+  #end(): void {
+    this.#ended = true;
+    this.#waiting?.reject(new EngineExit(this.#stderr));
+    this.#waiting = undefined;
+  }
+
+  #receive(chunk: Buffer): void {
+    this.#chunks.push(chunk);
+    this.#received += chunk.length;
+    while (this.#received >= this.#needed) {
+      const all = this.#chunks.length === 1 ? (this.#chunks[0] ?? chunk) : Buffer.concat(this.#chunks);
+      this.#chunks = [all];
+      const message = this.#parse(all);
+      if (message === undefined) continue;
+      const rest = all.subarray(this.#needed);
+      this.#chunks = rest.length > 0 ? [rest] : [];
+      this.#received = rest.length;
+      this.#needed = 4;
+      const waiting = this.#waiting;
+      this.#waiting = undefined;
+      waiting?.resolve(message);
+      if (this.#received === 0) return;
+    }
+  }
+
+  /** The message, once all of it is there; else notes how many bytes are needed for the next part. */
+  #parse(all: Buffer): EngineMessage | undefined {
+    const headerEnd = 4 + all.readUInt32BE(0);
+    if (all.length < headerEnd) {
+      this.#needed = headerEnd;
+      return undefined;
+    }
+    const header = JSON.parse(all.toString('utf8', 4, headerEnd)) as Record<string, unknown>;
+    const lengths = (header['blobs'] ?? []) as number[];
+    const end = lengths.reduce((sum, length) => sum + length, headerEnd);
+    this.#needed = end;
+    if (all.length < end) return undefined;
+    const blobs: Buffer[] = [];
+    let at = headerEnd;
+    for (const length of lengths) {
+      blobs.push(all.subarray(at, at + length));
+      at += length;
+    }
+    return { header, blobs };
+  }
+}

@@ -1,0 +1,240 @@
+package main
+
+import (
+	"bytes"
+	"container/list"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"helm.sh/helm/v4/pkg/chart/common"
+	"helm.sh/helm/v4/pkg/chart/loader/archive"
+	chart "helm.sh/helm/v4/pkg/chart/v2"
+	"helm.sh/helm/v4/pkg/chart/v2/loader"
+	"helm.sh/helm/v4/pkg/ignore"
+
+	"github.com/towpath-dev/towpath/operator/render/engine/helmengine"
+)
+
+// tree is a directory of the repository with all that is below it, kept by digest.
+type tree struct {
+	digest string
+	bytes  int
+	files  []*archive.BufferedFile
+	// The chart in it, loaded once; its parsed templates by the names of the templates in them.
+	chart *chart.Chart
+	err   error
+	sets  map[string]*helmengine.Set
+}
+
+// trees keeps the trees used last.
+type trees struct {
+	maxBytes, bytes int
+	kept            map[string]*list.Element
+	recent          *list.List
+}
+
+func newTrees(maxBytes int) *trees {
+	return &trees{maxBytes: maxBytes, kept: map[string]*list.Element{}, recent: list.New()}
+}
+
+func (t *trees) get(digest string) *tree {
+	element, ok := t.kept[digest]
+	if !ok {
+		return nil
+	}
+	t.recent.MoveToFront(element)
+	return element.Value.(*tree)
+}
+
+// put keeps a tree; the newest is kept however large it is.
+func (t *trees) put(digest string, names []string, blobs [][]byte) {
+	if len(names) != len(blobs) || t.kept[digest] != nil {
+		return
+	}
+	added := &tree{digest: digest, bytes: 4096, sets: map[string]*helmengine.Set{}}
+	for i, name := range names {
+		added.files = append(added.files, &archive.BufferedFile{Name: name, Data: blobs[i]})
+		added.bytes += len(name) + 4*len(blobs[i]) // as it is, as template text, parsed
+	}
+	t.kept[digest] = t.recent.PushFront(added)
+	t.bytes += added.bytes
+	for t.bytes > t.maxBytes && t.recent.Len() > 1 {
+		oldest := t.recent.Remove(t.recent.Back()).(*tree)
+		delete(t.kept, oldest.digest)
+		t.bytes -= oldest.bytes
+	}
+}
+
+// load reads the chart in the tree as Helm reads a chart's directory.
+func (t *tree) load() (*chart.Chart, error) {
+	if t.chart != nil || t.err != nil {
+		return t.chart, t.err
+	}
+	files, err := notIgnored(t.files)
+	if err != nil {
+		t.err = err
+		return nil, err
+	}
+	c, err := loader.LoadFiles(files)
+	if err != nil {
+		t.err = err
+		return nil, err
+	}
+	sortDependencies(c)
+	t.chart = c
+	return c, nil
+}
+
+// sortDependencies gives subcharts one order; Helm's loader returns them in the random order of a map.
+func sortDependencies(c *chart.Chart) {
+	dependencies := slices.Clone(c.Dependencies())
+	slices.SortStableFunc(dependencies, func(a, b *chart.Chart) int {
+		return strings.Compare(a.Name()+"\x00"+a.Metadata.Version, b.Name()+"\x00"+b.Metadata.Version)
+	})
+	c.SetDependencies(dependencies...)
+	for _, dependency := range dependencies {
+		sortDependencies(dependency)
+	}
+}
+
+// notIgnored applies .helmignore as Helm's directory loader does, and copies the file entries, which
+// loader.LoadFiles changes.
+func notIgnored(files []*archive.BufferedFile) ([]*archive.BufferedFile, error) {
+	rules := ignore.Empty()
+	for _, f := range files {
+		if f.Name == ignore.HelmIgnore {
+			parsed, err := ignore.Parse(bytes.NewReader(f.Data))
+			if err != nil {
+				return nil, fmt.Errorf(".helmignore: %w", err)
+			}
+			rules = parsed
+		}
+	}
+	rules.AddDefaults()
+	directories := map[string]bool{}
+	var ignoredDirectory func(dir string) bool
+	ignoredDirectory = func(dir string) bool {
+		if dir == "." {
+			return false
+		}
+		ignored, known := directories[dir]
+		if !known {
+			ignored = ignoredDirectory(path.Dir(dir)) || rules.Ignore(dir, entry{dir, true})
+			directories[dir] = ignored
+		}
+		return ignored
+	}
+	var kept []*archive.BufferedFile
+	for _, f := range files {
+		if ignoredDirectory(path.Dir(f.Name)) || rules.Ignore(f.Name, entry{f.Name, false}) {
+			continue
+		}
+		data := bytes.TrimPrefix(f.Data, []byte{0xEF, 0xBB, 0xBF})
+		kept = append(kept, &archive.BufferedFile{Name: f.Name, Data: data})
+	}
+	return kept, nil
+}
+
+// entry is what ignore rules ask of a file.
+type entry struct {
+	name      string
+	directory bool
+}
+
+func (e entry) Name() string       { return path.Base(e.name) }
+func (e entry) IsDir() bool        { return e.directory }
+func (e entry) Size() int64        { return 0 }
+func (e entry) ModTime() time.Time { return time.Time{} }
+func (e entry) Sys() any           { return nil }
+func (e entry) Mode() fs.FileMode {
+	if e.directory {
+		return fs.ModeDir | 0o755
+	}
+	return 0o644
+}
+
+// places says where in the repository a chart's files are: by file, since Helm copies and renames charts.
+type places map[*common.File]string
+
+// assemble returns a copy of the chart at a path, which rendering may change, with its file:// dependencies
+// that are not vendored.
+func assemble(dir string, at map[string]*tree, where places, chain []string) (*chart.Chart, error) {
+	if slices.Contains(chain, dir) {
+		return nil, fail("DependencyMissing", "The chart in %s depends on itself: %s.", dir, strings.Join(append(chain, dir), " → "))
+	}
+	loaded, err := at[dir].load()
+	if err != nil {
+		return nil, chartFailure(dir, err)
+	}
+	c := copyChart(loaded)
+	locate(c, dir, where)
+	for _, dependency := range c.Metadata.Dependencies {
+		local, ok := localDependency(dir, dependency)
+		if !ok || at[local] == nil || vendored(c, dependency) {
+			continue
+		}
+		child, err := assemble(local, at, where, append(slices.Clone(chain), dir))
+		if err != nil {
+			return nil, err
+		}
+		c.AddDependency(child)
+	}
+	return c, nil
+}
+
+// localDependency is the repository path of a file:// dependency of the chart in dir.
+func localDependency(dir string, dependency *chart.Dependency) (string, bool) {
+	if dependency == nil {
+		return "", false
+	}
+	relative, ok := strings.CutPrefix(dependency.Repository, "file://")
+	if !ok || path.IsAbs(relative) {
+		return "", false
+	}
+	local := path.Join(dir, relative)
+	return local, local != ".." && !strings.HasPrefix(local, "../")
+}
+
+func vendored(c *chart.Chart, dependency *chart.Dependency) bool {
+	return slices.ContainsFunc(c.Dependencies(), func(child *chart.Chart) bool { return child.Name() == dependency.Name })
+}
+
+// copyChart copies what rendering changes: metadata and the lists of dependencies. Values and files are shared;
+// Helm copies values before it changes them.
+func copyChart(c *chart.Chart) *chart.Chart {
+	out := *c
+	metadata := *c.Metadata
+	metadata.Annotations = maps.Clone(metadata.Annotations)
+	metadata.Keywords = slices.Clone(metadata.Keywords)
+	metadata.Sources = slices.Clone(metadata.Sources)
+	metadata.Maintainers = slices.Clone(metadata.Maintainers)
+	metadata.Dependencies = slices.Clone(metadata.Dependencies)
+	for i, dependency := range metadata.Dependencies {
+		if dependency != nil {
+			copied := *dependency
+			metadata.Dependencies[i] = &copied
+		}
+	}
+	out.Metadata = &metadata
+	out.SetDependencies()
+	for _, dependency := range c.Dependencies() {
+		out.AddDependency(copyChart(dependency))
+	}
+	return &out
+}
+
+func locate(c *chart.Chart, dir string, where places) {
+	for _, list := range [][]*common.File{c.Templates, c.Files} {
+		for _, f := range list {
+			where[f] = path.Join(dir, f.Name)
+		}
+	}
+	for _, dependency := range c.Dependencies() {
+		locate(dependency, path.Join(dir, "charts", dependency.Name()), where)
+	}
+}

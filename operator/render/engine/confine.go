@@ -1,0 +1,33 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+	"os"
+	"runtime/debug"
+	"syscall"
+	"time"
+	_ "time/tzdata" // time zones come with the program, not from the machine
+)
+
+// confine takes from the process what rendering does not need.
+func confine(memory int64) error {
+	os.Clearenv()
+	time.Local = time.UTC
+	http.DefaultTransport = refusingTransport{}
+	http.DefaultClient = &http.Client{Transport: refusingTransport{}}
+	// Templates that recurse without end stop here, long before they take the memory of a whole process.
+	debug.SetMaxStack(128 << 20)
+	debug.SetMemoryLimit(memory * 3 / 4)
+	limit := &syscall.Rlimit{Cur: uint64(memory), Max: uint64(memory)}
+	if err := syscall.Setrlimit(rlimitData, limit); err != nil {
+		return err
+	}
+	return refuseSystemCalls()
+}
+
+type refusingTransport struct{}
+
+func (refusingTransport) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, errors.New("the engine has no network")
+}

@@ -1,0 +1,278 @@
+package main
+
+import (
+	"bytes"
+	"container/list"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sort"
+	"strings"
+
+	releaseutil "helm.sh/helm/v4/pkg/release/v1/util"
+	"sigs.k8s.io/yaml"
+)
+
+// object is one object of a rendered document, before Towpath's labels, annotation and namespace. It is shared
+// between requests and never changed.
+type object struct {
+	apiVersion, group, kind, namespace, name string
+	metadata                                 map[string]any
+	// The canonical JSON around the value of `metadata`.
+	before, after []byte
+	annotations   map[string]string
+	// For a CustomResourceDefinition: its kind as `group/Kind`, and whether that is namespaced.
+	defines    string
+	namespaced bool
+}
+
+// document is one YAML or JSON document; its objects are several where it is a List.
+type document struct {
+	number  int
+	objects []*object
+	err     error
+}
+
+// documents keeps parsed texts: most rendered files, CRDs above all, are the same at the next render.
+type documents struct {
+	maxBytes, bytes int
+	kept            map[[sha256.Size]byte]*list.Element
+	recent          *list.List
+}
+
+type keptText struct {
+	key       [sha256.Size]byte
+	bytes     int
+	documents []*document
+}
+
+func newDocuments(maxBytes int) *documents {
+	return &documents{maxBytes: maxBytes, kept: map[[sha256.Size]byte]*list.Element{}, recent: list.New()}
+}
+
+// split returns the documents of a text, as Helm splits rendered templates. Documents that hold nothing are
+// left out.
+func (d *documents) split(text string) []*document {
+	return d.remember('y', text, func() []*document {
+		entries := releaseutil.SplitManifests(text)
+		keys := make([]string, 0, len(entries))
+		for key := range entries {
+			keys = append(keys, key)
+		}
+		sort.Sort(releaseutil.BySplitManifestsOrder(keys))
+		var all []*document
+		for i, key := range keys {
+			all = append(all, parseDocument(i+1, func() ([]byte, error) { return yaml.YAMLToJSON([]byte(entries[key])) }))
+		}
+		return all
+	})
+}
+
+// splitJSON returns the documents of a JSON text, numbers as written.
+func (d *documents) splitJSON(text string) []*document {
+	return d.remember('j', text, func() []*document {
+		var all []*document
+		decoder := json.NewDecoder(strings.NewReader(text))
+		decoder.UseNumber()
+		for number := 1; ; number++ {
+			var value any
+			err := decoder.Decode(&value)
+			if errors.Is(err, io.EOF) {
+				return all
+			}
+			if err != nil {
+				line := 1 + strings.Count(text[:min(int(decoder.InputOffset()), len(text))], "\n")
+				return append(all, &document{number: number, err: fmt.Errorf("line %d: %w", line, err)})
+			}
+			all = append(all, parseDocument(number, func() ([]byte, error) { return json.Marshal(value) }))
+		}
+	})
+}
+
+func (d *documents) remember(format byte, text string, parse func() []*document) []*document {
+	hash := sha256.New()
+	hash.Write([]byte{format})
+	io.WriteString(hash, text)
+	var key [sha256.Size]byte
+	hash.Sum(key[:0])
+	if element, ok := d.kept[key]; ok {
+		d.recent.MoveToFront(element)
+		return element.Value.(*keptText).documents
+	}
+	parsed := slices.DeleteFunc(parse(), func(doc *document) bool { return doc.err == nil && len(doc.objects) == 0 })
+	entry := &keptText{key: key, bytes: 2*len(text) + 1024, documents: parsed}
+	d.kept[key] = d.recent.PushFront(entry)
+	d.bytes += entry.bytes
+	for d.bytes > d.maxBytes && d.recent.Len() > 0 {
+		oldest := d.recent.Remove(d.recent.Back()).(*keptText)
+		delete(d.kept, oldest.key)
+		d.bytes -= oldest.bytes
+	}
+	return parsed
+}
+
+func parseDocument(number int, toJSON func() ([]byte, error)) *document {
+	doc := &document{number: number}
+	text, err := toJSON()
+	if err != nil {
+		doc.err = err
+		return doc
+	}
+	doc.objects, doc.err = parseObjects(text)
+	return doc
+}
+
+// parseObjects reads canonical JSON: an object, a List of objects, or null.
+func parseObjects(text []byte) ([]*object, error) {
+	if bytes.Equal(text, []byte("null")) {
+		return nil, nil
+	}
+	if len(text) == 0 || text[0] != '{' {
+		return nil, errors.New("it is not an object with apiVersion, kind and metadata")
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(text, &fields); err != nil {
+		return nil, err
+	}
+	if len(fields) == 0 {
+		return nil, nil
+	}
+	var head struct{ APIVersion, Kind string }
+	if json.Unmarshal(fields["apiVersion"], &head.APIVersion) != nil || head.APIVersion == "" {
+		return nil, errors.New("apiVersion is missing or is not a string")
+	}
+	if json.Unmarshal(fields["kind"], &head.Kind) != nil || head.Kind == "" {
+		return nil, errors.New("kind is missing or is not a string")
+	}
+	var items []json.RawMessage
+	if strings.HasSuffix(head.Kind, "List") && fields["items"] != nil && json.Unmarshal(fields["items"], &items) == nil {
+		return parseItems(head.Kind, items)
+	}
+	o, err := parseObject(head.APIVersion, head.Kind, fields)
+	if err != nil {
+		return nil, err
+	}
+	return []*object{o}, nil
+}
+
+func parseItems(kind string, items []json.RawMessage) ([]*object, error) {
+	var all []*object
+	for i, item := range items {
+		objects, err := parseObjects(item)
+		if err != nil {
+			return nil, fmt.Errorf("item %d of the %s: %w", i+1, kind, err)
+		}
+		all = append(all, objects...)
+	}
+	return all, nil
+}
+
+func parseObject(apiVersion, kind string, fields map[string]json.RawMessage) (*object, error) {
+	o := &object{apiVersion: apiVersion, kind: kind}
+	if group, _, ok := strings.Cut(apiVersion, "/"); ok {
+		o.group = group
+	}
+	decoder := json.NewDecoder(bytes.NewReader(fields["metadata"]))
+	decoder.UseNumber()
+	if fields["metadata"] == nil || decoder.Decode(&o.metadata) != nil || o.metadata == nil {
+		return nil, fmt.Errorf("the %s has no metadata", kind)
+	}
+	var err error
+	if o.name, err = stringField(o.metadata, "name"); err != nil {
+		return nil, fmt.Errorf("the %s has a metadata.name that is not a string", kind)
+	}
+	if o.name == "" {
+		if _, generated := o.metadata["generateName"]; generated {
+			return nil, fmt.Errorf("the %s has metadata.generateName instead of metadata.name: what is applied again and again needs a name of its own", kind)
+		}
+		return nil, fmt.Errorf("the %s has no metadata.name", kind)
+	}
+	if o.namespace, err = stringField(o.metadata, "namespace"); err != nil {
+		return nil, fmt.Errorf("%s %s has a metadata.namespace that is not a string", kind, o.name)
+	}
+	if _, err = stringMap(o.metadata, "labels"); err != nil {
+		return nil, fmt.Errorf("%s %s: %w", kind, o.name, err)
+	}
+	if o.annotations, err = stringMap(o.metadata, "annotations"); err != nil {
+		return nil, fmt.Errorf("%s %s: %w", kind, o.name, err)
+	}
+	o.before, o.after = around(fields)
+	if kind == "CustomResourceDefinition" && o.group == "apiextensions.k8s.io" {
+		o.readDefinition(fields["spec"])
+	}
+	return o, nil
+}
+
+func stringField(m map[string]any, key string) (string, error) {
+	switch value := m[key].(type) {
+	case nil:
+		return "", nil
+	case string:
+		return value, nil
+	}
+	return "", errors.New("not a string")
+}
+
+// stringMap reads labels or annotations; the API server refuses values that are not strings, and so does this.
+func stringMap(metadata map[string]any, key string) (map[string]string, error) {
+	if metadata[key] == nil {
+		return nil, nil
+	}
+	raw, ok := metadata[key].(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("metadata.%s is not a map", key)
+	}
+	result := make(map[string]string, len(raw))
+	for name, value := range raw {
+		text, ok := value.(string)
+		if !ok && value != nil {
+			return nil, fmt.Errorf("metadata.%s[%q] is not a string; put its value in quotes", key, name)
+		}
+		result[name] = text
+	}
+	return result, nil
+}
+
+// around writes the canonical JSON before and after the value of `metadata`.
+func around(fields map[string]json.RawMessage) (before, after []byte) {
+	keys := make([]string, 0, len(fields))
+	for key := range fields {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	var out bytes.Buffer
+	split := 0
+	for i, key := range keys {
+		out.WriteByte("{,"[min(i, 1)])
+		name, _ := json.Marshal(key)
+		out.Write(name)
+		out.WriteByte(':')
+		if key == "metadata" {
+			split = out.Len()
+		} else {
+			out.Write(fields[key])
+		}
+	}
+	out.WriteByte('}')
+	return out.Bytes()[:split:split], out.Bytes()[split:]
+}
+
+func (o *object) readDefinition(spec json.RawMessage) {
+	var crd struct {
+		Group, Scope string
+		Names        struct{ Kind string }
+	}
+	if json.Unmarshal(spec, &crd) == nil && crd.Names.Kind != "" {
+		o.defines = crd.Group + "/" + crd.Names.Kind
+		o.namespaced = crd.Scope != "Cluster"
+	}
+}
+
+func digestOf(text []byte) string {
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}

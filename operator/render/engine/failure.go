@@ -1,0 +1,62 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// failure is an error told to the user; the reasons are documented in renderer.ts.
+type failure struct {
+	Reason  string   `json:"reason"`
+	Message string   `json:"message"`
+	Details []detail `json:"details,omitempty"`
+}
+
+type detail struct {
+	Object  *objectID `json:"object,omitempty"`
+	File    string    `json:"file,omitempty"`
+	Line    int       `json:"line,omitempty"`
+	Message string    `json:"message"`
+}
+
+type objectID struct {
+	Group     string `json:"group"`
+	Kind      string `json:"kind"`
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+}
+
+func (f *failure) Error() string { return f.Message }
+
+func fail(reason, format string, args ...any) *failure {
+	return &failure{Reason: reason, Message: fmt.Sprintf(format, args...)}
+}
+
+// at adds where the failure is.
+func (f *failure) at(file string, line int) *failure {
+	f.Details = append(f.Details, detail{File: file, Line: line, Message: f.Message})
+	return f
+}
+
+var yamlLine = regexp.MustCompile(`\bline (\d+)`)
+
+// lineOf is the line that a YAML or JSON parser's message names, 0 where it names none.
+func lineOf(err error) int {
+	match := yamlLine.FindStringSubmatch(err.Error())
+	if match == nil {
+		return 0
+	}
+	line, _ := strconv.Atoi(match[1])
+	return line
+}
+
+// yamlReason is a YAML parser's message without the parser's own prefixes.
+func yamlReason(err error) string {
+	text := err.Error()
+	for _, prefix := range []string{"error converting YAML to JSON: ", "error unmarshaling JSON: ", "while decoding JSON: ", "yaml: "} {
+		text = strings.ReplaceAll(text, prefix, "")
+	}
+	return text
+}

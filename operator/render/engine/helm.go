@@ -1,0 +1,348 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"helm.sh/helm/v4/pkg/chart/common"
+	commonutil "helm.sh/helm/v4/pkg/chart/common/util"
+	chart "helm.sh/helm/v4/pkg/chart/v2"
+	chartutil "helm.sh/helm/v4/pkg/chart/v2/util"
+	release "helm.sh/helm/v4/pkg/release/v1"
+	releaseutil "helm.sh/helm/v4/pkg/release/v1/util"
+
+	"github.com/towpath-dev/towpath/operator/render/engine/helmengine"
+)
+
+// renderHelm renders a chart as `helm template --include-crds --skip-tests` does, with the capabilities of the
+// cluster.
+func (e *engine) renderHelm(req *request, texts [][]byte, hide *redaction) (*result, error) {
+	values, err := mergeValues(req.Values, texts, hide)
+	if err != nil {
+		return nil, err
+	}
+	at, err := e.treesFor(req)
+	if err != nil {
+		return nil, err
+	}
+	where := places{}
+	c, err := assemble(req.Path, at, where, nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkChart(c, req); err != nil {
+		return nil, err
+	}
+	scope, err := scopeOf(c, values, req, where)
+	if err != nil {
+		return nil, err
+	}
+	root := at[req.Path]
+	rendered, err := renderTemplates(root, at, scope, req, where)
+	if err != nil {
+		return nil, err
+	}
+	sources, err := e.sourcesOf(c, rendered, scope, where)
+	if err != nil {
+		return nil, err
+	}
+	res, err := finish(req, sources)
+	if err != nil {
+		return nil, err
+	}
+	res.Chart = &chartName{Name: c.Name(), Version: c.Metadata.Version, AppVersion: c.Metadata.AppVersion}
+	return res, nil
+}
+
+func checkChart(c *chart.Chart, req *request) error {
+	if c.Metadata.Type == "library" {
+		return fail("ChartInvalid", "The chart %s in %s is a library chart, which renders nothing by itself. Set source.path to an application chart.", c.Name(), req.Path)
+	}
+	if want := c.Metadata.KubeVersion; want != "" {
+		version, err := common.ParseKubeVersion(req.KubeVersion)
+		if err != nil {
+			return fmt.Errorf("parse Kubernetes version %q: %w", req.KubeVersion, err)
+		}
+		if !chartutil.IsCompatibleRange(want, version.String()) {
+			return fail("KubeVersionUnsupported", "Chart %s %s needs Kubernetes %s, and the cluster has %s. Use a version of the chart for this cluster.", c.Name(), c.Metadata.Version, want, version.Version)
+		}
+	}
+	return nil
+}
+
+// scopeOf decides which subcharts take part and returns the templates with their values.
+func scopeOf(c *chart.Chart, values map[string]any, req *request, where places) (map[string]helmengine.Renderable, error) {
+	declared := slices.Clone(c.Metadata.Dependencies)
+	if err := chartutil.ProcessDependencies(c, values); err != nil {
+		return nil, fail("ValuesInvalid", "The values do not fit the dependencies of chart %s: %s.", c.Name(), err)
+	}
+	if err := missingDependency(c, declared, req.Path); err != nil {
+		return nil, err
+	}
+	version, err := common.ParseKubeVersion(req.KubeVersion)
+	if err != nil {
+		return nil, fmt.Errorf("parse Kubernetes version %q: %w", req.KubeVersion, err)
+	}
+	capabilities := common.DefaultCapabilities.Copy()
+	capabilities.KubeVersion = *version
+	capabilities.APIVersions = common.VersionSet(slices.Clone(req.APIVersions))
+	options := common.ReleaseOptions{Name: req.ReleaseName, Namespace: req.Namespace, Revision: 1, IsInstall: true}
+	top, err := commonutil.ToRenderValuesWithSchemaValidation(c, values, options, capabilities, true)
+	if err != nil {
+		return nil, fail("ValuesInvalid", "The values do not fit chart %s: %s.", c.Name(), err)
+	}
+	merged, err := top.Table("Values")
+	if err != nil {
+		return nil, err
+	}
+	if err := validateValues(c, merged, where, req.Path); err != nil {
+		return nil, err
+	}
+	return helmengine.Scope(c, top)
+}
+
+// missingDependency names the first dependency that is enabled and not there. Helm looks at the chart itself
+// only; a subchart was packaged with what it needs.
+func missingDependency(c *chart.Chart, declared []*chart.Dependency, dir string) error {
+	for _, dependency := range c.Metadata.Dependencies {
+		present := slices.ContainsFunc(c.Dependencies(), func(child *chart.Chart) bool { return child.Name() == dependency.Name })
+		if present || dependency == nil {
+			continue
+		}
+		what := fmt.Sprintf("%s %s", dependency.Name, dependency.Version)
+		if dependency.Repository != "" {
+			what += " from " + dependency.Repository
+		}
+		advice := "Run `helm dependency update` and commit the charts/ directory, or point its repository to a file:// path in this Git repository"
+		if dependency.Condition != "" {
+			advice += fmt.Sprintf(", or switch it off with its condition %s", dependency.Condition)
+		}
+		return fail("DependencyMissing", "Chart %s depends on %s, which is neither in %s/charts nor a file:// chart of that version in this repository. %s.", c.Name(), what, dir, advice).at(dir+"/Chart.yaml", 0)
+	}
+	return nil
+}
+
+// renderTemplates executes the chart's templates, parsed once for each set of subcharts that takes part.
+func renderTemplates(root *tree, at map[string]*tree, scope map[string]helmengine.Renderable, req *request, where places) (map[string]string, error) {
+	names := helmengine.Names(scope)
+	var key strings.Builder
+	for _, ref := range req.Trees {
+		key.WriteString(ref.Digest + " ")
+	}
+	key.WriteString(strings.Join(names, "\x00"))
+	set, ok := root.sets[key.String()]
+	if !ok {
+		var err error
+		if set, err = helmengine.Parse(scope); err != nil {
+			return nil, templateFailure("ChartInvalid", err, scope, where)
+		}
+		const maxSets = 8
+		if len(root.sets) >= maxSets {
+			clear(root.sets)
+		}
+		root.sets[key.String()] = set
+	}
+	rendered, err := set.Render(scope, req.MaxOutputBytes)
+	if errors.Is(err, helmengine.ErrOutputTooLarge) {
+		return nil, fail("RenderTooLarge", "The templates of %s write more than %d MiB. Split it into several Applications.", req.Path, req.MaxOutputBytes>>20)
+	}
+	if err != nil {
+		return nil, templateFailure("RenderFailed", err, scope, where)
+	}
+	return rendered, nil
+}
+
+var templatePlace = regexp.MustCompile(`([^\s()"]+?):(\d+)(?::(\d+))?`)
+
+// templateFailure names repository paths instead of Helm's names of templates, and says where it failed.
+func templateFailure(reason string, err error, scope map[string]helmengine.Renderable, where places) error {
+	text := strings.TrimSpace(err.Error())
+	var first *detail
+	named := templatePlace.ReplaceAllStringFunc(text, func(found string) string {
+		parts := templatePlace.FindStringSubmatch(found)
+		r, ok := scope[parts[1]]
+		if !ok {
+			return found
+		}
+		file := where[r.File]
+		if first == nil {
+			line, _ := strconv.Atoi(parts[2])
+			first = &detail{File: file, Line: line}
+		}
+		return file + strings.TrimPrefix(found, parts[1])
+	})
+	f := fail(reason, "%s", sentence(oneLine(named)))
+	if first != nil {
+		first.Message = f.Message
+		f.Details = []detail{*first}
+	}
+	return f
+}
+
+func oneLine(text string) string {
+	return strings.Join(strings.Fields(text), " ")
+}
+
+func sentence(text string) string {
+	if text == "" || strings.HasSuffix(text, ".") {
+		return text
+	}
+	return text + "."
+}
+
+// sourcesOf turns rendered files into objects in Helm's install order: crds/ first, then the rest by kind.
+func (e *engine) sourcesOf(c *chart.Chart, rendered map[string]string, scope map[string]helmengine.Renderable, where places) ([]source, error) {
+	var invalid []detail
+	crds := e.definitions(c, where, &invalid)
+	names := make([]string, 0, len(rendered))
+	for name, text := range rendered {
+		if strings.HasSuffix(name, "NOTES.txt") || strings.TrimSpace(text) == "" {
+			continue
+		}
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	var objects []source
+	for _, name := range names {
+		file := where[scope[name].File]
+		for _, doc := range e.documents.split(rendered[name]) {
+			if doc.err != nil {
+				invalid = append(invalid, invalidDocument(file, doc))
+				continue
+			}
+			for _, o := range doc.objects {
+				h, runs := hookOf(o)
+				if runs {
+					objects = append(objects, source{object: o, file: file, number: doc.number, hook: h})
+				}
+			}
+		}
+	}
+	if len(invalid) > 0 {
+		return nil, manifestFailure(invalid)
+	}
+	sortByKind(objects)
+	return append(crds, objects...), nil
+}
+
+// definitions are the objects in crds/ directories. What a subchart repeats is left out, as Helm's install
+// passes over it.
+func (e *engine) definitions(c *chart.Chart, where places, invalid *[]detail) []source {
+	var all []source
+	seen := map[string]bool{}
+	for _, crd := range c.CRDObjects() {
+		file := where[crd.File]
+		for _, doc := range e.documents.split(string(crd.File.Data)) {
+			if doc.err != nil {
+				*invalid = append(*invalid, invalidDocument(file, doc))
+				continue
+			}
+			for _, o := range doc.objects {
+				key := o.group + "/" + o.kind + "/" + o.namespace + "/" + o.name
+				if seen[key] {
+					log.Printf("%s in %s is already in another crds/ directory and is left out", o.name, file)
+					continue
+				}
+				seen[key] = true
+				all = append(all, source{object: o, file: file, number: doc.number})
+			}
+		}
+	}
+	return all
+}
+
+func invalidDocument(file string, doc *document) detail {
+	message := yamlReason(doc.err)
+	return detail{File: file, Line: 0, Message: fmt.Sprintf("%s, document %d: %s", file, doc.number, sentence(message))}
+}
+
+func manifestFailure(invalid []detail) error {
+	text := invalid[0].Message
+	if len(invalid) > 1 {
+		text += fmt.Sprintf(" And %d more.", len(invalid)-1)
+	}
+	return &failure{Reason: "ManifestInvalid", Message: text, Details: invalid}
+}
+
+var hookEvents = []string{
+	"pre-install", "post-install", "pre-upgrade", "post-upgrade", "pre-rollback", "post-rollback", "pre-delete", "post-delete",
+}
+
+// hookOf reads Helm's hook annotations as releaseutil.SortManifests does. Test hooks and, as in Helm, hooks with
+// an event that Helm does not know, never run.
+func hookOf(o *object) (h *hook, runs bool) {
+	declared, ok := o.annotations[release.HookAnnotation]
+	if !ok {
+		return nil, true
+	}
+	h = &hook{DeletePolicies: []string{}}
+	for event := range strings.SplitSeq(declared, ",") {
+		event = strings.ToLower(strings.TrimSpace(event))
+		if event == "test" || event == "test-success" {
+			continue
+		}
+		if !slices.Contains(hookEvents, event) {
+			log.Printf("%s %s has the unknown hook %q and is left out", o.kind, o.name, event)
+			return nil, false
+		}
+		h.Events = append(h.Events, event)
+	}
+	if len(h.Events) == 0 {
+		return nil, false
+	}
+	h.Weight, _ = strconv.Atoi(o.annotations[release.HookWeightAnnotation])
+	for policy := range strings.SplitSeq(o.annotations[release.HookDeleteAnnotation], ",") {
+		switch policy = strings.ToLower(strings.TrimSpace(policy)); policy {
+		case "hook-succeeded", "hook-failed", "before-hook-creation":
+			h.DeletePolicies = append(h.DeletePolicies, policy)
+		}
+	}
+	if len(h.DeletePolicies) == 0 {
+		h.DeletePolicies = []string{"before-hook-creation"}
+	}
+	return h, true
+}
+
+// sortByKind is Helm's install order; objects of one kind keep theirs.
+func sortByKind(objects []source) {
+	order := make(map[string]int, len(releaseutil.InstallOrder))
+	for i, kind := range releaseutil.InstallOrder {
+		order[kind] = i
+	}
+	slices.SortStableFunc(objects, func(a, b source) int {
+		first, knownA := order[a.kind]
+		second, knownB := order[b.kind]
+		switch {
+		case knownA && knownB:
+			return first - second
+		case knownA:
+			return -1
+		case knownB:
+			return 1
+		}
+		return strings.Compare(a.kind, b.kind)
+	})
+}
+
+// chartFailure says what is wrong with a chart's own files.
+func chartFailure(dir string, err error) error {
+	var known *failure
+	if errors.As(err, &known) {
+		return known
+	}
+	text := err.Error()
+	file := dir
+	for _, name := range []string{"Chart.yaml", "Chart.lock", "values.yaml", "requirements.yaml", "requirements.lock", ".helmignore"} {
+		if strings.Contains(text, name) && !strings.Contains(text, "error unpacking subchart") {
+			file = path.Join(dir, name)
+			break
+		}
+	}
+	return fail("ChartInvalid", "The chart in %s cannot be loaded: %s.", dir, yamlReason(err)).at(file, lineOf(err))
+}

@@ -1,0 +1,172 @@
+// The engine renders charts, kustomizations and plain directories for the operator: a child process that gets
+// one request at a time over stdin and answers over stdout. It has no environment, no network and opens no file
+// after its start; see frames.go for the messages.
+package main
+
+import (
+	"bufio"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"strings"
+
+	"helm.sh/helm/v4/pkg/chart/loader/archive"
+)
+
+type engine struct {
+	channel   *channel
+	trees     *trees
+	documents *documents
+	maxInput  int64
+}
+
+func main() {
+	memory := flag.Int64("memory", 512<<20, "bytes of memory that the process may use")
+	cache := flag.Int("cache", 64<<20, "bytes of charts and of parsed manifests that are kept")
+	input := flag.Int64("input", 64<<20, "bytes of files that one request may bring")
+	flag.Parse()
+	archive.MaxDecompressedChartSize = *input
+	in, out := os.Stdin, os.Stdout
+	if err := confine(*memory); err != nil {
+		fmt.Fprintln(os.Stderr, "confine the engine:", err)
+		os.Exit(1)
+	}
+	e := &engine{
+		channel:   &channel{in: bufio.NewReaderSize(in, 1<<16), out: bufio.NewWriterSize(out, 1<<16)},
+		trees:     newTrees(*cache / 2),
+		documents: newDocuments(*cache / 2),
+		maxInput:  *input,
+	}
+	for {
+		if err := e.serve(); err != nil {
+			if errors.Is(err, io.EOF) {
+				return
+			}
+			fmt.Fprintln(os.Stderr, "engine:", err)
+			os.Exit(1)
+		}
+	}
+}
+
+// serve answers one request.
+func (e *engine) serve() error {
+	var req request
+	texts, err := e.channel.receive(&req, e.maxInput)
+	if err != nil {
+		return err
+	}
+	if req.Type != "render" || len(texts) != len(req.Values) {
+		return fmt.Errorf("%w: a request of type %q", errFrame, req.Type)
+	}
+	hide := newRedaction()
+	var said warnings
+	log.SetFlags(0)
+	log.SetOutput(&said)
+	res, err := e.render(&req, texts, hide)
+	if err != nil {
+		var known *failure
+		if !errors.As(err, &known) {
+			if isBroken(err) {
+				return err
+			}
+			known = fail("RenderFailed", "%s", sentence(err.Error()))
+		}
+		return e.channel.send(struct {
+			Type string `json:"type"`
+			*failure
+		}{"failure", hide.applyTo(known)})
+	}
+	for _, line := range said.lines {
+		res.Warnings = append(res.Warnings, hide.apply(line))
+	}
+	var texts2 [][]byte
+	total := 0
+	for _, list := range [][]manifest{res.Objects, res.Hooks} {
+		for _, m := range list {
+			texts2 = append(texts2, m.text)
+			total += len(m.text)
+		}
+	}
+	if total > req.MaxOutputBytes {
+		return e.channel.send(struct {
+			Type string `json:"type"`
+			*failure
+		}{"failure", fail("RenderTooLarge", "%s renders to more than %d MiB. Split it into several Applications.", req.Path, req.MaxOutputBytes>>20)})
+	}
+	res.Blobs = []int{total}
+	return e.channel.send(res, texts2...)
+}
+
+func (e *engine) render(req *request, texts [][]byte, hide *redaction) (*result, error) {
+	switch req.Kind {
+	case "Helm":
+		return e.renderHelm(req, texts, hide)
+	}
+	return nil, fmt.Errorf("a request of kind %q", req.Kind)
+}
+
+// treesFor returns the request's trees by path and asks the parent for those that are not kept.
+func (e *engine) treesFor(req *request) (map[string]*tree, error) {
+	at := make(map[string]*tree, len(req.Trees))
+	left := e.maxInput
+	for _, ref := range req.Trees {
+		kept := e.trees.get(ref.Digest)
+		if kept == nil {
+			var err error
+			if kept, err = e.fetchTree(ref, &left); err != nil {
+				return nil, err
+			}
+		}
+		at[ref.Path] = kept
+	}
+	return at, nil
+}
+
+// broken is a failure of the conversation with the parent: the process ends.
+type broken struct{ error }
+
+func (b broken) Unwrap() error { return b.error }
+
+func isBroken(err error) bool {
+	var b broken
+	return errors.As(err, &b)
+}
+
+func (e *engine) fetchTree(ref treeRef, left *int64) (*tree, error) {
+	need := struct {
+		Type string `json:"type"`
+		treeRef
+	}{"need", ref}
+	if err := e.channel.send(need); err != nil {
+		return nil, broken{err}
+	}
+	var reply struct {
+		Type  string   `json:"type"`
+		Files []string `json:"files"`
+	}
+	blobs, err := e.channel.receive(&reply, *left)
+	if err != nil || reply.Type != "tree" {
+		return nil, broken{fmt.Errorf("a tree was asked for, and %q came: %w", reply.Type, err)}
+	}
+	for _, blob := range blobs {
+		*left -= int64(len(blob))
+	}
+	e.trees.put(ref.Digest, reply.Files, blobs)
+	return e.trees.get(ref.Digest), nil
+}
+
+// warnings keeps the first lines that Helm's libraries log.
+type warnings struct{ lines []string }
+
+const maxWarnings = 20
+
+func (w *warnings) Write(p []byte) (int, error) {
+	line := strings.TrimPrefix(strings.TrimSpace(string(p)), "warning: ")
+	if len(w.lines) < maxWarnings {
+		w.lines = append(w.lines, line)
+	}
+	return len(p), nil
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"helm.sh/helm/v4/pkg/chart/v2/loader"
+)
+
+// valuesSource is one source of values; its text is a blob of the request.
+type valuesSource struct {
+	// As messages name it: a repository path, or `ConfigMap shared key values.yaml`.
+	Name string `json:"name"`
+	// The repository path, where it is a file.
+	File string `json:"file,omitempty"`
+	// yaml, or json for the Application's own values, whose integers stay exact.
+	Format string `json:"format"`
+	// Nothing of it may appear in a message.
+	Secret bool `json:"secret,omitempty"`
+}
+
+// mergeValues merges the sources as `helm -f` does: later wins, maps are merged, null is kept for the chart's
+// defaults to be removed by.
+func mergeValues(sources []valuesSource, texts [][]byte, hide *redaction) (map[string]any, error) {
+	merged := map[string]any{}
+	for i, source := range sources {
+		text := texts[i]
+		if source.Format == "json" {
+			values, err := exactJSON(text)
+			if err != nil {
+				return nil, fail("ValuesInvalid", "%s: %s.", source.Name, err)
+			}
+			merged = loader.MergeMaps(merged, values)
+			continue
+		}
+		values, err := loader.LoadValues(bytes.NewReader(text))
+		if source.Secret {
+			hide.addText(string(text))
+			hide.addValues(values)
+		}
+		if err != nil {
+			reason := "it is not a YAML map"
+			if line := lineOf(err); line > 0 {
+				reason += fmt.Sprintf(": line %d", line)
+			}
+			if !source.Secret {
+				reason += ": " + yamlReason(err)
+			}
+			return nil, fail("ValuesInvalid", "Cannot read values from %s: %s.", source.Name, reason).at(source.File, lineOf(err))
+		}
+		merged = loader.MergeMaps(merged, values)
+	}
+	return merged, nil
+}
+
+// exactJSON decodes an object with numbers as Helm has them (float64), except for integers that a float64
+// cannot hold.
+func exactJSON(text []byte) (map[string]any, error) {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	var value any
+	if err := decoder.Decode(&value); err != nil {
+		return nil, err
+	}
+	object, ok := value.(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("they are not an object")
+	}
+	return exactNumbers(object).(map[string]any), nil
+}
+
+func exactNumbers(value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		for key, each := range v {
+			v[key] = exactNumbers(each)
+		}
+	case []any:
+		for i, each := range v {
+			v[i] = exactNumbers(each)
+		}
+	case json.Number:
+		const exact = 1 << 53
+		if i, err := strconv.ParseInt(v.String(), 10, 64); err == nil && (i > exact || i < -exact) {
+			return i
+		}
+		if u, err := strconv.ParseUint(v.String(), 10, 64); err == nil && u > math.MaxInt64 {
+			return u
+		}
+		f, err := v.Float64()
+		if err != nil {
+			return v.String()
+		}
+		return f
+	}
+	return value
+}
+
+// redaction replaces secret values in messages: every scalar of at least 4 characters, each line of longer
+// texts, and both as base64 and as Go quotes them.
+type redaction struct {
+	secrets map[string]bool
+}
+
+const leastSecret = 4
+
+func newRedaction() *redaction { return &redaction{secrets: map[string]bool{}} }
+
+func (r *redaction) addValues(value any) {
+	switch v := value.(type) {
+	case map[string]any:
+		for _, each := range v {
+			r.addValues(each)
+		}
+	case []any:
+		for _, each := range v {
+			r.addValues(each)
+		}
+	case string:
+		r.addText(v)
+		for line := range strings.Lines(v) {
+			r.addText(strings.TrimSpace(line))
+		}
+	case float64:
+		r.addText(fmt.Sprint(v))
+		r.addText(strconv.FormatFloat(v, 'f', -1, 64))
+	}
+}
+
+func (r *redaction) addText(text string) {
+	if len(text) < leastSecret {
+		return
+	}
+	quoted := strconv.Quote(text)
+	inJSON, _ := json.Marshal(text)
+	for _, form := range []string{
+		text, strings.TrimSpace(text), quoted[1 : len(quoted)-1], string(inJSON[1 : len(inJSON)-1]),
+		base64.StdEncoding.EncodeToString([]byte(text)), base64.URLEncoding.EncodeToString([]byte(text)),
+	} {
+		if len(form) >= leastSecret {
+			r.secrets[form] = true
+		}
+	}
+}
+
+func (r *redaction) apply(text string) string {
+	if len(r.secrets) == 0 || text == "" {
+		return text
+	}
+	// Longer ones first: a secret may contain another.
+	ordered := make([]string, 0, len(r.secrets))
+	for secret := range r.secrets {
+		ordered = append(ordered, secret)
+	}
+	slices.SortFunc(ordered, func(a, b string) int {
+		if len(a) != len(b) {
+			return len(b) - len(a)
+		}
+		return strings.Compare(a, b)
+	})
+	for _, secret := range ordered {
+		text = strings.ReplaceAll(text, secret, "***")
+	}
+	return text
+}
+
+func (r *redaction) applyTo(f *failure) *failure {
+	hidden := &failure{Reason: f.Reason, Message: r.apply(f.Message)}
+	for _, d := range f.Details {
+		d.Message = r.apply(d.Message)
+		hidden.Details = append(hidden.Details, d)
+	}
+	return hidden
+}

@@ -1,0 +1,89 @@
+import { createHash } from 'node:crypto';
+import type { RenderEntry, RenderTree } from './tree.ts';
+
+/** What a render asked a tree, with the answer's fingerprint: the exact inputs of its result. */
+export type Trace = ReadonlyMap<string, string>;
+
+type Operation = 'type' | 'oid' | 'names' | 'digest';
+
+/** Reads a tree and notes what was read, so that a result can be reused where the same reads give the same. */
+export class RecordedTree {
+  readonly #tree: RenderTree;
+  readonly #trace = new Map<string, string>();
+
+  constructor(tree: RenderTree) {
+    this.#tree = tree;
+  }
+
+  get trace(): Trace {
+    return this.#trace;
+  }
+
+  /** Whether a file, a directory or nothing is at the path; what it holds is not an input. */
+  async type(path: string): Promise<'file' | 'directory' | undefined> {
+    const found = await this.#tree.stat(path);
+    this.#note('type', path, found?.type ?? '');
+    return found?.type;
+  }
+
+  async read(path: string): Promise<Uint8Array> {
+    const found = await this.#tree.stat(path);
+    this.#note('oid', path, found?.oid ?? '');
+    return this.#tree.read(path);
+  }
+
+  /** The names in a directory; what they hold is not an input. */
+  async names(path: string): Promise<RenderEntry[]> {
+    const entries = await this.#tree.list(path);
+    this.#note('names', path, namesFingerprint(entries));
+    return entries;
+  }
+
+  async digest(path: string): Promise<string> {
+    const digest = await this.#tree.digest(path);
+    this.#note('digest', path, digest);
+    return digest;
+  }
+
+  async readAll(path: string): ReturnType<RenderTree['readAll']> {
+    const all = await this.#tree.readAll(path);
+    this.#note('digest', path, all.digest);
+    return all;
+  }
+
+  #note(operation: Operation, path: string, fingerprint: string): void {
+    this.#trace.set(`${operation} ${path}`, fingerprint);
+  }
+}
+
+/** Whether the tree answers every read of the trace as it was answered then. */
+export async function sameInputs(trace: Trace, tree: RenderTree): Promise<boolean> {
+  for (const [key, fingerprint] of trace) {
+    const at = key.indexOf(' ');
+    const now = await fingerprintOf(key.slice(0, at) as Operation, key.slice(at + 1), tree);
+    if (now !== fingerprint) return false;
+  }
+  return true;
+}
+
+async function fingerprintOf(operation: Operation, path: string, tree: RenderTree): Promise<string> {
+  const found = await tree.stat(path);
+  if (operation === 'type') return found?.type ?? '';
+  if (operation === 'oid') return found?.oid ?? '';
+  if (found?.type !== 'directory') return '';
+  return operation === 'digest' ? tree.digest(path) : namesFingerprint(await tree.list(path));
+}
+
+function namesFingerprint(entries: readonly RenderEntry[]): string {
+  const lines = entries.map((entry) => `${entry.type} ${entry.name}`).sort();
+  return createHash('sha256').update(lines.join('\n')).digest('hex');
+}
+
+/** The digest of a request and of all that was read for it. */
+export function inputsDigest(request: string, trace: Trace): string {
+  const hash = createHash('sha256').update(request);
+  for (const [key, fingerprint] of [...trace].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    hash.update(`\0${key}\0${fingerprint}`);
+  }
+  return hash.digest('hex');
+}

@@ -1,0 +1,26 @@
+/** An entry of a directory of the repository. */
+export interface RenderEntry {
+  name: string;
+  type: 'file' | 'directory' | 'symlink' | 'submodule';
+  oid: string;
+}
+
+/**
+ * What rendering needs of one commit's files. Paths are relative to the repository's root with `/` between
+ * names; '' or '.' is the root. Implementations follow symlinks inside the repository and refuse those that
+ * leave it (S6).
+ */
+export interface RenderTree {
+  /** The commit. */
+  readonly revision: string;
+  /** What is at the path, symlinks followed; undefined where nothing is. `oid` identifies the content. */
+  stat(path: string): Promise<{ type: 'file' | 'directory'; oid: string } | undefined>;
+  list(path: string): Promise<RenderEntry[]>;
+  read(path: string): Promise<Uint8Array>;
+  /** All files below a directory, paths relative to it. */
+  readAll(
+    path: string,
+  ): Promise<{ digest: string; files: { path: string; oid: string; data: Uint8Array }[] }>;
+  /** The digest that `readAll` would return, without reading the files. */
+  digest(path: string): Promise<string>;
+}
