@@ -1,0 +1,72 @@
+# `make help` lists what there is. Node comes from npm, pinned by the lockfile; the machine's own Node (20 or
+# newer) with npm only installs it. Built programs are kept in ~/.cache/towpath.
+
+NODE := node_modules/.bin/node
+INSTALLED := node_modules/.stamp
+GO_MODULES := hack/cluster operator/render/engine
+KUBECONFIG ?= $(CURDIR)/.run/cluster/kubeconfig
+
+# What a user says on make's command line and the scripts read.
+export KEEP CLUSTER
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Lists the commands
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: $(INSTALLED) ## Shows a chart's way from Git into a cluster (KEEP=1: leaves it running; CLUSTER=current: in yours)
+	@$(NODE) hack/demo/main.ts
+
+.PHONY: test
+test: $(INSTALLED) ## Runs unit, integration and corpus tests (ONLY=operator/plan, NAME=pattern, CLUSTER=current)
+	@$(NODE) hack/test.ts test --only='$(ONLY)' --name='$(NAME)' --cluster='$(CLUSTER)'
+
+.PHONY: test-faults
+test-faults: $(INSTALLED) ## Runs the long tests: kills at every write, API faults, request counts (ONLY=, NAME=)
+	@$(NODE) hack/test.ts faults --only='$(ONLY)' --name='$(NAME)'
+
+.PHONY: cluster
+cluster: $(INSTALLED) ## Starts a local Kubernetes control plane that stays, prints its kubeconfig's path
+	@$(NODE) hack/local-cluster.ts up
+
+.PHONY: cluster-down
+cluster-down: $(INSTALLED) ## Stops it; its objects stay
+	@$(NODE) hack/local-cluster.ts down
+
+.PHONY: run
+run: $(INSTALLED) ## Runs the operator from source against $KUBECONFIG, else against `make cluster` (ARGS=flags)
+	@KUBECONFIG='$(KUBECONFIG)' $(NODE) operator/main.ts $(ARGS)
+
+.PHONY: generate
+generate: $(INSTALLED) ## Writes CRDs and the reference from the schemas
+	@$(NODE) hack/generate.ts
+
+.PHONY: lint
+lint: $(INSTALLED) ## Checks types, style, imports between rooms, generated files, Go
+	node_modules/.bin/tsc -p .
+	node_modules/.bin/biome check
+	$(NODE) hack/lint-imports.ts
+	$(NODE) hack/generate.ts --check
+	$(NODE) hack/lint-go.ts $(GO_MODULES)
+
+.PHONY: format
+format: $(INSTALLED) ## Formats TypeScript and Go
+	node_modules/.bin/biome check --write
+	gofmt -w $(GO_MODULES)
+
+.PHONY: bench
+bench: $(INSTALLED) ## Measures against the baselines (ARGS=flags)
+	@$(NODE) test/bench/main.ts $(ARGS)
+
+.PHONY: clean
+clean: cluster-down ## Stops the local cluster and removes it and all build results of this checkout
+	rm -rf .run dist
+
+$(INSTALLED): package.json package-lock.json
+	@command -v npm > /dev/null || { echo 'npm was not found: install Node 20 or newer with npm.' >&2; exit 1; }
+	@echo 'Installing npm packages (a minute at most) ...'
+	@npm ci --ignore-scripts --no-audit --no-fund
+	@test -x $(NODE) || { echo 'No Node 24 from npm for this platform: add its node-<os>-<cpu> package to optionalDependencies.' >&2; exit 1; }
+	@touch $@

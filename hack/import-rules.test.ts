@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { importsOf, objection } from './import-rules.ts';
+
+const judge = (file: string, specifier: string) => objection({ file, line: 1, specifier });
+
+test('imports run downwards', () => {
+  assert.equal(judge('operator/main.ts', './operator.ts'), undefined);
+  assert.equal(judge('operator/controller/application/settle.ts', '../../plan/plan.ts'), undefined);
+  assert.equal(judge('operator/plan/plan.ts', '../api/errors.ts'), undefined);
+  assert.match(judge('operator/kube/client.ts', '../plan/plan.ts') ?? '', /plan is above kube/);
+  assert.match(judge('operator/api/errors.ts', '../manifest/manifest.ts') ?? '', /manifest is above api/);
+});
+
+test('rooms of one level do not import each other, files of one room do', () => {
+  assert.match(judge('operator/plan/plan.ts', '../health/kstatus.ts') ?? '', /of one level/);
+  assert.equal(judge('operator/plan/plan.ts', './live.ts'), undefined);
+});
+
+test('the operator uses neither test/ nor hack/, its tests may', () => {
+  assert.match(judge('operator/plan/plan.ts', '../../test/harness/wait.ts') ?? '', /outside operator/);
+  assert.equal(judge('operator/plan/plan.test.ts', '../../test/harness/wait.ts'), undefined);
+});
+
+test('client-node stays in kube/, isomorphic-git in source/', () => {
+  assert.equal(judge('operator/kube/client.ts', '@kubernetes/client-node'), undefined);
+  assert.match(judge('operator/plan/plan.ts', '@kubernetes/client-node') ?? '', /plan\.ts:1: imports @kube/);
+  assert.match(judge('operator/kube/client.ts', 'isomorphic-git/http/node') ?? '', /source/);
+});
+
+test('imports are found over several lines, as re-exports, for side effects and when dynamic', () => {
+  const source = `import {
+  a,
+} from './a.ts';
+export type { B } from "./b.ts";
+import './c.ts';
+const d = await import('./d.ts');
+// from './no.ts'
+`;
+  const found = importsOf('x.ts', source).map(({ specifier, line }) => [specifier, line]);
+  assert.deepEqual(found, [
+    ['./a.ts', 3],
+    ['./b.ts', 4],
+    ['./c.ts', 5],
+    ['./d.ts', 6],
+  ]);
+});

@@ -1,0 +1,91 @@
+import { dirname, posix } from 'node:path';
+
+/** One import statement: paths relative to the repository's root with `/`, or a package's name. */
+export interface Import {
+  file: string;
+  /** 1-based. */
+  line: number;
+  /** What stands between the quotes. */
+  specifier: string;
+}
+
+/**
+ * The rooms of operator/, top to bottom. A room imports from levels below its own only; the rooms of one
+ * level do not know each other.
+ */
+export const levels: readonly (readonly string[])[] = [
+  ['main'],
+  ['operator'],
+  ['controller'],
+  ['source', 'render', 'promote', 'plan', 'apply', 'health'],
+  ['manifest', 'kube'],
+  ['observe'],
+  ['api'],
+];
+
+/** Packages that are one room's business; elsewhere only where the paths begin as listed. */
+const keptPackages: Readonly<Record<string, { readonly allowed: readonly string[]; readonly why: string }>> =
+  {
+    '@kubernetes/client-node': {
+      allowed: ['operator/kube/', 'test/', 'hack/'],
+      why: 'only operator/kube/ speaks to an API server; use what it exports',
+    },
+    'isomorphic-git': {
+      allowed: ['operator/source/'],
+      why: 'only operator/source/ speaks Git; use what it exports',
+    },
+  };
+
+/** All imports and re-exports of a TypeScript source. */
+export function importsOf(file: string, source: string): Import[] {
+  const pattern =
+    /(?:^|\n)\s*(?:import|export)\b[^'"`;]*?\bfrom\s*['"]([^'"]+)['"]|\bimport\s*\(?\s*['"]([^'"]+)['"]/g;
+  return [...source.matchAll(pattern)].map((match) => ({
+    file,
+    line: source.slice(0, match.index + match[0].length).split('\n').length,
+    specifier: match[1] ?? match[2] ?? '',
+  }));
+}
+
+/** The sentence to print for an import that breaks a rule; undefined for a good one. */
+export function objection(statement: Import): string | undefined {
+  const said = statement.specifier.startsWith('.') ? roomObjection(statement) : packageObjection(statement);
+  return said && `${statement.file}:${statement.line}: imports ${statement.specifier}: ${said}.`;
+}
+
+function packageObjection({ file, specifier }: Import): string | undefined {
+  const name = Object.keys(keptPackages).find(
+    (kept) => specifier === kept || specifier.startsWith(`${kept}/`),
+  );
+  const rule = name === undefined ? undefined : keptPackages[name];
+  if (rule === undefined || rule.allowed.some((path) => file.startsWith(path))) return undefined;
+  return rule.why;
+}
+
+function roomObjection({ file, specifier }: Import): string | undefined {
+  const from = roomOf(file);
+  if (from === undefined || file.endsWith('.test.ts')) return undefined;
+  const target = posix.normalize(posix.join(dirname(file), specifier));
+  const to = roomOf(target);
+  if (to === undefined) return `the operator does not use what is outside operator/ (${target})`;
+  if (from === to) return undefined;
+  const [fromLevel, toLevel] = [levelOf(from), levelOf(to)];
+  if (fromLevel === -1) return `the room ${from} has no level; give it one in hack/import-rules.ts`;
+  if (toLevel === -1) return `the room ${to} has no level; give it one in hack/import-rules.ts`;
+  if (fromLevel < toLevel) return undefined;
+  if (fromLevel === toLevel) {
+    return `${from} and ${to} are rooms of one level and do not import each other; move what both need below`;
+  }
+  return `${to} is above ${from}, and imports run downwards only; pass it in as a parameter`;
+}
+
+function levelOf(room: string): number {
+  return levels.findIndex((level) => level.includes(room));
+}
+
+/** `kube` for operator/kube/client.ts, `main` for operator/main.ts; undefined outside operator/. */
+function roomOf(path: string): string | undefined {
+  const [root, room, ...rest] = path.split('/');
+  if (root !== 'operator' || room === undefined) return undefined;
+  return rest.length > 0 ? room : room.replace(/\.ts$/, '');
+}

@@ -1,0 +1,19 @@
+/** Checks that imports between the rooms of operator/ run one way; see docs on architecture and import-rules.ts. */
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { importsOf, objection } from './import-rules.ts';
+
+const root = join(import.meta.dirname, '..');
+const objections: string[] = [];
+for (const file of globSync('{operator,test,hack}/**/*.ts', { cwd: root }).sort()) {
+  const source = readFileSync(join(root, file), 'utf8');
+  for (const statement of importsOf(file, source)) {
+    const said = objection(statement);
+    if (said) objections.push(said);
+  }
+}
+for (const said of objections) console.error(said);
+if (objections.length > 0) {
+  console.error(`\n${objections.length} import(s) break the rules of hack/import-rules.ts.`);
+  process.exitCode = 1;
+}

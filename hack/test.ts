@@ -1,0 +1,64 @@
+/**
+ * Runs tests: builds what they need, starts the control plane that they share, runs the files, and says what
+ * ran, what was skipped and why, and how long each part took.
+ *
+ *   node hack/test.ts [test|faults] [--only=PART_OF_A_PATH] [--name=PATTERN] [--cluster=current]
+ */
+import { existsSync, globSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { sharedClusterVariable } from '../test/harness/use-control-plane.ts';
+import { buildPrograms, type Phase, startSharedCluster, timed } from './test/prepare.ts';
+import { runFiles } from './test/run-files.ts';
+import { printSummary } from './test/summary.ts';
+
+const root = join(import.meta.dirname, '..');
+
+const suites = {
+  test: [
+    'operator/**/*.test.ts',
+    'hack/**/*.test.ts',
+    'test/harness/**/*.test.ts',
+    'test/corpus/**/*.test.ts',
+    'test/integration/**/*.test.ts',
+  ],
+  faults: ['test/faults/**/*.test.ts'],
+} as const;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    only: { type: 'string', default: '' },
+    name: { type: 'string', default: '' },
+    cluster: { type: 'string', default: '' },
+  },
+});
+
+const suite = positionals[0] ?? 'test';
+if (suite !== 'test' && suite !== 'faults') throw new Error(`no suite ${suite}; there are test and faults`);
+
+process.chdir(root);
+const files = suites[suite]
+  .flatMap((pattern) => globSync(pattern).sort())
+  .filter((file) => file.includes(values.only));
+if (files.length === 0) {
+  console.error(
+    `There is no test file in the suite ${suite}${values.only && ` with ${values.only} in its path`}.`,
+  );
+  process.exit(1);
+}
+
+process.on('SIGINT', () => process.exit(130));
+process.on('SIGTERM', () => process.exit(143));
+
+const phases: Phase[] = [];
+await timed(phases, 'build', () => buildPrograms(existsSync('hack/build-engine.ts')));
+const shared = await timed(phases, 'control plane', () => startSharedCluster(values.cluster));
+process.env[sharedClusterVariable] = shared.kubeconfigPath;
+try {
+  const results = await runFiles(files, values.name);
+  printSummary(results, phases);
+  process.exitCode = results.ok ? 0 : 1;
+} finally {
+  await shared.stop();
+}
