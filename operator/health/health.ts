@@ -1,0 +1,100 @@
+import { HEALTH_STATES, type HealthState } from '../api/v1alpha1/application.ts';
+import { groupKind } from '../manifest/manifest.ts';
+import { genericRule, type HealthRule, RULES } from './kinds.ts';
+import { type LiveObject, type ReducedObject, scalarFacts } from './reduce.ts';
+
+export { type PodProblem, podProblem } from './pod.ts';
+export type { LiveObject, ReducedObject } from './reduce.ts';
+
+export interface Health {
+  state: HealthState;
+  /** A clause without the object's name, for all states but Healthy: `1 of 3 replicas are available`. */
+  message?: string;
+}
+
+/**
+ * API groups that Kubernetes itself serves: their kinds have health by RULES or none. Kinds of every other
+ * group are custom resources, which may follow kstatus.
+ */
+const BUILT_IN_GROUPS: ReadonlySet<string> = new Set([
+  '',
+  'admissionregistration.k8s.io',
+  'apiextensions.k8s.io',
+  'apiregistration.k8s.io',
+  'apps',
+  'authentication.k8s.io',
+  'authorization.k8s.io',
+  'autoscaling',
+  'batch',
+  'certificates.k8s.io',
+  'coordination.k8s.io',
+  'discovery.k8s.io',
+  'events.k8s.io',
+  'flowcontrol.apiserver.k8s.io',
+  'networking.k8s.io',
+  'node.k8s.io',
+  'policy',
+  'rbac.authorization.k8s.io',
+  'resource.k8s.io',
+  'scheduling.k8s.io',
+  'storage.k8s.io',
+]);
+
+function ruleOf(group: string, kind: string): HealthRule | undefined {
+  return RULES.get(groupKind({ group, kind })) ?? (BUILT_IN_GROUPS.has(group) ? undefined : genericRule);
+}
+
+/**
+ * Whether objects of this kind can be anything but Healthy while they exist, so that they must be watched
+ * with their status. Of the others (ConfigMap, Secret, Role …) metadata suffices.
+ */
+export function hasHealth(group: string, kind: string): boolean {
+  return ruleOf(group, kind) !== undefined;
+}
+
+/** The part of a live object that decides its health. */
+export function reduceForHealth(object: LiveObject): ReducedObject {
+  const slash = object.apiVersion.lastIndexOf('/');
+  const group = slash < 0 ? '' : object.apiVersion.slice(0, slash);
+  const rule = ruleOf(group, object.kind);
+  return {
+    group,
+    kind: object.kind,
+    generation: object.metadata.generation ?? 0,
+    deleting: object.metadata.deletionTimestamp !== undefined,
+    facts: { ...scalarFacts(object, ['status.observedGeneration']), ...rule?.reduce(object) },
+  };
+}
+
+/** Health of an object by the rule of its kind; undefined is an object that should exist and does not. */
+export function healthOf(object: ReducedObject | undefined): Health {
+  if (object === undefined) return { state: 'Missing', message: 'it does not exist' };
+  if (object.deleting) return { state: 'Progressing', message: 'it is being deleted' };
+  return ruleOf(object.group, object.kind)?.judge(object) ?? { state: 'Healthy' };
+}
+
+/**
+ * Health of a workload with regard to its Pods: one that is Progressing is Degraded when a Pod of it cannot
+ * start, and says which and why, long before its own controller gives up. Pass the Pods of the newest
+ * revision; `name` is a Pod's.
+ */
+export function withPods(health: Health, pods: Iterable<{ name: string; pod: ReducedObject }>): Health {
+  if (health.state !== 'Progressing') return health;
+  for (const { name, pod } of pods) {
+    const own = healthOf(pod);
+    if (own.state === 'Degraded') {
+      return {
+        state: 'Degraded',
+        message: `${health.message ?? 'it is not ready'}: Pod ${name}: ${own.message ?? ''}`,
+      };
+    }
+  }
+  return health;
+}
+
+/** The worst of states, in the order of HEALTH_STATES; of none: Healthy. */
+export function worst(states: Iterable<HealthState>): HealthState {
+  let rank = HEALTH_STATES.length - 1;
+  for (const state of states) rank = Math.min(rank, HEALTH_STATES.indexOf(state));
+  return HEALTH_STATES[rank] ?? 'Healthy';
+}

@@ -1,0 +1,305 @@
+import type { HealthState } from '../api/v1alpha1/application.ts';
+import { podProblem } from './pod.ts';
+import {
+  conditionFacts,
+  type Fact,
+  type LiveObject,
+  listAt,
+  type ReducedCondition,
+  type ReducedObject,
+  scalarFacts,
+} from './reduce.ts';
+
+interface Verdict {
+  state: HealthState;
+  message?: string;
+}
+
+/** How the health of a kind is judged, and what that needs of a live object. */
+export interface HealthRule {
+  reduce(object: LiveObject): Record<string, Fact>;
+  judge(object: ReducedObject): Verdict;
+}
+
+const HEALTHY: Verdict = { state: 'Healthy' };
+const progressing = (message: string): Verdict => ({ state: 'Progressing', message });
+const degraded = (message: string): Verdict => ({ state: 'Degraded', message });
+const suspended = (message: string): Verdict => ({ state: 'Suspended', message });
+
+/** A rule that reads the scalars at `paths` and the conditions of `conditions`. */
+function rule(
+  paths: readonly string[],
+  conditions: readonly string[],
+  judge: (object: ReducedObject) => Verdict,
+): HealthRule {
+  return {
+    reduce: (object) => ({ ...scalarFacts(object, paths), ...conditionFacts(object, conditions) }),
+    judge,
+  };
+}
+
+function count(object: ReducedObject, path: string, absent = 0): number {
+  const value = object.facts[path];
+  return typeof value === 'number' ? value : absent;
+}
+
+function condition(object: ReducedObject, type: string): ReducedCondition | undefined {
+  const fact = object.facts[`condition.${type}`];
+  return typeof fact === 'object' ? fact : undefined;
+}
+
+/** The message of a condition, or its reason, or what to say where it has neither. */
+function said(by: ReducedCondition, otherwise: string): string {
+  return by.message ?? by.reason ?? otherwise;
+}
+
+/** Set while the kind's controller has not judged the latest spec: what status says is about an older one. */
+function unobserved(object: ReducedObject): Verdict | undefined {
+  if (count(object, 'status.observedGeneration') >= object.generation) return undefined;
+  return progressing('its controller has not seen the latest spec yet');
+}
+
+const REPLICA_FAILURE = 'ReplicaFailure';
+
+/** A controller that cannot create Pods (quota, admission) goes on trying: told, and left to the timeout. */
+function withReplicaFailure(object: ReducedObject, message: string): Verdict {
+  const failure = condition(object, REPLICA_FAILURE);
+  return progressing(failure?.status === 'True' ? `${message}: ${said(failure, failure.status)}` : message);
+}
+
+const deployment = rule(
+  [
+    'spec.replicas',
+    'spec.paused',
+    'status.replicas',
+    'status.updatedReplicas',
+    'status.readyReplicas',
+    'status.availableReplicas',
+  ],
+  ['Progressing', REPLICA_FAILURE],
+  (object) => {
+    const stale = unobserved(object);
+    if (stale !== undefined) return stale;
+    if (object.facts['spec.paused'] === true) return suspended('its rollout is paused');
+    const progress = condition(object, 'Progressing');
+    if (progress?.reason === 'ProgressDeadlineExceeded') return degraded(said(progress, progress.reason));
+    const wanted = count(object, 'spec.replicas', 1);
+    const updated = count(object, 'status.updatedReplicas');
+    const available = count(object, 'status.availableReplicas');
+    if (updated < wanted) return withReplicaFailure(object, `${updated} of ${wanted} replicas are updated`);
+    const old = count(object, 'status.replicas') - updated;
+    if (old > 0) return progressing(`${old} old replicas are still running`);
+    if (available < wanted)
+      return withReplicaFailure(object, `${available} of ${wanted} replicas are available`);
+    return HEALTHY;
+  },
+);
+
+const statefulSet = rule(
+  [
+    'spec.replicas',
+    'spec.updateStrategy.type',
+    'spec.updateStrategy.rollingUpdate.partition',
+    'status.readyReplicas',
+    'status.updatedReplicas',
+    'status.currentRevision',
+    'status.updateRevision',
+  ],
+  [],
+  (object) => {
+    const stale = unobserved(object);
+    if (stale !== undefined) return stale;
+    const wanted = count(object, 'spec.replicas', 1);
+    const ready = count(object, 'status.readyReplicas');
+    if (ready < wanted) return progressing(`${ready} of ${wanted} replicas are ready`);
+    // Then the user replaces Pods by hand: that old ones run is what was asked for.
+    if (object.facts['spec.updateStrategy.type'] === 'OnDelete') return HEALTHY;
+    const updated = count(object, 'status.updatedReplicas');
+    const partition = count(object, 'spec.updateStrategy.rollingUpdate.partition');
+    const toUpdate = Math.max(0, wanted - partition);
+    const done =
+      partition > 0
+        ? updated >= toUpdate
+        : object.facts['status.updateRevision'] === object.facts['status.currentRevision'];
+    return done ? HEALTHY : progressing(`${updated} of ${toUpdate} replicas are updated`);
+  },
+);
+
+const daemonSet = rule(
+  [
+    'spec.updateStrategy.type',
+    'status.desiredNumberScheduled',
+    'status.updatedNumberScheduled',
+    'status.numberAvailable',
+  ],
+  [],
+  (object) => {
+    const stale = unobserved(object);
+    if (stale !== undefined) return stale;
+    const wanted = count(object, 'status.desiredNumberScheduled');
+    const updated = count(object, 'status.updatedNumberScheduled');
+    const available = count(object, 'status.numberAvailable');
+    if (object.facts['spec.updateStrategy.type'] !== 'OnDelete' && updated < wanted) {
+      return progressing(`its Pods are updated on ${updated} of ${wanted} nodes`);
+    }
+    if (available < wanted) return progressing(`its Pods are available on ${available} of ${wanted} nodes`);
+    return HEALTHY;
+  },
+);
+
+const replicas = rule(['spec.replicas', 'status.availableReplicas'], [REPLICA_FAILURE], (object) => {
+  const stale = unobserved(object);
+  if (stale !== undefined) return stale;
+  const wanted = count(object, 'spec.replicas', 1);
+  const available = count(object, 'status.availableReplicas');
+  return available < wanted
+    ? withReplicaFailure(object, `${available} of ${wanted} replicas are available`)
+    : HEALTHY;
+});
+
+const job = rule(
+  ['spec.suspend', 'spec.completions', 'status.succeeded', 'status.failed'],
+  ['Complete', 'Failed'],
+  (object) => {
+    const failed = condition(object, 'Failed');
+    if (failed?.status === 'True') return degraded(`it failed: ${said(failed, 'no reason is given')}`);
+    if (condition(object, 'Complete')?.status === 'True') return HEALTHY;
+    if (object.facts['spec.suspend'] === true) return suspended('it is suspended');
+    const failures = count(object, 'status.failed');
+    const retried = failures > 0 ? `, ${failures} have failed and are tried again` : '';
+    const done = count(object, 'status.succeeded');
+    return progressing(`${done} of ${count(object, 'spec.completions', 1)} Pods have completed${retried}`);
+  },
+);
+
+const pod: HealthRule = {
+  reduce: (object) => {
+    const problem = podProblem(object);
+    return {
+      ...scalarFacts(object, ['status.phase', 'status.reason', 'status.message']),
+      ...conditionFacts(object, ['Ready']),
+      ...(problem && { problem: problem.reason, 'problem.message': problem.message }),
+    };
+  },
+  judge: (object) => {
+    const { 'status.phase': phase, problem, 'problem.message': message } = object.facts;
+    if (phase === 'Succeeded') return HEALTHY;
+    if (phase === 'Failed') {
+      const why = object.facts['status.message'] ?? object.facts['status.reason'] ?? message;
+      return degraded(why === undefined ? 'it failed' : `it failed: ${why}`);
+    }
+    // A node may still come: the scheduler goes on trying.
+    if (problem === 'Unschedulable') return progressing(String(message));
+    if (problem !== undefined) return degraded(String(message));
+    if (condition(object, 'Ready')?.status === 'True') return HEALTHY;
+    return progressing(phase === 'Running' ? 'its containers are not ready yet' : 'it is starting');
+  },
+};
+
+const claim = rule(['status.phase'], [], (object) => {
+  const phase = object.facts['status.phase'];
+  if (phase === 'Bound') return HEALTHY;
+  if (phase === 'Lost') return degraded('its PersistentVolume is gone');
+  return progressing(
+    'it is not bound yet (where its StorageClass waits for the first consumer: until a Pod uses it, so keep both in one wave)',
+  );
+});
+
+/** Whether a load balancer has an address. */
+const service: HealthRule = {
+  reduce: (object) => ({
+    ...scalarFacts(object, ['spec.type']),
+    addresses: listAt(object, 'status.loadBalancer.ingress').length,
+  }),
+  judge: (object) =>
+    object.facts['spec.type'] === 'LoadBalancer' && count(object, 'addresses') === 0
+      ? progressing('its load balancer has no address yet')
+      : HEALTHY,
+};
+
+const SCALING_MISTAKES: ReadonlySet<string> = new Set(['InvalidSelector', 'InvalidMetricSourceType']);
+
+const autoscaler = rule([], ['AbleToScale', 'ScalingActive'], (object) => {
+  const able = condition(object, 'AbleToScale');
+  const active = condition(object, 'ScalingActive');
+  if (able === undefined) return progressing('it has not looked at its target yet');
+  if (able.status === 'False')
+    return progressing(`it cannot scale its target: ${said(able, 'AbleToScale=False')}`);
+  // ScalingDisabled: someone scaled the target to 0 on purpose.
+  if (active?.status !== 'False' || active.reason === 'ScalingDisabled') return HEALTHY;
+  const why = `it cannot compute replicas: ${said(active, 'ScalingActive=False')}`;
+  return SCALING_MISTAKES.has(active.reason ?? '') ? degraded(why) : progressing(why);
+});
+
+const customResourceDefinition = rule([], ['NamesAccepted', 'Established'], (object) => {
+  const names = condition(object, 'NamesAccepted');
+  if (names?.status === 'False')
+    return degraded(`its names are taken: ${said(names, 'NamesAccepted=False')}`);
+  return condition(object, 'Established')?.status === 'True'
+    ? HEALTHY
+    : progressing('it is not established yet');
+});
+
+const apiService = rule([], ['Available'], (object) => {
+  const available = condition(object, 'Available');
+  if (available?.status === 'True') return HEALTHY;
+  return progressing(
+    available ? `it is not available: ${said(available, available.status)}` : 'it is not available yet',
+  );
+});
+
+/** The contract of kstatus, which well-made custom resources follow; one without conditions is Healthy. */
+function judgeByContract(object: ReducedObject): Verdict {
+  const observed = object.facts['status.observedGeneration'];
+  if (typeof observed === 'number' && observed < object.generation) {
+    return progressing('its controller has not seen the latest spec yet');
+  }
+  const stalled = condition(object, 'Stalled');
+  if (stalled?.status === 'True') return degraded(said(stalled, 'Stalled'));
+  const reconciling = condition(object, 'Reconciling');
+  if (reconciling?.status === 'True') return progressing(said(reconciling, 'Reconciling'));
+  const ready = condition(object, 'Ready');
+  if (ready === undefined) return HEALTHY;
+  if (ready.observedGeneration !== undefined && ready.observedGeneration < object.generation) {
+    return progressing('its controller has not seen the latest spec yet');
+  }
+  return ready.status === 'True' ? HEALTHY : progressing(said(ready, `Ready=${ready.status}`));
+}
+
+const CONTRACT = ['Ready', 'Reconciling', 'Stalled'];
+
+export const genericRule: HealthRule = rule([], CONTRACT, judgeByContract);
+
+/** An Application that deploys Applications: kstatus, but never Healthy before it was looked at. */
+const application = rule(['spec.suspend'], CONTRACT, (object) =>
+  object.facts['spec.suspend'] === true
+    ? suspended('it is suspended')
+    : (unobserved(object) ?? judgeByContract(object)),
+);
+
+/**
+ * Rules by kind. An Ingress has none, as in kstatus: many controllers never publish an address. A
+ * PersistentVolumeClaim that is not bound is Progressing, as in kstatus and Argo CD.
+ */
+export const RULES: ReadonlyMap<string, HealthRule> = new Map([
+  ['apps/Deployment', deployment],
+  ['apps/StatefulSet', statefulSet],
+  ['apps/DaemonSet', daemonSet],
+  ['apps/ReplicaSet', replicas],
+  ['/ReplicationController', replicas],
+  ['batch/Job', job],
+  [
+    'batch/CronJob',
+    rule(['spec.suspend'], [], (object) =>
+      object.facts['spec.suspend'] === true ? suspended('it is suspended') : HEALTHY,
+    ),
+  ],
+  ['/Pod', pod],
+  ['/PersistentVolumeClaim', claim],
+  ['/Service', service],
+  ['autoscaling/HorizontalPodAutoscaler', autoscaler],
+  ['policy/PodDisruptionBudget', rule([], [], (object) => unobserved(object) ?? HEALTHY)],
+  ['apiextensions.k8s.io/CustomResourceDefinition', customResourceDefinition],
+  ['apiregistration.k8s.io/APIService', apiService],
+  ['towpath.dev/Application', application],
+]);
