@@ -1,0 +1,210 @@
+import { Agent, type Dispatcher, request } from 'undici';
+import { TowpathError } from '../api/errors.ts';
+import { type AddressRules, checkedLookup, checkHost } from './address.ts';
+import { type Credential, isSecret, redact } from './credential.ts';
+import { networkError } from './network-error.ts';
+import { type Packet, readPackets } from './pkt-line.ts';
+import type { RemoteUrl } from './remote-url.ts';
+import { printable } from './text.ts';
+import type { Timeouts, Transport } from './transport.ts';
+
+export interface HttpOptions extends AddressRules {
+  allowPlainHttpCredentials: boolean;
+  timeouts: Timeouts;
+}
+
+const maxRedirects = 5;
+const userAgent = 'git/towpath';
+
+/** Git's smart HTTP protocol (gitprotocol-http), with redirects followed within an origin only. */
+export class HttpTransport implements Transport {
+  readonly #remote: RemoteUrl;
+  readonly #credential: Credential | undefined;
+  readonly #agent: Agent;
+  readonly #origin: string;
+  /** The repository's base URL; moves when the server redirects. */
+  #base: string;
+
+  constructor(remote: RemoteUrl, credential: Credential | undefined, options: HttpOptions) {
+    this.#remote = remote;
+    this.#credential = credential;
+    const url = new URL(remote.text);
+    this.#origin = url.origin;
+    this.#base = url.href.replace(/\/+$/, '');
+    checkHost(remote.host, options);
+    if (remote.scheme === 'http' && isSecret(credential) && !options.allowPlainHttpCredentials) {
+      throw new TowpathError(
+        'Person',
+        'PlainHTTPRefused',
+        `The credential for ${this.host} would travel readable for everyone on the way, because the repository URL begins with http://. Use https://, or ask who runs Towpath to allow it.`,
+      );
+    }
+    const { connectMs, idleMs } = options.timeouts;
+    this.#agent = new Agent({
+      connect: {
+        lookup: checkedLookup(options),
+        timeout: connectMs,
+        ...(credential?.caCert === undefined ? {} : { ca: credential.caCert }),
+        ...(credential?.clientCert === undefined ? {} : { cert: credential.clientCert }),
+        ...(credential?.clientKey === undefined ? {} : { key: credential.clientKey }),
+      },
+      headersTimeout: idleMs,
+      bodyTimeout: idleMs,
+      // Longer than most poll intervals would save no handshake worth a socket for each repository.
+      keepAliveTimeout: 10_000,
+      connections: 2,
+      pipelining: 1,
+    });
+  }
+
+  get host(): string {
+    return `${this.#remote.host}:${this.#remote.port}`;
+  }
+
+  async *advertise(signal: AbortSignal): AsyncGenerator<Packet> {
+    const service = '/info/refs?service=git-upload-pack';
+    let url = `${this.#base}${service}`;
+    for (let redirects = 0; ; redirects++) {
+      const response = await this.#send('GET', url, undefined, signal);
+      if (![301, 302, 303, 307, 308].includes(response.statusCode)) {
+        await this.#requireSuccess(response, 'application/x-git-upload-pack-advertisement');
+        // Git, too, takes the redirected base for the requests that follow.
+        if (url.endsWith(service)) this.#base = url.slice(0, -service.length);
+        yield* this.#withoutServiceLine(this.#body(response));
+        return;
+      }
+      const location = response.headers.location;
+      await response.body.dump();
+      url = this.#redirected(url, Array.isArray(location) ? location[0] : location, redirects);
+    }
+  }
+
+  async *uploadPack(body: Buffer, signal: AbortSignal): AsyncGenerator<Packet> {
+    const response = await this.#send('POST', `${this.#base}/git-upload-pack`, body, signal);
+    await this.#requireSuccess(response, 'application/x-git-upload-pack-result');
+    yield* readPackets(this.#body(response));
+  }
+
+  async close(): Promise<void> {
+    await this.#agent.destroy();
+  }
+
+  async #send(method: 'GET' | 'POST', url: string, body: Buffer | undefined, signal: AbortSignal) {
+    try {
+      return await request(url, {
+        dispatcher: this.#agent,
+        method,
+        signal,
+        body: body ?? null,
+        headers: {
+          'user-agent': userAgent,
+          accept: method === 'GET' ? '*/*' : 'application/x-git-upload-pack-result',
+          ...(method === 'POST' ? { 'content-type': 'application/x-git-upload-pack-request' } : {}),
+          ...this.#authorization(),
+        },
+      });
+    } catch (error) {
+      throw networkError(error, this.host);
+    }
+  }
+
+  #authorization(): Record<string, string> {
+    const { username, password, bearerToken } = this.#credential ?? {};
+    if (bearerToken !== undefined) return { authorization: `Bearer ${bearerToken}` };
+    if (password === undefined) return {};
+    return { authorization: `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}` };
+  }
+
+  /** Where a redirect leads, when that is the same origin (S4: no other ever gets a credential). */
+  #redirected(from: string, location: string | undefined, redirects: number): string {
+    const refuse = (why: string) =>
+      new TowpathError(
+        'Person',
+        'RedirectRefused',
+        `The Git server ${this.host} redirects ${why}. Put the address that the repository really has in spec.source.repoURL.`,
+      );
+    if (redirects >= maxRedirects) throw refuse(`more than ${maxRedirects} times`);
+    let target: URL;
+    try {
+      target = new URL(location ?? '', from);
+    } catch {
+      throw refuse('without saying where to');
+    }
+    if (target.origin !== this.#origin) throw refuse(`to another origin, ${target.origin.slice(0, 200)}`);
+    if (target.username !== '' || target.password !== '') throw refuse('to a URL with credentials');
+    return target.href;
+  }
+
+  async *#body(response: Dispatcher.ResponseData): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const chunk of response.body) yield chunk;
+    } catch (error) {
+      throw networkError(error, this.host);
+    }
+  }
+
+  /** Over HTTP the advertisement begins with `# service=git-upload-pack` and a flush. */
+  async *#withoutServiceLine(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Packet> {
+    const packets = readPackets(chunks);
+    const first = await packets.next();
+    if (first.done || !first.value?.toString().startsWith('# service=')) {
+      throw this.#noRepository('does not answer in the form of the Git protocol');
+    }
+    await packets.next();
+    yield* packets;
+  }
+
+  async #requireSuccess(response: Dispatcher.ResponseData, type: string): Promise<void> {
+    const { statusCode: status, headers } = response;
+    const found = String(headers['content-type'] ?? '').split(';')[0];
+    if (status === 200 && found === type) return;
+    const said = await beginning(response);
+    if (status === 200)
+      throw this.#noRepository(`answers with ${found || 'no content type'}, not as a Git server`);
+    if (status === 401 || status === 403) throw this.#authenticationFailed(status);
+    if (status === 404 || status === 410) throw this.#noRepository(`answers ${status}`);
+    const quoted = redact(said, this.#credential);
+    throw new TowpathError(
+      'Time',
+      'ServerError',
+      `The Git server ${this.host} answers ${status}${quoted === '' ? '' : ` (${quoted})`}. It is tried again.`,
+    );
+  }
+
+  #authenticationFailed(status: number): TowpathError {
+    const what =
+      this.#credential === undefined
+        ? 'wants a credential. Name a Secret with one in spec.source.secretRef'
+        : 'does not accept the credential, or it may not read this repository. Check the Secret that spec.source.secretRef names';
+    return new TowpathError(
+      'Person',
+      'AuthenticationFailed',
+      `The Git server ${this.host} answers ${status}: it ${what}.`,
+    );
+  }
+
+  #noRepository(what: string): TowpathError {
+    const hint = this.#credential === undefined ? ', or it is private and needs spec.source.secretRef' : '';
+    return new TowpathError(
+      'Person',
+      'RepositoryNotFound',
+      `There is no repository at ${this.#remote.text}: the server ${what}. Check spec.source.repoURL${hint}.`,
+    );
+  }
+}
+
+/** The first words of a plain answer, for a message. */
+async function beginning(response: Dispatcher.ResponseData): Promise<string> {
+  const type = String(response.headers['content-type'] ?? '');
+  let text = '';
+  try {
+    for await (const chunk of response.body) {
+      text += Buffer.from(chunk).toString('utf8');
+      if (text.length > 200) break;
+    }
+  } catch {
+    // The status says enough.
+  }
+  response.body.destroy();
+  return type.startsWith('text/plain') ? printable(text, 120) : '';
+}

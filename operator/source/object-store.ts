@@ -1,0 +1,225 @@
+import { promises as fs } from 'node:fs';
+import { join } from 'node:path';
+import git, { type PromiseFsClient } from 'isomorphic-git';
+import { TowpathError } from '../api/errors.ts';
+import { BoundedMap } from './bounded-map.ts';
+import type { Limits } from './limits.ts';
+import { checkPack } from './pack-check.ts';
+
+export interface CommitInfo {
+  /** First line, at most 256 characters. */
+  message: string;
+  /** `name <email>`, as the commit has it. */
+  author: string;
+  /** RFC 3339, UTC. */
+  committedAt: string;
+}
+
+export type EntryType = 'file' | 'directory' | 'symlink' | 'submodule';
+
+export interface TreeEntry {
+  name: string;
+  /** As Git has it: 0o100644, 0o100755, 0o120000, 0o040000, 0o160000. */
+  mode: number;
+  type: EntryType;
+  oid: string;
+}
+
+const maxCachedTrees = 4_000;
+const maxCachedCommits = 64;
+
+/** The objects of one repository, in packs of one directory. Lives in a worker. */
+export class ObjectStore {
+  readonly #directory: string;
+  readonly #packs: PackDirectory;
+  readonly #trees = new BoundedMap<string, TreeEntry[]>(maxCachedTrees);
+  readonly #commits = new BoundedMap<string, { tree: string; commit: CommitInfo }>(maxCachedCommits);
+  /** isomorphic-git's own: indexes and packs that were read. */
+  readonly #cache = {};
+
+  constructor(directory: string) {
+    this.#directory = directory;
+    this.#packs = new PackDirectory(directory);
+  }
+
+  /**
+   * Checks and indexes a pack that lies in the directory, so that its objects can be read.
+   *
+   * @throws TowpathError TooLarge, PackInvalid.
+   */
+  async addPack(name: string, limits: Limits): Promise<void> {
+    const path = join(this.#directory, 'objects/pack', name);
+    const baseOf = async (oid: string) => (await this.#find(oid))?.object.length;
+    const count = await checkPack(await fs.readFile(path), limits, baseOf);
+    const { oids } = await git.indexPack({
+      fs: this.#packs.fs,
+      dir: this.#directory,
+      gitdir: this.#directory,
+      filepath: `objects/pack/${name}`,
+      cache: this.#cache,
+    });
+    if (new Set(oids).size > count || oids.length < count) {
+      throw new TowpathError(
+        'Person',
+        'PackInvalid',
+        'The Git server sent a pack with objects that cannot be put together. Check the repository with "git fsck" on the server.',
+      );
+    }
+  }
+
+  /** The tree and the description of a commit; an annotated tag is followed. */
+  async commit(oid: string): Promise<{ tree: string; commit: CommitInfo }> {
+    const known = this.#commits.get(oid);
+    if (known) return known;
+    const { type, object } = await this.#read(oid);
+    if (type !== 'commit') {
+      throw new TowpathError(
+        'Person',
+        'RefNotFound',
+        `${oid} is a ${type}, not a commit. Name a commit in spec.source.ref.`,
+      );
+    }
+    const parsed = parseCommit(object);
+    this.#commits.set(oid, parsed);
+    return parsed;
+  }
+
+  async tree(oid: string): Promise<TreeEntry[]> {
+    const known = this.#trees.get(oid);
+    if (known) return known;
+    const { type, object } = await this.#read(oid);
+    if (type !== 'tree') throw damaged(`${oid} is a ${type}, where a tree is expected`);
+    const entries = parseTree(object);
+    this.#trees.set(oid, entries);
+    return entries;
+  }
+
+  async blob(oid: string): Promise<Buffer> {
+    const { type, object } = await this.#read(oid);
+    if (type !== 'blob') throw damaged(`${oid} is a ${type}, where a blob is expected`);
+    return object;
+  }
+
+  async #read(oid: string): Promise<{ type: string; object: Buffer }> {
+    const found = await this.#find(oid);
+    if (!found) throw damaged(`the object ${oid} was not sent`);
+    return found;
+  }
+
+  async #find(oid: string): Promise<{ type: string; object: Buffer } | undefined> {
+    try {
+      const { type, object } = await git.readObject({
+        fs: this.#packs.fs,
+        gitdir: this.#directory,
+        oid,
+        format: 'content',
+        cache: this.#cache,
+      });
+      return { type: String(type), object: Buffer.from(object as Uint8Array) };
+    } catch (error) {
+      if (error instanceof git.Errors.NotFoundError) return undefined;
+      throw error;
+    }
+  }
+}
+
+/**
+ * The file system as isomorphic-git sees it: there are packs and nothing else, so it need not ask the disk for
+ * a loose object and a directory at every read.
+ */
+class PackDirectory {
+  readonly #directory: string;
+  readonly fs: PromiseFsClient;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+    const refuse = () => Promise.reject(new Error('nothing is checked out'));
+    this.fs = {
+      promises: {
+        readFile: (path: string, options: undefined) => this.#readFile(path, options),
+        readdir: fs.readdir,
+        writeFile: fs.writeFile,
+        stat: fs.stat,
+        lstat: fs.lstat,
+        mkdir: refuse,
+        rmdir: refuse,
+        unlink: refuse,
+        readlink: refuse,
+        symlink: refuse,
+      },
+    };
+  }
+
+  async #readFile(path: string, options: undefined): Promise<unknown> {
+    if (!path.startsWith(`${this.#directory}/objects/pack/`)) {
+      throw Object.assign(new Error(`ENOENT: ${path}`), { code: 'ENOENT' });
+    }
+    return fs.readFile(path, options);
+  }
+}
+
+/** gitformat: header lines, an empty line, the message. */
+export function parseCommit(object: Buffer): { tree: string; commit: CommitInfo } {
+  const text = object.toString('utf8');
+  const end = text.indexOf('\n\n');
+  const head = end < 0 ? text : text.slice(0, end);
+  const line = (name: string) => new RegExp(`^${name} (.*)$`, 'm').exec(head)?.[1] ?? '';
+  const tree = line('tree');
+  if (!/^[0-9a-f]{40}$/.test(tree)) throw damaged('a commit names no tree');
+  const seconds = Number(/ (\d+) [+-]\d{4}$/.exec(line('committer'))?.[1] ?? 0);
+  const message =
+    end < 0
+      ? ''
+      : (text
+          .slice(end + 2)
+          .trimStart()
+          .split('\n', 1)[0] ?? '');
+  return {
+    tree,
+    commit: {
+      message: message.trim().slice(0, 256),
+      author: line('author')
+        .replace(/ \d+ [+-]\d{4}$/, '')
+        .slice(0, 256),
+      committedAt: timestamp(seconds),
+    },
+  };
+}
+
+function timestamp(seconds: number): string {
+  const date = new Date(Math.min(seconds, 253_402_300_799) * 1000);
+  return date.toISOString().replace('.000Z', 'Z');
+}
+
+const types = new Map<number, EntryType>([
+  [0o040000, 'directory'],
+  [0o120000, 'symlink'],
+  [0o160000, 'submodule'],
+]);
+
+/** A tree object: `<octal mode> <name>\0<20 bytes of id>`, again and again. */
+export function parseTree(object: Buffer): TreeEntry[] {
+  const entries: TreeEntry[] = [];
+  for (let at = 0; at < object.length; ) {
+    const space = object.indexOf(0x20, at);
+    const end = object.indexOf(0, space);
+    if (space < 0 || end < 0 || end + 21 > object.length) throw damaged('a tree is cut short');
+    const mode = Number.parseInt(object.toString('latin1', at, space), 8);
+    entries.push({
+      name: object.toString('utf8', space + 1, end),
+      mode,
+      type: types.get(mode & 0o170000) ?? 'file',
+      oid: object.toString('hex', end + 1, end + 21),
+    });
+    at = end + 21;
+  }
+  return entries;
+}
+
+function damaged(what: string): TowpathError {
+  return new TowpathError(
+    'Time',
+    'RepositoryDamaged',
+    `The repository's objects do not fit together: ${what}. They are fetched anew; if this stays, check the repository with "git fsck" on the server.`,
+  );
+}

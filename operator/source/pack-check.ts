@@ -1,0 +1,170 @@
+import { inflateSync } from 'node:zlib';
+import { TowpathError } from '../api/errors.ts';
+import { type PackLimits, size } from './limits.ts';
+
+const ofsDelta = 6;
+const refDelta = 7;
+
+interface Inflated {
+  buffer: Buffer;
+  engine: { bytesWritten: number };
+}
+
+/** What is known of an object after one look: how deep its delta chain is, and its size with deltas applied. */
+interface Measure {
+  depth: number;
+  bytes: number;
+}
+
+/**
+ * Walks a pack (gitformat-pack) once and refuses it when it is not what it says or goes beyond a limit, before
+ * anything is built from it. Each entry is inflated to at most its own stated size, so memory is bounded by
+ * one object.
+ *
+ * @param baseOf measures an object that a thin pack builds on; undefined when we do not have it.
+ * @returns how many objects it has.
+ * @throws TowpathError TooLarge, PackInvalid.
+ */
+export async function checkPack(
+  pack: Buffer,
+  limits: PackLimits,
+  baseOf: (oid: string) => Promise<number | undefined>,
+): Promise<number> {
+  if (pack.length < 32 || pack.toString('latin1', 0, 4) !== 'PACK') throw invalid('it is no pack');
+  const version = pack.readUInt32BE(4);
+  if (version !== 2 && version !== 3) throw invalid(`it has version ${version}`);
+  const count = pack.readUInt32BE(8);
+  if (count > limits.objects) throw tooLarge(`more than ${limits.objects} objects`);
+  const end = pack.length - 20;
+  const seen = new Map<number, Measure>();
+  let total = 0;
+  let at = 12;
+  for (let index = 0; index < count; index++) {
+    const entry = readEntry(pack, at, end);
+    if (entry.size > limits.objectBytes) throw tooLarge(`an object of more than ${size(limits.objectBytes)}`);
+    const inflated = inflate(pack.subarray(entry.dataAt, end), entry.size);
+    const measure = await measured(entry, inflated.buffer, at, seen, baseOf);
+    if (measure.depth > limits.deltaDepth) throw tooLarge(`a chain of more than ${limits.deltaDepth} deltas`);
+    if (measure.bytes > limits.objectBytes)
+      throw tooLarge(`an object of more than ${size(limits.objectBytes)}`);
+    total += measure.bytes + (measure.depth > 0 ? entry.size : 0);
+    if (total > limits.inflatedBytes) throw tooLarge(`more than ${size(limits.inflatedBytes)} of content`);
+    seen.set(at, measure);
+    at = entry.dataAt + inflated.engine.bytesWritten;
+  }
+  if (at !== end) throw invalid('there is something after its last object');
+  return count;
+}
+
+interface Entry {
+  type: number;
+  /** Of what is deflated: an object, or a delta. */
+  size: number;
+  dataAt: number;
+  baseOffset?: number;
+  baseOid?: string;
+}
+
+function readEntry(pack: Buffer, at: number, end: number): Entry {
+  let byte = byteAt(pack, at++, end);
+  const type = (byte >> 4) & 7;
+  let bytes = byte & 15;
+  // Multiplied, not shifted: sizes may have more than 31 bits.
+  for (let factor = 16; byte & 0x80; factor *= 128) {
+    byte = byteAt(pack, at++, end);
+    bytes += (byte & 0x7f) * factor;
+    if (bytes > Number.MAX_SAFE_INTEGER) throw invalid('an object states an impossible size');
+  }
+  if (type === ofsDelta) {
+    byte = byteAt(pack, at++, end);
+    let back = byte & 0x7f;
+    while (byte & 0x80) {
+      byte = byteAt(pack, at++, end);
+      back = (back + 1) * 128 + (byte & 0x7f);
+      if (back > pack.length) throw invalid('a delta refers to before its beginning');
+    }
+    return { type, size: bytes, dataAt: at, baseOffset: back };
+  }
+  if (type === refDelta) {
+    if (at + 20 > end) throw invalid('it ends within an object');
+    return { type, size: bytes, dataAt: at + 20, baseOid: pack.toString('hex', at, at + 20) };
+  }
+  if (type < 1 || type > 4) throw invalid(`an object has the unknown type ${type}`);
+  return { type, size: bytes, dataAt: at };
+}
+
+async function measured(
+  entry: Entry,
+  data: Buffer,
+  at: number,
+  seen: ReadonlyMap<number, Measure>,
+  baseOf: (oid: string) => Promise<number | undefined>,
+): Promise<Measure> {
+  if (entry.type !== ofsDelta && entry.type !== refDelta) return { depth: 0, bytes: entry.size };
+  const [baseBytes, targetBytes] = deltaSizes(data);
+  if (entry.baseOffset !== undefined) {
+    const base = seen.get(at - entry.baseOffset);
+    if (!base) throw invalid('a delta refers to something that is no object');
+    if (base.bytes !== baseBytes) throw invalid('a delta does not fit the object it builds on');
+    return { depth: base.depth + 1, bytes: targetBytes };
+  }
+  // We announce ofs-delta, so servers name a base by id only when it is an object that we have already.
+  const known = await baseOf(entry.baseOid ?? '');
+  if (known === undefined) throw invalid('a delta builds on an object that is not there');
+  if (known !== baseBytes) throw invalid('a delta does not fit the object it builds on');
+  return { depth: 1, bytes: targetBytes };
+}
+
+/** A delta begins with the sizes of what it builds on and of what it makes. */
+function deltaSizes(delta: Buffer): [number, number] {
+  let at = 0;
+  const next = () => {
+    let value = 0;
+    for (let factor = 1; ; factor *= 128) {
+      const byte = byteAt(delta, at++, delta.length);
+      value += (byte & 0x7f) * factor;
+      if (value > Number.MAX_SAFE_INTEGER) throw invalid('a delta states an impossible size');
+      if (!(byte & 0x80)) return value;
+    }
+  };
+  return [next(), next()];
+}
+
+function inflate(deflated: Buffer, bytes: number): Inflated {
+  let inflated: Inflated;
+  try {
+    inflated = inflateSync(deflated, {
+      info: true,
+      // One more than stated would be a lie; zlib wants at least one byte.
+      maxOutputLength: Math.max(1, bytes),
+      chunkSize: Math.max(64, Math.min(bytes + 1, 1 << 20)),
+    }) as unknown as Inflated;
+  } catch (error) {
+    throw invalid('an object cannot be inflated to its stated size', error);
+  }
+  if (inflated.buffer.length !== bytes) throw invalid('an object is smaller than it states');
+  return inflated;
+}
+
+function byteAt(bytes: Buffer, at: number, end: number): number {
+  const byte = at < end ? bytes[at] : undefined;
+  if (byte === undefined) throw invalid('it ends within an object');
+  return byte;
+}
+
+function invalid(what: string, cause?: unknown): TowpathError {
+  return new TowpathError(
+    'Person',
+    'PackInvalid',
+    `The Git server sent a pack that cannot be used: ${what}. Check the repository with "git fsck" on the server.`,
+    { cause },
+  );
+}
+
+function tooLarge(what: string): TowpathError {
+  return new TowpathError(
+    'Person',
+    'TooLarge',
+    `The repository has ${what} in one commit. Move what is large out of it, or ask who runs Towpath to raise the limit.`,
+  );
+}

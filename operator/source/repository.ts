@@ -1,0 +1,295 @@
+import { join } from 'node:path';
+import { TowpathError } from '../api/errors.ts';
+import { type Advertisement, RemoteRefusal, readAdvertisement, sameRefs } from './advertisement.ts';
+import type { Limits } from './limits.ts';
+import { networkError } from './network-error.ts';
+import { Packs, refusalError } from './packs.ts';
+import { type GitRef, type Resolved, resolveRef } from './refs.ts';
+import type { Timeouts, Transport } from './transport.ts';
+import { isDamage, PackedTree, type RunWork, type Tree } from './tree.ts';
+
+/** A remote repository, as everyone sees it who has the same URL and credential. */
+export interface Repository {
+  /** Identifies URL and credential; holds neither. */
+  readonly key: string;
+  /** What the remote had when it was last asked with success; undefined until then. */
+  readonly advertisement: Advertisement | undefined;
+  /** Why the last poll failed; undefined when it did not. */
+  readonly error: TowpathError | undefined;
+  /** When the last poll ended, on the clock of `performance.now()`; undefined until then. */
+  readonly checkedAt: number | undefined;
+  /**
+   * Asks the remote now: what it answers was sent for no earlier than this call. Concurrent callers share one
+   * request. The signal ends this caller's wait only.
+   *
+   * @throws TowpathError, the same as `error` afterwards.
+   */
+  poll(signal?: AbortSignal): Promise<void>;
+  /**
+   * Finds a ref in the advertisement, without asking the remote.
+   *
+   * @throws TowpathError RefNotFound, RefInvalid, RepositoryEmpty; before the first answer `error` or NotPolled.
+   */
+  resolve(ref: GitRef): Resolved;
+  /** Fetches the commit unless it is there. The signal ends this caller's wait only. */
+  open(resolved: Resolved, signal?: AbortSignal): Promise<Tree>;
+}
+
+/** What happened, for metrics. */
+export interface SourceObserver {
+  /** `reason` is '' for success. */
+  polled?(event: { repository: string; milliseconds: number; reason: string }): void;
+  fetched?(event: { repository: string; milliseconds: number; bytes: number; reason: string }): void;
+}
+
+export interface RepositorySettings {
+  key: string;
+  /** The URL, which has no credentials in it. */
+  where: string;
+  transport: Transport;
+  directory: string;
+  limits: Limits;
+  timeouts: Timeouts;
+  run: RunWork;
+  observer: SourceObserver;
+  /** Called when what the remote has, or whether it can be reached, changed. */
+  changed(): void;
+}
+
+export class RemoteRepository implements Repository {
+  readonly key: string;
+  advertisement: Advertisement | undefined;
+  error: TowpathError | undefined;
+  checkedAt: number | undefined;
+  /** Polls that failed in a row. */
+  failures = 0;
+  readonly #settings: RepositorySettings;
+  readonly #stopped = new AbortController();
+  #polling: Promise<void> | undefined;
+  #nextPoll: Promise<void> | undefined;
+  #packs: Packs | undefined;
+  /** Outgrown packs that trees may still be read from. */
+  #previous: Packs | undefined;
+  #generation = 0;
+  #fetches: Promise<unknown> = Promise.resolve();
+
+  constructor(settings: RepositorySettings) {
+    this.key = settings.key;
+    this.#settings = settings;
+  }
+
+  /** Bytes on disk, and when they were last used. */
+  get cached(): { bytes: number; lastUsed: number } {
+    const bytes = (this.#packs?.bytes ?? 0) + (this.#previous?.bytes ?? 0);
+    return { bytes, lastUsed: this.#packs?.lastUsed ?? 0 };
+  }
+
+  poll(signal?: AbortSignal): Promise<void> {
+    this.#nextPoll ??= this.#pollAfter(this.#polling);
+    return abandonable(this.#nextPoll, signal);
+  }
+
+  resolve(ref: GitRef): Resolved {
+    if (this.advertisement) return resolveRef(this.advertisement, ref, this.#settings.where);
+    throw (
+      this.error ??
+      new TowpathError('Time', 'NotPolled', `The repository ${this.#settings.where} has not answered yet.`)
+    );
+  }
+
+  open(resolved: Resolved, signal?: AbortSignal): Promise<Tree> {
+    return abandonable(this.#open(resolved.commit), signal);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort(
+      new TowpathError('Time', 'Stopping', `The repository ${this.#settings.where} is no longer watched.`),
+    );
+    await this.#settings.transport.close();
+    await this.#polling?.catch(() => undefined);
+    await this.#fetches.catch(() => undefined);
+    await this.dropPacks();
+  }
+
+  /** Gives the disk back; the next `open` fetches again. */
+  async dropPacks(): Promise<void> {
+    const [packs, previous] = [this.#packs, this.#previous];
+    this.#packs = undefined;
+    this.#previous = undefined;
+    await packs?.remove();
+    await previous?.remove();
+  }
+
+  /** Callers of one turn of the event loop share a poll, as do all who call while an older one runs. */
+  async #pollAfter(running: Promise<void> | undefined): Promise<void> {
+    await running?.catch(() => undefined);
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#polling = this.#nextPoll;
+    this.#nextPoll = undefined;
+    await this.#pollNow();
+  }
+
+  async #pollNow(): Promise<void> {
+    const { transport, timeouts, observer, changed } = this.#settings;
+    const started = performance.now();
+    const before = this.error;
+    let refsChanged = false;
+    try {
+      const advertisement = await this.#within(timeouts.advertiseMs, async (signal) => {
+        const packets = transport.advertise(signal);
+        try {
+          return await readAdvertisement(packets);
+        } finally {
+          await packets.return(undefined);
+        }
+      });
+      refsChanged = !sameRefs(this.advertisement, advertisement);
+      // Equal ones stay the same object, so that what is derived from it can be kept.
+      if (refsChanged) this.advertisement = advertisement;
+      this.error = undefined;
+      this.failures = 0;
+    } catch (error) {
+      this.error = error as TowpathError;
+      this.failures++;
+    }
+    this.checkedAt = performance.now();
+    const reason = this.error?.reason ?? '';
+    observer.polled?.({ repository: this.key, milliseconds: this.checkedAt - started, reason });
+    if (refsChanged || before?.message !== this.error?.message) changed();
+    if (this.error) throw this.error;
+  }
+
+  async #open(commit: string): Promise<Tree> {
+    const packs = await this.#withCommit(commit);
+    packs.lastUsed = performance.now();
+    const { limits } = this.#settings;
+    const run: RunWork = async (operation, input) => {
+      packs.lastUsed = performance.now();
+      try {
+        return await this.#settings.run(operation, input);
+      } catch (error) {
+        if (isDamage(error)) this.#distrust(packs);
+        throw error;
+      }
+    };
+    const described = await run('commit', { directory: packs.directory, oid: commit });
+    return new PackedTree(commit, described, { directory: packs.directory, limits, run });
+  }
+
+  /** The packs that hold a commit; one fetch at a time. */
+  async #withCommit(commit: string): Promise<Packs> {
+    const current = this.#packs;
+    if (current && (await current.has(commit))) return current;
+    const fetched = this.#fetches.catch(() => undefined).then(() => this.#fetchUnlessThere(commit));
+    this.#fetches = fetched;
+    return fetched;
+  }
+
+  async #fetchUnlessThere(commit: string): Promise<Packs> {
+    this.#stopped.signal.throwIfAborted();
+    if (this.#packs && (await this.#packs.has(commit))) return this.#packs;
+    const started = performance.now();
+    let reason = '';
+    let bytes = 0;
+    try {
+      const advertisement = this.advertisement ?? (await this.#firstAdvertisement());
+      const fetch = (signal: AbortSignal) => this.#fetch(advertisement, commit, signal);
+      bytes = await this.#within(this.#settings.timeouts.fetchMs, fetch);
+      if (!this.#packs) throw new Error('a fetch left no packs');
+      return this.#packs;
+    } catch (error) {
+      reason = error instanceof TowpathError ? error.reason : 'Unknown';
+      throw error;
+    } finally {
+      const milliseconds = performance.now() - started;
+      this.#settings.observer.fetched?.({ repository: this.key, milliseconds, bytes, reason });
+    }
+  }
+
+  async #firstAdvertisement(): Promise<Advertisement> {
+    await this.poll();
+    if (!this.advertisement) throw new Error('a poll left no advertisement');
+    return this.advertisement;
+  }
+
+  async #fetch(advertisement: Advertisement, commit: string, signal: AbortSignal): Promise<number> {
+    const { transport } = this.#settings;
+    const want = advertisement.wants.get(commit);
+    const anyWant = ['allow-reachable-sha1-in-want', 'allow-any-sha1-in-want'];
+    if (want !== undefined || anyWant.some((capability) => advertisement.capabilities.has(capability))) {
+      try {
+        const packs = await this.#roomyPacks();
+        return await packs.fetch(transport, advertisement, [want ?? commit], [commit], signal);
+      } catch (error) {
+        if (!(error instanceof RemoteRefusal) || !/not our ref|unadvertised/i.test(error.message))
+          throw error;
+        throw this.#gone(commit);
+      }
+    }
+    return this.#fetchHistory(advertisement, commit, signal);
+  }
+
+  /** A server that gives only tips: the commit is in the history of one of them, or nowhere. */
+  async #fetchHistory(advertisement: Advertisement, commit: string, signal: AbortSignal): Promise<number> {
+    const named = [...advertisement.refs].filter(([name]) => /^refs\/(heads|tags)\//.test(name));
+    const commits = [...new Set(named.map(([, oid]) => oid))];
+    if (commits.length === 0) throw this.#gone(commit);
+    const wants = [...new Set(commits.map((oid) => advertisement.wants.get(oid) ?? oid))];
+    const packs = await this.#newPacks(true);
+    const bytes = await packs.fetch(this.#settings.transport, advertisement, wants, commits, signal);
+    if (!(await packs.has(commit))) throw this.#gone(commit);
+    return bytes;
+  }
+
+  async #roomyPacks(): Promise<Packs> {
+    return this.#packs && !this.#packs.isFull ? this.#packs : this.#newPacks(false);
+  }
+
+  async #newPacks(full: boolean): Promise<Packs> {
+    await this.#previous?.remove();
+    this.#previous = this.#packs;
+    const { directory, limits, run } = this.#settings;
+    this.#packs = new Packs(join(directory, `packs-${this.#generation++}`), full, limits, run);
+    return this.#packs;
+  }
+
+  #distrust(packs: Packs): void {
+    if (this.#packs !== packs) return;
+    this.#packs = undefined;
+    void packs.remove();
+  }
+
+  #gone(commit: string): TowpathError {
+    return new TowpathError(
+      'Person',
+      'RefNotFound',
+      `The repository ${this.#settings.where} does not have the commit ${commit}, or no branch or tag leads to it any more. Name another one in spec.source.ref, or push it.`,
+    );
+  }
+
+  /** Bounds a conversation in time, and turns what it throws into errors for the user. */
+  async #within<T>(milliseconds: number, talk: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { transport, where } = this.#settings;
+    const signal = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(milliseconds)]);
+    try {
+      return await talk(signal);
+    } catch (error) {
+      if (error instanceof TowpathError) throw error;
+      const refused = refusalError(error, transport.host, where);
+      throw refused instanceof TowpathError ? refused : networkError(error, transport.host);
+    }
+  }
+}
+
+/** The same promise, except that the signal ends the wait for it. */
+function abandonable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promise;
+  // Whoever gave up no longer listens, and that is no unhandled rejection.
+  promise.catch(() => undefined);
+  if (signal.aborted) return Promise.reject(signal.reason);
+  return new Promise((resolve, reject) => {
+    const abandon = () => reject(signal.reason);
+    signal.addEventListener('abort', abandon, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abandon));
+  });
+}

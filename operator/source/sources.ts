@@ -1,0 +1,232 @@
+import { createHash } from 'node:crypto';
+import { mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { AddressRules } from './address.ts';
+import type { Credential } from './credential.ts';
+import { HttpTransport } from './http-transport.ts';
+import { defaultLimits, defaultTimeouts, type Limits } from './limits.ts';
+import { parseRemoteUrl } from './remote-url.ts';
+import { RemoteRepository, type Repository, type SourceObserver } from './repository.ts';
+import { SshTransport } from './ssh-transport.ts';
+import type { Timeouts, Transport } from './transport.ts';
+import type { RunWork } from './tree.ts';
+import { WorkLane } from './work-lane.ts';
+
+export type { Advertisement } from './advertisement.ts';
+export type { CommitInfo } from './object-store.ts';
+export type { GitRef, Resolved } from './refs.ts';
+export type { Repository, SourceObserver } from './repository.ts';
+export type { Tree } from './tree.ts';
+export type { ListedEntry, PathStat, ReadResult, TreeFile } from './work.ts';
+
+/** Where a repository is, and what opens it. */
+export interface Access {
+  url: string;
+  credential?: Credential;
+}
+
+export interface SourcesOptions extends AddressRules {
+  /** Whether credentials may travel over plain HTTP; default false. */
+  allowPlainHttpCredentials?: boolean;
+  limits?: Partial<Limits>;
+  timeouts?: Partial<Timeouts>;
+  /** Where packs are kept; removed on `stop`. Default: a new directory among the system's temporary ones. */
+  cacheDirectory?: string;
+  /** Threads that packs are read in; default 2. */
+  workers?: number;
+  /** Between 0 and 1; default Math.random. Spreads polls. */
+  random?: () => number;
+  observer?: SourceObserver;
+}
+
+interface Subscription {
+  watched: Watched;
+  intervalMs: number;
+  onChange: () => void;
+}
+
+interface Watched {
+  repository: RemoteRepository;
+  subscriptions: Map<string, Subscription>;
+  timer: NodeJS.Timeout | undefined;
+  /** When the timer fires, on the clock of performance.now(). */
+  dueAt: number;
+}
+
+/** Failures that time heals are tried again after so long at first, and at most. Milliseconds. */
+const firstRetryMs = 1_000;
+const maxRetryMs = 30_000;
+/** The first polls of many repositories at once (a restart) are this far apart. Milliseconds. */
+const firstPollSpacingMs = 20;
+/** Indexing a pack larger than this goes to a thread of its own, so that no other repository waits. */
+const largePackBytes = 1 << 20;
+
+/** All repositories that someone watches: one poll and one fetch each, however many subscribers. */
+export class Sources {
+  readonly #options: SourcesOptions;
+  readonly #limits: Limits;
+  readonly #timeouts: Timeouts;
+  readonly #directory: string;
+  readonly #lanes: WorkLane[];
+  readonly #largeLane: WorkLane;
+  readonly #watched = new Map<string, Watched>();
+  readonly #subscriptions = new Map<string, Subscription>();
+  readonly #stopping = new Set<Promise<void>>();
+  #nextFirstPollAt = 0;
+  #count = 0;
+
+  constructor(options: SourcesOptions = {}) {
+    this.#options = options;
+    this.#limits = { ...defaultLimits, ...options.limits };
+    this.#timeouts = { ...defaultTimeouts, ...options.timeouts };
+    this.#directory = options.cacheDirectory ?? mkdtempSync(join(tmpdir(), 'towpath-source-'));
+    const { workMs } = this.#limits;
+    this.#lanes = Array.from({ length: options.workers ?? 2 }, () => new WorkLane({ workMs }));
+    this.#largeLane = new WorkLane({ workMs, idleMs: 60_000 });
+  }
+
+  /**
+   * Subscribes someone to a repository; what they were subscribed to before, they no longer are. The shortest
+   * interval of all subscribers counts. `onChange` is called whenever refs or errors changed; the state is to
+   * be read from the repository.
+   *
+   * @throws TowpathError URLInvalid, AddressRefused, PlainHTTPRefused, CredentialInvalid.
+   */
+  watch(subscriber: string, access: Access, intervalMs: number, onChange: () => void): Repository {
+    const watched = this.#repository(access);
+    const previous = this.#subscriptions.get(subscriber);
+    const subscription = { watched, intervalMs, onChange };
+    this.#subscriptions.set(subscriber, subscription);
+    watched.subscriptions.set(subscriber, subscription);
+    if (previous && previous.watched !== watched) this.#leave(subscriber, previous);
+    this.#bringForward(watched);
+    return watched.repository;
+  }
+
+  unwatch(subscriber: string): void {
+    const subscription = this.#subscriptions.get(subscriber);
+    if (!subscription) return;
+    this.#subscriptions.delete(subscriber);
+    this.#leave(subscriber, subscription);
+  }
+
+  async stop(): Promise<void> {
+    for (const subscriber of [...this.#subscriptions.keys()]) this.unwatch(subscriber);
+    await Promise.all(this.#stopping);
+    await Promise.all([...this.#lanes, this.#largeLane].map((lane) => lane.stop()));
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  #repository(access: Access): Watched {
+    const key = keyOf(access);
+    const known = this.#watched.get(key);
+    if (known) return known;
+    const subscriptions = new Map<string, Subscription>();
+    const repository = new RemoteRepository({
+      key,
+      where: access.url,
+      transport: this.#transport(access),
+      directory: join(this.#directory, `${key}-${this.#count++}`),
+      limits: this.#limits,
+      timeouts: this.#timeouts,
+      run: this.#runner(),
+      observer: this.#options.observer ?? {},
+      changed: () => {
+        for (const { onChange } of [...subscriptions.values()]) onChange();
+      },
+    });
+    const watched = { repository, subscriptions, timer: undefined, dueAt: Number.POSITIVE_INFINITY };
+    this.#watched.set(key, watched);
+    const now = performance.now();
+    this.#nextFirstPollAt = Math.max(now, this.#nextFirstPollAt + firstPollSpacingMs);
+    this.#schedule(watched, this.#nextFirstPollAt - now);
+    return watched;
+  }
+
+  #transport({ url, credential }: Access): Transport {
+    const remote = parseRemoteUrl(url);
+    const { allowPlainHttpCredentials = false } = this.#options;
+    const options = { ...this.#options, allowPlainHttpCredentials, timeouts: this.#timeouts };
+    return remote.scheme === 'ssh'
+      ? new SshTransport(remote, credential, options)
+      : new HttpTransport(remote, credential, options);
+  }
+
+  /** A repository keeps to one worker, because that has its trees in memory; the least busy one is chosen. */
+  #runner(): RunWork {
+    const [first, ...others] = this.#lanes;
+    if (!first) throw new Error('there are no workers');
+    let lane = first;
+    for (const other of others) if (other.load < lane.load) lane = other;
+    // Round robin among equals.
+    this.#lanes.push(...this.#lanes.splice(this.#lanes.indexOf(lane), 1));
+    return async (operation, input) => {
+      const large = operation === 'addPack' && 'bytes' in input && input.bytes > largePackBytes;
+      return (large ? this.#largeLane : lane).run(operation, input);
+    };
+  }
+
+  #schedule(watched: Watched, delayMs: number): void {
+    clearTimeout(watched.timer);
+    watched.dueAt = performance.now() + delayMs;
+    watched.timer = setTimeout(() => void this.#pollDue(watched), delayMs);
+  }
+
+  async #pollDue(watched: Watched): Promise<void> {
+    const { repository } = watched;
+    await repository.poll().catch(() => undefined);
+    if (this.#watched.get(repository.key) !== watched) return;
+    this.#schedule(watched, this.#delay(watched));
+    await this.#evict();
+  }
+
+  #delay({ repository, subscriptions }: Watched): number {
+    const random = this.#options.random ?? Math.random;
+    const interval = Math.min(...[...subscriptions.values()].map(({ intervalMs }) => intervalMs));
+    if (repository.error?.remedy === 'Time') {
+      const backoff = firstRetryMs * 2 ** Math.min(repository.failures - 1, 10);
+      return Math.min(maxRetryMs, backoff) * (0.5 + random() / 2);
+    }
+    return interval * (0.9 + random() / 5);
+  }
+
+  /** After a new subscription: its interval may be shorter than what is scheduled. */
+  #bringForward(watched: Watched): void {
+    const delay = this.#delay(watched);
+    if (watched.dueAt !== Number.POSITIVE_INFINITY && performance.now() + delay < watched.dueAt) {
+      this.#schedule(watched, delay);
+    }
+  }
+
+  #leave(subscriber: string, { watched }: Subscription): void {
+    watched.subscriptions.delete(subscriber);
+    if (watched.subscriptions.size > 0) return;
+    clearTimeout(watched.timer);
+    this.#watched.delete(watched.repository.key);
+    const stopping = watched.repository.stop().finally(() => this.#stopping.delete(stopping));
+    this.#stopping.add(stopping);
+  }
+
+  /** Keeps the disk within its bound: what was not used for longest goes first. */
+  async #evict(): Promise<void> {
+    const repositories = [...this.#watched.values()].map(({ repository }) => repository);
+    repositories.sort((a, b) => a.cached.lastUsed - b.cached.lastUsed);
+    let bytes = repositories.reduce((sum, { cached }) => sum + cached.bytes, 0);
+    for (const repository of repositories) {
+      if (bytes <= this.#limits.cacheBytes) return;
+      bytes -= repository.cached.bytes;
+      await repository.dropPacks();
+    }
+  }
+}
+
+/** The same for the same URL and the same content of the credential (D14), and no way back to either. */
+function keyOf({ url, credential }: Access): string {
+  const content = Object.entries(credential ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+  return createHash('sha256')
+    .update(JSON.stringify([url, content]))
+    .digest('hex')
+    .slice(0, 32);
+}

@@ -1,0 +1,64 @@
+import type { ErrorDetail, Remedy } from '../api/errors.ts';
+import type { Limits } from './limits.ts';
+import type { CommitInfo, EntryType } from './object-store.ts';
+
+/** What a worker does for one repository; `directory` is where that one's packs lie. */
+export interface Work {
+  addPack: { input: { directory: string; name: string; bytes: number; limits: Limits }; output: undefined };
+  commit: { input: { directory: string; oid: string }; output: { tree: string; commit: CommitInfo } };
+  stat: { input: PathInput; output: PathStat | undefined };
+  list: { input: PathInput; output: ListedEntry[] };
+  read: { input: PathInput & { limits: Limits }; output: Uint8Array };
+  readAll: { input: PathInput & { limits: Limits }; output: ReadResult };
+  digest: { input: PathInput; output: string };
+  /** Forgets what is in memory of a directory that was removed. */
+  forget: { input: { directory: string }; output: undefined };
+}
+
+export interface PathInput {
+  directory: string;
+  /** Id of the commit's tree. */
+  root: string;
+  path: string;
+}
+
+export interface PathStat {
+  type: 'file' | 'directory';
+  oid: string;
+}
+
+export interface ListedEntry {
+  name: string;
+  type: EntryType;
+  oid: string;
+}
+
+/** A file below the directory that was read. */
+export interface TreeFile {
+  /** Relative to that directory, by the way it was reached. */
+  path: string;
+  /** As Git has it: 0o100644 or 0o100755. */
+  mode: number;
+  oid: string;
+  data: Uint8Array;
+}
+
+export interface ReadResult {
+  digest: string;
+  files: TreeFile[];
+}
+
+export type Operation = keyof Work;
+
+export interface WorkRequest {
+  id: number;
+  operation: Operation;
+  input: Work[Operation]['input'];
+}
+
+export type WorkReply =
+  | { id: number; value: unknown }
+  | {
+      id: number;
+      error: { remedy: Remedy; reason: string; message: string; details: readonly ErrorDetail[] };
+    };

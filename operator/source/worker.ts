@@ -1,0 +1,142 @@
+import { parentPort } from 'node:worker_threads';
+import { TowpathError } from '../api/errors.ts';
+import { type Limits, size } from './limits.ts';
+import { ObjectStore } from './object-store.ts';
+import { findPath, quote } from './tree-path.ts';
+import { TreeWalk, tooManyBytes } from './tree-walk.ts';
+import type { Operation, PathInput, ReadResult, TreeFile, Work, WorkReply, WorkRequest } from './work.ts';
+
+/**
+ * The thread in which packs are checked, indexed and read. It answers one request after the other; what it
+ * sends back is transferred, not copied.
+ */
+
+interface OpenRepository {
+  store: ObjectStore;
+  walk: TreeWalk;
+}
+
+type Answer<O extends Operation> = (input: Work[O]['input']) => Promise<Work[O]['output']>;
+
+function answers(): { [O in Operation]: Answer<O> } {
+  const repositories = new Map<string, OpenRepository>();
+  const open = (directory: string) => {
+    let repository = repositories.get(directory);
+    if (!repository) {
+      const store = new ObjectStore(directory);
+      repository = { store, walk: new TreeWalk(store) };
+      repositories.set(directory, repository);
+    }
+    return repository;
+  };
+  return {
+    async addPack({ directory, name, limits }) {
+      await open(directory).store.addPack(name, limits);
+      return undefined;
+    },
+    commit: ({ directory, oid }) => open(directory).store.commit(oid),
+    async stat({ directory, root, path }) {
+      const found = await findPath(open(directory).store, root, path);
+      return found && { type: found.type, oid: found.oid };
+    },
+    async list({ directory, root, path }) {
+      const { store, walk } = open(directory);
+      const found = await walk.requireDirectory(root, path);
+      const entries = await store.tree(found.oid);
+      return entries.map(({ name, type, oid }) => ({ name, type, oid }));
+    },
+    read: (input) => read(open(input.directory), input),
+    readAll: (input) => readAll(open(input.directory), input),
+    digest: ({ directory, root, path }) => open(directory).walk.digest(root, path),
+    async forget({ directory }) {
+      repositories.delete(directory);
+      return undefined;
+    },
+  };
+}
+
+async function read(
+  { store, walk }: OpenRepository,
+  input: PathInput & { limits: Limits },
+): Promise<Uint8Array> {
+  const found = await walk.require(input.root, input.path);
+  if (found.type === 'directory') {
+    throw new TowpathError(
+      'Person',
+      'PathNotFound',
+      `${quote(input.path)} is a directory, not a file. Name a file in it.`,
+    );
+  }
+  const blob = await store.blob(found.oid);
+  if (blob.length > input.limits.blobBytes) {
+    throw new TowpathError(
+      'Person',
+      'TooLarge',
+      `The file ${quote(input.path)} has ${size(blob.length)}; at most ${size(input.limits.blobBytes)} are read. Make it smaller.`,
+    );
+  }
+  // A copy of its own, so that it can be transferred; a blob may be a slice of a larger buffer.
+  return new Uint8Array(blob);
+}
+
+async function readAll(
+  { store, walk }: OpenRepository,
+  input: PathInput & { limits: Limits },
+): Promise<ReadResult> {
+  const limits = { files: input.limits.readFiles, bytes: input.limits.readBytes };
+  const { digest, files } = await walk.files(input.root, input.path, limits);
+  const blobs: Buffer[] = [];
+  let bytes = 0;
+  for (const { oid } of files) {
+    const blob = await store.blob(oid);
+    bytes += blob.length;
+    if (bytes > limits.bytes) throw tooManyBytes(input.path, limits);
+    blobs.push(blob);
+  }
+  // One buffer for all: transferring a thousand small ones costs more than copying them.
+  const all = new Uint8Array(bytes);
+  let at = 0;
+  const read = files.map((file, index): TreeFile => {
+    const blob = blobs[index] ?? Buffer.alloc(0);
+    const data = all.subarray(at, at + blob.length);
+    data.set(blob);
+    at += blob.length;
+    return { ...file, data };
+  });
+  return { digest, files: read };
+}
+
+function buffersOf(operation: Operation, value: unknown): ArrayBuffer[] {
+  const found: ArrayBufferLike[] = [];
+  if (operation === 'read') found.push((value as Uint8Array).buffer);
+  if (operation === 'readAll') {
+    const [first] = (value as ReadResult).files;
+    if (first) found.push(first.data.buffer);
+  }
+  return found.filter((buffer): buffer is ArrayBuffer => buffer instanceof ArrayBuffer);
+}
+
+function failure(id: number, error: unknown): WorkReply {
+  if (error instanceof TowpathError) {
+    const { remedy, reason, message, details } = error;
+    return { id, error: { remedy, reason, message, details } };
+  }
+  const text = error instanceof Error ? error.message : String(error);
+  const message = `The repository's objects cannot be read (${text.slice(0, 160)}). It is tried again.`;
+  return { id, error: { remedy: 'Time', reason: 'RepositoryDamaged', message, details: [] } };
+}
+
+function serve(port: NonNullable<typeof parentPort>): void {
+  const operations = answers();
+  port.on('message', async ({ id, operation, input }: WorkRequest) => {
+    try {
+      const answer = operations[operation] as (input: unknown) => Promise<unknown>;
+      const value = await answer(input);
+      port.postMessage({ id, value } satisfies WorkReply, buffersOf(operation, value));
+    } catch (error) {
+      port.postMessage(failure(id, error));
+    }
+  });
+}
+
+if (parentPort) serve(parentPort);
