@@ -1,0 +1,383 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, type TestContext, test } from 'node:test';
+import { namespaceFor, useControlPlane } from '../../test/harness/control-plane.ts';
+import { type FaultProxy, startFaultProxy } from '../../test/harness/fault-proxy.ts';
+import { type ClientOptions, KubeClient, type ObjectPath, type RequestRecord } from './client.ts';
+import {
+  ApiError,
+  isConflict,
+  isFieldConflict,
+  isForbidden,
+  isInvalid,
+  isNotFound,
+  isTransient,
+  isUnauthorized,
+  isUnreachable,
+  NotLeaderError,
+  UnreachableError,
+} from './errors.ts';
+
+const CONFIG_MAPS = { group: '', version: 'v1', plural: 'configmaps' };
+const APPLY = { fieldManager: 'towpath-test', force: false };
+
+let proxy: FaultProxy;
+before(async () => {
+  proxy = await startFaultProxy(await useControlPlane());
+});
+after(() => proxy.stop());
+
+/** A client through the proxy, a namespace, and the path of a ConfigMap in it. */
+async function arrange(t: TestContext, options: ClientOptions = {}) {
+  const client = KubeClient.fromKubeConfig(proxy.kubeConfigText, options);
+  t.after(async () => {
+    proxy.clear();
+    await client.close();
+  });
+  const namespace = await namespaceFor(t);
+  const path: ObjectPath = { resource: CONFIG_MAPS, namespace, name: 'settings' };
+  return { client, namespace, path };
+}
+
+function configMap(data: Record<string, string>, metadata: object = {}): string {
+  return JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'settings', ...metadata },
+    data,
+  });
+}
+
+function temporaryDirectory(t: TestContext): string {
+  const directory = mkdtempSync(join(tmpdir(), 'towpath-client-'));
+  t.after(() => rmSync(directory, { recursive: true }));
+  return directory;
+}
+
+async function failureOf(call: Promise<unknown>): Promise<unknown> {
+  return call.then(
+    () => assert.fail('it succeeded'),
+    (error: unknown) => error,
+  );
+}
+
+test('an object is created, read, changed, replaced, patched and deleted', async (t) => {
+  const { client, path, namespace } = await arrange(t);
+  const created = await client.create({ resource: CONFIG_MAPS, namespace }, configMap({ a: '1' }));
+  assert.equal(created.kind, 'ConfigMap');
+  assert.deepEqual((await client.get(path)).data, { a: '1' });
+  const replaced = await client.replace(path, { ...created, data: { a: '2' } });
+  assert.ok(
+    isConflict(await failureOf(client.replace(path, { ...created, data: { a: '3' } }))),
+    'stale version',
+  );
+  assert.notEqual(replaced.metadata.resourceVersion, created.metadata.resourceVersion);
+  assert.deepEqual((await client.mergePatch(path, { data: { b: '1' } })).data, { a: '2', b: '1' });
+  const operations = [{ op: 'remove', path: '/data/a' }];
+  assert.deepEqual((await client.jsonPatch(path, operations)).data, { b: '1' });
+  const metadata = await client.getMetadata(path);
+  assert.equal(metadata.data, undefined);
+  assert.ok(metadata.metadata.managedFields, 'managedFields are part of the metadata');
+  assert.equal(await client.delete(path), undefined);
+  assert.ok(isNotFound(await failureOf(client.delete(path))));
+});
+
+test('an object with a finalizer is returned by delete', async (t) => {
+  const { client, path } = await arrange(t);
+  await client.apply(path, configMap({}, { finalizers: ['towpath.dev/test'] }), APPLY);
+  const held = await client.delete(path);
+  assert.ok(held?.metadata.deletionTimestamp);
+  await client.mergePatch(path, { metadata: { finalizers: null } });
+  assert.ok(isNotFound(await failureOf(client.get(path))));
+});
+
+test('delete keeps an object whose uid or resourceVersion is another', async (t) => {
+  const { client, path } = await arrange(t);
+  const { object } = await client.apply(path, configMap({ a: '1' }), APPLY);
+  const { uid, resourceVersion } = object.metadata;
+  assert.ok(isConflict(await failureOf(client.delete(path, { uid: '0000' }))));
+  assert.ok(isConflict(await failureOf(client.delete(path, { uid, resourceVersion: '1' }))));
+  await client.delete(path, { uid, resourceVersion, dryRun: true });
+  await client.get(path);
+  await client.delete(path, { uid, resourceVersion });
+  assert.ok(isNotFound(await failureOf(client.get(path))));
+});
+
+test('apply sends the text byte for byte and tells warnings and the fields of a conflict', async (t) => {
+  const { client, path } = await arrange(t);
+  const text = `{ "kind":"ConfigMap",\n "apiVersion" : "v1","metadata":{"name":"settings"},"data":{"a":"1"} }`;
+  proxy.forget();
+  const { object, warnings } = await client.apply(path, text, APPLY);
+  assert.equal(proxy.find({ verb: 'apply' })[0]?.body, text);
+  assert.deepEqual(warnings, []);
+  assert.equal(object.metadata.managedFields?.[0]?.manager, 'towpath-test');
+  const error = await failureOf(
+    client.apply(path, configMap({ a: '2' }), { fieldManager: 'other', force: false }),
+  );
+  assert.ok(isFieldConflict(error) && error instanceof ApiError);
+  assert.deepEqual(error.causes, [
+    { field: '.data.a', reason: 'FieldManagerConflict', message: 'conflict with "towpath-test"' },
+  ]);
+  const taken = await client.apply(path, configMap({ a: '2' }), { fieldManager: 'other', force: true });
+  assert.deepEqual(taken.object.data, { a: '2' });
+});
+
+test('warnings of the API server are told', async (t) => {
+  const { client, namespace } = await arrange(t);
+  const resource = { group: 'apps', version: 'v1', plural: 'deployments' };
+  const labels = { app: 'web' };
+  const containers = [
+    {
+      name: 'web',
+      image: 'web',
+      env: [
+        { name: 'A', value: '1' },
+        { name: 'A', value: '2' },
+      ],
+    },
+  ];
+  const text = JSON.stringify({
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'web', annotations: { 'kubernetes.io/change-cause': 'test' } },
+    spec: { selector: { matchLabels: labels }, template: { metadata: { labels }, spec: { containers } } },
+  });
+  const { env: _env, ...container } = containers[0] ?? assert.fail();
+  const without = JSON.parse(text);
+  without.spec.template.spec.containers = [container];
+  without.spec.template.spec.containers[0].ports = [
+    { name: 'a', containerPort: 80 },
+    { name: 'b', containerPort: 80 },
+  ];
+  const body = JSON.stringify(without);
+  const created = client.create({ resource, namespace }, body, { dryRun: true });
+  await created;
+  const { warnings } = await client.apply({ resource, namespace, name: 'web' }, body, {
+    ...APPLY,
+    dryRun: true,
+  });
+  assert.match(warnings.join(), /duplicate/i);
+});
+
+test('apply with resourceVersion "1" only creates; with a uid it only updates', async (t) => {
+  const { client, path } = await arrange(t);
+  const create = () => client.apply(path, configMap({ a: '1' }, { resourceVersion: '1' }), APPLY);
+  const { object } = await create();
+  assert.ok(isConflict(await failureOf(create())));
+  const update = () => client.apply(path, configMap({ a: '2' }, { uid: object.metadata.uid }), APPLY);
+  await update();
+  await client.delete(path);
+  assert.ok(isConflict(await failureOf(update())));
+});
+
+test('a dry-run changes nothing', async (t) => {
+  const { client, path } = await arrange(t);
+  await client.apply(path, configMap({ a: '1' }), { ...APPLY, dryRun: true });
+  assert.ok(isNotFound(await failureOf(client.get(path))));
+});
+
+test('a list of many pages is complete, and survives a continue token that runs out', async (t) => {
+  const { client, namespace } = await arrange(t);
+  const collection = { resource: CONFIG_MAPS, namespace };
+  const names = Array.from({ length: 25 }, (_, index) => `map-${String(index).padStart(2, '0')}`);
+  await Promise.all(
+    names.map((name) => client.create(collection, { metadata: { name, labels: { of: 'test' } } })),
+  );
+  const list = { labelSelector: 'of=test', limit: 10 };
+  const listed = async () =>
+    (await client.list(collection, list)).items.map(({ metadata }) => metadata.name).sort();
+  assert.deepEqual(await listed(), names);
+  proxy.fail({ verb: 'list', path: /continue=/, fault: { status: 410 }, times: 1 });
+  assert.deepEqual(await listed(), names);
+  const { items, resourceVersion } = await client.list(collection, { ...list, metadataOnly: true });
+  assert.equal(items.length, 25);
+  assert.equal(items[0]?.data, undefined);
+  assert.match(resourceVersion, /^\d+$/);
+});
+
+test('S1: a call made as a ServiceAccount has that account’s rights and no others', async (t) => {
+  const { client, namespace, path } = await arrange(t);
+  const as = { namespace, name: 'deployer' };
+  const error = await failureOf(client.apply(path, configMap({}), APPLY, { as }));
+  assert.ok(isForbidden(error) && error instanceof Error);
+  assert.match(error.message, new RegExp(`system:serviceaccount:${namespace}:deployer`));
+  const rbac = (plural: string) => ({ group: 'rbac.authorization.k8s.io', version: 'v1', plural });
+  await client.create(
+    { resource: rbac('rolebindings'), namespace },
+    {
+      metadata: { name: 'all-accounts' },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'edit' },
+      subjects: [
+        { apiGroup: 'rbac.authorization.k8s.io', kind: 'Group', name: `system:serviceaccounts:${namespace}` },
+      ],
+    },
+  );
+  await client.apply(path, configMap({}), APPLY, { as });
+});
+
+test('S5: errors about a Secret quote no value', async (t) => {
+  const { client, namespace } = await arrange(t);
+  const path = { resource: { group: '', version: 'v1', plural: 'secrets' }, namespace, name: 'db' };
+  const marked = 'hunter2-marked';
+  const secret = (fields: object) =>
+    JSON.stringify({ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'db' }, ...fields });
+  const wrong = [
+    secret({ stringData: { password: { nested: marked } } }),
+    secret({ data: { password: marked } }),
+    secret({ type: 'kubernetes.io/tls', stringData: { 'tls.crt': marked } }),
+    secret({ stringData: { [`${marked} is no key`]: 'x' } }),
+    secret({ type: 'kubernetes.io/dockerconfigjson', stringData: { '.dockerconfigjson': marked } }),
+    `{"apiVersion":"v1","kind":"Secret","metadata":{"name":"db"},"data":{"a":"${marked}`,
+  ];
+  for (const text of wrong) {
+    for (const send of [
+      () => client.apply(path, text, { ...APPLY, fieldValidation: 'Strict' }),
+      () => client.create({ resource: path.resource, namespace }, text),
+    ]) {
+      const error = await failureOf(send());
+      assert.ok(isInvalid(error) && error instanceof ApiError, String(error));
+      assert.doesNotMatch(JSON.stringify([error.message, error.causes, error.stack]), /hunter2/);
+    }
+  }
+});
+
+test('a field that no schema has is invalid, although the API server answers 500', async (t) => {
+  const { client, path } = await arrange(t);
+  const text = JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'settings' },
+    dat: {},
+  });
+  const error = await failureOf(client.apply(path, text, APPLY));
+  assert.ok(isInvalid(error) && !isTransient(error), String(error));
+  assert.match(String(error), /\.dat: field not declared in schema/);
+});
+
+test('D8: without leadership no write is sent, also when it is lost while the write waits', async (t) => {
+  let leads = true;
+  const { client, path } = await arrange(t, { mayWrite: () => leads });
+  await client.apply(path, configMap({ a: '1' }), APPLY);
+  leads = false;
+  proxy.forget();
+  for (const write of [
+    () => client.apply(path, configMap({ a: '2' }), APPLY),
+    () => client.mergePatch(path, { data: {} }),
+    () => client.delete(path),
+    () => client.replace(path, {}),
+    () => client.create({ resource: CONFIG_MAPS, namespace: path.namespace ?? '' }, {}),
+  ]) {
+    assert.ok((await failureOf(write())) instanceof NotLeaderError);
+  }
+  assert.equal(proxy.requests.length, 0);
+  assert.deepEqual((await client.get(path)).data, { a: '1' }, 'reads go on');
+
+  // All 64 connections are taken by slow reads, so that the write waits for one.
+  leads = true;
+  proxy.fail({ verb: 'get', fault: { latencyMs: 300 } });
+  const reads = Array.from({ length: 64 }, () => client.get(path));
+  const write = failureOf(client.apply(path, configMap({ a: '3' }), APPLY));
+  leads = false;
+  await Promise.all(reads);
+  assert.ok((await write) instanceof NotLeaderError);
+  assert.equal(proxy.find({ verb: 'apply' }).length, 0);
+});
+
+test('a call ends at its time-out and at its signal, and says which', async (t) => {
+  const { client, path } = await arrange(t);
+  proxy.fail({ verb: 'get', fault: 'hang' });
+  const late = await failureOf(client.get(path, { timeoutMs: 100 }));
+  assert.ok(late instanceof UnreachableError && late.code === 'Timeout' && isUnreachable(late));
+  const stop = new AbortController();
+  const stopped = failureOf(client.get(path, { signal: stop.signal }));
+  const reason = new Error('superseded');
+  stop.abort(reason);
+  assert.equal(await stopped, reason);
+  assert.equal(await failureOf(client.get(path, { signal: stop.signal })), reason, 'aborted before it began');
+});
+
+test('A1: what an ill API server does is told as transient', async (t) => {
+  const { client, path } = await arrange(t);
+  await client.apply(path, configMap({}), APPLY);
+  const faults = [
+    'reset',
+    'malformed',
+    { status: 429, retryAfter: 3 },
+    { status: 500 },
+    { status: 503 },
+    { status: 504 },
+  ] as const;
+  for (const fault of faults) {
+    const rule = proxy.fail({ verb: 'get', fault });
+    const error = await failureOf(client.get(path));
+    rule.remove();
+    assert.ok(isUnreachable(error), `${JSON.stringify(fault)}: ${error}`);
+    if (typeof fault === 'object' && 'retryAfter' in fault) {
+      assert.ok(error instanceof ApiError && error.retryAfterMs === 3000);
+    }
+  }
+  await client.get(path);
+  await proxy.refuseConnections();
+  const refused = await failureOf(client.get(path));
+  await proxy.acceptConnections();
+  assert.ok(refused instanceof UnreachableError && isUnreachable(refused), String(refused));
+  await client.get(path);
+  const nowhere = KubeClient.fromKubeConfig(proxy.kubeConfigText.replace('127.0.0.1', 'nowhere.invalid'));
+  const unknown = await failureOf(nowhere.version());
+  assert.ok(unknown instanceof UnreachableError, String(unknown));
+  await nowhere.close();
+});
+
+test('A1: a token file that was rotated is read again as soon as the old token is refused', async (t) => {
+  const directory = temporaryDirectory(t);
+  const tokenFile = join(directory, 'token');
+  writeFileSync(tokenFile, 'expired\n');
+  const config = JSON.parse(proxy.kubeConfigText);
+  config.users[0].user = { tokenFile: 'token' };
+  const file = join(directory, 'kubeconfig');
+  writeFileSync(file, JSON.stringify(config));
+  const client = KubeClient.fromKubeConfig(file);
+  t.after(() => client.close());
+  const resource = { group: '', version: 'v1', plural: 'namespaces' };
+  const read = () => client.get({ resource, name: 'default' });
+  const error = await failureOf(read());
+  assert.ok(isUnauthorized(error) && isTransient(error), String(error));
+  writeFileSync(tokenFile, `${JSON.parse(proxy.kubeConfigText).users[0].user.token}\n`);
+  await read();
+});
+
+test('A1: a rotated CA is followed', async (t) => {
+  const own = await startFaultProxy(await useControlPlane());
+  t.after(() => own.stop());
+  const client = KubeClient.fromKubeConfig(own.kubeconfigPath);
+  const stale = KubeClient.fromKubeConfig(own.kubeConfigText);
+  t.after(() => Promise.all([client.close(), stale.close()]));
+  await Promise.all([client.version(), stale.version()]);
+  await own.rotateCertificate();
+  await client.version();
+  const error = await failureOf(stale.version());
+  assert.ok(error instanceof UnreachableError, 'a CA that is given as text cannot follow');
+});
+
+test('A13: the time is the API server’s, also when our own clock is an hour off', async (t) => {
+  const { client } = await arrange(t);
+  t.mock.timers.enable({ apis: ['Date'], now: Date.now() - 3_600_000 });
+  const wrong = Date.now();
+  await client.version();
+  const ahead = client.now().getTime() - wrong - 3_600_000;
+  assert.ok(Math.abs(ahead) < 1500, `off by ${ahead} ms`);
+});
+
+test('requests are counted by verb and resource', async (t) => {
+  const records: RequestRecord[] = [];
+  const { client, path } = await arrange(t, { onRequest: (record) => records.push(record) });
+  await client.apply(path, configMap({}), { ...APPLY, dryRun: true });
+  await failureOf(client.get(path));
+  const told = records.map(({ verb, plural, dryRun, code }) => ({ verb, plural, dryRun, code }));
+  assert.deepEqual(told, [
+    { verb: 'apply', plural: 'configmaps', dryRun: true, code: 201 },
+    { verb: 'get', plural: 'configmaps', dryRun: false, code: 404 },
+  ]);
+});

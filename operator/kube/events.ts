@@ -1,0 +1,239 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { KubeClient } from './client.ts';
+import { isNotFound, isTransient } from './errors.ts';
+import { microTime } from './micro-time.ts';
+import { TokenBucket } from './token-bucket.ts';
+
+/** The object that an event is about; `namespace` is '' outside namespaces. */
+export interface EventSubject {
+  apiVersion: string;
+  kind: string;
+  namespace: string;
+  name: string;
+  uid: string;
+}
+
+export interface EventRecord {
+  regarding: EventSubject;
+  type: 'Normal' | 'Warning';
+  /** CamelCase, stable. */
+  reason: string;
+  /** What was being done; default: the reason. */
+  action?: string;
+  /** A sentence; cut at 1,024 bytes. */
+  note: string;
+}
+
+export interface EventRecorderOptions {
+  client: KubeClient;
+  /** reportingController: `towpath`. */
+  component: string;
+  /** reportingInstance: the pod's name. */
+  instance: string;
+  /** Told of an event that could not be written. */
+  onFault?: (error: Error) => void;
+  monotonic?: () => number;
+  /** The least time between two writes of one series; default 60 s. */
+  seriesMs?: number;
+}
+
+/** An event that was written, and how often it came again since. */
+interface Series {
+  record: EventRecord;
+  name: string;
+  count: number;
+  written: number;
+  writtenAt: number;
+  seenAt: number;
+}
+
+const EVENTS = { group: 'events.k8s.io', version: 'v1', plural: 'events' };
+const NOTE_BYTES = 1024;
+/** For one object: 20 at once, then one in three minutes: no flapping object floods etcd (A14). */
+const OBJECT_BURST = 20;
+const OBJECT_REFILL_MS = 180_000;
+/** Series and buckets that are remembered; the oldest are forgotten first. */
+const MEMORY = 2000;
+const QUEUE = 500;
+/** An event that comes again after this long is a new one. */
+const SERIES_END_MS = 600_000;
+const SERIES_MS = 60_000;
+const ATTEMPTS = 3;
+
+/**
+ * Writes events.k8s.io/v1 Events in the background. `record` never waits and never fails: identical events become a
+ * series, each object has a budget, the queue is bounded, and what does not fit is counted in `dropped`.
+ */
+export class EventRecorder {
+  readonly #options: EventRecorderOptions;
+  readonly #monotonic: () => number;
+  readonly #series = new Map<string, Series>();
+  readonly #budgets = new Map<string, TokenBucket>();
+  readonly #queue = new Set<Series>();
+  readonly #stop = new AbortController();
+  #sending: Promise<void> | undefined;
+  #sweep: NodeJS.Timeout | undefined;
+  #dropped = 0;
+
+  constructor(options: EventRecorderOptions) {
+    this.#options = options;
+    this.#monotonic = options.monotonic ?? (() => performance.now());
+  }
+
+  /** Events that were not written: beyond a bound, or refused. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  record(record: EventRecord): void {
+    const now = this.#monotonic();
+    const key = JSON.stringify([record.regarding, record.type, record.reason, record.action, record.note]);
+    const known = this.#series.get(key);
+    if (known !== undefined && now - known.seenAt < SERIES_END_MS) {
+      known.count += 1;
+      known.seenAt = now;
+      this.#sweepLater();
+      return;
+    }
+    if (this.#queue.size >= QUEUE || !this.#budgetOf(record.regarding, now).take(now)) {
+      this.#dropped += 1;
+      return;
+    }
+    const name = `${record.regarding.name.slice(0, 200)}.${randomBytes(8).toString('hex')}`;
+    const series = { record, name, count: 1, written: 0, writtenAt: now, seenAt: now };
+    remember(this.#series, key, series);
+    this.#enqueue(series);
+  }
+
+  /** Writes what is waiting, for at most `withinMs`, and ends. */
+  async stop(withinMs = 2000): Promise<void> {
+    clearTimeout(this.#sweep);
+    const timer = setTimeout(() => this.#stop.abort(new Error('stopped')), withinMs);
+    await this.#sending;
+    clearTimeout(timer);
+    this.#stop.abort(new Error('stopped'));
+  }
+
+  #budgetOf({ uid, kind, namespace, name }: EventSubject, now: number): TokenBucket {
+    const key = `${uid}/${kind}/${namespace}/${name}`;
+    const known = this.#budgets.get(key);
+    if (known !== undefined) return known;
+    const budget = new TokenBucket(OBJECT_BURST, OBJECT_REFILL_MS, now);
+    remember(this.#budgets, key, budget);
+    return budget;
+  }
+
+  #enqueue(series: Series): void {
+    if (this.#stop.signal.aborted) return;
+    this.#queue.add(series);
+    this.#sending ??= this.#send().finally(() => {
+      this.#sending = undefined;
+    });
+  }
+
+  /** Repeats are written together, at most once in `seriesMs` for each series. */
+  #sweepLater(): void {
+    if (this.#sweep !== undefined || this.#stop.signal.aborted) return;
+    const seriesMs = this.#options.seriesMs ?? SERIES_MS;
+    this.#sweep = setTimeout(() => {
+      this.#sweep = undefined;
+      const now = this.#monotonic();
+      for (const [key, series] of this.#series) {
+        const repeated = series.count > series.written;
+        if (repeated && now - series.writtenAt >= seriesMs && this.#queue.size < QUEUE) this.#enqueue(series);
+        else if (repeated) this.#sweepLater();
+        else if (now - series.seenAt >= SERIES_END_MS) this.#series.delete(key);
+      }
+    }, seriesMs);
+    this.#sweep.unref();
+  }
+
+  async #send(): Promise<void> {
+    for (const series of this.#queue) {
+      this.#queue.delete(series);
+      const { count } = series;
+      try {
+        await this.#write(series, count);
+      } catch (error) {
+        this.#dropped += 1;
+        this.#fault(error);
+      }
+      series.written = count;
+      series.writtenAt = this.#monotonic();
+    }
+  }
+
+  async #write(series: Series, count: number): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await (series.written === 0 ? this.#create(series, count) : this.#update(series, count));
+        return;
+      } catch (error) {
+        if (attempt >= ATTEMPTS || !isTransient(error) || this.#stop.signal.aborted) throw error;
+        const { signal } = this.#stop;
+        await delay(500 * 2 ** attempt, undefined, { signal, ref: false }).catch(() => undefined);
+      }
+    }
+  }
+
+  async #create({ record, name }: Series, count: number): Promise<void> {
+    const { client, component, instance } = this.#options;
+    const { regarding, type, reason, action, note } = record;
+    const { namespace: of, ...rest } = regarding;
+    // Events of objects outside namespaces live in `default`, where kubectl describe looks for them.
+    const namespace = of === '' ? 'default' : of;
+    const now = microTime(client.now());
+    const event = {
+      apiVersion: 'events.k8s.io/v1',
+      kind: 'Event',
+      metadata: { namespace, name },
+      eventTime: now,
+      ...(count > 1 ? { series: { count, lastObservedTime: now } } : {}),
+      reportingController: component,
+      reportingInstance: instance.slice(0, 128),
+      action: (action ?? reason).slice(0, 128),
+      reason: reason.slice(0, 128),
+      regarding: of === '' ? rest : { ...rest, namespace: of },
+      note: cut(note, NOTE_BYTES),
+      type,
+    };
+    await client.create({ resource: EVENTS, namespace }, event, {}, { signal: this.#stop.signal });
+  }
+
+  async #update(series: Series, count: number): Promise<void> {
+    const { client } = this.#options;
+    const { namespace } = series.record.regarding;
+    const path = { resource: EVENTS, namespace: namespace === '' ? 'default' : namespace, name: series.name };
+    const patch = { series: { count, lastObservedTime: microTime(client.now()) } };
+    try {
+      await client.mergePatch(path, patch, {}, { signal: this.#stop.signal });
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+      // The server forgets events after an hour.
+      await this.#create(series, count);
+    }
+  }
+
+  #fault(error: unknown): void {
+    this.#options.onFault?.(error instanceof Error ? error : new Error(String(error)));
+  }
+}
+
+function remember<V>(map: Map<string, V>, key: string, value: V): void {
+  map.delete(key);
+  map.set(key, value);
+  for (const oldest of map.keys()) {
+    if (map.size <= MEMORY) return;
+    map.delete(oldest);
+  }
+}
+
+/** Cuts a text to so many bytes of UTF-8, at a character's end, and shows that it did. */
+function cut(text: string, bytes: number): string {
+  const encoded = Buffer.from(text);
+  if (encoded.length <= bytes) return text;
+  const ellipsis = '…';
+  const room = bytes - Buffer.byteLength(ellipsis);
+  return `${new TextDecoder().decode(encoded.subarray(0, room)).replace(/\uFFFD$/, '')}${ellipsis}`;
+}
