@@ -1,5 +1,8 @@
 import { GROUP } from '../../operator/api/v1alpha1/names.ts';
+import { annotationsPage } from './annotations-page.ts';
 import { crdYaml } from './crd.ts';
+import { reasonsPage } from './reasons-page.ts';
+import { resourcePage } from './resource-page.ts';
 import { RESOURCES } from './resources.ts';
 
 /** Every generated file: its path from the repository's root, and its text. */
@@ -7,6 +10,9 @@ export function generatedFiles(): Map<string, string> {
   const files = new Map<string, string>();
   for (const resource of RESOURCES) {
     files.set(`crds/${GROUP}_${resource.names.plural}.yaml`, crdYaml(resource));
+    files.set(`docs/reference/${resource.names.singular}.md`, resourcePage(resource));
   }
+  files.set('docs/reference/annotations.md', annotationsPage());
+  files.set('docs/reference/reasons.md', reasonsPage());
   return files;
 }

@@ -40,11 +40,8 @@ const ref = ruled(
       ),
     ).exactOptional(),
     commit: ruled(
-      text(64, 'The full id of one commit, which is then never left.'),
-      matches(
-        '^([0-9a-f]{40}|[0-9a-f]{64})$',
-        'must be the full id of a commit: 40 (SHA-1) or 64 (SHA-256) lower-case hexadecimal digits',
-      ),
+      text(40, 'The full id of one commit, which is then never left.'),
+      matches('^[0-9a-f]{40}$', 'must be the full id of a commit: 40 lower-case hexadecimal digits'),
     ).exactOptional(),
   }),
   {
@@ -64,10 +61,13 @@ const repoURL = ruled(
     'Address of the Git repository: https://, http://, ssh:// or user@host:path. It carries no credentials.',
   ).min(1),
   matches(
-    '^(https?://[^-/]|ssh://[^-/]|[A-Za-z0-9_][A-Za-z0-9._-]*@[A-Za-z0-9][A-Za-z0-9._-]*:.)',
+    '^((https?|ssh)://[^-/][^/]*/.|[A-Za-z0-9_][A-Za-z0-9._-]*@[A-Za-z0-9][A-Za-z0-9._-]*:.)',
     'must be the address of a Git repository: https://host/path, http://host/path, ssh://user@host/path or user@host:path',
   ),
-  avoids('[ \\x00-\\x1f\\x7f]', 'must not contain spaces or control characters'),
+  avoids(
+    '[ ?#\\x00-\\x1f\\x7f]',
+    'must not have a query, a fragment, spaces or control characters: remove what begins with "?" or "#"',
+  ),
   avoids(
     '^(https?://[^/]*@|ssh://[^/@]*:[^/]*@)',
     'must not carry credentials: put username and password into a Secret of this namespace and name it in spec.source.secretRef',

@@ -83,6 +83,8 @@ test('repository addresses', () => {
     '/srv/git/a.git',
     'git://host/a',
     'https:///a',
+    'https://host',
+    'https://host/a?token=x',
     'https://host/a b',
     'ext::sh -c x',
     '-oProxyCommand=x@host:a',
@@ -95,14 +97,14 @@ test('repository addresses', () => {
 
 test('paths never leave the repository', () => {
   const accepted = (path: string) =>
-    parseApplication(object({ source: { repoURL: 'https://h/a', path } })).ok;
+    parseApplication(object({ source: { repoURL: 'https://host/a', path } })).ok;
   for (const good of ['', '.', 'charts/podinfo', 'a..b', './x', '...']) assert.ok(accepted(good), good);
   for (const bad of ['..', '../x', 'a/../b', 'a/..', '/etc', 'a\\b', 'a\0b']) assert.ok(!accepted(bad), bad);
 });
 
 test('semver ranges', () => {
   const accepted = (semver: string) =>
-    parseApplication(object({ source: { repoURL: 'https://h/a', ref: { semver } } })).ok;
+    parseApplication(object({ source: { repoURL: 'https://host/a', ref: { semver } } })).ok;
   for (const good of [
     '*',
     '1',

@@ -8,7 +8,10 @@ export const DEFAULT_ENVIRONMENT = 'default';
 
 /** On every applied object: the id of the target that owns it. */
 export const LABEL_TARGET = `${GROUP}/target`;
-/** On every applied object: `<namespace>/<application>/<environment> <group>/<kind>/<namespace>/<name>` (D1). */
+/**
+ * On every applied object: whose it is and which object it was written to, as
+ * `<namespace>/<application>/<environment> <group>/<kind>/<namespace>/<name>`; pruning needs it to agree (D1).
+ */
 export const ANNOTATION_OWNER = `${GROUP}/owner`;
 /** On an object in Git: the wave it is applied in; an integer, default 0. */
 export const ANNOTATION_WAVE = `${GROUP}/wave`;
@@ -25,4 +28,5 @@ export const ANNOTATION_PRUNE_CONSENT = `${GROUP}/prune-consent`;
 /** On an Application: `<environment>` gives up on a cluster that is gone when deleting. */
 export const ANNOTATION_ABANDON = `${GROUP}/abandon`;
 
+/** On an Application: keeps it until its objects are deleted or released, as deletionPolicy says. */
 export const FINALIZER = `${GROUP}/finalizer`;

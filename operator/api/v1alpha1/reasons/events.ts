@@ -1,0 +1,17 @@
+/** An event on an Application, as `kubectl describe` shows it. */
+export interface EventEntry {
+  type: 'Normal' | 'Warning';
+  /** One sentence: what happened. */
+  meaning: string;
+}
+
+/** Events that are more than a change of the Ready condition, whose reasons serve as events too. */
+export const EVENTS = {
+  DriftRepaired: { type: 'Normal', meaning: 'A change that someone made to an object was taken back.' },
+  DriftReported: { type: 'Warning', meaning: 'Someone changed an object, and spec.sync.drift is Report.' },
+  Pruned: { type: 'Normal', meaning: 'Objects that are no longer in Git were deleted.' },
+  Superseded: { type: 'Normal', meaning: 'A newer candidate took the place of one that was being applied.' },
+  Deleted: { type: 'Normal', meaning: 'All objects of the Application were deleted or released.' },
+} satisfies Readonly<Record<string, EventEntry>>;
+
+export type EventReason = keyof typeof EVENTS;

@@ -1,0 +1,61 @@
+import { person, type ReasonTable, resource, time } from './reason.ts';
+
+/** Rendering, and what is wrong with what was rendered. */
+export const RENDER_REASONS = {
+  ChartInvalid: person(
+    'The chart cannot be loaded.',
+    'Correct the file and line of the chart that the message names.',
+  ),
+  RenderFailed: person(
+    'A template or kustomization fails.',
+    'Correct it, or the values it is given; the message names file and line.',
+  ),
+  ValuesInvalid: person(
+    "Values are no map, or break the chart's schema.",
+    'Correct the values that the message names.',
+  ),
+  ValuesFileNotFound: person(
+    'A values file does not exist in this commit.',
+    'Correct spec.helm.valuesFiles, or push the file.',
+  ),
+  ValuesFileTooLarge: person('A values file has more than 1 MiB.', 'Make it smaller.'),
+  ValuesFileIsLFSPointer: person(
+    'A values file is in Git LFS, which is not read.',
+    'Commit the file itself.',
+  ),
+  DependencyMissing: person(
+    'A dependency of the chart is neither in charts/ nor a file:// path.',
+    'Run "helm dependency update" and commit the folder charts.',
+  ),
+  KubeVersionUnsupported: person(
+    "The chart does not support this cluster's version of Kubernetes.",
+    'Use a version of the chart that does, or correct kubeVersion in its Chart.yaml.',
+  ),
+  KustomizationInvalid: person('The kustomization cannot be built.', 'Correct what the message names.'),
+  RemoteBaseUnsupported: person(
+    'The kustomization asks for something outside the repository.',
+    'Copy it into the repository.',
+  ),
+  ManifestInvalid: person(
+    'An object is refused in principle: it is no valid manifest, or breaks its schema.',
+    'Correct every object that status.quarantine.errors lists.',
+  ),
+  DuplicateObject: person(
+    'The same object is rendered twice.',
+    'Remove one of the two; the message names both files.',
+  ),
+  RenderTooLarge: person('The render makes more than the limits allow.', 'Split the Application.'),
+  RenderTimeout: person(
+    'The render does not end in time.',
+    'Look for an endless loop or recursion in the templates.',
+  ),
+  RenderOutOfMemory: person(
+    'The render takes more memory than it may.',
+    'Look for a template that makes very large text.',
+  ),
+  Stopping: time('The operator is stopping.', 'Nothing: its successor goes on.'),
+  ConfigMapMissing: resource(
+    'A ConfigMap that is named does not exist, or lacks the key.',
+    'Make it in the namespace of the Application; it is noticed at once.',
+  ),
+} satisfies ReasonTable;

@@ -1,0 +1,109 @@
+import { person, type ReasonTable, resource, time } from './reason.ts';
+
+/** Reaching the repository and reading from it. */
+export const SOURCE_REASONS = {
+  URLInvalid: person(
+    'The repository URL cannot be used.',
+    'Correct spec.source.repoURL as the message says.',
+  ),
+  AddressRefused: person(
+    'The host resolves to a loopback, link-local or metadata address.',
+    "Use the Git server's own address, or ask who runs Towpath to allow such addresses.",
+  ),
+  PlainHTTPRefused: person(
+    'A credential would travel over plain HTTP.',
+    'Use https://, or ask who runs Towpath to allow it.',
+  ),
+  HostUnknown: time(
+    'The name of the Git server cannot be resolved.',
+    'Check the host in spec.source.repoURL, and DNS in the cluster.',
+  ),
+  ConnectionRefused: time(
+    'The Git server refuses connections.',
+    'Check that it runs, its port, and NetworkPolicies.',
+  ),
+  ConnectionLost: time(
+    'The connection to the Git server ended before its answer.',
+    'Check the Git server and what lies between if it stays.',
+  ),
+  Timeout: time(
+    'The Git server did not answer in time.',
+    'Check the Git server, the route to it, and NetworkPolicies.',
+  ),
+  ServerError: time(
+    'The Git server answered with an error of its own.',
+    'Look at the Git server; it is asked again.',
+  ),
+  CertificateUnknown: person(
+    'The TLS certificate of the Git server is not trusted.',
+    'Put the authority that signed it into the key ca.crt of the Secret in spec.source.secretRef.',
+  ),
+  TLSFailed: person(
+    'No TLS connection to the Git server came about.',
+    'Check its certificate and the client certificate in the Secret.',
+  ),
+  AuthenticationFailed: person(
+    'The Git server refuses the credentials, or wants some.',
+    'Check the Secret in spec.source.secretRef; a changed Secret is used at once.',
+  ),
+  CredentialInvalid: person(
+    'The Secret in spec.source.secretRef does not hold a usable credential.',
+    'Give it the keys that the message names.',
+  ),
+  HostKeyUnknown: person(
+    'The known_hosts of the Secret have no key for the SSH server.',
+    "Add the line that ssh-keyscan prints, after comparing it with what the server's owner publishes.",
+  ),
+  HostKeyMismatch: person(
+    'The SSH server shows another host key than known_hosts has: it was replaced, or someone stands between.',
+    "Ask the server's owner; put the new key into known_hosts only when it is theirs.",
+  ),
+  RedirectRefused: person(
+    'The Git server redirects to another origin, which gets no credentials.',
+    'Write the address it redirects to into spec.source.repoURL.',
+  ),
+  RepositoryNotFound: person(
+    'There is no such repository, or the credentials may not see it.',
+    'Check spec.source.repoURL and the rights of the credentials.',
+  ),
+  RepositoryEmpty: person('The repository has no commit.', 'Push one.'),
+  RepositoryDamaged: time(
+    'What was fetched of the repository does not fit together; it is fetched anew.',
+    'Run "git fsck" on the server if it stays.',
+  ),
+  PackInvalid: person('The Git server sent objects that cannot be read.', 'Run "git fsck" on the server.'),
+  ProtocolUnsupported: person(
+    'The Git server lacks something that Git servers have.',
+    'Update the Git server.',
+  ),
+  ObjectFormatUnsupported: person(
+    'The repository uses SHA-256 object ids, which are not supported.',
+    'Use a repository with SHA-1 object ids.',
+  ),
+  RefInvalid: person('The ref cannot be read.', 'Correct spec.source.ref as the message says.'),
+  RefNotFound: person(
+    'The repository has no such branch, tag, version or commit.',
+    'Correct spec.source.ref, or push it; the message lists near names.',
+  ),
+  PathNotFound: person(
+    'There is nothing at the path in this commit.',
+    'Correct spec.source.path, or push it; the message lists what is there.',
+  ),
+  PathEscapes: person(
+    'A path or symlink leads out of the repository.',
+    'Remove it; only files of the repository are read.',
+  ),
+  SymlinkInvalid: person('A symlink in the repository cannot be followed.', 'Correct or remove it.'),
+  SubmoduleUnsupported: person(
+    'The path lies in a submodule, which is not followed.',
+    "Name the submodule's own repository in spec.source.repoURL.",
+  ),
+  TooLarge: person(
+    'What must be read of the repository is larger than the limit.',
+    'Point spec.source.path at a smaller directory, or move large files out.',
+  ),
+  SecretMissing: resource(
+    'A Secret that is named does not exist, or lacks the key.',
+    'Make it in the namespace of the Application; it is noticed at once.',
+  ),
+} satisfies ReasonTable;

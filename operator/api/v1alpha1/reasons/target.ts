@@ -1,0 +1,109 @@
+import { none, person, type ReasonTable, resource, time } from './reason.ts';
+
+/** The state of an Application in its cluster. */
+export const TARGET_REASONS = {
+  Synced: none('What Git says runs and is healthy.'),
+  Syncing: none('A candidate is being applied.', 'Wait; the message says for what it waits.'),
+  Progressing: none('All is applied and not healthy yet.', 'Wait; the message names the object.'),
+  Degraded: person(
+    'All is applied and an object is not healthy.',
+    'Look at the object that the message names.',
+  ),
+  Unknown: time('The health of an object cannot be seen.', 'Nothing: it is looked at again.'),
+  Missing: time(
+    'An object that should exist does not; it is made again.',
+    'Look for who deletes it if it stays.',
+  ),
+  Suspended: none(
+    'All writes are suspended, or a workload is paused.',
+    'Set spec.suspend to false to go on.',
+  ),
+  OutOfSync: none(
+    'The cluster differs from Git, and spec.sync.drift is Report.',
+    'Ask for a sync (annotation towpath.dev/sync-requested), or set drift to Repair.',
+  ),
+  AwaitingSync: none(
+    'There is something to apply, and spec.sync.mode is Manual.',
+    'Ask for a sync: annotation towpath.dev/sync-requested.',
+  ),
+  Blocked: resource('Something else must happen first.', 'Read status.environments[].blockedBy.'),
+  Quarantined: person(
+    'A candidate was refused; the last good one keeps running.',
+    'Correct everything in status.quarantine.errors and push.',
+  ),
+  Failed: person(
+    'The last deployment failed, and its retries are used up.',
+    'Correct what the message names; a new commit or spec starts over.',
+  ),
+  TimedOut: person(
+    'The deployment was not healthy within spec.sync.timeout.',
+    'Look at the object that the message names, or raise the timeout.',
+  ),
+  ApplyFailed: time('The API server did not take an object.', 'Read the message; it is tried again.'),
+  HookFailed: person('A Helm hook failed.', "Look at the hook's Job or Pod that the message names."),
+  ImmutableField: person(
+    'A field changed that cannot change.',
+    'Annotate the object in Git with towpath.dev/replace: "true" to have it deleted and made anew, or put the old value back.',
+  ),
+  FieldManagerConflict: person(
+    'Another field manager has a field that Git sets.',
+    'Let one of the two set it, or list it in spec.sync.ignore.',
+  ),
+  Conflict: time('An object changed while it was written.', 'Nothing: it is tried again.'),
+  NotOwned: person(
+    'An object exists that this Application did not make.',
+    'Remove it from one of the two owners; annotate it in Git with towpath.dev/adopt: "true" if nobody owns it.',
+  ),
+  PruneHeld: person(
+    'Objects would be deleted that are too many, or all.',
+    'Compare status.environments[].pendingPrune; consent with the annotation towpath.dev/prune-consent.',
+  ),
+  Forbidden: resource(
+    "The Application's ServiceAccount may not do it.",
+    'Give the right to the ServiceAccount that the message names, with a Role and a RoleBinding.',
+  ),
+  ServiceAccountMissing: resource(
+    'The ServiceAccount of the Application does not exist.',
+    'Run the two commands that the message shows.',
+  ),
+  NamespaceMissing: resource(
+    'The namespace of an object does not exist.',
+    'Make it, or add it to the manifests.',
+  ),
+  NamespaceTerminating: resource(
+    'The namespace is being deleted and takes nothing new.',
+    'Wait until it is gone.',
+  ),
+  KindMissing: resource(
+    'The cluster does not know a kind.',
+    'Install its CustomResourceDefinition, or correct apiVersion and kind.',
+  ),
+  QuotaExceeded: resource('A ResourceQuota is used up.', 'Raise it, or ask for less.'),
+  AdmissionDenied: person(
+    'An admission policy or webhook refuses an object.',
+    'Change the object as the message says, or ask who owns the policy.',
+  ),
+  WebhookUnavailable: time(
+    'An admission webhook does not answer.',
+    'Look at the webhook that the message names.',
+  ),
+  DependencyNotReady: resource(
+    'An Application in dependsOn is not Ready.',
+    'Look at the Application that the message names.',
+  ),
+  DependencyNotFound: resource(
+    'An Application in dependsOn does not exist.',
+    'Make it, or remove it from dependsOn.',
+  ),
+  DependencyCycle: person(
+    'Applications wait for each other in a circle.',
+    'Remove one of the names in the message from its dependsOn.',
+  ),
+  ClusterUnreachable: time('The API server does not answer.', 'Nothing: it is tried for ever.'),
+  InvalidSpec: person('The spec cannot be read.', 'Correct the fields that the message names.'),
+  RecordDamaged: time(
+    "The operator's record of the target cannot be read; it goes on from the objects' labels.",
+    'Nothing; tell who runs Towpath if it stays.',
+  ),
+  Deleting: none('The Application is being deleted.', 'Wait; the message says what is left.'),
+} satisfies ReasonTable;
