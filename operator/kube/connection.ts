@@ -111,7 +111,7 @@ export class Connection {
   }
 
   async #once(call: Call, options: CallOptions, access: Access, send: Send): Promise<WireAnswer> {
-    const request = this.#request(call, options);
+    const request = this.#request(call, options, access);
     const sentAt = performance.now();
     let code = 0;
     try {
@@ -132,11 +132,12 @@ export class Connection {
     }
   }
 
-  #request(call: Call, options: CallOptions): WireRequest {
+  #request(call: Call, options: CallOptions, access: Access): WireRequest {
     const { mayWrite } = this.#options;
     const gated = mayWrite !== undefined && options.ungated !== true && !READS.includes(call.verb);
     if (gated && !mayWrite()) throw new NotLeaderError();
     const headers = [
+      ...access.headers,
       'Accept',
       call.accept ?? 'application/json',
       'User-Agent',
@@ -173,14 +174,9 @@ export class Connection {
 
 type Send = (transport: Transport, request: WireRequest, sentAt: number) => Promise<WireAnswer>;
 
-/** What the API server's own token authentication would make of the ServiceAccount. */
+/** The API server itself adds the ServiceAccount's groups, so that no right to impersonate groups is needed. */
 function impersonation({ namespace, name }: ServiceAccount): string[] {
-  return [
-    ...['Impersonate-User', `system:serviceaccount:${namespace}:${name}`],
-    ...['Impersonate-Group', 'system:serviceaccounts'],
-    ...['Impersonate-Group', `system:serviceaccounts:${namespace}`],
-    ...['Impersonate-Group', 'system:authenticated'],
-  ];
+  return ['Impersonate-User', `system:serviceaccount:${namespace}:${name}`];
 }
 
 /** The server's certificate is not of the CA that we have: nothing was sent yet. */

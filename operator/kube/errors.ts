@@ -19,7 +19,7 @@ export interface ErrorSubject {
 export class ApiError extends Error {
   /** HTTP status; for an ERROR event of a watch the code in its Status. */
   readonly code: number;
-  /** StatusReason: NotFound, Conflict, Invalid …; '' where the server tells none. */
+  /** StatusReason: NotFound, Conflict, Invalid …; InvalidPatch is ours (see isInvalid); '' where none is told. */
   readonly reason: string;
   readonly causes: readonly ErrorCause[];
   readonly subject: ErrorSubject;
@@ -61,6 +61,10 @@ export class NotLeaderError extends Error {
     this.name = 'NotLeaderError';
   }
 }
+
+/** Given by us to the 500 with which server-side apply answers what does not fit the schema. */
+const INVALID_PATCH = 'InvalidPatch';
+const INVALID_PATCH_MESSAGE = /^failed to (create typed|convert new) |^strconv\./;
 
 function hasCode(error: unknown, code: number): error is ApiError {
   return error instanceof ApiError && error.code === code;
@@ -112,11 +116,7 @@ export function isInvalid(error: unknown): error is ApiError {
 }
 
 function isTypedPatchFailure(error: ApiError): boolean {
-  return (
-    error.code === 500 &&
-    error.reason === '' &&
-    /^failed to (create|convert) .*(typed|patch) |^strconv\./.test(error.message)
-  );
+  return error.reason === INVALID_PATCH;
 }
 
 /** The API server, or something before it, cannot answer now: no answer, 429 or 5xx. Time helps. */
@@ -175,7 +175,10 @@ export function errorFromStatus(status: StatusBody, code: number, context: Answe
     ...(cause.reason === undefined ? {} : { reason: cause.reason }),
     message: cause.message ?? '',
   }));
-  const error = new ApiError(status.code ?? code, status.reason ?? '', status.message ?? '', {
+  const { message = '' } = status;
+  const told = status.code ?? code;
+  const isPatch = told === 500 && status.reason === undefined && INVALID_PATCH_MESSAGE.test(message);
+  const error = new ApiError(told, isPatch ? INVALID_PATCH : (status.reason ?? ''), message, {
     causes,
     subject: { group: details.group ?? '', kind: details.kind ?? '', name: details.name ?? '' },
     retryAfterMs: context.retryAfterMs ?? (seconds === undefined ? undefined : seconds * 1000),
@@ -183,27 +186,15 @@ export function errorFromStatus(status: StatusBody, code: number, context: Answe
   return context.plural === 'secrets' ? withoutValues(error) : error;
 }
 
-/** The server quotes wrong values in 400, 422 and 500; of a Secret only fields and reasons are passed on. */
+/** The server quotes wrong values in 400, 422 and 500 (seen on 1.37); of a Secret only fields and reasons pass. */
 function withoutValues(error: ApiError): ApiError {
   if (![400, 422, 500].includes(error.code)) return error;
-  const causes = error.causes
-    .filter((cause) => cause.reason !== 'FieldManagerConflict')
-    .map((cause) => ({ ...cause, message: cause.reason ?? 'invalid' }));
-  const typed =
-    /^failed to create typed patch object \([^)]*\): (\.\S+): (expected \w+|field not declared)/.exec(
-      error.message,
-    );
-  const fields = causes.map((cause) => `${cause.field ?? ''}: ${cause.message}`).join(', ');
-  const told = typed ? `failed to create typed patch object: ${typed[1]}: ${typed[2]}` : fields;
-  const message = `Secret "${error.subject.name}" is refused (${error.reason || error.code})${
-    told === '' ? '' : `: ${told}`
-  }; values are not shown`;
-  const kept = typed
-    ? `failed to create typed patch object: ${typed[1]}: ${typed[2]}; values are not shown`
-    : message;
-  return new ApiError(error.code, error.reason, kept, {
-    causes,
-    subject: error.subject,
-    retryAfterMs: error.retryAfterMs,
-  });
+  const causes = error.causes.map((cause) => ({ ...cause, message: cause.reason ?? 'invalid' }));
+  const fields = causes.map((cause) => `${cause.field ?? ''}: ${cause.message}`);
+  const typed = /: (\.\S+: (?:expected \w+|field not declared in schema))/.exec(error.message)?.[1];
+  const base64 = /illegal base64 data at input byte \d+/.exec(error.message)?.[0];
+  const told = [typed, base64, ...fields].filter((part) => part !== undefined).join(', ');
+  const message = `The Secret is refused (${error.reason || error.code})${told && `: ${told}`}; values are not shown.`;
+  const { code, reason, subject, retryAfterMs } = error;
+  return new ApiError(code, reason, message, { causes, subject, retryAfterMs });
 }

@@ -44,14 +44,14 @@ const CONNECT_TIMEOUT_MS = 10_000;
  * starve requests. HTTP/1.1 on purpose: with HTTP/2 one half-open connection would silence everything at once.
  */
 export class Transport {
-  readonly access: Access;
+  readonly #access: Access;
   readonly #requests: Dispatcher;
   readonly #streams: Dispatcher;
   readonly #pathPrefix: string;
   readonly #origin: string;
 
   constructor(access: Access) {
-    this.access = access;
+    this.#access = access;
     const url = new URL(access.server);
     this.#origin = url.origin;
     this.#pathPrefix = url.pathname === '/' ? '' : url.pathname;
@@ -60,7 +60,7 @@ export class Transport {
   }
 
   serves(access: Access): boolean {
-    return sameConnection(this.access, access);
+    return sameConnection(this.#access, access);
   }
 
   /** Sends one request and gathers its answer, whatever its status. @throws UnreachableError, NotLeaderError */
@@ -120,7 +120,7 @@ export class Transport {
           origin: this.#origin,
           path: this.#pathPrefix + request.path,
           method: request.method,
-          headers: [...this.access.headers, ...request.headers],
+          headers: request.headers,
           body: request.body ?? null,
           headersTimeout: 0,
           bodyTimeout: 0,
