@@ -3,7 +3,6 @@
 
 NODE := node_modules/.bin/node
 INSTALLED := node_modules/.stamp
-GO_MODULES := hack/cluster operator/render/engine
 KUBECONFIG ?= $(CURDIR)/.run/cluster/kubeconfig
 
 # What a user says on make's command line and the scripts read.
@@ -49,12 +48,12 @@ lint: $(INSTALLED) ## Checks types, style, imports between rooms, generated file
 	node_modules/.bin/biome check
 	$(NODE) hack/lint-imports.ts
 	$(NODE) hack/generate.ts --check
-	$(NODE) hack/lint-go.ts $(GO_MODULES)
+	$(NODE) hack/lint-go.ts
 
 .PHONY: format
 format: $(INSTALLED) ## Formats TypeScript and Go
 	node_modules/.bin/biome check --write
-	gofmt -w $(GO_MODULES)
+	gofmt -w hack/cluster operator/render/engine
 
 .PHONY: bench
 bench: $(INSTALLED) ## Measures against the baselines (ARGS=flags)
