@@ -176,15 +176,23 @@ export class Sources {
 
   async #pollDue(watched: Watched): Promise<void> {
     const { repository } = watched;
+    const pause = this.#untilDue(watched);
+    if (pause > 0) return this.#schedule(watched, pause);
     await repository.poll().catch(() => undefined);
     if (this.#watched.get(repository.key) !== watched) return;
     this.#schedule(watched, this.#delay(watched));
     await this.#evict();
   }
 
+  /** How long a poll that someone asked for in the meantime puts off the regular one. */
+  #untilDue({ repository, subscriptions }: Watched): number {
+    if (repository.checkedAt === undefined || repository.error) return 0;
+    return repository.checkedAt + shortestInterval(subscriptions) * 0.8 - performance.now();
+  }
+
   #delay({ repository, subscriptions }: Watched): number {
     const random = this.#options.random ?? Math.random;
-    const interval = Math.min(...[...subscriptions.values()].map(({ intervalMs }) => intervalMs));
+    const interval = shortestInterval(subscriptions);
     if (repository.error?.remedy === 'Time') {
       const backoff = firstRetryMs * 2 ** Math.min(repository.failures - 1, 10);
       return Math.min(maxRetryMs, backoff) * (0.5 + random() / 2);
@@ -220,6 +228,12 @@ export class Sources {
       await repository.dropPacks();
     }
   }
+}
+
+function shortestInterval(subscriptions: ReadonlyMap<string, Subscription>): number {
+  let shortest = Number.POSITIVE_INFINITY;
+  for (const { intervalMs } of subscriptions.values()) shortest = Math.min(shortest, intervalMs);
+  return shortest;
 }
 
 /** The same for the same URL and the same content of the credential (D14), and no way back to either. */

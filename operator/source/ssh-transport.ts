@@ -1,7 +1,12 @@
+import { connect, type Socket } from 'node:net';
+import ssh2, { type Client, type ClientChannel, type ServerHostKeyAlgorithm } from 'ssh2';
 import { TowpathError } from '../api/errors.ts';
-import type { AddressRules } from './address.ts';
+import { type AddressRules, checkedLookup, checkHost } from './address.ts';
+import { RemoteRefusal } from './advertisement.ts';
 import type { Credential } from './credential.ts';
-import type { Packet } from './pkt-line.ts';
+import { fingerprint, type KnownKeys, knownKeys } from './known-hosts.ts';
+import { networkError, timeout } from './network-error.ts';
+import { flush, type Packet, readPackets } from './pkt-line.ts';
 import type { RemoteUrl } from './remote-url.ts';
 import type { Timeouts, Transport } from './transport.ts';
 
@@ -9,23 +14,273 @@ export interface SshOptions extends AddressRules {
   timeouts: Timeouts;
 }
 
+/** A connection is kept so long after its last use: a fetch follows a poll at once, the next poll later. */
+const keepAliveMs = 15_000;
+const maxStderr = 2_000;
+
+/** Git over SSH: `git-upload-pack '<path>'` in a channel of its own for each conversation. */
 export class SshTransport implements Transport {
   readonly host: string;
+  readonly #remote: RemoteUrl;
+  readonly #options: SshOptions;
+  readonly #user: string;
+  readonly #privateKey: string;
+  readonly #passphrase: string | undefined;
+  readonly #known: KnownKeys;
+  #connection: Promise<Client> | undefined;
+  #channels = 0;
+  #idle: NodeJS.Timeout | undefined;
 
-  constructor(remote: RemoteUrl, _credential: Credential | undefined, _options: SshOptions) {
+  constructor(remote: RemoteUrl, credential: Credential | undefined, options: SshOptions) {
     this.host = `${remote.host}:${remote.port}`;
-    throw new TowpathError('Person', 'ProtocolUnsupported', 'SSH comes next.');
+    this.#remote = remote;
+    this.#options = options;
+    checkHost(remote.host, options);
+    const { identity, identityPassword, knownHosts, username } = credential ?? {};
+    if (identity === undefined || knownHosts === undefined) {
+      throw new TowpathError(
+        'Person',
+        'AuthenticationFailed',
+        `The repository ${remote.text} is reached over SSH, which needs a key. Name a Secret with the keys "identity" and "known_hosts" in spec.source.secretRef.`,
+      );
+    }
+    requireKey(identity, identityPassword);
+    this.#privateKey = identity;
+    this.#passphrase = identityPassword;
+    this.#user = remote.user ?? username ?? 'git';
+    this.#known = knownKeys(knownHosts, remote.host, remote.port);
+    if (this.#known.types.size === 0) {
+      throw new TowpathError(
+        'Person',
+        'HostKeyUnknown',
+        `The Secret's key "known_hosts" has no key for the Git server ${this.host}, so it cannot be told from an impostor. Add the server's public key to it (ssh-keyscan shows it; compare it with what the server's owner publishes).`,
+      );
+    }
   }
 
-  // biome-ignore lint/correctness/useYield: replaced next
-  async *advertise(): AsyncGenerator<Packet> {
-    throw new Error('SSH comes next');
+  async *advertise(signal: AbortSignal): AsyncGenerator<Packet> {
+    const channel = await this.#open(signal);
+    for await (const packet of this.#packets(channel, signal)) {
+      // With a flush an upload-pack learns that nothing is wanted, and ends.
+      if (packet === undefined) channel.end(flush);
+      yield packet;
+      if (packet === undefined) return;
+    }
   }
 
-  // biome-ignore lint/correctness/useYield: replaced next
-  async *uploadPack(): AsyncGenerator<Packet> {
-    throw new Error('SSH comes next');
+  async *uploadPack(request: Buffer, signal: AbortSignal): AsyncGenerator<Packet> {
+    const channel = await this.#open(signal);
+    let advertised = false;
+    for await (const packet of this.#packets(channel, signal)) {
+      if (advertised) yield packet;
+      else if (packet === undefined) {
+        advertised = true;
+        channel.end(request);
+      } else if (packet.toString('latin1', 0, 4) === 'ERR ')
+        throw new RemoteRefusal(packet.toString('utf8', 4));
+    }
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    clearTimeout(this.#idle);
+    const connection = this.#connection;
+    this.#connection = undefined;
+    (await connection?.catch(() => undefined))?.destroy();
+  }
+
+  async *#packets(channel: ClientChannel, signal: AbortSignal): AsyncGenerator<Packet> {
+    let stderr = '';
+    channel.stderr.on('data', (chunk: Buffer) => {
+      if (stderr.length < maxStderr) stderr += chunk.toString('utf8');
+    });
+    // Ending a channel does not end the wait for a server that is silent, so both are raced.
+    const failed = Promise.withResolvers<never>();
+    failed.promise.catch(() => undefined);
+    const abort = () => failed.reject(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    const idle = setTimeout(() => failed.reject(timeout(this.host)), this.#options.timeouts.idleMs);
+    channel.on('data', () => idle.refresh());
+    this.#channels++;
+    clearTimeout(this.#idle);
+    try {
+      let any = false;
+      for await (const packet of readPackets(chunksUntil(channel, failed.promise))) {
+        any = true;
+        yield packet;
+      }
+      if (!any) throw new RemoteRefusal(stderr.trim() || 'it ended without an answer');
+    } catch (error) {
+      if (error instanceof RemoteRefusal) throw error;
+      void this.close();
+      throw networkError(error, this.host);
+    } finally {
+      clearTimeout(idle);
+      signal.removeEventListener('abort', abort);
+      channel.on('error', () => undefined);
+      channel.close();
+      this.#channels--;
+      if (this.#channels === 0) this.#idle = setTimeout(() => void this.close(), keepAliveMs).unref();
+    }
+  }
+
+  async #open(signal: AbortSignal): Promise<ClientChannel> {
+    signal.throwIfAborted();
+    const reused = this.#connection !== undefined;
+    try {
+      return await this.#openOn(await this.#connected(signal), signal);
+    } catch (error) {
+      await this.close();
+      // What was kept from the last time may have ended without our knowing.
+      if (reused && !signal.aborted) return this.#openOn(await this.#connected(signal), signal);
+      throw error;
+    }
+  }
+
+  #openOn(client: Client, signal: AbortSignal): Promise<ClientChannel> {
+    const command = `git-upload-pack '${this.#remote.path.replaceAll("'", "'\\''")}'`;
+    return new Promise((resolve, reject) => {
+      const abort = () => reject(networkError(signal.reason, this.host));
+      const late = setTimeout(() => reject(timeout(this.host)), this.#options.timeouts.connectMs);
+      signal.addEventListener('abort', abort, { once: true });
+      client.exec(command, (error, channel) => {
+        clearTimeout(late);
+        signal.removeEventListener('abort', abort);
+        if (error) reject(networkError(error, this.host));
+        else resolve(channel);
+      });
+    });
+  }
+
+  #connected(signal: AbortSignal): Promise<Client> {
+    if (!this.#connection) {
+      const connection = this.#connect(signal);
+      this.#connection = connection;
+      const forget = () => {
+        if (this.#connection === connection) this.#connection = undefined;
+      };
+      connection.then((client) => client.on('close', forget), forget);
+    }
+    return this.#connection;
+  }
+
+  async #connect(signal: AbortSignal): Promise<Client> {
+    const socket = await this.#socket(signal);
+    const client = new ssh2.Client();
+    let verdict: TowpathError | undefined;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+        client.on('ready', resolve);
+        client.on('error', reject);
+        client.on('close', () => reject(new Error('the server closed the connection')));
+        client.connect({
+          sock: socket,
+          username: this.#user,
+          privateKey: this.#privateKey,
+          ...(this.#passphrase === undefined ? {} : { passphrase: this.#passphrase }),
+          readyTimeout: this.#options.timeouts.connectMs,
+          keepaliveInterval: 10_000,
+          algorithms: { serverHostKey: hostKeyAlgorithms(this.#known.types) },
+          hostVerifier: (key: Buffer) => {
+            if (this.#known.accepts(key)) return true;
+            verdict = this.#mismatch(`presents the key ${fingerprint(key)}`);
+            return false;
+          },
+        });
+      });
+      return client;
+    } catch (error) {
+      client.on('error', () => undefined);
+      client.destroy();
+      socket.destroy();
+      throw verdict ?? this.#connectError(error);
+    }
+  }
+
+  #socket(signal: AbortSignal): Promise<Socket> {
+    const { host, port } = this.#remote;
+    return new Promise((resolve, reject) => {
+      const socket = connect({ host, port, lookup: checkedLookup(this.#options) });
+      const fail = (error: unknown) => {
+        settle();
+        socket.destroy();
+        reject(networkError(error, this.host));
+      };
+      const abort = () => fail(signal.reason);
+      const late = setTimeout(() => fail(timeout(this.host)), this.#options.timeouts.connectMs);
+      // The signal outlives this, and the socket may outlive the signal.
+      const settle = () => {
+        clearTimeout(late);
+        signal.removeEventListener('abort', abort);
+      };
+      signal.addEventListener('abort', abort, { once: true });
+      socket.once('error', fail);
+      socket.once('connect', () => {
+        settle();
+        socket.off('error', fail);
+        resolve(socket.setNoDelay());
+      });
+    });
+  }
+
+  #connectError(error: unknown): TowpathError {
+    if (error instanceof TowpathError) return error;
+    const { level, message } = error as Error & { level?: string };
+    if (level === 'client-authentication') {
+      return new TowpathError(
+        'Person',
+        'AuthenticationFailed',
+        `The Git server ${this.host} does not accept the SSH key for the user ${this.#user}. Check that the public key of the Secret's "identity" is registered there.`,
+        { cause: error },
+      );
+    }
+    if (level === 'client-timeout') return timeout(this.host, error);
+    if (/no matching host key/i.test(message)) {
+      return this.#mismatch(`has no key of the types that are known (${[...this.#known.types].join(', ')})`);
+    }
+    return networkError(error, this.host);
+  }
+
+  #mismatch(what: string): TowpathError {
+    return new TowpathError(
+      'Person',
+      'HostKeyMismatch',
+      `The Git server ${this.host} ${what}, which is not in the Secret's "known_hosts". Either the server has a new key (then put it there, after comparing it with what its owner publishes), or someone poses as it.`,
+    );
+  }
+}
+
+/** What a stream gives, until it ends or the promise rejects. */
+async function* chunksUntil(stream: AsyncIterable<Buffer>, failed: Promise<never>): AsyncGenerator<Buffer> {
+  const chunks = stream[Symbol.asyncIterator]();
+  for (;;) {
+    const { value, done } = await Promise.race([chunks.next(), failed]);
+    if (done) return;
+    yield value;
+  }
+}
+
+/** Only keys that are known are asked for, as OpenSSH does: a server has several. RSA with SHA-1 never is. */
+function hostKeyAlgorithms(types: ReadonlySet<string>): ServerHostKeyAlgorithm[] {
+  const supported: [string, ServerHostKeyAlgorithm[]][] = [
+    ['ssh-ed25519', ['ssh-ed25519']],
+    ['ecdsa-sha2-nistp256', ['ecdsa-sha2-nistp256']],
+    ['ecdsa-sha2-nistp384', ['ecdsa-sha2-nistp384']],
+    ['ecdsa-sha2-nistp521', ['ecdsa-sha2-nistp521']],
+    ['ssh-rsa', ['rsa-sha2-512', 'rsa-sha2-256']],
+  ];
+  return supported.flatMap(([type, algorithms]) => (types.has(type) ? algorithms : []));
+}
+
+function requireKey(identity: string, passphrase: string | undefined): void {
+  const parsed = ssh2.utils.parseKey(identity, passphrase);
+  if (!(parsed instanceof Error)) return;
+  const locked = /encrypted|passphrase|bad decrypt|integrity check/i.test(parsed.message);
+  throw new TowpathError(
+    'Person',
+    'CredentialInvalid',
+    locked
+      ? 'The Secret\'s key "identity" is an SSH key with a passphrase, and the key "password" lacks it or has a wrong one.'
+      : 'The Secret\'s key "identity" is no private SSH key that can be read. Put one in OpenSSH or PEM form there.',
+  );
 }

@@ -1,0 +1,79 @@
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+
+/** A line of a known_hosts file (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT"). */
+interface KnownHost {
+  revoked: boolean;
+  /** Patterns or one hash, as written. */
+  names: string[];
+  keyType: string;
+  key: Buffer;
+}
+
+/** What known_hosts says of one host. */
+export interface KnownKeys {
+  /** Types of the keys that are known, such as `ssh-ed25519`. */
+  types: Set<string>;
+  /** Whether exactly this key (in SSH's wire form) is known and not revoked. */
+  accepts(key: Buffer): boolean;
+}
+
+/**
+ * The keys that known_hosts lines give to a host: hashed names, wildcards, negations, `[host]:port`, and
+ * `@revoked`. Lines of `@cert-authority` are passed over, as are comments and what is no key.
+ */
+export function knownKeys(text: string, host: string, port: number): KnownKeys {
+  const name = port === 22 ? host.toLowerCase() : `[${host.toLowerCase()}]:${port}`;
+  const matching = parseLines(text).filter(({ names }) => matches(names, name));
+  const good = matching.filter(({ revoked }) => !revoked);
+  const revoked = matching.filter((line) => line.revoked);
+  return {
+    types: new Set(good.map(({ keyType }) => keyType)),
+    accepts: (key) =>
+      good.some((line) => line.key.equals(key)) && !revoked.some((line) => line.key.equals(key)),
+  };
+}
+
+/** As ssh-keygen prints it. */
+export function fingerprint(key: Buffer): string {
+  return `SHA256:${createHash('sha256').update(key).digest('base64').replace(/=+$/, '')}`;
+}
+
+function parseLines(text: string): KnownHost[] {
+  const found: KnownHost[] = [];
+  for (const line of text.split(/\r?\n/)) {
+    const fields = line.trim().split(/\s+/);
+    const marker = fields[0]?.startsWith('@') ? fields.shift() : undefined;
+    const [names = '', keyType = '', key = ''] = fields;
+    if (names.startsWith('#') || key === '' || (marker !== undefined && marker !== '@revoked')) continue;
+    const bytes = Buffer.from(key, 'base64');
+    // The wire form begins with the type, too; where the two differ the line is no key.
+    if (bytes.length < 8 || bytes.toString('latin1', 4, 4 + bytes.readUInt32BE(0)) !== keyType) continue;
+    found.push({ revoked: marker === '@revoked', names: names.split(','), keyType, key: bytes });
+  }
+  return found;
+}
+
+function matches(names: readonly string[], host: string): boolean {
+  let matched = false;
+  for (const name of names) {
+    if (name.startsWith('|')) matched ||= matchesHash(name, host);
+    else if (name.startsWith('!')) {
+      if (matchesPattern(name.slice(1), host)) return false;
+    } else matched ||= matchesPattern(name, host);
+  }
+  return matched;
+}
+
+/** `|1|<salt>|<HMAC-SHA1 of the name with that salt>`, both in base64. */
+function matchesHash(hashed: string, host: string): boolean {
+  const [, version, salt = '', hash = ''] = hashed.split('|');
+  if (version !== '1') return false;
+  const expected = Buffer.from(hash, 'base64');
+  const actual = createHmac('sha1', Buffer.from(salt, 'base64')).update(host).digest();
+  return expected.length === actual.length && timingSafeEqual(expected, actual);
+}
+
+function matchesPattern(pattern: string, host: string): boolean {
+  const escaped = pattern.toLowerCase().replace(/[.+^${}()|[\]\\]/g, '\\$&');
+  return new RegExp(`^${escaped.replaceAll('*', '.*').replaceAll('?', '.')}$`).test(host);
+}
