@@ -57,7 +57,12 @@ function rowsOf(schema: StructuralSchema, path: string): string[][] {
   return Object.entries(schema.properties ?? {}).flatMap(([name, field]) => {
     const here = `${path}.${name}`;
     const required = schema.required?.includes(name) ? 'required' : '';
-    const row = [code(here), typeOf(field), defaultOf(field) || required, textOf(field)];
+    const row = [
+      code(here),
+      typeOf(field),
+      defaultOf(field) || required,
+      textOf(field, rulesAt(schema, name)),
+    ];
     return [row, ...rowsOf(field, here), ...(field.items ? rowsOf(field.items, `${here}[]`) : [])];
   });
 }
@@ -74,11 +79,14 @@ function defaultOf(schema: StructuralSchema): string {
   return code(JSON.stringify(schema.default).replace(/^"(.+)"$/, '$1'));
 }
 
-function textOf(schema: StructuralSchema): string {
-  const rules = [
-    ...(schema['x-kubernetes-validations'] ?? []),
-    ...(schema.items?.['x-kubernetes-validations'] ?? []),
-  ];
+/** Rules of an object about one of its fields. */
+function rulesAt(schema: StructuralSchema, name: string): readonly { message: string }[] {
+  return (schema['x-kubernetes-validations'] ?? []).filter(({ fieldPath }) => fieldPath === `.${name}`);
+}
+
+function textOf(schema: StructuralSchema, fromParent: readonly { message: string }[]): string {
+  const own = (schema['x-kubernetes-validations'] ?? []).filter(({ fieldPath }) => fieldPath === undefined);
+  const rules = [...fromParent, ...own, ...(schema.items?.['x-kubernetes-validations'] ?? [])];
   const limits = [
     limit('length', schema.minLength, schema.maxLength),
     limit('entries', schema.minItems, schema.maxItems),

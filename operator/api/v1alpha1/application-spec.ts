@@ -9,6 +9,7 @@ import {
   repositoryPath,
   ruled,
   text,
+  withoutEcho,
 } from './schema.ts';
 
 const REF_FIELDS = ['branch', 'tag', 'semver', 'commit'] as const;
@@ -55,11 +56,7 @@ const ref = ruled(
     'What to follow: exactly one of branch, tag, semver and commit. Without it: the HEAD of the remote.',
 });
 
-const repoURL = ruled(
-  text(
-    1024,
-    'Address of the Git repository: https://, http://, ssh:// or user@host:path. It carries no credentials.',
-  ).min(1),
+const REPO_URL_RULES = [
   matches(
     '^((https?|ssh)://[^-/][^/]*/.|[A-Za-z0-9_][A-Za-z0-9._-]*@[A-Za-z0-9][A-Za-z0-9._-]*:.)',
     'must be the address of a Git repository: https://host/path, http://host/path, ssh://user@host/path or user@host:path',
@@ -72,28 +69,34 @@ const repoURL = ruled(
     '^(https?://[^/]*@|ssh://[^/@]*:[^/]*@)',
     'must not carry credentials: put username and password into a Secret of this namespace and name it in spec.source.secretRef',
   ),
-);
+];
 
-export const sourceSchema = z.object({
-  repoURL,
-  ref: ref.exactOptional(),
-  path: repositoryPath(
-    'Folder of the chart, kustomization or manifests, relative to the root of the repository; never left, also not by a symlink.',
-    'relative',
-  ).default('.'),
-  secretRef: z
-    .object({ name: objectName('Name of the Secret.') })
-    .meta({
-      description:
-        'Secret of the same namespace with the credentials. Keys: username and password; bearerToken; identity, known_hosts and, for an encrypted key, password; ca.crt; tls.crt and tls.key.',
-    })
-    .exactOptional(),
-  interval: durationField(
-    'How often the remote is asked for new commits. Applications that share a repository share the shortest interval.',
-    '1s',
-    '24h',
-  ).default('1m'),
-});
+export const sourceSchema = ruled(
+  z.object({
+    repoURL: text(
+      1024,
+      'Address of the Git repository: https://, http://, ssh:// or user@host:path. It carries no credentials.',
+    ).min(1),
+    ref: ref.exactOptional(),
+    path: repositoryPath(
+      'Folder of the chart, kustomization or manifests, relative to the root of the repository; never left, also not by a symlink.',
+      'relative',
+    ).default('.'),
+    secretRef: z
+      .object({ name: objectName('Name of the Secret.') })
+      .meta({
+        description:
+          'Secret of the same namespace with the credentials. Keys: username and password; bearerToken; identity, known_hosts and, for an encrypted key, password; ca.crt; tls.crt and tls.key.',
+      })
+      .exactOptional(),
+    interval: durationField(
+      'How often the remote is asked for new commits. Applications that share a repository share the shortest interval.',
+      '1s',
+      '24h',
+    ).default('1m'),
+  }),
+  ...withoutEcho('repoURL', ...REPO_URL_RULES),
+);
 
 const valuesSource = z.object({
   kind: z.enum(['ConfigMap', 'Secret']).meta({ description: 'Kind of the object that has the values.' }),

@@ -48,6 +48,22 @@ export function avoids(pattern: string, message: string): Rule<string> {
   return { rule: `!self.matches(${celText(pattern)})`, message, holds: (text) => !expression.test(text) };
 }
 
+/**
+ * Rules about one string of an object, checked at the object: the API server repeats the value that a rule
+ * stands at, and this one may hold a secret.
+ */
+export function withoutEcho<Field extends string>(
+  field: Field,
+  ...rules: Rule<string>[]
+): Rule<Record<Field, string>>[] {
+  return rules.map(({ rule, message, holds }) => ({
+    rule: rule.replaceAll(/\bself\b/g, `self.${field}`),
+    message,
+    fieldPath: `.${field}`,
+    ...(holds && { holds: (object) => holds(object[field]) }),
+  }));
+}
+
 /** A raw string literal of CEL. */
 function celText(text: string): string {
   if (text.includes("'")) throw new Error(`the pattern ${text} contains a quote`);
