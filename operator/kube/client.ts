@@ -114,6 +114,11 @@ export class KubeClient {
     return objectIn(await this.#call('get', 'GET', path, '', {}, options), path);
   }
 
+  /** The object as the JSON text that the API server sent, for numbers that JSON.parse cannot hold. */
+  async getText(path: ObjectPath, options: CallOptions = {}): Promise<string> {
+    return (await this.#call('get', 'GET', path, '', {}, options)).text;
+  }
+
   /** The object as PartialObjectMetadata: its metadata only. */
   async getMetadata(path: ObjectPath, options: CallOptions = {}): Promise<KubeObject> {
     return objectIn(await this.#call('get', 'GET', path, '', { accept: METADATA }, options), path);

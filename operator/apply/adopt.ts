@@ -1,0 +1,47 @@
+import type { KubeObject } from '../kube/client.ts';
+import { fieldManager } from '../plan/live.ts';
+
+type FieldSet = { [key: string]: FieldSet };
+type Entry = NonNullable<KubeObject['metadata']['managedFields']>[number];
+
+/**
+ * Tools whose fields become ours on adoption, so that a field removed from the chart later really goes (D13).
+ * Controllers that share the object (autoscalers, injectors of CA bundles) keep theirs.
+ */
+const TOOLS =
+  /^(kubectl|helm|Helm|before-first-apply|Go-http-client|argocd|kustomize-controller|helm-controller|flux|terraform|Terraform|pulumi|kapp|node-fetch|unknown|towpath-)/;
+
+/**
+ * The managedFields of an object with all entries of deployment tools merged into one of ours, which owns
+ * the union of their fields; undefined where no tool has an entry.
+ */
+export function mergedManagedFields(entries: readonly Entry[], targetId: string): Entry[] | undefined {
+  const tools = entries.filter(isTool);
+  if (tools.length === 0) return undefined;
+  const union: FieldSet = {};
+  for (const entry of tools) merge(union, entry.fieldsV1 as FieldSet);
+  const first = tools[0];
+  return [
+    {
+      manager: fieldManager(targetId),
+      operation: 'Apply',
+      fieldsType: 'FieldsV1',
+      fieldsV1: union,
+      ...(first?.apiVersion === undefined ? {} : { apiVersion: first.apiVersion }),
+      ...(first?.time === undefined ? {} : { time: first.time }),
+    },
+    ...entries.filter((entry) => !isTool(entry)),
+  ];
+}
+
+function isTool(entry: Entry): boolean {
+  return (entry.subresource ?? '') === '' && TOOLS.test(entry.manager ?? 'unknown');
+}
+
+function merge(into: FieldSet, from: FieldSet): void {
+  for (const [key, children] of Object.entries(from)) {
+    const existing = into[key];
+    if (existing === undefined) into[key] = structuredClone(children);
+    else merge(existing, children);
+  }
+}

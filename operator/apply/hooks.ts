@@ -1,0 +1,139 @@
+import { TowpathError } from '../api/errors.ts';
+import type { KubeObject, Resource } from '../kube/client.ts';
+import { isConflict, isNotFound } from '../kube/errors.ts';
+import { ListWatch } from '../kube/list-watch.ts';
+import { describeObject, groupKind, type HookDeletePolicy, type HookEvent, type Manifest } from '../manifest/manifest.ts';
+import { liveObject } from '../plan/live.ts';
+import { deleteAndAwait } from './prune.ts';
+import { callOptions, pathOf, resourceOf, type TargetAccess } from './target.ts';
+
+/** The hooks of an event in Helm's order: weight, then kind order as rendered, then name. */
+export function hooksFor(hooks: readonly Manifest[], event: HookEvent): Manifest[] {
+  return hooks
+    .filter((manifest) => manifest.hook?.events.includes(event))
+    .sort((a, b) => (a.hook?.weight ?? 0) - (b.hook?.weight ?? 0) || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+}
+
+/** Under this name a completed hook stands in the target record. */
+export function hookName(event: HookEvent, manifest: Manifest): string {
+  return `${event} ${manifest.kind}/${manifest.name}`;
+}
+
+/**
+ * Creates the hook's object and waits until a Job completed or a Pod succeeded (others are done when they
+ * exist). One that this deployment began before a restart is waited for, not made again: `since` is the
+ * deployment's start.
+ */
+export async function runHook(access: TargetAccess, manifest: Manifest, since: Date): Promise<void> {
+  const resource = await resourceOf(access, manifest);
+  const existing = await find(access, resource, manifest);
+  if (existing === undefined || !isOfThisDeployment(existing, access, since)) {
+    if (existing !== undefined && hasPolicy(manifest, 'before-hook-creation')) {
+      await deleteAndAwait(access, resource, liveObject(resource, existing.metadata));
+    }
+    await createHook(access, resource, manifest);
+  }
+  const problem = await outcome(access, resource, manifest);
+  if (problem === undefined) return;
+  if (hasPolicy(manifest, 'hook-failed')) await deleteHook(access, manifest);
+  throw new TowpathError(
+    'Time',
+    'HookFailed',
+    `The hook ${describeObject(manifest)} failed: ${problem}. Look at its logs; correct it in Git or ask for a sync.`,
+    { details: [{ object: manifest, message: problem, ...(manifest.file === undefined ? {} : { file: manifest.file }) }] },
+  );
+}
+
+/** What the delete policy says of a hook that succeeded; called after its completion was recorded. */
+export async function cleanUpHook(access: TargetAccess, manifest: Manifest): Promise<void> {
+  if (hasPolicy(manifest, 'hook-succeeded')) await deleteHook(access, manifest);
+}
+
+function hasPolicy(manifest: Manifest, policy: HookDeletePolicy): boolean {
+  return manifest.hook?.deletePolicies.includes(policy) ?? false;
+}
+
+function isOfThisDeployment(object: KubeObject, access: TargetAccess, since: Date): boolean {
+  const live = liveObject({ group: '', version: '', kind: '' }, object.metadata);
+  // creationTimestamp has whole seconds; the deployment's start has milliseconds.
+  const created = Date.parse(object.metadata.creationTimestamp ?? '') + 999;
+  return live.target === access.targetId && !live.deleting && created >= since.getTime();
+}
+
+async function find(access: TargetAccess, resource: Resource, manifest: Manifest): Promise<KubeObject | undefined> {
+  try {
+    return await access.client.get(pathOf(resource, manifest), callOptions(access));
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}
+
+async function createHook(access: TargetAccess, resource: Resource, manifest: Manifest): Promise<void> {
+  const { name: _name, ...collection } = pathOf(resource, manifest);
+  try {
+    await access.client.create(collection, manifest.text, { fieldManager: 'towpath-hook' }, callOptions(access));
+  } catch (error) {
+    if (!isConflict(error)) throw error;
+    throw new TowpathError(
+      'Time',
+      'HookFailed',
+      `The hook ${describeObject(manifest)} exists already: delete it, or give it the delete policy before-hook-creation.`,
+      { details: [{ object: manifest, message: 'The hook exists already.' }] },
+    );
+  }
+}
+
+async function deleteHook(access: TargetAccess, manifest: Manifest): Promise<void> {
+  const resource = await resourceOf(access, manifest);
+  try {
+    await access.client.delete(pathOf(resource, manifest), { propagationPolicy: 'Background' }, callOptions(access));
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+  }
+}
+
+interface Finished {
+  done: boolean;
+  problem?: string;
+}
+
+interface JobOrPod {
+  status?: { phase?: string; message?: string; reason?: string; conditions?: { type: string; status: string; message?: string }[] };
+}
+
+/** Whether a Job or a Pod ended, and what went wrong. */
+export function finished(object: KubeObject & JobOrPod): Finished {
+  const failed = object.status?.conditions?.find((condition) => condition.type === 'Failed' && condition.status === 'True');
+  if (failed !== undefined) return { done: true, problem: failed.message ?? 'the Job failed' };
+  if (object.status?.phase === 'Failed') return { done: true, problem: object.status.message ?? 'the Pod failed' };
+  const complete = object.status?.conditions?.some((condition) => condition.type === 'Complete' && condition.status === 'True');
+  return { done: complete === true || object.status?.phase === 'Succeeded' };
+}
+
+/** Waits for the end of a Job or Pod; undefined: it succeeded. */
+async function outcome(access: TargetAccess, resource: Resource, manifest: Manifest): Promise<string | undefined> {
+  if (groupKind(manifest) !== 'batch/Job' && groupKind(manifest) !== '/Pod') return undefined;
+  const { promise, resolve, reject } = Promise.withResolvers<string | undefined>();
+  const aborted = () => reject(access.signal.reason);
+  const watch = new ListWatch<Finished>({
+    client: access.client,
+    resource,
+    namespace: manifest.namespace,
+    fieldSelector: `metadata.name=${manifest.name}`,
+    reduce: finished,
+    onEvent: (event) => {
+      if (event.type === 'Deleted') resolve('it was deleted before it ended');
+      else if (event.object.done) resolve(event.object.problem);
+    },
+    ...(access.as === undefined ? {} : { as: access.as }),
+  });
+  access.signal.addEventListener('abort', aborted, { once: true });
+  try {
+    watch.start();
+    return await promise;
+  } finally {
+    access.signal.removeEventListener('abort', aborted);
+    void watch.stop();
+  }
+}

@@ -1,0 +1,46 @@
+import type { KubeClient, KubeObject, ObjectPath, Resource, ServiceAccount } from '../kube/client.ts';
+import type { Discovery } from '../kube/discovery.ts';
+import { TowpathError } from '../api/errors.ts';
+import { describeObject, type ObjectId } from '../manifest/manifest.ts';
+import type { LiveObject } from '../plan/live.ts';
+
+/** Where and as whom a target writes. */
+export interface TargetAccess {
+  client: KubeClient;
+  discovery: Discovery;
+  /** Absent only with --insecure-no-impersonation. */
+  as?: ServiceAccount;
+  targetId: string;
+  /** `<namespace>/<application>/<environment>` */
+  targetName: string;
+  /** Whether the Application takes over objects that no target owns. */
+  adopt: boolean;
+  /** Told of every object that a write returned, so that the inventory is never behind our own writes. */
+  observe(object: KubeObject, resource: Resource): LiveObject;
+  signal: AbortSignal;
+}
+
+export function callOptions(access: TargetAccess) {
+  return { signal: access.signal, ...(access.as === undefined ? {} : { as: access.as }) };
+}
+
+/** The served resource of an object's kind; throws KindMissing where the cluster has none. */
+export async function resourceOf(access: TargetAccess, object: ObjectId & { apiVersion: string }): Promise<Resource> {
+  const version = object.apiVersion.slice(object.apiVersion.indexOf('/') + 1);
+  const resource = await access.discovery.ensure(object.group, object.kind, version);
+  if (resource !== undefined) return resource;
+  throw new TowpathError(
+    'Resource',
+    'KindMissing',
+    `The cluster does not serve kind ${object.kind} of ${object.apiVersion}, which ${describeObject(object)} needs: install its CustomResourceDefinition or correct the apiVersion; it is tried again.`,
+    { details: [{ object, message: `The cluster does not serve ${object.apiVersion} ${object.kind}.` }] },
+  );
+}
+
+export function pathOf(resource: Resource, object: ObjectId): ObjectPath {
+  return {
+    resource,
+    name: object.name,
+    ...(resource.namespaced ? { namespace: object.namespace } : {}),
+  };
+}

@@ -1,0 +1,73 @@
+import { dryRunAll } from '../../apply/run.ts';
+import { objectKey } from '../../manifest/manifest.ts';
+import { type Candidate, type Deployment, keepCandidate, type Manifests, type Trigger } from '../record.ts';
+import { combined, type DeployContext, kindsOf, planFor } from './deploy.ts';
+import { Quarantine } from './facts.ts';
+
+/**
+ * Judges a candidate before its first write: every changed object goes to the API server as a dry-run.
+ * Throws Quarantine with all errors in principle; TowpathError where this cluster, as it is now, refuses.
+ * Returns the keys of objects that cannot be asked about before their prerequisites are there.
+ */
+export async function judge(context: DeployContext, candidate: Candidate, manifests: Manifests): Promise<string[]> {
+  const { access, inventory, record, signal } = context;
+  await inventory.ensure(kindsOf([...manifests.objects, ...record.applied.values()]), access.as, signal);
+  const { apply } = planFor(context, manifests.objects);
+  const { refusals, deferred } = await dryRunAll(access, apply, manifests.objects);
+  const inPrinciple = refusals.filter((refusal) => refusal.verdict === 'Principle');
+  if (inPrinciple.length > 0) {
+    const all = combined(inPrinciple, 'nothing was applied');
+    throw new Quarantine({ revision: candidate.revision, candidate: candidate.id }, all);
+  }
+  const ofState = refusals.filter((refusal) => refusal.verdict === 'State');
+  if (ofState.length > 0) throw combined(ofState, 'nothing was applied');
+  return deferred.map((one) => objectKey(one.manifest));
+}
+
+/**
+ * Begins a deployment: what it is about to write, and the manifests, are recorded before the first write.
+ * One that it overtakes ends as Superseded.
+ */
+export async function begin(
+  context: DeployContext,
+  candidate: Candidate,
+  manifests: Manifests,
+  details: { trigger: Trigger; deferred: string[]; lastId: number; generation: number },
+): Promise<Deployment> {
+  const { record, store, signal } = context;
+  const before = record.deployment;
+  const now = context.now().toISOString();
+  if (before !== undefined && before.outcome === undefined) {
+    record.ended = [...record.ended, { ...before, outcome: 'Superseded' as const, finishedAt: now }].slice(-20);
+  }
+  const deployment: Deployment = {
+    id: Math.max(details.lastId, before?.id ?? 0) + 1,
+    candidate,
+    trigger: details.trigger,
+    startedAt: now,
+    install: record.applied.size === 0 && before === undefined,
+    hooks: [],
+    generation: details.generation,
+    deferred: details.deferred,
+    applied: false,
+  };
+  record.deployment = deployment;
+  delete record.pending;
+  record.kinds = unionOfKinds(record.kinds, manifests);
+  keepCandidate(record, candidate);
+  await store.save(record, { accepted: { id: candidate.id, manifests }, signal });
+  return deployment;
+}
+
+/** Keeps an accepted candidate that waits to be asked for (mode Manual): its bytes are decided now. */
+export async function park(context: DeployContext, candidate: Candidate, manifests: Manifests): Promise<void> {
+  const { record, store, signal } = context;
+  if (record.pending?.id === candidate.id) return;
+  record.pending = candidate;
+  keepCandidate(record, candidate);
+  await store.save(record, { accepted: { id: candidate.id, manifests }, signal });
+}
+
+function unionOfKinds(known: readonly { group: string; kind: string; namespace: string }[], manifests: Manifests) {
+  return kindsOf([...known.map((kind) => ({ ...kind, name: '' })), ...manifests.objects, ...manifests.hooks]);
+}

@@ -1,0 +1,359 @@
+import { isDeepStrictEqual } from 'node:util';
+import { type Application, type ApplicationStatus, parseApplication } from '../../api/v1alpha1/application.ts';
+import { setConditions } from '../../api/v1alpha1/conditions.ts';
+import { API_VERSION, FINALIZER, GROUP, VERSION } from '../../api/v1alpha1/names.ts';
+import { hasInexactNumber, valuesText } from '../../api/v1alpha1/values-text.ts';
+import type { KubeClient, KubeObject } from '../../kube/client.ts';
+import type { Discovery } from '../../kube/discovery.ts';
+import { isConflict, isNotFound } from '../../kube/errors.ts';
+import type { EventRecorder } from '../../kube/events.ts';
+import type { WatchEvent } from '../../kube/list-watch.ts';
+import type { Renderer } from '../../render/renderer.ts';
+import type { Sources } from '../../source/sources.ts';
+import { Inventory } from '../inventory.ts';
+import { mergePatchBetween } from '../merge-patch.ts';
+import { Interrupted, Queue } from '../queue.ts';
+import { targetId } from '../record.ts';
+import { RecordStore } from '../record-store.ts';
+import type { Facts } from './facts.ts';
+import { finalize } from './finalize.ts';
+import { type Parts, reconcile, type Session, targetOf } from './reconcile.ts';
+import { References } from './references.ts';
+import { settle } from './settle.ts';
+import { WantedCandidates } from './wanted.ts';
+
+export const APPLICATIONS = { group: GROUP, version: VERSION, plural: 'applications' };
+
+export interface ControllerOptions {
+  client: KubeClient;
+  discovery: Discovery;
+  sources: Sources;
+  renderer: Renderer;
+  events: EventRecorder;
+  /** Namespace of the target records. */
+  namespace: string;
+  installation: string;
+  impersonate: boolean;
+  random(): number;
+  /** Told of what no status can say: a defect, or an API server that refuses the status itself. */
+  onFault(application: string, error: unknown): void;
+  onReconciled?(application: string, seconds: number): void;
+}
+
+/** How many Applications are worked on at once; those that wait longer than a second lend their place on. */
+const CONCURRENCY = 32;
+const LEND_AFTER_MS = 1_000;
+/** A sync that takes longer says so in the status; shorter ones write their status once, at the end. */
+const TELL_AFTER_MS = 3_000;
+
+interface Known {
+  object: KubeObject;
+  /** Undefined where it cannot be read as an Application. */
+  application: Application | undefined;
+  errors: string[];
+}
+
+/** Follows the Applications, and works on them one by one while this process leads. */
+export class ApplicationController {
+  readonly #options: ControllerOptions;
+  readonly #parts: Parts;
+  readonly #known = new Map<string, Known>();
+  readonly #sessions = new Map<string, Session>();
+  readonly #byTarget = new Map<string, string>();
+  readonly #dependents = new Map<string, Set<string>>();
+  readonly #references: References;
+  #queue: Queue | undefined;
+
+  constructor(options: ControllerOptions) {
+    this.#options = options;
+    const { client, discovery } = options;
+    const wake = (key: string) => this.#queue?.add(key, { interrupt: true });
+    this.#references = new References(client, wake);
+    this.#parts = {
+      client,
+      discovery,
+      store: new RecordStore(client, options.namespace, options.installation),
+      inventory: new Inventory({
+        client,
+        discovery,
+        onChange: (id) => {
+          const key = this.#byTarget.get(id);
+          if (key !== undefined) this.#queue?.add(key);
+        },
+      }),
+      wanted: new WantedCandidates({ ...options, references: this.#references, onChange: wake }),
+      installation: options.installation,
+      impersonate: options.impersonate,
+      lookup: (namespace, name) => this.#known.get(`${namespace}/${name}`)?.application,
+      random: options.random,
+    };
+  }
+
+  get size(): number {
+    return this.#known.size;
+  }
+
+  get objects(): number {
+    return this.#parts.inventory.size;
+  }
+
+  get depth(): number {
+    return this.#queue?.depth ?? 0;
+  }
+
+  /** Begins to work: reads the records that the leader before wrote, then looks at every Application. */
+  async lead(signal: AbortSignal): Promise<void> {
+    await this.#parts.store.load(signal);
+    signal.throwIfAborted();
+    this.#sessions.clear();
+    this.#queue = new Queue({
+      work: (key, workSignal) => this.#work(key, workSignal),
+      concurrency: CONCURRENCY,
+      lendAfterMs: LEND_AFTER_MS,
+      onError: (key, error) => this.#failed(key, error),
+    });
+    for (const key of this.#known.keys()) this.#queue.add(key);
+  }
+
+  /** Ends all work under way; the watches go on. */
+  async follow(): Promise<void> {
+    const queue = this.#queue;
+    this.#queue = undefined;
+    await queue?.stop();
+  }
+
+  async stop(): Promise<void> {
+    await this.follow();
+    await Promise.all([this.#references.stop(), this.#parts.inventory.stop()]);
+  }
+
+  /** Takes in an event of the watch on Applications. */
+  onEvent(event: WatchEvent<KubeObject>): void {
+    const key = `${event.namespace}/${event.name}`;
+    if (event.type === 'Deleted') {
+      this.#forget(key);
+      this.#queue?.add(key, { interrupt: true });
+      return;
+    }
+    const before = this.#known.get(key);
+    if (before !== undefined && isNewer(before.object, event.object)) return;
+    this.#learn(key, event.object);
+    if (before === undefined || asksForWork(before.object, event.object)) this.#queue?.add(key, { interrupt: true });
+  }
+
+  #learn(key: string, object: KubeObject): void {
+    const parsed = parseApplication({ apiVersion: API_VERSION, kind: 'Application', ...object });
+    const before = this.#known.get(key)?.application;
+    const application = parsed.ok ? parsed.application : undefined;
+    this.#known.set(key, { object, application, errors: parsed.ok ? [] : parsed.errors });
+    if (application === undefined) return;
+    this.#byTarget.set(targetId(this.#options.installation, targetOf(application)), key);
+    for (const { name } of before?.spec.dependsOn ?? []) this.#dependents.get(`${application.metadata.namespace}/${name}`)?.delete(key);
+    for (const { name } of application.spec.dependsOn ?? []) {
+      const other = `${application.metadata.namespace}/${name}`;
+      const dependents = this.#dependents.get(other) ?? new Set();
+      dependents.add(key);
+      this.#dependents.set(other, dependents);
+    }
+    if (readiness(before) !== readiness(application)) this.#wakeDependents(key);
+  }
+
+  #wakeDependents(key: string): void {
+    for (const dependent of this.#dependents.get(key) ?? []) this.#queue?.add(dependent);
+  }
+
+  #forget(key: string): void {
+    const known = this.#known.get(key);
+    this.#known.delete(key);
+    this.#sessions.delete(key);
+    this.#parts.wanted.forget(key);
+    if (known?.application !== undefined) this.#byTarget.delete(targetId(this.#options.installation, targetOf(known.application)));
+    this.#wakeDependents(key);
+  }
+
+  async #work(key: string, signal: AbortSignal): Promise<void> {
+    const known = this.#known.get(key);
+    if (known === undefined) return;
+    const started = performance.now();
+    const { application } = known;
+    if (application === undefined) await this.#tellInvalid(known, signal);
+    else if (application.metadata.deletionTimestamp !== undefined) await this.#finalize(key, application, signal);
+    else await this.#reconcile(key, known.object, application, signal);
+    this.#options.onReconciled?.(key, (performance.now() - started) / 1000);
+  }
+
+  async #reconcile(key: string, object: KubeObject, application: Application, signal: AbortSignal): Promise<void> {
+    if (!application.metadata.finalizers.includes(FINALIZER)) {
+      await this.#setFinalizers(key, application, [...application.metadata.finalizers, FINALIZER], signal);
+      const current = this.#known.get(key)?.application;
+      if (current === undefined) return;
+      application = current;
+    }
+    const session = this.#sessions.get(key) ?? { kept: [] };
+    this.#sessions.set(key, session);
+    const values = await this.#exactValues(object, application, signal);
+    let tell: NodeJS.Timeout | undefined;
+    let telling: Promise<void> = Promise.resolve();
+    const onFacts = (facts: Facts) => {
+      tell = setTimeout(() => {
+        telling = this.#write(key, application, facts, signal).catch(() => undefined);
+      }, TELL_AFTER_MS);
+    };
+    try {
+      const { facts, requeueAt } = await reconcile(this.#parts, { application, values, session, signal, onFacts });
+      clearTimeout(tell);
+      await telling;
+      await this.#write(key, this.#known.get(key)?.application ?? application, facts, signal);
+      if (requeueAt !== undefined) this.#queue?.addAfter(key, Math.max(0, requeueAt.getTime() - this.#options.client.now().getTime()) + 5);
+    } finally {
+      clearTimeout(tell);
+    }
+  }
+
+  /** Numbers that JSON.parse cannot hold are read again, from the text that the API server sends. */
+  async #exactValues(object: KubeObject, application: Application, signal: AbortSignal): Promise<string | undefined> {
+    const { values } = application.spec.helm ?? {};
+    if (values === undefined) return undefined;
+    if (!hasInexactNumber(values)) return JSON.stringify(values);
+    const { name, namespace } = application.metadata;
+    const text = await this.#options.client.getText({ resource: APPLICATIONS, namespace, name }, { signal });
+    return valuesText(text) ?? JSON.stringify((object as { spec?: { helm?: { values?: unknown } } }).spec?.helm?.values);
+  }
+
+  async #finalize(key: string, application: Application, signal: AbortSignal): Promise<void> {
+    if (!application.metadata.finalizers.includes(FINALIZER)) return;
+    const finalized = await finalize(this.#parts, application, signal);
+    if (finalized.state === 'Gone') {
+      this.#parts.wanted.forget(key);
+      const rest = application.metadata.finalizers.filter((finalizer) => finalizer !== FINALIZER);
+      await this.#setFinalizers(key, application, rest, signal);
+      return;
+    }
+    await this.#writeDeleting(key, application, { reason: 'Deleting', message: finalized.message, isStalled: false }, signal);
+  }
+
+  async #writeDeleting(
+    key: string,
+    application: Application,
+    told: { reason: string; message: string; isStalled: boolean },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { generation } = application.metadata;
+    const now = `${this.#options.client.now().toISOString().slice(0, 19)}Z`;
+    const { reason, message } = told;
+    const status: ApplicationStatus = {
+      ...application.status,
+      observedGeneration: generation,
+      sync: told.isStalled ? 'Blocked' : 'Syncing',
+      conditions: setConditions(
+        application.status?.conditions ?? [],
+        [
+          { type: 'Ready', status: 'False', reason, message: message.slice(0, 250) },
+          { type: told.isStalled ? 'Stalled' : 'Reconciling', status: 'True', reason, message: message.slice(0, 250) },
+        ],
+        generation,
+        now,
+      ),
+    };
+    await this.#patchStatus(key, application, status, signal);
+  }
+
+  async #tellInvalid(known: Known, signal: AbortSignal): Promise<void> {
+    const { object, errors } = known;
+    const { name, namespace = '', generation = 0 } = object.metadata;
+    const message = `The Application cannot be read: ${errors.join('; ')}`.slice(0, 250);
+    const previous = (object['status'] ?? {}) as ApplicationStatus;
+    const now = `${this.#options.client.now().toISOString().slice(0, 19)}Z`;
+    const judged = [
+      { type: 'Ready', status: 'False' as const, reason: 'InvalidSpec', message },
+      { type: 'Stalled', status: 'True' as const, reason: 'InvalidSpec', message },
+    ];
+    const conditions = setConditions(Array.isArray(previous.conditions) ? previous.conditions : [], judged, generation, now);
+    if (isDeepStrictEqual(conditions, previous.conditions)) return;
+    const path = { resource: APPLICATIONS, namespace, name, subresource: 'status' };
+    await this.#options.client.mergePatch(path, { status: { observedGeneration: generation, conditions } }, {}, { signal });
+  }
+
+  async #write(key: string, application: Application, facts: Facts, signal: AbortSignal): Promise<void> {
+    const { status, events } = settle(facts, application.status);
+    await this.#patchStatus(key, application, status, signal);
+    const { name, namespace, uid } = application.metadata;
+    for (const event of events) {
+      this.#options.events.record({
+        regarding: { apiVersion: API_VERSION, kind: 'Application', name, namespace, uid },
+        type: event.type,
+        reason: event.reason,
+        action: 'Sync',
+        note: event.message,
+      });
+    }
+  }
+
+  /** One patch of what changed; none where nothing did. */
+  async #patchStatus(key: string, application: Application, status: ApplicationStatus, signal: AbortSignal): Promise<void> {
+    const patch = mergePatchBetween(application.status ?? {}, status);
+    if (patch === undefined) return;
+    const { name, namespace } = application.metadata;
+    try {
+      const path = { resource: APPLICATIONS, namespace, name, subresource: 'status' };
+      this.#takeIn(key, await this.#options.client.mergePatch(path, { status: patch }, {}, { signal }));
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+  }
+
+  async #setFinalizers(key: string, application: Application, finalizers: string[], signal: AbortSignal): Promise<void> {
+    const { name, namespace, resourceVersion } = application.metadata;
+    try {
+      const patch = { metadata: { resourceVersion, finalizers } };
+      this.#takeIn(key, await this.#options.client.mergePatch({ resource: APPLICATIONS, namespace, name }, patch, {}, { signal }));
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+  }
+
+  /** What a write of ours returned is newer than what the watch told last. */
+  #takeIn(key: string, object: KubeObject): void {
+    const known = this.#known.get(key);
+    if (known !== undefined && !isNewer(known.object, object)) this.#learn(key, object);
+  }
+
+  #failed(key: string, error: unknown): void {
+    if (error instanceof Interrupted) return;
+    const known = this.#known.get(key);
+    if (isConflict(error)) {
+      const record = known?.application === undefined ? undefined : this.#parts.store.get(targetId(this.#options.installation, targetOf(known.application)));
+      const reload = record === undefined ? Promise.resolve() : this.#parts.store.reload(record);
+      void reload.catch(() => undefined).then(() => this.#queue?.addAfter(key, 200));
+      return;
+    }
+    this.#options.onFault(key, error);
+    this.#queue?.addAfter(key, 2_000 + 3_000 * this.#options.random());
+    if (known?.application?.metadata.deletionTimestamp !== undefined) {
+      const message = `Deleting: ${error instanceof Error ? error.message : String(error)}`;
+      void this.#writeDeleting(key, known.application, { reason: 'DeletionFailed', message, isStalled: true }, AbortSignal.timeout(10_000)).catch(() => undefined);
+    }
+  }
+}
+
+function readiness(application: Application | undefined): string {
+  const ready = application?.status?.conditions?.find((condition) => condition.type === 'Ready');
+  return `${ready?.status} ${application?.status?.observedGeneration === application?.metadata.generation}`;
+}
+
+function isNewer(known: KubeObject, than: KubeObject): boolean {
+  const left = known.metadata.resourceVersion;
+  const right = than.metadata.resourceVersion;
+  if (known.metadata.uid !== than.metadata.uid) return false;
+  return left.length !== right.length ? left.length > right.length : left > right;
+}
+
+/** Whether an event is more than the echo of our own status. */
+function asksForWork(before: KubeObject, after: KubeObject): boolean {
+  const relevant = ({ metadata }: KubeObject) => [metadata.uid, metadata.generation, metadata.deletionTimestamp, metadata.finalizers, ours(metadata.annotations)];
+  return !isDeepStrictEqual(relevant(before), relevant(after));
+}
+
+function ours(annotations: Record<string, string> | undefined) {
+  return Object.entries(annotations ?? {}).filter(([name]) => name.startsWith(`${GROUP}/`));
+}

@@ -1,0 +1,306 @@
+import { createHash } from 'node:crypto';
+import { TowpathError } from '../../api/errors.ts';
+import { classify, type Refusal } from '../../apply/classify.ts';
+import { cleanUpHook, hookName, hooksFor, runHook } from '../../apply/hooks.ts';
+import { pruneObject } from '../../apply/prune.ts';
+import { applyAll, dryRunAll, inParallel } from '../../apply/run.ts';
+import type { TargetAccess } from '../../apply/target.ts';
+import { describeObject, type HookEvent, type Manifest, type ObjectId, objectKey } from '../../manifest/manifest.ts';
+import { ignoredPaths, type IgnoreRule } from '../../plan/ignore.ts';
+import { deletionWaves, waves } from '../../plan/order.ts';
+import { idOf, type KeptObject, type Plan, type PlannedApply, plan } from '../../plan/plan.ts';
+import type { Inventory, ObservedObject, WatchedKind } from '../inventory.ts';
+import { type Deployment, type Manifests, targetId, targetName, type TargetRecord } from '../record.ts';
+import type { RecordStore } from '../record-store.ts';
+import type { Drift } from './facts.ts';
+import { worstHealth } from './health.ts';
+
+/** What of the spec decides how objects are sent. */
+export interface DeploySettings {
+  prune: boolean;
+  repair: boolean;
+  adopt: boolean;
+  ignore: readonly IgnoreRule[];
+  /** Digest that a person consented to prune; undefined: none. */
+  consent: string | undefined;
+  timeoutMs: number;
+}
+
+export interface DeployContext {
+  access: TargetAccess;
+  store: RecordStore;
+  inventory: Inventory;
+  installation: string;
+  record: TargetRecord;
+  settings: DeploySettings;
+  now(): Date;
+  signal: AbortSignal;
+}
+
+/** How far a deployment is. */
+export type Progress =
+  | { state: 'Done' }
+  /** Everything was sent; health decides. */
+  | { state: 'Waiting'; message: string; deadline: Date }
+  | { state: 'TimedOut'; message: string }
+  | { state: 'PruneHeld'; digest: string; objects: ObjectId[] }
+  | { state: 'Drifted' };
+
+export interface Advance {
+  progress: Progress;
+  kept: KeptObject[];
+  drift?: Drift;
+  repaired: ObjectId[];
+}
+
+/** Digest of the settings that decide what is sent; another one asks for a new look at every object. */
+export function settingsDigest(settings: DeploySettings): string {
+  return createHash('sha256')
+    .update(JSON.stringify([settings.prune, settings.adopt, settings.ignore]))
+    .digest('hex')
+    .slice(0, 16);
+}
+
+export function idOfTarget(context: DeployContext): string {
+  return targetId(context.installation, context.record.target);
+}
+
+export function planFor(context: DeployContext, desired: readonly Manifest[]): Plan {
+  const { record, settings } = context;
+  return plan({
+    targetId: idOfTarget(context),
+    targetName: targetName(record.target),
+    desired,
+    applied: record.applied,
+    live: context.inventory.of(idOfTarget(context)),
+    prune: settings.prune,
+    ignorePaths: ignoredPaths(settings.ignore, desired),
+  });
+}
+
+/** The kinds a candidate has, with their namespaces. */
+export function kindsOf(objects: Iterable<ObjectId>): WatchedKind[] {
+  const kinds = new Map<string, WatchedKind>();
+  for (const { group, kind, namespace } of objects) kinds.set(`${group}/${kind}/${namespace}`, { group, kind, namespace });
+  return [...kinds.values()];
+}
+
+/**
+ * Whether everything is as it was last applied, told from the record and the watches alone: no manifest is
+ * read, nothing is asked of the API server.
+ */
+export function isUndisturbed(context: DeployContext): boolean {
+  const { record, settings } = context;
+  const { deployment } = record;
+  if (deployment === undefined || !deployment.applied || record.settings !== settingsDigest(settings)) return false;
+  const live = context.inventory.of(idOfTarget(context));
+  for (const [key, applied] of record.applied) {
+    const observed = live.get(key);
+    if (observed === undefined || observed.deleting || observed.uid !== applied.uid) return false;
+    if (observed.entry?.hash !== applied.entry.hash || observed.entry.time !== applied.entry.time) return false;
+  }
+  for (const [key, observed] of live) if (!record.applied.has(key) && !observed.deleting && !observed.hook) return false;
+  return true;
+}
+
+/** Brings the cluster to the deployment's manifests, as far as it gets without waiting for health. */
+export async function advance(context: DeployContext, deployment: Deployment, manifests: Manifests): Promise<Advance> {
+  const result: Advance = { progress: { state: 'Done' }, kept: [], repaired: [] };
+  const isFirst = !deployment.applied;
+  if (!isFirst) {
+    const drift = driftIn(context, planFor(context, manifests.objects));
+    if (drift !== undefined) result.drift = drift;
+    if (drift !== undefined && !context.settings.repair) {
+      result.kept = planFor(context, manifests.objects).kept;
+      result.progress = { state: 'Drifted' };
+      return result;
+    }
+  }
+  if (isFirst) await runHooks(context, deployment, manifests, deployment.install ? 'pre-install' : 'pre-upgrade');
+  const waiting = await applyWaves(context, deployment, manifests, result);
+  if (waiting !== undefined) {
+    result.progress = waiting;
+    return result;
+  }
+  if (isFirst) await runHooks(context, deployment, manifests, deployment.install ? 'post-install' : 'post-upgrade');
+  await prune(context, deployment, manifests, result);
+  return result;
+}
+
+async function applyWaves(
+  context: DeployContext,
+  deployment: Deployment,
+  manifests: Manifests,
+  result: Advance,
+): Promise<Progress | undefined> {
+  const { record } = context;
+  const ordered = waves(manifests.objects);
+  let isChanged = false;
+  const save = async () => {
+    if (!isChanged) return;
+    isChanged = false;
+    await context.store.save(record, { signal: context.signal });
+  };
+  for (const [index, stages] of ordered.entries()) {
+    for (const stage of stages) {
+      const keys = new Set(stage.map(objectKey));
+      const planned = planFor(context, manifests.objects).apply.filter((one) => keys.has(objectKey(one.manifest)));
+      if (planned.length === 0) continue;
+      await askDeferred(context, planned, manifests);
+      await context.inventory.ensure(kindsOf(stage), context.access.as, context.signal);
+      const refusals = await applyAll(context.access, planned, (applied) => {
+        record.applied.set(objectKey(applied), applied);
+        isChanged = true;
+      });
+      for (const one of planned) if (one.reason === 'Drift') result.repaired.push(idOf(one.manifest));
+      if (refusals.length > 0) {
+        await save();
+        throw combined(refusals, `${planned.length - refusals.length} of ${planned.length} objects were applied`);
+      }
+      await awaitEstablished(context, stage);
+    }
+    if (!deployment.applied) {
+      const waiting = awaitHealth(context, deployment, stages.flat());
+      if (waiting !== undefined) {
+        await save();
+        return waiting;
+      }
+    }
+    if (index === ordered.length - 1) await save();
+  }
+  return undefined;
+}
+
+/** Objects whose prerequisites came with the candidate are asked about now, just before they are sent. */
+async function askDeferred(context: DeployContext, planned: PlannedApply[], manifests: Manifests): Promise<void> {
+  const deferred = planned.filter((one) => context.record.deployment?.deferred?.includes(objectKey(one.manifest)));
+  if (deferred.length === 0) return;
+  const { refusals } = await dryRunAll(context.access, deferred, manifests.objects);
+  const decided = refusals.filter((refusal) => refusal.verdict !== 'Undecided');
+  if (decided.length > 0) throw combined(decided, 'nothing of this wave was applied');
+}
+
+/** A namespace that exists and a kind that is served: what the next stage needs, waited for at most 30 s. */
+async function awaitEstablished(context: DeployContext, stage: readonly Manifest[]): Promise<void> {
+  const definitions = stage.filter((manifest) => manifest.kind === 'CustomResourceDefinition');
+  if (definitions.length === 0) return;
+  const id = idOfTarget(context);
+  const pending = () => definitions.filter((one) => context.inventory.of(id).get(objectKey(one))?.health.state !== 'Healthy');
+  const limit = AbortSignal.timeout(30_000);
+  const signal = AbortSignal.any([context.signal, limit]);
+  try {
+    await context.inventory.until(id, () => pending().length === 0, signal);
+  } catch (error) {
+    if (!limit.aborted || context.signal.aborted) throw error;
+    const name = pending()[0]?.name ?? '';
+    throw new TowpathError('Time', 'KindMissing', `CustomResourceDefinition ${name} is not established after 30 s: look at its conditions; it is tried again.`);
+  }
+  context.access.discovery.invalidate();
+}
+
+/** Undefined: the objects are healthy and the next wave may begin. */
+function awaitHealth(context: DeployContext, deployment: Deployment, objects: readonly Manifest[]): Progress | undefined {
+  const live = context.inventory.of(idOfTarget(context));
+  const observed = objects.map((manifest) => live.get(objectKey(manifest)) ?? missing(manifest));
+  const worst = worstHealth(observed);
+  if (worst.state === 'Healthy' || worst.state === 'Suspended') return undefined;
+  const deadline = new Date(Date.parse(deployment.startedAt) + context.settings.timeoutMs);
+  const message = worst.message ?? `Waiting for ${observed.length} objects to become healthy.`;
+  if (context.now() < deadline) return { state: 'Waiting', message, deadline };
+  return { state: 'TimedOut', message };
+}
+
+function missing(manifest: Manifest): Pick<ObservedObject, 'health'> & ObjectId {
+  return { ...idOf(manifest), health: { state: 'Missing' } };
+}
+
+async function runHooks(context: DeployContext, deployment: Deployment, manifests: Manifests, event: HookEvent): Promise<void> {
+  for (const hook of hooksFor(manifests.hooks, event)) {
+    const name = hookName(event, hook);
+    if (!deployment.hooks.includes(name)) {
+      await runHook(context.access, hook, new Date(deployment.startedAt));
+      deployment.hooks.push(name);
+      // Recorded before the object goes: a restart in between must not run it twice.
+      await context.store.save(context.record, { signal: context.signal });
+    }
+    await cleanUpHook(context.access, hook);
+  }
+}
+
+async function prune(context: DeployContext, deployment: Deployment, manifests: Manifests, result: Advance): Promise<void> {
+  const planned = planFor(context, manifests.objects);
+  result.kept = planned.kept;
+  const isEverything = planned.prune.length > 0 && manifests.objects.length === 0;
+  if (isEverything && context.settings.consent !== planned.pruneDigest) {
+    result.progress = { state: 'PruneHeld', digest: planned.pruneDigest, objects: planned.prune.map(idOf) };
+    return;
+  }
+  const refusals = await deleteInOrder(context, planned.prune);
+  const wasApplied = deployment.applied;
+  const settings = settingsDigest(context.settings);
+  const desired = new Set(manifests.objects.map(objectKey));
+  let isChanged = planned.prune.length > 0 || !wasApplied || context.record.settings !== settings;
+  for (const key of context.record.applied.keys()) {
+    if (desired.has(key)) continue;
+    context.record.applied.delete(key);
+    isChanged = true;
+  }
+  if (refusals !== undefined) throw refusals;
+  deployment.applied = true;
+  context.record.settings = settings;
+  context.record.kinds = kindsOf([...context.record.applied.values(), ...planned.kept.map(({ object }) => object)]);
+  if (!wasApplied) {
+    deployment.outcome ??= 'Succeeded';
+    deployment.finishedAt ??= context.now().toISOString();
+  }
+  if (isChanged) await context.store.save(context.record, { signal: context.signal });
+}
+
+async function deleteInOrder(context: DeployContext, objects: Plan['prune']): Promise<Error | undefined> {
+  for (const stage of deletionWaves(objects).flat()) {
+    const failures: Error[] = [];
+    await inParallel(stage, async (live) => {
+      try {
+        await pruneObject(context.access, live);
+      } catch (error) {
+        context.signal.throwIfAborted();
+        failures.push(classify(error, 'prune', live).error);
+      }
+    });
+    if (failures[0] !== undefined) return failures[0];
+  }
+  return undefined;
+}
+
+function driftIn(context: DeployContext, planned: Plan): Drift | undefined {
+  const drifted = planned.apply.filter((one) => one.reason === 'Drift');
+  const last = drifted
+    .map((one) => ({ one, other: one.live?.lastOther }))
+    .sort((a, b) => ((a.other?.time ?? '') < (b.other?.time ?? '') ? 1 : -1))[0];
+  if (last === undefined) return undefined;
+  // A deletion, or a field taken away, leaves neither a time nor a name behind.
+  const lastAt = last.other?.time === undefined || last.other.time === '' ? `${context.now().toISOString().slice(0, 19)}Z` : last.other.time;
+  return {
+    count: drifted.length,
+    lastAt,
+    ...(last.other === undefined ? {} : { lastBy: last.other.manager }),
+    lastObject: idOf(last.one.manifest),
+  };
+}
+
+/** One error of several refusals: that whose remedy asks most of people, with all details. */
+export function combined(refusals: readonly Refusal[], how: string): TowpathError {
+  const rank = { Person: 0, Resource: 1, Time: 2 };
+  const sorted = refusals.map((refusal) => refusal.error).sort((a, b) => rank[a.remedy] - rank[b.remedy]);
+  const [first] = sorted;
+  if (first === undefined) throw new Error('no refusal to tell of');
+  const details = sorted.flatMap((error) => error.details);
+  const more = sorted.length > 1 ? ` (and ${sorted.length - 1} more; ${how})` : '';
+  return new TowpathError(first.remedy, first.reason, `${first.message}${more}`, { cause: first, details });
+}
+
+export function describeAll(objects: readonly ObjectId[]): string {
+  const [first] = objects;
+  if (first === undefined) return 'nothing';
+  return objects.length === 1 ? describeObject(first) : `${describeObject(first)} and ${objects.length - 1} more`;
+}

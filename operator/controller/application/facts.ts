@@ -1,0 +1,68 @@
+import type { TowpathError } from '../../api/errors.ts';
+import type { Application, HealthState, SyncState } from '../../api/v1alpha1/application.ts';
+import type { ErrorDetail, Remedy } from '../../api/errors.ts';
+import type { ObjectId } from '../../manifest/manifest.ts';
+import type { KeptObject } from '../../plan/plan.ts';
+import type { Candidate, Deployment } from '../record.ts';
+
+/** Where a target stands, in the words of its status. */
+export interface Standing {
+  sync: SyncState;
+  reason: string;
+  message: string;
+  /** What helps; absent where nothing is wrong. */
+  remedy?: Remedy;
+}
+
+/** A candidate that was refused, with every error. */
+export interface Rejected {
+  revision: string;
+  candidate?: string;
+  errors: readonly ErrorDetail[];
+}
+
+/** A live object that differs from what was applied because somebody changed it. */
+export interface Drift {
+  count: number;
+  lastAt: string;
+  lastBy?: string;
+  lastObject: ObjectId;
+}
+
+/** What a reconcile found out. Only `settle` turns it into status, requeue and events. */
+export interface Facts {
+  application: Application;
+  now: Date;
+  standing: Standing;
+  health: { state: HealthState; message?: string };
+  /** What the source has, whether it may run or not. */
+  source?: { revision: string; ref: string; commit?: Candidate['commit']; candidate?: string };
+  /** The Git server cannot be asked at the moment; what was accepted stays enforced (A4). */
+  sourceError?: TowpathError;
+  rejected?: Rejected;
+  /** The candidate whose objects the cluster has. */
+  running?: Candidate;
+  objects: number;
+  drift?: Drift;
+  pendingPrune?: { digest: string; objects: ObjectId[] };
+  kept: readonly KeptObject[];
+  retry?: { attempts: number; nextAt: Date };
+  handledSyncRequest?: string;
+  /** Deployments that ended, oldest first; those that the history has already are passed over. */
+  ended: readonly Deployment[];
+  /** What was done in this reconcile, for the event. */
+  done: { repaired: ObjectId[] };
+}
+
+/** A candidate refused in principle: no cluster would take it. */
+export class Quarantine extends Error {
+  readonly rejected: Rejected;
+  readonly error: TowpathError;
+
+  constructor(of: { revision: string; candidate?: string }, error: TowpathError) {
+    super(error.message);
+    this.name = 'Quarantine';
+    this.error = error;
+    this.rejected = { ...of, errors: error.details.length > 0 ? error.details : [{ message: error.message }] };
+  }
+}

@@ -1,0 +1,106 @@
+import type { KubeClient, KubeObject } from '../../kube/client.ts';
+import { ListWatch } from '../../kube/list-watch.ts';
+
+/** A Secret or ConfigMap of the Application's own namespace (S2). */
+export interface Reference {
+  kind: 'Secret' | 'ConfigMap';
+  namespace: string;
+  name: string;
+}
+
+export type ReferencedContent = ReadonlyMap<string, Uint8Array>;
+
+interface Watched {
+  watch: ListWatch<ReferencedContent>;
+  users: Set<string>;
+}
+
+interface KeyedContent extends KubeObject {
+  data?: Record<string, string>;
+  binaryData?: Record<string, string>;
+}
+
+/** Watches, by name, the Secrets and ConfigMaps that Applications refer to; nothing else of their kind. */
+export class References {
+  readonly #client: KubeClient;
+  readonly #onChange: (user: string) => void;
+  readonly #watched = new Map<string, Watched>();
+  readonly #uses = new Map<string, Set<string>>();
+
+  constructor(client: KubeClient, onChange: (user: string) => void) {
+    this.#client = client;
+    this.#onChange = onChange;
+  }
+
+  /**
+   * The contents of what a user (an Application's key) refers to, by `Kind/name`; missing ones are left out.
+   * Replaces what the user referred to before. A change, an appearance too, is told through onChange.
+   */
+  async read(user: string, references: readonly Reference[], signal: AbortSignal): Promise<Map<string, ReferencedContent>> {
+    const keys = new Set(references.map(keyOf));
+    for (const key of this.#uses.get(user) ?? []) if (!keys.has(key)) this.#release(user, key);
+    this.#uses.set(user, keys);
+    const contents = new Map<string, ReferencedContent>();
+    await Promise.all(
+      references.map(async (reference) => {
+        const { watch, users } = this.#watch(reference);
+        users.add(user);
+        await watch.whenSynced(signal);
+        const content = watch.get(reference.namespace, reference.name);
+        if (content !== undefined) contents.set(`${reference.kind}/${reference.name}`, content);
+      }),
+    );
+    return contents;
+  }
+
+  forget(user: string): void {
+    for (const key of this.#uses.get(user) ?? []) this.#release(user, key);
+    this.#uses.delete(user);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#watched.values()].map(({ watch }) => watch.stop()));
+    this.#watched.clear();
+  }
+
+  #watch(reference: Reference): Watched {
+    const key = keyOf(reference);
+    const existing = this.#watched.get(key);
+    if (existing !== undefined) return existing;
+    const users = new Set<string>();
+    const watch = new ListWatch<ReferencedContent>({
+      client: this.#client,
+      resource: { group: '', version: 'v1', plural: reference.kind === 'Secret' ? 'secrets' : 'configmaps' },
+      namespace: reference.namespace,
+      fieldSelector: `metadata.name=${reference.name}`,
+      reduce: (object) => contentOf(object, reference.kind),
+      onEvent: () => {
+        for (const user of users) this.#onChange(user);
+      },
+    });
+    const watched = { watch, users };
+    this.#watched.set(key, watched);
+    watch.start();
+    return watched;
+  }
+
+  #release(user: string, key: string): void {
+    const watched = this.#watched.get(key);
+    watched?.users.delete(user);
+    if (watched === undefined || watched.users.size > 0) return;
+    this.#watched.delete(key);
+    void watched.watch.stop();
+  }
+}
+
+function keyOf(reference: Reference): string {
+  return `${reference.kind}/${reference.namespace}/${reference.name}`;
+}
+
+function contentOf(object: KeyedContent, kind: Reference['kind']): ReferencedContent {
+  const content = new Map<string, Uint8Array>();
+  const dataEncoding = kind === 'Secret' ? 'base64' : 'utf8';
+  for (const [key, value] of Object.entries(object.data ?? {})) content.set(key, Buffer.from(value, dataEncoding));
+  for (const [key, value] of Object.entries(object.binaryData ?? {})) content.set(key, Buffer.from(value, 'base64'));
+  return content;
+}

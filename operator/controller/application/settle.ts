@@ -1,0 +1,221 @@
+import { boundStatus } from '../../api/v1alpha1/bound-status.ts';
+import type { ApplicationStatus, Condition, EnvironmentStatus, HealthState, HistoryEntry } from '../../api/v1alpha1/application.ts';
+import { setConditions } from '../../api/v1alpha1/conditions.ts';
+import { DEFAULT_ENVIRONMENT } from '../../api/v1alpha1/names.ts';
+import { describeObject } from '../../manifest/manifest.ts';
+import type { Deployment } from '../record.ts';
+import type { Facts, Standing } from './facts.ts';
+
+export interface SettledEvent {
+  type: 'Normal' | 'Warning';
+  reason: string;
+  message: string;
+}
+
+export interface Settled {
+  status: ApplicationStatus;
+  events: SettledEvent[];
+}
+
+type Judged = { ready: Pick<Condition, 'status' | 'reason' | 'message'>; reconciling: boolean; stalled: boolean };
+
+/**
+ * The table of sync × health → conditions (docs/reference/status.md). Waiting is never told as an error, an
+ * error never as waiting.
+ */
+export function judge(standing: Standing, health: { state: HealthState; message?: string | undefined }): Judged {
+  const { sync, reason, message } = standing;
+  const notReady = (why: string, text: string) => ({ status: 'False' as const, reason: why, message: text });
+  switch (sync) {
+    case 'Synced':
+      if (health.state === 'Healthy') {
+        return { ready: { status: 'True', reason: 'Synced', message }, reconciling: false, stalled: false };
+      }
+      return {
+        ready: notReady(health.state, health.message ?? message),
+        reconciling: health.state === 'Progressing',
+        stalled: false,
+      };
+    case 'Syncing':
+      return { ready: notReady(reason, message), reconciling: true, stalled: false };
+    case 'Blocked':
+      return { ready: notReady(reason, message), reconciling: standing.remedy !== 'Person', stalled: standing.remedy === 'Person' };
+    case 'Quarantined':
+    case 'Failed':
+      return { ready: notReady(reason, message), reconciling: false, stalled: true };
+    case 'OutOfSync':
+    case 'Suspended':
+      return { ready: notReady(reason, message), reconciling: false, stalled: false };
+  }
+}
+
+/** Turns the facts of a reconcile into the status and what is told about the change. Pure. */
+export function settle(facts: Facts, previous: ApplicationStatus | undefined): Settled {
+  const { application, standing, health } = facts;
+  const now = seconds(facts.now);
+  const judged = judge(standing, health);
+  const unreachable = facts.sourceError !== undefined && standing.sync === 'Synced';
+  const ready = unreachable ? { ...judged.ready, message: `${judged.ready.message} ${facts.sourceError?.message ?? ''}`.trim() } : judged.ready;
+  const environment = settleEnvironment(facts, previous?.environments?.[0], now);
+  const isReady = ready.status === 'True';
+  const status: ApplicationStatus = {
+    observedGeneration: application.metadata.generation,
+    conditions: setConditions(
+      previous?.conditions ?? [],
+      [
+        { type: 'Ready', ...ready },
+        ...(judged.reconciling || unreachable
+          ? [{ type: 'Reconciling', status: 'True' as const, reason: unreachable ? (facts.sourceError?.reason ?? '') : ready.reason, message: ready.message }]
+          : []),
+        ...(judged.stalled ? [{ type: 'Stalled', status: 'True' as const, reason: ready.reason, message: ready.message }] : []),
+      ],
+      application.metadata.generation,
+      now,
+    ),
+    sync: standing.sync,
+    health: health.state,
+    summary: { ...revisionSummary(facts), environments: `${isReady ? 1 : 0}/1` },
+    environments: [environment],
+  };
+  const source = settleSource(facts, previous?.source);
+  if (source !== undefined) status.source = source;
+  const handled = facts.handledSyncRequest ?? previous?.handledSyncRequest;
+  if (handled !== undefined) status.handledSyncRequest = handled;
+  if (facts.retry !== undefined) status.retry = { attempts: facts.retry.attempts, nextAt: seconds(facts.retry.nextAt) };
+  if (facts.rejected !== undefined) {
+    const { revision, candidate, errors } = facts.rejected;
+    status.quarantine = {
+      revision,
+      ...(candidate === undefined ? {} : { candidate }),
+      errors: errors.map((error) => ({ environment: DEFAULT_ENVIRONMENT, ...error })),
+      total: errors.length,
+    };
+  }
+  if (facts.kept.length > 0) {
+    status.kept = facts.kept.map(({ object, reason }) => ({ object, reason }));
+    status.keptTotal = facts.kept.length;
+  }
+  const bounded = boundStatus(status);
+  return { status: bounded, events: events(facts, bounded, previous) };
+}
+
+function settleSource(facts: Facts, previous: ApplicationStatus['source']): ApplicationStatus['source'] {
+  if (facts.source === undefined) return previous;
+  const { revision, ref, commit, candidate } = facts.source;
+  const known = commit ?? (previous?.revision === revision ? previous : undefined);
+  return {
+    revision,
+    ...(candidate === undefined ? {} : { candidate }),
+    ...(ref === '' ? {} : { ref }),
+    ...(known?.message === undefined ? {} : { message: known.message }),
+    ...(known?.author === undefined ? {} : { author: known.author }),
+    ...(known?.committedAt === undefined ? {} : { committedAt: known.committedAt }),
+  };
+}
+
+function settleEnvironment(facts: Facts, previous: EnvironmentStatus | undefined, now: string): EnvironmentStatus {
+  const { standing, health, running, drift, pendingPrune } = facts;
+  const history = mergeHistory(facts, previous?.history ?? []);
+  const newest = history[0];
+  const became = standing.sync === 'Synced' && (previous?.sync !== 'Synced' || newest?.id !== previous.history?.[0]?.id);
+  const lastSyncedAt = became ? now : previous?.lastSyncedAt;
+  const environment: EnvironmentStatus = {
+    name: DEFAULT_ENVIRONMENT,
+    sync: standing.sync,
+    health: health.state,
+    message: health.state === 'Healthy' || standing.sync !== 'Synced' ? standing.message : (health.message ?? standing.message),
+    objects: facts.objects,
+  };
+  if (running === undefined) {
+    const { revision, digest, chart, appVersion } = previous ?? {};
+    if (revision !== undefined) Object.assign(environment, { revision, digest, chart, appVersion });
+  } else {
+    environment.revision = running.revision;
+    environment.digest = running.digest;
+    if (running.chart !== undefined) environment.chart = running.chart;
+    if (running.appVersion !== undefined) environment.appVersion = running.appVersion;
+  }
+  if (facts.source !== undefined) environment.desiredRevision = facts.source.revision;
+  else if (previous?.desiredRevision !== undefined) environment.desiredRevision = previous.desiredRevision;
+  if (drift !== undefined) {
+    environment.drift = {
+      count: drift.count,
+      lastAt: drift.lastAt,
+      lastObject: describeObject(drift.lastObject),
+      ...(drift.lastBy === undefined ? {} : { lastBy: drift.lastBy }),
+    };
+  } else if (previous?.drift !== undefined) environment.drift = { ...previous.drift, count: 0 };
+  if (pendingPrune !== undefined) {
+    environment.pendingPrune = { digest: pendingPrune.digest, count: pendingPrune.objects.length, objects: pendingPrune.objects };
+  }
+  if (lastSyncedAt !== undefined) environment.lastSyncedAt = lastSyncedAt;
+  if (standing.sync === 'Blocked') environment.blockedBy = [{ reason: standing.reason, message: standing.message }];
+  if (history.length > 0) environment.history = history;
+  return environment;
+}
+
+/** Newest first; an id that is there already is not told twice (D7). */
+function mergeHistory(facts: Facts, previous: HistoryEntry[]): HistoryEntry[] {
+  const known = new Set(previous.map((entry) => entry.id));
+  const added = facts.ended.filter((deployment) => deployment.outcome !== undefined && !known.has(deployment.id)).map(historyEntry);
+  return [...previous, ...added].sort((a, b) => b.id - a.id).slice(0, facts.application.spec.revisionHistoryLimit);
+}
+
+function historyEntry(deployment: Deployment): HistoryEntry {
+  const { candidate } = deployment;
+  return {
+    id: deployment.id,
+    revision: candidate.revision,
+    candidate: candidate.id,
+    ...(candidate.ref === '' ? {} : { ref: candidate.ref }),
+    ...(candidate.chart === undefined ? {} : { chart: candidate.chart }),
+    ...(candidate.appVersion === undefined ? {} : { appVersion: candidate.appVersion }),
+    digest: candidate.digest,
+    ...(deployment.outcome === undefined ? {} : { outcome: deployment.outcome }),
+    trigger: deployment.trigger,
+    startedAt: deployment.startedAt,
+    ...(deployment.finishedAt === undefined ? {} : { finishedAt: deployment.finishedAt }),
+    ...(deployment.message === undefined ? {} : { message: deployment.message }),
+  };
+}
+
+/** `main@4f2c81a`, a tag's name, or 7 digits. */
+export function shortRevision(revision: string, ref: string): string {
+  const digits = revision.slice(0, 7);
+  if (ref.startsWith('refs/heads/')) return `${ref.slice('refs/heads/'.length)}@${digits}`;
+  if (ref.startsWith('refs/tags/')) return ref.slice('refs/tags/'.length);
+  return digits;
+}
+
+function revisionSummary(facts: Facts): { revision?: string } {
+  const known = facts.source ?? facts.running;
+  return known === undefined ? {} : { revision: shortRevision(known.revision, known.ref) };
+}
+
+/** Told only when it changed, so that a flapping object or a resync floods nothing (A14). */
+function events(facts: Facts, status: ApplicationStatus, previous: ApplicationStatus | undefined): SettledEvent[] {
+  const told: SettledEvent[] = [];
+  const before = new Set(previous?.environments?.[0]?.history?.map((entry) => entry.id));
+  for (const entry of status.environments?.[0]?.history ?? []) {
+    if (before.has(entry.id) || entry.outcome === undefined) continue;
+    const what = `Revision ${shortRevision(entry.revision, entry.ref ?? '')}`;
+    if (entry.outcome === 'Succeeded') told.push({ type: 'Normal', reason: 'Synced', message: `${what} is deployed and healthy.` });
+    else if (entry.outcome === 'Superseded') told.push({ type: 'Normal', reason: 'Superseded', message: `${what} was overtaken before it was healthy.` });
+  }
+  const ready = status.conditions?.find((condition) => condition.type === 'Ready');
+  const readyBefore = previous?.conditions?.find((condition) => condition.type === 'Ready');
+  const isProblem = facts.standing.remedy === 'Person' || ['Quarantined', 'Failed'].includes(facts.standing.sync) || ready?.reason === 'Degraded';
+  if (isProblem && ready !== undefined && (ready.reason !== readyBefore?.reason || ready.message !== readyBefore.message)) {
+    told.push({ type: 'Warning', reason: ready.reason, message: ready.message });
+  }
+  for (const object of facts.done.repaired.slice(0, 5)) {
+    const by = facts.drift?.lastBy === undefined ? '' : ` after a change by ${facts.drift.lastBy}`;
+    told.push({ type: 'Normal', reason: 'DriftRepaired', message: `${describeObject(object)} was put back to what Git says${by}.` });
+  }
+  return told.reverse();
+}
+
+/** Kubernetes' own times have whole seconds. */
+function seconds(time: Date): string {
+  return `${time.toISOString().slice(0, 19)}Z`;
+}

@@ -1,0 +1,270 @@
+import { createHash } from 'node:crypto';
+import { TowpathError } from '../../api/errors.ts';
+import type { Application } from '../../api/v1alpha1/application.ts';
+import { LABEL_TARGET } from '../../api/v1alpha1/names.ts';
+import { parseDuration } from '../../api/v1alpha1/duration.ts';
+import type { Discovery } from '../../kube/discovery.ts';
+import { canonicalJson, type Json, parseExact } from '../../manifest/exact-json.ts';
+import type { Rendered, Renderer, RenderRequest } from '../../render/renderer.ts';
+import { parseCredential } from '../../source/credential.ts';
+import type { Access, Repository, Resolved, Sources } from '../../source/sources.ts';
+import type { Tree } from '../../source/tree.ts';
+import { type Candidate, type Manifests, manifestsDigest, targetName, type TargetName } from '../record.ts';
+import { Quarantine } from './facts.ts';
+import type { Reference, ReferencedContent, References } from './references.ts';
+
+export interface WantedOptions {
+  sources: Sources;
+  renderer: Renderer;
+  references: References;
+  discovery: Discovery;
+  onChange(application: string): void;
+}
+
+/** What the Application asks for at the moment. */
+export interface Wanted {
+  candidate: Candidate;
+  /** Present where it was rendered just now; else the record keeps them. */
+  manifests?: Manifests;
+  resolved: Resolved;
+}
+
+/** A render that failed; it is not tried again before one of its inputs changes. */
+interface Failure {
+  request: string;
+  revision: string;
+  discovery: number;
+  error: Quarantine;
+}
+
+interface Subscription {
+  access: string;
+  interval: number;
+  repository: Repository;
+}
+
+export interface WantedInput {
+  /** `<namespace>/<name>` */
+  key: string;
+  application: Application;
+  target: TargetName;
+  targetId: string;
+  /** Exact JSON text of spec.helm.values. */
+  values: string | undefined;
+  /** Candidates whose manifests are kept. */
+  known: readonly Candidate[];
+  /** The revision and candidate that the status names: they outlive a restart. */
+  settled: { revision?: string | undefined; candidate?: string | undefined };
+  /** A request to look now; asked once for each value. */
+  lookNow: string | undefined;
+}
+
+/** Resolves the source and renders it: Git and the engine are asked only when an input changed. */
+export class WantedCandidates {
+  readonly #options: WantedOptions;
+  readonly #subscriptions = new Map<string, Subscription>();
+  readonly #failures = new Map<string, Failure>();
+  readonly #looked = new Map<string, string>();
+  #discovery = 0;
+
+  constructor(options: WantedOptions) {
+    this.#options = options;
+    // A kind that appeared may be what a refused candidate lacked.
+    options.discovery.onChange(() => {
+      this.#discovery += 1;
+      for (const key of this.#failures.keys()) options.onChange(key);
+    });
+  }
+
+  forget(key: string): void {
+    this.#options.sources.unwatch(key);
+    this.#options.references.forget(key);
+    this.#subscriptions.delete(key);
+    this.#failures.delete(key);
+    this.#looked.delete(key);
+  }
+
+  /** Throws TowpathError, or Quarantine for what does not render; `onResolved` is told the revision before. */
+  async find(input: WantedInput, onResolved: (resolved: Resolved) => void, signal: AbortSignal): Promise<Wanted> {
+    const contents = await this.#options.references.read(input.key, referencesOf(input.application), signal);
+    const repository = this.#subscribe(input, contents);
+    const resolved = await this.#resolve(input, repository, signal);
+    onResolved(resolved);
+    const request = this.#request(input, contents);
+    const digest = requestDigest(input, request);
+    const known = this.#known(input, resolved, digest);
+    if (known !== undefined) return { candidate: { ...known, revision: resolved.commit, ref: resolved.ref }, resolved };
+    const failed = this.#failures.get(input.key);
+    if (failed?.request === digest && failed.revision === resolved.commit && failed.discovery === this.#discovery) throw failed.error;
+    try {
+      const wanted = await this.#render(input, repository, resolved, request, digest, signal);
+      this.#failures.delete(input.key);
+      return wanted;
+    } catch (error) {
+      if (error instanceof Quarantine) {
+        this.#failures.set(input.key, { request: digest, revision: resolved.commit, discovery: this.#discovery, error });
+      }
+      throw error;
+    }
+  }
+
+  /** The Git server's state as the last poll left it: undefined where it answered. */
+  sourceError(key: string): TowpathError | undefined {
+    return this.#subscriptions.get(key)?.repository.error;
+  }
+
+  #subscribe(input: WantedInput, contents: Map<string, ReferencedContent>): Repository {
+    const { source } = input.application.spec;
+    const access = accessOf(input.application, contents);
+    const digest = sha256(JSON.stringify([access.url, access.credential ?? null]));
+    const interval = parseDuration(source.interval);
+    const existing = this.#subscriptions.get(input.key);
+    if (existing?.access === digest && existing.interval === interval) return existing.repository;
+    const repository = this.#options.sources.watch(input.key, access, interval, () => this.#options.onChange(input.key));
+    this.#subscriptions.set(input.key, { access: digest, interval, repository });
+    return repository;
+  }
+
+  async #resolve(input: WantedInput, repository: Repository, signal: AbortSignal): Promise<Resolved> {
+    const ref = input.application.spec.source.ref ?? {};
+    if (ref.commit !== undefined) return { commit: ref.commit, ref: '' };
+    const isAsked = input.lookNow !== undefined && this.#looked.get(input.key) !== input.lookNow;
+    if (isAsked || repository.advertisement === undefined) {
+      if (repository.error !== undefined && !isAsked) throw repository.error;
+      await repository.poll(signal);
+      if (input.lookNow !== undefined) this.#looked.set(input.key, input.lookNow);
+    }
+    return repository.resolve(ref);
+  }
+
+  #known(input: WantedInput, resolved: Resolved, digest: string): Candidate | undefined {
+    return input.known.find(
+      (candidate) =>
+        candidate.request === digest &&
+        (candidate.revision === resolved.commit ||
+          (input.settled.candidate === candidate.id && input.settled.revision === resolved.commit)),
+    );
+  }
+
+  async #render(
+    input: WantedInput,
+    repository: Repository,
+    resolved: Resolved,
+    request: RenderRequest,
+    digest: string,
+    signal: AbortSignal,
+  ): Promise<Wanted> {
+    const tree = await repository.open(resolved, signal);
+    const rendered = await this.#rendered(tree, request, signal);
+    const id = `c-${sha256(`${rendered.inputs} ${digest}`).slice(0, 12)}`;
+    const place = { revision: resolved.commit, ref: resolved.ref, commit: tree.commit };
+    const manifests = { objects: rendered.objects, hooks: rendered.hooks };
+    const rendering = manifestsDigest(manifests);
+    const known = input.known.find(
+      (candidate) => candidate.id === id || (candidate.request === digest && candidate.digest === rendering),
+    );
+    // The commit touched nothing that this render reads: the accepted manifests stay, random values too.
+    if (known !== undefined) return { candidate: { ...known, ...place }, resolved };
+    const candidate: Candidate = {
+      ...place,
+      id,
+      inputs: rendered.inputs,
+      request: digest,
+      digest: rendering,
+      ...(rendered.chart === undefined ? {} : { chart: `${rendered.chart.name}-${rendered.chart.version}` }),
+      ...(rendered.chart?.appVersion === undefined ? {} : { appVersion: rendered.chart.appVersion }),
+    };
+    return { candidate, manifests, resolved };
+  }
+
+  /** What the render refuses, no cluster will ever take. */
+  async #rendered(tree: Tree, request: RenderRequest, signal: AbortSignal): Promise<Rendered> {
+    try {
+      return await this.#options.renderer.render(tree, request, signal);
+    } catch (error) {
+      if (error instanceof TowpathError && error.remedy === 'Person') throw new Quarantine({ revision: tree.revision }, error);
+      throw error;
+    }
+  }
+
+  #request(input: WantedInput, contents: Map<string, ReferencedContent>): RenderRequest {
+    const { spec, metadata } = input.application;
+    return {
+      path: spec.source.path,
+      namespace: input.target.namespace,
+      releaseName: spec.helm?.releaseName ?? metadata.name,
+      helm: {
+        valuesFiles: spec.helm?.valuesFiles ?? [],
+        valuesFrom: valuesFrom(input.application, contents),
+        ...(input.values === undefined ? {} : { values: input.values }),
+      },
+      capabilities: { kubeVersion: this.#options.discovery.kubeVersion(), apiVersions: this.#options.discovery.apiVersions() },
+      scopes: this.#options.discovery.scopes(),
+      labels: { [LABEL_TARGET]: input.targetId },
+      owner: targetName(input.target),
+    };
+  }
+}
+
+/** Digest of all that the spec and its references ask for; the cluster's capabilities are no part of it. */
+function requestDigest(input: WantedInput, request: RenderRequest): string {
+  const { source } = input.application.spec;
+  const values = input.values === undefined ? null : parseExact(input.values);
+  return sha256(
+    canonicalJson([
+      source.repoURL,
+      request.path,
+      request.namespace,
+      request.releaseName,
+      request.helm?.valuesFiles ?? [],
+      (request.helm?.valuesFrom ?? []).map(({ name, text }) => [name, sha256(text)]),
+      values,
+    ] as Json),
+  );
+}
+
+function referencesOf(application: Application): Reference[] {
+  const { namespace } = application.metadata;
+  const { source, helm } = application.spec;
+  const references: Reference[] = (helm?.valuesFrom ?? []).map(({ kind, name }) => ({ kind, namespace, name }));
+  if (source.secretRef !== undefined) references.push({ kind: 'Secret', namespace, name: source.secretRef.name });
+  return references;
+}
+
+function accessOf(application: Application, contents: Map<string, ReferencedContent>): Access {
+  const { repoURL, secretRef } = application.spec.source;
+  if (secretRef === undefined) return { url: repoURL };
+  const content = contents.get(`Secret/${secretRef.name}`);
+  if (content === undefined) throw missing('Secret', application, secretRef.name, 'spec.source.secretRef');
+  return { url: repoURL, credential: parseCredential(Object.fromEntries(content)) };
+}
+
+function valuesFrom(application: Application, contents: Map<string, ReferencedContent>) {
+  const found = [];
+  for (const { kind, name, key, optional } of application.spec.helm?.valuesFrom ?? []) {
+    const bytes = contents.get(`${kind}/${name}`)?.get(key);
+    if (bytes === undefined && optional) continue;
+    if (!contents.has(`${kind}/${name}`)) throw missing(kind, application, name, 'spec.helm.valuesFrom');
+    if (bytes === undefined) {
+      throw new TowpathError(
+        'Resource',
+        `${kind}KeyMissing`,
+        `${kind} ${application.metadata.namespace}/${name} has no key ${key}, which spec.helm.valuesFrom names: add it; it is noticed at once.`,
+      );
+    }
+    found.push({ name: `${kind} ${name} key ${key}`, text: Buffer.from(bytes).toString('utf8'), secret: kind === 'Secret' });
+  }
+  return found;
+}
+
+function missing(kind: 'Secret' | 'ConfigMap', application: Application, name: string, field: string): TowpathError {
+  return new TowpathError(
+    'Resource',
+    `${kind}Missing`,
+    `${kind} ${application.metadata.namespace}/${name}, which ${field} names, does not exist: create it; it is noticed at once.`,
+  );
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}

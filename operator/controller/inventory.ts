@@ -1,0 +1,220 @@
+import type { HealthState } from '../api/v1alpha1/application.ts';
+import { hasHealth, healthOf, reduceForHealth } from '../health/health.ts';
+import type { KubeClient, KubeObject, Resource, ServiceAccount } from '../kube/client.ts';
+import type { Discovery } from '../kube/discovery.ts';
+import { isForbidden } from '../kube/errors.ts';
+import { ListWatch } from '../kube/list-watch.ts';
+import { type GroupKind, groupKind, objectKey } from '../manifest/manifest.ts';
+import { LABEL_TARGET } from '../api/v1alpha1/names.ts';
+import { liveObject, type LiveObject } from '../plan/live.ts';
+
+export interface ObservedObject extends LiveObject {
+  health: { state: HealthState; message?: string };
+}
+
+/** A kind, and where and as whom it may be watched if the operator's own read role does not list it. */
+export interface WatchedKind {
+  group: string;
+  kind: string;
+  namespace: string;
+}
+
+export interface InventoryOptions {
+  client: KubeClient;
+  discovery: Discovery;
+  /** Something of the target changed in the cluster. */
+  onChange(targetId: string): void;
+}
+
+interface Watcher {
+  watch: ListWatch<ObservedObject>;
+  /** Resolves to false once listing was refused: the kind is then watched namespace by namespace. */
+  forbidden: PromiseWithResolvers<false>;
+  isForbidden: boolean;
+}
+
+const NEVER_AS_OPERATOR: ReadonlySet<GroupKind> = new Set(['/Secret']);
+
+/**
+ * What the targets have in the cluster, from watches by label: metadata alone, and for kinds that have
+ * health the part of the object that decides it. One watch serves all targets where the operator may read
+ * the kind cluster-wide; Secrets, and kinds it may not read, are watched namespace by namespace as the
+ * target's ServiceAccount (S1).
+ */
+export class Inventory {
+  readonly #options: InventoryOptions;
+  readonly #watchers = new Map<string, Watcher>();
+  readonly #listeners = new Set<(targetId: string) => void>();
+  readonly #byTarget = new Map<string, Map<string, ObservedObject>>();
+
+  constructor(options: InventoryOptions) {
+    this.#options = options;
+  }
+
+  /** The objects that carry the target's label, by object key. */
+  of(targetId: string): ReadonlyMap<string, ObservedObject> {
+    return this.#byTarget.get(targetId) ?? new Map();
+  }
+
+  get size(): number {
+    let count = 0;
+    for (const objects of this.#byTarget.values()) count += objects.size;
+    return count;
+  }
+
+  /**
+   * Makes sure that the kinds are watched and that the first list is in; kinds the cluster does not serve
+   * are passed over. Rejects with the API server's "forbidden" where neither the operator nor the
+   * ServiceAccount may list a kind.
+   */
+  async ensure(kinds: Iterable<WatchedKind>, as: ServiceAccount | undefined, signal: AbortSignal): Promise<void> {
+    await Promise.all([...kinds].map((kind) => this.#ensureKind(kind, as, signal)));
+  }
+
+  /** Takes in what a write returned, so that the inventory is never behind our own writes. */
+  observe(object: KubeObject, resource: Resource): ObservedObject {
+    const observed = reduce(resource, object);
+    this.#store(observed, undefined);
+    return observed;
+  }
+
+  /** Resolves as soon as `holds` is true of the target's objects; rejects with the signal's reason. */
+  async until(targetId: string, holds: () => boolean, signal: AbortSignal): Promise<void> {
+    if (holds()) return;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const look = (changed: string) => {
+      if (changed === targetId && holds()) resolve();
+    };
+    const aborted = () => reject(signal.reason);
+    this.#listeners.add(look);
+    signal.addEventListener('abort', aborted, { once: true });
+    try {
+      signal.throwIfAborted();
+      await promise;
+    } finally {
+      this.#listeners.delete(look);
+      signal.removeEventListener('abort', aborted);
+    }
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#watchers.values()].map(({ watch }) => watch.stop()));
+    this.#watchers.clear();
+  }
+
+  async #ensureKind(kind: WatchedKind, as: ServiceAccount | undefined, signal: AbortSignal): Promise<void> {
+    const resource = await this.#options.discovery.ensure(kind.group, kind.kind);
+    if (resource === undefined || !resource.verbs.includes('watch')) return;
+    if (!NEVER_AS_OPERATOR.has(groupKind(kind))) {
+      const shared = this.#watcher(resource, undefined, undefined);
+      if (!shared.isForbidden && (await this.#synced(shared, signal))) return;
+    }
+    const own = this.#watcher(resource, resource.namespaced ? kind.namespace : undefined, as);
+    if (!(await this.#synced(own, signal))) throw own.watch.lastError;
+  }
+
+  /** True when the first list is in; false when it is forbidden. */
+  async #synced(watcher: Watcher, signal: AbortSignal): Promise<boolean> {
+    if (watcher.watch.synced) return true;
+    const waiting = new AbortController();
+    const stop = AbortSignal.any([signal, waiting.signal]);
+    try {
+      const synced = watcher.watch.whenSynced(stop).then(() => true);
+      synced.catch(() => undefined);
+      return await Promise.race([synced, watcher.forbidden.promise]);
+    } finally {
+      waiting.abort(new Error('no longer waited for'));
+    }
+  }
+
+  #watcher(resource: Resource, namespace: string | undefined, as: ServiceAccount | undefined): Watcher {
+    const identity = as === undefined ? '' : `${as.namespace}/${as.name}`;
+    const key = `${groupKind(resource)} ${namespace ?? '*'} ${identity}`;
+    const existing = this.#watchers.get(key);
+    if (existing !== undefined) return existing;
+    const forbidden = Promise.withResolvers<false>();
+    const watch = new ListWatch<ObservedObject>({
+      client: this.#options.client,
+      resource,
+      onState: (state) => {
+        if (state.state === 'Failing' && isForbidden(state.error) && !watch.synced) {
+          watcher.isForbidden = true;
+          forbidden.resolve(false);
+          // The ServiceAccount may be granted the right at any moment; the operator's role does not change.
+          if (as === undefined) void watch.stop();
+          else this.#watchers.delete(key);
+        }
+      },
+      labelSelector: LABEL_TARGET,
+      metadataOnly: !hasHealth(resource.group, resource.kind),
+      reduce: (object) => reduce(resource, object),
+      onEvent: (event) => {
+        if (event.type === 'Deleted') this.#remove(event.object);
+        else this.#store(event.object, event.previous);
+      },
+      ...(namespace === undefined ? {} : { namespace }),
+      ...(as === undefined ? {} : { as }),
+    });
+    const watcher: Watcher = { watch, forbidden, isForbidden: false };
+    this.#watchers.set(key, watcher);
+    watch.start();
+    return watcher;
+  }
+
+  #changed(targetId: string): void {
+    for (const look of this.#listeners) look(targetId);
+    this.#options.onChange(targetId);
+  }
+
+  #store(object: ObservedObject, previous: ObservedObject | undefined): void {
+    if (previous !== undefined && previous.target !== object.target) this.#remove(previous);
+    if (object.target === '') return;
+    const objects = this.#byTarget.get(object.target) ?? new Map<string, ObservedObject>();
+    this.#byTarget.set(object.target, objects);
+    const key = objectKey(object);
+    const known = objects.get(key);
+    if (known !== undefined && isNewer(known, object)) return;
+    objects.set(key, object);
+    if (known === undefined || differs(known, object)) this.#changed(object.target);
+  }
+
+  #remove(object: ObservedObject): void {
+    const objects = this.#byTarget.get(object.target);
+    const key = objectKey(object);
+    const known = objects?.get(key);
+    if (objects === undefined || known === undefined) return;
+    // A deletion seen late must not hide the object that was made under the same name since.
+    if (known.uid !== object.uid && isNewer(known, object)) return;
+    objects.delete(key);
+    if (objects.size === 0) this.#byTarget.delete(object.target);
+    this.#changed(object.target);
+  }
+}
+
+function reduce(resource: Resource, object: KubeObject): ObservedObject {
+  const live = liveObject(resource, object.metadata);
+  if (!hasHealth(resource.group, resource.kind)) return { ...live, health: { state: 'Healthy' } };
+  const { state, message } = healthOf(reduceForHealth({ ...object, kind: resource.kind, apiVersion: live.apiVersion }));
+  return { ...live, health: message === undefined ? { state } : { state, message } };
+}
+
+/** resourceVersions of one resource can be compared as numbers (KEP-5504). */
+function isNewer(known: LiveObject, than: LiveObject): boolean {
+  const left = known.resourceVersion;
+  const right = than.resourceVersion;
+  return left.length !== right.length ? left.length > right.length : left > right;
+}
+
+/** Whether what anybody acts on is different: a status heartbeat alone wakes no target. */
+function differs(a: ObservedObject, b: ObservedObject): boolean {
+  return (
+    a.uid !== b.uid ||
+    a.deleting !== b.deleting ||
+    a.owner !== b.owner ||
+    a.prune !== b.prune ||
+    a.entry?.hash !== b.entry?.hash ||
+    a.entry?.time !== b.entry?.time ||
+    a.health.state !== b.health.state ||
+    a.health.message !== b.health.message
+  );
+}

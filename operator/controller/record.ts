@@ -1,0 +1,121 @@
+import { createHash } from 'node:crypto';
+import type { Manifest } from '../manifest/manifest.ts';
+import type { AppliedObject } from '../plan/plan.ts';
+
+/** One Application in one environment: the unit of work, of status and of inventory. */
+export interface TargetName {
+  namespace: string;
+  application: string;
+  environment: string;
+}
+
+export function targetName(target: TargetName): string {
+  return `${target.namespace}/${target.application}/${target.environment}`;
+}
+
+/** Fits a label's value and a field manager's name; another installation has other ids. */
+export function targetId(installation: string, target: TargetName): string {
+  return createHash('sha256')
+    .update(JSON.stringify([installation, target.namespace, target.application, target.environment]))
+    .digest('hex')
+    .slice(0, 20);
+}
+
+/** A revision together with everything else that goes into its manifests. */
+export interface Candidate {
+  /** `c-` and 12 hex digits. */
+  id: string;
+  /** Digest of exactly what the render read. */
+  inputs: string;
+  /** Digest of what the spec and its references ask for, the tree's content left out. */
+  request: string;
+  /** The commit at which it was last seen. */
+  revision: string;
+  /** `refs/heads/main`; '' for a commit. */
+  ref: string;
+  commit: { message: string; author: string; committedAt: string };
+  /** `podinfo-6.7.0` */
+  chart?: string;
+  appVersion?: string;
+  /** Of the manifests: `sha256:` and 64 hex digits. */
+  digest: string;
+}
+
+export interface Manifests {
+  objects: Manifest[];
+  hooks: Manifest[];
+}
+
+export type Trigger = 'Commit' | 'Spec' | 'Manual';
+export type Outcome = 'Succeeded' | 'Failed' | 'Superseded';
+
+/** A deployment of a candidate, from its first write on. */
+export interface Deployment {
+  /** Counts the deployments of the target, from 1. */
+  id: number;
+  candidate: Candidate;
+  trigger: Trigger;
+  /** Of the Application's spec when it began. */
+  generation: number;
+  /** By the API server's clock. */
+  startedAt: string;
+  /** Whether Helm's install hooks are its hooks, not the upgrade ones. */
+  install: boolean;
+  /** Hooks that ran to their end; a retry does not run them again. */
+  hooks: string[];
+  /** Object keys of what the dry-run could not be asked about before the first write. */
+  deferred: string[];
+  /** Whether everything was applied at least once and what left was pruned. */
+  applied: boolean;
+  outcome?: Outcome;
+  finishedAt?: string;
+  /** Failed, with no retry left: nothing is sent before an input changes or a sync is asked for. */
+  exhausted?: boolean;
+  reason?: string;
+  message?: string;
+}
+
+/** What outlives the process, besides statuses and the objects themselves. */
+export interface TargetRecord {
+  target: TargetName;
+  /** Kinds (`apps/Deployment`) and namespaces that it wrote or is about to write: written ahead. */
+  kinds: { group: string; kind: string; namespace: string }[];
+  /** Each applied object, by object key. */
+  applied: Map<string, AppliedObject>;
+  /** The deployment that runs or ran last; its candidate is what is enforced. */
+  deployment?: Deployment;
+  /** Deployments that ended before the status could tell; taken over into its history. */
+  ended: Deployment[];
+  /** Accepted, to be deployed when it is asked for (mode Manual). */
+  pending?: Candidate;
+  /** Candidates whose manifests are kept, the newest first: those that ran last, and one that waits. */
+  candidates: Candidate[];
+  /** Digest of the settings the objects were last checked against (sync.ignore, sync.prune, adopt). */
+  settings: string;
+}
+
+export function newRecord(target: TargetName): TargetRecord {
+  return { target, kinds: [], applied: new Map(), ended: [], candidates: [], settings: '' };
+}
+
+/** SHA-256 over identity and text of all manifests, hooks included, in a fixed order. */
+export function manifestsDigest(manifests: Manifests): string {
+  const hash = createHash('sha256');
+  for (const manifest of [...manifests.objects, ...manifests.hooks]) hash.update(`${manifest.digest}\n`);
+  return `sha256:${hash.digest('hex')}`;
+}
+
+/** Candidates whose manifests are kept: the last three that ran, and one that waits. */
+const KEPT_CANDIDATES = 4;
+
+/** Puts a candidate first among the kept ones; the one that runs or ran last is never dropped. */
+export function keepCandidate(record: TargetRecord, candidate: Candidate): void {
+  const others = record.candidates.filter((other) => other.id !== candidate.id);
+  const current = record.deployment?.candidate.id;
+  const kept = [candidate, ...others];
+  while (kept.length > KEPT_CANDIDATES) {
+    const last = kept.findLastIndex((other) => other.id !== current && other.id !== candidate.id);
+    kept.splice(last, 1);
+  }
+  record.candidates = kept;
+}

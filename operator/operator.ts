@@ -1,0 +1,221 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import kubernetesOperator from '@dot-i/k8s-operator';
+import { parseDuration } from './api/v1alpha1/duration.ts';
+import { APPLICATIONS, ApplicationController } from './controller/application/controller.ts';
+import type { FlagValues } from './flags.ts';
+import { KubeClient, type KubeObject } from './kube/client.ts';
+import { Discovery } from './kube/discovery.ts';
+import { EventRecorder } from './kube/events.ts';
+import { LeaderElection } from './kube/lease.ts';
+import { ListWatch, type WatchEvent } from './kube/list-watch.ts';
+import type { Logger } from './observe/log.ts';
+import { Metrics } from './observe/metrics.ts';
+import { ProbeServer } from './observe/probes.ts';
+import { Renderer } from './render/renderer.ts';
+import { Sources } from './source/sources.ts';
+
+/** The event loop is looked at so often; one that does not come round for 30 s is stuck (A9). */
+const TICK_MS = 1_000;
+const STUCK_MS = 30_000;
+/** SIGTERM to exit: what is under way gets this long (A7). */
+const STOP_MS = 8_000;
+
+/**
+ * The operator: watches Applications, leads by Lease, and works while it leads. Of the base class it keeps
+ * the lifecycle (init, start, stop); the watch is kube/'s own, because the base's ends the process on an
+ * error.
+ */
+export class Operator extends kubernetesOperator.default {
+  readonly #flags: FlagValues;
+  readonly #log: Logger;
+  readonly #client: KubeClient;
+  readonly #discovery: Discovery;
+  readonly #sources: Sources;
+  readonly #renderer: Renderer;
+  readonly #controller: ApplicationController;
+  readonly #election: LeaderElection;
+  readonly #metrics: Metrics;
+  readonly #probes: ProbeServer;
+  readonly #events: EventRecorder;
+  readonly #watches: ListWatch<KubeObject>[] = [];
+  readonly #stopping = new AbortController();
+  #leading: AbortController | undefined;
+  #tick: NodeJS.Timeout | undefined;
+  #tickedAt = performance.now();
+
+  constructor(flags: FlagValues, log: Logger) {
+    super({
+      debug: (message: string) => log.debug(message),
+      info: (message: string) => log.info(message),
+      warn: (message: string) => log.warn(message),
+      error: (message: string) => log.error(message),
+    });
+    this.#flags = flags;
+    this.#log = log;
+    this.#client = KubeClient.load({
+      mayWrite: () => this.#election.isLeader(),
+      onRequest: (request) =>
+        this.#metrics.apiRequests.inc({ verb: request.verb, resource: request.plural, code: String(request.code), dry_run: String(request.dryRun) }),
+      userAgent: 'towpath',
+    });
+    this.#discovery = new Discovery(this.#client);
+    this.#sources = new Sources({
+      allowLoopback: flags['allow-loopback-repositories'],
+      allowLinkLocal: flags['allow-link-local-repositories'],
+      allowPlainHttpCredentials: flags['allow-plain-http-credentials'],
+      ...(flags['cache-directory'] === '' ? {} : { cacheDirectory: flags['cache-directory'] }),
+      observer: {
+        polled: ({ reason }) => this.#metrics.gitPolls.inc({ outcome: reason === '' ? 'Success' : reason }),
+        fetched: ({ reason }) => this.#metrics.gitFetches.inc({ outcome: reason === '' ? 'Success' : reason }),
+      },
+    });
+    this.#renderer = new Renderer({ enginePath: flags.engine, processes: Number(flags['render-processes']) });
+    this.#events = new EventRecorder({ client: this.#client, component: 'towpath', instance: hostname() });
+    this.#controller = new ApplicationController({
+      client: this.#client,
+      discovery: this.#discovery,
+      sources: this.#sources,
+      renderer: this.#renderer,
+      events: this.#events,
+      namespace: flags.namespace,
+      installation: flags.installation === '' ? `${flags.namespace}/towpath` : flags.installation,
+      impersonate: !flags['insecure-no-impersonation'],
+      random: Math.random,
+      onFault: (application, error) => log.warn({ application, error: describe(error) }, 'A look at an Application failed; it is tried again.'),
+      onReconciled: (_application, seconds) => this.#metrics.reconcileSeconds.observe(seconds),
+    });
+    this.#election = new LeaderElection({
+      client: this.#client,
+      namespace: flags.namespace,
+      name: 'towpath',
+      identity: `${hostname()}-${randomBytes(4).toString('hex')}`,
+      leaseDurationMs: parseDuration(flags['lease-duration']),
+      renewDeadlineMs: parseDuration(flags['renew-deadline']),
+      retryPeriodMs: parseDuration(flags['retry-period']),
+      onStartedLeading: () => void this.#lead(),
+      onStoppedLeading: () => this.#follow(),
+      onFault: (error) => log.warn({ error: describe(error) }, 'The Lease could not be read or renewed; it is tried again.'),
+    });
+    this.#metrics = new Metrics({
+      applications: () => this.#controller.size,
+      objects: () => this.#controller.objects,
+      queue: () => this.#controller.depth,
+      leader: () => this.#election.isLeader(),
+    });
+    const [host = '127.0.0.1', port = '8081'] = splitAddress(flags['probe-address']);
+    this.#probes = new ProbeServer({
+      host,
+      port: Number(port),
+      notReady: () => this.#notReady(),
+      notLive: () => (performance.now() - this.#tickedAt > STUCK_MS ? 'The event loop is stuck.' : undefined),
+      metrics: async () => ({ contentType: this.#metrics.registry.contentType, text: await this.#metrics.registry.metrics() }),
+    });
+  }
+
+  protected override async init(): Promise<void> {
+    this.#tick = setInterval(() => {
+      this.#tickedAt = performance.now();
+    }, TICK_MS);
+    const port = await this.#probes.start();
+    await this.#refreshDiscovery();
+    await this.#watchApplications();
+    this.#election.start();
+    this.#log.info({ probePort: port, namespace: this.#flags.namespace }, 'Towpath is watching.');
+  }
+
+  /** Ends within 10 s: no new work, what is under way is aborted or finishes, the Lease is released (A7). */
+  override stop(): void {
+    void this.shutDown();
+  }
+
+  async shutDown(): Promise<void> {
+    if (this.#stopping.signal.aborted) return;
+    this.#stopping.abort(new Error('stopping'));
+    this.#leading?.abort(new Error('stopping'));
+    const work = this.#controller.follow().then(() => this.#election.stop());
+    await Promise.race([work, sleep(STOP_MS, undefined, { ref: false })]);
+    clearInterval(this.#tick);
+    const rest = Promise.allSettled([
+      ...this.#watches.map((watch) => watch.stop()),
+      this.#controller.stop(),
+      this.#events.stop(),
+      this.#sources.stop(),
+      this.#renderer.stop(),
+      this.#probes.stop(),
+    ]);
+    await Promise.race([rest, sleep(1_000, undefined, { ref: false })]);
+    await this.#client.close();
+  }
+
+  async #watchApplications(): Promise<void> {
+    const watch = new ListWatch<KubeObject>({
+      client: this.#client,
+      resource: APPLICATIONS,
+      reduce: withoutManagedFields,
+      onEvent: (event: WatchEvent<KubeObject>) => this.#controller.onEvent(event),
+      onState: (state) => {
+        if (state.state === 'Failing') this.#log.warn({ error: describe(state.error), retryInMs: Math.round(state.retryInMs) }, 'Applications cannot be watched; it is tried again.');
+      },
+      onFault: (error) => this.#log.error({ error: describe(error) }, 'An event of an Application could not be taken in.'),
+    });
+    this.#watches.push(watch);
+    watch.start();
+    await watch.whenSynced(this.#stopping.signal);
+  }
+
+  async #refreshDiscovery(): Promise<void> {
+    for (let pause = 200; !this.#stopping.signal.aborted; pause = Math.min(pause * 2, 10_000)) {
+      try {
+        await this.#discovery.refresh(this.#stopping.signal);
+        return;
+      } catch (error) {
+        this.#log.warn({ error: describe(error) }, 'The API server cannot be asked what it serves; it is tried again.');
+        await sleep(pause * (0.5 + Math.random() / 2), undefined, { signal: this.#stopping.signal });
+      }
+    }
+  }
+
+  async #lead(): Promise<void> {
+    const leading = new AbortController();
+    this.#leading = leading;
+    this.#log.info('This process leads.');
+    for (let pause = 200; !leading.signal.aborted; pause = Math.min(pause * 2, 5_000)) {
+      try {
+        await this.#controller.lead(leading.signal);
+        return;
+      } catch (error) {
+        if (leading.signal.aborted) return;
+        this.#log.warn({ error: describe(error) }, 'The target records cannot be read; it is tried again.');
+        await sleep(pause, undefined, { signal: leading.signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  #follow(): void {
+    this.#leading?.abort(new Error('no longer leading'));
+    this.#log.info('This process follows.');
+    void this.#controller.follow();
+  }
+
+  #notReady(): string | undefined {
+    if (this.#stopping.signal.aborted) return 'Stopping.';
+    const isSynced = this.#watches.length > 0 && this.#watches.every((watch) => watch.synced);
+    return isSynced ? undefined : 'The caches are not filled yet.';
+  }
+}
+
+function withoutManagedFields(object: KubeObject): KubeObject {
+  const { managedFields: _, ...metadata } = object.metadata;
+  return { ...object, metadata };
+}
+
+function splitAddress(address: string): [string, string] {
+  const colon = address.lastIndexOf(':');
+  return [address.slice(0, colon), address.slice(colon + 1)];
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

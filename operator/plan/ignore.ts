@@ -1,0 +1,44 @@
+import { type Manifest, type ObjectId, objectKey } from '../manifest/manifest.ts';
+
+/** One entry of spec.sync.ignore. */
+export interface IgnoreRule {
+  group?: string | undefined;
+  kind: string;
+  name?: string | undefined;
+  namespace?: string | undefined;
+  paths: readonly string[];
+}
+
+interface ScaleTarget {
+  spec?: { scaleTargetRef?: { apiVersion?: string; kind?: string; name?: string } };
+}
+
+/**
+ * Which paths of an object others decide: those of `sync.ignore`, and `/spec/replicas` of what a
+ * HorizontalPodAutoscaler of the same candidate scales.
+ */
+export function ignoredPaths(rules: readonly IgnoreRule[], desired: readonly Manifest[]) {
+  const scaled = new Set<string>();
+  for (const manifest of desired) {
+    if (manifest.group !== 'autoscaling' || manifest.kind !== 'HorizontalPodAutoscaler') continue;
+    const reference = (JSON.parse(manifest.text) as ScaleTarget).spec?.scaleTargetRef;
+    if (reference?.kind === undefined || reference.name === undefined) continue;
+    const slash = reference.apiVersion?.indexOf('/') ?? -1;
+    const group = slash > 0 ? (reference.apiVersion ?? '').slice(0, slash) : '';
+    scaled.add(objectKey({ group, kind: reference.kind, namespace: manifest.namespace, name: reference.name }));
+  }
+  return (object: ObjectId): readonly string[] => {
+    const paths = rules.filter((rule) => matches(rule, object)).flatMap((rule) => rule.paths);
+    if (scaled.has(objectKey(object))) paths.push('/spec/replicas');
+    return [...new Set(paths)].sort();
+  };
+}
+
+function matches(rule: IgnoreRule, object: ObjectId): boolean {
+  return (
+    rule.kind === object.kind &&
+    (rule.group ?? '') === object.group &&
+    (rule.name === undefined || rule.name === object.name) &&
+    (rule.namespace === undefined || rule.namespace === object.namespace)
+  );
+}

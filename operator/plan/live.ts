@@ -1,0 +1,116 @@
+import { createHash } from 'node:crypto';
+import {
+  ANNOTATION_OWNER,
+  ANNOTATION_PRUNE,
+  ANNOTATION_WAVE,
+  LABEL_TARGET,
+} from '../api/v1alpha1/names.ts';
+import { type ObjectId, objectKey } from '../manifest/manifest.ts';
+
+/** The field manager of a target; two targets that apply one field conflict in the API server itself. */
+export function fieldManager(targetId: string): string {
+  return `towpath-${targetId}`;
+}
+
+/** The second field manager, which holds the fields of `sync.ignore` so that leaving them out resets nothing. */
+export function ignoredFieldManager(targetId: string): string {
+  return `towpath-${targetId}-ignored`;
+}
+
+/** What the annotation towpath.dev/owner says on an object that the target applied. */
+export function ownerAnnotation(targetName: string, object: ObjectId): string {
+  return `${targetName} ${objectKey(object)}`;
+}
+
+/** A field manager's entry, reduced: it changes exactly when a field of ours was changed or taken away. */
+export interface FieldEntry {
+  hash: string;
+  /** RFC 3339, as the API server wrote it. */
+  time: string;
+}
+
+/** What is remembered of an object in a cluster. */
+export interface LiveObject extends ObjectId {
+  apiVersion: string;
+  uid: string;
+  resourceVersion: string;
+  /** Value of the label towpath.dev/target; '' where there is none. */
+  target: string;
+  owner: string;
+  prune?: 'enabled' | 'disabled';
+  deleting: boolean;
+  /** towpath.dev/wave alone, for the order of deletion. */
+  annotations: Readonly<Record<string, string>>;
+  /** A Helm hook: run at its time, never part of the inventory. */
+  hook: boolean;
+  /** Annotated helm.sh/resource-policy: keep. */
+  keep: boolean;
+  /** The entry of the target's own field manager. */
+  entry?: FieldEntry;
+  /** Whoever wrote last besides us, status writers left out. */
+  lastOther?: { manager: string; time: string };
+}
+
+/** Shared by all objects without a wave: thousands of them are remembered. */
+const NO_ANNOTATIONS: Readonly<Record<string, string>> = Object.freeze({});
+
+interface Metadata {
+  name: string;
+  namespace?: string;
+  uid?: string;
+  resourceVersion?: string;
+  labels?: Record<string, string>;
+  annotations?: Record<string, string>;
+  deletionTimestamp?: string;
+  managedFields?: {
+    manager?: string;
+    operation?: string;
+    subresource?: string;
+    time?: string;
+    fieldsV1?: unknown;
+  }[];
+}
+
+/** Reduces an object (or its PartialObjectMetadata) as the API server sent it. */
+export function liveObject(kind: { group: string; version: string; kind: string }, metadata: Metadata): LiveObject {
+  const target = metadata.labels?.[LABEL_TARGET] ?? '';
+  const owner = metadata.annotations?.[ANNOTATION_OWNER] ?? '';
+  const prune = metadata.annotations?.[ANNOTATION_PRUNE];
+  const wave = metadata.annotations?.[ANNOTATION_WAVE];
+  const live: LiveObject = {
+    group: kind.group,
+    kind: kind.kind,
+    namespace: metadata.namespace ?? '',
+    name: metadata.name,
+    apiVersion: kind.group === '' ? kind.version : `${kind.group}/${kind.version}`,
+    uid: metadata.uid ?? '',
+    resourceVersion: metadata.resourceVersion ?? '',
+    target,
+    owner,
+    deleting: metadata.deletionTimestamp !== undefined,
+    annotations: wave === undefined ? NO_ANNOTATIONS : { [ANNOTATION_WAVE]: wave },
+    hook: metadata.annotations?.['helm.sh/hook'] !== undefined,
+    keep: metadata.annotations?.['helm.sh/resource-policy'] === 'keep',
+  };
+  if (prune === 'enabled' || prune === 'disabled') live.prune = prune;
+  for (const entry of metadata.managedFields ?? []) {
+    if (entry.subresource !== undefined && entry.subresource !== '') continue;
+    const manager = entry.manager ?? 'unknown';
+    if (manager === fieldManager(target) && entry.operation === 'Apply') {
+      const hash = createHash('sha256').update(JSON.stringify(entry.fieldsV1)).digest('base64url').slice(0, 22);
+      live.entry = { hash, time: entry.time ?? '' };
+    } else if (manager !== ignoredFieldManager(target)) {
+      const time = entry.time ?? '';
+      if (live.lastOther === undefined || live.lastOther.time < time) live.lastOther = { manager, time };
+    }
+  }
+  return live;
+}
+
+/**
+ * Whether the target applied this object here (D1): its label, the annotation that names target and object,
+ * and its own field manager agree. Someone who copies labels and annotations does not copy the manager.
+ */
+export function isOurs(live: LiveObject, targetId: string, targetName: string): boolean {
+  return live.target === targetId && live.owner === ownerAnnotation(targetName, live) && live.entry !== undefined;
+}
