@@ -94,13 +94,18 @@ export const SOURCE_REASONS = {
     'Remove it; only files of the repository are read.',
   ),
   SymlinkInvalid: person('A symlink in the repository cannot be followed.', 'Correct or remove it.'),
-  SubmoduleUnsupported: person(
+  SubmoduleNotSupported: person(
     'The path lies in a submodule, which is not followed.',
     "Name the submodule's own repository in spec.source.repoURL.",
   ),
   TooLarge: person(
     'What must be read of the repository is larger than the limit.',
     'Point spec.source.path at a smaller directory, or move large files out.',
+  ),
+  NotPolled: time('The repository was not asked yet.', 'Nothing: it is asked in a moment.'),
+  WorkFailed: time(
+    'A worker of the operator ended while it read the repository.',
+    'Tell who runs Towpath if it stays.',
   ),
   SecretMissing: resource(
     'A Secret that is named does not exist, or lacks the key.',

@@ -105,5 +105,10 @@ export const TARGET_REASONS = {
     "The operator's record of the target cannot be read; it goes on from the objects' labels.",
     'Nothing; tell who runs Towpath if it stays.',
   ),
+  BeingDeleted: resource(
+    'An object of this name is still being deleted.',
+    'Wait; if it stays, look at its finalizers.',
+  ),
+  DeletionFailed: person('The Application cannot be deleted yet.', 'Do what the message says.'),
   Deleting: none('The Application is being deleted.', 'Wait; the message says what is left.'),
 } satisfies ReasonTable;
