@@ -112,7 +112,7 @@ export class EngineChild {
       return undefined;
     }
     const header = JSON.parse(all.toString('utf8', 4, headerEnd)) as Record<string, unknown>;
-    const lengths = (header['blobs'] ?? []) as number[];
+    const lengths = (header.blobs ?? []) as number[];
     const end = lengths.reduce((sum, length) => sum + length, headerEnd);
     this.#needed = end;
     if (all.length < end) return undefined;

@@ -101,7 +101,7 @@ export class EnginePool {
         throw signal.reason;
       }
       const idle = this.#idle.pop();
-      if (idle !== undefined && idle.ended) continue;
+      if (idle?.ended) continue;
       if (idle === undefined && this.#busy.size >= this.#options.processes) {
         await this.#turn(signal);
         continue;

@@ -27,9 +27,14 @@ export class RecordedTree {
   }
 
   async read(path: string): Promise<Uint8Array> {
-    const found = await this.#tree.stat(path);
-    this.#note('oid', path, found?.oid ?? '');
+    await this.oid(path);
     return this.#tree.read(path);
+  }
+
+  async oid(path: string): Promise<string> {
+    const oid = (await this.#tree.stat(path))?.oid ?? '';
+    this.#note('oid', path, oid);
+    return oid;
   }
 
   /** The names in a directory; what they hold is not an input. */

@@ -33,6 +33,12 @@ export function repositoryPath(base: string, path: string): string {
   return normal === '.' ? '' : normal;
 }
 
+/** The directory that a path is in; '' is the root. */
+export function directoryOf(path: string): string {
+  const directory = posix.dirname(path);
+  return directory === '.' ? '' : directory;
+}
+
 /** Reads the values files, in order. */
 export async function readValuesFiles(
   tree: RecordedTree,
@@ -46,7 +52,7 @@ export async function readValuesFiles(
       throw new TowpathError(
         'Person',
         'ValuesFileNotFound',
-        `The values file ${given} is not in the repository: there is no file ${file}.${await whatIsThere(tree, posix.dirname(file))}`,
+        `The values file ${given} is not in the repository: there is no file ${file}.${await whatIsThere(tree, directoryOf(file))}`,
         { details: [{ file, message: 'There is no such file.' }] },
       );
     }
@@ -79,11 +85,8 @@ function refuseUnusable(file: string, text: Uint8Array): void {
 
 /** ` In charts/web there is: Chart.yaml, templates.`, for messages about a path that is missing. */
 export async function whatIsThere(tree: RecordedTree, path: string): Promise<string> {
-  let directory = path === '.' ? '' : path;
-  while (directory !== '' && (await tree.type(directory)) !== 'directory') {
-    directory = posix.dirname(directory);
-    if (directory === '.') directory = '';
-  }
+  let directory = path;
+  while (directory !== '' && (await tree.type(directory)) !== 'directory') directory = directoryOf(directory);
   const shown = 10;
   const names = (await tree.names(directory)).map((entry) => entry.name).sort();
   const list =

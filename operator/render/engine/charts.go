@@ -20,11 +20,13 @@ import (
 	"github.com/towpath-dev/towpath/operator/render/engine/helmengine"
 )
 
+type bufferedFile = archive.BufferedFile
+
 // tree is a directory of the repository with all that is below it, kept by digest.
 type tree struct {
 	digest string
 	bytes  int
-	files  []*archive.BufferedFile
+	files  []*bufferedFile
 	// The chart in it, loaded once; its parsed templates by the names of the templates in them.
 	chart *chart.Chart
 	err   error
@@ -58,7 +60,7 @@ func (t *trees) put(digest string, names []string, blobs [][]byte) {
 	}
 	added := &tree{digest: digest, bytes: 4096, sets: map[string]*helmengine.Set{}}
 	for i, name := range names {
-		added.files = append(added.files, &archive.BufferedFile{Name: name, Data: blobs[i]})
+		added.files = append(added.files, &bufferedFile{Name: name, Data: blobs[i]})
 		added.bytes += len(name) + 4*len(blobs[i]) // as it is, as template text, parsed
 	}
 	t.kept[digest] = t.recent.PushFront(added)
@@ -70,10 +72,19 @@ func (t *trees) put(digest string, names []string, blobs [][]byte) {
 	}
 }
 
+const lfsPointer = "version https://git-lfs.github.com/spec/"
+
 // load reads the chart in the tree as Helm reads a chart's directory.
 func (t *tree) load() (*chart.Chart, error) {
 	if t.chart != nil || t.err != nil {
 		return t.chart, t.err
+	}
+	for _, f := range t.files {
+		pointer := strings.HasPrefix(f.Name, "templates/") || !strings.Contains(f.Name, "/")
+		if pointer && bytes.HasPrefix(f.Data, []byte(lfsPointer)) {
+			t.err = fail("ValuesFileIsLFSPointer", "The chart's file %s is a Git LFS pointer, which is not followed. Commit the file itself.", f.Name)
+			return nil, t.err
+		}
 	}
 	files, err := notIgnored(t.files)
 	if err != nil {
@@ -104,7 +115,7 @@ func sortDependencies(c *chart.Chart) {
 
 // notIgnored applies .helmignore as Helm's directory loader does, and copies the file entries, which
 // loader.LoadFiles changes.
-func notIgnored(files []*archive.BufferedFile) ([]*archive.BufferedFile, error) {
+func notIgnored(files []*bufferedFile) ([]*bufferedFile, error) {
 	rules := ignore.Empty()
 	for _, f := range files {
 		if f.Name == ignore.HelmIgnore {
@@ -129,13 +140,13 @@ func notIgnored(files []*archive.BufferedFile) ([]*archive.BufferedFile, error) 
 		}
 		return ignored
 	}
-	var kept []*archive.BufferedFile
+	var kept []*bufferedFile
 	for _, f := range files {
 		if ignoredDirectory(path.Dir(f.Name)) || rules.Ignore(f.Name, entry{f.Name, false}) {
 			continue
 		}
 		data := bytes.TrimPrefix(f.Data, []byte{0xEF, 0xBB, 0xBF})
-		kept = append(kept, &archive.BufferedFile{Name: f.Name, Data: data})
+		kept = append(kept, &bufferedFile{Name: f.Name, Data: data})
 	}
 	return kept, nil
 }

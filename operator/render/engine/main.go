@@ -82,11 +82,11 @@ func (e *engine) serve() error {
 	for _, line := range said.lines {
 		res.Warnings = append(res.Warnings, hide.apply(line))
 	}
-	var texts2 [][]byte
+	var manifests [][]byte
 	total := 0
 	for _, list := range [][]manifest{res.Objects, res.Hooks} {
 		for _, m := range list {
-			texts2 = append(texts2, m.text)
+			manifests = append(manifests, m.text)
 			total += len(m.text)
 		}
 	}
@@ -97,13 +97,17 @@ func (e *engine) serve() error {
 		}{"failure", fail("RenderTooLarge", "%s renders to more than %d MiB. Split it into several Applications.", req.Path, req.MaxOutputBytes>>20)})
 	}
 	res.Blobs = []int{total}
-	return e.channel.send(res, texts2...)
+	return e.channel.send(res, manifests...)
 }
 
 func (e *engine) render(req *request, texts [][]byte, hide *redaction) (*result, error) {
 	switch req.Kind {
 	case "Helm":
 		return e.renderHelm(req, texts, hide)
+	case "Kustomize":
+		return e.renderKustomize(req)
+	case "Plain":
+		return e.renderPlain(req)
 	}
 	return nil, fmt.Errorf("a request of kind %q", req.Kind)
 }

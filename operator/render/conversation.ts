@@ -1,0 +1,121 @@
+import { type ErrorDetail, TowpathError } from '../api/errors.ts';
+import type { Hook, Manifest } from '../manifest/manifest.ts';
+import type { EngineChild, EngineMessage } from './engine-child.ts';
+import type { RecordedTree } from './inputs.ts';
+import type { EngineTree } from './kinds.ts';
+import { describePath, type Rendered, type RenderKind } from './request.ts';
+
+/** Answers what the engine asks about the repository while it works on a request. */
+export class Conversation {
+  readonly #tree: RecordedTree;
+  readonly #trees: readonly EngineTree[];
+  #bytesLeft: number;
+  readonly #inputBytes: number;
+
+  constructor(tree: RecordedTree, trees: readonly EngineTree[], inputBytes: number) {
+    this.#tree = tree;
+    this.#trees = trees;
+    this.#inputBytes = inputBytes;
+    this.#bytesLeft = inputBytes;
+  }
+
+  /**
+   * Sends a request and returns its result.
+   *
+   * @throws TowpathError of the engine's failure, or what reading the repository threw.
+   */
+  async run(
+    child: EngineChild,
+    header: Record<string, unknown>,
+    blobs: Uint8Array[],
+  ): Promise<EngineMessage> {
+    let failed: unknown;
+    let message = await child.exchange(header, blobs);
+    while (message.header.type === 'need' || message.header.type === 'ask') {
+      let reply: { header: Record<string, unknown>; blobs: Uint8Array[] };
+      try {
+        reply = await this.#answer(message.header);
+      } catch (error) {
+        failed ??= error;
+        reply = { header: { type: 'cancel' }, blobs: [] };
+      }
+      message = await child.exchange(reply.header, reply.blobs);
+    }
+    if (failed !== undefined) throw failed;
+    if (message.header.type === 'failure') throw readFailure(message.header);
+    return message;
+  }
+
+  async #answer(
+    question: Record<string, unknown>,
+  ): Promise<{ header: Record<string, unknown>; blobs: Uint8Array[] }> {
+    const path = String(question.path ?? '');
+    if (question.type === 'need') {
+      const files = (await this.#trees.find((tree) => tree.path === path)?.load()) ?? [];
+      const blobs = files.map((file) => file.data);
+      this.#count(blobs);
+      return { header: { type: 'tree', files: files.map((file) => file.path) }, blobs };
+    }
+    switch (question.operation) {
+      case 'stat':
+        return { header: { type: 'answer', found: (await this.#tree.type(path)) ?? '' }, blobs: [] };
+      case 'list': {
+        const names = (await this.#tree.names(path)).map((entry) => entry.name);
+        return { header: { type: 'answer', names }, blobs: [] };
+      }
+      case 'read': {
+        const blobs = [await this.#tree.read(path)];
+        this.#count(blobs);
+        return { header: { type: 'answer' }, blobs };
+      }
+    }
+    throw new Error(`the engine asked for ${String(question.operation)}`);
+  }
+
+  #count(blobs: readonly Uint8Array[]): void {
+    for (const blob of blobs) this.#bytesLeft -= blob.length;
+    if (this.#bytesLeft >= 0) return;
+    const limit = (this.#inputBytes / 2 ** 20).toFixed(1);
+    throw new TowpathError(
+      'Person',
+      'RenderTooLarge',
+      `The files for rendering ${describePath(this.#trees[0]?.path ?? '')} have more than ${limit} MiB together. Set source.path to a smaller directory.`,
+    );
+  }
+}
+
+function readFailure(header: Record<string, unknown>): TowpathError {
+  const failure = header as { reason: string; message: string; details?: ErrorDetail[] };
+  return new TowpathError('Person', failure.reason, failure.message, { details: failure.details ?? [] });
+}
+
+interface EngineManifest extends Omit<Manifest, 'text'> {
+  length: number;
+  hook?: Hook;
+}
+
+export function readResult(kind: RenderKind, answer: EngineMessage, inputs: string): Rendered {
+  const header = answer.header as unknown as {
+    objects: EngineManifest[];
+    hooks: EngineManifest[];
+    chart?: { name: string; version: string; appVersion?: string };
+    warnings: string[];
+    unknownKinds: string[];
+  };
+  const texts = answer.blobs[0] ?? Buffer.alloc(0);
+  let at = 0;
+  const withText = ({ length, ...manifest }: EngineManifest): Manifest => {
+    const text = texts.toString('utf8', at, at + length);
+    at += length;
+    return { ...manifest, text };
+  };
+  return {
+    kind,
+    objects: header.objects.map(withText),
+    hooks: header.hooks.map(withText),
+    ...(header.chart === undefined ? {} : { chart: header.chart }),
+    inputs,
+    warnings: header.warnings,
+    unknownKinds: header.unknownKinds,
+  };
+}

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"strings"
+
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+	"sigs.k8s.io/yaml"
+)
+
+// renderKustomize builds a kustomization as `kustomize build` does, without remote bases, plugins and Helm
+// charts. Files are asked of the parent as they are needed; bases may be anywhere in the repository.
+func (e *engine) renderKustomize(req *request) (*result, error) {
+	repository := &repository{FileSystem: filesys.MakeFsInMemory(), engine: e, left: e.maxInput,
+		types: map[string]string{}, texts: map[string][]byte{}}
+	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(repository, path.Join("/", req.Path))
+	file := path.Join(req.Path, repository.rootFile())
+	if repository.broken != nil {
+		return nil, repository.broken
+	}
+	if repository.refused != nil {
+		return nil, repository.refused
+	}
+	if err != nil {
+		return nil, fail("KustomizationInvalid", "The kustomization in %s cannot be built: %s", req.Path, sentence(repositoryPaths(err.Error()))).at(file, lineOf(err))
+	}
+	var sources []source
+	var invalid []detail
+	for i, resource := range built.Resources() {
+		text, err := resource.AsYAML()
+		if err != nil {
+			invalid = append(invalid, invalidDocument(file, &document{number: i + 1, err: err}))
+			continue
+		}
+		for _, doc := range e.documents.split(string(text)) {
+			doc := &document{number: i + 1, objects: doc.objects, err: doc.err}
+			if doc.err != nil {
+				invalid = append(invalid, invalidDocument(file, doc))
+			}
+			for _, o := range doc.objects {
+				sources = append(sources, source{object: o, file: file, number: doc.number})
+			}
+		}
+	}
+	if len(invalid) > 0 {
+		return nil, manifestFailure(invalid)
+	}
+	return finish(req, sources)
+}
+
+var absolutePath = regexp.MustCompile(`(['" ])/([\w.-])`)
+
+// repositoryPaths makes paths in Kustomize's messages relative to the repository, as users write them.
+func repositoryPaths(text string) string {
+	return absolutePath.ReplaceAllString(oneLine(text), "$1$2")
+}
+
+// repository is the Git tree as Kustomize's file system: `/` is the repository's root. What Kustomize may write
+// goes to memory.
+type repository struct {
+	filesys.FileSystem
+	engine  *engine
+	left    int64
+	types   map[string]string
+	texts   map[string][]byte
+	first   string
+	refused *failure
+	broken  error
+}
+
+type answer struct {
+	Type  string   `json:"type"`
+	Found string   `json:"found"` // file, directory, or nothing
+	Names []string `json:"names"`
+}
+
+func (r *repository) ask(operation, name string) (answer, [][]byte) {
+	var reply answer
+	if r.broken != nil {
+		return reply, nil
+	}
+	question := struct {
+		Type      string `json:"type"`
+		Operation string `json:"operation"`
+		Path      string `json:"path"`
+	}{"ask", operation, strings.TrimPrefix(path.Clean("/"+name), "/")}
+	if err := r.engine.channel.send(question); err != nil {
+		r.broken = broken{err}
+		return reply, nil
+	}
+	blobs, err := r.engine.channel.receive(&reply, r.left)
+	if err != nil || reply.Type != "answer" && reply.Type != "cancel" {
+		r.broken = broken{fmt.Errorf("%s of %s was asked, and %q came: %w", operation, name, reply.Type, err)}
+		return reply, nil
+	}
+	if reply.Type == "cancel" {
+		r.refused = fail("RenderFailed", "%s could not be read.", question.Path)
+	}
+	for _, blob := range blobs {
+		r.left -= int64(len(blob))
+	}
+	return reply, blobs
+}
+
+func (r *repository) typeOf(name string) string {
+	name = path.Clean("/" + name)
+	found, known := r.types[name]
+	if !known {
+		reply, _ := r.ask("stat", name)
+		found = reply.Found
+		r.types[name] = found
+	}
+	return found
+}
+
+func (r *repository) IsDir(name string) bool  { return r.typeOf(name) == "directory" }
+func (r *repository) Exists(name string) bool { return r.typeOf(name) != "" }
+
+func (r *repository) ReadDir(name string) ([]string, error) {
+	if !r.IsDir(name) {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	reply, _ := r.ask("list", name)
+	return reply.Names, nil
+}
+
+func (r *repository) CleanedAbs(name string) (filesys.ConfirmedDir, string, error) {
+	name = path.Clean("/" + name)
+	switch r.typeOf(name) {
+	case "directory":
+		return filesys.ConfirmedDir(name), "", nil
+	case "file":
+		return filesys.ConfirmedDir(path.Dir(name)), path.Base(name), nil
+	}
+	return "", "", fmt.Errorf("'%s' doesn't exist", name)
+}
+
+func (r *repository) ReadFile(name string) ([]byte, error) {
+	name = path.Clean("/" + name)
+	if text, known := r.texts[name]; known {
+		return text, nil
+	}
+	if r.typeOf(name) != "file" {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	_, blobs := r.ask("read", name)
+	if len(blobs) != 1 {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: fs.ErrInvalid}
+	}
+	r.texts[name] = blobs[0]
+	switch path.Base(name) {
+	case "kustomization.yaml", "kustomization.yml", "Kustomization":
+		if r.first == "" {
+			r.first = path.Base(name)
+		}
+		if err := r.inspect(name, blobs[0]); err != nil {
+			r.refused = err
+			return nil, err
+		}
+	}
+	return blobs[0], nil
+}
+
+func (r *repository) rootFile() string {
+	if r.first == "" {
+		return "kustomization.yaml"
+	}
+	return r.first
+}
+
+var remote = regexp.MustCompile(`://|^git::|^[\w.-]+@[\w.-]+:|\?(ref|version|timeout|submodules)=|^[\w-]+(\.[\w-]+)+(:\d+)?/[^/]+/[^/]+`)
+
+// inspect refuses what would need the network or another program, before Kustomize tries it.
+func (r *repository) inspect(name string, text []byte) *failure {
+	var k struct {
+		Resources, Bases, Components, Configurations, Crds, Generators, Transformers, Validators, PatchesStrategicMerge []string
+		Patches                                                                                                         []struct{ Path string }
+		HelmCharts                                                                                                      []any
+		HelmChartInflationGenerator                                                                                     []any
+	}
+	if yaml.Unmarshal(text, &k) != nil {
+		return nil // Kustomize says what is wrong with it
+	}
+	file := strings.TrimPrefix(name, "/")
+	if len(k.HelmCharts)+len(k.HelmChartInflationGenerator) > 0 {
+		return fail("KustomizationInvalid", "%s inflates Helm charts, which would need the helm program and the network. Render the chart by an Application of its own.", file).at(file, 0)
+	}
+	for _, list := range [][]string{k.Resources, k.Bases, k.Components, k.Configurations, k.Crds, k.Generators, k.Transformers, k.Validators, k.PatchesStrategicMerge} {
+		for _, entry := range list {
+			if !strings.Contains(entry, "\n") && remote.MatchString(entry) && !r.Exists(path.Join(path.Dir(name), entry)) {
+				return fail("KustomizationInvalid", "%s refers to %s, which is outside this Git repository; remote bases are not fetched. Copy it into the repository.", file, entry).at(file, 0)
+			}
+		}
+	}
+	for _, patch := range k.Patches {
+		if remote.MatchString(patch.Path) {
+			return fail("KustomizationInvalid", "%s refers to %s, which is outside this Git repository; remote patches are not fetched. Copy it into the repository.", file, patch.Path).at(file, 0)
+		}
+	}
+	return nil
+}

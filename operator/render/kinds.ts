@@ -1,0 +1,133 @@
+import { posix } from 'node:path';
+import { parse } from 'yaml';
+import { TowpathError } from '../api/errors.ts';
+import type { RecordedTree } from './inputs.ts';
+import { describePath, type HelmValues, type RenderKind, type RenderRequest } from './request.ts';
+import { directoryOf, type EngineValues, readValuesFiles, whatIsThere } from './values.ts';
+
+/** Files that the engine may ask for as a whole, by what it keeps them under. */
+export interface EngineTree {
+  /** Directory in the repository. */
+  path: string;
+  digest: string;
+  load(): Promise<{ path: string; data: Uint8Array }[]>;
+}
+
+/** What renders the path. */
+export async function detectKind(
+  tree: RecordedTree,
+  path: string,
+  request: RenderRequest,
+): Promise<RenderKind> {
+  const type = await tree.type(path);
+  if (type === undefined) {
+    throw new TowpathError(
+      'Person',
+      'PathNotFound',
+      `There is no ${path} in the repository.${await whatIsThere(tree, directoryOf(path))} Set source.path to one of them.`,
+    );
+  }
+  if (type === 'file') return 'Plain';
+  const has = async (name: string) => (await tree.type(posix.join(path, name))) === 'file';
+  if (await has('Chart.yaml')) return 'Helm';
+  const { valuesFiles = [], valuesFrom = [], values } = request.helm ?? {};
+  const wantsHelm = valuesFiles.length > 0 || valuesFrom.length > 0 || values !== undefined;
+  if (wantsHelm || ((await has('values.yaml')) && (await tree.type(posix.join(path, 'templates'))))) {
+    throw new TowpathError(
+      'Person',
+      'ChartInvalid',
+      `There is no Chart.yaml in ${describePath(path)}.${await whatIsThere(tree, path)} Set source.path to the directory of a chart, or remove spec.helm.`,
+      { details: [{ file: posix.join(path, 'Chart.yaml'), message: 'The file is missing.' }] },
+    );
+  }
+  for (const name of ['kustomization.yaml', 'kustomization.yml', 'Kustomization']) {
+    if (await has(name)) return 'Kustomize';
+  }
+  return 'Plain';
+}
+
+/** All values of the request, later ones win. */
+export async function helmValues(
+  tree: RecordedTree,
+  path: string,
+  helm: HelmValues,
+): Promise<EngineValues[]> {
+  const json = (name: string, text: string | undefined): EngineValues[] =>
+    text === undefined ? [] : [{ name, format: 'json', text: Buffer.from(text) }];
+  return [
+    ...(await readValuesFiles(tree, path, helm.valuesFiles ?? [])),
+    ...(helm.valuesFrom ?? []).map(
+      (from): EngineValues => ({
+        name: from.name,
+        format: 'yaml',
+        text: Buffer.from(from.text),
+        secret: from.secret ?? false,
+      }),
+    ),
+    ...json('spec.helm.values', helm.values),
+    ...(await readValuesFiles(tree, path, helm.environmentValuesFiles ?? [])),
+    ...json("the environment's values", helm.environmentValues),
+  ];
+}
+
+/** The chart and the file:// dependencies that it may need, with theirs. */
+export async function chartTrees(tree: RecordedTree, path: string): Promise<EngineTree[]> {
+  const found = new Map<string, EngineTree>();
+  const pending = [path];
+  const maxTrees = 100;
+  for (let dir = pending.pop(); dir !== undefined && found.size < maxTrees; dir = pending.pop()) {
+    if (found.has(dir)) continue;
+    const directory = dir;
+    const load = async () => (await tree.readAll(directory)).files;
+    found.set(directory, { path: directory, digest: await tree.digest(directory), load });
+    for (const local of await localDependencies(tree, directory)) {
+      if ((await tree.type(posix.join(local, 'Chart.yaml'))) === 'file') pending.push(local);
+    }
+  }
+  return [...found.values()];
+}
+
+/**
+ * The manifests of a plain directory, subdirectories too, or of a single file: *.yaml, *.yml and *.json; what
+ * begins with a dot, or is in a directory that does, is passed over.
+ */
+export async function plainTrees(tree: RecordedTree, path: string): Promise<EngineTree[]> {
+  if ((await tree.type(path)) === 'file') {
+    const load = async () => [{ path: posix.basename(path), data: await tree.read(path) }];
+    return [
+      { path: directoryOf(path), digest: `file ${await tree.oid(path)} ${posix.basename(path)}`, load },
+    ];
+  }
+  const isManifest = (name: string) =>
+    /\.(ya?ml|json)$/.test(name) && !name.split('/').some((part) => part.startsWith('.'));
+  const load = async () => (await tree.readAll(path)).files.filter((file) => isManifest(file.path));
+  return [{ path, digest: `plain ${await tree.digest(path)}`, load }];
+}
+
+/** Repository paths of the file:// dependencies that Chart.yaml or requirements.yaml names. */
+async function localDependencies(tree: RecordedTree, dir: string): Promise<string[]> {
+  const locals: string[] = [];
+  for (const name of ['Chart.yaml', 'requirements.yaml']) {
+    const file = posix.join(dir, name);
+    if ((await tree.type(file)) !== 'file') continue;
+    const text = Buffer.from(await tree.read(file)).toString('utf8');
+    if (!text.includes('file://')) continue;
+    for (const repository of repositories(text)) {
+      if (!repository.startsWith('file://')) continue;
+      const local = posix.join(dir, repository.slice('file://'.length));
+      if (!repository.startsWith('file:///') && local !== '..' && !local.startsWith('../'))
+        locals.push(local);
+    }
+  }
+  return locals;
+}
+
+function repositories(text: string): string[] {
+  try {
+    const chart: { dependencies?: { repository?: unknown }[] } | null = parse(text);
+    const dependencies = Array.isArray(chart?.dependencies) ? chart.dependencies : [];
+    return dependencies.flatMap((each) => (typeof each?.repository === 'string' ? [each.repository] : []));
+  } catch {
+    return []; // the engine says what is wrong with it
+  }
+}

@@ -1,0 +1,78 @@
+import type { Manifest } from '../manifest/manifest.ts';
+
+export interface RenderRequest {
+  /** Of the chart, kustomization, directory or file, in the repository. */
+  path: string;
+  /** The target namespace. */
+  namespace: string;
+  releaseName: string;
+  helm?: HelmValues;
+  /** Of the cluster; `apiVersions` as Helm has them: `apps/v1` and `apps/v1/Deployment`. */
+  capabilities: { kubeVersion: string; apiVersions: readonly string[] };
+  /** `group/Kind` → namespaced, from discovery. CRDs in the render itself add to it. */
+  scopes: Readonly<Record<string, boolean>>;
+  /** Set on every object. */
+  labels: Readonly<Record<string, string>>;
+  /** `<namespace>/<application>/<environment>`, for the annotation towpath.dev/owner. */
+  owner: string;
+}
+
+/** Values in the order in which they are merged: files, valuesFrom, values, the environment's files and values. */
+export interface HelmValues {
+  /** Relative to the request's path, or to the repository's root where they begin with `/`. */
+  valuesFiles?: readonly string[];
+  /** `name` as messages say it: `ConfigMap shared key values.yaml`. Texts of Secrets never appear in messages. */
+  valuesFrom?: readonly { name: string; text: string; secret?: boolean }[];
+  /** JSON text of an object; integers beyond 2^53 stay exact. */
+  values?: string;
+  environmentValuesFiles?: readonly string[];
+  environmentValues?: string;
+}
+
+export type RenderKind = 'Helm' | 'Kustomize' | 'Plain';
+
+export interface Rendered {
+  kind: RenderKind;
+  /** In the order in which Helm installs them. Those of no known kind have the target namespace. */
+  objects: Manifest[];
+  /** Helm's hooks, with labels and owner like the objects. */
+  hooks: Manifest[];
+  chart?: { name: string; version: string; appVersion?: string };
+  /** Digest of the request and of exactly what was read for it. */
+  inputs: string;
+  warnings: string[];
+  /** `group/Kind`s that neither discovery nor a CRD in the render knows. */
+  unknownKinds: string[];
+}
+
+export interface RenderLimits {
+  /** Of one render, from its start. */
+  timeoutMs: number;
+  /** Of one engine process. */
+  memoryBytes: number;
+  /** Of all manifests of one render together. */
+  outputBytes: number;
+  /** Of all files of one render together. */
+  inputBytes: number;
+  objects: number;
+}
+
+export const DEFAULT_LIMITS: RenderLimits = {
+  timeoutMs: 20_000,
+  memoryBytes: 512 * 2 ** 20,
+  outputBytes: 32 * 2 ** 20,
+  inputBytes: 32 * 2 ** 20,
+  objects: 5000,
+};
+
+export interface RendererOptions {
+  enginePath: string;
+  processes?: number;
+  limits?: Partial<RenderLimits>;
+  /** Of kept results, and of what each engine process keeps. */
+  cacheBytes?: number;
+}
+
+export function describePath(path: string): string {
+  return path === '' ? "the repository's root" : path;
+}
