@@ -4,6 +4,7 @@ import { crdYaml } from './crd.ts';
 import { reasonsPage } from './reasons-page.ts';
 import { resourcePage } from './resource-page.ts';
 import { RESOURCES } from './resources.ts';
+import { statusPage } from './status-page.ts';
 
 /** Every generated file: its path from the repository's root, and its text. */
 export function generatedFiles(): Map<string, string> {
@@ -14,5 +15,6 @@ export function generatedFiles(): Map<string, string> {
   }
   files.set('docs/reference/annotations.md', annotationsPage());
   files.set('docs/reference/reasons.md', reasonsPage());
+  files.set('docs/reference/status.md', statusPage());
   return files;
 }

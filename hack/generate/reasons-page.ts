@@ -5,7 +5,7 @@ const HELPS: Readonly<Record<ReasonEntry['remedy'], string>> = {
   Person: 'a person (Stalled)',
   Resource: 'another resource (Reconciling)',
   Time: 'time (Reconciling)',
-  None: '-',
+  None: 'no error',
 };
 
 /** The reference page of reasons and events. */
@@ -25,7 +25,7 @@ ${table(
   );
   return `${GENERATED}
 # Reasons
-Conditions, \`status.environments[].blockedBy\` and events carry these reasons; they do not change between versions. What helps: a person, who must change something (condition Stalled); another resource, which is watched, or time, after which it is tried again (condition Reconciling). One error may know better than the table: its conditions count.
+Conditions, \`status.environments[].blockedBy\` and events carry these reasons; they do not change between versions. What helps: a person, who must change something (condition Stalled); another resource, which is watched, or time, after which it is tried again (condition Reconciling). A state that is no error has neither by itself: see [status](status.md). One error may know better than the table: its conditions count.
 
 ${areas.join('\n')}
 ## Events

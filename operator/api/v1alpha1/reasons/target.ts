@@ -5,7 +5,7 @@ export const TARGET_REASONS = {
   Synced: none('What Git says runs and is healthy.'),
   Syncing: none('A candidate is being applied.', 'Wait; the message says for what it waits.'),
   Progressing: none('All is applied and not healthy yet.', 'Wait; the message names the object.'),
-  Degraded: person(
+  Degraded: none(
     'All is applied and an object is not healthy.',
     'Look at the object that the message names.',
   ),
@@ -54,7 +54,7 @@ export const TARGET_REASONS = {
     'An object exists that this Application did not make.',
     'Remove it from one of the two owners; annotate it in Git with towpath.dev/adopt: "true" if nobody owns it.',
   ),
-  PruneHeld: person(
+  PruneHeld: none(
     'Objects would be deleted that are too many, or all.',
     'Compare status.environments[].pendingPrune; consent with the annotation towpath.dev/prune-consent.',
   ),
