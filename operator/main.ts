@@ -13,7 +13,11 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   });
 }
 // A defect must not take every Application down with it: it is told, and the work it was part of is tried again.
-process.on('uncaughtException', (error) => log.error({ error: error.message, stack: error.stack }, 'A defect in Towpath.'));
-process.on('unhandledRejection', (error) => log.error({ error: error instanceof Error ? error.stack : String(error) }, 'A defect in Towpath.'));
+process.on('uncaughtException', (error) =>
+  log.error({ error: error.message, stack: error.stack }, 'A defect in Towpath.'),
+);
+process.on('unhandledRejection', (error) =>
+  log.error({ error: error instanceof Error ? error.stack : String(error) }, 'A defect in Towpath.'),
+);
 
 await operator.start();

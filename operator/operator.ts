@@ -57,7 +57,12 @@ export class Operator extends kubernetesOperator.default {
     this.#client = KubeClient.load({
       mayWrite: () => this.#election.isLeader(),
       onRequest: (request) =>
-        this.#metrics.apiRequests.inc({ verb: request.verb, resource: request.plural, code: String(request.code), dry_run: String(request.dryRun) }),
+        this.#metrics.apiRequests.inc({
+          verb: request.verb,
+          resource: request.plural,
+          code: String(request.code),
+          dry_run: String(request.dryRun),
+        }),
       userAgent: 'towpath',
     });
     this.#discovery = new Discovery(this.#client);
@@ -68,7 +73,8 @@ export class Operator extends kubernetesOperator.default {
       ...(flags['cache-directory'] === '' ? {} : { cacheDirectory: flags['cache-directory'] }),
       observer: {
         polled: ({ reason }) => this.#metrics.gitPolls.inc({ outcome: reason === '' ? 'Success' : reason }),
-        fetched: ({ reason }) => this.#metrics.gitFetches.inc({ outcome: reason === '' ? 'Success' : reason }),
+        fetched: ({ reason }) =>
+          this.#metrics.gitFetches.inc({ outcome: reason === '' ? 'Success' : reason }),
       },
     });
     this.#renderer = new Renderer({ enginePath: flags.engine, processes: Number(flags['render-processes']) });
@@ -83,7 +89,11 @@ export class Operator extends kubernetesOperator.default {
       installation: flags.installation === '' ? `${flags.namespace}/towpath` : flags.installation,
       impersonate: !flags['insecure-no-impersonation'],
       random: Math.random,
-      onFault: (application, error) => log.warn({ application, error: describe(error) }, 'A look at an Application failed; it is tried again.'),
+      onFault: (application, error) =>
+        log.warn(
+          { application, error: describe(error) },
+          'A look at an Application failed; it is tried again.',
+        ),
       onReconciled: (_application, seconds) => this.#metrics.reconcileSeconds.observe(seconds),
     });
     this.#election = new LeaderElection({
@@ -96,7 +106,8 @@ export class Operator extends kubernetesOperator.default {
       retryPeriodMs: parseDuration(flags['retry-period']),
       onStartedLeading: () => void this.#lead(),
       onStoppedLeading: () => this.#follow(),
-      onFault: (error) => log.warn({ error: describe(error) }, 'The Lease could not be read or renewed; it is tried again.'),
+      onFault: (error) =>
+        log.warn({ error: describe(error) }, 'The Lease could not be read or renewed; it is tried again.'),
     });
     this.#metrics = new Metrics({
       applications: () => this.#controller.size,
@@ -110,7 +121,10 @@ export class Operator extends kubernetesOperator.default {
       port: Number(port),
       notReady: () => this.#notReady(),
       notLive: () => (performance.now() - this.#tickedAt > STUCK_MS ? 'The event loop is stuck.' : undefined),
-      metrics: async () => ({ contentType: this.#metrics.registry.contentType, text: await this.#metrics.registry.metrics() }),
+      metrics: async () => ({
+        contentType: this.#metrics.registry.contentType,
+        text: await this.#metrics.registry.metrics(),
+      }),
     });
   }
 
@@ -153,12 +167,18 @@ export class Operator extends kubernetesOperator.default {
     const watch = new ListWatch<KubeObject>({
       client: this.#client,
       resource: APPLICATIONS,
+      ...(this.#flags['watch-namespace'] === '' ? {} : { namespace: this.#flags['watch-namespace'] }),
       reduce: withoutManagedFields,
       onEvent: (event: WatchEvent<KubeObject>) => this.#controller.onEvent(event),
       onState: (state) => {
-        if (state.state === 'Failing') this.#log.warn({ error: describe(state.error), retryInMs: Math.round(state.retryInMs) }, 'Applications cannot be watched; it is tried again.');
+        if (state.state === 'Failing')
+          this.#log.warn(
+            { error: describe(state.error), retryInMs: Math.round(state.retryInMs) },
+            'Applications cannot be watched; it is tried again.',
+          );
       },
-      onFault: (error) => this.#log.error({ error: describe(error) }, 'An event of an Application could not be taken in.'),
+      onFault: (error) =>
+        this.#log.error({ error: describe(error) }, 'An event of an Application could not be taken in.'),
     });
     this.#watches.push(watch);
     watch.start();
@@ -171,7 +191,10 @@ export class Operator extends kubernetesOperator.default {
         await this.#discovery.refresh(this.#stopping.signal);
         return;
       } catch (error) {
-        this.#log.warn({ error: describe(error) }, 'The API server cannot be asked what it serves; it is tried again.');
+        this.#log.warn(
+          { error: describe(error) },
+          'The API server cannot be asked what it serves; it is tried again.',
+        );
         await sleep(pause * (0.5 + Math.random() / 2), undefined, { signal: this.#stopping.signal });
       }
     }

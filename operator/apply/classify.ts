@@ -19,15 +19,24 @@ export interface Refusal {
 /** Refused while an Application's object was sent (or asked) as a ServiceAccount. */
 export function classify(error: unknown, doing: string, object: ObjectId): Refusal {
   if (error instanceof TowpathError) {
-    return { verdict: error.reason === 'ManifestInvalid' || error.reason === 'ImmutableField' ? 'Principle' : 'State', error };
+    return {
+      verdict:
+        error.reason === 'ManifestInvalid' || error.reason === 'ImmutableField' ? 'Principle' : 'State',
+      error,
+    };
   }
   const what = `${doing} ${describeObject(object)}`;
   const state = (remedy: 'Person' | 'Resource' | 'Time', reason: string, next: string): Refusal => ({
     verdict: 'State',
-    error: new TowpathError(remedy, reason, `${what}: ${messageOf(error)}${sentenceEnd(messageOf(error))} ${next}`.trim(), {
-      cause: error,
-      details: [{ object: idOf(object), message: messageOf(error) }],
-    }),
+    error: new TowpathError(
+      remedy,
+      reason,
+      `${what}: ${messageOf(error)}${sentenceEnd(messageOf(error))} ${next}`.trim(),
+      {
+        cause: error,
+        details: [{ object: idOf(object), message: messageOf(error) }],
+      },
+    ),
   });
   if (!(error instanceof ApiError)) {
     return isUnreachable(error)
@@ -41,8 +50,17 @@ export function classify(error: unknown, doing: string, object: ObjectId): Refus
     const refusal = state('Time', 'WebhookUnavailable', 'It is tried again.');
     return { ...refusal, verdict: 'Undecided' };
   }
-  if (error.code === 422 && /field is immutable|may not change|updates to .* are forbidden|is immutable/i.test(error.message)) {
-    return principle(error, what, object, 'ImmutableField', `Rename the object, or annotate it with towpath.dev/replace: "true" to have it deleted and created anew.`);
+  if (
+    error.code === 422 &&
+    /field is immutable|may not change|updates to .* are forbidden|is immutable/i.test(error.message)
+  ) {
+    return principle(
+      error,
+      what,
+      object,
+      'ImmutableField',
+      `Rename the object, or annotate it with towpath.dev/replace: "true" to have it deleted and created anew.`,
+    );
   }
   if (error.code === 400 || error.code === 422 || error.code === 413) {
     return principle(error, what, object, 'ManifestInvalid', 'Correct it in Git.');
@@ -53,8 +71,14 @@ export function classify(error: unknown, doing: string, object: ObjectId): Refus
   if (error.code === 403 && /admission webhook|is being terminated/.test(error.message)) {
     return state('Time', 'AdmissionDenied', 'It is tried again.');
   }
-  if (error.code === 403) return state('Person', 'Forbidden', 'Grant the ServiceAccount this right; it is tried again.');
-  if (error.code === 404) return state('Resource', isNamespaceMissing(error) ? 'NamespaceMissing' : 'KindMissing', 'It is tried again.');
+  if (error.code === 403)
+    return state('Person', 'Forbidden', 'Grant the ServiceAccount this right; it is tried again.');
+  if (error.code === 404)
+    return state(
+      'Resource',
+      isNamespaceMissing(error) ? 'NamespaceMissing' : 'KindMissing',
+      'It is tried again.',
+    );
   if (error.code === 409) return state('Time', 'Conflict', 'It is tried again.');
   return state('Time', 'ApplyFailed', 'It is tried again.');
 }
@@ -62,10 +86,15 @@ export function classify(error: unknown, doing: string, object: ObjectId): Refus
 function principle(error: ApiError, what: string, object: ObjectId, reason: string, next: string): Refusal {
   return {
     verdict: 'Principle',
-    error: new TowpathError('Person', reason, `${what}: ${error.message}${sentenceEnd(error.message)} ${next}`, {
-      cause: error,
-      details: [{ object: idOf(object), message: error.message }],
-    }),
+    error: new TowpathError(
+      'Person',
+      reason,
+      `${what}: ${error.message}${sentenceEnd(error.message)} ${next}`,
+      {
+        cause: error,
+        details: [{ object: idOf(object), message: error.message }],
+      },
+    ),
   };
 }
 

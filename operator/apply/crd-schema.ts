@@ -16,9 +16,20 @@ export function validateAgainstCRDs(manifest: Manifest, candidate: readonly Mani
   const problems = problemsIn(parseExact(manifest.text), schema, '', true);
   return problems.map((problem) => ({
     verdict: 'Principle' as const,
-    error: new TowpathError('Person', 'ManifestInvalid', `${describeObject(manifest)}: ${problem} Correct it in Git.`, {
-      details: [{ object: manifest, message: problem, ...(manifest.file === undefined ? {} : { file: manifest.file }) }],
-    }),
+    error: new TowpathError(
+      'Person',
+      'ManifestInvalid',
+      `${describeObject(manifest)}: ${problem} Correct it in Git.`,
+      {
+        details: [
+          {
+            object: manifest,
+            message: problem,
+            ...(manifest.file === undefined ? {} : { file: manifest.file }),
+          },
+        ],
+      },
+    ),
   }));
 }
 
@@ -31,7 +42,8 @@ interface Definition {
 }
 
 function schemaFor(manifest: Manifest, definition: Manifest): Schema | undefined {
-  if (definition.kind !== 'CustomResourceDefinition' || !definition.name.endsWith(`.${manifest.group}`)) return undefined;
+  if (definition.kind !== 'CustomResourceDefinition' || !definition.name.endsWith(`.${manifest.group}`))
+    return undefined;
   const { spec } = JSON.parse(definition.text) as Definition;
   if (spec?.names?.kind !== manifest.kind) return undefined;
   const version = manifest.apiVersion.slice(manifest.apiVersion.indexOf('/') + 1);
@@ -45,21 +57,33 @@ function problemsIn(value: Json | undefined, schema: Schema, path: string, isRoo
   if (value === undefined) return [];
   if (value === null) return schema['nullable'] === true ? [] : [`${at}: must not be null.`];
   if (schema['x-kubernetes-int-or-string'] === true) {
-    return ['number', 'string'].includes(typeof value) || isNumber(value) ? [] : [`${at}: must be an integer or a string.`];
+    return ['number', 'string'].includes(typeof value) || isNumber(value)
+      ? []
+      : [`${at}: must be an integer or a string.`];
   }
   const type = typeof schema['type'] === 'string' ? schema['type'] : undefined;
   if (type !== undefined && !hasType(value, type)) return [`${at}: must be of type ${type}.`];
-  if (Array.isArray(schema['enum']) && !schema['enum'].some((allowed) => JSON.stringify(allowed) === JSON.stringify(value))) {
+  if (
+    Array.isArray(schema['enum']) &&
+    !schema['enum'].some((allowed) => JSON.stringify(allowed) === JSON.stringify(value))
+  ) {
     return [`${at}: must be one of ${schema['enum'].map((allowed) => JSON.stringify(allowed)).join(', ')}.`];
   }
   if (Array.isArray(value)) {
     const items = schema['items'];
-    return isRecord(items) ? value.flatMap((item, index) => problemsIn(item, items, `${path}[${index}]`)) : [];
+    return isRecord(items)
+      ? value.flatMap((item, index) => problemsIn(item, items, `${path}[${index}]`))
+      : [];
   }
   return isRecord(value) && !isNumber(value) ? problemsInMembers(value, schema, path, isRoot) : [];
 }
 
-function problemsInMembers(value: { [key: string]: Json }, schema: Schema, path: string, isRoot: boolean): string[] {
+function problemsInMembers(
+  value: { [key: string]: Json },
+  schema: Schema,
+  path: string,
+  isRoot: boolean,
+): string[] {
   const properties = isRecord(schema['properties']) ? schema['properties'] : {};
   const additional = schema['additionalProperties'];
   const problems: string[] = [];

@@ -2,7 +2,13 @@ import { TowpathError } from '../api/errors.ts';
 import type { KubeObject, Resource } from '../kube/client.ts';
 import { isConflict, isNotFound } from '../kube/errors.ts';
 import { ListWatch } from '../kube/list-watch.ts';
-import { describeObject, groupKind, type HookDeletePolicy, type HookEvent, type Manifest } from '../manifest/manifest.ts';
+import {
+  describeObject,
+  groupKind,
+  type HookDeletePolicy,
+  type HookEvent,
+  type Manifest,
+} from '../manifest/manifest.ts';
 import { liveObject } from '../plan/live.ts';
 import { deleteAndAwait } from './prune.ts';
 import { callOptions, pathOf, resourceOf, type TargetAccess } from './target.ts';
@@ -11,7 +17,10 @@ import { callOptions, pathOf, resourceOf, type TargetAccess } from './target.ts'
 export function hooksFor(hooks: readonly Manifest[], event: HookEvent): Manifest[] {
   return hooks
     .filter((manifest) => manifest.hook?.events.includes(event))
-    .sort((a, b) => (a.hook?.weight ?? 0) - (b.hook?.weight ?? 0) || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+    .sort(
+      (a, b) =>
+        (a.hook?.weight ?? 0) - (b.hook?.weight ?? 0) || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0),
+    );
 }
 
 /** Under this name a completed hook stands in the target record. */
@@ -40,7 +49,15 @@ export async function runHook(access: TargetAccess, manifest: Manifest, since: D
     'Time',
     'HookFailed',
     `The hook ${describeObject(manifest)} failed: ${problem}. Look at its logs; correct it in Git or ask for a sync.`,
-    { details: [{ object: manifest, message: problem, ...(manifest.file === undefined ? {} : { file: manifest.file }) }] },
+    {
+      details: [
+        {
+          object: manifest,
+          message: problem,
+          ...(manifest.file === undefined ? {} : { file: manifest.file }),
+        },
+      ],
+    },
   );
 }
 
@@ -60,7 +77,11 @@ function isOfThisDeployment(object: KubeObject, access: TargetAccess, since: Dat
   return live.target === access.targetId && !live.deleting && created >= since.getTime();
 }
 
-async function find(access: TargetAccess, resource: Resource, manifest: Manifest): Promise<KubeObject | undefined> {
+async function find(
+  access: TargetAccess,
+  resource: Resource,
+  manifest: Manifest,
+): Promise<KubeObject | undefined> {
   try {
     return await access.client.get(pathOf(resource, manifest), callOptions(access));
   } catch (error) {
@@ -72,7 +93,12 @@ async function find(access: TargetAccess, resource: Resource, manifest: Manifest
 async function createHook(access: TargetAccess, resource: Resource, manifest: Manifest): Promise<void> {
   const { name: _name, ...collection } = pathOf(resource, manifest);
   try {
-    await access.client.create(collection, manifest.text, { fieldManager: 'towpath-hook' }, callOptions(access));
+    await access.client.create(
+      collection,
+      manifest.text,
+      { fieldManager: 'towpath-hook' },
+      callOptions(access),
+    );
   } catch (error) {
     if (!isConflict(error)) throw error;
     throw new TowpathError(
@@ -87,7 +113,11 @@ async function createHook(access: TargetAccess, resource: Resource, manifest: Ma
 async function deleteHook(access: TargetAccess, manifest: Manifest): Promise<void> {
   const resource = await resourceOf(access, manifest);
   try {
-    await access.client.delete(pathOf(resource, manifest), { propagationPolicy: 'Background' }, callOptions(access));
+    await access.client.delete(
+      pathOf(resource, manifest),
+      { propagationPolicy: 'Background' },
+      callOptions(access),
+    );
   } catch (error) {
     if (!isNotFound(error)) throw error;
   }
@@ -99,20 +129,34 @@ interface Finished {
 }
 
 interface JobOrPod {
-  status?: { phase?: string; message?: string; reason?: string; conditions?: { type: string; status: string; message?: string }[] };
+  status?: {
+    phase?: string;
+    message?: string;
+    reason?: string;
+    conditions?: { type: string; status: string; message?: string }[];
+  };
 }
 
 /** Whether a Job or a Pod ended, and what went wrong. */
 export function finished(object: KubeObject & JobOrPod): Finished {
-  const failed = object.status?.conditions?.find((condition) => condition.type === 'Failed' && condition.status === 'True');
+  const failed = object.status?.conditions?.find(
+    (condition) => condition.type === 'Failed' && condition.status === 'True',
+  );
   if (failed !== undefined) return { done: true, problem: failed.message ?? 'the Job failed' };
-  if (object.status?.phase === 'Failed') return { done: true, problem: object.status.message ?? 'the Pod failed' };
-  const complete = object.status?.conditions?.some((condition) => condition.type === 'Complete' && condition.status === 'True');
+  if (object.status?.phase === 'Failed')
+    return { done: true, problem: object.status.message ?? 'the Pod failed' };
+  const complete = object.status?.conditions?.some(
+    (condition) => condition.type === 'Complete' && condition.status === 'True',
+  );
   return { done: complete === true || object.status?.phase === 'Succeeded' };
 }
 
 /** Waits for the end of a Job or Pod; undefined: it succeeded. */
-async function outcome(access: TargetAccess, resource: Resource, manifest: Manifest): Promise<string | undefined> {
+async function outcome(
+  access: TargetAccess,
+  resource: Resource,
+  manifest: Manifest,
+): Promise<string | undefined> {
   if (groupKind(manifest) !== 'batch/Job' && groupKind(manifest) !== '/Pod') return undefined;
   const { promise, resolve, reject } = Promise.withResolvers<string | undefined>();
   const aborted = () => reject(access.signal.reason);

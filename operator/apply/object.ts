@@ -1,11 +1,16 @@
 import { TowpathError } from '../api/errors.ts';
-import { ANNOTATION_ADOPT, ANNOTATION_OWNER, ANNOTATION_REPLACE, LABEL_TARGET } from '../api/v1alpha1/names.ts';
+import {
+  ANNOTATION_ADOPT,
+  ANNOTATION_OWNER,
+  ANNOTATION_REPLACE,
+  LABEL_TARGET,
+} from '../api/v1alpha1/names.ts';
 import type { KubeObject, Resource } from '../kube/client.ts';
 import { ApiError, isConflict, isNotFound } from '../kube/errors.ts';
 import { withoutPaths } from '../manifest/exact-json.ts';
 import { describeObject, type Manifest } from '../manifest/manifest.ts';
 import { withMetadata, withName } from '../manifest/metadata-text.ts';
-import { fieldManager, isOurs, liveObject, type LiveObject } from '../plan/live.ts';
+import { fieldManager, isOurs, type LiveObject, liveObject } from '../plan/live.ts';
 import { type AppliedObject, appliedDigest, idOf, type PlannedApply } from '../plan/plan.ts';
 import { mergedManagedFields } from './adopt.ts';
 import { handOver } from './ignored.ts';
@@ -53,12 +58,17 @@ export async function dryRunObject(access: TargetAccess, planned: PlannedApply):
     if (!isReplaceable(planned.manifest, error)) throw error;
     const { manifest } = planned;
     const name = `${manifest.name.slice(0, 40)}-towpath-dry-run`;
-    await access.client.apply(pathOf(resource, { ...manifest, name }), withName(manifest.text, name), {
-      fieldManager: fieldManager(access.targetId),
-      force: false,
-      dryRun: true,
-      fieldValidation: 'Strict',
-    }, callOptions(access));
+    await access.client.apply(
+      pathOf(resource, { ...manifest, name }),
+      withName(manifest.text, name),
+      {
+        fieldManager: fieldManager(access.targetId),
+        force: false,
+        dryRun: true,
+        fieldValidation: 'Strict',
+      },
+      callOptions(access),
+    );
   }
 }
 
@@ -89,7 +99,12 @@ async function create(attempt: Attempt): Promise<KubeObject> {
   const { object } = await access.client.apply(
     pathOf(resource, planned.manifest),
     withMetadata(planned.manifest.text, { resourceVersion: NO_OBJECT }),
-    { fieldManager: fieldManager(access.targetId), force: false, dryRun: attempt.dryRun, fieldValidation: 'Strict' },
+    {
+      fieldManager: fieldManager(access.targetId),
+      force: false,
+      dryRun: attempt.dryRun,
+      fieldValidation: 'Strict',
+    },
     callOptions(access),
   );
   return object;
@@ -102,7 +117,12 @@ async function applyOwn(attempt: Attempt, preconditions: { uid: string }): Promi
   const { object } = await access.client.apply(
     pathOf(resource, planned.manifest),
     withMetadata(text, preconditions),
-    { fieldManager: fieldManager(access.targetId), force: true, dryRun: attempt.dryRun, fieldValidation: 'Strict' },
+    {
+      fieldManager: fieldManager(access.targetId),
+      force: true,
+      dryRun: attempt.dryRun,
+      fieldValidation: 'Strict',
+    },
     callOptions(access),
   );
   return object;
@@ -126,7 +146,8 @@ async function takeExisting(attempt: Attempt): Promise<KubeObject> {
     return applyOwn(attempt, { uid: live.uid });
   }
   const owner = owningTarget(existing);
-  if (owner !== undefined) throw notOwned(live, `belongs to Application ${owner}`, 'Remove it from one of the two.');
+  if (owner !== undefined)
+    throw notOwned(live, `belongs to Application ${owner}`, 'Remove it from one of the two.');
   if (!access.adopt && planned.manifest.annotations[ANNOTATION_ADOPT] !== 'true') {
     const last = live.lastOther === undefined ? '' : ` (last written by ${live.lastOther.manager})`;
     throw notOwned(
@@ -166,13 +187,20 @@ async function replace(attempt: Attempt): Promise<KubeObject> {
 
 function isReplaceable(manifest: Manifest, error: unknown): boolean {
   return (
-    manifest.annotations[ANNOTATION_REPLACE] === 'true' && error instanceof ApiError && error.code === 422 && /immutable|forbidden/i.test(error.message)
+    manifest.annotations[ANNOTATION_REPLACE] === 'true' &&
+    error instanceof ApiError &&
+    error.code === 422 &&
+    /immutable|forbidden/i.test(error.message)
   );
 }
 
 /** The answer to an apply whose uid is that of an object that was deleted and made again by someone else. */
 function isOtherUid(error: unknown): boolean {
-  return error instanceof ApiError && error.code === 422 && error.causes.some((cause) => cause.field === 'metadata.uid');
+  return (
+    error instanceof ApiError &&
+    error.code === 422 &&
+    error.causes.some((cause) => cause.field === 'metadata.uid')
+  );
 }
 
 function hasOurEntry(object: KubeObject, targetId: string): boolean {
@@ -194,11 +222,20 @@ function notOwned(live: LiveObject, how: string, next: string): TowpathError {
   return new TowpathError('Person', 'NotOwned', message, { details: [{ object: idOf(live), message }] });
 }
 
-function applied(access: TargetAccess, resource: Resource, planned: PlannedApply, object: KubeObject): AppliedObject {
+function applied(
+  access: TargetAccess,
+  resource: Resource,
+  planned: PlannedApply,
+  object: KubeObject,
+): AppliedObject {
   const live = access.observe(object, resource);
   const { manifest } = planned;
   if (live.entry === undefined) {
-    throw new TowpathError('Time', 'ApplyFailed', `The API server did not record who applied ${describeObject(manifest)}; it is tried again.`);
+    throw new TowpathError(
+      'Time',
+      'ApplyFailed',
+      `The API server did not record who applied ${describeObject(manifest)}; it is tried again.`,
+    );
   }
   return {
     ...idOf(manifest),

@@ -4,7 +4,7 @@ import { ANNOTATION_OWNER, LABEL_TARGET } from '../api/v1alpha1/names.ts';
 import type { Resource } from '../kube/client.ts';
 import { isConflict, isNotFound } from '../kube/errors.ts';
 import { describeObject } from '../manifest/manifest.ts';
-import { isOurs, liveObject, type LiveObject } from '../plan/live.ts';
+import { isOurs, type LiveObject, liveObject } from '../plan/live.ts';
 import { callOptions, pathOf, resourceOf, type TargetAccess } from './target.ts';
 
 /**
@@ -28,7 +28,8 @@ export async function pruneObject(access: TargetAccess, live: LiveObject): Promi
   try {
     const current = await access.client.getMetadata(pathOf(resource, live), callOptions(access));
     const now = access.observe(current, resource);
-    if (now.uid !== live.uid || !isOurs(now, access.targetId, access.targetName) || now.prune === 'disabled') return false;
+    if (now.uid !== live.uid || !isOurs(now, access.targetId, access.targetName) || now.prune === 'disabled')
+      return false;
     await access.client.delete(
       pathOf(resource, live),
       { uid: now.uid, resourceVersion: now.resourceVersion, propagationPolicy: 'Background' },
@@ -43,7 +44,11 @@ export async function pruneObject(access: TargetAccess, live: LiveObject): Promi
 }
 
 /** Deletes an object of ours and waits, for a minute at most, until its name is free. */
-export async function deleteAndAwait(access: TargetAccess, resource: Resource, live: LiveObject): Promise<void> {
+export async function deleteAndAwait(
+  access: TargetAccess,
+  resource: Resource,
+  live: LiveObject,
+): Promise<void> {
   const path = pathOf(resource, live);
   const limit = performance.now() + 60_000;
   try {

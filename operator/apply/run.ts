@@ -10,7 +10,10 @@ import type { TargetAccess } from './target.ts';
 const PARALLEL = 16;
 
 /** Runs `work` over the items, a bounded number at once; waits for all, also after one failed. */
-export async function inParallel<Item>(items: readonly Item[], work: (item: Item) => Promise<void>): Promise<void> {
+export async function inParallel<Item>(
+  items: readonly Item[],
+  work: (item: Item) => Promise<void>,
+): Promise<void> {
   const queue = items.values();
   const lanes = Array.from({ length: Math.min(PARALLEL, items.length) }, async () => {
     for (const item of queue) await work(item);
@@ -51,7 +54,10 @@ export async function dryRunAll(
   const prerequisites = new Set(candidate.map(objectKey));
   await inParallel(planned, async (one) => {
     try {
-      if (definedByCandidate(one.manifest, candidate) !== undefined && !(await isServed(access, one.manifest))) {
+      if (
+        definedByCandidate(one.manifest, candidate) !== undefined &&
+        !(await isServed(access, one.manifest))
+      ) {
         deferred.push(one);
         refusals.push(...validateAgainstCRDs(one.manifest, candidate));
         return;
@@ -77,13 +83,20 @@ export function definedByCandidate(manifest: Manifest, candidate: readonly Manif
     (other) =>
       other.kind === 'CustomResourceDefinition' &&
       other.name.endsWith(`.${manifest.group}`) &&
-      (JSON.parse(other.text) as { spec?: { names?: { kind?: string } } }).spec?.names?.kind === manifest.kind,
+      (JSON.parse(other.text) as { spec?: { names?: { kind?: string } } }).spec?.names?.kind ===
+        manifest.kind,
   );
 }
 
-function waitsForPrerequisite(error: unknown, manifest: Manifest, prerequisites: ReadonlySet<string>): boolean {
+function waitsForPrerequisite(
+  error: unknown,
+  manifest: Manifest,
+  prerequisites: ReadonlySet<string>,
+): boolean {
   if (isNamespaceMissing(error)) {
-    return prerequisites.has(objectKey({ group: '', kind: 'Namespace', namespace: '', name: manifest.namespace }));
+    return prerequisites.has(
+      objectKey({ group: '', kind: 'Namespace', namespace: '', name: manifest.namespace }),
+    );
   }
   // A binding to a role that is not there yet: the API server cannot tell whether it would escalate.
   const isBinding = ['RoleBinding', 'ClusterRoleBinding'].includes(manifest.kind);
@@ -95,5 +108,9 @@ function waitsForPrerequisite(error: unknown, manifest: Manifest, prerequisites:
     namespace: reference?.kind === 'Role' ? manifest.namespace : '',
     name: reference?.name ?? '',
   };
-  return error instanceof ApiError && (error.code === 403 || error.code === 404) && prerequisites.has(objectKey(role));
+  return (
+    error instanceof ApiError &&
+    (error.code === 403 || error.code === 404) &&
+    prerequisites.has(objectKey(role))
+  );
 }

@@ -1,6 +1,6 @@
+import { TowpathError } from '../api/errors.ts';
 import type { KubeClient, KubeObject, ObjectPath, Resource, ServiceAccount } from '../kube/client.ts';
 import type { Discovery } from '../kube/discovery.ts';
-import { TowpathError } from '../api/errors.ts';
 import { describeObject, type ObjectId } from '../manifest/manifest.ts';
 import type { LiveObject } from '../plan/live.ts';
 
@@ -25,7 +25,10 @@ export function callOptions(access: TargetAccess) {
 }
 
 /** The served resource of an object's kind; throws KindMissing where the cluster has none. */
-export async function resourceOf(access: TargetAccess, object: ObjectId & { apiVersion: string }): Promise<Resource> {
+export async function resourceOf(
+  access: TargetAccess,
+  object: ObjectId & { apiVersion: string },
+): Promise<Resource> {
   const version = object.apiVersion.slice(object.apiVersion.indexOf('/') + 1);
   const resource = await access.discovery.ensure(object.group, object.kind, version);
   if (resource !== undefined) return resource;

@@ -1,12 +1,12 @@
 import type { HealthState } from '../api/v1alpha1/application.ts';
+import { LABEL_TARGET } from '../api/v1alpha1/names.ts';
 import { hasHealth, healthOf, reduceForHealth } from '../health/health.ts';
 import type { KubeClient, KubeObject, Resource, ServiceAccount } from '../kube/client.ts';
 import type { Discovery } from '../kube/discovery.ts';
 import { isForbidden } from '../kube/errors.ts';
 import { ListWatch } from '../kube/list-watch.ts';
 import { type GroupKind, groupKind, objectKey } from '../manifest/manifest.ts';
-import { LABEL_TARGET } from '../api/v1alpha1/names.ts';
-import { liveObject, type LiveObject } from '../plan/live.ts';
+import { type LiveObject, liveObject } from '../plan/live.ts';
 
 export interface ObservedObject extends LiveObject {
   health: { state: HealthState; message?: string };
@@ -67,7 +67,11 @@ export class Inventory {
    * are passed over. Rejects with the API server's "forbidden" where neither the operator nor the
    * ServiceAccount may list a kind.
    */
-  async ensure(kinds: Iterable<WatchedKind>, as: ServiceAccount | undefined, signal: AbortSignal): Promise<void> {
+  async ensure(
+    kinds: Iterable<WatchedKind>,
+    as: ServiceAccount | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
     await Promise.all([...kinds].map((kind) => this.#ensureKind(kind, as, signal)));
   }
 
@@ -194,7 +198,9 @@ export class Inventory {
 function reduce(resource: Resource, object: KubeObject): ObservedObject {
   const live = liveObject(resource, object.metadata);
   if (!hasHealth(resource.group, resource.kind)) return { ...live, health: { state: 'Healthy' } };
-  const { state, message } = healthOf(reduceForHealth({ ...object, kind: resource.kind, apiVersion: live.apiVersion }));
+  const { state, message } = healthOf(
+    reduceForHealth({ ...object, kind: resource.kind, apiVersion: live.apiVersion }),
+  );
   return { ...live, health: message === undefined ? { state } : { state, message } };
 }
 

@@ -63,10 +63,13 @@ export class Queue {
     const existing = this.#timers.get(key);
     if (existing !== undefined && existing.at <= at) return;
     clearTimeout(existing?.timer);
-    const timer = setTimeout(() => {
-      this.#timers.delete(key);
-      this.add(key);
-    }, Math.min(delayMs, 2 ** 31 - 1));
+    const timer = setTimeout(
+      () => {
+        this.#timers.delete(key);
+        this.add(key);
+      },
+      Math.min(delayMs, 2 ** 31 - 1),
+    );
     this.#timers.set(key, { timer, at });
   }
 

@@ -102,7 +102,8 @@ export class RecordStore {
     const known = this.#entries.get(name);
     const index = copyOf(known?.index);
     const data: Members = {};
-    if (options.accepted !== undefined) await this.#place(name, options.accepted, index, data, options.signal);
+    if (options.accepted !== undefined)
+      await this.#place(name, options.accepted, index, data, options.signal);
     const dropped = dropUnused(record, index);
     for (const [key, secret] of dropped) if (secret === name) data[key] = null;
     data['record'] = await encode({ ...record, applied: [...record.applied.values()] });
@@ -139,7 +140,9 @@ export class RecordStore {
       objects: await Promise.all(described.objects.map(complete)),
       hooks: await Promise.all(described.hooks.map(complete)),
     };
-    const intact = [...manifests.objects, ...manifests.hooks].every(({ text, digest }) => sha256(text) === digest);
+    const intact = [...manifests.objects, ...manifests.hooks].every(
+      ({ text, digest }) => sha256(text) === digest,
+    );
     if (intact && manifestsDigest(manifests) === candidate.digest) return manifests;
     throw new TowpathError(
       'Person',
@@ -181,7 +184,10 @@ export class RecordStore {
       [`c.${accepted.id}`, () => ({ objects: objects.map(describe), hooks: hooks.map(describe) })],
     ]);
     for (const manifest of [...objects, ...hooks]) items.set(textKey(manifest), () => manifest.text);
-    let inline = [...index.places.values()].reduce((sum, place) => sum + (place.secret === name ? place.bytes : 0), 0);
+    let inline = [...index.places.values()].reduce(
+      (sum, place) => sum + (place.secret === name ? place.bytes : 0),
+      0,
+    );
     const chunks: { name: string; bytes: number; data: Record<string, string> }[] = [];
     for (const [key, value] of items) {
       if (index.places.has(key)) continue;
@@ -206,7 +212,11 @@ export class RecordStore {
     index.candidates.set(accepted.id, [...items.keys()]);
   }
 
-  async #createChunk(name: string, data: Record<string, string>, signal: AbortSignal | undefined): Promise<void> {
+  async #createChunk(
+    name: string,
+    data: Record<string, string>,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     const body = secretBody(name, { [LABEL_CHUNK]: this.#label() }, data);
     const collection = { resource: SECRETS, namespace: this.#namespace };
     try {
@@ -222,7 +232,12 @@ export class RecordStore {
   async #write(name: string, known: Entry | undefined, data: Members, signal: AbortSignal | undefined) {
     const collection = { resource: SECRETS, namespace: this.#namespace };
     if (known === undefined) {
-      return this.#client.create(collection, secretBody(name, { [LABEL_RECORD]: this.#label() }, data), {}, optional(signal));
+      return this.#client.create(
+        collection,
+        secretBody(name, { [LABEL_RECORD]: this.#label() }, data),
+        {},
+        optional(signal),
+      );
     }
     const patch = { metadata: { resourceVersion: known.resourceVersion }, data };
     return this.#client.mergePatch({ ...collection, name }, patch, {}, optional(signal));
@@ -246,7 +261,11 @@ export class RecordStore {
 
   async #delete(name: string, signal: AbortSignal | undefined): Promise<void> {
     try {
-      await this.#client.delete({ resource: SECRETS, namespace: this.#namespace, name }, {}, optional(signal));
+      await this.#client.delete(
+        { resource: SECRETS, namespace: this.#namespace, name },
+        {},
+        optional(signal),
+      );
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }
@@ -310,8 +329,12 @@ async function decode(encoded: string | undefined): Promise<unknown> {
 }
 
 async function readEntry(secret: SecretObject): Promise<Entry | undefined> {
-  const record = (await decode(secret.data?.['record'])) as (Omit<TargetRecord, 'applied'> & { applied: AppliedObject[] }) | undefined;
-  const index = (await decode(secret.data?.['index'])) as { candidates: [string, string[]][]; places: [string, Place][]; chunks: number } | undefined;
+  const record = (await decode(secret.data?.['record'])) as
+    | (Omit<TargetRecord, 'applied'> & { applied: AppliedObject[] })
+    | undefined;
+  const index = (await decode(secret.data?.['index'])) as
+    | { candidates: [string, string[]][]; places: [string, Place][]; chunks: number }
+    | undefined;
   if (record === undefined || index === undefined) return undefined;
   return {
     record: { ...record, applied: new Map(record.applied.map((object) => [objectKey(object), object])) },

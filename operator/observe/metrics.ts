@@ -11,10 +11,30 @@ export class Metrics {
   constructor(observed: { applications(): number; objects(): number; queue(): number; leader(): boolean }) {
     const registers = [this.registry];
     collectDefaultMetrics({ register: this.registry });
-    this.apiRequests = new Counter({ name: 'towpath_api_requests_total', help: 'Requests to the API server.', labelNames: ['verb', 'resource', 'code', 'dry_run'], registers });
-    this.reconcileSeconds = new Histogram({ name: 'towpath_reconcile_seconds', help: 'Duration of one look at an Application.', buckets: [0.005, 0.02, 0.05, 0.1, 0.3, 1, 3, 10, 60], registers });
-    this.gitPolls = new Counter({ name: 'towpath_git_polls_total', help: 'Questions to Git servers for their refs.', labelNames: ['outcome'], registers });
-    this.gitFetches = new Counter({ name: 'towpath_git_fetches_total', help: 'Fetches of commits.', labelNames: ['outcome'], registers });
+    this.apiRequests = new Counter({
+      name: 'towpath_api_requests_total',
+      help: 'Requests to the API server.',
+      labelNames: ['verb', 'resource', 'code', 'dry_run'],
+      registers,
+    });
+    this.reconcileSeconds = new Histogram({
+      name: 'towpath_reconcile_seconds',
+      help: 'Duration of one look at an Application.',
+      buckets: [0.005, 0.02, 0.05, 0.1, 0.3, 1, 3, 10, 60],
+      registers,
+    });
+    this.gitPolls = new Counter({
+      name: 'towpath_git_polls_total',
+      help: 'Questions to Git servers for their refs.',
+      labelNames: ['outcome'],
+      registers,
+    });
+    this.gitFetches = new Counter({
+      name: 'towpath_git_fetches_total',
+      help: 'Fetches of commits.',
+      labelNames: ['outcome'],
+      registers,
+    });
     this.#gauge('towpath_applications', 'Applications known.', observed.applications);
     this.#gauge('towpath_objects', 'Objects in the inventory.', observed.objects);
     this.#gauge('towpath_queue_depth', 'Applications that wait to be looked at.', observed.queue);
@@ -22,6 +42,13 @@ export class Metrics {
   }
 
   #gauge(name: string, help: string, read: () => number): void {
-    new Gauge({ name, help, registers: [this.registry], collect() { this.set(read()); } });
+    new Gauge({
+      name,
+      help,
+      registers: [this.registry],
+      collect() {
+        this.set(read());
+      },
+    });
   }
 }

@@ -25,7 +25,9 @@ export function ignoredPaths(rules: readonly IgnoreRule[], desired: readonly Man
     if (reference?.kind === undefined || reference.name === undefined) continue;
     const slash = reference.apiVersion?.indexOf('/') ?? -1;
     const group = slash > 0 ? (reference.apiVersion ?? '').slice(0, slash) : '';
-    scaled.add(objectKey({ group, kind: reference.kind, namespace: manifest.namespace, name: reference.name }));
+    scaled.add(
+      objectKey({ group, kind: reference.kind, namespace: manifest.namespace, name: reference.name }),
+    );
   }
   return (object: ObjectId): readonly string[] => {
     const paths = rules.filter((rule) => matches(rule, object)).flatMap((rule) => rule.paths);

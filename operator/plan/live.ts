@@ -1,10 +1,5 @@
 import { createHash } from 'node:crypto';
-import {
-  ANNOTATION_OWNER,
-  ANNOTATION_PRUNE,
-  ANNOTATION_WAVE,
-  LABEL_TARGET,
-} from '../api/v1alpha1/names.ts';
+import { ANNOTATION_OWNER, ANNOTATION_PRUNE, ANNOTATION_WAVE, LABEL_TARGET } from '../api/v1alpha1/names.ts';
 import { type ObjectId, objectKey } from '../manifest/manifest.ts';
 
 /** The field manager of a target; two targets that apply one field conflict in the API server itself. */
@@ -72,7 +67,10 @@ interface Metadata {
 }
 
 /** Reduces an object (or its PartialObjectMetadata) as the API server sent it. */
-export function liveObject(kind: { group: string; version: string; kind: string }, metadata: Metadata): LiveObject {
+export function liveObject(
+  kind: { group: string; version: string; kind: string },
+  metadata: Metadata,
+): LiveObject {
   const target = metadata.labels?.[LABEL_TARGET] ?? '';
   const owner = metadata.annotations?.[ANNOTATION_OWNER] ?? '';
   const prune = metadata.annotations?.[ANNOTATION_PRUNE];
@@ -97,7 +95,10 @@ export function liveObject(kind: { group: string; version: string; kind: string 
     if (entry.subresource !== undefined && entry.subresource !== '') continue;
     const manager = entry.manager ?? 'unknown';
     if (manager === fieldManager(target) && entry.operation === 'Apply') {
-      const hash = createHash('sha256').update(JSON.stringify(entry.fieldsV1)).digest('base64url').slice(0, 22);
+      const hash = createHash('sha256')
+        .update(JSON.stringify(entry.fieldsV1))
+        .digest('base64url')
+        .slice(0, 22);
       live.entry = { hash, time: entry.time ?? '' };
     } else if (manager !== ignoredFieldManager(target)) {
       const time = entry.time ?? '';
@@ -112,5 +113,7 @@ export function liveObject(kind: { group: string; version: string; kind: string 
  * and its own field manager agree. Someone who copies labels and annotations does not copy the manager.
  */
 export function isOurs(live: LiveObject, targetId: string, targetName: string): boolean {
-  return live.target === targetId && live.owner === ownerAnnotation(targetName, live) && live.entry !== undefined;
+  return (
+    live.target === targetId && live.owner === ownerAnnotation(targetName, live) && live.entry !== undefined
+  );
 }

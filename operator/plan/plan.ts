@@ -95,7 +95,9 @@ function planObject(manifest: Manifest, input: PlanInput): PlannedApply | undefi
     return { ...common, live, reason: 'Update' };
   }
   const same =
-    live.uid === applied.uid && live.entry?.hash === applied.entry.hash && live.entry.time === applied.entry.time;
+    live.uid === applied.uid &&
+    live.entry?.hash === applied.entry.hash &&
+    live.entry.time === applied.entry.time;
   return same ? undefined : { ...common, live, reason: 'Drift' };
 }
 

@@ -9,7 +9,11 @@ import { Quarantine } from './facts.ts';
  * Throws Quarantine with all errors in principle; TowpathError where this cluster, as it is now, refuses.
  * Returns the keys of objects that cannot be asked about before their prerequisites are there.
  */
-export async function judge(context: DeployContext, candidate: Candidate, manifests: Manifests): Promise<string[]> {
+export async function judge(
+  context: DeployContext,
+  candidate: Candidate,
+  manifests: Manifests,
+): Promise<string[]> {
   const { access, inventory, record, signal } = context;
   await inventory.ensure(kindsOf([...manifests.objects, ...record.applied.values()]), access.as, signal);
   const { apply } = planFor(context, manifests.objects);
@@ -38,7 +42,9 @@ export async function begin(
   const before = record.deployment;
   const now = context.now().toISOString();
   if (before !== undefined && before.outcome === undefined) {
-    record.ended = [...record.ended, { ...before, outcome: 'Superseded' as const, finishedAt: now }].slice(-20);
+    record.ended = [...record.ended, { ...before, outcome: 'Superseded' as const, finishedAt: now }].slice(
+      -20,
+    );
   }
   const deployment: Deployment = {
     id: Math.max(details.lastId, before?.id ?? 0) + 1,
@@ -60,7 +66,11 @@ export async function begin(
 }
 
 /** Keeps an accepted candidate that waits to be asked for (mode Manual): its bytes are decided now. */
-export async function park(context: DeployContext, candidate: Candidate, manifests: Manifests): Promise<void> {
+export async function park(
+  context: DeployContext,
+  candidate: Candidate,
+  manifests: Manifests,
+): Promise<void> {
   const { record, store, signal } = context;
   if (record.pending?.id === candidate.id) return;
   record.pending = candidate;
@@ -68,6 +78,9 @@ export async function park(context: DeployContext, candidate: Candidate, manifes
   await store.save(record, { accepted: { id: candidate.id, manifests }, signal });
 }
 
-function unionOfKinds(known: readonly { group: string; kind: string; namespace: string }[], manifests: Manifests) {
+function unionOfKinds(
+  known: readonly { group: string; kind: string; namespace: string }[],
+  manifests: Manifests,
+) {
   return kindsOf([...known.map((kind) => ({ ...kind, name: '' })), ...manifests.objects, ...manifests.hooks]);
 }

@@ -1,5 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type Application, type ApplicationStatus, parseApplication } from '../../api/v1alpha1/application.ts';
+import {
+  type Application,
+  type ApplicationStatus,
+  parseApplication,
+} from '../../api/v1alpha1/application.ts';
 import { setConditions } from '../../api/v1alpha1/conditions.ts';
 import { API_VERSION, FINALIZER, GROUP, VERSION } from '../../api/v1alpha1/names.ts';
 import { hasInexactNumber, valuesText } from '../../api/v1alpha1/values-text.ts';
@@ -138,7 +142,8 @@ export class ApplicationController {
     const before = this.#known.get(key);
     if (before !== undefined && isNewer(before.object, event.object)) return;
     this.#learn(key, event.object);
-    if (before === undefined || asksForWork(before.object, event.object)) this.#queue?.add(key, { interrupt: true });
+    if (before === undefined || asksForWork(before.object, event.object))
+      this.#queue?.add(key, { interrupt: true });
   }
 
   #learn(key: string, object: KubeObject): void {
@@ -148,7 +153,8 @@ export class ApplicationController {
     this.#known.set(key, { object, application, errors: parsed.ok ? [] : parsed.errors });
     if (application === undefined) return;
     this.#byTarget.set(targetId(this.#options.installation, targetOf(application)), key);
-    for (const { name } of before?.spec.dependsOn ?? []) this.#dependents.get(`${application.metadata.namespace}/${name}`)?.delete(key);
+    for (const { name } of before?.spec.dependsOn ?? [])
+      this.#dependents.get(`${application.metadata.namespace}/${name}`)?.delete(key);
     for (const { name } of application.spec.dependsOn ?? []) {
       const other = `${application.metadata.namespace}/${name}`;
       const dependents = this.#dependents.get(other) ?? new Set();
@@ -167,7 +173,8 @@ export class ApplicationController {
     this.#known.delete(key);
     this.#sessions.delete(key);
     this.#parts.wanted.forget(key);
-    if (known?.application !== undefined) this.#byTarget.delete(targetId(this.#options.installation, targetOf(known.application)));
+    if (known?.application !== undefined)
+      this.#byTarget.delete(targetId(this.#options.installation, targetOf(known.application)));
     this.#wakeDependents(key);
   }
 
@@ -177,12 +184,18 @@ export class ApplicationController {
     const started = performance.now();
     const { application } = known;
     if (application === undefined) await this.#tellInvalid(known, signal);
-    else if (application.metadata.deletionTimestamp !== undefined) await this.#finalize(key, application, signal);
+    else if (application.metadata.deletionTimestamp !== undefined)
+      await this.#finalize(key, application, signal);
     else await this.#reconcile(key, known.object, application, signal);
     this.#options.onReconciled?.(key, (performance.now() - started) / 1000);
   }
 
-  async #reconcile(key: string, object: KubeObject, application: Application, signal: AbortSignal): Promise<void> {
+  async #reconcile(
+    key: string,
+    object: KubeObject,
+    application: Application,
+    signal: AbortSignal,
+  ): Promise<void> {
     if (!application.metadata.finalizers.includes(FINALIZER)) {
       await this.#setFinalizers(key, application, [...application.metadata.finalizers, FINALIZER], signal);
       const current = this.#known.get(key)?.application;
@@ -200,24 +213,41 @@ export class ApplicationController {
       }, TELL_AFTER_MS);
     };
     try {
-      const { facts, requeueAt } = await reconcile(this.#parts, { application, values, session, signal, onFacts });
+      const { facts, requeueAt } = await reconcile(this.#parts, {
+        application,
+        values,
+        session,
+        signal,
+        onFacts,
+      });
       clearTimeout(tell);
       await telling;
       await this.#write(key, this.#known.get(key)?.application ?? application, facts, signal);
-      if (requeueAt !== undefined) this.#queue?.addAfter(key, Math.max(0, requeueAt.getTime() - this.#options.client.now().getTime()) + 5);
+      if (requeueAt !== undefined)
+        this.#queue?.addAfter(
+          key,
+          Math.max(0, requeueAt.getTime() - this.#options.client.now().getTime()) + 5,
+        );
     } finally {
       clearTimeout(tell);
     }
   }
 
   /** Numbers that JSON.parse cannot hold are read again, from the text that the API server sends. */
-  async #exactValues(object: KubeObject, application: Application, signal: AbortSignal): Promise<string | undefined> {
+  async #exactValues(
+    object: KubeObject,
+    application: Application,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
     const { values } = application.spec.helm ?? {};
     if (values === undefined) return undefined;
     if (!hasInexactNumber(values)) return JSON.stringify(values);
     const { name, namespace } = application.metadata;
     const text = await this.#options.client.getText({ resource: APPLICATIONS, namespace, name }, { signal });
-    return valuesText(text) ?? JSON.stringify((object as { spec?: { helm?: { values?: unknown } } }).spec?.helm?.values);
+    return (
+      valuesText(text) ??
+      JSON.stringify((object as { spec?: { helm?: { values?: unknown } } }).spec?.helm?.values)
+    );
   }
 
   async #finalize(key: string, application: Application, signal: AbortSignal): Promise<void> {
@@ -229,7 +259,12 @@ export class ApplicationController {
       await this.#setFinalizers(key, application, rest, signal);
       return;
     }
-    await this.#writeDeleting(key, application, { reason: 'Deleting', message: finalized.message, isStalled: false }, signal);
+    await this.#writeDeleting(
+      key,
+      application,
+      { reason: 'Deleting', message: finalized.message, isStalled: false },
+      signal,
+    );
   }
 
   async #writeDeleting(
@@ -249,7 +284,12 @@ export class ApplicationController {
         application.status?.conditions ?? [],
         [
           { type: 'Ready', status: 'False', reason, message: message.slice(0, 250) },
-          { type: told.isStalled ? 'Stalled' : 'Reconciling', status: 'True', reason, message: message.slice(0, 250) },
+          {
+            type: told.isStalled ? 'Stalled' : 'Reconciling',
+            status: 'True',
+            reason,
+            message: message.slice(0, 250),
+          },
         ],
         generation,
         now,
@@ -268,10 +308,20 @@ export class ApplicationController {
       { type: 'Ready', status: 'False' as const, reason: 'InvalidSpec', message },
       { type: 'Stalled', status: 'True' as const, reason: 'InvalidSpec', message },
     ];
-    const conditions = setConditions(Array.isArray(previous.conditions) ? previous.conditions : [], judged, generation, now);
+    const conditions = setConditions(
+      Array.isArray(previous.conditions) ? previous.conditions : [],
+      judged,
+      generation,
+      now,
+    );
     if (isDeepStrictEqual(conditions, previous.conditions)) return;
     const path = { resource: APPLICATIONS, namespace, name, subresource: 'status' };
-    await this.#options.client.mergePatch(path, { status: { observedGeneration: generation, conditions } }, {}, { signal });
+    await this.#options.client.mergePatch(
+      path,
+      { status: { observedGeneration: generation, conditions } },
+      {},
+      { signal },
+    );
   }
 
   async #write(key: string, application: Application, facts: Facts, signal: AbortSignal): Promise<void> {
@@ -290,7 +340,12 @@ export class ApplicationController {
   }
 
   /** One patch of what changed; none where nothing did. */
-  async #patchStatus(key: string, application: Application, status: ApplicationStatus, signal: AbortSignal): Promise<void> {
+  async #patchStatus(
+    key: string,
+    application: Application,
+    status: ApplicationStatus,
+    signal: AbortSignal,
+  ): Promise<void> {
     const patch = mergePatchBetween(application.status ?? {}, status);
     if (patch === undefined) return;
     const { name, namespace } = application.metadata;
@@ -302,11 +357,24 @@ export class ApplicationController {
     }
   }
 
-  async #setFinalizers(key: string, application: Application, finalizers: string[], signal: AbortSignal): Promise<void> {
+  async #setFinalizers(
+    key: string,
+    application: Application,
+    finalizers: string[],
+    signal: AbortSignal,
+  ): Promise<void> {
     const { name, namespace, resourceVersion } = application.metadata;
     try {
       const patch = { metadata: { resourceVersion, finalizers } };
-      this.#takeIn(key, await this.#options.client.mergePatch({ resource: APPLICATIONS, namespace, name }, patch, {}, { signal }));
+      this.#takeIn(
+        key,
+        await this.#options.client.mergePatch(
+          { resource: APPLICATIONS, namespace, name },
+          patch,
+          {},
+          { signal },
+        ),
+      );
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }
@@ -322,7 +390,10 @@ export class ApplicationController {
     if (error instanceof Interrupted) return;
     const known = this.#known.get(key);
     if (isConflict(error)) {
-      const record = known?.application === undefined ? undefined : this.#parts.store.get(targetId(this.#options.installation, targetOf(known.application)));
+      const record =
+        known?.application === undefined
+          ? undefined
+          : this.#parts.store.get(targetId(this.#options.installation, targetOf(known.application)));
       const reload = record === undefined ? Promise.resolve() : this.#parts.store.reload(record);
       void reload.catch(() => undefined).then(() => this.#queue?.addAfter(key, 200));
       return;
@@ -331,7 +402,12 @@ export class ApplicationController {
     this.#queue?.addAfter(key, 2_000 + 3_000 * this.#options.random());
     if (known?.application?.metadata.deletionTimestamp !== undefined) {
       const message = `Deleting: ${error instanceof Error ? error.message : String(error)}`;
-      void this.#writeDeleting(key, known.application, { reason: 'DeletionFailed', message, isStalled: true }, AbortSignal.timeout(10_000)).catch(() => undefined);
+      void this.#writeDeleting(
+        key,
+        known.application,
+        { reason: 'DeletionFailed', message, isStalled: true },
+        AbortSignal.timeout(10_000),
+      ).catch(() => undefined);
     }
   }
 }
@@ -350,7 +426,13 @@ function isNewer(known: KubeObject, than: KubeObject): boolean {
 
 /** Whether an event is more than the echo of our own status. */
 function asksForWork(before: KubeObject, after: KubeObject): boolean {
-  const relevant = ({ metadata }: KubeObject) => [metadata.uid, metadata.generation, metadata.deletionTimestamp, metadata.finalizers, ours(metadata.annotations)];
+  const relevant = ({ metadata }: KubeObject) => [
+    metadata.uid,
+    metadata.generation,
+    metadata.deletionTimestamp,
+    metadata.finalizers,
+    ours(metadata.annotations),
+  ];
   return !isDeepStrictEqual(relevant(before), relevant(after));
 }
 

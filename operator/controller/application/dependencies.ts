@@ -35,7 +35,9 @@ export function checkDependencies(application: Application, lookup: Lookup): voi
 
 function isReady(application: Application): boolean {
   const ready = application.status?.conditions?.find((condition) => condition.type === 'Ready');
-  return ready?.status === 'True' && application.status?.observedGeneration === application.metadata.generation;
+  return (
+    ready?.status === 'True' && application.status?.observedGeneration === application.metadata.generation
+  );
 }
 
 function findCycle(application: Application, lookup: Lookup): string[] | undefined {

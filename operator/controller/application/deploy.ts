@@ -5,12 +5,18 @@ import { cleanUpHook, hookName, hooksFor, runHook } from '../../apply/hooks.ts';
 import { pruneObject } from '../../apply/prune.ts';
 import { applyAll, dryRunAll, inParallel } from '../../apply/run.ts';
 import type { TargetAccess } from '../../apply/target.ts';
-import { describeObject, type HookEvent, type Manifest, type ObjectId, objectKey } from '../../manifest/manifest.ts';
-import { ignoredPaths, type IgnoreRule } from '../../plan/ignore.ts';
+import {
+  describeObject,
+  type HookEvent,
+  type Manifest,
+  type ObjectId,
+  objectKey,
+} from '../../manifest/manifest.ts';
+import { type IgnoreRule, ignoredPaths } from '../../plan/ignore.ts';
 import { deletionWaves, waves } from '../../plan/order.ts';
 import { idOf, type KeptObject, type Plan, type PlannedApply, plan } from '../../plan/plan.ts';
 import type { Inventory, ObservedObject, WatchedKind } from '../inventory.ts';
-import { type Deployment, type Manifests, targetId, targetName, type TargetRecord } from '../record.ts';
+import { type Deployment, type Manifests, type TargetRecord, targetId, targetName } from '../record.ts';
 import type { RecordStore } from '../record-store.ts';
 import type { Drift } from './facts.ts';
 import { worstHealth } from './health.ts';
@@ -81,7 +87,8 @@ export function planFor(context: DeployContext, desired: readonly Manifest[]): P
 /** The kinds a candidate has, with their namespaces. */
 export function kindsOf(objects: Iterable<ObjectId>): WatchedKind[] {
   const kinds = new Map<string, WatchedKind>();
-  for (const { group, kind, namespace } of objects) kinds.set(`${group}/${kind}/${namespace}`, { group, kind, namespace });
+  for (const { group, kind, namespace } of objects)
+    kinds.set(`${group}/${kind}/${namespace}`, { group, kind, namespace });
   return [...kinds.values()];
 }
 
@@ -92,19 +99,26 @@ export function kindsOf(objects: Iterable<ObjectId>): WatchedKind[] {
 export function isUndisturbed(context: DeployContext): boolean {
   const { record, settings } = context;
   const { deployment } = record;
-  if (deployment === undefined || !deployment.applied || record.settings !== settingsDigest(settings)) return false;
+  if (deployment === undefined || !deployment.applied || record.settings !== settingsDigest(settings))
+    return false;
   const live = context.inventory.of(idOfTarget(context));
   for (const [key, applied] of record.applied) {
     const observed = live.get(key);
     if (observed === undefined || observed.deleting || observed.uid !== applied.uid) return false;
-    if (observed.entry?.hash !== applied.entry.hash || observed.entry.time !== applied.entry.time) return false;
+    if (observed.entry?.hash !== applied.entry.hash || observed.entry.time !== applied.entry.time)
+      return false;
   }
-  for (const [key, observed] of live) if (!record.applied.has(key) && !observed.deleting && !observed.hook) return false;
+  for (const [key, observed] of live)
+    if (!record.applied.has(key) && !observed.deleting && !observed.hook) return false;
   return true;
 }
 
 /** Brings the cluster to the deployment's manifests, as far as it gets without waiting for health. */
-export async function advance(context: DeployContext, deployment: Deployment, manifests: Manifests): Promise<Advance> {
+export async function advance(
+  context: DeployContext,
+  deployment: Deployment,
+  manifests: Manifests,
+): Promise<Advance> {
   const result: Advance = { progress: { state: 'Done' }, kept: [], repaired: [] };
   const isFirst = !deployment.applied;
   if (!isFirst) {
@@ -116,13 +130,15 @@ export async function advance(context: DeployContext, deployment: Deployment, ma
       return result;
     }
   }
-  if (isFirst) await runHooks(context, deployment, manifests, deployment.install ? 'pre-install' : 'pre-upgrade');
+  if (isFirst)
+    await runHooks(context, deployment, manifests, deployment.install ? 'pre-install' : 'pre-upgrade');
   const waiting = await applyWaves(context, deployment, manifests, result);
   if (waiting !== undefined) {
     result.progress = waiting;
     return result;
   }
-  if (isFirst) await runHooks(context, deployment, manifests, deployment.install ? 'post-install' : 'post-upgrade');
+  if (isFirst)
+    await runHooks(context, deployment, manifests, deployment.install ? 'post-install' : 'post-upgrade');
   await prune(context, deployment, manifests, result);
   return result;
 }
@@ -144,7 +160,9 @@ async function applyWaves(
   for (const [index, stages] of ordered.entries()) {
     for (const stage of stages) {
       const keys = new Set(stage.map(objectKey));
-      const planned = planFor(context, manifests.objects).apply.filter((one) => keys.has(objectKey(one.manifest)));
+      const planned = planFor(context, manifests.objects).apply.filter((one) =>
+        keys.has(objectKey(one.manifest)),
+      );
       if (planned.length === 0) continue;
       await askDeferred(context, planned, manifests);
       await context.inventory.ensure(kindsOf(stage), context.access.as, context.signal);
@@ -155,7 +173,10 @@ async function applyWaves(
       for (const one of planned) if (one.reason === 'Drift') result.repaired.push(idOf(one.manifest));
       if (refusals.length > 0) {
         await save();
-        throw combined(refusals, `${planned.length - refusals.length} of ${planned.length} objects were applied`);
+        throw combined(
+          refusals,
+          `${planned.length - refusals.length} of ${planned.length} objects were applied`,
+        );
       }
       await awaitEstablished(context, stage);
     }
@@ -172,8 +193,14 @@ async function applyWaves(
 }
 
 /** Objects whose prerequisites came with the candidate are asked about now, just before they are sent. */
-async function askDeferred(context: DeployContext, planned: PlannedApply[], manifests: Manifests): Promise<void> {
-  const deferred = planned.filter((one) => context.record.deployment?.deferred?.includes(objectKey(one.manifest)));
+async function askDeferred(
+  context: DeployContext,
+  planned: PlannedApply[],
+  manifests: Manifests,
+): Promise<void> {
+  const deferred = planned.filter((one) =>
+    context.record.deployment?.deferred?.includes(objectKey(one.manifest)),
+  );
   if (deferred.length === 0) return;
   const { refusals } = await dryRunAll(context.access, deferred, manifests.objects);
   const decided = refusals.filter((refusal) => refusal.verdict !== 'Undecided');
@@ -185,7 +212,8 @@ async function awaitEstablished(context: DeployContext, stage: readonly Manifest
   const definitions = stage.filter((manifest) => manifest.kind === 'CustomResourceDefinition');
   if (definitions.length === 0) return;
   const id = idOfTarget(context);
-  const pending = () => definitions.filter((one) => context.inventory.of(id).get(objectKey(one))?.health.state !== 'Healthy');
+  const pending = () =>
+    definitions.filter((one) => context.inventory.of(id).get(objectKey(one))?.health.state !== 'Healthy');
   const limit = AbortSignal.timeout(30_000);
   const signal = AbortSignal.any([context.signal, limit]);
   try {
@@ -193,13 +221,21 @@ async function awaitEstablished(context: DeployContext, stage: readonly Manifest
   } catch (error) {
     if (!limit.aborted || context.signal.aborted) throw error;
     const name = pending()[0]?.name ?? '';
-    throw new TowpathError('Time', 'KindMissing', `CustomResourceDefinition ${name} is not established after 30 s: look at its conditions; it is tried again.`);
+    throw new TowpathError(
+      'Time',
+      'KindMissing',
+      `CustomResourceDefinition ${name} is not established after 30 s: look at its conditions; it is tried again.`,
+    );
   }
   context.access.discovery.invalidate();
 }
 
 /** Undefined: the objects are healthy and the next wave may begin. */
-function awaitHealth(context: DeployContext, deployment: Deployment, objects: readonly Manifest[]): Progress | undefined {
+function awaitHealth(
+  context: DeployContext,
+  deployment: Deployment,
+  objects: readonly Manifest[],
+): Progress | undefined {
   const live = context.inventory.of(idOfTarget(context));
   const observed = objects.map((manifest) => live.get(objectKey(manifest)) ?? missing(manifest));
   const worst = worstHealth(observed);
@@ -214,7 +250,12 @@ function missing(manifest: Manifest): Pick<ObservedObject, 'health'> & ObjectId 
   return { ...idOf(manifest), health: { state: 'Missing' } };
 }
 
-async function runHooks(context: DeployContext, deployment: Deployment, manifests: Manifests, event: HookEvent): Promise<void> {
+async function runHooks(
+  context: DeployContext,
+  deployment: Deployment,
+  manifests: Manifests,
+  event: HookEvent,
+): Promise<void> {
   for (const hook of hooksFor(manifests.hooks, event)) {
     const name = hookName(event, hook);
     if (!deployment.hooks.includes(name)) {
@@ -227,7 +268,12 @@ async function runHooks(context: DeployContext, deployment: Deployment, manifest
   }
 }
 
-async function prune(context: DeployContext, deployment: Deployment, manifests: Manifests, result: Advance): Promise<void> {
+async function prune(
+  context: DeployContext,
+  deployment: Deployment,
+  manifests: Manifests,
+  result: Advance,
+): Promise<void> {
   const planned = planFor(context, manifests.objects);
   result.kept = planned.kept;
   const isEverything = planned.prune.length > 0 && manifests.objects.length === 0;
@@ -248,7 +294,10 @@ async function prune(context: DeployContext, deployment: Deployment, manifests: 
   if (refusals !== undefined) throw refusals;
   deployment.applied = true;
   context.record.settings = settings;
-  context.record.kinds = kindsOf([...context.record.applied.values(), ...planned.kept.map(({ object }) => object)]);
+  context.record.kinds = kindsOf([
+    ...context.record.applied.values(),
+    ...planned.kept.map(({ object }) => object),
+  ]);
   if (!wasApplied) {
     deployment.outcome ??= 'Succeeded';
     deployment.finishedAt ??= context.now().toISOString();
@@ -279,7 +328,10 @@ function driftIn(context: DeployContext, planned: Plan): Drift | undefined {
     .sort((a, b) => ((a.other?.time ?? '') < (b.other?.time ?? '') ? 1 : -1))[0];
   if (last === undefined) return undefined;
   // A deletion, or a field taken away, leaves neither a time nor a name behind.
-  const lastAt = last.other?.time === undefined || last.other.time === '' ? `${context.now().toISOString().slice(0, 19)}Z` : last.other.time;
+  const lastAt =
+    last.other?.time === undefined || last.other.time === ''
+      ? `${context.now().toISOString().slice(0, 19)}Z`
+      : last.other.time;
   return {
     count: drifted.length,
     lastAt,
@@ -302,5 +354,7 @@ export function combined(refusals: readonly Refusal[], how: string): TowpathErro
 export function describeAll(objects: readonly ObjectId[]): string {
   const [first] = objects;
   if (first === undefined) return 'nothing';
-  return objects.length === 1 ? describeObject(first) : `${describeObject(first)} and ${objects.length - 1} more`;
+  return objects.length === 1
+    ? describeObject(first)
+    : `${describeObject(first)} and ${objects.length - 1} more`;
 }

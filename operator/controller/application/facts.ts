@@ -1,6 +1,5 @@
-import type { TowpathError } from '../../api/errors.ts';
+import type { ErrorDetail, Remedy, TowpathError } from '../../api/errors.ts';
 import type { Application, HealthState, SyncState } from '../../api/v1alpha1/application.ts';
-import type { ErrorDetail, Remedy } from '../../api/errors.ts';
 import type { ObjectId } from '../../manifest/manifest.ts';
 import type { KeptObject } from '../../plan/plan.ts';
 import type { Candidate, Deployment } from '../record.ts';
@@ -63,6 +62,9 @@ export class Quarantine extends Error {
     super(error.message);
     this.name = 'Quarantine';
     this.error = error;
-    this.rejected = { ...of, errors: error.details.length > 0 ? error.details : [{ message: error.message }] };
+    this.rejected = {
+      ...of,
+      errors: error.details.length > 0 ? error.details : [{ message: error.message }],
+    };
   }
 }

@@ -12,8 +12,8 @@ import { describeObject, type HookEvent } from '../../manifest/manifest.ts';
 import { deletionWaves } from '../../plan/order.ts';
 import { keepReason } from '../../plan/plan.ts';
 import type { TargetRecord } from '../record.ts';
-import { accessOf, type Parts, targetOf } from './reconcile.ts';
 import { targetId } from '../record.ts';
+import { accessOf, type Parts, targetOf } from './reconcile.ts';
 
 /** `Gone`: the finalizer may go. `Waiting`: the message says for what; changes in the cluster wake it. */
 export type Finalized = { state: 'Gone' } | { state: 'Waiting'; message: string };
@@ -23,11 +23,17 @@ export type Finalized = { state: 'Gone' } | { state: 'Waiting'; message: string 
  * record goes last. It never hangs for ever (D11): a namespace or a CRD that is going away takes the
  * Application along at once, and its objects are left to whoever deletes them.
  */
-export async function finalize(parts: Parts, application: Application, signal: AbortSignal): Promise<Finalized> {
+export async function finalize(
+  parts: Parts,
+  application: Application,
+  signal: AbortSignal,
+): Promise<Finalized> {
   const access = accessOf(parts, application, signal);
   const record = parts.store.get(targetId(parts.installation, targetOf(application)));
   if (record === undefined) return { state: 'Gone' };
-  const isAbandoned = (application.metadata.annotations[ANNOTATION_ABANDON] ?? '').split(',').includes(DEFAULT_ENVIRONMENT);
+  const isAbandoned = (application.metadata.annotations[ANNOTATION_ABANDON] ?? '')
+    .split(',')
+    .includes(DEFAULT_ENVIRONMENT);
   if (isAbandoned || (await isLeaving(parts.client, application, signal))) {
     await parts.store.remove(record, signal);
     return { state: 'Gone' };
@@ -73,7 +79,12 @@ async function pruneAll(parts: Parts, access: TargetAccess): Promise<string | un
   return `Deleting: ${live.length} objects are left; waiting for ${what} to go. Where it stays, look at its finalizers.`;
 }
 
-async function runDeleteHooks(parts: Parts, access: TargetAccess, record: TargetRecord, event: HookEvent): Promise<void> {
+async function runDeleteHooks(
+  parts: Parts,
+  access: TargetAccess,
+  record: TargetRecord,
+  event: HookEvent,
+): Promise<void> {
   const { deployment } = record;
   if (deployment === undefined) return;
   const manifests = await parts.store.manifests(record, deployment.candidate, access.signal);
@@ -89,7 +100,11 @@ async function runDeleteHooks(parts: Parts, access: TargetAccess, record: Target
 }
 
 /** Whether the namespace or our own CRD is being deleted: then nobody may be held up by us. */
-async function isLeaving(client: KubeClient, application: Application, signal: AbortSignal): Promise<boolean> {
+async function isLeaving(
+  client: KubeClient,
+  application: Application,
+  signal: AbortSignal,
+): Promise<boolean> {
   const paths: ObjectPath[] = [
     { resource: { group: '', version: 'v1', plural: 'namespaces' }, name: application.metadata.namespace },
     {
@@ -104,7 +119,12 @@ async function isLeaving(client: KubeClient, application: Application, signal: A
     } catch (error) {
       if (isNotFound(error)) return true;
       if (error instanceof TowpathError) throw error;
-      throw classify(error, 'look at', { group: '', kind: 'Namespace', namespace: '', name: application.metadata.namespace }).error;
+      throw classify(error, 'look at', {
+        group: '',
+        kind: 'Namespace',
+        namespace: '',
+        name: application.metadata.namespace,
+      }).error;
     }
   }
   return false;

@@ -9,7 +9,11 @@ interface WithHealth extends ObjectId {
 export function worstHealth(objects: Iterable<WithHealth>): { state: HealthState; message?: string } {
   let worst: WithHealth | undefined;
   for (const object of objects) {
-    if (worst === undefined || HEALTH_STATES.indexOf(object.health.state) < HEALTH_STATES.indexOf(worst.health.state)) worst = object;
+    if (
+      worst === undefined ||
+      HEALTH_STATES.indexOf(object.health.state) < HEALTH_STATES.indexOf(worst.health.state)
+    )
+      worst = object;
   }
   if (worst === undefined || worst.health.state === 'Healthy') return { state: 'Healthy' };
   const why = worst.health.message === undefined ? worst.health.state.toLowerCase() : worst.health.message;

@@ -1,14 +1,27 @@
 import { TowpathError } from '../../api/errors.ts';
 import type { Application } from '../../api/v1alpha1/application.ts';
 import { parseDuration } from '../../api/v1alpha1/duration.ts';
-import { ANNOTATION_ADOPT, ANNOTATION_PRUNE_CONSENT, ANNOTATION_SYNC_REQUESTED, DEFAULT_ENVIRONMENT } from '../../api/v1alpha1/names.ts';
+import {
+  ANNOTATION_ADOPT,
+  ANNOTATION_PRUNE_CONSENT,
+  ANNOTATION_SYNC_REQUESTED,
+  DEFAULT_ENVIRONMENT,
+} from '../../api/v1alpha1/names.ts';
 import type { TargetAccess } from '../../apply/target.ts';
 import type { KubeClient, ServiceAccount } from '../../kube/client.ts';
 import type { Discovery } from '../../kube/discovery.ts';
 import { isOurs } from '../../plan/live.ts';
 import type { KeptObject } from '../../plan/plan.ts';
 import type { Inventory } from '../inventory.ts';
-import { type Candidate, type Deployment, newRecord, targetId, type TargetName, targetName, type Trigger } from '../record.ts';
+import {
+  type Candidate,
+  type Deployment,
+  newRecord,
+  type TargetName,
+  type Trigger,
+  targetId,
+  targetName,
+} from '../record.ts';
 import type { RecordStore } from '../record-store.ts';
 import { begin, judge, park } from './admit.ts';
 import { checkDependencies, type Lookup } from './dependencies.ts';
@@ -79,7 +92,13 @@ export function accessOf(parts: Parts, application: Application, signal: AbortSi
 /** load → run: gathers what is wanted, goes as far towards it as it gets without waiting, returns facts. */
 export async function reconcile(
   parts: Parts,
-  input: { application: Application; values: string | undefined; session: Session; signal: AbortSignal; onFacts(facts: Facts): void },
+  input: {
+    application: Application;
+    values: string | undefined;
+    session: Session;
+    signal: AbortSignal;
+    onFacts(facts: Facts): void;
+  },
 ): Promise<{ facts: Facts; requeueAt: Date | undefined }> {
   const run = startRun(parts, input);
   input.onFacts(run.facts);
@@ -88,10 +107,16 @@ export async function reconcile(
   recallOutcome(record.deployment, input.application);
   await context.inventory.ensure(record.kinds, context.access.as, input.signal).catch((error: unknown) => {
     input.signal.throwIfAborted();
-    facts.standing = blocked(new TowpathError('Person', 'Forbidden', error instanceof Error ? error.message : String(error)));
+    facts.standing = blocked(
+      new TowpathError('Person', 'Forbidden', error instanceof Error ? error.message : String(error)),
+    );
   });
   if (input.application.spec.suspend) {
-    facts.standing = { sync: 'Suspended', reason: 'Suspended', message: 'spec.suspend is true: nothing is written. Set it to false to go on.' };
+    facts.standing = {
+      sync: 'Suspended',
+      reason: 'Suspended',
+      message: 'spec.suspend is true: nothing is written. Set it to false to go on.',
+    };
     return finish(run, undefined);
   }
   let requeueAt: Date | undefined;
@@ -102,11 +127,15 @@ export async function reconcile(
     input.signal.throwIfAborted();
     requeueAt = await keepRunning(run, error);
   }
-  if (run.request !== undefined) facts.handledSyncRequest = input.application.metadata.annotations[ANNOTATION_SYNC_REQUESTED] ?? '';
+  if (run.request !== undefined)
+    facts.handledSyncRequest = input.application.metadata.annotations[ANNOTATION_SYNC_REQUESTED] ?? '';
   return finish(run, requeueAt);
 }
 
-function startRun(parts: Parts, input: { application: Application; session: Session; signal: AbortSignal }): Run {
+function startRun(
+  parts: Parts,
+  input: { application: Application; session: Session; signal: AbortSignal },
+): Run {
   const { application, session, signal } = input;
   const { spec, metadata, status } = application;
   const target = targetOf(application);
@@ -174,7 +203,12 @@ async function findWanted(run: Run, values: string | undefined): Promise<Wanted>
     context.signal,
   );
   const { candidate } = wanted;
-  facts.source = { revision: candidate.revision, ref: candidate.ref, commit: candidate.commit, candidate: candidate.id };
+  facts.source = {
+    revision: candidate.revision,
+    ref: candidate.ref,
+    commit: candidate.commit,
+    candidate: candidate.id,
+  };
   return wanted;
 }
 
@@ -185,14 +219,17 @@ async function deployWanted(run: Run, wanted: Wanted): Promise<Date | undefined>
   const current = record.deployment;
   const inputs = `${wanted.candidate.id} ${application.metadata.generation} ${run.request ?? ''}`;
   const isNew = current?.candidate.id !== wanted.candidate.id;
-  if (!isNew && current !== undefined) current.candidate = { ...current.candidate, ...placeOf(wanted.candidate) };
+  if (!isNew && current !== undefined)
+    current.candidate = { ...current.candidate, ...placeOf(wanted.candidate) };
   if (session.retry !== undefined && session.retry.inputs !== inputs) delete session.retry;
   const { retry } = session;
   if (retry !== undefined && retry.nextAt > context.now()) {
     return keepRunning(run, retry.error, retry.nextAt);
   }
   try {
-    const isRetriedByRequest = current?.outcome === 'Failed' && (run.request !== undefined || current.generation !== application.metadata.generation);
+    const isRetriedByRequest =
+      current?.outcome === 'Failed' &&
+      (run.request !== undefined || current.generation !== application.metadata.generation);
     if (isNew || isRetriedByRequest) {
       const waits = await admit(run, wanted);
       if (waits !== undefined) return waits;
@@ -215,8 +252,14 @@ async function admit(run: Run, wanted: Wanted): Promise<Date | undefined> {
   const { application, context, parts } = run;
   const { record } = context;
   checkDependencies(application, parts.lookup);
-  const manifests = wanted.manifests ?? (await context.store.manifests(record, wanted.candidate, context.signal));
-  if (manifests === undefined) throw new TowpathError('Time', 'RecordDamaged', 'The accepted manifests are gone; they are rendered anew.');
+  const manifests =
+    wanted.manifests ?? (await context.store.manifests(record, wanted.candidate, context.signal));
+  if (manifests === undefined)
+    throw new TowpathError(
+      'Time',
+      'RecordDamaged',
+      'The accepted manifests are gone; they are rendered anew.',
+    );
   const deferred = await judge(context, wanted.candidate, manifests);
   if (application.spec.sync.mode === 'Manual' && run.request === undefined) {
     await park(context, wanted.candidate, manifests);
@@ -229,10 +272,23 @@ async function admit(run: Run, wanted: Wanted): Promise<Date | undefined> {
     };
     return NEVER;
   }
-  const trigger: Trigger = run.request !== undefined ? 'Manual' : isCommit(record.deployment, wanted.candidate) ? 'Commit' : 'Spec';
-  const lastId = Math.max(0, ...(application.status?.environments?.[0]?.history ?? []).map((entry) => entry.id));
-  await begin(context, wanted.candidate, manifests, { trigger, deferred, lastId, generation: application.metadata.generation });
-  run.facts.standing = { sync: 'Syncing', reason: 'Syncing', message: `Applying revision ${shortRevision(wanted.candidate.revision, wanted.candidate.ref)}.` };
+  const trigger: Trigger =
+    run.request !== undefined ? 'Manual' : isCommit(record.deployment, wanted.candidate) ? 'Commit' : 'Spec';
+  const lastId = Math.max(
+    0,
+    ...(application.status?.environments?.[0]?.history ?? []).map((entry) => entry.id),
+  );
+  await begin(context, wanted.candidate, manifests, {
+    trigger,
+    deferred,
+    lastId,
+    generation: application.metadata.generation,
+  });
+  run.facts.standing = {
+    sync: 'Syncing',
+    reason: 'Syncing',
+    message: `Applying revision ${shortRevision(wanted.candidate.revision, wanted.candidate.ref)}.`,
+  };
   return undefined;
 }
 
@@ -249,14 +305,25 @@ async function goOn(run: Run): Promise<Date | undefined> {
   const { deployment } = context.record;
   if (deployment === undefined) return undefined;
   if (deployment.outcome === 'Failed' && deployment.exhausted === true) {
-    facts.standing = { sync: 'Failed', reason: deployment.reason ?? 'ApplyFailed', message: deployment.message ?? 'The deployment failed.', remedy: 'Person' };
+    facts.standing = {
+      sync: 'Failed',
+      reason: deployment.reason ?? 'ApplyFailed',
+      message: deployment.message ?? 'The deployment failed.',
+      remedy: 'Person',
+    };
     return undefined;
   }
   if (!(isUndisturbed(context) && session.kept.length === 0)) {
-    const manifests = run.wanted?.candidate.id === deployment.candidate.id && run.wanted.manifests !== undefined
-      ? run.wanted.manifests
-      : await context.store.manifests(context.record, deployment.candidate, context.signal);
-    if (manifests === undefined) throw new TowpathError('Time', 'RecordDamaged', 'The manifests of what runs are gone; they are rendered anew.');
+    const manifests =
+      run.wanted?.candidate.id === deployment.candidate.id && run.wanted.manifests !== undefined
+        ? run.wanted.manifests
+        : await context.store.manifests(context.record, deployment.candidate, context.signal);
+    if (manifests === undefined)
+      throw new TowpathError(
+        'Time',
+        'RecordDamaged',
+        'The manifests of what runs are gone; they are rendered anew.',
+      );
     const result = await advance(context, deployment, manifests);
     return standAfter(run, deployment, result);
   }
@@ -280,7 +347,11 @@ function standAfter(run: Run, deployment: Deployment, result: Advance): Date | u
       if (facts.drift !== undefined) facts.drift.count = 0;
       return undefined;
     case 'Waiting':
-      facts.standing = { sync: 'Syncing', reason: 'Progressing', message: `Revision ${revision} is applied. ${progress.message}` };
+      facts.standing = {
+        sync: 'Syncing',
+        reason: 'Progressing',
+        message: `Revision ${revision} is applied. ${progress.message}`,
+      };
       return progress.deadline;
     case 'TimedOut':
       deployment.outcome ??= 'Failed';
@@ -325,7 +396,8 @@ async function scheduleRetry(run: Run, inputs: string, error: unknown): Promise<
   const told = await explainForbidden(run.parts.client, context.access.as, error, context.signal);
   const { retries } = application.spec.sync;
   const attempts = (session.retry?.attempts ?? 0) + 1;
-  const isOwn = COUNTED.has(told.reason) || told.reason === 'ManifestInvalid' || told.reason === 'ImmutableField';
+  const isOwn =
+    COUNTED.has(told.reason) || told.reason === 'ManifestInvalid' || told.reason === 'ImmutableField';
   const { deployment } = context.record;
   if (isOwn && deployment !== undefined && (attempts > retries.limit || !COUNTED.has(told.reason))) {
     deployment.outcome ??= 'Failed';
@@ -364,11 +436,17 @@ async function keepRunning(run: Run, error: unknown, at?: Date): Promise<Date | 
       at ??= new Date(context.now().getTime() + 5_000);
     }
   }
-  if (session.retry !== undefined) facts.retry = { attempts: session.retry.attempts, nextAt: session.retry.nextAt };
+  if (session.retry !== undefined)
+    facts.retry = { attempts: session.retry.attempts, nextAt: session.retry.nextAt };
   if (error === undefined) return at;
   if (error instanceof Quarantine) {
     facts.rejected = error.rejected;
-    facts.standing = { sync: 'Quarantined', reason: error.error.reason, message: error.message, remedy: 'Person' };
+    facts.standing = {
+      sync: 'Quarantined',
+      reason: error.error.reason,
+      message: error.message,
+      remedy: 'Person',
+    };
     return at;
   }
   if (!(error instanceof TowpathError)) throw error;
@@ -378,7 +456,11 @@ async function keepRunning(run: Run, error: unknown, at?: Date): Promise<Date | 
   }
   const isTried = COUNTED.has(error.reason) && deployment !== undefined;
   facts.standing = isTried
-    ? { sync: 'Syncing', reason: error.reason, message: `Try ${session.retry?.attempts ?? 1} failed: ${error.message}` }
+    ? {
+        sync: 'Syncing',
+        reason: error.reason,
+        message: `Try ${session.retry?.attempts ?? 1} failed: ${error.message}`,
+      }
     : blocked(error);
   return at;
 }
@@ -398,7 +480,8 @@ function finish(run: Run, requeueAt: Date | undefined): { facts: Facts; requeueA
     facts.health = worstHealth(
       [...record.applied].map(([key, applied]) => {
         const observed = live.get(key);
-        const isThere = observed !== undefined && isOurs(observed, context.access.targetId, context.access.targetName);
+        const isThere =
+          observed !== undefined && isOurs(observed, context.access.targetId, context.access.targetName);
         return isThere ? observed : { ...applied, health: { state: 'Missing' as const } };
       }),
     );

@@ -36,7 +36,11 @@ export class References {
    * The contents of what a user (an Application's key) refers to, by `Kind/name`; missing ones are left out.
    * Replaces what the user referred to before. A change, an appearance too, is told through onChange.
    */
-  async read(user: string, references: readonly Reference[], signal: AbortSignal): Promise<Map<string, ReferencedContent>> {
+  async read(
+    user: string,
+    references: readonly Reference[],
+    signal: AbortSignal,
+  ): Promise<Map<string, ReferencedContent>> {
     const keys = new Set(references.map(keyOf));
     for (const key of this.#uses.get(user) ?? []) if (!keys.has(key)) this.#release(user, key);
     this.#uses.set(user, keys);
@@ -100,7 +104,9 @@ function keyOf(reference: Reference): string {
 function contentOf(object: KeyedContent, kind: Reference['kind']): ReferencedContent {
   const content = new Map<string, Uint8Array>();
   const dataEncoding = kind === 'Secret' ? 'base64' : 'utf8';
-  for (const [key, value] of Object.entries(object.data ?? {})) content.set(key, Buffer.from(value, dataEncoding));
-  for (const [key, value] of Object.entries(object.binaryData ?? {})) content.set(key, Buffer.from(value, 'base64'));
+  for (const [key, value] of Object.entries(object.data ?? {}))
+    content.set(key, Buffer.from(value, dataEncoding));
+  for (const [key, value] of Object.entries(object.binaryData ?? {}))
+    content.set(key, Buffer.from(value, 'base64'));
   return content;
 }

@@ -5,7 +5,10 @@ import { DEFAULT_ENVIRONMENT } from '../../api/v1alpha1/names.ts';
  * environments, or `<environment>=<value>`, several separated by commas. Returns the value for the
  * environment; undefined where there is none.
  */
-export function requestFor(annotation: string | undefined, environment = DEFAULT_ENVIRONMENT): string | undefined {
+export function requestFor(
+  annotation: string | undefined,
+  environment = DEFAULT_ENVIRONMENT,
+): string | undefined {
   if (annotation === undefined || annotation === '') return undefined;
   const parts = annotation.split(',').map((part) => part.trim());
   const named = parts.map((part) => /^([a-z0-9.-]+)=(.*)$/.exec(part));

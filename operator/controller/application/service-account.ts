@@ -12,7 +12,10 @@ export async function explainForbidden(
   if (error.reason !== 'Forbidden' || account === undefined) return error;
   const { namespace, name } = account;
   try {
-    await client.getMetadata({ resource: { group: '', version: 'v1', plural: 'serviceaccounts' }, namespace, name }, { signal });
+    await client.getMetadata(
+      { resource: { group: '', version: 'v1', plural: 'serviceaccounts' }, namespace, name },
+      { signal },
+    );
     return error;
   } catch (failure) {
     if (!isNotFound(failure)) return error;

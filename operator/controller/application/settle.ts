@@ -1,5 +1,11 @@
+import type {
+  ApplicationStatus,
+  Condition,
+  EnvironmentStatus,
+  HealthState,
+  HistoryEntry,
+} from '../../api/v1alpha1/application.ts';
 import { boundStatus } from '../../api/v1alpha1/bound-status.ts';
-import type { ApplicationStatus, Condition, EnvironmentStatus, HealthState, HistoryEntry } from '../../api/v1alpha1/application.ts';
 import { setConditions } from '../../api/v1alpha1/conditions.ts';
 import { DEFAULT_ENVIRONMENT } from '../../api/v1alpha1/names.ts';
 import { describeObject } from '../../manifest/manifest.ts';
@@ -17,13 +23,20 @@ export interface Settled {
   events: SettledEvent[];
 }
 
-type Judged = { ready: Pick<Condition, 'status' | 'reason' | 'message'>; reconciling: boolean; stalled: boolean };
+type Judged = {
+  ready: Pick<Condition, 'status' | 'reason' | 'message'>;
+  reconciling: boolean;
+  stalled: boolean;
+};
 
 /**
  * The table of sync × health → conditions (docs/reference/status.md). Waiting is never told as an error, an
  * error never as waiting.
  */
-export function judge(standing: Standing, health: { state: HealthState; message?: string | undefined }): Judged {
+export function judge(
+  standing: Standing,
+  health: { state: HealthState; message?: string | undefined },
+): Judged {
   const { sync, reason, message } = standing;
   const notReady = (why: string, text: string) => ({ status: 'False' as const, reason: why, message: text });
   switch (sync) {
@@ -39,7 +52,11 @@ export function judge(standing: Standing, health: { state: HealthState; message?
     case 'Syncing':
       return { ready: notReady(reason, message), reconciling: true, stalled: false };
     case 'Blocked':
-      return { ready: notReady(reason, message), reconciling: standing.remedy !== 'Person', stalled: standing.remedy === 'Person' };
+      return {
+        ready: notReady(reason, message),
+        reconciling: standing.remedy !== 'Person',
+        stalled: standing.remedy === 'Person',
+      };
     case 'Quarantined':
     case 'Failed':
       return { ready: notReady(reason, message), reconciling: false, stalled: true };
@@ -55,7 +72,9 @@ export function settle(facts: Facts, previous: ApplicationStatus | undefined): S
   const now = seconds(facts.now);
   const judged = judge(standing, health);
   const unreachable = facts.sourceError !== undefined && standing.sync === 'Synced';
-  const ready = unreachable ? { ...judged.ready, message: `${judged.ready.message} ${facts.sourceError?.message ?? ''}`.trim() } : judged.ready;
+  const ready = unreachable
+    ? { ...judged.ready, message: `${judged.ready.message} ${facts.sourceError?.message ?? ''}`.trim() }
+    : judged.ready;
   const environment = settleEnvironment(facts, previous?.environments?.[0], now);
   const isReady = ready.status === 'True';
   const status: ApplicationStatus = {
@@ -65,9 +84,18 @@ export function settle(facts: Facts, previous: ApplicationStatus | undefined): S
       [
         { type: 'Ready', ...ready },
         ...(judged.reconciling || unreachable
-          ? [{ type: 'Reconciling', status: 'True' as const, reason: unreachable ? (facts.sourceError?.reason ?? '') : ready.reason, message: ready.message }]
+          ? [
+              {
+                type: 'Reconciling',
+                status: 'True' as const,
+                reason: unreachable ? (facts.sourceError?.reason ?? '') : ready.reason,
+                message: ready.message,
+              },
+            ]
           : []),
-        ...(judged.stalled ? [{ type: 'Stalled', status: 'True' as const, reason: ready.reason, message: ready.message }] : []),
+        ...(judged.stalled
+          ? [{ type: 'Stalled', status: 'True' as const, reason: ready.reason, message: ready.message }]
+          : []),
       ],
       application.metadata.generation,
       now,
@@ -81,7 +109,8 @@ export function settle(facts: Facts, previous: ApplicationStatus | undefined): S
   if (source !== undefined) status.source = source;
   const handled = facts.handledSyncRequest ?? previous?.handledSyncRequest;
   if (handled !== undefined) status.handledSyncRequest = handled;
-  if (facts.retry !== undefined) status.retry = { attempts: facts.retry.attempts, nextAt: seconds(facts.retry.nextAt) };
+  if (facts.retry !== undefined)
+    status.retry = { attempts: facts.retry.attempts, nextAt: seconds(facts.retry.nextAt) };
   if (facts.rejected !== undefined) {
     const { revision, candidate, errors } = facts.rejected;
     status.quarantine = {
@@ -113,17 +142,25 @@ function settleSource(facts: Facts, previous: ApplicationStatus['source']): Appl
   };
 }
 
-function settleEnvironment(facts: Facts, previous: EnvironmentStatus | undefined, now: string): EnvironmentStatus {
+function settleEnvironment(
+  facts: Facts,
+  previous: EnvironmentStatus | undefined,
+  now: string,
+): EnvironmentStatus {
   const { standing, health, running, drift, pendingPrune } = facts;
   const history = mergeHistory(facts, previous?.history ?? []);
   const newest = history[0];
-  const became = standing.sync === 'Synced' && (previous?.sync !== 'Synced' || newest?.id !== previous.history?.[0]?.id);
+  const became =
+    standing.sync === 'Synced' && (previous?.sync !== 'Synced' || newest?.id !== previous.history?.[0]?.id);
   const lastSyncedAt = became ? now : previous?.lastSyncedAt;
   const environment: EnvironmentStatus = {
     name: DEFAULT_ENVIRONMENT,
     sync: standing.sync,
     health: health.state,
-    message: health.state === 'Healthy' || standing.sync !== 'Synced' ? standing.message : (health.message ?? standing.message),
+    message:
+      health.state === 'Healthy' || standing.sync !== 'Synced'
+        ? standing.message
+        : (health.message ?? standing.message),
     objects: facts.objects,
   };
   if (running === undefined) {
@@ -146,10 +183,15 @@ function settleEnvironment(facts: Facts, previous: EnvironmentStatus | undefined
     };
   } else if (previous?.drift !== undefined) environment.drift = { ...previous.drift, count: 0 };
   if (pendingPrune !== undefined) {
-    environment.pendingPrune = { digest: pendingPrune.digest, count: pendingPrune.objects.length, objects: pendingPrune.objects };
+    environment.pendingPrune = {
+      digest: pendingPrune.digest,
+      count: pendingPrune.objects.length,
+      objects: pendingPrune.objects,
+    };
   }
   if (lastSyncedAt !== undefined) environment.lastSyncedAt = lastSyncedAt;
-  if (standing.sync === 'Blocked') environment.blockedBy = [{ reason: standing.reason, message: standing.message }];
+  if (standing.sync === 'Blocked')
+    environment.blockedBy = [{ reason: standing.reason, message: standing.message }];
   if (history.length > 0) environment.history = history;
   return environment;
 }
@@ -157,8 +199,12 @@ function settleEnvironment(facts: Facts, previous: EnvironmentStatus | undefined
 /** Newest first; an id that is there already is not told twice (D7). */
 function mergeHistory(facts: Facts, previous: HistoryEntry[]): HistoryEntry[] {
   const known = new Set(previous.map((entry) => entry.id));
-  const added = facts.ended.filter((deployment) => deployment.outcome !== undefined && !known.has(deployment.id)).map(historyEntry);
-  return [...previous, ...added].sort((a, b) => b.id - a.id).slice(0, facts.application.spec.revisionHistoryLimit);
+  const added = facts.ended
+    .filter((deployment) => deployment.outcome !== undefined && !known.has(deployment.id))
+    .map(historyEntry);
+  return [...previous, ...added]
+    .sort((a, b) => b.id - a.id)
+    .slice(0, facts.application.spec.revisionHistoryLimit);
 }
 
 function historyEntry(deployment: Deployment): HistoryEntry {
@@ -193,24 +239,45 @@ function revisionSummary(facts: Facts): { revision?: string } {
 }
 
 /** Told only when it changed, so that a flapping object or a resync floods nothing (A14). */
-function events(facts: Facts, status: ApplicationStatus, previous: ApplicationStatus | undefined): SettledEvent[] {
+function events(
+  facts: Facts,
+  status: ApplicationStatus,
+  previous: ApplicationStatus | undefined,
+): SettledEvent[] {
   const told: SettledEvent[] = [];
   const before = new Set(previous?.environments?.[0]?.history?.map((entry) => entry.id));
   for (const entry of status.environments?.[0]?.history ?? []) {
     if (before.has(entry.id) || entry.outcome === undefined) continue;
     const what = `Revision ${shortRevision(entry.revision, entry.ref ?? '')}`;
-    if (entry.outcome === 'Succeeded') told.push({ type: 'Normal', reason: 'Synced', message: `${what} is deployed and healthy.` });
-    else if (entry.outcome === 'Superseded') told.push({ type: 'Normal', reason: 'Superseded', message: `${what} was overtaken before it was healthy.` });
+    if (entry.outcome === 'Succeeded')
+      told.push({ type: 'Normal', reason: 'Synced', message: `${what} is deployed and healthy.` });
+    else if (entry.outcome === 'Superseded')
+      told.push({
+        type: 'Normal',
+        reason: 'Superseded',
+        message: `${what} was overtaken before it was healthy.`,
+      });
   }
   const ready = status.conditions?.find((condition) => condition.type === 'Ready');
   const readyBefore = previous?.conditions?.find((condition) => condition.type === 'Ready');
-  const isProblem = facts.standing.remedy === 'Person' || ['Quarantined', 'Failed'].includes(facts.standing.sync) || ready?.reason === 'Degraded';
-  if (isProblem && ready !== undefined && (ready.reason !== readyBefore?.reason || ready.message !== readyBefore.message)) {
+  const isProblem =
+    facts.standing.remedy === 'Person' ||
+    ['Quarantined', 'Failed'].includes(facts.standing.sync) ||
+    ready?.reason === 'Degraded';
+  if (
+    isProblem &&
+    ready !== undefined &&
+    (ready.reason !== readyBefore?.reason || ready.message !== readyBefore.message)
+  ) {
     told.push({ type: 'Warning', reason: ready.reason, message: ready.message });
   }
   for (const object of facts.done.repaired.slice(0, 5)) {
     const by = facts.drift?.lastBy === undefined ? '' : ` after a change by ${facts.drift.lastBy}`;
-    told.push({ type: 'Normal', reason: 'DriftRepaired', message: `${describeObject(object)} was put back to what Git says${by}.` });
+    told.push({
+      type: 'Normal',
+      reason: 'DriftRepaired',
+      message: `${describeObject(object)} was put back to what Git says${by}.`,
+    });
   }
   return told.reverse();
 }

@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto';
 import { TowpathError } from '../../api/errors.ts';
 import type { Application } from '../../api/v1alpha1/application.ts';
-import { LABEL_TARGET } from '../../api/v1alpha1/names.ts';
 import { parseDuration } from '../../api/v1alpha1/duration.ts';
+import { LABEL_TARGET } from '../../api/v1alpha1/names.ts';
 import type { Discovery } from '../../kube/discovery.ts';
 import { canonicalJson, type Json, parseExact } from '../../manifest/exact-json.ts';
 import type { Rendered, Renderer, RenderRequest } from '../../render/renderer.ts';
 import { parseCredential } from '../../source/credential.ts';
 import type { Access, Repository, Resolved, Sources } from '../../source/sources.ts';
 import type { Tree } from '../../source/tree.ts';
-import { type Candidate, type Manifests, manifestsDigest, targetName, type TargetName } from '../record.ts';
+import { type Candidate, type Manifests, manifestsDigest, type TargetName, targetName } from '../record.ts';
 import { Quarantine } from './facts.ts';
 import type { Reference, ReferencedContent, References } from './references.ts';
 
@@ -85,7 +85,11 @@ export class WantedCandidates {
   }
 
   /** Throws TowpathError, or Quarantine for what does not render; `onResolved` is told the revision before. */
-  async find(input: WantedInput, onResolved: (resolved: Resolved) => void, signal: AbortSignal): Promise<Wanted> {
+  async find(
+    input: WantedInput,
+    onResolved: (resolved: Resolved) => void,
+    signal: AbortSignal,
+  ): Promise<Wanted> {
     const contents = await this.#options.references.read(input.key, referencesOf(input.application), signal);
     const repository = this.#subscribe(input, contents);
     const resolved = await this.#resolve(input, repository, signal);
@@ -93,16 +97,27 @@ export class WantedCandidates {
     const request = this.#request(input, contents);
     const digest = requestDigest(input, request);
     const known = this.#known(input, resolved, digest);
-    if (known !== undefined) return { candidate: { ...known, revision: resolved.commit, ref: resolved.ref }, resolved };
+    if (known !== undefined)
+      return { candidate: { ...known, revision: resolved.commit, ref: resolved.ref }, resolved };
     const failed = this.#failures.get(input.key);
-    if (failed?.request === digest && failed.revision === resolved.commit && failed.discovery === this.#discovery) throw failed.error;
+    if (
+      failed?.request === digest &&
+      failed.revision === resolved.commit &&
+      failed.discovery === this.#discovery
+    )
+      throw failed.error;
     try {
       const wanted = await this.#render(input, repository, resolved, request, digest, signal);
       this.#failures.delete(input.key);
       return wanted;
     } catch (error) {
       if (error instanceof Quarantine) {
-        this.#failures.set(input.key, { request: digest, revision: resolved.commit, discovery: this.#discovery, error });
+        this.#failures.set(input.key, {
+          request: digest,
+          revision: resolved.commit,
+          discovery: this.#discovery,
+          error,
+        });
       }
       throw error;
     }
@@ -120,7 +135,9 @@ export class WantedCandidates {
     const interval = parseDuration(source.interval);
     const existing = this.#subscriptions.get(input.key);
     if (existing?.access === digest && existing.interval === interval) return existing.repository;
-    const repository = this.#options.sources.watch(input.key, access, interval, () => this.#options.onChange(input.key));
+    const repository = this.#options.sources.watch(input.key, access, interval, () =>
+      this.#options.onChange(input.key),
+    );
     this.#subscriptions.set(input.key, { access: digest, interval, repository });
     return repository;
   }
@@ -182,7 +199,8 @@ export class WantedCandidates {
     try {
       return await this.#options.renderer.render(tree, request, signal);
     } catch (error) {
-      if (error instanceof TowpathError && error.remedy === 'Person') throw new Quarantine({ revision: tree.revision }, error);
+      if (error instanceof TowpathError && error.remedy === 'Person')
+        throw new Quarantine({ revision: tree.revision }, error);
       throw error;
     }
   }
@@ -198,7 +216,10 @@ export class WantedCandidates {
         valuesFrom: valuesFrom(input.application, contents),
         ...(input.values === undefined ? {} : { values: input.values }),
       },
-      capabilities: { kubeVersion: this.#options.discovery.kubeVersion(), apiVersions: this.#options.discovery.apiVersions() },
+      capabilities: {
+        kubeVersion: this.#options.discovery.kubeVersion(),
+        apiVersions: this.#options.discovery.apiVersions(),
+      },
       scopes: this.#options.discovery.scopes(),
       labels: { [LABEL_TARGET]: input.targetId },
       owner: targetName(input.target),
@@ -226,8 +247,13 @@ function requestDigest(input: WantedInput, request: RenderRequest): string {
 function referencesOf(application: Application): Reference[] {
   const { namespace } = application.metadata;
   const { source, helm } = application.spec;
-  const references: Reference[] = (helm?.valuesFrom ?? []).map(({ kind, name }) => ({ kind, namespace, name }));
-  if (source.secretRef !== undefined) references.push({ kind: 'Secret', namespace, name: source.secretRef.name });
+  const references: Reference[] = (helm?.valuesFrom ?? []).map(({ kind, name }) => ({
+    kind,
+    namespace,
+    name,
+  }));
+  if (source.secretRef !== undefined)
+    references.push({ kind: 'Secret', namespace, name: source.secretRef.name });
   return references;
 }
 
@@ -252,12 +278,21 @@ function valuesFrom(application: Application, contents: Map<string, ReferencedCo
         `${kind} ${application.metadata.namespace}/${name} has no key ${key}, which spec.helm.valuesFrom names: add it; it is noticed at once.`,
       );
     }
-    found.push({ name: `${kind} ${name} key ${key}`, text: Buffer.from(bytes).toString('utf8'), secret: kind === 'Secret' });
+    found.push({
+      name: `${kind} ${name} key ${key}`,
+      text: Buffer.from(bytes).toString('utf8'),
+      secret: kind === 'Secret',
+    });
   }
   return found;
 }
 
-function missing(kind: 'Secret' | 'ConfigMap', application: Application, name: string, field: string): TowpathError {
+function missing(
+  kind: 'Secret' | 'ConfigMap',
+  application: Application,
+  name: string,
+  field: string,
+): TowpathError {
   return new TowpathError(
     'Resource',
     `${kind}Missing`,

@@ -1,0 +1,236 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { buildEngine } from '../../hack/build-engine.ts';
+import type { Application } from '../../operator/api/v1alpha1/application.ts';
+import type { Cluster } from './cluster.ts';
+import { namespaceFor, useControlPlane } from './control-plane.ts';
+import { type GitHttpServer, startGitHttp } from './git-http.ts';
+import { createRepository, type FileContent, type GitRepository } from './git-repository.ts';
+import { type RunningProcess, startProcess } from './process.ts';
+import { eventually } from './wait.ts';
+
+const root = join(import.meta.dirname, '../..');
+
+export interface OperatorOptions {
+  /** What it talks to; default the cluster's own kubeconfig. A fault proxy's stands in between. */
+  kubeconfigPath?: string;
+  flags?: readonly string[];
+}
+
+/** A real operator process that looks after one namespace. */
+export interface RunningOperator {
+  readonly process: RunningProcess;
+  readonly logPath: string;
+  /** Base URL of its probes and metrics. */
+  probeUrl(): Promise<string>;
+  stop(signal?: 'SIGKILL' | 'SIGTERM'): Promise<void>;
+}
+
+/** Starts `node operator/main.ts` for a namespace; it is stopped with the test. */
+export async function startOperator(
+  t: TestContext,
+  cluster: Cluster,
+  namespace: string,
+  options: OperatorOptions = {},
+): Promise<RunningOperator> {
+  const directory = mkdtempSync(join(tmpdir(), 'towpath-operator-'));
+  const engine = await buildEngine();
+  const logPath = join(directory, 'operator.log');
+  const process_ = startProcess({
+    name: 'operator',
+    command: process.execPath,
+    args: [
+      join(root, 'operator/main.ts'),
+      `--namespace=${namespace}`,
+      `--watch-namespace=${namespace}`,
+      `--engine=${engine}`,
+      '--probe-address=127.0.0.1:0',
+      '--log-level=debug',
+      '--allow-loopback-repositories',
+      '--allow-plain-http-credentials',
+      ...(options.flags ?? []),
+    ],
+    env: {
+      ...(process.env as Record<string, string>),
+      KUBECONFIG: options.kubeconfigPath ?? cluster.kubeconfigPath,
+    },
+    logPath,
+  });
+  t.after(() => process_.stop('SIGTERM'));
+  return {
+    process: process_,
+    logPath,
+    stop: (signal = 'SIGTERM') => process_.stop(signal),
+    probeUrl: async () => {
+      const port = await eventually(() => /"probePort":(\d+)/.exec(process_.logTail(500))?.[1], {
+        describe: 'the operator to listen',
+      });
+      return `http://127.0.0.1:${port}`;
+    },
+  };
+}
+
+/** Waits until the CRDs of this checkout are served. */
+export async function installCRDs(cluster: Cluster): Promise<void> {
+  const applied = await cluster.kubectl([
+    'apply',
+    '--server-side',
+    '--force-conflicts',
+    '-f',
+    join(root, 'crds'),
+  ]);
+  if (applied.code !== 0) throw new Error(`kubectl apply -f crds: ${applied.stderr}`);
+  const established = await cluster.kubectl([
+    'wait',
+    '--for=condition=Established',
+    '--timeout=30s',
+    'crd/applications.towpath.dev',
+  ]);
+  if (established.code !== 0) throw new Error(established.stderr);
+}
+
+/** One namespace with a ServiceAccount that may edit it, a Git server with one repository, and an operator. */
+export interface Stage {
+  cluster: Cluster;
+  namespace: string;
+  operator: RunningOperator;
+  git: GitHttpServer;
+  repository: GitRepository;
+  repoURL: string;
+  /** Applies an Application; `spec` is laid over a minimal one. */
+  application(
+    name: string,
+    spec?: Record<string, unknown>,
+    annotations?: Record<string, string>,
+  ): Promise<void>;
+  get(name: string): Promise<Application>;
+  /** Waits until `holds` is true of the Application. */
+  until(
+    name: string,
+    holds: (application: Application) => unknown,
+    describe: string,
+    within?: number,
+  ): Promise<Application>;
+  /** Asks for a sync with a value of its own. */
+  requestSync(name: string): Promise<string>;
+  kubectl(...args: string[]): Promise<string>;
+  apply(object: unknown): Promise<void>;
+  restart(signal?: 'SIGKILL' | 'SIGTERM'): Promise<void>;
+}
+
+export interface StageOptions extends OperatorOptions {
+  cluster?: Cluster;
+  files?: Record<string, FileContent>;
+  /** Without it the test makes its own ServiceAccount. */
+  serviceAccount?: boolean;
+  startOperator?: boolean;
+}
+
+export async function newStage(t: TestContext, options: StageOptions = {}): Promise<Stage> {
+  const cluster = options.cluster ?? (await useControlPlane());
+  await installCRDs(cluster);
+  const namespace = await namespaceFor(t, cluster);
+  const repository = await createRepository({ files: options.files ?? {} });
+  const git = await startGitHttp({ root: repository.root });
+  t.after(() => git.stop());
+  const kubectl = async (...args: string[]) => {
+    const result = await cluster.kubectl(['-n', namespace, ...args]);
+    if (result.code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${result.stderr}`);
+    return result.stdout;
+  };
+  if (options.serviceAccount !== false) {
+    await kubectl('create', 'serviceaccount', 'towpath');
+    await kubectl(
+      'create',
+      'rolebinding',
+      'towpath',
+      '--clusterrole=edit',
+      `--serviceaccount=${namespace}:towpath`,
+    );
+  }
+  const apply = async (object: unknown) => {
+    const result = await cluster.kubectl(['-n', namespace, 'apply', '-f', '-'], {
+      input: JSON.stringify(object),
+    });
+    if (result.code !== 0) throw new Error(`kubectl apply: ${result.stderr}`);
+  };
+  const get = async (name: string) =>
+    JSON.parse(await kubectl('get', 'applications.towpath.dev', name, '-o', 'json')) as Application;
+  // Registered before the operator's own end, so that it runs while the operator still finalizes.
+  let operator: RunningOperator | undefined;
+  if (options.startOperator !== false) operator = await startOperator(t, cluster, namespace, options);
+  const stage: Stage = {
+    cluster,
+    namespace,
+    get operator() {
+      if (operator === undefined) throw new Error('the operator was not started');
+      return operator;
+    },
+    git,
+    repository,
+    repoURL: git.url(repository.name),
+    application: async (name, spec = {}, annotations = {}) => {
+      const source = {
+        repoURL: git.url(repository.name),
+        interval: '1s',
+        ...(spec['source'] as object | undefined),
+      };
+      await apply({
+        apiVersion: 'towpath.dev/v1alpha1',
+        kind: 'Application',
+        metadata: { name, namespace, annotations },
+        spec: { ...spec, source },
+      });
+    },
+    get,
+    until: async (name, holds, describe, within = 30_000) => {
+      let last: Application | undefined;
+      try {
+        return await eventually(
+          async () => {
+            last = await get(name);
+            return holds(last) ? last : undefined;
+          },
+          { within, describe },
+        );
+      } catch (error) {
+        throw new Error(
+          `${(error as Error).message.slice(0, 200)}\nstatus: ${JSON.stringify(last?.status, null, 1)}\noperator: ${operator?.process.logTail(15)}`,
+        );
+      }
+    },
+    requestSync: async (name) => {
+      const value = randomBytes(4).toString('hex');
+      await kubectl(
+        'annotate',
+        '--overwrite',
+        'applications.towpath.dev',
+        name,
+        `towpath.dev/sync-requested=${value}`,
+      );
+      return value;
+    },
+    kubectl,
+    apply,
+    restart: async (signal = 'SIGKILL') => {
+      await operator?.stop(signal);
+      operator = await startOperator(t, cluster, namespace, options);
+    },
+  };
+  return stage;
+}
+
+/** Whether the Application is Ready at a revision. */
+export function isReadyAt(application: Application, revision: string): boolean {
+  const { status } = application;
+  return (
+    status?.environments?.[0]?.revision === revision && conditionOf(application, 'Ready')?.status === 'True'
+  );
+}
+
+export function conditionOf(application: Application, type: string) {
+  return application.status?.conditions?.find((condition) => condition.type === type);
+}
