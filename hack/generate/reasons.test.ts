@@ -36,3 +36,16 @@ test('a reason is CamelCase, and its documentation is sentences', () => {
     for (const sentence of [meaning, action]) assert.match(sentence, /^[A-Z"].+\.$/, reason);
   }
 });
+
+test('docs/troubleshooting.md names no reason that does not exist', async () => {
+  const text = await readFile(join(OPERATOR, '../docs/troubleshooting.md'), 'utf8');
+  const rows = text.split('\n').filter((line) => line.startsWith('| `'));
+  const named = rows.flatMap((line) =>
+    [...(line.split('|')[1] ?? '').matchAll(/`([A-Z][A-Za-z]+)`/g)].map(([, name = '']) => name),
+  );
+  assert.ok(named.length > 30);
+  assert.deepEqual(
+    named.filter((reason) => reason !== 'Unschedulable' && !(reason in REASONS)),
+    [],
+  );
+});

@@ -54,7 +54,7 @@ export const TARGET_REASONS = {
     'An object exists that this Application did not make.',
     'Remove it from one of the two owners; annotate it in Git with towpath.dev/adopt: "true" if nobody owns it.',
   ),
-  PruneHeld: none(
+  PruneHeld: person(
     'Objects would be deleted that are too many, or all.',
     'Compare status.environments[].pendingPrune; consent with the annotation towpath.dev/prune-consent.',
   ),
