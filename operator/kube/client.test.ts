@@ -232,7 +232,12 @@ test('a field that no schema has is invalid, although the API server answers 500
 
 test('D8: without leadership no write is sent, also when it is lost while the write waits', async (t) => {
   let leads = true;
-  const { client, path } = await arrange(t, { mayWrite: () => leads });
+  let asked = 0;
+  const mayWrite = () => {
+    asked += 1;
+    return leads;
+  };
+  const { client, path } = await arrange(t, { mayWrite });
   await client.apply(path, configMap({ a: '1' }), APPLY);
   leads = false;
   proxy.forget();
@@ -250,12 +255,16 @@ test('D8: without leadership no write is sent, also when it is lost while the wr
 
   // All 64 connections are taken by slow reads, so that the write waits for one.
   leads = true;
-  proxy.fail({ verb: 'get', fault: { latencyMs: 300 } });
+  proxy.fail({ verb: 'get', fault: { latencyMs: 500 } });
   const reads = Array.from({ length: 64 }, () => client.get(path));
+  await eventually(() => proxy.find({ verb: 'get' }).length >= 64);
+  asked = 0;
   const write = failureOf(client.apply(path, configMap({ a: '3' }), APPLY));
+  await eventually(() => asked === 1, { every: 1 });
   leads = false;
   await Promise.all(reads);
   assert.ok((await write) instanceof NotLeaderError);
+  assert.equal(asked, 2, 'asked again when a connection was free');
   assert.equal(proxy.find({ verb: 'apply' }).length, 0);
 });
 
