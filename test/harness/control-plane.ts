@@ -15,6 +15,8 @@ import {
 import { freePort, guarded, type RunningProcess, startProcess, temporaryDirectory } from './process.ts';
 import { createNodes, waitForController, waitUntilReady } from './ready.ts';
 
+import { writeStages } from './stages.ts';
+
 export type { Cluster, KubectlResult } from './cluster.ts';
 export { namespaceFor, useControlPlane } from './use-control-plane.ts';
 
@@ -88,7 +90,9 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     if (options.scheduler ?? nodes > 0) processes.scheduler = start('kube-scheduler', schedulerArgs(layout));
     if (kwok !== undefined) {
       await createNodes(access, nodes);
-      processes.kwok = start('exec', [kwok, ...kwokArgs(layout, await kwokStages())]);
+      const stages = join(directory, 'stages.yaml');
+      writeStages(await kwokStages(), stages);
+      processes.kwok = start('exec', [kwok, ...kwokArgs(layout, stages)]);
     }
     if (processes.controllerManager) await waitForController(access, processes.controllerManager);
   } catch (error) {
