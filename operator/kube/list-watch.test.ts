@@ -223,9 +223,9 @@ test('A1: refused connections are outlived, from the start on', async (t) => {
 });
 
 test('A1: a request that hangs is given up and tried again', async (t) => {
-  const { watch, put, has } = await arrange(t);
+  const { watch, put, has } = await arrange(t, { listTimeoutMs: 500 });
   await put('a', '1');
-  proxy.fail({ ...LIST, fault: 'hang', times: 1 });
+  proxy.fail({ ...LIST, fault: 'hang', times: 2 });
   watch.start();
   await has('a', '1', CAUGHT_UP_MS);
 });
@@ -281,16 +281,14 @@ test('A2: a half-open watch is noticed by its silence and renewed', async (t) =>
 });
 
 test('bookmarks move the resourceVersion on, so that a quiet watch is not resumed from the past', async (t) => {
-  const { watch, watching } = await arrange(t);
+  const { watch, watching } = await arrange(t, { silenceMs: 1000 });
   watch.start();
   await watching();
   const bookmark = { type: 'BOOKMARK', object: { kind: 'ConfigMap', metadata: { resourceVersion: '2' } } };
-  await eventually(() => proxy.injectIntoWatches(JSON.stringify(bookmark), WATCH));
+  await eventually(() => proxy.stallWatches(WATCH) > 0);
+  proxy.injectIntoWatches(JSON.stringify(bookmark), WATCH);
   proxy.forget();
-  await eventually(() => {
-    proxy.resetConnections();
-    return proxy.find(WATCH).length > 0;
-  });
+  await eventually(() => proxy.find(WATCH).length > 0);
   assert.equal(proxy.find(WATCH)[0]?.query.get('resourceVersion'), '2');
   assert.equal(proxy.find(WATCH)[0]?.query.get('allowWatchBookmarks'), 'true');
 });

@@ -42,6 +42,8 @@ export interface ListWatchOptions<T> {
   onFault?: (error: Error) => void;
   /** Without a byte for this long the watch is renewed (A2). Bookmarks come about once a minute. Default 90 s. */
   silenceMs?: number;
+  /** For one page; default 20 s. */
+  listTimeoutMs?: number;
   /** Uniform in [0, 1). */
   random?: () => number;
 }
@@ -168,10 +170,10 @@ export class ListWatch<T> {
   }
 
   async #list(signal: AbortSignal): Promise<void> {
-    const { client, as } = this.#options;
+    const { client, as, listTimeoutMs = LIST_TIMEOUT_MS } = this.#options;
     this.#tell(() => this.#options.onState?.({ state: 'Syncing' }));
     const found = new Map<string, Entry<T>>();
-    const call = { signal, timeoutMs: LIST_TIMEOUT_MS, ...(as === undefined ? {} : { as }) };
+    const call = { signal, timeoutMs: listTimeoutMs, ...(as === undefined ? {} : { as }) };
     let resourceVersion = '';
     let next = '';
     do {
