@@ -1,0 +1,130 @@
+import { condition, seen, table } from './testing/table.ts';
+
+table('v1', 'PersistentVolumeClaim', [
+  { name: 'a bound one', status: { phase: 'Bound' }, state: 'Healthy' },
+  { name: 'one that waits', status: { phase: 'Pending' }, state: 'Progressing', message: /not bound yet/ },
+  { name: 'one that lost its volume', status: { phase: 'Lost' }, state: 'Degraded' },
+]);
+
+table('v1', 'Service', [
+  { name: 'one inside the cluster', spec: { type: 'ClusterIP' }, state: 'Healthy' },
+  {
+    name: 'a load balancer with an address',
+    spec: { type: 'LoadBalancer' },
+    status: { loadBalancer: { ingress: [{ ip: '192.0.2.1' }] } },
+    state: 'Healthy',
+  },
+  {
+    name: 'a load balancer without',
+    spec: { type: 'LoadBalancer' },
+    status: { loadBalancer: {} },
+    state: 'Progressing',
+    message: /no address/,
+  },
+]);
+
+const scaling = (able: string, active: string, reason: string) => ({
+  conditions: [
+    { type: 'AbleToScale', status: able, reason, message: 'told' },
+    { type: 'ScalingActive', status: active, reason, message: 'told' },
+  ],
+});
+table('autoscaling/v2', 'HorizontalPodAutoscaler', [
+  { name: 'one that scales', status: scaling('True', 'True', 'ValidMetricFound'), state: 'Healthy' },
+  {
+    name: 'one whose target was scaled to none',
+    status: scaling('True', 'False', 'ScalingDisabled'),
+    state: 'Healthy',
+  },
+  {
+    name: 'one without metrics',
+    status: scaling('True', 'False', 'FailedGetResourceMetric'),
+    state: 'Progressing',
+    message: /told/,
+  },
+  {
+    name: 'one with a wrong selector',
+    status: scaling('True', 'False', 'InvalidSelector'),
+    state: 'Degraded',
+    message: /told/,
+  },
+  {
+    name: 'one without a target',
+    status: scaling('False', 'False', 'FailedGetScale'),
+    state: 'Progressing',
+    message: /told/,
+  },
+  { name: 'one not looked at', state: 'Progressing' },
+]);
+
+table('policy/v1', 'PodDisruptionBudget', [
+  { name: 'one that was computed', status: seen, state: 'Healthy' },
+  { name: 'one not looked at', state: 'Progressing' },
+]);
+
+table('apiextensions.k8s.io/v1', 'CustomResourceDefinition', [
+  { name: 'an established one', status: condition('Established', 'True'), state: 'Healthy' },
+  { name: 'a new one', state: 'Progressing', message: /not established/ },
+  {
+    name: 'one whose names are taken',
+    status: condition('NamesAccepted', 'False', 'ListKindConflict', 'taken by x'),
+    state: 'Degraded',
+    message: /taken by x/,
+  },
+]);
+
+table('apiregistration.k8s.io/v1', 'APIService', [
+  { name: 'an available one', status: condition('Available', 'True'), state: 'Healthy' },
+  {
+    name: 'one without endpoints',
+    status: condition('Available', 'False', 'MissingEndpoints', 'no endpoints'),
+    state: 'Progressing',
+    message: /no endpoints/,
+  },
+]);
+
+table('example.com/v1', 'Widget', [
+  { name: 'a custom resource without status', state: 'Healthy' },
+  { name: 'a custom resource without conditions', status: seen, state: 'Healthy' },
+  {
+    name: 'a custom resource whose status is about an older spec',
+    status: { observedGeneration: 1, ...condition('Ready', 'True') },
+    state: 'Progressing',
+    message: /has not seen/,
+  },
+  { name: 'a Ready custom resource', status: { ...seen, ...condition('Ready', 'True') }, state: 'Healthy' },
+  {
+    name: 'a custom resource that is not Ready',
+    status: condition('Ready', 'False', 'Waiting', 'waits for a disk'),
+    state: 'Progressing',
+    message: /waits for a disk/,
+  },
+  {
+    name: 'a custom resource of which nobody knows',
+    status: condition('Ready', 'Unknown', 'Checking'),
+    state: 'Progressing',
+    message: /Checking/,
+  },
+  {
+    name: 'a custom resource Ready for an older generation',
+    status: { conditions: [{ type: 'Ready', status: 'True', observedGeneration: 1 }] },
+    state: 'Progressing',
+  },
+  {
+    name: 'a reconciling custom resource',
+    status: condition('Reconciling', 'True', 'Working', 'working'),
+    state: 'Progressing',
+  },
+  {
+    name: 'a stalled custom resource',
+    status: condition('Stalled', 'True', 'Bad', 'wrong size'),
+    state: 'Degraded',
+    message: /wrong size/,
+  },
+]);
+
+table('towpath.dev/v1alpha1', 'Application', [
+  { name: 'one not looked at', state: 'Progressing' },
+  { name: 'a suspended one', spec: { suspend: true }, state: 'Suspended' },
+  { name: 'a Ready one', status: { ...seen, ...condition('Ready', 'True') }, state: 'Healthy' },
+]);

@@ -1,0 +1,247 @@
+/** Specs that the API server must accept or refuse, and the message that says why. */
+const REPOSITORY = 'https://git.example.com/shop/podinfo.git';
+
+export type Refusal = [what: string, spec: unknown, field: string, message: string];
+export const source = (fields: Record<string, unknown>) => ({ source: { repoURL: REPOSITORY, ...fields } });
+export const sync = (fields: Record<string, unknown>) => ({ ...source({}), sync: fields });
+export const helm = (fields: Record<string, unknown>) => ({ ...source({}), helm: fields });
+const ignored = (...paths: string[]) =>
+  sync({ ignore: [{ group: 'apps', kind: 'Deployment', name: 'web', paths }] });
+const url = (repoURL: string) => ({ source: { repoURL } });
+
+const ADDRESS = 'must be the address of a Git repository';
+const CREDENTIALS = 'must not carry credentials: put username and password into a Secret';
+const INSIDE = 'must stay inside the repository';
+const EXACTLY_ONE = 'must name exactly one of branch, tag, semver and commit';
+const NAME = 'must be a Kubernetes name';
+
+export const REFUSED: Refusal[] = [
+  ['a spec without a source', {}, 'spec.source', 'Required value'],
+  ['a source without a repository', { source: {} }, 'spec.source.repoURL', 'Required value'],
+  ['an address that is a file', url('file:///srv/git'), 'spec.source.repoURL', ADDRESS],
+  ['an address that is a path', url('/srv/git'), 'spec.source.repoURL', ADDRESS],
+  ['an address without a repository', url('https://git.example.com'), 'spec.source.repoURL', ADDRESS],
+  ['an address that would be an option of ssh', url('-oProxy@host:a'), 'spec.source.repoURL', ADDRESS],
+  ['an address with a query', url(`${REPOSITORY}?ref=x`), 'spec.source.repoURL', 'must not have a query'],
+  ['embedded credentials', url('https://me:hunter2@git.example.com/a'), 'spec.source.repoURL', CREDENTIALS],
+  ['an embedded token', url('https://hunter2@git.example.com/a'), 'spec.source.repoURL', CREDENTIALS],
+  [
+    'an embedded SSH password',
+    url('ssh://git:hunter2@git.example.com/a'),
+    'spec.source.repoURL',
+    CREDENTIALS,
+  ],
+  [
+    'an address of 1,025 characters',
+    url(`https://h/${'a'.repeat(1015)}`),
+    'spec.source.repoURL',
+    'may not be more than 1024',
+  ],
+  ['two refs', source({ ref: { branch: 'main', tag: 'v1' } }), 'spec.source.ref', EXACTLY_ONE],
+  ['a ref that names nothing', source({ ref: {} }), 'spec.source.ref', EXACTLY_ONE],
+  [
+    'a branch with its prefix',
+    source({ ref: { branch: 'refs/heads/main' } }),
+    'spec.source.ref.branch',
+    'without refs/heads/ before it',
+  ],
+  [
+    'a branch that Git refuses',
+    source({ ref: { branch: 'a..b' } }),
+    'spec.source.ref.branch',
+    'must be the name of a branch',
+  ],
+  [
+    'a branch that would be an option',
+    source({ ref: { branch: '--upload-pack=x' } }),
+    'spec.source.ref.branch',
+    'must be the name of a branch',
+  ],
+  ['a tag with a space', source({ ref: { tag: 'v 1' } }), 'spec.source.ref.tag', 'must be the name of a tag'],
+  [
+    'a version that is no range',
+    source({ ref: { semver: 'latest' } }),
+    'spec.source.ref.semver',
+    'must be a range of semantic versions',
+  ],
+  [
+    'a short commit',
+    source({ ref: { commit: '4f2c81a' } }),
+    'spec.source.ref.commit',
+    'must be the full id of a commit',
+  ],
+  ['a path upwards', source({ path: '../other' }), 'spec.source.path', INSIDE],
+  ['a path upwards in its middle', source({ path: 'a/../../b' }), 'spec.source.path', INSIDE],
+  [
+    'an absolute path',
+    source({ path: '/etc' }),
+    'spec.source.path',
+    'must be relative to the root of the repository',
+  ],
+  ['a path with backslashes', source({ path: 'a\\..\\b' }), 'spec.source.path', 'must be a path with "/"'],
+  [
+    'a Secret of another namespace',
+    source({ secretRef: { name: 'other/git' } }),
+    'spec.source.secretRef.name',
+    NAME,
+  ],
+  [
+    'an interval without a unit',
+    source({ interval: '60' }),
+    'spec.source.interval',
+    'must be a duration from 1s to 24h',
+  ],
+  [
+    'an interval of nothing',
+    source({ interval: '0s' }),
+    'spec.source.interval',
+    'must be a duration from 1s to 24h',
+  ],
+  [
+    'a release name in capitals',
+    helm({ releaseName: 'Podinfo' }),
+    'spec.helm.releaseName',
+    'must be a name that Helm accepts',
+  ],
+  [
+    'a release name of 54 characters',
+    helm({ releaseName: 'a'.repeat(54) }),
+    'spec.helm.releaseName',
+    'may not be more than 53',
+  ],
+  [
+    'a values file upwards',
+    helm({ valuesFiles: ['ok.yaml', '../values.yaml'] }),
+    'spec.helm.valuesFiles[1]',
+    INSIDE,
+  ],
+  ['values that are a list', helm({ values: [] }), 'spec.helm.values', 'must be of type object'],
+  ['values that are a text', helm({ values: 'a: 1' }), 'spec.helm.values', 'must be of type object'],
+  [
+    'values from a Pod',
+    helm({ valuesFrom: [{ kind: 'Pod', name: 'a' }] }),
+    'spec.helm.valuesFrom[0].kind',
+    'supported values: "ConfigMap", "Secret"',
+  ],
+  [
+    'values from a key that cannot be',
+    helm({ valuesFrom: [{ kind: 'Secret', name: 'a', key: 'a/b' }] }),
+    'spec.helm.valuesFrom[0].key',
+    'must be a key of a ConfigMap or Secret',
+  ],
+  [
+    'a ServiceAccount that cannot be',
+    { ...source({}), serviceAccountName: 'a:b' },
+    'spec.serviceAccountName',
+    NAME,
+  ],
+  [
+    'an unknown mode',
+    sync({ mode: 'Sometimes' }),
+    'spec.sync.mode',
+    'supported values: "Automatic", "Manual"',
+  ],
+  ['an unknown drift', sync({ drift: 'Ignore' }), 'spec.sync.drift', 'supported values: "Repair", "Report"'],
+  [
+    'a timeout that is no duration',
+    sync({ timeout: 'soon' }),
+    'spec.sync.timeout',
+    'must be a duration from 1s to 24h',
+  ],
+  [
+    'retries below none',
+    sync({ retries: { limit: -1 } }),
+    'spec.sync.retries.limit',
+    'should be greater than or equal to 0',
+  ],
+  [
+    'a backoff beyond its maximum',
+    sync({ retries: { backoff: '5m' } }),
+    'spec.sync.retries.backoff',
+    'backoff must not be longer than maxBackoff',
+  ],
+  [
+    'an ignored path that is no pointer',
+    ignored('spec.replicas'),
+    'spec.sync.ignore[0].paths[0]',
+    'must be a JSON pointer to a field',
+  ],
+  [
+    'an ignored identity',
+    ignored('/metadata/name'),
+    'spec.sync.ignore[0].paths[0]',
+    'must not name the identity or the status',
+  ],
+  ['an ignored nothing', ignored(), 'spec.sync.ignore[0].paths', 'should have at least 1 items'],
+  [
+    'two dependencies of one name',
+    { ...source({}), dependsOn: [{ name: 'a' }, { name: 'a' }] },
+    'spec.dependsOn[1]',
+    'Duplicate value',
+  ],
+  [
+    'a dependency on itself',
+    { ...source({}), dependsOn: [{ name: 'podinfo' }] },
+    'spec.dependsOn',
+    'an Application cannot depend on itself',
+  ],
+  [
+    'an unknown deletion policy',
+    { ...source({}), deletionPolicy: 'Delete' },
+    'spec.deletionPolicy',
+    'supported values: "Prune", "Orphan"',
+  ],
+  [
+    'a history of nothing',
+    { ...source({}), revisionHistoryLimit: 0 },
+    'spec.revisionHistoryLimit',
+    'should be greater than or equal to 1',
+  ],
+  ['a suspend that is a text', { ...source({}), suspend: 'yes' }, 'spec.suspend', 'must be of type boolean'],
+];
+
+export const ACCEPTED: [what: string, spec: unknown][] = [
+  ['HTTP', url('http://git.example.com:8080/a')],
+  ['SSH', url('ssh://git@git.example.com:22/a.git')],
+  ["scp's form", url('git@git.example.com:shop/podinfo.git')],
+  ['a branch', source({ ref: { branch: 'feature/a-b_c.d' } })],
+  ['a tag', source({ ref: { tag: 'v1.2.3' } })],
+  ['a range of versions', source({ ref: { semver: '>=1.2.0 <2.0.0 || ^3' } })],
+  ['a commit', source({ ref: { commit: 'a'.repeat(40) } })],
+  ['the root of the repository', source({ path: '' })],
+  ['a path with dots in names', source({ path: './charts/a..b/.c' })],
+  ['a Secret', source({ secretRef: { name: 'git.example.com' }, interval: '1h30m' })],
+  ['values files', helm({ valuesFiles: ['values.yaml', '/shared/values.yaml'] })],
+  ['values', helm({ values: { a: { b: [1, null, 'x', 9007199254740993n.toString()] } } })],
+  [
+    'values from elsewhere',
+    helm({
+      valuesFrom: [
+        { kind: 'ConfigMap', name: 'a' },
+        { kind: 'Secret', name: 'b', key: 'k', optional: true },
+      ],
+    }),
+  ],
+  [
+    'all of sync',
+    sync({
+      mode: 'Manual',
+      prune: false,
+      drift: 'Report',
+      timeout: '1.5h',
+      retries: { limit: 0, backoff: '100ms', maxBackoff: '100ms' },
+    }),
+  ],
+  ['ignored fields', ignored('/spec/replicas', '/metadata/annotations/a.example.com~1b', '/data/a~0b')],
+  ['dependencies', { ...source({}), dependsOn: [{ name: 'database' }, { name: 'cache' }] }],
+  [
+    'the rest',
+    {
+      ...source({}),
+      serviceAccountName: 'deployer',
+      deletionPolicy: 'Orphan',
+      revisionHistoryLimit: 200,
+      suspend: true,
+    },
+  ],
+];
