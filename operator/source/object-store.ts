@@ -27,6 +27,8 @@ export interface TreeEntry {
 
 const maxCachedTrees = 4_000;
 const maxCachedCommits = 64;
+const maxCachedLinks = 1_000;
+const maxCachedLinkBytes = 4_096;
 
 /** The objects of one repository, in packs of one directory. Lives in a worker. */
 export class ObjectStore {
@@ -34,6 +36,7 @@ export class ObjectStore {
   readonly #packs: PackDirectory;
   readonly #trees = new BoundedMap<string, TreeEntry[]>(maxCachedTrees);
   readonly #commits = new BoundedMap<string, { tree: string; commit: CommitInfo }>(maxCachedCommits);
+  readonly #linkTargets = new BoundedMap<string, Buffer>(maxCachedLinks);
   /** isomorphic-git's own: indexes and packs that were read. */
   readonly #cache = {};
 
@@ -51,6 +54,7 @@ export class ObjectStore {
     const path = join(this.#directory, 'objects/pack', name);
     const baseOf = async (oid: string) => (await this.#find(oid))?.object.length;
     const count = await checkPack(await fs.readFile(path), limits, baseOf);
+    if (count === 0) return;
     const { oids } = await git.indexPack({
       fs: this.#packs.fs,
       dir: this.#directory,
@@ -58,6 +62,7 @@ export class ObjectStore {
       filepath: `objects/pack/${name}`,
       cache: this.#cache,
     });
+    this.#packs.look();
     if (new Set(oids).size > count || oids.length < count) {
       throw new TowpathError(
         'Person',
@@ -94,6 +99,15 @@ export class ObjectStore {
     return entries;
   }
 
+  /** What a symlink says. */
+  async linkTarget(oid: string): Promise<Buffer> {
+    const known = this.#linkTargets.get(oid);
+    if (known) return known;
+    const target = await this.blob(oid);
+    if (target.length <= maxCachedLinkBytes) this.#linkTargets.set(oid, target);
+    return target;
+  }
+
   async blob(oid: string): Promise<Buffer> {
     const { type, object } = await this.#read(oid);
     if (type !== 'blob') throw damaged(`${oid} is a ${type}, where a blob is expected`);
@@ -107,6 +121,14 @@ export class ObjectStore {
   }
 
   async #find(oid: string): Promise<{ type: string; object: Buffer } | undefined> {
+    const found = await this.#findKnown(oid);
+    if (found) return found;
+    // Another worker may have added a pack.
+    this.#packs.look();
+    return this.#findKnown(oid);
+  }
+
+  async #findKnown(oid: string): Promise<{ type: string; object: Buffer } | undefined> {
     try {
       const { type, object } = await git.readObject({
         fs: this.#packs.fs,
@@ -124,23 +146,25 @@ export class ObjectStore {
 }
 
 /**
- * The file system as isomorphic-git sees it: there are packs and nothing else, so it need not ask the disk for
- * a loose object and a directory at every read.
+ * The file system as isomorphic-git sees it: a directory with packs and nothing else, so that it need not ask
+ * the disk several times at every read.
  */
 class PackDirectory {
   readonly #directory: string;
   readonly fs: PromiseFsClient;
+  #names: Promise<string[]> | undefined;
 
   constructor(directory: string) {
     this.#directory = directory;
     const refuse = () => Promise.reject(new Error('nothing is checked out'));
+    const stat = async () => ({ isDirectory: () => true, isFile: () => false, isSymbolicLink: () => false });
     this.fs = {
       promises: {
         readFile: (path: string, options: undefined) => this.#readFile(path, options),
-        readdir: fs.readdir,
+        readdir: () => this.#list(),
         writeFile: fs.writeFile,
-        stat: fs.stat,
-        lstat: fs.lstat,
+        stat,
+        lstat: stat,
         mkdir: refuse,
         rmdir: refuse,
         unlink: refuse,
@@ -148,6 +172,19 @@ class PackDirectory {
         symlink: refuse,
       },
     };
+  }
+
+  /** Packs may have been added since the last look. */
+  look(): void {
+    this.#names = undefined;
+  }
+
+  #list(): Promise<string[]> {
+    // The newest first: most of what is read is new.
+    this.#names ??= fs
+      .readdir(join(this.#directory, 'objects/pack'))
+      .then((names) => names.sort((a, b) => b.localeCompare(a, 'en', { numeric: true })));
+    return this.#names;
   }
 
   async #readFile(path: string, options: undefined): Promise<unknown> {

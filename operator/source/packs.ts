@@ -15,11 +15,11 @@ const maxHaves = 16;
 /** What is known of one repository's objects on disk: packs in one directory, and the commits they complete. */
 export class Packs {
   readonly directory: string;
+  /** Whether the commits' history was fetched too. */
+  readonly full: boolean;
   /** Bytes on disk. */
   bytes = 0;
   lastUsed = performance.now();
-  /** Whether the commits' history was fetched too. */
-  readonly #full: boolean;
   readonly #commits = new Set<string>();
   readonly #limits: Limits;
   readonly #run: RunWork;
@@ -27,7 +27,7 @@ export class Packs {
 
   constructor(directory: string, full: boolean, limits: Limits, run: RunWork) {
     this.directory = directory;
-    this.#full = full;
+    this.full = full;
     this.#limits = limits;
     this.#run = run;
   }
@@ -39,7 +39,7 @@ export class Packs {
 
   async has(commit: string): Promise<boolean> {
     if (this.#commits.has(commit)) return true;
-    if (!this.#full) return false;
+    if (!this.full) return false;
     const found = await this.#run('commit', { directory: this.directory, oid: commit }).catch(
       () => undefined,
     );
@@ -67,8 +67,8 @@ export class Packs {
     const request: FetchRequest = {
       wants,
       haves,
-      shallows: this.#full ? [] : haves,
-      depth: this.#full ? undefined : 1,
+      shallows: this.full ? [] : haves,
+      depth: this.full ? undefined : 1,
     };
     const bytes = await fetchPack(transport, advertisement.capabilities, request, path, this.#limits, signal);
     try {

@@ -234,9 +234,13 @@ export class RemoteRepository implements Repository {
     const named = [...advertisement.refs].filter(([name]) => /^refs\/(heads|tags)\//.test(name));
     const commits = [...new Set(named.map(([, oid]) => oid))];
     if (commits.length === 0) throw this.#gone(commit);
-    const wants = [...new Set(commits.map((oid) => advertisement.wants.get(oid) ?? oid))];
-    const packs = await this.#newPacks(true);
-    const bytes = await packs.fetch(this.#settings.transport, advertisement, wants, commits, signal);
+    const current = this.#packs;
+    const packs = current?.full && !current.isFull ? current : await this.#newPacks(true);
+    const missing: string[] = [];
+    for (const oid of commits) if (!(await packs.has(oid))) missing.push(oid);
+    if (missing.length === 0) throw this.#gone(commit);
+    const wants = [...new Set(missing.map((oid) => advertisement.wants.get(oid) ?? oid))];
+    const bytes = await packs.fetch(this.#settings.transport, advertisement, wants, missing, signal);
     if (!(await packs.has(commit))) throw this.#gone(commit);
     return bytes;
   }

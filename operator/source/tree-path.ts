@@ -118,7 +118,7 @@ async function follow(
 }
 
 async function linkTarget(store: ObjectStore, link: TreeEntry, path: string): Promise<string[]> {
-  const bytes = await store.blob(link.oid);
+  const bytes = await store.linkTarget(link.oid);
   if (bytes.length > maxTargetBytes)
     throw invalidLink(`The symlink ${quote(path)} has a target of more than ${maxTargetBytes} bytes.`);
   const target = bytes.toString('utf8');

@@ -26,7 +26,7 @@ export interface WalkedFile {
 const maxCachedSpecials = 20_000;
 const maxDepth = 128;
 /** Directories that one request may enter: symlinks can make a small repository endlessly wide. */
-const maxDirectories = 50_000;
+const maxDirectories = 20_000;
 
 /** One pass over a directory. */
 interface Pass {
@@ -34,6 +34,8 @@ interface Pass {
   /** The path as it was asked for. */
   shown: string;
   directories: number;
+  /** Real path → digest: however often symlinks lead to a directory, it is looked at once. */
+  digests: Map<string, string>;
 }
 
 /** Everything below directories of one repository's trees. */
@@ -53,7 +55,7 @@ export class TreeWalk {
   async digest(root: string, path: string): Promise<string> {
     const found = await this.require(root, path);
     if (found.type === 'file') return found.oid;
-    return this.#digestOf({ root, shown: path, directories: 0 }, found, []);
+    return this.#digestOf(newPass(root, path), found, []);
   }
 
   /** Every file below a directory. */
@@ -64,9 +66,8 @@ export class TreeWalk {
   ): Promise<{ digest: string; files: WalkedFile[] }> {
     const found = await this.requireDirectory(root, path);
     const files: WalkedFile[] = [];
-    const pass = () => ({ root, shown: path, directories: 0 });
-    await this.#collect({ ...pass(), files, limits }, found, '', []);
-    return { digest: await this.#digestOf(pass(), found, []), files };
+    await this.#collect({ ...newPass(root, path), files, limits }, found, '', []);
+    return { digest: await this.#digestOf(newPass(root, path), found, []), files };
   }
 
   async require(root: string, path: string): Promise<Found> {
@@ -108,6 +109,8 @@ export class TreeWalk {
 
   async #digestOf(pass: Pass, directory: Found, above: readonly string[]): Promise<string> {
     if (await this.#isPlain(directory.oid)) return directory.oid;
+    const known = pass.digests.get(directory.path);
+    if (known !== undefined) return known;
     const chain = enter(pass, directory, above);
     const hash = createHash('sha1');
     for (const entry of await this.#safeEntries(directory)) {
@@ -118,7 +121,9 @@ export class TreeWalk {
       const digest = real.type === 'directory' ? await this.#digestOf(pass, real, chain) : real.oid;
       hash.update(`${real.mode.toString(8)} ${entry.name}\0${digest}\n`);
     }
-    return hash.digest('hex');
+    const digest = hash.digest('hex');
+    pass.digests.set(directory.path, digest);
+    return digest;
   }
 
   /** Whether a tree has only files and directories below it, so that its id says all. */
@@ -180,6 +185,10 @@ export class TreeWalk {
       `There is nothing at the path ${quote(path)} in the repository. ${where} has: ${list === '' ? 'nothing' : list}.`,
     );
   }
+}
+
+function newPass(root: string, shown: string): Pass {
+  return { root, shown, directories: 0, digests: new Map() };
 }
 
 function shownName(entry: TreeEntry): string {
