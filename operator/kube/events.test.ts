@@ -68,19 +68,14 @@ test('an event is written, and kubectl describe shows it', async (t) => {
 
 test('an event about an object outside namespaces is shown by kubectl describe', async (t) => {
   const { recorder, namespace } = await arrange(t);
-  const { metadata }: KubeObject = JSON.parse(
-    (await cluster.request('GET', `/api/v1/namespaces/${namespace}`)).body,
-  );
-  const regarding = {
-    apiVersion: 'v1',
-    kind: 'Namespace',
-    namespace: '',
-    name: namespace,
-    uid: metadata.uid,
-  };
-  recorder.record({ regarding, ...SYNCED });
+  const path = '/apis/apiregistration.k8s.io/v1/apiservices/v1.apps';
+  const { metadata }: KubeObject = JSON.parse((await cluster.request('GET', path)).body);
+  const apiVersion = 'apiregistration.k8s.io/v1';
+  const regarding = { apiVersion, kind: 'APIService', namespace: '', name: 'v1.apps', uid: metadata.uid };
+  const note = `Seen from ${namespace}.`;
+  recorder.record({ regarding, ...SYNCED, note });
   await eventually(async () =>
-    (await cluster.kubectl(['describe', 'namespace', namespace])).stdout.includes(SYNCED.note),
+    (await cluster.kubectl(['describe', 'apiservice', 'v1.apps'])).stdout.includes(note),
   );
 });
 
