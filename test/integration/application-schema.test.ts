@@ -2,6 +2,9 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, type TestContext, test } from 'node:test';
+import { boundStatus, parseApplication } from '../../operator/api/v1alpha1/application.ts';
+import { largestStatus } from '../../operator/api/v1alpha1/testing/largest-status.ts';
+import { valuesText } from '../../operator/api/v1alpha1/values-text.ts';
 import { namespaceFor, useControlPlane } from '../harness/control-plane.ts';
 import { ACCEPTED, helm, REFUSED, source, sync } from './application-schema-cases.ts';
 
@@ -32,6 +35,11 @@ function application(spec: unknown, name = 'podinfo'): Record<string, unknown> {
   return { apiVersion: 'towpath.dev/v1alpha1', kind: 'Application', metadata: { name }, spec };
 }
 
+/** Whether the operator's own check of the same schema lets it pass. */
+function isReadable(namespace: string, spec: unknown): boolean {
+  return parseApplication({ ...application(spec), metadata: { name: 'podinfo', namespace } }).ok;
+}
+
 /** What the API server says to an Application, without keeping it. */
 async function tried(namespace: string, object: unknown): Promise<Answer> {
   const { request } = await useControlPlane();
@@ -49,7 +57,8 @@ test('the API server refuses, naming the field and what to write instead', async
       assert.equal(answer.status, 422, answer.message);
       assert.ok(answer.message.includes(`${field}: `), answer.message);
       assert.ok(answer.message.includes(message), answer.message);
-      assert.ok(!answer.message.includes('hunter2'), 'a credential is not repeated');
+      assert.ok(!answer.message.includes('hunter2'), 'S5: a credential is not repeated');
+      assert.ok(!isReadable(namespace, spec), 'the operator would refuse it too');
     });
   }
 });
@@ -60,6 +69,7 @@ test('the API server accepts', async (t) => {
     await t.test(what, async () => {
       const answer = await tried(namespace, application(spec));
       assert.equal(answer.status, 201, answer.message);
+      assert.ok(isReadable(namespace, spec), 'the operator reads it too');
     });
   }
 });
@@ -88,7 +98,6 @@ test('a name that no Helm release can have is refused', async (t) => {
 test('the defaults are those that the operator fills in', async (t) => {
   const namespace = await namespaceFor(t);
   const answer = await tried(namespace, application(source({})));
-  const { parseApplication } = await import('../../operator/api/v1alpha1/application.ts');
   const here = parseApplication({ ...application(source({})), metadata: { name: 'podinfo', namespace } });
   assert.ok(here.ok);
   assert.deepEqual(answer.object.spec, here.application.spec);
@@ -141,7 +150,6 @@ test('integers beyond 2^53 in values stay exact, and valuesText reads them so', 
   const applied = await kubectl(['apply', '-n', namespace, '-f', '-'], { input: text });
   assert.equal(applied.code, 0, applied.stderr);
   const { body } = await request('GET', `${API}/${namespace}/applications/podinfo`);
-  const { valuesText } = await import('../../operator/api/v1alpha1/values-text.ts');
   assert.equal(valuesText(body), '{"id":9007199254740993}');
 });
 
@@ -195,6 +203,25 @@ test('the status is a subresource: writing the object does not write it', async 
   const answer = await patched(namespace, '', { status: { sync: 'Synced' } });
   assert.equal(answer.status, 200);
   assert.equal(Reflect.get(answer.object, 'status'), undefined);
+});
+
+test('the largest status there can be is written and read back', async (t) => {
+  const namespace = await created(t, source({}));
+  const distinct = largestStatus();
+  const numbered = (name: string, index: number) => `${name.slice(0, -2)}${String(index).padStart(2, '0')}`;
+  const status = boundStatus({
+    ...distinct,
+    conditions: distinct.conditions?.map((one, index) => ({ ...one, type: numbered(one.type, index) })),
+    environments: distinct.environments?.map((one, index) => ({ ...one, name: numbered(one.name, index) })),
+  });
+  const answer = await patched(namespace, '/status', { status });
+  assert.equal(answer.status, 200, answer.message);
+  const { request } = await useControlPlane();
+  const read = parseApplication(
+    JSON.parse((await request('GET', `${API}/${namespace}/applications/podinfo`)).body),
+  );
+  assert.ok(read.ok);
+  assert.deepEqual(read.application.status, status);
 });
 
 test('conditions merge by type, environments by name', async () => {

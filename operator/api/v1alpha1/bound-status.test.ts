@@ -1,45 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { z } from 'zod';
-import type { ApplicationStatus } from './application.ts';
 import { applicationStatusSchema, STATUS_LIMITS } from './application-status.ts';
 import { boundStatus, cut } from './bound-status.ts';
+import { largestStatus } from './testing/largest-status.ts';
 
-interface Schema {
-  type: string;
-  properties?: Record<string, Schema>;
-  items?: Schema;
-  maxItems?: number;
-  maxLength?: number;
-  maximum?: number;
-  enum?: string[];
-  format?: string;
-}
-
-/** The largest value that the schema allows, with `character` in its texts. */
-function largest(schema: Schema, character: string): unknown {
-  if (schema.enum) return schema.enum.toSorted((a, b) => b.length - a.length)[0];
-  if (schema.format === 'date-time') return '2026-11-23T23:59:59Z';
-  if (schema.type === 'string') return character.repeat(schema.maxLength ?? Number.NaN);
-  if (schema.type === 'integer') return schema.maximum;
-  if (schema.type === 'array') {
-    assert.ok(schema.items && schema.maxItems);
-    const item = largest(schema.items, character);
-    return Array.from({ length: schema.maxItems }, () => item);
-  }
-  return Object.fromEntries(
-    Object.entries(schema.properties ?? {}).map(([name, property]) => [name, largest(property, character)]),
-  );
-}
-
-const schema = z.toJSONSchema(applicationStatusSchema, {
-  io: 'input',
-  target: 'openapi-3.0',
-}) as unknown as Schema;
 const bytes = (status: unknown) => Buffer.byteLength(JSON.stringify(status));
 
 test('the sum of all maxima of a status stays below 256 KiB', () => {
-  const bounded = boundStatus(largest(schema, 'x') as ApplicationStatus);
+  const bounded = boundStatus(largestStatus());
   assert.ok(bytes(bounded) <= STATUS_LIMITS.bytes, `${bytes(bounded)} bytes`);
   assert.equal(bounded.environments?.length, 64);
   const entries = bounded.environments.flatMap((environment) => environment.history ?? []).length;
@@ -71,7 +39,7 @@ test('64 environments keep 200 deployments in all when texts are as long as they
 });
 
 test('texts that take more bytes than characters stay below the same limits', () => {
-  const status = largest(schema, 'x') as ApplicationStatus;
+  const status = largestStatus();
   const environment = status.environments?.[0];
   assert.ok(environment);
   for (const message of ['🚀'.repeat(256), '\u0001'.repeat(256), '"'.repeat(256)]) {

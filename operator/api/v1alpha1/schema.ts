@@ -75,16 +75,20 @@ export function text(max: number, description: string): z.ZodString {
   return z.string().max(max).meta({ description });
 }
 
-/** A list whose entries have a `name` that occurs once: entries merge by it. */
-export function namedList<Item extends z.ZodType>(
+/** A list whose entries have a `name` (or another key) that occurs once: entries merge by it. */
+export function namedList<Item extends z.ZodType<object>>(
   item: Item,
   max: number,
   description: string,
   key = 'name',
 ) {
+  // The API server refuses duplicates in a list map without a rule.
+  const isUnique = (entries: readonly object[]) =>
+    new Set(entries.map((entry) => Reflect.get(entry, key))).size === entries.length;
   return z
     .array(item)
     .max(max)
+    .refine(isUnique, { message: `every ${key} may occur once` })
     .meta({ description, listType: 'map', listMapKeys: [key] });
 }
 
