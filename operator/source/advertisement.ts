@@ -14,7 +14,7 @@ export interface Advertisement {
   readonly capabilities: ReadonlySet<string>;
 }
 
-const maxRefs = 500_000;
+const maxRefs = 200_000;
 
 /**
  * Reads an advertisement up to its flush packet.
@@ -26,7 +26,7 @@ export async function readAdvertisement(packets: AsyncIterator<Packet>): Promise
   const wants = new Map<string, string>();
   let capabilities: Set<string> | undefined;
   let headCommit: string | undefined;
-  for (;;) {
+  for (let lines = 0; ; lines++) {
     const { value, done } = await packets.next();
     if (done) throw malformed('the list of refs ended early');
     if (value === undefined) break;
@@ -49,7 +49,7 @@ export async function readAdvertisement(packets: AsyncIterator<Packet>): Promise
       refs.set(name, oid);
       wants.set(oid, oid);
     }
-    if (refs.size > maxRefs) {
+    if (lines > 2 * maxRefs) {
       throw new TowpathError(
         'Person',
         'TooLarge',

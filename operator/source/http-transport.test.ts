@@ -7,6 +7,7 @@ import { type GitHttpOptions, type GitHttpServer, startGitHttp } from '../../tes
 import { createRepository, type GitRepository } from '../../test/harness/git-repository.ts';
 import { freePort } from '../../test/harness/process.ts';
 import type { AddressRules } from './address.ts';
+import { packet } from './pkt-line.ts';
 import { type Access, Sources, type SourcesOptions } from './sources.ts';
 
 const secret = 'S3cr3t-marker';
@@ -245,7 +246,7 @@ describe('a repository over HTTP', () => {
     const endless = await serveRaw((write, server) => {
       write('HTTP/1.1 200 OK\r\ncontent-type: application/x-git-upload-pack-advertisement\r\n\r\n');
       write('001e# service=git-upload-pack\n0000');
-      const line = `003d${'a'.repeat(40)} refs/heads/endless\n`;
+      const line = packet(`${'a'.repeat(40)} refs/heads/endless\n`);
       const more = () => {
         write(line);
         if (server.listening) setTimeout(more, 20);

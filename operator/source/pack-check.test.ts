@@ -1,0 +1,231 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { after, before, describe, it } from 'node:test';
+import { deflateSync } from 'node:zlib';
+import { type GitHttpServer, startGitHttp } from '../../test/harness/git-http.ts';
+import { createRepository, type GitRepository } from '../../test/harness/git-repository.ts';
+import { defaultLimits, type Limits } from './limits.ts';
+import { checkPack } from './pack-check.ts';
+import { flush, packet } from './pkt-line.ts';
+import { type Repository, Sources } from './sources.ts';
+
+const limits: Limits = {
+  ...defaultLimits,
+  packBytes: 1 << 20,
+  objects: 100,
+  inflatedBytes: 4 << 20,
+  objectBytes: 1 << 20,
+  deltaDepth: 50,
+};
+const blobType = 3;
+const nothing = async () => undefined;
+
+/** An entry's type and size (gitformat-pack). */
+function entryHead(type: number, size: number): Buffer {
+  const bytes = [];
+  let byte = (type << 4) | (size % 16);
+  for (let rest = Math.floor(size / 16); ; rest = Math.floor(rest / 128)) {
+    if (rest === 0) break;
+    bytes.push(byte | 0x80);
+    byte = rest % 128;
+  }
+  return Buffer.from([...bytes, byte]);
+}
+
+function sizeOf(size: number): number[] {
+  const bytes = [];
+  let rest = size;
+  for (; rest >= 128; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 0x80);
+  return [...bytes, rest];
+}
+
+function backBy(offset: number): Buffer {
+  const bytes = [offset % 128];
+  for (let rest = Math.floor(offset / 128); rest > 0; rest = Math.floor(rest / 128)) {
+    rest -= 1;
+    bytes.unshift((rest % 128) | 0x80);
+  }
+  return Buffer.from(bytes);
+}
+
+function blob(content: Buffer, stated = content.length): Buffer {
+  return Buffer.concat([entryHead(blobType, stated), deflateSync(content)]);
+}
+
+/** A delta that copies its base's first byte, and states sizes. */
+function delta(distance: number, baseSize: number, targetSize: number): Buffer {
+  const instructions = Buffer.from([...sizeOf(baseSize), ...sizeOf(targetSize), 0x90, 1]);
+  return Buffer.concat([entryHead(6, instructions.length), backBy(distance), deflateSync(instructions)]);
+}
+
+function packOf(
+  entries: readonly Buffer[],
+  options: { count?: number; trailing?: Buffer; version?: number } = {},
+): Buffer {
+  const head = Buffer.alloc(12);
+  head.write('PACK');
+  head.writeUInt32BE(options.version ?? 2, 4);
+  head.writeUInt32BE(options.count ?? entries.length, 8);
+  const body = Buffer.concat([head, ...entries, options.trailing ?? Buffer.alloc(0)]);
+  return Buffer.concat([body, createHash('sha1').update(body).digest()]);
+}
+
+function chain(length: number): Buffer[] {
+  const entries = [blob(Buffer.from('x'))];
+  for (let index = 0; index < length; index++) entries.push(delta(entries.at(-1)?.length ?? 0, 1, 1));
+  return entries;
+}
+
+describe('a pack', () => {
+  it('passes when it is what it says', async () => {
+    assert.equal(
+      await checkPack(packOf([blob(Buffer.from('a')), blob(Buffer.alloc(0))]), limits, nothing),
+      2,
+    );
+    assert.equal(await checkPack(packOf(chain(50)), limits, nothing), 51);
+    assert.equal(await checkPack(packOf([]), limits, nothing), 0);
+  });
+
+  it('S9: is refused when it goes beyond a limit', async () => {
+    const large = Buffer.alloc(limits.objectBytes + 1);
+    const almost = Buffer.alloc(limits.objectBytes);
+    const packs = {
+      'too many objects': packOf([], { count: 101 }),
+      'four thousand million objects': packOf([], { count: 0xffff_ffff }),
+      'a large object': packOf([blob(large)]),
+      'an object that states terabytes': packOf([blob(Buffer.from('x'), 2 ** 42)]),
+      'much in all': packOf(new Array(5).fill(blob(almost))),
+      'a delta that makes a large object': packOf([
+        blob(Buffer.from('x')),
+        delta(blob(Buffer.from('x')).length, 1, 2 ** 40),
+      ]),
+      'a deep chain of deltas': packOf(chain(51)),
+    };
+    for (const [what, pack] of Object.entries(packs)) {
+      await assert.rejects(checkPack(pack, limits, nothing), { reason: 'TooLarge', remedy: 'Person' }, what);
+    }
+  });
+
+  it('S9: is refused when it lies', async () => {
+    const good = blob(Buffer.from('content'));
+    const packs = {
+      'inflates to more than stated': packOf([blob(Buffer.alloc(500_000), 10)]),
+      'inflates to more than nothing': packOf([blob(Buffer.alloc(500_000), 0)]),
+      'inflates to less than stated': packOf([blob(Buffer.from('abc'), 1000)]),
+      'is no zlib stream': packOf([Buffer.concat([entryHead(blobType, 3), Buffer.from('nonsense')])]),
+      'has fewer objects than stated': packOf([good], { count: 2 }),
+      'has more after its objects': packOf([good, good], { count: 1 }),
+      'has trailing bytes': packOf([good], { trailing: Buffer.from('xx') }),
+      'has an unknown type': packOf([Buffer.concat([entryHead(5, 1), deflateSync(Buffer.from('x'))])]),
+      'has an unknown version': packOf([good], { version: 4 }),
+      'builds on something before the pack': packOf([delta(5_000, 1, 1)]),
+      'builds on the middle of an object': packOf([good, delta(3, 7, 1)]),
+      'builds on itself': packOf([good, delta(0, 7, 1)]),
+      'misstates its base': packOf([good, delta(good.length, 8, 1)]),
+      'builds on what nobody has': packOf([
+        Buffer.concat([entryHead(7, 4), Buffer.alloc(20), deflateSync(Buffer.from([1, 1, 0x90, 1]))]),
+      ]),
+      'states an endless size': packOf([Buffer.alloc(64, 0xff)]),
+      'is empty': Buffer.alloc(0),
+      'is something else': Buffer.from('<html>'.repeat(20)),
+    };
+    for (const [what, pack] of Object.entries(packs)) {
+      await assert.rejects(checkPack(pack, limits, nothing), { reason: /^(PackInvalid|TooLarge)$/ }, what);
+    }
+  });
+});
+
+describe('a server with a pack of its own', () => {
+  let git: GitRepository;
+  let good: GitHttpServer;
+  let evil: GitHttpServer;
+  let sources: Sources;
+  let answer: (response: ServerResponse) => void;
+
+  before(async () => {
+    git = await createRepository({ files: { 'a.yaml': 'a: 1\n' } });
+    good = await startGitHttp({ root: git.root });
+    evil = await startGitHttp({
+      root: git.root,
+      intercept(request: IncomingMessage, response: ServerResponse) {
+        if (request.method !== 'POST') return false;
+        request.resume();
+        response.writeHead(200, { 'content-type': 'application/x-git-upload-pack-result' });
+        response.write(Buffer.concat([flush, packet('NAK\n')]));
+        answer(response);
+        return true;
+      },
+    });
+    sources = new Sources({ allowLoopback: true, limits });
+  });
+  after(async () => {
+    await sources.stop();
+    await evil.stop();
+    await good.stop();
+  });
+
+  const sideBand = (bytes: Buffer) => {
+    const length = (bytes.length + 5).toString(16).padStart(4, '0');
+    return Buffer.concat([Buffer.from(length), Buffer.from([1]), bytes]);
+  };
+
+  async function watch(server: GitHttpServer, who: string): Promise<Repository> {
+    const repository = sources.watch(who, { url: server.url(git.name) }, 3_600_000, () => undefined);
+    await repository.poll();
+    return repository;
+  }
+
+  it('S9: that never stops sending is cut off at the limit', async () => {
+    let sent = 0;
+    const closed = Promise.withResolvers<void>();
+    answer = (response) => {
+      const part = sideBand(Buffer.alloc(60_000, 0x50));
+      const more = () => {
+        while (!response.destroyed) {
+          sent += part.length;
+          if (!response.write(part)) return void response.once('drain', more);
+        }
+      };
+      response.on('close', closed.resolve);
+      more();
+    };
+    const repository = await watch(evil, 'evil');
+    await assert.rejects(repository.open(repository.resolve({})), {
+      reason: 'TooLarge',
+      message: /more than 1 MiB/,
+    });
+    await closed.promise;
+    assert.ok(sent < 32 * limits.packBytes, `${sent} bytes were sent`);
+  });
+
+  it('S9: with a bomb in it fails alone; other repositories are read on', async () => {
+    const bomb = packOf([blob(Buffer.alloc(50 << 20), 10)]);
+    answer = (response) => {
+      for (let at = 0; at < bomb.length; at += 60_000)
+        response.write(sideBand(bomb.subarray(at, at + 60_000)));
+      response.end(flush);
+    };
+    const repository = await watch(evil, 'evil');
+    await assert.rejects(repository.open(repository.resolve({})), { reason: 'PackInvalid' });
+    const other = await watch(good, 'good');
+    const tree = await other.open(other.resolve({}));
+    assert.equal(Buffer.from(await tree.read('a.yaml')).toString(), 'a: 1\n');
+  });
+
+  it('S9: that is cut short or lacks what was asked for is refused, and tried again', async () => {
+    const repository = await watch(evil, 'evil');
+    const pack = packOf([blob(Buffer.from('unrelated'))]);
+    answer = (response) => response.end(Buffer.concat([sideBand(pack.subarray(0, -3)), flush]));
+    await assert.rejects(repository.open(repository.resolve({})), { reason: 'ServerError', remedy: 'Time' });
+    answer = (response) => response.end(Buffer.concat([sideBand(pack), flush]));
+    await assert.rejects(repository.open(repository.resolve({})), {
+      reason: 'RepositoryDamaged',
+      remedy: 'Time',
+    });
+    await assert.rejects(repository.open(repository.resolve({})), {
+      reason: 'RepositoryDamaged',
+      remedy: 'Time',
+    });
+  });
+});
