@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"container/list"
 	"crypto/sha256"
@@ -12,6 +13,9 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"unicode"
+
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 
 	releaseutil "helm.sh/helm/v4/pkg/release/v1/util"
 	"sigs.k8s.io/yaml"
@@ -54,10 +58,10 @@ func newDocuments(maxBytes int) *documents {
 	return &documents{maxBytes: maxBytes, kept: map[[sha256.Size]byte]*list.Element{}, recent: list.New()}
 }
 
-// split returns the documents of a text, as Helm splits rendered templates. Documents that hold nothing are
-// left out.
-func (d *documents) split(text string) []*document {
-	return d.remember('y', text, func() []*document {
+// splitRendered returns the documents of a rendered template as Helm splits it; Helm ends each with a newline,
+// which a block scalar at its end may have lacked. Documents that hold nothing are left out.
+func (d *documents) splitRendered(text string) []*document {
+	return d.remember('h', text, func() []*document {
 		entries := releaseutil.SplitManifests(text)
 		keys := make([]string, 0, len(entries))
 		for key := range entries {
@@ -66,31 +70,70 @@ func (d *documents) split(text string) []*document {
 		sort.Sort(releaseutil.BySplitManifestsOrder(keys))
 		var all []*document
 		for i, key := range keys {
-			all = append(all, parseDocument(i+1, func() ([]byte, error) { return yaml.YAMLToJSON([]byte(entries[key])) }))
+			all = append(all, parseDocument(i+1, func() ([]byte, error) { return yaml.YAMLToJSON([]byte(entries[key] + "\n")) }))
 		}
 		return all
 	})
 }
 
-// splitJSON returns the documents of a JSON text, numbers as written.
-func (d *documents) splitJSON(text string) []*document {
-	return d.remember('j', text, func() []*document {
+// split returns the documents of a manifest file as kubectl reads it: JSON where it begins with a brace, else YAML.
+func (d *documents) split(text string) []*document {
+	if strings.HasPrefix(strings.TrimLeftFunc(text, unicode.IsSpace), "{") {
+		return d.remember('j', text, func() []*document { return splitJSON(text) })
+	}
+	return d.remember('y', text, func() []*document {
 		var all []*document
-		decoder := json.NewDecoder(strings.NewReader(text))
-		decoder.UseNumber()
+		// A buffer for all of it: the reader drops a last line that ends where its buffer does.
+		reader := utilyaml.NewYAMLReader(bufio.NewReaderSize(strings.NewReader(text), len(text)+16))
 		for number := 1; ; number++ {
-			var value any
-			err := decoder.Decode(&value)
+			entry, err := reader.Read()
 			if errors.Is(err, io.EOF) {
 				return all
 			}
 			if err != nil {
-				line := 1 + strings.Count(text[:min(int(decoder.InputOffset()), len(text))], "\n")
-				return append(all, &document{number: number, err: fmt.Errorf("line %d: %w", line, err)})
+				return append(all, &document{number: number, err: err})
 			}
-			all = append(all, parseDocument(number, func() ([]byte, error) { return json.Marshal(value) }))
+			all = append(all, parseDocument(number, func() ([]byte, error) { return yaml.YAMLToJSON(entry) }))
 		}
 	})
+}
+
+func splitJSON(text string) []*document {
+	var all []*document
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.UseNumber()
+	for number := 1; ; number++ {
+		var value any
+		err := decoder.Decode(&value)
+		if errors.Is(err, io.EOF) {
+			return all
+		}
+		if err != nil {
+			line := 1 + strings.Count(text[:min(int(decoder.InputOffset()), len(text))], "\n")
+			return append(all, &document{number: number, err: fmt.Errorf("line %d: %w", line, err)})
+		}
+		all = append(all, parseDocument(number, func() ([]byte, error) { return json.Marshal(plainNumbers(value)) }))
+	}
+}
+
+// plainNumbers writes fractions as kubectl does (1.0 as 1, which the API server takes for an integer field);
+// integers stay as they are, however large.
+func plainNumbers(value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		for key, each := range v {
+			v[key] = plainNumbers(each)
+		}
+	case []any:
+		for i, each := range v {
+			v[i] = plainNumbers(each)
+		}
+	case json.Number:
+		if f, err := v.Float64(); err == nil && strings.ContainsAny(v.String(), ".eE") {
+			return f
+		}
+	}
+	return value
 }
 
 func (d *documents) remember(format byte, text string, parse func() []*document) []*document {

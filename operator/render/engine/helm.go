@@ -211,7 +211,7 @@ func (e *engine) sourcesOf(c *chart.Chart, rendered map[string]string, scope map
 	var objects []source
 	for _, name := range names {
 		file := where[scope[name].File]
-		for _, doc := range e.documents.split(rendered[name]) {
+		for _, doc := range e.documents.splitRendered(rendered[name]) {
 			if doc.err != nil {
 				invalid = append(invalid, invalidDocument(file, doc))
 				continue
@@ -238,7 +238,7 @@ func (e *engine) definitions(c *chart.Chart, where places, invalid *[]detail) []
 	seen := map[string]bool{}
 	for _, crd := range c.CRDObjects() {
 		file := where[crd.File]
-		for _, doc := range e.documents.split(string(crd.File.Data)) {
+		for _, doc := range e.documents.splitRendered(string(crd.File.Data)) {
 			if doc.err != nil {
 				*invalid = append(*invalid, invalidDocument(file, doc))
 				continue

@@ -20,11 +20,7 @@ func (e *engine) renderPlain(req *request) (*result, error) {
 		slices.SortFunc(files, func(a, b *bufferedFile) int { return strings.Compare(a.Name, b.Name) })
 		for _, f := range files {
 			file := path.Join(ref.Path, f.Name)
-			split := e.documents.split
-			if strings.HasSuffix(f.Name, ".json") {
-				split = e.documents.splitJSON
-			}
-			for _, doc := range split(strings.TrimPrefix(string(f.Data), "\ufeff")) {
+			for _, doc := range e.documents.split(strings.TrimPrefix(string(f.Data), "\ufeff")) {
 				if doc.err != nil {
 					invalid = append(invalid, invalidDocument(file, doc))
 				}
