@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { errorOf, objectIn, parsed, warningsIn } from './answers.ts';
 import { type Call, type CallOptions, Connection, type ConnectionOptions, type Verb } from './connection.ts';
 import {
   Credentials,
@@ -7,8 +8,17 @@ import {
   kubeConfigInCluster,
   parseKubeConfig,
 } from './credentials.ts';
-import { type ApiError, errorFromAnswer, isGone, UnreachableError } from './errors.ts';
-import { describePath, isKubeObject, type KubeObject, type ObjectPath, urlPath } from './objects.ts';
+import { isGone } from './errors.ts';
+import { describePath, type KubeObject, type ObjectPath, urlPath } from './objects.ts';
+import type {
+  ApplyOptions,
+  DeleteOptions,
+  ListOptions,
+  ListPage,
+  ServerVersion,
+  WatchOptions,
+  WriteOptions,
+} from './options.ts';
 import type { StreamListener, WireAnswer, WireHead } from './transport.ts';
 
 export type { CallOptions, RequestRecord, Verb } from './connection.ts';
@@ -22,60 +32,9 @@ export type {
   ResourceName,
   ServiceAccount,
 } from './objects.ts';
+export type * from './options.ts';
 
 export type ClientOptions = ConnectionOptions;
-
-export type FieldValidation = 'Strict' | 'Warn' | 'Ignore';
-
-export interface WriteOptions {
-  fieldManager?: string;
-  dryRun?: boolean;
-  fieldValidation?: FieldValidation;
-}
-
-export interface ApplyOptions extends WriteOptions {
-  fieldManager: string;
-  /** Take fields over that other managers own. */
-  force: boolean;
-}
-
-export interface DeleteOptions {
-  /** Preconditions: a 409 tells that the object is another one, or changed. */
-  uid?: string;
-  resourceVersion?: string;
-  propagationPolicy?: 'Background' | 'Foreground' | 'Orphan';
-  dryRun?: boolean;
-}
-
-export interface ListOptions {
-  labelSelector?: string;
-  fieldSelector?: string;
-  /** Ask for PartialObjectMetadata: metadata with managedFields, nothing else. */
-  metadataOnly?: boolean;
-  /** Objects a page; default 500. 0 asks for all at once. */
-  limit?: number;
-}
-
-export interface ListPage {
-  items: KubeObject[];
-  resourceVersion: string;
-  /** '' on the last page. */
-  continue: string;
-}
-
-export interface WatchOptions extends ListOptions {
-  resourceVersion: string;
-  /** After which the server ends the watch. */
-  timeoutSeconds: number;
-  /** Rejects with UnreachableError (code Silent) when not a byte came for this long. */
-  silenceMs: number;
-}
-
-export interface ServerVersion {
-  gitVersion: string;
-  major: string;
-  minor: string;
-}
 
 const METADATA = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json;q=0.5';
 const METADATA_LIST =
@@ -374,35 +333,4 @@ function selection({ labelSelector, fieldSelector }: ListOptions): URLSearchPara
   if (labelSelector !== undefined) query.set('labelSelector', labelSelector);
   if (fieldSelector !== undefined) query.set('fieldSelector', fieldSelector);
   return query;
-}
-
-function errorOf(answer: WireAnswer, plural: string): ApiError {
-  const seconds = Number(answer.headers['retry-after']);
-  const retryAfterMs = Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : undefined;
-  return errorFromAnswer(answer.status, answer.text, { plural, retryAfterMs });
-}
-
-/** An answer that is not JSON comes from something in between that is broken: time helps. */
-function parsed<T>(answer: WireAnswer, path: ObjectPath): T {
-  try {
-    return JSON.parse(answer.text);
-  } catch {
-    throw new UnreachableError('Malformed', `The answer for ${describePath(path)} is not JSON.`);
-  }
-}
-
-function objectIn(answer: WireAnswer, path: ObjectPath): KubeObject {
-  const object: unknown = parsed(answer, path);
-  if (!isKubeObject(object)) {
-    throw new UnreachableError('Malformed', `The answer for ${describePath(path)} is no object.`);
-  }
-  return object;
-}
-
-/** Warning headers (RFC 7234 §5.5): `299 - "text"`, several in one line or in several. */
-function warningsIn(answer: WireAnswer): string[] {
-  const lines = [answer.headers.warning ?? []].flat().join(',');
-  return [...lines.matchAll(/\d{3} \S+ "((?:[^"\\]|\\.)*)"/g)].map((match) =>
-    (match[1] ?? '').replace(/\\(.)/g, '$1'),
-  );
 }

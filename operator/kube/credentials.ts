@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { RequestOptions } from 'node:https';
 import { homedir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { SecureContextOptions } from 'node:tls';
 import { KubeConfig } from '@kubernetes/client-node';
 import { parse } from 'yaml';
@@ -29,6 +30,8 @@ export interface Access {
 
 /** How old what was read from files or an exec plugin may get; rotated tokens live on for minutes, not hours. */
 const REFRESH_MS = 10_000;
+/** An exec plugin that hangs must not hold up calls, which have time-outs of their own only once they are sent. */
+const READ_TIMEOUT_MS = 15_000;
 
 /**
  * The current access of a kubeconfig, read again every ten seconds (by a monotonic clock, A13) and at once after
@@ -69,7 +72,7 @@ export class Credentials {
   async #read(): Promise<Access> {
     try {
       this.#config ??= this.#load();
-      const next = await accessOf(this.#config);
+      const next = await withinTime(accessOf(this.#config));
       if (this.#access === undefined || !sameAccess(this.#access, next)) this.#access = next;
     } catch (error) {
       // A file that is being replaced: what we have may still be good.
@@ -79,6 +82,19 @@ export class Credentials {
     }
     this.#readAt = performance.now();
     return this.#access;
+  }
+}
+
+async function withinTime(reading: Promise<Access>): Promise<Access> {
+  const late = new AbortController();
+  const timer = delay(READ_TIMEOUT_MS, undefined, { signal: late.signal }).then(() => {
+    throw new Error(`nothing came within ${READ_TIMEOUT_MS / 1000} s`);
+  });
+  try {
+    return await Promise.race([reading, timer]);
+  } finally {
+    timer.catch(() => undefined);
+    late.abort();
   }
 }
 
@@ -102,7 +118,12 @@ async function accessOf(config: KubeConfig): Promise<Access> {
   if (options.passphrase !== undefined) tls.passphrase = options.passphrase;
   if (options.servername !== undefined) tls.servername = options.servername;
   if (options.rejectUnauthorized !== undefined) tls.rejectUnauthorized = options.rejectUnauthorized;
-  return { server: cluster.server.replace(/\/+$/, ''), proxyUrl: cluster.proxyUrl, tls, headers };
+  return {
+    server: cluster.server.replace(/\/+$/, ''),
+    proxyUrl: cluster.proxyUrl || undefined,
+    tls,
+    headers,
+  };
 }
 
 /** Whether connections made for one serve the other too. */

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KubeClient } from './client.ts';
 import { ApiError, errorFromStatus, isGone, UnreachableError } from './errors.ts';
+import { type Entry, entryOf, ObjectStore, type WatchEvent } from './object-store.ts';
 import {
   isKubeObject,
   type KubeObject,
@@ -9,15 +10,7 @@ import {
   type ServiceAccount,
 } from './objects.ts';
 
-export interface WatchEvent<T> {
-  type: 'Added' | 'Modified' | 'Deleted';
-  /** '' for objects outside namespaces. */
-  namespace: string;
-  name: string;
-  /** For Deleted the last state known. */
-  object: T;
-  previous?: T;
-}
+export type { WatchEvent } from './object-store.ts';
 
 /** `Failing`: `error` says why, and it is tried again in `retryInMs`. What was synced before stays readable. */
 export type WatchState =
@@ -48,12 +41,6 @@ export interface ListWatchOptions<T> {
   random?: () => number;
 }
 
-interface Entry<T> {
-  object: T;
-  uid: string;
-  resourceVersion: string;
-}
-
 const SILENCE_MS = 90_000;
 const BACKOFF_BASE_MS = 100;
 /** With a hung request's time-out before it, all is in sync again within 40 s of a fault's end (A1). */
@@ -71,7 +58,7 @@ const SHORT_WATCH_MS = 5000;
 export class ListWatch<T> {
   readonly #options: ListWatchOptions<T>;
   readonly #path: ObjectPath;
-  readonly #entries = new Map<string, Entry<T>>();
+  readonly #store: ObjectStore<T>;
   readonly #waiting = new Set<() => void>();
   readonly #random: () => number;
   #stop: AbortController | undefined;
@@ -88,6 +75,9 @@ export class ListWatch<T> {
     const { resource, namespace } = options;
     this.#path = namespace === undefined ? { resource } : { resource, namespace };
     this.#random = options.random ?? Math.random;
+    this.#store = new ObjectStore((event) => {
+      if (this.#stop?.signal.aborted !== true) this.#tell(() => options.onEvent?.(event));
+    });
   }
 
   start(): void {
@@ -113,7 +103,7 @@ export class ListWatch<T> {
   }
 
   get size(): number {
-    return this.#entries.size;
+    return this.#store.size;
   }
 
   /** @throws the signal's reason */
@@ -136,11 +126,11 @@ export class ListWatch<T> {
 
   /** `namespace` is '' outside namespaces. */
   get(namespace: string, name: string): T | undefined {
-    return this.#entries.get(keyOf(namespace, name))?.object;
+    return this.#store.get(namespace, name)?.object;
   }
 
-  *values(): IterableIterator<T> {
-    for (const { object } of this.#entries.values()) yield object;
+  values(): IterableIterator<T> {
+    return this.#store.objects();
   }
 
   async #run(signal: AbortSignal): Promise<void> {
@@ -172,7 +162,7 @@ export class ListWatch<T> {
   async #list(signal: AbortSignal): Promise<void> {
     const { client, as, listTimeoutMs = LIST_TIMEOUT_MS } = this.#options;
     this.#tell(() => this.#options.onState?.({ state: 'Syncing' }));
-    const found = new Map<string, Entry<T>>();
+    const found: Entry<T>[] = [];
     const call = { signal, timeoutMs: listTimeoutMs, ...(as === undefined ? {} : { as }) };
     let resourceVersion = '';
     let next = '';
@@ -182,43 +172,32 @@ export class ListWatch<T> {
         ...(this.#pageLimit === undefined ? {} : { limit: this.#pageLimit }),
       };
       const page = await client.listPage(this.#path, list, next, call).catch((error: unknown) => {
-        if (next !== '' && isGone(error)) this.#pageLimit = 0;
+        this.#pageLimit = pageLimitAfter(error, this.#pageLimit, next);
         throw error;
       });
-      for (const item of page.items) this.#reduceInto(found, item);
+      for (const item of page.items) {
+        const entry = this.#entryOf(item);
+        if (entry !== undefined) found.push(entry);
+      }
       resourceVersion = page.resourceVersion;
       next = page.continue;
     } while (next !== '');
+    if (signal.aborted) return;
     this.#pageLimit = undefined;
-    if (!signal.aborted) this.#replace(found, resourceVersion, signal);
-  }
-
-  #reduceInto(found: Map<string, Entry<T>>, item: KubeObject): void {
-    const { namespace = '', name, uid, resourceVersion } = item.metadata;
-    const key = keyOf(namespace, name);
-    const known = this.#entries.get(key);
-    if (known?.uid === uid && known.resourceVersion === resourceVersion) {
-      found.set(key, known);
-      return;
-    }
-    const reduced = this.#reduce(item);
-    if (reduced !== undefined) found.set(key, { object: reduced.object, uid, resourceVersion });
-    else if (known !== undefined) found.set(key, known);
-  }
-
-  /** Takes over a whole list and tells what it changed. */
-  #replace(found: Map<string, Entry<T>>, resourceVersion: string, signal: AbortSignal): void {
-    const before = new Map(this.#entries);
-    for (const [key, entry] of before) {
-      if (found.get(key)?.uid !== entry.uid && !signal.aborted) this.#remove(key, entry.object);
-    }
-    for (const [key, entry] of found) {
-      if (before.get(key) !== entry && !signal.aborted) this.#put(key, entry);
-    }
+    this.#store.replace(found);
     this.#resourceVersion = resourceVersion;
     this.#synced = true;
     for (const onSynced of this.#waiting) onSynced();
     this.#waiting.clear();
+  }
+
+  /** The entry that is kept already where nothing changed or `reduce` fails, so that no event comes of it. */
+  #entryOf(item: KubeObject): Entry<T> | undefined {
+    const { namespace = '', name, uid, resourceVersion } = item.metadata;
+    const known = this.#store.get(namespace, name);
+    if (known?.uid === uid && known.resourceVersion === resourceVersion) return known;
+    const reduced = this.#reduce(item);
+    return reduced === undefined ? known : entryOf(item, reduced.object);
   }
 
   async #watch(signal: AbortSignal): Promise<void> {
@@ -279,16 +258,11 @@ export class ListWatch<T> {
       return;
     }
     if (!isKubeObject(object)) throw this.#malformed('it has no object');
-    const { namespace = '', name, uid, resourceVersion } = object.metadata;
-    const key = keyOf(namespace, name);
+    const { namespace = '', name, resourceVersion } = object.metadata;
     const reduced = this.#reduce(object);
     this.#resourceVersion = resourceVersion;
-    if (type === 'DELETED') {
-      const known = this.#entries.get(key);
-      if (known !== undefined) this.#remove(key, reduced?.object ?? known.object);
-    } else if (reduced !== undefined) {
-      this.#put(key, { object: reduced.object, uid, resourceVersion });
-    }
+    if (type === 'DELETED') this.#store.remove({ namespace, name }, reduced?.object);
+    else if (reduced !== undefined) this.#store.put(entryOf(object, reduced.object));
   }
 
   #parse(line: string): { type?: string; object?: object } {
@@ -304,30 +278,6 @@ export class ListWatch<T> {
     const error = new UnreachableError('Malformed', `A line of the watch of ${plural} is malformed: ${why}.`);
     this.#fault(error);
     return error;
-  }
-
-  #put(key: string, entry: Entry<T>): void {
-    const previous = this.#entries.get(key);
-    if (previous !== undefined && previous.uid !== entry.uid) this.#remove(key, previous.object);
-    this.#entries.set(key, entry);
-    const [namespace, name] = partsOf(key);
-    this.#emit(
-      previous === undefined || previous.uid !== entry.uid
-        ? { type: 'Added', namespace, name, object: entry.object }
-        : { type: 'Modified', namespace, name, object: entry.object, previous: previous.object },
-    );
-  }
-
-  #remove(key: string, object: T): void {
-    const previous = this.#entries.get(key);
-    this.#entries.delete(key);
-    const [namespace, name] = partsOf(key);
-    const event: WatchEvent<T> = { type: 'Deleted', namespace, name, object };
-    this.#emit(previous === undefined ? event : { ...event, previous: previous.object });
-  }
-
-  #emit(event: WatchEvent<T>): void {
-    this.#tell(() => this.#options.onEvent?.(event));
   }
 
   #reduce(object: KubeObject): { object: T } | undefined {
@@ -356,13 +306,10 @@ export class ListWatch<T> {
   }
 }
 
-function keyOf(namespace: string, name: string): string {
-  return `${namespace}/${name}`;
-}
-
-function partsOf(key: string): [namespace: string, name: string] {
-  const slash = key.indexOf('/');
-  return [key.slice(0, slash), key.slice(slash + 1)];
+/** Smaller pages after one that was too large; all at once after a continue token that ran out. */
+function pageLimitAfter(error: unknown, limit: number | undefined, continued: string): number | undefined {
+  if (error instanceof UnreachableError && error.code === 'TooLarge') return Math.ceil((limit || 500) / 5);
+  return continued !== '' && isGone(error) ? 0 : limit;
 }
 
 function bookmarkOf(object: object | undefined): string | undefined {

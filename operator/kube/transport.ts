@@ -1,4 +1,5 @@
-import { Agent, type Dispatcher, Pool, ProxyAgent } from 'undici';
+import { type Dispatcher, Pool, ProxyAgent } from 'undici';
+import { joined, LineSplitter } from './bytes.ts';
 import { type Access, sameConnection } from './credentials.ts';
 import { NotLeaderError, UnreachableError } from './errors.ts';
 
@@ -33,8 +34,6 @@ export interface StreamListener {
 
 /** Bound of one answer; a page of 500 objects of 200 KB. */
 const MAX_ANSWER_BYTES = 128 * 2 ** 20;
-/** Bound of one line of a watch; etcd takes objects of 1.5 MiB. */
-const MAX_LINE_BYTES = 16 * 2 ** 20;
 /** Requests under way at once; more wait. Each watch has a connection of its own beside these. */
 const CONNECTIONS = 64;
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -163,18 +162,11 @@ function dispatcherFor(access: Access, origin: string, connections: number | nul
   if (/^https?:/.test(access.proxyUrl)) {
     return new ProxyAgent({ ...options, uri: access.proxyUrl, requestTls: access.tls });
   }
-  if (access.proxyUrl === '') return new Agent({ ...options, connect });
   throw new Error('The kubeconfig names a proxy that is neither http nor https; Towpath takes no other.');
 }
 
 function describe(request: WireRequest): string {
   return `${request.method} ${request.path.split('?', 1)[0]}`;
-}
-
-function joined(chunks: Buffer[]): string {
-  const [first] = chunks;
-  if (first === undefined) return '';
-  return chunks.length === 1 ? first.toString() : Buffer.concat(chunks).toString();
 }
 
 interface Parts {
@@ -283,33 +275,4 @@ function reasonOf(error: unknown): string {
   // A host with several addresses fails with an AggregateError that has no message of its own.
   if (error instanceof AggregateError && error.message === '') return reasonOf(error.errors[0]);
   return error instanceof Error ? error.message : String(error);
-}
-
-/** Cuts a stream of bytes into lines. */
-class LineSplitter {
-  readonly #onLine: (line: string) => void;
-  #rest: Buffer[] = [];
-  #restSize = 0;
-
-  constructor(onLine: (line: string) => void) {
-    this.#onLine = onLine;
-  }
-
-  /** False when a line exceeds the bound. */
-  push(chunk: Buffer): boolean {
-    let start = 0;
-    for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, start)) {
-      this.#rest.push(chunk.subarray(start, end));
-      const line = joined(this.#rest);
-      this.#rest = [];
-      this.#restSize = 0;
-      start = end + 1;
-      if (line !== '') this.#onLine(line);
-    }
-    if (start < chunk.length) {
-      this.#rest.push(chunk.subarray(start));
-      this.#restSize += chunk.length - start;
-    }
-    return this.#restSize <= MAX_LINE_BYTES;
-  }
 }
