@@ -217,7 +217,7 @@ test('S5: errors about a Secret quote no value', async (t) => {
   }
 });
 
-test('a field that no schema has is invalid, although the API server answers 500', async (t) => {
+test('a field that no schema has is Invalid and named, although the API server answers 500', async (t) => {
   const { client, path } = await arrange(t);
   const text = JSON.stringify({
     apiVersion: 'v1',
@@ -226,8 +226,9 @@ test('a field that no schema has is invalid, although the API server answers 500
     dat: {},
   });
   const error = await failureOf(client.apply(path, text, APPLY));
-  assert.ok(isInvalid(error) && !isTransient(error), String(error));
-  assert.match(String(error), /\.dat: field not declared in schema/);
+  assert.ok(isInvalid(error) && !isTransient(error) && error instanceof ApiError, String(error));
+  assert.equal(error.reason, 'Invalid');
+  assert.deepEqual(error.causes, [{ field: '.dat', message: 'field not declared in schema' }]);
 });
 
 test('D8: without leadership no write is sent, also when it is lost while the write waits', async (t) => {

@@ -19,7 +19,7 @@ export interface ErrorSubject {
 export class ApiError extends Error {
   /** HTTP status; for an ERROR event of a watch the code in its Status. */
   readonly code: number;
-  /** StatusReason: NotFound, Conflict, Invalid …; InvalidPatch is ours (see isInvalid); '' where none is told. */
+  /** StatusReason: NotFound, Conflict, Invalid …; '' where none is told. */
   readonly reason: string;
   readonly causes: readonly ErrorCause[];
   readonly subject: ErrorSubject;
@@ -62,10 +62,6 @@ export class NotLeaderError extends Error {
   }
 }
 
-/** Given by us to the 500 with which server-side apply answers what does not fit the schema. */
-const INVALID_PATCH = 'InvalidPatch';
-const INVALID_PATCH_MESSAGE = /^failed to (create typed|convert new) |^strconv\./;
-
 function hasCode(error: unknown, code: number): error is ApiError {
   return error instanceof ApiError && error.code === code;
 }
@@ -106,24 +102,16 @@ export function isGone(error: unknown): error is ApiError {
   return hasCode(error, 410);
 }
 
-/**
- * The object itself is wrong and sending it again cannot help: 422, 400, 413, and the 500 with which server-side
- * apply answers a field that is not in the schema or of the wrong type (seen on 1.37).
- */
+/** The object itself is wrong, and sending it again cannot help. */
 export function isInvalid(error: unknown): error is ApiError {
-  if (!(error instanceof ApiError)) return false;
-  return [400, 413, 415, 422].includes(error.code) || isTypedPatchFailure(error);
-}
-
-function isTypedPatchFailure(error: ApiError): boolean {
-  return error.reason === INVALID_PATCH;
+  return error instanceof ApiError && [400, 413, 415, 422].includes(error.code);
 }
 
 /** The API server, or something before it, cannot answer now: no answer, 429 or 5xx. Time helps. */
 export function isUnreachable(error: unknown): boolean {
   if (error instanceof UnreachableError) return true;
   if (!(error instanceof ApiError)) return false;
-  return error.code === 429 || (error.code >= 500 && !isTypedPatchFailure(error));
+  return error.code === 429 || error.code >= 500;
 }
 
 /** Time alone may help: unreachable, or credentials that have run out and will be rotated. */
@@ -170,31 +158,56 @@ export function errorFromAnswer(code: number, text: string, context: AnswerConte
 export function errorFromStatus(status: StatusBody, code: number, context: AnswerContext): ApiError {
   const details = status.details ?? {};
   const seconds = details.retryAfterSeconds;
-  const causes = (details.causes ?? []).map((cause) => ({
+  const { message = '' } = status;
+  const isMisfit = (status.code ?? code) === 500 && status.reason === undefined && MISFIT.test(message);
+  const told = (details.causes ?? []).map((cause) => ({
     ...(cause.field === undefined ? {} : { field: cause.field }),
     ...(cause.reason === undefined ? {} : { reason: cause.reason }),
     message: cause.message ?? '',
   }));
-  const { message = '' } = status;
-  const told = status.code ?? code;
-  const isPatch = told === 500 && status.reason === undefined && INVALID_PATCH_MESSAGE.test(message);
-  const error = new ApiError(told, isPatch ? INVALID_PATCH : (status.reason ?? ''), message, {
-    causes,
-    subject: { group: details.group ?? '', kind: details.kind ?? '', name: details.name ?? '' },
-    retryAfterMs: context.retryAfterMs ?? (seconds === undefined ? undefined : seconds * 1000),
-  });
+  const error = new ApiError(
+    isMisfit ? 422 : (status.code ?? code),
+    isMisfit ? 'Invalid' : (status.reason ?? ''),
+    message,
+    {
+      causes: isMisfit ? misfitsIn(message) : told,
+      subject: { group: details.group ?? '', kind: details.kind ?? '', name: details.name ?? '' },
+      retryAfterMs: context.retryAfterMs ?? (seconds === undefined ? undefined : seconds * 1000),
+    },
+  );
   return context.plural === 'secrets' ? withoutValues(error) : error;
+}
+
+/**
+ * Server-side apply answers an object that does not fit its schema with a bare 500 (seen on 1.37):
+ * `failed to create typed patch object (/web; apps/v1, Kind=Deployment): .spec.x: field not declared in schema`.
+ * It is told as the 422 that it is, or it would be tried again for ever.
+ */
+const MISFIT = /^failed to (create typed|convert new) |^strconv\./;
+
+/** Each `.path: what is wrong` of such a message; several stand in lines of their own. */
+function misfitsIn(message: string): ErrorCause[] {
+  return [...message.matchAll(/(?:^|: |\n)\s*(\.[^\s:]+): (.+)/g)].map(([, field = '', text = '']) => ({
+    field,
+    message: text,
+  }));
 }
 
 /** The server quotes wrong values in 400, 422 and 500 (seen on 1.37); of a Secret only fields and reasons pass. */
 function withoutValues(error: ApiError): ApiError {
   if (![400, 422, 500].includes(error.code)) return error;
-  const causes = error.causes.map((cause) => ({ ...cause, message: cause.reason ?? 'invalid' }));
-  const fields = causes.map((cause) => `${cause.field ?? ''}: ${cause.message}`);
-  const typed = /: (\.\S+: (?:expected \w+|field not declared in schema))/.exec(error.message)?.[1];
+  const causes = error.causes.map((cause) => ({
+    ...cause,
+    message: cause.reason ?? knownMisfit(cause.message),
+  }));
+  const fields = causes.map((cause) => [cause.field, cause.message].filter((part) => part).join(': '));
   const base64 = /illegal base64 data at input byte \d+/.exec(error.message)?.[0];
-  const told = [typed, base64, ...fields].filter((part) => part !== undefined).join(', ');
+  const told = [base64, ...fields].filter((part) => part !== undefined).join(', ');
   const message = `The Secret is refused (${error.reason || error.code})${told && `: ${told}`}; values are not shown.`;
   const { code, reason, subject, retryAfterMs } = error;
   return new ApiError(code, reason, message, { causes, subject, retryAfterMs });
+}
+
+function knownMisfit(message: string): string {
+  return /^(expected \w+|field not declared in schema)/.exec(message)?.[0] ?? 'invalid';
 }
