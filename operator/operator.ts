@@ -40,6 +40,8 @@ export class Operator extends kubernetesOperator.default {
   readonly #probes: ProbeServer;
   readonly #events: EventRecorder;
   readonly #watches: ListWatch<KubeObject>[] = [];
+  #definitions: ListWatch<string> | undefined;
+  #refreshSoon: NodeJS.Timeout | undefined;
   readonly #stopping = new AbortController();
   #leading: AbortController | undefined;
   #tick: NodeJS.Timeout | undefined;
@@ -134,6 +136,8 @@ export class Operator extends kubernetesOperator.default {
     }, TICK_MS);
     const port = await this.#probes.start();
     await this.#refreshDiscovery();
+    this.#discovery.onChange(() => this.#controller.onDefinitionsChanged());
+    this.#watchDefinitions();
     await this.#watchApplications();
     this.#election.start();
     this.#log.info({ probePort: port, namespace: this.#flags.namespace }, 'Towpath is watching.');
@@ -151,8 +155,10 @@ export class Operator extends kubernetesOperator.default {
     const work = this.#controller.follow().then(() => this.#election.stop());
     await Promise.race([work, sleep(STOP_MS, undefined, { ref: false })]);
     clearInterval(this.#tick);
+    clearTimeout(this.#refreshSoon);
     const rest = Promise.allSettled([
       ...this.#watches.map((watch) => watch.stop()),
+      this.#definitions?.stop(),
       this.#controller.stop(),
       this.#events.stop(),
       this.#sources.stop(),
@@ -183,6 +189,29 @@ export class Operator extends kubernetesOperator.default {
     this.#watches.push(watch);
     watch.start();
     await watch.whenSynced(this.#stopping.signal);
+  }
+
+  /** Follows CustomResourceDefinitions, so that a kind that appears, changes or goes is known at once (A10). */
+  #watchDefinitions(): void {
+    const watch = new ListWatch<string>({
+      client: this.#client,
+      resource: DEFINITIONS,
+      reduce: stateOfDefinition,
+      onEvent: ({ type, object, previous }) => {
+        if (type === 'Modified' && object === previous) return;
+        this.#discovery.invalidate();
+        clearTimeout(this.#refreshSoon);
+        // Many at once, when a chart brings a dozen: one question to the API server is enough.
+        this.#refreshSoon = setTimeout(() => void this.#followDefinitions(), 100);
+      },
+    });
+    this.#definitions = watch;
+    watch.start();
+  }
+
+  async #followDefinitions(): Promise<void> {
+    await this.#discovery.refresh(this.#stopping.signal).catch(() => undefined);
+    this.#controller.onDefinitionsChanged();
   }
 
   async #refreshDiscovery(): Promise<void> {
@@ -227,6 +256,15 @@ export class Operator extends kubernetesOperator.default {
     const isSynced = this.#watches.length > 0 && this.#watches.every((watch) => watch.synced);
     return isSynced ? undefined : 'The caches are not filled yet.';
   }
+}
+
+const DEFINITIONS = { group: 'apiextensions.k8s.io', version: 'v1', plural: 'customresourcedefinitions' };
+
+/** What of a definition decides which objects the API server takes. */
+function stateOfDefinition(object: KubeObject): string {
+  const { status } = object as { status?: { conditions?: { type: string; status: string }[] } };
+  const isEstablished = status?.conditions?.some((condition) => condition.type === 'Established' && condition.status === 'True');
+  return `${object.metadata.generation} ${isEstablished}`;
 }
 
 function withoutManagedFields(object: KubeObject): KubeObject {

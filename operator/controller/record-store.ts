@@ -102,6 +102,7 @@ export class RecordStore {
     const known = this.#entries.get(name);
     const index = copyOf(known?.index);
     const data: Members = {};
+    if (options.accepted !== undefined) await this.#forgetDamaged(record, options.accepted, index, options.signal);
     if (options.accepted !== undefined)
       await this.#place(name, options.accepted, index, data, options.signal);
     const dropped = dropUnused(record, index);
@@ -149,6 +150,21 @@ export class RecordStore {
       'RecordDamaged',
       `The kept manifests of ${candidate.id} in Secret ${this.#namespace}/${name} are not those that were accepted: someone changed the Secret. Ask for a sync to render them anew.`,
     );
+  }
+
+  /** A candidate that is accepted again because its kept bytes were damaged is stored anew. */
+  async #forgetDamaged(
+    record: TargetRecord,
+    accepted: { id: string; manifests: Manifests },
+    index: Index,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    if (!index.candidates.has(accepted.id)) return;
+    const candidate = record.candidates.find((one) => one.id === accepted.id);
+    const kept = candidate && (await this.manifests(record, candidate, signal).catch(() => undefined));
+    if (kept !== undefined) return;
+    for (const key of index.candidates.get(accepted.id) ?? []) index.places.delete(key);
+    index.candidates.delete(accepted.id);
   }
 
   async remove(record: TargetRecord, signal?: AbortSignal): Promise<void> {

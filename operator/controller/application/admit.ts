@@ -1,6 +1,6 @@
 import { dryRunAll } from '../../apply/run.ts';
 import { objectKey } from '../../manifest/manifest.ts';
-import { type Candidate, type Deployment, keepCandidate, type Manifests, type Trigger } from '../record.ts';
+import { type Candidate, type Deployment, keepCandidate, type Manifests, type TargetRecord, type Trigger } from '../record.ts';
 import { combined, type DeployContext, kindsOf, planFor } from './deploy.ts';
 import { Quarantine } from './facts.ts';
 
@@ -38,14 +38,9 @@ export async function begin(
   manifests: Manifests,
   details: { trigger: Trigger; deferred: string[]; lastId: number; generation: number },
 ): Promise<Deployment> {
-  const { record, store, signal } = context;
+  const { record } = context;
   const before = record.deployment;
   const now = context.now().toISOString();
-  if (before !== undefined && before.outcome === undefined) {
-    record.ended = [...record.ended, { ...before, outcome: 'Superseded' as const, finishedAt: now }].slice(
-      -20,
-    );
-  }
   const deployment: Deployment = {
     id: Math.max(details.lastId, before?.id ?? 0) + 1,
     candidate,
@@ -57,11 +52,14 @@ export async function begin(
     deferred: details.deferred,
     applied: false,
   };
-  record.deployment = deployment;
-  delete record.pending;
-  record.kinds = unionOfKinds(record.kinds, manifests);
-  keepCandidate(record, candidate);
-  await store.save(record, { accepted: { id: candidate.id, manifests }, signal });
+  await accept(context, candidate, manifests, (changed) => {
+    if (before !== undefined && before.outcome === undefined) {
+      changed.ended = [...changed.ended, { ...before, outcome: 'Superseded' as const, finishedAt: now }].slice(-20);
+    }
+    changed.deployment = deployment;
+    delete changed.pending;
+    changed.kinds = unionOfKinds(changed.kinds, manifests);
+  });
   return deployment;
 }
 
@@ -71,11 +69,31 @@ export async function park(
   candidate: Candidate,
   manifests: Manifests,
 ): Promise<void> {
+  if (context.record.pending?.id === candidate.id) return;
+  await accept(context, candidate, manifests, (changed) => {
+    changed.pending = candidate;
+  });
+}
+
+/** Changes the record and writes it; where the write fails, the record is what it was: nothing runs ahead of it. */
+async function accept(
+  context: DeployContext,
+  candidate: Candidate,
+  manifests: Manifests,
+  change: (record: TargetRecord) => void,
+): Promise<void> {
   const { record, store, signal } = context;
-  if (record.pending?.id === candidate.id) return;
-  record.pending = candidate;
+  const before = { ...record };
+  change(record);
   keepCandidate(record, candidate);
-  await store.save(record, { accepted: { id: candidate.id, manifests }, signal });
+  try {
+    await store.save(record, { accepted: { id: candidate.id, manifests }, signal });
+  } catch (error) {
+    delete record.deployment;
+    delete record.pending;
+    Object.assign(record, before);
+    throw error;
+  }
 }
 
 function unionOfKinds(

@@ -21,7 +21,7 @@ import { targetId } from '../record.ts';
 import { RecordStore } from '../record-store.ts';
 import type { Facts } from './facts.ts';
 import { finalize } from './finalize.ts';
-import { type Parts, reconcile, type Session, targetOf } from './reconcile.ts';
+import { newSession, type Parts, reconcile, type Session, targetOf } from './reconcile.ts';
 import { References } from './references.ts';
 import { settle } from './settle.ts';
 import { WantedCandidates } from './wanted.ts';
@@ -119,6 +119,16 @@ export class ApplicationController {
     for (const key of this.#known.keys()) this.#queue.add(key);
   }
 
+  /** The kinds that the cluster serves changed: whoever was refused, or lacked one, is looked at again. */
+  onDefinitionsChanged(): void {
+    const keys = new Set(this.#parts.wanted.reconsider());
+    for (const [key, session] of this.#sessions) {
+      if (session.refused !== undefined || session.retry?.error.reason === 'KindMissing') keys.add(key);
+      delete session.refused;
+    }
+    for (const key of keys) this.#queue?.add(key);
+  }
+
   /** Ends all work under way; the watches go on. */
   async follow(): Promise<void> {
     const queue = this.#queue;
@@ -202,7 +212,7 @@ export class ApplicationController {
       if (current === undefined) return;
       application = current;
     }
-    const session = this.#sessions.get(key) ?? { kept: [] };
+    const session = this.#sessions.get(key) ?? newSession();
     this.#sessions.set(key, session);
     const values = await this.#exactValues(object, application, signal);
     let tell: NodeJS.Timeout | undefined;

@@ -7,6 +7,7 @@ import {
   ANNOTATION_SYNC_REQUESTED,
   DEFAULT_ENVIRONMENT,
 } from '../../api/v1alpha1/names.ts';
+import { classify } from '../../apply/classify.ts';
 import type { TargetAccess } from '../../apply/target.ts';
 import type { KubeClient, ServiceAccount } from '../../kube/client.ts';
 import type { Discovery } from '../../kube/discovery.ts';
@@ -18,6 +19,7 @@ import {
   type Deployment,
   newRecord,
   type TargetName,
+  type TargetRecord,
   type Trigger,
   targetId,
   targetName,
@@ -49,7 +51,17 @@ export interface Parts {
 /** What is remembered of an Application between two reconciles; nothing here needs to survive a restart. */
 export interface Session {
   retry?: { inputs: string; error: TowpathError; attempts: number; nextAt: Date };
+  /** A candidate that the API server refused in principle: not asked again before an input changes. */
+  refused?: { inputs: string; quarantine: Quarantine };
+  /** Tries in a row that did not even find out what is wanted. */
+  blindTries: number;
+  /** The kept manifests were damaged: what is wanted is rendered and accepted again. */
+  renderAnew: boolean;
   kept: KeptObject[];
+}
+
+export function newSession(): Session {
+  return { kept: [], blindTries: 0, renderAnew: false };
 }
 
 /** Errors of the candidate's own, which count against `sync.retries`; all others are tried for ever. */
@@ -104,13 +116,16 @@ export async function reconcile(
   input.onFacts(run.facts);
   const { context, facts } = run;
   const { record } = context;
-  recallOutcome(record.deployment, input.application);
-  await context.inventory.ensure(record.kinds, context.access.as, input.signal).catch((error: unknown) => {
+  recallHistory(record, input.application);
+  try {
+    await context.inventory.ensure(record.kinds, context.access.as, input.signal);
+  } catch (error) {
     input.signal.throwIfAborted();
-    facts.standing = blocked(
-      new TowpathError('Person', 'Forbidden', error instanceof Error ? error.message : String(error)),
-    );
-  });
+    const told = classify(error, 'watch the objects of', { group: '', kind: 'Application', namespace: record.target.namespace, name: record.target.application }).error;
+    facts.standing = blocked(await explainForbidden(parts.client, context.access.as, told, input.signal));
+    return finish(run, new Date(context.now().getTime() + PATIENCE_MS));
+  }
+  facts.health = healthNow(run);
   if (input.application.spec.suspend) {
     facts.standing = {
       sync: 'Suspended',
@@ -119,17 +134,42 @@ export async function reconcile(
     };
     return finish(run, undefined);
   }
-  let requeueAt: Date | undefined;
+  return finish(run, await pursue(run, input.values));
+}
+
+/** Finds out what is wanted and goes for it; where that fails, what runs is kept running. */
+async function pursue(run: Run, values: string | undefined): Promise<Date | undefined> {
+  const { context, facts, session, application } = run;
+  const request = application.metadata.annotations[ANNOTATION_SYNC_REQUESTED];
   try {
-    run.wanted = await findWanted(run, input.values);
-    requeueAt = await deployWanted(run, run.wanted);
+    run.wanted = await findWanted(run, values);
+    session.blindTries = 0;
   } catch (error) {
-    input.signal.throwIfAborted();
-    requeueAt = await keepRunning(run, error);
+    context.signal.throwIfAborted();
+    const at = await keepRunning(run, error, blindRetryAt(run, error));
+    if (run.request !== undefined && !isParked(run)) facts.handledSyncRequest = request ?? '';
+    return at;
   }
-  if (run.request !== undefined)
-    facts.handledSyncRequest = input.application.metadata.annotations[ANNOTATION_SYNC_REQUESTED] ?? '';
-  return finish(run, requeueAt);
+  const at = await deployWanted(run, run.wanted);
+  // A request that found the cluster unwilling stays open until it could be acted on (mode Manual).
+  if (run.request !== undefined && !(isParked(run) && facts.standing.sync === 'Blocked')) facts.handledSyncRequest = request ?? '';
+  return at;
+}
+
+function isParked(run: Run): boolean {
+  return run.application.spec.sync.mode === 'Manual';
+}
+
+/** When to look again after an error that no watch and no poll tells the end of. */
+function blindRetryAt(run: Run, error: unknown): Date | undefined {
+  if (error instanceof Quarantine || (error instanceof TowpathError && error.remedy === 'Resource')) return undefined;
+  const { context, session, parts, application } = run;
+  session.blindTries += 1;
+  const isForPerson = error instanceof TowpathError && error.remedy === 'Person';
+  const first = isForPerson ? parseDuration(application.spec.source.interval) : 1_000;
+  const longest = isForPerson ? Math.max(first, PATIENCE_MS) : PATIENCE_MS;
+  const pause = Math.min(first * 2 ** (session.blindTries - 1), longest) * (0.8 + 0.2 * parts.random());
+  return new Date(context.now().getTime() + pause);
 }
 
 function startRun(
@@ -164,7 +204,7 @@ function startRun(
     application,
     now: parts.client.now(),
     standing: { sync: 'Syncing', reason: 'Syncing', message: 'Asking the Git server and rendering.' },
-    health: { state: 'Missing' },
+    health: { state: status?.health ?? 'Missing' },
     objects: record.applied.size,
     kept: session.kept,
     ended: [],
@@ -174,9 +214,14 @@ function startRun(
 }
 
 /** The history in the status outlives a restart that came before the record was written again. */
-function recallOutcome(deployment: Deployment | undefined, application: Application): void {
+function recallHistory(record: TargetRecord, application: Application): void {
+  const history = application.status?.environments?.[0]?.history ?? [];
+  const told = new Set(history.map((entry) => entry.id));
+  const oldest = Math.min(...told);
+  record.ended = record.ended.filter((deployment) => !told.has(deployment.id) && !(deployment.id < oldest));
+  const { deployment } = record;
+  const entry = history.find((one) => one.id === deployment?.id);
   if (deployment === undefined || deployment.outcome !== undefined) return;
-  const entry = application.status?.environments?.[0]?.history?.find((one) => one.id === deployment.id);
   if (entry?.outcome === undefined || entry.outcome === 'RolledBack') return;
   deployment.outcome = entry.outcome;
   if (entry.finishedAt !== undefined) deployment.finishedAt = entry.finishedAt;
@@ -193,7 +238,7 @@ async function findWanted(run: Run, values: string | undefined): Promise<Wanted>
       target: record.target,
       targetId: context.access.targetId,
       values,
-      known: record.candidates,
+      known: run.session.renderAnew ? [] : record.candidates,
       settled: { revision: source?.revision, candidate: source?.candidate },
       lookNow: run.request,
     },
@@ -209,6 +254,8 @@ async function findWanted(run: Run, values: string | undefined): Promise<Wanted>
     commit: candidate.commit,
     candidate: candidate.id,
   };
+  const sourceError = run.parts.wanted.sourceError(`${application.metadata.namespace}/${application.metadata.name}`);
+  if (sourceError !== undefined) facts.sourceError = sourceError;
   return wanted;
 }
 
@@ -222,15 +269,18 @@ async function deployWanted(run: Run, wanted: Wanted): Promise<Date | undefined>
   if (!isNew && current !== undefined)
     current.candidate = { ...current.candidate, ...placeOf(wanted.candidate) };
   if (session.retry !== undefined && session.retry.inputs !== inputs) delete session.retry;
-  const { retry } = session;
-  if (retry !== undefined && retry.nextAt > context.now()) {
+  const { retry, refused } = session;
+  if (refused?.inputs === inputs) return keepRunning(run, refused.quarantine);
+  delete session.refused;
+  // What another resource decides is looked at whenever one wakes us; only what time heals is left alone.
+  if (retry !== undefined && retry.error.remedy !== 'Resource' && retry.nextAt > context.now()) {
     return keepRunning(run, retry.error, retry.nextAt);
   }
   try {
-    const isRetriedByRequest =
+    const isAskedAgain =
       current?.outcome === 'Failed' &&
       (run.request !== undefined || current.generation !== application.metadata.generation);
-    if (isNew || isRetriedByRequest) {
+    if (isNew || isAskedAgain || session.renderAnew) {
       const waits = await admit(run, wanted);
       if (waits !== undefined) return waits;
     }
@@ -239,6 +289,7 @@ async function deployWanted(run: Run, wanted: Wanted): Promise<Date | undefined>
     return at;
   } catch (error) {
     context.signal.throwIfAborted();
+    if (error instanceof Quarantine) session.refused = { inputs, quarantine: error };
     return scheduleRetry(run, inputs, error);
   }
 }
@@ -254,12 +305,7 @@ async function admit(run: Run, wanted: Wanted): Promise<Date | undefined> {
   checkDependencies(application, parts.lookup);
   const manifests =
     wanted.manifests ?? (await context.store.manifests(record, wanted.candidate, context.signal));
-  if (manifests === undefined)
-    throw new TowpathError(
-      'Time',
-      'RecordDamaged',
-      'The accepted manifests are gone; they are rendered anew.',
-    );
+  if (manifests === undefined) throw gone(run, wanted.candidate);
   const deferred = await judge(context, wanted.candidate, manifests);
   if (application.spec.sync.mode === 'Manual' && run.request === undefined) {
     await park(context, wanted.candidate, manifests);
@@ -284,12 +330,18 @@ async function admit(run: Run, wanted: Wanted): Promise<Date | undefined> {
     lastId,
     generation: application.metadata.generation,
   });
+  run.session.renderAnew = false;
   run.facts.standing = {
     sync: 'Syncing',
     reason: 'Syncing',
     message: `Applying revision ${shortRevision(wanted.candidate.revision, wanted.candidate.ref)}.`,
   };
   return undefined;
+}
+
+function gone(run: Run, candidate: Candidate): TowpathError {
+  run.session.renderAnew = true;
+  return new TowpathError('Time', 'RecordDamaged', `The kept manifests of ${candidate.id} are gone; they are rendered anew.`);
 }
 
 /** Further than any timer: look again only when something changes. */
@@ -318,12 +370,7 @@ async function goOn(run: Run): Promise<Date | undefined> {
       run.wanted?.candidate.id === deployment.candidate.id && run.wanted.manifests !== undefined
         ? run.wanted.manifests
         : await context.store.manifests(context.record, deployment.candidate, context.signal);
-    if (manifests === undefined)
-      throw new TowpathError(
-        'Time',
-        'RecordDamaged',
-        'The manifests of what runs are gone; they are rendered anew.',
-      );
+    if (manifests === undefined) throw gone(run, deployment.candidate);
     const result = await advance(context, deployment, manifests);
     return standAfter(run, deployment, result);
   }
@@ -472,19 +519,23 @@ function blocked(error: TowpathError): Standing {
 function finish(run: Run, requeueAt: Date | undefined): { facts: Facts; requeueAt: Date | undefined } {
   const { context, facts } = run;
   const { record } = context;
-  const live = context.inventory.of(context.access.targetId);
   facts.now = context.now();
   facts.objects = record.applied.size;
   facts.ended = [...record.ended, ...(record.deployment?.outcome === undefined ? [] : [record.deployment])];
-  if (record.applied.size > 0) {
-    facts.health = worstHealth(
-      [...record.applied].map(([key, applied]) => {
-        const observed = live.get(key);
-        const isThere =
-          observed !== undefined && isOurs(observed, context.access.targetId, context.access.targetName);
-        return isThere ? observed : { ...applied, health: { state: 'Missing' as const } };
-      }),
-    );
-  } else if (record.deployment?.applied === true) facts.health = { state: 'Healthy' };
+  facts.health = healthNow(run);
   return { facts, requeueAt: requeueAt === NEVER ? undefined : requeueAt };
+}
+
+/** The worst health of what was applied; what is not there, or no longer ours, is missing. */
+function healthNow({ context }: Run): Facts['health'] {
+  const { record, access } = context;
+  if (record.applied.size === 0) return { state: record.deployment?.applied === true ? 'Healthy' : 'Missing' };
+  const live = context.inventory.of(access.targetId);
+  return worstHealth(
+    [...record.applied].map(([key, applied]) => {
+      const observed = live.get(key);
+      const isThere = observed !== undefined && isOurs(observed, access.targetId, access.targetName);
+      return isThere ? observed : { ...applied, health: { state: 'Missing' as const } };
+    }),
+  );
 }

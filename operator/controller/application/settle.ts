@@ -102,7 +102,7 @@ export function settle(facts: Facts, previous: ApplicationStatus | undefined): S
     ),
     sync: standing.sync,
     health: health.state,
-    summary: { ...revisionSummary(facts), environments: `${isReady ? 1 : 0}/1` },
+    summary: { ...revisionSummary(facts, previous), environments: `${isReady ? 1 : 0}/1` },
     environments: [environment],
   };
   const source = settleSource(facts, previous?.source);
@@ -233,9 +233,9 @@ export function shortRevision(revision: string, ref: string): string {
   return digits;
 }
 
-function revisionSummary(facts: Facts): { revision?: string } {
-  const known = facts.source ?? facts.running;
-  return known === undefined ? {} : { revision: shortRevision(known.revision, known.ref) };
+function revisionSummary(facts: Facts, previous: ApplicationStatus | undefined): { revision?: string } {
+  const known = facts.source ?? previous?.source ?? facts.running;
+  return known === undefined ? {} : { revision: shortRevision(known.revision ?? '', known.ref ?? '') };
 }
 
 /** Told only when it changed, so that a flapping object or a resync floods nothing (A14). */

@@ -4,7 +4,7 @@ import type { Application } from '../../api/v1alpha1/application.ts';
 import { parseDuration } from '../../api/v1alpha1/duration.ts';
 import { LABEL_TARGET } from '../../api/v1alpha1/names.ts';
 import type { Discovery } from '../../kube/discovery.ts';
-import { canonicalJson, type Json, parseExact } from '../../manifest/exact-json.ts';
+import { canonicalJson, parseExact } from '../../manifest/exact-json.ts';
 import type { Rendered, Renderer, RenderRequest } from '../../render/renderer.ts';
 import { parseCredential } from '../../source/credential.ts';
 import type { Access, Repository, Resolved, Sources } from '../../source/sources.ts';
@@ -33,7 +33,6 @@ export interface Wanted {
 interface Failure {
   request: string;
   revision: string;
-  discovery: number;
   error: Quarantine;
 }
 
@@ -65,15 +64,16 @@ export class WantedCandidates {
   readonly #subscriptions = new Map<string, Subscription>();
   readonly #failures = new Map<string, Failure>();
   readonly #looked = new Map<string, string>();
-  #discovery = 0;
 
   constructor(options: WantedOptions) {
     this.#options = options;
-    // A kind that appeared may be what a refused candidate lacked.
-    options.discovery.onChange(() => {
-      this.#discovery += 1;
-      for (const key of this.#failures.keys()) options.onChange(key);
-    });
+  }
+
+  /** Definitions changed: what was refused may render now. Returns whom to look at again. */
+  reconsider(): string[] {
+    const refused = [...this.#failures.keys()];
+    this.#failures.clear();
+    return refused;
   }
 
   forget(key: string): void {
@@ -94,19 +94,19 @@ export class WantedCandidates {
     const repository = this.#subscribe(input, contents);
     const resolved = await this.#resolve(input, repository, signal);
     onResolved(resolved);
-    const request = this.#request(input, contents);
-    const digest = requestDigest(input, request);
+    const values = valuesFrom(input.application, contents);
+    const digest = requestDigest(input, values);
     const known = this.#known(input, resolved, digest);
     if (known !== undefined)
       return { candidate: { ...known, revision: resolved.commit, ref: resolved.ref }, resolved };
     const failed = this.#failures.get(input.key);
     if (
       failed?.request === digest &&
-      failed.revision === resolved.commit &&
-      failed.discovery === this.#discovery
-    )
+      failed.revision === resolved.commit
+)
       throw failed.error;
     try {
+      const request = this.#request(input, values);
       const wanted = await this.#render(input, repository, resolved, request, digest, signal);
       this.#failures.delete(input.key);
       return wanted;
@@ -115,7 +115,6 @@ export class WantedCandidates {
         this.#failures.set(input.key, {
           request: digest,
           revision: resolved.commit,
-          discovery: this.#discovery,
           error,
         });
       }
@@ -146,11 +145,14 @@ export class WantedCandidates {
     const ref = input.application.spec.source.ref ?? {};
     if (ref.commit !== undefined) return { commit: ref.commit, ref: '' };
     const isAsked = input.lookNow !== undefined && this.#looked.get(input.key) !== input.lookNow;
-    if (isAsked || repository.advertisement === undefined) {
-      if (repository.error !== undefined && !isAsked) throw repository.error;
+    if (isAsked) {
+      // Before the answer: what it changes wakes this Application anew, and is not to be asked for twice.
+      this.#looked.set(input.key, input.lookNow ?? '');
       await repository.poll(signal);
-      if (input.lookNow !== undefined) this.#looked.set(input.key, input.lookNow);
     }
+    const { error } = repository;
+    if (error !== undefined && (error.remedy === 'Person' || repository.advertisement === undefined)) throw error;
+    if (repository.advertisement === undefined) await repository.poll(signal);
     return repository.resolve(ref);
   }
 
@@ -205,7 +207,7 @@ export class WantedCandidates {
     }
   }
 
-  #request(input: WantedInput, contents: Map<string, ReferencedContent>): RenderRequest {
+  #request(input: WantedInput, values: ValuesFrom[]): RenderRequest {
     const { spec, metadata } = input.application;
     return {
       path: spec.source.path,
@@ -213,7 +215,7 @@ export class WantedCandidates {
       releaseName: spec.helm?.releaseName ?? metadata.name,
       helm: {
         valuesFiles: spec.helm?.valuesFiles ?? [],
-        valuesFrom: valuesFrom(input.application, contents),
+        valuesFrom: values,
         ...(input.values === undefined ? {} : { values: input.values }),
       },
       capabilities: {
@@ -228,19 +230,18 @@ export class WantedCandidates {
 }
 
 /** Digest of all that the spec and its references ask for; the cluster's capabilities are no part of it. */
-function requestDigest(input: WantedInput, request: RenderRequest): string {
-  const { source } = input.application.spec;
-  const values = input.values === undefined ? null : parseExact(input.values);
+function requestDigest(input: WantedInput, from: readonly ValuesFrom[]): string {
+  const { source, helm } = input.application.spec;
   return sha256(
     canonicalJson([
       source.repoURL,
-      request.path,
-      request.namespace,
-      request.releaseName,
-      request.helm?.valuesFiles ?? [],
-      (request.helm?.valuesFrom ?? []).map(({ name, text }) => [name, sha256(text)]),
-      values,
-    ] as Json),
+      source.path,
+      input.target.namespace,
+      helm?.releaseName ?? input.application.metadata.name,
+      helm?.valuesFiles ?? [],
+      from.map(({ name, text }) => [name, sha256(text)]),
+      input.values === undefined ? null : parseExact(input.values),
+    ]),
   );
 }
 
@@ -265,8 +266,14 @@ function accessOf(application: Application, contents: Map<string, ReferencedCont
   return { url: repoURL, credential: parseCredential(Object.fromEntries(content)) };
 }
 
-function valuesFrom(application: Application, contents: Map<string, ReferencedContent>) {
-  const found = [];
+interface ValuesFrom {
+  name: string;
+  text: string;
+  secret: boolean;
+}
+
+function valuesFrom(application: Application, contents: Map<string, ReferencedContent>): ValuesFrom[] {
+  const found: ValuesFrom[] = [];
   for (const { kind, name, key, optional } of application.spec.helm?.valuesFrom ?? []) {
     const bytes = contents.get(`${kind}/${name}`)?.get(key);
     if (bytes === undefined && optional) continue;

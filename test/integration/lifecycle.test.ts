@@ -1,0 +1,241 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { conditionOf, isReadyAt, newStage, type Stage } from '../harness/operator.ts';
+
+const configMap = (name: string, message: string) =>
+  `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: ${name}\ndata:\n  message: "${message}"\n`;
+
+/** Needs a node: with a nodeSelector that none has, it never becomes ready. */
+const deployment = (name: string, selector = '') =>
+  `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: ${name}}
+spec:
+  selector: {matchLabels: {app: ${name}}}
+  template:
+    metadata: {labels: {app: ${name}}}
+    spec:
+      ${selector === '' ? '' : `nodeSelector: {where: ${selector}}`}
+      containers: [{name: main, image: example.com/main:1}]
+`;
+
+const isReady = (application: Parameters<Parameters<Stage['until']>[1]>[0]) => conditionOf(application, 'Ready')?.status === 'True';
+
+async function messageOf(stage: Stage, name: string): Promise<string> {
+  return stage.kubectl('get', 'configmap', name, '-o', 'jsonpath={.data.message}');
+}
+
+test('suspend stops all writes; without it, what was pushed meanwhile is deployed', async (t) => {
+  const stage = await newStage(t, { files: { 'web.yaml': configMap('web', 'one') } });
+  await stage.application('web');
+  await stage.until('web', isReady, 'web to be Ready');
+  await stage.application('web', { suspend: true });
+  const suspended = await stage.until('web', ({ status }) => status?.sync === 'Suspended', 'Suspended');
+  assert.equal(conditionOf(suspended, 'Ready')?.reason, 'Suspended');
+  assert.equal(conditionOf(suspended, 'Stalled'), undefined);
+  await stage.kubectl('patch', 'configmap', 'web', '-p', '{"data":{"message":"mine"}}');
+  const second = await stage.repository.commit({ 'web.yaml': configMap('web', 'two') });
+  assert.equal(await messageOf(stage, 'web'), 'mine');
+  await stage.application('web', { suspend: false });
+  await stage.until('web', (application) => isReadyAt(application, second), 'the second commit');
+  assert.equal(await messageOf(stage, 'web'), 'two');
+});
+
+test('in mode Manual differences are reported, and applied when a sync is asked for', async (t) => {
+  const stage = await newStage(t, { files: { 'web.yaml': configMap('web', 'one') } });
+  await stage.application('web', { sync: { mode: 'Manual' } });
+  const waiting = await stage.until('web', ({ status }) => status?.sync === 'OutOfSync', 'OutOfSync');
+  assert.equal(conditionOf(waiting, 'Ready')?.reason, 'AwaitingSync');
+  assert.equal(conditionOf(waiting, 'Stalled'), undefined);
+  assert.equal((await stage.cluster.kubectl(['-n', stage.namespace, 'get', 'configmap', 'web'])).code, 1);
+  const value = await stage.requestSync('web');
+  const synced = await stage.until('web', isReady, 'the requested sync');
+  assert.equal(synced.status?.handledSyncRequest, value);
+  assert.equal(synced.status?.environments?.[0]?.history?.[0]?.trigger, 'Manual');
+  const second = await stage.repository.commit({ 'web.yaml': configMap('web', 'two') });
+  await stage.until('web', ({ status }) => status?.sync === 'OutOfSync' && status.source?.revision === second, 'the difference');
+  assert.equal(await messageOf(stage, 'web'), 'one');
+  await stage.requestSync('web');
+  await stage.until('web', (application) => isReadyAt(application, second), 'the second sync');
+  assert.equal(await messageOf(stage, 'web'), 'two');
+});
+
+test('with drift: Report a change is told with object, field manager and time, and left alone until asked', async (t) => {
+  const stage = await newStage(t, { files: { 'web.yaml': configMap('web', 'one') } });
+  await stage.application('web', { sync: { drift: 'Report' } });
+  await stage.until('web', isReady, 'web to be Ready');
+  await stage.kubectl('patch', 'configmap', 'web', '--field-manager=somebody', '-p', '{"data":{"message":"mine"}}');
+  const reported = await stage.until('web', ({ status }) => status?.sync === 'OutOfSync', 'OutOfSync');
+  const { drift } = reported.status?.environments?.[0] ?? {};
+  assert.equal(drift?.count, 1);
+  assert.equal(drift?.lastBy, 'somebody');
+  assert.equal(drift?.lastObject, `ConfigMap ${stage.namespace}/web`);
+  assert.ok(Date.parse(drift?.lastAt ?? '') > 0);
+  assert.equal(conditionOf(reported, 'Ready')?.reason, 'OutOfSync');
+  assert.equal(await messageOf(stage, 'web'), 'mine');
+  await stage.requestSync('web');
+  await stage.until('web', isReady, 'the repair');
+  assert.equal(await messageOf(stage, 'web'), 'one');
+});
+
+test('dependsOn waits for the other to be Ready, and names a cycle', async (t) => {
+  const stage = await newStage(t, {
+    files: { 'database/db.yaml': configMap('db', 'one'), 'web/web.yaml': configMap('web', 'one') },
+  });
+  await stage.application('web', { source: { path: 'web' }, dependsOn: [{ name: 'database' }] });
+  const blocked = await stage.until('web', ({ status }) => status?.sync === 'Blocked', 'Blocked');
+  assert.equal(blocked.status?.environments?.[0]?.blockedBy?.[0]?.reason, 'DependencyNotReady');
+  assert.match(blocked.status?.environments?.[0]?.message ?? '', /database.*does not exist/);
+  assert.equal(conditionOf(blocked, 'Stalled'), undefined);
+  await stage.application('database', { source: { path: 'database' } });
+  await stage.until('web', isReady, 'web to follow its database', 15_000);
+
+  await stage.repository.commit({ 'database/db.yaml': configMap('db', 'two') });
+  await stage.application('database', { source: { path: 'database' }, dependsOn: [{ name: 'web' }] });
+  const cycle = await stage.until('database', (application) => conditionOf(application, 'Stalled')?.status === 'True', 'the cycle', 15_000);
+  assert.equal(conditionOf(cycle, 'Stalled')?.reason, 'DependencyCycle');
+  assert.match(conditionOf(cycle, 'Stalled')?.message ?? '', /database → web → database/);
+});
+
+test('history: A, B, A are three deployments; one that is overtaken is Superseded', async (t) => {
+  const stage = await newStage(t, { files: { 'web.yaml': configMap('web', 'A') } });
+  const a = await stage.repository.revParse('main');
+  await stage.application('web');
+  await stage.until('web', (application) => isReadyAt(application, a), 'A');
+  const b = await stage.repository.commit({ 'web.yaml': configMap('web', 'B') });
+  await stage.until('web', (application) => isReadyAt(application, b), 'B');
+  const again = await stage.repository.commit({ 'web.yaml': configMap('web', 'A') });
+  await stage.until('web', (application) => isReadyAt(application, again), 'A again');
+  const stuck = await stage.repository.commit({ 'stuck.yaml': deployment('stuck', 'nowhere') });
+  await stage.until('web', ({ status }) => status?.environments?.[0]?.revision === stuck && status.sync === 'Syncing', 'the stuck deployment to run');
+  const fix = await stage.repository.commit({ 'stuck.yaml': null });
+  const done = await stage.until('web', (application) => isReadyAt(application, fix), 'the fix');
+  assert.deepEqual(
+    done.status?.environments?.[0]?.history?.map((entry) => [entry.id, entry.revision, entry.outcome]),
+    [
+      [5, fix, 'Succeeded'],
+      [4, stuck, 'Superseded'],
+      [3, again, 'Succeeded'],
+      [2, b, 'Succeeded'],
+      [1, a, 'Succeeded'],
+    ],
+  );
+});
+
+test('a deployment that is not healthy in time has Failed; a later recovery changes the health, not its outcome', async (t) => {
+  const stage = await newStage(t, { files: { 'web.yaml': deployment('web', 'nowhere') } });
+  await stage.application('web', { sync: { timeout: '3s' } });
+  const failed = await stage.until('web', ({ status }) => status?.sync === 'Failed', 'the time-out');
+  assert.equal(conditionOf(failed, 'Stalled')?.reason, 'TimedOut');
+  assert.match(conditionOf(failed, 'Stalled')?.message ?? '', /web.*3s/);
+  assert.equal(failed.status?.environments?.[0]?.history?.[0]?.outcome, 'Failed');
+  await stage.kubectl('scale', 'deployment', 'web', '--replicas=0');
+  const recovered = await stage.until('web', isReady, 'the recovery');
+  assert.equal(recovered.status?.environments?.[0]?.history?.[0]?.outcome, 'Failed');
+});
+
+test('D2: a render of nothing, a vanished path and a deleted branch prune nothing; consent to the exact plan does', async (t) => {
+  const stage = await newStage(t, { files: { 'app/web.yaml': configMap('web', 'one'), 'README.md': 'x' } });
+  await stage.repository.branch('release');
+  await stage.application('web', { source: { path: 'app', ref: { branch: 'release' } } });
+  await stage.until('web', isReady, 'web to be Ready');
+
+  await stage.repository.commit({ 'app/web.yaml': '# nothing left\n' }, { branch: 'release' });
+  const held = await stage.until('web', ({ status }) => status?.environments?.[0]?.pendingPrune, 'the held prune');
+  assert.equal(conditionOf(held, 'Stalled')?.reason, 'PruneHeld');
+  assert.equal(held.status?.environments?.[0]?.pendingPrune?.count, 1);
+  assert.equal(await messageOf(stage, 'web'), 'one');
+
+  await stage.repository.commit({ app: null }, { branch: 'release' });
+  const vanished = await stage.until('web', ({ status }) => status?.sync === 'Quarantined', 'the vanished path');
+  assert.equal(conditionOf(vanished, 'Stalled')?.reason, 'PathNotFound');
+  assert.equal(await messageOf(stage, 'web'), 'one');
+
+  await stage.repository.deleteRef('refs/heads/release');
+  const gone = await stage.until('web', (application) => conditionOf(application, 'Stalled')?.reason === 'RefNotFound', 'the deleted branch');
+  assert.match(conditionOf(gone, 'Stalled')?.message ?? '', /release/);
+  assert.equal(await messageOf(stage, 'web'), 'one');
+
+  await stage.repository.branch('release');
+  await stage.until('web', isReady, 'the branch to be back');
+  await stage.repository.commit({ 'app/web.yaml': '# nothing left\n' }, { branch: 'release' });
+  const again = await stage.until('web', ({ status }) => status?.environments?.[0]?.pendingPrune, 'the held prune again');
+  await stage.kubectl('annotate', 'applications.towpath.dev', 'web', 'towpath.dev/prune-consent=default=000000000000');
+  const digest = again.status?.environments?.[0]?.pendingPrune?.digest;
+  assert.equal(await messageOf(stage, 'web'), 'one');
+  await stage.kubectl('annotate', '--overwrite', 'applications.towpath.dev', 'web', `towpath.dev/prune-consent=default=${digest}`);
+  const pruned = await stage.until('web', isReady, 'the consented prune');
+  assert.equal(pruned.status?.environments?.[0]?.objects, 0);
+  assert.equal((await stage.cluster.kubectl(['-n', stage.namespace, 'get', 'configmap', 'web'])).code, 1);
+});
+
+test('a restart neither fetches nor renders nor writes what is unchanged, also with random values', async (t) => {
+  const stage = await newStage(t, {
+    files: {
+      'Chart.yaml': 'apiVersion: v2\nname: web\nversion: 1.0.0\n',
+      'templates/config.yaml': 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {message: {{ randAlphaNum 12 }} }\n',
+    },
+  });
+  await stage.application('web');
+  await stage.until('web', isReady, 'web to be Ready');
+  const before = await stage.kubectl('get', 'configmap', 'web', '-o', 'jsonpath={.data.message} {.metadata.resourceVersion}');
+  const status = JSON.stringify((await stage.get('web')).status);
+  const asked = stage.git.requests.length;
+  await stage.restart();
+  await stage.until('web', async () => stage.git.requests.length > asked, 'the restarted operator to poll');
+  await stage.kubectl('patch', 'configmap', 'web', '-p', '{"data":{"message":"mine"}}');
+  await stage.until('web', async () => (await messageOf(stage, 'web')) === before.split(' ')[0], 'drift to be repaired with the same random value');
+  assert.equal(stage.git.requests.slice(asked).filter((request) => request.method === 'POST').length, 0);
+  const after = JSON.parse(status) as Awaited<ReturnType<Stage['get']>>['status'];
+  assert.equal((await stage.get('web')).status?.environments?.[0]?.history?.length, after?.environments?.[0]?.history?.length);
+});
+
+test('values from ConfigMaps and Secrets are waited for, noticed when they appear and when they change', async (t) => {
+  const stage = await newStage(t, {
+    files: {
+      'Chart.yaml': 'apiVersion: v2\nname: web\nversion: 1.0.0\n',
+      'templates/config.yaml': 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {message: {{ .Values.message | quote }} }\n',
+    },
+  });
+  await stage.application('web', { helm: { valuesFrom: [{ kind: 'Secret', name: 'shared' }] } });
+  const waiting = await stage.until('web', ({ status }) => status?.sync === 'Blocked', 'Blocked');
+  assert.equal(conditionOf(waiting, 'Ready')?.reason, 'SecretMissing');
+  assert.equal(conditionOf(waiting, 'Stalled'), undefined);
+  await stage.apply({ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'shared' }, stringData: { 'values.yaml': 'message: first\n' } });
+  await stage.until('web', isReady, 'web to be Ready', 10_000);
+  assert.equal(await messageOf(stage, 'web'), 'first');
+  await stage.apply({ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'shared' }, stringData: { 'values.yaml': 'message: second\n' } });
+  await stage.until('web', async () => (await messageOf(stage, 'web')) === 'second', 'the changed Secret', 10_000);
+});
+
+test('deletionPolicy Orphan leaves the objects, free for others to adopt', async (t) => {
+  const stage = await newStage(t, { files: { 'web.yaml': configMap('web', 'one') } });
+  await stage.application('web', { deletionPolicy: 'Orphan' });
+  await stage.until('web', isReady, 'web to be Ready');
+  await stage.kubectl('delete', 'applications.towpath.dev', 'web', '--timeout=20s');
+  assert.equal(await messageOf(stage, 'web'), 'one');
+  assert.equal(await stage.kubectl('get', 'configmap', 'web', '-o', 'jsonpath={.metadata.labels}'), '');
+  await stage.application('other', {}, { 'towpath.dev/adopt': 'true' });
+  await stage.until('other', isReady, 'the other Application to adopt it');
+});
+
+test('D11: deleting prunes in reverse order and tells its progress; a namespace that goes takes the Application along', async (t) => {
+  const stage = await newStage(t, { files: { 'web.yaml': configMap('web', 'one'), 'held.yaml': configMap('held', 'one') } });
+  await stage.application('web');
+  await stage.until('web', isReady, 'web to be Ready');
+  await stage.kubectl('patch', 'configmap', 'held', '-p', '{"metadata":{"finalizers":["example.com/hold"]}}');
+  await stage.kubectl('delete', 'applications.towpath.dev', 'web', '--wait=false');
+  const deleting = await stage.until('web', (application) => conditionOf(application, 'Ready')?.reason === 'Deleting', 'the progress');
+  assert.match(conditionOf(deleting, 'Ready')?.message ?? '', /held.*finalizers/s);
+  await stage.kubectl('patch', 'configmap', 'held', '--type=json', '-p', '[{"op":"remove","path":"/metadata/finalizers"}]');
+  await stage.until('web', () => false, 'the Application to be gone', 10_000).then(
+    () => assert.fail('it should be gone'),
+    (error: Error) => assert.match(error.message, /NotFound|not found/),
+  );
+
+  await stage.application('again');
+  await stage.until('again', isReady, 'again to be Ready');
+  await stage.cluster.kubectl(['delete', 'namespace', stage.namespace, '--wait=false']);
+  const gone = await stage.cluster.kubectl(['wait', '--for=delete', `namespace/${stage.namespace}`, '--timeout=25s']);
+  assert.equal(gone.code, 0, gone.stderr);
+});
