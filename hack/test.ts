@@ -10,17 +10,18 @@ import { parseArgs } from 'node:util';
 import { sharedClusterVariable } from '../test/harness/use-control-plane.ts';
 import { buildPrograms, type Phase, startSharedCluster, timed } from './test/prepare.ts';
 import { runFiles } from './test/run-files.ts';
-import { printSummary } from './test/summary.ts';
+import { summary } from './test/summary.ts';
 
 const root = join(import.meta.dirname, '..');
 
+/** The long ones first, so that none is left running alone at the end. */
 const suites = {
   test: [
+    'test/integration/**/*.test.ts',
+    'test/corpus/**/*.test.ts',
+    'test/harness/**/*.test.ts',
     'operator/**/*.test.ts',
     'hack/**/*.test.ts',
-    'test/harness/**/*.test.ts',
-    'test/corpus/**/*.test.ts',
-    'test/integration/**/*.test.ts',
   ],
   faults: ['test/faults/**/*.test.ts'],
 } as const;
@@ -56,9 +57,9 @@ await timed(phases, 'build', () => buildPrograms(existsSync('hack/build-engine.t
 const shared = await timed(phases, 'control plane', () => startSharedCluster(values.cluster));
 process.env[sharedClusterVariable] = shared.kubeconfigPath;
 try {
-  const results = await runFiles(files, values.name);
-  printSummary(results, phases);
-  process.exitCode = results.ok ? 0 : 1;
+  const results = await timed(phases, 'tests, two files at a time', () => runFiles(files, values.name));
+  console.log(summary(results, phases));
+  process.exitCode = results.every(({ failed }) => failed === 0) ? 0 : 1;
 } finally {
   await shared.stop();
 }

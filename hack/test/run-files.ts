@@ -1,13 +1,21 @@
-import { relative } from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
+import { stripVTControlCharacters } from 'node:util';
 
 /** Limit of one test, in milliseconds. */
 const testLimit = 180_000;
-/** Limit of all files together; a file that never ends is named then. */
-const runLimit = 40 * 60_000;
+/** Limit of one file, in milliseconds; it is killed then, and what it started ends with it. */
+const fileLimit = 15 * 60_000;
 /** Two files at a time: each also drives a control plane on the same cores. */
 const filesAtOnce = 2;
+const progressEvery = 30_000;
+
+export interface NamedTest {
+  file: string;
+  name: string;
+  /** Why it was skipped; '' for a failed one. */
+  reason: string;
+}
 
 export interface FileResult {
   file: string;
@@ -15,60 +23,85 @@ export interface FileResult {
   failed: number;
   skipped: number;
   seconds: number;
+  skippedTests: NamedTest[];
+  failedTests: NamedTest[];
 }
 
-export interface SkippedTest {
-  name: string;
-  file: string;
-  reason: string;
-}
-
-export interface Results {
-  files: FileResult[];
-  skipped: SkippedTest[];
-  /** Files that had not ended at the limit. */
-  unfinished: string[];
-  seconds: number;
-  ok: boolean;
-}
-
-/** Runs test files in processes of their own, reporting as they go. */
-export async function runFiles(files: readonly string[], namePattern: string): Promise<Results> {
-  const started = performance.now();
-  const results: Results = { files: [], skipped: [], unfinished: [], seconds: 0, ok: true };
-  const waiting = new Set(files);
-  const stream = run({
-    files: [...files],
-    concurrency: filesAtOnce,
-    timeout: testLimit,
-    signal: AbortSignal.timeout(runLimit),
-    ...(namePattern === '' ? {} : { testNamePatterns: [namePattern] }),
-  });
-  const name = (file: string | undefined) => relative(process.cwd(), file ?? '');
-  stream.on('test:pass', (event) => {
-    if (event.skip === undefined || event.details.type === 'suite') return;
-    const reason = typeof event.skip === 'string' && event.skip !== '' ? event.skip : 'no reason given';
-    results.skipped.push({ name: event.name, file: name(event.file), reason });
-  });
-  stream.on('test:fail', () => {
-    results.ok = false;
-  });
-  stream.on('test:summary', (event) => {
-    if (event.file === undefined) return;
-    const { tests, passed, skipped, todo } = event.counts;
-    waiting.delete(name(event.file));
-    results.files.push({
-      file: name(event.file),
-      passed,
-      failed: tests - passed - skipped - todo,
-      skipped,
-      seconds: event.duration_ms / 1000,
-    });
-  });
-  const report = stream.compose(new spec());
-  for await (const chunk of report) process.stdout.write(chunk);
-  results.unfinished = [...waiting];
-  results.seconds = (performance.now() - started) / 1000;
-  results.ok &&= results.unfinished.length === 0;
+/** Runs test files, each in a process of its own; prints each file's report when it has ended. */
+export async function runFiles(files: readonly string[], namePattern: string): Promise<FileResult[]> {
+  const waiting = [...files];
+  const running = new Map<string, number>();
+  const results: FileResult[] = [];
+  const progress = setInterval(() => {
+    const now = performance.now();
+    const each = [...running].map(([file, started]) => `${file} (${seconds(now - started).toFixed(0)} s)`);
+    console.log(`… running ${each.join(', ')}; ${waiting.length} files to come`);
+  }, progressEvery);
+  const work = async () => {
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+      running.set(file, performance.now());
+      results.push(await runFile(file, namePattern));
+      running.delete(file);
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: filesAtOnce }, work));
+  } finally {
+    clearInterval(progress);
+  }
   return results;
 }
+
+async function runFile(file: string, namePattern: string): Promise<FileResult> {
+  const started = performance.now();
+  const result: FileResult = {
+    file,
+    passed: 0,
+    failed: 0,
+    skipped: 0,
+    seconds: 0,
+    skippedTests: [],
+    failedTests: [],
+  };
+  const stream = run({
+    files: [file],
+    timeout: testLimit,
+    signal: AbortSignal.timeout(fileLimit),
+    ...(namePattern === '' ? {} : { testNamePatterns: [namePattern] }),
+  });
+  stream.on('test:pass', ({ skip, name, details }) => {
+    if (details.type === 'suite') return;
+    if (skip === undefined) {
+      result.passed++;
+      return;
+    }
+    const reason = typeof skip === 'string' && skip !== '' ? skip : 'no reason given';
+    result.skippedTests.push({ file, name, reason });
+  });
+  stream.on('test:fail', ({ name, details, todo }) => {
+    // A failed suite is one by its tests or, without failed tests, by its hooks.
+    if (todo !== undefined) return;
+    if (details.type === 'suite' && result.failedTests.length > 0) return;
+    result.failedTests.push({ file, name, reason: '' });
+  });
+  let report = '';
+  for await (const chunk of stream.compose(new spec())) report += chunk;
+  result.failed = result.failedTests.length;
+  result.skipped = result.skippedTests.length;
+  result.seconds = seconds(performance.now() - started);
+  if (result.seconds * 1000 >= fileLimit)
+    report += `\n${file} was killed after ${fileLimit / 60_000} minutes.\n`;
+  console.log(`\n${file} (${result.seconds.toFixed(1)} s)\n${withoutTotals(report)}`);
+  return result;
+}
+
+/** The reporter's totals of each file would drown what ran. */
+function withoutTotals(report: string): string {
+  return report
+    .split('\n')
+    .filter((line) => !stripVTControlCharacters(line).startsWith('ℹ '))
+    .join('\n')
+    .trimEnd();
+}
+
+const seconds = (milliseconds: number) => milliseconds / 1000;

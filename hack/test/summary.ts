@@ -1,32 +1,32 @@
 import { dirname } from 'node:path';
 import type { Phase } from './prepare.ts';
-import type { FileResult, Results, SkippedTest } from './run-files.ts';
+import type { FileResult, NamedTest } from './run-files.ts';
 
-/** Prints what ran by part, what was skipped and why, the times, and the closing line. */
-export function printSummary(results: Results, phases: readonly Phase[]): void {
-  const total = sum(results.files);
+type Counts = Pick<FileResult, 'passed' | 'failed' | 'skipped' | 'seconds'>;
+
+/** What ran by part, what failed, what was skipped and why, the times, and the closing line. */
+export function summary(files: readonly FileResult[], phases: readonly Phase[]): string {
+  const total = sum(files);
+  const failed = files.flatMap((file) => file.failedTests);
+  const skipped = files.flatMap((file) => file.skippedTests);
   const lines = [
     '',
     'What ran:',
-    ...parts(results.files).map(
-      ([part, { passed, failed, skipped, seconds }]) =>
-        `  ${part.padEnd(26)} ${count(passed, 'passed')} ${count(failed, 'failed')} ${count(skipped, 'skipped')} ${time(seconds)}`,
+    ...parts(files).map(
+      ([part, counts]) => `  ${part.padEnd(26)} ${numbers(counts)} ${time(counts.seconds)}`,
     ),
-    ...(results.skipped.length > 0 ? ['', 'What was skipped, and why:', ...skips(results.skipped)] : []),
-    ...results.unfinished.map(
-      (file) => `${file} ended without a result: it crashed, or hung until the limit.`,
-    ),
+    ...(skipped.length > 0 ? ['', 'What was skipped, and why:', ...skips(skipped)] : []),
+    ...(failed.length > 0
+      ? ['', 'What failed:', ...failed.map((test) => `  ${test.file}: ${test.name}`)]
+      : []),
     '',
     'How long it took:',
     ...phases.map(({ name, seconds }) => `  ${name.padEnd(26)} ${time(seconds)}`),
-    `  ${'tests (two files at a time)'.padEnd(26)} ${time(results.seconds)}`,
     '',
-    `${total.passed} passed, ${total.failed + results.unfinished.length} failed, ${total.skipped} skipped`,
+    `${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`,
   ];
-  console.log(lines.join('\n'));
+  return lines.join('\n');
 }
-
-type Counts = Omit<FileResult, 'file'>;
 
 /** By room of the operator and by folder elsewhere; times are the files' own, which ran side by side. */
 function parts(files: readonly FileResult[]): [string, Counts][] {
@@ -45,7 +45,7 @@ function sum(files: readonly FileResult[]): Counts {
   return total;
 }
 
-function skips(skipped: readonly SkippedTest[]): string[] {
+function skips(skipped: readonly NamedTest[]): string[] {
   const byReason = Map.groupBy(skipped, ({ reason }) => reason);
   return [...byReason].flatMap(([reason, tests]) => [
     `  ${reason}:`,
@@ -53,5 +53,7 @@ function skips(skipped: readonly SkippedTest[]): string[] {
   ]);
 }
 
+const numbers = ({ passed, failed, skipped }: Counts) =>
+  `${count(passed, 'passed')} ${count(failed, 'failed')} ${count(skipped, 'skipped')}`;
 const count = (number: number, word: string) => `${String(number).padStart(4)} ${word}`;
 const time = (seconds: number) => `${seconds.toFixed(1).padStart(7)} s`;
