@@ -1,0 +1,214 @@
+import { spawn } from 'node:child_process';
+import { chmodSync, copyFileSync, globSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { startControlPlane } from '../../test/harness/control-plane.ts';
+import { type GitHttpServer, startGitHttp } from '../../test/harness/git-http.ts';
+import { createRepository } from '../../test/harness/git-repository.ts';
+import { guarded, type RunningProcess, startProcess } from '../../test/harness/process.ts';
+import { eventually } from '../../test/harness/wait.ts';
+import { buildEngine } from '../build-engine.ts';
+import { clusterBinary } from '../programs.ts';
+import { type CurrentCluster, enterCurrentCluster } from './current-cluster.ts';
+import type { DemoDirectory } from './directory.ts';
+import { namespace, operatorNamespace } from './names.ts';
+import { endGroup, newShell, type Shell } from './shell.ts';
+import { timed } from './terminal.ts';
+
+const root = join(import.meta.dirname, '../..');
+const identity = { name: 'Demo', email: 'demo@example.com' };
+
+export interface SettingOptions {
+  directory: DemoDirectory;
+  /** The user's cluster instead of a new one. */
+  current: boolean;
+  /** Ends what is under way. */
+  signal: AbortSignal;
+}
+
+/** What the demo plays in: a cluster, a Git server, and a shell that knows both. */
+export interface Setting {
+  readonly shell: Shell;
+  readonly kubeconfigPath: string;
+  readonly binDirectory: string;
+  readonly repoURL: string;
+  /** How the demo names the kind: a cluster that also runs Argo CD has another `applications`. */
+  readonly applications: string;
+  /** Whether the cluster knows Applications already; then its definition is used and left as it is. */
+  readonly hasDefinition: boolean;
+  readonly operator: RunningProcess | undefined;
+  startOperator(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Builds what is missing and starts all but the operator. On failure what was started is stopped. */
+export async function prepareSetting(options: SettingOptions): Promise<Setting> {
+  const { directory, signal } = options;
+  const stops: (() => Promise<unknown>)[] = [];
+  const stop = async () => {
+    for (const one of stops.splice(0).reverse()) await one();
+  };
+  try {
+    await build(options);
+    const binary = await clusterBinary();
+    const kubeconfigPath = join(directory.path, 'kubeconfig');
+    const binDirectory = directory.make('bin');
+    writeKubectl(join(binDirectory, 'kubectl'), binary);
+    const shell = newShell({
+      directory: directory.make('work'),
+      environment: shellEnvironment(kubeconfigPath, binDirectory),
+      signal,
+    });
+    let current: CurrentCluster | undefined;
+    if (options.current) {
+      current = await enterCurrentCluster(shell);
+      stops.push(current.leave);
+    } else {
+      const starting = startControlPlane({ nodes: 2, dataDir: directory.make('cluster') });
+      // When an interrupt comes meanwhile, the processes end with this one.
+      const cluster = await timed(
+        'Starting etcd, kube-apiserver, kube-controller-manager, kube-scheduler and 2 simulated nodes',
+        untilAborted(starting, signal),
+      );
+      stops.push(cluster.stop);
+      copyFileSync(cluster.kubeconfigPath, kubeconfigPath);
+    }
+    const git = await timed('Starting a Git server with a repository', serveRepository(directory));
+    stops.push(git.server.stop);
+    let operator: RunningProcess | undefined;
+    return {
+      shell,
+      kubeconfigPath,
+      binDirectory,
+      repoURL: git.repoURL,
+      applications: options.current ? 'applications.towpath.dev' : 'applications',
+      hasDefinition: current?.hasDefinition ?? false,
+      get operator() {
+        return operator;
+      },
+      async startOperator() {
+        const engine = await buildEngine();
+        operator = runOperator({ binary, engine, directory: directory.path, shell });
+        stops.push(() => operator?.stop('SIGTERM') ?? Promise.resolve());
+        await timed('Starting the operator', untilAborted(operatorIsReady(operator), signal));
+      },
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** In a process group of its own: an interrupt reaches the compiler through us alone, and is waited for. */
+async function build({ current, signal }: SettingOptions): Promise<void> {
+  const script = join(import.meta.dirname, 'build.ts');
+  const child = spawn(process.execPath, [script, ...(current ? [] : ['--with-nodes'])], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    detached: true,
+  });
+  const kill = () => endGroup(child, 'SIGKILL');
+  process.on('exit', kill);
+  const interrupt = () => endGroup(child, 'SIGINT');
+  signal.addEventListener('abort', interrupt, { once: true });
+  const code = await new Promise<number>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (ended) => resolve(ended ?? -1));
+  });
+  process.off('exit', kill);
+  signal.removeEventListener('abort', interrupt);
+  signal.throwIfAborted();
+  if (code !== 0) throw new Error('A program could not be built; the compiler says why above.');
+}
+
+function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  return new Promise((resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    work.then(resolve, reject);
+  });
+}
+
+function writeKubectl(path: string, binary: string): void {
+  writeFileSync(path, `#!/bin/sh\nexec '${binary}' kubectl "$@"\n`);
+  chmodSync(path, 0o755);
+}
+
+function shellEnvironment(kubeconfigPath: string, binDirectory: string): NodeJS.ProcessEnv {
+  return {
+    ...process.env,
+    PATH: `${binDirectory}:${process.env.PATH}`,
+    KUBECONFIG: kubeconfigPath,
+    TOWPATH_USER_KUBECONFIG: process.env.KUBECONFIG ?? '',
+    NO_PROXY: ['127.0.0.1', process.env.NO_PROXY].filter(Boolean).join(','),
+    LC_ALL: 'C',
+    GIT_CONFIG_NOSYSTEM: '1',
+    GIT_CONFIG_GLOBAL: '/dev/null',
+    GIT_TERMINAL_PROMPT: '0',
+    GIT_PAGER: 'cat',
+    GIT_AUTHOR_NAME: identity.name,
+    GIT_AUTHOR_EMAIL: identity.email,
+    GIT_COMMITTER_NAME: identity.name,
+    GIT_COMMITTER_EMAIL: identity.email,
+  };
+}
+
+/** `git http-backend` before a bare repository with one commit: hack/demo/chart, in charts/podinfo. */
+async function serveRepository(
+  directory: DemoDirectory,
+): Promise<{ server: GitHttpServer; repoURL: string }> {
+  const chart = join(import.meta.dirname, 'chart');
+  const files = globSync('**/*.*', { cwd: chart }).map(
+    (file) => [`charts/podinfo/${file}`, readFileSync(join(chart, file), 'utf8')] as const,
+  );
+  const repository = await createRepository({ root: directory.make('git'), name: 'podinfo.git' });
+  await repository.commit(Object.fromEntries(files), {
+    message: 'Add the chart podinfo',
+    author: `${identity.name} <${identity.email}>`,
+    time: Math.floor(Date.now() / 1000),
+  });
+  await repository.git(['config', 'http.receivepack', 'true']);
+  const server = await startGitHttp({ root: repository.root });
+  return { server, repoURL: server.url(repository.name) };
+}
+
+interface OperatorStart {
+  binary: string;
+  engine: string;
+  directory: string;
+  shell: Shell;
+}
+
+/** As `make run` does, but for the demo's namespace only; impersonation is on, as it always is. */
+function runOperator({ binary, engine, directory, shell }: OperatorStart): RunningProcess {
+  const [command = '', ...args] = guarded(binary, 'exec', [
+    process.execPath,
+    join(root, 'operator/main.ts'),
+    `--namespace=${operatorNamespace}`,
+    `--watch-namespace=${namespace}`,
+    `--engine=${engine}`,
+    `--cache-directory=${join(directory, 'git-cache')}`,
+    '--probe-address=127.0.0.1:0',
+    '--allow-loopback-repositories',
+  ]);
+  return startProcess({
+    name: 'The operator',
+    command,
+    args,
+    env: shell.environment as Record<string, string>,
+    logPath: join(directory, 'operator.log'),
+  });
+}
+
+async function operatorIsReady(operator: RunningProcess): Promise<void> {
+  const ready = eventually(
+    async () => {
+      const port = /"probePort":(\d+)/.exec(operator.logTail(200))?.[1];
+      return port !== undefined && (await fetch(`http://127.0.0.1:${port}/readyz`)).ok;
+    },
+    { describe: 'the operator to be ready' },
+  );
+  const ended = operator.ended.then((how): never => {
+    throw new Error(`${how} before it was ready`);
+  });
+  await Promise.race([ready, ended]);
+}
