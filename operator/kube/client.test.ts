@@ -332,6 +332,35 @@ test('A1: a token file that was rotated is read again as soon as the old token i
   await read();
 });
 
+test('A1: credentials of an exec plugin are asked for again when they are refused', async (t) => {
+  const directory = temporaryDirectory(t);
+  const file = join(directory, 'credential.json');
+  const issue = (token: string) =>
+    writeFileSync(file, JSON.stringify({ kind: 'ExecCredential', status: { token } }));
+  issue('expired');
+  const config = JSON.parse(proxy.kubeConfigText);
+  const { token } = config.users[0].user;
+  config.users[0].user = {
+    exec: { apiVersion: 'client.authentication.k8s.io/v1', command: 'cat', args: [file] },
+  };
+  const client = KubeClient.fromKubeConfig(JSON.stringify(config));
+  t.after(() => client.close());
+  const path = { resource: { group: '', version: 'v1', plural: 'namespaces' }, name: 'default' };
+  assert.ok(isUnauthorized(await failureOf(client.get(path))));
+  issue(token);
+  assert.equal((await client.get(path)).metadata.name, 'default');
+});
+
+test('a kubeconfig with a socks proxy or without a cluster is refused in words', async () => {
+  const config = JSON.parse(proxy.kubeConfigText);
+  config.clusters[0].cluster['proxy-url'] = 'socks5://127.0.0.1:1';
+  const client = KubeClient.fromKubeConfig(JSON.stringify(config));
+  assert.match(String(await failureOf(client.version())), /proxy that is neither http nor https/);
+  await client.close();
+  config['current-context'] = 'other';
+  assert.throws(() => KubeClient.fromKubeConfig(JSON.stringify(config)), /names no current cluster/);
+});
+
 test('A1: a rotated CA is followed', async (t) => {
   const own = await startFaultProxy(await useControlPlane());
   t.after(() => own.stop());

@@ -165,7 +165,8 @@ export class Connection {
       this.#transport = new Transport(access);
       if (old !== undefined) {
         this.#retiring.add(old);
-        void old.retire().finally(() => this.#retiring.delete(old));
+        const forget = () => this.#retiring.delete(old);
+        old.retire().then(forget, forget);
       }
     }
     return this.#transport;

@@ -216,7 +216,11 @@ export class EventRecorder {
   }
 
   #fault(error: unknown): void {
-    this.#options.onFault?.(error instanceof Error ? error : new Error(String(error)));
+    try {
+      this.#options.onFault?.(error instanceof Error ? error : new Error(String(error)));
+    } catch {
+      // Nobody is left to tell, and the next event has to be written.
+    }
   }
 }
 

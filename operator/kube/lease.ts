@@ -281,7 +281,11 @@ export class LeaderElection {
   }
 
   #fault(error: unknown): void {
-    this.#options.onFault?.(error instanceof Error ? error : new Error(String(error)));
+    try {
+      this.#options.onFault?.(error instanceof Error ? error : new Error(String(error)));
+    } catch {
+      // Nobody is left to tell, and the election has to go on.
+    }
   }
 }
 
