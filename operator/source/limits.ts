@@ -24,6 +24,8 @@ export interface Limits extends PackLimits {
   /** One `readAll`. */
   readFiles: number;
   readBytes: number;
+  /** Past so many packs a repository starts over with a fresh shallow clone. */
+  packs: number;
   /** CPU-bound work of one request to a worker, in milliseconds. */
   workMs: number;
   /** Packs of all repositories on disk; those not used for longest go first. */
@@ -42,6 +44,7 @@ export const defaultLimits: Limits = {
   blobBytes: 16 * mebibyte,
   readFiles: 10_000,
   readBytes: 64 * mebibyte,
+  packs: 50,
   workMs: 60_000,
   cacheBytes: 2048 * mebibyte,
 };

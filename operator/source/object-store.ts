@@ -25,7 +25,8 @@ export interface TreeEntry {
   oid: string;
 }
 
-const maxCachedTrees = 4_000;
+/** Entries in all trees that are kept parsed; some 200 bytes each. */
+const maxCachedEntries = 100_000;
 const maxCachedCommits = 64;
 const maxCachedLinks = 1_000;
 const maxCachedLinkBytes = 4_096;
@@ -34,7 +35,7 @@ const maxCachedLinkBytes = 4_096;
 export class ObjectStore {
   readonly #directory: string;
   readonly #packs: PackDirectory;
-  readonly #trees = new BoundedMap<string, TreeEntry[]>(maxCachedTrees);
+  readonly #trees = new BoundedMap<string, TreeEntry[]>(maxCachedEntries, (entries) => entries.length + 1);
   readonly #commits = new BoundedMap<string, { tree: string; commit: CommitInfo }>(maxCachedCommits);
   readonly #linkTargets = new BoundedMap<string, Buffer>(maxCachedLinks);
   /** isomorphic-git's own: indexes and packs that were read. */
@@ -43,6 +44,11 @@ export class ObjectStore {
   constructor(directory: string) {
     this.#directory = directory;
     this.#packs = new PackDirectory(directory);
+  }
+
+  /** Bytes of packs and indexes in memory. */
+  get bytesInMemory(): number {
+    return this.#packs.bytesRead;
   }
 
   /**
@@ -152,6 +158,7 @@ export class ObjectStore {
 class PackDirectory {
   readonly #directory: string;
   readonly fs: PromiseFsClient;
+  bytesRead = 0;
   #names: Promise<string[]> | undefined;
 
   constructor(directory: string) {
@@ -187,11 +194,13 @@ class PackDirectory {
     return this.#names;
   }
 
-  async #readFile(path: string, options: undefined): Promise<unknown> {
+  async #readFile(path: string, options: undefined): Promise<Buffer> {
     if (!path.startsWith(`${this.#directory}/objects/pack/`)) {
       throw Object.assign(new Error(`ENOENT: ${path}`), { code: 'ENOENT' });
     }
-    return fs.readFile(path, options);
+    const bytes = await fs.readFile(path, options);
+    this.bytesRead += bytes.length;
+    return bytes;
   }
 }
 

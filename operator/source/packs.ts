@@ -8,8 +8,6 @@ import { printable } from './text.ts';
 import type { Transport } from './transport.ts';
 import type { RunWork } from './tree.ts';
 
-/** Past this many packs a repository starts over with a fresh shallow clone. */
-const maxPacks = 50;
 const maxHaves = 16;
 
 /** What is known of one repository's objects on disk: packs in one directory, and the commits they complete. */
@@ -34,7 +32,7 @@ export class Packs {
 
   /** Whether more packs should go elsewhere. */
   get isFull(): boolean {
-    return this.#count >= maxPacks || this.bytes > this.#limits.packBytes;
+    return this.#count >= this.#limits.packs || this.bytes > this.#limits.packBytes;
   }
 
   async has(commit: string): Promise<boolean> {

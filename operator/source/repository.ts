@@ -54,6 +54,8 @@ export interface RepositorySettings {
   observer: SourceObserver;
   /** Called when what the remote has, or whether it can be reached, changed. */
   changed(): void;
+  /** Called when there is more on disk. */
+  grown(): void;
 }
 
 export class RemoteRepository implements Repository {
@@ -107,12 +109,17 @@ export class RemoteRepository implements Repository {
     );
     await this.#settings.transport.close();
     await this.#polling?.catch(() => undefined);
-    await this.#fetches.catch(() => undefined);
     await this.dropPacks();
   }
 
-  /** Gives the disk back; the next `open` fetches again. */
-  async dropPacks(): Promise<void> {
+  /** Gives the disk back when no fetch runs; the next `open` fetches again. */
+  dropPacks(): Promise<void> {
+    const dropped = this.#fetches.catch(() => undefined).then(() => this.#drop());
+    this.#fetches = dropped;
+    return dropped;
+  }
+
+  async #drop(): Promise<void> {
     const [packs, previous] = [this.#packs, this.#previous];
     this.#packs = undefined;
     this.#previous = undefined;
@@ -196,6 +203,8 @@ export class RemoteRepository implements Repository {
       const fetch = (signal: AbortSignal) => this.#fetch(advertisement, commit, signal);
       bytes = await this.#within(this.#settings.timeouts.fetchMs, fetch);
       if (!this.#packs) throw new Error('a fetch left no packs');
+      this.#packs.lastUsed = performance.now();
+      this.#settings.grown();
       return this.#packs;
     } catch (error) {
       reason = error instanceof TowpathError ? error.reason : 'Unknown';
@@ -276,8 +285,10 @@ export class RemoteRepository implements Repository {
     const { transport, where } = this.#settings;
     const signal = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(milliseconds)]);
     try {
+      signal.throwIfAborted();
       return await talk(signal);
     } catch (error) {
+      this.#stopped.signal.throwIfAborted();
       if (error instanceof TowpathError) throw error;
       const refused = refusalError(error, transport.host, where);
       throw refused instanceof TowpathError ? refused : networkError(error, transport.host);

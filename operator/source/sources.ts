@@ -7,6 +7,7 @@ import type { AddressRules } from './address.ts';
 import type { Credential } from './credential.ts';
 import { HttpTransport } from './http-transport.ts';
 import { defaultLimits, defaultTimeouts, type Limits } from './limits.ts';
+import { pollDelay } from './poll-delay.ts';
 import { parseRemoteUrl } from './remote-url.ts';
 import { RemoteRepository, type Repository, type SourceObserver } from './repository.ts';
 import { SshTransport } from './ssh-transport.ts';
@@ -55,9 +56,6 @@ interface Watched {
   dueAt: number;
 }
 
-/** Failures that time heals are tried again after so long at first, and at most. Milliseconds. */
-const firstRetryMs = 1_000;
-const maxRetryMs = 30_000;
 /** The first polls of many repositories at once (a restart) are this far apart. Milliseconds. */
 const firstPollSpacingMs = 20;
 /** Indexing a pack larger than this goes to a thread of its own, so that no other repository waits. */
@@ -136,6 +134,7 @@ export class Sources {
       changed: () => {
         for (const { onChange } of [...subscriptions.values()]) onChange();
       },
+      grown: () => void this.#evict(),
     });
     const watched = { repository, subscriptions, timer: undefined, dueAt: Number.POSITIVE_INFINITY };
     this.#watched.set(key, watched);
@@ -164,7 +163,12 @@ export class Sources {
     this.#lanes.push(...this.#lanes.splice(this.#lanes.indexOf(lane), 1));
     return async (operation, input) => {
       const large = operation === 'addPack' && 'bytes' in input && input.bytes > largePackBytes;
-      return (large ? this.#largeLane : lane).run(operation, input);
+      if (!large) return lane.run(operation, input);
+      try {
+        return await this.#largeLane.run(operation, input);
+      } finally {
+        void this.#largeLane.run('forget', { directory: input.directory }).catch(() => undefined);
+      }
     };
   }
 
@@ -181,7 +185,6 @@ export class Sources {
     await repository.poll().catch(() => undefined);
     if (this.#watched.get(repository.key) !== watched) return;
     this.#schedule(watched, this.#delay(watched));
-    await this.#evict();
   }
 
   /** How long a poll that someone asked for in the meantime puts off the regular one. */
@@ -192,12 +195,7 @@ export class Sources {
 
   #delay({ repository, subscriptions }: Watched): number {
     const random = this.#options.random ?? Math.random;
-    const interval = shortestInterval(subscriptions);
-    if (repository.error?.remedy === 'Time') {
-      const backoff = firstRetryMs * 2 ** Math.min(repository.failures - 1, 10);
-      return Math.min(maxRetryMs, backoff) * (0.5 + random() / 2);
-    }
-    return interval * (0.9 + random() / 5);
+    return pollDelay(shortestInterval(subscriptions), repository, random());
   }
 
   /** After a new subscription: its interval may be shorter than what is scheduled. */
@@ -217,12 +215,12 @@ export class Sources {
     this.#stopping.add(stopping);
   }
 
-  /** Keeps the disk within its bound: what was not used for longest goes first. */
+  /** Keeps the disk within its bound: what was not used for longest goes first, what is in use never. */
   async #evict(): Promise<void> {
     const repositories = [...this.#watched.values()].map(({ repository }) => repository);
     repositories.sort((a, b) => a.cached.lastUsed - b.cached.lastUsed);
     let bytes = repositories.reduce((sum, { cached }) => sum + cached.bytes, 0);
-    for (const repository of repositories) {
+    for (const repository of repositories.slice(0, -1)) {
       if (bytes <= this.#limits.cacheBytes) return;
       bytes -= repository.cached.bytes;
       await repository.dropPacks();

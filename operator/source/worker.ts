@@ -11,6 +11,10 @@ import type { Operation, PathInput, ReadResult, TreeFile, Work, WorkReply, WorkR
  * sends back is transferred, not copied.
  */
 
+/** One worker holds so many bytes of packs, and so many repositories, in memory; others are opened again. */
+const maxBytesInMemory = 192 << 20;
+const maxOpen = 100;
+
 interface OpenRepository {
   store: ObjectStore;
   walk: TreeWalk;
@@ -25,8 +29,11 @@ function answers(): { [O in Operation]: Answer<O> } {
     if (!repository) {
       const store = new ObjectStore(directory);
       repository = { store, walk: new TreeWalk(store) };
-      repositories.set(directory, repository);
     }
+    // Those not used for longest stand first.
+    repositories.delete(directory);
+    closeSome(repositories);
+    repositories.set(directory, repository);
     return repository;
   };
   return {
@@ -53,6 +60,16 @@ function answers(): { [O in Operation]: Answer<O> } {
       return undefined;
     },
   };
+}
+
+function closeSome(repositories: Map<string, OpenRepository>): void {
+  let bytes = 0;
+  for (const { store } of repositories.values()) bytes += store.bytesInMemory;
+  for (const [directory, { store }] of repositories) {
+    if (bytes <= maxBytesInMemory && repositories.size < maxOpen) return;
+    repositories.delete(directory);
+    bytes -= store.bytesInMemory;
+  }
 }
 
 async function read(

@@ -1,0 +1,263 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import { type GitHttpServer, startGitHttp } from '../../test/harness/git-http.ts';
+import { createRepository, type GitRepository } from '../../test/harness/git-repository.ts';
+import { freePort } from '../../test/harness/process.ts';
+import { eventually } from '../../test/harness/wait.ts';
+import { TowpathError } from '../api/errors.ts';
+import { pollDelay } from './poll-delay.ts';
+import { Sources, type SourcesOptions } from './sources.ts';
+
+const hour = 3_600_000;
+const nobody = () => undefined;
+
+describe('sources', () => {
+  let git: GitRepository;
+  let server: GitHttpServer;
+  const opened: Sources[] = [];
+
+  before(async () => {
+    git = await createRepository({ files: { 'a.yaml': 'a: 1\n' } });
+    server = await startGitHttp({ root: git.root });
+  });
+  beforeEach(() => {
+    server.requests.length = 0;
+  });
+  afterEach(async () => {
+    server.hang = false;
+    for (const sources of opened.splice(0)) await sources.stop();
+  });
+  after(() => server.stop());
+
+  function openSources(options: SourcesOptions = {}): Sources {
+    const sources = new Sources({ allowLoopback: true, allowPlainHttpCredentials: true, ...options });
+    opened.push(sources);
+    return sources;
+  }
+  const access = () => ({ url: server.url(git.name) });
+  const count = (method: string) => server.requests.filter((request) => request.method === method).length;
+
+  it('share one ls-remote and one fetch among a thousand subscribers', async () => {
+    const sources = openSources();
+    const repositories = Array.from({ length: 1_000 }, (_, index) =>
+      sources.watch(`app-${index}`, access(), hour, nobody),
+    );
+    await Promise.all(repositories.map((repository) => repository.poll()));
+    const [repository] = repositories;
+    assert.ok(repository);
+    assert.ok(count('GET') <= 2, `${count('GET')} polls`);
+    assert.equal(new Set(repositories).size, 1);
+    const resolved = repository.resolve({});
+    await Promise.all(repositories.map((each) => each.open(resolved)));
+    assert.equal(count('POST'), 1);
+    await repository.poll();
+    await repository.open(repository.resolve({}));
+    assert.equal(count('POST'), 1, 'nothing changed, so nothing is fetched');
+  });
+
+  it('a poll begins no earlier than it was asked for', async () => {
+    const sources = openSources();
+    const repository = sources.watch('app', access(), hour, nobody);
+    await repository.poll();
+    server.hang = true;
+    const before = count('GET');
+    const early = repository.poll();
+    await eventually(() => count('GET') === before + 1);
+    const commit = await git.commit({ 'a.yaml': 'a: 2\n' });
+    const late = [repository.poll(), repository.poll()];
+    server.hang = false;
+    await Promise.all([early, ...late]);
+    assert.equal(count('GET'), before + 2);
+    assert.equal(repository.resolve({}).commit, commit);
+  });
+
+  it('ask again at the shortest interval, and tell each subscriber of a change', async () => {
+    const sources = openSources();
+    const told = { slow: 0, fast: 0 };
+    sources.watch('slow', access(), hour, () => told.slow++);
+    const repository = sources.watch('fast', access(), 50, () => told.fast++);
+    await eventually(() => repository.advertisement);
+    const commit = await git.commit({ 'a.yaml': 'a: 3\n' });
+    await eventually(() => told.fast >= 2 && told.slow >= 2, { describe: 'the second change' });
+    assert.equal(repository.resolve({}).commit, commit);
+    await eventually(() => count('GET') > 6);
+    assert.deepEqual(told, { slow: 2, fast: 2 });
+  });
+
+  it('no longer ask for whom nobody watches', async () => {
+    const sources = openSources();
+    const other = await createRepository({ root: git.root, name: 'other.git', files: { x: '' } });
+    const gone = sources.watch('gone', { url: server.url(other.name) }, 20, nobody);
+    await eventually(() => gone.advertisement);
+    sources.watch('gone', access(), 20, nobody);
+    await assert.rejects(gone.poll(), { reason: 'Stopping' });
+    const asked = () => server.requests.filter(({ url }) => url.includes('other.git')).length;
+    const [before, polls] = [asked(), count('GET')];
+    await eventually(() => count('GET') > polls + 5);
+    assert.equal(asked(), before);
+  });
+
+  it('D14: with another credential it is another repository, which shares nothing', async () => {
+    const basic = { username: 'reader', password: 'secret' };
+    const guarded = await startGitHttp({ root: git.root, basic });
+    try {
+      const sources = openSources();
+      const url = guarded.url(git.name);
+      const mine = sources.watch('mine', { url, credential: basic }, hour, nobody);
+      await mine.poll();
+      const resolved = mine.resolve({});
+      await mine.open(resolved);
+      for (const credential of [undefined, { ...basic, password: 'guess' }]) {
+        const theirs = sources.watch('theirs', { url, ...(credential ? { credential } : {}) }, hour, nobody);
+        assert.notEqual(theirs.key, mine.key);
+        await assert.rejects(theirs.poll(), { reason: 'AuthenticationFailed' });
+        await assert.rejects(theirs.open(resolved), { reason: 'AuthenticationFailed' });
+        assert.equal(theirs.advertisement, undefined);
+      }
+      assert.ok(!mine.key.includes('secret'));
+    } finally {
+      await guarded.stop();
+    }
+  });
+
+  it('A3: hung servers delay no other repository', async () => {
+    const hung = await startGitHttp({ root: git.root });
+    hung.hang = true;
+    try {
+      const sources = openSources();
+      for (let index = 0; index < 40; index++) {
+        const credential = { username: `user-${index}`, password: 'x' };
+        const repository = sources.watch(
+          `hung-${index}`,
+          { url: hung.url(git.name), credential },
+          hour,
+          nobody,
+        );
+        repository.poll().catch(nobody);
+      }
+      await eventually(() => hung.requests.length >= 40, { describe: '40 hung requests' });
+      const repository = sources.watch('good', access(), hour, nobody);
+      await repository.poll();
+      const tree = await repository.open(repository.resolve({}));
+      assert.ok((await tree.read('a.yaml')).length > 0);
+      assert.equal(hung.hang, true);
+      assert.ok(hung.requests.every(({ bytesSent }) => bytesSent === 0));
+    } finally {
+      await hung.stop();
+    }
+  });
+
+  it('A4: keep what they know while a server is down, try again, and recover', async () => {
+    const port = await freePort();
+    const first = await startGitHttp({ root: git.root, port });
+    const sources = openSources({ random: () => 0 });
+    const changes: (string | undefined)[] = [];
+    const repository = sources.watch('app', { url: first.url(git.name) }, 100, () =>
+      changes.push(repository.error?.reason),
+    );
+    await eventually(() => repository.advertisement);
+    const tree = await repository.open(repository.resolve({}));
+    await first.stop();
+    await eventually(() => repository.error?.reason === 'ConnectionRefused');
+    assert.equal(repository.resolve({}).commit, tree.revision);
+    assert.ok(await (await repository.open(repository.resolve({}))).read('a.yaml'));
+    const second = await startGitHttp({ root: git.root, port });
+    try {
+      await eventually(() => repository.error === undefined && changes.length >= 3, { describe: 'recovery' });
+      assert.deepEqual(changes, [undefined, 'ConnectionRefused', undefined]);
+    } finally {
+      await second.stop();
+    }
+  });
+
+  it('A12: retry within half a minute what time heals, at the interval what it does not', () => {
+    const down = new TowpathError('Time', 'ConnectionRefused', '');
+    const refused = new TowpathError('Person', 'AuthenticationFailed', '');
+    const delays = (error: TowpathError | undefined, failures: number) =>
+      [0, 1].map((random) => Math.round(pollDelay(60_000, { error, failures }, random)));
+    assert.deepEqual(delays(undefined, 0), [54_000, 66_000]);
+    assert.deepEqual(delays(refused, 9), [54_000, 66_000]);
+    assert.deepEqual(delays(down, 1), [500, 1_000]);
+    assert.deepEqual(delays(down, 3), [2_000, 4_000]);
+    assert.deepEqual(delays(down, 1_000), [15_000, 30_000]);
+  });
+
+  it('an abort ends the wait of who gave the signal, and of nobody else', async () => {
+    const sources = openSources();
+    const repository = sources.watch('app', access(), hour, nobody);
+    await repository.poll();
+    server.hang = true;
+    const abort = new AbortController();
+    const impatient = repository.poll(abort.signal);
+    const patient = repository.poll();
+    abort.abort(new Error('no longer wanted'));
+    await assert.rejects(impatient, { message: 'no longer wanted' });
+    server.hang = false;
+    await patient;
+  });
+
+  it('start over after many packs; trees that were open stay readable', async () => {
+    const cacheDirectory = mkdtempSync(join(tmpdir(), 'towpath-test-cache-'));
+    const sources = openSources({ cacheDirectory, limits: { packs: 3 } });
+    const repository = sources.watch('app', access(), hour, nobody);
+    const trees = [];
+    for (let index = 0; index < 8; index++) {
+      await git.commit({ 'a.yaml': `a: ${index}\n`, [`more/${index}.yaml`]: '' });
+      await repository.poll();
+      trees.push(await repository.open(repository.resolve({})));
+      for (const tree of trees.slice(-3)) await tree.read('a.yaml');
+    }
+    assert.equal(Buffer.from((await trees.at(-1)?.read('a.yaml')) ?? []).toString(), 'a: 7\n');
+    const [directory = ''] = readdirSync(cacheDirectory);
+    assert.deepEqual(readdirSync(join(cacheDirectory, directory)).sort(), ['packs-1', 'packs-2']);
+    await sources.stop();
+    assert.equal(existsSync(cacheDirectory), false);
+  });
+
+  it('keep the disk within its bound, fetching again what was thrown away', async () => {
+    const sources = openSources({ limits: { cacheBytes: 1 } });
+    const small = await createRepository({ root: git.root, name: 'small.git', files: { x: 'x\n' } });
+    const [one, two] = [git, small].map(({ name }) =>
+      sources.watch(name, { url: server.url(name) }, hour, nobody),
+    );
+    assert.ok(one && two);
+    await one.poll();
+    const tree = await one.open(one.resolve({}));
+    await two.poll();
+    await two.open(two.resolve({}));
+    await eventually(() => tree.read('a.yaml').then(nobody, (error) => error.remedy === 'Time'));
+    const again = await one.open(one.resolve({}));
+    assert.equal(again.revision, tree.revision);
+    assert.ok((await again.read('a.yaml')).length > 0);
+    assert.equal(count('POST'), 3);
+  });
+
+  it('a large fetch does not block the event loop for 50 ms', async () => {
+    const files = Object.fromEntries(
+      Array.from({ length: 10_000 }, (_, index) => [
+        `apps/${index % 1_000}/${index}.yaml`,
+        `value: ${index}\n`.repeat(9),
+      ]),
+    );
+    const large = await createRepository({ root: git.root, name: 'large.git', files });
+    const worst: number[] = [];
+    // The machine has other things to do, too: the best of some attempts is what the code needs.
+    for (let attempt = 0; attempt < 5 && !worst.some((lag) => lag < 50); attempt++) {
+      const sources = openSources();
+      const repository = sources.watch('app', { url: server.url(large.name) }, hour, nobody);
+      await repository.poll();
+      const lag = monitorEventLoopDelay({ resolution: 1 });
+      lag.enable();
+      const tree = await repository.open(repository.resolve({}));
+      await Promise.all(Array.from({ length: 1_000 }, (_, index) => tree.readAll(`apps/${index}`)));
+      lag.disable();
+      worst.push(lag.max / 1e6);
+      await sources.stop();
+    }
+    assert.ok(Math.min(...worst) < 50, `the loop stood still for ${worst.map(Math.round).join(', ')} ms`);
+  });
+});
