@@ -1,5 +1,5 @@
 import type { KubeObject } from '../kube/client.ts';
-import { fieldManager } from '../plan/live.ts';
+import { fieldManager, ignoredFieldManager } from '../plan/live.ts';
 
 type FieldSet = { [key: string]: FieldSet };
 type Entry = NonNullable<KubeObject['metadata']['managedFields']>[number];
@@ -16,6 +16,10 @@ const TOOLS =
  * the union of their fields; undefined where no tool has an entry.
  */
 export function mergedManagedFields(entries: readonly Entry[], targetId: string): Entry[] | undefined {
+  const isTool = (entry: Entry) =>
+    (entry.subresource ?? '') === '' &&
+    entry.manager !== ignoredFieldManager(targetId) &&
+    TOOLS.test(entry.manager ?? 'unknown');
   const tools = entries.filter(isTool);
   if (tools.length === 0) return undefined;
   const union: FieldSet = {};
@@ -32,10 +36,6 @@ export function mergedManagedFields(entries: readonly Entry[], targetId: string)
     },
     ...entries.filter((entry) => !isTool(entry)),
   ];
-}
-
-function isTool(entry: Entry): boolean {
-  return (entry.subresource ?? '') === '' && TOOLS.test(entry.manager ?? 'unknown');
 }
 
 function merge(into: FieldSet, from: FieldSet): void {

@@ -1,6 +1,14 @@
-import { TowpathError } from '../api/errors.ts';
-import { ApiError, isUnreachable } from '../kube/errors.ts';
-import { describeObject, type ObjectId } from '../manifest/manifest.ts';
+import { type Remedy, TowpathError } from '../api/errors.ts';
+import {
+  ApiError,
+  isConflict,
+  isFieldConflict,
+  isInvalid,
+  isNamespaceTerminating,
+  isTransient,
+  NotLeaderError,
+} from '../kube/errors.ts';
+import { describeObject, idOf, type ObjectId } from '../manifest/manifest.ts';
 
 /**
  * What an answer of the API server says of a candidate:
@@ -16,86 +24,125 @@ export interface Refusal {
   error: TowpathError;
 }
 
-/** Refused while an Application's object was sent (or asked) as a ServiceAccount. */
-export function classify(error: unknown, doing: string, object: ObjectId): Refusal {
-  if (error instanceof TowpathError) {
-    return {
-      verdict:
-        error.reason === 'ManifestInvalid' || error.reason === 'ImmutableField' ? 'Principle' : 'State',
-      error,
-    };
-  }
-  const what = `${doing} ${describeObject(object)}`;
-  const state = (remedy: 'Person' | 'Resource' | 'Time', reason: string, next: string): Refusal => ({
-    verdict: 'State',
-    error: new TowpathError(
-      remedy,
-      reason,
-      `${what}: ${messageOf(error)}${sentenceEnd(messageOf(error))} ${next}`.trim(),
-      {
-        cause: error,
-        details: [{ object: idOf(object), message: messageOf(error) }],
-      },
-    ),
-  });
-  if (!(error instanceof ApiError)) {
-    return isUnreachable(error)
-      ? state('Time', 'ClusterUnreachable', 'It is tried again as soon as the API server answers.')
-      : state('Time', 'ApplyFailed', 'It is tried again.');
-  }
-  if (isUnreachable(error) && !isWebhookFailure(error)) {
-    return state('Time', 'ClusterUnreachable', 'It is tried again as soon as the API server answers.');
-  }
-  if (isWebhookFailure(error)) {
-    const refusal = state('Time', 'WebhookUnavailable', 'It is tried again.');
-    return { ...refusal, verdict: 'Undecided' };
-  }
-  if (
-    error.code === 422 &&
-    /field is immutable|may not change|updates to .* are forbidden|is immutable/i.test(error.message)
-  ) {
-    return principle(
-      error,
-      what,
-      object,
-      'ImmutableField',
-      `Rename the object, or annotate it with towpath.dev/replace: "true" to have it deleted and created anew.`,
-    );
-  }
-  if (error.code === 400 || error.code === 422 || error.code === 413) {
-    return principle(error, what, object, 'ManifestInvalid', 'Correct it in Git.');
-  }
-  if (error.code === 403 && /exceeded quota/.test(error.message)) {
-    return state('Time', 'QuotaExceeded', 'Free or raise the quota; it is tried again.');
-  }
-  if (error.code === 403 && /admission webhook|is being terminated/.test(error.message)) {
-    return state('Time', 'AdmissionDenied', 'It is tried again.');
-  }
-  if (error.code === 403)
-    return state('Person', 'Forbidden', 'Grant the ServiceAccount this right; it is tried again.');
-  if (error.code === 404)
-    return state(
-      'Resource',
-      isNamespaceMissing(error) ? 'NamespaceMissing' : 'KindMissing',
-      'It is tried again.',
-    );
-  if (error.code === 409) return state('Time', 'Conflict', 'It is tried again.');
-  return state('Time', 'ApplyFailed', 'It is tried again.');
+/** What a kind of refusal means: the verdict, the reason (documented in api/), what helps, and the next step. */
+interface Meaning {
+  verdict: Verdict;
+  remedy: Remedy;
+  reason: string;
+  next: string;
 }
 
-function principle(error: ApiError, what: string, object: ObjectId, reason: string, next: string): Refusal {
-  return {
-    verdict: 'Principle',
-    error: new TowpathError(
+const meaning = (verdict: Verdict, remedy: Remedy, reason: string, next: string): Meaning => ({
+  verdict,
+  remedy,
+  reason,
+  next,
+});
+
+const AGAIN = 'It is tried again.';
+
+/** The first row that fits tells. */
+const MEANINGS: readonly [(error: ApiError, object: ObjectId) => boolean, Meaning][] = [
+  [isWebhookFailure, meaning('Undecided', 'Time', 'WebhookUnavailable', AGAIN)],
+  [
+    isTransient,
+    meaning('State', 'Time', 'ClusterUnreachable', 'It is tried again as soon as the API server answers.'),
+  ],
+  [
+    isDeniedByPolicy,
+    meaning(
+      'State',
       'Person',
-      reason,
-      `${what}: ${error.message}${sentenceEnd(error.message)} ${next}`,
-      {
-        cause: error,
-        details: [{ object: idOf(object), message: error.message }],
-      },
+      'AdmissionDenied',
+      'Correct it in Git, or ask who owns the policy; it is tried again.',
     ),
-  };
+  ],
+  [
+    isImmutable,
+    meaning(
+      'Principle',
+      'Person',
+      'ImmutableField',
+      'Put the old value back, or annotate the object in Git with towpath.dev/replace: "true" to have it deleted and created anew.',
+    ),
+  ],
+  [isInvalid, meaning('Principle', 'Person', 'ManifestInvalid', 'Correct it in Git.')],
+  [
+    isNamespaceTerminating,
+    meaning('State', 'Resource', 'NamespaceTerminating', 'It is tried again when the namespace is gone.'),
+  ],
+  [
+    (error) => error.code === 403 && /exceeded quota|failed quota/.test(error.message),
+    meaning('State', 'Resource', 'QuotaExceeded', 'Raise the quota or ask for less; it is tried again.'),
+  ],
+  [
+    (error) => error.code === 403,
+    meaning('State', 'Resource', 'Forbidden', 'Grant the ServiceAccount this right; it is tried again.'),
+  ],
+  [
+    isNamespaceMissing,
+    meaning(
+      'State',
+      'Resource',
+      'NamespaceMissing',
+      'Make it, or add it to the manifests; it is tried again.',
+    ),
+  ],
+  // The object itself went away between two requests.
+  [
+    (error, object) => error.code === 404 && error.subject.name === object.name,
+    meaning('State', 'Time', 'Conflict', AGAIN),
+  ],
+  [
+    (error) => error.code === 404,
+    meaning(
+      'State',
+      'Resource',
+      'KindMissing',
+      'Install its CustomResourceDefinition, or correct apiVersion and kind; it is tried again.',
+    ),
+  ],
+  [
+    isFieldConflict,
+    meaning(
+      'State',
+      'Person',
+      'FieldManagerConflict',
+      'Let one of the two set the field, or list it in spec.sync.ignore.',
+    ),
+  ],
+  [isConflict, meaning('State', 'Time', 'Conflict', AGAIN)],
+];
+
+const UNKNOWN = meaning('State', 'Time', 'ApplyFailed', AGAIN);
+const UNREACHABLE = meaning(
+  'State',
+  'Time',
+  'ClusterUnreachable',
+  'It is tried again as soon as the API server answers.',
+);
+
+/** Errors of ours that no cluster's state could heal. */
+const PRINCIPLE_REASONS = new Set(['ManifestInvalid', 'ImmutableField']);
+
+/**
+ * What a failure means that came while an Application's object was sent (or asked about) as a ServiceAccount.
+ * `doing` begins the sentence: `apply`, `dry-run of`. Throws NotLeaderError on: that is nobody's refusal.
+ */
+export function classify(error: unknown, doing: string, object: ObjectId): Refusal {
+  if (error instanceof NotLeaderError) throw error;
+  if (error instanceof TowpathError)
+    return { verdict: PRINCIPLE_REASONS.has(error.reason) ? 'Principle' : 'State', error };
+  const { verdict, remedy, reason, next } = meaningOf(error, object);
+  const told = error instanceof Error ? error.message : String(error);
+  const message = `${doing} ${describeObject(object)}: ${told}${/[.!?]$/.test(told) ? '' : '.'} ${next}`;
+  const details = [{ object: idOf(object), message: told }];
+  return { verdict, error: new TowpathError(remedy, reason, message, { cause: error, details }) };
+}
+
+function meaningOf(error: unknown, object: ObjectId): Meaning {
+  if (!(error instanceof ApiError)) return isTransient(error) ? UNREACHABLE : UNKNOWN;
+  return MEANINGS.find(([fits]) => fits(error, object))?.[1] ?? UNKNOWN;
 }
 
 /** The namespace of an object that was to be created is not there. */
@@ -103,18 +150,32 @@ export function isNamespaceMissing(error: unknown): boolean {
   return error instanceof ApiError && error.code === 404 && /namespaces? ".*" not found/.test(error.message);
 }
 
+const IMMUTABLE =
+  /field is immutable|is immutable after|value is immutable|may not change|cannot change|updates? to .* (?:is|are) forbidden|\bis immutable\b/i;
+
+/**
+ * A field differs that cannot change in a live object. The API server has no code for it but its words; of a
+ * Secret those are not told (S5), but there only these two fields can be refused so.
+ */
+export function isImmutable(error: unknown): error is ApiError {
+  if (!(error instanceof ApiError) || error.code !== 422) return false;
+  if (error.subject.kind === 'Secret' || error.subject.kind === 'secrets') {
+    return error.causes.some(
+      ({ field, reason }) =>
+        field === 'type' || (['data', 'immutable'].includes(field ?? '') && reason === 'FieldValueForbidden'),
+    );
+  }
+  return IMMUTABLE.test(error.message);
+}
+
+/** A webhook that is down, or that has side effects and so is not asked in a dry-run. */
 function isWebhookFailure(error: ApiError): boolean {
   return /failed calling webhook|does not support dry run/.test(error.message);
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-function sentenceEnd(text: string): string {
-  return /[.!?]$/.test(text) ? '' : '.';
-}
-
-function idOf(object: ObjectId): ObjectId {
-  return { group: object.group, kind: object.kind, namespace: object.namespace, name: object.name };
+/** Whatever status code the policy or the webhook chose: it is this cluster's opinion, and may change. */
+function isDeniedByPolicy(error: ApiError): boolean {
+  return /admission webhook "[^"]*" denied|ValidatingAdmissionPolicy '[^']*' with binding '[^']*' denied/.test(
+    error.message,
+  );
 }

@@ -1,39 +1,21 @@
 import { TowpathError } from '../api/errors.ts';
 import { isRecord, type Json, parseExact } from '../manifest/exact-json.ts';
-import { describeObject, type Manifest } from '../manifest/manifest.ts';
+import { describeObject, groupKind, idOf, type Manifest, objectKey } from '../manifest/manifest.ts';
 import type { Refusal } from './classify.ts';
 
 type Schema = { [key: string]: Json };
 
-/**
- * Checks a custom resource against the CustomResourceDefinition that comes with it, as strict field
- * validation would: types, required and unknown fields, enumerations. Patterns, limits and CEL rules are
- * left to the dry-run just before the object's wave.
- */
-export function validateAgainstCRDs(manifest: Manifest, candidate: readonly Manifest[]): Refusal[] {
-  const schema = candidate.map((other) => schemaFor(manifest, other)).find((found) => found !== undefined);
-  if (schema === undefined) return [];
-  const problems = problemsIn(parseExact(manifest.text), schema, '', true);
-  return problems.map((problem) => ({
-    verdict: 'Principle' as const,
-    error: new TowpathError(
-      'Person',
-      'ManifestInvalid',
-      `${describeObject(manifest)}: ${problem} Correct it in Git.`,
-      {
-        details: [
-          {
-            object: manifest,
-            message: problem,
-            ...(manifest.file === undefined ? {} : { file: manifest.file }),
-          },
-        ],
-      },
-    ),
-  }));
+/** A CustomResourceDefinition of a candidate, as far as its custom resources are checked against it. */
+export interface Definition {
+  group: string;
+  kind: string;
+  /** Of the definition itself. */
+  key: string;
+  /** By version. */
+  schemas: ReadonlyMap<string, Schema>;
 }
 
-interface Definition {
+interface DefinitionText {
   spec?: {
     group?: string;
     names?: { kind?: string };
@@ -41,13 +23,36 @@ interface Definition {
   };
 }
 
-function schemaFor(manifest: Manifest, definition: Manifest): Schema | undefined {
-  if (definition.kind !== 'CustomResourceDefinition' || !definition.name.endsWith(`.${manifest.group}`))
-    return undefined;
-  const { spec } = JSON.parse(definition.text) as Definition;
-  if (spec?.names?.kind !== manifest.kind) return undefined;
-  const version = manifest.apiVersion.slice(manifest.apiVersion.indexOf('/') + 1);
-  return spec.versions?.find((candidate) => candidate.name === version)?.schema?.openAPIV3Schema;
+/** Undefined where the manifest defines no kind. */
+export function definitionOf(manifest: Manifest): Definition | undefined {
+  if (groupKind(manifest) !== 'apiextensions.k8s.io/CustomResourceDefinition') return undefined;
+  const { spec } = JSON.parse(manifest.text) as DefinitionText;
+  const { group, names, versions = [] } = spec ?? {};
+  if (group === undefined || names?.kind === undefined) return undefined;
+  const schemas = new Map<string, Schema>();
+  for (const { name = '', schema } of versions)
+    if (schema?.openAPIV3Schema !== undefined) schemas.set(name, schema.openAPIV3Schema);
+  return { group, kind: names.kind, key: objectKey(manifest), schemas };
+}
+
+/**
+ * Checks a custom resource against the CustomResourceDefinition that comes with it, as strict field
+ * validation would: types, required and unknown fields, enumerations. Patterns, limits and CEL rules are
+ * left to the dry-run just before the object's wave.
+ */
+export function schemaRefusals(manifest: Manifest, definition: Definition): Refusal[] {
+  const schema = definition.schemas.get(manifest.apiVersion.slice(manifest.apiVersion.indexOf('/') + 1));
+  if (schema === undefined) return [];
+  const file = manifest.file === undefined ? {} : { file: manifest.file };
+  return problemsIn(parseExact(manifest.text), schema, '', true).map((problem) => ({
+    verdict: 'Principle' as const,
+    error: new TowpathError(
+      'Person',
+      'ManifestInvalid',
+      `${describeObject(manifest)}: ${problem} Correct it in Git.`,
+      { details: [{ object: idOf(manifest), message: problem, ...file }] },
+    ),
+  }));
 }
 
 const ROOT_FIELDS = new Set(['apiVersion', 'kind', 'metadata']);
@@ -55,7 +60,9 @@ const ROOT_FIELDS = new Set(['apiVersion', 'kind', 'metadata']);
 function problemsIn(value: Json | undefined, schema: Schema, path: string, isRoot = false): string[] {
   const at = path === '' ? 'the object' : path;
   if (value === undefined) return [];
-  if (value === null) return schema['nullable'] === true ? [] : [`${at}: must not be null.`];
+  // The API server drops a null where there is a default to put in its place.
+  if (value === null)
+    return schema['nullable'] === true || schema['default'] !== undefined ? [] : [`${at}: must not be null.`];
   if (schema['x-kubernetes-int-or-string'] === true) {
     return ['number', 'string'].includes(typeof value) || isNumber(value)
       ? []
@@ -88,7 +95,12 @@ function problemsInMembers(
   const additional = schema['additionalProperties'];
   const problems: string[] = [];
   for (const name of Array.isArray(schema['required']) ? schema['required'] : []) {
-    if (typeof name === 'string' && value[name] === undefined) problems.push(`${path}.${name}: is required.`);
+    if (typeof name !== 'string' || value[name] !== undefined) continue;
+    // Defaults are filled in before required fields are asked for.
+    const declared = properties[name];
+    if (isRecord(declared) && declared['default'] !== undefined) continue;
+    if (isRoot && ROOT_FIELDS.has(name)) continue;
+    problems.push(`${path}.${name}: is required.`);
   }
   const isOpen = schema['x-kubernetes-preserve-unknown-fields'] === true || additional === true;
   const skipsRoot = isRoot || schema['x-kubernetes-embedded-resource'] === true;
@@ -113,7 +125,7 @@ function hasType(value: Json, type: string): boolean {
     case 'array':
       return Array.isArray(value);
     case 'integer':
-      return isNumber(value) && /^-?\d+$/.test(JSON.stringify(value));
+      return isNumber(value) && Number.isInteger(Number(JSON.stringify(value)));
     case 'number':
       return isNumber(value);
     default:

@@ -1,15 +1,17 @@
 import { TowpathError } from '../api/errors.ts';
 import type { KubeObject, Resource } from '../kube/client.ts';
-import { isConflict, isNotFound } from '../kube/errors.ts';
+import { isAlreadyExists, isForbidden, isNotFound } from '../kube/errors.ts';
 import { ListWatch } from '../kube/list-watch.ts';
 import {
   describeObject,
   groupKind,
   type HookDeletePolicy,
   type HookEvent,
+  idOf,
   type Manifest,
 } from '../manifest/manifest.ts';
 import { liveObject } from '../plan/live.ts';
+import { classify } from './classify.ts';
 import { deleteAndAwait } from './prune.ts';
 import { callOptions, pathOf, resourceOf, type TargetAccess } from './target.ts';
 
@@ -28,37 +30,58 @@ export function hookName(event: HookEvent, manifest: Manifest): string {
   return `${event} ${manifest.kind}/${manifest.name}`;
 }
 
+/** One event of one deployment, for which a hook runs once. */
+export interface HookRun {
+  event: HookEvent;
+  /** Counts the deployments of the target. */
+  deployment: number;
+  /** When the deployment began; a hook's object that is older belongs to another one. */
+  since: Date;
+  /** A hook that has not ended by then has failed. */
+  deadline: Date;
+}
+
 /**
  * Creates the hook's object and waits until a Job completed or a Pod succeeded (others are done when they
- * exist). One that this deployment began before a restart is waited for, not made again: `since` is the
- * deployment's start.
+ * exist). One that this run of the hook began before a restart is waited for, not made again; one that it
+ * failed with is made again, where its delete policy lets it go. Throws TowpathError.
  */
-export async function runHook(access: TargetAccess, manifest: Manifest, since: Date): Promise<void> {
+export async function runHook(access: TargetAccess, manifest: Manifest, run: HookRun): Promise<void> {
+  try {
+    const problem = await runOnce(access, manifest, run);
+    if (problem === undefined) return;
+    if (hasPolicy(manifest, 'hook-failed')) await deleteHook(access, manifest);
+    throw hookFailed(
+      manifest,
+      problem,
+      `failed: ${problem}${/[.!?]$/.test(problem) ? '' : '.'} Look at its logs; correct it in Git or ask for a sync.`,
+    );
+  } catch (error) {
+    access.signal.throwIfAborted();
+    throw classify(error, 'run hook', manifest).error;
+  }
+}
+
+/** What went wrong; undefined: it succeeded. */
+async function runOnce(access: TargetAccess, manifest: Manifest, run: HookRun): Promise<string | undefined> {
   const resource = await resourceOf(access, manifest);
   const existing = await find(access, resource, manifest);
-  if (existing === undefined || !isOfThisDeployment(existing, access, since)) {
+  const isOwn = existing !== undefined && isOfRun(existing, access, run);
+  const before = isOwn ? finished(existing) : undefined;
+  const isToBeMade = !isOwn || before?.problem !== undefined;
+  if (isToBeMade) {
     if (existing !== undefined && hasPolicy(manifest, 'before-hook-creation')) {
       await deleteAndAwait(access, resource, liveObject(resource, existing.metadata));
-    }
-    await createHook(access, resource, manifest);
+    } else if (before?.problem !== undefined) return before.problem;
+    await createHook(access, resource, manifest, run);
   }
-  const problem = await outcome(access, resource, manifest);
-  if (problem === undefined) return;
-  if (hasPolicy(manifest, 'hook-failed')) await deleteHook(access, manifest);
-  throw new TowpathError(
-    'Time',
-    'HookFailed',
-    `The hook ${describeObject(manifest)} failed: ${problem}. Look at its logs; correct it in Git or ask for a sync.`,
-    {
-      details: [
-        {
-          object: manifest,
-          message: problem,
-          ...(manifest.file === undefined ? {} : { file: manifest.file }),
-        },
-      ],
-    },
-  );
+  return outcome(access, resource, manifest, run.deadline);
+}
+
+function hookFailed(manifest: Manifest, problem: string, how: string): TowpathError {
+  const file = manifest.file === undefined ? {} : { file: manifest.file };
+  const details = [{ object: idOf(manifest), message: problem, ...file }];
+  return new TowpathError('Time', 'HookFailed', `The hook ${describeObject(manifest)} ${how}`, { details });
 }
 
 /** What the delete policy says of a hook that succeeded; called after its completion was recorded. */
@@ -70,11 +93,21 @@ function hasPolicy(manifest: Manifest, policy: HookDeletePolicy): boolean {
   return manifest.hook?.deletePolicies.includes(policy) ?? false;
 }
 
-function isOfThisDeployment(object: KubeObject, access: TargetAccess, since: Date): boolean {
+/** The field manager of a hook's object: it tells for which event of which deployment it was made. */
+function hookManager(run: HookRun): string {
+  return `towpath-hook-${run.deployment}-${run.event}`;
+}
+
+function isOfRun(object: KubeObject, access: TargetAccess, run: HookRun): boolean {
   const live = liveObject({ group: '', version: '', kind: '' }, object.metadata);
   // creationTimestamp has whole seconds; the deployment's start has milliseconds.
   const created = Date.parse(object.metadata.creationTimestamp ?? '') + 999;
-  return live.target === access.targetId && !live.deleting && created >= since.getTime();
+  return (
+    live.target === access.targetId &&
+    !live.deleting &&
+    created >= run.since.getTime() &&
+    (object.metadata.managedFields ?? []).some((entry) => entry.manager === hookManager(run))
+  );
 }
 
 async function find(
@@ -90,22 +123,26 @@ async function find(
   }
 }
 
-async function createHook(access: TargetAccess, resource: Resource, manifest: Manifest): Promise<void> {
+async function createHook(
+  access: TargetAccess,
+  resource: Resource,
+  manifest: Manifest,
+  run: HookRun,
+): Promise<void> {
   const { name: _name, ...collection } = pathOf(resource, manifest);
   try {
     await access.client.create(
       collection,
       manifest.text,
-      { fieldManager: 'towpath-hook' },
+      { fieldManager: hookManager(run), fieldValidation: 'Strict' },
       callOptions(access),
     );
   } catch (error) {
-    if (!isConflict(error)) throw error;
-    throw new TowpathError(
-      'Time',
-      'HookFailed',
-      `The hook ${describeObject(manifest)} exists already: delete it, or give it the delete policy before-hook-creation.`,
-      { details: [{ object: manifest, message: 'The hook exists already.' }] },
+    if (!isAlreadyExists(error)) throw error;
+    throw hookFailed(
+      manifest,
+      'The hook exists already.',
+      'exists already: delete it, or give it the delete policy before-hook-creation.',
     );
   }
 }
@@ -151,11 +188,12 @@ export function finished(object: KubeObject & JobOrPod): Finished {
   return { done: complete === true || object.status?.phase === 'Succeeded' };
 }
 
-/** Waits for the end of a Job or Pod; undefined: it succeeded. */
+/** Waits for the end of a Job or Pod; undefined: it succeeded. Rejects where it cannot be seen. */
 async function outcome(
   access: TargetAccess,
   resource: Resource,
   manifest: Manifest,
+  deadline: Date,
 ): Promise<string | undefined> {
   if (groupKind(manifest) !== 'batch/Job' && groupKind(manifest) !== '/Pod') return undefined;
   const { promise, resolve, reject } = Promise.withResolvers<string | undefined>();
@@ -170,13 +208,20 @@ async function outcome(
       if (event.type === 'Deleted') resolve('it was deleted before it ended');
       else if (event.object.done) resolve(event.object.problem);
     },
+    onState: (state) => {
+      if (state.state === 'Failing' && isForbidden(state.error)) reject(state.error);
+    },
     ...(access.as === undefined ? {} : { as: access.as }),
   });
+  const left = Math.max(0, deadline.getTime() - access.client.now().getTime());
+  const timer = setTimeout(() => resolve('it did not end within spec.sync.timeout'), left);
   access.signal.addEventListener('abort', aborted, { once: true });
   try {
+    access.signal.throwIfAborted();
     watch.start();
     return await promise;
   } finally {
+    clearTimeout(timer);
     access.signal.removeEventListener('abort', aborted);
     void watch.stop();
   }

@@ -8,11 +8,12 @@ import {
 import type { KubeObject, Resource } from '../kube/client.ts';
 import { ApiError, isConflict, isNotFound } from '../kube/errors.ts';
 import { withoutPaths } from '../manifest/exact-json.ts';
-import { describeObject, type Manifest } from '../manifest/manifest.ts';
+import { describeObject, type GroupKind, groupKind, type Manifest } from '../manifest/manifest.ts';
 import { withMetadata, withName } from '../manifest/metadata-text.ts';
 import { fieldManager, isOurs, type LiveObject, liveObject } from '../plan/live.ts';
 import { type AppliedObject, appliedDigest, idOf, type PlannedApply } from '../plan/plan.ts';
 import { mergedManagedFields } from './adopt.ts';
+import { isImmutable } from './classify.ts';
 import { handOver } from './ignored.ts';
 import { deleteAndAwait } from './prune.ts';
 import { callOptions, pathOf, resourceOf, type TargetAccess } from './target.ts';
@@ -34,63 +35,82 @@ interface Attempt {
 export async function applyObject(access: TargetAccess, planned: PlannedApply): Promise<AppliedObject> {
   const resource = await resourceOf(access, planned.manifest);
   const attempt: Attempt = { access, resource, planned, dryRun: false };
-  let object: KubeObject;
+  let sent: Sent;
   try {
-    object = await send(attempt);
+    sent = await send(attempt);
   } catch (error) {
     if (!isReplaceable(planned.manifest, error)) throw error;
-    object = await replace(attempt);
+    sent = await replace(attempt);
   }
-  if (planned.ignore.length > 0 && planned.live === undefined) {
+  let { object } = sent;
+  if (sent.isNew && planned.ignore.length > 0) {
+    // What others decide was sent once, as its first value; from now on it is left to them.
     await handOver(access, resource, planned.manifest, planned.ignore, object);
-    object = await applyOwn(attempt, { uid: object.metadata.uid });
+    object = await applyOwn(attempt, object.metadata.uid);
   }
   return applied(access, resource, planned, object);
 }
 
-/** Sends the object as a server-side dry-run; returns the server's warnings. Throws as applyObject does. */
+/** Asks about the object by a server-side dry-run. Throws as applyObject does. */
 export async function dryRunObject(access: TargetAccess, planned: PlannedApply): Promise<void> {
   const resource = await resourceOf(access, planned.manifest);
-  const attempt: Attempt = { access, resource, planned, dryRun: true };
   try {
-    await send(attempt);
+    await send({ access, resource, planned, dryRun: true });
   } catch (error) {
     if (!isReplaceable(planned.manifest, error)) throw error;
-    const { manifest } = planned;
-    const name = `${manifest.name.slice(0, 40)}-towpath-dry-run`;
-    await access.client.apply(
-      pathOf(resource, { ...manifest, name }),
-      withName(manifest.text, name),
-      {
-        fieldManager: fieldManager(access.targetId),
-        force: false,
-        dryRun: true,
-        fieldValidation: 'Strict',
-      },
-      callOptions(access),
-    );
+    await dryRunAsNew(access, resource, planned.manifest);
   }
 }
 
-async function send(attempt: Attempt): Promise<KubeObject> {
+/** Kinds whose name follows from their content: another one would be refused. */
+const NAMED_BY_CONTENT: ReadonlySet<GroupKind> = new Set([
+  'apiextensions.k8s.io/CustomResourceDefinition',
+  'apiregistration.k8s.io/APIService',
+]);
+
+/** Asks whether the object could be created, under another name: one of its own name may be there. */
+export async function dryRunAsNew(
+  access: TargetAccess,
+  resource: Resource,
+  manifest: Manifest,
+): Promise<void> {
+  if (NAMED_BY_CONTENT.has(groupKind(manifest))) return;
+  const name = `${manifest.name.slice(0, 40).replace(/[^a-z0-9]+$/, '')}-towpath-dry-run`;
+  await access.client.apply(
+    pathOf(resource, { ...manifest, name }),
+    withName(manifest.text, name),
+    { fieldManager: fieldManager(access.targetId), force: false, dryRun: true, fieldValidation: 'Strict' },
+    callOptions(access),
+  );
+}
+
+interface Sent {
+  object: KubeObject;
+  /** Made by this request, with all its fields. */
+  isNew: boolean;
+}
+
+async function send(attempt: Attempt): Promise<Sent> {
   const { access, planned, resource } = attempt;
-  if (planned.live !== undefined && !planned.live.deleting) {
+  const { live } = planned;
+  if (live !== undefined && !live.deleting) {
     if (planned.ignore.length > 0 && !attempt.dryRun) {
       const current = await access.client.get(pathOf(resource, planned.manifest), callOptions(access));
-      await handOver(access, resource, planned.manifest, planned.ignore, current);
+      if (current.metadata.uid === live.uid)
+        await handOver(access, resource, planned.manifest, planned.ignore, current);
     }
     try {
-      return await applyOwn(attempt, { uid: planned.live.uid });
+      return { object: await applyOwn(attempt, live.uid), isNew: false };
     } catch (error) {
       // Gone, or another object under the same name: look again instead of trusting what we remembered.
       if (!isConflict(error) && !isNotFound(error) && !isOtherUid(error)) throw error;
     }
   }
   try {
-    return await create(attempt);
+    return { object: await create(attempt), isNew: true };
   } catch (error) {
     if (!isConflict(error)) throw error;
-    return await takeExisting(attempt);
+    return { object: await takeExisting(attempt, error), isNew: false };
   }
 }
 
@@ -111,12 +131,12 @@ async function create(attempt: Attempt): Promise<KubeObject> {
 }
 
 /** Applies onto an object that is ours; `uid` makes sure that it is still the same one. */
-async function applyOwn(attempt: Attempt, preconditions: { uid: string }): Promise<KubeObject> {
+async function applyOwn(attempt: Attempt, uid: string): Promise<KubeObject> {
   const { access, planned, resource } = attempt;
   const text = withoutPaths(planned.manifest.text, planned.ignore);
   const { object } = await access.client.apply(
     pathOf(resource, planned.manifest),
-    withMetadata(text, preconditions),
+    withMetadata(text, { uid }),
     {
       fieldManager: fieldManager(access.targetId),
       force: true,
@@ -128,23 +148,23 @@ async function applyOwn(attempt: Attempt, preconditions: { uid: string }): Promi
   return object;
 }
 
-/** There is an object that the inventory does not show as ours: ours after all, adoptable, or refused (D5). */
-async function takeExisting(attempt: Attempt): Promise<KubeObject> {
+/** The object exists and does not show as ours: ours after all, adoptable, or refused (D5). */
+async function takeExisting(attempt: Attempt, conflict: ApiError): Promise<KubeObject> {
   const { access, planned, resource } = attempt;
-  const existing = await access.client.get(pathOf(resource, planned.manifest), callOptions(access));
+  const existing = await find(attempt);
+  // Gone again, or the conflict was about something else (a quota's counter): the next try tells.
+  if (existing === undefined) throw conflict;
   const live = liveObject(resource, existing.metadata);
-  const restored = existing.metadata.uid === planned.recordedUid && hasOurEntry(existing, access.targetId);
   if (live.deleting) {
     throw new TowpathError(
-      'Time',
+      'Resource',
       'BeingDeleted',
       `${describeObject(live)} is being deleted: it is created anew when it is gone. Where it stays, look at its finalizers.`,
       { details: [{ object: idOf(live), message: 'The object is being deleted.' }] },
     );
   }
-  if (isOurs(live, access.targetId, access.targetName) || restored) {
-    return applyOwn(attempt, { uid: live.uid });
-  }
+  const isRestored = live.uid === planned.recordedUid && hasOurEntry(existing, access.targetId);
+  if (isOurs(live, access.targetId, access.targetName) || isRestored) return update(attempt, existing);
   const owner = owningTarget(existing);
   if (owner !== undefined)
     throw notOwned(live, `belongs to Application ${owner}`, 'Remove it from one of the two.');
@@ -156,18 +176,35 @@ async function takeExisting(attempt: Attempt): Promise<KubeObject> {
       'Delete it, or take it over with the annotation towpath.dev/adopt: "true" on the object in Git or on the Application.',
     );
   }
-  if (!attempt.dryRun) await mergeOwnership(attempt, existing);
-  return applyOwn(attempt, { uid: live.uid });
+  return update(attempt, attempt.dryRun ? existing : await mergeOwnership(attempt, existing));
 }
 
-async function mergeOwnership(attempt: Attempt, existing: KubeObject): Promise<void> {
+async function find({ access, planned, resource }: Attempt): Promise<KubeObject | undefined> {
+  try {
+    return await access.client.get(pathOf(resource, planned.manifest), callOptions(access));
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Applies onto what is there, and leaves to others what they decide. */
+async function update(attempt: Attempt, existing: KubeObject): Promise<KubeObject> {
+  const { access, planned, resource } = attempt;
+  if (planned.ignore.length > 0 && !attempt.dryRun)
+    await handOver(access, resource, planned.manifest, planned.ignore, existing);
+  return applyOwn(attempt, existing.metadata.uid);
+}
+
+/** Makes the fields of other deployment tools ours, so that one removed from Git goes (D13). */
+async function mergeOwnership(attempt: Attempt, existing: KubeObject): Promise<KubeObject> {
   const { access, planned, resource } = attempt;
   const merged = mergedManagedFields(existing.metadata.managedFields ?? [], access.targetId);
-  if (merged === undefined) return;
-  await access.client.jsonPatch(
+  if (merged === undefined) return existing;
+  return access.client.jsonPatch(
     pathOf(resource, planned.manifest),
     [
-      { op: 'test', path: '/metadata/uid', value: existing.metadata.uid },
+      // The precondition: an object made anew has another one too.
       { op: 'replace', path: '/metadata/resourceVersion', value: existing.metadata.resourceVersion },
       { op: 'replace', path: '/metadata/managedFields', value: merged },
     ],
@@ -176,22 +213,22 @@ async function mergeOwnership(attempt: Attempt, existing: KubeObject): Promise<v
   );
 }
 
-async function replace(attempt: Attempt): Promise<KubeObject> {
+/** Deletes our object and makes it anew, if the API server would take the new one. */
+async function replace(attempt: Attempt): Promise<Sent> {
   const { access, planned, resource } = attempt;
-  const existing = await access.client.get(pathOf(resource, planned.manifest), callOptions(access));
-  const live = liveObject(resource, existing.metadata);
-  if (!isOurs(live, access.targetId, access.targetName)) return takeExisting(attempt);
-  await deleteAndAwait(access, resource, live);
-  return create(attempt);
+  const existing = await find(attempt);
+  if (existing !== undefined) {
+    const live = liveObject(resource, existing.metadata);
+    if (!isOurs(live, access.targetId, access.targetName))
+      throw notOwned(live, 'is not ours to replace', 'Look at who changed its labels.');
+    await dryRunAsNew(access, resource, planned.manifest);
+    await deleteAndAwait(access, resource, live);
+  }
+  return { object: await create(attempt), isNew: true };
 }
 
 function isReplaceable(manifest: Manifest, error: unknown): boolean {
-  return (
-    manifest.annotations[ANNOTATION_REPLACE] === 'true' &&
-    error instanceof ApiError &&
-    error.code === 422 &&
-    /immutable|forbidden/i.test(error.message)
-  );
+  return manifest.annotations[ANNOTATION_REPLACE] === 'true' && isImmutable(error) && !isOtherUid(error);
 }
 
 /** The answer to an apply whose uid is that of an object that was deleted and made again by someone else. */

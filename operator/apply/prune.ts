@@ -5,40 +5,41 @@ import type { Resource } from '../kube/client.ts';
 import { isConflict, isNotFound } from '../kube/errors.ts';
 import { describeObject } from '../manifest/manifest.ts';
 import { isOurs, type LiveObject, liveObject } from '../plan/live.ts';
+import { keepReason } from '../plan/plan.ts';
 import { callOptions, pathOf, resourceOf, type TargetAccess } from './target.ts';
 
+/** Looks at an object that changes all the time, until its deletion is given up for this time. */
+const LOOKS = 5;
+
 /**
- * Deletes exactly the object that was looked at: uid and resourceVersion are preconditions (D1). Returns
- * false where it changed meanwhile and is to be looked at again; true when it is deleted or gone.
+ * Deletes exactly the object that was looked at: uid and resourceVersion are preconditions (D1). One that
+ * changed meanwhile (most often its status) is judged again as it is now. Returns false where it may not go
+ * any more or never stood still; true when it is deleted or gone.
  */
-export async function pruneObject(access: TargetAccess, live: LiveObject): Promise<boolean> {
-  const resource = await resourceOf(access, live);
+export async function pruneObject(access: TargetAccess, planned: LiveObject): Promise<boolean> {
+  const resource = await resourceOf(access, planned);
+  const path = pathOf(resource, planned);
+  let live = planned;
   try {
-    await access.client.delete(
-      pathOf(resource, live),
-      { uid: live.uid, resourceVersion: live.resourceVersion, propagationPolicy: 'Background' },
-      callOptions(access),
-    );
-    return true;
+    for (let look = 1; ; look += 1) {
+      try {
+        const { uid, resourceVersion } = live;
+        await access.client.delete(
+          path,
+          { uid, resourceVersion, propagationPolicy: 'Background' },
+          callOptions(access),
+        );
+        return true;
+      } catch (error) {
+        if (!isConflict(error)) throw error;
+        if (look === LOOKS) return false;
+      }
+      live = access.observe(await access.client.getMetadata(path, callOptions(access)), resource);
+      if (live.uid !== planned.uid || keepReason(live, { ...access, prune: true }) !== undefined)
+        return false;
+    }
   } catch (error) {
     if (isNotFound(error)) return true;
-    if (!isConflict(error)) throw error;
-  }
-  // Most conflicts are a status that moved on: judge what is there now, once.
-  try {
-    const current = await access.client.getMetadata(pathOf(resource, live), callOptions(access));
-    const now = access.observe(current, resource);
-    if (now.uid !== live.uid || !isOurs(now, access.targetId, access.targetName) || now.prune === 'disabled')
-      return false;
-    await access.client.delete(
-      pathOf(resource, live),
-      { uid: now.uid, resourceVersion: now.resourceVersion, propagationPolicy: 'Background' },
-      callOptions(access),
-    );
-    return true;
-  } catch (error) {
-    if (isNotFound(error)) return true;
-    if (isConflict(error)) return false;
     throw error;
   }
 }
@@ -63,7 +64,7 @@ export async function deleteAndAwait(
     throw error;
   }
   throw new TowpathError(
-    'Time',
+    'Resource',
     'BeingDeleted',
     `${describeObject(live)} is still there a minute after its deletion: look at its finalizers; it is tried again.`,
   );

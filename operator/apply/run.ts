@@ -1,10 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiError } from '../kube/errors.ts';
-import { groupKind, type Manifest, objectKey } from '../manifest/manifest.ts';
+import { type GroupKind, groupKind, type Manifest, type ObjectId, objectKey } from '../manifest/manifest.ts';
 import type { AppliedObject, PlannedApply } from '../plan/plan.ts';
 import { classify, isNamespaceMissing, type Refusal } from './classify.ts';
-import { validateAgainstCRDs } from './crd-schema.ts';
-import { applyObject, dryRunObject } from './object.ts';
-import type { TargetAccess } from './target.ts';
+import { type Definition, definitionOf, schemaRefusals } from './crd-schema.ts';
+import { applyObject, dryRunAsNew, dryRunObject } from './object.ts';
+import { resourceOf, type TargetAccess } from './target.ts';
 
 /** Requests of one target under way at once. */
 const PARALLEL = 16;
@@ -18,7 +19,9 @@ export async function inParallel<Item>(
   const lanes = Array.from({ length: Math.min(PARALLEL, items.length) }, async () => {
     for (const item of queue) await work(item);
   });
-  await Promise.all(lanes);
+  const ends = await Promise.allSettled(lanes);
+  const failed = ends.find((end) => end.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
 }
 
 /** Applies objects that do not need each other; what was applied is told one by one, also if another fails. */
@@ -40,9 +43,9 @@ export async function applyAll(
 }
 
 /**
- * Asks the API server, without writing, whether it takes the objects. Those whose namespace, kind or role
- * comes with the same candidate cannot be asked about yet: their schema is checked as far as that goes, and
- * they are returned as `deferred`, to be asked just before their wave.
+ * Asks the API server, without writing, whether it takes the objects. Those whose namespace, kind, role or
+ * account comes with the same candidate cannot be asked about yet: their schema is checked as far as that
+ * goes, and they are returned as `deferred`, to be asked just before their wave.
  */
 export async function dryRunAll(
   access: TargetAccess,
@@ -51,66 +54,128 @@ export async function dryRunAll(
 ): Promise<{ refusals: Refusal[]; deferred: PlannedApply[] }> {
   const refusals: Refusal[] = [];
   const deferred: PlannedApply[] = [];
-  const prerequisites = new Set(candidate.map(objectKey));
+  const definitions = definitionsIn(candidate);
+  const sent = new Set(planned.map((one) => objectKey(one.manifest)));
+  const created = new Set(
+    planned.filter((one) => one.live === undefined).map((one) => objectKey(one.manifest)),
+  );
   await inParallel(planned, async (one) => {
+    const { manifest } = one;
     try {
-      if (
-        definedByCandidate(one.manifest, candidate) !== undefined &&
-        !(await isServed(access, one.manifest))
-      ) {
+      const definition = definitions.get(groupKind(manifest));
+      // A definition that changes along knows fields that the served one does not.
+      if (definition !== undefined && sent.has(definition.key)) {
         deferred.push(one);
-        refusals.push(...validateAgainstCRDs(one.manifest, candidate));
+        refusals.push(...schemaRefusals(manifest, definition));
         return;
       }
       await dryRunObject(access, one);
     } catch (error) {
       access.signal.throwIfAborted();
-      if (waitsForPrerequisite(error, one.manifest, prerequisites)) deferred.push(one);
-      else refusals.push(classify(error, 'dry-run of', one.manifest));
+      if (waitsForPrerequisite(error, manifest, created)) deferred.push(one);
+      else refusals.push(classify(error, 'dry-run of', manifest));
     }
   });
   return { refusals, deferred };
 }
 
-async function isServed(access: TargetAccess, manifest: Manifest): Promise<boolean> {
-  const version = manifest.apiVersion.slice(manifest.apiVersion.indexOf('/') + 1);
-  return access.discovery.resourceFor(manifest.group, manifest.kind, version) !== undefined;
+/** How long a changed definition may take until the API server goes by it. */
+const DEFINITION_MS = 5_000;
+
+/**
+ * Asks about objects that `dryRunAll` had deferred, now that their prerequisites are applied. One of a kind
+ * that came along is asked again for a while: the API server takes a moment to go by a new definition.
+ */
+export async function dryRunDeferred(
+  access: TargetAccess,
+  deferred: readonly PlannedApply[],
+  candidate: readonly Manifest[],
+): Promise<Refusal[]> {
+  const definitions = definitionsIn(candidate);
+  const deadline = performance.now() + DEFINITION_MS;
+  const refusals: Refusal[] = [];
+  await inParallel(deferred, async (one) => {
+    for (let pause = 50; ; pause *= 2) {
+      try {
+        await dryRunObject(access, one);
+        return;
+      } catch (error) {
+        access.signal.throwIfAborted();
+        const refusal = classify(error, 'dry-run of', one.manifest);
+        const mayPass =
+          definitions.has(groupKind(one.manifest)) &&
+          (refusal.verdict === 'Principle' || refusal.error.reason === 'KindMissing') &&
+          performance.now() < deadline;
+        if (!mayPass) {
+          refusals.push(refusal);
+          return;
+        }
+      }
+      await sleep(pause, undefined, { signal: access.signal });
+    }
+  });
+  return refusals;
 }
 
-/** The CustomResourceDefinition of the same candidate that defines the manifest's kind. */
-export function definedByCandidate(manifest: Manifest, candidate: readonly Manifest[]): Manifest | undefined {
-  return candidate.find(
-    (other) =>
-      other.kind === 'CustomResourceDefinition' &&
-      other.name.endsWith(`.${manifest.group}`) &&
-      (JSON.parse(other.text) as { spec?: { names?: { kind?: string } } }).spec?.names?.kind ===
-        manifest.kind,
-  );
+/**
+ * Asks about a candidate's hooks as creations under another name: those of an earlier deployment may still be
+ * there. What a hook needs may come with the candidate, so that only refusals in principle tell anything.
+ */
+export async function dryRunHooks(access: TargetAccess, hooks: readonly Manifest[]): Promise<Refusal[]> {
+  const refusals: Refusal[] = [];
+  await inParallel(hooks, async (manifest) => {
+    try {
+      await dryRunAsNew(access, await resourceOf(access, manifest), manifest);
+    } catch (error) {
+      access.signal.throwIfAborted();
+      const refusal = classify(error, 'dry-run of', manifest);
+      if (refusal.verdict === 'Principle') refusals.push(refusal);
+    }
+  });
+  return refusals;
 }
 
-function waitsForPrerequisite(
-  error: unknown,
-  manifest: Manifest,
-  prerequisites: ReadonlySet<string>,
-): boolean {
-  if (isNamespaceMissing(error)) {
-    return prerequisites.has(
-      objectKey({ group: '', kind: 'Namespace', namespace: '', name: manifest.namespace }),
-    );
+/** The custom kinds that a candidate defines itself. */
+function definitionsIn(candidate: readonly Manifest[]): Map<GroupKind, Definition> {
+  const definitions = new Map<GroupKind, Definition>();
+  for (const manifest of candidate) {
+    const definition = definitionOf(manifest);
+    if (definition !== undefined) definitions.set(groupKind(definition), definition);
   }
-  // A binding to a role that is not there yet: the API server cannot tell whether it would escalate.
-  const isBinding = ['RoleBinding', 'ClusterRoleBinding'].includes(manifest.kind);
-  if (!isBinding || groupKind(manifest) !== `rbac.authorization.k8s.io/${manifest.kind}`) return false;
-  const reference = (JSON.parse(manifest.text) as { roleRef?: { kind?: string; name?: string } }).roleRef;
-  const role = {
-    group: 'rbac.authorization.k8s.io',
-    kind: reference?.kind ?? '',
-    namespace: reference?.kind === 'Role' ? manifest.namespace : '',
-    name: reference?.name ?? '',
-  };
-  return (
-    error instanceof ApiError &&
-    (error.code === 403 || error.code === 404) &&
-    prerequisites.has(objectKey(role))
-  );
+  return definitions;
+}
+
+const RBAC = 'rbac.authorization.k8s.io';
+
+/** Whether the refusal is about something that the candidate itself creates before the object's turn. */
+function waitsForPrerequisite(error: unknown, manifest: Manifest, created: ReadonlySet<string>): boolean {
+  if (!(error instanceof ApiError) || (error.code !== 403 && error.code !== 404)) return false;
+  if (isNamespaceMissing(error)) {
+    return created.has(objectKey({ group: '', kind: 'Namespace', namespace: '', name: manifest.namespace }));
+  }
+  return needsOf(manifest).some((need) => created.has(objectKey(need)));
+}
+
+interface Needs {
+  /** Of a binding. */
+  roleRef?: { kind?: string; name?: string };
+  /** Of a Pod. */
+  spec?: { serviceAccountName?: string; priorityClassName?: string; runtimeClassName?: string };
+}
+
+/** What admission looks up by name: a binding's role, a bare Pod's account and classes. */
+function needsOf(manifest: Manifest): ObjectId[] {
+  const { namespace } = manifest;
+  const { roleRef, spec } = JSON.parse(manifest.text) as Needs;
+  if (groupKind(manifest) === `${RBAC}/RoleBinding` || groupKind(manifest) === `${RBAC}/ClusterRoleBinding`) {
+    const { kind = '', name = '' } = roleRef ?? {};
+    return [{ group: RBAC, kind, namespace: kind === 'Role' ? namespace : '', name }];
+  }
+  if (groupKind(manifest) !== '/Pod') return [];
+  const { serviceAccountName = 'default', priorityClassName = '', runtimeClassName = '' } = spec ?? {};
+  return [
+    { group: '', kind: 'ServiceAccount', namespace, name: serviceAccountName },
+    { group: 'scheduling.k8s.io', kind: 'PriorityClass', namespace: '', name: priorityClassName },
+    { group: 'node.k8s.io', kind: 'RuntimeClass', namespace: '', name: runtimeClassName },
+  ];
 }

@@ -1,7 +1,7 @@
 import { TowpathError } from '../api/errors.ts';
 import type { KubeClient, KubeObject, ObjectPath, Resource, ServiceAccount } from '../kube/client.ts';
 import type { Discovery } from '../kube/discovery.ts';
-import { describeObject, type ObjectId } from '../manifest/manifest.ts';
+import { describeObject, idOf, type ObjectId } from '../manifest/manifest.ts';
 import type { LiveObject } from '../plan/live.ts';
 
 /** Where and as whom a target writes. */
@@ -36,7 +36,11 @@ export async function resourceOf(
     'Resource',
     'KindMissing',
     `The cluster does not serve kind ${object.kind} of ${object.apiVersion}, which ${describeObject(object)} needs: install its CustomResourceDefinition or correct the apiVersion; it is tried again.`,
-    { details: [{ object, message: `The cluster does not serve ${object.apiVersion} ${object.kind}.` }] },
+    {
+      details: [
+        { object: idOf(object), message: `The cluster does not serve ${object.apiVersion} ${object.kind}.` },
+      ],
+    },
   );
 }
 

@@ -1,5 +1,6 @@
 import type { HealthState } from '../api/v1alpha1/application.ts';
 import { LABEL_TARGET } from '../api/v1alpha1/names.ts';
+import { classify } from '../apply/classify.ts';
 import { hasHealth, healthOf, reduceForHealth } from '../health/health.ts';
 import type { KubeClient, KubeObject, Resource, ServiceAccount } from '../kube/client.ts';
 import type { Discovery } from '../kube/discovery.ts';
@@ -64,7 +65,7 @@ export class Inventory {
 
   /**
    * Makes sure that the kinds are watched and that the first list is in; kinds the cluster does not serve
-   * are passed over. Rejects with the API server's "forbidden" where neither the operator nor the
+   * are passed over. Rejects with a TowpathError (the API server's "forbidden") where neither the operator nor the
    * ServiceAccount may list a kind.
    */
   async ensure(
@@ -114,7 +115,8 @@ export class Inventory {
       if (!shared.isForbidden && (await this.#synced(shared, signal))) return;
     }
     const own = this.#watcher(resource, resource.namespaced ? kind.namespace : undefined, as);
-    if (!(await this.#synced(own, signal))) throw own.watch.lastError;
+    if (!(await this.#synced(own, signal)))
+      throw classify(own.watch.lastError, 'list', { ...kind, name: '*' }).error;
   }
 
   /** True when the first list is in; false when it is forbidden. */
@@ -144,9 +146,9 @@ export class Inventory {
         if (state.state === 'Failing' && isForbidden(state.error) && !watch.synced) {
           watcher.isForbidden = true;
           forbidden.resolve(false);
+          void watch.stop();
           // The ServiceAccount may be granted the right at any moment; the operator's role does not change.
-          if (as === undefined) void watch.stop();
-          else this.#watchers.delete(key);
+          if (as !== undefined) this.#watchers.delete(key);
         }
       },
       labelSelector: LABEL_TARGET,

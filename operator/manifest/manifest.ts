@@ -55,3 +55,8 @@ export function describeObject(object: ObjectId): string {
     ? `${object.kind} ${object.name}`
     : `${object.kind} ${object.namespace}/${object.name}`;
 }
+
+/** The identity alone, for what leaves the process: a Manifest's text must not (S5). */
+export function idOf(object: ObjectId): ObjectId {
+  return { group: object.group, kind: object.kind, namespace: object.namespace, name: object.name };
+}

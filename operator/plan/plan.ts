@@ -1,5 +1,8 @@
 import { createHash } from 'node:crypto';
-import { groupKind, type Manifest, type ObjectId, objectKey } from '../manifest/manifest.ts';
+import { groupKind, idOf, type Manifest, type ObjectId, objectKey } from '../manifest/manifest.ts';
+
+export { idOf } from '../manifest/manifest.ts';
+
 import { type FieldEntry, isOurs, type LiveObject } from './live.ts';
 
 /** What the target record says of an object that this target applied. */
@@ -120,10 +123,6 @@ export function pruneDigest(objects: readonly LiveObject[]): string {
   const hash = createHash('sha256');
   for (const object of [...objects].sort(byKey)) hash.update(`${objectKey(object)} ${object.uid}\n`);
   return hash.digest('hex').slice(0, 12);
-}
-
-export function idOf(object: ObjectId): ObjectId {
-  return { group: object.group, kind: object.kind, namespace: object.namespace, name: object.name };
 }
 
 function byKey(a: ObjectId, b: ObjectId): number {

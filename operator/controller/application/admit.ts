@@ -1,4 +1,4 @@
-import { dryRunAll } from '../../apply/run.ts';
+import { dryRunAll, dryRunHooks } from '../../apply/run.ts';
 import { objectKey } from '../../manifest/manifest.ts';
 import { type Candidate, type Deployment, keepCandidate, type Manifests, type TargetRecord, type Trigger } from '../record.ts';
 import { combined, type DeployContext, kindsOf, planFor } from './deploy.ts';
@@ -18,6 +18,7 @@ export async function judge(
   await inventory.ensure(kindsOf([...manifests.objects, ...record.applied.values()]), access.as, signal);
   const { apply } = planFor(context, manifests.objects);
   const { refusals, deferred } = await dryRunAll(access, apply, manifests.objects);
+  refusals.push(...(await dryRunHooks(access, manifests.hooks)));
   const inPrinciple = refusals.filter((refusal) => refusal.verdict === 'Principle');
   if (inPrinciple.length > 0) {
     const all = combined(inPrinciple, 'nothing was applied');

@@ -3,7 +3,7 @@ import { TowpathError } from '../../api/errors.ts';
 import { classify, type Refusal } from '../../apply/classify.ts';
 import { cleanUpHook, hookName, hooksFor, runHook } from '../../apply/hooks.ts';
 import { pruneObject } from '../../apply/prune.ts';
-import { applyAll, dryRunAll, inParallel } from '../../apply/run.ts';
+import { applyAll, dryRunDeferred, inParallel } from '../../apply/run.ts';
 import type { TargetAccess } from '../../apply/target.ts';
 import {
   describeObject,
@@ -202,7 +202,7 @@ async function askDeferred(
     context.record.deployment?.deferred?.includes(objectKey(one.manifest)),
   );
   if (deferred.length === 0) return;
-  const { refusals } = await dryRunAll(context.access, deferred, manifests.objects);
+  const refusals = await dryRunDeferred(context.access, deferred, manifests.objects);
   const decided = refusals.filter((refusal) => refusal.verdict !== 'Undecided');
   if (decided.length > 0) throw combined(decided, 'nothing of this wave was applied');
 }
@@ -263,7 +263,9 @@ async function runHooks(
   for (const hook of hooksFor(manifests.hooks, event)) {
     const name = hookName(event, hook);
     if (!deployment.hooks.includes(name)) {
-      await runHook(context.access, hook, new Date(deployment.startedAt));
+      const since = new Date(deployment.startedAt);
+      const deadline = new Date(since.getTime() + context.settings.timeoutMs);
+      await runHook(context.access, hook, { event, deployment: deployment.id, since, deadline });
       deployment.hooks.push(name);
       // Recorded before the object goes: a restart in between must not run it twice.
       await context.store.save(context.record, { signal: context.signal });

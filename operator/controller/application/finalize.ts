@@ -1,5 +1,6 @@
 import { TowpathError } from '../../api/errors.ts';
 import type { Application } from '../../api/v1alpha1/application.ts';
+import { parseDuration } from '../../api/v1alpha1/duration.ts';
 import { ANNOTATION_ABANDON, DEFAULT_ENVIRONMENT, GROUP } from '../../api/v1alpha1/names.ts';
 import { classify } from '../../apply/classify.ts';
 import { cleanUpHook, hookName, hooksFor, runHook } from '../../apply/hooks.ts';
@@ -43,10 +44,11 @@ export async function finalize(
     throw classify(error, 'look at', { group: '', kind: 'Application', ...targetNameOf(application) }).error;
   });
   if (application.spec.deletionPolicy === 'Prune') {
-    await runDeleteHooks(parts, access, record, 'pre-delete');
+    const timeoutMs = parseDuration(application.spec.sync.timeout);
+    await runDeleteHooks(parts, access, record, 'pre-delete', timeoutMs);
     const left = await pruneAll(parts, access);
     if (left !== undefined) return { state: 'Waiting', message: left };
-    await runDeleteHooks(parts, access, record, 'post-delete');
+    await runDeleteHooks(parts, access, record, 'post-delete', timeoutMs);
   }
   const remaining = [...parts.inventory.of(access.targetId).values()];
   await inParallel(remaining, (live) => releaseObject(access, live));
@@ -84,6 +86,7 @@ async function runDeleteHooks(
   access: TargetAccess,
   record: TargetRecord,
   event: HookEvent,
+  timeoutMs: number,
 ): Promise<void> {
   const { deployment } = record;
   if (deployment === undefined) return;
@@ -91,7 +94,12 @@ async function runDeleteHooks(
   for (const hook of hooksFor(manifests?.hooks ?? [], event)) {
     const name = hookName(event, hook);
     if (!deployment.hooks.includes(name)) {
-      await runHook(access, hook, new Date(deployment.startedAt));
+      await runHook(access, hook, {
+        event,
+        deployment: deployment.id,
+        since: new Date(deployment.startedAt),
+        deadline: new Date(access.client.now().getTime() + timeoutMs),
+      });
       deployment.hooks.push(name);
       await parts.store.save(record, { signal: access.signal });
     }
