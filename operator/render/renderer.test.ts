@@ -105,7 +105,7 @@ describe('manifests', () => {
     const rendered = await render(
       {
         'web/a.yaml':
-          'apiVersion: v1\nkind: Namespace\nmetadata: {name: n, namespace: wrong}\n---\napiVersion: x.dev/v1\nkind: Thing\nmetadata: {name: t}\n---\napiVersion: x.dev/v1\nkind: Thing\nmetadata: {name: u, namespace: own}\n',
+          'apiVersion: v1\nkind: Namespace\nmetadata: {name: team, namespace: wrong}\n---\napiVersion: x.dev/v1\nkind: Thing\nmetadata: {name: t}\n---\napiVersion: x.dev/v1\nkind: Thing\nmetadata: {name: u, namespace: own}\n',
       },
       {},
     );
@@ -147,13 +147,13 @@ describe('manifests', () => {
   test('numbers, octals and strings are read as kubectl reads them', async () => {
     const rendered = await render({
       'web/a.yaml':
-        'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\nx: {big: 9007199254740993, octal: 0644, quoted: "0644", float: 1.0, exp: 1e3, yes: yes, null: null, max: 18446744073709551615}\n',
+        'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\nx: {big: 9007199254740993, octal: 0644, quoted: "0644", float: 1.0, exp: 1e3, yes: yes, none: null, max: 18446744073709551615}\n',
       'web/b.json':
         '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"b"},"x":{"big":9007199254740993,"float":1.0}}',
     });
     assert.match(
       rendered.objects[0]?.text ?? '',
-      /"x":\{"big":9007199254740993,"exp":1000,"float":1,"max":18446744073709551615,"null":null,"octal":420,"quoted":"0644","true":true\}/,
+      /"x":\{"big":9007199254740993,"exp":1000,"float":1,"max":18446744073709551615,"none":null,"octal":420,"quoted":"0644","true":true\}/,
     );
     assert.match(rendered.objects[1]?.text ?? '', /"x":\{"big":9007199254740993,"float":1\}/);
   });
@@ -207,7 +207,7 @@ describe('manifests', () => {
     );
     assert.match(error.details[3]?.message ?? '', /generateName/);
     assert.match(error.details[4]?.message ?? '', /put its value in quotes/);
-    assert.equal(error.details[5]?.line, 2);
+    assert.deepEqual([error.details[0]?.line, error.details[5]?.line], [8, 2]);
   });
 
   test('too many objects and too much text are refused', async () => {
@@ -424,7 +424,6 @@ describe('values', () => {
       'a\\..\\..\\v.yaml',
       'v.yaml\0',
       '../../../etc/passwd',
-      '..',
     ]) {
       const error = await failure(values({ 'web/v.yaml': '' }, { valuesFiles: [path] }), 'PathNotFound');
       assert.match(error.message, /not a path inside the repository/);
@@ -582,7 +581,7 @@ describe('Helm charts', () => {
     const error = await failure(render(files), 'DependencyMissing');
     assert.match(
       error.message,
-      /redis 7\.x from https:\/\/charts\.example\.com.*helm dependency update.*redis\.enabled/,
+      /redis 7\.x from https:\/\/charts\.example\.com.*helm dependency update.*redis\.enabled: false/,
     );
     assert.deepEqual((await render(files, { helm: { values: '{"redis":{"enabled":false}}' } })).objects, []);
   });

@@ -110,6 +110,7 @@ export class Renderer {
         }
         reject(signal?.reason);
       };
+      if (signal?.aborted) return aborted();
       signal?.addEventListener('abort', aborted, { once: true });
       flight.promise.then(
         (rendered) => {

@@ -52,7 +52,7 @@ export async function readValuesFiles(
       throw new TowpathError(
         'Person',
         'ValuesFileNotFound',
-        `The values file ${given} is not in the repository: there is no file ${file}.${await whatIsThere(tree, directoryOf(file))}`,
+        `The values file ${given} is not in the repository: there is no file ${file || given}.${await whatIsThere(tree, directoryOf(file))}`,
         { details: [{ file, message: 'There is no such file.' }] },
       );
     }

@@ -68,15 +68,14 @@ export class DirectoryTree implements RenderTree {
     return digestOf(files);
   }
 
+  /** The path on this machine; what leaves the directory, by `..` or by a symlink, is refused. */
   async #locate(path: string): Promise<string> {
-    const full = join(this.#root, path);
     const root = await realpath(this.#root);
+    const full = join(root, path);
     const real = await realpath(full).catch(() => full);
-    if (real !== root && !real.startsWith(root + sep) && !full.startsWith(this.#root)) {
-      throw new Error(`${path} leaves the tree`);
+    for (const each of [full, real]) {
+      if (each !== root && !each.startsWith(root + sep)) throw new Error(`${path} leaves the tree`);
     }
-    if (real !== full && real !== root && !real.startsWith(root + sep))
-      throw new Error(`${path} leaves the tree`);
     return full;
   }
 }

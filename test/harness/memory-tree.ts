@@ -6,6 +6,7 @@ import type { RenderEntry, RenderTree } from '../../operator/render/tree.ts';
 export class MemoryTree implements RenderTree {
   readonly revision: string;
   readonly #files: Map<string, Uint8Array>;
+  readonly #digests = new Map<string, string>();
   /** Paths given to `read` and `readAll`, in order. */
   readonly reads: string[] = [];
 
@@ -67,13 +68,17 @@ export class MemoryTree implements RenderTree {
   }
 
   #digest(path: string): string {
-    return hash(
+    const known = this.#digests.get(path);
+    if (known !== undefined) return known;
+    const digest = hash(
       Buffer.from(
         this.#below(path)
           .map(([below, data]) => `${hash(data)} ${below}`)
           .join('\n'),
       ),
     );
+    this.#digests.set(path, digest);
+    return digest;
   }
 }
 

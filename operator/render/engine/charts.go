@@ -15,6 +15,7 @@ import (
 	"helm.sh/helm/v4/pkg/chart/loader/archive"
 	chart "helm.sh/helm/v4/pkg/chart/v2"
 	"helm.sh/helm/v4/pkg/chart/v2/loader"
+	chartutil "helm.sh/helm/v4/pkg/chart/v2/util"
 	"helm.sh/helm/v4/pkg/ignore"
 
 	"github.com/towpath-dev/towpath/operator/render/engine/helmengine"
@@ -193,7 +194,9 @@ func assemble(dir string, at map[string]*tree, where places, chain []string) (*c
 		if err != nil {
 			return nil, err
 		}
-		c.AddDependency(child)
+		if chartutil.IsCompatibleRange(dependency.Version, child.Metadata.Version) {
+			c.AddDependency(child)
+		}
 	}
 	return c, nil
 }

@@ -36,7 +36,9 @@ type object struct {
 
 // document is one YAML or JSON document; its objects are several where it is a List.
 type document struct {
-	number  int
+	number int
+	// Where it begins in its file, counted from 1; 0 where that is not known, as in what a template rendered.
+	line    int
 	objects []*object
 	err     error
 }
@@ -85,6 +87,7 @@ func (d *documents) split(text string) []*document {
 		var all []*document
 		// A buffer for all of it: the reader drops a last line that ends where its buffer does.
 		reader := utilyaml.NewYAMLReader(bufio.NewReaderSize(strings.NewReader(text), len(text)+16))
+		at := 0
 		for number := 1; ; number++ {
 			entry, err := reader.Read()
 			if errors.Is(err, io.EOF) {
@@ -93,7 +96,12 @@ func (d *documents) split(text string) []*document {
 			if err != nil {
 				return append(all, &document{number: number, err: err})
 			}
-			all = append(all, parseDocument(number, func() ([]byte, error) { return yaml.YAMLToJSON(entry) }))
+			doc := parseDocument(number, func() ([]byte, error) { return yaml.YAMLToJSON(entry) })
+			if found := strings.Index(text[at:], string(entry)); found >= 0 {
+				at += found
+				doc.line = 1 + strings.Count(text[:at], "\n")
+			}
+			all = append(all, doc)
 		}
 	})
 }
@@ -109,8 +117,13 @@ func splitJSON(text string) []*document {
 			return all
 		}
 		if err != nil {
-			line := 1 + strings.Count(text[:min(int(decoder.InputOffset()), len(text))], "\n")
-			return append(all, &document{number: number, err: fmt.Errorf("line %d: %w", line, err)})
+			at := int(decoder.InputOffset())
+			var syntax *json.SyntaxError
+			if errors.As(err, &syntax) {
+				at = int(syntax.Offset)
+			}
+			line := 1 + strings.Count(text[:min(at, len(text))], "\n")
+			return append(all, &document{number: number, line: line, err: err})
 		}
 		all = append(all, parseDocument(number, func() ([]byte, error) { return json.Marshal(plainNumbers(value)) }))
 	}

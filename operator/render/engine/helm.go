@@ -78,11 +78,10 @@ func checkChart(c *chart.Chart, req *request) error {
 
 // scopeOf decides which subcharts take part and returns the templates with their values.
 func scopeOf(c *chart.Chart, values map[string]any, req *request, where places) (map[string]helmengine.Renderable, error) {
-	declared := slices.Clone(c.Metadata.Dependencies)
 	if err := chartutil.ProcessDependencies(c, values); err != nil {
 		return nil, fail("ValuesInvalid", "The values do not fit the dependencies of chart %s: %s.", c.Name(), err)
 	}
-	if err := missingDependency(c, declared, req.Path); err != nil {
+	if err := missingDependencies(c, req.Path); err != nil {
 		return nil, err
 	}
 	version, err := common.ParseKubeVersion(req.KubeVersion)
@@ -107,25 +106,41 @@ func scopeOf(c *chart.Chart, values map[string]any, req *request, where places) 
 	return helmengine.Scope(c, top)
 }
 
-// missingDependency names the first dependency that is enabled and not there. Helm looks at the chart itself
-// only; a subchart was packaged with what it needs.
-func missingDependency(c *chart.Chart, declared []*chart.Dependency, dir string) error {
+// missingDependencies names what is enabled and not there. Helm looks at the chart itself only; a subchart was
+// packaged with what it needs.
+func missingDependencies(c *chart.Chart, dir string) error {
+	var details []detail
+	var first *chart.Dependency
 	for _, dependency := range c.Metadata.Dependencies {
-		present := slices.ContainsFunc(c.Dependencies(), func(child *chart.Chart) bool { return child.Name() == dependency.Name })
-		if present || dependency == nil {
+		present := dependency == nil || slices.ContainsFunc(c.Dependencies(), func(child *chart.Chart) bool { return child.Name() == dependency.Name })
+		if present {
 			continue
 		}
-		what := fmt.Sprintf("%s %s", dependency.Name, dependency.Version)
+		if first == nil {
+			first = dependency
+		}
+		what := strings.TrimSpace(dependency.Name + " " + dependency.Version)
 		if dependency.Repository != "" {
 			what += " from " + dependency.Repository
 		}
-		advice := "Run `helm dependency update` and commit the charts/ directory, or point its repository to a file:// path in this Git repository"
-		if dependency.Condition != "" {
-			advice += fmt.Sprintf(", or switch it off with its condition %s", dependency.Condition)
-		}
-		return fail("DependencyMissing", "Chart %s depends on %s, which is neither in %s/charts nor a file:// chart of that version in this repository. %s.", c.Name(), what, dir, advice).at(dir+"/Chart.yaml", 0)
+		details = append(details, detail{File: dir + "/Chart.yaml", Message: what})
 	}
-	return nil
+	if first == nil {
+		return nil
+	}
+	missing := details[0].Message
+	for _, d := range details[1:] {
+		missing += ", " + d.Message
+	}
+	advice := "Run `helm dependency update` and commit the charts/ directory, or use a file:// repository inside this Git repository"
+	if first.Condition != "" {
+		advice += fmt.Sprintf(", or switch it off (%s: false)", first.Condition)
+	}
+	return &failure{
+		Reason:  "DependencyMissing",
+		Message: fmt.Sprintf("Chart %s depends on %s: neither in %s/charts nor a file:// chart of that version in this repository. %s.", c.Name(), missing, dir, advice),
+		Details: details,
+	}
 }
 
 // renderTemplates executes the chart's templates, parsed once for each set of subcharts that takes part.
@@ -259,7 +274,11 @@ func (e *engine) definitions(c *chart.Chart, where places, invalid *[]detail) []
 
 func invalidDocument(file string, doc *document) detail {
 	message := yamlReason(doc.err)
-	return detail{File: file, Line: 0, Message: fmt.Sprintf("%s, document %d: %s", file, doc.number, sentence(message))}
+	line := doc.line
+	if within := lineOf(doc.err); line > 0 && within > 0 {
+		line += within - 1
+	}
+	return detail{File: file, Line: line, Message: fmt.Sprintf("%s, document %d: %s", file, doc.number, sentence(message))}
 }
 
 func manifestFailure(invalid []detail) error {

@@ -170,11 +170,25 @@ func (r *redaction) apply(text string) string {
 	return text
 }
 
+// applyTo returns the failure as it may be told: without secrets, and bounded. What went wrong in the innermost
+// template stands at the end of Helm's messages, so the middle is left out.
 func (r *redaction) applyTo(f *failure) *failure {
-	hidden := &failure{Reason: f.Reason, Message: r.apply(f.Message)}
-	for _, d := range f.Details {
-		d.Message = r.apply(d.Message)
-		hidden.Details = append(hidden.Details, d)
+	const maxDetails = 200
+	told := &failure{Reason: f.Reason, Message: shorten(r.apply(f.Message))}
+	for i, d := range f.Details {
+		if i == maxDetails {
+			break
+		}
+		d.Message = shorten(r.apply(d.Message))
+		told.Details = append(told.Details, d)
 	}
-	return hidden
+	return told
+}
+
+func shorten(text string) string {
+	const first, last = 1000, 1000
+	if len(text) <= first+last {
+		return text
+	}
+	return strings.ToValidUTF8(text[:first], "") + " … " + strings.ToValidUTF8(text[len(text)-last:], "")
 }
