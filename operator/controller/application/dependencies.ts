@@ -4,8 +4,8 @@ import type { Application } from '../../api/v1alpha1/application.ts';
 /** Reads an Application by namespace and name; undefined where there is none. */
 export type Lookup = (namespace: string, name: string) => Application | undefined;
 
-/** Throws what stands between an Application and its sync: a dependency that is not Ready, or a cycle. */
-export function checkDependencies(application: Application, lookup: Lookup): void {
+/** Throws DependencyCycle, which names the way round, where the Application waits for itself. */
+export function checkCycle(application: Application, lookup: Lookup): void {
   const { namespace, name } = application.metadata;
   const cycle = findCycle(application, lookup);
   if (cycle !== undefined) {
@@ -15,6 +15,11 @@ export function checkDependencies(application: Application, lookup: Lookup): voi
       `Application ${namespace}/${name} waits for itself: ${cycle.join(' → ')}. Take one of these out of spec.dependsOn.`,
     );
   }
+}
+
+/** Throws where a dependency is not Ready: it stands between the Application and its next deployment. */
+export function checkDependencies(application: Application, lookup: Lookup): void {
+  const { namespace } = application.metadata;
   for (const dependency of application.spec.dependsOn ?? []) {
     const other = lookup(namespace, dependency.name);
     if (other === undefined) {

@@ -26,7 +26,7 @@ import {
 } from '../record.ts';
 import type { RecordStore } from '../record-store.ts';
 import { begin, judge, park } from './admit.ts';
-import { checkDependencies, type Lookup } from './dependencies.ts';
+import { checkCycle, checkDependencies, type Lookup } from './dependencies.ts';
 import { type Advance, advance, type DeployContext, describeAll, isUndisturbed } from './deploy.ts';
 import { type Facts, Quarantine, type Standing } from './facts.ts';
 import { worstHealth } from './health.ts';
@@ -142,6 +142,7 @@ async function pursue(run: Run, values: string | undefined): Promise<Date | unde
   const { context, facts, session, application } = run;
   const request = application.metadata.annotations[ANNOTATION_SYNC_REQUESTED];
   try {
+    checkCycle(application, run.parts.lookup);
     run.wanted = await findWanted(run, values);
     session.blindTries = 0;
   } catch (error) {

@@ -219,8 +219,8 @@ function historyEntry(deployment: Deployment): HistoryEntry {
     digest: candidate.digest,
     ...(deployment.outcome === undefined ? {} : { outcome: deployment.outcome }),
     trigger: deployment.trigger,
-    startedAt: deployment.startedAt,
-    ...(deployment.finishedAt === undefined ? {} : { finishedAt: deployment.finishedAt }),
+    startedAt: seconds(new Date(deployment.startedAt)),
+    ...(deployment.finishedAt === undefined ? {} : { finishedAt: seconds(new Date(deployment.finishedAt)) }),
     ...(deployment.message === undefined ? {} : { message: deployment.message }),
   };
 }
