@@ -36,7 +36,7 @@ cluster-down: $(INSTALLED) ## Stops it; its objects stay
 
 .PHONY: run
 run: $(INSTALLED) ## Runs the operator from source against $KUBECONFIG, else against `make cluster` (ARGS=flags)
-	@KUBECONFIG='$(KUBECONFIG)' $(NODE) operator/main.ts $(ARGS)
+	@KUBECONFIG='$(KUBECONFIG)' $(NODE) hack/run.ts $(ARGS)
 
 .PHONY: generate
 generate: $(INSTALLED) ## Writes CRDs and the reference from the schemas

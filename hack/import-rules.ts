@@ -16,6 +16,7 @@ export interface Import {
 export const levels: readonly (readonly string[])[] = [
   ['main'],
   ['operator'],
+  ['flags'],
   ['controller'],
   ['source', 'render', 'promote', 'plan', 'apply', 'health'],
   ['manifest', 'kube'],
