@@ -32,7 +32,8 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 // The reader of a pipe is gone: nobody is told anything any more.
 process.stdout.on('error', () => process.exit(1));
 
-process.exitCode = await demo();
+// Not by running out of work: a look that lost its race may still be waiting for its next turn.
+process.exit(await demo());
 
 async function demo(): Promise<number> {
   const keep = isSet(process.env.KEEP);
