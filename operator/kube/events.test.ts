@@ -91,6 +91,16 @@ test('A14: a thousand equal events are one, counted', async (t) => {
   assert.ok(proxy.find(WRITES).length <= 3, `${proxy.find(WRITES).length} writes`);
 });
 
+test('A14: what is repeated within a minute writes nothing more', async (t) => {
+  const { recorder, regarding, written } = await arrange(t);
+  for (let index = 0; index < 30; index += 1) {
+    recorder.record({ regarding, ...SYNCED });
+    // Time enough for a write.
+    await eventually(async () => (await written()).length === 1);
+  }
+  assert.equal(proxy.find(WRITES).length, 1);
+});
+
 test('A14: a flapping object has a budget of its own, others are not touched by it', async (t) => {
   let now = 0;
   const { recorder, regarding, written } = await arrange(t, { monotonic: () => now });
