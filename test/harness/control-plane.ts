@@ -56,19 +56,34 @@ export interface ControlPlane extends Cluster {
   stop(): Promise<void>;
 }
 
-/** Starts etcd, kube-apiserver and what the options ask for on 127.0.0.1; all end with this process. */
+/**
+ * Starts etcd, kube-apiserver and what the options ask for on 127.0.0.1; all end with this process. Call it
+ * from the main thread: on Linux the components end with the thread that starts them.
+ */
 export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await start(options);
+    } catch (error) {
+      // A port that was free when chosen may be taken when it is used.
+      const taken = error instanceof Error && error.message.includes('address already in use');
+      if (!taken || options.dataDir || options.port || attempt === 3) throw error;
+    }
+  }
+}
+
+async function start(options: ControlPlaneOptions): Promise<ControlPlane> {
   const binary = await clusterBinary();
   const nodes = options.nodes ?? 0;
   const kwok = nodes > 0 ? await kwokBinary() : undefined;
   const directory = options.dataDir ?? temporaryDirectory('control-plane');
   const layout = await prepare(directory, options.port);
-  const start = (component: string, args: readonly string[]) =>
+  const launch = (component: string, args: readonly string[]) =>
     startComponent({ binary, directory, component, args, detached: options.detached ?? false });
   const startApi = () =>
-    start('kube-apiserver', [...apiServerArgs(layout), ...(options.apiServerArgs ?? [])]);
+    launch('kube-apiserver', [...apiServerArgs(layout), ...(options.apiServerArgs ?? [])]);
 
-  const etcd = start('etcd', etcdArgs(layout));
+  const etcd = launch('etcd', etcdArgs(layout));
   const processes: { -readonly [K in keyof ControlPlane['processes']]: ControlPlane['processes'][K] } = {
     etcd,
     apiServer: startApi(),
@@ -85,14 +100,14 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   try {
     await waitUntilReady(access, [etcd, processes.apiServer]);
     if (options.controllers ?? true) {
-      processes.controllerManager = start('kube-controller-manager', controllerManagerArgs(layout));
+      processes.controllerManager = launch('kube-controller-manager', controllerManagerArgs(layout));
     }
-    if (options.scheduler ?? nodes > 0) processes.scheduler = start('kube-scheduler', schedulerArgs(layout));
+    if (options.scheduler ?? nodes > 0) processes.scheduler = launch('kube-scheduler', schedulerArgs(layout));
     if (kwok !== undefined) {
       await createNodes(access, nodes);
       const stages = join(directory, 'stages.yaml');
       writeStages(await kwokStages(), stages);
-      processes.kwok = start('exec', [kwok, ...kwokArgs(layout, stages)]);
+      processes.kwok = launch('exec', [kwok, ...kwokArgs(layout, stages)]);
     }
     if (processes.controllerManager) await waitForController(access, processes.controllerManager);
   } catch (error) {
