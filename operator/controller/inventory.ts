@@ -1,16 +1,19 @@
 import type { HealthState } from '../api/v1alpha1/application.ts';
 import { LABEL_TARGET } from '../api/v1alpha1/names.ts';
 import { classify } from '../apply/classify.ts';
-import { hasHealth, healthOf, reduceForHealth } from '../health/health.ts';
+import { hasHealth, healthOf, reduceForHealth, withPods } from '../health/health.ts';
 import type { KubeClient, KubeObject, Resource, ServiceAccount } from '../kube/client.ts';
 import type { Discovery } from '../kube/discovery.ts';
 import { isForbidden } from '../kube/errors.ts';
 import { ListWatch } from '../kube/list-watch.ts';
 import { type GroupKind, groupKind, objectKey } from '../manifest/manifest.ts';
 import { type LiveObject, liveObject } from '../plan/live.ts';
+import { PodWatches, podSelectorOf, type Workload } from './pods.ts';
 
 export interface ObservedObject extends LiveObject {
   health: { state: HealthState; message?: string };
+  /** Present on a workload that is not healthy: whose Pods may tell why. */
+  pods?: { selector: string; own: ObservedObject['health'] };
 }
 
 /** A kind, and where and as whom it may be watched if the operator's own read role does not list it. */
@@ -47,9 +50,12 @@ export class Inventory {
   readonly #watchers = new Map<string, Watcher>();
   readonly #listeners = new Set<(targetId: string) => void>();
   readonly #byTarget = new Map<string, Map<string, ObservedObject>>();
+  readonly #pods: PodWatches;
 
   constructor(options: InventoryOptions) {
     this.#options = options;
+    const { client } = options;
+    this.#pods = new PodWatches({ client, onChange: (id, key) => this.#judgeAgain(id, key) });
   }
 
   /** The objects that carry the target's label, by object key. */
@@ -102,7 +108,16 @@ export class Inventory {
     }
   }
 
+  /** Watches the Pods of the target's workloads that are not healthy, as its ServiceAccount. */
+  lookAtPods(targetId: string, as: ServiceAccount | undefined): void {
+    const workloads: Workload[] = [];
+    for (const [key, { namespace, pods }] of this.of(targetId))
+      if (pods !== undefined) workloads.push({ key, namespace, selector: pods.selector });
+    this.#pods.watch(targetId, workloads, as);
+  }
+
   async stop(): Promise<void> {
+    await this.#pods.stop();
     await Promise.all([...this.#watchers.values()].map(({ watch }) => watch.stop()));
     this.#watchers.clear();
   }
@@ -180,8 +195,28 @@ export class Inventory {
     const key = objectKey(object);
     const known = objects.get(key);
     if (known !== undefined && isNewer(known, object)) return;
-    objects.set(key, object);
-    if (known === undefined || differs(known, object)) this.#changed(object.target);
+    const judged = this.#withPods(object);
+    objects.set(key, judged);
+    if (known === undefined || differs(known, judged)) this.#changed(object.target);
+  }
+
+  #withPods(object: ObservedObject): ObservedObject {
+    if (object.pods === undefined) return object;
+    const { own } = object.pods;
+    const pods = this.#pods.of(object.target, objectKey(object));
+    // A Deployment that ran out of its own deadline does not say why either.
+    const seen = withPods({ ...own, state: 'Progressing' }, pods);
+    return { ...object, health: seen.state === 'Degraded' ? seen : own };
+  }
+
+  /** A Pod of a workload changed. */
+  #judgeAgain(targetId: string, key: string): void {
+    const objects = this.#byTarget.get(targetId);
+    const known = objects?.get(key);
+    if (objects === undefined || known === undefined) return;
+    const judged = this.#withPods(known);
+    objects.set(key, judged);
+    if (differs(known, judged)) this.#changed(targetId);
   }
 
   #remove(object: ObservedObject): void {
@@ -192,6 +227,7 @@ export class Inventory {
     // A deletion seen late must not hide the object that was made under the same name since.
     if (known.uid !== object.uid && isNewer(known, object)) return;
     objects.delete(key);
+    this.#pods.release(object.target, key);
     if (objects.size === 0) this.#byTarget.delete(object.target);
     this.#changed(object.target);
   }
@@ -203,7 +239,10 @@ function reduce(resource: Resource, object: KubeObject): ObservedObject {
   const { state, message } = healthOf(
     reduceForHealth({ ...object, kind: resource.kind, apiVersion: live.apiVersion }),
   );
-  return { ...live, health: message === undefined ? { state } : { state, message } };
+  const health = message === undefined ? { state } : { state, message };
+  const isUnhealthy = state === 'Progressing' || (state === 'Degraded' && resource.kind !== 'Job');
+  const selector = isUnhealthy ? podSelectorOf(resource, object) : undefined;
+  return selector === undefined ? { ...live, health } : { ...live, health, pods: { selector, own: health } };
 }
 
 /** resourceVersions of one resource can be compared as numbers (KEP-5504). */
@@ -220,6 +259,7 @@ function differs(a: ObservedObject, b: ObservedObject): boolean {
     a.deleting !== b.deleting ||
     a.owner !== b.owner ||
     a.prune !== b.prune ||
+    a.pods?.selector !== b.pods?.selector ||
     a.entry?.hash !== b.entry?.hash ||
     a.entry?.time !== b.entry?.time ||
     a.health.state !== b.health.state ||

@@ -524,6 +524,7 @@ function finish(run: Run, requeueAt: Date | undefined): { facts: Facts; requeueA
   facts.objects = record.applied.size;
   facts.ended = [...record.ended, ...(record.deployment?.outcome === undefined ? [] : [record.deployment])];
   facts.health = healthNow(run);
+  context.inventory.lookAtPods(context.access.targetId, context.access.as);
   return { facts, requeueAt: requeueAt === NEVER ? undefined : requeueAt };
 }
 
