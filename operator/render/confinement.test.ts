@@ -36,7 +36,7 @@ async function text(renderer: Renderer, template: string): Promise<string> {
 describe('S7: the engine sees nothing but what it was handed', () => {
   let renderer: Renderer;
   before(async () => {
-    process.env['TOWPATH_TEST_MARK'] = 'visible';
+    process.env.TOWPATH_TEST_MARK = 'visible';
     renderer = new Renderer({ enginePath: await buildEngine(), processes: 1 });
   });
   after(() => renderer?.stop());
@@ -165,6 +165,28 @@ describe('S8: a render that takes too much ends alone', () => {
     },
   ];
 
+  test('A3: renders that take long hold back no other, even where they take all processes', {
+    timeout: 30_000,
+  }, async () => {
+    const single = new Renderer({
+      enginePath: await buildEngine(),
+      processes: 1,
+      limits: { timeoutMs: 20_000 },
+    });
+    const loop = {
+      'web/templates/a.yaml': '{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}',
+    };
+    let ended = false;
+    const bad = single.render(fresh(loop), request).finally(() => {
+      ended = true;
+    });
+    bad.catch(() => {});
+    assert.equal(await text(single, '{{ 1 | quote }}'), '1');
+    assert.equal(ended, false);
+    await single.stop();
+    await assert.rejects(bad, (error: TowpathError) => error.reason === 'Stopping');
+  });
+
   for (const { name, files, reasons } of cases) {
     test(`S8: ${name}`, { timeout: 30_000 }, async () => {
       let ended = false;
@@ -186,4 +208,16 @@ describe('S8: a render that takes too much ends alone', () => {
       assert.ok(error.message.length < 5000);
     });
   }
+});
+
+test('an engine that cannot be started is told, and tried again', async () => {
+  const renderer = new Renderer({ enginePath: '/nonexistent/engine' });
+  for (let attempt = 0; attempt < 2; attempt++) {
+    await assert.rejects(renderer.render(fresh({}), request), (error: TowpathError) => {
+      assert.deepEqual([error.remedy, error.reason], ['Time', 'EngineUnavailable']);
+      assert.match(error.message, /ENOENT/);
+      return true;
+    });
+  }
+  await renderer.stop();
 });

@@ -10,15 +10,19 @@ export interface EngineMessage {
 /** The engine's process ended while it worked on a request. */
 export class EngineExit extends Error {
   readonly stderr: string;
+  /** False where the program could not be started; `stderr` says why then. */
+  readonly started: boolean;
 
-  constructor(stderr: string) {
+  constructor(stderr: string, started: boolean) {
     super('the rendering engine ended');
     this.name = 'EngineExit';
     this.stderr = stderr;
+    this.started = started;
   }
 }
 
 const keptStderr = 16_384;
+const keptDigests = 200;
 
 /** One engine process: sends a message and waits for the next one. One exchange at a time. */
 export class EngineChild {
@@ -29,6 +33,7 @@ export class EngineChild {
   #waiting: { resolve: (message: EngineMessage) => void; reject: (error: Error) => void } | undefined;
   #stderr = '';
   #ended = false;
+  readonly #charts = new Set<string>();
   readonly #exited: Promise<void>;
 
   /** `limits` in bytes; the process gets an empty environment and no descriptor but its stdio. */
@@ -57,9 +62,19 @@ export class EngineChild {
     return this.#ended;
   }
 
+  /** Whether the process was lately given the chart, and so probably has it in memory. */
+  hasSeen(digest: string): boolean {
+    return this.#charts.has(digest);
+  }
+
+  sawChart(digest: string): void {
+    if (this.#charts.size >= keptDigests) this.#charts.clear();
+    this.#charts.add(digest);
+  }
+
   /** @throws EngineExit where the process ends before it answers. */
   exchange(header: Record<string, unknown>, blobs: readonly Uint8Array[] = []): Promise<EngineMessage> {
-    if (this.#ended) return Promise.reject(new EngineExit(this.#stderr));
+    if (this.#ended) return Promise.reject(new EngineExit(this.#stderr, this.#process.pid !== undefined));
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };
       const text = Buffer.from(JSON.stringify({ ...header, blobs: blobs.map((blob) => blob.length) }));
@@ -81,7 +96,7 @@ export class EngineChild {
 
   #end(): void {
     this.#ended = true;
-    this.#waiting?.reject(new EngineExit(this.#stderr));
+    this.#waiting?.reject(new EngineExit(this.#stderr, this.#process.pid !== undefined));
     this.#waiting = undefined;
   }
 

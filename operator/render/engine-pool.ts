@@ -1,6 +1,9 @@
 import { TowpathError } from '../api/errors.ts';
 import { EngineChild, EngineExit } from './engine-child.ts';
 
+/** A request that has run for so long no longer counts: another process takes its place, up to twice as many. */
+const SLOW_AFTER_MS = 2_000;
+
 export interface PoolOptions {
   enginePath: string;
   /** How many requests are worked on at a time. */
@@ -22,6 +25,7 @@ export class EnginePool {
   readonly #options: PoolOptions;
   readonly #idle: EngineChild[] = [];
   readonly #busy = new Set<EngineChild>();
+  readonly #slow = new Set<EngineChild>();
   readonly #queue: (() => void)[] = [];
   #stopped = false;
 
@@ -30,13 +34,24 @@ export class EnginePool {
   }
 
   /**
-   * Runs the job with a process of its own. `subject` names what is rendered, for messages.
+   * Runs the job with a process of its own, one that saw the same chart where such a one is idle.
    *
+   * @param subject what is rendered, for messages
+   * @param digest of the chart
    * @throws TowpathError RenderTimeout, RenderOutOfMemory or RenderFailed where the process had to end.
    */
-  async run<T>(subject: string, job: (child: EngineChild) => Promise<T>, signal: AbortSignal): Promise<T> {
-    const child = await this.#acquire(signal);
+  async run<T>(
+    subject: string,
+    digest: string,
+    job: (child: EngineChild) => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<T> {
+    const child = await this.#acquire(digest, signal);
     let timedOut = false;
+    const slow = setTimeout(() => {
+      this.#slow.add(child);
+      this.#queue.shift()?.();
+    }, SLOW_AFTER_MS);
     const timer = setTimeout(() => {
       timedOut = true;
       void child.kill();
@@ -48,6 +63,8 @@ export class EnginePool {
       throw this.#explain(subject, error, timedOut);
     } finally {
       clearTimeout(timer);
+      clearTimeout(slow);
+      if (timedOut) await child.kill(); // its answer may have come in the same instant
       this.#release(child);
     }
   }
@@ -67,6 +84,16 @@ export class EnginePool {
         'Person',
         'RenderTimeout',
         `Rendering ${subject} took longer than ${seconds} s and was ended. Look for templates that loop.`,
+      );
+    }
+    if (!exit.started) {
+      return new TowpathError(
+        'Time',
+        'EngineUnavailable',
+        `The rendering engine could not be started: ${exit.stderr}`,
+        {
+          cause: exit,
+        },
       );
     }
     if (/stack exceeds|stack overflow/.test(exit.stderr)) {
@@ -93,24 +120,35 @@ export class EnginePool {
     );
   }
 
-  async #acquire(signal: AbortSignal): Promise<EngineChild> {
+  async #acquire(digest: string, signal: AbortSignal): Promise<EngineChild> {
     while (true) {
       if (this.#stopped) throw stopped();
       if (signal.aborted) {
         this.#queue.shift()?.(); // the turn may have been ours: pass it on
         throw signal.reason;
       }
-      const idle = this.#idle.pop();
+      const idle = this.#takeIdle(digest);
       if (idle?.ended) continue;
-      if (idle === undefined && this.#busy.size >= this.#options.processes) {
+      if (idle === undefined && this.#full()) {
         await this.#turn(signal);
         continue;
       }
       const { enginePath, memoryBytes: memory, cacheBytes: cache, inputBytes: input } = this.#options;
       const child = idle ?? new EngineChild(enginePath, { memory, cache, input });
+      child.sawChart(digest);
       this.#busy.add(child);
       return child;
     }
+  }
+
+  #takeIdle(digest: string): EngineChild | undefined {
+    const sawIt = this.#idle.findLastIndex((child) => child.hasSeen(digest));
+    return sawIt >= 0 ? this.#idle.splice(sawIt, 1)[0] : this.#idle.pop();
+  }
+
+  #full(): boolean {
+    const { processes } = this.#options;
+    return this.#busy.size - this.#slow.size >= processes || this.#busy.size >= 2 * processes;
   }
 
   #turn(signal: AbortSignal): Promise<void> {
@@ -131,7 +169,11 @@ export class EnginePool {
 
   #release(child: EngineChild): void {
     this.#busy.delete(child);
-    if (!child.ended) this.#idle.push(child);
+    this.#slow.delete(child);
+    if (!child.ended && !this.#stopped) {
+      if (this.#idle.length + this.#busy.size < this.#options.processes) this.#idle.push(child);
+      else void child.kill(); // one too many since a slow request ended
+    }
     this.#queue.shift()?.();
   }
 }

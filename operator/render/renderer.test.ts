@@ -72,7 +72,7 @@ async function values(
   helm: RenderRequest['helm'],
 ): Promise<Record<string, unknown>> {
   const rendered = await render({ ...chart, ...showValues, ...files }, helm === undefined ? {} : { helm });
-  return JSON.parse(data(rendered, 'values')['values'] ?? '');
+  return JSON.parse(data(rendered, 'values').values ?? '');
 }
 
 describe('manifests', () => {
@@ -358,10 +358,10 @@ describe('values', () => {
     assert.deepEqual(await values(files, from), { color: 'from', nested: { a: 2 }, one: 1, two: 2 });
     const all = { ...from, values: '{"color":"inline","big":9007199254740993,"small":1000000}' };
     const merged = await render({ ...chart, ...showValues, ...files }, { helm: all });
-    assert.match(data(merged, 'values')['values'] ?? '', /"big":9007199254740993.*"color":"inline"/);
+    assert.match(data(merged, 'values').values ?? '', /"big":9007199254740993.*"color":"inline"/);
     const environment = { ...all, environmentValuesFiles: ['env.yaml'], environmentValues: '{"last":true}' };
     const last = await values(files, environment);
-    assert.deepEqual([last['color'], last['env'], last['last']], ['env', 'file', true]);
+    assert.deepEqual([last.color, last.env, last.last], ['env', 'file', true]);
   });
 
   test('null removes a default', async () => {
@@ -443,7 +443,7 @@ describe('values', () => {
         '{{ list (.Files.Get "inside.txt") (.Files.Get "../outside.txt") (.Files.Get "/etc/passwd") (.Files.Get "templates/f.yaml") (len (.Files.Glob "../**")) | toJson | quote }}',
       ),
     });
-    assert.deepEqual(JSON.parse(data(rendered, 'f')['text'] ?? ''), ['inside', '', '', '', 0]);
+    assert.deepEqual(JSON.parse(data(rendered, 'f').text ?? ''), ['inside', '', '', '', 0]);
   });
 
   test('S5: no value from a Secret is in a message, however the template prints it', async () => {
@@ -541,9 +541,9 @@ describe('Helm charts', () => {
       { helm: { values: '{"global":{"region":"eu"},"tags":{"fast":false},"jobs":{"who":"worker"}}' } },
     );
     assert.deepEqual(names(rendered.objects).sort(), ['db', 'from-library', 'jobs']);
-    assert.equal(data(rendered, 'db')['text'], 'db-eu');
-    assert.equal(data(rendered, 'jobs')['text'], 'worker-eu');
-    assert.equal(data(rendered, 'from-library')['text'], 'from-db');
+    assert.equal(data(rendered, 'db').text, 'db-eu');
+    assert.equal(data(rendered, 'jobs').text, 'worker-eu');
+    assert.equal(data(rendered, 'from-library').text, 'from-db');
     assert.equal(rendered.objects.find((each) => each.name === 'db')?.file, 'web/charts/db/templates/c.yaml');
   });
 
@@ -590,7 +590,7 @@ describe('Helm charts', () => {
     const show =
       '{{ list .Capabilities.KubeVersion.Version (.Capabilities.APIVersions.Has "apps/v1") (.Capabilities.APIVersions.Has "batch/v1") .Release.Name .Release.Namespace .Release.IsInstall .Release.Revision .Release.Service | toJson | quote }}';
     const rendered = await render({ ...chart, 'web/templates/a.yaml': configMap('a', show) });
-    assert.deepEqual(JSON.parse(data(rendered, 'a')['text'] ?? ''), [
+    assert.deepEqual(JSON.parse(data(rendered, 'a').text ?? ''), [
       'v1.37.2',
       true,
       false,
@@ -616,8 +616,8 @@ describe('Helm charts', () => {
       'web/templates/a.yaml': configMap('a', '{{ len (.Files.Glob "ignored/*") | quote }}'),
     });
     assert.deepEqual(names(rendered.objects), ['crd', 'a']);
-    assert.equal(data(rendered, 'a')['text'], '0');
-    assert.equal(data(rendered, 'crd')['text'], '{{ not a template }}');
+    assert.equal(data(rendered, 'a').text, '0');
+    assert.equal(data(rendered, 'crd').text, '{{ not a template }}');
   });
 
   test('errors name file, line and column, and what failed', async () => {

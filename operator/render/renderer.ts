@@ -44,7 +44,8 @@ interface Flight {
  * Reasons of its errors (TowpathError, remedy Person): ChartInvalid, RenderFailed, ValuesInvalid,
  * ValuesFileNotFound, ValuesFileTooLarge, ValuesFileIsLFSPointer, PathNotFound, DependencyMissing,
  * KubeVersionUnsupported, KustomizationInvalid, ManifestInvalid, DuplicateObject, RenderTooLarge,
- * RenderTimeout, RenderOutOfMemory. A render of nothing is no error.
+ * RenderTimeout, RenderOutOfMemory. With remedy Time: EngineUnavailable, Stopping. A render of nothing is no
+ * error. What the tree throws is passed on.
  */
 export class Renderer {
   readonly #pool: EnginePool;
@@ -155,6 +156,7 @@ export class Renderer {
     const texts = values.map((source) => source.text);
     const answer = await this.#pool.run(
       describePath(path),
+      trees[0]?.digest ?? '',
       (child) => new Conversation(recorded, trees, this.#limits.inputBytes).run(child, header, texts),
       signal,
     );

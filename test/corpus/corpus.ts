@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 
 /** Where the corpus of real charts is: `$TOWPATH_CORPUS`, or beside the repository. */
 export const corpusDirectory = resolve(
-  process.env['TOWPATH_CORPUS'] || join(import.meta.dirname, '../../../shared/corpus'),
+  process.env.TOWPATH_CORPUS || join(import.meta.dirname, '../../../shared/corpus'),
   'charts',
 );
 

@@ -100,7 +100,12 @@ func (e *engine) serve() error {
 	return e.channel.send(res, manifests...)
 }
 
-func (e *engine) render(req *request, texts [][]byte, hide *redaction) (*result, error) {
+func (e *engine) render(req *request, texts [][]byte, hide *redaction) (res *result, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fail("RenderFailed", "Rendering %s failed: %v.", req.Path, r)
+		}
+	}()
 	switch req.Kind {
 	case "Helm":
 		return e.renderHelm(req, texts, hide)

@@ -104,11 +104,12 @@ type Set struct {
 	names []string
 	funcs template.FuncMap
 	base  *template.Template
-	tpl   map[string]map[string]*parse.Tree
+	// Texts given to the template function `tpl`, parsed, and the sum of their lengths.
+	tpl      map[string]map[string]*parse.Tree
+	tplBytes int
 }
 
-// maxKeptTpl bounds how many texts given to the template function `tpl` are kept parsed with a set.
-const maxKeptTpl = 2000
+const maxKeptTplBytes = 1 << 20
 
 // Parse parses all templates.
 func Parse(templates map[string]Renderable) (*Set, error) {
@@ -244,8 +245,9 @@ func (s *Set) parseTpl(t *template.Template, text string) (*template.Template, e
 				trees[each.Name()] = each.Tree
 			}
 		}
-		if len(s.tpl) >= maxKeptTpl {
+		if s.tplBytes += len(text); s.tplBytes > maxKeptTplBytes {
 			clear(s.tpl)
+			s.tplBytes = len(text)
 		}
 		s.tpl[text] = trees
 	}
