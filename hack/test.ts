@@ -49,13 +49,17 @@ if (files.length === 0) {
   process.exit(1);
 }
 
-process.on('SIGINT', () => process.exit(130));
-process.on('SIGTERM', () => process.exit(143));
-
 const phases: Phase[] = [];
 await timed(phases, 'build', () => buildPrograms(existsSync('hack/build-engine.ts')));
 const shared = await timed(phases, 'control plane', () => startSharedCluster(values.cluster));
 process.env[sharedClusterVariable] = shared.kubeconfigPath;
+// What was made in a user's cluster goes also when the run is broken off.
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const) {
+  process.on(signal, () => void shared.stop().finally(() => process.exit(code)));
+}
 try {
   const results = await timed(phases, 'tests, two files at a time', () => runFiles(files, values.name));
   console.log(summary(results, phases));

@@ -70,12 +70,14 @@ async function enterCurrentCluster(): Promise<SharedCluster> {
     kubectl('config', 'view', '--minify', '--raw', '--flatten', '-o', `jsonpath=${path}`);
   const serverUrl = await view(`${cluster}.server}`);
   const ca = Buffer.from(await view(`${cluster}.certificate-authority-data}`), 'base64').toString();
-  await kubectl('create', 'namespace', namespace);
   const stop = async () => {
     await kubectl('delete', 'clusterrolebinding', namespace, '--ignore-not-found');
-    await kubectl('delete', 'namespace', namespace, '--ignore-not-found', '--wait=false');
+    await kubectl('delete', 'namespace', namespace, '--ignore-not-found');
   };
+  // A run that was killed may have left them.
+  await stop();
   try {
+    await kubectl('create', 'namespace', namespace);
     await kubectl('create', 'serviceaccount', 'admin', `--namespace=${namespace}`);
     const subject = `--serviceaccount=${namespace}:admin`;
     await kubectl('create', 'clusterrolebinding', namespace, '--clusterrole=cluster-admin', subject);
