@@ -80,6 +80,9 @@ function parseScpLike(text: string): RemoteUrl {
     throw invalid(`The repository URL is none that Git servers have. ${advice}`);
   }
   const [, user, bracketed = '', path = ''] = match;
+  if (path.startsWith(':') || (user === undefined && path.includes('@'))) {
+    throw invalid(`The repository URL is none that Git servers have, or has a password in it. ${advice}`);
+  }
   const host = checkedHost(bracketed.replace(/^\[(.*)\]$/, '$1'));
   return {
     scheme: 'ssh',

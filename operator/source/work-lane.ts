@@ -10,6 +10,8 @@ interface Job extends WorkRequest {
 export interface LaneOptions {
   /** After so long one request counts as overrun, and the worker is replaced; milliseconds. */
   workMs: number;
+  /** JavaScript heap of the worker, in MiB; default 768. Beyond it counts as a crash. */
+  heapMegabytes?: number;
   /** An idle worker ends after so long, so that its memory is given back; milliseconds; undefined: never. */
   idleMs?: number;
 }
@@ -89,7 +91,7 @@ export class WorkLane {
     const worker = new Worker(new URL('./worker.ts', import.meta.url), {
       name: 'source',
       env: {},
-      resourceLimits: { maxOldGenerationSizeMb: 768 },
+      resourceLimits: { maxOldGenerationSizeMb: this.#options.heapMegabytes ?? 768 },
     });
     worker.on('message', (reply: WorkReply) => this.#answered(reply));
     worker.on('error', (error) => this.#lost(worker, error));
