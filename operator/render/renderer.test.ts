@@ -1,4 +1,8 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { buildEngine } from '../../hack/build-engine.ts';
 import { MemoryTree } from '../../test/harness/memory-tree.ts';
@@ -571,6 +575,31 @@ describe('Helm charts', () => {
       (await failure(renderer.render(other, request('web')), 'DependencyMissing')).message,
       /lib 1\.x/,
     );
+  });
+
+  test('a subchart in an archive; a chart in the root of the repository', async () => {
+    const scratch = mkdtempSync(join(tmpdir(), 'towpath-archive-'));
+    try {
+      mkdirSync(join(scratch, 'db/templates'), { recursive: true });
+      writeFileSync(join(scratch, 'db/Chart.yaml'), 'apiVersion: v2\nname: db\nversion: 1.0.0\n');
+      writeFileSync(join(scratch, 'db/templates/c.yaml'), configMap('db', '{{ .Values.global.region }}'));
+      const archive = execFileSync('tar', ['-C', scratch, '-cz', 'db']);
+      const files = {
+        'Chart.yaml': `${chart['web/Chart.yaml']}dependencies:\n- {name: db, version: 1.0.0, repository: "https://x"}\n`,
+        'charts/db-1.0.0.tgz': new Uint8Array(archive),
+      };
+      const helm = { values: '{"global":{"region":"eu"}}' };
+      const rendered = await renderer.render(new MemoryTree(files), request('.', { helm }));
+      assert.equal(data(rendered, 'db').text, 'eu');
+      const broken = new MemoryTree({ ...files, 'charts/db-1.0.0.tgz': 'no archive' });
+      const error = await failure(renderer.render(broken, request('', { helm })), 'ChartInvalid');
+      assert.match(error.message, /db-1\.0\.0\.tgz/);
+      const missing = new MemoryTree({ 'Chart.yaml': files['Chart.yaml'] });
+      const named = await failure(renderer.render(missing, request('', { helm })), 'DependencyMissing');
+      assert.equal(named.details[0]?.file, 'Chart.yaml');
+    } finally {
+      rmSync(scratch, { recursive: true, force: true });
+    }
   });
 
   test('a dependency that is not there is named, unless it is switched off', async () => {

@@ -21,6 +21,9 @@ export interface RenderTree {
   readAll(
     path: string,
   ): Promise<{ digest: string; files: { path: string; oid: string; data: Uint8Array }[] }>;
-  /** The digest that `readAll` would return, without reading the files. */
+  /**
+   * The digest that `readAll` would return, without reading the files. It covers what symlinks lead to: equal
+   * digests mean equal files.
+   */
   digest(path: string): Promise<string>;
 }

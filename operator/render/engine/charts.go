@@ -177,7 +177,7 @@ type places map[*common.File]string
 // that are not vendored.
 func assemble(dir string, at map[string]*tree, where places, chain []string) (*chart.Chart, error) {
 	if slices.Contains(chain, dir) {
-		return nil, fail("DependencyMissing", "The chart in %s depends on itself: %s.", dir, strings.Join(append(chain, dir), " → "))
+		return nil, fail("DependencyMissing", "The chart in %s depends on itself: %s.", shown(dir), strings.Join(append(chain, dir), " → "))
 	}
 	loaded, err := at[dir].load()
 	if err != nil {

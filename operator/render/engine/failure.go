@@ -58,5 +58,16 @@ func yamlReason(err error) string {
 	for _, prefix := range []string{"error converting YAML to JSON: ", "error unmarshaling JSON: ", "while decoding JSON: ", "yaml: "} {
 		text = strings.ReplaceAll(text, prefix, "")
 	}
-	return text
+	return mapKey.ReplaceAllString(text, "")
+}
+
+// mapKey is where a parser's message quotes a document, which may be a Secret.
+var mapKey = regexp.MustCompile(`(?s), key: .*`)
+
+// shown is a directory of the repository as messages name it.
+func shown(dir string) string {
+	if dir == "" {
+		return "the repository's root"
+	}
+	return dir
 }

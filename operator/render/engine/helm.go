@@ -39,12 +39,12 @@ func (e *engine) renderHelm(req *request, texts [][]byte, hide *redaction) (*res
 	if err := checkChart(c, req); err != nil {
 		return nil, err
 	}
-	scope, err := scopeOf(c, values, req, where)
+	scope, err := scopeOf(c, values, req)
 	if err != nil {
 		return nil, err
 	}
 	root := at[req.Path]
-	rendered, err := renderTemplates(root, at, scope, req, where)
+	rendered, err := renderTemplates(root, scope, req, where)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func (e *engine) renderHelm(req *request, texts [][]byte, hide *redaction) (*res
 
 func checkChart(c *chart.Chart, req *request) error {
 	if c.Metadata.Type == "library" {
-		return fail("ChartInvalid", "The chart %s in %s is a library chart, which renders nothing by itself. Set source.path to an application chart.", c.Name(), req.Path)
+		return fail("ChartInvalid", "The chart %s in %s is a library chart, which renders nothing by itself. Set source.path to an application chart.", c.Name(), shown(req.Path))
 	}
 	if want := c.Metadata.KubeVersion; want != "" {
 		version, err := common.ParseKubeVersion(req.KubeVersion)
@@ -77,7 +77,7 @@ func checkChart(c *chart.Chart, req *request) error {
 }
 
 // scopeOf decides which subcharts take part and returns the templates with their values.
-func scopeOf(c *chart.Chart, values map[string]any, req *request, where places) (map[string]helmengine.Renderable, error) {
+func scopeOf(c *chart.Chart, values map[string]any, req *request) (map[string]helmengine.Renderable, error) {
 	if err := chartutil.ProcessDependencies(c, values); err != nil {
 		return nil, fail("ValuesInvalid", "The values do not fit the dependencies of chart %s: %s.", c.Name(), err)
 	}
@@ -100,7 +100,7 @@ func scopeOf(c *chart.Chart, values map[string]any, req *request, where places) 
 	if err != nil {
 		return nil, err
 	}
-	if err := validateValues(c, merged, where, req.Path); err != nil {
+	if err := validateValues(c, merged, req.Path); err != nil {
 		return nil, err
 	}
 	return helmengine.Scope(c, top)
@@ -123,7 +123,7 @@ func missingDependencies(c *chart.Chart, dir string) error {
 		if dependency.Repository != "" {
 			what += " from " + dependency.Repository
 		}
-		details = append(details, detail{File: dir + "/Chart.yaml", Message: what})
+		details = append(details, detail{File: path.Join(dir, "Chart.yaml"), Message: what})
 	}
 	if first == nil {
 		return nil
@@ -138,13 +138,13 @@ func missingDependencies(c *chart.Chart, dir string) error {
 	}
 	return &failure{
 		Reason:  "DependencyMissing",
-		Message: fmt.Sprintf("Chart %s depends on %s: neither in %s/charts nor a file:// chart of that version in this repository. %s.", c.Name(), missing, dir, advice),
+		Message: fmt.Sprintf("Chart %s depends on %s: neither in %s nor a file:// chart of that version in this repository. %s.", c.Name(), missing, path.Join(dir, "charts"), advice),
 		Details: details,
 	}
 }
 
 // renderTemplates executes the chart's templates, parsed once for each set of subcharts that takes part.
-func renderTemplates(root *tree, at map[string]*tree, scope map[string]helmengine.Renderable, req *request, where places) (map[string]string, error) {
+func renderTemplates(root *tree, scope map[string]helmengine.Renderable, req *request, where places) (map[string]string, error) {
 	names := helmengine.Names(scope)
 	var key strings.Builder
 	for _, ref := range req.Trees {
@@ -165,7 +165,7 @@ func renderTemplates(root *tree, at map[string]*tree, scope map[string]helmengin
 	}
 	rendered, err := set.Render(scope, req.MaxOutputBytes)
 	if errors.Is(err, helmengine.ErrOutputTooLarge) {
-		return nil, fail("RenderTooLarge", "The templates of %s write more than %d MiB. Split it into several Applications.", req.Path, req.MaxOutputBytes>>20)
+		return nil, fail("RenderTooLarge", "The templates of %s write more than %d MiB. Split it into several Applications.", shown(req.Path), req.MaxOutputBytes>>20)
 	}
 	if err != nil {
 		return nil, templateFailure("RenderFailed", err, scope, where)
@@ -363,5 +363,5 @@ func chartFailure(dir string, err error) error {
 			break
 		}
 	}
-	return fail("ChartInvalid", "The chart in %s cannot be loaded: %s.", dir, yamlReason(err)).at(file, lineOf(err))
+	return fail("ChartInvalid", "The chart in %s cannot be loaded: %s.", shown(dir), yamlReason(err)).at(file, lineOf(err))
 }

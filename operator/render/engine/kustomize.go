@@ -26,7 +26,7 @@ func (e *engine) renderKustomize(req *request) (*result, error) {
 		return nil, repository.refused
 	}
 	if err != nil {
-		return nil, fail("KustomizationInvalid", "The kustomization in %s cannot be built: %s", req.Path, sentence(repositoryPaths(err.Error()))).at(file, lineOf(err))
+		return nil, fail("KustomizationInvalid", "The kustomization in %s cannot be built: %s", shown(req.Path), sentence(repositoryPaths(err.Error()))).at(file, lineOf(err))
 	}
 	var sources []source
 	var invalid []detail

@@ -94,7 +94,7 @@ func (e *engine) serve() error {
 		return e.channel.send(struct {
 			Type string `json:"type"`
 			*failure
-		}{"failure", fail("RenderTooLarge", "%s renders to more than %d MiB. Split it into several Applications.", req.Path, req.MaxOutputBytes>>20)})
+		}{"failure", fail("RenderTooLarge", "%s renders to more than %d MiB. Split it into several Applications.", shown(req.Path), req.MaxOutputBytes>>20)})
 	}
 	res.Blobs = []int{total}
 	return e.channel.send(res, manifests...)
@@ -103,7 +103,7 @@ func (e *engine) serve() error {
 func (e *engine) render(req *request, texts [][]byte, hide *redaction) (res *result, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fail("RenderFailed", "Rendering %s failed: %v.", req.Path, r)
+			err = fail("RenderFailed", "Rendering %s failed: %v.", shown(req.Path), r)
 		}
 	}()
 	switch req.Kind {

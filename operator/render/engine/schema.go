@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"path"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -15,7 +16,7 @@ import (
 
 // validateValues checks the values against the schemas of the chart and its subcharts, as Helm does, but
 // returns every error, and refuses schemas that refer to files of the machine or to the network.
-func validateValues(c *chart.Chart, values map[string]any, where places, dir string) error {
+func validateValues(c *chart.Chart, values map[string]any, dir string) error {
 	var details []detail
 	if err := collectSchemaErrors(c, values, dir, "", &details); err != nil {
 		return err
@@ -39,7 +40,7 @@ func validateValues(c *chart.Chart, values map[string]any, where places, dir str
 }
 
 func collectSchemaErrors(c *chart.Chart, values map[string]any, dir, prefix string, details *[]detail) error {
-	file := dir + "/values.schema.json"
+	file := path.Join(dir, "values.schema.json")
 	if c.Schema != nil {
 		found, err := schemaErrors(c.Schema, values)
 		if err != nil {
@@ -59,7 +60,7 @@ func collectSchemaErrors(c *chart.Chart, values map[string]any, dir, prefix stri
 			*details = append(*details, detail{File: file, Message: fmt.Sprintf("%s%s is not a map", prefix, child.Name())})
 			continue
 		}
-		if err := collectSchemaErrors(child, table, dir+"/charts/"+child.Name(), prefix+child.Name()+": ", details); err != nil {
+		if err := collectSchemaErrors(child, table, path.Join(dir, "charts", child.Name()), prefix+child.Name()+": ", details); err != nil {
 			return err
 		}
 	}
