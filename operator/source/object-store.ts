@@ -58,24 +58,13 @@ export class ObjectStore {
    */
   async addPack(name: string, limits: Limits): Promise<void> {
     const path = join(this.#directory, 'objects/pack', name);
-    const baseOf = async (oid: string) => (await this.#find(oid))?.object.length;
-    const count = await checkPack(await fs.readFile(path), limits, baseOf);
-    if (count === 0) return;
-    const { oids } = await git.indexPack({
-      fs: this.#packs.fs,
-      dir: this.#directory,
-      gitdir: this.#directory,
-      filepath: `objects/pack/${name}`,
-      cache: this.#cache,
+    const { objects, index } = await checkPack(await fs.readFile(path), limits, async (oid) => {
+      const base = await this.#find(oid);
+      return base && { type: base.type, content: base.object };
     });
+    if (objects === 0) return;
+    await fs.writeFile(path.replace(/\.pack$/, '.idx'), index, { mode: 0o600 });
     this.#packs.look();
-    if (new Set(oids).size > count || oids.length < count) {
-      throw new TowpathError(
-        'Person',
-        'PackInvalid',
-        'The Git server sent a pack with objects that cannot be put together. Check the repository with "git fsck" on the server.',
-      );
-    }
   }
 
   /** The tree and the description of a commit; an annotated tag is followed. */
@@ -169,7 +158,7 @@ class PackDirectory {
       promises: {
         readFile: (path: string, options: undefined) => this.#readFile(path, options),
         readdir: () => this.#list(),
-        writeFile: fs.writeFile,
+        writeFile: refuse,
         stat,
         lstat: stat,
         mkdir: refuse,

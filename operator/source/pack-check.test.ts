@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { deflateSync } from 'node:zlib';
 import { type GitHttpServer, startGitHttp } from '../../test/harness/git-http.ts';
@@ -80,11 +82,11 @@ function chain(length: number): Buffer[] {
 describe('a pack', () => {
   it('passes when it is what it says', async () => {
     assert.equal(
-      await checkPack(packOf([blob(Buffer.from('a')), blob(Buffer.alloc(0))]), limits, nothing),
+      (await checkPack(packOf([blob(Buffer.from('a')), blob(Buffer.alloc(0))]), limits, nothing)).objects,
       2,
     );
-    assert.equal(await checkPack(packOf(chain(50)), limits, nothing), 51);
-    assert.equal(await checkPack(packOf([]), limits, nothing), 0);
+    assert.equal((await checkPack(packOf(chain(50)), limits, nothing)).objects, 51);
+    assert.equal((await checkPack(packOf([]), limits, nothing)).objects, 0);
   });
 
   it('S9: is refused when it goes beyond a limit', async () => {
@@ -133,6 +135,25 @@ describe('a pack', () => {
     for (const [what, pack] of Object.entries(packs)) {
       await assert.rejects(checkPack(pack, limits, nothing), { reason: /^(PackInvalid|TooLarge)$/ }, what);
     }
+  });
+});
+
+describe('the index of a pack', () => {
+  it('is what git makes of it, byte for byte', async () => {
+    const git = await createRepository({ files: { 'a.txt': 'first\n' } });
+    const lines = Array.from({ length: 2_000 }, (_, index) => `line ${index} ${(index * 7919) % 1000}`);
+    for (let index = 0; index < 60; index++) {
+      lines[(index * 37) % lines.length] = `changed ${index}`;
+      await git.commit({ 'large.txt': lines.join('\n'), [`small/${index}.txt`]: `${index}\n` });
+    }
+    await git.tag('v1.0.0', { annotated: true });
+    await git.git(['repack', '-a', '-d', '-f', '-q', '--depth=50', '--window=50']);
+    const directory = join(git.path, 'objects/pack');
+    const name = readdirSync(directory).find((each) => each.endsWith('.pack')) ?? '';
+    const pack = readFileSync(join(directory, name));
+    const { objects, index } = await checkPack(pack, defaultLimits, nothing);
+    assert.ok(objects > 180);
+    assert.ok(index.equals(readFileSync(join(directory, name.replace('.pack', '.idx')))));
   });
 });
 

@@ -1,13 +1,29 @@
 import { inflateSync } from 'node:zlib';
 import { TowpathError } from '../api/errors.ts';
 import { type PackLimits, size } from './limits.ts';
+import { type PackedObject, PackIndex } from './pack-index.ts';
 
+const types = new Map([
+  [1, 'commit'],
+  [2, 'tree'],
+  [3, 'blob'],
+  [4, 'tag'],
+]);
 const ofsDelta = 6;
 const refDelta = 7;
 
 interface Inflated {
   buffer: Buffer;
   engine: { bytesWritten: number };
+}
+
+/** An object that a thin pack builds on; undefined when we do not have it. */
+export type BaseOf = (oid: string) => Promise<PackedObject | undefined>;
+
+export interface CheckedPack {
+  objects: number;
+  /** As `git index-pack` would write it. */
+  index: Buffer;
 }
 
 /** What is known of an object after one look: how deep its delta chain is, and its size with deltas applied. */
@@ -17,19 +33,13 @@ interface Measure {
 }
 
 /**
- * Walks a pack (gitformat-pack) once and refuses it when it is not what it says or goes beyond a limit, before
- * anything is built from it. Each entry is inflated to at most its own stated size, so memory is bounded by
+ * Walks a pack (gitformat-pack) once, indexing it, and refuses it when it is not what it says or goes beyond a
+ * limit, before anything is built from it. Each entry is inflated to at most its own stated size, so memory is bounded by
  * one object.
  *
- * @param baseOf measures an object that a thin pack builds on; undefined when we do not have it.
- * @returns how many objects it has.
  * @throws TowpathError TooLarge, PackInvalid.
  */
-export async function checkPack(
-  pack: Buffer,
-  limits: PackLimits,
-  baseOf: (oid: string) => Promise<number | undefined>,
-): Promise<number> {
+export async function checkPack(pack: Buffer, limits: PackLimits, baseOf: BaseOf): Promise<CheckedPack> {
   if (pack.length < 32 || pack.toString('latin1', 0, 4) !== 'PACK') throw invalid('it is no pack');
   const version = pack.readUInt32BE(4);
   if (version !== 2 && version !== 3) throw invalid(`it has version ${version}`);
@@ -37,12 +47,20 @@ export async function checkPack(
   if (count > limits.objects) throw tooLarge(`more than ${limits.objects} objects`);
   const end = pack.length - 20;
   const seen = new Map<number, Measure>();
+  const inflateAt = (offset: number) => {
+    const entry = readEntry(pack, offset, end);
+    return inflate(pack.subarray(entry.dataAt, end), entry.size).buffer;
+  };
+  const packIndex = new PackIndex(pack, inflateAt, baseOf);
   let total = 0;
   let at = 12;
   for (let index = 0; index < count; index++) {
     const entry = readEntry(pack, at, end);
     if (entry.size > limits.objectBytes) throw tooLarge(`an object of more than ${size(limits.objectBytes)}`);
     const inflated = inflate(pack.subarray(entry.dataAt, end), entry.size);
+    // A server without ofs-delta names bases in the same pack by their ids.
+    const inPack = entry.baseOid === undefined ? undefined : packIndex.offsetOf(entry.baseOid);
+    if (inPack !== undefined) entry.baseOffset = at - inPack;
     const measure = await measured(entry, inflated.buffer, at, seen, baseOf);
     if (measure.depth > limits.deltaDepth) throw tooLarge(`a chain of more than ${limits.deltaDepth} deltas`);
     if (measure.bytes > limits.objectBytes)
@@ -50,10 +68,28 @@ export async function checkPack(
     total += measure.bytes + (measure.depth > 0 ? entry.size : 0);
     if (total > limits.inflatedBytes) throw tooLarge(`more than ${size(limits.inflatedBytes)} of content`);
     seen.set(at, measure);
-    at = entry.dataAt + inflated.engine.bytesWritten;
+    const next = entry.dataAt + inflated.engine.bytesWritten;
+    await addTo(packIndex, entry, at, next, inflated.buffer);
+    at = next;
   }
   if (at !== end) throw invalid('there is something after its last object');
-  return count;
+  return { objects: count, index: packIndex.toBuffer() };
+}
+
+async function addTo(
+  packIndex: PackIndex,
+  entry: Entry,
+  at: number,
+  end: number,
+  data: Buffer,
+): Promise<void> {
+  const type = types.get(entry.type);
+  const baseAt = entry.baseOffset === undefined ? undefined : at - entry.baseOffset;
+  try {
+    await packIndex.add({ at, end, type, baseAt, baseOid: entry.baseOid }, data);
+  } catch (error) {
+    throw invalid('a delta cannot be applied', error);
+  }
 }
 
 interface Entry {
@@ -98,7 +134,7 @@ async function measured(
   data: Buffer,
   at: number,
   seen: ReadonlyMap<number, Measure>,
-  baseOf: (oid: string) => Promise<number | undefined>,
+  baseOf: BaseOf,
 ): Promise<Measure> {
   if (entry.type !== ofsDelta && entry.type !== refDelta) return { depth: 0, bytes: entry.size };
   const [baseBytes, targetBytes] = deltaSizes(data);
@@ -108,8 +144,7 @@ async function measured(
     if (base.bytes !== baseBytes) throw invalid('a delta does not fit the object it builds on');
     return { depth: base.depth + 1, bytes: targetBytes };
   }
-  // We announce ofs-delta, so servers name a base by id only when it is an object that we have already.
-  const known = await baseOf(entry.baseOid ?? '');
+  const known = (await baseOf(entry.baseOid ?? ''))?.content.length;
   if (known === undefined) throw invalid('a delta builds on an object that is not there');
   if (known !== baseBytes) throw invalid('a delta does not fit the object it builds on');
   return { depth: 1, bytes: targetBytes };
