@@ -152,6 +152,10 @@ export class EventRecorder {
   async #send(): Promise<void> {
     for (const series of this.#queue) {
       this.#queue.delete(series);
+      if (this.#stop.signal.aborted) {
+        this.#dropped += 1;
+        continue;
+      }
       const { count } = series;
       try {
         await this.#write(series, count);

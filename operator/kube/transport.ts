@@ -113,6 +113,8 @@ export class Transport {
   }
 
   #dispatch(dispatcher: Dispatcher, request: WireRequest, run: Exchange): void {
+    // A call that was aborted before it began must not cost a connection.
+    if (run.settled) return;
     try {
       dispatcher.dispatch(
         {
@@ -193,6 +195,10 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#timer = setTimeout(() => this.fail(this.#timedOut(request.timeoutMs)), request.timeoutMs);
     request.signal?.addEventListener('abort', this.#onAbort, { once: true });
     if (request.signal?.aborted) this.#onAbort();
+  }
+
+  get settled(): boolean {
+    return this.#settled;
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
