@@ -86,7 +86,7 @@ export class EnginePool {
         `Rendering ${subject} took longer than ${seconds} s and was ended. Look for templates that loop.`,
       );
     }
-    if (!exit.started) {
+    if (!exit.started || exit.stderr.startsWith('confine the engine')) {
       return new TowpathError(
         'Time',
         'EngineUnavailable',

@@ -157,6 +157,9 @@ func (e *engine) fetchTree(ref treeRef, left *int64) (*tree, error) {
 		Files []string `json:"files"`
 	}
 	blobs, err := e.channel.receive(&reply, *left)
+	if err == nil && reply.Type == "cancel" {
+		return nil, fail("RenderFailed", "%s could not be read.", shown(ref.Path)) // the parent knows why
+	}
 	if err != nil || reply.Type != "tree" {
 		return nil, broken{fmt.Errorf("a tree was asked for, and %q came: %w", reply.Type, err)}
 	}

@@ -1,0 +1,11 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+
+test("the engine's own tests pass", { timeout: 600_000 }, async () => {
+  await promisify(execFile)('go', ['test', '-trimpath', './...'], {
+    cwd: join(import.meta.dirname, 'engine'),
+    env: { ...process.env, CGO_ENABLED: '0' }, // as it is built
+  });
+});
