@@ -6,7 +6,7 @@ import { goBinary } from './go-binary.ts';
  */
 export async function buildEngine(): Promise<string> {
   return (
-    process.env['TOWPATH_ENGINE'] ||
+    process.env.TOWPATH_ENGINE ||
     goBinary({
       name: 'engine',
       moduleDir: 'operator/render/engine',
