@@ -138,6 +138,30 @@ describe('a repository over HTTP', () => {
     assert.deepEqual([...server.requests, ...misnamed.requests], []);
   });
 
+  it('says that a server wants a client certificate', async () => {
+    const { ca, serverCert, serverKey } = await newCertificates(['127.0.0.1']);
+    const server = await serve({ tls: { cert: serverCert, key: serverKey, clientCa: ca } });
+    const { reason, message } = await poll({ url: server.url(git.name), credential: { caCert: ca } });
+    // Which of the two depends on whether the server's alert or its close arrives first.
+    assert.match(reason, /^(TLSFailed|ConnectionLost)$/);
+    assert.match(message, /"tls\.crt" and "tls\.key"/);
+  });
+
+  it('says that a branch moved between poll and fetch, which the next poll heals', async () => {
+    const server = await serve();
+    const sources = new Sources({ allowLoopback: true });
+    cleanups.push(() => sources.stop());
+    const moved = await git.commit({ 'b.yaml': '' }, { branch: 'moving' });
+    const repository = sources.watch('test', { url: server.url(git.name) }, 3_600_000, () => undefined);
+    await repository.poll();
+    assert.equal(repository.resolve({ branch: 'moving' }).commit, moved);
+    await git.branch('moving', 'HEAD');
+    const opening = repository.open(repository.resolve({ branch: 'moving' }));
+    await assert.rejects(opening, { reason: 'RefMoved', remedy: 'Time' });
+    await repository.poll();
+    assert.ok(await repository.open(repository.resolve({ branch: 'moving' })));
+  });
+
   it('S5: a server that sends the credential back does not get it into a message', async () => {
     const server = await serve({
       intercept(request, response) {

@@ -104,8 +104,17 @@ export class HttpTransport implements Transport {
         },
       });
     } catch (error) {
-      throw networkError(error, this.host);
+      throw this.#failed(error);
     }
+  }
+
+  /** A server that misses a client certificate often just closes the connection (TLS 1.3). */
+  #failed(error: unknown): TowpathError {
+    const known = networkError(error, this.host);
+    const { scheme } = this.#remote;
+    if (known.reason !== 'ConnectionLost' || scheme === 'http' || this.#credential?.clientCert) return known;
+    const hint = 'If it wants a client certificate, put one in the Secret\'s keys "tls.crt" and "tls.key".';
+    return new TowpathError(known.remedy, known.reason, `${known.message} ${hint}`, { cause: error });
   }
 
   #authorization(): Record<string, string> {
@@ -139,7 +148,7 @@ export class HttpTransport implements Transport {
     try {
       for await (const chunk of response.body) yield chunk;
     } catch (error) {
-      throw networkError(error, this.host);
+      throw this.#failed(error);
     }
   }
 

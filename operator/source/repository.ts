@@ -232,7 +232,7 @@ export class RemoteRepository implements Repository {
       } catch (error) {
         if (!(error instanceof RemoteRefusal) || !/not our ref|unadvertised/i.test(error.message))
           throw error;
-        throw this.#gone(commit);
+        throw want === undefined ? this.#gone(commit) : this.#moved(commit);
       }
     }
     return this.#fetchHistory(advertisement, commit, signal);
@@ -270,6 +270,14 @@ export class RemoteRepository implements Repository {
     if (this.#packs !== packs) return;
     this.#packs = undefined;
     void packs.remove();
+  }
+
+  #moved(commit: string): TowpathError {
+    return new TowpathError(
+      'Time',
+      'RefMoved',
+      `The repository ${this.#settings.where} had the commit ${commit} a moment ago, and gives it no longer: its branch or tag was moved. The next poll finds where to.`,
+    );
   }
 
   #gone(commit: string): TowpathError {

@@ -223,7 +223,7 @@ export class Sources {
     for (const repository of repositories.slice(0, -1)) {
       if (bytes <= this.#limits.cacheBytes) return;
       bytes -= repository.cached.bytes;
-      await repository.dropPacks();
+      await repository.dropPacks().catch(() => undefined);
     }
   }
 }
