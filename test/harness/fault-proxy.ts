@@ -61,6 +61,8 @@ export class FaultProxy {
     this.#agent = new Agent({ keepAlive: true, ca: upstream.ca });
     this.#server = createServer({ key: certificates.serverKey, cert: certificates.serverCert });
     this.#server.on('connection', (socket: Socket) => {
+      // One that waited in the backlog while the server closed would keep it from ever closing.
+      if (!this.#server.listening) socket.resetAndDestroy();
       this.#sockets.add(socket);
       socket.on('close', () => this.#sockets.delete(socket));
       socket.on('error', () => socket.destroy());
