@@ -40,9 +40,12 @@ export function pointerSteps(pointer: string): string[] {
     .map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'));
 }
 
+/** RFC 6901: an index has no sign and no leading zeros; `-`, behind the last item, names nothing. */
+const INDEX = /^(0|[1-9][0-9]*)$/;
+
 function childOf(value: Json | undefined, step: string): Json | undefined {
-  if (Array.isArray(value)) return value[Number(step)];
-  return isRecord(value) ? value[step] : undefined;
+  if (Array.isArray(value)) return INDEX.test(step) ? value[Number(step)] : undefined;
+  return isRecord(value) && Object.hasOwn(value, step) ? value[step] : undefined;
 }
 
 /** The value at a pointer; undefined where there is none. */
@@ -50,18 +53,25 @@ export function valueAt(document: Json, pointer: string): Json | undefined {
   return pointerSteps(pointer).reduce<Json | undefined>(childOf, document);
 }
 
-/** Removes what the pointers name; a pointer to nothing is passed over. Text and result are canonical JSON. */
+/**
+ * Removes what the pointers name in the text as it is; a pointer to nothing is passed over. Text and result
+ * are canonical JSON.
+ */
 export function withoutPaths(text: string, pointers: readonly string[]): string {
   if (pointers.length === 0) return text;
   const document = parseExact(text);
+  const items: { list: Json[]; index: number }[] = [];
   for (const pointer of pointers) {
     const steps = pointerSteps(pointer);
     const last = steps.pop();
-    const parent = steps.reduce<Json | undefined>(childOf, document);
     if (last === undefined) continue;
-    if (Array.isArray(parent)) parent.splice(Number(last), 1);
+    const parent = steps.reduce<Json | undefined>(childOf, document);
+    if (Array.isArray(parent) && INDEX.test(last)) items.push({ list: parent, index: Number(last) });
     else if (isRecord(parent)) delete parent[last];
   }
+  // From behind, so that an item taken out moves none that is still to go.
+  items.sort((a, b) => b.index - a.index);
+  for (const { list, index } of items) list.splice(index, 1);
   return canonicalJson(document);
 }
 

@@ -1,3 +1,4 @@
+import { ANNOTATION_OWNER, LABEL_TARGET } from '../api/v1alpha1/names.ts';
 import { type Manifest, type ObjectId, objectKey } from '../manifest/manifest.ts';
 
 /** One entry of spec.sync.ignore. */
@@ -8,6 +9,14 @@ export interface IgnoreRule {
   namespace?: string | undefined;
   paths: readonly string[];
 }
+
+/** What says whose an object is, and what it stands in: not for others to decide. */
+const OURS: ReadonlySet<string> = new Set([
+  '/metadata/labels',
+  '/metadata/annotations',
+  `/metadata/labels/${LABEL_TARGET.replace('/', '~1')}`,
+  `/metadata/annotations/${ANNOTATION_OWNER.replace('/', '~1')}`,
+]);
 
 interface ScaleTarget {
   spec?: { scaleTargetRef?: { apiVersion?: string; kind?: string; name?: string } };
@@ -32,7 +41,7 @@ export function ignoredPaths(rules: readonly IgnoreRule[], desired: readonly Man
   return (object: ObjectId): readonly string[] => {
     const paths = rules.filter((rule) => matches(rule, object)).flatMap((rule) => rule.paths);
     if (scaled.has(objectKey(object))) paths.push('/spec/replicas');
-    return [...new Set(paths)].sort();
+    return [...new Set(paths)].filter((path) => !OURS.has(path)).sort();
   };
 }
 

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import type { TestContext } from 'node:test';
+import type { Application } from '../../operator/api/v1alpha1/application.ts';
+import { conditionOf, isReadyAt, newStage, type Stage, type StageOptions } from '../harness/operator.ts';
+
+/** Objects of Kubernetes, as tests write them. */
+export interface TestObject {
+  apiVersion: string;
+  kind: string;
+  metadata: {
+    name: string;
+    namespace?: string;
+    annotations?: Record<string, string>;
+    labels?: Record<string, string>;
+  };
+  [member: string]: unknown;
+}
+
+export function configMap(
+  name: string,
+  data: Record<string, string> = { key: 'value' },
+  annotations: Record<string, string> = {},
+): TestObject {
+  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, annotations }, data };
+}
+
+/** A live object, as far as tests look at it. */
+export interface LiveObject {
+  metadata: {
+    name: string;
+    uid: string;
+    resourceVersion: string;
+    labels?: Record<string, string>;
+    annotations?: Record<string, string>;
+    creationTimestamp: string;
+    managedFields?: { manager: string; operation: string; fieldsV1: Record<string, unknown> }[];
+  };
+  data?: Record<string, string>;
+  spec?: Record<string, unknown>;
+  status?: Record<string, unknown>;
+}
+
+/** What the tests of applying do again and again, on one stage with one operator and many Applications. */
+export interface Steps {
+  stage: Stage;
+  /** Commits the objects as a plain directory named after the Application; returns the commit. */
+  push(application: string, objects: readonly TestObject[]): Promise<string>;
+  /** `push`, makes the Application, waits until it is Ready. */
+  deploy(
+    application: string,
+    objects: readonly TestObject[],
+    spec?: Record<string, unknown>,
+    annotations?: Record<string, string>,
+  ): Promise<Application>;
+  /** `push` to an Application that exists, and waits until it is Ready. */
+  change(application: string, objects: readonly TestObject[]): Promise<Application>;
+  ready(application: string, commit: string): Promise<Application>;
+  /** Waits for a sync state. */
+  sync(application: string, state: string): Promise<Application>;
+  live(kind: string, name: string): Promise<LiveObject | undefined>;
+  /** A ServiceAccount with all rights in the whole cluster; returns its name. */
+  admin(t: TestContext): Promise<string>;
+}
+
+export async function newSteps(t: TestContext, options: StageOptions = {}): Promise<Steps> {
+  const stage = await newStage(t, { files: { README: 'objects of tests' }, ...options });
+  const push = (application: string, objects: readonly TestObject[]) =>
+    stage.repository.commit({
+      [`${application}/objects.yaml`]: JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }),
+    });
+  const ready = (application: string, commit: string) =>
+    stage.until(application, (one) => isReadyAt(one, commit), `${application} to be Ready at ${commit}`);
+  return {
+    stage,
+    push,
+    ready,
+    deploy: async (application, objects, spec = {}, annotations = {}) => {
+      const commit = await push(application, objects);
+      await stage.application(application, { source: { path: application }, ...spec }, annotations);
+      return ready(application, commit);
+    },
+    change: async (application, objects) => ready(application, await push(application, objects)),
+    sync: (application, state) =>
+      stage.until(application, ({ status }) => status?.sync === state, `${application} to be ${state}`),
+    live: async (kind, name) => {
+      const found = await stage.cluster.kubectl([
+        ...['-n', stage.namespace, 'get', kind, name, '-o', 'json'],
+        ...['--show-managed-fields', '--ignore-not-found'],
+      ]);
+      assert.equal(found.code, 0, found.stderr);
+      return found.stdout === '' ? undefined : (JSON.parse(found.stdout) as LiveObject);
+    },
+    admin: async (t) => {
+      const binding = `towpath-test-${randomBytes(4).toString('hex')}`;
+      await stage.kubectl('create', 'serviceaccount', 'admin');
+      await stage.kubectl(
+        ...['create', 'clusterrolebinding', binding, '--clusterrole=cluster-admin'],
+        `--serviceaccount=${stage.namespace}:admin`,
+      );
+      t.after(() => stage.kubectl('delete', 'clusterrolebinding', binding));
+      return 'admin';
+    },
+  };
+}
+
+/** The message of the Ready condition. */
+export function messageOf(application: Application): string {
+  return conditionOf(application, 'Ready')?.message ?? '';
+}
+
+export function reasonOf(application: Application): string {
+  return conditionOf(application, 'Ready')?.reason ?? '';
+}
