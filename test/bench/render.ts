@@ -1,6 +1,6 @@
 /**
  * Metric 6 of the performance goals: rendering real charts, warm and cold, next to Helm's SDK in a loop and to
- * the `helm template` command. One JSON line per figure; times in milliseconds, medians of alternating runs.
+ * the `helm template` command. Run alone it prints one JSON line for each figure.
  */
 import { execFile, spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -13,6 +13,7 @@ import { goBinary } from '../../hack/go-binary.ts';
 import { Renderer, type RenderRequest } from '../../operator/render/renderer.ts';
 import { corpusDirectory, skipWithoutCorpus } from '../corpus/corpus.ts';
 import { MemoryTree } from '../harness/memory-tree.ts';
+import { type Figure, figure } from './figures.ts';
 
 const rounds = 11;
 const run = promisify(execFile);
@@ -82,34 +83,13 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
   return performance.now() - started;
 }
 
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
-}
-
-function report(name: string, values: number[], baselineName: string, baseline: number[]): void {
-  const round = (value: number) => Math.round(value * 100) / 100;
-  const line = {
-    metric: 6,
-    name,
-    value: round(median(values)),
-    unit: 'ms',
-    baseline: round(median(baseline)),
-    baselineName,
-    ratio: round(median(values) / median(baseline)),
-    spread: [round(Math.min(...values)), round(Math.max(...values))],
-    baselineSpread: [round(Math.min(...baseline)), round(Math.max(...baseline))],
-  };
-  process.stdout.write(`${JSON.stringify(line)}\n`);
-}
-
 interface Programs {
   engine: string;
   helm: string;
   sdk: string;
 }
 
-async function measureWarm(programs: Programs, subject: Subject): Promise<void> {
+async function measureWarm(programs: Programs, subject: Subject): Promise<Figure[]> {
   const directory = join(corpusDirectory, subject.chart);
   const tree = treeOf(directory);
   const renderer = new Renderer({ enginePath: programs.engine, processes: 1 });
@@ -130,28 +110,40 @@ async function measureWarm(programs: Programs, subject: Subject): Promise<void> 
   sdk.stop();
   await renderer.stop();
   const what = `${subject.chart} (${subject.size})`;
-  report(`warm, one value changed: ${what}`, oneValue, 'Helm SDK, whole job', baseline);
-  report(`warm, another release: ${what}`, otherRelease, 'Helm SDK, whole job', baseline);
-  if (subject.size === 'small') await measureCommand(programs, subject, directory, oneValue);
+  const limit = subject.size === 'large' ? 0.35 : 0.8;
+  const against = {
+    baseline,
+    goal: `≤ ${limit} times the whole job with Helm's SDK`,
+    met: ({ ratio }: { ratio: number }) => ratio <= limit,
+  };
+  return [
+    milliseconds(`render, warm, one value changed: ${what}`, oneValue, against),
+    milliseconds(`render, warm, another release: ${what}`, otherRelease, against),
+    ...(subject.size === 'small' ? [await measureCommand(programs, what, directory, oneValue)] : []),
+  ];
 }
 
 async function measureCommand(
   programs: Programs,
-  subject: Subject,
+  what: string,
   directory: string,
   values: number[],
-): Promise<void> {
-  const command: number[] = [];
+): Promise<Figure> {
+  const baseline: number[] = [];
   for (let round = 0; round < 5; round++) {
-    command.push(
+    baseline.push(
       await timed(() => run(programs.helm, ['template', 'sample', directory], { maxBuffer: 2 ** 26 })),
     );
   }
-  report(`warm, against the command: ${subject.chart} (${subject.size})`, values, 'helm template', command);
+  return milliseconds(`render, warm, against the command: ${what}`, values, {
+    baseline,
+    goal: '≥ 20 times faster than `helm template`',
+    met: ({ ratio }) => ratio <= 1 / 20,
+  });
 }
 
 /** The first render of a chart by an engine that has started, next to the first of a process with the SDK. */
-async function measureCold(programs: Programs, subject: Subject): Promise<void> {
+async function measureCold(programs: Programs, subject: Subject): Promise<Figure[]> {
   const directory = join(corpusDirectory, subject.chart);
   const small = new MemoryTree({ 'chart/Chart.yaml': 'apiVersion: v2\nname: warm\nversion: 1.0.0\n' });
   const first: number[] = [];
@@ -177,24 +169,44 @@ async function measureCold(programs: Programs, subject: Subject): Promise<void> 
   }
   running.stop();
   const what = `${subject.chart} (${subject.size})`;
-  report(`cold, a new process: ${what}`, first, 'Helm SDK, first job of a process', firstBaseline);
-  report(`cold, a changed chart: ${what}`, fresh, 'Helm SDK, whole job', loopBaseline);
+  const goal = "≤ 1.1 times the whole job with Helm's SDK";
+  const met = ({ ratio }: { ratio: number }) => ratio <= 1.1;
+  return [
+    milliseconds(`render, cold, first of a process: ${what}`, first, { baseline: firstBaseline, goal, met }),
+    milliseconds(`render, cold, a changed chart, most manifests seen before: ${what}`, fresh, {
+      baseline: loopBaseline,
+      goal,
+      met,
+    }),
+  ];
 }
 
-export async function benchRender(): Promise<void> {
+function milliseconds(
+  name: string,
+  values: readonly number[],
+  against: { baseline: readonly number[]; goal: string; met: (figure: { ratio: number }) => boolean },
+): Figure {
+  return figure({ metric: '6', name, unit: 'ms', values, ...against });
+}
+
+/** Metric 6. */
+export async function rendering(): Promise<Figure[]> {
   if (skipWithoutCorpus) {
     process.stderr.write(`metric 6 skipped: ${skipWithoutCorpus}\n`);
-    return;
+    return [];
   }
   const programs: Programs = {
     engine: await buildEngine(),
     helm: await buildHelm(),
     sdk: await goBinary({ name: 'sdk-baseline', moduleDir: 'operator/render/engine', package: './bench' }),
   };
+  const figures: Figure[] = [];
   for (const subject of subjects) {
-    await measureWarm(programs, subject);
-    await measureCold(programs, subject);
+    figures.push(...(await measureWarm(programs, subject)), ...(await measureCold(programs, subject)));
   }
+  return figures;
 }
 
-if (import.meta.main) await benchRender();
+if (import.meta.main) {
+  for (const each of await rendering()) process.stdout.write(`${JSON.stringify(each)}\n`);
+}
