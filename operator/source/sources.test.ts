@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readdirSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { type GitHttpServer, startGitHttp } from '../../test/harness/git-http.ts';
 import { createRepository, type GitRepository } from '../../test/harness/git-repository.ts';
-import { freePort } from '../../test/harness/process.ts';
+import { freePort, temporaryDirectory } from '../../test/harness/process.ts';
 import { eventually } from '../../test/harness/wait.ts';
 import { TowpathError } from '../api/errors.ts';
 import { pollDelay } from './poll-delay.ts';
@@ -202,7 +201,7 @@ describe('sources', () => {
   });
 
   it('start over after many packs; trees that were open stay readable', async () => {
-    const cacheDirectory = mkdtempSync(join(tmpdir(), 'towpath-test-cache-'));
+    const cacheDirectory = temporaryDirectory('cache');
     const sources = openSources({ cacheDirectory, limits: { packs: 3 } });
     const repository = sources.watch('app', access(), hour, nobody);
     const trees = [];
@@ -213,10 +212,21 @@ describe('sources', () => {
       for (const tree of trees.slice(-3)) await tree.read('a.yaml');
     }
     assert.equal(Buffer.from((await trees.at(-1)?.read('a.yaml')) ?? []).toString(), 'a: 7\n');
-    const [directory = ''] = readdirSync(cacheDirectory);
-    assert.deepEqual(readdirSync(join(cacheDirectory, directory)).sort(), ['packs-1', 'packs-2']);
+    const [run = ''] = readdirSync(cacheDirectory);
+    const [directory = ''] = readdirSync(join(cacheDirectory, run));
+    assert.deepEqual(readdirSync(join(cacheDirectory, run, directory)).sort(), ['packs-1', 'packs-2']);
     await sources.stop();
-    assert.equal(existsSync(cacheDirectory), false);
+    assert.deepEqual(readdirSync(cacheDirectory), []);
+  });
+
+  it('clear away what a killed process left in their directory', async () => {
+    const cacheDirectory = temporaryDirectory('cache');
+    mkdirSync(join(cacheDirectory, 'towpath-source-left/packs-0'), { recursive: true });
+    mkdirSync(join(cacheDirectory, 'of-someone-else'));
+    const sources = openSources({ cacheDirectory });
+    assert.equal(existsSync(join(cacheDirectory, 'towpath-source-left')), false);
+    await sources.stop();
+    assert.deepEqual(readdirSync(cacheDirectory), ['of-someone-else']);
   });
 
   it('keep the disk within its bound, fetching again what was thrown away', async () => {

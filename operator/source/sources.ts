@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,7 +33,10 @@ export interface SourcesOptions extends AddressRules {
   allowPlainHttpCredentials?: boolean;
   limits?: Partial<Limits>;
   timeouts?: Partial<Timeouts>;
-  /** Where packs are kept; removed on `stop`. Default: a new directory among the system's temporary ones. */
+  /**
+   * Where packs are kept, in a directory that is removed on `stop`. It is this process's alone: what an earlier
+   * one left there is removed. Default: the system's directory for temporary files.
+   */
   cacheDirectory?: string;
   /** Threads that packs are read in; default 2. */
   workers?: number;
@@ -79,7 +82,7 @@ export class Sources {
     this.#options = options;
     this.#limits = { ...defaultLimits, ...options.limits };
     this.#timeouts = { ...defaultTimeouts, ...options.timeouts };
-    this.#directory = options.cacheDirectory ?? mkdtempSync(join(tmpdir(), 'towpath-source-'));
+    this.#directory = newCache(options.cacheDirectory);
     const { workMs } = this.#limits;
     this.#lanes = Array.from({ length: options.workers ?? 2 }, () => new WorkLane({ workMs }));
     this.#largeLane = new WorkLane({ workMs, idleMs: 60_000 });
@@ -226,6 +229,17 @@ export class Sources {
       await repository.dropPacks().catch(() => undefined);
     }
   }
+}
+
+function newCache(given: string | undefined): string {
+  const prefix = 'towpath-source-';
+  if (given !== undefined) {
+    mkdirSync(given, { recursive: true });
+    for (const name of readdirSync(given)) {
+      if (name.startsWith(prefix)) rmSync(join(given, name), { recursive: true, force: true });
+    }
+  }
+  return mkdtempSync(join(given ?? tmpdir(), prefix));
 }
 
 function shortestInterval(subscriptions: ReadonlyMap<string, Subscription>): number {
