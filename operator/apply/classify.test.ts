@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TowpathError } from '../api/errors.ts';
-import { REASONS } from '../api/v1alpha1/reasons/reasons.ts';
+import { REASONS } from '../api/v1alpha1/reasons.ts';
 import { ApiError, errorFromStatus, NotLeaderError, UnreachableError } from '../kube/errors.ts';
 import { classify, isImmutable } from './classify.ts';
 
@@ -11,47 +11,141 @@ const status = (code: number, reason: string, message: string, details: object =
 
 /** What kube-apiserver 1.37 answers, and what it means. */
 const answers: [what: string, error: unknown, verdict: string, reason: string][] = [
-  ['an invalid value', status(422, 'Invalid', 'ConfigMap "web" is invalid: data: Invalid value'), 'Principle', 'ManifestInvalid'],
-  ['a field twice', status(400, 'BadRequest', 'strict decoding error: duplicate field "a"'), 'Principle', 'ManifestInvalid'],
+  [
+    'an invalid value',
+    status(422, 'Invalid', 'ConfigMap "web" is invalid: data: Invalid value'),
+    'Principle',
+    'ManifestInvalid',
+  ],
+  [
+    'a field twice',
+    status(400, 'BadRequest', 'strict decoding error: duplicate field "a"'),
+    'Principle',
+    'ManifestInvalid',
+  ],
   ['too large', status(413, 'RequestEntityTooLarge', 'limit is 3145728'), 'Principle', 'ManifestInvalid'],
   [
     'an unknown field in an apply',
     errorFromStatus(
-      { code: 500, message: 'failed to create typed patch object (/web; apps/v1, Kind=Deployment): .spec.x: field not declared in schema' },
+      {
+        code: 500,
+        message:
+          'failed to create typed patch object (/web; apps/v1, Kind=Deployment): .spec.x: field not declared in schema',
+      },
       500,
       { plural: 'deployments' },
     ),
     'Principle',
     'ManifestInvalid',
   ],
-  ['an immutable field', status(422, 'Invalid', 'spec.selector: Invalid value: {}: field is immutable'), 'Principle', 'ImmutableField'],
-  ['a StatefulSet', status(422, 'Invalid', "StatefulSet \"web\" is invalid: spec: Forbidden: updates to statefulset spec for fields other than 'replicas' are forbidden"), 'Principle', 'ImmutableField'],
-  ['a role of a binding', status(422, 'Invalid', 'roleRef: Invalid value: {}: cannot change roleRef'), 'Principle', 'ImmutableField'],
-  ['no right', status(403, 'Forbidden', 'configmaps "web" is forbidden: User "x" cannot patch resource "configmaps"'), 'State', 'Forbidden'],
-  ['quota', status(403, 'Forbidden', 'pods "web" is forbidden: exceeded quota: q, requested: pods=1'), 'State', 'QuotaExceeded'],
-  ['quota without a request', status(403, 'Forbidden', 'pods "web" is forbidden: failed quota: q: must specify cpu'), 'State', 'QuotaExceeded'],
+  [
+    'an immutable field',
+    status(422, 'Invalid', 'spec.selector: Invalid value: {}: field is immutable'),
+    'Principle',
+    'ImmutableField',
+  ],
+  [
+    'a StatefulSet',
+    status(
+      422,
+      'Invalid',
+      'StatefulSet "web" is invalid: spec: Forbidden: updates to statefulset spec for fields other than \'replicas\' are forbidden',
+    ),
+    'Principle',
+    'ImmutableField',
+  ],
+  [
+    'a role of a binding',
+    status(422, 'Invalid', 'roleRef: Invalid value: {}: cannot change roleRef'),
+    'Principle',
+    'ImmutableField',
+  ],
+  [
+    'no right',
+    status(403, 'Forbidden', 'configmaps "web" is forbidden: User "x" cannot patch resource "configmaps"'),
+    'State',
+    'Forbidden',
+  ],
+  [
+    'quota',
+    status(403, 'Forbidden', 'pods "web" is forbidden: exceeded quota: q, requested: pods=1'),
+    'State',
+    'QuotaExceeded',
+  ],
+  [
+    'quota without a request',
+    status(403, 'Forbidden', 'pods "web" is forbidden: failed quota: q: must specify cpu'),
+    'State',
+    'QuotaExceeded',
+  ],
   [
     'a namespace that goes',
-    status(403, 'Forbidden', 'unable to create new content in namespace shop because it is being terminated', {
-      causes: [{ reason: 'NamespaceTerminating', field: 'metadata.namespace' }],
-    }),
+    status(
+      403,
+      'Forbidden',
+      'unable to create new content in namespace shop because it is being terminated',
+      {
+        causes: [{ reason: 'NamespaceTerminating', field: 'metadata.namespace' }],
+      },
+    ),
     'State',
     'NamespaceTerminating',
   ],
-  ['no namespace', status(404, 'NotFound', 'namespaces "shop" not found', { name: 'shop', kind: 'namespaces' }), 'State', 'NamespaceMissing'],
-  ['no kind', status(404, 'NotFound', 'the server could not find the requested resource'), 'State', 'KindMissing'],
-  ['gone meanwhile', status(404, 'NotFound', 'configmaps "web" not found', { name: 'web', kind: 'configmaps' }), 'State', 'Conflict'],
+  [
+    'no namespace',
+    status(404, 'NotFound', 'namespaces "shop" not found', { name: 'shop', kind: 'namespaces' }),
+    'State',
+    'NamespaceMissing',
+  ],
+  [
+    'no kind',
+    status(404, 'NotFound', 'the server could not find the requested resource'),
+    'State',
+    'KindMissing',
+  ],
+  [
+    'gone meanwhile',
+    status(404, 'NotFound', 'configmaps "web" not found', { name: 'web', kind: 'configmaps' }),
+    'State',
+    'Conflict',
+  ],
   ['changed meanwhile', status(409, 'Conflict', 'the object has been modified'), 'State', 'Conflict'],
   [
     'another field manager',
-    status(409, 'Conflict', 'Apply failed with 1 conflict', { causes: [{ reason: 'FieldManagerConflict', field: '.data.a', message: 'conflict with "m1"' }] }),
+    status(409, 'Conflict', 'Apply failed with 1 conflict', {
+      causes: [{ reason: 'FieldManagerConflict', field: '.data.a', message: 'conflict with "m1"' }],
+    }),
     'State',
     'FieldManagerConflict',
   ],
-  ['a policy', status(422, 'Invalid', "configmaps \"web\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no"), 'State', 'AdmissionDenied'],
-  ['a webhook that denies', status(400, 'BadRequest', 'admission webhook "w.example.com" denied the request: no'), 'State', 'AdmissionDenied'],
-  ['a webhook that is down', status(500, 'InternalError', 'Internal error occurred: failed calling webhook "w": connection refused'), 'Undecided', 'WebhookUnavailable'],
-  ['a webhook that takes no dry-run', status(400, 'BadRequest', 'admission webhook "w" does not support dry run'), 'Undecided', 'WebhookUnavailable'],
+  [
+    'a policy',
+    status(
+      422,
+      'Invalid',
+      "configmaps \"web\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no",
+    ),
+    'State',
+    'AdmissionDenied',
+  ],
+  [
+    'a webhook that denies',
+    status(400, 'BadRequest', 'admission webhook "w.example.com" denied the request: no'),
+    'State',
+    'AdmissionDenied',
+  ],
+  [
+    'a webhook that is down',
+    status(500, 'InternalError', 'Internal error occurred: failed calling webhook "w": connection refused'),
+    'Undecided',
+    'WebhookUnavailable',
+  ],
+  [
+    'a webhook that takes no dry-run',
+    status(400, 'BadRequest', 'admission webhook "w" does not support dry run'),
+    'Undecided',
+    'WebhookUnavailable',
+  ],
   ['too many requests', status(429, 'TooManyRequests', 'too many requests'), 'State', 'ClusterUnreachable'],
   ['an error of the server', status(503, 'ServiceUnavailable', 'etcd'), 'State', 'ClusterUnreachable'],
   ['a token that ran out', status(401, 'Unauthorized', 'Unauthorized'), 'State', 'ClusterUnreachable'],
@@ -86,10 +180,25 @@ test('a write without the Lease is nobody’s refusal', () => {
 
 test('immutable fields of a Secret are told apart though their words are not shown', () => {
   const refused = (causes: object[]) =>
-    status(422, 'Invalid', 'Secret "web" is invalid: type: Invalid value: "x": field is immutable', { kind: 'Secret', causes }, 'secrets');
+    status(
+      422,
+      'Invalid',
+      'Secret "web" is invalid: type: Invalid value: "x": field is immutable',
+      { kind: 'Secret', causes },
+      'secrets',
+    );
   for (const [causes, expected] of [
     [[{ field: 'type', reason: 'FieldValueInvalid', message: 'field is immutable' }], true],
-    [[{ field: 'data', reason: 'FieldValueForbidden', message: 'field is immutable when `immutable` is set' }], true],
+    [
+      [
+        {
+          field: 'data',
+          reason: 'FieldValueForbidden',
+          message: 'field is immutable when `immutable` is set',
+        },
+      ],
+      true,
+    ],
     [[{ field: 'data[.dockerconfigjson]', reason: 'FieldValueRequired', message: '' }], false],
     [[{ field: 'data', reason: 'FieldValueTooLong', message: '' }], false],
   ] as const) {
@@ -98,5 +207,8 @@ test('immutable fields of a Secret are told apart though their words are not sho
 });
 
 test('a field that is forbidden from the start is not taken for an immutable one', () => {
-  assert.equal(isImmutable(new ApiError(422, 'Invalid', 'spec.clusterIPs: Forbidden: may not be set')), false);
+  assert.equal(
+    isImmutable(new ApiError(422, 'Invalid', 'spec.clusterIPs: Forbidden: may not be set')),
+    false,
+  );
 });
