@@ -57,6 +57,8 @@ export interface Advance {
   kept: KeptObject[];
   drift?: Drift;
   repaired: ObjectId[];
+  /** The record in memory is ahead of the one that is written. */
+  isUnsaved: boolean;
 }
 
 /** Digest of the settings that decide what is sent; another one asks for a new look at every object. */
@@ -119,7 +121,7 @@ export async function advance(
   deployment: Deployment,
   manifests: Manifests,
 ): Promise<Advance> {
-  const result: Advance = { progress: { state: 'Done' }, kept: [], repaired: [] };
+  const result: Advance = { progress: { state: 'Done' }, kept: [], repaired: [], isUnsaved: false };
   const isFirst = !deployment.applied;
   if (!isFirst) {
     const drift = driftIn(context, planFor(context, manifests.objects));
@@ -151,13 +153,9 @@ async function applyWaves(
 ): Promise<Progress | undefined> {
   const { record } = context;
   const ordered = waves(manifests.objects);
-  let isChanged = false;
-  const save = async () => {
-    if (!isChanged) return;
-    isChanged = false;
-    await context.store.save(record, { signal: context.signal });
-  };
-  for (const [index, stages] of ordered.entries()) {
+  if (record.settings !== settingsDigest(context.settings)) result.isUnsaved = true;
+  const save = () => saveChanges(context, result);
+  for (const stages of ordered) {
     for (const stage of stages) {
       const keys = new Set(stage.map(objectKey));
       const planned = planFor(context, manifests.objects).apply.filter((one) =>
@@ -168,7 +166,7 @@ async function applyWaves(
       await context.inventory.ensure(kindsOf(stage), context.access.as, context.signal);
       const refusals = await applyAll(context.access, planned, (applied) => {
         record.applied.set(objectKey(applied), applied);
-        isChanged = true;
+        result.isUnsaved = true;
       });
       for (const one of planned) if (one.reason === 'Drift') result.repaired.push(idOf(one.manifest));
       if (refusals.length > 0) {
@@ -187,9 +185,16 @@ async function applyWaves(
         return waiting;
       }
     }
-    if (index === ordered.length - 1) await save();
   }
   return undefined;
+}
+
+/** One write for all that changed since the last: the last one of a sync is that of its end. */
+async function saveChanges(context: DeployContext, result: Advance): Promise<void> {
+  if (!result.isUnsaved) return;
+  context.record.settings = settingsDigest(context.settings);
+  await context.store.save(context.record, { signal: context.signal });
+  result.isUnsaved = false;
 }
 
 /** Objects whose prerequisites came with the candidate are asked about now, just before they are sent. */
@@ -289,17 +294,15 @@ async function prune(
   }
   const refusals = await deleteInOrder(context, planned.prune);
   const wasApplied = deployment.applied;
-  const settings = settingsDigest(context.settings);
   const desired = new Set(manifests.objects.map(objectKey));
-  let isChanged = planned.prune.length > 0 || !wasApplied || context.record.settings !== settings;
+  if (planned.prune.length > 0) result.isUnsaved = true;
   for (const key of context.record.applied.keys()) {
     if (desired.has(key)) continue;
     context.record.applied.delete(key);
-    isChanged = true;
+    result.isUnsaved = true;
   }
   if (refusals !== undefined) throw refusals;
   deployment.applied = true;
-  context.record.settings = settings;
   context.record.kinds = kindsOf([
     ...context.record.applied.values(),
     ...planned.kept.map(({ object }) => object),
@@ -308,7 +311,7 @@ async function prune(
     deployment.outcome ??= 'Succeeded';
     deployment.finishedAt ??= context.now().toISOString();
   }
-  if (isChanged) await context.store.save(context.record, { signal: context.signal });
+  await saveChanges(context, result);
 }
 
 async function deleteInOrder(context: DeployContext, objects: Plan['prune']): Promise<Error | undefined> {

@@ -225,6 +225,7 @@ function recallHistory(record: TargetRecord, application: Application): void {
   if (deployment === undefined || deployment.outcome !== undefined) return;
   if (entry?.outcome === undefined || entry.outcome === 'RolledBack') return;
   deployment.outcome = entry.outcome;
+  if (entry.outcome === 'Succeeded') deployment.applied = true;
   if (entry.finishedAt !== undefined) deployment.finishedAt = entry.finishedAt;
 }
 
