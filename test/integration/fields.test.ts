@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { eventually } from '../harness/wait.ts';
+import { configMap, messageOf, newSteps, reasonOf, type TestObject } from './steps.ts';
+
+function deployment(name: string, spec: Record<string, unknown> = {}): TestObject {
+  const labels = { app: name };
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name },
+    spec: {
+      replicas: 1,
+      selector: { matchLabels: labels },
+      template: { metadata: { labels }, spec: { containers: [{ name: 'web', image: 'web:1' }] } },
+      ...spec,
+    },
+  };
+}
+
+test('who decides a field', async (t) => {
+  const { stage, deploy, change, live, push } = await newSteps(t);
+
+  await t.test(
+    'sync.ignore: what somebody sets is never reset, also when it is left out of Git later',
+    async () => {
+      const sync = {
+        ignore: [{ group: 'apps', kind: 'Deployment', name: 'ignored', paths: ['/spec/replicas'] }],
+      };
+      await deploy('ignored', [deployment('ignored')], { sync });
+      assert.equal((await live('deployment', 'ignored'))?.spec?.['replicas'], 1, "Git's is the first value");
+      await stage.kubectl('scale', 'deployment', 'ignored', '--replicas=2');
+      await change('ignored', [deployment('ignored', { replicas: 3, minReadySeconds: 1 })]);
+      assert.equal((await live('deployment', 'ignored'))?.spec?.['replicas'], 2);
+      await change('ignored', [deployment('ignored', { replicas: undefined, minReadySeconds: 0 })]);
+      assert.equal((await live('deployment', 'ignored'))?.spec?.['replicas'], 2);
+    },
+  );
+
+  await t.test('sync.ignore: a rule that comes later leaves the value that Git had', async () => {
+    await deploy('later', [configMap('later', { a: '1', b: '1' })]);
+    const sync = { ignore: [{ group: '', kind: 'ConfigMap', name: 'later', paths: ['/data/a'] }] };
+    await stage.application('later', { source: { path: 'later' }, sync });
+    await stage.until('later', (one) => reasonOf(one) === 'Synced', 'the rule to be taken up');
+    await change('later', [configMap('later', { b: '2' })]);
+    assert.deepEqual((await live('configmap', 'later'))?.data, { a: '1', b: '2' });
+  });
+
+  await t.test(
+    "a Deployment's replicas are left alone where a HorizontalPodAutoscaler scales it",
+    async () => {
+      const autoscaler: TestObject = {
+        apiVersion: 'autoscaling/v2',
+        kind: 'HorizontalPodAutoscaler',
+        metadata: { name: 'scaled' },
+        spec: {
+          minReplicas: 1,
+          maxReplicas: 4,
+          scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'scaled' },
+        },
+      };
+      await push('scaled', [deployment('scaled'), autoscaler]);
+      await stage.application('scaled', { source: { path: 'scaled' } });
+      await eventually(() => live('deployment', 'scaled'), { describe: 'the Deployment' });
+      await stage.until('scaled', ({ status }) => status?.environments?.[0]?.objects === 2, 'both objects');
+      await stage.kubectl('scale', 'deployment', 'scaled', '--replicas=3');
+      const commit = await push('scaled', [deployment('scaled', { minReadySeconds: 1 }), autoscaler]);
+      await stage.until(
+        'scaled',
+        ({ status }) => status?.environments?.[0]?.revision === commit,
+        'the change',
+      );
+      await eventually(async () => (await live('deployment', 'scaled'))?.spec?.['minReadySeconds'] === 1, {
+        describe: 'the change applied',
+      });
+      assert.equal((await live('deployment', 'scaled'))?.spec?.['replicas'], 3);
+    },
+  );
+
+  await t.test(
+    'an immutable field is refused with what to do; with the annotation replace it is made anew',
+    async () => {
+      const frozen = (value: string, annotations: Record<string, string> = {}) => ({
+        ...configMap('frozen', { value }, annotations),
+        immutable: true,
+      });
+      await deploy('frozen', [frozen('1')]);
+      const before = await live('configmap', 'frozen');
+      await push('frozen', [frozen('2')]);
+      const held = await stage.until('frozen', ({ status }) => status?.sync === 'Quarantined', 'the refusal');
+      assert.equal(reasonOf(held), 'ImmutableField');
+      assert.match(messageOf(held), /towpath\.dev\/replace: "true"/);
+      assert.equal((await live('configmap', 'frozen'))?.metadata.uid, before?.metadata.uid);
+      await change('frozen', [frozen('2', { 'towpath.dev/replace': 'true' })]);
+      const after = await live('configmap', 'frozen');
+      assert.equal(after?.data?.['value'], '2');
+      assert.notEqual(after?.metadata.uid, before?.metadata.uid);
+    },
+  );
+});
+
+test('D13: adoption takes over what other tools own, so that a field removed from Git goes', async (t) => {
+  const { stage, deploy, change, live } = await newSteps(t);
+  const old = (name: string) => configMap(name, { kept: 'old', removed: 'old' });
+  const patch = async (manager: string, object: TestObject, how: readonly string[]) => {
+    const created = await stage.cluster.kubectl(
+      ['-n', stage.namespace, ...how, `--field-manager=${manager}`, '-f', '-'],
+      { input: JSON.stringify(object) },
+    );
+    assert.equal(created.code, 0, created.stderr);
+  };
+  const tools = {
+    helm: ['create'],
+    'kubectl-client-side-apply': ['apply'],
+    kubectl: ['apply', '--server-side'],
+  };
+  for (const [manager, how] of Object.entries(tools)) {
+    await t.test(`D13: of ${manager} (${how.join(' ')}), by the annotation on the object`, async () => {
+      const name = `adopts-${how.length}-${manager.slice(0, 4)}`.toLowerCase();
+      await patch(manager, old(name), how);
+      const adopted = configMap(name, { kept: 'new', removed: 'new' }, { 'towpath.dev/adopt': 'true' });
+      await deploy(name, [adopted]);
+      await change(name, [configMap(name, { kept: 'new' }, { 'towpath.dev/adopt': 'true' })]);
+      assert.deepEqual((await live('configmap', name))?.data, { kept: 'new' });
+    });
+  }
+
+  await t.test(
+    'D13: a field that Git never had goes at once, by the annotation on the Application',
+    async () => {
+      await patch('helm', old('whole'), ['create']);
+      await deploy('whole', [configMap('whole', { kept: 'new' })], {}, { 'towpath.dev/adopt': 'true' });
+      assert.deepEqual((await live('configmap', 'whole'))?.data, { kept: 'new' });
+    },
+  );
+
+  await t.test(
+    "D13: what a controller owns stays the controller's, and so does what is ignored",
+    async () => {
+      await patch('helm', old('mixed'), ['create']);
+      await stage.kubectl(
+        ...['patch', 'configmap', 'mixed', '--field-manager=ca-injector', '-p', '{"data":{"ca":"injected"}}'],
+      );
+      const sync = { ignore: [{ group: '', kind: 'ConfigMap', name: 'mixed', paths: ['/data/removed'] }] };
+      await deploy('mixed', [configMap('mixed', { kept: 'new' })], { sync }, { 'towpath.dev/adopt': 'true' });
+      assert.deepEqual((await live('configmap', 'mixed'))?.data, {
+        kept: 'new',
+        ca: 'injected',
+        removed: 'old',
+      });
+    },
+  );
+});

@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { podAnnotation } from '../harness/stages.ts';
+import { eventually } from '../harness/wait.ts';
+import { configMap, messageOf, newSteps, reasonOf, type TestObject } from './steps.ts';
+
+/** A Job as a Helm hook; `pod` is how simulated nodes treat its Pod. */
+function hook(name: string, events: string, options: Record<string, string> = {}, pod = ''): TestObject {
+  return {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: { name, annotations: { 'helm.sh/hook': events, ...options } },
+    spec: {
+      backoffLimit: 0,
+      template: {
+        metadata: { annotations: pod === '' ? {} : { [podAnnotation]: pod } },
+        spec: { restartPolicy: 'Never', containers: [{ name: 'run', image: 'hook' }] },
+      },
+    },
+  };
+}
+
+function chart(directory: string, objects: readonly TestObject[]): Record<string, string> {
+  return {
+    [`${directory}/Chart.yaml`]: `apiVersion: v2\nname: ${directory}\nversion: 1.0.0\n`,
+    [`${directory}/templates/all.yaml`]: objects.map((object) => JSON.stringify(object)).join('\n---\n'),
+  };
+}
+
+test("Helm's hooks run as Helm runs them", async (t) => {
+  const { stage, ready, live } = await newSteps(t);
+  const names = async (kind: string, selector: string) =>
+    (await stage.kubectl('get', kind, '-l', selector, '-o', 'jsonpath={.items[*].metadata.name}')).split(' ');
+  const createdAt = async (kind: string, name: string) => {
+    const uid = await live(kind, name);
+    return Number(uid?.metadata.resourceVersion ?? Number.NaN);
+  };
+
+  await t.test('install hooks before and after the objects, upgrade hooks only at an upgrade', async () => {
+    const objects = [
+      configMap('life'),
+      hook('life-late', 'pre-install', { 'helm.sh/hook-weight': '5' }),
+      hook('life-early', 'pre-install', { 'helm.sh/hook-weight': '-5' }),
+      hook('life-post', 'post-install'),
+      hook('life-upgrade', 'pre-upgrade'),
+      hook('life-gone', 'pre-install', { 'helm.sh/hook-delete-policy': 'hook-succeeded' }),
+      hook('life-test', 'test'),
+    ];
+    const first = await stage.repository.commit(chart('life', objects));
+    await stage.application('life', { source: { path: 'life' } });
+    await ready('life', first);
+    const times = await Promise.all(
+      (['life-early', 'life-late', 'life-post'] as const).map(async (name) => live('job', name)),
+    );
+    const [early, late, post] = times.map((job) => String(job?.status?.['completionTime']));
+    const started = times.map((job) => job?.metadata.creationTimestamp ?? '');
+    assert.ok((early ?? '') <= (started[1] ?? ''), 'the next weight begins when the one before completed');
+    const object = await live('configmap', 'life');
+    assert.ok((late ?? '') <= (object?.metadata.creationTimestamp ?? ''));
+    assert.ok((object?.metadata.creationTimestamp ?? '') <= (started[2] ?? ''));
+    assert.match(post ?? '', /^20/);
+    assert.equal(await live('job', 'life-upgrade'), undefined);
+    assert.equal(await live('job', 'life-test'), undefined, 'test hooks never run');
+    await eventually(async () => (await live('job', 'life-gone')) === undefined, {
+      describe: 'the hook with hook-succeeded to go',
+    });
+
+    const second = await stage.repository.commit(
+      chart('life', [...objects.slice(1), configMap('life', { key: 'changed' })]),
+    );
+    await ready('life', second);
+    assert.ok(await live('job', 'life-upgrade'));
+    assert.equal(
+      (await live('job', 'life-early'))?.metadata.uid,
+      times[0]?.metadata.uid,
+      'no install hook again',
+    );
+
+    // Drift repair runs no hook.
+    const upgrade = (await live('job', 'life-upgrade'))?.metadata.uid;
+    await stage.kubectl('delete', 'configmap', 'life');
+    await eventually(() => live('configmap', 'life'), { describe: 'the object to be back' });
+    assert.equal((await live('job', 'life-upgrade'))?.metadata.uid, upgrade);
+    assert.ok(Number.isFinite(await createdAt('job', 'life-post')));
+    assert.ok((await names('jobs', 'towpath.dev/target')).includes('life-post'), 'hooks are never pruned');
+  });
+
+  await t.test('a hook for two events of one deployment runs at both', async () => {
+    const both = hook('twice', 'pre-install,post-install');
+    const commit = await stage.repository.commit(chart('twice', [configMap('twice'), both]));
+    await stage.application('twice', { source: { path: 'twice' } });
+    await ready('twice', commit);
+    const job = await live('job', 'twice');
+    assert.match(job?.metadata.managedFields?.map(({ manager }) => manager).join() ?? '', /post-install/);
+  });
+
+  await t.test(
+    'a failing hook is tried again as often as spec.sync.retries says, then the deployment failed',
+    async () => {
+      const failing = hook('fails', 'pre-install', {}, 'fails');
+      await stage.repository.commit(chart('fails', [configMap('fails'), failing]));
+      const retries = { limit: 1, backoff: '1s', maxBackoff: '1s' };
+      await stage.application('fails', { source: { path: 'fails' }, sync: { retries } });
+      const trying = await stage.until(
+        'fails',
+        ({ status }) => status?.retry?.attempts === 1,
+        'the first failure',
+      );
+      assert.match(messageOf(trying), /The hook Job .*fails failed/);
+      const uid = await eventually(async () => (await live('job', 'fails'))?.metadata.uid, {
+        describe: 'the Job',
+      });
+      const failed = await stage.until(
+        'fails',
+        ({ status }) => status?.sync === 'Failed',
+        'the end of retries',
+      );
+      assert.equal(reasonOf(failed), 'HookFailed');
+      assert.notEqual((await live('job', 'fails'))?.metadata.uid, uid, 'it ran again');
+      assert.equal(await live('configmap', 'fails'), undefined, 'nothing was applied');
+      assert.equal(failed.status?.environments?.[0]?.history?.[0]?.outcome, 'Failed');
+      const fixed = await stage.repository.commit(
+        chart('fails', [configMap('fails'), hook('fails', 'pre-install,pre-upgrade')]),
+      );
+      await ready('fails', fixed);
+    },
+  );
+
+  await t.test('a hook that never ends fails at spec.sync.timeout', async () => {
+    const endless = hook('endless', 'pre-install', {}, 'runs');
+    await stage.repository.commit(chart('endless', [configMap('endless'), endless]));
+    await stage.application('endless', {
+      source: { path: 'endless' },
+      sync: { timeout: '5s', retries: { limit: 0 } },
+    });
+    const failed = await stage.until('endless', ({ status }) => status?.sync === 'Failed', 'the timeout');
+    assert.match(messageOf(failed), /did not end within spec\.sync\.timeout/);
+  });
+
+  await t.test('delete hooks run before and after the objects go', async () => {
+    const objects = [
+      configMap('bye'),
+      hook('bye-before', 'pre-delete'),
+      hook('bye-after', 'post-install,post-delete'),
+    ];
+    const commit = await stage.repository.commit(chart('bye', objects));
+    await stage.application('bye', { source: { path: 'bye' } });
+    await ready('bye', commit);
+    assert.equal(await live('job', 'bye-before'), undefined);
+    const installed = (await live('job', 'bye-after'))?.metadata.uid;
+    await stage.kubectl('delete', 'applications.towpath.dev', 'bye', '--timeout=30s');
+    assert.ok(await live('job', 'bye-before'));
+    assert.notEqual((await live('job', 'bye-after'))?.metadata.uid, installed, 'it ran again');
+    assert.equal(await live('configmap', 'bye'), undefined);
+  });
+
+  await t.test(
+    'a hook that the API server refuses quarantines the candidate before the first write',
+    async () => {
+      const wrong = { ...hook('wrong', 'pre-install'), spec: { template: { spec: { nonsense: 1 } } } };
+      await stage.repository.commit(chart('wrong', [configMap('wrong'), wrong]));
+      await stage.application('wrong', { source: { path: 'wrong' } });
+      const held = await stage.until(
+        'wrong',
+        ({ status }) => status?.sync === 'Quarantined',
+        'the quarantine',
+      );
+      assert.match(held.status?.quarantine?.errors?.[0]?.message ?? '', /nonsense/);
+      assert.equal(await live('configmap', 'wrong'), undefined);
+    },
+  );
+});
