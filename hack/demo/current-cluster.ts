@@ -17,12 +17,18 @@ const namespaces = `${namespace} ${operatorNamespace}`;
  * makes sure that nobody else uses the demo's namespaces.
  */
 export async function enterCurrentCluster(shell: Shell): Promise<CurrentCluster> {
-  await shell.ask(
-    'umask 077; KUBECONFIG="$TOWPATH_USER_KUBECONFIG" kubectl config view --raw --minify --flatten > "$KUBECONFIG"',
+  await orTell(
+    shell.ask(
+      'umask 077; KUBECONFIG="$TOWPATH_USER_KUBECONFIG" kubectl config view --raw --minify --flatten > "$KUBECONFIG"',
+    ),
+    'CLUSTER=current needs a kubeconfig with a current context: set KUBECONFIG, or leave CLUSTER out.',
   );
   const server = await shell.ask('kubectl config view --minify -o jsonpath="{.clusters[0].cluster.server}"');
   say(`The demo uses your cluster: ${server}`);
-  await shell.ask('kubectl get --raw /readyz --request-timeout=15s');
+  await orTell(
+    shell.ask('kubectl get --raw /readyz --request-timeout=15s'),
+    'It does not answer as it should: try `kubectl get namespaces` with the same KUBECONFIG.',
+  );
   const found = await shell.ask(`kubectl get namespaces ${namespaces} --ignore-not-found -o name`);
   if (found !== '') {
     throw new Error(
@@ -31,12 +37,38 @@ export async function enterCurrentCluster(shell: Shell): Promise<CurrentCluster>
         `  kubectl delete namespace ${namespaces}`,
     );
   }
+  await checkAlone(shell);
   const definition = await shell.ask('kubectl get crd applications.towpath.dev --ignore-not-found -o name');
   const hasDefinition = definition !== '';
   return {
     hasDefinition,
     leave: () => timed('Removing what the demo made in your cluster', leave(shell, hasDefinition)),
   };
+}
+
+interface Leases {
+  items: { metadata: { namespace: string }; spec?: { holderIdentity?: string; renewTime?: string } }[];
+}
+
+/** Two operators that look after the same Application would each refuse the other's objects. */
+async function checkAlone(shell: Shell): Promise<void> {
+  const text = await shell.ask('kubectl get leases -A --field-selector metadata.name=towpath -o json');
+  const leading = (JSON.parse(text) as Leases).items.find(
+    ({ spec }) => spec?.holderIdentity && Date.now() - Date.parse(spec.renewTime ?? '') < 60_000,
+  );
+  if (leading === undefined) return;
+  throw new Error(
+    `Towpath runs for this cluster already (its Lease is in namespace ${leading.metadata.namespace}): stop it meanwhile, or leave CLUSTER out.`,
+  );
+}
+
+async function orTell(work: Promise<unknown>, next: string): Promise<void> {
+  try {
+    await work;
+  } catch (cause) {
+    const last = cause instanceof Error ? (cause.message.split('\n').at(-1) ?? '') : String(cause);
+    throw new Error(`${next}\n${last}`, { cause });
+  }
 }
 
 /** The demo's own signal may have ended already, so these commands do not listen to it. */

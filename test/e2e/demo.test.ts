@@ -112,7 +112,7 @@ test('kill -9 ends all processes, and the next demo removes the files', {
 }, async (t) => {
   const temporary = temporaryDirectory('demo-test');
   const killed = startDemo(t, temporary);
-  const processes = await processesAt(killed, '4. From nothing to synced');
+  const processes = await processesAt(killed, '2. A Git repository');
   assert.ok(processes.length >= 6, `it has ${processes.length} processes`);
   killed.child.kill('SIGKILL');
   await eventually(() => !processes.some(isRunning), {
