@@ -20,6 +20,8 @@ export interface QueueOptions {
   concurrency: number;
   /** A run that takes longer lends its place on: it waits for something, and delays nobody (A3). */
   lendAfterMs: number;
+  /** Asked when a run has taken that long, and again after as long; false: it keeps its place. Default: it may. */
+  mayLend?(): boolean;
   onError(key: string, error: unknown): void;
 }
 
@@ -102,16 +104,19 @@ export class Queue {
     const giveBack = () => {
       if (!holdsPlace) return;
       holdsPlace = false;
+      clearInterval(lend);
       this.#free += 1;
       this.#next();
     };
-    const lend = setTimeout(giveBack, this.#options.lendAfterMs);
+    const lend = setInterval(() => {
+      if (this.#options.mayLend?.() !== false) giveBack();
+    }, this.#options.lendAfterMs);
     try {
       await this.#options.work(key, abort.signal);
     } catch (error) {
       if (!abort.signal.aborted) this.#options.onError(key, error);
     } finally {
-      clearTimeout(lend);
+      clearInterval(lend);
       this.#entries.delete(key);
       if (entry.state === 'running-again') this.add(key);
       giveBack();

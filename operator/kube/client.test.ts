@@ -256,7 +256,7 @@ test('D8: without leadership no write is sent, also when it is lost while the wr
 
   // All 64 connections are taken by slow reads, so that the write waits for one.
   leads = true;
-  proxy.fail({ verb: 'get', fault: { latencyMs: 500 } });
+  proxy.fail({ verb: 'get', fault: { latencyMs: 3_000 } });
   const reads = Array.from({ length: 64 }, () => client.get(path));
   await eventually(() => proxy.find({ verb: 'get' }).length >= 64);
   asked = 0;
@@ -267,6 +267,21 @@ test('D8: without leadership no write is sent, also when it is lost while the wr
   assert.ok((await write) instanceof NotLeaderError);
   assert.equal(asked, 2, 'asked again when a connection was free');
   assert.equal(proxy.find({ verb: 'apply' }).length, 0);
+});
+
+test('A1: the Lease is renewed although requests take all connections and more wait', async (t) => {
+  const { client, path } = await arrange(t, { mayWrite: () => true });
+  await client.apply(path, configMap({ a: '1' }), APPLY);
+  proxy.forget();
+  proxy.fail({ verb: 'get', fault: { latencyMs: 3_000 } });
+  assert.equal(client.saturated, false);
+  const reads = Array.from({ length: 80 }, () => client.get(path));
+  await eventually(() => proxy.find({ verb: 'get' }).length >= 64);
+  assert.equal(client.saturated, true);
+  await client.mergePatch(path, { data: { a: '2' } }, {}, { ungated: true });
+  assert.equal(proxy.find({ verb: 'get' }).length, 64, 'some reads had not even been sent');
+  await Promise.all(reads);
+  assert.equal(client.saturated, false);
 });
 
 test('a call ends at its time-out and at its signal, and says which', async (t) => {

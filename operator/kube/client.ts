@@ -277,6 +277,11 @@ export class KubeClient {
     return { gitVersion, major, minor };
   }
 
+  /** Whether requests wait for one another: all connections are in use. */
+  get saturated(): boolean {
+    return this.#connection.saturated;
+  }
+
   /** Ends every connection; what is under way rejects. */
   close(): Promise<void> {
     return this.#connection.close();

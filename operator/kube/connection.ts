@@ -24,7 +24,7 @@ export interface CallOptions {
   signal?: AbortSignal;
   /** Of one request; default 30 s. */
   timeoutMs?: number;
-  /** Send a write even when this replica does not lead: only for the Lease itself. */
+  /** Send a write even when this replica does not lead, and before all others: only for the Lease itself. */
   ungated?: boolean;
 }
 
@@ -83,6 +83,10 @@ export class Connection {
         onLine: listener.onLine,
       }),
     );
+  }
+
+  get saturated(): boolean {
+    return this.#transport?.saturated === true;
   }
 
   async close(): Promise<void> {
@@ -154,6 +158,7 @@ export class Connection {
       signal: options.signal,
       ...(call.body === undefined ? {} : { body: call.body }),
       ...(gated ? { maySend: mayWrite } : {}),
+      ...(options.ungated === true ? { urgent: true } : {}),
     };
   }
 

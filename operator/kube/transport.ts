@@ -15,6 +15,8 @@ export interface WireRequest {
   signal?: AbortSignal | undefined;
   /** Asked in the instant before the request goes onto a connection; false refuses it. */
   maySend?: (() => boolean) | undefined;
+  /** Waits behind no other request. */
+  urgent?: boolean;
 }
 
 export interface WireHead {
@@ -48,6 +50,7 @@ export class Transport {
   readonly #streams: Dispatcher;
   readonly #pathPrefix: string;
   readonly #origin: string;
+  #exchanges = 0;
 
   constructor(access: Access) {
     this.#access = access;
@@ -62,8 +65,23 @@ export class Transport {
     return sameConnection(this.#access, access);
   }
 
+  /** Whether as many exchanges are under way as there are connections. */
+  get saturated(): boolean {
+    return this.#exchanges >= CONNECTIONS;
+  }
+
   /** Sends one request and gathers its answer, whatever its status. @throws UnreachableError, NotLeaderError */
-  exchange(request: WireRequest): Promise<WireAnswer> {
+  async exchange(request: WireRequest): Promise<WireAnswer> {
+    this.#exchanges += 1;
+    try {
+      // A renewal of the Lease that waits behind hundreds of writes would cost the leadership that they need.
+      return await this.#exchange(request.urgent === true ? this.#streams : this.#requests, request);
+    } finally {
+      this.#exchanges -= 1;
+    }
+  }
+
+  #exchange(dispatcher: Dispatcher, request: WireRequest): Promise<WireAnswer> {
     return new Promise((resolve, reject) => {
       const chunks: Buffer[] = [];
       let size = 0;
@@ -80,7 +98,7 @@ export class Transport {
         },
         onEnd: () => resolve({ ...head, text: joined(chunks) }),
       });
-      this.#dispatch(this.#requests, request, run);
+      this.#dispatch(dispatcher, request, run);
     });
   }
 

@@ -70,7 +70,7 @@ function nameOf({
   lineNumber: number;
 }): string {
   const file = url.replace(/^.*\/(operator|node_modules)\//, '$1/');
-  return `${functionName || '(anonymous)'} ${file}${file === '' ? '' : `:${lineNumber + 1}`}`;
+  return `${functionName || '(anonymous)'}${file === '' ? '' : ` ${file}:${lineNumber + 1}`}`;
 }
 
 if (import.meta.main)

@@ -114,6 +114,8 @@ export class ApplicationController {
       work: (key, workSignal) => this.#work(key, workSignal),
       concurrency: CONCURRENCY,
       lendAfterMs: LEND_AFTER_MS,
+      // What only waits for its turn at the API server would not come sooner with more of its kind beside it.
+      mayLend: () => !this.#options.client.saturated,
       onError: (key, error) => this.#failed(key, error),
     });
     for (const key of this.#known.keys()) this.#queue.add(key);
@@ -150,7 +152,7 @@ export class ApplicationController {
       return;
     }
     const before = this.#known.get(key);
-    if (before !== undefined && isNewer(before.object, event.object)) return;
+    if (before !== undefined && isKnown(before.object, event.object)) return;
     this.#learn(key, event.object);
     if (before === undefined || asksForWork(before.object, event.object))
       this.#queue?.add(key, { interrupt: true });
@@ -434,16 +436,26 @@ function isNewer(known: KubeObject, than: KubeObject): boolean {
   return left.length !== right.length ? left.length > right.length : left > right;
 }
 
+/** Whether an event tells nothing that the answer to a write of ours, or a newer event, did not tell. */
+function isKnown(known: KubeObject, told: KubeObject): boolean {
+  return known.metadata.uid === told.metadata.uid && !isNewer(told, known);
+}
+
 /** Whether an event is more than the echo of our own status. */
 function asksForWork(before: KubeObject, after: KubeObject): boolean {
   const relevant = ({ metadata }: KubeObject) => [
     metadata.uid,
     metadata.generation,
     metadata.deletionTimestamp,
-    metadata.finalizers,
     ours(metadata.annotations),
   ];
-  return !isDeepStrictEqual(relevant(before), relevant(after));
+  // One that we add is told by the watch, often before the answer to the patch: that must not interrupt its run.
+  const lostFinalizer = hasFinalizer(before) && !hasFinalizer(after);
+  return lostFinalizer || !isDeepStrictEqual(relevant(before), relevant(after));
+}
+
+function hasFinalizer({ metadata }: KubeObject): boolean {
+  return metadata.finalizers?.includes(FINALIZER) === true;
 }
 
 function ours(annotations: Record<string, string> | undefined) {
