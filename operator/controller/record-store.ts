@@ -102,7 +102,8 @@ export class RecordStore {
     const known = this.#entries.get(name);
     const index = copyOf(known?.index);
     const data: Members = {};
-    if (options.accepted !== undefined) await this.#forgetDamaged(record, options.accepted, index, options.signal);
+    if (options.accepted !== undefined)
+      await this.#forgetDamaged(record, options.accepted, index, options.signal);
     if (options.accepted !== undefined)
       await this.#place(name, options.accepted, index, data, options.signal);
     const dropped = dropUnused(record, index);

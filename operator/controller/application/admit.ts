@@ -1,6 +1,13 @@
 import { dryRunAll, dryRunHooks } from '../../apply/run.ts';
 import { objectKey } from '../../manifest/manifest.ts';
-import { type Candidate, type Deployment, keepCandidate, type Manifests, type TargetRecord, type Trigger } from '../record.ts';
+import {
+  type Candidate,
+  type Deployment,
+  keepCandidate,
+  type Manifests,
+  type TargetRecord,
+  type Trigger,
+} from '../record.ts';
 import { combined, type DeployContext, kindsOf, planFor } from './deploy.ts';
 import { Quarantine } from './facts.ts';
 
@@ -55,7 +62,10 @@ export async function begin(
   };
   await accept(context, candidate, manifests, (changed) => {
     if (before !== undefined && before.outcome === undefined) {
-      changed.ended = [...changed.ended, { ...before, outcome: 'Superseded' as const, finishedAt: now }].slice(-20);
+      changed.ended = [
+        ...changed.ended,
+        { ...before, outcome: 'Superseded' as const, finishedAt: now },
+      ].slice(-20);
     }
     changed.deployment = deployment;
     delete changed.pending;

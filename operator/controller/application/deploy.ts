@@ -235,7 +235,10 @@ async function awaitEstablished(context: DeployContext, stage: readonly Manifest
   context.access.discovery.invalidate();
   for (const { text } of definitions) {
     const { spec } = JSON.parse(text) as { spec?: { group?: string; names?: { kind?: string } } };
-    await context.access.discovery.ensure(spec?.group ?? '', spec?.names?.kind ?? '', undefined, { waitMs: 10_000, signal: context.signal });
+    await context.access.discovery.ensure(spec?.group ?? '', spec?.names?.kind ?? '', undefined, {
+      waitMs: 10_000,
+      signal: context.signal,
+    });
   }
 }
 

@@ -17,5 +17,8 @@ export function worstHealth(objects: Iterable<WithHealth>): { state: HealthState
   }
   if (worst === undefined || worst.health.state === 'Healthy') return { state: 'Healthy' };
   const why = worst.health.message === undefined ? worst.health.state.toLowerCase() : worst.health.message;
-  return { state: worst.health.state, message: `${describeObject(worst)}: ${why}${/[.!?]$/.test(why) ? '' : '.'}` };
+  return {
+    state: worst.health.state,
+    message: `${describeObject(worst)}: ${why}${/[.!?]$/.test(why) ? '' : '.'}`,
+  };
 }

@@ -121,7 +121,12 @@ export async function reconcile(
     await context.inventory.ensure(record.kinds, context.access.as, input.signal);
   } catch (error) {
     input.signal.throwIfAborted();
-    const told = classify(error, 'watch the objects of', { group: '', kind: 'Application', namespace: record.target.namespace, name: record.target.application }).error;
+    const told = classify(error, 'watch the objects of', {
+      group: '',
+      kind: 'Application',
+      namespace: record.target.namespace,
+      name: record.target.application,
+    }).error;
     facts.standing = blocked(await explainForbidden(parts.client, context.access.as, told, input.signal));
     return finish(run, new Date(context.now().getTime() + PATIENCE_MS));
   }
@@ -153,7 +158,8 @@ async function pursue(run: Run, values: string | undefined): Promise<Date | unde
   }
   const at = await deployWanted(run, run.wanted);
   // A request that found the cluster unwilling stays open until it could be acted on (mode Manual).
-  if (run.request !== undefined && !(isParked(run) && facts.standing.sync === 'Blocked')) facts.handledSyncRequest = request ?? '';
+  if (run.request !== undefined && !(isParked(run) && facts.standing.sync === 'Blocked'))
+    facts.handledSyncRequest = request ?? '';
   return at;
 }
 
@@ -163,7 +169,8 @@ function isParked(run: Run): boolean {
 
 /** When to look again after an error that no watch and no poll tells the end of. */
 function blindRetryAt(run: Run, error: unknown): Date | undefined {
-  if (error instanceof Quarantine || (error instanceof TowpathError && error.remedy === 'Resource')) return undefined;
+  if (error instanceof Quarantine || (error instanceof TowpathError && error.remedy === 'Resource'))
+    return undefined;
   const { context, session, parts, application } = run;
   session.blindTries += 1;
   const isForPerson = error instanceof TowpathError && error.remedy === 'Person';
@@ -256,7 +263,9 @@ async function findWanted(run: Run, values: string | undefined): Promise<Wanted>
     commit: candidate.commit,
     candidate: candidate.id,
   };
-  const sourceError = run.parts.wanted.sourceError(`${application.metadata.namespace}/${application.metadata.name}`);
+  const sourceError = run.parts.wanted.sourceError(
+    `${application.metadata.namespace}/${application.metadata.name}`,
+  );
   if (sourceError !== undefined) facts.sourceError = sourceError;
   return wanted;
 }
@@ -343,7 +352,11 @@ async function admit(run: Run, wanted: Wanted): Promise<Date | undefined> {
 
 function gone(run: Run, candidate: Candidate): TowpathError {
   run.session.renderAnew = true;
-  return new TowpathError('Time', 'RecordDamaged', `The kept manifests of ${candidate.id} are gone; they are rendered anew.`);
+  return new TowpathError(
+    'Time',
+    'RecordDamaged',
+    `The kept manifests of ${candidate.id} are gone; they are rendered anew.`,
+  );
 }
 
 /** Further than any timer: look again only when something changes. */
@@ -532,7 +545,8 @@ function finish(run: Run, requeueAt: Date | undefined): { facts: Facts; requeueA
 /** The worst health of what was applied; what is not there, or no longer ours, is missing. */
 function healthNow({ context }: Run): Facts['health'] {
   const { record, access } = context;
-  if (record.applied.size === 0) return { state: record.deployment?.applied === true ? 'Healthy' : 'Missing' };
+  if (record.applied.size === 0)
+    return { state: record.deployment?.applied === true ? 'Healthy' : 'Missing' };
   const live = context.inventory.of(access.targetId);
   return worstHealth(
     [...record.applied].map(([key, applied]) => {

@@ -100,11 +100,7 @@ export class WantedCandidates {
     if (known !== undefined)
       return { candidate: { ...known, revision: resolved.commit, ref: resolved.ref }, resolved };
     const failed = this.#failures.get(input.key);
-    if (
-      failed?.request === digest &&
-      failed.revision === resolved.commit
-)
-      throw failed.error;
+    if (failed?.request === digest && failed.revision === resolved.commit) throw failed.error;
     try {
       const request = this.#request(input, values);
       const wanted = await this.#render(input, repository, resolved, request, digest, signal);
@@ -151,7 +147,8 @@ export class WantedCandidates {
       await repository.poll(signal);
     }
     const { error } = repository;
-    if (error !== undefined && (error.remedy === 'Person' || repository.advertisement === undefined)) throw error;
+    if (error !== undefined && (error.remedy === 'Person' || repository.advertisement === undefined))
+      throw error;
     if (repository.advertisement === undefined) await repository.poll(signal);
     return repository.resolve(ref);
   }
