@@ -1,7 +1,7 @@
 import type { KubeObject } from '../kube/client.ts';
 import { fieldManager, ignoredFieldManager } from '../plan/live.ts';
+import { type FieldSet, mergeFields } from './field-set.ts';
 
-type FieldSet = { [key: string]: FieldSet };
 type Entry = NonNullable<KubeObject['metadata']['managedFields']>[number];
 
 /**
@@ -23,7 +23,7 @@ export function mergedManagedFields(entries: readonly Entry[], targetId: string)
   const tools = entries.filter(isTool);
   if (tools.length === 0) return undefined;
   const union: FieldSet = {};
-  for (const entry of tools) merge(union, entry.fieldsV1 as FieldSet);
+  for (const entry of tools) mergeFields(union, (entry.fieldsV1 ?? {}) as FieldSet);
   const first = tools[0];
   return [
     {
@@ -36,12 +36,4 @@ export function mergedManagedFields(entries: readonly Entry[], targetId: string)
     },
     ...entries.filter((entry) => !isTool(entry)),
   ];
-}
-
-function merge(into: FieldSet, from: FieldSet): void {
-  for (const [key, children] of Object.entries(from)) {
-    const existing = into[key];
-    if (existing === undefined) into[key] = structuredClone(children);
-    else merge(existing, children);
-  }
 }

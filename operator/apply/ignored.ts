@@ -1,7 +1,9 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { KubeObject, Resource } from '../kube/client.ts';
-import { canonicalJson, isRecord, type Json, pointerSteps, valueAt } from '../manifest/exact-json.ts';
+import { canonicalJson, isRecord, type Json, parseExact, pointerSteps } from '../manifest/exact-json.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { fieldManager, ignoredFieldManager } from '../plan/live.ts';
+import { type FieldSet, fieldsAt, mergeFields, valuesAt } from './field-set.ts';
 import { callOptions, pathOf, type TargetAccess } from './target.ts';
 
 /**
@@ -15,51 +17,70 @@ export async function handOver(
   paths: readonly string[],
   current: KubeObject,
 ): Promise<void> {
-  const entry = current.metadata.managedFields?.find(
-    (candidate) => candidate.manager === fieldManager(access.targetId) && candidate.operation === 'Apply',
+  const handed = below(fieldsOf(current, fieldManager(access.targetId)), paths, manifest);
+  if (Object.keys(handed).length === 0) return;
+  // An apply replaces the manager's whole set: what it had is sent along.
+  mergeFields(handed, fieldsOf(current, ignoredFieldManager(access.targetId)));
+  await send(access, resource, manifest, handed, current);
+}
+
+/**
+ * Lets go what the second field manager holds of fields that are no longer ignored, after our own manager took
+ * them: else one left out of Git later would stay. Returns the object as it is then.
+ */
+export async function takeBack(
+  access: TargetAccess,
+  resource: Resource,
+  manifest: Manifest,
+  paths: readonly string[],
+  current: KubeObject,
+): Promise<KubeObject> {
+  const held = fieldsOf(current, ignoredFieldManager(access.targetId));
+  const still = below(held, paths, manifest);
+  if (isDeepStrictEqual(held, still)) return current;
+  return send(access, resource, manifest, still, current);
+}
+
+function fieldsOf(object: KubeObject, manager: string): FieldSet {
+  const entry = object.metadata.managedFields?.find(
+    (candidate) => candidate.manager === manager && candidate.operation === 'Apply' && !candidate.subresource,
   );
-  const owned = paths.filter((path) => ownsPath(entry?.fieldsV1 as Json | undefined, path));
-  if (owned.length === 0) return;
-  const partial: { [key: string]: Json } = {
-    apiVersion: manifest.apiVersion,
-    kind: manifest.kind,
-    metadata: {
-      name: manifest.name,
-      uid: current.metadata.uid,
-      ...(resource.namespaced ? { namespace: manifest.namespace } : {}),
-    },
-  };
-  for (const path of owned) {
-    const value = valueAt(current as unknown as Json, path);
-    if (value !== undefined) put(partial, pointerSteps(path), value);
-  }
-  await access.client.apply(
+  return (entry?.fieldsV1 ?? {}) as FieldSet;
+}
+
+function below(fields: FieldSet, paths: readonly string[], manifest: Manifest): FieldSet {
+  const result: FieldSet = {};
+  if (Object.keys(fields).length === 0) return result;
+  const document = parseExact(manifest.text);
+  for (const path of paths) mergeFields(result, fieldsAt(fields, pointerSteps(path), document) ?? {});
+  return result;
+}
+
+async function send(
+  access: TargetAccess,
+  resource: Resource,
+  manifest: Manifest,
+  fields: FieldSet,
+  current: KubeObject,
+): Promise<KubeObject> {
+  const isEmpty = Object.keys(fields).length === 0;
+  const values = isEmpty ? {} : valuesAt(fields, current as unknown as Json);
+  const { metadata, ...rest } = isRecord(values) ? values : {};
+  const { object } = await access.client.apply(
     pathOf(resource, manifest),
-    canonicalJson(partial),
+    canonicalJson({
+      ...rest,
+      apiVersion: manifest.apiVersion,
+      kind: manifest.kind,
+      metadata: {
+        ...(isRecord(metadata) ? metadata : {}),
+        name: manifest.name,
+        uid: current.metadata.uid,
+        ...(resource.namespaced ? { namespace: manifest.namespace } : {}),
+      },
+    }),
     { fieldManager: ignoredFieldManager(access.targetId), force: true, fieldValidation: 'Strict' },
     callOptions(access),
   );
-}
-
-/** Whether a managedFields entry (FieldsV1) holds the path or something below it; list items are not told apart. */
-function ownsPath(fields: Json | undefined, path: string): boolean {
-  let current = fields;
-  for (const step of pointerSteps(path)) {
-    if (!isRecord(current)) return false;
-    current = current[`f:${step}`];
-  }
-  return current !== undefined;
-}
-
-function put(into: { [key: string]: Json }, steps: string[], value: Json): void {
-  const [step, ...rest] = steps;
-  if (step === undefined) return;
-  if (rest.length === 0) {
-    into[step] = value;
-    return;
-  }
-  const child = into[step];
-  const next = isRecord(child) ? child : {};
-  into[step] = next;
-  put(next, rest, value);
+  return object;
 }

@@ -14,7 +14,7 @@ import { fieldManager, isOurs, type LiveObject, liveObject } from '../plan/live.
 import { type AppliedObject, appliedDigest, idOf, type PlannedApply } from '../plan/plan.ts';
 import { mergedManagedFields } from './adopt.ts';
 import { isImmutable } from './classify.ts';
-import { handOver } from './ignored.ts';
+import { handOver, takeBack } from './ignored.ts';
 import { deleteAndAwait } from './prune.ts';
 import { callOptions, pathOf, resourceOf, type TargetAccess } from './target.ts';
 
@@ -100,7 +100,8 @@ async function send(attempt: Attempt): Promise<Sent> {
         await handOver(access, resource, planned.manifest, planned.ignore, current);
     }
     try {
-      return { object: await applyOwn(attempt, live.uid), isNew: false };
+      const object = await applyOwn(attempt, live.uid);
+      return { object: attempt.dryRun ? object : await release(attempt, object), isNew: false };
     } catch (error) {
       // Gone, or another object under the same name: look again instead of trusting what we remembered.
       if (!isConflict(error) && !isNotFound(error) && !isOtherUid(error)) throw error;
@@ -193,7 +194,13 @@ async function update(attempt: Attempt, existing: KubeObject): Promise<KubeObjec
   const { access, planned, resource } = attempt;
   if (planned.ignore.length > 0 && !attempt.dryRun)
     await handOver(access, resource, planned.manifest, planned.ignore, existing);
-  return applyOwn(attempt, existing.metadata.uid);
+  const object = await applyOwn(attempt, existing.metadata.uid);
+  return attempt.dryRun ? object : release(attempt, object);
+}
+
+/** What an earlier spec.sync.ignore had left to others, and the present one does not, is ours alone again. */
+function release({ access, planned, resource }: Attempt, object: KubeObject): Promise<KubeObject> {
+  return takeBack(access, resource, planned.manifest, planned.ignore, object);
 }
 
 /** Makes the fields of other deployment tools ours, so that one removed from Git goes (D13). */

@@ -194,7 +194,7 @@ test('the order of applying', async (t) => {
 });
 
 test('what the API server refuses', async (t) => {
-  const { stage, deploy, push, ready, live, admin } = await newSteps(t);
+  const { stage, deploy, push, ready, live } = await newSteps(t);
 
   await t.test('quarantine lists every refusal, and nothing is applied', async () => {
     await push('invalid', [
@@ -332,11 +332,12 @@ test('what the API server refuses', async (t) => {
             failurePolicy: 'Fail',
             timeoutSeconds: 1,
             clientConfig: { url: 'https://127.0.0.1:1/' },
-            rules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['*'], resources: ['endpoints'] }],
+            rules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['*'], resources: ['services'] }],
           },
         ],
       });
-      const object = { apiVersion: 'v1', kind: 'Endpoints', metadata: { name: 'hooked' } };
+      const spec = { type: 'ExternalName', externalName: 'example.com' };
+      const object = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'hooked' }, spec };
       await eventually(
         async () =>
           /failed calling webhook/.test(

@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { pointerSteps } from '../manifest/exact-json.ts';
+import { type FieldSet, fieldsAt, mergeFields, valuesAt } from './field-set.ts';
+
+const http = 'k:{"containerPort":80,"protocol":"TCP"}';
+const fields: FieldSet = {
+  'f:metadata': {
+    'f:annotations': { '.': {}, 'f:example.com/a': {} },
+    'f:finalizers': { '.': {}, 'v:"f"': {} },
+  },
+  'f:spec': {
+    'f:replicas': {},
+    'f:template': {
+      'f:containers': {
+        'k:{"name":"web"}': {
+          '.': {},
+          'f:name': {},
+          'f:image': {},
+          'f:ports': { '.': {}, [http]: { 'f:name': {} } },
+        },
+      },
+    },
+  },
+};
+const live = {
+  metadata: { annotations: { 'example.com/a': '1', other: '2' }, finalizers: ['f', 'g'] },
+  spec: {
+    replicas: 3,
+    template: {
+      containers: [
+        { name: 'side', image: 'side:1' },
+        {
+          name: 'web',
+          image: 'web:1',
+          ports: [{ containerPort: 80, protocol: 'TCP', name: 'http' }],
+          tty: true,
+        },
+      ],
+    },
+  },
+};
+/** As Git has it: other order, defaults left out. */
+const document = {
+  spec: {
+    replicas: 1,
+    template: { containers: [{ name: 'web', image: 'web:1', ports: [{ containerPort: 80, name: 'http' }] }] },
+  },
+};
+
+for (const [pointer, expected] of [
+  ['/spec/replicas', { 'f:spec': { 'f:replicas': {} } }],
+  ['/spec/paused', undefined],
+  ['/metadata/annotations/example.com~1a', { 'f:metadata': { 'f:annotations': { 'f:example.com/a': {} } } }],
+  [
+    '/spec/template/containers/0/image',
+    { 'f:spec': { 'f:template': { 'f:containers': { 'k:{"name":"web"}': { 'f:image': {} } } } } },
+  ],
+  [
+    '/spec/template/containers/0/ports/0/name',
+    {
+      'f:spec': {
+        'f:template': { 'f:containers': { 'k:{"name":"web"}': { 'f:ports': { [http]: { 'f:name': {} } } } } },
+      },
+    },
+  ],
+  ['/spec/template/containers/1/image', undefined],
+  ['/spec/replicas/deeper', undefined],
+] as const) {
+  test(`of the set, at ${pointer}: ${expected === undefined ? 'nothing' : 'its part'}`, () => {
+    assert.deepEqual(fieldsAt(fields, pointerSteps(pointer), document), expected);
+  });
+}
+
+test('the part at a path is a copy', () => {
+  const part = fieldsAt(fields, ['spec'], document);
+  mergeFields(part ?? {}, { 'f:spec': { 'f:new': {} } });
+  assert.equal(fields['f:spec']?.['f:new'], undefined);
+});
+
+test('the values of a set are those fields of the live object and the keys of their list items', () => {
+  assert.deepEqual(valuesAt(fields, live), {
+    metadata: { annotations: { 'example.com/a': '1' }, finalizers: ['f'] },
+    spec: {
+      replicas: 3,
+      template: {
+        containers: [
+          { name: 'web', image: 'web:1', ports: [{ containerPort: 80, protocol: 'TCP', name: 'http' }] },
+        ],
+      },
+    },
+  });
+});
+
+test('what the live object no longer has is left out', () => {
+  assert.deepEqual(valuesAt(fields, { metadata: {}, spec: { template: { containers: [] } } }), {
+    metadata: {},
+    spec: { template: { containers: [] } },
+  });
+});
+
+test('a whole value is taken as it is', () => {
+  assert.deepEqual(valuesAt({ 'f:data': {} }, { data: { a: ['1', null] } }), { data: { a: ['1', null] } });
+});

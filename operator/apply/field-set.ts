@@ -1,0 +1,76 @@
+import { isRecord, type Json } from '../manifest/exact-json.ts';
+
+/**
+ * A set of fields as managedFields has it (FieldsV1 of meta/v1): `f:<name>` a member, `k:<json>` the list item
+ * with these key fields, `v:<json>` the list item of this value, `.` the thing itself. `{}` is a whole value.
+ */
+export type FieldSet = { [key: string]: FieldSet };
+
+/** Adds the fields of another set. */
+export function mergeFields(into: FieldSet, from: FieldSet): void {
+  for (const [key, children] of Object.entries(from)) {
+    const existing = into[key];
+    if (existing === undefined) into[key] = structuredClone(children);
+    else mergeFields(existing, children);
+  }
+}
+
+/**
+ * The part of a set at and below a path; undefined where the set has nothing there. `steps` are those of a
+ * JSON pointer into `document`, whose lists tell which item an index means.
+ */
+export function fieldsAt(
+  fields: FieldSet,
+  steps: readonly string[],
+  document: Json | undefined,
+): FieldSet | undefined {
+  const [step, ...rest] = steps;
+  if (step === undefined) return structuredClone(fields);
+  let key: string | undefined = `f:${step}`;
+  let child: Json | undefined;
+  if (Array.isArray(document)) {
+    child = /^\d+$/.test(step) ? document[Number(step)] : undefined;
+    key = child === undefined ? undefined : itemKey(fields, child);
+  } else if (isRecord(document)) child = document[step];
+  const below = key === undefined ? undefined : fields[key];
+  if (key === undefined || below === undefined) return undefined;
+  const found = fieldsAt(below, rest, child);
+  return found === undefined ? undefined : { [key]: found };
+}
+
+function itemKey(fields: FieldSet, item: Json): string | undefined {
+  return Object.keys(fields).find((key) => isItem(key, item));
+}
+
+/** Key fields that the item leaves out have their defaults; one at least must be there. */
+function isItem(key: string, item: Json): boolean {
+  if (key.startsWith('v:')) return key.slice(2) === JSON.stringify(item);
+  if (!key.startsWith('k:') || !isRecord(item)) return false;
+  const keyFields = Object.entries(JSON.parse(key.slice(2)) as { [name: string]: Json });
+  const given = keyFields.filter(([name]) => item[name] !== undefined);
+  return (
+    given.length > 0 && given.every(([name, value]) => JSON.stringify(item[name]) === JSON.stringify(value))
+  );
+}
+
+/** What a live object has at the fields of a set, as an apply of exactly these fields sends it. */
+export function valuesAt(fields: FieldSet, live: Json): Json {
+  const keys = Object.keys(fields).filter((key) => key !== '.');
+  if (keys.length === 0) return live;
+  if (Array.isArray(live)) {
+    return keys.flatMap((key) => {
+      const item = live.find((candidate) => isItem(key, candidate));
+      if (item === undefined) return [];
+      const values = valuesAt(fields[key] ?? {}, item);
+      if (!key.startsWith('k:') || !isRecord(values)) return [values];
+      return [{ ...(JSON.parse(key.slice(2)) as { [name: string]: Json }), ...values }];
+    });
+  }
+  if (!isRecord(live)) return live;
+  const values: { [key: string]: Json } = {};
+  for (const key of keys) {
+    const value = live[key.slice(2)];
+    if (value !== undefined) values[key.slice(2)] = valuesAt(fields[key] ?? {}, value);
+  }
+  return values;
+}
