@@ -8,13 +8,13 @@ import { isOurs, type LiveObject, liveObject } from '../plan/live.ts';
 import { keepReason } from '../plan/plan.ts';
 import { callOptions, pathOf, resourceOf, type TargetAccess } from './target.ts';
 
-/** Looks at an object that changes all the time, until its deletion is given up for this time. */
+/** How often an object that changes all the time is looked at, until this try is given up. */
 const LOOKS = 5;
 
 /**
  * Deletes exactly the object that was looked at: uid and resourceVersion are preconditions (D1). One that
  * changed meanwhile (most often its status) is judged again as it is now. Returns false where it may not go
- * any more or never stood still; true when it is deleted or gone.
+ * any more, true when it is deleted or gone. Throws the conflict where it never stands still.
  */
 export async function pruneObject(access: TargetAccess, planned: LiveObject): Promise<boolean> {
   const resource = await resourceOf(access, planned);
@@ -31,8 +31,7 @@ export async function pruneObject(access: TargetAccess, planned: LiveObject): Pr
         );
         return true;
       } catch (error) {
-        if (!isConflict(error)) throw error;
-        if (look === LOOKS) return false;
+        if (!isConflict(error) || look === LOOKS) throw error;
       }
       live = access.observe(await access.client.getMetadata(path, callOptions(access)), resource);
       if (live.uid !== planned.uid || keepReason(live, { ...access, prune: true }) !== undefined)

@@ -313,7 +313,6 @@ test('what the API server refuses', async (t) => {
   await t.test(
     'a webhook that is down is no verdict on the candidate: tried again until it is back',
     async (t) => {
-      await admin(t);
       const name = `towpath-test-${unique}.example.com`;
       t.after(() =>
         stage.cluster.kubectl(['delete', 'validatingwebhookconfiguration', name, '--ignore-not-found']),
