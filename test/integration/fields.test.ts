@@ -47,6 +47,48 @@ test('who decides a field', async (t) => {
   });
 
   await t.test(
+    'sync.ignore: a second rule forgets nothing of the first, and a rule that goes gives the field back',
+    async () => {
+      const path = { source: { path: 'rules' } };
+      const ignore = (...paths: string[]) => [{ group: '', kind: 'ConfigMap', name: 'rules', paths }];
+      const data = async () => (await live('configmap', 'rules'))?.data;
+      const before = configMap('rules', { a: '1', b: '1', c: '1' });
+      await deploy('rules', [before], { sync: { ignore: ignore('/data/a') } });
+      await stage.application('rules', { ...path, sync: { ignore: ignore('/data/a', '/data/b') } });
+      await change('rules', [configMap('rules', { c: '2' })]);
+      assert.deepEqual(await data(), { a: '1', b: '1', c: '2' });
+      await stage.application('rules', { ...path, sync: { ignore: ignore('/data/b') } });
+      await change('rules', [configMap('rules', { a: '3', c: '3' })]);
+      assert.deepEqual(await data(), { a: '3', b: '1', c: '3' });
+      await change('rules', [configMap('rules', { c: '4' })]);
+      assert.deepEqual(await data(), { b: '1', c: '4' });
+    },
+  );
+
+  await t.test('sync.ignore: a field of one container, found by its name', async () => {
+    const withImage = (image: string) => {
+      const object = deployment('sized');
+      const resources = { limits: { cpu: '1' } };
+      const containers = [
+        { name: 'side', image },
+        { name: 'web', image, resources },
+      ];
+      const template = { metadata: { labels: { app: 'sized' } }, spec: { containers } };
+      return { ...object, spec: { ...(object['spec'] as object), template } };
+    };
+    const paths = ['/spec/template/spec/containers/1/resources'];
+    const sync = { ignore: [{ group: 'apps', kind: 'Deployment', name: 'sized', paths }] };
+    await deploy('sized', [withImage('web:1')], { sync });
+    await stage.kubectl('set', 'resources', 'deployment', 'sized', '-c=web', '--limits=cpu=2');
+    await change('sized', [withImage('web:2')]);
+    const found = await stage.kubectl(
+      ...['get', 'deployment', 'sized', '-o'],
+      'jsonpath={range .spec.template.spec.containers[*]}{.name} {.image} {.resources.limits.cpu};{end}',
+    );
+    assert.equal(found, 'side web:2 ;web web:2 2;');
+  });
+
+  await t.test(
     "a Deployment's replicas are left alone where a HorizontalPodAutoscaler scales it",
     async () => {
       const autoscaler: TestObject = {
