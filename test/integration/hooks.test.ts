@@ -98,25 +98,27 @@ test("Helm's hooks run as Helm runs them", async (t) => {
     'a failing hook is tried again as often as spec.sync.retries says, then the deployment failed',
     async () => {
       const failing = hook('fails', 'pre-install', {}, 'fails');
-      await stage.repository.commit(chart('fails', [configMap('fails'), failing]));
+      const before = hook('fails-before', 'pre-install', { 'helm.sh/hook-weight': '-1' });
+      await stage.repository.commit(chart('fails', [configMap('fails'), failing, before]));
       const retries = { limit: 1, backoff: '1s', maxBackoff: '1s' };
       await stage.application('fails', { source: { path: 'fails' }, sync: { retries } });
+      const uidOf = async (name: string) => (await live('job', name))?.metadata.uid;
+      const uid = await eventually(() => uidOf('fails'), { describe: 'the Job' });
+      const completed = await uidOf('fails-before');
       const trying = await stage.until(
         'fails',
         ({ status }) => status?.retry?.attempts === 1,
         'the first failure',
       );
       assert.match(messageOf(trying), /The hook Job .*fails failed/);
-      const uid = await eventually(async () => (await live('job', 'fails'))?.metadata.uid, {
-        describe: 'the Job',
-      });
       const failed = await stage.until(
         'fails',
         ({ status }) => status?.sync === 'Failed',
         'the end of retries',
       );
       assert.equal(reasonOf(failed), 'HookFailed');
-      assert.notEqual((await live('job', 'fails'))?.metadata.uid, uid, 'it ran again');
+      assert.notEqual(await uidOf('fails'), uid, 'it ran again');
+      assert.equal(await uidOf('fails-before'), completed, 'one that had completed did not');
       assert.equal(await live('configmap', 'fails'), undefined, 'nothing was applied');
       assert.equal(failed.status?.environments?.[0]?.history?.[0]?.outcome, 'Failed');
       const fixed = await stage.repository.commit(
@@ -125,6 +127,24 @@ test("Helm's hooks run as Helm runs them", async (t) => {
       await ready('fails', fixed);
     },
   );
+
+  await t.test('a hook that was begun before a restart is waited for, not run again', async () => {
+    const slow = hook('slow', 'pre-install', {}, 'runs');
+    const commit = await stage.repository.commit(chart('slow', [configMap('slow'), slow]));
+    await stage.application('slow', { source: { path: 'slow' } });
+    const job = await eventually(() => live('job', 'slow'), { describe: 'the Job' });
+    await stage.restart('SIGKILL');
+    const selector = ['-l', 'batch.kubernetes.io/job-name=slow'];
+    const pod = await eventually(
+      () => stage.kubectl('get', 'pods', ...selector, '-o', 'jsonpath={.items[0].metadata.name}'),
+      { describe: 'the Pod' },
+    );
+    assert.equal(await live('configmap', 'slow'), undefined, 'the hook still runs');
+    const status = JSON.stringify({ status: { phase: 'Succeeded' } });
+    await stage.kubectl('patch', 'pod', pod, '--subresource=status', '-p', status);
+    await ready('slow', commit);
+    assert.equal((await live('job', 'slow'))?.metadata.uid, job.metadata.uid);
+  });
 
   await t.test('a hook that never ends fails at spec.sync.timeout', async () => {
     const endless = hook('endless', 'pre-install', {}, 'runs');
