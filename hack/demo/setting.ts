@@ -1,5 +1,5 @@
-import { spawn } from 'node:child_process';
-import { chmodSync, copyFileSync, globSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { chmodSync, copyFileSync, existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startControlPlane } from '../../test/harness/control-plane.ts';
 import { type GitHttpServer, startGitHttp } from '../../test/harness/git-http.ts';
@@ -48,6 +48,7 @@ export async function prepareSetting(options: SettingOptions): Promise<Setting> 
     for (const one of stops.splice(0).reverse()) await one();
   };
   try {
+    checkGit();
     await build(options);
     const binary = await clusterBinary();
     const kubeconfigPath = join(directory.path, 'kubeconfig');
@@ -97,6 +98,17 @@ export async function prepareSetting(options: SettingOptions): Promise<Setting> 
     await stop();
     throw error;
   }
+}
+
+function checkGit(): void {
+  let path: string;
+  try {
+    path = execFileSync('git', ['--exec-path'], { encoding: 'utf8' }).trim();
+  } catch (cause) {
+    throw new Error('The git command was not found: install git.', { cause });
+  }
+  if (existsSync(join(path, 'git-http-backend'))) return;
+  throw new Error(`git http-backend is not in ${path}: some systems have it in a package git-daemon.`);
 }
 
 /** In a process group of its own: an interrupt reaches the compiler through us alone, and is waited for. */
