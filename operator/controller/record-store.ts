@@ -108,8 +108,8 @@ export class RecordStore {
       await this.#place(name, options.accepted, index, data, options.signal);
     const dropped = dropUnused(record, index);
     for (const [key, secret] of dropped) if (secret === name) data[key] = null;
-    data['record'] = await encode({ ...record, applied: [...record.applied.values()] });
-    data['index'] = await encode({
+    data.record = await encode({ ...record, applied: [...record.applied.values()] });
+    data.index = await encode({
       candidates: [...index.candidates],
       places: [...index.places],
       chunks: index.chunks,
@@ -346,10 +346,10 @@ async function decode(encoded: string | undefined): Promise<unknown> {
 }
 
 async function readEntry(secret: SecretObject): Promise<Entry | undefined> {
-  const record = (await decode(secret.data?.['record'])) as
+  const record = (await decode(secret.data?.record)) as
     | (Omit<TargetRecord, 'applied'> & { applied: AppliedObject[] })
     | undefined;
-  const index = (await decode(secret.data?.['index'])) as
+  const index = (await decode(secret.data?.index)) as
     | { candidates: [string, string[]][]; places: [string, Place][]; chunks: number }
     | undefined;
   if (record === undefined || index === undefined) return undefined;

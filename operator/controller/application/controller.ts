@@ -48,7 +48,7 @@ export interface ControllerOptions {
 const CONCURRENCY = 32;
 const LEND_AFTER_MS = 1_000;
 /** A sync that takes longer says so in the status; shorter ones write their status once, at the end. */
-const TELL_AFTER_MS = 3_000;
+const TELL_AFTER_MS = 5_000;
 
 interface Known {
   object: KubeObject;
@@ -314,7 +314,7 @@ export class ApplicationController {
     const { object, errors } = known;
     const { name, namespace = '', generation = 0 } = object.metadata;
     const message = `The Application cannot be read: ${errors.join('; ')}`.slice(0, 250);
-    const previous = (object['status'] ?? {}) as ApplicationStatus;
+    const previous = (object.status ?? {}) as ApplicationStatus;
     const now = `${this.#options.client.now().toISOString().slice(0, 19)}Z`;
     const judged = [
       { type: 'Ready', status: 'False' as const, reason: 'InvalidSpec', message },
