@@ -71,7 +71,10 @@ async function runOnce(access: TargetAccess, manifest: Manifest, run: HookRun): 
   const isToBeMade = !isOwn || before?.problem !== undefined;
   if (isToBeMade) {
     if (existing !== undefined && hasPolicy(manifest, 'before-hook-creation')) {
-      await deleteAndAwait(access, resource, liveObject(resource, existing.metadata));
+      const live = liveObject(resource, existing.metadata);
+      // Helm deletes whatever has the name; an object that is no hook, or another target's, may be dear to someone.
+      if (!live.hook || (live.target !== '' && live.target !== access.targetId)) throw notOurs(manifest);
+      await deleteAndAwait(access, resource, live);
     } else if (before?.problem !== undefined) return before.problem;
     await createHook(access, resource, manifest, run);
   }
@@ -84,9 +87,20 @@ function hookFailed(manifest: Manifest, problem: string, how: string): TowpathEr
   return new TowpathError('Time', 'HookFailed', `The hook ${describeObject(manifest)} ${how}`, { details });
 }
 
+function notOurs(manifest: Manifest): TowpathError {
+  const message = `The hook ${describeObject(manifest)} would replace an object that is not its own: delete that object, or rename the hook.`;
+  return new TowpathError('Person', 'NotOwned', message, { details: [{ object: idOf(manifest), message }] });
+}
+
 /** What the delete policy says of a hook that succeeded; called after its completion was recorded. */
 export async function cleanUpHook(access: TargetAccess, manifest: Manifest): Promise<void> {
-  if (hasPolicy(manifest, 'hook-succeeded')) await deleteHook(access, manifest);
+  if (!hasPolicy(manifest, 'hook-succeeded')) return;
+  try {
+    await deleteHook(access, manifest);
+  } catch (error) {
+    access.signal.throwIfAborted();
+    throw classify(error, 'delete hook', manifest).error;
+  }
 }
 
 function hasPolicy(manifest: Manifest, policy: HookDeletePolicy): boolean {

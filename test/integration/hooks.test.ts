@@ -146,6 +146,16 @@ test("Helm's hooks run as Helm runs them", async (t) => {
     assert.equal((await live('job', 'slow'))?.metadata.uid, job.metadata.uid);
   });
 
+  await t.test('D1: a hook never replaces an object that is no hook', async () => {
+    await stage.apply({ ...hook('dear', 'none'), metadata: { name: 'dear' } });
+    const dear = await live('job', 'dear');
+    await stage.repository.commit(chart('dear', [configMap('dear'), hook('dear', 'pre-install')]));
+    await stage.application('dear', { source: { path: 'dear' } });
+    const refused = await stage.until('dear', (one) => reasonOf(one) === 'NotOwned', 'the refusal');
+    assert.match(messageOf(refused), /would replace an object that is not its own/);
+    assert.equal((await live('job', 'dear'))?.metadata.uid, dear?.metadata.uid);
+  });
+
   await t.test('a hook that never ends fails at spec.sync.timeout', async () => {
     const endless = hook('endless', 'pre-install', {}, 'runs');
     await stage.repository.commit(chart('endless', [configMap('endless'), endless]));
