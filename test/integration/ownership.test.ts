@@ -127,6 +127,21 @@ test('D1: an object recreated by someone else between plan and delete survives',
   held.release();
   await ready('races', commit);
   assert.deepEqual((await live('configmap', 'races-b'))?.data, { whose: 'mine' });
+
+  await t.test('D5: an object that appears between look and apply is refused like any other', async () => {
+    const held = proxy.hold({
+      verb: 'apply',
+      path: /configmaps\/appears/,
+      where: ({ dryRun }) => !dryRun,
+    });
+    await push('appears', [configMap('appears', { whose: 'Git' })]);
+    await stage.application('appears', { source: { path: 'appears' } });
+    await held.seen;
+    await stage.apply(configMap('appears', { whose: 'mine' }));
+    held.release();
+    await stage.until('appears', (one) => reasonOf(one) === 'NotOwned', 'the refusal');
+    assert.deepEqual((await live('configmap', 'appears'))?.data, { whose: 'mine' });
+  });
 });
 
 test('two Applications never fight over one object', async (t) => {
