@@ -1,5 +1,5 @@
 import type { KubeObject } from '../kube/client.ts';
-import { fieldManager, ignoredFieldManager } from '../plan/live.ts';
+import { fieldManager, ignoredFieldManager } from '../manifest/live.ts';
 import { type FieldSet, mergeFields } from './field-set.ts';
 
 type Entry = NonNullable<KubeObject['metadata']['managedFields']>[number];

@@ -62,22 +62,22 @@ function problemsIn(value: Json | undefined, schema: Schema, path: string, isRoo
   if (value === undefined) return [];
   // The API server drops a null where there is a default to put in its place.
   if (value === null)
-    return schema['nullable'] === true || schema['default'] !== undefined ? [] : [`${at}: must not be null.`];
+    return schema.nullable === true || schema.default !== undefined ? [] : [`${at}: must not be null.`];
   if (schema['x-kubernetes-int-or-string'] === true) {
     return ['number', 'string'].includes(typeof value) || isNumber(value)
       ? []
       : [`${at}: must be an integer or a string.`];
   }
-  const type = typeof schema['type'] === 'string' ? schema['type'] : undefined;
+  const type = typeof schema.type === 'string' ? schema.type : undefined;
   if (type !== undefined && !hasType(value, type)) return [`${at}: must be of type ${type}.`];
   if (
-    Array.isArray(schema['enum']) &&
-    !schema['enum'].some((allowed) => JSON.stringify(allowed) === JSON.stringify(value))
+    Array.isArray(schema.enum) &&
+    !schema.enum.some((allowed) => JSON.stringify(allowed) === JSON.stringify(value))
   ) {
-    return [`${at}: must be one of ${schema['enum'].map((allowed) => JSON.stringify(allowed)).join(', ')}.`];
+    return [`${at}: must be one of ${schema.enum.map((allowed) => JSON.stringify(allowed)).join(', ')}.`];
   }
   if (Array.isArray(value)) {
-    const items = schema['items'];
+    const items = schema.items;
     return isRecord(items)
       ? value.flatMap((item, index) => problemsIn(item, items, `${path}[${index}]`))
       : [];
@@ -91,14 +91,14 @@ function problemsInMembers(
   path: string,
   isRoot: boolean,
 ): string[] {
-  const properties = isRecord(schema['properties']) ? schema['properties'] : {};
-  const additional = schema['additionalProperties'];
+  const properties = isRecord(schema.properties) ? schema.properties : {};
+  const additional = schema.additionalProperties;
   const problems: string[] = [];
-  for (const name of Array.isArray(schema['required']) ? schema['required'] : []) {
+  for (const name of Array.isArray(schema.required) ? schema.required : []) {
     if (typeof name !== 'string' || value[name] !== undefined) continue;
     // Defaults are filled in before required fields are asked for.
     const declared = properties[name];
-    if (isRecord(declared) && declared['default'] !== undefined) continue;
+    if (isRecord(declared) && declared.default !== undefined) continue;
     if (isRoot && ROOT_FIELDS.has(name)) continue;
     problems.push(`${path}.${name}: is required.`);
   }

@@ -2,6 +2,7 @@ import { TowpathError } from '../api/errors.ts';
 import type { KubeObject, Resource } from '../kube/client.ts';
 import { isAlreadyExists, isForbidden, isNotFound } from '../kube/errors.ts';
 import { ListWatch } from '../kube/list-watch.ts';
+import { liveObject } from '../manifest/live.ts';
 import {
   describeObject,
   groupKind,
@@ -10,7 +11,6 @@ import {
   idOf,
   type Manifest,
 } from '../manifest/manifest.ts';
-import { liveObject } from '../plan/live.ts';
 import { classify } from './classify.ts';
 import { deleteAndAwait } from './prune.ts';
 import { callOptions, pathOf, resourceOf, type TargetAccess } from './target.ts';

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { KubeObject, Resource } from '../kube/client.ts';
 import { canonicalJson, isRecord, type Json, parseExact, pointerSteps } from '../manifest/exact-json.ts';
+import { fieldManager, ignoredFieldManager } from '../manifest/live.ts';
 import type { Manifest } from '../manifest/manifest.ts';
-import { fieldManager, ignoredFieldManager } from '../plan/live.ts';
 import { type FieldSet, fieldsAt, mergeFields, valuesAt } from './field-set.ts';
 import { callOptions, pathOf, type TargetAccess } from './target.ts';
 

@@ -7,11 +7,11 @@ import {
 } from '../api/v1alpha1/names.ts';
 import type { KubeObject, Resource } from '../kube/client.ts';
 import { ApiError, isConflict, isNotFound } from '../kube/errors.ts';
+import { type AppliedObject, appliedDigest, type PlannedApply } from '../manifest/applied.ts';
 import { withoutPaths } from '../manifest/exact-json.ts';
-import { describeObject, type GroupKind, groupKind, type Manifest } from '../manifest/manifest.ts';
+import { fieldManager, isOurs, type LiveObject, liveObject } from '../manifest/live.ts';
+import { describeObject, type GroupKind, groupKind, idOf, type Manifest } from '../manifest/manifest.ts';
 import { withMetadata, withName } from '../manifest/metadata-text.ts';
-import { fieldManager, isOurs, type LiveObject, liveObject } from '../plan/live.ts';
-import { type AppliedObject, appliedDigest, idOf, type PlannedApply } from '../plan/plan.ts';
 import { mergedManagedFields } from './adopt.ts';
 import { isImmutable } from './classify.ts';
 import { handOver, takeBack } from './ignored.ts';

@@ -3,9 +3,9 @@ import { TowpathError } from '../api/errors.ts';
 import { ANNOTATION_OWNER, LABEL_TARGET } from '../api/v1alpha1/names.ts';
 import type { Resource } from '../kube/client.ts';
 import { isConflict, isNotFound } from '../kube/errors.ts';
+import { keepReason } from '../manifest/keep.ts';
+import { isOurs, type LiveObject, liveObject } from '../manifest/live.ts';
 import { describeObject } from '../manifest/manifest.ts';
-import { isOurs, type LiveObject, liveObject } from '../plan/live.ts';
-import { keepReason } from '../plan/plan.ts';
 import { callOptions, pathOf, resourceOf, type TargetAccess } from './target.ts';
 
 /** How often an object that changes all the time is looked at, until this try is given up. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiError } from '../kube/errors.ts';
+import type { AppliedObject, PlannedApply } from '../manifest/applied.ts';
 import { type GroupKind, groupKind, type Manifest, type ObjectId, objectKey } from '../manifest/manifest.ts';
-import type { AppliedObject, PlannedApply } from '../plan/plan.ts';
 import { classify, isNamespaceMissing, type Refusal } from './classify.ts';
 import { type Definition, definitionOf, schemaRefusals } from './crd-schema.ts';
 import { applyObject, dryRunAsNew, dryRunObject } from './object.ts';

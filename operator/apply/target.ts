@@ -1,8 +1,8 @@
 import { TowpathError } from '../api/errors.ts';
 import type { KubeClient, KubeObject, ObjectPath, Resource, ServiceAccount } from '../kube/client.ts';
 import type { Discovery } from '../kube/discovery.ts';
+import type { LiveObject } from '../manifest/live.ts';
 import { describeObject, idOf, type ObjectId } from '../manifest/manifest.ts';
-import type { LiveObject } from '../plan/live.ts';
 
 /** Where and as whom a target writes. */
 export interface TargetAccess {

@@ -6,8 +6,8 @@ import type { KubeClient, KubeObject, Resource, ServiceAccount } from '../kube/c
 import type { Discovery } from '../kube/discovery.ts';
 import { isForbidden } from '../kube/errors.ts';
 import { ListWatch } from '../kube/list-watch.ts';
+import { type LiveObject, liveObject } from '../manifest/live.ts';
 import { type GroupKind, groupKind, objectKey } from '../manifest/manifest.ts';
-import { type LiveObject, liveObject } from '../plan/live.ts';
 import { PodWatches, podSelectorOf, type Workload } from './pods.ts';
 
 export interface ObservedObject extends LiveObject {
@@ -82,10 +82,13 @@ export class Inventory {
     await Promise.all([...kinds].map((kind) => this.#ensureKind(kind, as, signal)));
   }
 
-  /** Takes in what a write returned, so that the inventory is never behind our own writes. */
+  /**
+   * Takes in what a write returned, so that the inventory is never behind our own writes. The run that wrote
+   * knows it already: only those who wait in `until` are told, and the watch's echo then tells nothing new.
+   */
   observe(object: KubeObject, resource: Resource): ObservedObject {
     const observed = reduce(resource, object);
-    this.#store(observed, undefined);
+    if (this.#store(observed) === 'changed') this.#tellWaiting(observed.target);
     return observed;
   }
 
@@ -171,7 +174,7 @@ export class Inventory {
       reduce: (object) => reduce(resource, object),
       onEvent: (event) => {
         if (event.type === 'Deleted') this.#remove(event.object);
-        else this.#store(event.object, event.previous);
+        else this.#follow(event.object, event.previous);
       },
       ...(namespace === undefined ? {} : { namespace }),
       ...(as === undefined ? {} : { as }),
@@ -183,21 +186,29 @@ export class Inventory {
   }
 
   #changed(targetId: string): void {
-    for (const look of this.#listeners) look(targetId);
+    this.#tellWaiting(targetId);
     this.#options.onChange(targetId);
   }
 
-  #store(object: ObservedObject, previous: ObservedObject | undefined): void {
+  #tellWaiting(targetId: string): void {
+    for (const look of this.#listeners) look(targetId);
+  }
+
+  #follow(object: ObservedObject, previous: ObservedObject | undefined): void {
     if (previous !== undefined && previous.target !== object.target) this.#remove(previous);
-    if (object.target === '') return;
+    if (this.#store(object) === 'changed') this.#changed(object.target);
+  }
+
+  #store(object: ObservedObject): 'changed' | 'known' {
+    if (object.target === '') return 'known';
     const objects = this.#byTarget.get(object.target) ?? new Map<string, ObservedObject>();
     this.#byTarget.set(object.target, objects);
     const key = objectKey(object);
     const known = objects.get(key);
-    if (known !== undefined && isNewer(known, object)) return;
+    if (known !== undefined && isNewer(known, object)) return 'known';
     const judged = this.#withPods(object);
     objects.set(key, judged);
-    if (known === undefined || differs(known, judged)) this.#changed(object.target);
+    return known === undefined || differs(known, judged) ? 'changed' : 'known';
   }
 
   #withPods(object: ObservedObject): ObservedObject {

@@ -5,8 +5,8 @@ import { TowpathError } from '../api/errors.ts';
 import { GROUP } from '../api/v1alpha1/names.ts';
 import type { KubeClient, KubeObject } from '../kube/client.ts';
 import { isConflict, isNotFound } from '../kube/errors.ts';
+import type { AppliedObject } from '../manifest/applied.ts';
 import { type Manifest, objectKey } from '../manifest/manifest.ts';
-import type { AppliedObject } from '../plan/plan.ts';
 import { type Manifests, manifestsDigest, type TargetRecord, targetId } from './record.ts';
 
 const compress = promisify(gzip);

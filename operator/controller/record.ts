@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
+import type { AppliedObject } from '../manifest/applied.ts';
 import type { Manifest } from '../manifest/manifest.ts';
-import type { AppliedObject } from '../plan/plan.ts';
 
 /** One Application in one environment: the unit of work, of status and of inventory. */
 export interface TargetName {

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { type AppliedObject, appliedDigest } from '../manifest/applied.ts';
+import { keepReason } from '../manifest/keep.ts';
+import { type LiveObject, ownerAnnotation } from '../manifest/live.ts';
 import { type Manifest, objectKey } from '../manifest/manifest.ts';
-import { type LiveObject, ownerAnnotation } from './live.ts';
-import { type AppliedObject, appliedDigest, keepReason, type PlanInput, plan, pruneDigest } from './plan.ts';
+import { type PlanInput, plan, pruneDigest } from './plan.ts';
 
 const targetName = 'shop/web/default';
 const entry = { hash: 'h', time: '2026-01-01T00:00:00Z' };

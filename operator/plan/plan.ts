@@ -1,32 +1,8 @@
 import { createHash } from 'node:crypto';
-import { groupKind, idOf, type Manifest, type ObjectId, objectKey } from '../manifest/manifest.ts';
-
-export { idOf } from '../manifest/manifest.ts';
-
-import { type FieldEntry, isOurs, type LiveObject } from './live.ts';
-
-/** What the target record says of an object that this target applied. */
-export interface AppliedObject extends ObjectId {
-  apiVersion: string;
-  uid: string;
-  /** Of the manifest as rendered, together with the paths that were left to others. */
-  digest: string;
-  entry: FieldEntry;
-}
-
-/** Why an object is sent: it is not there, the manifest changed, or someone changed the live object. */
-export type ApplyReason = 'Create' | 'Update' | 'Drift';
-
-export interface PlannedApply {
-  manifest: Manifest;
-  reason: ApplyReason;
-  /** Paths (JSON pointers) that others decide once the object exists. */
-  ignore: readonly string[];
-  /** Present where the target's own object is there. */
-  live?: LiveObject;
-  /** The uid that the record has for it, where it has one. */
-  recordedUid?: string;
-}
+import { type AppliedObject, appliedDigest, type PlannedApply } from '../manifest/applied.ts';
+import { keepReason } from '../manifest/keep.ts';
+import { isOurs, type LiveObject } from '../manifest/live.ts';
+import { idOf, type Manifest, type ObjectId, objectKey } from '../manifest/manifest.ts';
 
 export interface KeptObject {
   object: ObjectId;
@@ -51,18 +27,6 @@ export interface PlanInput {
   live: ReadonlyMap<string, LiveObject>;
   prune: boolean;
   ignorePaths(manifest: Manifest): readonly string[];
-}
-
-const KEPT_KINDS = new Set([
-  'apiextensions.k8s.io/CustomResourceDefinition',
-  '/Namespace',
-  '/PersistentVolumeClaim',
-]);
-
-/** The digest under which an applied manifest is recorded. */
-export function appliedDigest(manifest: Manifest, ignore: readonly string[]): string {
-  if (ignore.length === 0) return manifest.digest;
-  return createHash('sha256').update(manifest.digest).update(ignore.join('\n')).digest('hex');
 }
 
 /** Compares what should be with what is; sends nothing, decides everything. */
@@ -102,20 +66,6 @@ function planObject(manifest: Manifest, input: PlanInput): PlannedApply | undefi
     live.entry?.hash === applied.entry.hash &&
     live.entry.time === applied.entry.time;
   return same ? undefined : { ...common, live, reason: 'Drift' };
-}
-
-/** Why an object that carries the target's label stays although nothing asks for it; undefined: it may go. */
-export function keepReason(live: LiveObject, input: Pick<PlanInput, 'targetId' | 'targetName' | 'prune'>) {
-  if (!isOurs(live, input.targetId, input.targetName)) {
-    return 'It carries the label of this target, but this target did not apply it: remove the label towpath.dev/target.';
-  }
-  if (live.prune === 'disabled') return 'Its annotation towpath.dev/prune is "disabled".';
-  if (live.keep) return 'Its annotation helm.sh/resource-policy is "keep".';
-  if (KEPT_KINDS.has(groupKind(live)) && live.prune !== 'enabled') {
-    return `A ${live.kind} is pruned only with the annotation towpath.dev/prune: enabled; delete it by hand if it should go.`;
-  }
-  if (!input.prune) return 'spec.sync.prune is false; delete it by hand if it should go.';
-  return undefined;
 }
 
 export function pruneDigest(objects: readonly LiveObject[]): string {

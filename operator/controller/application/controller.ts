@@ -21,8 +21,9 @@ import { targetId } from '../record.ts';
 import { RecordStore } from '../record-store.ts';
 import type { Facts } from './facts.ts';
 import { finalize } from './finalize.ts';
-import { newSession, type Parts, reconcile, type Session, targetOf } from './reconcile.ts';
+import { reconcile } from './reconcile.ts';
 import { References } from './references.ts';
+import { newSession, type Parts, type Session, targetOf } from './run.ts';
 import { settle } from './settle.ts';
 import { WantedCandidates } from './wanted.ts';
 

@@ -5,16 +5,18 @@ import { cleanUpHook, hookName, hooksFor, runHook } from '../../apply/hooks.ts';
 import { pruneObject } from '../../apply/prune.ts';
 import { applyAll, dryRunDeferred, inParallel } from '../../apply/run.ts';
 import type { TargetAccess } from '../../apply/target.ts';
+import type { PlannedApply } from '../../manifest/applied.ts';
 import {
   describeObject,
   type HookEvent,
+  idOf,
   type Manifest,
   type ObjectId,
   objectKey,
 } from '../../manifest/manifest.ts';
 import { type IgnoreRule, ignoredPaths } from '../../plan/ignore.ts';
 import { deletionWaves, waves } from '../../plan/order.ts';
-import { idOf, type KeptObject, type Plan, type PlannedApply, plan } from '../../plan/plan.ts';
+import { type KeptObject, type Plan, plan } from '../../plan/plan.ts';
 import type { Inventory, ObservedObject, WatchedKind } from '../inventory.ts';
 import { type Deployment, type Manifests, type TargetRecord, targetId, targetName } from '../record.ts';
 import type { RecordStore } from '../record-store.ts';

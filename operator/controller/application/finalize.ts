@@ -9,12 +9,12 @@ import { inParallel } from '../../apply/run.ts';
 import type { TargetAccess } from '../../apply/target.ts';
 import type { KubeClient, ObjectPath } from '../../kube/client.ts';
 import { isNotFound } from '../../kube/errors.ts';
+import { keepReason } from '../../manifest/keep.ts';
 import { describeObject, type HookEvent } from '../../manifest/manifest.ts';
 import { deletionWaves } from '../../plan/order.ts';
-import { keepReason } from '../../plan/plan.ts';
 import type { TargetRecord } from '../record.ts';
 import { targetId } from '../record.ts';
-import { accessOf, type Parts, targetOf } from './reconcile.ts';
+import { accessOf, type Parts, targetOf } from './run.ts';
 
 /** `Gone`: the finalizer may go. `Waiting`: the message says for what; changes in the cluster wake it. */
 export type Finalized = { state: 'Gone' } | { state: 'Waiting'; message: string };

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { ANNOTATION_OWNER, ANNOTATION_PRUNE, ANNOTATION_WAVE, LABEL_TARGET } from '../api/v1alpha1/names.ts';
-import { type ObjectId, objectKey } from '../manifest/manifest.ts';
+import { type ObjectId, objectKey } from './manifest.ts';
 
 /** The field manager of a target; two targets that apply one field conflict in the API server itself. */
 export function fieldManager(targetId: string): string {
@@ -92,7 +92,8 @@ export function liveObject(
   };
   if (prune === 'enabled' || prune === 'disabled') live.prune = prune;
   for (const entry of metadata.managedFields ?? []) {
-    if (entry.subresource !== undefined && entry.subresource !== '') continue;
+    // Controllers write status all the time; a change through `scale` is somebody's wish.
+    if (entry.subresource === 'status') continue;
     const manager = entry.manager ?? 'unknown';
     if (manager === fieldManager(target) && entry.operation === 'Apply') {
       const hash = createHash('sha256')

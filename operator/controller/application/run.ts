@@ -1,0 +1,158 @@
+import type { TowpathError } from '../../api/errors.ts';
+import type { Application } from '../../api/v1alpha1/application.ts';
+import { parseDuration } from '../../api/v1alpha1/duration.ts';
+import {
+  ANNOTATION_ADOPT,
+  ANNOTATION_PRUNE_CONSENT,
+  ANNOTATION_SYNC_REQUESTED,
+  DEFAULT_ENVIRONMENT,
+} from '../../api/v1alpha1/names.ts';
+import type { TargetAccess } from '../../apply/target.ts';
+import type { KubeClient, ServiceAccount } from '../../kube/client.ts';
+import type { Discovery } from '../../kube/discovery.ts';
+import { isOurs } from '../../manifest/live.ts';
+import type { KeptObject } from '../../plan/plan.ts';
+import type { Inventory } from '../inventory.ts';
+import { newRecord, type TargetName, targetId, targetName } from '../record.ts';
+import type { RecordStore } from '../record-store.ts';
+import type { Lookup } from './dependencies.ts';
+import type { DeployContext } from './deploy.ts';
+import type { Facts, Quarantine, Standing } from './facts.ts';
+import { worstHealth } from './health.ts';
+import { requestFor } from './requests.ts';
+import type { Wanted, WantedCandidates } from './wanted.ts';
+
+export interface Parts {
+  client: KubeClient;
+  discovery: Discovery;
+  store: RecordStore;
+  inventory: Inventory;
+  wanted: WantedCandidates;
+  installation: string;
+  /** False only with --insecure-no-impersonation. */
+  impersonate: boolean;
+  lookup: Lookup;
+  random(): number;
+}
+
+/** What is remembered of an Application between two reconciles; nothing here needs to survive a restart. */
+export interface Session {
+  retry?: { inputs: string; error: TowpathError; attempts: number; nextAt: Date };
+  /** A candidate that the API server refused in principle: not asked again before an input changes. */
+  refused?: { inputs: string; quarantine: Quarantine };
+  /** Tries in a row that did not even find out what is wanted. */
+  blindTries: number;
+  /** The kept manifests were damaged: what is wanted is rendered and accepted again. */
+  renderAnew: boolean;
+  kept: KeptObject[];
+}
+
+export function newSession(): Session {
+  return { kept: [], blindTries: 0, renderAnew: false };
+}
+
+/** The manifests of what runs could not be had; asks for a render. */
+export interface Run {
+  parts: Parts;
+  application: Application;
+  session: Session;
+  context: DeployContext;
+  facts: Facts;
+  /** The value of towpath.dev/sync-requested that is not handled yet. */
+  request: string | undefined;
+  wanted?: Wanted;
+}
+
+export function targetOf(application: Application): TargetName {
+  const { namespace, name } = application.metadata;
+  return { namespace, application: name, environment: DEFAULT_ENVIRONMENT };
+}
+
+export function accessOf(parts: Parts, application: Application, signal: AbortSignal): TargetAccess {
+  const target = targetOf(application);
+  const as: ServiceAccount = { namespace: target.namespace, name: application.spec.serviceAccountName };
+  return {
+    client: parts.client,
+    discovery: parts.discovery,
+    targetId: targetId(parts.installation, target),
+    targetName: targetName(target),
+    adopt: application.metadata.annotations[ANNOTATION_ADOPT] === 'true',
+    observe: (object, resource) => parts.inventory.observe(object, resource),
+    signal,
+    ...(parts.impersonate ? { as } : {}),
+  };
+}
+
+export function startRun(
+  parts: Parts,
+  input: { application: Application; session: Session; signal: AbortSignal },
+): Run {
+  const { application, session, signal } = input;
+  const { spec, metadata, status } = application;
+  const target = targetOf(application);
+  const record = parts.store.get(targetId(parts.installation, target)) ?? newRecord(target);
+  const annotation = metadata.annotations[ANNOTATION_SYNC_REQUESTED];
+  const isHandled = annotation === undefined || annotation === status?.handledSyncRequest;
+  const request = isHandled ? undefined : requestFor(annotation);
+  const context: DeployContext = {
+    access: accessOf(parts, application, signal),
+    store: parts.store,
+    inventory: parts.inventory,
+    installation: parts.installation,
+    record,
+    settings: {
+      prune: spec.sync.prune,
+      repair: request !== undefined || (spec.sync.drift === 'Repair' && spec.sync.mode === 'Automatic'),
+      adopt: metadata.annotations[ANNOTATION_ADOPT] === 'true',
+      ignore: spec.sync.ignore ?? [],
+      consent: requestFor(metadata.annotations[ANNOTATION_PRUNE_CONSENT]),
+      timeoutMs: parseDuration(spec.sync.timeout),
+    },
+    now: () => parts.client.now(),
+    signal,
+  };
+  const facts: Facts = {
+    application,
+    now: parts.client.now(),
+    standing: { sync: 'Syncing', reason: 'Syncing', message: 'Asking the Git server and rendering.' },
+    health: { state: status?.health ?? 'Missing' },
+    objects: record.applied.size,
+    kept: session.kept,
+    ended: [],
+    done: { repaired: [] },
+  };
+  return { parts, application, session, context, facts, request };
+}
+
+export function finish(run: Run, requeueAt: Date | undefined): { facts: Facts; requeueAt: Date | undefined } {
+  const { context, facts } = run;
+  const { record } = context;
+  facts.now = context.now();
+  facts.objects = record.applied.size;
+  facts.ended = [...record.ended, ...(record.deployment?.outcome === undefined ? [] : [record.deployment])];
+  facts.health = healthNow(run);
+  context.inventory.lookAtPods(context.access.targetId, context.access.as);
+  return { facts, requeueAt: requeueAt === NEVER ? undefined : requeueAt };
+}
+
+/** The worst health of what was applied; what is not there, or no longer ours, is missing. */
+export function healthNow({ context }: Run): Facts['health'] {
+  const { record, access } = context;
+  if (record.applied.size === 0)
+    return { state: record.deployment?.applied === true ? 'Healthy' : 'Missing' };
+  const live = context.inventory.of(access.targetId);
+  return worstHealth(
+    [...record.applied].map(([key, applied]) => {
+      const observed = live.get(key);
+      const isThere = observed !== undefined && isOurs(observed, access.targetId, access.targetName);
+      return isThere ? observed : { ...applied, health: { state: 'Missing' as const } };
+    }),
+  );
+}
+
+export function blocked(error: TowpathError): Standing {
+  return { sync: 'Blocked', reason: error.reason, message: error.message, remedy: error.remedy };
+}
+
+/** Further than any timer: look again only when something changes. */
+export const NEVER = new Date(8.64e15);

@@ -1,0 +1,30 @@
+import { isOurs, type LiveObject } from './live.ts';
+import { groupKind } from './manifest.ts';
+
+const KEPT_KINDS = new Set([
+  'apiextensions.k8s.io/CustomResourceDefinition',
+  '/Namespace',
+  '/PersistentVolumeClaim',
+]);
+
+export interface KeepInput {
+  targetId: string;
+  /** `<namespace>/<application>/<environment>` */
+  targetName: string;
+  /** spec.sync.prune */
+  prune: boolean;
+}
+
+/** Why an object that carries the target's label stays although nothing asks for it; undefined: it may go. */
+export function keepReason(live: LiveObject, input: KeepInput) {
+  if (!isOurs(live, input.targetId, input.targetName)) {
+    return 'It carries the label of this target, but this target did not apply it: remove the label towpath.dev/target.';
+  }
+  if (live.prune === 'disabled') return 'Its annotation towpath.dev/prune is "disabled".';
+  if (live.keep) return 'Its annotation helm.sh/resource-policy is "keep".';
+  if (KEPT_KINDS.has(groupKind(live)) && live.prune !== 'enabled') {
+    return `A ${live.kind} is pruned only with the annotation towpath.dev/prune: enabled; delete it by hand if it should go.`;
+  }
+  if (!input.prune) return 'spec.sync.prune is false; delete it by hand if it should go.';
+  return undefined;
+}
