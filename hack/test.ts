@@ -23,7 +23,7 @@ const suites = {
     'operator/**/*.test.ts',
     'hack/**/*.test.ts',
   ],
-  faults: ['test/faults/**/*.test.ts'],
+  faults: ['test/faults/**/*.test.ts', 'test/e2e/**/*.test.ts'],
 } as const;
 
 const { values, positionals } = parseArgs({

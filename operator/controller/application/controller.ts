@@ -270,6 +270,14 @@ export class ApplicationController {
       this.#parts.wanted.forget(key);
       const rest = application.metadata.finalizers.filter((finalizer) => finalizer !== FINALIZER);
       await this.#setFinalizers(key, application, rest, signal);
+      const { name, namespace, uid } = application.metadata;
+      this.#options.events.record({
+        regarding: { apiVersion: API_VERSION, kind: 'Application', name, namespace, uid },
+        type: 'Normal',
+        reason: 'Deleted',
+        action: 'Delete',
+        note: `All objects of Application ${namespace}/${name} were deleted or released.`,
+      });
       return;
     }
     await this.#writeDeleting(

@@ -59,6 +59,7 @@ export interface Advance {
   kept: KeptObject[];
   drift?: Drift;
   repaired: ObjectId[];
+  pruned: ObjectId[];
   /** The record in memory is ahead of the one that is written. */
   isUnsaved: boolean;
 }
@@ -123,7 +124,13 @@ export async function advance(
   deployment: Deployment,
   manifests: Manifests,
 ): Promise<Advance> {
-  const result: Advance = { progress: { state: 'Done' }, kept: [], repaired: [], isUnsaved: false };
+  const result: Advance = {
+    progress: { state: 'Done' },
+    kept: [],
+    repaired: [],
+    pruned: [],
+    isUnsaved: false,
+  };
   const isFirst = !deployment.applied;
   if (!isFirst) {
     const drift = driftIn(context, planFor(context, manifests.objects));
@@ -301,6 +308,7 @@ async function prune(
   const wasApplied = deployment.applied;
   const desired = new Set(manifests.objects.map(objectKey));
   if (planned.prune.length > 0) result.isUnsaved = true;
+  result.pruned = planned.prune.map(idOf);
   for (const key of context.record.applied.keys()) {
     if (desired.has(key)) continue;
     context.record.applied.delete(key);

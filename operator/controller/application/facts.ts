@@ -50,7 +50,7 @@ export interface Facts {
   /** Deployments that ended, oldest first; those that the history has already are passed over. */
   ended: readonly Deployment[];
   /** What was done in this reconcile, for the event. */
-  done: { repaired: ObjectId[] };
+  done: { repaired: ObjectId[]; pruned: ObjectId[] };
 }
 
 /** A candidate refused in principle: no cluster would take it. */

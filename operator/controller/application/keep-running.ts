@@ -53,7 +53,7 @@ function standAfter(run: Run, deployment: Deployment, result: Advance): Date | u
   const { facts, session, context } = run;
   session.kept = result.kept;
   facts.kept = result.kept;
-  facts.done.repaired = result.repaired;
+  facts.done = { repaired: result.repaired, pruned: result.pruned };
   if (result.drift !== undefined) facts.drift = result.drift;
   const revision = shortRevision(deployment.candidate.revision, deployment.candidate.ref);
   const { progress } = result;

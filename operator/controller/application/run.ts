@@ -119,7 +119,7 @@ export function startRun(
     objects: record.applied.size,
     kept: session.kept,
     ended: [],
-    done: { repaired: [] },
+    done: { repaired: [], pruned: [] },
   };
   return { parts, application, session, context, facts, request };
 }

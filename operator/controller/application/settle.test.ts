@@ -61,7 +61,7 @@ function facts(changes: Partial<Facts> = {}): Facts {
     objects: 1,
     kept: [],
     ended: [deployment(1, 'Succeeded')],
-    done: { repaired: [] },
+    done: { repaired: [], pruned: [] },
     ...changes,
   };
 }
@@ -193,7 +193,10 @@ test('drift that was repaired is told with its author, and no longer counted', (
   const object = { group: '', kind: 'ConfigMap', namespace: 'shop', name: 'web' };
   const drift = { count: 1, lastAt: '2026-11-23T09:59:59Z', lastBy: 'kubectl-edit', lastObject: object };
   const before = settle(facts(), undefined).status;
-  const repaired = settle(facts({ drift: { ...drift, count: 0 }, done: { repaired: [object] } }), before);
+  const repaired = settle(
+    facts({ drift: { ...drift, count: 0 }, done: { repaired: [object], pruned: [] } }),
+    before,
+  );
   assert.deepEqual(repaired.status.environments?.[0]?.drift, {
     count: 0,
     lastAt: '2026-11-23T09:59:59Z',
@@ -203,6 +206,25 @@ test('drift that was repaired is told with its author, and no longer counted', (
   assert.equal(repaired.events[0]?.reason, 'DriftRepaired');
   const later = settle(facts(), repaired.status as ApplicationStatus);
   assert.deepEqual(later.status.environments?.[0]?.drift, repaired.status.environments?.[0]?.drift);
+});
+
+test('what was pruned, and drift that is left alone, are told in an event each', () => {
+  const object = { group: '', kind: 'ConfigMap', namespace: 'shop', name: 'old' };
+  const before = settle(facts(), undefined).status;
+  const pruned = settle(facts({ done: { repaired: [], pruned: [object] } }), before);
+  assert.deepEqual(pruned.events, [
+    { type: 'Normal', reason: 'Pruned', message: 'ConfigMap shop/old is no longer in Git and was deleted.' },
+  ]);
+  const outOfSync: Standing = {
+    sync: 'OutOfSync',
+    reason: 'OutOfSync',
+    message: 'ConfigMap shop/old was changed.',
+  };
+  const reported = settle(facts({ standing: outOfSync }), before);
+  assert.deepEqual(reported.events, [
+    { type: 'Warning', reason: 'DriftReported', message: outOfSync.message },
+  ]);
+  assert.deepEqual(settle(facts({ standing: outOfSync }), reported.status).events, []);
 });
 
 test('a revision is shown as branch@7 digits, tag, or 7 digits', () => {

@@ -271,6 +271,19 @@ function events(
   ) {
     told.push({ type: 'Warning', reason: ready.reason, message: ready.message });
   }
+  if (facts.standing.reason === 'OutOfSync' && ready?.message !== readyBefore?.message) {
+    told.push({ type: 'Warning', reason: 'DriftReported', message: facts.standing.message });
+  }
+  const { pruned } = facts.done;
+  if (pruned[0] !== undefined) {
+    const more = pruned.length === 1 ? 'is' : `and ${pruned.length - 1} more are`;
+    const were = pruned.length === 1 ? 'was' : 'were';
+    told.push({
+      type: 'Normal',
+      reason: 'Pruned',
+      message: `${describeObject(pruned[0])} ${more} no longer in Git and ${were} deleted.`,
+    });
+  }
   for (const object of facts.done.repaired.slice(0, 5)) {
     const by = facts.drift?.lastBy === undefined ? '' : ` after a change by ${facts.drift.lastBy}`;
     told.push({
