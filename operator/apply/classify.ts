@@ -135,9 +135,21 @@ export function classify(error: unknown, doing: string, object: ObjectId): Refus
     return { verdict: PRINCIPLE_REASONS.has(error.reason) ? 'Principle' : 'State', error };
   const { verdict, remedy, reason, next } = meaningOf(error, object);
   const told = error instanceof Error ? error.message : String(error);
-  const message = `${doing} ${describeObject(object)}: ${told}${/[.!?]$/.test(told) ? '' : '.'} ${next}`;
+  const short = withoutRepetition(told);
+  const message = `${doing} ${describeObject(object)}: ${short}${/[.!?]$/.test(short) ? '' : '.'} ${next}`;
   const details = [{ object: idOf(object), message: told }];
   return { verdict, error: new TowpathError(remedy, reason, message, { cause: error, details }) };
+}
+
+/**
+ * The API server's words without the object, which the sentence names already, and without regular expressions:
+ * what is left must fit into a condition together with the next step. The details keep all of it.
+ */
+function withoutRepetition(told: string): string {
+  return told
+    .replace(/^\S+ "[^"]*" is invalid: /, '')
+    .replace(/^failed to create typed patch object \([^)]*\): /, '')
+    .replaceAll(/ \((?:e\.g\. .*?, )?regex used for validation is '.*?'\)/g, '');
 }
 
 function meaningOf(error: unknown, object: ObjectId): Meaning {

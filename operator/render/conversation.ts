@@ -79,7 +79,7 @@ export class Conversation {
     throw new TowpathError(
       'Person',
       'RenderTooLarge',
-      `The files for rendering ${describePath(this.#trees[0]?.path ?? '')} have more than ${limit} MiB together. Set source.path to a smaller directory.`,
+      `The files for rendering ${describePath(this.#trees[0]?.path ?? '')} have more than ${limit} MiB together. Set spec.source.path to a smaller directory.`,
     );
   }
 }

@@ -24,7 +24,7 @@ export async function detectKind(
     throw new TowpathError(
       'Person',
       'PathNotFound',
-      `There is no ${path} in the repository.${await whatIsThere(tree, directoryOf(path))} Set source.path to one of them.`,
+      `There is no ${path} in the repository.${await whatIsThere(tree, directoryOf(path))} Set spec.source.path to one of them.`,
     );
   }
   if (type === 'file') return 'Plain';
@@ -36,7 +36,7 @@ export async function detectKind(
     throw new TowpathError(
       'Person',
       'ChartInvalid',
-      `There is no Chart.yaml in ${describePath(path)}.${await whatIsThere(tree, path)} Set source.path to the directory of a chart, or remove spec.helm.`,
+      `There is no Chart.yaml in ${describePath(path)}.${await whatIsThere(tree, path)} Set spec.source.path to the directory of a chart, or remove spec.helm.`,
       { details: [{ file: posix.join(path, 'Chart.yaml'), message: 'The file is missing.' }] },
     );
   }

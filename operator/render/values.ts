@@ -65,11 +65,10 @@ export async function readValuesFiles(
 
 function refuseUnusable(file: string, text: Uint8Array): void {
   if (text.length > MAX_VALUES_FILE_BYTES) {
-    const mebibytes = (text.length / MAX_VALUES_FILE_BYTES).toFixed(1);
     throw new TowpathError(
       'Person',
       'ValuesFileTooLarge',
-      `The values file ${file} has ${mebibytes} MiB; at most 1 MiB is read. Move large texts into the chart's own files.`,
+      `The values file ${file} has ${text.length} bytes; at most 1 MiB (1048576) is read. Make it smaller: large texts can be files of the chart.`,
       { details: [{ file, message: 'The file is larger than 1 MiB.' }] },
     );
   }

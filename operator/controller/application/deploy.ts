@@ -365,12 +365,16 @@ function driftIn(context: DeployContext, planned: Plan): Drift | undefined {
 /** One error of several refusals: that whose remedy asks most of people, with all details. */
 export function combined(refusals: readonly Refusal[], how: string): TowpathError {
   const rank = { Person: 0, Resource: 1, Time: 2 };
-  const sorted = refusals.map((refusal) => refusal.error).sort((a, b) => rank[a.remedy] - rank[b.remedy]);
+  // In one order, however the answers arrived: what a person reads must not change from look to look.
+  const sorted = refusals
+    .map((refusal) => refusal.error)
+    .sort((a, b) => rank[a.remedy] - rank[b.remedy] || (a.message < b.message ? -1 : 1));
   const [first] = sorted;
   if (first === undefined) throw new Error('no refusal to tell of');
   const details = sorted.flatMap((error) => error.details);
-  const more = sorted.length > 1 ? ` (and ${sorted.length - 1} more; ${how})` : '';
-  return new TowpathError(first.remedy, first.reason, `${first.message}${more}`, { cause: first, details });
+  // First, because a long message is cut at its end.
+  const count = sorted.length > 1 ? `${sorted.length} objects are refused, ${how}. First: ` : '';
+  return new TowpathError(first.remedy, first.reason, `${count}${first.message}`, { cause: first, details });
 }
 
 export function describeAll(objects: readonly ObjectId[]): string {

@@ -149,7 +149,7 @@ export async function keepRunning(run: Run, error: unknown, at?: Date): Promise<
       at ??= again;
     } catch (failure) {
       context.signal.throwIfAborted();
-      error ??= failure;
+      error ??= run.wanted?.redaction.of(failure) ?? failure;
       at ??= new Date(context.now().getTime() + 5_000);
     }
   }

@@ -154,8 +154,9 @@ async function deployWanted(run: Run, wanted: Wanted): Promise<Date | undefined>
     const at = await goOn(run);
     delete session.retry;
     return at;
-  } catch (error) {
+  } catch (failure) {
     context.signal.throwIfAborted();
+    const error = wanted.redaction.of(failure);
     if (error instanceof Quarantine) session.refused = { inputs, quarantine: error };
     return scheduleRetry(run, inputs, error);
   }

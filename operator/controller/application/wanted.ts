@@ -12,6 +12,7 @@ import type { Tree } from '../../source/tree.ts';
 import { type Candidate, type Manifests, manifestsDigest, type TargetName, targetName } from '../record.ts';
 import { Quarantine } from './facts.ts';
 import type { Reference, ReferencedContent, References } from './references.ts';
+import { Redaction } from './redaction.ts';
 
 export interface WantedOptions {
   sources: Sources;
@@ -27,6 +28,8 @@ export interface Wanted {
   /** Present where it was rendered just now; else the record keeps them. */
   manifests?: Manifests;
   resolved: Resolved;
+  /** Keeps values of Secrets out of what is told. */
+  redaction: Redaction;
 }
 
 /** A render that failed; it is not tried again before one of its inputs changes. */
@@ -95,17 +98,18 @@ export class WantedCandidates {
     const resolved = await this.#resolve(input, repository, signal);
     onResolved(resolved);
     const values = valuesFrom(input.application, contents);
+    const redaction = new Redaction(values.filter(({ secret }) => secret).map(({ text }) => text));
     const digest = requestDigest(input, values);
     const known = this.#known(input, resolved, digest);
     if (known !== undefined)
-      return { candidate: { ...known, revision: resolved.commit, ref: resolved.ref }, resolved };
+      return { candidate: { ...known, revision: resolved.commit, ref: resolved.ref }, resolved, redaction };
     const failed = this.#failures.get(input.key);
     if (failed?.request === digest && failed.revision === resolved.commit) throw failed.error;
     try {
       const request = this.#request(input, values);
       const wanted = await this.#render(input, repository, resolved, request, digest, signal);
       this.#failures.delete(input.key);
-      return wanted;
+      return { ...wanted, redaction };
     } catch (error) {
       if (error instanceof Quarantine) {
         this.#failures.set(input.key, {
@@ -169,7 +173,7 @@ export class WantedCandidates {
     request: RenderRequest,
     digest: string,
     signal: AbortSignal,
-  ): Promise<Wanted> {
+  ): Promise<Omit<Wanted, 'redaction'>> {
     const tree = await repository.open(resolved, signal);
     const rendered = await this.#rendered(tree, request, signal);
     const id = `c-${sha256(`${rendered.inputs} ${digest}`).slice(0, 12)}`;
@@ -278,7 +282,7 @@ function valuesFrom(application: Application, contents: Map<string, ReferencedCo
     if (bytes === undefined) {
       throw new TowpathError(
         'Resource',
-        `${kind}KeyMissing`,
+        `${kind}Missing`,
         `${kind} ${application.metadata.namespace}/${name} has no key ${key}, which spec.helm.valuesFrom names: add it; it is noticed at once.`,
       );
     }

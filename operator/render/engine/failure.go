@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
-	"strings"
 )
 
 // failure is an error told to the user; the reasons are documented in renderer.ts.
@@ -52,14 +51,24 @@ func lineOf(err error) int {
 	return line
 }
 
-// yamlReason is a YAML parser's message without the parser's own prefixes.
+// yamlReason is a YAML parser's message without the parser's own prefixes and without Go's names of types.
 func yamlReason(err error) string {
-	text := err.Error()
-	for _, prefix := range []string{"error converting YAML to JSON: ", "error unmarshaling JSON: ", "while decoding JSON: ", "yaml: "} {
-		text = strings.ReplaceAll(text, prefix, "")
-	}
+	text := parserPrefix.ReplaceAllString(err.Error(), "$1")
+	text = wrongType.ReplaceAllStringFunc(text, func(found string) string {
+		match := wrongType.FindStringSubmatch(found)
+		if match[2] == "" {
+			return "it is " + yamlTypes[match[1]]
+		}
+		return match[2] + " is " + yamlTypes[match[1]]
+	})
 	return mapKey.ReplaceAllString(text, "")
 }
+
+var parserPrefix = regexp.MustCompile(`(^|\s)(?:(?:error converting YAML to JSON|error unmarshaling JSON|while decoding JSON|cannot unmarshal yaml document|yaml): )+`)
+
+var wrongType = regexp.MustCompile(`json: cannot unmarshal (array|object|string|number|bool) into Go (?:value|struct field (?:\w+\.)?(\S+)) of type \S+(?: \{\})?`)
+
+var yamlTypes = map[string]string{"array": "a list", "object": "a map", "string": "a text", "number": "a number", "bool": "a boolean"}
 
 // mapKey is where a parser's message quotes a document, which may be a Secret.
 var mapKey = regexp.MustCompile(`(?s), key: .*`)

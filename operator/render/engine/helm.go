@@ -62,7 +62,7 @@ func (e *engine) renderHelm(req *request, texts [][]byte, hide *redaction) (*res
 
 func checkChart(c *chart.Chart, req *request) error {
 	if c.Metadata.Type == "library" {
-		return fail("ChartInvalid", "The chart %s in %s is a library chart, which renders nothing by itself. Set source.path to an application chart.", c.Name(), shown(req.Path))
+		return fail("ChartInvalid", "The chart %s in %s is a library chart, which renders nothing by itself. Set spec.source.path to an application chart.", c.Name(), shown(req.Path))
 	}
 	if want := c.Metadata.KubeVersion; want != "" {
 		version, err := common.ParseKubeVersion(req.KubeVersion)
@@ -132,13 +132,13 @@ func missingDependencies(c *chart.Chart, dir string) error {
 	for _, d := range details[1:] {
 		missing += ", " + d.Message
 	}
-	advice := "Run `helm dependency update` and commit the charts/ directory, or use a file:// repository inside this Git repository"
+	advice := "Run `helm dependency update` and commit the folder charts, or use a file:// path"
 	if first.Condition != "" {
 		advice += fmt.Sprintf(", or switch it off (%s: false)", first.Condition)
 	}
 	return &failure{
 		Reason:  "DependencyMissing",
-		Message: fmt.Sprintf("Chart %s depends on %s: neither in %s nor a file:// chart of that version in this repository. %s.", c.Name(), missing, path.Join(dir, "charts"), advice),
+		Message: fmt.Sprintf("Chart %s depends on %s, which is not in %s. %s.", c.Name(), missing, path.Join(dir, "charts"), advice),
 		Details: details,
 	}
 }
@@ -155,7 +155,7 @@ func renderTemplates(root *tree, scope map[string]helmengine.Renderable, req *re
 	if !ok {
 		var err error
 		if set, err = helmengine.Parse(scope); err != nil {
-			return nil, templateFailure("ChartInvalid", err, scope, where)
+			return nil, templateFailure("ChartInvalid", "Correct the template.", err, scope, where)
 		}
 		const maxSets = 8
 		if len(root.sets) >= maxSets {
@@ -168,7 +168,7 @@ func renderTemplates(root *tree, scope map[string]helmengine.Renderable, req *re
 		return nil, fail("RenderTooLarge", "The templates of %s write more than %d MiB. Split it into several Applications.", shown(req.Path), req.MaxOutputBytes>>20)
 	}
 	if err != nil {
-		return nil, templateFailure("RenderFailed", err, scope, where)
+		return nil, templateFailure("RenderFailed", "Correct the template or its values.", err, scope, where)
 	}
 	return rendered, nil
 }
@@ -176,7 +176,7 @@ func renderTemplates(root *tree, scope map[string]helmengine.Renderable, req *re
 var templatePlace = regexp.MustCompile(`([^\s()"]+?):(\d+)(?::(\d+))?`)
 
 // templateFailure names repository paths instead of Helm's names of templates, and says where it failed.
-func templateFailure(reason string, err error, scope map[string]helmengine.Renderable, where places) error {
+func templateFailure(reason, advice string, err error, scope map[string]helmengine.Renderable, where places) error {
 	text := strings.TrimSpace(err.Error())
 	var first *detail
 	named := templatePlace.ReplaceAllStringFunc(text, func(found string) string {
@@ -197,6 +197,7 @@ func templateFailure(reason string, err error, scope map[string]helmengine.Rende
 		first.Message = f.Message
 		f.Details = []detail{*first}
 	}
+	f.Message += " " + advice
 	return f
 }
 
@@ -277,6 +278,8 @@ func invalidDocument(file string, doc *document) detail {
 	line := doc.line
 	if within := lineOf(doc.err); line > 0 && within > 0 {
 		line += within - 1
+		// A file that is no template: the line is the file's own.
+		message = strings.Replace(message, fmt.Sprintf("line %d", within), fmt.Sprintf("line %d", line), 1)
 	}
 	return detail{File: file, Line: line, Message: fmt.Sprintf("%s, document %d: %s", file, doc.number, sentence(message))}
 }
@@ -286,6 +289,7 @@ func manifestFailure(invalid []detail) error {
 	if len(invalid) > 1 {
 		text += fmt.Sprintf(" And %d more.", len(invalid)-1)
 	}
+	text += " Correct it in Git."
 	return &failure{Reason: "ManifestInvalid", Message: text, Details: invalid}
 }
 
@@ -363,5 +367,5 @@ func chartFailure(dir string, err error) error {
 			break
 		}
 	}
-	return fail("ChartInvalid", "The chart in %s cannot be loaded: %s.", shown(dir), yamlReason(err)).at(file, lineOf(err))
+	return fail("ChartInvalid", "The chart in %s cannot be loaded: %s Correct it there.", shown(dir), sentence(yamlReason(err))).at(file, lineOf(err))
 }

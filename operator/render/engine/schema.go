@@ -34,7 +34,7 @@ func validateValues(c *chart.Chart, values map[string]any, dir string) error {
 	}
 	return &failure{
 		Reason:  "ValuesInvalid",
-		Message: fmt.Sprintf("The values do not fit the schema of chart %s: %s.", c.Name(), strings.Join(messages, "; ")),
+		Message: fmt.Sprintf("The values do not fit the schema of chart %s: %s. Correct the values.", c.Name(), strings.Join(messages, "; ")),
 		Details: details,
 	}
 }
@@ -44,7 +44,7 @@ func collectSchemaErrors(c *chart.Chart, values map[string]any, dir, prefix stri
 	if c.Schema != nil {
 		found, err := schemaErrors(c.Schema, values)
 		if err != nil {
-			return fail("ChartInvalid", "The schema of chart %s cannot be used: %s.", c.Name(), err).at(file, 0)
+			return fail("ChartInvalid", "The schema of chart %s cannot be used: %s. Correct values.schema.json.", c.Name(), err).at(file, 0)
 		}
 		for _, text := range found {
 			*details = append(*details, detail{File: file, Message: prefix + text})

@@ -50,9 +50,9 @@ func mergeValues(sources []valuesSource, texts [][]byte, hide *redaction) (map[s
 				reason += fmt.Sprintf(": line %d", line)
 			}
 			if !source.Secret {
-				reason += ": " + yamlReason(err)
+				reason = "values are a YAML map, and " + yamlReason(err)
 			}
-			return nil, fail("ValuesInvalid", "Cannot read values from %s: %s.", source.Name, reason).at(source.File, lineOf(err))
+			return nil, fail("ValuesInvalid", "Cannot read values from %s: %s. Correct it there.", source.Name, reason).at(source.File, lineOf(err))
 		}
 		merged = loader.MergeMaps(merged, values)
 	}
@@ -180,6 +180,11 @@ func (r *redaction) applyTo(f *failure) *failure {
 			break
 		}
 		d.Message = shorten(r.apply(d.Message))
+		if d.Object != nil {
+			object := *d.Object
+			object.Kind, object.Name = r.apply(object.Kind), r.apply(object.Name)
+			d.Object = &object
+		}
 		told.Details = append(told.Details, d)
 	}
 	return told

@@ -53,6 +53,10 @@ export const RENDER_REASONS = {
     'The render takes more memory than it may.',
     'Look for a template that makes very large text.',
   ),
+  EngineUnavailable: time(
+    'The rendering engine of the operator does not start.',
+    'Tell who runs Towpath if it stays; the message has what the engine said.',
+  ),
   Stopping: time('The operator is stopping.', 'Nothing: its successor goes on.'),
   ConfigMapMissing: resource(
     'A ConfigMap that is named does not exist, or lacks the key.',

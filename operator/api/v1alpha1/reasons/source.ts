@@ -85,6 +85,10 @@ export const SOURCE_REASONS = {
     'The repository has no such branch, tag, version or commit.',
     'Correct spec.source.ref, or push it; the message lists near names.',
   ),
+  RefMoved: time(
+    'The branch or tag was moved while its commit was fetched.',
+    'Nothing: the next poll finds where to.',
+  ),
   PathNotFound: person(
     'There is nothing at the path in this commit.',
     'Correct spec.source.path, or push it; the message lists what is there.',

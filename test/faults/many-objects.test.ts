@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { conditionOf, isReadyAt, newStage } from '../harness/operator.ts';
+
+const configMap = (name: string) => `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\n`;
+
+test('5,000 objects in one Application are synced, and a change of one is', async (t) => {
+  const count = 5_000;
+  const objects = Array.from(
+    { length: count },
+    (_, index) => `${configMap(`many-${index}`)}data: {index: "${index}"}\n`,
+  );
+  const stage = await newStage(t, { files: { 'many/objects.yaml': objects.join('---\n') } });
+  const began = performance.now();
+  await stage.application('many', { source: { path: 'many' }, sync: { timeout: '10m' } });
+  const first = await stage.repository.revParse('main');
+  const synced = await stage.until('many', (one) => isReadyAt(one, first), '5,000 objects', 300_000);
+  t.diagnostic(`5,000 objects: Ready after ${Math.round(performance.now() - began)} ms`);
+  assert.equal(synced.status?.environments?.[0]?.objects, count);
+  assert.ok(Buffer.byteLength(JSON.stringify(synced.status)) < 256 * 1024);
+  const { items } = JSON.parse(await stage.kubectl('get', 'secrets', '-o', 'json')) as {
+    items: { type: string; metadata: { name: string }; data: Record<string, string> }[];
+  };
+  const records = items.filter(({ type }) => type === 'towpath.dev/record');
+  assert.ok(records.length > 0);
+  for (const { metadata, data } of records) {
+    const bytes = Object.values(data).reduce((sum, value) => sum + Buffer.byteLength(value, 'base64'), 0);
+    t.diagnostic(`${metadata.name}: ${bytes} bytes`);
+    assert.ok(bytes < 1024 * 1024, `Secret ${metadata.name} holds ${bytes} bytes`);
+  }
+
+  objects[17] = `${configMap('many-17')}data: {index: changed}\n`;
+  const again = performance.now();
+  const second = await stage.repository.commit({ 'many/objects.yaml': objects.join('---\n') });
+  await stage.until('many', (one) => isReadyAt(one, second), 'the change of one', 120_000);
+  t.diagnostic(`a change of one: Ready after ${Math.round(performance.now() - again)} ms`);
+  assert.equal(await stage.kubectl('get', 'configmap', 'many-17', '-o', 'jsonpath={.data.index}'), 'changed');
+
+  for (let index = 0; index < 401; index += 1) objects[index] = configMap(`Bad-${index}`);
+  await stage.repository.commit({ 'many/objects.yaml': objects.join('---\n') });
+  const held = await stage.until(
+    'many',
+    (one) => conditionOf(one, 'Stalled')?.reason === 'ManifestInvalid',
+    'the refusals',
+    120_000,
+  );
+  assert.equal(held.status?.quarantine?.total, 401, 'all refusals are counted');
+  assert.equal(held.status?.quarantine?.errors?.length, 20, 'the first are listed');
+  assert.equal(held.status?.environments?.[0]?.revision, second);
+  const removing = performance.now();
+  await stage.kubectl('delete', 'applications.towpath.dev', 'many', '--timeout=240s');
+  t.diagnostic(`all deleted after ${Math.round(performance.now() - removing)} ms`);
+});
