@@ -186,8 +186,7 @@ async function admit(run: Run, wanted: Wanted): Promise<Date | undefined> {
     };
     return NEVER;
   }
-  const trigger: Trigger =
-    run.request !== undefined ? 'Manual' : isCommit(record.deployment, wanted.candidate) ? 'Commit' : 'Spec';
+  const trigger = triggerOf(run, wanted.candidate);
   const lastId = Math.max(
     0,
     ...(application.status?.environments?.[0]?.history ?? []).map((entry) => entry.id),
@@ -207,6 +206,10 @@ async function admit(run: Run, wanted: Wanted): Promise<Date | undefined> {
   return undefined;
 }
 
-function isCommit(before: Deployment | undefined, candidate: Candidate): boolean {
-  return before === undefined || before.candidate.revision !== candidate.revision;
+/** What asked for a deployment. A request that only found a new commit earlier is that commit's. */
+function triggerOf({ application, context, request }: Run, candidate: Candidate): Trigger {
+  const before = context.record.deployment;
+  if (request !== undefined && application.spec.sync.mode === 'Manual') return 'Manual';
+  if (before === undefined || before.candidate.revision !== candidate.revision) return 'Commit';
+  return request === undefined ? 'Spec' : 'Manual';
 }
