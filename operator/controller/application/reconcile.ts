@@ -1,7 +1,7 @@
 import type { Application } from '../../api/v1alpha1/application.ts';
 import { ANNOTATION_SYNC_REQUESTED } from '../../api/v1alpha1/names.ts';
 import { classify } from '../../apply/classify.ts';
-import type { Candidate, Deployment, TargetRecord, Trigger } from '../record.ts';
+import type { Candidate, TargetRecord, Trigger } from '../record.ts';
 import { begin, judge, park } from './admit.ts';
 import { checkCycle, checkDependencies } from './dependencies.ts';
 import { type Facts, Quarantine } from './facts.ts';
