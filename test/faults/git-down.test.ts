@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { startGitHttp } from '../harness/git-http.ts';
+import { conditionOf, fastLease, isReadyAt, newStage, type Stage } from '../harness/operator.ts';
+import { eventually } from '../harness/wait.ts';
+
+const configMap = (message: string) =>
+  `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {message: "${message}"}\n`;
+
+async function message(stage: Stage): Promise<string> {
+  return stage.kubectl('get', 'configmap', 'web', '-o', 'jsonpath={.data.message}');
+}
+
+/** Somebody changes what Git decides; waits until that is undone. */
+async function expectRepair(stage: Stage, by: string): Promise<void> {
+  await stage.kubectl('patch', 'configmap', 'web', '-p', `{"data":{"message":"${by}"}}`);
+  await eventually(async () => (await message(stage)) === 'one', {
+    describe: `the drift by ${by} to be repaired`,
+  });
+}
+
+test('A4: with Git down drift is repaired, also after a restart, the status tells; back, the next commit is deployed', {
+  timeout: 170_000,
+}, async (t) => {
+  const stage = await newStage(t, { files: { 'web.yaml': configMap('one') }, flags: fastLease });
+  await stage.application('web');
+  const first = await stage.repository.revParse('main');
+  await stage.until('web', (application) => isReadyAt(application, first), 'the first revision');
+
+  await stage.git.stop();
+  const told = await stage.until(
+    'web',
+    (application) => conditionOf(application, 'Reconciling')?.status === 'True',
+    'the status to tell of the Git server',
+  );
+  const reconciling = conditionOf(told, 'Reconciling');
+  assert.match(reconciling?.reason ?? '', /^Git|Unreachable|Refused/);
+  assert.match(reconciling?.message ?? '', /127\.0\.0\.1/);
+  assert.equal(
+    conditionOf(told, 'Ready')?.status,
+    'True',
+    'what was accepted runs: the Application is Ready',
+  );
+  assert.equal(told.status?.sync, 'Synced');
+  await expectRepair(stage, 'before-the-restart');
+
+  await stage.restart();
+  await expectRepair(stage, 'after-the-restart');
+  const after = await stage.until(
+    'web',
+    (application) => conditionOf(application, 'Reconciling')?.status === 'True',
+    'the restarted operator to tell of the Git server',
+  );
+  assert.equal(after.status?.environments?.[0]?.revision, first);
+  assert.equal(after.status?.sync, 'Synced');
+
+  const second = await stage.repository.commit({ 'web.yaml': configMap('two') });
+  const again = await startGitHttp({ root: stage.repository.root, port: stage.git.port });
+  t.after(() => again.stop());
+  // Polls of a server that was down back off to 30 s at most.
+  const done = await stage.until(
+    'web',
+    (application) => isReadyAt(application, second),
+    'the next commit',
+    40_000,
+  );
+  assert.equal(await message(stage), 'two');
+  assert.equal(conditionOf(done, 'Reconciling'), undefined);
+});
