@@ -263,7 +263,9 @@ const DEFINITIONS = { group: 'apiextensions.k8s.io', version: 'v1', plural: 'cus
 /** What of a definition decides which objects the API server takes. */
 function stateOfDefinition(object: KubeObject): string {
   const { status } = object as { status?: { conditions?: { type: string; status: string }[] } };
-  const isEstablished = status?.conditions?.some((condition) => condition.type === 'Established' && condition.status === 'True');
+  const isEstablished = status?.conditions?.some(
+    (condition) => condition.type === 'Established' && condition.status === 'True',
+  );
   return `${object.metadata.generation} ${isEstablished}`;
 }
 

@@ -91,7 +91,9 @@ async function follow(
     const name = queue.pop();
     const here = places.at(-1);
     if (here === undefined)
-      throw escapes(`The path ${quote(shown)} leaves the repository through a symlink. Only files of the repository are read: commit them instead of the link.`);
+      throw escapes(
+        `The path ${quote(shown)} leaves the repository through a symlink. Only files of the repository are read: commit them instead of the link.`,
+      );
     if (name === undefined)
       return { type: 'directory', mode: 0o040000, oid: here.oid, path: realPath(places) };
     if (name === '..') {

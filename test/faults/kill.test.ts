@@ -59,7 +59,10 @@ for (const at of ['request', 'response'] as const) {
         held.seen.then(() => true),
         stage
           .until('web', (application) => isReadyAt(application, revision), 'the sync')
-          .then(() => false, () => false),
+          .then(
+            () => false,
+            () => false,
+          ),
       ]);
       isOver = !isHeld;
       if (isHeld) {

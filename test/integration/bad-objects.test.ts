@@ -32,7 +32,9 @@ const CASES: BadInput[] = [
     },
     ...quarantined,
     reason: 'ManifestInvalid',
-    message: [/^4 objects are refused, nothing was applied\. First: dry-run of ConfigMap \S+: metadata\.name: /],
+    message: [
+      /^4 objects are refused, nothing was applied\. First: dry-run of ConfigMap \S+: metadata\.name: /,
+    ],
     errors: [
       { object: 'ConfigMap Capitals', message: 'metadata.name' },
       { object: 'Deployment field', message: 'strategyy' },

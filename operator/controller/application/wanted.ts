@@ -11,8 +11,8 @@ import type { Access, Repository, Resolved, Sources } from '../../source/sources
 import type { Tree } from '../../source/tree.ts';
 import { type Candidate, type Manifests, manifestsDigest, type TargetName, targetName } from '../record.ts';
 import { Quarantine } from './facts.ts';
-import type { Reference, ReferencedContent, References } from './references.ts';
 import { Redaction } from './redaction.ts';
+import type { Reference, ReferencedContent, References } from './references.ts';
 
 export interface WantedOptions {
   sources: Sources;
@@ -43,6 +43,8 @@ interface Subscription {
   access: string;
   interval: number;
   repository: Repository;
+  /** When it began, on the clock of performance.now(). */
+  since: number;
 }
 
 export interface WantedInput {
@@ -111,6 +113,9 @@ export class WantedCandidates {
       this.#failures.delete(input.key);
       return { ...wanted, redaction };
     } catch (error) {
+      if (error instanceof Quarantine && (await this.#isOutdated(input, repository, resolved, signal))) {
+        return this.find(input, onResolved, signal);
+      }
       if (error instanceof Quarantine) {
         this.#failures.set(input.key, {
           request: digest,
@@ -120,6 +125,22 @@ export class WantedCandidates {
       }
       throw error;
     }
+  }
+
+  /**
+   * Refs that were polled for others, before anyone asked for this Application, may be older than what its
+   * author pushed for it: before it is told that something is missing, the server is asked once more.
+   */
+  async #isOutdated(
+    input: WantedInput,
+    repository: Repository,
+    resolved: Resolved,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const since = this.#subscriptions.get(input.key)?.since ?? 0;
+    if ((repository.checkedAt ?? 0) >= since) return false;
+    await repository.poll(signal);
+    return repository.resolve(input.application.spec.source.ref ?? {}).commit !== resolved.commit;
   }
 
   /** The Git server's state as the last poll left it: undefined where it answered. */
@@ -137,7 +158,7 @@ export class WantedCandidates {
     const repository = this.#options.sources.watch(input.key, access, interval, () =>
       this.#options.onChange(input.key),
     );
-    this.#subscriptions.set(input.key, { access: digest, interval, repository });
+    this.#subscriptions.set(input.key, { access: digest, interval, repository, since: performance.now() });
     return repository;
   }
 
