@@ -35,6 +35,7 @@ interface Watcher {
   /** Resolves to false once listing was refused: the kind is then watched namespace by namespace. */
   forbidden: PromiseWithResolvers<false>;
   isForbidden: boolean;
+  as: ServiceAccount | undefined;
 }
 
 const NEVER_AS_OPERATOR: ReadonlySet<GroupKind> = new Set(['/Secret']);
@@ -119,6 +120,15 @@ export class Inventory {
     this.#pods.watch(targetId, workloads, as);
   }
 
+  /** Ends the watches made as ServiceAccounts of a namespace that has no Application any more. */
+  release(namespace: string): void {
+    for (const [key, watcher] of this.#watchers) {
+      if (watcher.as?.namespace !== namespace) continue;
+      this.#watchers.delete(key);
+      void watcher.watch.stop();
+    }
+  }
+
   async stop(): Promise<void> {
     await this.#pods.stop();
     await Promise.all([...this.#watchers.values()].map(({ watch }) => watch.stop()));
@@ -179,7 +189,7 @@ export class Inventory {
       ...(namespace === undefined ? {} : { namespace }),
       ...(as === undefined ? {} : { as }),
     });
-    const watcher: Watcher = { watch, forbidden, isForbidden: false };
+    const watcher: Watcher = { watch, forbidden, isForbidden: false, as };
     this.#watchers.set(key, watcher);
     watch.start();
     return watcher;

@@ -202,11 +202,17 @@ function withoutValues(error: ApiError): ApiError {
   }));
   const fields = causes.map((cause) => [cause.field, cause.message].filter((part) => part).join(': '));
   const base64 = /illegal base64 data at input byte \d+/.exec(error.message)?.[0];
-  const told = [base64, ...fields].filter((part) => part !== undefined).join(', ');
+  const told = [base64, ADMISSION.exec(error.message)?.[0], ...fields]
+    .filter((part) => part !== undefined)
+    .join(', ');
   const message = `The Secret is refused (${error.reason || error.code})${told && `: ${told}`}; values are not shown.`;
   const { code, reason, subject, retryAfterMs } = error;
   return new ApiError(code, reason, message, { causes, subject, retryAfterMs });
 }
+
+/** Who refused, without what they said: that may quote values. */
+const ADMISSION =
+  /failed calling webhook "[^"]*"|admission webhook "[^"]*" (?:denied the request|does not support dry run)|ValidatingAdmissionPolicy '[^']*' with binding '[^']*' denied request/;
 
 function knownMisfit(message: string): string {
   return /^(expected \w+|field not declared in schema)/.exec(message)?.[0] ?? 'invalid';

@@ -22,9 +22,16 @@ test('a rule is about the objects that it names', () => {
     [{ kind: 'Deployment' }, false],
     [{ group: '', kind: 'Deployment' }, false],
   ] as const) {
-    const paths = ignoredPaths([{ ...rule, paths: ['/spec/replicas'] }], [])(web);
+    const paths = ignoredPaths([{ ...rule, paths: ['/spec/replicas'] }], [], 'shop')(web);
     assert.deepEqual(paths, applies ? ['/spec/replicas'] : [], JSON.stringify(rule));
   }
+});
+
+test('a rule without a namespace is about the one that the Application deploys to', () => {
+  const rules = [{ group: 'apps', kind: 'Deployment', paths: ['/a'] }];
+  assert.deepEqual(ignoredPaths(rules, [], 'shop')(web), ['/a']);
+  assert.deepEqual(ignoredPaths(rules, [], 'elsewhere')(web), []);
+  assert.deepEqual(ignoredPaths(rules, [], 'elsewhere')({ ...web, namespace: '' }), ['/a']);
 });
 
 test('paths of several rules are told once, in order', () => {
@@ -32,7 +39,7 @@ test('paths of several rules are told once, in order', () => {
     { group: 'apps', kind: 'Deployment', paths: ['/b', '/a'] },
     { group: 'apps', kind: 'Deployment', name: 'web', paths: ['/a', '/c'] },
   ];
-  assert.deepEqual(ignoredPaths(rules, [])(web), ['/a', '/b', '/c']);
+  assert.deepEqual(ignoredPaths(rules, [], 'shop')(web), ['/a', '/b', '/c']);
 });
 
 test('what says whose the object is cannot be ignored', () => {
@@ -43,7 +50,7 @@ test('what says whose the object is cannot be ignored', () => {
     '/metadata/annotations',
     '/data',
   ];
-  assert.deepEqual(ignoredPaths([{ group: 'apps', kind: 'Deployment', paths }], [])(web), ['/data']);
+  assert.deepEqual(ignoredPaths([{ group: 'apps', kind: 'Deployment', paths }], [], 'shop')(web), ['/data']);
 });
 
 test('replicas of what an autoscaler of the same candidate scales are left to it', () => {
@@ -56,7 +63,7 @@ test('replicas of what an autoscaler of the same candidate scales are left to it
     [{ kind: 'Deployment', name: 'web' }, 'shop', false],
     [{}, 'shop', false],
   ] as const) {
-    const paths = ignoredPaths([], [autoscaler(reference, namespace)])(web);
+    const paths = ignoredPaths([], [autoscaler(reference, namespace)], 'shop')(web);
     assert.deepEqual(paths, applies ? ['/spec/replicas'] : [], JSON.stringify([reference, namespace]));
   }
 });

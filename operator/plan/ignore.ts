@@ -24,9 +24,10 @@ interface ScaleTarget {
 
 /**
  * Which paths of an object others decide: those of `sync.ignore`, and `/spec/replicas` of what a
- * HorizontalPodAutoscaler of the same candidate scales.
+ * HorizontalPodAutoscaler of the same candidate scales. A rule without a namespace is about `home`, the one that
+ * the Application deploys to.
  */
-export function ignoredPaths(rules: readonly IgnoreRule[], desired: readonly Manifest[]) {
+export function ignoredPaths(rules: readonly IgnoreRule[], desired: readonly Manifest[], home: string) {
   const scaled = new Set<string>();
   for (const manifest of desired) {
     if (manifest.group !== 'autoscaling' || manifest.kind !== 'HorizontalPodAutoscaler') continue;
@@ -39,17 +40,17 @@ export function ignoredPaths(rules: readonly IgnoreRule[], desired: readonly Man
     );
   }
   return (object: ObjectId): readonly string[] => {
-    const paths = rules.filter((rule) => matches(rule, object)).flatMap((rule) => rule.paths);
+    const paths = rules.filter((rule) => matches(rule, object, home)).flatMap((rule) => rule.paths);
     if (scaled.has(objectKey(object))) paths.push('/spec/replicas');
     return [...new Set(paths)].filter((path) => !OURS.has(path)).sort();
   };
 }
 
-function matches(rule: IgnoreRule, object: ObjectId): boolean {
+function matches(rule: IgnoreRule, object: ObjectId, home: string): boolean {
   return (
     rule.kind === object.kind &&
     (rule.group ?? '') === object.group &&
     (rule.name === undefined || rule.name === object.name) &&
-    (rule.namespace === undefined || rule.namespace === object.namespace)
+    (object.namespace === '' || (rule.namespace ?? home) === object.namespace)
   );
 }

@@ -172,6 +172,18 @@ export const REFUSED: Refusal[] = [
     'spec.sync.ignore[0].paths[0]',
     'must not name the identity or the status',
   ],
+  [
+    'all labels ignored',
+    ignored('/metadata/labels'),
+    'spec.sync.ignore[0].paths[0]',
+    'nor all its labels or annotations',
+  ],
+  [
+    'a label of ours ignored',
+    ignored('/metadata/labels/towpath.dev~1target'),
+    'spec.sync.ignore[0].paths[0]',
+    'nor those of towpath.dev',
+  ],
   ['an ignored nothing', ignored(), 'spec.sync.ignore[0].paths', 'should have at least 1 items'],
   [
     'two dependencies of one name',

@@ -186,8 +186,8 @@ const ignoreSchema = z.object({
       text(512, 'JSON pointer (RFC 6901) to a field.'),
       matches('^(/([^~/]|~0|~1)+)+$', 'must be a JSON pointer to a field, like /spec/replicas'),
       avoids(
-        '^/(apiVersion|kind|status)(/|$)|^/metadata(/name|/namespace)?$',
-        'must not name the identity or the status of the object; name a field of its spec, data, labels or annotations',
+        '^/(apiVersion|kind|status)(/|$)|^/metadata(/name|/namespace|/labels|/annotations)?$|^/metadata/(labels|annotations)/towpath[.]dev~1',
+        'must not name the identity or the status of the object, nor all its labels or annotations, nor those of towpath.dev; name a field of its spec or data, or one label or annotation',
       ),
     ),
     32,

@@ -189,6 +189,9 @@ export class ApplicationController {
     if (known?.application !== undefined)
       this.#byTarget.delete(targetId(this.#options.installation, targetOf(known.application)));
     this.#wakeDependents(key);
+    const namespace = key.slice(0, key.indexOf('/'));
+    const isLast = ![...this.#known.keys()].some((other) => other.startsWith(`${namespace}/`));
+    if (isLast) this.#parts.inventory.release(namespace);
   }
 
   async #work(key: string, signal: AbortSignal): Promise<void> {

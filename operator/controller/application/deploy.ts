@@ -85,7 +85,7 @@ export function planFor(context: DeployContext, desired: readonly Manifest[]): P
     applied: record.applied,
     live: context.inventory.of(idOfTarget(context)),
     prune: settings.prune,
-    ignorePaths: ignoredPaths(settings.ignore, desired),
+    ignorePaths: ignoredPaths(settings.ignore, desired, record.target.namespace),
   });
 }
 

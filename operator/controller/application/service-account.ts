@@ -21,7 +21,7 @@ export async function explainForbidden(
     if (!isNotFound(failure)) return error;
   }
   return new TowpathError(
-    'Person',
+    'Resource',
     'ServiceAccountMissing',
     `ServiceAccount ${namespace}/${name} does not exist. Make it: kubectl -n ${namespace} create serviceaccount ${name} && kubectl -n ${namespace} create rolebinding ${name} --clusterrole=edit --serviceaccount=${namespace}:${name}`,
     { cause: error },

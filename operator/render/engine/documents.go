@@ -80,7 +80,8 @@ func (d *documents) splitRendered(text string) []*document {
 
 // split returns the documents of a manifest file as kubectl reads it: JSON where it begins with a brace, else YAML.
 func (d *documents) split(text string) []*document {
-	if strings.HasPrefix(strings.TrimLeftFunc(text, unicode.IsSpace), "{") {
+	// JSON documents between separators are YAML documents too, and kubectl reads them so.
+	if strings.HasPrefix(strings.TrimLeftFunc(text, unicode.IsSpace), "{") && !strings.Contains(text, "\n---") {
 		return d.remember('j', text, func() []*document { return splitJSON(text) })
 	}
 	return d.remember('y', text, func() []*document {
