@@ -5,7 +5,7 @@ import { fetchCommit } from './fetch.ts';
 import { type Figure, table } from './figures.ts';
 import { fleet } from './fleet.ts';
 import { printProfiles } from './profile.ts';
-import { benchRender } from './render.ts';
+import { rendering } from './render.ts';
 import { requests } from './requests.ts';
 import { type BenchOptions, type Ground, newGround } from './stage.ts';
 
@@ -15,11 +15,7 @@ const MEASUREMENTS: Record<string, (ground: Ground) => Promise<Figure[]>> = {
   requests,
   drift,
   fetch: fetchCommit,
-  // Prints its own lines.
-  render: async () => {
-    await benchRender();
-    return [];
-  },
+  render: () => rendering(),
   fleet,
 };
 
