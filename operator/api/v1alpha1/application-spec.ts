@@ -183,7 +183,7 @@ const ignoreSchema = z.object({
     .exactOptional(),
   paths: orderedList(
     ruled(
-      text(512, 'JSON pointer (RFC 6901) to a field.'),
+      text(256, 'JSON pointer (RFC 6901) to a field.'),
       matches('^(/([^~/]|~0|~1)+)+$', 'must be a JSON pointer to a field, like /spec/replicas'),
       avoids(
         '^/(apiVersion|kind|status)(/|$)|^/metadata(/name|/namespace|/labels|/annotations)?$|^/metadata/(labels|annotations)/towpath[.]dev~1',
