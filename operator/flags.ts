@@ -43,6 +43,11 @@ export const FLAGS = {
     help: 'How long a leader that cannot renew its Lease goes on.',
   },
   'retry-period': { type: 'string', default: '2s', help: 'Pause between two renewals of the Lease.' },
+  'watch-silence': {
+    type: 'string',
+    default: '90s',
+    help: 'A watch that says nothing for this long is renewed. The API server says something about once a minute.',
+  },
   'render-processes': { type: 'string', default: '2', help: 'How many render engines run at once.' },
   'allow-loopback-repositories': {
     type: 'boolean',

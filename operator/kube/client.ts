@@ -41,14 +41,20 @@ const METADATA_LIST =
   'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json;q=0.5';
 const PAGE = 500;
 
+/** Bookmarks come about once a minute: a watch that says nothing for longer is half-open. */
+const SILENCE_MS = 90_000;
+
 /**
  * The API server's verbs. Every call has a timeout and takes an AbortSignal. Calls reject with ApiError (an answer
  * other than 2xx), UnreachableError (no answer), NotLeaderError (a write without the Lease) or the signal's reason.
  */
 export class KubeClient {
+  /** How long a watch may be silent before it is renewed. Milliseconds. */
+  readonly silenceMs: number;
   readonly #connection: Connection;
 
   constructor(credentials: Credentials, options: ClientOptions = {}) {
+    this.silenceMs = options.silenceMs ?? SILENCE_MS;
     this.#connection = new Connection(credentials, options);
   }
 

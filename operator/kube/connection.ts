@@ -33,6 +33,8 @@ export interface ConnectionOptions {
   mayWrite?: () => boolean;
   onRequest?: (record: RequestRecord) => void;
   userAgent?: string;
+  /** Of watches that do not say otherwise: without a byte for this long they are renewed (A2). Default 90 s. */
+  silenceMs?: number;
 }
 
 /** A request as the verbs make it. */

@@ -33,7 +33,7 @@ export interface ListWatchOptions<T> {
   onState?: (state: WatchState) => void;
   /** Told what would otherwise be lost: a malformed line, an exception of `reduce` or of a callback. */
   onFault?: (error: Error) => void;
-  /** Without a byte for this long the watch is renewed (A2). Bookmarks come about once a minute. Default 90 s. */
+  /** Without a byte for this long the watch is renewed (A2). Bookmarks come about once a minute. Default the client's. */
   silenceMs?: number;
   /** For one page; default 20 s. */
   listTimeoutMs?: number;
@@ -41,7 +41,6 @@ export interface ListWatchOptions<T> {
   random?: () => number;
 }
 
-const SILENCE_MS = 90_000;
 const BACKOFF_BASE_MS = 100;
 /** With a hung request's time-out before it, all is in sync again within 40 s of a fault's end (A1). */
 const BACKOFF_MAX_MS = 10_000;
@@ -201,7 +200,7 @@ export class ListWatch<T> {
   }
 
   async #watch(signal: AbortSignal): Promise<void> {
-    const { client, as, silenceMs = SILENCE_MS } = this.#options;
+    const { client, as, silenceMs = client.silenceMs } = this.#options;
     const since = performance.now();
     const broken = new AbortController();
     let heard = false;
