@@ -180,10 +180,7 @@ async function applyWaves(
       for (const one of planned) if (one.reason === 'Drift') result.repaired.push(idOf(one.manifest));
       if (refusals.length > 0) {
         await save();
-        throw combined(
-          refusals,
-          `${planned.length - refusals.length} of ${planned.length} objects were applied`,
-        );
+        throw partly(refusals, planned.length);
       }
       await awaitEstablished(context, stage);
     }
@@ -375,6 +372,15 @@ export function combined(refusals: readonly Refusal[], how: string): TowpathErro
   // First, because a long message is cut at its end.
   const count = sorted.length > 1 ? `${sorted.length} objects are refused, ${how}. First: ` : '';
   return new TowpathError(first.remedy, first.reason, `${count}${first.message}`, { cause: first, details });
+}
+
+/** Of a stage whose objects were not all refused: what was applied is told even beside a single refusal (D6). */
+function partly(refusals: readonly Refusal[], planned: number): TowpathError {
+  const how = `${planned - refusals.length} of ${planned} objects were applied`;
+  const error = combined(refusals, how);
+  if (refusals.length > 1 || planned === 1) return error;
+  const { remedy, reason, message, details } = error;
+  return new TowpathError(remedy, reason, `${how}; ${message}`, { cause: error, details });
 }
 
 export function describeAll(objects: readonly ObjectId[]): string {

@@ -1,0 +1,235 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import type { Application } from '../../operator/api/v1alpha1/application.ts';
+import { useControlPlane } from '../harness/control-plane.ts';
+import { type FaultProxy, startFaultProxy } from '../harness/fault-proxy.ts';
+import { startGitHttp } from '../harness/git-http.ts';
+import type { FileContent } from '../harness/git-repository.ts';
+import { fastLease, isReadyAt, newStage, type Stage } from '../harness/operator.ts';
+import type { RecordedRequest } from '../harness/recorded-request.ts';
+import { podAnnotation } from '../harness/stages.ts';
+
+const NAMES = ['a', 'b', 'c'] as const;
+
+const object = (name: string, version: number) =>
+  `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\ndata: {version: "${version}"}\n`;
+
+const files = (version: number): Record<string, FileContent> =>
+  Object.fromEntries([
+    ['Chart.yaml', 'apiVersion: v2\nname: web\nversion: 1.0.0\n'],
+    ...NAMES.map((name) => [`templates/${name}.yaml`, object(name, version)]),
+    ['templates/extra.yaml', null],
+  ]);
+
+/** A Job after everything else, whose pod fails at once. */
+const failingHook = `apiVersion: batch/v1
+kind: Job
+metadata:
+  name: after
+  annotations: {helm.sh/hook: "post-install,post-upgrade", helm.sh/hook-delete-policy: before-hook-creation}
+spec:
+  backoffLimit: 0
+  template:
+    metadata: {annotations: {${podAnnotation}: fails}}
+    spec: {restartPolicy: Never, containers: [{name: main, image: example.com/main:1}]}
+`;
+
+interface Ground {
+  stage: Stage;
+  proxy: FaultProxy;
+  /** While true the Git server refuses to send packs. */
+  refuseFetch: boolean;
+}
+
+interface Step {
+  name: string;
+  begin?(ground: Ground): void;
+  /** What the commit has beside or instead of the three objects. */
+  extra?: Record<string, FileContent>;
+  /** Whether the status tells the failure. */
+  isTold(application: Application): boolean;
+  /** Which objects have the new version while the fault lasts; default none. */
+  done?: readonly string[];
+  /** What the status must say of it. */
+  says: RegExp;
+  /** Objects at the end, where the commit itself is good; where it is not, the next one is deployed. */
+  remains?: readonly string[];
+}
+
+const isNot = (sync: string) => (application: Application) => application.status?.sync !== sync;
+const is = (sync: string) => (application: Application) => application.status?.sync === sync;
+const told = ({ status }: Application) =>
+  [...(status?.conditions ?? []), ...(status?.environments ?? [])].map(({ message }) => message).join('\n');
+
+const steps: Step[] = [
+  {
+    name: 'fetch',
+    begin: (ground) => {
+      ground.refuseFetch = true;
+    },
+    isTold: (application) => /500/.test(told(application)),
+    says: /500/,
+    remains: NAMES,
+  },
+  {
+    name: 'render',
+    extra: { 'templates/extra.yaml': '{{ fail "the template refuses" }}' },
+    isTold: is('Quarantined'),
+    says: /the template refuses/,
+  },
+  {
+    name: 'validation',
+    extra: { 'templates/extra.yaml': 'apiVersion: v1\nmetadata: {name: kindless}\n' },
+    isTold: is('Quarantined'),
+    says: /kind/,
+  },
+  {
+    name: 'dry-run, for good',
+    extra: {
+      'templates/extra.yaml': 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: invalid}\ndata: 7\n',
+    },
+    isTold: is('Quarantined'),
+    says: /invalid/,
+  },
+  {
+    name: 'dry-run, for a time',
+    begin: ({ proxy }) => {
+      proxy.fail({
+        verb: 'apply',
+        path: /\/configmaps\/b\?/,
+        where: ({ dryRun }) => dryRun,
+        fault: { status: 500 },
+      });
+    },
+    isTold: isNot('Synced'),
+    says: /dry-run.*ConfigMap .*\/b\b/,
+    remains: NAMES,
+  },
+  {
+    name: 'apply of one of three objects',
+    begin: ({ proxy }) => {
+      proxy.fail({
+        verb: 'apply',
+        path: /\/configmaps\/b\?/,
+        where: ({ dryRun }) => !dryRun,
+        fault: { status: 500 },
+      });
+    },
+    isTold: isNot('Synced'),
+    done: ['a', 'c'],
+    says: /2 of 3 objects were applied; .*ConfigMap .*\/b\b/,
+    remains: NAMES,
+  },
+  {
+    name: 'hook after the objects',
+    extra: { 'templates/extra.yaml': failingHook },
+    isTold: is('Failed'),
+    done: NAMES,
+    says: /Job .*after/,
+  },
+  {
+    name: 'prune',
+    begin: ({ proxy }) => {
+      proxy.fail({ verb: 'delete', path: /\/configmaps\/c/, fault: { status: 500 } });
+    },
+    extra: { 'templates/c.yaml': null },
+    isTold: isNot('Synced'),
+    done: ['a', 'b'],
+    says: /prune.*ConfigMap .*\/c\b/,
+    remains: ['a', 'b'],
+  },
+];
+
+async function versions(stage: Stage): Promise<Record<string, string>> {
+  const list = await stage.kubectl('get', 'configmaps', '-l', 'towpath.dev/target', '-o', 'json');
+  const { items } = JSON.parse(list) as {
+    items: { metadata: { name: string }; data?: { version?: string } }[];
+  };
+  return Object.fromEntries(items.map(({ metadata, data }) => [metadata.name, data?.version ?? '']));
+}
+
+/** A status that was written while the fault lasted: none may call the new revision Synced. */
+function assertNeverSynced(requests: readonly RecordedRequest[], revision: string): void {
+  for (const { body } of requests) {
+    const { status } = JSON.parse(body) as { status?: Application['status'] };
+    const [environment] = status?.environments ?? [];
+    assert.ok(
+      !(environment?.sync === 'Synced' && environment.revision === revision),
+      `called Synced: ${body}`,
+    );
+  }
+}
+
+test('D6: a fault at any step leaves the target as it was, or says what was done', {
+  timeout: 240_000,
+}, async (t: TestContext) => {
+  const cluster = await useControlPlane();
+  const proxy = await startFaultProxy(cluster);
+  t.after(() => proxy.stop());
+  const stage = await newStage(t, {
+    cluster,
+    files: files(1),
+    kubeconfigPath: proxy.kubeconfigPath,
+    flags: fastLease,
+  });
+  const ground: Ground = { stage, proxy, refuseFetch: false };
+  const git = await startGitHttp({
+    root: stage.repository.root,
+    intercept: (request, response) => {
+      if (!ground.refuseFetch || request.method !== 'POST') return false;
+      response.writeHead(500).end('made by the test');
+      return true;
+    },
+  });
+  t.after(() => git.stop());
+  await stage.application('web', {
+    source: { repoURL: git.url(stage.repository.name) },
+    sync: { retries: { limit: 0 } },
+  });
+  const first = await stage.repository.revParse('main');
+  await stage.until('web', (application) => isReadyAt(application, first), 'the first revision');
+  let version = 1;
+  for (const step of steps) {
+    await t.test(`D6: a fault in ${step.name}`, async () => {
+      const before = await versions(stage);
+      assert.deepEqual(before, Object.fromEntries(NAMES.map((name) => [name, String(version)])));
+      version += 1;
+      proxy.forget();
+      step.begin?.(ground);
+      const revision = await stage.repository.commit({ ...files(version), ...step.extra });
+      const failed = await stage.until(
+        'web',
+        (application) => {
+          assert.ok(!isReadyAt(application, revision), 'Ready at a revision that is not deployed');
+          return step.isTold(application) && step.says.test(told(application));
+        },
+        `the status to say ${step.says}`,
+      );
+      assert.notEqual(
+        failed.status?.environments?.[0]?.history?.[0]?.outcome === 'Succeeded' &&
+          failed.status.environments[0].history[0].revision,
+        revision,
+      );
+      const expected = { ...before };
+      for (const name of step.done ?? []) expected[name] = String(version);
+      assert.deepEqual(await versions(stage), expected, 'the objects while the fault lasts');
+      assertNeverSynced(proxy.find({ verb: 'patch', path: /\/applications\/web\/status/ }), revision);
+
+      proxy.clear();
+      ground.refuseFetch = false;
+      if (step.remains !== undefined) {
+        await stage.until(
+          'web',
+          (application) => isReadyAt(application, revision),
+          'the commit to be deployed',
+          40_000,
+        );
+        const remains = Object.fromEntries(step.remains.map((name) => [name, String(version)]));
+        assert.deepEqual(await versions(stage), remains);
+      }
+      version += 1;
+      const next = await stage.repository.commit(files(version));
+      await stage.until('web', (application) => isReadyAt(application, next), 'the next commit', 40_000);
+    });
+  }
+});
