@@ -407,7 +407,10 @@ export class ApplicationController {
   /** What a write of ours returned is newer than what the watch told last. */
   #takeIn(key: string, object: KubeObject): void {
     const known = this.#known.get(key);
-    if (known !== undefined && !isNewer(known.object, object)) this.#learn(key, object);
+    if (known === undefined || isNewer(known.object, object)) return;
+    this.#learn(key, object);
+    // It may have what somebody else wrote in between; the event of that will tell nothing new any more.
+    if (asksForWork(known.object, object)) this.#queue?.add(key, { interrupt: true });
   }
 
   #failed(key: string, error: unknown): void {
