@@ -1,0 +1,206 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { useControlPlane } from '../harness/control-plane.ts';
+import { startFaultProxy } from '../harness/fault-proxy.ts';
+import { fastLease, isReadyAt, newStage, type Stage } from '../harness/operator.ts';
+import type { RecordedRequest } from '../harness/recorded-request.ts';
+import { eventually } from '../harness/wait.ts';
+
+const COUNT = 100;
+const INTERVAL_S = 2;
+const names = Array.from({ length: COUNT }, (_, index) => `app-${index}`);
+
+const files = (version: number) => ({
+  'Chart.yaml': 'apiVersion: v2\nname: web\nversion: 1.0.0\n',
+  'templates/web.yaml': `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Release.Name }}}\ndata: {version: "${version}"}\n`,
+});
+
+const writes = ['create', 'update', 'patch', 'apply', 'delete', 'deletecollection'];
+/** Any write, dry-runs too, but the renewals of the Lease. */
+const isWrite = ({ verb, path }: RecordedRequest) => writes.includes(verb) && !/\/leases(\/|$)/.test(path);
+const tell = (requests: readonly RecordedRequest[]) => requests.map(({ verb, path }) => `${verb} ${path}`);
+
+async function start(t: Parameters<typeof newStage>[0]) {
+  const cluster = await useControlPlane();
+  const proxy = await startFaultProxy(cluster);
+  t.after(() => proxy.stop());
+  const stage = await newStage(t, {
+    cluster,
+    files: files(1),
+    kubeconfigPath: proxy.kubeconfigPath,
+    flags: fastLease,
+  });
+  return { proxy, stage };
+}
+
+/** How often the operator has looked at an Application since it started. */
+async function looks(stage: Stage): Promise<number> {
+  const text = await (await fetch(`${await stage.operator.probeUrl()}/metrics`)).text();
+  return Number(/^towpath_reconcile\w*_count(?:\{[^}]*\})? (\d+)/m.exec(text)?.[1] ?? 0);
+}
+
+/** Polls of the repository: the ls-remotes among the requests that the Git server saw. */
+const polls = (stage: Stage) => stage.git.requests.filter(({ url }) => url.includes('info/refs')).length;
+
+/** Waits for so many further polls, and returns how long they took in seconds. */
+async function untilPolled(stage: Stage, times: number): Promise<number> {
+  const before = polls(stage);
+  const began = performance.now();
+  await eventually(() => polls(stage) >= before + times, { within: 60_000, describe: `${times} polls` });
+  return (performance.now() - began) / 1_000;
+}
+
+test(`${COUNT} Applications of one repository`, { timeout: 240_000 }, async (t) => {
+  const { proxy, stage } = await start(t);
+  const items = names.map((name) => ({
+    apiVersion: 'towpath.dev/v1alpha1',
+    kind: 'Application',
+    metadata: { name, namespace: stage.namespace },
+    spec: { source: { repoURL: stage.repoURL, interval: `${INTERVAL_S}s` } },
+  }));
+  await stage.apply({ apiVersion: 'v1', kind: 'List', items });
+  const path = `/apis/towpath.dev/v1alpha1/namespaces/${stage.namespace}/applications`;
+  const revision = await stage.repository.revParse('main');
+  const areReady = async () => {
+    const { body } = await stage.cluster.request('GET', path);
+    const { items } = JSON.parse(body) as { items: Parameters<typeof isReadyAt>[0][] };
+    return items.length === COUNT && items.every((application) => isReadyAt(application, revision));
+  };
+  await eventually(areReady, { within: 90_000, every: 500, describe: `${COUNT} Applications to be Ready` });
+
+  await t.test(
+    'A11: they were fetched once, and are asked for once an interval, however many they are',
+    async () => {
+      const fetches = stage.git.requests.filter(({ method }) => method === 'POST');
+      assert.equal(fetches.length, 1, 'one fetch for all');
+      const took = await untilPolled(stage, 4);
+      // An interval varies by a tenth, so that many do not fall into step.
+      assert.ok(
+        took > 4 * INTERVAL_S * 0.9 - INTERVAL_S,
+        `4 polls in ${took} s are more than one an interval`,
+      );
+    },
+  );
+
+  await t.test('A14: at rest nothing is written and nothing listed', async () => {
+    // What was still to be told of the beginning, events above all, is told by now.
+    await eventually(
+      async () => {
+        proxy.forget();
+        await untilPolled(stage, 1);
+        return proxy.requests.filter(isWrite).length === 0;
+      },
+      { within: 60_000, describe: 'the operator to be at rest' },
+    );
+    proxy.forget();
+    await untilPolled(stage, 4);
+    assert.deepEqual(tell(proxy.requests.filter(isWrite)), []);
+    assert.deepEqual(tell(proxy.find({ verb: 'list' })), []);
+  });
+
+  await t.test('A11: a restart writes nothing, fetches nothing and polls once', async (t) => {
+    const asked = stage.git.requests.length;
+    await stage.operator.stop('SIGTERM');
+    proxy.forget();
+    await stage.restart();
+    await eventually(async () => (await looks(stage)) >= COUNT, {
+      within: 60_000,
+      describe: 'the restarted operator to have looked at all',
+    });
+    const firstPolls = stage.git.requests.length - asked;
+    await untilPolled(stage, 2);
+    assert.deepEqual(tell(proxy.requests.filter(isWrite)), []);
+    const seen = stage.git.requests.slice(asked);
+    assert.deepEqual(
+      seen.filter(({ method }) => method === 'POST').map(({ url }) => url),
+      [],
+    );
+    assert.ok(firstPolls <= 3, `${firstPolls} requests to Git for one repository`);
+    const lists = proxy.find({ verb: 'list' }).length;
+    const gets = proxy.find({ verb: 'get' }).length;
+    const watches = proxy.find({ verb: 'watch' }).length;
+    t.diagnostic(`${lists} lists, ${gets} gets, ${watches} watches`);
+    assert.ok(lists + gets + watches < COUNT, 'what a restart asks for does not grow with the Applications');
+    assert.ok(await areReady());
+  });
+});
+
+test('A14: an object that somebody flips 60 times floods neither events nor statuses', {
+  timeout: 120_000,
+}, async (t) => {
+  const { proxy, stage } = await start(t);
+  await stage.application('web');
+  const revision = await stage.repository.revParse('main');
+  await stage.until('web', (application) => isReadyAt(application, revision), 'the first revision');
+  const path = `/api/v1/namespaces/${stage.namespace}/configmaps/web`;
+  const version = async () =>
+    (JSON.parse((await stage.cluster.request('GET', path)).body) as { data: { version: string } }).data
+      .version;
+  proxy.forget();
+  const began = performance.now();
+  for (let flip = 0; flip < 60; flip += 1) {
+    const body = { data: { version: `flip-${flip}` } };
+    await stage.cluster.request('PATCH', path, { body, contentType: 'application/merge-patch+json' });
+    await eventually(async () => (await version()) === '1', { every: 20, describe: `repair ${flip}` });
+  }
+  const seconds = (performance.now() - began) / 1_000;
+  await eventually(async () => (await stage.get('web')).status?.environments?.[0]?.drift?.count === 0, {
+    describe: 'the status to be settled',
+  });
+  await untilPolled(stage, 3);
+  const events = proxy.find({ verb: ['create', 'patch', 'update'], path: /\/events/ }).length;
+  const statuses = proxy.find({ verb: 'patch', path: /\/applications\/web\/status/ }).length;
+  const records = proxy.requests.filter((one) => isWrite(one) && /\/secrets/.test(one.path)).length;
+  const told = `60 repairs in ${seconds.toFixed(1)} s: ${events} writes of events, ${statuses} of the status, ${records} of the record`;
+  t.diagnostic(told);
+  assert.ok(events <= 15, told);
+  // The status tells the second of the last drift, nothing finer.
+  assert.ok(statuses <= seconds + 5, told);
+});
+
+test('A12: retries back off, are told in the status, and start anew when an input changes', {
+  timeout: 120_000,
+}, async (t) => {
+  const { proxy, stage } = await start(t);
+  const refusal = {
+    verb: 'apply',
+    path: /\/configmaps\/web/,
+    where: ({ dryRun }: RecordedRequest) => !dryRun,
+  } as const;
+  proxy.fail({ ...refusal, fault: { status: 500 } });
+  await stage.application('web');
+  const tried = await stage.until(
+    'web',
+    ({ status }) => (status?.retry?.attempts ?? 0) >= 3,
+    'the third failure',
+  );
+  const { nextAt = '' } = tried.status?.retry ?? {};
+  const listed = Number.parseInt(String(Date.parse(nextAt)), 10);
+  await stage.until('web', ({ status }) => (status?.retry?.attempts ?? 0) >= 4, 'the fourth failure');
+  const at = proxy.find(refusal).map((request) => request.at);
+  const gaps = at.slice(1).map((time, index) => time - (at[index] ?? 0));
+  t.diagnostic(`tries after ${gaps.map((gap) => gap.toFixed(0)).join(', ')} ms`);
+  assert.ok(listed > 0, 'the status tells the next try');
+  for (const [index, gap] of gaps.entries()) {
+    const before = gaps[index - 1];
+    if (before !== undefined)
+      assert.ok(gap > before * 1.3, `each pause is longer than the one before: ${gaps}`);
+  }
+  const tries = proxy.find(refusal).length;
+  const changed = performance.now();
+  const second = await stage.repository.commit(files(2));
+  await eventually(() => proxy.find(refusal).length > tries, {
+    within: 6_000,
+    describe: 'a try of the new commit at once',
+  });
+  t.diagnostic(`the new commit was tried after ${(performance.now() - changed).toFixed(0)} ms`);
+  await stage.until(
+    'web',
+    ({ status }) => (status?.retry?.attempts ?? 9) <= 2,
+    'the count to start anew',
+    5_000,
+  );
+  proxy.clear();
+  const done = await stage.until('web', (application) => isReadyAt(application, second), 'the new commit');
+  assert.equal(done.status?.retry, undefined);
+});
