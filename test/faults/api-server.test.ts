@@ -1,0 +1,232 @@
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { after, type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type ControlPlane, startControlPlane } from '../harness/control-plane.ts';
+import { type FaultProxy, startFaultProxy } from '../harness/fault-proxy.ts';
+import { fastLease, isReadyAt, newStage, type Stage, startOperator } from '../harness/operator.ts';
+import { freePort } from '../harness/process.ts';
+import { eventually } from '../harness/wait.ts';
+
+const NAMES = ['one', 'two', 'three'] as const;
+/** The promise of A1, from the fault's end until everything is in sync. */
+const CATCH_UP_MS = 40_000;
+/** A fault lasts at least this long: past the renew deadline of fastLease, so that the lead is lost too. */
+const FAULT_MS = 2_500;
+
+let plane: Promise<ControlPlane> | undefined;
+/** One of its own for this file: its etcd is stopped and its history is played with. */
+const controlPlane = () => (plane ??= startControlPlane());
+after(async () => (await plane)?.stop());
+
+const files = (version: number) =>
+  Object.fromEntries(
+    NAMES.map((name) => [
+      `${name}/object.yaml`,
+      `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\ndata: {version: "${version}"}\n`,
+    ]),
+  );
+
+interface Fault {
+  name: string;
+  begin(proxy: FaultProxy, cluster: ControlPlane): unknown;
+  end(proxy: FaultProxy, cluster: ControlPlane): unknown;
+}
+
+const isAny = { path: /./ };
+const clear = (proxy: FaultProxy) => proxy.clear();
+
+const faults: Fault[] = [
+  {
+    name: 'refuses connections',
+    begin: (proxy) => proxy.refuseConnections(),
+    end: (proxy) => proxy.acceptConnections(),
+  },
+  {
+    name: 'hangs because etcd does',
+    begin: (_, cluster) => cluster.processes.etcd.pause(),
+    end: (_, cluster) => cluster.processes.etcd.resume(),
+  },
+  {
+    name: 'never answers what it was asked meanwhile',
+    begin: (proxy) => {
+      proxy.fail({ ...isAny, fault: 'hang' });
+      proxy.stallWatches();
+    },
+    end: clear,
+  },
+  {
+    name: 'is slow',
+    begin: (proxy) => proxy.fail({ ...isAny, fault: { latencyMs: 700 } }),
+    end: clear,
+  },
+  {
+    name: 'answers 429 with Retry-After',
+    begin: (proxy) => {
+      proxy.fail({ ...isAny, fault: { status: 429, retryAfter: 1 } });
+      proxy.resetConnections();
+    },
+    end: clear,
+  },
+  {
+    name: 'answers 500 and 503',
+    begin: (proxy) => {
+      let count = 0;
+      proxy.fail({ where: () => ++count % 2 === 0, fault: { status: 500 } });
+      proxy.fail({ ...isAny, fault: { status: 503 } });
+      proxy.resetConnections();
+    },
+    end: clear,
+  },
+  {
+    name: 'resets connections',
+    begin: (proxy) => {
+      proxy.fail({ ...isAny, fault: 'reset' });
+      proxy.resetConnections();
+    },
+    end: clear,
+  },
+  {
+    name: 'answers watches with 410 Gone',
+    begin: (proxy) => {
+      proxy.fail({ watch: true, fault: { status: 410 } });
+      assert.ok(proxy.expireWatches() > 0, 'there are watches to expire');
+    },
+    end: clear,
+  },
+  {
+    name: 'sends malformed lines in watches',
+    begin: (proxy) => {
+      proxy.fail({ watch: true, fault: 'malformed' });
+      assert.ok(proxy.injectIntoWatches('{"type":"MODIFIED","object":{') > 0, 'there are watches');
+      proxy.injectIntoWatches('null');
+    },
+    end: (proxy) => {
+      proxy.clear();
+      proxy.resetConnections();
+    },
+  },
+  {
+    name: 'refuses an expired token',
+    begin: (proxy) => {
+      writeFileSync(proxy.kubeconfigPath, proxy.kubeConfigFor('expired'), { mode: 0o600 });
+      // What is refused reads the file again, and finds a token that the API server itself refuses.
+      proxy.fail({ ...isAny, fault: { status: 401 }, times: 20 });
+      proxy.resetConnections();
+    },
+    end: (proxy) => {
+      proxy.clear();
+      writeFileSync(proxy.kubeconfigPath, proxy.kubeConfigText, { mode: 0o600 });
+    },
+  },
+  {
+    name: 'has a certificate of another authority',
+    begin: (proxy) => proxy.rotateCertificate(),
+    end: () => undefined,
+  },
+];
+
+async function versionOf(stage: Stage, name: string): Promise<string | undefined> {
+  const { body } = await stage.cluster.request(
+    'GET',
+    `/api/v1/namespaces/${stage.namespace}/configmaps/${name}`,
+  );
+  return (JSON.parse(body) as { data?: { version?: string } }).data?.version;
+}
+
+async function start(t: TestContext, flags: readonly string[] = []) {
+  const cluster = await controlPlane();
+  const proxy = await startFaultProxy(cluster);
+  t.after(() => proxy.stop());
+  const stage = await newStage(t, {
+    cluster,
+    files: files(1),
+    kubeconfigPath: proxy.kubeconfigPath,
+    flags: [...fastLease, ...flags],
+  });
+  for (const name of NAMES) await stage.application(name, { source: { path: name } });
+  const first = await stage.repository.revParse('main');
+  for (const name of NAMES) {
+    await stage.until(name, (application) => isReadyAt(application, first), `${name} at the first revision`);
+  }
+  return { cluster, proxy, stage };
+}
+
+test('A1: whatever the API server does, the process goes on and catches up within 40 s', {
+  timeout: 420_000,
+}, async (t) => {
+  await t.test(
+    'A9: ready once the caches are filled and not before; live while the event loop turns',
+    readiness,
+  );
+  await t.test('A2: half-open watches are noticed and renewed', silence);
+  const { cluster, proxy, stage } = await start(t);
+  const { pid } = stage.operator.process;
+  let version = 1;
+  for (const fault of faults) {
+    await t.test(`A1: the API server ${fault.name}`, async (t) => {
+      version += 1;
+      await eventually(() => proxy.openWatches() >= 4, { describe: 'the watches to be open' });
+      await fault.begin(proxy, cluster);
+      const revision = await stage.repository.commit(files(version));
+      await delay(FAULT_MS);
+      const ended = performance.now();
+      await fault.end(proxy, cluster);
+      for (const name of NAMES) {
+        const left = CATCH_UP_MS - (performance.now() - ended);
+        await eventually(async () => (await versionOf(stage, name)) === String(version), {
+          within: left,
+          describe: `${name} to be deployed; operator: ${stage.operator.process.logTail(8)}`,
+        });
+        await stage.until(
+          name,
+          (application) => isReadyAt(application, revision),
+          `${name} to be in sync`,
+          CATCH_UP_MS - (performance.now() - ended),
+        );
+      }
+      t.diagnostic(`in sync after ${((performance.now() - ended) / 1_000).toFixed(1)} s`);
+      assert.equal(stage.operator.process.pid, pid);
+      assert.ok(stage.operator.process.running, stage.operator.process.logTail(40));
+    });
+  }
+});
+
+async function silence(t: TestContext): Promise<void> {
+  const { proxy, stage } = await start(t, ['--watch-silence=2s']);
+  const stalled = proxy.stallWatches();
+  assert.ok(stalled >= 3, `there are watches of Applications, objects and definitions: ${stalled}`);
+  // Neither change can be seen otherwise: the drift by a watch of the objects, the suspension by that of Applications.
+  await stage.kubectl('patch', 'configmap', 'one', '-p', '{"data":{"version":"mine"}}');
+  await stage.application('two', { source: { path: 'two' }, suspend: true });
+  await eventually(async () => (await versionOf(stage, 'one')) === '1', {
+    describe: 'the drift to be noticed',
+  });
+  await stage.until('two', ({ status }) => status?.sync === 'Suspended', 'the suspension to be noticed');
+}
+
+async function readiness(t: TestContext): Promise<void> {
+  const cluster = await controlPlane();
+  const proxy = await startFaultProxy(cluster);
+  t.after(() => proxy.stop());
+  const stage = await newStage(t, { cluster, files: files(1), startOperator: false });
+  const held = proxy.hold({ verb: 'list', path: /\/applications(\?|$)/ });
+  const port = await freePort();
+  const operator = await startOperator(t, cluster, stage.namespace, {
+    kubeconfigPath: proxy.kubeconfigPath,
+    flags: [...fastLease, `--probe-address=127.0.0.1:${port}`],
+  });
+  const probe = async (path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).status;
+  await held.seen;
+  assert.equal(await probe('/readyz'), 503);
+  assert.equal(await probe('/livez'), 200);
+  held.release();
+  await eventually(async () => (await probe('/readyz')) === 200, { describe: 'the operator to be ready' });
+  // A loop that is stuck answers nothing at all; kubelet takes that for not live.
+  operator.process.pause();
+  await assert.rejects(fetch(`http://127.0.0.1:${port}/livez`, { signal: AbortSignal.timeout(1_000) }));
+  operator.process.resume();
+  await eventually(async () => (await probe('/livez')) === 200, {
+    describe: 'the operator to be live again',
+  });
+}
