@@ -3,6 +3,8 @@ import { EngineChild, EngineExit } from './engine-child.ts';
 
 /** A request that has run for so long no longer counts: another process takes its place, up to twice as many. */
 const SLOW_AFTER_MS = 2_000;
+/** A request that nobody waits for any more may still end by itself for so long; then its process is ended. */
+const ABANDONED_MS = 200;
 
 export interface PoolOptions {
   enginePath: string;
@@ -56,14 +58,23 @@ export class EnginePool {
       timedOut = true;
       void child.kill();
     }, this.#options.timeoutMs);
+    let abandoned: NodeJS.Timeout | undefined;
+    const onAbort = () => {
+      abandoned = setTimeout(() => void child.kill(), ABANDONED_MS);
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) onAbort();
     try {
       return await job(child);
     } catch (error) {
       if (!(error instanceof EngineExit)) throw error;
+      signal.throwIfAborted();
       throw this.#explain(subject, error, timedOut);
     } finally {
       clearTimeout(timer);
       clearTimeout(slow);
+      clearTimeout(abandoned);
+      signal.removeEventListener('abort', onAbort);
       if (timedOut) await child.kill(); // its answer may have come in the same instant
       this.#release(child);
     }
