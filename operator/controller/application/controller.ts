@@ -325,7 +325,7 @@ export class ApplicationController {
   async #tellInvalid(known: Known, signal: AbortSignal): Promise<void> {
     const { object, errors } = known;
     const { name, namespace = '', generation = 0 } = object.metadata;
-    const message = `The Application cannot be read: ${errors.join('; ')}`.slice(0, 250);
+    const message = `The Application cannot be read; correct it: ${errors.join('; ')}`.slice(0, 250);
     const previous = (object.status ?? {}) as ApplicationStatus;
     const now = `${this.#options.client.now().toISOString().slice(0, 19)}Z`;
     const judged = [

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { startControlPlane } from '../harness/control-plane.ts';
+import { conditionOf, installCRDs, isReadyAt, newStage } from '../harness/operator.ts';
+
+const configMap = (name: string) => `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\n`;
+const CRD = 'crd/applications.towpath.dev';
+
+/** What a laxer CRD let in. */
+const UNREADABLE: Record<string, unknown> = {
+  'no-spec': undefined,
+  'no-map': 'text',
+  types: { source: { repoURL: 5, path: ['a'] }, helm: 'text', sync: [] },
+  credentials: { source: { repoURL: 'https://me:hunter2@git.example.com/a' } },
+  loop: { source: { repoURL: 'https://git.example.com/a', interval: 'soon' } },
+};
+
+test('A6: an Application that is stored and cannot be read is told so on itself, and others go on', async (t) => {
+  // Its own: while the CRD is lax, the tests of others would not find what they expect.
+  const cluster = await startControlPlane();
+  const stage = await newStage(t, {
+    cluster,
+    files: { 'good/a.yaml': configMap('good'), 'once/a.yaml': configMap('once') },
+  });
+  // After what the stage still asks of it.
+  t.after(() => cluster.stop());
+  const head = await stage.repository.revParse('main');
+  await stage.application('once', { source: { path: 'once' } });
+  await stage.until('once', (one) => isReadyAt(one, head), 'once to be Ready');
+
+  const lax = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
+  await stage.kubectl(
+    ...['patch', CRD, '--type=json', '-p'],
+    JSON.stringify([
+      { op: 'replace', path: '/spec/versions/0/schema/openAPIV3Schema', value: lax },
+      { op: 'remove', path: '/spec/versions/0/additionalPrinterColumns' },
+    ]),
+  );
+  const write = (name: string, spec: unknown) =>
+    stage.apply({ apiVersion: 'towpath.dev/v1alpha1', kind: 'Application', metadata: { name }, spec });
+  // The API server takes a moment to go by the new definition.
+  await stage.until(
+    'once',
+    () =>
+      write('no-spec', undefined).then(
+        () => true,
+        () => false,
+      ),
+    'the lax CRD',
+  );
+  for (const [name, spec] of Object.entries(UNREADABLE)) await write(name, spec);
+  const broken = {
+    source: { repoURL: stage.repoURL, path: 'once', interval: 'soon' },
+    deletionPolicy: 'Prune',
+    serviceAccountName: 'towpath',
+  };
+  await write('once', broken);
+  await installCRDs(cluster);
+  await stage.until(
+    'once',
+    () =>
+      write('probe', 'text').then(
+        () => false,
+        () => true,
+      ),
+    'the strict CRD',
+  );
+  await stage.restart();
+
+  await stage.application('good', { source: { path: 'good' } });
+  await stage.until('good', (one) => isReadyAt(one, head), 'good to be Ready');
+  for (const [name, field] of [
+    ['no-spec', 'spec'],
+    ['no-map', 'spec'],
+    ['types', 'spec.source.repoURL'],
+    ['credentials', 'must not carry credentials'],
+    ['loop', 'spec.source.interval'],
+    ['once', 'spec.source.interval'],
+  ] as const) {
+    const told = await stage.until(
+      name,
+      (one) => conditionOf(one, 'Stalled')?.reason === 'InvalidSpec',
+      `${name} to be told InvalidSpec`,
+    );
+    const message = conditionOf(told, 'Ready')?.message ?? '';
+    assert.match(message, /^The Application cannot be read; correct it: /);
+    assert.ok(message.includes(field), message);
+    assert.ok(!JSON.stringify(told.status).includes('hunter2'), 'S5: a credential is not repeated');
+  }
+  assert.equal(await stage.kubectl('get', 'configmap', 'once', '-o', 'name'), 'configmap/once\n');
+});
