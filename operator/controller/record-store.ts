@@ -75,10 +75,11 @@ export class RecordStore {
       { labelSelector: `${LABEL_RECORD}=${this.#label()}` },
       { signal },
     );
+    const entries = await Promise.all((items as SecretObject[]).map(readEntry));
     this.#entries.clear();
-    for (const secret of items as SecretObject[]) {
-      const entry = await readEntry(secret);
-      if (entry !== undefined) this.#entries.set(secret.metadata.name, entry);
+    for (const [index, entry] of entries.entries()) {
+      const name = items[index]?.metadata.name;
+      if (entry !== undefined && name !== undefined) this.#entries.set(name, entry);
     }
   }
 

@@ -113,7 +113,7 @@ export interface Stage {
   /** Waits until `holds` is true of the Application. */
   until(
     name: string,
-    holds: (application: Application) => unknown,
+    holds: (application: Application) => unknown | Promise<unknown>,
     describe: string,
     within?: number,
   ): Promise<Application>;
@@ -195,7 +195,7 @@ export async function newStage(t: TestContext, options: StageOptions = {}): Prom
         return await eventually(
           async () => {
             last = await get(name);
-            return holds(last) ? last : undefined;
+            return (await holds(last)) ? last : undefined;
           },
           { within, describe },
         );

@@ -88,4 +88,8 @@ test('A6: an Application that is stored and cannot be read is told so on itself,
     assert.ok(!JSON.stringify(told.status).includes('hunter2'), 'S5: a credential is not repeated');
   }
   assert.equal(await stage.kubectl('get', 'configmap', 'once', '-o', 'name'), 'configmap/once\n');
+
+  // What it wants done with its objects is unknown: it is let go, and they are left.
+  await stage.kubectl('delete', 'applications.towpath.dev', 'once', '--timeout=20s');
+  assert.equal(await stage.kubectl('get', 'configmap', 'once', '-o', 'name'), 'configmap/once\n');
 });

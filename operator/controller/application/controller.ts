@@ -5,7 +5,7 @@ import {
   parseApplication,
 } from '../../api/v1alpha1/application.ts';
 import { setConditions } from '../../api/v1alpha1/conditions.ts';
-import { API_VERSION, FINALIZER, GROUP, VERSION } from '../../api/v1alpha1/names.ts';
+import { API_VERSION, DEFAULT_ENVIRONMENT, FINALIZER, GROUP, VERSION } from '../../api/v1alpha1/names.ts';
 import { hasInexactNumber, valuesText } from '../../api/v1alpha1/values-text.ts';
 import type { KubeClient, KubeObject } from '../../kube/client.ts';
 import type { Discovery } from '../../kube/discovery.ts';
@@ -199,7 +199,9 @@ export class ApplicationController {
     if (known === undefined) return;
     const started = performance.now();
     const { application } = known;
-    if (application === undefined) await this.#tellInvalid(known, signal);
+    if (application === undefined && known.object.metadata.deletionTimestamp !== undefined) {
+      await this.#releaseUnreadable(known.object, signal);
+    } else if (application === undefined) await this.#tellInvalid(known, signal);
     else if (application.metadata.deletionTimestamp !== undefined)
       await this.#finalize(key, application, signal);
     else await this.#reconcile(key, known.object, application, signal);
@@ -320,6 +322,30 @@ export class ApplicationController {
       ),
     };
     await this.#patchStatus(key, application, status, signal);
+  }
+
+  /**
+   * What an Application that cannot be read wants done with its objects is unknown: they are left, like with
+   * deletionPolicy Orphan, and it is let go.
+   */
+  async #releaseUnreadable(object: KubeObject, signal: AbortSignal): Promise<void> {
+    const { name, namespace = '', resourceVersion, finalizers = [] } = object.metadata;
+    if (!finalizers.includes(FINALIZER)) return;
+    const id = targetId(this.#options.installation, {
+      namespace,
+      application: name,
+      environment: DEFAULT_ENVIRONMENT,
+    });
+    const record = this.#parts.store.get(id);
+    if (record !== undefined) await this.#parts.store.remove(record, signal);
+    const rest = finalizers.filter((finalizer) => finalizer !== FINALIZER);
+    const path = { resource: APPLICATIONS, namespace, name };
+    await this.#options.client.mergePatch(
+      path,
+      { metadata: { resourceVersion, finalizers: rest } },
+      {},
+      { signal },
+    );
   }
 
   async #tellInvalid(known: Known, signal: AbortSignal): Promise<void> {

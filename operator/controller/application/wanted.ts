@@ -5,6 +5,7 @@ import { parseDuration } from '../../api/v1alpha1/duration.ts';
 import { LABEL_TARGET } from '../../api/v1alpha1/names.ts';
 import type { Discovery } from '../../kube/discovery.ts';
 import { canonicalJson, parseExact } from '../../manifest/exact-json.ts';
+import { withStringDataAsData } from '../../manifest/secret.ts';
 import type { Rendered, Renderer, RenderRequest } from '../../render/renderer.ts';
 import { parseCredential } from '../../source/credential.ts';
 import type { Access, Repository, Resolved, Sources } from '../../source/sources.ts';
@@ -199,7 +200,7 @@ export class WantedCandidates {
     const rendered = await this.#rendered(tree, request, signal);
     const id = `c-${sha256(`${rendered.inputs} ${digest}`).slice(0, 12)}`;
     const place = { revision: resolved.commit, ref: resolved.ref, commit: tree.commit };
-    const manifests = { objects: rendered.objects, hooks: rendered.hooks };
+    const manifests = { objects: rendered.objects.map(withStringDataAsData), hooks: rendered.hooks };
     const rendering = manifestsDigest(manifests);
     const known = input.known.find(
       (candidate) => candidate.id === id || (candidate.request === digest && candidate.digest === rendering),
