@@ -1,5 +1,7 @@
+import { TowpathError } from '../../api/errors.ts';
 import { dryRunAll, dryRunHooks } from '../../apply/run.ts';
 import { objectKey } from '../../manifest/manifest.ts';
+import { waves } from '../../plan/order.ts';
 import {
   type Candidate,
   type Deployment,
@@ -22,6 +24,12 @@ export async function judge(
   manifests: Manifests,
 ): Promise<string[]> {
   const { access, inventory, record, signal } = context;
+  try {
+    waves(manifests.objects);
+  } catch (error) {
+    if (!(error instanceof TowpathError)) throw error;
+    throw new Quarantine({ revision: candidate.revision, candidate: candidate.id }, error);
+  }
   await inventory.ensure(kindsOf([...manifests.objects, ...record.applied.values()]), access.as, signal);
   const { apply } = planFor(context, manifests.objects);
   const { refusals, deferred } = await dryRunAll(access, apply, manifests.objects);
@@ -54,18 +62,21 @@ export async function begin(
     candidate,
     trigger: details.trigger,
     startedAt: now,
-    install: record.applied.size === 0 && before === undefined,
+    install:
+      before === undefined ? record.applied.size === 0 : before.install && before.outcome !== 'Succeeded',
     hooks: [],
     generation: details.generation,
     deferred: details.deferred,
     applied: false,
   };
   await accept(context, candidate, manifests, (changed) => {
-    if (before !== undefined && before.outcome === undefined) {
-      changed.ended = [
-        ...changed.ended,
-        { ...before, outcome: 'Superseded' as const, finishedAt: now },
-      ].slice(-20);
+    // Also one that ended on its own: its status may not have been written yet. What it has is not told twice.
+    if (before !== undefined) {
+      const ended =
+        before.outcome === undefined
+          ? { ...before, outcome: 'Superseded' as const, finishedAt: now }
+          : before;
+      changed.ended = [...changed.ended, ended].slice(-20);
     }
     changed.deployment = deployment;
     delete changed.pending;

@@ -113,10 +113,16 @@ export async function scheduleRetry(run: Run, inputs: string, error: unknown): P
   const told = await explainForbidden(run.parts.client, context.access.as, error, context.signal);
   const { retries } = application.spec.sync;
   const attempts = (session.retry?.attempts ?? 0) + 1;
-  const isOwn =
-    COUNTED.has(told.reason) || told.reason === 'ManifestInvalid' || told.reason === 'ImmutableField';
   const { deployment } = context.record;
-  if (isOwn && deployment !== undefined && (attempts > retries.limit || !COUNTED.has(told.reason))) {
+  // Only a deployment under way can fail: what ran before stays the last good one, and stays enforced.
+  const isUnderWay =
+    deployment !== undefined &&
+    deployment.outcome !== 'Succeeded' &&
+    deployment.candidate.id === run.wanted?.candidate.id;
+  const isOwn =
+    isUnderWay &&
+    (COUNTED.has(told.reason) || told.reason === 'ManifestInvalid' || told.reason === 'ImmutableField');
+  if (isOwn && (attempts > retries.limit || !COUNTED.has(told.reason))) {
     deployment.outcome ??= 'Failed';
     deployment.exhausted = true;
     deployment.reason = told.reason;
@@ -171,7 +177,7 @@ export async function keepRunning(run: Run, error: unknown, at?: Date): Promise<
     facts.sourceError = error;
     return at;
   }
-  const isTried = COUNTED.has(error.reason) && deployment !== undefined;
+  const isTried = COUNTED.has(error.reason) && isUnderWay;
   facts.standing = isTried
     ? {
         sync: 'Syncing',

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { useControlPlane } from '../harness/control-plane.ts';
+import { startFaultProxy } from '../harness/fault-proxy.ts';
+import { conditionOf, isReadyAt, newStage } from '../harness/operator.ts';
+import { eventually } from '../harness/wait.ts';
+
+const configMap = (message: string) =>
+  `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {message: "${message}"}\n`;
+
+test('D6: a candidate that cannot be judged leaves the last good one deployed, enforced, and not Failed', {
+  timeout: 120_000,
+}, async (t) => {
+  const cluster = await useControlPlane();
+  const proxy = await startFaultProxy(cluster);
+  t.after(() => proxy.stop());
+  const stage = await newStage(t, {
+    files: { 'web.yaml': configMap('one') },
+    kubeconfigPath: proxy.kubeconfigPath,
+  });
+  await stage.application('web', { sync: { retries: { limit: 0 } } });
+  const first = await stage.repository.revParse('main');
+  await stage.until('web', (application) => isReadyAt(application, first), 'the first revision');
+  const rule = proxy.fail({ verb: 'apply', where: (request) => request.dryRun, fault: { status: 418 } });
+  const second = await stage.repository.commit({ 'web.yaml': configMap('two') });
+  const held = await stage.until(
+    'web',
+    ({ status }) => status?.source?.revision === second && status.sync !== 'Syncing',
+    'the second revision to be held',
+  );
+  assert.equal(held.status?.sync, 'Blocked');
+  await eventually(() => rule.met >= 2, { describe: 'another try' });
+  await stage.kubectl('patch', 'configmap', 'web', '-p', '{"data":{"message":"mine"}}');
+  await eventually(
+    async () => (await stage.kubectl('get', 'configmap', 'web', '-o', 'jsonpath={.data.message}')) === 'one',
+    { describe: 'drift to be repaired to the last good one' },
+  );
+  rule.remove();
+  const done = await stage.until(
+    'web',
+    (application) => isReadyAt(application, second),
+    'the second revision',
+    60_000,
+  );
+  assert.deepEqual(
+    done.status?.environments?.[0]?.history?.map(({ id, outcome }) => `${id} ${outcome}`),
+    ['2 Succeeded', '1 Succeeded'],
+  );
+});
+
+test('D7: a deployment whose status was never written is in the history all the same', {
+  timeout: 120_000,
+}, async (t) => {
+  const cluster = await useControlPlane();
+  const proxy = await startFaultProxy(cluster);
+  t.after(() => proxy.stop());
+  const stage = await newStage(t, {
+    files: { 'web.yaml': configMap('one') },
+    kubeconfigPath: proxy.kubeconfigPath,
+  });
+  await stage.application('web');
+  const first = await stage.repository.revParse('main');
+  await stage.until('web', (application) => isReadyAt(application, first), 'the first revision');
+  const held = proxy.hold({ verb: 'patch', path: /applications\/web\/status/ });
+  await stage.repository.commit({ 'web.yaml': configMap('two') });
+  await held.seen;
+  const third = await stage.repository.commit({ 'web.yaml': configMap('three') });
+  await stage.requestSync('web');
+  const done = await stage.until('web', (application) => isReadyAt(application, third), 'the third revision');
+  held.drop();
+  assert.deepEqual(
+    done.status?.environments?.[0]?.history?.map(({ id, outcome }) => `${id} ${outcome}`),
+    ['3 Succeeded', '2 Succeeded', '1 Succeeded'],
+  );
+  assert.equal(conditionOf(done, 'Stalled'), undefined);
+});
