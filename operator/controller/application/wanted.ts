@@ -151,7 +151,7 @@ export class WantedCandidates {
 
   #subscribe(input: WantedInput, contents: Map<string, ReferencedContent>): Repository {
     const { source } = input.application.spec;
-    const access = accessOf(input.application, contents);
+    const access = this.#access(input, contents);
     const digest = sha256(JSON.stringify([access.url, access.credential ?? null]));
     const interval = parseDuration(source.interval);
     const existing = this.#subscriptions.get(input.key);
@@ -161,6 +161,17 @@ export class WantedCandidates {
     );
     this.#subscriptions.set(input.key, { access: digest, interval, repository, since: performance.now() });
     return repository;
+  }
+
+  /** Throws where the credential is missing or wrong; the server is then no longer asked with an older one. */
+  #access(input: WantedInput, contents: Map<string, ReferencedContent>): Access {
+    try {
+      return accessOf(input.application, contents);
+    } catch (error) {
+      this.#options.sources.unwatch(input.key);
+      this.#subscriptions.delete(input.key);
+      throw error;
+    }
   }
 
   async #resolve(input: WantedInput, repository: Repository, signal: AbortSignal): Promise<Resolved> {
