@@ -6,8 +6,6 @@ import { stripVTControlCharacters } from 'node:util';
 const testLimit = 180_000;
 /** Limit of one file, in milliseconds; it is killed then, and what it started ends with it. */
 const fileLimit = 15 * 60_000;
-/** Two files at a time: each also drives a control plane on the same cores. */
-const filesAtOnce = 2;
 const progressEvery = 30_000;
 
 export interface NamedTest {
@@ -28,7 +26,11 @@ export interface FileResult {
 }
 
 /** Runs test files, each in a process of its own; prints each file's report when it has ended. */
-export async function runFiles(files: readonly string[], namePattern: string): Promise<FileResult[]> {
+export async function runFiles(
+  files: readonly string[],
+  namePattern: string,
+  filesAtOnce: number,
+): Promise<FileResult[]> {
   const waiting = [...files];
   const running = new Map<string, number>();
   const results: FileResult[] = [];

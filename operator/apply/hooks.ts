@@ -163,10 +163,16 @@ async function createHook(
 
 async function deleteHook(access: TargetAccess, manifest: Manifest): Promise<void> {
   const resource = await resourceOf(access, manifest);
+  const path = pathOf(resource, manifest);
   try {
+    const { metadata } = await access.client.getMetadata(path, callOptions(access));
+    // Somebody else's object may have the name by now (D1).
+    const live = liveObject(resource, metadata);
+    if (live.target !== access.targetId || !live.hook) return;
+    const { uid, resourceVersion } = live;
     await access.client.delete(
-      pathOf(resource, manifest),
-      { propagationPolicy: 'Background' },
+      path,
+      { uid, resourceVersion, propagationPolicy: 'Background' },
       callOptions(access),
     );
   } catch (error) {

@@ -38,6 +38,9 @@ interface Watcher {
   as: ServiceAccount | undefined;
 }
 
+/** A kind whose API does not answer holds up its Applications no longer than this at a time. */
+const FIRST_LIST_MS = 20_000;
+
 const NEVER_AS_OPERATOR: ReadonlySet<GroupKind> = new Set(['/Secret']);
 
 /**
@@ -126,6 +129,8 @@ export class Inventory {
       if (watcher.as?.namespace !== namespace) continue;
       this.#watchers.delete(key);
       void watcher.watch.stop();
+      // Nobody tells of these any more.
+      for (const object of watcher.watch.values()) this.#remove(object);
     }
   }
 
@@ -143,7 +148,7 @@ export class Inventory {
       if (!shared.isForbidden && (await this.#synced(shared, signal))) return;
     }
     const own = this.#watcher(resource, resource.namespaced ? kind.namespace : undefined, as);
-    if (!(await this.#synced(own, signal)))
+    if (!(await this.#synced(own, signal)) || isForbidden(own.watch.lastError))
       throw classify(own.watch.lastError, 'list', { ...kind, name: '*' }).error;
   }
 
@@ -151,7 +156,7 @@ export class Inventory {
   async #synced(watcher: Watcher, signal: AbortSignal): Promise<boolean> {
     if (watcher.watch.synced) return true;
     const waiting = new AbortController();
-    const stop = AbortSignal.any([signal, waiting.signal]);
+    const stop = AbortSignal.any([signal, waiting.signal, AbortSignal.timeout(FIRST_LIST_MS)]);
     try {
       const synced = watcher.watch.whenSynced(stop).then(() => true);
       synced.catch(() => undefined);

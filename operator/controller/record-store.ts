@@ -1,13 +1,12 @@
 import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
-import { TowpathError } from '../api/errors.ts';
 import { GROUP } from '../api/v1alpha1/names.ts';
 import type { KubeClient, KubeObject } from '../kube/client.ts';
-import { isConflict, isNotFound } from '../kube/errors.ts';
+import { ApiError, isAlreadyExists, isConflict, isNotFound, isUnreachable } from '../kube/errors.ts';
 import type { AppliedObject } from '../manifest/applied.ts';
 import { type Manifest, objectKey } from '../manifest/manifest.ts';
-import { type Manifests, manifestsDigest, type TargetRecord, targetId } from './record.ts';
+import { type Manifests, manifestsDigest, type TargetName, type TargetRecord, targetId } from './record.ts';
 
 const compress = promisify(gzip);
 const decompress = promisify(gunzip);
@@ -75,7 +74,10 @@ export class RecordStore {
       { labelSelector: `${LABEL_RECORD}=${this.#label()}` },
       { signal },
     );
-    const entries = await Promise.all((items as SecretObject[]).map(readEntry));
+    // One that is damaged counts as lost: the labels on the objects suffice to go on safely.
+    const entries = await Promise.all(
+      (items as SecretObject[]).map((secret) => readEntry(secret).catch(() => undefined)),
+    );
     this.#entries.clear();
     for (const [index, entry] of entries.entries()) {
       const name = items[index]?.metadata.name;
@@ -115,12 +117,20 @@ export class RecordStore {
       places: [...index.places],
       chunks: index.chunks,
     });
-    const secret = await this.#write(name, known, data, options.signal);
+    let secret: KubeObject;
+    try {
+      secret = await this.#write(name, known, data, options.signal);
+    } catch (error) {
+      if (known === undefined || !isNotFound(error)) throw error;
+      // Somebody deleted the Secret: what this process remembers is written anew, the kept manifests are lost.
+      this.#entries.delete(name);
+      return this.save(record, options);
+    }
     this.#entries.set(name, { record, resourceVersion: secret.metadata.resourceVersion, index });
     await this.#shrinkChunks(name, dropped, index, options.signal);
   }
 
-  /** The manifests of a candidate, their digest checked; undefined where they are not kept. */
+  /** The manifests of a candidate, their digest checked; undefined where they are not kept, or damaged. */
   async manifests(
     record: TargetRecord,
     candidate: { id: string; digest: string },
@@ -132,26 +142,14 @@ export class RecordStore {
     if (index === undefined || keys === undefined) return undefined;
     const data: Record<string, string> = {};
     for (const secret of new Set(keys.map((key) => index.places.get(key)?.secret ?? name))) {
-      Object.assign(data, (await this.#read(secret, signal)).data);
+      try {
+        Object.assign(data, (await this.#read(secret, signal)).data);
+      } catch (error) {
+        if (isNotFound(error)) return undefined;
+        throw error;
+      }
     }
-    const described = (await decode(data[`c.${candidate.id}`])) as Described;
-    const complete = async (manifest: Omit<Manifest, 'text'>): Promise<Manifest> => {
-      const text = (await decode(data[textKey(manifest)])) as string;
-      return { ...manifest, text };
-    };
-    const manifests = {
-      objects: await Promise.all(described.objects.map(complete)),
-      hooks: await Promise.all(described.hooks.map(complete)),
-    };
-    const intact = [...manifests.objects, ...manifests.hooks].every(
-      ({ text, digest }) => sha256(text) === digest,
-    );
-    if (intact && manifestsDigest(manifests) === candidate.digest) return manifests;
-    throw new TowpathError(
-      'Person',
-      'RecordDamaged',
-      `The kept manifests of ${candidate.id} in Secret ${this.#namespace}/${name} are not those that were accepted: someone changed the Secret. Ask for a sync to render them anew.`,
-    );
+    return intactManifests(data, candidate).catch(() => undefined);
   }
 
   /** A candidate that is accepted again because its kept bytes were damaged is stored anew. */
@@ -179,11 +177,10 @@ export class RecordStore {
   }
 
   /** Reads one record anew, after a conflict. */
-  async reload(record: TargetRecord, signal?: AbortSignal): Promise<void> {
-    const name = this.#nameOf(record);
+  async reload(target: TargetName, signal?: AbortSignal): Promise<void> {
+    const name = secretName(targetId(this.#installation, target));
     try {
-      const entry = await readEntry(await this.#read(name, signal));
-      if (entry !== undefined) this.#entries.set(name, entry);
+      await this.#takeIn(name, signal);
     } catch (error) {
       if (!isNotFound(error)) throw error;
       this.#entries.delete(name);
@@ -241,7 +238,7 @@ export class RecordStore {
       await this.#client.create(collection, body, {}, optional(signal));
     } catch (error) {
       // Left by a run that died between the chunk and its record: its bytes may differ.
-      if (!isConflict(error)) throw error;
+      if (!isAlreadyExists(error) && !isConflict(error)) throw error;
       await this.#delete(name, signal);
       await this.#client.create(collection, body, {}, optional(signal));
     }
@@ -250,15 +247,30 @@ export class RecordStore {
   async #write(name: string, known: Entry | undefined, data: Members, signal: AbortSignal | undefined) {
     const collection = { resource: SECRETS, namespace: this.#namespace };
     if (known === undefined) {
-      return this.#client.create(
-        collection,
-        secretBody(name, { [LABEL_RECORD]: this.#label() }, data),
-        {},
-        optional(signal),
-      );
+      const body = secretBody(name, { [LABEL_RECORD]: this.#label() }, data);
+      try {
+        return await this.#client.create(collection, body, {}, optional(signal));
+      } catch (error) {
+        // A create whose answer was lost, or another leader's: to be read first. A damaged one is replaced.
+        if (!isAlreadyExists(error) || (await this.#takeIn(name, signal))) throw error;
+        await this.#delete(name, signal);
+        return this.#client.create(collection, body, {}, optional(signal));
+      }
     }
     const patch = { metadata: { resourceVersion: known.resourceVersion }, data };
     return this.#client.mergePatch({ ...collection, name }, patch, {}, optional(signal));
+  }
+
+  /** Reads a record that this process does not know; false where it is damaged. */
+  async #takeIn(name: string, signal: AbortSignal | undefined): Promise<boolean> {
+    const entry = await readEntry(await this.#read(name, signal)).catch((error: unknown) => {
+      signal?.throwIfAborted();
+      if (error instanceof ApiError || isUnreachable(error)) throw error;
+      return undefined;
+    });
+    if (entry === undefined) return false;
+    this.#entries.set(name, entry);
+    return true;
   }
 
   async #shrinkChunks(
@@ -326,6 +338,25 @@ function dropUnused(record: TargetRecord, index: Index): Map<string, string> {
     dropped.set(key, place.secret);
   }
   return dropped;
+}
+
+/** Puts a candidate's manifests together again; undefined where they are not those that were accepted. */
+async function intactManifests(
+  data: Record<string, string>,
+  candidate: { id: string; digest: string },
+): Promise<Manifests | undefined> {
+  const described = (await decode(data[`c.${candidate.id}`])) as Described;
+  const complete = async (manifest: Omit<Manifest, 'text'>): Promise<Manifest> => {
+    const text = (await decode(data[textKey(manifest)])) as string;
+    return { ...manifest, text };
+  };
+  const manifests = {
+    objects: await Promise.all(described.objects.map(complete)),
+    hooks: await Promise.all(described.hooks.map(complete)),
+  };
+  const all = [...manifests.objects, ...manifests.hooks];
+  const isIntact = all.every(({ text, digest }) => sha256(text) === digest);
+  return isIntact && manifestsDigest(manifests) === candidate.digest ? manifests : undefined;
 }
 
 function textKey(manifest: { digest: string }): string {

@@ -64,7 +64,8 @@ export async function begin(
     startedAt: now,
     install:
       before === undefined ? record.applied.size === 0 : before.install && before.outcome !== 'Succeeded',
-    hooks: [],
+    // A retry of the same candidate runs only the hooks that had not completed.
+    hooks: before?.candidate.id === candidate.id && before.outcome !== 'Succeeded' ? before.hooks : [],
     generation: details.generation,
     deferred: details.deferred,
     applied: false,

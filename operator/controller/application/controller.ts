@@ -9,7 +9,7 @@ import { API_VERSION, DEFAULT_ENVIRONMENT, FINALIZER, GROUP, VERSION } from '../
 import { hasInexactNumber, valuesText } from '../../api/v1alpha1/values-text.ts';
 import type { KubeClient, KubeObject } from '../../kube/client.ts';
 import type { Discovery } from '../../kube/discovery.ts';
-import { isConflict, isNotFound } from '../../kube/errors.ts';
+import { isAlreadyExists, isConflict, isNotFound } from '../../kube/errors.ts';
 import type { EventRecorder } from '../../kube/events.ts';
 import type { WatchEvent } from '../../kube/list-watch.ts';
 import type { Renderer } from '../../render/renderer.ts';
@@ -23,7 +23,7 @@ import type { Facts } from './facts.ts';
 import { finalize } from './finalize.ts';
 import { reconcile } from './reconcile.ts';
 import { References } from './references.ts';
-import { newSession, type Parts, type Session, targetOf } from './run.ts';
+import { LOOKING, newSession, type Parts, type Session, targetOf } from './run.ts';
 import { settle } from './settle.ts';
 import { WantedCandidates } from './wanted.ts';
 
@@ -227,6 +227,8 @@ export class ApplicationController {
     let telling: Promise<void> = Promise.resolve();
     const onFacts = (facts: Facts) => {
       tell = setTimeout(() => {
+        // A look that found nothing to do yet changes nothing that the status says.
+        if (application.status?.sync !== undefined && facts.standing === LOOKING) return;
         telling = this.#write(key, application, facts, signal).catch(() => undefined);
       }, TELL_AFTER_MS);
     };
@@ -291,6 +293,8 @@ export class ApplicationController {
       { reason: 'Deleting', message: finalized.message, isStalled: false },
       signal,
     );
+    // The watches tell when something goes; this is for what they cannot tell.
+    this.#queue?.addAfter(key, 5_000);
   }
 
   async #writeDeleting(
@@ -442,12 +446,10 @@ export class ApplicationController {
   #failed(key: string, error: unknown): void {
     if (error instanceof Interrupted) return;
     const known = this.#known.get(key);
-    if (isConflict(error)) {
-      const record =
-        known?.application === undefined
-          ? undefined
-          : this.#parts.store.get(targetId(this.#options.installation, targetOf(known.application)));
-      const reload = record === undefined ? Promise.resolve() : this.#parts.store.reload(record);
+    if (isConflict(error) || isAlreadyExists(error)) {
+      const application = known?.application;
+      const reload =
+        application === undefined ? Promise.resolve() : this.#parts.store.reload(targetOf(application));
       void reload.catch(() => undefined).then(() => this.#queue?.addAfter(key, 200));
       return;
     }

@@ -81,7 +81,7 @@ function isParked(run: Run): boolean {
 function recallHistory(record: TargetRecord, application: Application): void {
   const history = application.status?.environments?.[0]?.history ?? [];
   const told = new Set(history.map((entry) => entry.id));
-  const oldest = Math.min(...told);
+  const oldest = told.size === 0 ? 0 : Math.min(...told);
   record.ended = record.ended.filter((deployment) => !told.has(deployment.id) && !(deployment.id < oldest));
   const { deployment } = record;
   const entry = history.find((one) => one.id === deployment?.id);

@@ -1,5 +1,9 @@
+import { TowpathError } from '../../api/errors.ts';
 import type { KubeClient, KubeObject } from '../../kube/client.ts';
 import { ListWatch } from '../../kube/list-watch.ts';
+
+/** How long a look at an Application waits for what it refers to. */
+const FIRST_LIST_MS = 15_000;
 
 /** A Secret or ConfigMap of the Application's own namespace (S2). */
 export interface Reference {
@@ -49,7 +53,7 @@ export class References {
       references.map(async (reference) => {
         const { watch, users } = this.#watch(reference);
         users.add(user);
-        await watch.whenSynced(signal);
+        await firstList(watch, reference, signal);
         const content = watch.get(reference.namespace, reference.name);
         if (content !== undefined) contents.set(`${reference.kind}/${reference.name}`, content);
       }),
@@ -94,6 +98,28 @@ export class References {
     if (watched === undefined || watched.users.size > 0) return;
     this.#watched.delete(key);
     void watched.watch.stop();
+  }
+}
+
+/** Waits for the first list, but not for ever: without the right to read it, it never comes. */
+async function firstList(
+  watch: ListWatch<ReferencedContent>,
+  reference: Reference,
+  signal: AbortSignal,
+): Promise<void> {
+  const limit = AbortSignal.timeout(FIRST_LIST_MS);
+  try {
+    await watch.whenSynced(AbortSignal.any([signal, limit]));
+  } catch (error) {
+    signal.throwIfAborted();
+    const { kind, namespace, name } = reference;
+    const why = watch.lastError?.message ?? 'no answer';
+    throw new TowpathError(
+      'Time',
+      'ClusterUnreachable',
+      `${kind} ${namespace}/${name} cannot be read: ${why}. It is tried again.`,
+      { cause: error },
+    );
   }
 }
 

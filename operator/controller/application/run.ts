@@ -83,6 +83,13 @@ export function accessOf(parts: Parts, application: Application, signal: AbortSi
   };
 }
 
+/** Where a look begins. */
+export const LOOKING: Standing = {
+  sync: 'Syncing',
+  reason: 'Syncing',
+  message: 'Asking the Git server and rendering.',
+};
+
 export function startRun(
   parts: Parts,
   input: { application: Application; session: Session; signal: AbortSignal },
@@ -114,7 +121,7 @@ export function startRun(
   const facts: Facts = {
     application,
     now: parts.client.now(),
-    standing: { sync: 'Syncing', reason: 'Syncing', message: 'Asking the Git server and rendering.' },
+    standing: LOOKING,
     health: { state: status?.health ?? 'Missing' },
     objects: record.applied.size,
     kept: session.kept,
