@@ -46,7 +46,7 @@ export async function applyObject(access: TargetAccess, planned: PlannedApply): 
   if (sent.isNew && planned.ignore.length > 0) {
     // What others decide was sent once, as its first value; from now on it is left to them.
     await handOver(access, resource, planned.manifest, planned.ignore, object);
-    object = await applyOwn(attempt, object.metadata.uid);
+    object = await applyOwn(attempt, { uid: object.metadata.uid });
   }
   return applied(access, resource, planned, object);
 }
@@ -100,7 +100,13 @@ async function send(attempt: Attempt): Promise<Sent> {
         await handOver(access, resource, planned.manifest, planned.ignore, current);
     }
     try {
-      const object = await applyOwn(attempt, live.uid);
+      // A write that a former leader had under way finds another version and changes nothing (D8). Handing
+      // fields over has just changed it, and a dry-run does no harm.
+      const isAsSeen = planned.ignore.length === 0 && !attempt.dryRun;
+      const object = await applyOwn(attempt, {
+        uid: live.uid,
+        ...(isAsSeen ? { resourceVersion: live.resourceVersion } : {}),
+      });
       return { object: attempt.dryRun ? object : await release(attempt, object), isNew: false };
     } catch (error) {
       // Gone, or another object under the same name: look again instead of trusting what we remembered.
@@ -132,12 +138,15 @@ async function create(attempt: Attempt): Promise<KubeObject> {
 }
 
 /** Applies onto an object that is ours; `uid` makes sure that it is still the same one. */
-async function applyOwn(attempt: Attempt, uid: string): Promise<KubeObject> {
+async function applyOwn(
+  attempt: Attempt,
+  preconditions: { uid: string; resourceVersion?: string },
+): Promise<KubeObject> {
   const { access, planned, resource } = attempt;
   const text = withoutPaths(planned.manifest.text, planned.ignore);
   const { object } = await access.client.apply(
     pathOf(resource, planned.manifest),
-    withMetadata(text, { uid }),
+    withMetadata(text, { ...preconditions }),
     {
       fieldManager: fieldManager(access.targetId),
       force: true,
@@ -194,7 +203,7 @@ async function update(attempt: Attempt, existing: KubeObject): Promise<KubeObjec
   const { access, planned, resource } = attempt;
   if (planned.ignore.length > 0 && !attempt.dryRun)
     await handOver(access, resource, planned.manifest, planned.ignore, existing);
-  const object = await applyOwn(attempt, existing.metadata.uid);
+  const object = await applyOwn(attempt, { uid: existing.metadata.uid });
   return attempt.dryRun ? object : release(attempt, object);
 }
 
