@@ -67,6 +67,8 @@ async function runFile(file: string, namePattern: string): Promise<FileResult> {
   };
   const stream = run({
     files: [file],
+    // What a test leaves open, a socket of a process it killed say, must not keep its file from ending.
+    forceExit: true,
     timeout: testLimit,
     signal: AbortSignal.timeout(fileLimit),
     ...(namePattern === '' ? {} : { testNamePatterns: [namePattern] }),

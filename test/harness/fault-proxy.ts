@@ -185,7 +185,11 @@ export class FaultProxy {
 
   async stop(): Promise<void> {
     this.clear();
-    await this.refuseConnections();
+    // Not awaited: one connection that never ends would keep the test from ending.
+    this.#server.close();
+    this.#server.unref();
+    this.resetConnections();
+    for (const socket of this.#sockets) socket.unref();
     this.#agent.destroy();
   }
 
@@ -248,6 +252,8 @@ export class FaultProxy {
     const answer = await this.#answerTo(request, body, response);
     if (answer === undefined) return this.#reset(record, response, 'the API server gave no answer');
     answer.on('error', () => response.destroy());
+    // A client that was killed leaves its watches to us: they end here, too.
+    response.on('close', () => answer.destroy());
     if ((await this.#rules.heldAt('response', record)) === 'drop') {
       return this.#reset(record, response, 'answer dropped');
     }
