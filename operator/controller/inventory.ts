@@ -6,6 +6,7 @@ import type { KubeClient, KubeObject, Resource, ServiceAccount } from '../kube/c
 import type { Discovery } from '../kube/discovery.ts';
 import { isForbidden } from '../kube/errors.ts';
 import { ListWatch } from '../kube/list-watch.ts';
+import { isNewerVersion } from '../kube/resource-version.ts';
 import { type LiveObject, liveObject } from '../manifest/live.ts';
 import { type GroupKind, groupKind, objectKey } from '../manifest/manifest.ts';
 import { PodWatches, podSelectorOf, type Workload } from './pods.ts';
@@ -220,7 +221,7 @@ export class Inventory {
     this.#byTarget.set(object.target, objects);
     const key = objectKey(object);
     const known = objects.get(key);
-    if (known !== undefined && isNewer(known, object)) return 'known';
+    if (known !== undefined && isNewerVersion(known.resourceVersion, object.resourceVersion)) return 'known';
     const judged = this.#withPods(object);
     objects.set(key, judged);
     return known === undefined || differs(known, judged) ? 'changed' : 'known';
@@ -251,7 +252,7 @@ export class Inventory {
     const known = objects?.get(key);
     if (objects === undefined || known === undefined) return;
     // A deletion seen late must not hide the object that was made under the same name since.
-    if (known.uid !== object.uid && isNewer(known, object)) return;
+    if (known.uid !== object.uid && isNewerVersion(known.resourceVersion, object.resourceVersion)) return;
     objects.delete(key);
     this.#pods.release(object.target, key);
     if (objects.size === 0) this.#byTarget.delete(object.target);
@@ -269,13 +270,6 @@ function reduce(resource: Resource, object: KubeObject): ObservedObject {
   const isUnhealthy = state === 'Progressing' || (state === 'Degraded' && resource.kind !== 'Job');
   const selector = isUnhealthy ? podSelectorOf(resource, object) : undefined;
   return selector === undefined ? { ...live, health } : { ...live, health, pods: { selector, own: health } };
-}
-
-/** resourceVersions of one resource can be compared as numbers (KEP-5504). */
-function isNewer(known: LiveObject, than: LiveObject): boolean {
-  const left = known.resourceVersion;
-  const right = than.resourceVersion;
-  return left.length !== right.length ? left.length > right.length : left > right;
 }
 
 /** Whether what anybody acts on is different: a status heartbeat alone wakes no target. */

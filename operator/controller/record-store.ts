@@ -89,10 +89,6 @@ export class RecordStore {
     return this.#entries.get(secretName(id))?.record;
   }
 
-  all(): TargetRecord[] {
-    return [...this.#entries.values()].map((entry) => entry.record);
-  }
-
   /**
    * Writes the record and, with it, the manifests of a newly accepted candidate. Conditional: where another
    * leader wrote meanwhile it is a conflict, and the caller reloads.

@@ -197,7 +197,6 @@ test('A3, S8: one bad Application delays no other', { timeout: 420_000 }, async 
       await stage.kubectl('delete', 'applications.towpath.dev', `bad-${index}`, '--timeout=20s');
       const told = `${median(beside).toFixed(0)} ms beside it, ${median(alone).toFixed(0)} ms alone`;
       t.diagnostic(told);
-      // The allowance is the noise of looking every 20 ms and of a second process on the same two cores.
       // The allowance is what the bad one's own work takes of two cores, on which the API server runs too: a
       // delay by waiting for it would be its time-out, 20 s.
       assert.ok(median(beside) <= 1.5 * median(alone) + 250, told);

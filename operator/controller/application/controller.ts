@@ -12,6 +12,7 @@ import type { Discovery } from '../../kube/discovery.ts';
 import { isAlreadyExists, isConflict, isNotFound } from '../../kube/errors.ts';
 import type { EventRecorder } from '../../kube/events.ts';
 import type { WatchEvent } from '../../kube/list-watch.ts';
+import { isNewerVersion } from '../../kube/resource-version.ts';
 import type { Renderer } from '../../render/renderer.ts';
 import type { Sources } from '../../source/sources.ts';
 import { Inventory } from '../inventory.ts';
@@ -473,10 +474,8 @@ function readiness(application: Application | undefined): string {
 }
 
 function isNewer(known: KubeObject, than: KubeObject): boolean {
-  const left = known.metadata.resourceVersion;
-  const right = than.metadata.resourceVersion;
   if (known.metadata.uid !== than.metadata.uid) return false;
-  return left.length !== right.length ? left.length > right.length : left > right;
+  return isNewerVersion(known.metadata.resourceVersion, than.metadata.resourceVersion);
 }
 
 /** Whether an event tells nothing that the answer to a write of ours, or a newer event, did not tell. */

@@ -18,7 +18,7 @@ import { type IgnoreRule, ignoredPaths } from '../../plan/ignore.ts';
 import { deletionWaves, waves } from '../../plan/order.ts';
 import { type KeptObject, type Plan, plan } from '../../plan/plan.ts';
 import type { Inventory, ObservedObject, WatchedKind } from '../inventory.ts';
-import { type Deployment, type Manifests, type TargetRecord, targetId, targetName } from '../record.ts';
+import type { Deployment, Manifests, TargetRecord } from '../record.ts';
 import type { RecordStore } from '../record-store.ts';
 import type { Drift } from './facts.ts';
 import { worstHealth } from './health.ts';
@@ -38,7 +38,6 @@ export interface DeployContext {
   access: TargetAccess;
   store: RecordStore;
   inventory: Inventory;
-  installation: string;
   record: TargetRecord;
   settings: DeploySettings;
   now(): Date;
@@ -72,18 +71,14 @@ export function settingsDigest(settings: DeploySettings): string {
     .slice(0, 16);
 }
 
-export function idOfTarget(context: DeployContext): string {
-  return targetId(context.installation, context.record.target);
-}
-
 export function planFor(context: DeployContext, desired: readonly Manifest[]): Plan {
   const { record, settings } = context;
   return plan({
-    targetId: idOfTarget(context),
-    targetName: targetName(record.target),
+    targetId: context.access.targetId,
+    targetName: context.access.targetName,
     desired,
     applied: record.applied,
-    live: context.inventory.of(idOfTarget(context)),
+    live: context.inventory.of(context.access.targetId),
     prune: settings.prune,
     ignorePaths: ignoredPaths(settings.ignore, desired, record.target.namespace),
   });
@@ -106,7 +101,7 @@ export function isUndisturbed(context: DeployContext): boolean {
   const { deployment } = record;
   if (deployment === undefined || !deployment.applied || record.settings !== settingsDigest(settings))
     return false;
-  const live = context.inventory.of(idOfTarget(context));
+  const live = context.inventory.of(context.access.targetId);
   for (const [key, applied] of record.applied) {
     const observed = live.get(key);
     if (observed === undefined || observed.deleting || observed.uid !== applied.uid) return false;
@@ -222,7 +217,7 @@ async function askDeferred(
 async function awaitEstablished(context: DeployContext, stage: readonly Manifest[]): Promise<void> {
   const definitions = stage.filter((manifest) => manifest.kind === 'CustomResourceDefinition');
   if (definitions.length === 0) return;
-  const id = idOfTarget(context);
+  const id = context.access.targetId;
   const pending = () =>
     definitions.filter((one) => context.inventory.of(id).get(objectKey(one))?.health.state !== 'Healthy');
   const limit = AbortSignal.timeout(30_000);
@@ -254,7 +249,7 @@ function awaitHealth(
   deployment: Deployment,
   objects: readonly Manifest[],
 ): Progress | undefined {
-  const live = context.inventory.of(idOfTarget(context));
+  const live = context.inventory.of(context.access.targetId);
   const observed = objects.map((manifest) => live.get(objectKey(manifest)) ?? missing(manifest));
   const worst = worstHealth(observed);
   if (worst.state === 'Healthy' || worst.state === 'Suspended') return undefined;

@@ -105,7 +105,6 @@ export function startRun(
     access: accessOf(parts, application, signal),
     store: parts.store,
     inventory: parts.inventory,
-    installation: parts.installation,
     record,
     settings: {
       prune: spec.sync.prune,
