@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import kubernetesOperator from '@dot-i/k8s-operator';
 import { parseDuration } from './api/v1alpha1/duration.ts';
-import { APPLICATIONS, ApplicationController } from './controller/application/controller.ts';
+import { ApplicationController } from './controller/application/controller.ts';
+import { APPLICATIONS } from './controller/application/writer.ts';
 import type { FlagValues } from './flags.ts';
 import { KubeClient, type KubeObject } from './kube/client.ts';
 import { Discovery } from './kube/discovery.ts';
@@ -22,12 +22,8 @@ const TICK_MS = 1_000;
 /** SIGTERM to exit: what is under way gets this long (A7). */
 const STOP_MS = 8_000;
 
-/**
- * The operator: watches Applications, leads by Lease, and works while it leads. Of the base class it keeps
- * the lifecycle (init, start, stop); the watch is kube/'s own, because the base's ends the process on an
- * error.
- */
-export class Operator extends kubernetesOperator.default {
+/** The operator: watches Applications, leads by Lease, and works while it leads. */
+export class Operator {
   readonly #flags: FlagValues;
   readonly #log: Logger;
   readonly #client: KubeClient;
@@ -48,12 +44,6 @@ export class Operator extends kubernetesOperator.default {
   #tickedAt = performance.now();
 
   constructor(flags: FlagValues, log: Logger) {
-    super({
-      debug: (message: string) => log.debug(message),
-      info: (message: string) => log.info(message),
-      warn: (message: string) => log.warn(message),
-      error: (message: string) => log.error(message),
-    });
     this.#flags = flags;
     this.#log = log;
     this.#client = KubeClient.load({
@@ -131,7 +121,8 @@ export class Operator extends kubernetesOperator.default {
     });
   }
 
-  protected override async init(): Promise<void> {
+  /** Resolves when it watches; rejects only where its probes cannot be served. */
+  async start(): Promise<void> {
     this.#tick = setInterval(() => {
       this.#tickedAt = performance.now();
     }, TICK_MS);
@@ -145,11 +136,7 @@ export class Operator extends kubernetesOperator.default {
   }
 
   /** Ends within 10 s: no new work, what is under way is aborted or finishes, the Lease is released (A7). */
-  override stop(): void {
-    void this.shutDown();
-  }
-
-  async shutDown(): Promise<void> {
+  async stop(): Promise<void> {
     if (this.#stopping.signal.aborted) return;
     this.#stopping.abort(new Error('stopping'));
     this.#leading?.abort(new Error('stopping'));

@@ -1,6 +1,8 @@
 import { GROUP } from '../../operator/api/v1alpha1/names.ts';
 import { annotationsPage } from './annotations-page.ts';
 import { crdYaml } from './crd.ts';
+import { flagsPage } from './flags-page.ts';
+import { metricsPage } from './metrics-page.ts';
 import { reasonsPage } from './reasons-page.ts';
 import { resourcePage } from './resource-page.ts';
 import { RESOURCES } from './resources.ts';
@@ -14,6 +16,8 @@ export function generatedFiles(): Map<string, string> {
     files.set(`docs/reference/${resource.names.singular}.md`, resourcePage(resource));
   }
   files.set('docs/reference/annotations.md', annotationsPage());
+  files.set('docs/reference/flags.md', flagsPage());
+  files.set('docs/reference/metrics.md', metricsPage());
   files.set('docs/reference/reasons.md', reasonsPage());
   files.set('docs/reference/status.md', statusPage());
   return files;

@@ -41,6 +41,11 @@ test('the same hook at two events has two names in the record', () => {
   assert.notEqual(hookName('pre-install', both), hookName('post-install', both));
 });
 
+test('hooks of one kind and name in two namespaces have two names in the record', () => {
+  const one = hook('a', 0, 'pre-install');
+  assert.notEqual(hookName('pre-install', one), hookName('pre-install', { ...one, namespace: 'other' }));
+});
+
 const metadata = { name: 'a', uid: 'u', resourceVersion: '1' };
 const job = (type: string, status: string, message?: string) => ({
   status: { conditions: [{ type, status, ...(message === undefined ? {} : { message }) }] },

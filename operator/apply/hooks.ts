@@ -10,6 +10,7 @@ import {
   type HookEvent,
   idOf,
   type Manifest,
+  objectKey,
 } from '../manifest/manifest.ts';
 import { classify } from './classify.ts';
 import { deleteAndAwait } from './prune.ts';
@@ -27,7 +28,7 @@ export function hooksFor(hooks: readonly Manifest[], event: HookEvent): Manifest
 
 /** Under this name a completed hook stands in the target record. */
 export function hookName(event: HookEvent, manifest: Manifest): string {
-  return `${event} ${manifest.kind}/${manifest.name}`;
+  return `${event} ${objectKey(manifest)}`;
 }
 
 /** One event of one deployment, for which a hook runs once. */

@@ -1,13 +1,15 @@
 import type { HealthState } from '../api/v1alpha1/application.ts';
 import { LABEL_TARGET } from '../api/v1alpha1/names.ts';
 import { classify } from '../apply/classify.ts';
+import { inParallel } from '../apply/run.ts';
+import type { TargetAccess } from '../apply/target.ts';
 import { hasHealth, healthOf, reduceForHealth, withPods } from '../health/health.ts';
 import type { KubeClient, KubeObject, Resource, ServiceAccount } from '../kube/client.ts';
 import type { Discovery } from '../kube/discovery.ts';
-import { isForbidden } from '../kube/errors.ts';
+import { isForbidden, isNotFound } from '../kube/errors.ts';
 import { ListWatch } from '../kube/list-watch.ts';
 import { isNewerVersion } from '../kube/resource-version.ts';
-import { type LiveObject, liveObject } from '../manifest/live.ts';
+import { isOurs, type LiveObject, liveObject } from '../manifest/live.ts';
 import { type GroupKind, groupKind, objectKey } from '../manifest/manifest.ts';
 import { PodWatches, podSelectorOf, type Workload } from './pods.ts';
 
@@ -23,6 +25,9 @@ export interface WatchedKind {
   kind: string;
   namespace: string;
 }
+
+/** Whose objects are searched for, and as whom. */
+export type SearchAccess = Pick<TargetAccess, 'targetId' | 'targetName' | 'as' | 'signal'>;
 
 export interface InventoryOptions {
   client: KubeClient;
@@ -41,6 +46,9 @@ interface Watcher {
 
 /** A kind whose API does not answer holds up its Applications no longer than this at a time. */
 const FIRST_LIST_MS = 20_000;
+
+/** What a kind's API must offer for a target to have objects of it. */
+const SEARCHED = ['list', 'watch', 'patch'];
 
 const NEVER_AS_OPERATOR: ReadonlySet<GroupKind> = new Set(['/Secret']);
 
@@ -114,6 +122,47 @@ export class Inventory {
       this.#listeners.delete(look);
       signal.removeEventListener('abort', aborted);
     }
+  }
+
+  /**
+   * Asks the API server, kind by kind, where the target has objects of its own: as the operator, then as its
+   * ServiceAccount, in the whole cluster and else in `namespace`. Some 70 requests: for a record that is lost.
+   * Kinds that neither may list are passed over. Throws ApiError, UnreachableError.
+   */
+  async search(access: SearchAccess, namespace: string): Promise<WatchedKind[]> {
+    const kinds = new Set(this.#options.discovery.resources().map(groupKind));
+    const found = new Map<string, WatchedKind>();
+    await inParallel([...kinds], async (name) => {
+      const slash = name.lastIndexOf('/');
+      const resource = this.#options.discovery.resourceFor(name.slice(0, slash), name.slice(slash + 1));
+      if (resource === undefined || !SEARCHED.every((verb) => resource.verbs.includes(verb))) return;
+      for (const { metadata } of await this.#listTarget(resource, access, namespace)) {
+        const live = liveObject(resource, metadata);
+        if (!isOurs(live, access.targetId, access.targetName)) continue;
+        found.set(`${name} ${live.namespace}`, {
+          group: live.group,
+          kind: live.kind,
+          namespace: live.namespace,
+        });
+      }
+    });
+    return [...found.values()];
+  }
+
+  async #listTarget(resource: Resource, access: SearchAccess, namespace: string): Promise<KubeObject[]> {
+    const tries: { as: ServiceAccount | undefined; namespace?: string }[] = [{ as: access.as }];
+    if (!NEVER_AS_OPERATOR.has(groupKind(resource))) tries.unshift({ as: undefined });
+    if (resource.namespaced) tries.push({ as: access.as, namespace });
+    const selection = { labelSelector: `${LABEL_TARGET}=${access.targetId}`, metadataOnly: true };
+    for (const { as, ...where } of tries) {
+      try {
+        const options = { signal: access.signal, ...(as === undefined ? {} : { as }) };
+        return (await this.#options.client.list({ resource, ...where }, selection, options)).items;
+      } catch (error) {
+        if (!isForbidden(error) && !isNotFound(error)) throw error;
+      }
+    }
+    return [];
   }
 
   /** Watches the Pods of the target's workloads that are not healthy, as its ServiceAccount. */

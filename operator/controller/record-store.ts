@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
+import { TowpathError } from '../api/errors.ts';
 import { GROUP } from '../api/v1alpha1/names.ts';
 import type { KubeClient, KubeObject } from '../kube/client.ts';
 import { ApiError, isAlreadyExists, isConflict, isNotFound, isUnreachable } from '../kube/errors.ts';
@@ -14,8 +15,9 @@ const decompress = promisify(gunzip);
 const SECRETS = { group: '', version: 'v1', plural: 'secrets' };
 const LABEL_RECORD = `${GROUP}/record`;
 const LABEL_CHUNK = `${GROUP}/manifests`;
-/** An object in etcd may have 1.5 MiB; base64 takes a third of that, and the record itself needs room. */
+/** Characters of base64. An object in etcd may have 1.5 MiB, and the record itself needs room. */
 const INLINE_BYTES = 200_000;
+/** A multiple of 4, so that each part of a text that was cut is base64 of its own, as Secrets ask for. */
 const CHUNK_BYTES = 900_000;
 
 interface Place {
@@ -35,6 +37,11 @@ interface Index {
   places: Map<string, Place>;
   /** Counts the chunk Secrets ever made, so that a name is never used twice. */
   chunks: number;
+}
+
+interface SaveOptions {
+  accepted?: { id: string; manifests: Manifests };
+  signal?: AbortSignal;
 }
 
 interface Entry {
@@ -91,12 +98,23 @@ export class RecordStore {
 
   /**
    * Writes the record and, with it, the manifests of a newly accepted candidate. Conditional: where another
-   * leader wrote meanwhile it is a conflict, and the caller reloads.
+   * leader wrote meanwhile it is a conflict, and the caller reloads. Other refusals are told as RecordNotSaved.
    */
-  async save(
-    record: TargetRecord,
-    options: { accepted?: { id: string; manifests: Manifests }; signal?: AbortSignal } = {},
-  ): Promise<void> {
+  async save(record: TargetRecord, options: SaveOptions = {}): Promise<void> {
+    try {
+      await this.#save(record, options);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      throw new TowpathError(
+        'Time',
+        'RecordNotSaved',
+        `The operator cannot write Secret ${this.#namespace}/${this.#nameOf(record)}, its record of this Application: ${error.message} Who runs Towpath can help; it is tried again.`,
+        { cause: error },
+      );
+    }
+  }
+
+  async #save(record: TargetRecord, options: SaveOptions): Promise<void> {
     const name = this.#nameOf(record);
     const known = this.#entries.get(name);
     const index = copyOf(known?.index);
@@ -120,7 +138,7 @@ export class RecordStore {
       if (known === undefined || !isNotFound(error)) throw error;
       // Somebody deleted the Secret: what this process remembers is written anew, the kept manifests are lost.
       this.#entries.delete(name);
-      return this.save(record, options);
+      return this.#save(record, options);
     }
     this.#entries.set(name, { record, resourceVersion: secret.metadata.resourceVersion, index });
     await this.#shrinkChunks(name, dropped, index, options.signal);
@@ -195,19 +213,19 @@ export class RecordStore {
       [`c.${accepted.id}`, () => ({ objects: objects.map(describe), hooks: hooks.map(describe) })],
     ]);
     for (const manifest of [...objects, ...hooks]) items.set(textKey(manifest), () => manifest.text);
+    const keys: string[] = [];
     let inline = [...index.places.values()].reduce(
       (sum, place) => sum + (place.secret === name ? place.bytes : 0),
       0,
     );
     const chunks: { name: string; bytes: number; data: Record<string, string> }[] = [];
-    for (const [key, value] of items) {
-      if (index.places.has(key)) continue;
-      const encoded = await encode(value());
+    const put = (key: string, encoded: string) => {
+      keys.push(key);
       if (inline + encoded.length <= INLINE_BYTES) {
         inline += encoded.length;
         data[key] = encoded;
         index.places.set(key, { secret: name, bytes: encoded.length });
-        continue;
+        return;
       }
       let chunk = chunks.at(-1);
       if (chunk === undefined || chunk.bytes + encoded.length > CHUNK_BYTES) {
@@ -218,9 +236,14 @@ export class RecordStore {
       chunk.bytes += encoded.length;
       chunk.data[key] = encoded;
       index.places.set(key, { secret: chunk.name, bytes: encoded.length });
+    };
+    for (const [key, value] of items) {
+      const kept = partsOf(key, (part) => index.places.has(part));
+      if (kept.length > 0) keys.push(...kept);
+      else for (const [part, encoded] of inParts(key, await encode(value()))) put(part, encoded);
     }
     for (const chunk of chunks) await this.#createChunk(chunk.name, chunk.data, signal);
-    index.candidates.set(accepted.id, [...items.keys()]);
+    index.candidates.set(accepted.id, keys);
   }
 
   async #createChunk(
@@ -341,9 +364,15 @@ async function intactManifests(
   data: Record<string, string>,
   candidate: { id: string; digest: string },
 ): Promise<Manifests | undefined> {
-  const described = (await decode(data[`c.${candidate.id}`])) as Described;
+  const read = (key: string) =>
+    decode(
+      partsOf(key, (part) => part in data)
+        .map((part) => data[part])
+        .join(''),
+    );
+  const described = (await read(`c.${candidate.id}`)) as Described;
   const complete = async (manifest: Omit<Manifest, 'text'>): Promise<Manifest> => {
-    const text = (await decode(data[textKey(manifest)])) as string;
+    const text = (await read(textKey(manifest))) as string;
     return { ...manifest, text };
   };
   const manifests = {
@@ -353,6 +382,21 @@ async function intactManifests(
   const all = [...manifests.objects, ...manifests.hooks];
   const isIntact = all.every(({ text, digest }) => sha256(text) === digest);
   return isIntact && manifestsDigest(manifests) === candidate.digest ? manifests : undefined;
+}
+
+/** A text that no Secret could take alone stands in several, under its key and `<key>.1`, `<key>.2` … */
+function inParts(key: string, encoded: string): [string, string][] {
+  const parts: [string, string][] = [];
+  for (let at = 0; at < encoded.length; at += CHUNK_BYTES)
+    parts.push([at === 0 ? key : `${key}.${at / CHUNK_BYTES}`, encoded.slice(at, at + CHUNK_BYTES)]);
+  return parts;
+}
+
+/** The data keys of a text's parts, as far as they are there. */
+function partsOf(key: string, isThere: (part: string) => boolean): string[] {
+  const parts: string[] = [];
+  for (let part = key; isThere(part); part = `${key}.${parts.length}`) parts.push(part);
+  return parts;
 }
 
 function textKey(manifest: { digest: string }): string {
@@ -386,6 +430,11 @@ async function readEntry(secret: SecretObject): Promise<Entry | undefined> {
     resourceVersion: secret.metadata.resourceVersion,
     index: { candidates: new Map(index.candidates), places: new Map(index.places), chunks: index.chunks },
   };
+}
+
+/** An answer that is about more than who wrote first. */
+function isRefusal(error: unknown): error is ApiError {
+  return error instanceof ApiError && error.code !== 409;
 }
 
 function optional(signal: AbortSignal | undefined): { signal?: AbortSignal } {

@@ -69,6 +69,9 @@ export interface Deployment {
   applied: boolean;
   outcome?: Outcome;
   finishedAt?: string;
+  /** Since when the Application is suspended, and for how long it was before: spec.sync.timeout stands still. */
+  pausedAt?: string;
+  pausedMs?: number;
   /** Failed, with no retry left: nothing is sent before an input changes or a sync is asked for. */
   exhausted?: boolean;
   reason?: string;

@@ -13,10 +13,15 @@ export class TokenBucket {
   }
 
   take(now: number): boolean {
-    this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#at) / this.#refillMs);
-    this.#at = now;
-    if (this.#tokens < 1) return false;
+    if (this.waitMs(now) > 0) return false;
     this.#tokens -= 1;
     return true;
+  }
+
+  /** How long until one may be taken; 0: now. */
+  waitMs(now: number): number {
+    this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#at) / this.#refillMs);
+    this.#at = now;
+    return Math.max(0, 1 - this.#tokens) * this.#refillMs;
   }
 }

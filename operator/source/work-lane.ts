@@ -88,11 +88,14 @@ export class WorkLane {
   }
 
   #start(): Worker {
-    const worker = new Worker(new URL('./worker.ts', import.meta.url), {
-      name: 'source',
-      env: {},
-      resourceLimits: { maxOldGenerationSizeMb: this.#options.heapMegabytes ?? 768 },
-    });
+    const worker = new Worker(
+      new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url),
+      {
+        name: 'source',
+        env: {},
+        resourceLimits: { maxOldGenerationSizeMb: this.#options.heapMegabytes ?? 768 },
+      },
+    );
     worker.on('message', (reply: WorkReply) => this.#answered(reply));
     worker.on('error', (error) => this.#lost(worker, error));
     worker.on('exit', () => this.#lost(worker, undefined));

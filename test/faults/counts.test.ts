@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { useControlPlane } from '../harness/control-plane.ts';
 import { startFaultProxy } from '../harness/fault-proxy.ts';
-import { fastLease, isReadyAt, newStage, type Stage } from '../harness/operator.ts';
+import { conditionOf, fastLease, isReadyAt, newStage, type Stage } from '../harness/operator.ts';
 import type { RecordedRequest } from '../harness/recorded-request.ts';
 import { eventually } from '../harness/wait.ts';
 
@@ -156,6 +156,56 @@ test('A14: an object that somebody flips 60 times floods neither events nor stat
   assert.ok(events <= 15, told);
   // The status tells the second of the last drift, nothing finer.
   assert.ok(statuses <= seconds + 5, told);
+});
+
+test('A14: what somebody flips without end is put back ever more slowly, says so, and floods nothing', {
+  timeout: 180_000,
+}, async (t) => {
+  const { proxy, stage } = await start(t);
+  await stage.application('web');
+  const revision = await stage.repository.revParse('main');
+  await stage.until('web', (application) => isReadyAt(application, revision), 'the first revision');
+  const path = `/api/v1/namespaces/${stage.namespace}/configmaps/web`;
+  proxy.forget();
+  const began = performance.now();
+  const ended = new AbortController();
+  const flipping = (async () => {
+    for (let flip = 0; !ended.signal.aborted; flip += 1) {
+      const body = { data: { version: `flip-${flip}` } };
+      await stage.cluster.request('PATCH', `${path}?fieldManager=flipper`, {
+        body,
+        contentType: 'application/merge-patch+json',
+      });
+    }
+    return performance.now();
+  })();
+  const told = await stage.until(
+    'web',
+    (application) => conditionOf(application, 'Ready')?.reason === 'RepairDelayed',
+    'the delay to be told',
+    60_000,
+  );
+  assert.match(
+    conditionOf(told, 'Ready')?.message ?? '',
+    /ConfigMap .*web was changed by flipper again and again/,
+  );
+  assert.equal(conditionOf(told, 'Reconciling')?.status, 'True');
+  const delayedAt = performance.now();
+  await eventually(() => performance.now() - delayedAt > 12_000, { describe: 'it to go on for a while' });
+  ended.abort();
+  const seconds = ((await flipping) - began) / 1_000;
+  const counted = proxy.requests.filter((one) => isWrite(one) && !one.path.includes('flipper'));
+  const count = (path: RegExp) => counted.filter((one) => path.test(one.path)).length;
+  const [repairs, records] = [count(/configmaps\/web/), count(/secrets/)];
+  const [statuses, events] = [count(/applications\/web\/status/), count(/\/events/)];
+  const all = `${seconds.toFixed(0)} s: ${repairs} repairs, ${records} of the record, ${statuses} of the status, ${events} of events`;
+  t.diagnostic(all);
+  const allowed = 60 + seconds / 5 + 2;
+  assert.ok(repairs <= allowed, all);
+  assert.ok(records <= allowed, all);
+  assert.ok(statuses <= seconds + 5, all);
+  assert.ok(events <= 15, all);
+  await stage.until('web', (application) => isReadyAt(application, revision), 'the last repair', 20_000);
 });
 
 test('A12: retries back off, are told in the status, and start anew when an input changes', {

@@ -67,3 +67,24 @@ test('A4: with Git down drift is repaired, also after a restart, the status tell
   assert.equal(await message(stage), 'two');
   assert.equal(conditionOf(done, 'Reconciling'), undefined);
 });
+
+test('A4: with a Git server that hangs drift is repaired too, also after a restart', {
+  timeout: 170_000,
+}, async (t) => {
+  const stage = await newStage(t, { files: { 'web.yaml': configMap('one') }, flags: fastLease });
+  await stage.application('web');
+  const first = await stage.repository.revParse('main');
+  await stage.until('web', (application) => isReadyAt(application, first), 'the first revision');
+
+  stage.git.hang = true;
+  const asked = stage.git.requests.length;
+  await eventually(() => stage.git.requests.length > asked, { describe: 'a question that is not answered' });
+  await expectRepair(stage, 'before-the-restart');
+  await stage.restart();
+  await expectRepair(stage, 'after-the-restart');
+  assert.equal((await stage.get('web')).status?.environments?.[0]?.revision, first);
+
+  const second = await stage.repository.commit({ 'web.yaml': configMap('two') });
+  stage.git.hang = false;
+  await stage.until('web', (application) => isReadyAt(application, second), 'the next commit', 40_000);
+});

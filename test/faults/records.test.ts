@@ -4,10 +4,13 @@ import { test } from 'node:test';
 import { targetId } from '../../operator/controller/record.ts';
 import { useControlPlane } from '../harness/control-plane.ts';
 import { startFaultProxy } from '../harness/fault-proxy.ts';
-import { isReadyAt, newStage } from '../harness/operator.ts';
+import { conditionOf, isReadyAt, newStage } from '../harness/operator.ts';
 
 const configMap = (name: string, message: string) =>
   `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\ndata: {message: "${message}"}\n`;
+
+const secret = (name: string, key = 'dmFsdWU=') =>
+  `apiVersion: v1\nkind: Secret\nmetadata: {name: ${name}}\ndata: {key: "${key}"}\n`;
 
 test('D7: target records survive lost answers, leftovers, damage and deletion', {
   timeout: 240_000,
@@ -59,6 +62,71 @@ test('D7: target records survive lost answers, leftovers, damage and deletion', 
     await stage.restart('SIGTERM');
     const third = await stage.repository.commit({ 'web/web.yaml': configMap('web', 'three') });
     await stage.until('web', (application) => isReadyAt(application, third), 'the third revision', 60_000);
+  });
+
+  await t.test(
+    'the record of an Application is lost, and so are what left Git and the Application itself',
+    async () => {
+      const two = { 'two/a.yaml': configMap('two-a', 'one'), 'two/secret.yaml': secret('two-b') };
+      const revision = await stage.repository.commit(two);
+      await stage.application('two', { source: { path: 'two' } });
+      await stage.until('two', (application) => isReadyAt(application, revision), 'two to be Ready');
+      await stage.operator.stop('SIGTERM');
+      await stage.kubectl('delete', 'secret', `towpath-target-${idOf('two')}`);
+      // The commit that comes first has none of the kind that leaves.
+      const less = await stage.repository.commit({ 'two/secret.yaml': null });
+      await stage.restart();
+      const ready = await stage.until(
+        'two',
+        (application) => isReadyAt(application, less),
+        'the commit without the Secret',
+      );
+      assert.equal(await stage.kubectl('get', 'secret', 'two-b', '--ignore-not-found', '-o', 'name'), '');
+      assert.deepEqual(
+        ready.status?.environments?.[0]?.history?.map(({ id }) => id),
+        [2, 1],
+      );
+
+      await stage.operator.stop('SIGTERM');
+      await stage.kubectl('delete', 'secret', `towpath-target-${idOf('two')}`);
+      await stage.kubectl('delete', 'applications.towpath.dev', 'two', '--wait=false');
+      await stage.restart();
+      await stage.kubectl('wait', '--for=delete', 'applications.towpath.dev/two', '--timeout=20s');
+      assert.equal(await stage.kubectl('get', 'configmap', 'two-a', '--ignore-not-found', '-o', 'name'), '');
+    },
+  );
+
+  await t.test('the API server refuses the record: nothing is applied, and the status says why', async () => {
+    const rule = proxy.fail({ verb: ['create', 'patch'], path: /\/secrets/, fault: { status: 403 } });
+    const revision = await stage.repository.commit({ 'kept/kept.yaml': configMap('kept', 'one') });
+    await stage.application('kept', { source: { path: 'kept' } });
+    const told = await stage.until(
+      'kept',
+      (application) => conditionOf(application, 'Ready')?.reason === 'RecordNotSaved',
+      'the refusal to be told',
+    );
+    assert.match(conditionOf(told, 'Ready')?.message ?? '', /cannot write Secret .*towpath-target-/);
+    assert.equal(conditionOf(told, 'Reconciling')?.status, 'True');
+    assert.equal(await stage.kubectl('get', 'configmap', 'kept', '--ignore-not-found', '-o', 'name'), '');
+    rule.remove();
+    await stage.until('kept', (application) => isReadyAt(application, revision), 'kept to be Ready', 40_000);
+  });
+
+  await t.test('an object that no Secret could keep whole, because it does not shrink', async () => {
+    // The largest Secret that Kubernetes takes has 1 MiB.
+    const data = randomBytes(1_040_000).toString('base64');
+    const revision = await stage.repository.commit({ 'huge/huge.yaml': secret('huge', data) });
+    await stage.application('huge', { source: { path: 'huge' } });
+    await stage.until('huge', (application) => isReadyAt(application, revision), 'huge to be Ready');
+    await stage.restart('SIGTERM');
+    await stage.kubectl('delete', 'secret', 'huge');
+    await stage.until(
+      'huge',
+      async () =>
+        (await stage.kubectl('get', 'secret', 'huge', '--ignore-not-found', '-o', 'jsonpath={.data.key}')) ===
+        data,
+      'it to be back, from what was kept',
+    );
   });
 
   await t.test('a chunk was left by a run that died before it was recorded', async () => {

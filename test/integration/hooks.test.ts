@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { namespaceFor } from '../harness/control-plane.ts';
 import { podAnnotation } from '../harness/stages.ts';
 import { eventually } from '../harness/wait.ts';
 import { configMap, messageOf, newSteps, reasonOf, type TestObject } from './steps.ts';
@@ -28,7 +29,7 @@ function chart(directory: string, objects: readonly TestObject[]): Record<string
 }
 
 test("Helm's hooks run as Helm runs them", async (t) => {
-  const { stage, ready, live } = await newSteps(t);
+  const { stage, ready, live, admin } = await newSteps(t);
   const names = async (kind: string, selector: string) =>
     (await stage.kubectl('get', kind, '-l', selector, '-o', 'jsonpath={.items[*].metadata.name}')).split(' ');
   const createdAt = async (kind: string, name: string) => {
@@ -83,6 +84,47 @@ test("Helm's hooks run as Helm runs them", async (t) => {
     assert.equal((await live('job', 'life-upgrade'))?.metadata.uid, upgrade);
     assert.ok(Number.isFinite(await createdAt('job', 'life-post')));
     assert.ok((await names('jobs', 'towpath.dev/target')).includes('life-post'), 'hooks are never pruned');
+  });
+
+  await t.test(
+    'what left Git is pruned before the hooks that come after an upgrade, as Helm does it',
+    async () => {
+      // The hook goes on only when somebody lets its Pod end.
+      const after = hook('order-after', 'post-upgrade', {}, 'runs');
+      const first = await stage.repository.commit(
+        chart('order', [configMap('order'), configMap('order-gone'), after]),
+      );
+      await stage.application('order', { source: { path: 'order' } });
+      await ready('order', first);
+      const second = await stage.repository.commit(
+        chart('order', [configMap('order', { key: 'two' }), after]),
+      );
+      const pod = await eventually(
+        () =>
+          stage.kubectl(
+            ...['get', 'pods', '-l', 'batch.kubernetes.io/job-name=order-after'],
+            ...['-o', 'jsonpath={.items[0].metadata.name}'],
+          ),
+        { describe: 'the Pod of the hook' },
+      );
+      assert.equal(await live('configmap', 'order-gone'), undefined, 'pruned while the hook runs');
+      const status = JSON.stringify({ status: { phase: 'Succeeded' } });
+      await stage.kubectl('patch', 'pod', pod, '--subresource=status', '-p', status);
+      await ready('order', second);
+    },
+  );
+
+  await t.test('hooks of one kind and name in two namespaces both run', async (t) => {
+    const serviceAccountName = await admin(t);
+    const other = await namespaceFor(t, stage.cluster);
+    const here = hook('pair', 'pre-install');
+    const there = { ...here, metadata: { ...here.metadata, namespace: other } };
+    const commit = await stage.repository.commit(chart('pair', [configMap('pair'), here, there]));
+    await stage.application('pair', { source: { path: 'pair' }, serviceAccountName });
+    await ready('pair', commit);
+    assert.ok(await live('job', 'pair'));
+    const found = await stage.cluster.kubectl(['-n', other, 'get', 'job', 'pair', '-o', 'name']);
+    assert.equal(found.stdout.trim(), 'job.batch/pair');
   });
 
   await t.test('a hook for two events of one deployment runs at both', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { conditionOf, isReadyAt, newStage, type Stage } from '../harness/operator.ts';
+import { eventually } from '../harness/wait.ts';
 
 const configMap = (name: string, message: string) =>
   `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: ${name}\ndata:\n  message: "${message}"\n`;
@@ -168,6 +169,7 @@ test('D2: a render of nothing, a vanished path and a deleted branch prune nothin
   await stage.repository.branch('release');
   await stage.application('web', { source: { path: 'app', ref: { branch: 'release' } } });
   await stage.until('web', isReady, 'web to be Ready');
+  const first = await stage.repository.revParse('release');
 
   await stage.repository.commit({ 'app/web.yaml': '# nothing left\n' }, { branch: 'release' });
   const held = await stage.until(
@@ -178,6 +180,9 @@ test('D2: a render of nothing, a vanished path and a deleted branch prune nothin
   assert.equal(conditionOf(held, 'Stalled')?.reason, 'PruneHeld');
   assert.equal(held.status?.environments?.[0]?.pendingPrune?.count, 1);
   assert.equal(await messageOf(stage, 'web'), 'one');
+  assert.equal(held.status?.environments?.[0]?.revision, first, 'the last good one is what runs');
+  await stage.kubectl('patch', 'configmap', 'web', '-p', '{"data":{"message":"mine"}}');
+  await stage.until('web', async () => (await messageOf(stage, 'web')) === 'one', 'it to be enforced still');
 
   await stage.repository.commit({ app: null }, { branch: 'release' });
   const vanished = await stage.until(
@@ -223,6 +228,56 @@ test('D2: a render of nothing, a vanished path and a deleted branch prune nothin
   const pruned = await stage.until('web', isReady, 'the consented prune');
   assert.equal(pruned.status?.environments?.[0]?.objects, 0);
   assert.equal((await stage.cluster.kubectl(['-n', stage.namespace, 'get', 'configmap', 'web'])).code, 1);
+});
+
+test('D2: a force-push is a candidate like any other: deployed, and held where it would delete everything', async (t) => {
+  const stage = await newStage(t, {
+    files: { 'web.yaml': configMap('web', 'one'), 'gone.yaml': configMap('gone', 'one') },
+  });
+  const root = await stage.repository.revParse('main');
+  await stage.application('web');
+  await stage.until('web', (application) => isReadyAt(application, root), 'the first revision');
+  const second = await stage.repository.commit({ 'web.yaml': configMap('web', 'two') });
+  await stage.until('web', (application) => isReadyAt(application, second), 'the second revision');
+
+  // History is rewritten: the branch goes back, and on to a commit that does not descend from what runs.
+  await stage.repository.branch('main', root);
+  await stage.until('web', (application) => isReadyAt(application, root), 'the branch that went back');
+  const other = await stage.repository.commit({ 'web.yaml': configMap('web', 'three'), 'gone.yaml': null });
+  const done = await stage.until('web', (application) => isReadyAt(application, other), 'the other history');
+  assert.equal(await messageOf(stage, 'web'), 'three');
+  assert.equal(await stage.kubectl('get', 'configmap', 'gone', '--ignore-not-found', '-o', 'name'), '');
+  assert.deepEqual(
+    done.status?.environments?.[0]?.history?.map((entry) => [entry.revision, entry.outcome]),
+    [other, root, second, root].map((revision) => [revision, 'Succeeded']),
+  );
+
+  const nothing = await stage.repository.commit({ 'web.yaml': null, README: 'nothing' });
+  const held = await stage.until('web', ({ status }) => status?.environments?.[0]?.pendingPrune, 'the guard');
+  assert.equal(held.status?.source?.revision, nothing);
+  assert.equal(await messageOf(stage, 'web'), 'three');
+});
+
+test('while the Application is suspended, spec.sync.timeout stands still', async (t) => {
+  const stage = await newStage(t, { files: { 'web.yaml': deployment('web', 'nowhere') } });
+  await stage.application('web', { sync: { timeout: '6s' } });
+  const stuck = await stage.until(
+    'web',
+    ({ status }) => status?.sync === 'Syncing' && (status.environments?.[0]?.objects ?? 0) > 0,
+    'the deployment to be under way',
+  );
+  const started = Date.now();
+  await stage.application('web', { sync: { timeout: '6s' }, suspend: true });
+  await stage.until('web', ({ status }) => status?.sync === 'Suspended', 'Suspended');
+  await stage.restart();
+  // Longer than the time-out, by the clock of whoever waits for it.
+  await eventually(() => Date.now() - started > 8_000, { describe: 'the time-out to pass' });
+  await stage.application('web', { sync: { timeout: '6s' }, suspend: false });
+  const again = await stage.until('web', ({ status }) => status?.sync !== 'Suspended', 'it to go on');
+  assert.equal(again.status?.sync, 'Syncing', 'it has time left');
+  assert.deepEqual(again.status?.environments?.[0]?.history, stuck.status?.environments?.[0]?.history);
+  const failed = await stage.until('web', ({ status }) => status?.sync === 'Failed', 'the time-out', 15_000);
+  assert.equal(conditionOf(failed, 'Stalled')?.reason, 'TimedOut');
 });
 
 test('a restart neither fetches nor renders nor writes what is unchanged, also with random values', async (t) => {
@@ -303,6 +358,35 @@ test('deletionPolicy Orphan leaves the objects, free for others to adopt', async
   assert.equal(await stage.kubectl('get', 'configmap', 'web', '-o', 'jsonpath={.metadata.labels}'), '');
   await stage.application('other', {}, { 'towpath.dev/adopt': 'true' });
   await stage.until('other', isReady, 'the other Application to adopt it');
+});
+
+test('D11: abandoned, an Application goes at once, and its objects are released', async (t) => {
+  const stage = await newStage(t, { files: { 'web.yaml': configMap('web', 'one') } });
+  await stage.application('web');
+  await stage.until('web', isReady, 'web to be Ready');
+  // Without its rights it cannot prune, and says so with the way out.
+  await stage.kubectl('delete', 'rolebinding', 'towpath');
+  await stage.kubectl('delete', 'applications.towpath.dev', 'web', '--wait=false');
+  const stalled = await stage.until(
+    'web',
+    (application) => conditionOf(application, 'Stalled')?.reason === 'DeletionFailed',
+    'the failed deletion to be told',
+  );
+  assert.match(conditionOf(stalled, 'Stalled')?.message ?? '', /forbidden.*towpath\.dev\/abandon=default/s);
+  await stage.kubectl(
+    ...[
+      'create',
+      'rolebinding',
+      'labels',
+      '--clusterrole=edit',
+      `--serviceaccount=${stage.namespace}:towpath`,
+    ],
+  );
+  await stage.kubectl('annotate', 'applications.towpath.dev', 'web', 'towpath.dev/abandon=default');
+  await stage.kubectl('wait', '--for=delete', 'applications.towpath.dev/web', '--timeout=20s');
+  assert.equal(await messageOf(stage, 'web'), 'one');
+  assert.equal(await stage.kubectl('get', 'configmap', 'web', '-o', 'jsonpath={.metadata.labels}'), '');
+  assert.equal(await stage.kubectl('get', 'secrets', '-l', 'towpath.dev/record', '-o', 'name'), '');
 });
 
 test('D11: deleting prunes in reverse order and tells its progress; a namespace that goes takes the Application along', async (t) => {

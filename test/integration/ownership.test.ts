@@ -247,4 +247,25 @@ test('writes are made as the ServiceAccount of the Application', async (t) => {
       await stage.until('limits', (one) => reasonOf(one) === 'Synced', 'the right to help');
     },
   );
+
+  await t.test(
+    'S1: a right that is taken away ends what it allowed, and is told; given back, work goes on',
+    async () => {
+      await deploy('taken', [configMap('taken', { by: 'git' }), { ...secret, metadata: { name: 'taken' } }]);
+      await stage.kubectl('delete', 'rolebinding', 'towpath');
+      proxy.forget();
+      await stage.kubectl('patch', 'configmap', 'taken', '-p', '{"data":{"by":"somebody"}}');
+      const refused = await stage.until('taken', (one) => reasonOf(one) === 'Forbidden', 'the refusal');
+      assert.match(messageOf(refused), /User "system:serviceaccount:.*:towpath" cannot/);
+      assert.equal((await live('configmap', 'taken'))?.data?.by, 'somebody');
+      const answers = proxy.find({ verb: 'apply', path: /taken/ });
+      assert.deepEqual([...new Set(answers.map(({ status }) => status))], [403]);
+      await stage.kubectl(
+        ...['create', 'rolebinding', 'towpath', '--clusterrole=edit'],
+        `--serviceaccount=${stage.namespace}:towpath`,
+      );
+      await stage.until('taken', (one) => reasonOf(one) === 'Synced', 'the right to help', 40_000);
+      assert.equal((await live('configmap', 'taken'))?.data?.by, 'git');
+    },
+  );
 });

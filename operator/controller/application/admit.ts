@@ -63,7 +63,9 @@ export async function begin(
     trigger: details.trigger,
     startedAt: now,
     install:
-      before === undefined ? record.applied.size === 0 : before.install && before.outcome !== 'Succeeded',
+      before === undefined
+        ? record.applied.size === 0 && details.lastId === 0
+        : before.install && before.outcome !== 'Succeeded',
     // A retry of the same candidate runs only the hooks that had not completed.
     hooks: before?.candidate.id === candidate.id && before.outcome !== 'Succeeded' ? before.hooks : [],
     generation: details.generation,

@@ -1,34 +1,29 @@
 import { isDeepStrictEqual } from 'node:util';
-import {
-  type Application,
-  type ApplicationStatus,
-  parseApplication,
-} from '../../api/v1alpha1/application.ts';
-import { setConditions } from '../../api/v1alpha1/conditions.ts';
-import { API_VERSION, DEFAULT_ENVIRONMENT, FINALIZER, GROUP, VERSION } from '../../api/v1alpha1/names.ts';
+import { TowpathError } from '../../api/errors.ts';
+import { type Application, parseApplication } from '../../api/v1alpha1/application.ts';
+import { API_VERSION, DEFAULT_ENVIRONMENT, FINALIZER, GROUP } from '../../api/v1alpha1/names.ts';
 import { hasInexactNumber, valuesText } from '../../api/v1alpha1/values-text.ts';
 import type { KubeClient, KubeObject } from '../../kube/client.ts';
 import type { Discovery } from '../../kube/discovery.ts';
-import { isAlreadyExists, isConflict, isNotFound } from '../../kube/errors.ts';
+import { isAlreadyExists, isConflict } from '../../kube/errors.ts';
 import type { EventRecorder } from '../../kube/events.ts';
 import type { WatchEvent } from '../../kube/list-watch.ts';
 import { isNewerVersion } from '../../kube/resource-version.ts';
 import type { Renderer } from '../../render/renderer.ts';
 import type { Sources } from '../../source/sources.ts';
 import { Inventory } from '../inventory.ts';
-import { mergePatchBetween } from '../merge-patch.ts';
 import { Interrupted, Queue } from '../queue.ts';
 import { targetId } from '../record.ts';
 import { RecordStore } from '../record-store.ts';
 import type { Facts } from './facts.ts';
 import { finalize } from './finalize.ts';
+import { PATIENCE_MS } from './keep-running.ts';
 import { reconcile } from './reconcile.ts';
 import { References } from './references.ts';
-import { LOOKING, newSession, type Parts, type Session, targetOf } from './run.ts';
-import { settle } from './settle.ts';
+import { accessOf, LOOKING, newSession, type Parts, type Session, targetOf } from './run.ts';
+import { explainForbidden } from './service-account.ts';
 import { WantedCandidates } from './wanted.ts';
-
-export const APPLICATIONS = { group: GROUP, version: VERSION, plural: 'applications' };
+import { APPLICATIONS, ApplicationWriter } from './writer.ts';
 
 export interface ControllerOptions {
   client: KubeClient;
@@ -49,6 +44,8 @@ export interface ControllerOptions {
 /** How many Applications are worked on at once; those that wait longer than a second lend their place on. */
 const CONCURRENCY = 32;
 const LEND_AFTER_MS = 1_000;
+/** Before a look that failed is tried again; doubled each time, up to PATIENCE_MS. */
+const FIRST_PAUSE_MS = 1_000;
 /** A sync that takes longer says so in the status; shorter ones write their status once, at the end. */
 const TELL_AFTER_MS = 5_000;
 
@@ -68,6 +65,9 @@ export class ApplicationController {
   readonly #byTarget = new Map<string, string>();
   readonly #dependents = new Map<string, Set<string>>();
   readonly #references: References;
+  readonly #writer: ApplicationWriter;
+  /** Looks in a row that failed, each Application's. */
+  readonly #faults = new Map<string, number>();
   #queue: Queue | undefined;
 
   constructor(options: ControllerOptions) {
@@ -75,6 +75,11 @@ export class ApplicationController {
     const { client, discovery } = options;
     const wake = (key: string) => this.#queue?.add(key, { interrupt: true });
     this.#references = new References(client, wake);
+    this.#writer = new ApplicationWriter({
+      client,
+      events: options.events,
+      onWritten: (object) => this.#takeIn(object),
+    });
     this.#parts = {
       client,
       discovery,
@@ -186,6 +191,7 @@ export class ApplicationController {
     const known = this.#known.get(key);
     this.#known.delete(key);
     this.#sessions.delete(key);
+    this.#faults.delete(key);
     this.#parts.wanted.forget(key);
     if (known?.application !== undefined)
       this.#byTarget.delete(targetId(this.#options.installation, targetOf(known.application)));
@@ -202,10 +208,11 @@ export class ApplicationController {
     const { application } = known;
     if (application === undefined && known.object.metadata.deletionTimestamp !== undefined) {
       await this.#releaseUnreadable(known.object, signal);
-    } else if (application === undefined) await this.#tellInvalid(known, signal);
+    } else if (application === undefined) await this.#writer.tellInvalid(known.object, known.errors, signal);
     else if (application.metadata.deletionTimestamp !== undefined)
       await this.#finalize(key, application, signal);
     else await this.#reconcile(key, known.object, application, signal);
+    this.#faults.delete(key);
     this.#options.onReconciled?.(key, (performance.now() - started) / 1000);
   }
 
@@ -216,7 +223,11 @@ export class ApplicationController {
     signal: AbortSignal,
   ): Promise<void> {
     if (!application.metadata.finalizers.includes(FINALIZER)) {
-      await this.#setFinalizers(key, application, [...application.metadata.finalizers, FINALIZER], signal);
+      await this.#writer.setFinalizers(
+        application.metadata,
+        [...application.metadata.finalizers, FINALIZER],
+        signal,
+      );
       const current = this.#known.get(key)?.application;
       if (current === undefined) return;
       application = current;
@@ -230,7 +241,7 @@ export class ApplicationController {
       tell = setTimeout(() => {
         // A look that found nothing to do yet changes nothing that the status says.
         if (application.status?.sync !== undefined && facts.standing === LOOKING) return;
-        telling = this.#write(key, application, facts, signal).catch(() => undefined);
+        telling = this.#writer.tell(application, facts, signal).catch(() => undefined);
       }, TELL_AFTER_MS);
     };
     try {
@@ -243,7 +254,7 @@ export class ApplicationController {
       });
       clearTimeout(tell);
       await telling;
-      await this.#write(key, this.#known.get(key)?.application ?? application, facts, signal);
+      await this.#writer.tell(this.#known.get(key)?.application ?? application, facts, signal);
       if (requeueAt !== undefined)
         this.#queue?.addAfter(
           key,
@@ -272,171 +283,37 @@ export class ApplicationController {
   }
 
   async #finalize(key: string, application: Application, signal: AbortSignal): Promise<void> {
-    if (!application.metadata.finalizers.includes(FINALIZER)) return;
+    const { finalizers } = application.metadata;
+    if (!finalizers.includes(FINALIZER)) return;
     const finalized = await finalize(this.#parts, application, signal);
     if (finalized.state === 'Gone') {
       this.#parts.wanted.forget(key);
-      const rest = application.metadata.finalizers.filter((finalizer) => finalizer !== FINALIZER);
-      await this.#setFinalizers(key, application, rest, signal);
-      const { name, namespace, uid } = application.metadata;
-      this.#options.events.record({
-        regarding: { apiVersion: API_VERSION, kind: 'Application', name, namespace, uid },
-        type: 'Normal',
-        reason: 'Deleted',
-        action: 'Delete',
-        note: `All objects of Application ${namespace}/${name} were deleted or released.`,
-      });
+      await this.#writer.setFinalizers(application.metadata, without(finalizers), signal);
+      this.#writer.tellDeleted(application);
       return;
     }
-    await this.#writeDeleting(
-      key,
-      application,
-      { reason: 'Deleting', message: finalized.message, isStalled: false },
-      signal,
-    );
+    const { message } = finalized;
+    await this.#writer.tellDeleting(application, { reason: 'Deleting', message, isStalled: false }, signal);
     // The watches tell when something goes; this is for what they cannot tell.
     this.#queue?.addAfter(key, 5_000);
-  }
-
-  async #writeDeleting(
-    key: string,
-    application: Application,
-    told: { reason: string; message: string; isStalled: boolean },
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { generation } = application.metadata;
-    const now = `${this.#options.client.now().toISOString().slice(0, 19)}Z`;
-    const { reason, message } = told;
-    const status: ApplicationStatus = {
-      ...application.status,
-      observedGeneration: generation,
-      sync: told.isStalled ? 'Blocked' : 'Syncing',
-      conditions: setConditions(
-        application.status?.conditions ?? [],
-        [
-          { type: 'Ready', status: 'False', reason, message: message.slice(0, 250) },
-          {
-            type: told.isStalled ? 'Stalled' : 'Reconciling',
-            status: 'True',
-            reason,
-            message: message.slice(0, 250),
-          },
-        ],
-        generation,
-        now,
-      ),
-    };
-    await this.#patchStatus(key, application, status, signal);
   }
 
   /**
    * What an Application that cannot be read wants done with its objects is unknown: they are left, like with
    * deletionPolicy Orphan, and it is let go.
    */
-  async #releaseUnreadable(object: KubeObject, signal: AbortSignal): Promise<void> {
-    const { name, namespace = '', resourceVersion, finalizers = [] } = object.metadata;
+  async #releaseUnreadable({ metadata }: KubeObject, signal: AbortSignal): Promise<void> {
+    const { name, namespace = '', finalizers = [] } = metadata;
     if (!finalizers.includes(FINALIZER)) return;
-    const id = targetId(this.#options.installation, {
-      namespace,
-      application: name,
-      environment: DEFAULT_ENVIRONMENT,
-    });
-    const record = this.#parts.store.get(id);
+    const target = { namespace, application: name, environment: DEFAULT_ENVIRONMENT };
+    const record = this.#parts.store.get(targetId(this.#options.installation, target));
     if (record !== undefined) await this.#parts.store.remove(record, signal);
-    const rest = finalizers.filter((finalizer) => finalizer !== FINALIZER);
-    const path = { resource: APPLICATIONS, namespace, name };
-    await this.#options.client.mergePatch(
-      path,
-      { metadata: { resourceVersion, finalizers: rest } },
-      {},
-      { signal },
-    );
-  }
-
-  async #tellInvalid(known: Known, signal: AbortSignal): Promise<void> {
-    const { object, errors } = known;
-    const { name, namespace = '', generation = 0 } = object.metadata;
-    const message = `The Application cannot be read; correct it: ${errors.join('; ')}`.slice(0, 250);
-    const previous = (object.status ?? {}) as ApplicationStatus;
-    const now = `${this.#options.client.now().toISOString().slice(0, 19)}Z`;
-    const judged = [
-      { type: 'Ready', status: 'False' as const, reason: 'InvalidSpec', message },
-      { type: 'Stalled', status: 'True' as const, reason: 'InvalidSpec', message },
-    ];
-    const conditions = setConditions(
-      Array.isArray(previous.conditions) ? previous.conditions : [],
-      judged,
-      generation,
-      now,
-    );
-    if (isDeepStrictEqual(conditions, previous.conditions)) return;
-    const path = { resource: APPLICATIONS, namespace, name, subresource: 'status' };
-    await this.#options.client.mergePatch(
-      path,
-      { status: { observedGeneration: generation, conditions } },
-      {},
-      { signal },
-    );
-  }
-
-  async #write(key: string, application: Application, facts: Facts, signal: AbortSignal): Promise<void> {
-    const { status, events } = settle(facts, application.status);
-    await this.#patchStatus(key, application, status, signal);
-    const { name, namespace, uid } = application.metadata;
-    for (const event of events) {
-      this.#options.events.record({
-        regarding: { apiVersion: API_VERSION, kind: 'Application', name, namespace, uid },
-        type: event.type,
-        reason: event.reason,
-        action: 'Sync',
-        note: event.message,
-      });
-    }
-  }
-
-  /** One patch of what changed; none where nothing did. */
-  async #patchStatus(
-    key: string,
-    application: Application,
-    status: ApplicationStatus,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const patch = mergePatchBetween(application.status ?? {}, status);
-    if (patch === undefined) return;
-    const { name, namespace } = application.metadata;
-    try {
-      const path = { resource: APPLICATIONS, namespace, name, subresource: 'status' };
-      this.#takeIn(key, await this.#options.client.mergePatch(path, { status: patch }, {}, { signal }));
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
-  }
-
-  async #setFinalizers(
-    key: string,
-    application: Application,
-    finalizers: string[],
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { name, namespace, resourceVersion } = application.metadata;
-    try {
-      const patch = { metadata: { resourceVersion, finalizers } };
-      this.#takeIn(
-        key,
-        await this.#options.client.mergePatch(
-          { resource: APPLICATIONS, namespace, name },
-          patch,
-          {},
-          { signal },
-        ),
-      );
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
+    await this.#writer.setFinalizers(metadata, without(finalizers), signal);
   }
 
   /** What a write of ours returned is newer than what the watch told last. */
-  #takeIn(key: string, object: KubeObject): void {
+  #takeIn(object: KubeObject): void {
+    const key = `${object.metadata.namespace}/${object.metadata.name}`;
     const known = this.#known.get(key);
     if (known === undefined || isNewer(known.object, object)) return;
     this.#learn(key, object);
@@ -446,26 +323,39 @@ export class ApplicationController {
 
   #failed(key: string, error: unknown): void {
     if (error instanceof Interrupted) return;
-    const known = this.#known.get(key);
+    const application = this.#known.get(key)?.application;
     if (isConflict(error) || isAlreadyExists(error)) {
-      const application = known?.application;
       const reload =
         application === undefined ? Promise.resolve() : this.#parts.store.reload(targetOf(application));
       void reload.catch(() => undefined).then(() => this.#queue?.addAfter(key, 200));
       return;
     }
     this.#options.onFault(key, error);
-    this.#queue?.addAfter(key, 2_000 + 3_000 * this.#options.random());
-    if (known?.application?.metadata.deletionTimestamp !== undefined) {
-      const message = `Deleting: ${error instanceof Error ? error.message : String(error)}`;
-      void this.#writeDeleting(
-        key,
-        known.application,
-        { reason: 'DeletionFailed', message, isStalled: true },
-        AbortSignal.timeout(10_000),
-      ).catch(() => undefined);
-    }
+    const faults = this.#faults.get(key) ?? 0;
+    this.#faults.set(key, faults + 1);
+    const pause = Math.min(FIRST_PAUSE_MS * 2 ** faults, PATIENCE_MS);
+    this.#queue?.addAfter(key, pause * (0.8 + 0.2 * this.#options.random()));
+    if (application?.metadata.deletionTimestamp !== undefined) void this.#tellUndeleted(application, error);
   }
+
+  async #tellUndeleted(application: Application, error: unknown): Promise<void> {
+    const signal = AbortSignal.timeout(10_000);
+    const account = accessOf(this.#parts, application, signal).as;
+    const { client } = this.#options;
+    const told =
+      error instanceof TowpathError ? await explainForbidden(client, account, error, signal) : error;
+    const why = told instanceof Error ? told.message : String(told);
+    // Without the right, or without an answer, only the person can say that the objects are to be left.
+    const message = `Deleting: ${why.slice(0, 150)} To leave the objects: annotate towpath.dev/abandon=default`;
+    const isStalled = !(told instanceof TowpathError && told.remedy === 'Time');
+    await this.#writer
+      .tellDeleting(application, { reason: 'DeletionFailed', message, isStalled }, signal)
+      .catch(() => undefined);
+  }
+}
+
+function without(finalizers: readonly string[]): string[] {
+  return finalizers.filter((finalizer) => finalizer !== FINALIZER);
 }
 
 function readiness(application: Application | undefined): string {

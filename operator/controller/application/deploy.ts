@@ -5,6 +5,7 @@ import { cleanUpHook, hookName, hooksFor, runHook } from '../../apply/hooks.ts';
 import { pruneObject } from '../../apply/prune.ts';
 import { applyAll, dryRunDeferred, inParallel } from '../../apply/run.ts';
 import type { TargetAccess } from '../../apply/target.ts';
+import type { TokenBucket } from '../../kube/token-bucket.ts';
 import type { PlannedApply } from '../../manifest/applied.ts';
 import {
   describeObject,
@@ -40,6 +41,8 @@ export interface DeployContext {
   inventory: Inventory;
   record: TargetRecord;
   settings: DeploySettings;
+  /** Repairs of drift that the target may still make: what somebody changes all the time must not flood etcd (A14). */
+  repairs: Pick<TokenBucket, 'take' | 'waitMs'>;
   now(): Date;
   signal: AbortSignal;
 }
@@ -50,8 +53,17 @@ export type Progress =
   /** Everything was sent; health decides. */
   | { state: 'Waiting'; message: string; deadline: Date }
   | { state: 'TimedOut'; message: string }
-  | { state: 'PruneHeld'; digest: string; objects: ObjectId[] }
-  | { state: 'Drifted' };
+  | PruneHeld
+  | { state: 'Drifted' }
+  /** Drift that was repaired too often of late; it is left for so long. */
+  | { state: 'RepairDelayed'; until: Date };
+
+/** Everything would be deleted, and nobody consented to exactly that. */
+export interface PruneHeld {
+  state: 'PruneHeld';
+  digest: string;
+  objects: ObjectId[];
+}
 
 export interface Advance {
   progress: Progress;
@@ -135,6 +147,12 @@ export async function advance(
       result.progress = { state: 'Drifted' };
       return result;
     }
+    if (drift !== undefined && !context.repairs.take(performance.now())) {
+      result.kept = planFor(context, manifests.objects).kept;
+      const waitMs = context.repairs.waitMs(performance.now());
+      result.progress = { state: 'RepairDelayed', until: new Date(context.now().getTime() + waitMs) };
+      return result;
+    }
   }
   if (isFirst)
     await runHooks(context, deployment, manifests, deployment.install ? 'pre-install' : 'pre-upgrade');
@@ -143,9 +161,14 @@ export async function advance(
     result.progress = waiting;
     return result;
   }
+  const held = await prune(context, manifests, result);
+  if (held !== undefined) {
+    result.progress = held;
+    return result;
+  }
   if (isFirst)
     await runHooks(context, deployment, manifests, deployment.install ? 'post-install' : 'post-upgrade');
-  await prune(context, deployment, manifests, result);
+  await complete(context, deployment, result);
   return result;
 }
 
@@ -253,10 +276,33 @@ function awaitHealth(
   const observed = objects.map((manifest) => live.get(objectKey(manifest)) ?? missing(manifest));
   const worst = worstHealth(observed);
   if (worst.state === 'Healthy' || worst.state === 'Suspended') return undefined;
-  const deadline = new Date(Date.parse(deployment.startedAt) + context.settings.timeoutMs);
+  const deadline = deadlineOf(deployment, context.settings);
   const message = worst.message ?? `Waiting for ${observed.length} objects to become healthy.`;
   if (context.now() < deadline) return { state: 'Waiting', message, deadline };
   return { state: 'TimedOut', message };
+}
+
+/** spec.sync.timeout runs from the first write on; while the Application is suspended it stands still. */
+function deadlineOf({ startedAt, pausedMs = 0 }: Deployment, { timeoutMs }: DeploySettings): Date {
+  return new Date(Date.parse(startedAt) + pausedMs + timeoutMs);
+}
+
+/** Stops the clock of a deployment under way. */
+export async function pause({ record, store, now, signal }: DeployContext): Promise<void> {
+  const { deployment } = record;
+  if (deployment === undefined || deployment.outcome !== undefined || deployment.pausedAt !== undefined)
+    return;
+  deployment.pausedAt = now().toISOString();
+  await store.save(record, { signal });
+}
+
+/** Lets it run again; kept with the next write of the record. */
+export function resume({ record, now }: DeployContext): void {
+  const { deployment } = record;
+  if (deployment?.pausedAt === undefined) return;
+  const paused = now().getTime() - Date.parse(deployment.pausedAt);
+  deployment.pausedMs = (deployment.pausedMs ?? 0) + Math.max(0, paused);
+  delete deployment.pausedAt;
 }
 
 function missing(manifest: Manifest): Pick<ObservedObject, 'health'> & ObjectId {
@@ -272,9 +318,12 @@ async function runHooks(
   for (const hook of hooksFor(manifests.hooks, event)) {
     const name = hookName(event, hook);
     if (!deployment.hooks.includes(name)) {
-      const since = new Date(deployment.startedAt);
-      const deadline = new Date(since.getTime() + context.settings.timeoutMs);
-      await runHook(context.access, hook, { event, deployment: deployment.id, since, deadline });
+      await runHook(context.access, hook, {
+        event,
+        deployment: deployment.id,
+        since: new Date(deployment.startedAt),
+        deadline: deadlineOf(deployment, context.settings),
+      });
       deployment.hooks.push(name);
       // Recorded before the object goes: a restart in between must not run it twice.
       await context.store.save(context.record, { signal: context.signal });
@@ -283,38 +332,47 @@ async function runHooks(
   }
 }
 
+/** What may not be deleted before a person consents to exactly this; undefined: pruning may go on (D2). */
+export function heldPrune(context: DeployContext, manifests: Manifests): PruneHeld | undefined {
+  const planned = planFor(context, manifests.objects);
+  const isEverything = planned.prune.length > 0 && manifests.objects.length === 0;
+  if (!isEverything || context.settings.consent === planned.pruneDigest) return undefined;
+  return { state: 'PruneHeld', digest: planned.pruneDigest, objects: planned.prune.map(idOf) };
+}
+
+/** Deletes what is no longer desired, as Helm does: before the hooks that come after an upgrade. */
 async function prune(
   context: DeployContext,
-  deployment: Deployment,
   manifests: Manifests,
   result: Advance,
-): Promise<void> {
+): Promise<PruneHeld | undefined> {
+  const { record } = context;
   const planned = planFor(context, manifests.objects);
   result.kept = planned.kept;
-  const isEverything = planned.prune.length > 0 && manifests.objects.length === 0;
-  if (isEverything && context.settings.consent !== planned.pruneDigest) {
-    result.progress = { state: 'PruneHeld', digest: planned.pruneDigest, objects: planned.prune.map(idOf) };
-    return;
-  }
+  const held = heldPrune(context, manifests);
+  if (held !== undefined) return held;
   const refusals = await deleteInOrder(context, planned.prune);
-  const wasApplied = deployment.applied;
   const desired = new Set(manifests.objects.map(objectKey));
   if (planned.prune.length > 0) result.isUnsaved = true;
   result.pruned = planned.prune.map(idOf);
-  for (const key of context.record.applied.keys()) {
+  for (const key of record.applied.keys()) {
     if (desired.has(key)) continue;
-    context.record.applied.delete(key);
+    record.applied.delete(key);
     result.isUnsaved = true;
   }
   if (refusals !== undefined) throw refusals;
-  deployment.applied = true;
-  context.record.kinds = kindsOf([
-    ...context.record.applied.values(),
-    ...planned.kept.map(({ object }) => object),
-  ]);
-  if (!wasApplied) {
+  return undefined;
+}
+
+/** All was applied, what left was pruned, and the hooks ran: the deployment is through. */
+async function complete(context: DeployContext, deployment: Deployment, result: Advance): Promise<void> {
+  const { record } = context;
+  record.kinds = kindsOf([...record.applied.values(), ...result.kept.map(({ object }) => object)]);
+  if (!deployment.applied) {
+    deployment.applied = true;
     deployment.outcome ??= 'Succeeded';
     deployment.finishedAt ??= context.now().toISOString();
+    result.isUnsaved = true;
   }
   await saveChanges(context, result);
 }

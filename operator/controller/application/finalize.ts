@@ -1,4 +1,3 @@
-import { TowpathError } from '../../api/errors.ts';
 import type { Application } from '../../api/v1alpha1/application.ts';
 import { parseDuration } from '../../api/v1alpha1/duration.ts';
 import { ANNOTATION_ABANDON, DEFAULT_ENVIRONMENT, GROUP } from '../../api/v1alpha1/names.ts';
@@ -13,8 +12,12 @@ import { keepReason } from '../../manifest/keep.ts';
 import { describeObject, type HookEvent } from '../../manifest/manifest.ts';
 import { deletionWaves } from '../../plan/order.ts';
 import type { TargetRecord } from '../record.ts';
-import { targetId } from '../record.ts';
+import { newRecord } from '../record.ts';
+import { whereLost } from './lost-record.ts';
 import { accessOf, type Parts, targetOf } from './run.ts';
+
+/** How long deletion without pruning may take to take our marks off the objects. */
+const RELEASE_MS = 5_000;
 
 /** `Gone`: the finalizer may go. `Waiting`: the message says for what; changes in the cluster wake it. */
 export type Finalized = { state: 'Gone' } | { state: 'Waiting'; message: string };
@@ -22,7 +25,7 @@ export type Finalized = { state: 'Gone' } | { state: 'Waiting'; message: string 
 /**
  * Ends an Application's life in the cluster: objects are pruned in reverse order, or released, and the
  * record goes last. It never hangs for ever (D11): a namespace or a CRD that is going away takes the
- * Application along at once, and its objects are left to whoever deletes them.
+ * Application along at once, and its objects are released as far as that is possible.
  */
 export async function finalize(
   parts: Parts,
@@ -30,12 +33,16 @@ export async function finalize(
   signal: AbortSignal,
 ): Promise<Finalized> {
   const access = accessOf(parts, application, signal);
-  const record = parts.store.get(targetId(parts.installation, targetOf(application)));
-  if (record === undefined) return { state: 'Gone' };
   const isAbandoned = (application.metadata.annotations[ANNOTATION_ABANDON] ?? '')
     .split(',')
     .includes(DEFAULT_ENVIRONMENT);
-  if (isAbandoned || (await isLeaving(parts.client, application, signal))) {
+  const leaving = await whatLeaves(parts.client, application, signal);
+  const record =
+    parts.store.get(access.targetId) ??
+    (isAbandoned || leaving !== undefined ? undefined : await recovered(parts, application, access));
+  if (record === undefined) return { state: 'Gone' };
+  if (isAbandoned || leaving !== undefined) {
+    await releaseWhatCanBe(parts, access, record, leaving);
     await parts.store.remove(record, signal);
     return { state: 'Gone' };
   }
@@ -51,9 +58,42 @@ export async function finalize(
     await runDeleteHooks(parts, access, record, 'post-delete', timeoutMs);
   }
   const remaining = [...parts.inventory.of(access.targetId).values()];
-  await inParallel(remaining, (live) => releaseObject(access, live));
+  await inParallel(remaining, async (live) => {
+    try {
+      await releaseObject(access, live);
+    } catch (error) {
+      signal.throwIfAborted();
+      throw classify(error, 'release', live).error;
+    }
+  });
   await parts.store.remove(record, signal);
   return { state: 'Gone' };
+}
+
+/** A record in place of a lost one, as far as the marks on the objects tell; undefined: there are none. */
+async function recovered(
+  parts: Parts,
+  application: Application,
+  access: TargetAccess,
+): Promise<TargetRecord | undefined> {
+  const kinds = await whereLost(parts.inventory, application, access);
+  return kinds.length === 0 ? undefined : { ...newRecord(targetOf(application)), kinds };
+}
+
+/** Nobody is held up by this: what cannot be reached in time keeps its marks, which do no harm. */
+async function releaseWhatCanBe(
+  parts: Parts,
+  access: TargetAccess,
+  record: TargetRecord,
+  leaving: Leaving | undefined,
+): Promise<void> {
+  const signal = AbortSignal.any([access.signal, AbortSignal.timeout(RELEASE_MS)]);
+  await Promise.allSettled(record.kinds.map((kind) => parts.inventory.ensure([kind], access.as, signal)));
+  const staying = [...parts.inventory.of(access.targetId).values()].filter(
+    ({ namespace }) => leaving !== 'Namespace' || namespace !== record.target.namespace,
+  );
+  await inParallel(staying, (live) => releaseObject({ ...access, signal }, live).catch(() => undefined));
+  access.signal.throwIfAborted();
 }
 
 function targetNameOf(application: Application) {
@@ -107,33 +147,35 @@ async function runDeleteHooks(
   }
 }
 
+type Leaving = 'Namespace' | 'Definition';
+
 /** Whether the namespace or our own CRD is being deleted: then nobody may be held up by us. */
-async function isLeaving(
+async function whatLeaves(
   client: KubeClient,
   application: Application,
   signal: AbortSignal,
-): Promise<boolean> {
-  const paths: ObjectPath[] = [
-    { resource: { group: '', version: 'v1', plural: 'namespaces' }, name: application.metadata.namespace },
-    {
-      resource: { group: 'apiextensions.k8s.io', version: 'v1', plural: 'customresourcedefinitions' },
-      name: `applications.${GROUP}`,
-    },
+): Promise<Leaving | undefined> {
+  const { namespace } = application.metadata;
+  const paths: [Leaving, ObjectPath][] = [
+    ['Namespace', { resource: { group: '', version: 'v1', plural: 'namespaces' }, name: namespace }],
+    [
+      'Definition',
+      {
+        resource: { group: 'apiextensions.k8s.io', version: 'v1', plural: 'customresourcedefinitions' },
+        name: `applications.${GROUP}`,
+      },
+    ],
   ];
-  for (const path of paths) {
+  for (const [leaving, path] of paths) {
     try {
       const { metadata } = await client.getMetadata(path, { signal });
-      if (metadata.deletionTimestamp !== undefined) return true;
+      if (metadata.deletionTimestamp !== undefined) return leaving;
     } catch (error) {
-      if (isNotFound(error)) return true;
-      if (error instanceof TowpathError) throw error;
-      throw classify(error, 'look at', {
-        group: '',
-        kind: 'Namespace',
-        namespace: '',
-        name: application.metadata.namespace,
-      }).error;
+      signal.throwIfAborted();
+      if (isNotFound(error)) return leaving;
+      throw classify(error, 'look at', { group: '', kind: leaving, namespace: '', name: path.name ?? '' })
+        .error;
     }
   }
-  return false;
+  return undefined;
 }

@@ -1,8 +1,9 @@
 import { TowpathError } from '../../api/errors.ts';
 import { parseDuration } from '../../api/v1alpha1/duration.ts';
+import { describeObject } from '../../manifest/manifest.ts';
 import type { Candidate, Deployment } from '../record.ts';
-import { type Advance, advance, describeAll, isUndisturbed } from './deploy.ts';
-import { Quarantine, type Standing } from './facts.ts';
+import { type Advance, advance, describeAll, isUndisturbed, type PruneHeld } from './deploy.ts';
+import { type Facts, Quarantine, type Standing } from './facts.ts';
 import { blocked, type Run } from './run.ts';
 import { explainForbidden } from './service-account.ts';
 import { shortRevision } from './settle.ts';
@@ -82,22 +83,54 @@ function standAfter(run: Run, deployment: Deployment, result: Advance): Date | u
       };
       return undefined;
     case 'PruneHeld':
-      facts.pendingPrune = { digest: progress.digest, objects: progress.objects };
-      facts.standing = {
-        sync: 'Blocked',
-        reason: 'PruneHeld',
-        message: `Revision ${revision} renders nothing: deleting ${describeAll(progress.objects)} needs consent. Correct it in Git, or annotate: towpath.dev/prune-consent=default=${progress.digest}`,
-        remedy: 'Person',
-      };
+      tellHeld(run, deployment.candidate, progress);
       return undefined;
+    case 'RepairDelayed':
+      keepTimeTold(run);
+      facts.standing = {
+        sync: 'Syncing',
+        reason: 'RepairDelayed',
+        message: `${changed(facts)} again and again: it is put back every few seconds. Stop who changes it, or leave the field to them with spec.sync.ignore.`,
+      };
+      return progress.until;
     case 'Drifted':
       facts.standing = {
         sync: 'OutOfSync',
         reason: 'OutOfSync',
-        message: `${facts.drift === undefined ? 'An object' : describeAll([facts.drift.lastObject])} was changed${facts.drift?.lastBy === undefined ? '' : ` by ${facts.drift.lastBy}`} and is left so: set spec.sync.drift to Repair, or ask for a sync.`,
+        message: `${changed(facts)} and is left so: set spec.sync.drift to Repair, or ask for a sync.`,
       };
       return undefined;
   }
+}
+
+/** Drift that is left for a while is told with its first time: every further change would be a write (A14). */
+function keepTimeTold({ facts, application }: Run): void {
+  const before = application.status?.environments?.[0]?.drift;
+  if (facts.drift !== undefined && before?.lastAt !== undefined && (before.count ?? 0) > 0)
+    facts.drift = { ...facts.drift, lastAt: before.lastAt };
+}
+
+/** Begins a sentence about drift. */
+function changed({ drift }: Facts): string {
+  if (drift === undefined) return 'An object was changed';
+  return `${describeObject(drift.lastObject)} was changed${drift.lastBy === undefined ? '' : ` by ${drift.lastBy}`}`;
+}
+
+function tellHeld({ facts }: Run, { revision, ref }: Candidate, { digest, objects }: PruneHeld): void {
+  facts.pendingPrune = { digest, objects };
+  facts.standing = {
+    sync: 'Blocked',
+    reason: 'PruneHeld',
+    message: `Revision ${shortRevision(revision, ref)} renders nothing: deleting ${describeAll(objects)} needs consent. Correct it in Git, or annotate: towpath.dev/prune-consent=default=${digest}`,
+    remedy: 'Person',
+  };
+}
+
+/** A candidate that would delete everything is not begun before a person consents; what runs is kept running (D2). */
+export async function holdPrune(run: Run, candidate: Candidate, held: PruneHeld): Promise<Date | undefined> {
+  const at = await keepRunning(run, undefined);
+  tellHeld(run, candidate, held);
+  return at;
 }
 
 function synced(deployment: Deployment, objects: number): Standing {

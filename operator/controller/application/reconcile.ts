@@ -4,8 +4,18 @@ import { classify } from '../../apply/classify.ts';
 import type { Candidate, TargetRecord, Trigger } from '../record.ts';
 import { begin, judge, park } from './admit.ts';
 import { checkCycle, checkDependencies } from './dependencies.ts';
+import { heldPrune, pause, resume } from './deploy.ts';
 import { type Facts, Quarantine } from './facts.ts';
-import { blindRetryAt, gone, goOn, keepRunning, PATIENCE_MS, scheduleRetry } from './keep-running.ts';
+import {
+  blindRetryAt,
+  gone,
+  goOn,
+  holdPrune,
+  keepRunning,
+  PATIENCE_MS,
+  scheduleRetry,
+} from './keep-running.ts';
+import { whereLost } from './lost-record.ts';
 import { blocked, finish, healthNow, NEVER, type Parts, type Run, type Session, startRun } from './run.ts';
 import { explainForbidden } from './service-account.ts';
 import { shortRevision } from './settle.ts';
@@ -28,6 +38,12 @@ export async function reconcile(
   const { record } = context;
   recallHistory(record, input.application);
   try {
+    if (parts.store.get(context.access.targetId) === undefined)
+      record.kinds = run.session.found ??= await whereLost(
+        parts.inventory,
+        input.application,
+        context.access,
+      );
     await context.inventory.ensure(record.kinds, context.access.as, input.signal);
   } catch (error) {
     input.signal.throwIfAborted();
@@ -42,6 +58,7 @@ export async function reconcile(
   }
   facts.health = healthNow(run);
   if (input.application.spec.suspend) {
+    await pause(context);
     facts.standing = {
       sync: 'Suspended',
       reason: 'Suspended',
@@ -49,6 +66,7 @@ export async function reconcile(
     };
     return finish(run, undefined);
   }
+  resume(context);
   return finish(run, await pursue(run, input.values));
 }
 
@@ -186,6 +204,8 @@ async function admit(run: Run, wanted: Wanted): Promise<Date | undefined> {
     };
     return NEVER;
   }
+  const held = heldPrune(context, manifests);
+  if (held !== undefined) return (await holdPrune(run, wanted.candidate, held)) ?? NEVER;
   const trigger = triggerOf(run, wanted.candidate);
   const lastId = Math.max(
     0,

@@ -10,9 +10,10 @@ import {
 import type { TargetAccess } from '../../apply/target.ts';
 import type { KubeClient, ServiceAccount } from '../../kube/client.ts';
 import type { Discovery } from '../../kube/discovery.ts';
+import { TokenBucket } from '../../kube/token-bucket.ts';
 import { isOurs } from '../../manifest/live.ts';
 import type { KeptObject } from '../../plan/plan.ts';
-import type { Inventory } from '../inventory.ts';
+import type { Inventory, WatchedKind } from '../inventory.ts';
 import { newRecord, type TargetName, targetId, targetName } from '../record.ts';
 import type { RecordStore } from '../record-store.ts';
 import type { Lookup } from './dependencies.ts';
@@ -21,6 +22,10 @@ import type { Facts, Quarantine, Standing } from './facts.ts';
 import { worstHealth } from './health.ts';
 import { requestFor } from './requests.ts';
 import type { Wanted, WantedCandidates } from './wanted.ts';
+
+/** How much drift of one target is repaired at once, and how often after that, if somebody goes on changing it. */
+const REPAIRS_AT_ONCE = 60;
+const REPAIR_EVERY_MS = 5_000;
 
 export interface Parts {
   client: KubeClient;
@@ -45,11 +50,22 @@ export interface Session {
   /** The kept manifests were damaged: what is wanted is rendered and accepted again. */
   renderAnew: boolean;
   kept: KeptObject[];
+  repairs: TokenBucket;
+  /** Where a target has objects whose record is lost, as they were found. */
+  found?: WatchedKind[];
 }
 
 export function newSession(): Session {
-  return { kept: [], blindTries: 0, renderAnew: false };
+  return {
+    kept: [],
+    blindTries: 0,
+    renderAnew: false,
+    repairs: new TokenBucket(REPAIRS_AT_ONCE, REPAIR_EVERY_MS, performance.now()),
+  };
 }
+
+/** What a person asks for is done at once. */
+const UNBOUNDED = { take: () => true, waitMs: () => 0 };
 
 /** The manifests of what runs could not be had; asks for a render. */
 export interface Run {
@@ -114,6 +130,7 @@ export function startRun(
       consent: requestFor(metadata.annotations[ANNOTATION_PRUNE_CONSENT]),
       timeoutMs: parseDuration(spec.sync.timeout),
     },
+    repairs: request === undefined ? session.repairs : UNBOUNDED,
     now: () => parts.client.now(),
     signal,
   };

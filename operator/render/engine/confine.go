@@ -13,6 +13,9 @@ import (
 // confine takes from the process what rendering does not need.
 func confine(memory int64) error {
 	os.Clearenv()
+	if err := lowerPriority(); err != nil {
+		return err
+	}
 	time.Local = time.UTC
 	http.DefaultTransport = refusingTransport{}
 	http.DefaultClient = &http.Client{Transport: refusingTransport{}}

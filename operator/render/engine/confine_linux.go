@@ -2,7 +2,9 @@ package main
 
 import (
 	"errors"
+	"os"
 	"runtime"
+	"strconv"
 	"syscall"
 	"unsafe"
 
@@ -10,6 +12,28 @@ import (
 )
 
 const rlimitData = syscall.RLIMIT_DATA
+
+// niceness puts the engine behind the operator and everything else on the machine: a render that runs long takes
+// the time that others leave.
+const niceness = 10
+
+// lowerPriority does so for every thread, since Linux keeps a niceness for each; those to come inherit it.
+func lowerPriority() error {
+	tasks, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		return err
+	}
+	for _, task := range tasks {
+		id, err := strconv.Atoi(task.Name())
+		if err != nil {
+			return err
+		}
+		if err := unix.Setpriority(unix.PRIO_PROCESS, id, niceness); err != nil && !errors.Is(err, unix.ESRCH) {
+			return err
+		}
+	}
+	return nil
+}
 
 // refused are the system calls that open files, reach the network or start programs. What was open stays open:
 // stdin, stdout and stderr.

@@ -22,6 +22,10 @@ export const TARGET_REASONS = {
     'The cluster differs from Git, and spec.sync.drift is Report.',
     'Ask for a sync (annotation towpath.dev/sync-requested), or set drift to Repair.',
   ),
+  RepairDelayed: time(
+    'An object is changed again and again; it is put back every few seconds.',
+    'Stop whoever the message names, leave the field to them with spec.sync.ignore, or ask for a sync.',
+  ),
   AwaitingSync: none(
     'There is something to apply, and spec.sync.mode is Manual.',
     'Ask for a sync: annotation towpath.dev/sync-requested.',
@@ -104,6 +108,10 @@ export const TARGET_REASONS = {
   RecordDamaged: time(
     "The operator's record of the target cannot be read; it goes on from the objects' labels.",
     'Nothing; tell who runs Towpath if it stays.',
+  ),
+  RecordNotSaved: time(
+    'The operator cannot write its record of the target, without which it applies nothing.',
+    'Read the message, and tell who runs Towpath: the Secret is in its namespace. It is tried again.',
   ),
   BeingDeleted: resource(
     'An object of this name is still being deleted.',

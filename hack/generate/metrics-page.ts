@@ -1,0 +1,29 @@
+import { Metrics } from '../../operator/observe/metrics.ts';
+import { code, GENERATED, table } from './markdown.ts';
+
+interface Described {
+  name: string;
+  help: string;
+  type: unknown;
+  labelNames?: readonly string[];
+}
+
+/** The reference page of what /metrics serves, read off the registry itself. */
+export function metricsPage(): string {
+  const none = () => 0;
+  const { registry } = new Metrics({ applications: none, objects: none, queue: none, leader: () => false });
+  const rows = (registry.getMetricsAsArray() as unknown as Described[])
+    .filter(({ name }) => name.startsWith('towpath_'))
+    .map(({ name, help, type, labelNames = [] }) => [
+      code(name),
+      String(type),
+      labelNames.map(code).join(', '),
+      help,
+    ]);
+  return `${GENERATED}
+# Metrics
+Served at ${code('/metrics')} on ${code('--probe-address')}, in the format of Prometheus, beside those of the Node process (${code('process_*')}, ${code('nodejs_*')}).
+
+${table(['metric', 'is a', 'labels', 'what it says'], rows)}
+`;
+}

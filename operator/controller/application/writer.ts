@@ -1,0 +1,133 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Application, ApplicationStatus } from '../../api/v1alpha1/application.ts';
+import { setConditions } from '../../api/v1alpha1/conditions.ts';
+import { API_VERSION, GROUP, VERSION } from '../../api/v1alpha1/names.ts';
+import type { KubeClient, KubeObject, ObjectMetadata } from '../../kube/client.ts';
+import { isNotFound } from '../../kube/errors.ts';
+import type { EventRecorder } from '../../kube/events.ts';
+import { mergePatchBetween } from '../merge-patch.ts';
+import type { Facts } from './facts.ts';
+import { settle } from './settle.ts';
+
+export const APPLICATIONS = { group: GROUP, version: VERSION, plural: 'applications' };
+
+type Named = Pick<ObjectMetadata, 'name' | 'uid'> & { namespace: string };
+
+export interface WriterOptions {
+  client: KubeClient;
+  events: EventRecorder;
+  /** Told what each write returned, which is newer than what the watch told last. */
+  onWritten(object: KubeObject): void;
+}
+
+/** What is written to an Application itself: its status, one patch at a time, its finalizers, its events. */
+export class ApplicationWriter {
+  readonly #options: WriterOptions;
+
+  constructor(options: WriterOptions) {
+    this.#options = options;
+  }
+
+  /** Settles the facts of a reconcile. */
+  async tell(application: Application, facts: Facts, signal: AbortSignal): Promise<void> {
+    const { status, events } = settle(facts, application.status);
+    await this.#patchStatus(application.metadata, application.status, status, signal);
+    for (const { type, reason, message } of events)
+      this.#record(application.metadata, { type, reason, action: 'Sync', note: message });
+  }
+
+  /** How far a deletion is. */
+  async tellDeleting(
+    application: Application,
+    told: { reason: string; message: string; isStalled: boolean },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { reason } = told;
+    const message = told.message.slice(0, 250);
+    const conditions = [
+      { type: 'Ready', status: 'False' as const, reason, message },
+      { type: told.isStalled ? 'Stalled' : 'Reconciling', status: 'True' as const, reason, message },
+    ];
+    const status = {
+      ...application.status,
+      sync: told.isStalled ? ('Blocked' as const) : ('Syncing' as const),
+      ...this.#conditions(application.status, application.metadata.generation, conditions),
+    };
+    await this.#patchStatus(application.metadata, application.status, status, signal);
+  }
+
+  tellDeleted({ metadata }: Application): void {
+    const { name, namespace } = metadata;
+    const note = `All objects of Application ${namespace}/${name} were deleted or released.`;
+    this.#record(metadata, { type: 'Normal', reason: 'Deleted', action: 'Delete', note });
+  }
+
+  /** An object that cannot be read as an Application is told so on itself (A6). */
+  async tellInvalid(object: KubeObject, errors: readonly string[], signal: AbortSignal): Promise<void> {
+    const { name, uid, namespace = '', generation = 0 } = object.metadata;
+    const message = `The Application cannot be read; correct it: ${errors.join('; ')}`.slice(0, 250);
+    const previous = (object.status ?? {}) as ApplicationStatus;
+    const readable = Array.isArray(previous.conditions) ? previous : { ...previous, conditions: [] };
+    const { conditions } = this.#conditions(readable, generation, [
+      { type: 'Ready', status: 'False', reason: 'InvalidSpec', message },
+      { type: 'Stalled', status: 'True', reason: 'InvalidSpec', message },
+    ]);
+    if (isDeepStrictEqual(conditions, previous.conditions)) return;
+    const status = { ...previous, observedGeneration: generation, conditions };
+    await this.#patchStatus({ name, namespace, uid }, previous, status, signal);
+  }
+
+  /** Conditional: the Application may have changed since. */
+  async setFinalizers(
+    { name, namespace = '', resourceVersion }: Pick<ObjectMetadata, 'name' | 'namespace' | 'resourceVersion'>,
+    finalizers: readonly string[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const patch = { metadata: { resourceVersion, finalizers } };
+    await this.#patch({ resource: APPLICATIONS, namespace, name }, patch, signal);
+  }
+
+  #conditions(
+    previous: ApplicationStatus | undefined,
+    generation: number,
+    judged: Parameters<typeof setConditions>[1],
+  ): Required<Pick<ApplicationStatus, 'conditions' | 'observedGeneration'>> {
+    const now = `${this.#options.client.now().toISOString().slice(0, 19)}Z`;
+    const conditions = setConditions(previous?.conditions ?? [], judged, generation, now);
+    return { observedGeneration: generation, conditions };
+  }
+
+  /** One patch of what changed; none where nothing did. */
+  async #patchStatus(
+    { name, namespace }: Named,
+    previous: ApplicationStatus | undefined,
+    status: ApplicationStatus,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const patch = mergePatchBetween(previous ?? {}, status);
+    if (patch === undefined) return;
+    const path = { resource: APPLICATIONS, namespace, name, subresource: 'status' };
+    await this.#patch(path, { status: patch }, signal);
+  }
+
+  /** An Application that is gone needs nothing any more. */
+  async #patch(
+    path: Parameters<KubeClient['mergePatch']>[0],
+    patch: object,
+    signal: AbortSignal,
+  ): Promise<void> {
+    try {
+      this.#options.onWritten(await this.#options.client.mergePatch(path, patch, {}, { signal }));
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+  }
+
+  #record(
+    { name, namespace, uid }: Named,
+    event: { type: 'Normal' | 'Warning'; reason: string; action: string; note: string },
+  ): void {
+    const regarding = { apiVersion: API_VERSION, kind: 'Application', name, namespace, uid };
+    this.#options.events.record({ regarding, ...event });
+  }
+}
