@@ -9,7 +9,7 @@ import type { KubeObject, Resource } from '../kube/client.ts';
 import { ApiError, isConflict, isNotFound } from '../kube/errors.ts';
 import { type AppliedObject, appliedDigest, type PlannedApply } from '../manifest/applied.ts';
 import { withoutPaths } from '../manifest/exact-json.ts';
-import { fieldManager, isOurs, type LiveObject, liveObject } from '../manifest/live.ts';
+import { fieldManager, isOurHook, isOurs, type LiveObject, liveObject } from '../manifest/live.ts';
 import { describeObject, type GroupKind, groupKind, idOf, type Manifest } from '../manifest/manifest.ts';
 import { withMetadata, withName } from '../manifest/metadata-text.ts';
 import { mergedManagedFields } from './adopt.ts';
@@ -175,6 +175,9 @@ async function takeExisting(attempt: Attempt, conflict: ApiError): Promise<KubeO
   }
   const isRestored = live.uid === planned.recordedUid && hasOurEntry(existing, access.targetId);
   if (isOurs(live, access.targetId, access.targetName) || isRestored) return update(attempt, existing);
+  // A hook of ours that became an ordinary object: what it was made with is ours too.
+  if (isOurHook(live, access.targetId, access.targetName))
+    return update(attempt, attempt.dryRun ? existing : await mergeOwnership(attempt, existing));
   const owner = owningTarget(existing);
   if (owner !== undefined)
     throw notOwned(live, `belongs to Application ${owner}`, 'Remove it from one of the two.');
@@ -238,7 +241,7 @@ async function replace(attempt: Attempt): Promise<Sent> {
     if (!isOurs(live, access.targetId, access.targetName))
       throw notOwned(live, 'is not ours to replace', 'Look at who changed its labels.');
     await dryRunAsNew(access, resource, planned.manifest);
-    await deleteAndAwait(access, resource, live);
+    await deleteAndAwait(access, resource, live, (now) => isOurs(now, access.targetId, access.targetName));
   }
   return { object: await create(attempt), isNew: true };
 }
