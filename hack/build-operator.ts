@@ -27,6 +27,12 @@ const withoutUnusedModels: Plugin = {
   },
 };
 
+/**
+ * How Node is started for it: a small young generation, since what thousands of Applications need is old, and
+ * collections of it are short either way.
+ */
+export const NODE_FLAGS: readonly string[] = ['--max-semi-space-size=8'];
+
 /** Returns the path of main.js. */
 export async function buildOperator(): Promise<string> {
   rmSync(directory, { recursive: true, force: true });
@@ -45,9 +51,12 @@ export async function buildOperator(): Promise<string> {
     plugins: [withoutUnusedModels],
     // ssh2 does without its native parts, which are not built here.
     external: ['cpu-features', '*.node'],
-    // CommonJS packages inside an ES module call require.
+    // CommonJS packages inside an ES module need what only CommonJS has.
     banner: {
-      js: "import{createRequire as newRequire}from'node:module';const require=newRequire(import.meta.url);",
+      js: [
+        "import{createRequire as newRequire}from'node:module';",
+        'const require=newRequire(import.meta.url),__dirname=import.meta.dirname,__filename=import.meta.filename;',
+      ].join(''),
     },
     logLevel: 'warning',
   });
