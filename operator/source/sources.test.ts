@@ -200,6 +200,24 @@ describe('sources', () => {
     await patient;
   });
 
+  it('a fetch that nobody waits for any more is not begun', async () => {
+    const sources = openSources();
+    await git.commit({ b: '' }, { branch: 'later' });
+    const repository = sources.watch('app', access(), hour, nobody);
+    await repository.poll();
+    server.hang = true;
+    const first = repository.open(repository.resolve({}));
+    await eventually(() => count('POST') === 1);
+    const abort = new AbortController();
+    const abandoned = repository.open(repository.resolve({ branch: 'later' }), abort.signal);
+    const again = repository.open(repository.resolve({}));
+    abort.abort(new Error('no longer wanted'));
+    await assert.rejects(abandoned, { message: 'no longer wanted' });
+    server.hang = false;
+    await Promise.all([first, again]);
+    assert.equal(count('POST'), 1);
+  });
+
   it('start over after many packs; trees that were open stay readable', async () => {
     const cacheDirectory = temporaryDirectory('cache');
     const sources = openSources({ cacheDirectory, limits: { packs: 3 } });
