@@ -89,14 +89,16 @@ export class Sources {
   }
 
   /**
-   * Subscribes someone to a repository; what they were subscribed to before, they no longer are. The shortest
-   * interval of all subscribers counts. `onChange` is called whenever refs or errors changed; the state is to
+   * Subscribes someone to a repository; what they were subscribed to before, they no longer are, also when this
+   * throws: the server is not to be asked on with a credential that was taken back. The shortest interval of
+   * all subscribers counts. `onChange` is called whenever refs or errors changed; the state is to
    * be read from the repository.
    *
-   * @throws TowpathError URLInvalid, AddressRefused, PlainHTTPRefused, CredentialInvalid.
+   * @throws TowpathError URLInvalid, AddressRefused, PlainHTTPRefused, CredentialInvalid, AuthenticationFailed,
+   * HostKeyUnknown.
    */
   watch(subscriber: string, access: Access, intervalMs: number, onChange: () => void): Repository {
-    const watched = this.#repository(access);
+    const watched = this.#repositoryFor(subscriber, access);
     const previous = this.#subscriptions.get(subscriber);
     const subscription = { watched, intervalMs, onChange };
     this.#subscriptions.set(subscriber, subscription);
@@ -118,6 +120,15 @@ export class Sources {
     await Promise.all(this.#stopping);
     await Promise.all([this.#lanes.stop(), this.#largeLane.stop()]);
     await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  #repositoryFor(subscriber: string, access: Access): Watched {
+    try {
+      return this.#repository(access);
+    } catch (error) {
+      this.unwatch(subscriber);
+      throw error;
+    }
   }
 
   #repository(access: Access): Watched {
