@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import type { LookupAddress } from 'node:dns';
+import { existsSync, renameSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { newCertificates } from '../../test/harness/certificates.ts';
 import { type GitHttpOptions, type GitHttpServer, startGitHttp } from '../../test/harness/git-http.ts';
@@ -78,6 +80,30 @@ describe('a repository over HTTP', () => {
     await repository.poll();
     const tree = await repository.open(repository.resolve({}));
     assert.equal(Buffer.from(await tree.read('a.yaml')).toString(), 'a: 1\n');
+  });
+
+  it('begins each poll at the given URL: what was renamed may be renamed back', async () => {
+    const shop = await createRepository({ files: { 'a.yaml': 'a: 1\n' }, name: 'shop.git' });
+    const [here, there] = [shop.path, join(shop.root, 'moved.git')];
+    const server = await startGitHttp({
+      root: shop.root,
+      intercept(request, response) {
+        if (!request.url?.startsWith('/shop.git') || existsSync(here)) return false;
+        response.writeHead(302, { location: request.url.replace('/shop.git', '/moved.git') }).end();
+        return true;
+      },
+    });
+    cleanups.push(() => server.stop());
+    const sources = new Sources({ allowLoopback: true });
+    cleanups.push(() => sources.stop());
+    const repository = sources.watch('test', { url: server.url('shop.git') }, 3_600_000, () => undefined);
+    for (const branch of ['moved', 'back']) await shop.commit({ 'b.yaml': branch }, { branch });
+    renameSync(here, there);
+    await repository.poll();
+    assert.ok(await repository.open(repository.resolve({ branch: 'moved' })));
+    renameSync(there, here);
+    await repository.poll();
+    assert.ok(await repository.open(repository.resolve({ branch: 'back' })));
   });
 
   it('S4: a redirect to another origin gets no request at all, hence no credential', async () => {
