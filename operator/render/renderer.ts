@@ -73,7 +73,7 @@ export class Renderer {
   async render(tree: RenderTree, request: RenderRequest, signal?: AbortSignal): Promise<Rendered> {
     signal?.throwIfAborted();
     const key = createHash('sha256').update(JSON.stringify(request)).digest('hex');
-    const kept = await this.#find(key, tree);
+    const kept = await this.#find(key, tree, signal);
     if (kept !== undefined) return kept;
     const flightKey = `${key} ${tree.revision}`;
     const flight = this.#flights.get(flightKey) ?? this.#start(flightKey, key, tree, request);
@@ -127,7 +127,7 @@ export class Renderer {
   }
 
   async #run(key: string, tree: RenderTree, request: RenderRequest, signal: AbortSignal): Promise<Rendered> {
-    const recorded = new RecordedTree(tree);
+    const recorded = new RecordedTree(tree, signal);
     const path = repositoryPath('', request.path);
     const kind = await detectKind(recorded, path, request);
     const values = kind === 'Helm' ? await helmValues(recorded, path, request.helm ?? {}) : [];
@@ -165,10 +165,10 @@ export class Renderer {
     return rendered;
   }
 
-  async #find(key: string, tree: RenderTree): Promise<Rendered | undefined> {
+  async #find(key: string, tree: RenderTree, signal: AbortSignal | undefined): Promise<Rendered | undefined> {
     const results = this.#kept.get(key);
     for (const kept of results ?? []) {
-      if (!(await sameInputs(kept.trace, tree))) continue;
+      if (!(await sameInputs(kept.trace, tree, signal))) continue;
       if (results !== undefined && this.#kept.delete(key)) this.#kept.set(key, results);
       return kept.rendered;
     }

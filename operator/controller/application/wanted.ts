@@ -163,6 +163,8 @@ export class WantedCandidates {
     const interval = parseDuration(source.interval);
     const existing = this.#subscriptions.get(input.key);
     if (existing?.access === digest && existing.interval === interval) return existing.repository;
+    // Should the watch fail, nothing is watched any more: what was valid before is to be watched anew.
+    this.#subscriptions.delete(input.key);
     const repository = this.#options.sources.watch(input.key, access, interval, () =>
       this.#options.onChange(input.key),
     );
