@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { Conversation, readResult } from './conversation.ts';
 import { EnginePool } from './engine-pool.ts';
 import { inputsDigest, RecordedTree, sameInputs, type Trace } from './inputs.ts';
-import { chartTrees, detectKind, helmValues, plainTrees } from './kinds.ts';
+import { chartTree, detectKind, helmValues, plainTrees } from './kinds.ts';
 import {
   DEFAULT_LIMITS,
   describePath,
@@ -131,12 +131,9 @@ export class Renderer {
     const path = repositoryPath('', request.path);
     const kind = await detectKind(recorded, path, request);
     const values = kind === 'Helm' ? await helmValues(recorded, path, request.helm ?? {}) : [];
-    const trees =
-      kind === 'Helm'
-        ? await chartTrees(recorded, path)
-        : kind === 'Plain'
-          ? await plainTrees(recorded, path)
-          : [];
+    const chart = kind === 'Helm' ? await chartTree(recorded, path) : undefined;
+    const plain = kind === 'Plain' ? await plainTrees(recorded, path) : [];
+    const trees = chart === undefined ? plain : [chart];
     signal.throwIfAborted();
     const header = {
       type: 'render',
