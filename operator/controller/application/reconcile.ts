@@ -16,6 +16,7 @@ import {
   scheduleRetry,
 } from './keep-running.ts';
 import { whereLost } from './lost-record.ts';
+import { handledAs } from './requests.ts';
 import { blocked, finish, healthNow, NEVER, type Parts, type Run, type Session, startRun } from './run.ts';
 import { explainForbidden } from './service-account.ts';
 import { shortRevision } from './settle.ts';
@@ -73,7 +74,7 @@ export async function reconcile(
 /** Finds out what is wanted and goes for it; where that fails, what runs is kept running. */
 async function pursue(run: Run, values: string | undefined): Promise<Date | undefined> {
   const { context, facts, session, application } = run;
-  const request = application.metadata.annotations[ANNOTATION_SYNC_REQUESTED];
+  const handled = handledAs(application.metadata.annotations[ANNOTATION_SYNC_REQUESTED] ?? '');
   try {
     checkCycle(application, run.parts.lookup);
     run.wanted = await findWanted(run, values);
@@ -81,13 +82,13 @@ async function pursue(run: Run, values: string | undefined): Promise<Date | unde
   } catch (error) {
     context.signal.throwIfAborted();
     const at = await keepRunning(run, error, blindRetryAt(run, error));
-    if (run.request !== undefined && !isParked(run)) facts.handledSyncRequest = request ?? '';
+    if (run.request !== undefined && !isParked(run)) facts.handledSyncRequest = handled;
     return at;
   }
   const at = await deployWanted(run, run.wanted);
   // A request that found the cluster unwilling stays open until it could be acted on (mode Manual).
   if (run.request !== undefined && !(isParked(run) && facts.standing.sync === 'Blocked'))
-    facts.handledSyncRequest = request ?? '';
+    facts.handledSyncRequest = handled;
   return at;
 }
 
