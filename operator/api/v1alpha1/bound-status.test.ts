@@ -82,12 +82,9 @@ test('a bounded status is one that the schema accepts', () => {
 
 test('a status whose texts are all longer than the schema allows is cut to one that it accepts', () => {
   let made = 0;
-  for (const character of ['x', 'ü', '🚀', '"']) {
-    // Each with a beginning of its own: names in a list of environments or conditions occur once.
-    const status = largestStatus((length) => `${made++}${character.repeat(length)}`);
-    const bounded = boundStatus(status);
-    assert.deepEqual(applicationStatusSchema.safeParse(bounded).error?.issues ?? [], []);
-  }
+  // Each with a beginning of its own: names in a list of environments or conditions occur once.
+  const bounded = boundStatus(largestStatus((length) => `${made++}${'xü🚀"'.repeat(length)}`));
+  assert.deepEqual(applicationStatusSchema.safeParse(bounded).error?.issues ?? [], []);
   const object = { group: '', kind: 'ConfigMap', namespace: 'shop', name: 'n'.repeat(300) };
   const { quarantine } = boundStatus({
     quarantine: { revision: 'a', total: 1, errors: [{ object, message: 'refused' }] },

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { TowpathError } from '../../api/errors.ts';
-import type { Application } from '../../api/v1alpha1/application.ts';
+import { type Application, VALUES_LIMIT } from '../../api/v1alpha1/application.ts';
 import { parseDuration } from '../../api/v1alpha1/duration.ts';
 import { LABEL_TARGET } from '../../api/v1alpha1/names.ts';
 import type { Discovery } from '../../kube/discovery.ts';
@@ -100,6 +100,7 @@ export class WantedCandidates {
     const repository = this.#subscribe(input, contents);
     const resolved = await this.#resolve(input, repository, signal);
     onResolved(resolved);
+    refuseTooLarge(input.values, resolved);
     const values = valuesFrom(input.application, contents);
     const redaction = new Redaction(values.filter(({ secret }) => secret).map(({ text }) => text));
     const digest = requestDigest(input, values);
@@ -261,6 +262,17 @@ export class WantedCandidates {
       owner: targetName(input.target),
     };
   }
+}
+
+function refuseTooLarge(values: string | undefined, { commit: revision }: Resolved): void {
+  const bytes = Buffer.byteLength(values ?? '');
+  if (bytes <= VALUES_LIMIT) return;
+  const error = new TowpathError(
+    'Person',
+    'ValuesTooLarge',
+    `spec.helm.values has ${bytes} bytes as JSON; at most 256 KiB (${VALUES_LIMIT}) are taken. Move a part of it into a values file.`,
+  );
+  throw new Quarantine({ revision }, error);
 }
 
 /** Digest of all that the spec and its references ask for; the cluster's capabilities are no part of it. */

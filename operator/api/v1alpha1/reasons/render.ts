@@ -14,6 +14,10 @@ export const RENDER_REASONS = {
     "Values are no map, or break the chart's schema.",
     'Correct the values that the message names.',
   ),
+  ValuesTooLarge: person(
+    'The values in spec.helm.values have more than 256 KiB.',
+    'Move a part of it into a values file.',
+  ),
   ValuesFileNotFound: person(
     'A values file does not exist in this commit.',
     'Correct spec.helm.valuesFiles, or push the file.',
