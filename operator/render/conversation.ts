@@ -1,6 +1,7 @@
 import { type ErrorDetail, TowpathError } from '../api/errors.ts';
 import type { Hook, Manifest } from '../manifest/manifest.ts';
-import type { EngineChild, EngineMessage } from './engine-child.ts';
+import type { EngineMessage } from './engine-child.ts';
+import type { Exchange } from './engine-pool.ts';
 import type { RecordedTree } from './inputs.ts';
 import { chartTree, type EngineTree } from './kinds.ts';
 import { describePath, type Rendered, type RenderKind } from './request.ts';
@@ -28,12 +29,12 @@ export class Conversation {
    * @throws TowpathError of the engine's failure, or what reading the repository threw.
    */
   async run(
-    child: EngineChild,
+    exchange: Exchange,
     header: Record<string, unknown>,
     blobs: Uint8Array[],
   ): Promise<EngineMessage> {
     let failed: unknown;
-    let message = await child.exchange(header, blobs);
+    let message = await exchange(header, blobs);
     while (message.header.type === 'need' || message.header.type === 'ask') {
       let reply: { header: Record<string, unknown>; blobs: Uint8Array[] };
       try {
@@ -42,7 +43,7 @@ export class Conversation {
         failed ??= error;
         reply = { header: { type: 'cancel' }, blobs: [] };
       }
-      message = await child.exchange(reply.header, reply.blobs);
+      message = await exchange(reply.header, reply.blobs);
     }
     if (failed !== undefined) throw failed;
     if (message.header.type === 'failure') throw readFailure(message.header);

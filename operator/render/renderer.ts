@@ -44,7 +44,7 @@ interface Flight {
  * Reasons of its errors (TowpathError, remedy Person): ChartInvalid, RenderFailed, ValuesInvalid,
  * ValuesFileNotFound, ValuesFileTooLarge, ValuesFileIsLFSPointer, PathNotFound, DependencyMissing,
  * KubeVersionUnsupported, KustomizationInvalid, ManifestInvalid, DuplicateObject, RenderTooLarge,
- * RenderTimeout, RenderOutOfMemory. With remedy Time: EngineUnavailable, Stopping. A render of nothing is no
+ * RenderTimeout, RenderOutOfMemory, EngineEnded. With remedy Time: EngineUnavailable, Stopping. A render of nothing is no
  * error. What the tree throws is passed on.
  */
 export class Renderer {
@@ -154,7 +154,7 @@ export class Renderer {
     const answer = await this.#pool.run(
       describePath(path),
       trees[0]?.digest ?? '',
-      (child) => new Conversation(recorded, trees, this.#limits.inputBytes).run(child, header, texts),
+      (exchange) => new Conversation(recorded, trees, this.#limits.inputBytes).run(exchange, header, texts),
       signal,
     );
     const rendered = readResult(kind, answer, inputsDigest(key, recorded.trace));

@@ -50,12 +50,16 @@ export const RENDER_REASONS = {
   ),
   RenderTooLarge: person('The render makes more than the limits allow.', 'Split the Application.'),
   RenderTimeout: person(
-    'The render does not end in time.',
+    'The render does not end in time; it is tried again a few times.',
     'Look for an endless loop or recursion in the templates.',
   ),
   RenderOutOfMemory: person(
-    'The render takes more memory than it may.',
+    'The render takes more memory than it may; it is tried again a few times.',
     'Look for a template that makes very large text.',
+  ),
+  EngineEnded: person(
+    'The process that rendered ended; it is tried again a few times.',
+    'Tell who runs Towpath if it stays; the node may lack memory.',
   ),
   EngineUnavailable: time(
     'The rendering engine of the operator does not start.',
