@@ -54,6 +54,28 @@ test('values over 256 KiB are told; what ran before stays enforced, and deletion
   assert.equal(await stage.kubectl('get', 'configmap', 'web', '-o', 'name', '--ignore-not-found'), '');
 });
 
+test('a sync that is asked for renders again what failed', async (t) => {
+  const stage = await newStage(t, {
+    files: {
+      ...chart,
+      'web/templates/luck.yaml': '{{ if lt (randInt 0 10) 7 }}{{ fail "no luck" }}{{ end }}',
+    },
+  });
+  const head = await stage.repository.revParse('main');
+  await stage.application('web', { source: { path: 'web', interval: '1h' } });
+  let asked = '';
+  const tried = () =>
+    stage.until(
+      'web',
+      ({ status }) => status?.sync !== undefined && (status.handledSyncRequest ?? '') === asked,
+      'the try',
+    );
+  for (let tries = 0; tries < 40 && !isReadyAt(await tried(), head); tries++) {
+    asked = await stage.requestSync('web');
+  }
+  await stage.until('web', (one) => isReadyAt(one, head), 'web to be Ready');
+});
+
 test('optional values that are not there are gone without, and taken up when they appear', async (t) => {
   const stage = await newStage(t, { files: chart });
   const head = await stage.repository.revParse('main');

@@ -184,8 +184,7 @@ export async function keepRunning(run: Run, error: unknown, at?: Date): Promise<
   const isUnderWay = deployment !== undefined && deployment.candidate.id === run.wanted?.candidate.id;
   if (deployment !== undefined && !isUnderWay) {
     try {
-      const again = await goOn(run);
-      at ??= again;
+      at = earlier(at, await goOn(run));
     } catch (failure) {
       context.signal.throwIfAborted();
       error ??= run.wanted?.redaction.of(failure) ?? failure;
@@ -197,6 +196,7 @@ export async function keepRunning(run: Run, error: unknown, at?: Date): Promise<
   if (error === undefined) return at;
   if (error instanceof Quarantine) {
     facts.rejected = error.rejected;
+    if (error.retry !== undefined) facts.retry = error.retry;
     facts.standing = {
       sync: 'Quarantined',
       reason: error.error.reason,
@@ -221,10 +221,14 @@ export async function keepRunning(run: Run, error: unknown, at?: Date): Promise<
   return at;
 }
 
+function earlier(one: Date | undefined, other: Date | undefined): Date | undefined {
+  return one === undefined || (other !== undefined && other < one) ? other : one;
+}
+
 /** When to look again after an error that no watch and no poll tells the end of. */
 export function blindRetryAt(run: Run, error: unknown): Date | undefined {
-  if (error instanceof Quarantine || (error instanceof TowpathError && error.remedy === 'Resource'))
-    return undefined;
+  if (error instanceof Quarantine) return error.retry?.nextAt;
+  if (error instanceof TowpathError && error.remedy === 'Resource') return undefined;
   const { context, session, parts, application } = run;
   session.blindTries += 1;
   const isForPerson = error instanceof TowpathError && error.remedy === 'Person';

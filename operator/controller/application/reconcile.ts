@@ -125,6 +125,7 @@ async function findWanted(run: Run, values: string | undefined): Promise<Wanted>
       known: run.session.renderAnew ? [] : record.candidates,
       settled: { revision: source?.revision, candidate: source?.candidate },
       lookNow: run.request,
+      now: context.now(),
     },
     (resolved) => {
       facts.source = { revision: resolved.commit, ref: resolved.ref };

@@ -22,9 +22,7 @@ export class Redaction {
   of(error: unknown): unknown {
     if (this.#texts.length === 0) return error;
     if (error instanceof Quarantine) {
-      const { revision, candidate } = error.rejected;
-      const of = { revision, ...(candidate === undefined ? {} : { candidate }) };
-      return new Quarantine(of, this.#ofTowpath(error.error));
+      return new Quarantine(error.rejected, this.#ofTowpath(error.error), error.retry);
     }
     return error instanceof TowpathError ? this.#ofTowpath(error) : error;
   }
