@@ -66,6 +66,7 @@ export class WantedCandidates {
   readonly #subscriptions = new Map<string, Subscription>();
   readonly #failures: RenderFailures;
   readonly #looked = new Map<string, string>();
+  readonly #redactions = new Map<string, Redaction>();
 
   constructor(options: WantedOptions) {
     this.#options = options;
@@ -83,6 +84,7 @@ export class WantedCandidates {
     this.#subscriptions.delete(key);
     this.#failures.forget(key);
     this.#looked.delete(key);
+    this.#redactions.delete(key);
   }
 
   /** Throws TowpathError, or Quarantine for what does not render; `onResolved` is told the revision before. */
@@ -101,7 +103,7 @@ export class WantedCandidates {
     onResolved(resolved);
     refuseTooLarge(input.values, resolved);
     const values = valuesFrom(input.application, contents);
-    const redaction = new Redaction(values.filter(({ secret }) => secret).map(({ text }) => text));
+    const redaction = this.#redaction(input.key, values);
     const digest = requestDigest(input, values);
     const known = this.#known(input, resolved, digest);
     if (known !== undefined)
@@ -137,6 +139,16 @@ export class WantedCandidates {
     if ((repository.checkedAt ?? 0) >= since) return false;
     await repository.poll(signal);
     return repository.resolve(input.application.spec.source.ref ?? {}).commit !== resolved.commit;
+  }
+
+  /** The one that there is while its Secrets are the same: it remembers what it found in them. */
+  #redaction(key: string, values: readonly ValuesFrom[]): Redaction {
+    const secrets = values.filter(({ secret }) => secret).map(({ text }) => text);
+    const before = this.#redactions.get(key);
+    if (before?.isOf(secrets)) return before;
+    const redaction = new Redaction(secrets);
+    this.#redactions.set(key, redaction);
+    return redaction;
   }
 
   /** The Git server's state as the last poll left it: undefined where it answered. */
