@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { Conversation, readResult } from './conversation.ts';
 import { EnginePool } from './engine-pool.ts';
 import { inputsDigest, RecordedTree, sameInputs, type Trace } from './inputs.ts';
-import { chartTrees, detectKind, helmValues, plainTrees } from './kinds.ts';
+import { chartTree, detectKind, helmValues, plainTrees } from './kinds.ts';
 import {
   DEFAULT_LIMITS,
   describePath,
@@ -44,7 +44,7 @@ interface Flight {
  * Reasons of its errors (TowpathError, remedy Person): ChartInvalid, RenderFailed, ValuesInvalid,
  * ValuesFileNotFound, ValuesFileTooLarge, ValuesFileIsLFSPointer, PathNotFound, DependencyMissing,
  * KubeVersionUnsupported, KustomizationInvalid, ManifestInvalid, DuplicateObject, RenderTooLarge,
- * RenderTimeout, RenderOutOfMemory. With remedy Time: EngineUnavailable, Stopping. A render of nothing is no
+ * RenderTimeout, RenderOutOfMemory, EngineEnded. With remedy Time: EngineUnavailable, Stopping. A render of nothing is no
  * error. What the tree throws is passed on.
  */
 export class Renderer {
@@ -131,12 +131,9 @@ export class Renderer {
     const path = repositoryPath('', request.path);
     const kind = await detectKind(recorded, path, request);
     const values = kind === 'Helm' ? await helmValues(recorded, path, request.helm ?? {}) : [];
-    const trees =
-      kind === 'Helm'
-        ? await chartTrees(recorded, path)
-        : kind === 'Plain'
-          ? await plainTrees(recorded, path)
-          : [];
+    const chart = kind === 'Helm' ? await chartTree(recorded, path) : undefined;
+    const plain = kind === 'Plain' ? await plainTrees(recorded, path) : [];
+    const trees = chart === undefined ? plain : [chart];
     signal.throwIfAborted();
     const header = {
       type: 'render',
@@ -157,7 +154,7 @@ export class Renderer {
     const answer = await this.#pool.run(
       describePath(path),
       trees[0]?.digest ?? '',
-      (child) => new Conversation(recorded, trees, this.#limits.inputBytes).run(child, header, texts),
+      (exchange) => new Conversation(recorded, trees, this.#limits.inputBytes).run(exchange, header, texts),
       signal,
     );
     const rendered = readResult(kind, answer, inputsDigest(key, recorded.trace));
