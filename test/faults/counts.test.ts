@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { useControlPlane } from '../harness/control-plane.ts';
 import { startFaultProxy } from '../harness/fault-proxy.ts';
-import { conditionOf, fastLease, isReadyAt, newStage, type Stage } from '../harness/operator.ts';
+import { conditionOf, fastLease, isReadyAt, looks, newStage, type Stage } from '../harness/operator.ts';
 import type { RecordedRequest } from '../harness/recorded-request.ts';
 import { eventually } from '../harness/wait.ts';
 
@@ -31,12 +31,6 @@ async function start(t: Parameters<typeof newStage>[0]) {
     flags: fastLease,
   });
   return { proxy, stage };
-}
-
-/** How often the operator has looked at an Application since it started. */
-async function looks(stage: Stage): Promise<number> {
-  const text = await (await fetch(`${await stage.operator.probeUrl()}/metrics`)).text();
-  return Number(/^towpath_reconcile\w*_count(?:\{[^}]*\})? (\d+)/m.exec(text)?.[1] ?? 0);
 }
 
 /** Polls of the repository: the ls-remotes among the requests that the Git server saw. */

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { startFaultProxy } from '../harness/fault-proxy.ts';
 import { conditionOf } from '../harness/operator.ts';
 import { useControlPlane } from '../harness/use-control-plane.ts';
 import { eventually } from '../harness/wait.ts';
-import { configMap, messageOf, newSteps, reasonOf, type TestObject } from './steps.ts';
+import { claim, configMap, messageOf, newSteps, reasonOf, volumeFor } from './steps.ts';
 
 const secret = {
   apiVersion: 'v1',
@@ -13,31 +13,8 @@ const secret = {
   metadata: { name: 'token' },
   stringData: { key: 's3cret' },
 };
-const storage = { accessModes: ['ReadWriteOnce'], storageClassName: '' };
-
-function claim(name: string, annotations: Record<string, string> = {}): TestObject {
-  return {
-    apiVersion: 'v1',
-    kind: 'PersistentVolumeClaim',
-    metadata: { name, annotations },
-    spec: { ...storage, resources: { requests: { storage: '1Mi' } } },
-  };
-}
-
 test('an Application deletes what it made, and nothing else', async (t) => {
   const { stage, deploy, change, live } = await newSteps(t);
-  /** A volume for a claim, so that it becomes Bound, which is Healthy. */
-  const volumeFor = async (t: TestContext, name: string) => {
-    const volume = `${stage.namespace}-${name}`;
-    const claimRef = { name, namespace: stage.namespace };
-    await stage.apply({
-      apiVersion: 'v1',
-      kind: 'PersistentVolume',
-      metadata: { name: volume },
-      spec: { ...storage, claimRef, capacity: { storage: '1Mi' }, hostPath: { path: '/nowhere' } },
-    });
-    t.after(() => stage.kubectl('delete', 'pv', volume, '--wait=false'));
-  };
 
   await t.test('D1: an object that copied our labels and annotations survives', async () => {
     await deploy('copies', [configMap('copies-a'), configMap('copies-b')]);
@@ -71,7 +48,7 @@ test('an Application deletes what it made, and nothing else', async (t) => {
   });
 
   await t.test('D4: a PersistentVolumeClaim is kept, and the status says why', async (t) => {
-    await volumeFor(t, 'disk');
+    await volumeFor(t, stage, 'disk');
     await deploy('claims', [configMap('claims'), claim('disk')]);
     const after = await change('claims', [configMap('claims')]);
     assert.ok(await live('pvc', 'disk'));
@@ -80,7 +57,7 @@ test('an Application deletes what it made, and nothing else', async (t) => {
   });
 
   await t.test('D4: a PersistentVolumeClaim that allows it is pruned', async (t) => {
-    await volumeFor(t, 'scratch');
+    await volumeFor(t, stage, 'scratch');
     const allowed = claim('scratch', { 'towpath.dev/prune': 'enabled' });
     await deploy('scratches', [configMap('scratches'), allowed]);
     const after = await change('scratches', [configMap('scratches')]);

@@ -289,11 +289,12 @@ export class ApplicationController {
     if (finalized.state === 'Gone') {
       this.#parts.wanted.forget(key);
       await this.#writer.setFinalizers(application.metadata, without(finalizers), signal);
-      this.#writer.tellDeleted(application);
+      this.#writer.tellDeleted(application, finalized.kept);
       return;
     }
-    const { message } = finalized;
-    await this.#writer.tellDeleting(application, { reason: 'Deleting', message, isStalled: false }, signal);
+    const { message, kept } = finalized;
+    const told = { reason: 'Deleting', message, isStalled: false, kept };
+    await this.#writer.tellDeleting(application, told, signal);
     // The watches tell when something goes; this is for what they cannot tell.
     this.#queue?.addAfter(key, 5_000);
   }
