@@ -20,4 +20,9 @@ process.on('unhandledRejection', (error) =>
   log.error({ error: error instanceof Error ? error.stack : String(error) }, 'A defect in Towpath.'),
 );
 
-await operator.start();
+try {
+  await operator.start();
+} catch (error) {
+  log.fatal({ error: error instanceof Error ? error.message : String(error) }, 'Towpath cannot start.');
+  process.exit(1);
+}

@@ -10,15 +10,12 @@ import { Discovery } from './kube/discovery.ts';
 import { EventRecorder } from './kube/events.ts';
 import { LeaderElection } from './kube/lease.ts';
 import { ListWatch, type WatchEvent } from './kube/list-watch.ts';
-import { notLive } from './observe/liveness.ts';
 import type { Logger } from './observe/log.ts';
 import { Metrics } from './observe/metrics.ts';
 import { ProbeServer } from './observe/probes.ts';
 import { Renderer } from './render/renderer.ts';
 import { Sources } from './source/sources.ts';
 
-/** The event loop is looked at so often. */
-const TICK_MS = 1_000;
 /** SIGTERM to exit: what is under way gets this long (A7). */
 const STOP_MS = 8_000;
 
@@ -39,9 +36,8 @@ export class Operator {
   #definitions: ListWatch<string> | undefined;
   #refreshSoon: NodeJS.Timeout | undefined;
   readonly #stopping = new AbortController();
+  #stopped: Promise<void> | undefined;
   #leading: AbortController | undefined;
-  #tick: NodeJS.Timeout | undefined;
-  #tickedAt = performance.now();
 
   constructor(flags: FlagValues, log: Logger) {
     this.#flags = flags;
@@ -113,7 +109,6 @@ export class Operator {
       host,
       port: Number(port),
       notReady: () => this.#notReady(),
-      notLive: () => notLive(this.#tickedAt, performance.now()),
       metrics: async () => ({
         contentType: this.#metrics.registry.contentType,
         text: await this.#metrics.registry.metrics(),
@@ -123,9 +118,6 @@ export class Operator {
 
   /** Resolves when it watches; rejects only where its probes cannot be served. */
   async start(): Promise<void> {
-    this.#tick = setInterval(() => {
-      this.#tickedAt = performance.now();
-    }, TICK_MS);
     const port = await this.#probes.start();
     await this.#refreshDiscovery();
     this.#discovery.onChange(() => this.#controller.onDefinitionsChanged());
@@ -135,14 +127,21 @@ export class Operator {
     this.#log.info({ probePort: port, namespace: this.#flags.namespace }, 'Towpath is watching.');
   }
 
-  /** Ends within 10 s: no new work, what is under way is aborted or finishes, the Lease is released (A7). */
-  async stop(): Promise<void> {
-    if (this.#stopping.signal.aborted) return;
+  /** Ends within 10 s: no new work, writes under way finish, the Lease is released (A7). */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
     this.#stopping.abort(new Error('stopping'));
     this.#leading?.abort(new Error('stopping'));
-    const work = this.#controller.follow().then(() => this.#election.stop());
+    const work = this.#controller
+      .follow()
+      .then(() => this.#client.writesEnded())
+      // Not before: a successor must not meet a write of ours.
+      .then(() => this.#election.stop());
     await Promise.race([work, sleep(STOP_MS, undefined, { ref: false })]);
-    clearInterval(this.#tick);
     clearTimeout(this.#refreshSoon);
     const rest = Promise.allSettled([
       ...this.#watches.map((watch) => watch.stop()),
@@ -184,9 +183,10 @@ export class Operator {
     const watch = new ListWatch<string>({
       client: this.#client,
       resource: DEFINITIONS,
-      reduce: stateOfDefinition,
-      onEvent: ({ type, object, previous }) => {
-        if (type === 'Modified' && object === previous) return;
+      // Their schemas are megabytes; a change of one is rare, whatever it is about.
+      metadataOnly: true,
+      reduce: ({ metadata }) => metadata.resourceVersion,
+      onEvent: () => {
         this.#discovery.invalidate();
         clearTimeout(this.#refreshSoon);
         // Many at once, when a chart brings a dozen: one question to the API server is enough.
@@ -247,15 +247,6 @@ export class Operator {
 }
 
 const DEFINITIONS = { group: 'apiextensions.k8s.io', version: 'v1', plural: 'customresourcedefinitions' };
-
-/** What of a definition decides which objects the API server takes. */
-function stateOfDefinition(object: KubeObject): string {
-  const { status } = object as { status?: { conditions?: { type: string; status: string }[] } };
-  const isEstablished = status?.conditions?.some(
-    (condition) => condition.type === 'Established' && condition.status === 'True',
-  );
-  return `${object.metadata.generation} ${isEstablished}`;
-}
 
 function withoutManagedFields(object: KubeObject): KubeObject {
   const { managedFields: _, ...metadata } = object.metadata;

@@ -79,6 +79,26 @@ const answers: [what: string, error: unknown, verdict: string, reason: string][]
     'QuotaExceeded',
   ],
   [
+    'a Pod that PodSecurity refuses',
+    status(
+      403,
+      'Forbidden',
+      'pods "web" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot',
+    ),
+    'State',
+    'AdmissionDenied',
+  ],
+  [
+    'a role with more rights than its maker has',
+    status(
+      403,
+      'Forbidden',
+      'roles "x" is forbidden: user "y" (groups=[]) is attempting to grant RBAC permissions',
+    ),
+    'State',
+    'Forbidden',
+  ],
+  [
     'a namespace that goes',
     status(
       403,

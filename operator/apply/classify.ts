@@ -75,6 +75,16 @@ const MEANINGS: readonly [(error: ApiError, object: ObjectId) => boolean, Meanin
     (error) => error.code === 403 && /exceeded quota|failed quota/.test(error.message),
     meaning('State', 'Resource', 'QuotaExceeded', 'Raise the quota or ask for less; it is tried again.'),
   ],
+  // Admission plugins (PodSecurity, LimitRanger, Priority …) answer 403 too, in words of their own.
+  [
+    (error) => error.code === 403 && / is forbidden: (?!user )/i.test(error.message),
+    meaning(
+      'State',
+      'Person',
+      'AdmissionDenied',
+      'Correct it in Git, or ask who owns the policy; it is tried again.',
+    ),
+  ],
   [
     (error) => error.code === 403,
     meaning('State', 'Resource', 'Forbidden', 'Grant the ServiceAccount this right; it is tried again.'),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { pointerSteps } from '../manifest/exact-json.ts';
-import { type FieldSet, fieldsAt, mergeFields, valuesAt } from './field-set.ts';
+import { type FieldSet, fieldsAt, isInsideAtomic, mergeFields, valuesAt } from './field-set.ts';
 
 const http = 'k:{"containerPort":80,"protocol":"TCP"}';
 const fields: FieldSet = {
@@ -101,4 +101,16 @@ test('what the live object no longer has is left out', () => {
 
 test('a whole value is taken as it is', () => {
   assert.deepEqual(valuesAt({ 'f:data': {} }, { data: { a: ['1', null] } }), { data: { a: ['1', null] } });
+});
+
+test('a path leads into an atomic value where the set knows only the whole of it', () => {
+  const atomic: FieldSet = { 'f:spec': { 'f:http': {}, 'f:hosts': {}, 'f:replicas': {} } };
+  const document = { spec: { http: [{ route: [{ weight: 1 }] }], hosts: ['a'], replicas: 1 } };
+  const inside = (fields: FieldSet, path: string) => isInsideAtomic(fields, pointerSteps(path), document);
+  assert.equal(inside(atomic, '/spec/http/0/route/0/weight'), true);
+  assert.equal(inside(atomic, '/spec/hosts/0'), true);
+  assert.equal(inside(atomic, '/spec/http'), false, 'the whole can be left out');
+  assert.equal(inside(atomic, '/spec/replicas'), false);
+  assert.equal(inside(atomic, '/spec/other/a'), false, 'nobody has it');
+  assert.equal(inside({}, '/spec/http/0'), false);
 });

@@ -26,16 +26,37 @@ export function fieldsAt(
 ): FieldSet | undefined {
   const [step, ...rest] = steps;
   if (step === undefined) return structuredClone(fields);
+  const { key, below, child } = stepInto(fields, step, document);
+  if (key === undefined || below === undefined) return undefined;
+  const found = fieldsAt(below, rest, child);
+  return found === undefined ? undefined : { [key]: found };
+}
+
+/** One step of a JSON pointer, in a set and in the document beside it. */
+function stepInto(fields: FieldSet, step: string, document: Json | undefined) {
   let key: string | undefined = `f:${step}`;
   let child: Json | undefined;
   if (Array.isArray(document)) {
     child = /^\d+$/.test(step) ? document[Number(step)] : undefined;
     key = child === undefined ? undefined : itemKey(fields, child);
   } else if (isRecord(document)) child = document[step];
-  const below = key === undefined ? undefined : fields[key];
-  if (key === undefined || below === undefined) return undefined;
-  const found = fieldsAt(below, rest, child);
-  return found === undefined ? undefined : { [key]: found };
+  return { key, below: key === undefined ? undefined : fields[key], child };
+}
+
+/**
+ * Whether a path leads into a value that the set knows only as a whole: an atomic list or map. `steps` are those
+ * of a JSON pointer into `document`.
+ */
+export function isInsideAtomic(
+  fields: FieldSet,
+  steps: readonly string[],
+  document: Json | undefined,
+): boolean {
+  const [step, ...rest] = steps;
+  if (step === undefined || rest.length === 0) return false;
+  const { below, child } = stepInto(fields, step, document);
+  if (below === undefined) return false;
+  return Object.keys(below).length === 0 || isInsideAtomic(below, rest, child);
 }
 
 function itemKey(fields: FieldSet, item: Json): string | undefined {

@@ -2,7 +2,7 @@ import { TowpathError } from '../api/errors.ts';
 import type { KubeObject, Resource } from '../kube/client.ts';
 import { isAlreadyExists, isForbidden, isNotFound } from '../kube/errors.ts';
 import { ListWatch } from '../kube/list-watch.ts';
-import { liveObject } from '../manifest/live.ts';
+import { HOOK_MANAGER, isOurHook, isOurs, type LiveObject, liveObject } from '../manifest/live.ts';
 import {
   describeObject,
   groupKind,
@@ -12,8 +12,9 @@ import {
   type Manifest,
   objectKey,
 } from '../manifest/manifest.ts';
+import { withMetadata } from '../manifest/metadata-text.ts';
 import { classify } from './classify.ts';
-import { deleteAndAwait } from './prune.ts';
+import { deleteAndAwait, deleteHookObject } from './prune.ts';
 import { callOptions, pathOf, resourceOf, type TargetAccess } from './target.ts';
 
 /** The hooks of an event in Helm's order: weight, then kind order as rendered, then name. */
@@ -38,8 +39,8 @@ export interface HookRun {
   deployment: number;
   /** When the deployment began; a hook's object that is older belongs to another one. */
   since: Date;
-  /** A hook that has not ended by then has failed. */
-  deadline: Date;
+  /** A hook that has not ended so long after it began has failed. */
+  timeoutMs: number;
 }
 
 /**
@@ -49,9 +50,10 @@ export interface HookRun {
  */
 export async function runHook(access: TargetAccess, manifest: Manifest, run: HookRun): Promise<void> {
   try {
-    const problem = await runOnce(access, manifest, run);
+    const resource = await resourceOf(access, manifest);
+    const problem = await runOnce(access, resource, manifest, run);
     if (problem === undefined) return;
-    if (hasPolicy(manifest, 'hook-failed')) await deleteHook(access, manifest);
+    if (hasPolicy(manifest, 'hook-failed')) await deleteHook(access, resource, manifest, run.event);
     throw hookFailed(
       manifest,
       problem,
@@ -64,22 +66,69 @@ export async function runHook(access: TargetAccess, manifest: Manifest, run: Hoo
 }
 
 /** What went wrong; undefined: it succeeded. */
-async function runOnce(access: TargetAccess, manifest: Manifest, run: HookRun): Promise<string | undefined> {
-  const resource = await resourceOf(access, manifest);
+async function runOnce(
+  access: TargetAccess,
+  resource: Resource,
+  manifest: Manifest,
+  run: HookRun,
+): Promise<string | undefined> {
   const existing = await find(access, resource, manifest);
-  const isOwn = existing !== undefined && isOfRun(existing, access, run);
-  const before = isOwn ? finished(existing) : undefined;
-  const isToBeMade = !isOwn || before?.problem !== undefined;
-  if (isToBeMade) {
-    if (existing !== undefined && hasPolicy(manifest, 'before-hook-creation')) {
-      const live = liveObject(resource, existing.metadata);
-      // Helm deletes whatever has the name; an object that is no hook, or another target's, may be dear to someone.
-      if (!live.hook || (live.target !== '' && live.target !== access.targetId)) throw notOurs(manifest);
-      await deleteAndAwait(access, resource, live);
+  const own = existing !== undefined && isOfRun(existing, access, run) ? existing : undefined;
+  const before = own === undefined ? undefined : finished(own);
+  if (before?.done === true && before.problem === undefined) return undefined;
+  const begun = own !== undefined && before?.problem === undefined ? own : undefined;
+  if (begun === undefined) {
+    if (existing === undefined) await createHook(access, resource, manifest, run);
+    else if (isDefinition(manifest)) await applyDefinition(access, resource, manifest, run, existing);
+    else if (hasPolicy(manifest, 'before-hook-creation')) {
+      await deleteFormer(access, resource, manifest, existing);
+      await createHook(access, resource, manifest, run);
     } else if (before?.problem !== undefined) return before.problem;
-    await createHook(access, resource, manifest, run);
+    else await createHook(access, resource, manifest, run);
   }
-  return outcome(access, resource, manifest, run.deadline);
+  const since = Date.parse(begun?.metadata.creationTimestamp ?? '') || access.client.now().getTime();
+  return outcome(access, resource, manifest, new Date(since + run.timeoutMs));
+}
+
+/** Helm deletes whatever has the name; an object that is no hook, or another target's, may be dear to someone. */
+async function deleteFormer(
+  access: TargetAccess,
+  resource: Resource,
+  manifest: Manifest,
+  existing: KubeObject,
+): Promise<void> {
+  const mayGo = (now: LiveObject) =>
+    isOurs(now, access.targetId, access.targetName) ||
+    (now.hook && (now.target === '' || now.target === access.targetId));
+  const live = liveObject(resource, existing.metadata);
+  if (!mayGo(live)) throw notOurs(manifest);
+  await deleteAndAwait(access, resource, live, mayGo);
+}
+
+function isDefinition(manifest: Manifest): boolean {
+  return groupKind(manifest) === 'apiextensions.k8s.io/CustomResourceDefinition';
+}
+
+/** A definition is never deleted, as in Helm: all its objects would go with it. The new one is laid over it. */
+async function applyDefinition(
+  access: TargetAccess,
+  resource: Resource,
+  manifest: Manifest,
+  run: HookRun,
+  existing: KubeObject,
+): Promise<void> {
+  const live = liveObject(resource, existing.metadata);
+  if (
+    !isOurHook(live, access.targetId, access.targetName) &&
+    !isOurs(live, access.targetId, access.targetName)
+  )
+    throw notOurs(manifest);
+  await access.client.apply(
+    pathOf(resource, manifest),
+    withMetadata(manifest.text, { uid: live.uid }),
+    { fieldManager: hookManager(run), force: true, fieldValidation: 'Strict' },
+    callOptions(access),
+  );
 }
 
 function hookFailed(manifest: Manifest, problem: string, how: string): TowpathError {
@@ -93,14 +142,22 @@ function notOurs(manifest: Manifest): TowpathError {
   return new TowpathError('Person', 'NotOwned', message, { details: [{ object: idOf(manifest), message }] });
 }
 
-/** What the delete policy says of a hook that succeeded; called after its completion was recorded. */
-export async function cleanUpHook(access: TargetAccess, manifest: Manifest): Promise<void> {
-  if (!hasPolicy(manifest, 'hook-succeeded')) return;
-  try {
-    await deleteHook(access, manifest);
-  } catch (error) {
-    access.signal.throwIfAborted();
-    throw classify(error, 'delete hook', manifest).error;
+/**
+ * Deletes the hooks of an event that their policy lets go when all of them succeeded, the last one first, as
+ * Helm does; called after their completion was recorded.
+ */
+export async function cleanUpHooks(
+  access: TargetAccess,
+  hooks: readonly Manifest[],
+  event: HookEvent,
+): Promise<void> {
+  for (const manifest of hooks.filter((one) => hasPolicy(one, 'hook-succeeded')).toReversed()) {
+    try {
+      await deleteHook(access, await resourceOf(access, manifest), manifest, event);
+    } catch (error) {
+      access.signal.throwIfAborted();
+      throw classify(error, 'delete hook', manifest).error;
+    }
   }
 }
 
@@ -110,7 +167,7 @@ function hasPolicy(manifest: Manifest, policy: HookDeletePolicy): boolean {
 
 /** The field manager of a hook's object: it tells for which event of which deployment it was made. */
 function hookManager(run: HookRun): string {
-  return `towpath-hook-${run.deployment}-${run.event}`;
+  return `${HOOK_MANAGER}${run.deployment}-${run.event}`;
 }
 
 function isOfRun(object: KubeObject, access: TargetAccess, run: HookRun): boolean {
@@ -162,20 +219,19 @@ async function createHook(
   }
 }
 
-async function deleteHook(access: TargetAccess, manifest: Manifest): Promise<void> {
-  const resource = await resourceOf(access, manifest);
-  const path = pathOf(resource, manifest);
+/** Only what was made for this event: the same hook may run for another one by now. */
+async function deleteHook(
+  access: TargetAccess,
+  resource: Resource,
+  manifest: Manifest,
+  event: HookEvent,
+): Promise<void> {
+  if (isDefinition(manifest)) return;
   try {
-    const { metadata } = await access.client.getMetadata(path, callOptions(access));
-    // Somebody else's object may have the name by now (D1).
+    const { metadata } = await access.client.getMetadata(pathOf(resource, manifest), callOptions(access));
     const live = liveObject(resource, metadata);
-    if (live.target !== access.targetId || !live.hook) return;
-    const { uid, resourceVersion } = live;
-    await access.client.delete(
-      path,
-      { uid, resourceVersion, propagationPolicy: 'Background' },
-      callOptions(access),
-    );
+    if (live.target !== access.targetId || !live.madeFor.includes(event)) return;
+    await deleteHookObject(access, resource, live);
   } catch (error) {
     if (!isNotFound(error)) throw error;
   }
@@ -234,12 +290,17 @@ async function outcome(
     },
     ...(access.as === undefined ? {} : { as: access.as }),
   });
-  const left = Math.max(0, deadline.getTime() - access.client.now().getTime());
-  const timer = setTimeout(() => resolve('it did not end within spec.sync.timeout'), left);
+  const late = () => resolve('it did not end within spec.sync.timeout');
+  let timer: NodeJS.Timeout | undefined;
   access.signal.addEventListener('abort', aborted, { once: true });
   try {
     access.signal.throwIfAborted();
     watch.start();
+    // Not before it was seen once: it may have ended while nobody looked.
+    const seen = watch.whenSynced(access.signal).then(() => {
+      timer = setTimeout(late, Math.max(0, deadline.getTime() - access.client.now().getTime()));
+    });
+    seen.catch(() => undefined);
     return await promise;
   } finally {
     clearTimeout(timer);

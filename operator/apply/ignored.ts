@@ -1,9 +1,18 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { KubeObject, Resource } from '../kube/client.ts';
-import { canonicalJson, isRecord, type Json, parseExact, pointerSteps } from '../manifest/exact-json.ts';
+import {
+  canonicalJson,
+  isRecord,
+  type Json,
+  parseExact,
+  pointerSteps,
+  valueAt,
+  withoutPaths,
+  withValues,
+} from '../manifest/exact-json.ts';
 import { fieldManager, ignoredFieldManager } from '../manifest/live.ts';
 import type { Manifest } from '../manifest/manifest.ts';
-import { type FieldSet, fieldsAt, mergeFields, valuesAt } from './field-set.ts';
+import { type FieldSet, fieldsAt, isInsideAtomic, mergeFields, valuesAt } from './field-set.ts';
 import { callOptions, pathOf, type TargetAccess } from './target.ts';
 
 /**
@@ -39,6 +48,30 @@ export async function takeBack(
   const still = below(held, paths, manifest);
   if (isDeepStrictEqual(held, still)) return current;
   return send(access, resource, manifest, still, current);
+}
+
+/**
+ * The manifest's text as it is applied onto `current`: without the fields that others decide. Of an atomic list
+ * or map no part can be left out, as it is owned and applied as a whole: there the text gets the values that
+ * others gave those fields.
+ */
+export function textWithout(manifest: Manifest, paths: readonly string[], current: KubeObject): string {
+  if (paths.length === 0) return manifest.text;
+  const document = parseExact(manifest.text);
+  // Of everybody's: what one of them knows in parts is not atomic.
+  const fields: FieldSet = {};
+  for (const { fieldsV1 } of current.metadata.managedFields ?? [])
+    mergeFields(fields, (fieldsV1 ?? {}) as FieldSet);
+  const live = current as unknown as Json;
+  const values = new Map<string, Json | undefined>();
+  const left: string[] = [];
+  for (const path of paths) {
+    const steps = pointerSteps(path);
+    const isWhole = isInsideAtomic(fields, steps, document) || isInsideAtomic(fields, steps, live);
+    if (isWhole) values.set(path, valueAt(live, path));
+    else left.push(path);
+  }
+  return withValues(withoutPaths(manifest.text, left), values);
 }
 
 function fieldsOf(object: KubeObject, manager: string): FieldSet {

@@ -8,13 +8,12 @@ import {
 import type { KubeObject, Resource } from '../kube/client.ts';
 import { ApiError, isConflict, isNotFound } from '../kube/errors.ts';
 import { type AppliedObject, appliedDigest, type PlannedApply } from '../manifest/applied.ts';
-import { withoutPaths } from '../manifest/exact-json.ts';
-import { fieldManager, isOurs, type LiveObject, liveObject } from '../manifest/live.ts';
+import { fieldManager, isOurHook, isOurs, type LiveObject, liveObject } from '../manifest/live.ts';
 import { describeObject, type GroupKind, groupKind, idOf, type Manifest } from '../manifest/manifest.ts';
 import { withMetadata, withName } from '../manifest/metadata-text.ts';
 import { mergedManagedFields } from './adopt.ts';
 import { isImmutable } from './classify.ts';
-import { handOver, takeBack } from './ignored.ts';
+import { handOver, takeBack, textWithout } from './ignored.ts';
 import { deleteAndAwait } from './prune.ts';
 import { callOptions, pathOf, resourceOf, type TargetAccess } from './target.ts';
 
@@ -46,7 +45,7 @@ export async function applyObject(access: TargetAccess, planned: PlannedApply): 
   if (sent.isNew && planned.ignore.length > 0) {
     // What others decide was sent once, as its first value; from now on it is left to them.
     await handOver(access, resource, planned.manifest, planned.ignore, object);
-    object = await applyOwn(attempt, { uid: object.metadata.uid });
+    object = await applyOwn(attempt, { uid: object.metadata.uid }, object);
   }
   return applied(access, resource, planned, object);
 }
@@ -94,19 +93,21 @@ async function send(attempt: Attempt): Promise<Sent> {
   const { access, planned, resource } = attempt;
   const { live } = planned;
   if (live !== undefined && !live.deleting) {
-    if (planned.ignore.length > 0 && !attempt.dryRun) {
-      const current = await access.client.get(pathOf(resource, planned.manifest), callOptions(access));
-      if (current.metadata.uid === live.uid)
-        await handOver(access, resource, planned.manifest, planned.ignore, current);
-    }
     try {
+      let current: KubeObject | undefined;
+      if (planned.ignore.length > 0) {
+        current = await access.client.get(pathOf(resource, planned.manifest), callOptions(access));
+        if (current.metadata.uid === live.uid && !attempt.dryRun)
+          await handOver(access, resource, planned.manifest, planned.ignore, current);
+      }
       // A write that a former leader had under way finds another version and changes nothing (D8). Handing
       // fields over has just changed it, and a dry-run does no harm.
       const isAsSeen = planned.ignore.length === 0 && !attempt.dryRun;
-      const object = await applyOwn(attempt, {
+      const preconditions = {
         uid: live.uid,
         ...(isAsSeen ? { resourceVersion: live.resourceVersion } : {}),
-      });
+      };
+      const object = await applyOwn(attempt, preconditions, current);
       return { object: attempt.dryRun ? object : await release(attempt, object), isNew: false };
     } catch (error) {
       // Gone, or another object under the same name: look again instead of trusting what we remembered.
@@ -137,13 +138,18 @@ async function create(attempt: Attempt): Promise<KubeObject> {
   return object;
 }
 
-/** Applies onto an object that is ours; `uid` makes sure that it is still the same one. */
+/**
+ * Applies onto an object that is ours; `uid` makes sure that it is still the same one. `current` is what it is
+ * now, where others decide some of its fields.
+ */
 async function applyOwn(
   attempt: Attempt,
   preconditions: { uid: string; resourceVersion?: string },
+  current: KubeObject | undefined,
 ): Promise<KubeObject> {
   const { access, planned, resource } = attempt;
-  const text = withoutPaths(planned.manifest.text, planned.ignore);
+  const { manifest, ignore } = planned;
+  const text = current === undefined ? manifest.text : textWithout(manifest, ignore, current);
   const { object } = await access.client.apply(
     pathOf(resource, planned.manifest),
     withMetadata(text, { ...preconditions }),
@@ -175,6 +181,9 @@ async function takeExisting(attempt: Attempt, conflict: ApiError): Promise<KubeO
   }
   const isRestored = live.uid === planned.recordedUid && hasOurEntry(existing, access.targetId);
   if (isOurs(live, access.targetId, access.targetName) || isRestored) return update(attempt, existing);
+  // A hook of ours that became an ordinary object: what it was made with is ours too.
+  if (isOurHook(live, access.targetId, access.targetName))
+    return update(attempt, attempt.dryRun ? existing : await mergeOwnership(attempt, existing));
   const owner = owningTarget(existing);
   if (owner !== undefined)
     throw notOwned(live, `belongs to Application ${owner}`, 'Remove it from one of the two.');
@@ -203,7 +212,7 @@ async function update(attempt: Attempt, existing: KubeObject): Promise<KubeObjec
   const { access, planned, resource } = attempt;
   if (planned.ignore.length > 0 && !attempt.dryRun)
     await handOver(access, resource, planned.manifest, planned.ignore, existing);
-  const object = await applyOwn(attempt, { uid: existing.metadata.uid });
+  const object = await applyOwn(attempt, { uid: existing.metadata.uid }, existing);
   return attempt.dryRun ? object : release(attempt, object);
 }
 
@@ -238,7 +247,7 @@ async function replace(attempt: Attempt): Promise<Sent> {
     if (!isOurs(live, access.targetId, access.targetName))
       throw notOwned(live, 'is not ours to replace', 'Look at who changed its labels.');
     await dryRunAsNew(access, resource, planned.manifest);
-    await deleteAndAwait(access, resource, live);
+    await deleteAndAwait(access, resource, live, (now) => isOurs(now, access.targetId, access.targetName));
   }
   return { object: await create(attempt), isNew: true };
 }

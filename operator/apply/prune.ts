@@ -4,7 +4,7 @@ import { ANNOTATION_OWNER, LABEL_TARGET } from '../api/v1alpha1/names.ts';
 import type { Resource } from '../kube/client.ts';
 import { isConflict, isNotFound } from '../kube/errors.ts';
 import { keepReason } from '../manifest/keep.ts';
-import { isOurs, type LiveObject, liveObject } from '../manifest/live.ts';
+import { isOurHook, isOurs, type LiveObject, liveObject } from '../manifest/live.ts';
 import { describeObject } from '../manifest/manifest.ts';
 import { callOptions, pathOf, resourceOf, type TargetAccess } from './target.ts';
 
@@ -16,8 +16,12 @@ const LOOKS = 5;
  * changed meanwhile (most often its status) is judged again as it is now. Returns false where it may not go
  * any more, true when it is deleted or gone. Throws the conflict where it never stands still.
  */
-export async function pruneObject(access: TargetAccess, planned: LiveObject): Promise<boolean> {
-  const resource = await resourceOf(access, planned);
+async function deleteExactly(
+  access: TargetAccess,
+  resource: Resource,
+  planned: LiveObject,
+  mayGo: (now: LiveObject) => boolean,
+): Promise<boolean> {
   const path = pathOf(resource, planned);
   let live = planned;
   try {
@@ -34,8 +38,7 @@ export async function pruneObject(access: TargetAccess, planned: LiveObject): Pr
         if (!isConflict(error) || look === LOOKS) throw error;
       }
       live = access.observe(await access.client.getMetadata(path, callOptions(access)), resource);
-      if (live.uid !== planned.uid || keepReason(live, { ...access, prune: true }) !== undefined)
-        return false;
+      if (live.uid !== planned.uid || !mayGo(live)) return false;
     }
   } catch (error) {
     if (isNotFound(error)) return true;
@@ -43,16 +46,38 @@ export async function pruneObject(access: TargetAccess, planned: LiveObject): Pr
   }
 }
 
-/** Deletes an object of ours and waits, for a minute at most, until its name is free. */
-export async function deleteAndAwait(
+/** Deletes an object of ours that nothing asks for; false where it turned out that it may not go. */
+export async function pruneObject(access: TargetAccess, planned: LiveObject): Promise<boolean> {
+  const mayGo = (now: LiveObject) => keepReason(now, { ...access, prune: true }) === undefined;
+  return deleteExactly(access, await resourceOf(access, planned), planned, mayGo);
+}
+
+/** Deletes the object of a hook; one that is not ours any more is left. */
+export async function deleteHookObject(
   access: TargetAccess,
   resource: Resource,
   live: LiveObject,
 ): Promise<void> {
+  await deleteExactly(access, resource, live, (now) => isOurHook(now, access.targetId, access.targetName));
+}
+
+/** Deletes an object and waits, for a minute at most, until its name is free. Throws where it may not go. */
+export async function deleteAndAwait(
+  access: TargetAccess,
+  resource: Resource,
+  live: LiveObject,
+  mayGo: (now: LiveObject) => boolean,
+): Promise<void> {
   const path = pathOf(resource, live);
   const limit = performance.now() + 60_000;
+  if (!(await deleteExactly(access, resource, live, mayGo))) {
+    throw new TowpathError(
+      'Time',
+      'Conflict',
+      `${describeObject(live)} was changed by someone while it was to be deleted; it is looked at again.`,
+    );
+  }
   try {
-    await access.client.delete(path, { uid: live.uid, propagationPolicy: 'Background' }, callOptions(access));
     for (let pause = 20; performance.now() < limit; pause = Math.min(pause * 2, 2_000)) {
       const current = await access.client.getMetadata(path, callOptions(access));
       if (current.metadata.uid !== live.uid) return;
@@ -74,7 +99,12 @@ export async function releaseObject(access: TargetAccess, live: LiveObject): Pro
   const resource = await resourceOf(access, live);
   try {
     const current = await access.client.getMetadata(pathOf(resource, live), callOptions(access));
-    if (!isOurs(liveObject(resource, current.metadata), access.targetId, access.targetName)) return;
+    const now = liveObject(resource, current.metadata);
+    if (
+      !isOurs(now, access.targetId, access.targetName) &&
+      !isOurHook(now, access.targetId, access.targetName)
+    )
+      return;
     await access.client.mergePatch(
       pathOf(resource, live),
       {

@@ -30,7 +30,9 @@ export async function resourceOf(
   object: ObjectId & { apiVersion: string },
 ): Promise<Resource> {
   const version = object.apiVersion.slice(object.apiVersion.indexOf('/') + 1);
-  const resource = await access.discovery.ensure(object.group, object.kind, version);
+  const resource = await access.discovery.ensure(object.group, object.kind, version, {
+    signal: access.signal,
+  });
   if (resource !== undefined) return resource;
   throw new TowpathError(
     'Resource',

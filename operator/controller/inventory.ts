@@ -1,20 +1,20 @@
-import type { HealthState } from '../api/v1alpha1/application.ts';
 import { LABEL_TARGET } from '../api/v1alpha1/names.ts';
 import { classify } from '../apply/classify.ts';
 import { inParallel } from '../apply/run.ts';
 import type { TargetAccess } from '../apply/target.ts';
-import { hasHealth, healthOf, reduceForHealth, withPods } from '../health/health.ts';
+import { type Health, hasHealth, healthOf, reduceForHealth, withPods } from '../health/health.ts';
 import type { KubeClient, KubeObject, Resource, ServiceAccount } from '../kube/client.ts';
 import type { Discovery } from '../kube/discovery.ts';
 import { isForbidden, isNotFound } from '../kube/errors.ts';
 import { ListWatch } from '../kube/list-watch.ts';
 import { isNewerVersion } from '../kube/resource-version.ts';
+import { keepReason } from '../manifest/keep.ts';
 import { isOurs, type LiveObject, liveObject } from '../manifest/live.ts';
 import { type GroupKind, groupKind, objectKey } from '../manifest/manifest.ts';
 import { PodWatches, podSelectorOf, type Workload } from './pods.ts';
 
 export interface ObservedObject extends LiveObject {
-  health: { state: HealthState; message?: string };
+  health: Health;
   /** Present on a workload that is not healthy: whose Pods may tell why. */
   pods?: { selector: string; own: ObservedObject['health'] };
 }
@@ -38,11 +38,19 @@ export interface InventoryOptions {
 
 interface Watcher {
   watch: ListWatch<ObservedObject>;
+  resource: Resource;
+  /** Since when it fails, on the clock of performance.now(); absent while it works. */
+  failingSince?: number;
+  /** Whether those concerned were told that it fails. */
+  isUnseen?: boolean;
   /** Resolves to false once listing was refused: the kind is then watched namespace by namespace. */
   forbidden: PromiseWithResolvers<false>;
   isForbidden: boolean;
   as: ServiceAccount | undefined;
 }
+
+/** A watch that fails for longer than this shows nothing that could be relied on. */
+const UNSEEN_MS = 60_000;
 
 /** A kind whose API does not answer holds up its Applications no longer than this at a time. */
 const FIRST_LIST_MS = 20_000;
@@ -149,6 +157,25 @@ export class Inventory {
     return [...found.values()];
   }
 
+  /**
+   * Lists the kinds anew, past what the watches have told so far, and takes in what is there. True: an object of
+   * the target's own that may be deleted was found.
+   */
+  async lookAgain(kinds: Iterable<WatchedKind>, access: SearchAccess): Promise<boolean> {
+    let found = false;
+    await inParallel([...kinds], async ({ group, kind, namespace }) => {
+      const resource = this.#options.discovery.resourceFor(group, kind);
+      if (resource === undefined || !resource.verbs.includes('list')) return;
+      for (const object of await this.#listTarget(resource, access, namespace)) {
+        const live = liveObject(resource, object.metadata);
+        if (keepReason(live, { ...access, prune: true }) !== undefined || live.deleting) continue;
+        this.#store({ ...live, health: { state: 'Healthy' } });
+        found = true;
+      }
+    });
+    return found;
+  }
+
   async #listTarget(resource: Resource, access: SearchAccess, namespace: string): Promise<KubeObject[]> {
     const tries: { as: ServiceAccount | undefined; namespace?: string }[] = [{ as: access.as }];
     if (!NEVER_AS_OPERATOR.has(groupKind(resource))) tries.unshift({ as: undefined });
@@ -173,15 +200,27 @@ export class Inventory {
     this.#pods.watch(targetId, workloads, as);
   }
 
-  /** Ends the watches made as ServiceAccounts of a namespace that has no Application any more. */
-  release(namespace: string): void {
+  /** Ends the watches made as ServiceAccounts of a namespace that no Application there names any more. */
+  release(namespace: string, stillNamed: ReadonlySet<string>): void {
     for (const [key, watcher] of this.#watchers) {
-      if (watcher.as?.namespace !== namespace) continue;
-      this.#watchers.delete(key);
-      void watcher.watch.stop();
-      // Nobody tells of these any more.
-      for (const object of watcher.watch.values()) this.#remove(object);
+      if (watcher.as?.namespace !== namespace || stillNamed.has(watcher.as.name)) continue;
+      this.#end(key, watcher);
     }
+  }
+
+  /** Ends the watches of kinds that the cluster no longer serves. */
+  onDefinitionsChanged(): void {
+    for (const [key, watcher] of this.#watchers) {
+      const { group, kind, version } = watcher.resource;
+      if (this.#options.discovery.resourceFor(group, kind, version) === undefined) this.#end(key, watcher);
+    }
+  }
+
+  #end(key: string, watcher: Watcher): void {
+    this.#watchers.delete(key);
+    void watcher.watch.stop();
+    // Nobody tells of these any more.
+    this.#forget(watcher);
   }
 
   async stop(): Promise<void> {
@@ -190,20 +229,32 @@ export class Inventory {
     this.#watchers.clear();
   }
 
+  /**
+   * Why the objects of a kind cannot be seen, when that is so for a minute already; undefined: they are seen, or
+   * the kind is not watched.
+   */
+  unseen(kind: WatchedKind, as: ServiceAccount | undefined): string | undefined {
+    const watcher = this.#watchers.get(watcherKey(kind, undefined, undefined));
+    const own = this.#watchers.get(watcherKey(kind, kind.namespace || undefined, as));
+    const { failingSince, watch } = own ?? watcher ?? {};
+    if (failingSince === undefined || performance.now() - failingSince < UNSEEN_MS) return undefined;
+    return watch?.lastError?.message ?? 'no answer';
+  }
+
   async #ensureKind(kind: WatchedKind, as: ServiceAccount | undefined, signal: AbortSignal): Promise<void> {
-    const resource = await this.#options.discovery.ensure(kind.group, kind.kind);
+    const resource = await this.#options.discovery.ensure(kind.group, kind.kind, undefined, { signal });
     if (resource === undefined || !resource.verbs.includes('watch')) return;
     if (!NEVER_AS_OPERATOR.has(groupKind(kind))) {
       const shared = this.#watcher(resource, undefined, undefined);
-      if (!shared.isForbidden && (await this.#synced(shared, signal))) return;
+      if (!shared.isForbidden && (await this.#synced(shared, kind, signal))) return;
     }
     const own = this.#watcher(resource, resource.namespaced ? kind.namespace : undefined, as);
-    if (!(await this.#synced(own, signal)) || isForbidden(own.watch.lastError))
+    if (!(await this.#synced(own, kind, signal)) || isForbidden(own.watch.lastError))
       throw classify(own.watch.lastError, 'list', { ...kind, name: '*' }).error;
   }
 
-  /** True when the first list is in; false when it is forbidden. */
-  async #synced(watcher: Watcher, signal: AbortSignal): Promise<boolean> {
+  /** True when the first list is in; false when it is forbidden. Throws TowpathError where it does not come. */
+  async #synced(watcher: Watcher, kind: WatchedKind, signal: AbortSignal): Promise<boolean> {
     if (watcher.watch.synced) return true;
     const waiting = new AbortController();
     const stop = AbortSignal.any([signal, waiting.signal, AbortSignal.timeout(FIRST_LIST_MS)]);
@@ -211,14 +262,16 @@ export class Inventory {
       const synced = watcher.watch.whenSynced(stop).then(() => true);
       synced.catch(() => undefined);
       return await Promise.race([synced, watcher.forbidden.promise]);
+    } catch (error) {
+      signal.throwIfAborted();
+      throw classify(watcher.watch.lastError ?? error, 'list', { ...kind, name: '*' }).error;
     } finally {
       waiting.abort(new Error('no longer waited for'));
     }
   }
 
   #watcher(resource: Resource, namespace: string | undefined, as: ServiceAccount | undefined): Watcher {
-    const identity = as === undefined ? '' : `${as.namespace}/${as.name}`;
-    const key = `${groupKind(resource)} ${namespace ?? '*'} ${identity}`;
+    const key = watcherKey(resource, namespace, as);
     const existing = this.#watchers.get(key);
     if (existing !== undefined) return existing;
     const forbidden = Promise.withResolvers<false>();
@@ -226,13 +279,8 @@ export class Inventory {
       client: this.#options.client,
       resource,
       onState: (state) => {
-        if (state.state === 'Failing' && isForbidden(state.error) && !watch.synced) {
-          watcher.isForbidden = true;
-          forbidden.resolve(false);
-          void watch.stop();
-          // The ServiceAccount may be granted the right at any moment; the operator's role does not change.
-          if (as !== undefined) this.#watchers.delete(key);
-        }
+        if (state.state === 'Failing') this.#failing(key, watcher, state.error);
+        else if (state.state === 'Watching') this.#seen(watcher);
       },
       labelSelector: LABEL_TARGET,
       metadataOnly: !hasHealth(resource.group, resource.kind),
@@ -244,10 +292,43 @@ export class Inventory {
       ...(namespace === undefined ? {} : { namespace }),
       ...(as === undefined ? {} : { as }),
     });
-    const watcher: Watcher = { watch, forbidden, isForbidden: false, as };
+    const watcher: Watcher = { watch, resource, forbidden, isForbidden: false, as };
     this.#watchers.set(key, watcher);
     watch.start();
     return watcher;
+  }
+
+  #failing(key: string, watcher: Watcher, error: Error): void {
+    const { watch, as, forbidden } = watcher;
+    // A watch of the operator's that loses its right later is given up too: the ServiceAccounts watch then.
+    if (isForbidden(error) && (!watch.synced || as === undefined)) {
+      watcher.isForbidden = true;
+      forbidden.resolve(false);
+      void watch.stop();
+      // The ServiceAccount may be granted the right at any moment; the operator's role does not change.
+      if (as !== undefined) this.#watchers.delete(key);
+      if (watch.synced) this.#forget(watcher);
+      return;
+    }
+    watcher.failingSince ??= performance.now();
+    if (watcher.isUnseen || performance.now() - watcher.failingSince < UNSEEN_MS) return;
+    watcher.isUnseen = true;
+    this.#wakeTargetsOf(watcher);
+  }
+
+  #seen(watcher: Watcher): void {
+    delete watcher.failingSince;
+    if (watcher.isUnseen !== true) return;
+    watcher.isUnseen = false;
+    this.#wakeTargetsOf(watcher);
+  }
+
+  #wakeTargetsOf({ watch }: Watcher): void {
+    for (const target of new Set([...watch.values()].map((object) => object.target))) this.#changed(target);
+  }
+
+  #forget({ watch }: Watcher): void {
+    for (const object of watch.values()) this.#remove(object);
   }
 
   #changed(targetId: string): void {
@@ -282,7 +363,9 @@ export class Inventory {
     const pods = this.#pods.of(object.target, objectKey(object));
     // A Deployment that ran out of its own deadline does not say why either.
     const seen = withPods({ ...own, state: 'Progressing' }, pods);
-    return { ...object, health: seen.state === 'Degraded' ? seen : own };
+    if (seen.state !== 'Degraded') return { ...object, health: own };
+    const { failedAt } = own;
+    return { ...object, health: failedAt === undefined ? seen : { ...seen, failedAt } };
   }
 
   /** A Pod of a workload changed. */
@@ -309,13 +392,20 @@ export class Inventory {
   }
 }
 
+function watcherKey(
+  kind: Pick<WatchedKind, 'group' | 'kind'>,
+  namespace: string | undefined,
+  as: ServiceAccount | undefined,
+): string {
+  const identity = as === undefined ? '' : `${as.namespace}/${as.name}`;
+  return `${groupKind(kind)} ${namespace ?? '*'} ${identity}`;
+}
+
 function reduce(resource: Resource, object: KubeObject): ObservedObject {
   const live = liveObject(resource, object.metadata);
   if (!hasHealth(resource.group, resource.kind)) return { ...live, health: { state: 'Healthy' } };
-  const { state, message } = healthOf(
-    reduceForHealth({ ...object, kind: resource.kind, apiVersion: live.apiVersion }),
-  );
-  const health = message === undefined ? { state } : { state, message };
+  const health = healthOf(reduceForHealth({ ...object, kind: resource.kind, apiVersion: live.apiVersion }));
+  const { state } = health;
   const isUnhealthy = state === 'Progressing' || (state === 'Degraded' && resource.kind !== 'Job');
   const selector = isUnhealthy ? podSelectorOf(resource, object) : undefined;
   return selector === undefined ? { ...live, health } : { ...live, health, pods: { selector, own: health } };

@@ -1,43 +1,18 @@
 import { createHash } from 'node:crypto';
-import { promisify } from 'node:util';
-import { gunzip, gzip } from 'node:zlib';
 import { TowpathError } from '../api/errors.ts';
 import { GROUP } from '../api/v1alpha1/names.ts';
 import type { KubeClient, KubeObject } from '../kube/client.ts';
 import { ApiError, isAlreadyExists, isConflict, isNotFound, isUnreachable } from '../kube/errors.ts';
 import type { AppliedObject } from '../manifest/applied.ts';
-import { type Manifest, objectKey } from '../manifest/manifest.ts';
+import { objectKey } from '../manifest/manifest.ts';
 import { type Manifests, manifestsDigest, type TargetName, type TargetRecord, targetId } from './record.ts';
-
-const compress = promisify(gzip);
-const decompress = promisify(gunzip);
+import { type Chunk, decode, encode, manifestsIn, RecordIndex } from './record-index.ts';
 
 const SECRETS = { group: '', version: 'v1', plural: 'secrets' };
 const LABEL_RECORD = `${GROUP}/record`;
 const LABEL_CHUNK = `${GROUP}/manifests`;
-/** Characters of base64. An object in etcd may have 1.5 MiB, and the record itself needs room. */
-const INLINE_BYTES = 200_000;
-/** A multiple of 4, so that each part of a text that was cut is base64 of its own, as Secrets ask for. */
-const CHUNK_BYTES = 900_000;
-
-interface Place {
-  /** The Secret whose data has it. */
-  secret: string;
-  /** Compressed, in base64. */
-  bytes: number;
-}
-
-/**
- * What is kept of manifests, by data key: `c.<candidate>` describes a candidate's objects, `o.<digest>` is
- * the text of one, and stands once however many candidates share it.
- */
-interface Index {
-  /** The data keys that a candidate needs. */
-  candidates: Map<string, string[]>;
-  places: Map<string, Place>;
-  /** Counts the chunk Secrets ever made, so that a name is never used twice. */
-  chunks: number;
-}
+/** Records a page: one may have 1 MiB, and an answer 128 MiB at most. */
+const PAGE = 100;
 
 interface SaveOptions {
   accepted?: { id: string; manifests: Manifests };
@@ -47,7 +22,7 @@ interface SaveOptions {
 interface Entry {
   record: TargetRecord;
   resourceVersion: string;
-  index: Index;
+  index: RecordIndex;
 }
 
 interface SecretObject extends KubeObject {
@@ -55,7 +30,6 @@ interface SecretObject extends KubeObject {
 }
 
 type Members = Record<string, string | null>;
-type Described = { objects: Omit<Manifest, 'text'>[]; hooks: Omit<Manifest, 'text'>[] };
 
 /**
  * Keeps target records and accepted manifests in Secrets of the operator's namespace. The record and small
@@ -76,20 +50,35 @@ export class RecordStore {
 
   /** Reads all records of this installation; what was in memory is forgotten. */
   async load(signal: AbortSignal): Promise<void> {
+    const collection = { resource: SECRETS, namespace: this.#namespace };
+    const select = (label: string) => ({ labelSelector: `${label}=${this.#label()}` });
     const { items } = await this.#client.list(
-      { resource: SECRETS, namespace: this.#namespace },
-      { labelSelector: `${LABEL_RECORD}=${this.#label()}` },
+      collection,
+      { ...select(LABEL_RECORD), limit: PAGE },
       { signal },
     );
     // One that is damaged counts as lost: the labels on the objects suffice to go on safely.
     const entries = await Promise.all(
-      (items as SecretObject[]).map((secret) => readEntry(secret).catch(() => undefined)),
+      (items as SecretObject[]).map((secret) => this.#readEntry(secret, signal)),
     );
     this.#entries.clear();
     for (const [index, entry] of entries.entries()) {
       const name = items[index]?.metadata.name;
       if (entry !== undefined && name !== undefined) this.#entries.set(name, entry);
     }
+    const chunks = await this.#client.list(
+      collection,
+      { ...select(LABEL_CHUNK), metadataOnly: true },
+      { signal },
+    );
+    void this.#sweep(chunks.items, signal).catch(() => undefined);
+  }
+
+  /** Deletes the chunks that no record names: a run that died around the write of its record left them. */
+  async #sweep(chunks: readonly KubeObject[], signal: AbortSignal): Promise<void> {
+    const used = new Set([...this.#entries].flatMap(([name, { index }]) => [...index.secrets(name)]));
+    for (const { metadata } of chunks.filter((chunk) => !used.has(chunk.metadata.name)))
+      await this.#delete(metadata.name, signal, metadata.uid);
   }
 
   get(id: string): TargetRecord | undefined {
@@ -115,25 +104,18 @@ export class RecordStore {
   }
 
   async #save(record: TargetRecord, options: SaveOptions): Promise<void> {
+    const { accepted, signal } = options;
     const name = this.#nameOf(record);
     const known = this.#entries.get(name);
-    const index = copyOf(known?.index);
-    const data: Members = {};
-    if (options.accepted !== undefined)
-      await this.#forgetDamaged(record, options.accepted, index, options.signal);
-    if (options.accepted !== undefined)
-      await this.#place(name, options.accepted, index, data, options.signal);
-    const dropped = dropUnused(record, index);
-    for (const [key, secret] of dropped) if (secret === name) data[key] = null;
-    data.record = await encode({ ...record, applied: [...record.applied.values()] });
-    data.index = await encode({
-      candidates: [...index.candidates],
-      places: [...index.places],
-      chunks: index.chunks,
-    });
+    const data: Members = { record: await encode({ ...record, applied: [...record.applied.values()] }) };
+    let index = known?.index ?? new RecordIndex();
+    if (accepted !== undefined || known === undefined) {
+      index = new RecordIndex(index);
+      await this.#accept(name, record, index, data, options);
+    }
     let secret: KubeObject;
     try {
-      secret = await this.#write(name, known, data, options.signal);
+      secret = await this.#write(name, known, data, signal);
     } catch (error) {
       if (known === undefined || !isNotFound(error)) throw error;
       // Somebody deleted the Secret: what this process remembers is written anew, the kept manifests are lost.
@@ -141,7 +123,29 @@ export class RecordStore {
       return this.#save(record, options);
     }
     this.#entries.set(name, { record, resourceVersion: secret.metadata.resourceVersion, index });
-    await this.#shrinkChunks(name, dropped, index, options.signal);
+    const used = index.secrets(name);
+    for (const chunk of known?.index.secrets(name) ?? [])
+      if (!used.has(chunk)) await this.#delete(chunk, signal);
+  }
+
+  /** Finds a place for a candidate's manifests and for the index, and makes the Secrets that it takes. */
+  async #accept(
+    name: string,
+    record: TargetRecord,
+    index: RecordIndex,
+    data: Members,
+    { accepted, signal }: SaveOptions,
+  ): Promise<void> {
+    const chunks: Chunk[] = [];
+    if (accepted !== undefined) {
+      await this.#forgetDamaged(record, accepted, index, signal);
+      chunks.push(...(await index.place(name, accepted.id, accepted.manifests, data)));
+    }
+    index.dropUnused(name, record, data);
+    const { text, chunk } = await index.write(name);
+    data.index = text;
+    if (chunk !== undefined) chunks.push(chunk);
+    for (const each of chunks) await this.#createChunk(each.name, each.data, signal);
   }
 
   /** The manifests of a candidate, their digest checked; undefined where they are not kept, or damaged. */
@@ -170,7 +174,7 @@ export class RecordStore {
   async #forgetDamaged(
     record: TargetRecord,
     accepted: { id: string; manifests: Manifests },
-    index: Index,
+    index: RecordIndex,
     signal: AbortSignal | undefined,
   ): Promise<void> {
     if (!index.candidates.has(accepted.id)) return;
@@ -183,10 +187,8 @@ export class RecordStore {
 
   async remove(record: TargetRecord, signal?: AbortSignal): Promise<void> {
     const name = this.#nameOf(record);
-    const index = this.#entries.get(name)?.index;
-    const secrets = new Set([...(index?.places.values() ?? [])].map((place) => place.secret));
-    secrets.delete(name);
-    for (const secret of [...secrets, name]) await this.#delete(secret, signal);
+    const chunks = this.#entries.get(name)?.index.secrets(name) ?? [];
+    for (const secret of [...chunks, name]) await this.#delete(secret, signal);
     this.#entries.delete(name);
   }
 
@@ -199,51 +201,6 @@ export class RecordStore {
       if (!isNotFound(error)) throw error;
       this.#entries.delete(name);
     }
-  }
-
-  async #place(
-    name: string,
-    accepted: { id: string; manifests: Manifests },
-    index: Index,
-    data: Members,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    const { objects, hooks } = accepted.manifests;
-    const items = new Map<string, () => unknown>([
-      [`c.${accepted.id}`, () => ({ objects: objects.map(describe), hooks: hooks.map(describe) })],
-    ]);
-    for (const manifest of [...objects, ...hooks]) items.set(textKey(manifest), () => manifest.text);
-    const keys: string[] = [];
-    let inline = [...index.places.values()].reduce(
-      (sum, place) => sum + (place.secret === name ? place.bytes : 0),
-      0,
-    );
-    const chunks: { name: string; bytes: number; data: Record<string, string> }[] = [];
-    const put = (key: string, encoded: string) => {
-      keys.push(key);
-      if (inline + encoded.length <= INLINE_BYTES) {
-        inline += encoded.length;
-        data[key] = encoded;
-        index.places.set(key, { secret: name, bytes: encoded.length });
-        return;
-      }
-      let chunk = chunks.at(-1);
-      if (chunk === undefined || chunk.bytes + encoded.length > CHUNK_BYTES) {
-        index.chunks += 1;
-        chunk = { name: `${name}-${index.chunks}`, bytes: 0, data: {} };
-        chunks.push(chunk);
-      }
-      chunk.bytes += encoded.length;
-      chunk.data[key] = encoded;
-      index.places.set(key, { secret: chunk.name, bytes: encoded.length });
-    };
-    for (const [key, value] of items) {
-      const kept = partsOf(key, (part) => index.places.has(part));
-      if (kept.length > 0) keys.push(...kept);
-      else for (const [part, encoded] of inParts(key, await encode(value()))) put(part, encoded);
-    }
-    for (const chunk of chunks) await this.#createChunk(chunk.name, chunk.data, signal);
-    index.candidates.set(accepted.id, keys);
   }
 
   async #createChunk(
@@ -282,25 +239,29 @@ export class RecordStore {
 
   /** Reads a record that this process does not know; false where it is damaged. */
   async #takeIn(name: string, signal: AbortSignal | undefined): Promise<boolean> {
-    const entry = await readEntry(await this.#read(name, signal)).catch((error: unknown) => {
-      signal?.throwIfAborted();
-      if (error instanceof ApiError || isUnreachable(error)) throw error;
-      return undefined;
-    });
+    const entry = await this.#readEntry(await this.#read(name, signal), signal);
     if (entry === undefined) return false;
     this.#entries.set(name, entry);
     return true;
   }
 
-  async #shrinkChunks(
-    name: string,
-    dropped: Map<string, string>,
-    index: Index,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    const used = new Set([...index.places.values()].map((place) => place.secret));
-    for (const secret of new Set(dropped.values())) {
-      if (secret !== name && !used.has(secret)) await this.#delete(secret, signal);
+  /** Undefined where it is damaged. Throws where the API server does not answer. */
+  async #readEntry(secret: SecretObject, signal: AbortSignal | undefined): Promise<Entry | undefined> {
+    try {
+      const record = (await decode(secret.data?.record)) as
+        | (Omit<TargetRecord, 'applied'> & { applied: AppliedObject[] })
+        | undefined;
+      const index = await RecordIndex.read(
+        secret.data?.index,
+        async (chunk) => (await this.#read(chunk, signal)).data ?? {},
+      );
+      if (record === undefined || index === undefined) return undefined;
+      const applied = new Map(record.applied.map((object) => [objectKey(object), object]));
+      return { record: { ...record, applied }, resourceVersion: secret.metadata.resourceVersion, index };
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (isUnreachable(error) || (error instanceof ApiError && !isNotFound(error))) throw error;
+      return undefined;
     }
   }
 
@@ -308,15 +269,13 @@ export class RecordStore {
     return this.#client.get({ resource: SECRETS, namespace: this.#namespace, name }, optional(signal));
   }
 
-  async #delete(name: string, signal: AbortSignal | undefined): Promise<void> {
+  /** `uid`: only this very Secret. */
+  async #delete(name: string, signal: AbortSignal | undefined, uid?: string): Promise<void> {
+    const path = { resource: SECRETS, namespace: this.#namespace, name };
     try {
-      await this.#client.delete(
-        { resource: SECRETS, namespace: this.#namespace, name },
-        {},
-        optional(signal),
-      );
+      await this.#client.delete(path, uid === undefined ? {} : { uid }, optional(signal));
     } catch (error) {
-      if (!isNotFound(error)) throw error;
+      if (!isNotFound(error) && !(uid !== undefined && isConflict(error))) throw error;
     }
   }
 
@@ -337,99 +296,15 @@ function secretBody(name: string, labels: Record<string, string>, data: Members)
   return { apiVersion: 'v1', kind: 'Secret', type: `${GROUP}/record`, metadata: { name, labels }, data };
 }
 
-function copyOf(index: Index | undefined): Index {
-  return {
-    candidates: new Map(index?.candidates),
-    places: new Map(index?.places),
-    chunks: index?.chunks ?? 0,
-  };
-}
-
-/** Takes out of the index what no kept candidate needs; returns the data keys with their Secrets. */
-function dropUnused(record: TargetRecord, index: Index): Map<string, string> {
-  const wanted = new Set(record.candidates.map((candidate) => candidate.id));
-  for (const id of index.candidates.keys()) if (!wanted.has(id)) index.candidates.delete(id);
-  const used = new Set([...index.candidates.values()].flat());
-  const dropped = new Map<string, string>();
-  for (const [key, place] of index.places) {
-    if (used.has(key)) continue;
-    index.places.delete(key);
-    dropped.set(key, place.secret);
-  }
-  return dropped;
-}
-
-/** Puts a candidate's manifests together again; undefined where they are not those that were accepted. */
+/** Undefined where the manifests are not those that were accepted. */
 async function intactManifests(
   data: Record<string, string>,
   candidate: { id: string; digest: string },
 ): Promise<Manifests | undefined> {
-  const read = (key: string) =>
-    decode(
-      partsOf(key, (part) => part in data)
-        .map((part) => data[part])
-        .join(''),
-    );
-  const described = (await read(`c.${candidate.id}`)) as Described;
-  const complete = async (manifest: Omit<Manifest, 'text'>): Promise<Manifest> => {
-    const text = (await read(textKey(manifest))) as string;
-    return { ...manifest, text };
-  };
-  const manifests = {
-    objects: await Promise.all(described.objects.map(complete)),
-    hooks: await Promise.all(described.hooks.map(complete)),
-  };
+  const manifests = await manifestsIn(data, candidate.id);
   const all = [...manifests.objects, ...manifests.hooks];
   const isIntact = all.every(({ text, digest }) => sha256(text) === digest);
   return isIntact && manifestsDigest(manifests) === candidate.digest ? manifests : undefined;
-}
-
-/** A text that no Secret could take alone stands in several, under its key and `<key>.1`, `<key>.2` … */
-function inParts(key: string, encoded: string): [string, string][] {
-  const parts: [string, string][] = [];
-  for (let at = 0; at < encoded.length; at += CHUNK_BYTES)
-    parts.push([at === 0 ? key : `${key}.${at / CHUNK_BYTES}`, encoded.slice(at, at + CHUNK_BYTES)]);
-  return parts;
-}
-
-/** The data keys of a text's parts, as far as they are there. */
-function partsOf(key: string, isThere: (part: string) => boolean): string[] {
-  const parts: string[] = [];
-  for (let part = key; isThere(part); part = `${key}.${parts.length}`) parts.push(part);
-  return parts;
-}
-
-function textKey(manifest: { digest: string }): string {
-  return `o.${manifest.digest.slice(0, 24)}`;
-}
-
-function describe({ text: _text, ...described }: Manifest): Omit<Manifest, 'text'> {
-  return described;
-}
-
-/** Compressed JSON in base64, as a Secret's data takes it. */
-async function encode(value: unknown): Promise<string> {
-  return (await compress(JSON.stringify(value))).toString('base64');
-}
-
-async function decode(encoded: string | undefined): Promise<unknown> {
-  if (encoded === undefined) return undefined;
-  return JSON.parse((await decompress(Buffer.from(encoded, 'base64'))).toString());
-}
-
-async function readEntry(secret: SecretObject): Promise<Entry | undefined> {
-  const record = (await decode(secret.data?.record)) as
-    | (Omit<TargetRecord, 'applied'> & { applied: AppliedObject[] })
-    | undefined;
-  const index = (await decode(secret.data?.index)) as
-    | { candidates: [string, string[]][]; places: [string, Place][]; chunks: number }
-    | undefined;
-  if (record === undefined || index === undefined) return undefined;
-  return {
-    record: { ...record, applied: new Map(record.applied.map((object) => [objectKey(object), object])) },
-    resourceVersion: secret.metadata.resourceVersion,
-    index: { candidates: new Map(index.candidates), places: new Map(index.places), chunks: index.chunks },
-  };
 }
 
 /** An answer that is about more than who wrote first. */

@@ -72,6 +72,8 @@ export interface Deployment {
   /** Since when the Application is suspended, and for how long it was before: spec.sync.timeout stands still. */
   pausedAt?: string;
   pausedMs?: number;
+  /** Tries that ended in a failure of its own; they count against spec.sync.retries. */
+  attempts?: number;
   /** Failed, with no retry left: nothing is sent before an input changes or a sync is asked for. */
   exhausted?: boolean;
   reason?: string;

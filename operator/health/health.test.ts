@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Health, hasHealth, healthOf, reduceForHealth, withPods, worst } from './health.ts';
+import { type Health, hasHealth, healthOf, reduceForHealth, withPods } from './health.ts';
 import { judge, waiting } from './testing/table.ts';
 
 test('an object that should exist and does not is Missing', () => {
@@ -30,13 +30,6 @@ test('kinds that are right once they exist need no watch of their status', () =>
     ['cert-manager.io', 'Certificate'],
   ] as const)
     assert.ok(hasHealth(group, kind), kind);
-});
-
-test('the worst state is found in the order of the reference', () => {
-  assert.equal(worst([]), 'Healthy');
-  assert.equal(worst(['Healthy', 'Suspended']), 'Suspended');
-  assert.equal(worst(['Progressing', 'Suspended', 'Unknown']), 'Unknown');
-  assert.equal(worst(['Missing', 'Degraded', 'Healthy']), 'Degraded');
 });
 
 test('a workload whose Pod cannot start is Degraded at once, and says why', () => {

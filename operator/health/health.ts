@@ -1,4 +1,4 @@
-import { HEALTH_STATES, type HealthState } from '../api/v1alpha1/application.ts';
+import type { HealthState } from '../api/v1alpha1/application.ts';
 import { groupKind } from '../manifest/manifest.ts';
 import { genericRule, type HealthRule, RULES } from './kinds.ts';
 import { type LiveObject, type ReducedObject, scalarFacts } from './reduce.ts';
@@ -10,6 +10,8 @@ export interface Health {
   state: HealthState;
   /** A clause without the object's name, for all states but Healthy: `1 of 3 replicas are available`. */
   message?: string;
+  /** When its own controller gave it up (RFC 3339): it does not become healthy by waiting. */
+  failedAt?: string;
 }
 
 /**
@@ -90,11 +92,4 @@ export function withPods(health: Health, pods: Iterable<{ name: string; pod: Red
     }
   }
   return health;
-}
-
-/** The worst of states, in the order of HEALTH_STATES; of none: Healthy. */
-export function worst(states: Iterable<HealthState>): HealthState {
-  let rank = HEALTH_STATES.length - 1;
-  for (const state of states) rank = Math.min(rank, HEALTH_STATES.indexOf(state));
-  return HEALTH_STATES[rank] ?? 'Healthy';
 }

@@ -13,6 +13,8 @@ import {
 interface Verdict {
   state: HealthState;
   message?: string;
+  /** When its own controller gave it up (RFC 3339): it does not become healthy by waiting. */
+  failedAt?: string;
 }
 
 /** How the health of a kind is judged, and what that needs of a live object. */
@@ -24,6 +26,10 @@ export interface HealthRule {
 const HEALTHY: Verdict = { state: 'Healthy' };
 const progressing = (message: string): Verdict => ({ state: 'Progressing', message });
 const degraded = (message: string): Verdict => ({ state: 'Degraded', message });
+const failedForGood = (message: string, by: ReducedCondition): Verdict =>
+  by.lastTransitionTime === undefined
+    ? degraded(message)
+    : { state: 'Degraded', message, failedAt: by.lastTransitionTime };
 const suspended = (message: string): Verdict => ({ state: 'Suspended', message });
 
 /** A rule that reads the scalars at `paths` and the conditions of `conditions`. */
@@ -82,7 +88,8 @@ const deployment = rule(
     if (stale !== undefined) return stale;
     if (object.facts['spec.paused'] === true) return suspended('its rollout is paused');
     const progress = condition(object, 'Progressing');
-    if (progress?.reason === 'ProgressDeadlineExceeded') return degraded(said(progress, progress.reason));
+    if (progress?.reason === 'ProgressDeadlineExceeded')
+      return failedForGood(said(progress, progress.reason), progress);
     const wanted = count(object, 'spec.replicas', 1);
     const updated = count(object, 'status.updatedReplicas');
     const available = count(object, 'status.availableReplicas');
@@ -162,7 +169,8 @@ const job = rule(
   ['Complete', 'Failed'],
   (object) => {
     const failed = condition(object, 'Failed');
-    if (failed?.status === 'True') return degraded(`it failed: ${said(failed, 'no reason is given')}`);
+    if (failed?.status === 'True')
+      return failedForGood(`it failed: ${said(failed, 'no reason is given')}`, failed);
     if (condition(object, 'Complete')?.status === 'True') return HEALTHY;
     if (object.facts['spec.suspend'] === true) return suspended('it is suspended');
     const failures = count(object, 'status.failed');
@@ -255,7 +263,7 @@ function judgeByContract(object: ReducedObject): Verdict {
     return progressing('its controller has not seen the latest spec yet');
   }
   const stalled = condition(object, 'Stalled');
-  if (stalled?.status === 'True') return degraded(said(stalled, 'Stalled'));
+  if (stalled?.status === 'True') return failedForGood(said(stalled, 'Stalled'), stalled);
   const reconciling = condition(object, 'Reconciling');
   if (reconciling?.status === 'True') return progressing(said(reconciling, 'Reconciling'));
   const ready = condition(object, 'Ready');

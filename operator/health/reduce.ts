@@ -14,6 +14,8 @@ export interface ReducedCondition {
   /** Cut to 256 characters. */
   message?: string;
   observedGeneration?: number;
+  /** RFC 3339. */
+  lastTransitionTime?: string;
 }
 
 export type Fact = string | number | boolean | ReducedCondition;
@@ -71,11 +73,13 @@ export function conditionFacts(object: LiveObject, types: readonly string[]): Re
     const reason = at(condition, 'reason');
     const message = at(condition, 'message');
     const observedGeneration = at(condition, 'observedGeneration');
+    const since = at(condition, 'lastTransitionTime');
     facts[`condition.${type}`] = {
       status: typeof status === 'string' ? status : 'Unknown',
       ...(typeof reason === 'string' && reason !== '' && { reason: copied(reason) }),
       ...(typeof message === 'string' && message !== '' && { message: copied(message) }),
       ...(typeof observedGeneration === 'number' && { observedGeneration }),
+      ...(typeof since === 'string' && { lastTransitionTime: copied(since) }),
     };
   }
   return facts;

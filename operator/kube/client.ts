@@ -288,6 +288,11 @@ export class KubeClient {
     return this.#connection.saturated;
   }
 
+  /** Resolves when no write is under way, those included whose callers gave up waiting (A7). */
+  writesEnded(): Promise<void> {
+    return this.#connection.writesEnded();
+  }
+
   /** Ends every connection; what is under way rejects. */
   close(): Promise<void> {
     return this.#connection.close();

@@ -91,6 +91,11 @@ export class Connection {
     return this.#transport?.saturated === true;
   }
 
+  /** Resolves when no write is under way any more. */
+  async writesEnded(): Promise<void> {
+    await Promise.all([...this.#retiring, this.#transport].map((transport) => transport?.writesEnded()));
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all([...this.#retiring, this.#transport].map((transport) => transport?.destroy()));
@@ -161,6 +166,7 @@ export class Connection {
       ...(call.body === undefined ? {} : { body: call.body }),
       ...(gated ? { maySend: mayWrite } : {}),
       ...(options.ungated === true ? { urgent: true } : {}),
+      ...(options.as === undefined ? {} : { impersonated: true }),
     };
   }
 

@@ -17,6 +17,8 @@ export interface WireRequest {
   maySend?: (() => boolean) | undefined;
   /** Waits behind no other request. */
   urgent?: boolean;
+  /** Made for an Application: behind an admission webhook that hangs it must not hold up our own bookkeeping. */
+  impersonated?: boolean;
 }
 
 export interface WireHead {
@@ -36,8 +38,9 @@ export interface StreamListener {
 
 /** Bound of one answer; a page of 500 objects of 200 KB. */
 const MAX_ANSWER_BYTES = 128 * 2 ** 20;
-/** Requests under way at once; more wait. Each watch has a connection of its own beside these. */
+/** Requests under way at once for Applications, and of our own; more wait. Each watch has a connection of its own. */
 const CONNECTIONS = 64;
+const OWN_CONNECTIONS = 16;
 const CONNECT_TIMEOUT_MS = 10_000;
 
 /**
@@ -47,9 +50,11 @@ const CONNECT_TIMEOUT_MS = 10_000;
 export class Transport {
   readonly #access: Access;
   readonly #requests: Dispatcher;
+  readonly #own: Dispatcher;
   readonly #streams: Dispatcher;
   readonly #pathPrefix: string;
   readonly #origin: string;
+  readonly #writes = new Set<Promise<void>>();
   #exchanges = 0;
 
   constructor(access: Access) {
@@ -58,6 +63,7 @@ export class Transport {
     this.#origin = url.origin;
     this.#pathPrefix = url.pathname === '/' ? '' : url.pathname;
     this.#requests = dispatcherFor(access, url.origin, CONNECTIONS);
+    this.#own = dispatcherFor(access, url.origin, OWN_CONNECTIONS);
     this.#streams = dispatcherFor(access, url.origin, null);
   }
 
@@ -70,12 +76,19 @@ export class Transport {
     return this.#exchanges >= CONNECTIONS;
   }
 
+  /** Resolves when no write is under way, those included that nobody waits for any more. */
+  async writesEnded(): Promise<void> {
+    while (this.#writes.size > 0) await Promise.all(this.#writes);
+  }
+
   /** Sends one request and gathers its answer, whatever its status. @throws UnreachableError, NotLeaderError */
   async exchange(request: WireRequest): Promise<WireAnswer> {
+    // A renewal of the Lease that waits behind hundreds of writes would cost the leadership that they need.
+    if (request.urgent === true) return this.#exchange(this.#streams, request);
+    if (request.impersonated !== true) return this.#exchange(this.#own, request);
     this.#exchanges += 1;
     try {
-      // A renewal of the Lease that waits behind hundreds of writes would cost the leadership that they need.
-      return await this.#exchange(request.urgent === true ? this.#streams : this.#requests, request);
+      return await this.#exchange(this.#requests, request);
     } finally {
       this.#exchanges -= 1;
     }
@@ -98,6 +111,10 @@ export class Transport {
         },
         onEnd: () => resolve({ ...head, text: joined(chunks) }),
       });
+      if (request.method !== 'GET') {
+        const ended = run.ended.then(() => void this.#writes.delete(ended));
+        this.#writes.add(ended);
+      }
       this.#dispatch(dispatcher, request, run);
     });
   }
@@ -153,12 +170,12 @@ export class Transport {
 
   /** Lets what is under way finish, takes nothing new. */
   async retire(): Promise<void> {
-    await Promise.all([this.#requests.close(), this.#streams.close()]);
+    await Promise.all([this.#requests.close(), this.#own.close(), this.#streams.close()]);
   }
 
   /** Ends every connection now. */
   async destroy(): Promise<void> {
-    await Promise.all([this.#requests.destroy(), this.#streams.destroy()]);
+    await Promise.all([this.#requests.destroy(), this.#own.destroy(), this.#streams.destroy()]);
   }
 }
 
@@ -201,6 +218,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   readonly #reject: (error: unknown) => void;
   readonly #parts: Parts;
   readonly #onAbort: () => void;
+  readonly #ended = Promise.withResolvers<void>();
   #timer: NodeJS.Timeout | undefined;
   #controller: Dispatcher.DispatchController | undefined;
   #settled = false;
@@ -219,10 +237,17 @@ class Exchange implements Dispatcher.DispatchHandler {
     return this.#settled;
   }
 
+  /** Resolves when nothing of it is on the wire any more. */
+  get ended(): Promise<void> {
+    return this.#ended.promise;
+  }
+
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
-    if (this.#settled) controller.abort(new Error('given up before it was sent'));
-    else if (this.#request.maySend?.() === false) this.fail(new NotLeaderError());
+    if (this.#settled) {
+      controller.abort(new Error('given up before it was sent'));
+      this.#ended.resolve();
+    } else if (this.#request.maySend?.() === false) this.fail(new NotLeaderError());
   }
 
   onResponseStart(
@@ -238,12 +263,14 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
+    this.#end();
     if (this.#settled) return;
     this.#settle();
     this.#parts.onEnd();
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#end();
     this.fail(error);
   }
 
@@ -264,8 +291,22 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (this.#settled) return;
     this.#settle();
     const told = this.#classify(error);
-    this.#controller?.abort(told instanceof Error ? told : new Error('aborted'));
+    const isGivenUp = this.#request.signal?.aborted === true && error === this.#request.signal.reason;
+    if (isGivenUp && this.#request.method !== 'GET' && this.#controller !== undefined) {
+      // A write that is on its way is carried out anyway: it is let finish, so that its end is known (A7).
+      this.#timer = setTimeout(() => this.#abort(new Error('no answer')), this.#request.timeoutMs).unref();
+    } else this.#abort(told instanceof Error ? told : new Error('aborted'));
     this.#reject(told);
+  }
+
+  #abort(why: Error): void {
+    this.#controller?.abort(why);
+    this.#end();
+  }
+
+  #end(): void {
+    if (this.#settled) clearTimeout(this.#timer);
+    this.#ended.resolve();
   }
 
   #settle(): void {

@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { canonicalJson, isRecord, parseExact, pointerSteps, valueAt, withoutPaths } from './exact-json.ts';
+import {
+  canonicalJson,
+  isRecord,
+  parseExact,
+  pointerSteps,
+  valueAt,
+  withoutPaths,
+  withValues,
+} from './exact-json.ts';
 
 test('numbers survive a round trip as they were written', () => {
   for (const text of [
@@ -66,4 +74,16 @@ test('paths are taken out of a text, what names nothing is passed over', () => {
   ] as const) {
     assert.equal(withoutPaths(text, pointers), expected, pointers.join());
   }
+});
+
+test('values are put where their parents are, and taken away where there is none', () => {
+  const text = '{"a":{"b":1},"l":[{"w":1},{"w":2}],"n":12345678901234567890}';
+  const values = new Map<string, Json | undefined>([
+    ['/a/b', undefined],
+    ['/a/c', 'new'],
+    ['/l/1/w', 9],
+    ['/missing/x', 1],
+    ['/l/7', 1],
+  ]);
+  assert.equal(withValues(text, values), '{"a":{"c":"new"},"l":[{"w":1},{"w":9}],"n":12345678901234567890}');
 });

@@ -75,6 +75,26 @@ export function withoutPaths(text: string, pointers: readonly string[]): string 
   return canonicalJson(document);
 }
 
+/**
+ * Puts values at pointers in the text, where their parents are; undefined takes a member away, and lists keep
+ * their length. Text and result are canonical JSON.
+ */
+export function withValues(text: string, values: ReadonlyMap<string, Json | undefined>): string {
+  if (values.size === 0) return text;
+  const document = parseExact(text);
+  for (const [pointer, value] of values) {
+    const steps = pointerSteps(pointer);
+    const last = steps.pop();
+    const parent = steps.reduce<Json | undefined>(childOf, document);
+    if (last === undefined) continue;
+    if (Array.isArray(parent)) {
+      if (value !== undefined && childOf(parent, last) !== undefined) parent[Number(last)] = value;
+    } else if (isRecord(parent) && value !== undefined) parent[last] = value;
+    else if (isRecord(parent)) delete parent[last];
+  }
+  return canonicalJson(document);
+}
+
 declare global {
   interface JSON {
     isRawJSON?(value: unknown): boolean;

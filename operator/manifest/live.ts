@@ -12,6 +12,9 @@ export function ignoredFieldManager(targetId: string): string {
   return `towpath-${targetId}-ignored`;
 }
 
+/** How the field managers begin that make hooks' objects; the deployment and the event follow. */
+export const HOOK_MANAGER = 'towpath-hook-';
+
 /** What the annotation towpath.dev/owner says on an object that the target applied. */
 export function ownerAnnotation(targetName: string, object: ObjectId): string {
   return `${targetName} ${objectKey(object)}`;
@@ -38,6 +41,8 @@ export interface LiveObject extends ObjectId {
   annotations: Readonly<Record<string, string>>;
   /** A Helm hook: run at its time, never part of the inventory. */
   hook: boolean;
+  /** For which events Towpath made it as a hook's object. */
+  madeFor: readonly string[];
   /** Annotated helm.sh/resource-policy: keep. */
   keep: boolean;
   /** The entry of the target's own field manager. */
@@ -46,7 +51,8 @@ export interface LiveObject extends ObjectId {
   lastOther?: { manager: string; time: string };
 }
 
-/** Shared by all objects without a wave: thousands of them are remembered. */
+/** Shared by all objects without a wave, and by all that are no hooks: thousands of them are remembered. */
+const NO_EVENTS: readonly string[] = Object.freeze([]);
 const NO_ANNOTATIONS: Readonly<Record<string, string>> = Object.freeze({});
 
 interface Metadata {
@@ -88,6 +94,7 @@ export function liveObject(
     deleting: metadata.deletionTimestamp !== undefined,
     annotations: wave === undefined ? NO_ANNOTATIONS : { [ANNOTATION_WAVE]: wave },
     hook: metadata.annotations?.['helm.sh/hook'] !== undefined,
+    madeFor: NO_EVENTS,
     keep: metadata.annotations?.['helm.sh/resource-policy'] === 'keep',
   };
   if (prune === 'enabled' || prune === 'disabled') live.prune = prune;
@@ -101,6 +108,8 @@ export function liveObject(
         .digest('base64url')
         .slice(0, 22);
       live.entry = { hash, time: entry.time ?? '' };
+    } else if (manager.startsWith(HOOK_MANAGER)) {
+      live.madeFor = [...live.madeFor, manager.slice(HOOK_MANAGER.length).replace(/^\d+-/, '')];
     } else if (manager !== ignoredFieldManager(target)) {
       const time = entry.time ?? '';
       if (live.lastOther === undefined || live.lastOther.time < time) live.lastOther = { manager, time };
@@ -116,5 +125,12 @@ export function liveObject(
 export function isOurs(live: LiveObject, targetId: string, targetName: string): boolean {
   return (
     live.target === targetId && live.owner === ownerAnnotation(targetName, live) && live.entry !== undefined
+  );
+}
+
+/** Whether the target made this object as a hook's: label, annotation and a field manager of hooks agree. */
+export function isOurHook(live: LiveObject, targetId: string, targetName: string): boolean {
+  return (
+    live.target === targetId && live.owner === ownerAnnotation(targetName, live) && live.madeFor.length > 0
   );
 }

@@ -33,6 +33,7 @@ function live(name: string, more: Partial<LiveObject> = {}): LiveObject {
     deleting: false,
     annotations: {},
     hook: false,
+    madeFor: [],
     keep: false,
     entry,
     ...id,

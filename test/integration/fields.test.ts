@@ -65,6 +65,51 @@ test('who decides a field', async (t) => {
     },
   );
 
+  await t.test(
+    'sync.ignore: inside an atomic list, which is owned as a whole, others decide too',
+    async () => {
+      const ingress = (host: string, service: string): TestObject => ({
+        apiVersion: 'networking.k8s.io/v1',
+        kind: 'Ingress',
+        metadata: { name: 'atomic' },
+        spec: {
+          rules: [
+            {
+              host,
+              http: {
+                paths: [
+                  {
+                    path: '/',
+                    pathType: 'Prefix',
+                    backend: { service: { name: service, port: { number: 80 } } },
+                  },
+                ],
+              },
+            },
+          ],
+        },
+      });
+      const ignore = [
+        { group: 'networking.k8s.io', kind: 'Ingress', name: 'atomic', paths: ['/spec/rules/0/host'] },
+      ];
+      const found = async () => {
+        const [rule] = ((await live('ingress', 'atomic'))?.spec?.['rules'] ?? []) as {
+          host?: string;
+          http: { paths: { backend: { service: { name: string } } }[] };
+        }[];
+        return [rule?.host, rule?.http.paths[0]?.backend.service.name];
+      };
+      await deploy('atomic', [ingress('git.example.com', 'one')], { sync: { ignore } });
+      assert.deepEqual(await found(), ['git.example.com', 'one'], "Git's is the first value");
+      const patch = JSON.stringify([
+        { op: 'replace', path: '/spec/rules/0/host', value: 'mine.example.com' },
+      ]);
+      await stage.kubectl('patch', 'ingress', 'atomic', '--type=json', '-p', patch);
+      await change('atomic', [ingress('git.example.com', 'two')]);
+      assert.deepEqual(await found(), ['mine.example.com', 'two']);
+    },
+  );
+
   await t.test('sync.ignore: a field of one container, found by its name', async () => {
     const withImage = (image: string) => {
       const object = deployment('sized');

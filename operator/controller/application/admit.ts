@@ -13,16 +13,22 @@ import {
 import { combined, type DeployContext, kindsOf, planFor } from './deploy.ts';
 import { Quarantine } from './facts.ts';
 
+export interface Judgement {
+  /** Keys of objects that cannot be asked about before their prerequisites are there. */
+  deferred: string[];
+  /** What the dry-run could not find out: an admission webhook without dry-run, or down. */
+  undecided: TowpathError[];
+}
+
 /**
  * Judges a candidate before its first write: every changed object goes to the API server as a dry-run.
  * Throws Quarantine with all errors in principle; TowpathError where this cluster, as it is now, refuses.
- * Returns the keys of objects that cannot be asked about before their prerequisites are there.
  */
 export async function judge(
   context: DeployContext,
   candidate: Candidate,
   manifests: Manifests,
-): Promise<string[]> {
+): Promise<Judgement> {
   const { access, inventory, record, signal } = context;
   try {
     waves(manifests.objects);
@@ -41,7 +47,10 @@ export async function judge(
   }
   const ofState = refusals.filter((refusal) => refusal.verdict === 'State');
   if (ofState.length > 0) throw combined(ofState, 'nothing was applied');
-  return deferred.map((one) => objectKey(one.manifest));
+  return {
+    deferred: deferred.map((one) => objectKey(one.manifest)),
+    undecided: refusals.filter(({ verdict }) => verdict === 'Undecided').map(({ error }) => error),
+  };
 }
 
 /**

@@ -9,6 +9,7 @@ import { isAlreadyExists, isConflict } from '../../kube/errors.ts';
 import type { EventRecorder } from '../../kube/events.ts';
 import type { WatchEvent } from '../../kube/list-watch.ts';
 import { isNewerVersion } from '../../kube/resource-version.ts';
+import type { KeptObject } from '../../plan/plan.ts';
 import type { Renderer } from '../../render/renderer.ts';
 import type { Sources } from '../../source/sources.ts';
 import { Inventory } from '../inventory.ts';
@@ -46,6 +47,7 @@ const CONCURRENCY = 32;
 const LEND_AFTER_MS = 1_000;
 /** Before a look that failed is tried again; doubled each time, up to PATIENCE_MS. */
 const FIRST_PAUSE_MS = 1_000;
+const OUTDATED_PAUSE_MS = 100;
 /** A sync that takes longer says so in the status; shorter ones write their status once, at the end. */
 const TELL_AFTER_MS = 5_000;
 
@@ -130,6 +132,7 @@ export class ApplicationController {
 
   /** The kinds that the cluster serves changed: whoever was refused, or lacked one, is looked at again. */
   onDefinitionsChanged(): void {
+    this.#parts.inventory.onDefinitionsChanged();
     const keys = new Set(this.#parts.wanted.reconsider());
     for (const [key, session] of this.#sessions) {
       if (session.refused !== undefined || session.retry?.error.reason === 'KindMissing') keys.add(key);
@@ -143,6 +146,8 @@ export class ApplicationController {
     const queue = this.#queue;
     this.#queue = undefined;
     await queue?.stop();
+    // The Git servers are the new leader's to ask.
+    this.#parts.wanted.rest();
   }
 
   async stop(): Promise<void> {
@@ -171,6 +176,8 @@ export class ApplicationController {
     const application = parsed.ok ? parsed.application : undefined;
     this.#known.set(key, { object, application, errors: parsed.ok ? [] : parsed.errors });
     if (application === undefined) return;
+    if (before !== undefined && before.spec.serviceAccountName !== application.spec.serviceAccountName)
+      this.#releaseWatches(application.metadata.namespace);
     this.#byTarget.set(targetId(this.#options.installation, targetOf(application)), key);
     for (const { name } of before?.spec.dependsOn ?? [])
       this.#dependents.get(`${application.metadata.namespace}/${name}`)?.delete(key);
@@ -195,10 +202,19 @@ export class ApplicationController {
     this.#parts.wanted.forget(key);
     if (known?.application !== undefined)
       this.#byTarget.delete(targetId(this.#options.installation, targetOf(known.application)));
+    for (const { name } of known?.application?.spec.dependsOn ?? [])
+      this.#dependents.get(`${known?.application?.metadata.namespace}/${name}`)?.delete(key);
     this.#wakeDependents(key);
-    const namespace = key.slice(0, key.indexOf('/'));
-    const isLast = ![...this.#known.keys()].some((other) => other.startsWith(`${namespace}/`));
-    if (isLast) this.#parts.inventory.release(namespace);
+    this.#releaseWatches(key.slice(0, key.indexOf('/')));
+  }
+
+  /** Watches as ServiceAccounts that no Application of the namespace names any more are ended. */
+  #releaseWatches(namespace: string): void {
+    const named = new Set<string>();
+    for (const { application } of this.#known.values()) {
+      if (application?.metadata.namespace === namespace) named.add(application.spec.serviceAccountName);
+    }
+    this.#parts.inventory.release(namespace, named);
   }
 
   async #work(key: string, signal: AbortSignal): Promise<void> {
@@ -285,16 +301,21 @@ export class ApplicationController {
   async #finalize(key: string, application: Application, signal: AbortSignal): Promise<void> {
     const { finalizers } = application.metadata;
     if (!finalizers.includes(FINALIZER)) return;
-    const finalized = await finalize(this.#parts, application, signal);
+    const tell = (message: string, kept?: readonly KeptObject[]) =>
+      this.#writer.tellDeleting(
+        this.#known.get(key)?.application ?? application,
+        { reason: 'Deleting', message, isStalled: false, ...(kept === undefined ? {} : { kept }) },
+        signal,
+      );
+    const finalized = await finalize(this.#parts, application, signal, tell);
     if (finalized.state === 'Gone') {
       this.#parts.wanted.forget(key);
-      await this.#writer.setFinalizers(application.metadata, without(finalizers), signal);
+      const { metadata } = this.#known.get(key)?.application ?? application;
+      await this.#writer.setFinalizers(metadata, without(finalizers), signal);
       this.#writer.tellDeleted(application, finalized.kept);
       return;
     }
-    const { message, kept } = finalized;
-    const told = { reason: 'Deleting', message, isStalled: false, kept };
-    await this.#writer.tellDeleting(application, told, signal);
+    await tell(finalized.message, finalized.kept);
     // The watches tell when something goes; this is for what they cannot tell.
     this.#queue?.addAfter(key, 5_000);
   }
@@ -325,18 +346,27 @@ export class ApplicationController {
   #failed(key: string, error: unknown): void {
     if (error instanceof Interrupted) return;
     const application = this.#known.get(key)?.application;
-    if (isConflict(error) || isAlreadyExists(error)) {
-      const reload =
-        application === undefined ? Promise.resolve() : this.#parts.store.reload(targetOf(application));
-      void reload.catch(() => undefined).then(() => this.#queue?.addAfter(key, 200));
+    const faults = this.#faults.get(key) ?? 0;
+    this.#faults.set(key, faults + 1);
+    const isOutdated = isConflict(error) || isAlreadyExists(error);
+    const first = isOutdated ? OUTDATED_PAUSE_MS : FIRST_PAUSE_MS;
+    const pause = Math.min(first * 2 ** faults, PATIENCE_MS) * (0.8 + 0.2 * this.#options.random());
+    if (isOutdated) {
+      // Somebody else wrote: what the watches have not told yet is read first.
+      const again = application === undefined ? Promise.resolve() : this.#readAgain(application);
+      void again.catch(() => undefined).then(() => this.#queue?.addAfter(key, pause));
       return;
     }
     this.#options.onFault(key, error);
-    const faults = this.#faults.get(key) ?? 0;
-    this.#faults.set(key, faults + 1);
-    const pause = Math.min(FIRST_PAUSE_MS * 2 ** faults, PATIENCE_MS);
-    this.#queue?.addAfter(key, pause * (0.8 + 0.2 * this.#options.random()));
+    this.#queue?.addAfter(key, pause);
     if (application?.metadata.deletionTimestamp !== undefined) void this.#tellUndeleted(application, error);
+  }
+
+  async #readAgain(application: Application): Promise<void> {
+    const signal = AbortSignal.timeout(10_000);
+    const { name, namespace } = application.metadata;
+    await this.#parts.store.reload(targetOf(application), signal);
+    this.#takeIn(await this.#options.client.get({ resource: APPLICATIONS, namespace, name }, { signal }));
   }
 
   async #tellUndeleted(application: Application, error: unknown): Promise<void> {

@@ -1,20 +1,13 @@
 import { createHash } from 'node:crypto';
 import { TowpathError } from '../../api/errors.ts';
+import type { HealthState } from '../../api/v1alpha1/application.ts';
 import { classify, type Refusal } from '../../apply/classify.ts';
-import { cleanUpHook, hookName, hooksFor, runHook } from '../../apply/hooks.ts';
 import { pruneObject } from '../../apply/prune.ts';
 import { applyAll, dryRunDeferred, inParallel } from '../../apply/run.ts';
 import type { TargetAccess } from '../../apply/target.ts';
 import type { TokenBucket } from '../../kube/token-bucket.ts';
 import type { PlannedApply } from '../../manifest/applied.ts';
-import {
-  describeObject,
-  type HookEvent,
-  idOf,
-  type Manifest,
-  type ObjectId,
-  objectKey,
-} from '../../manifest/manifest.ts';
+import { describeObject, idOf, type Manifest, type ObjectId, objectKey } from '../../manifest/manifest.ts';
 import { type IgnoreRule, ignoredPaths } from '../../plan/ignore.ts';
 import { deletionWaves, waves } from '../../plan/order.ts';
 import { type KeptObject, type Plan, plan } from '../../plan/plan.ts';
@@ -22,11 +15,14 @@ import type { Inventory, ObservedObject, WatchedKind } from '../inventory.ts';
 import type { Deployment, Manifests, TargetRecord } from '../record.ts';
 import type { RecordStore } from '../record-store.ts';
 import type { Drift } from './facts.ts';
-import { worstHealth } from './health.ts';
+import { finalFailure, worstHealth } from './health.ts';
+import { runHooks } from './run-hooks.ts';
 
 /** What of the spec decides how objects are sent. */
 export interface DeploySettings {
   prune: boolean;
+  /** False in mode Manual without a request: differences are told, and nothing is sent. */
+  mayWrite: boolean;
   repair: boolean;
   adopt: boolean;
   ignore: readonly IgnoreRule[];
@@ -51,9 +47,13 @@ export interface DeployContext {
 export type Progress =
   | { state: 'Done' }
   /** Everything was sent; health decides. */
-  | { state: 'Waiting'; message: string; deadline: Date }
+  | { state: 'Waiting'; health: HealthState; message: string; deadline: Date }
   | { state: 'TimedOut'; message: string }
+  /** An object failed for good, as its own controller says. */
+  | { state: 'Degraded'; message: string }
   | PruneHeld
+  /** Differences that nobody asked to apply (mode Manual). */
+  | { state: 'AwaitingSync'; objects: ObjectId[] }
   | { state: 'Drifted' }
   /** Drift that was repaired too often of late; it is left for so long. */
   | { state: 'RepairDelayed'; until: Date };
@@ -110,19 +110,27 @@ export function kindsOf(objects: Iterable<ObjectId>): WatchedKind[] {
  */
 export function isUndisturbed(context: DeployContext): boolean {
   const { record, settings } = context;
-  const { deployment } = record;
-  if (deployment === undefined || !deployment.applied || record.settings !== settingsDigest(settings))
-    return false;
-  const live = context.inventory.of(context.access.targetId);
+  if (record.deployment?.applied !== true || record.settings !== settingsDigest(settings)) return false;
+  if (!isAsApplied(context)) return false;
+  for (const [key, observed] of context.inventory.of(context.access.targetId))
+    if (!record.applied.has(key) && !observed.deleting && !observed.hook) return false;
+  return true;
+}
+
+/** Whether every object that was applied is there and has our fields as we sent them. */
+export function isAsApplied({ record, inventory, access }: DeployContext): boolean {
+  const live = inventory.of(access.targetId);
   for (const [key, applied] of record.applied) {
     const observed = live.get(key);
     if (observed === undefined || observed.deleting || observed.uid !== applied.uid) return false;
     if (observed.entry?.hash !== applied.entry.hash || observed.entry.time !== applied.entry.time)
       return false;
   }
-  for (const [key, observed] of live)
-    if (!record.applied.has(key) && !observed.deleting && !observed.hook) return false;
   return true;
+}
+
+function newAdvance(): Advance {
+  return { progress: { state: 'Done' }, kept: [], repaired: [], pruned: [], isUnsaved: false };
 }
 
 /** Brings the cluster to the deployment's manifests, as far as it gets without waiting for health. */
@@ -131,31 +139,14 @@ export async function advance(
   deployment: Deployment,
   manifests: Manifests,
 ): Promise<Advance> {
-  const result: Advance = {
-    progress: { state: 'Done' },
-    kept: [],
-    repaired: [],
-    pruned: [],
-    isUnsaved: false,
-  };
+  const result = newAdvance();
   const isFirst = !deployment.applied;
-  if (!isFirst) {
-    const drift = driftIn(context, planFor(context, manifests.objects));
-    if (drift !== undefined) result.drift = drift;
-    if (drift !== undefined && !context.settings.repair) {
-      result.kept = planFor(context, manifests.objects).kept;
-      result.progress = { state: 'Drifted' };
-      return result;
-    }
-    if (drift !== undefined && !context.repairs.take(performance.now())) {
-      result.kept = planFor(context, manifests.objects).kept;
-      const waitMs = context.repairs.waitMs(performance.now());
-      result.progress = { state: 'RepairDelayed', until: new Date(context.now().getTime() + waitMs) };
-      return result;
-    }
-  }
-  if (isFirst)
-    await runHooks(context, deployment, manifests, deployment.install ? 'pre-install' : 'pre-upgrade');
+  if (!isFirst && leaveAlone(context, planFor(context, manifests.objects), result)) return result;
+  const hooks = { ...context, timeoutMs: context.settings.timeoutMs };
+  const [before, after] = deployment.install
+    ? (['pre-install', 'post-install'] as const)
+    : (['pre-upgrade', 'post-upgrade'] as const);
+  if (isFirst) await runHooks(hooks, deployment, manifests.hooks, before);
   const waiting = await applyWaves(context, deployment, manifests, result);
   if (waiting !== undefined) {
     result.progress = waiting;
@@ -166,10 +157,65 @@ export async function advance(
     result.progress = held;
     return result;
   }
-  if (isFirst)
-    await runHooks(context, deployment, manifests, deployment.install ? 'post-install' : 'post-upgrade');
+  if (isFirst) await runHooks(hooks, deployment, manifests.hooks, after);
   await complete(context, deployment, result);
   return result;
+}
+
+/**
+ * Of a deployment that failed: puts back what was applied and changed since, and goes no further, because what
+ * is missing is what failed.
+ */
+export async function repair(context: DeployContext, manifests: Manifests): Promise<Advance> {
+  const result = newAdvance();
+  const planned = planFor(context, manifests.objects);
+  const changed = planned.apply.filter((one) => one.reason === 'Drift');
+  if (leaveAlone(context, { ...planned, apply: changed, prune: [] }, result)) return result;
+  for (const stage of waves(manifests.objects).flat()) {
+    const keys = new Set(stage.map(objectKey));
+    await send(
+      context,
+      changed.filter((one) => keys.has(objectKey(one.manifest))),
+      result,
+    );
+  }
+  await saveChanges(context, result);
+  return result;
+}
+
+/** Notes the drift, and whether what differs is to be left as it is for now: then `result` says why. */
+function leaveAlone(context: DeployContext, planned: Plan, result: Advance): boolean {
+  const { settings, repairs, now } = context;
+  const drift = driftIn(context, planned);
+  if (drift !== undefined) result.drift = drift;
+  const differing = [...planned.apply.map((one) => idOf(one.manifest)), ...planned.prune.map(idOf)];
+  if (!settings.mayWrite && differing.length > 0)
+    result.progress = { state: 'AwaitingSync', objects: differing };
+  else if (drift === undefined) return false;
+  else if (!settings.repair) result.progress = { state: 'Drifted' };
+  else if (repairs.take(performance.now())) return false;
+  else {
+    const until = new Date(now().getTime() + repairs.waitMs(performance.now()));
+    result.progress = { state: 'RepairDelayed', until };
+  }
+  result.kept = planned.kept;
+  return true;
+}
+
+/** Sends objects that do not need each other, and notes what was applied; throws what was refused. */
+async function send(
+  context: DeployContext,
+  planned: readonly PlannedApply[],
+  result: Advance,
+): Promise<void> {
+  const refusals = await applyAll(context.access, planned, (applied) => {
+    context.record.applied.set(objectKey(applied), applied);
+    result.isUnsaved = true;
+  });
+  for (const one of planned) if (one.reason === 'Drift') result.repaired.push(idOf(one.manifest));
+  if (refusals.length === 0) return;
+  await saveChanges(context, result);
+  throw partly(refusals, planned.length);
 }
 
 async function applyWaves(
@@ -178,11 +224,7 @@ async function applyWaves(
   manifests: Manifests,
   result: Advance,
 ): Promise<Progress | undefined> {
-  const { record } = context;
-  const ordered = waves(manifests.objects);
-  if (record.settings !== settingsDigest(context.settings)) result.isUnsaved = true;
-  const save = () => saveChanges(context, result);
-  for (const stages of ordered) {
+  for (const stages of waves(manifests.objects)) {
     for (const stage of stages) {
       const keys = new Set(stage.map(objectKey));
       const planned = planFor(context, manifests.objects).apply.filter((one) =>
@@ -191,21 +233,13 @@ async function applyWaves(
       if (planned.length === 0) continue;
       await askDeferred(context, planned, manifests);
       await context.inventory.ensure(kindsOf(stage), context.access.as, context.signal);
-      const refusals = await applyAll(context.access, planned, (applied) => {
-        record.applied.set(objectKey(applied), applied);
-        result.isUnsaved = true;
-      });
-      for (const one of planned) if (one.reason === 'Drift') result.repaired.push(idOf(one.manifest));
-      if (refusals.length > 0) {
-        await save();
-        throw partly(refusals, planned.length);
-      }
+      await send(context, planned, result);
       await awaitEstablished(context, stage);
     }
     if (!deployment.applied) {
       const waiting = awaitHealth(context, deployment, stages.flat());
       if (waiting !== undefined) {
-        await save();
+        await saveChanges(context, result);
         return waiting;
       }
     }
@@ -216,7 +250,6 @@ async function applyWaves(
 /** One write for all that changed since the last: the last one of a sync is that of its end. */
 async function saveChanges(context: DeployContext, result: Advance): Promise<void> {
   if (!result.isUnsaved) return;
-  context.record.settings = settingsDigest(context.settings);
   await context.store.save(context.record, { signal: context.signal });
   result.isUnsaved = false;
 }
@@ -277,12 +310,14 @@ function awaitHealth(
   const worst = worstHealth(observed);
   if (worst.state === 'Healthy' || worst.state === 'Suspended') return undefined;
   const deadline = deadlineOf(deployment, context.settings);
+  const failed = finalFailure(observed, deployment.startedAt);
+  if (failed !== undefined) return { state: 'Degraded', message: failed };
   const message = worst.message ?? `Waiting for ${observed.length} objects to become healthy.`;
-  if (context.now() < deadline) return { state: 'Waiting', message, deadline };
+  if (context.now() < deadline) return { state: 'Waiting', health: worst.state, message, deadline };
   return { state: 'TimedOut', message };
 }
 
-/** spec.sync.timeout runs from the first write on; while the Application is suspended it stands still. */
+/** spec.sync.timeout runs from the first write to health; while the Application is suspended it stands still. */
 function deadlineOf({ startedAt, pausedMs = 0 }: Deployment, { timeoutMs }: DeploySettings): Date {
   return new Date(Date.parse(startedAt) + pausedMs + timeoutMs);
 }
@@ -296,40 +331,18 @@ export async function pause({ record, store, now, signal }: DeployContext): Prom
   await store.save(record, { signal });
 }
 
-/** Lets it run again; kept with the next write of the record. */
-export function resume({ record, now }: DeployContext): void {
+/** Lets it run again. */
+export async function resume({ record, store, now, signal }: DeployContext): Promise<void> {
   const { deployment } = record;
   if (deployment?.pausedAt === undefined) return;
   const paused = now().getTime() - Date.parse(deployment.pausedAt);
   deployment.pausedMs = (deployment.pausedMs ?? 0) + Math.max(0, paused);
   delete deployment.pausedAt;
+  await store.save(record, { signal });
 }
 
 function missing(manifest: Manifest): Pick<ObservedObject, 'health'> & ObjectId {
   return { ...idOf(manifest), health: { state: 'Missing' } };
-}
-
-async function runHooks(
-  context: DeployContext,
-  deployment: Deployment,
-  manifests: Manifests,
-  event: HookEvent,
-): Promise<void> {
-  for (const hook of hooksFor(manifests.hooks, event)) {
-    const name = hookName(event, hook);
-    if (!deployment.hooks.includes(name)) {
-      await runHook(context.access, hook, {
-        event,
-        deployment: deployment.id,
-        since: new Date(deployment.startedAt),
-        deadline: deadlineOf(deployment, context.settings),
-      });
-      deployment.hooks.push(name);
-      // Recorded before the object goes: a restart in between must not run it twice.
-      await context.store.save(context.record, { signal: context.signal });
-    }
-    await cleanUpHook(context.access, hook);
-  }
 }
 
 /** What may not be deleted before a person consents to exactly this; undefined: pruning may go on (D2). */
@@ -351,16 +364,18 @@ async function prune(
   result.kept = planned.kept;
   const held = heldPrune(context, manifests);
   if (held !== undefined) return held;
-  const refusals = await deleteInOrder(context, planned.prune);
+  const { deleted, refusal } = await deleteInOrder(context, planned.prune);
   const desired = new Set(manifests.objects.map(objectKey));
   if (planned.prune.length > 0) result.isUnsaved = true;
-  result.pruned = planned.prune.map(idOf);
+  result.pruned = deleted.map(idOf);
+  // What was kept after all, because it changed in the meantime, says so.
+  if (deleted.length < planned.prune.length) result.kept = planFor(context, manifests.objects).kept;
   for (const key of record.applied.keys()) {
     if (desired.has(key)) continue;
     record.applied.delete(key);
     result.isUnsaved = true;
   }
-  if (refusals !== undefined) throw refusals;
+  if (refusal !== undefined) throw refusal;
   return undefined;
 }
 
@@ -368,6 +383,11 @@ async function prune(
 async function complete(context: DeployContext, deployment: Deployment, result: Advance): Promise<void> {
   const { record } = context;
   record.kinds = kindsOf([...record.applied.values(), ...result.kept.map(({ object }) => object)]);
+  const settings = settingsDigest(context.settings);
+  if (record.settings !== settings) {
+    record.settings = settings;
+    result.isUnsaved = true;
+  }
   if (!deployment.applied) {
     deployment.applied = true;
     deployment.outcome ??= 'Succeeded';
@@ -377,26 +397,35 @@ async function complete(context: DeployContext, deployment: Deployment, result: 
   await saveChanges(context, result);
 }
 
-async function deleteInOrder(context: DeployContext, objects: Plan['prune']): Promise<Error | undefined> {
+async function deleteInOrder(
+  context: DeployContext,
+  objects: Plan['prune'],
+): Promise<{ deleted: Plan['prune']; refusal?: Error }> {
+  const deleted: Plan['prune'] = [];
   for (const stage of deletionWaves(objects).flat()) {
     const failures: Error[] = [];
     await inParallel(stage, async (live) => {
       try {
-        await pruneObject(context.access, live);
+        if (await pruneObject(context.access, live)) deleted.push(live);
       } catch (error) {
         context.signal.throwIfAborted();
         failures.push(classify(error, 'prune', live).error);
       }
     });
-    if (failures[0] !== undefined) return failures[0];
+    if (failures[0] !== undefined) return { deleted, refusal: failures[0] };
   }
-  return undefined;
+  return { deleted };
 }
 
 function driftIn(context: DeployContext, planned: Plan): Drift | undefined {
   const drifted = planned.apply.filter((one) => one.reason === 'Drift');
+  // Who wrote before our last apply is not who changed it since.
+  const since = ({ manifest, live }: PlannedApply) => {
+    const applied = context.record.applied.get(objectKey(manifest))?.entry.time ?? '';
+    return live?.lastOther !== undefined && live.lastOther.time >= applied ? live.lastOther : undefined;
+  };
   const last = drifted
-    .map((one) => ({ one, other: one.live?.lastOther }))
+    .map((one) => ({ one, other: since(one) }))
     .sort((a, b) => ((a.other?.time ?? '') < (b.other?.time ?? '') ? 1 : -1))[0];
   if (last === undefined) return undefined;
   // A deletion, or a field taken away, leaves neither a time nor a name behind.

@@ -47,6 +47,8 @@ export interface Facts {
   kept: readonly KeptObject[];
   retry?: { attempts: number; nextAt: Date };
   handledSyncRequest?: string;
+  /** What could not be found out before the first write, and is decided by the apply. */
+  warnings: readonly TowpathError[];
   /** Deployments that ended, oldest first; those that the history has already are passed over. */
   ended: readonly Deployment[];
   /** What was done in this reconcile, for the event. */

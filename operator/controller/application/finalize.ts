@@ -2,7 +2,6 @@ import type { Application } from '../../api/v1alpha1/application.ts';
 import { parseDuration } from '../../api/v1alpha1/duration.ts';
 import { ANNOTATION_ABANDON, DEFAULT_ENVIRONMENT, GROUP } from '../../api/v1alpha1/names.ts';
 import { classify } from '../../apply/classify.ts';
-import { cleanUpHook, hookName, hooksFor, runHook } from '../../apply/hooks.ts';
 import { pruneObject, releaseObject } from '../../apply/prune.ts';
 import { inParallel } from '../../apply/run.ts';
 import type { TargetAccess } from '../../apply/target.ts';
@@ -16,6 +15,15 @@ import type { TargetRecord } from '../record.ts';
 import { newRecord } from '../record.ts';
 import { whereLost } from './lost-record.ts';
 import { accessOf, type Parts, targetOf } from './run.ts';
+import { runHooks } from './run-hooks.ts';
+
+interface Deletion {
+  parts: Parts;
+  access: TargetAccess;
+  record: TargetRecord;
+  timeoutMs: number;
+  tell(message: string): Promise<void>;
+}
 
 /** How long deletion without pruning may take to take our marks off the objects. */
 const RELEASE_MS = 5_000;
@@ -37,12 +45,13 @@ export async function finalize(
   parts: Parts,
   application: Application,
   signal: AbortSignal,
+  tell: (message: string) => Promise<void>,
 ): Promise<Finalized> {
   const access = accessOf(parts, application, signal);
   const isAbandoned = (application.metadata.annotations[ANNOTATION_ABANDON] ?? '')
     .split(',')
     .includes(DEFAULT_ENVIRONMENT);
-  const leaving = await whatLeaves(parts.client, application, signal);
+  const leaving = isAbandoned ? undefined : await whatLeaves(parts.client, application, signal);
   const record =
     parts.store.get(access.targetId) ??
     (isAbandoned || leaving !== undefined ? undefined : await recovered(parts, application, access));
@@ -59,12 +68,18 @@ export async function finalize(
   let kept: KeptObject[] = [];
   if (application.spec.deletionPolicy === 'Prune') {
     const timeoutMs = parseDuration(application.spec.sync.timeout);
-    await runDeleteHooks(parts, access, record, 'pre-delete', timeoutMs);
+    const deletion = { parts, access, record, timeoutMs, tell };
+    await runDeleteHooks(deletion, 'pre-delete');
     kept = keptOf(parts, access);
     const left = await pruneAll(parts, access);
     if (left !== undefined) return { state: 'Waiting', message: left, kept };
-    await runDeleteHooks(parts, access, record, 'post-delete', timeoutMs);
+    await runDeleteHooks(deletion, 'post-delete');
   }
+  // A write of a sync that this deletion broke off may land a moment later, and would belong to nobody.
+  await parts.client.writesEnded();
+  const late = await parts.inventory.lookAgain(record.kinds, access);
+  if (late && application.spec.deletionPolicy === 'Prune')
+    return { state: 'Waiting', message: 'Deleting: an object came a moment too late, and goes too.', kept };
   const remaining = [...parts.inventory.of(access.targetId).values()];
   await inParallel(remaining, async (live) => {
     try {
@@ -137,29 +152,16 @@ async function pruneAll(parts: Parts, access: TargetAccess): Promise<string | un
 }
 
 async function runDeleteHooks(
-  parts: Parts,
-  access: TargetAccess,
-  record: TargetRecord,
+  { parts, access, record, timeoutMs, tell }: Deletion,
   event: HookEvent,
-  timeoutMs: number,
 ): Promise<void> {
   const { deployment } = record;
   if (deployment === undefined) return;
   const manifests = await parts.store.manifests(record, deployment.candidate, access.signal);
-  for (const hook of hooksFor(manifests?.hooks ?? [], event)) {
-    const name = hookName(event, hook);
-    if (!deployment.hooks.includes(name)) {
-      await runHook(access, hook, {
-        event,
-        deployment: deployment.id,
-        since: new Date(deployment.startedAt),
-        deadline: new Date(access.client.now().getTime() + timeoutMs),
-      });
-      deployment.hooks.push(name);
-      await parts.store.save(record, { signal: access.signal });
-    }
-    await cleanUpHook(access, hook);
-  }
+  const context = { access, store: parts.store, record, timeoutMs };
+  await runHooks(context, deployment, manifests?.hooks ?? [], event, (hook) =>
+    tell(`Deleting: waiting for the hook ${describeObject(hook)} (${event}) to end.`),
+  );
 }
 
 type Leaving = 'Namespace' | 'Definition';

@@ -2,7 +2,18 @@ import { HEALTH_STATES, type HealthState } from '../../api/v1alpha1/application.
 import { describeObject, type ObjectId } from '../../manifest/manifest.ts';
 
 interface WithHealth extends ObjectId {
-  health: { state: HealthState; message?: string };
+  health: { state: HealthState; message?: string; failedAt?: string };
+}
+
+/**
+ * Why health will not come: the first object whose own controller gave it up since then (RFC 3339); what failed
+ * before may be what is being corrected. Undefined: there is hope.
+ */
+export function finalFailure(objects: Iterable<WithHealth>, since: string): string | undefined {
+  const second = `${since.slice(0, 19)}Z`;
+  for (const object of objects)
+    if (object.health.failedAt !== undefined && object.health.failedAt >= second) return sentenceOf(object);
+  return undefined;
 }
 
 /** The worst health of all, with the object it is about and why. No objects: Healthy. */
@@ -16,9 +27,10 @@ export function worstHealth(objects: Iterable<WithHealth>): { state: HealthState
       worst = object;
   }
   if (worst === undefined || worst.health.state === 'Healthy') return { state: 'Healthy' };
-  const why = worst.health.message === undefined ? worst.health.state.toLowerCase() : worst.health.message;
-  return {
-    state: worst.health.state,
-    message: `${describeObject(worst)}: ${why}${/[.!?]$/.test(why) ? '' : '.'}`,
-  };
+  return { state: worst.health.state, message: sentenceOf(worst) };
+}
+
+function sentenceOf(object: WithHealth): string {
+  const why = object.health.message ?? object.health.state.toLowerCase();
+  return `${describeObject(object)}: ${why}${/[.!?]$/.test(why) ? '' : '.'}`;
 }

@@ -1,3 +1,4 @@
+import { TowpathError } from '../../api/errors.ts';
 import type { Application } from '../../api/v1alpha1/application.ts';
 import { ANNOTATION_SYNC_REQUESTED } from '../../api/v1alpha1/names.ts';
 import { classify } from '../../apply/classify.ts';
@@ -6,15 +7,8 @@ import { begin, judge, park } from './admit.ts';
 import { checkCycle, checkDependencies } from './dependencies.ts';
 import { heldPrune, pause, resume } from './deploy.ts';
 import { type Facts, Quarantine } from './facts.ts';
-import {
-  blindRetryAt,
-  gone,
-  goOn,
-  holdPrune,
-  keepRunning,
-  PATIENCE_MS,
-  scheduleRetry,
-} from './keep-running.ts';
+import { gone, goOn } from './go-on.ts';
+import { blindRetryAt, holdPrune, keepRunning, PATIENCE_MS, scheduleRetry } from './keep-running.ts';
 import { whereLost } from './lost-record.ts';
 import { blocked, finish, healthNow, NEVER, type Parts, type Run, type Session, startRun } from './run.ts';
 import { explainForbidden } from './service-account.ts';
@@ -37,25 +31,8 @@ export async function reconcile(
   const { context, facts } = run;
   const { record } = context;
   recallHistory(record, input.application);
-  try {
-    if (parts.store.get(context.access.targetId) === undefined)
-      record.kinds = run.session.found ??= await whereLost(
-        parts.inventory,
-        input.application,
-        context.access,
-      );
-    await context.inventory.ensure(record.kinds, context.access.as, input.signal);
-  } catch (error) {
-    input.signal.throwIfAborted();
-    const told = classify(error, 'watch the objects of', {
-      group: '',
-      kind: 'Application',
-      namespace: record.target.namespace,
-      name: record.target.application,
-    }).error;
-    facts.standing = blocked(await explainForbidden(parts.client, context.access.as, told, input.signal));
-    return finish(run, new Date(context.now().getTime() + PATIENCE_MS));
-  }
+  const blind = await seeObjects(run);
+  if (blind !== undefined) run.blind = blind;
   facts.health = healthNow(run);
   if (input.application.spec.suspend) {
     await pause(context);
@@ -66,8 +43,44 @@ export async function reconcile(
     };
     return finish(run, undefined);
   }
-  resume(context);
-  return finish(run, await pursue(run, input.values));
+  await resume(context);
+  return finish(
+    run,
+    await (blind === undefined ? pursue(run, input.values) : lookAround(run, input.values, blind)),
+  );
+}
+
+/** Makes sure that the target's objects are watched; returns why they cannot be seen. */
+async function seeObjects({ parts, application, session, context }: Run): Promise<TowpathError | undefined> {
+  const { record, access, inventory, signal } = context;
+  try {
+    if (parts.store.get(access.targetId) === undefined)
+      record.kinds = session.found ??= await whereLost(inventory, application, access);
+    await inventory.ensure(record.kinds, access.as, signal);
+    return undefined;
+  } catch (error) {
+    signal.throwIfAborted();
+    const { namespace, application: name } = record.target;
+    const object = { group: '', kind: 'Application', namespace, name };
+    return explainForbidden(
+      parts.client,
+      access.as,
+      classify(error, 'watch the objects of', object).error,
+      signal,
+    );
+  }
+}
+
+/** Without a view of the objects nothing is planned; what Git has is told all the same. */
+async function lookAround(run: Run, values: string | undefined, blind: TowpathError): Promise<Date> {
+  try {
+    await findWanted(run, values);
+  } catch (error) {
+    run.context.signal.throwIfAborted();
+    if (error instanceof Quarantine) run.facts.rejected = error.rejected;
+  }
+  run.facts.standing = blocked(blind);
+  return new Date(run.context.now().getTime() + PATIENCE_MS);
 }
 
 /** Finds out what is wanted and goes for it; where that fails, what runs is kept running. */
@@ -80,8 +93,12 @@ async function pursue(run: Run, values: string | undefined): Promise<Date | unde
     session.blindTries = 0;
   } catch (error) {
     context.signal.throwIfAborted();
+    if (error instanceof Quarantine) delete session.retry;
     const at = await keepRunning(run, error, blindRetryAt(run, error));
-    if (run.request !== undefined && !isParked(run)) facts.handledSyncRequest = request ?? '';
+    // A commit that cannot run is an answer, too: the request must not be left for the next one (mode Manual).
+    const isAnswered =
+      error instanceof TowpathError ? error.remedy === 'Person' : error instanceof Quarantine;
+    if (run.request !== undefined && (isAnswered || !isParked(run))) facts.handledSyncRequest = request ?? '';
     return at;
   }
   const at = await deployWanted(run, run.wanted);
@@ -159,6 +176,7 @@ async function deployWanted(run: Run, wanted: Wanted): Promise<Date | undefined>
   delete session.refused;
   // What another resource decides is looked at whenever one wakes us; only what time heals is left alone.
   if (retry !== undefined && retry.error.remedy !== 'Resource' && retry.nextAt > context.now()) {
+    run.facts.retry = { attempts: retry.attempts, nextAt: retry.nextAt };
     return keepRunning(run, retry.error, retry.nextAt);
   }
   try {
@@ -192,17 +210,18 @@ async function admit(run: Run, wanted: Wanted): Promise<Date | undefined> {
   const manifests =
     wanted.manifests ?? (await context.store.manifests(record, wanted.candidate, context.signal));
   if (manifests === undefined) throw gone(run, wanted.candidate);
-  const deferred = await judge(context, wanted.candidate, manifests);
-  if (application.spec.sync.mode === 'Manual' && run.request === undefined) {
-    await park(context, wanted.candidate, manifests);
-    const revision = shortRevision(wanted.candidate.revision, wanted.candidate.ref);
-    await keepRunning(run, undefined);
-    run.facts.standing = {
-      sync: 'OutOfSync',
-      reason: 'AwaitingSync',
-      message: `Revision ${revision} differs from what runs and waits: ask for it with the annotation towpath.dev/sync-requested.`,
-    };
-    return NEVER;
+  const { deferred, undecided } = await judge(context, wanted.candidate, manifests);
+  run.facts.warnings = undecided;
+  if (application.spec.sync.mode === 'Manual' && run.request === undefined)
+    return awaitRequest(run, wanted.candidate, manifests);
+  if (isRestored(run, wanted.candidate)) {
+    // The same bytes as those that were lost: nothing new is deployed.
+    await context.store.save(context.record, {
+      accepted: { id: wanted.candidate.id, manifests },
+      signal: context.signal,
+    });
+    run.session.renderAnew = false;
+    return undefined;
   }
   const held = heldPrune(context, manifests);
   if (held !== undefined) return (await holdPrune(run, wanted.candidate, held)) ?? NEVER;
@@ -224,6 +243,35 @@ async function admit(run: Run, wanted: Wanted): Promise<Date | undefined> {
     message: `Applying revision ${shortRevision(wanted.candidate.revision, wanted.candidate.ref)}.`,
   };
   return undefined;
+}
+
+/** In mode Manual a candidate waits for its request; a deployment that was asked for before goes on meanwhile. */
+async function awaitRequest(
+  run: Run,
+  candidate: Candidate,
+  manifests: NonNullable<Wanted['manifests']>,
+): Promise<Date> {
+  await park(run.context, candidate, manifests);
+  const at = (await keepRunning(run, undefined)) ?? NEVER;
+  const { deployment } = run.context.record;
+  // What is under way, or failed, is what a person has to know first.
+  if (deployment !== undefined && deployment.outcome !== 'Succeeded' && deployment.outcome !== 'Superseded')
+    return at;
+  const revision = shortRevision(candidate.revision, candidate.ref);
+  run.facts.standing = {
+    sync: 'OutOfSync',
+    reason: 'AwaitingSync',
+    message: `Revision ${revision} differs from what runs and waits: ask for it with the annotation towpath.dev/sync-requested.`,
+  };
+  return at;
+}
+
+/** Whether what was rendered anew is exactly what runs, whose kept manifests were damaged. */
+function isRestored({ session, context, request }: Run, { id, digest }: Candidate): boolean {
+  const { deployment } = context.record;
+  const running = deployment?.candidate;
+  const isSame = running?.id === id && running.digest === digest;
+  return session.renderAnew && request === undefined && isSame && deployment?.outcome === 'Succeeded';
 }
 
 /** What asked for a deployment. A request that only found a new commit earlier is that commit's. */

@@ -1,5 +1,6 @@
 import { TowpathError } from '../../api/errors.ts';
 import type { KubeClient, KubeObject } from '../../kube/client.ts';
+import { isForbidden } from '../../kube/errors.ts';
 import { ListWatch } from '../../kube/list-watch.ts';
 
 /** How long a look at an Application waits for what it refers to. */
@@ -110,6 +111,8 @@ async function firstList(
   const limit = AbortSignal.timeout(FIRST_LIST_MS);
   try {
     await watch.whenSynced(AbortSignal.any([signal, limit]));
+    // Lost after the first list: what was read before must not go on working in secret.
+    if (isForbidden(watch.lastError)) throw watch.lastError;
   } catch (error) {
     signal.throwIfAborted();
     const { kind, namespace, name } = reference;

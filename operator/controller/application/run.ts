@@ -42,7 +42,10 @@ export interface Parts {
 
 /** What is remembered of an Application between two reconciles; nothing here needs to survive a restart. */
 export interface Session {
+  /** What is wanted could not be begun, for a reason that is not its own. */
   retry?: { inputs: string; error: TowpathError; attempts: number; nextAt: Date };
+  /** The last failure of the deployment's own; how often it failed stands in the record. */
+  failed?: { deployment: number; generation: number; error: TowpathError; nextAt: Date };
   /** A candidate that the API server refused in principle: not asked again before an input changes. */
   refused?: { inputs: string; quarantine: Quarantine };
   /** Tries in a row that did not even find out what is wanted. */
@@ -67,7 +70,6 @@ export function newSession(): Session {
 /** What a person asks for is done at once. */
 const UNBOUNDED = { take: () => true, waitMs: () => 0 };
 
-/** The manifests of what runs could not be had; asks for a render. */
 export interface Run {
   parts: Parts;
   application: Application;
@@ -77,6 +79,8 @@ export interface Run {
   /** The value of towpath.dev/sync-requested that is not handled yet. */
   request: string | undefined;
   wanted?: Wanted;
+  /** Why the target's objects cannot be seen; without that nothing is planned. */
+  blind?: TowpathError;
 }
 
 export function targetOf(application: Application): TargetName {
@@ -124,6 +128,7 @@ export function startRun(
     record,
     settings: {
       prune: spec.sync.prune,
+      mayWrite: request !== undefined || spec.sync.mode === 'Automatic',
       repair: request !== undefined || (spec.sync.drift === 'Repair' && spec.sync.mode === 'Automatic'),
       adopt: metadata.annotations[ANNOTATION_ADOPT] === 'true',
       ignore: spec.sync.ignore ?? [],
@@ -141,6 +146,7 @@ export function startRun(
     health: { state: status?.health ?? 'Missing' },
     objects: record.applied.size,
     kept: session.kept,
+    warnings: [],
     ended: [],
     done: { repaired: [], pruned: [] },
   };
@@ -159,13 +165,17 @@ export function finish(run: Run, requeueAt: Date | undefined): { facts: Facts; r
 }
 
 /** The worst health of what was applied; what is not there, or no longer ours, is missing. */
-export function healthNow({ context }: Run): Facts['health'] {
-  const { record, access } = context;
+export function healthNow({ context, blind }: Run): Facts['health'] {
+  const { record, access, inventory } = context;
+  if (blind !== undefined) return { state: 'Unknown', message: blind.message };
   if (record.applied.size === 0)
     return { state: record.deployment?.applied === true ? 'Healthy' : 'Missing' };
-  const live = context.inventory.of(access.targetId);
+  const live = inventory.of(access.targetId);
   return worstHealth(
     [...record.applied].map(([key, applied]) => {
+      const unseen = inventory.unseen(applied, access.as);
+      if (unseen !== undefined)
+        return { ...applied, health: { state: 'Unknown' as const, message: `it cannot be seen: ${unseen}` } };
       const observed = live.get(key);
       const isThere = observed !== undefined && isOurs(observed, access.targetId, access.targetName);
       return isThere ? observed : { ...applied, health: { state: 'Missing' as const } };

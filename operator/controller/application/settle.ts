@@ -238,6 +238,9 @@ function revisionSummary(facts: Facts, previous: ApplicationStatus | undefined):
   return known === undefined ? {} : { revision: shortRevision(known.revision ?? '', known.ref ?? '') };
 }
 
+/** Of the same kind, at a time. */
+const WARNINGS_TOLD = 5;
+
 /** Told only when it changed, so that a flapping object or a resync floods nothing (A14). */
 function events(
   facts: Facts,
@@ -274,6 +277,8 @@ function events(
   if (facts.standing.reason === 'OutOfSync' && ready?.message !== readyBefore?.message) {
     told.push({ type: 'Warning', reason: 'DriftReported', message: facts.standing.message });
   }
+  for (const warning of facts.warnings.slice(0, WARNINGS_TOLD))
+    told.push({ type: 'Warning', reason: warning.reason, message: warning.message });
   const { pruned } = facts.done;
   if (pruned[0] !== undefined) {
     const more = pruned.length === 1 ? 'is' : `and ${pruned.length - 1} more are`;

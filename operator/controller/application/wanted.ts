@@ -85,6 +85,13 @@ export class WantedCandidates {
     return refused;
   }
 
+  /** Ends the polls of all repositories, until they are wanted again. */
+  rest(): void {
+    for (const key of this.#subscriptions.keys()) this.#options.sources.unwatch(key);
+    this.#subscriptions.clear();
+    this.#looked.clear();
+  }
+
   forget(key: string): void {
     this.#options.sources.unwatch(key);
     this.#options.references.forget(key);

@@ -14,7 +14,7 @@ import { settle } from './settle.ts';
 
 export const APPLICATIONS = { group: GROUP, version: VERSION, plural: 'applications' };
 
-type Named = Pick<ObjectMetadata, 'name' | 'uid'> & { namespace: string };
+type Named = Pick<ObjectMetadata, 'name' | 'uid' | 'resourceVersion'> & { namespace: string };
 
 export interface WriterOptions {
   client: KubeClient;
@@ -77,7 +77,7 @@ export class ApplicationWriter {
 
   /** An object that cannot be read as an Application is told so on itself (A6). */
   async tellInvalid(object: KubeObject, errors: readonly string[], signal: AbortSignal): Promise<void> {
-    const { name, uid, namespace = '', generation = 0 } = object.metadata;
+    const { name, uid, resourceVersion, namespace = '', generation = 0 } = object.metadata;
     const message = `The Application cannot be read; correct it: ${errors.join('; ')}`.slice(0, 250);
     const previous = (object.status ?? {}) as ApplicationStatus;
     const readable = Array.isArray(previous.conditions) ? previous : { ...previous, conditions: [] };
@@ -87,7 +87,7 @@ export class ApplicationWriter {
     ]);
     if (isDeepStrictEqual(conditions, previous.conditions)) return;
     const status = { ...previous, observedGeneration: generation, conditions };
-    await this.#patchStatus({ name, namespace, uid }, previous, status, signal);
+    await this.#patchStatus({ name, namespace, uid, resourceVersion }, previous, status, signal);
   }
 
   /** Conditional: the Application may have changed since. */
@@ -110,9 +110,12 @@ export class ApplicationWriter {
     return { observedGeneration: generation, conditions };
   }
 
-  /** One patch of what changed; none where nothing did. */
+  /**
+   * One patch of what changed; none where nothing did. Conditional (D8): one that was under way when somebody
+   * else took over, or that was given up and came late, must not undo what was written since.
+   */
   async #patchStatus(
-    { name, namespace }: Named,
+    { name, namespace, resourceVersion }: Named,
     previous: ApplicationStatus | undefined,
     status: ApplicationStatus,
     signal: AbortSignal,
@@ -120,7 +123,7 @@ export class ApplicationWriter {
     const patch = mergePatchBetween(previous ?? {}, status);
     if (patch === undefined) return;
     const path = { resource: APPLICATIONS, namespace, name, subresource: 'status' };
-    await this.#patch(path, { status: patch }, signal);
+    await this.#patch(path, { metadata: { resourceVersion }, status: patch }, signal);
   }
 
   /** An Application that is gone needs nothing any more. */

@@ -1,0 +1,52 @@
+import { cleanUpHooks, hookName, hooksFor, runHook } from '../../apply/hooks.ts';
+import type { TargetAccess } from '../../apply/target.ts';
+import type { HookEvent, Manifest } from '../../manifest/manifest.ts';
+import type { Deployment, TargetRecord } from '../record.ts';
+import type { RecordStore } from '../record-store.ts';
+
+export interface HookContext {
+  access: TargetAccess;
+  store: RecordStore;
+  record: TargetRecord;
+  /** spec.sync.timeout, which each hook has for itself. */
+  timeoutMs: number;
+}
+
+/**
+ * Runs the hooks of an event that the deployment has not completed, one after the other. Each completion is
+ * recorded before any of them is deleted: a restart in between must not run one twice.
+ */
+export async function runHooks(
+  { access, store, record, timeoutMs }: HookContext,
+  deployment: Deployment,
+  all: readonly Manifest[],
+  event: HookEvent,
+  onRun: (hook: Manifest) => Promise<void> = async () => undefined,
+): Promise<void> {
+  const hooks = hooksFor(all, event);
+  const run = {
+    event,
+    deployment: deployment.id,
+    since: new Date(deployment.startedAt),
+    timeoutMs: timeoutMs + (deployment.pausedMs ?? 0),
+  };
+  for (const hook of hooks) {
+    const name = hookName(event, hook);
+    if (deployment.hooks.includes(name)) continue;
+    await onRun(hook);
+    await runHook(access, hook, run);
+    deployment.hooks.push(name);
+    try {
+      await store.save(record, { signal: access.signal });
+    } catch (error) {
+      // What is not recorded counts as not completed, also for this process.
+      deployment.hooks.pop();
+      throw error;
+    }
+  }
+  const cleaned = `cleaned ${event}`;
+  if (deployment.hooks.includes(cleaned)) return;
+  await cleanUpHooks(access, hooks, event);
+  // Kept with the next write of the record: until then it is done again, which changes nothing.
+  if (hooks.length > 0) deployment.hooks.push(cleaned);
+}

@@ -1,0 +1,145 @@
+import { describeObject, type ObjectId } from '../../manifest/manifest.ts';
+import type { Candidate, Deployment } from '../record.ts';
+import { type Advance, describeAll, type PruneHeld } from './deploy.ts';
+import type { Facts, Standing } from './facts.ts';
+import type { Run } from './run.ts';
+import { shortRevision } from './settle.ts';
+
+/** Turns how far a deployment got into where the target stands; returns when to look again. */
+export function standAfter(run: Run, deployment: Deployment, result: Advance): Date | undefined {
+  const { facts, context } = run;
+  noteResult(run, deployment, result);
+  const revision = shortRevision(deployment.candidate.revision, deployment.candidate.ref);
+  const { progress } = result;
+  switch (progress.state) {
+    case 'Done':
+      facts.standing = synced(deployment, context.record.applied.size);
+      if (facts.drift !== undefined) facts.drift.count = 0;
+      return undefined;
+    case 'Waiting':
+      facts.standing = {
+        sync: 'Syncing',
+        reason: progress.health === 'Degraded' ? 'Degraded' : 'Progressing',
+        message: `Revision ${revision} is applied. ${progress.message}`,
+      };
+      return progress.deadline;
+    case 'TimedOut':
+      endFailed(run, deployment, 'TimedOut', `Not healthy in time: ${progress.message}`);
+      facts.standing = failed(
+        'TimedOut',
+        `Revision ${revision} did not become healthy within ${run.application.spec.sync.timeout}: ${progress.message} Correct it in Git, or raise spec.sync.timeout.`,
+      );
+      return undefined;
+    case 'Degraded':
+      endFailed(run, deployment, 'Degraded', progress.message);
+      facts.standing = failed(
+        'Degraded',
+        `Revision ${revision} will not become healthy by itself: ${progress.message} Correct it in Git.`,
+      );
+      return undefined;
+    case 'PruneHeld':
+      tellHeld(run, deployment.candidate, progress);
+      return undefined;
+    default:
+      return standLeft(run, progress);
+  }
+}
+
+/** What of a result is told whatever state it is in. */
+function noteResult({ facts, session }: Run, deployment: Deployment, result: Advance): void {
+  session.kept = result.kept;
+  facts.kept = result.kept;
+  facts.done = { repaired: result.repaired, pruned: result.pruned };
+  if (result.drift !== undefined) facts.drift = result.drift;
+  facts.running = deployment.candidate;
+}
+
+/** Where a target stands whose differences are left as they are. */
+function standLeft(run: Run, progress: Advance['progress']): Date | undefined {
+  const { facts } = run;
+  switch (progress.state) {
+    case 'RepairDelayed':
+      keepTimeTold(run);
+      facts.standing = {
+        sync: 'Syncing',
+        reason: 'RepairDelayed',
+        message: `${changed(facts)} again and again: it is put back every few seconds. Stop who changes it, or leave the field to them with spec.sync.ignore.`,
+      };
+      return progress.until;
+    case 'AwaitingSync':
+      facts.standing = {
+        sync: 'OutOfSync',
+        reason: 'AwaitingSync',
+        message: `${facts.drift === undefined ? `${describeAll(progress.objects)} would change` : changed(facts)}, and spec.sync.mode is Manual: ask for a sync with the annotation towpath.dev/sync-requested.`,
+      };
+      return undefined;
+    case 'Drifted':
+      facts.standing = {
+        sync: 'OutOfSync',
+        reason: 'OutOfSync',
+        message: `${changed(facts)} and is left so: set spec.sync.drift to Repair, or ask for a sync.`,
+      };
+  }
+  return undefined;
+}
+
+/**
+ * Where a target stands whose deployment failed for good; what was applied of it was looked after, and where
+ * it was left as it is, that is told as drift.
+ */
+export function standFailed(run: Run, deployment: Deployment, result: Advance | undefined): Date | undefined {
+  const { facts } = run;
+  facts.running = deployment.candidate;
+  if (result !== undefined) noteResult(run, deployment, result);
+  if (result?.progress.state === 'Done' && facts.drift !== undefined) facts.drift.count = 0;
+  facts.standing = failed(
+    deployment.reason ?? 'ApplyFailed',
+    deployment.message ?? 'The deployment failed; correct it in Git.',
+  );
+  return result?.progress.state === 'RepairDelayed' ? result.progress.until : undefined;
+}
+
+function endFailed({ context }: Run, deployment: Deployment, reason: string, message: string): void {
+  deployment.outcome ??= 'Failed';
+  deployment.finishedAt ??= context.now().toISOString();
+  deployment.reason ??= reason;
+  deployment.message ??= message;
+}
+
+function failed(reason: string, message: string): Standing {
+  return { sync: 'Failed', reason, message, remedy: 'Person' };
+}
+
+/** Drift that is left for a while is told with its first time: every further change would be a write (A14). */
+function keepTimeTold({ facts, application }: Run): void {
+  const before = application.status?.environments?.[0]?.drift;
+  if (facts.drift !== undefined && before?.lastAt !== undefined && (before.count ?? 0) > 0)
+    facts.drift = { ...facts.drift, lastAt: before.lastAt };
+}
+
+/** Begins a sentence about drift. */
+function changed({ drift }: Facts): string {
+  if (drift === undefined) return 'An object was changed';
+  return `${describeObject(drift.lastObject)} was changed${drift.lastBy === undefined ? '' : ` by ${drift.lastBy}`}`;
+}
+
+export function tellHeld(
+  { facts }: Run,
+  { revision, ref }: Candidate,
+  held: Pick<PruneHeld, 'digest' | 'objects'>,
+): void {
+  const objects: readonly ObjectId[] = held.objects;
+  facts.pendingPrune = { digest: held.digest, objects: [...objects] };
+  facts.standing = {
+    sync: 'Blocked',
+    reason: 'PruneHeld',
+    message: `Revision ${shortRevision(revision, ref)} renders nothing: deleting ${describeAll(objects)} needs consent. Correct it in Git, or annotate: towpath.dev/prune-consent=default=${held.digest}`,
+    remedy: 'Person',
+  };
+}
+
+export function synced(deployment: Deployment, objects: number): Standing {
+  const revision = shortRevision(deployment.candidate.revision, deployment.candidate.ref);
+  const count = objects === 1 ? '1 object' : `${objects} objects`;
+  return { sync: 'Synced', reason: 'Synced', message: `Revision ${revision} is deployed: ${count}.` };
+}
