@@ -6,14 +6,14 @@ import { EVENTS, REASONS } from '../../operator/api/v1alpha1/reasons.ts';
 
 const OPERATOR = join(import.meta.dirname, '../../operator');
 
-/** Every reason that an error is made with: `new TowpathError(remedy, 'Reason'` and the engine's `fail("Reason"`. */
+/** Every reason that an error is made with: `new TowpathError(remedy, 'Reason'`, a row of classify.ts, and the engine's `fail("Reason"`. */
 async function reasonsInCode(): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   for (const file of await readdir(OPERATOR, { recursive: true })) {
     if (!/(?<!\.test)\.ts$|(?<!_test)\.go$/.test(file)) continue;
     const source = await readFile(join(OPERATOR, file), 'utf8');
     const errors = source.matchAll(
-      /new TowpathError\(\s*[^,()]+,\s*'(\w+)'|\bfail\("(\w+)"|templateFailure\("(\w+)"/g,
+      /(?:new TowpathError\(|\bmeaning\(\s*'\w+',)\s*[^,()]+,\s*'(\w+)'|\bfail\("(\w+)"|templateFailure\("(\w+)"/g,
     );
     if (file.startsWith('controller/')) {
       for (const [, reason = ''] of source.matchAll(/\breason: '([A-Z]\w+)'/g)) found.set(reason, file);
@@ -48,4 +48,14 @@ test('docs/troubleshooting.md names no reason that does not exist', async () => 
     named.filter((reason) => reason !== 'Unschedulable' && !(reason in REASONS)),
     [],
   );
+});
+
+test('docs/troubleshooting.md helps with every error that a person or another resource must heal', async () => {
+  const text = await readFile(join(OPERATOR, '../docs/troubleshooting.md'), 'utf8');
+  const errors = [...(await reasonsInCode()).keys()];
+  const unhelped = errors.filter((reason) => {
+    const entry: { remedy: string } | undefined = Reflect.get(REASONS, reason);
+    return ['Person', 'Resource'].includes(entry?.remedy ?? '') && !text.includes(`\`${reason}\``);
+  });
+  assert.deepEqual(unhelped, [], 'they need a row');
 });

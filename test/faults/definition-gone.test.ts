@@ -15,8 +15,9 @@ test('D11: with our own CustomResourceDefinition deleted everything is orphaned,
 }, async (t) => {
   // One of its own: the definition goes for everybody.
   const cluster = await startControlPlane();
-  t.after(() => cluster.stop());
   const stage = await newStage(t, { cluster, files: { 'web.yaml': configMap }, flags: fastLease });
+  // After what the stage still asks of it.
+  t.after(() => cluster.stop());
   await stage.application('web');
   const revision = await stage.repository.revParse('main');
   await stage.until('web', (application) => isReadyAt(application, revision), 'web to be Ready');

@@ -82,7 +82,13 @@ test('A4: with a Git server that hangs drift is repaired too, also after a resta
   await expectRepair(stage, 'before-the-restart');
   await stage.restart();
   await expectRepair(stage, 'after-the-restart');
-  assert.equal((await stage.get('web')).status?.environments?.[0]?.revision, first);
+  const told = await stage.until(
+    'web',
+    (application) => conditionOf(application, 'Reconciling')?.reason === 'Timeout',
+    'the status to tell of the Git server',
+  );
+  assert.equal(told.status?.environments?.[0]?.revision, first);
+  assert.equal(conditionOf(told, 'Ready')?.status, 'True', 'what was accepted runs');
 
   const second = await stage.repository.commit({ 'web.yaml': configMap('two') });
   stage.git.hang = false;

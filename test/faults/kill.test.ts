@@ -1,13 +1,25 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { useControlPlane } from '../harness/control-plane.ts';
-import { startFaultProxy } from '../harness/fault-proxy.ts';
-import { fastLease, isReadyAt, newStage } from '../harness/operator.ts';
+import { type FaultProxy, startFaultProxy } from '../harness/fault-proxy.ts';
+import { fastLease, isReadyAt, newStage, type Stage } from '../harness/operator.ts';
 import type { RecordedRequest } from '../harness/recorded-request.ts';
+import { eventually } from '../harness/wait.ts';
 
-const files = (version: number) => ({
-  'Chart.yaml': 'apiVersion: v2\nname: web\nversion: 1.0.0\n',
-  'templates/objects.yaml': [
+const HOOK_POLICY = 'helm.sh/hook-delete-policy: "before-hook-creation,hook-succeeded"';
+const hook = (name: string, events: string) => `apiVersion: batch/v1
+kind: Job
+metadata:
+  name: ${name}
+  annotations: {helm.sh/hook: "${events}", ${HOOK_POLICY}}
+spec:
+  template:
+    spec: {restartPolicy: Never, containers: [{name: main, image: example.com/main:1}]}
+`;
+
+/** Two ConfigMaps, one of which each version replaces by another. */
+const objects = (version: number) =>
+  [
     ['kept', `"${version}"`],
     [`only-${version % 2}`, '"x"'],
   ]
@@ -15,16 +27,12 @@ const files = (version: number) => ({
       ([name, value]) =>
         `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\ndata: {version: ${value}}\n`,
     )
-    .join('---\n'),
-  'templates/hook.yaml': `apiVersion: batch/v1
-kind: Job
-metadata:
-  name: hook
-  annotations: {helm.sh/hook: pre-upgrade, helm.sh/hook-delete-policy: "before-hook-creation,hook-succeeded"}
-spec:
-  template:
-    spec: {restartPolicy: Never, containers: [{name: main, image: example.com/main:1}]}
-`,
+    .join('---\n');
+
+const files = (version: number) => ({
+  'Chart.yaml': 'apiVersion: v2\nname: web\nversion: 1.0.0\n',
+  'templates/objects.yaml': objects(version),
+  'templates/hook.yaml': hook('hook', 'pre-upgrade'),
 });
 
 /** A write of a sync: not a question, not the Lease, not an event. */
@@ -33,59 +41,118 @@ const isWrite = (request: RecordedRequest) =>
   !request.dryRun &&
   !/\/(leases|events)(\/|$|\?)/.test(request.path);
 
-for (const at of ['request', 'response'] as const) {
-  const when = at === 'request' ? 'before' : 'after';
-  const name = `D7: killed ${when} each write of a sync in turn, the next start finishes the job`;
-  test(name, { timeout: 400_000 }, async (t) => {
-    const cluster = await useControlPlane();
-    const proxy = await startFaultProxy(cluster);
-    t.after(() => proxy.stop());
-    const stage = await newStage(t, {
-      files: files(1),
-      kubeconfigPath: proxy.kubeconfigPath,
-      flags: fastLease,
-    });
+const INSTANTS = ['request', 'response'] as const;
+const when = (at: (typeof INSTANTS)[number]) => (at === 'request' ? 'before' : 'after');
+
+interface Ground {
+  proxy: FaultProxy;
+  stage: Stage;
+}
+
+async function start(t: TestContext, chart: Record<string, string>): Promise<Ground> {
+  const cluster = await useControlPlane();
+  const proxy = await startFaultProxy(cluster);
+  t.after(() => proxy.stop());
+  const stage = await newStage(t, { files: chart, kubeconfigPath: proxy.kubeconfigPath, flags: fastLease });
+  return { proxy, stage };
+}
+
+/** Whether the operator is at rest: the Git server was asked twice more, and nothing was written meanwhile. */
+async function atRest({ proxy, stage }: Ground): Promise<void> {
+  const polls = () => stage.git.requests.filter(({ url }) => url.includes('info/refs')).length;
+  await eventually(
+    async () => {
+      const [writes, before] = [proxy.requests.filter(isWrite).length, polls()];
+      await eventually(() => polls() >= before + 2, { describe: 'two polls' });
+      return proxy.requests.filter(isWrite).length === writes;
+    },
+    { within: 60_000, describe: 'the operator to be at rest' },
+  );
+}
+
+/**
+ * Kills the operator at the write with that number of what `begin` begins, and starts it again. False: what it
+ * begins has fewer writes, and is over. `isOver` is the fact that says so.
+ */
+async function killAt(
+  ground: Ground,
+  at: (typeof INSTANTS)[number],
+  write: number,
+  begin: () => Promise<unknown>,
+  isOver: () => Promise<unknown>,
+): Promise<boolean> {
+  const { proxy, stage } = ground;
+  let seen = 0;
+  const held = proxy.hold({ at, where: (request) => isWrite(request) && ++seen === write });
+  let isHeld = false;
+  const holding = held.seen.then(() => {
+    isHeld = true;
+  });
+  await begin();
+  // A sync that takes longer than its limit has failed, and is not over.
+  const over = isOver().then(() => atRest(ground));
+  await Promise.race([holding, over]);
+  over.catch(() => undefined);
+  if (isHeld) {
+    await stage.operator.stop('SIGKILL');
+    held.drop();
+    await stage.restart();
+  }
+  held.release();
+  return isHeld;
+}
+
+const names = (text: string) => text.split(/\s+/).filter(Boolean).sort();
+
+/** What is left in the namespace besides what tests and Kubernetes itself put there. */
+async function leftovers({ stage }: Ground): Promise<string[]> {
+  const jobs = await stage.kubectl('get', 'jobs,pods', '-o', 'name');
+  const secrets = await stage.kubectl('get', 'secrets', '-o', 'name');
+  const ours = await stage.kubectl('get', 'configmaps,secrets', '-l', 'towpath.dev/target', '-o', 'name');
+  return [...new Set([...names(jobs), ...names(secrets), ...names(ours)])].sort();
+}
+
+for (const at of INSTANTS) {
+  test(`D7: killed ${when(at)} each write of a sync in turn, the next start finishes the job`, {
+    timeout: 400_000,
+  }, async (t) => {
+    const ground = await start(t, files(1));
+    const { stage } = ground;
     await stage.application('web', { revisionHistoryLimit: 100 });
     const first = await stage.repository.revParse('main');
     await stage.until('web', (application) => isReadyAt(application, first), 'the first revision');
+    await atRest(ground);
+    const [record = ''] = await leftovers(ground).then((all) =>
+      all.filter((one) => /towpath-target/.test(one)),
+    );
     let version = 1;
-    for (let write = 1, isOver = false; !isOver; write += 1) {
+    for (let write = 1, isHeld = true; isHeld; write += 1) {
       version += 1;
-      let seen = 0;
-      const held = proxy.hold({ at, where: (request) => isWrite(request) && ++seen === write });
-      const revision = await stage.repository.commit(files(version));
-      await stage.requestSync('web');
-      const isHeld = await Promise.race([
-        held.seen.then(() => true),
-        stage
-          .until('web', (application) => isReadyAt(application, revision), 'the sync')
-          .then(
-            () => false,
-            () => false,
-          ),
-      ]);
-      isOver = !isHeld;
-      if (isHeld) {
-        await stage.operator.stop('SIGKILL');
-        held.drop();
-        await stage.restart();
-      }
-      held.release();
-      const done = await stage.until(
-        'web',
-        (application) => isReadyAt(application, revision),
-        `revision ${version} after kill ${write}`,
-        60_000,
+      const next = version;
+      let revision = '';
+      const isReady = () =>
+        stage.until('web', (one) => isReadyAt(one, revision), `version ${next} at kill ${write}`, 60_000);
+      isHeld = await killAt(
+        ground,
+        at,
+        write,
+        async () => {
+          revision = await stage.repository.commit(files(next));
+          await stage.requestSync('web');
+        },
+        isReady,
       );
-      const objects = await stage.kubectl(
-        'get',
-        'configmaps',
-        '-l',
-        'towpath.dev/target',
-        '-o',
+      const done = await isReady();
+      await eventually(async () => (await leftovers(ground)).every((one) => !/job|pod/.test(one)), {
+        describe: 'Kubernetes to clear the Pods of the hook away',
+      });
+      const found = await stage.kubectl(
+        ...['get', 'configmaps', '-l', 'towpath.dev/target', '-o'],
         'jsonpath={range .items[*]}{.metadata.name}={.data.version} {end}',
       );
-      assert.equal(objects.trim(), `kept=${version} only-${version % 2}=x`, `objects after kill ${write}`);
+      assert.equal(found.trim(), `kept=${version} only-${version % 2}=x`, `objects after kill ${write}`);
+      const expected = ['configmap/kept', `configmap/only-${version % 2}`, record];
+      assert.deepEqual(await leftovers(ground), expected.sort(), `what is left after kill ${write}`);
       const history = done.status?.environments?.[0]?.history ?? [];
       assert.deepEqual(
         history.map((entry) => [entry.id, entry.outcome]),
@@ -93,10 +160,52 @@ for (const at of ['request', 'response'] as const) {
         `history after kill ${write}`,
       );
       assert.equal(history[0]?.revision, revision);
-      if (isOver) {
-        t.diagnostic(`${write - 1} kills`);
-        assert.ok(write > 6, `a sync has at least 6 writes, ${write - 1} were met`);
-      }
+      if (isHeld) continue;
+      t.diagnostic(`${write - 1} kills`);
+      assert.ok(write > 6, `a sync has at least 6 writes, ${write - 1} were met`);
     }
+  });
+}
+
+/**
+ * Of a first install and a deletion, each with a hook. Before the odd ones, after the even ones: what is between two
+ * writes is the same either way, and each turn costs two starts of the operator.
+ */
+const WRITES = { request: [1, 3, 5, 7, 9], response: [2, 4, 6, 8] } as const;
+
+for (const at of INSTANTS) {
+  test(`D7: killed ${when(at)} every other write of a first install and of a deletion, the next start finishes both`, {
+    timeout: 400_000,
+  }, async (t) => {
+    const ground = await start(t, {
+      ...files(1),
+      'templates/hook.yaml': [hook('install', 'pre-install'), hook('delete', 'pre-delete')].join('---\n'),
+    });
+    const { stage } = ground;
+    const revision = await stage.repository.revParse('main');
+    const met: Record<'install' | 'delete', number> = { install: 0, delete: 0 };
+    for (const write of WRITES[at]) {
+      const isReady = () =>
+        stage.until('web', (one) => isReadyAt(one, revision), `the install at kill ${write}`, 60_000);
+      const begin = () => stage.application('web');
+      if (await killAt(ground, at, write, begin, isReady)) met.install = write;
+      const done = await isReady();
+      assert.deepEqual(
+        done.status?.environments?.[0]?.history?.map((entry) => [entry.id, entry.outcome]),
+        [[1, 'Succeeded']],
+        `history after kill ${write}`,
+      );
+      const isGone = () =>
+        stage.kubectl('wait', '--for=delete', 'applications.towpath.dev/web', '--timeout=60s');
+      const beginDeletion = () => stage.kubectl('delete', 'applications.towpath.dev', 'web', '--wait=false');
+      if (await killAt(ground, at, write, beginDeletion, isGone)) met.delete = write;
+      await isGone();
+      await eventually(async () => (await leftovers(ground)).length === 0, {
+        describe: `nothing to be left after kill ${write}: ${await leftovers(ground)}`,
+        within: 10_000,
+      });
+    }
+    t.diagnostic(`killed at write ${met.install} of an install at most, at ${met.delete} of a deletion`);
+    assert.ok(met.install >= 5 && met.delete >= 5, JSON.stringify(met));
   });
 }

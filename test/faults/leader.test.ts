@@ -1,29 +1,79 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { useControlPlane } from '../harness/control-plane.ts';
 import { startFaultProxy } from '../harness/fault-proxy.ts';
+import type { FileContent } from '../harness/git-repository.ts';
 import { fastLease, isReadyAt, newStage, type Stage, startOperator } from '../harness/operator.ts';
-import { eventually } from '../harness/wait.ts';
+import type { RequestMatch } from '../harness/recorded-request.ts';
+import { always, eventually } from '../harness/wait.ts';
 
-const configMap = (message: string) =>
-  `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {message: "${message}"}\n`;
+const configMap = (name: string, message: string) =>
+  `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\ndata: {message: "${message}"}\n`;
 
 async function holder(stage: Stage): Promise<string> {
   return stage.kubectl('get', 'lease', 'towpath', '-o', 'jsonpath={.spec.holderIdentity}');
 }
 
-async function message(stage: Stage): Promise<string> {
-  return stage.kubectl('get', 'configmap', 'web', '-o', 'jsonpath={.data.message}');
+/** Name and message of each object of the Application. */
+async function messages(stage: Stage): Promise<string> {
+  const each = 'jsonpath={range .items[*]}{.metadata.name}={.data.message} {end}';
+  const all = await stage.kubectl('get', 'configmaps', '-l', 'towpath.dev/target', '-o', each);
+  return all.trim();
 }
 
-test('D8: a leader that was stopped and lost its Lease writes nothing more; a write it had under way does not last', {
-  timeout: 120_000,
-}, async (t) => {
+interface StaleWrite {
+  name: string;
+  /** The commit whose write is held, and the one that the successor deploys. */
+  held: Record<string, FileContent>;
+  then: Record<string, FileContent>;
+  write: RequestMatch;
+  /** What the API server answers to the held write when it goes on. */
+  answer: readonly number[];
+  outcome: string;
+}
+
+/** Each as the leader before would send it, when its successor has gone on. */
+const STALE: StaleWrite[] = [
+  {
+    name: 'an apply onto an object',
+    held: { 'web.yaml': configMap('web', 'two') },
+    then: { 'web.yaml': configMap('web', 'three') },
+    write: { verb: 'apply', path: /\/configmaps\/web\?/, where: ({ dryRun }) => !dryRun },
+    answer: [409],
+    outcome: 'extra=one web=three',
+  },
+  {
+    name: 'the creation of an object',
+    held: { 'new.yaml': configMap('new', 'two') },
+    then: { 'new.yaml': configMap('new', 'three') },
+    write: { verb: 'apply', path: /\/configmaps\/new\?/, where: ({ dryRun }) => !dryRun },
+    answer: [409],
+    outcome: 'extra=one new=three web=one',
+  },
+  {
+    name: 'the deletion of an object',
+    held: { 'extra.yaml': null },
+    then: { 'extra.yaml': configMap('extra', 'three') },
+    write: { verb: 'delete', path: /\/configmaps\/extra$/ },
+    answer: [409],
+    outcome: 'extra=three web=one',
+  },
+];
+
+for (const stale of STALE) {
+  test(
+    `D8: a leader that was stopped and lost its Lease writes nothing more; ${stale.name} that was under way is refused`,
+    { timeout: 120_000 },
+    (t) => writeTooLate(t, stale),
+  );
+}
+
+async function writeTooLate(t: TestContext, stale: StaleWrite): Promise<void> {
   const cluster = await useControlPlane();
   const proxy = await startFaultProxy(cluster);
   t.after(() => proxy.stop());
   const stage = await newStage(t, {
-    files: { 'web.yaml': configMap('one') },
+    files: { 'web.yaml': configMap('web', 'one'), 'extra.yaml': configMap('extra', 'one') },
     kubeconfigPath: proxy.kubeconfigPath,
     flags: fastLease,
   });
@@ -32,60 +82,114 @@ test('D8: a leader that was stopped and lost its Lease writes nothing more; a wr
   await stage.until('web', (application) => isReadyAt(application, first), 'the first revision');
   const former = await holder(stage);
 
-  const held = proxy.hold({ verb: 'apply', where: (request) => !request.dryRun });
-  await stage.repository.commit({ 'web.yaml': configMap('two') });
+  const held = proxy.hold(stale.write);
+  await stage.repository.commit(stale.held);
   await stage.requestSync('web');
-  const stale = await held.seen;
+  const late = await held.seen;
   stage.operator.process.pause();
   await startOperator(t, cluster, stage.namespace, { flags: fastLease });
   await eventually(async () => (await holder(stage)) !== former, { describe: 'another to lead' });
-  const third = await stage.repository.commit({ 'web.yaml': configMap('three') });
+  const third = await stage.repository.commit(stale.then);
   await stage.until('web', (application) => isReadyAt(application, third), 'the successor to sync');
+  assert.equal(await messages(stage), stale.outcome);
 
   proxy.forget();
   held.release();
-  await eventually(() => stale.status !== undefined, { describe: "the former leader's write to land" });
+  await eventually(() => late.status !== undefined, { describe: "the former leader's write to be answered" });
+  assert.ok(stale.answer.includes(late.status ?? 0), `${late.verb} ${late.path} was answered ${late.status}`);
   stage.operator.process.resume();
-  await eventually(() => proxy.find({ path: /leases/ }).length > 0, {
-    describe: 'the former leader to go on',
+  // It has seen that it follows, and has had its time to write.
+  await eventually(() => /This process follows/.test(stage.operator.process.logTail(200)), {
+    describe: 'the former leader to know that it follows',
   });
-  await eventually(async () => (await message(stage)) === 'three', {
-    describe: "the successor's outcome",
-  });
+  await eventually(() => proxy.find({ path: /leases/ }).length > 2, { describe: 'it to go on' });
   const writes = proxy
-    .find({ verb: ['create', 'update', 'patch', 'apply', 'delete'] })
-    .filter((request) => !/\/(leases|events)/.test(request.path));
+    .find({ verb: ['create', 'update', 'patch', 'apply', 'delete', 'deletecollection'] })
+    .filter((request) => !/\/(leases|events)(\/|$)/.test(request.path));
   assert.deepEqual(
     writes.map((request) => `${request.verb} ${request.path}`),
     [],
   );
+  assert.equal(await messages(stage), stale.outcome, "the outcome is the successor's");
   await stage.until('web', (application) => isReadyAt(application, third), 'the successor to be Ready');
-});
+}
 
-test('A7: SIGTERM ends with exit code 0 within 10 s, and a successor acts within 2 s of that', {
+test('A7: SIGTERM lets a write that is under way finish, ends with exit code 0 within 10 s, and a successor writes within 2 s of that', {
   timeout: 120_000,
 }, async (t) => {
-  const stage = await newStage(t, { files: { 'web.yaml': configMap('one') } });
+  const cluster = await useControlPlane();
+  const proxy = await startFaultProxy(cluster);
+  t.after(() => proxy.stop());
+  const stage = await newStage(t, {
+    files: { 'web.yaml': configMap('web', 'one'), 'extra.yaml': configMap('extra', 'one') },
+    kubeconfigPath: proxy.kubeconfigPath,
+  });
   await stage.application('web');
   const first = await stage.repository.revParse('main');
   await stage.until('web', (application) => isReadyAt(application, first), 'the first revision');
   const former = await holder(stage);
-  const successor = await startOperator(t, stage.cluster, stage.namespace);
-  await successor.probeUrl();
-  const second = await stage.repository.commit({ 'web.yaml': configMap('two') });
-  const started = performance.now();
-  const leader = stage.operator.process;
-  const stopped = leader.stop('SIGTERM');
-  const how = await leader.ended;
-  const took = performance.now() - started;
-  await eventually(async () => ![former, ''].includes(await holder(stage)), {
-    within: 2_000,
-    describe: 'the successor to lead',
-    every: 20,
+  // Behind a proxy of its own, which tells when it writes.
+  const behind = await startFaultProxy(cluster);
+  t.after(() => behind.stop());
+  const successor = await startOperator(t, stage.cluster, stage.namespace, {
+    kubeconfigPath: behind.kubeconfigPath,
   });
+  await successor.probeUrl();
+
+  const second = await stage.repository.commit({
+    'web.yaml': configMap('web', 'two'),
+    'extra.yaml': configMap('extra', 'two'),
+  });
+  const held = proxy.hold({
+    verb: 'apply',
+    path: /\/configmaps\/web\?/,
+    where: ({ dryRun }) => !dryRun,
+  });
+  const readyz = `${await stage.operator.probeUrl()}/readyz`;
+  await stage.requestSync('web');
+  const underWay = await held.seen;
+  const leader = stage.operator.process;
+  const started = performance.now();
+  const stopped = leader.stop('SIGTERM');
+  await eventually(async () => (await (await fetch(readyz)).text()).includes('Stopping'), {
+    every: 10,
+    describe: 'it to begin to stop',
+  });
+  // For longer than it would take if it did not wait.
+  await always(
+    () => leader.running,
+    (isRunning) => assert.ok(isRunning, 'it waits for its write'),
+    1_000,
+  );
+  assert.equal(await holder(stage), former, 'the Lease is kept while a write is under way');
+  held.release();
+  const how = await leader.ended;
+  const ended = performance.now();
   await stopped;
-  t.diagnostic(`stopped in ${Math.round(took)} ms: ${how}`);
-  assert.ok(took < 10_000, `it took ${took} ms`);
+  t.diagnostic(`stopped in ${Math.round(ended - started)} ms: ${how}`);
+  assert.ok(ended - started < 10_000, `it took ${ended - started} ms`);
   assert.match(how, /code 0/);
+  assert.equal(underWay.status, 200, 'the write under way was let finish');
+  const begun = proxy
+    .find({ verb: ['create', 'update', 'patch', 'apply', 'delete'] })
+    .filter(({ at, path }) => at > started && !/\/(leases|events)(\/|$)/.test(path));
+  assert.deepEqual(
+    begun.map(({ verb, path }) => `${verb} ${path}`),
+    [],
+    'no work is begun',
+  );
+
+  const isWriteOfSuccessor = () =>
+    behind.find({
+      verb: ['apply', 'patch', 'create'],
+      where: ({ path }) => !/\/(leases|events)(\/|$)/.test(path),
+    });
+  await eventually(() => isWriteOfSuccessor().length > 0, {
+    within: 2_000,
+    every: 10,
+    describe: `the successor to write; it: ${successor.process.logTail(5)}`,
+  });
+  assert.ok(![former, ''].includes(await holder(stage)));
   await stage.until('web', (application) => isReadyAt(application, second), 'the successor to sync');
+  assert.equal(await messages(stage), 'extra=two web=two');
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import { useControlPlane } from '../harness/control-plane.ts';
-import { type FaultProxy, startFaultProxy } from '../harness/fault-proxy.ts';
+import { type FaultProxy, type FaultRule, startFaultProxy } from '../harness/fault-proxy.ts';
 import { startGitHttp } from '../harness/git-http.ts';
 import type { FileContent } from '../harness/git-repository.ts';
 import { fastLease, isReadyAt, newStage, type Stage } from '../harness/operator.ts';
@@ -11,8 +11,8 @@ import { podAnnotation } from '../harness/stages.ts';
 
 const NAMES = ['a', 'b', 'c'] as const;
 
-const object = (name: string, version: number) =>
-  `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\ndata: {version: "${version}"}\n`;
+const object = (name: string, version: number, annotations = '{}') =>
+  `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}, annotations: ${annotations}}\ndata: {version: "${version}"}\n`;
 
 const files = (version: number): Record<string, FileContent> =>
   Object.fromEntries([
@@ -21,12 +21,12 @@ const files = (version: number): Record<string, FileContent> =>
     ['templates/extra.yaml', null],
   ]);
 
-/** A Job after everything else, whose pod fails at once. */
-const failingHook = `apiVersion: batch/v1
+/** A Job whose pod fails at once. */
+const failingHook = (name: string, events: string) => `apiVersion: batch/v1
 kind: Job
 metadata:
-  name: after
-  annotations: {helm.sh/hook: "post-install,post-upgrade", helm.sh/hook-delete-policy: before-hook-creation}
+  name: ${name}
+  annotations: {helm.sh/hook: "${events}", helm.sh/hook-delete-policy: before-hook-creation}
 spec:
   backoffLimit: 0
   template:
@@ -34,9 +34,24 @@ spec:
     spec: {restartPolicy: Never, containers: [{name: main, image: example.com/main:1}]}
 `;
 
+/** The binding cannot be asked about before its role is there, which comes with the same commit. */
+const roleAndBinding = (subjectKind: string) => `apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: reader}
+rules: [{apiGroups: [""], resources: [configmaps], verbs: [get]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: reader}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: reader}
+subjects: [{kind: ${subjectKind}, name: towpath}]
+`;
+
 interface Ground {
   stage: Stage;
   proxy: FaultProxy;
+  /** The fault that the step asked the proxy for. */
+  rule: FaultRule | undefined;
   /** While true the Git server refuses to send packs. */
   refuseFetch: boolean;
 }
@@ -45,17 +60,21 @@ interface Step {
   name: string;
   begin?(ground: Ground): void;
   /** What the commit has beside or instead of the three objects. */
-  extra?: Record<string, FileContent>;
+  extra?: Record<string, FileContent> | ((version: number) => Record<string, FileContent>);
   /** Whether the status tells the failure. */
-  isTold(application: Application): boolean;
+  isTold(application: Application, ground: Ground): boolean;
   /** Which objects have the new version while the fault lasts; default none. */
   done?: readonly string[];
   /** What the status must say of it. */
   says: RegExp;
+  /** All of it was deployed, and the history may say so: only the record, or even the status, was not written. */
+  isDeployed?: 'unrecorded' | 'untold';
   /** Objects at the end, where the commit itself is good; where it is not, the next one is deployed. */
   remains?: readonly string[];
 }
 
+/** The target record's Secret. */
+const RECORD = { verb: ['create', 'update', 'patch'], path: /\/secrets\/?[^/]*$/ } as const;
 const isNot = (sync: string) => (application: Application) => application.status?.sync !== sync;
 const is = (sync: string) => (application: Application) => application.status?.sync === sync;
 const told = ({ status }: Application) =>
@@ -106,6 +125,87 @@ const steps: Step[] = [
     remains: NAMES,
   },
   {
+    name: 'the record, before the first write',
+    begin: (ground) => {
+      ground.rule = ground.proxy.fail({ ...RECORD, fault: { status: 500 } });
+    },
+    isTold: isNot('Synced'),
+    says: /Secret .*towpath-target-/,
+    remains: NAMES,
+  },
+  {
+    name: 'the record, after the last write',
+    begin: (ground) => {
+      let writes = 0;
+      ground.rule = ground.proxy.fail({ ...RECORD, where: () => ++writes > 1, fault: { status: 500 } });
+    },
+    isTold: isNot('Synced'),
+    done: NAMES,
+    says: /Secret .*towpath-target-/,
+    isDeployed: 'unrecorded',
+    remains: NAMES,
+  },
+  {
+    name: 'the status',
+    begin: (ground) => {
+      ground.rule = ground.proxy.fail({
+        verb: 'patch',
+        path: /\/applications\/web\/status/,
+        fault: { status: 500 },
+      });
+    },
+    // It cannot tell: it says what it said before, and is tried again.
+    isTold: (_, { rule }) => (rule?.met ?? 0) >= 2,
+    done: NAMES,
+    says: /^/,
+    isDeployed: 'untold',
+    remains: NAMES,
+  },
+  {
+    name: 'hook before the objects',
+    extra: { 'templates/extra.yaml': failingHook('before', 'pre-install,pre-upgrade') },
+    isTold: is('Failed'),
+    says: /Job .*before/,
+  },
+  {
+    name: 'the second wave',
+    begin: ({ proxy }) => {
+      proxy.fail({
+        verb: 'apply',
+        path: /\/configmaps\/d\?/,
+        where: ({ dryRun }) => !dryRun,
+        fault: { status: 500 },
+      });
+    },
+    extra: (version) => ({ 'templates/extra.yaml': object('d', version, '{towpath.dev/wave: "1"}') }),
+    isTold: isNot('Synced'),
+    done: NAMES,
+    says: /ConfigMap .*\/d\b/,
+    remains: [...NAMES, 'd'],
+  },
+  {
+    name: 'a dry-run that had to wait for its prerequisite, for a time',
+    begin: ({ proxy }) => {
+      let asked = 0;
+      proxy.fail({
+        verb: 'apply',
+        path: /\/rolebindings\/reader\?/,
+        where: ({ dryRun }) => dryRun && ++asked > 1,
+        fault: { status: 500 },
+      });
+    },
+    extra: { 'templates/extra.yaml': roleAndBinding('ServiceAccount') },
+    isTold: isNot('Synced'),
+    says: /dry-run of RoleBinding .*\/reader/,
+    remains: NAMES,
+  },
+  {
+    name: 'a dry-run that had to wait for its prerequisite, for good',
+    extra: { 'templates/extra.yaml': roleAndBinding('Nobody') },
+    isTold: is('Failed'),
+    says: /RoleBinding .*\/reader/,
+  },
+  {
     name: 'apply of one of three objects',
     begin: ({ proxy }) => {
       proxy.fail({
@@ -122,7 +222,7 @@ const steps: Step[] = [
   },
   {
     name: 'hook after the objects',
-    extra: { 'templates/extra.yaml': failingHook },
+    extra: { 'templates/extra.yaml': failingHook('after', 'post-install,post-upgrade') },
     isTold: is('Failed'),
     done: NAMES,
     says: /Job .*after/,
@@ -139,6 +239,8 @@ const steps: Step[] = [
     remains: ['a', 'b'],
   },
 ];
+
+const metBy = ({ rule }: Ground) => rule?.met;
 
 async function versions(stage: Stage): Promise<Record<string, string>> {
   const list = await stage.kubectl('get', 'configmaps', '-l', 'towpath.dev/target', '-o', 'json');
@@ -172,7 +274,12 @@ test('D6: a fault at any step leaves the target as it was, or says what was done
     kubeconfigPath: proxy.kubeconfigPath,
     flags: fastLease,
   });
-  const ground: Ground = { stage, proxy, refuseFetch: false };
+  // For roles and their bindings.
+  await stage.kubectl(
+    ...['create', 'rolebinding', 'admin', '--clusterrole=admin'],
+    `--serviceaccount=${stage.namespace}:towpath`,
+  );
+  const ground: Ground = { stage, proxy, rule: undefined, refuseFetch: false };
   const git = await startGitHttp({
     root: stage.repository.root,
     intercept: (request, response) => {
@@ -190,30 +297,35 @@ test('D6: a fault at any step leaves the target as it was, or says what was done
   await stage.until('web', (application) => isReadyAt(application, first), 'the first revision');
   let version = 1;
   for (const step of steps) {
-    await t.test(`D6: a fault in ${step.name}`, async () => {
+    await t.test(`D6: a fault in ${step.name}`, async (t) => {
       const before = await versions(stage);
       assert.deepEqual(before, Object.fromEntries(NAMES.map((name) => [name, String(version)])));
       version += 1;
       proxy.forget();
+      ground.rule = undefined;
       step.begin?.(ground);
-      const revision = await stage.repository.commit({ ...files(version), ...step.extra });
+      const extra = typeof step.extra === 'function' ? step.extra(version) : step.extra;
+      const revision = await stage.repository.commit({ ...files(version), ...extra });
+      let wasReady = false;
       const failed = await stage.until(
         'web',
         (application) => {
-          assert.ok(!isReadyAt(application, revision), 'Ready at a revision that is not deployed');
-          return step.isTold(application) && step.says.test(told(application));
+          wasReady ||= isReadyAt(application, revision);
+          return wasReady || (step.isTold(application, ground) && step.says.test(told(application)));
         },
         `the status to say ${step.says}`,
       );
-      assert.notEqual(
-        failed.status?.environments?.[0]?.history?.[0]?.outcome === 'Succeeded' &&
-          failed.status.environments[0].history[0].revision,
-        revision,
-      );
+      assert.ok(!wasReady, 'Ready at a revision that is not deployed');
+      assert.notEqual(metBy(ground), 0, 'the fault was met');
+      t.diagnostic(told(failed).split('\n')[0] ?? '');
+      const newest = failed.status?.environments?.[0]?.history?.[0];
+      if (step.isDeployed === undefined)
+        assert.ok(newest?.outcome !== 'Succeeded' || newest.revision !== revision, 'it is called a success');
       const expected = { ...before };
       for (const name of step.done ?? []) expected[name] = String(version);
       assert.deepEqual(await versions(stage), expected, 'the objects while the fault lasts');
-      assertNeverSynced(proxy.find({ verb: 'patch', path: /\/applications\/web\/status/ }), revision);
+      if (step.isDeployed !== 'untold')
+        assertNeverSynced(proxy.find({ verb: 'patch', path: /\/applications\/web\/status/ }), revision);
 
       proxy.clear();
       ground.refuseFetch = false;

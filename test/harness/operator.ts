@@ -234,6 +234,25 @@ export function isReadyAt(application: Application, revision: string): boolean {
   );
 }
 
+/** How often the operator has looked at an Application, any of them, since it started. */
+export async function looks(stage: Stage): Promise<number> {
+  const text = await (await fetch(`${await stage.operator.probeUrl()}/metrics`)).text();
+  return Number(/^towpath_reconcile_seconds_count(?:\{[^}]*\})? (\d+)/m.exec(text)?.[1] ?? 0);
+}
+
+/**
+ * Asks for a sync and waits until a look that began after that has ended, also where the status may not tell
+ * (spec.suspend). For a stage with one Application.
+ */
+export async function lookedAt(stage: Stage, name: string): Promise<void> {
+  // The first may end a look that had begun before the request.
+  for (let count = 0; count < 2; count += 1) {
+    const before = await looks(stage);
+    await stage.requestSync(name);
+    await eventually(async () => (await looks(stage)) > before, { describe: `a look at ${name}` });
+  }
+}
+
 export function conditionOf(application: Application, type: string) {
   return application.status?.conditions?.find((condition) => condition.type === type);
 }

@@ -17,7 +17,7 @@ export interface RunningProcess {
   pause(): void;
   /** SIGCONT. */
   resume(): void;
-  /** Ends it and waits: at once by SIGKILL, or by SIGTERM and after 5 s SIGKILL. */
+  /** Ends it and waits: at once by SIGKILL, or by SIGTERM and after 12 s SIGKILL: the operator promises 10 s (A7). */
   stop(signal?: 'SIGKILL' | 'SIGTERM'): Promise<void>;
   /** The last lines of its output, for messages of failed tests. */
   logTail(lines?: number): string;
@@ -69,7 +69,7 @@ export function startProcess(options: ProcessOptions): RunningProcess {
     async stop(signal = 'SIGKILL') {
       send('SIGCONT');
       send(signal);
-      const hard = setTimeout(() => send('SIGKILL'), 5_000);
+      const hard = setTimeout(() => send('SIGKILL'), 12_000);
       await ended;
       clearTimeout(hard);
     },

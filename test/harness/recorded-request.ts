@@ -25,6 +25,7 @@ export interface RecordedRequest {
   readonly verb: Verb;
   readonly dryRun: boolean;
   readonly contentType: string;
+  readonly accept: string;
   readonly userAgent: string;
   /** The impersonated user, '' if none. */
   readonly impersonate: string;
@@ -79,6 +80,7 @@ export function recordRequest(
     verb: verbOf(line.method, url, contentType),
     dryRun: url.searchParams.has('dryRun'),
     contentType,
+    accept: header('accept'),
     userAgent: header('user-agent'),
     impersonate: header('impersonate-user'),
     authorization: header('authorization'),

@@ -38,3 +38,18 @@ export async function eventually<T>(
     await delay(every);
   }
 }
+
+/**
+ * Looks every few milliseconds for so long. Unlike in `eventually`, what `check` throws ends it: for what must be
+ * so at every moment.
+ */
+export async function always<T>(
+  look: () => T | Promise<T>,
+  check: (value: T) => void,
+  forMs: number,
+): Promise<void> {
+  for (const until = performance.now() + forMs; performance.now() < until; ) {
+    check(await look());
+    await delay(5);
+  }
+}

@@ -8,6 +8,13 @@ export const helm = (fields: Record<string, unknown>) => ({ ...source({}), helm:
 const ignored = (...paths: string[]) =>
   sync({ ignore: [{ group: 'apps', kind: 'Deployment', name: 'web', paths }] });
 const url = (repoURL: string) => ({ source: { repoURL } });
+const many = <Item>(count: number, item: (index: number) => Item) =>
+  Array.from({ length: count }, (_, index) => item(index));
+const dependsOn = (...names: string[]) => ({ ...source({}), dependsOn: names.map((name) => ({ name })) });
+const ignoredObjects = (count: number) =>
+  sync({ ignore: many(count, (index) => ({ kind: 'ConfigMap', name: `c${index}`, paths: ['/data'] })) });
+const valuesFrom = (...names: string[]) =>
+  helm({ valuesFrom: names.map((name) => ({ kind: 'ConfigMap', name })) });
 
 const ADDRESS = 'must be the address of a Git repository';
 const CREDENTIALS = 'must not carry credentials: put username and password into a Secret';
@@ -210,6 +217,101 @@ export const REFUSED: Refusal[] = [
     'should be greater than or equal to 1',
   ],
   ['a suspend that is a text', { ...source({}), suspend: 'yes' }, 'spec.suspend', 'must be of type boolean'],
+  [
+    'a history of 201',
+    { ...source({}), revisionHistoryLimit: 201 },
+    'spec.revisionHistoryLimit',
+    'should be less than or equal to 200',
+  ],
+  [
+    '101 retries',
+    sync({ retries: { limit: 101 } }),
+    'spec.sync.retries.limit',
+    'should be less than or equal to 100',
+  ],
+  [
+    '65 values files',
+    helm({ valuesFiles: many(65, (index) => `${index}.yaml`) }),
+    'spec.helm.valuesFiles',
+    'must have at most 64 items',
+  ],
+  [
+    'values from 33 objects',
+    valuesFrom(...many(33, (index) => `a${index}`)),
+    'spec.helm.valuesFrom',
+    'must have at most 32 items',
+  ],
+  [
+    '33 dependencies',
+    dependsOn(...many(33, (index) => `a${index}`)),
+    'spec.dependsOn',
+    'must have at most 32 items',
+  ],
+  ['65 ignored objects', ignoredObjects(65), 'spec.sync.ignore', 'must have at most 64 items'],
+  [
+    '33 ignored paths',
+    ignored(...many(33, (index) => `/data/a${index}`)),
+    'spec.sync.ignore[0].paths',
+    'must have at most 32 items',
+  ],
+  [
+    'an ignored path of 257 characters',
+    ignored(`/${'a'.repeat(256)}`),
+    'spec.sync.ignore[0].paths[0]',
+    'may not be more than 256',
+  ],
+  [
+    'a path of 513 characters',
+    source({ path: 'a'.repeat(513) }),
+    'spec.source.path',
+    'may not be more than 512',
+  ],
+  [
+    'a values file with a path of 513 characters',
+    helm({ valuesFiles: ['a'.repeat(513)] }),
+    'spec.helm.valuesFiles[0]',
+    'may not be more than 512',
+  ],
+  [
+    'a branch of 251 characters',
+    source({ ref: { branch: 'a'.repeat(251) } }),
+    'spec.source.ref.branch',
+    'may not be more than 250',
+  ],
+  [
+    'an interval of 25 hours',
+    source({ interval: '25h' }),
+    'spec.source.interval',
+    'must be a duration from 1s to 24h',
+  ],
+  [
+    'a timeout of 25 hours',
+    sync({ timeout: '25h' }),
+    'spec.sync.timeout',
+    'must be a duration from 1s to 24h',
+  ],
+  [
+    'a backoff of two hours',
+    sync({ retries: { backoff: '2h', maxBackoff: '3h' } }),
+    'spec.sync.retries.backoff',
+    'must be a duration from 100ms to 1h',
+  ],
+  [
+    'a maximal backoff of 25 hours',
+    sync({ retries: { maxBackoff: '25h' } }),
+    'spec.sync.retries.maxBackoff',
+    'must be a duration from 100ms to 24h',
+  ],
+  ['values from a name in capitals', valuesFrom('Shared'), 'spec.helm.valuesFrom[0].name', NAME],
+  ['values of another namespace', valuesFrom('other/shared'), 'spec.helm.valuesFrom[0].name', NAME],
+  ['a dependency in capitals', dependsOn('Database'), 'spec.dependsOn[0].name', NAME],
+  ['a dependency in another namespace', dependsOn('other/database'), 'spec.dependsOn[0].name', NAME],
+  [
+    'a dependency with a name of 54 characters',
+    dependsOn('a'.repeat(54)),
+    'spec.dependsOn[0].name',
+    'may not be more than 53',
+  ],
 ];
 
 export const ACCEPTED: [what: string, spec: unknown][] = [
@@ -245,7 +347,30 @@ export const ACCEPTED: [what: string, spec: unknown][] = [
     }),
   ],
   ['ignored fields', ignored('/spec/replicas', '/metadata/annotations/a.example.com~1b', '/data/a~0b')],
-  ['dependencies', { ...source({}), dependsOn: [{ name: 'database' }, { name: 'cache' }] }],
+  ['dependencies', dependsOn('database', 'cache')],
+  [
+    '32 dependencies with names of 53 characters',
+    dependsOn(...many(32, (index) => `a${index}`.padEnd(53, 'b'))),
+  ],
+  [
+    'as many and as long as there can be',
+    {
+      ...source({ path: 'a'.repeat(512), interval: '24h', ref: { branch: 'a'.repeat(250) } }),
+      helm: {
+        valuesFiles: many(64, (index) => `${index}.yaml`),
+        valuesFrom: many(32, (index) => ({ kind: 'Secret', name: `a${index}` })),
+      },
+      sync: {
+        timeout: '24h',
+        retries: { limit: 100, backoff: '1h', maxBackoff: '24h' },
+        ignore: many(64, (index) => ({
+          kind: 'ConfigMap',
+          name: `c${index}`,
+          paths: many(32, (path) => `/data/a${path}`),
+        })),
+      },
+    },
+  ],
   [
     'the rest',
     {

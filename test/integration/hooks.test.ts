@@ -1,35 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { namespaceFor } from '../harness/control-plane.ts';
-import { podAnnotation } from '../harness/stages.ts';
+import { fastLease } from '../harness/operator.ts';
 import { eventually } from '../harness/wait.ts';
-import { configMap, messageOf, newSteps, reasonOf, type TestObject } from './steps.ts';
-
-/** A Job as a Helm hook; `pod` is how simulated nodes treat its Pod. */
-function hook(name: string, events: string, options: Record<string, string> = {}, pod = ''): TestObject {
-  return {
-    apiVersion: 'batch/v1',
-    kind: 'Job',
-    metadata: { name, annotations: { 'helm.sh/hook': events, ...options } },
-    spec: {
-      backoffLimit: 0,
-      template: {
-        metadata: { annotations: pod === '' ? {} : { [podAnnotation]: pod } },
-        spec: { restartPolicy: 'Never', containers: [{ name: 'run', image: 'hook' }] },
-      },
-    },
-  };
-}
-
-function chart(directory: string, objects: readonly TestObject[]): Record<string, string> {
-  return {
-    [`${directory}/Chart.yaml`]: `apiVersion: v2\nname: ${directory}\nversion: 1.0.0\n`,
-    [`${directory}/templates/all.yaml`]: objects.map((object) => JSON.stringify(object)).join('\n---\n'),
-  };
-}
+import { chartOf, configMap, hookJob, messageOf, newSteps, reasonOf } from './steps.ts';
 
 test("Helm's hooks run as Helm runs them", async (t) => {
-  const { stage, ready, live, admin } = await newSteps(t);
+  const { stage, ready, live, admin } = await newSteps(t, { flags: fastLease });
   const names = async (kind: string, selector: string) =>
     (await stage.kubectl('get', kind, '-l', selector, '-o', 'jsonpath={.items[*].metadata.name}')).split(' ');
   const createdAt = async (kind: string, name: string) => {
@@ -40,14 +17,14 @@ test("Helm's hooks run as Helm runs them", async (t) => {
   await t.test('install hooks before and after the objects, upgrade hooks only at an upgrade', async () => {
     const objects = [
       configMap('life'),
-      hook('life-late', 'pre-install', { 'helm.sh/hook-weight': '5' }),
-      hook('life-early', 'pre-install', { 'helm.sh/hook-weight': '-5' }),
-      hook('life-post', 'post-install'),
-      hook('life-upgrade', 'pre-upgrade'),
-      hook('life-gone', 'pre-install', { 'helm.sh/hook-delete-policy': 'hook-succeeded' }),
-      hook('life-test', 'test'),
+      hookJob('life-late', 'pre-install', { 'helm.sh/hook-weight': '5' }),
+      hookJob('life-early', 'pre-install', { 'helm.sh/hook-weight': '-5' }),
+      hookJob('life-post', 'post-install'),
+      hookJob('life-upgrade', 'pre-upgrade'),
+      hookJob('life-gone', 'pre-install', { 'helm.sh/hook-delete-policy': 'hook-succeeded' }),
+      hookJob('life-test', 'test'),
     ];
-    const first = await stage.repository.commit(chart('life', objects));
+    const first = await stage.repository.commit(chartOf('life', objects));
     await stage.application('life', { source: { path: 'life' } });
     await ready('life', first);
     const times = await Promise.all(
@@ -67,7 +44,7 @@ test("Helm's hooks run as Helm runs them", async (t) => {
     });
 
     const second = await stage.repository.commit(
-      chart('life', [...objects.slice(1), configMap('life', { key: 'changed' })]),
+      chartOf('life', [...objects.slice(1), configMap('life', { key: 'changed' })]),
     );
     await ready('life', second);
     assert.ok(await live('job', 'life-upgrade'));
@@ -90,14 +67,14 @@ test("Helm's hooks run as Helm runs them", async (t) => {
     'what left Git is pruned before the hooks that come after an upgrade, as Helm does it',
     async () => {
       // The hook goes on only when somebody lets its Pod end.
-      const after = hook('order-after', 'post-upgrade', {}, 'runs');
+      const after = hookJob('order-after', 'post-upgrade', {}, 'runs');
       const first = await stage.repository.commit(
-        chart('order', [configMap('order'), configMap('order-gone'), after]),
+        chartOf('order', [configMap('order'), configMap('order-gone'), after]),
       );
       await stage.application('order', { source: { path: 'order' } });
       await ready('order', first);
       const second = await stage.repository.commit(
-        chart('order', [configMap('order', { key: 'two' }), after]),
+        chartOf('order', [configMap('order', { key: 'two' }), after]),
       );
       const pod = await eventually(
         () =>
@@ -117,9 +94,9 @@ test("Helm's hooks run as Helm runs them", async (t) => {
   await t.test('hooks of one kind and name in two namespaces both run', async (t) => {
     const serviceAccountName = await admin(t);
     const other = await namespaceFor(t, stage.cluster);
-    const here = hook('pair', 'pre-install');
+    const here = hookJob('pair', 'pre-install');
     const there = { ...here, metadata: { ...here.metadata, namespace: other } };
-    const commit = await stage.repository.commit(chart('pair', [configMap('pair'), here, there]));
+    const commit = await stage.repository.commit(chartOf('pair', [configMap('pair'), here, there]));
     await stage.application('pair', { source: { path: 'pair' }, serviceAccountName });
     await ready('pair', commit);
     assert.ok(await live('job', 'pair'));
@@ -128,8 +105,8 @@ test("Helm's hooks run as Helm runs them", async (t) => {
   });
 
   await t.test('a hook for two events of one deployment runs at both', async () => {
-    const both = hook('twice', 'pre-install,post-install');
-    const commit = await stage.repository.commit(chart('twice', [configMap('twice'), both]));
+    const both = hookJob('twice', 'pre-install,post-install');
+    const commit = await stage.repository.commit(chartOf('twice', [configMap('twice'), both]));
     await stage.application('twice', { source: { path: 'twice' } });
     await ready('twice', commit);
     const job = await live('job', 'twice');
@@ -139,9 +116,9 @@ test("Helm's hooks run as Helm runs them", async (t) => {
   await t.test(
     'a failing hook is tried again as often as spec.sync.retries says, then the deployment failed',
     async () => {
-      const failing = hook('fails', 'pre-install', {}, 'fails');
-      const before = hook('fails-before', 'pre-install', { 'helm.sh/hook-weight': '-1' });
-      await stage.repository.commit(chart('fails', [configMap('fails'), failing, before]));
+      const failing = hookJob('fails', 'pre-install', {}, 'fails');
+      const before = hookJob('fails-before', 'pre-install', { 'helm.sh/hook-weight': '-1' });
+      await stage.repository.commit(chartOf('fails', [configMap('fails'), failing, before]));
       const retries = { limit: 1, backoff: '1s', maxBackoff: '1s' };
       await stage.application('fails', { source: { path: 'fails' }, sync: { retries } });
       const uidOf = async (name: string) => (await live('job', name))?.metadata.uid;
@@ -164,15 +141,15 @@ test("Helm's hooks run as Helm runs them", async (t) => {
       assert.equal(await live('configmap', 'fails'), undefined, 'nothing was applied');
       assert.equal(failed.status?.environments?.[0]?.history?.[0]?.outcome, 'Failed');
       const fixed = await stage.repository.commit(
-        chart('fails', [configMap('fails'), hook('fails', 'pre-install,pre-upgrade')]),
+        chartOf('fails', [configMap('fails'), hookJob('fails', 'pre-install,pre-upgrade')]),
       );
       await ready('fails', fixed);
     },
   );
 
   await t.test('a hook that was begun before a restart is waited for, not run again', async () => {
-    const slow = hook('slow', 'pre-install', {}, 'runs');
-    const commit = await stage.repository.commit(chart('slow', [configMap('slow'), slow]));
+    const slow = hookJob('slow', 'pre-install', {}, 'runs');
+    const commit = await stage.repository.commit(chartOf('slow', [configMap('slow'), slow]));
     await stage.application('slow', { source: { path: 'slow' } });
     const job = await eventually(() => live('job', 'slow'), { describe: 'the Job' });
     await stage.restart('SIGKILL');
@@ -189,9 +166,9 @@ test("Helm's hooks run as Helm runs them", async (t) => {
   });
 
   await t.test('D1: a hook never replaces an object that is no hook', async () => {
-    await stage.apply({ ...hook('dear', 'none'), metadata: { name: 'dear' } });
+    await stage.apply({ ...hookJob('dear', 'none'), metadata: { name: 'dear' } });
     const dear = await live('job', 'dear');
-    await stage.repository.commit(chart('dear', [configMap('dear'), hook('dear', 'pre-install')]));
+    await stage.repository.commit(chartOf('dear', [configMap('dear'), hookJob('dear', 'pre-install')]));
     await stage.application('dear', { source: { path: 'dear' } });
     const refused = await stage.until('dear', (one) => reasonOf(one) === 'NotOwned', 'the refusal');
     assert.match(messageOf(refused), /would replace an object that is not its own/);
@@ -199,8 +176,8 @@ test("Helm's hooks run as Helm runs them", async (t) => {
   });
 
   await t.test('a hook that never ends fails at spec.sync.timeout', async () => {
-    const endless = hook('endless', 'pre-install', {}, 'runs');
-    await stage.repository.commit(chart('endless', [configMap('endless'), endless]));
+    const endless = hookJob('endless', 'pre-install', {}, 'runs');
+    await stage.repository.commit(chartOf('endless', [configMap('endless'), endless]));
     await stage.application('endless', {
       source: { path: 'endless' },
       sync: { timeout: '5s', retries: { limit: 0 } },
@@ -212,10 +189,10 @@ test("Helm's hooks run as Helm runs them", async (t) => {
   await t.test('delete hooks run before and after the objects go', async () => {
     const objects = [
       configMap('bye'),
-      hook('bye-before', 'pre-delete'),
-      hook('bye-after', 'post-install,post-delete'),
+      hookJob('bye-before', 'pre-delete'),
+      hookJob('bye-after', 'post-install,post-delete'),
     ];
-    const commit = await stage.repository.commit(chart('bye', objects));
+    const commit = await stage.repository.commit(chartOf('bye', objects));
     await stage.application('bye', { source: { path: 'bye' } });
     await ready('bye', commit);
     assert.equal(await live('job', 'bye-before'), undefined);
@@ -229,8 +206,8 @@ test("Helm's hooks run as Helm runs them", async (t) => {
   await t.test(
     'a hook that the API server refuses quarantines the candidate before the first write',
     async () => {
-      const wrong = { ...hook('wrong', 'pre-install'), spec: { template: { spec: { nonsense: 1 } } } };
-      await stage.repository.commit(chart('wrong', [configMap('wrong'), wrong]));
+      const wrong = { ...hookJob('wrong', 'pre-install'), spec: { template: { spec: { nonsense: 1 } } } };
+      await stage.repository.commit(chartOf('wrong', [configMap('wrong'), wrong]));
       await stage.application('wrong', { source: { path: 'wrong' } });
       const held = await stage.until(
         'wrong',

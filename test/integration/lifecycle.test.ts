@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ANNOTATION_SYNC_REQUESTED } from '../../operator/api/v1alpha1/names.ts';
-import { conditionOf, isReadyAt, newStage, type Stage } from '../harness/operator.ts';
+import { startFaultProxy } from '../harness/fault-proxy.ts';
+import { conditionOf, fastLease, isReadyAt, lookedAt, newStage, type Stage } from '../harness/operator.ts';
+import { useControlPlane } from '../harness/use-control-plane.ts';
 import { eventually } from '../harness/wait.ts';
 
 const configMap = (name: string, message: string) =>
@@ -29,16 +31,35 @@ async function messageOf(stage: Stage, name: string): Promise<string> {
 }
 
 test('suspend stops all writes; without it, what was pushed meanwhile is deployed', async (t) => {
-  const stage = await newStage(t, { files: { 'web.yaml': configMap('web', 'one') } });
+  const cluster = await useControlPlane();
+  const proxy = await startFaultProxy(cluster);
+  t.after(() => proxy.stop());
+  const stage = await newStage(t, {
+    files: { 'web.yaml': configMap('web', 'one') },
+    kubeconfigPath: proxy.kubeconfigPath,
+  });
   await stage.application('web');
   await stage.until('web', isReady, 'web to be Ready');
   await stage.application('web', { suspend: true });
   const suspended = await stage.until('web', ({ status }) => status?.sync === 'Suspended', 'Suspended');
   assert.equal(conditionOf(suspended, 'Ready')?.reason, 'Suspended');
   assert.equal(conditionOf(suspended, 'Stalled'), undefined);
-  await stage.kubectl('patch', 'configmap', 'web', '-p', '{"data":{"message":"mine"}}');
+  proxy.forget();
+  const asked = stage.git.requests.length;
   const second = await stage.repository.commit({ 'web.yaml': configMap('web', 'two') });
+  await stage.kubectl('patch', 'configmap', 'web', '-p', '{"data":{"message":"mine"}}');
+  // Git was asked about the commit, and the Application looked at with the change and a request before it.
+  await eventually(() => stage.git.requests.length >= asked + 2, { describe: 'two polls' });
+  await lookedAt(stage, 'web');
   assert.equal(await messageOf(stage, 'web'), 'mine');
+  const writes = proxy.find({
+    verb: ['create', 'update', 'patch', 'apply', 'delete', 'deletecollection'],
+    where: ({ path }) => !/\/(leases|events)(\/|$)|\/applications\/web\/status$/.test(path),
+  });
+  assert.deepEqual(
+    writes.map(({ verb, path }) => `${verb} ${path}`),
+    [],
+  );
   await stage.application('web', { suspend: false });
   await stage.until('web', (application) => isReadyAt(application, second), 'the second commit');
   assert.equal(await messageOf(stage, 'web'), 'two');
@@ -236,6 +257,14 @@ test('D2: a render of nothing, a vanished path and a deleted branch prune nothin
     'towpath.dev/prune-consent=default=000000000000',
   );
   const digest = again.status?.environments?.[0]?.pendingPrune?.digest;
+  const request = await stage.requestSync('web');
+  const refused = await stage.until(
+    'web',
+    ({ status }) => status?.handledSyncRequest === request,
+    'a look that saw the wrong consent',
+  );
+  assert.equal(conditionOf(refused, 'Stalled')?.reason, 'PruneHeld');
+  assert.equal(refused.status?.environments?.[0]?.pendingPrune?.digest, digest);
   assert.equal(await messageOf(stage, 'web'), 'one');
   await stage.kubectl(
     'annotate',
@@ -278,7 +307,7 @@ test('D2: a force-push is a candidate like any other: deployed, and held where i
 });
 
 test('while the Application is suspended, spec.sync.timeout stands still', async (t) => {
-  const stage = await newStage(t, { files: { 'web.yaml': deployment('web', 'nowhere') } });
+  const stage = await newStage(t, { files: { 'web.yaml': deployment('web', 'nowhere') }, flags: fastLease });
   await stage.application('web', { sync: { timeout: '6s' } });
   const stuck = await stage.until(
     'web',
@@ -306,6 +335,7 @@ test('a restart neither fetches nor renders nor writes what is unchanged, also w
       'templates/config.yaml':
         'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {message: {{ randAlphaNum 12 }} }\n',
     },
+    flags: fastLease,
   });
   await stage.application('web');
   await stage.until('web', isReady, 'web to be Ready');
@@ -406,46 +436,4 @@ test('D11: abandoned, an Application goes at once, and its objects are released'
   assert.equal(await messageOf(stage, 'web'), 'one');
   assert.equal(await stage.kubectl('get', 'configmap', 'web', '-o', 'jsonpath={.metadata.labels}'), '');
   assert.equal(await stage.kubectl('get', 'secrets', '-l', 'towpath.dev/record', '-o', 'name'), '');
-});
-
-test('D11: deleting prunes in reverse order and tells its progress; a namespace that goes takes the Application along', async (t) => {
-  const stage = await newStage(t, {
-    files: { 'web.yaml': configMap('web', 'one'), 'held.yaml': configMap('held', 'one') },
-  });
-  await stage.application('web');
-  await stage.until('web', isReady, 'web to be Ready');
-  await stage.kubectl('patch', 'configmap', 'held', '-p', '{"metadata":{"finalizers":["example.com/hold"]}}');
-  await stage.kubectl('delete', 'applications.towpath.dev', 'web', '--wait=false');
-  const deleting = await stage.until(
-    'web',
-    (application) => conditionOf(application, 'Ready')?.message.includes('held'),
-    'the progress',
-  );
-  assert.equal(conditionOf(deleting, 'Ready')?.reason, 'Deleting');
-  assert.match(conditionOf(deleting, 'Ready')?.message ?? '', /finalizers/);
-  await stage.kubectl(
-    'patch',
-    'configmap',
-    'held',
-    '--type=json',
-    '-p',
-    '[{"op":"remove","path":"/metadata/finalizers"}]',
-  );
-  await stage
-    .until('web', () => false, 'the Application to be gone', 10_000)
-    .then(
-      () => assert.fail('it should be gone'),
-      (error: Error) => assert.match(error.message, /NotFound|not found/),
-    );
-
-  await stage.application('again');
-  await stage.until('again', isReady, 'again to be Ready');
-  await stage.cluster.kubectl(['delete', 'namespace', stage.namespace, '--wait=false']);
-  const gone = await stage.cluster.kubectl([
-    'wait',
-    '--for=delete',
-    `namespace/${stage.namespace}`,
-    '--timeout=25s',
-  ]);
-  assert.equal(gone.code, 0, gone.stderr);
 });

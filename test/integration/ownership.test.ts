@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { startFaultProxy } from '../harness/fault-proxy.ts';
-import { conditionOf } from '../harness/operator.ts';
+import { isReadyAt } from '../harness/operator.ts';
 import { useControlPlane } from '../harness/use-control-plane.ts';
 import { eventually } from '../harness/wait.ts';
-import { configMap, messageOf, newSteps, reasonOf, type TestObject } from './steps.ts';
+import { claim, configMap, messageOf, newSteps, reasonOf, volumeFor } from './steps.ts';
 
 const secret = {
   apiVersion: 'v1',
@@ -13,31 +12,8 @@ const secret = {
   metadata: { name: 'token' },
   stringData: { key: 's3cret' },
 };
-const storage = { accessModes: ['ReadWriteOnce'], storageClassName: '' };
-
-function claim(name: string, annotations: Record<string, string> = {}): TestObject {
-  return {
-    apiVersion: 'v1',
-    kind: 'PersistentVolumeClaim',
-    metadata: { name, annotations },
-    spec: { ...storage, resources: { requests: { storage: '1Mi' } } },
-  };
-}
-
 test('an Application deletes what it made, and nothing else', async (t) => {
   const { stage, deploy, change, live } = await newSteps(t);
-  /** A volume for a claim, so that it becomes Bound, which is Healthy. */
-  const volumeFor = async (t: TestContext, name: string) => {
-    const volume = `${stage.namespace}-${name}`;
-    const claimRef = { name, namespace: stage.namespace };
-    await stage.apply({
-      apiVersion: 'v1',
-      kind: 'PersistentVolume',
-      metadata: { name: volume },
-      spec: { ...storage, claimRef, capacity: { storage: '1Mi' }, hostPath: { path: '/nowhere' } },
-    });
-    t.after(() => stage.kubectl('delete', 'pv', volume, '--wait=false'));
-  };
 
   await t.test('D1: an object that copied our labels and annotations survives', async () => {
     await deploy('copies', [configMap('copies-a'), configMap('copies-b')]);
@@ -71,7 +47,7 @@ test('an Application deletes what it made, and nothing else', async (t) => {
   });
 
   await t.test('D4: a PersistentVolumeClaim is kept, and the status says why', async (t) => {
-    await volumeFor(t, 'disk');
+    await volumeFor(t, stage, 'disk');
     await deploy('claims', [configMap('claims'), claim('disk')]);
     const after = await change('claims', [configMap('claims')]);
     assert.ok(await live('pvc', 'disk'));
@@ -80,7 +56,7 @@ test('an Application deletes what it made, and nothing else', async (t) => {
   });
 
   await t.test('D4: a PersistentVolumeClaim that allows it is pruned', async (t) => {
-    await volumeFor(t, 'scratch');
+    await volumeFor(t, stage, 'scratch');
     const allowed = claim('scratch', { 'towpath.dev/prune': 'enabled' });
     await deploy('scratches', [configMap('scratches'), allowed]);
     const after = await change('scratches', [configMap('scratches')]);
@@ -128,6 +104,26 @@ test('D1: an object recreated by someone else between plan and delete survives',
   await ready('races', commit);
   assert.deepEqual((await live('configmap', 'races-b'))?.data, { whose: 'mine' });
 
+  await t.test(
+    'D1: an object that came to say prune: disabled between plan and delete survives',
+    async () => {
+      await deploy('spared', [configMap('spared-a'), configMap('spared-b')]);
+      const held = proxy.hold({ verb: 'delete', path: /configmaps\/spared-b/ });
+      const commit = await push('spared', [configMap('spared-a')]);
+      const deletion = await held.seen;
+      await stage.kubectl('annotate', 'configmap', 'spared-b', 'towpath.dev/prune=disabled');
+      held.release();
+      const after = await stage.until(
+        'spared',
+        (one) => isReadyAt(one, commit) && one.status?.kept !== undefined,
+        'the status to tell what was kept',
+      );
+      assert.equal(deletion.status, 409, 'the resourceVersion is a precondition');
+      assert.match(after.status?.kept?.[0]?.reason ?? '', /towpath\.dev\/prune is "disabled"/);
+      assert.ok(await live('configmap', 'spared-b'));
+    },
+  );
+
   await t.test('D5: an object that appears between look and apply is refused like any other', async () => {
     const held = proxy.hold({
       verb: 'apply',
@@ -145,38 +141,101 @@ test('D1: an object recreated by someone else between plan and delete survives',
 });
 
 test('two Applications never fight over one object', async (t) => {
-  const { stage, deploy, push, live } = await newSteps(t);
+  const { stage, deploy, change, push, live } = await newSteps(t);
 
-  for (const [first, second] of [
-    ['one', 'other'],
-    ['zwei', 'anderer'],
-  ] as const) {
-    await t.test(
-      `D5: ${first} keeps its object, ${second} is refused, and takes it when it is free`,
-      async () => {
-        const name = `shared-${first}`;
-        await deploy(first, [configMap(name, { by: first })]);
-        await push(second, [configMap(name, { by: second })]);
-        await stage.application(second, { source: { path: second } });
-        const refused = await stage.until(second, (one) => reasonOf(one) === 'NotOwned', `${second} refused`);
-        assert.match(messageOf(refused), new RegExp(`belongs to Application ${stage.namespace}/${first}`));
-        assert.equal((await live('configmap', name))?.data?.['by'], first);
-        // A sync asked for, and an annotation that adopts, change nothing: another target's is never taken.
-        await stage.kubectl('annotate', 'applications.towpath.dev', second, 'towpath.dev/adopt=true');
-        const request = await stage.requestSync(second);
-        await stage.until(
-          second,
-          ({ status }) => status?.handledSyncRequest === request,
-          'the request handled',
-        );
-        assert.equal((await live('configmap', name))?.data?.['by'], first);
-        await stage.kubectl('delete', 'applications.towpath.dev', first, '--timeout=20s');
-        await stage.requestSync(second);
-        await stage.until(second, (one) => reasonOf(one) === 'Synced', `${second} to take it`);
-        assert.equal((await live('configmap', name))?.data?.['by'], second);
-      },
-    );
-  }
+  await t.test(
+    'D5: the first keeps its object, the second is refused, and takes it when it is free',
+    async () => {
+      await deploy('one', [configMap('shared', { by: 'one' })]);
+      await push('other', [configMap('shared', { by: 'other' })]);
+      await stage.application('other', { source: { path: 'other' } });
+      const refused = await stage.until('other', (one) => reasonOf(one) === 'NotOwned', 'the refusal');
+      assert.match(messageOf(refused), new RegExp(`belongs to Application ${stage.namespace}/one`));
+      assert.equal((await live('configmap', 'shared'))?.data?.['by'], 'one');
+      // A sync asked for, and an annotation that adopts, change nothing: another target's is never taken.
+      await stage.kubectl('annotate', 'applications.towpath.dev', 'other', 'towpath.dev/adopt=true');
+      const request = await stage.requestSync('other');
+      await stage.until(
+        'other',
+        ({ status }) => status?.handledSyncRequest === request,
+        'the request handled',
+      );
+      assert.equal((await live('configmap', 'shared'))?.data?.['by'], 'one');
+      await stage.kubectl('delete', 'applications.towpath.dev', 'one', '--timeout=20s');
+      await stage.requestSync('other');
+      await stage.until('other', (one) => reasonOf(one) === 'Synced', 'the other to take it');
+      assert.equal((await live('configmap', 'shared'))?.data?.['by'], 'other');
+    },
+  );
+
+  await t.test(
+    'D5: who came first as an Application does not matter, but who had the object first',
+    async () => {
+      await deploy('elder', [configMap('elder')]);
+      await deploy('younger', [configMap('younger'), configMap('late', { by: 'younger' })]);
+      await push('elder', [configMap('elder'), configMap('late', { by: 'elder' })]);
+      const refused = await stage.until('elder', (one) => reasonOf(one) === 'NotOwned', 'the elder refused');
+      assert.match(messageOf(refused), new RegExp(`belongs to Application ${stage.namespace}/younger`));
+      assert.equal((await live('configmap', 'late'))?.data?.['by'], 'younger');
+      await stage.kubectl('delete', 'applications.towpath.dev', 'younger', '--timeout=20s');
+      await stage.requestSync('elder');
+      await stage.until('elder', (one) => reasonOf(one) === 'Synced', 'the elder to take it');
+      assert.equal((await live('configmap', 'late'))?.data?.['by'], 'elder');
+    },
+  );
+
+  await t.test(
+    'D5: of two Applications made at once exactly one has the object, and the other is told',
+    async () => {
+      const pairs = [0, 1, 2, 3].map((pair) => [`left-${pair}`, `right-${pair}`]);
+      for (const [pair, names] of pairs.entries())
+        for (const name of names) await push(name, [configMap(`both-${pair}`, { by: name })]);
+      const items = pairs.flat().map((name) => ({
+        apiVersion: 'towpath.dev/v1alpha1',
+        kind: 'Application',
+        metadata: { name, namespace: stage.namespace },
+        spec: { source: { repoURL: stage.repoURL, interval: '1s', path: name } },
+      }));
+      await stage.apply({ apiVersion: 'v1', kind: 'List', items });
+      for (const [pair, names] of pairs.entries()) {
+        const reasons: Record<string, string> = {};
+        const messages: string[] = [];
+        for (const name of names) {
+          const judged = await stage.until(
+            name,
+            (one) => ['Synced', 'NotOwned'].includes(reasonOf(one)),
+            `${name} to be judged`,
+          );
+          reasons[reasonOf(judged)] = name;
+          if (reasonOf(judged) === 'NotOwned') messages.push(messageOf(judged));
+        }
+        const owner = reasons['Synced'];
+        assert.deepEqual(Object.keys(reasons).sort(), ['NotOwned', 'Synced'], JSON.stringify(reasons));
+        assert.match(messages[0] ?? '', new RegExp(`belongs to Application ${stage.namespace}/${owner}\\.`));
+        assert.equal((await live('configmap', `both-${pair}`))?.data?.['by'], owner);
+      }
+    },
+  );
+
+  await t.test("D1: Applications with objects of one name never prune what is the other's", async () => {
+    const twinSecret = { ...secret, metadata: { name: 'twin' } };
+    await deploy('twin-a', [configMap('twin-a'), configMap('twin', { by: 'a' })]);
+    const uid = (await live('configmap', 'twin'))?.metadata.uid;
+    // One kind and name: refused, and then no longer wanted.
+    await push('twin-b', [configMap('twin-b'), configMap('twin', { by: 'b' })]);
+    await stage.application('twin-b', { source: { path: 'twin-b' } });
+    await stage.until('twin-b', (one) => reasonOf(one) === 'NotOwned', 'the refusal');
+    await change('twin-b', [configMap('twin-b')]);
+    assert.equal((await live('configmap', 'twin'))?.metadata.uid, uid);
+    // One name, another kind.
+    await change('twin-b', [configMap('twin-b'), twinSecret]);
+    await change('twin-b', [configMap('twin-b')]);
+    assert.equal(await live('secret', 'twin'), undefined);
+    assert.equal((await live('configmap', 'twin'))?.metadata.uid, uid);
+    await stage.kubectl('delete', 'applications.towpath.dev', 'twin-b', '--timeout=20s');
+    assert.equal((await live('configmap', 'twin'))?.metadata.uid, uid);
+    assert.equal((await live('configmap', 'twin'))?.data?.['by'], 'a');
+  });
 
   await t.test(
     'an object that exists without our identity is refused, though nothing conflicts',
@@ -187,85 +246,6 @@ test('two Applications never fight over one object', async (t) => {
       const refused = await stage.until('strangers', (one) => reasonOf(one) === 'NotOwned', 'the refusal');
       assert.match(messageOf(refused), /towpath\.dev\/adopt/);
       assert.deepEqual((await live('configmap', 'strange'))?.data, { own: 'x' });
-    },
-  );
-});
-
-test('writes are made as the ServiceAccount of the Application', async (t) => {
-  const cluster = await useControlPlane();
-  const proxy = await startFaultProxy(cluster);
-  t.after(() => proxy.stop());
-  const { stage, deploy, push, live } = await newSteps(t, { kubeconfigPath: proxy.kubeconfigPath });
-
-  await t.test('S1: every write of an object impersonates it', async () => {
-    proxy.forget();
-    await deploy('writes', [configMap('writes'), secret]);
-    const user = `system:serviceaccount:${stage.namespace}:towpath`;
-    const writes = proxy.find({
-      verb: ['apply', 'create', 'update', 'patch', 'delete'],
-      path: /writes|token/,
-    });
-    const ofObjects = writes.filter(
-      ({ path }) => !path.includes('towpath.dev') && !path.includes('towpath-target'),
-    );
-    assert.ok(ofObjects.length >= 4, 'a dry-run and an apply of each');
-    assert.deepEqual([...new Set(ofObjects.map(({ impersonate }) => impersonate))], [user]);
-  });
-
-  await t.test(
-    "S1: without rights on Secrets an Application with one fails with the API server's words",
-    async () => {
-      const role = `limited-${randomBytes(3).toString('hex')}`;
-      await stage.kubectl('create', 'serviceaccount', 'limited');
-      await stage.kubectl('create', 'role', role, '--verb=*', '--resource=configmaps');
-      await stage.kubectl(
-        ...['create', 'rolebinding', role, `--role=${role}`, `--serviceaccount=${stage.namespace}:limited`],
-      );
-      proxy.forget();
-      await push('limits', [configMap('limits'), { ...secret, metadata: { name: 'limits' } }]);
-      await stage.application('limits', { source: { path: 'limits' }, serviceAccountName: 'limited' });
-      const refused = await stage.until('limits', (one) => reasonOf(one) === 'Forbidden', 'the refusal');
-      assert.match(
-        messageOf(refused),
-        /secrets is forbidden: User "system:serviceaccount:.*:limited" cannot/,
-      );
-      assert.equal(conditionOf(refused, 'Ready')?.status, 'False');
-      assert.equal(await live('configmap', 'limits'), undefined, 'nothing was written');
-      const written = proxy.find({
-        where: ({ impersonate, dryRun, method }) => impersonate !== '' && !dryRun && method !== 'GET',
-      });
-      assert.deepEqual(written, [], 'the rest of the cluster is untouched');
-      await stage.kubectl(
-        'patch',
-        'role',
-        role,
-        '--type=json',
-        '-p',
-        JSON.stringify([{ op: 'replace', path: '/rules/0/resources', value: ['configmaps', 'secrets'] }]),
-      );
-      await stage.requestSync('limits');
-      await stage.until('limits', (one) => reasonOf(one) === 'Synced', 'the right to help');
-    },
-  );
-
-  await t.test(
-    'S1: a right that is taken away ends what it allowed, and is told; given back, work goes on',
-    async () => {
-      await deploy('taken', [configMap('taken', { by: 'git' }), { ...secret, metadata: { name: 'taken' } }]);
-      await stage.kubectl('delete', 'rolebinding', 'towpath');
-      proxy.forget();
-      await stage.kubectl('patch', 'configmap', 'taken', '-p', '{"data":{"by":"somebody"}}');
-      const refused = await stage.until('taken', (one) => reasonOf(one) === 'Forbidden', 'the refusal');
-      assert.match(messageOf(refused), /User "system:serviceaccount:.*:towpath" cannot/);
-      assert.equal((await live('configmap', 'taken'))?.data?.by, 'somebody');
-      const answers = proxy.find({ verb: 'apply', path: /taken/ });
-      assert.deepEqual([...new Set(answers.map(({ status }) => status))], [403]);
-      await stage.kubectl(
-        ...['create', 'rolebinding', 'towpath', '--clusterrole=edit'],
-        `--serviceaccount=${stage.namespace}:towpath`,
-      );
-      await stage.until('taken', (one) => reasonOf(one) === 'Synced', 'the right to help', 40_000);
-      assert.equal((await live('configmap', 'taken'))?.data?.by, 'git');
     },
   );
 });

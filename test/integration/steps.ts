@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { TestContext } from 'node:test';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import { conditionOf, isReadyAt, newStage, type Stage, type StageOptions } from '../harness/operator.ts';
+import { podAnnotation } from '../harness/stages.ts';
 
 /** Objects of Kubernetes, as tests write them. */
 export interface TestObject {
@@ -25,6 +26,81 @@ export function configMap(
   return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, annotations }, data };
 }
 
+const storage = { accessModes: ['ReadWriteOnce'], storageClassName: '' };
+
+export function claim(name: string, annotations: Record<string, string> = {}): TestObject {
+  return {
+    apiVersion: 'v1',
+    kind: 'PersistentVolumeClaim',
+    metadata: { name, annotations },
+    spec: { ...storage, resources: { requests: { storage: '1Mi' } } },
+  };
+}
+
+/** A volume for a claim, so that it becomes Bound, which is Healthy. */
+export async function volumeFor(t: TestContext, stage: Stage, name: string): Promise<void> {
+  const volume = `${stage.namespace}-${name}`;
+  const claimRef = { name, namespace: stage.namespace };
+  await stage.apply({
+    apiVersion: 'v1',
+    kind: 'PersistentVolume',
+    metadata: { name: volume },
+    spec: { ...storage, claimRef, capacity: { storage: '1Mi' }, hostPath: { path: '/nowhere' } },
+  });
+  t.after(() => stage.kubectl('delete', 'pv', volume, '--wait=false'));
+}
+
+/** A Job as a Helm hook; `pod` is how simulated nodes treat its Pod. */
+export function hookJob(
+  name: string,
+  events: string,
+  annotations: Record<string, string> = {},
+  pod = '',
+): TestObject {
+  return {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: { name, annotations: { 'helm.sh/hook': events, ...annotations } },
+    spec: {
+      backoffLimit: 0,
+      template: {
+        metadata: { annotations: pod === '' ? {} : { [podAnnotation]: pod } },
+        spec: { restartPolicy: 'Never', containers: [{ name: 'run', image: 'hook' }] },
+      },
+    },
+  };
+}
+
+/** Files of a chart in a directory, with the objects as its one template. */
+export function chartOf(directory: string, objects: readonly TestObject[]): Record<string, string> {
+  return {
+    [`${directory}/Chart.yaml`]: `apiVersion: v2\nname: ${directory}\nversion: 1.0.0\n`,
+    [`${directory}/templates/all.yaml`]: objects.map((object) => JSON.stringify(object)).join('\n---\n'),
+  };
+}
+
+/** A CustomResourceDefinition with one string field `a` in its spec. */
+export function definition(
+  plural: string,
+  group: string,
+  kind: string,
+  annotations: Record<string, string> = {},
+): TestObject {
+  const spec = { type: 'object', properties: { a: { type: 'string' } } };
+  const schema = { openAPIV3Schema: { type: 'object', properties: { spec } } };
+  return {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: `${plural}.${group}`, annotations },
+    spec: {
+      group,
+      scope: 'Namespaced',
+      names: { plural, kind },
+      versions: [{ name: 'v1', served: true, storage: true, schema }],
+    },
+  };
+}
+
 /** A live object, as far as tests look at it. */
 export interface LiveObject {
   metadata: {
@@ -34,6 +110,7 @@ export interface LiveObject {
     labels?: Record<string, string>;
     annotations?: Record<string, string>;
     creationTimestamp: string;
+    deletionTimestamp?: string;
     managedFields?: { manager: string; operation: string; fieldsV1: Record<string, unknown> }[];
   };
   data?: Record<string, string>;

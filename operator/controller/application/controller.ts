@@ -9,6 +9,7 @@ import { isAlreadyExists, isConflict } from '../../kube/errors.ts';
 import type { EventRecorder } from '../../kube/events.ts';
 import type { WatchEvent } from '../../kube/list-watch.ts';
 import { isNewerVersion } from '../../kube/resource-version.ts';
+import type { KeptObject } from '../../plan/plan.ts';
 import type { Renderer } from '../../render/renderer.ts';
 import type { Sources } from '../../source/sources.ts';
 import { Inventory } from '../inventory.ts';
@@ -300,10 +301,10 @@ export class ApplicationController {
   async #finalize(key: string, application: Application, signal: AbortSignal): Promise<void> {
     const { finalizers } = application.metadata;
     if (!finalizers.includes(FINALIZER)) return;
-    const tell = (message: string) =>
+    const tell = (message: string, kept?: readonly KeptObject[]) =>
       this.#writer.tellDeleting(
         this.#known.get(key)?.application ?? application,
-        { reason: 'Deleting', message, isStalled: false },
+        { reason: 'Deleting', message, isStalled: false, ...(kept === undefined ? {} : { kept }) },
         signal,
       );
     const finalized = await finalize(this.#parts, application, signal, tell);
@@ -311,10 +312,10 @@ export class ApplicationController {
       this.#parts.wanted.forget(key);
       const { metadata } = this.#known.get(key)?.application ?? application;
       await this.#writer.setFinalizers(metadata, without(finalizers), signal);
-      this.#writer.tellDeleted(application);
+      this.#writer.tellDeleted(application, finalized.kept);
       return;
     }
-    await tell(finalized.message);
+    await tell(finalized.message, finalized.kept);
     // The watches tell when something goes; this is for what they cannot tell.
     this.#queue?.addAfter(key, 5_000);
   }

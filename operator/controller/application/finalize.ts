@@ -8,8 +8,9 @@ import type { TargetAccess } from '../../apply/target.ts';
 import type { KubeClient, ObjectPath } from '../../kube/client.ts';
 import { isNotFound } from '../../kube/errors.ts';
 import { keepReason } from '../../manifest/keep.ts';
-import { describeObject, type HookEvent } from '../../manifest/manifest.ts';
+import { describeObject, type HookEvent, idOf } from '../../manifest/manifest.ts';
 import { deletionWaves } from '../../plan/order.ts';
+import type { KeptObject } from '../../plan/plan.ts';
 import type { TargetRecord } from '../record.ts';
 import { newRecord } from '../record.ts';
 import { whereLost } from './lost-record.ts';
@@ -27,8 +28,13 @@ interface Deletion {
 /** How long deletion without pruning may take to take our marks off the objects. */
 const RELEASE_MS = 5_000;
 
-/** `Gone`: the finalizer may go. `Waiting`: the message says for what; changes in the cluster wake it. */
-export type Finalized = { state: 'Gone' } | { state: 'Waiting'; message: string };
+/**
+ * `Gone`: the finalizer may go. `Waiting`: the message says for what; changes in the cluster wake it. `kept`: what
+ * is left although the deletion policy is Prune, and why (D4).
+ */
+export type Finalized =
+  | { state: 'Gone'; kept: readonly KeptObject[] }
+  | { state: 'Waiting'; message: string; kept: readonly KeptObject[] };
 
 /**
  * Ends an Application's life in the cluster: objects are pruned in reverse order, or released, and the
@@ -49,29 +55,31 @@ export async function finalize(
   const record =
     parts.store.get(access.targetId) ??
     (isAbandoned || leaving !== undefined ? undefined : await recovered(parts, application, access));
-  if (record === undefined) return { state: 'Gone' };
+  if (record === undefined) return { state: 'Gone', kept: [] };
   if (isAbandoned || leaving !== undefined) {
     await releaseWhatCanBe(parts, access, record, leaving);
     await parts.store.remove(record, signal);
-    return { state: 'Gone' };
+    return { state: 'Gone', kept: [] };
   }
   await parts.inventory.ensure(record.kinds, access.as, signal).catch((error: unknown) => {
     signal.throwIfAborted();
     throw classify(error, 'look at', { group: '', kind: 'Application', ...targetNameOf(application) }).error;
   });
+  let kept: KeptObject[] = [];
   if (application.spec.deletionPolicy === 'Prune') {
     const timeoutMs = parseDuration(application.spec.sync.timeout);
     const deletion = { parts, access, record, timeoutMs, tell };
     await runDeleteHooks(deletion, 'pre-delete');
+    kept = keptOf(parts, access);
     const left = await pruneAll(parts, access);
-    if (left !== undefined) return { state: 'Waiting', message: left };
+    if (left !== undefined) return { state: 'Waiting', message: left, kept };
     await runDeleteHooks(deletion, 'post-delete');
   }
   // A write of a sync that this deletion broke off may land a moment later, and would belong to nobody.
   await parts.client.writesEnded();
   const late = await parts.inventory.lookAgain(record.kinds, access);
   if (late && application.spec.deletionPolicy === 'Prune')
-    return { state: 'Waiting', message: 'Deleting: an object came a moment too late, and goes too.' };
+    return { state: 'Waiting', message: 'Deleting: an object came a moment too late, and goes too.', kept };
   const remaining = [...parts.inventory.of(access.targetId).values()];
   await inParallel(remaining, async (live) => {
     try {
@@ -82,7 +90,14 @@ export async function finalize(
     }
   });
   await parts.store.remove(record, signal);
-  return { state: 'Gone' };
+  return { state: 'Gone', kept };
+}
+
+function keptOf(parts: Parts, access: TargetAccess): KeptObject[] {
+  return [...parts.inventory.of(access.targetId).values()].flatMap((object) => {
+    const reason = object.hook ? undefined : keepReason(object, { ...access, prune: true });
+    return reason === undefined ? [] : [{ object: idOf(object), reason }];
+  });
 }
 
 /** A record in place of a lost one, as far as the marks on the objects tell; undefined: there are none. */

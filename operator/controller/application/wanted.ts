@@ -60,6 +60,9 @@ export interface WantedInput {
   now: Date;
 }
 
+/** How long a look at an Application that runs already waits for its Git server. */
+const ANSWER_MS = 3_000;
+
 /** Resolves the source and renders it: Git and the engine are asked only when an input changed. */
 export class WantedCandidates {
   readonly #options: WantedOptions;
@@ -198,12 +201,28 @@ export class WantedCandidates {
   ): Promise<Resolved> {
     const ref = input.application.spec.source.ref ?? {};
     if (ref.commit !== undefined) return { commit: ref.commit, ref: '' };
-    if (isAsked) await repository.poll(signal);
+    if (isAsked) await this.#poll(input, repository, signal);
     const { error } = repository;
     if (error !== undefined && (error.remedy === 'Person' || repository.advertisement === undefined))
       throw error;
-    if (repository.advertisement === undefined) await repository.poll(signal);
+    if (repository.advertisement === undefined) await this.#poll(input, repository, signal);
     return repository.resolve(ref);
+  }
+
+  /** Where something runs already, it is not left alone for as long as a Git server hangs (A4). */
+  async #poll(input: WantedInput, repository: Repository, signal: AbortSignal): Promise<void> {
+    if (input.known.length === 0) return repository.poll(signal);
+    const limit = AbortSignal.timeout(ANSWER_MS);
+    try {
+      await repository.poll(AbortSignal.any([signal, limit]));
+    } catch (error) {
+      if (error !== limit.reason) throw error;
+      throw new TowpathError(
+        'Time',
+        'Timeout',
+        `The Git server of ${input.application.spec.source.repoURL} has not answered for ${ANSWER_MS / 1_000} s: it is waited for, and what runs is looked after meanwhile.`,
+      );
+    }
   }
 
   #known(input: WantedInput, resolved: Resolved, digest: string): Candidate | undefined {

@@ -1,10 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Application, ApplicationStatus } from '../../api/v1alpha1/application.ts';
+import { boundStatus } from '../../api/v1alpha1/bound-status.ts';
 import { setConditions } from '../../api/v1alpha1/conditions.ts';
 import { API_VERSION, GROUP, VERSION } from '../../api/v1alpha1/names.ts';
 import type { KubeClient, KubeObject, ObjectMetadata } from '../../kube/client.ts';
 import { isNotFound } from '../../kube/errors.ts';
 import type { EventRecorder } from '../../kube/events.ts';
+import { describeObject } from '../../manifest/manifest.ts';
+import type { KeptObject } from '../../plan/plan.ts';
 import { mergePatchBetween } from '../merge-patch.ts';
 import type { Facts } from './facts.ts';
 import { settle } from './settle.ts';
@@ -39,7 +42,7 @@ export class ApplicationWriter {
   /** How far a deletion is. */
   async tellDeleting(
     application: Application,
-    told: { reason: string; message: string; isStalled: boolean },
+    told: { reason: string; message: string; isStalled: boolean; kept?: readonly KeptObject[] },
     signal: AbortSignal,
   ): Promise<void> {
     const { reason } = told;
@@ -48,17 +51,27 @@ export class ApplicationWriter {
       { type: 'Ready', status: 'False' as const, reason, message },
       { type: told.isStalled ? 'Stalled' : 'Reconciling', status: 'True' as const, reason, message },
     ];
-    const status = {
-      ...application.status,
+    const { kept, keptTotal, ...before } = application.status ?? {};
+    const keptNow = told.kept ?? kept ?? [];
+    const status = boundStatus({
+      ...before,
       sync: told.isStalled ? ('Blocked' as const) : ('Syncing' as const),
       ...this.#conditions(application.status, application.metadata.generation, conditions),
-    };
+      ...(keptNow.length === 0
+        ? {}
+        : { kept: [...keptNow], keptTotal: told.kept?.length ?? keptTotal ?? keptNow.length }),
+    });
     await this.#patchStatus(application.metadata, application.status, status, signal);
   }
 
-  tellDeleted({ metadata }: Application): void {
+  tellDeleted({ metadata }: Application, kept: readonly KeptObject[]): void {
     const { name, namespace } = metadata;
-    const note = `All objects of Application ${namespace}/${name} were deleted or released.`;
+    const [first] = kept;
+    const more = kept.length > 1 ? ` and ${kept.length - 1} more` : '';
+    const note =
+      first === undefined
+        ? `All objects of Application ${namespace}/${name} were deleted or released.`
+        : `Application ${namespace}/${name} is gone; ${describeObject(first.object)}${more} stayed: ${first.reason}`;
     this.#record(metadata, { type: 'Normal', reason: 'Deleted', action: 'Delete', note });
   }
 

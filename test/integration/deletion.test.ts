@@ -1,0 +1,258 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { test } from 'node:test';
+import type { Application } from '../../operator/api/v1alpha1/application.ts';
+import { namespaceFor } from '../harness/control-plane.ts';
+import { startFaultProxy } from '../harness/fault-proxy.ts';
+import { conditionOf, fastLease, newStage } from '../harness/operator.ts';
+import { useControlPlane } from '../harness/use-control-plane.ts';
+import { eventually } from '../harness/wait.ts';
+import {
+  chartOf,
+  claim,
+  configMap,
+  definition,
+  hookJob,
+  messageOf,
+  newSteps,
+  reasonOf,
+  type Steps,
+  type TestObject,
+  volumeFor,
+} from './steps.ts';
+
+const HOLD = 'example.com/hold';
+const APPLICATIONS = 'applications.towpath.dev';
+
+function namespaceObject(name: string, annotations: Record<string, string> = {}): TestObject {
+  return { apiVersion: 'v1', kind: 'Namespace', metadata: { name, annotations } };
+}
+
+/** Deleting with a finalizer of ours on one object, so that the test decides when it is gone. */
+function holding({ stage }: Steps) {
+  const patch = (type: 'merge' | 'json', name: string, text: unknown) =>
+    stage.kubectl('patch', 'configmap', name, `--type=${type}`, '-p', JSON.stringify(text));
+  return {
+    hold: (name: string) => patch('merge', name, { metadata: { finalizers: [HOLD] } }),
+    release: (name: string) => patch('json', name, [{ op: 'remove', path: '/metadata/finalizers' }]),
+    startDeleting: (name: string) => stage.kubectl('delete', APPLICATIONS, name, '--wait=false'),
+    untilGone: (name: string) =>
+      stage.kubectl('wait', '--for=delete', `${APPLICATIONS}/${name}`, '--timeout=20s'),
+  };
+}
+
+const keptIn = ({ status }: Application) =>
+  Object.fromEntries((status?.kept ?? []).map(({ object, reason }) => [object.name, reason]));
+
+test('deleting an Application', async (t) => {
+  const cluster = await useControlPlane();
+  const proxy = await startFaultProxy(cluster);
+  t.after(() => proxy.stop());
+  const steps = await newSteps(t, { kubeconfigPath: proxy.kubeconfigPath, flags: fastLease });
+  const { stage, deploy, change, live, ready, admin } = steps;
+  const { hold, release, startDeleting, untilGone } = holding(steps);
+  const serviceAccountName = await admin(t);
+  const unique = randomBytes(3).toString('hex');
+
+  await t.test(
+    'D11: what was applied last goes first, one after the other, and the progress is told',
+    async () => {
+      await deploy('order', [
+        { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'order-account' } },
+        configMap('order-first', {}, { 'towpath.dev/wave': '-1' }),
+        configMap('order-base'),
+        configMap('order-last', {}, { 'towpath.dev/wave': '1' }),
+      ]);
+      await hold('order-last');
+      proxy.forget();
+      await startDeleting('order');
+      const deleting = await stage.until(
+        'order',
+        (one) => reasonOf(one) === 'Deleting' && messageOf(one).includes('order-last'),
+        'the progress',
+      );
+      assert.match(messageOf(deleting), /4 objects are left; .*ConfigMap \S+order-last .*finalizers/);
+      assert.equal(conditionOf(deleting, 'Reconciling')?.status, 'True');
+      for (const name of ['order-first', 'order-base']) {
+        const waiting = await live('configmap', name);
+        assert.ok(waiting !== undefined && waiting.metadata.deletionTimestamp === undefined, name);
+      }
+      const released = performance.now();
+      await release('order-last');
+      await untilGone('order');
+      const deletions = proxy.find({ verb: 'delete', path: /order-/ });
+      assert.deepEqual(
+        deletions.map(({ path }) => path.split('/').at(-1)),
+        ['order-last', 'order-base', 'order-account', 'order-first'],
+      );
+      for (const { path, at } of deletions.slice(1))
+        assert.ok(at > released, `${path} was deleted before the wave after it was gone`);
+    },
+  );
+
+  await t.test(
+    'D11: an object in another namespace goes too, and nothing else of that namespace',
+    async (t) => {
+      const other = await namespaceFor(t, cluster);
+      const inside = async (name: string) =>
+        stage.kubectl('-n', other, 'get', 'configmap', name, '--ignore-not-found', '-o', 'name');
+      const there = configMap('elsewhere');
+      const elsewhere = { ...there, metadata: { ...there.metadata, namespace: other } };
+      await deploy('elsewhere', [configMap('elsewhere'), elsewhere], { serviceAccountName });
+      await stage.kubectl('-n', other, 'create', 'configmap', 'neighbour');
+      assert.match(await inside('elsewhere'), /elsewhere/);
+      await stage.kubectl('delete', APPLICATIONS, 'elsewhere', '--timeout=20s');
+      assert.equal(await inside('elsewhere'), '');
+      assert.equal(await live('configmap', 'elsewhere'), undefined);
+      assert.match(await inside('neighbour'), /neighbour/);
+    },
+  );
+
+  const deployChart = async (name: string, objects: readonly TestObject[], spec: object = {}) => {
+    const commit = await stage.repository.commit(chartOf(name, objects));
+    await stage.application(name, { source: { path: name }, ...spec });
+    await ready(name, commit);
+  };
+
+  await t.test('D11: a pre-delete hook that fails is told with the way out, and tried again', async () => {
+    await deployChart('fails', [configMap('fails'), hookJob('fails', 'pre-delete', {}, 'fails')]);
+    await startDeleting('fails');
+    const told = await stage.until('fails', (one) => reasonOf(one) === 'DeletionFailed', 'the failure');
+    assert.match(messageOf(told), /The hook Job \S+fails failed: .*towpath\.dev\/abandon=default/s);
+    assert.ok(await live('configmap', 'fails'), 'nothing goes before its hook has run');
+    const first = (await live('job', 'fails'))?.metadata.uid;
+    await eventually(async () => ![first, undefined].includes((await live('job', 'fails'))?.metadata.uid), {
+      describe: 'another try',
+    });
+    await stage.kubectl('annotate', APPLICATIONS, 'fails', 'towpath.dev/abandon=default');
+    await untilGone('fails');
+    assert.ok(await live('configmap', 'fails'), 'abandoned, its objects stay');
+  });
+
+  await t.test('D11: a pre-delete hook that never ends holds nobody for ever', async () => {
+    const endless = (name: string) => [configMap(name), hookJob(name, 'pre-delete', {}, 'runs')];
+    await deployChart('slow', endless('slow'), { sync: { timeout: '2s' } });
+    await startDeleting('slow');
+    const told = await stage.until('slow', (one) => reasonOf(one) === 'DeletionFailed', 'the time-out');
+    assert.match(messageOf(told), /did not end within spec\.sync\.timeout/);
+    // Then its end is what it waits for.
+    const pod = await stage.kubectl(
+      ...['get', 'pods', '-l', 'batch.kubernetes.io/job-name=slow'],
+      ...['-o', 'jsonpath={.items[0].metadata.name}'],
+    );
+    const status = JSON.stringify({ status: { phase: 'Succeeded' } });
+    await stage.kubectl('patch', 'pod', pod, '--subresource=status', '-p', status);
+    await untilGone('slow');
+    assert.equal(await live('configmap', 'slow'), undefined);
+
+    await deployChart('stuck', endless('stuck'));
+    await startDeleting('stuck');
+    await eventually(() => live('job', 'stuck'), { describe: 'the hook to be under way' });
+    await stage.kubectl('annotate', APPLICATIONS, 'stuck', 'towpath.dev/abandon=default');
+    await untilGone('stuck');
+  });
+
+  await t.test(
+    'D4: a CustomResourceDefinition and a Namespace are kept when they leave Git, until they allow it',
+    async (t) => {
+      const name = `${stage.namespace}-kept`;
+      const group = `d${unique}.example.com`;
+      const crd = `keeps.${group}`;
+      t.after(() =>
+        stage.cluster.kubectl(['delete', 'namespace', name, '--wait=false', '--ignore-not-found']),
+      );
+      t.after(() => stage.cluster.kubectl(['delete', 'crd', crd, '--wait=false', '--ignore-not-found']));
+      const both = (annotations: Record<string, string> = {}) => [
+        configMap('kinds'),
+        namespaceObject(name, annotations),
+        definition('keeps', group, 'Keep', annotations),
+      ];
+      await deploy('kinds', both(), { serviceAccountName });
+      const kept = keptIn(await change('kinds', [configMap('kinds')]));
+      assert.match(kept[name] ?? '', /A Namespace is pruned only with .*towpath\.dev\/prune: enabled/);
+      assert.match(kept[crd] ?? '', /A CustomResourceDefinition is pruned only with .*prune: enabled/);
+      assert.ok(await live('namespace', name));
+      assert.ok(await live('crd', crd));
+
+      await change('kinds', both({ 'towpath.dev/prune': 'enabled' }));
+      const after = await change('kinds', [configMap('kinds')]);
+      assert.deepEqual(keptIn(after), {});
+      const isGoing = async (kind: string, name: string) => {
+        const found = await live(kind, name);
+        return found === undefined || found.metadata.deletionTimestamp !== undefined;
+      };
+      assert.ok(await isGoing('namespace', name));
+      assert.ok(await isGoing('crd', crd));
+    },
+  );
+
+  await t.test(
+    'D4: all three kinds are kept when the Application goes, which says so first; and go where they allow it',
+    async (t) => {
+      const space = (which: string) => `${stage.namespace}-${which}`;
+      const group = `e${unique}.example.com`;
+      const objects = (which: string, annotations: Record<string, string> = {}) => [
+        configMap(`${which}-held`),
+        namespaceObject(space(which), annotations),
+        definition(`${which}s`, group, `K${which}`, annotations),
+        claim(which, annotations),
+      ];
+      for (const which of ['stays', 'goes']) {
+        const names = [`namespace/${space(which)}`, `crd/${which}s.${group}`];
+        t.after(() => stage.cluster.kubectl(['delete', ...names, '--wait=false', '--ignore-not-found']));
+        await volumeFor(t, stage, which);
+      }
+      const left = async (which: string) => {
+        const all = [
+          await live('namespace', space(which)),
+          await live('crd', `${which}s.${group}`),
+          await live('pvc', which),
+        ];
+        return all.filter(
+          (object) => object !== undefined && object.metadata.deletionTimestamp === undefined,
+        );
+      };
+
+      await deploy('stays', objects('stays'), { serviceAccountName });
+      await hold('stays-held');
+      await startDeleting('stays');
+      const deleting = await stage.until('stays', (one) => messageOf(one).includes('held'), 'the progress');
+      const kept = keptIn(deleting);
+      for (const [kind, name] of [
+        ['Namespace', space('stays')],
+        ['CustomResourceDefinition', `stayss.${group}`],
+        ['PersistentVolumeClaim', 'stays'],
+      ] as const)
+        assert.match(kept[name] ?? 'not told', new RegExp(`A ${kind} is pruned only with`), kind);
+      await release('stays-held');
+      await untilGone('stays');
+      const remaining = await left('stays');
+      assert.equal(remaining.length, 3);
+      for (const object of remaining)
+        assert.equal(object?.metadata.labels?.['towpath.dev/target'], undefined, 'free for others');
+
+      await deploy('goes', objects('goes', { 'towpath.dev/prune': 'enabled' }), { serviceAccountName });
+      await stage.kubectl('delete', APPLICATIONS, 'goes', '--timeout=40s');
+      assert.deepEqual(await left('goes'), []);
+    },
+  );
+});
+
+test('D11: a namespace that goes, with the ServiceAccount gone before, takes the Application along', async (t) => {
+  const data = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\n';
+  const stage = await newStage(t, { files: { 'web.yaml': data }, flags: fastLease });
+  await stage.application('web');
+  await stage.until('web', (one) => reasonOf(one) === 'Synced', 'web to be Ready');
+  await stage.kubectl('delete', 'serviceaccount,rolebinding', 'towpath');
+  assert.equal(
+    await stage.kubectl('get', 'serviceaccount', 'towpath', '--ignore-not-found', '-o', 'name'),
+    '',
+  );
+  assert.ok((await stage.get('web')).metadata.finalizers.length > 0, 'it is held by our finalizer');
+  await stage.cluster.kubectl(['delete', 'namespace', stage.namespace, '--wait=false']);
+  // What else is in the namespace goes when the namespace controller looks again, 15 s later.
+  const gone = await stage.cluster.kubectl([
+    ...['-n', stage.namespace, 'wait', '--for=delete', `${APPLICATIONS}/web`, '--timeout=10s'],
+  ]);
+  assert.equal(gone.code, 0, `${gone.stderr} ${stage.operator.process.logTail(10)}`);
+});
