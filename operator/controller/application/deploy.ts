@@ -224,11 +224,13 @@ async function applyWaves(
   manifests: Manifests,
   result: Advance,
 ): Promise<Progress | undefined> {
+  // Before it was through, nobody asked yet whether what changed underneath may be put back once more.
+  const repairs = deployment.applied || mayRepair(context, manifests);
   for (const stages of waves(manifests.objects)) {
     for (const stage of stages) {
       const keys = new Set(stage.map(objectKey));
-      const planned = planFor(context, manifests.objects).apply.filter((one) =>
-        keys.has(objectKey(one.manifest)),
+      const planned = planFor(context, manifests.objects).apply.filter(
+        (one) => keys.has(objectKey(one.manifest)) && (repairs || one.reason !== 'Drift'),
       );
       if (planned.length === 0) continue;
       await askDeferred(context, planned, manifests);
@@ -245,6 +247,11 @@ async function applyWaves(
     }
   }
   return undefined;
+}
+
+function mayRepair(context: DeployContext, manifests: Manifests): boolean {
+  const isDrifted = planFor(context, manifests.objects).apply.some(({ reason }) => reason === 'Drift');
+  return !isDrifted || context.repairs.take(performance.now());
 }
 
 /** One write for all that changed since the last: the last one of a sync is that of its end. */
