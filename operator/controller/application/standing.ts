@@ -1,7 +1,8 @@
 import { describeObject, type ObjectId } from '../../manifest/manifest.ts';
 import type { Candidate, Deployment } from '../record.ts';
-import { type Advance, describeAll, type PruneHeld } from './deploy.ts';
+import type { Advance, PruneHeld } from './deploy-context.ts';
 import type { Facts, Standing } from './facts.ts';
+import { describeAll } from './refusals.ts';
 import type { Run } from './run.ts';
 import { shortRevision } from './settle.ts';
 
