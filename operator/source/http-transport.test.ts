@@ -174,6 +174,17 @@ describe('a repository over HTTP', () => {
     assert.match(message, /"tls\.crt" and "tls\.key"/);
   });
 
+  it('says that a certificate or key cannot be used', async () => {
+    const { ca, serverCert, serverKey, clientCert } = await newCertificates(['127.0.0.1']);
+    const server = await serve({ tls: { cert: serverCert, key: serverKey, clientCa: ca } });
+    for (const clientKey of ['S3cr3t-marker', serverKey]) {
+      const access = { url: server.url(git.name), credential: { caCert: ca, clientCert, clientKey } };
+      const { reason, message } = await poll(access);
+      assert.equal(reason, 'CredentialInvalid', message);
+      assert.match(message, /"tls\.crt" and "tls\.key"/);
+    }
+  });
+
   it('says that a branch moved between poll and fetch, which the next poll heals', async () => {
     const server = await serve();
     const sources = new Sources({ allowLoopback: true });

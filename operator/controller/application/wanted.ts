@@ -8,6 +8,7 @@ import { canonicalJson, parseExact } from '../../manifest/exact-json.ts';
 import { withStringDataAsData } from '../../manifest/secret.ts';
 import type { Rendered, Renderer, RenderRequest } from '../../render/renderer.ts';
 import { parseCredential } from '../../source/credential.ts';
+import { parseRemoteUrl } from '../../source/remote-url.ts';
 import type { Access, Repository, Resolved, Sources } from '../../source/sources.ts';
 import type { Tree } from '../../source/tree.ts';
 import { type Candidate, type Manifests, manifestsDigest, type TargetName, targetName } from '../record.ts';
@@ -343,7 +344,8 @@ function accessOf(application: Application, contents: Map<string, ReferencedCont
   if (secretRef === undefined) return { url: repoURL };
   const content = contents.get(`Secret/${secretRef.name}`);
   if (content === undefined) throw missing('Secret', application, secretRef.name, 'spec.source.secretRef');
-  return { url: repoURL, credential: parseCredential(Object.fromEntries(content)) };
+  const { scheme } = parseRemoteUrl(repoURL);
+  return { url: repoURL, credential: parseCredential(Object.fromEntries(content), scheme) };
 }
 
 interface ValuesFrom {
