@@ -348,6 +348,8 @@ function accessOf(application: Application, contents: Map<string, ReferencedCont
   return { url: repoURL, credential: parseCredential(Object.fromEntries(content), scheme) };
 }
 
+const MISSING = { Secret: 'SecretMissing', ConfigMap: 'ConfigMapMissing' } as const;
+
 interface ValuesFrom {
   name: string;
   text: string;
@@ -363,7 +365,7 @@ function valuesFrom(application: Application, contents: Map<string, ReferencedCo
     if (bytes === undefined) {
       throw new TowpathError(
         'Resource',
-        `${kind}Missing`,
+        MISSING[kind],
         `${kind} ${application.metadata.namespace}/${name} has no key ${key}, which spec.helm.valuesFrom names: add it; it is noticed at once.`,
       );
     }
@@ -384,7 +386,7 @@ function missing(
 ): TowpathError {
   return new TowpathError(
     'Resource',
-    `${kind}Missing`,
+    MISSING[kind],
     `${kind} ${application.metadata.namespace}/${name}, which ${field} names, does not exist: create it; it is noticed at once.`,
   );
 }
