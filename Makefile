@@ -38,6 +38,11 @@ cluster-down: $(INSTALLED) ## Stops it; its objects stay
 run: $(INSTALLED) ## Runs the operator from source against $KUBECONFIG, else against `make cluster` (ARGS=flags)
 	@KUBECONFIG='$(KUBECONFIG)' $(NODE) hack/run.ts $(ARGS)
 
+.PHONY: build
+build: $(INSTALLED) ## Bundles the operator as it is installed (dist/operator) and builds the render engine
+	@$(NODE) hack/build-operator.ts
+	@$(NODE) hack/build-engine.ts
+
 .PHONY: generate
 generate: $(INSTALLED) ## Writes CRDs and the reference from the schemas
 	@$(NODE) hack/generate.ts

@@ -28,6 +28,11 @@ test('client-node stays in kube/, isomorphic-git in source/', () => {
   assert.match(judge('operator/kube/client.ts', 'isomorphic-git/http/node') ?? '', /source/);
 });
 
+test("A3: users' YAML is not parsed on the event loop of the operator", () => {
+  assert.match(judge('operator/render/kinds.ts', 'yaml') ?? '', /read by the engine/);
+  assert.equal(judge('test/corpus/corpus.test.ts', 'yaml'), undefined);
+});
+
 test('imports are found over several lines, as re-exports, for side effects and when dynamic', () => {
   const source = `import {
   a,

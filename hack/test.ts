@@ -4,10 +4,11 @@
  *
  *   node hack/test.ts [test|faults] [--only=PART_OF_A_PATH] [--name=PATTERN] [--cluster=current]
  */
-import { existsSync, globSync } from 'node:fs';
+import { globSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { sharedClusterVariable } from '../test/harness/use-control-plane.ts';
+import { buildOperator } from './build-operator.ts';
 import { buildPrograms, type Phase, startSharedCluster, timed } from './test/prepare.ts';
 import { runFiles } from './test/run-files.ts';
 import { summary } from './test/summary.ts';
@@ -53,7 +54,11 @@ if (files.length === 0) {
 }
 
 const phases: Phase[] = [];
-await timed(phases, 'build', () => buildPrograms(existsSync('hack/build-engine.ts')));
+// What is tested is what is installed: the bundle. A test file run by itself builds its own.
+process.env.TOWPATH_OPERATOR = await timed(phases, 'build', async () => {
+  await buildPrograms();
+  return buildOperator();
+});
 const shared = await timed(phases, 'control plane', () => startSharedCluster(values.cluster));
 process.env[sharedClusterVariable] = shared.kubeconfigPath;
 // What was made in a user's cluster goes also when the run is broken off.

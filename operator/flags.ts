@@ -1,16 +1,50 @@
 import { parseArgs } from 'node:util';
+import { parseDuration } from './api/v1alpha1/duration.ts';
 
 interface Flag {
   type: 'string' | 'boolean';
   default: string | boolean;
+  /** What a value must be; undefined: it may be anything. */
+  form?: keyof typeof FORMS;
   /** One sentence; docs/reference/flags.md is generated from it. */
   help: string;
 }
+
+/** Forms of values: what fits, and what to write instead. */
+const FORMS = {
+  duration: {
+    fits: (value: string) => {
+      try {
+        return parseDuration(value) > 0;
+      } catch {
+        return false;
+      }
+    },
+    hint: 'a duration above zero, such as 30s, 5m or 1h30m',
+  },
+  count: { fits: (value: string) => /^[1-9]\d?$/.test(value), hint: 'a whole number from 1 to 99' },
+  address: {
+    fits: (value: string) => {
+      const port = /^.+:(\d{1,5})$/.exec(value)?.[1];
+      return port !== undefined && Number(port) <= 65_535;
+    },
+    hint: 'an address with a port, such as 127.0.0.1:8081 or [::]:8081',
+  },
+  level: {
+    fits: (value: string) => ['trace', 'debug', 'info', 'warn', 'error'].includes(value),
+    hint: 'trace, debug, info, warn or error',
+  },
+  name: {
+    fits: (value: string) => /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(value),
+    hint: 'the name of a namespace',
+  },
+} as const;
 
 /** Every flag of the operator; each can also be given as an environment variable, TOWPATH_ and its name. */
 export const FLAGS = {
   namespace: {
     type: 'string',
+    form: 'name',
     default: 'towpath-system',
     help: 'Namespace of the Lease and of the target records; in a Pod, its own.',
   },
@@ -27,28 +61,46 @@ export const FLAGS = {
   },
   'probe-address': {
     type: 'string',
+    form: 'address',
     default: '127.0.0.1:8081',
     help: 'Where /readyz, /livez and /metrics are served; port 0 takes a free one.',
   },
-  'log-level': { type: 'string', default: 'info', help: 'trace, debug, info, warn or error.' },
+  'log-level': { type: 'string', form: 'level', default: 'info', help: 'trace, debug, info, warn or error.' },
   'cache-directory': {
     type: 'string',
     default: '',
     help: 'Where Git packs are kept; removed at the end. Default: a temporary directory.',
   },
-  'lease-duration': { type: 'string', default: '15s', help: 'How long a silent leader is waited for.' },
+  'lease-duration': {
+    type: 'string',
+    form: 'duration',
+    default: '15s',
+    help: 'How long a silent leader is waited for.',
+  },
   'renew-deadline': {
     type: 'string',
+    form: 'duration',
     default: '10s',
     help: 'How long a leader that cannot renew its Lease goes on.',
   },
-  'retry-period': { type: 'string', default: '2s', help: 'Pause between two renewals of the Lease.' },
+  'retry-period': {
+    type: 'string',
+    form: 'duration',
+    default: '2s',
+    help: 'Pause between two renewals of the Lease.',
+  },
   'watch-silence': {
     type: 'string',
+    form: 'duration',
     default: '90s',
     help: 'A watch that says nothing for this long is renewed. The API server says something about once a minute.',
   },
-  'render-processes': { type: 'string', default: '2', help: 'How many render engines run at once.' },
+  'render-processes': {
+    type: 'string',
+    form: 'count',
+    default: '2',
+    help: 'How many render engines run at once.',
+  },
   'allow-loopback-repositories': {
     type: 'boolean',
     default: false,
@@ -75,7 +127,10 @@ export type FlagValues = {
   [Name in keyof typeof FLAGS]: (typeof FLAGS)[Name]['type'] extends 'boolean' ? boolean : string;
 };
 
-/** Reads the command line, then the environment, then the defaults. Throws on an unknown flag. */
+/**
+ * Reads the command line, then the environment, then the defaults. Throws an Error with a sentence for an unknown
+ * flag and for a value that does not fit.
+ */
 export function readFlags(
   args: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
@@ -85,6 +140,9 @@ export function readFlags(
   const read = (name: string, flag: Flag): string | boolean => {
     const given = values[name] ?? environment[`TOWPATH_${name.toUpperCase().replaceAll('-', '_')}`];
     if (given === undefined) return flag.default;
+    const form = flag.form === undefined ? undefined : FORMS[flag.form];
+    if (form !== undefined && !form.fits(String(given)))
+      throw new Error(`--${name} is "${given}"; it must be ${form.hint}.`);
     return flag.type === 'boolean' && typeof given === 'string'
       ? given === 'true'
       : (given as string | boolean);

@@ -1,10 +1,10 @@
-import { readFlags } from './flags.ts';
+import { type FlagValues, readFlags } from './flags.ts';
 import { newLogger } from './observe/log.ts';
 import { Operator } from './operator.ts';
 
-const flags = readFlags(process.argv.slice(2), process.env);
+const flags = flagsOrExit();
 const log = newLogger(flags['log-level']);
-const operator = new Operator(flags, log);
+const operator = newOperator();
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.once(signal, () => {
@@ -20,9 +20,27 @@ process.on('unhandledRejection', (error) =>
   log.error({ error: error instanceof Error ? error.stack : String(error) }, 'A defect in Towpath.'),
 );
 
-try {
-  await operator.start();
-} catch (error) {
+await operator.start().catch(giveUp);
+
+function flagsOrExit(): FlagValues {
+  try {
+    return readFlags(process.argv.slice(2), process.env);
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(2);
+  }
+}
+
+function newOperator(): Operator {
+  try {
+    return new Operator(flags, log);
+  } catch (error) {
+    return giveUp(error);
+  }
+}
+
+/** No cluster in reach, say, or a port that is taken: whoever started it reads why. */
+function giveUp(error: unknown): never {
   log.fatal({ error: error instanceof Error ? error.message : String(error) }, 'Towpath cannot start.');
   process.exit(1);
 }

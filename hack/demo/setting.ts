@@ -7,6 +7,7 @@ import { createRepository } from '../../test/harness/git-repository.ts';
 import { guarded, type RunningProcess, startProcess } from '../../test/harness/process.ts';
 import { eventually } from '../../test/harness/wait.ts';
 import { buildEngine } from '../build-engine.ts';
+import { buildOperator, NODE_FLAGS } from '../build-operator.ts';
 import { clusterBinary } from '../programs.ts';
 import { type CurrentCluster, enterCurrentCluster } from './current-cluster.ts';
 import type { DemoDirectory } from './directory.ts';
@@ -88,7 +89,8 @@ export async function prepareSetting(options: SettingOptions): Promise<Setting> 
       },
       async startOperator() {
         const engine = await buildEngine();
-        operator = runOperator({ binary, engine, directory: directory.path, shell });
+        const program = await buildOperator();
+        operator = runOperator({ binary, program, engine, directory: directory.path, shell });
         stops.push(() => operator?.stop('SIGTERM') ?? Promise.resolve());
         await timed('Starting the operator', untilAborted(operatorIsReady(operator), signal));
       },
@@ -185,16 +187,19 @@ async function serveRepository(
 
 interface OperatorStart {
   binary: string;
+  /** The operator's bundle. */
+  program: string;
   engine: string;
   directory: string;
   shell: Shell;
 }
 
 /** As `make run` does, but for the demo's namespace only; impersonation is on, as it always is. */
-function runOperator({ binary, engine, directory, shell }: OperatorStart): RunningProcess {
+function runOperator({ binary, program, engine, directory, shell }: OperatorStart): RunningProcess {
   const [command = '', ...args] = guarded(binary, 'exec', [
     process.execPath,
-    join(root, 'operator/main.ts'),
+    ...NODE_FLAGS,
+    program,
     `--namespace=${operatorNamespace}`,
     `--watch-namespace=${namespace}`,
     `--engine=${engine}`,

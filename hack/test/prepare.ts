@@ -1,10 +1,10 @@
-import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { kubeConfigText, runProgram } from '../../test/harness/cluster.ts';
 import { startControlPlane } from '../../test/harness/control-plane.ts';
 import { temporaryDirectory } from '../../test/harness/process.ts';
 import { sharedNodes } from '../../test/harness/use-control-plane.ts';
+import { buildEngine } from '../build-engine.ts';
 import { clusterBinary, kwokBinary, kwokStages } from '../programs.ts';
 
 /** Something done before the tests, and how long it took. */
@@ -21,21 +21,11 @@ export async function timed<T>(phases: Phase[], name: string, work: () => Promis
 }
 
 /** Builds all programs that tests use, one after the other: each alone keeps all cores busy. */
-export async function buildPrograms(withEngine: boolean): Promise<void> {
+export async function buildPrograms(): Promise<void> {
   await clusterBinary();
   await kwokBinary();
   await kwokStages();
-  if (withEngine) await runScript('hack/build-engine.ts');
-}
-
-function runScript(path: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [path], { stdio: 'inherit' });
-    child.on('error', reject);
-    child.on('exit', (code) =>
-      code === 0 ? resolve() : reject(new Error(`${path} ended with code ${code}`)),
-    );
-  });
+  await buildEngine();
 }
 
 export interface SharedCluster {

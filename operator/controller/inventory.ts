@@ -54,6 +54,7 @@ const UNSEEN_MS = 60_000;
 
 /** A kind whose API does not answer holds up its Applications no longer than this at a time. */
 const FIRST_LIST_MS = 20_000;
+const FAILING_LIST_MS = 500;
 
 /** What a kind's API must offer for a target to have objects of it. */
 const SEARCHED = ['list', 'watch', 'patch'];
@@ -257,7 +258,9 @@ export class Inventory {
   async #synced(watcher: Watcher, kind: WatchedKind, signal: AbortSignal): Promise<boolean> {
     if (watcher.watch.synced) return true;
     const waiting = new AbortController();
-    const stop = AbortSignal.any([signal, waiting.signal, AbortSignal.timeout(FIRST_LIST_MS)]);
+    // One that is known to fail is not waited for as long again: suspend, say, is to be told at once (A5).
+    const patience = watcher.failingSince === undefined ? FIRST_LIST_MS : FAILING_LIST_MS;
+    const stop = AbortSignal.any([signal, waiting.signal, AbortSignal.timeout(patience)]);
     try {
       const synced = watcher.watch.whenSynced(stop).then(() => true);
       synced.catch(() => undefined);

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import {
   canonicalJson,
   isRecord,
+  type Json,
   parseExact,
   pointerSteps,
   valueAt,

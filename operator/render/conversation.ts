@@ -1,20 +1,24 @@
 import { type ErrorDetail, TowpathError } from '../api/errors.ts';
 import type { Hook, Manifest } from '../manifest/manifest.ts';
-import type { EngineChild, EngineMessage } from './engine-child.ts';
+import type { EngineMessage } from './engine-child.ts';
+import type { Exchange } from './engine-pool.ts';
 import type { RecordedTree } from './inputs.ts';
-import type { EngineTree } from './kinds.ts';
+import { chartTree, type EngineTree } from './kinds.ts';
 import { describePath, type Rendered, type RenderKind } from './request.ts';
 
 /** Answers what the engine asks about the repository while it works on a request. */
 export class Conversation {
   readonly #tree: RecordedTree;
-  readonly #trees: readonly EngineTree[];
+  readonly #path: string;
+  /** Those that the engine may ask for as a whole, by repository path. */
+  readonly #trees: Map<string, EngineTree>;
   #bytesLeft: number;
   readonly #inputBytes: number;
 
   constructor(tree: RecordedTree, trees: readonly EngineTree[], inputBytes: number) {
     this.#tree = tree;
-    this.#trees = trees;
+    this.#path = trees[0]?.path ?? '';
+    this.#trees = new Map(trees.map((each) => [each.path, each]));
     this.#inputBytes = inputBytes;
     this.#bytesLeft = inputBytes;
   }
@@ -25,12 +29,12 @@ export class Conversation {
    * @throws TowpathError of the engine's failure, or what reading the repository threw.
    */
   async run(
-    child: EngineChild,
+    exchange: Exchange,
     header: Record<string, unknown>,
     blobs: Uint8Array[],
   ): Promise<EngineMessage> {
     let failed: unknown;
-    let message = await child.exchange(header, blobs);
+    let message = await exchange(header, blobs);
     while (message.header.type === 'need' || message.header.type === 'ask') {
       let reply: { header: Record<string, unknown>; blobs: Uint8Array[] };
       try {
@@ -39,7 +43,7 @@ export class Conversation {
         failed ??= error;
         reply = { header: { type: 'cancel' }, blobs: [] };
       }
-      message = await child.exchange(reply.header, reply.blobs);
+      message = await exchange(reply.header, reply.blobs);
     }
     if (failed !== undefined) throw failed;
     if (message.header.type === 'failure') throw readFailure(message.header);
@@ -51,12 +55,17 @@ export class Conversation {
   ): Promise<{ header: Record<string, unknown>; blobs: Uint8Array[] }> {
     const path = String(question.path ?? '');
     if (question.type === 'need') {
-      const files = (await this.#trees.find((tree) => tree.path === path)?.load()) ?? [];
+      const files = (await this.#trees.get(path)?.load()) ?? [];
       const blobs = files.map((file) => file.data);
       this.#count(blobs);
       return { header: { type: 'tree', files: files.map((file) => file.path) }, blobs };
     }
     switch (question.operation) {
+      case 'chart': {
+        const chart = await chartTree(this.#tree, path);
+        if (chart !== undefined) this.#trees.set(path, chart);
+        return { header: { type: 'answer', digest: chart?.digest ?? '' }, blobs: [] };
+      }
       case 'stat':
         return { header: { type: 'answer', found: (await this.#tree.type(path)) ?? '' }, blobs: [] };
       case 'list': {
@@ -79,7 +88,7 @@ export class Conversation {
     throw new TowpathError(
       'Person',
       'RenderTooLarge',
-      `The files for rendering ${describePath(this.#trees[0]?.path ?? '')} have more than ${limit} MiB together. Set spec.source.path to a smaller directory.`,
+      `The files for rendering ${describePath(this.#path)} have more than ${limit} MiB together. Set spec.source.path to a smaller directory.`,
     );
   }
 }

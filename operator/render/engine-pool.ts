@@ -1,16 +1,19 @@
 import { TowpathError } from '../api/errors.ts';
-import { EngineChild, EngineExit } from './engine-child.ts';
+import { EngineChild, EngineExit, type EngineMessage } from './engine-child.ts';
+import { Lane } from './lane.ts';
 
-/** A request that has run for so long no longer counts: another process takes its place, up to twice as many. */
+/** A request that has run for so long is a slow one: it leaves its place to others. */
 const SLOW_AFTER_MS = 2_000;
+/** How often a slow request for which there is no other place looks whether somebody waits for its own. */
+const LOOK_AGAIN_MS = 100;
 /** A request that nobody waits for any more may still end by itself for so long; then its process is ended. */
 const ABANDONED_MS = 200;
 
 export interface PoolOptions {
   enginePath: string;
-  /** How many requests are worked on at a time. */
+  /** How many requests are worked on at a time, and as many slow ones beside them. */
   processes: number;
-  /** Of one request, from when a process has it. */
+  /** Of one request: of the engine's own work, without what the operator takes to answer its questions. */
   timeoutMs: number;
   /** Of one process. */
   memoryBytes: number;
@@ -19,45 +22,88 @@ export interface PoolOptions {
   inputBytes: number;
 }
 
+/** Sends a message to the engine and waits for the next one. */
+export type Exchange = (
+  header: Record<string, unknown>,
+  blobs?: readonly Uint8Array[],
+) => Promise<EngineMessage>;
+
+interface Request<T> {
+  subject: string;
+  digest: string;
+  job(exchange: Exchange): Promise<T>;
+  signal: AbortSignal;
+}
+
 /**
  * A few engine processes, each working on one request at a time. A request that takes too long or too much
  * memory costs its process, which is replaced; others do not notice.
+ *
+ * A request that turns out to be slow goes on in a place for slow ones, and its own is free again. Where those
+ * are all taken and others wait, it is broken off and begins anew when a place for slow ones is free: so
+ * requests wait SLOW_AFTER_MS at most for each slow one before them, and none fails because of others.
  */
 export class EnginePool {
   readonly #options: PoolOptions;
   readonly #idle: EngineChild[] = [];
   readonly #busy = new Set<EngineChild>();
-  readonly #slow = new Set<EngineChild>();
-  readonly #queue: (() => void)[] = [];
+  readonly #quick: Lane;
+  readonly #slow: Lane;
   #stopped = false;
 
   constructor(options: PoolOptions) {
     this.#options = options;
+    this.#quick = new Lane(options.processes);
+    this.#slow = new Lane(options.processes);
   }
 
   /**
-   * Runs the job with a process of its own, one that saw the same chart where such a one is idle.
+   * Runs the job with a process of its own, one that saw the same chart where such a one is idle. A job that
+   * turns out to be slow may be broken off, and run once more from its beginning.
    *
    * @param subject what is rendered, for messages
    * @param digest of the chart
-   * @throws TowpathError RenderTimeout, RenderOutOfMemory or RenderFailed where the process had to end.
+   * @throws TowpathError RenderTimeout, RenderOutOfMemory, EngineEnded or RenderFailed where the process had to
+   * end.
    */
   async run<T>(
     subject: string,
     digest: string,
-    job: (child: EngineChild) => Promise<T>,
+    job: (exchange: Exchange) => Promise<T>,
     signal: AbortSignal,
   ): Promise<T> {
-    const child = await this.#acquire(digest, signal);
-    let timedOut = false;
-    const slow = setTimeout(() => {
-      this.#slow.add(child);
-      this.#queue.shift()?.();
-    }, SLOW_AFTER_MS);
-    const timer = setTimeout(() => {
-      timedOut = true;
+    const request = { subject, digest, job, signal };
+    const tried = await this.#try(this.#quick, request);
+    if (tried !== gaveWay) return tried;
+    return (await this.#try(this.#slow, request)) as T;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    for (const lane of [this.#quick, this.#slow]) lane.close(stopped());
+    await Promise.all([...this.#idle, ...this.#busy].map((child) => child.kill()));
+  }
+
+  /** `gaveWay`: the request was broken off for others, which only happens in the lane of quick ones. */
+  async #try<T>(lane: Lane, { subject, digest, job, signal }: Request<T>): Promise<T | typeof gaveWay> {
+    await lane.take(signal);
+    let place = lane;
+    const child = this.#childFor(digest);
+    let ended: 'TimedOut' | 'GaveWay' | undefined;
+    const end = (why: 'TimedOut' | 'GaveWay') => {
+      ended ??= why;
       void child.kill();
-    }, this.#options.timeoutMs);
+    };
+    let look: NodeJS.Timeout | undefined;
+    const makeRoom = () => {
+      if (this.#slow.tryTake()) {
+        place.give();
+        place = this.#slow;
+      } else if (place.isAwaited) end('GaveWay');
+      else look = setTimeout(makeRoom, LOOK_AGAIN_MS);
+    };
+    if (place === this.#quick) look = setTimeout(makeRoom, SLOW_AFTER_MS);
+    const clock = new StopClock(this.#options.timeoutMs, () => end('TimedOut'));
     let abandoned: NodeJS.Timeout | undefined;
     const onAbort = () => {
       abandoned = setTimeout(() => void child.kill(), ABANDONED_MS);
@@ -65,25 +111,20 @@ export class EnginePool {
     signal.addEventListener('abort', onAbort, { once: true });
     if (signal.aborted) onAbort();
     try {
-      return await job(child);
+      return await job((header, blobs) => clock.during(() => child.exchange(header, blobs)));
     } catch (error) {
       if (!(error instanceof EngineExit)) throw error;
       signal.throwIfAborted();
-      throw this.#explain(subject, error, timedOut);
+      if (ended === 'GaveWay') return gaveWay;
+      throw this.#explain(subject, error, ended === 'TimedOut');
     } finally {
-      clearTimeout(timer);
-      clearTimeout(slow);
+      clearTimeout(look);
       clearTimeout(abandoned);
       signal.removeEventListener('abort', onAbort);
-      if (timedOut) await child.kill(); // its answer may have come in the same instant
+      if (ended !== undefined) await child.kill(); // its answer may have come in the same instant
       this.#release(child);
+      place.give();
     }
-  }
-
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    for (const next of this.#queue.splice(0)) next();
-    await Promise.all([...this.#idle, ...this.#busy].map((child) => child.kill()));
   }
 
   #explain(subject: string, exit: EngineExit, timedOut: boolean): Error {
@@ -123,33 +164,22 @@ export class EnginePool {
     }
     return new TowpathError(
       'Person',
-      'RenderFailed',
-      `The rendering engine ended while it rendered ${subject}.`,
-      {
-        cause: exit,
-      },
+      'EngineEnded',
+      `The rendering engine ended while it rendered ${subject}. It is tried again a few times; tell who runs Towpath if it stays.`,
+      { cause: exit },
     );
   }
 
-  async #acquire(digest: string, signal: AbortSignal): Promise<EngineChild> {
-    while (true) {
-      if (this.#stopped) throw stopped();
-      if (signal.aborted) {
-        this.#queue.shift()?.(); // the turn may have been ours: pass it on
-        throw signal.reason;
-      }
-      const idle = this.#takeIdle(digest);
-      if (idle?.ended) continue;
-      if (idle === undefined && this.#full()) {
-        await this.#turn(signal);
-        continue;
-      }
+  #childFor(digest: string): EngineChild {
+    let child = this.#takeIdle(digest);
+    while (child?.ended) child = this.#takeIdle(digest);
+    if (child === undefined) {
       const { enginePath, memoryBytes: memory, cacheBytes: cache, inputBytes: input } = this.#options;
-      const child = idle ?? new EngineChild(enginePath, { memory, cache, input });
-      child.sawChart(digest);
-      this.#busy.add(child);
-      return child;
+      child = new EngineChild(enginePath, { memory, cache, input });
     }
+    child.sawChart(digest);
+    this.#busy.add(child);
+    return child;
   }
 
   #takeIdle(digest: string): EngineChild | undefined {
@@ -157,35 +187,35 @@ export class EnginePool {
     return sawIt >= 0 ? this.#idle.splice(sawIt, 1)[0] : this.#idle.pop();
   }
 
-  #full(): boolean {
-    const { processes } = this.#options;
-    return this.#busy.size - this.#slow.size >= processes || this.#busy.size >= 2 * processes;
-  }
-
-  #turn(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const next = () => {
-        signal.removeEventListener('abort', aborted);
-        resolve();
-      };
-      const aborted = () => {
-        const at = this.#queue.indexOf(next);
-        if (at >= 0) this.#queue.splice(at, 1);
-        resolve();
-      };
-      signal.addEventListener('abort', aborted, { once: true });
-      this.#queue.push(next);
-    });
-  }
-
   #release(child: EngineChild): void {
     this.#busy.delete(child);
-    this.#slow.delete(child);
-    if (!child.ended && !this.#stopped) {
-      if (this.#idle.length + this.#busy.size < this.#options.processes) this.#idle.push(child);
-      else void child.kill(); // one too many since a slow request ended
+    if (child.ended || this.#stopped) return;
+    if (this.#idle.length < this.#options.processes) this.#idle.push(child);
+    else void child.kill(); // one too many since a slow request ended
+  }
+}
+
+const gaveWay = Symbol('gave way');
+
+/** Measures how long something lasts that stands still in between, and says when it was too long. */
+class StopClock {
+  #leftMs: number;
+  readonly #onEnd: () => void;
+
+  constructor(limitMs: number, onEnd: () => void) {
+    this.#leftMs = limitMs;
+    this.#onEnd = onEnd;
+  }
+
+  async during<T>(work: () => Promise<T>): Promise<T> {
+    const since = performance.now();
+    const timer = setTimeout(this.#onEnd, this.#leftMs);
+    try {
+      return await work();
+    } finally {
+      clearTimeout(timer);
+      this.#leftMs = Math.max(0, this.#leftMs - (performance.now() - since));
     }
-    this.#queue.shift()?.();
   }
 }
 

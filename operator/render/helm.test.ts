@@ -103,6 +103,38 @@ describe('Helm charts', () => {
     );
   });
 
+  test('a file:// dependency with a slash at its end, of requirements.yaml, and one used twice', async () => {
+    const rendered = await engine.render({
+      'web/Chart.yaml': 'apiVersion: v1\nname: web\nversion: 1.0.0\n',
+      'web/requirements.yaml':
+        'dependencies:\n- {name: lib, version: 1.x, repository: "file://../shared//lib/"}\n- {name: deep, version: 0.1.0, repository: "file://../shared/deep/."}\n',
+      'shared/lib/Chart.yaml':
+        'apiVersion: v2\nname: lib\nversion: 1.1.0\ndependencies:\n- {name: deep, version: 0.1.0, alias: abyss, repository: "file://../deep/"}\n',
+      'shared/lib/templates/l.yaml': configMap('lib', 'x'),
+      'shared/deep/Chart.yaml': 'apiVersion: v2\nname: deep\nversion: 0.1.0\n',
+      'shared/deep/templates/d.yaml': configMap('{{ .Chart.Name }}', 'x'),
+    });
+    assert.deepEqual(names(rendered.objects), ['deep', 'abyss', 'lib']);
+  });
+
+  test('file:// dependencies that would make a chart of very many charts are refused', async () => {
+    // Each of the two charts of a level depends on both of the next.
+    const both = (level: number) =>
+      ['a', 'b'].map(
+        (side) => `- {name: ${side}${level}, version: 1.0.0, repository: "file://../${side}${level}"}\n`,
+      );
+    const files = Object.fromEntries(
+      Array.from({ length: 12 }, (_, level) => level).flatMap((level) =>
+        ['a', 'b'].map((side) => [
+          `${side}${level}/Chart.yaml`,
+          `apiVersion: v2\nname: ${side}${level}\nversion: 1.0.0\n${level === 11 ? '' : `dependencies:\n${both(level + 1).join('')}`}`,
+        ]),
+      ),
+    );
+    const error = await failure(engine.render(files, {}, 'a0'), 'ChartInvalid');
+    assert.match(error.message, /The chart in a0 has more than 200 charts/);
+  });
+
   test('a subchart in an archive; a chart in the root of the repository', async () => {
     const scratch = mkdtempSync(join(tmpdir(), 'towpath-archive-'));
     try {

@@ -10,9 +10,12 @@ type Operation = 'type' | 'oid' | 'names' | 'digest';
 export class RecordedTree {
   readonly #tree: RenderTree;
   readonly #trace = new Map<string, string>();
+  readonly #signal: AbortSignal;
 
-  constructor(tree: RenderTree) {
+  /** @param signal ends every read once nobody waits for the render any more. */
+  constructor(tree: RenderTree, signal: AbortSignal) {
     this.#tree = tree;
+    this.#signal = signal;
   }
 
   get trace(): Trace {
@@ -21,37 +24,37 @@ export class RecordedTree {
 
   /** Whether a file, a directory or nothing is at the path; what it holds is not an input. */
   async type(path: string): Promise<'file' | 'directory' | undefined> {
-    const found = await this.#tree.stat(path);
+    const found = await this.#tree.stat(path, this.#signal);
     this.#note('type', path, found?.type ?? '');
     return found?.type;
   }
 
   async read(path: string): Promise<Uint8Array> {
     await this.oid(path);
-    return this.#tree.read(path);
+    return this.#tree.read(path, this.#signal);
   }
 
   async oid(path: string): Promise<string> {
-    const oid = (await this.#tree.stat(path))?.oid ?? '';
+    const oid = (await this.#tree.stat(path, this.#signal))?.oid ?? '';
     this.#note('oid', path, oid);
     return oid;
   }
 
   /** The names in a directory; what they hold is not an input. */
   async names(path: string): Promise<RenderEntry[]> {
-    const entries = await this.#tree.list(path);
+    const entries = await this.#tree.list(path, this.#signal);
     this.#note('names', path, namesFingerprint(entries));
     return entries;
   }
 
   async digest(path: string): Promise<string> {
-    const digest = await this.#tree.digest(path);
+    const digest = await this.#tree.digest(path, this.#signal);
     this.#note('digest', path, digest);
     return digest;
   }
 
   async readAll(path: string): ReturnType<RenderTree['readAll']> {
-    const all = await this.#tree.readAll(path);
+    const all = await this.#tree.readAll(path, { signal: this.#signal });
     this.#note('digest', path, all.digest);
     return all;
   }
@@ -62,21 +65,26 @@ export class RecordedTree {
 }
 
 /** Whether the tree answers every read of the trace as it was answered then. */
-export async function sameInputs(trace: Trace, tree: RenderTree): Promise<boolean> {
+export async function sameInputs(trace: Trace, tree: RenderTree, signal?: AbortSignal): Promise<boolean> {
   for (const [key, fingerprint] of trace) {
     const at = key.indexOf(' ');
-    const now = await fingerprintOf(key.slice(0, at) as Operation, key.slice(at + 1), tree);
+    const now = await fingerprintOf(key.slice(0, at) as Operation, key.slice(at + 1), tree, signal);
     if (now !== fingerprint) return false;
   }
   return true;
 }
 
-async function fingerprintOf(operation: Operation, path: string, tree: RenderTree): Promise<string> {
-  const found = await tree.stat(path);
+async function fingerprintOf(
+  operation: Operation,
+  path: string,
+  tree: RenderTree,
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  const found = await tree.stat(path, signal);
   if (operation === 'type') return found?.type ?? '';
   if (operation === 'oid') return found?.oid ?? '';
   if (found?.type !== 'directory') return '';
-  return operation === 'digest' ? tree.digest(path) : namesFingerprint(await tree.list(path));
+  return operation === 'digest' ? tree.digest(path, signal) : namesFingerprint(await tree.list(path, signal));
 }
 
 function namesFingerprint(entries: readonly RenderEntry[]): string {

@@ -1,5 +1,4 @@
 import { posix } from 'node:path';
-import { parse } from 'yaml';
 import { TowpathError } from '../api/errors.ts';
 import type { RecordedTree } from './inputs.ts';
 import { describePath, type HelmValues, type RenderKind, type RenderRequest } from './request.ts';
@@ -70,21 +69,14 @@ export async function helmValues(
   ];
 }
 
-/** The chart and the file:// dependencies that it may need, with theirs. */
-export async function chartTrees(tree: RecordedTree, path: string): Promise<EngineTree[]> {
-  const found = new Map<string, EngineTree>();
-  const pending = [path];
-  const maxTrees = 100;
-  for (let dir = pending.pop(); dir !== undefined && found.size < maxTrees; dir = pending.pop()) {
-    if (found.has(dir)) continue;
-    const directory = dir;
-    const load = async () => (await tree.readAll(directory)).files;
-    found.set(directory, { path: directory, digest: await tree.digest(directory), load });
-    for (const local of await localDependencies(tree, directory)) {
-      if ((await tree.type(posix.join(local, 'Chart.yaml'))) === 'file') pending.push(local);
-    }
-  }
-  return [...found.values()];
+/** The chart in a directory; undefined where there is none. */
+export async function chartTree(tree: RecordedTree, path: string): Promise<EngineTree | undefined> {
+  if ((await tree.type(posix.join(path, 'Chart.yaml'))) !== 'file') return undefined;
+  return {
+    path,
+    digest: await tree.digest(path),
+    load: async () => (await tree.readAll(path)).files,
+  };
 }
 
 /**
@@ -102,32 +94,4 @@ export async function plainTrees(tree: RecordedTree, path: string): Promise<Engi
     /\.(ya?ml|json)$/.test(name) && !name.split('/').some((part) => part.startsWith('.'));
   const load = async () => (await tree.readAll(path)).files.filter((file) => isManifest(file.path));
   return [{ path, digest: `plain ${await tree.digest(path)}`, load }];
-}
-
-/** Repository paths of the file:// dependencies that Chart.yaml or requirements.yaml names. */
-async function localDependencies(tree: RecordedTree, dir: string): Promise<string[]> {
-  const locals: string[] = [];
-  for (const name of ['Chart.yaml', 'requirements.yaml']) {
-    const file = posix.join(dir, name);
-    if ((await tree.type(file)) !== 'file') continue;
-    const text = Buffer.from(await tree.read(file)).toString('utf8');
-    if (!text.includes('file://')) continue;
-    for (const repository of repositories(text)) {
-      if (!repository.startsWith('file://')) continue;
-      const local = posix.join(dir, repository.slice('file://'.length));
-      if (!repository.startsWith('file:///') && local !== '..' && !local.startsWith('../'))
-        locals.push(local);
-    }
-  }
-  return locals;
-}
-
-function repositories(text: string): string[] {
-  try {
-    const chart: { dependencies?: { repository?: unknown }[] } | null = parse(text);
-    const dependencies = Array.isArray(chart?.dependencies) ? chart.dependencies : [];
-    return dependencies.flatMap((each) => (typeof each?.repository === 'string' ? [each.repository] : []));
-  } catch {
-    return []; // the engine says what is wrong with it
-  }
 }

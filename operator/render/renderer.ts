@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { Conversation, readResult } from './conversation.ts';
 import { EnginePool } from './engine-pool.ts';
 import { inputsDigest, RecordedTree, sameInputs, type Trace } from './inputs.ts';
-import { chartTrees, detectKind, helmValues, plainTrees } from './kinds.ts';
+import { chartTree, detectKind, helmValues, plainTrees } from './kinds.ts';
 import {
   DEFAULT_LIMITS,
   describePath,
@@ -44,7 +44,7 @@ interface Flight {
  * Reasons of its errors (TowpathError, remedy Person): ChartInvalid, RenderFailed, ValuesInvalid,
  * ValuesFileNotFound, ValuesFileTooLarge, ValuesFileIsLFSPointer, PathNotFound, DependencyMissing,
  * KubeVersionUnsupported, KustomizationInvalid, ManifestInvalid, DuplicateObject, RenderTooLarge,
- * RenderTimeout, RenderOutOfMemory. With remedy Time: EngineUnavailable, Stopping. A render of nothing is no
+ * RenderTimeout, RenderOutOfMemory, EngineEnded. With remedy Time: EngineUnavailable, Stopping. A render of nothing is no
  * error. What the tree throws is passed on.
  */
 export class Renderer {
@@ -73,7 +73,7 @@ export class Renderer {
   async render(tree: RenderTree, request: RenderRequest, signal?: AbortSignal): Promise<Rendered> {
     signal?.throwIfAborted();
     const key = createHash('sha256').update(JSON.stringify(request)).digest('hex');
-    const kept = await this.#find(key, tree);
+    const kept = await this.#find(key, tree, signal);
     if (kept !== undefined) return kept;
     const flightKey = `${key} ${tree.revision}`;
     const flight = this.#flights.get(flightKey) ?? this.#start(flightKey, key, tree, request);
@@ -127,16 +127,13 @@ export class Renderer {
   }
 
   async #run(key: string, tree: RenderTree, request: RenderRequest, signal: AbortSignal): Promise<Rendered> {
-    const recorded = new RecordedTree(tree);
+    const recorded = new RecordedTree(tree, signal);
     const path = repositoryPath('', request.path);
     const kind = await detectKind(recorded, path, request);
     const values = kind === 'Helm' ? await helmValues(recorded, path, request.helm ?? {}) : [];
-    const trees =
-      kind === 'Helm'
-        ? await chartTrees(recorded, path)
-        : kind === 'Plain'
-          ? await plainTrees(recorded, path)
-          : [];
+    const chart = kind === 'Helm' ? await chartTree(recorded, path) : undefined;
+    const plain = kind === 'Plain' ? await plainTrees(recorded, path) : [];
+    const trees = chart === undefined ? plain : [chart];
     signal.throwIfAborted();
     const header = {
       type: 'render',
@@ -157,7 +154,7 @@ export class Renderer {
     const answer = await this.#pool.run(
       describePath(path),
       trees[0]?.digest ?? '',
-      (child) => new Conversation(recorded, trees, this.#limits.inputBytes).run(child, header, texts),
+      (exchange) => new Conversation(recorded, trees, this.#limits.inputBytes).run(exchange, header, texts),
       signal,
     );
     const rendered = readResult(kind, answer, inputsDigest(key, recorded.trace));
@@ -165,10 +162,10 @@ export class Renderer {
     return rendered;
   }
 
-  async #find(key: string, tree: RenderTree): Promise<Rendered | undefined> {
+  async #find(key: string, tree: RenderTree, signal: AbortSignal | undefined): Promise<Rendered | undefined> {
     const results = this.#kept.get(key);
     for (const kept of results ?? []) {
-      if (!(await sameInputs(kept.trace, tree))) continue;
+      if (!(await sameInputs(kept.trace, tree, signal))) continue;
       if (results !== undefined && this.#kept.delete(key)) this.#kept.set(key, results);
       return kept.rendered;
     }

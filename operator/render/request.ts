@@ -46,7 +46,7 @@ export interface Rendered {
 }
 
 export interface RenderLimits {
-  /** Of one render, from its start. */
+  /** Of the engine's work on one render, without what it waits for files of the repository. */
   timeoutMs: number;
   /** Of one engine process. */
   memoryBytes: number;

@@ -8,22 +8,23 @@ export interface RenderEntry {
 /**
  * What rendering needs of one commit's files. Paths are relative to the repository's root with `/` between
  * names; '' or '.' is the root. Implementations follow symlinks inside the repository and refuse those that
- * leave it (S6).
+ * leave it (S6). A signal that is aborted ends the wait.
  */
 export interface RenderTree {
   /** The commit. */
   readonly revision: string;
   /** What is at the path, symlinks followed; undefined where nothing is. `oid` identifies the content. */
-  stat(path: string): Promise<{ type: 'file' | 'directory'; oid: string } | undefined>;
-  list(path: string): Promise<RenderEntry[]>;
-  read(path: string): Promise<Uint8Array>;
+  stat(path: string, signal?: AbortSignal): Promise<{ type: 'file' | 'directory'; oid: string } | undefined>;
+  list(path: string, signal?: AbortSignal): Promise<RenderEntry[]>;
+  read(path: string, signal?: AbortSignal): Promise<Uint8Array>;
   /** All files below a directory, paths relative to it. */
   readAll(
     path: string,
+    options?: { signal?: AbortSignal },
   ): Promise<{ digest: string; files: { path: string; oid: string; data: Uint8Array }[] }>;
   /**
    * The digest that `readAll` would return, without reading the files. It covers what symlinks lead to: equal
    * digests mean equal files.
    */
-  digest(path: string): Promise<string>;
+  digest(path: string, signal?: AbortSignal): Promise<string>;
 }

@@ -1,4 +1,5 @@
 import { TowpathError } from '../api/errors.ts';
+import { size } from './limits.ts';
 import { malformed, type Packet } from './pkt-line.ts';
 
 /** What a remote has: its refs and what it can do (gitprotocol-pack, "Reference Discovery"). */
@@ -15,6 +16,10 @@ export interface Advertisement {
 }
 
 const maxRefs = 200_000;
+/** Git's own references to files are shorter, and spec.source.ref takes 250 characters. */
+const maxNameBytes = 1_024;
+/** Of all lines together: what a server says of its refs is kept in memory. */
+export const maxAdvertisementBytes = 64 << 20;
 
 /**
  * Reads an advertisement up to its flush packet.
@@ -26,18 +31,19 @@ export async function readAdvertisement(packets: AsyncIterator<Packet>): Promise
   const wants = new Map<string, string>();
   let capabilities: Set<string> | undefined;
   let headCommit: string | undefined;
-  for (let lines = 0; ; lines++) {
+  let bytes = 0;
+  for (let lines = 1; ; lines++) {
     const { value, done } = await packets.next();
     if (done) throw malformed('the list of refs ended early');
     if (value === undefined) break;
-    const text = value.toString('utf8').replace(/\n$/, '');
-    if (text.startsWith('ERR ')) throw new RemoteRefusal(text.slice(4));
-    if (text.startsWith('version ') || text.startsWith('shallow ')) continue;
-    const [line = '', given] = text.split('\0');
-    capabilities ??= new Set((given ?? '').split(' ').filter(Boolean));
-    const oid = line.slice(0, line.indexOf(' '));
-    const name = line.slice(oid.length + 1);
-    requireOid(oid);
+    bytes += value.length;
+    if (bytes > maxAdvertisementBytes) throw advertisementTooLarge();
+    // A tag may have a second line, for what it points at.
+    if (lines > 2 * maxRefs) throw tooLarge(`more than ${maxRefs} refs. Delete stale ones`);
+    if (startsWith(value, 'ERR ')) throw new RemoteRefusal(value.toString('utf8', 4).replace(/\n$/, ''));
+    if (startsWith(value, 'version ') || startsWith(value, 'shallow ')) continue;
+    capabilities ??= capabilitiesOf(value);
+    const { oid, name } = parseLine(value);
     if (name === 'capabilities^{}') continue;
     if (name === 'HEAD') headCommit = oid;
     else if (name.endsWith('^{}')) {
@@ -48,13 +54,6 @@ export async function readAdvertisement(packets: AsyncIterator<Packet>): Promise
     } else {
       refs.set(name, oid);
       wants.set(oid, oid);
-    }
-    if (lines > 2 * maxRefs) {
-      throw new TowpathError(
-        'Person',
-        'TooLarge',
-        `The repository has more than ${maxRefs} refs. Delete stale ones.`,
-      );
     }
   }
   if (headCommit !== undefined) wants.set(headCommit, headCommit);
@@ -72,6 +71,39 @@ export function sameRefs(left: Advertisement | undefined, right: Advertisement):
   if (left.head !== right.head || left.headCommit !== right.headCommit) return false;
   for (const [name, oid] of right.refs) if (left.refs.get(name) !== oid) return false;
   return true;
+}
+
+/** `<id> <name>`; what may follow after a NUL is not decoded. */
+function parseLine(line: Buffer): { oid: string; name: string } {
+  const nul = line.indexOf(0);
+  const end = nul >= 0 ? nul : line.at(-1) === 0x0a ? line.length - 1 : line.length;
+  const space = line.indexOf(0x20);
+  const oid = line.toString('latin1', 0, Math.max(0, Math.min(space, 65)));
+  requireOid(oid);
+  if (end - space - 1 > maxNameBytes) {
+    throw tooLarge(`a ref whose name has more than ${size(maxNameBytes)}. Delete it`);
+  }
+  return { oid, name: line.toString('utf8', space + 1, end) };
+}
+
+/** The first line has them after a NUL. */
+function capabilitiesOf(line: Buffer): Set<string> {
+  const nul = line.indexOf(0);
+  const text = nul < 0 ? '' : line.toString('utf8', nul + 1).replace(/\n$/, '');
+  return new Set(text.split(' ').filter(Boolean));
+}
+
+function startsWith(line: Buffer, text: string): boolean {
+  return line.toString('latin1', 0, text.length) === text;
+}
+
+/** The list of refs has more than `maxAdvertisementBytes`. */
+export function advertisementTooLarge(): TowpathError {
+  return tooLarge(`a list of refs of more than ${size(maxAdvertisementBytes)}. Delete stale refs`);
+}
+
+function tooLarge(what: string): TowpathError {
+  return new TowpathError('Person', 'TooLarge', `The repository has ${what}.`);
 }
 
 function requireOid(oid: string): void {

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import type { LookupAddress } from 'node:dns';
+import { existsSync, renameSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { newCertificates } from '../../test/harness/certificates.ts';
 import { type GitHttpOptions, type GitHttpServer, startGitHttp } from '../../test/harness/git-http.ts';
 import { createRepository, type GitRepository } from '../../test/harness/git-repository.ts';
 import { freePort } from '../../test/harness/process.ts';
+import { floodRefs } from '../../test/harness/ref-flood.ts';
 import type { AddressRules } from './address.ts';
 import { packet } from './pkt-line.ts';
 import { type Access, Sources, type SourcesOptions } from './sources.ts';
@@ -77,6 +80,30 @@ describe('a repository over HTTP', () => {
     await repository.poll();
     const tree = await repository.open(repository.resolve({}));
     assert.equal(Buffer.from(await tree.read('a.yaml')).toString(), 'a: 1\n');
+  });
+
+  it('begins each poll at the given URL: what was renamed may be renamed back', async () => {
+    const shop = await createRepository({ files: { 'a.yaml': 'a: 1\n' }, name: 'shop.git' });
+    const [here, there] = [shop.path, join(shop.root, 'moved.git')];
+    const server = await startGitHttp({
+      root: shop.root,
+      intercept(request, response) {
+        if (!request.url?.startsWith('/shop.git') || existsSync(here)) return false;
+        response.writeHead(302, { location: request.url.replace('/shop.git', '/moved.git') }).end();
+        return true;
+      },
+    });
+    cleanups.push(() => server.stop());
+    const sources = new Sources({ allowLoopback: true });
+    cleanups.push(() => sources.stop());
+    const repository = sources.watch('test', { url: server.url('shop.git') }, 3_600_000, () => undefined);
+    for (const branch of ['moved', 'back']) await shop.commit({ 'b.yaml': branch }, { branch });
+    renameSync(here, there);
+    await repository.poll();
+    assert.ok(await repository.open(repository.resolve({ branch: 'moved' })));
+    renameSync(there, here);
+    await repository.poll();
+    assert.ok(await repository.open(repository.resolve({ branch: 'back' })));
   });
 
   it('S4: a redirect to another origin gets no request at all, hence no credential', async () => {
@@ -278,6 +305,38 @@ describe('a repository over HTTP', () => {
       more();
     });
     assert.equal((await poll({ url: endless }, { timeouts: { advertiseMs: 700 } })).reason, 'Timeout');
+  });
+
+  it('S9: a server that sends ever more refs is cut off by their bytes, and by the length of a name', async () => {
+    const cases: [name: (index: number) => string, message: RegExp, maxBytes: number][] = [
+      [
+        (index) => String(index).padStart(1_000, 'x'),
+        /a list of refs of more than 64 MiB\. Delete/,
+        96 << 20,
+      ],
+      // What comes after a NUL counts, too.
+      [(index) => `${index}\0${'x'.repeat(60_000)}`, /a list of refs of more than 64 MiB\. Delete/, 96 << 20],
+      [
+        (index) => String(index).padStart(1_100, 'x'),
+        /a ref whose name has more than 1 KiB\. Delete/,
+        8 << 20,
+      ],
+    ];
+    for (const [name, expected, maxBytes] of cases) {
+      let sent = { bytes: 0 };
+      const server = await serve({
+        intercept(_, response) {
+          response.writeHead(200, { 'content-type': 'application/x-git-upload-pack-advertisement' });
+          response.write('001e# service=git-upload-pack\n0000');
+          sent = floodRefs(response, name);
+          return true;
+        },
+      });
+      const { reason, message } = await poll({ url: server.url(git.name) });
+      assert.equal(reason, 'TooLarge', message);
+      assert.match(message, expected);
+      assert.ok(sent.bytes < maxBytes, `${sent.bytes} bytes were sent`);
+    }
   });
 });
 

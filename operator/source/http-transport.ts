@@ -22,7 +22,9 @@ export class HttpTransport implements Transport {
   readonly #credential: Credential | undefined;
   readonly #agent: Agent;
   readonly #origin: string;
-  /** The repository's base URL; moves when the server redirects. */
+  /** The repository's URL as it was given, without a slash at its end. */
+  readonly #given: string;
+  /** Where the last list of refs came from: the server may redirect from the given URL. */
   #base: string;
 
   constructor(remote: RemoteUrl, credential: Credential | undefined, options: HttpOptions) {
@@ -30,7 +32,8 @@ export class HttpTransport implements Transport {
     this.#credential = credential;
     const url = new URL(remote.text);
     this.#origin = url.origin;
-    this.#base = url.href.replace(/\/+$/, '');
+    this.#given = url.href.replace(/\/+$/, '');
+    this.#base = this.#given;
     checkHost(remote.host, options);
     if (remote.scheme === 'http' && isSecret(credential) && !options.allowPlainHttpCredentials) {
       throw new TowpathError(
@@ -63,13 +66,14 @@ export class HttpTransport implements Transport {
 
   async *advertise(signal: AbortSignal): AsyncGenerator<Packet> {
     const service = '/info/refs?service=git-upload-pack';
-    let url = `${this.#base}${service}`;
+    // A repository that was renamed may be renamed back, so a redirect holds for the fetch that follows only.
+    let url = `${this.#given}${service}`;
     for (let redirects = 0; ; redirects++) {
       const response = await this.#send('GET', url, undefined, signal);
       if (![301, 302, 303, 307, 308].includes(response.statusCode)) {
         await this.#requireSuccess(response, 'application/x-git-upload-pack-advertisement');
         // Git, too, takes the redirected base for the requests that follow.
-        if (url.endsWith(service)) this.#base = url.slice(0, -service.length);
+        this.#base = url.endsWith(service) ? url.slice(0, -service.length) : this.#given;
         yield* this.#withoutServiceLine(this.#body(response));
         return;
       }

@@ -1,10 +1,12 @@
 import { promises as fs } from 'node:fs';
 import { join } from 'node:path';
-import git, { type PromiseFsClient } from 'isomorphic-git';
 import { TowpathError } from '../api/errors.ts';
 import { BoundedMap } from './bounded-map.ts';
 import type { Limits } from './limits.ts';
-import { checkPack } from './pack-check.ts';
+import { checkPack, maxRebuilt } from './pack-check.ts';
+import type { PackedObject } from './pack-index.ts';
+import { type BaseCache, PackReader } from './pack-reader.ts';
+import { WorkBudget } from './work-budget.ts';
 
 export interface CommitInfo {
   /** First line, at most 256 characters. */
@@ -31,24 +33,33 @@ const maxCachedCommits = 64;
 const maxCachedLinks = 1_000;
 const maxCachedLinkBytes = 4_096;
 
+/** Looking at one entry of a tree that is in memory costs as much as copying so many bytes. */
+const entryWork = 64;
+/** Git need not send it. */
+const emptyTree = '4b825dc642cb6eb9a060e54bf8d69288fbee4904';
+
 /** The objects of one repository, in packs of one directory. Lives in a worker. */
 export class ObjectStore {
   readonly #directory: string;
-  readonly #packs: PackDirectory;
-  readonly #trees = new BoundedMap<string, TreeEntry[]>(maxCachedEntries, (entries) => entries.length + 1);
+  readonly #packs: PackReader;
+  readonly #trees = new BoundedMap<string, Tree>(maxCachedEntries, ({ entries }) => entries.length + 1);
   readonly #commits = new BoundedMap<string, { tree: string; commit: CommitInfo }>(maxCachedCommits);
   readonly #linkTargets = new BoundedMap<string, Buffer>(maxCachedLinks);
-  /** isomorphic-git's own: indexes and packs that were read. */
-  readonly #cache = {};
+  #budget = new WorkBudget(0);
 
-  constructor(directory: string) {
+  constructor(directory: string, bases: BaseCache) {
     this.#directory = directory;
-    this.#packs = new PackDirectory(directory);
+    this.#packs = new PackReader(directory, bases);
   }
 
   /** Bytes of packs and indexes in memory. */
   get bytesInMemory(): number {
-    return this.#packs.bytesRead;
+    return this.#packs.bytesInMemory;
+  }
+
+  /** Says how many bytes may be unpacked until the next call. */
+  allow(bytes: number): void {
+    this.#budget = new WorkBudget(bytes);
   }
 
   /**
@@ -57,11 +68,9 @@ export class ObjectStore {
    * @throws TowpathError TooLarge, PackInvalid.
    */
   async addPack(name: string, limits: Limits): Promise<void> {
+    this.allow(maxRebuilt * limits.inflatedBytes);
     const path = join(this.#directory, 'objects/pack', name);
-    const { objects, index } = await checkPack(await fs.readFile(path), limits, async (oid) => {
-      const base = await this.#find(oid);
-      return base && { type: base.type, content: base.object };
-    });
+    const { objects, index } = await checkPack(await fs.readFile(path), limits, (oid) => this.#find(oid));
     if (objects === 0) return;
     await fs.writeFile(path.replace(/\.pack$/, '.idx'), index, { mode: 0o600 });
     this.#packs.look();
@@ -71,7 +80,7 @@ export class ObjectStore {
   async commit(oid: string): Promise<{ tree: string; commit: CommitInfo }> {
     const known = this.#commits.get(oid);
     if (known) return known;
-    const { type, object } = await this.#read(oid);
+    const { type, content } = await this.#read(oid);
     if (type !== 'commit') {
       throw new TowpathError(
         'Person',
@@ -79,19 +88,20 @@ export class ObjectStore {
         `${oid} is a ${type}, not a commit. Name a commit in spec.source.ref.`,
       );
     }
-    const parsed = parseCommit(object);
+    const parsed = parseCommit(content);
     this.#commits.set(oid, parsed);
     return parsed;
   }
 
   async tree(oid: string): Promise<TreeEntry[]> {
-    const known = this.#trees.get(oid);
-    if (known) return known;
-    const { type, object } = await this.#read(oid);
-    if (type !== 'tree') throw damaged(`${oid} is a ${type}, where a tree is expected`);
-    const entries = parseTree(object);
-    this.#trees.set(oid, entries);
-    return entries;
+    return (await this.#tree(oid)).entries;
+  }
+
+  /** The entry of a name in a tree. */
+  async entry(tree: string, name: string): Promise<TreeEntry | undefined> {
+    const found = await this.#tree(tree, 1);
+    found.byName ??= indexByName(found.entries);
+    return found.byName.get(name);
   }
 
   /** What a symlink says. */
@@ -104,93 +114,50 @@ export class ObjectStore {
   }
 
   async blob(oid: string): Promise<Buffer> {
-    const { type, object } = await this.#read(oid);
+    const { type, content } = await this.#read(oid);
     if (type !== 'blob') throw damaged(`${oid} is a ${type}, where a blob is expected`);
-    return object;
+    return content;
   }
 
-  async #read(oid: string): Promise<{ type: string; object: Buffer }> {
+  async #tree(oid: string, looks?: number): Promise<Tree> {
+    let tree = this.#trees.get(oid);
+    if (!tree) {
+      const { type, content } = await this.#read(oid);
+      if (type !== 'tree') throw damaged(`${oid} is a ${type}, where a tree is expected`);
+      tree = { entries: parseTree(content) };
+      this.#trees.set(oid, tree);
+    }
+    this.#budget.spend((looks ?? tree.entries.length) * entryWork);
+    return tree;
+  }
+
+  async #read(oid: string): Promise<PackedObject> {
     const found = await this.#find(oid);
     if (!found) throw damaged(`the object ${oid} was not sent`);
     return found;
   }
 
-  async #find(oid: string): Promise<{ type: string; object: Buffer } | undefined> {
-    const found = await this.#findKnown(oid);
+  async #find(oid: string): Promise<PackedObject | undefined> {
+    if (oid === emptyTree) return { type: 'tree', content: Buffer.alloc(0) };
+    const found = await this.#packs.read(oid, this.#budget);
     if (found) return found;
     // Another worker may have added a pack.
     this.#packs.look();
-    return this.#findKnown(oid);
-  }
-
-  async #findKnown(oid: string): Promise<{ type: string; object: Buffer } | undefined> {
-    try {
-      const { type, object } = await git.readObject({
-        fs: this.#packs.fs,
-        gitdir: this.#directory,
-        oid,
-        format: 'content',
-        cache: this.#cache,
-      });
-      return { type: String(type), object: Buffer.from(object as Uint8Array) };
-    } catch (error) {
-      if (error instanceof git.Errors.NotFoundError) return undefined;
-      throw error;
-    }
+    return this.#packs.read(oid, this.#budget);
   }
 }
 
-/**
- * The file system as isomorphic-git sees it: a directory with packs and nothing else, so that it need not ask
- * the disk several times at every read.
- */
-class PackDirectory {
-  readonly #directory: string;
-  readonly fs: PromiseFsClient;
-  bytesRead = 0;
-  #names: Promise<string[]> | undefined;
+/** A tree that was parsed, and its entries by name once one was asked for. */
+interface Tree {
+  entries: TreeEntry[];
+  byName?: Map<string, TreeEntry>;
+}
 
-  constructor(directory: string) {
-    this.#directory = directory;
-    const refuse = () => Promise.reject(new Error('nothing is checked out'));
-    const stat = async () => ({ isDirectory: () => true, isFile: () => false, isSymbolicLink: () => false });
-    this.fs = {
-      promises: {
-        readFile: (path: string, options: undefined) => this.#readFile(path, options),
-        readdir: () => this.#list(),
-        writeFile: refuse,
-        stat,
-        lstat: stat,
-        mkdir: refuse,
-        rmdir: refuse,
-        unlink: refuse,
-        readlink: refuse,
-        symlink: refuse,
-      },
-    };
-  }
-
-  /** Packs may have been added since the last look. */
-  look(): void {
-    this.#names = undefined;
-  }
-
-  #list(): Promise<string[]> {
-    // The newest first: most of what is read is new.
-    this.#names ??= fs
-      .readdir(join(this.#directory, 'objects/pack'))
-      .then((names) => names.sort((a, b) => b.localeCompare(a, 'en', { numeric: true })));
-    return this.#names;
-  }
-
-  async #readFile(path: string, options: undefined): Promise<Buffer> {
-    if (!path.startsWith(`${this.#directory}/objects/pack/`)) {
-      throw Object.assign(new Error(`ENOENT: ${path}`), { code: 'ENOENT' });
-    }
-    const bytes = await fs.readFile(path, options);
-    this.bytesRead += bytes.length;
-    return bytes;
-  }
+/** Of entries of one name, which no checkout could hold, the first counts. */
+function indexByName(entries: readonly TreeEntry[]): Map<string, TreeEntry> {
+  const byName = new Map<string, TreeEntry>();
+  for (const entry of entries) if (!byName.has(entry.name)) byName.set(entry.name, entry);
+  return byName;
 }
 
 /** gitformat: header lines, an empty line, the message. */

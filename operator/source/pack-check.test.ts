@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { deflateSync } from 'node:zlib';
+import { blob, delta, entryHead, packOf, sideBand } from '../../test/harness/crafted-pack.ts';
 import { type GitHttpServer, startGitHttp } from '../../test/harness/git-http.ts';
 import { createRepository, type GitRepository } from '../../test/harness/git-repository.ts';
 import { defaultLimits, type Limits } from './limits.ts';
@@ -20,58 +20,7 @@ const limits: Limits = {
   objectBytes: 1 << 20,
   deltaDepth: 50,
 };
-const blobType = 3;
 const nothing = async () => undefined;
-
-/** An entry's type and size (gitformat-pack). */
-function entryHead(type: number, size: number): Buffer {
-  const bytes = [];
-  let byte = (type << 4) | (size % 16);
-  for (let rest = Math.floor(size / 16); ; rest = Math.floor(rest / 128)) {
-    if (rest === 0) break;
-    bytes.push(byte | 0x80);
-    byte = rest % 128;
-  }
-  return Buffer.from([...bytes, byte]);
-}
-
-function sizeOf(size: number): number[] {
-  const bytes = [];
-  let rest = size;
-  for (; rest >= 128; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 0x80);
-  return [...bytes, rest];
-}
-
-function backBy(offset: number): Buffer {
-  const bytes = [offset % 128];
-  for (let rest = Math.floor(offset / 128); rest > 0; rest = Math.floor(rest / 128)) {
-    rest -= 1;
-    bytes.unshift((rest % 128) | 0x80);
-  }
-  return Buffer.from(bytes);
-}
-
-function blob(content: Buffer, stated = content.length): Buffer {
-  return Buffer.concat([entryHead(blobType, stated), deflateSync(content)]);
-}
-
-/** A delta that copies its base's first byte, and states sizes. */
-function delta(distance: number, baseSize: number, targetSize: number): Buffer {
-  const instructions = Buffer.from([...sizeOf(baseSize), ...sizeOf(targetSize), 0x90, 1]);
-  return Buffer.concat([entryHead(6, instructions.length), backBy(distance), deflateSync(instructions)]);
-}
-
-function packOf(
-  entries: readonly Buffer[],
-  options: { count?: number; trailing?: Buffer; version?: number } = {},
-): Buffer {
-  const head = Buffer.alloc(12);
-  head.write('PACK');
-  head.writeUInt32BE(options.version ?? 2, 4);
-  head.writeUInt32BE(options.count ?? entries.length, 8);
-  const body = Buffer.concat([head, ...entries, options.trailing ?? Buffer.alloc(0)]);
-  return Buffer.concat([body, createHash('sha1').update(body).digest()]);
-}
 
 function chain(length: number): Buffer[] {
   const entries = [blob(Buffer.from('x'))];
@@ -115,7 +64,7 @@ describe('a pack', () => {
       'inflates to more than stated': packOf([blob(Buffer.alloc(500_000), 10)]),
       'inflates to more than nothing': packOf([blob(Buffer.alloc(500_000), 0)]),
       'inflates to less than stated': packOf([blob(Buffer.from('abc'), 1000)]),
-      'is no zlib stream': packOf([Buffer.concat([entryHead(blobType, 3), Buffer.from('nonsense')])]),
+      'is no zlib stream': packOf([Buffer.concat([entryHead(3, 3), Buffer.from('nonsense')])]),
       'has fewer objects than stated': packOf([good], { count: 2 }),
       'has more after its objects': packOf([good, good], { count: 1 }),
       'has trailing bytes': packOf([good], { trailing: Buffer.from('xx') }),
@@ -185,11 +134,6 @@ describe('a server with a pack of its own', () => {
     await evil.stop();
     await good.stop();
   });
-
-  const sideBand = (bytes: Buffer) => {
-    const length = (bytes.length + 5).toString(16).padStart(4, '0');
-    return Buffer.concat([Buffer.from(length), Buffer.from([1]), bytes]);
-  };
 
   async function watch(server: GitHttpServer, who: string): Promise<Repository> {
     const repository = sources.watch(who, { url: server.url(git.name) }, 3_600_000, () => undefined);

@@ -1,21 +1,11 @@
-import { inflateSync } from 'node:zlib';
 import { TowpathError } from '../api/errors.ts';
 import { type PackLimits, size } from './limits.ts';
+import { deltaSizes, type Entry, inflate, MalformedPack, objectTypes, readEntry } from './pack-entry.ts';
 import { type PackedObject, PackIndex } from './pack-index.ts';
+import { WorkBudget } from './work-budget.ts';
 
-const types = new Map([
-  [1, 'commit'],
-  [2, 'tree'],
-  [3, 'blob'],
-  [4, 'tag'],
-]);
-const ofsDelta = 6;
-const refDelta = 7;
-
-interface Inflated {
-  buffer: Buffer;
-  engine: { bytesWritten: number };
-}
+/** Objects that others build on may be built several times: at most so many times the content of a pack. */
+export const maxRebuilt = 4;
 
 /** An object that a thin pack builds on; undefined when we do not have it. */
 export type BaseOf = (oid: string) => Promise<PackedObject | undefined>;
@@ -40,6 +30,14 @@ interface Measure {
  * @throws TowpathError TooLarge, PackInvalid.
  */
 export async function checkPack(pack: Buffer, limits: PackLimits, baseOf: BaseOf): Promise<CheckedPack> {
+  try {
+    return await walk(pack, limits, baseOf);
+  } catch (error) {
+    throw error instanceof MalformedPack ? invalid(error.message, error) : error;
+  }
+}
+
+async function walk(pack: Buffer, limits: PackLimits, baseOf: BaseOf): Promise<CheckedPack> {
   if (pack.length < 32 || pack.toString('latin1', 0, 4) !== 'PACK') throw invalid('it is no pack');
   const version = pack.readUInt32BE(4);
   if (version !== 2 && version !== 3) throw invalid(`it has version ${version}`);
@@ -51,7 +49,7 @@ export async function checkPack(pack: Buffer, limits: PackLimits, baseOf: BaseOf
     const entry = readEntry(pack, offset, end);
     return inflate(pack.subarray(entry.dataAt, end), entry.size).buffer;
   };
-  const packIndex = new PackIndex(pack, inflateAt, baseOf);
+  const packIndex = new PackIndex(pack, inflateAt, baseOf, new WorkBudget(maxRebuilt * limits.inflatedBytes));
   let total = 0;
   let at = 12;
   for (let index = 0; index < count; index++) {
@@ -83,50 +81,13 @@ async function addTo(
   end: number,
   data: Buffer,
 ): Promise<void> {
-  const type = types.get(entry.type);
+  const type = objectTypes.get(entry.type);
   const baseAt = entry.baseOffset === undefined ? undefined : at - entry.baseOffset;
   try {
     await packIndex.add({ at, end, type, baseAt, baseOid: entry.baseOid }, data);
   } catch (error) {
-    throw invalid('a delta cannot be applied', error);
+    throw error instanceof TowpathError ? error : invalid('a delta cannot be applied', error);
   }
-}
-
-interface Entry {
-  type: number;
-  /** Of what is deflated: an object, or a delta. */
-  size: number;
-  dataAt: number;
-  baseOffset?: number;
-  baseOid?: string;
-}
-
-function readEntry(pack: Buffer, at: number, end: number): Entry {
-  let byte = byteAt(pack, at++, end);
-  const type = (byte >> 4) & 7;
-  let bytes = byte & 15;
-  // Multiplied, not shifted: sizes may have more than 31 bits.
-  for (let factor = 16; byte & 0x80; factor *= 128) {
-    byte = byteAt(pack, at++, end);
-    bytes += (byte & 0x7f) * factor;
-    if (bytes > Number.MAX_SAFE_INTEGER) throw invalid('an object states an impossible size');
-  }
-  if (type === ofsDelta) {
-    byte = byteAt(pack, at++, end);
-    let back = byte & 0x7f;
-    while (byte & 0x80) {
-      byte = byteAt(pack, at++, end);
-      back = (back + 1) * 128 + (byte & 0x7f);
-      if (back > pack.length) throw invalid('a delta refers to before its beginning');
-    }
-    return { type, size: bytes, dataAt: at, baseOffset: back };
-  }
-  if (type === refDelta) {
-    if (at + 20 > end) throw invalid('it ends within an object');
-    return { type, size: bytes, dataAt: at + 20, baseOid: pack.toString('hex', at, at + 20) };
-  }
-  if (type < 1 || type > 4) throw invalid(`an object has the unknown type ${type}`);
-  return { type, size: bytes, dataAt: at };
 }
 
 async function measured(
@@ -136,7 +97,7 @@ async function measured(
   seen: ReadonlyMap<number, Measure>,
   baseOf: BaseOf,
 ): Promise<Measure> {
-  if (entry.type !== ofsDelta && entry.type !== refDelta) return { depth: 0, bytes: entry.size };
+  if (objectTypes.has(entry.type)) return { depth: 0, bytes: entry.size };
   const [baseBytes, targetBytes] = deltaSizes(data);
   if (entry.baseOffset !== undefined) {
     const base = seen.get(at - entry.baseOffset);
@@ -148,43 +109,6 @@ async function measured(
   if (known === undefined) throw invalid('a delta builds on an object that is not there');
   if (known !== baseBytes) throw invalid('a delta does not fit the object it builds on');
   return { depth: 1, bytes: targetBytes };
-}
-
-/** A delta begins with the sizes of what it builds on and of what it makes. */
-function deltaSizes(delta: Buffer): [number, number] {
-  let at = 0;
-  const next = () => {
-    let value = 0;
-    for (let factor = 1; ; factor *= 128) {
-      const byte = byteAt(delta, at++, delta.length);
-      value += (byte & 0x7f) * factor;
-      if (value > Number.MAX_SAFE_INTEGER) throw invalid('a delta states an impossible size');
-      if (!(byte & 0x80)) return value;
-    }
-  };
-  return [next(), next()];
-}
-
-function inflate(deflated: Buffer, bytes: number): Inflated {
-  let inflated: Inflated;
-  try {
-    inflated = inflateSync(deflated, {
-      info: true,
-      // One more than stated would be a lie; zlib wants at least one byte.
-      maxOutputLength: Math.max(1, bytes),
-      chunkSize: Math.max(64, Math.min(bytes + 1, 1 << 20)),
-    }) as unknown as Inflated;
-  } catch (error) {
-    throw invalid('an object cannot be inflated to its stated size', error);
-  }
-  if (inflated.buffer.length !== bytes) throw invalid('an object is smaller than it states');
-  return inflated;
-}
-
-function byteAt(bytes: Buffer, at: number, end: number): number {
-  const byte = at < end ? bytes[at] : undefined;
-  if (byte === undefined) throw invalid('it ends within an object');
-  return byte;
 }
 
 function invalid(what: string, cause?: unknown): TowpathError {

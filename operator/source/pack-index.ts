@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { BoundedMap } from './bounded-map.ts';
+import type { WorkBudget } from './work-budget.ts';
 
 /** An object's type and content, deltas applied. */
 export interface PackedObject {
@@ -31,6 +32,7 @@ export class PackIndex {
   /** Inflates what an entry holds: an object, or a delta. */
   readonly #inflate: (at: number) => Buffer;
   readonly #external: (oid: string) => Promise<PackedObject | undefined>;
+  readonly #budget: WorkBudget;
   readonly #entries = new Map<number, PackEntry>();
   readonly #resolved = new BoundedMap<number, PackedObject>(
     maxCachedBytes,
@@ -43,8 +45,10 @@ export class PackIndex {
     pack: Buffer,
     inflate: (at: number) => Buffer,
     external: (oid: string) => Promise<PackedObject | undefined>,
+    budget: WorkBudget,
   ) {
     this.#pack = pack;
+    this.#budget = budget;
     this.#inflate = inflate;
     this.#external = external;
   }
@@ -94,29 +98,35 @@ export class PackIndex {
 
   /** Follows a chain of deltas down to an object that is known, then applies them on the way back. */
   async #resolve(entry: PackEntry, data: Buffer): Promise<PackedObject> {
-    const deltas: Buffer[] = [];
+    const inflated = (each: PackEntry) => (each === entry ? data : this.#inflate(each.at));
+    // Only where they are: the deltas of a whole chain may be more than memory holds.
+    const chain: PackEntry[] = [];
     let current = entry;
-    let inflated = data;
     let object: PackedObject | undefined;
     while (object === undefined) {
-      if (current.type !== undefined) object = { type: current.type, content: inflated };
-      else {
-        deltas.push(inflated);
-        if (current.baseAt === undefined) {
-          object = await this.#external(current.baseOid ?? '');
-          if (!object) throw new Error('a delta has no base');
-        } else {
-          object = this.#resolved.get(current.baseAt);
-          const base = this.#entries.get(current.baseAt);
-          if (!base) throw new Error('a delta has no base');
-          if (!object) inflated = this.#inflate(base.at);
-          current = base;
-        }
+      if (current.type !== undefined) {
+        object = { type: current.type, content: inflated(current) };
+        this.#budget.spend(object.content.length);
+        break;
+      }
+      chain.push(current);
+      if (current.baseAt === undefined) {
+        object = await this.#external(current.baseOid ?? '');
+        if (!object) throw new Error('a delta has no base');
+      } else {
+        object = this.#resolved.get(current.baseAt);
+        const base = this.#entries.get(current.baseAt);
+        if (!base) throw new Error('a delta has no base');
+        current = base;
       }
     }
     const { type } = object;
     let { content } = object;
-    for (const delta of deltas.reverse()) content = applyDelta(content, delta);
+    for (const each of chain.reverse()) {
+      const delta = inflated(each);
+      content = applyDelta(content, delta);
+      this.#budget.spend(delta.length + content.length);
+    }
     return { type, content };
   }
 }

@@ -35,12 +35,12 @@ export class Packs {
     return this.#count >= this.#limits.packs || this.bytes > this.#limits.packBytes;
   }
 
-  async has(commit: string): Promise<boolean> {
+  async has(commit: string, signal?: AbortSignal): Promise<boolean> {
     if (this.#commits.has(commit)) return true;
     if (!this.full) return false;
-    const found = await this.#run('commit', { directory: this.directory, oid: commit }).catch(
-      () => undefined,
-    );
+    const input = { directory: this.directory, limits: this.#limits, oid: commit };
+    const found = await this.#run('commit', input, signal).catch(() => undefined);
+    signal?.throwIfAborted();
     if (found) this.#commits.add(commit);
     return found !== undefined;
   }

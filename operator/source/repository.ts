@@ -31,7 +31,10 @@ export interface Repository {
    * @throws TowpathError RefNotFound, RefInvalid, RepositoryEmpty; before the first answer `error` or NotPolled.
    */
   resolve(ref: GitRef): Resolved;
-  /** Fetches the commit unless it is there. The signal ends this caller's wait only. */
+  /**
+   * Fetches the commit unless it is there. The signal ends this caller's wait only: what was not begun for it
+   * is left undone.
+   */
   open(resolved: Resolved, signal?: AbortSignal): Promise<Tree>;
 }
 
@@ -100,7 +103,7 @@ export class RemoteRepository implements Repository {
   }
 
   open(resolved: Resolved, signal?: AbortSignal): Promise<Tree> {
-    return abandonable(this.#open(resolved.commit), signal);
+    return abandonable(this.#open(resolved.commit, signal), signal);
   }
 
   async stop(): Promise<void> {
@@ -166,28 +169,33 @@ export class RemoteRepository implements Repository {
     if (this.error) throw this.error;
   }
 
-  async #open(commit: string): Promise<Tree> {
-    const packs = await this.#withCommit(commit);
+  async #open(commit: string, signal: AbortSignal | undefined): Promise<Tree> {
+    const packs = await this.#withCommit(commit, signal);
     packs.lastUsed = performance.now();
     const { limits } = this.#settings;
-    const run: RunWork = async (operation, input) => {
+    const run: RunWork = async (operation, input, signal) => {
       packs.lastUsed = performance.now();
       try {
-        return await this.#settings.run(operation, input);
+        return await this.#settings.run(operation, input, signal);
       } catch (error) {
         if (isDamage(error)) this.#distrust(packs);
         throw error;
       }
     };
-    const described = await run('commit', { directory: packs.directory, oid: commit });
+    const described = await run('commit', { directory: packs.directory, limits, oid: commit }, signal);
     return new PackedTree(commit, described, { directory: packs.directory, limits, run });
   }
 
   /** The packs that hold a commit; one fetch at a time. */
-  async #withCommit(commit: string): Promise<Packs> {
+  async #withCommit(commit: string, signal: AbortSignal | undefined): Promise<Packs> {
     const current = this.#packs;
-    if (current && (await current.has(commit))) return current;
-    const fetched = this.#fetches.catch(() => undefined).then(() => this.#fetchUnlessThere(commit));
+    if (current && (await current.has(commit, signal))) return current;
+    const fetched = this.#fetches
+      .catch(() => undefined)
+      .then(() => {
+        signal?.throwIfAborted();
+        return this.#fetchUnlessThere(commit);
+      });
     this.#fetches = fetched;
     return fetched;
   }

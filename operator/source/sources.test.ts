@@ -8,7 +8,7 @@ import { freePort, temporaryDirectory } from '../../test/harness/process.ts';
 import { eventually } from '../../test/harness/wait.ts';
 import { TowpathError } from '../api/errors.ts';
 import { pollDelay } from './poll-delay.ts';
-import { Sources, type SourcesOptions } from './sources.ts';
+import { type Access, Sources, type SourcesOptions } from './sources.ts';
 
 const hour = 3_600_000;
 const nobody = () => undefined;
@@ -97,6 +97,27 @@ describe('sources', () => {
     const [before, polls] = [asked(), count('GET')];
     await eventually(() => count('GET') > polls + 5);
     assert.equal(asked(), before);
+  });
+
+  it('no longer ask with what was valid before, when what follows it is not usable', async () => {
+    const sources = openSources({ allowPlainHttpCredentials: false });
+    const unusable: [Access, string][] = [
+      [{ ...access(), credential: { username: 'reader', password: 'secret' } }, 'PlainHTTPRefused'],
+      [{ url: 'ftp://example.com/x.git' }, 'URLInvalid'],
+      [{ url: 'http://169.254.169.254/x.git' }, 'AddressRefused'],
+      [{ url: 'ssh://git@example.com/x.git' }, 'AuthenticationFailed'],
+      [
+        { url: 'ssh://git@example.com/x.git', credential: { identity: 'x', knownHosts: 'x' } },
+        'CredentialInvalid',
+      ],
+    ];
+    for (const [next, reason] of unusable) {
+      const repository = sources.watch('app', access(), 20, nobody);
+      await repository.poll();
+      assert.throws(() => sources.watch('app', next, 20, nobody), { reason });
+      await assert.rejects(repository.poll(), { reason: 'Stopping' }, reason);
+      assert.equal(await sources.watch('app', access(), 20, nobody).poll(), undefined);
+    }
   });
 
   it('D14: with another credential it is another repository, which shares nothing', async () => {
@@ -198,6 +219,24 @@ describe('sources', () => {
     await assert.rejects(impatient, { message: 'no longer wanted' });
     server.hang = false;
     await patient;
+  });
+
+  it('a fetch that nobody waits for any more is not begun', async () => {
+    const sources = openSources();
+    await git.commit({ b: '' }, { branch: 'later' });
+    const repository = sources.watch('app', access(), hour, nobody);
+    await repository.poll();
+    server.hang = true;
+    const first = repository.open(repository.resolve({}));
+    await eventually(() => count('POST') === 1);
+    const abort = new AbortController();
+    const abandoned = repository.open(repository.resolve({ branch: 'later' }), abort.signal);
+    const again = repository.open(repository.resolve({}));
+    abort.abort(new Error('no longer wanted'));
+    await assert.rejects(abandoned, { message: 'no longer wanted' });
+    server.hang = false;
+    await Promise.all([first, again]);
+    assert.equal(count('POST'), 1);
   });
 
   it('start over after many packs; trees that were open stay readable', async () => {

@@ -13,7 +13,7 @@ import { RemoteRepository, type Repository, type SourceObserver } from './reposi
 import { SshTransport } from './ssh-transport.ts';
 import type { Timeouts, Transport } from './transport.ts';
 import type { RunWork } from './tree.ts';
-import { WorkLane } from './work-lane.ts';
+import { WorkLanes } from './work-lanes.ts';
 
 export type { Advertisement } from './advertisement.ts';
 export type { CommitInfo } from './object-store.ts';
@@ -70,8 +70,8 @@ export class Sources {
   readonly #limits: Limits;
   readonly #timeouts: Timeouts;
   readonly #directory: string;
-  readonly #lanes: WorkLane[];
-  readonly #largeLane: WorkLane;
+  readonly #lanes: WorkLanes;
+  readonly #largeLane: WorkLanes;
   readonly #watched = new Map<string, Watched>();
   readonly #subscriptions = new Map<string, Subscription>();
   readonly #stopping = new Set<Promise<void>>();
@@ -84,19 +84,21 @@ export class Sources {
     this.#timeouts = { ...defaultTimeouts, ...options.timeouts };
     this.#directory = newCache(options.cacheDirectory);
     const { workMs } = this.#limits;
-    this.#lanes = Array.from({ length: options.workers ?? 2 }, () => new WorkLane({ workMs }));
-    this.#largeLane = new WorkLane({ workMs, idleMs: 60_000 });
+    this.#lanes = new WorkLanes({ workMs, lanes: options.workers ?? 2 });
+    this.#largeLane = new WorkLanes({ workMs, idleMs: 60_000 });
   }
 
   /**
-   * Subscribes someone to a repository; what they were subscribed to before, they no longer are. The shortest
-   * interval of all subscribers counts. `onChange` is called whenever refs or errors changed; the state is to
+   * Subscribes someone to a repository; what they were subscribed to before, they no longer are, also when this
+   * throws: the server is not to be asked on with a credential that was taken back. The shortest interval of
+   * all subscribers counts. `onChange` is called whenever refs or errors changed; the state is to
    * be read from the repository.
    *
-   * @throws TowpathError URLInvalid, AddressRefused, PlainHTTPRefused, CredentialInvalid.
+   * @throws TowpathError URLInvalid, AddressRefused, PlainHTTPRefused, CredentialInvalid, AuthenticationFailed,
+   * HostKeyUnknown.
    */
   watch(subscriber: string, access: Access, intervalMs: number, onChange: () => void): Repository {
-    const watched = this.#repository(access);
+    const watched = this.#repositoryFor(subscriber, access);
     const previous = this.#subscriptions.get(subscriber);
     const subscription = { watched, intervalMs, onChange };
     this.#subscriptions.set(subscriber, subscription);
@@ -116,8 +118,17 @@ export class Sources {
   async stop(): Promise<void> {
     for (const subscriber of [...this.#subscriptions.keys()]) this.unwatch(subscriber);
     await Promise.all(this.#stopping);
-    await Promise.all([...this.#lanes, this.#largeLane].map((lane) => lane.stop()));
+    await Promise.all([this.#lanes.stop(), this.#largeLane.stop()]);
     await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  #repositoryFor(subscriber: string, access: Access): Watched {
+    try {
+      return this.#repository(access);
+    } catch (error) {
+      this.unwatch(subscriber);
+      throw error;
+    }
   }
 
   #repository(access: Access): Watched {
@@ -156,21 +167,17 @@ export class Sources {
       : new HttpTransport(remote, credential, options);
   }
 
-  /** A repository keeps to one worker, because that has its trees in memory; the least busy one is chosen. */
+  /** A repository keeps to one worker while it can, because that has its trees in memory. */
   #runner(): RunWork {
-    const [first, ...others] = this.#lanes;
-    if (!first) throw new Error('there are no workers');
-    let lane = first;
-    for (const other of others) if (other.load < lane.load) lane = other;
-    // Round robin among equals.
-    this.#lanes.push(...this.#lanes.splice(this.#lanes.indexOf(lane), 1));
-    return async (operation, input) => {
+    const run = this.#lanes.forRepository();
+    const runLarge = this.#largeLane.forRepository();
+    return async (operation, input, signal) => {
       const large = operation === 'addPack' && 'bytes' in input && input.bytes > largePackBytes;
-      if (!large) return lane.run(operation, input);
+      if (!large) return run(operation, input, signal);
       try {
-        return await this.#largeLane.run(operation, input);
+        return await runLarge(operation, input, signal);
       } finally {
-        void this.#largeLane.run('forget', { directory: input.directory }).catch(() => undefined);
+        void runLarge('forget', { directory: input.directory }).catch(() => undefined);
       }
     };
   }

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { createHmac, randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
+import ssh2, { type Connection, type ServerChannel } from 'ssh2';
 import { createRepository, type GitRepository } from '../../test/harness/git-repository.ts';
 import { findSshd, type GitSshServer, makeKey, startGitSsh } from '../../test/harness/git-ssh.ts';
 import { temporaryDirectory } from '../../test/harness/process.ts';
+import { floodRefs } from '../../test/harness/ref-flood.ts';
 import type { Credential } from './credential.ts';
-import { Sources, type SourcesOptions } from './sources.ts';
+import { flush, packet } from './pkt-line.ts';
+import { type Access, type Repository, Sources, type SourcesOptions } from './sources.ts';
 
 const skip = findSshd() === undefined && 'sshd is not installed';
 
@@ -109,5 +112,84 @@ describe('a repository over SSH', { skip }, () => {
     } finally {
       server.process.resume();
     }
+  });
+});
+
+describe('an SSH server of its own make', () => {
+  const keys = ssh2.utils.generateKeyPairSync('ed25519');
+  const closing: (() => Promise<void>)[] = [];
+  after(async () => {
+    for (const close of closing) await close();
+  });
+
+  /** Lets everyone in, and answers each command by the function. */
+  async function serve(answer: (channel: ServerChannel) => void): Promise<Access> {
+    const clients = new Set<Connection>();
+    const server = new ssh2.Server({ hostKeys: [keys.private] }, (client) => {
+      clients.add(client);
+      client.on('error', () => undefined);
+      client.on('authentication', (attempt) => attempt.accept());
+      client.on('session', (accept) => accept().on('exec', (acceptCommand) => answer(acceptCommand())));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const address = server.address();
+    const port = address !== null && typeof address === 'object' ? address.port : 0;
+    closing.push(
+      () =>
+        new Promise((resolve) => {
+          server.close(() => resolve());
+          for (const client of clients) client.end();
+        }),
+    );
+    const knownHosts = `[127.0.0.1]:${port} ${keys.public}\n`;
+    return {
+      url: `ssh://git@127.0.0.1:${port}/shop.git`,
+      credential: { identity: keys.private, knownHosts },
+    };
+  }
+
+  async function watch(access: Access, work: (repository: Repository) => Promise<unknown>): Promise<void> {
+    const sources = new Sources({ allowLoopback: true });
+    try {
+      await work(sources.watch('test', access, 3_600_000, () => undefined));
+    } finally {
+      await sources.stop();
+    }
+  }
+
+  it('S9: that sends ever more refs is cut off by their bytes, and by the length of a name', async () => {
+    const cases: [length: number, message: RegExp, maxBytes: number][] = [
+      [1_000, /a list of refs of more than 64 MiB\. Delete/, 96 << 20],
+      [1_100, /a ref whose name has more than 1 KiB\. Delete/, 8 << 20],
+    ];
+    for (const [length, message, maxBytes] of cases) {
+      let sent = { bytes: 0 };
+      const access = await serve((channel) => {
+        sent = floodRefs(channel, (index) => String(index).padStart(length, 'x'));
+      });
+      await watch(access, (repository) =>
+        assert.rejects(repository.poll(), { reason: 'TooLarge', remedy: 'Person', message }),
+      );
+      assert.ok(sent.bytes < maxBytes, `${sent.bytes} bytes were sent`);
+    }
+  });
+
+  it('S9: that sends ever more refs before a fetch is cut off by their bytes', async () => {
+    let sent = { bytes: 0 };
+    let isPoll = true;
+    const refs = packet(`${'a'.repeat(40)} refs/heads/main\0side-band-64k symref=HEAD:refs/heads/main\n`);
+    const access = await serve((channel) => {
+      if (isPoll) channel.write(Buffer.concat([refs, flush]));
+      else sent = floodRefs(channel, (index) => String(index).padStart(60_000, 'x'));
+    });
+    await watch(access, async (repository) => {
+      await repository.poll();
+      isPoll = false;
+      await assert.rejects(repository.open(repository.resolve({})), {
+        reason: 'TooLarge',
+        message: /a list of refs of more than 64 MiB/,
+      });
+    });
+    assert.ok(sent.bytes < 96 << 20, `${sent.bytes} bytes were sent`);
   });
 });

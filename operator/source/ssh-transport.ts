@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net';
 import ssh2, { type Client, type ClientChannel, type ServerHostKeyAlgorithm } from 'ssh2';
 import { TowpathError } from '../api/errors.ts';
 import { type AddressRules, checkedLookup, checkHost } from './address.ts';
-import { RemoteRefusal } from './advertisement.ts';
+import { advertisementTooLarge, maxAdvertisementBytes, RemoteRefusal } from './advertisement.ts';
 import type { Credential } from './credential.ts';
 import { fingerprint, type KnownKeys, knownKeys } from './known-hosts.ts';
 import { networkError, timeout } from './network-error.ts';
@@ -71,9 +71,16 @@ export class SshTransport implements Transport {
   async *uploadPack(request: Buffer, signal: AbortSignal): AsyncGenerator<Packet> {
     const channel = await this.#open(signal);
     let advertised = false;
+    let bytes = 0;
     for await (const packet of this.#packets(channel, signal)) {
-      if (advertised) yield packet;
-      else if (packet === undefined) {
+      if (advertised) {
+        yield packet;
+        continue;
+      }
+      // The refs come once more, and are not looked at.
+      bytes += packet?.length ?? 0;
+      if (bytes > maxAdvertisementBytes) throw advertisementTooLarge();
+      if (packet === undefined) {
         advertised = true;
         channel.end(request);
       } else if (packet.toString('latin1', 0, 4) === 'ERR ')

@@ -100,7 +100,7 @@ async function follow(
       places.pop();
       continue;
     }
-    const entry = (await store.tree(here.oid)).find((each) => each.name === name);
+    const entry = await store.entry(here.oid, name);
     if (!entry || isUnsafeName(entry.name)) return undefined;
     if (entry.type === 'submodule') throw submodule(join(realPath(places), name));
     if (entry.type === 'directory') places.push({ name, oid: entry.oid });

@@ -148,6 +148,19 @@ describe('a tree', () => {
     assert.notEqual(await changedBehind.digest('app'), digest);
   });
 
+  it('gives up what is read when the signal says so', async () => {
+    const tree = await treeOf({ 'a/b': 'x' });
+    const signal = AbortSignal.abort(new Error('no longer wanted'));
+    const reads = [
+      tree.stat('a', signal),
+      tree.list('a', signal),
+      tree.read('a/b', signal),
+      tree.readAll('a', { signal }),
+      tree.digest('a', signal),
+    ];
+    for (const read of reads) await assert.rejects(read, { message: 'no longer wanted' });
+  });
+
   it('S6: a path that a user writes never leaves the repository', async () => {
     const tree = await treeOf({
       'a/b': 'x',

@@ -1,12 +1,13 @@
 import { TowpathError } from '../api/errors.ts';
 import type { Limits } from './limits.ts';
 import type { CommitInfo } from './object-store.ts';
-import type { ListedEntry, Operation, PathStat, ReadResult, Work } from './work.ts';
+import type { ListedEntry, Operation, PathInput, PathStat, ReadResult, Work } from './work.ts';
 
 /**
  * One commit's files, read from the pack. Paths are relative to the repository's root, `/` between their
  * parts; '' or '.' is the root. All methods throw TowpathErrors: PathEscapes, SymlinkInvalid,
- * SubmoduleNotSupported, and where something must be there PathNotFound, which says what is there instead.
+ * SubmoduleNotSupported, TooLarge, and where something must be there PathNotFound, which says what is there
+ * instead. A signal that is aborted ends the wait, and takes back what was not begun.
  */
 export interface Tree {
   /** The commit's id. */
@@ -16,24 +17,25 @@ export interface Tree {
    * What is at a path after following symlinks inside the repository; undefined when nothing is there. The id
    * is the blob's or the tree's.
    */
-  stat(path: string): Promise<PathStat | undefined>;
+  stat(path: string, signal?: AbortSignal): Promise<PathStat | undefined>;
   /** A directory's own entries; symlinks and submodules as such. */
-  list(path: string): Promise<ListedEntry[]>;
-  /** A file's bytes. @throws TooLarge */
-  read(path: string): Promise<Uint8Array>;
+  list(path: string, signal?: AbortSignal): Promise<ListedEntry[]>;
+  /** A file's bytes. */
+  read(path: string, signal?: AbortSignal): Promise<Uint8Array>;
   /**
    * Every file below a directory, with symlinks followed inside the repository: files come under the path by
-   * which they were reached, relative to the directory. @throws TooLarge
+   * which they were reached, relative to the directory.
    */
-  readAll(path: string): Promise<ReadResult>;
+  readAll(path: string, options?: { signal?: AbortSignal }): Promise<ReadResult>;
   /** Changes exactly when what `readAll` returns does; reads no blob except symlinks. */
-  digest(path: string): Promise<string>;
+  digest(path: string, signal?: AbortSignal): Promise<string>;
 }
 
-/** Runs one operation on the packs that a tree lies in. */
+/** Runs one operation on the packs that a tree lies in, unless the signal is aborted before it begins. */
 export type RunWork = <O extends Operation>(
   operation: O,
   input: Work[O]['input'],
+  signal?: AbortSignal,
 ) => Promise<Work[O]['output']>;
 
 export class PackedTree implements Tree {
@@ -57,28 +59,28 @@ export class PackedTree implements Tree {
     this.#run = packs.run;
   }
 
-  stat(path: string): Promise<PathStat | undefined> {
-    return this.#run('stat', this.#at(path));
+  stat(path: string, signal?: AbortSignal): Promise<PathStat | undefined> {
+    return this.#run('stat', this.#at(path), signal);
   }
 
-  list(path: string): Promise<ListedEntry[]> {
-    return this.#run('list', this.#at(path));
+  list(path: string, signal?: AbortSignal): Promise<ListedEntry[]> {
+    return this.#run('list', this.#at(path), signal);
   }
 
-  read(path: string): Promise<Uint8Array> {
-    return this.#run('read', { ...this.#at(path), limits: this.#limits });
+  read(path: string, signal?: AbortSignal): Promise<Uint8Array> {
+    return this.#run('read', this.#at(path), signal);
   }
 
-  readAll(path: string): Promise<ReadResult> {
-    return this.#run('readAll', { ...this.#at(path), limits: this.#limits });
+  readAll(path: string, { signal }: { signal?: AbortSignal } = {}): Promise<ReadResult> {
+    return this.#run('readAll', this.#at(path), signal);
   }
 
-  digest(path: string): Promise<string> {
-    return this.#run('digest', this.#at(path));
+  digest(path: string, signal?: AbortSignal): Promise<string> {
+    return this.#run('digest', this.#at(path), signal);
   }
 
-  #at(path: string): { directory: string; root: string; path: string } {
-    return { directory: this.#directory, root: this.#root, path };
+  #at(path: string): PathInput {
+    return { directory: this.#directory, limits: this.#limits, root: this.#root, path };
   }
 }
 

@@ -1,11 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { TowpathError } from '../api/errors.ts';
-import type { Operation, Work, WorkReply, WorkRequest } from './work.ts';
-
-interface Job extends WorkRequest {
-  resolve(value: never): void;
-  reject(error: Error): void;
-}
+import type { WorkReply, WorkRequest } from './work.ts';
 
 export interface LaneOptions {
   /** After so long one request counts as overrun, and the worker is replaced; milliseconds. */
@@ -16,63 +11,56 @@ export interface LaneOptions {
   idleMs?: number;
 }
 
+interface Running {
+  request: WorkRequest;
+  since: number;
+  timer: NodeJS.Timeout;
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+}
+
 /**
- * A worker thread and the requests that wait for it. One request is with the worker at a time, so a crash or
- * an overrun is known to be that request's: it fails, and the others go on with a new worker.
+ * A worker thread. One request is with it at a time, so a crash or an overrun is known to be that request's:
+ * it fails, and the next one gets a new worker.
  */
 export class WorkLane {
   readonly #options: LaneOptions;
-  readonly #waiting: Job[] = [];
   #worker: Worker | undefined;
-  #running: { job: Job; timer: NodeJS.Timeout } | undefined;
+  #running: Running | undefined;
   #idle: NodeJS.Timeout | undefined;
-  #nextId = 1;
-  #stopped = false;
 
   constructor(options: LaneOptions) {
     this.#options = options;
   }
 
-  /** How many requests are with the worker or wait. */
-  get load(): number {
-    return this.#waiting.length + (this.#running ? 1 : 0);
+  /** For how long the worker has been at its request, in milliseconds; undefined while it has none. */
+  get busyMs(): number | undefined {
+    return this.#running && performance.now() - this.#running.since;
   }
 
-  /** @throws TowpathError of the work; WorkFailed when the worker crashed or overran on it. */
-  run<O extends Operation>(operation: O, input: Work[O]['input']): Promise<Work[O]['output']> {
+  /**
+   * Gives the request to the worker, which must have none.
+   *
+   * @throws TowpathError of the work; WorkFailed when the worker crashed or overran on it.
+   */
+  run(request: WorkRequest): Promise<unknown> {
+    if (this.#running) throw new Error('the worker has a request already');
+    clearTimeout(this.#idle);
+    this.#worker ??= this.#start();
+    this.#worker.ref();
     return new Promise((resolve, reject) => {
-      if (this.#stopped) return reject(stopped());
-      this.#waiting.push({ id: this.#nextId++, operation, input, resolve, reject });
-      this.#next();
+      const timer = setTimeout(() => this.#overrun(), this.#options.workMs);
+      this.#running = { request, since: performance.now(), timer, resolve, reject };
+      this.#worker?.postMessage(request);
     });
   }
 
   async stop(): Promise<void> {
-    this.#stopped = true;
+    this.#finish()?.reject(stopped());
     clearTimeout(this.#idle);
-    const running = this.#running;
-    this.#running = undefined;
-    clearTimeout(running?.timer);
-    running?.job.reject(stopped());
-    for (const job of this.#waiting.splice(0)) job.reject(stopped());
-    await this.#worker?.terminate();
+    const worker = this.#worker;
     this.#worker = undefined;
-  }
-
-  #next(): void {
-    if (this.#running || this.#stopped) return;
-    const job = this.#waiting.shift();
-    if (!job) {
-      this.#rest();
-      return;
-    }
-    clearTimeout(this.#idle);
-    this.#worker ??= this.#start();
-    this.#worker.ref();
-    const timer = setTimeout(() => this.#overrun(job), this.#options.workMs);
-    this.#running = { job, timer };
-    const { id, operation, input } = job;
-    this.#worker.postMessage({ id, operation, input } satisfies WorkRequest);
+    await worker?.terminate();
   }
 
   /** Nothing to do: an idle worker keeps no process alive. */
@@ -103,49 +91,47 @@ export class WorkLane {
   }
 
   #answered(reply: WorkReply): void {
-    const running = this.#running;
-    if (running?.job.id !== reply.id) return;
-    this.#finish();
+    if (this.#running?.request.id !== reply.id) return;
+    const running = this.#finish();
     if ('error' in reply) {
       const { remedy, reason, message, details } = reply.error;
-      running.job.reject(new TowpathError(remedy, reason, message, { details }));
-    } else running.job.resolve(reply.value as never);
-    this.#next();
+      running?.reject(new TowpathError(remedy, reason, message, { details }));
+    } else running?.resolve(reply.value);
   }
 
-  #overrun(job: Job): void {
+  #overrun(): void {
     const worker = this.#worker;
     this.#worker = undefined;
     void worker?.terminate();
-    this.#fail(job, `took longer than ${this.#options.workMs / 1000} s`);
+    this.#fail(`took longer than ${this.#options.workMs / 1000} s`);
   }
 
   #lost(worker: Worker, error: Error | undefined): void {
     if (this.#worker !== worker) return;
     this.#worker = undefined;
-    const running = this.#running;
-    if (running) this.#fail(running.job, error ? `failed (${error.message.slice(0, 120)})` : 'ended early');
+    this.#fail(error ? `failed (${error.message.slice(0, 120)})` : 'ended early');
   }
 
-  #fail(job: Job, how: string): void {
-    this.#finish();
-    job.reject(
+  #fail(how: string): void {
+    this.#finish()?.reject(
       new TowpathError(
         'Person',
         'WorkFailed',
         `Reading the repository ${how}. Make the repository smaller, or ask who runs Towpath to raise the limits.`,
       ),
     );
-    this.#next();
   }
 
-  #finish(): void {
-    clearTimeout(this.#running?.timer);
+  #finish(): Running | undefined {
+    const running = this.#running;
     this.#running = undefined;
+    clearTimeout(running?.timer);
+    this.#rest();
+    return running;
   }
 }
 
-function stopped(): TowpathError {
+export function stopped(): TowpathError {
   return new TowpathError(
     'Time',
     'Stopping',

@@ -2,21 +2,26 @@ import type { ErrorDetail, Remedy } from '../api/errors.ts';
 import type { Limits } from './limits.ts';
 import type { CommitInfo, EntryType } from './object-store.ts';
 
-/** What a worker does for one repository; `directory` is where that one's packs lie. */
+/** What a worker does for one repository. */
 export interface Work {
-  addPack: { input: { directory: string; name: string; bytes: number; limits: Limits }; output: undefined };
-  commit: { input: { directory: string; oid: string }; output: { tree: string; commit: CommitInfo } };
+  addPack: { input: WorkInput & { name: string; bytes: number }; output: undefined };
+  commit: { input: WorkInput & { oid: string }; output: { tree: string; commit: CommitInfo } };
   stat: { input: PathInput; output: PathStat | undefined };
   list: { input: PathInput; output: ListedEntry[] };
-  read: { input: PathInput & { limits: Limits }; output: Uint8Array };
-  readAll: { input: PathInput & { limits: Limits }; output: ReadResult };
+  read: { input: PathInput; output: Uint8Array };
+  readAll: { input: PathInput; output: ReadResult };
   digest: { input: PathInput; output: string };
   /** Forgets what is in memory of a directory that was removed. */
   forget: { input: { directory: string }; output: undefined };
 }
 
-export interface PathInput {
+export interface WorkInput {
+  /** Where the repository's packs lie. */
   directory: string;
+  limits: Limits;
+}
+
+export interface PathInput extends WorkInput {
   /** Id of the commit's tree. */
   root: string;
   path: string;

@@ -1,10 +1,21 @@
 import { parentPort } from 'node:worker_threads';
 import { TowpathError } from '../api/errors.ts';
-import { type Limits, size } from './limits.ts';
+import { BoundedMap } from './bounded-map.ts';
+import { size } from './limits.ts';
 import { ObjectStore } from './object-store.ts';
+import type { BaseCache } from './pack-reader.ts';
 import { findPath, quote } from './tree-path.ts';
 import { TreeWalk, tooManyBytes } from './tree-walk.ts';
-import type { Operation, PathInput, ReadResult, TreeFile, Work, WorkReply, WorkRequest } from './work.ts';
+import type {
+  Operation,
+  PathInput,
+  ReadResult,
+  TreeFile,
+  Work,
+  WorkInput,
+  WorkReply,
+  WorkRequest,
+} from './work.ts';
 
 /**
  * The thread in which packs are checked, indexed and read. It answers one request after the other; what it
@@ -14,6 +25,8 @@ import type { Operation, PathInput, ReadResult, TreeFile, Work, WorkReply, WorkR
 /** One worker holds so many bytes of packs, and so many repositories, in memory; others are opened again. */
 const maxBytesInMemory = 192 << 20;
 const maxOpen = 100;
+/** Objects of all its repositories that others may build on. */
+const maxBaseBytes = 64 << 20;
 
 interface OpenRepository {
   store: ObjectStore;
@@ -24,37 +37,40 @@ type Answer<O extends Operation> = (input: Work[O]['input']) => Promise<Work[O][
 
 function answers(): { [O in Operation]: Answer<O> } {
   const repositories = new Map<string, OpenRepository>();
-  const open = (directory: string) => {
+  const bases: BaseCache = new BoundedMap(maxBaseBytes, ({ content }) => content.length + 200);
+  const open = ({ directory, limits }: WorkInput) => {
     let repository = repositories.get(directory);
     if (!repository) {
-      const store = new ObjectStore(directory);
+      const store = new ObjectStore(directory, bases);
       repository = { store, walk: new TreeWalk(store) };
     }
     // Those not used for longest stand first.
     repositories.delete(directory);
     closeSome(repositories);
     repositories.set(directory, repository);
+    // No request needs more than all that a repository may hold.
+    repository.store.allow(limits.inflatedBytes);
     return repository;
   };
   return {
-    async addPack({ directory, name, limits }) {
-      await open(directory).store.addPack(name, limits);
+    async addPack(input) {
+      await open(input).store.addPack(input.name, input.limits);
       return undefined;
     },
-    commit: ({ directory, oid }) => open(directory).store.commit(oid),
-    async stat({ directory, root, path }) {
-      const found = await findPath(open(directory).store, root, path);
+    commit: (input) => open(input).store.commit(input.oid),
+    async stat(input) {
+      const found = await findPath(open(input).store, input.root, input.path);
       return found && { type: found.type, oid: found.oid };
     },
-    async list({ directory, root, path }) {
-      const { store, walk } = open(directory);
-      const found = await walk.requireDirectory(root, path);
+    async list(input) {
+      const { store, walk } = open(input);
+      const found = await walk.requireDirectory(input.root, input.path);
       const entries = await store.tree(found.oid);
       return entries.map(({ name, type, oid }) => ({ name, type, oid }));
     },
-    read: (input) => read(open(input.directory), input),
-    readAll: (input) => readAll(open(input.directory), input),
-    digest: ({ directory, root, path }) => open(directory).walk.digest(root, path),
+    read: (input) => read(open(input), input),
+    readAll: (input) => readAll(open(input), input),
+    digest: (input) => open(input).walk.digest(input.root, input.path),
     async forget({ directory }) {
       repositories.delete(directory);
       return undefined;
@@ -72,10 +88,7 @@ function closeSome(repositories: Map<string, OpenRepository>): void {
   }
 }
 
-async function read(
-  { store, walk }: OpenRepository,
-  input: PathInput & { limits: Limits },
-): Promise<Uint8Array> {
+async function read({ store, walk }: OpenRepository, input: PathInput): Promise<Uint8Array> {
   const found = await walk.require(input.root, input.path);
   if (found.type === 'directory') {
     throw new TowpathError(
@@ -96,25 +109,23 @@ async function read(
   return new Uint8Array(blob);
 }
 
-async function readAll(
-  { store, walk }: OpenRepository,
-  input: PathInput & { limits: Limits },
-): Promise<ReadResult> {
+async function readAll({ store, walk }: OpenRepository, input: PathInput): Promise<ReadResult> {
   const limits = { files: input.limits.readFiles, bytes: input.limits.readBytes };
   const { digest, files } = await walk.files(input.root, input.path, limits);
-  const blobs: Buffer[] = [];
+  // Thousands of names may lead to one file.
+  const blobs = new Map<string, Buffer>();
   let bytes = 0;
   for (const { oid } of files) {
-    const blob = await store.blob(oid);
+    const blob = blobs.get(oid) ?? (await store.blob(oid));
+    blobs.set(oid, blob);
     bytes += blob.length;
     if (bytes > limits.bytes) throw tooManyBytes(input.path, limits);
-    blobs.push(blob);
   }
   // One buffer for all: transferring a thousand small ones costs more than copying them.
   const all = new Uint8Array(bytes);
   let at = 0;
-  const read = files.map((file, index): TreeFile => {
-    const blob = blobs[index] ?? Buffer.alloc(0);
+  const read = files.map((file): TreeFile => {
+    const blob = blobs.get(file.oid) ?? Buffer.alloc(0);
     const data = all.subarray(at, at + blob.length);
     data.set(blob);
     at += blob.length;

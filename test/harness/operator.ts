@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { buildEngine } from '../../hack/build-engine.ts';
+import { buildOperator, NODE_FLAGS } from '../../hack/build-operator.ts';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import type { Cluster } from './cluster.ts';
 import { namespaceFor, useControlPlane } from './control-plane.ts';
@@ -32,7 +33,7 @@ export interface RunningOperator {
   stop(signal?: 'SIGKILL' | 'SIGTERM'): Promise<void>;
 }
 
-/** Starts `node operator/main.ts` for a namespace; it is stopped with the test. */
+/** Starts the operator as it is installed, for a namespace; it is stopped with the test. */
 export async function startOperator(
   t: TestContext,
   cluster: Cluster,
@@ -41,12 +42,15 @@ export async function startOperator(
 ): Promise<RunningOperator> {
   const directory = mkdtempSync(join(tmpdir(), 'towpath-operator-'));
   const engine = await buildEngine();
+  const program = await buildOperator();
   const logPath = join(directory, 'operator.log');
   const process_ = startProcess({
     name: 'operator',
     command: process.execPath,
     args: [
-      join(root, 'operator/main.ts'),
+      ...NODE_FLAGS,
+      '--enable-source-maps',
+      program,
       `--namespace=${namespace}`,
       `--watch-namespace=${namespace}`,
       `--engine=${engine}`,

@@ -85,6 +85,14 @@ const CASES: BadInput[] = [
     reason: 'NamespaceMissing',
     message: ['towpath-no-such', 'Make it, or add it to the manifests'],
   },
+  {
+    what: 'a name that is longer than any status may tell',
+    files: { 'a.yaml': configMap('n'.repeat(300)) },
+    ...quarantined,
+    reason: 'ManifestInvalid',
+    message: ['dry-run of ConfigMap'],
+    errors: [{ object: `ConfigMap ${'n'.repeat(250)}…`, message: 'ConfigMap "nnn' }],
+  },
 ];
 
 test('objects that no cluster takes are all listed, and nothing of their commit is written', async (t) => {

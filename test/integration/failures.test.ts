@@ -168,9 +168,8 @@ test('deployments that fail', async (t) => {
       webhooks: [
         {
           name: 'undecided.example.com',
-          // With side effects it cannot be asked in a dry-run; down, it is passed over otherwise.
-          sideEffects: 'Some',
-          failurePolicy: 'Ignore',
+          sideEffects: 'None',
+          failurePolicy: 'Fail',
           admissionReviewVersions: ['v1'],
           clientConfig: { url: 'https://127.0.0.1:9/none' },
           rules: [{ apiGroups: [''], apiVersions: ['v1'], resources: ['configmaps'], operations: ['*'] }],
@@ -178,17 +177,23 @@ test('deployments that fail', async (t) => {
         },
       ],
     });
-    t.after(() => stage.kubectl('delete', 'validatingwebhookconfiguration', name));
+    t.after(() => stage.kubectl('delete', 'validatingwebhookconfiguration', name, '--ignore-not-found'));
     await eventually(
       async () => {
-        const asked = await stage.cluster.kubectl([
-          ...['-n', stage.namespace, 'create', 'configmap', 'probe', '--dry-run=server'],
-        ]);
-        return /does not support dry run/.test(asked.stderr);
+        const probe = ['-n', stage.namespace, 'create', 'configmap', 'probe', '--dry-run=server'];
+        return /failed calling webhook/.test((await stage.cluster.kubectl(probe)).stderr);
       },
       { describe: 'the webhook to be asked' },
     );
-    await deploy('undecided', [configMap('undecided')]);
+    const commit = await push('undecided', [configMap('undecided')]);
+    await stage.application('undecided', { source: { path: 'undecided' } });
+    const blocked = await stage.until(
+      'undecided',
+      (one) => reasonOf(one) === 'WebhookUnavailable',
+      'the apply',
+    );
+    assert.match(messageOf(blocked), /^apply ConfigMap .*undecided: .*failed calling webhook/);
+    assert.equal(conditionOf(blocked, 'Stalled'), undefined);
     const events = await eventually(
       () =>
         stage.kubectl(
@@ -197,7 +202,9 @@ test('deployments that fail', async (t) => {
         ),
       { describe: 'the warning' },
     );
-    assert.match(events, /dry-run of ConfigMap .*undecided: .*does not support dry run/);
+    assert.match(events, /dry-run of ConfigMap .*undecided/);
+    await stage.kubectl('delete', 'validatingwebhookconfiguration', name);
+    await ready('undecided', commit);
   });
 
   await t.test('drift names who changed it since, not who wrote something long before', async () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ANNOTATION_SYNC_REQUESTED } from '../../operator/api/v1alpha1/names.ts';
 import { startFaultProxy } from '../harness/fault-proxy.ts';
 import { conditionOf, fastLease, isReadyAt, lookedAt, newStage, type Stage } from '../harness/operator.ts';
 import { useControlPlane } from '../harness/use-control-plane.ts';
@@ -94,6 +95,24 @@ test('in mode Manual differences are reported, and applied when a sync is asked 
   await stage.requestSync('web');
   await stage.until('web', (application) => isReadyAt(application, second), 'the second sync');
   assert.equal(await messageOf(stage, 'web'), 'two');
+});
+
+test('a sync request that is too long for the status is acted on once', async (t) => {
+  const stage = await newStage(t, { files: { 'web.yaml': configMap('web', 'one') } });
+  await stage.application(
+    'web',
+    { sync: { mode: 'Manual' } },
+    { [ANNOTATION_SYNC_REQUESTED]: 'x'.repeat(400) },
+  );
+  const synced = await stage.until('web', isReady, 'the requested sync');
+  assert.match(synced.status?.handledSyncRequest ?? '', /^x+… [0-9a-f]{12}$/);
+  const second = await stage.repository.commit({ 'web.yaml': configMap('web', 'two') });
+  await stage.until(
+    'web',
+    ({ status }) => status?.sync === 'OutOfSync' && status.source?.revision === second,
+    'the difference to wait',
+  );
+  assert.equal(await messageOf(stage, 'web'), 'one');
 });
 
 test('with drift: Report a change is told with object, field manager and time, and left alone until asked', async (t) => {

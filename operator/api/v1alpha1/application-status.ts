@@ -8,6 +8,9 @@ import { namedList, orderedList, text } from './schema.ts';
 export const STATUS_LIMITS = {
   bytes: 256 * 1024,
   message: 256,
+  /** Of summary.revision. */
+  summary: 80,
+  handledSyncRequest: 256,
   environments: 64,
   history: 200,
   historyMessage: 128,
@@ -168,7 +171,7 @@ export const applicationStatusSchema = z.object({
   summary: z
     .object({
       revision: text(
-        80,
+        STATUS_LIMITS.summary,
         'The desired revision: branch@7 digits, tag, or 7 digits. A longer name is cut.',
       ).optional(),
       environments: text(16, 'Environments that are Ready at it / all.').optional(),
@@ -187,8 +190,8 @@ export const applicationStatusSchema = z.object({
     .meta({ description: 'The newest revision that the source has.' })
     .optional(),
   handledSyncRequest: text(
-    256,
-    'The last value of the annotation towpath.dev/sync-requested that was acted on.',
+    STATUS_LIMITS.handledSyncRequest,
+    'The last value of the annotation towpath.dev/sync-requested that was acted on. Of a longer one, its beginning and a digest.',
   ).optional(),
   retry: z
     .object({

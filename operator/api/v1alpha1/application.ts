@@ -16,7 +16,8 @@ export { boundStatus } from './bound-status.ts';
 
 /** Helm's limit on release names, which an Application's name becomes. */
 const NAME_LIMIT = 53;
-const VALUES_LIMIT = 256 * 1024;
+/** Of spec.helm.values, in bytes of JSON. No CEL rule can see it; what has more is refused like a bad commit. */
+export const VALUES_LIMIT = 256 * 1024;
 
 const metadataSchema = z.object({
   name: z.string(),
@@ -96,13 +97,6 @@ export function parseApplication(object: unknown): ParsedApplication {
     const readable = withoutUnreadableStatus(object, parsed.error.issues);
     if (readable !== undefined) return parseApplication(readable);
     return { ok: false, errors: parsed.error.issues.map(describeIssue) };
-  }
-  const values = parsed.data.spec.helm?.values;
-  if (values !== undefined && Buffer.byteLength(JSON.stringify(values)) > VALUES_LIMIT) {
-    return {
-      ok: false,
-      errors: ['spec.helm.values: must be at most 256 KiB as JSON; move a part of it into a values file'],
-    };
   }
   return { ok: true, application: parsed.data };
 }

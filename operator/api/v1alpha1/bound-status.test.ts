@@ -80,6 +80,18 @@ test('a bounded status is one that the schema accepts', () => {
   assert.equal(bounded.quarantine?.total, 99);
 });
 
+test('a status whose texts are all longer than the schema allows is cut to one that it accepts', () => {
+  let made = 0;
+  // Each with a beginning of its own: names in a list of environments or conditions occur once.
+  const bounded = boundStatus(largestStatus((length) => `${made++}${'xü🚀"'.repeat(length / 4)}`));
+  assert.deepEqual(applicationStatusSchema.safeParse(bounded).error?.issues ?? [], []);
+  const object = { group: '', kind: 'ConfigMap', namespace: 'shop', name: 'n'.repeat(300) };
+  const { quarantine } = boundStatus({
+    quarantine: { revision: 'a', total: 1, errors: [{ object, message: 'refused' }] },
+  });
+  assert.equal(quarantine?.errors?.[0]?.object?.name, `${'n'.repeat(250)}…`);
+});
+
 test('a text is cut between characters and says so', () => {
   assert.equal(cut('short', 10), 'short');
   assert.equal(cut('0123456789', 8), '01234…');

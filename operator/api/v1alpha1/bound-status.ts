@@ -1,5 +1,6 @@
+import { z } from 'zod';
 import type { ApplicationStatus, EnvironmentStatus } from './application.ts';
-import { STATUS_LIMITS } from './application-status.ts';
+import { applicationStatusSchema, STATUS_LIMITS } from './application-status.ts';
 
 /**
  * `status` cut to what the API server accepts and to STATUS_LIMITS, so that no write of it is ever refused
@@ -8,7 +9,7 @@ import { STATUS_LIMITS } from './application-status.ts';
  * left as they are. The result shares with `status` what needed no change.
  */
 export function boundStatus(status: ApplicationStatus): ApplicationStatus {
-  const texts = withBoundedTexts(status, []) as ApplicationStatus;
+  const texts = withBoundedTexts(status, LIMITS) as ApplicationStatus;
   const { quarantine, kept } = texts;
   const environments = texts.environments?.slice(0, STATUS_LIMITS.environments);
   const lists: ApplicationStatus = {
@@ -94,33 +95,25 @@ function shares(wanted: readonly number[], total: number): number[] {
   return granted;
 }
 
-/** Longest text in bytes, as JSON, by the name of its field, or of the field it stands in and its name. */
-const TEXT_LIMITS: Readonly<Record<string, number>> = {
-  message: STATUS_LIMITS.message,
-  reason: STATUS_LIMITS.message,
-  'history.message': STATUS_LIMITS.historyMessage,
-  ref: 96,
-  chart: 96,
-  appVersion: 48,
-  author: 128,
-  lastBy: 64,
-  lastObject: 128,
-  file: 256,
-  handledSyncRequest: 256,
-  'summary.revision': 80,
-};
+/** How long the texts of a part of the status may be, as its schema says. */
+interface TextLimits {
+  maxLength?: number;
+  properties?: Readonly<Record<string, TextLimits>>;
+  items?: TextLimits;
+}
 
-function withBoundedTexts(value: unknown, path: readonly string[]): unknown {
-  if (typeof value === 'string') {
-    const limit = TEXT_LIMITS[path.slice(-2).join('.')] ?? TEXT_LIMITS[path.at(-1) ?? ''];
-    return limit === undefined ? value : cut(value, limit);
-  }
-  if (Array.isArray(value)) return value.map((entry) => withBoundedTexts(entry, path));
+const LIMITS = z.toJSONSchema(applicationStatusSchema, { io: 'input', target: 'openapi-3.0' }) as TextLimits;
+
+/** Characters, as the schema counts, and bytes, as STATUS_LIMITS counts: no text has more of either. */
+function withBoundedTexts(value: unknown, limits: TextLimits | undefined): unknown {
+  if (typeof value === 'string')
+    return limits?.maxLength === undefined ? value : cut(value, limits.maxLength);
+  if (Array.isArray(value)) return value.map((entry) => withBoundedTexts(entry, limits?.items));
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(
     Object.entries(value)
       .filter(([, member]) => member !== undefined)
-      .map(([key, member]) => [key, withBoundedTexts(member, [...path, key])]),
+      .map(([key, member]) => [key, withBoundedTexts(member, limits?.properties?.[key])]),
   );
 }
 

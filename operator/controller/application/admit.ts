@@ -74,7 +74,7 @@ export async function begin(
     install:
       before === undefined
         ? record.applied.size === 0 && details.lastId === 0
-        : before.install && before.outcome !== 'Succeeded',
+        : before.install && !before.applied,
     // A retry of the same candidate runs only the hooks that had not completed.
     hooks: before?.candidate.id === candidate.id && before.outcome !== 'Succeeded' ? before.hooks : [],
     generation: details.generation,

@@ -59,13 +59,21 @@ export interface Facts {
 export class Quarantine extends Error {
   readonly rejected: Rejected;
   readonly error: TowpathError;
+  /** Present where it is tried again without a change. */
+  readonly retry: { attempts: number; nextAt: Date } | undefined;
 
-  constructor(of: { revision: string; candidate?: string }, error: TowpathError) {
+  constructor(
+    { revision, candidate }: { revision: string; candidate?: string },
+    error: TowpathError,
+    retry?: { attempts: number; nextAt: Date },
+  ) {
     super(error.message);
     this.name = 'Quarantine';
     this.error = error;
+    this.retry = retry;
     this.rejected = {
-      ...of,
+      revision,
+      ...(candidate === undefined ? {} : { candidate }),
       errors: error.details.length > 0 ? error.details : [{ message: error.message }],
     };
   }

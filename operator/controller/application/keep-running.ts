@@ -44,6 +44,7 @@ export async function keepRunning(run: Run, error: unknown, at?: Date): Promise<
   if (error === undefined) return at;
   if (error instanceof Quarantine) {
     facts.rejected = error.rejected;
+    if (error.retry !== undefined) facts.retry = error.retry;
     facts.standing = {
       sync: 'Quarantined',
       reason: error.error.reason,
@@ -70,8 +71,8 @@ export async function holdPrune(run: Run, candidate: Candidate, held: PruneHeld)
 
 /** When to look again after an error that no watch and no poll tells the end of. */
 export function blindRetryAt(run: Run, error: unknown): Date | undefined {
-  if (error instanceof Quarantine || (error instanceof TowpathError && error.remedy === 'Resource'))
-    return undefined;
+  if (error instanceof Quarantine) return error.retry?.nextAt;
+  if (error instanceof TowpathError && error.remedy === 'Resource') return undefined;
   const { context, session, application, facts } = run;
   session.blindTries += 1;
   const isForPerson = error instanceof TowpathError && error.remedy === 'Person';

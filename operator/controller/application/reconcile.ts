@@ -10,6 +10,7 @@ import { type Facts, Quarantine } from './facts.ts';
 import { gone, goOn } from './go-on.ts';
 import { blindRetryAt, holdPrune, keepRunning, PATIENCE_MS, scheduleRetry } from './keep-running.ts';
 import { whereLost } from './lost-record.ts';
+import { handledAs } from './requests.ts';
 import { blocked, finish, healthNow, NEVER, type Parts, type Run, type Session, startRun } from './run.ts';
 import { explainForbidden } from './service-account.ts';
 import { shortRevision } from './settle.ts';
@@ -86,7 +87,7 @@ async function lookAround(run: Run, values: string | undefined, blind: TowpathEr
 /** Finds out what is wanted and goes for it; where that fails, what runs is kept running. */
 async function pursue(run: Run, values: string | undefined): Promise<Date | undefined> {
   const { context, facts, session, application } = run;
-  const request = application.metadata.annotations[ANNOTATION_SYNC_REQUESTED];
+  const handled = handledAs(application.metadata.annotations[ANNOTATION_SYNC_REQUESTED] ?? '');
   try {
     checkCycle(application, run.parts.lookup);
     run.wanted = await findWanted(run, values);
@@ -98,13 +99,13 @@ async function pursue(run: Run, values: string | undefined): Promise<Date | unde
     // A commit that cannot run is an answer, too: the request must not be left for the next one (mode Manual).
     const isAnswered =
       error instanceof TowpathError ? error.remedy === 'Person' : error instanceof Quarantine;
-    if (run.request !== undefined && (isAnswered || !isParked(run))) facts.handledSyncRequest = request ?? '';
+    if (run.request !== undefined && (isAnswered || !isParked(run))) facts.handledSyncRequest = handled;
     return at;
   }
   const at = await deployWanted(run, run.wanted);
   // A request that found the cluster unwilling stays open until it could be acted on (mode Manual).
   if (run.request !== undefined && !(isParked(run) && facts.standing.sync === 'Blocked'))
-    facts.handledSyncRequest = request ?? '';
+    facts.handledSyncRequest = handled;
   return at;
 }
 
@@ -141,6 +142,7 @@ async function findWanted(run: Run, values: string | undefined): Promise<Wanted>
       known: run.session.renderAnew ? [] : record.candidates,
       settled: { revision: source?.revision, candidate: source?.candidate },
       lookNow: run.request,
+      now: context.now(),
     },
     (resolved) => {
       facts.source = { revision: resolved.commit, ref: resolved.ref };

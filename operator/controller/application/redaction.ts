@@ -1,9 +1,18 @@
-import { parseAllDocuments } from 'yaml';
+import { isDeepStrictEqual } from 'node:util';
+import { parseAllDocuments, visit } from 'yaml';
 import { type ErrorDetail, TowpathError } from '../../api/errors.ts';
+import { STATUS_LIMITS } from '../../api/v1alpha1/application-status.ts';
 import { Quarantine } from './facts.ts';
+import { SecretTexts } from './secret-texts.ts';
 
-/** Shorter values are words like `true` and `80`: no secrets, and messages need them. The engine's limit too. */
-const LEAST = 4;
+/** What is read of Secrets to search for it: parsing holds up everybody, and takes some 20 ms for 1,000 marks. */
+const MOST_BYTES = 128 * 1024;
+const MOST_MARKS = 5_000;
+/** Every value of YAML is set off from the next by one of these. */
+const MARKS = /[:,[{]|[-?]\s/g;
+
+const HIDDEN =
+  'What is wrong cannot be told: it may repeat values of the Secrets in spec.helm.valuesFrom, which are too large or too unusual to be searched for. Try the candidate with "kubectl apply --dry-run=server", or take what is not secret out of them.';
 
 /**
  * Keeps the values of Secrets that went into a render out of what the API server answered to it (S5): it
@@ -11,66 +20,84 @@ const LEAST = 4;
  */
 export class Redaction {
   readonly #texts: readonly string[];
-  #secrets: readonly string[] | undefined;
+  #secrets: SecretTexts | 'Unknown' | undefined;
 
   /** `texts`: YAML documents whose every value is secret. */
   constructor(texts: readonly string[]) {
     this.#texts = texts;
   }
 
+  isOf(texts: readonly string[]): boolean {
+    return isDeepStrictEqual(this.#texts, texts);
+  }
+
   /** The same error without secret values; what is no error for users is returned as it is. */
   of(error: unknown): unknown {
     if (this.#texts.length === 0) return error;
-    if (error instanceof Quarantine) {
-      const { revision, candidate } = error.rejected;
-      const of = { revision, ...(candidate === undefined ? {} : { candidate }) };
-      return new Quarantine(of, this.#ofTowpath(error.error));
-    }
+    if (error instanceof Quarantine)
+      return new Quarantine(error.rejected, this.#ofTowpath(error.error), error.retry);
     return error instanceof TowpathError ? this.#ofTowpath(error) : error;
   }
 
   text(text: string): string {
-    this.#secrets ??= secretsIn(this.#texts);
-    let told = text;
-    for (const secret of this.#secrets) told = told.replaceAll(secret, '***');
-    return told;
+    this.#secrets ??= secretsIn(this.#texts) ?? 'Unknown';
+    return this.#secrets === 'Unknown' ? HIDDEN : this.#secrets.hideIn(text);
   }
 
+  /** As many details as a status lists keep their text; the others are only counted. */
   #ofTowpath(error: TowpathError): TowpathError {
     const { remedy, reason, message, cause } = error;
-    const details = error.details.map((detail) => this.#ofDetail(detail));
+    const details = error.details.map((detail, index) =>
+      index < STATUS_LIMITS.quarantineErrors ? this.#ofDetail(detail) : { message: '***' },
+    );
     return new TowpathError(remedy, reason, this.text(message), { cause, details });
   }
 
   #ofDetail(detail: ErrorDetail): ErrorDetail {
-    const { object, message } = detail;
-    if (object === undefined) return { ...detail, message: this.text(message) };
+    const message = this.text(detail.message);
+    const { object } = detail;
+    if (object === undefined) return { ...detail, message };
+    if (this.#secrets === 'Unknown') return { message };
     const { group, kind, namespace, name } = object;
     const hidden = { group, kind: this.text(kind), namespace, name: this.text(name) };
-    return { ...detail, object: hidden, message: this.text(message) };
+    return { ...detail, object: hidden, message };
   }
 }
 
-/** Every scalar, each line of longer ones, and both in base64; longest first, as one may contain another. */
-function secretsIn(texts: readonly string[]): string[] {
-  const secrets = new Set<string>();
+/**
+ * Every value, each line of longer ones, and both as JSON and base64 write them; undefined where they cannot be
+ * told. Aliases repeat what stands elsewhere, and are not followed.
+ */
+function secretsIn(texts: readonly string[]): SecretTexts | undefined {
+  const all = texts.join('\n');
+  if (all.length > MOST_BYTES || (all.match(MARKS) ?? []).length > MOST_MARKS) return undefined;
+  const found = new Set<string>();
   const add = (text: string) => {
     const quoted = JSON.stringify(text).slice(1, -1);
-    for (const form of [text, quoted, Buffer.from(text).toString('base64')])
-      if (text.length >= LEAST) secrets.add(form);
+    const bytes = Buffer.from(text);
+    for (const form of [text, quoted, bytes.toString('base64'), bytes.toString('base64url')]) found.add(form);
   };
-  const collect = (value: unknown): void => {
-    if (typeof value === 'object' && value !== null) {
-      for (const inner of Object.values(value)) collect(inner);
-    } else if (value !== undefined && value !== null && typeof value !== 'boolean') {
-      add(String(value));
-      for (const line of String(value).split('\n')) add(line.trim());
-    }
+  const addValue = (text: string) => {
+    add(text);
+    for (const line of text.split('\n')) add(line.trim());
   };
-  // A text that is no YAML did not render, and the engine keeps it out of its message.
-  for (const text of texts)
-    for (const document of parseAllDocuments(text, { logLevel: 'silent' })) {
-      if (document.errors.length === 0) collect(document.toJS({ maxAliasCount: 100 }));
+  try {
+    for (const text of texts) {
+      // As Go reads it: 0644 is a number, a key that stands twice no error.
+      const options = { logLevel: 'silent', version: '1.1', uniqueKeys: false } as const;
+      for (const document of parseAllDocuments(text, options)) {
+        if (document.errors.length > 0) return undefined;
+        visit(document, {
+          Scalar: (key, { value, source }) => {
+            if (key === 'key' || value === null || typeof value === 'boolean') return;
+            addValue(String(value));
+            if (source !== undefined) addValue(source);
+          },
+        });
+      }
     }
-  return [...secrets].sort((a, b) => b.length - a.length);
+  } catch {
+    return undefined; // nested too deep
+  }
+  return new SecretTexts(found);
 }

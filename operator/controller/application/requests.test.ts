@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { requestFor } from './requests.ts';
+import { STATUS_LIMITS } from '../../api/v1alpha1/application-status.ts';
+import { boundStatus } from '../../api/v1alpha1/bound-status.ts';
+import { handledAs, requestFor } from './requests.ts';
 
 const cases: [string | undefined, string | undefined][] = [
   [undefined, undefined],
@@ -18,3 +20,13 @@ for (const [annotation, value] of cases) {
     assert.equal(requestFor(annotation), value);
   });
 }
+
+test('a handled request is told as it was; a long one so that the status takes it and no other equals it', () => {
+  assert.equal(handledAs('2026-11-23T10:00:00Z'), '2026-11-23T10:00:00Z');
+  const long = 'x'.repeat(300);
+  const handled = handledAs(long);
+  assert.equal(Buffer.byteLength(handled), STATUS_LIMITS.handledSyncRequest);
+  assert.equal(boundStatus({ handledSyncRequest: handled }).handledSyncRequest, handled);
+  assert.equal(handledAs(long), handled);
+  assert.notEqual(handledAs(`${long}y`), handled);
+});

@@ -1,3 +1,6 @@
+import { createHash } from 'node:crypto';
+import { STATUS_LIMITS } from '../../api/v1alpha1/application-status.ts';
+import { cut } from '../../api/v1alpha1/bound-status.ts';
 import { DEFAULT_ENVIRONMENT } from '../../api/v1alpha1/names.ts';
 
 /**
@@ -14,4 +17,15 @@ export function requestFor(
   const named = parts.map((part) => /^([a-z0-9.-]+)=(.*)$/.exec(part));
   if (named.every((match) => match === null)) return annotation;
   return named.find((match) => match?.[1] === environment)?.[2];
+}
+
+/**
+ * What status.handledSyncRequest says once the annotation was acted on: the annotation, or of one that is too
+ * long the beginning and a digest, so that no other one is taken for it.
+ */
+export function handledAs(annotation: string): string {
+  const limit = STATUS_LIMITS.handledSyncRequest;
+  if (cut(annotation, limit) === annotation) return annotation;
+  const digest = createHash('sha256').update(annotation).digest('hex').slice(0, 12);
+  return `${cut(annotation, limit - 1 - digest.length)} ${digest}`;
 }

@@ -20,7 +20,7 @@ import type { Lookup } from './dependencies.ts';
 import type { DeployContext } from './deploy.ts';
 import type { Facts, Quarantine, Standing } from './facts.ts';
 import { worstHealth } from './health.ts';
-import { requestFor } from './requests.ts';
+import { handledAs, requestFor } from './requests.ts';
 import type { Wanted, WantedCandidates } from './wanted.ts';
 
 /** How much drift of one target is repaired at once, and how often after that, if somebody goes on changing it. */
@@ -119,7 +119,7 @@ export function startRun(
   const target = targetOf(application);
   const record = parts.store.get(targetId(parts.installation, target)) ?? newRecord(target);
   const annotation = metadata.annotations[ANNOTATION_SYNC_REQUESTED];
-  const isHandled = annotation === undefined || annotation === status?.handledSyncRequest;
+  const isHandled = annotation === undefined || handledAs(annotation) === status?.handledSyncRequest;
   const request = isHandled ? undefined : requestFor(annotation);
   const context: DeployContext = {
     access: accessOf(parts, application, signal),

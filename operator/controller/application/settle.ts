@@ -5,7 +5,8 @@ import type {
   HealthState,
   HistoryEntry,
 } from '../../api/v1alpha1/application.ts';
-import { boundStatus } from '../../api/v1alpha1/bound-status.ts';
+import { STATUS_LIMITS } from '../../api/v1alpha1/application-status.ts';
+import { boundStatus, cut } from '../../api/v1alpha1/bound-status.ts';
 import { setConditions } from '../../api/v1alpha1/conditions.ts';
 import { DEFAULT_ENVIRONMENT } from '../../api/v1alpha1/names.ts';
 import { describeObject } from '../../manifest/manifest.ts';
@@ -225,11 +226,13 @@ function historyEntry(deployment: Deployment): HistoryEntry {
   };
 }
 
-/** `main@4f2c81a`, a tag's name, or 7 digits. */
+/** `main@4f2c81a`, a tag's name, or 7 digits. A name that summary.revision has no room for is cut. */
 export function shortRevision(revision: string, ref: string): string {
   const digits = revision.slice(0, 7);
-  if (ref.startsWith('refs/heads/')) return `${ref.slice('refs/heads/'.length)}@${digits}`;
-  if (ref.startsWith('refs/tags/')) return ref.slice('refs/tags/'.length);
+  const { summary } = STATUS_LIMITS;
+  if (ref.startsWith('refs/heads/'))
+    return `${cut(ref.slice('refs/heads/'.length), summary - 1 - digits.length)}@${digits}`;
+  if (ref.startsWith('refs/tags/')) return cut(ref.slice('refs/tags/'.length), summary);
   return digits;
 }
 

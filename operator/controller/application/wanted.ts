@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { TowpathError } from '../../api/errors.ts';
-import type { Application } from '../../api/v1alpha1/application.ts';
+import { type Application, VALUES_LIMIT } from '../../api/v1alpha1/application.ts';
 import { parseDuration } from '../../api/v1alpha1/duration.ts';
 import { LABEL_TARGET } from '../../api/v1alpha1/names.ts';
 import type { Discovery } from '../../kube/discovery.ts';
@@ -14,6 +14,7 @@ import { type Candidate, type Manifests, manifestsDigest, type TargetName, targe
 import { Quarantine } from './facts.ts';
 import { Redaction } from './redaction.ts';
 import type { Reference, ReferencedContent, References } from './references.ts';
+import { RenderFailures } from './render-failures.ts';
 
 export interface WantedOptions {
   sources: Sources;
@@ -21,6 +22,7 @@ export interface WantedOptions {
   references: References;
   discovery: Discovery;
   onChange(application: string): void;
+  random(): number;
 }
 
 /** What the Application asks for at the moment. */
@@ -31,13 +33,6 @@ export interface Wanted {
   resolved: Resolved;
   /** Keeps values of Secrets out of what is told. */
   redaction: Redaction;
-}
-
-/** A render that failed; it is not tried again before one of its inputs changes. */
-interface Failure {
-  request: string;
-  revision: string;
-  error: Quarantine;
 }
 
 interface Subscription {
@@ -60,8 +55,9 @@ export interface WantedInput {
   known: readonly Candidate[];
   /** The revision and candidate that the status names: they outlive a restart. */
   settled: { revision?: string | undefined; candidate?: string | undefined };
-  /** A request to look now; asked once for each value. */
+  /** A request to look now, and to try again what failed; acted on once for each value. */
   lookNow: string | undefined;
+  now: Date;
 }
 
 /** How long a look at an Application that runs already waits for its Git server. */
@@ -71,18 +67,18 @@ const ANSWER_MS = 3_000;
 export class WantedCandidates {
   readonly #options: WantedOptions;
   readonly #subscriptions = new Map<string, Subscription>();
-  readonly #failures = new Map<string, Failure>();
+  readonly #failures: RenderFailures;
   readonly #looked = new Map<string, string>();
+  readonly #redactions = new Map<string, Redaction>();
 
   constructor(options: WantedOptions) {
     this.#options = options;
+    this.#failures = new RenderFailures(options.random);
   }
 
   /** Definitions changed: what was refused may render now. Returns whom to look at again. */
   reconsider(): string[] {
-    const refused = [...this.#failures.keys()];
-    this.#failures.clear();
-    return refused;
+    return this.#failures.clear();
   }
 
   /** Ends the polls of all repositories, until they are wanted again. */
@@ -96,8 +92,9 @@ export class WantedCandidates {
     this.#options.sources.unwatch(key);
     this.#options.references.forget(key);
     this.#subscriptions.delete(key);
-    this.#failures.delete(key);
+    this.#failures.forget(key);
     this.#looked.delete(key);
+    this.#redactions.delete(key);
   }
 
   /** Throws TowpathError, or Quarantine for what does not render; `onResolved` is told the revision before. */
@@ -108,32 +105,32 @@ export class WantedCandidates {
   ): Promise<Wanted> {
     const contents = await this.#options.references.read(input.key, referencesOf(input.application), signal);
     const repository = this.#subscribe(input, contents);
-    const resolved = await this.#resolve(input, repository, signal);
+    const isAsked = input.lookNow !== undefined && this.#looked.get(input.key) !== input.lookNow;
+    // Before the answer: what it changes wakes this Application anew, and is not to be asked for twice.
+    if (isAsked) this.#looked.set(input.key, input.lookNow ?? '');
+    if (isAsked) this.#failures.forget(input.key);
+    const resolved = await this.#resolve(input, repository, isAsked, signal);
     onResolved(resolved);
+    refuseTooLarge(input.values, resolved);
     const values = valuesFrom(input.application, contents);
-    const redaction = new Redaction(values.filter(({ secret }) => secret).map(({ text }) => text));
+    const redaction = this.#redaction(input.key, values);
     const digest = requestDigest(input, values);
     const known = this.#known(input, resolved, digest);
     if (known !== undefined)
       return { candidate: { ...known, revision: resolved.commit, ref: resolved.ref }, resolved, redaction };
-    const failed = this.#failures.get(input.key);
-    if (failed?.request === digest && failed.revision === resolved.commit) throw failed.error;
+    const inputs = `${digest} ${resolved.commit}`;
+    const failed = this.#failures.find(input.key, inputs, input.now);
+    if (failed !== undefined) throw failed;
     try {
       const request = this.#request(input, values);
       const wanted = await this.#render(input, repository, resolved, request, digest, signal);
-      this.#failures.delete(input.key);
+      this.#failures.forget(input.key);
       return { ...wanted, redaction };
     } catch (error) {
       if (error instanceof Quarantine && (await this.#isOutdated(input, repository, resolved, signal))) {
         return this.find(input, onResolved, signal);
       }
-      if (error instanceof Quarantine) {
-        this.#failures.set(input.key, {
-          request: digest,
-          revision: resolved.commit,
-          error,
-        });
-      }
+      if (error instanceof Quarantine) throw this.#failures.add(input.key, inputs, error, input.now);
       throw error;
     }
   }
@@ -154,6 +151,16 @@ export class WantedCandidates {
     return repository.resolve(input.application.spec.source.ref ?? {}).commit !== resolved.commit;
   }
 
+  /** The one that there is while its Secrets are the same: it remembers what it found in them. */
+  #redaction(key: string, values: readonly ValuesFrom[]): Redaction {
+    const secrets = values.filter(({ secret }) => secret).map(({ text }) => text);
+    const before = this.#redactions.get(key);
+    if (before?.isOf(secrets)) return before;
+    const redaction = new Redaction(secrets);
+    this.#redactions.set(key, redaction);
+    return redaction;
+  }
+
   /** The Git server's state as the last poll left it: undefined where it answered. */
   sourceError(key: string): TowpathError | undefined {
     return this.#subscriptions.get(key)?.repository.error;
@@ -166,6 +173,8 @@ export class WantedCandidates {
     const interval = parseDuration(source.interval);
     const existing = this.#subscriptions.get(input.key);
     if (existing?.access === digest && existing.interval === interval) return existing.repository;
+    // Should the watch fail, nothing is watched any more: what was valid before is to be watched anew.
+    this.#subscriptions.delete(input.key);
     const repository = this.#options.sources.watch(input.key, access, interval, () =>
       this.#options.onChange(input.key),
     );
@@ -184,15 +193,15 @@ export class WantedCandidates {
     }
   }
 
-  async #resolve(input: WantedInput, repository: Repository, signal: AbortSignal): Promise<Resolved> {
+  async #resolve(
+    input: WantedInput,
+    repository: Repository,
+    isAsked: boolean,
+    signal: AbortSignal,
+  ): Promise<Resolved> {
     const ref = input.application.spec.source.ref ?? {};
     if (ref.commit !== undefined) return { commit: ref.commit, ref: '' };
-    const isAsked = input.lookNow !== undefined && this.#looked.get(input.key) !== input.lookNow;
-    if (isAsked) {
-      // Before the answer: what it changes wakes this Application anew, and is not to be asked for twice.
-      this.#looked.set(input.key, input.lookNow ?? '');
-      await this.#poll(input, repository, signal);
-    }
+    if (isAsked) await this.#poll(input, repository, signal);
     const { error } = repository;
     if (error !== undefined && (error.remedy === 'Person' || repository.advertisement === undefined))
       throw error;
@@ -287,6 +296,17 @@ export class WantedCandidates {
       owner: targetName(input.target),
     };
   }
+}
+
+function refuseTooLarge(values: string | undefined, { commit: revision }: Resolved): void {
+  const bytes = Buffer.byteLength(values ?? '');
+  if (bytes <= VALUES_LIMIT) return;
+  const error = new TowpathError(
+    'Person',
+    'ValuesTooLarge',
+    `spec.helm.values has ${bytes} bytes as JSON; at most 256 KiB (${VALUES_LIMIT}) are taken. Move a part of it into a values file.`,
+  );
+  throw new Quarantine({ revision }, error);
 }
 
 /** Digest of all that the spec and its references ask for; the cluster's capabilities are no part of it. */

@@ -173,24 +173,42 @@ func (e entry) Mode() fs.FileMode {
 // places says where in the repository a chart's files are: by file, since Helm copies and renames charts.
 type places map[*common.File]string
 
-// assemble returns a copy of the chart at a path, which rendering may change, with its file:// dependencies
-// that are not vendored.
-func assemble(dir string, at map[string]*tree, where places, chain []string) (*chart.Chart, error) {
+// assembly puts a chart together from the repository.
+type assembly struct {
+	trees *repositoryTrees
+	where places
+	// How many charts it has so far.
+	charts int
+}
+
+// chart returns a copy of the chart at a path, which rendering may change, with its file:// dependencies that
+// are not vendored.
+func (a *assembly) chart(dir string, at *tree, chain []string) (*chart.Chart, error) {
 	if slices.Contains(chain, dir) {
 		return nil, fail("DependencyMissing", "The chart in %s depends on itself: %s.", shown(dir), strings.Join(append(chain, dir), " → "))
 	}
-	loaded, err := at[dir].load()
+	if a.charts++; a.charts > maxCharts {
+		return nil, fail("ChartInvalid", "The chart in %s has more than %d charts as file:// dependencies, theirs counted. Leave some out.", shown(append(chain, dir)[0]), maxCharts)
+	}
+	loaded, err := at.load()
 	if err != nil {
 		return nil, chartFailure(dir, err)
 	}
 	c := copyChart(loaded)
-	locate(c, dir, where)
+	locate(c, dir, a.where)
 	for _, dependency := range c.Metadata.Dependencies {
 		local, ok := localDependency(dir, dependency)
-		if !ok || at[local] == nil || vendored(c, dependency) {
+		if !ok || vendored(c, dependency) {
 			continue
 		}
-		child, err := assemble(local, at, where, append(slices.Clone(chain), dir))
+		from, err := a.trees.chart(local)
+		if err != nil {
+			return nil, err
+		}
+		if from == nil {
+			continue
+		}
+		child, err := a.chart(local, from, append(slices.Clone(chain), dir))
 		if err != nil {
 			return nil, err
 		}

@@ -16,7 +16,8 @@ import (
 //	the blobs, one after the other
 //
 // Parent to engine: `render` begins a request; `tree` and `answer` reply to what the engine asked meanwhile.
-// Engine to parent: `need` asks for trees by digest, `ask` for a file, a listing or a stat in the repository;
+// Engine to parent: `need` asks for a tree by digest, `ask` for a file, a listing, a stat or a chart's digest in
+// the repository;
 // `result` or `failure` ends the request.
 type channel struct {
 	in  *bufio.Reader

@@ -27,12 +27,15 @@ func (e *engine) renderHelm(req *request, texts [][]byte, hide *redaction) (*res
 	if err != nil {
 		return nil, err
 	}
-	at, err := e.treesFor(req)
+	assembly := &assembly{trees: e.treesOf(), where: places{}}
+	if len(req.Trees) != 1 {
+		return nil, fmt.Errorf("a request for a chart with %d trees", len(req.Trees))
+	}
+	root, err := assembly.trees.get(req.Trees[0])
 	if err != nil {
 		return nil, err
 	}
-	where := places{}
-	c, err := assemble(req.Path, at, where, nil)
+	c, err := assembly.chart(req.Path, root, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -43,12 +46,11 @@ func (e *engine) renderHelm(req *request, texts [][]byte, hide *redaction) (*res
 	if err != nil {
 		return nil, err
 	}
-	root := at[req.Path]
-	rendered, err := renderTemplates(root, scope, req, where)
+	rendered, err := renderTemplates(assembly, root, scope, req)
 	if err != nil {
 		return nil, err
 	}
-	sources, err := e.sourcesOf(c, rendered, scope, where)
+	sources, err := e.sourcesOf(c, rendered, scope, assembly.where)
 	if err != nil {
 		return nil, err
 	}
@@ -144,14 +146,10 @@ func missingDependencies(c *chart.Chart, dir string) error {
 }
 
 // renderTemplates executes the chart's templates, parsed once for each set of subcharts that takes part.
-func renderTemplates(root *tree, scope map[string]helmengine.Renderable, req *request, where places) (map[string]string, error) {
-	names := helmengine.Names(scope)
-	var key strings.Builder
-	for _, ref := range req.Trees {
-		key.WriteString(ref.Digest + " ")
-	}
-	key.WriteString(strings.Join(names, "\x00"))
-	set, ok := root.sets[key.String()]
+func renderTemplates(from *assembly, root *tree, scope map[string]helmengine.Renderable, req *request) (map[string]string, error) {
+	where := from.where
+	key := strings.Join(from.trees.digests, " ") + " " + strings.Join(helmengine.Names(scope), "\x00")
+	set, ok := root.sets[key]
 	if !ok {
 		var err error
 		if set, err = helmengine.Parse(scope); err != nil {
@@ -161,7 +159,7 @@ func renderTemplates(root *tree, scope map[string]helmengine.Renderable, req *re
 		if len(root.sets) >= maxSets {
 			clear(root.sets)
 		}
-		root.sets[key.String()] = set
+		root.sets[key] = set
 	}
 	rendered, err := set.Render(scope, req.MaxOutputBytes)
 	if errors.Is(err, helmengine.ErrOutputTooLarge) {

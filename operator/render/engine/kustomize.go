@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -72,36 +73,15 @@ type repository struct {
 	broken  error
 }
 
-type answer struct {
-	Type  string   `json:"type"`
-	Found string   `json:"found"` // file, directory, or nothing
-	Names []string `json:"names"`
-}
-
 func (r *repository) ask(operation, name string) (answer, [][]byte) {
-	var reply answer
 	if r.broken != nil {
-		return reply, nil
+		return answer{}, nil
 	}
-	question := struct {
-		Type      string `json:"type"`
-		Operation string `json:"operation"`
-		Path      string `json:"path"`
-	}{"ask", operation, strings.TrimPrefix(path.Clean("/"+name), "/")}
-	if err := r.engine.channel.send(question); err != nil {
-		r.broken = broken{err}
-		return reply, nil
-	}
-	blobs, err := r.engine.channel.receive(&reply, r.left)
-	if err != nil || reply.Type != "answer" && reply.Type != "cancel" {
-		r.broken = broken{fmt.Errorf("%s of %s was asked, and %q came: %w", operation, name, reply.Type, err)}
-		return reply, nil
-	}
-	if reply.Type == "cancel" {
-		r.refused = fail("RenderFailed", "%s could not be read.", question.Path)
-	}
-	for _, blob := range blobs {
-		r.left -= int64(len(blob))
+	reply, blobs, err := r.engine.ask(operation, name, &r.left)
+	if isBroken(err) {
+		r.broken = err
+	} else if err != nil {
+		errors.As(err, &r.refused)
 	}
 	return reply, blobs
 }

@@ -11,6 +11,7 @@ import (
 	"io"
 	"log"
 	"os"
+	"path"
 	"strings"
 
 	"helm.sh/helm/v4/pkg/chart/loader/archive"
@@ -117,21 +118,49 @@ func (e *engine) render(req *request, texts [][]byte, hide *redaction) (res *res
 	return nil, fmt.Errorf("a request of kind %q", req.Kind)
 }
 
-// treesFor returns the request's trees by path and asks the parent for those that are not kept.
-func (e *engine) treesFor(req *request) (map[string]*tree, error) {
-	at := make(map[string]*tree, len(req.Trees))
-	left := e.maxInput
-	for _, ref := range req.Trees {
-		kept := e.trees.get(ref.Digest)
-		if kept == nil {
-			var err error
-			if kept, err = e.fetchTree(ref, &left); err != nil {
-				return nil, err
-			}
-		}
-		at[ref.Path] = kept
+// repositoryTrees gives the trees of one request: those that it names, and those that turn out to be needed.
+type repositoryTrees struct {
+	engine *engine
+	left   int64
+	at     map[string]*tree
+	// In the order of their first use.
+	digests []string
+}
+
+func (e *engine) treesOf() *repositoryTrees {
+	return &repositoryTrees{engine: e, left: e.maxInput, at: map[string]*tree{}}
+}
+
+// get returns a tree whose digest is known; the parent is asked for one that is not kept.
+func (r *repositoryTrees) get(ref treeRef) (*tree, error) {
+	if known := r.at[ref.Path]; known != nil {
+		return known, nil
 	}
-	return at, nil
+	kept := r.engine.trees.get(ref.Digest)
+	if kept == nil {
+		var err error
+		if kept, err = r.engine.fetchTree(ref, &r.left); err != nil {
+			return nil, err
+		}
+	}
+	r.at[ref.Path] = kept
+	r.digests = append(r.digests, ref.Digest)
+	return kept, nil
+}
+
+// maxCharts bounds what one chart may be made of with file:// dependencies, each counted as often as it is used.
+const maxCharts = 200
+
+// chart returns the tree of a chart in the repository; nil where there is none.
+func (r *repositoryTrees) chart(dir string) (*tree, error) {
+	if known := r.at[dir]; known != nil {
+		return known, nil
+	}
+	reply, _, err := r.engine.ask("chart", dir, &r.left)
+	if err != nil || reply.Digest == "" {
+		return nil, err
+	}
+	return r.get(treeRef{Path: dir, Digest: reply.Digest})
 }
 
 // broken is a failure of the conversation with the parent: the process ends.
@@ -158,7 +187,7 @@ func (e *engine) fetchTree(ref treeRef, left *int64) (*tree, error) {
 	}
 	blobs, err := e.channel.receive(&reply, *left)
 	if err == nil && reply.Type == "cancel" {
-		return nil, fail("RenderFailed", "%s could not be read.", shown(ref.Path)) // the parent knows why
+		return nil, cancelled(ref.Path)
 	}
 	if err != nil || reply.Type != "tree" {
 		return nil, broken{fmt.Errorf("a tree was asked for, and %q came: %w", reply.Type, err)}
@@ -168,6 +197,43 @@ func (e *engine) fetchTree(ref treeRef, left *int64) (*tree, error) {
 	}
 	e.trees.put(ref.Digest, reply.Files, blobs)
 	return e.trees.get(ref.Digest), nil
+}
+
+// cancelled is how a request ends whose question the parent could not answer; the parent knows why.
+func cancelled(path string) *failure {
+	return fail("RenderFailed", "%s could not be read.", shown(path))
+}
+
+// answer is the parent's reply to a question about the repository.
+type answer struct {
+	Type   string   `json:"type"`
+	Found  string   `json:"found"` // file, directory, or nothing
+	Names  []string `json:"names"`
+	Digest string   `json:"digest"` // of the chart in a directory
+}
+
+// ask asks the parent about a path of the repository; left bounds what it may send.
+func (e *engine) ask(operation, name string, left *int64) (answer, [][]byte, error) {
+	var reply answer
+	question := struct {
+		Type      string `json:"type"`
+		Operation string `json:"operation"`
+		Path      string `json:"path"`
+	}{"ask", operation, strings.TrimPrefix(path.Clean("/"+name), "/")}
+	if err := e.channel.send(question); err != nil {
+		return reply, nil, broken{err}
+	}
+	blobs, err := e.channel.receive(&reply, *left)
+	if err == nil && reply.Type == "cancel" {
+		return reply, nil, cancelled(question.Path)
+	}
+	if err != nil || reply.Type != "answer" {
+		return reply, nil, broken{fmt.Errorf("%s of %s was asked, and %q came: %w", operation, name, reply.Type, err)}
+	}
+	for _, blob := range blobs {
+		*left -= int64(len(blob))
+	}
+	return reply, blobs, nil
 }
 
 // warnings keeps the first lines that Helm's libraries log.

@@ -9,14 +9,15 @@ import (
 // renderPlain takes the objects of a directory's *.yaml, *.yml and *.json files, subdirectories too, in the
 // order of their paths; the parent sends no hidden files. Files may hold several documents and Lists.
 func (e *engine) renderPlain(req *request) (*result, error) {
-	at, err := e.treesFor(req)
-	if err != nil {
-		return nil, err
-	}
+	trees := e.treesOf()
 	var sources []source
 	var invalid []detail
 	for _, ref := range req.Trees {
-		files := slices.Clone(at[ref.Path].files)
+		directory, err := trees.get(ref)
+		if err != nil {
+			return nil, err
+		}
+		files := slices.Clone(directory.files)
 		slices.SortFunc(files, func(a, b *bufferedFile) int { return strings.Compare(a.Name, b.Name) })
 		for _, f := range files {
 			file := path.Join(ref.Path, f.Name)

@@ -21,7 +21,7 @@ type request struct {
 	Labels      map[string]string `json:"labels"`
 	Owner       string            `json:"owner"`
 	Values      []valuesSource    `json:"values"`
-	// The trees at hand by repository path: the chart, its file:// dependencies, a plain directory.
+	// The trees at hand by repository path: the chart, or a plain directory.
 	Trees          []treeRef `json:"trees"`
 	MaxOutputBytes int       `json:"maxOutputBytes"`
 	MaxObjects     int       `json:"maxObjects"`

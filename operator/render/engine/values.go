@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -106,6 +107,8 @@ func exactNumbers(value any) any {
 // texts, and both as base64 and as Go quotes them.
 type redaction struct {
 	secrets map[string]bool
+	// Of all of them; nil since one was added.
+	replacer *strings.Replacer
 }
 
 const leastSecret = 4
@@ -137,6 +140,7 @@ func (r *redaction) addText(text string) {
 	if len(text) < leastSecret {
 		return
 	}
+	r.replacer = nil
 	quoted := strconv.Quote(text)
 	inJSON, _ := json.Marshal(text)
 	for _, form := range []string{
@@ -153,21 +157,16 @@ func (r *redaction) apply(text string) string {
 	if len(r.secrets) == 0 || text == "" {
 		return text
 	}
-	// Longer ones first: a secret may contain another.
-	ordered := make([]string, 0, len(r.secrets))
-	for secret := range r.secrets {
-		ordered = append(ordered, secret)
-	}
-	slices.SortFunc(ordered, func(a, b string) int {
-		if len(a) != len(b) {
-			return len(b) - len(a)
+	if r.replacer == nil {
+		// Longer ones first: a secret may contain another.
+		ordered := slices.SortedFunc(maps.Keys(r.secrets), func(a, b string) int { return len(b) - len(a) })
+		pairs := make([]string, 0, 2*len(ordered))
+		for _, secret := range ordered {
+			pairs = append(pairs, secret, "***")
 		}
-		return strings.Compare(a, b)
-	})
-	for _, secret := range ordered {
-		text = strings.ReplaceAll(text, secret, "***")
+		r.replacer = strings.NewReplacer(pairs...)
 	}
-	return text
+	return r.replacer.Replace(text)
 }
 
 // applyTo returns the failure as it may be told: without secrets, and bounded. What went wrong in the innermost

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestIntegersBeyondFloatsStayExact(t *testing.T) {
@@ -26,6 +28,25 @@ func TestRedactionHidesEveryForm(t *testing.T) {
 	told := hide.apply(text)
 	if told != `*** *** *** *** *** *** *** abc` {
 		t.Error(told)
+	}
+}
+
+func TestRedactionOfManySecretsTakesLittleTime(t *testing.T) {
+	hide := newRedaction()
+	for i := range 30_000 {
+		hide.addText(fmt.Sprintf("value-of-%d-abc", i))
+	}
+	details := make([]detail, 400)
+	for i := range details {
+		details[i].Message = strings.Repeat("value-of-", 200) + fmt.Sprintf("%d-abc", i)
+	}
+	started := time.Now()
+	told := hide.applyTo(&failure{Details: details})
+	if took := time.Since(started); took > time.Second {
+		t.Errorf("it took %s", took)
+	}
+	if !strings.HasSuffix(told.Details[199].Message, "-***") {
+		t.Error(told.Details[199].Message)
 	}
 }
 

@@ -14,6 +14,10 @@ export const RENDER_REASONS = {
     "Values are no map, or break the chart's schema.",
     'Correct the values that the message names.',
   ),
+  ValuesTooLarge: person(
+    'The values in spec.helm.values have more than 256 KiB.',
+    'Move a part of it into a values file.',
+  ),
   ValuesFileNotFound: person(
     'A values file does not exist in this commit.',
     'Correct spec.helm.valuesFiles, or push the file.',
@@ -46,12 +50,16 @@ export const RENDER_REASONS = {
   ),
   RenderTooLarge: person('The render makes more than the limits allow.', 'Split the Application.'),
   RenderTimeout: person(
-    'The render does not end in time.',
+    'The render does not end in time; it is tried again a few times.',
     'Look for an endless loop or recursion in the templates.',
   ),
   RenderOutOfMemory: person(
-    'The render takes more memory than it may.',
+    'The render takes more memory than it may; it is tried again a few times.',
     'Look for a template that makes very large text.',
+  ),
+  EngineEnded: person(
+    'The process that rendered ended; it is tried again a few times.',
+    'Tell who runs Towpath if it stays; the node may lack memory.',
   ),
   EngineUnavailable: time(
     'The rendering engine of the operator does not start.',

@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { type TestContext, test } from 'node:test';
+import { useControlPlane } from '../harness/control-plane.ts';
+import { startFaultProxy } from '../harness/fault-proxy.ts';
+import { conditionOf, fastLease, isReadyAt, newStage } from '../harness/operator.ts';
+import { eventually } from '../harness/wait.ts';
+
+const configMap = (message: string) =>
+  `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {message: "${message}"}\n`;
+
+async function start(t: TestContext) {
+  const cluster = await useControlPlane();
+  const proxy = await startFaultProxy(cluster);
+  t.after(() => proxy.stop());
+  const stage = await newStage(t, {
+    cluster,
+    files: { 'web.yaml': configMap('one') },
+    kubeconfigPath: proxy.kubeconfigPath,
+    flags: fastLease,
+  });
+  return { proxy, stage };
+}
+
+test('D8: a status write that lands late changes nothing that was written since', {
+  timeout: 120_000,
+}, async (t) => {
+  const { proxy, stage } = await start(t);
+  await stage.application('web');
+  const first = await stage.repository.revParse('main');
+  await stage.until('web', (application) => isReadyAt(application, first), 'the first revision');
+  const held = proxy.hold({ verb: 'patch', path: /applications\/web\/status/ });
+  await stage.repository.commit({ 'web.yaml': configMap('two') });
+  const late = await held.seen;
+  const third = await stage.repository.commit({ 'web.yaml': configMap('three') });
+  await stage.requestSync('web');
+  await stage.until('web', (application) => isReadyAt(application, third), 'the third revision');
+  held.release();
+  await eventually(() => late.status !== undefined, { describe: 'the late write to land' });
+  assert.equal(late.status, 409);
+  assert.ok(isReadyAt(await stage.get('web'), third));
+});
+
+test('D11: a write that lands while its Application is deleted leaves nothing behind', {
+  timeout: 120_000,
+}, async (t) => {
+  const { proxy, stage } = await start(t);
+  const held = proxy.hold({ verb: 'apply', path: /configmaps\/web/, where: ({ dryRun }) => !dryRun });
+  await stage.application('web');
+  await held.seen;
+  await stage.kubectl('delete', 'applications.towpath.dev', 'web', '--wait=false');
+  const isGone = async () =>
+    (await stage.kubectl('get', 'applications.towpath.dev', 'web', '--ignore-not-found', '-o', 'name')) ===
+    '';
+  // However long the write takes, the Application is there until it is known how it ended.
+  await assert.rejects(eventually(isGone, { within: 3_000, describe: 'the Application to be gone' }));
+  held.release();
+  await eventually(isGone, { describe: 'the Application to be gone' });
+  assert.equal(await stage.kubectl('get', 'configmap', 'web', '--ignore-not-found', '-o', 'name'), '');
+});
+
+test('A5: with a kind that cannot be listed, suspend and what Git has are told all the same', {
+  timeout: 150_000,
+}, async (t) => {
+  const { proxy, stage } = await start(t);
+  await stage.repository.commit({
+    'secret.yaml': 'apiVersion: v1\nkind: Secret\nmetadata: {name: web}\nstringData: {a: b}\n',
+  });
+  await stage.application('web');
+  const first = await stage.repository.revParse('main');
+  await stage.until('web', (application) => isReadyAt(application, first), 'the first revision');
+  await stage.operator.stop('SIGTERM');
+  const rule = proxy.fail({
+    verb: 'list',
+    path: /\/secrets/,
+    where: ({ impersonate }) => impersonate !== '',
+    fault: { status: 500 },
+  });
+  await stage.restart();
+  const second = await stage.repository.commit({ 'web.yaml': configMap('two') });
+  const blind = await stage.until(
+    'web',
+    ({ status }) => status?.sync === 'Blocked' && status.source?.revision === second,
+    'the refusal beside the new commit',
+    60_000,
+  );
+  assert.match(conditionOf(blind, 'Ready')?.message ?? '', /list Secret/);
+  assert.equal(blind.status?.health, 'Unknown');
+  await stage.application('web', { suspend: true });
+  await stage.until('web', ({ status }) => status?.sync === 'Suspended', 'the suspension', 30_000);
+  rule.remove();
+  await stage.application('web', { suspend: false });
+  await stage.until('web', (application) => isReadyAt(application, second), 'the second revision', 60_000);
+});
+
+test('A2: objects that cannot be seen for a minute are Unknown, not as healthy as they were', {
+  timeout: 170_000,
+}, async (t) => {
+  const { proxy, stage } = await start(t);
+  await stage.application('web');
+  const first = await stage.repository.revParse('main');
+  await stage.until('web', (application) => isReadyAt(application, first), 'the first revision');
+  const rules = (['list', 'watch'] as const).map((verb) =>
+    proxy.fail({ verb, path: /\/configmaps/, fault: { status: 500 } }),
+  );
+  proxy.resetConnections();
+  const unknown = await stage.until('web', ({ status }) => status?.health === 'Unknown', 'Unknown', 100_000);
+  assert.equal(conditionOf(unknown, 'Ready')?.reason, 'Unknown');
+  assert.match(conditionOf(unknown, 'Ready')?.message ?? '', /ConfigMap .*web: it cannot be seen/);
+  for (const rule of rules) rule.remove();
+  await stage.until('web', (application) => isReadyAt(application, first), 'it to be seen again', 30_000);
+});
+
+test('D7: chunks of manifests that no record names go when an operator begins to lead', {
+  timeout: 120_000,
+}, async (t) => {
+  const { stage } = await start(t);
+  await stage.application('web');
+  const first = await stage.repository.revParse('main');
+  await stage.until('web', (application) => isReadyAt(application, first), 'the first revision');
+  const installation = createHash('sha256').update(`${stage.namespace}/towpath`).digest('hex').slice(0, 20);
+  await stage.apply({
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: 'towpath-target-left-1', labels: { 'towpath.dev/manifests': installation } },
+    data: { 'o.0': 'bGVmdA==' },
+  });
+  await stage.restart('SIGTERM');
+  await eventually(
+    async () =>
+      (await stage.kubectl('get', 'secret', 'towpath-target-left-1', '--ignore-not-found', '-o', 'name')) ===
+      '',
+    { describe: 'the chunk to be deleted' },
+  );
+  await stage.kubectl('patch', 'configmap', 'web', '-p', '{"data":{"message":"mine"}}');
+  await stage.until(
+    'web',
+    async () => (await stage.kubectl('get', 'configmap', 'web', '-o', 'jsonpath={.data.message}')) === 'one',
+    'what is named to be there still',
+  );
+});

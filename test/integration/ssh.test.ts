@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { findSshd, startGitSsh } from '../harness/git-ssh.ts';
+import { isReadyAt, newStage } from '../harness/operator.ts';
+
+const configMap = (message: string) =>
+  `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {message: "${message}"}\n`;
+
+test('an Application from a repository over SSH is deployed, and follows a push', {
+  skip: findSshd() === undefined && 'sshd is not installed',
+}, async (t) => {
+  const stage = await newStage(t, { files: { 'web.yaml': configMap('one') } });
+  const server = await startGitSsh({ root: stage.repository.root, passphrase: 'open sesame' });
+  t.after(() => server.stop());
+  const stringData = {
+    identity: server.identity,
+    password: 'open sesame',
+    known_hosts: server.knownHosts,
+  };
+  await stage.apply({ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'git' }, stringData });
+  const repoURL = server.url(stage.repository.name);
+  await stage.application('web', { source: { repoURL, secretRef: { name: 'git' } } });
+  const first = await stage.repository.revParse('main');
+  await stage.until('web', (application) => isReadyAt(application, first), 'the first revision');
+  const second = await stage.repository.commit({ 'web.yaml': configMap('two') });
+  await stage.until('web', (application) => isReadyAt(application, second), 'the push');
+  assert.equal(await stage.kubectl('get', 'configmap', 'web', '-o', 'jsonpath={.data.message}'), 'two');
+});
