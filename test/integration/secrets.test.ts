@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { startGitHttp } from '../harness/git-http.ts';
+import { startGitSsh } from '../harness/git-ssh.ts';
 import { conditionOf, isReadyAt, newStage } from '../harness/operator.ts';
 
 const chart = 'apiVersion: v2\nname: web\nversion: 1.0.0\n';
@@ -63,6 +64,13 @@ test('S5: no secret value is in logs, status, events or metrics, however hard th
   // Letters first: it is also rendered as names of kinds and fields.
   const mark = () => `marked${randomBytes(8).toString('hex')}`;
   const [gitPassword, wrongPassword, password, broken, plain] = [mark(), mark(), mark(), mark(), mark()];
+  const [token, wrongToken, passphrase, wrongPassphrase, brokenKey] = [
+    mark(),
+    mark(),
+    mark(),
+    mark(),
+    mark(),
+  ];
   const files = Object.fromEntries(
     Object.entries(LEAKS).flatMap(([name, leak]) => [
       [`${name}/Chart.yaml`, chart],
@@ -98,10 +106,32 @@ test('S5: no secret value is in logs, status, events or metrics, however hard th
     },
   });
   t.after(() => echo.stop());
+  const bearer = await startGitHttp({ root: stage.repository.root, bearerToken: token });
+  t.after(() => bearer.stop());
+  // One that puts the credential into the address it redirects to.
+  const redirecting = await startGitHttp({
+    root: stage.repository.root,
+    intercept: (request, response) => {
+      const given = (request.headers.authorization ?? '').replace('Bearer ', '');
+      const host = `127.0.0.1:${bearer.port}`;
+      response.writeHead(302, { location: `http://me:${given}@${host}${request.url}?token=${given}` }).end();
+      return true;
+    },
+  });
+  t.after(() => redirecting.stop());
+  const ssh = await startGitSsh({ root: stage.repository.root, passphrase });
+  t.after(() => ssh.stop());
   const secret = (name: string, stringData: Record<string, string>) =>
     stage.apply({ apiVersion: 'v1', kind: 'Secret', metadata: { name }, stringData });
   await secret('git', { username: 'reader', password: gitPassword });
   await secret('git-wrong', { username: 'reader', password: wrongPassword });
+  await secret('bearer', { bearerToken: token });
+  await secret('bearer-wrong', { bearerToken: wrongToken });
+  const known = { known_hosts: ssh.knownHosts };
+  await secret('ssh', { identity: ssh.identity, password: passphrase, ...known });
+  await secret('ssh-wrong', { identity: ssh.identity, password: wrongPassphrase, ...known });
+  const [head_, , foot] = ssh.identity.trim().split(/\n(?:.*\n)*/);
+  await secret('ssh-broken', { identity: `${head_}\n${brokenKey}\n${foot ?? ''}\n`, ...known });
   await secret('values', { 'values.yaml': `password: ${password}\n` });
   await secret('broken', { 'values.yaml': `a: [${broken}\nb: ${broken}: c\n` });
 
@@ -122,8 +152,21 @@ test('S5: no secret value is in logs, status, events or metrics, however hard th
   await make('plain', 'ManifestInvalid', { source: { path: 'plain' } });
   await make('wrong', 'AuthenticationFailed', { source: { ...private_, secretRef: { name: 'git-wrong' } } });
   await make('echo', 'ServerError', { source: { ...private_, repoURL: echo.url(stage.repository.name) } });
+  const at = (repoURL: string, name: string) => ({
+    source: { repoURL, secretRef: { name }, path: 'good' },
+    helm: { valuesFrom },
+  });
+  await make('bearer-wrong', 'AuthenticationFailed', at(bearer.url(stage.repository.name), 'bearer-wrong'));
+  await make('bearer-echo', 'ServerError', at(echo.url(stage.repository.name), 'bearer'));
+  await make('redirected', 'RedirectRefused', at(redirecting.url(stage.repository.name), 'bearer'));
+  const sshURL = ssh.url(stage.repository.name);
+  await make('ssh-wrong', 'CredentialInvalid', at(sshURL, 'ssh-wrong'));
+  await make('ssh-broken', 'CredentialInvalid', at(sshURL, 'ssh-broken'));
   await stage.application('good', { source: { ...private_, path: 'good' }, helm: { valuesFrom } });
   await stage.until('good', (one) => isReadyAt(one, head), 'good to be Ready');
+  // These can read it too, and render the same Secret, which good has: that is what they are told.
+  await make('bearer', 'NotOwned', at(bearer.url(stage.repository.name), 'bearer'));
+  await make('ssh', 'NotOwned', at(sshURL, 'ssh'));
   await stage.kubectl(
     'patch',
     'secret',
@@ -153,7 +196,13 @@ test('S5: no secret value is in logs, status, events or metrics, however hard th
   };
   assert.match(places.events, /RenderFailed/);
   const basic = (user: string, value: string) => Buffer.from(`${user}:${value}`).toString('base64');
-  for (const value of [gitPassword, wrongPassword, password, broken, plain])
+  const lines = ssh.identity.split('\n').filter((line) => line !== '' && !line.startsWith('-----'));
+  assert.ok(lines.length > 2);
+  const values = [
+    ...[gitPassword, wrongPassword, password, broken, plain],
+    ...[token, wrongToken, passphrase, wrongPassphrase, brokenKey, ...lines],
+  ];
+  for (const value of values)
     for (const form of [value, Buffer.from(value).toString('base64'), basic('reader', value)])
       for (const [place, text] of Object.entries(places)) {
         const at = text.indexOf(form);

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { startControlPlane } from '../harness/control-plane.ts';
-import { conditionOf, installCRDs, isReadyAt, newStage } from '../harness/operator.ts';
+import { conditionOf, fastLease, installCRDs, isReadyAt, newStage } from '../harness/operator.ts';
 
 const configMap = (name: string) => `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\n`;
 const CRD = 'crd/applications.towpath.dev';
@@ -20,7 +21,12 @@ test('A6: an Application that is stored and cannot be read is told so on itself,
   const cluster = await startControlPlane();
   const stage = await newStage(t, {
     cluster,
-    files: { 'good/a.yaml': configMap('good'), 'once/a.yaml': configMap('once') },
+    files: {
+      'good/a.yaml': configMap('good'),
+      'once/a.yaml': configMap('once'),
+      'corrected/a.yaml': configMap('corrected'),
+    },
+    flags: fastLease,
   });
   // After what the stage still asks of it.
   t.after(() => cluster.stop());
@@ -87,7 +93,19 @@ test('A6: an Application that is stored and cannot be read is told so on itself,
     assert.ok(message.includes(field), message);
     assert.ok(!JSON.stringify(told.status).includes('hunter2'), 'S5: a credential is not repeated');
   }
+  const told = {
+    events: await stage.kubectl('get', 'events.events.k8s.io', '-o', 'json'),
+    log: readFileSync(stage.operator.logPath, 'utf8'),
+    metrics: await (await fetch(`${await stage.operator.probeUrl()}/metrics`)).text(),
+  };
+  for (const [place, text] of Object.entries(told))
+    assert.ok(!text.includes('hunter2'), `S5: a credential in a URL is not in ${place}`);
   assert.equal(await stage.kubectl('get', 'configmap', 'once', '-o', 'name'), 'configmap/once\n');
+
+  // A6: corrected, it is taken up like any other.
+  await stage.application('loop', { source: { path: 'corrected' } });
+  const recovered = await stage.until('loop', (one) => isReadyAt(one, head), 'the corrected one to be Ready');
+  assert.equal(conditionOf(recovered, 'Stalled'), undefined);
 
   // What it wants done with its objects is unknown: it is let go, and they are left.
   await stage.kubectl('delete', 'applications.towpath.dev', 'once', '--timeout=20s');
