@@ -25,7 +25,7 @@ interface StaleWrite {
   name: string;
   /** The commit whose write is held, and the one that the successor deploys. */
   held: Record<string, FileContent>;
-  then: Record<string, FileContent>;
+  next: Record<string, FileContent>;
   write: RequestMatch;
   /** What the API server answers to the held write when it goes on. */
   answer: readonly number[];
@@ -37,7 +37,7 @@ const STALE: StaleWrite[] = [
   {
     name: 'an apply onto an object',
     held: { 'web.yaml': configMap('web', 'two') },
-    then: { 'web.yaml': configMap('web', 'three') },
+    next: { 'web.yaml': configMap('web', 'three') },
     write: { verb: 'apply', path: /\/configmaps\/web\?/, where: ({ dryRun }) => !dryRun },
     answer: [409],
     outcome: 'extra=one web=three',
@@ -45,7 +45,7 @@ const STALE: StaleWrite[] = [
   {
     name: 'the creation of an object',
     held: { 'new.yaml': configMap('new', 'two') },
-    then: { 'new.yaml': configMap('new', 'three') },
+    next: { 'new.yaml': configMap('new', 'three') },
     write: { verb: 'apply', path: /\/configmaps\/new\?/, where: ({ dryRun }) => !dryRun },
     answer: [409],
     outcome: 'extra=one new=three web=one',
@@ -53,7 +53,7 @@ const STALE: StaleWrite[] = [
   {
     name: 'the deletion of an object',
     held: { 'extra.yaml': null },
-    then: { 'extra.yaml': configMap('extra', 'three') },
+    next: { 'extra.yaml': configMap('extra', 'three') },
     write: { verb: 'delete', path: /\/configmaps\/extra$/ },
     answer: [409],
     outcome: 'extra=three web=one',
@@ -89,7 +89,7 @@ async function writeTooLate(t: TestContext, stale: StaleWrite): Promise<void> {
   stage.operator.process.pause();
   await startOperator(t, cluster, stage.namespace, { flags: fastLease });
   await eventually(async () => (await holder(stage)) !== former, { describe: 'another to lead' });
-  const third = await stage.repository.commit(stale.then);
+  const third = await stage.repository.commit(stale.next);
   await stage.until('web', (application) => isReadyAt(application, third), 'the successor to sync');
   assert.equal(await messages(stage), stale.outcome);
 

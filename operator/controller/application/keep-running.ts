@@ -1,5 +1,6 @@
 import { TowpathError } from '../../api/errors.ts';
 import { parseDuration } from '../../api/v1alpha1/duration.ts';
+import { ApiError } from '../../kube/errors.ts';
 import type { Candidate } from '../record.ts';
 import type { PruneHeld } from './deploy-context.ts';
 import { Quarantine } from './facts.ts';
@@ -19,10 +20,18 @@ export async function scheduleRetry(run: Run, inputs: string, error: unknown): P
   if (!(error instanceof TowpathError)) return keepRunning(run, error);
   const told = await explainForbidden(run.parts.client, context.access.as, error, context.signal);
   const attempts = (session.retry?.attempts ?? 0) + 1;
-  const nextAt = new Date(context.now().getTime() + pauseAfter(run, attempts, 1_000, PATIENCE_MS));
+  const wait = Math.min(asked(told), PATIENCE_MS) * (1 + 0.2 * run.parts.random());
+  const pause = Math.max(pauseAfter(run, attempts, 1_000, PATIENCE_MS), wait);
+  const nextAt = new Date(context.now().getTime() + pause);
   session.retry = { inputs, error: told, attempts, nextAt };
   facts.retry = { attempts, nextAt };
   return keepRunning(run, told, nextAt);
+}
+
+/** How long the API server asked to wait (Retry-After), in milliseconds. */
+function asked(error: Error): number {
+  if (error instanceof ApiError) return error.retryAfterMs ?? 0;
+  return error.cause instanceof Error ? asked(error.cause) : 0;
 }
 
 /**
