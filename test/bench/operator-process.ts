@@ -22,6 +22,7 @@ export interface OperatorStart {
 
 /** An operator process as it is installed, bundled, but for one namespace. Profiles are of the source, whose names say more. */
 export interface BenchOperator {
+  readonly pid: number;
   /** `performance.now()` of its start. */
   readonly startedAt: number;
   /** `performance.now()` of the instant in which it began to lead. */
@@ -66,6 +67,7 @@ export async function startOperator(options: OperatorStart): Promise<BenchOperat
   const logged = (pattern: RegExp, describe: string) =>
     eventually(() => pattern.exec(readFileSync(logPath, 'utf8')), { describe, every: 10 });
   return {
+    pid: program.pid,
     startedAt,
     async leading() {
       const [, time] = await logged(/"time":"?([^",]+)"?,[^\n]*This process leads/, 'the operator to lead');
