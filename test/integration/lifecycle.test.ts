@@ -422,15 +422,11 @@ test('D11: abandoned, an Application goes at once, and its objects are released'
     'the failed deletion to be told',
   );
   assert.match(conditionOf(stalled, 'Stalled')?.message ?? '', /forbidden.*towpath\.dev\/abandon=default/s);
-  await stage.kubectl(
-    ...[
-      'create',
-      'rolebinding',
-      'labels',
-      '--clusterrole=edit',
-      `--serviceaccount=${stage.namespace}:towpath`,
-    ],
-  );
+  // With rights to change, but none to delete.
+  const verbs = '--verb=get,list,watch,patch,update';
+  await stage.kubectl('create', 'role', 'labels', verbs, '--resource=configmaps');
+  const account = `--serviceaccount=${stage.namespace}:towpath`;
+  await stage.kubectl('create', 'rolebinding', 'labels', '--role=labels', account);
   await stage.kubectl('annotate', 'applications.towpath.dev', 'web', 'towpath.dev/abandon=default');
   await stage.kubectl('wait', '--for=delete', 'applications.towpath.dev/web', '--timeout=20s');
   assert.equal(await messageOf(stage, 'web'), 'one');
