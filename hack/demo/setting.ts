@@ -15,7 +15,6 @@ import { namespace, operatorNamespace } from './names.ts';
 import { endGroup, newShell, type Shell } from './shell.ts';
 import { timed } from './terminal.ts';
 
-const root = join(import.meta.dirname, '../..');
 const identity = { name: 'Demo', email: 'demo@example.com' };
 
 export interface SettingOptions {

@@ -2,16 +2,38 @@ import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { HEALTH_STATES } from '../../operator/api/v1alpha1/application-status.ts';
 import { EVENTS, REASONS } from '../../operator/api/v1alpha1/reasons.ts';
 
 const OPERATOR = join(import.meta.dirname, '../../operator');
 
+/** Every reason that something tells, in whatever way: as an error, a state of health, or a fact. */
+async function reasonsTold(): Promise<Set<string>> {
+  const found = new Set<string>(HEALTH_STATES);
+  for (const { file, source } of await sources()) {
+    if (file.startsWith('api/')) continue;
+    const told = source.matchAll(
+      /\b(?:TowpathError|fail|templateFailure|meaning)\(\s*(?:'\w+',\s*){0,2}['"](\w+)['"]|\b[rR]eason(?::| =| \?\?=) *['"](\w+)['"]|\b(?:Secret|ConfigMap): '(\w+)'/g,
+    );
+    for (const [, error = '', fact = '', missing = ''] of told) found.add(error || fact || missing);
+  }
+  return found;
+}
+
+/** The operator's code, without its tests. */
+async function sources(): Promise<{ file: string; source: string }[]> {
+  const files = await readdir(OPERATOR, { recursive: true });
+  return Promise.all(
+    files
+      .filter((file) => /(?<!\.test)\.ts$|(?<!_test)\.go$/.test(file))
+      .map(async (file) => ({ file, source: await readFile(join(OPERATOR, file), 'utf8') })),
+  );
+}
+
 /** Every reason that an error is made with: `new TowpathError(remedy, 'Reason'`, a row of classify.ts, and the engine's `fail("Reason"`. */
 async function reasonsInCode(): Promise<Map<string, string>> {
   const found = new Map<string, string>();
-  for (const file of await readdir(OPERATOR, { recursive: true })) {
-    if (!/(?<!\.test)\.ts$|(?<!_test)\.go$/.test(file)) continue;
-    const source = await readFile(join(OPERATOR, file), 'utf8');
+  for (const { file, source } of await sources()) {
     const errors = source.matchAll(
       /(?:new TowpathError\(|\bmeaning\(\s*'\w+',)\s*[^,()]+,\s*'(\w+)'|\bfail\("(\w+)"|templateFailure\("(\w+)"/g,
     );
@@ -28,6 +50,12 @@ test('every reason that an error carries is documented', async () => {
     ([reason]) => !(reason in REASONS) && !(reason in EVENTS),
   );
   assert.deepEqual(undocumented, [], 'declare them in operator/api/v1alpha1/reasons/');
+});
+
+test('every reason that is documented is told by something', async () => {
+  const told = await reasonsTold();
+  const idle = [...Object.keys(REASONS), ...Object.keys(EVENTS)].filter((reason) => !told.has(reason));
+  assert.deepEqual(idle, [], 'take them out of operator/api/v1alpha1/reasons/, or tell them');
 });
 
 test('a reason is CamelCase, and its documentation is sentences', () => {

@@ -1,13 +1,27 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { MemoryTree } from '../../test/harness/memory-tree.ts';
 import { chart, configMap, data, failure, names, request, TestRenderer } from '../../test/harness/render.ts';
 
 const engine = new TestRenderer();
+
+/** The files as `helm package` packs them. */
+function archiveOf(files: Readonly<Record<string, string>>): Uint8Array {
+  const scratch = mkdtempSync(join(tmpdir(), 'towpath-archive-'));
+  try {
+    for (const [path, text] of Object.entries(files)) {
+      mkdirSync(join(scratch, dirname(path)), { recursive: true });
+      writeFileSync(join(scratch, path), text);
+    }
+    return new Uint8Array(execFileSync('tar', ['-C', scratch, '-cz', ...readdirSync(scratch)]));
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
 
 describe('Helm charts', () => {
   test('hooks are returned as hooks, test hooks are dropped, NOTES too', async () => {
@@ -77,6 +91,33 @@ describe('Helm charts', () => {
     assert.equal(rendered.objects.find((each) => each.name === 'db')?.file, 'web/charts/db/templates/c.yaml');
   });
 
+  test('import-values with child and parent, of two aliases of one chart', async () => {
+    const rendered = await engine.render(
+      {
+        ...chart,
+        'web/Chart.yaml': `${chart['web/Chart.yaml']}dependencies:
+- {name: db, version: 1.x, alias: first, import-values: [{child: service.port, parent: ports.first}, {child: gone, parent: x}]}
+- {name: db, version: 1.x, alias: second, import-values: [{child: service.port, parent: ports.second}]}
+`,
+        'web/values.yaml': 'ports: {first: {number: 1}, own: kept}\nsecond: {service: {port: {number: 7}}}\n',
+        'web/charts/db/Chart.yaml': 'apiVersion: v2\nname: db\nversion: 1.0.0\n',
+        'web/charts/db/values.yaml': 'service: {port: {name: sql, number: 5432}}\n',
+        'web/charts/db/templates/c.yaml': configMap(
+          '{{ .Chart.Name }}',
+          '{{ .Values.service.port.number | quote }}',
+        ),
+        'web/templates/p.yaml': configMap('ports', '{{ toJson .Values.ports | quote }}'),
+      },
+      { helm: { values: '{"first":{"service":{"port":{"number":6}}}}' } },
+    );
+    assert.deepEqual([data(rendered, 'first').text, data(rendered, 'second').text], ['6', '7']);
+    assert.deepEqual(JSON.parse(data(rendered, 'ports').text ?? ''), {
+      own: 'kept',
+      first: { name: 'sql', number: 1 },
+      second: { name: 'sql', number: 7 },
+    });
+  });
+
   test('a file:// dependency outside the chart, with one of its own; a change in it renders again', async () => {
     const files = {
       ...chart,
@@ -99,7 +140,7 @@ describe('Helm charts', () => {
     const other = tree.with({ 'shared/lib/Chart.yaml': 'apiVersion: v2\nname: lib\nversion: 2.0.0\n' });
     assert.match(
       (await failure(engine.renderer.render(other, request('web')), 'DependencyMissing')).message,
-      /lib 1\.x/,
+      /lib 1\.x from file:\/\/\.\.\/shared\/lib \(there is version 2\.0\.0\)/,
     );
   });
 
@@ -136,31 +177,22 @@ describe('Helm charts', () => {
   });
 
   test('a subchart in an archive; a chart in the root of the repository', async () => {
-    const scratch = mkdtempSync(join(tmpdir(), 'towpath-archive-'));
-    try {
-      mkdirSync(join(scratch, 'db/templates'), { recursive: true });
-      writeFileSync(join(scratch, 'db/Chart.yaml'), 'apiVersion: v2\nname: db\nversion: 1.0.0\n');
-      writeFileSync(join(scratch, 'db/templates/c.yaml'), configMap('db', '{{ .Values.global.region }}'));
-      const archive = execFileSync('tar', ['-C', scratch, '-cz', 'db']);
-      const files = {
-        'Chart.yaml': `${chart['web/Chart.yaml']}dependencies:\n- {name: db, version: 1.0.0, repository: "https://x"}\n`,
-        'charts/db-1.0.0.tgz': new Uint8Array(archive),
-      };
-      const helm = { values: '{"global":{"region":"eu"}}' };
-      const rendered = await engine.renderer.render(new MemoryTree(files), request('.', { helm }));
-      assert.equal(data(rendered, 'db').text, 'eu');
-      const broken = new MemoryTree({ ...files, 'charts/db-1.0.0.tgz': 'no archive' });
-      const error = await failure(engine.renderer.render(broken, request('', { helm })), 'ChartInvalid');
-      assert.match(error.message, /db-1\.0\.0\.tgz/);
-      const missing = new MemoryTree({ 'Chart.yaml': files['Chart.yaml'] });
-      const named = await failure(
-        engine.renderer.render(missing, request('', { helm })),
-        'DependencyMissing',
-      );
-      assert.equal(named.details[0]?.file, 'Chart.yaml');
-    } finally {
-      rmSync(scratch, { recursive: true, force: true });
-    }
+    const files = {
+      'Chart.yaml': `${chart['web/Chart.yaml']}dependencies:\n- {name: db, version: 1.0.0, repository: "https://x"}\n`,
+      'charts/db-1.0.0.tgz': archiveOf({
+        'db/Chart.yaml': 'apiVersion: v2\nname: db\nversion: 1.0.0\n',
+        'db/templates/c.yaml': configMap('db', '{{ .Values.global.region }}'),
+      }),
+    };
+    const helm = { values: '{"global":{"region":"eu"}}' };
+    const rendered = await engine.renderer.render(new MemoryTree(files), request('.', { helm }));
+    assert.equal(data(rendered, 'db').text, 'eu');
+    const broken = new MemoryTree({ ...files, 'charts/db-1.0.0.tgz': 'no archive' });
+    const error = await failure(engine.renderer.render(broken, request('', { helm })), 'ChartInvalid');
+    assert.match(error.message, /db-1\.0\.0\.tgz/);
+    const missing = new MemoryTree({ 'Chart.yaml': files['Chart.yaml'] });
+    const named = await failure(engine.renderer.render(missing, request('', { helm })), 'DependencyMissing');
+    assert.equal(named.details[0]?.file, 'Chart.yaml');
   });
 
   test('a dependency that is not there is named, unless it is switched off', async () => {
@@ -176,6 +208,57 @@ describe('Helm charts', () => {
     assert.deepEqual(
       (await engine.render(files, { helm: { values: '{"redis":{"enabled":false}}' } })).objects,
       [],
+    );
+  });
+
+  test('what a subchart lacks is named too: unpacked, file:// or in an archive', async () => {
+    const redis = 'dependencies:\n- {name: redis, version: 7.x, repository: "https://charts.example.com"%}\n';
+    const db = (more: string) => `apiVersion: v2\nname: db\nversion: 1.0.0\n${redis.replace('%', more)}`;
+    const on = (repository: string) =>
+      `${chart['web/Chart.yaml']}dependencies:\n- {name: db, alias: store, version: 1.x, repository: "${repository}"}\n`;
+    const unpacked = { ...chart, 'web/Chart.yaml': on('https://x'), 'web/charts/db/Chart.yaml': db('') };
+    const told = await failure(engine.render(unpacked), 'DependencyMissing');
+    assert.match(
+      told.message,
+      /^Chart store in web\/charts\/db depends on redis 7\.x from https:\/\/charts\.example\.com, which is not in web\/charts\/db\/charts\. Run `helm dependency update` and commit the folder web\/charts\/db\/charts/,
+    );
+    assert.equal(told.details[0]?.file, 'web/charts/db/Chart.yaml');
+    const local = { ...chart, 'web/Chart.yaml': on('file://../shared/db'), 'shared/db/Chart.yaml': db('') };
+    assert.match(
+      (await failure(engine.render(local), 'DependencyMissing')).message,
+      /in shared\/db depends on redis/,
+    );
+    const archive = archiveOf({ 'db/Chart.yaml': db('') });
+    const packed = new MemoryTree({
+      ...chart,
+      'web/Chart.yaml': on('https://x'),
+      'web/charts/db-1.0.0.tgz': archive,
+    });
+    const rendering = engine.renderer.render(packed, request('web'));
+    assert.match(
+      (await failure(rendering, 'DependencyMissing')).message,
+      /Chart store .* depends on redis 7\.x/,
+    );
+
+    const conditional = { ...unpacked, 'web/charts/db/Chart.yaml': db(', condition: redis.enabled') };
+    const named = await failure(engine.render(conditional), 'DependencyMissing');
+    assert.match(named.message, /or switch it off \(store\.redis\.enabled: false\)/);
+    const off = { helm: { values: '{"store":{"redis":{"enabled":false}}}' } };
+    assert.equal((await engine.render(conditional, off)).objects.length, 0);
+    const tagged = { ...unpacked, 'web/charts/db/Chart.yaml': db(', tags: [cache]') };
+    assert.equal(
+      (await engine.render(tagged, { helm: { values: '{"tags":{"cache":false}}' } })).objects.length,
+      0,
+    );
+    const both = {
+      ...unpacked,
+      'web/Chart.yaml': `${on('https://x')}- {name: queue, version: 2.x, repository: "https://x"}\n`,
+    };
+    const two = await failure(engine.render(both), 'DependencyMissing');
+    assert.match(two.message, /^Chart web depends on queue 2\.x .* And 1 more in its subcharts\.$/);
+    assert.match(
+      two.details[1]?.message ?? '',
+      /^redis 7\.x .*, on which chart store in web\/charts\/db depends$/,
     );
   });
 

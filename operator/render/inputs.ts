@@ -53,8 +53,11 @@ export class RecordedTree {
     return digest;
   }
 
-  async readAll(path: string): ReturnType<RenderTree['readAll']> {
-    const all = await this.#tree.readAll(path, { signal: this.#signal });
+  async readAll(
+    path: string,
+    filter: { suffixes?: readonly string[] } = {},
+  ): ReturnType<RenderTree['readAll']> {
+    const all = await this.#tree.readAll(path, { ...filter, signal: this.#signal });
     this.#note('digest', path, all.digest);
     return all;
   }

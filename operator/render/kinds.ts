@@ -90,8 +90,7 @@ export async function plainTrees(tree: RecordedTree, path: string): Promise<Engi
       { path: directoryOf(path), digest: `file ${await tree.oid(path)} ${posix.basename(path)}`, load },
     ];
   }
-  const isManifest = (name: string) =>
-    /\.(ya?ml|json)$/.test(name) && !name.split('/').some((part) => part.startsWith('.'));
-  const load = async () => (await tree.readAll(path)).files.filter((file) => isManifest(file.path));
+  // Only these are read: whatever else a repository has, however large, is no part of the render.
+  const load = async () => (await tree.readAll(path, { suffixes: ['.yaml', '.yml', '.json'] })).files;
   return [{ path, digest: `plain ${await tree.digest(path)}`, load }];
 }

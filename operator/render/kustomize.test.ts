@@ -42,12 +42,27 @@ describe('Kustomize', () => {
     assert.equal(changed.objects[0]?.name, 'b');
   });
 
-  test('what needs the network or a program is refused, by name', async () => {
+  test('what needs the network is refused, by name', async () => {
     for (const [text, expected] of [
-      ['resources: ["https://github.com/x/y//base?ref=v1"]', /github\.com\/x\/y.*remote bases/],
-      ['resources: ["github.com/x/y/base"]', /remote bases/],
-      ['resources: ["git@github.com:x/y.git"]', /remote bases/],
-      ['patches: [{path: "http://127.0.0.1/p.yaml"}]', /remote patches/],
+      ['resources: ["https://github.com/x/y//base?ref=v1"]', 'https://github.com/x/y//base?ref=v1'],
+      ['resources: ["github.com/x/y/base"]', 'github.com/x/y/base'],
+      ['components: ["git@github.com:x/y.git"]', 'git@github.com:x/y.git'],
+      ['patches: [{path: "http://127.0.0.1/p.yaml"}]', 'http://127.0.0.1/p.yaml'],
+      ['patchesStrategicMerge: ["https://x.dev/p.yaml"]', 'https://x.dev/p.yaml'],
+      ['configMapGenerator: [{name: a, files: ["b=https://x.dev/b"]}]', 'https://x.dev/b'],
+      ['openapi: {path: "https://x.dev/schema.json"}', 'https://x.dev/schema.json'],
+    ] as const) {
+      const error = await failure(
+        engine.render({ 'web/kustomization.yaml': `${text}\n` }),
+        'RemoteBaseUnsupported',
+      );
+      assert.ok(error.message.startsWith(`web/kustomization.yaml refers to ${expected}, which is outside`));
+      assert.equal(error.details[0]?.file, 'web/kustomization.yaml');
+    }
+  });
+
+  test('what needs a program is refused, by name', async () => {
+    for (const [text, expected] of [
       ['helmCharts: [{name: x, repo: "https://x"}]', /Helm charts/],
       ['generators: [gen.yaml]', /KRM|plugin|function|external/i],
     ] as const) {
@@ -59,6 +74,21 @@ describe('Kustomize', () => {
       const error = await failure(engine.render(files), 'KustomizationInvalid');
       assert.match(error.message, expected);
     }
+  });
+
+  test('paths that look like addresses, and patches that hold some, are local', async () => {
+    const patch = (annotation: string) =>
+      `{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "annotations": {"${annotation}": "https://x.dev/a/b"}}}`;
+    const rendered = await engine.render({
+      'web/kustomization.yaml': `resources: [v1.1/web/base]\npatches: [{path: v1.2/web/patch.yaml}]\npatchesStrategicMerge: ['${patch('merged')}']\nconfigMapGenerator: [{name: b, files: [v1.2/web/patch.yaml]}]\n`,
+      'web/v1.1/web/base/kustomization.yaml': 'resources: [a.yaml]\n',
+      'web/v1.1/web/base/a.yaml': configMap('a', 'x'),
+      'web/v1.2/web/patch.yaml': patch('patched'),
+    });
+    const { annotations } = JSON.parse(
+      rendered.objects.find(({ name }) => name === 'a')?.text ?? '',
+    ).metadata;
+    assert.deepEqual([annotations.merged, annotations.patched], ['https://x.dev/a/b', 'https://x.dev/a/b']);
   });
 
   test('a missing file is named by its path in the repository', async () => {

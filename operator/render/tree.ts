@@ -17,13 +17,16 @@ export interface RenderTree {
   stat(path: string, signal?: AbortSignal): Promise<{ type: 'file' | 'directory'; oid: string } | undefined>;
   list(path: string, signal?: AbortSignal): Promise<RenderEntry[]>;
   read(path: string, signal?: AbortSignal): Promise<Uint8Array>;
-  /** All files below a directory, paths relative to it. */
+  /**
+   * All files below a directory, paths relative to it. With `suffixes`, such as `.yaml`, only files whose name
+   * ends so, and nothing that begins with a dot or is in a directory that does; the digest is of all files.
+   */
   readAll(
     path: string,
-    options?: { signal?: AbortSignal },
+    options?: { suffixes?: readonly string[]; signal?: AbortSignal },
   ): Promise<{ digest: string; files: { path: string; oid: string; data: Uint8Array }[] }>;
   /**
-   * The digest that `readAll` would return, without reading the files. It covers what symlinks lead to: equal
+   * The digest that `readAll` returns, without reading the files. It covers what symlinks lead to: equal
    * digests mean equal files.
    */
   digest(path: string, signal?: AbortSignal): Promise<string>;

@@ -12,6 +12,8 @@ export interface Advertisement {
   readonly headCommit: string | undefined;
   /** Commit → what the server lets us ask for by id to get it: the commit itself, or the annotated tag. */
   readonly wants: ReadonlyMap<string, string>;
+  /** An annotated tag's own id → the commit that it stands for. */
+  readonly tagged: ReadonlyMap<string, string>;
   readonly capabilities: ReadonlySet<string>;
 }
 
@@ -29,6 +31,7 @@ export const maxAdvertisementBytes = 64 << 20;
 export async function readAdvertisement(packets: AsyncIterator<Packet>): Promise<Advertisement> {
   const refs = new Map<string, string>();
   const wants = new Map<string, string>();
+  const tagged = new Map<string, string>();
   let capabilities: Set<string> | undefined;
   let headCommit: string | undefined;
   let bytes = 0;
@@ -50,7 +53,10 @@ export async function readAdvertisement(packets: AsyncIterator<Packet>): Promise
       const tag = name.slice(0, -3);
       const object = refs.get(tag);
       refs.set(tag, oid);
-      if (object !== undefined && !wants.has(oid)) wants.set(oid, object);
+      if (object === undefined) continue;
+      if (!wants.has(oid)) wants.set(oid, object);
+      wants.delete(object);
+      tagged.set(object, oid);
     } else {
       refs.set(name, oid);
       wants.set(oid, oid);
@@ -59,7 +65,7 @@ export async function readAdvertisement(packets: AsyncIterator<Packet>): Promise
   if (headCommit !== undefined) wants.set(headCommit, headCommit);
   const known = capabilities ?? new Set<string>();
   const symref = [...known].find((capability) => capability.startsWith('symref=HEAD:'));
-  return { refs, head: symref?.slice('symref=HEAD:'.length), headCommit, wants, capabilities: known };
+  return { refs, head: symref?.slice('symref=HEAD:'.length), headCommit, wants, tagged, capabilities: known };
 }
 
 /** What a Git server said instead of an answer; the transport turns it into an error for the user. */

@@ -182,6 +182,17 @@ function conforms(transport: TransportUnderTest): void {
     assert.deepEqual(repository.resolve({ semver: '^1.0' }), { commit: lone, ref: 'refs/tags/v1.1.0' });
   });
 
+  it("says that a tag's own id is no commit, and reads on", async () => {
+    const tagged = await git.commit({ 'web/values.yaml': 'replicas: 9\n' }, { branch: 'tagged' });
+    const tag = await git.tag('v0.9.0', { annotated: true, commit: tagged });
+    const expected = { reason: 'RefNotFound', remedy: 'Person', message: new RegExp(`tag.*it is ${tagged}`) };
+    await assert.rejects(openRef({ commit: tag }), expected);
+    await git.deleteRef('refs/tags/v0.9.0');
+    await assert.rejects(openRef({ commit: tag }), { reason: 'RefNotFound' });
+    const next = await git.commit({ 'web/values.yaml': 'replicas: 10\n' }, { branch: 'tagged' });
+    assert.equal((await openRef({ branch: 'tagged' })).revision, next);
+  });
+
   it('reads a commit that is no tip', async () => {
     const middle = await git.commit({ 'web/values.yaml': 'replicas: 4\n' });
     await git.commit({ 'web/values.yaml': 'replicas: 5\n' });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { newCertificates } from '../../test/harness/certificates.ts';
 import { parseCredential, redact } from './credential.ts';
@@ -10,20 +11,15 @@ function secret(data: Record<string, string>): Record<string, Uint8Array> {
 describe('a credential', () => {
   it('is read from the keys of a Secret', async () => {
     const { ca, clientCert, clientKey } = await newCertificates(['127.0.0.1']);
-    assert.deepEqual(parseCredential(secret({ username: 'me', password: 'p\n', other: 'x' })), {
+    const parsed = (data: Record<string, string>) => parseCredential(secret(data), 'https');
+    assert.deepEqual(parsed({ username: 'me', password: 'p\n', other: 'x' }), {
       username: 'me',
       password: 'p',
     });
-    assert.deepEqual(parseCredential(secret({ bearerToken: 't', 'ca.crt': ca })), {
-      bearerToken: 't',
-      caCert: ca,
-    });
-    assert.deepEqual(parseCredential(secret({ 'tls.crt': clientCert, 'tls.key': clientKey })), {
-      clientCert,
-      clientKey,
-    });
+    assert.deepEqual(parsed({ bearerToken: 't', 'ca.crt': ca }), { bearerToken: 't', caCert: ca });
+    assert.deepEqual(parsed({ 'tls.crt': clientCert, 'tls.key': clientKey }), { clientCert, clientKey });
     assert.deepEqual(
-      parseCredential(secret({ identity: 'key\n', known_hosts: 'host\n', password: 'phrase' })),
+      parseCredential(secret({ identity: 'key\n', known_hosts: 'host\n', password: 'phrase' }), 'ssh'),
       {
         identity: 'key\n',
         knownHosts: 'host\n',
@@ -32,23 +28,67 @@ describe('a credential', () => {
     );
   });
 
+  it('is read for what the URL needs where the Secret has more', () => {
+    const both = secret({ identity: 'key', known_hosts: 'host', username: 'me', password: 'p' });
+    for (const scheme of ['https', 'http'] as const)
+      assert.deepEqual(parseCredential(both, scheme), { username: 'me', password: 'p' });
+    assert.deepEqual(parseCredential(both, 'ssh'), {
+      username: 'me',
+      identity: 'key',
+      knownHosts: 'host',
+      identityPassword: 'p',
+    });
+    const withToken = secret({ identity: 'key', known_hosts: 'host', bearerToken: 't', 'tls.key': 'x' });
+    assert.deepEqual(parseCredential(withToken, 'ssh'), { identity: 'key', knownHosts: 'host' });
+  });
+
+  it('that cannot be used for the URL is refused', async () => {
+    const { clientCert, serverKey } = await newCertificates(['127.0.0.1']);
+    const { privateKey: locked } = generateKeyPairSync('ec', {
+      namedCurve: 'P-256',
+      privateKeyEncoding: { type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'phrase' },
+      publicKeyEncoding: { type: 'spki', format: 'pem' },
+    });
+    const cases: [Record<string, string>, 'https' | 'ssh', RegExp][] = [
+      [{ identity: 'key', known_hosts: 'host' }, 'https', /none of the keys .* over HTTPS: username/],
+      [{ username: 'me', password: 'p' }, 'ssh', /none of the keys .* over SSH: identity/],
+      [{ known_hosts: 'host' }, 'ssh', /lacks "identity"/],
+      [
+        { 'tls.crt': clientCert, 'tls.key': 'S3cr3t' },
+        'https',
+        /no private key in PEM form in its key "tls\.key"/,
+      ],
+      [{ 'tls.crt': clientCert, 'tls.key': clientCert }, 'https', /no private key in PEM form/],
+      [{ 'tls.crt': clientCert, 'tls.key': locked }, 'https', /with a passphrase in its key "tls\.key"/],
+      [
+        { 'tls.crt': clientCert, 'tls.key': serverKey },
+        'https',
+        /does not belong to the certificate in "tls\.crt"/,
+      ],
+    ];
+    for (const [data, scheme, message] of cases) {
+      const expected = { reason: 'CredentialInvalid', remedy: 'Person', message };
+      assert.throws(() => parseCredential(secret(data), scheme), expected);
+    }
+  });
+
   it('S5: that is incomplete is refused, naming the key and no value', () => {
     const marked = 'S3cr3t-marker';
-    const cases: [Record<string, string>, RegExp][] = [
+    const cases: [Record<string, string>, RegExp, 'ssh'?][] = [
       [{}, /none of the keys/],
       [{ token: marked }, /none of the keys/],
       [{ username: marked }, /lacks "password"/],
       [{ password: marked }, /lacks "username"/],
-      [{ identity: marked }, /lacks "known_hosts"/],
+      [{ identity: marked }, /lacks "known_hosts"/, 'ssh'],
       [{ 'tls.key': marked }, /lacks "tls\.crt"/],
       [{ bearerToken: marked, username: marked, password: marked }, /both bearerToken and/],
       [{ username: '', password: marked }, /empty key "username"/],
       [{ username: 'a\r\nX-Evil: 1', password: marked }, /control character in its key "username"/],
       [{ bearerToken: 't', 'ca.crt': marked }, /no certificate in PEM form in its key "ca\.crt"/],
     ];
-    for (const [data, message] of cases) {
+    for (const [data, message, scheme = 'https'] of cases) {
       assert.throws(
-        () => parseCredential(secret(data)),
+        () => parseCredential(secret(data), scheme),
         (error: Error & { reason: string; remedy: string }) => {
           assert.equal(error.reason, 'CredentialInvalid');
           assert.equal(error.remedy, 'Person');

@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto';
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { TowpathError } from '../api/errors.ts';
 import { hasControlCharacter } from './text.ts';
 
@@ -21,46 +21,59 @@ export interface Credential {
   clientKey?: string;
 }
 
+/** Keys of a Secret that are read, by how the repository is reached. */
+const httpKeys = 'username and password, bearerToken, ca.crt, tls.crt and tls.key';
+const sshKeys = 'identity, known_hosts and, where the key has a passphrase, password';
+
 /**
- * Reads the data of a Secret (keys as documented for `spec.source.secretRef`). Unknown keys are left alone:
- * Secrets are often shared with other tools.
+ * Reads the data of a Secret (keys as documented for `spec.source.secretRef`) for a repository that is reached
+ * so: one Secret may serve repositories over SSH and over HTTPS. Other keys are left alone: Secrets are often
+ * shared with other tools.
  *
  * @throws TowpathError CredentialInvalid, naming keys, never values.
  */
-export function parseCredential(data: Record<string, Uint8Array>): Credential {
+export function parseCredential(
+  data: Record<string, Uint8Array>,
+  scheme: 'https' | 'http' | 'ssh',
+): Credential {
   const text = (key: string) => textOf(data, key);
+  return scheme === 'ssh' ? sshCredential(text) : httpCredential(text);
+}
+
+function sshCredential(text: (key: string) => string | undefined): Credential {
+  const identity = text('identity');
+  const knownHosts = text('known_hosts');
+  if (identity === undefined && knownHosts === undefined) {
+    throw invalid(`has none of the keys that are read for a repository over SSH: ${sshKeys}`);
+  }
+  if (identity === undefined) throw missing('identity', 'known_hosts');
+  if (knownHosts === undefined) throw missing('known_hosts', 'identity');
+  return withoutUndefined({
+    username: text('username'),
+    identity,
+    knownHosts,
+    identityPassword: text('password'),
+  });
+}
+
+function httpCredential(text: (key: string) => string | undefined): Credential {
   const username = text('username');
   const password = text('password');
   const bearerToken = text('bearerToken');
-  const identity = text('identity');
-  const knownHosts = text('known_hosts');
   const caCert = text('ca.crt');
   const clientCert = text('tls.crt');
   const clientKey = text('tls.key');
   if (bearerToken !== undefined && (username !== undefined || password !== undefined)) {
     throw invalid('has both bearerToken and username or password; keep one of the two');
   }
-  if (identity !== undefined) {
-    if (knownHosts === undefined) throw missing('known_hosts', 'identity');
-    return withoutUndefined({ username, identity, knownHosts, identityPassword: password, caCert });
-  }
   if (username !== undefined && password === undefined) throw missing('password', 'username');
   if (password !== undefined && username === undefined) throw missing('username', 'password');
-  if (clientCert !== undefined && clientKey === undefined) throw missing('tls.key', 'tls.crt');
-  if (clientKey !== undefined && clientCert === undefined) throw missing('tls.crt', 'tls.key');
   requireCertificate('ca.crt', caCert);
-  requireCertificate('tls.crt', clientCert);
-  if (
-    bearerToken === undefined &&
-    username === undefined &&
-    clientCert === undefined &&
-    caCert === undefined
-  ) {
-    throw invalid(
-      'has none of the keys that are read: username and password, bearerToken, identity and known_hosts, ca.crt, tls.crt and tls.key',
-    );
+  requireClientCertificate(clientCert, clientKey);
+  if ([bearerToken, username, clientCert, caCert].every((value) => value === undefined)) {
+    throw invalid(`has none of the keys that are read for a repository over HTTPS: ${httpKeys}`);
   }
-  return withoutUndefined({ username, password, bearerToken, knownHosts, caCert, clientCert, clientKey });
+  return withoutUndefined({ username, password, bearerToken, caCert, clientCert, clientKey });
 }
 
 /** Whether something in it proves who we are, so that it must not travel in the clear. */
@@ -98,12 +111,37 @@ function textOf(data: Record<string, Uint8Array>, key: string): string | undefin
   return value;
 }
 
-function requireCertificate(key: string, pem: string | undefined): void {
-  if (pem === undefined) return;
+function requireCertificate(key: string, pem: string | undefined): X509Certificate | undefined {
+  if (pem === undefined) return undefined;
   try {
-    new X509Certificate(pem);
+    return new X509Certificate(pem);
   } catch {
     throw invalid(`has no certificate in PEM form in its key "${key}"`);
+  }
+}
+
+function requireClientCertificate(certificate: string | undefined, key: string | undefined): void {
+  if (certificate !== undefined && key === undefined) throw missing('tls.key', 'tls.crt');
+  if (key !== undefined && certificate === undefined) throw missing('tls.crt', 'tls.key');
+  const parsed = requireCertificate('tls.crt', certificate);
+  if (parsed === undefined || key === undefined) return;
+  if (!parsed.checkPrivateKey(privateKeyOf(key))) {
+    throw invalid(
+      'has a private key in its key "tls.key" that does not belong to the certificate in "tls.crt"',
+    );
+  }
+}
+
+function privateKeyOf(pem: string): KeyObject {
+  try {
+    return createPrivateKey(pem);
+  } catch {
+    const isLocked = /-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m.test(pem);
+    throw invalid(
+      isLocked
+        ? 'has a private key with a passphrase in its key "tls.key"; put it there without one'
+        : 'has no private key in PEM form in its key "tls.key"',
+    );
   }
 }
 

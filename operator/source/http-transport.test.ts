@@ -144,6 +144,58 @@ describe('a repository over HTTP', () => {
     assert.deepEqual(thief.requests, []);
   });
 
+  it('S4: a redirect from HTTPS to plain HTTP gets no request at all', async () => {
+    const { ca, serverCert, serverKey } = await newCertificates(['127.0.0.1']);
+    const thief = await serve();
+    const credentials = [
+      { username: 'reader', password: secret, caCert: ca },
+      { bearerToken: secret, caCert: ca },
+      { caCert: ca },
+    ];
+    // The same host with another port, and the very same port, where a server may speak both.
+    const places = [(own: number) => own, () => thief.port];
+    for (const credential of credentials) {
+      for (const place of places) {
+        const server = await serve({
+          tls: { cert: serverCert, key: serverKey },
+          intercept(request, response) {
+            const location = `http://127.0.0.1:${place(server.port)}/${git.name}${request.url}`;
+            response.writeHead(302, { location }).end();
+            return true;
+          },
+        });
+        const { reason, message } = await poll({ url: server.url(git.name), credential });
+        assert.equal(reason, 'RedirectRefused', message);
+      }
+    }
+    assert.deepEqual(thief.requests, []);
+  });
+
+  it('S4: a bearer token goes to its own origin only, and is sent there', async () => {
+    const thief = await serve();
+    const guarded = await serve({ bearerToken: secret });
+    const access = { url: guarded.url(git.name), credential: { bearerToken: secret } };
+    assert.equal((await poll(access)).reason, '');
+    for (const method of ['GET', 'POST']) {
+      const server = await serve({
+        bearerToken: secret,
+        intercept(request, response) {
+          if (request.method !== method) return false;
+          response.writeHead(307, { location: `${thief.url(git.name)}${request.url}` }).end();
+          return true;
+        },
+      });
+      const sources = new Sources({ allowLoopback: true, allowPlainHttpCredentials: true });
+      cleanups.push(() => sources.stop());
+      const url = server.url(git.name);
+      const repository = sources.watch('test', { ...access, url }, 3_600_000, () => undefined);
+      const opened = repository.poll().then(() => repository.open(repository.resolve({})));
+      await assert.rejects(opened, (error: Error) => !error.message.includes(secret));
+      assert.ok(server.requests.some((seen) => seen.headers.authorization === `Bearer ${secret}`));
+    }
+    assert.deepEqual(thief.requests, []);
+  });
+
   it('S4: credentials do not travel over plain HTTP unless allowed', async () => {
     const server = await serve();
     const access = { url: server.url(git.name), credential };
@@ -172,6 +224,17 @@ describe('a repository over HTTP', () => {
     // Which of the two depends on whether the server's alert or its close arrives first.
     assert.match(reason, /^(TLSFailed|ConnectionLost)$/);
     assert.match(message, /"tls\.crt" and "tls\.key"/);
+  });
+
+  it('says that a certificate or key cannot be used', async () => {
+    const { ca, serverCert, serverKey, clientCert } = await newCertificates(['127.0.0.1']);
+    const server = await serve({ tls: { cert: serverCert, key: serverKey, clientCa: ca } });
+    for (const clientKey of ['S3cr3t-marker', serverKey]) {
+      const access = { url: server.url(git.name), credential: { caCert: ca, clientCert, clientKey } };
+      const { reason, message } = await poll(access);
+      assert.equal(reason, 'CredentialInvalid', message);
+      assert.match(message, /"tls\.crt" and "tls\.key"/);
+    }
   });
 
   it('says that a branch moved between poll and fetch, which the next poll heals', async () => {

@@ -29,7 +29,9 @@ const timeoutCodes = new Set([
 export function networkError(error: unknown, host: string): TowpathError {
   for (let cause = error, depth = 0; cause instanceof Error && depth < 8; cause = inner(cause), depth++) {
     if (cause instanceof TowpathError) return cause;
-    const known = byCode((cause as NodeJS.ErrnoException).code ?? '', host, cause);
+    // A DOMException, which an aborted signal gives, has a number there.
+    const { code } = cause as { code?: unknown };
+    const known = byCode(typeof code === 'string' ? code : '', host, cause);
     if (known) return known;
     if (cause.name === 'TimeoutError') return timeout(host, cause);
   }
@@ -79,6 +81,14 @@ function byCode(code: string, host: string, cause: unknown): TowpathError | unde
       'Person',
       'CertificateUnknown',
       `The certificate of the Git server ${host} cannot be verified (${code}). If it is of a private authority, put that authority's certificate in the key "ca.crt" of the Secret that spec.source.secretRef names.`,
+      { cause },
+    );
+  }
+  if (code.startsWith('ERR_OSSL_')) {
+    return new TowpathError(
+      'Person',
+      'CredentialInvalid',
+      `The Git credential has a certificate or private key that cannot be used for ${host} (${code}). Check the keys "ca.crt", "tls.crt" and "tls.key" of the Secret that spec.source.secretRef names.`,
       { cause },
     );
   }

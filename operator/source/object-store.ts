@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { TowpathError } from '../api/errors.ts';
 import { BoundedMap } from './bounded-map.ts';
 import type { Limits } from './limits.ts';
+import { notACommit } from './not-a-commit.ts';
 import { checkPack, maxRebuilt } from './pack-check.ts';
 import type { PackedObject } from './pack-index.ts';
 import { type BaseCache, PackReader } from './pack-reader.ts';
@@ -76,11 +77,13 @@ export class ObjectStore {
     this.#packs.look();
   }
 
-  /** The tree and the description of a commit; an annotated tag is followed. */
+  /** The tree and the description of a commit. @throws TowpathError RefNotFound for the id of a tag. */
   async commit(oid: string): Promise<{ tree: string; commit: CommitInfo }> {
     const known = this.#commits.get(oid);
     if (known) return known;
     const { type, content } = await this.#read(oid);
+    if (type === 'tag')
+      throw notACommit(oid, /^object ([0-9a-f]{40})$/m.exec(content.toString('latin1'))?.[1]);
     if (type !== 'commit') {
       throw new TowpathError(
         'Person',

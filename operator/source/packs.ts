@@ -76,14 +76,20 @@ export class Packs {
       throw error;
     }
     this.bytes += bytes;
+    // What was asked for by its id may be no commit, and a server refuses every fetch that names such as shallow.
+    const { directory } = this;
+    if (!this.full) {
+      for (const oid of commits) await this.#run('commit', { directory, limits: this.#limits, oid });
+    }
     for (const commit of commits) this.#commits.add(commit);
     return bytes;
   }
 
   async remove(): Promise<void> {
     this.#commits.clear();
-    await this.#run('forget', { directory: this.directory }).catch(() => undefined);
     await rm(this.directory, { recursive: true, force: true });
+    // Afterwards: a read in between would have what is forgotten in memory again.
+    await this.#run('forget', { directory: this.directory }).catch(() => undefined);
   }
 }
 

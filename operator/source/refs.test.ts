@@ -6,7 +6,8 @@ import { resolveRef } from './refs.ts';
 const commit = (digit: string) => digit.repeat(40);
 
 function remote(refs: Record<string, string>, head?: string, headCommit?: string): Advertisement {
-  return { refs: new Map(Object.entries(refs)), head, headCommit, wants: new Map(), capabilities: new Set() };
+  const nothing = { wants: new Map(), tagged: new Map(), capabilities: new Set<string>() };
+  return { refs: new Map(Object.entries(refs)), head, headCommit, ...nothing };
 }
 
 const shop = remote(

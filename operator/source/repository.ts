@@ -3,6 +3,7 @@ import { TowpathError } from '../api/errors.ts';
 import { type Advertisement, RemoteRefusal, readAdvertisement, sameRefs } from './advertisement.ts';
 import type { Limits } from './limits.ts';
 import { networkError } from './network-error.ts';
+import { notACommit } from './not-a-commit.ts';
 import { Packs, refusalError } from './packs.ts';
 import { type GitRef, type Resolved, resolveRef } from './refs.ts';
 import type { Timeouts, Transport } from './transport.ts';
@@ -231,6 +232,8 @@ export class RemoteRepository implements Repository {
 
   async #fetch(advertisement: Advertisement, commit: string, signal: AbortSignal): Promise<number> {
     const { transport } = this.#settings;
+    const tagged = advertisement.tagged.get(commit);
+    if (tagged !== undefined) throw notACommit(commit, tagged);
     const want = advertisement.wants.get(commit);
     const anyWant = ['allow-reachable-sha1-in-want', 'allow-any-sha1-in-want'];
     if (want !== undefined || anyWant.some((capability) => advertisement.capabilities.has(capability))) {

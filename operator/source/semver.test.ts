@@ -75,18 +75,40 @@ describe('a range', () => {
       ['<1.0.0 || >=2.0.0', '0.9.0 2.1.0', '1.5.0'],
       ['>=1.0.0', '1.0.0', '2.0.0-rc.1'],
       ['>=1.0.0-0', '1.0.0-rc.1 2.0.0-rc.1 1.0.0', '0.9.0'],
+      ['>=1.0.0-0 <2', '1.5.0-rc.1 2.0.0-rc.1 1.9.0', '2.0.0 2.0.1-rc.1'],
+      ['>=1.0.0-0 <2.0.0-0', '1.5.0-rc.1 1.9.0', '2.0.0-rc.1 2.0.0'],
+      ['>=1.0.0 <2', '1.5.0', '1.5.0-rc.1 2.0.0-rc.1'],
+      ['<2 || 3.0.0-rc.1', '1.0.0 3.0.0-rc.1', '1.0.0-rc.1 3.0.0-rc.2'],
+      ['*-0', '0.0.1 1.0.0-rc.1', ''],
+      ['!=3 >=3.0.0-0', '4.0.0-rc.1', '3.0.0-rc.1 3.1.0'],
+      [' 1.2 - 1.4 ', '1.2.0 1.4.9', '1.5.0 1.1.0'],
+      ['1.2 - 1.4 <1.3', '1.2.9', '1.3.0'],
+      ['>1.2.0,1.2 - 1.4', '1.2.1', '1.2.0 1.5.0'],
+      ['>=1.2.0 , != 1.2.1', '1.2.0', '1.2.1'],
       ['^2.0.0-rc.1', '2.0.0-rc.2 2.0.0 2.1.0', '2.0.0-beta 3.0.0-rc.1'],
     ];
     for (const [text, inside, outside] of cases) {
       const range = parseRange(text);
       assert.ok(range, text);
       for (const each of inside.split(' ')) assert.ok(range(version(each)), `${each} in ${text}`);
-      for (const each of outside.split(' ')) assert.ok(!range(version(each)), `${each} not in ${text}`);
+      for (const each of outside.split(' ').filter(Boolean))
+        assert.ok(!range(version(each)), `${each} not in ${text}`);
     }
   });
 
   it('is not every text', () => {
-    for (const text of ['', '  ', 'latest', '>', '1.2.3 ||', '^^1', '1.2.3.4', '>=a.b.c', '../1']) {
+    const texts = ['', '  ', 'latest', '>', '1.2.3 ||', '^^1', '1.2.3.4', '>=a.b.c', '../1'];
+    texts.push(
+      '>=1.2 - 1.4',
+      '1.2 - <1.4',
+      '1.2 - 1.4 - 1.6',
+      '1.2-',
+      '1.2.3,',
+      ',1.2',
+      '>=1.2<2',
+      '1.0.0-a..b',
+    );
+    for (const text of texts) {
       assert.equal(parseRange(text), undefined, text);
     }
   });

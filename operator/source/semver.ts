@@ -1,4 +1,9 @@
-/** Versions and ranges as Helm and Flux users write them: semver 2.0, ranges like Masterminds/semver and npm. */
+import { RANGE_OPERATOR, RANGE_VERSION, VERSION_RANGE } from '../api/v1alpha1/version-range.ts';
+
+/**
+ * Versions as in semver 2.0, and ranges as in Masterminds/semver 3.5, which Helm and Flux use; except that there
+ * `~0.0.0` and `!=*` take every version, and `!=1.2` takes the pre-releases of 1.2, which nobody means.
+ */
 
 export interface Version {
   major: number;
@@ -9,9 +14,10 @@ export interface Version {
 
 /** Reads `1.2.3`, `v1.2.3`, `1.2.3-rc.1+build`; in tags, not in ranges, all three numbers are needed. */
 export function parseVersion(text: string): Version | undefined {
-  const match = /^v?(\d{1,15})\.(\d{1,15})\.(\d{1,15})(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?$/.exec(
-    text,
-  );
+  const match =
+    /^v?(\d{1,15})\.(\d{1,15})\.(\d{1,15})(?:-([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+[0-9A-Za-z.-]+)?$/.exec(
+      text,
+    );
   if (!match) return undefined;
   const [, major, minor, patch, prerelease] = match;
   return {
@@ -49,37 +55,42 @@ type Predicate = (version: Version) => boolean;
 /** Whether a version is in a range. */
 export type Range = Predicate;
 
+const grammar = new RegExp(VERSION_RANGE);
+const terms = new RegExp(
+  `(?<from>${RANGE_VERSION}) +- +(?<to>${RANGE_VERSION})|(?:(?<operator>${RANGE_OPERATOR}) *)?(?<version>${RANGE_VERSION})`,
+  'g',
+);
+
 /**
  * Parses a range: comparisons (`=`, `!=`, `>`, `<`, `>=`, `<=`), `~1.2`, `^1.2`, wildcards (`1.x`, `*`), hyphens
  * (`1.2 - 1.4`), joined by spaces or commas (all must hold) and `||` (one must). Pre-releases match only in a
- * part that itself names one.
+ * part of which a term names one, and there they are compared by precedence: `>=1.0.0-0 <2` has 2.0.0-rc.1 in
+ * it, which comes before 2.0.0, and `>=1.0.0-0 <2.0.0-0` has not.
  *
- * @returns undefined when it is no range.
+ * @returns undefined when it is no range: exactly what the API server refuses.
  */
 export function parseRange(text: string): Range | undefined {
-  const alternatives: Predicate[] = [];
-  for (const part of text.split('||')) {
-    const alternative = parseAll(part.trim());
-    if (!alternative) return undefined;
-    alternatives.push(alternative);
-  }
+  if (!grammar.test(text)) return undefined;
+  const alternatives = text.split('||').map(parseAll);
   return (version) => alternatives.some((matches) => matches(version));
 }
 
-function parseAll(text: string): Predicate | undefined {
-  const hyphens = text.replace(/(\S+)\s+-\s+(\S+)/g, '>=$1 <=$2');
-  const terms = hyphens
-    .replace(/([=!<>~^]+)\s+/g, '$1')
-    .split(/[\s,]+/)
-    .filter(Boolean);
-  if (terms.length === 0) return undefined;
+function parseAll(text: string): Predicate {
   const predicates: Predicate[] = [];
-  for (const term of terms) {
-    const predicate = parseTerm(term);
-    if (!predicate) return undefined;
-    predicates.push(predicate);
+  let prereleases = false;
+  const add = (operator: string, version: string) => {
+    const partial = parsePartial(version);
+    prereleases ||= partial.version.prerelease.length > 0;
+    predicates.push(predicateOf(operator, partial));
+  };
+  for (const { groups = {} } of text.matchAll(terms)) {
+    const { from, to, operator = '', version = '' } = groups;
+    if (from === undefined || to === undefined) add(operator, version);
+    else {
+      add('>=', from);
+      add('<=', to);
+    }
   }
-  const prereleases = terms.some((term) => /\d-[0-9A-Za-z]/.test(term));
   return (version) =>
     (prereleases || version.prerelease.length === 0) && predicates.every((matches) => matches(version));
 }
@@ -90,27 +101,22 @@ interface Partial {
   given: number;
 }
 
-function parsePartial(text: string): Partial | undefined {
-  const match =
-    /^v?(\d+|[xX*])(?:\.(\d+|[xX*]))?(?:\.(\d+|[xX*]))?(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?$/.exec(
-      text,
-    );
-  if (!match) return undefined;
-  const numbers: number[] = [];
-  for (const part of match.slice(1, 4)) {
-    if (part === undefined || /[xX*]/.test(part)) break;
-    numbers.push(Number(part));
+/** @param text that the grammar has let pass. */
+function parsePartial(text: string): Partial {
+  const [, numbers = '', prerelease] = /^v?([^-+]*)(?:-([^+]*))?/.exec(text) ?? [];
+  const given: number[] = [];
+  for (const part of numbers.split('.')) {
+    if (/[xX*]/.test(part)) break;
+    given.push(Number(part));
   }
-  const [major = 0, minor = 0, patch = 0] = numbers;
-  const prerelease = match[4] === undefined ? [] : match[4].split('.');
-  return { version: { major, minor, patch, prerelease }, given: numbers.length };
+  const [major = 0, minor = 0, patch = 0] = given;
+  return {
+    version: { major, minor, patch, prerelease: prerelease === undefined ? [] : prerelease.split('.') },
+    given: given.length,
+  };
 }
 
-function parseTerm(term: string): Predicate | undefined {
-  const [, operator = '', rest = ''] = /^(>=|=>|<=|=<|!=|~>|[=<>~^])?(.*)$/.exec(term) ?? [];
-  const partial = parsePartial(rest);
-  if (!partial) return undefined;
-  const { version, given } = partial;
+function predicateOf(operator: string, { version, given }: Partial): Predicate {
   const floor: Predicate = (other) => compareVersions(other, version) >= 0;
   const below =
     (limit: Version): Predicate =>
@@ -122,7 +128,9 @@ function parseTerm(term: string): Predicate | undefined {
     case '=':
       return given === 3 ? (other) => compareVersions(other, version) === 0 : inside;
     case '!=':
-      return given === 3 ? (other) => compareVersions(other, version) !== 0 : (other) => !inside(other);
+      return given === 3
+        ? (other) => compareVersions(other, version) !== 0
+        : (other) => !sharesNumbers(other, version, given);
     case '>=':
     case '=>':
       return floor;
@@ -145,8 +153,12 @@ function parseTerm(term: string): Predicate | undefined {
     case '^':
       return given === 0 ? floor : (other) => floor(other) && below(caretLimit(version, given))(other);
     default:
-      return undefined;
+      throw new Error(`there is no operator ${operator}`);
   }
+}
+
+function sharesNumbers(left: Version, right: Version, given: number): boolean {
+  return (['major', 'minor', 'patch'] as const).slice(0, given).every((part) => left[part] === right[part]);
 }
 
 /** The first version (its pre-releases included) that no longer shares the given numbers. */

@@ -267,6 +267,22 @@ describe('sources', () => {
     assert.equal(count('POST'), 1);
   });
 
+  it('say that the id of a tag that no ref names is no commit, and read on', async () => {
+    const own = await createRepository({ root: git.root, name: 'any.git', files: { x: '1' } });
+    await own.git(['config', 'uploadpack.allowAnySHA1InWant', 'true']);
+    const tag = await own.tag('v1', { annotated: true });
+    await own.deleteRef('refs/tags/v1');
+    const repository = openSources().watch('app', { url: server.url(own.name) }, hour, nobody);
+    await repository.poll();
+    await assert.rejects(repository.open(repository.resolve({ commit: tag })), {
+      reason: 'RefNotFound',
+      message: /is the id of an annotated tag/,
+    });
+    const next = await own.commit({ x: '2' });
+    await repository.poll();
+    assert.equal((await repository.open(repository.resolve({}))).revision, next);
+  });
+
   it('start over after many packs; trees that were open stay readable', async () => {
     const cacheDirectory = temporaryDirectory('cache');
     const sources = openSources({ cacheDirectory, limits: { packs: 3 } });

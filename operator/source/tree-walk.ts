@@ -15,6 +15,7 @@ import {
   quote,
   submodule,
 } from './tree-path.ts';
+import type { FileFilter } from './work.ts';
 
 export interface WalkedFile {
   /** Relative to the directory that was walked, by the way it was reached. */
@@ -38,6 +39,13 @@ interface Pass {
   digests: Map<string, string>;
 }
 
+/** A pass that collects files. */
+interface Collection extends Pass {
+  files: WalkedFile[];
+  limits: ReadLimits;
+  suffixes: readonly string[] | undefined;
+}
+
 /** Everything below directories of one repository's trees. */
 export class TreeWalk {
   readonly #store: ObjectStore;
@@ -58,15 +66,16 @@ export class TreeWalk {
     return this.#digestOf(newPass(root, path), found, []);
   }
 
-  /** Every file below a directory. */
+  /** Every file below a directory that the filter lets pass. */
   async files(
     root: string,
     path: string,
     limits: ReadLimits,
+    { suffixes }: FileFilter = {},
   ): Promise<{ digest: string; files: WalkedFile[] }> {
     const found = await this.requireDirectory(root, path);
     const files: WalkedFile[] = [];
-    await this.#collect({ ...newPass(root, path), files, limits }, found, '', []);
+    await this.#collect({ ...newPass(root, path), files, limits, suffixes }, found, '', []);
     return { digest: await this.#digestOf(newPass(root, path), found, []), files };
   }
 
@@ -87,20 +96,21 @@ export class TreeWalk {
   }
 
   async #collect(
-    pass: Pass & { files: WalkedFile[]; limits: ReadLimits },
+    pass: Collection,
     directory: Found,
     prefix: string,
     above: readonly string[],
   ): Promise<void> {
     const chain = enter(pass, directory, above);
     for (const entry of await this.#safeEntries(directory)) {
+      if (pass.suffixes !== undefined && entry.name.startsWith('.')) continue;
       const path = join(prefix, entry.name);
       const real =
         entry.type === 'symlink'
           ? await this.#followed(pass.root, directory, entry)
           : childOf(directory, entry);
       if (real.type === 'directory') await this.#collect(pass, real, path, chain);
-      else {
+      else if (hasSuffix(entry.name, pass.suffixes)) {
         pass.files.push({ path, mode: real.mode, oid: real.oid });
         if (pass.files.length > pass.limits.files) throw tooMany(pass.shown, pass.limits);
       }
@@ -185,6 +195,10 @@ export class TreeWalk {
       `There is nothing at the path ${quote(path)} in the repository. ${where} has: ${list === '' ? 'nothing' : list}.`,
     );
   }
+}
+
+function hasSuffix(name: string, suffixes: readonly string[] | undefined): boolean {
+  return suffixes === undefined || suffixes.some((suffix) => name.endsWith(suffix));
 }
 
 function newPass(root: string, shown: string): Pass {

@@ -119,6 +119,35 @@ describe('a tree', () => {
     await assert.rejects(tree.read('big/one'), { reason: 'TooLarge', message: /"big\/one" has 59 KiB/ });
   });
 
+  it('reads and counts only the files that a filter lets pass', async () => {
+    const many = Object.fromEntries(Array.from({ length: 60 }, (_, index) => [`app/docs/${index}.md`, '']));
+    const tree = await treeOf({
+      ...many,
+      'app/a.yaml': 'a',
+      'app/below/b.json': 'b',
+      'app/.hidden/c.yaml': 'c',
+      'app/.d.yaml': 'd',
+      'app/large.bin': 'x'.repeat(200_000),
+      'app/.yaml': 'e',
+      'app/yaml': 'f',
+      'app/link': { symlink: 'below' },
+      'app/link.json': { symlink: 'large.txt' },
+      'app/link.txt': { symlink: 'a.yaml' },
+      'app/large.txt': 'small',
+    });
+    await assert.rejects(tree.readAll('app'), { reason: 'TooLarge' });
+    const { digest, files } = await tree.readAll('app', { suffixes: ['.yaml', '.json'] });
+    assert.deepEqual(files.map(({ path, data }) => [path, textOf(data)]).sort(), [
+      ['a.yaml', 'a'],
+      ['below/b.json', 'b'],
+      ['link.json', 'small'],
+      ['link/b.json', 'b'],
+    ]);
+    assert.equal(digest, await tree.digest('app'));
+    const none = await tree.readAll('app', { suffixes: [] });
+    assert.deepEqual(none.files, []);
+  });
+
   it('follows symlinks inside the repository', async () => {
     const tree = await treeOf({
       'shared/values.yaml': 'shared: true\n',

@@ -1,7 +1,7 @@
 import { TowpathError } from '../api/errors.ts';
 import type { Limits } from './limits.ts';
 import type { CommitInfo } from './object-store.ts';
-import type { ListedEntry, Operation, PathInput, PathStat, ReadResult, Work } from './work.ts';
+import type { FileFilter, ListedEntry, Operation, PathInput, PathStat, ReadResult, Work } from './work.ts';
 
 /**
  * One commit's files, read from the pack. Paths are relative to the repository's root, `/` between their
@@ -24,10 +24,11 @@ export interface Tree {
   read(path: string, signal?: AbortSignal): Promise<Uint8Array>;
   /**
    * Every file below a directory, with symlinks followed inside the repository: files come under the path by
-   * which they were reached, relative to the directory.
+   * which they were reached, relative to the directory. Those that the filter leaves out are not read, and do
+   * not count as many or large; the digest is of all.
    */
-  readAll(path: string, options?: { signal?: AbortSignal }): Promise<ReadResult>;
-  /** Changes exactly when what `readAll` returns does; reads no blob except symlinks. */
+  readAll(path: string, options?: FileFilter & { signal?: AbortSignal }): Promise<ReadResult>;
+  /** Changes exactly when what `readAll` without a filter returns does; reads no blob except symlinks. */
   digest(path: string, signal?: AbortSignal): Promise<string>;
 }
 
@@ -71,8 +72,11 @@ export class PackedTree implements Tree {
     return this.#run('read', this.#at(path), signal);
   }
 
-  readAll(path: string, { signal }: { signal?: AbortSignal } = {}): Promise<ReadResult> {
-    return this.#run('readAll', this.#at(path), signal);
+  readAll(
+    path: string,
+    { signal, ...filter }: FileFilter & { signal?: AbortSignal } = {},
+  ): Promise<ReadResult> {
+    return this.#run('readAll', { ...this.#at(path), ...filter }, signal);
   }
 
   digest(path: string, signal?: AbortSignal): Promise<string> {

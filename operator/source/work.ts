@@ -9,7 +9,7 @@ export interface Work {
   stat: { input: PathInput; output: PathStat | undefined };
   list: { input: PathInput; output: ListedEntry[] };
   read: { input: PathInput; output: Uint8Array };
-  readAll: { input: PathInput; output: ReadResult };
+  readAll: { input: PathInput & FileFilter; output: ReadResult };
   digest: { input: PathInput; output: string };
   /** Forgets what is in memory of a directory that was removed. */
   forget: { input: { directory: string }; output: undefined };
@@ -25,6 +25,15 @@ export interface PathInput extends WorkInput {
   /** Id of the commit's tree. */
   root: string;
   path: string;
+}
+
+/** Which files are read. */
+export interface FileFilter {
+  /**
+   * Ends of names, such as `.yaml`: with them only files whose name ends so, and nothing that begins with a dot
+   * or is in a directory that does.
+   */
+  suffixes?: readonly string[];
 }
 
 export interface PathStat {

@@ -7,6 +7,7 @@ import type { BaseCache } from './pack-reader.ts';
 import { findPath, quote } from './tree-path.ts';
 import { TreeWalk, tooManyBytes } from './tree-walk.ts';
 import type {
+  FileFilter,
   Operation,
   PathInput,
   ReadResult,
@@ -109,9 +110,9 @@ async function read({ store, walk }: OpenRepository, input: PathInput): Promise<
   return new Uint8Array(blob);
 }
 
-async function readAll({ store, walk }: OpenRepository, input: PathInput): Promise<ReadResult> {
+async function readAll({ store, walk }: OpenRepository, input: PathInput & FileFilter): Promise<ReadResult> {
   const limits = { files: input.limits.readFiles, bytes: input.limits.readBytes };
-  const { digest, files } = await walk.files(input.root, input.path, limits);
+  const { digest, files } = await walk.files(input.root, input.path, limits, input);
   // Thousands of names may lead to one file.
   const blobs = new Map<string, Buffer>();
   let bytes = 0;

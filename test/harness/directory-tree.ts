@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { lstat, readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { join, posix, relative, sep } from 'node:path';
 import type { RenderEntry, RenderTree } from '../../operator/render/tree.ts';
+import { isWanted } from './memory-tree.ts';
 
 /** A directory of the machine as the tree of a commit; symlinks that leave it are refused. */
 export class DirectoryTree implements RenderTree {
@@ -37,7 +38,10 @@ export class DirectoryTree implements RenderTree {
     return readFile(await this.#locate(path));
   }
 
-  async readAll(path: string): ReturnType<RenderTree['readAll']> {
+  async readAll(
+    path: string,
+    { suffixes }: { suffixes?: readonly string[] } = {},
+  ): ReturnType<RenderTree['readAll']> {
     const files: { path: string; oid: string; data: Uint8Array }[] = [];
     const visit = async (directory: string): Promise<void> => {
       for (const entry of await this.list(posix.join(path, directory))) {
@@ -51,7 +55,7 @@ export class DirectoryTree implements RenderTree {
       }
     };
     await visit('');
-    return { digest: await digestOf(files), files };
+    return { digest: digestOf(files), files: files.filter((file) => isWanted(file.path, suffixes)) };
   }
 
   async digest(path: string): Promise<string> {

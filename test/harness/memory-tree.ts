@@ -49,9 +49,14 @@ export class MemoryTree implements RenderTree {
     return data;
   }
 
-  async readAll(path: string): ReturnType<RenderTree['readAll']> {
+  async readAll(
+    path: string,
+    { suffixes }: { suffixes?: readonly string[] } = {},
+  ): ReturnType<RenderTree['readAll']> {
     this.reads.push(path);
-    const files = this.#below(path).map(([below, data]) => ({ path: below, oid: hash(data), data }));
+    const files = this.#below(path)
+      .filter(([below]) => isWanted(below, suffixes))
+      .map(([below, data]) => ({ path: below, oid: hash(data), data }));
     return { digest: this.#digest(path), files };
   }
 
@@ -80,6 +85,12 @@ export class MemoryTree implements RenderTree {
     this.#digests.set(path, digest);
     return digest;
   }
+}
+
+/** Whether the filter of `readAll` lets a path pass. */
+export function isWanted(path: string, suffixes: readonly string[] | undefined): boolean {
+  if (suffixes === undefined) return true;
+  return suffixes.some((suffix) => path.endsWith(suffix)) && !/(^|\/)\./.test(path);
 }
 
 function hash(data: Uint8Array): string {

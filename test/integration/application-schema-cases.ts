@@ -71,6 +71,14 @@ export const REFUSED: Refusal[] = [
     'spec.source.ref.semver',
     'must be a range of semantic versions',
   ],
+  ...['>=1.2 - 1.4', '1.2,', '1.0.0-a..b', '1234567890123456.0.0'].map(
+    (semver): Refusal => [
+      `the range ${semver}`,
+      source({ ref: { semver } }),
+      'spec.source.ref.semver',
+      'must be a range of semantic versions',
+    ],
+  ),
   [
     'a short commit',
     source({ ref: { commit: '4f2c81a' } }),
@@ -321,6 +329,7 @@ export const ACCEPTED: [what: string, spec: unknown][] = [
   ['a branch', source({ ref: { branch: 'feature/a-b_c.d' } })],
   ['a tag', source({ ref: { tag: 'v1.2.3' } })],
   ['a range of versions', source({ ref: { semver: '>=1.2.0 <2.0.0 || ^3' } })],
+  ['a range with a hyphen', source({ ref: { semver: ' 1.2 - 1.4 , != 1.3.0, *-0' } })],
   ['a commit', source({ ref: { commit: 'a'.repeat(40) } })],
   ['the root of the repository', source({ path: '' })],
   ['a path with dots in names', source({ path: './charts/a..b/.c' })],

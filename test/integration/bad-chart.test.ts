@@ -148,6 +148,14 @@ const CASES: BadInput[] = [
     reason: 'KustomizationInvalid',
     message: ['web.yaml'],
   },
+  {
+    what: 'a kustomization with a remote base',
+    files: { 'kustomization.yaml': 'resources: ["https://git.example.com/shop/base?ref=main"]\n' },
+    ...quarantined,
+    reason: 'RemoteBaseUnsupported',
+    message: ['https://git.example.com/shop/base?ref=main', 'Copy it into the repository.'],
+    errors: [{ file: 'case-14/kustomization.yaml', message: 'outside this Git repository' }],
+  },
 ];
 
 test('a chart that cannot be rendered quarantines its commit, and says file, line and what to do', async (t) => {

@@ -146,7 +146,7 @@ test('dependsOn waits for the other to be Ready, and names a cycle', async (t) =
   });
   await stage.application('web', { source: { path: 'web' }, dependsOn: [{ name: 'database' }] });
   const blocked = await stage.until('web', ({ status }) => status?.sync === 'Blocked', 'Blocked');
-  assert.equal(blocked.status?.environments?.[0]?.blockedBy?.[0]?.reason, 'DependencyNotReady');
+  assert.equal(blocked.status?.environments?.[0]?.blockedBy?.[0]?.reason, 'DependencyNotFound');
   assert.match(blocked.status?.environments?.[0]?.message ?? '', /database.*does not exist/);
   assert.equal(conditionOf(blocked, 'Stalled'), undefined);
   await stage.application('database', { source: { path: 'database' } });

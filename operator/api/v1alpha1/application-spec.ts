@@ -11,6 +11,7 @@ import {
   text,
   withoutEcho,
 } from './schema.ts';
+import { VERSION_RANGE } from './version-range.ts';
 
 const REF_FIELDS = ['branch', 'tag', 'semver', 'commit'] as const;
 
@@ -22,10 +23,6 @@ const refName = (kind: string, prefix: string) =>
     avoids(REF_NAME_REFUSED, `must be the name of a ${kind} as Git allows it, without ${prefix} before it`),
   );
 
-const VERSION_PART = 'v?([0-9]+|[xX*])(\\.([0-9]+|[xX*])){0,2}(-[0-9A-Za-z.-]+)?(\\+[0-9A-Za-z.-]+)?';
-const COMPARATOR = `(=|!=|>|<|>=|=>|<=|=<|~|~>|\\^)? *${VERSION_PART}`;
-const RANGE_PART = `${COMPARATOR}( - ${VERSION_PART})?((,| ) *${COMPARATOR})*`;
-
 const ref = ruled(
   z.object({
     branch: refName('branch', 'refs/heads/').exactOptional(),
@@ -33,12 +30,9 @@ const ref = ruled(
     semver: ruled(
       text(
         128,
-        'A range of semantic versions; the highest tag inside it is followed. Pre-releases only where the range names one.',
+        'A range of semantic versions, as Helm has them; the highest tag inside it is followed. Pre-releases only where the range names one: ">=1.0.0-0 <2" includes 2.0.0-rc.1, ">=1.0.0-0 <2.0.0-0" does not.',
       ).min(1),
-      matches(
-        `^ *${RANGE_PART} *(\\|\\| *${RANGE_PART} *)*$`,
-        'must be a range of semantic versions, like 1.x, ^1.2 or ">=1.2 <2"',
-      ),
+      matches(VERSION_RANGE, 'must be a range of semantic versions, like 1.x, ^1.2 or ">=1.2 <2"'),
     ).exactOptional(),
     commit: ruled(
       text(40, 'The full id of one commit, which is then never left.'),

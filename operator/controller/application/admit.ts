@@ -10,8 +10,9 @@ import {
   type TargetRecord,
   type Trigger,
 } from '../record.ts';
-import { combined, type DeployContext, kindsOf, planFor } from './deploy.ts';
+import { type DeployContext, kindsOf, planFor } from './deploy-context.ts';
 import { Quarantine } from './facts.ts';
+import { combined } from './refusals.ts';
 
 export interface Judgement {
   /** Keys of objects that cannot be asked about before their prerequisites are there. */

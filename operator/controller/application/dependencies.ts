@@ -25,7 +25,7 @@ export function checkDependencies(application: Application, lookup: Lookup): voi
     if (other === undefined) {
       throw new TowpathError(
         'Resource',
-        'DependencyNotReady',
+        'DependencyNotFound',
         `Application ${namespace}/${dependency.name}, which spec.dependsOn names, does not exist: create it; it is noticed at once.`,
       );
     }

@@ -1,133 +1,25 @@
-import { createHash } from 'node:crypto';
 import { TowpathError } from '../../api/errors.ts';
-import type { HealthState } from '../../api/v1alpha1/application.ts';
-import { classify, type Refusal } from '../../apply/classify.ts';
-import { pruneObject } from '../../apply/prune.ts';
-import { applyAll, dryRunDeferred, inParallel } from '../../apply/run.ts';
-import type { TargetAccess } from '../../apply/target.ts';
-import type { TokenBucket } from '../../kube/token-bucket.ts';
+import { applyAll, dryRunDeferred } from '../../apply/run.ts';
 import type { PlannedApply } from '../../manifest/applied.ts';
-import { describeObject, idOf, type Manifest, type ObjectId, objectKey } from '../../manifest/manifest.ts';
-import { type IgnoreRule, ignoredPaths } from '../../plan/ignore.ts';
-import { deletionWaves, waves } from '../../plan/order.ts';
-import { type KeptObject, type Plan, plan } from '../../plan/plan.ts';
-import type { Inventory, ObservedObject, WatchedKind } from '../inventory.ts';
-import type { Deployment, Manifests, TargetRecord } from '../record.ts';
-import type { RecordStore } from '../record-store.ts';
-import type { Drift } from './facts.ts';
+import { idOf, type Manifest, type ObjectId, objectKey } from '../../manifest/manifest.ts';
+import { waves } from '../../plan/order.ts';
+import type { ObservedObject } from '../inventory.ts';
+import type { Deployment, Manifests } from '../record.ts';
+import {
+  type Advance,
+  type DeployContext,
+  deadlineOf,
+  kindsOf,
+  type Progress,
+  planFor,
+  saveChanges,
+  settingsDigest,
+} from './deploy-context.ts';
+import { leaveAlone } from './drift.ts';
 import { finalFailure, worstHealth } from './health.ts';
+import { prune } from './pruning.ts';
+import { combined, partly } from './refusals.ts';
 import { runHooks } from './run-hooks.ts';
-
-/** What of the spec decides how objects are sent. */
-export interface DeploySettings {
-  prune: boolean;
-  /** False in mode Manual without a request: differences are told, and nothing is sent. */
-  mayWrite: boolean;
-  repair: boolean;
-  adopt: boolean;
-  ignore: readonly IgnoreRule[];
-  /** Digest that a person consented to prune; undefined: none. */
-  consent: string | undefined;
-  timeoutMs: number;
-}
-
-export interface DeployContext {
-  access: TargetAccess;
-  store: RecordStore;
-  inventory: Inventory;
-  record: TargetRecord;
-  settings: DeploySettings;
-  /** Repairs of drift that the target may still make: what somebody changes all the time must not flood etcd (A14). */
-  repairs: Pick<TokenBucket, 'take' | 'waitMs'>;
-  now(): Date;
-  signal: AbortSignal;
-}
-
-/** How far a deployment is. */
-export type Progress =
-  | { state: 'Done' }
-  /** Everything was sent; health decides. */
-  | { state: 'Waiting'; health: HealthState; message: string; deadline: Date }
-  | { state: 'TimedOut'; message: string }
-  /** An object failed for good, as its own controller says. */
-  | { state: 'Degraded'; message: string }
-  | PruneHeld
-  /** Differences that nobody asked to apply (mode Manual). */
-  | { state: 'AwaitingSync'; objects: ObjectId[] }
-  | { state: 'Drifted' }
-  /** Drift that was repaired too often of late; it is left for so long. */
-  | { state: 'RepairDelayed'; until: Date };
-
-/** Everything would be deleted, and nobody consented to exactly that. */
-export interface PruneHeld {
-  state: 'PruneHeld';
-  digest: string;
-  objects: ObjectId[];
-}
-
-export interface Advance {
-  progress: Progress;
-  kept: KeptObject[];
-  drift?: Drift;
-  repaired: ObjectId[];
-  pruned: ObjectId[];
-  /** The record in memory is ahead of the one that is written. */
-  isUnsaved: boolean;
-}
-
-/** Digest of the settings that decide what is sent; another one asks for a new look at every object. */
-export function settingsDigest(settings: DeploySettings): string {
-  return createHash('sha256')
-    .update(JSON.stringify([settings.prune, settings.adopt, settings.ignore]))
-    .digest('hex')
-    .slice(0, 16);
-}
-
-export function planFor(context: DeployContext, desired: readonly Manifest[]): Plan {
-  const { record, settings } = context;
-  return plan({
-    targetId: context.access.targetId,
-    targetName: context.access.targetName,
-    desired,
-    applied: record.applied,
-    live: context.inventory.of(context.access.targetId),
-    prune: settings.prune,
-    ignorePaths: ignoredPaths(settings.ignore, desired, record.target.namespace),
-  });
-}
-
-/** The kinds a candidate has, with their namespaces. */
-export function kindsOf(objects: Iterable<ObjectId>): WatchedKind[] {
-  const kinds = new Map<string, WatchedKind>();
-  for (const { group, kind, namespace } of objects)
-    kinds.set(`${group}/${kind}/${namespace}`, { group, kind, namespace });
-  return [...kinds.values()];
-}
-
-/**
- * Whether everything is as it was last applied, told from the record and the watches alone: no manifest is
- * read, nothing is asked of the API server.
- */
-export function isUndisturbed(context: DeployContext): boolean {
-  const { record, settings } = context;
-  if (record.deployment?.applied !== true || record.settings !== settingsDigest(settings)) return false;
-  if (!isAsApplied(context)) return false;
-  for (const [key, observed] of context.inventory.of(context.access.targetId))
-    if (!record.applied.has(key) && !observed.deleting && !observed.hook) return false;
-  return true;
-}
-
-/** Whether every object that was applied is there and has our fields as we sent them. */
-export function isAsApplied({ record, inventory, access }: DeployContext): boolean {
-  const live = inventory.of(access.targetId);
-  for (const [key, applied] of record.applied) {
-    const observed = live.get(key);
-    if (observed === undefined || observed.deleting || observed.uid !== applied.uid) return false;
-    if (observed.entry?.hash !== applied.entry.hash || observed.entry.time !== applied.entry.time)
-      return false;
-  }
-  return true;
-}
 
 function newAdvance(): Advance {
   return { progress: { state: 'Done' }, kept: [], repaired: [], pruned: [], isUnsaved: false };
@@ -183,25 +75,6 @@ export async function repair(context: DeployContext, manifests: Manifests): Prom
   return result;
 }
 
-/** Notes the drift, and whether what differs is to be left as it is for now: then `result` says why. */
-function leaveAlone(context: DeployContext, planned: Plan, result: Advance): boolean {
-  const { settings, repairs, now } = context;
-  const drift = driftIn(context, planned);
-  if (drift !== undefined) result.drift = drift;
-  const differing = [...planned.apply.map((one) => idOf(one.manifest)), ...planned.prune.map(idOf)];
-  if (!settings.mayWrite && differing.length > 0)
-    result.progress = { state: 'AwaitingSync', objects: differing };
-  else if (drift === undefined) return false;
-  else if (!settings.repair) result.progress = { state: 'Drifted' };
-  else if (repairs.take(performance.now())) return false;
-  else {
-    const until = new Date(now().getTime() + repairs.waitMs(performance.now()));
-    result.progress = { state: 'RepairDelayed', until };
-  }
-  result.kept = planned.kept;
-  return true;
-}
-
 /** Sends objects that do not need each other, and notes what was applied; throws what was refused. */
 async function send(
   context: DeployContext,
@@ -224,11 +97,13 @@ async function applyWaves(
   manifests: Manifests,
   result: Advance,
 ): Promise<Progress | undefined> {
+  // Before it was through, nobody asked yet whether what changed underneath may be put back once more.
+  const repairs = deployment.applied || mayRepair(context, manifests);
   for (const stages of waves(manifests.objects)) {
     for (const stage of stages) {
       const keys = new Set(stage.map(objectKey));
-      const planned = planFor(context, manifests.objects).apply.filter((one) =>
-        keys.has(objectKey(one.manifest)),
+      const planned = planFor(context, manifests.objects).apply.filter(
+        (one) => keys.has(objectKey(one.manifest)) && (repairs || one.reason !== 'Drift'),
       );
       if (planned.length === 0) continue;
       await askDeferred(context, planned, manifests);
@@ -247,11 +122,9 @@ async function applyWaves(
   return undefined;
 }
 
-/** One write for all that changed since the last: the last one of a sync is that of its end. */
-async function saveChanges(context: DeployContext, result: Advance): Promise<void> {
-  if (!result.isUnsaved) return;
-  await context.store.save(context.record, { signal: context.signal });
-  result.isUnsaved = false;
+function mayRepair(context: DeployContext, manifests: Manifests): boolean {
+  const isDrifted = planFor(context, manifests.objects).apply.some(({ reason }) => reason === 'Drift');
+  return !isDrifted || context.repairs.take(performance.now());
 }
 
 /** Objects whose prerequisites came with the candidate are asked about now, just before they are sent. */
@@ -317,66 +190,8 @@ function awaitHealth(
   return { state: 'TimedOut', message };
 }
 
-/** spec.sync.timeout runs from the first write to health; while the Application is suspended it stands still. */
-function deadlineOf({ startedAt, pausedMs = 0 }: Deployment, { timeoutMs }: DeploySettings): Date {
-  return new Date(Date.parse(startedAt) + pausedMs + timeoutMs);
-}
-
-/** Stops the clock of a deployment under way. */
-export async function pause({ record, store, now, signal }: DeployContext): Promise<void> {
-  const { deployment } = record;
-  if (deployment === undefined || deployment.outcome !== undefined || deployment.pausedAt !== undefined)
-    return;
-  deployment.pausedAt = now().toISOString();
-  await store.save(record, { signal });
-}
-
-/** Lets it run again. */
-export async function resume({ record, store, now, signal }: DeployContext): Promise<void> {
-  const { deployment } = record;
-  if (deployment?.pausedAt === undefined) return;
-  const paused = now().getTime() - Date.parse(deployment.pausedAt);
-  deployment.pausedMs = (deployment.pausedMs ?? 0) + Math.max(0, paused);
-  delete deployment.pausedAt;
-  await store.save(record, { signal });
-}
-
 function missing(manifest: Manifest): Pick<ObservedObject, 'health'> & ObjectId {
   return { ...idOf(manifest), health: { state: 'Missing' } };
-}
-
-/** What may not be deleted before a person consents to exactly this; undefined: pruning may go on (D2). */
-export function heldPrune(context: DeployContext, manifests: Manifests): PruneHeld | undefined {
-  const planned = planFor(context, manifests.objects);
-  const isEverything = planned.prune.length > 0 && manifests.objects.length === 0;
-  if (!isEverything || context.settings.consent === planned.pruneDigest) return undefined;
-  return { state: 'PruneHeld', digest: planned.pruneDigest, objects: planned.prune.map(idOf) };
-}
-
-/** Deletes what is no longer desired, as Helm does: before the hooks that come after an upgrade. */
-async function prune(
-  context: DeployContext,
-  manifests: Manifests,
-  result: Advance,
-): Promise<PruneHeld | undefined> {
-  const { record } = context;
-  const planned = planFor(context, manifests.objects);
-  result.kept = planned.kept;
-  const held = heldPrune(context, manifests);
-  if (held !== undefined) return held;
-  const { deleted, refusal } = await deleteInOrder(context, planned.prune);
-  const desired = new Set(manifests.objects.map(objectKey));
-  if (planned.prune.length > 0) result.isUnsaved = true;
-  result.pruned = deleted.map(idOf);
-  // What was kept after all, because it changed in the meantime, says so.
-  if (deleted.length < planned.prune.length) result.kept = planFor(context, manifests.objects).kept;
-  for (const key of record.applied.keys()) {
-    if (desired.has(key)) continue;
-    record.applied.delete(key);
-    result.isUnsaved = true;
-  }
-  if (refusal !== undefined) throw refusal;
-  return undefined;
 }
 
 /** All was applied, what left was pruned, and the hooks ran: the deployment is through. */
@@ -395,80 +210,4 @@ async function complete(context: DeployContext, deployment: Deployment, result: 
     result.isUnsaved = true;
   }
   await saveChanges(context, result);
-}
-
-async function deleteInOrder(
-  context: DeployContext,
-  objects: Plan['prune'],
-): Promise<{ deleted: Plan['prune']; refusal?: Error }> {
-  const deleted: Plan['prune'] = [];
-  for (const stage of deletionWaves(objects).flat()) {
-    const failures: Error[] = [];
-    await inParallel(stage, async (live) => {
-      try {
-        if (await pruneObject(context.access, live)) deleted.push(live);
-      } catch (error) {
-        context.signal.throwIfAborted();
-        failures.push(classify(error, 'prune', live).error);
-      }
-    });
-    if (failures[0] !== undefined) return { deleted, refusal: failures[0] };
-  }
-  return { deleted };
-}
-
-function driftIn(context: DeployContext, planned: Plan): Drift | undefined {
-  const drifted = planned.apply.filter((one) => one.reason === 'Drift');
-  // Who wrote before our last apply is not who changed it since.
-  const since = ({ manifest, live }: PlannedApply) => {
-    const applied = context.record.applied.get(objectKey(manifest))?.entry.time ?? '';
-    return live?.lastOther !== undefined && live.lastOther.time >= applied ? live.lastOther : undefined;
-  };
-  const last = drifted
-    .map((one) => ({ one, other: since(one) }))
-    .sort((a, b) => ((a.other?.time ?? '') < (b.other?.time ?? '') ? 1 : -1))[0];
-  if (last === undefined) return undefined;
-  // A deletion, or a field taken away, leaves neither a time nor a name behind.
-  const lastAt =
-    last.other?.time === undefined || last.other.time === ''
-      ? `${context.now().toISOString().slice(0, 19)}Z`
-      : last.other.time;
-  return {
-    count: drifted.length,
-    lastAt,
-    ...(last.other === undefined ? {} : { lastBy: last.other.manager }),
-    lastObject: idOf(last.one.manifest),
-  };
-}
-
-/** One error of several refusals: that whose remedy asks most of people, with all details. */
-export function combined(refusals: readonly Refusal[], how: string): TowpathError {
-  const rank = { Person: 0, Resource: 1, Time: 2 };
-  // In one order, however the answers arrived: what a person reads must not change from look to look.
-  const sorted = refusals
-    .map((refusal) => refusal.error)
-    .sort((a, b) => rank[a.remedy] - rank[b.remedy] || (a.message < b.message ? -1 : 1));
-  const [first] = sorted;
-  if (first === undefined) throw new Error('no refusal to tell of');
-  const details = sorted.flatMap((error) => error.details);
-  // First, because a long message is cut at its end.
-  const count = sorted.length > 1 ? `${sorted.length} objects are refused, ${how}. First: ` : '';
-  return new TowpathError(first.remedy, first.reason, `${count}${first.message}`, { cause: first, details });
-}
-
-/** Of a stage whose objects were not all refused: what was applied is told even beside a single refusal (D6). */
-function partly(refusals: readonly Refusal[], planned: number): TowpathError {
-  const how = `${planned - refusals.length} of ${planned} objects were applied`;
-  const error = combined(refusals, how);
-  if (refusals.length > 1 || planned === 1) return error;
-  const { remedy, reason, message, details } = error;
-  return new TowpathError(remedy, reason, `${how}; ${message}`, { cause: error, details });
-}
-
-export function describeAll(objects: readonly ObjectId[]): string {
-  const [first] = objects;
-  if (first === undefined) return 'nothing';
-  return objects.length === 1
-    ? describeObject(first)
-    : `${describeObject(first)} and ${objects.length - 1} more`;
 }

@@ -1,7 +1,8 @@
 import { TowpathError } from '../../api/errors.ts';
 import { parseDuration } from '../../api/v1alpha1/duration.ts';
 import type { Candidate, Deployment, Manifests } from '../record.ts';
-import { advance, isAsApplied, isUndisturbed, repair } from './deploy.ts';
+import { advance, repair } from './deploy.ts';
+import { isAsApplied, isUndisturbed } from './deploy-context.ts';
 import type { Run } from './run.ts';
 import { explainForbidden } from './service-account.ts';
 import { standAfter, standFailed, synced } from './standing.ts';

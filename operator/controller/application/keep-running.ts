@@ -2,7 +2,7 @@ import { TowpathError } from '../../api/errors.ts';
 import { parseDuration } from '../../api/v1alpha1/duration.ts';
 import { ApiError } from '../../kube/errors.ts';
 import type { Candidate } from '../record.ts';
-import type { PruneHeld } from './deploy.ts';
+import type { PruneHeld } from './deploy-context.ts';
 import { Quarantine } from './facts.ts';
 import { goOn } from './go-on.ts';
 import { blocked, type Run } from './run.ts';

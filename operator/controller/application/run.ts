@@ -17,7 +17,7 @@ import type { Inventory, WatchedKind } from '../inventory.ts';
 import { newRecord, type TargetName, targetId, targetName } from '../record.ts';
 import type { RecordStore } from '../record-store.ts';
 import type { Lookup } from './dependencies.ts';
-import type { DeployContext } from './deploy.ts';
+import type { DeployContext } from './deploy-context.ts';
 import type { Facts, Quarantine, Standing } from './facts.ts';
 import { worstHealth } from './health.ts';
 import { handledAs, requestFor } from './requests.ts';

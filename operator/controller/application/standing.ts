@@ -1,9 +1,12 @@
 import { describeObject, type ObjectId } from '../../manifest/manifest.ts';
 import type { Candidate, Deployment } from '../record.ts';
-import { type Advance, describeAll, type PruneHeld } from './deploy.ts';
+import type { Advance, PruneHeld } from './deploy-context.ts';
 import type { Facts, Standing } from './facts.ts';
+import { describeAll } from './refusals.ts';
 import type { Run } from './run.ts';
 import { shortRevision } from './settle.ts';
+
+const FAILED = { sync: 'Failed', remedy: 'Person' } as const satisfies Partial<Standing>;
 
 /** Turns how far a deployment got into where the target stands; returns when to look again. */
 export function standAfter(run: Run, deployment: Deployment, result: Advance): Date | undefined {
@@ -24,18 +27,20 @@ export function standAfter(run: Run, deployment: Deployment, result: Advance): D
       };
       return progress.deadline;
     case 'TimedOut':
-      endFailed(run, deployment, 'TimedOut', `Not healthy in time: ${progress.message}`);
-      facts.standing = failed(
-        'TimedOut',
-        `Revision ${revision} did not become healthy within ${run.application.spec.sync.timeout}: ${progress.message} Correct it in Git, or raise spec.sync.timeout.`,
-      );
+      endFailed(run, deployment, `Not healthy in time: ${progress.message}`);
+      facts.standing = {
+        ...FAILED,
+        reason: 'TimedOut',
+        message: `Revision ${revision} did not become healthy within ${run.application.spec.sync.timeout}: ${progress.message} Correct it in Git, or raise spec.sync.timeout.`,
+      };
       return undefined;
     case 'Degraded':
-      endFailed(run, deployment, 'Degraded', progress.message);
-      facts.standing = failed(
-        'Degraded',
-        `Revision ${revision} will not become healthy by itself: ${progress.message} Correct it in Git.`,
-      );
+      endFailed(run, deployment, progress.message);
+      facts.standing = {
+        ...FAILED,
+        reason: 'Degraded',
+        message: `Revision ${revision} will not become healthy by itself: ${progress.message} Correct it in Git.`,
+      };
       return undefined;
     case 'PruneHeld':
       tellHeld(run, deployment.candidate, progress);
@@ -92,22 +97,18 @@ export function standFailed(run: Run, deployment: Deployment, result: Advance | 
   facts.running = deployment.candidate;
   if (result !== undefined) noteResult(run, deployment, result);
   if (result?.progress.state === 'Done' && facts.drift !== undefined) facts.drift.count = 0;
-  facts.standing = failed(
-    deployment.reason ?? 'ApplyFailed',
-    deployment.message ?? 'The deployment failed; correct it in Git.',
-  );
+  facts.standing = {
+    ...FAILED,
+    reason: deployment.reason ?? 'ApplyFailed',
+    message: deployment.message ?? 'The deployment failed; correct it in Git.',
+  };
   return result?.progress.state === 'RepairDelayed' ? result.progress.until : undefined;
 }
 
-function endFailed({ context }: Run, deployment: Deployment, reason: string, message: string): void {
+function endFailed({ context }: Run, deployment: Deployment, message: string): void {
   deployment.outcome ??= 'Failed';
   deployment.finishedAt ??= context.now().toISOString();
-  deployment.reason ??= reason;
   deployment.message ??= message;
-}
-
-function failed(reason: string, message: string): Standing {
-  return { sync: 'Failed', reason, message, remedy: 'Person' };
 }
 
 /** Drift that is left for a while is told with its first time: every further change would be a write (A14). */

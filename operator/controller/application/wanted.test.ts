@@ -22,9 +22,9 @@ describe('what an Application wants', () => {
   });
 
   /** Only what finding needs; the render gives nothing. */
-  function wantedFrom(secret: () => Map<string, Uint8Array>): WantedCandidates {
+  function wantedFrom(secret: () => Map<string, Uint8Array>, from = sources): WantedCandidates {
     const options = {
-      sources,
+      sources: from,
       references: { read: async () => new Map([['Secret/git', secret()]]), forget: () => undefined },
       renderer: { render: async () => ({ objects: [], hooks: [], inputs: '' }) },
       discovery: { kubeVersion: () => 'v1.37.2', apiVersions: () => [], scopes: () => ({}) },
@@ -33,8 +33,8 @@ describe('what an Application wants', () => {
     return new WantedCandidates(options as unknown as WantedOptions);
   }
 
-  function input(): WantedInput {
-    const source = { repoURL: server.url(git.name), path: '', interval: '1h', secretRef: { name: 'git' } };
+  function input(repoURL = server.url(git.name)): WantedInput {
+    const source = { repoURL, path: '', interval: '1h', secretRef: { name: 'git' } };
     return {
       key: 'shop/web',
       application: { metadata: { namespace: 'shop', name: 'web' }, spec: { source } },
@@ -61,5 +61,22 @@ describe('what an Application wants', () => {
     secret = good;
     const next = await git.commit({ 'a.yaml': 'a: 2\n' });
     assert.equal((await find()).resolved.commit, next);
+  });
+
+  it('is found with those keys of the Secret that its URL needs', async () => {
+    const basic = { username: 'reader', password: 'secret' };
+    const guarded = await startGitHttp({ root: git.root, basic });
+    const open = new Sources({ allowLoopback: true, allowPlainHttpCredentials: true });
+    try {
+      const data = { ...basic, identity: 'key', known_hosts: 'host' };
+      const secret = new Map(Object.entries(data).map(([key, text]) => [key, Buffer.from(text)]));
+      const wanted = wantedFrom(() => secret, open);
+      const signal = AbortSignal.timeout(20_000);
+      const { resolved } = await wanted.find(input(guarded.url(git.name)), () => undefined, signal);
+      assert.equal(resolved.commit, await git.revParse('HEAD'));
+    } finally {
+      await open.stop();
+      await guarded.stop();
+    }
   });
 });

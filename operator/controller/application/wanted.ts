@@ -8,6 +8,7 @@ import { canonicalJson, parseExact } from '../../manifest/exact-json.ts';
 import { withStringDataAsData } from '../../manifest/secret.ts';
 import type { Rendered, Renderer, RenderRequest } from '../../render/renderer.ts';
 import { parseCredential } from '../../source/credential.ts';
+import { parseRemoteUrl } from '../../source/remote-url.ts';
 import type { Access, Repository, Resolved, Sources } from '../../source/sources.ts';
 import type { Tree } from '../../source/tree.ts';
 import { type Candidate, type Manifests, manifestsDigest, type TargetName, targetName } from '../record.ts';
@@ -343,8 +344,11 @@ function accessOf(application: Application, contents: Map<string, ReferencedCont
   if (secretRef === undefined) return { url: repoURL };
   const content = contents.get(`Secret/${secretRef.name}`);
   if (content === undefined) throw missing('Secret', application, secretRef.name, 'spec.source.secretRef');
-  return { url: repoURL, credential: parseCredential(Object.fromEntries(content)) };
+  const { scheme } = parseRemoteUrl(repoURL);
+  return { url: repoURL, credential: parseCredential(Object.fromEntries(content), scheme) };
 }
+
+const MISSING = { Secret: 'SecretMissing', ConfigMap: 'ConfigMapMissing' } as const;
 
 interface ValuesFrom {
   name: string;
@@ -361,7 +365,7 @@ function valuesFrom(application: Application, contents: Map<string, ReferencedCo
     if (bytes === undefined) {
       throw new TowpathError(
         'Resource',
-        `${kind}Missing`,
+        MISSING[kind],
         `${kind} ${application.metadata.namespace}/${name} has no key ${key}, which spec.helm.valuesFrom names: add it; it is noticed at once.`,
       );
     }
@@ -382,7 +386,7 @@ function missing(
 ): TowpathError {
   return new TowpathError(
     'Resource',
-    `${kind}Missing`,
+    MISSING[kind],
     `${kind} ${application.metadata.namespace}/${name}, which ${field} names, does not exist: create it; it is noticed at once.`,
   );
 }

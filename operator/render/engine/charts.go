@@ -179,6 +179,25 @@ type assembly struct {
 	where places
 	// How many charts it has so far.
 	charts int
+	// Versions of file:// dependencies that are outside the wanted range, by the directory of the chart that
+	// wants them and the repository.
+	unfit map[[2]string]string
+}
+
+func (e *engine) newAssembly() *assembly {
+	return &assembly{trees: e.treesOf(), where: places{}, unfit: map[[2]string]string{}}
+}
+
+// dirOf is where in the repository a chart is; an archive counts as the directory that it unpacks to.
+func (a *assembly) dirOf(c *chart.Chart) string {
+	for _, f := range c.Raw {
+		if f.Name == "Chart.yaml" {
+			if dir := path.Dir(a.where[f]); dir != "." {
+				return dir
+			}
+		}
+	}
+	return ""
 }
 
 // chart returns a copy of the chart at a path, which rendering may change, with its file:// dependencies that
@@ -214,6 +233,8 @@ func (a *assembly) chart(dir string, at *tree, chain []string) (*chart.Chart, er
 		}
 		if chartutil.IsCompatibleRange(dependency.Version, child.Metadata.Version) {
 			c.AddDependency(child)
+		} else {
+			a.unfit[[2]string{dir, dependency.Repository}] = child.Metadata.Version
 		}
 	}
 	return c, nil
@@ -261,7 +282,7 @@ func copyChart(c *chart.Chart) *chart.Chart {
 }
 
 func locate(c *chart.Chart, dir string, where places) {
-	for _, list := range [][]*common.File{c.Templates, c.Files} {
+	for _, list := range [][]*common.File{c.Raw, c.Templates, c.Files} {
 		for _, f := range list {
 			where[f] = path.Join(dir, f.Name)
 		}

@@ -27,7 +27,7 @@ func (e *engine) renderHelm(req *request, texts [][]byte, hide *redaction) (*res
 	if err != nil {
 		return nil, err
 	}
-	assembly := &assembly{trees: e.treesOf(), where: places{}}
+	assembly := e.newAssembly()
 	if len(req.Trees) != 1 {
 		return nil, fmt.Errorf("a request for a chart with %d trees", len(req.Trees))
 	}
@@ -42,7 +42,7 @@ func (e *engine) renderHelm(req *request, texts [][]byte, hide *redaction) (*res
 	if err := checkChart(c, req); err != nil {
 		return nil, err
 	}
-	scope, err := scopeOf(c, values, req)
+	scope, err := scopeOf(c, values, req, assembly)
 	if err != nil {
 		return nil, err
 	}
@@ -79,11 +79,11 @@ func checkChart(c *chart.Chart, req *request) error {
 }
 
 // scopeOf decides which subcharts take part and returns the templates with their values.
-func scopeOf(c *chart.Chart, values map[string]any, req *request) (map[string]helmengine.Renderable, error) {
+func scopeOf(c *chart.Chart, values map[string]any, req *request, from *assembly) (map[string]helmengine.Renderable, error) {
 	if err := chartutil.ProcessDependencies(c, values); err != nil {
 		return nil, fail("ValuesInvalid", "The values do not fit the dependencies of chart %s: %s.", c.Name(), err)
 	}
-	if err := missingDependencies(c, req.Path); err != nil {
+	if err := from.missingDependencies(c); err != nil {
 		return nil, err
 	}
 	version, err := common.ParseKubeVersion(req.KubeVersion)
@@ -108,41 +108,84 @@ func scopeOf(c *chart.Chart, values map[string]any, req *request) (map[string]he
 	return helmengine.Scope(c, top)
 }
 
-// missingDependencies names what is enabled and not there. Helm looks at the chart itself only; a subchart was
-// packaged with what it needs.
-func missingDependencies(c *chart.Chart, dir string) error {
-	var details []detail
-	var first *chart.Dependency
-	for _, dependency := range c.Metadata.Dependencies {
-		present := dependency == nil || slices.ContainsFunc(c.Dependencies(), func(child *chart.Chart) bool { return child.Name() == dependency.Name })
-		if present {
-			continue
-		}
-		if first == nil {
-			first = dependency
-		}
-		what := strings.TrimSpace(dependency.Name + " " + dependency.Version)
-		if dependency.Repository != "" {
-			what += " from " + dependency.Repository
-		}
-		details = append(details, detail{File: path.Join(dir, "Chart.yaml"), Message: what})
-	}
-	if first == nil {
+// missing is a dependency that is enabled and not there.
+type missing struct {
+	of   *chart.Chart
+	dir  string // of the chart that depends on it
+	what string
+	// The value that decides on it, as the user sets it; empty where none does.
+	condition string
+}
+
+// missingDependencies names what is enabled and not there, in the chart and in all that it is made of. Helm looks
+// at the chart itself only, and leaves out without a word what a subchart lacks.
+func (a *assembly) missingDependencies(c *chart.Chart) error {
+	all := a.missingIn(c, "", nil)
+	if len(all) == 0 {
 		return nil
 	}
-	missing := details[0].Message
-	for _, d := range details[1:] {
-		missing += ", " + d.Message
+	first := all[0]
+	var details []detail
+	var alike []string
+	for _, m := range all {
+		message := m.what
+		if m.of != c {
+			message = fmt.Sprintf("%s, on which chart %s in %s depends", m.what, m.of.Name(), m.dir)
+		}
+		details = append(details, detail{File: path.Join(m.dir, "Chart.yaml"), Message: message})
+		if m.of == first.of {
+			alike = append(alike, m.what)
+		}
 	}
-	advice := "Run `helm dependency update` and commit the folder charts, or use a file:// path"
-	if first.Condition != "" {
-		advice += fmt.Sprintf(", or switch it off (%s: false)", first.Condition)
+	who := "Chart " + first.of.Name()
+	where := "commit the folder charts"
+	if first.of != c {
+		who += " in " + first.dir
+		where = "commit the folder " + path.Join(first.dir, "charts")
+	}
+	advice := fmt.Sprintf("Run `helm dependency update` and %s, or use a file:// path", where)
+	if first.condition != "" {
+		advice += fmt.Sprintf(", or switch it off (%s: false)", first.condition)
+	}
+	more := ""
+	if len(all) > len(alike) {
+		more = fmt.Sprintf(" And %d more in its subcharts.", len(all)-len(alike))
 	}
 	return &failure{
 		Reason:  "DependencyMissing",
-		Message: fmt.Sprintf("Chart %s depends on %s, which is not in %s. %s.", c.Name(), missing, path.Join(dir, "charts"), advice),
+		Message: fmt.Sprintf("%s depends on %s, which is not in %s. %s.%s", who, strings.Join(alike, ", "), path.Join(first.dir, "charts"), advice, more),
 		Details: details,
 	}
+}
+
+// missingIn goes through a chart and its subcharts after ProcessDependencies, which took out what is switched off.
+// above is the path of the chart's values, with a dot at its end.
+func (a *assembly) missingIn(c *chart.Chart, above string, all []missing) []missing {
+	dir := a.dirOf(c)
+	for _, dependency := range c.Metadata.Dependencies {
+		if dependency == nil || vendored(c, dependency) {
+			continue
+		}
+		// Nobody decided on the dependencies of a subchart that no Chart.yaml names.
+		if !dependency.Enabled && (dependency.Condition != "" || len(dependency.Tags) > 0) {
+			continue
+		}
+		m := missing{of: c, dir: dir, what: strings.TrimSpace(dependency.Name + " " + dependency.Version)}
+		if dependency.Repository != "" {
+			m.what += " from " + dependency.Repository
+		}
+		if version, ok := a.unfit[[2]string{dir, dependency.Repository}]; ok {
+			m.what += fmt.Sprintf(" (there is version %s)", version)
+		}
+		if condition, _, _ := strings.Cut(strings.TrimSpace(dependency.Condition), ","); condition != "" {
+			m.condition = above + condition
+		}
+		all = append(all, m)
+	}
+	for _, child := range c.Dependencies() {
+		all = a.missingIn(child, above+child.Name()+".", all)
+	}
+	return all
 }
 
 // renderTemplates executes the chart's templates, parsed once for each set of subcharts that takes part.

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"sigs.k8s.io/kustomize/api/krusty"
@@ -154,14 +155,57 @@ func (r *repository) rootFile() string {
 
 var remote = regexp.MustCompile(`://|^git::|^[\w.-]+@[\w.-]+:|\?(ref|version|timeout|submodules)=|^[\w-]+(\.[\w-]+)+(:\d+)?/[^/]+/[^/]+`)
 
+// patchFile is an entry of patches, patchesJson6902 or replacements.
+type patchFile struct{ Path string }
+
+// generator is an entry of configMapGenerator or secretGenerator.
+type generator struct {
+	Files, Envs []string
+	Env         string
+}
+
+// kustomization is what of a kustomization may refer to something outside the repository.
+type kustomization struct {
+	Resources, Bases, Components, Configurations, Crds, Generators, Transformers, Validators []string
+	PatchesStrategicMerge                                                                    []string
+	Patches, PatchesJSON6902, Replacements                                                   []patchFile
+	ConfigMapGenerator, SecretGenerator                                                      []generator
+	OpenAPI                                                                                  map[string]string
+	HelmCharts, HelmChartInflationGenerator                                                  []any
+}
+
+// references are the paths or addresses in a kustomization.
+func (k *kustomization) references() []string {
+	all := slices.Concat(k.Resources, k.Bases, k.Components, k.Configurations, k.Crds, k.Generators, k.Transformers, k.Validators)
+	for _, entry := range k.PatchesStrategicMerge {
+		if !isInline(entry) {
+			all = append(all, entry)
+		}
+	}
+	for _, entry := range slices.Concat(k.Patches, k.PatchesJSON6902, k.Replacements) {
+		all = append(all, entry.Path)
+	}
+	for _, entry := range slices.Concat(k.ConfigMapGenerator, k.SecretGenerator) {
+		for _, file := range entry.Files {
+			if _, path, named := strings.Cut(file, "="); named {
+				file = path
+			}
+			all = append(all, file)
+		}
+		all = append(append(all, entry.Envs...), entry.Env)
+	}
+	return append(all, k.OpenAPI["path"])
+}
+
+// isInline tells a patch from the path of one: it is a map, or has several lines.
+func isInline(entry string) bool {
+	var patch map[string]any
+	return strings.Contains(entry, "\n") || yaml.Unmarshal([]byte(entry), &patch) == nil && patch != nil
+}
+
 // inspect refuses what would need the network or another program, before Kustomize tries it.
 func (r *repository) inspect(name string, text []byte) *failure {
-	var k struct {
-		Resources, Bases, Components, Configurations, Crds, Generators, Transformers, Validators, PatchesStrategicMerge []string
-		Patches                                                                                                         []struct{ Path string }
-		HelmCharts                                                                                                      []any
-		HelmChartInflationGenerator                                                                                     []any
-	}
+	var k kustomization
 	if yaml.Unmarshal(text, &k) != nil {
 		return nil // Kustomize says what is wrong with it
 	}
@@ -169,16 +213,9 @@ func (r *repository) inspect(name string, text []byte) *failure {
 	if len(k.HelmCharts)+len(k.HelmChartInflationGenerator) > 0 {
 		return fail("KustomizationInvalid", "%s inflates Helm charts, which would need the helm program and the network. Render the chart by an Application of its own.", file).at(file, 0)
 	}
-	for _, list := range [][]string{k.Resources, k.Bases, k.Components, k.Configurations, k.Crds, k.Generators, k.Transformers, k.Validators, k.PatchesStrategicMerge} {
-		for _, entry := range list {
-			if !strings.Contains(entry, "\n") && remote.MatchString(entry) && !r.Exists(path.Join(path.Dir(name), entry)) {
-				return fail("KustomizationInvalid", "%s refers to %s, which is outside this Git repository; remote bases are not fetched. Copy it into the repository.", file, entry).at(file, 0)
-			}
-		}
-	}
-	for _, patch := range k.Patches {
-		if remote.MatchString(patch.Path) {
-			return fail("KustomizationInvalid", "%s refers to %s, which is outside this Git repository; remote patches are not fetched. Copy it into the repository.", file, patch.Path).at(file, 0)
+	for _, entry := range k.references() {
+		if !strings.Contains(entry, "\n") && remote.MatchString(entry) && !r.Exists(path.Join(path.Dir(name), entry)) {
+			return fail("RemoteBaseUnsupported", "%s refers to %s, which is outside this Git repository; nothing remote is fetched. Copy it into the repository.", file, entry).at(file, 0)
 		}
 	}
 	return nil

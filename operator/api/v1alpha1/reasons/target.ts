@@ -30,15 +30,6 @@ export const TARGET_REASONS = {
     'There is something to apply, and spec.sync.mode is Manual.',
     'Ask for a sync: annotation towpath.dev/sync-requested.',
   ),
-  Blocked: resource('Something else must happen first.', 'Read status.environments[].blockedBy.'),
-  Quarantined: person(
-    'A candidate was refused; the last good one keeps running.',
-    'Correct everything in status.quarantine.errors and push.',
-  ),
-  Failed: person(
-    'The last deployment failed, and its retries are used up.',
-    'Correct what the message names; a new commit or spec starts over.',
-  ),
   TimedOut: person(
     'The deployment was not healthy within spec.sync.timeout.',
     'Look at the object that the message names, or raise the timeout.',

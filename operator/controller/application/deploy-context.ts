@@ -1,0 +1,153 @@
+import { createHash } from 'node:crypto';
+import type { HealthState } from '../../api/v1alpha1/application.ts';
+import type { TargetAccess } from '../../apply/target.ts';
+import type { TokenBucket } from '../../kube/token-bucket.ts';
+import type { Manifest, ObjectId } from '../../manifest/manifest.ts';
+import { type IgnoreRule, ignoredPaths } from '../../plan/ignore.ts';
+import { type KeptObject, type Plan, plan } from '../../plan/plan.ts';
+import type { Inventory, WatchedKind } from '../inventory.ts';
+import type { Deployment, TargetRecord } from '../record.ts';
+import type { RecordStore } from '../record-store.ts';
+import type { Drift } from './facts.ts';
+
+/** What of the spec decides how objects are sent. */
+export interface DeploySettings {
+  prune: boolean;
+  /** False in mode Manual without a request: differences are told, and nothing is sent. */
+  mayWrite: boolean;
+  repair: boolean;
+  adopt: boolean;
+  ignore: readonly IgnoreRule[];
+  /** Digest that a person consented to prune; undefined: none. */
+  consent: string | undefined;
+  timeoutMs: number;
+}
+
+export interface DeployContext {
+  access: TargetAccess;
+  store: RecordStore;
+  inventory: Inventory;
+  record: TargetRecord;
+  settings: DeploySettings;
+  /** Repairs of drift that the target may still make: what somebody changes all the time must not flood etcd (A14). */
+  repairs: Pick<TokenBucket, 'take' | 'waitMs'>;
+  now(): Date;
+  signal: AbortSignal;
+}
+
+/** How far a deployment is. */
+export type Progress =
+  | { state: 'Done' }
+  /** Everything was sent; health decides. */
+  | { state: 'Waiting'; health: HealthState; message: string; deadline: Date }
+  | { state: 'TimedOut'; message: string }
+  /** An object failed for good, as its own controller says. */
+  | { state: 'Degraded'; message: string }
+  | PruneHeld
+  /** Differences that nobody asked to apply (mode Manual). */
+  | { state: 'AwaitingSync'; objects: ObjectId[] }
+  | { state: 'Drifted' }
+  /** Drift that was repaired too often of late; it is left for so long. */
+  | { state: 'RepairDelayed'; until: Date };
+
+/** Everything would be deleted, and nobody consented to exactly that. */
+export interface PruneHeld {
+  state: 'PruneHeld';
+  digest: string;
+  objects: ObjectId[];
+}
+
+export interface Advance {
+  progress: Progress;
+  kept: KeptObject[];
+  drift?: Drift;
+  repaired: ObjectId[];
+  pruned: ObjectId[];
+  /** The record in memory is ahead of the one that is written. */
+  isUnsaved: boolean;
+}
+
+/** Digest of the settings that decide what is sent; another one asks for a new look at every object. */
+export function settingsDigest(settings: DeploySettings): string {
+  return createHash('sha256')
+    .update(JSON.stringify([settings.prune, settings.adopt, settings.ignore]))
+    .digest('hex')
+    .slice(0, 16);
+}
+
+export function planFor(context: DeployContext, desired: readonly Manifest[]): Plan {
+  const { record, settings } = context;
+  return plan({
+    targetId: context.access.targetId,
+    targetName: context.access.targetName,
+    desired,
+    applied: record.applied,
+    live: context.inventory.of(context.access.targetId),
+    prune: settings.prune,
+    ignorePaths: ignoredPaths(settings.ignore, desired, record.target.namespace),
+  });
+}
+
+/** The kinds a candidate has, with their namespaces. */
+export function kindsOf(objects: Iterable<ObjectId>): WatchedKind[] {
+  const kinds = new Map<string, WatchedKind>();
+  for (const { group, kind, namespace } of objects)
+    kinds.set(`${group}/${kind}/${namespace}`, { group, kind, namespace });
+  return [...kinds.values()];
+}
+
+/**
+ * Whether everything is as it was last applied, told from the record and the watches alone: no manifest is
+ * read, nothing is asked of the API server.
+ */
+export function isUndisturbed(context: DeployContext): boolean {
+  const { record, settings } = context;
+  if (record.deployment?.applied !== true || record.settings !== settingsDigest(settings)) return false;
+  if (!isAsApplied(context)) return false;
+  for (const [key, observed] of context.inventory.of(context.access.targetId))
+    if (!record.applied.has(key) && !observed.deleting && !observed.hook) return false;
+  return true;
+}
+
+/** Whether every object that was applied is there and has our fields as we sent them. */
+export function isAsApplied({ record, inventory, access }: DeployContext): boolean {
+  const live = inventory.of(access.targetId);
+  for (const [key, applied] of record.applied) {
+    const observed = live.get(key);
+    if (observed === undefined || observed.deleting || observed.uid !== applied.uid) return false;
+    if (observed.entry?.hash !== applied.entry.hash || observed.entry.time !== applied.entry.time)
+      return false;
+  }
+  return true;
+}
+
+/** spec.sync.timeout runs from the first write to health; while the Application is suspended it stands still. */
+export function deadlineOf({ startedAt, pausedMs = 0 }: Deployment, { timeoutMs }: DeploySettings): Date {
+  return new Date(Date.parse(startedAt) + pausedMs + timeoutMs);
+}
+
+/** Stops the clock of a deployment under way. */
+export async function pause({ record, store, now, signal }: DeployContext): Promise<void> {
+  const { deployment } = record;
+  if (deployment === undefined || deployment.outcome !== undefined || deployment.pausedAt !== undefined)
+    return;
+  deployment.pausedAt = now().toISOString();
+  await store.save(record, { signal });
+}
+
+/** Lets it run again. */
+export async function resume({ record, store, now, signal }: DeployContext): Promise<void> {
+  const { deployment } = record;
+  if (deployment?.pausedAt === undefined) return;
+  const paused = now().getTime() - Date.parse(deployment.pausedAt);
+  deployment.pausedMs = (deployment.pausedMs ?? 0) + Math.max(0, paused);
+  delete deployment.pausedAt;
+  await store.save(record, { signal });
+}
+
+/** One write for all that changed since the last: the last one of a sync is that of its end. */
+export async function saveChanges(context: DeployContext, result: Advance): Promise<void> {
+  if (!result.isUnsaved) return;
+  await context.store.save(context.record, { signal: context.signal });
+  result.isUnsaved = false;
+}

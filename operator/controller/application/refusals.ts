@@ -1,0 +1,35 @@
+import { TowpathError } from '../../api/errors.ts';
+import type { Refusal } from '../../apply/classify.ts';
+import { describeObject, type ObjectId } from '../../manifest/manifest.ts';
+
+/** One error of several refusals: that whose remedy asks most of people, with all details. */
+export function combined(refusals: readonly Refusal[], how: string): TowpathError {
+  const rank = { Person: 0, Resource: 1, Time: 2 };
+  // In one order, however the answers arrived: what a person reads must not change from look to look.
+  const sorted = refusals
+    .map((refusal) => refusal.error)
+    .sort((a, b) => rank[a.remedy] - rank[b.remedy] || (a.message < b.message ? -1 : 1));
+  const [first] = sorted;
+  if (first === undefined) throw new Error('no refusal to tell of');
+  const details = sorted.flatMap((error) => error.details);
+  // First, because a long message is cut at its end.
+  const count = sorted.length > 1 ? `${sorted.length} objects are refused, ${how}. First: ` : '';
+  return new TowpathError(first.remedy, first.reason, `${count}${first.message}`, { cause: first, details });
+}
+
+/** Of a stage whose objects were not all refused: what was applied is told even beside a single refusal (D6). */
+export function partly(refusals: readonly Refusal[], planned: number): TowpathError {
+  const how = `${planned - refusals.length} of ${planned} objects were applied`;
+  const error = combined(refusals, how);
+  if (refusals.length > 1 || planned === 1) return error;
+  const { remedy, reason, message, details } = error;
+  return new TowpathError(remedy, reason, `${how}; ${message}`, { cause: error, details });
+}
+
+export function describeAll(objects: readonly ObjectId[]): string {
+  const [first] = objects;
+  if (first === undefined) return 'nothing';
+  return objects.length === 1
+    ? describeObject(first)
+    : `${describeObject(first)} and ${objects.length - 1} more`;
+}

@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { conditionOf, isReadyAt, newStage } from '../harness/operator.ts';
+
+const configMap = (message: string) =>
+  `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Release.Name }}}\ndata: {message: "${message}"}\n`;
+const chart = 'apiVersion: v2\nname: web\nversion: 1.0.0\n';
+
+test('a tag, a range of versions and a commit are deployed, and only the range moves on', async (t) => {
+  const stage = await newStage(t, {
+    files: { 'Chart.yaml': chart, 'templates/web.yaml': configMap('one') },
+  });
+  const { repository } = stage;
+  const messageOf = (name: string) =>
+    stage.kubectl('get', 'configmap', name, '-o', 'jsonpath={.data.message}');
+  const commitOf = (message: string) => repository.commit({ 'templates/web.yaml': configMap(message) });
+  const one = await repository.revParse('main');
+  const oneTag = await repository.tag('v1.0.0', { annotated: true, commit: one });
+  assert.notEqual(oneTag, one, 'the tag is an object of its own');
+  const two = await commitOf('two');
+  await repository.tag('v1.1.0', { commit: two });
+  const three = await commitOf('three');
+  await repository.tag('v2.0.0', { annotated: true, commit: three });
+  await repository.tag('v1.2.0-rc.1', { commit: three });
+
+  await stage.application('tag', { source: { ref: { tag: 'v1.0.0' } } });
+  await stage.application('range', { source: { ref: { semver: '>=1.0 <2' } } });
+  await stage.application('commit', { source: { ref: { commit: two } } });
+  for (const [name, revision, ref, message] of [
+    ['tag', one, 'refs/tags/v1.0.0', 'one'],
+    ['range', two, 'refs/tags/v1.1.0', 'two'],
+    ['commit', two, '', 'two'],
+  ] as const) {
+    const deployed = await stage.until(name, (each) => isReadyAt(each, revision), `${name} to be Ready`);
+    assert.equal(await messageOf(name), message, name);
+    assert.equal(deployed.status?.source?.ref ?? '', ref, name);
+  }
+
+  await t.test('a higher tag inside the range is followed, also an annotated one', async () => {
+    const four = await commitOf('four');
+    await repository.tag('v1.10.0', { annotated: true, commit: four });
+    const moved = await stage.until('range', (each) => isReadyAt(each, four), 'the new tag');
+    assert.equal(moved.status?.source?.ref, 'refs/tags/v1.10.0');
+    assert.equal(await messageOf('range'), 'four');
+    assert.equal(await messageOf('tag'), 'one');
+    assert.equal(await messageOf('commit'), 'two');
+  });
+
+  await t.test('a tag that was moved is followed', async () => {
+    await repository.tag('v1.0.0', { annotated: true, commit: three });
+    await stage.until('tag', (each) => isReadyAt(each, three), 'the moved tag');
+    assert.equal(await messageOf('tag'), 'three');
+  });
+
+  await t.test("a tag's own id is no commit, and is told so", async () => {
+    const id = await repository.revParse('refs/tags/v1.0.0');
+    await stage.application('mistaken', { source: { ref: { commit: id } } });
+    const told = await stage.until(
+      'mistaken',
+      (each) => conditionOf(each, 'Stalled')?.reason === 'RefNotFound',
+      'the mistake to be told',
+    );
+    assert.match(conditionOf(told, 'Stalled')?.message ?? '', /is the id of an annotated tag/);
+  });
+});
