@@ -143,6 +143,34 @@ describe('sources', () => {
     }
   });
 
+  it('A11: the first polls of many repositories are spread', async () => {
+    const times: number[] = [];
+    const counting = await startGitHttp({
+      root: git.root,
+      intercept: () => {
+        times.push(performance.now());
+        return false;
+      },
+    });
+    try {
+      const sources = openSources();
+      const number = 50;
+      for (let index = 0; index < number; index += 1) {
+        const credential = { username: `user-${index}`, password: 'x' };
+        sources.watch(`app-${index}`, { url: counting.url(git.name), credential }, hour, nobody);
+      }
+      await eventually(() => times.length >= number, { describe: `${number} polls` });
+      assert.equal(times.length, number, 'one each');
+      const [first = 0] = times;
+      const last = times.at(-1) ?? 0;
+      assert.ok(last - first > (number - 1) * 20 * 0.9, `all within ${Math.round(last - first)} ms`);
+      const half = times[number / 2] ?? 0;
+      assert.ok(half - first > (last - first) / 4, 'not most of them at once');
+    } finally {
+      await counting.stop();
+    }
+  });
+
   it('A3: hung servers delay no other repository', async () => {
     const hung = await startGitHttp({ root: git.root });
     hung.hang = true;

@@ -205,8 +205,8 @@ test('A14: what somebody flips without end is put back ever more slowly, says so
   await stage.until('web', (application) => isReadyAt(application, revision), 'the last repair', 20_000);
 });
 
-test('A12: retries back off, are told in the status, and start anew when an input changes', {
-  timeout: 120_000,
+test('A12: retries back off, begin when the status says, and start anew when an input changes', {
+  timeout: 170_000,
 }, async (t) => {
   const { proxy, stage } = await start(t);
   const refusal = {
@@ -214,40 +214,77 @@ test('A12: retries back off, are told in the status, and start anew when an inpu
     path: /\/configmaps\/web/,
     where: ({ dryRun }: RecordedRequest) => !dryRun,
   } as const;
+  const secret = (version: string) =>
+    stage.apply({
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: 'values' },
+      stringData: { 'values.yaml': `version: ${version}\n` },
+    });
+  const template = (message: string) => ({
+    'templates/web.yaml': `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Release.Name }}}\ndata: {version: {{ .Values.version | quote }}, message: ${message}}\n`,
+  });
+  await secret('one');
+  await stage.repository.commit(template('one'));
+  const spec = { helm: { valuesFrom: [{ kind: 'Secret', name: 'values' }] } };
   proxy.fail({ ...refusal, fault: { status: 500 } });
-  await stage.application('web');
-  const tried = await stage.until(
-    'web',
-    ({ status }) => (status?.retry?.attempts ?? 0) >= 3,
-    'the third failure',
-  );
-  const { nextAt = '' } = tried.status?.retry ?? {};
-  const listed = Number.parseInt(String(Date.parse(nextAt)), 10);
-  await stage.until('web', ({ status }) => (status?.retry?.attempts ?? 0) >= 4, 'the fourth failure');
-  const at = proxy.find(refusal).map((request) => request.at);
+  await stage.application('web', spec);
+  const tries = () => proxy.find(refusal).map(({ at }) => at);
+  const attemptsAre = (holds: (attempts: number) => boolean, what: string, within = 30_000) =>
+    stage.until('web', ({ status }) => holds(status?.retry?.attempts ?? Number.NaN), what, within);
+
+  const third = await attemptsAre((attempts) => attempts >= 3, 'the third failure');
+  const { nextAt = '', attempts = 0 } = third.status?.retry ?? {};
+  await attemptsAre((more) => more > attempts, 'the next failure');
+  const at = tries();
   const gaps = at.slice(1).map((time, index) => time - (at[index] ?? 0));
   t.diagnostic(`tries after ${gaps.map((gap) => gap.toFixed(0)).join(', ')} ms`);
-  assert.ok(listed > 0, 'the status tells the next try');
   for (const [index, gap] of gaps.entries()) {
     const before = gaps[index - 1];
     if (before !== undefined)
       assert.ok(gap > before * 1.3, `each pause is longer than the one before: ${gaps}`);
   }
-  const tries = proxy.find(refusal).length;
-  const changed = performance.now();
-  const second = await stage.repository.commit(files(2));
-  await eventually(() => proxy.find(refusal).length > tries, {
-    within: 6_000,
-    describe: 'a try of the new commit at once',
-  });
-  t.diagnostic(`the new commit was tried after ${(performance.now() - changed).toFixed(0)} ms`);
-  await stage.until(
-    'web',
-    ({ status }) => (status?.retry?.attempts ?? 9) <= 2,
-    'the count to start anew',
-    5_000,
+  // The status has whole seconds; the proxy's clock counts from the start of this process.
+  const promised = Date.parse(nextAt);
+  const tried = performance.timeOrigin + (at[attempts] ?? Number.NaN);
+  t.diagnostic(`promised for ${nextAt}, tried ${tried - promised} ms later`);
+  assert.ok(tried >= promised && tried - promised < 2_500, `${tried - promised} ms after ${nextAt}`);
+
+  /** Acts right after a failure with a long pause before it: the next try can only come of what was done. */
+  const startsAnew = async (what: string, act: () => Promise<unknown>) => {
+    await attemptsAre((attempts) => attempts >= 3, `three failures before ${what}`);
+    const before = tries().length;
+    const changed = performance.now();
+    await act();
+    await eventually(() => tries().length > before, {
+      within: 2_500,
+      describe: `a try after ${what} at once`,
+    });
+    t.diagnostic(`${what} was tried after ${(performance.now() - changed).toFixed(0)} ms`);
+    await attemptsAre((attempts) => attempts <= 2, `the count to start anew after ${what}`, 5_000);
+  };
+  await startsAnew('a changed Secret', () => secret('two'));
+  const path = `/apis/towpath.dev/v1alpha1/namespaces/${stage.namespace}/applications/web`;
+  await startsAnew('a changed spec', () =>
+    stage.cluster.request('PATCH', path, {
+      body: { spec: { revisionHistoryLimit: 9 } },
+      contentType: 'application/merge-patch+json',
+    }),
   );
+  let last = '';
+  await startsAnew('a commit', async () => {
+    last = await stage.repository.commit(template('two'));
+    await stage.requestSync('web');
+  });
   proxy.clear();
-  const done = await stage.until('web', (application) => isReadyAt(application, second), 'the new commit');
+  const done = await stage.until('web', (application) => isReadyAt(application, last), 'the new commit');
   assert.equal(done.status?.retry, undefined);
+  const data = await stage.kubectl(
+    'get',
+    'configmap',
+    'web',
+    '-o',
+    'jsonpath={.data.version} {.data.message}',
+  );
+  assert.equal(data, 'two two');
 });

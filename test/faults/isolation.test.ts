@@ -236,13 +236,16 @@ const stuck: { name: string; files: Record<string, FileContent> }[] = [
 
 for (const { name, files } of stuck) {
   test(
-    `A5: ${name} never blocks the fix: a commit, a spec change, suspend and delete take effect within a second`,
+    `A5: ${name} never blocks the fix: a commit, asked for or polled, a spec change, suspend and delete take effect within a second`,
     {
       timeout: 170_000,
     },
     (t) => fixes(t, files),
   );
 }
+
+/** How often Git is asked where a commit is to be found by that alone. */
+const POLL_MS = 1_000;
 
 async function fixes(t: TestContext, files: Record<string, FileContent>): Promise<void> {
   const value = 'data: {version: {{ .Values.version | quote }} }';
@@ -262,7 +265,7 @@ async function fixes(t: TestContext, files: Record<string, FileContent>): Promis
     'web to be Ready',
   );
   const path = `${applications(stage)}/web`;
-  const took: Record<string, number[]> = { commit: [], spec: [], suspend: [], delete: [] };
+  const took: Record<string, number[]> = { commit: [], poll: [], spec: [], suspend: [], delete: [] };
   const within = async (what: string, act: () => Promise<unknown>, isDone: () => Promise<boolean>) => {
     const began = performance.now();
     await act();
@@ -299,6 +302,16 @@ async function fixes(t: TestContext, files: Record<string, FileContent>): Promis
     const fixed = `fixed-${round}`;
     await stage.repository.commit({ 'templates/stuck.yaml': null, 'values.yaml': `version: ${fixed}\n` });
     await within('commit', ask, async () => (await versionOf(stage, 'web')) === fixed);
+
+    await getStuck();
+    await merge(stage, 'web', { spec: { source: { interval: `${POLL_MS / 1_000}s` } } });
+    const polled = `polled-${round}`;
+    await within(
+      'poll',
+      () => stage.repository.commit({ 'templates/stuck.yaml': null, 'values.yaml': `version: ${polled}\n` }),
+      async () => (await versionOf(stage, 'web')) === polled,
+    );
+    await merge(stage, 'web', { spec: { source: { interval: '1h' } } });
 
     await getStuck();
     const spec = `spec-${round}`;
@@ -348,8 +361,9 @@ async function fixes(t: TestContext, files: Record<string, FileContent>): Promis
   });
   for (const [what, times] of Object.entries(took)) {
     t.diagnostic(`${what}: ${times.map((time) => time.toFixed(0)).join(', ')} ms`);
-    // The fastest: a machine that is busy with something else is not what is measured, a time-out waited for is.
-    assert.ok(Math.min(...times) < 1_000, `${what} took ${times.map(Math.round).join(', ')} ms`);
+    // A commit that nobody announces is found by a poll, whose interval varies by a tenth.
+    const limit = what === 'poll' ? 1_000 + POLL_MS * 1.1 : 1_000;
+    assert.ok(median(times) < limit, `${what} took ${times.map(Math.round).join(', ')} ms`);
   }
 }
 
