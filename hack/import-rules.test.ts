@@ -22,10 +22,10 @@ test('the operator uses neither test/ nor hack/, its tests may', () => {
   assert.equal(judge('operator/plan/plan.test.ts', '../../test/harness/wait.ts'), undefined);
 });
 
-test('client-node stays in kube/, isomorphic-git in source/', () => {
+test('client-node stays in kube/, ssh2 in source/', () => {
   assert.equal(judge('operator/kube/client.ts', '@kubernetes/client-node'), undefined);
   assert.match(judge('operator/plan/plan.ts', '@kubernetes/client-node') ?? '', /plan\.ts:1: imports @kube/);
-  assert.match(judge('operator/kube/client.ts', 'isomorphic-git/http/node') ?? '', /source/);
+  assert.match(judge('operator/kube/client.ts', 'ssh2') ?? '', /source/);
 });
 
 test("A3: users' YAML is not parsed on the event loop of the operator", () => {

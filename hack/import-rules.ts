@@ -31,9 +31,9 @@ const keptPackages: Readonly<Record<string, { readonly allowed: readonly string[
       allowed: ['operator/kube/', 'test/', 'hack/'],
       why: 'only operator/kube/ speaks to an API server; use what it exports',
     },
-    'isomorphic-git': {
-      allowed: ['operator/source/'],
-      why: 'only operator/source/ speaks Git; use what it exports',
+    ssh2: {
+      allowed: ['operator/source/', 'test/'],
+      why: 'only operator/source/ speaks to Git servers; use what it exports',
     },
     yaml: {
       allowed: ['operator/kube/', 'operator/controller/application/redaction.ts', 'test/', 'hack/'],
