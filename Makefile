@@ -20,11 +20,11 @@ demo: $(INSTALLED) ## Shows a chart's way from Git into a cluster (KEEP=1: leave
 
 .PHONY: test
 test: $(INSTALLED) ## Runs unit, integration and corpus tests (ONLY=operator/plan, NAME=pattern, CLUSTER=current)
-	@$(NODE) hack/test.ts test --only='$(ONLY)' --name='$(NAME)' --cluster='$(CLUSTER)'
+	@$(NODE) hack/test.ts test --only='$(ONLY)' --name='$(NAME)' --cluster='$(CLUSTER)' --strict='$(STRICT)'
 
 .PHONY: test-faults
 test-faults: $(INSTALLED) ## Runs the long tests: kills at every write, API faults, request counts (ONLY=, NAME=)
-	@$(NODE) hack/test.ts faults --only='$(ONLY)' --name='$(NAME)'
+	@$(NODE) hack/test.ts faults --only='$(ONLY)' --name='$(NAME)' --strict='$(STRICT)'
 
 .PHONY: cluster
 cluster: $(INSTALLED) ## Starts a local Kubernetes control plane that stays, prints its kubeconfig's path

@@ -2,7 +2,9 @@
  * Runs tests: builds what they need, starts the control plane that they share, runs the files, and says what
  * ran, what was skipped and why, and how long each part took.
  *
- *   node hack/test.ts [test|faults] [--only=PART_OF_A_PATH] [--name=PATTERN] [--cluster=current]
+ *   node hack/test.ts [test|faults] [--only=PART_OF_A_PATH] [--name=PATTERN] [--cluster=current] [--strict=1]
+ *
+ * A strict run fails where a test was skipped for something that this machine should have.
  */
 import { globSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,6 +13,7 @@ import { sharedClusterVariable } from '../test/harness/use-control-plane.ts';
 import { buildOperator } from './build-operator.ts';
 import { buildPrograms, type Phase, startSharedCluster, timed } from './test/prepare.ts';
 import { runFiles } from './test/run-files.ts';
+import { inexcusable } from './test/skips.ts';
 import { summary } from './test/summary.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -36,6 +39,7 @@ const { values, positionals } = parseArgs({
     only: { type: 'string', default: '' },
     name: { type: 'string', default: '' },
     cluster: { type: 'string', default: '' },
+    strict: { type: 'string', default: '' },
   },
 });
 
@@ -73,7 +77,12 @@ try {
     runFiles(files, values.name, filesAtOnce[suite]),
   );
   console.log(summary(results, phases));
-  process.exitCode = results.every(({ failed }) => failed === 0) ? 0 : 1;
+  const skipped = results.flatMap(({ skippedTests }) => skippedTests);
+  const corpusBelongs = process.env.TOWPATH_CORPUS !== undefined || existsSync('../shared');
+  const missing = values.strict === '' ? [] : inexcusable(skipped, corpusBelongs);
+  for (const { file, name, reason } of missing)
+    console.error(`${file}: ${name} must not be skipped: ${reason}.`);
+  process.exitCode = missing.length === 0 && results.every(({ failed }) => failed === 0) ? 0 : 1;
 } finally {
   await shared.stop();
 }

@@ -74,9 +74,8 @@ async function runFile(file: string, namePattern: string): Promise<FileResult> {
     ...(namePattern === '' ? {} : { testNamePatterns: [namePattern] }),
   });
   stream.on('test:pass', ({ skip, name, details }) => {
-    if (details.type === 'suite') return;
     if (skip === undefined) {
-      result.passed++;
+      if (details.type !== 'suite') result.passed++;
       return;
     }
     const reason = typeof skip === 'string' && skip !== '' ? skip : 'no reason given';

@@ -161,6 +161,7 @@ async function measureCold(programs: Programs, subject: Subject): Promise<Figure
     const renderer = new Renderer({ enginePath: programs.engine, processes: 1 });
     await renderer.render(small, request('sample', '{}'));
     const tree = treeOf(directory, { 'chart/round.txt': String(round) });
+    await tree.digest('chart');
     first.push(await timed(() => renderer.render(tree, request('sample', values))));
     const changed = tree.with({ 'chart/round.txt': `${round} again` });
     await changed.digest('chart');

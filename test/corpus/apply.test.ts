@@ -4,13 +4,13 @@ import { join, relative } from 'node:path';
 import { test } from 'node:test';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import { targetId } from '../../operator/controller/record.ts';
-import { newStage } from '../harness/operator.ts';
-import { corpusCharts, skipWithoutCorpus, withoutDependencies } from './corpus.ts';
+import { newStage, type Stage } from '../harness/operator.ts';
+import { appliedSets, corpusCharts, skipWithoutCorpus, withoutDependencies } from './corpus.ts';
 
 const hasApplied = ({ status }: Application, revision: string) =>
   status?.environments?.[0]?.revision === revision && ['Synced', 'Syncing'].includes(status.sync ?? '');
 
-test('every chart of the corpus is applied to the API server and pruned again', {
+test('every chart of the corpus is applied to the API server, with other values too, and pruned again', {
   skip: skipWithoutCorpus,
   timeout: 600_000,
 }, async (t) => {
@@ -25,6 +25,11 @@ test('every chart of the corpus is applied to the API server and pruned again', 
     `--serviceaccount=${stage.namespace}:towpath`,
   );
   t.after(() => stage.cluster.kubectl(['delete', 'clusterrolebinding', binding]));
+  const before = new Set(await definitions(stage));
+  t.after(async () => {
+    const made = (await definitions(stage)).filter((name) => !before.has(name));
+    if (made.length > 0) await stage.cluster.kubectl(['delete', ...made]);
+  });
   const files: Record<string, Buffer> = {};
   for (const { name, directory } of corpusCharts()) {
     for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
@@ -34,26 +39,44 @@ test('every chart of the corpus is applied to the API server and pruned again', 
     }
   }
   const revision = await stage.repository.commit(files);
-  for (const { name } of corpusCharts()) {
+  for (const { name, sets } of corpusCharts()) {
     await t.test(name, async (t) => {
-      const values = withoutDependencies[name];
-      if (values !== undefined) {
-        await stage.kubectl('create', 'configmap', `values-${name}`, `--from-literal=values.yaml=${values}`);
-      }
-      const helm =
-        values === undefined ? {} : { helm: { valuesFrom: [{ kind: 'ConfigMap', name: `values-${name}` }] } };
-      const started = performance.now();
-      await stage.application(name, { source: { path: name, interval: '1m' }, ...helm });
-      const applied = await stage.until(
-        name,
-        (application) => hasApplied(application, revision),
-        `${name} to be applied`,
-        90_000,
-      );
-      t.diagnostic(
-        `${applied.status?.environments?.[0]?.objects} objects in ${Math.round(performance.now() - started)} ms`,
-      );
-      assert.equal(applied.status?.quarantine, undefined);
+      const valuesFrom = ['set', 'off'].map((key) => ({
+        kind: 'ConfigMap',
+        name: `values-${name}`,
+        key,
+        optional: true,
+      }));
+      /** Writes the values: a set of the chart's own, and those that switch dependencies off. */
+      const values = (set: string) =>
+        stage.apply({
+          apiVersion: 'v1',
+          kind: 'ConfigMap',
+          metadata: { name: `values-${name}` },
+          data: { off: withoutDependencies[name] ?? '{}', set },
+        });
+      await values('{}');
+      await stage.application(name, { source: { path: name, interval: '1m' }, helm: { valuesFrom } });
+      const applied = async (what: string, before?: string) => {
+        const started = performance.now();
+        const { status } = await stage.until(
+          name,
+          (one) => hasApplied(one, revision) && one.status?.environments?.[0]?.digest !== before,
+          `${name} to be applied with ${what}`,
+          90_000,
+        );
+        assert.equal(status?.quarantine, undefined);
+        const [environment] = status?.environments ?? [];
+        t.diagnostic(
+          `${what}: ${environment?.objects} objects in ${Math.round(performance.now() - started)} ms`,
+        );
+        return environment?.digest;
+      };
+      const digest = await applied('its defaults');
+      const set = sets.find((each) => each.name === appliedSets[name]);
+      assert.ok(set, `a value set of ${name} that is applied; name one in corpus.ts`);
+      await values(set.text);
+      await applied(set.name, digest);
       const target = targetId(`${stage.namespace}/towpath`, {
         namespace: stage.namespace,
         application: name,
@@ -77,8 +100,13 @@ test('every chart of the corpus is applied to the API server and pruned again', 
       // CRDs are never pruned without consent; they are released, and this test's own to remove.
     });
   }
-  await stage.cluster.kubectl(['delete', 'crds', '-l', 'app.kubernetes.io/part-of=argocd']);
 });
+
+/** The CustomResourceDefinitions in the cluster that charts of the corpus bring. */
+async function definitions(stage: Stage): Promise<string[]> {
+  const { stdout } = await stage.cluster.kubectl(['get', 'crds', '-o', 'name']);
+  return stdout.split('\n').filter((name) => /\.(argoproj\.io|monitoring\.coreos\.com)$/.test(name));
+}
 
 /** Names of the objects, without those of Helm's hooks, which stay as their delete policies say. */
 function leftOf(list: string): string[] {

@@ -9,64 +9,49 @@ import { parseDocument } from 'yaml';
 import { buildEngine } from '../../hack/build-engine.ts';
 import { buildHelm } from '../../hack/build-helm.ts';
 import { TowpathError } from '../../operator/api/errors.ts';
+import { KubeClient } from '../../operator/kube/client.ts';
+import { Discovery } from '../../operator/kube/discovery.ts';
 import { type Manifest, objectKey } from '../../operator/manifest/manifest.ts';
 import { Renderer, type RenderRequest } from '../../operator/render/renderer.ts';
+import { useControlPlane } from '../harness/control-plane.ts';
 import { DirectoryTree } from '../harness/directory-tree.ts';
 import { MemoryTree } from '../harness/memory-tree.ts';
 import { type CorpusChart, corpusCharts, skipWithoutCorpus, withoutDependencies } from './corpus.ts';
 
 const run = promisify(execFile);
 
-/** What a cluster of that version serves, and one extension that charts ask for. */
-const capabilities = {
-  kubeVersion: 'v1.37.2',
-  apiVersions: [
-    ...[
-      'v1',
-      'admissionregistration.k8s.io/v1',
-      'apiextensions.k8s.io/v1',
-      'apiregistration.k8s.io/v1',
-      'apps/v1',
-    ],
-    ...[
-      'authentication.k8s.io/v1',
-      'authorization.k8s.io/v1',
-      'autoscaling/v1',
-      'autoscaling/v2',
-      'batch/v1',
-    ],
-    ...['certificates.k8s.io/v1', 'coordination.k8s.io/v1', 'discovery.k8s.io/v1', 'events.k8s.io/v1'],
-    ...[
-      'flowcontrol.apiserver.k8s.io/v1',
-      'networking.k8s.io/v1',
-      'networking.k8s.io/v1/Ingress',
-      'node.k8s.io/v1',
-    ],
-    ...['policy/v1', 'policy/v1/PodDisruptionBudget', 'rbac.authorization.k8s.io/v1', 'scheduling.k8s.io/v1'],
-    ...['storage.k8s.io/v1', 'monitoring.coreos.com/v1', 'monitoring.coreos.com/v1/ServiceMonitor'],
-  ],
-};
-const scopes = Object.fromEntries(
-  [
-    ...[
-      'rbac.authorization.k8s.io/ClusterRole',
-      'rbac.authorization.k8s.io/ClusterRoleBinding',
-      '/Namespace',
-    ],
-    ...['apiextensions.k8s.io/CustomResourceDefinition', 'apiregistration.k8s.io/APIService'],
-    'admissionregistration.k8s.io/ValidatingWebhookConfiguration',
-  ].map((kind) => [kind, false]),
-);
+/** An extension that charts ask for and that the cluster of the tests lacks. */
+const extension = ['monitoring.coreos.com/v1', 'monitoring.coreos.com/v1/ServiceMonitor'];
 const namespace = 'corpus';
 const releaseName = 'sample';
 
-function request(path: string, values?: string): RenderRequest {
+/** What the operator finds out about the real cluster. */
+async function discover(): Promise<Pick<RenderRequest, 'capabilities' | 'scopes'>> {
+  const { kubeconfigPath } = await useControlPlane();
+  const client = KubeClient.fromKubeConfig(readFileSync(kubeconfigPath, 'utf8'));
+  try {
+    const discovery = new Discovery(client);
+    await discovery.refresh();
+    const apiVersions = [...new Set([...discovery.apiVersions(), ...extension])];
+    return {
+      capabilities: { kubeVersion: discovery.kubeVersion(), apiVersions },
+      scopes: discovery.scopes(),
+    };
+  } finally {
+    await client.close();
+  }
+}
+
+function request(
+  cluster: Pick<RenderRequest, 'capabilities' | 'scopes'>,
+  path: string,
+  values?: string,
+): RenderRequest {
   return {
     path,
     namespace,
     releaseName,
-    capabilities,
-    scopes,
+    ...cluster,
     labels: { 'towpath.dev/target': 'corpus' },
     owner: 'corpus/sample/default',
     ...(values === undefined ? {} : { helm: { valuesFrom: [{ name: 'the value set', text: values }] } }),
@@ -76,6 +61,7 @@ function request(path: string, values?: string): RenderRequest {
 describe('our objects equal those of helm template', { skip: skipWithoutCorpus }, () => {
   let renderer: Renderer;
   let helm: string;
+  let cluster: Awaited<ReturnType<typeof discover>>;
   /** How many value sets of a chart helm rendered. */
   const accepted = new Map<string, number>();
   const scratch = mkdtempSync(join(tmpdir(), 'towpath-corpus-'));
@@ -83,6 +69,9 @@ describe('our objects equal those of helm template', { skip: skipWithoutCorpus }
   before(async () => {
     renderer = new Renderer({ enginePath: await buildEngine(), cacheBytes: 128 * 2 ** 20 });
     helm = await buildHelm();
+    cluster = await discover();
+    assert.match(cluster.capabilities.kubeVersion, /^v1\.\d+\.\d+/);
+    assert.ok(cluster.capabilities.apiVersions.includes('apps/v1/Deployment'));
   });
   after(async () => {
     await renderer?.stop();
@@ -93,16 +82,17 @@ describe('our objects equal those of helm template', { skip: skipWithoutCorpus }
   async function helmTemplate(chart: CorpusChart, values: string): Promise<Manifest[]> {
     const file = join(scratch, `${chart.name}-values.yaml`);
     writeFileSync(file, values);
-    const flags = ['--include-crds', '--skip-tests', '--kube-version', capabilities.kubeVersion];
+    const flags = ['--include-crds', '--skip-tests', '--kube-version', cluster.capabilities.kubeVersion];
     const { stdout } = await run(
       helm,
       [
         ...['template', releaseName, vendoredOnly(chart, scratch), '--namespace', namespace, '-f', file],
-        ...[...flags, '--api-versions', capabilities.apiVersions.join(',')],
+        ...[...flags, '--api-versions', cluster.capabilities.apiVersions.join(',')],
       ],
       { env: { HOME: scratch }, maxBuffer: 64 * 2 ** 20 },
     );
-    return (await renderer.render(new MemoryTree({ 'all.yaml': stdout }), request('all.yaml'))).objects;
+    return (await renderer.render(new MemoryTree({ 'all.yaml': stdout }), request(cluster, 'all.yaml')))
+      .objects;
   }
 
   for (const chart of skipWithoutCorpus ? [] : corpusCharts()) {
@@ -110,7 +100,7 @@ describe('our objects equal those of helm template', { skip: skipWithoutCorpus }
       test(`${chart.name}, ${set.name}`, { timeout: 60_000 }, async () => {
         const values = overridden(set.text, withoutDependencies[chart.name] ?? '');
         const expected = await helmTemplate(chart, values).catch((error: unknown) => error);
-        const ours = renderer.render(new DirectoryTree(chart.directory), request('', values));
+        const ours = renderer.render(new DirectoryTree(chart.directory), request(cluster, '', values));
         if (!Array.isArray(expected)) {
           await assert.rejects(ours, TowpathError, `helm refuses this: ${String(expected)}`);
           return;
@@ -127,7 +117,7 @@ describe('our objects equal those of helm template', { skip: skipWithoutCorpus }
 
   test('a dependency that is neither vendored nor switched off is named', async () => {
     const tree = new DirectoryTree(join(corpusCharts()[0]?.directory ?? '', '../prometheus'));
-    await assert.rejects(renderer.render(tree, request('')), (error: TowpathError) => {
+    await assert.rejects(renderer.render(tree, request(cluster, '')), (error: TowpathError) => {
       assert.equal(error.reason, 'DependencyMissing');
       assert.match(error.message, /alertmanager/);
       return true;

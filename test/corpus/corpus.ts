@@ -7,10 +7,10 @@ export const corpusDirectory = resolve(
   'charts',
 );
 
+export const WITHOUT_CORPUS = 'the corpus of charts is not here; set TOWPATH_CORPUS to its directory';
+
 /** For `test(name, { skip })`: why the corpus's tests cannot run, or false. */
-export const skipWithoutCorpus = existsSync(corpusDirectory)
-  ? false
-  : 'the corpus of charts is not here; set TOWPATH_CORPUS to its directory';
+export const skipWithoutCorpus = existsSync(corpusDirectory) ? false : WITHOUT_CORPUS;
 
 export interface ValueSet {
   name: string;
@@ -18,8 +18,14 @@ export interface ValueSet {
   text: string;
 }
 
-/** Value sets of our own, for charts that bring fewer than two. */
+/** Value sets of our own, for charts that bring fewer than two, or none that the tests can apply. */
 const ownSets: Record<string, ValueSet[]> = {
+  'argocd-apps': [
+    {
+      name: 'a project',
+      text: 'projects:\n  shop:\n    description: the shop\n    sourceRepos: ["*"]\n    destinations: []\n',
+    },
+  ],
   'prometheus-operator-crds': [
     { name: 'annotated', text: 'crds:\n  annotations:\n    example.com/kept: "yes"\n' },
     { name: 'subchart off', text: 'crds:\n  enabled: false\n' },
@@ -48,6 +54,24 @@ export const withoutDependencies: Record<string, string> = {
   prometheus: ['alertmanager', 'kube-state-metrics', 'prometheus-node-exporter', 'prometheus-pushgateway']
     .map((name) => `${name}:\n  enabled: false\n`)
     .join(''),
+};
+
+/**
+ * Of each chart the name of a value set that is applied after its defaults: one that a cluster takes which has no
+ * other extensions than those of the charts before it.
+ */
+export const appliedSets: Record<string, string> = {
+  alertmanager: 'ci/config-reload-values.yaml',
+  'argo-cd': 'ci/with-commit-server-values.yaml',
+  'argo-rollouts': 'ci/enable-dashboard-values.yaml',
+  'argocd-apps': 'a project',
+  'kube-state-metrics': 'ci/02-custom-resource-state-only-values.yaml',
+  prometheus: 'ci/18-scrape-configs-values.yaml',
+  'prometheus-adapter': 'rules',
+  'prometheus-blackbox-exporter': 'ci/networkpolicy-values.yaml',
+  'prometheus-node-exporter': 'ci/port-values.yaml',
+  'prometheus-operator-crds': 'fewer kinds',
+  'prometheus-redis-exporter': 'script',
 };
 
 export interface CorpusChart {
