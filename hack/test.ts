@@ -6,7 +6,7 @@
  *
  * A strict run fails where a test was skipped for something that this machine should have.
  */
-import { globSync } from 'node:fs';
+import { existsSync, globSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { sharedClusterVariable } from '../test/harness/use-control-plane.ts';
