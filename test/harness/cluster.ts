@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { request as httpsRequest } from 'node:https';
+import { Agent, request as httpsRequest } from 'node:https';
 
 /** How to reach an API server and be let in. */
 export interface Access {
@@ -75,6 +75,8 @@ export function kubeConfigText(access: Access, options: { namespace?: string } =
 
 /** The cluster behind an access, with kubectl from hack/cluster's binary. */
 export function clusterOf(access: Access, kubeconfigPath: string, clusterBinary: string): Cluster {
+  // Tests look again and again: a TLS handshake for each look would be most of what they cost.
+  const agent = new Agent({ keepAlive: true, ca: access.ca });
   return {
     serverUrl: access.serverUrl,
     ca: access.ca,
@@ -85,7 +87,7 @@ export function clusterOf(access: Access, kubeconfigPath: string, clusterBinary:
     kubectl: (args, options) =>
       runProgram(clusterBinary, ['kubectl', '--kubeconfig', kubeconfigPath, ...args], options?.input),
     request: (method, path, options) =>
-      apiRequest({ ...access, token: options?.token ?? access.token }, method, path, options),
+      apiRequest({ ...access, token: options?.token ?? access.token }, method, path, { ...options, agent }),
   };
 }
 
@@ -94,7 +96,7 @@ export function apiRequest(
   access: Access,
   method: string,
   path: string,
-  options: { body?: unknown; contentType?: string; timeoutMs?: number } = {},
+  options: { body?: unknown; contentType?: string; timeoutMs?: number; agent?: Agent } = {},
 ): Promise<ApiResponse> {
   const { body } = options;
   const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
@@ -104,7 +106,7 @@ export function apiRequest(
       {
         method,
         ca: access.ca,
-        agent: false,
+        agent: options.agent ?? false,
         timeout: options.timeoutMs ?? 30_000,
         headers: {
           authorization: `Bearer ${access.token}`,

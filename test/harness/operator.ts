@@ -49,6 +49,7 @@ export async function startOperator(
     command: process.execPath,
     args: [
       ...NODE_FLAGS,
+      '--enable-source-maps',
       program,
       `--namespace=${namespace}`,
       `--watch-namespace=${namespace}`,
@@ -79,16 +80,8 @@ export async function startOperator(
   };
 }
 
-const installed = new WeakMap<Cluster, Promise<void>>();
-
-/** Waits until the CRDs of this checkout are served; they are applied once for each cluster. */
-export function installCRDs(cluster: Cluster): Promise<void> {
-  const before = installed.get(cluster) ?? applyCRDs(cluster);
-  installed.set(cluster, before);
-  return before;
-}
-
-async function applyCRDs(cluster: Cluster): Promise<void> {
+/** Waits until the CRDs of this checkout are served. */
+export async function installCRDs(cluster: Cluster): Promise<void> {
   const applied = await cluster.kubectl([
     'apply',
     '--server-side',
@@ -104,6 +97,17 @@ async function applyCRDs(cluster: Cluster): Promise<void> {
     'crd/applications.towpath.dev',
   ]);
   if (established.code !== 0) throw new Error(established.stderr);
+}
+
+const installed = new Map<string, Promise<void>>();
+
+/** The same once for each cluster, however many stages this process makes. */
+function ensureCRDs(cluster: Cluster): Promise<void> {
+  const known = installed.get(cluster.serverUrl);
+  if (known !== undefined) return known;
+  const installing = installCRDs(cluster);
+  installed.set(cluster.serverUrl, installing);
+  return installing;
 }
 
 /** One namespace with a ServiceAccount that may edit it, a Git server with one repository, and an operator. */
@@ -145,7 +149,7 @@ export interface StageOptions extends OperatorOptions {
 
 export async function newStage(t: TestContext, options: StageOptions = {}): Promise<Stage> {
   const cluster = options.cluster ?? (await useControlPlane());
-  await installCRDs(cluster);
+  await ensureCRDs(cluster);
   const namespace = await namespaceFor(t, cluster);
   const repository = await createRepository({ files: options.files ?? {} });
   const git = await startGitHttp({ root: repository.root });
@@ -155,30 +159,26 @@ export async function newStage(t: TestContext, options: StageOptions = {}): Prom
     if (result.code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${result.stderr}`);
     return result.stdout;
   };
-  // Asked for many times a second by some: a kubectl each time would cost more than all else.
-  const must = async (method: string, path: string, body?: object) => {
-    const contentType = method === 'PATCH' ? { contentType: 'application/apply-patch+yaml' } : {};
-    const answer = await cluster.request(method, path, body === undefined ? {} : { body, ...contentType });
-    if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${answer.body}`);
-    return answer.body;
-  };
-  const applications = `/apis/towpath.dev/v1alpha1/namespaces/${namespace}/applications`;
-  if (options.serviceAccount !== false) {
-    await must('POST', `/api/v1/namespaces/${namespace}/serviceaccounts`, { metadata: { name: 'towpath' } });
-    await must('POST', `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}/rolebindings`, {
-      metadata: { name: 'towpath' },
-      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'edit' },
-      subjects: [{ kind: 'ServiceAccount', name: 'towpath', namespace }],
+  const send = async (method: string, path: string, body: unknown, contentType?: string) => {
+    const sent = await cluster.request(method, path, {
+      body,
+      ...(contentType === undefined ? {} : { contentType }),
     });
-  }
+    if (sent.status >= 300) throw new Error(`${method} ${path}: ${sent.status} ${sent.body}`);
+  };
+  if (options.serviceAccount !== false) await letEdit(send, namespace);
   const apply = async (object: unknown) => {
     const result = await cluster.kubectl(['-n', namespace, 'apply', '-f', '-'], {
       input: JSON.stringify(object),
     });
     if (result.code !== 0) throw new Error(`kubectl apply: ${result.stderr}`);
   };
-  const get = async (name: string) =>
-    JSON.parse(await kubectl('get', 'applications.towpath.dev', name, '-o', 'json')) as Application;
+  const pathOf = (name: string) => `/apis/towpath.dev/v1alpha1/namespaces/${namespace}/applications/${name}`;
+  const get = async (name: string) => {
+    const { status, body } = await cluster.request('GET', pathOf(name));
+    if (status !== 200) throw new Error(`get Application ${name}: ${status} ${body}`);
+    return JSON.parse(body) as Application;
+  };
   // Registered before the operator's own end, so that it runs while the operator still finalizes.
   let operator: RunningOperator | undefined;
   if (options.startOperator !== false) operator = await startOperator(t, cluster, namespace, options);
@@ -198,13 +198,15 @@ export async function newStage(t: TestContext, options: StageOptions = {}): Prom
         interval: '1s',
         ...(spec['source'] as object | undefined),
       };
-      const query = 'fieldManager=kubectl&force=true&fieldValidation=Strict';
-      await must('PATCH', `${applications}/${name}?${query}`, {
+      const object = {
         apiVersion: 'towpath.dev/v1alpha1',
         kind: 'Application',
         metadata: { name, namespace, annotations },
         spec: { ...spec, source },
-      });
+      };
+      // As `kubectl apply --server-side` does: what is left out is taken away.
+      const how = 'fieldManager=kubectl&force=true&fieldValidation=Strict';
+      await send('PATCH', `${pathOf(name)}?${how}`, object, 'application/apply-patch+yaml');
     },
     get,
     until: async (name, holds, describe, within = 30_000) => {
@@ -225,13 +227,8 @@ export async function newStage(t: TestContext, options: StageOptions = {}): Prom
     },
     requestSync: async (name) => {
       const value = randomBytes(4).toString('hex');
-      await kubectl(
-        'annotate',
-        '--overwrite',
-        'applications.towpath.dev',
-        name,
-        `towpath.dev/sync-requested=${value}`,
-      );
+      const patch = { metadata: { annotations: { 'towpath.dev/sync-requested': value } } };
+      await send('PATCH', pathOf(name), patch, 'application/merge-patch+json');
       return value;
     },
     kubectl,
@@ -242,6 +239,27 @@ export async function newStage(t: TestContext, options: StageOptions = {}): Prom
     },
   };
   return stage;
+}
+
+/** The two objects that the message about a missing ServiceAccount tells to make. */
+async function letEdit(
+  send: (method: string, path: string, body: unknown) => Promise<void>,
+  namespace: string,
+): Promise<void> {
+  const metadata = { name: 'towpath' };
+  await send('POST', `/api/v1/namespaces/${namespace}/serviceaccounts`, {
+    apiVersion: 'v1',
+    kind: 'ServiceAccount',
+    metadata,
+  });
+  const group = 'rbac.authorization.k8s.io';
+  await send('POST', `/apis/${group}/v1/namespaces/${namespace}/rolebindings`, {
+    apiVersion: `${group}/v1`,
+    kind: 'RoleBinding',
+    metadata,
+    roleRef: { apiGroup: group, kind: 'ClusterRole', name: 'edit' },
+    subjects: [{ kind: 'ServiceAccount', name: 'towpath', namespace }],
+  });
 }
 
 /** Whether the Application is Ready at a revision. */

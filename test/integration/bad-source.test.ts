@@ -88,10 +88,18 @@ test('a source that cannot be read is told with what is there and what to do', a
       ['repoURL', 'https://me:hunter2@git.example.com/a', 'must not carry credentials'],
       ['branch', 'main', 'unknown field "spec.source.branch"'],
     ] as const) {
-      const refused = await stage.application('refused', { source: { [field]: value } }).then(
-        () => '',
-        (error: Error) => error.message,
-      );
+      const spec = { source: { repoURL: stage.repoURL, [field]: value } };
+      const refused = await stage
+        .apply({
+          apiVersion: 'towpath.dev/v1alpha1',
+          kind: 'Application',
+          metadata: { name: 'refused' },
+          spec,
+        })
+        .then(
+          () => '',
+          (error: Error) => error.message,
+        );
       assert.ok(refused.includes(message), `${field}: ${refused}`);
       assert.ok(!refused.includes('hunter2'), 'S5: a credential is not repeated');
     }

@@ -27,7 +27,10 @@ const isReady = (application: Parameters<Parameters<Stage['until']>[1]>[0]) =>
   conditionOf(application, 'Ready')?.status === 'True';
 
 async function messageOf(stage: Stage, name: string): Promise<string> {
-  return stage.kubectl('get', 'configmap', name, '-o', 'jsonpath={.data.message}');
+  const path = `/api/v1/namespaces/${stage.namespace}/configmaps/${name}`;
+  const { status, body } = await stage.cluster.request('GET', path);
+  assert.equal(status, 200, body);
+  return (JSON.parse(body) as { data?: { message?: string } }).data?.message ?? '';
 }
 
 test('suspend stops all writes; without it, what was pushed meanwhile is deployed', async (t) => {
@@ -422,11 +425,12 @@ test('D11: abandoned, an Application goes at once, and its objects are released'
     'the failed deletion to be told',
   );
   assert.match(conditionOf(stalled, 'Stalled')?.message ?? '', /forbidden.*towpath\.dev\/abandon=default/s);
-  // With rights to change, but none to delete.
-  const verbs = '--verb=get,list,watch,patch,update';
-  await stage.kubectl('create', 'role', 'labels', verbs, '--resource=configmaps');
-  const account = `--serviceaccount=${stage.namespace}:towpath`;
-  await stage.kubectl('create', 'rolebinding', 'labels', '--role=labels', account);
+  // What a release needs, and no deletion.
+  await stage.kubectl('create', 'role', 'labels', '--verb=get,list,watch,patch', '--resource=configmaps');
+  await stage.kubectl(
+    ...['create', 'rolebinding', 'labels', '--role=labels'],
+    `--serviceaccount=${stage.namespace}:towpath`,
+  );
   await stage.kubectl('annotate', 'applications.towpath.dev', 'web', 'towpath.dev/abandon=default');
   await stage.kubectl('wait', '--for=delete', 'applications.towpath.dev/web', '--timeout=20s');
   assert.equal(await messageOf(stage, 'web'), 'one');
