@@ -269,16 +269,18 @@ test('D8: without leadership no write is sent, also when it is lost while the wr
   assert.equal(proxy.find({ verb: 'apply' }).length, 0);
 });
 
-test('A1: the Lease is renewed although requests take all connections and more wait', async (t) => {
+test("A1: Applications' requests that take all connections hold up neither the Lease nor our own bookkeeping", async (t) => {
   const { client, path } = await arrange(t, { mayWrite: () => true });
   await client.apply(path, configMap({ a: '1' }), APPLY);
   proxy.forget();
   proxy.fail({ verb: 'get', fault: { latencyMs: 3_000 } });
   assert.equal(client.saturated, false);
-  const reads = Array.from({ length: 80 }, () => client.get(path));
+  const as = { namespace: path.namespace ?? '', name: 'default' };
+  const reads = Array.from({ length: 80 }, () => failureOf(client.get(path, { as })));
   await eventually(() => proxy.find({ verb: 'get' }).length >= 64);
   assert.equal(client.saturated, true);
   await client.mergePatch(path, { data: { a: '2' } }, {}, { ungated: true });
+  await client.mergePatch(path, { data: { a: '3' } });
   assert.equal(proxy.find({ verb: 'get' }).length, 64, 'some reads had not even been sent');
   await Promise.all(reads);
   assert.equal(client.saturated, false);
