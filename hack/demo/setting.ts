@@ -7,7 +7,7 @@ import { createRepository } from '../../test/harness/git-repository.ts';
 import { guarded, type RunningProcess, startProcess } from '../../test/harness/process.ts';
 import { eventually } from '../../test/harness/wait.ts';
 import { buildEngine } from '../build-engine.ts';
-import { buildOperator, NODE_FLAGS } from '../build-operator.ts';
+import { buildOperator, NODE_ENVIRONMENT, NODE_FLAGS } from '../build-operator.ts';
 import { clusterBinary } from '../programs.ts';
 import { type CurrentCluster, enterCurrentCluster } from './current-cluster.ts';
 import type { DemoDirectory } from './directory.ts';
@@ -210,7 +210,7 @@ function runOperator({ binary, program, engine, directory, shell }: OperatorStar
     name: 'The operator',
     command,
     args,
-    env: shell.environment as Record<string, string>,
+    env: { ...(shell.environment as Record<string, string>), ...NODE_ENVIRONMENT },
     logPath: join(directory, 'operator.log'),
   });
 }

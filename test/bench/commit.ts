@@ -14,7 +14,8 @@ const OBJECTS = 4;
 /** Metric 1: from a push to the status that says Synced, with other Applications idle beside it. */
 export async function commitToSynced(ground: Ground): Promise<Figure[]> {
   const figures: Figure[] = [];
-  for (const idle of ground.options.quick ? [10] : [10, 100]) figures.push(await withIdle(ground, idle));
+  for (const idle of ground.options.quick ? [10] : [10, 100, 1_000])
+    figures.push(await withIdle(ground, idle));
   return figures;
 }
 
@@ -28,7 +29,7 @@ async function withIdle(ground: Ground, idle: number): Promise<Figure> {
     await stage.createApplications('idle', idle, others);
     const repository = await stage.repository('busy', chartOf(OBJECTS));
     await stage.createApplications('busy', 1, repository);
-    await stage.watch.allReady(idle + 1, 120_000);
+    await stage.watch.allReady(idle + 1, 300_000);
     const values: number[] = [];
     const baseline: number[] = [];
     for (let index = 0; index < samples; index++) {

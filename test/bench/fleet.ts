@@ -40,10 +40,12 @@ async function ofSize(ground: Ground, count: number, objects: number): Promise<F
     );
     await settled(operator, count);
     const sync = await requestsOf(operator);
+    // At rest first: what the syncs left as garbage is collected by then.
+    const idle = await idleFigure(operator, count);
     const figures = [
       fromNothingFigure({ count, objects, fromNothing, bare, sync }),
       await memoryFigure(operator, { count, objects, empty }),
-      await idleFigure(operator, count),
+      idle,
     ];
     await operator.stop();
     figures.push(await restart(stage, count, objects));

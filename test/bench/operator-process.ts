@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { buildEngine } from '../../hack/build-engine.ts';
-import { buildOperator, NODE_FLAGS } from '../../hack/build-operator.ts';
+import { buildOperator, NODE_ENVIRONMENT, NODE_FLAGS } from '../../hack/build-operator.ts';
 import { startProcess, temporaryDirectory } from '../harness/process.ts';
 import { eventually } from '../harness/wait.ts';
 
@@ -61,7 +61,11 @@ export async function startOperator(options: OperatorStart): Promise<BenchOperat
       '--probe-address=127.0.0.1:0',
       '--allow-loopback-repositories',
     ],
-    env: { ...(process.env as Record<string, string>), KUBECONFIG: options.kubeconfigPath },
+    env: {
+      ...(process.env as Record<string, string>),
+      ...NODE_ENVIRONMENT,
+      KUBECONFIG: options.kubeconfigPath,
+    },
     logPath,
   });
   const logged = (pattern: RegExp, describe: string) =>

@@ -7,7 +7,8 @@ import { type Ground, Stage } from './stage.ts';
 /** Metric 4: what the API server is asked for one changed object, and for a resync with nothing changed. */
 export async function requests(ground: Ground): Promise<Figure[]> {
   const figures: Figure[] = [];
-  for (const idle of ground.options.quick ? [10] : [10, 100]) figures.push(...(await withIdle(ground, idle)));
+  for (const idle of ground.options.quick ? [10] : [10, 100, 1_000])
+    figures.push(...(await withIdle(ground, idle)));
   return figures;
 }
 
@@ -19,7 +20,7 @@ async function withIdle(ground: Ground, idle: number): Promise<Figure[]> {
     await stage.createApplications('idle', idle, await stage.repository('idle', chartOf(4)));
     const repository = await stage.repository('busy', chartOf(4));
     await stage.createApplications('busy', 1, repository);
-    await stage.watch.allReady(idle + 1, 120_000);
+    await stage.watch.allReady(idle + 1, 300_000);
     await quiet(proxy);
     const syncs: RecordedRequest[][] = [];
     const resyncs: RecordedRequest[][] = [];

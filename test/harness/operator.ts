@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { buildEngine } from '../../hack/build-engine.ts';
-import { buildOperator, NODE_FLAGS } from '../../hack/build-operator.ts';
+import { buildOperator, NODE_ENVIRONMENT, NODE_FLAGS } from '../../hack/build-operator.ts';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import type { Cluster } from './cluster.ts';
 import { namespaceFor, useControlPlane } from './control-plane.ts';
@@ -62,6 +62,7 @@ export async function startOperator(
     ],
     env: {
       ...(process.env as Record<string, string>),
+      ...NODE_ENVIRONMENT,
       KUBECONFIG: options.kubeconfigPath ?? cluster.kubeconfigPath,
     },
     logPath,
