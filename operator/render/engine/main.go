@@ -12,7 +12,9 @@ import (
 	"log"
 	"os"
 	"path"
+	"runtime/debug"
 	"strings"
+	"time"
 
 	"helm.sh/helm/v4/pkg/chart/loader/archive"
 )
@@ -41,8 +43,9 @@ func main() {
 		documents: newDocuments(*cache / 2),
 		maxInput:  *input,
 	}
+	idle := time.AfterFunc(idleAfter, debug.FreeOSMemory)
 	for {
-		if err := e.serve(); err != nil {
+		if err := e.serve(idle); err != nil {
 			if errors.Is(err, io.EOF) {
 				return
 			}
@@ -52,13 +55,18 @@ func main() {
 	}
 }
 
+// idleAfter is how long nothing is asked until memory that nothing needs is given back.
+const idleAfter = 5 * time.Second
+
 // serve answers one request.
-func (e *engine) serve() error {
+func (e *engine) serve(idle *time.Timer) error {
 	var req request
 	texts, err := e.channel.receive(&req, e.maxInput)
 	if err != nil {
 		return err
 	}
+	idle.Stop()
+	defer idle.Reset(idleAfter)
 	if req.Type != "render" || len(texts) != len(req.Values) {
 		return fmt.Errorf("%w: a request of type %q", errFrame, req.Type)
 	}
