@@ -20,7 +20,11 @@ process.on('unhandledRejection', (error) =>
   log.error({ error: error instanceof Error ? error.stack : String(error) }, 'A defect in Towpath.'),
 );
 
-await operator.start().catch(giveUp);
+await operator.start().catch(async (error: unknown) => {
+  // Ended while it was still waiting for the API server: that is no failure (A7).
+  if (operator.isStopping) await operator.stop().then(() => process.exit(0));
+  giveUp(error);
+});
 
 function flagsOrExit(): FlagValues {
   try {

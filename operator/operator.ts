@@ -133,6 +133,10 @@ export class Operator {
     return this.#stopped;
   }
 
+  get isStopping(): boolean {
+    return this.#stopping.signal.aborted;
+  }
+
   async #stop(): Promise<void> {
     this.#stopping.abort(new Error('stopping'));
     this.#leading?.abort(new Error('stopping'));

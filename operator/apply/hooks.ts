@@ -237,6 +237,9 @@ async function deleteHook(
   }
 }
 
+/** A hook whose kind cannot be listed is looked at again later. */
+const FIRST_LIST_MS = 20_000;
+
 interface Finished {
   done: boolean;
   problem?: string;
@@ -292,17 +295,25 @@ async function outcome(
   });
   const late = () => resolve('it did not end within spec.sync.timeout');
   let timer: NodeJS.Timeout | undefined;
+  const over = new AbortController();
   access.signal.addEventListener('abort', aborted, { once: true });
   try {
     access.signal.throwIfAborted();
     watch.start();
     // Not before it was seen once: it may have ended while nobody looked.
-    const seen = watch.whenSynced(access.signal).then(() => {
+    timer = setTimeout(
+      () => reject(watch.lastError ?? new Error('its kind cannot be listed')),
+      FIRST_LIST_MS,
+    );
+    const seen = () => {
+      clearTimeout(timer);
+      if (over.signal.aborted) return;
       timer = setTimeout(late, Math.max(0, deadline.getTime() - access.client.now().getTime()));
-    });
-    seen.catch(() => undefined);
+    };
+    void watch.whenSynced(over.signal).then(seen, () => undefined);
     return await promise;
   } finally {
+    over.abort();
     clearTimeout(timer);
     access.signal.removeEventListener('abort', aborted);
     void watch.stop();

@@ -220,7 +220,6 @@ export class Inventory {
   #end(key: string, watcher: Watcher): void {
     this.#watchers.delete(key);
     void watcher.watch.stop();
-    // Nobody tells of these any more.
     this.#forget(watcher);
   }
 
@@ -330,8 +329,15 @@ export class Inventory {
     for (const target of new Set([...watch.values()].map((object) => object.target))) this.#changed(target);
   }
 
-  #forget({ watch }: Watcher): void {
-    for (const object of watch.values()) this.#remove(object);
+  /** Nobody tells of its objects any more, but for those that another watch has as well. */
+  #forget(watcher: Watcher): void {
+    const others = [...this.#watchers.values()].filter(
+      (other) => other !== watcher && groupKind(other.resource) === groupKind(watcher.resource),
+    );
+    for (const object of watcher.watch.values()) {
+      const { namespace, name, uid } = object;
+      if (!others.some(({ watch }) => watch.get(namespace, name)?.uid === uid)) this.#remove(object);
+    }
   }
 
   #changed(targetId: string): void {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gunzip, gunzipSync, gzip, gzipSync } from 'node:zlib';
@@ -40,15 +41,12 @@ export class RecordIndex {
   /** The data keys that a candidate needs. */
   readonly candidates: Map<string, string[]>;
   readonly places: Map<string, Place>;
-  /** Counts the chunk Secrets ever made, so that a name is never used twice. */
-  chunks: number;
   /** The chunk that has this index, where it is too large for the record's own Secret. */
   at: string | undefined;
 
   constructor(of?: RecordIndex) {
     this.candidates = new Map(of?.candidates);
     this.places = new Map(of?.places);
-    this.chunks = of?.chunks ?? 0;
     this.at = of?.at;
   }
 
@@ -128,13 +126,12 @@ export class RecordIndex {
     return encode({
       candidates: [...this.candidates],
       places: [...this.places],
-      chunks: this.chunks,
     });
   }
 
+  /** Never one that was used before: a write of another run that is still under way may name it. */
   #newName(own: string): string {
-    this.chunks += 1;
-    return `${own}-${this.chunks}`;
+    return `${own}-${randomBytes(6).toString('hex')}`;
   }
 
   /** Reads what `write` wrote; `chunk` reads the data of another Secret. Undefined where it is no index. */
@@ -142,7 +139,7 @@ export class RecordIndex {
     text: string | undefined,
     chunk: (name: string) => Promise<Record<string, string>>,
   ): Promise<RecordIndex | undefined> {
-    type Written = { candidates: [string, string[]][]; places: [string, Place][]; chunks: number };
+    type Written = { candidates: [string, string[]][]; places: [string, Place][] };
     const found = (await decode(text)) as Written | { at: string } | undefined;
     if (found === undefined) return undefined;
     const at = 'at' in found ? found.at : undefined;
@@ -150,7 +147,6 @@ export class RecordIndex {
     const index = new RecordIndex();
     for (const [id, keys] of written.candidates) index.candidates.set(id, keys);
     for (const [key, place] of written.places) index.places.set(key, place);
-    index.chunks = written.chunks;
     index.at = at;
     return index;
   }

@@ -210,14 +210,7 @@ export class RecordStore {
   ): Promise<void> {
     const body = secretBody(name, { [LABEL_CHUNK]: this.#label() }, data);
     const collection = { resource: SECRETS, namespace: this.#namespace };
-    try {
-      await this.#client.create(collection, body, {}, optional(signal));
-    } catch (error) {
-      // Left by a run that died between the chunk and its record: its bytes may differ.
-      if (!isAlreadyExists(error) && !isConflict(error)) throw error;
-      await this.#delete(name, signal);
-      await this.#client.create(collection, body, {}, optional(signal));
-    }
+    await this.#client.create(collection, body, {}, optional(signal));
   }
 
   async #write(name: string, known: Entry | undefined, data: Members, signal: AbortSignal | undefined) {

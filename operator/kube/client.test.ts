@@ -286,6 +286,30 @@ test("A1: Applications' requests that take all connections hold up neither the L
   assert.equal(client.saturated, false);
 });
 
+test("A7: a write that is given up goes on, and its end is waited for, but not others'", async (t) => {
+  const { client, path } = await arrange(t, { mayWrite: () => true });
+  await client.apply(path, configMap({ a: '1' }), APPLY);
+  const as = { namespace: path.namespace ?? '', name: 'default' };
+  const others = proxy.hold({ verb: 'patch', where: ({ impersonate }) => impersonate !== '' });
+  void failureOf(client.mergePatch(path, { data: { a: '2' } }, {}, { as }));
+  await others.seen;
+  const held = proxy.hold({ verb: 'patch', where: ({ impersonate }) => impersonate === '' });
+  const stop = new AbortController();
+  const given = failureOf(client.mergePatch(path, { data: { a: '3' } }, {}, { signal: stop.signal }));
+  await held.seen;
+  stop.abort(new Error('superseded'));
+  assert.match(String(await given), /superseded/);
+  // Nothing of this account is under way, and whoever waits can give up.
+  await client.writesEnded({ as: { ...as, name: 'another' } });
+  const tired = AbortSignal.timeout(50);
+  assert.equal(await failureOf(client.writesEnded({ signal: tired })), tired.reason);
+  const ended = client.writesEnded();
+  held.release();
+  others.release();
+  await ended;
+  assert.deepEqual((await client.get(path))['data'], { a: '3' }, 'it was carried out');
+});
+
 test('a call ends at its time-out and at its signal, and says which', async (t) => {
   const { client, path } = await arrange(t);
   proxy.fail({ verb: 'get', fault: 'hang' });

@@ -288,9 +288,12 @@ export class KubeClient {
     return this.#connection.saturated;
   }
 
-  /** Resolves when no write is under way, those included whose callers gave up waiting (A7). */
-  writesEnded(): Promise<void> {
-    return this.#connection.writesEnded();
+  /**
+   * Resolves when the writes that are under way now have ended, those included whose callers gave up waiting
+   * (A7); `as`: only those made as this ServiceAccount. A write ends within 30 s at most.
+   */
+  writesEnded(options: Pick<CallOptions, 'as' | 'signal'> = {}): Promise<void> {
+    return this.#connection.writesEnded(options);
   }
 
   /** Ends every connection; what is under way rejects. */

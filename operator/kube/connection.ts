@@ -91,9 +91,12 @@ export class Connection {
     return this.#transport?.saturated === true;
   }
 
-  /** Resolves when no write is under way any more. */
-  async writesEnded(): Promise<void> {
-    await Promise.all([...this.#retiring, this.#transport].map((transport) => transport?.writesEnded()));
+  /** Resolves when the writes that are under way now have ended. @throws the signal's reason */
+  async writesEnded({ as, signal }: Pick<CallOptions, 'as' | 'signal'>): Promise<void> {
+    const user = as === undefined ? undefined : userOf(as);
+    const transports = [...this.#retiring, this.#transport];
+    const ended = Promise.all(transports.map((transport) => transport?.writesEnded(user)));
+    await (signal === undefined ? ended : Promise.race([ended, aborted(signal)]));
   }
 
   async close(): Promise<void> {
@@ -166,7 +169,7 @@ export class Connection {
       ...(call.body === undefined ? {} : { body: call.body }),
       ...(gated ? { maySend: mayWrite } : {}),
       ...(options.ungated === true ? { urgent: true } : {}),
-      ...(options.as === undefined ? {} : { impersonated: true }),
+      ...(options.as === undefined ? {} : { impersonated: userOf(options.as) }),
     };
   }
 
@@ -189,8 +192,20 @@ export class Connection {
 type Send = (transport: Transport, request: WireRequest, sentAt: number) => Promise<WireAnswer>;
 
 /** The API server itself adds the ServiceAccount's groups, so that no right to impersonate groups is needed. */
-function impersonation({ namespace, name }: ServiceAccount): string[] {
-  return ['Impersonate-User', `system:serviceaccount:${namespace}:${name}`];
+function impersonation(account: ServiceAccount): string[] {
+  return ['Impersonate-User', userOf(account)];
+}
+
+function userOf({ namespace, name }: ServiceAccount): string {
+  return `system:serviceaccount:${namespace}:${name}`;
+}
+
+/** Rejects with the signal's reason. */
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
 }
 
 /** The server's certificate is not of the CA that we have: nothing was sent yet. */

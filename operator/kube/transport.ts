@@ -17,8 +17,8 @@ export interface WireRequest {
   maySend?: (() => boolean) | undefined;
   /** Waits behind no other request. */
   urgent?: boolean;
-  /** Made for an Application: behind an admission webhook that hangs it must not hold up our own bookkeeping. */
-  impersonated?: boolean;
+  /** For whom it is made: behind an admission webhook that hangs it must not hold up our own bookkeeping. */
+  impersonated?: string;
 }
 
 export interface WireHead {
@@ -54,7 +54,8 @@ export class Transport {
   readonly #streams: Dispatcher;
   readonly #pathPrefix: string;
   readonly #origin: string;
-  readonly #writes = new Set<Promise<void>>();
+  /** Writes under way, those included that nobody waits for any more, with the user whom they impersonate. */
+  readonly #writes = new Map<Promise<void>, string | undefined>();
   #exchanges = 0;
 
   constructor(access: Access) {
@@ -76,22 +77,17 @@ export class Transport {
     return this.#exchanges >= CONNECTIONS;
   }
 
-  /** Resolves when no write is under way, those included that nobody waits for any more. */
-  async writesEnded(): Promise<void> {
-    while (this.#writes.size > 0) await Promise.all(this.#writes);
+  /** Resolves when the writes that are under way now have ended; `as`: those that impersonate this user. */
+  async writesEnded(as?: string): Promise<void> {
+    const waited = [...this.#writes].filter(([, user]) => as === undefined || user === as);
+    await Promise.all(waited.map(([ended]) => ended));
   }
 
   /** Sends one request and gathers its answer, whatever its status. @throws UnreachableError, NotLeaderError */
   async exchange(request: WireRequest): Promise<WireAnswer> {
     // A renewal of the Lease that waits behind hundreds of writes would cost the leadership that they need.
     if (request.urgent === true) return this.#exchange(this.#streams, request);
-    if (request.impersonated !== true) return this.#exchange(this.#own, request);
-    this.#exchanges += 1;
-    try {
-      return await this.#exchange(this.#requests, request);
-    } finally {
-      this.#exchanges -= 1;
-    }
+    return this.#exchange(request.impersonated === undefined ? this.#own : this.#requests, request);
   }
 
   #exchange(dispatcher: Dispatcher, request: WireRequest): Promise<WireAnswer> {
@@ -111,9 +107,15 @@ export class Transport {
         },
         onEnd: () => resolve({ ...head, text: joined(chunks) }),
       });
+      if (dispatcher === this.#requests) {
+        this.#exchanges += 1;
+        void run.ended.then(() => {
+          this.#exchanges -= 1;
+        });
+      }
       if (request.method !== 'GET') {
         const ended = run.ended.then(() => void this.#writes.delete(ended));
-        this.#writes.add(ended);
+        this.#writes.set(ended, request.impersonated);
       }
       this.#dispatch(dispatcher, request, run);
     });

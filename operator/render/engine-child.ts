@@ -90,6 +90,8 @@ export class EngineChild {
 
   /** Ends the process at once; an exchange under way is rejected. */
   async kill(): Promise<void> {
+    // At once: it must not be taken for one that can be asked, whatever is in the pipe.
+    this.#ended = true;
     this.#process.kill('SIGKILL');
     await this.#exited;
   }

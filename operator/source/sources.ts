@@ -85,7 +85,8 @@ export class Sources {
     this.#directory = newCache(options.cacheDirectory);
     const { workMs } = this.#limits;
     this.#lanes = new WorkLanes({ workMs, lanes: options.workers ?? 2 });
-    this.#largeLane = new WorkLanes({ workMs, idleMs: 60_000 });
+    // Two of them, too: one large pack that takes its time must not hold up all others.
+    this.#largeLane = new WorkLanes({ workMs, idleMs: 60_000, lanes: 2 });
   }
 
   /**

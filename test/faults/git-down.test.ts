@@ -68,6 +68,34 @@ test('A4: with Git down drift is repaired, also after a restart, the status tell
   assert.equal(conditionOf(done, 'Reconciling'), undefined);
 });
 
+test('A4: a Git server that hangs in the middle of a fetch does not keep drift from being repaired', {
+  timeout: 170_000,
+}, async (t) => {
+  const stage = await newStage(t, { files: { 'web.yaml': configMap('one') }, flags: fastLease });
+  let hangs = false;
+  const asked: string[] = [];
+  const server = await startGitHttp({
+    root: stage.repository.root,
+    intercept: ({ method, url }) => {
+      if (!hangs || method !== 'POST') return false;
+      asked.push(url ?? '');
+      return true;
+    },
+  });
+  t.after(() => server.stop());
+  await stage.application('web', { source: { repoURL: server.url(stage.repository.name) } });
+  const first = await stage.repository.revParse('main');
+  await stage.until('web', (application) => isReadyAt(application, first), 'the first revision');
+  hangs = true;
+  await stage.repository.commit({ 'web.yaml': configMap('two') });
+  await eventually(() => asked.length > 0, { describe: 'the fetch that is not answered' });
+  await stage.kubectl('patch', 'configmap', 'web', '-p', '{"data":{"message":"mine"}}');
+  await eventually(async () => (await message(stage)) === 'one', {
+    within: 15_000,
+    describe: 'the drift to be repaired',
+  });
+});
+
 test('A4: with a Git server that hangs drift is repaired too, also after a restart', {
   timeout: 170_000,
 }, async (t) => {

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import { useControlPlane } from '../harness/control-plane.ts';
 import { startFaultProxy } from '../harness/fault-proxy.ts';
-import { conditionOf, fastLease, isReadyAt, newStage } from '../harness/operator.ts';
+import { conditionOf, fastLease, isReadyAt, newStage, startOperator } from '../harness/operator.ts';
 import { eventually } from '../harness/wait.ts';
 
 const configMap = (message: string) =>
@@ -138,4 +138,21 @@ test('D7: chunks of manifests that no record names go when an operator begins to
     async () => (await stage.kubectl('get', 'configmap', 'web', '-o', 'jsonpath={.data.message}')) === 'one',
     'what is named to be there still',
   );
+});
+
+test('A7: SIGTERM ends an operator that still waits for the API server with exit code 0', {
+  timeout: 60_000,
+}, async (t) => {
+  const cluster = await useControlPlane();
+  const proxy = await startFaultProxy(cluster);
+  t.after(() => proxy.stop());
+  proxy.refuseConnections();
+  const operator = await startOperator(t, cluster, 'towpath-system', {
+    kubeconfigPath: proxy.kubeconfigPath,
+  });
+  await eventually(() => /it is tried again/.test(operator.process.logTail(20)), {
+    describe: 'the first failure to be logged',
+  });
+  await operator.stop('SIGTERM');
+  assert.match(await operator.process.ended, /code 0/);
 });

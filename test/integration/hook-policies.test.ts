@@ -178,4 +178,34 @@ test("Helm's delete policies, and objects that become hooks or cease to be", asy
     await end(await podOf('farewell'));
     await stage.kubectl('wait', '--for=delete', 'applications.towpath.dev/parting', '--timeout=20s');
   });
+
+  await t.test(
+    'delete hooks that are lost with the kept manifests are told, and hold nothing up',
+    async () => {
+      await deploy('lost', [configMap('lost'), job('lost-before', 'pre-delete')]);
+      const selector = ['-l', 'towpath.dev/record', '-o', 'json'];
+      const { items } = JSON.parse(await stage.kubectl('get', 'secrets', ...selector)) as {
+        items: { metadata: { name: string }; data: Record<string, string> }[];
+      };
+      for (const { metadata, data } of items) {
+        const gone = Object.fromEntries(
+          Object.keys(data)
+            .filter((key) => key.startsWith('c.'))
+            .map((key) => [key, null]),
+        );
+        await stage.kubectl('patch', 'secret', metadata.name, '-p', JSON.stringify({ data: gone }));
+      }
+      await stage.kubectl('delete', 'applications.towpath.dev', 'lost', '--timeout=20s');
+      assert.equal(await live('job', 'lost-before'), undefined);
+      const told = await eventually(
+        () =>
+          stage.kubectl(
+            ...['get', 'events', '--field-selector', 'involvedObject.name=lost,reason=RecordDamaged'],
+            ...['-o', 'jsonpath={.items[*].message}'],
+          ),
+        { describe: 'the event' },
+      );
+      assert.match(told, /hooks of pre-delete that they may have had were not run/);
+    },
+  );
 });

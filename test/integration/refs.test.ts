@@ -63,3 +63,29 @@ test('a tag, a range of versions and a commit are deployed, and only the range m
     assert.match(conditionOf(told, 'Stalled')?.message ?? '', /is the id of an annotated tag/);
   });
 });
+
+test('a push to another branch of the repository wakes nobody who follows this one', async (t) => {
+  const stage = await newStage(t, {
+    files: { 'Chart.yaml': chart, 'templates/web.yaml': configMap('one') },
+  });
+  await stage.application('web', { source: { ref: { branch: 'main' } } });
+  const first = await stage.repository.revParse('main');
+  await stage.until('web', (application) => isReadyAt(application, first), 'the first revision');
+  const looks = async () => {
+    const metrics = await (await fetch(`${await stage.operator.probeUrl()}/metrics`)).text();
+    return /^towpath_reconcile_seconds_count (\d+)/m.exec(metrics)?.[1];
+  };
+  const polls = () => stage.git.requests.filter(({ url }) => url.includes('info/refs')).length;
+  /** Two polls later whatever a push does has been done. */
+  const twoPolls = async () => {
+    const before = polls();
+    await stage.until('web', () => polls() >= before + 2, 'two polls');
+  };
+  await twoPolls();
+  const before = await looks();
+  await stage.repository.branch('feature');
+  await twoPolls();
+  assert.equal(await looks(), before, 'nothing was looked at');
+  const second = await stage.repository.commit({ 'templates/web.yaml': configMap('two') });
+  await stage.until('web', (application) => isReadyAt(application, second), 'a push to its own branch');
+});

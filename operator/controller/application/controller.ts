@@ -146,8 +146,8 @@ export class ApplicationController {
     const queue = this.#queue;
     this.#queue = undefined;
     await queue?.stop();
-    // The Git servers are the new leader's to ask.
-    this.#parts.wanted.rest();
+    // The Git servers are the new leader's to ask, unless that is this process again by now.
+    if (this.#queue === undefined) this.#parts.wanted.rest();
   }
 
   async stop(): Promise<void> {
@@ -175,12 +175,12 @@ export class ApplicationController {
     const before = this.#known.get(key)?.application;
     const application = parsed.ok ? parsed.application : undefined;
     this.#known.set(key, { object, application, errors: parsed.ok ? [] : parsed.errors });
+    for (const { name } of before?.spec.dependsOn ?? [])
+      this.#dependents.get(`${object.metadata.namespace}/${name}`)?.delete(key);
     if (application === undefined) return;
     if (before !== undefined && before.spec.serviceAccountName !== application.spec.serviceAccountName)
       this.#releaseWatches(application.metadata.namespace);
     this.#byTarget.set(targetId(this.#options.installation, targetOf(application)), key);
-    for (const { name } of before?.spec.dependsOn ?? [])
-      this.#dependents.get(`${application.metadata.namespace}/${name}`)?.delete(key);
     for (const { name } of application.spec.dependsOn ?? []) {
       const other = `${application.metadata.namespace}/${name}`;
       const dependents = this.#dependents.get(other) ?? new Set();
@@ -307,7 +307,8 @@ export class ApplicationController {
         { reason: 'Deleting', message, isStalled: false, ...(kept === undefined ? {} : { kept }) },
         signal,
       );
-    const finalized = await finalize(this.#parts, application, signal, tell);
+    const warn = (message: string) => this.#writer.warn(application, 'RecordDamaged', message);
+    const finalized = await finalize(this.#parts, application, signal, { tell, warn });
     if (finalized.state === 'Gone') {
       this.#parts.wanted.forget(key);
       const { metadata } = this.#known.get(key)?.application ?? application;
@@ -373,8 +374,10 @@ export class ApplicationController {
     const signal = AbortSignal.timeout(10_000);
     const account = accessOf(this.#parts, application, signal).as;
     const { client } = this.#options;
+    await this.#parts.wanted.learnSecrets(application, signal).catch(() => undefined);
+    const hidden = this.#parts.wanted.hide(application, error);
     const told =
-      error instanceof TowpathError ? await explainForbidden(client, account, error, signal) : error;
+      hidden instanceof TowpathError ? await explainForbidden(client, account, hidden, signal) : hidden;
     const why = told instanceof Error ? told.message : String(told);
     // Without the right, or without an answer, only the person can say that the objects are to be left.
     const message = `Deleting: ${why.slice(0, 150)} To leave the objects: annotate towpath.dev/abandon=default`;

@@ -42,6 +42,8 @@ export interface Facts {
   /** The candidate whose objects the cluster has. */
   running?: Candidate;
   objects: number;
+  /** Whether the live objects were compared: without, what was told of drift stays. */
+  isLookedAt: boolean;
   drift?: Drift;
   pendingPrune?: { digest: string; objects: ObjectId[] };
   kept: readonly KeptObject[];

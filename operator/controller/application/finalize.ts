@@ -23,6 +23,8 @@ interface Deletion {
   record: TargetRecord;
   timeoutMs: number;
   tell(message: string): Promise<void>;
+  /** Told as an event. */
+  warn(message: string): void;
 }
 
 /** How long deletion without pruning may take to take our marks off the objects. */
@@ -45,7 +47,7 @@ export async function finalize(
   parts: Parts,
   application: Application,
   signal: AbortSignal,
-  tell: (message: string) => Promise<void>,
+  { tell, warn }: Pick<Deletion, 'tell' | 'warn'>,
 ): Promise<Finalized> {
   const access = accessOf(parts, application, signal);
   const isAbandoned = (application.metadata.annotations[ANNOTATION_ABANDON] ?? '')
@@ -68,7 +70,7 @@ export async function finalize(
   let kept: KeptObject[] = [];
   if (application.spec.deletionPolicy === 'Prune') {
     const timeoutMs = parseDuration(application.spec.sync.timeout);
-    const deletion = { parts, access, record, timeoutMs, tell };
+    const deletion = { parts, access, record, timeoutMs, tell, warn };
     await runDeleteHooks(deletion, 'pre-delete');
     kept = keptOf(parts, access);
     const left = await pruneAll(parts, access);
@@ -76,7 +78,7 @@ export async function finalize(
     await runDeleteHooks(deletion, 'post-delete');
   }
   // A write of a sync that this deletion broke off may land a moment later, and would belong to nobody.
-  await parts.client.writesEnded();
+  await parts.client.writesEnded({ signal, ...(access.as === undefined ? {} : { as: access.as }) });
   const late = await parts.inventory.lookAgain(record.kinds, access);
   if (late && application.spec.deletionPolicy === 'Prune')
     return { state: 'Waiting', message: 'Deleting: an object came a moment too late, and goes too.', kept };
@@ -152,14 +154,23 @@ async function pruneAll(parts: Parts, access: TargetAccess): Promise<string | un
 }
 
 async function runDeleteHooks(
-  { parts, access, record, timeoutMs, tell }: Deletion,
+  { parts, access, record, timeoutMs, tell, warn }: Deletion,
   event: HookEvent,
 ): Promise<void> {
   const { deployment } = record;
   if (deployment === undefined) return;
   const manifests = await parts.store.manifests(record, deployment.candidate, access.signal);
+  if (manifests === undefined) {
+    const told = `lost ${event}`;
+    if (deployment.hooks.includes(told)) return;
+    deployment.hooks.push(told);
+    warn(
+      `The kept manifests of ${deployment.candidate.id} are gone: hooks of ${event} that they may have had were not run.`,
+    );
+    return;
+  }
   const context = { access, store: parts.store, record, timeoutMs };
-  await runHooks(context, deployment, manifests?.hooks ?? [], event, (hook) =>
+  await runHooks(context, deployment, manifests.hooks, event, (hook) =>
     tell(`Deleting: waiting for the hook ${describeObject(hook)} (${event}) to end.`),
   );
 }

@@ -43,7 +43,7 @@ export async function goOn(run: Run): Promise<Date | undefined> {
     return at;
   } catch (failure) {
     context.signal.throwIfAborted();
-    const error = run.wanted?.redaction.of(failure) ?? failure;
+    const error = run.parts.wanted.hide(run.application, failure);
     if (!(error instanceof TowpathError) || !isOwn(deployment, error)) throw error;
     return countFailure(run, deployment, error);
   }
@@ -53,6 +53,7 @@ async function lookAfter(run: Run, deployment: Deployment): Promise<Date | undef
   const { context, facts, session } = run;
   if (isUndisturbed(context) && session.kept.length === 0) {
     facts.running = deployment.candidate;
+    facts.isLookedAt = true;
     facts.standing = synced(deployment, context.record.applied.size);
     return undefined;
   }

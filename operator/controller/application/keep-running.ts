@@ -23,7 +23,7 @@ export async function scheduleRetry(run: Run, inputs: string, error: unknown): P
   const wait = Math.min(asked(told), PATIENCE_MS) * (1 + 0.2 * run.parts.random());
   const pause = Math.max(pauseAfter(run, attempts, 1_000, PATIENCE_MS), wait);
   const nextAt = new Date(context.now().getTime() + pause);
-  session.retry = { inputs, error: told, attempts, nextAt };
+  session.retry = { inputs, error: told, attempts, triedAt: context.now(), nextAt };
   facts.retry = { attempts, nextAt };
   return keepRunning(run, told, nextAt);
 }

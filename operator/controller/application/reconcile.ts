@@ -164,9 +164,12 @@ async function findWanted(run: Run, values: string | undefined): Promise<Wanted>
   return wanted;
 }
 
+/** What another resource decides is tried again when something wakes us, but not for every Pod that flaps (A14). */
+const RESOURCE_PAUSE_MS = 500;
+
 /** Deploys what is wanted, or goes on with it; returns when to look again. */
 async function deployWanted(run: Run, wanted: Wanted): Promise<Date | undefined> {
-  const { context, application, session } = run;
+  const { context, application, session, parts } = run;
   const { record } = context;
   const current = record.deployment;
   const inputs = `${wanted.candidate.id} ${application.metadata.generation} ${context.settings.adopt} ${run.request ?? ''}`;
@@ -177,10 +180,13 @@ async function deployWanted(run: Run, wanted: Wanted): Promise<Date | undefined>
   const { retry, refused } = session;
   if (refused?.inputs === inputs) return keepRunning(run, refused.quarantine);
   delete session.refused;
-  // What another resource decides is looked at whenever one wakes us; only what time heals is left alone.
-  if (retry !== undefined && retry.error.remedy !== 'Resource' && retry.nextAt > context.now()) {
-    run.facts.retry = { attempts: retry.attempts, nextAt: retry.nextAt };
-    return keepRunning(run, retry.error, retry.nextAt);
+  if (retry !== undefined) {
+    const soonest = new Date(retry.triedAt.getTime() + RESOURCE_PAUSE_MS);
+    const nextAt = retry.error.remedy === 'Resource' && soonest < retry.nextAt ? soonest : retry.nextAt;
+    if (nextAt > context.now()) {
+      run.facts.retry = { attempts: retry.attempts, nextAt: retry.nextAt };
+      return keepRunning(run, retry.error, nextAt);
+    }
   }
   try {
     const isAskedAgain =
@@ -195,7 +201,7 @@ async function deployWanted(run: Run, wanted: Wanted): Promise<Date | undefined>
     return at;
   } catch (failure) {
     context.signal.throwIfAborted();
-    const error = wanted.redaction.of(failure);
+    const error = parts.wanted.hide(application, failure);
     if (error instanceof Quarantine) session.refused = { inputs, quarantine: error };
     return scheduleRetry(run, inputs, error);
   }
@@ -207,16 +213,20 @@ function placeOf({ revision, ref, commit }: Candidate): Pick<Candidate, 'revisio
 
 /** Accepts a candidate and begins its deployment; a returned date: it waits, and is looked at again then. */
 async function admit(run: Run, wanted: Wanted): Promise<Date | undefined> {
-  const { application, context, parts } = run;
+  const { application, context, parts, session } = run;
   const { record } = context;
   checkDependencies(application, parts.lookup);
   const manifests =
     wanted.manifests ?? (await context.store.manifests(record, wanted.candidate, context.signal));
   if (manifests === undefined) throw gone(run, wanted.candidate);
+  const isParkedOnly = application.spec.sync.mode === 'Manual' && run.request === undefined;
+  // What waits for a request was judged when it came; whatever wakes us since is no reason to ask again.
+  const judged = `${wanted.candidate.id} ${application.metadata.generation}`;
+  if (isParkedOnly && session.judged === judged) return awaitRequest(run, wanted.candidate, manifests);
   const { deferred, undecided } = await judge(context, wanted.candidate, manifests);
   run.facts.warnings = undecided;
-  if (application.spec.sync.mode === 'Manual' && run.request === undefined)
-    return awaitRequest(run, wanted.candidate, manifests);
+  session.judged = judged;
+  if (isParkedOnly) return awaitRequest(run, wanted.candidate, manifests);
   if (isRestored(run, wanted.candidate)) {
     // The same bytes as those that were lost: nothing new is deployed.
     await context.store.save(context.record, {

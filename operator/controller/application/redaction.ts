@@ -27,6 +27,13 @@ export class Redaction {
     this.#texts = texts;
   }
 
+  /** For Secrets that could not be read: nothing of a message can be told. */
+  static ofUnknown(): Redaction {
+    const redaction = new Redaction(['']);
+    redaction.#secrets = 'Unknown';
+    return redaction;
+  }
+
   isOf(texts: readonly string[]): boolean {
     return isDeepStrictEqual(this.#texts, texts);
   }

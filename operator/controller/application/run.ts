@@ -43,11 +43,13 @@ export interface Parts {
 /** What is remembered of an Application between two reconciles; nothing here needs to survive a restart. */
 export interface Session {
   /** What is wanted could not be begun, for a reason that is not its own. */
-  retry?: { inputs: string; error: TowpathError; attempts: number; nextAt: Date };
+  retry?: { inputs: string; error: TowpathError; attempts: number; triedAt: Date; nextAt: Date };
   /** The last failure of the deployment's own; how often it failed stands in the record. */
   failed?: { deployment: number; generation: number; error: TowpathError; nextAt: Date };
   /** A candidate that the API server refused in principle: not asked again before an input changes. */
   refused?: { inputs: string; quarantine: Quarantine };
+  /** The candidate and generation that were judged last (mode Manual). */
+  judged?: string;
   /** Tries in a row that did not even find out what is wanted. */
   blindTries: number;
   /** The kept manifests were damaged: what is wanted is rendered and accepted again. */
@@ -146,6 +148,7 @@ export function startRun(
     health: { state: status?.health ?? 'Missing' },
     objects: record.applied.size,
     kept: session.kept,
+    isLookedAt: false,
     warnings: [],
     ended: [],
     done: { repaired: [], pruned: [] },

@@ -60,6 +60,7 @@ function facts(changes: Partial<Facts> = {}): Facts {
     running: deployment(1).candidate,
     objects: 1,
     kept: [],
+    isLookedAt: true,
     warnings: [],
     ended: [deployment(1, 'Succeeded')],
     done: { repaired: [], pruned: [] },

@@ -182,7 +182,8 @@ function settleEnvironment(
       lastObject: describeObject(drift.lastObject),
       ...(drift.lastBy === undefined ? {} : { lastBy: drift.lastBy }),
     };
-  } else if (previous?.drift !== undefined) environment.drift = { ...previous.drift, count: 0 };
+  } else if (previous?.drift !== undefined)
+    environment.drift = facts.isLookedAt ? { ...previous.drift, count: 0 } : previous.drift;
   if (pendingPrune !== undefined) {
     environment.pendingPrune = {
       digest: pendingPrune.digest,

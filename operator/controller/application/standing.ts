@@ -57,6 +57,7 @@ function noteResult({ facts, session }: Run, deployment: Deployment, result: Adv
   facts.done = { repaired: result.repaired, pruned: result.pruned };
   if (result.drift !== undefined) facts.drift = result.drift;
   facts.running = deployment.candidate;
+  facts.isLookedAt = true;
 }
 
 /** Where a target stands whose differences are left as they are. */
@@ -72,6 +73,7 @@ function standLeft(run: Run, progress: Advance['progress']): Date | undefined {
       };
       return progress.until;
     case 'AwaitingSync':
+      keepTimeTold(run);
       facts.standing = {
         sync: 'OutOfSync',
         reason: 'AwaitingSync',
@@ -79,6 +81,7 @@ function standLeft(run: Run, progress: Advance['progress']): Date | undefined {
       };
       return undefined;
     case 'Drifted':
+      keepTimeTold(run);
       facts.standing = {
         sync: 'OutOfSync',
         reason: 'OutOfSync',
@@ -95,6 +98,7 @@ function standLeft(run: Run, progress: Advance['progress']): Date | undefined {
 export function standFailed(run: Run, deployment: Deployment, result: Advance | undefined): Date | undefined {
   const { facts } = run;
   facts.running = deployment.candidate;
+  facts.isLookedAt = true;
   if (result !== undefined) noteResult(run, deployment, result);
   if (result?.progress.state === 'Done' && facts.drift !== undefined) facts.drift.count = 0;
   facts.standing = {

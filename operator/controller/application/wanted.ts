@@ -9,7 +9,7 @@ import { withStringDataAsData } from '../../manifest/secret.ts';
 import type { Rendered, Renderer, RenderRequest } from '../../render/renderer.ts';
 import { parseCredential } from '../../source/credential.ts';
 import { parseRemoteUrl } from '../../source/remote-url.ts';
-import type { Access, Repository, Resolved, Sources } from '../../source/sources.ts';
+import type { Access, GitRef, Repository, Resolved, Sources } from '../../source/sources.ts';
 import type { Tree } from '../../source/tree.ts';
 import { type Candidate, type Manifests, manifestsDigest, type TargetName, targetName } from '../record.ts';
 import { Quarantine } from './facts.ts';
@@ -61,6 +61,9 @@ export interface WantedInput {
   now: Date;
 }
 
+/** Of so many versions of an Application's Secrets the values are kept out of messages. */
+const KEPT_REDACTIONS = 3;
+
 /** How long a look at an Application that runs already waits for its Git server. */
 const ANSWER_MS = 3_000;
 
@@ -70,7 +73,10 @@ export class WantedCandidates {
   readonly #subscriptions = new Map<string, Subscription>();
   readonly #failures: RenderFailures;
   readonly #looked = new Map<string, string>();
-  readonly #redactions = new Map<string, Redaction>();
+  /** Of each Application the newest first. */
+  readonly #redactions = new Map<string, Redaction[]>();
+  /** The ref that each Application follows. */
+  readonly #refs = new Map<string, GitRef>();
 
   constructor(options: WantedOptions) {
     this.#options = options;
@@ -96,6 +102,7 @@ export class WantedCandidates {
     this.#failures.forget(key);
     this.#looked.delete(key);
     this.#redactions.delete(key);
+    this.#refs.delete(key);
   }
 
   /** Throws TowpathError, or Quarantine for what does not render; `onResolved` is told the revision before. */
@@ -105,6 +112,8 @@ export class WantedCandidates {
     signal: AbortSignal,
   ): Promise<Wanted> {
     const contents = await this.#options.references.read(input.key, referencesOf(input.application), signal);
+    // Before Git is asked: what runs is looked after also when Git does not answer, and may tell of errors.
+    const redaction = this.#redaction(input.key, secretTexts(input.application, contents));
     const repository = this.#subscribe(input, contents);
     const isAsked = input.lookNow !== undefined && this.#looked.get(input.key) !== input.lookNow;
     // Before the answer: what it changes wakes this Application anew, and is not to be asked for twice.
@@ -114,7 +123,6 @@ export class WantedCandidates {
     onResolved(resolved);
     refuseTooLarge(input.values, resolved);
     const values = valuesFrom(input.application, contents);
-    const redaction = this.#redaction(input.key, values);
     const digest = requestDigest(input, values);
     const known = this.#known(input, resolved, digest);
     if (known !== undefined)
@@ -153,13 +161,29 @@ export class WantedCandidates {
   }
 
   /** The one that there is while its Secrets are the same: it remembers what it found in them. */
-  #redaction(key: string, values: readonly ValuesFrom[]): Redaction {
-    const secrets = values.filter(({ secret }) => secret).map(({ text }) => text);
-    const before = this.#redactions.get(key);
-    if (before?.isOf(secrets)) return before;
+  #redaction(key: string, secrets: readonly string[]): Redaction {
+    const known = this.#redactions.get(key) ?? [];
+    const [latest] = known;
+    if (latest?.isOf(secrets)) return latest;
     const redaction = new Redaction(secrets);
-    this.#redactions.set(key, redaction);
+    // The former ones too: what was rendered with them may still be under way.
+    this.#redactions.set(key, [redaction, ...known].slice(0, KEPT_REDACTIONS));
     return redaction;
+  }
+
+  /** Reads the Secrets that values come from, so that `hide` knows them. */
+  async learnSecrets(application: Application, signal: AbortSignal): Promise<void> {
+    const key = keyOf(application);
+    const contents = await this.#options.references.read(key, referencesOf(application), signal);
+    this.#redaction(key, secretTexts(application, contents));
+  }
+
+  /** The same error without values of the Secrets that went into what is or was wanted (S5). */
+  hide(application: Application, error: unknown): unknown {
+    const known = this.#redactions.get(keyOf(application));
+    if (known !== undefined) return known.reduce((told, redaction) => redaction.of(told), error);
+    const hasSecrets = (application.spec.helm?.valuesFrom ?? []).some(({ kind }) => kind === 'Secret');
+    return hasSecrets ? Redaction.ofUnknown().of(error) : error;
   }
 
   /** The Git server's state as the last poll left it: undefined where it answered. */
@@ -169,6 +193,7 @@ export class WantedCandidates {
 
   #subscribe(input: WantedInput, contents: Map<string, ReferencedContent>): Repository {
     const { source } = input.application.spec;
+    this.#refs.set(input.key, source.ref ?? {});
     const access = this.#access(input, contents);
     const digest = sha256(JSON.stringify([access.url, access.credential ?? null]));
     const interval = parseDuration(source.interval);
@@ -176,9 +201,14 @@ export class WantedCandidates {
     if (existing?.access === digest && existing.interval === interval) return existing.repository;
     // Should the watch fail, nothing is watched any more: what was valid before is to be watched anew.
     this.#subscriptions.delete(input.key);
-    const repository = this.#options.sources.watch(input.key, access, interval, () =>
-      this.#options.onChange(input.key),
-    );
+    let told: string | undefined;
+    const repository = this.#options.sources.watch(input.key, access, interval, () => {
+      // A push to another branch of the repository is no reason to break off a sync.
+      const now = stateOf(repository, this.#refs.get(input.key) ?? {});
+      if (now === told) return;
+      told = now;
+      this.#options.onChange(input.key);
+    });
     this.#subscriptions.set(input.key, { access: digest, interval, repository, since: performance.now() });
     return repository;
   }
@@ -212,10 +242,36 @@ export class WantedCandidates {
 
   /** Where something runs already, it is not left alone for as long as a Git server hangs (A4). */
   async #poll(input: WantedInput, repository: Repository, signal: AbortSignal): Promise<void> {
-    if (input.known.length === 0) return repository.poll(signal);
+    return this.#patiently(input, signal, (limited) => repository.poll(limited));
+  }
+
+  async #open(
+    input: WantedInput,
+    repository: Repository,
+    resolved: Resolved,
+    signal: AbortSignal,
+  ): Promise<Tree> {
+    try {
+      return await this.#patiently(input, signal, (limited) => repository.open(resolved, limited));
+    } catch (error) {
+      signal.throwIfAborted();
+      // The fetch goes on; its end is told by nobody else.
+      const wake = () => this.#options.onChange(input.key);
+      if (error instanceof TowpathError && error.reason === 'Timeout')
+        void repository.open(resolved).then(wake, () => undefined);
+      throw error;
+    }
+  }
+
+  async #patiently<T>(
+    input: WantedInput,
+    signal: AbortSignal,
+    ask: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    if (input.known.length === 0) return ask(signal);
     const limit = AbortSignal.timeout(ANSWER_MS);
     try {
-      await repository.poll(AbortSignal.any([signal, limit]));
+      return await ask(AbortSignal.any([signal, limit]));
     } catch (error) {
       if (error !== limit.reason) throw error;
       throw new TowpathError(
@@ -243,7 +299,7 @@ export class WantedCandidates {
     digest: string,
     signal: AbortSignal,
   ): Promise<Omit<Wanted, 'redaction'>> {
-    const tree = await repository.open(resolved, signal);
+    const tree = await this.#open(input, repository, resolved, signal);
     const rendered = await this.#rendered(tree, request, signal);
     const id = `c-${sha256(`${rendered.inputs} ${digest}`).slice(0, 12)}`;
     const place = { revision: resolved.commit, ref: resolved.ref, commit: tree.commit };
@@ -349,6 +405,28 @@ function accessOf(application: Application, contents: Map<string, ReferencedCont
 }
 
 const MISSING = { Secret: 'SecretMissing', ConfigMap: 'ConfigMapMissing' } as const;
+
+function keyOf({ metadata }: Application): string {
+  return `${metadata.namespace}/${metadata.name}`;
+}
+
+/** What of a repository's state is about a ref: the commit, or why there is none. */
+function stateOf(repository: Repository, ref: GitRef): string {
+  const error = repository.error?.message ?? '';
+  try {
+    return `${repository.resolve(ref).commit} ${error}`;
+  } catch (failure) {
+    return `${failure instanceof Error ? failure.message : ''} ${error}`;
+  }
+}
+
+/** The texts of Secrets that values come from, as far as they are there. */
+function secretTexts(application: Application, contents: Map<string, ReferencedContent>): string[] {
+  return (application.spec.helm?.valuesFrom ?? []).flatMap(({ kind, name, key }) => {
+    const bytes = kind === 'Secret' ? contents.get(`Secret/${name}`)?.get(key) : undefined;
+    return bytes === undefined ? [] : [Buffer.from(bytes).toString('utf8')];
+  });
+}
 
 interface ValuesFrom {
   name: string;

@@ -75,6 +75,10 @@ export class ApplicationWriter {
     this.#record(metadata, { type: 'Normal', reason: 'Deleted', action: 'Delete', note });
   }
 
+  warn({ metadata }: Application, reason: string, note: string): void {
+    this.#record(metadata, { type: 'Warning', reason, action: 'Delete', note });
+  }
+
   /** An object that cannot be read as an Application is told so on itself (A6). */
   async tellInvalid(object: KubeObject, errors: readonly string[], signal: AbortSignal): Promise<void> {
     const { name, uid, resourceVersion, namespace = '', generation = 0 } = object.metadata;
