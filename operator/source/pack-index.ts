@@ -24,8 +24,7 @@ export interface PackEntry {
 const maxCachedBytes = 64 << 20;
 
 /**
- * Makes the index of a pack (gitformat-pack, version 2): the same bytes as `git index-pack`. Written anew
- * because isomorphic-git's takes some fifteen times as long as git on a repository of 10,000 files.
+ * Makes the index of a pack (gitformat-pack, version 2): the same bytes as `git index-pack`.
  */
 export class PackIndex {
   readonly #pack: Buffer;

@@ -16,8 +16,8 @@ interface Place {
 }
 
 /**
- * Reads objects from the packs of a directory that `checkPack` let pass. Written anew because isomorphic-git
- * keeps every base that it ever built, without bound, and builds the last three of each chain at every read.
+ * Reads objects from the packs of a directory that `checkPack` let pass. Bases of deltas are kept within a bound,
+ * each chain is built once, and all work counts against the budget of the request (S9).
  */
 export class PackReader {
   readonly #directory: string;

@@ -35,7 +35,10 @@ export const TARGET_REASONS = {
     'Look at the object that the message names, or raise the timeout.',
   ),
   ApplyFailed: time('The API server did not take an object.', 'Read the message; it is tried again.'),
-  HookFailed: person('A Helm hook failed.', "Look at the hook's Job or Pod that the message names."),
+  HookFailed: time(
+    'A Helm hook failed; it is tried as often as spec.sync.retries says, and then the deployment has failed.',
+    "Look at the hook's Job or Pod that the message names.",
+  ),
   ImmutableField: person(
     'A field changed that cannot change.',
     'Annotate the object in Git with towpath.dev/replace: "true" to have it deleted and made anew, or put the old value back.',
@@ -50,7 +53,7 @@ export const TARGET_REASONS = {
     'Remove it from one of the two owners; annotate it in Git with towpath.dev/adopt: "true" if nobody owns it.',
   ),
   PruneHeld: person(
-    'Objects would be deleted that are too many, or all.',
+    'All objects would be deleted.',
     'Compare status.environments[].pendingPrune; consent with the annotation towpath.dev/prune-consent.',
   ),
   Forbidden: resource(
