@@ -1,6 +1,6 @@
 import { TowpathError } from '../../api/errors.ts';
 import { parseDuration } from '../../api/v1alpha1/duration.ts';
-import { ApiError } from '../../kube/errors.ts';
+import { ApiError, isAlreadyExists, isConflict } from '../../kube/errors.ts';
 import type { Candidate } from '../record.ts';
 import type { PruneHeld } from './deploy-context.ts';
 import { Quarantine } from './facts.ts';
@@ -39,7 +39,11 @@ function asked(error: Error): number {
  * undefined: nothing is wrong, only what runs is looked after.
  */
 export async function keepRunning(run: Run, error: unknown, at?: Date): Promise<Date | undefined> {
-  const { context, facts } = run;
+  const { context } = run;
+  // What is known is outdated, and nothing is to be done by it.
+  if (isConflict(error) || isAlreadyExists(error)) throw error;
+  // Already now: what runs may have a hook that takes its time.
+  if (isTold(error)) standWaiting(run, error);
   const { deployment } = context.record;
   if (deployment !== undefined && deployment.candidate.id !== run.wanted?.candidate.id) {
     try {
@@ -51,6 +55,17 @@ export async function keepRunning(run: Run, error: unknown, at?: Date): Promise<
     }
   }
   if (error === undefined) return at;
+  if (!isTold(error)) throw error;
+  standWaiting(run, error);
+  return at;
+}
+
+function isTold(error: unknown): error is Quarantine | TowpathError {
+  return error instanceof Quarantine || error instanceof TowpathError;
+}
+
+/** Where a target stands whose wanted candidate cannot run. */
+function standWaiting({ context, facts, wanted }: Run, error: Quarantine | TowpathError): void {
   if (error instanceof Quarantine) {
     facts.rejected = error.rejected;
     if (error.retry !== undefined) facts.retry = error.retry;
@@ -60,15 +75,9 @@ export async function keepRunning(run: Run, error: unknown, at?: Date): Promise<
       message: error.message,
       remedy: 'Person',
     };
-    return at;
-  }
-  if (!(error instanceof TowpathError)) throw error;
-  if (error.remedy === 'Time' && deployment !== undefined && run.wanted === undefined) {
+  } else if (error.remedy === 'Time' && context.record.deployment !== undefined && wanted === undefined)
     facts.sourceError = error;
-    return at;
-  }
-  facts.standing = blocked(error);
-  return at;
+  else facts.standing = blocked(error);
 }
 
 /** A candidate that would delete everything is not begun before a person consents; what runs is kept running (D2). */
