@@ -211,7 +211,9 @@ test('deployments that fail', async (t) => {
     await deploy('blame', [configMap('blame', { a: '1' })], { sync: { drift: 'Report' } });
     await stage.kubectl('label', 'configmap', 'blame', 'x=y', '--field-manager=labeller');
     // Git's next version is applied after that, so that the label is older than our own entry.
-    await eventually(async () => new Date().getMilliseconds() < 200, { describe: 'the next second' });
+    // managedFields tell whole seconds: ours has to be of a later one.
+    const labelled = Math.floor(Date.now() / 1_000);
+    await eventually(() => Math.floor(Date.now() / 1_000) > labelled, { describe: 'the next second' });
     const commit = await push('blame', [configMap('blame', { a: '2' })]);
     await ready('blame', commit);
     const remove = JSON.stringify([{ op: 'remove', path: '/data/a' }]);
