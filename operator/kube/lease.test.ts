@@ -151,6 +151,25 @@ test('D8: isLeader ends by the clock alone, without any timer or answer', async 
   );
 });
 
+test('D8: a deadline is told also when its timer fires before its time', async (t) => {
+  const namespace = await namespaceFor(t);
+  const behind = KubeClient.fromKubeConfig(proxy.kubeConfigText);
+  t.after(() => behind.close());
+  // Timers may be early against the clock by parts of a millisecond; here by 100 ms.
+  let renewed = Number.POSITIVE_INFINITY;
+  const { election, told } = candidate(t, namespace, 'a', {
+    client: behind,
+    monotonic: () => performance.now() - (performance.now() - renewed > 1000 ? 100 : 0),
+  });
+  proxy.fail({ verb: 'update', path: /leases/, fault: 'hang' });
+  election.start();
+  await eventually(() => told.length === 1);
+  renewed = performance.now();
+  // Nobody asks isLeader() meanwhile.
+  await eventually(() => told.length === 2, { within: SHORT.renewDeadlineMs + 1000 });
+  assert.equal(told[1]?.what, 'stopped');
+});
+
 test('D8: a leader that was stopped (SIGSTOP) while another took over writes nothing when it goes on', async (t) => {
   const namespace = await namespaceFor(t);
   const child = spawn(process.execPath, [

@@ -231,12 +231,19 @@ export class LeaderElection {
     // Whoever came to the deadline meanwhile begins anew, so that what it was doing is ended first.
     const leads = this.isLeader();
     this.#renewedAt = sentAt;
+    this.#noticeDeadline(sentAt);
+    if (!leads) this.#tell(this.#options.onStartedLeading);
+  }
+
+  /** Notices the deadline when nobody asks. Timers count whole milliseconds, and can fire before their time. */
+  #noticeDeadline(renewedAt: number): void {
     clearTimeout(this.#deadline);
     this.#deadline = setTimeout(
-      () => this.isLeader(),
-      sentAt + this.#renewDeadlineMs - this.#monotonic() + 1,
+      () => {
+        if (this.isLeader()) this.#noticeDeadline(renewedAt);
+      },
+      renewedAt + this.#renewDeadlineMs - this.#monotonic(),
     );
-    if (!leads) this.#tell(this.#options.onStartedLeading);
   }
 
   #lose(): void {
