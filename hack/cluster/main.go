@@ -20,18 +20,13 @@ import (
 	_ "k8s.io/component-base/metrics/prometheus/version"
 )
 
-const usage = `usage: cluster [--die-with-parent=PID] COMPONENT [arguments]
+const usage = `usage: cluster COMPONENT [arguments]
 
 components:
   etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kubectl
-  certificate HOST...       prints a new authority, server and client certificate as JSON
-  exec PROGRAM [arguments]  becomes that program
-
-With --die-with-parent the process is killed when its parent, process PID, ends
-for whatever reason, kill -9 included.`
+  certificate HOST...       prints a new authority, server and client certificate as JSON`
 
 func main() {
-	os.Args = withoutParentFlag(os.Args)
 	if len(os.Args) < 2 {
 		fail(usage)
 	}
@@ -54,10 +49,6 @@ func main() {
 		}
 	case "certificate":
 		if err := printCertificates(os.Args[1:]); err != nil {
-			fail(err.Error())
-		}
-	case "exec":
-		if err := become(os.Args[1:]); err != nil {
 			fail(err.Error())
 		}
 	default:

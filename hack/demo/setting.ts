@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { startControlPlane } from '../../test/harness/control-plane.ts';
 import { type GitHttpServer, startGitHttp } from '../../test/harness/git-http.ts';
 import { createRepository } from '../../test/harness/git-repository.ts';
-import { guarded, type RunningProcess, startProcess } from '../../test/harness/process.ts';
+import { type RunningProcess, startProcess } from '../../test/harness/process.ts';
 import { eventually } from '../../test/harness/wait.ts';
 import { buildEngine } from '../build-engine.ts';
 import { buildOperator, NODE_ENVIRONMENT, NODE_FLAGS } from '../build-operator.ts';
@@ -89,7 +89,7 @@ export async function prepareSetting(options: SettingOptions): Promise<Setting> 
       async startOperator() {
         const engine = await buildEngine();
         const program = await buildOperator();
-        operator = runOperator({ binary, program, engine, directory: directory.path, shell });
+        operator = runOperator({ program, engine, directory: directory.path, shell });
         stops.push(() => operator?.stop('SIGTERM') ?? Promise.resolve());
         await timed('Starting the operator', untilAborted(operatorIsReady(operator), signal));
       },
@@ -185,7 +185,6 @@ async function serveRepository(
 }
 
 interface OperatorStart {
-  binary: string;
   /** The operator's bundle. */
   program: string;
   engine: string;
@@ -194,22 +193,20 @@ interface OperatorStart {
 }
 
 /** As `make run` does, but for the demo's namespace only; impersonation is on, as it always is. */
-function runOperator({ binary, program, engine, directory, shell }: OperatorStart): RunningProcess {
-  const [command = '', ...args] = guarded(binary, 'exec', [
-    process.execPath,
-    ...NODE_FLAGS,
-    program,
-    `--namespace=${operatorNamespace}`,
-    `--watch-namespace=${namespace}`,
-    `--engine=${engine}`,
-    `--cache-directory=${join(directory, 'git-cache')}`,
-    '--probe-address=127.0.0.1:0',
-    '--allow-loopback-repositories',
-  ]);
+function runOperator({ program, engine, directory, shell }: OperatorStart): RunningProcess {
   return startProcess({
     name: 'The operator',
-    command,
-    args,
+    command: process.execPath,
+    args: [
+      ...NODE_FLAGS,
+      program,
+      `--namespace=${operatorNamespace}`,
+      `--watch-namespace=${namespace}`,
+      `--engine=${engine}`,
+      `--cache-directory=${join(directory, 'git-cache')}`,
+      '--probe-address=127.0.0.1:0',
+      '--allow-loopback-repositories',
+    ],
     env: { ...(shell.environment as Record<string, string>), ...NODE_ENVIRONMENT },
     logPath: join(directory, 'operator.log'),
   });

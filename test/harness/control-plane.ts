@@ -12,7 +12,7 @@ import {
   type Layout,
   schedulerArgs,
 } from './components.ts';
-import { freePort, guarded, type RunningProcess, startProcess, temporaryDirectory } from './process.ts';
+import { freePort, type RunningProcess, startProcess, temporaryDirectory } from './process.ts';
 import { createNodes, waitForController, waitUntilReady } from './ready.ts';
 
 import { writeStages } from './stages.ts';
@@ -78,12 +78,14 @@ async function start(options: ControlPlaneOptions): Promise<ControlPlane> {
   const kwok = nodes > 0 ? await kwokBinary() : undefined;
   const directory = options.dataDir ?? temporaryDirectory('control-plane');
   const layout = await prepare(directory, options.port);
-  const launch = (component: string, args: readonly string[]) =>
-    startComponent({ binary, directory, component, args, detached: options.detached ?? false });
+  const detached = options.detached ?? false;
+  const launch = (name: string, args: readonly string[], command = binary) =>
+    startProcess({ name, command, args, logPath: join(directory, `${name}.log`), detached });
+  const component = (name: string, args: readonly string[]) => launch(name, [name, ...args]);
   const startApi = () =>
-    launch('kube-apiserver', [...apiServerArgs(layout), ...(options.apiServerArgs ?? [])]);
+    component('kube-apiserver', [...apiServerArgs(layout), ...(options.apiServerArgs ?? [])]);
 
-  const etcd = launch('etcd', etcdArgs(layout));
+  const etcd = component('etcd', etcdArgs(layout));
   const processes: { -readonly [K in keyof ControlPlane['processes']]: ControlPlane['processes'][K] } = {
     etcd,
     apiServer: startApi(),
@@ -100,14 +102,15 @@ async function start(options: ControlPlaneOptions): Promise<ControlPlane> {
   try {
     await waitUntilReady(access, [etcd, processes.apiServer]);
     if (options.controllers ?? true) {
-      processes.controllerManager = launch('kube-controller-manager', controllerManagerArgs(layout));
+      processes.controllerManager = component('kube-controller-manager', controllerManagerArgs(layout));
     }
-    if (options.scheduler ?? nodes > 0) processes.scheduler = launch('kube-scheduler', schedulerArgs(layout));
+    if (options.scheduler ?? nodes > 0)
+      processes.scheduler = component('kube-scheduler', schedulerArgs(layout));
     if (kwok !== undefined) {
       await createNodes(access, nodes);
       const stages = join(directory, 'stages.yaml');
       writeStages(await kwokStages(), stages);
-      processes.kwok = launch('exec', [kwok, ...kwokArgs(layout, stages)]);
+      processes.kwok = launch('kwok', kwokArgs(layout, stages), kwok);
     }
     if (processes.controllerManager) await waitForController(access, processes.controllerManager);
   } catch (error) {
@@ -131,21 +134,6 @@ async function start(options: ControlPlaneOptions): Promise<ControlPlane> {
     },
     stop,
   };
-}
-
-interface ComponentStart {
-  binary: string;
-  directory: string;
-  component: string;
-  args: readonly string[];
-  detached: boolean;
-}
-
-function startComponent({ binary, directory, component, args, detached }: ComponentStart): RunningProcess {
-  const name = component === 'exec' ? 'kwok' : component;
-  const line = detached ? [binary, component, ...args] : guarded(binary, component, args);
-  const [command = binary, ...rest] = line;
-  return startProcess({ name, command, args: rest, logPath: join(directory, `${name}.log`), detached });
 }
 
 /** What a layout file keeps, so that a dataDir serves the same address and credentials again. */

@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Writable } from 'node:stream';
 
 /** A program that a test runs beside itself. */
 export interface RunningProcess {
@@ -34,9 +35,8 @@ export interface ProcessOptions {
 }
 
 /**
- * Starts a program in a process group of its own. It ends with this process, unless detached: by the exit
- * hook, and for a kill -9 of this process by the `--die-with-parent` of hack/cluster, which the caller puts
- * in front of the command (see `guarded`).
+ * Starts a program in a process group of its own. Unless detached, the group ends with this process, however this
+ * process ends: a kill -9 included, for which the warden is there.
  */
 export function startProcess(options: ProcessOptions): RunningProcess {
   const log = openSync(options.logPath, 'a');
@@ -52,7 +52,7 @@ export function startProcess(options: ProcessOptions): RunningProcess {
   });
   // Does not keep this process alive: a test that forgets to stop it ends all the same, and so does it.
   child.unref();
-  if (!options.detached) killAtExit(child);
+  if (!options.detached) endWithThisProcess(child);
   const send = (signal: NodeJS.Signals) => {
     if (child.exitCode === null && child.signalCode === null) child.kill(signal);
   };
@@ -77,22 +77,48 @@ export function startProcess(options: ProcessOptions): RunningProcess {
   };
 }
 
-/** The command line that makes a program end with this process, however this process ends. */
-export function guarded(clusterBinary: string, component: string, args: readonly string[]): string[] {
-  return [clusterBinary, `--die-with-parent=${process.pid}`, component, ...args];
-}
-
-function killAtExit(child: ChildProcess): void {
+function endWithThisProcess(child: ChildProcess): void {
+  const { pid } = child;
+  if (pid === undefined) return;
+  tellWarden(`+ ${pid}`);
   const kill = () => {
-    if (child.pid === undefined) return;
     try {
-      process.kill(-child.pid, 'SIGKILL');
+      process.kill(-pid, 'SIGKILL');
     } catch {
       // It has ended by itself.
     }
   };
   atExit(kill);
-  child.on('exit', () => process.off('exit', kill));
+  child.on('exit', () => {
+    process.off('exit', kill);
+    // Its number may be given to another process.
+    tellWarden(`- ${pid}`);
+  });
+}
+
+/** Reads which process groups there are until who tells it is gone, and kills those that are left. */
+const WARDEN = `
+groups=' '
+while read -r sign group; do
+  case $sign in
+    +) groups="$groups-$group " ;;
+    -) groups="\${groups%% -$group *} \${groups#* -$group }" ;;
+  esac
+done
+kill -9 $groups`;
+
+let warden: Writable | undefined;
+
+/** The warden is in a session of its own: what Ctrl-C or `timeout` sends to ours does not reach it. */
+function tellWarden(line: string): void {
+  if (warden === undefined) {
+    const shell = spawn('sh', ['-c', WARDEN], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
+    shell.unref();
+    // In Node a pipe to a child is a socket, whose unref() lets this process end.
+    if (shell.stdin instanceof Socket) shell.stdin.unref();
+    warden = shell.stdin;
+  }
+  warden.write(`${line}\n`);
 }
 
 /** The last registered runs first: a process is killed before the directory it writes to goes. */
