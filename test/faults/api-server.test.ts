@@ -157,14 +157,48 @@ async function start(t: TestContext, flags: readonly string[] = fastLease) {
   return { cluster, proxy, stage };
 }
 
+test('A9: ready once the caches are filled, not before, and live while the event loop turns', async (t) => {
+  const cluster = await controlPlane();
+  const proxy = await startFaultProxy(cluster);
+  t.after(() => proxy.stop());
+  const stage = await newStage(t, { cluster, files: files(1), startOperator: false });
+  const held = proxy.hold({ verb: 'list', path: /\/applications(\?|$)/ });
+  const port = await freePort();
+  const operator = await startOperator(t, cluster, stage.namespace, {
+    kubeconfigPath: proxy.kubeconfigPath,
+    flags: [...fastLease, `--probe-address=127.0.0.1:${port}`],
+  });
+  const probe = async (path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).status;
+  await held.seen;
+  assert.equal(await probe('/readyz'), 503);
+  assert.equal(await probe('/livez'), 200);
+  held.release();
+  await eventually(async () => (await probe('/readyz')) === 200, { describe: 'the operator to be ready' });
+  // A loop that is stuck answers nothing at all; kubelet takes that for not live.
+  operator.process.pause();
+  await assert.rejects(fetch(`http://127.0.0.1:${port}/livez`, { signal: AbortSignal.timeout(1_000) }));
+  operator.process.resume();
+  await eventually(async () => (await probe('/livez')) === 200, {
+    describe: 'the operator to be live again',
+  });
+});
+
+test('A2: half-open watches are noticed and renewed', async (t) => {
+  const { proxy, stage } = await start(t, [...fastLease, '--watch-silence=2s']);
+  const stalled = proxy.stallWatches();
+  assert.ok(stalled >= 3, `there are watches of Applications, objects and definitions: ${stalled}`);
+  // Neither change can be seen otherwise: the drift by a watch of the objects, the suspension by that of Applications.
+  await stage.kubectl('patch', 'configmap', 'one', '-p', '{"data":{"version":"mine"}}');
+  await stage.application('two', { source: { path: 'two' }, suspend: true });
+  await eventually(async () => (await versionOf(stage, 'one')) === '1', {
+    describe: 'the drift to be noticed',
+  });
+  await stage.until('two', ({ status }) => status?.sync === 'Suspended', 'the suspension to be noticed');
+});
+
 test('A1: whatever the API server does, the process goes on and catches up within 40 s', {
   timeout: 420_000,
 }, async (t) => {
-  await t.test(
-    'A9: ready once the caches are filled and not before; live while the event loop turns',
-    readiness,
-  );
-  await t.test('A2: half-open watches are noticed and renewed', silence);
   const { cluster, proxy, stage } = await start(t);
   const { pid } = stage.operator.process;
   let version = 1;
@@ -278,42 +312,3 @@ test('A1: what Retry-After says is waited for before an object is sent again', {
   for (const gap of gaps) assert.ok(gap >= retryAfter * 1_000 - 50, `${gap} ms`);
   await inSync(stage, 2, revision, performance.now());
 });
-
-async function silence(t: TestContext): Promise<void> {
-  const { proxy, stage } = await start(t, [...fastLease, '--watch-silence=2s']);
-  const stalled = proxy.stallWatches();
-  assert.ok(stalled >= 3, `there are watches of Applications, objects and definitions: ${stalled}`);
-  // Neither change can be seen otherwise: the drift by a watch of the objects, the suspension by that of Applications.
-  await stage.kubectl('patch', 'configmap', 'one', '-p', '{"data":{"version":"mine"}}');
-  await stage.application('two', { source: { path: 'two' }, suspend: true });
-  await eventually(async () => (await versionOf(stage, 'one')) === '1', {
-    describe: 'the drift to be noticed',
-  });
-  await stage.until('two', ({ status }) => status?.sync === 'Suspended', 'the suspension to be noticed');
-}
-
-async function readiness(t: TestContext): Promise<void> {
-  const cluster = await controlPlane();
-  const proxy = await startFaultProxy(cluster);
-  t.after(() => proxy.stop());
-  const stage = await newStage(t, { cluster, files: files(1), startOperator: false });
-  const held = proxy.hold({ verb: 'list', path: /\/applications(\?|$)/ });
-  const port = await freePort();
-  const operator = await startOperator(t, cluster, stage.namespace, {
-    kubeconfigPath: proxy.kubeconfigPath,
-    flags: [...fastLease, `--probe-address=127.0.0.1:${port}`],
-  });
-  const probe = async (path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).status;
-  await held.seen;
-  assert.equal(await probe('/readyz'), 503);
-  assert.equal(await probe('/livez'), 200);
-  held.release();
-  await eventually(async () => (await probe('/readyz')) === 200, { describe: 'the operator to be ready' });
-  // A loop that is stuck answers nothing at all; kubelet takes that for not live.
-  operator.process.pause();
-  await assert.rejects(fetch(`http://127.0.0.1:${port}/livez`, { signal: AbortSignal.timeout(1_000) }));
-  operator.process.resume();
-  await eventually(async () => (await probe('/livez')) === 200, {
-    describe: 'the operator to be live again',
-  });
-}
