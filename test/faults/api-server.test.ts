@@ -152,7 +152,7 @@ async function start(t: TestContext, flags: readonly string[] = fastLease) {
   for (const name of NAMES) await stage.application(name, { source: { path: name } });
   const first = await stage.repository.revParse('main');
   for (const name of NAMES) {
-    await stage.until(name, (application) => isReadyAt(application, first), `${name} at the first revision`);
+    await stage.untilReadyAt(name, first);
   }
   return { cluster, proxy, stage };
 }

@@ -123,9 +123,7 @@ test('A14: an object that somebody flips 60 times floods neither events nor stat
   timeout: 120_000,
 }, async (t) => {
   const { proxy, stage } = await start(t);
-  await stage.application('web');
-  const revision = await stage.repository.revParse('main');
-  await stage.until('web', (application) => isReadyAt(application, revision), 'the first revision');
+  await stage.deployed('web');
   const path = `/api/v1/namespaces/${stage.namespace}/configmaps/web`;
   const version = async () =>
     (JSON.parse((await stage.cluster.request('GET', path)).body) as { data: { version: string } }).data
@@ -156,9 +154,7 @@ test('A14: what somebody flips without end is put back ever more slowly, says so
   timeout: 180_000,
 }, async (t) => {
   const { proxy, stage } = await start(t);
-  await stage.application('web');
-  const revision = await stage.repository.revParse('main');
-  await stage.until('web', (application) => isReadyAt(application, revision), 'the first revision');
+  const revision = await stage.deployed('web');
   const path = `/api/v1/namespaces/${stage.namespace}/configmaps/web`;
   proxy.forget();
   const began = performance.now();
@@ -202,7 +198,7 @@ test('A14: what somebody flips without end is put back ever more slowly, says so
   assert.ok(records <= allowed, all);
   assert.ok(statuses <= seconds + 5, all);
   assert.ok(events <= 15, all);
-  await stage.until('web', (application) => isReadyAt(application, revision), 'the last repair', 20_000);
+  await stage.untilReadyAt('web', revision, 20_000);
 });
 
 test('A12: retries back off, begin when the status says, and start anew when an input changes', {
@@ -277,7 +273,7 @@ test('A12: retries back off, begin when the status says, and start anew when an 
     await stage.requestSync('web');
   });
   proxy.clear();
-  const done = await stage.until('web', (application) => isReadyAt(application, last), 'the new commit');
+  const done = await stage.untilReadyAt('web', last);
   assert.equal(done.status?.retry, undefined);
   const data = await stage.kubectl(
     'get',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startControlPlane } from '../harness/control-plane.ts';
-import { fastLease, isReadyAt, newStage } from '../harness/operator.ts';
+import { fastLease, newStage } from '../harness/operator.ts';
 import { eventually } from '../harness/wait.ts';
 
 const configMap = `apiVersion: v1
@@ -18,9 +18,7 @@ test('D11: with our own CustomResourceDefinition deleted everything is orphaned,
   const stage = await newStage(t, { cluster, files: { 'web.yaml': configMap }, flags: fastLease });
   // After what the stage still asks of it.
   t.after(() => cluster.stop());
-  await stage.application('web');
-  const revision = await stage.repository.revParse('main');
-  await stage.until('web', (application) => isReadyAt(application, revision), 'web to be Ready');
+  const revision = await stage.deployed('web');
   const { pid } = stage.operator.process;
 
   await stage.kubectl('delete', 'crd', 'applications.towpath.dev', '--timeout=40s');
@@ -38,10 +36,5 @@ test('D11: with our own CustomResourceDefinition deleted everything is orphaned,
   await eventually(() => stage.application('web', {}, { 'towpath.dev/adopt': 'true' }).then(() => true), {
     describe: 'the definition to be served again',
   });
-  await stage.until(
-    'web',
-    (application) => isReadyAt(application, revision),
-    'it to be watched again',
-    60_000,
-  );
+  await stage.untilReadyAt('web', revision, 60_000);
 });

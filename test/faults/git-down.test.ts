@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startGitHttp } from '../harness/git-http.ts';
-import { conditionOf, fastLease, isReadyAt, newStage, type Stage } from '../harness/operator.ts';
+import { conditionOf, fastLease, newStage, type Stage } from '../harness/operator.ts';
 import { eventually } from '../harness/wait.ts';
 
 const configMap = (message: string) =>
@@ -23,9 +23,7 @@ test('A4: with Git down drift is repaired, also after a restart, the status tell
   timeout: 170_000,
 }, async (t) => {
   const stage = await newStage(t, { files: { 'web.yaml': configMap('one') }, flags: fastLease });
-  await stage.application('web');
-  const first = await stage.repository.revParse('main');
-  await stage.until('web', (application) => isReadyAt(application, first), 'the first revision');
+  const first = await stage.deployed('web');
 
   await stage.git.stop();
   const told = await stage.until(
@@ -58,12 +56,7 @@ test('A4: with Git down drift is repaired, also after a restart, the status tell
   const again = await startGitHttp({ root: stage.repository.root, port: stage.git.port });
   t.after(() => again.stop());
   // Polls of a server that was down back off to 30 s at most.
-  const done = await stage.until(
-    'web',
-    (application) => isReadyAt(application, second),
-    'the next commit',
-    40_000,
-  );
+  const done = await stage.untilReadyAt('web', second, 40_000);
   assert.equal(await message(stage), 'two');
   assert.equal(conditionOf(done, 'Reconciling'), undefined);
 });
@@ -83,9 +76,7 @@ test('A4: a Git server that hangs in the middle of a fetch does not keep drift f
     },
   });
   t.after(() => server.stop());
-  await stage.application('web', { source: { repoURL: server.url(stage.repository.name) } });
-  const first = await stage.repository.revParse('main');
-  await stage.until('web', (application) => isReadyAt(application, first), 'the first revision');
+  await stage.deployed('web', { source: { repoURL: server.url(stage.repository.name) } });
   hangs = true;
   await stage.repository.commit({ 'web.yaml': configMap('two') });
   await eventually(() => asked.length > 0, { describe: 'the fetch that is not answered' });
@@ -100,9 +91,7 @@ test('A4: with a Git server that hangs drift is repaired too, also after a resta
   timeout: 170_000,
 }, async (t) => {
   const stage = await newStage(t, { files: { 'web.yaml': configMap('one') }, flags: fastLease });
-  await stage.application('web');
-  const first = await stage.repository.revParse('main');
-  await stage.until('web', (application) => isReadyAt(application, first), 'the first revision');
+  const first = await stage.deployed('web');
 
   stage.git.hang = true;
   const asked = stage.git.requests.length;
@@ -120,5 +109,5 @@ test('A4: with a Git server that hangs drift is repaired too, also after a resta
 
   const second = await stage.repository.commit({ 'web.yaml': configMap('two') });
   stage.git.hang = false;
-  await stage.until('web', (application) => isReadyAt(application, second), 'the next commit', 40_000);
+  await stage.untilReadyAt('web', second, 40_000);
 });

@@ -4,7 +4,7 @@ import { useControlPlane } from '../harness/control-plane.ts';
 import { startFaultProxy } from '../harness/fault-proxy.ts';
 import { startGitHttp } from '../harness/git-http.ts';
 import { createRepository, type FileContent } from '../harness/git-repository.ts';
-import { conditionOf, fastLease, isReadyAt, newStage, type Stage } from '../harness/operator.ts';
+import { conditionOf, fastLease, newStage, type Stage } from '../harness/operator.ts';
 import { podAnnotation } from '../harness/stages.ts';
 import { eventually } from '../harness/wait.ts';
 
@@ -152,9 +152,7 @@ const bombs: { name: string; reason: RegExp; files: Record<string, FileContent> 
 
 test('A3, S8: one bad Application delays no other', { timeout: 420_000 }, async (t) => {
   const stage = await newStage(t, { files: { 'good.yaml': configMap('good', '1') }, flags: fastLease });
-  await stage.application('good', { source: { interval: '1h' } });
-  const first = await stage.repository.revParse('main');
-  await stage.until('good', (application) => isReadyAt(application, first), 'the good Application');
+  await stage.deployed('good', { source: { interval: '1h' } });
   let version = 1;
   const syncGood = async () => {
     version += 1;
@@ -379,9 +377,7 @@ test("A5: a change that only the answer to the operator's own status write tells
     kubeconfigPath: proxy.kubeconfigPath,
     flags: fastLease,
   });
-  await stage.application('web');
-  const first = await stage.repository.revParse('main');
-  await stage.until('web', (application) => isReadyAt(application, first), 'the first revision');
+  await stage.deployed('web');
   // The watch carries nothing any more, and is renewed only after 90 s.
   assert.ok(proxy.stallWatches({ path: /\/applications\?/ }) > 0);
   await merge(stage, 'web', { spec: { suspend: true } });

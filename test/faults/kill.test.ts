@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { useControlPlane } from '../harness/control-plane.ts';
 import { type FaultProxy, startFaultProxy } from '../harness/fault-proxy.ts';
-import { fastLease, isReadyAt, newStage, type Stage } from '../harness/operator.ts';
+import { fastLease, newStage, type Stage } from '../harness/operator.ts';
 import type { RecordedRequest } from '../harness/recorded-request.ts';
 import { eventually } from '../harness/wait.ts';
 
@@ -118,9 +118,7 @@ for (const at of INSTANTS) {
   }, async (t) => {
     const ground = await start(t, files(1));
     const { stage } = ground;
-    await stage.application('web', { revisionHistoryLimit: 100 });
-    const first = await stage.repository.revParse('main');
-    await stage.until('web', (application) => isReadyAt(application, first), 'the first revision');
+    await stage.deployed('web', { revisionHistoryLimit: 100 });
     await atRest(ground);
     const [record = ''] = await leftovers(ground).then((all) =>
       all.filter((one) => /towpath-target/.test(one)),
@@ -130,8 +128,7 @@ for (const at of INSTANTS) {
       version += 1;
       const next = version;
       let revision = '';
-      const isReady = () =>
-        stage.until('web', (one) => isReadyAt(one, revision), `version ${next} at kill ${write}`, 60_000);
+      const isReady = () => stage.untilReadyAt('web', revision, 60_000);
       isHeld = await killAt(
         ground,
         at,
@@ -185,8 +182,7 @@ for (const at of INSTANTS) {
     const revision = await stage.repository.revParse('main');
     const met: Record<'install' | 'delete', number> = { install: 0, delete: 0 };
     for (const write of WRITES[at]) {
-      const isReady = () =>
-        stage.until('web', (one) => isReadyAt(one, revision), `the install at kill ${write}`, 60_000);
+      const isReady = () => stage.untilReadyAt('web', revision, 60_000);
       const begin = () => stage.application('web');
       if (await killAt(ground, at, write, begin, isReady)) met.install = write;
       const done = await isReady();

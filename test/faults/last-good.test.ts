@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { useControlPlane } from '../harness/control-plane.ts';
 import { startFaultProxy } from '../harness/fault-proxy.ts';
-import { conditionOf, isReadyAt, newStage } from '../harness/operator.ts';
+import { conditionOf, newStage } from '../harness/operator.ts';
 import { eventually } from '../harness/wait.ts';
 
 const configMap = (message: string) =>
@@ -18,9 +18,7 @@ test('D6: a candidate that cannot be judged leaves the last good one deployed, e
     files: { 'web.yaml': configMap('one') },
     kubeconfigPath: proxy.kubeconfigPath,
   });
-  await stage.application('web', { sync: { retries: { limit: 0 } } });
-  const first = await stage.repository.revParse('main');
-  await stage.until('web', (application) => isReadyAt(application, first), 'the first revision');
+  await stage.deployed('web', { sync: { retries: { limit: 0 } } });
   const rule = proxy.fail({ verb: 'apply', where: (request) => request.dryRun, fault: { status: 418 } });
   const second = await stage.repository.commit({ 'web.yaml': configMap('two') });
   const held = await stage.until(
@@ -36,12 +34,7 @@ test('D6: a candidate that cannot be judged leaves the last good one deployed, e
     { describe: 'drift to be repaired to the last good one' },
   );
   rule.remove();
-  const done = await stage.until(
-    'web',
-    (application) => isReadyAt(application, second),
-    'the second revision',
-    60_000,
-  );
+  const done = await stage.untilReadyAt('web', second, 60_000);
   assert.deepEqual(
     done.status?.environments?.[0]?.history?.map(({ id, outcome }) => `${id} ${outcome}`),
     ['2 Succeeded', '1 Succeeded'],
@@ -58,15 +51,13 @@ test('D7: a deployment whose status was never written is in the history all the 
     files: { 'web.yaml': configMap('one') },
     kubeconfigPath: proxy.kubeconfigPath,
   });
-  await stage.application('web');
-  const first = await stage.repository.revParse('main');
-  await stage.until('web', (application) => isReadyAt(application, first), 'the first revision');
+  await stage.deployed('web');
   const held = proxy.hold({ verb: 'patch', path: /applications\/web\/status/ });
   await stage.repository.commit({ 'web.yaml': configMap('two') });
   await held.seen;
   const third = await stage.repository.commit({ 'web.yaml': configMap('three') });
   await stage.requestSync('web');
-  const done = await stage.until('web', (application) => isReadyAt(application, third), 'the third revision');
+  const done = await stage.untilReadyAt('web', third);
   held.drop();
   assert.deepEqual(
     done.status?.environments?.[0]?.history?.map(({ id, outcome }) => `${id} ${outcome}`),

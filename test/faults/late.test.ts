@@ -26,15 +26,13 @@ test('D8: a status write that lands late changes nothing that was written since'
   timeout: 120_000,
 }, async (t) => {
   const { proxy, stage } = await start(t);
-  await stage.application('web');
-  const first = await stage.repository.revParse('main');
-  await stage.until('web', (application) => isReadyAt(application, first), 'the first revision');
+  await stage.deployed('web');
   const held = proxy.hold({ verb: 'patch', path: /applications\/web\/status/ });
   await stage.repository.commit({ 'web.yaml': configMap('two') });
   const late = await held.seen;
   const third = await stage.repository.commit({ 'web.yaml': configMap('three') });
   await stage.requestSync('web');
-  await stage.until('web', (application) => isReadyAt(application, third), 'the third revision');
+  await stage.untilReadyAt('web', third);
   held.release();
   await eventually(() => late.status !== undefined, { describe: 'the late write to land' });
   assert.equal(late.status, 409);
@@ -66,9 +64,7 @@ test('A5: with a kind that cannot be listed, suspend and what Git has are told a
   await stage.repository.commit({
     'secret.yaml': 'apiVersion: v1\nkind: Secret\nmetadata: {name: web}\nstringData: {a: b}\n',
   });
-  await stage.application('web');
-  const first = await stage.repository.revParse('main');
-  await stage.until('web', (application) => isReadyAt(application, first), 'the first revision');
+  await stage.deployed('web');
   await stage.operator.stop('SIGTERM');
   const rule = proxy.fail({
     verb: 'list',
@@ -90,16 +86,14 @@ test('A5: with a kind that cannot be listed, suspend and what Git has are told a
   await stage.until('web', ({ status }) => status?.sync === 'Suspended', 'the suspension', 30_000);
   rule.remove();
   await stage.application('web', { suspend: false });
-  await stage.until('web', (application) => isReadyAt(application, second), 'the second revision', 60_000);
+  await stage.untilReadyAt('web', second, 60_000);
 });
 
 test('A2: objects that cannot be seen for a minute are Unknown, not as healthy as they were', {
   timeout: 170_000,
 }, async (t) => {
   const { proxy, stage } = await start(t);
-  await stage.application('web');
-  const first = await stage.repository.revParse('main');
-  await stage.until('web', (application) => isReadyAt(application, first), 'the first revision');
+  const first = await stage.deployed('web');
   const rules = (['list', 'watch'] as const).map((verb) =>
     proxy.fail({ verb, path: /\/configmaps/, fault: { status: 500 } }),
   );
@@ -108,16 +102,14 @@ test('A2: objects that cannot be seen for a minute are Unknown, not as healthy a
   assert.equal(conditionOf(unknown, 'Ready')?.reason, 'Unknown');
   assert.match(conditionOf(unknown, 'Ready')?.message ?? '', /ConfigMap .*web: it cannot be seen/);
   for (const rule of rules) rule.remove();
-  await stage.until('web', (application) => isReadyAt(application, first), 'it to be seen again', 30_000);
+  await stage.untilReadyAt('web', first, 30_000);
 });
 
 test('D7: chunks of manifests that no record names go when an operator begins to lead', {
   timeout: 120_000,
 }, async (t) => {
   const { stage } = await start(t);
-  await stage.application('web');
-  const first = await stage.repository.revParse('main');
-  await stage.until('web', (application) => isReadyAt(application, first), 'the first revision');
+  await stage.deployed('web');
   const installation = createHash('sha256').update(`${stage.namespace}/towpath`).digest('hex').slice(0, 20);
   await stage.apply({
     apiVersion: 'v1',

@@ -3,7 +3,7 @@ import { type TestContext, test } from 'node:test';
 import { useControlPlane } from '../harness/control-plane.ts';
 import { startFaultProxy } from '../harness/fault-proxy.ts';
 import type { FileContent } from '../harness/git-repository.ts';
-import { fastLease, isReadyAt, newStage, type Stage, startOperator } from '../harness/operator.ts';
+import { fastLease, newStage, type Stage, startOperator } from '../harness/operator.ts';
 import type { RequestMatch } from '../harness/recorded-request.ts';
 import { always, eventually } from '../harness/wait.ts';
 
@@ -77,9 +77,7 @@ async function writeTooLate(t: TestContext, stale: StaleWrite): Promise<void> {
     kubeconfigPath: proxy.kubeconfigPath,
     flags: fastLease,
   });
-  await stage.application('web');
-  const first = await stage.repository.revParse('main');
-  await stage.until('web', (application) => isReadyAt(application, first), 'the first revision');
+  await stage.deployed('web');
   const former = await holder(stage);
 
   const held = proxy.hold(stale.write);
@@ -90,7 +88,7 @@ async function writeTooLate(t: TestContext, stale: StaleWrite): Promise<void> {
   await startOperator(t, cluster, stage.namespace, { flags: fastLease });
   await eventually(async () => (await holder(stage)) !== former, { describe: 'another to lead' });
   const third = await stage.repository.commit(stale.next);
-  await stage.until('web', (application) => isReadyAt(application, third), 'the successor to sync');
+  await stage.untilReadyAt('web', third);
   assert.equal(await messages(stage), stale.outcome);
 
   proxy.forget();
@@ -111,7 +109,7 @@ async function writeTooLate(t: TestContext, stale: StaleWrite): Promise<void> {
     [],
   );
   assert.equal(await messages(stage), stale.outcome, "the outcome is the successor's");
-  await stage.until('web', (application) => isReadyAt(application, third), 'the successor to be Ready');
+  await stage.untilReadyAt('web', third);
 }
 
 test('A7: SIGTERM lets a write that is under way finish, ends with exit code 0 within 10 s, and a successor writes within 2 s of that', {
@@ -124,9 +122,7 @@ test('A7: SIGTERM lets a write that is under way finish, ends with exit code 0 w
     files: { 'web.yaml': configMap('web', 'one'), 'extra.yaml': configMap('extra', 'one') },
     kubeconfigPath: proxy.kubeconfigPath,
   });
-  await stage.application('web');
-  const first = await stage.repository.revParse('main');
-  await stage.until('web', (application) => isReadyAt(application, first), 'the first revision');
+  await stage.deployed('web');
   const former = await holder(stage);
   // Behind a proxy of its own, which tells when it writes.
   const behind = await startFaultProxy(cluster);
@@ -190,6 +186,6 @@ test('A7: SIGTERM lets a write that is under way finish, ends with exit code 0 w
     describe: `the successor to write; it: ${successor.process.logTail(5)}`,
   });
   assert.ok(![former, ''].includes(await holder(stage)));
-  await stage.until('web', (application) => isReadyAt(application, second), 'the successor to sync');
+  await stage.untilReadyAt('web', second);
   assert.equal(await messages(stage), 'extra=two web=two');
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { conditionOf, isReadyAt, newStage } from '../harness/operator.ts';
+import { conditionOf, newStage } from '../harness/operator.ts';
 
 const configMap = (name: string) => `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\n`;
 
@@ -14,7 +14,7 @@ test('5,000 objects in one Application are synced, and a change of one is', asyn
   const began = performance.now();
   await stage.application('many', { source: { path: 'many' }, sync: { timeout: '10m' } });
   const first = await stage.repository.revParse('main');
-  const synced = await stage.until('many', (one) => isReadyAt(one, first), '5,000 objects', 300_000);
+  const synced = await stage.untilReadyAt('many', first, 300_000);
   t.diagnostic(`5,000 objects: Ready after ${Math.round(performance.now() - began)} ms`);
   assert.equal(synced.status?.environments?.[0]?.objects, count);
   assert.ok(Buffer.byteLength(JSON.stringify(synced.status)) < 256 * 1024);
@@ -32,7 +32,7 @@ test('5,000 objects in one Application are synced, and a change of one is', asyn
   objects[17] = `${configMap('many-17')}data: {index: changed}\n`;
   const again = performance.now();
   const second = await stage.repository.commit({ 'many/objects.yaml': objects.join('---\n') });
-  await stage.until('many', (one) => isReadyAt(one, second), 'the change of one', 120_000);
+  await stage.untilReadyAt('many', second, 120_000);
   t.diagnostic(`a change of one: Ready after ${Math.round(performance.now() - again)} ms`);
   assert.equal(await stage.kubectl('get', 'configmap', 'many-17', '-o', 'jsonpath={.data.index}'), 'changed');
 

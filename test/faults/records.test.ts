@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { targetId } from '../../operator/controller/record.ts';
 import { useControlPlane } from '../harness/control-plane.ts';
 import { startFaultProxy } from '../harness/fault-proxy.ts';
-import { conditionOf, isReadyAt, newStage } from '../harness/operator.ts';
+import { conditionOf, newStage } from '../harness/operator.ts';
 
 const configMap = (name: string, message: string) =>
   `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\ndata: {message: "${message}"}\n`;
@@ -35,13 +35,13 @@ test('D7: target records survive lost answers, leftovers, damage and deletion', 
     await held.seen;
     held.drop();
     const first = await stage.repository.revParse('main');
-    await stage.until('web', (application) => isReadyAt(application, first), 'web to be Ready');
+    await stage.untilReadyAt('web', first);
   });
 
   await t.test('somebody deletes the record', async () => {
     await stage.kubectl('delete', 'secret', `towpath-target-${idOf('web')}`);
     const second = await stage.repository.commit({ 'web/web.yaml': configMap('web', 'two') });
-    await stage.until('web', (application) => isReadyAt(application, second), 'the second revision');
+    await stage.untilReadyAt('web', second);
     await stage.kubectl('patch', 'configmap', 'web', '-p', '{"data":{"message":"mine"}}');
     await stage.until(
       'web',
@@ -61,7 +61,7 @@ test('D7: target records survive lost answers, leftovers, damage and deletion', 
     );
     await stage.restart('SIGTERM');
     const third = await stage.repository.commit({ 'web/web.yaml': configMap('web', 'three') });
-    await stage.until('web', (application) => isReadyAt(application, third), 'the third revision', 60_000);
+    await stage.untilReadyAt('web', third, 60_000);
   });
 
   await t.test(
@@ -70,17 +70,13 @@ test('D7: target records survive lost answers, leftovers, damage and deletion', 
       const two = { 'two/a.yaml': configMap('two-a', 'one'), 'two/secret.yaml': secret('two-b') };
       const revision = await stage.repository.commit(two);
       await stage.application('two', { source: { path: 'two' } });
-      await stage.until('two', (application) => isReadyAt(application, revision), 'two to be Ready');
+      await stage.untilReadyAt('two', revision);
       await stage.operator.stop('SIGTERM');
       await stage.kubectl('delete', 'secret', `towpath-target-${idOf('two')}`);
       // The commit that comes first has none of the kind that leaves.
       const less = await stage.repository.commit({ 'two/secret.yaml': null });
       await stage.restart();
-      const ready = await stage.until(
-        'two',
-        (application) => isReadyAt(application, less),
-        'the commit without the Secret',
-      );
+      const ready = await stage.untilReadyAt('two', less);
       assert.equal(await stage.kubectl('get', 'secret', 'two-b', '--ignore-not-found', '-o', 'name'), '');
       assert.deepEqual(
         ready.status?.environments?.[0]?.history?.map(({ id }) => id),
@@ -109,7 +105,7 @@ test('D7: target records survive lost answers, leftovers, damage and deletion', 
     assert.equal(conditionOf(told, 'Reconciling')?.status, 'True');
     assert.equal(await stage.kubectl('get', 'configmap', 'kept', '--ignore-not-found', '-o', 'name'), '');
     rule.remove();
-    await stage.until('kept', (application) => isReadyAt(application, revision), 'kept to be Ready', 40_000);
+    await stage.untilReadyAt('kept', revision, 40_000);
   });
 
   await t.test('an object that no Secret could keep whole, because it does not shrink', async () => {
@@ -117,7 +113,7 @@ test('D7: target records survive lost answers, leftovers, damage and deletion', 
     const data = randomBytes(1_040_000).toString('base64');
     const revision = await stage.repository.commit({ 'huge/huge.yaml': secret('huge', data) });
     await stage.application('huge', { source: { path: 'huge' } });
-    await stage.until('huge', (application) => isReadyAt(application, revision), 'huge to be Ready');
+    await stage.untilReadyAt('huge', revision);
     await stage.restart('SIGTERM');
     await stage.kubectl('delete', 'secret', 'huge');
     await stage.until(
@@ -138,11 +134,7 @@ test('D7: target records survive lost answers, leftovers, damage and deletion', 
     );
     const revision = await stage.repository.commit(files);
     await stage.application('large', { source: { path: 'large' } });
-    const ready = await stage.until(
-      'large',
-      (application) => isReadyAt(application, revision),
-      'large to be Ready',
-    );
+    const ready = await stage.untilReadyAt('large', revision);
     assert.equal(ready.status?.environments?.[0]?.objects, 8);
     await stage.kubectl('delete', 'configmap', 'large-3');
     await stage.until(

@@ -289,12 +289,10 @@ test('D6: a fault at any step leaves the target as it was, or says what was done
     },
   });
   t.after(() => git.stop());
-  await stage.application('web', {
+  await stage.deployed('web', {
     source: { repoURL: git.url(stage.repository.name) },
     sync: { retries: { limit: 0 } },
   });
-  const first = await stage.repository.revParse('main');
-  await stage.until('web', (application) => isReadyAt(application, first), 'the first revision');
   let version = 1;
   for (const step of steps) {
     await t.test(`D6: a fault in ${step.name}`, async (t) => {
@@ -330,18 +328,13 @@ test('D6: a fault at any step leaves the target as it was, or says what was done
       proxy.clear();
       ground.refuseFetch = false;
       if (step.remains !== undefined) {
-        await stage.until(
-          'web',
-          (application) => isReadyAt(application, revision),
-          'the commit to be deployed',
-          40_000,
-        );
+        await stage.untilReadyAt('web', revision, 40_000);
         const remains = Object.fromEntries(step.remains.map((name) => [name, String(version)]));
         assert.deepEqual(await versions(stage), remains);
       }
       version += 1;
       const next = await stage.repository.commit(files(version));
-      await stage.until('web', (application) => isReadyAt(application, next), 'the next commit', 40_000);
+      await stage.untilReadyAt('web', next, 40_000);
     });
   }
 });

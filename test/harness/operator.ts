@@ -133,6 +133,10 @@ export interface Stage {
     describe: string,
     within?: number,
   ): Promise<Application>;
+  /** Waits until the Application is Ready at a revision. */
+  untilReadyAt(name: string, revision: string, within?: number): Promise<Application>;
+  /** Applies an Application and waits until it is Ready at what `main` is now; returns that revision. */
+  deployed(name: string, spec?: Record<string, unknown>): Promise<string>;
   /** Asks for a sync with a value of its own. */
   requestSync(name: string): Promise<string>;
   kubectl(...args: string[]): Promise<string>;
@@ -225,6 +229,19 @@ export async function newStage(t: TestContext, options: StageOptions = {}): Prom
           `${(error as Error).message.slice(0, 200)}\nstatus: ${JSON.stringify(last?.status, null, 1)}\noperator: ${operator?.process.logTail(15)}`,
         );
       }
+    },
+    untilReadyAt: (name, revision, within) =>
+      stage.until(
+        name,
+        (application) => isReadyAt(application, revision),
+        `${name} to be Ready at ${revision.slice(0, 8)}`,
+        within,
+      ),
+    deployed: async (name, spec) => {
+      const revision = await repository.revParse('main');
+      await stage.application(name, spec);
+      await stage.untilReadyAt(name, revision);
+      return revision;
     },
     requestSync: async (name) => {
       const value = randomBytes(4).toString('hex');

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { namespaceFor } from '../harness/control-plane.ts';
 import { startGitHttp } from '../harness/git-http.ts';
 import { createRepository } from '../harness/git-repository.ts';
-import { conditionOf, isReadyAt, newStage, type Stage } from '../harness/operator.ts';
+import { conditionOf, newStage, type Stage } from '../harness/operator.ts';
 import { type BadInput, filesOf, judgeAll } from './bad-input.ts';
 
 const configMap = (name: string) => `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\n`;
@@ -78,7 +78,7 @@ test('a source that cannot be read is told with what is there and what to do', a
     assert.match(messageOf(told), /The repository .*empty\.git is empty\. Push a commit to it\./);
     assert.equal(conditionOf(told, 'Stalled')?.status, 'True');
     const first = await empty.commit({ 'web.yaml': configMap('first') });
-    await stage.until('empty', (one) => isReadyAt(one, first), 'the first commit');
+    await stage.untilReadyAt('empty', first);
   });
 
   await t.test('the API server refuses what no Application may hold, and keeps nothing', async () => {
@@ -168,7 +168,7 @@ test('Secrets and ConfigMaps that are missing, wrong or corrected are noticed at
       );
     assert.match(path, /spec\.source\.secretRef\.name/);
     await stage.apply(secret('reader', { username: 'reader', password }));
-    await stage.until('late', (one) => isReadyAt(one, head), 'the Secret to be used');
+    await stage.untilReadyAt('late', head);
   });
 
   await t.test(
@@ -197,7 +197,7 @@ test('Secrets and ConfigMaps that are missing, wrong or corrected are noticed at
     assert.ok(!JSON.stringify(told.status).includes('not-this-one'), 'S5');
     await stage.kubectl('delete', 'applications.towpath.dev', 'late', '--timeout=20s');
     await stage.apply(secret('wrong', { username: 'reader', password }));
-    await stage.until('wrong', (one) => isReadyAt(one, head), 'the corrected Secret to be used');
+    await stage.untilReadyAt('wrong', head);
   });
 
   await t.test('a Secret without a key that is needed: CredentialInvalid, until it is there', async () => {
@@ -207,7 +207,7 @@ test('Secrets and ConfigMaps that are missing, wrong or corrected are noticed at
     const told = await untilReason(stage, 'half', 'CredentialInvalid');
     assert.match(messageOf(told), /username.*password/);
     await stage.apply(secret('half', { username: 'reader', password }));
-    await stage.until('half', (one) => isReadyAt(one, head), 'the completed Secret to be used');
+    await stage.untilReadyAt('half', head);
     await stage.kubectl('delete', 'secret', 'half');
     await untilReason(stage, 'half', 'SecretMissing');
     assert.equal(await stage.kubectl('get', 'configmap', 'plain', '-o', 'name'), 'configmap/plain\n');
@@ -236,7 +236,7 @@ test('Secrets and ConfigMaps that are missing, wrong or corrected are noticed at
       );
       assert.equal(invalid.status?.sync, 'Quarantined');
       await values({ 'web.yaml': 'message: right' });
-      await stage.until('from', (one) => isReadyAt(one, head), 'the corrected values');
+      await stage.untilReadyAt('from', head);
       assert.equal(
         await stage.kubectl('get', 'configmap', 'from', '-o', 'jsonpath={.data.message}'),
         'right',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import { fastLease, isReadyAt } from '../harness/operator.ts';
+import { fastLease } from '../harness/operator.ts';
 import { configMap, definition, messageOf, newSteps, reasonOf } from './steps.ts';
 
 test('A10: a definition that somebody else installs, removes and installs again is followed', async (t) => {
@@ -18,7 +18,7 @@ test('A10: a definition that somebody else installs, removes and installs again 
   assert.match(messageOf(waiting), /does not serve kind Thing .*install its CustomResourceDefinition/);
   // Nobody asks for a sync, and Git has nothing new.
   await stage.apply(crd);
-  await stage.until('things', (one) => isReadyAt(one, commit), 'the kind to be noticed', 15_000);
+  await stage.untilReadyAt('things', commit, 15_000);
   assert.deepEqual((await live(`things.${group}`, 'one'))?.spec, { a: 'x' });
 
   await stage.kubectl('delete', 'crd', crd.metadata.name, '--timeout=30s');
@@ -32,6 +32,6 @@ test('A10: a definition that somebody else installs, removes and installs again 
   assert.ok(await live('configmap', 'things'), 'the rest stays');
 
   await stage.apply(crd);
-  await stage.until('things', (one) => isReadyAt(one, commit), 'the kind to be back', 15_000);
+  await stage.untilReadyAt('things', commit, 15_000);
   assert.deepEqual((await live(`things.${group}`, 'one'))?.spec, { a: 'x' });
 });

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { buildHelm } from '../../hack/build-helm.ts';
 import { runProgram } from '../harness/cluster.ts';
-import { fastLease, isReadyAt } from '../harness/operator.ts';
+import { fastLease } from '../harness/operator.ts';
 import { temporaryDirectory } from '../harness/process.ts';
 import { messageOf, newSteps, reasonOf } from './steps.ts';
 
@@ -73,11 +73,11 @@ test('D13: what a real Helm release applied is adopted with its fields, so that 
       const refused = await stage.until(name, (one) => reasonOf(one) === 'NotOwned', 'the refusal');
       assert.match(messageOf(refused), /towpath\.dev\/adopt/);
       await stage.application(name, { source: { path: name } }, { 'towpath.dev/adopt': 'true' });
-      await stage.until(name, (one) => isReadyAt(one, whole), 'the release to be adopted');
+      await stage.untilReadyAt(name, whole);
       assert.equal((await live('configmap', name))?.metadata.uid, before?.metadata.uid, 'not made anew');
 
       const less = await stage.repository.commit(at(chart(false)));
-      await stage.until(name, (one) => isReadyAt(one, less), 'the commit that removes fields');
+      await stage.untilReadyAt(name, less);
       const config = await live('configmap', name);
       assert.deepEqual(config?.data, { kept: 'one' });
       const { 'towpath.dev/target': _, ...labels } = config?.metadata.labels ?? {};

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ANNOTATION_SYNC_REQUESTED } from '../../operator/api/v1alpha1/names.ts';
 import { startFaultProxy } from '../harness/fault-proxy.ts';
-import { conditionOf, fastLease, isReadyAt, lookedAt, newStage, type Stage } from '../harness/operator.ts';
+import { conditionOf, fastLease, lookedAt, newStage, type Stage } from '../harness/operator.ts';
 import { useControlPlane } from '../harness/use-control-plane.ts';
 import { eventually } from '../harness/wait.ts';
 
@@ -64,7 +64,7 @@ test('suspend stops all writes; without it, what was pushed meanwhile is deploye
     [],
   );
   await stage.application('web', { suspend: false });
-  await stage.until('web', (application) => isReadyAt(application, second), 'the second commit');
+  await stage.untilReadyAt('web', second);
   assert.equal(await messageOf(stage, 'web'), 'two');
 });
 
@@ -96,7 +96,7 @@ test('in mode Manual differences are reported, and applied when a sync is asked 
   );
   assert.equal(await messageOf(stage, 'web'), 'one');
   await stage.requestSync('web');
-  await stage.until('web', (application) => isReadyAt(application, second), 'the second sync');
+  await stage.untilReadyAt('web', second);
   assert.equal(await messageOf(stage, 'web'), 'two');
 });
 
@@ -168,13 +168,11 @@ test('dependsOn waits for the other to be Ready, and names a cycle', async (t) =
 
 test('history: A, B, A are three deployments; one that is overtaken is Superseded', async (t) => {
   const stage = await newStage(t, { files: { 'web.yaml': configMap('web', 'A') } });
-  const a = await stage.repository.revParse('main');
-  await stage.application('web');
-  await stage.until('web', (application) => isReadyAt(application, a), 'A');
+  const a = await stage.deployed('web');
   const b = await stage.repository.commit({ 'web.yaml': configMap('web', 'B') });
-  await stage.until('web', (application) => isReadyAt(application, b), 'B');
+  await stage.untilReadyAt('web', b);
   const again = await stage.repository.commit({ 'web.yaml': configMap('web', 'A') });
-  await stage.until('web', (application) => isReadyAt(application, again), 'A again');
+  await stage.untilReadyAt('web', again);
   const stuck = await stage.repository.commit({ 'stuck.yaml': deployment('stuck', 'nowhere') });
   await stage.until(
     'web',
@@ -182,7 +180,7 @@ test('history: A, B, A are three deployments; one that is overtaken is Supersede
     'the stuck deployment to run',
   );
   const fix = await stage.repository.commit({ 'stuck.yaml': null });
-  const done = await stage.until('web', (application) => isReadyAt(application, fix), 'the fix');
+  const done = await stage.untilReadyAt('web', fix);
   assert.deepEqual(
     done.status?.environments?.[0]?.history?.map((entry) => [entry.id, entry.revision, entry.outcome]),
     [
@@ -285,17 +283,15 @@ test('D2: a force-push is a candidate like any other: deployed, and held where i
   const stage = await newStage(t, {
     files: { 'web.yaml': configMap('web', 'one'), 'gone.yaml': configMap('gone', 'one') },
   });
-  const root = await stage.repository.revParse('main');
-  await stage.application('web');
-  await stage.until('web', (application) => isReadyAt(application, root), 'the first revision');
+  const root = await stage.deployed('web');
   const second = await stage.repository.commit({ 'web.yaml': configMap('web', 'two') });
-  await stage.until('web', (application) => isReadyAt(application, second), 'the second revision');
+  await stage.untilReadyAt('web', second);
 
   // History is rewritten: the branch goes back, and on to a commit that does not descend from what runs.
   await stage.repository.branch('main', root);
-  await stage.until('web', (application) => isReadyAt(application, root), 'the branch that went back');
+  await stage.untilReadyAt('web', root);
   const other = await stage.repository.commit({ 'web.yaml': configMap('web', 'three'), 'gone.yaml': null });
-  const done = await stage.until('web', (application) => isReadyAt(application, other), 'the other history');
+  const done = await stage.untilReadyAt('web', other);
   assert.equal(await messageOf(stage, 'web'), 'three');
   assert.equal(await stage.kubectl('get', 'configmap', 'gone', '--ignore-not-found', '-o', 'name'), '');
   assert.deepEqual(

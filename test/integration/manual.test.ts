@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { conditionOf, isReadyAt } from '../harness/operator.ts';
+import { conditionOf } from '../harness/operator.ts';
 import { eventually } from '../harness/wait.ts';
 import { configMap, messageOf, newSteps, reasonOf, type TestObject } from './steps.ts';
 
@@ -36,7 +36,7 @@ test('mode Manual writes nothing that was not asked for', async (t) => {
     await stage.application(name, { source: { path: name }, sync: { ...sync, ...more } });
     await stage.until(name, (one) => reasonOf(one) === 'AwaitingSync', 'the wait for a request');
     await ask(name);
-    return stage.until(name, (one) => isReadyAt(one, commit), `${name} to be Ready`);
+    return stage.untilReadyAt(name, commit);
   };
 
   await t.test('a change of spec.sync deletes and sends nothing until it is asked for', async () => {
@@ -44,7 +44,7 @@ test('mode Manual writes nothing that was not asked for', async (t) => {
     const commit = await push('settings', [configMap('settings-a')]);
     await stage.until('settings', (one) => reasonOf(one) === 'AwaitingSync', 'the next commit');
     await ask('settings');
-    await stage.until('settings', (one) => isReadyAt(one, commit), 'the sync without pruning');
+    await stage.untilReadyAt('settings', commit);
     await stage.application('settings', { source: { path: 'settings' }, sync: { ...sync, prune: true } });
     const waiting = await stage.until('settings', (one) => reasonOf(one) === 'AwaitingSync', 'the wait');
     assert.match(messageOf(waiting), /ConfigMap .*settings-b would change/);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { conditionOf, isReadyAt, newStage } from '../harness/operator.ts';
+import { conditionOf, newStage } from '../harness/operator.ts';
 
 const configMap = (message: string) =>
   `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Release.Name }}}\ndata: {message: "${message}"}\n`;
@@ -31,7 +31,7 @@ test('a tag, a range of versions and a commit are deployed, and only the range m
     ['range', two, 'refs/tags/v1.1.0', 'two'],
     ['commit', two, '', 'two'],
   ] as const) {
-    const deployed = await stage.until(name, (each) => isReadyAt(each, revision), `${name} to be Ready`);
+    const deployed = await stage.untilReadyAt(name, revision);
     assert.equal(await messageOf(name), message, name);
     assert.equal(deployed.status?.source?.ref ?? '', ref, name);
   }
@@ -39,7 +39,7 @@ test('a tag, a range of versions and a commit are deployed, and only the range m
   await t.test('a higher tag inside the range is followed, also an annotated one', async () => {
     const four = await commitOf('four');
     await repository.tag('v1.10.0', { annotated: true, commit: four });
-    const moved = await stage.until('range', (each) => isReadyAt(each, four), 'the new tag');
+    const moved = await stage.untilReadyAt('range', four);
     assert.equal(moved.status?.source?.ref, 'refs/tags/v1.10.0');
     assert.equal(await messageOf('range'), 'four');
     assert.equal(await messageOf('tag'), 'one');
@@ -48,7 +48,7 @@ test('a tag, a range of versions and a commit are deployed, and only the range m
 
   await t.test('a tag that was moved is followed', async () => {
     await repository.tag('v1.0.0', { annotated: true, commit: three });
-    await stage.until('tag', (each) => isReadyAt(each, three), 'the moved tag');
+    await stage.untilReadyAt('tag', three);
     assert.equal(await messageOf('tag'), 'three');
   });
 
@@ -68,9 +68,7 @@ test('a push to another branch of the repository wakes nobody who follows this o
   const stage = await newStage(t, {
     files: { 'Chart.yaml': chart, 'templates/web.yaml': configMap('one') },
   });
-  await stage.application('web', { source: { ref: { branch: 'main' } } });
-  const first = await stage.repository.revParse('main');
-  await stage.until('web', (application) => isReadyAt(application, first), 'the first revision');
+  await stage.deployed('web', { source: { ref: { branch: 'main' } } });
   const looks = async () => {
     const metrics = await (await fetch(`${await stage.operator.probeUrl()}/metrics`)).text();
     return /^towpath_reconcile_seconds_count (\d+)/m.exec(metrics)?.[1];
@@ -87,5 +85,5 @@ test('a push to another branch of the repository wakes nobody who follows this o
   await twoPolls();
   assert.equal(await looks(), before, 'nothing was looked at');
   const second = await stage.repository.commit({ 'templates/web.yaml': configMap('two') });
-  await stage.until('web', (application) => isReadyAt(application, second), 'a push to its own branch');
+  await stage.untilReadyAt('web', second);
 });

@@ -40,7 +40,7 @@ test('values over 256 KiB are told; what ran before stays enforced, and deletion
     assert.equal(applied.code, 0, applied.stderr);
   };
   await write({ color: 'blue' });
-  await stage.until('web', (one) => isReadyAt(one, head), 'web to be Ready');
+  await stage.untilReadyAt('web', head);
   await write({ color: 'green', text: 'x'.repeat(300_000) });
   const told = await stage.until('web', ({ status }) => status?.sync === 'Quarantined', 'Quarantined');
   assert.equal(conditionOf(told, 'Stalled')?.reason, 'ValuesTooLarge');
@@ -73,7 +73,7 @@ test('a sync that is asked for renders again what failed', async (t) => {
   for (let tries = 0; tries < 40 && !isReadyAt(await tried(), head); tries++) {
     asked = await stage.requestSync('web');
   }
-  await stage.until('web', (one) => isReadyAt(one, head), 'web to be Ready');
+  await stage.untilReadyAt('web', head);
 });
 
 test('optional values that are not there are gone without, and taken up when they appear', async (t) => {
@@ -84,7 +84,7 @@ test('optional values that are not there are gone without, and taken up when the
     { kind: 'Secret', name: 'own', key: 'web.yaml', optional: true },
   ];
   await stage.application('web', { source: { path: 'web', interval: '1h' }, helm: { valuesFrom } });
-  await stage.until('web', (one) => isReadyAt(one, head), 'web to be Ready');
+  await stage.untilReadyAt('web', head);
   assert.equal(await colorOf(stage), 'red');
   await stage.kubectl('create', 'configmap', 'shared', '--from-literal=other=x');
   await stage.kubectl('create', 'secret', 'generic', 'own', '--from-literal=web.yaml=color: green');
@@ -122,7 +122,7 @@ spec:
   });
   const head = await stage.repository.revParse('main');
   await stage.application('web', { source: { path: 'overlays/v1.2/prod' } });
-  const ready = await stage.until('web', (one) => isReadyAt(one, head), 'web to be Ready');
+  const ready = await stage.untilReadyAt('web', head);
   assert.equal(ready.status?.environments?.[0]?.objects, 2);
   const live = JSON.parse(await stage.kubectl('get', 'deployment', 'web-prod', '-o', 'json'));
   assert.deepEqual(
@@ -139,7 +139,7 @@ spec:
     /settings-prod-[a-z0-9]{10}/,
   );
   const second = await stage.repository.commit({ 'base/web.yaml': deployment('example.com/web:2') });
-  await stage.until('web', (one) => isReadyAt(one, second), 'the second commit');
+  await stage.untilReadyAt('web', second);
   const image = '-o=jsonpath={.spec.template.spec.containers[0].image}';
   assert.equal(await stage.kubectl('get', 'deployment', 'web-prod', image), 'example.com/web:2');
 });

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { namespaceFor } from '../harness/control-plane.ts';
 import { type RecordedRequest, startFaultProxy } from '../harness/fault-proxy.ts';
-import { conditionOf, fastLease, isReadyAt, newStage, startOperator } from '../harness/operator.ts';
+import { conditionOf, fastLease, newStage, startOperator } from '../harness/operator.ts';
 import { useControlPlane } from '../harness/use-control-plane.ts';
 import { eventually } from '../harness/wait.ts';
 import { chartOf, configMap, hookJob, messageOf, newSteps, reasonOf } from './steps.ts';
@@ -238,9 +238,7 @@ test('--installation: a reinstall with the same id owns what it owned, one with 
   const message = () => stage.kubectl('get', 'configmap', 'kept', '-o', 'jsonpath={.data.message}');
 
   const former = await install('shop');
-  await stage.application('web');
-  const one = await stage.repository.revParse('main');
-  await stage.until('web', (application) => isReadyAt(application, one), 'web to be Ready');
+  await stage.deployed('web');
   await former.stop('SIGTERM');
 
   const stranger = await install('someone-else');
@@ -256,7 +254,7 @@ test('--installation: a reinstall with the same id owns what it owned, one with 
 
   await install('shop');
   const three = await stage.repository.commit({ 'kept.yaml': object('kept', 'three'), 'gone.yaml': null });
-  const done = await stage.until('web', (application) => isReadyAt(application, three), 'the third revision');
+  const done = await stage.untilReadyAt('web', three);
   assert.equal(await message(), 'three');
   assert.equal(await stage.kubectl('get', 'configmap', 'gone', '--ignore-not-found', '-o', 'name'), '');
   const ids = done.status?.environments?.[0]?.history?.map(({ id }) => id) ?? [];

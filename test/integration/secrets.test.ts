@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { startGitHttp } from '../harness/git-http.ts';
 import { startGitSsh } from '../harness/git-ssh.ts';
-import { conditionOf, isReadyAt, newStage } from '../harness/operator.ts';
+import { conditionOf, newStage } from '../harness/operator.ts';
 
 const chart = 'apiVersion: v2\nname: web\nversion: 1.0.0\n';
 const valuesFrom = [{ kind: 'Secret', name: 'values' }];
@@ -163,7 +163,7 @@ test('S5: no secret value is in logs, status, events or metrics, however hard th
   await make('ssh-wrong', 'CredentialInvalid', at(sshURL, 'ssh-wrong'));
   await make('ssh-broken', 'CredentialInvalid', at(sshURL, 'ssh-broken'));
   await stage.application('good', { source: { ...private_, path: 'good' }, helm: { valuesFrom } });
-  await stage.until('good', (one) => isReadyAt(one, head), 'good to be Ready');
+  await stage.untilReadyAt('good', head);
   // These can read it too, and render the same Secret, which good has: that is what they are told.
   await make('bearer', 'NotOwned', at(bearer.url(stage.repository.name), 'bearer'));
   await make('ssh', 'NotOwned', at(sshURL, 'ssh'));

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { findSshd, startGitSsh } from '../harness/git-ssh.ts';
-import { isReadyAt, newStage } from '../harness/operator.ts';
+import { newStage } from '../harness/operator.ts';
 
 const configMap = (message: string) =>
   `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {message: "${message}"}\n`;
@@ -19,10 +19,8 @@ test('an Application from a repository over SSH is deployed, and follows a push'
   };
   await stage.apply({ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'git' }, stringData });
   const repoURL = server.url(stage.repository.name);
-  await stage.application('web', { source: { repoURL, secretRef: { name: 'git' } } });
-  const first = await stage.repository.revParse('main');
-  await stage.until('web', (application) => isReadyAt(application, first), 'the first revision');
+  await stage.deployed('web', { source: { repoURL, secretRef: { name: 'git' } } });
   const second = await stage.repository.commit({ 'web.yaml': configMap('two') });
-  await stage.until('web', (application) => isReadyAt(application, second), 'the push');
+  await stage.untilReadyAt('web', second);
   assert.equal(await stage.kubectl('get', 'configmap', 'web', '-o', 'jsonpath={.data.message}'), 'two');
 });

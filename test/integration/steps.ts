@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import type { TestContext } from 'node:test';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
-import { conditionOf, isReadyAt, newStage, type Stage, type StageOptions } from '../harness/operator.ts';
+import { conditionOf, newStage, type Stage, type StageOptions } from '../harness/operator.ts';
 import { podAnnotation } from '../harness/stages.ts';
 
 /** Objects of Kubernetes, as tests write them. */
@@ -146,8 +146,7 @@ export async function newSteps(t: TestContext, options: StageOptions = {}): Prom
     stage.repository.commit({
       [`${application}/objects.yaml`]: JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }),
     });
-  const ready = (application: string, commit: string) =>
-    stage.until(application, (one) => isReadyAt(one, commit), `${application} to be Ready at ${commit}`);
+  const ready = (application: string, commit: string) => stage.untilReadyAt(application, commit);
   return {
     stage,
     push,

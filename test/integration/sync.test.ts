@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { conditionOf, isReadyAt, newStage } from '../harness/operator.ts';
+import { conditionOf, newStage } from '../harness/operator.ts';
 
 const chart = {
   'chart/Chart.yaml': 'apiVersion: v2\nname: web\nversion: 1.2.3\nappVersion: "9"\n',
@@ -13,7 +13,7 @@ test('a chart goes from Git to the API server, a push changes it, and the status
   const stage = await newStage(t, { files: chart });
   await stage.application('web', { source: { path: 'chart' } });
   const first = await stage.repository.revParse('main');
-  const synced = await stage.until('web', (application) => isReadyAt(application, first), 'web to be Ready');
+  const synced = await stage.untilReadyAt('web', first);
   assert.equal(synced.status?.sync, 'Synced');
   assert.equal(synced.status?.health, 'Healthy');
   assert.equal(synced.status?.summary?.revision, `main@${first.slice(0, 7)}`);
@@ -22,11 +22,7 @@ test('a chart goes from Git to the API server, a push changes it, and the status
   assert.equal(await stage.kubectl('get', 'configmap', 'web', '-o', 'jsonpath={.data.message}'), 'hello');
 
   const second = await stage.repository.commit({ 'chart/values.yaml': 'message: changed\n' });
-  const changed = await stage.until(
-    'web',
-    (application) => isReadyAt(application, second),
-    'the second commit',
-  );
+  const changed = await stage.untilReadyAt('web', second);
   assert.equal(await stage.kubectl('get', 'configmap', 'web', '-o', 'jsonpath={.data.message}'), 'changed');
   assert.deepEqual(
     changed.status?.environments?.[0]?.history?.map(({ id, revision, outcome, trigger }) => ({
@@ -76,9 +72,7 @@ test('drift is repaired, and the status says who did it', async (t) => {
 
 test('a broken commit is quarantined with its errors while the last good one runs', async (t) => {
   const stage = await newStage(t, { files: chart });
-  await stage.application('web', { source: { path: 'chart' } });
-  const first = await stage.repository.revParse('main');
-  await stage.until('web', (application) => isReadyAt(application, first), 'web to be Ready');
+  const first = await stage.deployed('web', { source: { path: 'chart' } });
   const broken = await stage.repository.commit({
     'chart/templates/config.yaml':
       'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: web\ndata: {{ .Values.nothing.there }}\n',

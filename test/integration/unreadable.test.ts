@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { startControlPlane } from '../harness/control-plane.ts';
-import { conditionOf, fastLease, installCRDs, isReadyAt, newStage } from '../harness/operator.ts';
+import { conditionOf, fastLease, installCRDs, newStage } from '../harness/operator.ts';
 
 const configMap = (name: string) => `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\n`;
 const CRD = 'crd/applications.towpath.dev';
@@ -30,9 +30,7 @@ test('A6: an Application that is stored and cannot be read is told so on itself,
   });
   // After what the stage still asks of it.
   t.after(() => cluster.stop());
-  const head = await stage.repository.revParse('main');
-  await stage.application('once', { source: { path: 'once' } });
-  await stage.until('once', (one) => isReadyAt(one, head), 'once to be Ready');
+  const head = await stage.deployed('once', { source: { path: 'once' } });
 
   const lax = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
   await stage.kubectl(
@@ -74,7 +72,7 @@ test('A6: an Application that is stored and cannot be read is told so on itself,
   await stage.restart();
 
   await stage.application('good', { source: { path: 'good' } });
-  await stage.until('good', (one) => isReadyAt(one, head), 'good to be Ready');
+  await stage.untilReadyAt('good', head);
   for (const [name, field] of [
     ['no-spec', 'spec'],
     ['no-map', 'spec'],
@@ -104,7 +102,7 @@ test('A6: an Application that is stored and cannot be read is told so on itself,
 
   // A6: corrected, it is taken up like any other.
   await stage.application('loop', { source: { path: 'corrected' } });
-  const recovered = await stage.until('loop', (one) => isReadyAt(one, head), 'the corrected one to be Ready');
+  const recovered = await stage.untilReadyAt('loop', head);
   assert.equal(conditionOf(recovered, 'Stalled'), undefined);
 
   // What it wants done with its objects is unknown: it is let go, and they are left.
