@@ -1,28 +1,23 @@
-import { isDeepStrictEqual } from 'node:util';
-import { TowpathError } from '../../api/errors.ts';
-import { type Application, parseApplication } from '../../api/v1alpha1/application.ts';
-import { API_VERSION, DEFAULT_ENVIRONMENT, FINALIZER, GROUP } from '../../api/v1alpha1/names.ts';
+import type { Application } from '../../api/v1alpha1/application.ts';
+import { FINALIZER } from '../../api/v1alpha1/names.ts';
 import { hasInexactNumber, valuesText } from '../../api/v1alpha1/values-text.ts';
 import type { KubeClient, KubeObject } from '../../kube/client.ts';
 import type { Discovery } from '../../kube/discovery.ts';
 import { isAlreadyExists, isConflict } from '../../kube/errors.ts';
 import type { EventRecorder } from '../../kube/events.ts';
 import type { WatchEvent } from '../../kube/list-watch.ts';
-import { isNewerVersion } from '../../kube/resource-version.ts';
-import type { KeptObject } from '../../plan/plan.ts';
 import type { Renderer } from '../../render/renderer.ts';
 import type { Sources } from '../../source/sources.ts';
 import { Inventory } from '../inventory.ts';
 import { Interrupted, Queue } from '../queue.ts';
-import { targetId } from '../record.ts';
 import { RecordStore } from '../record-store.ts';
+import { type DeletionParts, deleteApplication, releaseUnreadable, tellUndeleted } from './deletion.ts';
 import type { Facts } from './facts.ts';
-import { finalize } from './finalize.ts';
 import { PATIENCE_MS } from './keep-running.ts';
+import { KnownApplications } from './known.ts';
 import { reconcile } from './reconcile.ts';
 import { References } from './references.ts';
-import { accessOf, LOOKING, newSession, type Parts, type Session, targetOf } from './run.ts';
-import { explainForbidden } from './service-account.ts';
+import { keyOf, LOOKING, newSession, type Parts, type Session, targetOf } from './run.ts';
 import { WantedCandidates } from './wanted.ts';
 import { APPLICATIONS, ApplicationWriter } from './writer.ts';
 
@@ -51,21 +46,13 @@ const OUTDATED_PAUSE_MS = 100;
 /** A sync that takes longer says so in the status; shorter ones write their status once, at the end. */
 const TELL_AFTER_MS = 5_000;
 
-interface Known {
-  object: KubeObject;
-  /** Undefined where it cannot be read as an Application. */
-  application: Application | undefined;
-  errors: string[];
-}
-
 /** Follows the Applications, and works on them one by one while this process leads. */
 export class ApplicationController {
   readonly #options: ControllerOptions;
   readonly #parts: Parts;
-  readonly #known = new Map<string, Known>();
+  readonly #deletion: DeletionParts;
+  readonly #known: KnownApplications;
   readonly #sessions = new Map<string, Session>();
-  readonly #byTarget = new Map<string, string>();
-  readonly #dependents = new Map<string, Set<string>>();
   readonly #references: References;
   readonly #writer: ApplicationWriter;
   /** Looks in a row that failed, each Application's. */
@@ -80,7 +67,7 @@ export class ApplicationController {
     this.#writer = new ApplicationWriter({
       client,
       events: options.events,
-      onWritten: (object) => this.#takeIn(object),
+      onWritten: (object) => this.#takeAnswer(object),
     });
     this.#parts = {
       client,
@@ -90,7 +77,7 @@ export class ApplicationController {
         client,
         discovery,
         onChange: (id) => {
-          const key = this.#byTarget.get(id);
+          const key = this.#known.keyOfTarget(id);
           if (key !== undefined) this.#queue?.add(key);
         },
       }),
@@ -100,6 +87,16 @@ export class ApplicationController {
       lookup: (namespace, name) => this.#known.get(`${namespace}/${name}`)?.application,
       random: options.random,
     };
+    this.#deletion = {
+      parts: this.#parts,
+      writer: this.#writer,
+      latest: (application) => this.#known.get(keyOf(application))?.application ?? application,
+    };
+    this.#known = new KnownApplications({
+      installation: options.installation,
+      onDependency: (dependent) => this.#queue?.add(dependent),
+      onAccounts: (namespace, named) => this.#parts.inventory.release(namespace, named),
+    });
   }
 
   get size(): number {
@@ -163,58 +160,24 @@ export class ApplicationController {
       this.#queue?.add(key, { interrupt: true });
       return;
     }
-    const before = this.#known.get(key);
-    if (before !== undefined && isKnown(before.object, event.object)) return;
-    this.#learn(key, event.object);
-    if (before === undefined || asksForWork(before.object, event.object))
-      this.#queue?.add(key, { interrupt: true });
+    this.#take(event.object);
   }
 
-  #learn(key: string, object: KubeObject): void {
-    const parsed = parseApplication({ apiVersion: API_VERSION, kind: 'Application', ...object });
-    const before = this.#known.get(key)?.application;
-    const application = parsed.ok ? parsed.application : undefined;
-    this.#known.set(key, { object, application, errors: parsed.ok ? [] : parsed.errors });
-    for (const { name } of before?.spec.dependsOn ?? [])
-      this.#dependents.get(`${object.metadata.namespace}/${name}`)?.delete(key);
-    if (application === undefined) return;
-    if (before !== undefined && before.spec.serviceAccountName !== application.spec.serviceAccountName)
-      this.#releaseWatches(application.metadata.namespace);
-    this.#byTarget.set(targetId(this.#options.installation, targetOf(application)), key);
-    for (const { name } of application.spec.dependsOn ?? []) {
-      const other = `${application.metadata.namespace}/${name}`;
-      const dependents = this.#dependents.get(other) ?? new Set();
-      dependents.add(key);
-      this.#dependents.set(other, dependents);
-    }
-    if (readiness(before) !== readiness(application)) this.#wakeDependents(key);
+  #take(object: KubeObject): void {
+    // Also of an answer: what somebody else wrote in between, the event of that will not tell any more.
+    if (this.#known.take(object)) this.#queue?.add(keyOf(object), { interrupt: true });
   }
 
-  #wakeDependents(key: string): void {
-    for (const dependent of this.#dependents.get(key) ?? []) this.#queue?.add(dependent);
+  /** What a write of ours returned is newer than what the watch told last. */
+  #takeAnswer(object: KubeObject): void {
+    if (this.#known.get(keyOf(object)) !== undefined) this.#take(object);
   }
 
   #forget(key: string): void {
-    const known = this.#known.get(key);
-    this.#known.delete(key);
+    this.#known.forget(key);
     this.#sessions.delete(key);
     this.#faults.delete(key);
     this.#parts.wanted.forget(key);
-    if (known?.application !== undefined)
-      this.#byTarget.delete(targetId(this.#options.installation, targetOf(known.application)));
-    for (const { name } of known?.application?.spec.dependsOn ?? [])
-      this.#dependents.get(`${known?.application?.metadata.namespace}/${name}`)?.delete(key);
-    this.#wakeDependents(key);
-    this.#releaseWatches(key.slice(0, key.indexOf('/')));
-  }
-
-  /** Watches as ServiceAccounts that no Application of the namespace names any more are ended. */
-  #releaseWatches(namespace: string): void {
-    const named = new Set<string>();
-    for (const { application } of this.#known.values()) {
-      if (application?.metadata.namespace === namespace) named.add(application.spec.serviceAccountName);
-    }
-    this.#parts.inventory.release(namespace, named);
   }
 
   async #work(key: string, signal: AbortSignal): Promise<void> {
@@ -223,10 +186,10 @@ export class ApplicationController {
     const started = performance.now();
     const { application } = known;
     if (application === undefined && known.object.metadata.deletionTimestamp !== undefined) {
-      await this.#releaseUnreadable(known.object, signal);
+      await releaseUnreadable(this.#deletion, known.object, signal);
     } else if (application === undefined) await this.#writer.tellInvalid(known.object, known.errors, signal);
     else if (application.metadata.deletionTimestamp !== undefined)
-      await this.#finalize(key, application, signal);
+      await this.#delete(key, application, signal);
     else await this.#reconcile(key, known.object, application, signal);
     this.#faults.delete(key);
     this.#options.onReconciled?.(key, (performance.now() - started) / 1000);
@@ -281,6 +244,12 @@ export class ApplicationController {
     }
   }
 
+  async #delete(key: string, application: Application, signal: AbortSignal): Promise<void> {
+    if (await deleteApplication(this.#deletion, application, signal)) this.#parts.wanted.forget(key);
+    // The watches tell when something goes; this is for what they cannot tell.
+    else this.#queue?.addAfter(key, 5_000);
+  }
+
   /** Numbers that JSON.parse cannot hold are read again, from the text that the API server sends. */
   async #exactValues(
     object: KubeObject,
@@ -296,52 +265,6 @@ export class ApplicationController {
       valuesText(text) ??
       JSON.stringify((object as { spec?: { helm?: { values?: unknown } } }).spec?.helm?.values)
     );
-  }
-
-  async #finalize(key: string, application: Application, signal: AbortSignal): Promise<void> {
-    const { finalizers } = application.metadata;
-    if (!finalizers.includes(FINALIZER)) return;
-    const tell = (message: string, kept?: readonly KeptObject[]) =>
-      this.#writer.tellDeleting(
-        this.#known.get(key)?.application ?? application,
-        { reason: 'Deleting', message, isStalled: false, ...(kept === undefined ? {} : { kept }) },
-        signal,
-      );
-    const warn = (message: string) => this.#writer.warn(application, 'RecordDamaged', message);
-    const finalized = await finalize(this.#parts, application, signal, { tell, warn });
-    if (finalized.state === 'Gone') {
-      this.#parts.wanted.forget(key);
-      const { metadata } = this.#known.get(key)?.application ?? application;
-      await this.#writer.setFinalizers(metadata, without(finalizers), signal);
-      this.#writer.tellDeleted(application, finalized.kept);
-      return;
-    }
-    await tell(finalized.message, finalized.kept);
-    // The watches tell when something goes; this is for what they cannot tell.
-    this.#queue?.addAfter(key, 5_000);
-  }
-
-  /**
-   * What an Application that cannot be read wants done with its objects is unknown: they are left, like with
-   * deletionPolicy Orphan, and it is let go.
-   */
-  async #releaseUnreadable({ metadata }: KubeObject, signal: AbortSignal): Promise<void> {
-    const { name, namespace = '', finalizers = [] } = metadata;
-    if (!finalizers.includes(FINALIZER)) return;
-    const target = { namespace, application: name, environment: DEFAULT_ENVIRONMENT };
-    const record = this.#parts.store.get(targetId(this.#options.installation, target));
-    if (record !== undefined) await this.#parts.store.remove(record, signal);
-    await this.#writer.setFinalizers(metadata, without(finalizers), signal);
-  }
-
-  /** What a write of ours returned is newer than what the watch told last. */
-  #takeIn(object: KubeObject): void {
-    const key = `${object.metadata.namespace}/${object.metadata.name}`;
-    const known = this.#known.get(key);
-    if (known === undefined || isNewer(known.object, object)) return;
-    this.#learn(key, object);
-    // It may have what somebody else wrote in between; the event of that will tell nothing new any more.
-    if (asksForWork(known.object, object)) this.#queue?.add(key, { interrupt: true });
   }
 
   #failed(key: string, error: unknown): void {
@@ -360,70 +283,14 @@ export class ApplicationController {
     }
     this.#options.onFault(key, error);
     this.#queue?.addAfter(key, pause);
-    if (application?.metadata.deletionTimestamp !== undefined) void this.#tellUndeleted(application, error);
+    if (application?.metadata.deletionTimestamp !== undefined)
+      void tellUndeleted(this.#deletion, application, error).catch(() => undefined);
   }
 
   async #readAgain(application: Application): Promise<void> {
     const signal = AbortSignal.timeout(10_000);
     const { name, namespace } = application.metadata;
     await this.#parts.store.reload(targetOf(application), signal);
-    this.#takeIn(await this.#options.client.get({ resource: APPLICATIONS, namespace, name }, { signal }));
+    this.#takeAnswer(await this.#options.client.get({ resource: APPLICATIONS, namespace, name }, { signal }));
   }
-
-  async #tellUndeleted(application: Application, error: unknown): Promise<void> {
-    const signal = AbortSignal.timeout(10_000);
-    const account = accessOf(this.#parts, application, signal).as;
-    const { client } = this.#options;
-    await this.#parts.wanted.learnSecrets(application, signal).catch(() => undefined);
-    const hidden = this.#parts.wanted.hide(application, error);
-    const told =
-      hidden instanceof TowpathError ? await explainForbidden(client, account, hidden, signal) : hidden;
-    const why = told instanceof Error ? told.message : String(told);
-    // Without the right, or without an answer, only the person can say that the objects are to be left.
-    const message = `Deleting: ${why.slice(0, 150)} To leave the objects: annotate towpath.dev/abandon=default`;
-    const isStalled = !(told instanceof TowpathError && told.remedy === 'Time');
-    await this.#writer
-      .tellDeleting(application, { reason: 'DeletionFailed', message, isStalled }, signal)
-      .catch(() => undefined);
-  }
-}
-
-function without(finalizers: readonly string[]): string[] {
-  return finalizers.filter((finalizer) => finalizer !== FINALIZER);
-}
-
-function readiness(application: Application | undefined): string {
-  const ready = application?.status?.conditions?.find((condition) => condition.type === 'Ready');
-  return `${ready?.status} ${application?.status?.observedGeneration === application?.metadata.generation}`;
-}
-
-function isNewer(known: KubeObject, than: KubeObject): boolean {
-  if (known.metadata.uid !== than.metadata.uid) return false;
-  return isNewerVersion(known.metadata.resourceVersion, than.metadata.resourceVersion);
-}
-
-/** Whether an event tells nothing that the answer to a write of ours, or a newer event, did not tell. */
-function isKnown(known: KubeObject, told: KubeObject): boolean {
-  return known.metadata.uid === told.metadata.uid && !isNewer(told, known);
-}
-
-/** Whether an event is more than the echo of our own status. */
-function asksForWork(before: KubeObject, after: KubeObject): boolean {
-  const relevant = ({ metadata }: KubeObject) => [
-    metadata.uid,
-    metadata.generation,
-    metadata.deletionTimestamp,
-    ours(metadata.annotations),
-  ];
-  // One that we add is told by the watch, often before the answer to the patch: that must not interrupt its run.
-  const lostFinalizer = hasFinalizer(before) && !hasFinalizer(after);
-  return lostFinalizer || !isDeepStrictEqual(relevant(before), relevant(after));
-}
-
-function hasFinalizer({ metadata }: KubeObject): boolean {
-  return metadata.finalizers?.includes(FINALIZER) === true;
-}
-
-function ours(annotations: Record<string, string> | undefined) {
-  return Object.entries(annotations ?? {}).filter(([name]) => name.startsWith(`${GROUP}/`));
 }

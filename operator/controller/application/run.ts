@@ -85,6 +85,11 @@ export interface Run {
   blind?: TowpathError;
 }
 
+/** `<namespace>/<name>`: what the queue and every map of Applications go by. */
+export function keyOf({ metadata }: { metadata: { namespace?: string | undefined; name: string } }): string {
+  return `${metadata.namespace}/${metadata.name}`;
+}
+
 export function targetOf(application: Application): TargetName {
   const { namespace, name } = application.metadata;
   return { namespace, application: name, environment: DEFAULT_ENVIRONMENT };

@@ -1,0 +1,110 @@
+/** What an Application's spec asks for, with the Secrets and ConfigMaps that it names. */
+import { createHash } from 'node:crypto';
+import { TowpathError } from '../../api/errors.ts';
+import type { Application } from '../../api/v1alpha1/application.ts';
+import { canonicalJson, parseExact } from '../../manifest/exact-json.ts';
+import { parseCredential } from '../../source/credential.ts';
+import { parseRemoteUrl } from '../../source/remote-url.ts';
+import type { Access } from '../../source/sources.ts';
+import type { Reference, ReferencedContent } from './references.ts';
+
+/** Digest of all that the spec and its references ask for; the cluster's capabilities are no part of it. */
+export function requestDigest(
+  application: Application,
+  targetNamespace: string,
+  values: string | undefined,
+  from: readonly ValuesFrom[],
+): string {
+  const { source, helm } = application.spec;
+  return sha256(
+    canonicalJson([
+      source.repoURL,
+      source.path,
+      targetNamespace,
+      helm?.releaseName ?? application.metadata.name,
+      helm?.valuesFiles ?? [],
+      from.map(({ name, text }) => [name, sha256(text)]),
+      values === undefined ? null : parseExact(values),
+    ]),
+  );
+}
+
+/** The Secrets and ConfigMaps that the spec names. */
+export function referencesOf(application: Application): Reference[] {
+  const { namespace } = application.metadata;
+  const { source, helm } = application.spec;
+  const references: Reference[] = (helm?.valuesFrom ?? []).map(({ kind, name }) => ({
+    kind,
+    namespace,
+    name,
+  }));
+  if (source.secretRef !== undefined)
+    references.push({ kind: 'Secret', namespace, name: source.secretRef.name });
+  return references;
+}
+
+/** Throws TowpathError where the credential is missing or wrong. */
+export function gitAccessOf(application: Application, contents: Map<string, ReferencedContent>): Access {
+  const { repoURL, secretRef } = application.spec.source;
+  if (secretRef === undefined) return { url: repoURL };
+  const content = contents.get(`Secret/${secretRef.name}`);
+  if (content === undefined) throw missing('Secret', application, secretRef.name, 'spec.source.secretRef');
+  const { scheme } = parseRemoteUrl(repoURL);
+  return { url: repoURL, credential: parseCredential(Object.fromEntries(content), scheme) };
+}
+
+const MISSING = { Secret: 'SecretMissing', ConfigMap: 'ConfigMapMissing' } as const;
+
+/** The texts of Secrets that values come from, as far as they are there. */
+export function secretTexts(application: Application, contents: Map<string, ReferencedContent>): string[] {
+  return (application.spec.helm?.valuesFrom ?? []).flatMap(({ kind, name, key }) => {
+    const bytes = kind === 'Secret' ? contents.get(`Secret/${name}`)?.get(key) : undefined;
+    return bytes === undefined ? [] : [Buffer.from(bytes).toString('utf8')];
+  });
+}
+
+export interface ValuesFrom {
+  name: string;
+  text: string;
+  secret: boolean;
+}
+
+/** Of each source the text, in the order of the spec; throws TowpathError for one that is missing. */
+export function valuesFrom(application: Application, contents: Map<string, ReferencedContent>): ValuesFrom[] {
+  const found: ValuesFrom[] = [];
+  for (const { kind, name, key, optional } of application.spec.helm?.valuesFrom ?? []) {
+    const bytes = contents.get(`${kind}/${name}`)?.get(key);
+    if (bytes === undefined && optional) continue;
+    if (!contents.has(`${kind}/${name}`)) throw missing(kind, application, name, 'spec.helm.valuesFrom');
+    if (bytes === undefined) {
+      throw new TowpathError(
+        'Resource',
+        MISSING[kind],
+        `${kind} ${application.metadata.namespace}/${name} has no key ${key}, which spec.helm.valuesFrom names: add it; it is noticed at once.`,
+      );
+    }
+    found.push({
+      name: `${kind} ${name} key ${key}`,
+      text: Buffer.from(bytes).toString('utf8'),
+      secret: kind === 'Secret',
+    });
+  }
+  return found;
+}
+
+function missing(
+  kind: 'Secret' | 'ConfigMap',
+  application: Application,
+  name: string,
+  field: string,
+): TowpathError {
+  return new TowpathError(
+    'Resource',
+    MISSING[kind],
+    `${kind} ${application.metadata.namespace}/${name}, which ${field} names, does not exist: create it; it is noticed at once.`,
+  );
+}
+
+export function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}

@@ -1,0 +1,180 @@
+import { TowpathError } from '../../api/errors.ts';
+import type { Application } from '../../api/v1alpha1/application.ts';
+import { parseDuration } from '../../api/v1alpha1/duration.ts';
+import type { Access, GitRef, Repository, Resolved, Sources } from '../../source/sources.ts';
+import type { Tree } from '../../source/tree.ts';
+import { gitAccessOf, sha256 } from './asked.ts';
+import type { ReferencedContent } from './references.ts';
+
+export interface FollowingOptions {
+  sources: Sources;
+  /** The commit that an Application's ref names, or the error in the place of it, is another one now. */
+  onChange(application: string): void;
+}
+
+export interface Followed {
+  /** `<namespace>/<name>` */
+  key: string;
+  application: Application;
+  /** Candidates whose manifests are kept: with any, it is not kept waiting for a Git server. */
+  known: readonly unknown[];
+}
+
+interface Subscription {
+  access: string;
+  interval: number;
+  repository: Repository;
+  /** When it began, on the clock of performance.now(). */
+  since: number;
+}
+
+/** How long a look at an Application that runs already waits for its Git server. */
+const ANSWER_MS = 3_000;
+
+/** Follows each Application's ref in its repository. */
+export class Following {
+  readonly #options: FollowingOptions;
+  readonly #subscriptions = new Map<string, Subscription>();
+  /** The ref that each Application follows. */
+  readonly #refs = new Map<string, GitRef>();
+
+  constructor(options: FollowingOptions) {
+    this.#options = options;
+  }
+
+  /** Ends the polls of all repositories, until they are wanted again. */
+  rest(): void {
+    for (const key of this.#subscriptions.keys()) this.#options.sources.unwatch(key);
+    this.#subscriptions.clear();
+  }
+
+  forget(key: string): void {
+    this.#options.sources.unwatch(key);
+    this.#subscriptions.delete(key);
+    this.#refs.delete(key);
+  }
+
+  /** The Git server's state as the last poll left it: undefined where it answered. */
+  error(key: string): TowpathError | undefined {
+    return this.#subscriptions.get(key)?.repository.error;
+  }
+
+  /** Throws TowpathError where the credential is missing or wrong. */
+  follow(input: Followed, contents: Map<string, ReferencedContent>): Repository {
+    const { source } = input.application.spec;
+    this.#refs.set(input.key, source.ref ?? {});
+    const access = this.#access(input, contents);
+    const digest = sha256(JSON.stringify([access.url, access.credential ?? null]));
+    const interval = parseDuration(source.interval);
+    const existing = this.#subscriptions.get(input.key);
+    if (existing?.access === digest && existing.interval === interval) return existing.repository;
+    // Should the watch fail, nothing is watched any more: what was valid before is to be watched anew.
+    this.#subscriptions.delete(input.key);
+    let told: string | undefined;
+    const repository = this.#options.sources.watch(input.key, access, interval, () => {
+      // A push to another branch of the repository is no reason to break off a sync.
+      const now = stateOf(repository, this.#refs.get(input.key) ?? {});
+      if (now === told) return;
+      told = now;
+      this.#options.onChange(input.key);
+    });
+    this.#subscriptions.set(input.key, { access: digest, interval, repository, since: performance.now() });
+    return repository;
+  }
+
+  /** Throws where the credential is missing or wrong; the server is then no longer asked with an older one. */
+  #access(input: Followed, contents: Map<string, ReferencedContent>): Access {
+    try {
+      return gitAccessOf(input.application, contents);
+    } catch (error) {
+      this.#options.sources.unwatch(input.key);
+      this.#subscriptions.delete(input.key);
+      throw error;
+    }
+  }
+
+  /** The commit that the ref names, as the last poll told, or as the server tells now where `isAsked`. */
+  async resolve(
+    input: Followed,
+    repository: Repository,
+    isAsked: boolean,
+    signal: AbortSignal,
+  ): Promise<Resolved> {
+    const ref = input.application.spec.source.ref ?? {};
+    if (ref.commit !== undefined) return { commit: ref.commit, ref: '' };
+    if (isAsked) await this.#poll(input, repository, signal);
+    const { error } = repository;
+    if (error !== undefined && (error.remedy === 'Person' || repository.advertisement === undefined))
+      throw error;
+    if (repository.advertisement === undefined) await this.#poll(input, repository, signal);
+    return repository.resolve(ref);
+  }
+
+  /** Where something runs already, it is not left alone for as long as a Git server hangs (A4). */
+  async #poll(input: Followed, repository: Repository, signal: AbortSignal): Promise<void> {
+    return this.#patiently(input, signal, (limited) => repository.poll(limited));
+  }
+
+  async open(
+    input: Followed,
+    repository: Repository,
+    resolved: Resolved,
+    signal: AbortSignal,
+  ): Promise<Tree> {
+    try {
+      return await this.#patiently(input, signal, (limited) => repository.open(resolved, limited));
+    } catch (error) {
+      signal.throwIfAborted();
+      // The fetch goes on; its end is told by nobody else.
+      const wake = () => this.#options.onChange(input.key);
+      if (error instanceof TowpathError && error.reason === 'Timeout')
+        void repository.open(resolved).then(wake, () => undefined);
+      throw error;
+    }
+  }
+
+  async #patiently<T>(
+    input: Followed,
+    signal: AbortSignal,
+    ask: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    if (input.known.length === 0) return ask(signal);
+    const limit = AbortSignal.timeout(ANSWER_MS);
+    try {
+      return await ask(AbortSignal.any([signal, limit]));
+    } catch (error) {
+      if (error !== limit.reason) throw error;
+      throw new TowpathError(
+        'Time',
+        'Timeout',
+        `The Git server of ${input.application.spec.source.repoURL} has not answered for ${ANSWER_MS / 1_000} s: it is waited for, and what runs is looked after meanwhile.`,
+      );
+    }
+  }
+
+  /**
+   * Refs that were polled for others, before anyone asked for this Application, may be older than what its
+   * author pushed for it: before it is told that something is missing, the server is asked once more.
+   */
+  async isOutdated(
+    input: Followed,
+    repository: Repository,
+    resolved: Resolved,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const since = this.#subscriptions.get(input.key)?.since ?? 0;
+    if ((repository.checkedAt ?? 0) >= since) return false;
+    await repository.poll(signal);
+    return repository.resolve(input.application.spec.source.ref ?? {}).commit !== resolved.commit;
+  }
+}
+
+/** What of a repository's state is about a ref: the commit, or why there is none. */
+function stateOf(repository: Repository, ref: GitRef): string {
+  const error = repository.error?.message ?? '';
+  try {
+    return `${repository.resolve(ref).commit} ${error}`;
+  } catch (failure) {
+    return `${failure instanceof Error ? failure.message : ''} ${error}`;
+  }
+}

@@ -1,0 +1,136 @@
+import { isDeepStrictEqual } from 'node:util';
+import { type Application, parseApplication } from '../../api/v1alpha1/application.ts';
+import { API_VERSION, FINALIZER, GROUP } from '../../api/v1alpha1/names.ts';
+import type { KubeObject } from '../../kube/client.ts';
+import { isNewerVersion } from '../../kube/resource-version.ts';
+import { targetId } from '../record.ts';
+import { keyOf, targetOf } from './run.ts';
+
+export interface Known {
+  object: KubeObject;
+  /** Undefined where it cannot be read as an Application. */
+  application: Application | undefined;
+  errors: string[];
+}
+
+export interface KnownOptions {
+  installation: string;
+  /** An Application whose dependency became Ready, or ceased to be, or is gone. */
+  onDependency(dependent: string): void;
+  /** Other ServiceAccounts may be named now by the Applications of a namespace: these are. */
+  onAccounts(namespace: string, named: ReadonlySet<string>): void;
+}
+
+/** The Applications as they were last told, by the watch or by the answer to a write of ours. */
+export class KnownApplications {
+  readonly #options: KnownOptions;
+  /** By `<namespace>/<name>`, as all that follows. */
+  readonly #known = new Map<string, Known>();
+  readonly #byTarget = new Map<string, string>();
+  readonly #dependents = new Map<string, Set<string>>();
+
+  constructor(options: KnownOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#known.size;
+  }
+
+  keys(): Iterable<string> {
+    return this.#known.keys();
+  }
+
+  get(key: string): Known | undefined {
+    return this.#known.get(key);
+  }
+
+  keyOfTarget(id: string): string | undefined {
+    return this.#byTarget.get(id);
+  }
+
+  /** Takes in an Application as somebody told it; answers whether there is something to do about it. */
+  take(object: KubeObject): boolean {
+    const key = keyOf(object);
+    const before = this.#known.get(key)?.object;
+    if (before !== undefined && isKnown(before, object)) return false;
+    this.#learn(key, object);
+    return before === undefined || asksForWork(before, object);
+  }
+
+  forget(key: string): void {
+    const application = this.#known.get(key)?.application;
+    this.#known.delete(key);
+    if (application !== undefined) {
+      this.#byTarget.delete(targetId(this.#options.installation, targetOf(application)));
+      for (const other of dependenciesOf(application)) this.#dependents.get(other)?.delete(key);
+    }
+    this.#tellDependents(key);
+    this.#tellAccounts(key.slice(0, key.indexOf('/')));
+  }
+
+  #learn(key: string, object: KubeObject): void {
+    const parsed = parseApplication({ apiVersion: API_VERSION, kind: 'Application', ...object });
+    const before = this.#known.get(key)?.application;
+    const application = parsed.ok ? parsed.application : undefined;
+    this.#known.set(key, { object, application, errors: parsed.ok ? [] : parsed.errors });
+    for (const other of dependenciesOf(before)) this.#dependents.get(other)?.delete(key);
+    if (application === undefined) return;
+    if (before !== undefined && before.spec.serviceAccountName !== application.spec.serviceAccountName)
+      this.#tellAccounts(application.metadata.namespace);
+    this.#byTarget.set(targetId(this.#options.installation, targetOf(application)), key);
+    for (const other of dependenciesOf(application)) {
+      const dependents = this.#dependents.get(other) ?? new Set();
+      dependents.add(key);
+      this.#dependents.set(other, dependents);
+    }
+    if (readiness(before) !== readiness(application)) this.#tellDependents(key);
+  }
+
+  #tellDependents(key: string): void {
+    for (const dependent of this.#dependents.get(key) ?? []) this.#options.onDependency(dependent);
+  }
+
+  #tellAccounts(namespace: string): void {
+    const named = new Set<string>();
+    for (const { application } of this.#known.values()) {
+      if (application?.metadata.namespace === namespace) named.add(application.spec.serviceAccountName);
+    }
+    this.#options.onAccounts(namespace, named);
+  }
+}
+
+function dependenciesOf(application: Application | undefined): string[] {
+  return (application?.spec.dependsOn ?? []).map(({ name }) => `${application?.metadata.namespace}/${name}`);
+}
+
+function readiness(application: Application | undefined): string {
+  const ready = application?.status?.conditions?.find((condition) => condition.type === 'Ready');
+  return `${ready?.status} ${application?.status?.observedGeneration === application?.metadata.generation}`;
+}
+
+/** Whether what is told is not newer than what is known. */
+function isKnown({ metadata: known }: KubeObject, { metadata: told }: KubeObject): boolean {
+  return known.uid === told.uid && !isNewerVersion(told.resourceVersion, known.resourceVersion);
+}
+
+/** Whether an event is more than the echo of our own status. */
+function asksForWork(before: KubeObject, after: KubeObject): boolean {
+  const relevant = ({ metadata }: KubeObject) => [
+    metadata.uid,
+    metadata.generation,
+    metadata.deletionTimestamp,
+    ours(metadata.annotations),
+  ];
+  // One that we add is told by the watch, often before the answer to the patch: that must not interrupt its run.
+  const lostFinalizer = hasFinalizer(before) && !hasFinalizer(after);
+  return lostFinalizer || !isDeepStrictEqual(relevant(before), relevant(after));
+}
+
+function hasFinalizer({ metadata }: KubeObject): boolean {
+  return metadata.finalizers?.includes(FINALIZER) === true;
+}
+
+function ours(annotations: Record<string, string> | undefined) {
+  return Object.entries(annotations ?? {}).filter(([name]) => name.startsWith(`${GROUP}/`));
+}
