@@ -14,6 +14,14 @@ test('the command line wins over the environment, and that over the defaults', (
   );
 });
 
+test('a switch in the environment is true or false, and nothing that looks like it', () => {
+  for (const given of ['1', 'True', 'yes', ''])
+    assert.throws(
+      () => readFlags([], { TOWPATH_ALLOW_LOOPBACK_REPOSITORIES: given }),
+      /--allow-loopback-repositories is ".*"; it must be true or false/,
+    );
+});
+
 test('every default fits its own form', () => {
   for (const [name, { type, default: value }] of Object.entries(FLAGS))
     if (type === 'string' && value !== '') assert.doesNotThrow(() => readFlags([`--${name}=${value}`], {}));
@@ -25,6 +33,7 @@ const wrong: [string, RegExp][] = [
   ['--probe-address=8081', /--probe-address is "8081"; it must be an address with a port/],
   ['--log-level=loud', /--log-level is "loud"; it must be trace/],
   ['--namespace=No Namespace', /--namespace is "No Namespace"/],
+  ['--watch-namespace=Shop', /--watch-namespace is "Shop"; it must be the name of a namespace/],
   ['--no-such-flag', /no-such-flag/],
 ];
 for (const [argument, message] of wrong)

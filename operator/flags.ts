@@ -38,6 +38,7 @@ const FORMS = {
     fits: (value: string) => /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(value),
     hint: 'the name of a namespace',
   },
+  switch: { fits: (value: string) => value === 'true' || value === 'false', hint: 'true or false' },
 } as const;
 
 /** Every flag of the operator; each can also be given as an environment variable, TOWPATH_ and its name. */
@@ -56,6 +57,7 @@ export const FLAGS = {
   engine: { type: 'string', default: '', help: 'Path of the render engine.' },
   'watch-namespace': {
     type: 'string',
+    form: 'name',
     default: '',
     help: 'Look after the Applications of this namespace only. Default: of all.',
   },
@@ -140,8 +142,9 @@ export function readFlags(
   const read = (name: string, flag: Flag): string | boolean => {
     const given = values[name] ?? environment[`TOWPATH_${name.toUpperCase().replaceAll('-', '_')}`];
     if (given === undefined) return flag.default;
-    const form = flag.form === undefined ? undefined : FORMS[flag.form];
-    if (form !== undefined && !form.fits(String(given)))
+    const formName = flag.form ?? (flag.type === 'boolean' ? 'switch' : undefined);
+    const form = formName === undefined ? undefined : FORMS[formName];
+    if (form !== undefined && given !== flag.default && !form.fits(String(given)))
       throw new Error(`--${name} is "${given}"; it must be ${form.hint}.`);
     return flag.type === 'boolean' && typeof given === 'string'
       ? given === 'true'

@@ -9,7 +9,7 @@ const operator = newOperator();
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.once(signal, () => {
     log.info({ signal }, 'Stopping.');
-    void operator.stop().then(() => process.exit(0));
+    void operator.stop().finally(() => process.exit(0));
   });
 }
 // A defect must not take every Application down with it: it is told, and the work it was part of is tried again.

@@ -120,7 +120,7 @@ export class Operator {
   async start(): Promise<void> {
     const port = await this.#probes.start();
     await this.#refreshDiscovery();
-    this.#discovery.onChange(() => this.#controller.onDefinitionsChanged());
+    this.#discovery.onChange(() => this.#controller.onKindsChanged());
     this.#watchDefinitions();
     await this.#watchApplications();
     this.#election.start();

@@ -41,6 +41,8 @@ export interface HookRun {
   since: Date;
   /** A hook that has not ended so long after it began has failed. */
   timeoutMs: number;
+  /** For so long the deployment stood still: one that was begun before has that much more. */
+  pausedMs: number;
 }
 
 /**
@@ -86,7 +88,8 @@ async function runOnce(
     } else if (before?.problem !== undefined) return before.problem;
     else await createHook(access, resource, manifest, run);
   }
-  const since = Date.parse(begun?.metadata.creationTimestamp ?? '') || access.client.now().getTime();
+  const created = Date.parse(begun?.metadata.creationTimestamp ?? '');
+  const since = created ? created + run.pausedMs : access.client.now().getTime();
   return outcome(access, resource, manifest, new Date(since + run.timeoutMs));
 }
 
@@ -239,6 +242,8 @@ async function deleteHook(
 
 /** A hook whose kind cannot be listed is looked at again later. */
 const FIRST_LIST_MS = 20_000;
+/** Node fires timers of more at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 interface Finished {
   done: boolean;
@@ -266,6 +271,14 @@ export function finished(object: KubeObject & JobOrPod): Finished {
     (condition) => condition.type === 'Complete' && condition.status === 'True',
   );
   return { done: complete === true || object.status?.phase === 'Succeeded' };
+}
+
+function unseen(manifest: Manifest): TowpathError {
+  return new TowpathError(
+    'Time',
+    'ClusterUnreachable',
+    `The hook ${describeObject(manifest)} cannot be looked at: the API server does not answer. It is tried again.`,
+  );
 }
 
 /** Waits for the end of a Job or Pod; undefined: it succeeded. Rejects where it cannot be seen. */
@@ -301,14 +314,12 @@ async function outcome(
     access.signal.throwIfAborted();
     watch.start();
     // Not before it was seen once: it may have ended while nobody looked.
-    timer = setTimeout(
-      () => reject(watch.lastError ?? new Error('its kind cannot be listed')),
-      FIRST_LIST_MS,
-    );
+    timer = setTimeout(() => reject(watch.lastError ?? unseen(manifest)), FIRST_LIST_MS);
     const seen = () => {
       clearTimeout(timer);
       if (over.signal.aborted) return;
-      timer = setTimeout(late, Math.max(0, deadline.getTime() - access.client.now().getTime()));
+      const left = Math.max(0, deadline.getTime() - access.client.now().getTime());
+      timer = setTimeout(late, Math.min(left, LONGEST_TIMER_MS));
     };
     void watch.whenSynced(over.signal).then(seen, () => undefined);
     return await promise;

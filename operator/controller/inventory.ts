@@ -1,33 +1,24 @@
+import { TowpathError } from '../api/errors.ts';
 import { LABEL_TARGET } from '../api/v1alpha1/names.ts';
 import { classify } from '../apply/classify.ts';
 import { inParallel } from '../apply/run.ts';
-import type { TargetAccess } from '../apply/target.ts';
 import { type Health, hasHealth, healthOf, reduceForHealth, withPods } from '../health/health.ts';
 import type { KubeClient, KubeObject, Resource, ServiceAccount } from '../kube/client.ts';
 import type { Discovery } from '../kube/discovery.ts';
-import { isForbidden, isNotFound } from '../kube/errors.ts';
+import { isForbidden } from '../kube/errors.ts';
 import { ListWatch } from '../kube/list-watch.ts';
 import { isNewerVersion } from '../kube/resource-version.ts';
 import { keepReason } from '../manifest/keep.ts';
-import { isOurs, type LiveObject, liveObject } from '../manifest/live.ts';
-import { type GroupKind, groupKind, objectKey } from '../manifest/manifest.ts';
+import { type LiveObject, liveObject } from '../manifest/live.ts';
+import { groupKind, objectKey } from '../manifest/manifest.ts';
 import { PodWatches, podSelectorOf, type Workload } from './pods.ts';
+import { listTarget, NEVER_AS_OPERATOR, type SearchAccess, type WatchedKind } from './search.ts';
 
 export interface ObservedObject extends LiveObject {
   health: Health;
   /** Present on a workload that is not healthy: whose Pods may tell why. */
   pods?: { selector: string; own: ObservedObject['health'] };
 }
-
-/** A kind, and where and as whom it may be watched if the operator's own read role does not list it. */
-export interface WatchedKind {
-  group: string;
-  kind: string;
-  namespace: string;
-}
-
-/** Whose objects are searched for, and as whom. */
-export type SearchAccess = Pick<TargetAccess, 'targetId' | 'targetName' | 'as' | 'signal'>;
 
 export interface InventoryOptions {
   client: KubeClient;
@@ -55,11 +46,6 @@ const UNSEEN_MS = 60_000;
 /** A kind whose API does not answer holds up its Applications no longer than this at a time. */
 const FIRST_LIST_MS = 20_000;
 const FAILING_LIST_MS = 500;
-
-/** What a kind's API must offer for a target to have objects of it. */
-const SEARCHED = ['list', 'watch', 'patch'];
-
-const NEVER_AS_OPERATOR: ReadonlySet<GroupKind> = new Set(['/Secret']);
 
 /**
  * What the targets have in the cluster, from watches by label: metadata alone, and for kinds that have
@@ -134,31 +120,6 @@ export class Inventory {
   }
 
   /**
-   * Asks the API server, kind by kind, where the target has objects of its own: as the operator, then as its
-   * ServiceAccount, in the whole cluster and else in `namespace`. Some 70 requests: for a record that is lost.
-   * Kinds that neither may list are passed over. Throws ApiError, UnreachableError.
-   */
-  async search(access: SearchAccess, namespace: string): Promise<WatchedKind[]> {
-    const kinds = new Set(this.#options.discovery.resources().map(groupKind));
-    const found = new Map<string, WatchedKind>();
-    await inParallel([...kinds], async (name) => {
-      const slash = name.lastIndexOf('/');
-      const resource = this.#options.discovery.resourceFor(name.slice(0, slash), name.slice(slash + 1));
-      if (resource === undefined || !SEARCHED.every((verb) => resource.verbs.includes(verb))) return;
-      for (const { metadata } of await this.#listTarget(resource, access, namespace)) {
-        const live = liveObject(resource, metadata);
-        if (!isOurs(live, access.targetId, access.targetName)) continue;
-        found.set(`${name} ${live.namespace}`, {
-          group: live.group,
-          kind: live.kind,
-          namespace: live.namespace,
-        });
-      }
-    });
-    return [...found.values()];
-  }
-
-  /**
    * Lists the kinds anew, past what the watches have told so far, and takes in what is there. True: an object of
    * the target's own that may be deleted was found.
    */
@@ -167,7 +128,7 @@ export class Inventory {
     await inParallel([...kinds], async ({ group, kind, namespace }) => {
       const resource = this.#options.discovery.resourceFor(group, kind);
       if (resource === undefined || !resource.verbs.includes('list')) return;
-      for (const object of await this.#listTarget(resource, access, namespace)) {
+      for (const object of await listTarget(this.#options.client, resource, access, namespace)) {
         const live = liveObject(resource, object.metadata);
         if (keepReason(live, { ...access, prune: true }) !== undefined || live.deleting) continue;
         this.#store({ ...live, health: { state: 'Healthy' } });
@@ -175,22 +136,6 @@ export class Inventory {
       }
     });
     return found;
-  }
-
-  async #listTarget(resource: Resource, access: SearchAccess, namespace: string): Promise<KubeObject[]> {
-    const tries: { as: ServiceAccount | undefined; namespace?: string }[] = [{ as: access.as }];
-    if (!NEVER_AS_OPERATOR.has(groupKind(resource))) tries.unshift({ as: undefined });
-    if (resource.namespaced) tries.push({ as: access.as, namespace });
-    const selection = { labelSelector: `${LABEL_TARGET}=${access.targetId}`, metadataOnly: true };
-    for (const { as, ...where } of tries) {
-      try {
-        const options = { signal: access.signal, ...(as === undefined ? {} : { as }) };
-        return (await this.#options.client.list({ resource, ...where }, selection, options)).items;
-      } catch (error) {
-        if (!isForbidden(error) && !isNotFound(error)) throw error;
-      }
-    }
-    return [];
   }
 
   /** Watches the Pods of the target's workloads that are not healthy, as its ServiceAccount. */
@@ -219,6 +164,8 @@ export class Inventory {
 
   #end(key: string, watcher: Watcher): void {
     this.#watchers.delete(key);
+    // Whoever waits for its first list begins anew: with another ServiceAccount, or without the kind.
+    watcher.forbidden.reject(unlisted(watcher.resource));
     void watcher.watch.stop();
     this.#forget(watcher);
   }
@@ -266,7 +213,10 @@ export class Inventory {
       return await Promise.race([synced, watcher.forbidden.promise]);
     } catch (error) {
       signal.throwIfAborted();
-      throw classify(watcher.watch.lastError ?? error, 'list', { ...kind, name: '*' }).error;
+      if (error instanceof TowpathError) throw error;
+      const { lastError } = watcher.watch;
+      if (lastError === undefined) throw unlisted(kind);
+      throw classify(lastError, 'list', { ...kind, name: '*' }).error;
     } finally {
       waiting.abort(new Error('no longer waited for'));
     }
@@ -277,6 +227,7 @@ export class Inventory {
     const existing = this.#watchers.get(key);
     if (existing !== undefined) return existing;
     const forbidden = Promise.withResolvers<false>();
+    forbidden.promise.catch(() => undefined);
     const watch = new ListWatch<ObservedObject>({
       client: this.#options.client,
       resource,
@@ -399,6 +350,15 @@ export class Inventory {
     if (objects.size === 0) this.#byTarget.delete(object.target);
     this.#changed(object.target);
   }
+}
+
+/** The API server has not answered; that is no fault of what is to be deployed. */
+function unlisted({ group, kind }: Pick<WatchedKind, 'group' | 'kind'>): TowpathError {
+  return new TowpathError(
+    'Time',
+    'ClusterUnreachable',
+    `The objects of kind ${kind}${group === '' ? '' : ` (${group})`} cannot be listed: the API server does not answer. It is tried again.`,
+  );
 }
 
 function watcherKey(

@@ -13,6 +13,8 @@ const LABEL_RECORD = `${GROUP}/record`;
 const LABEL_CHUNK = `${GROUP}/manifests`;
 /** Records a page: one may have 1 MiB, and an answer 128 MiB at most. */
 const PAGE = 100;
+/** Tidying up waits no longer than this for the API server: who wanted to write is waiting. */
+const TIDY_MS = 5_000;
 
 interface SaveOptions {
   accepted?: { id: string; manifests: Manifests };
@@ -41,6 +43,10 @@ export class RecordStore {
   readonly #namespace: string;
   readonly #installation: string;
   readonly #entries = new Map<string, Entry>();
+  /** Records that are ahead of what is written. */
+  readonly #ahead = new WeakSet<TargetRecord>();
+  /** By record the chunks of writes of which it is not known whether they were carried out. */
+  readonly #undecided = new Map<string, string[]>();
 
   constructor(client: KubeClient, namespace: string, installation: string) {
     this.#client = client;
@@ -85,6 +91,16 @@ export class RecordStore {
     return this.#entries.get(secretName(id))?.record;
   }
 
+  /** Notes that the record was changed in memory, until the next write of it. */
+  changed(record: TargetRecord): void {
+    this.#ahead.add(record);
+  }
+
+  /** Whether the record in memory was changed since it was written, or since that failed. */
+  isAhead(record: TargetRecord): boolean {
+    return this.#ahead.has(record);
+  }
+
   /**
    * Writes the record and, with it, the manifests of a newly accepted candidate. Conditional: where another
    * leader wrote meanwhile it is a conflict, and the caller reloads. Other refusals are told as RecordNotSaved.
@@ -92,6 +108,7 @@ export class RecordStore {
   async save(record: TargetRecord, options: SaveOptions = {}): Promise<void> {
     try {
       await this.#save(record, options);
+      this.#ahead.delete(record);
     } catch (error) {
       if (!isRefusal(error)) throw error;
       throw new TowpathError(
@@ -109,14 +126,18 @@ export class RecordStore {
     const known = this.#entries.get(name);
     const data: Members = { record: await encode({ ...record, applied: [...record.applied.values()] }) };
     let index = known?.index ?? new RecordIndex();
+    let chunks: Chunk[] = [];
     if (accepted !== undefined || known === undefined) {
+      await this.#tidyUndecided(name, known, signal);
       index = new RecordIndex(index);
-      await this.#accept(name, record, index, data, options);
+      chunks = await this.#accept(name, record, index, data, options);
     }
     let secret: KubeObject;
     try {
+      for (const each of chunks) await this.#createChunk(each.name, each.data, signal);
       secret = await this.#write(name, known, data, signal);
     } catch (error) {
+      await this.#withdraw(name, chunks, error);
       if (known === undefined || !isNotFound(error)) throw error;
       // Somebody deleted the Secret: what this process remembers is written anew, the kept manifests are lost.
       this.#entries.delete(name);
@@ -124,18 +145,47 @@ export class RecordStore {
     }
     this.#entries.set(name, { record, resourceVersion: secret.metadata.resourceVersion, index });
     const used = index.secrets(name);
+    // The record is written: one that stays is no reason to call it failed. The next leader sweeps it.
     for (const chunk of known?.index.secrets(name) ?? [])
-      if (!used.has(chunk)) await this.#delete(chunk, signal);
+      if (!used.has(chunk)) await this.#delete(chunk, signal).catch(() => undefined);
   }
 
-  /** Finds a place for a candidate's manifests and for the index, and makes the Secrets that it takes. */
+  /** The chunks of a write that was refused are of no use: each further try would add to them. */
+  async #withdraw(name: string, chunks: readonly Chunk[], error: unknown): Promise<void> {
+    if (chunks.length === 0) return;
+    const names = chunks.map((chunk) => chunk.name);
+    if (error instanceof ApiError) await this.#deleteChunks(names);
+    else this.#undecided.set(name, [...(this.#undecided.get(name) ?? []), ...names]);
+  }
+
+  /** Where the record is as it was before a write without an answer, the chunks of that are of no use either. */
+  async #tidyUndecided(
+    name: string,
+    known: Entry | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const names = this.#undecided.get(name);
+    if (names === undefined) return;
+    const current = await this.#read(name, signal).catch((error: unknown) => {
+      if (!isNotFound(error)) throw error;
+    });
+    this.#undecided.delete(name);
+    if (current?.metadata.resourceVersion === known?.resourceVersion) await this.#deleteChunks(names);
+  }
+
+  async #deleteChunks(names: readonly string[]): Promise<void> {
+    const signal = AbortSignal.timeout(TIDY_MS);
+    for (const chunk of names) await this.#delete(chunk, signal).catch(() => undefined);
+  }
+
+  /** Finds a place for a candidate's manifests and for the index; returns the Secrets that this takes. */
   async #accept(
     name: string,
     record: TargetRecord,
     index: RecordIndex,
     data: Members,
     { accepted, signal }: SaveOptions,
-  ): Promise<void> {
+  ): Promise<Chunk[]> {
     const chunks: Chunk[] = [];
     if (accepted !== undefined) {
       await this.#forgetDamaged(record, accepted, index, signal);
@@ -145,7 +195,7 @@ export class RecordStore {
     const { text, chunk } = await index.write(name);
     data.index = text;
     if (chunk !== undefined) chunks.push(chunk);
-    for (const each of chunks) await this.#createChunk(each.name, each.data, signal);
+    return chunks;
   }
 
   /** The manifests of a candidate, their digest checked; undefined where they are not kept, or damaged. */

@@ -22,6 +22,8 @@ export class EngineExit extends Error {
 }
 
 const keptStderr = 16_384;
+/** Above what the engine's own limits allow, manifests and what it says of them together. */
+const MAX_ANSWER_BYTES = 256 * 2 ** 20;
 const keptDigests = 200;
 
 /** One engine process: sends a message and waits for the next one. One exchange at a time. */
@@ -105,10 +107,10 @@ export class EngineChild {
   #receive(chunk: Buffer): void {
     this.#chunks.push(chunk);
     this.#received += chunk.length;
-    while (this.#received >= this.#needed) {
+    while (this.#received >= this.#needed && !this.#ended) {
       const all = this.#chunks.length === 1 ? (this.#chunks[0] ?? chunk) : Buffer.concat(this.#chunks);
       this.#chunks = [all];
-      const message = this.#parse(all);
+      const message = this.#parseOrKill(all);
       if (message === undefined) continue;
       const rest = all.subarray(this.#needed);
       this.#chunks = rest.length > 0 ? [rest] : [];
@@ -119,6 +121,19 @@ export class EngineChild {
       waiting?.resolve(message);
       if (this.#received === 0) return;
     }
+  }
+
+  /** What cannot be an answer comes from a process that runs wild: it is not trusted to come to an end. */
+  #parseOrKill(all: Buffer): EngineMessage | undefined {
+    try {
+      const message = this.#parse(all);
+      if (this.#needed <= MAX_ANSWER_BYTES) return message;
+      this.#stderr += `an answer of ${this.#needed} bytes`;
+    } catch (error) {
+      this.#stderr += `an answer that cannot be read: ${error instanceof Error ? error.message : error}`;
+    }
+    void this.kill();
+    return undefined;
   }
 
   /** The message, once all of it is there; else notes how many bytes are needed for the next part. */

@@ -78,6 +78,8 @@ export class RemoteRepository implements Repository {
   #previous: Packs | undefined;
   #generation = 0;
   #fetches: Promise<unknown> = Promise.resolve();
+  /** Fetches that wait for their turn or run, by commit, with the signals of all who wait for them. */
+  readonly #fetching = new Map<string, { packs: Promise<Packs>; signals: (AbortSignal | undefined)[] }>();
 
   constructor(settings: RepositorySettings) {
     this.key = settings.key;
@@ -187,18 +189,27 @@ export class RemoteRepository implements Repository {
     return new PackedTree(commit, described, { directory: packs.directory, limits, run });
   }
 
-  /** The packs that hold a commit; one fetch at a time. */
+  /** The packs that hold a commit; one fetch at a time, and one for all who want the same. */
   async #withCommit(commit: string, signal: AbortSignal | undefined): Promise<Packs> {
     const current = this.#packs;
     if (current && (await current.has(commit, signal))) return current;
-    const fetched = this.#fetches
+    const shared = this.#fetching.get(commit);
+    if (shared !== undefined) {
+      shared.signals.push(signal);
+      return shared.packs;
+    }
+    const signals = [signal];
+    const packs = this.#fetches
       .catch(() => undefined)
       .then(() => {
-        signal?.throwIfAborted();
+        // Nobody is left who wants it.
+        if (signals.every((each) => each?.aborted)) signals[0]?.throwIfAborted();
         return this.#fetchUnlessThere(commit);
-      });
-    this.#fetches = fetched;
-    return fetched;
+      })
+      .finally(() => this.#fetching.delete(commit));
+    this.#fetching.set(commit, { packs, signals });
+    this.#fetches = packs;
+    return packs;
   }
 
   async #fetchUnlessThere(commit: string): Promise<Packs> {

@@ -57,6 +57,36 @@ describe('sources', () => {
     assert.equal(count('POST'), 1, 'nothing changed, so nothing is fetched');
   });
 
+  it('share a fetch that fails with all who wait for it, those who came back after they gave up included', async () => {
+    let fetches = 0;
+    const gate = Promise.withResolvers<void>();
+    const slow = await startGitHttp({
+      root: git.root,
+      intercept: (request, response) => {
+        if (request.method !== 'POST') return false;
+        fetches += 1;
+        void gate.promise.then(() => response.writeHead(500).end('made by the test'));
+        return true;
+      },
+    });
+    try {
+      const repository = openSources().watch('app', { url: slow.url(git.name) }, hour, nobody);
+      await repository.poll();
+      const resolved = repository.resolve({});
+      const waiting: Promise<unknown>[] = [];
+      for (let round = 0; round < 3; round += 1) {
+        await assert.rejects(repository.open(resolved, AbortSignal.timeout(50)), { name: 'TimeoutError' });
+        waiting.push(repository.open(resolved));
+      }
+      gate.resolve();
+      const settled = await Promise.allSettled(waiting);
+      assert.deepEqual(new Set(settled.map(({ status }) => status)), new Set(['rejected']));
+      assert.equal(fetches, 1);
+    } finally {
+      await slow.stop();
+    }
+  });
+
   it('a poll begins no earlier than it was asked for', async () => {
     const sources = openSources();
     const repository = sources.watch('app', access(), hour, nobody);

@@ -385,3 +385,31 @@ test("A5: a change that only the answer to the operator's own status write tells
   await stage.repository.commit({ 'README.md': 'new' });
   await stage.until('web', ({ status }) => status?.sync === 'Suspended', 'the suspension', 20_000);
 });
+
+test('D6: a kind that the API server does not list in time is no failure of what is deployed', {
+  timeout: 120_000,
+}, async (t) => {
+  const cluster = await useControlPlane();
+  const proxy = await startFaultProxy(cluster);
+  t.after(() => proxy.stop());
+  const service = 'apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}\n';
+  const stage = await newStage(t, {
+    cluster,
+    files: { 'web.yaml': configMap('web', '1') },
+    kubeconfigPath: proxy.kubeconfigPath,
+    flags: fastLease,
+  });
+  await stage.deployed('web', { sync: { retries: { limit: 0 } } });
+  proxy.fail({ verb: 'list', path: /\/services/, fault: 'hang' });
+  const second = await stage.repository.commit({ 'service.yaml': service });
+  const told = await stage.until(
+    'web',
+    (application) => conditionOf(application, 'Ready')?.reason === 'ClusterUnreachable',
+    'the list that does not come to be told',
+    40_000,
+  );
+  assert.match(conditionOf(told, 'Ready')?.message ?? '', /Service cannot be listed/);
+  assert.equal(told.status?.environments?.[0]?.history?.[0]?.outcome, 'Succeeded', 'nothing failed');
+  proxy.clear();
+  await stage.untilReadyAt('web', second, 60_000);
+});

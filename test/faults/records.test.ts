@@ -5,6 +5,7 @@ import { targetId } from '../../operator/controller/record.ts';
 import { useControlPlane } from '../harness/control-plane.ts';
 import { startFaultProxy } from '../harness/fault-proxy.ts';
 import { conditionOf, newStage } from '../harness/operator.ts';
+import { eventually } from '../harness/wait.ts';
 
 const configMap = (name: string, message: string) =>
   `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\ndata: {message: "${message}"}\n`;
@@ -136,6 +137,20 @@ test('D7: target records survive lost answers, leftovers, damage and deletion', 
     await stage.application('large', { source: { path: 'large' } });
     const ready = await stage.untilReadyAt('large', revision);
     assert.equal(ready.status?.environments?.[0]?.objects, 8);
+
+    const path = new RegExp(`/secrets/towpath-target-${idOf('large')}$`);
+    const refusal = proxy.fail({ verb: 'patch', path, fault: { status: 403 } });
+    const secrets = async () =>
+      (await stage.kubectl('get', 'secrets', '-o', 'name')).trim().split('\n').length;
+    const before = await secrets();
+    const changed = configMap('large-0', randomBytes(600_000).toString('base64'));
+    const next = await stage.repository.commit({ 'large/0.yaml': changed });
+    await eventually(() => refusal.met >= 3, { describe: 'three tries to write the record' });
+    await eventually(async () => (await secrets()) === before, {
+      describe: 'no Secret to be left of the tries that were refused',
+    });
+    refusal.remove();
+    await stage.untilReadyAt('large', next, 40_000);
     await stage.kubectl('delete', 'configmap', 'large-3');
     await stage.until(
       'large',

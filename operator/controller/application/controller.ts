@@ -43,7 +43,7 @@ const LEND_AFTER_MS = 1_000;
 /** Before a look that failed is tried again; doubled each time, up to PATIENCE_MS. */
 const FIRST_PAUSE_MS = 1_000;
 const OUTDATED_PAUSE_MS = 100;
-/** A sync that takes longer says so in the status; shorter ones write their status once, at the end. */
+/** A sync that takes longer says every so often how far it is; shorter ones write their status once, at the end. */
 const TELL_AFTER_MS = 5_000;
 
 /** Follows the Applications, and works on them one by one while this process leads. */
@@ -127,10 +127,15 @@ export class ApplicationController {
     for (const key of this.#known.keys()) this.#queue.add(key);
   }
 
-  /** The kinds that the cluster serves changed: whoever was refused, or lacked one, is looked at again. */
-  onDefinitionsChanged(): void {
+  /** The kinds that the cluster serves changed: what did not render may do so now, and watches may have ended. */
+  onKindsChanged(): void {
     this.#parts.inventory.onDefinitionsChanged();
-    const keys = new Set(this.#parts.wanted.reconsider());
+    for (const key of this.#parts.wanted.reconsider()) this.#queue?.add(key);
+  }
+
+  /** A definition changed, if only its schema: whoever was refused, or lacked a kind, is looked at again. */
+  onDefinitionsChanged(): void {
+    const keys = new Set<string>();
     for (const [key, session] of this.#sessions) {
       if (session.refused !== undefined || session.retry?.error.reason === 'KindMissing') keys.add(key);
       delete session.refused;
@@ -216,11 +221,12 @@ export class ApplicationController {
     const values = await this.#exactValues(object, application, signal);
     let tell: NodeJS.Timeout | undefined;
     let telling: Promise<void> = Promise.resolve();
+    const latest = () => this.#known.get(key)?.application ?? application;
     const onFacts = (facts: Facts) => {
-      tell = setTimeout(() => {
+      tell = setInterval(() => {
         // A look that found nothing to do yet changes nothing that the status says.
         if (application.status?.sync !== undefined && facts.standing === LOOKING) return;
-        telling = this.#writer.tell(application, facts, signal).catch(() => undefined);
+        telling = telling.then(() => this.#writer.tell(latest(), facts, signal).catch(() => undefined));
       }, TELL_AFTER_MS);
     };
     try {
@@ -231,16 +237,16 @@ export class ApplicationController {
         signal,
         onFacts,
       });
-      clearTimeout(tell);
+      clearInterval(tell);
       await telling;
-      await this.#writer.tell(this.#known.get(key)?.application ?? application, facts, signal);
+      await this.#writer.tell(latest(), facts, signal);
       if (requeueAt !== undefined)
         this.#queue?.addAfter(
           key,
           Math.max(0, requeueAt.getTime() - this.#options.client.now().getTime()) + 5,
         );
     } finally {
-      clearTimeout(tell);
+      clearInterval(tell);
     }
   }
 

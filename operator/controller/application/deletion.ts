@@ -33,7 +33,9 @@ export async function deleteApplication(
   const warn = (message: string) => writer.warn(application, 'RecordDamaged', message);
   const finalized = await finalize(parts, application, signal, { tell, warn });
   if (finalized.state === 'Gone') {
-    await writer.setFinalizers(latest(application).metadata, without(finalizers), signal);
+    // Another's that went in the meantime must not come back.
+    const { metadata } = latest(application);
+    await writer.setFinalizers(metadata, without(metadata.finalizers), signal);
     writer.tellDeleted(application, finalized.kept);
     return true;
   }

@@ -5,9 +5,10 @@ import type { TokenBucket } from '../../kube/token-bucket.ts';
 import type { Manifest, ObjectId } from '../../manifest/manifest.ts';
 import { type IgnoreRule, ignoredPaths } from '../../plan/ignore.ts';
 import { type KeptObject, type Plan, plan } from '../../plan/plan.ts';
-import type { Inventory, WatchedKind } from '../inventory.ts';
+import type { Inventory } from '../inventory.ts';
 import type { Deployment, TargetRecord } from '../record.ts';
 import type { RecordStore } from '../record-store.ts';
+import type { WatchedKind } from '../search.ts';
 import type { Drift } from './facts.ts';
 
 /** What of the spec decides how objects are sent. */
@@ -33,6 +34,8 @@ export interface DeployContext {
   repairs: Pick<TokenBucket, 'take' | 'waitMs'>;
   now(): Date;
   signal: AbortSignal;
+  /** Takes what is being done, for the status of a sync that takes long: a sentence. */
+  say(doing: string): void;
 }
 
 /** How far a deployment is. */
@@ -63,8 +66,6 @@ export interface Advance {
   drift?: Drift;
   repaired: ObjectId[];
   pruned: ObjectId[];
-  /** The record in memory is ahead of the one that is written. */
-  isUnsaved: boolean;
 }
 
 /** Digest of the settings that decide what is sent; another one asks for a new look at every object. */
@@ -127,27 +128,29 @@ export function deadlineOf({ startedAt, pausedMs = 0 }: Deployment, { timeoutMs 
 }
 
 /** Stops the clock of a deployment under way. */
-export async function pause({ record, store, now, signal }: DeployContext): Promise<void> {
+export async function pause(context: DeployContext): Promise<void> {
+  const { record, store, now } = context;
   const { deployment } = record;
-  if (deployment === undefined || deployment.outcome !== undefined || deployment.pausedAt !== undefined)
-    return;
-  deployment.pausedAt = now().toISOString();
-  await store.save(record, { signal });
+  if (deployment !== undefined && deployment.outcome === undefined && deployment.pausedAt === undefined) {
+    deployment.pausedAt = now().toISOString();
+    store.changed(record);
+  }
+  await saveChanges(context);
 }
 
 /** Lets it run again. */
-export async function resume({ record, store, now, signal }: DeployContext): Promise<void> {
+export async function resume(context: DeployContext): Promise<void> {
+  const { record, store, now } = context;
   const { deployment } = record;
   if (deployment?.pausedAt === undefined) return;
   const paused = now().getTime() - Date.parse(deployment.pausedAt);
   deployment.pausedMs = (deployment.pausedMs ?? 0) + Math.max(0, paused);
   delete deployment.pausedAt;
-  await store.save(record, { signal });
+  store.changed(record);
+  await saveChanges(context);
 }
 
-/** One write for all that changed since the last: the last one of a sync is that of its end. */
-export async function saveChanges(context: DeployContext, result: Advance): Promise<void> {
-  if (!result.isUnsaved) return;
-  await context.store.save(context.record, { signal: context.signal });
-  result.isUnsaved = false;
+/** One write for all that changed since the last, or since one that failed: the last of a sync is that of its end. */
+export async function saveChanges({ store, record, signal }: DeployContext): Promise<void> {
+  if (store.isAhead(record)) await store.save(record, { signal });
 }

@@ -1,7 +1,14 @@
 import { TowpathError } from '../../api/errors.ts';
 import { applyAll, dryRunDeferred } from '../../apply/run.ts';
 import type { PlannedApply } from '../../manifest/applied.ts';
-import { idOf, type Manifest, type ObjectId, objectKey } from '../../manifest/manifest.ts';
+import {
+  describeObject,
+  type HookEvent,
+  idOf,
+  type Manifest,
+  type ObjectId,
+  objectKey,
+} from '../../manifest/manifest.ts';
 import { waves } from '../../plan/order.ts';
 import type { ObservedObject } from '../inventory.ts';
 import type { Deployment, Manifests } from '../record.ts';
@@ -20,9 +27,10 @@ import { finalFailure, worstHealth } from './health.ts';
 import { prune } from './pruning.ts';
 import { combined, partly } from './refusals.ts';
 import { runHooks } from './run-hooks.ts';
+import { shortRevision } from './settle.ts';
 
 function newAdvance(): Advance {
-  return { progress: { state: 'Done' }, kept: [], repaired: [], pruned: [], isUnsaved: false };
+  return { progress: { state: 'Done' }, kept: [], repaired: [], pruned: [] };
 }
 
 /** Brings the cluster to the deployment's manifests, as far as it gets without waiting for health. */
@@ -38,7 +46,13 @@ export async function advance(
   const [before, after] = deployment.install
     ? (['pre-install', 'post-install'] as const)
     : (['pre-upgrade', 'post-upgrade'] as const);
-  if (isFirst) await runHooks(hooks, deployment, manifests.hooks, before);
+  const tell = (event: HookEvent) => (hook: Manifest) =>
+    context.say(`Waiting for the hook ${describeObject(hook)} (${event}) to end.`);
+  if (isFirst) {
+    await runHooks(hooks, deployment, manifests.hooks, before, tell(before));
+    const { revision, ref } = deployment.candidate;
+    context.say(`Applying revision ${shortRevision(revision, ref)}.`);
+  }
   const waiting = await applyWaves(context, deployment, manifests, result);
   if (waiting !== undefined) {
     result.progress = waiting;
@@ -49,7 +63,7 @@ export async function advance(
     result.progress = held;
     return result;
   }
-  if (isFirst) await runHooks(hooks, deployment, manifests.hooks, after);
+  if (isFirst) await runHooks(hooks, deployment, manifests.hooks, after, tell(after));
   await complete(context, deployment, result);
   return result;
 }
@@ -71,7 +85,7 @@ export async function repair(context: DeployContext, manifests: Manifests): Prom
       result,
     );
   }
-  await saveChanges(context, result);
+  await saveChanges(context);
   return result;
 }
 
@@ -83,11 +97,11 @@ async function send(
 ): Promise<void> {
   const refusals = await applyAll(context.access, planned, (applied) => {
     context.record.applied.set(objectKey(applied), applied);
-    result.isUnsaved = true;
+    context.store.changed(context.record);
   });
   for (const one of planned) if (one.reason === 'Drift') result.repaired.push(idOf(one.manifest));
   if (refusals.length === 0) return;
-  await saveChanges(context, result);
+  await saveChanges(context);
   throw partly(refusals, planned.length);
 }
 
@@ -114,7 +128,7 @@ async function applyWaves(
     if (!deployment.applied) {
       const waiting = awaitHealth(context, deployment, stages.flat());
       if (waiting !== undefined) {
-        await saveChanges(context, result);
+        await saveChanges(context);
         return waiting;
       }
     }
@@ -196,18 +210,18 @@ function missing(manifest: Manifest): Pick<ObservedObject, 'health'> & ObjectId 
 
 /** All was applied, what left was pruned, and the hooks ran: the deployment is through. */
 async function complete(context: DeployContext, deployment: Deployment, result: Advance): Promise<void> {
-  const { record } = context;
+  const { record, store } = context;
   record.kinds = kindsOf([...record.applied.values(), ...result.kept.map(({ object }) => object)]);
   const settings = settingsDigest(context.settings);
   if (record.settings !== settings) {
     record.settings = settings;
-    result.isUnsaved = true;
+    store.changed(record);
   }
   if (!deployment.applied) {
     deployment.applied = true;
     deployment.outcome ??= 'Succeeded';
     deployment.finishedAt ??= context.now().toISOString();
-    result.isUnsaved = true;
+    store.changed(record);
   }
-  await saveChanges(context, result);
+  await saveChanges(context);
 }

@@ -108,7 +108,7 @@ async function recovered(
   application: Application,
   access: TargetAccess,
 ): Promise<TargetRecord | undefined> {
-  const kinds = await whereLost(parts.inventory, application, access);
+  const kinds = await whereLost(parts, application, access);
   return kinds.length === 0 ? undefined : { ...newRecord(targetOf(application)), kinds };
 }
 

@@ -37,6 +37,8 @@ export class Following {
   readonly #subscriptions = new Map<string, Subscription>();
   /** The ref that each Application follows. */
   readonly #refs = new Map<string, GitRef>();
+  /** The commits whose fetch goes on after an Application gave up waiting for it. */
+  readonly #awaited = new Map<string, string>();
 
   constructor(options: FollowingOptions) {
     this.#options = options;
@@ -52,6 +54,7 @@ export class Following {
     this.#options.sources.unwatch(key);
     this.#subscriptions.delete(key);
     this.#refs.delete(key);
+    this.#awaited.delete(key);
   }
 
   /** The Git server's state as the last poll left it: undefined where it answered. */
@@ -125,12 +128,27 @@ export class Following {
       return await this.#patiently(input, signal, (limited) => repository.open(resolved, limited));
     } catch (error) {
       signal.throwIfAborted();
-      // The fetch goes on; its end is told by nobody else.
-      const wake = () => this.#options.onChange(input.key);
       if (error instanceof TowpathError && error.reason === 'Timeout')
-        void repository.open(resolved).then(wake, () => undefined);
+        this.#wakeWhenFetched(input.key, repository, resolved);
       throw error;
     }
+  }
+
+  /** The fetch goes on; its end is told by nobody else. */
+  #wakeWhenFetched(key: string, repository: Repository, resolved: Resolved): void {
+    const { commit } = resolved;
+    if (this.#awaited.get(key) === commit) return;
+    this.#awaited.set(key, commit);
+    const done = () => {
+      if (this.#awaited.get(key) === commit) this.#awaited.delete(key);
+    };
+    const wake = () => {
+      if (this.#awaited.get(key) === commit) this.#options.onChange(key);
+    };
+    void repository
+      .open(resolved)
+      .then(wake, () => undefined)
+      .finally(done);
   }
 
   async #patiently<T>(
@@ -164,7 +182,13 @@ export class Following {
   ): Promise<boolean> {
     const since = this.#subscriptions.get(input.key)?.since ?? 0;
     if ((repository.checkedAt ?? 0) >= since) return false;
-    await repository.poll(signal);
+    try {
+      await this.#poll(input, repository, signal);
+    } catch {
+      signal.throwIfAborted();
+      // What was found out already is told, and the next poll tells of the server.
+      return false;
+    }
     return repository.resolve(input.application.spec.source.ref ?? {}).commit !== resolved.commit;
   }
 }

@@ -2,7 +2,7 @@ import { TowpathError } from '../../api/errors.ts';
 import { parseDuration } from '../../api/v1alpha1/duration.ts';
 import type { Candidate, Deployment, Manifests } from '../record.ts';
 import { advance, repair } from './deploy.ts';
-import { isAsApplied, isUndisturbed } from './deploy-context.ts';
+import { isAsApplied, isUndisturbed, saveChanges } from './deploy-context.ts';
 import type { Run } from './run.ts';
 import { explainForbidden } from './service-account.ts';
 import { standAfter, standFailed, synced } from './standing.ts';
@@ -52,6 +52,7 @@ export async function goOn(run: Run): Promise<Date | undefined> {
 async function lookAfter(run: Run, deployment: Deployment): Promise<Date | undefined> {
   const { context, facts, session } = run;
   if (isUndisturbed(context) && session.kept.length === 0) {
+    await saveChanges(context);
     facts.running = deployment.candidate;
     facts.isLookedAt = true;
     facts.standing = synced(deployment, context.record.applied.size);
@@ -65,6 +66,7 @@ async function lookAfterFailed(run: Run, deployment: Deployment): Promise<Date |
   const result = isAsApplied(run.context)
     ? undefined
     : await repair(run.context, await manifestsOf(run, deployment));
+  await saveChanges(run.context);
   return standFailed(run, deployment, result);
 }
 
@@ -99,7 +101,8 @@ async function countFailure(
     deployment.finishedAt ??= context.now().toISOString();
     delete session.failed;
   }
-  await context.store.save(context.record, { signal: context.signal });
+  context.store.changed(context.record);
+  await saveChanges(context);
   if (deployment.exhausted === true) return lookAfterFailed(run, deployment);
   const longest = parseDuration(retries.maxBackoff);
   const pause = Math.min(parseDuration(retries.backoff) * 2 ** (attempts - 1), longest);

@@ -75,16 +75,16 @@ export class KnownApplications {
     const application = parsed.ok ? parsed.application : undefined;
     this.#known.set(key, { object, application, errors: parsed.ok ? [] : parsed.errors });
     for (const other of dependenciesOf(before)) this.#dependents.get(other)?.delete(key);
+    if (before?.spec.serviceAccountName !== application?.spec.serviceAccountName && before !== undefined)
+      this.#tellAccounts(before.metadata.namespace);
+    if (readiness(before) !== readiness(application)) this.#tellDependents(key);
     if (application === undefined) return;
-    if (before !== undefined && before.spec.serviceAccountName !== application.spec.serviceAccountName)
-      this.#tellAccounts(application.metadata.namespace);
     this.#byTarget.set(targetId(this.#options.installation, targetOf(application)), key);
     for (const other of dependenciesOf(application)) {
       const dependents = this.#dependents.get(other) ?? new Set();
       dependents.add(key);
       this.#dependents.set(other, dependents);
     }
-    if (readiness(before) !== readiness(application)) this.#tellDependents(key);
   }
 
   #tellDependents(key: string): void {

@@ -1,6 +1,6 @@
 import type { Application } from '../../api/v1alpha1/application.ts';
 import type { TargetAccess } from '../../apply/target.ts';
-import type { Inventory, WatchedKind } from '../inventory.ts';
+import { type SearchParts, searchTarget, type WatchedKind } from '../search.ts';
 
 /**
  * The kinds and namespaces of a target that has no record. Where its status tells that something was deployed,
@@ -8,12 +8,12 @@ import type { Inventory, WatchedKind } from '../inventory.ts';
  * left behind when it is pruned or deleted.
  */
 export async function whereLost(
-  inventory: Inventory,
+  parts: SearchParts,
   application: Application,
   access: TargetAccess,
 ): Promise<WatchedKind[]> {
   if (!wasDeployed(application)) return [];
-  return inventory.search(access, application.metadata.namespace);
+  return searchTarget(parts, access, application.metadata.namespace);
 }
 
 function wasDeployed({ status }: Application): boolean {

@@ -21,21 +21,21 @@ export async function prune(
   manifests: Manifests,
   result: Advance,
 ): Promise<PruneHeld | undefined> {
-  const { record } = context;
+  const { record, store } = context;
   const planned = planFor(context, manifests.objects);
   result.kept = planned.kept;
   const held = heldPrune(context, manifests);
   if (held !== undefined) return held;
   const { deleted, refusal } = await deleteInOrder(context, planned.prune);
   const desired = new Set(manifests.objects.map(objectKey));
-  if (planned.prune.length > 0) result.isUnsaved = true;
+  if (planned.prune.length > 0) store.changed(record);
   result.pruned = deleted.map(idOf);
   // What was kept after all, because it changed in the meantime, says so.
   if (deleted.length < planned.prune.length) result.kept = planFor(context, manifests.objects).kept;
   for (const key of record.applied.keys()) {
     if (desired.has(key)) continue;
     record.applied.delete(key);
-    result.isUnsaved = true;
+    store.changed(record);
   }
   if (refusal !== undefined) throw refusal;
   return undefined;

@@ -57,7 +57,7 @@ async function seeObjects({ parts, application, session, context }: Run): Promis
   const { record, access, inventory, signal } = context;
   try {
     if (parts.store.get(access.targetId) === undefined)
-      record.kinds = session.found ??= await whereLost(inventory, application, access);
+      record.kinds = session.found ??= await whereLost(parts, application, access);
     await inventory.ensure(record.kinds, access.as, signal);
     return undefined;
   } catch (error) {
@@ -211,6 +211,14 @@ function placeOf({ revision, ref, commit }: Candidate): Pick<Candidate, 'revisio
   return { revision, ref, commit };
 }
 
+function renderWarnings({ application }: Run, { warnings = [] }: Wanted): TowpathError[] {
+  const { path } = application.spec.source;
+  return warnings.map((warning) => {
+    const text = `${path} renders with a warning: ${warning}. Correct it in Git unless it is meant so.`;
+    return new TowpathError('Person', 'RenderWarning', text);
+  });
+}
+
 /** Accepts a candidate and begins its deployment; a returned date: it waits, and is looked at again then. */
 async function admit(run: Run, wanted: Wanted): Promise<Date | undefined> {
   const { application, context, parts, session } = run;
@@ -224,7 +232,7 @@ async function admit(run: Run, wanted: Wanted): Promise<Date | undefined> {
   const judged = `${wanted.candidate.id} ${application.metadata.generation}`;
   if (isParkedOnly && session.judged === judged) return awaitRequest(run, wanted.candidate, manifests);
   const { deferred, undecided } = await judge(context, wanted.candidate, manifests);
-  run.facts.warnings = undecided;
+  run.facts.warnings = [...renderWarnings(run, wanted), ...undecided];
   session.judged = judged;
   if (isParkedOnly) return awaitRequest(run, wanted.candidate, manifests);
   if (isRestored(run, wanted.candidate)) {
@@ -250,11 +258,6 @@ async function admit(run: Run, wanted: Wanted): Promise<Date | undefined> {
     generation: application.metadata.generation,
   });
   run.session.renderAnew = false;
-  run.facts.standing = {
-    sync: 'Syncing',
-    reason: 'Syncing',
-    message: `Applying revision ${shortRevision(wanted.candidate.revision, wanted.candidate.ref)}.`,
-  };
   return undefined;
 }
 

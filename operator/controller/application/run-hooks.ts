@@ -21,14 +21,15 @@ export async function runHooks(
   deployment: Deployment,
   all: readonly Manifest[],
   event: HookEvent,
-  onRun: (hook: Manifest) => Promise<void> = async () => undefined,
+  onRun: (hook: Manifest) => Promise<void> | void,
 ): Promise<void> {
   const hooks = hooksFor(all, event);
   const run = {
     event,
     deployment: deployment.id,
     since: new Date(deployment.startedAt),
-    timeoutMs: timeoutMs + (deployment.pausedMs ?? 0),
+    timeoutMs,
+    pausedMs: deployment.pausedMs ?? 0,
   };
   for (const hook of hooks) {
     const name = hookName(event, hook);
@@ -36,17 +37,16 @@ export async function runHooks(
     await onRun(hook);
     await runHook(access, hook, run);
     deployment.hooks.push(name);
-    try {
-      await store.save(record, { signal: access.signal });
-    } catch (error) {
-      // What is not recorded counts as not completed, also for this process.
-      deployment.hooks.pop();
-      throw error;
-    }
+    store.changed(record);
+    await store.save(record, { signal: access.signal });
   }
+  // Also a completion that could not be recorded at once: what is deleted must not be run again after a restart.
+  if (store.isAhead(record)) await store.save(record, { signal: access.signal });
   const cleaned = `cleaned ${event}`;
   if (deployment.hooks.includes(cleaned)) return;
   await cleanUpHooks(access, hooks, event);
   // Kept with the next write of the record: until then it is done again, which changes nothing.
-  if (hooks.length > 0) deployment.hooks.push(cleaned);
+  if (hooks.length === 0) return;
+  deployment.hooks.push(cleaned);
+  store.changed(record);
 }

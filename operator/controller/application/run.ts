@@ -13,9 +13,10 @@ import type { Discovery } from '../../kube/discovery.ts';
 import { TokenBucket } from '../../kube/token-bucket.ts';
 import { isOurs } from '../../manifest/live.ts';
 import type { KeptObject } from '../../plan/plan.ts';
-import type { Inventory, WatchedKind } from '../inventory.ts';
+import type { Inventory } from '../inventory.ts';
 import { newRecord, type TargetName, targetId, targetName } from '../record.ts';
 import type { RecordStore } from '../record-store.ts';
+import type { WatchedKind } from '../search.ts';
 import type { Lookup } from './dependencies.ts';
 import type { DeployContext } from './deploy-context.ts';
 import type { Facts, Quarantine, Standing } from './facts.ts';
@@ -145,6 +146,9 @@ export function startRun(
     repairs: request === undefined ? session.repairs : UNBOUNDED,
     now: () => parts.client.now(),
     signal,
+    say: (message) => {
+      facts.standing = { sync: 'Syncing', reason: 'Syncing', message };
+    },
   };
   const facts: Facts = {
     application,

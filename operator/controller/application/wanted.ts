@@ -30,8 +30,8 @@ export interface Wanted {
   /** Present where it was rendered just now; else the record keeps them. */
   manifests?: Manifests;
   resolved: Resolved;
-  /** Keeps values of Secrets out of what is told. */
-  redaction: Redaction;
+  /** What the render just now found odd, without values of Secrets. */
+  warnings?: readonly string[];
 }
 
 export interface WantedInput {
@@ -96,7 +96,7 @@ export class WantedCandidates {
   ): Promise<Wanted> {
     const contents = await this.#options.references.read(input.key, referencesOf(input.application), signal);
     // Before Git is asked: what runs is looked after also when Git does not answer, and may tell of errors.
-    const redaction = this.#redaction(input.key, secretTexts(input.application, contents));
+    this.#redaction(input.key, secretTexts(input.application, contents));
     const repository = this.#following.follow(input, contents);
     const isAsked = input.lookNow !== undefined && this.#looked.get(input.key) !== input.lookNow;
     // Before the answer: what it changes wakes this Application anew, and is not to be asked for twice.
@@ -109,7 +109,7 @@ export class WantedCandidates {
     const digest = requestDigest(input.application, input.target.namespace, input.values, values);
     const known = this.#known(input, resolved, digest);
     if (known !== undefined)
-      return { candidate: { ...known, revision: resolved.commit, ref: resolved.ref }, resolved, redaction };
+      return { candidate: { ...known, revision: resolved.commit, ref: resolved.ref }, resolved };
     const inputs = `${digest} ${resolved.commit}`;
     const failed = this.#failures.find(input.key, inputs, input.now);
     if (failed !== undefined) throw failed;
@@ -117,7 +117,7 @@ export class WantedCandidates {
       const request = this.#request(input, values);
       const wanted = await this.#render(input, repository, resolved, request, digest, signal);
       this.#failures.forget(input.key);
-      return { ...wanted, redaction };
+      return wanted;
     } catch (error) {
       if (
         error instanceof Quarantine &&
@@ -177,7 +177,7 @@ export class WantedCandidates {
     request: RenderRequest,
     digest: string,
     signal: AbortSignal,
-  ): Promise<Omit<Wanted, 'redaction'>> {
+  ): Promise<Wanted> {
     const tree = await this.#following.open(input, repository, resolved, signal);
     const rendered = await this.#rendered(tree, request, signal);
     const id = `c-${sha256(`${rendered.inputs} ${digest}`).slice(0, 12)}`;
@@ -198,7 +198,7 @@ export class WantedCandidates {
       ...(rendered.chart === undefined ? {} : { chart: `${rendered.chart.name}-${rendered.chart.version}` }),
       ...(rendered.chart?.appVersion === undefined ? {} : { appVersion: rendered.chart.appVersion }),
     };
-    return { candidate, manifests, resolved };
+    return { candidate, manifests, resolved, warnings: rendered.warnings };
   }
 
   /** What the render refuses, no cluster will ever take. */

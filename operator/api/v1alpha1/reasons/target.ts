@@ -85,6 +85,10 @@ export const TARGET_REASONS = {
     'An admission webhook does not answer.',
     'Look at the webhook that the message names.',
   ),
+  RenderWarning: person(
+    'The chart renders, but not all of it is as its author may think; told as an event only.',
+    'Correct the chart as the message says.',
+  ),
   DependencyNotReady: resource(
     'An Application in dependsOn is not Ready.',
     'Look at the Application that the message names.',

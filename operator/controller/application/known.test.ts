@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { KubeObject } from '../../kube/client.ts';
+import { targetId } from '../record.ts';
+import { KnownApplications } from './known.ts';
+
+let version = 1;
+
+function object(
+  name: string,
+  spec: object = {},
+  more: { ready?: boolean; metadata?: object } = {},
+): KubeObject {
+  const source = { repoURL: 'https://git.example.com/shop.git' };
+  const conditions = more.ready === undefined ? [] : [ready(more.ready)];
+  return {
+    apiVersion: 'towpath.dev/v1alpha1',
+    kind: 'Application',
+    metadata: {
+      name,
+      namespace: 'shop',
+      uid: `uid-${name}`,
+      resourceVersion: String(version++),
+      generation: 1,
+      ...more.metadata,
+    },
+    spec: { source, ...spec },
+    status: { observedGeneration: 1, conditions },
+  } as KubeObject;
+}
+
+function ready(isReady: boolean) {
+  return {
+    type: 'Ready',
+    status: isReady ? 'True' : 'False',
+    reason: 'Test',
+    message: '',
+    lastTransitionTime: '2026-01-01T00:00:00Z',
+  };
+}
+
+function known() {
+  const woken: string[] = [];
+  const accounts: string[][] = [];
+  const applications = new KnownApplications({
+    installation: 'towpath-system/towpath',
+    onDependency: (dependent) => woken.push(dependent),
+    onAccounts: (_, named) => accounts.push([...named].sort()),
+  });
+  return { applications, woken, accounts };
+}
+
+test('what is new asks for work, the echo of a status does not, and older news change nothing', () => {
+  const { applications } = known();
+  const first = object('web');
+  assert.equal(applications.take(first), true);
+  const echo = object('web', {}, { ready: true });
+  assert.equal(applications.take(echo), false);
+  assert.equal(applications.take(first), false);
+  assert.equal(applications.get('shop/web')?.object, echo);
+  assert.equal(applications.take(object('web', {}, { metadata: { generation: 2 } })), true);
+  const again = object('web', {}, { metadata: { uid: 'another', resourceVersion: '0' } });
+  assert.equal(applications.take(again), true, 'one that was deleted and made again');
+});
+
+test('dependents are told when what they wait for becomes Ready, unreadable, or goes', () => {
+  const { applications, woken } = known();
+  applications.take(object('database'));
+  applications.take(object('web', { dependsOn: [{ name: 'database' }] }));
+  woken.length = 0;
+  applications.take(object('database', {}, { ready: true }));
+  assert.deepEqual(woken.splice(0), ['shop/web']);
+  applications.take(object('database', { source: 7 }, { ready: true }));
+  assert.equal(applications.get('shop/database')?.application, undefined);
+  assert.deepEqual(woken.splice(0), ['shop/web']);
+  applications.forget('shop/database');
+  assert.deepEqual(woken.splice(0), ['shop/web']);
+  applications.take(object('web'));
+  applications.take(object('database', {}, { ready: true }));
+  assert.deepEqual(woken, [], 'it depends on nothing any more');
+});
+
+test('the ServiceAccounts that are still named are told when one may be named no more', () => {
+  const { applications, accounts } = known();
+  applications.take(object('web', { serviceAccountName: 'one' }));
+  applications.take(object('api', { serviceAccountName: 'two' }));
+  applications.take(object('web', { serviceAccountName: 'three' }));
+  applications.take(object('web', { serviceAccountName: 3 }));
+  applications.forget('shop/api');
+  assert.deepEqual(accounts, [['three', 'two'], ['two'], []]);
+});
+
+test('a target is found by its id until its Application is gone', () => {
+  const { applications } = known();
+  applications.take(object('web'));
+  const id = targetId('towpath-system/towpath', {
+    namespace: 'shop',
+    application: 'web',
+    environment: 'default',
+  });
+  assert.equal(applications.keyOfTarget(id), 'shop/web');
+  applications.forget('shop/web');
+  assert.equal(applications.keyOfTarget(id), undefined);
+});
