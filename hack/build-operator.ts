@@ -5,6 +5,7 @@
  *
  *   node hack/build-operator.ts
  */
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 
@@ -42,7 +43,8 @@ export const NODE_ENVIRONMENT: Readonly<Record<string, string>> = { MALLOC_ARENA
  */
 export async function buildOperator(): Promise<string> {
   if (process.env.TOWPATH_OPERATOR) return process.env.TOWPATH_OPERATOR;
-  await build({
+  const { outputFiles } = await build({
+    write: false,
     absWorkingDir: root,
     entryPoints: ['operator/main.ts', 'operator/source/worker.ts'],
     outdir: directory,
@@ -68,6 +70,13 @@ export async function buildOperator(): Promise<string> {
     },
     logLevel: 'warning',
   });
+  mkdirSync(directory, { recursive: true });
+  // At once: an operator that starts beside another build must not read half a file.
+  for (const { path, contents } of outputFiles) {
+    const written = `${path}.${process.pid}`;
+    writeFileSync(written, contents);
+    renameSync(written, path);
+  }
   return join(directory, 'main.js');
 }
 

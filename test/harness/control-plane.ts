@@ -61,13 +61,16 @@ export interface ControlPlane extends Cluster {
  * from the main thread: on Linux the components end with the thread that starts them.
  */
 export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
+  const isKept = options.dataDir !== undefined && existsSync(layoutPath(options.dataDir));
   for (let attempt = 1; ; attempt++) {
     try {
       return await start(options);
     } catch (error) {
       // A port that was free when chosen may be taken when it is used.
       const taken = error instanceof Error && error.message.includes('address already in use');
-      if (!taken || options.dataDir || options.port || attempt === 3) throw error;
+      // Those that a dataDir had before are in somebody's kubeconfig.
+      if (!taken || isKept || options.port || attempt === 3) throw error;
+      if (options.dataDir !== undefined) rmSync(layoutPath(options.dataDir), { force: true });
     }
   }
 }
@@ -136,10 +139,14 @@ async function start(options: ControlPlaneOptions): Promise<ControlPlane> {
   };
 }
 
+function layoutPath(directory: string): string {
+  return join(directory, 'layout.json');
+}
+
 /** What a layout file keeps, so that a dataDir serves the same address and credentials again. */
 async function prepare(directory: string, port: number | undefined): Promise<Layout> {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const path = join(directory, 'layout.json');
+  const path = layoutPath(directory);
   if (existsSync(path)) {
     const kept = JSON.parse(readFileSync(path, 'utf8')) as Layout;
     return { ...kept, apiPort: port ?? kept.apiPort };

@@ -1,6 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { buildEngine } from '../../hack/build-engine.ts';
@@ -10,7 +8,7 @@ import type { Cluster } from './cluster.ts';
 import { namespaceFor, useControlPlane } from './control-plane.ts';
 import { type GitHttpServer, startGitHttp } from './git-http.ts';
 import { createRepository, type FileContent, type GitRepository } from './git-repository.ts';
-import { type RunningProcess, startProcess } from './process.ts';
+import { type RunningProcess, startProcess, temporaryDirectory } from './process.ts';
 import { eventually } from './wait.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -40,7 +38,7 @@ export async function startOperator(
   namespace: string,
   options: OperatorOptions = {},
 ): Promise<RunningOperator> {
-  const directory = mkdtempSync(join(tmpdir(), 'towpath-operator-'));
+  const directory = temporaryDirectory('operator');
   const engine = await buildEngine();
   const program = await buildOperator();
   const logPath = join(directory, 'operator.log');

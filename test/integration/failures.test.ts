@@ -91,7 +91,9 @@ test('deployments that fail', async (t) => {
         'the end of its retries',
       );
       assert.equal(ended.status?.sync, 'Quarantined');
-      const made = await jobs('stuck-after');
+      const made = await eventually(async () => (await jobs('stuck-after')) || undefined, {
+        describe: 'events of the Jobs',
+      });
       assert.ok(made <= 3, `${made} Jobs were made`);
       // Whatever wakes it later makes none again.
       await stage.kubectl('patch', 'configmap', 'stuck', '-p', '{"data":{"key":"other"}}');
