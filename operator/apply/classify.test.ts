@@ -188,6 +188,49 @@ test('the message names what was done to what, the cause and the next step', () 
   assert.equal(error.message, 'dry-run of ConfigMap shop/web: data: Invalid value. Correct it in Git.');
 });
 
+for (const [what, said, told] of [
+  [
+    'an echoed object',
+    `Job.batch "web" is invalid: spec.template: Invalid value: {"metadata":{"labels":{"a":"b"}},"spec":{"c":[{"d":"${'x'.repeat(900)}"}]}}: field is immutable`,
+    'spec.template: field is immutable.',
+  ],
+  [
+    'two echoed objects, as Go writes them',
+    'spec.a: Invalid value: core.A{B:map[string]string{"c":"d"}}: may not change in an update, spec.e: Invalid value: v1.E{F:(*int)(nil)}: field is immutable',
+    'spec.a: may not change in an update, spec.e: field is immutable.',
+  ],
+  [
+    'several lines',
+    'failed to create typed patch object (/web; v1, Kind=ConfigMap): errors:\n  .data: expected map, got &{3}\n  .immutable: expected boolean, got &{no}',
+    '.data: expected map, got &{3}; .immutable: expected boolean, got &{no}.',
+  ],
+  [
+    'several unknown fields',
+    'ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: unknown field "a", unknown field "b"',
+    'unknown field "a", unknown field "b".',
+  ],
+  [
+    "the name of a trial, and the object's own",
+    'ConfigMap "web-towpath-dry-run" is invalid: data: Invalid value: "no": is bad',
+    'data: Invalid value: "no": is bad.',
+  ],
+] as const) {
+  test(`what the API server says is told on one line and with the next step: ${what}`, () => {
+    const { error } = classify(status(422, 'Invalid', said), 'dry-run of', object);
+    const begin = `dry-run of ConfigMap shop/web: ${told} `;
+    assert.ok(error.message.startsWith(begin), error.message);
+    assert.match(error.message.slice(begin.length), /^(Correct it in Git|Put the old value back)/);
+    assert.ok(Buffer.byteLength(error.message) < 256);
+    assert.match(error.details[0]?.message ?? '', said.length > 900 ? /x{900}/ : /./);
+  });
+}
+
+test('words that have no end leave room for the next step', () => {
+  const { error } = classify(status(422, 'Invalid', 'a "b" '.repeat(500)), 'dry-run of', object);
+  assert.match(error.message, /^dry-run of ConfigMap shop\/web: a "b" a .*… Correct it in Git\.$/);
+  assert.ok(Buffer.byteLength(JSON.stringify(error.message)) <= 256);
+});
+
 test('S5: a detail has the identity of the object and nothing of its content', () => {
   const manifest = { ...object, apiVersion: 'v1', text: 's3cret', digest: '', annotations: {} };
   const { error } = classify(status(422, 'Invalid', 'data: Invalid value'), 'apply', manifest);

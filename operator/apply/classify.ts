@@ -1,4 +1,6 @@
 import { type Remedy, TowpathError } from '../api/errors.ts';
+import { STATUS_LIMITS } from '../api/v1alpha1/application-status.ts';
+import { cut, jsonBytes } from '../api/v1alpha1/bound-status.ts';
 import {
   ApiError,
   isConflict,
@@ -9,6 +11,7 @@ import {
   NotLeaderError,
 } from '../kube/errors.ts';
 import { describeObject, idOf, type ObjectId } from '../manifest/manifest.ts';
+import { TRIAL_SUFFIX } from '../manifest/metadata-text.ts';
 
 /**
  * What an answer of the API server says of a candidate:
@@ -144,22 +147,52 @@ export function classify(error: unknown, doing: string, object: ObjectId): Refus
   if (error instanceof TowpathError)
     return { verdict: PRINCIPLE_REASONS.has(error.reason) ? 'Principle' : 'State', error };
   const { verdict, remedy, reason, next } = meaningOf(error, object);
-  const told = error instanceof Error ? error.message : String(error);
+  const told = (error instanceof Error ? error.message : String(error)).replaceAll(TRIAL_SUFFIX, '');
   const short = withoutRepetition(told);
-  const message = `${doing} ${describeObject(object)}: ${short}${/[.!?]$/.test(short) ? '' : '.'} ${next}`;
+  const begin = `${doing} ${describeObject(object)}: `;
+  const room = TOLD_BYTES - jsonBytes(begin) - jsonBytes(next);
+  const message = `${begin}${cut(/[.!?]$/.test(short) ? short : `${short}.`, Math.max(room, LEAST_BYTES))} ${next}`;
   const details = [{ object: idOf(object), message: told }];
   return { verdict, error: new TowpathError(remedy, reason, message, { cause: error, details }) };
 }
 
+/** What a condition's message has for one refusal beside how many there are; its own words have so much at least. */
+const TOLD_BYTES = STATUS_LIMITS.message - 16;
+const LEAST_BYTES = 60;
+/** More of the API server's words is not looked at: the expressions below take their time. */
+const LONGEST = 16_384;
+
 /**
- * The API server's words without the object, which the sentence names already, and without regular expressions:
- * what is left must fit into a condition together with the next step. The details keep all of it.
+ * The API server's words on one line, without the object, which the sentence names already, without whole objects
+ * that it was given, and without regular expressions: what is left must fit into a condition together with the
+ * next step. The details keep all of it.
  */
 function withoutRepetition(told: string): string {
-  return told
+  return withoutEchoes(told)
+    .slice(0, LONGEST)
     .replace(/^\S+ "[^"]*" is invalid: /, '')
     .replace(/^failed to create typed patch object \([^)]*\): /, '')
+    .replace(/^\S+ "[^"]*" is forbidden: (?!user )/i, '')
+    .replace(/ with binding '[^']*'/, '')
+    .replace(/^errors:\s*/, '')
+    .replace(/^\S+ in version "[^"]*" cannot be handled as a \S+: strict decoding error: /, '')
+    .replaceAll(/\s*\n\s*/g, '; ')
     .replaceAll(/ \((?:e\.g\. .*?, )?regex used for validation is '.*?'\)/g, '');
+}
+
+/** An object in the words of the API server, as JSON or as Go writes it, is followed by what is wrong with it. */
+function withoutEchoes(told: string): string {
+  const echo = /Invalid value: [\w.*[\]]{0,80}\{/g;
+  let kept = '';
+  let at = 0;
+  for (let match = echo.exec(told); match !== null; match = echo.exec(told)) {
+    const end = told.indexOf('}: ', echo.lastIndex);
+    if (end < 0) break;
+    kept += told.slice(at, match.index);
+    at = end + '}: '.length;
+    echo.lastIndex = at;
+  }
+  return kept + told.slice(at);
 }
 
 function meaningOf(error: unknown, object: ObjectId): Meaning {

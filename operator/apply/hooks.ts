@@ -59,12 +59,19 @@ export async function runHook(access: TargetAccess, manifest: Manifest, run: Hoo
     throw hookFailed(
       manifest,
       problem,
-      `failed: ${problem}${/[.!?]$/.test(problem) ? '' : '.'} Look at its logs; correct it in Git or ask for a sync.`,
+      `failed: ${problem}${/[.!?]$/.test(problem) ? '' : '.'} ${nextAfter(run.event)}`,
     );
   } catch (error) {
     access.signal.throwIfAborted();
     throw classify(error, 'run hook', manifest).error;
   }
+}
+
+/** A deletion runs what was kept: Git has no part in it any more. */
+function nextAfter(event: HookEvent): string {
+  return event === 'pre-delete' || event === 'post-delete'
+    ? 'Look at its logs; it is run again.'
+    : 'Look at its logs; correct it in Git or ask for a sync.';
 }
 
 /** What went wrong; undefined: it succeeded. */

@@ -10,7 +10,7 @@ import { ApiError, isConflict, isNotFound } from '../kube/errors.ts';
 import { type AppliedObject, appliedDigest, type PlannedApply } from '../manifest/applied.ts';
 import { fieldManager, isOurHook, isOurs, type LiveObject, liveObject } from '../manifest/live.ts';
 import { describeObject, type GroupKind, groupKind, idOf, type Manifest } from '../manifest/manifest.ts';
-import { withMetadata, withName } from '../manifest/metadata-text.ts';
+import { TRIAL_SUFFIX, withMetadata, withName } from '../manifest/metadata-text.ts';
 import { mergedManagedFields } from './adopt.ts';
 import { isImmutable } from './classify.ts';
 import { handOver, takeBack, textWithout } from './ignored.ts';
@@ -56,9 +56,37 @@ export async function dryRunObject(access: TargetAccess, planned: PlannedApply):
   try {
     await send({ access, resource, planned, dryRun: true });
   } catch (error) {
+    if (isUnknownField(error)) throw await allUnknownFields(access, resource, planned.manifest, error);
     if (!isReplaceable(planned.manifest, error)) throw error;
     await dryRunAsNew(access, resource, planned.manifest);
   }
+}
+
+/** An apply is refused for the first field that its kind does not have; strict decoding tells of all of them. */
+async function allUnknownFields(
+  access: TargetAccess,
+  resource: Resource,
+  manifest: Manifest,
+  first: ApiError,
+): Promise<unknown> {
+  const { name: _, ...collection } = pathOf(resource, manifest);
+  const text = withName(manifest.text, trialName(manifest));
+  try {
+    await access.client.create(
+      collection,
+      text,
+      { dryRun: true, fieldValidation: 'Strict' },
+      callOptions(access),
+    );
+    return first;
+  } catch (error) {
+    access.signal.throwIfAborted();
+    return error instanceof ApiError && /strict decoding error/.test(error.message) ? error : first;
+  }
+}
+
+function isUnknownField(error: unknown): error is ApiError {
+  return error instanceof ApiError && /field not declared in schema/.test(error.message);
 }
 
 /** Kinds whose name follows from their content: another one would be refused. */
@@ -74,13 +102,27 @@ export async function dryRunAsNew(
   manifest: Manifest,
 ): Promise<void> {
   if (NAMED_BY_CONTENT.has(groupKind(manifest))) return;
-  const name = `${manifest.name.slice(0, 40).replace(/[^a-z0-9]+$/, '')}-towpath-dry-run`;
+  const name = trialName(manifest);
   await access.client.apply(
     pathOf(resource, { ...manifest, name }),
-    withName(manifest.text, name),
+    withName(withoutAllocations(manifest), name),
     { fieldManager: fieldManager(access.targetId), force: false, dryRun: true, fieldValidation: 'Strict' },
     callOptions(access),
   );
+}
+
+function trialName({ name }: Manifest): string {
+  return `${name.slice(0, 40).replace(/[^a-z0-9]+$/, '')}${TRIAL_SUFFIX}`;
+}
+
+/** What only one object can have, the one that is there has still: a Service's addresses and ports. */
+function withoutAllocations(manifest: Manifest): string {
+  if (groupKind(manifest) !== '/Service') return manifest.text;
+  const service = JSON.parse(manifest.text) as { spec?: Record<string, unknown> & { ports?: object[] } };
+  const { clusterIP, clusterIPs, healthCheckNodePort, ports, ...spec } = service.spec ?? {};
+  const isHeadless = clusterIP === 'None';
+  const bare = ports?.map((port) => ({ ...port, nodePort: undefined }));
+  return JSON.stringify({ ...service, spec: { ...spec, ports: bare, ...(isHeadless ? { clusterIP } : {}) } });
 }
 
 interface Sent {

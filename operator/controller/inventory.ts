@@ -181,11 +181,11 @@ export class Inventory {
    * the kind is not watched.
    */
   unseen(kind: WatchedKind, as: ServiceAccount | undefined): string | undefined {
-    const watcher = this.#watchers.get(watcherKey(kind, undefined, undefined));
     const own = this.#watchers.get(watcherKey(kind, kind.namespace || undefined, as));
-    const { failingSince, watch } = own ?? watcher ?? {};
+    const shown = own ?? this.#watchers.get(watcherKey(kind, undefined, undefined));
+    const failingSince = shown?.failingSince;
     if (failingSince === undefined || performance.now() - failingSince < UNSEEN_MS) return undefined;
-    return watch?.lastError?.message ?? 'no answer';
+    return shown?.watch.lastError?.message ?? 'no answer';
   }
 
   async #ensureKind(kind: WatchedKind, as: ServiceAccount | undefined, signal: AbortSignal): Promise<void> {

@@ -61,7 +61,7 @@ export interface Deployment {
   startedAt: string;
   /** Whether Helm's install hooks are its hooks, not the upgrade ones. */
   install: boolean;
-  /** Hooks that ran to their end; a retry does not run them again. */
+  /** Hooks that ran to their end, which a retry does not run again, and events whose hooks were `cleaned` or `lost`. */
   hooks: string[];
   /** Object keys of what the dry-run could not be asked about before the first write. */
   deferred: string[];

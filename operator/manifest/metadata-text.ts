@@ -1,3 +1,6 @@
+/** Ends the name under which an object is tried as a creation, next to the one that exists. */
+export const TRIAL_SUFFIX = '-towpath-dry-run';
+
 /**
  * Puts members first into the `metadata` object of a manifest's JSON text without parsing it, so that the
  * rest reaches the API server byte for byte. Throws where the text has no top-level `metadata` object.

@@ -48,11 +48,11 @@ test('deletion goes the other way round', () => {
       ['ValidatingWebhookConfiguration'],
       ['Widget'],
       ['Deployment'],
-      ['ConfigMap', 'RoleBinding'],
-      ['Role', 'ServiceAccount'],
+      ['ConfigMap'],
       ['CustomResourceDefinition'],
       ['Namespace'],
     ],
+    [['ServiceAccount'], ['RoleBinding', 'Role']],
   ]);
 });
 

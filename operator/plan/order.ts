@@ -101,12 +101,21 @@ export function waves<Item extends Ordered>(objects: readonly Item[]): Item[][][
 
 /**
  * The reverse, for deleting: the last wave first, in it the last stage first. Live objects may carry any
- * annotation; one that names no wave counts as wave 0, because deletion must not depend on it.
+ * annotation; one that names no wave counts as wave 0, because deletion must not depend on it. Rights go last of
+ * all, those by which the rest is deleted may be among them.
  */
 export function deletionWaves<Item extends Ordered>(objects: readonly Item[]): Item[][][] {
-  return ordered(objects, ({ annotations }) => waveNumber(annotations) ?? 0)
+  const { accounts = [], roles = [], others = [] } = Object.groupBy(objects, partInRights);
+  const waves = ordered(others, ({ annotations }) => waveNumber(annotations) ?? 0)
     .reverse()
     .map((stages) => stages.reverse().map((stage) => stage.reverse()));
+  const last = [accounts, roles].filter((stage) => stage.length > 0);
+  return last.length === 0 ? waves : [...waves, last];
+}
+
+function partInRights({ group, kind }: ObjectId): 'accounts' | 'roles' | 'others' {
+  if (group === RBAC) return 'roles';
+  return group === '' && kind === 'ServiceAccount' ? 'accounts' : 'others';
 }
 
 function ordered<Item extends Ordered>(

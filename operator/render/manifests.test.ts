@@ -90,6 +90,17 @@ describe('manifests', () => {
     assert.match(rendered.objects[1]?.text ?? '', /"x":\{"big":9007199254740993,"float":1\}/);
   });
 
+  test('what is in a typed List need not say its kind, and may be of another', async () => {
+    const { objects } = await engine.render({
+      'web/a.yaml':
+        'apiVersion: v1\nkind: ConfigMapList\nitems:\n- {metadata: {name: a}, data: {text: x}}\n- {apiVersion: v1, kind: Secret, metadata: {name: b}}\n',
+    });
+    assert.deepEqual(
+      objects.map(({ apiVersion, kind, name }) => `${apiVersion} ${kind} ${name}`),
+      ['v1 ConfigMap a', 'v1 Secret b'],
+    );
+  });
+
   test('Lists are flattened', async () => {
     const rendered = await engine.render({
       'web/a.yaml': `apiVersion: v1\nkind: List\nitems:\n- ${configMap('a', 'x').replaceAll('\n', '\n  ')}\n- apiVersion: v1\n  kind: ConfigMapList\n  items:\n  - ${configMap('b', 'y').replaceAll('\n', '\n    ')}`,

@@ -20,11 +20,11 @@ const quarantined = { sync: 'Quarantined', condition: 'Stalled' } as const;
 
 const CASES: BadInput[] = [
   {
-    what: 'objects that the API server refuses: an unknown field, a wrong type, a wrong value, a bad name',
+    what: 'objects that the API server refuses: unknown fields, a wrong type, a wrong value, a bad name',
     files: {
       'good.yaml': configMap('good'),
       'bad.yaml': [
-        deployment('field', '1', '\n  strategyy: {}'),
+        deployment('field', '1', '\n  strategyy: {}\n  replica: 2'),
         deployment('type', '"many"'),
         deployment('value', '-1'),
         configMap('Capitals'),
@@ -37,7 +37,10 @@ const CASES: BadInput[] = [
     ],
     errors: [
       { object: 'ConfigMap Capitals', message: 'metadata.name' },
-      { object: 'Deployment field', message: 'strategyy' },
+      {
+        object: 'Deployment field',
+        message: 'unknown field "spec.replica", unknown field "spec.strategyy"',
+      },
       { object: 'Deployment type', message: 'replicas' },
       { object: 'Deployment value', message: 'must be greater than or equal to 0' },
     ],

@@ -184,6 +184,61 @@ test('who decides a field', async (t) => {
       assert.notEqual(after?.metadata.uid, before?.metadata.uid);
     },
   );
+
+  await t.test(
+    'the API server echoes the whole template of a Job: the next step is told all the same',
+    async () => {
+      const job = (image: string) => ({
+        apiVersion: 'batch/v1',
+        kind: 'Job',
+        metadata: { name: 'once' },
+        spec: {
+          template: { spec: { restartPolicy: 'Never', containers: [{ name: 'run', image }] } },
+        },
+      });
+      await deploy('once', [job('one')]);
+      await push('once', [job('two')]);
+      const held = await stage.until('once', ({ status }) => status?.sync === 'Quarantined', 'the refusal');
+      assert.equal(reasonOf(held), 'ImmutableField');
+      assert.match(
+        messageOf(held),
+        /Job .*once: spec\.template: field is immutable\. Put the old value back/,
+      );
+      assert.match(messageOf(held), /towpath\.dev\/replace: "true"/);
+    },
+  );
+
+  await t.test('two wrong types are told on one line', async () => {
+    const wrong = { ...configMap('wrong'), data: 3, immutable: 'no' };
+    await push('wrong', [wrong]);
+    await stage.application('wrong', { source: { path: 'wrong' } });
+    const held = await stage.until('wrong', ({ status }) => status?.sync === 'Quarantined', 'the refusal');
+    assert.match(messageOf(held), /ConfigMap .*wrong: \.data: .*; \.immutable: /);
+    assert.doesNotMatch(messageOf(held), /\n/);
+  });
+
+  await t.test('a Service keeps its port when it is replaced', async () => {
+    const service = (spec: object) => ({
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'door', annotations: { 'towpath.dev/replace': 'true' } },
+      spec: { type: 'NodePort', selector: { a: 'b' }, ...spec },
+    });
+    await deploy('door', [service({ ports: [{ port: 80 }] })]);
+    const nodePortOf = (object: typeof before) => {
+      const ports = object?.spec?.['ports'];
+      return Array.isArray(ports) ? ports[0]?.nodePort : undefined;
+    };
+    const before = await live('service', 'door');
+    assert.ok(nodePortOf(before) > 0);
+    const nodePort = nodePortOf(before);
+    const address = String(before?.spec?.['clusterIP']);
+    const other = address.replace(/\d+$/, (last) => String((Number(last) % 200) + 20));
+    await change('door', [service({ ports: [{ port: 80, nodePort }], clusterIP: other })]);
+    const after = await live('service', 'door');
+    assert.equal(after?.spec?.['clusterIP'], other);
+    assert.equal(nodePortOf(after), nodePort);
+  });
 });
 
 test('D13: adoption takes over what other tools own, so that a field removed from Git goes', async (t) => {

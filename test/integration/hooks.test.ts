@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { namespaceFor } from '../harness/control-plane.ts';
-import { fastLease } from '../harness/operator.ts';
+import { fastLease, newStage } from '../harness/operator.ts';
 import { eventually } from '../harness/wait.ts';
 import { chartOf, configMap, hookJob, messageOf, newSteps, reasonOf } from './steps.ts';
 
@@ -9,10 +9,6 @@ test("Helm's hooks run as Helm runs them", async (t) => {
   const { stage, ready, live, admin } = await newSteps(t, { flags: fastLease });
   const names = async (kind: string, selector: string) =>
     (await stage.kubectl('get', kind, '-l', selector, '-o', 'jsonpath={.items[*].metadata.name}')).split(' ');
-  const createdAt = async (kind: string, name: string) => {
-    const uid = await live(kind, name);
-    return Number(uid?.metadata.resourceVersion ?? Number.NaN);
-  };
 
   await t.test('install hooks before and after the objects, upgrade hooks only at an upgrade', async () => {
     const objects = [
@@ -59,7 +55,6 @@ test("Helm's hooks run as Helm runs them", async (t) => {
     await stage.kubectl('delete', 'configmap', 'life');
     await eventually(() => live('configmap', 'life'), { describe: 'the object to be back' });
     assert.equal((await live('job', 'life-upgrade'))?.metadata.uid, upgrade);
-    assert.ok(Number.isFinite(await createdAt('job', 'life-post')));
     assert.ok((await names('jobs', 'towpath.dev/target')).includes('life-post'), 'hooks are never pruned');
   });
 
@@ -217,5 +212,21 @@ test("Helm's hooks run as Helm runs them", async (t) => {
       assert.match(held.status?.quarantine?.errors?.[0]?.message ?? '', /nonsense/);
       assert.equal(await live('configmap', 'wrong'), undefined);
     },
+  );
+});
+
+test('what a chart has in a wrong place is told by an event, and the rest is deployed', async (t) => {
+  const stage = await newStage(t, {
+    files: chartOf('web', [configMap('web'), hookJob('odd', 'pre-instal')]),
+  });
+  await stage.deployed('web', { source: { path: 'web' } });
+  const query = ['--field-selector', 'involvedObject.name=web,reason=RenderWarning'];
+  await stage.until(
+    'web',
+    async () => {
+      const messages = await stage.kubectl('get', 'events', ...query, '-o', 'jsonpath={.items[*].message}');
+      return /Job odd has the unknown hook "pre-instal"/.test(messages);
+    },
+    'the unknown hook to be told',
   );
 });

@@ -249,3 +249,27 @@ test('two Applications never fight over one object', async (t) => {
     },
   );
 });
+
+test('an Application among its own manifests is refused, and can be deleted where it came about before', async (t) => {
+  const { stage, deploy, push } = await newSteps(t);
+  await deploy('self', [configMap('self')]);
+  const itself = {
+    apiVersion: 'towpath.dev/v1alpha1',
+    kind: 'Application',
+    metadata: { name: 'self', annotations: { 'towpath.dev/adopt': 'true' } },
+    spec: { source: { repoURL: stage.repoURL, path: 'self' } },
+  };
+  await push('self', [configMap('self'), itself]);
+  const held = await stage.until('self', ({ status }) => status?.sync === 'Quarantined', 'the refusal');
+  assert.equal(reasonOf(held), 'ManifestInvalid');
+  assert.match(messageOf(held), /is among its own manifests: remove it there/);
+  // As an operator that took it had left it.
+  const marks = JSON.parse(await stage.kubectl('get', 'configmap', 'self', '-o', 'json')) as {
+    metadata: { labels: Record<string, string>; annotations: Record<string, string> };
+  };
+  const { labels, annotations } = marks.metadata;
+  const patch = JSON.stringify({ metadata: { labels, annotations } });
+  await stage.kubectl('patch', 'applications.towpath.dev', 'self', '--type=merge', '-p', patch);
+  await stage.kubectl('delete', 'applications.towpath.dev', 'self', '--timeout=20s');
+  assert.equal(await stage.kubectl('get', 'configmap', 'self', '--ignore-not-found', '-o', 'name'), '');
+});

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { conditionOf, newStage } from '../harness/operator.ts';
 
 const configMap = (message: string) =>
@@ -52,6 +53,24 @@ test('a tag, a range of versions and a commit are deployed, and only the range m
     assert.equal(await messageOf('tag'), 'three');
   });
 
+  await t.test('a higher tag of the same commit is told, and what brought it', async () => {
+    const { status } = await stage.get('range');
+    await repository.tag('v1.11.0', { commit: status?.source?.revision ?? '' });
+    const told = await stage.until(
+      'range',
+      ({ status }) => status?.source?.ref === 'refs/tags/v1.11.0',
+      'the new name of the same commit',
+      5_000,
+    );
+    assert.match(told.status?.summary?.revision ?? '', /^v1\.11\.0/);
+    await stage.application('range', { source: { ref: { branch: 'main' } } });
+    const main = await repository.revParse('main');
+    await stage.application('range', { source: { ref: { tag: 'v2.0.0' } } });
+    const moved = await stage.untilReadyAt('range', three);
+    assert.notEqual(main, three);
+    assert.equal(moved.status?.environments?.[0]?.history?.[0]?.trigger, 'Spec');
+  });
+
   await t.test("a tag's own id is no commit, and is told so", async () => {
     const id = await repository.revParse('refs/tags/v1.0.0');
     await stage.application('mistaken', { source: { ref: { commit: id } } });
@@ -62,6 +81,19 @@ test('a tag, a range of versions and a commit are deployed, and only the range m
     );
     assert.match(conditionOf(told, 'Stalled')?.message ?? '', /is the id of an annotated tag/);
   });
+});
+
+test('an Application that is made after a push begins with what was pushed', async (t) => {
+  const stage = await newStage(t, {
+    files: { 'Chart.yaml': chart, 'templates/web.yaml': configMap('one') },
+  });
+  await stage.deployed('early', { source: { interval: '1h' } });
+  // Longer ago than what many that are made at once share.
+  await delay(1_100);
+  const second = await stage.repository.commit({ 'templates/web.yaml': configMap('two') });
+  await stage.application('late', { source: { interval: '1h' } });
+  const ready = await stage.untilReadyAt('late', second);
+  assert.equal(ready.status?.environments?.[0]?.history?.length, 1);
 });
 
 test('a push to another branch of the repository wakes nobody who follows this one', async (t) => {

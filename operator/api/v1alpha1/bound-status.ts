@@ -131,6 +131,7 @@ export function cut(text: string, limit: number): string {
   return kept + ellipsis;
 }
 
-function jsonBytes(text: string): number {
+/** Bytes of a text in the JSON of a status. */
+export function jsonBytes(text: string): number {
   return Buffer.byteLength(JSON.stringify(text)) - 2;
 }

@@ -1,6 +1,6 @@
 import { TowpathError } from '../../api/errors.ts';
 import { dryRunAll, dryRunHooks } from '../../apply/run.ts';
-import { objectKey } from '../../manifest/manifest.ts';
+import { idOf, objectKey } from '../../manifest/manifest.ts';
 import { waves } from '../../plan/order.ts';
 import {
   type Candidate,
@@ -10,7 +10,7 @@ import {
   type TargetRecord,
   type Trigger,
 } from '../record.ts';
-import { type DeployContext, kindsOf, planFor } from './deploy-context.ts';
+import { type DeployContext, isApplicationOf, kindsOf, planFor } from './deploy-context.ts';
 import { Quarantine } from './facts.ts';
 import { combined } from './refusals.ts';
 
@@ -33,6 +33,7 @@ export async function judge(
   const { access, inventory, record, signal } = context;
   try {
     waves(manifests.objects);
+    refuseItself(record, manifests);
   } catch (error) {
     if (!(error instanceof TowpathError)) throw error;
     throw new Quarantine({ revision: candidate.revision, candidate: candidate.id }, error);
@@ -52,6 +53,17 @@ export async function judge(
     deferred: deferred.map((one) => objectKey(one.manifest)),
     undecided: refusals.filter(({ verdict }) => verdict === 'Undecided').map(({ error }) => error),
   };
+}
+
+/** An Application that deploys itself could never become Ready, nor be deleted: it would wait for itself. */
+function refuseItself({ target }: TargetRecord, manifests: Manifests): void {
+  const itself = manifests.objects.find((object) => isApplicationOf(object, target));
+  if (itself === undefined) return;
+  const message = `Application ${target.namespace}/${target.application} is among its own manifests: remove it there, or let another Application deploy it.`;
+  const file = itself.file === undefined ? {} : { file: itself.file };
+  throw new TowpathError('Person', 'ManifestInvalid', message, {
+    details: [{ object: idOf(itself), message, ...file }],
+  });
 }
 
 /**

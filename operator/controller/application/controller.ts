@@ -1,4 +1,6 @@
+import { TowpathError } from '../../api/errors.ts';
 import type { Application } from '../../api/v1alpha1/application.ts';
+import { parseDuration } from '../../api/v1alpha1/duration.ts';
 import { FINALIZER } from '../../api/v1alpha1/names.ts';
 import { hasInexactNumber, valuesText } from '../../api/v1alpha1/values-text.ts';
 import type { KubeClient, KubeObject } from '../../kube/client.ts';
@@ -280,7 +282,8 @@ export class ApplicationController {
     this.#faults.set(key, faults + 1);
     const isOutdated = isConflict(error) || isAlreadyExists(error);
     const first = isOutdated ? OUTDATED_PAUSE_MS : FIRST_PAUSE_MS;
-    const pause = Math.min(first * 2 ** faults, PATIENCE_MS) * (0.8 + 0.2 * this.#options.random());
+    const pause =
+      Math.min(first * 2 ** faults, longestPause(application, error)) * (0.8 + 0.2 * this.#options.random());
     if (isOutdated) {
       // Somebody else wrote: what the watches have not told yet is read first.
       const again = application === undefined ? Promise.resolve() : this.#readAgain(application);
@@ -299,4 +302,12 @@ export class ApplicationController {
     await this.#parts.store.reload(targetOf(application), signal);
     this.#takeAnswer(await this.#options.client.get({ resource: APPLICATIONS, namespace, name }, { signal }));
   }
+}
+
+/** A hook of a deletion that fails is work each time it is run again: as seldom as the spec says. */
+function longestPause(application: Application | undefined, error: unknown): number {
+  const isHook = error instanceof TowpathError && error.reason === 'HookFailed';
+  return isHook && application !== undefined
+    ? parseDuration(application.spec.sync.retries.maxBackoff)
+    : PATIENCE_MS;
 }

@@ -1,5 +1,7 @@
 import { TowpathError } from '../../api/errors.ts';
 import type { Application } from '../../api/v1alpha1/application.ts';
+import { STATUS_LIMITS } from '../../api/v1alpha1/application-status.ts';
+import { cut } from '../../api/v1alpha1/bound-status.ts';
 import { DEFAULT_ENVIRONMENT, FINALIZER } from '../../api/v1alpha1/names.ts';
 import type { KubeObject } from '../../kube/client.ts';
 import type { KeptObject } from '../../plan/plan.ts';
@@ -74,8 +76,12 @@ export async function tellUndeleted(
     hidden instanceof TowpathError ? await explainForbidden(parts.client, account, hidden, signal) : hidden;
   const why = told instanceof Error ? told.message : String(told);
   // Without the right, or without an answer, only the person can say that the objects are to be left.
-  const message = `Deleting: ${why.slice(0, 150)} To leave the objects: annotate towpath.dev/abandon=default`;
-  const isStalled = !(told instanceof TowpathError && told.remedy === 'Time');
+  const abandon = ' To leave the objects: annotate towpath.dev/abandon=default.';
+  const room = STATUS_LIMITS.message - 'Deleting: '.length - abandon.length;
+  const message = `Deleting: ${cut(why, room)}${abandon}`;
+  const isTemporary = told instanceof TowpathError && told.remedy === 'Time' && told.reason !== 'HookFailed';
+  const isStalled = !isTemporary;
+  writer.warn(application, 'DeletionFailed', message);
   await writer.tellDeleting(application, { reason: 'DeletionFailed', message, isStalled }, signal);
 }
 

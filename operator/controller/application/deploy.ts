@@ -25,7 +25,7 @@ import {
 import { leaveAlone } from './drift.ts';
 import { finalFailure, worstHealth } from './health.ts';
 import { prune } from './pruning.ts';
-import { combined, partly } from './refusals.ts';
+import { partly } from './refusals.ts';
 import { runHooks } from './run-hooks.ts';
 import { shortRevision } from './settle.ts';
 
@@ -82,6 +82,7 @@ export async function repair(context: DeployContext, manifests: Manifests): Prom
     await send(
       context,
       changed.filter((one) => keys.has(objectKey(one.manifest))),
+      manifests,
       result,
     );
   }
@@ -93,6 +94,7 @@ export async function repair(context: DeployContext, manifests: Manifests): Prom
 async function send(
   context: DeployContext,
   planned: readonly PlannedApply[],
+  manifests: Manifests,
   result: Advance,
 ): Promise<void> {
   const refusals = await applyAll(context.access, planned, (applied) => {
@@ -102,7 +104,12 @@ async function send(
   for (const one of planned) if (one.reason === 'Drift') result.repaired.push(idOf(one.manifest));
   if (refusals.length === 0) return;
   await saveChanges(context);
-  throw partly(refusals, planned.length);
+  throw partly(refusals, appliedOf(context, manifests), manifests.objects.length);
+}
+
+/** How many of the objects are as they are to be. */
+function appliedOf(context: DeployContext, { objects }: Manifests): number {
+  return objects.length - planFor(context, objects).apply.length;
 }
 
 async function applyWaves(
@@ -122,7 +129,7 @@ async function applyWaves(
       if (planned.length === 0) continue;
       await askDeferred(context, planned, manifests);
       await context.inventory.ensure(kindsOf(stage), context.access.as, context.signal);
-      await send(context, planned, result);
+      await send(context, planned, manifests, result);
       await awaitEstablished(context, stage);
     }
     if (!deployment.applied) {
@@ -153,7 +160,7 @@ async function askDeferred(
   if (deferred.length === 0) return;
   const refusals = await dryRunDeferred(context.access, deferred, manifests.objects);
   const decided = refusals.filter((refusal) => refusal.verdict !== 'Undecided');
-  if (decided.length > 0) throw combined(decided, 'nothing of this wave was applied');
+  if (decided.length > 0) throw partly(decided, appliedOf(context, manifests), manifests.objects.length);
 }
 
 /** A namespace that exists and a kind that is served: what the next stage needs, waited for at most 30 s. */

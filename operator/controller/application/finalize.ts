@@ -12,7 +12,8 @@ import { describeObject, type HookEvent, idOf } from '../../manifest/manifest.ts
 import { deletionWaves } from '../../plan/order.ts';
 import type { KeptObject } from '../../plan/plan.ts';
 import type { TargetRecord } from '../record.ts';
-import { newRecord } from '../record.ts';
+import { newRecord, type TargetName } from '../record.ts';
+import { isApplicationOf } from './deploy-context.ts';
 import { whereLost } from './lost-record.ts';
 import { accessOf, type Parts, targetOf } from './run.ts';
 import { runHooks } from './run-hooks.ts';
@@ -73,7 +74,7 @@ export async function finalize(
     const deletion = { parts, access, record, timeoutMs, tell, warn };
     await runDeleteHooks(deletion, 'pre-delete');
     kept = keptOf(parts, access);
-    const left = await pruneAll(parts, access);
+    const left = await pruneAll(parts, access, record.target);
     if (left !== undefined) return { state: 'Waiting', message: left, kept };
     await runDeleteHooks(deletion, 'post-delete');
   }
@@ -133,9 +134,13 @@ function targetNameOf(application: Application) {
 }
 
 /** Prunes one stage after the other, the next when the one before is gone; undefined: nothing is left. */
-async function pruneAll(parts: Parts, access: TargetAccess): Promise<string | undefined> {
+async function pruneAll(parts: Parts, access: TargetAccess, target: TargetName): Promise<string | undefined> {
   const live = [...parts.inventory.of(access.targetId).values()].filter(
-    (object) => !object.hook && keepReason(object, { ...access, prune: true }) === undefined,
+    (object) =>
+      !object.hook &&
+      // It would wait for itself: what deploys itself goes with the finalizer.
+      !isApplicationOf(object, target) &&
+      keepReason(object, { ...access, prune: true }) === undefined,
   );
   const [stage] = deletionWaves(live).flat();
   if (stage === undefined) return undefined;
@@ -150,7 +155,8 @@ async function pruneAll(parts: Parts, access: TargetAccess): Promise<string | un
   });
   const [first] = stage;
   const what = first === undefined ? 'objects' : describeObject(first);
-  return `Deleting: ${live.length} objects are left; waiting for ${what} to go. Where it stays, look at its finalizers.`;
+  const left = live.length === 1 ? 'one object is' : `${live.length} objects are`;
+  return `Deleting: ${left} left; waiting for ${what} to go. Where it stays, look at its finalizers.`;
 }
 
 async function runDeleteHooks(

@@ -31,6 +31,9 @@ interface Subscription {
 /** How long a look at an Application that runs already waits for its Git server. */
 const ANSWER_MS = 3_000;
 
+/** Many Applications that are made at once share a look at their repository. */
+const RECENT_MS = 1_000;
+
 /** Follows each Application's ref in its repository. */
 export class Following {
   readonly #options: FollowingOptions;
@@ -110,7 +113,20 @@ export class Following {
     if (error !== undefined && (error.remedy === 'Person' || repository.advertisement === undefined))
       throw error;
     if (repository.advertisement === undefined) await this.#poll(input, repository, signal);
+    else if (this.#isOld(input, repository)) await this.#pollIfPossible(repository, signal);
     return repository.resolve(ref);
+  }
+
+  /** What others had asked for before this Application was made may be older than its author's last push. */
+  #isOld({ key, known }: Followed, { checkedAt = 0 }: Repository): boolean {
+    const since = this.#subscriptions.get(key)?.since ?? 0;
+    return known.length === 0 && checkedAt < since - RECENT_MS;
+  }
+
+  /** Where the server does not answer, what is known of it will do. */
+  async #pollIfPossible(repository: Repository, signal: AbortSignal): Promise<void> {
+    const limit = AbortSignal.timeout(ANSWER_MS);
+    await repository.poll(AbortSignal.any([signal, limit])).catch(() => signal.throwIfAborted());
   }
 
   /** Where something runs already, it is not left alone for as long as a Git server hangs (A4). */
@@ -193,11 +209,12 @@ export class Following {
   }
 }
 
-/** What of a repository's state is about a ref: the commit, or why there is none. */
+/** What of a repository's state is about a ref: the commit and its name, or why there is none. */
 function stateOf(repository: Repository, ref: GitRef): string {
   const error = repository.error?.message ?? '';
   try {
-    return `${repository.resolve(ref).commit} ${error}`;
+    const { commit, ref: name } = repository.resolve(ref);
+    return `${commit} ${name} ${error}`;
   } catch (failure) {
     return `${failure instanceof Error ? failure.message : ''} ${error}`;
   }

@@ -193,7 +193,7 @@ async function deployWanted(run: Run, wanted: Wanted): Promise<Date | undefined>
       current?.outcome === 'Failed' &&
       (run.request !== undefined || current.generation !== application.metadata.generation);
     if (isNew || isAskedAgain || session.renderAnew) {
-      const waits = await admit(run, wanted);
+      const waits = await deployAnew(run, wanted);
       if (waits !== undefined) return waits;
     }
     const at = await goOn(run);
@@ -220,7 +220,7 @@ function renderWarnings({ application }: Run, { warnings = [] }: Wanted): Towpat
 }
 
 /** Accepts a candidate and begins its deployment; a returned date: it waits, and is looked at again then. */
-async function admit(run: Run, wanted: Wanted): Promise<Date | undefined> {
+async function deployAnew(run: Run, wanted: Wanted): Promise<Date | undefined> {
   const { application, context, parts, session } = run;
   const { record } = context;
   checkDependencies(application, parts.lookup);
@@ -294,6 +294,10 @@ function isRestored({ session, context, request }: Run, { id, digest }: Candidat
 function triggerOf({ application, context, request }: Run, candidate: Candidate): Trigger {
   const before = context.record.deployment;
   if (request !== undefined && application.spec.sync.mode === 'Manual') return 'Manual';
-  if (before === undefined || before.candidate.revision !== candidate.revision) return 'Commit';
+  if (before === undefined) return 'Commit';
+  const isAskedAnew =
+    before.generation !== application.metadata.generation &&
+    (before.candidate.ref !== candidate.ref || before.candidate.request !== candidate.request);
+  if (before.candidate.revision !== candidate.revision && !isAskedAnew) return 'Commit';
   return request === undefined ? 'Spec' : 'Manual';
 }

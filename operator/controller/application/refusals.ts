@@ -17,11 +17,11 @@ export function combined(refusals: readonly Refusal[], how: string): TowpathErro
   return new TowpathError(first.remedy, first.reason, `${count}${first.message}`, { cause: first, details });
 }
 
-/** Of a stage whose objects were not all refused: what was applied is told even beside a single refusal (D6). */
-export function partly(refusals: readonly Refusal[], planned: number): TowpathError {
-  const how = `${planned - refusals.length} of ${planned} objects were applied`;
+/** Of a deployment under way: what is applied of all its objects is told even beside a single refusal (D6). */
+export function partly(refusals: readonly Refusal[], applied: number, all: number): TowpathError {
+  const how = `${applied} of ${all} objects are applied`;
   const error = combined(refusals, how);
-  if (refusals.length > 1 || planned === 1) return error;
+  if (refusals.length > 1 || applied === 0) return error;
   const { remedy, reason, message, details } = error;
   return new TowpathError(remedy, reason, `${how}; ${message}`, { cause: error, details });
 }

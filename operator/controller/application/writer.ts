@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Application, ApplicationStatus } from '../../api/v1alpha1/application.ts';
+import { STATUS_LIMITS } from '../../api/v1alpha1/application-status.ts';
 import { boundStatus } from '../../api/v1alpha1/bound-status.ts';
 import { setConditions } from '../../api/v1alpha1/conditions.ts';
 import { API_VERSION, GROUP, VERSION } from '../../api/v1alpha1/names.ts';
@@ -46,7 +47,7 @@ export class ApplicationWriter {
     signal: AbortSignal,
   ): Promise<void> {
     const { reason } = told;
-    const message = told.message.slice(0, 250);
+    const message = told.message.slice(0, STATUS_LIMITS.message);
     const conditions = [
       { type: 'Ready', status: 'False' as const, reason, message },
       { type: told.isStalled ? 'Stalled' : 'Reconciling', status: 'True' as const, reason, message },
@@ -55,6 +56,7 @@ export class ApplicationWriter {
     const keptNow = told.kept ?? kept ?? [];
     const status = boundStatus({
       ...before,
+      ...(before.summary === undefined ? {} : { summary: { ...before.summary, environments: '0/1' } }),
       sync: told.isStalled ? ('Blocked' as const) : ('Syncing' as const),
       ...this.#conditions(application.status, application.metadata.generation, conditions),
       ...(keptNow.length === 0

@@ -207,7 +207,7 @@ func parseObjects(text []byte) ([]*object, error) {
 	}
 	var items []json.RawMessage
 	if strings.HasSuffix(head.Kind, "List") && fields["items"] != nil && json.Unmarshal(fields["items"], &items) == nil {
-		return parseItems(head.Kind, items)
+		return parseItems(head.APIVersion, head.Kind, items)
 	}
 	o, err := parseObject(head.APIVersion, head.Kind, fields)
 	if err != nil {
@@ -216,9 +216,12 @@ func parseObjects(text []byte) ([]*object, error) {
 	return []*object{o}, nil
 }
 
-func parseItems(kind string, items []json.RawMessage) ([]*object, error) {
+// parseItems reads the objects of a list. Those of a typed list (ConfigMapList) need not say what they are, as the
+// API server's own answers do not.
+func parseItems(apiVersion, kind string, items []json.RawMessage) ([]*object, error) {
 	var all []*object
 	for i, item := range items {
+		item = typed(item, apiVersion, strings.TrimSuffix(kind, "List"))
 		objects, err := parseObjects(item)
 		if err != nil {
 			return nil, fmt.Errorf("item %d of the %s: %w", i+1, kind, err)
@@ -226,6 +229,21 @@ func parseItems(kind string, items []json.RawMessage) ([]*object, error) {
 		all = append(all, objects...)
 	}
 	return all, nil
+}
+
+// typed adds the apiVersion and kind of a typed list to an item that has neither.
+func typed(item json.RawMessage, apiVersion, kind string) json.RawMessage {
+	var fields map[string]json.RawMessage
+	if kind == "" || json.Unmarshal(item, &fields) != nil || fields == nil || fields["apiVersion"] != nil || fields["kind"] != nil {
+		return item
+	}
+	fields["apiVersion"], _ = json.Marshal(apiVersion)
+	fields["kind"], _ = json.Marshal(kind)
+	text, err := json.Marshal(fields)
+	if err != nil {
+		return item
+	}
+	return text
 }
 
 func parseObject(apiVersion, kind string, fields map[string]json.RawMessage) (*object, error) {

@@ -1,7 +1,7 @@
 import { test } from 'node:test';
 import { startGitHttp } from '../harness/git-http.ts';
 import { newStage } from '../harness/operator.ts';
-import { chartOf, configMap, hookJob } from './steps.ts';
+import { chartOf, configMap, hookJob } from '../integration/steps.ts';
 
 test('a sync that takes long says what it waits for, also when its fetch was slow already', async (t) => {
   const stage = await newStage(t, { files: chartOf('web', [configMap('web')]) });
@@ -30,21 +30,5 @@ test('a sync that takes long says what it waits for, also when its fetch was slo
     'web',
     async ({ status }) => status?.sync === 'Syncing' && /endless/.test(JSON.stringify(status.conditions)),
     'the hook that it waits for to be told',
-  );
-});
-
-test('what a chart has in a wrong place is told by an event, and the rest is deployed', async (t) => {
-  const stage = await newStage(t, {
-    files: chartOf('web', [configMap('web'), hookJob('odd', 'pre-instal')]),
-  });
-  await stage.deployed('web', { source: { path: 'web' } });
-  const query = ['--field-selector', 'involvedObject.name=web,reason=RenderWarning'];
-  await stage.until(
-    'web',
-    async () => {
-      const messages = await stage.kubectl('get', 'events', ...query, '-o', 'jsonpath={.items[*].message}');
-      return /Job odd has the unknown hook "pre-instal"/.test(messages);
-    },
-    'the unknown hook to be told',
   );
 });
