@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { buildEngine } from '../../hack/build-engine.ts';
-import { MemoryTree } from '../../test/harness/memory-tree.ts';
-import { chart, configMap, data, request } from '../../test/harness/render.ts';
-import { Renderer, type RendererOptions } from './renderer.ts';
+import { Renderer, type RendererOptions } from '../../operator/render/renderer.ts';
+import { MemoryTree } from '../harness/memory-tree.ts';
+import { chart, configMap, data, request } from '../harness/render.ts';
 
 /** A repository that takes its time over each file. */
 class SlowTree extends MemoryTree {
