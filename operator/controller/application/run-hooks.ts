@@ -24,6 +24,7 @@ export async function runHooks(
   onRun: (hook: Manifest) => Promise<void> | void,
 ): Promise<void> {
   const hooks = hooksFor(all, event);
+  if (hooks.length === 0) return;
   const run = {
     event,
     deployment: deployment.id,
@@ -40,13 +41,12 @@ export async function runHooks(
     store.changed(record);
     await store.save(record, { signal: access.signal });
   }
-  // Also a completion that could not be recorded at once: what is deleted must not be run again after a restart.
-  if (store.isAhead(record)) await store.save(record, { signal: access.signal });
   const cleaned = `cleaned ${event}`;
   if (deployment.hooks.includes(cleaned)) return;
+  // Also a completion that could not be recorded at once: what is deleted must not be run again after a restart.
+  if (store.isAhead(record)) await store.save(record, { signal: access.signal });
   await cleanUpHooks(access, hooks, event);
   // Kept with the next write of the record: until then it is done again, which changes nothing.
-  if (hooks.length === 0) return;
   deployment.hooks.push(cleaned);
   store.changed(record);
 }
