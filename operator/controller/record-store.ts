@@ -166,6 +166,8 @@ export class RecordStore {
   ): Promise<void> {
     const names = this.#undecided.get(name);
     if (names === undefined) return;
+    // One that its caller gave up may be on its way still.
+    await this.#client.writesEnded(optional(signal));
     const current = await this.#read(name, signal).catch((error: unknown) => {
       if (!isNotFound(error)) throw error;
     });
