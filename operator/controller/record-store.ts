@@ -106,6 +106,8 @@ export class RecordStore {
    * leader wrote meanwhile it is a conflict, and the caller reloads. Other refusals are told as RecordNotSaved.
    */
   async save(record: TargetRecord, options: SaveOptions = {}): Promise<void> {
+    // With a newly accepted candidate, whoever accepts takes the change back where the write fails.
+    if (options.accepted === undefined) this.#ahead.add(record);
     try {
       await this.#save(record, options);
       this.#ahead.delete(record);

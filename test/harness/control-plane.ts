@@ -56,10 +56,7 @@ export interface ControlPlane extends Cluster {
   stop(): Promise<void>;
 }
 
-/**
- * Starts etcd, kube-apiserver and what the options ask for on 127.0.0.1; all end with this process. Call it
- * from the main thread: on Linux the components end with the thread that starts them.
- */
+/** Starts etcd, kube-apiserver and what the options ask for on 127.0.0.1; unless detached, all end with this process. */
 export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
   const isKept = options.dataDir !== undefined && existsSync(layoutPath(options.dataDir));
   for (let attempt = 1; ; attempt++) {

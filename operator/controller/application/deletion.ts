@@ -79,8 +79,7 @@ export async function tellUndeleted(
   const abandon = ' To leave the objects: annotate towpath.dev/abandon=default.';
   const room = STATUS_LIMITS.message - 'Deleting: '.length - abandon.length;
   const message = `Deleting: ${cut(why, room)}${abandon}`;
-  const isTemporary = told instanceof TowpathError && told.remedy === 'Time' && told.reason !== 'HookFailed';
-  const isStalled = !isTemporary;
+  const isStalled = !(told instanceof TowpathError && told.remedy === 'Time' && told.reason !== 'HookFailed');
   writer.warn(application, 'DeletionFailed', message);
   await writer.tellDeleting(application, { reason: 'DeletionFailed', message, isStalled }, signal);
 }

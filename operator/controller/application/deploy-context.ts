@@ -148,15 +148,13 @@ export async function pause(context: DeployContext): Promise<void> {
 }
 
 /** Lets it run again. */
-export async function resume(context: DeployContext): Promise<void> {
-  const { record, store, now } = context;
+export async function resume({ record, store, now, signal }: DeployContext): Promise<void> {
   const { deployment } = record;
   if (deployment?.pausedAt === undefined) return;
   const paused = now().getTime() - Date.parse(deployment.pausedAt);
   deployment.pausedMs = (deployment.pausedMs ?? 0) + Math.max(0, paused);
   delete deployment.pausedAt;
-  store.changed(record);
-  await saveChanges(context);
+  await store.save(record, { signal });
 }
 
 /** One write for all that changed since the last, or since one that failed: the last of a sync is that of its end. */

@@ -70,7 +70,7 @@ export async function advance(
 
 /**
  * Of a deployment that failed: puts back what was applied and changed since, and goes no further, because what
- * is missing is what failed.
+ * is missing is what failed. What it notes in the record is the caller's to save.
  */
 export async function repair(context: DeployContext, manifests: Manifests): Promise<Advance> {
   const result = newAdvance();
@@ -86,7 +86,6 @@ export async function repair(context: DeployContext, manifests: Manifests): Prom
       result,
     );
   }
-  await saveChanges(context);
   return result;
 }
 

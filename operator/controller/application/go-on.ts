@@ -101,8 +101,7 @@ async function countFailure(
     deployment.finishedAt ??= context.now().toISOString();
     delete session.failed;
   }
-  context.store.changed(context.record);
-  await saveChanges(context);
+  await context.store.save(context.record, { signal: context.signal });
   if (deployment.exhausted === true) return lookAfterFailed(run, deployment);
   const longest = parseDuration(retries.maxBackoff);
   const pause = Math.min(parseDuration(retries.backoff) * 2 ** (attempts - 1), longest);

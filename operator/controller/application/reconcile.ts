@@ -12,7 +12,17 @@ import { blindRetryAt, holdPrune, keepRunning, PATIENCE_MS, scheduleRetry } from
 import { whereLost } from './lost-record.ts';
 import { heldPrune } from './pruning.ts';
 import { handledAs } from './requests.ts';
-import { blocked, finish, healthNow, NEVER, type Parts, type Run, type Session, startRun } from './run.ts';
+import {
+  blocked,
+  finish,
+  healthNow,
+  keyOf,
+  NEVER,
+  type Parts,
+  type Run,
+  type Session,
+  startRun,
+} from './run.ts';
 import { explainForbidden } from './service-account.ts';
 import { shortRevision } from './settle.ts';
 import type { Wanted } from './wanted.ts';
@@ -135,7 +145,7 @@ async function findWanted(run: Run, values: string | undefined): Promise<Wanted>
   const source = application.status?.source;
   const wanted = await run.parts.wanted.find(
     {
-      key: `${application.metadata.namespace}/${application.metadata.name}`,
+      key: keyOf(application),
       application,
       target: record.target,
       targetId: context.access.targetId,
@@ -157,9 +167,7 @@ async function findWanted(run: Run, values: string | undefined): Promise<Wanted>
     commit: candidate.commit,
     candidate: candidate.id,
   };
-  const sourceError = run.parts.wanted.sourceError(
-    `${application.metadata.namespace}/${application.metadata.name}`,
-  );
+  const sourceError = run.parts.wanted.sourceError(keyOf(application));
   if (sourceError !== undefined) facts.sourceError = sourceError;
   return wanted;
 }

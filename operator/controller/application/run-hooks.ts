@@ -38,7 +38,6 @@ export async function runHooks(
     await onRun(hook);
     await runHook(access, hook, run);
     deployment.hooks.push(name);
-    store.changed(record);
     await store.save(record, { signal: access.signal });
   }
   const cleaned = `cleaned ${event}`;
