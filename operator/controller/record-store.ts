@@ -45,8 +45,8 @@ export class RecordStore {
   readonly #entries = new Map<string, Entry>();
   /** Records that are ahead of what is written. */
   readonly #ahead = new WeakSet<TargetRecord>();
-  /** By record the chunks of writes of which it is not known whether they were carried out. */
-  readonly #undecided = new Map<string, string[]>();
+  /** By record the chunks of writes that may have been carried out; the next that succeeds tells which are of use. */
+  readonly #doubtful = new Map<string, string[]>();
 
   constructor(client: KubeClient, namespace: string, installation: string) {
     this.#client = client;
@@ -68,6 +68,7 @@ export class RecordStore {
       (items as SecretObject[]).map((secret) => this.#readEntry(secret, signal)),
     );
     this.#entries.clear();
+    this.#doubtful.clear();
     for (const [index, entry] of entries.entries()) {
       const name = items[index]?.metadata.name;
       if (entry !== undefined && name !== undefined) this.#entries.set(name, entry);
@@ -130,7 +131,6 @@ export class RecordStore {
     let index = known?.index ?? new RecordIndex();
     let chunks: Chunk[] = [];
     if (accepted !== undefined || known === undefined) {
-      await this.#tidyUndecided(name, known, signal);
       index = new RecordIndex(index);
       chunks = await this.#accept(name, record, index, data, options);
     }
@@ -146,40 +146,25 @@ export class RecordStore {
       return this.#save(record, options);
     }
     this.#entries.set(name, { record, resourceVersion: secret.metadata.resourceVersion, index });
+    // Writes are conditional: after this one, none of those that failed before can come to count any more.
     const used = index.secrets(name);
+    const useless = [...(known?.index.secrets(name) ?? []), ...(this.#doubtful.get(name) ?? [])];
+    this.#doubtful.delete(name);
     // The record is written: one that stays is no reason to call it failed. The next leader sweeps it.
-    for (const chunk of known?.index.secrets(name) ?? [])
+    for (const chunk of useless)
       if (!used.has(chunk)) await this.#delete(chunk, signal).catch(() => undefined);
   }
 
-  /** The chunks of a write that was refused are of no use: each further try would add to them. */
+  /**
+   * The chunks of a write that was refused are of no use, and each further try would add to them. One without an
+   * answer, or with a failure of the API server for one, may have been carried out: then the record names them.
+   */
   async #withdraw(name: string, chunks: readonly Chunk[], error: unknown): Promise<void> {
-    if (chunks.length === 0) return;
     const names = chunks.map((chunk) => chunk.name);
-    if (error instanceof ApiError) await this.#deleteChunks(names);
-    else this.#undecided.set(name, [...(this.#undecided.get(name) ?? []), ...names]);
-  }
-
-  /** Where the record is as it was before a write without an answer, the chunks of that are of no use either. */
-  async #tidyUndecided(
-    name: string,
-    known: Entry | undefined,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    const names = this.#undecided.get(name);
-    if (names === undefined) return;
-    // One that its caller gave up may be on its way still.
-    await this.#client.writesEnded(optional(signal));
-    const current = await this.#read(name, signal).catch((error: unknown) => {
-      if (!isNotFound(error)) throw error;
-    });
-    this.#undecided.delete(name);
-    if (current?.metadata.resourceVersion === known?.resourceVersion) await this.#deleteChunks(names);
-  }
-
-  async #deleteChunks(names: readonly string[]): Promise<void> {
-    const signal = AbortSignal.timeout(TIDY_MS);
-    for (const chunk of names) await this.#delete(chunk, signal).catch(() => undefined);
+    if (error instanceof ApiError && error.code < 500) {
+      const signal = AbortSignal.timeout(TIDY_MS);
+      for (const chunk of names) await this.#delete(chunk, signal).catch(() => undefined);
+    } else if (names.length > 0) this.#doubtful.set(name, [...(this.#doubtful.get(name) ?? []), ...names]);
   }
 
   /** Finds a place for a candidate's manifests and for the index; returns the Secrets that this takes. */
@@ -242,8 +227,10 @@ export class RecordStore {
   async remove(record: TargetRecord, signal?: AbortSignal): Promise<void> {
     const name = this.#nameOf(record);
     const chunks = this.#entries.get(name)?.index.secrets(name) ?? [];
-    for (const secret of [...chunks, name]) await this.#delete(secret, signal);
+    for (const secret of [...chunks, ...(this.#doubtful.get(name) ?? []), name])
+      await this.#delete(secret, signal);
     this.#entries.delete(name);
+    this.#doubtful.delete(name);
   }
 
   /** Reads one record anew, after a conflict. */

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { rename } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { targetId } from '../../operator/controller/record.ts';
 import { useControlPlane } from '../harness/control-plane.ts';
-import { startFaultProxy } from '../harness/fault-proxy.ts';
+import { type HeldRequest, startFaultProxy } from '../harness/fault-proxy.ts';
 import { conditionOf, newStage } from '../harness/operator.ts';
 import { eventually } from '../harness/wait.ts';
 
@@ -158,8 +160,51 @@ test('D7: target records survive lost answers, leftovers, damage and deletion', 
         (await stage.kubectl('get', 'configmap', 'large-3', '--ignore-not-found', '-o', 'name')) !== '',
       'the deleted object to be back, from its chunk',
     );
+
     await stage.kubectl('delete', 'applications.towpath.dev', 'large', '--timeout=20s');
     const left = await stage.kubectl('get', 'secrets', '-o', 'jsonpath={.items[*].metadata.name}');
     assert.ok(!left.includes(idOf('large')), left);
   });
+
+  // Both writes were carried out: one the API server failed to answer, and one has no answer at all.
+  for (const [how, end] of [
+    ['answered with 500', (held: HeldRequest) => held.answer(500)],
+    ['without an answer', (held: HeldRequest) => held.drop()],
+  ] as const) {
+    const name = `kept-${how.split(' ').at(-1)}`;
+    await t.test(`manifests that fill several Secrets, whose write was carried out and ${how}`, async () => {
+      const push = (key: string, bytes: number) => {
+        const data = randomBytes(bytes).toString('base64');
+        return stage.repository.commit({ [`${name}/${key}.yaml`]: configMap(`${name}-${key}`, data) });
+      };
+      await push('large', 600_000);
+      await stage.application(name, { source: { path: name } });
+      await stage.untilReadyAt(name, await push('large', 600_000));
+      const path = new RegExp(`/secrets/towpath-target-${idOf(name)}$`);
+      const held = proxy.hold({ verb: 'patch', path, at: 'response' });
+      await push('large', 600_000);
+      await held.seen;
+      // What is accepted next must not take for useless what the write before it kept.
+      const next = await push('small', 10);
+      end(held);
+      await stage.untilReadyAt(name, next, 40_000);
+      const message = () =>
+        stage.kubectl(
+          'get',
+          'configmap',
+          `${name}-large`,
+          '--ignore-not-found',
+          '-o',
+          'jsonpath={.data.message}',
+        );
+      const before = await message();
+
+      const repository = join(stage.repository.root, stage.repository.name);
+      await rename(repository, `${repository}.away`);
+      await stage.restart('SIGTERM');
+      await stage.kubectl('delete', 'configmap', `${name}-large`);
+      await stage.until(name, async () => (await message()) === before, 'it to be back, from what was kept');
+      await rename(`${repository}.away`, repository);
+    });
+  }
 });

@@ -203,8 +203,9 @@ export class FaultProxy {
     const { method = 'GET', url = '/', headers } = request;
     const record = recordRequest(++this.#received, { method, url, headers, body: body.toString() });
     this.#requests.push(record);
-    if ((await this.#rules.heldAt('request', record)) === 'drop')
-      return this.#reset(record, response, 'dropped');
+    const decision = await this.#rules.heldAt('request', record);
+    if (decision === 'drop') return this.#reset(record, response, 'dropped');
+    if (typeof decision === 'object') return this.#refuse(record, response, decision.status);
     for (const fault of this.#rules.meet(record)) {
       if ((await this.#inflict(fault, record, response)) === 'ended') return;
     }
@@ -223,15 +224,19 @@ export class FaultProxy {
     } else if (fault === 'malformed') {
       answerNonsense(record, response);
     } else if ('status' in fault) {
-      record.fault = `status ${fault.status}`;
-      answerStatus(response, fault.status, fault.retryAfter);
-      record.status = fault.status;
+      this.#refuse(record, response, fault.status, fault.retryAfter);
     } else {
       record.fault = `delayed by ${fault.latencyMs} ms`;
       await delay(fault.latencyMs);
       return 'goes on';
     }
     return 'ended';
+  }
+
+  #refuse(record: RecordedRequest, response: ServerResponse, status: number, retryAfter?: number): void {
+    record.fault = `status ${status}`;
+    answerStatus(response, status, retryAfter);
+    record.status = status;
   }
 
   /** Resets the TCP connection under the TLS one: only the plain socket can. */
@@ -254,10 +259,13 @@ export class FaultProxy {
     answer.on('error', () => response.destroy());
     // A client that was killed leaves its watches to us: they end here, too.
     response.on('close', () => answer.destroy());
-    if ((await this.#rules.heldAt('response', record)) === 'drop') {
-      return this.#reset(record, response, 'answer dropped');
-    }
+    const decision = await this.#rules.heldAt('response', record);
+    if (decision === 'drop') return this.#reset(record, response, 'answer dropped');
     if (response.destroyed) return;
+    if (typeof decision === 'object') {
+      answer.resume();
+      return this.#refuse(record, response, decision.status);
+    }
     record.status = answer.statusCode;
     response.writeHead(answer.statusCode ?? 502, answer.headers);
     if (record.verb !== 'watch' || answer.statusCode !== 200) {

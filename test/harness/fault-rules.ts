@@ -29,10 +29,12 @@ export interface HeldRequest {
   release(): void;
   /** Resets its connection instead. */
   drop(): void;
+  /** Answers with a Status object of this code instead. */
+  answer(status: number): void;
 }
 
 type Stage = 'request' | 'response';
-type Decision = 'release' | 'drop';
+type Decision = 'release' | 'drop' | { status: number };
 
 interface Rule {
   match: RequestMatch;
@@ -82,7 +84,12 @@ export class FaultRules {
       this.#holds = this.#holds.filter((other) => other !== hold);
       hold.decision.resolve(decision);
     };
-    return { seen: hold.seen.promise, release: decide('release'), drop: decide('drop') };
+    return {
+      seen: hold.seen.promise,
+      release: decide('release'),
+      drop: decide('drop'),
+      answer: (status) => decide({ status })(),
+    };
   }
 
   /** Forgets all rules and lets all held requests go. */
