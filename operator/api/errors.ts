@@ -32,17 +32,20 @@ export class TowpathError extends Error {
   readonly remedy: Remedy;
   /** All errors found, where one message cannot list them. */
   readonly details: readonly ErrorDetail[];
+  /** The end of the message that names the next step, where it is known: it stays when the message is shortened. */
+  readonly next: string;
 
   constructor(
     remedy: Remedy,
     reason: string,
     message: string,
-    options: { cause?: unknown; details?: readonly ErrorDetail[] } = {},
+    options: { cause?: unknown; details?: readonly ErrorDetail[]; next?: string } = {},
   ) {
     super(message, { cause: options.cause });
     this.name = 'TowpathError';
     this.remedy = remedy;
     this.reason = reason;
     this.details = options.details ?? [];
+    this.next = options.next ?? '';
   }
 }

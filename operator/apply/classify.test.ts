@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TowpathError } from '../api/errors.ts';
+import { jsonBytes } from '../api/v1alpha1/bound-status.ts';
 import { REASONS } from '../api/v1alpha1/reasons.ts';
 import { ApiError, errorFromStatus, NotLeaderError, UnreachableError } from '../kube/errors.ts';
 import { classify, isImmutable } from './classify.ts';
@@ -200,8 +201,8 @@ for (const [what, said, told] of [
     'spec.a: may not change in an update, spec.e: field is immutable.',
   ],
   [
-    'several lines',
-    'failed to create typed patch object (/web; v1, Kind=ConfigMap): errors:\n  .data: expected map, got &{3}\n  .immutable: expected boolean, got &{no}',
+    'several lines, in one order',
+    'failed to create typed patch object (/web; v1, Kind=ConfigMap): errors:\n  .immutable: expected boolean, got &{no}\n  .data: expected map, got &{3}',
     '.data: expected map, got &{3}; .immutable: expected boolean, got &{no}.',
   ],
   [
@@ -228,7 +229,7 @@ for (const [what, said, told] of [
 test('words that have no end leave room for the next step', () => {
   const { error } = classify(status(422, 'Invalid', 'a "b" '.repeat(500)), 'dry-run of', object);
   assert.match(error.message, /^dry-run of ConfigMap shop\/web: a "b" a .*… Correct it in Git\.$/);
-  assert.ok(Buffer.byteLength(JSON.stringify(error.message)) <= 256);
+  assert.ok(jsonBytes(error.message) <= 256);
 });
 
 test('S5: a detail has the identity of the object and nothing of its content', () => {

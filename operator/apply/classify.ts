@@ -147,17 +147,17 @@ export function classify(error: unknown, doing: string, object: ObjectId): Refus
   if (error instanceof TowpathError)
     return { verdict: PRINCIPLE_REASONS.has(error.reason) ? 'Principle' : 'State', error };
   const { verdict, remedy, reason, next } = meaningOf(error, object);
-  const told = (error instanceof Error ? error.message : String(error)).replaceAll(TRIAL_SUFFIX, '');
+  const words = error instanceof Error ? error.message : String(error);
+  const told = inOrder(words.replaceAll(TRIAL_SUFFIX, ''));
   const short = withoutRepetition(told);
   const begin = `${doing} ${describeObject(object)}: `;
-  const room = TOLD_BYTES - jsonBytes(begin) - jsonBytes(next);
+  const room = STATUS_LIMITS.message - jsonBytes(begin) - jsonBytes(next) - 1;
   const message = `${begin}${cut(/[.!?]$/.test(short) ? short : `${short}.`, Math.max(room, LEAST_BYTES))} ${next}`;
   const details = [{ object: idOf(object), message: told }];
-  return { verdict, error: new TowpathError(remedy, reason, message, { cause: error, details }) };
+  return { verdict, error: new TowpathError(remedy, reason, message, { cause: error, details, next }) };
 }
 
-/** What a condition's message has for one refusal beside how many there are; its own words have so much at least. */
-const TOLD_BYTES = STATUS_LIMITS.message - 16;
+/** What a condition's message has for the API server's own words at least. */
 const LEAST_BYTES = 60;
 /** More of the API server's words is not looked at: the expressions below take their time. */
 const LONGEST = 16_384;
@@ -174,10 +174,22 @@ function withoutRepetition(told: string): string {
     .replace(/^failed to create typed patch object \([^)]*\): /, '')
     .replace(/^\S+ "[^"]*" is forbidden: (?!user )/i, '')
     .replace(/ with binding '[^']*'/, '')
-    .replace(/^errors:\s*/, '')
+    .replace(/^errors:/, '')
     .replace(/^\S+ in version "[^"]*" cannot be handled as a \S+: strict decoding error: /, '')
-    .replaceAll(/\s*\n\s*/g, '; ')
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+    .join('; ')
     .replaceAll(/ \((?:e\.g\. .*?, )?regex used for validation is '.*?'\)/g, '');
+}
+
+/** Wrong types come in the order of a map in Go, another at each try: one and the same refusal is told as one. */
+function inOrder(told: string): string {
+  const list = 'errors:\n';
+  const at = told.indexOf(list);
+  if (at < 0) return told;
+  const first = at + list.length;
+  return told.slice(0, first) + told.slice(first).split('\n').sort().join('\n');
 }
 
 /** An object in the words of the API server, as JSON or as Go writes it, is followed by what is wrong with it. */

@@ -164,8 +164,7 @@ export class Inventory {
 
   #end(key: string, watcher: Watcher): void {
     this.#watchers.delete(key);
-    // Whoever waits for its first list begins anew: with another ServiceAccount, or without the kind.
-    watcher.forbidden.reject(unlisted(watcher.resource));
+    watcher.forbidden.reject(new WatchEnded());
     void watcher.watch.stop();
     this.#forget(watcher);
   }
@@ -189,6 +188,18 @@ export class Inventory {
   }
 
   async #ensureKind(kind: WatchedKind, as: ServiceAccount | undefined, signal: AbortSignal): Promise<void> {
+    for (;;) {
+      try {
+        return await this.#ensureWatch(kind, as, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        // Whoever waited for its first list begins anew: perhaps in another version, or without the kind.
+        if (!(error instanceof WatchEnded)) throw error;
+      }
+    }
+  }
+
+  async #ensureWatch(kind: WatchedKind, as: ServiceAccount | undefined, signal: AbortSignal): Promise<void> {
     const resource = await this.#options.discovery.ensure(kind.group, kind.kind, undefined, { signal });
     if (resource === undefined || !resource.verbs.includes('watch')) return;
     if (!NEVER_AS_OPERATOR.has(groupKind(kind))) {
@@ -213,7 +224,7 @@ export class Inventory {
       return await Promise.race([synced, watcher.forbidden.promise]);
     } catch (error) {
       signal.throwIfAborted();
-      if (error instanceof TowpathError) throw error;
+      if (error instanceof WatchEnded) throw error;
       const { lastError } = watcher.watch;
       if (lastError === undefined) throw unlisted(kind);
       throw classify(lastError, 'list', { ...kind, name: '*' }).error;
@@ -353,6 +364,9 @@ export class Inventory {
 }
 
 /** The API server has not answered; that is no fault of what is to be deployed. */
+/** The watch that somebody waited for was ended: its kind is no longer served so, or its account no longer named. */
+class WatchEnded extends Error {}
+
 function unlisted({ group, kind }: Pick<WatchedKind, 'group' | 'kind'>): TowpathError {
   return new TowpathError(
     'Time',

@@ -1,5 +1,6 @@
+import { GROUP } from '../api/v1alpha1/names.ts';
 import { isOurs, type LiveObject } from './live.ts';
-import { groupKind } from './manifest.ts';
+import { groupKind, type ObjectId } from './manifest.ts';
 
 const KEPT_KINDS = new Set([
   'apiextensions.k8s.io/CustomResourceDefinition',
@@ -15,10 +16,21 @@ export interface KeepInput {
   prune: boolean;
 }
 
+/** Whether the object is the Application of the target `<namespace>/<application>/<environment>`. */
+export function isApplicationOf(object: ObjectId, targetName: string): boolean {
+  return (
+    groupKind(object) === `${GROUP}/Application` &&
+    targetName.startsWith(`${object.namespace}/${object.name}/`)
+  );
+}
+
 /** Why an object that carries the target's label stays although nothing asks for it; undefined: it may go. */
 export function keepReason(live: LiveObject, input: KeepInput) {
   if (!isOurs(live, input.targetId, input.targetName)) {
     return 'It carries the label of this target, but this target did not apply it: remove the label towpath.dev/target.';
+  }
+  if (isApplicationOf(live, input.targetName)) {
+    return 'It is the Application that deploys this target: delete it by hand if both should go.';
   }
   if (live.prune === 'disabled') return 'Its annotation towpath.dev/prune is "disabled".';
   if (live.keep) return 'Its annotation helm.sh/resource-policy is "keep".';

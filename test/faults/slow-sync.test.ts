@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startGitHttp } from '../harness/git-http.ts';
 import { newStage } from '../harness/operator.ts';
@@ -17,18 +18,43 @@ test('a sync that takes long says what it waits for, also when its fetch was slo
     },
   });
   t.after(() => git.stop());
+  /** Lets a hook's Pod succeed. */
+  const end = async (hook: string) => {
+    const pod = await stage.kubectl('get', 'pods', '-l', `job-name=${hook}`, '-o', 'name');
+    const status = {
+      phase: 'Succeeded',
+      containerStatuses: [
+        {
+          ...{ name: 'run', image: 'hook', imageID: '', ready: false, restartCount: 0 },
+          state: { terminated: { exitCode: 0 } },
+        },
+      ],
+    };
+    const patch = JSON.stringify({ status });
+    await stage.kubectl('patch', pod.trim(), '--subresource=status', '--type=merge', '-p', patch);
+  };
   await stage.deployed('web', { source: { repoURL: git.url(stage.repository.name), path: 'web' } });
 
   fetchMs = 6_000;
   await stage.repository.commit(
     chartOf('web', [
       configMap('web', { key: 'two' }),
-      hookJob('endless', 'pre-upgrade', { 'helm.sh/hook-weight': '1' }, 'runs'),
+      hookJob('first', 'pre-upgrade', { 'helm.sh/hook-weight': '1' }, 'runs'),
+      hookJob('second', 'pre-upgrade', { 'helm.sh/hook-weight': '2' }, 'runs'),
     ]),
   );
-  await stage.until(
-    'web',
-    async ({ status }) => status?.sync === 'Syncing' && /endless/.test(JSON.stringify(status.conditions)),
-    'the hook that it waits for to be told',
-  );
+  const untilTold = (hook: string) =>
+    stage.until(
+      'web',
+      ({ status }) => status?.sync === 'Syncing' && JSON.stringify(status.conditions).includes(`/${hook} (`),
+      `hook ${hook} to be told as what it waits for`,
+    );
+  await untilTold('first');
+  await end('first');
+  await untilTold('second');
+
+  // What is wrong with a commit that came meanwhile is not lost behind the hook.
+  await stage.repository.commit({ 'web/templates/all.yaml': '{{ fail "no" }}' });
+  await stage.until('web', ({ status }) => status?.sync === 'Quarantined', 'the bad commit to be told');
+  assert.match(await stage.kubectl('get', 'jobs', '-o', 'name'), /second/);
 });

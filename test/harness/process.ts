@@ -115,6 +115,12 @@ function tellWarden(line: string): void {
   if (warden === undefined) {
     const shell = spawn('sh', ['-c', WARDEN], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
     shell.unref();
+    // Somebody killed it: the next process to be started brings another. The exit handlers still do their work.
+    const gone = () => {
+      warden = undefined;
+    };
+    shell.on('error', gone);
+    shell.stdin.on('error', gone);
     // In Node a pipe to a child is a socket, whose unref() lets this process end.
     if (shell.stdin instanceof Socket) shell.stdin.unref();
     warden = shell.stdin;

@@ -232,8 +232,10 @@ test('who decides a field', async (t) => {
     const before = await live('service', 'door');
     assert.ok(nodePortOf(before) > 0);
     const nodePort = nodePortOf(before);
-    const address = String(before?.spec?.['clusterIP']);
-    const other = address.replace(/\d+$/, (last) => String((Number(last) % 200) + 20));
+    // An address that is free: a Service that is gone had it.
+    await stage.kubectl('create', 'service', 'clusterip', 'spare', '--tcp=80');
+    const other = String((await live('service', 'spare'))?.spec?.['clusterIP']);
+    await stage.kubectl('delete', 'service', 'spare');
     await change('door', [service({ ports: [{ port: 80, nodePort }], clusterIP: other })]);
     const after = await live('service', 'door');
     assert.equal(after?.spec?.['clusterIP'], other);

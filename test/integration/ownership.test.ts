@@ -263,13 +263,30 @@ test('an Application among its own manifests is refused, and can be deleted wher
   const held = await stage.until('self', ({ status }) => status?.sync === 'Quarantined', 'the refusal');
   assert.equal(reasonOf(held), 'ManifestInvalid');
   assert.match(messageOf(held), /is among its own manifests: remove it there/);
-  // As an operator that took it had left it.
-  const marks = JSON.parse(await stage.kubectl('get', 'configmap', 'self', '-o', 'json')) as {
+  // An Application that deploys another has the operator watch this kind, and see the mark that follows.
+  const inner = { ...itself, metadata: { name: 'inner' } };
+  await push('outer', [{ ...inner, spec: { source: { repoURL: stage.repoURL, path: 'inner' } } }]);
+  await push('inner', [configMap('inner')]);
+  await stage.kubectl('create', 'role', 'outer', '--verb=*', '--resource=applications.towpath.dev');
+  const account = `--serviceaccount=${stage.namespace}:towpath`;
+  await stage.kubectl('create', 'rolebinding', 'outer', '--role=outer', account);
+  await stage.deployed('outer', { source: { path: 'outer' } });
+  const { metadata } = JSON.parse(await stage.kubectl('get', 'configmap', 'self', '-o', 'json')) as {
     metadata: { labels: Record<string, string>; annotations: Record<string, string> };
   };
-  const { labels, annotations } = marks.metadata;
-  const patch = JSON.stringify({ metadata: { labels, annotations } });
-  await stage.kubectl('patch', 'applications.towpath.dev', 'self', '--type=merge', '-p', patch);
+  const owner = metadata.annotations['towpath.dev/owner']?.replace('/ConfigMap/', 'towpath.dev/Application/');
+  const annotations = { ...itself.metadata.annotations, 'towpath.dev/owner': owner };
+  const marked = { ...itself, metadata: { name: 'self', labels: metadata.labels, annotations } };
+  const manager = `--field-manager=towpath-${metadata.labels['towpath.dev/target']}`;
+  const sent = await stage.cluster.kubectl(
+    ['-n', stage.namespace, 'apply', '--server-side', '--force-conflicts', manager, '-f', '-'],
+    { input: JSON.stringify(marked) },
+  );
+  assert.equal(sent.code, 0, sent.stderr);
+  // It left Git, marked as what this Application deployed, and stays all the same.
+  await stage.untilReadyAt('self', await push('self', [configMap('self', { key: 'new' })]));
+  const kept = /It is the Application that deploys this target/;
+  await stage.until('self', ({ status }) => kept.test(JSON.stringify(status)), 'it to be told as kept');
   await stage.kubectl('delete', 'applications.towpath.dev', 'self', '--timeout=20s');
   assert.equal(await stage.kubectl('get', 'configmap', 'self', '--ignore-not-found', '-o', 'name'), '');
 });

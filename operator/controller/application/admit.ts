@@ -1,5 +1,6 @@
 import { TowpathError } from '../../api/errors.ts';
 import { dryRunAll, dryRunHooks } from '../../apply/run.ts';
+import { isApplicationOf } from '../../manifest/keep.ts';
 import { idOf, objectKey } from '../../manifest/manifest.ts';
 import { waves } from '../../plan/order.ts';
 import {
@@ -9,8 +10,9 @@ import {
   type Manifests,
   type TargetRecord,
   type Trigger,
+  targetName,
 } from '../record.ts';
-import { type DeployContext, isApplicationOf, kindsOf, planFor } from './deploy-context.ts';
+import { type DeployContext, kindsOf, planFor } from './deploy-context.ts';
 import { Quarantine } from './facts.ts';
 import { combined } from './refusals.ts';
 
@@ -57,7 +59,7 @@ export async function judge(
 
 /** An Application that deploys itself could never become Ready, nor be deleted: it would wait for itself. */
 function refuseItself({ target }: TargetRecord, manifests: Manifests): void {
-  const itself = manifests.objects.find((object) => isApplicationOf(object, target));
+  const itself = manifests.objects.find((object) => isApplicationOf(object, targetName(target)));
   if (itself === undefined) return;
   const message = `Application ${target.namespace}/${target.application} is among its own manifests: remove it there, or let another Application deploy it.`;
   const file = itself.file === undefined ? {} : { file: itself.file };

@@ -133,13 +133,15 @@ export class ApplicationController {
   onKindsChanged(): void {
     this.#parts.inventory.onDefinitionsChanged();
     for (const key of this.#parts.wanted.reconsider()) this.#queue?.add(key);
+    // Not every kind has a definition: an aggregated API server brings its own.
+    for (const [key, session] of this.#sessions) if (lacksKind(session)) this.#queue?.add(key);
   }
 
   /** A definition changed, if only its schema: whoever was refused, or lacked a kind, is looked at again. */
   onDefinitionsChanged(): void {
     const keys = new Set<string>();
     for (const [key, session] of this.#sessions) {
-      if (session.refused !== undefined || session.retry?.error.reason === 'KindMissing') keys.add(key);
+      if (session.refused !== undefined || lacksKind(session)) keys.add(key);
       delete session.refused;
     }
     for (const key of keys) this.#queue?.add(key);
@@ -228,7 +230,9 @@ export class ApplicationController {
       tell = setInterval(() => {
         // A look that found nothing to do yet changes nothing that the status says.
         if (application.status?.sync !== undefined && facts.standing === LOOKING) return;
-        telling = telling.then(() => this.#writer.tell(latest(), facts, signal).catch(() => undefined));
+        // Warnings are told once, at the end.
+        const soFar = { ...facts, warnings: [] };
+        telling = telling.then(() => this.#writer.tell(latest(), soFar, signal).catch(() => undefined));
       }, TELL_AFTER_MS);
     };
     try {
@@ -302,6 +306,10 @@ export class ApplicationController {
     await this.#parts.store.reload(targetOf(application), signal);
     this.#takeAnswer(await this.#options.client.get({ resource: APPLICATIONS, namespace, name }, { signal }));
   }
+}
+
+function lacksKind({ retry }: Session): boolean {
+  return retry?.error.reason === 'KindMissing';
 }
 
 /** A hook of a deletion that fails is work each time it is run again: as seldom as the spec says. */

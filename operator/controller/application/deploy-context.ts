@@ -1,13 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { HealthState } from '../../api/v1alpha1/application.ts';
-import { GROUP } from '../../api/v1alpha1/names.ts';
 import type { TargetAccess } from '../../apply/target.ts';
 import type { TokenBucket } from '../../kube/token-bucket.ts';
 import type { Manifest, ObjectId } from '../../manifest/manifest.ts';
 import { type IgnoreRule, ignoredPaths } from '../../plan/ignore.ts';
 import { type KeptObject, type Plan, plan } from '../../plan/plan.ts';
 import type { Inventory } from '../inventory.ts';
-import type { Deployment, TargetName, TargetRecord } from '../record.ts';
+import type { Deployment, TargetRecord } from '../record.ts';
 import type { RecordStore } from '../record-store.ts';
 import type { WatchedKind } from '../search.ts';
 import type { Drift } from './facts.ts';
@@ -88,14 +87,6 @@ export function planFor(context: DeployContext, desired: readonly Manifest[]): P
     prune: settings.prune,
     ignorePaths: ignoredPaths(settings.ignore, desired, record.target.namespace),
   });
-}
-
-/** Whether the object is the target's own Application. */
-export function isApplicationOf(object: ObjectId, { namespace, application }: TargetName): boolean {
-  const { group, kind } = object;
-  return (
-    group === GROUP && kind === 'Application' && object.namespace === namespace && object.name === application
-  );
 }
 
 /** The kinds a candidate has, with their namespaces. */

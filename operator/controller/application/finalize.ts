@@ -12,8 +12,7 @@ import { describeObject, type HookEvent, idOf } from '../../manifest/manifest.ts
 import { deletionWaves } from '../../plan/order.ts';
 import type { KeptObject } from '../../plan/plan.ts';
 import type { TargetRecord } from '../record.ts';
-import { newRecord, type TargetName } from '../record.ts';
-import { isApplicationOf } from './deploy-context.ts';
+import { newRecord } from '../record.ts';
 import { whereLost } from './lost-record.ts';
 import { accessOf, type Parts, targetOf } from './run.ts';
 import { runHooks } from './run-hooks.ts';
@@ -74,7 +73,7 @@ export async function finalize(
     const deletion = { parts, access, record, timeoutMs, tell, warn };
     await runDeleteHooks(deletion, 'pre-delete');
     kept = keptOf(parts, access);
-    const left = await pruneAll(parts, access, record.target);
+    const left = await pruneAll(parts, access);
     if (left !== undefined) return { state: 'Waiting', message: left, kept };
     await runDeleteHooks(deletion, 'post-delete');
   }
@@ -98,7 +97,8 @@ export async function finalize(
 
 function keptOf(parts: Parts, access: TargetAccess): KeptObject[] {
   return [...parts.inventory.of(access.targetId).values()].flatMap((object) => {
-    const reason = object.hook ? undefined : keepReason(object, { ...access, prune: true });
+    const reason =
+      object.hook || object.deleting ? undefined : keepReason(object, { ...access, prune: true });
     return reason === undefined ? [] : [{ object: idOf(object), reason }];
   });
 }
@@ -134,13 +134,9 @@ function targetNameOf(application: Application) {
 }
 
 /** Prunes one stage after the other, the next when the one before is gone; undefined: nothing is left. */
-async function pruneAll(parts: Parts, access: TargetAccess, target: TargetName): Promise<string | undefined> {
+async function pruneAll(parts: Parts, access: TargetAccess): Promise<string | undefined> {
   const live = [...parts.inventory.of(access.targetId).values()].filter(
-    (object) =>
-      !object.hook &&
-      // It would wait for itself: what deploys itself goes with the finalizer.
-      !isApplicationOf(object, target) &&
-      keepReason(object, { ...access, prune: true }) === undefined,
+    (object) => !object.hook && keepReason(object, { ...access, prune: true }) === undefined,
   );
   const [stage] = deletionWaves(live).flat();
   if (stage === undefined) return undefined;

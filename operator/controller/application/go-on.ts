@@ -3,6 +3,7 @@ import { parseDuration } from '../../api/v1alpha1/duration.ts';
 import type { Candidate, Deployment, Manifests } from '../record.ts';
 import { advance, repair } from './deploy.ts';
 import { isAsApplied, isUndisturbed, saveChanges } from './deploy-context.ts';
+import { toldAfter } from './refusals.ts';
 import type { Run } from './run.ts';
 import { explainForbidden } from './service-account.ts';
 import { standAfter, standFailed, synced } from './standing.ts';
@@ -121,7 +122,7 @@ function tellTry(
   facts.standing = {
     sync: 'Syncing',
     reason: error.reason,
-    message: `Try ${attempts} failed: ${error.message}`,
+    message: toldAfter(`Try ${attempts} failed: `, error),
   };
   return nextAt;
 }

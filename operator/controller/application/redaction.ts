@@ -53,11 +53,13 @@ export class Redaction {
 
   /** As many details as a status lists keep their text; the others are only counted. */
   #ofTowpath(error: TowpathError): TowpathError {
-    const { remedy, reason, message, cause } = error;
+    const { remedy, reason, cause } = error;
+    const message = this.text(error.message);
+    const next = message.endsWith(error.next) ? error.next : '';
     const details = error.details.map((detail, index) =>
       index < STATUS_LIMITS.quarantineErrors ? this.#ofDetail(detail) : { message: '***' },
     );
-    return new TowpathError(remedy, reason, this.text(message), { cause, details });
+    return new TowpathError(remedy, reason, message, { cause, details, next });
   }
 
   #ofDetail(detail: ErrorDetail): ErrorDetail {

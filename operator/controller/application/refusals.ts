@@ -1,4 +1,6 @@
 import { TowpathError } from '../../api/errors.ts';
+import { STATUS_LIMITS } from '../../api/v1alpha1/application-status.ts';
+import { cut, jsonBytes } from '../../api/v1alpha1/bound-status.ts';
 import type { Refusal } from '../../apply/classify.ts';
 import { describeObject, type ObjectId } from '../../manifest/manifest.ts';
 
@@ -14,7 +16,11 @@ export function combined(refusals: readonly Refusal[], how: string): TowpathErro
   const details = sorted.flatMap((error) => error.details);
   // First, because a long message is cut at its end.
   const count = sorted.length > 1 ? `${sorted.length} objects are refused, ${how}. First: ` : '';
-  return new TowpathError(first.remedy, first.reason, `${count}${first.message}`, { cause: first, details });
+  return new TowpathError(first.remedy, first.reason, toldAfter(count, first), {
+    cause: first,
+    details,
+    next: first.next,
+  });
 }
 
 /** Of a deployment under way: what is applied of all its objects is told even beside a single refusal (D6). */
@@ -22,8 +28,15 @@ export function partly(refusals: readonly Refusal[], applied: number, all: numbe
   const how = `${applied} of ${all} objects are applied`;
   const error = combined(refusals, how);
   if (refusals.length > 1 || applied === 0) return error;
-  const { remedy, reason, message, details } = error;
-  return new TowpathError(remedy, reason, `${how}; ${message}`, { cause: error, details });
+  const { remedy, reason, details, next } = error;
+  return new TowpathError(remedy, reason, toldAfter(`${how}; `, error), { cause: error, details, next });
+}
+
+/** The error's message with words before it. Where a condition has no room for all, the cause gives way. */
+export function toldAfter(before: string, { message, next }: TowpathError): string {
+  const cause = message.slice(0, message.length - next.length).trimEnd();
+  const room = STATUS_LIMITS.message - jsonBytes(before) - jsonBytes(next) - 1;
+  return next === '' ? `${before}${message}` : `${before}${cut(cause, room)} ${next}`;
 }
 
 export function describeAll(objects: readonly ObjectId[]): string {

@@ -147,9 +147,13 @@ export function startRun(
     now: () => parts.client.now(),
     signal,
     say: (message) => {
-      facts.standing = { sync: 'Syncing', reason: 'Syncing', message };
+      // What is wrong with the wanted candidate weighs more than how far the one before it got.
+      if (facts.standing !== LOOKING && facts.standing !== said) return;
+      said = { sync: 'Syncing', reason: 'Syncing', message };
+      facts.standing = said;
     },
   };
+  let said: Standing | undefined;
   const facts: Facts = {
     application,
     now: parts.client.now(),
