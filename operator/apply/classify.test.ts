@@ -201,6 +201,11 @@ for (const [what, said, told] of [
     'spec.a: may not change in an update, spec.e: field is immutable.',
   ],
   [
+    'a value of several lines beside another error',
+    'failed to create typed patch object (/web; v1, Kind=ConfigMap): errors:\n  .immutable: expected boolean, got &{no}\n  .data: expected map, got &{b\na: 1}',
+    '.data: expected map, got &{b; a: 1}; .immutable: expected boolean, got &{no}.',
+  ],
+  [
     'several lines, in one order',
     'failed to create typed patch object (/web; v1, Kind=ConfigMap): errors:\n  .immutable: expected boolean, got &{no}\n  .data: expected map, got &{3}',
     '.data: expected map, got &{3}; .immutable: expected boolean, got &{no}.',

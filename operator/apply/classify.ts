@@ -66,7 +66,7 @@ const MEANINGS: readonly [(error: ApiError, object: ObjectId) => boolean, Meanin
       'Principle',
       'Person',
       'ImmutableField',
-      'Put the old value back, or annotate the object in Git with towpath.dev/replace: "true" to have it deleted and created anew.',
+      'Put the old value back, or annotate it towpath.dev/replace: "true" in Git to have it created anew.',
     ),
   ],
   [isInvalid, meaning('Principle', 'Person', 'ManifestInvalid', 'Correct it in Git.')],
@@ -189,7 +189,14 @@ function inOrder(told: string): string {
   const at = told.indexOf(list);
   if (at < 0) return told;
   const first = at + list.length;
-  return told.slice(0, first) + told.slice(first).split('\n').sort().join('\n');
+  return (
+    told.slice(0, first) +
+    told
+      .slice(first)
+      .split(/\n(?= {2}\.)/)
+      .sort()
+      .join('\n')
+  );
 }
 
 /** An object in the words of the API server, as JSON or as Go writes it, is followed by what is wrong with it. */

@@ -363,10 +363,10 @@ export class Inventory {
   }
 }
 
-/** The API server has not answered; that is no fault of what is to be deployed. */
 /** The watch that somebody waited for was ended: its kind is no longer served so, or its account no longer named. */
 class WatchEnded extends Error {}
 
+/** The API server has not answered; that is no fault of what is to be deployed. */
 function unlisted({ group, kind }: Pick<WatchedKind, 'group' | 'kind'>): TowpathError {
   return new TowpathError(
     'Time',

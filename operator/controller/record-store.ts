@@ -45,8 +45,8 @@ export class RecordStore {
   readonly #entries = new Map<string, Entry>();
   /** Records that are ahead of what is written. */
   readonly #ahead = new WeakSet<TargetRecord>();
-  /** By record the chunks of writes that may have been carried out; the next that succeeds tells which are of use. */
-  readonly #doubtful = new Map<string, string[]>();
+  /** By record the chunks of writes that may have been carried out; what is read or written next tells which are of use. */
+  readonly #doubtful = new Map<string, ReadonlySet<string>>();
 
   constructor(client: KubeClient, namespace: string, installation: string) {
     this.#client = client;
@@ -131,6 +131,7 @@ export class RecordStore {
     let index = known?.index ?? new RecordIndex();
     let chunks: Chunk[] = [];
     if (accepted !== undefined || known === undefined) {
+      await this.#decide(name, known, signal);
       index = new RecordIndex(index);
       chunks = await this.#accept(name, record, index, data, options);
     }
@@ -147,24 +148,52 @@ export class RecordStore {
     }
     this.#entries.set(name, { record, resourceVersion: secret.metadata.resourceVersion, index });
     // Writes are conditional: after this one, none of those that failed before can come to count any more.
-    const used = index.secrets(name);
-    const useless = [...(known?.index.secrets(name) ?? []), ...(this.#doubtful.get(name) ?? [])];
-    this.#doubtful.delete(name);
-    // The record is written: one that stays is no reason to call it failed. The next leader sweeps it.
-    for (const chunk of useless)
-      if (!used.has(chunk)) await this.#delete(chunk, signal).catch(() => undefined);
+    const before = [...(known?.index.secrets(name) ?? []), ...(this.#doubtful.get(name) ?? [])];
+    await this.#tidy(name, before, index.secrets(name), signal);
   }
 
   /**
-   * The chunks of a write that was refused are of no use, and each further try would add to them. One without an
-   * answer, or with a failure of the API server for one, may have been carried out: then the record names them.
+   * The chunks of a write that was refused are of no use. One without an answer, or with a failure of the API
+   * server for one, may have been carried out: then the record names them.
    */
   async #withdraw(name: string, chunks: readonly Chunk[], error: unknown): Promise<void> {
     const names = chunks.map((chunk) => chunk.name);
-    if (error instanceof ApiError && error.code < 500) {
-      const signal = AbortSignal.timeout(TIDY_MS);
-      for (const chunk of names) await this.#delete(chunk, signal).catch(() => undefined);
-    } else if (names.length > 0) this.#doubtful.set(name, [...(this.#doubtful.get(name) ?? []), ...names]);
+    if (error instanceof ApiError && error.code < 500)
+      await this.#tidy(name, names, new Set(), AbortSignal.timeout(TIDY_MS));
+    else if (names.length > 0)
+      this.#doubtful.set(name, new Set([...(this.#doubtful.get(name) ?? []), ...names]));
+  }
+
+  /**
+   * Each further try would add to the chunks of those that failed. Where the record is what is remembered of it,
+   * those that it does not name go; else the write that follows is a conflict, and the caller reads it anew.
+   */
+  async #decide(name: string, known: Entry | undefined, signal: AbortSignal | undefined): Promise<void> {
+    const chunks = this.#doubtful.get(name);
+    if (chunks === undefined) return;
+    // A write that its caller gave up may be on its way still.
+    await this.#client.writesEnded(optional(signal));
+    const current = await this.#read(name, signal).catch((error: unknown) => {
+      if (!isNotFound(error)) throw error;
+    });
+    if (current?.metadata.resourceVersion !== known?.resourceVersion) return;
+    await this.#tidy(name, chunks, known?.index.secrets(name) ?? new Set(), signal);
+  }
+
+  /** Deletes the chunks that are not used. One that stays is no failure: it is tried with a later write again. */
+  async #tidy(
+    name: string,
+    chunks: Iterable<string>,
+    used: ReadonlySet<string>,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const doubtful = new Set(this.#doubtful.get(name));
+    for (const chunk of new Set(chunks)) {
+      doubtful.delete(chunk);
+      if (!used.has(chunk)) await this.#delete(chunk, signal).catch(() => doubtful.add(chunk));
+    }
+    if (doubtful.size > 0) this.#doubtful.set(name, doubtful);
+    else this.#doubtful.delete(name);
   }
 
   /** Finds a place for a candidate's manifests and for the index; returns the Secrets that this takes. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startGitHttp } from '../harness/git-http.ts';
 import { newStage } from '../harness/operator.ts';
+import { eventually } from '../harness/wait.ts';
 import { chartOf, configMap, hookJob } from '../integration/steps.ts';
 
 test('a sync that takes long says what it waits for, also when its fetch was slow already', async (t) => {
@@ -20,7 +21,10 @@ test('a sync that takes long says what it waits for, also when its fetch was slo
   t.after(() => git.stop());
   /** Lets a hook's Pod succeed. */
   const end = async (hook: string) => {
-    const pod = await stage.kubectl('get', 'pods', '-l', `job-name=${hook}`, '-o', 'name');
+    const podOf = () => stage.kubectl('get', 'pods', '-l', `job-name=${hook}`, '-o', 'name');
+    const pod = await eventually(async () => (await podOf()) || undefined, {
+      describe: `the Pod of hook ${hook}`,
+    });
     const status = {
       phase: 'Succeeded',
       containerStatuses: [

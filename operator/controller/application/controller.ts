@@ -230,9 +230,7 @@ export class ApplicationController {
       tell = setInterval(() => {
         // A look that found nothing to do yet changes nothing that the status says.
         if (application.status?.sync !== undefined && facts.standing === LOOKING) return;
-        // Warnings are told once, at the end.
-        const soFar = { ...facts, warnings: [] };
-        telling = telling.then(() => this.#writer.tell(latest(), soFar, signal).catch(() => undefined));
+        telling = telling.then(() => this.#tellSoFar(latest(), facts, signal)).catch(() => undefined);
       }, TELL_AFTER_MS);
     };
     try {
@@ -254,6 +252,13 @@ export class ApplicationController {
     } finally {
       clearInterval(tell);
     }
+  }
+
+  /** Warnings are told once. */
+  async #tellSoFar(application: Application, facts: Facts, signal: AbortSignal): Promise<void> {
+    const { warnings } = facts;
+    await this.#writer.tell(application, facts, signal);
+    facts.warnings = facts.warnings.filter((warning) => !warnings.includes(warning));
   }
 
   async #delete(key: string, application: Application, signal: AbortSignal): Promise<void> {

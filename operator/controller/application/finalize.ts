@@ -7,7 +7,7 @@ import { inParallel } from '../../apply/run.ts';
 import type { TargetAccess } from '../../apply/target.ts';
 import type { KubeClient, ObjectPath } from '../../kube/client.ts';
 import { isNotFound } from '../../kube/errors.ts';
-import { keepReason } from '../../manifest/keep.ts';
+import { isApplicationOf, keepReason } from '../../manifest/keep.ts';
 import { describeObject, type HookEvent, idOf } from '../../manifest/manifest.ts';
 import { deletionWaves } from '../../plan/order.ts';
 import type { KeptObject } from '../../plan/plan.ts';
@@ -57,7 +57,11 @@ export async function finalize(
   const record =
     parts.store.get(access.targetId) ??
     (isAbandoned || leaving !== undefined ? undefined : await recovered(parts, application, access));
-  if (record === undefined) return { state: 'Gone', kept: [] };
+  if (record === undefined) {
+    // A first write of it without an answer may have left something.
+    await parts.store.remove(newRecord(targetOf(application)), signal);
+    return { state: 'Gone', kept: [] };
+  }
   if (isAbandoned || leaving !== undefined) {
     await releaseWhatCanBe(parts, access, record, leaving);
     await parts.store.remove(record, signal);
@@ -97,8 +101,8 @@ export async function finalize(
 
 function keptOf(parts: Parts, access: TargetAccess): KeptObject[] {
   return [...parts.inventory.of(access.targetId).values()].flatMap((object) => {
-    const reason =
-      object.hook || object.deleting ? undefined : keepReason(object, { ...access, prune: true });
+    const isKept = !object.hook && !isApplicationOf(object, access.targetName);
+    const reason = !isKept ? undefined : keepReason(object, { ...access, prune: true });
     return reason === undefined ? [] : [{ object: idOf(object), reason }];
   });
 }

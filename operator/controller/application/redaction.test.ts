@@ -28,6 +28,8 @@ describe('S5: values of Secrets are kept out of what the API server says', () =>
       ['line second line', 'line ***'],
       ['"first line\\nsecond line\\n"', '"***"'],
       ['password must not be empty', 'password must not be empty'],
+      ['got s3cr3t-ot… Correct it in Git.', 'got ***… Correct it in Git.'],
+      ['got s3cr3t-and… Correct it in Git.', 'got s3cr3t-and… Correct it in Git.'],
     ] as const)
       assert.equal(redaction.text(said), told);
     const told = redaction.of(quarantine(['hunter2 is wrong'])) as Quarantine;

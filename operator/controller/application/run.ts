@@ -147,13 +147,11 @@ export function startRun(
     now: () => parts.client.now(),
     signal,
     say: (message) => {
-      // What is wrong with the wanted candidate weighs more than how far the one before it got.
-      if (facts.standing !== LOOKING && facts.standing !== said) return;
-      said = { sync: 'Syncing', reason: 'Syncing', message };
-      facts.standing = said;
+      // What a person must mend in the wanted candidate weighs more than how far the one before it got.
+      if (facts.standing.remedy === 'Person') return;
+      facts.standing = { sync: 'Syncing', reason: 'Syncing', message };
     },
   };
-  let said: Standing | undefined;
   const facts: Facts = {
     application,
     now: parts.client.now(),

@@ -27,13 +27,16 @@ export class SecretTexts {
     }
   }
 
-  /** The text with `***` in place of each secret, the longest first; a long text is cut. */
+  /**
+   * The text with `***` in place of each secret, the longest first, and of what is left of one that was cut off
+   * (`…`); a long text is cut.
+   */
   hideIn(text: string): string {
     const end = Math.min(text.length, LONGEST);
     let told = '';
     let at = 0;
     while (at < end) {
-      const length = this.#lengthAt(text, at);
+      const length = Math.max(this.#lengthAt(text, at), this.#cutLengthAt(text, at));
       told += length === 0 ? text.charAt(at) : '***';
       at += Math.max(1, length);
     }
@@ -44,18 +47,38 @@ export class SecretTexts {
   #lengthAt(text: string, at: number): number {
     if (!this.#beginnings.has(text.slice(at, at + LEAST))) return 0;
     const rest = text.slice(at, at + LONGEST);
-    let low = 0;
-    let high = this.#sorted.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.#sorted[middle] ?? '') <= rest) low = middle + 1;
-      else high = middle;
-    }
     // The last that is not behind `rest` begins with the longest that `rest` begins with, or is it.
-    for (let index = low - 1; index >= 0; index = this.#within[index] ?? -1) {
+    for (
+      let index = this.#firstWhere((secret) => secret > rest) - 1;
+      index >= 0;
+      index = this.#within[index] ?? -1
+    ) {
       const secret = this.#sorted[index] ?? '';
       if (rest.startsWith(secret)) return secret.length;
     }
     return 0;
+  }
+
+  /** Length of a secret's beginning that stands at a place, before the mark of what was cut off; 0: none. */
+  #cutLengthAt(text: string, at: number): number {
+    if (!this.#beginnings.has(text.slice(at, at + LEAST))) return 0;
+    const end = text.indexOf('…', at);
+    if (end < 0 || end - at > LONGEST) return 0;
+    const begun = text.slice(at, end);
+    // Those that begin so stand behind it.
+    const next = this.#sorted[this.#firstWhere((secret) => secret >= begun)];
+    return next?.startsWith(begun) === true ? begun.length : 0;
+  }
+
+  /** By bisection: `holds` is false of all before. */
+  #firstWhere(holds: (secret: string) => boolean): number {
+    let low = 0;
+    let high = this.#sorted.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (holds(this.#sorted[middle] ?? '')) high = middle;
+      else low = middle + 1;
+    }
+    return low;
   }
 }
