@@ -67,8 +67,7 @@ async function runFile(file: string, namePattern: string): Promise<FileResult> {
   };
   const stream = run({
     files: [file],
-    // What a test leaves open, a socket of a process it killed say, must not keep its file from ending.
-    forceExit: true,
+    execArgv: ['--import', new URL('end.ts', import.meta.url).href],
     timeout: testLimit,
     signal: AbortSignal.timeout(fileLimit),
     ...(namePattern === '' ? {} : { testNamePatterns: [namePattern] }),
@@ -87,8 +86,14 @@ async function runFile(file: string, namePattern: string): Promise<FileResult> {
     if (details.type === 'suite' && result.failedTests.length > 0) return;
     result.failedTests.push({ file, name, reason: '' });
   });
+  let isComplete = false;
+  stream.on('test:summary', ({ file: of }) => {
+    isComplete ||= of !== undefined;
+  });
   let report = '';
   for await (const chunk of stream.compose(new spec())) report += chunk;
+  // Tests that nobody heard of would else be missing without a word.
+  if (!isComplete) result.failedTests.push({ file, name: 'its report broke off', reason: '' });
   result.failed = result.failedTests.length;
   result.skipped = result.skippedTests.length;
   result.seconds = seconds(performance.now() - started);

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import type { FileResult } from './run-files.ts';
+
+const listens = `(await import('node:net')).createServer().listen(0, '127.0.0.1');`;
+
+const sources: Record<string, string> = {
+  many: `for (let i = 0; i < 200; i++) test('test ' + i, () => {}); ${listens}`,
+  fails: `test('fails', async () => { ${listens} throw new Error('no'); });`,
+  exits: `test('passes', () => {}); test('exits', () => process.exit(0));`,
+};
+
+test('every test of a file counts, whatever it leaves open, and one whose end is not told is no success', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'run-files-'));
+  t.after(() => rm(directory, { recursive: true }));
+  const files: string[] = [];
+  for (const [name, source] of Object.entries(sources)) {
+    const file = join(directory, `${name}.test.mjs`);
+    await writeFile(file, `import { test } from 'node:test';\n${source}\n`);
+    files.push(file);
+  }
+  // In a process of its own: node:test runs no files from within a test.
+  const script = join(directory, 'run.mjs');
+  await writeFile(
+    script,
+    `import { runFiles } from ${JSON.stringify(new URL('run-files.ts', import.meta.url).href)};
+    const results = await runFiles(${JSON.stringify(files)}, '', 3);
+    console.log(JSON.stringify(results));`,
+  );
+  const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+  const ran = await promisify(execFile)(process.execPath, [script], { env });
+  const results = JSON.parse(ran.stdout.trim().split('\n').at(-1) ?? '') as FileResult[];
+  const resultOf = (name: string) => results.find(({ file }) => file.includes(`${name}.test`));
+  assert.equal(resultOf('many')?.passed, 200);
+  assert.equal(resultOf('many')?.failed, 0);
+  assert.deepEqual(
+    resultOf('fails')?.failedTests.map(({ name }) => name),
+    ['fails'],
+  );
+  assert.equal(resultOf('exits')?.failed, 1);
+});
