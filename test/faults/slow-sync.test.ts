@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startGitHttp } from '../harness/git-http.ts';
 import { newStage } from '../harness/operator.ts';
-import { eventually } from '../harness/wait.ts';
-import { chartOf, configMap, hookJob } from '../integration/steps.ts';
+import { chartOf, configMap, endPod, hookJob, podOf } from '../integration/steps.ts';
 
 test('a sync that takes long says what it waits for, also when its fetch was slow already', async (t) => {
   const stage = await newStage(t, { files: chartOf('web', [configMap('web')]) });
@@ -19,24 +18,6 @@ test('a sync that takes long says what it waits for, also when its fetch was slo
     },
   });
   t.after(() => git.stop());
-  /** Lets a hook's Pod succeed. */
-  const end = async (hook: string) => {
-    const podOf = () => stage.kubectl('get', 'pods', '-l', `job-name=${hook}`, '-o', 'name');
-    const pod = await eventually(async () => (await podOf()) || undefined, {
-      describe: `the Pod of hook ${hook}`,
-    });
-    const status = {
-      phase: 'Succeeded',
-      containerStatuses: [
-        {
-          ...{ name: 'run', image: 'hook', imageID: '', ready: false, restartCount: 0 },
-          state: { terminated: { exitCode: 0 } },
-        },
-      ],
-    };
-    const patch = JSON.stringify({ status });
-    await stage.kubectl('patch', pod.trim(), '--subresource=status', '--type=merge', '-p', patch);
-  };
   await stage.deployed('web', { source: { repoURL: git.url(stage.repository.name), path: 'web' } });
 
   fetchMs = 6_000;
@@ -54,7 +35,7 @@ test('a sync that takes long says what it waits for, also when its fetch was slo
       `hook ${hook} to be told as what it waits for`,
     );
   await untilTold('first');
-  await end('first');
+  await endPod(stage, await podOf(stage, 'first'));
   await untilTold('second');
 
   // What is wrong with a commit that came meanwhile is not lost behind the hook.

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { podAnnotation } from '../harness/stages.ts';
 import { eventually } from '../harness/wait.ts';
-import { configMap, messageOf, newSteps, type TestObject } from './steps.ts';
+import { configMap, endPod, messageOf, newSteps, podOf, type TestObject } from './steps.ts';
 
 type Annotations = Record<string, string>;
 
@@ -47,19 +47,6 @@ test("Helm's delete policies, and objects that become hooks or cease to be", asy
   };
   const change = async (name: string, objects: readonly TestObject[]) =>
     ready(name, await stage.repository.commit(chart(name, objects)));
-  const podOf = (name: string) =>
-    eventually(
-      () =>
-        stage.kubectl(
-          ...['get', 'pods', '-l', `batch.kubernetes.io/job-name=${name}`],
-          ...['-o', 'jsonpath={.items[0].metadata.name}'],
-        ),
-      { describe: `the Pod of ${name}` },
-    );
-  const end = async (pod: string) => {
-    const status = JSON.stringify({ status: { phase: 'Succeeded' } });
-    await stage.kubectl('patch', 'pod', pod, '--subresource=status', '-p', status);
-  };
 
   await t.test('hook-succeeded lets hooks go after all of their event, not one by one', async () => {
     const policy = { 'helm.sh/hook-delete-policy': 'before-hook-creation,hook-succeeded' };
@@ -127,25 +114,6 @@ test("Helm's delete policies, and objects that become hooks or cease to be", asy
     assert.match(schema, /"b":/, 'the new definition is in force');
   });
 
-  await t.test(
-    'a hook that completed while nobody looked has completed, however late it is seen',
-    async () => {
-      const slow = job('late', 'pre-install', { pod: 'runs' });
-      const commit = await stage.repository.commit(chart('late', [configMap('late'), slow]));
-      await stage.application('late', {
-        source: { path: 'late' },
-        sync: { timeout: '5s', retries: { limit: 0 } },
-      });
-      const pod = await podOf('late');
-      const begun = Date.now();
-      await stage.operator.stop('SIGKILL');
-      await end(pod);
-      await eventually(() => Date.now() - begun > 6_000, { describe: 'the time-out to pass' });
-      await stage.restart();
-      await ready('late', commit);
-    },
-  );
-
   await t.test('a plain object becomes a hook, and a hook a plain object', async () => {
     await deploy('roles', [configMap('roles'), job('turns', '')]);
     await change('roles', [configMap('roles', { key: 'two' }), job('turns', 'pre-upgrade')]);
@@ -175,7 +143,7 @@ test("Helm's delete policies, and objects that become hooks or cease to be", asy
     );
     assert.match(messageOf(told), /waiting for the hook Job .*farewell \(pre-delete\)/);
     assert.ok(await live('configmap', 'parting'), 'nothing went before the hook ended');
-    await end(await podOf('farewell'));
+    await endPod(stage, await podOf(stage, 'farewell'));
     await stage.kubectl('wait', '--for=delete', 'applications.towpath.dev/parting', '--timeout=20s');
   });
 

@@ -4,6 +4,7 @@ import type { TestContext } from 'node:test';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import { conditionOf, newStage, type Stage, type StageOptions } from '../harness/operator.ts';
 import { podAnnotation } from '../harness/stages.ts';
+import { eventually } from '../harness/wait.ts';
 
 /** Objects of Kubernetes, as tests write them. */
 export interface TestObject {
@@ -69,6 +70,21 @@ export function hookJob(
       },
     },
   };
+}
+
+/** The name of a Job's Pod, waited for. */
+export function podOf(stage: Stage, job: string): Promise<string> {
+  const first = 'jsonpath={.items[*].metadata.name}';
+  return eventually(
+    () => stage.kubectl('get', 'pods', '-l', `batch.kubernetes.io/job-name=${job}`, '-o', first),
+    { describe: `the Pod of ${job}` },
+  );
+}
+
+/** Lets a Pod succeed that runs for ever. */
+export async function endPod(stage: Stage, pod: string): Promise<void> {
+  const status = JSON.stringify({ status: { phase: 'Succeeded' } });
+  await stage.kubectl('patch', 'pod', pod, '--subresource=status', '-p', status);
 }
 
 /** Files of a chart in a directory, with the objects as its one template. */
