@@ -2,15 +2,24 @@
  * Loaded into each test file's process: what a test left open, a socket of a process that it killed say, must not
  * keep it from ending. node:test's own `forceExit` ends the process before all that was reported has left it.
  */
-import { after } from 'node:test';
+import { after, beforeEach } from 'node:test';
 
-const GRACE_MS = 1_000;
+/** What a file does after its tests has so much time. */
+const GRACE_MS = 5_000;
+/** And so much the report, to leave the process. */
+const REPORT_MS = 1_000;
+
+let timer: NodeJS.Timeout | undefined;
 
 after(() => {
   // Unreferenced: where nothing is open the process ends by itself, at once.
-  setTimeout(() => {
+  timer = setTimeout(() => {
+    console.error('Something that the tests opened is still open: their process is ended.');
     // node:test reports its totals as soon as nothing is open, and is told so here.
     process.emit('beforeExit', 0);
-    setTimeout(() => process.exit(), GRACE_MS);
+    setTimeout(() => process.exit(), REPORT_MS);
   }, GRACE_MS).unref();
 });
+
+// In a file that waits for something between its tests, the first of them may not have been the last.
+beforeEach(() => clearTimeout(timer));
