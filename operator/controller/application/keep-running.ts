@@ -20,13 +20,18 @@ export async function scheduleRetry(run: Run, inputs: string, error: unknown): P
   if (!(error instanceof TowpathError)) return keepRunning(run, error);
   const told = await explainForbidden(run.parts.client, context.access.as, error, context.signal);
   const attempts = (session.retry?.attempts ?? 0) + 1;
-  const wait = Math.min(asked(told), PATIENCE_MS) * (1 + 0.2 * run.parts.random());
+  const least = asked(told);
+  const wait =
+    least === 0 ? 0 : Math.min(least, PATIENCE_MS) * (1 + 0.2 * run.parts.random()) + CLOCK_ERROR_MS;
   const pause = Math.max(pauseAfter(run, attempts, 1_000, PATIENCE_MS), wait);
   const nextAt = new Date(context.now().getTime() + pause);
   session.retry = { inputs, error: told, attempts, triedAt: context.now(), nextAt };
   facts.retry = { attempts, nextAt };
   return keepRunning(run, told, nextAt);
 }
+
+/** The API server's clock is told in whole seconds: what is known of it may move by that much meanwhile. */
+const CLOCK_ERROR_MS = 1_000;
 
 /** How long the API server asked to wait (Retry-After), in milliseconds. */
 function asked(error: Error): number {
