@@ -1,6 +1,5 @@
 import { type Remedy, TowpathError } from '../api/errors.ts';
-import { STATUS_LIMITS } from '../api/v1alpha1/application-status.ts';
-import { cut, jsonBytes } from '../api/v1alpha1/bound-status.ts';
+import { fitBetween } from '../api/v1alpha1/bound-status.ts';
 import {
   ApiError,
   isConflict,
@@ -151,8 +150,8 @@ export function classify(error: unknown, doing: string, object: ObjectId): Refus
   const told = inOrder(words.replaceAll(TRIAL_SUFFIX, ''));
   const short = withoutRepetition(told);
   const begin = `${doing} ${describeObject(object)}: `;
-  const room = STATUS_LIMITS.message - jsonBytes(begin) - jsonBytes(next) - 1;
-  const message = `${begin}${cut(/[.!?]$/.test(short) ? short : `${short}.`, Math.max(room, LEAST_BYTES))} ${next}`;
+  const cause = /[.!?]$/.test(short) ? short : `${short}.`;
+  const message = fitBetween(begin, cause, ` ${next}`, LEAST_BYTES);
   const details = [{ object: idOf(object), message: told }];
   return { verdict, error: new TowpathError(remedy, reason, message, { cause: error, details, next }) };
 }

@@ -131,6 +131,12 @@ export function cut(text: string, limit: number): string {
   return kept + ellipsis;
 }
 
+/** A message in which `text` gives way where a condition has no room for all; `least` bytes of it stay. */
+export function fitBetween(before: string, text: string, after: string, least = 0): string {
+  const room = STATUS_LIMITS.message - jsonBytes(before) - jsonBytes(after);
+  return `${before}${cut(text, Math.max(room, least))}${after}`;
+}
+
 /** Bytes of a text in the JSON of a status. */
 export function jsonBytes(text: string): number {
   return Buffer.byteLength(JSON.stringify(text)) - 2;

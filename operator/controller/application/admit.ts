@@ -59,7 +59,8 @@ export async function judge(
 
 /** An Application that deploys itself could never become Ready, nor be deleted: it would wait for itself. */
 function refuseItself({ target }: TargetRecord, manifests: Manifests): void {
-  const itself = manifests.objects.find((object) => isApplicationOf(object, targetName(target)));
+  const name = targetName(target);
+  const itself = manifests.objects.find((object) => isApplicationOf(object, name));
   if (itself === undefined) return;
   const message = `Application ${target.namespace}/${target.application} is among its own manifests: remove it there, or let another Application deploy it.`;
   const file = itself.file === undefined ? {} : { file: itself.file };

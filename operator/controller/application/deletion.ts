@@ -1,7 +1,6 @@
 import { TowpathError } from '../../api/errors.ts';
 import type { Application } from '../../api/v1alpha1/application.ts';
-import { STATUS_LIMITS } from '../../api/v1alpha1/application-status.ts';
-import { cut } from '../../api/v1alpha1/bound-status.ts';
+import { fitBetween } from '../../api/v1alpha1/bound-status.ts';
 import { DEFAULT_ENVIRONMENT, FINALIZER } from '../../api/v1alpha1/names.ts';
 import type { KubeObject } from '../../kube/client.ts';
 import type { KeptObject } from '../../plan/plan.ts';
@@ -77,8 +76,7 @@ export async function tellUndeleted(
   const why = told instanceof Error ? told.message : String(told);
   // Without the right, or without an answer, only the person can say that the objects are to be left.
   const abandon = ' To leave the objects: annotate towpath.dev/abandon=default.';
-  const room = STATUS_LIMITS.message - 'Deleting: '.length - abandon.length;
-  const message = `Deleting: ${cut(why, room)}${abandon}`;
+  const message = fitBetween('Deleting: ', why, abandon);
   const isStalled = !(told instanceof TowpathError && told.remedy === 'Time' && told.reason !== 'HookFailed');
   writer.warn(application, 'DeletionFailed', message);
   await writer.tellDeleting(application, { reason: 'DeletionFailed', message, isStalled }, signal);

@@ -101,8 +101,9 @@ export async function finalize(
 
 function keptOf(parts: Parts, access: TargetAccess): KeptObject[] {
   return [...parts.inventory.of(access.targetId).values()].flatMap((object) => {
-    const isKept = !object.hook && !isApplicationOf(object, access.targetName);
-    const reason = !isKept ? undefined : keepReason(object, { ...access, prune: true });
+    // The Application itself goes with its finalizer.
+    if (object.hook || isApplicationOf(object, access.targetName)) return [];
+    const reason = keepReason(object, { ...access, prune: true });
     return reason === undefined ? [] : [{ object: idOf(object), reason }];
   });
 }

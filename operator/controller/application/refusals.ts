@@ -1,6 +1,5 @@
 import { TowpathError } from '../../api/errors.ts';
-import { STATUS_LIMITS } from '../../api/v1alpha1/application-status.ts';
-import { cut, jsonBytes } from '../../api/v1alpha1/bound-status.ts';
+import { fitBetween } from '../../api/v1alpha1/bound-status.ts';
 import type { Refusal } from '../../apply/classify.ts';
 import { describeObject, type ObjectId } from '../../manifest/manifest.ts';
 
@@ -14,7 +13,7 @@ export function combined(refusals: readonly Refusal[], how: string): TowpathErro
   const [first] = sorted;
   if (first === undefined) throw new Error('no refusal to tell of');
   const details = sorted.flatMap((error) => error.details);
-  // First, because a long message is cut at its end.
+  // First, because what follows gives way in a long message.
   const count = sorted.length > 1 ? `${sorted.length} objects are refused, ${how}. First: ` : '';
   return new TowpathError(first.remedy, first.reason, toldAfter(count, first), {
     cause: first,
@@ -34,9 +33,9 @@ export function partly(refusals: readonly Refusal[], applied: number, all: numbe
 
 /** The error's message with words before it. Where a condition has no room for all, the cause gives way. */
 export function toldAfter(before: string, { message, next }: TowpathError): string {
+  if (next === '') return `${before}${message}`;
   const cause = message.slice(0, message.length - next.length).trimEnd();
-  const room = STATUS_LIMITS.message - jsonBytes(before) - jsonBytes(next) - 1;
-  return next === '' ? `${before}${message}` : `${before}${cut(cause, room)} ${next}`;
+  return fitBetween(before, cause, ` ${next}`);
 }
 
 export function describeAll(objects: readonly ObjectId[]): string {
