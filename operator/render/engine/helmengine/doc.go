@@ -3,6 +3,7 @@
 // most of a warm render's time, and exports nothing that would let a caller keep them.
 //
 // funcs.go and files.go are Helm's files, unchanged but for the package name; templates.go is its engine.go,
-// without lint mode, lookup against a cluster and DNS, with a bound on what templates write. A test compares
-// the version above with go.mod's and both engines' output, so an upgrade of Helm cannot be forgotten here.
+// without lint mode, lookup against a cluster and DNS, with a bound on what templates write and a short error
+// for templates that include each other without end. A test compares the version above with go.mod's and both
+// engines' output, so an upgrade of Helm cannot be forgotten here.
 package helmengine

@@ -138,7 +138,7 @@ func (s *Set) Render(templates map[string]Renderable, maxBytes int) (rendered ma
 	}
 	// Clone forgets the option, see https://github.com/golang/go/issues/43022
 	t.Option("missingkey=zero")
-	e := execution{set: s, included: map[string]int{}, left: maxBytes}
+	e := execution{set: s, nested: map[string]int{}, left: maxBytes}
 	t.Funcs(template.FuncMap{"include": e.include(t), "tpl": e.tpl(t)})
 	rendered = make(map[string]string, len(s.names))
 	for _, name := range s.names {
@@ -187,22 +187,59 @@ func warnWrap(warn string) string {
 
 // execution is the state of one render.
 type execution struct {
-	set      *Set
-	included map[string]int
-	left     int
+	set *Set
+	// calls are the names of the templates that are being included, the outermost first; tplCall stands for
+	// a text given to tpl.
+	calls   []string
+	nested  map[string]int
+	endless error
+	left    int
+}
+
+const tplCall = "tpl"
+
+// within runs what a call of include or of tpl executes, and refuses one that is nested without end, as Helm
+// refuses an include. Helm's error quotes the error of each level in that of the next, which takes seconds and
+// hundreds of megabytes for a thousand levels, and lets tpl nest until the memory ends; here it is one error.
+func (e *execution) within(name string, run func() error) error {
+	if e.nested[name] > recursionMaxNums && e.endless == nil {
+		e.endless = fmt.Errorf("templates include each other without end: %s", e.circleOf(name))
+	}
+	if e.endless != nil {
+		return e.endless
+	}
+	e.nested[name]++
+	e.calls = append(e.calls, name)
+	err := run()
+	e.calls = e.calls[:len(e.calls)-1]
+	e.nested[name]--
+	if e.endless != nil {
+		return e.endless
+	}
+	return err
+}
+
+// circleOf is how the template came to include itself: "a, b, a".
+func (e *execution) circleOf(name string) string {
+	const shown = 8
+	circle := []string{name}
+	for at := len(e.calls) - 1; at >= 0; at-- {
+		circle = append(circle, e.calls[at])
+		if e.calls[at] == name {
+			break
+		}
+	}
+	slices.Reverse(circle)
+	if len(circle) > shown {
+		circle = append(circle[:shown], "…")
+	}
+	return strings.Join(circle, ", ")
 }
 
 func (e *execution) include(t *template.Template) func(string, any) (string, error) {
 	return func(name string, data any) (string, error) {
-		if e.included[name] > recursionMaxNums {
-			return "", fmt.Errorf(
-				"rendering template has a nested reference name: %s: %w",
-				name, errors.New("unable to execute template"))
-		}
-		e.included[name]++
 		buf := bounded{left: e.left}
-		err := t.ExecuteTemplate(&buf, name, data)
-		e.included[name]--
+		err := e.within(name, func() error { return t.ExecuteTemplate(&buf, name, data) })
 		return buf.String(), err
 	}
 }
@@ -224,7 +261,10 @@ func (e *execution) tpl(parent *template.Template) func(string, any) (string, er
 			return "", fmt.Errorf("cannot parse template %q: %w", text, err)
 		}
 		buf := bounded{left: e.left}
-		if err := t.Execute(&buf, vals); err != nil {
+		if err := e.within(tplCall, func() error { return t.Execute(&buf, vals) }); err != nil {
+			if e.endless != nil {
+				return "", err
+			}
 			return "", fmt.Errorf("error during tpl function execution for %q: %w", text, err)
 		}
 		return strings.ReplaceAll(buf.String(), "<no value>", ""), nil

@@ -43,7 +43,6 @@ var failing = []string{
 	`{{ tpl "{{ if }}" . }}`,
 	`{{ .Values.x.y.z }}`,
 	`{{ mustToDate "a" "b" }}`,
-	`{{ define "loop" }}{{ include "loop" . }}{{ end }}{{ include "loop" . }}`,
 	`{{ index (list 1) 5 }}`,
 }
 
@@ -120,6 +119,39 @@ func TestFailsAsHelmFails(t *testing.T) {
 			t.Errorf("%s: %v, helm: %v", template, ourErr, helmErr)
 		} else if helmErr.Error() != ourErr.Error() {
 			t.Errorf("%s:\n%v\nhelm:\n%v", template, ourErr, helmErr)
+		}
+	}
+}
+
+func TestEndlessTemplatesAreToldShortly(t *testing.T) {
+	for template, circle := range map[string]string{
+		`{{ define "a" }}{{ include "a" . }}{{ end }}{{ include "a" . }}`:                                             "a, a",
+		`{{ define "a" }}{{ include "b" . }}{{ end }}{{ define "b" }}{{ include "a" . }}{{ end }}{{ include "a" . }}`: "a, b, a",
+		`{{ tpl .Values.again . }}`: "tpl, tpl",
+		`{{ define "a" }}{{ tpl "{{ include \"a\" . }}" . }}{{ end }}{{ include "a" . }}`: "a, tpl, a",
+	} {
+		c := load(t, map[string]string{
+			"Chart.yaml":         sample["Chart.yaml"],
+			"values.yaml":        "again: '{{ tpl .Values.again . }}'\n",
+			"templates/bad.yaml": template,
+		})
+		scope, err := Scope(c, valuesFor(t, c))
+		if err != nil {
+			t.Fatal(err)
+		}
+		set, err := Parse(scope)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = set.Render(scope, 1<<20)
+		if err == nil {
+			t.Errorf("%s: rendered", template)
+			continue
+		}
+		told := err.Error()
+		if !strings.Contains(told, "templates include each other without end: "+circle) ||
+			!strings.Contains(told, "web/templates/bad.yaml:1:") || len(told) > 500 {
+			t.Errorf("%s: %.1000s", template, told)
 		}
 	}
 }
