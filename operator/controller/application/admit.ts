@@ -40,7 +40,11 @@ export async function judge(
     if (!(error instanceof TowpathError)) throw error;
     throw new Quarantine({ revision: candidate.revision, candidate: candidate.id }, error);
   }
-  await inventory.ensure(kindsOf([...manifests.objects, ...record.applied.values()]), access.as, signal);
+  await inventory.watches.ensure(
+    kindsOf([...manifests.objects, ...record.applied.values()]),
+    access.as,
+    signal,
+  );
   const { apply } = planFor(context, manifests.objects);
   const { refusals, deferred } = await dryRunAll(access, apply, manifests.objects);
   refusals.push(...(await dryRunHooks(access, manifests.hooks)));

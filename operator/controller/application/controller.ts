@@ -97,7 +97,7 @@ export class ApplicationController {
     this.#known = new KnownApplications({
       installation: options.installation,
       onDependency: (dependent) => this.#queue?.add(dependent),
-      onAccounts: (namespace, named) => this.#parts.inventory.release(namespace, named),
+      onAccounts: (namespace, named) => this.#parts.inventory.watches.release(namespace, named),
     });
   }
 
@@ -131,7 +131,7 @@ export class ApplicationController {
 
   /** The kinds that the cluster serves changed: what did not render may do so now, and watches may have ended. */
   onKindsChanged(): void {
-    this.#parts.inventory.onDefinitionsChanged();
+    this.#parts.inventory.watches.onDefinitionsChanged();
     for (const key of this.#parts.wanted.reconsider()) this.#queue?.add(key);
     // Not every kind has a definition: an aggregated API server brings its own.
     for (const [key, session] of this.#sessions) if (lacksKind(session)) this.#queue?.add(key);

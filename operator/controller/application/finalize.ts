@@ -67,7 +67,7 @@ export async function finalize(
     await parts.store.remove(record, signal);
     return { state: 'Gone', kept: [] };
   }
-  await parts.inventory.ensure(record.kinds, access.as, signal).catch((error: unknown) => {
+  await parts.inventory.watches.ensure(record.kinds, access.as, signal).catch((error: unknown) => {
     signal.throwIfAborted();
     throw classify(error, 'look at', { group: '', kind: 'Application', ...targetNameOf(application) }).error;
   });
@@ -126,7 +126,9 @@ async function releaseWhatCanBe(
   leaving: Leaving | undefined,
 ): Promise<void> {
   const signal = AbortSignal.any([access.signal, AbortSignal.timeout(RELEASE_MS)]);
-  await Promise.allSettled(record.kinds.map((kind) => parts.inventory.ensure([kind], access.as, signal)));
+  await Promise.allSettled(
+    record.kinds.map((kind) => parts.inventory.watches.ensure([kind], access.as, signal)),
+  );
   const staying = [...parts.inventory.of(access.targetId).values()].filter(
     ({ namespace }) => leaving !== 'Namespace' || namespace !== record.target.namespace,
   );

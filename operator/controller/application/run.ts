@@ -187,7 +187,7 @@ export function healthNow({ context, blind }: Run): Facts['health'] {
   const live = inventory.of(access.targetId);
   return worstHealth(
     [...record.applied].map(([key, applied]) => {
-      const unseen = inventory.unseen(applied, access.as);
+      const unseen = inventory.watches.unseen(applied, access.as);
       if (unseen !== undefined)
         return { ...applied, health: { state: 'Unknown' as const, message: `it cannot be seen: ${unseen}` } };
       const observed = live.get(key);
