@@ -23,6 +23,8 @@ export interface Credential {
 
 /** Keys of a Secret that are read, by how the repository is reached. */
 const httpKeys = 'username and password, bearerToken, ca.crt, tls.crt and tls.key';
+/** They are looked through whenever a connection is opened. */
+const maxKnownHosts = 128 * 1024;
 const sshKeys = 'identity, known_hosts and, where the key has a passphrase, password';
 
 /**
@@ -48,6 +50,10 @@ function sshCredential(text: (key: string) => string | undefined): Credential {
   }
   if (identity === undefined) throw missing('identity', 'known_hosts');
   if (knownHosts === undefined) throw missing('known_hosts', 'identity');
+  if (knownHosts.length > maxKnownHosts)
+    throw invalid(
+      `has more than ${maxKnownHosts / 1024} KiB in its key "known_hosts"; keep the lines of the hosts that it is for (ssh-keyscan prints them)`,
+    );
   return withoutUndefined({
     username: text('username'),
     identity,

@@ -73,7 +73,25 @@ function matchesHash(hashed: string, host: string): boolean {
   return expected.length === actual.length && timingSafeEqual(expected, actual);
 }
 
-function matchesPattern(pattern: string, host: string): boolean {
-  const escaped = pattern.toLowerCase().replace(/[.+^${}()|[\]\\]/g, '\\$&');
-  return new RegExp(`^${escaped.replaceAll('*', '.*').replaceAll('?', '.')}$`).test(host);
+/** `*` is any text, `?` any one character. No expression that backtracks: a Secret must not hold up the operator. */
+function matchesPattern(written: string, host: string): boolean {
+  const pattern = written.toLowerCase();
+  let at = 0;
+  let star = -1;
+  /** Where the text that the last `*` stands for ends. */
+  let resume = 0;
+  for (let i = 0; i < host.length; ) {
+    if (pattern[at] === '*') {
+      star = at++;
+      resume = i;
+    } else if (pattern[at] === '?' || pattern[at] === host[i]) {
+      at++;
+      i++;
+    } else if (star >= 0) {
+      at = star + 1;
+      i = ++resume;
+    } else return false;
+  }
+  while (pattern[at] === '*') at++;
+  return at === pattern.length;
 }

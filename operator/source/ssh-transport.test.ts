@@ -55,6 +55,16 @@ describe('a repository over SSH', { skip }, () => {
       assert.equal((await poll({ identity, knownHosts })).reason, '', knownHosts);
   });
 
+  it('the public half of a key in the place of the private one is told', async () => {
+    const { publicKey } = await makeKey(temporaryDirectory('keys'), 'own', 'ed25519', '');
+    const failure = await poll({ identity: publicKey, knownHosts: server.knownHosts });
+    assert.equal(failure.reason, 'CredentialInvalid');
+    assert.match(
+      failure.message,
+      /public half of an SSH key in its key "identity"\. Put the private one there/,
+    );
+  });
+
   it('S10: a wrong host key is refused', async () => {
     const { identity } = server;
     for (const type of ['ed25519', 'ecdsa']) {

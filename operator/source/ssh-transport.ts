@@ -281,13 +281,20 @@ function hostKeyAlgorithms(types: ReadonlySet<string>): ServerHostKeyAlgorithm[]
 
 function requireKey(identity: string, passphrase: string | undefined): void {
   const parsed = ssh2.utils.parseKey(identity, passphrase);
-  if (!(parsed instanceof Error)) return;
+  if (!(parsed instanceof Error)) {
+    if (parsed.isPrivateKey()) return;
+    throw new TowpathError(
+      'Person',
+      'CredentialInvalid',
+      'The Git credential has the public half of an SSH key in its key "identity". Put the private one there: the file without .pub.',
+    );
+  }
   const locked = /encrypted|passphrase|bad decrypt|integrity check/i.test(parsed.message);
   throw new TowpathError(
     'Person',
     'CredentialInvalid',
     locked
-      ? 'The Secret\'s key "identity" is an SSH key with a passphrase, and the key "password" lacks it or has a wrong one.'
-      : 'The Secret\'s key "identity" is no private SSH key that can be read. Put one in OpenSSH or PEM form there.',
+      ? 'The Git credential has an SSH key with a passphrase in its key "identity", and its key "password" lacks that or has a wrong one.'
+      : 'The Git credential has no private SSH key that can be read in its key "identity". Put one in OpenSSH or PEM form there.',
   );
 }
