@@ -58,7 +58,7 @@ export class TreeWalk {
 
   /**
    * A digest of everything that `files` below a path returns: the tree's id, or, with symlinks below it, a
-   * hash that also covers what they lead to.
+   * hash that also covers what they lead to. Whether files have names that can be read, `files` finds out.
    */
   async digest(root: string, path: string): Promise<string> {
     const found = await this.require(root, path);
@@ -102,8 +102,11 @@ export class TreeWalk {
     above: readonly string[],
   ): Promise<void> {
     const chain = enter(pass, directory, above);
-    for (const entry of await this.#safeEntries(directory)) {
+    for (const entry of await this.#store.tree(directory.oid)) {
       if (pass.suffixes !== undefined && entry.name.startsWith('.')) continue;
+      // A file that nobody asks for may have any name. A link may lead to a directory of those that are.
+      if (entry.type === 'file' && !hasSuffix(entry.name, pass.suffixes)) continue;
+      requireSafe(directory, entry);
       const path = join(prefix, entry.name);
       const real =
         entry.type === 'symlink'
@@ -123,7 +126,8 @@ export class TreeWalk {
     if (known !== undefined) return known;
     const chain = enter(pass, directory, above);
     const hash = createHash('sha1');
-    for (const entry of await this.#safeEntries(directory)) {
+    for (const entry of await this.#store.tree(directory.oid)) {
+      if (entry.type !== 'file') requireSafe(directory, entry);
       const real =
         entry.type === 'symlink'
           ? await this.#followed(pass.root, directory, entry)
@@ -154,19 +158,6 @@ export class TreeWalk {
     return plain;
   }
 
-  async #safeEntries(directory: Found): Promise<TreeEntry[]> {
-    const entries = await this.#store.tree(directory.oid);
-    for (const entry of entries) {
-      if (isUnsafeName(entry.name)) {
-        throw escapes(
-          `The directory ${quote(directory.path)} has an entry named ${quote(entry.name)}, which no checkout could hold. Remove it from the repository.`,
-        );
-      }
-      if (entry.type === 'submodule') throw submodule(join(directory.path, entry.name));
-    }
-    return entries;
-  }
-
   async #followed(root: string, directory: Found, link: TreeEntry): Promise<Found> {
     const found = await followLink(this.#store, root, directory.path, link);
     if (found) return found;
@@ -195,6 +186,16 @@ export class TreeWalk {
       `There is nothing at the path ${quote(path)} in the repository. ${where} has: ${list === '' ? 'nothing' : list}.`,
     );
   }
+}
+
+function requireSafe(directory: Found, entry: TreeEntry): void {
+  if (isUnsafeName(entry.name)) {
+    const why = entry.name.includes('\ufffd') ? 'whose name is not UTF-8' : 'which no checkout could hold';
+    throw escapes(
+      `The directory ${quote(directory.path)} has an entry named ${quote(entry.name)}, ${why}. Rename it, or remove it from the repository.`,
+    );
+  }
+  if (entry.type === 'submodule') throw submodule(join(directory.path, entry.name));
 }
 
 function hasSuffix(name: string, suffixes: readonly string[] | undefined): boolean {
