@@ -74,6 +74,25 @@ function isItem(key: string, item: Json): boolean {
   );
 }
 
+/**
+ * The part of a set that a document says nothing of: members that it leaves out. List items are all or nothing:
+ * of one that the document does not have, nothing is left. Undefined where it names all.
+ */
+export function unnamedIn(document: Json | undefined, fields: FieldSet): FieldSet | undefined {
+  const unnamed: FieldSet = {};
+  for (const [key, below] of Object.entries(fields)) {
+    if (key === '.') continue;
+    const isMember = key.startsWith('f:');
+    let child: Json | undefined;
+    if (isMember) child = isRecord(document) ? document[key.slice(2)] : undefined;
+    else if (Array.isArray(document)) child = document.find((item) => isItem(key, item));
+    if (child === undefined && !isMember) continue;
+    const left = child === undefined ? structuredClone(below) : unnamedIn(child, below);
+    if (left !== undefined) unnamed[key] = left;
+  }
+  return Object.keys(unnamed).length === 0 ? undefined : unnamed;
+}
+
 /** What a live object has at the fields of a set, as an apply of exactly these fields sends it. */
 export function valuesAt(fields: FieldSet, live: Json): Json {
   const keys = Object.keys(fields).filter((key) => key !== '.');

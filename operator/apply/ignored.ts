@@ -12,7 +12,7 @@ import {
 } from '../manifest/exact-json.ts';
 import { fieldManager, ignoredFieldManager } from '../manifest/live.ts';
 import type { Manifest } from '../manifest/manifest.ts';
-import { type FieldSet, fieldsAt, isInsideAtomic, mergeFields, valuesAt } from './field-set.ts';
+import { type FieldSet, fieldsAt, isInsideAtomic, mergeFields, unnamedIn, valuesAt } from './field-set.ts';
 import { callOptions, pathOf, type TargetAccess } from './target.ts';
 
 /**
@@ -35,7 +35,8 @@ export async function handOver(
 
 /**
  * Lets go what the second field manager holds of fields that are no longer ignored, after our own manager took
- * them: else one left out of Git later would stay. Returns the object as it is then.
+ * them: else one left out of Git later would stay. What Git does not name stays as it is: leaving a field out
+ * never resets it. Returns the object as it is then.
  */
 export async function takeBack(
   access: TargetAccess,
@@ -46,6 +47,7 @@ export async function takeBack(
 ): Promise<KubeObject> {
   const held = fieldsOf(current, ignoredFieldManager(access.targetId));
   const still = below(held, paths, manifest);
+  mergeFields(still, unnamedIn(parseExact(manifest.text), held) ?? {});
   if (isDeepStrictEqual(held, still)) return current;
   return send(access, resource, manifest, still, current);
 }

@@ -62,6 +62,10 @@ test('who decides a field', async (t) => {
       assert.deepEqual(await data(), { a: '3', b: '1', c: '3' });
       await change('rules', [configMap('rules', { c: '4' })]);
       assert.deepEqual(await data(), { b: '1', c: '4' });
+      // A rule that goes while Git does not name the field: leaving it out still resets nothing.
+      await stage.application('rules', { ...path, sync: { ignore: [] } });
+      await change('rules', [configMap('rules', { c: '5' })]);
+      assert.deepEqual(await data(), { b: '1', c: '5' });
     },
   );
 
@@ -161,6 +165,33 @@ test('who decides a field', async (t) => {
         describe: 'the change applied',
       });
       assert.equal((await live('deployment', 'scaled'))?.spec?.['replicas'], 3);
+    },
+  );
+
+  await t.test(
+    'replicas that Git does not name any more stay as they are when the autoscaler goes',
+    async () => {
+      const autoscaler: TestObject = {
+        apiVersion: 'autoscaling/v2',
+        kind: 'HorizontalPodAutoscaler',
+        metadata: { name: 'unscaled' },
+        spec: {
+          minReplicas: 1,
+          maxReplicas: 4,
+          scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'unscaled' },
+        },
+      };
+      const replicas = async () => (await live('deployment', 'unscaled'))?.spec?.['replicas'];
+      await deploy('unscaled', [deployment('unscaled', { replicas: 2 })]);
+      const until = (commit: string) =>
+        stage.until('unscaled', ({ status }) => status?.environments?.[0]?.revision === commit, 'the change');
+      await until(await push('unscaled', [deployment('unscaled', { replicas: undefined }), autoscaler]));
+      assert.equal(await replicas(), 2);
+      await change('unscaled', [deployment('unscaled', { replicas: undefined })]);
+      assert.equal(await live('horizontalpodautoscaler', 'unscaled'), undefined);
+      assert.equal(await replicas(), 2);
+      await change('unscaled', [deployment('unscaled', { replicas: 1 })]);
+      assert.equal(await replicas(), 1);
     },
   );
 
