@@ -32,7 +32,9 @@ export function keepReason(live: LiveObject, input: KeepInput) {
   if (isApplicationOf(live, input.targetName)) {
     return 'It is the Application that deploys this target: delete it by hand if both should go.';
   }
-  if (live.prune === 'disabled') return 'Its annotation towpath.dev/prune is "disabled".';
+  // One that we do not know, too: somebody wrote it on the object, and hardly to have it deleted.
+  if (live.prune !== undefined && live.prune !== 'enabled')
+    return `Its annotation towpath.dev/prune is "${live.prune}".`;
   if (live.keep) return 'Its annotation helm.sh/resource-policy is "keep".';
   if (KEPT_KINDS.has(groupKind(live)) && live.prune !== 'enabled') {
     return `A ${live.kind} is pruned only with the annotation towpath.dev/prune: enabled; delete it by hand if it should go.`;

@@ -76,8 +76,10 @@ test('annotations that decide what becomes of it are read, other values of them 
     [{}, none],
     [{ 'towpath.dev/prune': 'enabled' }, { ...none, prune: 'enabled' }],
     [{ 'towpath.dev/prune': 'disabled' }, { ...none, prune: 'disabled' }],
-    [{ 'towpath.dev/prune': 'true' }, none],
+    [{ 'towpath.dev/prune': 'disable' }, { ...none, prune: 'disable' }],
     [{ 'helm.sh/resource-policy': 'keep' }, { ...none, keep: true }],
+    [{ 'helm.sh/resource-policy': ' Keep ' }, { ...none, keep: true }],
+    [{ 'helm.sh/resource-policy': 'delete' }, none],
     [{ 'helm.sh/hook': 'pre-install' }, { ...none, hook: true }],
     [{ 'towpath.dev/wave': '2' }, { ...none, kept: { 'towpath.dev/wave': '2' } }],
   ] as const) {

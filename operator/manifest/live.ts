@@ -35,7 +35,8 @@ export interface LiveObject extends ObjectId {
   /** Value of the label towpath.dev/target; '' where there is none. */
   target: string;
   owner: string;
-  prune?: 'enabled' | 'disabled';
+  /** Value of the annotation towpath.dev/prune, its beginning at least. */
+  prune?: string;
   deleting: boolean;
   /** towpath.dev/wave alone, for the order of deletion. */
   annotations: Readonly<Record<string, string>>;
@@ -95,9 +96,10 @@ export function liveObject(
     annotations: wave === undefined ? NO_ANNOTATIONS : { [ANNOTATION_WAVE]: wave },
     hook: metadata.annotations?.['helm.sh/hook'] !== undefined,
     madeFor: NO_EVENTS,
-    keep: metadata.annotations?.['helm.sh/resource-policy'] === 'keep',
+    // As Helm reads it.
+    keep: metadata.annotations?.['helm.sh/resource-policy']?.trim().toLowerCase() === 'keep',
   };
-  if (prune === 'enabled' || prune === 'disabled') live.prune = prune;
+  if (prune !== undefined) live.prune = prune.slice(0, 20);
   for (const entry of metadata.managedFields ?? []) {
     // Controllers write status all the time; a change through `scale` is somebody's wish.
     if (entry.subresource === 'status') continue;

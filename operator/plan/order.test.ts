@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { TowpathError } from '../api/errors.ts';
 import { deletionWaves, type Ordered, orderOfKind, waves } from './order.ts';
 
 function object(groupAndKind: string, name = 'x', wave?: string): Ordered {
@@ -91,24 +90,6 @@ test('a custom kind is not taken for the built-in kind of that name', () => {
 test('the order does not depend on the order in which objects were rendered', () => {
   const objects = ['c', 'a', 'b'].map((name) => object('/ConfigMap', name));
   assert.deepEqual(waves(objects), waves(objects.toReversed()));
-});
-
-test('every wave that is no integer is named', () => {
-  const objects = [
-    object('/ConfigMap', 'a', 'first'),
-    object('/ConfigMap', 'b', '1'),
-    object('/Secret', 'c', '1.5'),
-  ];
-  assert.throws(
-    () => waves(objects),
-    (error) =>
-      error instanceof TowpathError &&
-      error.reason === 'ManifestInvalid' &&
-      error.remedy === 'Person' &&
-      error.details.length === 2 &&
-      /ConfigMap shop\/a \(and 1 more\): the annotation towpath\.dev\/wave is "first"/.test(error.message),
-  );
-  assert.equal(deletionWaves(objects).flat(2).length, 3);
 });
 
 test('nothing has no waves', () => {

@@ -1,6 +1,6 @@
-import { TowpathError } from '../api/errors.ts';
 import { ANNOTATION_WAVE } from '../api/v1alpha1/names.ts';
-import { describeObject, groupKind, type ObjectId, objectKey } from '../manifest/manifest.ts';
+import { groupKind, type ObjectId, objectKey } from '../manifest/manifest.ts';
+import { waveNumber } from './own-annotations.ts';
 
 /** What ordering needs to know of an object: a Manifest, or a live object's metadata. */
 export interface Ordered extends ObjectId {
@@ -89,24 +89,20 @@ export function orderOfKind(group: string, kind: string): number {
  * The order of applying: waves, in each wave stages, in each stage objects that may go in parallel, to be
  * sent in this order. Wave N+1 begins when wave N is Healthy; a stage begins when the one before is applied
  * and what it brought is there to be used (namespaces exist, CRDs are established). Empty ones are left out.
- * Hooks have an order of their own: leave them out.
- *
- * @throws TowpathError ManifestInvalid that lists every object whose towpath.dev/wave is no integer.
+ * Hooks have an order of their own: leave them out. An annotation that names no wave counts as wave 0: it was
+ * refused when the objects were judged.
  */
 export function waves<Item extends Ordered>(objects: readonly Item[]): Item[][][] {
-  const invalid = objects.filter(({ annotations }) => waveNumber(annotations) === undefined);
-  if (invalid.length > 0) throw invalidWaves(invalid);
-  return ordered(objects, ({ annotations }) => waveNumber(annotations) ?? 0);
+  return ordered(objects);
 }
 
 /**
- * The reverse, for deleting: the last wave first, in it the last stage first. Live objects may carry any
- * annotation; one that names no wave counts as wave 0, because deletion must not depend on it. Rights go last of
- * all, those by which the rest is deleted may be among them.
+ * The reverse, for deleting: the last wave first, in it the last stage first. Rights go last of all, those by
+ * which the rest is deleted may be among them.
  */
 export function deletionWaves<Item extends Ordered>(objects: readonly Item[]): Item[][][] {
   const { accounts = [], roles = [], others = [] } = Object.groupBy(objects, partInRights);
-  const waves = ordered(others, ({ annotations }) => waveNumber(annotations) ?? 0)
+  const waves = ordered(others)
     .reverse()
     .map((stages) => stages.reverse().map((stage) => stage.reverse()));
   const last = [accounts, roles].filter((stage) => stage.length > 0);
@@ -118,14 +114,11 @@ function partInRights({ group, kind }: ObjectId): 'accounts' | 'roles' | 'others
   return group === '' && kind === 'ServiceAccount' ? 'accounts' : 'others';
 }
 
-function ordered<Item extends Ordered>(
-  objects: readonly Item[],
-  waveOf: (object: Item) => number,
-): Item[][][] {
+function ordered<Item extends Ordered>(objects: readonly Item[]): Item[][][] {
   const sorted = objects
     .map((object) => ({
       object,
-      wave: waveOf(object),
+      wave: waveNumber(object.annotations[ANNOTATION_WAVE]) ?? 0,
       rank: orderOfKind(object.group, object.kind),
       key: objectKey(object),
     }))
@@ -140,26 +133,4 @@ function ordered<Item extends Ordered>(
     before = { wave, stage };
   }
   return result;
-}
-
-/** The wave that the annotations name, 0 where they name none, undefined where it is no integer. */
-function waveNumber(annotations: Readonly<Record<string, string>>): number | undefined {
-  const text = annotations[ANNOTATION_WAVE];
-  if (text === undefined) return 0;
-  return /^[+-]?[0-9]{1,9}$/.test(text) ? Number(text) : undefined;
-}
-
-function invalidWaves(objects: readonly Ordered[]): TowpathError {
-  const details = objects.map(({ group, kind, namespace, name, annotations }) => ({
-    object: { group, kind, namespace, name },
-    message: `the annotation ${ANNOTATION_WAVE} is "${annotations[ANNOTATION_WAVE]}"; write an integer, like "1" or "-1"`,
-  }));
-  const [first] = objects;
-  const others = objects.length > 1 ? ` (and ${objects.length - 1} more)` : '';
-  return new TowpathError(
-    'Person',
-    'ManifestInvalid',
-    `${first ? describeObject(first) : 'An object'}${others}: ${details[0]?.message}.`,
-    { details },
-  );
 }

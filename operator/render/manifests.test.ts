@@ -53,6 +53,19 @@ describe('manifests', () => {
     assert.deepEqual(rendered.unknownKinds, ['x.dev/Thing']);
   });
 
+  test('what only an object in a cluster has is refused by its name', async () => {
+    for (const field of ['resourceVersion', 'uid']) {
+      const told = await failure(
+        engine.render({
+          'web/a.yaml': `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n  ${field}: "1"\n  creationTimestamp: null\n`,
+        }),
+        'ManifestInvalid',
+      );
+      assert.match(told.message, new RegExp(`ConfigMap a has a metadata\\.${field}, .*: remove it`));
+      assert.equal(told.details[0]?.file, 'web/a.yaml');
+    }
+  });
+
   test('a CRD of the render itself says whether its kind has a namespace', async () => {
     const crd = (scope: string) =>
       `apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: things.x.dev}\nspec: {group: x.dev, scope: ${scope}, names: {kind: Thing}}\n`;

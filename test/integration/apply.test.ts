@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { startFaultProxy } from '../harness/fault-proxy.ts';
 import { useControlPlane } from '../harness/use-control-plane.ts';
 import { eventually } from '../harness/wait.ts';
-import { configMap, messageOf, newSteps, reasonOf, type TestObject } from './steps.ts';
+import { configMap, hookJob, messageOf, newSteps, reasonOf, type TestObject } from './steps.ts';
 
 const unique = randomBytes(3).toString('hex');
 
@@ -81,6 +81,35 @@ test('the order of applying', async (t) => {
     const first = await live('configmap', 'waves-first');
     assert.ok(available <= (last?.metadata.creationTimestamp ?? ''), 'the last wave waited for Available');
     assert.ok((first?.metadata.creationTimestamp ?? '') <= (middle?.metadata.creationTimestamp ?? ''));
+  });
+
+  await t.test('a wave waits for a Job that is suspended, not for a suspended CronJob', async () => {
+    const wave = { 'towpath.dev/wave': '-1' };
+    const template = hookJob('waits', 'pre-install', {}).spec;
+    const job = (suspend: boolean) => ({
+      apiVersion: 'batch/v1',
+      kind: 'Job',
+      metadata: { name: 'waits', annotations: wave },
+      spec: { ...(template as object), suspend },
+    });
+    const cronJob = {
+      apiVersion: 'batch/v1',
+      kind: 'CronJob',
+      metadata: { name: 'waits', annotations: wave },
+      spec: { schedule: '0 0 1 1 *', suspend: true, jobTemplate: { spec: template } },
+    };
+    await push('waits', [job(true), cronJob, configMap('waits')]);
+    await stage.application('waits', { source: { path: 'waits' } });
+    const told = await stage.until(
+      'waits',
+      (one) => reasonOf(one) === 'Progressing' && messageOf(one).includes('suspended'),
+      'the wave to wait',
+    );
+    assert.match(messageOf(told), /is applied up to a wave that is not healthy yet\. Job \S+waits/);
+    assert.equal(await live('configmap', 'waits'), undefined);
+    await stage.kubectl('patch', 'job', 'waits', '-p', '{"spec":{"suspend":false}}');
+    await stage.until('waits', ({ status }) => status?.sync === 'Synced', 'the next wave');
+    assert.ok(await live('configmap', 'waits'));
   });
 
   await t.test(

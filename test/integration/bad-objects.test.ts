@@ -73,11 +73,33 @@ const CASES: BadInput[] = [
     ],
   },
   {
+    what: 'annotations of ours with unknown values, which would delete what was to stay',
+    files: {
+      'a.yaml': configMap('a').replace(
+        'metadata: {',
+        'metadata: {annotations: {towpath.dev/prune: disable}, ',
+      ),
+    },
+    ...quarantined,
+    reason: 'ManifestInvalid',
+    message: [
+      /^ConfigMap \S+\/a: the annotation towpath\.dev\/prune is "disable"; write "enabled" or "disabled"\./,
+    ],
+    errors: [{ object: 'ConfigMap a', message: 'write "enabled" or "disabled"' }],
+  },
+  {
+    what: 'an object as kubectl get -o yaml writes it',
+    files: { 'a.yaml': configMap('a').replace('metadata: {', 'metadata: {resourceVersion: "1", ') },
+    ...quarantined,
+    reason: 'ManifestInvalid',
+    message: ['ConfigMap a has a metadata.resourceVersion, which only an object in a cluster has: remove it'],
+  },
+  {
     what: 'a name twice',
     files: { 'a.yaml': configMap('twice'), 'b.yaml': configMap('twice') },
     ...quarantined,
     reason: 'DuplicateObject',
-    message: ['twice is in case-4/a.yaml (document 1) and in case-4/b.yaml (document 1)'],
+    message: ['twice is in case-6/a.yaml (document 1) and in case-6/b.yaml (document 1)'],
   },
   {
     what: 'an object in a namespace that is not there',

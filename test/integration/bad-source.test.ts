@@ -205,7 +205,10 @@ test('Secrets and ConfigMaps that are missing, wrong or corrected are noticed at
     await stage.apply(secret('half', { username: 'reader' }));
     await guarded('half', 'half');
     const told = await untilReason(stage, 'half', 'CredentialInvalid');
-    assert.match(messageOf(told), /username.*password/);
+    assert.match(
+      messageOf(told),
+      /username.*password.*It is in Secret \S+half, which spec\.source\.secretRef names/,
+    );
     await stage.apply(secret('half', { username: 'reader', password }));
     await stage.untilReadyAt('half', head);
     await stage.kubectl('delete', 'secret', 'half');

@@ -69,14 +69,20 @@ test('an Application deletes what it made, and nothing else', async (t) => {
   await t.test('D4: what says disabled, or keep as Helm says it, is kept, also by deletion', async () => {
     const disabled = configMap('keeps-disabled', {}, { 'towpath.dev/prune': 'disabled' });
     const keep = configMap('keeps-helm', {}, { 'helm.sh/resource-policy': 'keep' });
-    await deploy('keeps', [configMap('keeps'), disabled, keep]);
+    const asHelm = configMap('keeps-as-helm', {}, { 'helm.sh/resource-policy': ' Keep' });
+    await deploy('keeps', [configMap('keeps'), disabled, keep, asHelm]);
+    // By hand: in Git such a value is refused.
+    await stage.kubectl('annotate', '--overwrite', 'configmap', 'keeps-as-helm', 'towpath.dev/prune=disable');
     const after = await change('keeps', [configMap('keeps')]);
     const kept = Object.fromEntries((after.status?.kept ?? []).map((one) => [one.object.name, one.reason]));
     assert.match(kept['keeps-disabled'] ?? '', /towpath\.dev\/prune is "disabled"/);
     assert.match(kept['keeps-helm'] ?? '', /helm\.sh\/resource-policy is "keep"/);
+    assert.match(kept['keeps-as-helm'] ?? '', /towpath\.dev\/prune is "disable"/);
+    await stage.kubectl('annotate', 'configmap', 'keeps-as-helm', 'towpath.dev/prune-');
     await stage.kubectl('delete', 'applications.towpath.dev', 'keeps', '--timeout=20s');
     assert.equal(await live('configmap', 'keeps'), undefined);
     assert.ok(await live('configmap', 'keeps-disabled'));
+    assert.ok(await live('configmap', 'keeps-as-helm'));
     const left = await live('configmap', 'keeps-helm');
     assert.equal(left?.metadata.labels?.['towpath.dev/target'], undefined, 'it belongs to nobody any more');
   });

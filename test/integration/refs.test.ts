@@ -80,6 +80,13 @@ test('a tag, a range of versions and a commit are deployed, and only the range m
       'the mistake to be told',
     );
     assert.match(conditionOf(told, 'Stalled')?.message ?? '', /is the id of an annotated tag/);
+    // A range that no tag is in: then the revision of the ref before is not what is wanted.
+    await stage.application('mistaken', { source: { ref: { semver: '>99' } } });
+    await stage.until(
+      'mistaken',
+      ({ status }) => status?.summary?.revision === undefined,
+      'the revision of an earlier ref to be gone',
+    );
   });
 });
 

@@ -54,6 +54,37 @@ test('values over 256 KiB are told; what ran before stays enforced, and deletion
   assert.equal(await stage.kubectl('get', 'configmap', 'web', '-o', 'name', '--ignore-not-found'), '');
 });
 
+test('a null in the values removes a default; one that kubectl apply left out is told', async (t) => {
+  const stage = await newStage(t, { files: chart });
+  const head = await stage.repository.revParse('main');
+  const apply = async (...flags: string[]) => {
+    const application = {
+      apiVersion: 'towpath.dev/v1alpha1',
+      kind: 'Application',
+      metadata: { name: 'web' },
+      spec: { source: { repoURL: stage.repoURL, path: 'web' }, helm: { values: { color: null } } },
+    };
+    const applied = await stage.cluster.kubectl(['-n', stage.namespace, 'apply', ...flags, '-f', '-'], {
+      input: JSON.stringify(application),
+    });
+    assert.equal(applied.code, 0, applied.stderr);
+  };
+  await apply();
+  await stage.untilReadyAt('web', head);
+  assert.equal(await colorOf(stage), 'red');
+  const told = await eventually(
+    () =>
+      stage.kubectl(
+        ...['get', 'events', '--field-selector', 'involvedObject.name=web,reason=ValuesNullDropped'],
+        ...['-o', 'jsonpath={.items[*].message}'],
+      ),
+    { describe: 'the event' },
+  );
+  assert.match(told, /left out the null of spec\.helm\.values\.color, .* Use kubectl apply --server-side/);
+  await apply('--server-side', '--force-conflicts');
+  await colored(stage, '');
+});
+
 test('a sync that is asked for renders again what failed', async (t) => {
   const stage = await newStage(t, {
     files: {

@@ -2,7 +2,7 @@ import { TowpathError } from '../../api/errors.ts';
 import { dryRunAll, dryRunHooks } from '../../apply/run.ts';
 import { isApplicationOf } from '../../manifest/keep.ts';
 import { idOf, objectKey } from '../../manifest/manifest.ts';
-import { waves } from '../../plan/order.ts';
+import { checkOwnAnnotations } from '../../plan/own-annotations.ts';
 import {
   type Candidate,
   type Deployment,
@@ -34,7 +34,7 @@ export async function judge(
 ): Promise<Judgement> {
   const { access, inventory, record, signal } = context;
   try {
-    waves(manifests.objects);
+    checkOwnAnnotations(manifests.objects);
     refuseItself(record, manifests);
   } catch (error) {
     if (!(error instanceof TowpathError)) throw error;

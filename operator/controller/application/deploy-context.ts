@@ -41,8 +41,8 @@ export interface DeployContext {
 /** How far a deployment is. */
 export type Progress =
   | { state: 'Done' }
-  /** Everything was sent; health decides. */
-  | { state: 'Waiting'; health: HealthState; message: string; deadline: Date }
+  /** Everything was sent, or all of the waves up to one (`isPart`); health decides. */
+  | { state: 'Waiting'; health: HealthState; message: string; deadline: Date; isPart: boolean }
   | { state: 'TimedOut'; message: string }
   /** An object failed for good, as its own controller says. */
   | { state: 'Degraded'; message: string }

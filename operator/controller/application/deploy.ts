@@ -3,6 +3,7 @@ import { applyAll, dryRunDeferred } from '../../apply/run.ts';
 import type { PlannedApply } from '../../manifest/applied.ts';
 import {
   describeObject,
+  groupKind,
   type HookEvent,
   idOf,
   type Manifest,
@@ -119,7 +120,8 @@ async function applyWaves(
 ): Promise<Progress | undefined> {
   // Before it was through, nobody asked yet whether what changed underneath may be put back once more.
   const repairs = deployment.applied || mayRepair(context, manifests);
-  for (const stages of waves(manifests.objects)) {
+  const all = waves(manifests.objects);
+  for (const stages of all) {
     for (const stage of stages) {
       const keys = new Set(stage.map(objectKey));
       const planned = planFor(context, manifests.objects).apply.filter(
@@ -132,7 +134,7 @@ async function applyWaves(
       await awaitEstablished(context, stage);
     }
     if (!deployment.applied) {
-      const waiting = awaitHealth(context, deployment, stages.flat());
+      const waiting = awaitHealth(context, deployment, stages.flat(), stages === all.at(-1));
       if (waiting !== undefined) {
         await saveChanges(context);
         return waiting;
@@ -192,21 +194,30 @@ async function awaitEstablished(context: DeployContext, stage: readonly Manifest
   }
 }
 
-/** Undefined: the objects are healthy and the next wave may begin. */
+/**
+ * Undefined: the objects are healthy and the next wave may begin. What is suspended has not done what the next
+ * wave waits for, but a CronJob has nothing to do before its time; and after the last wave nobody waits.
+ */
 function awaitHealth(
   context: DeployContext,
   deployment: Deployment,
   objects: readonly Manifest[],
+  isLast: boolean,
 ): Progress | undefined {
   const live = context.inventory.of(context.access.targetId);
   const observed = objects.map((manifest) => live.get(objectKey(manifest)) ?? missing(manifest));
-  const worst = worstHealth(observed);
-  if (worst.state === 'Healthy' || worst.state === 'Suspended') return undefined;
+  const worst = worstHealth(
+    observed.filter(
+      (object) => object.health.state !== 'Suspended' || !(isLast || groupKind(object) === 'batch/CronJob'),
+    ),
+  );
+  if (worst.state === 'Healthy') return undefined;
   const deadline = deadlineOf(deployment, context.settings);
   const failed = finalFailure(observed, deployment.startedAt);
   if (failed !== undefined) return { state: 'Degraded', message: failed };
   const message = worst.message ?? `Waiting for ${observed.length} objects to become healthy.`;
-  if (context.now() < deadline) return { state: 'Waiting', health: worst.state, message, deadline };
+  if (context.now() < deadline)
+    return { state: 'Waiting', health: worst.state, message, deadline, isPart: !isLast };
   return { state: 'TimedOut', message };
 }
 

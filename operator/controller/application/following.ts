@@ -77,13 +77,15 @@ export class Following {
     // Should the watch fail, nothing is watched any more: what was valid before is to be watched anew.
     this.#subscriptions.delete(input.key);
     let told: string | undefined;
-    const repository = this.#options.sources.watch(input.key, access, interval, () => {
-      // A push to another branch of the repository is no reason to break off a sync.
-      const now = stateOf(repository, this.#refs.get(input.key) ?? {});
-      if (now === told) return;
-      told = now;
-      this.#options.onChange(input.key);
-    });
+    const repository = namingSecret(input.application, () =>
+      this.#options.sources.watch(input.key, access, interval, () => {
+        // A push to another branch of the repository is no reason to break off a sync.
+        const now = stateOf(repository, this.#refs.get(input.key) ?? {});
+        if (now === told) return;
+        told = now;
+        this.#options.onChange(input.key);
+      }),
+    );
     this.#subscriptions.set(input.key, { access: digest, interval, repository, since: performance.now() });
     return repository;
   }
@@ -91,7 +93,7 @@ export class Following {
   /** Throws where the credential is missing or wrong; the server is then no longer asked with an older one. */
   #access(input: Followed, contents: Map<string, ReferencedContent>): Access {
     try {
-      return gitAccessOf(input.application, contents);
+      return namingSecret(input.application, () => gitAccessOf(input.application, contents));
     } catch (error) {
       this.#options.sources.unwatch(input.key);
       this.#subscriptions.delete(input.key);
@@ -217,5 +219,19 @@ function stateOf(repository: Repository, ref: GitRef): string {
     return `${commit} ${name} ${error}`;
   } catch (failure) {
     return `${failure instanceof Error ? failure.message : ''} ${error}`;
+  }
+}
+
+/** A credential that cannot be used is told with the Secret that it is in. */
+function namingSecret<T>({ metadata, spec }: Application, open: () => T): T {
+  try {
+    return open();
+  } catch (error) {
+    const { secretRef } = spec.source;
+    if (!(error instanceof TowpathError) || error.reason !== 'CredentialInvalid' || secretRef === undefined)
+      throw error;
+    const { remedy, reason, message } = error;
+    const where = `It is in Secret ${metadata.namespace}/${secretRef.name}, which spec.source.secretRef names.`;
+    throw new TowpathError(remedy, reason, `${message} ${where}`, { cause: error });
   }
 }

@@ -23,7 +23,7 @@ import {
   type Session,
   startRun,
 } from './run.ts';
-import { explainForbidden } from './service-account.ts';
+import { confirmAccount, explainForbidden } from './service-account.ts';
 import { shortRevision } from './settle.ts';
 import type { Wanted } from './wanted.ts';
 
@@ -197,6 +197,7 @@ async function deployWanted(run: Run, wanted: Wanted): Promise<Date | undefined>
     }
   }
   try {
+    await confirmAccount(run, isNew);
     const isAskedAgain =
       current?.outcome === 'Failed' &&
       (run.request !== undefined || current.generation !== application.metadata.generation);
@@ -240,7 +241,7 @@ async function deployAnew(run: Run, wanted: Wanted): Promise<Date | undefined> {
   const judged = `${wanted.candidate.id} ${application.metadata.generation}`;
   if (isParkedOnly && session.judged === judged) return awaitRequest(run, wanted.candidate, manifests);
   const { deferred, undecided } = await judge(context, wanted.candidate, manifests);
-  run.facts.warnings = [...renderWarnings(run, wanted), ...undecided];
+  run.facts.warnings = [...run.facts.warnings, ...renderWarnings(run, wanted), ...undecided];
   session.judged = judged;
   if (isParkedOnly) return awaitRequest(run, wanted.candidate, manifests);
   if (isRestored(run, wanted.candidate)) {

@@ -19,6 +19,7 @@ import type { RecordStore } from '../record-store.ts';
 import type { WatchedKind } from '../search.ts';
 import type { Lookup } from './dependencies.ts';
 import type { DeployContext } from './deploy-context.ts';
+import { droppedNulls } from './dropped-nulls.ts';
 import type { Facts, Quarantine, Standing } from './facts.ts';
 import { worstHealth } from './health.ts';
 import { handledAs, requestFor } from './requests.ts';
@@ -160,7 +161,7 @@ export function startRun(
     objects: record.applied.size,
     kept: session.kept,
     isLookedAt: false,
-    warnings: [],
+    warnings: status?.observedGeneration === metadata.generation ? [] : droppedNulls(application),
     ended: [],
     done: { repaired: [], pruned: [] },
   };

@@ -238,7 +238,9 @@ export function shortRevision(revision: string, ref: string): string {
 }
 
 function revisionSummary(facts: Facts, previous: ApplicationStatus | undefined): { revision?: string } {
-  const known = facts.source ?? previous?.source ?? facts.running;
+  // A ref that names nothing wants nothing: what an earlier one named is not what is wanted.
+  const before = facts.standing.reason === 'RefNotFound' ? undefined : previous?.source;
+  const known = facts.source ?? before ?? facts.running;
   return known === undefined ? {} : { revision: shortRevision(known.revision ?? '', known.ref ?? '') };
 }
 

@@ -23,7 +23,7 @@ export function standAfter(run: Run, deployment: Deployment, result: Advance): D
       facts.standing = {
         sync: 'Syncing',
         reason: progress.health === 'Degraded' ? 'Degraded' : 'Progressing',
-        message: `Revision ${revision} is applied. ${progress.message}`,
+        message: `Revision ${revision} is applied${progress.isPart ? ' up to a wave that is not healthy yet' : ''}. ${progress.message}`,
       };
       return progress.deadline;
     case 'TimedOut':

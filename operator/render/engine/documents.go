@@ -275,6 +275,11 @@ func parseObject(apiVersion, kind string, fields map[string]json.RawMessage) (*o
 	if o.annotations, err = stringMap(o.metadata, "annotations"); err != nil {
 		return nil, fmt.Errorf("%s %s: %w", kind, o.name, err)
 	}
+	for _, field := range []string{"resourceVersion", "uid"} {
+		if o.metadata[field] != nil {
+			return nil, fmt.Errorf("%s %s has a metadata.%s, which only an object in a cluster has: remove it (kubectl get -o yaml writes it)", kind, o.name, field)
+		}
+	}
 	o.before, o.after = around(fields)
 	if kind == "CustomResourceDefinition" && o.group == "apiextensions.k8s.io" {
 		o.readDefinition(fields["spec"])

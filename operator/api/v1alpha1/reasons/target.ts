@@ -89,6 +89,10 @@ export const TARGET_REASONS = {
     'The chart renders, but not all of it is as its author may think; told as an event only.',
     'Correct the chart as the message says.',
   ),
+  ValuesNullDropped: person(
+    'kubectl apply left a null out of spec.helm.values, so that the default of the chart stays; told as an event only.',
+    'Use kubectl apply --server-side, or put the null into a values file.',
+  ),
   DependencyNotReady: resource(
     'An Application in dependsOn is not Ready.',
     'Look at the Application that the message names.',
