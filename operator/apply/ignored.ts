@@ -46,6 +46,8 @@ export async function takeBack(
   current: KubeObject,
 ): Promise<KubeObject> {
   const held = fieldsOf(current, ignoredFieldManager(access.targetId));
+  // Nearly always: then the text need not be parsed.
+  if (Object.keys(held).length === 0) return current;
   const still = below(held, paths, manifest);
   mergeFields(still, unnamedIn(parseExact(manifest.text), held) ?? {});
   if (isDeepStrictEqual(held, still)) return current;

@@ -97,8 +97,6 @@ export interface TargetRecord {
   candidates: Candidate[];
   /** Digest of the settings the objects were last checked against (sync.ignore, sync.prune, adopt). */
   settings: string;
-  /** Name of the ServiceAccount that was last found to be there, and allowed to write what runs. */
-  account?: string;
 }
 
 export function newRecord(target: TargetName): TargetRecord {

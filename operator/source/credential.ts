@@ -24,7 +24,7 @@ export interface Credential {
 /** Keys of a Secret that are read, by how the repository is reached. */
 const httpKeys = 'username and password, bearerToken, ca.crt, tls.crt and tls.key';
 /** They are looked through whenever a connection is opened. */
-const maxKnownHosts = 128 * 1024;
+const maxKnownHosts = 512 * 1024;
 const sshKeys = 'identity, known_hosts and, where the key has a passphrase, password';
 
 /**

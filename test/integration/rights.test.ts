@@ -73,51 +73,30 @@ test('writes are made as the ServiceAccount of the Application', async (t) => {
     },
   );
 
-  await t.test(
-    'a ServiceAccount that goes is told when a sync is asked for, and until it is back',
-    async () => {
-      await stage.kubectl('create', 'serviceaccount', 'leaver');
-      await stage.kubectl(
-        ...['create', 'rolebinding', 'leaver', '--clusterrole=edit'],
-        `--serviceaccount=${stage.namespace}:leaver`,
-      );
-      const left = { serviceAccountName: 'leaver' };
-      await deploy('left', [configMap('left')], left);
-      await stage.kubectl('delete', 'serviceaccount', 'leaver');
-      await stage.requestSync('left');
-      const told = await stage.until('left', (one) => reasonOf(one) === 'ServiceAccountMissing', 'the loss');
-      assert.match(
-        messageOf(told),
-        /ServiceAccount \S+\/leaver does not exist\. Make it: kubectl .* create serviceaccount/,
-      );
-      assert.equal(conditionOf(told, 'Ready')?.status, 'False');
-      await stage.kubectl('create', 'serviceaccount', 'leaver');
-      await stage.until('left', (one) => reasonOf(one) === 'Synced', 'the ServiceAccount to help', 40_000);
-    },
-  );
-
-  await t.test('another ServiceAccount is asked at once whether it may write what runs', async () => {
-    await deploy('changes', [configMap('changes')]);
-    const change = (serviceAccountName: string) =>
-      stage.application('changes', { source: { path: 'changes' }, serviceAccountName });
-    await change('nobody');
-    await stage.until('changes', (one) => reasonOf(one) === 'ServiceAccountMissing', 'nobody to be told');
-    await stage.kubectl('create', 'serviceaccount', 'viewer');
+  await t.test('a ServiceAccount that is gone is told by an event when a sync is asked for', async () => {
+    await stage.kubectl('create', 'serviceaccount', 'leaver');
     await stage.kubectl(
-      ...['create', 'rolebinding', 'viewer', '--clusterrole=view'],
-      `--serviceaccount=${stage.namespace}:viewer`,
+      ...['create', 'rolebinding', 'leaver', '--clusterrole=edit'],
+      `--serviceaccount=${stage.namespace}:leaver`,
     );
-    await change('viewer');
-    const told = await stage.until('changes', (one) => reasonOf(one) === 'Forbidden', 'the missing right');
-    assert.match(messageOf(told), /:viewer" cannot/);
-    proxy.forget();
-    await change('towpath');
-    await stage.until('changes', (one) => reasonOf(one) === 'Synced', 'the old one to help');
-    const asked = proxy.find({ verb: 'apply', path: /configmaps\/changes/ });
-    assert.ok(
-      asked.every(({ dryRun }) => dryRun),
-      'nothing is written that did not change',
+    await deploy('left', [configMap('left')], { serviceAccountName: 'leaver' });
+    await stage.kubectl('delete', 'serviceaccount', 'leaver');
+    await stage.requestSync('left');
+    const told = await eventually(
+      () =>
+        stage.kubectl(
+          ...['get', 'events', '--field-selector', 'involvedObject.name=left,reason=ServiceAccountMissing'],
+          ...['-o', 'jsonpath={.items[*].message}'],
+        ),
+      { describe: 'the event' },
     );
+    assert.match(
+      told,
+      /ServiceAccount \S+\/leaver does not exist\. Make it: kubectl .* create serviceaccount/,
+    );
+    // What is bound to its name still counts: what runs is enforced on.
+    await stage.kubectl('delete', 'configmap', 'left');
+    await eventually(() => live('configmap', 'left'), { describe: 'the ConfigMap to be put back' });
   });
 
   await t.test(

@@ -195,8 +195,8 @@ async function awaitEstablished(context: DeployContext, stage: readonly Manifest
 }
 
 /**
- * Undefined: the objects are healthy and the next wave may begin. What is suspended has not done what the next
- * wave waits for, but a CronJob has nothing to do before its time; and after the last wave nobody waits.
+ * Undefined: the objects are healthy and the next wave may begin. A suspended Job has not done what the next wave
+ * waits for; for what else is suspended that is a state to rest in. After the last wave nobody waits.
  */
 function awaitHealth(
   context: DeployContext,
@@ -208,7 +208,7 @@ function awaitHealth(
   const observed = objects.map((manifest) => live.get(objectKey(manifest)) ?? missing(manifest));
   const worst = worstHealth(
     observed.filter(
-      (object) => object.health.state !== 'Suspended' || !(isLast || groupKind(object) === 'batch/CronJob'),
+      (object) => object.health.state !== 'Suspended' || (!isLast && groupKind(object) === 'batch/Job'),
     ),
   );
   if (worst.state === 'Healthy') return undefined;

@@ -90,7 +90,7 @@ export const TARGET_REASONS = {
     'Correct the chart as the message says.',
   ),
   ValuesNullDropped: person(
-    'kubectl apply left a null out of spec.helm.values, so that the default of the chart stays; told as an event only.',
+    'A null of spec.helm.values was left out by kubectl apply, so that the default of the chart stays; told as an event only.',
     'Use kubectl apply --server-side, or put the null into a values file.',
   ),
   DependencyNotReady: resource(
