@@ -89,13 +89,15 @@ export async function installCRDs(cluster: Cluster): Promise<void> {
     join(root, 'crds'),
   ]);
   if (applied.code !== 0) throw new Error(`kubectl apply -f crds: ${applied.stderr}`);
-  const established = await cluster.kubectl([
-    'wait',
-    '--for=condition=Established',
-    '--timeout=30s',
-    'crd/applications.towpath.dev',
-  ]);
-  if (established.code !== 0) throw new Error(established.stderr);
+  // Not `kubectl wait --for=condition`: of a definition so new that it has no conditions at all it fails.
+  const established = '{.status.conditions[?(@.type=="Established")].status}';
+  await eventually(
+    async () => {
+      const query = ['get', 'crd', 'applications.towpath.dev', '-o', `jsonpath=${established}`];
+      return (await cluster.kubectl(query)).stdout === 'True';
+    },
+    { describe: 'the CustomResourceDefinition to be established' },
+  );
 }
 
 const installed = new Map<string, Promise<void>>();

@@ -73,32 +73,6 @@ test('writes are made as the ServiceAccount of the Application', async (t) => {
     },
   );
 
-  await t.test('a ServiceAccount that is gone is told by an event when a sync is asked for', async () => {
-    await stage.kubectl('create', 'serviceaccount', 'leaver');
-    await stage.kubectl(
-      ...['create', 'rolebinding', 'leaver', '--clusterrole=edit'],
-      `--serviceaccount=${stage.namespace}:leaver`,
-    );
-    await deploy('left', [configMap('left')], { serviceAccountName: 'leaver' });
-    await stage.kubectl('delete', 'serviceaccount', 'leaver');
-    await stage.requestSync('left');
-    const told = await eventually(
-      () =>
-        stage.kubectl(
-          ...['get', 'events', '--field-selector', 'involvedObject.name=left,reason=ServiceAccountMissing'],
-          ...['-o', 'jsonpath={.items[*].message}'],
-        ),
-      { describe: 'the event' },
-    );
-    assert.match(
-      told,
-      /ServiceAccount \S+\/leaver does not exist\. Make it: kubectl .* create serviceaccount/,
-    );
-    // What is bound to its name still counts: what runs is enforced on.
-    await stage.kubectl('delete', 'configmap', 'left');
-    await eventually(() => live('configmap', 'left'), { describe: 'the ConfigMap to be put back' });
-  });
-
   await t.test(
     'S1: a right that is taken away ends what it allowed, and is told; given back, work goes on',
     async () => {

@@ -23,7 +23,7 @@ import {
   type Session,
   startRun,
 } from './run.ts';
-import { explainForbidden, missingAccount } from './service-account.ts';
+import { explainForbidden } from './service-account.ts';
 import { shortRevision } from './settle.ts';
 import type { Wanted } from './wanted.ts';
 
@@ -197,7 +197,6 @@ async function deployWanted(run: Run, wanted: Wanted): Promise<Date | undefined>
     }
   }
   try {
-    if (!isNew) await warnOfMissingAccount(run);
     const isAskedAgain =
       current?.outcome === 'Failed' &&
       (run.request !== undefined || current.generation !== application.metadata.generation);
@@ -214,18 +213,6 @@ async function deployWanted(run: Run, wanted: Wanted): Promise<Date | undefined>
     if (error instanceof Quarantine) session.refused = { inputs, quarantine: error };
     return scheduleRetry(run, inputs, error);
   }
-}
-
-/**
- * Rights go by name: what is bound to a ServiceAccount that is gone still counts, and what runs is enforced on.
- * Whoever asks for a sync, or changes the spec, is told all the same; of a new candidate the dry-run tells it.
- */
-async function warnOfMissingAccount({ parts, application, context, facts, request }: Run): Promise<void> {
-  const isChanged = application.status?.observedGeneration !== application.metadata.generation;
-  const { as } = context.access;
-  if (as === undefined || (request === undefined && !isChanged)) return;
-  const missing = await missingAccount(parts.client, as, context.signal);
-  if (missing !== undefined) facts.warnings = [...facts.warnings, missing];
 }
 
 function placeOf({ revision, ref, commit }: Candidate): Pick<Candidate, 'revision' | 'ref' | 'commit'> {
