@@ -93,28 +93,6 @@ export function orderOfKind(group: string, kind: string): number {
  * refused when the objects were judged.
  */
 export function waves<Item extends Ordered>(objects: readonly Item[]): Item[][][] {
-  return ordered(objects);
-}
-
-/**
- * The reverse, for deleting: the last wave first, in it the last stage first. Rights go last of all, those by
- * which the rest is deleted may be among them.
- */
-export function deletionWaves<Item extends Ordered>(objects: readonly Item[]): Item[][][] {
-  const { accounts = [], roles = [], others = [] } = Object.groupBy(objects, partInRights);
-  const waves = ordered(others)
-    .reverse()
-    .map((stages) => stages.reverse().map((stage) => stage.reverse()));
-  const last = [accounts, roles].filter((stage) => stage.length > 0);
-  return last.length === 0 ? waves : [...waves, last];
-}
-
-function partInRights({ group, kind }: ObjectId): 'accounts' | 'roles' | 'others' {
-  if (group === RBAC) return 'roles';
-  return group === '' && kind === 'ServiceAccount' ? 'accounts' : 'others';
-}
-
-function ordered<Item extends Ordered>(objects: readonly Item[]): Item[][][] {
   const sorted = objects
     .map((object) => ({
       object,
@@ -133,4 +111,22 @@ function ordered<Item extends Ordered>(objects: readonly Item[]): Item[][][] {
     before = { wave, stage };
   }
   return result;
+}
+
+/**
+ * The reverse, for deleting: the last wave first, in it the last stage first. Rights go last of all, those by
+ * which the rest is deleted may be among them.
+ */
+export function deletionWaves<Item extends Ordered>(objects: readonly Item[]): Item[][][] {
+  const { accounts = [], roles = [], others = [] } = Object.groupBy(objects, partInRights);
+  const reversed = waves(others)
+    .reverse()
+    .map((stages) => stages.reverse().map((stage) => stage.reverse()));
+  const last = [accounts, roles].filter((stage) => stage.length > 0);
+  return last.length === 0 ? reversed : [...reversed, last];
+}
+
+function partInRights({ group, kind }: ObjectId): 'accounts' | 'roles' | 'others' {
+  if (group === RBAC) return 'roles';
+  return group === '' && kind === 'ServiceAccount' ? 'accounts' : 'others';
 }

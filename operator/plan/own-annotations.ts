@@ -5,7 +5,7 @@ import {
   ANNOTATION_REPLACE,
   ANNOTATION_WAVE,
 } from '../api/v1alpha1/names.ts';
-import { describeObject, type ObjectId } from '../manifest/manifest.ts';
+import { describeObject, idOf, type ObjectId } from '../manifest/manifest.ts';
 
 interface Annotated extends ObjectId {
   readonly annotations: Readonly<Record<string, string>>;
@@ -55,11 +55,12 @@ export function checkOwnAnnotations(objects: readonly Annotated[]): void {
   );
 }
 
-function wrongIn({ group, kind, namespace, name, annotations, file }: Annotated) {
+function wrongIn(object: Annotated) {
+  const { annotations, file } = object;
   return RULES.flatMap(({ annotation, holds, advice }) => {
     const value = annotations[annotation];
     if (value === undefined || holds(value)) return [];
     const message = `the annotation ${annotation} is "${value}"; ${advice}`;
-    return [{ object: { group, kind, namespace, name }, message, ...(file === undefined ? {} : { file }) }];
+    return [{ object: idOf(object), message, ...(file === undefined ? {} : { file }) }];
   });
 }

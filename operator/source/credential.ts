@@ -23,9 +23,9 @@ export interface Credential {
 
 /** Keys of a Secret that are read, by how the repository is reached. */
 const httpKeys = 'username and password, bearerToken, ca.crt, tls.crt and tls.key';
-/** They are looked through whenever a connection is opened. */
-const maxKnownHosts = 512 * 1024;
 const sshKeys = 'identity, known_hosts and, where the key has a passphrase, password';
+/** Characters; they are looked through whenever a connection is opened. */
+const maxKnownHosts = 512 * 1024;
 
 /**
  * Reads the data of a Secret (keys as documented for `spec.source.secretRef`) for a repository that is reached

@@ -12,9 +12,11 @@ import {
   claim,
   configMap,
   definition,
+  endPod,
   hookJob,
   messageOf,
   newSteps,
+  podOf,
   reasonOf,
   type Steps,
   type TestObject,
@@ -146,12 +148,7 @@ test('deleting an Application', async (t) => {
     const told = await stage.until('slow', (one) => reasonOf(one) === 'DeletionFailed', 'the time-out');
     assert.match(messageOf(told), /did not end within spec\.sync\.timeout/);
     // Then its end is what it waits for.
-    const pod = await stage.kubectl(
-      ...['get', 'pods', '-l', 'batch.kubernetes.io/job-name=slow'],
-      ...['-o', 'jsonpath={.items[0].metadata.name}'],
-    );
-    const status = JSON.stringify({ status: { phase: 'Succeeded' } });
-    await stage.kubectl('patch', 'pod', pod, '--subresource=status', '-p', status);
+    await endPod(stage, await podOf(stage, 'slow'));
     await untilGone('slow');
     assert.equal(await live('configmap', 'slow'), undefined);
 

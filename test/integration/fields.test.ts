@@ -18,6 +18,18 @@ function deployment(name: string, spec: Record<string, unknown> = {}): TestObjec
   };
 }
 
+/** Scales the Deployment of its own name. */
+const autoscaler = (name: string): TestObject => ({
+  apiVersion: 'autoscaling/v2',
+  kind: 'HorizontalPodAutoscaler',
+  metadata: { name },
+  spec: {
+    minReplicas: 1,
+    maxReplicas: 4,
+    scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name },
+  },
+});
+
 test('who decides a field', async (t) => {
   const { stage, deploy, change, live, push } = await newSteps(t);
 
@@ -140,22 +152,15 @@ test('who decides a field', async (t) => {
   await t.test(
     "a Deployment's replicas are left alone where a HorizontalPodAutoscaler scales it",
     async () => {
-      const autoscaler: TestObject = {
-        apiVersion: 'autoscaling/v2',
-        kind: 'HorizontalPodAutoscaler',
-        metadata: { name: 'scaled' },
-        spec: {
-          minReplicas: 1,
-          maxReplicas: 4,
-          scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'scaled' },
-        },
-      };
-      await push('scaled', [deployment('scaled'), autoscaler]);
+      await push('scaled', [deployment('scaled'), autoscaler('scaled')]);
       await stage.application('scaled', { source: { path: 'scaled' } });
       await eventually(() => live('deployment', 'scaled'), { describe: 'the Deployment' });
       await stage.until('scaled', ({ status }) => status?.environments?.[0]?.objects === 2, 'both objects');
       await stage.kubectl('scale', 'deployment', 'scaled', '--replicas=3');
-      const commit = await push('scaled', [deployment('scaled', { minReadySeconds: 1 }), autoscaler]);
+      const commit = await push('scaled', [
+        deployment('scaled', { minReadySeconds: 1 }),
+        autoscaler('scaled'),
+      ]);
       await stage.until(
         'scaled',
         ({ status }) => status?.environments?.[0]?.revision === commit,
@@ -171,21 +176,13 @@ test('who decides a field', async (t) => {
   await t.test(
     'replicas that Git does not name any more stay as they are when the autoscaler goes',
     async () => {
-      const autoscaler: TestObject = {
-        apiVersion: 'autoscaling/v2',
-        kind: 'HorizontalPodAutoscaler',
-        metadata: { name: 'unscaled' },
-        spec: {
-          minReplicas: 1,
-          maxReplicas: 4,
-          scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'unscaled' },
-        },
-      };
       const replicas = async () => (await live('deployment', 'unscaled'))?.spec?.['replicas'];
       await deploy('unscaled', [deployment('unscaled', { replicas: 2 })]);
       const until = (commit: string) =>
         stage.until('unscaled', ({ status }) => status?.environments?.[0]?.revision === commit, 'the change');
-      await until(await push('unscaled', [deployment('unscaled', { replicas: undefined }), autoscaler]));
+      await until(
+        await push('unscaled', [deployment('unscaled', { replicas: undefined }), autoscaler('unscaled')]),
+      );
       assert.equal(await replicas(), 2);
       await change('unscaled', [deployment('unscaled', { replicas: undefined })]);
       assert.equal(await live('horizontalpodautoscaler', 'unscaled'), undefined);
