@@ -1,15 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FLAGS, readFlags } from './flags.ts';
+import { FLAGS, readFlags, usage, wantsHelp } from './flags.ts';
+
+/** With what has no default. */
+function read(args: readonly string[], environment: Readonly<Record<string, string>> = {}) {
+  return readFlags([`--engine=${process.execPath}`, ...args], environment);
+}
 
 test('the command line wins over the environment, and that over the defaults', () => {
   const environment = { TOWPATH_NAMESPACE: 'from-env', TOWPATH_LOG_LEVEL: 'debug' };
-  const flags = readFlags(['--namespace=from-line'], environment);
+  const flags = read(['--namespace=from-line'], environment);
   assert.equal(flags.namespace, 'from-line');
   assert.equal(flags['log-level'], 'debug');
   assert.equal(flags['lease-duration'], FLAGS['lease-duration'].default);
   assert.equal(
-    readFlags([], { TOWPATH_ALLOW_LOOPBACK_REPOSITORIES: 'true' })['allow-loopback-repositories'],
+    read([], { TOWPATH_ALLOW_LOOPBACK_REPOSITORIES: 'true' })['allow-loopback-repositories'],
     true,
   );
 });
@@ -17,14 +22,14 @@ test('the command line wins over the environment, and that over the defaults', (
 test('a switch in the environment is true or false, and nothing that looks like it', () => {
   for (const given of ['1', 'True', 'yes', ''])
     assert.throws(
-      () => readFlags([], { TOWPATH_ALLOW_LOOPBACK_REPOSITORIES: given }),
+      () => read([], { TOWPATH_ALLOW_LOOPBACK_REPOSITORIES: given }),
       /--allow-loopback-repositories is ".*"; it must be true or false/,
     );
 });
 
 test('every default fits its own form', () => {
   for (const [name, { type, default: value }] of Object.entries(FLAGS))
-    if (type === 'string' && value !== '') assert.doesNotThrow(() => readFlags([`--${name}=${value}`], {}));
+    if (type === 'string' && value !== '') assert.doesNotThrow(() => read([`--${name}=${value}`]));
 });
 
 const wrong: [string, RegExp][] = [
@@ -34,9 +39,25 @@ const wrong: [string, RegExp][] = [
   ['--log-level=loud', /--log-level is "loud"; it must be trace/],
   ['--namespace=No Namespace', /--namespace is "No Namespace"/],
   ['--watch-namespace=Shop', /--watch-namespace is "Shop"; it must be the name of a namespace/],
+  ['--engine=/nowhere/engine', /--engine is "\/nowhere\/engine"; it must be the path of a program/],
+  ['--engine=/', /--engine is "\/"; it must be the path of a program/],
+  ['--renew-deadline=15s', /--renew-deadline is 15s and --lease-duration is 15s; the first must be shorter/],
+  ['--retry-period=10s', /--retry-period is 10s and --renew-deadline is 10s; the first must be shorter/],
   ['--no-such-flag', /no-such-flag/],
 ];
 for (const [argument, message] of wrong)
   test(`${argument} is refused, with what to write`, () => {
-    assert.throws(() => readFlags([argument], {}), message);
+    assert.throws(() => read([argument]), message);
   });
+
+test('what must be given is asked for', () => {
+  assert.throws(() => readFlags([], {}), /--engine is missing; it must be the path of a program/);
+});
+
+test('help names every flag with what it is for', () => {
+  assert.ok(wantsHelp(['--help']) && wantsHelp(['--log-level=debug', '-h']) && !wantsHelp([]));
+  for (const [name, { help }] of Object.entries(FLAGS)) {
+    assert.ok(usage().includes(`--${name}`), name);
+    assert.ok(usage().includes(help), name);
+  }
+});

@@ -1,3 +1,4 @@
+import { accessSync, constants, statSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { parseDuration } from './api/v1alpha1/duration.ts';
 
@@ -6,6 +7,8 @@ interface Flag {
   default: string | boolean;
   /** What a value must be; undefined: it may be anything. */
   form?: keyof typeof FORMS;
+  /** It has no default. */
+  isRequired?: true;
   /** One sentence; docs/reference/flags.md is generated from it. */
   help: string;
 }
@@ -38,6 +41,17 @@ const FORMS = {
     fits: (value: string) => /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(value),
     hint: 'the name of a namespace',
   },
+  program: {
+    fits: (value: string) => {
+      try {
+        accessSync(value, constants.X_OK);
+        return statSync(value).isFile();
+      } catch {
+        return false;
+      }
+    },
+    hint: 'the path of a program that there is and that may be run',
+  },
   switch: { fits: (value: string) => value === 'true' || value === 'false', hint: 'true or false' },
 } as const;
 
@@ -54,7 +68,13 @@ export const FLAGS = {
     default: '',
     help: 'Id of this installation, which a reinstall must keep to own what it owned. Default: namespace/towpath.',
   },
-  engine: { type: 'string', default: '', help: 'Path of the render engine.' },
+  engine: {
+    type: 'string',
+    form: 'program',
+    default: '',
+    isRequired: true,
+    help: 'Path of the render engine; it must be given.',
+  },
   'watch-namespace': {
     type: 'string',
     form: 'name',
@@ -125,13 +145,33 @@ export const FLAGS = {
   },
 } as const satisfies Record<string, Flag>;
 
+export function wantsHelp(args: readonly string[]): boolean {
+  return args.includes('--help') || args.includes('-h');
+}
+
+/** What `--help` prints. */
+export function usage(): string {
+  const lines = Object.entries(FLAGS).map(([name, flag]: [string, Flag]) => {
+    const standard = flag.type === 'boolean' || flag.default === '' ? '' : ` (default ${flag.default})`;
+    return `  --${name}${flag.type === 'boolean' ? '' : ' <value>'}\n      ${flag.help}${standard}\n`;
+  });
+  return `Towpath's operator. It looks after the Applications of the cluster that its kubeconfig names ($KUBECONFIG,
+~/.kube/config), or of the cluster that it runs in.
+
+Flags; each can also be given as an environment variable, TOWPATH_ and its name (TOWPATH_LOG_LEVEL):
+
+${lines.join('')}  --help, -h
+      Print this.
+`;
+}
+
 export type FlagValues = {
   [Name in keyof typeof FLAGS]: (typeof FLAGS)[Name]['type'] extends 'boolean' ? boolean : string;
 };
 
 /**
  * Reads the command line, then the environment, then the defaults. Throws an Error with a sentence for an unknown
- * flag and for a value that does not fit.
+ * flag, for one that is missing, and for a value that does not fit, by itself or beside the others.
  */
 export function readFlags(
   args: readonly string[],
@@ -141,16 +181,31 @@ export function readFlags(
   const { values } = parseArgs({ args: [...args], options, allowPositionals: false, strict: true });
   const read = (name: string, flag: Flag): string | boolean => {
     const given = values[name] ?? environment[`TOWPATH_${name.toUpperCase().replaceAll('-', '_')}`];
-    if (given === undefined) return flag.default;
     const formName = flag.form ?? (flag.type === 'boolean' ? 'switch' : undefined);
     const form = formName === undefined ? undefined : FORMS[formName];
+    if (given === undefined && flag.isRequired)
+      throw new Error(`--${name} is missing; it must be ${form?.hint}.`);
+    if (given === undefined) return flag.default;
     if (form !== undefined && given !== flag.default && !form.fits(String(given)))
       throw new Error(`--${name} is "${given}"; it must be ${form.hint}.`);
     return flag.type === 'boolean' && typeof given === 'string'
       ? given === 'true'
       : (given as string | boolean);
   };
-  return Object.fromEntries(
+  const flags = Object.fromEntries(
     Object.entries(FLAGS).map(([name, flag]) => [name, read(name, flag)]),
   ) as FlagValues;
+  for (const [shorter, longer, otherwise] of ASCENDING) {
+    if (parseDuration(flags[shorter]) < parseDuration(flags[longer])) continue;
+    throw new Error(
+      `--${shorter} is ${flags[shorter]} and --${longer} is ${flags[longer]}; the first must be shorter, or ${otherwise}.`,
+    );
+  }
+  return flags;
 }
+
+/** Durations of which one must be shorter than the other. */
+const ASCENDING = [
+  ['renew-deadline', 'lease-duration', 'two replicas may lead at once'],
+  ['retry-period', 'renew-deadline', 'a leader gives up before it renews its Lease'],
+] as const;

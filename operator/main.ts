@@ -1,4 +1,4 @@
-import { type FlagValues, readFlags } from './flags.ts';
+import { type FlagValues, readFlags, usage, wantsHelp } from './flags.ts';
 import { newLogger } from './observe/log.ts';
 import { Operator } from './operator.ts';
 
@@ -27,10 +27,16 @@ await operator.start().catch(async (error: unknown) => {
 });
 
 function flagsOrExit(): FlagValues {
+  const args = process.argv.slice(2);
+  if (wantsHelp(args)) {
+    process.stdout.write(usage());
+    process.exit(0);
+  }
   try {
-    return readFlags(process.argv.slice(2), process.env);
+    return readFlags(args, process.env);
   } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    const message = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`${message} --help lists all flags.\n`);
     process.exit(2);
   }
 }

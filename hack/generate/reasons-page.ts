@@ -29,7 +29,7 @@ Conditions, \`status.environments[].blockedBy\` and events carry these reasons; 
 
 ${areas.join('\n')}
 ## Events
-The reason of each change of the Ready condition is also told as an event. Further events:
+Of the reasons of the Ready condition these are also told as events: Synced at the end of a deployment, what is wrong (sync Quarantined or Failed, health Degraded), and what is waited for (sync Blocked, AwaitingSync). The steps of a sync are not. Further events:
 
 ${table(
   ['event', 'type', 'means'],

@@ -1,6 +1,6 @@
 import type { KubeObject } from '../kube/client.ts';
+import { type FieldSet, mergeFields } from '../manifest/field-set.ts';
 import { fieldManager, ignoredFieldManager } from '../manifest/live.ts';
-import { type FieldSet, mergeFields } from './field-set.ts';
 
 type Entry = NonNullable<KubeObject['metadata']['managedFields']>[number];
 

@@ -10,9 +10,16 @@ import {
   withoutPaths,
   withValues,
 } from '../manifest/exact-json.ts';
+import {
+  type FieldSet,
+  fieldsAt,
+  isInsideAtomic,
+  mergeFields,
+  unnamedIn,
+  valuesAt,
+} from '../manifest/field-set.ts';
 import { fieldManager, ignoredFieldManager } from '../manifest/live.ts';
 import type { Manifest } from '../manifest/manifest.ts';
-import { type FieldSet, fieldsAt, isInsideAtomic, mergeFields, unnamedIn, valuesAt } from './field-set.ts';
 import { callOptions, pathOf, type TargetAccess } from './target.ts';
 
 /**

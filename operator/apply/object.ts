@@ -8,7 +8,14 @@ import {
 import type { KubeObject, Resource } from '../kube/client.ts';
 import { ApiError, isConflict, isNotFound } from '../kube/errors.ts';
 import { type AppliedObject, appliedDigest, type PlannedApply } from '../manifest/applied.ts';
-import { fieldManager, isOurHook, isOurs, type LiveObject, liveObject } from '../manifest/live.ts';
+import {
+  fieldManager,
+  isOurHook,
+  isOurs,
+  type LiveObject,
+  liveObject,
+  ownerAnnotation,
+} from '../manifest/live.ts';
 import { describeObject, type GroupKind, groupKind, idOf, type Manifest } from '../manifest/manifest.ts';
 import { TRIAL_SUFFIX, withMetadata, withName } from '../manifest/metadata-text.ts';
 import { mergedManagedFields } from './adopt.ts';
@@ -221,19 +228,26 @@ async function takeExisting(attempt: Attempt, conflict: ApiError): Promise<KubeO
       { details: [{ object: idOf(live), message: 'The object is being deleted.' }] },
     );
   }
-  const isRestored = live.uid === planned.recordedUid && hasOurEntry(existing, access.targetId);
+  const owner = owningTarget(existing);
+  // We applied this very object, and lost only what tells so: a label, or all managedFields at once.
+  const isRestored =
+    live.uid === planned.recordedUid && (hasOurEntry(existing, access.targetId) || owner === undefined);
   if (isOurs(live, access.targetId, access.targetName) || isRestored) return update(attempt, existing);
   // A hook of ours that became an ordinary object: what it was made with is ours too.
   if (isOurHook(live, access.targetId, access.targetName))
     return update(attempt, attempt.dryRun ? existing : await mergeOwnership(attempt, existing));
-  const owner = owningTarget(existing);
   if (owner !== undefined)
     throw notOwned(live, `belongs to Application ${owner}`, 'Remove it from one of the two.');
   if (!access.adopt && planned.manifest.annotations[ANNOTATION_ADOPT] !== 'true') {
-    const last = live.lastOther === undefined ? '' : ` (last written by ${live.lastOther.manager})`;
+    const [other] = live.others ?? [];
+    const last = other === undefined ? '' : ` (last written by ${other.manager})`;
+    const isMarked =
+      live.target === access.targetId && live.owner === ownerAnnotation(access.targetName, live);
     throw notOwned(
       live,
-      `exists and was not applied by Towpath${last}`,
+      isMarked
+        ? 'has the label and the annotation of this Application, but its metadata.managedFields do not name Towpath'
+        : `exists and was not applied by Towpath${last}`,
       'Delete it, or take it over with the annotation towpath.dev/adopt: "true" on the object in Git or on the Application.',
     );
   }

@@ -1,6 +1,13 @@
 import { LABEL_TARGET } from '../api/v1alpha1/names.ts';
 import { inParallel } from '../apply/run.ts';
-import { type Health, hasHealth, healthOf, reduceForHealth, withPods } from '../health/health.ts';
+import {
+  type Health,
+  hasHealth,
+  hasPodsOfLatest,
+  healthOf,
+  reduceForHealth,
+  withPods,
+} from '../health/health.ts';
 import type { KubeClient, KubeObject, Resource, ServiceAccount } from '../kube/client.ts';
 import type { Discovery } from '../kube/discovery.ts';
 import { isNewerVersion } from '../kube/resource-version.ts';
@@ -13,8 +20,8 @@ import { listTarget, type SearchAccess, type WatchedKind } from './search.ts';
 
 export interface ObservedObject extends LiveObject {
   health: Health;
-  /** Present on a workload that is not healthy: whose Pods may tell why. */
-  pods?: { selector: string; own: ObservedObject['health'] };
+  /** Present on a workload that is not healthy: whose Pods may tell why, once there are some of its latest spec. */
+  pods?: { selector: string; own: Health; areLatest: boolean };
 }
 
 export interface InventoryOptions {
@@ -154,13 +161,9 @@ export class Inventory {
 
   #withPods(object: ObservedObject): ObservedObject {
     if (object.pods === undefined) return object;
-    const { own } = object.pods;
-    const pods = this.#pods.of(object.target, objectKey(object));
-    // A Deployment that ran out of its own deadline does not say why either.
-    const seen = withPods({ ...own, state: 'Progressing' }, pods);
-    if (seen.state !== 'Degraded') return { ...object, health: own };
-    const { failedAt } = own;
-    return { ...object, health: failedAt === undefined ? seen : { ...seen, failedAt } };
+    const { own, areLatest } = object.pods;
+    const pods = areLatest ? this.#pods.of(object.target, objectKey(object)) : [];
+    return { ...object, health: withPods(own, pods) };
   }
 
   /** A Pod of a workload changed. */
@@ -190,11 +193,13 @@ export class Inventory {
 function reduce(resource: Resource, object: KubeObject): ObservedObject {
   const live = liveObject(resource, object.metadata);
   if (!hasHealth(resource.group, resource.kind)) return { ...live, health: { state: 'Healthy' } };
-  const health = healthOf(reduceForHealth({ ...object, kind: resource.kind, apiVersion: live.apiVersion }));
+  const reduced = reduceForHealth({ ...object, kind: resource.kind, apiVersion: live.apiVersion });
+  const health = healthOf(reduced);
   const { state } = health;
   const isUnhealthy = state === 'Progressing' || (state === 'Degraded' && resource.kind !== 'Job');
   const selector = isUnhealthy ? podSelectorOf(resource, object) : undefined;
-  return selector === undefined ? { ...live, health } : { ...live, health, pods: { selector, own: health } };
+  if (selector === undefined) return { ...live, health };
+  return { ...live, health, pods: { selector, own: health, areLatest: hasPodsOfLatest(reduced) } };
 }
 
 /** Whether what anybody acts on is different: a status heartbeat alone wakes no target. */

@@ -33,7 +33,8 @@ export interface Candidate {
   revision: string;
   /** `refs/heads/main`; '' for a commit. */
   ref: string;
-  commit: { message: string; author: string; committedAt: string };
+  /** Absent where the commit was not fetched, because it was known already that it changes nothing. */
+  commit?: { message: string; author: string; committedAt: string };
   /** `podinfo-6.7.0` */
   chart?: string;
   appVersion?: string;

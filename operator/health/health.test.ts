@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Health, hasHealth, healthOf, reduceForHealth, withPods } from './health.ts';
-import { judge, waiting } from './testing/table.ts';
+import {
+  type Health,
+  hasHealth,
+  hasPodsOfLatest,
+  healthOf,
+  type LiveObject,
+  reduceForHealth,
+  withPods,
+} from './health.ts';
+import { condition, judge, waiting } from './testing/table.ts';
 
 test('an object that should exist and does not is Missing', () => {
   assert.equal(healthOf(undefined).state, 'Missing');
@@ -46,6 +54,39 @@ test('a workload whose Pod cannot start is Degraded at once, and says why', () =
       '0 of 1 replicas are available: Pod web-1: container web: ImagePullBackOff: image web:1: not found',
   });
   assert.deepEqual(withPods({ state: 'Healthy' }, [{ name: 'web-1', pod }]), { state: 'Healthy' });
+});
+
+test('a workload whose Pod no node takes goes on waiting, and says so', () => {
+  const pod = reduceForHealth({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {},
+    status: {
+      phase: 'Pending',
+      ...condition('PodScheduled', 'False', 'Unschedulable', '0/3 nodes are available'),
+    },
+  });
+  const pods = [{ name: 'web-1', pod }];
+  const why = '0 of 1 replicas are available: Pod web-1: Unschedulable: 0/3 nodes are available';
+  const starting: Health = { state: 'Progressing', message: '0 of 1 replicas are available' };
+  assert.deepEqual(withPods(starting, pods), { state: 'Progressing', message: why });
+  const givenUp: Health = { ...starting, state: 'Degraded', failedAt: '2026-01-01T10:00:00Z' };
+  assert.deepEqual(withPods(givenUp, pods), { ...givenUp, message: why });
+});
+
+test('what older Pods tell is over until there are some of the latest spec', () => {
+  const of = (kind: string, status: object) =>
+    hasPodsOfLatest(
+      reduceForHealth({ apiVersion: 'apps/v1', kind, metadata: { generation: 2 }, status } as LiveObject),
+    );
+  assert.equal(of('Deployment', { observedGeneration: 1, updatedReplicas: 1 }), false);
+  assert.equal(of('Deployment', { observedGeneration: 2, replicas: 1 }), false);
+  assert.equal(of('Deployment', { observedGeneration: 2, updatedReplicas: 1 }), true);
+  assert.equal(of('DaemonSet', { observedGeneration: 2, updatedNumberScheduled: 0 }), false);
+  assert.equal(of('DaemonSet', { observedGeneration: 2, updatedNumberScheduled: 1 }), true);
+  assert.equal(of('StatefulSet', { observedGeneration: 1 }), false);
+  // One whose broken Pod it does not replace by itself: the old Pod is what it waits for.
+  assert.equal(of('StatefulSet', { observedGeneration: 2, updatedReplicas: 0 }), true);
 });
 
 test('what is kept of an object is small, however large the object is', () => {

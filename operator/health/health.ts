@@ -1,8 +1,9 @@
 import type { HealthState } from '../api/v1alpha1/application.ts';
 import { groupKind } from '../manifest/manifest.ts';
-import { genericRule, type HealthRule, RULES } from './kinds.ts';
+import { genericRule, type HealthRule, hasProblem, RULES } from './kinds.ts';
 import { type LiveObject, type ReducedObject, scalarFacts } from './reduce.ts';
 
+export { hasPodsOfLatest } from './kinds.ts';
 export { type PodProblem, podProblem } from './pod.ts';
 export type { LiveObject, ReducedObject } from './reduce.ts';
 
@@ -76,20 +77,18 @@ export function healthOf(object: ReducedObject | undefined): Health {
 }
 
 /**
- * Health of a workload with regard to its Pods: one that is Progressing is Degraded when a Pod of it cannot
- * start, and says which and why, long before its own controller gives up. Pass the Pods of the newest
- * revision; `name` is a Pod's.
+ * Health of a workload that is Progressing or Degraded with regard to its Pods, which alone know why. One with a
+ * Pod that cannot start is Degraded, long before its own controller gives it up; one with a Pod that no node takes
+ * says so. Pass the Pods of the newest revision; `name` is a Pod's.
  */
 export function withPods(health: Health, pods: Iterable<{ name: string; pod: ReducedObject }>): Health {
-  if (health.state !== 'Progressing') return health;
+  if (health.state !== 'Progressing' && health.state !== 'Degraded') return health;
+  let waits: string | undefined;
   for (const { name, pod } of pods) {
-    const own = healthOf(pod);
-    if (own.state === 'Degraded') {
-      return {
-        state: 'Degraded',
-        message: `${health.message ?? 'it is not ready'}: Pod ${name}: ${own.message ?? ''}`,
-      };
-    }
+    const { state, message = '' } = healthOf(pod);
+    const told = `${health.message ?? 'it is not ready'}: Pod ${name}: ${message}`;
+    if (state === 'Degraded') return { ...health, state, message: told };
+    if (hasProblem(pod)) waits ??= told;
   }
-  return health;
+  return waits === undefined ? health : { ...health, message: waits };
 }

@@ -1,5 +1,6 @@
 import type { HealthState } from '../api/v1alpha1/application.ts';
-import { podProblem } from './pod.ts';
+import { groupKind } from '../manifest/manifest.ts';
+import { podFailure, podProblem } from './pod.ts';
 import {
   conditionFacts,
   type Fact,
@@ -180,22 +181,35 @@ const job = rule(
   },
 );
 
+/** One that is never started again, whatever made it. */
+function failedPod({ facts }: ReducedObject): Verdict {
+  const why = facts['status.message'] ?? facts['status.reason'] ?? facts['failure.message'];
+  const message = why === undefined ? 'it failed' : `it failed: ${why}`;
+  const ready = facts['condition.Ready'];
+  const at = facts['failure.at'] ?? (typeof ready === 'object' ? ready.lastTransitionTime : undefined);
+  return { ...degraded(message), ...(typeof at === 'string' ? { failedAt: at } : {}) };
+}
+
+/** Whether a Pod has a reason, not its own, why it cannot start or keep running. */
+export function hasProblem({ facts }: ReducedObject): boolean {
+  return facts.problem !== undefined;
+}
+
 const pod: HealthRule = {
   reduce: (object) => {
     const problem = podProblem(object);
+    const failure = podFailure(object);
     return {
       ...scalarFacts(object, ['status.phase', 'status.reason', 'status.message']),
       ...conditionFacts(object, ['Ready']),
       ...(problem && { problem: problem.reason, 'problem.message': problem.message }),
+      ...(failure && { 'failure.message': failure.message, 'failure.at': failure.at }),
     };
   },
   judge: (object) => {
     const { 'status.phase': phase, problem, 'problem.message': message } = object.facts;
     if (phase === 'Succeeded') return HEALTHY;
-    if (phase === 'Failed') {
-      const why = object.facts['status.message'] ?? object.facts['status.reason'] ?? message;
-      return degraded(why === undefined ? 'it failed' : `it failed: ${why}`);
-    }
+    if (phase === 'Failed') return failedPod(object);
     // A node may still come: the scheduler goes on trying.
     if (problem === 'Unschedulable') return progressing(String(message));
     if (problem !== undefined) return degraded(String(message));
@@ -311,3 +325,17 @@ export const RULES: ReadonlyMap<string, HealthRule> = new Map([
   ['apiregistration.k8s.io/APIService', apiService],
   ['towpath.dev/Application', application],
 ]);
+
+/** Where workloads that replace their Pods by themselves count those of the latest spec. */
+const UPDATED: ReadonlyMap<string, string> = new Map([
+  ['apps/Deployment', 'status.updatedReplicas'],
+  ['apps/DaemonSet', 'status.updatedNumberScheduled'],
+]);
+
+/** Whether a workload's controller has made Pods for its latest spec: before, those that are there say nothing of it. */
+export function hasPodsOfLatest(object: ReducedObject): boolean {
+  const observed = object.facts['status.observedGeneration'];
+  const updated = UPDATED.get(groupKind(object));
+  if (typeof observed === 'number' && observed < object.generation) return false;
+  return updated === undefined || count(object, updated) > 0;
+}

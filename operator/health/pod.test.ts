@@ -47,6 +47,16 @@ table('v1', 'Pod', [
   },
 ]);
 
+test('a Pod that is not started again tells the exit code, and has failed for good', () => {
+  const terminated = { exitCode: 137, reason: 'OOMKilled', finishedAt: '2026-01-01T10:00:00Z' };
+  const status = { phase: 'Failed', containerStatuses: [{ name: 'web', state: { terminated } }] };
+  assert.deepEqual(judge('v1', 'Pod', { status }), {
+    state: 'Degraded',
+    message: 'it failed: container web: it ended with exit code 137 (OOMKilled)',
+    failedAt: '2026-01-01T10:00:00Z',
+  });
+});
+
 const crash = { exitCode: 1, reason: 'Error', message: 'password=hunter2' };
 const crashing = (state: unknown) => ({
   phase: 'Running',

@@ -49,6 +49,24 @@ export function podProblem(pod: LiveObject): PodProblem | undefined {
   return undefined;
 }
 
+/** Why and when (RFC 3339) a Pod ended that is not started again: the first container that failed. */
+export function podFailure(pod: LiveObject): { message: string; at?: string } | undefined {
+  const containers = [
+    ...listAt(pod, 'status.initContainerStatuses'),
+    ...listAt(pod, 'status.containerStatuses'),
+  ];
+  for (const container of containers) {
+    const exitCode = at(container, 'state.terminated.exitCode');
+    if (typeof exitCode !== 'number' || exitCode === 0) continue;
+    const finished = textAt(container, 'state.terminated.finishedAt');
+    return {
+      message: `container ${textAt(container, 'name')}: it ended with ${exitOf(container, 'state.terminated', exitCode)}`,
+      ...(finished === '' ? {} : { at: finished }),
+    };
+  }
+  return undefined;
+}
+
 function containerProblem(container: unknown): PodProblem | undefined {
   const name = textAt(container, 'name');
   const waiting = textAt(container, 'state.waiting.reason');
@@ -77,10 +95,14 @@ function lastExit(container: unknown): string {
   for (const state of ['state.terminated', 'lastState.terminated']) {
     const exitCode = at(container, `${state}.exitCode`);
     if (typeof exitCode !== 'number') continue;
-    const reason = textAt(container, `${state}.reason`);
-    return `, last with exit code ${exitCode}${reason === '' || reason === 'Error' ? '' : ` (${reason})`}`;
+    return `, last with ${exitOf(container, state, exitCode)}`;
   }
   return '';
+}
+
+function exitOf(container: unknown, state: string, exitCode: number): string {
+  const reason = textAt(container, `${state}.reason`);
+  return `exit code ${exitCode}${reason === '' || reason === 'Error' ? '' : ` (${reason})`}`;
 }
 
 function problem(container: string, reason: string, cause: string): PodProblem {

@@ -16,7 +16,7 @@ export interface LeaderElectionOptions {
   leaseDurationMs?: number;
   /** How long a leader that cannot renew goes on leading. Default 10 s; must be less than leaseDurationMs. */
   renewDeadlineMs?: number;
-  /** Pause between renewals, and between a follower's looks. Default 2 s. */
+  /** Pause between renewals, and between a follower's looks. Default 2 s; a leader's must be less than renewDeadlineMs. */
   retryPeriodMs?: number;
   onStartedLeading?: () => void;
   /** Called within the very call of isLeader() that notices it, if that comes first. */

@@ -53,17 +53,20 @@ test('the entry changes exactly when a field of ours went, or the object was app
   assert.notDeepEqual(entryOf({ time: '2026-01-01T00:00:01Z' }), before);
 });
 
-test('whoever wrote last besides us is told, status writers and our second manager left out', () => {
-  const { lastOther } = liveObject(kind, {
+test('whoever else owns fields is told, the newest first, status writers and our second manager left out', () => {
+  const { others: found } = liveObject(kind, {
     ...ours,
     managedFields: [
       { manager: 'early', operation: 'Update', time: '2026-01-02T00:00:00Z' },
-      { manager: 'late', operation: 'Update', time: '2026-01-03T00:00:00Z' },
+      { manager: 'late', operation: 'Update', time: '2026-01-03T00:00:00Z', fieldsV1: { 'f:data': {} } },
       { manager: 'status', operation: 'Update', time: '2026-01-04T00:00:00Z', subresource: 'status' },
       { manager: 'towpath-id-ignored', operation: 'Apply', time: '2026-01-05T00:00:00Z' },
     ],
   });
-  assert.deepEqual(lastOther, { manager: 'late', time: '2026-01-03T00:00:00Z' });
+  assert.deepEqual(found, [
+    { manager: 'late', time: '2026-01-03T00:00:00Z', fields: { 'f:data': {} } },
+    { manager: 'early', time: '2026-01-02T00:00:00Z', fields: {} },
+  ]);
 });
 
 test('annotations that decide what becomes of it are read, other values of them are none', () => {

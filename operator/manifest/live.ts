@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { ANNOTATION_OWNER, ANNOTATION_PRUNE, ANNOTATION_WAVE, LABEL_TARGET } from '../api/v1alpha1/names.ts';
+import type { FieldSet } from './field-set.ts';
 import { type ObjectId, objectKey } from './manifest.ts';
 
 /** The field manager of a target; two targets that apply one field conflict in the API server itself. */
@@ -48,9 +49,21 @@ export interface LiveObject extends ObjectId {
   keep: boolean;
   /** The entry of the target's own field manager. */
   entry?: FieldEntry;
-  /** Whoever wrote last besides us, status writers left out. */
-  lastOther?: { manager: string; time: string };
+  /** Whoever else owns fields, newest first, status writers left out; absent where nobody does. */
+  others?: readonly OtherWriter[];
 }
+
+/** Another field manager's entry. */
+export interface OtherWriter {
+  manager: string;
+  /** When it last wrote (RFC 3339). */
+  time: string;
+  /** What it owns, as managedFields has it. */
+  fields: FieldSet;
+}
+
+/** Of so many others an object is told who they are. */
+const OTHERS_KEPT = 5;
 
 /** Shared by all objects without a wave, and by all that are no hooks: thousands of them are remembered. */
 const NO_EVENTS: readonly string[] = Object.freeze([]);
@@ -100,6 +113,7 @@ export function liveObject(
     keep: metadata.annotations?.['helm.sh/resource-policy']?.trim().toLowerCase() === 'keep',
   };
   if (prune !== undefined) live.prune = prune.slice(0, 20);
+  const others: OtherWriter[] = [];
   for (const entry of metadata.managedFields ?? []) {
     // Controllers write status all the time; a change through `scale` is somebody's wish.
     if (entry.subresource === 'status') continue;
@@ -114,9 +128,11 @@ export function liveObject(
       live.madeFor = [...live.madeFor, manager.slice(HOOK_MANAGER.length).replace(/^\d+-/, '')];
     } else if (manager !== ignoredFieldManager(target)) {
       const time = entry.time ?? '';
-      if (live.lastOther === undefined || live.lastOther.time < time) live.lastOther = { manager, time };
+      others.push({ manager, time, fields: (entry.fieldsV1 ?? {}) as FieldSet });
     }
   }
+  if (others.length > 0)
+    live.others = others.sort((a, b) => (a.time < b.time ? 1 : -1)).slice(0, OTHERS_KEPT);
   return live;
 }
 

@@ -67,7 +67,7 @@ const cases: [what: string, live: LiveObject[], applied: AppliedObject[], expect
   ['it is as it was applied', [live('a')], [applied('a')], undefined],
   [
     'only other things about it changed',
-    [live('a', { resourceVersion: '9', lastOther: { manager: 'x', time: '2' } })],
+    [live('a', { resourceVersion: '9', others: [{ manager: 'x', time: '2', fields: {} }] })],
     [applied('a')],
     undefined,
   ],

@@ -119,7 +119,8 @@ test('a sync request that is too long for the status is acted on once', async (t
 });
 
 test('with drift: Report a change is told with object, field manager and time, and left alone until asked', async (t) => {
-  const stage = await newStage(t, { files: { 'web.yaml': configMap('web', 'one') } });
+  const files = { 'web.yaml': configMap('web', 'one'), 'other.yaml': configMap('other', 'one') };
+  const stage = await newStage(t, { files });
   await stage.application('web', { sync: { drift: 'Report' } });
   await stage.until('web', isReady, 'web to be Ready');
   await stage.kubectl(
@@ -138,9 +139,41 @@ test('with drift: Report a change is told with object, field manager and time, a
   assert.ok(Date.parse(drift?.lastAt ?? '') > 0);
   assert.equal(conditionOf(reported, 'Ready')?.reason, 'OutOfSync');
   assert.equal(await messageOf(stage, 'web'), 'mine');
+  await stage.kubectl('delete', 'configmap', 'other');
+  const both = await stage.until(
+    'web',
+    ({ status }) => status?.environments?.[0]?.drift?.count === 2,
+    'the deletion to be told',
+  );
+  const { drift: latest } = both.status?.environments?.[0] ?? {};
+  assert.equal(latest?.lastObject, `ConfigMap ${stage.namespace}/other`);
+  assert.equal(latest?.lastBy, undefined);
+  assert.match(
+    conditionOf(both, 'Ready')?.message ?? '',
+    /other was deleted, or lost its label towpath.dev\/target \(1 more object differs\)/,
+  );
   await stage.requestSync('web');
   await stage.until('web', isReady, 'the repair');
   assert.equal(await messageOf(stage, 'web'), 'one');
+  const events = () =>
+    stage.kubectl(
+      ...['get', 'events', '--field-selector', 'involvedObject.name=web'],
+      ...['-o', 'jsonpath={range .items[*]}{.reason}: {.message}{"\\n"}{end}'],
+    );
+  const told = await eventually(
+    async () => {
+      const lines = await events();
+      return (lines.match(/DriftRepaired/g)?.length === 2 && lines) || undefined;
+    },
+    { describe: 'both repairs to be told' },
+  );
+  assert.match(told, /DriftReported: ConfigMap .*web was changed by somebody and is left so/);
+  assert.match(told, /DriftReported: ConfigMap .*other was deleted/);
+  assert.match(
+    told,
+    /DriftRepaired: ConfigMap .*web was put back to what Git says after a change by somebody\./,
+  );
+  assert.match(told, /DriftRepaired: ConfigMap .*other was put back to what Git says\./);
 });
 
 test('dependsOn waits for the other to be Ready, and names a cycle', async (t) => {
@@ -361,6 +394,24 @@ test('a restart neither fetches nor renders nor writes what is unchanged, also w
     (await stage.get('web')).status?.environments?.[0]?.history?.length,
     after?.environments?.[0]?.history?.length,
   );
+});
+
+test('a commit that changes nothing is told with its own message, also after a restart', async (t) => {
+  const stage = await newStage(t, { files: { 'web/web.yaml': configMap('web', 'one') }, flags: fastLease });
+  await stage.application('web', { source: { path: 'web' } });
+  await stage.until('web', isReady, 'web to be Ready');
+  const messages: string[] = [];
+  const seen = async (revision: string) => {
+    const { status } = await stage.until('web', (one) => one.status?.source?.revision === revision, revision);
+    messages.push(status?.source?.message ?? '');
+  };
+  await seen(await stage.repository.commit({ 'docs/a.md': 'a' }, 'Only docs'));
+  await stage.restart();
+  await stage.requestSync('web');
+  await stage.until('web', ({ status }) => status?.handledSyncRequest !== undefined, 'the request');
+  messages.push((await stage.get('web')).status?.source?.message ?? '');
+  await seen(await stage.repository.commit({ 'docs/a.md': 'b' }, 'More docs'));
+  assert.deepEqual(messages, ['Only docs', 'Only docs', 'More docs']);
 });
 
 test('values from ConfigMaps and Secrets are waited for, noticed when they appear and when they change', async (t) => {

@@ -13,7 +13,7 @@ const secret = {
   stringData: { key: 's3cret' },
 };
 test('an Application deletes what it made, and nothing else', async (t) => {
-  const { stage, deploy, change, live } = await newSteps(t);
+  const { stage, deploy, change, live, push, ready } = await newSteps(t);
 
   await t.test('D1: an object that copied our labels and annotations survives', async () => {
     await deploy('copies', [configMap('copies-a'), configMap('copies-b')]);
@@ -44,6 +44,16 @@ test('an Application deletes what it made, and nothing else', async (t) => {
     assert.equal(await live('configmap', 'copies-a'), undefined);
     assert.ok(await live('configmap', 'copies-c'));
     assert.ok(await live('configmap', 'copies-d'));
+  });
+
+  await t.test('D1: an object of ours whose managedFields somebody cleared is repaired', async () => {
+    await deploy('cleared', [configMap('cleared', { a: '1' })]);
+    const clear = JSON.stringify({ metadata: { managedFields: [{}] }, data: { a: 'mine' } });
+    await stage.kubectl('patch', 'configmap', 'cleared', '--type=merge', '-p', clear);
+    const value = () => stage.kubectl('get', 'configmap', 'cleared', '-o', 'jsonpath={.data.a}');
+    await eventually(async () => (await value()) === '1', { describe: 'the repair' });
+    await ready('cleared', await push('cleared', [configMap('cleared', { a: '2' })]));
+    assert.equal(await value(), '2');
   });
 
   await t.test('D4: a PersistentVolumeClaim is kept, and the status says why', async (t) => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { conditionOf } from '../harness/operator.ts';
 import { podAnnotation, podReasonAnnotation } from '../harness/stages.ts';
-import { newSteps, type TestObject } from './steps.ts';
+import { messageOf, newSteps, type TestObject } from './steps.ts';
 
 function workload(kind: string, name: string, annotations: Record<string, string>): TestObject {
   const labels = { app: name };
@@ -45,6 +45,44 @@ test('a Pod that cannot start', async (t) => {
         await stage.kubectl('delete', 'pod', `${name}-0`);
       }
       await ready(name, commit);
+      // The old Pod says nothing of the new template: what is told of the fix never names it.
+      if (kind === 'StatefulSet') return;
+      const told = await stage.kubectl(
+        ...['get', 'events', '--field-selector', `involvedObject.name=${name},reason=Degraded`],
+        ...['-o', 'jsonpath={.items[*].message}'],
+      );
+      assert.match(told, /ImagePullBackOff/);
+      assert.ok(!told.includes(commit.slice(0, 7)), told);
     });
   }
+});
+
+test('a Pod that no node takes is named for its Deployment, which goes on waiting', async (t) => {
+  const { stage, push } = await newSteps(t);
+  const web = workload('Deployment', 'big', {});
+  const { template } = web.spec as { template: { spec: object } };
+  template.spec = { ...template.spec, nodeSelector: { no: 'such-node' } };
+  await push('big', [web]);
+  await stage.application('big', { source: { path: 'big' } });
+  const told = await stage.until(
+    'big',
+    ({ status }) => /Unschedulable/.test(status?.environments?.[0]?.message ?? ''),
+    'the reason of the scheduler',
+  );
+  assert.match(messageOf(told), /Deployment .*big: .*Pod big-.*: Unschedulable: 0\/\d+ nodes are available/);
+  assert.equal(told.status?.health, 'Progressing');
+});
+
+test('a Pod of its own that failed ends the sync at once, with its exit code', async (t) => {
+  const { stage, push } = await newSteps(t);
+  const pod = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'once', annotations: { [podAnnotation]: 'fails' } },
+    spec: { restartPolicy: 'Never', containers: [{ name: 'web', image: 'registry.example.com/web:1' }] },
+  };
+  await push('once', [pod]);
+  await stage.application('once', { source: { path: 'once' }, sync: { timeout: '1h' } });
+  const failed = await stage.until('once', ({ status }) => status?.sync === 'Failed', 'the end');
+  assert.match(messageOf(failed), /Pod .*once: it failed: container web: it ended with exit code 1/);
 });

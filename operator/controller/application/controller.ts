@@ -220,7 +220,7 @@ export class ApplicationController {
       if (current === undefined) return;
       application = current;
     }
-    const session = this.#sessions.get(key) ?? newSession();
+    const session = this.#sessions.get(key) ?? newSession(application.status);
     this.#sessions.set(key, session);
     const values = await this.#exactValues(object, application, signal);
     let tell: NodeJS.Timeout | undefined;

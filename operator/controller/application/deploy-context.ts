@@ -9,7 +9,8 @@ import type { Inventory } from '../inventory.ts';
 import type { Deployment, TargetRecord } from '../record.ts';
 import type { RecordStore } from '../record-store.ts';
 import type { WatchedKind } from '../search.ts';
-import type { Drift } from './facts.ts';
+import type { DriftMemory } from './drift-memory.ts';
+import type { Drift, Repaired } from './facts.ts';
 
 /** What of the spec decides how objects are sent. */
 export interface DeploySettings {
@@ -32,6 +33,7 @@ export interface DeployContext {
   settings: DeploySettings;
   /** Repairs of drift that the target may still make: what somebody changes all the time must not flood etcd (A14). */
   repairs: Pick<TokenBucket, 'take' | 'waitMs'>;
+  drift: DriftMemory;
   now(): Date;
   signal: AbortSignal;
   /** Takes what is being done, for the status of a sync that takes long: a sentence. */
@@ -64,7 +66,7 @@ export interface Advance {
   progress: Progress;
   kept: KeptObject[];
   drift?: Drift;
-  repaired: ObjectId[];
+  repaired: Repaired[];
   pruned: ObjectId[];
 }
 

@@ -23,7 +23,7 @@ import {
   saveChanges,
   settingsDigest,
 } from './deploy-context.ts';
-import { leaveAlone } from './drift.ts';
+import { leaveAlone, repairedOf } from './drift.ts';
 import { finalFailure, worstHealth } from './health.ts';
 import { prune } from './pruning.ts';
 import { partly } from './refusals.ts';
@@ -97,11 +97,18 @@ async function send(
   manifests: Manifests,
   result: Advance,
 ): Promise<void> {
+  const drifted = new Map(
+    planned
+      .filter(({ reason }) => reason === 'Drift')
+      .map((one) => [objectKey(one.manifest), repairedOf(context.record, one)]),
+  );
   const refusals = await applyAll(context.access, planned, (applied) => {
-    context.record.applied.set(objectKey(applied), applied);
+    const key = objectKey(applied);
+    context.record.applied.set(key, applied);
     context.store.changed(context.record);
+    const repaired = drifted.get(key);
+    if (repaired !== undefined) result.repaired.push(repaired);
   });
-  for (const one of planned) if (one.reason === 'Drift') result.repaired.push(idOf(one.manifest));
   if (refusals.length === 0) return;
   await saveChanges(context);
   throw partly(refusals, appliedOf(context, manifests), manifests.objects.length);

@@ -1,8 +1,12 @@
 import type { PlannedApply } from '../../manifest/applied.ts';
+import { parseExact } from '../../manifest/exact-json.ts';
+import { namesAnyOf } from '../../manifest/field-set.ts';
+import type { OtherWriter } from '../../manifest/live.ts';
 import { idOf, objectKey } from '../../manifest/manifest.ts';
 import type { Plan } from '../../plan/plan.ts';
+import type { TargetRecord } from '../record.ts';
 import type { Advance, DeployContext } from './deploy-context.ts';
-import type { Drift } from './facts.ts';
+import type { Drift, Repaired } from './facts.ts';
 
 /** Notes the drift, and whether what differs is to be left as it is for now: then `result` says why. */
 export function leaveAlone(context: DeployContext, planned: Plan, result: Advance): boolean {
@@ -14,8 +18,10 @@ export function leaveAlone(context: DeployContext, planned: Plan, result: Advanc
     result.progress = { state: 'AwaitingSync', objects: differing };
   else if (drift === undefined) return false;
   else if (!settings.repair) result.progress = { state: 'Drifted' };
-  else if (repairs.take(performance.now())) return false;
-  else {
+  else if (repairs.take(performance.now())) {
+    context.drift.clear();
+    return false;
+  } else {
     const until = new Date(now().getTime() + repairs.waitMs(performance.now()));
     result.progress = { state: 'RepairDelayed', until };
   }
@@ -24,25 +30,31 @@ export function leaveAlone(context: DeployContext, planned: Plan, result: Advanc
 }
 
 function driftIn(context: DeployContext, planned: Plan): Drift | undefined {
-  const drifted = planned.apply.filter((one) => one.reason === 'Drift');
-  // Who wrote before our last apply is not who changed it since.
-  const since = ({ manifest, live }: PlannedApply) => {
-    const applied = context.record.applied.get(objectKey(manifest))?.entry.time ?? '';
-    return live?.lastOther !== undefined && live.lastOther.time >= applied ? live.lastOther : undefined;
-  };
-  const last = drifted
-    .map((one) => ({ one, other: since(one) }))
-    .sort((a, b) => ((a.other?.time ?? '') < (b.other?.time ?? '') ? 1 : -1))[0];
-  if (last === undefined) return undefined;
-  // A deletion, or a field taken away, leaves neither a time nor a name behind.
-  const lastAt =
-    last.other?.time === undefined || last.other.time === ''
-      ? `${context.now().toISOString().slice(0, 19)}Z`
-      : last.other.time;
-  return {
-    count: drifted.length,
-    lastAt,
-    ...(last.other === undefined ? {} : { lastBy: last.other.manager }),
-    lastObject: idOf(last.one.manifest),
-  };
+  const live = context.inventory.of(context.access.targetId);
+  const drifted = planned.apply.flatMap((one) => {
+    if (one.reason !== 'Drift') return [];
+    const by = changedBy(context.record, one);
+    const found = live.get(objectKey(one.manifest));
+    const isGone = found === undefined || found.deleting;
+    return [{ object: idOf(one.manifest), isGone, ...(by === undefined ? {} : { by }) }];
+  });
+  return context.drift.note(drifted, `${context.now().toISOString().slice(0, 19)}Z`);
+}
+
+/** What an event says of an object that is put back; asked before it is. */
+export function repairedOf(record: TargetRecord, planned: PlannedApply): Repaired {
+  const by = changedBy(record, planned);
+  return { object: idOf(planned.manifest), ...(by === undefined ? {} : { by: by.manager }) };
+}
+
+/**
+ * Who changed the object since it was applied. Whoever wrote before is not who did, nor is one who only added
+ * fields that Git says nothing of.
+ */
+function changedBy(record: TargetRecord, { manifest, live }: PlannedApply): OtherWriter | undefined {
+  const applied = record.applied.get(objectKey(manifest))?.entry.time ?? '';
+  const since = live?.others?.filter(({ time }) => time >= applied) ?? [];
+  if (since.length === 0) return undefined;
+  const document = parseExact(manifest.text);
+  return since.find(({ fields }) => namesAnyOf(document, fields));
 }

@@ -26,6 +26,14 @@ export interface Drift {
   lastAt: string;
   lastBy?: string;
   lastObject: ObjectId;
+  /** The last object is not found by its label any more. */
+  isGone: boolean;
+}
+
+/** An object that was put back, and after whose change, where that is known. */
+export interface Repaired {
+  object: ObjectId;
+  by?: string;
 }
 
 /** What a reconcile found out. Only `settle` turns it into status, requeue and events. */
@@ -35,7 +43,7 @@ export interface Facts {
   standing: Standing;
   health: { state: HealthState; message?: string };
   /** What the source has, whether it may run or not. */
-  source?: { revision: string; ref: string; commit?: Candidate['commit']; candidate?: string };
+  source?: { revision: string; ref: string; commit?: NonNullable<Candidate['commit']>; candidate?: string };
   /** The Git server cannot be asked at the moment; what was accepted stays enforced (A4). */
   sourceError?: TowpathError;
   rejected?: Rejected;
@@ -54,7 +62,7 @@ export interface Facts {
   /** Deployments that ended, oldest first; those that the history has already are passed over. */
   ended: readonly Deployment[];
   /** What was done in this reconcile, for the event. */
-  done: { repaired: ObjectId[]; pruned: ObjectId[] };
+  done: { repaired: readonly Repaired[]; pruned: readonly ObjectId[] };
 }
 
 /** A candidate refused in principle: no cluster would take it. */

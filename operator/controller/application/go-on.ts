@@ -54,6 +54,7 @@ async function lookAfter(run: Run, deployment: Deployment): Promise<Date | undef
   const { context, facts, session } = run;
   if (isUndisturbed(context) && session.kept.length === 0) {
     await saveChanges(context);
+    context.drift.clear();
     facts.running = deployment.candidate;
     facts.isLookedAt = true;
     facts.standing = synced(deployment, context.record.applied.size);
@@ -64,9 +65,9 @@ async function lookAfter(run: Run, deployment: Deployment): Promise<Date | undef
 
 /** What was applied of a deployment that failed for good is still enforced. */
 async function lookAfterFailed(run: Run, deployment: Deployment): Promise<Date | undefined> {
-  const result = isAsApplied(run.context)
-    ? undefined
-    : await repair(run.context, await manifestsOf(run, deployment));
+  const isAsItWas = isAsApplied(run.context);
+  if (isAsItWas) run.context.drift.clear();
+  const result = isAsItWas ? undefined : await repair(run.context, await manifestsOf(run, deployment));
   await saveChanges(run.context);
   return standFailed(run, deployment, result);
 }

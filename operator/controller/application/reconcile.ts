@@ -164,7 +164,7 @@ async function findWanted(run: Run, values: string | undefined): Promise<Wanted>
   facts.source = {
     revision: candidate.revision,
     ref: candidate.ref,
-    commit: candidate.commit,
+    ...(candidate.commit === undefined ? {} : { commit: candidate.commit }),
     candidate: candidate.id,
   };
   const sourceError = run.parts.wanted.sourceError(keyOf(application));
@@ -182,8 +182,7 @@ async function deployWanted(run: Run, wanted: Wanted): Promise<Date | undefined>
   const current = record.deployment;
   const inputs = `${wanted.candidate.id} ${application.metadata.generation} ${context.settings.adopt} ${run.request ?? ''}`;
   const isNew = current?.candidate.id !== wanted.candidate.id;
-  if (!isNew && current !== undefined)
-    current.candidate = { ...current.candidate, ...placeOf(wanted.candidate) };
+  if (!isNew && current !== undefined) current.candidate = atPlaceOf(current.candidate, wanted.candidate);
   if (session.retry !== undefined && session.retry.inputs !== inputs) delete session.retry;
   const { retry, refused } = session;
   if (refused?.inputs === inputs) return keepRunning(run, refused.quarantine);
@@ -215,8 +214,13 @@ async function deployWanted(run: Run, wanted: Wanted): Promise<Date | undefined>
   }
 }
 
-function placeOf({ revision, ref, commit }: Candidate): Pick<Candidate, 'revision' | 'ref' | 'commit'> {
-  return { revision, ref, commit };
+/** The same candidate at the commit where it is now, with what is known of that commit. */
+function atPlaceOf(
+  { commit: before, ...candidate }: Candidate,
+  { revision, ref, commit }: Candidate,
+): Candidate {
+  const known = commit ?? (candidate.revision === revision ? before : undefined);
+  return { ...candidate, revision, ref, ...(known === undefined ? {} : { commit: known }) };
 }
 
 function renderWarnings({ application }: Run, { warnings = [] }: Wanted): TowpathError[] {

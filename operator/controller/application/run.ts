@@ -1,11 +1,12 @@
 import type { TowpathError } from '../../api/errors.ts';
-import type { Application } from '../../api/v1alpha1/application.ts';
+import type { Application, ApplicationStatus } from '../../api/v1alpha1/application.ts';
 import { parseDuration } from '../../api/v1alpha1/duration.ts';
 import {
   ANNOTATION_ADOPT,
   ANNOTATION_PRUNE_CONSENT,
   ANNOTATION_SYNC_REQUESTED,
   DEFAULT_ENVIRONMENT,
+  LABEL_TARGET,
 } from '../../api/v1alpha1/names.ts';
 import type { TargetAccess } from '../../apply/target.ts';
 import type { KubeClient, ServiceAccount } from '../../kube/client.ts';
@@ -19,6 +20,7 @@ import type { RecordStore } from '../record-store.ts';
 import type { WatchedKind } from '../search.ts';
 import type { Lookup } from './dependencies.ts';
 import type { DeployContext } from './deploy-context.ts';
+import { DriftMemory } from './drift-memory.ts';
 import { droppedNulls } from './dropped-nulls.ts';
 import type { Facts, Quarantine, Standing } from './facts.ts';
 import { worstHealth } from './health.ts';
@@ -58,15 +60,18 @@ export interface Session {
   renderAnew: boolean;
   kept: KeptObject[];
   repairs: TokenBucket;
+  drift: DriftMemory;
   /** Where a target has objects whose record is lost, as they were found. */
   found?: WatchedKind[];
 }
 
-export function newSession(): Session {
+/** `status` is what an earlier process told. */
+export function newSession(status: ApplicationStatus | undefined): Session {
   return {
     kept: [],
     blindTries: 0,
     renderAnew: false,
+    drift: new DriftMemory(status?.environments?.[0]?.drift),
     repairs: new TokenBucket(REPAIRS_AT_ONCE, REPAIR_EVERY_MS, performance.now()),
   };
 }
@@ -145,6 +150,7 @@ export function startRun(
       timeoutMs: parseDuration(spec.sync.timeout),
     },
     repairs: request === undefined ? session.repairs : UNBOUNDED,
+    drift: session.drift,
     now: () => parts.client.now(),
     signal,
     say: (message) => {
@@ -179,6 +185,11 @@ export function finish(run: Run, requeueAt: Date | undefined): { facts: Facts; r
   return { facts, requeueAt: requeueAt === NEVER ? undefined : requeueAt };
 }
 
+const MISSING = {
+  state: 'Missing' as const,
+  message: `it does not exist, or lost its label ${LABEL_TARGET}`,
+};
+
 /** The worst health of what was applied; what is not there, or no longer ours, is missing. */
 export function healthNow({ context, blind }: Run): Facts['health'] {
   const { record, access, inventory } = context;
@@ -192,8 +203,10 @@ export function healthNow({ context, blind }: Run): Facts['health'] {
       if (unseen !== undefined)
         return { ...applied, health: { state: 'Unknown' as const, message: `it cannot be seen: ${unseen}` } };
       const observed = live.get(key);
-      const isThere = observed !== undefined && isOurs(observed, access.targetId, access.targetName);
-      return isThere ? observed : { ...applied, health: { state: 'Missing' as const } };
+      const isThere =
+        observed?.uid === applied.uid ||
+        (observed !== undefined && isOurs(observed, access.targetId, access.targetName));
+      return isThere ? observed : { ...applied, health: MISSING };
     }),
   );
 }

@@ -193,19 +193,27 @@ test('what is refused stands with its errors and their number, while what runs k
 
 test('drift that was repaired is told with its author, and no longer counted', () => {
   const object = { group: '', kind: 'ConfigMap', namespace: 'shop', name: 'web' };
-  const drift = { count: 1, lastAt: '2026-11-23T09:59:59Z', lastBy: 'kubectl-edit', lastObject: object };
+  const drift = {
+    count: 1,
+    lastAt: '2026-11-23T09:59:59Z',
+    lastBy: 'kubectl-edit',
+    lastObject: object,
+    isGone: false,
+  };
   const before = settle(facts(), undefined).status;
-  const repaired = settle(
-    facts({ drift: { ...drift, count: 0 }, done: { repaired: [object], pruned: [] } }),
-    before,
-  );
+  const gone = { ...object, name: 'gone' };
+  const done = { repaired: [{ object, by: 'kubectl-edit' }, { object: gone }], pruned: [] };
+  const repaired = settle(facts({ drift: { ...drift, count: 0 }, done }), before);
   assert.deepEqual(repaired.status.environments?.[0]?.drift, {
     count: 0,
     lastAt: '2026-11-23T09:59:59Z',
     lastBy: 'kubectl-edit',
     lastObject: 'ConfigMap shop/web',
   });
-  assert.equal(repaired.events[0]?.reason, 'DriftRepaired');
+  assert.deepEqual(repaired.events.map(({ message }) => message).sort(), [
+    'ConfigMap shop/gone was put back to what Git says.',
+    'ConfigMap shop/web was put back to what Git says after a change by kubectl-edit.',
+  ]);
   const later = settle(facts(), repaired.status as ApplicationStatus);
   assert.deepEqual(later.status.environments?.[0]?.drift, repaired.status.environments?.[0]?.drift);
 });
@@ -222,11 +230,45 @@ test('what was pruned, and drift that is left alone, are told in an event each',
     reason: 'OutOfSync',
     message: 'ConfigMap shop/old was changed.',
   };
-  const reported = settle(facts({ standing: outOfSync }), before);
-  assert.deepEqual(reported.events, [
-    { type: 'Warning', reason: 'DriftReported', message: outOfSync.message },
+  const drift = { count: 2, lastAt: '2026-11-23T09:59:59Z', lastObject: object, isGone: false };
+  const reported = settle(facts({ standing: outOfSync, drift }), before);
+  const told = [{ type: 'Warning', reason: 'DriftReported', message: outOfSync.message }];
+  assert.deepEqual(reported.events, told);
+  const next = (more: Partial<typeof drift> & { lastBy?: string }) =>
+    settle(facts({ standing: outOfSync, drift: { ...drift, ...more } }), reported.status).events;
+  assert.deepEqual(next({}), []);
+  assert.deepEqual(next({ count: 1 }), [], 'less drift is no news');
+  assert.deepEqual(next({ count: 3 }), told);
+  assert.deepEqual(next({ lastBy: 'somebody' }), told);
+  assert.deepEqual(next({ lastObject: { ...object, name: 'new' } }), told);
+});
+
+test('what is waited for is told in an event once, whatever numbers its message has', () => {
+  const before = settle(facts(), undefined).status;
+  const waiting = (message: string): Standing => ({
+    sync: 'Blocked',
+    reason: 'QuotaExceeded',
+    message,
+    remedy: 'Resource',
+  });
+  const told = settle(facts({ standing: waiting('9 of 10 are used.') }), before);
+  assert.deepEqual(told.events, [{ type: 'Warning', reason: 'QuotaExceeded', message: '9 of 10 are used.' }]);
+  assert.deepEqual(settle(facts({ standing: waiting('10 of 10 are used.') }), told.status).events, []);
+});
+
+test('each commit that waits for a request is told in an event', () => {
+  const before = settle(facts(), undefined).status;
+  const awaiting = (message: string): Standing => ({ sync: 'OutOfSync', reason: 'AwaitingSync', message });
+  const told = settle(facts({ standing: awaiting('ConfigMap a would change.') }), before);
+  assert.deepEqual(told.events, [
+    { type: 'Normal', reason: 'AwaitingSync', message: 'ConfigMap a would change.' },
   ]);
-  assert.deepEqual(settle(facts({ standing: outOfSync }), reported.status).events, []);
+  const next = settle(facts({ standing: awaiting('ConfigMap b would change.') }), told.status);
+  assert.equal(next.events.length, 1);
+  assert.deepEqual(
+    settle(facts({ standing: awaiting('ConfigMap b would change.') }), next.status).events,
+    [],
+  );
 });
 
 test('a revision is shown as branch@7 digits, tag, or 7 digits', () => {

@@ -269,10 +269,13 @@ function events(
   }
   const ready = status.conditions?.find((condition) => condition.type === 'Ready');
   const readyBefore = previous?.conditions?.find((condition) => condition.type === 'Ready');
+  const { standing } = facts;
   const isProblem =
-    facts.standing.remedy === 'Person' ||
-    ['Quarantined', 'Failed'].includes(facts.standing.sync) ||
+    standing.remedy === 'Person' ||
+    ['Quarantined', 'Failed'].includes(standing.sync) ||
     ready?.reason === 'Degraded';
+  // For another resource, or for time. Its message may have numbers that differ at each try.
+  const isWait = standing.sync === 'Blocked' && !isProblem;
   if (
     isProblem &&
     ready !== undefined &&
@@ -280,9 +283,12 @@ function events(
   ) {
     told.push({ type: 'Warning', reason: ready.reason, message: ready.message });
   }
-  if (facts.standing.reason === 'OutOfSync' && ready?.message !== readyBefore?.message) {
-    told.push({ type: 'Warning', reason: 'DriftReported', message: facts.standing.message });
-  }
+  if (isWait && ready !== undefined && ready.reason !== readyBefore?.reason)
+    told.push({ type: 'Warning', reason: ready.reason, message: ready.message });
+  if (standing.reason === 'AwaitingSync' && ready?.message !== readyBefore?.message)
+    told.push({ type: 'Normal', reason: standing.reason, message: standing.message });
+  if (standing.reason === 'OutOfSync' && isMoreDrift(status, previous))
+    told.push({ type: 'Warning', reason: 'DriftReported', message: standing.message });
   for (const warning of facts.warnings.slice(0, WARNINGS_TOLD))
     told.push({ type: 'Warning', reason: warning.reason, message: warning.message });
   const { pruned } = facts.done;
@@ -295,15 +301,24 @@ function events(
       message: `${describeObject(pruned[0])} ${more} no longer in Git and ${were} deleted.`,
     });
   }
-  for (const object of facts.done.repaired.slice(0, 5)) {
-    const by = facts.drift?.lastBy === undefined ? '' : ` after a change by ${facts.drift.lastBy}`;
+  for (const { object, by } of facts.done.repaired.slice(0, 5)) {
+    const after = by === undefined ? '' : ` after a change by ${by}`;
     told.push({
       type: 'Normal',
       reason: 'DriftRepaired',
-      message: `${describeObject(object)} was put back to what Git says${by}.`,
+      message: `${describeObject(object)} was put back to what Git says${after}.`,
     });
   }
   return told.reverse();
+}
+
+/** More drift than was told, or as much of another. */
+function isMoreDrift(status: ApplicationStatus, previous: ApplicationStatus | undefined): boolean {
+  const drift = status.environments?.[0]?.drift;
+  const before = previous?.environments?.[0]?.drift;
+  if (drift === undefined || before === undefined || drift.count !== before.count)
+    return (drift?.count ?? 0) > (before?.count ?? 0);
+  return drift.lastObject !== before.lastObject || drift.lastBy !== before.lastBy;
 }
 
 /** Kubernetes' own times have whole seconds. */

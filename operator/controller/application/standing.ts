@@ -1,3 +1,4 @@
+import { LABEL_TARGET } from '../../api/v1alpha1/names.ts';
 import { describeObject, type ObjectId } from '../../manifest/manifest.ts';
 import type { Candidate, Deployment } from '../record.ts';
 import type { Advance, PruneHeld } from './deploy-context.ts';
@@ -65,7 +66,6 @@ function standLeft(run: Run, progress: Advance['progress']): Date | undefined {
   const { facts } = run;
   switch (progress.state) {
     case 'RepairDelayed':
-      keepTimeTold(run);
       facts.standing = {
         sync: 'Syncing',
         reason: 'RepairDelayed',
@@ -73,7 +73,6 @@ function standLeft(run: Run, progress: Advance['progress']): Date | undefined {
       };
       return progress.until;
     case 'AwaitingSync':
-      keepTimeTold(run);
       facts.standing = {
         sync: 'OutOfSync',
         reason: 'AwaitingSync',
@@ -81,7 +80,6 @@ function standLeft(run: Run, progress: Advance['progress']): Date | undefined {
       };
       return undefined;
     case 'Drifted':
-      keepTimeTold(run);
       facts.standing = {
         sync: 'OutOfSync',
         reason: 'OutOfSync',
@@ -115,17 +113,15 @@ function endFailed({ context }: Run, deployment: Deployment, message: string): v
   deployment.message ??= message;
 }
 
-/** Drift that is left for a while is told with its first time: every further change would be a write (A14). */
-function keepTimeTold({ facts, application }: Run): void {
-  const before = application.status?.environments?.[0]?.drift;
-  if (facts.drift !== undefined && before?.lastAt !== undefined && (before.count ?? 0) > 0)
-    facts.drift = { ...facts.drift, lastAt: before.lastAt };
-}
-
 /** Begins a sentence about drift. */
 function changed({ drift }: Facts): string {
   if (drift === undefined) return 'An object was changed';
-  return `${describeObject(drift.lastObject)} was changed${drift.lastBy === undefined ? '' : ` by ${drift.lastBy}`}`;
+  const by = drift.lastBy === undefined ? '' : ` by ${drift.lastBy}`;
+  const what = drift.isGone ? `was deleted, or lost its label ${LABEL_TARGET}` : `was changed${by}`;
+  const others = drift.count - 1;
+  const more =
+    others < 1 ? '' : ` (${others === 1 ? '1 more object differs' : `${others} more objects differ`})`;
+  return `${describeObject(drift.lastObject)} ${what}${more}`;
 }
 
 export function tellHeld(

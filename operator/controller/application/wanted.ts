@@ -108,8 +108,7 @@ export class WantedCandidates {
     const values = valuesFrom(input.application, contents);
     const digest = requestDigest(input.application, input.target.namespace, input.values, values);
     const known = this.#known(input, resolved, digest);
-    if (known !== undefined)
-      return { candidate: { ...known, revision: resolved.commit, ref: resolved.ref }, resolved };
+    if (known !== undefined) return { candidate: atRevision(known, resolved), resolved };
     const inputs = `${digest} ${resolved.commit}`;
     const failed = this.#failures.find(input.key, inputs, input.now);
     if (failed !== undefined) throw failed;
@@ -232,6 +231,13 @@ export class WantedCandidates {
       owner: targetName(input.target),
     };
   }
+}
+
+/** The same candidate at another commit, of whose message and time nothing is known: nothing was fetched. */
+function atRevision({ commit, ...known }: Candidate, resolved: Resolved): Candidate {
+  const place = { revision: resolved.commit, ref: resolved.ref };
+  const isSame = known.revision === resolved.commit && commit !== undefined;
+  return { ...known, ...place, ...(isSame ? { commit } : {}) };
 }
 
 function refuseTooLarge(values: string | undefined, { commit: revision }: Resolved): void {

@@ -53,7 +53,7 @@ export const TARGET_REASONS = {
     'Remove it from one of the two owners; annotate it in Git with towpath.dev/adopt: "true" if nobody owns it.',
   ),
   PruneHeld: person(
-    'All objects would be deleted.',
+    'The candidate has no objects at all, so everything that was applied would be deleted.',
     'Compare status.environments[].pendingPrune; consent with the annotation towpath.dev/prune-consent.',
   ),
   Forbidden: resource(

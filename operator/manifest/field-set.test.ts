@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { pointerSteps } from '../manifest/exact-json.ts';
-import { type FieldSet, fieldsAt, isInsideAtomic, mergeFields, valuesAt } from './field-set.ts';
+import { type FieldSet, fieldsAt, isInsideAtomic, mergeFields, namesAnyOf, valuesAt } from './field-set.ts';
 
 const http = 'k:{"containerPort":80,"protocol":"TCP"}';
 const fields: FieldSet = {
@@ -113,4 +113,24 @@ test('a path leads into an atomic value where the set knows only the whole of it
   assert.equal(inside(atomic, '/spec/replicas'), false);
   assert.equal(inside(atomic, '/spec/other/a'), false, 'nobody has it');
   assert.equal(inside({}, '/spec/http/0'), false);
+});
+
+test('a manager that owns only what the document leaves out owns nothing of it', () => {
+  const document = {
+    metadata: { labels: { app: 'web' } },
+    spec: { replicas: 2, containers: [{ name: 'web', image: 'web:1' }], finalizers: ['a'] },
+  };
+  const named = (fields: FieldSet) => namesAnyOf(document, fields);
+  assert.equal(named({ 'f:metadata': { 'f:labels': { '.': {}, 'f:mine': {} } } }), false);
+  assert.equal(named({ 'f:metadata': { 'f:labels': { 'f:app': {} } } }), true);
+  assert.equal(named({ 'f:spec': { 'f:replicas': {} } }), true);
+  assert.equal(named({ 'f:spec': {} }), true, 'the whole of it');
+  const container = (name: string, fields: FieldSet): FieldSet => ({
+    'f:spec': { 'f:containers': { [`k:{"name":"${name}"}`]: { '.': {}, ...fields } } },
+  });
+  assert.equal(named(container('web', { 'f:image': {} })), true);
+  assert.equal(named(container('web', { 'f:env': {} })), false);
+  assert.equal(named(container('sidecar', { 'f:image': {} })), false);
+  assert.equal(named({ 'f:spec': { 'f:finalizers': { 'v:"b"': {} } } }), false);
+  assert.equal(named({ 'f:spec': { 'f:finalizers': { 'v:"a"': {} } } }), true);
 });

@@ -1,4 +1,4 @@
-import { isRecord, type Json } from '../manifest/exact-json.ts';
+import { isRecord, type Json } from './exact-json.ts';
 
 /**
  * A set of fields as managedFields has it (FieldsV1 of meta/v1): `f:<name>` a member, `k:<json>` the list item
@@ -91,6 +91,25 @@ export function unnamedIn(document: Json | undefined, fields: FieldSet): FieldSe
     if (left !== undefined) unnamed[key] = left;
   }
   return Object.keys(unnamed).length === 0 ? undefined : unnamed;
+}
+
+/** Whether a document says something of a field of the set: a member that both have, or a list item. */
+export function namesAnyOf(document: Json | undefined, fields: FieldSet): boolean {
+  const below = Object.entries(fields).filter(([key]) => key !== '.');
+  if (document === undefined) return false;
+  // An empty set is a whole value; one with `.` alone is a list or map that its owner made, not what is in it.
+  if (below.length === 0) return !('.' in fields);
+  return below.some(([key, inside]) => {
+    if (!key.startsWith('f:'))
+      return (
+        Array.isArray(document) &&
+        namesAnyOf(
+          document.find((item) => isItem(key, item)),
+          inside,
+        )
+      );
+    return isRecord(document) && namesAnyOf(document[key.slice(2)], inside);
+  });
 }
 
 /** What a live object has at the fields of a set, as an apply of exactly these fields sends it. */
