@@ -5,7 +5,7 @@ import { startFaultProxy } from '../harness/fault-proxy.ts';
 import { conditionOf } from '../harness/operator.ts';
 import { podAnnotation } from '../harness/stages.ts';
 import { eventually } from '../harness/wait.ts';
-import { configMap, messageOf, newSteps, reasonOf, type TestObject } from './steps.ts';
+import { configMap, eventsOf, messageOf, newSteps, reasonOf, type TestObject, toldOf } from './steps.ts';
 
 function job(name: string, pod: 'runs' | 'fails', annotations: Record<string, string> = {}): TestObject {
   return {
@@ -36,13 +36,7 @@ test('deployments that fail', async (t) => {
   const proxy = await startFaultProxy(cluster);
   t.after(() => proxy.stop());
   const { stage, push, ready, deploy, live } = await newSteps(t, { kubeconfigPath: proxy.kubeconfigPath });
-  const jobs = async (name: string) => {
-    const events = await stage.kubectl(
-      ...['get', 'events', '--field-selector', `involvedObject.name=${name},reason=SuccessfulCreate`],
-      ...['-o', 'jsonpath={range .items[*]}{.count}{"\\n"}{end}'],
-    );
-    return events.trim().split('\n').filter(Boolean).length;
-  };
+  const jobs = async (name: string) => (await eventsOf(stage, name, 'SuccessfulCreate')).length;
 
   await t.test('a Job that failed ends the sync at once: Degraded, with the object and why', async () => {
     await push('broken', [configMap('broken'), job('broken', 'fails')]);
@@ -196,15 +190,9 @@ test('deployments that fail', async (t) => {
     );
     assert.match(messageOf(blocked), /^apply ConfigMap .*undecided: .*failed calling webhook/);
     assert.equal(conditionOf(blocked, 'Stalled'), undefined);
-    const events = await eventually(
-      () =>
-        stage.kubectl(
-          ...['get', 'events', '--field-selector', 'involvedObject.name=undecided,reason=WebhookUnavailable'],
-          ...['-o', 'jsonpath={.items[*].message}'],
-        ),
-      { describe: 'the warning' },
-    );
-    assert.match(events, /dry-run of ConfigMap .*undecided/);
+    const told = (await toldOf(stage, 'undecided', 'WebhookUnavailable', 2)).join('\n');
+    assert.match(told, /^dry-run of ConfigMap .*undecided/m, 'the warning');
+    assert.match(told, /^apply ConfigMap .*undecided/m, 'what is waited for');
     await stage.kubectl('delete', 'validatingwebhookconfiguration', name);
     await ready('undecided', commit);
   });

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { podAnnotation } from '../harness/stages.ts';
 import { eventually } from '../harness/wait.ts';
-import { configMap, endPod, messageOf, newSteps, podOf, type TestObject } from './steps.ts';
+import { configMap, endPod, messageOf, newSteps, podOf, type TestObject, toldOf } from './steps.ts';
 
 type Annotations = Record<string, string>;
 
@@ -165,15 +165,8 @@ test("Helm's delete policies, and objects that become hooks or cease to be", asy
       }
       await stage.kubectl('delete', 'applications.towpath.dev', 'lost', '--timeout=20s');
       assert.equal(await live('job', 'lost-before'), undefined);
-      const told = await eventually(
-        () =>
-          stage.kubectl(
-            ...['get', 'events', '--field-selector', 'involvedObject.name=lost,reason=RecordDamaged'],
-            ...['-o', 'jsonpath={.items[*].message}'],
-          ),
-        { describe: 'the event' },
-      );
-      assert.match(told, /hooks of pre-delete that they may have had were not run/);
+      const [told] = await toldOf(stage, 'lost', 'RecordDamaged');
+      assert.match(told ?? '', /hooks of pre-delete that they may have had were not run/);
     },
   );
 });

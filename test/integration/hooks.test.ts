@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { namespaceFor } from '../harness/control-plane.ts';
 import { fastLease, newStage } from '../harness/operator.ts';
 import { eventually } from '../harness/wait.ts';
-import { chartOf, configMap, hookJob, messageOf, newSteps, reasonOf } from './steps.ts';
+import { chartOf, configMap, hookJob, messageOf, newSteps, reasonOf, toldOf } from './steps.ts';
 
 test("Helm's hooks run as Helm runs them", async (t) => {
   const { stage, ready, live, admin } = await newSteps(t, { flags: fastLease });
@@ -220,13 +220,6 @@ test('what a chart has in a wrong place is told by an event, and the rest is dep
     files: chartOf('web', [configMap('web'), hookJob('odd', 'pre-instal')]),
   });
   await stage.deployed('web', { source: { path: 'web' } });
-  const query = ['--field-selector', 'involvedObject.name=web,reason=RenderWarning'];
-  await stage.until(
-    'web',
-    async () => {
-      const messages = await stage.kubectl('get', 'events', ...query, '-o', 'jsonpath={.items[*].message}');
-      return /Job odd has the unknown hook "pre-instal"/.test(messages);
-    },
-    'the unknown hook to be told',
-  );
+  const [told] = await toldOf(stage, 'web', 'RenderWarning');
+  assert.match(told ?? '', /Job odd has the unknown hook "pre-instal"/);
 });

@@ -5,6 +5,7 @@ import { startFaultProxy } from '../harness/fault-proxy.ts';
 import { conditionOf, fastLease, lookedAt, newStage, type Stage } from '../harness/operator.ts';
 import { useControlPlane } from '../harness/use-control-plane.ts';
 import { eventually } from '../harness/wait.ts';
+import { toldOf } from './steps.ts';
 
 const configMap = (name: string, message: string) =>
   `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: ${name}\ndata:\n  message: "${message}"\n`;
@@ -155,25 +156,12 @@ test('with drift: Report a change is told with object, field manager and time, a
   await stage.requestSync('web');
   await stage.until('web', isReady, 'the repair');
   assert.equal(await messageOf(stage, 'web'), 'one');
-  const events = () =>
-    stage.kubectl(
-      ...['get', 'events', '--field-selector', 'involvedObject.name=web'],
-      ...['-o', 'jsonpath={range .items[*]}{.reason}: {.message}{"\\n"}{end}'],
-    );
-  const told = await eventually(
-    async () => {
-      const lines = await events();
-      return (lines.match(/DriftRepaired/g)?.length === 2 && lines) || undefined;
-    },
-    { describe: 'both repairs to be told' },
-  );
-  assert.match(told, /DriftReported: ConfigMap .*web was changed by somebody and is left so/);
-  assert.match(told, /DriftReported: ConfigMap .*other was deleted/);
-  assert.match(
-    told,
-    /DriftRepaired: ConfigMap .*web was put back to what Git says after a change by somebody\./,
-  );
-  assert.match(told, /DriftRepaired: ConfigMap .*other was put back to what Git says\./);
+  const reports = (await toldOf(stage, 'web', 'DriftReported', 2)).join('\n');
+  assert.match(reports, /^ConfigMap .*web was changed by somebody and is left so/m);
+  assert.match(reports, /^ConfigMap .*other was deleted/m);
+  const repairs = (await toldOf(stage, 'web', 'DriftRepaired', 2)).join('\n');
+  assert.match(repairs, /^ConfigMap .*web was put back to what Git says after a change by somebody\.$/m);
+  assert.match(repairs, /^ConfigMap .*other was put back to what Git says\.$/m);
 });
 
 test('dependsOn waits for the other to be Ready, and names a cycle', async (t) => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { conditionOf } from '../harness/operator.ts';
 import { podAnnotation, podReasonAnnotation } from '../harness/stages.ts';
-import { messageOf, newSteps, type TestObject } from './steps.ts';
+import { messageOf, newSteps, type TestObject, toldOf } from './steps.ts';
 
 function workload(kind: string, name: string, annotations: Record<string, string>): TestObject {
   const labels = { app: name };
@@ -47,12 +47,10 @@ test('a Pod that cannot start', async (t) => {
       await ready(name, commit);
       // The old Pod says nothing of the new template: what is told of the fix never names it.
       if (kind === 'StatefulSet') return;
-      const told = await stage.kubectl(
-        ...['get', 'events', '--field-selector', `involvedObject.name=${name},reason=Degraded`],
-        ...['-o', 'jsonpath={.items[*].message}'],
-      );
-      assert.match(told, /ImagePullBackOff/);
-      assert.ok(!told.includes(commit.slice(0, 7)), told);
+      for (const message of await toldOf(stage, name, 'Degraded')) {
+        assert.match(message, /ImagePullBackOff/);
+        assert.ok(!message.includes(commit.slice(0, 7)), message);
+      }
     });
   }
 });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { conditionOf, isReadyAt, newStage, type Stage } from '../harness/operator.ts';
 import { eventually } from '../harness/wait.ts';
+import { toldOf } from './steps.ts';
 
 const chart = {
   'web/Chart.yaml': 'apiVersion: v2\nname: web\nversion: 1.0.0\n',
@@ -72,15 +73,11 @@ test('a null in the values removes a default; one that kubectl apply left out is
   await apply();
   await stage.untilReadyAt('web', head);
   assert.equal(await colorOf(stage), 'red');
-  const told = await eventually(
-    () =>
-      stage.kubectl(
-        ...['get', 'events', '--field-selector', 'involvedObject.name=web,reason=ValuesNullDropped'],
-        ...['-o', 'jsonpath={.items[*].message}'],
-      ),
-    { describe: 'the event' },
+  const [told] = await toldOf(stage, 'web', 'ValuesNullDropped');
+  assert.match(
+    told ?? '',
+    /left out the null of spec\.helm\.values\.color, .* Use kubectl apply --server-side/,
   );
-  assert.match(told, /left out the null of spec\.helm\.values\.color, .* Use kubectl apply --server-side/);
   await apply('--server-side', '--force-conflicts');
   await colored(stage, '');
 });

@@ -134,6 +134,26 @@ export interface LiveObject {
   status?: Record<string, unknown>;
 }
 
+/** The messages of the events with this reason that are about an object of this name, waited for: `count` at least. */
+export function toldOf(stage: Stage, name: string, reason: string, count = 1): Promise<string[]> {
+  return eventually(
+    async () => {
+      const messages = await eventsOf(stage, name, reason);
+      return messages.length >= count ? messages : undefined;
+    },
+    { describe: `${count} events ${reason} about ${name}` },
+  );
+}
+
+/** The messages of the events with this reason that are there now. */
+export async function eventsOf(stage: Stage, name: string, reason: string): Promise<string[]> {
+  const text = await stage.kubectl(
+    ...['get', 'events', '--field-selector', `involvedObject.name=${name},reason=${reason}`],
+    ...['-o', 'jsonpath={range .items[*]}{.message}{"\\n"}{end}'],
+  );
+  return text.split('\n').filter(Boolean);
+}
+
 /** What the tests of applying do again and again, on one stage with one operator and many Applications. */
 export interface Steps {
   stage: Stage;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { newSteps, type TestObject } from './steps.ts';
+import { eventsOf, newSteps, type TestObject } from './steps.ts';
 
 const secret = (name: string): TestObject => ({
   apiVersion: 'v1',
@@ -24,8 +24,5 @@ test('S1: two Applications of one namespace with accounts of their own do not lo
   const left = await stage.get('second');
   assert.equal(left.status?.health, 'Healthy');
   assert.equal(left.status?.environments?.[0]?.drift, undefined);
-  const events = await stage.kubectl(
-    ...['get', 'events', '--field-selector', 'involvedObject.name=second,reason=DriftRepaired', '-o', 'name'],
-  );
-  assert.equal(events, '');
+  assert.deepEqual(await eventsOf(stage, 'second', 'DriftRepaired'), []);
 });
