@@ -43,7 +43,7 @@ const wrong: [string, RegExp][] = [
   ['--engine=/', /--engine is "\/"; it must be the path of a program/],
   ['--renew-deadline=15s', /--renew-deadline is 15s and --lease-duration is 15s; the first must be shorter/],
   ['--retry-period=10s', /--retry-period is 10s and --renew-deadline is 10s; the first must be shorter/],
-  ['--no-such-flag', /no-such-flag/],
+  ['--no-such-flag', /no-such-flag.*\.$/],
 ];
 for (const [argument, message] of wrong)
   test(`${argument} is refused, with what to write`, () => {

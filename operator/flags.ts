@@ -177,8 +177,7 @@ export function readFlags(
   args: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
 ): FlagValues {
-  const options = Object.fromEntries(Object.entries(FLAGS).map(([name, { type }]) => [name, { type }]));
-  const { values } = parseArgs({ args: [...args], options, allowPositionals: false, strict: true });
+  const values = parseLine(args);
   const read = (name: string, flag: Flag): string | boolean => {
     const given = values[name] ?? environment[`TOWPATH_${name.toUpperCase().replaceAll('-', '_')}`];
     const formName = flag.form ?? (flag.type === 'boolean' ? 'switch' : undefined);
@@ -202,6 +201,16 @@ export function readFlags(
     );
   }
   return flags;
+}
+
+function parseLine(args: readonly string[]): Record<string, string | boolean | undefined> {
+  const options = Object.fromEntries(Object.entries(FLAGS).map(([name, { type }]) => [name, { type }]));
+  try {
+    return parseArgs({ args: [...args], options, allowPositionals: false, strict: true }).values;
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new Error(message.endsWith('.') ? message : `${message}.`);
+  }
 }
 
 /** Durations of which one must be shorter than the other. */
