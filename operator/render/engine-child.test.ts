@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { buildEngine } from '../../hack/build-engine.ts';
 import { temporaryDirectory } from '../../test/harness/process.ts';
 import { EngineChild, EngineExit } from './engine-child.ts';
 
@@ -12,6 +15,15 @@ function wild(bytes: string): EngineChild {
   chmodSync(program, 0o755);
   return new EngineChild(program, { memory: 2 ** 20, cache: 2 ** 20, input: 2 ** 20 });
 }
+
+test('where no process can be started that is told, and the next render finds its place', async () => {
+  const script = join(import.meta.dirname, 'testdata/few-descriptors.ts');
+  const shell = 'ulimit -n 64; exec "$0" "$@"';
+  const args = ['-c', shell, process.execPath, script, await buildEngine()];
+  const { stdout } = await promisify(execFile)('/bin/sh', args, { timeout: 60_000 });
+  const failed = 'Time EngineUnavailable';
+  assert.deepEqual(JSON.parse(stdout), [failed, failed, 'rendered']);
+});
 
 for (const [what, bytes, said] of [
   ['announces gigabytes', '\\377\\377\\377\\377{', /an answer of 4294967299 bytes/],

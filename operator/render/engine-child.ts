@@ -38,10 +38,14 @@ export class EngineChild {
   readonly #charts = new Set<string>();
   readonly #exited: Promise<void>;
 
-  /** `limits` in bytes; the process gets an empty environment and no descriptor but its stdio. */
+  /**
+   * `limits` in bytes; the process gets an empty environment and no descriptor but its stdio.
+   *
+   * @throws EngineExit where there is no process at all
+   */
   constructor(enginePath: string, limits: { memory: number; cache: number; input: number }) {
     const args = [`-memory=${limits.memory}`, `-cache=${limits.cache}`, `-input=${limits.input}`];
-    this.#process = spawn(enginePath, args, { env: {}, cwd: '/', stdio: ['pipe', 'pipe', 'pipe'] });
+    this.#process = spawned(enginePath, args);
     this.#process.stdin.on('error', () => {}); // told by 'close'
     this.#process.stdout.on('data', (chunk: Buffer) => this.#receive(chunk));
     this.#process.stderr.on('data', (chunk: Buffer) => {
@@ -156,4 +160,20 @@ export class EngineChild {
     }
     return { header, blobs };
   }
+}
+
+/** Some failures to start are told by an event later, which the caller hears; these are not. */
+function spawned(path: string, args: readonly string[]): ChildProcessByStdio<Writable, Readable, Readable> {
+  let child: ChildProcessByStdio<Writable, Readable, Readable>;
+  try {
+    child = spawn(path, args, { env: {}, cwd: '/', stdio: ['pipe', 'pipe', 'pipe'] });
+  } catch (error) {
+    throw new EngineExit(error instanceof Error ? error.message : String(error), false);
+  }
+  // Against its type: without descriptors for pipes there are none, and an event that would end the operator.
+  if ((child.stdin as Writable | undefined) === undefined) {
+    child.on('error', () => undefined);
+    throw new EngineExit('the operator has too many files open', false);
+  }
+  return child;
 }

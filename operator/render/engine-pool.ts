@@ -88,7 +88,13 @@ export class EnginePool {
   async #try<T>(lane: Lane, { subject, digest, job, signal }: Request<T>): Promise<T | typeof gaveWay> {
     await lane.take(signal);
     let place = lane;
-    const child = this.#childFor(digest);
+    let child: EngineChild;
+    try {
+      child = this.#childFor(digest);
+    } catch (error) {
+      lane.give();
+      throw error instanceof EngineExit ? this.#explain(subject, error, false) : error;
+    }
     let ended: 'TimedOut' | 'GaveWay' | undefined;
     const end = (why: 'TimedOut' | 'GaveWay') => {
       ended ??= why;
