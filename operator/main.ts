@@ -9,7 +9,16 @@ const operator = newOperator();
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.once(signal, () => {
     log.info({ signal }, 'Stopping.');
-    void operator.stop().finally(() => process.exit(0));
+    void operator.stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.error(
+          { error: error instanceof Error ? error.stack : String(error) },
+          'Towpath stopped in disorder.',
+        );
+        process.exit(1);
+      },
+    );
   });
 }
 // A defect must not take every Application down with it: it is told, and the work it was part of is tried again.

@@ -32,7 +32,7 @@ export class Operator {
   readonly #metrics: Metrics;
   readonly #probes: ProbeServer;
   readonly #events: EventRecorder;
-  readonly #watches: ListWatch<KubeObject>[] = [];
+  #applications: ListWatch<KubeObject> | undefined;
   #definitions: ListWatch<string> | undefined;
   #refreshSoon: NodeJS.Timeout | undefined;
   readonly #stopping = new AbortController();
@@ -53,6 +53,11 @@ export class Operator {
         }),
       userAgent: 'towpath',
       silenceMs: parseDuration(flags['watch-silence']),
+      onWatchFault: (resource, error) =>
+        log.error(
+          { resource, error: error.message, stack: error.stack },
+          'A watch could not take in what it was told.',
+        ),
     });
     this.#discovery = new Discovery(this.#client);
     this.#sources = new Sources({
@@ -67,7 +72,12 @@ export class Operator {
       },
     });
     this.#renderer = new Renderer({ enginePath: flags.engine, processes: Number(flags['render-processes']) });
-    this.#events = new EventRecorder({ client: this.#client, component: 'towpath', instance: hostname() });
+    this.#events = new EventRecorder({
+      client: this.#client,
+      component: 'towpath',
+      instance: hostname(),
+      onFault: (error) => log.warn({ error: describe(error) }, 'An event could not be written.'),
+    });
     this.#controller = new ApplicationController({
       client: this.#client,
       discovery: this.#discovery,
@@ -103,6 +113,7 @@ export class Operator {
       objects: () => this.#controller.objects,
       queue: () => this.#controller.depth,
       leader: () => this.#election.isLeader(),
+      droppedEvents: () => this.#events.dropped,
     });
     const [host = '127.0.0.1', port = '8081'] = splitAddress(flags['probe-address']);
     this.#probes = new ProbeServer({
@@ -116,7 +127,7 @@ export class Operator {
     });
   }
 
-  /** Resolves when it watches; rejects only where its probes cannot be served. */
+  /** Resolves when it watches; rejects where its probes cannot be served, and when it is stopped before. */
   async start(): Promise<void> {
     const port = await this.#probes.start();
     await this.#refreshDiscovery();
@@ -148,7 +159,7 @@ export class Operator {
     await Promise.race([work, sleep(STOP_MS, undefined, { ref: false })]);
     clearTimeout(this.#refreshSoon);
     const rest = Promise.allSettled([
-      ...this.#watches.map((watch) => watch.stop()),
+      this.#applications?.stop(),
       this.#definitions?.stop(),
       this.#controller.stop(),
       this.#events.stop(),
@@ -156,8 +167,8 @@ export class Operator {
       this.#renderer.stop(),
       this.#probes.stop(),
     ]);
-    await Promise.race([rest, sleep(1_000, undefined, { ref: false })]);
-    await this.#client.close();
+    const closed = rest.then(() => this.#client.close());
+    await Promise.race([closed, sleep(1_000, undefined, { ref: false })]);
   }
 
   async #watchApplications(): Promise<void> {
@@ -174,10 +185,8 @@ export class Operator {
             'Applications cannot be watched; it is tried again.',
           );
       },
-      onFault: (error) =>
-        this.#log.error({ error: describe(error) }, 'An event of an Application could not be taken in.'),
     });
-    this.#watches.push(watch);
+    this.#applications = watch;
     watch.start();
     await watch.whenSynced(this.#stopping.signal);
   }
@@ -245,8 +254,7 @@ export class Operator {
 
   #notReady(): string | undefined {
     if (this.#stopping.signal.aborted) return 'Stopping.';
-    const isSynced = this.#watches.length > 0 && this.#watches.every((watch) => watch.synced);
-    return isSynced ? undefined : 'The caches are not filled yet.';
+    return this.#applications?.synced === true ? undefined : 'The Applications are not listed yet.';
   }
 }
 

@@ -11,7 +11,13 @@ interface Described {
 /** The reference page of what /metrics serves, read off the registry itself. */
 export function metricsPage(): string {
   const none = () => 0;
-  const { registry } = new Metrics({ applications: none, objects: none, queue: none, leader: () => false });
+  const { registry } = new Metrics({
+    applications: none,
+    objects: none,
+    queue: none,
+    leader: () => false,
+    droppedEvents: () => 0,
+  });
   const rows = (registry.getMetricsAsArray() as unknown as Described[])
     .filter(({ name }) => name.startsWith('towpath_'))
     .map(({ name, help, type, labelNames = [] }) => [

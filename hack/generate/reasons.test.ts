@@ -87,3 +87,21 @@ test('docs/troubleshooting.md helps with every error that a person or another re
   });
   assert.deepEqual(unhelped, [], 'they need a row');
 });
+
+/** Where one error knows better than the table. */
+const BETTER_KNOWN: Readonly<Record<string, readonly string[]>> = {
+  KindMissing: ['Time'], // a definition that was just applied is not established yet
+};
+
+test('what helps is the same in the documentation and in the code', async () => {
+  const different: string[] = [];
+  for (const { file, source } of await sources()) {
+    for (const [, remedy = '', reason = ''] of source.matchAll(/new TowpathError\(\s*'(\w+)',\s*'(\w+)'/g)) {
+      const entry: { remedy: string } | undefined = Reflect.get(REASONS, reason);
+      const isSame = entry === undefined || entry.remedy === remedy;
+      if (!isSame && BETTER_KNOWN[reason]?.includes(remedy) !== true)
+        different.push(`${file}: ${remedy} ${reason}`);
+    }
+  }
+  assert.deepEqual(different, []);
+});

@@ -137,6 +137,11 @@ const UNREACHABLE = meaning(
 /** Errors of ours that no cluster's state could heal. */
 const PRINCIPLE_REASONS = new Set(['ManifestInvalid', 'ImmutableField']);
 
+/** Whether an error of this reason is one that no further try could heal. */
+export function isInPrinciple(reason: string): boolean {
+  return PRINCIPLE_REASONS.has(reason);
+}
+
 /**
  * What a failure means that came while an Application's object was sent (or asked about) as a ServiceAccount.
  * `doing` begins the sentence: `apply`, `dry-run of`. Throws NotLeaderError on: that is nobody's refusal.
@@ -144,7 +149,7 @@ const PRINCIPLE_REASONS = new Set(['ManifestInvalid', 'ImmutableField']);
 export function classify(error: unknown, doing: string, object: ObjectId): Refusal {
   if (error instanceof NotLeaderError) throw error;
   if (error instanceof TowpathError)
-    return { verdict: PRINCIPLE_REASONS.has(error.reason) ? 'Principle' : 'State', error };
+    return { verdict: isInPrinciple(error.reason) ? 'Principle' : 'State', error };
   const { verdict, remedy, reason, next } = meaningOf(error, object);
   const words = error instanceof Error ? error.message : String(error);
   const told = inOrder(words.replaceAll(TRIAL_SUFFIX, ''));

@@ -17,7 +17,7 @@ import { classify } from './classify.ts';
 import { deleteAndAwait, deleteHookObject } from './prune.ts';
 import { callOptions, pathOf, resourceOf, type TargetAccess } from './target.ts';
 
-/** The hooks of an event in Helm's order: weight, then kind order as rendered, then name. */
+/** The hooks of an event in Helm's order: weight, then name, then as they were rendered (by kind). */
 export function hooksFor(hooks: readonly Manifest[], event: HookEvent): Manifest[] {
   return hooks
     .filter((manifest) => manifest.hook?.events.includes(event))

@@ -110,7 +110,7 @@ async function send(
   const isEmpty = Object.keys(fields).length === 0;
   const values = isEmpty ? {} : valuesAt(fields, current as unknown as Json);
   const { metadata, ...rest } = isRecord(values) ? values : {};
-  const { object } = await access.client.apply(
+  return access.client.apply(
     pathOf(resource, manifest),
     canonicalJson({
       ...rest,
@@ -126,5 +126,4 @@ async function send(
     { fieldManager: ignoredFieldManager(access.targetId), force: true, fieldValidation: 'Strict' },
     callOptions(access),
   );
-  return object;
 }

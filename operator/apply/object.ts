@@ -173,7 +173,7 @@ async function send(attempt: Attempt): Promise<Sent> {
 
 async function create(attempt: Attempt): Promise<KubeObject> {
   const { access, planned, resource } = attempt;
-  const { object } = await access.client.apply(
+  return access.client.apply(
     pathOf(resource, planned.manifest),
     withMetadata(planned.manifest.text, { resourceVersion: NO_OBJECT }),
     {
@@ -184,7 +184,6 @@ async function create(attempt: Attempt): Promise<KubeObject> {
     },
     callOptions(access),
   );
-  return object;
 }
 
 /**
@@ -199,7 +198,7 @@ async function applyOwn(
   const { access, planned, resource } = attempt;
   const { manifest, ignore } = planned;
   const text = current === undefined ? manifest.text : textWithout(manifest, ignore, current);
-  const { object } = await access.client.apply(
+  return access.client.apply(
     pathOf(resource, planned.manifest),
     withMetadata(text, { ...preconditions }),
     {
@@ -210,7 +209,6 @@ async function applyOwn(
     },
     callOptions(access),
   );
-  return object;
 }
 
 /** The object exists and does not show as ours: ours after all, adoptable, or refused (D5). */

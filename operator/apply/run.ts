@@ -1,28 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiError } from '../kube/errors.ts';
+import { inParallel } from '../kube/in-parallel.ts';
 import type { AppliedObject, PlannedApply } from '../manifest/applied.ts';
 import { type GroupKind, groupKind, type Manifest, type ObjectId, objectKey } from '../manifest/manifest.ts';
 import { classify, isNamespaceMissing, type Refusal } from './classify.ts';
 import { type Definition, definitionOf, schemaRefusals } from './crd-schema.ts';
 import { applyObject, dryRunAsNew, dryRunObject } from './object.ts';
 import { resourceOf, type TargetAccess } from './target.ts';
-
-/** Requests of one target under way at once. */
-const PARALLEL = 16;
-
-/** Runs `work` over the items, a bounded number at once; waits for all, also after one failed. */
-export async function inParallel<Item>(
-  items: readonly Item[],
-  work: (item: Item) => Promise<void>,
-): Promise<void> {
-  const queue = items.values();
-  const lanes = Array.from({ length: Math.min(PARALLEL, items.length) }, async () => {
-    for (const item of queue) await work(item);
-  });
-  const ends = await Promise.allSettled(lanes);
-  const failed = ends.find((end) => end.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
-}
 
 /** Applies objects that do not need each other; what was applied is told one by one, also if another fails. */
 export async function applyAll(

@@ -1,5 +1,4 @@
 import { LABEL_TARGET } from '../api/v1alpha1/names.ts';
-import { inParallel } from '../apply/run.ts';
 import {
   type Health,
   hasHealth,
@@ -10,6 +9,7 @@ import {
 } from '../health/health.ts';
 import type { KubeClient, KubeObject, Resource, ServiceAccount } from '../kube/client.ts';
 import type { Discovery } from '../kube/discovery.ts';
+import { inParallel } from '../kube/in-parallel.ts';
 import { isNewerVersion } from '../kube/resource-version.ts';
 import { keepReason } from '../manifest/keep.ts';
 import { type LiveObject, liveObject } from '../manifest/live.ts';

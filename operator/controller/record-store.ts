@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import { TowpathError } from '../api/errors.ts';
 import type { KubeClient, KubeObject } from '../kube/client.ts';
 import { ApiError, isAlreadyExists, isNotFound, isUnreachable } from '../kube/errors.ts';
 import type { AppliedObject } from '../manifest/applied.ts';
+import { sha256 } from '../manifest/digest.ts';
 import { objectKey } from '../manifest/manifest.ts';
 import { type Manifests, manifestsDigest, type TargetName, type TargetRecord, targetId } from './record.ts';
 import { RecordChunks } from './record-chunks.ts';
@@ -258,8 +258,4 @@ async function intactManifests(
 /** An answer that is about more than who wrote first. */
 function isRefusal(error: unknown): error is ApiError {
   return error instanceof ApiError && error.code !== 409;
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }

@@ -75,7 +75,7 @@ export interface Deployment {
   pausedMs?: number;
   /** Tries that ended in a failure of its own; they count against spec.sync.retries. */
   attempts?: number;
-  /** Failed, with no retry left: nothing is sent before an input changes or a sync is asked for. */
+  /** Failed, with no retry left: what was applied is kept so, and nothing more is sent before an input changes or a sync is asked for. */
   exhausted?: boolean;
   reason?: string;
   message?: string;

@@ -1,9 +1,9 @@
 import { LABEL_TARGET } from '../api/v1alpha1/names.ts';
-import { inParallel } from '../apply/run.ts';
 import type { TargetAccess } from '../apply/target.ts';
 import type { KubeClient, KubeObject, Resource, ServiceAccount } from '../kube/client.ts';
 import type { Discovery } from '../kube/discovery.ts';
 import { isForbidden, isNotFound } from '../kube/errors.ts';
+import { inParallel } from '../kube/in-parallel.ts';
 import { isOurs, liveObject } from '../manifest/live.ts';
 import { type GroupKind, groupKind } from '../manifest/manifest.ts';
 

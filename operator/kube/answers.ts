@@ -26,11 +26,3 @@ export function objectIn(answer: WireAnswer, path: ObjectPath): KubeObject {
   }
   return object;
 }
-
-/** Warning headers (RFC 7234 §5.5): `299 - "text"`, several in one line or in several. */
-export function warningsIn(answer: WireAnswer): string[] {
-  const lines = [answer.headers.warning ?? []].flat().join(',');
-  return [...lines.matchAll(/\d{3} \S+ "((?:[^"\\]|\\.)*)"/g)].map((match) =>
-    (match[1] ?? '').replace(/\\(.)/g, '$1'),
-  );
-}

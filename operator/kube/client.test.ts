@@ -96,7 +96,7 @@ test('an object with a finalizer is returned by delete', async (t) => {
 
 test('delete keeps an object whose uid or resourceVersion is another', async (t) => {
   const { client, path } = await arrange(t);
-  const { object } = await client.apply(path, configMap({ a: '1' }), APPLY);
+  const object = await client.apply(path, configMap({ a: '1' }), APPLY);
   const { uid, resourceVersion } = object.metadata;
   assert.ok(isConflict(await failureOf(client.delete(path, { uid: '0000' }))));
   assert.ok(isConflict(await failureOf(client.delete(path, { uid, resourceVersion: '1' }))));
@@ -106,13 +106,12 @@ test('delete keeps an object whose uid or resourceVersion is another', async (t)
   assert.ok(isNotFound(await failureOf(client.get(path))));
 });
 
-test('apply sends the text byte for byte and tells warnings and the fields of a conflict', async (t) => {
+test('apply sends the text byte for byte and tells the fields of a conflict', async (t) => {
   const { client, path } = await arrange(t);
   const text = `{ "kind":"ConfigMap",\n "apiVersion" : "v1","metadata":{"name":"settings"},"data":{"a":"1"} }`;
   proxy.forget();
-  const { object, warnings } = await client.apply(path, text, APPLY);
+  const object = await client.apply(path, text, APPLY);
   assert.equal(proxy.find({ verb: 'apply' })[0]?.body, text);
-  assert.deepEqual(warnings, []);
   assert.equal(object.metadata.managedFields?.[0]?.manager, 'towpath-test');
   const error = await failureOf(
     client.apply(path, configMap({ a: '2' }), { fieldManager: 'other', force: false }),
@@ -122,21 +121,13 @@ test('apply sends the text byte for byte and tells warnings and the fields of a 
     { field: '.data.a', reason: 'FieldManagerConflict', message: 'conflict with "towpath-test"' },
   ]);
   const taken = await client.apply(path, configMap({ a: '2' }), { fieldManager: 'other', force: true });
-  assert.deepEqual(taken.object.data, { a: '2' });
-});
-
-test('warnings of the API server are told', async (t) => {
-  const { client, path } = await arrange(t);
-  const endpoints = { ...path, resource: { ...CONFIG_MAPS, plural: 'endpoints' } };
-  const text = configMap({}).replace('ConfigMap', 'Endpoints').replace(',"data":{}', '');
-  const { warnings } = await client.apply(endpoints, text, APPLY);
-  assert.match(warnings[0] ?? '', /^v1 Endpoints is deprecated/);
+  assert.deepEqual(taken.data, { a: '2' });
 });
 
 test('apply with resourceVersion "1" only creates; with a uid it only updates', async (t) => {
   const { client, path } = await arrange(t);
   const create = () => client.apply(path, configMap({ a: '1' }, { resourceVersion: '1' }), APPLY);
-  const { object } = await create();
+  const object = await create();
   assert.ok(isConflict(await failureOf(create())));
   const update = () => client.apply(path, configMap({ a: '2' }, { uid: object.metadata.uid }), APPLY);
   await update();
@@ -187,7 +178,7 @@ test('S1: a call made as a ServiceAccount has that account’s rights and no oth
     },
   );
   const applied = await eventually(() => client.apply(path, configMap({}), APPLY, { as }));
-  assert.equal(applied.object.metadata.name, 'settings');
+  assert.equal(applied.metadata.name, 'settings');
 });
 
 test('S5: errors about a Secret quote no value', async (t) => {

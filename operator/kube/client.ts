@@ -1,13 +1,7 @@
 import { existsSync } from 'node:fs';
-import { errorOf, objectIn, parsed, warningsIn } from './answers.ts';
+import { errorOf, objectIn, parsed } from './answers.ts';
 import { type Call, type CallOptions, Connection, type ConnectionOptions, type Verb } from './connection.ts';
-import {
-  Credentials,
-  kubeConfigByDefault,
-  kubeConfigFromFile,
-  kubeConfigInCluster,
-  parseKubeConfig,
-} from './credentials.ts';
+import { Credentials, kubeConfigByDefault, kubeConfigFromFile, parseKubeConfig } from './credentials.ts';
 import { isGone } from './errors.ts';
 import { describePath, type KubeObject, type ObjectPath, urlPath } from './objects.ts';
 import type {
@@ -51,10 +45,13 @@ const SILENCE_MS = 90_000;
 export class KubeClient {
   /** How long a watch may be silent before it is renewed. Milliseconds. */
   readonly silenceMs: number;
+  /** Told what a watch could not take in. */
+  readonly onWatchFault: (plural: string, error: Error) => void;
   readonly #connection: Connection;
 
   constructor(credentials: Credentials, options: ClientOptions = {}) {
     this.silenceMs = options.silenceMs ?? SILENCE_MS;
+    this.onWatchFault = options.onWatchFault ?? (() => undefined);
     this.#connection = new Connection(credentials, options);
   }
 
@@ -63,11 +60,6 @@ export class KubeClient {
     const isPath = !textOrPath.includes('\n') && existsSync(textOrPath);
     const load = () => (isPath ? kubeConfigFromFile(textOrPath) : parseKubeConfig(textOrPath));
     return new KubeClient(new Credentials(load), options);
-  }
-
-  /** From the Pod's own ServiceAccount. */
-  static inCluster(options?: ClientOptions): KubeClient {
-    return new KubeClient(new Credentials(kubeConfigInCluster), options);
   }
 
   /** From $KUBECONFIG, else the Pod's own ServiceAccount, else ~/.kube/config. */
@@ -193,7 +185,7 @@ export class KubeClient {
     text: string,
     write: ApplyOptions,
     options: CallOptions = {},
-  ): Promise<{ object: KubeObject; warnings: string[] }> {
+  ): Promise<KubeObject> {
     const answer = await this.#write(
       'apply',
       'PATCH',
@@ -203,7 +195,7 @@ export class KubeClient {
       write,
       options,
     );
-    return { object: objectIn(answer, path), warnings: warningsIn(answer) };
+    return objectIn(answer, path);
   }
 
   /** RFC 7386. With metadata.resourceVersion in the body it is conditional. */

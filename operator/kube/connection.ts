@@ -35,6 +35,8 @@ export interface ConnectionOptions {
   userAgent?: string;
   /** Of watches that do not say otherwise: without a byte for this long they are renewed (A2). Default 90 s. */
   silenceMs?: number;
+  /** Told, by watches that do not say otherwise, what would be lost: see ListWatchOptions.onFault. */
+  onWatchFault?: (plural: string, error: Error) => void;
 }
 
 /** A request as the verbs make it. */

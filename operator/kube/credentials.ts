@@ -166,7 +166,7 @@ export function kubeConfigFromFile(file: string): KubeConfig {
   return parseKubeConfig(readFileSync(file, 'utf8'), dirname(file));
 }
 
-export function kubeConfigInCluster(): KubeConfig {
+function kubeConfigInCluster(): KubeConfig {
   if (process.env.KUBERNETES_SERVICE_HOST === undefined) {
     throw new Error(
       'This is no Pod: KUBERNETES_SERVICE_HOST is not set. Set KUBECONFIG to a kubeconfig file.',

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KubeClient } from './client.ts';
 import { isNotFound, isTransient } from './errors.ts';
-import { microTime } from './micro-time.ts';
+import { microTime } from './times.ts';
 import { TokenBucket } from './token-bucket.ts';
 
 /** The object that an event is about; `namespace` is '' outside namespaces. */

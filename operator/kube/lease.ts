@@ -2,8 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { KubeClient } from './client.ts';
 import { isAlreadyExists, isConflict, isNotFound } from './errors.ts';
 import { ListWatch } from './list-watch.ts';
-import { microTime } from './micro-time.ts';
 import type { KubeObject, ObjectPath } from './objects.ts';
+import { microTime } from './times.ts';
 
 export interface LeaderElectionOptions {
   client: KubeClient;

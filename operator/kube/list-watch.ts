@@ -31,7 +31,7 @@ export interface ListWatchOptions<T> {
   reduce: (object: KubeObject) => T;
   onEvent?: (event: WatchEvent<T>) => void;
   onState?: (state: WatchState) => void;
-  /** Told what would otherwise be lost: a malformed line, an exception of `reduce` or of a callback. */
+  /** Told what would otherwise be lost: a malformed line, an exception of `reduce` or of a callback. Default the client's. */
   onFault?: (error: Error) => void;
   /** Without a byte for this long the watch is renewed (A2). Bookmarks come about once a minute. Default the client's. */
   silenceMs?: number;
@@ -99,10 +99,6 @@ export class ListWatch<T> {
   /** The error that it is failing with now. */
   get lastError(): Error | undefined {
     return this.#lastError;
-  }
-
-  get size(): number {
-    return this.#store.size;
   }
 
   /** @throws the signal's reason */
@@ -298,7 +294,9 @@ export class ListWatch<T> {
 
   #fault(error: Error): void {
     try {
-      this.#options.onFault?.(error);
+      const { client, resource, onFault } = this.#options;
+      if (onFault === undefined) client.onWatchFault(resource.plural, error);
+      else onFault(error);
     } catch {
       // Nobody is left to tell.
     }

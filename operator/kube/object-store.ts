@@ -28,10 +28,6 @@ export class ObjectStore<T> {
     this.#onEvent = onEvent;
   }
 
-  get size(): number {
-    return this.#entries.size;
-  }
-
   get(namespace: string, name: string): Entry<T> | undefined {
     return this.#entries.get(keyOf({ namespace, name }));
   }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { sha256 } from './digest.ts';
 import { canonicalJson, isRecord, parseExact } from './exact-json.ts';
 import type { Manifest } from './manifest.ts';
 
@@ -18,5 +18,5 @@ export function withStringDataAsData(manifest: Manifest): Manifest {
   const encoded = values.map(([key, value]) => [key, Buffer.from(String(value)).toString('base64')]);
   const data = { ...(isRecord(rest.data) ? rest.data : {}), ...Object.fromEntries(encoded) };
   const text = canonicalJson({ ...rest, data });
-  return { ...manifest, text, digest: createHash('sha256').update(text).digest('hex') };
+  return { ...manifest, text, digest: sha256(text) };
 }

@@ -8,7 +8,13 @@ export class Metrics {
   readonly gitPolls: Counter<'outcome'>;
   readonly gitFetches: Counter<'outcome'>;
 
-  constructor(observed: { applications(): number; objects(): number; queue(): number; leader(): boolean }) {
+  constructor(observed: {
+    applications(): number;
+    objects(): number;
+    queue(): number;
+    leader(): boolean;
+    droppedEvents(): number;
+  }) {
     const registers = [this.registry];
     collectDefaultMetrics({ register: this.registry });
     this.apiRequests = new Counter({
@@ -38,6 +44,15 @@ export class Metrics {
     this.#gauge('towpath_applications', 'Applications known.', observed.applications);
     this.#gauge('towpath_objects', 'Objects in the inventory.', observed.objects);
     this.#gauge('towpath_queue_depth', 'Applications that wait to be looked at.', observed.queue);
+    new Counter({
+      name: 'towpath_events_dropped_total',
+      help: 'Events that were not written: beyond the bound for an object or for all, or refused.',
+      registers,
+      collect() {
+        this.reset();
+        this.inc(observed.droppedEvents());
+      },
+    });
     this.#gauge('towpath_leader', '1 while this process leads.', () => (observed.leader() ? 1 : 0));
   }
 

@@ -4,7 +4,7 @@ import type { EngineMessage } from './engine-child.ts';
 import type { Exchange } from './engine-pool.ts';
 import type { RecordedTree } from './inputs.ts';
 import { chartTree, type EngineTree } from './kinds.ts';
-import { describePath, type Rendered, type RenderKind } from './request.ts';
+import { describePath, type Rendered } from './request.ts';
 
 /** Answers what the engine asks about the repository while it works on a request. */
 export class Conversation {
@@ -103,13 +103,12 @@ interface EngineManifest extends Omit<Manifest, 'text'> {
   hook?: Hook;
 }
 
-export function readResult(kind: RenderKind, answer: EngineMessage, inputs: string): Rendered {
+export function readResult(answer: EngineMessage, inputs: string): Rendered {
   const header = answer.header as unknown as {
     objects: EngineManifest[];
     hooks: EngineManifest[];
     chart?: { name: string; version: string; appVersion?: string };
     warnings: string[];
-    unknownKinds: string[];
   };
   const texts = answer.blobs[0] ?? Buffer.alloc(0);
   let at = 0;
@@ -119,12 +118,10 @@ export function readResult(kind: RenderKind, answer: EngineMessage, inputs: stri
     return { ...manifest, text };
   };
   return {
-    kind,
     objects: header.objects.map(withText),
     hooks: header.hooks.map(withText),
     ...(header.chart === undefined ? {} : { chart: header.chart }),
     inputs,
     warnings: header.warnings,
-    unknownKinds: header.unknownKinds,
   };
 }

@@ -17,7 +17,7 @@ function wild(bytes: string): EngineChild {
 }
 
 test('where no process can be started that is told, and the next render finds its place', async () => {
-  const script = join(import.meta.dirname, 'testdata/few-descriptors.ts');
+  const script = join(import.meta.dirname, '../../test/harness/few-descriptors.ts');
   const shell = 'ulimit -n 64; exec "$0" "$@"';
   const args = ['-c', shell, process.execPath, script, await buildEngine()];
   const { stdout } = await promisify(execFile)('/bin/sh', args, { timeout: 60_000 });

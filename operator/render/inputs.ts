@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { sha256 } from '../manifest/digest.ts';
 import type { RenderEntry, RenderTree } from './tree.ts';
 
 /** What a render asked a tree, with the answer's fingerprint: the exact inputs of its result. */
@@ -92,7 +93,7 @@ async function fingerprintOf(
 
 function namesFingerprint(entries: readonly RenderEntry[]): string {
   const lines = entries.map((entry) => `${entry.type} ${entry.name}`).sort();
-  return createHash('sha256').update(lines.join('\n')).digest('hex');
+  return sha256(lines.join('\n'));
 }
 
 /** The digest of a request and of all that was read for it. */

@@ -64,8 +64,6 @@ export async function helmValues(
       }),
     ),
     ...json('spec.helm.values', helm.values),
-    ...(await readValuesFiles(tree, path, helm.environmentValuesFiles ?? [])),
-    ...json("the environment's values", helm.environmentValues),
   ];
 }
 

@@ -22,7 +22,6 @@ describe('Kustomize', () => {
       {},
       'overlays/prod',
     );
-    assert.equal(rendered.kind, 'Kustomize');
     assert.deepEqual(
       rendered.objects.map((each) => each.name.replace(/-[a-z0-9]{10}$/, '-#')),
       ['prod-a', 'prod-generated-#'],

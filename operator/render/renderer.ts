@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { sha256 } from '../manifest/digest.ts';
 import { Conversation, readResult } from './conversation.ts';
 import { EnginePool } from './engine-pool.ts';
 import { inputsDigest, RecordedTree, sameInputs, type Trace } from './inputs.ts';
@@ -72,7 +72,7 @@ export class Renderer {
   /** A result is shared between callers and must not be changed. */
   async render(tree: RenderTree, request: RenderRequest, signal?: AbortSignal): Promise<Rendered> {
     signal?.throwIfAborted();
-    const key = createHash('sha256').update(JSON.stringify(request)).digest('hex');
+    const key = sha256(JSON.stringify(request));
     const kept = await this.#find(key, tree, signal);
     if (kept !== undefined) return kept;
     const flightKey = `${key} ${tree.revision}`;
@@ -157,7 +157,7 @@ export class Renderer {
       (exchange) => new Conversation(recorded, trees, this.#limits.inputBytes).run(exchange, header, texts),
       signal,
     );
-    const rendered = readResult(kind, answer, inputsDigest(key, recorded.trace));
+    const rendered = readResult(answer, inputsDigest(key, recorded.trace));
     this.#keep(key, { trace: recorded.trace, rendered, bytes: 1024 + (answer.blobs[0]?.length ?? 0) });
     return rendered;
   }

@@ -17,7 +17,7 @@ export interface RenderRequest {
   owner: string;
 }
 
-/** Values in the order in which they are merged: files, valuesFrom, values, the environment's files and values. */
+/** Values in the order in which they are merged: files, valuesFrom, values. */
 export interface HelmValues {
   /** Relative to the request's path, or to the repository's root where they begin with `/`. */
   valuesFiles?: readonly string[];
@@ -25,14 +25,11 @@ export interface HelmValues {
   valuesFrom?: readonly { name: string; text: string; secret?: boolean }[];
   /** JSON text of an object; integers beyond 2^53 stay exact. */
   values?: string;
-  environmentValuesFiles?: readonly string[];
-  environmentValues?: string;
 }
 
 export type RenderKind = 'Helm' | 'Kustomize' | 'Plain';
 
 export interface Rendered {
-  kind: RenderKind;
   /** In the order in which Helm installs them. Those of no known kind have the target namespace. */
   objects: Manifest[];
   /** Helm's hooks, with labels and owner like the objects. */
@@ -41,8 +38,6 @@ export interface Rendered {
   /** Digest of the request and of exactly what was read for it. */
   inputs: string;
   warnings: string[];
-  /** `group/Kind`s that neither discovery nor a CRD in the render knows. */
-  unknownKinds: string[];
 }
 
 export interface RenderLimits {

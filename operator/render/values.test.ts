@@ -10,7 +10,6 @@ describe('values', () => {
     const files = {
       'web/one.yaml': 'color: one\none: 1\n',
       'shared/two.yaml': 'color: two\ntwo: 2\nnested: {a: 2}\n',
-      'web/env.yaml': 'env: file\ncolor: env\n',
     };
     const helm = { valuesFiles: ['one.yaml', '/shared/two.yaml'] };
     assert.deepEqual(await engine.values(files, helm), {
@@ -27,9 +26,6 @@ describe('values', () => {
     const all = { ...from, values: '{"color":"inline","big":9007199254740993,"small":1000000}' };
     const merged = await engine.render({ ...chart, ...showValues, ...files }, { helm: all });
     assert.match(data(merged, 'values').values ?? '', /"big":9007199254740993.*"color":"inline"/);
-    const environment = { ...all, environmentValuesFiles: ['env.yaml'], environmentValues: '{"last":true}' };
-    const last = await engine.values(files, environment);
-    assert.deepEqual([last.color, last.env, last.last], ['env', 'file', true]);
   });
 
   test('null removes a default', async () => {

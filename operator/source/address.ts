@@ -37,7 +37,7 @@ const nobody = blockList('224.0.0.0/4', '240.0.0.0/4', 'ff00::/8');
  *
  * @throws TowpathError AddressRefused.
  */
-export function checkAddress(address: string, host: string, rules: AddressRules): void {
+function checkAddress(address: string, host: string, rules: AddressRules): void {
   const plain = embeddedIPv4(address) ?? address;
   const family = isIP(plain) === 6 ? 'ipv6' : 'ipv4';
   const kind =

@@ -164,7 +164,7 @@ function indexByName(entries: readonly TreeEntry[]): Map<string, TreeEntry> {
 }
 
 /** gitformat: header lines, an empty line, the message. */
-export function parseCommit(object: Buffer): { tree: string; commit: CommitInfo } {
+function parseCommit(object: Buffer): { tree: string; commit: CommitInfo } {
   const text = object.toString('utf8');
   const end = text.indexOf('\n\n');
   const head = end < 0 ? text : text.slice(0, end);
@@ -203,7 +203,7 @@ const types = new Map<number, EntryType>([
 ]);
 
 /** A tree object: `<octal mode> <name>\0<20 bytes of id>`, again and again. */
-export function parseTree(object: Buffer): TreeEntry[] {
+function parseTree(object: Buffer): TreeEntry[] {
   const entries: TreeEntry[] = [];
   for (let at = 0; at < object.length; ) {
     const space = object.indexOf(0x20, at);

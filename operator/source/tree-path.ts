@@ -48,7 +48,7 @@ export async function followLink(
  *
  * @throws TowpathError PathEscapes for `..`, absolute paths and NUL.
  */
-export function requirePlainPath(path: string): string[] {
+function requirePlainPath(path: string): string[] {
   if (path.startsWith('/'))
     throw escapes(`The path ${quote(path)} is absolute. Write it relative to the repository's root.`);
   if (hasControlCharacter(path))

@@ -91,6 +91,9 @@ test('A6: an Application that is stored and cannot be read is told so on itself,
     assert.ok(message.includes(field), message);
     assert.ok(!JSON.stringify(told.status).includes('hunter2'), 'S5: a credential is not repeated');
   }
+  const { status } = await stage.get('once');
+  assert.equal(status?.sync, 'Blocked', 'it is not told as what it was before');
+  assert.equal(status?.summary?.environments, '0/1');
   const told = {
     events: await stage.kubectl('get', 'events.events.k8s.io', '-o', 'json'),
     log: readFileSync(stage.operator.logPath, 'utf8'),

@@ -65,7 +65,7 @@ const REPO_URL_RULES = [
   ),
 ];
 
-export const sourceSchema = ruled(
+const sourceSchema = ruled(
   z.object({
     repoURL: text(
       1024,
@@ -107,7 +107,7 @@ const valuesSource = z.object({
     .default(false),
 });
 
-export const helmSchema = z.object({
+const helmSchema = z.object({
   releaseName: ruled(
     text(
       53,
@@ -189,7 +189,7 @@ const ignoreSchema = z.object({
   ).min(1),
 });
 
-export const syncSchema = z.object({
+const syncSchema = z.object({
   mode: z
     .enum(['Automatic', 'Manual'])
     .meta({

@@ -88,12 +88,10 @@ export const historyEntrySchema = z.object({
   appVersion: appVersion.optional(),
   digest: digest.optional(),
   outcome: z
-    .enum(['Succeeded', 'Failed', 'Superseded', 'RolledBack'])
+    .enum(['Succeeded', 'Failed', 'Superseded'])
     .meta({ description: 'How it ended; absent while it runs.' })
     .optional(),
-  trigger: z
-    .enum(['Commit', 'Spec', 'Manual', 'Rollback', 'Promotion'])
-    .meta({ description: 'What asked for it.' }),
+  trigger: z.enum(['Commit', 'Spec', 'Manual']).meta({ description: 'What asked for it.' }),
   startedAt: time('When its first write began.'),
   finishedAt: time('When its outcome was decided.').optional(),
   message: text(STATUS_LIMITS.historyMessage, 'Why it ended so.').optional(),
@@ -102,7 +100,6 @@ export const historyEntrySchema = z.object({
 const blockedBySchema = z.object({
   reason: text(63, 'What it waits for, in one CamelCase word.').min(1),
   message: message('What it waits for, and what clears it.'),
-  clearsAt: time('When it is expected to clear, where that is known.').optional(),
 });
 
 export const environmentStatusSchema = z.object({

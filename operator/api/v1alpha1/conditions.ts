@@ -48,10 +48,10 @@ export function setConditions(
   return result;
 }
 
-export function findCondition(conditions: readonly Condition[], type: string): Condition | undefined {
+function findCondition(conditions: readonly Condition[], type: string): Condition | undefined {
   return conditions.find((condition) => condition.type === type);
 }
 
-export function removeCondition(conditions: readonly Condition[], type: string): Condition[] {
+function removeCondition(conditions: readonly Condition[], type: string): Condition[] {
   return conditions.filter((condition) => condition.type !== type);
 }

@@ -25,7 +25,7 @@ export const ANNOTATION_ADOPT = `${GROUP}/adopt`;
 export const ANNOTATION_SYNC_REQUESTED = `${GROUP}/sync-requested`;
 /** On an Application: `<environment>=<plan digest>` consents to a held prune. */
 export const ANNOTATION_PRUNE_CONSENT = `${GROUP}/prune-consent`;
-/** On an Application: `<environment>` gives up on a cluster that is gone when deleting. */
+/** On an Application: `<environment>` lets go of a deletion that is stuck: its objects there are released as far as that can be done, and stay. */
 export const ANNOTATION_ABANDON = `${GROUP}/abandon`;
 
 /** On an Application: keeps it until its objects are deleted or released, as deletionPolicy says. */

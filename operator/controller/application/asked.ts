@@ -1,7 +1,8 @@
 /** What an Application's spec asks for, with the Secrets and ConfigMaps that it names. */
-import { createHash } from 'node:crypto';
+
 import { TowpathError } from '../../api/errors.ts';
 import type { Application } from '../../api/v1alpha1/application.ts';
+import { sha256 } from '../../manifest/digest.ts';
 import { canonicalJson, parseExact } from '../../manifest/exact-json.ts';
 import { parseCredential } from '../../source/credential.ts';
 import { parseRemoteUrl } from '../../source/remote-url.ts';
@@ -103,8 +104,4 @@ function missing(
     MISSING[kind],
     `${kind} ${application.metadata.namespace}/${name}, which ${field} names, does not exist: create it; it is noticed at once.`,
   );
-}
-
-export function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }

@@ -11,12 +11,13 @@ import type { WatchEvent } from '../../kube/list-watch.ts';
 import type { Renderer } from '../../render/renderer.ts';
 import type { Sources } from '../../source/sources.ts';
 import { Inventory } from '../inventory.ts';
-import { Interrupted, Queue } from '../queue.ts';
+import { Queue } from '../queue.ts';
 import { RecordStore } from '../record-store.ts';
 import { type DeletionParts, deleteApplication, releaseUnreadable, tellUndeleted } from './deletion.ts';
 import type { Facts } from './facts.ts';
 import { PATIENCE_MS } from './keep-running.ts';
 import { KnownApplications } from './known.ts';
+import { Progress } from './progress.ts';
 import { reconcile } from './reconcile.ts';
 import { References } from './references.ts';
 import { keyOf, LOOKING, newSession, type Parts, type Session, targetOf } from './run.ts';
@@ -48,7 +49,7 @@ const OUTDATED_PAUSE_MS = 100;
 /** A sync that takes longer says every so often how far it is; shorter ones write their status once, at the end. */
 const TELL_AFTER_MS = 5_000;
 
-/** Follows the Applications, and works on them one by one while this process leads. */
+/** Follows the Applications, and works on them while this process leads: a bounded number at once, each by itself. */
 export class ApplicationController {
   readonly #options: ControllerOptions;
   readonly #parts: Parts;
@@ -223,16 +224,14 @@ export class ApplicationController {
     const session = this.#sessions.get(key) ?? newSession(application.status);
     this.#sessions.set(key, session);
     const values = await this.#exactValues(object, application, signal);
-    let tell: NodeJS.Timeout | undefined;
-    let telling: Promise<void> = Promise.resolve();
     const latest = () => this.#known.get(key)?.application ?? application;
-    const onFacts = (facts: Facts) => {
-      tell = setInterval(() => {
+    const progress = new Progress(TELL_AFTER_MS);
+    const onFacts = (facts: Facts) =>
+      progress.start(async () => {
         // A look that found nothing to do yet changes nothing that the status says.
         if (application.status?.sync !== undefined && facts.standing === LOOKING) return;
-        telling = telling.then(() => this.#tellSoFar(latest(), facts, signal)).catch(() => undefined);
-      }, TELL_AFTER_MS);
-    };
+        await this.#tellSoFar(latest(), facts, signal);
+      });
     try {
       const { facts, requeueAt } = await reconcile(this.#parts, {
         application,
@@ -241,8 +240,7 @@ export class ApplicationController {
         signal,
         onFacts,
       });
-      clearInterval(tell);
-      await telling;
+      await progress.stop();
       await this.#writer.tell(latest(), facts, signal);
       if (requeueAt !== undefined)
         this.#queue?.addAfter(
@@ -250,7 +248,8 @@ export class ApplicationController {
           Math.max(0, requeueAt.getTime() - this.#options.client.now().getTime()) + 5,
         );
     } finally {
-      clearInterval(tell);
+      // Before the next look begins: it must not meet a status of this one.
+      await progress.stop();
     }
   }
 
@@ -285,7 +284,6 @@ export class ApplicationController {
   }
 
   #failed(key: string, error: unknown): void {
-    if (error instanceof Interrupted) return;
     const application = this.#known.get(key)?.application;
     const faults = this.#faults.get(key) ?? 0;
     this.#faults.set(key, faults + 1);

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import type { HealthState } from '../../api/v1alpha1/application.ts';
 import type { TargetAccess } from '../../apply/target.ts';
 import type { TokenBucket } from '../../kube/token-bucket.ts';
+import { sha256 } from '../../manifest/digest.ts';
 import type { Manifest, ObjectId } from '../../manifest/manifest.ts';
 import { type IgnoreRule, ignoredPaths } from '../../plan/ignore.ts';
 import { type KeptObject, type Plan, plan } from '../../plan/plan.ts';
@@ -72,10 +72,7 @@ export interface Advance {
 
 /** Digest of the settings that decide what is sent; another one asks for a new look at every object. */
 export function settingsDigest(settings: DeploySettings): string {
-  return createHash('sha256')
-    .update(JSON.stringify([settings.prune, settings.adopt, settings.ignore]))
-    .digest('hex')
-    .slice(0, 16);
+  return sha256(JSON.stringify([settings.prune, settings.adopt, settings.ignore])).slice(0, 16);
 }
 
 export function planFor(context: DeployContext, desired: readonly Manifest[]): Plan {

@@ -1,3 +1,4 @@
+import { secondTime } from '../../kube/times.ts';
 import type { PlannedApply } from '../../manifest/applied.ts';
 import { parseExact } from '../../manifest/exact-json.ts';
 import { namesAnyOf } from '../../manifest/field-set.ts';
@@ -38,7 +39,7 @@ function driftIn(context: DeployContext, planned: Plan): Drift | undefined {
     const isGone = found === undefined || found.deleting;
     return [{ object: idOf(one.manifest), isGone, ...(by === undefined ? {} : { by }) }];
   });
-  return context.drift.note(drifted, `${context.now().toISOString().slice(0, 19)}Z`);
+  return context.drift.note(drifted, secondTime(context.now()));
 }
 
 /** What an event says of an object that is put back; asked before it is. */

@@ -1,9 +1,10 @@
 import { TowpathError } from '../../api/errors.ts';
 import type { Application } from '../../api/v1alpha1/application.ts';
 import { parseDuration } from '../../api/v1alpha1/duration.ts';
+import { sha256 } from '../../manifest/digest.ts';
 import type { Access, GitRef, Repository, Resolved, Sources } from '../../source/sources.ts';
 import type { Tree } from '../../source/tree.ts';
-import { gitAccessOf, sha256 } from './asked.ts';
+import { gitAccessOf } from './asked.ts';
 import type { ReferencedContent } from './references.ts';
 
 export interface FollowingOptions {

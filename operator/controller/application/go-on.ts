@@ -1,5 +1,6 @@
 import { TowpathError } from '../../api/errors.ts';
 import { parseDuration } from '../../api/v1alpha1/duration.ts';
+import { isInPrinciple } from '../../apply/classify.ts';
 import type { Candidate, Deployment, Manifests } from '../record.ts';
 import { advance, repair } from './deploy.ts';
 import { isAsApplied, isUndisturbed, saveChanges } from './deploy-context.ts';
@@ -10,8 +11,6 @@ import { standAfter, standFailed, synced } from './standing.ts';
 
 /** Errors of the candidate's own, which count against `sync.retries`; all others are tried for ever. */
 const COUNTED = new Set(['HookFailed', 'ApplyFailed']);
-/** Own errors that no further try could heal. */
-const FINAL = new Set(['ManifestInvalid', 'ImmutableField']);
 
 export function gone(run: Run, candidate: Candidate): TowpathError {
   run.session.renderAnew = true;
@@ -82,7 +81,7 @@ async function manifestsOf(run: Run, { candidate }: Deployment): Promise<Manifes
 
 /** Only a deployment under way can fail: one that succeeded stays the last good one, and stays enforced. */
 function isOwn({ outcome }: Deployment, { reason }: TowpathError): boolean {
-  return outcome !== 'Succeeded' && (COUNTED.has(reason) || FINAL.has(reason));
+  return outcome !== 'Succeeded' && (COUNTED.has(reason) || isInPrinciple(reason));
 }
 
 async function countFailure(
@@ -95,7 +94,7 @@ async function countFailure(
   const { retries } = application.spec.sync;
   const attempts = (deployment.attempts ?? 0) + 1;
   deployment.attempts = attempts;
-  if (attempts > retries.limit || FINAL.has(told.reason)) {
+  if (attempts > retries.limit || isInPrinciple(told.reason)) {
     deployment.outcome ??= 'Failed';
     deployment.exhausted = true;
     deployment.reason ??= told.reason;

@@ -1,4 +1,5 @@
 import { HEALTH_STATES, type HealthState } from '../../api/v1alpha1/application.ts';
+import { secondTime } from '../../kube/times.ts';
 import { describeObject, type ObjectId } from '../../manifest/manifest.ts';
 
 interface WithHealth extends ObjectId {
@@ -10,7 +11,7 @@ interface WithHealth extends ObjectId {
  * before may be what is being corrected. Undefined: there is hope.
  */
 export function finalFailure(objects: Iterable<WithHealth>, since: string): string | undefined {
-  const second = `${since.slice(0, 19)}Z`;
+  const second = secondTime(new Date(since));
   for (const object of objects)
     if (object.health.failedAt !== undefined && object.health.failedAt >= second) return sentenceOf(object);
   return undefined;

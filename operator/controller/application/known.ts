@@ -63,7 +63,7 @@ export class KnownApplications {
     this.#known.delete(key);
     if (application !== undefined) {
       this.#byTarget.delete(targetId(this.#options.installation, targetOf(application)));
-      for (const other of dependenciesOf(application)) this.#dependents.get(other)?.delete(key);
+      for (const other of dependenciesOf(application)) this.#dependsNoMore(key, other);
     }
     this.#tellDependents(key);
     this.#tellAccounts(key.slice(0, key.indexOf('/')));
@@ -74,7 +74,7 @@ export class KnownApplications {
     const before = this.#known.get(key)?.application;
     const application = parsed.ok ? parsed.application : undefined;
     this.#known.set(key, { object, application, errors: parsed.ok ? [] : parsed.errors });
-    for (const other of dependenciesOf(before)) this.#dependents.get(other)?.delete(key);
+    for (const other of dependenciesOf(before)) this.#dependsNoMore(key, other);
     if (before?.spec.serviceAccountName !== application?.spec.serviceAccountName && before !== undefined)
       this.#tellAccounts(before.metadata.namespace);
     if (readiness(before) !== readiness(application)) this.#tellDependents(key);
@@ -85,6 +85,12 @@ export class KnownApplications {
       dependents.add(key);
       this.#dependents.set(other, dependents);
     }
+  }
+
+  #dependsNoMore(key: string, other: string): void {
+    const dependents = this.#dependents.get(other);
+    dependents?.delete(key);
+    if (dependents?.size === 0) this.#dependents.delete(other);
   }
 
   #tellDependents(key: string): void {

@@ -1,6 +1,6 @@
 import { classify } from '../../apply/classify.ts';
 import { pruneObject } from '../../apply/prune.ts';
-import { inParallel } from '../../apply/run.ts';
+import { inParallel } from '../../kube/in-parallel.ts';
 import { idOf, objectKey } from '../../manifest/manifest.ts';
 import { deletionWaves } from '../../plan/order.ts';
 import type { Plan } from '../../plan/plan.ts';

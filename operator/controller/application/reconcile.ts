@@ -133,7 +133,7 @@ function recallHistory(record: TargetRecord, application: Application): void {
   const { deployment } = record;
   const entry = history.find((one) => one.id === deployment?.id);
   if (deployment === undefined || deployment.outcome !== undefined) return;
-  if (entry?.outcome === undefined || entry.outcome === 'RolledBack') return;
+  if (entry?.outcome === undefined) return;
   deployment.outcome = entry.outcome;
   if (entry.outcome === 'Succeeded') deployment.applied = true;
   if (entry.finishedAt !== undefined) deployment.finishedAt = entry.finishedAt;

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { STATUS_LIMITS } from '../../api/v1alpha1/application-status.ts';
 import { cut } from '../../api/v1alpha1/bound-status.ts';
 import { DEFAULT_ENVIRONMENT } from '../../api/v1alpha1/names.ts';
+import { sha256 } from '../../manifest/digest.ts';
 
 /**
  * Reads the grammar that towpath.dev/sync-requested and towpath.dev/prune-consent share: `<value>` for all
@@ -26,6 +26,6 @@ export function requestFor(
 export function handledAs(annotation: string): string {
   const limit = STATUS_LIMITS.handledSyncRequest;
   if (cut(annotation, limit) === annotation) return annotation;
-  const digest = createHash('sha256').update(annotation).digest('hex').slice(0, 12);
+  const digest = sha256(annotation).slice(0, 12);
   return `${cut(annotation, limit - 1 - digest.length)} ${digest}`;
 }

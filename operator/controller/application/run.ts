@@ -135,8 +135,9 @@ export function startRun(
   const annotation = metadata.annotations[ANNOTATION_SYNC_REQUESTED];
   const isHandled = annotation === undefined || handledAs(annotation) === status?.handledSyncRequest;
   const request = isHandled ? undefined : requestFor(annotation);
+  const access = accessOf(parts, application, signal);
   const context: DeployContext = {
-    access: accessOf(parts, application, signal),
+    access,
     store: parts.store,
     inventory: parts.inventory,
     record,
@@ -144,7 +145,7 @@ export function startRun(
       prune: spec.sync.prune,
       mayWrite: request !== undefined || spec.sync.mode === 'Automatic',
       repair: request !== undefined || (spec.sync.drift === 'Repair' && spec.sync.mode === 'Automatic'),
-      adopt: metadata.annotations[ANNOTATION_ADOPT] === 'true',
+      adopt: access.adopt,
       ignore: spec.sync.ignore ?? [],
       consent: requestFor(metadata.annotations[ANNOTATION_PRUNE_CONSENT]),
       timeoutMs: parseDuration(spec.sync.timeout),

@@ -9,6 +9,7 @@ import { STATUS_LIMITS } from '../../api/v1alpha1/application-status.ts';
 import { boundStatus, cut } from '../../api/v1alpha1/bound-status.ts';
 import { setConditions } from '../../api/v1alpha1/conditions.ts';
 import { DEFAULT_ENVIRONMENT } from '../../api/v1alpha1/names.ts';
+import { secondTime } from '../../kube/times.ts';
 import { describeObject } from '../../manifest/manifest.ts';
 import type { Deployment } from '../record.ts';
 import type { Facts, Standing } from './facts.ts';
@@ -70,7 +71,7 @@ export function judge(
 /** Turns the facts of a reconcile into the status and what is told about the change. Pure. */
 export function settle(facts: Facts, previous: ApplicationStatus | undefined): Settled {
   const { application, standing, health } = facts;
-  const now = seconds(facts.now);
+  const now = secondTime(facts.now);
   const judged = judge(standing, health);
   const unreachable = facts.sourceError !== undefined && standing.sync === 'Synced';
   const ready = unreachable
@@ -111,7 +112,7 @@ export function settle(facts: Facts, previous: ApplicationStatus | undefined): S
   const handled = facts.handledSyncRequest ?? previous?.handledSyncRequest;
   if (handled !== undefined) status.handledSyncRequest = handled;
   if (facts.retry !== undefined)
-    status.retry = { attempts: facts.retry.attempts, nextAt: seconds(facts.retry.nextAt) };
+    status.retry = { attempts: facts.retry.attempts, nextAt: secondTime(facts.retry.nextAt) };
   if (facts.rejected !== undefined) {
     const { revision, candidate, errors } = facts.rejected;
     status.quarantine = {
@@ -221,8 +222,10 @@ function historyEntry(deployment: Deployment): HistoryEntry {
     digest: candidate.digest,
     ...(deployment.outcome === undefined ? {} : { outcome: deployment.outcome }),
     trigger: deployment.trigger,
-    startedAt: seconds(new Date(deployment.startedAt)),
-    ...(deployment.finishedAt === undefined ? {} : { finishedAt: seconds(new Date(deployment.finishedAt)) }),
+    startedAt: secondTime(new Date(deployment.startedAt)),
+    ...(deployment.finishedAt === undefined
+      ? {}
+      : { finishedAt: secondTime(new Date(deployment.finishedAt)) }),
     ...(deployment.message === undefined ? {} : { message: deployment.message }),
   };
 }
@@ -319,9 +322,4 @@ function isMoreDrift(status: ApplicationStatus, previous: ApplicationStatus | un
   if (drift === undefined || before === undefined || drift.count !== before.count)
     return (drift?.count ?? 0) > (before?.count ?? 0);
   return drift.lastObject !== before.lastObject || drift.lastBy !== before.lastBy;
-}
-
-/** Kubernetes' own times have whole seconds. */
-function seconds(time: Date): string {
-  return `${time.toISOString().slice(0, 19)}Z`;
 }

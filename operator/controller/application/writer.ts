@@ -1,12 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Application, ApplicationStatus } from '../../api/v1alpha1/application.ts';
 import { STATUS_LIMITS } from '../../api/v1alpha1/application-status.ts';
-import { boundStatus } from '../../api/v1alpha1/bound-status.ts';
+import { boundStatus, cut } from '../../api/v1alpha1/bound-status.ts';
 import { setConditions } from '../../api/v1alpha1/conditions.ts';
 import { API_VERSION, GROUP, VERSION } from '../../api/v1alpha1/names.ts';
 import type { KubeClient, KubeObject, ObjectMetadata } from '../../kube/client.ts';
 import { isNotFound } from '../../kube/errors.ts';
 import type { EventRecorder } from '../../kube/events.ts';
+import { secondTime } from '../../kube/times.ts';
 import { describeObject } from '../../manifest/manifest.ts';
 import type { KeptObject } from '../../plan/plan.ts';
 import { mergePatchBetween } from '../merge-patch.ts';
@@ -47,7 +48,7 @@ export class ApplicationWriter {
     signal: AbortSignal,
   ): Promise<void> {
     const { reason } = told;
-    const message = told.message.slice(0, STATUS_LIMITS.message);
+    const message = cut(told.message, STATUS_LIMITS.message);
     const conditions = [
       { type: 'Ready', status: 'False' as const, reason, message },
       { type: told.isStalled ? 'Stalled' : 'Reconciling', status: 'True' as const, reason, message },
@@ -56,7 +57,7 @@ export class ApplicationWriter {
     const keptNow = told.kept ?? kept ?? [];
     const status = boundStatus({
       ...before,
-      ...(before.summary === undefined ? {} : { summary: { ...before.summary, environments: '0/1' } }),
+      ...notReady(before),
       sync: told.isStalled ? ('Blocked' as const) : ('Syncing' as const),
       ...this.#conditions(application.status, application.metadata.generation, conditions),
       ...(keptNow.length === 0
@@ -84,7 +85,10 @@ export class ApplicationWriter {
   /** An object that cannot be read as an Application is told so on itself (A6). */
   async tellInvalid(object: KubeObject, errors: readonly string[], signal: AbortSignal): Promise<void> {
     const { name, uid, resourceVersion, namespace = '', generation = 0 } = object.metadata;
-    const message = `The Application cannot be read; correct it: ${errors.join('; ')}`.slice(0, 250);
+    const message = cut(
+      `The Application cannot be read; correct it: ${errors.join('; ')}`,
+      STATUS_LIMITS.message,
+    );
     const previous = (object.status ?? {}) as ApplicationStatus;
     const readable = Array.isArray(previous.conditions) ? previous : { ...previous, conditions: [] };
     const { conditions } = this.#conditions(readable, generation, [
@@ -92,7 +96,13 @@ export class ApplicationWriter {
       { type: 'Stalled', status: 'True', reason: 'InvalidSpec', message },
     ]);
     if (isDeepStrictEqual(conditions, previous.conditions)) return;
-    const status = { ...previous, observedGeneration: generation, conditions };
+    const status = {
+      ...previous,
+      ...notReady(previous),
+      sync: 'Blocked' as const,
+      observedGeneration: generation,
+      conditions,
+    };
     await this.#patchStatus({ name, namespace, uid, resourceVersion }, previous, status, signal);
   }
 
@@ -111,7 +121,7 @@ export class ApplicationWriter {
     generation: number,
     judged: Parameters<typeof setConditions>[1],
   ): Required<Pick<ApplicationStatus, 'conditions' | 'observedGeneration'>> {
-    const now = `${this.#options.client.now().toISOString().slice(0, 19)}Z`;
+    const now = secondTime(this.#options.client.now());
     const conditions = setConditions(previous?.conditions ?? [], judged, generation, now);
     return { observedGeneration: generation, conditions };
   }
@@ -152,4 +162,9 @@ export class ApplicationWriter {
     const regarding = { apiVersion: API_VERSION, kind: 'Application', name, namespace, uid };
     this.#options.events.record({ regarding, ...event });
   }
+}
+
+/** What `kubectl get` shows of an Application that is not looked after as usual. */
+function notReady({ summary }: ApplicationStatus): Pick<ApplicationStatus, 'summary'> {
+  return summary === undefined ? {} : { summary: { ...summary, environments: '0/1' } };
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"slices"
 	"strings"
 )
 
@@ -72,13 +71,12 @@ type source struct {
 
 // result is the header of a `result` message; the manifests' texts are its only blob, in order.
 type result struct {
-	Type         string     `json:"type"`
-	Objects      []manifest `json:"objects"`
-	Hooks        []manifest `json:"hooks"`
-	Chart        *chartName `json:"chart,omitempty"`
-	Warnings     []string   `json:"warnings"`
-	UnknownKinds []string   `json:"unknownKinds"`
-	Blobs        []int      `json:"blobs"`
+	Type     string     `json:"type"`
+	Objects  []manifest `json:"objects"`
+	Hooks    []manifest `json:"hooks"`
+	Chart    *chartName `json:"chart,omitempty"`
+	Warnings []string   `json:"warnings"`
+	Blobs    []int      `json:"blobs"`
 }
 
 // finish gives every object its namespace, labels and owner, and refuses what cannot be applied.
@@ -95,12 +93,11 @@ func finish(req *request, sources []source) (*result, error) {
 			scopes[s.defines] = s.namespaced
 		}
 	}
-	res := &result{Type: "result", Objects: []manifest{}, Hooks: []manifest{}, Warnings: []string{}, UnknownKinds: []string{}}
-	unknown := map[string]bool{}
+	res := &result{Type: "result", Objects: []manifest{}, Hooks: []manifest{}, Warnings: []string{}}
 	seen := map[objectID]source{}
 	var duplicates []detail
 	for _, s := range sources {
-		m := s.finish(req, scopes, unknown)
+		m := s.finish(req, scopes)
 		if s.hook != nil {
 			res.Hooks = append(res.Hooks, m)
 			continue
@@ -120,10 +117,6 @@ func finish(req *request, sources []source) (*result, error) {
 			Details: duplicates,
 		}
 	}
-	res.UnknownKinds = slices.Sorted(maps.Keys(unknown))
-	if res.UnknownKinds == nil {
-		res.UnknownKinds = []string{}
-	}
 	return res, nil
 }
 
@@ -139,12 +132,9 @@ func place(s source) string {
 }
 
 // finish makes the manifest: what is shared stays untouched, metadata is copied as far as it changes.
-func (s source) finish(req *request, scopes, unknown map[string]bool) manifest {
+func (s source) finish(req *request, scopes map[string]bool) manifest {
 	groupKind := s.group + "/" + s.kind
 	namespaced, known := scopes[groupKind]
-	if !known {
-		unknown[groupKind] = true
-	}
 	namespace := ""
 	if namespaced || !known {
 		if namespace = s.namespace; namespace == "" {

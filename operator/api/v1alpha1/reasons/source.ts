@@ -107,9 +107,9 @@ export const SOURCE_REASONS = {
     'Point spec.source.path at a smaller directory, or move large files out.',
   ),
   NotPolled: time('The repository was not asked yet.', 'Nothing: it is asked in a moment.'),
-  WorkFailed: time(
-    'A worker of the operator ended while it read the repository.',
-    'Tell who runs Towpath if it stays.',
+  WorkFailed: person(
+    'A worker of the operator ended or took too long while it read the repository; it is tried again a few times.',
+    'Make the repository smaller, or tell who runs Towpath.',
   ),
   SecretMissing: resource(
     'A Secret that is named does not exist, or lacks the key.',

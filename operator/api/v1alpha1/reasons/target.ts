@@ -9,9 +9,9 @@ export const TARGET_REASONS = {
     'All is applied and an object is not healthy.',
     'Look at the object that the message names.',
   ),
-  Unknown: time('The health of an object cannot be seen.', 'Nothing: it is looked at again.'),
-  Missing: time(
-    'An object that should exist does not; it is made again.',
+  Unknown: none('The health of an object cannot be seen.', 'Nothing: it is looked at again.'),
+  Missing: none(
+    'An object that should exist does not, or lost its label; it is made again unless spec.sync.drift is Report.',
     'Look for who deletes it if it stays.',
   ),
   Suspended: none(

@@ -1,10 +1,10 @@
 // Renders while no file descriptor is left, and again when there are some: what the place of a render is worth
-// must not get lost. Started by engine-child.test.ts with a low limit; prints what each render ended with.
+// must not get lost. Started by operator/render/engine-child.test.ts with a low limit; prints what each render ended with.
 import { closeSync, openSync } from 'node:fs';
-import { MemoryTree } from '../../../test/harness/memory-tree.ts';
-import { chart, request } from '../../../test/harness/render.ts';
-import { TowpathError } from '../../api/errors.ts';
-import { Renderer } from '../renderer.ts';
+import { TowpathError } from '../../operator/api/errors.ts';
+import { Renderer } from '../../operator/render/renderer.ts';
+import { MemoryTree } from './memory-tree.ts';
+import { chart, request } from './render.ts';
 
 const renderer = new Renderer({ enginePath: process.argv[2] ?? '', processes: 1 });
 const tree = new MemoryTree(chart);

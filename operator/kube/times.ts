@@ -2,3 +2,8 @@
 export function microTime(time: Date): string {
   return time.toISOString().replace(/Z$/, '000Z');
 }
+
+/** A time as metav1.Time has it: RFC 3339 with whole seconds. */
+export function secondTime(time: Date): string {
+  return `${time.toISOString().slice(0, 19)}Z`;
+}
