@@ -141,6 +141,36 @@ test('deleting an Application', async (t) => {
     assert.ok(await live('configmap', 'fails'), 'abandoned, its objects stay');
   });
 
+  await t.test(
+    'D11: a pre-delete hook that failed rests as spec.sync.retries says, and that is told',
+    async () => {
+      await deployChart('rests', [configMap('rests'), hookJob('rests', 'pre-delete', {}, 'fails')], {
+        sync: { retries: { backoff: '10m', maxBackoff: '10m' } },
+      });
+      await startDeleting('rests');
+      const told = await stage.until('rests', (one) => reasonOf(one) === 'DeletionFailed', 'the failure');
+      assert.equal(told.status?.retry?.attempts, 1);
+      assert.ok(Date.parse(told.status?.retry?.nextAt ?? '') > Date.now() + 60_000, 'the next try is told');
+      const first = (await live('job', 'rests'))?.metadata.uid;
+      // Each of these wakes the deletion, as the hook's own Job does while it ends.
+      for (const label of ['a', 'b', 'c']) await stage.kubectl('label', 'configmap', 'rests', `${label}=1`);
+      await stage.until('rests', (one) => reasonOf(one) === 'DeletionFailed', 'the deletion to rest');
+      assert.equal((await live('job', 'rests'))?.metadata.uid, first, 'it is not run again before its time');
+      await stage.requestSync('rests');
+      await eventually(async () => (await live('job', 'rests'))?.metadata.uid !== first, {
+        describe: 'the hook to be run again as asked for',
+      });
+      const again = await stage.until(
+        'rests',
+        ({ status }) => status?.retry?.attempts === 2,
+        'the second failure',
+      );
+      assert.equal(reasonOf(again), 'DeletionFailed');
+      await stage.kubectl('annotate', APPLICATIONS, 'rests', 'towpath.dev/abandon=default');
+      await untilGone('rests');
+    },
+  );
+
   await t.test('D11: a pre-delete hook that never ends holds nobody for ever', async () => {
     const endless = (name: string) => [configMap(name), hookJob(name, 'pre-delete', {}, 'runs')];
     await deployChart('slow', endless('slow'), { sync: { timeout: '2s' } });

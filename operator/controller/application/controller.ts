@@ -1,6 +1,5 @@
 import { TowpathError } from '../../api/errors.ts';
 import type { Application } from '../../api/v1alpha1/application.ts';
-import { parseDuration } from '../../api/v1alpha1/duration.ts';
 import { FINALIZER } from '../../api/v1alpha1/names.ts';
 import { hasInexactNumber, valuesText } from '../../api/v1alpha1/values-text.ts';
 import type { KubeClient, KubeObject } from '../../kube/client.ts';
@@ -13,7 +12,14 @@ import type { Sources } from '../../source/sources.ts';
 import { Inventory } from '../inventory.ts';
 import { Queue } from '../queue.ts';
 import { RecordStore } from '../record-store.ts';
-import { type DeletionParts, deleteApplication, releaseUnreadable, tellUndeleted } from './deletion.ts';
+import {
+  type DeletionParts,
+  deleteApplication,
+  releaseUnreadable,
+  restAfter,
+  restLeftMs,
+  tellUndeleted,
+} from './deletion.ts';
 import type { Facts } from './facts.ts';
 import { PATIENCE_MS } from './keep-running.ts';
 import { KnownApplications } from './known.ts';
@@ -94,6 +100,7 @@ export class ApplicationController {
       parts: this.#parts,
       writer: this.#writer,
       latest: (application) => this.#known.get(keyOf(application))?.application ?? application,
+      rests: new Map(),
     };
     this.#known = new KnownApplications({
       installation: options.installation,
@@ -187,6 +194,7 @@ export class ApplicationController {
     this.#known.forget(key);
     this.#sessions.delete(key);
     this.#faults.delete(key);
+    this.#deletion.rests.delete(key);
     this.#parts.wanted.forget(key);
   }
 
@@ -263,7 +271,7 @@ export class ApplicationController {
   async #delete(key: string, application: Application, signal: AbortSignal): Promise<void> {
     if (await deleteApplication(this.#deletion, application, signal)) this.#parts.wanted.forget(key);
     // The watches tell when something goes; this is for what they cannot tell.
-    else this.#queue?.addAfter(key, 5_000);
+    else this.#queue?.addAfter(key, Math.min(5_000, restLeftMs(this.#deletion, application)));
   }
 
   /** Numbers that JSON.parse cannot hold are read again, from the text that the API server sends. */
@@ -289,8 +297,7 @@ export class ApplicationController {
     this.#faults.set(key, faults + 1);
     const isOutdated = isConflict(error) || isAlreadyExists(error);
     const first = isOutdated ? OUTDATED_PAUSE_MS : FIRST_PAUSE_MS;
-    const pause =
-      Math.min(first * 2 ** faults, longestPause(application, error)) * (0.8 + 0.2 * this.#options.random());
+    let pause = Math.min(first * 2 ** faults, PATIENCE_MS) * (0.8 + 0.2 * this.#options.random());
     if (isOutdated) {
       // Somebody else wrote: what the watches have not told yet is read first.
       const again = application === undefined ? Promise.resolve() : this.#readAgain(application);
@@ -298,9 +305,11 @@ export class ApplicationController {
       return;
     }
     this.#options.onFault(key, error);
+    const isDeleted = application?.metadata.deletionTimestamp !== undefined;
+    if (isDeleted && error instanceof TowpathError && error.reason === 'HookFailed')
+      pause = restAfter(this.#deletion, application).getTime() - this.#options.client.now().getTime() + 5;
     this.#queue?.addAfter(key, pause);
-    if (application?.metadata.deletionTimestamp !== undefined)
-      void tellUndeleted(this.#deletion, application, error).catch(() => undefined);
+    if (isDeleted) void tellUndeleted(this.#deletion, application, error).catch(() => undefined);
   }
 
   async #readAgain(application: Application): Promise<void> {
@@ -313,12 +322,4 @@ export class ApplicationController {
 
 function lacksKind({ retry }: Session): boolean {
   return retry?.error.reason === 'KindMissing';
-}
-
-/** A hook of a deletion that fails is work each time it is run again: as seldom as the spec says. */
-function longestPause(application: Application | undefined, error: unknown): number {
-  const isHook = error instanceof TowpathError && error.reason === 'HookFailed';
-  return isHook && application !== undefined
-    ? parseDuration(application.spec.sync.retries.maxBackoff)
-    : PATIENCE_MS;
 }

@@ -1,12 +1,14 @@
 import { TowpathError } from '../../api/errors.ts';
 import type { Application } from '../../api/v1alpha1/application.ts';
 import { fitBetween } from '../../api/v1alpha1/bound-status.ts';
-import { DEFAULT_ENVIRONMENT, FINALIZER } from '../../api/v1alpha1/names.ts';
+import { parseDuration } from '../../api/v1alpha1/duration.ts';
+import { ANNOTATION_SYNC_REQUESTED, DEFAULT_ENVIRONMENT, FINALIZER } from '../../api/v1alpha1/names.ts';
 import type { KubeObject } from '../../kube/client.ts';
+import { secondTime } from '../../kube/times.ts';
 import type { KeptObject } from '../../plan/plan.ts';
 import { targetId } from '../record.ts';
 import { finalize } from './finalize.ts';
-import { accessOf, type Parts } from './run.ts';
+import { accessOf, keyOf, type Parts } from './run.ts';
 import { explainForbidden } from './service-account.ts';
 import type { ApplicationWriter } from './writer.ts';
 
@@ -15,14 +17,27 @@ export interface DeletionParts {
   writer: ApplicationWriter;
   /** The Application as it is known by now: an answer of ours may have made it newer. */
   latest(application: Application): Application;
+  /** Of Applications that are being deleted and had a hook that failed, by their keys. */
+  rests: Map<string, HookRest>;
+}
+
+/** A hook of a deletion is work each time it is run: not at each change in the cluster, nor of what it made. */
+interface HookRest {
+  tries: number;
+  until: Date;
+  /** The sync request that there was: another one ends the rest. */
+  asked: string | undefined;
 }
 
 /** Deletes what an Application that is to go has deployed, then lets it go; answers whether it is gone. */
 export async function deleteApplication(
-  { parts, writer, latest }: DeletionParts,
+  { parts, writer, latest, rests }: DeletionParts,
   application: Application,
   signal: AbortSignal,
 ): Promise<boolean> {
+  const rest = rests.get(keyOf(application));
+  const mayRunHooks =
+    rest === undefined || rest.until <= parts.client.now() || rest.asked !== askedBy(application);
   const { finalizers } = application.metadata;
   if (!finalizers.includes(FINALIZER)) return true;
   const tell = (message: string, kept?: readonly KeptObject[]) =>
@@ -32,7 +47,9 @@ export async function deleteApplication(
       signal,
     );
   const warn = (message: string) => writer.warn(application, 'RecordDamaged', message);
-  const finalized = await finalize(parts, application, signal, { tell, warn });
+  const finalized = await finalize(parts, application, signal, { tell, warn, mayRunHooks });
+  // What was told of the hook stands.
+  if (finalized.state === 'Resting') return false;
   if (finalized.state === 'Gone') {
     // Another's that went in the meantime must not come back.
     const { metadata } = latest(application);
@@ -61,9 +78,31 @@ export async function releaseUnreadable(
   await writer.setFinalizers(metadata, without(finalizers), signal);
 }
 
+/** Notes that a hook failed; returns when it may run again: as spec.sync.retries says, however often that is. */
+export function restAfter({ parts, rests }: DeletionParts, application: Application): Date {
+  const key = keyOf(application);
+  const { backoff, maxBackoff } = application.spec.sync.retries;
+  const tries = (rests.get(key)?.tries ?? 0) + 1;
+  const pause = Math.min(parseDuration(backoff) * 2 ** (tries - 1), parseDuration(maxBackoff));
+  const until = new Date(parts.client.now().getTime() + pause * (0.8 + 0.2 * parts.random()));
+  rests.set(key, { tries, until, asked: askedBy(application) });
+  return until;
+}
+
+/** How long the hook that failed still rests; Infinity: none does. */
+export function restLeftMs({ parts, rests }: DeletionParts, application: Application): number {
+  const rest = rests.get(keyOf(application));
+  const left = rest === undefined ? 0 : rest.until.getTime() - parts.client.now().getTime();
+  return left <= 0 ? Number.POSITIVE_INFINITY : left + 5;
+}
+
+function askedBy(application: Application): string | undefined {
+  return application.metadata.annotations[ANNOTATION_SYNC_REQUESTED];
+}
+
 /** Says why a deletion did not get on, and what a person can do about it. */
 export async function tellUndeleted(
-  { parts, writer }: DeletionParts,
+  { parts, writer, rests }: DeletionParts,
   application: Application,
   error: unknown,
 ): Promise<void> {
@@ -79,7 +118,10 @@ export async function tellUndeleted(
   const message = fitBetween('Deleting: ', why, abandon);
   const isStalled = !(told instanceof TowpathError && told.remedy === 'Time' && told.reason !== 'HookFailed');
   writer.warn(application, 'DeletionFailed', message);
-  await writer.tellDeleting(application, { reason: 'DeletionFailed', message, isStalled }, signal);
+  const rest =
+    told instanceof TowpathError && told.reason === 'HookFailed' ? rests.get(keyOf(application)) : undefined;
+  const retry = rest === undefined ? {} : { retry: { attempts: rest.tries, nextAt: secondTime(rest.until) } };
+  await writer.tellDeleting(application, { reason: 'DeletionFailed', message, isStalled, ...retry }, signal);
 }
 
 function without(finalizers: readonly string[]): string[] {

@@ -15,7 +15,7 @@ import type { TargetRecord } from '../record.ts';
 import { newRecord } from '../record.ts';
 import { whereLost } from './lost-record.ts';
 import { accessOf, type Parts, targetOf } from './run.ts';
-import { runHooks } from './run-hooks.ts';
+import { haveRun, runHooks } from './run-hooks.ts';
 
 interface Deletion {
   parts: Parts;
@@ -25,6 +25,8 @@ interface Deletion {
   tell(message: string): Promise<void>;
   /** Told as an event. */
   warn(message: string): void;
+  /** False for a while after one failed. */
+  mayRunHooks: boolean;
 }
 
 /** How long deletion without pruning may take to take our marks off the objects. */
@@ -36,6 +38,8 @@ const RELEASE_MS = 5_000;
  */
 export type Finalized =
   | { state: 'Gone'; kept: readonly KeptObject[] }
+  /** For the time when the hook that failed may run again. */
+  | { state: 'Resting' }
   | { state: 'Waiting'; message: string; kept: readonly KeptObject[] };
 
 /**
@@ -47,7 +51,7 @@ export async function finalize(
   parts: Parts,
   application: Application,
   signal: AbortSignal,
-  { tell, warn }: Pick<Deletion, 'tell' | 'warn'>,
+  { tell, warn, mayRunHooks }: Pick<Deletion, 'tell' | 'warn' | 'mayRunHooks'>,
 ): Promise<Finalized> {
   const access = accessOf(parts, application, signal);
   const isAbandoned = (application.metadata.annotations[ANNOTATION_ABANDON] ?? '')
@@ -74,12 +78,12 @@ export async function finalize(
   let kept: KeptObject[] = [];
   if (application.spec.deletionPolicy === 'Prune') {
     const timeoutMs = parseDuration(application.spec.sync.timeout);
-    const deletion = { parts, access, record, timeoutMs, tell, warn };
-    await runDeleteHooks(deletion, 'pre-delete');
+    const deletion = { parts, access, record, timeoutMs, tell, warn, mayRunHooks };
+    if (!(await runDeleteHooks(deletion, 'pre-delete'))) return { state: 'Resting' };
     kept = keptOf(parts, access);
     const left = await pruneAll(parts, access);
     if (left !== undefined) return { state: 'Waiting', message: left, kept };
-    await runDeleteHooks(deletion, 'post-delete');
+    if (!(await runDeleteHooks(deletion, 'post-delete'))) return { state: 'Resting' };
   }
   // A write of a sync that this deletion broke off may land a moment later, and would belong to nobody.
   await parts.client.writesEnded({ signal, ...(access.as === undefined ? {} : { as: access.as }) });
@@ -162,26 +166,29 @@ async function pruneAll(parts: Parts, access: TargetAccess): Promise<string | un
   return `Deleting: ${left} left; waiting for ${what} to go. Where it stays, look at its finalizers.`;
 }
 
+/** Whether the hooks of the event are through; false: one of them rests. */
 async function runDeleteHooks(
-  { parts, access, record, timeoutMs, tell, warn }: Deletion,
+  { parts, access, record, timeoutMs, tell, warn, mayRunHooks }: Deletion,
   event: HookEvent,
-): Promise<void> {
+): Promise<boolean> {
   const { deployment } = record;
-  if (deployment === undefined) return;
+  if (deployment === undefined) return true;
   const manifests = await parts.store.manifests(record, deployment.candidate, access.signal);
   if (manifests === undefined) {
     const told = `lost ${event}`;
-    if (deployment.hooks.includes(told)) return;
+    if (deployment.hooks.includes(told)) return true;
     deployment.hooks.push(told);
     warn(
       `The kept manifests of ${deployment.candidate.id} are gone: hooks of ${event} that they may have had were not run.`,
     );
-    return;
+    return true;
   }
+  if (!mayRunHooks && !haveRun(deployment, manifests.hooks, event)) return false;
   const context = { access, store: parts.store, record, timeoutMs };
   await runHooks(context, deployment, manifests.hooks, event, (hook) =>
     tell(`Deleting: waiting for the hook ${describeObject(hook)} (${event}) to end.`),
   );
+  return true;
 }
 
 type Leaving = 'Namespace' | 'Definition';

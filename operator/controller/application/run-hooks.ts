@@ -12,6 +12,11 @@ export interface HookContext {
   timeoutMs: number;
 }
 
+/** Whether the deployment has completed all hooks of an event. */
+export function haveRun(deployment: Deployment, all: readonly Manifest[], event: HookEvent): boolean {
+  return hooksFor(all, event).every((hook) => deployment.hooks.includes(hookName(event, hook)));
+}
+
 /**
  * Runs the hooks of an event that the deployment has not completed, one after the other. Each completion is
  * recorded before any of them is deleted: a restart in between must not run one twice.

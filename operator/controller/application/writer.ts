@@ -44,7 +44,13 @@ export class ApplicationWriter {
   /** How far a deletion is. */
   async tellDeleting(
     application: Application,
-    told: { reason: string; message: string; isStalled: boolean; kept?: readonly KeptObject[] },
+    told: {
+      reason: string;
+      message: string;
+      isStalled: boolean;
+      kept?: readonly KeptObject[];
+      retry?: NonNullable<ApplicationStatus['retry']>;
+    },
     signal: AbortSignal,
   ): Promise<void> {
     const { reason } = told;
@@ -53,7 +59,7 @@ export class ApplicationWriter {
       { type: 'Ready', status: 'False' as const, reason, message },
       { type: told.isStalled ? 'Stalled' : 'Reconciling', status: 'True' as const, reason, message },
     ];
-    const { kept, keptTotal, ...before } = application.status ?? {};
+    const { kept, keptTotal, retry: _, ...before } = application.status ?? {};
     const keptNow = told.kept ?? kept ?? [];
     const status = boundStatus({
       ...before,
@@ -63,6 +69,7 @@ export class ApplicationWriter {
       ...(keptNow.length === 0
         ? {}
         : { kept: [...keptNow], keptTotal: told.kept?.length ?? keptTotal ?? keptNow.length }),
+      ...(told.retry === undefined ? {} : { retry: told.retry }),
     });
     await this.#patchStatus(application.metadata, application.status, status, signal);
   }
