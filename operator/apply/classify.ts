@@ -157,7 +157,8 @@ export function classify(error: unknown, doing: string, object: ObjectId): Refus
   const begin = `${doing} ${describeObject(object)}: `;
   const cause = /[.!?]$/.test(short) ? short : `${short}.`;
   const message = fitBetween(begin, cause, ` ${next}`, LEAST_BYTES);
-  const details = [{ object: idOf(object), message: told }];
+  // Each by itself, and as much of it as a status has room for.
+  const details = [{ object: idOf(object), message: fitBetween('', cause, ` ${next}`, LEAST_BYTES) }];
   return { verdict, error: new TowpathError(remedy, reason, message, { cause: error, details, next }) };
 }
 
@@ -169,7 +170,7 @@ const LONGEST = 16_384;
 /**
  * The API server's words on one line, without the object, which the sentence names already, without whole objects
  * that it was given, and without regular expressions: what is left must fit into a condition together with the
- * next step. The details keep all of it.
+ * next step.
  */
 function withoutRepetition(told: string): string {
   return withoutEchoes(told)

@@ -109,8 +109,10 @@ for (const [text, expected] of [
   });
 }
 
-test('a version that the definition does not have is left to the API server', () => {
-  assert.deepEqual(problemsOf('{}', 'example.com/v2'), []);
+test('a version that the definition does not serve is refused', () => {
+  assert.deepEqual(problemsOf('{}', 'example.com/v2'), [
+    'apiVersion: v2 is not served by the CustomResourceDefinition of the same commit.',
+  ]);
 });
 
 test('S5: a refusal has the identity and the file of the object, nothing of its content', () => {

@@ -11,7 +11,7 @@ export interface Definition {
   kind: string;
   /** Of the definition itself. */
   key: string;
-  /** By version. */
+  /** Of the versions that are served. */
   schemas: ReadonlyMap<string, Schema>;
 }
 
@@ -19,9 +19,11 @@ interface DefinitionText {
   spec?: {
     group?: string;
     names?: { kind?: string };
-    versions?: { name?: string; schema?: { openAPIV3Schema?: Schema } }[];
+    versions?: { name?: string; served?: boolean; schema?: { openAPIV3Schema?: Schema } }[];
   };
 }
+
+const ANYTHING: Schema = { 'x-kubernetes-preserve-unknown-fields': true };
 
 /** Undefined where the manifest defines no kind. */
 export function definitionOf(manifest: Manifest): Definition | undefined {
@@ -30,8 +32,8 @@ export function definitionOf(manifest: Manifest): Definition | undefined {
   const { group, names, versions = [] } = spec ?? {};
   if (group === undefined || names?.kind === undefined) return undefined;
   const schemas = new Map<string, Schema>();
-  for (const { name = '', schema } of versions)
-    if (schema?.openAPIV3Schema !== undefined) schemas.set(name, schema.openAPIV3Schema);
+  for (const { name = '', served, schema } of versions)
+    if (served !== false) schemas.set(name, schema?.openAPIV3Schema ?? ANYTHING);
   return { group, kind: names.kind, key: objectKey(manifest), schemas };
 }
 
@@ -41,10 +43,14 @@ export function definitionOf(manifest: Manifest): Definition | undefined {
  * left to the dry-run just before the object's wave.
  */
 export function schemaRefusals(manifest: Manifest, definition: Definition): Refusal[] {
-  const schema = definition.schemas.get(manifest.apiVersion.slice(manifest.apiVersion.indexOf('/') + 1));
-  if (schema === undefined) return [];
+  const version = manifest.apiVersion.slice(manifest.apiVersion.indexOf('/') + 1);
+  const schema = definition.schemas.get(version);
   const file = manifest.file === undefined ? {} : { file: manifest.file };
-  return problemsIn(parseExact(manifest.text), schema, '', true).map((problem) => ({
+  const problems =
+    schema === undefined
+      ? [`apiVersion: ${version} is not served by the CustomResourceDefinition of the same commit.`]
+      : problemsIn(parseExact(manifest.text), schema, '', true);
+  return problems.map((problem) => ({
     verdict: 'Principle' as const,
     error: new TowpathError(
       'Person',

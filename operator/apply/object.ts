@@ -10,6 +10,7 @@ import { ApiError, isConflict, isNotFound } from '../kube/errors.ts';
 import { type AppliedObject, appliedDigest, type PlannedApply } from '../manifest/applied.ts';
 import {
   fieldManager,
+  HOOK_MANAGER,
   isOurHook,
   isOurs,
   type LiveObject,
@@ -241,12 +242,15 @@ async function takeExisting(attempt: Attempt, conflict: ApiError): Promise<KubeO
     const last = other === undefined ? '' : ` (last written by ${other.manager})`;
     const isMarked =
       live.target === access.targetId && live.owner === ownerAnnotation(access.targetName, live);
+    let how = `exists and was not applied by Towpath${last}`;
+    if (isMarked)
+      how =
+        'has the label and the annotation of this Application, but its metadata.managedFields do not name Towpath';
+    else if (wasReleased(existing)) how = 'was left by an Application that is gone, or that gave it up';
     throw notOwned(
       live,
-      isMarked
-        ? 'has the label and the annotation of this Application, but its metadata.managedFields do not name Towpath'
-        : `exists and was not applied by Towpath${last}`,
-      'Delete it, or take it over with the annotation towpath.dev/adopt: "true" on the object in Git or on the Application.',
+      how,
+      'Take it over with the annotation towpath.dev/adopt: "true" on the object in Git or on the Application, or delete it if nobody needs it.',
     );
   }
   return update(attempt, attempt.dryRun ? existing : await mergeOwnership(attempt, existing));
@@ -322,6 +326,14 @@ function isOtherUid(error: unknown): boolean {
 function hasOurEntry(object: KubeObject, targetId: string): boolean {
   return (object.metadata.managedFields ?? []).some(
     (entry) => entry.manager === fieldManager(targetId) && entry.operation === 'Apply',
+  );
+}
+
+/** Whether a target applied the object once, and took its marks off since. */
+function wasReleased({ metadata }: KubeObject): boolean {
+  return (metadata.managedFields ?? []).some(
+    ({ manager = '', operation }) =>
+      operation === 'Apply' && manager.startsWith(fieldManager('')) && !manager.startsWith(HOOK_MANAGER),
   );
 }
 

@@ -43,6 +43,12 @@ export async function dryRunAll(
   const created = new Set(
     planned.filter((one) => one.live === undefined).map((one) => objectKey(one.manifest)),
   );
+  // What is not sent has to fit, too: what a definition no longer knows is lost, and could not be put back.
+  for (const manifest of candidate) {
+    const definition = definitions.get(groupKind(manifest));
+    if (definition !== undefined && sent.has(definition.key) && !sent.has(objectKey(manifest)))
+      refusals.push(...schemaRefusals(manifest, definition));
+  }
   await inParallel(planned, async (one) => {
     const { manifest } = one;
     try {

@@ -57,6 +57,7 @@ function planOf(
     applied: new Map((given.applied ?? []).map((one) => [objectKey(one), one])),
     prune: true,
     ignorePaths: () => [],
+    pluralOf: ({ kind }) => `${kind.toLowerCase()}s`,
     ...more,
   });
 }
@@ -171,4 +172,21 @@ test('D3: the digest of a prune names exactly its objects, whatever their order'
   assert.notEqual(pruneDigest([a]), pruneDigest([live('a', { uid: 'other' })]));
   assert.equal(pruneDigest([]), '');
   assert.match(pruneDigest([a]), /^[0-9a-f]{12}$/);
+});
+
+test('what objects in Git would go with is kept, and says for which', () => {
+  const allowed = { namespace: '', prune: 'enabled' };
+  const space = live('shop', { kind: 'Namespace', ...allowed });
+  const crd = live('widgets.example.com', {
+    group: 'apiextensions.k8s.io',
+    kind: 'CustomResourceDefinition',
+    ...allowed,
+  });
+  const desired = [manifest('a'), { ...manifest('w'), group: 'example.com', kind: 'Widget' }];
+  const kept = planOf({ desired, live: [space, crd] });
+  assert.deepEqual(kept.prune, []);
+  assert.match(kept.kept[0]?.reason ?? '', /^ConfigMap shop\/a is still in Git and would go with it/);
+  assert.match(kept.kept[1]?.reason ?? '', /^Widget shop\/w is still in Git and would go with it/);
+  const gone = planOf({ desired: [{ ...manifest('a'), namespace: 'other' }], live: [space, crd] });
+  assert.equal(gone.prune.length, 2, 'what nothing needs goes');
 });

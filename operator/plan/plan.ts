@@ -2,7 +2,14 @@ import { createHash } from 'node:crypto';
 import { type AppliedObject, appliedDigest, type PlannedApply } from '../manifest/applied.ts';
 import { keepReason } from '../manifest/keep.ts';
 import { isOurs, type LiveObject } from '../manifest/live.ts';
-import { idOf, type Manifest, type ObjectId, objectKey } from '../manifest/manifest.ts';
+import {
+  describeObject,
+  groupKind,
+  idOf,
+  type Manifest,
+  type ObjectId,
+  objectKey,
+} from '../manifest/manifest.ts';
 
 export interface KeptObject {
   object: ObjectId;
@@ -27,6 +34,8 @@ export interface PlanInput {
   live: ReadonlyMap<string, LiveObject>;
   prune: boolean;
   ignorePaths(manifest: Manifest): readonly string[];
+  /** The plural of a kind that the cluster serves. */
+  pluralOf(kind: { group: string; kind: string }): string | undefined;
 }
 
 /** Compares what should be with what is; sends nothing, decides everything. */
@@ -40,7 +49,7 @@ export function plan(input: PlanInput): Plan {
   }
   for (const [key, live] of input.live) {
     if (desired.has(key) || live.deleting || live.hook) continue;
-    const reason = keepReason(live, input);
+    const reason = keepReason(live, input) ?? neededReason(live, input);
     if (reason === undefined) result.prune.push(live);
     else result.kept.push({ object: idOf(live), reason });
   }
@@ -66,6 +75,18 @@ function planObject(manifest: Manifest, input: PlanInput): PlannedApply | undefi
     live.entry?.hash === applied.entry.hash &&
     live.entry.time === applied.entry.time;
   return same ? undefined : { ...common, live, reason: 'Drift' };
+}
+
+/** Why a Namespace or a definition that left Git stays: what is still in Git would go with it. */
+function neededReason(live: LiveObject, { desired, pluralOf }: PlanInput): string | undefined {
+  let needs: (manifest: Manifest) => boolean;
+  if (groupKind(live) === '/Namespace') needs = ({ namespace }) => namespace === live.name;
+  else if (groupKind(live) === 'apiextensions.k8s.io/CustomResourceDefinition')
+    needs = (manifest) => `${pluralOf(manifest)}.${manifest.group}` === live.name;
+  else return undefined;
+  const needing = desired.find(needs);
+  if (needing === undefined) return undefined;
+  return `${describeObject(needing)} is still in Git and would go with it: take that out first, or put the ${live.kind} back.`;
 }
 
 export function pruneDigest(objects: readonly LiveObject[]): string {

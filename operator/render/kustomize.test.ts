@@ -99,6 +99,18 @@ describe('Kustomize', () => {
     assert.equal(error.details[0]?.file, 'web/kustomization.yaml');
   });
 
+  test('what begins with a slash and is no path of the repository is told as it was written', async () => {
+    const patch = 'target: {kind: ConfigMap}\n  patch: |\n    - {op: remove, path: /nope/q/p}\n';
+    const error = await failure(
+      engine.render({
+        'web/kustomization.yaml': `resources: [a.yaml]\npatches:\n- ${patch}`,
+        'web/a.yaml': configMap('a', 'x'),
+      }),
+      'KustomizationInvalid',
+    );
+    assert.match(error.message, /[" ]\/nope\/q\/p/);
+  });
+
   test('S6: a base outside the repository is refused', async () => {
     await failure(
       engine.render({ 'web/kustomization.yaml': 'resources: [../../../../etc/hosts]\n' }),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { fastLease } from '../harness/operator.ts';
-import { configMap, definition, messageOf, newSteps, reasonOf } from './steps.ts';
+import { configMap, definition, messageOf, newSteps, reasonOf, type TestObject } from './steps.ts';
 
 test('A10: a definition that somebody else installs, removes and installs again is followed', async (t) => {
   const { stage, push, live, admin } = await newSteps(t, { flags: fastLease });
@@ -34,4 +34,76 @@ test('A10: a definition that somebody else installs, removes and installs again 
   await stage.apply(crd);
   await stage.untilReadyAt('things', commit, 15_000);
   assert.deepEqual((await live(`things.${group}`, 'one'))?.spec, { a: 'x' });
+});
+
+test('a definition that no longer fits what is in Git is refused before anything is written', async (t) => {
+  const { stage, push, deploy, live, admin } = await newSteps(t);
+  const serviceAccountName = await admin(t);
+  const group = `f${randomBytes(3).toString('hex')}.example.com`;
+  const crd = definition('things', group, 'Thing');
+  t.after(() => stage.cluster.kubectl(['delete', 'crd', crd.metadata.name, '--ignore-not-found']));
+  const thing = { apiVersion: `${group}/v1`, kind: 'Thing', metadata: { name: 'one' }, spec: { a: 'x' } };
+  await deploy('tighter', [crd, thing], { serviceAccountName });
+  const { spec } = crd as unknown as { spec: { versions: object[] } };
+  const [v1] = spec.versions;
+  const changed = (version: object, ...more: object[]): TestObject => ({
+    ...crd,
+    spec: { ...spec, versions: [{ ...v1, ...version }, ...more] },
+  });
+  const withA = (a: object) => ({
+    schema: {
+      openAPIV3Schema: {
+        type: 'object',
+        properties: { spec: { type: 'object', properties: a } },
+      },
+    },
+  });
+  const v2 = { ...v1, name: 'v2' };
+  for (const [what, definition, message] of [
+    ['a field that is gone', changed(withA({})), /\.spec\.a: is no field/],
+    ['another type', changed(withA({ a: { type: 'integer' } })), /\.spec\.a: must be of type integer/],
+    ['a version that goes', changed({ served: false, storage: false }, v2), /v1 is not served/],
+  ] as const) {
+    const commit = await push('tighter', [definition, thing]);
+    const held = await stage.until(
+      'tighter',
+      ({ status }) => status?.quarantine?.revision === commit,
+      `${what} to be held back`,
+    );
+    assert.match(held.status?.quarantine?.errors?.[0]?.message ?? '', message);
+    assert.deepEqual((await live(`things.${group}`, 'one'))?.spec, { a: 'x' }, what);
+  }
+});
+
+test('a Namespace or a definition that leaves Git stays while objects in Git need it', async (t) => {
+  const { stage, deploy, change, admin } = await newSteps(t);
+  const serviceAccountName = await admin(t);
+  const group = `f${randomBytes(3).toString('hex')}.example.com`;
+  const prunable = { 'towpath.dev/prune': 'enabled' };
+  const crd = definition('things', group, 'Thing', prunable);
+  const other = `${stage.namespace}-other`;
+  const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: other, annotations: prunable } };
+  t.after(() => stage.cluster.kubectl(['delete', 'crd', crd.metadata.name, '--ignore-not-found']));
+  t.after(() => stage.cluster.kubectl(['delete', 'namespace', other, '--ignore-not-found', '--wait=false']));
+  const thing = { apiVersion: `${group}/v1`, kind: 'Thing', metadata: { name: 'one' }, spec: { a: 'x' } };
+  const inside = configMap('inside');
+  const within = { ...inside, metadata: { ...inside.metadata, namespace: other } };
+  await deploy('needed', [crd, namespace, thing, within], { serviceAccountName });
+  const kept = await change('needed', [thing, within]);
+  assert.deepEqual(
+    kept.status?.kept?.map(({ object, reason }) => [object.kind, /is still in Git/.test(reason)]).sort(),
+    [
+      ['CustomResourceDefinition', true],
+      ['Namespace', true],
+    ],
+  );
+  const gone = await change('needed', [configMap('needed')]);
+  assert.equal(gone.status?.kept, undefined);
+  await stage.kubectl(
+    'wait',
+    '--for=delete',
+    `namespace/${other}`,
+    `crd/${crd.metadata.name}`,
+    '--timeout=20s',
+  );
 });

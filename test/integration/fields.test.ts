@@ -233,6 +233,11 @@ test('who decides a field', async (t) => {
         /Job .*once: spec\.template: field is immutable\. Put the old value back/,
       );
       assert.match(messageOf(held), /towpath\.dev\/replace: "true"/);
+      assert.match(
+        held.status?.quarantine?.errors?.[0]?.message ?? '',
+        /^spec\.template: field is immutable\. Put the old value back.*towpath\.dev\/replace: "true"/,
+        'each error by itself, too',
+      );
     },
   );
 

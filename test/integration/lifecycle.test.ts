@@ -436,6 +436,26 @@ test('values from ConfigMaps and Secrets are waited for, noticed when they appea
   );
 });
 
+test('A14: a chart that renders what it is rendered with does not keep its status from being told', async (t) => {
+  const stage = await newStage(t, {
+    files: {
+      'Chart.yaml': 'apiVersion: v2\nname: web\nversion: 1.0.0\n',
+      'templates/config.yaml':
+        'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: circle}\ndata: {values.yaml: "count: {{ add1 (.Values.count | default 0) }}"}\n',
+    },
+  });
+  await stage.application('web', {
+    helm: { valuesFrom: [{ kind: 'ConfigMap', name: 'circle', optional: true }] },
+  });
+  const [told] = await toldOf(stage, 'web', 'RenderWarning');
+  assert.match(told ?? '', /ConfigMap .*circle is rendered, and spec\.helm\.valuesFrom reads it/);
+  const count = async () =>
+    Number(/\d+/.exec(await stage.kubectl('get', 'configmap', 'circle', '-o', 'jsonpath={.data}'))?.[0]);
+  await eventually(async () => (await count()) > 8, { describe: 'the first rounds' });
+  const { status } = await stage.until('web', (one) => one.status?.sync === 'Synced', 'a status', 10_000);
+  assert.ok((status?.environments?.[0]?.history?.length ?? 0) > 1);
+});
+
 test('deletionPolicy Orphan leaves the objects, free for others to adopt', async (t) => {
   const stage = await newStage(t, { files: { 'web.yaml': configMap('web', 'one') } });
   await stage.application('web', { deletionPolicy: 'Orphan' });
@@ -443,6 +463,12 @@ test('deletionPolicy Orphan leaves the objects, free for others to adopt', async
   await stage.kubectl('delete', 'applications.towpath.dev', 'web', '--timeout=20s');
   assert.equal(await messageOf(stage, 'web'), 'one');
   assert.equal(await stage.kubectl('get', 'configmap', 'web', '-o', 'jsonpath={.metadata.labels}'), '');
+  await stage.application('other');
+  const refused = await stage.until('other', ({ status }) => status?.sync === 'Blocked', 'the refusal');
+  assert.match(
+    conditionOf(refused, 'Ready')?.message ?? '',
+    /ConfigMap .*web was left by an Application that is gone, or that gave it up\. Take it over with .*adopt/,
+  );
   await stage.application('other', {}, { 'towpath.dev/adopt': 'true' });
   await stage.until('other', isReady, 'the other Application to adopt it');
 });

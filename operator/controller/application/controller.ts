@@ -7,6 +7,7 @@ import type { Discovery } from '../../kube/discovery.ts';
 import { isAlreadyExists, isConflict } from '../../kube/errors.ts';
 import type { EventRecorder } from '../../kube/events.ts';
 import type { WatchEvent } from '../../kube/list-watch.ts';
+import { TokenBucket } from '../../kube/token-bucket.ts';
 import type { Renderer } from '../../render/renderer.ts';
 import type { Sources } from '../../source/sources.ts';
 import { Inventory } from '../inventory.ts';
@@ -52,6 +53,9 @@ const LEND_AFTER_MS = 1_000;
 /** Before a look that failed is tried again; doubled each time, up to PATIENCE_MS. */
 const FIRST_PAUSE_MS = 1_000;
 const OUTDATED_PAUSE_MS = 100;
+/** How many changes of Secrets and ConfigMaps that its spec names an Application follows at once, and how often after. */
+const WAKES_AT_ONCE = 10;
+const WAKE_EVERY_MS = 5_000;
 /** A sync that takes longer says every so often how far it is; shorter ones write their status once, at the end. */
 const TELL_AFTER_MS = 5_000;
 
@@ -66,13 +70,15 @@ export class ApplicationController {
   readonly #writer: ApplicationWriter;
   /** Looks in a row that failed, each Application's. */
   readonly #faults = new Map<string, number>();
+  /** For changes of what the spec names, each Application's. */
+  readonly #wakes = new Map<string, TokenBucket>();
   #queue: Queue | undefined;
 
   constructor(options: ControllerOptions) {
     this.#options = options;
     const { client, discovery } = options;
     const wake = (key: string) => this.#queue?.add(key, { interrupt: true });
-    this.#references = new References(client, wake);
+    this.#references = new References(client, (key) => this.#wakeForReference(key));
     this.#writer = new ApplicationWriter({
       client,
       events: options.events,
@@ -107,6 +113,15 @@ export class ApplicationController {
       onDependency: (dependent) => this.#queue?.add(dependent),
       onAccounts: (namespace, named) => this.#parts.inventory.watches.release(namespace, named),
     });
+  }
+
+  /** At once, but what changes again and again must not keep a look from its end, and its status from being told. */
+  #wakeForReference(key: string): void {
+    const now = performance.now();
+    const wakes = this.#wakes.get(key) ?? new TokenBucket(WAKES_AT_ONCE, WAKE_EVERY_MS, now);
+    this.#wakes.set(key, wakes);
+    if (wakes.take(now)) this.#queue?.add(key, { interrupt: true });
+    else this.#queue?.addAfter(key, wakes.waitMs(now));
   }
 
   get size(): number {
@@ -195,6 +210,7 @@ export class ApplicationController {
     this.#sessions.delete(key);
     this.#faults.delete(key);
     this.#deletion.rests.delete(key);
+    this.#wakes.delete(key);
     this.#parts.wanted.forget(key);
   }
 

@@ -84,6 +84,7 @@ export function planFor(context: DeployContext, desired: readonly Manifest[]): P
     applied: record.applied,
     live: context.inventory.of(context.access.targetId),
     prune: settings.prune,
+    pluralOf: ({ group, kind }) => context.access.discovery.resourceFor(group, kind)?.plural,
     ignorePaths: ignoredPaths(settings.ignore, desired, record.target.namespace),
   });
 }

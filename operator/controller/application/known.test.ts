@@ -102,3 +102,19 @@ test('a target is found by its id until its Application is gone', () => {
   applications.forget('shop/web');
   assert.equal(applications.keyOfTarget(id), undefined);
 });
+
+test('whoever may be in a circle now is woken, over however many others it waits', () => {
+  const { applications, woken } = known();
+  const after = (name: string) => ({ dependsOn: [{ name }] });
+  applications.take(object('a', after('b')));
+  applications.take(object('b', after('c')));
+  applications.take(object('c'));
+  woken.length = 0;
+  applications.take(object('c', after('a')));
+  assert.deepEqual(woken.sort(), ['shop/a', 'shop/b']);
+  woken.length = 0;
+  applications.take(object('c', after('a'), { metadata: { annotations: { a: 'b' } } }));
+  assert.deepEqual(woken, [], 'another change wakes nobody');
+  applications.forget('shop/b');
+  assert.deepEqual(woken.sort(), ['shop/a', 'shop/c'], 'its going may end a circle');
+});

@@ -65,7 +65,7 @@ export class KnownApplications {
       this.#byTarget.delete(targetId(this.#options.installation, targetOf(application)));
       for (const other of dependenciesOf(application)) this.#dependsNoMore(key, other);
     }
-    this.#tellDependents(key);
+    this.#tellAllDependents(key);
     this.#tellAccounts(key.slice(0, key.indexOf('/')));
   }
 
@@ -78,6 +78,8 @@ export class KnownApplications {
     if (before?.spec.serviceAccountName !== application?.spec.serviceAccountName && before !== undefined)
       this.#tellAccounts(before.metadata.namespace);
     if (readiness(before) !== readiness(application)) this.#tellDependents(key);
+    // Whoever waits for it, over however many others, may be in a circle now, or out of one.
+    if (!isDeepStrictEqual(dependenciesOf(before), dependenciesOf(application))) this.#tellAllDependents(key);
     if (application === undefined) return;
     this.#byTarget.set(targetId(this.#options.installation, targetOf(application)), key);
     for (const other of dependenciesOf(application)) {
@@ -91,6 +93,19 @@ export class KnownApplications {
     const dependents = this.#dependents.get(other);
     dependents?.delete(key);
     if (dependents?.size === 0) this.#dependents.delete(other);
+  }
+
+  #tellAllDependents(key: string): void {
+    const told = new Set<string>();
+    const tell = (of: string) => {
+      for (const dependent of this.#dependents.get(of) ?? []) {
+        if (told.has(dependent)) continue;
+        told.add(dependent);
+        this.#options.onDependency(dependent);
+        tell(dependent);
+      }
+    };
+    tell(key);
   }
 
   #tellDependents(key: string): void {

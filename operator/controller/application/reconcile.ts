@@ -11,6 +11,7 @@ import { gone, goOn } from './go-on.ts';
 import { blindRetryAt, holdPrune, keepRunning, PATIENCE_MS, scheduleRetry } from './keep-running.ts';
 import { whereLost } from './lost-record.ts';
 import { heldPrune } from './pruning.ts';
+import { circularValues, renderWarnings } from './render-warnings.ts';
 import { handledAs } from './requests.ts';
 import {
   blocked,
@@ -223,14 +224,6 @@ function atPlaceOf(
   return { ...candidate, revision, ref, ...(known === undefined ? {} : { commit: known }) };
 }
 
-function renderWarnings({ application }: Run, { warnings = [] }: Wanted): TowpathError[] {
-  const { path } = application.spec.source;
-  return warnings.map((warning) => {
-    const text = `${path} renders with a warning: ${warning}. Correct it in Git unless it is meant so.`;
-    return new TowpathError('Person', 'RenderWarning', text);
-  });
-}
-
 /** Accepts a candidate and begins its deployment; a returned date: it waits, and is looked at again then. */
 async function deployAnew(run: Run, wanted: Wanted): Promise<Date | undefined> {
   const { application, context, parts, session } = run;
@@ -244,7 +237,12 @@ async function deployAnew(run: Run, wanted: Wanted): Promise<Date | undefined> {
   const judged = `${wanted.candidate.id} ${application.metadata.generation}`;
   if (isParkedOnly && session.judged === judged) return awaitRequest(run, wanted.candidate, manifests);
   const { deferred, undecided } = await judge(context, wanted.candidate, manifests);
-  run.facts.warnings = [...run.facts.warnings, ...renderWarnings(run, wanted), ...undecided];
+  run.facts.warnings = [
+    ...run.facts.warnings,
+    ...renderWarnings(application, wanted),
+    ...circularValues(application, manifests),
+    ...undecided,
+  ];
   session.judged = judged;
   if (isParkedOnly) return awaitRequest(run, wanted.candidate, manifests);
   if (isRestored(run, wanted.candidate)) {

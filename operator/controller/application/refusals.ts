@@ -28,7 +28,12 @@ export function partly(refusals: readonly Refusal[], applied: number, all: numbe
   const error = combined(refusals, how);
   if (refusals.length > 1 || applied === 0) return error;
   const { remedy, reason, details, next } = error;
-  return new TowpathError(remedy, reason, toldAfter(`${how}; `, error), { cause: error, details, next });
+  return new TowpathError(
+    remedy,
+    reason,
+    toldAfter(`${how}${/^[a-z]/.test(error.message) ? ';' : '.'} `, error),
+    { cause: error, details, next },
+  );
 }
 
 /** The error's message with words before it. Where a condition has no room for all, the cause gives way. */

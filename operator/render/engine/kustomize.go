@@ -28,7 +28,7 @@ func (e *engine) renderKustomize(req *request) (*result, error) {
 		return nil, repository.refused
 	}
 	if err != nil {
-		return nil, fail("KustomizationInvalid", "The kustomization in %s cannot be built: %s", shown(req.Path), sentence(repositoryPaths(err.Error()))).at(file, lineOf(err))
+		return nil, fail("KustomizationInvalid", "The kustomization in %s cannot be built: %s", shown(req.Path), sentence(repository.relative(err.Error()))).at(file, lineOf(err))
 	}
 	var sources []source
 	var invalid []detail
@@ -54,11 +54,22 @@ func (e *engine) renderKustomize(req *request) (*result, error) {
 	return finish(req, sources)
 }
 
-var absolutePath = regexp.MustCompile(`(['" ])/([\w.-])`)
+var absolutePath = regexp.MustCompile(`['" ]/[\w.-]+`)
 
-// repositoryPaths makes paths in Kustomize's messages relative to the repository, as users write them.
-func repositoryPaths(text string) string {
-	return absolutePath.ReplaceAllString(oneLine(text), "$1$2")
+// relative makes paths in Kustomize's messages relative to the repository, as users write them. What else begins
+// with a slash, a patch's JSON pointer, stays as it is: nobody looked for it in the repository.
+func (r *repository) relative(text string) string {
+	tops := map[string]bool{}
+	for name := range r.types {
+		top, _, _ := strings.Cut(strings.TrimPrefix(name, "/"), "/")
+		tops[top] = true
+	}
+	return absolutePath.ReplaceAllStringFunc(oneLine(text), func(found string) string {
+		if top := found[2:]; tops[top] {
+			return found[:1] + top
+		}
+		return found
+	})
 }
 
 // repository is the Git tree as Kustomize's file system: `/` is the repository's root. What Kustomize may write
