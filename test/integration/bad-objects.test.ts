@@ -116,7 +116,7 @@ const CASES: BadInput[] = [
     ...quarantined,
     reason: 'ManifestInvalid',
     message: ['dry-run of ConfigMap'],
-    errors: [{ object: `ConfigMap ${'n'.repeat(250)}…`, message: 'ConfigMap "nnn' }],
+    errors: [{ object: `ConfigMap ${'n'.repeat(250)}…`, message: 'metadata.name: Invalid value: "nnn' }],
   },
 ];
 

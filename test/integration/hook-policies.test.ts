@@ -165,8 +165,8 @@ test("Helm's delete policies, and objects that become hooks or cease to be", asy
       }
       await stage.kubectl('delete', 'applications.towpath.dev', 'lost', '--timeout=20s');
       assert.equal(await live('job', 'lost-before'), undefined);
-      const [told] = await toldOf(stage, 'lost', 'RecordDamaged');
-      assert.match(told ?? '', /hooks of pre-delete that they may have had were not run/);
+      const told = await toldOf(stage, 'lost', 'RecordDamaged', 2);
+      assert.match(told.join('\n'), /hooks of pre-delete that they may have had were not run/);
     },
   );
 });

@@ -1,9 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import { namespaceFor } from '../harness/control-plane.ts';
-import { fastLease, newStage } from '../harness/operator.ts';
+import { conditionOf, fastLease, newStage } from '../harness/operator.ts';
 import { eventually } from '../harness/wait.ts';
-import { chartOf, configMap, hookJob, messageOf, newSteps, reasonOf, toldOf } from './steps.ts';
+import {
+  chartOf,
+  configMap,
+  endPod,
+  hookJob,
+  messageOf,
+  newSteps,
+  podOf,
+  reasonOf,
+  toldOf,
+} from './steps.ts';
 
 test("Helm's hooks run as Helm runs them", async (t) => {
   const { stage, ready, live, admin } = await newSteps(t, { flags: fastLease });
@@ -158,6 +169,27 @@ test("Helm's hooks run as Helm runs them", async (t) => {
     await stage.kubectl('patch', 'pod', pod, '--subresource=status', '-p', status);
     await ready('slow', commit);
     assert.equal((await live('job', 'slow'))?.metadata.uid, job.metadata.uid);
+  });
+
+  await t.test('a hook that takes its time is told at once, also after a suspension', async () => {
+    await stage.repository.commit(chartOf('slow', [configMap('slow')]));
+    await stage.application('slow', { source: { path: 'slow' } });
+    await ready('slow', await stage.repository.revParse('HEAD'));
+    await stage.repository.commit(
+      chartOf('slow', [configMap('slow', { key: 'two' }), hookJob('slow', 'pre-upgrade', {}, 'runs')]),
+    );
+    // Well before the next time at which any sync that takes long says how far it is.
+    const soon = 3_000;
+    const waits = (one: Application) =>
+      one.status?.sync === 'Syncing' && /Waiting for the hook Job/.test(messageOf(one));
+    const told = await stage.until('slow', waits, 'the hook to be told', soon);
+    assert.equal(conditionOf(told, 'Reconciling')?.status, 'True');
+    await stage.application('slow', { source: { path: 'slow' }, suspend: true });
+    await stage.until('slow', ({ status }) => status?.sync === 'Suspended', 'the suspension');
+    await stage.application('slow', { source: { path: 'slow' } });
+    await stage.until('slow', waits, 'the end of the suspension to be told', soon);
+    await endPod(stage, await podOf(stage, 'slow'));
+    await ready('slow', await stage.repository.revParse('HEAD'));
   });
 
   await t.test('D1: a hook never replaces an object that is no hook', async () => {

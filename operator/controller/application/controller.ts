@@ -263,6 +263,7 @@ export class ApplicationController {
         session,
         signal,
         onFacts,
+        tellNow: () => progress.now(),
       });
       await progress.stop();
       await this.#writer.tell(latest(), facts, signal);

@@ -36,8 +36,8 @@ export interface DeployContext {
   drift: DriftMemory;
   now(): Date;
   signal: AbortSignal;
-  /** Takes what is being done, for the status of a sync that takes long: a sentence. */
-  say(doing: string): void;
+  /** Takes what is being done, for the status of a sync that takes long: a sentence; `atOnce` what is sure to take long. */
+  say(doing: string, options?: { atOnce?: boolean }): void;
 }
 
 /** How far a deployment is. */

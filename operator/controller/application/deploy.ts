@@ -48,7 +48,9 @@ export async function advance(
     ? (['pre-install', 'post-install'] as const)
     : (['pre-upgrade', 'post-upgrade'] as const);
   const tell = (event: HookEvent) => (hook: Manifest) =>
-    context.say(`Waiting for the hook ${describeObject(hook)} (${event}) to end.`);
+    context.say(`Waiting for the hook ${describeObject(hook)} (${event}) to end.`, {
+      atOnce: ['batch/Job', '/Pod'].includes(groupKind(hook)),
+    });
   if (isFirst) {
     await runHooks(hooks, deployment, manifests.hooks, before, tell(before));
     const { revision, ref } = deployment.candidate;

@@ -39,3 +39,17 @@ test('progress is told one write after the other, and none is under way once it 
 function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
+
+test('what is sure to take long is told without waiting for its time', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const progress = new Progress(1_000);
+  let told = 0;
+  progress.now();
+  progress.start(async () => {
+    told += 1;
+  });
+  progress.now();
+  await settled();
+  assert.equal(told, 1, 'before the start there was nothing to tell');
+  await progress.stop();
+});

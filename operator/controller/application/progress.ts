@@ -2,6 +2,7 @@
 export class Progress {
   readonly #everyMs: number;
   #timer: NodeJS.Timeout | undefined;
+  #tell: () => Promise<void> = () => Promise.resolve();
   #telling: Promise<void> = Promise.resolve();
 
   constructor(everyMs: number) {
@@ -11,9 +12,13 @@ export class Progress {
   /** What could not be told is told the next time, or by the end. */
   start(tell: () => Promise<void>): void {
     clearInterval(this.#timer);
-    this.#timer = setInterval(() => {
-      this.#telling = this.#telling.then(tell).catch(() => undefined);
-    }, this.#everyMs);
+    this.#tell = tell;
+    this.#timer = setInterval(() => this.now(), this.#everyMs);
+  }
+
+  /** Tells without waiting for its time: something begins that takes as long as others please. */
+  now(): void {
+    this.#telling = this.#telling.then(this.#tell).catch(() => undefined);
   }
 
   /** Ends once what is being told is. */

@@ -37,6 +37,8 @@ export async function reconcile(
     session: Session;
     signal: AbortSignal;
     onFacts(facts: Facts): void;
+    /** Has the facts told as they are, before the end. */
+    tellNow(): void;
   },
 ): Promise<{ facts: Facts; requeueAt: Date | undefined }> {
   const run = startRun(parts, input);
@@ -57,6 +59,10 @@ export async function reconcile(
     return finish(run, undefined);
   }
   await resume(context);
+  if (input.application.status?.sync === 'Suspended') {
+    facts.standing = { sync: 'Syncing', reason: 'Syncing', message: 'It is no longer suspended.' };
+    input.tellNow();
+  }
   return finish(
     run,
     await (blind === undefined ? pursue(run, input.values) : lookAround(run, input.values, blind)),

@@ -126,7 +126,7 @@ export const LOOKING: Standing = {
 
 export function startRun(
   parts: Parts,
-  input: { application: Application; session: Session; signal: AbortSignal },
+  input: { application: Application; session: Session; signal: AbortSignal; tellNow(): void },
 ): Run {
   const { application, session, signal } = input;
   const { spec, metadata, status } = application;
@@ -154,10 +154,11 @@ export function startRun(
     drift: session.drift,
     now: () => parts.client.now(),
     signal,
-    say: (message) => {
+    say: (message, { atOnce = false } = {}) => {
       // What a person must mend in the wanted candidate weighs more than how far the one before it got.
       if (facts.standing.remedy === 'Person') return;
       facts.standing = { sync: 'Syncing', reason: 'Syncing', message };
+      if (atOnce) input.tellNow();
     },
   };
   const facts: Facts = {
