@@ -60,6 +60,15 @@ const MEANINGS: readonly [(error: ApiError, object: ObjectId) => boolean, Meanin
     ),
   ],
   [
+    (error, object) => isImmutable(error) && object.kind === 'CustomResourceDefinition',
+    meaning(
+      'Principle',
+      'Person',
+      'ImmutableField',
+      'Put the old value back: made anew, it would take all objects of its kind with it.',
+    ),
+  ],
+  [
     isImmutable,
     meaning(
       'Principle',
@@ -169,7 +178,7 @@ const LONGEST = 16_384;
 
 /**
  * The API server's words on one line, without the object, which the sentence names already, without whole objects
- * that it was given, and without regular expressions: what is left must fit into a condition together with the
+ * that it was given, without regular expressions and Go's marks of a value: what is left must fit into a condition together with the
  * next step.
  */
 function withoutRepetition(told: string): string {
@@ -185,6 +194,7 @@ function withoutRepetition(told: string): string {
     .map((line) => line.trim())
     .filter((line) => line !== '')
     .join('; ')
+    .replaceAll(/&(?:value\.valueUnstructured)?\{(?:Value:)?(.*?)\}/g, '$1')
     .replaceAll(/ \((?:e\.g\. .*?, )?regex used for validation is '.*?'\)/g, '');
 }
 

@@ -96,7 +96,10 @@ const deployment = rule(
     const available = count(object, 'status.availableReplicas');
     if (updated < wanted) return withReplicaFailure(object, `${updated} of ${wanted} replicas are updated`);
     const old = count(object, 'status.replicas') - updated;
-    if (old > 0) return progressing(`${old} old replicas are still running`);
+    if (old > 0)
+      return progressing(
+        old === 1 ? '1 old replica is still running' : `${old} old replicas are still running`,
+      );
     if (available < wanted)
       return withReplicaFailure(object, `${available} of ${wanted} replicas are available`);
     return HEALTHY;

@@ -30,7 +30,7 @@ table('apps/v1', 'Deployment', [
     spec: { replicas: 3 },
     status: { ...complete, replicas: 4 },
     state: 'Progressing',
-    message: /^1 old replicas/,
+    message: /^1 old replica is/,
   },
   {
     name: 'one whose Pods are not available',
