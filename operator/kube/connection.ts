@@ -3,6 +3,7 @@ import { NotLeaderError, UnreachableError } from './errors.ts';
 import type { ServiceAccount } from './objects.ts';
 import { ServerClock } from './server-clock.ts';
 import { type StreamListener, Transport, type WireAnswer, type WireRequest } from './transport.ts';
+import { unlessAborted } from './unless-aborted.ts';
 
 export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'apply' | 'delete';
 
@@ -98,7 +99,7 @@ export class Connection {
     const user = as === undefined ? undefined : userOf(as);
     const transports = [...this.#retiring, this.#transport];
     const ended = Promise.all(transports.map((transport) => transport?.writesEnded(user)));
-    await (signal === undefined ? ended : Promise.race([ended, aborted(signal)]));
+    await unlessAborted(ended, signal);
   }
 
   async close(): Promise<void> {
@@ -200,14 +201,6 @@ function impersonation(account: ServiceAccount): string[] {
 
 function userOf({ namespace, name }: ServiceAccount): string {
   return `system:serviceaccount:${namespace}:${name}`;
-}
-
-/** Rejects with the signal's reason. */
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });
 }
 
 /** The server's certificate is not of the CA that we have: nothing was sent yet. */

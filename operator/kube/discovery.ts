@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { KubeClient } from './client.ts';
 import { UnreachableError } from './errors.ts';
 import type { Resource } from './objects.ts';
+import { unlessAborted } from './unless-aborted.ts';
 
 interface ResponseKind {
   group?: string;
@@ -68,7 +69,7 @@ export class Discovery {
     this.#refreshing ??= this.#refresh().finally(() => {
       this.#refreshing = undefined;
     });
-    return signal === undefined ? this.#refreshing : abortable(this.#refreshing, signal);
+    return unlessAborted(this.#refreshing, signal);
   }
 
   /** What is known may be outdated (a CRD came, changed or went): the next `ensure` of an unknown kind asks at once. */
@@ -223,13 +224,4 @@ function byKind(groupVersions: GroupVersion[]): Map<string, Resource[]> {
     index.set(key, [...(index.get(key) ?? []), resource]);
   }
   return index;
-}
-
-function abortable(promise: Promise<void>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-    if (signal.aborted) onAbort();
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { TowpathError } from '../api/errors.ts';
+import { unlessAborted } from '../kube/unless-aborted.ts';
 import { type Advertisement, RemoteRefusal, readAdvertisement, sameRefs } from './advertisement.ts';
 import type { Limits } from './limits.ts';
 import { networkError } from './network-error.ts';
@@ -94,7 +95,7 @@ export class RemoteRepository implements Repository {
 
   poll(signal?: AbortSignal): Promise<void> {
     this.#nextPoll ??= this.#pollAfter(this.#polling);
-    return abandonable(this.#nextPoll, signal);
+    return unlessAborted(this.#nextPoll, signal);
   }
 
   resolve(ref: GitRef): Resolved {
@@ -106,7 +107,7 @@ export class RemoteRepository implements Repository {
   }
 
   open(resolved: Resolved, signal?: AbortSignal): Promise<Tree> {
-    return abandonable(this.#open(resolved.commit, signal), signal);
+    return unlessAborted(this.#open(resolved.commit, signal), signal);
   }
 
   async stop(): Promise<void> {
@@ -324,17 +325,4 @@ export class RemoteRepository implements Repository {
       throw refused instanceof TowpathError ? refused : networkError(error, transport.host);
     }
   }
-}
-
-/** The same promise, except that the signal ends the wait for it. */
-function abandonable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return promise;
-  // Whoever gave up no longer listens, and that is no unhandled rejection.
-  promise.catch(() => undefined);
-  if (signal.aborted) return Promise.reject(signal.reason);
-  return new Promise((resolve, reject) => {
-    const abandon = () => reject(signal.reason);
-    signal.addEventListener('abort', abandon, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abandon));
-  });
 }
