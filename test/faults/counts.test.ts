@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { useControlPlane } from '../harness/control-plane.ts';
 import { startFaultProxy } from '../harness/fault-proxy.ts';
-import { conditionOf, isReadyAt, looks, newStage, type Stage } from '../harness/operator.ts';
+import { conditionOf, isReadyAt, looks, newStage } from '../harness/operator.ts';
+import { untilPolled } from '../harness/polls.ts';
 import type { RecordedRequest } from '../harness/recorded-request.ts';
-import { eventually } from '../harness/wait.ts';
+import { always, eventually } from '../harness/wait.ts';
 
 const COUNT = 100;
 const INTERVAL_S = 2;
@@ -27,17 +28,6 @@ async function start(t: Parameters<typeof newStage>[0]) {
   // With the Lease as it is by default: a change of leader on a busy machine would be counted too.
   const stage = await newStage(t, { cluster, files: files(1), kubeconfigPath: proxy.kubeconfigPath });
   return { proxy, stage };
-}
-
-/** Polls of the repository: the ls-remotes among the requests that the Git server saw. */
-const polls = (stage: Stage) => stage.git.requests.filter(({ url }) => url.includes('info/refs')).length;
-
-/** Waits for so many further polls, and returns how long they took in seconds. */
-async function untilPolled(stage: Stage, times: number): Promise<number> {
-  const before = polls(stage);
-  const began = performance.now();
-  await eventually(() => polls(stage) >= before + times, { within: 60_000, describe: `${times} polls` });
-  return (performance.now() - began) / 1_000;
 }
 
 test(`${COUNT} Applications of one repository`, { timeout: 240_000 }, async (t) => {
@@ -176,8 +166,13 @@ test('A14: what somebody flips without end is put back ever more slowly, says so
     /ConfigMap .*web was changed by flipper again and again/,
   );
   assert.equal(conditionOf(told, 'Reconciling')?.status, 'True');
-  const delayedAt = performance.now();
-  await eventually(() => performance.now() - delayedAt > 12_000, { describe: 'it to go on for a while' });
+  // For as long as one repair more takes, whoever looks is told so.
+  await always(
+    () => stage.get('web'),
+    (application) => assert.equal(conditionOf(application, 'Ready')?.reason, 'RepairDelayed'),
+    7_000,
+    { every: 50 },
+  );
   ended.abort();
   const seconds = ((await flipping) - began) / 1_000;
   const counted = proxy.requests.filter((one) => isWrite(one) && one.userAgent.startsWith('towpath'));
