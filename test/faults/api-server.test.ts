@@ -6,6 +6,7 @@ import { type ControlPlane, startControlPlane } from '../harness/control-plane.t
 import { type FaultProxy, startFaultProxy } from '../harness/fault-proxy.ts';
 import { fastLease, isReadyAt, newStage, type Stage, startOperator } from '../harness/operator.ts';
 import { freePort } from '../harness/process.ts';
+import { newProxiedStage } from '../harness/proxied-stage.ts';
 import type { RecordedRequest } from '../harness/recorded-request.ts';
 import { eventually } from '../harness/wait.ts';
 
@@ -141,14 +142,7 @@ async function versionOf(stage: Stage, name: string): Promise<string | undefined
 
 async function start(t: TestContext, flags: readonly string[] = fastLease) {
   const cluster = await controlPlane();
-  const proxy = await startFaultProxy(cluster);
-  t.after(() => proxy.stop());
-  const stage = await newStage(t, {
-    cluster,
-    files: files(1),
-    kubeconfigPath: proxy.kubeconfigPath,
-    flags,
-  });
+  const { proxy, stage } = await newProxiedStage(t, { cluster, files: files(1), flags });
   for (const name of NAMES) await stage.application(name, { source: { path: name } });
   const first = await stage.repository.revParse('main');
   for (const name of NAMES) {

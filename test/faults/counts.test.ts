@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { useControlPlane } from '../harness/control-plane.ts';
-import { startFaultProxy } from '../harness/fault-proxy.ts';
-import { conditionOf, isReadyAt, looks, newStage } from '../harness/operator.ts';
+import { conditionOf, isReadyAt, looks, type newStage } from '../harness/operator.ts';
 import { untilPolled } from '../harness/polls.ts';
+import { newProxiedStage } from '../harness/proxied-stage.ts';
 import type { RecordedRequest } from '../harness/recorded-request.ts';
 import { always, eventually } from '../harness/wait.ts';
 
@@ -22,11 +21,8 @@ const isWrite = ({ verb, path }: RecordedRequest) => writes.includes(verb) && !/
 const tell = (requests: readonly RecordedRequest[]) => requests.map(({ verb, path }) => `${verb} ${path}`);
 
 async function start(t: Parameters<typeof newStage>[0]) {
-  const cluster = await useControlPlane();
-  const proxy = await startFaultProxy(cluster);
-  t.after(() => proxy.stop());
   // With the Lease as it is by default: a change of leader on a busy machine would be counted too.
-  const stage = await newStage(t, { cluster, files: files(1), kubeconfigPath: proxy.kubeconfigPath });
+  const { proxy, stage } = await newProxiedStage(t, { files: files(1) });
   return { proxy, stage };
 }
 

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { useControlPlane } from '../harness/control-plane.ts';
-import { startFaultProxy } from '../harness/fault-proxy.ts';
 import { startGitHttp } from '../harness/git-http.ts';
 import { createRepository, type FileContent } from '../harness/git-repository.ts';
 import { conditionOf, fastLease, newStage, type Stage } from '../harness/operator.ts';
+import { newProxiedStage } from '../harness/proxied-stage.ts';
 import { podAnnotation } from '../harness/stages.ts';
 import { eventually } from '../harness/wait.ts';
 
@@ -366,13 +365,8 @@ async function fixes(t: TestContext, files: Record<string, FileContent>): Promis
 test("A5: a change that only the answer to the operator's own status write tells is acted on", {
   timeout: 90_000,
 }, async (t) => {
-  const cluster = await useControlPlane();
-  const proxy = await startFaultProxy(cluster);
-  t.after(() => proxy.stop());
-  const stage = await newStage(t, {
-    cluster,
+  const { proxy, stage } = await newProxiedStage(t, {
     files: { 'web.yaml': configMap('web', '1') },
-    kubeconfigPath: proxy.kubeconfigPath,
     flags: fastLease,
   });
   await stage.deployed('web');
@@ -387,14 +381,9 @@ test("A5: a change that only the answer to the operator's own status write tells
 test('D6: a kind that the API server does not list in time is no failure of what is deployed', {
   timeout: 120_000,
 }, async (t) => {
-  const cluster = await useControlPlane();
-  const proxy = await startFaultProxy(cluster);
-  t.after(() => proxy.stop());
   const service = 'apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}\n';
-  const stage = await newStage(t, {
-    cluster,
+  const { proxy, stage } = await newProxiedStage(t, {
     files: { 'web.yaml': configMap('web', '1') },
-    kubeconfigPath: proxy.kubeconfigPath,
     flags: fastLease,
   });
   await stage.deployed('web', { sync: { retries: { limit: 0 } } });

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { useControlPlane } from '../harness/control-plane.ts';
-import { type FaultProxy, startFaultProxy } from '../harness/fault-proxy.ts';
-import { fastLease, newStage, type Stage } from '../harness/operator.ts';
+import type { FaultProxy } from '../harness/fault-proxy.ts';
+import { fastLease, type Stage } from '../harness/operator.ts';
+import { newProxiedStage } from '../harness/proxied-stage.ts';
 import type { RecordedRequest } from '../harness/recorded-request.ts';
 import { eventually } from '../harness/wait.ts';
 
@@ -50,10 +50,7 @@ interface Ground {
 }
 
 async function start(t: TestContext, chart: Record<string, string>): Promise<Ground> {
-  const cluster = await useControlPlane();
-  const proxy = await startFaultProxy(cluster);
-  t.after(() => proxy.stop());
-  const stage = await newStage(t, { files: chart, kubeconfigPath: proxy.kubeconfigPath, flags: fastLease });
+  const { proxy, stage } = await newProxiedStage(t, { files: chart, flags: fastLease });
   return { proxy, stage };
 }
 

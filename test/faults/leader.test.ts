@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { useControlPlane } from '../harness/control-plane.ts';
 import { startFaultProxy } from '../harness/fault-proxy.ts';
 import type { FileContent } from '../harness/git-repository.ts';
-import { fastLease, newStage, type Stage, startOperator } from '../harness/operator.ts';
+import { fastLease, type Stage, startOperator } from '../harness/operator.ts';
+import { newProxiedStage } from '../harness/proxied-stage.ts';
 import type { RequestMatch } from '../harness/recorded-request.ts';
 import { always, eventually } from '../harness/wait.ts';
 
@@ -69,12 +69,8 @@ for (const stale of STALE) {
 }
 
 async function writeTooLate(t: TestContext, stale: StaleWrite): Promise<void> {
-  const cluster = await useControlPlane();
-  const proxy = await startFaultProxy(cluster);
-  t.after(() => proxy.stop());
-  const stage = await newStage(t, {
+  const { cluster, proxy, stage } = await newProxiedStage(t, {
     files: { 'web.yaml': configMap('web', 'one'), 'extra.yaml': configMap('extra', 'one') },
-    kubeconfigPath: proxy.kubeconfigPath,
     flags: fastLease,
   });
   await stage.deployed('web');
@@ -115,12 +111,8 @@ async function writeTooLate(t: TestContext, stale: StaleWrite): Promise<void> {
 test('A7: SIGTERM lets a write that is under way finish, ends with exit code 0 within 10 s, and a successor writes within 2 s of that', {
   timeout: 120_000,
 }, async (t) => {
-  const cluster = await useControlPlane();
-  const proxy = await startFaultProxy(cluster);
-  t.after(() => proxy.stop());
-  const stage = await newStage(t, {
+  const { cluster, proxy, stage } = await newProxiedStage(t, {
     files: { 'web.yaml': configMap('web', 'one'), 'extra.yaml': configMap('extra', 'one') },
-    kubeconfigPath: proxy.kubeconfigPath,
   });
   await stage.deployed('web');
   const former = await holder(stage);

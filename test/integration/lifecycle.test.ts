@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ANNOTATION_SYNC_REQUESTED } from '../../operator/api/v1alpha1/names.ts';
-import { startFaultProxy } from '../harness/fault-proxy.ts';
 import { conditionOf, fastLease, lookedAt, looks, newStage, type Stage } from '../harness/operator.ts';
 import { untilPolled } from '../harness/polls.ts';
-import { useControlPlane } from '../harness/use-control-plane.ts';
+import { newProxiedStage } from '../harness/proxied-stage.ts';
 import { always, eventually } from '../harness/wait.ts';
 import { toldOf } from './steps.ts';
 
@@ -36,12 +35,8 @@ async function messageOf(stage: Stage, name: string): Promise<string> {
 }
 
 test('suspend stops all writes; without it, what was pushed meanwhile is deployed', async (t) => {
-  const cluster = await useControlPlane();
-  const proxy = await startFaultProxy(cluster);
-  t.after(() => proxy.stop());
-  const stage = await newStage(t, {
+  const { proxy, stage } = await newProxiedStage(t, {
     files: { 'web.yaml': configMap('web', 'one') },
-    kubeconfigPath: proxy.kubeconfigPath,
   });
   await stage.application('web');
   await stage.until('web', isReady, 'web to be Ready');
