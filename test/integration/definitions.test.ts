@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
+import { definition } from '../harness/definition.ts';
 import { fastLease } from '../harness/operator.ts';
-import { configMap, definition, messageOf, newSteps, reasonOf } from './steps.ts';
+import { configMap, messageOf, newSteps, reasonOf } from './steps.ts';
 
 test('A10: a definition that somebody else installs, removes and installs again is followed', async (t) => {
   const { stage, push, live, admin } = await newSteps(t, { flags: fastLease });

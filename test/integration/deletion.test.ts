@@ -3,13 +3,13 @@ import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import { namespaceFor } from '../harness/control-plane.ts';
+import { definition } from '../harness/definition.ts';
 import { conditionOf, fastLease, newStage } from '../harness/operator.ts';
 import { eventually } from '../harness/wait.ts';
 import {
   chartOf,
   claim,
   configMap,
-  definition,
   endPod,
   hookJob,
   messageOf,
@@ -167,7 +167,7 @@ test('deleting an Application', async (t) => {
       const both = (annotations: Record<string, string> = {}) => [
         configMap('kinds'),
         namespaceObject(name, annotations),
-        definition('keeps', group, 'Keep', annotations),
+        definition('keeps', group, 'Keep', { annotations }),
       ];
       await deploy('kinds', both(), { serviceAccountName });
       const kept = keptIn(await change('kinds', [configMap('kinds')]));
@@ -196,7 +196,7 @@ test('deleting an Application', async (t) => {
       const objects = (which: string, annotations: Record<string, string> = {}) => [
         configMap(`${which}-held`),
         namespaceObject(space(which), annotations),
-        definition(`${which}s`, group, `K${which}`, annotations),
+        definition(`${which}s`, group, `K${which}`, { annotations }),
         claim(which, annotations),
       ];
       for (const which of ['stays', 'goes']) {

@@ -97,28 +97,6 @@ export function chartOf(directory: string, objects: readonly TestObject[]): Reco
   };
 }
 
-/** A CustomResourceDefinition with one string field `a` in its spec. */
-export function definition(
-  plural: string,
-  group: string,
-  kind: string,
-  annotations: Record<string, string> = {},
-): TestObject {
-  const spec = { type: 'object', properties: { a: { type: 'string' } } };
-  const schema = { openAPIV3Schema: { type: 'object', properties: { spec } } };
-  return {
-    apiVersion: 'apiextensions.k8s.io/v1',
-    kind: 'CustomResourceDefinition',
-    metadata: { name: `${plural}.${group}`, annotations },
-    spec: {
-      group,
-      scope: 'Namespaced',
-      names: { plural, kind },
-      versions: [{ name: 'v1', served: true, storage: true, schema }],
-    },
-  };
-}
-
 /** A live object, as far as tests look at it. */
 export interface LiveObject {
   metadata: {
