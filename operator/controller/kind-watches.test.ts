@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, type TestContext, test } from 'node:test';
 import { useControlPlane } from '../../test/harness/control-plane.ts';
+import { definition } from '../../test/harness/definition.ts';
 import { type FaultProxy, startFaultProxy } from '../../test/harness/fault-proxy.ts';
 import { eventually } from '../../test/harness/wait.ts';
 import type { TowpathError } from '../api/errors.ts';
@@ -155,22 +156,8 @@ test('objects of a kind whose definition goes are forgotten', async (t) => {
   const { watches, discovery, seen, labels } = await newWatches(t);
   const as = await newAccount(t, true);
   const group = `t${randomBytes(4).toString('hex')}.example.com`;
-  const crd = `widgets.${group}`;
-  const schema = { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } };
-  await client.create(
-    { resource: CRDS },
-    {
-      apiVersion: 'apiextensions.k8s.io/v1',
-      kind: 'CustomResourceDefinition',
-      metadata: { name: crd },
-      spec: {
-        group,
-        scope: 'Namespaced',
-        names: { kind: 'Widget', plural: 'widgets' },
-        versions: [{ name: 'v1', served: true, storage: true, schema }],
-      },
-    },
-  );
+  const crd = definition('widgets', group, 'Widget');
+  await client.create({ resource: CRDS }, crd);
   const served = async () => {
     await discovery.refresh();
     return discovery.resourceFor(group, 'Widget');
@@ -185,7 +172,7 @@ test('objects of a kind whose definition goes are forgotten', async (t) => {
   assert.equal(seen.size, 1);
   // What is left of it is forgotten even where the watch cannot tell.
   await eventually(() => proxy.stallWatches({ path: new RegExp(group) }) === 1);
-  await client.delete({ resource: CRDS, name: crd });
+  await client.delete({ resource: CRDS, name: crd.metadata.name });
   await eventually(async () => (await served()) === undefined);
   watches.onDefinitionsChanged();
   assert.equal(seen.size, 0);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, type TestContext, test } from 'node:test';
 import { useControlPlane } from '../../test/harness/control-plane.ts';
+import { type DefinitionOptions, definition } from '../../test/harness/definition.ts';
 import { type FaultProxy, startFaultProxy } from '../../test/harness/fault-proxy.ts';
 import { eventually } from '../../test/harness/wait.ts';
 import { KubeClient } from './client.ts';
@@ -25,35 +26,11 @@ function uniqueGroup(): string {
   return `t${randomBytes(4).toString('hex')}.example.com`;
 }
 
-/** Creates a CRD for kind Widget with these versions, the first one stored; removed at the test's end. */
-async function createCrd(
-  t: TestContext,
-  group: string,
-  versions: string[],
-  scope = 'Namespaced',
-): Promise<string> {
-  const name = `widgets.${group}`;
-  const schema = { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } };
-  await client.create(
-    { resource: CRDS },
-    {
-      apiVersion: 'apiextensions.k8s.io/v1',
-      kind: 'CustomResourceDefinition',
-      metadata: { name },
-      spec: {
-        group,
-        scope,
-        names: { kind: 'Widget', plural: 'widgets', singular: 'widget', listKind: 'WidgetList' },
-        versions: versions.map((version, index) => ({
-          name: version,
-          served: true,
-          storage: index === 0,
-          schema,
-          subresources: { status: {} },
-        })),
-      },
-    },
-  );
+/** Creates a CRD for kind Widget; removed at the test's end. */
+async function createCrd(t: TestContext, group: string, options: DefinitionOptions): Promise<string> {
+  const crd = definition('widgets', group, 'Widget', options);
+  const { name } = crd.metadata;
+  await client.create({ resource: CRDS }, crd);
   t.after(() => client.delete({ resource: CRDS, name }).catch(() => undefined));
   return name;
 }
@@ -102,7 +79,7 @@ test('A10: a CRD that appears, changes and goes is followed', async (t) => {
   const discovery = new Discovery(client);
   await discovery.refresh();
   const group = uniqueGroup();
-  const name = await createCrd(t, group, ['v1alpha1']);
+  const name = await createCrd(t, group, { versions: ['v1alpha1'] });
   discovery.invalidate();
   const found = await discovery.ensure(group, 'Widget', undefined, { waitMs: 10_000 });
   assert.deepEqual([found?.version, found?.plural, found?.namespaced], ['v1alpha1', 'widgets', true]);
@@ -180,7 +157,7 @@ test('A1: discovery that fails keeps what is known and asks again at once', asyn
     assert.ok(discovery.resourceFor('apps', 'Deployment'));
   }
   const group = uniqueGroup();
-  await createCrd(t, group, ['v1'], 'Cluster');
+  await createCrd(t, group, { scope: 'Cluster' });
   assert.equal((await discovery.ensure(group, 'Widget', 'v1', { waitMs: 10_000 }))?.namespaced, false);
 });
 

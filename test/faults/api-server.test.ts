@@ -6,6 +6,7 @@ import { type ControlPlane, startControlPlane } from '../harness/control-plane.t
 import { type FaultProxy, startFaultProxy } from '../harness/fault-proxy.ts';
 import { fastLease, isReadyAt, newStage, type Stage, startOperator } from '../harness/operator.ts';
 import { freePort } from '../harness/process.ts';
+import { newProxiedStage } from '../harness/proxied-stage.ts';
 import type { RecordedRequest } from '../harness/recorded-request.ts';
 import { eventually } from '../harness/wait.ts';
 
@@ -141,14 +142,7 @@ async function versionOf(stage: Stage, name: string): Promise<string | undefined
 
 async function start(t: TestContext, flags: readonly string[] = fastLease) {
   const cluster = await controlPlane();
-  const proxy = await startFaultProxy(cluster);
-  t.after(() => proxy.stop());
-  const stage = await newStage(t, {
-    cluster,
-    files: files(1),
-    kubeconfigPath: proxy.kubeconfigPath,
-    flags,
-  });
+  const { proxy, stage } = await newProxiedStage(t, { cluster, files: files(1), flags });
   for (const name of NAMES) await stage.application(name, { source: { path: name } });
   const first = await stage.repository.revParse('main');
   for (const name of NAMES) {
@@ -277,21 +271,24 @@ test('A1: what Retry-After says is waited for before the same is asked again', {
   const retryAfter = 3;
   proxy.fail({ ...isAny, fault: { status: 429, retryAfter } });
   proxy.resetConnections();
-  await delay(8_000);
-  const during = [...proxy.requests];
+  const refused = () => bySubject(proxy.requests.filter(({ status }) => status === 429));
+  await eventually(
+    () => {
+      const subjects = [...refused()];
+      const once = subjects.filter(([, asked]) => asked.length < 2).map(([subject]) => subject);
+      assert.deepEqual(once, [], 'what was asked only once');
+      return subjects.length >= 3;
+    },
+    { describe: 'Applications, objects and definitions to be asked for again' },
+  );
+  const subjects = refused();
   const ended = performance.now();
   proxy.clear();
-  const subjects = bySubject(during);
-  assert.ok(subjects.size >= 3, 'Applications, objects and definitions are watched');
   for (const [subject, asked] of subjects) {
-    const gaps = gapsOf(asked.filter(({ status }) => status === 429));
+    const gaps = gapsOf(asked);
     t.diagnostic(`${subject}: ${gaps.map((gap) => (gap / 1_000).toFixed(1)).join(' ')} s`);
     for (const gap of gaps) assert.ok(gap >= retryAfter * 1_000 - 50, `${subject} after ${gap} ms`);
   }
-  assert.ok(
-    [...subjects.values()].some((asked) => asked.length > 1),
-    'something was asked again',
-  );
   await inSync(stage, 1, await stage.repository.revParse('main'), ended);
 });
 

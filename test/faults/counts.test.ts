@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { useControlPlane } from '../harness/control-plane.ts';
-import { startFaultProxy } from '../harness/fault-proxy.ts';
-import { conditionOf, isReadyAt, looks, newStage, type Stage } from '../harness/operator.ts';
+import type { FaultProxy } from '../harness/fault-proxy.ts';
+import { conditionOf, isReadyAt, looks, type newStage } from '../harness/operator.ts';
+import { untilPolled } from '../harness/polls.ts';
+import { inWords, newProxiedStage, writesOf } from '../harness/proxied-stage.ts';
 import type { RecordedRequest } from '../harness/recorded-request.ts';
-import { eventually } from '../harness/wait.ts';
+import { always, eventually } from '../harness/wait.ts';
 
 const COUNT = 100;
 const INTERVAL_S = 2;
@@ -15,29 +16,16 @@ const files = (version: number) => ({
   'templates/web.yaml': `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Release.Name }}}\ndata: {version: "${version}"}\n`,
 });
 
-const writes = ['create', 'update', 'patch', 'apply', 'delete', 'deletecollection'];
-/** Any write, dry-runs too, but the renewals of the Lease. */
-const isWrite = ({ verb, path }: RecordedRequest) => writes.includes(verb) && !/\/leases(\/|$)/.test(path);
-const tell = (requests: readonly RecordedRequest[]) => requests.map(({ verb, path }) => `${verb} ${path}`);
+/** Events are counted, too: any write but the renewals of the Lease. */
+const writesAndEventsOf = (proxy: FaultProxy) => [
+  ...writesOf(proxy),
+  ...proxy.find({ method: ['POST', 'PUT', 'PATCH', 'DELETE'], path: /\/events/ }),
+];
 
 async function start(t: Parameters<typeof newStage>[0]) {
-  const cluster = await useControlPlane();
-  const proxy = await startFaultProxy(cluster);
-  t.after(() => proxy.stop());
   // With the Lease as it is by default: a change of leader on a busy machine would be counted too.
-  const stage = await newStage(t, { cluster, files: files(1), kubeconfigPath: proxy.kubeconfigPath });
+  const { proxy, stage } = await newProxiedStage(t, { files: files(1) });
   return { proxy, stage };
-}
-
-/** Polls of the repository: the ls-remotes among the requests that the Git server saw. */
-const polls = (stage: Stage) => stage.git.requests.filter(({ url }) => url.includes('info/refs')).length;
-
-/** Waits for so many further polls, and returns how long they took in seconds. */
-async function untilPolled(stage: Stage, times: number): Promise<number> {
-  const before = polls(stage);
-  const began = performance.now();
-  await eventually(() => polls(stage) >= before + times, { within: 60_000, describe: `${times} polls` });
-  return (performance.now() - began) / 1_000;
 }
 
 test(`${COUNT} Applications of one repository`, { timeout: 240_000 }, async (t) => {
@@ -78,14 +66,14 @@ test(`${COUNT} Applications of one repository`, { timeout: 240_000 }, async (t) 
       async () => {
         proxy.forget();
         await untilPolled(stage, 1);
-        return proxy.requests.filter(isWrite).length === 0;
+        return writesAndEventsOf(proxy).length === 0;
       },
       { within: 60_000, describe: 'the operator to be at rest' },
     );
     proxy.forget();
     await untilPolled(stage, 4);
-    assert.deepEqual(tell(proxy.requests.filter(isWrite)), []);
-    assert.deepEqual(tell(proxy.find({ verb: 'list' })), []);
+    assert.deepEqual(inWords(writesAndEventsOf(proxy)), []);
+    assert.deepEqual(inWords(proxy.find({ verb: 'list' })), []);
   });
 
   await t.test('A11: a restart writes nothing, fetches nothing and polls once', async (t) => {
@@ -99,7 +87,7 @@ test(`${COUNT} Applications of one repository`, { timeout: 240_000 }, async (t) 
     });
     const firstPolls = stage.git.requests.length - asked;
     await untilPolled(stage, 2);
-    assert.deepEqual(tell(proxy.requests.filter(isWrite)), []);
+    assert.deepEqual(inWords(writesAndEventsOf(proxy)), []);
     const seen = stage.git.requests.slice(asked);
     assert.deepEqual(
       seen.filter(({ method }) => method === 'POST').map(({ url }) => url),
@@ -138,7 +126,7 @@ test('A14: an object that somebody flips 60 times floods neither events nor stat
   await untilPolled(stage, 3);
   const events = proxy.find({ verb: ['create', 'patch', 'update'], path: /\/events/ }).length;
   const statuses = proxy.find({ verb: 'patch', path: /\/applications\/web\/status/ }).length;
-  const records = proxy.requests.filter((one) => isWrite(one) && /\/secrets/.test(one.path)).length;
+  const records = writesOf(proxy).filter(({ path }) => /\/secrets/.test(path)).length;
   const told = `60 repairs in ${seconds.toFixed(1)} s: ${events} writes of events, ${statuses} of the status, ${records} of the record`;
   t.diagnostic(told);
   assert.ok(events <= 15, told);
@@ -176,11 +164,16 @@ test('A14: what somebody flips without end is put back ever more slowly, says so
     /ConfigMap .*web was changed by flipper again and again/,
   );
   assert.equal(conditionOf(told, 'Reconciling')?.status, 'True');
-  const delayedAt = performance.now();
-  await eventually(() => performance.now() - delayedAt > 12_000, { describe: 'it to go on for a while' });
+  // For as long as one repair more takes, whoever looks is told so.
+  await always(
+    () => stage.get('web'),
+    (application) => assert.equal(conditionOf(application, 'Ready')?.reason, 'RepairDelayed'),
+    7_000,
+    { every: 50 },
+  );
   ended.abort();
   const seconds = ((await flipping) - began) / 1_000;
-  const counted = proxy.requests.filter((one) => isWrite(one) && one.userAgent.startsWith('towpath'));
+  const counted = writesAndEventsOf(proxy).filter(({ userAgent }) => userAgent.startsWith('towpath'));
   const count = (path: RegExp) => counted.filter((one) => path.test(one.path)).length;
   const [tries, records] = [count(/configmaps\/web/), count(/secrets/)];
   // One that meets a version that is older than the flipper's last changes nothing, and is tried again.

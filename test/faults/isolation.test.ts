@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { useControlPlane } from '../harness/control-plane.ts';
-import { startFaultProxy } from '../harness/fault-proxy.ts';
 import { startGitHttp } from '../harness/git-http.ts';
 import { createRepository, type FileContent } from '../harness/git-repository.ts';
 import { conditionOf, fastLease, newStage, type Stage } from '../harness/operator.ts';
+import { newProxiedStage } from '../harness/proxied-stage.ts';
 import { podAnnotation } from '../harness/stages.ts';
 import { eventually } from '../harness/wait.ts';
 
@@ -60,7 +59,6 @@ async function versionOf(stage: Stage, name: string): Promise<string | undefined
   return (JSON.parse(body) as { data?: { version?: string } }).data?.version;
 }
 
-let requests = 0;
 /** Asks the operator to look at Git now, in milliseconds since the ask until the cluster has the version. */
 async function timeToSync(
   stage: Stage,
@@ -69,9 +67,7 @@ async function timeToSync(
   version: string,
 ): Promise<number> {
   const asked = performance.now();
-  await merge(stage, application, {
-    metadata: { annotations: { 'towpath.dev/sync-requested': `ask-${++requests}` } },
-  });
+  await stage.requestSync(application);
   await eventually(async () => (await versionOf(stage, object)) === version, {
     every: 20,
     within: 60_000,
@@ -181,23 +177,21 @@ test('A3, S8: one bad Application delays no other', { timeout: 420_000 }, async 
       });
       const alone: number[] = [];
       const beside: number[] = [];
-      for (let round = 0; round < 5; round += 1) {
+      for (let round = 0; round < 9; round += 1) {
         alone.push(await syncGood());
         // A commit that was refused is not looked at again; the next one is.
         await repository.commit({ [`${index}/templates/NOTES.txt`]: `round ${round}` });
-        await merge(stage, `bad-${index}`, {
-          metadata: { annotations: { 'towpath.dev/sync-requested': `ask-${++requests}` } },
-          spec: { suspend: false },
-        });
+        await merge(stage, `bad-${index}`, { spec: { suspend: false } });
+        await stage.requestSync(`bad-${index}`);
         beside.push(await syncGood());
         await merge(stage, `bad-${index}`, { spec: { suspend: true } });
       }
       await stage.kubectl('delete', 'applications.towpath.dev', `bad-${index}`, '--timeout=20s');
       const told = `${median(beside).toFixed(0)} ms beside it, ${median(alone).toFixed(0)} ms alone`;
       t.diagnostic(told);
-      // The allowance is what the bad one's own work takes of two cores, on which the API server runs too: a
-      // delay by waiting for it would be its time-out, 20 s.
-      assert.ok(median(beside) <= 1.5 * median(alone) + 250, told);
+      // The allowance is what the bad one's own work takes of two cores, on which the API server runs too: with 15
+      // processes that wanted them, it was half as long again and 7 ms. A delay by waiting would be a time-out, 20 s.
+      assert.ok(median(beside) <= 1.5 * median(alone) + 100, told);
     });
   }
   for (const [index, { name, reason, files }] of bombs.entries()) {
@@ -274,8 +268,7 @@ async function fixes(t: TestContext, files: Record<string, FileContent>): Promis
     });
     took[what]?.push(performance.now() - began);
   };
-  const ask = () =>
-    merge(stage, 'web', { metadata: { annotations: { 'towpath.dev/sync-requested': `ask-${++requests}` } } });
+  const ask = () => stage.requestSync('web');
   let version = 1;
   /** Pushes what is stuck, and waits until the operator waits for it. */
   const getStuck = async (): Promise<void> => {
@@ -361,20 +354,19 @@ async function fixes(t: TestContext, files: Record<string, FileContent>): Promis
     t.diagnostic(`${what}: ${times.map((time) => time.toFixed(0)).join(', ')} ms`);
     // A commit that nobody announces is found by a poll, whose interval varies by a tenth.
     const limit = what === 'poll' ? 1_000 + POLL_MS * 1.1 : 1_000;
-    assert.ok(median(times) < limit, `${what} took ${times.map(Math.round).join(', ')} ms`);
+    const [slowest] = times.toSorted((a, b) => b - a);
+    assert.ok(
+      slowest !== undefined && slowest < limit,
+      `${what} took ${times.map(Math.round).join(', ')} ms`,
+    );
   }
 }
 
 test("A5: a change that only the answer to the operator's own status write tells is acted on", {
   timeout: 90_000,
 }, async (t) => {
-  const cluster = await useControlPlane();
-  const proxy = await startFaultProxy(cluster);
-  t.after(() => proxy.stop());
-  const stage = await newStage(t, {
-    cluster,
+  const { proxy, stage } = await newProxiedStage(t, {
     files: { 'web.yaml': configMap('web', '1') },
-    kubeconfigPath: proxy.kubeconfigPath,
     flags: fastLease,
   });
   await stage.deployed('web');
@@ -389,14 +381,9 @@ test("A5: a change that only the answer to the operator's own status write tells
 test('D6: a kind that the API server does not list in time is no failure of what is deployed', {
   timeout: 120_000,
 }, async (t) => {
-  const cluster = await useControlPlane();
-  const proxy = await startFaultProxy(cluster);
-  t.after(() => proxy.stop());
   const service = 'apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}\n';
-  const stage = await newStage(t, {
-    cluster,
+  const { proxy, stage } = await newProxiedStage(t, {
     files: { 'web.yaml': configMap('web', '1') },
-    kubeconfigPath: proxy.kubeconfigPath,
     flags: fastLease,
   });
   await stage.deployed('web', { sync: { retries: { limit: 0 } } });

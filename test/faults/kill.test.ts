@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { useControlPlane } from '../harness/control-plane.ts';
-import { type FaultProxy, startFaultProxy } from '../harness/fault-proxy.ts';
-import { fastLease, newStage, type Stage } from '../harness/operator.ts';
+import type { FaultProxy } from '../harness/fault-proxy.ts';
+import { fastLease, type Stage } from '../harness/operator.ts';
+import { untilPolled } from '../harness/polls.ts';
+import { isWrite, newProxiedStage } from '../harness/proxied-stage.ts';
 import type { RecordedRequest } from '../harness/recorded-request.ts';
 import { eventually } from '../harness/wait.ts';
 
@@ -35,11 +36,8 @@ const files = (version: number) => ({
   'templates/hook.yaml': hook('hook', 'pre-upgrade'),
 });
 
-/** A write of a sync: not a question, not the Lease, not an event. */
-const isWrite = (request: RecordedRequest) =>
-  ['create', 'update', 'patch', 'apply', 'delete'].includes(request.verb) &&
-  !request.dryRun &&
-  !/\/(leases|events)(\/|$|\?)/.test(request.path);
+/** What a sync writes: no dry-run, which is a question. */
+const isWriteOfSync = (request: RecordedRequest) => isWrite(request) && !request.dryRun;
 
 const INSTANTS = ['request', 'response'] as const;
 const when = (at: (typeof INSTANTS)[number]) => (at === 'request' ? 'before' : 'after');
@@ -50,21 +48,18 @@ interface Ground {
 }
 
 async function start(t: TestContext, chart: Record<string, string>): Promise<Ground> {
-  const cluster = await useControlPlane();
-  const proxy = await startFaultProxy(cluster);
-  t.after(() => proxy.stop());
-  const stage = await newStage(t, { files: chart, kubeconfigPath: proxy.kubeconfigPath, flags: fastLease });
+  const { proxy, stage } = await newProxiedStage(t, { files: chart, flags: fastLease });
   return { proxy, stage };
 }
 
 /** Whether the operator is at rest: the Git server was asked twice more, and nothing was written meanwhile. */
 async function atRest({ proxy, stage }: Ground): Promise<void> {
-  const polls = () => stage.git.requests.filter(({ url }) => url.includes('info/refs')).length;
+  const writes = () => proxy.find({ where: isWriteOfSync }).length;
   await eventually(
     async () => {
-      const [writes, before] = [proxy.requests.filter(isWrite).length, polls()];
-      await eventually(() => polls() >= before + 2, { describe: 'two polls' });
-      return proxy.requests.filter(isWrite).length === writes;
+      const before = writes();
+      await untilPolled(stage, 2);
+      return writes() === before;
     },
     { within: 60_000, describe: 'the operator to be at rest' },
   );
@@ -83,7 +78,7 @@ async function killAt(
 ): Promise<boolean> {
   const { proxy, stage } = ground;
   let seen = 0;
-  const held = proxy.hold({ at, where: (request) => isWrite(request) && ++seen === write });
+  const held = proxy.hold({ at, where: (request) => isWriteOfSync(request) && ++seen === write });
   let isHeld = false;
   const holding = held.seen.then(() => {
     isHeld = true;

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { useControlPlane } from '../harness/control-plane.ts';
-import { startFaultProxy } from '../harness/fault-proxy.ts';
-import { conditionOf, newStage } from '../harness/operator.ts';
+import { conditionOf } from '../harness/operator.ts';
+import { newProxiedStage } from '../harness/proxied-stage.ts';
 import { eventually } from '../harness/wait.ts';
 
 const configMap = (message: string) =>
@@ -11,12 +10,8 @@ const configMap = (message: string) =>
 test('D6: a candidate that cannot be judged leaves the last good one deployed, enforced, and not Failed', {
   timeout: 120_000,
 }, async (t) => {
-  const cluster = await useControlPlane();
-  const proxy = await startFaultProxy(cluster);
-  t.after(() => proxy.stop());
-  const stage = await newStage(t, {
+  const { proxy, stage } = await newProxiedStage(t, {
     files: { 'web.yaml': configMap('one') },
-    kubeconfigPath: proxy.kubeconfigPath,
   });
   await stage.deployed('web', { sync: { retries: { limit: 0 } } });
   const rule = proxy.fail({ verb: 'apply', where: (request) => request.dryRun, fault: { status: 418 } });
@@ -44,12 +39,8 @@ test('D6: a candidate that cannot be judged leaves the last good one deployed, e
 test('D7: a deployment whose status was never written is in the history all the same', {
   timeout: 120_000,
 }, async (t) => {
-  const cluster = await useControlPlane();
-  const proxy = await startFaultProxy(cluster);
-  t.after(() => proxy.stop());
-  const stage = await newStage(t, {
+  const { proxy, stage } = await newProxiedStage(t, {
     files: { 'web.yaml': configMap('one') },
-    kubeconfigPath: proxy.kubeconfigPath,
   });
   await stage.deployed('web');
   const held = proxy.hold({ verb: 'patch', path: /applications\/web\/status/ });

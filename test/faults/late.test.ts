@@ -3,20 +3,16 @@ import { createHash } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import { useControlPlane } from '../harness/control-plane.ts';
 import { startFaultProxy } from '../harness/fault-proxy.ts';
-import { conditionOf, fastLease, isReadyAt, newStage, startOperator } from '../harness/operator.ts';
+import { conditionOf, fastLease, isReadyAt, startOperator } from '../harness/operator.ts';
+import { newProxiedStage } from '../harness/proxied-stage.ts';
 import { always, eventually } from '../harness/wait.ts';
 
 const configMap = (message: string) =>
   `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {message: "${message}"}\n`;
 
 async function start(t: TestContext) {
-  const cluster = await useControlPlane();
-  const proxy = await startFaultProxy(cluster);
-  t.after(() => proxy.stop());
-  const stage = await newStage(t, {
-    cluster,
+  const { proxy, stage } = await newProxiedStage(t, {
     files: { 'web.yaml': configMap('one') },
-    kubeconfigPath: proxy.kubeconfigPath,
     flags: fastLease,
   });
   return { proxy, stage };

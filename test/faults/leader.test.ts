@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { useControlPlane } from '../harness/control-plane.ts';
 import { startFaultProxy } from '../harness/fault-proxy.ts';
 import type { FileContent } from '../harness/git-repository.ts';
-import { fastLease, newStage, type Stage, startOperator } from '../harness/operator.ts';
+import { fastLease, type Stage, startOperator } from '../harness/operator.ts';
+import { inWords, newProxiedStage, writesOf } from '../harness/proxied-stage.ts';
 import type { RequestMatch } from '../harness/recorded-request.ts';
 import { always, eventually } from '../harness/wait.ts';
 
@@ -69,12 +69,8 @@ for (const stale of STALE) {
 }
 
 async function writeTooLate(t: TestContext, stale: StaleWrite): Promise<void> {
-  const cluster = await useControlPlane();
-  const proxy = await startFaultProxy(cluster);
-  t.after(() => proxy.stop());
-  const stage = await newStage(t, {
+  const { cluster, proxy, stage } = await newProxiedStage(t, {
     files: { 'web.yaml': configMap('web', 'one'), 'extra.yaml': configMap('extra', 'one') },
-    kubeconfigPath: proxy.kubeconfigPath,
     flags: fastLease,
   });
   await stage.deployed('web');
@@ -101,13 +97,7 @@ async function writeTooLate(t: TestContext, stale: StaleWrite): Promise<void> {
     describe: 'the former leader to know that it follows',
   });
   await eventually(() => proxy.find({ path: /leases/ }).length > 2, { describe: 'it to go on' });
-  const writes = proxy
-    .find({ verb: ['create', 'update', 'patch', 'apply', 'delete', 'deletecollection'] })
-    .filter((request) => !/\/(leases|events)(\/|$)/.test(request.path));
-  assert.deepEqual(
-    writes.map((request) => `${request.verb} ${request.path}`),
-    [],
-  );
+  assert.deepEqual(inWords(writesOf(proxy)), []);
   assert.equal(await messages(stage), stale.outcome, "the outcome is the successor's");
   await stage.untilReadyAt('web', third);
 }
@@ -115,12 +105,8 @@ async function writeTooLate(t: TestContext, stale: StaleWrite): Promise<void> {
 test('A7: SIGTERM lets a write that is under way finish, ends with exit code 0 within 10 s, and a successor writes within 2 s of that', {
   timeout: 120_000,
 }, async (t) => {
-  const cluster = await useControlPlane();
-  const proxy = await startFaultProxy(cluster);
-  t.after(() => proxy.stop());
-  const stage = await newStage(t, {
+  const { cluster, proxy, stage } = await newProxiedStage(t, {
     files: { 'web.yaml': configMap('web', 'one'), 'extra.yaml': configMap('extra', 'one') },
-    kubeconfigPath: proxy.kubeconfigPath,
   });
   await stage.deployed('web');
   const former = await holder(stage);
@@ -166,21 +152,10 @@ test('A7: SIGTERM lets a write that is under way finish, ends with exit code 0 w
   assert.ok(ended - started < 10_000, `it took ${ended - started} ms`);
   assert.match(how, /code 0/);
   assert.equal(underWay.status, 200, 'the write under way was let finish');
-  const begun = proxy
-    .find({ verb: ['create', 'update', 'patch', 'apply', 'delete'] })
-    .filter(({ at, path }) => at > started && !/\/(leases|events)(\/|$)/.test(path));
-  assert.deepEqual(
-    begun.map(({ verb, path }) => `${verb} ${path}`),
-    [],
-    'no work is begun',
-  );
+  const begun = writesOf(proxy).filter(({ at }) => at > started);
+  assert.deepEqual(inWords(begun), [], 'no work is begun');
 
-  const isWriteOfSuccessor = () =>
-    behind.find({
-      verb: ['apply', 'patch', 'create'],
-      where: ({ path }) => !/\/(leases|events)(\/|$)/.test(path),
-    });
-  await eventually(() => isWriteOfSuccessor().length > 0, {
+  await eventually(() => writesOf(behind).length > 0, {
     within: 2_000,
     every: 10,
     describe: `the successor to write; it: ${successor.process.logTail(5)}`,

@@ -4,9 +4,9 @@ import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { targetId } from '../../operator/controller/record.ts';
-import { useControlPlane } from '../harness/control-plane.ts';
-import { type HeldRequest, startFaultProxy } from '../harness/fault-proxy.ts';
-import { conditionOf, newStage } from '../harness/operator.ts';
+import type { HeldRequest } from '../harness/fault-proxy.ts';
+import { conditionOf } from '../harness/operator.ts';
+import { newProxiedStage } from '../harness/proxied-stage.ts';
 import { eventually } from '../harness/wait.ts';
 
 const configMap = (name: string, message: string) =>
@@ -18,12 +18,8 @@ const secret = (name: string, key = 'dmFsdWU=') =>
 test('D7: target records survive lost answers, leftovers, damage and deletion', {
   timeout: 240_000,
 }, async (t) => {
-  const cluster = await useControlPlane();
-  const proxy = await startFaultProxy(cluster);
-  t.after(() => proxy.stop());
-  const stage = await newStage(t, {
+  const { proxy, stage } = await newProxiedStage(t, {
     files: { 'web/web.yaml': configMap('web', 'one') },
-    kubeconfigPath: proxy.kubeconfigPath,
   });
   const idOf = (application: string) =>
     targetId(`${stage.namespace}/towpath`, {

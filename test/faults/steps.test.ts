@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
-import { useControlPlane } from '../harness/control-plane.ts';
-import { type FaultProxy, type FaultRule, startFaultProxy } from '../harness/fault-proxy.ts';
+import type { FaultProxy, FaultRule } from '../harness/fault-proxy.ts';
 import { startGitHttp } from '../harness/git-http.ts';
 import type { FileContent } from '../harness/git-repository.ts';
-import { fastLease, isReadyAt, newStage, type Stage } from '../harness/operator.ts';
+import { fastLease, isReadyAt, type Stage } from '../harness/operator.ts';
+import { newProxiedStage } from '../harness/proxied-stage.ts';
 import type { RecordedRequest } from '../harness/recorded-request.ts';
 import { podAnnotation } from '../harness/stages.ts';
 
@@ -267,13 +267,8 @@ function assertNeverSynced(requests: readonly RecordedRequest[], revision: strin
 test('D6: a fault at any step leaves the target as it was, or says what was done', {
   timeout: 240_000,
 }, async (t: TestContext) => {
-  const cluster = await useControlPlane();
-  const proxy = await startFaultProxy(cluster);
-  t.after(() => proxy.stop());
-  const stage = await newStage(t, {
-    cluster,
+  const { proxy, stage } = await newProxiedStage(t, {
     files: files(1),
-    kubeconfigPath: proxy.kubeconfigPath,
     flags: fastLease,
   });
   // For roles and their bindings.

@@ -51,7 +51,6 @@ export interface ControlPlane extends Cluster {
   stopApiServer(): Promise<void>;
   /** Starts kube-apiserver again on the same port and waits until it is ready. */
   startApiServer(): Promise<void>;
-  restartApiServer(): Promise<void>;
   /** Ends all of it and removes what it wrote, unless a dataDir was given. */
   stop(): Promise<void>;
 }
@@ -128,10 +127,6 @@ async function start(options: ControlPlaneOptions): Promise<ControlPlane> {
     processes,
     stopApiServer,
     startApiServer,
-    async restartApiServer() {
-      await stopApiServer();
-      await startApiServer();
-    },
     stop,
   };
 }

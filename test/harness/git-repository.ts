@@ -41,8 +41,6 @@ export interface GitRepository {
   /** Creates or moves a branch (default: to HEAD). */
   branch(name: string, commit?: string): Promise<void>;
   deleteRef(ref: string): Promise<void>;
-  /** Makes HEAD name another branch. */
-  setHead(branch: string): Promise<void>;
   /** The object id of a revision expression such as `main:charts/web`. */
   revParse(revision: string): Promise<string>;
   /** Writes an object of any content, also one that git itself would refuse, and returns its id. */
@@ -108,9 +106,6 @@ function repositoryAt(root: string, name: string, path: string): GitRepository {
     },
     async deleteRef(ref) {
       await git(['update-ref', '-d', ref]);
-    },
-    async setHead(branch) {
-      await git(['symbolic-ref', 'HEAD', `refs/heads/${branch}`]);
     },
     revParse: (revision) => git(['rev-parse', revision]),
     writeObject: (type, content) => git(['hash-object', '-t', type, '-w', '--literally', '--stdin'], content),

@@ -27,7 +27,6 @@ export interface GitSshOptions {
   root: string;
   /** Protects the identity. */
   passphrase?: string;
-  hostKeyType?: 'ed25519' | 'ecdsa' | 'rsa';
 }
 
 /** Where distributions put a program that no user's PATH has. */
@@ -40,7 +39,7 @@ export async function startGitSsh(options: GitSshOptions): Promise<GitSshServer>
   const sshd = findSshd();
   if (!sshd) throw new Error('sshd is not installed (apt-get install openssh-server)');
   const directory = temporaryDirectory('sshd');
-  const hostKey = await makeKey(directory, 'host', options.hostKeyType ?? 'ed25519', '');
+  const hostKey = await makeKey(directory, 'host', 'ed25519', '');
   const identity = await makeKey(directory, 'identity', 'ed25519', options.passphrase ?? '');
   writeFileSync(join(directory, 'authorized_keys'), identity.publicKey, { mode: 0o600 });
   const port = await freePort();

@@ -11,7 +11,7 @@ import {
 } from '../../operator/render/renderer.ts';
 import { MemoryTree } from './memory-tree.ts';
 
-export const scopes = { '/ConfigMap': true, '/Secret': true, 'apps/Deployment': true, '/Namespace': false };
+const scopes = { '/ConfigMap': true, '/Secret': true, 'apps/Deployment': true, '/Namespace': false };
 /** A chart named web in the directory web, without templates. */
 export const chart = {
   'web/Chart.yaml': 'apiVersion: v2\nname: web\nversion: 1.2.3\nappVersion: "4.5"\n',

@@ -40,16 +40,19 @@ export async function eventually<T>(
 }
 
 /**
- * Looks every few milliseconds for so long. Unlike in `eventually`, what `check` throws ends it: for what must be
- * so at every moment.
+ * Looks again and again for so long, the last time when it has passed. Unlike in `eventually`, what `look` or `check`
+ * throws ends it: for what must be so at every moment. `every`: pause between looks in milliseconds, default 5.
  */
 export async function always<T>(
   look: () => T | Promise<T>,
-  check: (value: T) => void,
-  forMs: number,
+  check: (value: Awaited<T>) => void,
+  milliseconds: number,
+  { every = 5 }: Pick<EventuallyOptions, 'every'> = {},
 ): Promise<void> {
-  for (const until = performance.now() + forMs; performance.now() < until; ) {
+  const until = performance.now() + milliseconds;
+  for (let left = milliseconds; ; left = until - performance.now()) {
     check(await look());
-    await delay(5);
+    if (left <= 0) return;
+    await delay(Math.min(every, left));
   }
 }

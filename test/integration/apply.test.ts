@@ -1,10 +1,16 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import { startFaultProxy } from '../harness/fault-proxy.ts';
-import { useControlPlane } from '../harness/use-control-plane.ts';
 import { eventually } from '../harness/wait.ts';
-import { configMap, hookJob, messageOf, newSteps, reasonOf, type TestObject } from './steps.ts';
+import {
+  configMap,
+  hookJob,
+  messageOf,
+  newProxiedSteps,
+  newSteps,
+  reasonOf,
+  type TestObject,
+} from './steps.ts';
 
 const unique = randomBytes(3).toString('hex');
 
@@ -54,12 +60,7 @@ function kindOf(plural: string): string {
 }
 
 test('the order of applying', async (t) => {
-  const cluster = await useControlPlane();
-  const proxy = await startFaultProxy(cluster);
-  t.after(() => proxy.stop());
-  const { stage, deploy, change, push, ready, live, admin } = await newSteps(t, {
-    kubeconfigPath: proxy.kubeconfigPath,
-  });
+  const { proxy, stage, deploy, change, push, ready, live, admin } = await newProxiedSteps(t);
   const serviceAccountName = await admin(t);
   const appliedInOrder = () =>
     proxy

@@ -6,6 +6,7 @@ import { startGitHttp } from '../harness/git-http.ts';
 import { createRepository } from '../harness/git-repository.ts';
 import { conditionOf, newStage, type Stage } from '../harness/operator.ts';
 import { type BadInput, filesOf, judgeAll } from './bad-input.ts';
+import { messageOf } from './steps.ts';
 
 const configMap = (name: string) => `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\n`;
 const stalled = { sync: 'Blocked', condition: 'Stalled' } as const;
@@ -109,9 +110,6 @@ test('a source that cannot be read is told with what is there and what to do', a
 
 const untilReason = (stage: Stage, name: string, reason: string) =>
   stage.until(name, (one) => conditionOf(one, 'Ready')?.reason === reason, reason);
-
-const messageOf = (application: Parameters<typeof conditionOf>[0]) =>
-  conditionOf(application, 'Ready')?.message ?? '';
 
 const secret = (name: string, stringData: Record<string, string>) => ({
   apiVersion: 'v1',

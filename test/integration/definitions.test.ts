@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
+import { definition } from '../harness/definition.ts';
 import { fastLease } from '../harness/operator.ts';
-import { configMap, definition, messageOf, newSteps, reasonOf, type TestObject } from './steps.ts';
+import { configMap, messageOf, newSteps, reasonOf, type TestObject } from './steps.ts';
 
 test('A10: a definition that somebody else installs, removes and installs again is followed', async (t) => {
   const { stage, push, live, admin } = await newSteps(t, { flags: fastLease });
@@ -44,7 +45,7 @@ test('a definition that no longer fits what is in Git is refused before anything
   t.after(() => stage.cluster.kubectl(['delete', 'crd', crd.metadata.name, '--ignore-not-found']));
   const thing = { apiVersion: `${group}/v1`, kind: 'Thing', metadata: { name: 'one' }, spec: { a: 'x' } };
   await deploy('tighter', [crd, thing], { serviceAccountName });
-  const { spec } = crd as unknown as { spec: { versions: object[] } };
+  const { spec } = crd;
   const [v1] = spec.versions;
   const changed = (version: object, ...more: object[]): TestObject => ({
     ...crd,
@@ -80,7 +81,7 @@ test('a Namespace or a definition that leaves Git stays while objects in Git nee
   const serviceAccountName = await admin(t);
   const group = `f${randomBytes(3).toString('hex')}.example.com`;
   const prunable = { 'towpath.dev/prune': 'enabled' };
-  const crd = definition('things', group, 'Thing', prunable);
+  const crd = definition('things', group, 'Thing', { annotations: prunable });
   const other = `${stage.namespace}-other`;
   const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: other, annotations: prunable } };
   t.after(() => stage.cluster.kubectl(['delete', 'crd', crd.metadata.name, '--ignore-not-found']));

@@ -3,19 +3,17 @@ import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import { namespaceFor } from '../harness/control-plane.ts';
-import { startFaultProxy } from '../harness/fault-proxy.ts';
+import { definition } from '../harness/definition.ts';
 import { conditionOf, fastLease, newStage } from '../harness/operator.ts';
-import { useControlPlane } from '../harness/use-control-plane.ts';
 import { eventually } from '../harness/wait.ts';
 import {
   chartOf,
   claim,
   configMap,
-  definition,
   endPod,
   hookJob,
   messageOf,
-  newSteps,
+  newProxiedSteps,
   podOf,
   reasonOf,
   type Steps,
@@ -47,11 +45,8 @@ const keptIn = ({ status }: Application) =>
   Object.fromEntries((status?.kept ?? []).map(({ object, reason }) => [object.name, reason]));
 
 test('deleting an Application', async (t) => {
-  const cluster = await useControlPlane();
-  const proxy = await startFaultProxy(cluster);
-  t.after(() => proxy.stop());
-  const steps = await newSteps(t, { kubeconfigPath: proxy.kubeconfigPath, flags: fastLease });
-  const { stage, deploy, change, live, ready, admin } = steps;
+  const steps = await newProxiedSteps(t, { flags: fastLease });
+  const { proxy, stage, deploy, change, live, ready, admin } = steps;
   const { hold, release, startDeleting, untilGone } = holding(steps);
   const serviceAccountName = await admin(t);
   const unique = randomBytes(3).toString('hex');
@@ -96,7 +91,7 @@ test('deleting an Application', async (t) => {
   await t.test(
     'D11: an object in another namespace goes too, and nothing else of that namespace',
     async (t) => {
-      const other = await namespaceFor(t, cluster);
+      const other = await namespaceFor(t, stage.cluster);
       const inside = async (name: string) =>
         stage.kubectl('-n', other, 'get', 'configmap', name, '--ignore-not-found', '-o', 'name');
       const there = configMap('elsewhere');
@@ -202,7 +197,7 @@ test('deleting an Application', async (t) => {
       const both = (annotations: Record<string, string> = {}) => [
         configMap('kinds'),
         namespaceObject(name, annotations),
-        definition('keeps', group, 'Keep', annotations),
+        definition('keeps', group, 'Keep', { annotations }),
       ];
       await deploy('kinds', both(), { serviceAccountName });
       const kept = keptIn(await change('kinds', [configMap('kinds')]));
@@ -231,7 +226,7 @@ test('deleting an Application', async (t) => {
       const objects = (which: string, annotations: Record<string, string> = {}) => [
         configMap(`${which}-held`),
         namespaceObject(space(which), annotations),
-        definition(`${which}s`, group, `K${which}`, annotations),
+        definition(`${which}s`, group, `K${which}`, { annotations }),
         claim(which, annotations),
       ];
       for (const which of ['stays', 'goes']) {

@@ -1,11 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { useControlPlane } from '../harness/control-plane.ts';
-import { startFaultProxy } from '../harness/fault-proxy.ts';
 import { conditionOf } from '../harness/operator.ts';
 import { podAnnotation } from '../harness/stages.ts';
 import { eventually } from '../harness/wait.ts';
-import { configMap, eventsOf, messageOf, newSteps, reasonOf, type TestObject, toldOf } from './steps.ts';
+import {
+  configMap,
+  eventsOf,
+  messageOf,
+  newProxiedSteps,
+  reasonOf,
+  type TestObject,
+  toldOf,
+} from './steps.ts';
 
 function job(name: string, pod: 'runs' | 'fails', annotations: Record<string, string> = {}): TestObject {
   return {
@@ -32,10 +38,7 @@ function chart(directory: string, objects: readonly TestObject[]): Record<string
 const failingHook = (name: string) => job(name, 'fails', { 'helm.sh/hook': 'post-install,post-upgrade' });
 
 test('deployments that fail', async (t) => {
-  const cluster = await useControlPlane();
-  const proxy = await startFaultProxy(cluster);
-  t.after(() => proxy.stop());
-  const { stage, push, ready, deploy, live } = await newSteps(t, { kubeconfigPath: proxy.kubeconfigPath });
+  const { proxy, stage, push, ready, deploy, live } = await newProxiedSteps(t);
   const jobs = async (name: string) => (await eventsOf(stage, name, 'SuccessfulCreate')).length;
 
   await t.test('a Job that failed ends the sync at once: Degraded, with the object and why', async () => {

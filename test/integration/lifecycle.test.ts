@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ANNOTATION_SYNC_REQUESTED } from '../../operator/api/v1alpha1/names.ts';
-import { startFaultProxy } from '../harness/fault-proxy.ts';
-import { conditionOf, fastLease, lookedAt, newStage, type Stage } from '../harness/operator.ts';
-import { useControlPlane } from '../harness/use-control-plane.ts';
-import { eventually } from '../harness/wait.ts';
+import { conditionOf, fastLease, lookedAt, looks, newStage, type Stage } from '../harness/operator.ts';
+import { untilPolled } from '../harness/polls.ts';
+import { inWords, newProxiedStage, writesOf } from '../harness/proxied-stage.ts';
+import { always, eventually } from '../harness/wait.ts';
 import { toldOf } from './steps.ts';
 
 const configMap = (name: string, message: string) =>
@@ -35,12 +35,8 @@ async function messageOf(stage: Stage, name: string): Promise<string> {
 }
 
 test('suspend stops all writes; without it, what was pushed meanwhile is deployed', async (t) => {
-  const cluster = await useControlPlane();
-  const proxy = await startFaultProxy(cluster);
-  t.after(() => proxy.stop());
-  const stage = await newStage(t, {
+  const { proxy, stage } = await newProxiedStage(t, {
     files: { 'web.yaml': configMap('web', 'one') },
-    kubeconfigPath: proxy.kubeconfigPath,
   });
   await stage.application('web');
   await stage.until('web', isReady, 'web to be Ready');
@@ -56,14 +52,8 @@ test('suspend stops all writes; without it, what was pushed meanwhile is deploye
   await eventually(() => stage.git.requests.length >= asked + 2, { describe: 'two polls' });
   await lookedAt(stage, 'web');
   assert.equal(await messageOf(stage, 'web'), 'mine');
-  const writes = proxy.find({
-    verb: ['create', 'update', 'patch', 'apply', 'delete', 'deletecollection'],
-    where: ({ path }) => !/\/(leases|events)(\/|$)|\/applications\/web\/status$/.test(path),
-  });
-  assert.deepEqual(
-    writes.map(({ verb, path }) => `${verb} ${path}`),
-    [],
-  );
+  const writes = writesOf(proxy).filter(({ path }) => !path.endsWith('/applications/web/status'));
+  assert.deepEqual(inWords(writes), []);
   await stage.application('web', { suspend: false });
   await stage.untilReadyAt('web', second);
   assert.equal(await messageOf(stage, 'web'), 'two');
@@ -328,19 +318,27 @@ test('D2: a force-push is a candidate like any other: deployed, and held where i
 
 test('while the Application is suspended, spec.sync.timeout stands still', async (t) => {
   const stage = await newStage(t, { files: { 'web.yaml': deployment('web', 'nowhere') }, flags: fastLease });
-  await stage.application('web', { sync: { timeout: '6s' } });
+  const sync = { timeout: '3s' };
+  await stage.application('web', { sync });
   const stuck = await stage.until(
     'web',
     ({ status }) => status?.sync === 'Syncing' && (status.environments?.[0]?.objects ?? 0) > 0,
     'the deployment to be under way',
   );
-  const started = Date.now();
-  await stage.application('web', { sync: { timeout: '6s' }, suspend: true });
+  await stage.application('web', { sync, suspend: true });
   await stage.until('web', ({ status }) => status?.sync === 'Suspended', 'Suspended');
   await stage.restart();
+  await eventually(async () => (await looks(stage)) > 0, {
+    describe: 'the restarted operator to look at it',
+  });
   // Longer than the time-out, by the clock of whoever waits for it.
-  await eventually(() => Date.now() - started > 8_000, { describe: 'the time-out to pass' });
-  await stage.application('web', { sync: { timeout: '6s' }, suspend: false });
+  await always(
+    () => stage.get('web'),
+    ({ status }) => assert.equal(status?.sync, 'Suspended'),
+    3_500,
+    { every: 50 },
+  );
+  await stage.application('web', { sync, suspend: false });
   const again = await stage.until('web', ({ status }) => status?.sync !== 'Suspended', 'it to go on');
   assert.equal(again.status?.sync, 'Syncing', 'it has time left');
   assert.deepEqual(again.status?.environments?.[0]?.history, stuck.status?.environments?.[0]?.history);
@@ -359,28 +357,31 @@ test('a restart neither fetches nor renders nor writes what is unchanged, also w
   });
   await stage.application('web');
   await stage.until('web', isReady, 'web to be Ready');
-  const before = await stage.kubectl(
-    'get',
-    'configmap',
-    'web',
-    '-o',
-    'jsonpath={.data.message} {.metadata.resourceVersion}',
-  );
-  const status = JSON.stringify((await stage.get('web')).status);
+  const live = async () => {
+    const path = `/api/v1/namespaces/${stage.namespace}/configmaps/web`;
+    const object: unknown = JSON.parse((await stage.cluster.request('GET', path)).body);
+    return object;
+  };
+  const [before, message] = [await live(), await messageOf(stage, 'web')];
+  const { status } = await stage.get('web');
   const asked = stage.git.requests.length;
   await stage.restart();
-  await stage.until('web', async () => stage.git.requests.length > asked, 'the restarted operator to poll');
+  await eventually(async () => (await looks(stage)) > 0, {
+    describe: 'the restarted operator to look at it',
+  });
+  await untilPolled(stage, 2);
+  assert.deepEqual(await live(), before, 'not even its resourceVersion is another');
+  assert.deepEqual((await stage.get('web')).status, status);
   await stage.kubectl('patch', 'configmap', 'web', '-p', '{"data":{"message":"mine"}}');
   await stage.until(
     'web',
-    async () => (await messageOf(stage, 'web')) === before.split(' ')[0],
+    async () => (await messageOf(stage, 'web')) === message,
     'drift to be repaired with the same random value',
   );
   assert.equal(stage.git.requests.slice(asked).filter((request) => request.method === 'POST').length, 0);
-  const after = JSON.parse(status) as Awaited<ReturnType<Stage['get']>>['status'];
   assert.equal(
     (await stage.get('web')).status?.environments?.[0]?.history?.length,
-    after?.environments?.[0]?.history?.length,
+    status?.environments?.[0]?.history?.length,
   );
 });
 

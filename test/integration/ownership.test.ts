@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { startFaultProxy } from '../harness/fault-proxy.ts';
 import { isReadyAt } from '../harness/operator.ts';
-import { useControlPlane } from '../harness/use-control-plane.ts';
 import { eventually } from '../harness/wait.ts';
-import { claim, configMap, messageOf, newSteps, reasonOf, volumeFor } from './steps.ts';
+import { claim, configMap, messageOf, newProxiedSteps, newSteps, reasonOf, volumeFor } from './steps.ts';
 
 const secret = {
   apiVersion: 'v1',
@@ -106,10 +104,7 @@ test('an Application deletes what it made, and nothing else', async (t) => {
 });
 
 test('D1: an object recreated by someone else between plan and delete survives', async (t) => {
-  const cluster = await useControlPlane();
-  const proxy = await startFaultProxy(cluster);
-  t.after(() => proxy.stop());
-  const { stage, deploy, push, ready, live } = await newSteps(t, { kubeconfigPath: proxy.kubeconfigPath });
+  const { proxy, stage, deploy, push, ready, live } = await newProxiedSteps(t);
   await deploy('races', [configMap('races-a'), configMap('races-b')]);
   const held = proxy.hold({ verb: 'delete', path: /configmaps\/races-b/ });
   const commit = await push('races', [configMap('races-a')]);

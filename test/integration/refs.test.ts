@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
-import { conditionOf, newStage } from '../harness/operator.ts';
+import { conditionOf, looks, newStage } from '../harness/operator.ts';
+import { polls, untilPolled } from '../harness/polls.ts';
+import { always } from '../harness/wait.ts';
 
 const configMap = (message: string) =>
   `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Release.Name }}}\ndata: {message: "${message}"}\n`;
@@ -95,8 +96,13 @@ test('an Application that is made after a push begins with what was pushed', asy
     files: { 'Chart.yaml': chart, 'templates/web.yaml': configMap('one') },
   });
   await stage.deployed('early', { source: { interval: '1h' } });
-  // Longer ago than what many that are made at once share.
-  await delay(1_100);
+  // Longer ago than what many that are made at once share; nobody asked Git since.
+  const before = polls(stage);
+  await always(
+    () => polls(stage),
+    (count) => assert.equal(count, before),
+    1_100,
+  );
   const second = await stage.repository.commit({ 'templates/web.yaml': configMap('two') });
   await stage.application('late', { source: { interval: '1h' } });
   const ready = await stage.untilReadyAt('late', second);
@@ -108,21 +114,13 @@ test('a push to another branch of the repository wakes nobody who follows this o
     files: { 'Chart.yaml': chart, 'templates/web.yaml': configMap('one') },
   });
   await stage.deployed('web', { source: { ref: { branch: 'main' } } });
-  const looks = async () => {
-    const metrics = await (await fetch(`${await stage.operator.probeUrl()}/metrics`)).text();
-    return /^towpath_reconcile_seconds_count (\d+)/m.exec(metrics)?.[1];
-  };
-  const polls = () => stage.git.requests.filter(({ url }) => url.includes('info/refs')).length;
-  /** Two polls later whatever a push does has been done. */
-  const twoPolls = async () => {
-    const before = polls();
-    await stage.until('web', () => polls() >= before + 2, 'two polls');
-  };
-  await twoPolls();
-  const before = await looks();
+  // Two polls later whatever a push does has been done.
+  await untilPolled(stage, 2);
+  const before = await looks(stage);
+  assert.ok(before > 0, 'looks are counted');
   await stage.repository.branch('feature');
-  await twoPolls();
-  assert.equal(await looks(), before, 'nothing was looked at');
+  await untilPolled(stage, 2);
+  assert.equal(await looks(stage), before, 'nothing was looked at');
   const second = await stage.repository.commit({ 'templates/web.yaml': configMap('two') });
   await stage.untilReadyAt('web', second);
 });

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import { namespaceFor } from '../harness/control-plane.ts';
-import { type RecordedRequest, startFaultProxy } from '../harness/fault-proxy.ts';
+import { namespaceFor, useControlPlane } from '../harness/control-plane.ts';
+import type { RecordedRequest } from '../harness/fault-proxy.ts';
 import { conditionOf, fastLease, newStage, startOperator } from '../harness/operator.ts';
-import { useControlPlane } from '../harness/use-control-plane.ts';
 import { eventually } from '../harness/wait.ts';
-import { chartOf, configMap, hookJob, messageOf, newSteps, reasonOf } from './steps.ts';
+import { chartOf, configMap, hookJob, messageOf, newProxiedSteps, reasonOf } from './steps.ts';
 
 const secret = {
   apiVersion: 'v1',
@@ -17,10 +16,7 @@ const secret = {
 const APPLICATIONS = 'applications.towpath.dev';
 
 test('writes are made as the ServiceAccount of the Application', async (t) => {
-  const cluster = await useControlPlane();
-  const proxy = await startFaultProxy(cluster);
-  t.after(() => proxy.stop());
-  const { stage, deploy, push, live } = await newSteps(t, { kubeconfigPath: proxy.kubeconfigPath });
+  const { proxy, stage, deploy, push, live } = await newProxiedSteps(t);
 
   await t.test('S1: every write of an object impersonates it', async () => {
     proxy.forget();
@@ -105,13 +101,9 @@ function isOwnBusiness({ path }: RecordedRequest, operatorNamespace: string): bo
 }
 
 test('S1: whatever is done to an object is done as the ServiceAccount, and Secrets are never looked through', async (t) => {
-  const cluster = await useControlPlane();
-  const proxy = await startFaultProxy(cluster);
-  t.after(() => proxy.stop());
   // Another one than the Application's, so that the operator's own Secrets are told from others.
-  const operatorNamespace = await namespaceFor(t, cluster);
-  const { stage, deploy, change, ready, live } = await newSteps(t, {
-    kubeconfigPath: proxy.kubeconfigPath,
+  const operatorNamespace = await namespaceFor(t);
+  const { proxy, stage, deploy, change, ready, live } = await newProxiedSteps(t, {
     flags: [...fastLease, `--namespace=${operatorNamespace}`],
   });
   const user = `system:serviceaccount:${stage.namespace}:towpath`;
@@ -200,11 +192,7 @@ test('S1: whatever is done to an object is done as the ServiceAccount, and Secre
 });
 
 test('with --insecure-no-impersonation the operator writes as itself, and needs no ServiceAccount', async (t) => {
-  const cluster = await useControlPlane();
-  const proxy = await startFaultProxy(cluster);
-  t.after(() => proxy.stop());
-  const { stage, deploy, change, live } = await newSteps(t, {
-    kubeconfigPath: proxy.kubeconfigPath,
+  const { proxy, stage, deploy, change, live } = await newProxiedSteps(t, {
     serviceAccount: false,
     flags: [...fastLease, '--insecure-no-impersonation'],
   });

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import type { TestContext } from 'node:test';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
+import type { FaultProxy } from '../harness/fault-proxy.ts';
 import { conditionOf, newStage, type Stage, type StageOptions } from '../harness/operator.ts';
+import { newProxiedStage } from '../harness/proxied-stage.ts';
 import { podAnnotation } from '../harness/stages.ts';
 import { eventually } from '../harness/wait.ts';
 
@@ -95,28 +97,6 @@ export function chartOf(directory: string, objects: readonly TestObject[]): Reco
   };
 }
 
-/** A CustomResourceDefinition with one string field `a` in its spec. */
-export function definition(
-  plural: string,
-  group: string,
-  kind: string,
-  annotations: Record<string, string> = {},
-): TestObject {
-  const spec = { type: 'object', properties: { a: { type: 'string' } } };
-  const schema = { openAPIV3Schema: { type: 'object', properties: { spec } } };
-  return {
-    apiVersion: 'apiextensions.k8s.io/v1',
-    kind: 'CustomResourceDefinition',
-    metadata: { name: `${plural}.${group}`, annotations },
-    spec: {
-      group,
-      scope: 'Namespaced',
-      names: { plural, kind },
-      versions: [{ name: 'v1', served: true, storage: true, schema }],
-    },
-  };
-}
-
 /** A live object, as far as tests look at it. */
 export interface LiveObject {
   metadata: {
@@ -176,8 +156,22 @@ export interface Steps {
   admin(t: TestContext): Promise<string>;
 }
 
+const files = { README: 'objects of tests' };
+
 export async function newSteps(t: TestContext, options: StageOptions = {}): Promise<Steps> {
-  const stage = await newStage(t, { files: { README: 'objects of tests' }, ...options });
+  return stepsOn(await newStage(t, { files, ...options }));
+}
+
+/** The same with a fault proxy between the operator and the API server. */
+export async function newProxiedSteps(
+  t: TestContext,
+  options: Parameters<typeof newProxiedStage>[1] = {},
+): Promise<Steps & { proxy: FaultProxy }> {
+  const { proxy, stage } = await newProxiedStage(t, { files, ...options });
+  return { proxy, ...stepsOn(stage) };
+}
+
+function stepsOn(stage: Stage): Steps {
   const push = (application: string, objects: readonly TestObject[]) =>
     stage.repository.commit({
       [`${application}/objects.yaml`]: JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }),

@@ -1,0 +1,41 @@
+import type { TestContext } from 'node:test';
+import type { Cluster } from './cluster.ts';
+import { useControlPlane } from './control-plane.ts';
+import { type FaultProxy, startFaultProxy } from './fault-proxy.ts';
+import { newStage, type Stage, type StageOptions } from './operator.ts';
+import type { RecordedRequest } from './recorded-request.ts';
+
+/** A stage whose operator talks to the API server through a fault proxy; the test itself talks to it directly. */
+export interface ProxiedStage {
+  cluster: Cluster;
+  proxy: FaultProxy;
+  stage: Stage;
+}
+
+export async function newProxiedStage(
+  t: TestContext,
+  options: Omit<StageOptions, 'kubeconfigPath'> = {},
+): Promise<ProxiedStage> {
+  const cluster = options.cluster ?? (await useControlPlane());
+  const proxy = await startFaultProxy(cluster);
+  t.after(() => proxy.stop());
+  const stage = await newStage(t, { ...options, cluster, kubeconfigPath: proxy.kubeconfigPath });
+  return { cluster, proxy, stage };
+}
+
+const WRITES = ['create', 'update', 'patch', 'apply', 'delete', 'deletecollection'];
+
+/** Any write, dry-runs too, but those of Leases, which go on at rest, and of Events, which may come late. */
+export function isWrite({ verb, path }: RecordedRequest): boolean {
+  return WRITES.includes(verb) && !/\/(leases|events)(\/|$)/.test(path);
+}
+
+/** Such writes among a proxy's recorded requests. */
+export function writesOf(proxy: FaultProxy): RecordedRequest[] {
+  return proxy.find({ where: isWrite });
+}
+
+/** Requests in words: `patch /api/v1/namespaces/…`. */
+export function inWords(requests: readonly RecordedRequest[]): string[] {
+  return requests.map(({ verb, path }) => `${verb} ${path}`);
+}
