@@ -84,8 +84,9 @@ async function killAt(
     isHeld = true;
   });
   await begin();
-  // A sync that takes longer than its limit has failed, and is not over.
-  const over = isOver().then(() => atRest(ground));
+  // A sync that takes longer than its limit has failed, and is not over. After a kill nobody waits for rest, which
+  // never comes where the Application is gone: Git is not asked any more.
+  const over = isOver().then(() => (isHeld ? undefined : atRest(ground)));
   await Promise.race([holding, over]);
   over.catch(() => undefined);
   if (isHeld) {
