@@ -16,7 +16,8 @@ after(() => {
   process.once('exit', (code) => process.exit(code));
   // Unreferenced: where nothing is open the process ends by itself, at once.
   timer = setTimeout(() => {
-    console.error('Something that the tests opened is still open: their process is ended.');
+    const open = [...new Set(process.getActiveResourcesInfo())].join(', ');
+    console.error(`Something that the tests opened is still open (${open}): their process is ended.`);
     // node:test reports its totals as soon as nothing is open, and is told so here.
     process.emit('beforeExit', 0);
     setTimeout(() => process.exit(), REPORT_MS);
