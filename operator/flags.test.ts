@@ -51,7 +51,8 @@ for (const [argument, message] of wrong)
   });
 
 test('what must be given is asked for', () => {
-  assert.throws(() => readFlags([], {}), /--engine is missing; it must be the path of a program/);
+  for (const environment of [{}, { TOWPATH_ENGINE: '' }])
+    assert.throws(() => readFlags([], environment), /--engine is missing; it must be the path of a program/);
 });
 
 test('help names every flag with what it is for', () => {

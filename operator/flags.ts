@@ -182,7 +182,7 @@ export function readFlags(
     const given = values[name] ?? environment[`TOWPATH_${name.toUpperCase().replaceAll('-', '_')}`];
     const formName = flag.form ?? (flag.type === 'boolean' ? 'switch' : undefined);
     const form = formName === undefined ? undefined : FORMS[formName];
-    if (given === undefined && flag.isRequired)
+    if (flag.isRequired && (given ?? '') === '')
       throw new Error(`--${name} is missing; it must be ${form?.hint}.`);
     if (given === undefined) return flag.default;
     if (form !== undefined && given !== flag.default && !form.fits(String(given)))

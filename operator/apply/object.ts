@@ -11,6 +11,7 @@ import { type AppliedObject, appliedDigest, type PlannedApply } from '../manifes
 import {
   fieldManager,
   HOOK_MANAGER,
+  ignoredFieldManager,
   isOurHook,
   isOurs,
   type LiveObject,
@@ -228,9 +229,13 @@ async function takeExisting(attempt: Attempt, conflict: ApiError): Promise<KubeO
     );
   }
   const owner = owningTarget(existing);
-  // We applied this very object, and lost only what tells so: a label, or all managedFields at once.
+  // We applied this very object, and lost only what tells so: a label, or all managedFields at once. Whatever
+  // another target put on it since weighs more.
   const isRestored =
-    live.uid === planned.recordedUid && (hasOurEntry(existing, access.targetId) || owner === undefined);
+    live.uid === planned.recordedUid &&
+    (hasOurEntry(existing, access.targetId)
+      ? owner === undefined || live.target === access.targetId
+      : !isMarkedByAnother(existing, live, access));
   if (isOurs(live, access.targetId, access.targetName) || isRestored) return update(attempt, existing);
   // A hook of ours that became an ordinary object: what it was made with is ours too.
   if (isOurHook(live, access.targetId, access.targetName))
@@ -246,7 +251,9 @@ async function takeExisting(attempt: Attempt, conflict: ApiError): Promise<KubeO
     if (isMarked)
       how =
         'has the label and the annotation of this Application, but its metadata.managedFields do not name Towpath';
-    else if (wasReleased(existing)) how = 'was left by an Application that is gone, or that gave it up';
+    else if (hasOurEntry(existing, access.targetId)) how = 'was left by this Application before';
+    else if (hasEntryOfAnother(existing, access.targetId))
+      how = 'was applied by another Application, which may be gone';
     throw notOwned(
       live,
       how,
@@ -271,7 +278,19 @@ async function update(attempt: Attempt, existing: KubeObject): Promise<KubeObjec
   if (planned.ignore.length > 0 && !attempt.dryRun)
     await handOver(access, resource, planned.manifest, planned.ignore, existing);
   const object = await applyOwn(attempt, { uid: existing.metadata.uid }, existing);
-  return attempt.dryRun ? object : release(attempt, object);
+  if (attempt.dryRun) return object;
+  const hadOwners = (existing.metadata.managedFields ?? []).length > 0;
+  return release(attempt, hadOwners ? object : await withoutNobody(attempt, object));
+}
+
+/**
+ * The first apply onto an object without managedFields leaves all that was there to `before-first-apply`, which is
+ * nobody: as long as it shares our fields, one removed from Git would stay.
+ */
+async function withoutNobody(attempt: Attempt, object: KubeObject): Promise<KubeObject> {
+  const entries = object.metadata.managedFields ?? [];
+  const owners = entries.filter(({ manager }) => manager !== 'before-first-apply');
+  return owners.length === entries.length ? object : setManagedFields(attempt, object, owners);
 }
 
 /** What an earlier spec.sync.ignore had left to others, and the present one does not, is ours alone again. */
@@ -281,15 +300,22 @@ function release({ access, planned, resource }: Attempt, object: KubeObject): Pr
 
 /** Makes the fields of other deployment tools ours, so that one removed from Git goes (D13). */
 async function mergeOwnership(attempt: Attempt, existing: KubeObject): Promise<KubeObject> {
-  const { access, planned, resource } = attempt;
+  const { access } = attempt;
   const merged = mergedManagedFields(existing.metadata.managedFields ?? [], access.targetId);
-  if (merged === undefined) return existing;
+  return merged === undefined ? existing : setManagedFields(attempt, existing, merged);
+}
+
+function setManagedFields(
+  { access, planned, resource }: Attempt,
+  object: KubeObject,
+  entries: NonNullable<KubeObject['metadata']['managedFields']>,
+): Promise<KubeObject> {
   return access.client.jsonPatch(
     pathOf(resource, planned.manifest),
     [
       // The precondition: an object made anew has another one too.
-      { op: 'replace', path: '/metadata/resourceVersion', value: existing.metadata.resourceVersion },
-      { op: 'replace', path: '/metadata/managedFields', value: merged },
+      { op: 'replace', path: '/metadata/resourceVersion', value: object.metadata.resourceVersion },
+      { op: 'replace', path: '/metadata/managedFields', value: entries },
     ],
     {},
     callOptions(access),
@@ -329,11 +355,28 @@ function hasOurEntry(object: KubeObject, targetId: string): boolean {
   );
 }
 
-/** Whether a target applied the object once, and took its marks off since. */
-function wasReleased({ metadata }: KubeObject): boolean {
+/** Whether another target applied the object, now or once. */
+function hasEntryOfAnother({ metadata }: KubeObject, targetId: string): boolean {
+  const own = [fieldManager(targetId), ignoredFieldManager(targetId)];
   return (metadata.managedFields ?? []).some(
     ({ manager = '', operation }) =>
-      operation === 'Apply' && manager.startsWith(fieldManager('')) && !manager.startsWith(HOOK_MANAGER),
+      operation === 'Apply' &&
+      manager.startsWith(fieldManager('')) &&
+      !manager.startsWith(HOOK_MANAGER) &&
+      !own.includes(manager),
+  );
+}
+
+/** Whether a label, an annotation or a field manager says that the object is another target's. */
+function isMarkedByAnother(
+  object: KubeObject,
+  live: LiveObject,
+  { targetId, targetName }: TargetAccess,
+): boolean {
+  return (
+    !['', targetId].includes(live.target) ||
+    !['', ownerAnnotation(targetName, live)].includes(live.owner) ||
+    hasEntryOfAnother(object, targetId)
   );
 }
 

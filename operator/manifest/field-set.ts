@@ -108,7 +108,8 @@ export function namesAnyOf(document: Json | undefined, fields: FieldSet): boolea
           inside,
         )
       );
-    return isRecord(document) && namesAnyOf(document[key.slice(2)], inside);
+    const name = key.slice(2);
+    return isRecord(document) && Object.hasOwn(document, name) && namesAnyOf(document[name], inside);
   });
 }
 

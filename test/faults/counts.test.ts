@@ -165,12 +165,16 @@ test('A14: what somebody flips without end is put back ever more slowly, says so
   );
   assert.equal(conditionOf(told, 'Reconciling')?.status, 'True');
   // For as long as one repair more takes, whoever looks is told so.
+  const seen: (string | undefined)[] = [];
   await always(
     () => stage.get('web'),
-    (application) => assert.equal(conditionOf(application, 'Ready')?.reason, 'RepairDelayed'),
+    (application) => seen.push(conditionOf(application, 'Ready')?.reason),
     7_000,
     { every: 50 },
   );
+  // When it is repaired it is Synced, until the next change is seen.
+  const others = seen.filter((reason) => reason !== 'RepairDelayed');
+  assert.ok(others.every((reason) => reason === 'Synced') && others.length < seen.length / 5, seen.join());
   ended.abort();
   const seconds = ((await flipping) - began) / 1_000;
   const counted = writesAndEventsOf(proxy).filter(({ userAgent }) => userAgent.startsWith('towpath'));
@@ -272,4 +276,32 @@ test('A12: retries back off, begin when the status says, and start anew when an 
     'jsonpath={.data.version} {.data.message}',
   );
   assert.equal(data, 'two two');
+});
+
+test('A14: what others flip without end, and is to be left so, is told at a bounded rate', {
+  timeout: 120_000,
+}, async (t) => {
+  const { proxy, stage } = await start(t);
+  await stage.deployed('web', { sync: { drift: 'Report' } });
+  const path = `/api/v1/namespaces/${stage.namespace}/configmaps/web`;
+  proxy.forget();
+  const began = performance.now();
+  for (let flip = 0; flip < 800; flip += 1) {
+    const body = { data: { version: `flip-${flip}` } };
+    await stage.cluster.request('PATCH', `${path}?fieldManager=flipper-${flip % 2}`, {
+      body,
+      contentType: 'application/merge-patch+json',
+    });
+  }
+  const told = await stage.until(
+    'web',
+    ({ status }) => status?.environments?.[0]?.drift?.lastBy === 'flipper-1',
+    'the last of them to be told',
+  );
+  assert.equal(told.status?.sync, 'OutOfSync');
+  const seconds = (performance.now() - began) / 1_000;
+  const statuses = proxy.find({ verb: 'patch', path: /\/applications\/web\/status/ }).length;
+  const all = `800 flips in ${seconds.toFixed(1)} s: ${statuses} writes of the status`;
+  t.diagnostic(all);
+  assert.ok(statuses <= 125 + 2 * seconds, all);
 });

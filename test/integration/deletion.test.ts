@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import { namespaceFor } from '../harness/control-plane.ts';
 import { definition } from '../harness/definition.ts';
-import { conditionOf, fastLease, newStage } from '../harness/operator.ts';
+import { conditionOf, fastLease, looks, newStage } from '../harness/operator.ts';
 import { eventually } from '../harness/wait.ts';
 import {
   chartOf,
@@ -149,6 +149,8 @@ test('deleting an Application', async (t) => {
       const first = (await live('job', 'rests'))?.metadata.uid;
       // Each of these wakes the deletion, as the hook's own Job does while it ends.
       for (const label of ['a', 'b', 'c']) await stage.kubectl('label', 'configmap', 'rests', `${label}=1`);
+      await stage.restart();
+      await eventually(async () => (await looks(stage)) > 0, { describe: 'the restarted operator to look' });
       await stage.until('rests', (one) => reasonOf(one) === 'DeletionFailed', 'the deletion to rest');
       assert.equal((await live('job', 'rests'))?.metadata.uid, first, 'it is not run again before its time');
       await stage.requestSync('rests');

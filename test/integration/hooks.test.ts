@@ -178,8 +178,9 @@ test("Helm's hooks run as Helm runs them", async (t) => {
     await stage.repository.commit(
       chartOf('slow', [configMap('slow', { key: 'two' }), hookJob('slow', 'pre-upgrade', {}, 'runs')]),
     );
+    await stage.requestSync('slow');
     // Well before the next time at which any sync that takes long says how far it is.
-    const soon = 3_000;
+    const soon = 4_000;
     const waits = (one: Application) =>
       one.status?.sync === 'Syncing' && /Waiting for the hook Job/.test(messageOf(one));
     const told = await stage.until('slow', waits, 'the hook to be told', soon);

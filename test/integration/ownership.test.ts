@@ -45,13 +45,14 @@ test('an Application deletes what it made, and nothing else', async (t) => {
   });
 
   await t.test('D1: an object of ours whose managedFields somebody cleared is repaired', async () => {
-    await deploy('cleared', [configMap('cleared', { a: '1' })]);
+    await deploy('cleared', [configMap('cleared', { a: '1', b: '1' })]);
     const clear = JSON.stringify({ metadata: { managedFields: [{}] }, data: { a: 'mine' } });
     await stage.kubectl('patch', 'configmap', 'cleared', '--type=merge', '-p', clear);
     const value = () => stage.kubectl('get', 'configmap', 'cleared', '-o', 'jsonpath={.data.a}');
     await eventually(async () => (await value()) === '1', { describe: 'the repair' });
     await ready('cleared', await push('cleared', [configMap('cleared', { a: '2' })]));
     assert.equal(await value(), '2');
+    assert.deepEqual((await live('configmap', 'cleared'))?.data, { a: '2' }, 'D13: what left Git goes');
   });
 
   await t.test('D4: a PersistentVolumeClaim is kept, and the status says why', async (t) => {

@@ -7,10 +7,10 @@ import type { Discovery } from '../../kube/discovery.ts';
 import { isAlreadyExists, isConflict } from '../../kube/errors.ts';
 import type { EventRecorder } from '../../kube/events.ts';
 import type { WatchEvent } from '../../kube/list-watch.ts';
-import { TokenBucket } from '../../kube/token-bucket.ts';
 import type { Renderer } from '../../render/renderer.ts';
 import type { Sources } from '../../source/sources.ts';
 import { Inventory } from '../inventory.ts';
+import { Pace } from '../pace.ts';
 import { Queue } from '../queue.ts';
 import { RecordStore } from '../record-store.ts';
 import {
@@ -56,6 +56,9 @@ const OUTDATED_PAUSE_MS = 100;
 /** How many changes of Secrets and ConfigMaps that its spec names an Application follows at once, and how often after. */
 const WAKES_AT_ONCE = 10;
 const WAKE_EVERY_MS = 5_000;
+/** The same for looks because of changes in the cluster. */
+const LOOKS_AT_ONCE = 120;
+const LOOK_EVERY_MS = 500;
 /** A sync that takes longer says every so often how far it is; shorter ones write their status once, at the end. */
 const TELL_AFTER_MS = 5_000;
 
@@ -71,7 +74,8 @@ export class ApplicationController {
   /** Looks in a row that failed, each Application's. */
   readonly #faults = new Map<string, number>();
   /** For changes of what the spec names, each Application's. */
-  readonly #wakes = new Map<string, TokenBucket>();
+  readonly #wakes = new Pace(WAKES_AT_ONCE, WAKE_EVERY_MS);
+  readonly #looks = new Pace(LOOKS_AT_ONCE, LOOK_EVERY_MS);
   #queue: Queue | undefined;
 
   constructor(options: ControllerOptions) {
@@ -93,7 +97,7 @@ export class ApplicationController {
         discovery,
         onChange: (id) => {
           const key = this.#known.keyOfTarget(id);
-          if (key !== undefined) this.#queue?.add(key);
+          if (key !== undefined) this.#lookSoon(key);
         },
       }),
       wanted: new WantedCandidates({ ...options, references: this.#references, onChange: wake }),
@@ -117,11 +121,15 @@ export class ApplicationController {
 
   /** At once, but what changes again and again must not keep a look from its end, and its status from being told. */
   #wakeForReference(key: string): void {
-    const now = performance.now();
-    const wakes = this.#wakes.get(key) ?? new TokenBucket(WAKES_AT_ONCE, WAKE_EVERY_MS, now);
-    this.#wakes.set(key, wakes);
-    if (wakes.take(now)) this.#queue?.add(key, { interrupt: true });
-    else this.#queue?.addAfter(key, wakes.waitMs(now));
+    if (this.#wakes.take(key)) this.#queue?.add(key, { interrupt: true });
+    else this.#queue?.addAfter(key, this.#wakes.waitMs(key));
+  }
+
+  /** Something changed in the cluster: whatever flaps there must not become as many writes of a status (A14). */
+  #lookSoon(key: string): void {
+    const wait = this.#looks.waitMs(key);
+    if (wait === 0) this.#queue?.add(key);
+    else this.#queue?.addAfter(key, wait);
   }
 
   get size(): number {
@@ -210,13 +218,15 @@ export class ApplicationController {
     this.#sessions.delete(key);
     this.#faults.delete(key);
     this.#deletion.rests.delete(key);
-    this.#wakes.delete(key);
+    this.#wakes.forget(key);
+    this.#looks.forget(key);
     this.#parts.wanted.forget(key);
   }
 
   async #work(key: string, signal: AbortSignal): Promise<void> {
     const known = this.#known.get(key);
     if (known === undefined) return;
+    this.#looks.take(key);
     const started = performance.now();
     const { application } = known;
     if (application === undefined && known.object.metadata.deletionTimestamp !== undefined) {
@@ -324,7 +334,8 @@ export class ApplicationController {
     this.#options.onFault(key, error);
     const isDeleted = application?.metadata.deletionTimestamp !== undefined;
     if (isDeleted && error instanceof TowpathError && error.reason === 'HookFailed')
-      pause = restAfter(this.#deletion, application).getTime() - this.#options.client.now().getTime() + 5;
+      pause =
+        restAfter(this.#deletion, application, error).getTime() - this.#options.client.now().getTime() + 5;
     this.#queue?.addAfter(key, pause);
     if (isDeleted) void tellUndeleted(this.#deletion, application, error).catch(() => undefined);
   }

@@ -27,15 +27,20 @@ interface HookRest {
   until: Date;
   /** The sync request that there was: another one ends the rest. */
   asked: string | undefined;
+  /** What it failed with; undefined where an earlier process told. */
+  error?: unknown;
 }
 
 /** Deletes what an Application that is to go has deployed, then lets it go; answers whether it is gone. */
 export async function deleteApplication(
-  { parts, writer, latest, rests }: DeletionParts,
+  deletion: DeletionParts,
   application: Application,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const rest = rests.get(keyOf(application));
+  const { parts, writer, latest, rests } = deletion;
+  const key = keyOf(application);
+  const rest = rests.get(key) ?? restToldBefore(application);
+  if (rest !== undefined) rests.set(key, rest);
   const mayRunHooks =
     rest === undefined || rest.until <= parts.client.now() || rest.asked !== askedBy(application);
   const { finalizers } = application.metadata;
@@ -47,9 +52,17 @@ export async function deleteApplication(
       signal,
     );
   const warn = (message: string) => writer.warn(application, 'RecordDamaged', message);
-  const finalized = await finalize(parts, application, signal, { tell, warn, mayRunHooks });
-  // What was told of the hook stands.
-  if (finalized.state === 'Resting') return false;
+  const finalized = await finalize(parts, application, signal, {
+    tell,
+    warn,
+    mayRunHooks,
+    onHooksRun: () => rests.delete(key),
+  });
+  if (finalized.state === 'Resting') {
+    // Again, in case it could not be told when it failed.
+    if (rest?.error !== undefined) await tellUndeleted(deletion, application, rest.error, { again: true });
+    return false;
+  }
   if (finalized.state === 'Gone') {
     // Another's that went in the meantime must not come back.
     const { metadata } = latest(application);
@@ -79,14 +92,22 @@ export async function releaseUnreadable(
 }
 
 /** Notes that a hook failed; returns when it may run again: as spec.sync.retries says, however often that is. */
-export function restAfter({ parts, rests }: DeletionParts, application: Application): Date {
+export function restAfter({ parts, rests }: DeletionParts, application: Application, error: unknown): Date {
   const key = keyOf(application);
   const { backoff, maxBackoff } = application.spec.sync.retries;
   const tries = (rests.get(key)?.tries ?? 0) + 1;
   const pause = Math.min(parseDuration(backoff) * 2 ** (tries - 1), parseDuration(maxBackoff));
   const until = new Date(parts.client.now().getTime() + pause * (0.8 + 0.2 * parts.random()));
-  rests.set(key, { tries, until, asked: askedBy(application) });
+  rests.set(key, { tries, until, asked: askedBy(application), error });
   return until;
+}
+
+/** A restart is no reason to run it before its time. */
+function restToldBefore(application: Application): HookRest | undefined {
+  const { conditions = [], retry } = application.status ?? {};
+  const ready = conditions.find(({ type }) => type === 'Ready');
+  if (ready?.reason !== 'DeletionFailed' || retry?.nextAt === undefined) return undefined;
+  return { tries: retry.attempts, until: new Date(retry.nextAt), asked: askedBy(application) };
 }
 
 /** How long the hook that failed still rests; Infinity: none does. */
@@ -102,9 +123,10 @@ function askedBy(application: Application): string | undefined {
 
 /** Says why a deletion did not get on, and what a person can do about it. */
 export async function tellUndeleted(
-  { parts, writer, rests }: DeletionParts,
+  { parts, writer, latest, rests }: DeletionParts,
   application: Application,
   error: unknown,
+  { again = false } = {},
 ): Promise<void> {
   const signal = AbortSignal.timeout(10_000);
   const account = accessOf(parts, application, signal).as;
@@ -117,11 +139,15 @@ export async function tellUndeleted(
   const abandon = ' To leave the objects: annotate towpath.dev/abandon=default.';
   const message = fitBetween('Deleting: ', why, abandon);
   const isStalled = !(told instanceof TowpathError && told.remedy === 'Time' && told.reason !== 'HookFailed');
-  writer.warn(application, 'DeletionFailed', message);
+  if (!again) writer.warn(application, 'DeletionFailed', message);
   const rest =
     told instanceof TowpathError && told.reason === 'HookFailed' ? rests.get(keyOf(application)) : undefined;
   const retry = rest === undefined ? {} : { retry: { attempts: rest.tries, nextAt: secondTime(rest.until) } };
-  await writer.tellDeleting(application, { reason: 'DeletionFailed', message, isStalled, ...retry }, signal);
+  await writer.tellDeleting(
+    latest(application),
+    { reason: 'DeletionFailed', message, isStalled, ...retry },
+    signal,
+  );
 }
 
 function without(finalizers: readonly string[]): string[] {

@@ -54,6 +54,14 @@ test('a restart tells what was told', () => {
   assert.equal(memory.note([...all, gone('d')], THIRD)?.lastObject.name, 'd');
 });
 
+test('what was changed again since is no newer after a restart', () => {
+  const memory = new DriftMemory({ count: 2, lastAt: SECOND, lastObject: 'ConfigMap shop/b' });
+  const again = [edited('a', 'flapper', THIRD), gone('b')];
+  assert.deepEqual(memory.note(again, THIRD), told('b', SECOND, { count: 2, isGone: true }));
+  const restarted = new DriftMemory({ count: 1, lastAt: SECOND, lastObject: 'ConfigMap shop/b' });
+  assert.equal(restarted.note(again, THIRD)?.lastObject.name, 'a', 'one more is told');
+});
+
 test('drift that was over before the restart says nothing of new drift', () => {
   const memory = new DriftMemory({ count: 0, lastAt: FIRST, lastObject: 'ConfigMap shop/a' });
   assert.equal(memory.note([gone('a')], THIRD)?.lastAt, THIRD);

@@ -38,6 +38,7 @@ export class DriftMemory {
   /** What is told of all that differs now: how much, and the newest. `now` is RFC 3339 with whole seconds. */
   note(drifted: readonly Drifted[], now: string): Drift | undefined {
     const noticed = new Map<string, Noticed>();
+    const isMore = drifted.length > (this.#told?.count ?? 0);
     let last: { one: Drifted; at: string } | undefined;
     for (const one of drifted) {
       const by = one.by?.manager;
@@ -48,8 +49,7 @@ export class DriftMemory {
         : known !== undefined && known.by === by
           ? known.at
           : undefined;
-      // What has no time of its own and was there at the first look is not newer than what was told before.
-      const at = started ?? (one.by?.time || this.#told?.lastAt) ?? now;
+      const at = started ?? this.#startOf(one, now, isMore);
       noticed.set(objectKey(one.object), { by, at });
       if (last === undefined || at > last.at || (at === last.at && isTold)) last = { one, at };
     }
@@ -64,5 +64,13 @@ export class DriftMemory {
       lastObject: object,
       isGone,
     };
+  }
+  /** When a change that was not noticed before was made, as far as that can be known. */
+  #startOf({ by }: Drifted, now: string, isMore: boolean): string {
+    const before = this.#told?.lastAt;
+    if (before === undefined) return by?.time || now;
+    // What was there at the first look is not newer than what an earlier process told, unless there is more of it.
+    if (by === undefined || by.time === '') return before;
+    return isMore || by.time < before ? by.time : before;
   }
 }

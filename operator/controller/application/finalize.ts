@@ -27,6 +27,8 @@ interface Deletion {
   warn(message: string): void;
   /** False for a while after one failed. */
   mayRunHooks: boolean;
+  /** Those of an event are through. */
+  onHooksRun(): void;
 }
 
 /** How long deletion without pruning may take to take our marks off the objects. */
@@ -51,7 +53,7 @@ export async function finalize(
   parts: Parts,
   application: Application,
   signal: AbortSignal,
-  { tell, warn, mayRunHooks }: Pick<Deletion, 'tell' | 'warn' | 'mayRunHooks'>,
+  options: Pick<Deletion, 'tell' | 'warn' | 'mayRunHooks' | 'onHooksRun'>,
 ): Promise<Finalized> {
   const access = accessOf(parts, application, signal);
   const isAbandoned = (application.metadata.annotations[ANNOTATION_ABANDON] ?? '')
@@ -78,7 +80,7 @@ export async function finalize(
   let kept: KeptObject[] = [];
   if (application.spec.deletionPolicy === 'Prune') {
     const timeoutMs = parseDuration(application.spec.sync.timeout);
-    const deletion = { parts, access, record, timeoutMs, tell, warn, mayRunHooks };
+    const deletion = { parts, access, record, timeoutMs, ...options };
     if (!(await runDeleteHooks(deletion, 'pre-delete'))) return { state: 'Resting' };
     kept = keptOf(parts, access);
     const left = await pruneAll(parts, access);
@@ -168,7 +170,7 @@ async function pruneAll(parts: Parts, access: TargetAccess): Promise<string | un
 
 /** Whether the hooks of the event are through; false: one of them rests. */
 async function runDeleteHooks(
-  { parts, access, record, timeoutMs, tell, warn, mayRunHooks }: Deletion,
+  { parts, access, record, timeoutMs, tell, warn, mayRunHooks, onHooksRun }: Deletion,
   event: HookEvent,
 ): Promise<boolean> {
   const { deployment } = record;
@@ -183,11 +185,13 @@ async function runDeleteHooks(
     );
     return true;
   }
-  if (!mayRunHooks && !haveRun(deployment, manifests.hooks, event)) return false;
+  const hadRun = haveRun(deployment, manifests.hooks, event);
+  if (!mayRunHooks && !hadRun) return false;
   const context = { access, store: parts.store, record, timeoutMs };
   await runHooks(context, deployment, manifests.hooks, event, (hook) =>
     tell(`Deleting: waiting for the hook ${describeObject(hook)} (${event}) to end.`),
   );
+  if (!hadRun) onHooksRun();
   return true;
 }
 

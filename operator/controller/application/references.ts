@@ -18,6 +18,8 @@ export type ReferencedContent = ReadonlyMap<string, Uint8Array>;
 interface Watched {
   watch: ListWatch<ReferencedContent>;
   users: Set<string>;
+  /** Those who wait for the first list, and so need not be told what is in it. */
+  waiting: Set<string>;
 }
 
 interface KeyedContent extends KubeObject {
@@ -52,9 +54,14 @@ export class References {
     const contents = new Map<string, ReferencedContent>();
     await Promise.all(
       references.map(async (reference) => {
-        const { watch, users } = this.#watch(reference);
+        const { watch, users, waiting } = this.#watch(reference);
         users.add(user);
-        await firstList(watch, reference, signal);
+        waiting.add(user);
+        try {
+          await firstList(watch, reference, signal);
+        } finally {
+          waiting.delete(user);
+        }
         const content = watch.get(reference.namespace, reference.name);
         if (content !== undefined) contents.set(`${reference.kind}/${reference.name}`, content);
       }),
@@ -77,6 +84,7 @@ export class References {
     const existing = this.#watched.get(key);
     if (existing !== undefined) return existing;
     const users = new Set<string>();
+    const waiting = new Set<string>();
     const watch = new ListWatch<ReferencedContent>({
       client: this.#client,
       resource: { group: '', version: 'v1', plural: reference.kind === 'Secret' ? 'secrets' : 'configmaps' },
@@ -84,10 +92,10 @@ export class References {
       fieldSelector: `metadata.name=${reference.name}`,
       reduce: (object) => contentOf(object, reference.kind),
       onEvent: () => {
-        for (const user of users) this.#onChange(user);
+        for (const user of users) if (!waiting.has(user)) this.#onChange(user);
       },
     });
-    const watched = { watch, users };
+    const watched = { watch, users, waiting };
     this.#watched.set(key, watched);
     watch.start();
     return watched;
