@@ -180,6 +180,28 @@ test('two Applications never fight over one object', async (t) => {
     },
   );
 
+  await t.test('D5: what one applied first is not its own again where the next lost its marks', async () => {
+    await deploy('giver', [configMap('given', { by: 'giver' })], { suspend: false });
+    await stage.application('giver', { source: { path: 'giver' }, suspend: true });
+    await stage.until('giver', ({ status }) => status?.sync === 'Suspended', 'the giver to rest');
+    await stage.kubectl('label', 'configmap', 'given', 'towpath.dev/target-');
+    await stage.kubectl('annotate', 'configmap', 'given', 'towpath.dev/owner-');
+    const adopt = { 'towpath.dev/adopt': 'true' };
+    await deploy('taker', [configMap('given', { by: 'taker' })], { sync: { drift: 'Report' } }, adopt);
+    await stage.kubectl(
+      'patch',
+      'configmap',
+      'given',
+      '--type=merge',
+      '-p',
+      '{"metadata":{"managedFields":[{}]}}',
+    );
+    await stage.application('giver', { source: { path: 'giver' }, suspend: false });
+    const refused = await stage.until('giver', (one) => reasonOf(one) === 'NotOwned', 'the refusal');
+    assert.match(messageOf(refused), /ConfigMap .*given /);
+    assert.equal((await live('configmap', 'given'))?.data?.['by'], 'taker');
+  });
+
   await t.test(
     'D5: who came first as an Application does not matter, but who had the object first',
     async () => {
