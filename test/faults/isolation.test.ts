@@ -189,9 +189,9 @@ test('A3, S8: one bad Application delays no other', { timeout: 420_000 }, async 
       await stage.kubectl('delete', 'applications.towpath.dev', `bad-${index}`, '--timeout=20s');
       const told = `${median(beside).toFixed(0)} ms beside it, ${median(alone).toFixed(0)} ms alone`;
       t.diagnostic(told);
-      // The allowance is what the bad one's own work takes of two cores, on which the API server runs too: with 15
-      // processes that wanted them, it was half as long again and 7 ms. A delay by waiting would be a time-out, 20 s.
-      assert.ok(median(beside) <= 1.5 * median(alone) + 100, told);
+      // The allowance is what the bad one's own work takes of two cores, on which the API server runs too: of 20 runs
+      // the most was half as long again and 110 ms. A delay by waiting for it would be its time-out, 20 s.
+      assert.ok(median(beside) <= 1.5 * median(alone) + 250, told);
     });
   }
   for (const [index, { name, reason, files }] of bombs.entries()) {
