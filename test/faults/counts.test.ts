@@ -278,30 +278,33 @@ test('A12: retries back off, begin when the status says, and start anew when an 
   assert.equal(data, 'two two');
 });
 
-test('A14: what others flip without end, and is to be left so, is told at a bounded rate', {
+test('A14: an object that comes and goes without end, and is to be left so, is told at a bounded rate', {
   timeout: 120_000,
 }, async (t) => {
   const { proxy, stage } = await start(t);
   await stage.deployed('web', { sync: { drift: 'Report' } });
   const path = `/api/v1/namespaces/${stage.namespace}/configmaps/web`;
+  const { body } = await stage.cluster.request('GET', path);
+  const { metadata } = JSON.parse(body) as { metadata: { labels: Record<string, string> } };
+  const label = metadata.labels['towpath.dev/target'];
   proxy.forget();
   const began = performance.now();
-  for (let flip = 0; flip < 800; flip += 1) {
-    const body = { data: { version: `flip-${flip}` } };
-    await stage.cluster.request('PATCH', `${path}?fieldManager=flipper-${flip % 2}`, {
-      body,
+  for (let flip = 1; flip <= 1_000; flip += 1) {
+    const labels = { 'towpath.dev/target': flip % 2 === 1 ? null : label };
+    await stage.cluster.request('PATCH', `${path}?fieldManager=flipper`, {
+      body: { metadata: { labels } },
       contentType: 'application/merge-patch+json',
     });
   }
-  const told = await stage.until(
+  await stage.until(
     'web',
-    ({ status }) => status?.environments?.[0]?.drift?.lastBy === 'flipper-1',
-    'the last of them to be told',
+    (one) => /web was changed by flipper/.test(conditionOf(one, 'Ready')?.message ?? ''),
+    'the last of it to be told',
   );
-  assert.equal(told.status?.sync, 'OutOfSync');
   const seconds = (performance.now() - began) / 1_000;
   const statuses = proxy.find({ verb: 'patch', path: /\/applications\/web\/status/ }).length;
-  const all = `800 flips in ${seconds.toFixed(1)} s: ${statuses} writes of the status`;
+  const all = `1,000 flips in ${seconds.toFixed(1)} s: ${statuses} writes of the status`;
   t.diagnostic(all);
-  assert.ok(statuses <= 125 + 2 * seconds, all);
+  // 120 at once, two a second, and the looks that other things ask for.
+  assert.ok(statuses <= 135 + 3 * seconds, all);
 });
