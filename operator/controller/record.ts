@@ -104,6 +104,15 @@ export function newRecord(target: TargetName): TargetRecord {
   return { target, kinds: [], applied: new Map(), ended: [], candidates: [], settings: '' };
 }
 
+/** The same candidate at the commit where it is seen now, with what is known of that commit. */
+export function movedTo(
+  { commit: before, ...candidate }: Candidate,
+  { revision, ref, commit }: Pick<Candidate, 'revision' | 'ref' | 'commit'>,
+): Candidate {
+  const known = commit ?? (candidate.revision === revision ? before : undefined);
+  return { ...candidate, revision, ref, ...(known === undefined ? {} : { commit: known }) };
+}
+
 /** SHA-256 over identity and text of all manifests, hooks included, in a fixed order. */
 export function manifestsDigest(manifests: Manifests): string {
   const hash = createHash('sha256');

@@ -185,15 +185,15 @@ const job = rule(
 );
 
 /** One that is never started again, whatever made it. */
-function failedPod({ facts }: ReducedObject): Verdict {
+function failedPod(object: ReducedObject): Verdict {
+  const { facts } = object;
   const why = facts['status.message'] ?? facts['status.reason'] ?? facts['failure.message'];
   const message = why === undefined ? 'it failed' : `it failed: ${why}`;
-  const ready = facts['condition.Ready'];
-  const at = facts['failure.at'] ?? (typeof ready === 'object' ? ready.lastTransitionTime : undefined);
+  const at = facts['failure.at'] ?? condition(object, 'Ready')?.lastTransitionTime;
   return { ...degraded(message), ...(typeof at === 'string' ? { failedAt: at } : {}) };
 }
 
-/** Whether a Pod has a reason, not its own, why it cannot start or keep running. */
+/** Whether it is known why a Pod cannot start or keep running. */
 export function hasProblem({ facts }: ReducedObject): boolean {
   return facts.problem !== undefined;
 }

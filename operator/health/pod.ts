@@ -33,11 +33,7 @@ const FAILED_WAITING: ReadonlySet<string> = new Set([
  * which may hold secrets.
  */
 export function podProblem(pod: LiveObject): PodProblem | undefined {
-  const containers = [
-    ...listAt(pod, 'status.initContainerStatuses'),
-    ...listAt(pod, 'status.containerStatuses'),
-  ];
-  for (const container of containers) {
+  for (const container of containersOf(pod)) {
     const problem = containerProblem(container);
     if (problem !== undefined) return problem;
   }
@@ -51,11 +47,7 @@ export function podProblem(pod: LiveObject): PodProblem | undefined {
 
 /** Why and when (RFC 3339) a Pod ended that is not started again: the first container that failed. */
 export function podFailure(pod: LiveObject): { message: string; at?: string } | undefined {
-  const containers = [
-    ...listAt(pod, 'status.initContainerStatuses'),
-    ...listAt(pod, 'status.containerStatuses'),
-  ];
-  for (const container of containers) {
+  for (const container of containersOf(pod)) {
     const exitCode = at(container, 'state.terminated.exitCode');
     if (typeof exitCode !== 'number' || exitCode === 0) continue;
     const finished = textAt(container, 'state.terminated.finishedAt');
@@ -65,6 +57,11 @@ export function podFailure(pod: LiveObject): { message: string; at?: string } | 
     };
   }
   return undefined;
+}
+
+/** Init containers before the others: these wait for them. */
+function containersOf(pod: LiveObject): unknown[] {
+  return [...listAt(pod, 'status.initContainerStatuses'), ...listAt(pod, 'status.containerStatuses')];
 }
 
 function containerProblem(container: unknown): PodProblem | undefined {

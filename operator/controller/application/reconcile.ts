@@ -2,7 +2,7 @@ import { TowpathError } from '../../api/errors.ts';
 import type { Application } from '../../api/v1alpha1/application.ts';
 import { ANNOTATION_SYNC_REQUESTED } from '../../api/v1alpha1/names.ts';
 import { classify } from '../../apply/classify.ts';
-import type { Candidate, TargetRecord, Trigger } from '../record.ts';
+import { type Candidate, movedTo, type TargetRecord, type Trigger } from '../record.ts';
 import { begin, judge, park } from './admit.ts';
 import { checkCycle, checkDependencies } from './dependencies.ts';
 import { pause, resume } from './deploy-context.ts';
@@ -189,7 +189,7 @@ async function deployWanted(run: Run, wanted: Wanted): Promise<Date | undefined>
   const current = record.deployment;
   const inputs = `${wanted.candidate.id} ${application.metadata.generation} ${context.settings.adopt} ${run.request ?? ''}`;
   const isNew = current?.candidate.id !== wanted.candidate.id;
-  if (!isNew && current !== undefined) current.candidate = atPlaceOf(current.candidate, wanted.candidate);
+  if (!isNew && current !== undefined) current.candidate = movedTo(current.candidate, wanted.candidate);
   if (session.retry !== undefined && session.retry.inputs !== inputs) delete session.retry;
   const { retry, refused } = session;
   if (refused?.inputs === inputs) return keepRunning(run, refused.quarantine);
@@ -219,15 +219,6 @@ async function deployWanted(run: Run, wanted: Wanted): Promise<Date | undefined>
     if (error instanceof Quarantine) session.refused = { inputs, quarantine: error };
     return scheduleRetry(run, inputs, error);
   }
-}
-
-/** The same candidate at the commit where it is now, with what is known of that commit. */
-function atPlaceOf(
-  { commit: before, ...candidate }: Candidate,
-  { revision, ref, commit }: Candidate,
-): Candidate {
-  const known = commit ?? (candidate.revision === revision ? before : undefined);
-  return { ...candidate, revision, ref, ...(known === undefined ? {} : { commit: known }) };
 }
 
 /** Accepts a candidate and begins its deployment; a returned date: it waits, and is looked at again then. */

@@ -7,7 +7,14 @@ import { withStringDataAsData } from '../../manifest/secret.ts';
 import type { Rendered, Renderer, RenderRequest } from '../../render/renderer.ts';
 import type { Repository, Resolved, Sources } from '../../source/sources.ts';
 import type { Tree } from '../../source/tree.ts';
-import { type Candidate, type Manifests, manifestsDigest, type TargetName, targetName } from '../record.ts';
+import {
+  type Candidate,
+  type Manifests,
+  manifestsDigest,
+  movedTo,
+  type TargetName,
+  targetName,
+} from '../record.ts';
 import { referencesOf, requestDigest, secretTexts, type ValuesFrom, valuesFrom } from './asked.ts';
 import { Quarantine } from './facts.ts';
 import { Following } from './following.ts';
@@ -109,7 +116,11 @@ export class WantedCandidates {
     const values = valuesFrom(input.application, contents);
     const digest = requestDigest(input.application, input.target.namespace, input.values, values);
     const known = this.#known(input, resolved, digest);
-    if (known !== undefined) return { candidate: atRevision(known, resolved), resolved };
+    if (known !== undefined) {
+      // Nothing was fetched: of another commit's message and time nothing is known.
+      const place = { revision: resolved.commit, ref: resolved.ref };
+      return { candidate: movedTo(known, place), resolved };
+    }
     const inputs = `${digest} ${resolved.commit}`;
     const failed = this.#failures.find(input.key, inputs, input.now);
     if (failed !== undefined) throw failed;
@@ -232,13 +243,6 @@ export class WantedCandidates {
       owner: targetName(input.target),
     };
   }
-}
-
-/** The same candidate at another commit, of whose message and time nothing is known: nothing was fetched. */
-function atRevision({ commit, ...known }: Candidate, resolved: Resolved): Candidate {
-  const place = { revision: resolved.commit, ref: resolved.ref };
-  const isSame = known.revision === resolved.commit && commit !== undefined;
-  return { ...known, ...place, ...(isSame ? { commit } : {}) };
 }
 
 function refuseTooLarge(values: string | undefined, { commit: revision }: Resolved): void {
