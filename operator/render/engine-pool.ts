@@ -1,5 +1,6 @@
 import { TowpathError } from '../api/errors.ts';
 import { EngineChild, EngineExit, type EngineMessage } from './engine-child.ts';
+import { type EngineLimits, type RenderSubject, timedOut, whyEnded } from './engine-ended.ts';
 import { Lane } from './lane.ts';
 
 /** A request that has run for so long is a slow one: it leaves its place to others. */
@@ -9,14 +10,10 @@ const LOOK_AGAIN_MS = 100;
 /** A request that nobody waits for any more may still end by itself for so long; then its process is ended. */
 const ABANDONED_MS = 200;
 
-export interface PoolOptions {
+export interface PoolOptions extends EngineLimits {
   enginePath: string;
   /** How many requests are worked on at a time, and as many slow ones beside them. */
   processes: number;
-  /** Of one request: of the engine's own work, without what the operator takes to answer its questions. */
-  timeoutMs: number;
-  /** Of one process. */
-  memoryBytes: number;
   /** Of one process: charts and parsed manifests that it keeps. */
   cacheBytes: number;
   inputBytes: number;
@@ -29,7 +26,7 @@ export type Exchange = (
 ) => Promise<EngineMessage>;
 
 interface Request<T> {
-  subject: string;
+  subject: RenderSubject;
   digest: string;
   job(exchange: Exchange): Promise<T>;
   signal: AbortSignal;
@@ -67,7 +64,7 @@ export class EnginePool {
    * end.
    */
   async run<T>(
-    subject: string,
+    subject: RenderSubject,
     digest: string,
     job: (exchange: Exchange) => Promise<T>,
     signal: AbortSignal,
@@ -93,7 +90,7 @@ export class EnginePool {
       child = this.#childFor(digest);
     } catch (error) {
       lane.give();
-      throw error instanceof EngineExit ? this.#explain(subject, error, false) : error;
+      throw error instanceof EngineExit ? this.#explain(subject, error) : error;
     }
     let ended: 'TimedOut' | 'GaveWay' | undefined;
     const end = (why: 'TimedOut' | 'GaveWay') => {
@@ -122,7 +119,8 @@ export class EnginePool {
       if (!(error instanceof EngineExit)) throw error;
       signal.throwIfAborted();
       if (ended === 'GaveWay') return gaveWay;
-      throw this.#explain(subject, error, ended === 'TimedOut');
+      if (ended === 'TimedOut' && !this.#stopped) throw timedOut(subject, this.#options);
+      throw this.#explain(subject, error);
     } finally {
       clearTimeout(look);
       clearTimeout(abandoned);
@@ -133,47 +131,8 @@ export class EnginePool {
     }
   }
 
-  #explain(subject: string, exit: EngineExit, timedOut: boolean): Error {
-    if (this.#stopped) return stopped();
-    const limits = this.#options;
-    if (timedOut) {
-      const seconds = limits.timeoutMs / 1000;
-      return new TowpathError(
-        'Person',
-        'RenderTimeout',
-        `Rendering ${subject} took longer than ${seconds} s and was ended. Look for templates that loop.`,
-      );
-    }
-    if (!exit.started || exit.stderr.startsWith('confine the engine')) {
-      return new TowpathError(
-        'Time',
-        'EngineUnavailable',
-        `The rendering engine could not be started: ${exit.stderr}`,
-        {
-          cause: exit,
-        },
-      );
-    }
-    if (/stack exceeds|stack overflow/.test(exit.stderr)) {
-      return new TowpathError(
-        'Person',
-        'RenderFailed',
-        `Rendering ${subject} was ended: its templates include each other without end.`,
-      );
-    }
-    if (/out of memory|cannot allocate memory/.test(exit.stderr)) {
-      return new TowpathError(
-        'Person',
-        'RenderOutOfMemory',
-        `Rendering ${subject} took more than ${Math.round(limits.memoryBytes / 2 ** 20)} MiB of memory and was ended.`,
-      );
-    }
-    return new TowpathError(
-      'Person',
-      'EngineEnded',
-      `The rendering engine ended while it rendered ${subject}. It is tried again a few times; tell who runs Towpath if it stays.`,
-      { cause: exit },
-    );
+  #explain(subject: RenderSubject, exit: EngineExit): TowpathError {
+    return this.#stopped ? stopped() : whyEnded(subject, this.#options, exit);
   }
 
   #childFor(digest: string): EngineChild {

@@ -5,7 +5,6 @@ import { inputsDigest, RecordedTree, sameInputs, type Trace } from './inputs.ts'
 import { chartTree, detectKind, helmValues, plainTrees } from './kinds.ts';
 import {
   DEFAULT_LIMITS,
-  describePath,
   type Rendered,
   type RendererOptions,
   type RenderLimits,
@@ -152,7 +151,7 @@ export class Renderer {
     };
     const texts = values.map((source) => source.text);
     const answer = await this.#pool.run(
-      describePath(path),
+      { path, kind },
       trees[0]?.digest ?? '',
       (exchange) => new Conversation(recorded, trees, this.#limits.inputBytes).run(exchange, header, texts),
       signal,

@@ -17,8 +17,6 @@ import (
 	"helm.sh/helm/v4/pkg/chart/v2/loader"
 	chartutil "helm.sh/helm/v4/pkg/chart/v2/util"
 	"helm.sh/helm/v4/pkg/ignore"
-
-	"github.com/towpath-dev/towpath/operator/render/engine/helmengine"
 )
 
 type bufferedFile = archive.BufferedFile
@@ -28,10 +26,9 @@ type tree struct {
 	digest string
 	bytes  int
 	files  []*bufferedFile
-	// The chart in it, loaded once; its parsed templates by the names of the templates in them.
+	// The chart in it, loaded once.
 	chart *chart.Chart
 	err   error
-	sets  map[string]*helmengine.Set
 }
 
 // trees keeps the trees used last.
@@ -59,10 +56,10 @@ func (t *trees) put(digest string, names []string, blobs [][]byte) {
 	if len(names) != len(blobs) || t.kept[digest] != nil {
 		return
 	}
-	added := &tree{digest: digest, bytes: 4096, sets: map[string]*helmengine.Set{}}
+	added := &tree{digest: digest, bytes: 4096}
 	for i, name := range names {
 		added.files = append(added.files, &bufferedFile{Name: name, Data: blobs[i]})
-		added.bytes += len(name) + 4*len(blobs[i]) // as it is, as template text, parsed
+		added.bytes += len(name) + 2*len(blobs[i]) // as it is, and as the loaded chart has it
 	}
 	t.kept[digest] = t.recent.PushFront(added)
 	t.bytes += added.bytes

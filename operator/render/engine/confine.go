@@ -19,8 +19,9 @@ func confine(memory int64) error {
 	time.Local = time.UTC
 	http.DefaultTransport = refusingTransport{}
 	http.DefaultClient = &http.Client{Transport: refusingTransport{}}
-	// Templates that recurse without end stop here, long before they take the memory of a whole process.
-	debug.SetMaxStack(128 << 20)
+	// Templates that recurse without end stop here, before they take the memory of a whole process. Helm's own
+	// bound, 1,000 includes of one template in itself, fits in with room to spare.
+	debug.SetMaxStack(16 << 20)
 	debug.SetMemoryLimit(memory * 3 / 4)
 	limit := &syscall.Rlimit{Cur: uint64(memory), Max: uint64(memory)}
 	if err := syscall.Setrlimit(rlimitData, limit); err != nil {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log"
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,8 +15,6 @@ import (
 	chartutil "helm.sh/helm/v4/pkg/chart/v2/util"
 	release "helm.sh/helm/v4/pkg/release/v1"
 	releaseutil "helm.sh/helm/v4/pkg/release/v1/util"
-
-	"github.com/towpath-dev/towpath/operator/render/engine/helmengine"
 )
 
 // renderHelm renders a chart as `helm template --include-crds --skip-tests` does, with the capabilities of the
@@ -42,15 +39,17 @@ func (e *engine) renderHelm(req *request, texts [][]byte, hide *redaction) (*res
 	if err := checkChart(c, req); err != nil {
 		return nil, err
 	}
-	scope, err := scopeOf(c, values, req, assembly)
+	top, err := renderValues(c, values, req, assembly)
 	if err != nil {
 		return nil, err
 	}
-	rendered, err := renderTemplates(assembly, root, scope, req)
+	templates := map[string]string{}
+	locateTemplates(c, assembly.where, templates)
+	rendered, err := renderTemplates(c, top, req, templates)
 	if err != nil {
 		return nil, err
 	}
-	sources, err := e.sourcesOf(c, rendered, scope, assembly.where)
+	sources, err := e.sourcesOf(c, rendered, templates, assembly.where)
 	if err != nil {
 		return nil, err
 	}
@@ -78,8 +77,8 @@ func checkChart(c *chart.Chart, req *request) error {
 	return nil
 }
 
-// scopeOf decides which subcharts take part and returns the templates with their values.
-func scopeOf(c *chart.Chart, values map[string]any, req *request, from *assembly) (map[string]helmengine.Renderable, error) {
+// renderValues decides which subcharts take part and returns what templates see: values, release, capabilities.
+func renderValues(c *chart.Chart, values map[string]any, req *request, from *assembly) (common.Values, error) {
 	if err := chartutil.ProcessDependencies(c, values); err != nil {
 		return nil, fail("ValuesInvalid", "The values do not fit the dependencies of chart %s: %s.", c.Name(), err)
 	}
@@ -105,7 +104,7 @@ func scopeOf(c *chart.Chart, values map[string]any, req *request, from *assembly
 	if err := validateValues(c, merged, req.Path); err != nil {
 		return nil, err
 	}
-	return helmengine.Scope(c, top)
+	return top, nil
 }
 
 // missing is a dependency that is enabled and not there.
@@ -188,60 +187,6 @@ func (a *assembly) missingIn(c *chart.Chart, above string, all []missing) []miss
 	return all
 }
 
-// renderTemplates executes the chart's templates, parsed once for each set of subcharts that takes part.
-func renderTemplates(from *assembly, root *tree, scope map[string]helmengine.Renderable, req *request) (map[string]string, error) {
-	where := from.where
-	key := strings.Join(from.trees.digests, " ") + " " + strings.Join(helmengine.Names(scope), "\x00")
-	set, ok := root.sets[key]
-	if !ok {
-		var err error
-		if set, err = helmengine.Parse(scope); err != nil {
-			return nil, templateFailure("ChartInvalid", "Correct the template.", err, scope, where)
-		}
-		const maxSets = 8
-		if len(root.sets) >= maxSets {
-			clear(root.sets)
-		}
-		root.sets[key] = set
-	}
-	rendered, err := set.Render(scope, req.MaxOutputBytes)
-	if errors.Is(err, helmengine.ErrOutputTooLarge) {
-		return nil, fail("RenderTooLarge", "The templates of %s write more than %d MiB. Split it into several Applications.", shown(req.Path), req.MaxOutputBytes>>20)
-	}
-	if err != nil {
-		return nil, templateFailure("RenderFailed", "Correct the template or its values.", err, scope, where)
-	}
-	return rendered, nil
-}
-
-var templatePlace = regexp.MustCompile(`([^\s()"]+?):(\d+)(?::(\d+))?`)
-
-// templateFailure names repository paths instead of Helm's names of templates, and says where it failed.
-func templateFailure(reason, advice string, err error, scope map[string]helmengine.Renderable, where places) error {
-	text := strings.TrimSpace(err.Error())
-	var first *detail
-	named := templatePlace.ReplaceAllStringFunc(text, func(found string) string {
-		parts := templatePlace.FindStringSubmatch(found)
-		r, ok := scope[parts[1]]
-		if !ok {
-			return found
-		}
-		file := where[r.File]
-		if first == nil {
-			line, _ := strconv.Atoi(parts[2])
-			first = &detail{File: file, Line: line}
-		}
-		return file + strings.TrimPrefix(found, parts[1])
-	})
-	f := fail(reason, "%s", sentence(oneLine(named)))
-	if first != nil {
-		first.Message = f.Message
-		f.Details = []detail{*first}
-	}
-	f.Message += " " + advice
-	return f
-}
-
 func oneLine(text string) string {
 	return strings.Join(strings.Fields(text), " ")
 }
@@ -254,7 +199,7 @@ func sentence(text string) string {
 }
 
 // sourcesOf turns rendered files into objects in Helm's install order: crds/ first, then the rest by kind.
-func (e *engine) sourcesOf(c *chart.Chart, rendered map[string]string, scope map[string]helmengine.Renderable, where places) ([]source, error) {
+func (e *engine) sourcesOf(c *chart.Chart, rendered, templates map[string]string, where places) ([]source, error) {
 	var invalid []detail
 	crds := e.definitions(c, where, &invalid)
 	names := make([]string, 0, len(rendered))
@@ -267,7 +212,7 @@ func (e *engine) sourcesOf(c *chart.Chart, rendered map[string]string, scope map
 	slices.Sort(names)
 	var objects []source
 	for _, name := range names {
-		file := where[scope[name].File]
+		file := templates[name]
 		for _, doc := range e.documents.splitRendered(rendered[name]) {
 			if doc.err != nil {
 				invalid = append(invalid, invalidDocument(file, doc))

@@ -1,0 +1,64 @@
+import { TowpathError } from '../api/errors.ts';
+import type { EngineExit } from './engine-child.ts';
+import { describePath, type RenderKind } from './request.ts';
+
+/** What an engine process was rendering. */
+export interface RenderSubject {
+  path: string;
+  kind: RenderKind;
+}
+
+/** What one engine process may take for one render. */
+export interface EngineLimits {
+  timeoutMs: number;
+  memoryBytes: number;
+}
+
+/** Where to look in what takes too much, by what was rendered: templates alone can loop. */
+const lookFor: Record<RenderKind, string> = {
+  Helm: 'Look for templates that loop, that include each other or call tpl without end, or that write very much.',
+  Kustomize:
+    'Look for a very large resource or many patches, or split the kustomization into several Applications.',
+  Plain: 'Look for a very large file, or split the directory into several Applications.',
+};
+
+/** The engine's process did not end within its time, and was ended. */
+export function timedOut({ path, kind }: RenderSubject, { timeoutMs }: EngineLimits): TowpathError {
+  const seconds = timeoutMs / 1000;
+  return new TowpathError(
+    'Person',
+    'RenderTimeout',
+    `Rendering ${describePath(path)} took longer than ${seconds} s and was ended. ${lookFor[kind]}`,
+  );
+}
+
+/** Why an engine's process ended while it rendered: by a limit of its own, or nobody knows why. */
+export function whyEnded(
+  { path, kind }: RenderSubject,
+  { memoryBytes }: EngineLimits,
+  exit: EngineExit,
+): TowpathError {
+  const rendering = `Rendering ${describePath(path)}`;
+  if (!exit.started || exit.stderr.startsWith('confine the engine')) {
+    const message = `The rendering engine could not be started: ${exit.stderr}`;
+    return new TowpathError('Time', 'EngineUnavailable', message, { cause: exit });
+  }
+  if (/stack exceeds|stack overflow/.test(exit.stderr)) {
+    const cause =
+      kind === 'Helm'
+        ? 'its templates include each other, or call tpl, without end. Correct the template.'
+        : `what it reads is nested too deeply. ${lookFor[kind]}`;
+    return new TowpathError('Person', 'RenderFailed', `${rendering} was ended: ${cause}`);
+  }
+  if (/out of memory|cannot allocate memory/.test(exit.stderr)) {
+    const limit = `${Math.round(memoryBytes / 2 ** 20)} MiB`;
+    const message = `${rendering} took more than ${limit} of memory and was ended. ${lookFor[kind]}`;
+    return new TowpathError('Person', 'RenderOutOfMemory', message);
+  }
+  return new TowpathError(
+    'Person',
+    'EngineEnded',
+    `The rendering engine ended while it rendered ${describePath(path)}. It is tried again a few times; tell who runs Towpath if it stays.`,
+    { cause: exit },
+  );
+}
