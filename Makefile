@@ -26,6 +26,14 @@ test: $(INSTALLED) ## Runs unit, integration and corpus tests (ONLY=operator/pla
 test-faults: $(INSTALLED) ## Runs the long tests: kills at every write, API faults, request counts (ONLY=, NAME=)
 	@$(NODE) hack/test.ts faults --only='$(ONLY)' --name='$(NAME)' --strict='$(STRICT)'
 
+.PHONY: image
+image: $(INSTALLED) ## Builds the operator's image with Docker (BASE=public: from public base images; PLATFORM=linux/arm64)
+	@$(NODE) hack/image.ts --base='$(BASE)' --platform='$(PLATFORM)'
+
+.PHONY: test-image
+test-image: $(INSTALLED) ## Builds the image and runs it in a container, against a real control plane
+	@$(NODE) hack/test.ts image --only='$(ONLY)' --name='$(NAME)' --strict='$(STRICT)'
+
 .PHONY: cluster
 cluster: $(INSTALLED) ## Starts a local Kubernetes control plane that stays, prints its kubeconfig's path
 	@$(NODE) hack/local-cluster.ts up

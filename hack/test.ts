@@ -2,7 +2,7 @@
  * Runs tests: builds what they need, starts the control plane that they share, runs the files, and says what
  * ran, what was skipped and why, and how long each part took.
  *
- *   node hack/test.ts [test|faults] [--only=PART_OF_A_PATH] [--name=PATTERN] [--cluster=current] [--strict=1]
+ *   node hack/test.ts [test|faults|image] [--only=PART_OF_A_PATH] [--name=PATTERN] [--cluster=current] [--strict=1]
  *
  * A strict run fails where a test was skipped for something that this machine should have.
  */
@@ -28,10 +28,11 @@ const suites = {
     'hack/**/*.test.ts',
   ],
   faults: ['test/faults/**/*.test.ts', 'test/e2e/**/*.test.ts'],
+  image: ['test/image/**/*.test.ts'],
 } as const;
 
 /** The faults measure times, and need the machine for themselves. */
-const filesAtOnce = { test: 2, faults: 1 } as const;
+const filesAtOnce = { test: 2, faults: 1, image: 1 } as const;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -43,8 +44,12 @@ const { values, positionals } = parseArgs({
   },
 });
 
-const suite = positionals[0] ?? 'test';
-if (suite !== 'test' && suite !== 'faults') throw new Error(`no suite ${suite}; there are test and faults`);
+const suite = suiteOf(positionals[0] ?? 'test');
+
+function suiteOf(name: string): keyof typeof suites {
+  if (name in suites) return name as keyof typeof suites;
+  throw new Error(`no suite ${name}; there are ${Object.keys(suites).join(', ')}`);
+}
 
 process.chdir(root);
 const files = suites[suite]

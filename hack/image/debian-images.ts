@@ -1,0 +1,130 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  cpSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { docker, dockerSays } from './docker.ts';
+
+/** What Node needs when it runs, and what TLS and time zones need. */
+const RUNTIME = ['libc6', 'libgcc-s1', 'libstdc++6', 'ca-certificates', 'tzdata'] as const;
+/** The shell and the commands of the Dockerfile. */
+const TOOLS = ['busybox-static'] as const;
+
+/**
+ * Base images made of the distribution's packages, for machines from which no registry of images is in reach. apt
+ * works in a directory of its own: nothing of this machine changes, and no root is needed.
+ *
+ * @param architecture Debian's name of it, which is Docker's, too: amd64 or arm64.
+ * @returns the name of the local image; made first where Docker lacks it.
+ */
+export function runtimeImage(architecture: string): Promise<string> {
+  return madeOnce(`towpath-debian-runtime:${architecture}`, architecture, (root) => {
+    unpack(root, architecture, RUNTIME);
+    // Without it the C library asks name servers before /etc/hosts.
+    writeFileSync(join(root, 'etc/nsswitch.conf'), 'hosts: files dns\n');
+    writeFileSync(join(root, 'etc/passwd'), 'nonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin\n');
+    writeFileSync(join(root, 'etc/group'), 'nonroot:x:65532:\n');
+  });
+}
+
+/** Node and npm as this machine has them, beside the distribution's C library. */
+export function nodeImage(): Promise<string> {
+  const architecture = process.arch === 'x64' ? 'amd64' : process.arch;
+  const npm = realpathSync(output('sh', '-c', 'command -v npm'));
+  const key = `${process.version} ${output('npm', '--version')}`;
+  const tag = createHash('sha256').update(key).digest('hex').slice(0, 12);
+  return madeOnce(`towpath-debian-node:${tag}`, architecture, (root) => {
+    unpack(root, architecture, [...RUNTIME, ...TOOLS]);
+    for (const command of output(join(root, 'bin/busybox'), '--list').split('\n'))
+      link('busybox', join(root, 'bin', command));
+    mkdirSync(join(root, 'tmp'));
+    mkdirSync(join(root, 'usr/bin'), { recursive: true });
+    link('../../bin/busybox', join(root, 'usr/bin/env'));
+    // What this machine trusts, a company's own authority among it.
+    cpSync('/etc/ssl/certs/ca-certificates.crt', join(root, 'etc/ssl/certs/ca-certificates.crt'));
+    const local = join(root, 'usr/local');
+    mkdirSync(join(local, 'bin'), { recursive: true });
+    cpSync(process.execPath, join(local, 'bin/node'));
+    cpSync(join(npm, '../..'), join(local, 'lib/npm'), { recursive: true });
+    link('../lib/npm/bin/npm-cli.js', join(local, 'bin/npm'));
+  });
+}
+
+/** What a root file system becomes: an image with the PATH and the authorities that its programs look for. */
+const SETTINGS = [
+  'ENV PATH=/usr/local/bin:/usr/bin:/bin',
+  'ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt',
+  'ENV NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt',
+];
+
+async function madeOnce(name: string, architecture: string, fill: (root: string) => void): Promise<string> {
+  if (dockerSays('image', 'inspect', '--format', '{{.Architecture}}', name) === architecture) return name;
+  const root = mkdtempSync(join(tmpdir(), 'towpath-image-'));
+  try {
+    fill(root);
+    const owned = ['--owner=0', '--group=0', '--numeric-owner', '--sort=name'];
+    const tar = spawn('tar', ['-C', root, ...owned, '-c', '.'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const changes = name.includes('-node:') ? SETTINGS.flatMap((line) => ['--change', line]) : [];
+    await docker(['import', '--platform', `linux/${architecture}`, ...changes, '-', name], tar.stdout);
+    return name;
+  } finally {
+    rmSync(root, { recursive: true, force: true });
+  }
+}
+
+/** Downloads packages of an architecture with all their checks, and unpacks them without their scripts. */
+function unpack(root: string, architecture: string, packages: readonly string[]): void {
+  const state = mkdtempSync(join(tmpdir(), 'towpath-apt-'));
+  const options = [
+    `APT::Architecture=${architecture}`,
+    `APT::Architectures=${architecture}`,
+    `Dir::State=${state}`,
+    `Dir::State::status=/dev/null`,
+    `Dir::Cache=${state}`,
+    'APT::Sandbox::User=root',
+    'APT::Get::List-Cleanup=false',
+  ].flatMap((option) => ['-o', option]);
+  try {
+    for (const directory of ['lists/partial', 'archives/partial', 'debs'])
+      mkdirSync(join(state, directory), { recursive: true });
+    const apt = (...args: string[]) =>
+      execFileSync('apt-get', [...options, '--quiet', ...args], { cwd: join(state, 'debs'), stdio: 'pipe' });
+    apt('update');
+    apt('download', ...packages);
+    for (const file of globSync(join(state, 'debs/*.deb')).sort())
+      execFileSync('dpkg-deb', ['-x', file, root]);
+    bundleAuthorities(root);
+  } finally {
+    rmSync(state, { recursive: true, force: true });
+  }
+}
+
+/** What the package's script would do: all authorities in one file. */
+function bundleAuthorities(root: string): void {
+  const authorities = globSync(join(root, 'usr/share/ca-certificates/mozilla/*.crt')).sort();
+  mkdirSync(join(root, 'etc/ssl/certs'), { recursive: true });
+  execFileSync('sh', [
+    '-c',
+    'out=$1; shift; cat "$@" > "$out"',
+    'sh',
+    join(root, 'etc/ssl/certs/ca-certificates.crt'),
+    ...authorities,
+  ]);
+}
+
+function link(target: string, path: string): void {
+  if (basename(path) !== target) symlinkSync(target, path);
+}
+
+function output(command: string, ...args: string[]): string {
+  return execFileSync(command, args, { encoding: 'utf8' }).trim();
+}
