@@ -15,8 +15,11 @@ interface SaveOptions {
 }
 
 interface Entry {
+  /** This very one is at the resourceVersion: one that was read before, and is still held by a run, is not. */
   record: TargetRecord;
   resourceVersion: string;
+  /** Of the Secret. */
+  uid: string;
   index: RecordIndex;
 }
 
@@ -69,7 +72,8 @@ export class RecordStore {
 
   /**
    * Writes the record and, with it, the manifests of a newly accepted candidate. Conditional: where another
-   * leader wrote meanwhile it is a conflict, and the caller reloads. Other refusals are told as RecordNotSaved.
+   * leader wrote meanwhile, or the record was read anew since the caller got this one, it is a conflict, and the
+   * caller reloads. Other refusals are told as RecordNotSaved.
    */
   async save(record: TargetRecord, options: SaveOptions = {}): Promise<void> {
     // With a newly accepted candidate, whoever accepts takes the change back where the write fails.
@@ -92,6 +96,7 @@ export class RecordStore {
     const { accepted, signal } = options;
     const name = this.#nameOf(record);
     const known = this.#entries.get(name);
+    if (known !== undefined && known.record !== record) throw outdated(name);
     const data: Members = { record: await encode({ ...record, applied: [...record.applied.values()] }) };
     let index = known?.index ?? new RecordIndex();
     let chunks: Chunk[] = [];
@@ -111,7 +116,7 @@ export class RecordStore {
       this.#entries.delete(name);
       return this.#save(record, options);
     }
-    this.#entries.set(name, { record, resourceVersion: secret.metadata.resourceVersion, index });
+    this.#entries.set(name, entryOf(secret, record, index));
     await this.#chunks.written(name, usedBy(name, known), index.secrets(name), signal);
   }
 
@@ -174,19 +179,22 @@ export class RecordStore {
 
   async remove(record: TargetRecord, signal?: AbortSignal): Promise<void> {
     const name = this.#nameOf(record);
-    await this.#chunks.removeAll(name, usedBy(name, this.#entries.get(name)), signal);
-    await this.#secrets.delete(name, signal);
+    const known = this.#entries.get(name);
+    await this.#chunks.removeAll(name, usedBy(name, known), signal);
+    // One that lands late must not meet the record of an Application of the same name that came since.
+    await this.#secrets.delete(name, signal, known?.uid);
     this.#entries.delete(name);
   }
 
   /** Reads one record anew, after a conflict. */
   async reload(target: TargetName, signal?: AbortSignal): Promise<void> {
     const name = secretName(targetId(this.#installation, target));
+    const known = this.#entries.get(name);
     try {
       await this.#takeIn(name, signal);
     } catch (error) {
       if (!isNotFound(error)) throw error;
-      this.#entries.delete(name);
+      if (this.#entries.get(name) === known) this.#entries.delete(name);
     }
   }
 
@@ -202,11 +210,14 @@ export class RecordStore {
     }
   }
 
-  /** Reads a record that this process does not know; false where it is damaged. */
+  /** Reads a record as it is by now; false where it is damaged. */
   async #takeIn(name: string, signal: AbortSignal | undefined): Promise<boolean> {
+    const known = this.#entries.get(name);
     const entry = await this.#readEntry(await this.#secrets.read(name, signal), signal);
     if (entry === undefined) return false;
-    this.#entries.set(name, entry);
+    // A write that ended meanwhile is newer than what was read before it; and what is as written may be ahead of it.
+    if (this.#entries.get(name) === known && known?.resourceVersion !== entry.resourceVersion)
+      this.#entries.set(name, entry);
     return true;
   }
 
@@ -222,7 +233,7 @@ export class RecordStore {
       );
       if (record === undefined || index === undefined) return undefined;
       const applied = new Map(record.applied.map((object) => [objectKey(object), object]));
-      return { record: { ...record, applied }, resourceVersion: secret.metadata.resourceVersion, index };
+      return entryOf(secret, { ...record, applied }, index);
     } catch (error) {
       signal?.throwIfAborted();
       if (isUnreachable(error) || (error instanceof ApiError && !isNotFound(error))) throw error;
@@ -237,6 +248,15 @@ export class RecordStore {
 
 function secretName(id: string): string {
   return `towpath-target-${id}`;
+}
+
+/** What the API server would say of a write to a version that is not the last one. */
+function outdated(name: string): ApiError {
+  return new ApiError(409, 'Conflict', `Secret ${name} was read anew since: the record changed meanwhile.`);
+}
+
+function entryOf({ metadata }: KubeObject, record: TargetRecord, index: RecordIndex): Entry {
+  return { record, resourceVersion: metadata.resourceVersion, uid: metadata.uid, index };
 }
 
 /** The chunks that the record names. */
