@@ -13,7 +13,7 @@ import { inParallel } from '../kube/in-parallel.ts';
 import { isNewerVersion } from '../kube/resource-version.ts';
 import { keepReason } from '../manifest/keep.ts';
 import { type LiveObject, liveObject } from '../manifest/live.ts';
-import { objectKey } from '../manifest/manifest.ts';
+import { groupKind, objectKey } from '../manifest/manifest.ts';
 import { KindWatches } from './kind-watches.ts';
 import { PodWatches, podSelectorOf, type Workload } from './pods.ts';
 import { listTarget, type SearchAccess, type WatchedKind } from './search.ts';
@@ -41,6 +41,8 @@ export class Inventory {
   readonly #options: InventoryOptions;
   readonly #listeners = new Set<(targetId: string) => void>();
   readonly #byTarget = new Map<string, Map<string, ObservedObject>>();
+  /** By uid what only an answer to a write told of so far, and as whom it was written. */
+  readonly #untold = new Map<string, { object: ObservedObject; as: ServiceAccount | undefined }>();
   readonly #pods: PodWatches;
 
   constructor(options: InventoryOptions) {
@@ -57,6 +59,7 @@ export class Inventory {
       onSight: (objects) => {
         for (const target of new Set(objects.map((object) => object.target))) this.#changed(target);
       },
+      onListed: (resource) => this.#sweep(resource),
     });
     this.#pods = new PodWatches({ client, onChange: (id, key) => this.#judgeAgain(id, key) });
   }
@@ -74,11 +77,20 @@ export class Inventory {
 
   /**
    * Takes in what a write returned, so that the inventory is never behind our own writes. The run that wrote
-   * knows it already: only those who wait in `until` are told, and the watch's echo then tells nothing new.
+   * knows it already: only those who wait in `until` are told, and the watch's echo then tells nothing new. An
+   * answer that comes after the news of the object's deletion is not taken in, and the target is looked at again.
+   * `as`: who wrote.
    */
-  observe(object: KubeObject, resource: Resource): ObservedObject {
+  observe(object: KubeObject, resource: Resource, as: ServiceAccount | undefined): ObservedObject {
     const observed = reduce(resource, object);
+    if (observed.target === '') return observed;
+    if (this.watches.isGone(observed, as)) {
+      // Who wrote takes it for there.
+      this.#options.onChange(observed.target);
+      return observed;
+    }
     if (this.#store(observed) === 'changed') this.#tellWaiting(observed.target);
+    if (!this.watches.hasTold(observed, as)) this.#untold.set(observed.uid, { object: observed, as });
     return observed;
   }
 
@@ -128,6 +140,12 @@ export class Inventory {
     this.#pods.watch(targetId, workloads, as);
   }
 
+  /** Nothing is watched any more for a target whose Application is gone. */
+  forget(targetId: string): void {
+    this.#pods.watch(targetId, [], undefined);
+    this.watches.forget(targetId);
+  }
+
   async stop(): Promise<void> {
     await this.#pods.stop();
     await this.watches.stop();
@@ -143,6 +161,7 @@ export class Inventory {
   }
 
   #follow(object: ObservedObject, previous: ObservedObject | undefined): void {
+    this.#untold.delete(object.uid);
     if (previous !== undefined && previous.target !== object.target) this.#remove(previous);
     if (this.#store(object) === 'changed') this.#changed(object.target);
   }
@@ -176,7 +195,14 @@ export class Inventory {
     if (differs(known, judged)) this.#changed(targetId);
   }
 
+  /** What came and went while no watch was told of it. */
+  #sweep(resource: Resource): void {
+    for (const { object, as } of [...this.#untold.values()])
+      if (groupKind(object) === groupKind(resource) && this.watches.isGone(object, as)) this.#remove(object);
+  }
+
   #remove(object: ObservedObject): void {
+    this.#untold.delete(object.uid);
     const objects = this.#byTarget.get(object.target);
     const key = objectKey(object);
     const known = objects?.get(key);

@@ -1,10 +1,12 @@
 import { TowpathError } from '../api/errors.ts';
 import { classify } from '../apply/classify.ts';
+import type { TargetAccess } from '../apply/target.ts';
 import type { KubeClient, KubeObject, Resource, ServiceAccount } from '../kube/client.ts';
 import type { Discovery } from '../kube/discovery.ts';
 import { isForbidden } from '../kube/errors.ts';
 import { ListWatch } from '../kube/list-watch.ts';
-import { groupKind } from '../manifest/manifest.ts';
+import { isNewerVersion } from '../kube/resource-version.ts';
+import { groupKind, type ObjectId } from '../manifest/manifest.ts';
 import { NEVER_AS_OPERATOR, type WatchedKind } from './search.ts';
 
 export interface KindWatchesOptions<T> {
@@ -19,10 +21,20 @@ export interface KindWatchesOptions<T> {
   onGone(object: T): void;
   /** These cannot be seen for a minute already, or can be seen again. */
   onSight(objects: T[]): void;
+  /** All objects of the kind that a watch is to tell of were listed anew: what is not among them is gone. */
+  onListed(resource: Resource): void;
 }
+
+/** Whose objects are to be watched, and as whom. */
+export type WatchUser = Pick<TargetAccess, 'targetId' | 'as' | 'signal'>;
+
+/** An object as an answer of the API server shows it. */
+export type Answered = ObjectId & { uid: string; resourceVersion: string };
 
 interface Watcher<T> {
   watch: ListWatch<T>;
+  /** The targets that asked for it; without any it ends. */
+  users: Set<string>;
   resource: Resource;
   /** Since when it fails, on the clock of performance.now(); absent while it works. */
   failingSince?: number;
@@ -43,11 +55,14 @@ const FAILING_LIST_MS = 500;
 
 /**
  * One watch by kind. It serves all targets where the operator may read the kind cluster-wide; Secrets, and
- * kinds it may not read, are watched namespace by namespace as the target's ServiceAccount (S1).
+ * kinds it may not read, are watched namespace by namespace as the target's ServiceAccount (S1). Each lasts as
+ * long as a target asks for it.
  */
 export class KindWatches<T extends { namespace: string; name: string; uid: string }> {
   readonly #options: KindWatchesOptions<T>;
   readonly #watchers = new Map<string, Watcher<T>>();
+  /** By target the keys of the watches that it asked for, and whether that was since `endUnasked`. */
+  readonly #uses = new Map<string, Map<string, 'now' | 'before'>>();
 
   constructor(options: KindWatchesOptions<T>) {
     this.#options = options;
@@ -58,20 +73,21 @@ export class KindWatches<T extends { namespace: string; name: string; uid: strin
    * are passed over. Rejects with a TowpathError (the API server's "forbidden") where neither the operator nor the
    * ServiceAccount may list a kind.
    */
-  async ensure(
-    kinds: Iterable<WatchedKind>,
-    as: ServiceAccount | undefined,
-    signal: AbortSignal,
-  ): Promise<void> {
-    await Promise.all([...kinds].map((kind) => this.#ensureKind(kind, as, signal)));
+  async ensure(kinds: Iterable<WatchedKind>, user: WatchUser): Promise<void> {
+    await Promise.all([...kinds].map((kind) => this.#ensureKind(kind, user)));
   }
 
-  /** Ends the watches made as ServiceAccounts of a namespace that no Application there names any more. */
-  release(namespace: string, stillNamed: ReadonlySet<string>): void {
-    for (const [key, watcher] of this.#watchers) {
-      if (watcher.as?.namespace !== namespace || stillNamed.has(watcher.as.name)) continue;
-      this.#end(key, watcher);
+  /** Ends the target's use of what it did not ask for since the last call. */
+  endUnasked(targetId: string): void {
+    for (const [key, asked] of [...(this.#uses.get(targetId) ?? [])]) {
+      if (asked === 'before') this.#release(targetId, key);
+      else this.#uses.get(targetId)?.set(key, 'before');
     }
+  }
+
+  /** Ends the target's use of all. */
+  forget(targetId: string): void {
+    for (const key of [...(this.#uses.get(targetId)?.keys() ?? [])]) this.#release(targetId, key);
   }
 
   /** Ends the watches of kinds that the cluster no longer serves. */
@@ -85,6 +101,7 @@ export class KindWatches<T extends { namespace: string; name: string; uid: strin
   async stop(): Promise<void> {
     await Promise.all([...this.#watchers.values()].map(({ watch }) => watch.stop()));
     this.#watchers.clear();
+    this.#uses.clear();
   }
 
   /**
@@ -92,11 +109,40 @@ export class KindWatches<T extends { namespace: string; name: string; uid: strin
    * the kind is not watched.
    */
   unseen(kind: WatchedKind, as: ServiceAccount | undefined): string | undefined {
-    const own = this.#watchers.get(watcherKey(kind, kind.namespace || undefined, as));
-    const shown = own ?? this.#watchers.get(watcherKey(kind, undefined, undefined));
+    const shown = this.#watcherOf(kind, as);
     const failingSince = shown?.failingSince;
     if (failingSince === undefined || performance.now() - failingSince < UNSEEN_MS) return undefined;
     return shown?.watch.lastError?.message ?? 'no answer';
+  }
+
+  /**
+   * Whether the watch has told all that happened up to this answer's version, and knows no such object: it was
+   * deleted since, or lost its label, and nothing will tell so again. One number for each watch remembers all
+   * deletions.
+   */
+  isGone({ uid, resourceVersion, ...object }: Answered, as: ServiceAccount | undefined): boolean {
+    const watch = this.#watcherOf(object, as)?.watch;
+    if (watch?.toldUpTo === undefined || isNewerVersion(resourceVersion, watch.toldUpTo)) return false;
+    return watch.get(object.namespace, object.name)?.uid !== uid;
+  }
+
+  /** Whether the watch told of the object: its end will be told too. */
+  hasTold({ namespace, name, uid, ...kind }: Answered, as: ServiceAccount | undefined): boolean {
+    return this.#watcherOf({ namespace, ...kind }, as)?.watch.get(namespace, name)?.uid === uid;
+  }
+
+  #watcherOf(kind: WatchedKind, as: ServiceAccount | undefined): Watcher<T> | undefined {
+    const own = this.#watchers.get(watcherKey(kind, kind.namespace || undefined, as));
+    return own ?? this.#watchers.get(watcherKey(kind, undefined, undefined));
+  }
+
+  #release(targetId: string, key: string): void {
+    const uses = this.#uses.get(targetId);
+    uses?.delete(key);
+    if (uses?.size === 0) this.#uses.delete(targetId);
+    const watcher = this.#watchers.get(key);
+    watcher?.users.delete(targetId);
+    if (watcher?.users.size === 0) this.#end(key, watcher);
   }
 
   #end(key: string, watcher: Watcher<T>): void {
@@ -106,26 +152,27 @@ export class KindWatches<T extends { namespace: string; name: string; uid: strin
     this.#forget(watcher);
   }
 
-  async #ensureKind(kind: WatchedKind, as: ServiceAccount | undefined, signal: AbortSignal): Promise<void> {
+  async #ensureKind(kind: WatchedKind, user: WatchUser): Promise<void> {
     for (;;) {
       try {
-        return await this.#ensureWatch(kind, as, signal);
+        return await this.#ensureWatch(kind, user);
       } catch (error) {
-        signal.throwIfAborted();
+        user.signal.throwIfAborted();
         // Whoever waited for its first list begins anew: perhaps in another version, or without the kind.
         if (!(error instanceof WatchEnded)) throw error;
       }
     }
   }
 
-  async #ensureWatch(kind: WatchedKind, as: ServiceAccount | undefined, signal: AbortSignal): Promise<void> {
+  async #ensureWatch(kind: WatchedKind, user: WatchUser): Promise<void> {
+    const { as, signal } = user;
     const resource = await this.#options.discovery.ensure(kind.group, kind.kind, undefined, { signal });
     if (resource === undefined || !resource.verbs.includes('watch')) return;
     if (!NEVER_AS_OPERATOR.has(groupKind(kind))) {
-      const shared = this.#watcher(resource, undefined, undefined);
+      const shared = this.#watcher(resource, undefined, undefined, user);
       if (!shared.isForbidden && (await this.#synced(shared, kind, signal))) return;
     }
-    const own = this.#watcher(resource, resource.namespaced ? kind.namespace : undefined, as);
+    const own = this.#watcher(resource, resource.namespaced ? kind.namespace : undefined, as, user);
     if (!(await this.#synced(own, kind, signal)) || isForbidden(own.watch.lastError))
       throw classify(own.watch.lastError, 'list', { ...kind, name: '*' }).error;
   }
@@ -152,10 +199,28 @@ export class KindWatches<T extends { namespace: string; name: string; uid: strin
     }
   }
 
-  #watcher(resource: Resource, namespace: string | undefined, as: ServiceAccount | undefined): Watcher<T> {
+  /** The watch, with the user among its own. A run that was broken off, its Application gone perhaps, uses none. */
+  #watcher(
+    resource: Resource,
+    namespace: string | undefined,
+    as: ServiceAccount | undefined,
+    { targetId, signal }: WatchUser,
+  ): Watcher<T> {
+    signal.throwIfAborted();
     const key = watcherKey(resource, namespace, as);
-    const existing = this.#watchers.get(key);
-    if (existing !== undefined) return existing;
+    const watcher = this.#watchers.get(key) ?? this.#newWatcher(key, resource, namespace, as);
+    watcher.users.add(targetId);
+    const uses = this.#uses.get(targetId) ?? new Map<string, 'now' | 'before'>();
+    this.#uses.set(targetId, uses.set(key, 'now'));
+    return watcher;
+  }
+
+  #newWatcher(
+    key: string,
+    resource: Resource,
+    namespace: string | undefined,
+    as: ServiceAccount | undefined,
+  ): Watcher<T> {
     const forbidden = Promise.withResolvers<false>();
     forbidden.promise.catch(() => undefined);
     const watch = new ListWatch<T>({
@@ -172,10 +237,11 @@ export class KindWatches<T extends { namespace: string; name: string; uid: strin
         if (event.type === 'Deleted') this.#options.onGone(event.object);
         else this.#options.onObject(event.object, event.previous);
       },
+      onListed: () => this.#options.onListed(resource),
       ...(namespace === undefined ? {} : { namespace }),
       ...(as === undefined ? {} : { as }),
     });
-    const watcher: Watcher<T> = { watch, resource, forbidden, isForbidden: false, as };
+    const watcher: Watcher<T> = { watch, users: new Set(), resource, forbidden, isForbidden: false, as };
     this.#watchers.set(key, watcher);
     watch.start();
     return watcher;
@@ -218,7 +284,7 @@ export class KindWatches<T extends { namespace: string; name: string; uid: strin
   }
 }
 
-/** The watch that somebody waited for was ended: its kind is no longer served so, or its account no longer named. */
+/** The watch that somebody waited for was ended: its kind is no longer served so, or nobody uses it any more. */
 class WatchEnded extends Error {}
 
 /** The API server has not answered; that is no fault of what is to be deployed. */

@@ -31,6 +31,8 @@ export interface ListWatchOptions<T> {
   reduce: (object: KubeObject) => T;
   onEvent?: (event: WatchEvent<T>) => void;
   onState?: (state: WatchState) => void;
+  /** All was listed, and what that changed was told. */
+  onListed?: () => void;
   /** Told what would otherwise be lost: a malformed line, an exception of `reduce` or of a callback. Default the client's. */
   onFault?: (error: Error) => void;
   /** Without a byte for this long the watch is renewed (A2). Bookmarks come about once a minute. Default the client's. */
@@ -94,6 +96,11 @@ export class ListWatch<T> {
   /** Whether everything was listed once. It stays true when the watch fails later. */
   get synced(): boolean {
     return this.#synced;
+  }
+
+  /** The resourceVersion up to which everything was told; undefined before the first list, and when it is to list anew. */
+  get toldUpTo(): string | undefined {
+    return this.#resourceVersion;
   }
 
   /** The error that it is failing with now. */
@@ -184,6 +191,7 @@ export class ListWatch<T> {
     this.#synced = true;
     for (const onSynced of this.#waiting) onSynced();
     this.#waiting.clear();
+    this.#tell(() => this.#options.onListed?.());
   }
 
   /** The entry that is kept already where nothing changed or `reduce` fails, so that no event comes of it. */

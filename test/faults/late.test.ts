@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import { useControlPlane } from '../harness/control-plane.ts';
-import { startFaultProxy } from '../harness/fault-proxy.ts';
-import { conditionOf, fastLease, isReadyAt, startOperator } from '../harness/operator.ts';
+import { type FaultProxy, startFaultProxy } from '../harness/fault-proxy.ts';
+import { conditionOf, fastLease, isReadyAt, type Stage, startOperator } from '../harness/operator.ts';
 import { newProxiedStage } from '../harness/proxied-stage.ts';
 import { always, eventually } from '../harness/wait.ts';
 
@@ -144,3 +144,95 @@ test('A7: SIGTERM ends an operator that still waits for the API server with exit
   await operator.stop('SIGTERM');
   assert.match(await operator.process.ended, /code 0/);
 });
+
+interface Ground {
+  proxy: FaultProxy;
+  stage: Stage;
+  /** Somebody deletes the object. */
+  drop(): Promise<unknown>;
+  /** Lets the answer to its apply come. */
+  release(): void;
+  /** Lets the watch list again, which it is to do from the beginning. */
+  mend(): void;
+}
+
+/** Waits until the operator was told by its watch of all that happened before: it repairs what came after. */
+async function untilTold(stage: Stage): Promise<void> {
+  await stage.kubectl('patch', 'configmap', 'clock', '-p', '{"data":{"message":"changed"}}');
+  const message = () => stage.kubectl('get', 'configmap', 'clock', '-o', 'jsonpath={.data.message}');
+  await eventually(async () => (await message()) === 'clock', { describe: 'a later change to be repaired' });
+}
+
+/** How the operator comes to know that an object is gone, the answer to whose apply is held. */
+const DELETIONS: { name: string; lists: boolean; learn(ground: Ground): Promise<void> }[] = [
+  {
+    name: 'the watch tells so before the answer to the apply comes',
+    lists: true,
+    learn: async ({ stage, drop, release }) => {
+      await drop();
+      await untilTold(stage);
+      release();
+    },
+  },
+  {
+    name: 'it came and went between two lists, before the answer to the apply comes',
+    lists: false,
+    learn: async ({ stage, drop, release, mend }) => {
+      await drop();
+      mend();
+      await untilTold(stage);
+      release();
+    },
+  },
+  {
+    name: 'it came and went between two lists, after the answer to the apply came',
+    lists: false,
+    learn: async ({ stage, drop, release, mend }) => {
+      release();
+      await stage.until('web', ({ status }) => status?.environments?.[0]?.objects === 2, 'both to be told');
+      await drop();
+      mend();
+    },
+  },
+];
+
+for (const { name, lists, learn } of DELETIONS) {
+  test(`D6: an object that is deleted while it is applied is missed, and put back: ${name}`, {
+    timeout: 120_000,
+  }, async (t) => {
+    const { proxy, stage } = await newProxiedStage(t, {
+      files: {
+        'web/web.yaml': configMap('one'),
+        'clock/clock.yaml': configMap('clock').replace('web', 'clock'),
+      },
+      flags: fastLease,
+    });
+    await stage.deployed('clock', { source: { path: 'clock' } });
+    await stage.deployed('web', { source: { path: 'web' } });
+    const held = proxy.hold({
+      at: 'response',
+      verb: 'apply',
+      path: /configmaps\/late/,
+      where: ({ dryRun }) => !dryRun,
+    });
+    const rule = lists
+      ? undefined
+      : proxy.fail({ verb: 'list', path: /\/configmaps\?/, fault: { status: 500 } });
+    if (!lists) assert.ok(proxy.expireWatches({ path: /\/configmaps\?/ }) > 0);
+    const revision = await stage.repository.commit({
+      'web/late.yaml': 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: late}\n',
+    });
+    await held.seen;
+    await learn({
+      proxy,
+      stage,
+      drop: () => stage.kubectl('delete', 'configmap', 'late'),
+      release: () => held.release(),
+      mend: () => rule?.remove(),
+    });
+    const isThere = async () =>
+      (await stage.kubectl('get', 'configmap', 'late', '--ignore-not-found', '-o', 'name')) !== '';
+    await eventually(isThere, { describe: 'the object to be put back' });
+    await stage.untilReadyAt('web', revision);
+  });
+}

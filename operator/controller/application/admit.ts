@@ -32,7 +32,7 @@ export async function judge(
   candidate: Candidate,
   manifests: Manifests,
 ): Promise<Judgement> {
-  const { access, inventory, record, signal } = context;
+  const { access, inventory, record } = context;
   try {
     checkOwnAnnotations(manifests.objects);
     refuseItself(record, manifests);
@@ -40,11 +40,7 @@ export async function judge(
     if (!(error instanceof TowpathError)) throw error;
     throw new Quarantine({ revision: candidate.revision, candidate: candidate.id }, error);
   }
-  await inventory.watches.ensure(
-    kindsOf([...manifests.objects, ...record.applied.values()]),
-    access.as,
-    signal,
-  );
+  await inventory.watches.ensure(kindsOf([...manifests.objects, ...record.applied.values()]), access);
   const { apply } = planFor(context, manifests.objects);
   const { refusals, deferred } = await dryRunAll(access, apply, manifests.objects);
   refusals.push(...(await dryRunHooks(access, manifests.hooks)));

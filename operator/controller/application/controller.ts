@@ -12,6 +12,7 @@ import type { Sources } from '../../source/sources.ts';
 import { Inventory } from '../inventory.ts';
 import { Pace } from '../pace.ts';
 import { Queue } from '../queue.ts';
+import { targetId } from '../record.ts';
 import { RecordStore } from '../record-store.ts';
 import {
   type DeletionParts,
@@ -27,7 +28,7 @@ import { KnownApplications } from './known.ts';
 import { Progress } from './progress.ts';
 import { reconcile } from './reconcile.ts';
 import { References } from './references.ts';
-import { keyOf, LOOKING, newSession, type Parts, type Session, targetOf } from './run.ts';
+import { keyOf, LOOKING, newSession, type Parts, type Session, targetOf, targetOfKey } from './run.ts';
 import { WantedCandidates } from './wanted.ts';
 import { APPLICATIONS, ApplicationWriter } from './writer.ts';
 
@@ -115,7 +116,6 @@ export class ApplicationController {
     this.#known = new KnownApplications({
       installation: options.installation,
       onDependency: (dependent) => this.#queue?.add(dependent),
-      onAccounts: (namespace, named) => this.#parts.inventory.watches.release(namespace, named),
     });
   }
 
@@ -196,6 +196,7 @@ export class ApplicationController {
   onEvent(event: WatchEvent<KubeObject>): void {
     const key = `${event.namespace}/${event.name}`;
     if (event.type === 'Deleted') {
+      if (!this.#known.takeDeletion(event.object)) return;
       this.#forget(key);
       this.#queue?.add(key, { interrupt: true });
       return;
@@ -204,8 +205,13 @@ export class ApplicationController {
   }
 
   #take(object: KubeObject): void {
+    const key = keyOf(object);
+    const before = this.#known.get(key)?.object.metadata.uid;
     // Also of an answer: what somebody else wrote in between, the event of that will not tell any more.
-    if (this.#known.take(object)) this.#queue?.add(keyOf(object), { interrupt: true });
+    if (!this.#known.take(object)) return;
+    // A successor of the same name; that the former one is gone may be told later, or not at all.
+    if (before !== undefined && before !== object.metadata.uid) this.#forget(key);
+    this.#queue?.add(key, { interrupt: true });
   }
 
   /** What a write of ours returned is newer than what the watch told last. */
@@ -213,14 +219,15 @@ export class ApplicationController {
     if (this.#known.get(keyOf(object)) !== undefined) this.#take(object);
   }
 
+  /** What was kept of an Application that is gone. */
   #forget(key: string): void {
-    this.#known.forget(key);
     this.#sessions.delete(key);
     this.#faults.delete(key);
     this.#deletion.rests.delete(key);
     this.#wakes.forget(key);
     this.#looks.forget(key);
     this.#parts.wanted.forget(key);
+    this.#parts.inventory.forget(targetId(this.#options.installation, targetOfKey(key)));
   }
 
   async #work(key: string, signal: AbortSignal): Promise<void> {

@@ -2,13 +2,13 @@ import { TowpathError } from '../../api/errors.ts';
 import type { Application } from '../../api/v1alpha1/application.ts';
 import { fitBetween } from '../../api/v1alpha1/bound-status.ts';
 import { parseDuration } from '../../api/v1alpha1/duration.ts';
-import { ANNOTATION_SYNC_REQUESTED, DEFAULT_ENVIRONMENT, FINALIZER } from '../../api/v1alpha1/names.ts';
+import { ANNOTATION_SYNC_REQUESTED, FINALIZER } from '../../api/v1alpha1/names.ts';
 import type { KubeObject } from '../../kube/client.ts';
 import { secondTime } from '../../kube/times.ts';
 import type { KeptObject } from '../../plan/plan.ts';
 import { targetId } from '../record.ts';
 import { finalize } from './finalize.ts';
-import { accessOf, keyOf, type Parts } from './run.ts';
+import { accessOf, keyOf, type Parts, targetOfKey } from './run.ts';
 import { explainForbidden } from './service-account.ts';
 import type { ApplicationWriter } from './writer.ts';
 
@@ -83,10 +83,9 @@ export async function releaseUnreadable(
   { metadata }: KubeObject,
   signal: AbortSignal,
 ): Promise<void> {
-  const { name, namespace = '', finalizers = [] } = metadata;
+  const { finalizers = [] } = metadata;
   if (!finalizers.includes(FINALIZER)) return;
-  const target = { namespace, application: name, environment: DEFAULT_ENVIRONMENT };
-  const record = parts.store.get(targetId(parts.installation, target));
+  const record = parts.store.get(targetId(parts.installation, targetOfKey(keyOf({ metadata }))));
   if (record !== undefined) await parts.store.remove(record, signal);
   await writer.setFinalizers(metadata, without(finalizers), signal);
 }

@@ -138,7 +138,7 @@ async function applyWaves(
       );
       if (planned.length === 0) continue;
       await askDeferred(context, planned, manifests);
-      await context.inventory.watches.ensure(kindsOf(stage), context.access.as, context.signal);
+      await context.inventory.watches.ensure(kindsOf(stage), context.access);
       await send(context, planned, manifests, result);
       await awaitEstablished(context, stage);
     }

@@ -73,7 +73,7 @@ export async function finalize(
     await parts.store.remove(record, signal);
     return { state: 'Gone', kept: [] };
   }
-  await parts.inventory.watches.ensure(record.kinds, access.as, signal).catch((error: unknown) => {
+  await parts.inventory.watches.ensure(record.kinds, access).catch((error: unknown) => {
     signal.throwIfAborted();
     throw classify(error, 'look at', { group: '', kind: 'Application', ...targetNameOf(application) }).error;
   });
@@ -133,7 +133,7 @@ async function releaseWhatCanBe(
 ): Promise<void> {
   const signal = AbortSignal.any([access.signal, AbortSignal.timeout(RELEASE_MS)]);
   await Promise.allSettled(
-    record.kinds.map((kind) => parts.inventory.watches.ensure([kind], access.as, signal)),
+    record.kinds.map((kind) => parts.inventory.watches.ensure([kind], { ...access, signal })),
   );
   const staying = [...parts.inventory.of(access.targetId).values()].filter(
     ({ namespace }) => leaving !== 'Namespace' || namespace !== record.target.namespace,

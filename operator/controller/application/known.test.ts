@@ -41,13 +41,11 @@ function ready(isReady: boolean) {
 
 function known() {
   const woken: string[] = [];
-  const accounts: string[][] = [];
   const applications = new KnownApplications({
     installation: 'towpath-system/towpath',
     onDependency: (dependent) => woken.push(dependent),
-    onAccounts: (_, named) => accounts.push([...named].sort()),
   });
-  return { applications, woken, accounts };
+  return { applications, woken };
 }
 
 test('what is new asks for work, the echo of a status does not, and older news change nothing', () => {
@@ -59,8 +57,26 @@ test('what is new asks for work, the echo of a status does not, and older news c
   assert.equal(applications.take(first), false);
   assert.equal(applications.get('shop/web')?.object, echo);
   assert.equal(applications.take(object('web', {}, { metadata: { generation: 2 } })), true);
-  const again = object('web', {}, { metadata: { uid: 'another', resourceVersion: '0' } });
+  const again = object('web', {}, { metadata: { uid: 'another' } });
   assert.equal(applications.take(again), true, 'one that was deleted and made again');
+});
+
+test('news of an Application that is gone, come late, change nothing about its successor of the same name', () => {
+  const { applications, woken } = known();
+  const gone = object('web');
+  const deletion = object('web', {}, { metadata: { deletionTimestamp: '2026-01-01T00:00:00Z' } });
+  applications.take(gone);
+  applications.take(object('api', { dependsOn: [{ name: 'web' }] }));
+  const successor = object('web', {}, { metadata: { uid: 'another' } });
+  assert.equal(applications.take(successor), true);
+  woken.length = 0;
+  assert.equal(applications.take(gone), false, 'an answer to a write of the former one');
+  assert.equal(applications.takeDeletion(deletion), false, 'its deletion');
+  assert.equal(applications.get('shop/web')?.object, successor);
+  assert.deepEqual(woken, [], 'who depends on it is not told');
+  const end = object('web', {}, { metadata: { uid: 'another' } });
+  assert.equal(applications.takeDeletion(end), true, 'its own end');
+  assert.equal(applications.get('shop/web'), undefined);
 });
 
 test('dependents are told when what they wait for becomes Ready, unreadable, or goes', () => {
@@ -73,21 +89,11 @@ test('dependents are told when what they wait for becomes Ready, unreadable, or 
   applications.take(object('database', { source: 7 }, { ready: true }));
   assert.equal(applications.get('shop/database')?.application, undefined);
   assert.deepEqual(woken.splice(0), ['shop/web']);
-  applications.forget('shop/database');
+  applications.takeDeletion(object('database'));
   assert.deepEqual(woken.splice(0), ['shop/web']);
   applications.take(object('web'));
   applications.take(object('database', {}, { ready: true }));
   assert.deepEqual(woken, [], 'it depends on nothing any more');
-});
-
-test('the ServiceAccounts that are still named are told when one may be named no more', () => {
-  const { applications, accounts } = known();
-  applications.take(object('web', { serviceAccountName: 'one' }));
-  applications.take(object('api', { serviceAccountName: 'two' }));
-  applications.take(object('web', { serviceAccountName: 'three' }));
-  applications.take(object('web', { serviceAccountName: 3 }));
-  applications.forget('shop/api');
-  assert.deepEqual(accounts, [['three', 'two'], ['two'], []]);
 });
 
 test('a target is found by its id until its Application is gone', () => {
@@ -99,7 +105,7 @@ test('a target is found by its id until its Application is gone', () => {
     environment: 'default',
   });
   assert.equal(applications.keyOfTarget(id), 'shop/web');
-  applications.forget('shop/web');
+  applications.takeDeletion(object('web'));
   assert.equal(applications.keyOfTarget(id), undefined);
 });
 
@@ -115,6 +121,6 @@ test('whoever may be in a circle now is woken, over however many others it waits
   woken.length = 0;
   applications.take(object('c', after('a'), { metadata: { annotations: { a: 'b' } } }));
   assert.deepEqual(woken, [], 'another change wakes nobody');
-  applications.forget('shop/b');
+  applications.takeDeletion(object('b'));
   assert.deepEqual(woken.sort(), ['shop/a', 'shop/c'], 'its going may end a circle');
 });

@@ -17,8 +17,6 @@ export interface KnownOptions {
   installation: string;
   /** An Application whose dependency became Ready, or ceased to be, or is gone. */
   onDependency(dependent: string): void;
-  /** Other ServiceAccounts may be named now by the Applications of a namespace: these are. */
-  onAccounts(namespace: string, named: ReadonlySet<string>): void;
 }
 
 /** The Applications as they were last told, by the watch or by the answer to a write of ours. */
@@ -58,7 +56,19 @@ export class KnownApplications {
     return before === undefined || asksForWork(before, object);
   }
 
-  forget(key: string): void {
+  /**
+   * Takes in that an Application is gone; answers whether that is news: its deletion, told late, hides no
+   * successor of the same name.
+   */
+  takeDeletion(object: KubeObject): boolean {
+    const key = keyOf(object);
+    const known = this.#known.get(key)?.object;
+    if (known !== undefined && isSuccessor(known, object)) return false;
+    this.#forget(key);
+    return true;
+  }
+
+  #forget(key: string): void {
     const application = this.#known.get(key)?.application;
     this.#known.delete(key);
     if (application !== undefined) {
@@ -66,7 +76,6 @@ export class KnownApplications {
       for (const other of dependenciesOf(application)) this.#dependsNoMore(key, other);
     }
     this.#tellAllDependents(key);
-    this.#tellAccounts(key.slice(0, key.indexOf('/')));
   }
 
   #learn(key: string, object: KubeObject): void {
@@ -75,8 +84,6 @@ export class KnownApplications {
     const application = parsed.ok ? parsed.application : undefined;
     this.#known.set(key, { object, application, errors: parsed.ok ? [] : parsed.errors });
     for (const other of dependenciesOf(before)) this.#dependsNoMore(key, other);
-    if (before?.spec.serviceAccountName !== application?.spec.serviceAccountName && before !== undefined)
-      this.#tellAccounts(before.metadata.namespace);
     if (readiness(before) !== readiness(application)) this.#tellDependents(key);
     // Whoever waits for it, over however many others, may be in a circle now, or out of one.
     if (!isDeepStrictEqual(dependenciesOf(before), dependenciesOf(application))) this.#tellAllDependents(key);
@@ -111,14 +118,6 @@ export class KnownApplications {
   #tellDependents(key: string): void {
     for (const dependent of this.#dependents.get(key) ?? []) this.#options.onDependency(dependent);
   }
-
-  #tellAccounts(namespace: string): void {
-    const named = new Set<string>();
-    for (const { application } of this.#known.values()) {
-      if (application?.metadata.namespace === namespace) named.add(application.spec.serviceAccountName);
-    }
-    this.#options.onAccounts(namespace, named);
-  }
 }
 
 function dependenciesOf(application: Application | undefined): string[] {
@@ -130,9 +129,13 @@ function readiness(application: Application | undefined): string {
   return `${ready?.status} ${application?.status?.observedGeneration === application?.metadata.generation}`;
 }
 
-/** Whether what is told is not newer than what is known. */
+/** Whether what is told is not newer than what is known, also of a predecessor of the same name. */
 function isKnown({ metadata: known }: KubeObject, { metadata: told }: KubeObject): boolean {
-  return known.uid === told.uid && !isNewerVersion(told.resourceVersion, known.resourceVersion);
+  return !isNewerVersion(told.resourceVersion, known.resourceVersion);
+}
+
+function isSuccessor({ metadata: known }: KubeObject, { metadata: deleted }: KubeObject): boolean {
+  return known.uid !== deleted.uid && isNewerVersion(known.resourceVersion, deleted.resourceVersion);
 }
 
 /** Whether an event is more than the echo of our own status. */

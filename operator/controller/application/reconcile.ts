@@ -75,7 +75,7 @@ async function seeObjects({ parts, application, session, context }: Run): Promis
   try {
     if (parts.store.get(access.targetId) === undefined)
       record.kinds = session.found ??= await whereLost(parts, application, access);
-    await inventory.watches.ensure(record.kinds, access.as, signal);
+    await inventory.watches.ensure(record.kinds, access);
     return undefined;
   } catch (error) {
     signal.throwIfAborted();

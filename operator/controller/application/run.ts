@@ -97,9 +97,14 @@ export function keyOf({ metadata }: { metadata: { namespace?: string | undefined
   return `${metadata.namespace}/${metadata.name}`;
 }
 
-export function targetOf(application: Application): TargetName {
-  const { namespace, name } = application.metadata;
-  return { namespace, application: name, environment: DEFAULT_ENVIRONMENT };
+export function targetOf({ metadata }: Application): TargetName {
+  return targetOfKey(keyOf({ metadata }));
+}
+
+/** The target of the Application with that key, whether it can be read or not. */
+export function targetOfKey(key: string): TargetName {
+  const [namespace = '', application = ''] = key.split('/');
+  return { namespace, application, environment: DEFAULT_ENVIRONMENT };
 }
 
 export function accessOf(parts: Parts, application: Application, signal: AbortSignal): TargetAccess {
@@ -111,7 +116,8 @@ export function accessOf(parts: Parts, application: Application, signal: AbortSi
     targetId: targetId(parts.installation, target),
     targetName: targetName(target),
     adopt: application.metadata.annotations[ANNOTATION_ADOPT] === 'true',
-    observe: (object, resource) => parts.inventory.observe(object, resource),
+    observe: (object, resource) =>
+      parts.inventory.observe(object, resource, parts.impersonate ? as : undefined),
     signal,
     ...(parts.impersonate ? { as } : {}),
   };
@@ -183,6 +189,9 @@ export function finish(run: Run, requeueAt: Date | undefined): { facts: Facts; r
   facts.objects = record.applied.size;
   facts.ended = [...record.ended, ...(record.deployment?.outcome === undefined ? [] : [record.deployment])];
   facts.health = healthNow(run);
+  // Of an Application that is gone nothing is watched any more.
+  context.signal.throwIfAborted();
+  context.inventory.watches.endUnasked(context.access.targetId);
   context.inventory.lookAtPods(context.access.targetId, context.access.as);
   return { facts, requeueAt: requeueAt === NEVER ? undefined : requeueAt };
 }
