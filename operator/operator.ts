@@ -88,11 +88,8 @@ export class Operator {
       installation: flags.installation === '' ? `${flags.namespace}/towpath` : flags.installation,
       impersonate: !flags['insecure-no-impersonation'],
       random: Math.random,
-      onFault: (application, error) =>
-        log.warn(
-          { application, error: describe(error) },
-          'A look at an Application failed; it is tried again.',
-        ),
+      onFault: (application, { message: error, stack }) =>
+        log.warn({ application, error, stack }, 'A look at an Application failed; it is tried again.'),
       onReconciled: (_application, seconds) => this.#metrics.reconcileSeconds.observe(seconds),
     });
     this.#election = new LeaderElection({

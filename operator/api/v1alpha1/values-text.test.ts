@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { hasInexactNumber, valuesText } from './values-text.ts';
+import { hasInexactNumber, isTooDeep, valuesText } from './values-text.ts';
 
 test('numbers in helm.values keep the digits they were written with', () => {
   const text =
@@ -19,4 +19,13 @@ test('an Application without values has no text of them', () => {
 test('parsed values tell whether digits may be lost', () => {
   assert.ok(hasInexactNumber({ a: [{ b: 2 ** 53 + 2 }] }));
   assert.ok(!hasInexactNumber({ a: [1, 1.5, 'x', null, 2 ** 53 - 1] }));
+});
+
+test('values that are nested more than 200 deep are told from others, however deep or wide', () => {
+  const nested = (depth: number, inner: unknown): unknown =>
+    Array.from({ length: depth }).reduce((value, _, index) => (index % 2 ? [value] : { a: value }), inner);
+  for (const fine of [undefined, null, 'x', {}, nested(200, 'x'), { a: Array(1000).fill({}), b: 1 }])
+    assert.equal(isTooDeep(fine), false);
+  for (const deep of [nested(201, 'x'), nested(200, []), nested(9_000, 1), [{}, nested(300, 1)]])
+    assert.equal(isTooDeep(deep), true);
 });

@@ -43,3 +43,20 @@ export function hasInexactNumber(values: unknown): boolean {
 function member(object: unknown, key: string): unknown {
   return typeof object === 'object' && object !== null ? Reflect.get(object, key) : undefined;
 }
+
+/** How deep values may be nested; the engine bounds what it reads alike (render/engine/depth.go). */
+export const VALUES_DEPTH = 200;
+
+/** Whether maps and lists in parsed values are nested deeper than that. Looks no deeper, and never recurses. */
+export function isTooDeep(values: unknown): boolean {
+  let nested = [values].filter(isNested);
+  for (let depth = 0; depth < VALUES_DEPTH; depth += 1) {
+    nested = nested.flatMap((value) => Object.values(value)).filter(isNested);
+    if (nested.length === 0) return false;
+  }
+  return true;
+}
+
+function isNested(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}

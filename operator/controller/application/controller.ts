@@ -1,7 +1,7 @@
 import { TowpathError } from '../../api/errors.ts';
 import type { Application } from '../../api/v1alpha1/application.ts';
 import { FINALIZER } from '../../api/v1alpha1/names.ts';
-import { hasInexactNumber, valuesText } from '../../api/v1alpha1/values-text.ts';
+import { hasInexactNumber, isTooDeep, valuesText } from '../../api/v1alpha1/values-text.ts';
 import type { KubeClient, KubeObject } from '../../kube/client.ts';
 import type { Discovery } from '../../kube/discovery.ts';
 import { isAlreadyExists, isConflict } from '../../kube/errors.ts';
@@ -20,9 +20,9 @@ import {
   releaseUnreadable,
   restAfter,
   restLeftMs,
-  tellUndeleted,
 } from './deletion.ts';
 import type { Facts } from './facts.ts';
+import { FailedLooks, type Fault, isDefect, pauseAfterFailed, tellFailed } from './failed-looks.ts';
 import { PATIENCE_MS } from './keep-running.ts';
 import { KnownApplications } from './known.ts';
 import { Progress } from './progress.ts';
@@ -43,16 +43,15 @@ export interface ControllerOptions {
   installation: string;
   impersonate: boolean;
   random(): number;
-  /** Told of what no status can say: a defect, or an API server that refuses the status itself. */
-  onFault(application: string, error: unknown): void;
+  /** Told of looks that failed: a defect, an API server that refuses the status itself. Without values of Secrets. */
+  onFault(application: string, fault: Fault): void;
   onReconciled?(application: string, seconds: number): void;
 }
 
 /** How many Applications are worked on at once; those that wait longer than a second lend their place on. */
 const CONCURRENCY = 32;
 const LEND_AFTER_MS = 1_000;
-/** Before a look that failed is tried again; doubled each time, up to PATIENCE_MS. */
-const FIRST_PAUSE_MS = 1_000;
+/** Before the next look where the API server knew something newer; doubled each time. */
 const OUTDATED_PAUSE_MS = 100;
 /** How many changes of Secrets and ConfigMaps that its spec names an Application follows at once, and how often after. */
 const WAKES_AT_ONCE = 10;
@@ -72,8 +71,7 @@ export class ApplicationController {
   readonly #sessions = new Map<string, Session>();
   readonly #references: References;
   readonly #writer: ApplicationWriter;
-  /** Looks in a row that failed, each Application's. */
-  readonly #faults = new Map<string, number>();
+  readonly #failedLooks = new FailedLooks();
   /** For changes of what the spec names, each Application's. */
   readonly #wakes = new Pace(WAKES_AT_ONCE, WAKE_EVERY_MS);
   readonly #looks = new Pace(LOOKS_AT_ONCE, LOOK_EVERY_MS);
@@ -211,6 +209,7 @@ export class ApplicationController {
     if (!this.#known.take(object)) return;
     // A successor of the same name; that the former one is gone may be told later, or not at all.
     if (before !== undefined && before !== object.metadata.uid) this.#forget(key);
+    this.#failedLooks.forget(key);
     this.#queue?.add(key, { interrupt: true });
   }
 
@@ -222,7 +221,7 @@ export class ApplicationController {
   /** What was kept of an Application that is gone. */
   #forget(key: string): void {
     this.#sessions.delete(key);
-    this.#faults.delete(key);
+    this.#failedLooks.forget(key);
     this.#deletion.rests.delete(key);
     this.#wakes.forget(key);
     this.#looks.forget(key);
@@ -242,7 +241,7 @@ export class ApplicationController {
     else if (application.metadata.deletionTimestamp !== undefined)
       await this.#delete(key, application, signal);
     else await this.#reconcile(key, known.object, application, signal);
-    this.#faults.delete(key);
+    this.#failedLooks.forget(key);
     this.#options.onReconciled?.(key, (performance.now() - started) / 1000);
   }
 
@@ -315,7 +314,8 @@ export class ApplicationController {
     signal: AbortSignal,
   ): Promise<string | undefined> {
     const { values } = application.spec.helm ?? {};
-    if (values === undefined) return undefined;
+    // What is nested too deep is told as soon as the commit is known; until then nothing may follow it to its end.
+    if (values === undefined || isTooDeep(values)) return undefined;
     if (!hasInexactNumber(values)) return JSON.stringify(values);
     const { name, namespace } = application.metadata;
     const text = await this.#options.client.getText({ resource: APPLICATIONS, namespace, name }, { signal });
@@ -327,24 +327,28 @@ export class ApplicationController {
 
   #failed(key: string, error: unknown): void {
     const application = this.#known.get(key)?.application;
-    const faults = this.#faults.get(key) ?? 0;
-    this.#faults.set(key, faults + 1);
-    const isOutdated = isConflict(error) || isAlreadyExists(error);
-    const first = isOutdated ? OUTDATED_PAUSE_MS : FIRST_PAUSE_MS;
-    let pause = Math.min(first * 2 ** faults, PATIENCE_MS) * (0.8 + 0.2 * this.#options.random());
-    if (isOutdated) {
+    const count = this.#failedLooks.add(key);
+    const random = this.#options.random();
+    if (isConflict(error) || isAlreadyExists(error)) {
+      const pause = pauseAfterFailed(count, random, { first: OUTDATED_PAUSE_MS, longest: PATIENCE_MS });
       // Somebody else wrote: what the watches have not told yet is read first.
       const again = application === undefined ? Promise.resolve() : this.#readAgain(application);
       void again.catch(() => undefined).then(() => this.#queue?.addAfter(key, pause));
       return;
     }
-    this.#options.onFault(key, error);
+    const now = this.#options.client.now().getTime();
     const isDeleted = application?.metadata.deletionTimestamp !== undefined;
-    if (isDeleted && error instanceof TowpathError && error.reason === 'HookFailed')
-      pause =
-        restAfter(this.#deletion, application, error).getTime() - this.#options.client.now().getTime() + 5;
-    this.#queue?.addAfter(key, pause);
-    if (isDeleted) void tellUndeleted(this.#deletion, application, error).catch(() => undefined);
+    // A deletion of which the hook failed rests as long as its retries say.
+    const nextAt =
+      isDeleted && error instanceof TowpathError && error.reason === 'HookFailed'
+        ? restAfter(this.#deletion, application, error)
+        : new Date(now + pauseAfterFailed(count, random, isDefect(error) ? {} : { longest: PATIENCE_MS }));
+    this.#queue?.addAfter(key, nextAt.getTime() - now + 5);
+    const failed = { key, application, error, retry: { attempts: count, nextAt } };
+    void tellFailed(this.#deletion, failed, {
+      onFault: this.#options.onFault,
+      isOver: () => this.#failedLooks.of(key) !== count,
+    });
   }
 
   async #readAgain(application: Application): Promise<void> {

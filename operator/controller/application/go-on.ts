@@ -23,9 +23,19 @@ export function gone(run: Run, candidate: Candidate): TowpathError {
 
 /**
  * Goes on with the deployment that is under way or done; returns when to look again. Its own failures are
- * counted, spaced and told here, whatever else is wanted by now; what else goes wrong is thrown.
+ * counted, spaced and told here, whatever else is wanted by now; what else goes wrong is thrown, without values of
+ * Secrets.
  */
 export async function goOn(run: Run): Promise<Date | undefined> {
+  try {
+    return await goOnOrCount(run);
+  } catch (failure) {
+    run.context.signal.throwIfAborted();
+    throw run.parts.wanted.hide(run.application, failure);
+  }
+}
+
+async function goOnOrCount(run: Run): Promise<Date | undefined> {
   const { context, session } = run;
   const { deployment } = context.record;
   if (deployment === undefined) return undefined;

@@ -1,6 +1,7 @@
 import { TowpathError } from '../../api/errors.ts';
 import { type Application, VALUES_LIMIT } from '../../api/v1alpha1/application.ts';
 import { LABEL_TARGET } from '../../api/v1alpha1/names.ts';
+import { isTooDeep, VALUES_DEPTH } from '../../api/v1alpha1/values-text.ts';
 import type { Discovery } from '../../kube/discovery.ts';
 import { sha256 } from '../../manifest/digest.ts';
 import { withStringDataAsData } from '../../manifest/secret.ts';
@@ -112,7 +113,7 @@ export class WantedCandidates {
     if (isAsked) this.#failures.forget(input.key);
     const resolved = await this.#following.resolve(input, repository, isAsked, signal);
     onResolved(resolved);
-    refuseTooLarge(input.values, resolved);
+    refuseTooLarge(input, resolved);
     const values = valuesFrom(input.application, contents);
     const digest = requestDigest(input.application, input.target.namespace, input.values, values);
     const known = this.#known(input, resolved, digest);
@@ -161,10 +162,19 @@ export class WantedCandidates {
 
   /** The same error without values of the Secrets that went into what is or was wanted (S5). */
   hide(application: Application, error: unknown): unknown {
+    return this.#redactionsOf(application).reduce((told, redaction) => redaction.of(told), error);
+  }
+
+  /** The same of a text. */
+  hideIn(application: Application, text: string): string {
+    return this.#redactionsOf(application).reduce((told, redaction) => redaction.text(told), text);
+  }
+
+  #redactionsOf(application: Application): readonly Redaction[] {
     const known = this.#redactions.get(keyOf(application));
-    if (known !== undefined) return known.reduce((told, redaction) => redaction.of(told), error);
+    if (known !== undefined) return known;
     const hasSecrets = (application.spec.helm?.valuesFrom ?? []).some(({ kind }) => kind === 'Secret');
-    return hasSecrets ? Redaction.ofUnknown().of(error) : error;
+    return hasSecrets ? [Redaction.ofUnknown()] : [];
   }
 
   /** The Git server's state as the last poll left it: undefined where it answered. */
@@ -245,13 +255,19 @@ export class WantedCandidates {
   }
 }
 
-function refuseTooLarge(values: string | undefined, { commit: revision }: Resolved): void {
+/** What nobody could work with, whatever the chart makes of it. */
+function refuseTooLarge({ application, values }: WantedInput, { commit: revision }: Resolved): void {
   const bytes = Buffer.byteLength(values ?? '');
-  if (bytes <= VALUES_LIMIT) return;
-  const error = new TowpathError(
-    'Person',
-    'ValuesTooLarge',
-    `spec.helm.values has ${bytes} bytes as JSON; at most 256 KiB (${VALUES_LIMIT}) are taken. Move a part of it into a values file.`,
-  );
-  throw new Quarantine({ revision }, error);
+  const refuse = (reason: string, message: string) =>
+    new Quarantine({ revision }, new TowpathError('Person', reason, message));
+  if (bytes > VALUES_LIMIT)
+    throw refuse(
+      'ValuesTooLarge',
+      `spec.helm.values has ${bytes} bytes as JSON; at most 256 KiB (${VALUES_LIMIT}) are taken. Move a part of it into a values file.`,
+    );
+  if (isTooDeep(application.spec.helm?.values))
+    throw refuse(
+      'ValuesInvalid',
+      `spec.helm.values is nested more than ${VALUES_DEPTH} deep. Flatten it; values files are bounded alike.`,
+    );
 }

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { TowpathError } from '../../api/errors.ts';
 import type { Application, ApplicationStatus } from '../../api/v1alpha1/application.ts';
 import { STATUS_LIMITS } from '../../api/v1alpha1/application-status.ts';
 import { boundStatus, cut } from '../../api/v1alpha1/bound-status.ts';
@@ -72,6 +73,31 @@ export class ApplicationWriter {
       ...(told.retry === undefined ? {} : { retry: told.retry }),
     });
     await this.#patchStatus(application.metadata, application.status, status, signal);
+  }
+
+  /** Looks in a row that failed: what runs is as it was, as far as is known. */
+  async tellFailed(
+    { metadata, status: previous }: Application,
+    { reason, remedy, message }: TowpathError,
+    { attempts, nextAt }: { attempts: number; nextAt: Date },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const isStalled = remedy === 'Person';
+    const conditions = [
+      { type: 'Ready', status: 'False' as const, reason, message },
+      { type: isStalled ? 'Stalled' : 'Reconciling', status: 'True' as const, reason, message },
+    ];
+    const before = previous?.conditions?.find(({ type }) => type === 'Ready');
+    const status = boundStatus({
+      ...previous,
+      ...notReady(previous ?? {}),
+      sync: 'Blocked' as const,
+      ...this.#conditions(previous, metadata.generation, conditions),
+      retry: { attempts, nextAt: secondTime(nextAt) },
+    });
+    await this.#patchStatus(metadata, previous, status, signal);
+    if (before?.reason !== reason || before.message !== message)
+      this.#record(metadata, { type: 'Warning', reason, action: 'Sync', note: message });
   }
 
   tellDeleted({ metadata }: Application, kept: readonly KeptObject[]): void {

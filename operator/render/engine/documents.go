@@ -179,6 +179,10 @@ func parseDocument(number int, toJSON func() ([]byte, error)) *document {
 		doc.err = err
 		return doc
 	}
+	if isTextTooDeep(text) {
+		doc.err = errors.New(tooDeep)
+		return doc
+	}
 	doc.objects, doc.err = parseObjects(text)
 	return doc
 }

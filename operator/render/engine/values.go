@@ -55,6 +55,9 @@ func mergeValues(sources []valuesSource, texts [][]byte, hide *redaction) (map[s
 			}
 			return nil, fail("ValuesInvalid", "Cannot read values from %s: %s. Correct it there.", source.Name, reason).at(source.File, lineOf(err))
 		}
+		if isTooDeep(values, maxDepth) {
+			return nil, fail("ValuesInvalid", "Cannot take values from %s: %s. Flatten them there.", source.Name, tooDeep).at(source.File, 0)
+		}
 		merged = loader.MergeMaps(merged, values)
 	}
 	return merged, nil

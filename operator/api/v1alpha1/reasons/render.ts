@@ -11,7 +11,7 @@ export const RENDER_REASONS = {
     'Correct it, or the values it is given; the message names file and line.',
   ),
   ValuesInvalid: person(
-    "Values are no map, or break the chart's schema.",
+    "Values are no map, are nested more than 200 deep, or break the chart's schema.",
     'Correct the values that the message names.',
   ),
   ValuesTooLarge: person(

@@ -106,6 +106,10 @@ export const TARGET_REASONS = {
     'Remove one of the names in the message from its dependsOn.',
   ),
   ClusterUnreachable: time('The API server does not answer.', 'Nothing: it is tried for ever.'),
+  InternalError: person(
+    'A defect of Towpath keeps it from working on the Application; it is tried again, ever more rarely, and at once when the Application changes.',
+    'Send the message, and the Application without what is secret in it, to who runs Towpath: the log of the operator has more.',
+  ),
   InvalidSpec: person('The spec cannot be read.', 'Correct the fields that the message names.'),
   RecordDamaged: time(
     "The operator's record of the target cannot be read; it goes on from the objects' labels.",

@@ -1,0 +1,112 @@
+import { TowpathError } from '../../api/errors.ts';
+import type { Application } from '../../api/v1alpha1/application.ts';
+import { fitBetween } from '../../api/v1alpha1/bound-status.ts';
+import { classify } from '../../apply/classify.ts';
+import { ApiError, NotLeaderError, UnreachableError } from '../../kube/errors.ts';
+import { type DeletionParts, tellUndeleted } from './deletion.ts';
+
+/** What the log is told of a look that failed. */
+export interface Fault {
+  message: string;
+  stack?: string;
+}
+
+/** So many looks in a row that failed are told on the Application: one alone may have had bad luck. */
+const TOLD_AFTER = 3;
+/** How long it may take to find out what to keep silent about, and to tell of a look that failed. */
+const TELL_MS = 10_000;
+/** Before the next look, after the first that failed and after however many. */
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 10 * 60_000;
+
+/** Of each Application how many looks in a row failed. */
+export class FailedLooks {
+  readonly #counts = new Map<string, number>();
+
+  /** Counts one more; returns how many there are. */
+  add(key: string): number {
+    const count = this.of(key) + 1;
+    this.#counts.set(key, count);
+    return count;
+  }
+
+  of(key: string): number {
+    return this.#counts.get(key) ?? 0;
+  }
+
+  /** One succeeded, or what it looks at changed. */
+  forget(key: string): void {
+    this.#counts.delete(key);
+  }
+}
+
+/** Milliseconds from a failed look to the next; `first` and `longest` as far as there is a reason for others. */
+export function pauseAfterFailed(
+  count: number,
+  random: number,
+  { first = FIRST_PAUSE_MS, longest = LONGEST_PAUSE_MS } = {},
+): number {
+  return Math.min(first * 2 ** (count - 1), longest) * (0.8 + 0.2 * random);
+}
+
+/** Whether nobody foresaw it. */
+export function isDefect(error: unknown): boolean {
+  const foreseen = [TowpathError, ApiError, UnreachableError, NotLeaderError];
+  return !foreseen.some((kind) => error instanceof kind);
+}
+
+/**
+ * The one place where what ended a look leaves it, to the log and to the Application: no value of a Secret does (S5).
+ * Never rejects.
+ */
+export async function tellFailed(
+  deletion: DeletionParts,
+  failed: {
+    key: string;
+    /** Undefined where it cannot be read: then nothing of Secrets can be in the error. */
+    application: Application | undefined;
+    error: unknown;
+    retry: { attempts: number; nextAt: Date };
+  },
+  { onFault, isOver }: { onFault(key: string, fault: Fault): void; isOver(): boolean },
+): Promise<void> {
+  const { wanted } = deletion.parts;
+  const { key, application, error, retry } = failed;
+  if (application === undefined)
+    return onFault(
+      key,
+      describe(error, (text) => text),
+    );
+  const signal = AbortSignal.timeout(TELL_MS);
+  const isDeleted = application.metadata.deletionTimestamp !== undefined;
+  // A process that began with the deletion has not read them yet.
+  if (isDeleted) await wanted.learnSecrets(application, signal).catch(() => undefined);
+  onFault(
+    key,
+    describe(error, (text) => wanted.hideIn(application, text)),
+  );
+  if (isDeleted) return tellUndeleted(deletion, application, error).catch(() => undefined);
+  if (retry.attempts < TOLD_AFTER || error instanceof NotLeaderError) return;
+  const told = wanted.hide(application, toldOf(error, application.metadata));
+  // Meanwhile it may have come to an end, or have been changed.
+  if (isOver() || !(told instanceof TowpathError)) return;
+  const latest = deletion.latest(application);
+  await deletion.writer.tellFailed(latest, told, retry, signal).catch(() => undefined);
+}
+
+function describe(error: unknown, hideIn: (text: string) => string): Fault {
+  if (!(error instanceof Error)) return { message: hideIn(String(error)) };
+  const stack = isDefect(error) ? error.stack : undefined;
+  return { message: hideIn(error.message), ...(stack === undefined ? {} : { stack: hideIn(stack) }) };
+}
+
+/** What ended a look, as its Application is told it: what nobody foresaw is a defect of ours. */
+function toldOf(error: unknown, object: { namespace: string; name: string }): TowpathError {
+  if (!isDefect(error))
+    return classify(error, 'work on', { group: '', kind: 'Application', ...object }).error;
+  const why = (error instanceof Error ? error.message : String(error)).slice(0, 500).replaceAll(/\s+/g, ' ');
+  const before = 'Towpath has a defect that keeps it from working on this Application: ';
+  const after =
+    '. It is tried again, ever more rarely, and at once when the Application changes. Send this message and the Application, without what is secret in it, to who runs Towpath: the log has more, and its developers want to know.';
+  return new TowpathError('Person', 'InternalError', fitBetween(before, why, after), { cause: error });
+}
