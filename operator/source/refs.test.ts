@@ -47,6 +47,28 @@ describe('a ref', () => {
     assert.equal(ref('>=2.0.0-0'), 'refs/tags/v2.0.0-rc.1');
   });
 
+  it('by a range of versions is all tags of the highest version, where they lead to different commits', () => {
+    const refs = {
+      'refs/tags/1.2.3+9': commit('1'),
+      'refs/tags/1.2.3+10': commit('2'),
+      'refs/tags/v1.2.3+11': commit('3'),
+      'refs/tags/1.2.2': commit('4'),
+    };
+    const found = resolveRef(remote(refs), { semver: '1.x' }, where);
+    const names = found.equals?.map(({ ref }) => ref);
+    assert.deepEqual(names, ['refs/tags/v1.2.3+11', 'refs/tags/1.2.3+10', 'refs/tags/1.2.3+9']);
+    const alike = remote({ 'refs/tags/1.0.0+2': commit('1'), 'refs/tags/1.0.0+10': commit('1') });
+    const one = { commit: commit('1'), ref: 'refs/tags/1.0.0+10' };
+    assert.deepEqual(resolveRef(alike, { semver: '*' }, where), one, 'one commit is no question');
+    const many = remote(
+      Object.fromEntries(
+        Array.from({ length: 500 }, (_, n) => [`refs/tags/1.0.0+${n}`, `${n}`.padStart(40, '0')]),
+      ),
+    );
+    const last = resolveRef(many, { semver: '*' }, where);
+    assert.deepEqual([last.ref, last.equals?.length], ['refs/tags/1.0.0+499', 32], 'the last are compared');
+  });
+
   it('that is not there is told with names that are near', () => {
     const expected: [Parameters<typeof resolveRef>[1], RegExp][] = [
       [{ branch: 'mian' }, /has no branch "mian"\. Did you mean main\?$/],

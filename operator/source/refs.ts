@@ -16,7 +16,15 @@ export interface Resolved {
   commit: string;
   /** `refs/heads/main`, `refs/tags/v1.2.3`, or '' for a commit. */
   ref: string;
+  /**
+   * Present where several tags have the version that was found (1.2.3+9 and 1.2.3+10, 1.0.0 and v1.0.0) and lead to
+   * different commits: all of them, this one first. The newest commit is meant, which no advertisement tells.
+   */
+  equals?: readonly Pick<Resolved, 'commit' | 'ref'>[];
 }
+
+/** Of more tags of one version only the last by their build metadata are compared. */
+const maxEquals = 32;
 
 const heads = 'refs/heads/';
 const tags = 'refs/tags/';
@@ -86,11 +94,10 @@ function highest({ refs }: Advertisement, text: string, where: string): Resolved
     const version = parseVersion(name);
     if (version) versions.push({ name, version });
   }
-  // Of equal versions (v1.0.0 and 1.0.0, or differing in build metadata) the last by name, always the same.
-  versions.sort((a, b) => compareVersions(b.version, a.version) || (a.name < b.name ? 1 : -1));
-  const best = versions.find(({ version }) => range(version));
-  const commit = best && refs.get(tags + best.name);
-  if (best && commit !== undefined) return { commit, ref: tags + best.name };
+  versions.sort((a, b) => compareVersions(b.version, a.version) || compareNames(b.name, a.name));
+  const first = versions.findIndex(({ version }) => range(version));
+  const best = versions[first];
+  if (best) return amongEquals(refs, equalTo(best, versions, first));
   const newest = versions.slice(0, 3).map(({ name }) => name);
   const known =
     newest.length > 0 ? ` The highest versions are ${newest.join(', ')}.` : ' No tag is a version.';
@@ -99,6 +106,34 @@ function highest({ refs }: Advertisement, text: string, where: string): Resolved
     'RefNotFound',
     `The repository ${where} has no tag whose version is in "${text.slice(0, 80)}".${known} Push one, or change spec.source.ref.semver.`,
   );
+}
+
+type Named = { name: string; version: Version };
+
+/** The versions from the first on that are the same as it. */
+function equalTo(best: Named, versions: readonly Named[], first: number): readonly Named[] {
+  let end = first + 1;
+  while (end < versions.length && compareVersions(best.version, versions[end]?.version ?? best.version) === 0)
+    end += 1;
+  return versions.slice(first, Math.min(end, first + maxEquals));
+}
+
+function amongEquals(refs: ReadonlyMap<string, string>, versions: readonly Named[]): Resolved {
+  const equals = versions.map(({ name }) => ({ commit: refs.get(tags + name) ?? '', ref: tags + name }));
+  const [best = { commit: '', ref: '' }] = equals;
+  return equals.every(({ commit }) => commit === best.commit) ? best : { ...best, equals };
+}
+
+/** By text, but numbers in it by their value: 1.0.0+9 comes before 1.0.0+10. */
+function compareNames(left: string, right: string): number {
+  const [a, b] = [left, right].map((name) => name.match(/\d+|\D+/g) ?? []);
+  for (const [index, part] of (a ?? []).entries()) {
+    const other = b?.[index] ?? '';
+    const order = /^\d/.test(part) && /^\d/.test(other) ? Number(part) - Number(other) : 0;
+    if (order !== 0) return order;
+    if (part !== other) return part < other ? -1 : 1;
+  }
+  return left.length - right.length;
 }
 
 function remoteHead({ refs, head, headCommit }: Advertisement, where: string): Resolved {

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { TowpathError } from '../api/errors.ts';
 import { unlessAborted } from '../kube/unless-aborted.ts';
 import { type Advertisement, RemoteRefusal, readAdvertisement, sameRefs } from './advertisement.ts';
+import { BoundedMap } from './bounded-map.ts';
 import type { Limits } from './limits.ts';
 import { networkError } from './network-error.ts';
 import { notACommit } from './not-a-commit.ts';
@@ -34,6 +35,11 @@ export interface Repository {
    */
   resolve(ref: GitRef): Resolved;
   /**
+   * Of several tags of one version the one whose commit is newest, by its committer's time; what else was resolved
+   * is returned as it is. Their commits are fetched, together and once: only they say when they were made.
+   */
+  newest(resolved: Resolved, signal?: AbortSignal): Promise<Resolved>;
+  /**
    * Fetches the commit unless it is there. The signal ends this caller's wait only: what was not begun for it
    * is left undone.
    */
@@ -63,6 +69,8 @@ export interface RepositorySettings {
   grown(): void;
 }
 
+const maxKnownTimes = 1_000;
+
 export class RemoteRepository implements Repository {
   readonly key: string;
   advertisement: Advertisement | undefined;
@@ -78,6 +86,8 @@ export class RemoteRepository implements Repository {
   /** Outgrown packs that trees may still be read from. */
   #previous: Packs | undefined;
   #generation = 0;
+  /** When commits were made, of those that were asked for; milliseconds since 1970. */
+  readonly #times = new BoundedMap<string, number>(maxKnownTimes);
   #fetches: Promise<unknown> = Promise.resolve();
   /** Fetches that wait for their turn or run, by commit, with the signals of all who wait for them. */
   readonly #fetching = new Map<string, { packs: Promise<Packs>; signals: (AbortSignal | undefined)[] }>();
@@ -104,6 +114,16 @@ export class RemoteRepository implements Repository {
       this.error ??
       new TowpathError('Time', 'NotPolled', `The repository ${this.#settings.where} has not answered yet.`)
     );
+  }
+
+  async newest({ commit, ref, equals }: Resolved, signal?: AbortSignal): Promise<Resolved> {
+    if (equals === undefined) return { commit, ref };
+    const missing = new Set(
+      equals.map((each) => each.commit).filter((oid) => this.#times.get(oid) === undefined),
+    );
+    if (missing.size > 0) await unlessAborted(this.#learnTimes([...missing]), signal);
+    const timeOf = (each: { commit: string }) => this.#times.get(each.commit) ?? 0;
+    return equals.reduce((best, each) => (timeOf(each) > timeOf(best) ? each : best));
   }
 
   open(resolved: Resolved, signal?: AbortSignal): Promise<Tree> {
@@ -234,6 +254,42 @@ export class RemoteRepository implements Repository {
       const milliseconds = performance.now() - started;
       this.#settings.observer.fetched?.({ repository: this.key, milliseconds, bytes, reason });
     }
+  }
+
+  /** After the fetches that wait already. */
+  #learnTimes(commits: readonly string[]): Promise<void> {
+    const learned = this.#fetches.catch(() => undefined).then(() => this.#fetchTimes(commits));
+    this.#fetches = learned;
+    return learned;
+  }
+
+  async #fetchTimes(commits: readonly string[]): Promise<void> {
+    this.#stopped.signal.throwIfAborted();
+    const { directory } = await this.#fetchTagged(commits);
+    const { limits, run } = this.#settings;
+    for (const oid of commits) {
+      const { commit } = await run('commit', { directory, limits, oid });
+      this.#times.set(oid, Date.parse(commit.committedAt));
+    }
+  }
+
+  /** What tags of one version name is advertised: all of it comes in one pack. */
+  async #fetchTagged(commits: readonly string[]): Promise<Packs> {
+    const { transport, timeouts, observer } = this.#settings;
+    const advertisement = this.advertisement ?? (await this.#firstAdvertisement());
+    const packs = await this.#roomyPacks();
+    const missing: string[] = [];
+    for (const commit of commits) if (!(await packs.has(commit))) missing.push(commit);
+    if (missing.length === 0) return packs;
+    const wants = missing.map((commit) => advertisement.wants.get(commit) ?? commit);
+    const started = performance.now();
+    const bytes = await this.#within(timeouts.fetchMs, (signal) =>
+      packs.fetch(transport, advertisement, wants, missing, signal),
+    );
+    const milliseconds = performance.now() - started;
+    observer.fetched?.({ repository: this.key, milliseconds, bytes, reason: '' });
+    this.#settings.grown();
+    return packs;
   }
 
   async #firstAdvertisement(): Promise<Advertisement> {

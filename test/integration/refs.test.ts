@@ -91,6 +91,49 @@ test('a tag, a range of versions and a commit are deployed, and only the range m
   });
 });
 
+test('of tags whose versions are equal the newest commit is followed: 1.2.3+9, +10, +11', async (t) => {
+  const stage = await newStage(t, {
+    files: { 'Chart.yaml': chart, 'templates/web.yaml': configMap('nine') },
+  });
+  const { repository } = stage;
+  const time = Date.parse('2030-01-01T00:00:00Z') / 1000;
+  const commitAt = (message: string, seconds: number) =>
+    repository.commit({ 'templates/web.yaml': configMap(message) }, { time: time + seconds });
+  await repository.tag('1.2.3+9');
+  await stage.application('range', { source: { ref: { semver: '1.x' } } });
+  await stage.untilReadyAt('range', await repository.revParse('main'));
+  for (const [tag, seconds, annotated] of [
+    ['1.2.3+10', 10, false],
+    ['1.2.3+11', 11, true],
+    // Neither the name nor the order of the build metadata decides.
+    ['v1.2.3+2', 60, false],
+  ] as const) {
+    const commit = await commitAt(tag, seconds);
+    await repository.tag(tag, { annotated, commit });
+    const ready = await stage.untilReadyAt('range', commit);
+    assert.equal(ready.status?.source?.ref, `refs/tags/${tag}`);
+  }
+  const newest = await stage.get('range');
+
+  await t.test('and an older commit with a later name is left alone, also after a restart', async () => {
+    const older = await commitAt('older', 20);
+    await repository.tag('1.2.3+99', { commit: older });
+    await untilPolled(stage, 2);
+    await stage.restart('SIGTERM');
+    await stage.requestSync('range');
+    const settled = await stage.until(
+      'range',
+      ({ status }) => status?.handledSyncRequest !== newest.status?.handledSyncRequest,
+      'a look after the restart',
+    );
+    assert.deepEqual(settled.status?.source, newest.status?.source);
+    assert.equal(
+      await stage.kubectl('get', 'configmap', 'range', '-o', 'jsonpath={.data.message}'),
+      'v1.2.3+2',
+    );
+  });
+});
+
 test('an Application that is made after a push begins with what was pushed', async (t) => {
   const stage = await newStage(t, {
     files: { 'Chart.yaml': chart, 'templates/web.yaml': configMap('one') },

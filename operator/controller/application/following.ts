@@ -117,7 +117,13 @@ export class Following {
       throw error;
     if (repository.advertisement === undefined) await this.#poll(input, repository, signal);
     else if (this.#isOld(input, repository)) await this.#pollIfPossible(repository, signal);
-    return repository.resolve(ref);
+    return this.#newest(input, repository, signal);
+  }
+
+  /** Which of several tags of one version is meant may have to be asked of the server. */
+  #newest(input: Followed, repository: Repository, signal: AbortSignal): Promise<Resolved> {
+    const resolved = repository.resolve(input.application.spec.source.ref ?? {});
+    return this.#patiently(input, signal, (limited) => repository.newest(resolved, limited));
   }
 
   /** What others had asked for before this Application was made may be older than its author's last push. */
@@ -208,7 +214,7 @@ export class Following {
       // What was found out already is told, and the next poll tells of the server.
       return false;
     }
-    return repository.resolve(input.application.spec.source.ref ?? {}).commit !== resolved.commit;
+    return (await this.#newest(input, repository, signal)).commit !== resolved.commit;
   }
 }
 
@@ -216,8 +222,9 @@ export class Following {
 function stateOf(repository: Repository, ref: GitRef): string {
   const error = repository.error?.message ?? '';
   try {
-    const { commit, ref: name } = repository.resolve(ref);
-    return `${commit} ${name} ${error}`;
+    const { commit, ref: name, equals = [] } = repository.resolve(ref);
+    const others = equals.map((each) => `${each.commit} ${each.ref}`).join(' ');
+    return `${commit} ${name} ${others} ${error}`;
   } catch (failure) {
     return `${failure instanceof Error ? failure.message : ''} ${error}`;
   }
