@@ -27,6 +27,11 @@ export const ANNOTATION_SYNC_REQUESTED = `${GROUP}/sync-requested`;
 export const ANNOTATION_PRUNE_CONSENT = `${GROUP}/prune-consent`;
 /** On an Application: `<environment>` lets go of a deletion that is stuck: its objects there are released as far as that can be done, and stay. */
 export const ANNOTATION_ABANDON = `${GROUP}/abandon`;
+/**
+ * On a Secret with credentials: the hosts that it may be sent to, `host` or `host:port`, separated by commas; any other
+ * gets nothing. Without it every Application of its namespace may send it anywhere.
+ */
+export const ANNOTATION_HOSTS = `${GROUP}/hosts`;
 
 /** On an Application: keeps it until its objects are deleted or released, as deletionPolicy says. */
 export const FINALIZER = `${GROUP}/finalizer`;

@@ -2,8 +2,10 @@
 
 import { TowpathError } from '../../api/errors.ts';
 import type { Application } from '../../api/v1alpha1/application.ts';
+import { ANNOTATION_HOSTS } from '../../api/v1alpha1/names.ts';
 import { sha256 } from '../../manifest/digest.ts';
 import { canonicalJson, parseExact } from '../../manifest/exact-json.ts';
+import { refusedBy } from '../../source/bound-hosts.ts';
 import { parseCredential } from '../../source/credential.ts';
 import { parseRemoteUrl } from '../../source/remote-url.ts';
 import type { Access } from '../../source/sources.ts';
@@ -44,14 +46,22 @@ export function referencesOf(application: Application): Reference[] {
   return references;
 }
 
-/** Throws TowpathError where the credential is missing or wrong. */
+/** Throws TowpathError where the credential is missing, wrong, or not for this host (S17). */
 export function gitAccessOf(application: Application, contents: Map<string, ReferencedContent>): Access {
   const { repoURL, secretRef } = application.spec.source;
   if (secretRef === undefined) return { url: repoURL };
   const content = contents.get(`Secret/${secretRef.name}`);
   if (content === undefined) throw missing('Secret', application, secretRef.name, 'spec.source.secretRef');
-  const { scheme } = parseRemoteUrl(repoURL);
-  return { url: repoURL, credential: parseCredential(Object.fromEntries(content), scheme) };
+  const remote = parseRemoteUrl(repoURL);
+  const bound = content.hosts === undefined ? undefined : refusedBy(content.hosts, remote);
+  if (bound !== undefined) {
+    throw new TowpathError(
+      'Person',
+      'HostNotListed',
+      `Secret ${application.metadata.namespace}/${secretRef.name} may not be sent to ${remote.host}:${remote.port}, which spec.source.repoURL names: its annotation ${ANNOTATION_HOSTS} ${bound}. Add the host there if it may have the credential, or name another Secret.`,
+    );
+  }
+  return { url: repoURL, credential: parseCredential(Object.fromEntries(content.data), remote.scheme) };
 }
 
 const MISSING = { Secret: 'SecretMissing', ConfigMap: 'ConfigMapMissing' } as const;
@@ -59,7 +69,7 @@ const MISSING = { Secret: 'SecretMissing', ConfigMap: 'ConfigMapMissing' } as co
 /** The texts of Secrets that values come from, as far as they are there. */
 export function secretTexts(application: Application, contents: Map<string, ReferencedContent>): string[] {
   return (application.spec.helm?.valuesFrom ?? []).flatMap(({ kind, name, key }) => {
-    const bytes = kind === 'Secret' ? contents.get(`Secret/${name}`)?.get(key) : undefined;
+    const bytes = kind === 'Secret' ? contents.get(`Secret/${name}`)?.data.get(key) : undefined;
     return bytes === undefined ? [] : [Buffer.from(bytes).toString('utf8')];
   });
 }
@@ -74,7 +84,7 @@ export interface ValuesFrom {
 export function valuesFrom(application: Application, contents: Map<string, ReferencedContent>): ValuesFrom[] {
   const found: ValuesFrom[] = [];
   for (const { kind, name, key, optional } of application.spec.helm?.valuesFrom ?? []) {
-    const bytes = contents.get(`${kind}/${name}`)?.get(key);
+    const bytes = contents.get(`${kind}/${name}`)?.data.get(key);
     if (bytes === undefined && optional) continue;
     if (!contents.has(`${kind}/${name}`)) throw missing(kind, application, name, 'spec.helm.valuesFrom');
     if (bytes === undefined) {

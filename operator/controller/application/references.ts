@@ -1,4 +1,5 @@
 import { TowpathError } from '../../api/errors.ts';
+import { ANNOTATION_HOSTS } from '../../api/v1alpha1/names.ts';
 import type { KubeClient, KubeObject } from '../../kube/client.ts';
 import { isForbidden } from '../../kube/errors.ts';
 import { ListWatch } from '../../kube/list-watch.ts';
@@ -13,7 +14,11 @@ export interface Reference {
   name: string;
 }
 
-export type ReferencedContent = ReadonlyMap<string, Uint8Array>;
+export interface ReferencedContent {
+  data: ReadonlyMap<string, Uint8Array>;
+  /** What of towpath.dev/hosts stands on it: the hosts that it may be sent to. Undefined: it is bound to none. */
+  hosts: string | undefined;
+}
 
 interface Watched {
   watch: ListWatch<ReferencedContent>;
@@ -139,11 +144,11 @@ function keyOf(reference: Reference): string {
 }
 
 function contentOf(object: KeyedContent, kind: Reference['kind']): ReferencedContent {
-  const content = new Map<string, Uint8Array>();
+  const data = new Map<string, Uint8Array>();
   const dataEncoding = kind === 'Secret' ? 'base64' : 'utf8';
   for (const [key, value] of Object.entries(object.data ?? {}))
-    content.set(key, Buffer.from(value, dataEncoding));
+    data.set(key, Buffer.from(value, dataEncoding));
   for (const [key, value] of Object.entries(object.binaryData ?? {}))
-    content.set(key, Buffer.from(value, 'base64'));
-  return content;
+    data.set(key, Buffer.from(value, 'base64'));
+  return { data, hosts: object.metadata.annotations?.[ANNOTATION_HOSTS] };
 }

@@ -50,6 +50,10 @@ export const SOURCE_REASONS = {
     'The Secret in spec.source.secretRef does not hold a usable credential.',
     'Give it the keys that the message names.',
   ),
+  HostNotListed: person(
+    "The Secret in spec.source.secretRef is bound to other hosts than the repository's by its annotation towpath.dev/hosts: nothing was sent.",
+    'Add the host to the annotation if it may have the credential, or name another Secret; a change is noticed at once.',
+  ),
   HostKeyUnknown: person(
     'The known_hosts of the Secret have no key for the SSH server.',
     "Add the line that ssh-keyscan prints, after comparing it with what the server's owner publishes.",
