@@ -1,5 +1,6 @@
 import { GROUP } from '../../operator/api/v1alpha1/names.ts';
 import { annotationsPage } from './annotations-page.ts';
+import { chartRules } from './chart-rules.ts';
 import { crdYaml } from './crd.ts';
 import { flagsPage } from './flags-page.ts';
 import { metricsPage } from './metrics-page.ts';
@@ -12,9 +13,12 @@ import { statusPage } from './status-page.ts';
 export function generatedFiles(): Map<string, string> {
   const files = new Map<string, string>();
   for (const resource of RESOURCES) {
-    files.set(`crds/${GROUP}_${resource.names.plural}.yaml`, crdYaml(resource));
+    const definition = `crds/${GROUP}_${resource.names.plural}.yaml`;
+    files.set(definition, crdYaml(resource));
+    files.set(`charts/towpath/${definition}`, crdYaml(resource));
     files.set(`docs/reference/${resource.names.singular}.md`, resourcePage(resource));
   }
+  files.set('charts/towpath/templates/_rules.tpl', chartRules());
   files.set('docs/reference/annotations.md', annotationsPage());
   files.set('docs/reference/flags.md', flagsPage());
   files.set('docs/reference/metrics.md', metricsPage());

@@ -8,13 +8,17 @@ import type { Cluster } from './cluster.ts';
 import { namespaceFor, useControlPlane } from './control-plane.ts';
 import { type GitHttpServer, startGitHttp } from './git-http.ts';
 import { createRepository, type FileContent, type GitRepository } from './git-repository.ts';
+import { operatorKubeconfig } from './operator-rights.ts';
 import { type RunningProcess, startProcess, temporaryDirectory } from './process.ts';
 import { eventually } from './wait.ts';
 
 const root = join(import.meta.dirname, '../..');
 
 export interface OperatorOptions {
-  /** What it talks to; default the cluster's own kubeconfig. A fault proxy's stands in between. */
+  /**
+   * How it talks to the API server; default with the rights of an installed operator. A fault proxy's kubeconfig is
+   * an administrator's.
+   */
   kubeconfigPath?: string;
   flags?: readonly string[];
 }
@@ -61,7 +65,8 @@ export async function startOperator(
     env: {
       ...(process.env as Record<string, string>),
       ...NODE_ENVIRONMENT,
-      KUBECONFIG: options.kubeconfigPath ?? cluster.kubeconfigPath,
+      KUBECONFIG:
+        options.kubeconfigPath ?? (await operatorKubeconfig(t, cluster, ownNamespace(options) ?? namespace)),
     },
     logPath,
   });
@@ -77,6 +82,12 @@ export async function startOperator(
       return `http://127.0.0.1:${port}`;
     },
   };
+}
+
+/** Where the test has the Lease and the records, if it is not where the Applications are. */
+function ownNamespace({ flags = [] }: OperatorOptions): string | undefined {
+  const option = '--namespace=';
+  return flags.find((flag) => flag.startsWith(option))?.slice(option.length);
 }
 
 /** Waits until the CRDs of this checkout are served. */
@@ -186,7 +197,12 @@ export async function newStage(t: TestContext, options: StageOptions = {}): Prom
   };
   // Registered before the operator's own end, so that it runs while the operator still finalizes.
   let operator: RunningOperator | undefined;
-  if (options.startOperator !== false) operator = await startOperator(t, cluster, namespace, options);
+  let kubeconfigPath = options.kubeconfigPath;
+  const start = async () => {
+    kubeconfigPath ??= await operatorKubeconfig(t, cluster, ownNamespace(options) ?? namespace);
+    operator = await startOperator(t, cluster, namespace, { ...options, kubeconfigPath });
+  };
+  if (options.startOperator !== false) await start();
   const stage: Stage = {
     cluster,
     namespace,
@@ -253,7 +269,7 @@ export async function newStage(t: TestContext, options: StageOptions = {}): Prom
     apply,
     restart: async (signal = 'SIGKILL') => {
       await operator?.stop(signal);
-      operator = await startOperator(t, cluster, namespace, options);
+      await start();
     },
   };
   return stage;

@@ -1,0 +1,116 @@
+/** A rule of the operator's own roles, and why it is there. */
+export interface Right {
+  apiGroups: readonly string[];
+  resources: readonly string[];
+  verbs: readonly string[];
+  /** One sentence; it stands in the chart beside the rule, and in the docs. */
+  why: string;
+}
+
+/**
+ * What the operator does as itself, in the whole cluster. Everything that it does for an Application it does as the
+ * Application's ServiceAccount (S1). The chart's roles are generated from this, and the integration tests run with
+ * exactly these.
+ */
+export const CLUSTER_RIGHTS: readonly Right[] = [
+  {
+    apiGroups: ['towpath.dev'],
+    resources: ['applications'],
+    verbs: ['get', 'list', 'watch', 'patch'],
+    why: 'The Applications; patched is the finalizer alone.',
+  },
+  {
+    apiGroups: ['towpath.dev'],
+    resources: ['applications/status'],
+    verbs: ['patch'],
+    why: 'Their status.',
+  },
+  {
+    apiGroups: [''],
+    resources: ['secrets', 'configmaps'],
+    verbs: ['get', 'list', 'watch'],
+    why: 'Those that an Application names in its own namespace: Git credentials and values. Each is watched by its name.',
+  },
+  {
+    apiGroups: [''],
+    resources: ['serviceaccounts', 'namespaces'],
+    verbs: ['get'],
+    why: 'Whether the ServiceAccount is missing or may too little; whether the namespace is being deleted.',
+  },
+  {
+    apiGroups: ['apiextensions.k8s.io'],
+    resources: ['customresourcedefinitions'],
+    verbs: ['get', 'list', 'watch'],
+    why: 'Kinds that appear, change and go, and whether the definition of the Application itself is being deleted.',
+  },
+  {
+    apiGroups: ['events.k8s.io'],
+    resources: ['events'],
+    verbs: ['create', 'patch'],
+    why: 'Events about Applications.',
+  },
+];
+
+/** What the operator does in its own namespace besides. */
+export const OWN_NAMESPACE_RIGHTS: readonly Right[] = [
+  {
+    apiGroups: [''],
+    resources: ['secrets'],
+    verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'],
+    why: 'The target records.',
+  },
+  {
+    apiGroups: ['coordination.k8s.io'],
+    resources: ['leases'],
+    verbs: ['get', 'list', 'watch', 'create', 'update'],
+    why: 'Which replica leads.',
+  },
+];
+
+/**
+ * Kinds of which one watch serves all Applications: metadata, and of some the part of the status that decides
+ * health. Without a rule for a kind it is watched namespace by namespace as the ServiceAccounts. Secrets never
+ * belong here.
+ */
+export const READ_RIGHTS: readonly Right[] = [
+  reads('', [
+    'configmaps',
+    'endpoints',
+    'limitranges',
+    'namespaces',
+    'persistentvolumeclaims',
+    'persistentvolumes',
+    'pods',
+    'podtemplates',
+    'replicationcontrollers',
+    'resourcequotas',
+    'serviceaccounts',
+    'services',
+  ]),
+  reads('admissionregistration.k8s.io', [
+    'mutatingwebhookconfigurations',
+    'validatingadmissionpolicies',
+    'validatingadmissionpolicybindings',
+    'validatingwebhookconfigurations',
+  ]),
+  reads('apiregistration.k8s.io', ['apiservices']),
+  reads('apps', ['controllerrevisions', 'daemonsets', 'deployments', 'replicasets', 'statefulsets']),
+  reads('autoscaling', ['horizontalpodautoscalers']),
+  reads('batch', ['cronjobs', 'jobs']),
+  reads('coordination.k8s.io', ['leases']),
+  reads('discovery.k8s.io', ['endpointslices']),
+  reads('networking.k8s.io', ['ingressclasses', 'ingresses', 'networkpolicies']),
+  reads('policy', ['poddisruptionbudgets']),
+  reads('rbac.authorization.k8s.io', ['clusterrolebindings', 'clusterroles', 'rolebindings', 'roles']),
+  reads('scheduling.k8s.io', ['priorityclasses']),
+  reads('storage.k8s.io', ['csidrivers', 'storageclasses']),
+];
+
+function reads(apiGroup: string, resources: readonly string[]): Right {
+  return {
+    apiGroups: [apiGroup],
+    resources,
+    verbs: ['list', 'watch'],
+    why: 'Health, and whether somebody changed what was applied.',
+  };
+}

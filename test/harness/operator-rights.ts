@@ -1,0 +1,66 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { CLUSTER_RIGHTS, OWN_NAMESPACE_RIGHTS, READ_RIGHTS, type Right } from '../../operator/kube/rights.ts';
+import { type Cluster, kubeConfigText } from './cluster.ts';
+import { temporaryDirectory } from './process.ts';
+
+const GROUP = 'rbac.authorization.k8s.io';
+const NAME = 'towpath-operator';
+
+/**
+ * A kubeconfig of a ServiceAccount that may do what the installed operator may, and nothing else (S15), for an
+ * operator whose own namespace this is. The one difference: it may impersonate ServiceAccounts of any name.
+ */
+export async function operatorKubeconfig(
+  t: TestContext,
+  cluster: Cluster,
+  namespace: string,
+): Promise<string> {
+  const impersonation = { apiGroups: [''], resources: ['serviceaccounts'], verbs: ['impersonate'] };
+  const everywhere = [...rulesOf(CLUSTER_RIGHTS), ...rulesOf(READ_RIGHTS), impersonation];
+  const rbac = `/apis/${GROUP}/v1`;
+  const clusterName = `${NAME}-${namespace}`;
+  const subjects = [{ kind: 'ServiceAccount', name: NAME, namespace }];
+  const roleRef = (kind: string, name: string) => ({ apiGroup: GROUP, kind, name });
+  const named = (name: string) => ({ metadata: { name } });
+  const make = async (path: string, body: object) => {
+    const { status, body: text } = await cluster.request('POST', path, { body });
+    // 409: the operator is started once more.
+    if (status >= 300 && status !== 409) throw new Error(`POST ${path}: ${status} ${text}`);
+  };
+  t.after(async () => {
+    for (const plural of ['clusterrolebindings', 'clusterroles'])
+      await cluster.request('DELETE', `${rbac}/${plural}/${clusterName}`);
+  });
+  await make(`/api/v1/namespaces/${namespace}/serviceaccounts`, named(NAME));
+  await make(`${rbac}/clusterroles`, { ...named(clusterName), rules: everywhere });
+  await make(`${rbac}/namespaces/${namespace}/roles`, {
+    ...named(NAME),
+    rules: rulesOf(OWN_NAMESPACE_RIGHTS),
+  });
+  const ofCluster = { ...named(clusterName), subjects, roleRef: roleRef('ClusterRole', clusterName) };
+  await make(`${rbac}/clusterrolebindings`, ofCluster);
+  const own = { ...named(NAME), subjects, roleRef: roleRef('Role', NAME) };
+  await make(`${rbac}/namespaces/${namespace}/rolebindings`, own);
+  return kubeconfigOf(cluster, namespace, NAME);
+}
+
+/** Path of a kubeconfig with a token of a ServiceAccount. */
+export async function kubeconfigOf(cluster: Cluster, namespace: string, account: string): Promise<string> {
+  const tokenPath = `/api/v1/namespaces/${namespace}/serviceaccounts/${account}/token`;
+  const { status, body } = await cluster.request('POST', tokenPath, {
+    body: { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: 7200 } },
+  });
+  if (status !== 201) throw new Error(`POST ${tokenPath}: ${status} ${body}`);
+  const { token } = (JSON.parse(body) as { status: { token: string } }).status;
+  const path = join(temporaryDirectory('operator'), 'kubeconfig');
+  writeFileSync(path, kubeConfigText({ serverUrl: cluster.serverUrl, ca: cluster.ca, token }), {
+    mode: 0o600,
+  });
+  return path;
+}
+
+function rulesOf(rights: readonly Right[]): Omit<Right, 'why'>[] {
+  return rights.map(({ why: _, ...rule }) => rule);
+}
