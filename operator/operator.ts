@@ -13,6 +13,7 @@ import { ListWatch, type WatchEvent } from './kube/list-watch.ts';
 import type { Logger } from './observe/log.ts';
 import { Metrics } from './observe/metrics.ts';
 import { ProbeServer } from './observe/probes.ts';
+import { Turns } from './observe/turns.ts';
 import { Renderer } from './render/renderer.ts';
 import { Sources } from './source/sources.ts';
 
@@ -32,6 +33,7 @@ export class Operator {
   readonly #metrics: Metrics;
   readonly #probes: ProbeServer;
   readonly #events: EventRecorder;
+  readonly #turns: Turns;
   #applications: ListWatch<KubeObject> | undefined;
   #definitions: ListWatch<string> | undefined;
   #refreshSoon: NodeJS.Timeout | undefined;
@@ -105,12 +107,19 @@ export class Operator {
       onFault: (error) =>
         log.warn({ error: describe(error) }, 'The Lease could not be read or renewed; it is tried again.'),
     });
+    this.#turns = new Turns((milliseconds) =>
+      log.warn(
+        { milliseconds: Math.round(milliseconds) },
+        'The event loop was held by one piece of work: a defect, all other work waited meanwhile.',
+      ),
+    );
     this.#metrics = new Metrics({
       applications: () => this.#controller.size,
       objects: () => this.#controller.objects,
       queue: () => this.#controller.depth,
       leader: () => this.#election.isLeader(),
       droppedEvents: () => this.#events.dropped,
+      longestTurn: () => this.#turns.longest / 1_000,
     });
     const [host = '127.0.0.1', port = '8081'] = splitAddress(flags['probe-address']);
     this.#probes = new ProbeServer({
@@ -126,6 +135,7 @@ export class Operator {
 
   /** Resolves when it watches; rejects where its probes cannot be served, and when it is stopped before. */
   async start(): Promise<void> {
+    this.#turns.start();
     const port = await this.#probes.start();
     await this.#refreshDiscovery();
     this.#discovery.onChange(() => this.#controller.onKindsChanged());
@@ -166,6 +176,7 @@ export class Operator {
     ]);
     const closed = rest.then(() => this.#client.close());
     await Promise.race([closed, sleep(1_000, undefined, { ref: false })]);
+    this.#turns.stop();
   }
 
   async #watchApplications(): Promise<void> {

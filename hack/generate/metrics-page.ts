@@ -16,7 +16,8 @@ export function metricsPage(): string {
     objects: none,
     queue: none,
     leader: () => false,
-    droppedEvents: () => 0,
+    droppedEvents: none,
+    longestTurn: none,
   });
   const rows = (registry.getMetricsAsArray() as unknown as Described[])
     .filter(({ name }) => name.startsWith('towpath_'))

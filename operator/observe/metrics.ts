@@ -14,6 +14,8 @@ export class Metrics {
     queue(): number;
     leader(): boolean;
     droppedEvents(): number;
+    /** Seconds. */
+    longestTurn(): number;
   }) {
     const registers = [this.registry];
     collectDefaultMetrics({ register: this.registry });
@@ -53,6 +55,11 @@ export class Metrics {
         this.inc(observed.droppedEvents());
       },
     });
+    this.#gauge(
+      'towpath_event_loop_longest_turn_seconds',
+      'Longest time since the start for which work held up all other work: processor time of one turn of the event loop. More than 0.05 is a defect.',
+      observed.longestTurn,
+    );
     this.#gauge('towpath_leader', '1 while this process leads.', () => (observed.leader() ? 1 : 0));
   }
 

@@ -6,6 +6,7 @@ import { buildOperator, NODE_ENVIRONMENT, NODE_FLAGS } from '../../hack/build-op
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import type { Cluster } from './cluster.ts';
 import { namespaceFor, useControlPlane } from './control-plane.ts';
+import { assertTurns, startLoopControl } from './event-loop.ts';
 import { type GitHttpServer, startGitHttp } from './git-http.ts';
 import { createRepository, type FileContent, type GitRepository } from './git-repository.ts';
 import { operatorKubeconfig } from './operator-rights.ts';
@@ -21,6 +22,10 @@ export interface OperatorOptions {
    */
   kubeconfigPath?: string;
   flags?: readonly string[];
+  /** Module that is loaded into its process beforehand. */
+  preload?: string;
+  /** Asked at the test's end about the turns of its event loop; default `assertTurns`. */
+  judgeTurns?(logPath: string, limitMs: number): void;
 }
 
 /** A Lease that expires fast, so that a test need not wait 15 s for a successor. */
@@ -35,7 +40,10 @@ export interface RunningOperator {
   stop(signal?: 'SIGKILL' | 'SIGTERM'): Promise<void>;
 }
 
-/** Starts the operator as it is installed, for a namespace; it is stopped with the test. */
+/**
+ * Starts the operator as it is installed, for a namespace. It is stopped with the test, which fails where a turn of
+ * its event loop took too long (A15).
+ */
 export async function startOperator(
   t: TestContext,
   cluster: Cluster,
@@ -52,6 +60,7 @@ export async function startOperator(
     args: [
       ...NODE_FLAGS,
       '--enable-source-maps',
+      ...(options.preload === undefined ? [] : [`--import=${options.preload}`]),
       program,
       `--namespace=${namespace}`,
       `--watch-namespace=${namespace}`,
@@ -70,7 +79,14 @@ export async function startOperator(
     },
     logPath,
   });
-  t.after(() => process_.stop('SIGTERM'));
+  const control = startLoopControl();
+  const { judgeTurns = assertTurns } = options;
+  t.after(async () => {
+    await process_.stop('SIGTERM');
+    control.stop();
+    // After all other hooks: those that follow one that throws are not called.
+    t.after(() => judgeTurns(logPath, control.limit()));
+  });
   return {
     process: process_,
     logPath,

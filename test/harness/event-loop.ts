@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+
+/** How long a turn of the operator's event loop may take, in milliseconds of processor time (A15). */
+export const TURN_LIMIT_MS = 50;
+/** What the control's piece of work takes on a machine for which that limit is meant. */
+const PIECE_MS = 1;
+const EVERY_MS = 100;
+const WARM_UPS = 20;
+
+/** A loop in the test's own process that does the same small piece of work again and again. */
+export interface LoopControl {
+  /** The limit of a turn on this machine, as it was while the control ran. */
+  limit(): number;
+  stop(): void;
+}
+
+/**
+ * Tells the machine's share in what a turn of the operator takes: how much longer than meant the same piece of work
+ * takes here (a slower processor, one shared with others), and how much longer it took at the worst of times.
+ */
+export function startLoopControl(): LoopControl {
+  const text = JSON.stringify(
+    Array.from({ length: 1_800 }, (_, index) => ({ [`key-${index}`]: [index, 'x'] })),
+  );
+  const elapsed: number[] = [];
+  let worst = 0;
+  const piece = () => {
+    const before = process.threadCpuUsage();
+    const began = performance.now();
+    JSON.parse(text);
+    elapsed.push(performance.now() - began);
+    const { user, system } = process.threadCpuUsage(before);
+    worst = Math.max(worst, (user + system) / 1_000);
+  };
+  for (let count = 0; count < WARM_UPS; count += 1) JSON.parse(text);
+  piece();
+  const timer = setInterval(piece, EVERY_MS).unref();
+  return {
+    limit: () => {
+      // So short a piece is rarely interrupted. The processor's time is exact to some milliseconds only.
+      const usual = elapsed.toSorted((a, b) => a - b)[elapsed.length >> 1] ?? PIECE_MS;
+      return TURN_LIMIT_MS * Math.max(1, usual / PIECE_MS) + Math.max(0, worst - usual);
+    },
+    stop: () => clearInterval(timer),
+  };
+}
+
+/** Fails where a turn of an operator's event loop took longer than its limit, as its log tells. */
+export function assertTurns(logPath: string, limit: number): void {
+  const told = [
+    ...readFileSync(logPath, 'utf8').matchAll(/"milliseconds":(\d+),"msg":"The event loop was held/g),
+  ];
+  const longest = Math.max(0, ...told.map((match) => Number(match[1])));
+  assert.ok(
+    longest <= limit,
+    `a turn of the operator's event loop took ${longest} ms of processor time, and at most ${Math.round(limit)} ms are allowed here (A15)`,
+  );
+}
