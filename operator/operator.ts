@@ -13,6 +13,7 @@ import { ListWatch, type WatchEvent } from './kube/list-watch.ts';
 import type { Logger } from './observe/log.ts';
 import { Metrics } from './observe/metrics.ts';
 import { ProbeServer } from './observe/probes.ts';
+import { Slices } from './observe/slices.ts';
 import { Turns } from './observe/turns.ts';
 import { Renderer } from './render/renderer.ts';
 import { Sources } from './source/sources.ts';
@@ -62,11 +63,13 @@ export class Operator {
         ),
     });
     this.#discovery = new Discovery(this.#client);
+    const slices = new Slices();
     this.#sources = new Sources({
       allowLoopback: flags['allow-loopback-repositories'],
       allowLinkLocal: flags['allow-link-local-repositories'],
       allowPlainHttpCredentials: flags['allow-plain-http-credentials'],
       ...(flags['cache-directory'] === '' ? {} : { cacheDirectory: flags['cache-directory'] }),
+      slices,
       observer: {
         polled: ({ reason }) => this.#metrics.gitPolls.inc({ outcome: reason === '' ? 'Success' : reason }),
         fetched: ({ reason }) =>
@@ -86,6 +89,7 @@ export class Operator {
       sources: this.#sources,
       renderer: this.#renderer,
       events: this.#events,
+      slices,
       namespace: flags.namespace,
       installation: flags.installation === '' ? `${flags.namespace}/towpath` : flags.installation,
       impersonate: !flags['insecure-no-impersonation'],

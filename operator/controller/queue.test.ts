@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Slices } from '../observe/slices.ts';
 import { Interrupted, Queue, type Work } from './queue.ts';
 
 function queue(work: Work, changes: Partial<ConstructorParameters<typeof Queue>[0]> = {}): Queue {
@@ -7,6 +8,7 @@ function queue(work: Work, changes: Partial<ConstructorParameters<typeof Queue>[
     work,
     concurrency: 2,
     lendAfterMs: 60_000,
+    slices: new Slices(),
     onError: (key, error) => {
       throw new Error(`${key} failed`, { cause: error });
     },

@@ -1,3 +1,5 @@
+import type { Slices } from '../observe/slices.ts';
+
 /** Runs one key: `signal` is aborted when the key's inputs changed, so that a stuck run never blocks the fix. */
 export type Work = (key: string, signal: AbortSignal) => Promise<void>;
 
@@ -23,6 +25,8 @@ export interface QueueOptions {
   /** Asked when a run has taken that long, and again after as long; false: it keeps its place. Default: it may. */
   mayLend?(): boolean;
   onError(key: string, error: unknown): void;
+  /** Runs that wait for nothing must not follow each other without an end to the turn. */
+  slices: Slices;
 }
 
 /** A work queue by key: one run at a time for a key, no key twice, later additions kept. */
@@ -112,6 +116,9 @@ export class Queue {
       if (this.#options.mayLend?.() !== false) giveBack();
     }, this.#options.lendAfterMs);
     try {
+      const pause = this.#options.slices.pause();
+      if (pause !== undefined) await pause;
+      abort.signal.throwIfAborted();
       await this.#options.work(key, abort.signal);
     } catch (error) {
       if (!abort.signal.aborted) this.#options.onError(key, error);

@@ -1,16 +1,25 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import { Slices } from '../observe/slices.ts';
+import { Turns } from '../observe/turns.ts';
 import type { Advertisement } from './advertisement.ts';
-import { resolveRef } from './refs.ts';
+import { type GitRef, KnownRefs } from './refs.ts';
+import { compareVersions } from './semver.ts';
 
 const commit = (digit: string) => digit.repeat(40);
 
-function remote(refs: Record<string, string>, head?: string, headCommit?: string): Advertisement {
+function advertised(refs: Record<string, string>, head?: string, headCommit?: string): Advertisement {
   const nothing = { wants: new Map(), tagged: new Map(), capabilities: new Set<string>() };
   return { refs: new Map(Object.entries(refs)), head, headCommit, ...nothing };
 }
 
-const shop = remote(
+function remote(refs: Record<string, string>, head?: string, headCommit?: string): Promise<KnownRefs> {
+  return KnownRefs.read(advertised(refs, head, headCommit), undefined, where, new Slices());
+}
+
+const where = 'https://git.example.com/shop.git';
+const shop = await remote(
   {
     'refs/heads/main': commit('1'),
     'refs/heads/release-1.x': commit('2'),
@@ -23,54 +32,53 @@ const shop = remote(
   'refs/heads/main',
   commit('1'),
 );
-const where = 'https://git.example.com/shop.git';
 
 describe('a ref', () => {
   it('is found among branches and tags', () => {
-    assert.deepEqual(resolveRef(shop, { branch: 'staging' }, where), {
+    assert.deepEqual(shop.resolve({ branch: 'staging' }), {
       commit: commit('3'),
       ref: 'refs/heads/staging',
     });
-    assert.deepEqual(resolveRef(shop, { tag: 'nightly' }, where), {
+    assert.deepEqual(shop.resolve({ tag: 'nightly' }), {
       commit: commit('7'),
       ref: 'refs/tags/nightly',
     });
-    assert.deepEqual(resolveRef(shop, {}, where), { commit: commit('1'), ref: 'refs/heads/main' });
-    assert.deepEqual(resolveRef(shop, { commit: commit('A') }, where), { commit: commit('a'), ref: '' });
+    assert.deepEqual(shop.resolve({}), { commit: commit('1'), ref: 'refs/heads/main' });
+    assert.deepEqual(shop.resolve({ commit: commit('A') }), { commit: commit('a'), ref: '' });
   });
 
   it('by a range of versions is the highest tag in it, by number', () => {
-    const ref = (semver: string) => resolveRef(shop, { semver }, where).ref;
+    const ref = (semver: string) => shop.resolve({ semver }).ref;
     assert.equal(ref('1.x'), 'refs/tags/v1.10.0');
     assert.equal(ref('*'), 'refs/tags/v1.10.0');
     assert.equal(ref('<1.10.0'), 'refs/tags/v1.2.0');
     assert.equal(ref('>=2.0.0-0'), 'refs/tags/v2.0.0-rc.1');
   });
 
-  it('by a range of versions is all tags of the highest version, where they lead to different commits', () => {
+  it('by a range of versions is all tags of the highest version, where they lead to different commits', async () => {
     const refs = {
       'refs/tags/1.2.3+9': commit('1'),
       'refs/tags/1.2.3+10': commit('2'),
       'refs/tags/v1.2.3+11': commit('3'),
       'refs/tags/1.2.2': commit('4'),
     };
-    const found = resolveRef(remote(refs), { semver: '1.x' }, where);
+    const found = (await remote(refs)).resolve({ semver: '1.x' });
     const names = found.equals?.map(({ ref }) => ref);
     assert.deepEqual(names, ['refs/tags/v1.2.3+11', 'refs/tags/1.2.3+10', 'refs/tags/1.2.3+9']);
-    const alike = remote({ 'refs/tags/1.0.0+2': commit('1'), 'refs/tags/1.0.0+10': commit('1') });
+    const alike = await remote({ 'refs/tags/1.0.0+2': commit('1'), 'refs/tags/1.0.0+10': commit('1') });
     const one = { commit: commit('1'), ref: 'refs/tags/1.0.0+10' };
-    assert.deepEqual(resolveRef(alike, { semver: '*' }, where), one, 'one commit is no question');
-    const many = remote(
+    assert.deepEqual(alike.resolve({ semver: '*' }), one, 'one commit is no question');
+    const many = await remote(
       Object.fromEntries(
         Array.from({ length: 500 }, (_, n) => [`refs/tags/1.0.0+${n}`, `${n}`.padStart(40, '0')]),
       ),
     );
-    const last = resolveRef(many, { semver: '*' }, where);
+    const last = many.resolve({ semver: '*' });
     assert.deepEqual([last.ref, last.equals?.length], ['refs/tags/1.0.0+499', 32], 'the last are compared');
   });
 
   it('that is not there is told with names that are near', () => {
-    const expected: [Parameters<typeof resolveRef>[1], RegExp][] = [
+    const expected: [GitRef, RegExp][] = [
       [{ branch: 'mian' }, /has no branch "mian"\. Did you mean main\?$/],
       [{ branch: 'MAIN' }, /Did you mean main\?$/],
       [{ branch: 'nightly' }, /There is a tag of that name\./],
@@ -84,33 +92,89 @@ describe('a ref', () => {
       ],
     ];
     for (const [ref, message] of expected) {
-      assert.throws(() => resolveRef(shop, ref, where), { reason: 'RefNotFound', remedy: 'Person', message });
+      assert.throws(() => shop.resolve(ref), { reason: 'RefNotFound', remedy: 'Person', message });
     }
   });
 
   it('that is none is refused', () => {
     for (const ref of [{ commit: 'abc' }, { commit: 'z'.repeat(40) }, { semver: 'latest' }, { semver: '' }]) {
-      assert.throws(() => resolveRef(shop, ref, where), { reason: 'RefInvalid', remedy: 'Person' });
+      assert.throws(() => shop.resolve(ref), { reason: 'RefInvalid', remedy: 'Person' });
     }
   });
 
-  it('is not needed where HEAD names a branch, even if the server does not say which', () => {
-    const untold = remote(
+  it('is not needed where HEAD names a branch, even if the server does not say which', async () => {
+    const untold = await remote(
       { 'refs/heads/main': commit('1'), 'refs/heads/x': commit('1') },
       undefined,
       commit('1'),
     );
-    assert.deepEqual(resolveRef(untold, {}, where), { commit: commit('1'), ref: 'refs/heads/main' });
-    const detached = remote({ 'refs/heads/x': commit('2') }, undefined, commit('1'));
-    assert.deepEqual(resolveRef(detached, {}, where), { commit: commit('1'), ref: '' });
-    const unborn = remote({ 'refs/heads/trunk': commit('2') }, 'refs/heads/main');
-    assert.throws(() => resolveRef(unborn, {}, where), {
+    assert.deepEqual(untold.resolve({}), { commit: commit('1'), ref: 'refs/heads/main' });
+    const detached = await remote({ 'refs/heads/x': commit('2') }, undefined, commit('1'));
+    assert.deepEqual(detached.resolve({}), { commit: commit('1'), ref: '' });
+    const unborn = await remote({ 'refs/heads/trunk': commit('2') }, 'refs/heads/main');
+    assert.throws(() => unborn.resolve({}), {
       reason: 'RefNotFound',
       message: /refs\/heads\/main.*trunk/,
     });
   });
 
-  it('cannot be in an empty repository', () => {
-    assert.throws(() => resolveRef(remote({}), { branch: 'main' }, where), { reason: 'RepositoryEmpty' });
+  it('cannot be in an empty repository', async () => {
+    const empty = await remote({});
+    assert.throws(() => empty.resolve({ branch: 'main' }), { reason: 'RepositoryEmpty' });
+  });
+});
+
+/** What the longest turn was in which that was done, in milliseconds. */
+async function longestTurn(t: { after(end: () => void): void }, work: () => Promise<void>): Promise<number> {
+  const turns = new Turns(() => undefined);
+  t.after(() => turns.stop());
+  turns.start();
+  await turn();
+  await work();
+  await turn();
+  await turn();
+  return turns.longest;
+}
+
+describe('A15: many refs', () => {
+  it('of which 100,000 are versions are sorted in slices, and only once while the tags are the same', async (t) => {
+    const tags = Array.from({ length: 100_000 }, (_, index) => {
+      const number = (index * 7_919) % 100_000;
+      return [`refs/tags/v${number % 7}.${number >> 8}.${number & 255}-rc.${index % 3}`, commit('1')];
+    });
+    const given = advertised({ ...Object.fromEntries(tags), 'refs/tags/v9.0.0': commit('2') });
+    let known: KnownRefs | undefined;
+    const longest = await longestTurn(t, async () => {
+      known = await KnownRefs.read(given, undefined, where, new Slices());
+    });
+    assert.ok(longest < 200, `${longest} ms`);
+    assert.equal(known?.find({ semver: '*' }), known?.find({ semver: '*' }));
+    assert.deepEqual(known?.resolve({ semver: '*' }), { commit: commit('2'), ref: 'refs/tags/v9.0.0' });
+    const { descending = [] } = known?.versions ?? {};
+    assert.ok(
+      descending.every(
+        ({ version }, i) => compareVersions(version, descending[i + 1]?.version ?? version) >= 0,
+      ),
+    );
+    const moved = advertised(Object.fromEntries([...given.refs].map(([ref]) => [ref, commit('3')])));
+    const again = await KnownRefs.read(moved, known, where, new Slices());
+    assert.equal(again.versions, known?.versions);
+    assert.equal(again.resolve({ semver: '*' }).commit, commit('3'));
+  });
+
+  it('are looked through for near names only when one is told, and each only once', async (t) => {
+    const branches = Array.from({ length: 5_000 }, (_, index) => {
+      const filler = 'abcdefghijklmnopqrstuvwxyz'.repeat(3);
+      return [`refs/heads/${filler.slice(index % 26, (index % 26) + 50)}-${index}`, commit('1')];
+    });
+    const known = await remote(Object.fromEntries(branches));
+    const wanted = { branch: 'abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwx-50000' };
+    const longest = await longestTurn(t, async () => {
+      for (let count = 0; count < 1_000; count++)
+        assert.deepEqual(known.find(wanted), { missing: 'RefNotFound' });
+      const told = { message: /has no branch .*Did you mean abcdef/ };
+      for (let count = 0; count < 1_000; count++) assert.throws(() => known.resolve(wanted), told);
+    });
+    assert.ok(longest < 200, `${longest} ms`);
   });
 });

@@ -1,6 +1,9 @@
 import { TowpathError } from '../api/errors.ts';
+import type { Slices } from '../observe/slices.ts';
 import type { Advertisement } from './advertisement.ts';
-import { compareVersions, parseRange, parseVersion, type Version } from './semver.ts';
+import { nearNames } from './near-names.ts';
+import { compareVersions, parseRange } from './semver.ts';
+import { type TaggedVersion, TaggedVersions } from './tagged-versions.ts';
 
 /** What a user asks for: at most one; none is the remote's HEAD. */
 export interface GitRef {
@@ -29,129 +32,174 @@ const maxEquals = 32;
 const heads = 'refs/heads/';
 const tags = 'refs/tags/';
 
-/**
- * Finds what a user asked for among a remote's refs.
- *
- * @throws TowpathError RepositoryEmpty, RefNotFound (with names that are near), RefInvalid.
- */
-export function resolveRef(advertisement: Advertisement, wanted: GitRef, where: string): Resolved {
+/** What is derived from one advertisement is derived once, however many ask (A15). */
+export class KnownRefs {
+  readonly advertisement: Advertisement;
+  readonly versions: TaggedVersions;
+  readonly #where: string;
+  readonly #found = new Map<string, Resolved | Missing>();
+  readonly #told = new Map<string, TowpathError>();
+
+  /** `where` names the repository in messages. */
+  constructor(advertisement: Advertisement, versions: TaggedVersions, where: string) {
+    this.advertisement = advertisement;
+    this.versions = versions;
+    this.#where = where;
+  }
+
+  /** Takes over what the refs before had, too. */
+  static async read(
+    advertisement: Advertisement,
+    former: KnownRefs | undefined,
+    where: string,
+    slices: Slices,
+  ): Promise<KnownRefs> {
+    const versions = await TaggedVersions.read(
+      namesBelow(advertisement.refs, tags),
+      former?.versions,
+      slices,
+    );
+    return new KnownRefs(advertisement, versions, where);
+  }
+
+  /** What a user asked for, or why there is none. */
+  find(wanted: GitRef): Resolved | Missing {
+    const key = keyOf(wanted);
+    const known = this.#found.get(key);
+    if (known !== undefined) return known;
+    const found = find(this, wanted);
+    this.#found.set(key, found);
+    return found;
+  }
+
+  /**
+   * The same, where one has to have it.
+   *
+   * @throws TowpathError RepositoryEmpty, RefNotFound (with names that are near), RefInvalid.
+   */
+  resolve(wanted: GitRef): Resolved {
+    const found = this.find(wanted);
+    if (!('missing' in found)) return found;
+    const key = keyOf(wanted);
+    const error = this.#told.get(key) ?? missingError(this, wanted, found.missing, this.#where);
+    this.#told.set(key, error);
+    throw error;
+  }
+}
+
+/** Why a ref names no commit. */
+export interface Missing {
+  missing: 'RepositoryEmpty' | 'RefNotFound' | 'RefInvalid';
+}
+
+function keyOf({ commit, branch, tag, semver }: GitRef): string {
+  return JSON.stringify([commit, branch, tag, semver]);
+}
+
+function find({ advertisement, versions }: KnownRefs, wanted: GitRef): Resolved | Missing {
   if (wanted.commit !== undefined) return commitOf(wanted.commit);
-  if (advertisement.refs.size === 0) {
-    throw new TowpathError(
-      'Person',
-      'RepositoryEmpty',
-      `The repository ${where} is empty. Push a commit to it.`,
-    );
-  }
-  if (wanted.branch !== undefined) return named(advertisement, heads, 'branch', wanted.branch, where);
-  if (wanted.tag !== undefined) return named(advertisement, tags, 'tag', wanted.tag, where);
-  if (wanted.semver !== undefined) return highest(advertisement, wanted.semver, where);
-  return remoteHead(advertisement, where);
+  if (advertisement.refs.size === 0) return { missing: 'RepositoryEmpty' };
+  if (wanted.branch !== undefined) return named(advertisement, heads + wanted.branch);
+  if (wanted.tag !== undefined) return named(advertisement, tags + wanted.tag);
+  if (wanted.semver !== undefined) return highest(advertisement, versions, wanted.semver);
+  return remoteHead(advertisement);
 }
 
-function commitOf(text: string): Resolved {
+function commitOf(text: string): Resolved | Missing {
   const commit = text.toLowerCase();
-  if (/^[0-9a-f]{40}$/.test(commit)) return { commit, ref: '' };
-  throw new TowpathError(
-    'Person',
-    'RefInvalid',
-    `"${text.slice(0, 80)}" is no commit's full id. Write all 40 hexadecimal digits in spec.source.ref.commit.`,
-  );
+  return /^[0-9a-f]{40}$/.test(commit) ? { commit, ref: '' } : { missing: 'RefInvalid' };
 }
 
-function named(
-  { refs }: Advertisement,
-  prefix: string,
-  kind: 'branch' | 'tag',
-  name: string,
-  where: string,
-): Resolved {
-  const ref = prefix + name;
+function named({ refs }: Advertisement, ref: string): Resolved | Missing {
   const commit = refs.get(ref);
-  if (commit !== undefined) return { commit, ref };
-  const other = prefix === heads ? tags : heads;
-  const crossed = refs.has(other + name)
-    ? ` There is a ${kind === 'branch' ? 'tag' : 'branch'} of that name.`
-    : '';
-  throw new TowpathError(
-    'Person',
-    'RefNotFound',
-    `The repository ${where} has no ${kind} "${name.slice(0, 120)}".${crossed}${suggestion(name, namesBelow(refs, prefix), kind)}`,
-  );
+  return commit === undefined ? { missing: 'RefNotFound' } : { commit, ref };
 }
 
-function highest({ refs }: Advertisement, text: string, where: string): Resolved {
+function highest(advertisement: Advertisement, versions: TaggedVersions, text: string): Resolved | Missing {
   const range = parseRange(text);
-  if (!range) {
-    throw new TowpathError(
-      'Person',
-      'RefInvalid',
-      `"${text.slice(0, 80)}" is no range of versions. Write spec.source.ref.semver like ">=1.2.0 <2.0.0", "^1.2" or "1.x".`,
-    );
-  }
-  const versions: { name: string; version: Version }[] = [];
-  for (const name of namesBelow(refs, tags)) {
-    const version = parseVersion(name);
-    if (version) versions.push({ name, version });
-  }
-  versions.sort((a, b) => compareVersions(b.version, a.version) || compareNames(b.name, a.name));
-  const first = versions.findIndex(({ version }) => range(version));
-  const best = versions[first];
-  if (best) return amongEquals(refs, equalTo(best, versions, first));
-  const newest = versions.slice(0, 3).map(({ name }) => name);
-  const known =
-    newest.length > 0 ? ` The highest versions are ${newest.join(', ')}.` : ' No tag is a version.';
-  throw new TowpathError(
-    'Person',
-    'RefNotFound',
-    `The repository ${where} has no tag whose version is in "${text.slice(0, 80)}".${known} Push one, or change spec.source.ref.semver.`,
-  );
+  if (range === undefined) return { missing: 'RefInvalid' };
+  const { descending } = versions;
+  const first = descending.findIndex(({ version }) => range(version));
+  const best = descending[first];
+  if (best === undefined) return { missing: 'RefNotFound' };
+  return amongEquals(advertisement.refs, equalTo(best, descending, first));
 }
-
-type Named = { name: string; version: Version };
 
 /** The versions from the first on that are the same as it. */
-function equalTo(best: Named, versions: readonly Named[], first: number): readonly Named[] {
+function equalTo(
+  best: TaggedVersion,
+  versions: readonly TaggedVersion[],
+  first: number,
+): readonly TaggedVersion[] {
   let end = first + 1;
   while (end < versions.length && compareVersions(best.version, versions[end]?.version ?? best.version) === 0)
     end += 1;
   return versions.slice(first, Math.min(end, first + maxEquals));
 }
 
-function amongEquals(refs: ReadonlyMap<string, string>, versions: readonly Named[]): Resolved {
+function amongEquals(refs: ReadonlyMap<string, string>, versions: readonly TaggedVersion[]): Resolved {
   const equals = versions.map(({ name }) => ({ commit: refs.get(tags + name) ?? '', ref: tags + name }));
   const [best = { commit: '', ref: '' }] = equals;
   return equals.every(({ commit }) => commit === best.commit) ? best : { ...best, equals };
 }
 
-/** By text, but numbers in it by their value: 1.0.0+9 comes before 1.0.0+10. */
-function compareNames(left: string, right: string): number {
-  const [a, b] = [left, right].map((name) => name.match(/\d+|\D+/g) ?? []);
-  for (const [index, part] of (a ?? []).entries()) {
-    const other = b?.[index] ?? '';
-    const order = /^\d/.test(part) && /^\d/.test(other) ? Number(part) - Number(other) : 0;
-    if (order !== 0) return order;
-    if (part !== other) return part < other ? -1 : 1;
-  }
-  return left.length - right.length;
-}
-
-function remoteHead({ refs, head, headCommit }: Advertisement, where: string): Resolved {
+function remoteHead({ refs, head, headCommit }: Advertisement): Resolved | Missing {
   const named = head === undefined ? undefined : refs.get(head);
   if (head !== undefined && named !== undefined) return { commit: named, ref: head };
-  if (headCommit !== undefined) {
-    // A server that does not tell what HEAD names: the likely one of the branches at that commit.
-    const same = namesBelow(refs, heads).filter((name) => refs.get(heads + name) === headCommit);
-    const name =
-      same.find((each) => each === 'main' || each === 'master') ?? (same.length === 1 ? same[0] : undefined);
-    return { commit: headCommit, ref: name === undefined ? '' : heads + name };
+  if (headCommit === undefined) return { missing: 'RefNotFound' };
+  // A server that does not tell what HEAD names: the likely one of the branches at that commit.
+  const same = namesBelow(refs, heads).filter((name) => refs.get(heads + name) === headCommit);
+  const name =
+    same.find((each) => each === 'main' || each === 'master') ?? (same.length === 1 ? same[0] : undefined);
+  return { commit: headCommit, ref: name === undefined ? '' : heads + name };
+}
+
+/** Says what there is instead. */
+function missingError(
+  known: KnownRefs,
+  wanted: GitRef,
+  reason: Missing['missing'],
+  where: string,
+): TowpathError {
+  return new TowpathError('Person', reason, missingMessage(known, wanted, reason, where));
+}
+
+function missingMessage(
+  { advertisement, versions }: KnownRefs,
+  { commit, branch, tag, semver }: GitRef,
+  reason: Missing['missing'],
+  where: string,
+): string {
+  const { refs, head } = advertisement;
+  if (commit !== undefined)
+    return `"${commit.slice(0, 80)}" is no commit's full id. Write all 40 hexadecimal digits in spec.source.ref.commit.`;
+  if (reason === 'RepositoryEmpty') return `The repository ${where} is empty. Push a commit to it.`;
+  if (branch !== undefined) return unnamed(refs, 'branch', branch, where);
+  if (tag !== undefined) return unnamed(refs, 'tag', tag, where);
+  if (semver === undefined) {
+    const missing = head === undefined ? '' : ` (it names ${head})`;
+    return `HEAD of the repository ${where} names no branch that exists${missing}. Name a branch in spec.source.ref, or set the default branch on the server.${suggestion('main', namesBelow(refs, heads), 'branch')}`;
   }
-  const missing = head === undefined ? '' : ` (it names ${head})`;
-  throw new TowpathError(
-    'Person',
-    'RefNotFound',
-    `HEAD of the repository ${where} names no branch that exists${missing}. Name a branch in spec.source.ref, or set the default branch on the server.${suggestion('main', namesBelow(refs, heads), 'branch')}`,
-  );
+  const range = semver.slice(0, 80);
+  if (reason === 'RefInvalid')
+    return `"${range}" is no range of versions. Write spec.source.ref.semver like ">=1.2.0 <2.0.0", "^1.2" or "1.x".`;
+  const newest = versions.descending.slice(0, 3).map(({ name }) => name);
+  const there =
+    newest.length > 0 ? ` The highest versions are ${newest.join(', ')}.` : ' No tag is a version.';
+  return `The repository ${where} has no tag whose version is in "${range}".${there} Push one, or change spec.source.ref.semver.`;
+}
+
+function unnamed(
+  refs: ReadonlyMap<string, string>,
+  kind: 'branch' | 'tag',
+  name: string,
+  where: string,
+): string {
+  const [prefix, other] = kind === 'branch' ? [heads, tags] : [tags, heads];
+  const crossed = refs.has(other + name)
+    ? ` There is a ${kind === 'branch' ? 'tag' : 'branch'} of that name.`
+    : '';
+  return `The repository ${where} has no ${kind} "${name.slice(0, 120)}".${crossed}${suggestion(name, namesBelow(refs, prefix), kind)}`;
 }
 
 function namesBelow(refs: ReadonlyMap<string, string>, prefix: string): string[] {
@@ -163,37 +211,10 @@ function namesBelow(refs: ReadonlyMap<string, string>, prefix: string): string[]
 /** The names that are most like the wanted one. */
 function suggestion(wanted: string, names: readonly string[], kind: 'branch' | 'tag'): string {
   if (names.length === 0) return ` It has no ${kind} at all.`;
-  const lower = wanted.toLowerCase();
-  const near = names
-    .slice(0, 5_000)
-    .map((name) => ({ name, distance: distance(lower, name.toLowerCase()) }))
-    .filter(({ name, distance }) => distance <= Math.max(2, wanted.length / 3) || contains(name, lower))
-    .sort((a, b) => a.distance - b.distance || (a.name < b.name ? -1 : 1));
-  const shown = (near.length > 0 ? near.map(({ name }) => name) : names)
-    .slice(0, 5)
-    .map((name) => name.slice(0, 80));
+  const near = nearNames(wanted, names);
+  const shown = (near.length > 0 ? near : names).slice(0, 5).map((name) => name.slice(0, 80));
   if (near.length > 0) return ` Did you mean ${shown.join(', ')}?`;
   const plural = kind === 'branch' ? 'branches' : 'tags';
   const more = names.length > shown.length ? ` and ${names.length - shown.length} more` : '';
   return ` Its ${plural} are ${shown.join(', ')}${more}.`;
-}
-
-function contains(name: string, wanted: string): boolean {
-  return wanted.length >= 3 && name.toLowerCase().includes(wanted);
-}
-
-/** Levenshtein's, on at most 64 characters. */
-function distance(left: string, right: string): number {
-  const a = left.slice(0, 64);
-  const b = right.slice(0, 64);
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const change = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

@@ -1,13 +1,14 @@
 import { join } from 'node:path';
 import { TowpathError } from '../api/errors.ts';
 import { unlessAborted } from '../kube/unless-aborted.ts';
+import type { Slices } from '../observe/slices.ts';
 import { type Advertisement, RemoteRefusal, readAdvertisement, sameRefs } from './advertisement.ts';
 import { BoundedMap } from './bounded-map.ts';
 import type { Limits } from './limits.ts';
 import { networkError } from './network-error.ts';
 import { notACommit } from './not-a-commit.ts';
 import { Packs, refusalError } from './packs.ts';
-import { type GitRef, type Resolved, resolveRef } from './refs.ts';
+import { type GitRef, KnownRefs, type Missing, type Resolved } from './refs.ts';
 import type { Timeouts, Transport } from './transport.ts';
 import { isDamage, PackedTree, type RunWork, type Tree } from './tree.ts';
 
@@ -34,6 +35,8 @@ export interface Repository {
    * @throws TowpathError RefNotFound, RefInvalid, RepositoryEmpty; before the first answer `error` or NotPolled.
    */
   resolve(ref: GitRef): Resolved;
+  /** The same without words; undefined before the first answer. */
+  find(ref: GitRef): Resolved | Missing | undefined;
   /**
    * Of several tags of one version the one whose commit is newest, by its committer's time; what else was resolved
    * is returned as it is. Their commits are fetched, together and once: only they say when they were made.
@@ -63,6 +66,7 @@ export interface RepositorySettings {
   timeouts: Timeouts;
   run: RunWork;
   observer: SourceObserver;
+  slices: Slices;
   /** Called when what the remote has, or whether it can be reached, changed. */
   changed(): void;
   /** Called when there is more on disk. */
@@ -73,13 +77,13 @@ const maxKnownTimes = 1_000;
 
 export class RemoteRepository implements Repository {
   readonly key: string;
-  advertisement: Advertisement | undefined;
   error: TowpathError | undefined;
   checkedAt: number | undefined;
   /** Polls that failed in a row. */
   failures = 0;
   readonly #settings: RepositorySettings;
   readonly #stopped = new AbortController();
+  #refs: KnownRefs | undefined;
   #polling: Promise<void> | undefined;
   #nextPoll: Promise<void> | undefined;
   #packs: Packs | undefined;
@@ -103,17 +107,25 @@ export class RemoteRepository implements Repository {
     return { bytes, lastUsed: this.#packs?.lastUsed ?? 0 };
   }
 
+  get advertisement(): Advertisement | undefined {
+    return this.#refs?.advertisement;
+  }
+
   poll(signal?: AbortSignal): Promise<void> {
     this.#nextPoll ??= this.#pollAfter(this.#polling);
     return unlessAborted(this.#nextPoll, signal);
   }
 
   resolve(ref: GitRef): Resolved {
-    if (this.advertisement) return resolveRef(this.advertisement, ref, this.#settings.where);
+    if (this.#refs) return this.#refs.resolve(ref);
     throw (
       this.error ??
       new TowpathError('Time', 'NotPolled', `The repository ${this.#settings.where} has not answered yet.`)
     );
+  }
+
+  find(ref: GitRef): Resolved | Missing | undefined {
+    return this.#refs?.find(ref);
   }
 
   async newest({ commit, ref, equals }: Resolved, signal?: AbortSignal): Promise<Resolved> {
@@ -164,7 +176,7 @@ export class RemoteRepository implements Repository {
   }
 
   async #pollNow(): Promise<void> {
-    const { transport, timeouts, observer, changed } = this.#settings;
+    const { transport, timeouts, observer, changed, where, slices } = this.#settings;
     const started = performance.now();
     const before = this.error;
     let refsChanged = false;
@@ -178,8 +190,8 @@ export class RemoteRepository implements Repository {
         }
       });
       refsChanged = !sameRefs(this.advertisement, advertisement);
-      // Equal ones stay the same object, so that what is derived from it can be kept.
-      if (refsChanged) this.advertisement = advertisement;
+      // Equal ones stay the same, with what was derived from them.
+      if (refsChanged) this.#refs = await KnownRefs.read(advertisement, this.#refs, where, slices);
       this.error = undefined;
       this.failures = 0;
     } catch (error) {

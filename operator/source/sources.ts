@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Slices } from '../observe/slices.ts';
 import type { AddressRules } from './address.ts';
 import type { Credential } from './credential.ts';
 import { HttpTransport } from './http-transport.ts';
@@ -43,6 +44,8 @@ export interface SourcesOptions extends AddressRules {
   /** Between 0 and 1; default Math.random. Spreads polls. */
   random?: () => number;
   observer?: SourceObserver;
+  /** Shared with all else that takes long. */
+  slices?: Slices;
 }
 
 interface Subscription {
@@ -70,6 +73,7 @@ export class Sources {
   readonly #limits: Limits;
   readonly #timeouts: Timeouts;
   readonly #directory: string;
+  readonly #slices: Slices;
   readonly #lanes: WorkLanes;
   readonly #largeLane: WorkLanes;
   readonly #watched = new Map<string, Watched>();
@@ -83,6 +87,7 @@ export class Sources {
     this.#limits = { ...defaultLimits, ...options.limits };
     this.#timeouts = { ...defaultTimeouts, ...options.timeouts };
     this.#directory = newCache(options.cacheDirectory);
+    this.#slices = options.slices ?? new Slices();
     const { workMs } = this.#limits;
     this.#lanes = new WorkLanes({ workMs, lanes: options.workers ?? 2 });
     // Two of them, too: one large pack that takes its time must not hold up all others.
@@ -146,9 +151,8 @@ export class Sources {
       timeouts: this.#timeouts,
       run: this.#runner(),
       observer: this.#options.observer ?? {},
-      changed: () => {
-        for (const { onChange } of [...subscriptions.values()]) onChange();
-      },
+      slices: this.#slices,
+      changed: () => void this.#tell(subscriptions),
       grown: () => void this.#evict(),
     });
     const watched = { repository, subscriptions, timer: undefined, dueAt: Number.POSITIVE_INFINITY };
@@ -157,6 +161,15 @@ export class Sources {
     this.#nextFirstPollAt = Math.max(now, this.#nextFirstPollAt + firstPollSpacingMs);
     this.#schedule(watched, this.#nextFirstPollAt - now);
     return watched;
+  }
+
+  /** However many they are, nobody else waits for that. */
+  async #tell(subscriptions: ReadonlyMap<string, Subscription>): Promise<void> {
+    for (const [subscriber, subscription] of [...subscriptions]) {
+      const pause = this.#slices.pause();
+      if (pause !== undefined) await pause;
+      if (subscriptions.get(subscriber) === subscription) subscription.onChange();
+    }
   }
 
   #transport({ url, credential }: Access): Transport {

@@ -7,6 +7,7 @@ import type { Discovery } from '../../kube/discovery.ts';
 import { isAlreadyExists, isConflict } from '../../kube/errors.ts';
 import type { EventRecorder } from '../../kube/events.ts';
 import type { WatchEvent } from '../../kube/list-watch.ts';
+import type { Slices } from '../../observe/slices.ts';
 import type { Renderer } from '../../render/renderer.ts';
 import type { Sources } from '../../source/sources.ts';
 import { Inventory } from '../inventory.ts';
@@ -38,6 +39,8 @@ export interface ControllerOptions {
   sources: Sources;
   renderer: Renderer;
   events: EventRecorder;
+  /** Shared with all else that takes long. */
+  slices: Slices;
   /** Namespace of the target records. */
   namespace: string;
   installation: string;
@@ -150,6 +153,7 @@ export class ApplicationController {
     this.#queue = new Queue({
       work: (key, workSignal) => this.#work(key, workSignal),
       concurrency: CONCURRENCY,
+      slices: this.#options.slices,
       lendAfterMs: LEND_AFTER_MS,
       // What only waits for its turn at the API server would not come sooner with more of its kind beside it.
       mayLend: () => !this.#options.client.saturated,

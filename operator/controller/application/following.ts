@@ -2,6 +2,7 @@ import { TowpathError } from '../../api/errors.ts';
 import type { Application } from '../../api/v1alpha1/application.ts';
 import { parseDuration } from '../../api/v1alpha1/duration.ts';
 import { sha256 } from '../../manifest/digest.ts';
+import type { Slices } from '../../observe/slices.ts';
 import type { Access, GitRef, Repository, Resolved, Sources } from '../../source/sources.ts';
 import type { Tree } from '../../source/tree.ts';
 import { gitAccessOf } from './asked.ts';
@@ -9,6 +10,7 @@ import type { ReferencedContent } from './references.ts';
 
 export interface FollowingOptions {
   sources: Sources;
+  slices: Slices;
   /** The commit that an Application's ref names, or the error in the place of it, is another one now. */
   onChange(application: string): void;
 }
@@ -117,6 +119,7 @@ export class Following {
       throw error;
     if (repository.advertisement === undefined) await this.#poll(input, repository, signal);
     else if (this.#isOld(input, repository)) await this.#pollIfPossible(repository, signal);
+    await this.#options.slices.pause();
     return this.#newest(input, repository, signal);
   }
 
@@ -221,13 +224,13 @@ export class Following {
 /** What of a repository's state is about a ref: the commit and its name, or why there is none. */
 function stateOf(repository: Repository, ref: GitRef): string {
   const error = repository.error?.message ?? '';
-  try {
-    const { commit, ref: name, equals = [] } = repository.resolve(ref);
-    const others = equals.map((each) => `${each.commit} ${each.ref}`).join(' ');
-    return `${commit} ${name} ${others} ${error}`;
-  } catch (failure) {
-    return `${failure instanceof Error ? failure.message : ''} ${error}`;
-  }
+  const found = repository.find(ref);
+  if (found === undefined) return error;
+  // Not the names that are near the one that is missing: those are looked for when it is told.
+  if ('missing' in found) return `${found.missing} ${error}`;
+  const { commit, ref: name, equals = [] } = found;
+  const others = equals.map((each) => `${each.commit} ${each.ref}`).join(' ');
+  return `${commit} ${name} ${others} ${error}`;
 }
 
 /** A credential that cannot be used is told with the Secret that it is in. */

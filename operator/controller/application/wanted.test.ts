@@ -3,6 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { newCertificates } from '../../../test/harness/certificates.ts';
 import { type GitHttpServer, startGitHttp } from '../../../test/harness/git-http.ts';
 import { createRepository, type GitRepository } from '../../../test/harness/git-repository.ts';
+import { Slices } from '../../observe/slices.ts';
 import { Sources } from '../../source/sources.ts';
 import { WantedCandidates, type WantedInput, type WantedOptions } from './wanted.ts';
 
@@ -28,6 +29,7 @@ describe('what an Application wants', () => {
       references: { read: async () => new Map([['Secret/git', secret()]]), forget: () => undefined },
       renderer: { render: async () => ({ objects: [], hooks: [], inputs: '' }) },
       discovery: { kubeVersion: () => 'v1.37.2', apiVersions: () => [], scopes: () => ({}) },
+      slices: new Slices(),
       onChange: () => undefined,
     };
     return new WantedCandidates(options as unknown as WantedOptions);

@@ -5,6 +5,7 @@ import { isTooDeep, VALUES_DEPTH } from '../../api/v1alpha1/values-text.ts';
 import type { Discovery } from '../../kube/discovery.ts';
 import { sha256 } from '../../manifest/digest.ts';
 import { withStringDataAsData } from '../../manifest/secret.ts';
+import type { Slices } from '../../observe/slices.ts';
 import type { Rendered, Renderer, RenderRequest } from '../../render/renderer.ts';
 import type { Repository, Resolved, Sources } from '../../source/sources.ts';
 import type { Tree } from '../../source/tree.ts';
@@ -29,6 +30,7 @@ export interface WantedOptions {
   renderer: Renderer;
   references: References;
   discovery: Discovery;
+  slices: Slices;
   onChange(application: string): void;
   random(): number;
 }

@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { startLoopControl } from '../../../test/harness/event-loop.ts';
+import { startGitHttp } from '../../../test/harness/git-http.ts';
+import { createRepository, type GitRepository } from '../../../test/harness/git-repository.ts';
+import { eventually } from '../../../test/harness/wait.ts';
+import type { Application } from '../../api/v1alpha1/application.ts';
+import { Slices } from '../../observe/slices.ts';
+import { Turns } from '../../observe/turns.ts';
+import { type GitRef, Sources } from '../../source/sources.ts';
+import { Following } from './following.ts';
+
+const APPLICATIONS = 1_000;
+const REFS = 5_000;
+
+interface Setting {
+  git: GitRepository;
+  /** Applications that were told of a change, since this was cleared. */
+  woken: Set<string>;
+  longestTurn(): number;
+  limit(): number;
+}
+
+/** So many Applications that follow one repository, which has so many refs below a prefix. */
+async function follow(t: TestContext, prefix: string, ref: (index: number) => GitRef): Promise<Setting> {
+  const git = await createRepository({ files: { 'a.yaml': 'a: 1\n' } });
+  const head = await git.revParse('HEAD');
+  const refs = Array.from({ length: REFS }, (_, index) => `create ${prefix}${index} ${head}\n`);
+  await git.git(['update-ref', '--stdin'], refs.join(''));
+  await git.git(['pack-refs', '--all']);
+  const server = await startGitHttp({ root: git.root });
+  t.after(() => server.stop());
+  const slices = new Slices();
+  const sources = new Sources({ allowLoopback: true, slices });
+  t.after(() => sources.stop());
+  const woken = new Set<string>();
+  const following = new Following({ sources, slices, onChange: (key) => woken.add(key) });
+  const repoURL = server.url(git.name);
+  for (let index = 0; index < APPLICATIONS; index++) {
+    const source = { repoURL, path: '', interval: '1s', ref: ref(index) };
+    const application = { metadata: { namespace: 'shop', name: `app-${index}` }, spec: { source } };
+    following.follow(
+      { key: `shop/app-${index}`, application: application as unknown as Application, known: [] },
+      new Map(),
+    );
+  }
+  await eventually(() => woken.size === APPLICATIONS, { describe: 'the first look at the refs' });
+  woken.clear();
+  const turns = new Turns(() => undefined);
+  const control = startLoopControl();
+  turns.start();
+  t.after(() => {
+    turns.stop();
+    control.stop();
+  });
+  return { git, woken, longestTurn: () => turns.longest, limit: () => control.limit() };
+}
+
+test('A15: 1,000 Applications that follow ranges of 5,000 tags hold up nobody when the tags move', async (t) => {
+  const { git, woken, longestTurn, limit } = await follow(t, 'refs/tags/v1.0.', (index) => ({
+    // Each range is another one, and its version is far from the highest.
+    semver: `<=1.0.${index}`,
+  }));
+  const moved = await git.commit({ 'a.yaml': 'a: 2\n' });
+  const refs = Array.from({ length: REFS }, (_, index) => `update refs/tags/v1.0.${index} ${moved}\n`);
+  await git.git(['update-ref', '--stdin'], refs.join(''));
+  await eventually(() => woken.size === APPLICATIONS, { describe: 'all to be woken' });
+  assert.ok(longestTurn() <= limit(), `${longestTurn()} ms, at most ${limit()} ms`);
+});
+
+test('A15: 1,000 Applications whose branches are gone among 5,000 hold up nobody when a ref changes', async (t) => {
+  const { git, woken, longestTurn, limit } = await follow(
+    t,
+    'refs/heads/feature/of-a-long-name-',
+    (index) => ({
+      branch: index === 0 ? 'main' : `feature/of-another-name-${index}`,
+    }),
+  );
+  await git.commit({ 'a.yaml': 'a: 2\n' });
+  await eventually(() => woken.has('shop/app-0'), { describe: 'the one whose branch is there to be woken' });
+  assert.deepEqual([...woken], ['shop/app-0'], 'what is still gone is no news');
+  assert.ok(longestTurn() <= limit(), `${longestTurn()} ms, at most ${limit()} ms`);
+});
