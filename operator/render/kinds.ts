@@ -88,7 +88,9 @@ export async function plainTrees(tree: RecordedTree, path: string): Promise<Engi
       { path: directoryOf(path), digest: `file ${await tree.oid(path)} ${posix.basename(path)}`, load },
     ];
   }
-  // Only these are read: whatever else a repository has, however large, is no part of the render.
-  const load = async () => (await tree.readAll(path, { suffixes: ['.yaml', '.yml', '.json'] })).files;
+  // Only these are read: whatever else a repository has, however large, is no part of the render. One Kustomization
+  // tells that its folder is none of manifests.
+  const suffixes = ['.yaml', '.yml', '.json', 'Kustomization'];
+  const load = async () => (await tree.readAll(path, { suffixes })).files;
   return [{ path, digest: `plain ${await tree.digest(path)}`, load }];
 }

@@ -5,6 +5,7 @@ import (
 	"container/list"
 	"fmt"
 	"io/fs"
+	"log"
 	"maps"
 	"path"
 	"slices"
@@ -29,6 +30,8 @@ type tree struct {
 	// The chart in it, loaded once.
 	chart *chart.Chart
 	err   error
+	// What is odd about its values.yaml and Chart.yaml.
+	odd []string
 }
 
 // trees keeps the trees used last.
@@ -70,33 +73,34 @@ func (t *trees) put(digest string, names []string, blobs [][]byte) {
 	}
 }
 
-const lfsPointer = "version https://git-lfs.github.com/spec/"
-
 // load reads the chart in the tree as Helm reads a chart's directory.
 func (t *tree) load() (*chart.Chart, error) {
 	if t.chart != nil || t.err != nil {
 		return t.chart, t.err
 	}
-	for _, f := range t.files {
-		pointer := strings.HasPrefix(f.Name, "templates/") || !strings.Contains(f.Name, "/")
-		if pointer && bytes.HasPrefix(f.Data, []byte(lfsPointer)) {
-			t.err = fail("ValuesFileIsLFSPointer", "The chart's file %s is a Git LFS pointer, which is not followed. Commit the file itself.", f.Name)
-			return nil, t.err
-		}
-	}
+	t.chart, t.err = t.loadAnew()
+	return t.chart, t.err
+}
+
+func (t *tree) loadAnew() (*chart.Chart, error) {
 	files, err := notIgnored(t.files)
 	if err != nil {
-		t.err = err
+		return nil, err
+	}
+	if err := refusePointers(files); err != nil {
 		return nil, err
 	}
 	c, err := loader.LoadFiles(files)
 	if err != nil {
-		t.err = err
 		return nil, err
 	}
 	sortDependencies(c)
-	t.chart = c
-	return c, nil
+	for _, f := range c.Raw {
+		if f.Name == "values.yaml" || f.Name == "Chart.yaml" {
+			t.odd = append(t.odd, oddities(f.Name, f.Data)...)
+		}
+	}
+	return c, refusePacked(c, "")
 }
 
 // sortDependencies gives subcharts one order; Helm's loader returns them in the random order of a map.
@@ -209,6 +213,9 @@ func (a *assembly) chart(dir string, at *tree, chain []string) (*chart.Chart, er
 	loaded, err := at.load()
 	if err != nil {
 		return nil, chartFailure(dir, err)
+	}
+	for _, odd := range at.odd {
+		log.Print(path.Join(dir, odd))
 	}
 	c := copyChart(loaded)
 	locate(c, dir, a.where)

@@ -18,7 +18,6 @@ import (
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 
 	releaseutil "helm.sh/helm/v4/pkg/release/v1/util"
-	"sigs.k8s.io/yaml"
 )
 
 // object is one object of a rendered document, before Towpath's labels, annotation and namespace. It is shared
@@ -40,7 +39,13 @@ type document struct {
 	// Where it begins in its file, counted from 1; 0 where that is not known, as in what a template rendered.
 	line    int
 	objects []*object
-	err     error
+	// Keys that stand twice; lines are the file's where its line is known, else those of what was rendered.
+	repeated []repeated
+	err      error
+}
+
+func (d *document) warn(file string) {
+	warnOfRepeated(fmt.Sprintf("%s, document %d", file, d.number), d.repeated)
 }
 
 // documents keeps parsed texts: most rendered files, CRDs above all, are the same at the next render.
@@ -72,7 +77,7 @@ func (d *documents) splitRendered(text string) []*document {
 		sort.Sort(releaseutil.BySplitManifestsOrder(keys))
 		var all []*document
 		for i, key := range keys {
-			all = append(all, parseDocument(i+1, func() ([]byte, error) { return yaml.YAMLToJSON([]byte(entries[key] + "\n")) }))
+			all = append(all, parseYAML(i+1, []byte(entries[key]+"\n")))
 		}
 		return all
 	})
@@ -97,10 +102,11 @@ func (d *documents) split(text string) []*document {
 			if err != nil {
 				return append(all, &document{number: number, err: err})
 			}
-			doc := parseDocument(number, func() ([]byte, error) { return yaml.YAMLToJSON(entry) })
+			doc := parseYAML(number, entry)
 			if found := strings.Index(text[at:], string(entry)); found >= 0 {
 				at += found
 				doc.line = 1 + strings.Count(text[:at], "\n")
+				shift(doc.repeated, doc.line-1)
 			}
 			all = append(all, doc)
 		}
@@ -170,6 +176,16 @@ func (d *documents) remember(format byte, text string, parse func() []*document)
 		d.bytes -= oldest.bytes
 	}
 	return parsed
+}
+
+func parseYAML(number int, text []byte) *document {
+	var twice []repeated
+	doc := parseDocument(number, func() (converted []byte, err error) {
+		converted, twice, err = toJSON(text)
+		return converted, err
+	})
+	doc.repeated = twice
+	return doc
 }
 
 func parseDocument(number int, toJSON func() ([]byte, error)) *document {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 )
 
 // failure is an error told to the user; the reasons are documented in renderer.ts.
@@ -56,17 +57,42 @@ func yamlReason(err error) string {
 	text := parserPrefix.ReplaceAllString(err.Error(), "$1")
 	text = wrongType.ReplaceAllStringFunc(text, func(found string) string {
 		match := wrongType.FindStringSubmatch(found)
-		if match[2] == "" {
-			return "it is " + yamlTypes[match[1]]
+		is, field, goType := yamlTypes[match[1]], embedded.ReplaceAllString(match[2], ""), match[3]
+		if field == "" {
+			return "it is " + is
 		}
-		return match[2] + " is " + yamlTypes[match[1]]
+		return field + " is " + is + wantedType(match[1], goType)
 	})
+	text = templateKey.ReplaceAllString(text, "a map stands where a key belongs: what {{ … }} says is filled in only in the templates of a chart")
 	return mapKey.ReplaceAllString(text, "")
+}
+
+// wantedType ends the sentence about a field of another type, with what to do about it.
+func wantedType(is, goType string) string {
+	switch {
+	case goType == "string" && (is == "number" || is == "bool"):
+		return ", and must be a text: quote it"
+	case goType == "string":
+		return ", and must be a text"
+	case goType == "bool":
+		return ", and must be true or false, without quotes"
+	case strings.HasPrefix(goType, "int"), strings.HasPrefix(goType, "uint"), strings.HasPrefix(goType, "float"):
+		return ", and must be a number, without quotes"
+	case strings.HasPrefix(goType, "[]"):
+		return ", and must be a list"
+	}
+	return ", and must be a map"
 }
 
 var parserPrefix = regexp.MustCompile(`(^|\s)(?:(?:error converting YAML to JSON|error unmarshaling JSON|while decoding JSON|cannot unmarshal yaml document|yaml): )+`)
 
-var wrongType = regexp.MustCompile(`json: cannot unmarshal (array|object|string|number|bool) into Go (?:value|struct field (?:\w+\.)?(\S+)) of type \S+(?: \{\})?`)
+var wrongType = regexp.MustCompile(`json: cannot unmarshal (array|object|string|number|bool) into Go (?:value|struct field (?:\w+\.)?(\S+)) of type (\S+)(?: \{\})?`)
+
+// embedded are Go's names of structs within a field's path.
+var embedded = regexp.MustCompile(`\b[A-Z]\w*\.`)
+
+// templateKey is what the text of a template is to a YAML parser.
+var templateKey = regexp.MustCompile(`invalid map key: map\[.*`)
 
 var yamlTypes = map[string]string{"array": "a list", "object": "a map", "string": "a text", "number": "a number", "bool": "a boolean"}
 

@@ -49,6 +49,9 @@ func (e *engine) renderHelm(req *request, texts [][]byte, hide *redaction) (*res
 	if err != nil {
 		return nil, err
 	}
+	if err := refuseReadPointers(c, rendered, assembly.where); err != nil {
+		return nil, err
+	}
 	sources, err := e.sourcesOf(c, rendered, templates, assembly.where)
 	if err != nil {
 		return nil, err
@@ -218,6 +221,7 @@ func (e *engine) sourcesOf(c *chart.Chart, rendered, templates map[string]string
 				invalid = append(invalid, invalidDocument(file, doc))
 				continue
 			}
+			doc.warn(file)
 			for _, o := range doc.objects {
 				h, runs := hookOf(o)
 				if runs {
@@ -245,6 +249,7 @@ func (e *engine) definitions(c *chart.Chart, where places, invalid *[]detail) []
 				*invalid = append(*invalid, invalidDocument(file, doc))
 				continue
 			}
+			doc.warn(file)
 			for _, o := range doc.objects {
 				key := o.group + "/" + o.kind + "/" + o.namespace + "/" + o.name
 				if seen[key] {
@@ -344,6 +349,10 @@ func chartFailure(dir string, err error) error {
 	var known *failure
 	if errors.As(err, &known) {
 		return known
+	}
+	var pointer aPointer
+	if errors.As(err, &pointer) {
+		return pointerFailure(path.Join(dir, pointer.file))
 	}
 	text := err.Error()
 	file := dir

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -28,13 +29,16 @@ func (e *engine) renderKustomize(req *request) (*result, error) {
 		return nil, repository.refused
 	}
 	if err != nil {
-		return nil, fail("KustomizationInvalid", "The kustomization in %s cannot be built: %s", shown(req.Path), sentence(repository.relative(err.Error()))).at(file, lineOf(err))
+		return nil, fail("KustomizationInvalid", "The kustomization in %s cannot be built: %s", shown(req.Path), sentence(repository.relative(yamlReason(err)))).at(file, lineOf(err))
 	}
 	var sources []source
 	var invalid []detail
 	for i, resource := range built.Resources() {
 		text, err := resource.AsYAML()
 		if err != nil {
+			if twice := repository.repeated(); len(twice) > 0 {
+				return nil, manifestFailure(twice)
+			}
 			invalid = append(invalid, invalidDocument(file, &document{number: i + 1, err: err}))
 			continue
 		}
@@ -52,6 +56,21 @@ func (e *engine) renderKustomize(req *request) (*result, error) {
 		return nil, manifestFailure(invalid)
 	}
 	return finish(req, sources)
+}
+
+// repeated are the keys that stand twice in what Kustomize read, which it refuses without saying where.
+func (r *repository) repeated() []detail {
+	var all []detail
+	for _, name := range slices.Sorted(maps.Keys(r.texts)) {
+		for _, doc := range newDocuments(0).split(string(r.texts[name])) {
+			if len(doc.repeated) > 0 {
+				file := strings.TrimPrefix(name, "/")
+				text := fmt.Sprintf("%s, document %d: %s.", file, doc.number, inOneLine(doc.repeated))
+				all = append(all, detail{File: file, Line: doc.repeated[0].line, Message: text})
+			}
+		}
+	}
+	return all
 }
 
 var absolutePath = regexp.MustCompile(`['" ]/[\w.-]+`)
@@ -142,6 +161,10 @@ func (r *repository) ReadFile(name string) ([]byte, error) {
 	_, blobs := r.ask("read", name)
 	if len(blobs) != 1 {
 		return nil, &fs.PathError{Op: "read", Path: name, Err: fs.ErrInvalid}
+	}
+	if isPointer(blobs[0]) {
+		r.refused = pointerFailure(strings.TrimPrefix(name, "/"))
+		return nil, r.refused
 	}
 	r.texts[name] = blobs[0]
 	switch path.Base(name) {

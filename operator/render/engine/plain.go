@@ -12,6 +12,7 @@ func (e *engine) renderPlain(req *request) (*result, error) {
 	trees := e.treesOf()
 	var sources []source
 	var invalid []detail
+	var parts []inPart
 	for _, ref := range req.Trees {
 		directory, err := trees.get(ref)
 		if err != nil {
@@ -21,18 +22,37 @@ func (e *engine) renderPlain(req *request) (*result, error) {
 		slices.SortFunc(files, func(a, b *bufferedFile) int { return strings.Compare(a.Name, b.Name) })
 		for _, f := range files {
 			file := path.Join(ref.Path, f.Name)
-			for _, doc := range e.documents.split(strings.TrimPrefix(string(f.Data), "\ufeff")) {
+			if isPointer(f.Data) {
+				return nil, pointerFailure(file)
+			}
+			docs := e.documents.split(strings.TrimPrefix(string(f.Data), "\ufeff"))
+			if part, ok := partOf(file, docs); ok {
+				parts = append(parts, part)
+				continue
+			}
+			if !isManifestName(f.Name) {
+				continue
+			}
+			for _, doc := range docs {
 				if doc.err != nil {
 					invalid = append(invalid, invalidDocument(file, doc))
 				}
+				doc.warn(file)
 				for _, o := range doc.objects {
 					sources = append(sources, source{object: o, file: file, number: doc.number})
 				}
 			}
 		}
 	}
+	if parent := refuseParent(req.Path, parts); parent != nil {
+		return nil, parent
+	}
 	if len(invalid) > 0 {
 		return nil, manifestFailure(invalid)
 	}
 	return finish(req, sources)
+}
+
+func isManifestName(name string) bool {
+	return slices.Contains([]string{".yaml", ".yml", ".json"}, path.Ext(name))
 }

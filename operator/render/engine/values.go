@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"log"
 	"maps"
 	"math"
 	"slices"
@@ -54,6 +55,11 @@ func mergeValues(sources []valuesSource, texts [][]byte, hide *redaction) (map[s
 				reason = "values are a YAML map, and " + yamlReason(err)
 			}
 			return nil, fail("ValuesInvalid", "Cannot read values from %s: %s. Correct it there.", source.Name, reason).at(source.File, lineOf(err))
+		}
+		if !source.Secret {
+			for _, odd := range oddities(source.Name, text) {
+				log.Print(odd)
+			}
 		}
 		if isTooDeep(values, maxDepth) {
 			return nil, fail("ValuesInvalid", "Cannot take values from %s: %s. Flatten them there.", source.Name, tooDeep).at(source.File, 0)

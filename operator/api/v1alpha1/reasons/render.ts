@@ -27,6 +27,14 @@ export const RENDER_REASONS = {
     'A values file is in Git LFS, which is not read.',
     'Commit the file itself.',
   ),
+  LFSPointer: person(
+    'A file that the render reads is in Git LFS, which is not followed.',
+    'Commit the file itself, without Git LFS; the message names it.',
+  ),
+  PathIsParent: person(
+    'The path is neither a chart nor a kustomization, but charts or kustomizations lie below it.',
+    'Set spec.source.path to one of those that the message names, and make an Application for each.',
+  ),
   DependencyMissing: person(
     'A dependency of the chart is neither in charts/ nor a file:// path.',
     'Run "helm dependency update" and commit the folder charts.',
