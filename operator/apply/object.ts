@@ -20,10 +20,12 @@ import {
 } from '../manifest/live.ts';
 import { describeObject, type GroupKind, groupKind, idOf, type Manifest } from '../manifest/manifest.ts';
 import { TRIAL_SUFFIX, withMetadata, withName } from '../manifest/metadata-text.ts';
-import { mergedManagedFields } from './adopt.ts';
+import { type ManagedFields, mergedManagedFields } from './adopt.ts';
 import { isImmutable } from './classify.ts';
 import { handOver, takeBack, textWithout } from './ignored.ts';
+import { setManagedFields } from './managed-fields.ts';
 import { deleteAndAwait } from './prune.ts';
+import { asMergePatch, mayShareFields, withForeignItems, withSharedFields } from './take-over.ts';
 import { callOptions, pathOf, resourceOf, type TargetAccess } from './target.ts';
 
 /**
@@ -141,23 +143,16 @@ interface Sent {
 }
 
 async function send(attempt: Attempt): Promise<Sent> {
-  const { access, planned, resource } = attempt;
+  const { planned } = attempt;
   const { live } = planned;
   if (live !== undefined && !live.deleting) {
     try {
-      let current: KubeObject | undefined;
-      if (planned.ignore.length > 0) {
-        current = await access.client.get(pathOf(resource, planned.manifest), callOptions(access));
-        if (current.metadata.uid === live.uid && !attempt.dryRun)
-          await handOver(access, resource, planned.manifest, planned.ignore, current);
-      }
+      const current = await lookAtOwn(attempt, live);
       // A write that a former leader had under way finds another version and changes nothing (D8). Handing
       // fields over has just changed it, and a dry-run does no harm.
       const isAsSeen = planned.ignore.length === 0 && !attempt.dryRun;
-      const preconditions = {
-        uid: live.uid,
-        ...(isAsSeen ? { resourceVersion: live.resourceVersion } : {}),
-      };
+      const { resourceVersion = live.resourceVersion } = current?.metadata ?? {};
+      const preconditions = { uid: live.uid, ...(isAsSeen ? { resourceVersion } : {}) };
       const object = await applyOwn(attempt, preconditions, current);
       return { object: attempt.dryRun ? object : await release(attempt, object), isNew: false };
     } catch (error) {
@@ -171,6 +166,19 @@ async function send(attempt: Attempt): Promise<Sent> {
     if (!isConflict(error)) throw error;
     return { object: await takeExisting(attempt, error), isNew: false };
   }
+}
+
+/** What the object is now, where that decides what is sent, after what is to be ours alone was made so. */
+async function lookAtOwn(attempt: Attempt, live: LiveObject): Promise<KubeObject | undefined> {
+  const { access, planned, resource, dryRun } = attempt;
+  // What was changed since the apply is put back by force; what it named was made ours before.
+  const isShared = !dryRun && planned.reason !== 'Drift' && mayShareFields(live);
+  if (planned.ignore.length === 0 && !isShared) return undefined;
+  const found = await access.client.get(pathOf(resource, planned.manifest), callOptions(access));
+  if (dryRun || found.metadata.uid !== live.uid) return found;
+  const current = await takeShared(attempt, found);
+  if (planned.ignore.length > 0) await handOver(access, resource, planned.manifest, planned.ignore, current);
+  return current;
 }
 
 async function create(attempt: Attempt): Promise<KubeObject> {
@@ -188,29 +196,66 @@ async function create(attempt: Attempt): Promise<KubeObject> {
   );
 }
 
+interface Preconditions {
+  uid: string;
+  resourceVersion?: string;
+}
+
 /**
  * Applies onto an object that is ours; `uid` makes sure that it is still the same one. `current` is what it is
  * now, where others decide some of its fields.
  */
 async function applyOwn(
   attempt: Attempt,
-  preconditions: { uid: string; resourceVersion?: string },
+  preconditions: Preconditions,
   current: KubeObject | undefined,
 ): Promise<KubeObject> {
-  const { access, planned, resource } = attempt;
+  try {
+    return await applyOnto(attempt, preconditions, current);
+  } catch (error) {
+    const isOfContent = error instanceof ApiError && error.code === 422 && !isOtherUid(error);
+    if (!isOfContent) throw error;
+    return applyAlone(attempt, preconditions.uid, error);
+  }
+}
+
+async function applyOnto(
+  { access, planned, resource, dryRun }: Attempt,
+  preconditions: Preconditions,
+  current: KubeObject | undefined,
+): Promise<KubeObject> {
   const { manifest, ignore } = planned;
   const text = current === undefined ? manifest.text : textWithout(manifest, ignore, current);
   return access.client.apply(
-    pathOf(resource, planned.manifest),
+    pathOf(resource, manifest),
     withMetadata(text, { ...preconditions }),
-    {
-      fieldManager: fieldManager(access.targetId),
-      force: true,
-      dryRun: attempt.dryRun,
-      fieldValidation: 'Strict',
-    },
+    { fieldManager: fieldManager(access.targetId), force: true, dryRun, fieldValidation: 'Strict' },
     callOptions(access),
   );
+}
+
+/**
+ * What is refused may be right but for what others put into the lists beside it: a Service's port of the same name,
+ * what is left of a container. If the API server takes the object with exactly Git's lists, these items are made
+ * ours, and so go with the next apply. Throws what is wrong with Git's, and `refusal` where that is all.
+ */
+async function applyAlone(attempt: Attempt, uid: string, refusal: ApiError): Promise<KubeObject> {
+  const { access, planned, resource } = attempt;
+  const { manifest, ignore } = planned;
+  const existing = await find(attempt);
+  if (existing === undefined || existing.metadata.uid !== uid) throw refusal;
+  const entries = withForeignItems(existing, planned, access.targetId);
+  if (entries === undefined) throw refusal;
+  const alone = asMergePatch(textWithout(manifest, ignore, existing), existing, access.targetId);
+  const asked = await access.client.mergePatch(
+    pathOf(resource, manifest),
+    withMetadata(alone, { uid }),
+    { fieldManager: fieldManager(access.targetId), dryRun: true, fieldValidation: 'Strict' },
+    callOptions(access),
+  );
+  if (attempt.dryRun) return asked;
+  const taken = await setManagedFields(access, resource, manifest, existing, entries);
+  return applyOnto(attempt, { uid, resourceVersion: taken.metadata.resourceVersion ?? '' }, taken);
 }
 
 /** The object exists and does not show as ours: ours after all, adoptable, or refused (D5). */
@@ -275,9 +320,10 @@ async function find({ access, planned, resource }: Attempt): Promise<KubeObject 
 /** Applies onto what is there, and leaves to others what they decide. */
 async function update(attempt: Attempt, existing: KubeObject): Promise<KubeObject> {
   const { access, planned, resource } = attempt;
+  const current = attempt.dryRun ? existing : await takeShared(attempt, existing);
   if (planned.ignore.length > 0 && !attempt.dryRun)
-    await handOver(access, resource, planned.manifest, planned.ignore, existing);
-  const object = await applyOwn(attempt, { uid: existing.metadata.uid }, existing);
+    await handOver(access, resource, planned.manifest, planned.ignore, current);
+  const object = await applyOwn(attempt, { uid: existing.metadata.uid }, current);
   if (attempt.dryRun) return object;
   const hadOwners = (existing.metadata.managedFields ?? []).length > 0;
   return release(attempt, hadOwners ? object : await withoutNobody(attempt, object));
@@ -290,7 +336,9 @@ async function update(attempt: Attempt, existing: KubeObject): Promise<KubeObjec
 async function withoutNobody(attempt: Attempt, object: KubeObject): Promise<KubeObject> {
   const entries = object.metadata.managedFields ?? [];
   const owners = entries.filter(({ manager }) => manager !== 'before-first-apply');
-  return owners.length === entries.length ? object : setManagedFields(attempt, object, owners);
+  if (owners.length === entries.length) return object;
+  const { access, planned, resource } = attempt;
+  return setManagedFields(access, resource, planned.manifest, object, owners);
 }
 
 /** What an earlier spec.sync.ignore had left to others, and the present one does not, is ours alone again. */
@@ -299,27 +347,26 @@ function release({ access, planned, resource }: Attempt, object: KubeObject): Pr
 }
 
 /** Makes the fields of other deployment tools ours, so that one removed from Git goes (D13). */
-async function mergeOwnership(attempt: Attempt, existing: KubeObject): Promise<KubeObject> {
-  const { access } = attempt;
-  const merged = mergedManagedFields(existing.metadata.managedFields ?? [], access.targetId);
-  return merged === undefined ? existing : setManagedFields(attempt, existing, merged);
+function mergeOwnership(attempt: Attempt, existing: KubeObject): Promise<KubeObject> {
+  return own(
+    attempt,
+    existing,
+    mergedManagedFields(existing.metadata.managedFields ?? [], attempt.access.targetId),
+  );
 }
 
-function setManagedFields(
+/** Makes the fields ours alone that Git names and that somebody set by hand, or with another tool (D16). */
+function takeShared(attempt: Attempt, existing: KubeObject): Promise<KubeObject> {
+  return own(attempt, existing, withSharedFields(existing, attempt.planned, attempt.access.targetId));
+}
+
+async function own(
   { access, planned, resource }: Attempt,
-  object: KubeObject,
-  entries: NonNullable<KubeObject['metadata']['managedFields']>,
+  existing: KubeObject,
+  entries: ManagedFields | undefined,
 ): Promise<KubeObject> {
-  return access.client.jsonPatch(
-    pathOf(resource, planned.manifest),
-    [
-      // The precondition: an object made anew has another one too.
-      { op: 'replace', path: '/metadata/resourceVersion', value: object.metadata.resourceVersion },
-      { op: 'replace', path: '/metadata/managedFields', value: entries },
-    ],
-    {},
-    callOptions(access),
-  );
+  if (entries === undefined) return existing;
+  return setManagedFields(access, resource, planned.manifest, existing, entries);
 }
 
 /** Deletes our object and makes it anew, if the API server would take the new one. */

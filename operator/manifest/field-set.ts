@@ -60,18 +60,33 @@ export function isInsideAtomic(
 }
 
 function itemKey(fields: FieldSet, item: Json): string | undefined {
-  return Object.keys(fields).find((key) => isItem(key, item));
+  return Object.keys(fields).find((key) => itemOf(key)(item));
 }
 
-/** Key fields that the item leaves out have their defaults; one at least must be there. */
-function isItem(key: string, item: Json): boolean {
-  if (key.startsWith('v:')) return key.slice(2) === JSON.stringify(item);
-  if (!key.startsWith('k:') || !isRecord(item)) return false;
+/** Tells the list item of such a key. Key fields that it leaves out have their defaults; one at least must be there. */
+function itemOf(key: string): (item: Json) => boolean {
+  if (key.startsWith('v:')) {
+    const text = key.slice(2);
+    return (item) => text === JSON.stringify(item);
+  }
+  if (!key.startsWith('k:')) return () => false;
   const keyFields = Object.entries(JSON.parse(key.slice(2)) as { [name: string]: Json });
-  const given = keyFields.filter(([name]) => item[name] !== undefined);
-  return (
-    given.length > 0 && given.every(([name, value]) => JSON.stringify(item[name]) === JSON.stringify(value))
-  );
+  return (item) => {
+    if (!isRecord(item)) return false;
+    let given = 0;
+    for (const [name, value] of keyFields) {
+      const own = item[name];
+      if (own === undefined) continue;
+      if (!isSame(own, value)) return false;
+      given += 1;
+    }
+    return given > 0;
+  };
+}
+
+function isSame(one: Json, other: Json): boolean {
+  if (one === other) return true;
+  return typeof other !== 'string' && JSON.stringify(one) === JSON.stringify(other);
 }
 
 /**
@@ -79,18 +94,13 @@ function isItem(key: string, item: Json): boolean {
  * of one that the document does not have, nothing is left. Undefined where it names all.
  */
 export function unnamedIn(document: Json | undefined, fields: FieldSet): FieldSet | undefined {
-  const unnamed: FieldSet = {};
-  for (const [key, below] of Object.entries(fields)) {
-    if (key === '.') continue;
-    const isMember = key.startsWith('f:');
-    let child: Json | undefined;
-    if (isMember) child = isRecord(document) ? document[key.slice(2)] : undefined;
-    else if (Array.isArray(document)) child = document.find((item) => isItem(key, item));
-    if (child === undefined && !isMember) continue;
-    const left = child === undefined ? structuredClone(below) : unnamedIn(child, below);
-    if (left !== undefined) unnamed[key] = left;
-  }
-  return Object.keys(unnamed).length === 0 ? undefined : unnamed;
+  const at = childrenOf(document);
+  return collected(fields, (key, below) => {
+    if (key === '.') return undefined;
+    const child = at(key);
+    if (child !== undefined) return unnamedIn(child, below);
+    return key.startsWith('f:') ? structuredClone(below) : undefined;
+  });
 }
 
 /** Whether a document says something of a field of the set: a member that both have, or a list item. */
@@ -99,18 +109,131 @@ export function namesAnyOf(document: Json | undefined, fields: FieldSet): boolea
   if (document === undefined) return false;
   // An empty set is a whole value; one with `.` alone is a list or map that its owner made, not what is in it.
   if (below.length === 0) return !('.' in fields);
-  return below.some(([key, inside]) => {
-    if (!key.startsWith('f:'))
-      return (
-        Array.isArray(document) &&
-        namesAnyOf(
-          document.find((item) => isItem(key, item)),
-          inside,
-        )
-      );
-    const name = key.slice(2);
-    return isRecord(document) && Object.hasOwn(document, name) && namesAnyOf(document[name], inside);
+  const at = childrenOf(document);
+  return below.some(([key, inside]) => namesAnyOf(at(key), inside));
+}
+
+/** The leaves that both sets have. Undefined where there is none. */
+export function commonFields(one: FieldSet, other: FieldSet): FieldSet | undefined {
+  if (isLeaf(one)) return isLeaf(other) ? {} : undefined;
+  return collected(one, (key, below) => {
+    const beside = other[key];
+    return beside === undefined ? undefined : commonFields(below, beside);
   });
+}
+
+/** The set without the leaves that `taken` has, too. Undefined where nothing is left. */
+export function withoutFields(fields: FieldSet, taken: FieldSet): FieldSet | undefined {
+  if (isLeaf(fields)) return isLeaf(taken) ? undefined : {};
+  return collected(fields, (key, below) => {
+    const beside = taken[key];
+    return beside === undefined ? structuredClone(below) : withoutFields(below, beside);
+  });
+}
+
+/** The part of a set that a document has a value for. Undefined where it names nothing of it. */
+export function namedIn(document: Json | undefined, fields: FieldSet): FieldSet | undefined {
+  if (document === undefined || document === null) return undefined;
+  if (isLeaf(fields)) return {};
+  const at = childrenOf(document);
+  return collected(fields, (key, below) => namedIn(key === '.' ? document : at(key), below));
+}
+
+/** What of a set is inside list items that `owned` has and the document no longer. Undefined where there is none. */
+export function leftItems(
+  document: Json | undefined,
+  fields: FieldSet,
+  owned: FieldSet,
+): FieldSet | undefined {
+  return insideItems(document, fields, owned, (_list, isOwned) => isOwned);
+}
+
+/**
+ * The same, together with all that is inside items which a list of the document does not have; but not of the
+ * metadata, where finalizers and owners are.
+ */
+export function foreignItems(
+  document: Json | undefined,
+  fields: FieldSet,
+  owned: FieldSet,
+): FieldSet | undefined {
+  const { 'f:metadata': _, ...content } = fields;
+  return insideItems(document, content, owned, (list, isOwned) => isOwned || Array.isArray(list));
+}
+
+function insideItems(
+  document: Json | undefined,
+  fields: FieldSet,
+  owned: FieldSet | undefined,
+  goes: (list: Json | undefined, isOwned: boolean) => boolean,
+): FieldSet | undefined {
+  const at = childrenOf(document);
+  return collected(fields, (key, below) => {
+    if (key === '.') return undefined;
+    const child = at(key);
+    const beside = owned?.[key];
+    if (!key.startsWith('f:') && child === undefined && goes(document, beside !== undefined))
+      return structuredClone(below);
+    return insideItems(child, below, beside, goes);
+  });
+}
+
+function collected(
+  fields: FieldSet,
+  pick: (key: string, below: FieldSet) => FieldSet | undefined,
+): FieldSet | undefined {
+  const picked: FieldSet = {};
+  for (const [key, below] of Object.entries(fields)) {
+    const found = pick(key, below);
+    if (found !== undefined) picked[key] = found;
+  }
+  return Object.keys(picked).length === 0 ? undefined : picked;
+}
+
+function isLeaf(fields: FieldSet): boolean {
+  return Object.keys(fields).length === 0;
+}
+
+/** Tells what a document has at a key of a set: a member, or the list item of these key fields. */
+function childrenOf(document: Json | undefined): (key: string) => Json | undefined {
+  if (Array.isArray(document)) return itemsOf(document);
+  if (!isRecord(document)) return () => undefined;
+  return (key) => {
+    const name = key.slice(2);
+    return key.startsWith('f:') && Object.hasOwn(document, name) ? document[name] : undefined;
+  };
+}
+
+/** The same of a list. Lists of thousands meet sets of thousands, so each item is found by what it has. */
+function itemsOf(list: readonly Json[]): (key: string) => Json | undefined {
+  const byPart = new Map<string, Json[]>();
+  const add = (part: string, item: Json) => {
+    const items = byPart.get(part);
+    if (items === undefined) byPart.set(part, [item]);
+    else items.push(item);
+  };
+  for (const item of list) {
+    if (!isRecord(item)) add(`v:${JSON.stringify(item)}`, item);
+    else for (const name of Object.keys(item)) if (!isNested(item[name])) add(partOf(name, item[name]), item);
+  }
+  return (key) => {
+    if (key.startsWith('v:')) return byPart.get(key)?.[0];
+    if (!key.startsWith('k:')) return undefined;
+    const isIt = itemOf(key);
+    for (const [name, value] of Object.entries(JSON.parse(key.slice(2)) as { [name: string]: Json })) {
+      const item = byPart.get(partOf(name, value))?.find(isIt);
+      if (item !== undefined) return item;
+    }
+    return undefined;
+  };
+}
+
+function isNested(value: Json | undefined): boolean {
+  return isRecord(value) || Array.isArray(value);
+}
+
+function partOf(name: string, value: Json | undefined): string {
+  return `${name} ${JSON.stringify(value)}`;
 }
 
 /** What a live object has at the fields of a set, as an apply of exactly these fields sends it. */
@@ -118,8 +241,9 @@ export function valuesAt(fields: FieldSet, live: Json): Json {
   const keys = Object.keys(fields).filter((key) => key !== '.');
   if (keys.length === 0) return live;
   if (Array.isArray(live)) {
+    const at = itemsOf(live);
     return keys.flatMap((key) => {
-      const item = live.find((candidate) => isItem(key, candidate));
+      const item = at(key);
       if (item === undefined) return [];
       const values = valuesAt(fields[key] ?? {}, item);
       if (!key.startsWith('k:') || !isRecord(values)) return [values];

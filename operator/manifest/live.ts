@@ -56,8 +56,10 @@ export interface LiveObject extends ObjectId {
 /** Another field manager's entry. */
 export interface OtherWriter {
   manager: string;
-  /** When it last wrote (RFC 3339). */
+  /** When it last wrote (RFC 3339); '' where that is not known: what wrote through `scale` has no time. */
   time: string;
+  /** Absent for the object itself. */
+  subresource?: string;
   /** What it owns, as managedFields has it. */
   fields: FieldSet;
 }
@@ -127,8 +129,13 @@ export function liveObject(
     } else if (manager.startsWith(HOOK_MANAGER)) {
       live.madeFor = [...live.madeFor, manager.slice(HOOK_MANAGER.length).replace(/^\d+-/, '')];
     } else if (manager !== ignoredFieldManager(target)) {
-      const time = entry.time ?? '';
-      others.push({ manager, time, fields: (entry.fieldsV1 ?? {}) as FieldSet });
+      const { time = '', subresource = '' } = entry;
+      others.push({
+        manager,
+        time,
+        fields: (entry.fieldsV1 ?? {}) as FieldSet,
+        ...(subresource === '' ? {} : { subresource }),
+      });
     }
   }
   if (others.length > 0)

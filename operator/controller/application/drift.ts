@@ -1,7 +1,7 @@
 import { secondTime } from '../../kube/times.ts';
 import type { PlannedApply } from '../../manifest/applied.ts';
-import { parseExact } from '../../manifest/exact-json.ts';
-import { namesAnyOf } from '../../manifest/field-set.ts';
+import { parseExact, withoutPaths } from '../../manifest/exact-json.ts';
+import { foreignItems, namesAnyOf } from '../../manifest/field-set.ts';
 import type { OtherWriter } from '../../manifest/live.ts';
 import { idOf, objectKey } from '../../manifest/manifest.ts';
 import type { Plan } from '../../plan/plan.ts';
@@ -50,12 +50,16 @@ export function repairedOf(record: TargetRecord, planned: PlannedApply): Repaire
 
 /**
  * Who changed the object since it was applied. Whoever wrote before is not who did, nor is one who only added
- * fields that Git says nothing of.
+ * fields that Git says nothing of; but who made another item in a list of Git's may have done that in place of one.
  */
-function changedBy(record: TargetRecord, { manifest, live }: PlannedApply): OtherWriter | undefined {
+function changedBy(record: TargetRecord, { manifest, ignore, live }: PlannedApply): OtherWriter | undefined {
   const applied = record.applied.get(objectKey(manifest))?.entry.time ?? '';
-  const since = live?.others?.filter(({ time }) => time >= applied) ?? [];
+  // What has no time may have been before; but then it would have lost what Git names.
+  const since = live?.others?.filter(({ time }) => time === '' || time >= applied) ?? [];
   if (since.length === 0) return undefined;
-  const document = parseExact(manifest.text);
-  return since.find(({ fields }) => namesAnyOf(document, fields));
+  const document = parseExact(withoutPaths(manifest.text, ignore));
+  return (
+    since.find(({ fields }) => namesAnyOf(document, fields)) ??
+    since.find(({ time, fields }) => time !== '' && foreignItems(document, fields, {}) !== undefined)
+  );
 }
