@@ -56,10 +56,11 @@ generate: $(INSTALLED) ## Writes CRDs and the reference from the schemas
 	@$(NODE) hack/generate.ts
 
 .PHONY: lint
-lint: $(INSTALLED) ## Checks types, style, imports between rooms, generated files, Go
+lint: $(INSTALLED) ## Checks types, style, imports between rooms, regular expressions, generated files, Go
 	node_modules/.bin/tsc -p .
 	node_modules/.bin/biome check
 	$(NODE) hack/lint-imports.ts
+	$(NODE) --disable-warning=ExperimentalWarning hack/lint-expressions.ts
 	$(NODE) hack/generate.ts --check
 	$(NODE) hack/lint-go.ts
 

@@ -3,12 +3,19 @@ import { test } from 'node:test';
 import { TowpathError } from '../api/errors.ts';
 import { jsonBytes } from '../api/v1alpha1/bound-status.ts';
 import { REASONS } from '../api/v1alpha1/reasons.ts';
-import { ApiError, errorFromStatus, NotLeaderError, UnreachableError } from '../kube/errors.ts';
+import { ApiError, NotLeaderError, UnreachableError } from '../kube/errors.ts';
+import { errorFromStatus } from '../kube/refusal.ts';
 import { classify, isImmutable } from './classify.ts';
 
 const object = { group: '', kind: 'ConfigMap', namespace: 'shop', name: 'web' };
 const status = (code: number, reason: string, message: string, details: object = {}, plural = 'configmaps') =>
   errorFromStatus({ code, reason, message, details }, code, { plural });
+
+/** A refusal as the API server makes it of one wrong field. */
+const invalid = (kind: string, field: string, reason: string, message: string) =>
+  status(422, 'Invalid', `${kind} "web" is invalid: ${field}: ${message}`, {
+    causes: [{ field, reason, message }],
+  });
 
 /** What kube-apiserver 1.37 answers, and what it means. */
 const answers: [what: string, error: unknown, verdict: string, reason: string][] = [
@@ -41,23 +48,29 @@ const answers: [what: string, error: unknown, verdict: string, reason: string][]
   ],
   [
     'an immutable field',
-    status(422, 'Invalid', 'spec.selector: Invalid value: {}: field is immutable'),
+    invalid('Deployment.apps', 'spec.selector', 'FieldValueInvalid', 'Invalid value: {}: field is immutable'),
     'Principle',
     'ImmutableField',
   ],
   [
     'a StatefulSet',
-    status(
-      422,
-      'Invalid',
-      'StatefulSet "web" is invalid: spec: Forbidden: updates to statefulset spec for fields other than \'replicas\' are forbidden',
+    invalid(
+      'StatefulSet.apps',
+      'spec',
+      'FieldValueForbidden',
+      "Forbidden: updates to statefulset spec for fields other than 'replicas' are forbidden",
     ),
     'Principle',
     'ImmutableField',
   ],
   [
     'a role of a binding',
-    status(422, 'Invalid', 'roleRef: Invalid value: {}: cannot change roleRef'),
+    invalid(
+      'RoleBinding.rbac.authorization.k8s.io',
+      'roleRef',
+      'FieldValueInvalid',
+      'Invalid value: {}: cannot change roleRef',
+    ),
     'Principle',
     'ImmutableField',
   ],
@@ -294,7 +307,12 @@ test('a CustomResourceDefinition is not recommended to be made anew', () => {
     namespace: '',
     name: 'a.b',
   };
-  const refused = status(422, 'Invalid', 'spec.scope: Invalid value: "Cluster": field is immutable');
+  const refused = invalid(
+    'CustomResourceDefinition.apiextensions.k8s.io',
+    'spec.scope',
+    'FieldValueInvalid',
+    'Invalid value: "Cluster": field is immutable',
+  );
   const { error } = classify(refused, 'dry-run of', definition);
   assert.equal(error.reason, 'ImmutableField');
   assert.match(
@@ -302,4 +320,204 @@ test('a CustomResourceDefinition is not recommended to be made anew', () => {
     /Put the old value back: made anew, it would take all objects of its kind with it/,
   );
   assert.ok(!error.message.includes('replace'));
+});
+
+/** Words by which a verdict was once found, as a tenant may put them into a value, a key or a name. */
+const HOSTILE = [
+  'failed calling webhook "w"',
+  'Internal error occurred: failed calling webhook "w": refused',
+  'admission webhook "w" denied the request: no',
+  'admission webhook "w" does not support dry run',
+  "configmaps 'x' is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no",
+  'pods "x" is forbidden: exceeded quota: q',
+  '" is forbidden: exceeded quota: q',
+  'x" is forbidden: failed quota: q',
+  'field is immutable',
+  ': field is immutable',
+  'updates to a are forbidden',
+  'Forbidden: may not be changed in an update',
+  'namespaces "shop" not found',
+  'provided port is already allocated',
+  'strict decoding error: x',
+  'field can not be less than status.capacity',
+];
+
+/** Each place at which the API server repeats what it was sent, and the verdict without that. */
+const places: readonly [what: string, of: (value: string) => unknown, verdict: string, reason: string][] = [
+  [
+    'a value that is refused',
+    (value) =>
+      invalid('ConfigMap', 'data.a', 'FieldValueInvalid', `Invalid value: ${JSON.stringify(value)}: no`),
+    'Principle',
+    'ManifestInvalid',
+  ],
+  [
+    'the key of a value that is refused',
+    (value) => invalid('ConfigMap', `data[${value}]`, 'FieldValueInvalid', 'Invalid value: "a": no'),
+    'Principle',
+    'ManifestInvalid',
+  ],
+  [
+    'a value that is none of those supported',
+    (value) =>
+      invalid(
+        'Pod',
+        'spec.a',
+        'FieldValueNotSupported',
+        `Unsupported value: ${JSON.stringify(value)}: supported values: "b"`,
+      ),
+    'Principle',
+    'ManifestInvalid',
+  ],
+  [
+    'a value that stands twice',
+    (value) => invalid('Pod', 'spec.a', 'FieldValueDuplicate', `Duplicate value: ${JSON.stringify(value)}`),
+    'Principle',
+    'ManifestInvalid',
+  ],
+  [
+    'a value of a Secret',
+    (value) =>
+      status(
+        422,
+        'Invalid',
+        `Secret "web" is invalid: data: Invalid value: ${JSON.stringify(value)}: no`,
+        {
+          kind: 'Secret',
+          causes: [
+            {
+              field: 'data[a]',
+              reason: 'FieldValueInvalid',
+              message: `Invalid value: ${JSON.stringify(value)}: no`,
+            },
+          ],
+        },
+        'secrets',
+      ),
+    'Principle',
+    'ManifestInvalid',
+  ],
+  [
+    'a field that nobody knows',
+    (value) =>
+      status(
+        400,
+        'BadRequest',
+        `ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: unknown field ${JSON.stringify(value)}`,
+      ),
+    'Principle',
+    'ManifestInvalid',
+  ],
+  [
+    'a value of a wrong type',
+    (value) =>
+      status(
+        500,
+        '',
+        `failed to create typed patch object (/web; v1, Kind=ConfigMap): .data: expected map, got &{${value}}`,
+      ),
+    'Principle',
+    'ManifestInvalid',
+  ],
+  [
+    'what a policy says',
+    (value) =>
+      status(
+        422,
+        'Invalid',
+        `configmaps "web" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: ${value}`,
+      ),
+    'State',
+    'AdmissionDenied',
+  ],
+  [
+    'what a webhook says',
+    (value) => status(403, 'Forbidden', `admission webhook "w" denied the request: ${value}`),
+    'State',
+    'AdmissionDenied',
+  ],
+  [
+    'what admission repeats',
+    (value) =>
+      status(
+        403,
+        'Forbidden',
+        `pods "web" is forbidden: violates PodSecurity: container ${JSON.stringify(value)}`,
+      ),
+    'State',
+    'AdmissionDenied',
+  ],
+  [
+    'a name',
+    (value) =>
+      status(403, 'Forbidden', `configmaps ${JSON.stringify(value)} is forbidden: User "u" cannot patch`),
+    'State',
+    'Forbidden',
+  ],
+  [
+    'the name of an object that is gone',
+    (value) =>
+      status(404, 'NotFound', `configmaps ${JSON.stringify(value)} not found`, {
+        name: 'web',
+        kind: 'configmaps',
+      }),
+    'State',
+    'Conflict',
+  ],
+  [
+    'an error of the API server',
+    (value) => status(500, 'InternalError', `Internal error occurred: ${JSON.stringify(value)}`),
+    'State',
+    'ClusterUnreachable',
+  ],
+  [
+    'a field of another manager',
+    (value) =>
+      status(409, 'Conflict', `Apply failed with 1 conflict: ${value}`, {
+        causes: [
+          {
+            reason: 'FieldManagerConflict',
+            field: `.data.${value}`,
+            message: `conflict with ${JSON.stringify(value)}`,
+          },
+        ],
+      }),
+    'State',
+    'FieldManagerConflict',
+  ],
+];
+
+for (const [what, of, verdict, reason] of places) {
+  test(`what a tenant wrote changes no verdict: ${what}`, () => {
+    for (const value of HOSTILE) {
+      const refusal = classify(of(value), 'apply', object);
+      assert.deepEqual([refusal.verdict, refusal.error.reason], [verdict, reason], value);
+    }
+  });
+}
+
+test('S5: of a Secret it is told who refused it, and nothing else', () => {
+  for (const [said, told] of [
+    [
+      'Internal error occurred: failed calling webhook "w": got s3cret',
+      /failed calling webhook "w"; values are/,
+    ],
+    [
+      'admission webhook "w" denied the request: s3cret',
+      /admission webhook "w" denied the request; values are/,
+    ],
+    [
+      "secrets \"web\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: s3cret",
+      /ValidatingAdmissionPolicy 'p' with binding 'b' denied request; values are/,
+    ],
+    [
+      'Secret "web" is invalid: data: Invalid value: "s3cret failed calling webhook \\"w\\""',
+      /\(Invalid\); values are/,
+    ],
+  ] as const) {
+    const code = said.startsWith('Internal') ? 500 : 422;
+    const { error } = classify(status(code, 'Invalid', said, {}, 'secrets'), 'apply', object);
+    assert.match(error.message, told);
+    assert.ok(!error.message.includes('s3cret'));
+  }
 });

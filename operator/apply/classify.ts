@@ -8,9 +8,10 @@ import {
   isNamespaceTerminating,
   isTransient,
   NotLeaderError,
+  type Refuser,
 } from '../kube/errors.ts';
 import { describeObject, idOf, type ObjectId } from '../manifest/manifest.ts';
-import { TRIAL_SUFFIX } from '../manifest/metadata-text.ts';
+import { wordsOf } from './refusal-words.ts';
 
 /**
  * What an answer of the API server says of a candidate:
@@ -43,15 +44,24 @@ const meaning = (verdict: Verdict, remedy: Remedy, reason: string, next: string)
 
 const AGAIN = 'It is tried again.';
 
+const refusedBy =
+  (...refusers: readonly Refuser[]) =>
+  ({ refuser }: ApiError): boolean =>
+    refuser !== undefined && refusers.includes(refuser);
+
 /** The first row that fits tells. */
 const MEANINGS: readonly [(error: ApiError, object: ObjectId) => boolean, Meaning][] = [
-  [isWebhookFailure, meaning('Undecided', 'Time', 'WebhookUnavailable', AGAIN)],
+  [
+    refusedBy('WebhookFailed', 'WebhookWithoutDryRun'),
+    meaning('Undecided', 'Time', 'WebhookUnavailable', AGAIN),
+  ],
   [
     isTransient,
     meaning('State', 'Time', 'ClusterUnreachable', 'It is tried again as soon as the API server answers.'),
   ],
   [
-    isDeniedByPolicy,
+    // Whatever status code the policy or the webhook chose: it is this cluster's opinion, and may change.
+    refusedBy('Webhook', 'Policy'),
     meaning(
       'State',
       'Person',
@@ -83,12 +93,12 @@ const MEANINGS: readonly [(error: ApiError, object: ObjectId) => boolean, Meanin
     meaning('State', 'Resource', 'NamespaceTerminating', 'It is tried again when the namespace is gone.'),
   ],
   [
-    (error) => error.code === 403 && /exceeded quota|failed quota/.test(error.message),
+    refusedBy('Quota'),
     meaning('State', 'Resource', 'QuotaExceeded', 'Raise the quota or ask for less; it is tried again.'),
   ],
   // Admission plugins (PodSecurity, LimitRanger, Priority …) answer 403 too, in words of their own.
   [
-    (error) => error.code === 403 && / is forbidden: (?!user )/i.test(error.message),
+    refusedBy('Admission'),
     meaning(
       'State',
       'Person',
@@ -101,7 +111,7 @@ const MEANINGS: readonly [(error: ApiError, object: ObjectId) => boolean, Meanin
     meaning('State', 'Resource', 'Forbidden', 'Grant the ServiceAccount this right; it is tried again.'),
   ],
   [
-    isNamespaceMissing,
+    (error, object) => isNamespaceMissing(error) && object.kind !== 'Namespace',
     meaning(
       'State',
       'Resource',
@@ -160,9 +170,7 @@ export function classify(error: unknown, doing: string, object: ObjectId): Refus
   if (error instanceof TowpathError)
     return { verdict: isInPrinciple(error.reason) ? 'Principle' : 'State', error };
   const { verdict, remedy, reason, next } = meaningOf(error, object);
-  const words = error instanceof Error ? error.message : String(error);
-  const told = inOrder(words.replaceAll(TRIAL_SUFFIX, ''));
-  const short = withoutRepetition(told);
+  const short = wordsOf(error);
   const begin = `${doing} ${describeObject(object)}: `;
   const cause = /[.!?]$/.test(short) ? short : `${short}.`;
   const message = fitBetween(begin, cause, ` ${next}`, LEAST_BYTES);
@@ -173,61 +181,6 @@ export function classify(error: unknown, doing: string, object: ObjectId): Refus
 
 /** What a condition's message has for the API server's own words at least. */
 const LEAST_BYTES = 60;
-/** More of the API server's words is not looked at: the expressions below take their time. */
-const LONGEST = 16_384;
-
-/**
- * The API server's words on one line, without the object, which the sentence names already, without whole objects
- * that it was given, without regular expressions and Go's marks of a value: what is left must fit into a condition together with the
- * next step.
- */
-function withoutRepetition(told: string): string {
-  return withoutEchoes(told)
-    .slice(0, LONGEST)
-    .replace(/^\S+ "[^"]*" is invalid: /, '')
-    .replace(/^failed to create typed patch object \([^)]*\): /, '')
-    .replace(/^\S+ "[^"]*" is forbidden: (?!user )/i, '')
-    .replace(/ with binding '[^']*'/, '')
-    .replace(/^errors:/, '')
-    .replace(/^\S+ in version "[^"]*" cannot be handled as a \S+: strict decoding error: /, '')
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '')
-    .join('; ')
-    .replaceAll(/&(?:value\.valueUnstructured)?\{(?:Value:)?(.*?)\}/g, '$1')
-    .replaceAll(/ \((?:e\.g\. .*?, )?regex used for validation is '.*?'\)/g, '');
-}
-
-/** Wrong types come in the order of a map in Go, another at each try: one and the same refusal is told as one. */
-function inOrder(told: string): string {
-  const list = 'errors:\n';
-  const at = told.indexOf(list);
-  if (at < 0) return told;
-  const first = at + list.length;
-  return (
-    told.slice(0, first) +
-    told
-      .slice(first)
-      .split(/\n(?= {2}\.)/)
-      .sort()
-      .join('\n')
-  );
-}
-
-/** An object in the words of the API server, as JSON or as Go writes it, is followed by what is wrong with it. */
-function withoutEchoes(told: string): string {
-  const echo = /Invalid value: [\w.*[\]]{0,80}\{/g;
-  let kept = '';
-  let at = 0;
-  for (let match = echo.exec(told); match !== null; match = echo.exec(told)) {
-    const end = told.indexOf('}: ', echo.lastIndex);
-    if (end < 0) break;
-    kept += told.slice(at, match.index);
-    at = end + '}: '.length;
-    echo.lastIndex = at;
-  }
-  return kept + told.slice(at);
-}
 
 function meaningOf(error: unknown, object: ObjectId): Meaning {
   if (!(error instanceof ApiError)) return isTransient(error) ? UNREACHABLE : UNKNOWN;
@@ -236,35 +189,30 @@ function meaningOf(error: unknown, object: ObjectId): Meaning {
 
 /** The namespace of an object that was to be created is not there. */
 export function isNamespaceMissing(error: unknown): boolean {
-  return error instanceof ApiError && error.code === 404 && /namespaces? ".*" not found/.test(error.message);
+  return error instanceof ApiError && error.code === 404 && error.subject.kind === 'namespaces';
 }
 
-const IMMUTABLE =
-  /field is immutable|is immutable after|value is immutable|may not change|cannot change|updates? to .* (?:is|are) forbidden|\bis immutable\b/i;
+/** How the API server says of a quoted value that it cannot change: behind the value, at the very end. */
+const UNCHANGEABLE_VALUE = [
+  ': field is immutable',
+  ': value is immutable',
+  ': may not change in an update',
+  ': cannot change roleRef',
+];
+/** The same of a field, whose value it does not quote. */
+const UNCHANGEABLE_FIELD =
+  /^Forbidden: (?:updates to |spec is immutable|pod updates may not change|may not be changed|may not change|field is immutable|[\w.]{1,100} is immutable)/;
 
 /**
- * A field differs that cannot change in a live object. The API server has no code for it but its words; of a
- * Secret those are not told (S5), but there only these two fields can be refused so.
+ * A field differs that cannot change in a live object, as far as words say so where the API server puts its own;
+ * of a Secret those are not told (S5), but there only these two fields can be refused so.
  */
 export function isImmutable(error: unknown): error is ApiError {
   if (!(error instanceof ApiError) || error.code !== 422) return false;
-  if (error.subject.kind === 'Secret' || error.subject.kind === 'secrets') {
-    return error.causes.some(
-      ({ field, reason }) =>
-        field === 'type' || (['data', 'immutable'].includes(field ?? '') && reason === 'FieldValueForbidden'),
-    );
-  }
-  return IMMUTABLE.test(error.message);
-}
-
-/** A webhook that is down, or that has side effects and so is not asked in a dry-run. */
-function isWebhookFailure(error: ApiError): boolean {
-  return /failed calling webhook|does not support dry run/.test(error.message);
-}
-
-/** Whatever status code the policy or the webhook chose: it is this cluster's opinion, and may change. */
-function isDeniedByPolicy(error: ApiError): boolean {
-  return /admission webhook "[^"]*" denied|ValidatingAdmissionPolicy '[^']*' with binding '[^']*' denied/.test(
-    error.message,
-  );
+  return error.causes.some(({ field = '', reason, message }) => {
+    if (message === reason)
+      return field === 'type' || (['data', 'immutable'].includes(field) && reason === 'FieldValueForbidden');
+    if (reason === 'FieldValueForbidden') return UNCHANGEABLE_FIELD.test(message);
+    return reason === 'FieldValueInvalid' && UNCHANGEABLE_VALUE.some((end) => message.endsWith(end));
+  });
 }

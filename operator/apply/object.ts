@@ -92,12 +92,15 @@ async function allUnknownFields(
     return first;
   } catch (error) {
     access.signal.throwIfAborted();
-    return error instanceof ApiError && /strict decoding error/.test(error.message) ? error : first;
+    return error instanceof ApiError && error.message.includes('strict decoding error') ? error : first;
   }
 }
 
 function isUnknownField(error: unknown): error is ApiError {
-  return error instanceof ApiError && /field not declared in schema/.test(error.message);
+  return (
+    error instanceof ApiError &&
+    error.causes.some(({ message }) => message.startsWith('field not declared in schema'))
+  );
 }
 
 /** Kinds whose name follows from their content: another one would be refused. */
@@ -123,7 +126,10 @@ export async function dryRunAsNew(
 }
 
 function trialName({ name }: Manifest): string {
-  return `${name.slice(0, 40).replace(/[^a-z0-9]+$/, '')}${TRIAL_SUFFIX}`;
+  const begin = name.slice(0, 40);
+  // A name has no such sign before the hyphen.
+  const last = begin.search(/[^a-z0-9]{1,40}$/);
+  return `${last < 0 ? begin : begin.slice(0, last)}${TRIAL_SUFFIX}`;
 }
 
 /** What only one object can have, the one that is there has still: a Service's addresses and ports. */

@@ -1,5 +1,6 @@
-import { type ApiError, errorFromAnswer, UnreachableError } from './errors.ts';
+import { type ApiError, UnreachableError } from './errors.ts';
 import { describePath, isKubeObject, type KubeObject, type ObjectPath } from './objects.ts';
+import { errorFromAnswer } from './refusal.ts';
 import type { WireAnswer } from './transport.ts';
 
 /** The error that an answer other than 2xx stands for. */

@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { SecureContextOptions } from 'node:tls';
 import { KubeConfig } from '@kubernetes/client-node';
 import { parse } from 'yaml';
+import { withoutEnding } from '../api/foreign-text.ts';
 import { UnreachableError } from './errors.ts';
 
 /** The part of tls.connect's options that a kubeconfig decides. */
@@ -119,7 +120,7 @@ async function accessOf(config: KubeConfig): Promise<Access> {
   if (options.servername !== undefined) tls.servername = options.servername;
   if (options.rejectUnauthorized !== undefined) tls.rejectUnauthorized = options.rejectUnauthorized;
   return {
-    server: cluster.server.replace(/\/+$/, ''),
+    server: withoutEnding(cluster.server, '/'),
     proxyUrl: cluster.proxyUrl || undefined,
     tls,
     headers,

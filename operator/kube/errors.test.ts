@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { errorFromAnswer, isGone, isInvalid, isTransient, isUnreachable } from './errors.ts';
+import { isGone, isInvalid, isTransient, isUnreachable } from './errors.ts';
+import { errorFromAnswer } from './refusal.ts';
 
 const CONFIG_MAPS = { plural: 'configmaps' };
 

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KubeClient } from './client.ts';
-import { ApiError, errorFromStatus, isGone, UnreachableError } from './errors.ts';
+import { ApiError, isGone, UnreachableError } from './errors.ts';
 import { type Entry, entryOf, ObjectStore, type WatchEvent } from './object-store.ts';
 import {
   isKubeObject,
@@ -9,6 +9,7 @@ import {
   type ResourceName,
   type ServiceAccount,
 } from './objects.ts';
+import { errorFromStatus } from './refusal.ts';
 
 export type { WatchEvent } from './object-store.ts';
 

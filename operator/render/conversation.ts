@@ -1,4 +1,5 @@
 import { type ErrorDetail, TowpathError } from '../api/errors.ts';
+import { cutAtEnd } from '../api/foreign-text.ts';
 import type { Hook, Manifest } from '../manifest/manifest.ts';
 import type { EngineMessage } from './engine-child.ts';
 import type { Exchange } from './engine-pool.ts';
@@ -93,9 +94,17 @@ export class Conversation {
   }
 }
 
+/** Of what the engine repeats of a chart: characters of each message. */
+const LONGEST = 4_096;
+/** No status lists more, and nobody counts them. */
+const MOST_DETAILS = 1_000;
+
 function readFailure(header: Record<string, unknown>): TowpathError {
   const failure = header as { reason: string; message: string; details?: ErrorDetail[] };
-  return new TowpathError('Person', failure.reason, failure.message, { details: failure.details ?? [] });
+  const details = (failure.details ?? [])
+    .slice(0, MOST_DETAILS)
+    .map((detail) => ({ ...detail, message: cutAtEnd(detail.message, LONGEST) }));
+  return new TowpathError('Person', failure.reason, cutAtEnd(failure.message, LONGEST), { details });
 }
 
 interface EngineManifest extends Omit<Manifest, 'text'> {
@@ -122,6 +131,6 @@ export function readResult(answer: EngineMessage, inputs: string): Rendered {
     hooks: header.hooks.map(withText),
     ...(header.chart === undefined ? {} : { chart: header.chart }),
     inputs,
-    warnings: header.warnings,
+    warnings: header.warnings.map((warning) => cutAtEnd(warning, LONGEST)),
   };
 }

@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import { TowpathError } from '../api/errors.ts';
+import { withoutEnding } from '../api/foreign-text.ts';
 import type { RecordedTree } from './inputs.ts';
 
 /** A source of values as the engine takes it; see engine/values.go. */
@@ -22,7 +23,7 @@ const lfsPointer = 'version https://git-lfs.github.com/spec/';
  */
 export function repositoryPath(base: string, path: string): string {
   const joined = path.startsWith('/') ? path.slice(1) : posix.join(base, path);
-  const normal = posix.normalize(joined === '' ? '.' : joined).replace(/\/+$/, '');
+  const normal = withoutEnding(posix.normalize(joined === '' ? '.' : joined), '/');
   if (path.includes('\0') || path.includes('\\') || normal === '..' || /^\.?\.?\//.test(normal)) {
     throw new TowpathError(
       'Person',

@@ -95,8 +95,12 @@ function embeddedIPv4(address: string): string | undefined {
 
 /** The eight groups of a valid IPv6 address. */
 function expand(address: string): number[] {
-  const text = (address.split('%')[0] ?? '').replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_, a, b, c, d) =>
-    [(Number(a) << 8) | Number(b), (Number(c) << 8) | Number(d)].map((group) => group.toString(16)).join(':'),
+  const text = (address.split('%')[0] ?? '').replace(
+    /(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/,
+    (_, a, b, c, d) =>
+      [(Number(a) << 8) | Number(b), (Number(c) << 8) | Number(d)]
+        .map((group) => group.toString(16))
+        .join(':'),
   );
   const [head = '', tail] = text.split('::');
   const parse = (part: string) =>

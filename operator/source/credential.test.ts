@@ -56,7 +56,7 @@ describe('a credential', () => {
       [
         { identity: 'key', known_hosts: 'host key\n'.repeat(70_000) },
         'ssh',
-        /more than 512 KiB in its key "known_hosts"; keep the lines/,
+        /more than 256 KiB in its key "known_hosts"; keep the lines/,
       ],
       [
         { 'tls.crt': clientCert, 'tls.key': 'S3cr3t' },

@@ -25,7 +25,7 @@ export interface Credential {
 const httpKeys = 'username and password, bearerToken, ca.crt, tls.crt and tls.key';
 const sshKeys = 'identity, known_hosts and, where the key has a passphrase, password';
 /** Characters; they are looked through whenever a connection is opened. */
-const maxKnownHosts = 512 * 1024;
+export const MOST_KNOWN_HOSTS = 256 * 1024;
 
 /**
  * Reads the data of a Secret (keys as documented for `spec.source.secretRef`) for a repository that is reached
@@ -50,9 +50,9 @@ function sshCredential(text: (key: string) => string | undefined): Credential {
   }
   if (identity === undefined) throw missing('identity', 'known_hosts');
   if (knownHosts === undefined) throw missing('known_hosts', 'identity');
-  if (knownHosts.length > maxKnownHosts)
+  if (knownHosts.length > MOST_KNOWN_HOSTS)
     throw invalid(
-      `has more than ${maxKnownHosts / 1024} KiB in its key "known_hosts"; keep the lines of the hosts that it is for (ssh-keyscan prints them)`,
+      `has more than ${MOST_KNOWN_HOSTS / 1024} KiB in its key "known_hosts"; keep the lines of the hosts that it is for (ssh-keyscan prints them)`,
     );
   return withoutUndefined({
     username: text('username'),

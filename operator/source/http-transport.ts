@@ -1,5 +1,6 @@
 import { Agent, type Dispatcher, request } from 'undici';
 import { TowpathError } from '../api/errors.ts';
+import { withoutEnding } from '../api/foreign-text.ts';
 import { type AddressRules, checkedLookup, checkHost } from './address.ts';
 import { type Credential, isSecret, redact } from './credential.ts';
 import { networkError } from './network-error.ts';
@@ -32,7 +33,7 @@ export class HttpTransport implements Transport {
     this.#credential = credential;
     const url = new URL(remote.text);
     this.#origin = url.origin;
-    this.#given = url.href.replace(/\/+$/, '');
+    this.#given = withoutEnding(url.href, '/');
     this.#base = this.#given;
     checkHost(remote.host, options);
     if (remote.scheme === 'http' && isSecret(credential) && !options.allowPlainHttpCredentials) {

@@ -1,4 +1,5 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { withoutEnding } from '../api/foreign-text.ts';
 
 /** A line of a known_hosts file (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT"). */
 interface KnownHost {
@@ -35,13 +36,24 @@ export function knownKeys(text: string, host: string, port: number): KnownKeys {
 
 /** As ssh-keygen prints it. */
 export function fingerprint(key: Buffer): string {
-  return `SHA256:${createHash('sha256').update(key).digest('base64').replace(/=+$/, '')}`;
+  return `SHA256:${withoutEnding(createHash('sha256').update(key).digest('base64'), '=')}`;
+}
+
+/** Lines that say something: thousands of empty ones are passed over. */
+function* linesOf(text: string): Generator<string> {
+  for (let start = 0; start < text.length; ) {
+    const found = text.indexOf('\n', start);
+    const end = found < 0 ? text.length : found;
+    const line = end === start ? '' : text.slice(start, end).trim();
+    if (line !== '') yield line;
+    start = end + 1;
+  }
 }
 
 function parseLines(text: string): KnownHost[] {
   const found: KnownHost[] = [];
-  for (const line of text.split(/\r?\n/)) {
-    const fields = line.trim().split(/\s+/);
+  for (const line of linesOf(text)) {
+    const fields = line.split(/\s+/);
     const marker = fields[0]?.startsWith('@') ? fields.shift() : undefined;
     const [names = '', keyType = '', key = ''] = fields;
     if (names.startsWith('#') || key === '' || (marker !== undefined && marker !== '@revoked')) continue;

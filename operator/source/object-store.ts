@@ -164,14 +164,16 @@ function indexByName(entries: readonly TreeEntry[]): Map<string, TreeEntry> {
 }
 
 /** gitformat: header lines, an empty line, the message. */
-function parseCommit(object: Buffer): { tree: string; commit: CommitInfo } {
+export function parseCommit(object: Buffer): { tree: string; commit: CommitInfo } {
   const text = object.toString('utf8');
   const end = text.indexOf('\n\n');
   const head = end < 0 ? text : text.slice(0, end);
-  const line = (name: string) => new RegExp(`^${name} (.*)$`, 'm').exec(head)?.[1] ?? '';
+  const lines = head.split('\n');
+  const line = (name: string) =>
+    lines.find((each) => each.startsWith(`${name} `))?.slice(name.length + 1) ?? '';
   const tree = line('tree');
   if (!/^[0-9a-f]{40}$/.test(tree)) throw damaged('a commit names no tree');
-  const seconds = Number(/ (\d+) [+-]\d{4}$/.exec(line('committer'))?.[1] ?? 0);
+  const seconds = Number(/ (\d{1,20}) [+-]\d{4}$/.exec(line('committer'))?.[1] ?? 0);
   const message =
     end < 0
       ? ''
@@ -184,7 +186,7 @@ function parseCommit(object: Buffer): { tree: string; commit: CommitInfo } {
     commit: {
       message: message.trim().slice(0, 256),
       author: line('author')
-        .replace(/ \d+ [+-]\d{4}$/, '')
+        .replace(/ \d{1,20} [+-]\d{4}$/, '')
         .slice(0, 256),
       committedAt: timestamp(seconds),
     },

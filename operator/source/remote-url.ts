@@ -74,6 +74,7 @@ function parseUrl(text: string): RemoteUrl {
 
 /** `user@host:path`, as scp and git have it. */
 function parseScpLike(text: string): RemoteUrl {
+  // Linear: each part ends at a sign that it cannot have.
   const match = /^(?:([^@:/]+)@)?(\[[^\]]+\]|[^@:/[\]]+):(.+)$/.exec(text);
   if (!match) {
     // What cannot be told apart may hold a password, so nothing of it is repeated.

@@ -14,6 +14,7 @@ export interface Version {
 
 /** Reads `1.2.3`, `v1.2.3`, `1.2.3-rc.1+build`; in tags, not in ranges, all three numbers are needed. */
 export function parseVersion(text: string): Version | undefined {
+  // Linear: dots and plus signs end its parts.
   const match =
     /^v?(\d{1,15})\.(\d{1,15})\.(\d{1,15})(?:-([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+[0-9A-Za-z.-]+)?$/.exec(
       text,
@@ -55,7 +56,9 @@ type Predicate = (version: Version) => boolean;
 /** Whether a version is in a range. */
 export type Range = Predicate;
 
+// Linear: on a field of the spec, which is short.
 const grammar = new RegExp(VERSION_RANGE);
+// Linear: the same.
 const terms = new RegExp(
   `(?<from>${RANGE_VERSION}) +- +(?<to>${RANGE_VERSION})|(?:(?<operator>${RANGE_OPERATOR}) *)?(?<version>${RANGE_VERSION})`,
   'g',
@@ -103,6 +106,7 @@ interface Partial {
 
 /** @param text that the grammar has let pass. */
 function parsePartial(text: string): Partial {
+  // Linear: a hyphen or a plus sign ends the first part.
   const [, numbers = '', prerelease] = /^v?([^-+]*)(?:-([^+]*))?/.exec(text) ?? [];
   const given: number[] = [];
   for (const part of numbers.split('.')) {

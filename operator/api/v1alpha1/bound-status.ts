@@ -119,7 +119,8 @@ function withBoundedTexts(value: unknown, limits: TextLimits | undefined): unkno
 
 /** `text` cut so that its JSON has at most `limit` bytes between the quotes, never inside a character. */
 export function cut(text: string, limit: number): string {
-  if (text.length * 6 <= limit || jsonBytes(text) <= limit) return text;
+  // No character has less than a byte, and none more than six: a long text is not looked through for that.
+  if (text.length * 6 <= limit || (text.length <= limit && jsonBytes(text) <= limit)) return text;
   const ellipsis = '…';
   let bytes = jsonBytes(ellipsis);
   let kept = '';

@@ -38,12 +38,14 @@ export function ruled<Schema extends z.ZodType>(schema: Schema, ...rules: Rule<z
 
 /** The string matches `pattern`, which must lie in what RE2 and JavaScript both understand. */
 export function matches(pattern: string, message: string): Rule<string> {
+  // Linear: on a field that is short, by an expression of ours.
   const expression = new RegExp(pattern);
   return { rule: `self.matches(${celText(pattern)})`, message, holds: (text) => expression.test(text) };
 }
 
 /** The string does not match `pattern`. */
 export function avoids(pattern: string, message: string): Rule<string> {
+  // Linear: on a field that is short, by an expression of ours.
   const expression = new RegExp(pattern);
   return { rule: `!self.matches(${celText(pattern)})`, message, holds: (text) => !expression.test(text) };
 }

@@ -14,6 +14,7 @@ export function requestFor(
 ): string | undefined {
   if (annotation === undefined || annotation === '') return undefined;
   const parts = annotation.split(',').map((part) => part.trim());
+  // Linear: the equals sign ends the first part.
   const named = parts.map((part) => /^([a-z0-9.-]+)=(.*)$/.exec(part));
   if (named.every((match) => match === null)) return annotation;
   return named.find((match) => match?.[1] === environment)?.[2];

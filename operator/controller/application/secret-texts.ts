@@ -31,8 +31,10 @@ export class SecretTexts {
    * The text with `***` in place of each secret, the longest first, and of what is left of one that was cut off
    * (`…`); a long text is cut.
    */
-  hideIn(text: string): string {
-    const end = Math.min(text.length, LONGEST);
+  hideIn(message: string): string {
+    const end = Math.min(message.length, LONGEST);
+    // A secret that begins at the very end is still seen whole.
+    const text = message.slice(0, end + LONGEST);
     let told = '';
     let at = 0;
     while (at < end) {
@@ -40,7 +42,7 @@ export class SecretTexts {
       told += length === 0 ? text.charAt(at) : '***';
       at += Math.max(1, length);
     }
-    return at < text.length ? `${told}…` : told;
+    return at < message.length ? `${told}…` : told;
   }
 
   /** Length of the longest secret that stands at a place; 0: none. */

@@ -1,0 +1,128 @@
+import { afterHead, cutWithin, endOfQuoted } from '../api/foreign-text.ts';
+import { ApiError, type ErrorCause } from '../kube/errors.ts';
+import { TRIAL_SUFFIX } from '../manifest/metadata-text.ts';
+
+/** More is not told of an error of any kind. */
+const LONGEST = 4_096;
+const INVALID = ' is invalid: ';
+const FORBIDDEN = ' is forbidden: ';
+
+/**
+ * The API server's words on one line, without the object, which the sentence names already, without whole objects
+ * that it was given, without regular expressions and Go's marks of a value: what is left must fit into a
+ * condition together with the next step. All in time that grows with the text alone: it may quote what a tenant
+ * wrote.
+ */
+export function wordsOf(error: unknown): string {
+  const words = error instanceof Error ? error.message : String(error);
+  const told = cutWithin(words, LONGEST).replaceAll(TRIAL_SUFFIX, '');
+  const isList = error instanceof ApiError && error.causes.length > 0;
+  if (isList && afterHead(told, INVALID) !== undefined)
+    return tidied([...new Set(error.causes.map(causeWords))].join(', '));
+  return tidied(lines(withoutEchoes(withoutHead(inOrder(told)))).join('; '));
+}
+
+/** `spec.ports[0].port: Invalid value: 0: must be …`: a list of differences may follow, which is left out. */
+function causeWords({ field = '', message }: ErrorCause): string {
+  const [first = ''] = lines(message.replaceAll(TRIAL_SUFFIX, ''));
+  const told = field === '' ? first : `${field}: ${first}`;
+  return withoutEchoes(withShortValue(told));
+}
+
+function lines(text: string): string[] {
+  return text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+}
+
+const VALUE = 'Invalid value: ';
+/** As much of a value that the API server quotes is told: what is wrong with it stands behind it. */
+const SHORT_VALUE = 64;
+
+function withShortValue(told: string): string {
+  const at = told.indexOf(VALUE);
+  const start = at + VALUE.length;
+  const end = at < 0 ? -1 : endOfQuoted(told, start);
+  if (end - start <= SHORT_VALUE) return told;
+  // No quote behind the ellipsis: it marks where a secret value was cut (S5).
+  return `${told.slice(0, start + SHORT_VALUE).toWellFormed()}…${told.slice(end)}`;
+}
+
+function withoutHead(told: string): string {
+  const invalid = afterHead(told, INVALID);
+  if (invalid !== undefined) return invalid;
+  const forbidden = afterHead(told, FORBIDDEN);
+  if (forbidden !== undefined && !/^user /i.test(forbidden)) return withoutBinding(forbidden);
+  const strict = told.indexOf(STRICT);
+  if (strict >= 0 && told.slice(0, strict).includes(' cannot be handled as a '))
+    return told.slice(strict + STRICT.length);
+  if (!told.startsWith(TYPED)) return told;
+  const body = told.slice(told.indexOf('): ') + '): '.length);
+  return body.startsWith(ERRORS) ? body.slice(ERRORS.length) : body;
+}
+
+const STRICT = ': strict decoding error: ';
+const TYPED = 'failed to create typed patch object (';
+const ERRORS = 'errors:';
+const BINDING = " with binding '";
+
+function withoutBinding(told: string): string {
+  const at = told.indexOf(BINDING);
+  const end = at < 0 ? -1 : told.indexOf("'", at + BINDING.length);
+  return end < 0 ? told : told.slice(0, at) + told.slice(end + 1);
+}
+
+/** Wrong types come in the order of a map in Go, another at each try: one and the same refusal is told as one. */
+function inOrder(told: string): string {
+  const list = `${ERRORS}\n`;
+  const at = told.indexOf(list);
+  if (at < 0) return told;
+  const first = at + list.length;
+  return (
+    told.slice(0, first) +
+    told
+      .slice(first)
+      .split(/\n(?= {2}\.)/)
+      .sort()
+      .join('\n')
+  );
+}
+
+/** An object in the words of the API server, as JSON or as Go writes it, is followed by what is wrong with it. */
+function withoutEchoes(told: string): string {
+  const echo = /Invalid value: [\w.*[\]]{0,80}\{/g;
+  let kept = '';
+  let at = 0;
+  for (let match = echo.exec(told); match !== null; match = echo.exec(told)) {
+    const end = told.indexOf('}: ', echo.lastIndex);
+    if (end < 0) break;
+    kept += told.slice(at, match.index);
+    at = end + '}: '.length;
+    echo.lastIndex = at;
+  }
+  return kept + told.slice(at);
+}
+
+function tidied(told: string): string {
+  return withoutExpressions(
+    told.replaceAll(/&(?:value\.valueUnstructured)?\{(?:Value:)?([^}\n]{0,200})\}/g, '$1'),
+  );
+}
+
+const EXPRESSION = "regex used for validation is '";
+
+/** Without the ` (e.g. 'my-name', or 'abc.123', regex used for validation is '[a-z0-9]…')` behind what is wrong. */
+function withoutExpressions(told: string): string {
+  let kept = '';
+  let at = 0;
+  for (;;) {
+    const found = told.indexOf(EXPRESSION, at);
+    const end = found < 0 ? -1 : told.indexOf("')", found + EXPRESSION.length);
+    if (end < 0) return kept + told.slice(at);
+    const before = told.slice(at, found);
+    const begin = before.lastIndexOf(' (');
+    kept += begin < 0 ? before : before.slice(0, begin);
+    at = end + "')".length;
+  }
+}

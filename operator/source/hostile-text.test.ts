@@ -1,0 +1,44 @@
+import { test } from 'node:test';
+import { assertReadsInLinearTime } from '../../test/harness/hostile-text.ts';
+import { RemoteRefusal } from './advertisement.ts';
+import { MOST_KNOWN_HOSTS, parseCredential, redact } from './credential.ts';
+import { knownKeys } from './known-hosts.ts';
+import { networkError } from './network-error.ts';
+import { parseCommit } from './object-store.ts';
+import { refusalError } from './packs.ts';
+import { parseRange, parseVersion } from './semver.ts';
+import { hasControlCharacter, printable } from './text.ts';
+
+const oid = 'a'.repeat(40);
+
+const readers: readonly (readonly [string, (text: string) => unknown])[] = [
+  ['a text for a message', (text) => [printable(text), hasControlCharacter(text)]],
+  ['what a Git server says', (text) => refusalError(new RemoteRefusal(text), 'h', 'w')],
+  ['an error of the network', (text) => networkError(new Error(text), 'h')],
+  ['known_hosts', (text) => knownKeys(text.slice(0, MOST_KNOWN_HOSTS), 'git.example.com', 22)],
+  [
+    'a name in known_hosts',
+    (text) => knownKeys(`${text.slice(0, MOST_KNOWN_HOSTS)} ssh-ed25519 AAAA`, 'git.example.com', 22),
+  ],
+  [
+    'a Secret',
+    (text) => parseCredential({ 'ca.crt': Buffer.from(text), password: Buffer.from(text) }, 'https'),
+  ],
+  [
+    'a Secret for SSH',
+    (text) => parseCredential({ identity: Buffer.from(text), known_hosts: Buffer.from(text) }, 'ssh'),
+  ],
+  ['a text with a credential in it', (text) => redact(text, { username: 'a', password: 'aaaa' })],
+  ['a commit', (text) => parseCommit(Buffer.from(`tree ${oid}\nauthor ${text}\ncommitter a\n\nb`))],
+  ['the message of a commit', (text) => parseCommit(Buffer.from(`tree ${oid}\n\n${text}`))],
+  ['a commit without an end', (text) => parseCommit(Buffer.from(text))],
+  ['a tag for a version', (text) => parseVersion(text)],
+  ['the pre-release of a version', (text) => parseVersion(`1.2.3-${text}`)],
+  ['the build of a version', (text) => parseVersion(`1.2.3+${text}`)],
+  ['a range of versions', (text) => parseRange(text.slice(0, 256))],
+];
+
+for (const [what, read] of readers)
+  test(`A15: what a Git server or a credential says is read in linear time: ${what}`, () => {
+    assertReadsInLinearTime(read);
+  });
