@@ -23,7 +23,7 @@ const HEALTH: Readonly<Record<HealthState, string>> = {
   Missing: 'An object that should exist does not.',
   Unknown: 'The health of an object cannot be seen.',
   Progressing: 'An object is on its way.',
-  Suspended: 'An object is paused by its own spec.',
+  Suspended: 'Somebody other than Git suspended or paused an object.',
   Healthy: 'All objects work; kinds that have no health are healthy once they exist.',
 };
 

@@ -8,6 +8,7 @@ import {
 import type { KubeObject, Resource } from '../kube/client.ts';
 import { ApiError, isConflict, isNotFound } from '../kube/errors.ts';
 import { type AppliedObject, appliedDigest, type PlannedApply } from '../manifest/applied.ts';
+import { isAtRest } from '../manifest/at-rest.ts';
 import {
   fieldManager,
   HOOK_MANAGER,
@@ -466,6 +467,7 @@ function applied(
     apiVersion: manifest.apiVersion,
     uid: live.uid,
     digest: appliedDigest(manifest, planned.ignore),
+    ...(isAtRest(manifest, planned.ignore) ? { atRest: true } : {}),
     entry: live.entry,
   };
 }

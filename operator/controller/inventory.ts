@@ -1,10 +1,12 @@
 import { LABEL_TARGET } from '../api/v1alpha1/names.ts';
 import {
+  classOfUnused,
   type Health,
   hasHealth,
   hasPodsOfLatest,
   healthOf,
   reduceForHealth,
+  withBindingMode,
   withPods,
 } from '../health/health.ts';
 import type { KubeClient, KubeObject, Resource, ServiceAccount } from '../kube/client.ts';
@@ -17,11 +19,14 @@ import { groupKind, objectKey } from '../manifest/manifest.ts';
 import { KindWatches } from './kind-watches.ts';
 import { PodWatches, podSelectorOf, type Workload } from './pods.ts';
 import { listTarget, type SearchAccess, type WatchedKind } from './search.ts';
+import { StorageClasses } from './storage-classes.ts';
 
 export interface ObservedObject extends LiveObject {
   health: Health;
   /** Present on a workload that is not healthy: whose Pods may tell why, once there are some of its latest spec. */
   pods?: { selector: string; own: Health; areLatest: boolean };
+  /** Present on a claim that no Pod uses yet: its class may wait for that. */
+  claim?: { storageClass: string; own: Health };
 }
 
 export interface InventoryOptions {
@@ -44,6 +49,7 @@ export class Inventory {
   /** By uid what only an answer to a write told of so far, and as whom it was written. */
   readonly #untold = new Map<string, { object: ObservedObject; as: ServiceAccount | undefined }>();
   readonly #pods: PodWatches;
+  readonly #classes: StorageClasses;
 
   constructor(options: InventoryOptions) {
     this.#options = options;
@@ -61,6 +67,7 @@ export class Inventory {
       },
       onListed: (resource) => this.#sweep(resource),
     });
+    this.#classes = new StorageClasses({ client, onChange: () => this.#judgeClaims() });
     this.#pods = new PodWatches({ client, onChange: (id, key) => this.#judgeAgain(id, key) });
   }
 
@@ -148,6 +155,7 @@ export class Inventory {
 
   async stop(): Promise<void> {
     await this.#pods.stop();
+    await this.#classes.stop();
     await this.watches.stop();
   }
 
@@ -173,12 +181,17 @@ export class Inventory {
     const key = objectKey(object);
     const known = objects.get(key);
     if (known !== undefined && isNewerVersion(known.resourceVersion, object.resourceVersion)) return 'known';
-    const judged = this.#withPods(object);
+    const judged = this.#judged(object);
     objects.set(key, judged);
     return known === undefined || differs(known, judged) ? 'changed' : 'known';
   }
 
-  #withPods(object: ObservedObject): ObservedObject {
+  /** With regard to what else in the cluster decides its health. */
+  #judged(object: ObservedObject): ObservedObject {
+    if (object.claim !== undefined) {
+      const { own, storageClass } = object.claim;
+      return { ...object, health: withBindingMode(own, this.#classes.bindingMode(storageClass)) };
+    }
     if (object.pods === undefined) return object;
     const { own, areLatest } = object.pods;
     const pods = areLatest ? this.#pods.of(object.target, objectKey(object)) : [];
@@ -190,9 +203,15 @@ export class Inventory {
     const objects = this.#byTarget.get(targetId);
     const known = objects?.get(key);
     if (objects === undefined || known === undefined) return;
-    const judged = this.#withPods(known);
+    const judged = this.#judged(known);
     objects.set(key, judged);
     if (differs(known, judged)) this.#changed(targetId);
+  }
+
+  /** A StorageClass changed. */
+  #judgeClaims(): void {
+    for (const [targetId, objects] of this.#byTarget)
+      for (const [key, { claim }] of objects) if (claim !== undefined) this.#judgeAgain(targetId, key);
   }
 
   /** What came and went while no watch was told of it. */
@@ -221,6 +240,8 @@ function reduce(resource: Resource, object: KubeObject): ObservedObject {
   if (!hasHealth(resource.group, resource.kind)) return { ...live, health: { state: 'Healthy' } };
   const reduced = reduceForHealth({ ...object, kind: resource.kind, apiVersion: live.apiVersion });
   const health = healthOf(reduced);
+  const storageClass = classOfUnused(reduced);
+  if (storageClass !== undefined) return { ...live, health, claim: { storageClass, own: health } };
   const { state } = health;
   const isUnhealthy = state === 'Progressing' || (state === 'Degraded' && resource.kind !== 'Job');
   const selector = isUnhealthy ? podSelectorOf(resource, object) : undefined;

@@ -3,13 +3,16 @@ import { groupKind } from '../manifest/manifest.ts';
 import { genericRule, type HealthRule, hasProblem, RULES } from './kinds.ts';
 import { type LiveObject, type ReducedObject, scalarFacts } from './reduce.ts';
 
-export { hasPodsOfLatest } from './kinds.ts';
+export { classOfUnused, hasPodsOfLatest } from './kinds.ts';
 export { type PodProblem, podProblem } from './pod.ts';
 export type { LiveObject, ReducedObject } from './reduce.ts';
 
 export interface Health {
   state: HealthState;
-  /** A clause without the object's name, for all states but Healthy: `1 of 3 replicas are available`. */
+  /**
+   * A clause without the object's name: `1 of 3 replicas are available`. Of a Healthy one what there is to tell
+   * although nothing is wrong: that it waits for its first Pod, say.
+   */
   message?: string;
   /** When its own controller gave it up (RFC 3339): it does not become healthy by waiting. */
   failedAt?: string;
@@ -74,6 +77,34 @@ export function healthOf(object: ReducedObject | undefined): Health {
   if (object === undefined) return { state: 'Missing', message: 'it does not exist' };
   if (object.deleting) return { state: 'Progressing', message: 'it is being deleted' };
   return ruleOf(object.group, object.kind)?.judge(object) ?? { state: 'Healthy' };
+}
+
+/**
+ * Health of an object whose own manifest suspends or pauses it: that nothing of it runs is what was asked for. A
+ * custom resource may look as if it were never done then.
+ */
+export function asWanted({
+  group,
+  deleting,
+  health,
+}: {
+  group: string;
+  deleting: boolean;
+  health: Health;
+}): Health {
+  if (deleting) return health;
+  if (health.state === 'Suspended') return { state: 'Healthy', message: `${health.message}, as Git has it` };
+  const looksUnfinished = health.state === 'Progressing' && !BUILT_IN_GROUPS.has(group);
+  return looksUnfinished ? { state: 'Healthy', message: 'it is suspended, as Git has it' } : health;
+}
+
+/**
+ * Health of a claim that no Pod uses yet: with a StorageClass that waits for the first of them it is as it should be.
+ */
+export function withBindingMode(health: Health, volumeBindingMode: string | undefined): Health {
+  return volumeBindingMode === 'WaitForFirstConsumer'
+    ? { state: 'Healthy', message: 'it waits for its first Pod' }
+    : health;
 }
 
 /**

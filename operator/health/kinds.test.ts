@@ -39,7 +39,7 @@ table('autoscaling/v2', 'HorizontalPodAutoscaler', [
   {
     name: 'one without metrics',
     status: scaling('True', 'False', 'FailedGetResourceMetric'),
-    state: 'Progressing',
+    state: 'Healthy',
     message: /told/,
   },
   {
@@ -58,6 +58,12 @@ table('autoscaling/v2', 'HorizontalPodAutoscaler', [
 ]);
 
 table('policy/v1', 'PodDisruptionBudget', [
+  {
+    name: 'one of Pods that nothing can scale',
+    status: condition('DisruptionAllowed', 'False', 'SyncFailed', 'told'),
+    state: 'Healthy',
+    message: /told/,
+  },
   { name: 'one that was computed', status: seen, state: 'Healthy' },
   { name: 'one not looked at', state: 'Progressing' },
 ]);

@@ -31,6 +31,8 @@ const failedForGood = (message: string, by: ReducedCondition): Verdict =>
   by.lastTransitionTime === undefined
     ? degraded(message)
     : { state: 'Degraded', message, failedAt: by.lastTransitionTime };
+/** Nothing is wrong, and yet there is something to tell. */
+const healthyBut = (message: string): Verdict => ({ state: 'Healthy', message });
 const suspended = (message: string): Verdict => ({ state: 'Suspended', message });
 
 /** A rule that reads the scalars at `paths` and the conditions of `conditions`. */
@@ -87,7 +89,7 @@ const deployment = rule(
   (object) => {
     const stale = unobserved(object);
     if (stale !== undefined) return stale;
-    if (object.facts['spec.paused'] === true) return suspended('its rollout is paused');
+    if (object.facts['spec.paused'] === true) return paused(object);
     const progress = condition(object, 'Progressing');
     if (progress?.reason === 'ProgressDeadlineExceeded')
       return failedForGood(said(progress, progress.reason), progress);
@@ -105,6 +107,18 @@ const deployment = rule(
     return HEALTHY;
   },
 );
+
+/** Nothing new is rolled out; what runs already is to be available all the same. */
+function paused(object: ReducedObject): Verdict {
+  const running = Math.min(count(object, 'spec.replicas', 1), count(object, 'status.replicas'));
+  const available = count(object, 'status.availableReplicas');
+  return available < running
+    ? withReplicaFailure(
+        object,
+        `${available} of ${running} replicas are available, and its rollout is paused`,
+      )
+    : suspended('its rollout is paused');
+}
 
 const statefulSet = rule(
   [
@@ -221,14 +235,34 @@ const pod: HealthRule = {
   },
 };
 
-const claim = rule(['status.phase'], [], (object) => {
-  const phase = object.facts['status.phase'];
-  if (phase === 'Bound') return HEALTHY;
-  if (phase === 'Lost') return degraded('its PersistentVolume is gone');
-  return progressing(
-    'it is not bound yet (where its StorageClass waits for the first consumer: until a Pod uses it, so keep both in one wave)',
-  );
-});
+/** Set by the scheduler once a Pod that uses the claim has a node. */
+const SELECTED_NODE = 'volume.kubernetes.io/selected-node';
+
+const claim: HealthRule = {
+  reduce: (object) => ({
+    ...scalarFacts(object, ['status.phase', 'spec.storageClassName', 'spec.volumeName']),
+    ...(object.metadata.annotations?.[SELECTED_NODE] !== undefined && { hasNode: true }),
+  }),
+  judge: (object) => {
+    const phase = object.facts['status.phase'];
+    if (phase === 'Bound') return HEALTHY;
+    if (phase === 'Lost') return degraded('its PersistentVolume is gone');
+    return progressing('it is not bound yet');
+  },
+};
+
+/** The StorageClass of a claim that no Pod uses yet, as far as can be told; it may be one that waits for that. */
+export function classOfUnused({ group, kind, facts, deleting }: ReducedObject): string | undefined {
+  if (groupKind({ group, kind }) !== '/PersistentVolumeClaim' || deleting) return undefined;
+  const { 'status.phase': phase, 'spec.storageClassName': storageClass, hasNode } = facts;
+  const isUnused = (phase === undefined || phase === 'Pending') && hasNode === undefined;
+  return isUnused &&
+    facts['spec.volumeName'] === undefined &&
+    typeof storageClass === 'string' &&
+    storageClass !== ''
+    ? storageClass
+    : undefined;
+}
 
 /** Whether a load balancer has an address. */
 const service: HealthRule = {
@@ -253,7 +287,16 @@ const autoscaler = rule([], ['AbleToScale', 'ScalingActive'], (object) => {
   // ScalingDisabled: someone scaled the target to 0 on purpose.
   if (active?.status !== 'False' || active.reason === 'ScalingDisabled') return HEALTHY;
   const why = `it cannot compute replicas: ${said(active, 'ScalingActive=False')}`;
-  return SCALING_MISTAKES.has(active.reason ?? '') ? degraded(why) : progressing(why);
+  // Without metrics it does nothing until there are some: that must hold up nobody whose Pods are ready.
+  return SCALING_MISTAKES.has(active.reason ?? '') ? degraded(why) : healthyBut(why);
+});
+
+/** One that cannot be worked out (Pods of something that cannot be scaled, say) is never observed. */
+const disruptionBudget = rule([], ['DisruptionAllowed'], (object) => {
+  const allowed = condition(object, 'DisruptionAllowed');
+  if (allowed?.reason === 'SyncFailed')
+    return healthyBut(`it is not worked out, and allows no disruption: ${said(allowed, 'SyncFailed')}`);
+  return unobserved(object) ?? HEALTHY;
 });
 
 const customResourceDefinition = rule([], ['NamesAccepted', 'Established'], (object) => {
@@ -323,7 +366,7 @@ export const RULES: ReadonlyMap<string, HealthRule> = new Map([
   ['/PersistentVolumeClaim', claim],
   ['/Service', service],
   ['autoscaling/HorizontalPodAutoscaler', autoscaler],
-  ['policy/PodDisruptionBudget', rule([], [], (object) => unobserved(object) ?? HEALTHY)],
+  ['policy/PodDisruptionBudget', disruptionBudget],
   ['apiextensions.k8s.io/CustomResourceDefinition', customResourceDefinition],
   ['apiregistration.k8s.io/APIService', apiService],
   ['towpath.dev/Application', application],

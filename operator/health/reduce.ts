@@ -2,7 +2,7 @@
 export interface LiveObject {
   apiVersion: string;
   kind: string;
-  metadata: { generation?: number; deletionTimestamp?: string };
+  metadata: { generation?: number; deletionTimestamp?: string; annotations?: Record<string, string> };
   spec?: unknown;
   status?: unknown;
 }

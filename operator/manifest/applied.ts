@@ -9,6 +9,8 @@ export interface AppliedObject extends ObjectId {
   /** Of the manifest as rendered, together with the paths that were left to others. */
   digest: string;
   entry: FieldEntry;
+  /** Its manifest itself suspends or pauses it. */
+  atRest?: true;
 }
 
 /** Why an object is sent: it is not there, the manifest changed, or someone changed the live object. */

@@ -1,5 +1,6 @@
 import { TowpathError } from '../../api/errors.ts';
 import { applyAll, dryRunDeferred } from '../../apply/run.ts';
+import { asWanted } from '../../health/health.ts';
 import type { PlannedApply } from '../../manifest/applied.ts';
 import {
   describeObject,
@@ -214,7 +215,12 @@ function awaitHealth(
   isLast: boolean,
 ): Progress | undefined {
   const live = context.inventory.of(context.access.targetId);
-  const observed = objects.map((manifest) => live.get(objectKey(manifest)) ?? missing(manifest));
+  const observed = objects.map((manifest) => {
+    const key = objectKey(manifest);
+    const object = live.get(key) ?? missing(manifest);
+    const isAtRest = context.record.applied.get(key)?.atRest === true;
+    return isAtRest ? { ...idOf(manifest), health: asWanted(object) } : object;
+  });
   const worst = worstHealth(
     observed.filter(
       (object) => object.health.state !== 'Suspended' || (!isLast && groupKind(object) === 'batch/Job'),
@@ -230,8 +236,8 @@ function awaitHealth(
   return { state: 'TimedOut', message };
 }
 
-function missing(manifest: Manifest): Pick<ObservedObject, 'health'> & ObjectId {
-  return { ...idOf(manifest), health: { state: 'Missing' } };
+function missing(manifest: Manifest): Pick<ObservedObject, 'health' | 'deleting'> & ObjectId {
+  return { ...idOf(manifest), deleting: false, health: { state: 'Missing' } };
 }
 
 /** All was applied, what left was pruned, and the hooks ran: the deployment is through. */

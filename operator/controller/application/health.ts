@@ -17,7 +17,10 @@ export function finalFailure(objects: Iterable<WithHealth>, since: string): stri
   return undefined;
 }
 
-/** The worst health of all, with the object it is about and why. No objects: Healthy. */
+/**
+ * The worst health of all, with the object it is about and why; of all that are Healthy what there is to tell. No
+ * objects: Healthy.
+ */
 export function worstHealth(objects: Iterable<WithHealth>): { state: HealthState; message?: string } {
   let worst: WithHealth | undefined;
   for (const object of objects) {
@@ -27,8 +30,18 @@ export function worstHealth(objects: Iterable<WithHealth>): { state: HealthState
     )
       worst = object;
   }
-  if (worst === undefined || worst.health.state === 'Healthy') return { state: 'Healthy' };
+  if (worst === undefined) return { state: 'Healthy' };
+  if (worst.health.state === 'Healthy') return { state: 'Healthy', ...noteOf(objects) };
   return { state: worst.health.state, message: sentenceOf(worst) };
+}
+
+/** What is to be told of healthy objects: of the first by name that has something, and how many there are. */
+function noteOf(objects: Iterable<WithHealth>): { message?: string } {
+  const told = [...objects].filter(({ health }) => health.message !== undefined);
+  const [first] = told.sort((a, b) => (describeObject(a) < describeObject(b) ? -1 : 1));
+  if (first === undefined) return {};
+  const more = told.length === 1 ? '' : ` And ${told.length - 1} more.`;
+  return { message: `${sentenceOf(first)}${more}` };
 }
 
 function sentenceOf(object: WithHealth): string {

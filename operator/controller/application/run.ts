@@ -9,6 +9,7 @@ import {
   LABEL_TARGET,
 } from '../../api/v1alpha1/names.ts';
 import type { TargetAccess } from '../../apply/target.ts';
+import { asWanted } from '../../health/health.ts';
 import type { KubeClient, ServiceAccount } from '../../kube/client.ts';
 import type { Discovery } from '../../kube/discovery.ts';
 import { TokenBucket } from '../../kube/token-bucket.ts';
@@ -217,7 +218,8 @@ export function healthNow({ context, blind }: Run): Facts['health'] {
       const isThere =
         observed?.uid === applied.uid ||
         (observed !== undefined && isOurs(observed, access.targetId, access.targetName));
-      return isThere ? observed : { ...applied, health: MISSING };
+      if (!isThere) return { ...applied, health: MISSING };
+      return applied.atRest === true ? { ...applied, health: asWanted(observed) } : observed;
     }),
   );
 }

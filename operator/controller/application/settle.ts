@@ -44,7 +44,11 @@ export function judge(
   switch (sync) {
     case 'Synced':
       if (health.state === 'Healthy') {
-        return { ready: { status: 'True', reason: 'Synced', message }, reconciling: false, stalled: false };
+        return {
+          ready: { status: 'True', reason: 'Synced', message: syncedMessage(standing, health) },
+          reconciling: false,
+          stalled: false,
+        };
       }
       return {
         ready: notReady(health.state, health.message ?? message),
@@ -66,6 +70,11 @@ export function judge(
     case 'Suspended':
       return { ready: notReady(reason, message), reconciling: false, stalled: false };
   }
+}
+
+/** What is healthy may have something to tell all the same: a claim that waits for its first Pod. */
+function syncedMessage({ message }: Standing, health: { message?: string | undefined }): string {
+  return health.message === undefined ? message : `${message} ${health.message}`;
 }
 
 /** Turns the facts of a reconcile into the status and what is told about the change. Pure. */
@@ -160,9 +169,11 @@ function settleEnvironment(
     sync: standing.sync,
     health: health.state,
     message:
-      health.state === 'Healthy' || standing.sync !== 'Synced'
+      standing.sync !== 'Synced'
         ? standing.message
-        : (health.message ?? standing.message),
+        : health.state === 'Healthy'
+          ? syncedMessage(standing, health)
+          : (health.message ?? standing.message),
     objects: facts.objects,
   };
   if (running === undefined) {

@@ -15,8 +15,8 @@ export const TARGET_REASONS = {
     'Look for who deletes it if it stays.',
   ),
   Suspended: none(
-    'All writes are suspended, or a workload is paused.',
-    'Set spec.suspend to false to go on.',
+    'All writes are suspended, or somebody other than Git suspended or paused a workload.',
+    'Set spec.suspend to false to go on, or let the workload run again.',
   ),
   OutOfSync: none(
     'The cluster differs from Git, and spec.sync.drift is Report.',
