@@ -251,6 +251,43 @@ test('A1: an expired token is outlived and the rotated one used', async (t) => {
   await has('a', '1', CAUGHT_UP_MS);
 });
 
+const bookmark = { type: 'BOOKMARK', object: { kind: 'ConfigMap', metadata: { resourceVersion: '1' } } };
+const added = {
+  type: 'ADDED',
+  object: { kind: 'ConfigMap', metadata: { name: 'a', namespace: 'x', uid: 'u', resourceVersion: '1' } },
+};
+for (const [name, line] of Object.entries({
+  'a bookmark': bookmark,
+  'an event': added,
+  'the error that history is gone': {
+    type: 'ERROR',
+    object: { kind: 'Status', code: 410, reason: 'Expired' },
+  },
+  'any other error': { type: 'ERROR', object: { kind: 'Status', code: 500 } },
+})) {
+  test(`A1: a server that ends each watch after ${name} is asked ever more rarely, and caught up with`, async (t) => {
+    const { watch, states, put, has, watching } = await arrange(t, { random: () => 1 });
+    proxy.fail({ ...WATCH, fault: { line: JSON.stringify(line) } });
+    proxy.forget();
+    watch.start();
+    // Without a pause thousands come in that time; the pauses double from a tenth of a second on.
+    const pauses = () =>
+      states.flatMap((state) => (state.state === 'Failing' ? [Math.round(state.retryInMs)] : []));
+    await eventually(() => pauses().length >= 5, { describe: 'five pauses' });
+    const first = pauses()[0] ?? 0;
+    assert.ok([100, 200].includes(first), 'what the server forgot is listed again at once, the first time');
+    assert.deepEqual(
+      pauses().slice(0, 5),
+      [1, 2, 4, 8, 16].map((factor) => first * factor),
+    );
+    assert.ok(proxy.find(WATCH).length <= pauses().length + 2, 'a pause after each');
+    proxy.clear();
+    await put('a', '1');
+    await has('a', '1', CAUGHT_UP_MS);
+    await watching();
+  });
+}
+
 test('A1: malformed lines in an open watch are told, and lose nothing', async (t) => {
   const { watch, faults, put, has, watching } = await arrange(t);
   watch.start();

@@ -208,12 +208,10 @@ export class ListWatch<T> {
     const { client, as, silenceMs = client.silenceMs } = this.#options;
     const since = performance.now();
     const broken = new AbortController();
-    let heard = false;
     const onLine = (line: string) => {
       if (signal.aborted || broken.signal.aborted) return;
       try {
         this.#take(line);
-        heard = true;
       } catch (error) {
         broken.abort(error);
       }
@@ -240,7 +238,8 @@ export class ListWatch<T> {
     } finally {
       if (isGood()) this.#failures = 0;
     }
-    if (heard || isGood()) return;
+    if (isGood()) return;
+    // Also one that told something: a server that ends each watch after a line is not to be asked without a pause.
     throw new UnreachableError('ShortWatch', 'The API server ended the watch as soon as it began.');
   }
 

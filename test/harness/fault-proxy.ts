@@ -223,6 +223,11 @@ export class FaultProxy {
       record.fault = 'hung';
     } else if (fault === 'malformed') {
       answerNonsense(record, response);
+    } else if ('line' in fault) {
+      record.fault = 'one line';
+      record.status = 200;
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.end(`${fault.line}\n`);
     } else if ('status' in fault) {
       this.#refuse(record, response, fault.status, fault.retryAfter);
     } else {

@@ -6,11 +6,13 @@ import { matches, type RecordedRequest, type RequestMatch } from './recorded-req
  * - `status`: answered with a Status object, `retryAfter` (seconds) as header if given,
  * - `reset`: the connection is reset,
  * - `hang`: never answered, neither after `clear`; the socket stays open,
- * - `malformed`: answered 200 with text that is no JSON (a watch gets it as a line and stays open).
+ * - `malformed`: answered 200 with text that is no JSON (a watch gets it as a line and stays open),
+ * - `line`: answered 200 with this line alone.
  */
 export type Fault =
   | { latencyMs: number }
   | { status: number; retryAfter?: number }
+  | { line: string }
   | 'reset'
   | 'hang'
   | 'malformed';
