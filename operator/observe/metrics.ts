@@ -57,7 +57,7 @@ export class Metrics {
     });
     this.#gauge(
       'towpath_event_loop_longest_turn_seconds',
-      'Longest time since the start for which work held up all other work: processor time of one turn of the event loop. More than 0.05 is a defect.',
+      'Longest time since the start for which work held up all other work: processor time of one turn of the event loop, without the collection of garbage. More than 0.05 is a defect.',
       observed.longestTurn,
     );
     this.#gauge('towpath_leader', '1 while this process leads.', () => (observed.leader() ? 1 : 0));
