@@ -2,14 +2,7 @@ import { createHash } from 'node:crypto';
 import { type AppliedObject, appliedDigest, type PlannedApply } from '../manifest/applied.ts';
 import { keepReason } from '../manifest/keep.ts';
 import { isOurs, type LiveObject } from '../manifest/live.ts';
-import {
-  describeObject,
-  groupKind,
-  idOf,
-  type Manifest,
-  type ObjectId,
-  objectKey,
-} from '../manifest/manifest.ts';
+import { describeObject, idOf, type Manifest, type ObjectId, objectKey } from '../manifest/manifest.ts';
 
 export interface KeptObject {
   object: ObjectId;
@@ -40,22 +33,30 @@ export interface PlanInput {
 
 /** Compares what should be with what is; sends nothing, decides everything. */
 export function plan(input: PlanInput): Plan {
-  const result: Plan = { apply: [], prune: [], kept: [], pruneDigest: '' };
-  const desired = new Set<string>();
-  for (const manifest of input.desired) {
-    desired.add(objectKey(manifest));
-    const planned = planObject(manifest, input);
-    if (planned !== undefined) result.apply.push(planned);
+  const { prune, kept } = planRemoval(input);
+  return { apply: planObjects(input.desired, input), prune, kept, pruneDigest: pruneDigest(prune) };
+}
+
+/** The part of a plan that is about some of the desired objects. */
+export function planObjects(objects: readonly Manifest[], input: PlanInput): PlannedApply[] {
+  return objects.flatMap((manifest) => planObject(manifest, input) ?? []);
+}
+
+function planRemoval(input: PlanInput): Pick<Plan, 'prune' | 'kept'> {
+  const desired = new Set(input.desired.map(objectKey));
+  const leaving = [...input.live].flatMap(([key, live]) =>
+    desired.has(key) || live.deleting || live.hook ? [] : live,
+  );
+  if (leaving.length === 0) return { prune: [], kept: [] };
+  const prune: LiveObject[] = [];
+  const kept: KeptObject[] = [];
+  const needing = needingObjects(input);
+  for (const live of leaving) {
+    const reason = keepReason(live, input) ?? neededReason(live, needing);
+    if (reason === undefined) prune.push(live);
+    else kept.push({ object: idOf(live), reason });
   }
-  for (const [key, live] of input.live) {
-    if (desired.has(key) || live.deleting || live.hook) continue;
-    const reason = keepReason(live, input) ?? neededReason(live, input);
-    if (reason === undefined) result.prune.push(live);
-    else result.kept.push({ object: idOf(live), reason });
-  }
-  result.prune.sort(byKey);
-  result.pruneDigest = pruneDigest(result.prune);
-  return result;
+  return { prune: sortedByKey(prune), kept };
 }
 
 function planObject(manifest: Manifest, input: PlanInput): PlannedApply | undefined {
@@ -77,27 +78,41 @@ function planObject(manifest: Manifest, input: PlanInput): PlannedApply | undefi
   return same ? undefined : { ...common, live, reason: 'Drift' };
 }
 
+/** The first desired object that needs a Namespace or a definition, by that one's key. */
+function needingObjects({ desired, pluralOf }: PlanInput): ReadonlyMap<string, Manifest> {
+  const needing = new Map<string, Manifest>();
+  const note = (need: { group: string; kind: string; name: string }, manifest: Manifest) => {
+    const key = objectKey({ ...need, namespace: '' });
+    if (!needing.has(key)) needing.set(key, manifest);
+  };
+  for (const manifest of desired) {
+    const { group, namespace } = manifest;
+    if (namespace !== '') note({ group: '', kind: 'Namespace', name: namespace }, manifest);
+    const plural = pluralOf(manifest);
+    if (plural !== undefined) note({ ...DEFINITION, name: `${plural}.${group}` }, manifest);
+  }
+  return needing;
+}
+
+const DEFINITION = { group: 'apiextensions.k8s.io', kind: 'CustomResourceDefinition' };
+
 /** Why a Namespace or a definition that left Git stays: what is still in Git would go with it. */
-function neededReason(live: LiveObject, { desired, pluralOf }: PlanInput): string | undefined {
-  let needs: (manifest: Manifest) => boolean;
-  if (groupKind(live) === '/Namespace') needs = ({ namespace }) => namespace === live.name;
-  else if (groupKind(live) === 'apiextensions.k8s.io/CustomResourceDefinition')
-    needs = (manifest) => `${pluralOf(manifest)}.${manifest.group}` === live.name;
-  else return undefined;
-  const needing = desired.find(needs);
-  if (needing === undefined) return undefined;
-  return `${describeObject(needing)} is still in Git and would go with it: take that out first, or put the ${live.kind} back.`;
+function neededReason(live: LiveObject, needing: ReadonlyMap<string, Manifest>): string | undefined {
+  const first = needing.get(objectKey(live));
+  if (first === undefined) return undefined;
+  return `${describeObject(first)} is still in Git and would go with it: take that out first, or put the ${live.kind} back.`;
 }
 
 export function pruneDigest(objects: readonly LiveObject[]): string {
   if (objects.length === 0) return '';
   const hash = createHash('sha256');
-  for (const object of [...objects].sort(byKey)) hash.update(`${objectKey(object)} ${object.uid}\n`);
+  for (const object of sortedByKey(objects)) hash.update(`${objectKey(object)} ${object.uid}\n`);
   return hash.digest('hex').slice(0, 12);
 }
 
-function byKey(a: ObjectId, b: ObjectId): number {
-  const left = objectKey(a);
-  const right = objectKey(b);
-  return left < right ? -1 : left > right ? 1 : 0;
+function sortedByKey<Item extends ObjectId>(objects: readonly Item[]): Item[] {
+  return objects
+    .map((object) => ({ object, key: objectKey(object) }))
+    .sort((a, b) => (a.key < b.key ? -1 : Number(a.key > b.key)))
+    .map(({ object }) => object);
 }

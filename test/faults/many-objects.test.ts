@@ -51,3 +51,26 @@ test('5,000 objects in one Application are synced, and a change of one is', asyn
   await stage.kubectl('delete', 'applications.towpath.dev', 'many', '--timeout=240s');
   t.diagnostic(`all deleted after ${Math.round(performance.now() - removing)} ms`);
 });
+
+for (const waves of [100, 1_000]) {
+  test(`A15: 5,000 objects in ${waves} waves are synced, looked at and changed, and hold up nobody`, async (t) => {
+    const count = 5_000;
+    const objects = Array.from({ length: count }, (_, index) => {
+      const wave = index % waves;
+      return `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: many-${index}, annotations: {towpath.dev/wave: "${wave}"}}\ndata: {index: "${index}"}\n`;
+    });
+    const stage = await newStage(t, { files: { 'many/objects.yaml': objects.join('---\n') } });
+    await stage.application('many', {
+      source: { path: 'many' },
+      sync: { timeout: '10m' },
+      deletionPolicy: 'Orphan',
+    });
+    await stage.untilReadyAt('many', await stage.repository.revParse('main'), 300_000);
+    const again = performance.now();
+    const last = count - 1;
+    objects[last] = objects[last]?.replace(`"${last}"}\n`, 'changed}\n') ?? '';
+    const second = await stage.repository.commit({ 'many/objects.yaml': objects.join('---\n') });
+    await stage.untilReadyAt('many', second, 120_000);
+    t.diagnostic(`a change of one in the last wave: Ready after ${Math.round(performance.now() - again)} ms`);
+  });
+}

@@ -12,8 +12,9 @@ import {
   type Trigger,
   targetName,
 } from '../record.ts';
-import { type DeployContext, kindsOf, planFor } from './deploy-context.ts';
+import { type DeployContext, kindsOf } from './deploy-context.ts';
 import { Quarantine } from './facts.ts';
+import { Planning } from './planning.ts';
 import { combined } from './refusals.ts';
 
 export interface Judgement {
@@ -41,7 +42,8 @@ export async function judge(
     throw new Quarantine({ revision: candidate.revision, candidate: candidate.id }, error);
   }
   await inventory.watches.ensure(kindsOf([...manifests.objects, ...record.applied.values()]), access);
-  const { apply } = planFor(context, manifests.objects);
+  const planning = await Planning.of(context, manifests.objects);
+  const { apply } = planning.plan();
   const { refusals, deferred } = await dryRunAll(access, apply, manifests.objects);
   refusals.push(...(await dryRunHooks(access, manifests.hooks)));
   const inPrinciple = refusals.filter((refusal) => refusal.verdict === 'Principle');

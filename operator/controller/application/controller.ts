@@ -105,6 +105,7 @@ export class ApplicationController {
       wanted: new WantedCandidates({ ...options, references: this.#references, onChange: wake }),
       installation: options.installation,
       impersonate: options.impersonate,
+      slices: options.slices,
       lookup: (namespace, name) => this.#known.get(`${namespace}/${name}`)?.application,
       random: options.random,
     };

@@ -2,9 +2,10 @@ import type { HealthState } from '../../api/v1alpha1/application.ts';
 import type { TargetAccess } from '../../apply/target.ts';
 import type { TokenBucket } from '../../kube/token-bucket.ts';
 import { sha256 } from '../../manifest/digest.ts';
-import type { Manifest, ObjectId } from '../../manifest/manifest.ts';
-import { type IgnoreRule, ignoredPaths } from '../../plan/ignore.ts';
-import { type KeptObject, type Plan, plan } from '../../plan/plan.ts';
+import type { ObjectId } from '../../manifest/manifest.ts';
+import type { Slices } from '../../observe/slices.ts';
+import type { IgnoreRule } from '../../plan/ignore.ts';
+import type { KeptObject } from '../../plan/plan.ts';
 import type { Inventory } from '../inventory.ts';
 import type { Deployment, TargetRecord } from '../record.ts';
 import type { RecordStore } from '../record-store.ts';
@@ -34,6 +35,8 @@ export interface DeployContext {
   /** Repairs of drift that the target may still make: what somebody changes all the time must not flood etcd (A14). */
   repairs: Pick<TokenBucket, 'take' | 'waitMs'>;
   drift: DriftMemory;
+  /** Shared with all else that takes long. */
+  slices: Slices;
   now(): Date;
   signal: AbortSignal;
   /** Takes what is being done, for the status of a sync that takes long: a sentence; `atOnce` what is sure to take long. */
@@ -73,20 +76,6 @@ export interface Advance {
 /** Digest of the settings that decide what is sent; another one asks for a new look at every object. */
 export function settingsDigest(settings: DeploySettings): string {
   return sha256(JSON.stringify([settings.prune, settings.adopt, settings.ignore])).slice(0, 16);
-}
-
-export function planFor(context: DeployContext, desired: readonly Manifest[]): Plan {
-  const { record, settings } = context;
-  return plan({
-    targetId: context.access.targetId,
-    targetName: context.access.targetName,
-    desired,
-    applied: record.applied,
-    live: context.inventory.of(context.access.targetId),
-    prune: settings.prune,
-    pluralOf: ({ group, kind }) => context.access.discovery.resourceFor(group, kind)?.plural,
-    ignorePaths: ignoredPaths(settings.ignore, desired, record.target.namespace),
-  });
 }
 
 /** The kinds a candidate has, with their namespaces. */

@@ -11,7 +11,6 @@ import {
   type ObjectId,
   objectKey,
 } from '../../manifest/manifest.ts';
-import { waves } from '../../plan/order.ts';
 import type { ObservedObject } from '../inventory.ts';
 import type { Deployment, Manifests } from '../record.ts';
 import {
@@ -20,12 +19,12 @@ import {
   deadlineOf,
   kindsOf,
   type Progress,
-  planFor,
   saveChanges,
   settingsDigest,
 } from './deploy-context.ts';
 import { leaveAlone, repairedOf } from './drift.ts';
 import { finalFailure, worstHealth } from './health.ts';
+import { Planning } from './planning.ts';
 import { prune } from './pruning.ts';
 import { partly } from './refusals.ts';
 import { runHooks } from './run-hooks.ts';
@@ -43,7 +42,8 @@ export async function advance(
 ): Promise<Advance> {
   const result = newAdvance();
   const isFirst = !deployment.applied;
-  if (!isFirst && leaveAlone(context, planFor(context, manifests.objects), result)) return result;
+  const planning = await Planning.of(context, manifests.objects);
+  if (!isFirst && leaveAlone(context, planning.plan(), result)) return result;
   const hooks = { ...context, timeoutMs: context.settings.timeoutMs };
   const [before, after] = deployment.install
     ? (['pre-install', 'post-install'] as const)
@@ -57,12 +57,12 @@ export async function advance(
     const { revision, ref } = deployment.candidate;
     context.say(`Applying revision ${shortRevision(revision, ref)}.`);
   }
-  const waiting = await applyWaves(context, deployment, manifests, result);
+  const waiting = await applyWaves(context, deployment, planning, result);
   if (waiting !== undefined) {
     result.progress = waiting;
     return result;
   }
-  const held = await prune(context, manifests, result);
+  const held = await prune(context, planning, result);
   if (held !== undefined) {
     result.progress = held;
     return result;
@@ -78,17 +78,14 @@ export async function advance(
  */
 export async function repair(context: DeployContext, manifests: Manifests): Promise<Advance> {
   const result = newAdvance();
-  const planned = planFor(context, manifests.objects);
+  const planning = await Planning.of(context, manifests.objects);
+  const planned = planning.plan();
   const changed = planned.apply.filter((one) => one.reason === 'Drift');
   if (leaveAlone(context, { ...planned, apply: changed, prune: [] }, result)) return result;
-  for (const stage of waves(manifests.objects).flat()) {
-    const keys = new Set(stage.map(objectKey));
-    await send(
-      context,
-      changed.filter((one) => keys.has(objectKey(one.manifest))),
-      manifests,
-      result,
-    );
+  const byKey = new Map(changed.map((one) => [objectKey(one.manifest), one]));
+  for (const stage of planning.waves.flat()) {
+    const inStage = stage.flatMap((manifest) => byKey.get(objectKey(manifest)) ?? []);
+    await send(context, inStage, planning, result);
   }
   return result;
 }
@@ -97,7 +94,7 @@ export async function repair(context: DeployContext, manifests: Manifests): Prom
 async function send(
   context: DeployContext,
   planned: readonly PlannedApply[],
-  manifests: Manifests,
+  planning: Planning,
   result: Advance,
 ): Promise<void> {
   const drifted = new Map(
@@ -114,33 +111,32 @@ async function send(
   });
   if (refusals.length === 0) return;
   await saveChanges(context);
-  throw partly(refusals, appliedOf(context, manifests), manifests.objects.length);
+  throw partly(refusals, appliedOf(planning), planning.objects.length);
 }
 
 /** How many of the objects are as they are to be. */
-function appliedOf(context: DeployContext, { objects }: Manifests): number {
-  return objects.length - planFor(context, objects).apply.length;
+function appliedOf(planning: Planning): number {
+  return planning.objects.length - planning.applies(planning.objects).length;
 }
 
 async function applyWaves(
   context: DeployContext,
   deployment: Deployment,
-  manifests: Manifests,
+  planning: Planning,
   result: Advance,
 ): Promise<Progress | undefined> {
   // Before it was through, nobody asked yet whether what changed underneath may be put back once more.
-  const repairs = deployment.applied || mayRepair(context, manifests);
-  const all = waves(manifests.objects);
+  const repairs = deployment.applied || mayRepair(context, planning);
+  const all = planning.waves;
   for (const stages of all) {
     for (const stage of stages) {
-      const keys = new Set(stage.map(objectKey));
-      const planned = planFor(context, manifests.objects).apply.filter(
-        (one) => keys.has(objectKey(one.manifest)) && (repairs || one.reason !== 'Drift'),
-      );
+      const pause = context.slices.pause();
+      if (pause !== undefined) await pause;
+      const planned = planning.applies(stage).filter((one) => repairs || one.reason !== 'Drift');
       if (planned.length === 0) continue;
-      await askDeferred(context, planned, manifests);
+      await askDeferred(context, planned, planning);
       await context.inventory.watches.ensure(kindsOf(stage), context.access);
-      await send(context, planned, manifests, result);
+      await send(context, planned, planning, result);
       await awaitEstablished(context, stage);
     }
     if (!deployment.applied) {
@@ -154,8 +150,8 @@ async function applyWaves(
   return undefined;
 }
 
-function mayRepair(context: DeployContext, manifests: Manifests): boolean {
-  const isDrifted = planFor(context, manifests.objects).apply.some(({ reason }) => reason === 'Drift');
+function mayRepair(context: DeployContext, planning: Planning): boolean {
+  const isDrifted = planning.applies(planning.objects).some(({ reason }) => reason === 'Drift');
   return !isDrifted || context.repairs.take(performance.now());
 }
 
@@ -163,15 +159,16 @@ function mayRepair(context: DeployContext, manifests: Manifests): boolean {
 async function askDeferred(
   context: DeployContext,
   planned: PlannedApply[],
-  manifests: Manifests,
+  planning: Planning,
 ): Promise<void> {
-  const deferred = planned.filter((one) =>
-    context.record.deployment?.deferred?.includes(objectKey(one.manifest)),
-  );
+  const { deferred: keys = [] } = context.record.deployment ?? {};
+  if (keys.length === 0) return;
+  const isDeferred = new Set(keys);
+  const deferred = planned.filter((one) => isDeferred.has(objectKey(one.manifest)));
   if (deferred.length === 0) return;
-  const refusals = await dryRunDeferred(context.access, deferred, manifests.objects);
+  const refusals = await dryRunDeferred(context.access, deferred, planning.objects);
   const decided = refusals.filter((refusal) => refusal.verdict !== 'Undecided');
-  if (decided.length > 0) throw partly(decided, appliedOf(context, manifests), manifests.objects.length);
+  if (decided.length > 0) throw partly(decided, appliedOf(planning), planning.objects.length);
 }
 
 /** A namespace that exists and a kind that is served: what the next stage needs, waited for at most 30 s. */

@@ -4,13 +4,15 @@ import { inParallel } from '../../kube/in-parallel.ts';
 import { idOf, objectKey } from '../../manifest/manifest.ts';
 import { deletionWaves } from '../../plan/order.ts';
 import type { Plan } from '../../plan/plan.ts';
-import type { Manifests } from '../record.ts';
-import { type Advance, type DeployContext, type PruneHeld, planFor } from './deploy-context.ts';
+import type { Advance, DeployContext, PruneHeld } from './deploy-context.ts';
+import type { Planning } from './planning.ts';
 
 /** What may not be deleted before a person consents to exactly this; undefined: pruning may go on (D2). */
-export function heldPrune(context: DeployContext, manifests: Manifests): PruneHeld | undefined {
-  const planned = planFor(context, manifests.objects);
-  const isEverything = planned.prune.length > 0 && manifests.objects.length === 0;
+export function heldPrune(context: DeployContext, planning: Planning): PruneHeld | undefined {
+  // Only what has no objects at all would delete everything.
+  if (planning.objects.length > 0) return undefined;
+  const planned = planning.plan();
+  const isEverything = planned.prune.length > 0;
   if (!isEverything || context.settings.consent === planned.pruneDigest) return undefined;
   return { state: 'PruneHeld', digest: planned.pruneDigest, objects: planned.prune.map(idOf) };
 }
@@ -18,20 +20,20 @@ export function heldPrune(context: DeployContext, manifests: Manifests): PruneHe
 /** Deletes what is no longer desired, as Helm does: before the hooks that come after an upgrade. */
 export async function prune(
   context: DeployContext,
-  manifests: Manifests,
+  planning: Planning,
   result: Advance,
 ): Promise<PruneHeld | undefined> {
   const { record, store } = context;
-  const planned = planFor(context, manifests.objects);
+  const planned = planning.plan();
   result.kept = planned.kept;
-  const held = heldPrune(context, manifests);
+  const held = heldPrune(context, planning);
   if (held !== undefined) return held;
   const { deleted, refusal } = await deleteInOrder(context, planned.prune);
-  const desired = new Set(manifests.objects.map(objectKey));
+  const desired = new Set(planning.objects.map(objectKey));
   if (planned.prune.length > 0) store.changed(record);
   result.pruned = deleted.map(idOf);
   // What was kept after all, because it changed in the meantime, says so.
-  if (deleted.length < planned.prune.length) result.kept = planFor(context, manifests.objects).kept;
+  if (deleted.length < planned.prune.length) result.kept = planning.plan().kept;
   for (const key of record.applied.keys()) {
     if (desired.has(key)) continue;
     record.applied.delete(key);

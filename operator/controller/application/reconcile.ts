@@ -10,6 +10,7 @@ import { type Facts, Quarantine } from './facts.ts';
 import { gone, goOn } from './go-on.ts';
 import { blindRetryAt, holdPrune, keepRunning, PATIENCE_MS, scheduleRetry } from './keep-running.ts';
 import { whereLost } from './lost-record.ts';
+import { Planning } from './planning.ts';
 import { heldPrune } from './pruning.ts';
 import { circularValues, renderWarnings } from './render-warnings.ts';
 import { handledAs } from './requests.ts';
@@ -251,7 +252,7 @@ async function deployAnew(run: Run, wanted: Wanted): Promise<Date | undefined> {
     run.session.renderAnew = false;
     return undefined;
   }
-  const held = heldPrune(context, manifests);
+  const held = heldPrune(context, await Planning.of(context, manifests.objects));
   if (held !== undefined) return (await holdPrune(run, wanted.candidate, held)) ?? NEVER;
   const trigger = triggerOf(run, wanted.candidate);
   const lastId = Math.max(

@@ -14,6 +14,7 @@ import type { KubeClient, ServiceAccount } from '../../kube/client.ts';
 import type { Discovery } from '../../kube/discovery.ts';
 import { TokenBucket } from '../../kube/token-bucket.ts';
 import { isOurs } from '../../manifest/live.ts';
+import type { Slices } from '../../observe/slices.ts';
 import type { KeptObject } from '../../plan/plan.ts';
 import type { Inventory } from '../inventory.ts';
 import { newRecord, type TargetName, targetId, targetName } from '../record.ts';
@@ -42,6 +43,8 @@ export interface Parts {
   /** False only with --insecure-no-impersonation. */
   impersonate: boolean;
   lookup: Lookup;
+  /** Shared with all else that takes long. */
+  slices: Slices;
   random(): number;
 }
 
@@ -159,6 +162,7 @@ export function startRun(
     },
     repairs: request === undefined ? session.repairs : UNBOUNDED,
     drift: session.drift,
+    slices: parts.slices,
     now: () => parts.client.now(),
     signal,
     say: (message, { atOnce = false } = {}) => {

@@ -1,0 +1,69 @@
+import type { PlannedApply } from '../../manifest/applied.ts';
+import type { Manifest } from '../../manifest/manifest.ts';
+import { ignoredPaths } from '../../plan/ignore.ts';
+import { waves } from '../../plan/order.ts';
+import { type Plan, type PlanInput, plan, planObjects } from '../../plan/plan.ts';
+import type { DeployContext } from './deploy-context.ts';
+
+/** Of so many objects it is found out what others decide, before others may have a turn. */
+const PIECE = 100;
+
+/**
+ * The manifests of a candidate as one look plans with them: what is the same at each stage is found out once, and a
+ * stage plans its own objects only (A15).
+ */
+export class Planning {
+  readonly objects: readonly Manifest[];
+  /** In the order of applying. */
+  readonly waves: readonly (readonly (readonly Manifest[])[])[];
+  readonly #context: DeployContext;
+  readonly #ignored: ReadonlyMap<Manifest, readonly string[]>;
+
+  private constructor(
+    context: DeployContext,
+    objects: readonly Manifest[],
+    ignored: ReadonlyMap<Manifest, readonly string[]>,
+  ) {
+    this.objects = objects;
+    this.waves = waves(objects);
+    this.#context = context;
+    this.#ignored = ignored;
+  }
+
+  static async of(context: DeployContext, objects: readonly Manifest[]): Promise<Planning> {
+    const { settings, record, slices } = context;
+    await slices.pause();
+    const pathsOf = ignoredPaths(settings.ignore, objects, record.target.namespace);
+    const ignored = new Map<Manifest, readonly string[]>();
+    for (const [index, object] of objects.entries()) {
+      if (index % PIECE === 0) await slices.pause();
+      ignored.set(object, pathsOf(object));
+    }
+    await slices.pause();
+    return new Planning(context, objects, ignored);
+  }
+
+  /** What is to be done, as everything is now. */
+  plan(): Plan {
+    return plan(this.#input());
+  }
+
+  /** How some of the objects are to be applied, as they are now. */
+  applies(objects: readonly Manifest[]): PlannedApply[] {
+    return planObjects(objects, this.#input());
+  }
+
+  #input(): PlanInput {
+    const { access, record, settings, inventory } = this.#context;
+    return {
+      targetId: access.targetId,
+      targetName: access.targetName,
+      desired: this.objects,
+      applied: record.applied,
+      live: inventory.of(access.targetId),
+      prune: settings.prune,
+      pluralOf: ({ group, kind }) => access.discovery.resourceFor(group, kind)?.plural,
+      ignorePaths: (manifest) => this.#ignored.get(manifest) ?? [],
+    };
+  }
+}
