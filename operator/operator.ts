@@ -76,7 +76,11 @@ export class Operator {
           this.#metrics.gitFetches.inc({ outcome: reason === '' ? 'Success' : reason }),
       },
     });
-    this.#renderer = new Renderer({ enginePath: flags.engine, processes: Number(flags['render-processes']) });
+    this.#renderer = new Renderer({
+      enginePath: flags.engine,
+      processes: Number(flags['render-processes']),
+      slices,
+    });
     this.#events = new EventRecorder({
       client: this.#client,
       component: 'towpath',

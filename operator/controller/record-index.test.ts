@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import type { Manifest } from '../manifest/manifest.ts';
+import { Slices } from '../observe/slices.ts';
 import { type Candidate, keepCandidate, type Manifests, newRecord } from './record.ts';
 import { encode, manifestsIn, RecordIndex } from './record-index.ts';
 
@@ -37,7 +38,7 @@ class Secrets {
     keepCandidate(this.record, candidate(id));
     const next = new RecordIndex(this.index);
     const data: Record<string, string | null> = {};
-    const chunks = await next.place(OWN, id, manifests, data);
+    const chunks = await next.place(OWN, id, manifests, data, new Slices());
     next.dropUnused(OWN, this.record, data);
     const { text, chunk } = await next.write(OWN);
     data.index = text;
@@ -65,7 +66,7 @@ class Secrets {
     const keys = index?.candidates.get(id) ?? [];
     for (const secret of new Set(keys.map((key) => index?.places.get(key)?.secret ?? '')))
       Object.assign(all, this.data.get(secret));
-    return manifestsIn(all, id);
+    return manifestsIn(all, id, new Slices());
   }
 
   bytes(name: string): number {

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { setImmediate as turn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gunzip, gunzipSync, gzip, gzipSync } from 'node:zlib';
 import type { Manifest } from '../manifest/manifest.ts';
+import type { Slices } from '../observe/slices.ts';
 import type { Manifests, TargetRecord } from './record.ts';
 
 const compress = promisify(gzip);
@@ -12,8 +12,6 @@ const decompress = promisify(gunzip);
 const SMALL_BYTES = 8_192;
 /** A window for small texts: setting up a larger one costs more than it saves. */
 const SMALL = { windowBits: 12, memLevel: 5 };
-/** After so many small texts others get their turn: a few milliseconds. */
-const TEXTS_A_TURN = 64;
 
 /** Characters of base64. An object in etcd may have 1.5 MiB, and the record itself needs room. */
 const INLINE_BYTES = 200_000;
@@ -59,7 +57,13 @@ export class RecordIndex {
   }
 
   /** Finds a place for a candidate's manifests: in `data` of the record's own Secret `own`, or in chunks. */
-  async place(own: string, id: string, manifests: Manifests, data: Record<string, string | null>) {
+  async place(
+    own: string,
+    id: string,
+    manifests: Manifests,
+    data: Record<string, string | null>,
+    slices: Slices,
+  ) {
     const { objects, hooks } = manifests;
     const texts = new Map<string, unknown>([
       [`c.${id}`, { objects: objects.map(describe), hooks: hooks.map(describe) }],
@@ -70,10 +74,9 @@ export class RecordIndex {
     const chunks: Chunk[] = [];
     let room = 0;
     const keys: string[] = [];
-    let count = 0;
     for (const [key, text] of texts) {
-      count += 1;
-      if (count % TEXTS_A_TURN === 0) await turn();
+      const pause = slices.pause();
+      if (pause !== undefined) await pause;
       const kept = partsOf(key, (part) => this.places.has(part));
       keys.push(...kept);
       if (kept.length > 0) continue;
@@ -155,7 +158,11 @@ export class RecordIndex {
 type Described = { objects: Omit<Manifest, 'text'>[]; hooks: Omit<Manifest, 'text'>[] };
 
 /** Puts a candidate's manifests together again from the data of the Secrets that have them. */
-export async function manifestsIn(data: Record<string, string>, id: string): Promise<Manifests> {
+export async function manifestsIn(
+  data: Record<string, string>,
+  id: string,
+  slices: Slices,
+): Promise<Manifests> {
   const read = (key: string) =>
     decode(
       partsOf(key, (part) => part in data)
@@ -163,12 +170,11 @@ export async function manifestsIn(data: Record<string, string>, id: string): Pro
         .join(''),
     );
   const described = (await read(`c.${id}`)) as Described;
-  let count = 0;
   const complete = async (described: readonly Omit<Manifest, 'text'>[]): Promise<Manifest[]> => {
     const manifests: Manifest[] = [];
     for (const manifest of described) {
-      count += 1;
-      if (count % TEXTS_A_TURN === 0) await turn();
+      const pause = slices.pause();
+      if (pause !== undefined) await pause;
       manifests.push({ ...manifest, text: (await read(textKey(manifest))) as string });
     }
     return manifests;

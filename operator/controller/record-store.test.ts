@@ -4,6 +4,7 @@ import { namespaceFor, useControlPlane } from '../../test/harness/control-plane.
 import { startFaultProxy } from '../../test/harness/fault-proxy.ts';
 import { KubeClient } from '../kube/client.ts';
 import { isConflict } from '../kube/errors.ts';
+import { Slices } from '../observe/slices.ts';
 import { newRecord, type TargetRecord, targetId } from './record.ts';
 import { RecordStore } from './record-store.ts';
 
@@ -22,8 +23,8 @@ async function newStores(t: TestContext) {
   });
   const target = { namespace, application: 'web', environment: 'default' };
   const id = targetId(INSTALLATION, target);
-  const one = new RecordStore(near, namespace, INSTALLATION);
-  const other = new RecordStore(far, namespace, INSTALLATION);
+  const one = new RecordStore(near, namespace, INSTALLATION, new Slices());
+  const other = new RecordStore(far, namespace, INSTALLATION, new Slices());
   const load = () => other.load(AbortSignal.timeout(10_000));
   const read = async () => {
     await load();

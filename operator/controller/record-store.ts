@@ -4,6 +4,7 @@ import { ApiError, isAlreadyExists, isNotFound, isUnreachable } from '../kube/er
 import type { AppliedObject } from '../manifest/applied.ts';
 import { sha256 } from '../manifest/digest.ts';
 import { objectKey } from '../manifest/manifest.ts';
+import type { Slices } from '../observe/slices.ts';
 import { type Manifests, manifestsDigest, type TargetName, type TargetRecord, targetId } from './record.ts';
 import { RecordChunks } from './record-chunks.ts';
 import { type Chunk, decode, encode, manifestsIn, RecordIndex } from './record-index.ts';
@@ -32,11 +33,13 @@ export class RecordStore {
   readonly #secrets: RecordSecrets;
   readonly #chunks: RecordChunks;
   readonly #installation: string;
+  readonly #slices: Slices;
   readonly #entries = new Map<string, Entry>();
   /** Records that are ahead of what is written. */
   readonly #ahead = new WeakSet<TargetRecord>();
 
-  constructor(client: KubeClient, namespace: string, installation: string) {
+  constructor(client: KubeClient, namespace: string, installation: string, slices: Slices) {
+    this.#slices = slices;
     this.#secrets = new RecordSecrets(client, namespace, installation);
     this.#chunks = new RecordChunks(this.#secrets);
     this.#installation = installation;
@@ -131,7 +134,7 @@ export class RecordStore {
     const chunks: Chunk[] = [];
     if (accepted !== undefined) {
       await this.#forgetDamaged(record, accepted, index, signal);
-      chunks.push(...(await index.place(name, accepted.id, accepted.manifests, data)));
+      chunks.push(...(await index.place(name, accepted.id, accepted.manifests, data, this.#slices)));
     }
     index.dropUnused(name, record, data);
     const { text, chunk } = await index.write(name);
@@ -159,7 +162,7 @@ export class RecordStore {
         throw error;
       }
     }
-    return intactManifests(data, candidate).catch(() => undefined);
+    return intactManifests(data, candidate, this.#slices).catch(() => undefined);
   }
 
   /** A candidate that is accepted again because its kept bytes were damaged is stored anew. */
@@ -268,11 +271,15 @@ function usedBy(name: string, entry: Entry | undefined): ReadonlySet<string> {
 async function intactManifests(
   data: Record<string, string>,
   candidate: { id: string; digest: string },
+  slices: Slices,
 ): Promise<Manifests | undefined> {
-  const manifests = await manifestsIn(data, candidate.id);
-  const all = [...manifests.objects, ...manifests.hooks];
-  const isIntact = all.every(({ text, digest }) => sha256(text) === digest);
-  return isIntact && manifestsDigest(manifests) === candidate.digest ? manifests : undefined;
+  const manifests = await manifestsIn(data, candidate.id, slices);
+  for (const { text, digest } of [...manifests.objects, ...manifests.hooks]) {
+    const pause = slices.pause();
+    if (pause !== undefined) await pause;
+    if (sha256(text) !== digest) return undefined;
+  }
+  return manifestsDigest(manifests) === candidate.digest ? manifests : undefined;
 }
 
 /** An answer that is about more than who wrote first. */

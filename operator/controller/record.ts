@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { AppliedObject } from '../manifest/applied.ts';
+import { sha256 } from '../manifest/digest.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 
 /** One Application in one environment: the unit of work, of status and of inventory. */
@@ -115,9 +116,8 @@ export function movedTo(
 
 /** SHA-256 over identity and text of all manifests, hooks included, in a fixed order. */
 export function manifestsDigest(manifests: Manifests): string {
-  const hash = createHash('sha256');
-  for (const manifest of [...manifests.objects, ...manifests.hooks]) hash.update(`${manifest.digest}\n`);
-  return `sha256:${hash.digest('hex')}`;
+  const lines = [...manifests.objects, ...manifests.hooks].map(({ digest }) => `${digest}\n`);
+  return `sha256:${sha256(lines.join(''))}`;
 }
 
 /** Candidates whose manifests are kept: the last three that ran, and one that waits. */

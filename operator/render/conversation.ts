@@ -1,6 +1,7 @@
 import { type ErrorDetail, TowpathError } from '../api/errors.ts';
 import { cutAtEnd } from '../api/foreign-text.ts';
 import type { Hook, Manifest } from '../manifest/manifest.ts';
+import type { Slices } from '../observe/slices.ts';
 import type { EngineMessage } from './engine-child.ts';
 import type { Exchange } from './engine-pool.ts';
 import type { RecordedTree } from './inputs.ts';
@@ -112,7 +113,7 @@ interface EngineManifest extends Omit<Manifest, 'text'> {
   hook?: Hook;
 }
 
-export function readResult(answer: EngineMessage, inputs: string): Rendered {
+export async function readResult(answer: EngineMessage, inputs: string, slices: Slices): Promise<Rendered> {
   const header = answer.header as unknown as {
     objects: EngineManifest[];
     hooks: EngineManifest[];
@@ -121,14 +122,19 @@ export function readResult(answer: EngineMessage, inputs: string): Rendered {
   };
   const texts = answer.blobs[0] ?? Buffer.alloc(0);
   let at = 0;
-  const withText = ({ length, ...manifest }: EngineManifest): Manifest => {
-    const text = texts.toString('utf8', at, at + length);
-    at += length;
-    return { ...manifest, text };
+  const withTexts = async (manifests: readonly EngineManifest[]): Promise<Manifest[]> => {
+    const result: Manifest[] = [];
+    for (const { length, ...manifest } of manifests) {
+      const pause = slices.pause();
+      if (pause !== undefined) await pause;
+      result.push({ ...manifest, text: texts.toString('utf8', at, at + length) });
+      at += length;
+    }
+    return result;
   };
   return {
-    objects: header.objects.map(withText),
-    hooks: header.hooks.map(withText),
+    objects: await withTexts(header.objects),
+    hooks: await withTexts(header.hooks),
     ...(header.chart === undefined ? {} : { chart: header.chart }),
     inputs,
     warnings: header.warnings.map((warning) => cutAtEnd(warning, LONGEST)),

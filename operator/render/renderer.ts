@@ -1,4 +1,5 @@
 import { sha256 } from '../manifest/digest.ts';
+import { Slices } from '../observe/slices.ts';
 import { Conversation, readResult } from './conversation.ts';
 import { EnginePool } from './engine-pool.ts';
 import { inputsDigest, RecordedTree, sameInputs, type Trace } from './inputs.ts';
@@ -49,6 +50,7 @@ interface Flight {
 export class Renderer {
   readonly #pool: EnginePool;
   readonly #limits: RenderLimits;
+  readonly #slices: Slices;
   readonly #cacheBytes: number;
   /** By request; of each the last few results, oldest request first. */
   readonly #kept = new Map<string, Kept[]>();
@@ -56,6 +58,7 @@ export class Renderer {
   readonly #flights = new Map<string, Flight>();
 
   constructor(options: RendererOptions) {
+    this.#slices = options.slices ?? new Slices();
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#cacheBytes = options.cacheBytes ?? 64 * 2 ** 20;
     this.#pool = new EnginePool({
@@ -156,7 +159,7 @@ export class Renderer {
       (exchange) => new Conversation(recorded, trees, this.#limits.inputBytes).run(exchange, header, texts),
       signal,
     );
-    const rendered = readResult(answer, inputsDigest(key, recorded.trace));
+    const rendered = await readResult(answer, inputsDigest(key, recorded.trace), this.#slices);
     this.#keep(key, { trace: recorded.trace, rendered, bytes: 1024 + (answer.blobs[0]?.length ?? 0) });
     return rendered;
   }

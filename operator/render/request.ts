@@ -1,4 +1,5 @@
 import type { Manifest } from '../manifest/manifest.ts';
+import type { Slices } from '../observe/slices.ts';
 
 export interface RenderRequest {
   /** Of the chart, kustomization, directory or file, in the repository. */
@@ -66,6 +67,8 @@ export interface RendererOptions {
   limits?: Partial<RenderLimits>;
   /** Of kept results, and of what each engine process keeps. */
   cacheBytes?: number;
+  /** Shared with all else that takes long. */
+  slices?: Slices;
 }
 
 export function describePath(path: string): string {

@@ -44,6 +44,7 @@ export async function judge(
   await inventory.watches.ensure(kindsOf([...manifests.objects, ...record.applied.values()]), access);
   const planning = await Planning.of(context, manifests.objects);
   const { apply } = planning.plan();
+  await context.slices.pause();
   const { refusals, deferred } = await dryRunAll(access, apply, manifests.objects);
   refusals.push(...(await dryRunHooks(access, manifests.hooks)));
   const inPrinciple = refusals.filter((refusal) => refusal.verdict === 'Principle');

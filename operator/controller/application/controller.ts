@@ -93,7 +93,7 @@ export class ApplicationController {
     this.#parts = {
       client,
       discovery,
-      store: new RecordStore(client, options.namespace, options.installation),
+      store: new RecordStore(client, options.namespace, options.installation, options.slices),
       inventory: new Inventory({
         client,
         discovery,

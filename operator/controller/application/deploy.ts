@@ -240,6 +240,7 @@ function missing(manifest: Manifest): Pick<ObservedObject, 'health' | 'deleting'
 /** All was applied, what left was pruned, and the hooks ran: the deployment is through. */
 async function complete(context: DeployContext, deployment: Deployment, result: Advance): Promise<void> {
   const { record, store } = context;
+  await context.slices.pause();
   record.kinds = kindsOf([...record.applied.values(), ...result.kept.map(({ object }) => object)]);
   const settings = settingsDigest(context.settings);
   if (record.settings !== settings) {

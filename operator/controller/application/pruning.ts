@@ -24,6 +24,7 @@ export async function prune(
   result: Advance,
 ): Promise<PruneHeld | undefined> {
   const { record, store } = context;
+  await context.slices.pause();
   const planned = planning.plan();
   result.kept = planned.kept;
   const held = heldPrune(context, planning);
