@@ -10,7 +10,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.once(signal, () => {
     log.info({ signal }, 'Stopping.');
     void operator.stop().then(
-      () => process.exit(0),
+      () => process.exit(),
       (error: unknown) => {
         log.error(
           { error: error instanceof Error ? error.stack : String(error) },
@@ -21,17 +21,20 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     );
   });
 }
-// A defect must not take every Application down with it: it is told, and the work it was part of is tried again.
-process.on('uncaughtException', (error) =>
-  log.error({ error: error.message, stack: error.stack }, 'A defect in Towpath.'),
-);
+// What waited for the callback that threw would wait for ever: only a new process knows that nothing was lost.
+process.on('uncaughtException', (error) => {
+  log.fatal({ error: error.message, stack: error.stack }, 'A defect in Towpath: the process ends, in order.');
+  process.exitCode = 1;
+  void operator.stop().finally(() => process.exit());
+});
+// Nobody waited for that: it is told, and the work that it was part of is tried again.
 process.on('unhandledRejection', (error) =>
   log.error({ error: error instanceof Error ? error.stack : String(error) }, 'A defect in Towpath.'),
 );
 
 await operator.start().catch(async (error: unknown) => {
   // Ended while it was still waiting for the API server: that is no failure (A7).
-  if (operator.isStopping) await operator.stop().then(() => process.exit(0));
+  if (operator.isStopping) await operator.stop().then(() => process.exit());
   giveUp(error);
 });
 

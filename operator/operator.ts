@@ -20,6 +20,8 @@ import { Sources } from './source/sources.ts';
 
 /** SIGTERM to exit: what is under way gets this long (A7). */
 const STOP_MS = 8_000;
+/** What was interrupted and does not end by then is not waited for: it can write nothing any more. */
+const FOLLOW_MS = 5_000;
 
 /** The operator: watches Applications, leads by Lease, and works while it leads. */
 export class Operator {
@@ -101,6 +103,15 @@ export class Operator {
       onFault: (application, { message: error, stack }) =>
         log.warn({ application, error, stack }, 'A look at an Application failed; it is tried again.'),
       onReconciled: (_application, seconds) => this.#metrics.reconcileSeconds.observe(seconds),
+      onLong: (application, seconds) =>
+        log.warn({ application, seconds }, 'A look at an Application has not ended for long.'),
+      onAbandoned: (application) => {
+        this.#metrics.abandonedLooks.inc();
+        log.error(
+          { application },
+          'A look at an Application did not end when it was interrupted: a defect. It is abandoned, and a new one goes on.',
+        );
+      },
     });
     this.#election = new LeaderElection({
       client: this.#client,
@@ -128,6 +139,7 @@ export class Operator {
       leader: () => this.#election.isLeader(),
       droppedEvents: () => this.#events.dropped,
       longestTurn: () => this.#turns.longest / 1_000,
+      oldestLook: () => this.#controller.oldestLookMs / 1_000,
     });
     const [host = '127.0.0.1', port = '8081'] = splitAddress(flags['probe-address']);
     this.#probes = new ProbeServer({
@@ -166,8 +178,7 @@ export class Operator {
   async #stop(): Promise<void> {
     this.#stopping.abort(new Error('stopping'));
     this.#leading?.abort(new Error('stopping'));
-    const work = this.#controller
-      .follow()
+    const work = Promise.race([this.#controller.follow(), sleep(FOLLOW_MS, undefined, { ref: false })])
       .then(() => this.#client.writesEnded())
       // Not before: a successor must not meet a write of ours.
       .then(() => this.#election.stop());

@@ -18,6 +18,7 @@ export function metricsPage(): string {
     leader: () => false,
     droppedEvents: none,
     longestTurn: none,
+    oldestLook: none,
   });
   const rows = (registry.getMetricsAsArray() as unknown as Described[])
     .filter(({ name }) => name.startsWith('towpath_'))

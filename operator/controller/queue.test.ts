@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { eventually } from '../../test/harness/wait.ts';
 import { Slices } from '../observe/slices.ts';
 import { Interrupted, Queue, type Work } from './queue.ts';
 
@@ -8,6 +9,10 @@ function queue(work: Work, changes: Partial<ConstructorParameters<typeof Queue>[
     work,
     concurrency: 2,
     lendAfterMs: 60_000,
+    leaveAfterMs: 60_000,
+    onLeft: (key) => assert.fail(`${key} was left`),
+    longMs: 60_000,
+    onLong: (key) => assert.fail(`${key} takes long`),
     slices: new Slices(),
     onError: (key, error) => {
       throw new Error(`${key} failed`, { cause: error });
@@ -99,5 +104,51 @@ test('of two delays the earlier counts', async () => {
   subject.addAfter('a', 5);
   subject.addAfter('a', 60_000);
   assert.ok((await ran.promise) - started < 30_000);
+  await subject.stop();
+});
+
+test('A5: a run that goes on although it was aborted is left, and the key runs anew, once', async () => {
+  const stuck = Promise.withResolvers<void>();
+  const again = Promise.withResolvers<void>();
+  const left: string[] = [];
+  const ended: string[] = [];
+  let runs = 0;
+  const subject = queue(
+    async () => {
+      runs += 1;
+      if (runs === 1) await stuck.promise.finally(() => ended.push('the first'));
+      else await again.promise;
+    },
+    { concurrency: 1, leaveAfterMs: 5, onLeft: (key) => left.push(key) },
+  );
+  subject.add('a');
+  subject.add('a', { interrupt: true });
+  await eventually(() => runs === 2, { describe: 'the second run' });
+  assert.deepEqual(left, ['a']);
+  // What the one that was left comes to in the end changes nothing: neither is told, nor does a third run begin.
+  stuck.reject(new Error('too late'));
+  await eventually(() => ended.length === 1, { describe: 'the end of the first run' });
+  subject.add('a');
+  assert.equal(runs, 2, 'one run at a time');
+  again.resolve();
+  await eventually(() => runs === 3, { describe: 'the run that was asked for meanwhile' });
+  await subject.stop();
+});
+
+test('the age of the oldest run is known, and told when it is long', async () => {
+  const stuck = Promise.withResolvers<void>();
+  const told: [string, number][] = [];
+  const subject = queue(() => stuck.promise, { longMs: 10, onLong: (key, age) => told.push([key, age]) });
+  assert.equal(subject.oldestMs, 0);
+  subject.add('a');
+  await eventually(() => told.length >= 3, { describe: 'it to be told three times' });
+  assert.deepEqual(told.slice(0, 3), [
+    ['a', 10],
+    ['a', 20],
+    ['a', 40],
+  ]);
+  assert.ok(subject.oldestMs >= 39, `${subject.oldestMs} ms`);
+  stuck.resolve();
+  await eventually(() => subject.oldestMs === 0, { describe: 'its end' });
   await subject.stop();
 });

@@ -14,6 +14,8 @@ export class Interrupted extends Error {
 interface Entry {
   state: 'waiting' | 'running' | 'running-again';
   abort?: AbortController;
+  /** When the run began, on the clock of performance.now(). */
+  since?: number;
 }
 
 export interface QueueOptions {
@@ -25,6 +27,13 @@ export interface QueueOptions {
   /** Asked when a run has taken that long, and again after as long; false: it keeps its place. Default: it may. */
   mayLend?(): boolean;
   onError(key: string, error: unknown): void;
+  /** Aborted, a run has so long to end; then it is left to itself, and the key runs anew. */
+  leaveAfterMs: number;
+  /** Told of a run that was left. What it still does must have no effect any more. */
+  onLeft(key: string): void;
+  /** Told of a run that has gone on for so long, and each time that its age has doubled since. */
+  longMs: number;
+  onLong(key: string, ageMs: number): void;
   /** Runs that wait for nothing must not follow each other without an end to the turn. */
   slices: Slices;
 }
@@ -46,6 +55,14 @@ export class Queue {
 
   get depth(): number {
     return this.#waiting.length;
+  }
+
+  /** The age of the oldest run in milliseconds; 0 where nothing runs. */
+  get oldestMs(): number {
+    const now = performance.now();
+    let oldest = now;
+    for (const { since = now } of this.#entries.values()) oldest = Math.min(oldest, since);
+    return now - oldest;
   }
 
   /** Runs the key soon; `interrupt` also aborts a run under way, which then starts anew. */
@@ -101,7 +118,7 @@ export class Queue {
 
   async #run(key: string): Promise<void> {
     const abort = new AbortController();
-    const entry: Entry = { state: 'running', abort };
+    const entry: Entry = { state: 'running', abort, since: performance.now() };
     this.#entries.set(key, entry);
     this.#free -= 1;
     let holdsPlace = true;
@@ -115,18 +132,58 @@ export class Queue {
     const lend = setInterval(() => {
       if (this.#options.mayLend?.() !== false) giveBack();
     }, this.#options.lendAfterMs);
+    const endTelling = this.#tellLong(key);
+    const left = this.#whenIgnored(abort.signal);
     try {
-      const pause = this.#options.slices.pause();
-      if (pause !== undefined) await pause;
-      abort.signal.throwIfAborted();
-      await this.#options.work(key, abort.signal);
+      const how = await Promise.race([this.#work(key, abort.signal), left.promise]);
+      if (how === 'left') this.#options.onLeft(key);
     } catch (error) {
       if (!abort.signal.aborted) this.#options.onError(key, error);
     } finally {
+      left.forget();
+      endTelling();
       clearInterval(lend);
       this.#entries.delete(key);
       if (entry.state === 'running-again') this.add(key);
       giveBack();
     }
+  }
+
+  async #work(key: string, signal: AbortSignal): Promise<'ended'> {
+    const pause = this.#options.slices.pause();
+    if (pause !== undefined) await pause;
+    signal.throwIfAborted();
+    await this.#options.work(key, signal);
+    return 'ended';
+  }
+
+  /** Settles when a run had its time to end after it was aborted. */
+  #whenIgnored(signal: AbortSignal): { promise: Promise<'left'>; forget(): void } {
+    const { promise, resolve } = Promise.withResolvers<'left'>();
+    let timer: NodeJS.Timeout | undefined;
+    const onAbort = () => {
+      timer = setTimeout(() => resolve('left'), this.#options.leaveAfterMs);
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    return {
+      promise,
+      forget: () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', onAbort);
+      },
+    };
+  }
+
+  #tellLong(key: string): () => void {
+    const { longMs, onLong } = this.#options;
+    let timer: NodeJS.Timeout;
+    const tellAt = (age: number, wait: number) => {
+      timer = setTimeout(() => {
+        onLong(key, age);
+        tellAt(2 * age, age);
+      }, wait);
+    };
+    tellAt(longMs, longMs);
+    return () => clearTimeout(timer);
   }
 }

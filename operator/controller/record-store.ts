@@ -201,6 +201,12 @@ export class RecordStore {
     }
   }
 
+  /** The same where even what nobody else wrote may be changed in memory, by who has no say any more. */
+  async readAnew(target: TargetName, signal?: AbortSignal): Promise<void> {
+    this.#entries.delete(secretName(targetId(this.#installation, target)));
+    await this.reload(target, signal);
+  }
+
   async #write(name: string, known: Entry | undefined, data: Members, signal: AbortSignal | undefined) {
     if (known !== undefined) return this.#secrets.update(name, known.resourceVersion, data, signal);
     try {

@@ -7,6 +7,7 @@ export class Metrics {
   readonly reconcileSeconds: Histogram;
   readonly gitPolls: Counter<'outcome'>;
   readonly gitFetches: Counter<'outcome'>;
+  readonly abandonedLooks: Counter;
 
   constructor(observed: {
     applications(): number;
@@ -16,6 +17,8 @@ export class Metrics {
     droppedEvents(): number;
     /** Seconds. */
     longestTurn(): number;
+    /** Seconds. */
+    oldestLook(): number;
   }) {
     const registers = [this.registry];
     collectDefaultMetrics({ register: this.registry });
@@ -43,6 +46,16 @@ export class Metrics {
       labelNames: ['outcome'],
       registers,
     });
+    this.abandonedLooks = new Counter({
+      name: 'towpath_looks_abandoned_total',
+      help: 'Looks at Applications that did not end when they were interrupted, and were given up. Any is a defect.',
+      registers,
+    });
+    this.#gauge(
+      'towpath_oldest_look_seconds',
+      'Age of the oldest look at an Application that has not ended: hooks take as long as they take, anything else is over in minutes.',
+      observed.oldestLook,
+    );
     this.#gauge('towpath_applications', 'Applications known.', observed.applications);
     this.#gauge('towpath_objects', 'Objects in the inventory.', observed.objects);
     this.#gauge('towpath_queue_depth', 'Applications that wait to be looked at.', observed.queue);

@@ -49,11 +49,19 @@ export interface ControllerOptions {
   /** Told of looks that failed: a defect, an API server that refuses the status itself. Without values of Secrets. */
   onFault(application: string, fault: Fault): void;
   onReconciled?(application: string, seconds: number): void;
+  /** Told of a look that takes long, again and again. */
+  onLong(application: string, seconds: number): void;
+  /** Told of a look that did not end when it was interrupted, and that counts no more. */
+  onAbandoned(application: string): void;
 }
 
 /** How many Applications are worked on at once; those that wait longer than a second lend their place on. */
 const CONCURRENCY = 32;
 const LEND_AFTER_MS = 1_000;
+/** A look that was interrupted has so long to end before it is abandoned. */
+const ABANDON_AFTER_MS = 30_000;
+/** A look that goes on for so long is told: a hook may take as long, or something is lost that it waits for. */
+const LONG_LOOK_MS = 10 * 60_000;
 /** Before the next look where the API server knew something newer; doubled each time. */
 const OUTDATED_PAUSE_MS = 100;
 /** How many changes of Secrets and ConfigMaps that its spec names an Application follows at once, and how often after. */
@@ -72,6 +80,8 @@ export class ApplicationController {
   readonly #deletion: DeletionParts;
   readonly #known: KnownApplications;
   readonly #sessions = new Map<string, Session>();
+  /** Whose last look was abandoned: what it may still change in memory is read anew. */
+  readonly #abandoned = new Set<string>();
   readonly #references: References;
   readonly #writer: ApplicationWriter;
   readonly #failedLooks = new FailedLooks();
@@ -146,6 +156,11 @@ export class ApplicationController {
     return this.#queue?.depth ?? 0;
   }
 
+  /** The age of the oldest look that has not ended. */
+  get oldestLookMs(): number {
+    return this.#queue?.oldestMs ?? 0;
+  }
+
   /** Begins to work: reads the records that the leader before wrote, then looks at every Application. */
   async lead(signal: AbortSignal): Promise<void> {
     await this.#parts.store.load(signal);
@@ -159,6 +174,10 @@ export class ApplicationController {
       // What only waits for its turn at the API server would not come sooner with more of its kind beside it.
       mayLend: () => !this.#options.client.saturated,
       onError: (key, error) => this.#failed(key, error),
+      leaveAfterMs: ABANDON_AFTER_MS,
+      onLeft: (key) => this.#abandon(key),
+      longMs: LONG_LOOK_MS,
+      onLong: (key, ageMs) => this.#options.onLong(key, ageMs / 1_000),
     });
     for (const key of this.#known.keys()) this.#queue.add(key);
   }
@@ -226,6 +245,7 @@ export class ApplicationController {
   /** What was kept of an Application that is gone. */
   #forget(key: string): void {
     this.#sessions.delete(key);
+    this.#abandoned.delete(key);
     this.#failedLooks.forget(key);
     this.#deletion.rests.delete(key);
     this.#wakes.forget(key);
@@ -239,6 +259,10 @@ export class ApplicationController {
     if (known === undefined) return;
     this.#looks.take(key);
     const started = performance.now();
+    if (this.#abandoned.has(key)) {
+      await this.#parts.store.readAnew(targetOfKey(key), signal);
+      this.#abandoned.delete(key);
+    }
     const { application } = known;
     if (application === undefined && known.object.metadata.deletionTimestamp !== undefined) {
       await releaseUnreadable(this.#deletion, known.object, signal);
@@ -248,6 +272,15 @@ export class ApplicationController {
     else await this.#reconcile(key, known.object, application, signal);
     this.#failedLooks.forget(key);
     this.#options.onReconciled?.(key, (performance.now() - started) / 1000);
+  }
+
+  /** Its writes carry the signal by which it was interrupted: the API server gets none of them any more. */
+  #abandon(key: string): void {
+    this.#abandoned.add(key);
+    this.#sessions.delete(key);
+    this.#options.onAbandoned(key);
+    const object = this.#known.get(key)?.object;
+    if (object !== undefined) this.#writer.tellAbandoned(object, ABANDON_AFTER_MS / 1_000);
   }
 
   async #reconcile(

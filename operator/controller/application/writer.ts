@@ -115,6 +115,15 @@ export class ApplicationWriter {
     this.#record(metadata, { type: 'Warning', reason, action: 'Delete', note });
   }
 
+  tellAbandoned({ metadata }: KubeObject, seconds: number): void {
+    const { namespace = '', name, uid, resourceVersion } = metadata;
+    const note = `A look at Application ${namespace}/${name} went on for ${seconds} s after it was interrupted, which is a defect of Towpath: it was abandoned, nothing that it still does has an effect, and a new look goes on. Tell who runs Towpath.`;
+    this.#record(
+      { namespace, name, uid, resourceVersion },
+      { type: 'Warning', reason: 'LookAbandoned', action: 'Sync', note },
+    );
+  }
+
   /** An object that cannot be read as an Application is told so on itself (A6). */
   async tellInvalid(object: KubeObject, errors: readonly string[], signal: AbortSignal): Promise<void> {
     const { name, uid, resourceVersion, namespace = '', generation = 0 } = object.metadata;

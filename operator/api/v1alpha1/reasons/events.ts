@@ -11,6 +11,11 @@ export const EVENTS = {
   DriftReported: { type: 'Warning', meaning: 'Someone changed an object, and spec.sync.drift is Report.' },
   Pruned: { type: 'Normal', meaning: 'Objects that are no longer in Git were deleted.' },
   Superseded: { type: 'Normal', meaning: 'A newer candidate took the place of one that was being applied.' },
+  LookAbandoned: {
+    type: 'Warning',
+    meaning:
+      'A look at the Application did not end when a change interrupted it, which is a defect of Towpath: it was abandoned, and a new one goes on.',
+  },
   Deleted: { type: 'Normal', meaning: 'All objects of the Application were deleted or released.' },
 } satisfies Readonly<Record<string, EventEntry>>;
 

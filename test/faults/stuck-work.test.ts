@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { fastLease, startOperator } from '../harness/operator.ts';
+import { inWords, newProxiedStage, writesOf } from '../harness/proxied-stage.ts';
+import { always, eventually } from '../harness/wait.ts';
+
+/** On SIGUSR2 a callback throws. */
+const throwing = module(`
+  process.on('SIGUSR2', () => setImmediate(() => { throw new Error('a callback threw'); }));
+`);
+
+/** After SIGUSR2 the next compression does not end before the next SIGUSR2: whoever waits for it waits on. */
+const losing = module(`
+  import zlib from 'node:zlib';
+  import { syncBuiltinESMExports } from 'node:module';
+  const { gzip } = zlib;
+  let state = 'idle';
+  let held = () => undefined;
+  zlib.gzip = (...given) => {
+    if (state !== 'armed') return gzip(...given);
+    state = 'holding';
+    process.stdout.write('a compression is held\\\\n');
+    held = () => gzip(...given);
+  };
+  syncBuiltinESMExports();
+  process.on('SIGUSR2', () => {
+    if (state === 'idle') state = 'armed';
+    else held();
+    process.stdout.write('signalled\\\\n');
+  });
+`);
+
+function module(text: string): string {
+  return `data:text/javascript,${encodeURIComponent(text.replaceAll('\\\\n', '\\n'))}`;
+}
+
+/** Of a size that is compressed in a thread. */
+function largeConfig(version: string): Record<string, string> {
+  return {
+    'config.yaml': `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shop}\ndata: {version: "${version}", text: "${'text '.repeat(4_000)}"}\n`,
+  };
+}
+
+test('A5: a look that ignores a change for 30 s is abandoned, told, and writes nothing any more', async (t) => {
+  const { proxy, stage } = await newProxiedStage(t, { files: largeConfig('1'), preload: losing });
+  await stage.deployed('shop');
+  const { process: operator } = stage.operator;
+  process.kill(operator.pid, 'SIGUSR2');
+  await eventually(() => operator.logTail(2_000).includes('signalled'));
+  const second = await stage.repository.commit(largeConfig('2'));
+  await eventually(() => operator.logTail(2_000).includes('a compression is held'), {
+    describe: 'the look to hang',
+  });
+  const third = await stage.repository.commit(largeConfig('3'));
+  await stage.untilReadyAt('shop', third, 60_000);
+  const events = await eventually(async () => {
+    const text = await stage.kubectl(
+      'get',
+      'events',
+      '-o',
+      'jsonpath={range .items[*]}{.reason}: {.message}{"\\n"}{end}',
+    );
+    return text.includes('LookAbandoned') ? text : undefined;
+  });
+  assert.match(
+    events,
+    /LookAbandoned: A look at Application \S+\/shop went on for 30 s after it was interrupted/,
+  );
+  const metrics = await (await fetch(`${await stage.operator.probeUrl()}/metrics`)).text();
+  assert.match(metrics, /^towpath_looks_abandoned_total 1$/m);
+
+  // The one that was abandoned comes back to life: it was about to accept the second commit.
+  proxy.forget();
+  process.kill(operator.pid, 'SIGUSR2');
+  await eventually(() => operator.logTail(2_000).match(/signalled/g)?.length === 2);
+  await always(
+    () => inWords(writesOf(proxy)),
+    (writes) => assert.deepEqual(writes, []),
+    2_000,
+    { every: 50 },
+  );
+  const { status } = await stage.get('shop');
+  assert.equal(status?.environments?.[0]?.revision, third);
+  assert.ok(!status?.environments?.[0]?.history?.some(({ revision }) => revision === second));
+  // What it changed in memory is nobody's: the next deployment goes on from the third.
+  const fourth = await stage.repository.commit(largeConfig('4'));
+  const after = await stage.untilReadyAt('shop', fourth);
+  const history = after.status?.environments?.[0]?.history ?? [];
+  assert.deepEqual(
+    history.slice(0, 2).map(({ revision }) => revision),
+    [fourth, third],
+  );
+});
+
+test('A7: after an exception that nobody caught the process ends in order, and the next one writes nothing', async (t) => {
+  const { proxy, stage } = await newProxiedStage(t, {
+    files: largeConfig('1'),
+    preload: throwing,
+    flags: fastLease,
+  });
+  await stage.deployed('shop');
+  const { process: operator } = stage.operator;
+  process.kill(operator.pid, 'SIGUSR2');
+  assert.equal(await operator.ended, 'operator ended with code 1');
+  assert.match(
+    operator.logTail(50),
+    /"level":"fatal".*"error":"a callback threw".*A defect in Towpath: the process ends, in order/,
+  );
+  const lease = JSON.parse(await stage.kubectl('get', 'lease', 'towpath', '-o', 'json')) as {
+    spec: { holderIdentity?: string };
+  };
+  assert.equal(lease.spec.holderIdentity ?? '', '', 'the Lease is released');
+  proxy.forget();
+  const next = await startOperator(t, stage.cluster, stage.namespace, {
+    kubeconfigPath: proxy.kubeconfigPath,
+  });
+  const url = await next.probeUrl();
+  await eventually(
+    async () => /^towpath_reconcile_seconds_count [1-9]/m.test(await (await fetch(`${url}/metrics`)).text()),
+    {
+      describe: 'a look of the next process',
+    },
+  );
+  assert.deepEqual(inWords(writesOf(proxy)), []);
+});
