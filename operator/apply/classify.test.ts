@@ -5,7 +5,8 @@ import { jsonBytes } from '../api/v1alpha1/bound-status.ts';
 import { REASONS } from '../api/v1alpha1/reasons.ts';
 import { ApiError, NotLeaderError, UnreachableError } from '../kube/errors.ts';
 import { errorFromStatus } from '../kube/refusal.ts';
-import { classify, isImmutable } from './classify.ts';
+import { classify } from './classify.ts';
+import { isImmutable } from './refused-change.ts';
 
 const object = { group: '', kind: 'ConfigMap', namespace: 'shop', name: 'web' };
 const status = (code: number, reason: string, message: string, details: object = {}, plural = 'configmaps') =>

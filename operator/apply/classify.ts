@@ -12,6 +12,7 @@ import {
 } from '../kube/errors.ts';
 import { describeObject, idOf, type ObjectId } from '../manifest/manifest.ts';
 import { wordsOf } from './refusal-words.ts';
+import { isImmutable, RefusedChange } from './refused-change.ts';
 
 /**
  * What an answer of the API server says of a candidate:
@@ -49,6 +50,19 @@ const refusedBy =
   ({ refuser }: ApiError): boolean =>
     refuser !== undefined && refusers.includes(refuser);
 
+const IMMUTABLE_DEFINITION = meaning(
+  'Principle',
+  'Person',
+  'ImmutableField',
+  'Put the old value back: made anew, it would take all objects of its kind with it.',
+);
+const IMMUTABLE = meaning(
+  'Principle',
+  'Person',
+  'ImmutableField',
+  'Put the old value back, or annotate it towpath.dev/replace: "true" in Git to have it created anew.',
+);
+
 /** The first row that fits tells. */
 const MEANINGS: readonly [(error: ApiError, object: ObjectId) => boolean, Meaning][] = [
   [
@@ -69,24 +83,8 @@ const MEANINGS: readonly [(error: ApiError, object: ObjectId) => boolean, Meanin
       'Correct it in Git, or ask who owns the policy; it is tried again.',
     ),
   ],
-  [
-    (error, object) => isImmutable(error) && object.kind === 'CustomResourceDefinition',
-    meaning(
-      'Principle',
-      'Person',
-      'ImmutableField',
-      'Put the old value back: made anew, it would take all objects of its kind with it.',
-    ),
-  ],
-  [
-    isImmutable,
-    meaning(
-      'Principle',
-      'Person',
-      'ImmutableField',
-      'Put the old value back, or annotate it towpath.dev/replace: "true" in Git to have it created anew.',
-    ),
-  ],
+  [(error, object) => isImmutable(error) && object.kind === 'CustomResourceDefinition', IMMUTABLE_DEFINITION],
+  [isImmutable, IMMUTABLE],
   [isInvalid, meaning('Principle', 'Person', 'ManifestInvalid', 'Correct it in Git.')],
   [
     isNamespaceTerminating,
@@ -170,12 +168,15 @@ export function classify(error: unknown, doing: string, object: ObjectId): Refus
   if (error instanceof TowpathError)
     return { verdict: isInPrinciple(error.reason) ? 'Principle' : 'State', error };
   const { verdict, remedy, reason, next } = meaningOf(error, object);
-  const short = wordsOf(error);
-  const begin = `${doing} ${describeObject(object)}: `;
+  const short = wordsOf(error instanceof RefusedChange ? error.answer : error);
+  const fields =
+    error instanceof RefusedChange && error.fields.length > 0 ? `${error.fields.join(', ')}: ` : '';
+  // What differs comes first: it must not be what is cut off.
+  const begin = `${doing} ${describeObject(object)}: ${fields}`;
   const cause = /[.!?]$/.test(short) ? short : `${short}.`;
   const message = fitBetween(begin, cause, ` ${next}`, LEAST_BYTES);
   // Each by itself, and as much of it as a status has room for.
-  const details = [{ object: idOf(object), message: fitBetween('', cause, ` ${next}`, LEAST_BYTES) }];
+  const details = [{ object: idOf(object), message: fitBetween(fields, cause, ` ${next}`, LEAST_BYTES) }];
   return { verdict, error: new TowpathError(remedy, reason, message, { cause: error, details, next }) };
 }
 
@@ -183,6 +184,8 @@ export function classify(error: unknown, doing: string, object: ObjectId): Refus
 const LEAST_BYTES = 60;
 
 function meaningOf(error: unknown, object: ObjectId): Meaning {
+  if (error instanceof RefusedChange)
+    return object.kind === 'CustomResourceDefinition' ? IMMUTABLE_DEFINITION : IMMUTABLE;
   if (!(error instanceof ApiError)) return isTransient(error) ? UNREACHABLE : UNKNOWN;
   return MEANINGS.find(([fits]) => fits(error, object))?.[1] ?? UNKNOWN;
 }
@@ -190,29 +193,4 @@ function meaningOf(error: unknown, object: ObjectId): Meaning {
 /** The namespace of an object that was to be created is not there. */
 export function isNamespaceMissing(error: unknown): boolean {
   return error instanceof ApiError && error.code === 404 && error.subject.kind === 'namespaces';
-}
-
-/** How the API server says of a quoted value that it cannot change: behind the value, at the very end. */
-const UNCHANGEABLE_VALUE = [
-  ': field is immutable',
-  ': value is immutable',
-  ': may not change in an update',
-  ': cannot change roleRef',
-];
-/** The same of a field, whose value it does not quote. */
-const UNCHANGEABLE_FIELD =
-  /^Forbidden: (?:updates to |spec is immutable|pod updates may not change|may not be changed|may not change|field is immutable|[\w.]{1,100} is immutable)/;
-
-/**
- * A field differs that cannot change in a live object, as far as words say so where the API server puts its own;
- * of a Secret those are not told (S5), but there only these two fields can be refused so.
- */
-export function isImmutable(error: unknown): error is ApiError {
-  if (!(error instanceof ApiError) || error.code !== 422) return false;
-  return error.causes.some(({ field = '', reason, message }) => {
-    if (message === reason)
-      return field === 'type' || (['data', 'immutable'].includes(field) && reason === 'FieldValueForbidden');
-    if (reason === 'FieldValueForbidden') return UNCHANGEABLE_FIELD.test(message);
-    return reason === 'FieldValueInvalid' && UNCHANGEABLE_VALUE.some((end) => message.endsWith(end));
-  });
 }

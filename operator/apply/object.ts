@@ -6,7 +6,7 @@ import {
   LABEL_TARGET,
 } from '../api/v1alpha1/names.ts';
 import type { KubeObject, Resource } from '../kube/client.ts';
-import { ApiError, isConflict, isNotFound } from '../kube/errors.ts';
+import { ApiError, isConflict, isNotFound, isTransient } from '../kube/errors.ts';
 import { type AppliedObject, appliedDigest, type PlannedApply } from '../manifest/applied.ts';
 import { isAtRest } from '../manifest/at-rest.ts';
 import {
@@ -22,10 +22,10 @@ import {
 import { describeObject, type GroupKind, groupKind, idOf, type Manifest } from '../manifest/manifest.ts';
 import { TRIAL_SUFFIX, withMetadata, withName } from '../manifest/metadata-text.ts';
 import { type ManagedFields, mergedManagedFields } from './adopt.ts';
-import { isImmutable } from './classify.ts';
 import { handOver, takeBack, textWithout } from './ignored.ts';
 import { setManagedFields } from './managed-fields.ts';
 import { deleteAndAwait } from './prune.ts';
+import { changedFields, isForTrial, isImmutable, RefusedChange } from './refused-change.ts';
 import { asMergePatch, mayShareFields, withForeignItems, withSharedFields } from './take-over.ts';
 import { callOptions, pathOf, resourceOf, type TargetAccess } from './target.ts';
 
@@ -49,7 +49,8 @@ export async function applyObject(access: TargetAccess, planned: PlannedApply): 
   let sent: Sent;
   try {
     sent = await send(attempt);
-  } catch (error) {
+  } catch (failure) {
+    const error = await afterTrial(attempt, failure);
     if (!isReplaceable(planned.manifest, error)) throw error;
     sent = await replace(attempt);
   }
@@ -65,12 +66,36 @@ export async function applyObject(access: TargetAccess, planned: PlannedApply): 
 /** Asks about the object by a server-side dry-run. Throws as applyObject does. */
 export async function dryRunObject(access: TargetAccess, planned: PlannedApply): Promise<void> {
   const resource = await resourceOf(access, planned.manifest);
+  const attempt: Attempt = { access, resource, planned, dryRun: true };
   try {
-    await send({ access, resource, planned, dryRun: true });
-  } catch (error) {
-    if (isUnknownField(error)) throw await allUnknownFields(access, resource, planned.manifest, error);
+    await send(attempt);
+  } catch (failure) {
+    if (isUnknownField(failure)) throw await allUnknownFields(access, resource, planned.manifest, failure);
+    const error = await afterTrial(attempt, failure);
     if (!isReplaceable(planned.manifest, error)) throw error;
     await dryRunAsNew(access, resource, planned.manifest);
+  }
+}
+
+/**
+ * What a refusal is, after a look at what is there: a RefusedChange where the API server would take the object as
+ * a new one. Kubernetes has no code for fields that cannot change, and many words.
+ */
+async function afterTrial(attempt: Attempt, failure: unknown): Promise<unknown> {
+  const { access, planned, resource } = attempt;
+  if (!isForTrial(failure) || isOtherUid(failure)) return failure;
+  try {
+    const existing = await find(attempt);
+    if (existing === undefined) return failure;
+    if (!isImmutable(failure)) {
+      if (NAMED_BY_CONTENT.has(groupKind(planned.manifest))) return failure;
+      await dryRunAsNew(access, resource, planned.manifest);
+    }
+    return new RefusedChange(failure, changedFields(failure, planned.manifest.text, existing));
+  } catch (error) {
+    access.signal.throwIfAborted();
+    if (error instanceof ApiError || isTransient(error)) return failure;
+    throw error;
   }
 }
 
@@ -108,6 +133,7 @@ function isUnknownField(error: unknown): error is ApiError {
 const NAMED_BY_CONTENT: ReadonlySet<GroupKind> = new Set([
   'apiextensions.k8s.io/CustomResourceDefinition',
   'apiregistration.k8s.io/APIService',
+  'networking.k8s.io/IPAddress',
 ]);
 
 /** Asks whether the object could be created, under another name: one of its own name may be there. */
@@ -391,7 +417,8 @@ async function replace(attempt: Attempt): Promise<Sent> {
 }
 
 function isReplaceable(manifest: Manifest, error: unknown): boolean {
-  return manifest.annotations[ANNOTATION_REPLACE] === 'true' && isImmutable(error) && !isOtherUid(error);
+  if (manifest.annotations[ANNOTATION_REPLACE] !== 'true' || isOtherUid(error)) return false;
+  return error instanceof RefusedChange || isImmutable(error);
 }
 
 /** The answer to an apply whose uid is that of an object that was deleted and made again by someone else. */

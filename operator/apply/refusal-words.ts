@@ -25,8 +25,15 @@ export function wordsOf(error: unknown): string {
 /** `spec.ports[0].port: Invalid value: 0: must be …`: a list of differences may follow, which is left out. */
 function causeWords({ field = '', message }: ErrorCause): string {
   const [first = ''] = lines(message.replaceAll(TRIAL_SUFFIX, ''));
-  const told = field === '' ? first : `${field}: ${first}`;
-  return withoutEchoes(withShortValue(told));
+  const told = withoutComposite(first);
+  return withShortValue(field === '' ? told : `${field}: ${told}`);
+}
+
+/** An object or a list, as JSON or as Go writes it, is followed by what is wrong with it, to the end. */
+function withoutComposite(told: string): string {
+  if (!/^Invalid value: [\w.*[\]]{0,80}[{[]/.test(told)) return told;
+  const end = Math.max(told.lastIndexOf('}: '), told.lastIndexOf(']: '));
+  return end < 0 ? told : told.slice(end + '}: '.length);
 }
 
 function lines(text: string): string[] {

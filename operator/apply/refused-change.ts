@@ -1,0 +1,100 @@
+import { ApiError } from '../kube/errors.ts';
+import { isRecord, type Json, parseExact } from '../manifest/exact-json.ts';
+
+/**
+ * A change that the API server refuses, while it would take the object as a new one: what is wrong is no value of
+ * its own, but that it differs from what is there.
+ */
+export class RefusedChange extends Error {
+  readonly answer: ApiError;
+  /** Where the object differs below what was refused, as far as that is told apart: `spec.serviceName`. */
+  readonly fields: readonly string[];
+
+  constructor(answer: ApiError, fields: readonly string[]) {
+    super(answer.message, { cause: answer });
+    this.name = 'RefusedChange';
+    this.answer = answer;
+    this.fields = fields;
+  }
+}
+
+/** How the API server says of a quoted value that it cannot change: behind the value, at the very end. */
+const UNCHANGEABLE_VALUE = [
+  ': field is immutable',
+  ': value is immutable',
+  ': may not change in an update',
+  ': may not change once set',
+  ': cannot change roleRef',
+];
+/** The same of a field, whose value it does not quote. */
+const UNCHANGEABLE_FIELD =
+  /^Forbidden: (?:updates to |spec is immutable|pod updates may not change|may not be changed|may not change|field is immutable|[\w.]{1,100} is immutable)/;
+
+/**
+ * A field differs that cannot change in a live object, as far as words say so where the API server puts its own;
+ * of a Secret those are not told (S5), but there only these two fields can be refused so.
+ */
+export function isImmutable(error: unknown): error is ApiError {
+  if (!(error instanceof ApiError) || error.code !== 422) return false;
+  return error.causes.some(({ field = '', reason, message }) => {
+    if (message === reason)
+      return field === 'type' || (['data', 'immutable'].includes(field) && reason === 'FieldValueForbidden');
+    if (reason === 'FieldValueForbidden') return UNCHANGEABLE_FIELD.test(message);
+    return reason === 'FieldValueInvalid' && UNCHANGEABLE_VALUE.some((end) => message.endsWith(end));
+  });
+}
+
+/** Of what only one object can have, and a trial under another name is made without. */
+const ALLOCATED = /(?:^|\.)(?:clusterIPs?|nodePort|healthCheckNodePort)(?:\[\d{1,3}\])?$/;
+
+/** Whether a trial as a new object tells more of the refusal than its words. */
+export function isForTrial(error: unknown): error is ApiError {
+  if (!(error instanceof ApiError) || error.code !== 422 || error.causes.length === 0) return false;
+  return error.causes.every(
+    ({ field = '', reason }) =>
+      reason !== undefined && reason !== 'FieldValueDuplicate' && field !== '' && !ALLOCATED.test(field),
+  );
+}
+
+/** So many paths are told of one object. */
+const MOST_PATHS = 3;
+/** Deeper than any kind is. */
+const DEEPEST = 20;
+
+/**
+ * Where what Git sets differs from the live object, below the refused fields: the API server often names no more
+ * than `spec`, and what in it may change.
+ */
+export function changedFields({ causes }: ApiError, manifest: string, live: unknown): string[] {
+  const found: string[] = [];
+  const desired = parseExact(manifest);
+  for (const { field = '', message } of causes) {
+    const below = differing(at(desired, field), at(live as Json, field), field, 0);
+    found.push(...below.filter((path) => path !== field && !isSaidToChange(path, message)));
+  }
+  return [...new Set(found)].slice(0, MOST_PATHS);
+}
+
+function at(value: Json | undefined, path: string): Json | undefined {
+  return path
+    .split('.')
+    .reduce<Json | undefined>((inner, name) => (isRecord(inner) ? inner[name] : undefined), value);
+}
+
+/** `fields other than 'replicas', …` and `` `spec.containers[*].image` `` name what may change. */
+function isSaidToChange(path: string, message: string): boolean {
+  const [, first = ''] = path.split('.');
+  return message.includes(`'${first}'`) || message.includes(`\`${path.replaceAll(/\[\d{1,6}\]/g, '[*]')}\``);
+}
+
+function differing(desired: Json | undefined, live: Json | undefined, path: string, depth: number): string[] {
+  if (desired === undefined || depth > DEEPEST) return [];
+  if (isRecord(desired) && isRecord(live)) {
+    return Object.entries(desired).flatMap(([name, value]) =>
+      differing(value, live[name], `${path}.${name}`, depth + 1),
+    );
+  }
+  if (Array.isArray(desired) && Array.isArray(live) && desired.length === live.length)
+    return desired.flatMap((item, index) => differing(item, live[index], `${path}[${index}]`, depth + 1));
+  return JSON.stringify(desired) === JSON.stringify(live) ? [] : [path];
+}
