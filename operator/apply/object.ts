@@ -9,6 +9,7 @@ import type { KubeObject, Resource } from '../kube/client.ts';
 import { ApiError, isConflict, isNotFound, isTransient } from '../kube/errors.ts';
 import { type AppliedObject, appliedDigest, type PlannedApply } from '../manifest/applied.ts';
 import { isAtRest } from '../manifest/at-rest.ts';
+import { holdsMore } from '../manifest/keep.ts';
 import {
   fieldManager,
   HOOK_MANAGER,
@@ -318,27 +319,45 @@ async function takeExisting(attempt: Attempt, conflict: ApiError): Promise<KubeO
   // A hook of ours that became an ordinary object: what it was made with is ours too.
   if (isOurHook(live, access.targetId, access.targetName))
     return update(attempt, attempt.dryRun ? existing : await mergeOwnership(attempt, existing));
-  if (owner !== undefined)
-    throw notOwned(live, `belongs to Application ${owner}`, 'Remove it from one of the two.');
-  if (!access.adopt && planned.manifest.annotations[ANNOTATION_ADOPT] !== 'true') {
-    const [other] = live.others ?? [];
-    const last = other === undefined ? '' : ` (last written by ${other.manager})`;
-    const isMarked =
-      live.target === access.targetId && live.owner === ownerAnnotation(access.targetName, live);
-    let how = `exists and was not applied by Towpath${last}`;
-    if (isMarked)
-      how =
-        'has the label and the annotation of this Application, but its metadata.managedFields do not name Towpath';
-    else if (hasOurEntry(existing, access.targetId)) how = 'was left by this Application before';
-    else if (hasEntryOfAnother(existing, access.targetId))
-      how = 'was applied by another Application, which may be gone';
-    throw notOwned(
-      live,
-      how,
-      'Take it over with the annotation towpath.dev/adopt: "true" on the object in Git or on the Application, or delete it if nobody needs it.',
-    );
-  }
+  const adopts = access.adopt || planned.manifest.annotations[ANNOTATION_ADOPT] === 'true';
+  const left = owner !== undefined && !access.isHeld(live);
+  if (owner !== undefined && !left) throw heldBy(owner, live);
+  if (!adopts) throw left ? leftBy(owner, live) : foundThere(access, existing, live);
   return update(attempt, attempt.dryRun ? existing : await mergeOwnership(attempt, existing));
+}
+
+const ADOPT = 'towpath.dev/adopt: "true" on the object in Git or on the Application';
+
+function heldBy(owner: string, live: LiveObject): TowpathError {
+  return notOwned(
+    live,
+    `belongs to Application ${owner}, which has it in Git`,
+    'Remove it from one of the two. To move it here as it is, take it out there and annotate it towpath.dev/adopt: "true" here.',
+  );
+}
+
+function leftBy(owner: string, live: LiveObject): TowpathError {
+  return notOwned(
+    live,
+    `was left by Application ${owner}, which has it no longer in Git`,
+    `Take it over as it is with the annotation ${ADOPT}.`,
+  );
+}
+
+/** The object is nobody's, or was another's that is gone. */
+function foundThere(access: TargetAccess, existing: KubeObject, live: LiveObject): TowpathError {
+  const [other] = live.others ?? [];
+  const last = other === undefined ? '' : ` (last written by ${other.manager})`;
+  const isMarked = live.target === access.targetId && live.owner === ownerAnnotation(access.targetName, live);
+  let how = `exists and was not applied by Towpath${last}`;
+  if (isMarked)
+    how =
+      'has the label and the annotation of this Application, but its metadata.managedFields do not name Towpath';
+  else if (hasOurEntry(existing, access.targetId)) how = 'was left by this Application before';
+  else if (hasEntryOfAnother(existing, access.targetId))
+    how = 'was applied by another Application, which may be gone';
+  const orDelete = holdsMore(live) ? '' : ', or delete it if nobody needs it';
+  return notOwned(live, how, `Take it over with the annotation ${ADOPT}${orDelete}.`);
 }
 
 async function find({ access, planned, resource }: Attempt): Promise<KubeObject | undefined> {

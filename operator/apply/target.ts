@@ -15,6 +15,8 @@ export interface TargetAccess {
   targetName: string;
   /** Whether the Application takes over objects that no target owns. */
   adopt: boolean;
+  /** Whether the target that applied an object of others has it still: in what it runs, or is about to run. */
+  isHeld(object: LiveObject): boolean;
   /** Told of every object that a write returned, so that the inventory is never behind our own writes. */
   observe(object: KubeObject, resource: Resource): LiveObject;
   signal: AbortSignal;

@@ -16,6 +16,15 @@ export interface KeepInput {
   prune: boolean;
 }
 
+/** Whether more goes with the object than Git could bring back: data, or all that stands in it or is of it. */
+export function holdsMore(object: ObjectId): boolean {
+  return KEPT_KINDS.has(groupKind(object));
+}
+
+/** What may become of an object that is kept. */
+const LEFT =
+  'Another Application takes it over as it is with towpath.dev/adopt: "true" on it there. Delete it by hand only if nobody needs it.';
+
 /** Whether the object is the Application of the target `<namespace>/<application>/<environment>`. */
 export function isApplicationOf(object: ObjectId, targetName: string): boolean {
   return (
@@ -36,9 +45,9 @@ export function keepReason(live: LiveObject, input: KeepInput) {
   if (live.prune !== undefined && live.prune !== 'enabled')
     return `Its annotation towpath.dev/prune is "${live.prune}".`;
   if (live.keep) return 'Its annotation helm.sh/resource-policy is "keep".';
-  if (KEPT_KINDS.has(groupKind(live)) && live.prune !== 'enabled') {
-    return `A ${live.kind} is pruned only with the annotation towpath.dev/prune: enabled; delete it by hand if it should go.`;
+  if (holdsMore(live) && live.prune !== 'enabled') {
+    return `A ${live.kind} is pruned only with the annotation towpath.dev/prune: enabled. ${LEFT}`;
   }
-  if (!input.prune) return 'spec.sync.prune is false; delete it by hand if it should go.';
+  if (!input.prune) return `spec.sync.prune is false. ${LEFT}`;
   return undefined;
 }

@@ -13,7 +13,8 @@ import { asWanted } from '../../health/health.ts';
 import type { KubeClient, ServiceAccount } from '../../kube/client.ts';
 import type { Discovery } from '../../kube/discovery.ts';
 import { TokenBucket } from '../../kube/token-bucket.ts';
-import { isOurs } from '../../manifest/live.ts';
+import { isOurs, type LiveObject } from '../../manifest/live.ts';
+import { objectKey } from '../../manifest/manifest.ts';
 import type { Slices } from '../../observe/slices.ts';
 import type { KeptObject } from '../../plan/plan.ts';
 import type { Inventory } from '../inventory.ts';
@@ -120,11 +121,22 @@ export function accessOf(parts: Parts, application: Application, signal: AbortSi
     targetId: targetId(parts.installation, target),
     targetName: targetName(target),
     adopt: application.metadata.annotations[ANNOTATION_ADOPT] === 'true',
+    isHeld: (object) => holds(parts, object),
     observe: (object, resource) =>
       parts.inventory.observe(object, resource, parts.impersonate ? as : undefined),
     signal,
     ...(parts.impersonate ? { as } : {}),
   };
+}
+
+/**
+ * Whether the target that applied an object holds it still. One whose deployment is through has what the record says
+ * it applied; one whose record is not here may be of another installation.
+ */
+function holds({ store }: Parts, object: LiveObject): boolean {
+  const record = store.get(object.target);
+  if (record?.deployment?.applied !== true) return true;
+  return record.applied.has(objectKey(object));
 }
 
 /** Where a look begins. */

@@ -50,7 +50,7 @@ export const TARGET_REASONS = {
   Conflict: time('An object changed while it was written.', 'Nothing: it is tried again.'),
   NotOwned: person(
     'An object exists that this Application did not make.',
-    'Remove it from one of the two owners; annotate it in Git with towpath.dev/adopt: "true" if nobody owns it.',
+    'Remove it from one of the two owners; annotate it in Git with towpath.dev/adopt: "true" if nobody owns it, or its owner left it.',
   ),
   PruneHeld: person(
     'The candidate has no objects at all, so everything that was applied would be deleted.',
