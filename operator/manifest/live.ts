@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { ANNOTATION_OWNER, ANNOTATION_PRUNE, ANNOTATION_WAVE, LABEL_TARGET } from '../api/v1alpha1/names.ts';
+import { isController } from './field-managers.ts';
 import type { FieldSet } from './field-set.ts';
 import { type ObjectId, objectKey } from './manifest.ts';
 
@@ -45,6 +46,8 @@ export interface LiveObject extends ObjectId {
   hook: boolean;
   /** For which events Towpath made it as a hook's object. */
   madeFor: readonly string[];
+  /** Made by a controller, which copied labels of an object of ours to it. */
+  byController?: true;
   /** Annotated helm.sh/resource-policy: keep. */
   keep: boolean;
   /** The entry of the target's own field manager. */
@@ -79,6 +82,7 @@ interface Metadata {
   labels?: Record<string, string>;
   annotations?: Record<string, string>;
   deletionTimestamp?: string;
+  ownerReferences?: readonly unknown[];
   managedFields?: {
     manager?: string;
     operation?: string;
@@ -140,7 +144,22 @@ export function liveObject(
   }
   if (others.length > 0)
     live.others = others.sort((a, b) => (a.time < b.time ? 1 : -1)).slice(0, OTHERS_KEPT);
+  if (target !== '' && live.entry === undefined && isMadeByController(metadata)) live.byController = true;
   return live;
+}
+
+/** Where Kubernetes' controllers say that endpoints are theirs, of which not all have an owner. */
+const ENDPOINTS_OF_CONTROLLERS = [
+  'endpointslice.kubernetes.io/managed-by',
+  'endpoints.kubernetes.io/managed-by',
+];
+
+function isMadeByController({ labels = {}, ownerReferences = [], managedFields = [] }: Metadata): boolean {
+  if (ownerReferences.length > 0 || ENDPOINTS_OF_CONTROLLERS.some((label) => label in labels)) return true;
+  return (
+    managedFields.length > 0 &&
+    managedFields.every(({ manager = 'unknown', subresource }) => isController(manager, subresource))
+  );
 }
 
 /**

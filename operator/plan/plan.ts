@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type AppliedObject, appliedDigest, type PlannedApply } from '../manifest/applied.ts';
-import { keepReason } from '../manifest/keep.ts';
+import { isPassedOver, keepReason } from '../manifest/keep.ts';
 import { isOurs, type LiveObject } from '../manifest/live.ts';
 import { describeObject, idOf, type Manifest, type ObjectId, objectKey } from '../manifest/manifest.ts';
 
@@ -45,7 +45,7 @@ export function planObjects(objects: readonly Manifest[], input: PlanInput): Pla
 function planRemoval(input: PlanInput): Pick<Plan, 'prune' | 'kept'> {
   const desired = new Set(input.desired.map(objectKey));
   const leaving = [...input.live].flatMap(([key, live]) =>
-    desired.has(key) || live.deleting || live.hook ? [] : live,
+    desired.has(key) || isPassedOver(live) ? [] : live,
   );
   if (leaving.length === 0) return { prune: [], kept: [] };
   const prune: LiveObject[] = [];

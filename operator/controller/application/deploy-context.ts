@@ -2,6 +2,7 @@ import type { HealthState } from '../../api/v1alpha1/application.ts';
 import type { TargetAccess } from '../../apply/target.ts';
 import type { TokenBucket } from '../../kube/token-bucket.ts';
 import { sha256 } from '../../manifest/digest.ts';
+import { isPassedOver } from '../../manifest/keep.ts';
 import type { ObjectId } from '../../manifest/manifest.ts';
 import type { Slices } from '../../observe/slices.ts';
 import type { IgnoreRule } from '../../plan/ignore.ts';
@@ -95,7 +96,7 @@ export function isUndisturbed(context: DeployContext): boolean {
   if (record.deployment?.applied !== true || record.settings !== settingsDigest(settings)) return false;
   if (!isAsApplied(context)) return false;
   for (const [key, observed] of context.inventory.of(context.access.targetId))
-    if (!record.applied.has(key) && !observed.deleting && !observed.hook) return false;
+    if (!record.applied.has(key) && !isPassedOver(observed)) return false;
   return true;
 }
 

@@ -7,7 +7,7 @@ import type { TargetAccess } from '../../apply/target.ts';
 import type { KubeClient, ObjectPath } from '../../kube/client.ts';
 import { isNotFound } from '../../kube/errors.ts';
 import { inParallel } from '../../kube/in-parallel.ts';
-import { isApplicationOf, keepReason } from '../../manifest/keep.ts';
+import { isApplicationOf, isPassedOver, keepReason } from '../../manifest/keep.ts';
 import { describeObject, type HookEvent, idOf } from '../../manifest/manifest.ts';
 import { deletionWaves } from '../../plan/order.ts';
 import type { KeptObject } from '../../plan/plan.ts';
@@ -108,7 +108,7 @@ export async function finalize(
 function keptOf(parts: Parts, access: TargetAccess): KeptObject[] {
   return [...parts.inventory.of(access.targetId).values()].flatMap((object) => {
     // The Application itself goes with its finalizer.
-    if (object.hook || isApplicationOf(object, access.targetName)) return [];
+    if (isPassedOver(object) || isApplicationOf(object, access.targetName)) return [];
     const reason = keepReason(object, { ...access, prune: true });
     return reason === undefined ? [] : [{ object: idOf(object), reason }];
   });
