@@ -11,6 +11,7 @@ import {
   type Refuser,
 } from '../kube/errors.ts';
 import { describeObject, idOf, type ObjectId } from '../manifest/manifest.ts';
+import { isAlreadyAllocated } from './allocations.ts';
 import { wordsOf } from './refusal-words.ts';
 import { isImmutable, RefusedChange } from './refused-change.ts';
 
@@ -68,6 +69,15 @@ const MEANINGS: readonly [(error: ApiError, object: ObjectId) => boolean, Meanin
   [
     refusedBy('WebhookFailed', 'WebhookWithoutDryRun'),
     meaning('Undecided', 'Time', 'WebhookUnavailable', AGAIN),
+  ],
+  [
+    isAlreadyAllocated,
+    meaning(
+      'State',
+      'Resource',
+      'AlreadyAllocated',
+      'It is tried again every few seconds: have the Service that holds it give it up, or ask for another in Git.',
+    ),
   ],
   [
     isTransient,

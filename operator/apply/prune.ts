@@ -52,6 +52,14 @@ export async function pruneObject(access: TargetAccess, planned: LiveObject): Pr
   return deleteExactly(access, await resourceOf(access, planned), planned, mayGo);
 }
 
+/** The same, and waits until it is gone, with what only it could have: for a minute at most. */
+export async function pruneAndAwait(access: TargetAccess, planned: LiveObject): Promise<boolean> {
+  const mayGo = (now: LiveObject) => keepReason(now, { ...access, prune: true }) === undefined;
+  if (!mayGo(planned)) return false;
+  await deleteAndAwait(access, await resourceOf(access, planned), planned, mayGo);
+  return true;
+}
+
 /** Deletes the object of a hook; one that is not ours any more is left. */
 export async function deleteHookObject(
   access: TargetAccess,

@@ -1,5 +1,6 @@
 import { ApiError } from '../kube/errors.ts';
 import { isRecord, type Json, parseExact } from '../manifest/exact-json.ts';
+import { isAllocatedField } from './allocations.ts';
 
 /**
  * A change that the API server refuses, while it would take the object as a new one: what is wrong is no value of
@@ -44,15 +45,12 @@ export function isImmutable(error: unknown): error is ApiError {
   });
 }
 
-/** Of what only one object can have, and a trial under another name is made without. */
-const ALLOCATED = /(?:^|\.)(?:clusterIPs?|nodePort|healthCheckNodePort)(?:\[\d{1,3}\])?$/;
-
 /** Whether a trial as a new object tells more of the refusal than its words. */
 export function isForTrial(error: unknown): error is ApiError {
   if (!(error instanceof ApiError) || error.code !== 422 || error.causes.length === 0) return false;
   return error.causes.every(
     ({ field = '', reason }) =>
-      reason !== undefined && reason !== 'FieldValueDuplicate' && field !== '' && !ALLOCATED.test(field),
+      reason !== undefined && reason !== 'FieldValueDuplicate' && field !== '' && !isAllocatedField(field),
   );
 }
 

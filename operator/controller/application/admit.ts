@@ -14,6 +14,7 @@ import {
 } from '../record.ts';
 import { type DeployContext, kindsOf } from './deploy-context.ts';
 import { Quarantine } from './facts.ts';
+import { withoutFreed } from './freed.ts';
 import { Planning } from './planning.ts';
 import { combined } from './refusals.ts';
 
@@ -45,7 +46,8 @@ export async function judge(
   const planning = await Planning.of(context, manifests.objects);
   const { apply } = planning.plan();
   await context.slices.pause();
-  const { refusals, deferred } = await dryRunAll(access, apply, manifests.objects);
+  const { refusals: found, deferred } = await dryRunAll(access, apply, manifests.objects);
+  const refusals = await withoutFreed(context, planning, apply, found);
   refusals.push(...(await dryRunHooks(access, manifests.hooks)));
   const inPrinciple = refusals.filter((refusal) => refusal.verdict === 'Principle');
   if (inPrinciple.length > 0) {

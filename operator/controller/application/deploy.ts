@@ -1,7 +1,7 @@
 import { TowpathError } from '../../api/errors.ts';
 import { applyAll, dryRunDeferred } from '../../apply/run.ts';
 import { asWanted } from '../../health/health.ts';
-import type { PlannedApply } from '../../manifest/applied.ts';
+import type { AppliedObject, PlannedApply } from '../../manifest/applied.ts';
 import {
   describeObject,
   groupKind,
@@ -23,6 +23,7 @@ import {
   settingsDigest,
 } from './deploy-context.ts';
 import { leaveAlone, repairedOf } from './drift.ts';
+import { freeHeld } from './freed.ts';
 import { finalFailure, worstHealth } from './health.ts';
 import { Planning } from './planning.ts';
 import { prune } from './pruning.ts';
@@ -102,13 +103,24 @@ async function send(
       .filter(({ reason }) => reason === 'Drift')
       .map((one) => [objectKey(one.manifest), repairedOf(context.record, one)]),
   );
-  const refusals = await applyAll(context.access, planned, (applied) => {
+  const onApplied = (applied: AppliedObject) => {
     const key = objectKey(applied);
     context.record.applied.set(key, applied);
     context.store.changed(context.record);
     const repaired = drifted.get(key);
     if (repaired !== undefined) result.repaired.push(repaired);
-  });
+  };
+  let refusals = await applyAll(context.access, planned, onApplied);
+  const again = await freeHeld(context, planning, planned, refusals, result);
+  if (again.length > 0) {
+    const isSentAgain = new Set(again.map((one) => objectKey(one.manifest)));
+    refusals = [
+      ...refusals.filter(
+        ({ error }) => !error.details.some(({ object }) => object && isSentAgain.has(objectKey(object))),
+      ),
+      ...(await applyAll(context.access, again, onApplied)),
+    ];
+  }
   if (refusals.length === 0) return;
   await saveChanges(context);
   throw partly(refusals, appliedOf(planning), planning.objects.length);

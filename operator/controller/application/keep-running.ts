@@ -11,6 +11,9 @@ import { tellHeld } from './standing.ts';
 
 /** The longest pause between tries of what is not the candidate's own failure. */
 export const PATIENCE_MS = 30_000;
+/** What another resource decides that nobody watches: asked for again at short intervals. */
+const UNSEEN: ReadonlySet<string> = new Set(['AlreadyAllocated', 'QuotaExceeded']);
+const UNSEEN_MS = 5_000;
 /** Before what runs is looked after again, when that went wrong too. */
 const AGAIN_MS = 5_000;
 
@@ -23,7 +26,8 @@ export async function scheduleRetry(run: Run, inputs: string, error: unknown): P
   const least = asked(told);
   const wait =
     least === 0 ? 0 : Math.min(least, PATIENCE_MS) * (1 + 0.2 * run.parts.random()) + CLOCK_ERROR_MS;
-  const pause = Math.max(pauseAfter(run, attempts, 1_000, PATIENCE_MS), wait);
+  const longest = UNSEEN.has(told.reason) ? UNSEEN_MS : PATIENCE_MS;
+  const pause = Math.max(pauseAfter(run, attempts, 1_000, longest), wait);
   const nextAt = new Date(context.now().getTime() + pause);
   session.retry = { inputs, error: told, attempts, triedAt: context.now(), nextAt };
   facts.retry = { attempts, nextAt };

@@ -32,7 +32,7 @@ export async function prune(
   const { deleted, refusal } = await deleteInOrder(context, planned.prune);
   const desired = new Set(planning.objects.map(objectKey));
   if (planned.prune.length > 0) store.changed(record);
-  result.pruned = deleted.map(idOf);
+  result.pruned.push(...deleted.map(idOf));
   // What was kept after all, because it changed in the meantime, says so.
   if (deleted.length < planned.prune.length) result.kept = planning.plan().kept;
   for (const key of record.applied.keys()) {

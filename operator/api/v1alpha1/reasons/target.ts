@@ -43,6 +43,10 @@ export const TARGET_REASONS = {
     'A field changed that cannot change.',
     'Annotate the object in Git with towpath.dev/replace: "true" to have it deleted and made anew, or put the old value back.',
   ),
+  AlreadyAllocated: resource(
+    'A port or an address that a Service asks for is held by another Service.',
+    'Have the holder give it up, or ask for another one; it is tried again every few seconds. A holder that leaves Git with the same commit goes first by itself.',
+  ),
   FieldManagerConflict: person(
     'Another field manager has a field that Git sets.',
     'Let one of the two set it, or list it in spec.sync.ignore.',
