@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { KubeObject, Resource } from '../kube/client.ts';
+import { unheldPaths } from '../manifest/decided.ts';
 import {
   canonicalJson,
   isRecord,
@@ -24,7 +25,8 @@ import { callOptions, pathOf, type TargetAccess } from './target.ts';
 
 /**
  * Hands the ignored fields that we own to a second field manager, with the values that they have now. Only
- * then can our own manifest leave them out without the API server taking them away (sync.ignore).
+ * then can our own manifest leave them out without the API server taking them away (sync.ignore). Answers whether
+ * there were any.
  */
 export async function handOver(
   access: TargetAccess,
@@ -32,12 +34,13 @@ export async function handOver(
   manifest: Manifest,
   paths: readonly string[],
   current: KubeObject,
-): Promise<void> {
+): Promise<boolean> {
   const handed = below(fieldsOf(current, fieldManager(access.targetId)), paths, manifest);
-  if (Object.keys(handed).length === 0) return;
+  if (Object.keys(handed).length === 0) return false;
   // An apply replaces the manager's whole set: what it had is sent along.
   mergeFields(handed, fieldsOf(current, ignoredFieldManager(access.targetId)));
   await send(access, resource, manifest, handed, current);
+  return true;
 }
 
 /**
@@ -96,7 +99,9 @@ function below(fields: FieldSet, paths: readonly string[], manifest: Manifest): 
   const result: FieldSet = {};
   if (Object.keys(fields).length === 0) return result;
   const document = parseExact(manifest.text);
-  for (const path of paths) mergeFields(result, fieldsAt(fields, pointerSteps(path), document) ?? {});
+  const unheld = unheldPaths(manifest);
+  for (const path of paths)
+    if (!unheld.includes(path)) mergeFields(result, fieldsAt(fields, pointerSteps(path), document) ?? {});
   return result;
 }
 

@@ -9,6 +9,8 @@ import type { KubeObject, Resource } from '../kube/client.ts';
 import { ApiError, isConflict, isNotFound, isTransient } from '../kube/errors.ts';
 import { type AppliedObject, appliedDigest, type PlannedApply } from '../manifest/applied.ts';
 import { isAtRest } from '../manifest/at-rest.ts';
+import { decidedPaths } from '../manifest/decided.ts';
+import { withoutPaths } from '../manifest/exact-json.ts';
 import { holdsMore } from '../manifest/keep.ts';
 import {
   fieldManager,
@@ -58,8 +60,8 @@ export async function applyObject(access: TargetAccess, planned: PlannedApply): 
   let { object } = sent;
   if (sent.isNew && planned.ignore.length > 0) {
     // What others decide was sent once, as its first value; from now on it is left to them.
-    await handOver(access, resource, planned.manifest, planned.ignore, object);
-    object = await applyOwn(attempt, { uid: object.metadata.uid }, object);
+    const isHanded = await handOver(access, resource, planned.manifest, planned.ignore, object);
+    if (isHanded) object = await applyOwn(attempt, { uid: object.metadata.uid }, object);
   }
   return applied(access, resource, planned, object);
 }
@@ -219,7 +221,10 @@ async function create(attempt: Attempt): Promise<KubeObject> {
   const { access, planned, resource } = attempt;
   return access.client.apply(
     pathOf(resource, planned.manifest),
-    withMetadata(planned.manifest.text, { resourceVersion: NO_OBJECT }),
+    // What the control plane decides is not even a first value: it may have decided before that is left to it.
+    withMetadata(withoutPaths(planned.manifest.text, decidedPaths(planned.manifest)), {
+      resourceVersion: NO_OBJECT,
+    }),
     {
       fieldManager: fieldManager(access.targetId),
       force: false,

@@ -1,14 +1,23 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { groupKind, type Manifest } from '../manifest/manifest.ts';
+import { groupKind, type Manifest, type ObjectId } from '../manifest/manifest.ts';
 import { ignoredPaths } from './ignore.ts';
 
-const web = { group: 'apps', kind: 'Deployment', namespace: 'shop', name: 'web' };
+function manifest(id: ObjectId, content: object): Manifest {
+  return {
+    ...id,
+    apiVersion: `${id.group}/v1`,
+    text: JSON.stringify(content),
+    digest: groupKind(id),
+    annotations: {},
+  };
+}
+
+const web = manifest({ group: 'apps', kind: 'Deployment', namespace: 'shop', name: 'web' }, {});
 
 function autoscaler(scaleTargetRef: object, namespace = 'shop'): Manifest {
   const id = { group: 'autoscaling', kind: 'HorizontalPodAutoscaler', namespace, name: 'web' };
-  const text = JSON.stringify({ spec: { scaleTargetRef } });
-  return { ...id, apiVersion: 'autoscaling/v2', text, digest: groupKind(id), annotations: {} };
+  return manifest(id, { spec: { scaleTargetRef } });
 }
 
 test('a rule is about the objects that it names', () => {
@@ -65,5 +74,31 @@ test('replicas of what an autoscaler of the same candidate scales are left to it
   ] as const) {
     const paths = ignoredPaths([], [autoscaler(reference, namespace)], 'shop')(web);
     assert.deepEqual(paths, applies ? ['/spec/replicas'] : [], JSON.stringify([reference, namespace]));
+  }
+});
+
+test('what the control plane decides, or whom an object asks to, is left to them', () => {
+  const injected = { metadata: { annotations: { 'cert-manager.io/inject-ca-from': 'shop/hook' } } };
+  const admission = 'admissionregistration.k8s.io';
+  const webhooks = { webhooks: [{ name: 'a' }, { name: 'b' }] };
+  const bundles = ['/webhooks/0/clientConfig/caBundle', '/webhooks/1/clientConfig/caBundle'];
+  for (const [group, kind, content, paths] of [
+    ['rbac.authorization.k8s.io', 'ClusterRole', { aggregationRule: {}, rules: [] }, ['/rules']],
+    ['rbac.authorization.k8s.io', 'ClusterRole', { rules: [] }, []],
+    ['rbac.authorization.k8s.io', 'Role', { aggregationRule: {}, rules: [] }, []],
+    [admission, 'ValidatingWebhookConfiguration', { ...injected, ...webhooks }, bundles],
+    [admission, 'MutatingWebhookConfiguration', { ...injected, ...webhooks }, bundles],
+    [admission, 'MutatingWebhookConfiguration', webhooks, []],
+    ['apiregistration.k8s.io', 'APIService', injected, ['/spec/caBundle']],
+    [
+      'apiextensions.k8s.io',
+      'CustomResourceDefinition',
+      injected,
+      ['/spec/conversion/webhook/clientConfig/caBundle'],
+    ],
+    ['', 'ConfigMap', injected, []],
+  ] as const) {
+    const object = manifest({ group, kind, namespace: '', name: 'web' }, content);
+    assert.deepEqual(ignoredPaths([], [], 'shop')(object), paths, kind);
   }
 });

@@ -1,4 +1,5 @@
 import { ANNOTATION_OWNER, LABEL_TARGET } from '../api/v1alpha1/names.ts';
+import { decidedPaths } from '../manifest/decided.ts';
 import { type Manifest, type ObjectId, objectKey } from '../manifest/manifest.ts';
 
 /** One entry of spec.sync.ignore. */
@@ -23,8 +24,8 @@ interface ScaleTarget {
 }
 
 /**
- * Which paths of an object others decide: those of `sync.ignore`, and `/spec/replicas` of what a
- * HorizontalPodAutoscaler of the same candidate scales. A rule without a namespace is about `home`, the one that
+ * Which paths of an object others decide: those of `sync.ignore`, what the control plane decides of its kind, and
+ * `/spec/replicas` of what a HorizontalPodAutoscaler of the same candidate scales. A rule without a namespace is about `home`, the one that
  * the Application deploys to.
  */
 export function ignoredPaths(rules: readonly IgnoreRule[], desired: readonly Manifest[], home: string) {
@@ -39,8 +40,9 @@ export function ignoredPaths(rules: readonly IgnoreRule[], desired: readonly Man
       objectKey({ group, kind: reference.kind, namespace: manifest.namespace, name: reference.name }),
     );
   }
-  return (object: ObjectId): readonly string[] => {
+  return (object: Manifest): readonly string[] => {
     const paths = rules.filter((rule) => matches(rule, object, home)).flatMap((rule) => rule.paths);
+    paths.push(...decidedPaths(object));
     if (scaled.has(objectKey(object))) paths.push('/spec/replicas');
     return [...new Set(paths)].filter((path) => !OURS.has(path)).sort();
   };
