@@ -33,8 +33,7 @@ export interface PlanInput {
 
 /** Compares what should be with what is; sends nothing, decides everything. */
 export function plan(input: PlanInput): Plan {
-  const { prune, kept } = planRemoval(input);
-  return { apply: planObjects(input.desired, input), prune, kept, pruneDigest: pruneDigest(prune) };
+  return { apply: planObjects(input.desired, input), ...planRemoval(input) };
 }
 
 /** The part of a plan that is about some of the desired objects. */
@@ -42,12 +41,13 @@ export function planObjects(objects: readonly Manifest[], input: PlanInput): Pla
   return objects.flatMap((manifest) => planObject(manifest, input) ?? []);
 }
 
-function planRemoval(input: PlanInput): Pick<Plan, 'prune' | 'kept'> {
+/** The part of a plan that is about what is there and no longer desired. */
+export function planRemoval(input: PlanInput): Omit<Plan, 'apply'> {
   const desired = new Set(input.desired.map(objectKey));
   const leaving = [...input.live].flatMap(([key, live]) =>
     desired.has(key) || isPassedOver(live) ? [] : live,
   );
-  if (leaving.length === 0) return { prune: [], kept: [] };
+  if (leaving.length === 0) return { prune: [], kept: [], pruneDigest: '' };
   const prune: LiveObject[] = [];
   const kept: KeptObject[] = [];
   const needing = needingObjects(input);
@@ -56,7 +56,7 @@ function planRemoval(input: PlanInput): Pick<Plan, 'prune' | 'kept'> {
     if (reason === undefined) prune.push(live);
     else kept.push({ object: idOf(live), reason });
   }
-  return { prune: sortedByKey(prune), kept };
+  return { prune: sortedByKey(prune), kept, pruneDigest: pruneDigest(prune) };
 }
 
 function planObject(manifest: Manifest, input: PlanInput): PlannedApply | undefined {

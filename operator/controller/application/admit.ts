@@ -44,8 +44,7 @@ export async function judge(
   }
   await inventory.watches.ensure(kindsOf([...manifests.objects, ...record.applied.values()]), access);
   const planning = await Planning.of(context, manifests.objects);
-  const { apply } = planning.plan();
-  await context.slices.pause();
+  const { apply } = await planning.plan();
   const { refusals: found, deferred } = await dryRunAll(access, apply, manifests.objects);
   const refusals = await withoutFreed(context, planning, apply, found);
   refusals.push(...(await dryRunHooks(access, manifests.hooks)));

@@ -44,7 +44,7 @@ export async function advance(
   const result = newAdvance();
   const isFirst = !deployment.applied;
   const planning = await Planning.of(context, manifests.objects);
-  if (!isFirst && leaveAlone(context, planning.plan(), result)) return result;
+  if (!isFirst && leaveAlone(context, await planning.plan(), result)) return result;
   const hooks = { ...context, timeoutMs: context.settings.timeoutMs };
   const [before, after] = deployment.install
     ? (['pre-install', 'post-install'] as const)
@@ -80,7 +80,7 @@ export async function advance(
 export async function repair(context: DeployContext, manifests: Manifests): Promise<Advance> {
   const result = newAdvance();
   const planning = await Planning.of(context, manifests.objects);
-  const planned = planning.plan();
+  const planned = await planning.plan();
   const changed = planned.apply.filter((one) => one.reason === 'Drift');
   if (leaveAlone(context, { ...planned, apply: changed, prune: [] }, result)) return result;
   const byKey = new Map(changed.map((one) => [objectKey(one.manifest), one]));
@@ -123,12 +123,12 @@ async function send(
   }
   if (refusals.length === 0) return;
   await saveChanges(context);
-  throw partly(refusals, appliedOf(planning), planning.objects.length);
+  throw partly(refusals, await appliedOf(planning), planning.objects.length);
 }
 
 /** How many of the objects are as they are to be. */
-function appliedOf(planning: Planning): number {
-  return planning.objects.length - planning.applies(planning.objects).length;
+async function appliedOf(planning: Planning): Promise<number> {
+  return planning.objects.length - (await planning.applies(planning.objects)).length;
 }
 
 async function applyWaves(
@@ -138,13 +138,11 @@ async function applyWaves(
   result: Advance,
 ): Promise<Progress | undefined> {
   // Before it was through, nobody asked yet whether what changed underneath may be put back once more.
-  const repairs = deployment.applied || mayRepair(context, planning);
+  const repairs = deployment.applied || (await mayRepair(context, planning));
   const all = planning.waves;
   for (const stages of all) {
     for (const stage of stages) {
-      const pause = context.slices.pause();
-      if (pause !== undefined) await pause;
-      const planned = planning.applies(stage).filter((one) => repairs || one.reason !== 'Drift');
+      const planned = (await planning.applies(stage)).filter((one) => repairs || one.reason !== 'Drift');
       if (planned.length === 0) continue;
       await askDeferred(context, planned, planning);
       await context.inventory.watches.ensure(kindsOf(stage), context.access);
@@ -162,8 +160,8 @@ async function applyWaves(
   return undefined;
 }
 
-function mayRepair(context: DeployContext, planning: Planning): boolean {
-  const isDrifted = planning.applies(planning.objects).some(({ reason }) => reason === 'Drift');
+async function mayRepair(context: DeployContext, planning: Planning): Promise<boolean> {
+  const isDrifted = (await planning.applies(planning.objects)).some(({ reason }) => reason === 'Drift');
   return !isDrifted || context.repairs.take(performance.now());
 }
 
@@ -180,7 +178,7 @@ async function askDeferred(
   if (deferred.length === 0) return;
   const refusals = await dryRunDeferred(context.access, deferred, planning.objects);
   const decided = refusals.filter((refusal) => refusal.verdict !== 'Undecided');
-  if (decided.length > 0) throw partly(decided, appliedOf(planning), planning.objects.length);
+  if (decided.length > 0) throw partly(decided, await appliedOf(planning), planning.objects.length);
 }
 
 /** A namespace that exists and a kind that is served: what the next stage needs, waited for at most 30 s. */

@@ -23,7 +23,7 @@ interface Holders {
 async function holdersOf(context: DeployContext, planning: Planning, wanted: PlannedApply): Promise<Holders> {
   const { access } = context;
   const asked = askedFor(wanted.manifest);
-  const { prune, apply } = planning.plan();
+  const { prune, apply } = await planning.plan();
   const holds = async (object: LiveObject) =>
     isService(object) && !(await heldBy(access, object)).isDisjointFrom(asked);
   const holders: Holders = { pruned: [], changed: [] };
@@ -56,9 +56,10 @@ export async function withoutFreed(
   refusals: readonly Refusal[],
 ): Promise<Refusal[]> {
   const taken = refusedAs(refusals, 'AlreadyAllocated');
-  const { prune } = planning.plan();
+  const { prune } = await planning.plan();
+  const isTaken = new Set(taken.values());
   const left = refusals
-    .filter((refusal) => ![...taken.values()].includes(refusal))
+    .filter((refusal) => !isTaken.has(refusal))
     .map((refusal) => withLeaving(refusal, prune));
   for (const one of planned) {
     const refusal = taken.get(objectKey(one.manifest));

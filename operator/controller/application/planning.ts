@@ -2,10 +2,10 @@ import type { PlannedApply } from '../../manifest/applied.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
 import { ignoredPaths } from '../../plan/ignore.ts';
 import { waves } from '../../plan/order.ts';
-import { type Plan, type PlanInput, plan, planObjects } from '../../plan/plan.ts';
+import { type Plan, type PlanInput, planObjects, planRemoval } from '../../plan/plan.ts';
 import type { DeployContext } from './deploy-context.ts';
 
-/** Of so many objects it is found out what others decide, before others may have a turn. */
+/** So many objects are planned before others may have a turn. */
 const PIECE = 100;
 
 /**
@@ -44,13 +44,22 @@ export class Planning {
   }
 
   /** What is to be done, as everything is now. */
-  plan(): Plan {
-    return plan(this.#input());
+  async plan(): Promise<Plan> {
+    const apply = await this.applies(this.objects);
+    await this.#context.slices.pause();
+    return { apply, ...planRemoval(this.#input()) };
   }
 
   /** How some of the objects are to be applied, as they are now. */
-  applies(objects: readonly Manifest[]): PlannedApply[] {
-    return planObjects(objects, this.#input());
+  async applies(objects: readonly Manifest[]): Promise<PlannedApply[]> {
+    const input = this.#input();
+    const applies: PlannedApply[] = [];
+    for (let from = 0; from < objects.length; from += PIECE) {
+      const pause = this.#context.slices.pause();
+      if (pause !== undefined) await pause;
+      applies.push(...planObjects(objects.slice(from, from + PIECE), input));
+    }
+    return applies;
   }
 
   #input(): PlanInput {

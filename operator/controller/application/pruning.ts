@@ -8,10 +8,10 @@ import type { Advance, DeployContext, PruneHeld } from './deploy-context.ts';
 import type { Planning } from './planning.ts';
 
 /** What may not be deleted before a person consents to exactly this; undefined: pruning may go on (D2). */
-export function heldPrune(context: DeployContext, planning: Planning): PruneHeld | undefined {
+export async function heldPrune(context: DeployContext, planning: Planning): Promise<PruneHeld | undefined> {
   // Only what has no objects at all would delete everything.
   if (planning.objects.length > 0) return undefined;
-  const planned = planning.plan();
+  const planned = await planning.plan();
   const isEverything = planned.prune.length > 0;
   if (!isEverything || context.settings.consent === planned.pruneDigest) return undefined;
   return { state: 'PruneHeld', digest: planned.pruneDigest, objects: planned.prune.map(idOf) };
@@ -24,17 +24,16 @@ export async function prune(
   result: Advance,
 ): Promise<PruneHeld | undefined> {
   const { record, store } = context;
-  await context.slices.pause();
-  const planned = planning.plan();
+  const planned = await planning.plan();
   result.kept = planned.kept;
-  const held = heldPrune(context, planning);
+  const held = await heldPrune(context, planning);
   if (held !== undefined) return held;
   const { deleted, refusal } = await deleteInOrder(context, planned.prune);
   const desired = new Set(planning.objects.map(objectKey));
   if (planned.prune.length > 0) store.changed(record);
   result.pruned.push(...deleted.map(idOf));
   // What was kept after all, because it changed in the meantime, says so.
-  if (deleted.length < planned.prune.length) result.kept = planning.plan().kept;
+  if (deleted.length < planned.prune.length) result.kept = (await planning.plan()).kept;
   for (const key of record.applied.keys()) {
     if (desired.has(key)) continue;
     record.applied.delete(key);

@@ -252,7 +252,7 @@ async function deployAnew(run: Run, wanted: Wanted): Promise<Date | undefined> {
     run.session.renderAnew = false;
     return undefined;
   }
-  const held = heldPrune(context, await Planning.of(context, manifests.objects));
+  const held = await heldPrune(context, await Planning.of(context, manifests.objects));
   if (held !== undefined) return (await holdPrune(run, wanted.candidate, held)) ?? NEVER;
   const trigger = triggerOf(run, wanted.candidate);
   const lastId = Math.max(
