@@ -47,7 +47,9 @@ export class Operator {
   constructor(flags: FlagValues, log: Logger) {
     this.#flags = flags;
     this.#log = log;
+    const slices = new Slices();
     this.#client = KubeClient.load({
+      slices,
       mayWrite: () => this.#election.isLeader(),
       onRequest: (request) =>
         this.#metrics.apiRequests.inc({
@@ -65,7 +67,6 @@ export class Operator {
         ),
     });
     this.#discovery = new Discovery(this.#client);
-    const slices = new Slices();
     this.#sources = new Sources({
       allowLoopback: flags['allow-loopback-repositories'],
       allowLinkLocal: flags['allow-link-local-repositories'],

@@ -1,13 +1,13 @@
 import { GROUP } from '../api/v1alpha1/names.ts';
 import type { KubeClient, KubeObject } from '../kube/client.ts';
-import { isConflict, isNotFound } from '../kube/errors.ts';
+import { isConflict, isNotFound, isTooLarge } from '../kube/errors.ts';
 import { sha256 } from '../manifest/digest.ts';
 
 const SECRETS = { group: '', version: 'v1', plural: 'secrets' };
 const LABEL_RECORD = `${GROUP}/record`;
 const LABEL_CHUNK = `${GROUP}/manifests`;
-/** Records a page: one may have 1 MiB, and an answer 128 MiB at most. */
-const PAGE = 100;
+/** Records a page, and where that is too much for one answer: each may have 1 MiB, in base64. */
+const PAGES = { limit: 100, smaller: 20 };
 
 export interface SecretObject extends KubeObject {
   data?: Record<string, string>;
@@ -32,8 +32,14 @@ export class RecordSecrets {
 
   /** All that keep a record. */
   async records(signal: AbortSignal): Promise<SecretObject[]> {
-    const select = { labelSelector: `${LABEL_RECORD}=${this.#label}`, limit: PAGE };
-    return (await this.#client.list(this.#collection(), select, { signal })).items;
+    const select = { labelSelector: `${LABEL_RECORD}=${this.#label}` };
+    const list = (limit: number) => this.#client.list(this.#collection(), { ...select, limit }, { signal });
+    try {
+      return (await list(PAGES.limit)).items;
+    } catch (error) {
+      if (!isTooLarge(error)) throw error;
+      return (await list(PAGES.smaller)).items;
+    }
   }
 
   /** The metadata of all that keep manifests for which a record's own Secret has no room. */

@@ -15,8 +15,12 @@ export function parsed<T>(answer: WireAnswer, path: ObjectPath): T {
   try {
     return JSON.parse(answer.text);
   } catch {
-    throw new UnreachableError('Malformed', `The answer for ${describePath(path)} is not JSON.`);
+    throw malformed(path);
   }
+}
+
+export function malformed(path: ObjectPath): UnreachableError {
+  return new UnreachableError('Malformed', `The answer for ${describePath(path)} is not JSON.`);
 }
 
 /** The object that an answer consists of. */

@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs';
-import { errorOf, objectIn, parsed } from './answers.ts';
+import { Slices } from '../observe/slices.ts';
+import { errorOf, malformed, objectIn, parsed } from './answers.ts';
 import { type Call, type CallOptions, Connection, type ConnectionOptions, type Verb } from './connection.ts';
 import { Credentials, kubeConfigByDefault, kubeConfigFromFile, parseKubeConfig } from './credentials.ts';
 import { isGone } from './errors.ts';
+import { parseList } from './list-text.ts';
 import { describePath, type KubeObject, type ObjectPath, urlPath } from './objects.ts';
 import type {
   ApplyOptions,
@@ -47,11 +49,14 @@ export class KubeClient {
   readonly silenceMs: number;
   /** Told what a watch could not take in. */
   readonly onWatchFault: (plural: string, error: Error) => void;
+  /** Shared with all else that takes long. */
+  readonly slices: Slices;
   readonly #connection: Connection;
 
   constructor(credentials: Credentials, options: ClientOptions = {}) {
     this.silenceMs = options.silenceMs ?? SILENCE_MS;
     this.onWatchFault = options.onWatchFault ?? (() => undefined);
+    this.slices = options.slices ?? new Slices();
     this.#connection = new Connection(credentials, options);
   }
 
@@ -116,12 +121,9 @@ export class KubeClient {
     if (continueToken !== '') query.set('continue', continueToken);
     const more = list.metadataOnly === true ? { accept: METADATA_LIST } : {};
     const answer = await this.#call('list', 'GET', path, `?${query}`, more, options);
-    const body: {
-      apiVersion?: string;
-      kind?: string;
-      metadata?: { resourceVersion?: string; continue?: string };
-      items?: KubeObject[] | null;
-    } = parsed(answer, path);
+    const body = await parseList(answer.text, this.slices).catch(() => {
+      throw malformed(path);
+    });
     const items = body.items ?? [];
     for (const item of items) {
       item.apiVersion ??= body.apiVersion ?? '';

@@ -1,3 +1,4 @@
+import type { Slices } from '../observe/slices.ts';
 import type { Access, Credentials } from './credentials.ts';
 import { NotLeaderError, UnreachableError } from './errors.ts';
 import type { ServiceAccount } from './objects.ts';
@@ -38,6 +39,8 @@ export interface ConnectionOptions {
   silenceMs?: number;
   /** Told, by watches that do not say otherwise, what would be lost: see ListWatchOptions.onFault. */
   onWatchFault?: (plural: string, error: Error) => void;
+  /** Shared with all else that takes long. */
+  slices?: Slices;
 }
 
 /** A request as the verbs make it. */

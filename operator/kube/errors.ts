@@ -128,6 +128,11 @@ export function isInvalid(error: unknown): error is ApiError {
   return error instanceof ApiError && [400, 413, 415, 422].includes(error.code);
 }
 
+/** The answer is more than is taken at once: a list is asked for in smaller pages. */
+export function isTooLarge(error: unknown): boolean {
+  return error instanceof UnreachableError && error.code === 'TooLarge';
+}
+
 /** The API server, or something before it, cannot answer now: no answer, 429 or 5xx. Time helps. */
 export function isUnreachable(error: unknown): boolean {
   if (error instanceof UnreachableError) return true;

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KubeClient } from './client.ts';
-import { ApiError, isGone, UnreachableError } from './errors.ts';
+import { ApiError, isGone, isTooLarge, UnreachableError } from './errors.ts';
 import { type Entry, entryOf, ObjectStore, type WatchEvent } from './object-store.ts';
 import {
   isKubeObject,
@@ -179,6 +179,8 @@ export class ListWatch<T> {
         throw error;
       });
       for (const item of page.items) {
+        const pause = client.slices.pause();
+        if (pause !== undefined) await pause;
         const entry = this.#entryOf(item);
         if (entry !== undefined) found.push(entry);
       }
@@ -187,7 +189,8 @@ export class ListWatch<T> {
     } while (next !== '');
     if (signal.aborted) return;
     this.#pageLimit = undefined;
-    this.#store.replace(found);
+    await this.#store.replace(found, client.slices);
+    if (signal.aborted) return;
     this.#resourceVersion = resourceVersion;
     this.#synced = true;
     for (const onSynced of this.#waiting) onSynced();
@@ -313,7 +316,7 @@ export class ListWatch<T> {
 
 /** Smaller pages after one that was too large; all at once after a continue token that ran out. */
 function pageLimitAfter(error: unknown, limit: number | undefined, continued: string): number | undefined {
-  if (error instanceof UnreachableError && error.code === 'TooLarge') return Math.ceil((limit || 500) / 5);
+  if (isTooLarge(error)) return Math.ceil((limit || 500) / 5);
   return continued !== '' && isGone(error) ? 0 : limit;
 }
 

@@ -1,3 +1,4 @@
+import type { Slices } from '../observe/slices.ts';
 import type { KubeObject } from './objects.ts';
 
 export interface WatchEvent<T> {
@@ -37,12 +38,18 @@ export class ObjectStore<T> {
   }
 
   /** Takes over a whole list and tells what it changed: first what is gone, then what is new. */
-  replace(found: readonly Entry<T>[]): void {
+  async replace(found: readonly Entry<T>[], slices: Slices): Promise<void> {
     const keys = new Map(found.map((entry) => [keyOf(entry), entry]));
     for (const [key, entry] of [...this.#entries]) {
+      const pause = slices.pause();
+      if (pause !== undefined) await pause;
       if (keys.get(key)?.uid !== entry.uid) this.remove(entry);
     }
-    for (const entry of found) this.put(entry);
+    for (const entry of found) {
+      const pause = slices.pause();
+      if (pause !== undefined) await pause;
+      this.put(entry);
+    }
   }
 
   /** An entry that is there already, the very same, is no change. */

@@ -36,8 +36,8 @@ export interface StreamListener {
   onLine(line: string): void;
 }
 
-/** Bound of one answer; a page of 500 objects of 200 KB. */
-const MAX_ANSWER_BYTES = 128 * 2 ** 20;
+/** Bound of one answer, which becomes text in one turn; a page of 500 objects of 64 KB. A list asks for smaller pages then. */
+const MAX_ANSWER_BYTES = 32 * 2 ** 20;
 /** Requests under way at once for Applications, and of our own; more wait. Each watch has a connection of its own. */
 const CONNECTIONS = 64;
 const OWN_CONNECTIONS = 16;
@@ -102,7 +102,7 @@ export class Transport {
         onData: (chunk) => {
           size += chunk.length;
           if (size > MAX_ANSWER_BYTES) {
-            run.fail(new UnreachableError('TooLarge', `The answer to ${describe(request)} exceeds 128 MiB.`));
+            run.fail(new UnreachableError('TooLarge', `The answer to ${describe(request)} exceeds 32 MiB.`));
           } else chunks.push(chunk);
         },
         onEnd: () => resolve({ ...head, text: joined(chunks) }),
