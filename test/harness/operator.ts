@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { buildEngine } from '../../hack/build-engine.ts';
@@ -92,7 +93,7 @@ export async function startOperator(
     logPath,
     stop: (signal = 'SIGTERM') => process_.stop(signal),
     probeUrl: async () => {
-      const port = await eventually(() => /"probePort":(\d+)/.exec(process_.logTail(500))?.[1], {
+      const port = await eventually(() => /"probePort":(\d+)/.exec(readFileSync(logPath, 'utf8'))?.[1], {
         describe: 'the operator to listen',
       });
       return `http://127.0.0.1:${port}`;

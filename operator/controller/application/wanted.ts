@@ -4,6 +4,7 @@ import { LABEL_TARGET } from '../../api/v1alpha1/names.ts';
 import { isTooDeep, VALUES_DEPTH } from '../../api/v1alpha1/values-text.ts';
 import type { Discovery } from '../../kube/discovery.ts';
 import { sha256 } from '../../manifest/digest.ts';
+import type { Manifest } from '../../manifest/manifest.ts';
 import { withStringDataAsData } from '../../manifest/secret.ts';
 import type { Slices } from '../../observe/slices.ts';
 import type { Rendered, Renderer, RenderRequest } from '../../render/renderer.ts';
@@ -205,7 +206,7 @@ export class WantedCandidates {
     const rendered = await this.#rendered(tree, request, signal);
     const id = `c-${sha256(`${rendered.inputs} ${digest}`).slice(0, 12)}`;
     const place = { revision: resolved.commit, ref: resolved.ref, commit: tree.commit };
-    const manifests = { objects: rendered.objects.map(withStringDataAsData), hooks: rendered.hooks };
+    const manifests = { objects: await this.#asStored(rendered.objects), hooks: rendered.hooks };
     const rendering = manifestsDigest(manifests);
     const known = input.known.find(
       (candidate) => candidate.id === id || (candidate.request === digest && candidate.digest === rendering),
@@ -222,6 +223,16 @@ export class WantedCandidates {
       ...(rendered.chart?.appVersion === undefined ? {} : { appVersion: rendered.chart.appVersion }),
     };
     return { candidate, manifests, resolved, warnings: rendered.warnings };
+  }
+
+  async #asStored(rendered: readonly Manifest[]): Promise<Manifest[]> {
+    const objects: Manifest[] = [];
+    for (const manifest of rendered) {
+      const pause = this.#options.slices.pause();
+      if (pause !== undefined) await pause;
+      objects.push(withStringDataAsData(manifest));
+    }
+    return objects;
   }
 
   /** What the render refuses, no cluster will ever take. */
