@@ -50,6 +50,18 @@ export function askedFor(manifest: Manifest): Set<string> {
   return allocationsIn((JSON.parse(manifest.text) as { spec?: unknown }).spec);
 }
 
+/**
+ * Whether a Service that stays loses all of what it has there: ports go when it asks for others, or for none by its
+ * type; addresses stay, and what it does not ask for the API server keeps for it.
+ */
+export function givesUp(manifest: Manifest, held: ReadonlySet<string>): boolean {
+  const { spec } = JSON.parse(manifest.text) as { spec?: { type?: string } };
+  const asked = allocationsIn(spec);
+  const hasPorts = ['NodePort', 'LoadBalancer'].includes(spec?.type ?? '');
+  if (!asked.isDisjointFrom(held)) return false;
+  return [...held].every((each) => each.includes(' ')) && (asked.size > 0 || !hasPorts);
+}
+
 /** What a live Service has; nothing where it is gone. */
 export async function heldBy(
   access: TargetAccess,

@@ -25,6 +25,7 @@ import {
 import { describeObject, type GroupKind, groupKind, idOf, type Manifest } from '../manifest/manifest.ts';
 import { TRIAL_SUFFIX, withMetadata, withName } from '../manifest/metadata-text.ts';
 import { type ManagedFields, mergedManagedFields } from './adopt.ts';
+import { asLargeAs, isShrunk } from './claims.ts';
 import { handOver, takeBack, textWithout } from './ignored.ts';
 import { setManagedFields } from './managed-fields.ts';
 import { deleteAndAwait } from './prune.ts';
@@ -50,12 +51,17 @@ export async function applyObject(access: TargetAccess, planned: PlannedApply): 
   const resource = await resourceOf(access, planned.manifest);
   const attempt: Attempt = { access, resource, planned, dryRun: false };
   let sent: Sent;
+  let large: ReturnType<typeof asLargeAs>;
   try {
     sent = await send(attempt);
   } catch (failure) {
-    const error = await afterTrial(attempt, failure);
-    if (!isReplaceable(planned.manifest, error)) throw error;
-    sent = await replace(attempt);
+    large = await largeEnough(attempt, failure);
+    if (large !== undefined) sent = await send({ ...attempt, planned: large.planned });
+    else {
+      const error = await afterTrial(attempt, failure);
+      if (!isReplaceable(planned.manifest, error)) throw error;
+      sent = await replace(attempt);
+    }
   }
   let { object } = sent;
   if (sent.isNew && planned.ignore.length > 0) {
@@ -63,7 +69,15 @@ export async function applyObject(access: TargetAccess, planned: PlannedApply): 
     const isHanded = await handOver(access, resource, planned.manifest, planned.ignore, object);
     if (isHanded) object = await applyOwn(attempt, { uid: object.metadata.uid }, object);
   }
-  return applied(access, resource, planned, object);
+  const kept = applied(access, resource, planned, object);
+  return large === undefined ? kept : { ...kept, larger: large.larger };
+}
+
+/** A claim that Git wants smaller is left as large as it is; undefined: it is not refused for that. */
+async function largeEnough(attempt: Attempt, failure: unknown): Promise<ReturnType<typeof asLargeAs>> {
+  if (!isShrunk(failure, attempt.planned)) return undefined;
+  const existing = await find(attempt);
+  return existing === undefined ? undefined : asLargeAs(attempt.planned, existing);
 }
 
 /** Asks about the object by a server-side dry-run. Throws as applyObject does. */
@@ -74,6 +88,11 @@ export async function dryRunObject(access: TargetAccess, planned: PlannedApply):
     await send(attempt);
   } catch (failure) {
     if (isUnknownField(failure)) throw await allUnknownFields(access, resource, planned.manifest, failure);
+    const large = await largeEnough(attempt, failure);
+    if (large !== undefined) {
+      await send({ ...attempt, planned: large.planned });
+      return;
+    }
     const error = await afterTrial(attempt, failure);
     if (!isReplaceable(planned.manifest, error)) throw error;
     await dryRunAsNew(access, resource, planned.manifest);

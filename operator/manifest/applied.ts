@@ -11,6 +11,14 @@ export interface AppliedObject extends ObjectId {
   entry: FieldEntry;
   /** Its manifest itself suspends or pauses it. */
   atRest?: true;
+  /** Of a claim that was left as large as it is, though Git asks for less. */
+  larger?: LargerClaim;
+}
+
+/** The sizes of a claim, as quantities: a claim never shrinks. */
+export interface LargerClaim {
+  git: string;
+  live: string;
 }
 
 /** Why an object is sent: it is not there, the manifest changed, or someone changed the live object. */

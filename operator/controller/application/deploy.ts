@@ -108,7 +108,8 @@ async function send(
     context.record.applied.set(key, applied);
     context.store.changed(context.record);
     const repaired = drifted.get(key);
-    if (repaired !== undefined) result.repaired.push(repaired);
+    // A claim that stays as large as somebody made it was not put back.
+    if (repaired !== undefined && applied.larger === undefined) result.repaired.push(repaired);
   };
   let refusals = await applyAll(context.access, planned, onApplied);
   const again = await freeHeld(context, planning, planned, refusals, result);

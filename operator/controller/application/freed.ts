@@ -1,6 +1,6 @@
 import { TowpathError } from '../../api/errors.ts';
 import { fitBetween } from '../../api/v1alpha1/bound-status.ts';
-import { askedFor, heldBy, isService } from '../../apply/allocations.ts';
+import { askedFor, givesUp, heldBy, isService } from '../../apply/allocations.ts';
 import { classify, type Refusal } from '../../apply/classify.ts';
 import { dryRunAsNew } from '../../apply/object.ts';
 import { pruneAndAwait } from '../../apply/prune.ts';
@@ -24,14 +24,14 @@ async function holdersOf(context: DeployContext, planning: Planning, wanted: Pla
   const { access } = context;
   const asked = askedFor(wanted.manifest);
   const { prune, apply } = await planning.plan();
-  const holds = async (object: LiveObject) =>
-    isService(object) && !(await heldBy(access, object)).isDisjointFrom(asked);
+  const clash = async (object: LiveObject) =>
+    isService(object) ? (await heldBy(access, object)).intersection(asked) : new Set<string>();
   const holders: Holders = { pruned: [], changed: [] };
-  for (const live of prune) if (await holds(live)) holders.pruned.push(live);
+  for (const live of prune) if ((await clash(live)).size > 0) holders.pruned.push(live);
   for (const one of apply) {
     if (one.live === undefined || one.manifest === wanted.manifest) continue;
-    const goesOn = !askedFor(one.manifest).isDisjointFrom(asked);
-    if (!goesOn && (await holds(one.live))) holders.changed.push(one);
+    const held = await clash(one.live);
+    if (held.size > 0 && givesUp(one.manifest, held)) holders.changed.push(one);
   }
   return holders;
 }
@@ -55,6 +55,7 @@ export async function withoutFreed(
   planned: readonly PlannedApply[],
   refusals: readonly Refusal[],
 ): Promise<Refusal[]> {
+  if (refusals.length === 0) return [];
   const taken = refusedAs(refusals, 'AlreadyAllocated');
   const { prune } = await planning.plan();
   const isTaken = new Set(taken.values());

@@ -66,7 +66,7 @@ async function lookAfter(run: Run, deployment: Deployment): Promise<Date | undef
     context.drift.clear();
     facts.running = deployment.candidate;
     facts.isLookedAt = true;
-    facts.standing = synced(deployment, context.record.applied.size);
+    facts.standing = synced(deployment, context.record.applied);
     return undefined;
   }
   return standAfter(run, deployment, await advance(context, deployment, await manifestsOf(run, deployment)));

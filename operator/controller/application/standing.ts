@@ -1,4 +1,5 @@
 import { LABEL_TARGET } from '../../api/v1alpha1/names.ts';
+import type { AppliedObject } from '../../manifest/applied.ts';
 import { describeObject, type ObjectId } from '../../manifest/manifest.ts';
 import type { Candidate, Deployment } from '../record.ts';
 import type { Advance, PruneHeld } from './deploy-context.ts';
@@ -17,7 +18,7 @@ export function standAfter(run: Run, deployment: Deployment, result: Advance): D
   const { progress } = result;
   switch (progress.state) {
     case 'Done':
-      facts.standing = synced(deployment, context.record.applied.size);
+      facts.standing = synced(deployment, context.record.applied);
       if (facts.drift !== undefined) facts.drift.count = 0;
       return undefined;
     case 'Waiting':
@@ -139,8 +140,19 @@ export function tellHeld(
   };
 }
 
-export function synced(deployment: Deployment, objects: number): Standing {
+export function synced(deployment: Deployment, applied: ReadonlyMap<string, AppliedObject>): Standing {
   const revision = shortRevision(deployment.candidate.revision, deployment.candidate.ref);
-  const count = objects === 1 ? '1 object' : `${objects} objects`;
-  return { sync: 'Synced', reason: 'Synced', message: `Revision ${revision} is deployed: ${count}.` };
+  const count = applied.size === 1 ? '1 object' : `${applied.size} objects`;
+  const message = `Revision ${revision} is deployed: ${count}.${largerClaims(applied.values())}`;
+  return { sync: 'Synced', reason: 'Synced', message };
+}
+
+/** Ends a sentence about what is deployed, where claims stay larger than Git has them: both sizes, both ways out. */
+function largerClaims(applied: Iterable<AppliedObject>): string {
+  const larger = [...applied].filter((object) => object.larger !== undefined);
+  const [first] = larger;
+  if (first?.larger === undefined) return '';
+  const { git, live } = first.larger;
+  const more = larger.length > 1 ? ` (and ${larger.length - 1} more)` : '';
+  return ` Claim ${first.name}${more} has ${live}, Git ${git}, and a claim never shrinks: write ${live} in Git, or annotate it there towpath.dev/replace: "true" to make it anew without its data.`;
 }
