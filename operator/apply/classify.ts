@@ -178,9 +178,7 @@ export function classify(error: unknown, doing: string, object: ObjectId): Refus
   if (error instanceof TowpathError)
     return { verdict: isInPrinciple(error.reason) ? 'Principle' : 'State', error };
   const { verdict, remedy, reason, next } = meaningOf(error, object);
-  const short = wordsOf(error instanceof RefusedChange ? error.answer : error);
-  const fields =
-    error instanceof RefusedChange && error.fields.length > 0 ? `${error.fields.join(', ')}: ` : '';
+  const { fields, short } = toldOf(error);
   // What differs comes first: it must not be what is cut off.
   const begin = `${doing} ${describeObject(object)}: ${fields}`;
   const cause = /[.!?]$/.test(short) ? short : `${short}.`;
@@ -192,6 +190,18 @@ export function classify(error: unknown, doing: string, object: ObjectId): Refus
 
 /** What a condition's message has for the API server's own words at least. */
 const LEAST_BYTES = 60;
+
+/** The API server's words, and before them what differs, where it named no more than what that stands in. */
+function toldOf(error: unknown): { fields: string; short: string } {
+  if (!(error instanceof RefusedChange)) return { fields: '', short: wordsOf(error) };
+  const short = wordsOf(error.answer);
+  if (error.fields.length === 0) return { fields: '', short };
+  const inside = `${error.answer.causes[0]?.field}: `;
+  return {
+    fields: `${error.fields.join(', ')}: `,
+    short: short.startsWith(inside) ? short.slice(inside.length) : short,
+  };
+}
 
 function meaningOf(error: unknown, object: ObjectId): Meaning {
   if (error instanceof RefusedChange)

@@ -44,7 +44,7 @@ test('what differs is never what is cut off from a long message', () => {
   const { message } = classify(error, 'dry-run of', object).error;
   assert.match(
     message,
-    /barge: spec\.volumeClaimTemplates\[0\]\.spec\.resources: spec: Forbidden: .*… Put the old/,
+    /barge: spec\.volumeClaimTemplates\[0\]\.spec\.resources: Forbidden: .*… Put the old/,
   );
 });
 

@@ -230,7 +230,7 @@ test('who decides a field', async (t) => {
       assert.equal(reasonOf(held), 'ImmutableField');
       assert.match(
         messageOf(held),
-        /Job .*once: spec\.template: field is immutable\. Put the old value back/,
+        /Job .*once: spec\.template\.spec\.containers\[0\]\.image: field is immutable\. Put the old value back/,
       );
       assert.match(messageOf(held), /towpath\.dev\/replace: "true"/);
       assert.match(

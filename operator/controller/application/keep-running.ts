@@ -2,6 +2,7 @@ import { TowpathError } from '../../api/errors.ts';
 import { parseDuration } from '../../api/v1alpha1/duration.ts';
 import { ApiError, isAlreadyExists, isConflict } from '../../kube/errors.ts';
 import type { Candidate } from '../record.ts';
+import { explainUnserved } from './api-service.ts';
 import type { PruneHeld } from './deploy-context.ts';
 import { Quarantine } from './facts.ts';
 import { goOn } from './go-on.ts';
@@ -21,7 +22,12 @@ const AGAIN_MS = 5_000;
 export async function scheduleRetry(run: Run, inputs: string, error: unknown): Promise<Date | undefined> {
   const { context, session, facts } = run;
   if (!(error instanceof TowpathError)) return keepRunning(run, error);
-  const told = await explainForbidden(run.parts.client, context.access.as, error, context.signal);
+  const { client } = run.parts;
+  const told = await explainUnserved(
+    client,
+    await explainForbidden(client, context.access.as, error, context.signal),
+    context.signal,
+  );
   const attempts = (session.retry?.attempts ?? 0) + 1;
   const least = asked(told);
   const wait =
