@@ -69,7 +69,7 @@ describe('S5: values of Secrets are kept out of what the API server says', () =>
   });
 
   test('S5: many values and many refusals take little time, and every refusal is counted', () => {
-    const values = Array.from({ length: 4_500 }, (_, index) => `k${index}: value-of-${index}-abc\n`).join('');
+    const values = Array.from({ length: 1_400 }, (_, index) => `k${index}: value-of-${index}-abc\n`).join('');
     const messages = Array.from({ length: 400 }, (_, index) => `${'value-of-'.repeat(200)}${index}-abc `);
     const redaction = new Redaction([values]);
     redaction.text('');
