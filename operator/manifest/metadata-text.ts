@@ -1,3 +1,5 @@
+import { endOfString, endOfValue } from '../api/json-text.ts';
+
 /** Ends the name under which an object is tried as a creation, next to the one that exists. */
 export const TRIAL_SUFFIX = '-towpath-dry-run';
 
@@ -22,7 +24,7 @@ export function withName(text: string, name: string): string {
   const start = metadataStart(text);
   let position = start;
   while (position < text.length) {
-    const keyEnd = stringEnd(text, position);
+    const keyEnd = endOfString(text, position) + 1;
     const key: unknown = JSON.parse(text.slice(position, keyEnd));
     const valueStart = skip(text, keyEnd, ':');
     const valueEnd = endOfValue(text, valueStart);
@@ -37,7 +39,7 @@ export function withName(text: string, name: string): string {
 function metadataStart(text: string): number {
   let position = skip(text, 0, '{');
   while (text[position] === '"') {
-    const keyEnd = stringEnd(text, position);
+    const keyEnd = endOfString(text, position) + 1;
     const key = text.slice(position, keyEnd);
     const valueStart = skip(text, keyEnd, ':');
     if (key === '"metadata"' && text[valueStart] === '{') return skip(text, valueStart, '{');
@@ -55,35 +57,5 @@ function skip(text: string, from: number, token: string): number {
   if (text[position] !== token) throw new Error(`the manifest is not a JSON object at ${position}`);
   position += 1;
   while (/\s/.test(text[position] ?? '')) position += 1;
-  return position;
-}
-
-function stringEnd(text: string, start: number): number {
-  let position = start + 1;
-  while (text[position] !== '"') {
-    if (position >= text.length) throw new Error('the manifest ends within a string');
-    position += text[position] === '\\' ? 2 : 1;
-  }
-  return position + 1;
-}
-
-function endOfValue(text: string, start: number): number {
-  let depth = 0;
-  let position = start;
-  while (position < text.length) {
-    const character = text[position];
-    if (character === '"') {
-      position = stringEnd(text, position);
-      if (depth === 0) return position;
-      continue;
-    }
-    if (character === '{' || character === '[') depth += 1;
-    else if (character === '}' || character === ']') {
-      if (depth === 0) return position;
-      depth -= 1;
-      if (depth === 0) return position + 1;
-    } else if (character === ',' && depth === 0) return position;
-    position += 1;
-  }
   return position;
 }

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { endOfString, endOfValue, skip } from './json-text.ts';
+
+test('a string ends at the quote that is not escaped', () => {
+  for (const string of ['""', '"a"', '"\\""', '"\\\\"', '"\\\\\\""', '"}],{[é𝒳"']) {
+    assert.equal(endOfString(`${string}"more"`, 0), string.length - 1, string);
+    assert.equal(endOfString(`x${string}`, 1), string.length, string);
+  }
+  for (const open of ['"', '"a', '"\\"', '"a\\\\\\"']) assert.equal(endOfString(open, 0), open.length, open);
+});
+
+test('a value ends where the next member, item or end is', () => {
+  for (const value of [
+    '1',
+    '-1.5e3',
+    'true',
+    'null',
+    '""',
+    '"]}"',
+    '{}',
+    '[]',
+    '{"a":[1,{"b":"]}"}]}',
+    '[[],[]]',
+  ]) {
+    for (const behind of ['', ',1', '}', ']', ',"a":1}'])
+      assert.equal(endOfValue(`${value}${behind}`, 0), value.length, `${value}${behind}`);
+  }
+});
+
+test('white space and what else is given is passed over', () => {
+  assert.equal(skip(' \n\t, :x', 0, ',:'), 6);
+  assert.equal(skip('  ', 0), 2);
+});
+
+test('A15: a MiB of quotes, backslashes and brackets takes no time', () => {
+  for (const piece of ['"', '\\', '\\"', '[', '{"', '[[]', '"\\\\"', ',"']) {
+    const text = `${'"'}${piece.repeat((1 << 20) / piece.length)}`;
+    const { user: before } = process.threadCpuUsage();
+    endOfString(text, 0);
+    endOfValue(text, 0);
+    endOfValue(text, 1);
+    const took = (process.threadCpuUsage().user - before) / 1_000;
+    assert.ok(took < 100, `${piece}: ${took} ms`);
+  }
+});
