@@ -1,4 +1,5 @@
 import { TowpathError } from '../api/errors.ts';
+import type { Slices } from '../observe/slices.ts';
 import { size } from './limits.ts';
 import { malformed, type Packet } from './pkt-line.ts';
 
@@ -71,11 +72,23 @@ export async function readAdvertisement(packets: AsyncIterator<Packet>): Promise
 /** What a Git server said instead of an answer; the transport turns it into an error for the user. */
 export class RemoteRefusal extends Error {}
 
+/** So many refs are looked at before others may have a turn. */
+export const REFS_A_PIECE = 1_000;
+
 /** Whether both say the same about refs. */
-export function sameRefs(left: Advertisement | undefined, right: Advertisement): boolean {
+export async function sameRefs(
+  left: Advertisement | undefined,
+  right: Advertisement,
+  slices: Slices,
+): Promise<boolean> {
   if (left === undefined || left.refs.size !== right.refs.size) return false;
   if (left.head !== right.head || left.headCommit !== right.headCommit) return false;
-  for (const [name, oid] of right.refs) if (left.refs.get(name) !== oid) return false;
+  let count = 0;
+  for (const [name, oid] of right.refs) {
+    if (left.refs.get(name) !== oid) return false;
+    count += 1;
+    if (count % REFS_A_PIECE === 0) await slices.pause();
+  }
   return true;
 }
 

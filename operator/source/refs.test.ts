@@ -147,7 +147,7 @@ describe('A15: many refs', () => {
     const longest = await longestTurn(t, async () => {
       known = await KnownRefs.read(given, undefined, where, new Slices());
     });
-    assert.ok(longest < 200, `${longest} ms`);
+    assert.ok(longest < 100, `${longest} ms`);
     assert.equal(known?.find({ semver: '*' }), known?.find({ semver: '*' }));
     assert.deepEqual(known?.resolve({ semver: '*' }), { commit: commit('2'), ref: 'refs/tags/v9.0.0' });
     const { descending = [] } = known?.versions ?? {};

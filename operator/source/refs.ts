@@ -1,6 +1,6 @@
 import { TowpathError } from '../api/errors.ts';
 import type { Slices } from '../observe/slices.ts';
-import type { Advertisement } from './advertisement.ts';
+import { type Advertisement, REFS_A_PIECE } from './advertisement.ts';
 import { nearNames } from './near-names.ts';
 import { compareVersions, parseRange } from './semver.ts';
 import { type TaggedVersion, TaggedVersions } from './tagged-versions.ts';
@@ -54,11 +54,7 @@ export class KnownRefs {
     where: string,
     slices: Slices,
   ): Promise<KnownRefs> {
-    const versions = await TaggedVersions.read(
-      namesBelow(advertisement.refs, tags),
-      former?.versions,
-      slices,
-    );
+    const versions = await TaggedVersions.read(await tagsOf(advertisement, slices), former?.versions, slices);
     return new KnownRefs(advertisement, versions, where);
   }
 
@@ -200,6 +196,17 @@ function unnamed(
     ? ` There is a ${kind === 'branch' ? 'tag' : 'branch'} of that name.`
     : '';
   return `The repository ${where} has no ${kind} "${name.slice(0, 120)}".${crossed}${suggestion(name, namesBelow(refs, prefix), kind)}`;
+}
+
+async function tagsOf({ refs }: Advertisement, slices: Slices): Promise<string[]> {
+  const names: string[] = [];
+  let count = 0;
+  for (const ref of refs.keys()) {
+    if (ref.startsWith(tags)) names.push(ref.slice(tags.length));
+    count += 1;
+    if (count % REFS_A_PIECE === 0) await slices.pause();
+  }
+  return names;
 }
 
 function namesBelow(refs: ReadonlyMap<string, string>, prefix: string): string[] {

@@ -189,7 +189,7 @@ export class RemoteRepository implements Repository {
           await packets.return(undefined);
         }
       });
-      refsChanged = !sameRefs(this.advertisement, advertisement);
+      refsChanged = !(await sameRefs(this.advertisement, advertisement, slices));
       // Equal ones stay the same, with what was derived from them.
       if (refsChanged) this.#refs = await KnownRefs.read(advertisement, this.#refs, where, slices);
       this.error = undefined;

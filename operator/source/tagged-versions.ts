@@ -26,22 +26,29 @@ export class TaggedVersions {
     former: TaggedVersions | undefined,
     slices: Slices,
   ): Promise<TaggedVersions> {
-    if (former?.isOf(names) === true) return former;
+    if (former !== undefined && (await former.isOf(names, slices))) return former;
+    const tags = new Set<string>();
     const pieces: TaggedVersion[][] = [];
     for (let from = 0; from < names.length; from += PIECE) {
       await slices.pause();
       const versions = names.slice(from, from + PIECE).flatMap((name) => {
+        tags.add(name);
         const version = parseVersion(name);
         return version === undefined ? [] : [{ name, version }];
       });
       pieces.push(versions.sort(byPrecedence));
     }
-    return new TaggedVersions(new Set(names), await merged(pieces, slices));
+    return new TaggedVersions(tags, await merged(pieces, slices));
   }
 
   /** Whether these are the tags, each of them once. */
-  isOf(names: readonly string[]): boolean {
-    return names.length === this.#tags.size && names.every((name) => this.#tags.has(name));
+  async isOf(names: readonly string[], slices: Slices): Promise<boolean> {
+    if (names.length !== this.#tags.size) return false;
+    for (const [index, name] of names.entries()) {
+      if (!this.#tags.has(name)) return false;
+      if (index % PIECE === 0) await slices.pause();
+    }
+    return true;
   }
 }
 
