@@ -85,19 +85,21 @@ async function runOnce(
   const own = existing !== undefined && isOfRun(existing, access, run) ? existing : undefined;
   const before = own === undefined ? undefined : finished(own);
   if (before?.done === true && before.problem === undefined) return undefined;
-  const begun = own !== undefined && before?.problem === undefined ? own : undefined;
-  if (begun === undefined) {
-    if (existing === undefined) await createHook(access, resource, manifest, run);
-    else if (isDefinition(manifest)) await applyDefinition(access, resource, manifest, run, existing);
-    else if (hasPolicy(manifest, 'before-hook-creation')) {
-      await deleteFormer(access, resource, manifest, existing);
-      await createHook(access, resource, manifest, run);
-    } else if (before?.problem !== undefined) return before.problem;
-    else await createHook(access, resource, manifest, run);
+  if (own !== undefined && before?.problem === undefined) {
+    const created = Date.parse(own.metadata.creationTimestamp ?? '');
+    const since = created ? created + run.pausedMs : access.client.now().getTime();
+    return outcome(access, resource, manifest, own, new Date(since + run.timeoutMs));
   }
-  const created = Date.parse(begun?.metadata.creationTimestamp ?? '');
-  const since = created ? created + run.pausedMs : access.client.now().getTime();
-  return outcome(access, resource, manifest, new Date(since + run.timeoutMs));
+  if (existing !== undefined && isDefinition(manifest)) {
+    await applyDefinition(access, resource, manifest, run, existing);
+    return undefined;
+  }
+  if (existing !== undefined && hasPolicy(manifest, 'before-hook-creation'))
+    await deleteFormer(access, resource, manifest, existing);
+  else if (before?.problem !== undefined) return before.problem;
+  const deadline = new Date(access.client.now().getTime() + run.timeoutMs);
+  const created = await createHook(access, resource, manifest, run);
+  return outcome(access, resource, manifest, created, deadline);
 }
 
 /** Helm deletes whatever has the name; an object that is no hook, or another target's, may be dear to someone. */
@@ -210,10 +212,10 @@ async function createHook(
   resource: Resource,
   manifest: Manifest,
   run: HookRun,
-): Promise<void> {
+): Promise<KubeObject> {
   const { name: _name, ...collection } = pathOf(resource, manifest);
   try {
-    await access.client.create(
+    return await access.client.create(
       collection,
       manifest.text,
       { fieldManager: hookManager(run), fieldValidation: 'Strict' },
@@ -247,8 +249,8 @@ async function deleteHook(
   }
 }
 
-/** A hook whose kind cannot be listed is looked at again later. */
-const FIRST_LIST_MS = 20_000;
+/** A hook that cannot be watched is looked at again later. */
+const FIRST_SIGHT_MS = 20_000;
 /** Node fires timers of more at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
@@ -264,6 +266,11 @@ interface JobOrPod {
     reason?: string;
     conditions?: { type: string; status: string; message?: string }[];
   };
+}
+
+/** Hooks of these kinds run; all others are done when they exist. */
+export function isWaitedFor(kind: { group: string; kind: string }): boolean {
+  return groupKind(kind) === 'batch/Job' || groupKind(kind) === '/Pod';
 }
 
 /** Whether a Job or a Pod ended, and what went wrong. */
@@ -288,14 +295,19 @@ function unseen(manifest: Manifest): TowpathError {
   );
 }
 
-/** Waits for the end of a Job or Pod; undefined: it succeeded. Rejects where it cannot be seen. */
+/**
+ * Waits for the end of a Job or Pod; undefined: it succeeded. It is watched from `begun` on, which an answer told:
+ * one that ends and is removed in the same moment (ttlSecondsAfterFinished: 0) is seen to end all the same. One that
+ * goes without having been seen to end has failed. Rejects where it cannot be seen.
+ */
 async function outcome(
   access: TargetAccess,
   resource: Resource,
   manifest: Manifest,
+  begun: KubeObject,
   deadline: Date,
 ): Promise<string | undefined> {
-  if (groupKind(manifest) !== 'batch/Job' && groupKind(manifest) !== '/Pod') return undefined;
+  if (!isWaitedFor(manifest)) return undefined;
   const { promise, resolve, reject } = Promise.withResolvers<string | undefined>();
   const aborted = () => reject(access.signal.reason);
   const watch = new ListWatch<Finished>({
@@ -303,35 +315,37 @@ async function outcome(
     resource,
     namespace: manifest.namespace,
     fieldSelector: `metadata.name=${manifest.name}`,
+    from: begun,
     reduce: finished,
     onEvent: (event) => {
-      if (event.type === 'Deleted') resolve('it was deleted before it ended');
-      else if (event.object.done) resolve(event.object.problem);
+      if (event.object.done) resolve(event.object.problem);
+      else if (event.type === 'Deleted') resolve('it was deleted before it ended');
     },
     onState: (state) => {
       if (state.state === 'Failing' && isForbidden(state.error)) reject(state.error);
+      if (state.state === 'Watching') seen();
     },
     ...(access.as === undefined ? {} : { as: access.as }),
   });
   const late = () => resolve('it did not end within spec.sync.timeout');
   let timer: NodeJS.Timeout | undefined;
-  const over = new AbortController();
+  let isSeen = false;
+  const seen = () => {
+    if (isSeen) return;
+    isSeen = true;
+    clearTimeout(timer);
+    const left = Math.max(0, deadline.getTime() - access.client.now().getTime());
+    timer = setTimeout(late, Math.min(left, LONGEST_TIMER_MS));
+  };
   access.signal.addEventListener('abort', aborted, { once: true });
   try {
     access.signal.throwIfAborted();
+    // Not late before it was seen once: it may have ended while nobody looked.
+    timer = setTimeout(() => reject(watch.lastError ?? unseen(manifest)), FIRST_SIGHT_MS);
     watch.start();
-    // Not before it was seen once: it may have ended while nobody looked.
-    timer = setTimeout(() => reject(watch.lastError ?? unseen(manifest)), FIRST_LIST_MS);
-    const seen = () => {
-      clearTimeout(timer);
-      if (over.signal.aborted) return;
-      const left = Math.max(0, deadline.getTime() - access.client.now().getTime());
-      timer = setTimeout(late, Math.min(left, LONGEST_TIMER_MS));
-    };
-    void watch.whenSynced(over.signal).then(seen, () => undefined);
     return await promise;
   } finally {
-    over.abort();
+    isSeen = true;
     clearTimeout(timer);
     access.signal.removeEventListener('abort', aborted);
     void watch.stop();

@@ -11,43 +11,46 @@ import { callOptions, pathOf, resourceOf, type TargetAccess } from './target.ts'
 /** How often an object that changes all the time is looked at, until this try is given up. */
 const LOOKS = 5;
 
+/** How a deletion ended; `Going`: what holds it, a finalizer or its grace period, is not through. `Kept`: it may not go, or is another one by now. */
+export type End = 'Gone' | 'Going' | 'Kept';
+
 /**
  * Deletes exactly the object that was looked at: uid and resourceVersion are preconditions (D1). One that
- * changed meanwhile (most often its status) is judged again as it is now. Returns false where it may not go
- * any more, true when it is deleted or gone. Throws the conflict where it never stands still.
+ * changed meanwhile (most often its status) is judged again as it is now. Throws the conflict where it never stands
+ * still.
  */
 async function deleteExactly(
   access: TargetAccess,
   resource: Resource,
   planned: LiveObject,
   mayGo: (now: LiveObject) => boolean,
-): Promise<boolean> {
+): Promise<End> {
   const path = pathOf(resource, planned);
   let live = planned;
   try {
     for (let look = 1; ; look += 1) {
       try {
         const { uid, resourceVersion } = live;
-        await access.client.delete(
+        const left = await access.client.delete(
           path,
           { uid, resourceVersion, propagationPolicy: 'Background' },
           callOptions(access),
         );
-        return true;
+        return left?.metadata.deletionTimestamp === undefined ? 'Gone' : 'Going';
       } catch (error) {
         if (!isConflict(error) || look === LOOKS) throw error;
       }
       live = access.observe(await access.client.getMetadata(path, callOptions(access)), resource);
-      if (live.uid !== planned.uid || !mayGo(live)) return false;
+      if (live.uid !== planned.uid || !mayGo(live)) return 'Kept';
     }
   } catch (error) {
-    if (isNotFound(error)) return true;
+    if (isNotFound(error)) return 'Gone';
     throw error;
   }
 }
 
-/** Deletes an object of ours that nothing asks for; false where it turned out that it may not go. */
-export async function pruneObject(access: TargetAccess, planned: LiveObject): Promise<boolean> {
+/** Deletes an object of ours that nothing asks for. */
+export async function pruneObject(access: TargetAccess, planned: LiveObject): Promise<End> {
   const mayGo = (now: LiveObject) => keepReason(now, { ...access, prune: true }) === undefined;
   return deleteExactly(access, await resourceOf(access, planned), planned, mayGo);
 }
@@ -78,7 +81,7 @@ export async function deleteAndAwait(
 ): Promise<void> {
   const path = pathOf(resource, live);
   const limit = performance.now() + 60_000;
-  if (!(await deleteExactly(access, resource, live, mayGo))) {
+  if ((await deleteExactly(access, resource, live, mayGo)) === 'Kept') {
     throw new TowpathError(
       'Time',
       'Conflict',

@@ -1,4 +1,5 @@
 import { LABEL_TARGET } from '../api/v1alpha1/names.ts';
+import { finished, isWaitedFor } from '../apply/hooks.ts';
 import {
   classOfUnused,
   type Health,
@@ -25,6 +26,8 @@ export interface ObservedObject extends LiveObject {
   health: Health;
   /** Present on a workload that is not healthy: whose Pods may tell why, once there are some of its latest spec. */
   pods?: { selector: string; own: Health; areLatest: boolean };
+  /** A hook's Job or Pod that has not ended. */
+  runs?: true;
   /** Present on a claim that no Pod uses yet: its class may wait for that. */
   claim?: { storageClass: string; own: Health };
 }
@@ -236,10 +239,11 @@ export class Inventory {
 }
 
 function reduce(resource: Resource, object: KubeObject): ObservedObject {
-  const live = liveObject(resource, object.metadata);
+  const live: Omit<ObservedObject, 'health'> = liveObject(resource, object.metadata);
   if (!hasHealth(resource.group, resource.kind)) return { ...live, health: { state: 'Healthy' } };
   const reduced = reduceForHealth({ ...object, kind: resource.kind, apiVersion: live.apiVersion });
   const health = healthOf(reduced);
+  if (live.hook && isWaitedFor(resource) && !finished(object).done) live.runs = true;
   const storageClass = classOfUnused(reduced);
   if (storageClass !== undefined) return { ...live, health, claim: { storageClass, own: health } };
   const { state } = health;
@@ -259,6 +263,7 @@ function differs(a: ObservedObject, b: ObservedObject): boolean {
     a.pods?.selector !== b.pods?.selector ||
     a.entry?.hash !== b.entry?.hash ||
     a.entry?.time !== b.entry?.time ||
+    a.runs !== b.runs ||
     a.health.state !== b.health.state ||
     a.health.message !== b.health.message
   );

@@ -67,6 +67,8 @@ export interface Deployment {
   hooks: string[];
   /** Object keys of what the dry-run could not be asked about before the first write. */
   deferred: string[];
+  /** It deletes everything, and a person consented to exactly that. */
+  consented?: true;
   /** Whether everything was applied at least once and what left was pruned. */
   applied: boolean;
   outcome?: Outcome;

@@ -28,6 +28,11 @@ export interface ListWatchOptions<T> {
   fieldSelector?: string;
   metadataOnly?: boolean;
   as?: ServiceAccount;
+  /**
+   * An object of the collection as an answer told it: it is watched from there without being listed first, so that
+   * nothing of its life is missed, however short. For a watch of that object alone.
+   */
+  from?: KubeObject;
   /** What to keep of an object; called on receipt, so that the rest is dropped at once. */
   reduce: (object: KubeObject) => T;
   onEvent?: (event: WatchEvent<T>) => void;
@@ -85,7 +90,16 @@ export class ListWatch<T> {
   start(): void {
     if (this.#stop !== undefined) return;
     this.#stop = new AbortController();
+    this.#beginFrom(this.#options.from);
     this.#running = this.#run(this.#stop.signal);
+  }
+
+  #beginFrom(object: KubeObject | undefined): void {
+    const reduced = object === undefined ? undefined : this.#reduce(object);
+    if (object === undefined || reduced === undefined) return;
+    this.#store.put(entryOf(object, reduced.object));
+    this.#resourceVersion = object.metadata.resourceVersion;
+    this.#synced = true;
   }
 
   /** Ends the watch; no callback comes afterwards. What was synced stays readable. */

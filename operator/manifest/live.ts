@@ -48,6 +48,8 @@ export interface LiveObject extends ObjectId {
   madeFor: readonly string[];
   /** Made by a controller, which copied labels of an object of ours to it. */
   byController?: true;
+  /** The last deployment of its target that made it as a hook's object; they are counted from 1. */
+  madeIn?: number;
   /** Annotated helm.sh/resource-policy: keep. */
   keep: boolean;
   /** The entry of the target's own field manager. */
@@ -131,7 +133,9 @@ export function liveObject(
         .slice(0, 22);
       live.entry = { hash, time: entry.time ?? '' };
     } else if (manager.startsWith(HOOK_MANAGER)) {
-      live.madeFor = [...live.madeFor, manager.slice(HOOK_MANAGER.length).replace(/^\d+-/, '')];
+      const [, deployment = '0', event = ''] = /^(\d+)-(.*)$/.exec(manager.slice(HOOK_MANAGER.length)) ?? [];
+      live.madeFor = [...live.madeFor, event];
+      live.madeIn = Math.max(live.madeIn ?? 0, Number(deployment));
     } else if (manager !== ignoredFieldManager(target)) {
       const { time = '', subresource = '' } = entry;
       others.push({

@@ -57,6 +57,7 @@ export async function deleteApplication(
     warn,
     mayRunHooks,
     onHooksRun: () => rests.delete(key),
+    onHooksEnded: (objects) => writer.tellHooksEnded(application, objects),
   });
   if (finalized.state === 'Resting') {
     // Again, in case it could not be told when it failed.

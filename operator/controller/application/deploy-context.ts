@@ -53,6 +53,8 @@ export type Progress =
   /** An object failed for good, as its own controller says. */
   | { state: 'Degraded'; message: string }
   | PruneHeld
+  /** What left Git is going; the rest goes after it. */
+  | { state: 'Pruning'; message: string }
   /** Differences that nobody asked to apply (mode Manual). */
   | { state: 'AwaitingSync'; objects: ObjectId[] }
   | { state: 'Drifted' }

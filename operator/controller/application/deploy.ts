@@ -1,16 +1,9 @@
 import { TowpathError } from '../../api/errors.ts';
+import { isWaitedFor } from '../../apply/hooks.ts';
 import { applyAll, dryRunDeferred } from '../../apply/run.ts';
 import { asWanted } from '../../health/health.ts';
 import type { AppliedObject, PlannedApply } from '../../manifest/applied.ts';
-import {
-  describeObject,
-  groupKind,
-  type HookEvent,
-  idOf,
-  type Manifest,
-  type ObjectId,
-  objectKey,
-} from '../../manifest/manifest.ts';
+import { groupKind, idOf, type Manifest, type ObjectId, objectKey } from '../../manifest/manifest.ts';
 import type { ObservedObject } from '../inventory.ts';
 import type { Deployment, Manifests } from '../record.ts';
 import {
@@ -49,12 +42,10 @@ export async function advance(
   const [before, after] = deployment.install
     ? (['pre-install', 'post-install'] as const)
     : (['pre-upgrade', 'post-upgrade'] as const);
-  const tell = (event: HookEvent) => (hook: Manifest) =>
-    context.say(`Waiting for the hook ${describeObject(hook)} (${event}) to end.`, {
-      atOnce: ['batch/Job', '/Pod'].includes(groupKind(hook)),
-    });
+  const tell = (waiting: string, hook: Manifest) =>
+    context.say(`Waiting ${waiting}`, { atOnce: isWaitedFor(hook) });
   if (isFirst) {
-    await runHooks(hooks, deployment, manifests.hooks, before, tell(before));
+    await runHooks(hooks, deployment, manifests.hooks, before, tell);
     const { revision, ref } = deployment.candidate;
     context.say(`Applying revision ${shortRevision(revision, ref)}.`);
   }
@@ -63,13 +54,14 @@ export async function advance(
     result.progress = waiting;
     return result;
   }
-  const held = await prune(context, planning, result);
-  if (held !== undefined) {
-    result.progress = held;
+  const pruning = await prune(context, deployment, planning, result);
+  if (pruning !== undefined) {
+    result.progress = pruning;
+    await saveChanges(context);
     return result;
   }
-  if (isFirst) await runHooks(hooks, deployment, manifests.hooks, after, tell(after));
-  await complete(context, deployment, result);
+  if (isFirst) await runHooks(hooks, deployment, manifests.hooks, after, tell);
+  await complete(context, deployment, manifests, result);
   return result;
 }
 
@@ -249,10 +241,18 @@ function missing(manifest: Manifest): Pick<ObservedObject, 'health' | 'deleting'
 }
 
 /** All was applied, what left was pruned, and the hooks ran: the deployment is through. */
-async function complete(context: DeployContext, deployment: Deployment, result: Advance): Promise<void> {
-  const { record, store } = context;
+async function complete(
+  context: DeployContext,
+  deployment: Deployment,
+  { hooks }: Manifests,
+  result: Advance,
+): Promise<void> {
+  const { record, store, inventory, access } = context;
   await context.slices.pause();
-  record.kinds = kindsOf([...record.applied.values(), ...result.kept.map(({ object }) => object)]);
+  // Hooks' objects, of earlier candidates too: what they left is let go with the Application.
+  const left = [...inventory.of(access.targetId).values()].filter(({ hook }) => hook);
+  const kept = result.kept.map(({ object }) => object);
+  record.kinds = kindsOf([...record.applied.values(), ...kept, ...hooks, ...left]);
   const settings = settingsDigest(context.settings);
   if (record.settings !== settings) {
     record.settings = settings;

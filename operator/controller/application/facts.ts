@@ -62,7 +62,12 @@ export interface Facts {
   /** Deployments that ended, oldest first; those that the history has already are passed over. */
   ended: readonly Deployment[];
   /** What was done in this reconcile, for the event. */
-  done: { repaired: readonly Repaired[]; pruned: readonly ObjectId[] };
+  done: {
+    repaired: readonly Repaired[];
+    pruned: readonly ObjectId[];
+    /** Hooks' objects of earlier deployments that had not ended, and were deleted. */
+    endedHooks?: readonly ObjectId[];
+  };
 }
 
 /** A candidate refused in principle: no cluster would take it. */

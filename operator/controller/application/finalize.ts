@@ -2,20 +2,20 @@ import type { Application } from '../../api/v1alpha1/application.ts';
 import { parseDuration } from '../../api/v1alpha1/duration.ts';
 import { ANNOTATION_ABANDON, DEFAULT_ENVIRONMENT, GROUP } from '../../api/v1alpha1/names.ts';
 import { classify } from '../../apply/classify.ts';
-import { pruneObject, releaseObject } from '../../apply/prune.ts';
+import { releaseObject } from '../../apply/prune.ts';
 import type { TargetAccess } from '../../apply/target.ts';
 import type { KubeClient, ObjectPath } from '../../kube/client.ts';
 import { isNotFound } from '../../kube/errors.ts';
 import { inParallel } from '../../kube/in-parallel.ts';
 import { isApplicationOf, isPassedOver, keepReason } from '../../manifest/keep.ts';
-import { describeObject, type HookEvent, idOf } from '../../manifest/manifest.ts';
-import { deletionWaves } from '../../plan/order.ts';
+import { type HookEvent, idOf, type ObjectId } from '../../manifest/manifest.ts';
 import type { KeptObject } from '../../plan/plan.ts';
 import type { TargetRecord } from '../record.ts';
 import { newRecord } from '../record.ts';
+import { depart, describeDeparture } from './leaving.ts';
 import { whereLost } from './lost-record.ts';
 import { accessOf, type Parts, targetOf } from './run.ts';
-import { haveRun, runHooks } from './run-hooks.ts';
+import { endHooks, haveRun, runHooks } from './run-hooks.ts';
 
 interface Deletion {
   parts: Parts;
@@ -29,6 +29,8 @@ interface Deletion {
   mayRunHooks: boolean;
   /** Those of an event are through. */
   onHooksRun(): void;
+  /** These of a sync had not ended, and were deleted. */
+  onHooksEnded(objects: readonly ObjectId[]): void;
 }
 
 /** How long deletion without pruning may take to take our marks off the objects. */
@@ -53,7 +55,7 @@ export async function finalize(
   parts: Parts,
   application: Application,
   signal: AbortSignal,
-  options: Pick<Deletion, 'tell' | 'warn' | 'mayRunHooks' | 'onHooksRun'>,
+  options: Pick<Deletion, 'tell' | 'warn' | 'mayRunHooks' | 'onHooksRun' | 'onHooksEnded'>,
 ): Promise<Finalized> {
   const access = accessOf(parts, application, signal);
   const isAbandoned = (application.metadata.annotations[ANNOTATION_ABANDON] ?? '')
@@ -81,6 +83,7 @@ export async function finalize(
   if (application.spec.deletionPolicy === 'Prune') {
     const timeoutMs = parseDuration(application.spec.sync.timeout);
     const deletion = { parts, access, record, timeoutMs, ...options };
+    options.onHooksEnded(await endHooks({ access, inventory: parts.inventory }, isOfDeletion));
     if (!(await runDeleteHooks(deletion, 'pre-delete'))) return { state: 'Resting' };
     kept = keptOf(parts, access);
     const left = await pruneAll(parts, access);
@@ -103,6 +106,10 @@ export async function finalize(
   });
   await parts.store.remove(record, signal);
   return { state: 'Gone', kept };
+}
+
+function isOfDeletion({ madeFor }: { madeFor: readonly string[] }): boolean {
+  return madeFor.includes('pre-delete') || madeFor.includes('post-delete');
 }
 
 function keptOf(parts: Parts, access: TargetAccess): KeptObject[] {
@@ -148,24 +155,14 @@ function targetNameOf(application: Application) {
 
 /** Prunes one stage after the other, the next when the one before is gone; undefined: nothing is left. */
 async function pruneAll(parts: Parts, access: TargetAccess): Promise<string | undefined> {
-  const live = [...parts.inventory.of(access.targetId).values()].filter(
+  const all = [...parts.inventory.of(access.targetId).values()].filter(
     (object) => !object.hook && keepReason(object, { ...access, prune: true }) === undefined,
   );
-  const [stage] = deletionWaves(live).flat();
-  if (stage === undefined) return undefined;
-  await inParallel(stage, async (object) => {
-    if (object.deleting) return;
-    try {
-      await pruneObject(access, object);
-    } catch (error) {
-      access.signal.throwIfAborted();
-      throw classify(error, 'delete', object).error;
-    }
-  });
-  const [first] = stage;
-  const what = first === undefined ? 'objects' : describeObject(first);
-  const left = live.length === 1 ? 'one object is' : `${live.length} objects are`;
-  return `Deleting: ${left} left; waiting for ${what} to go. Where it stays, look at its finalizers.`;
+  const { deleted, refusal, goingNow, left } = await depart(access, all, 'delete');
+  if (refusal !== undefined) throw refusal;
+  if (goingNow !== undefined) return `Deleting: ${describeDeparture(goingNow, left)}`;
+  // The watches tell that they are gone, and wake the next look.
+  return deleted[0] === undefined ? undefined : `Deleting: ${describeDeparture(deleted[0], deleted.length)}`;
 }
 
 /** Whether the hooks of the event are through; false: one of them rests. */
@@ -187,9 +184,9 @@ async function runDeleteHooks(
   }
   const hadRun = haveRun(deployment, manifests.hooks, event);
   if (!mayRunHooks && !hadRun) return false;
-  const context = { access, store: parts.store, record, timeoutMs };
-  await runHooks(context, deployment, manifests.hooks, event, (hook) =>
-    tell(`Deleting: waiting for the hook ${describeObject(hook)} (${event}) to end.`),
+  const context = { access, store: parts.store, inventory: parts.inventory, record, timeoutMs };
+  await runHooks(context, deployment, manifests.hooks, event, (waiting) =>
+    tell(`Deleting: waiting ${waiting}`),
   );
   if (!hadRun) onHooksRun();
   return true;

@@ -6,6 +6,7 @@ import { advance, repair } from './deploy.ts';
 import { isAsApplied, isUndisturbed, saveChanges } from './deploy-context.ts';
 import { toldAfter } from './refusals.ts';
 import type { Run } from './run.ts';
+import { endHooks } from './run-hooks.ts';
 import { explainForbidden } from './service-account.ts';
 import { standAfter, standFailed, synced } from './standing.ts';
 
@@ -39,6 +40,9 @@ async function goOnOrCount(run: Run): Promise<Date | undefined> {
   const { context, session } = run;
   const { deployment } = context.record;
   if (deployment === undefined) return undefined;
+  // What an earlier process made, or a write that landed late, too: as often as one is seen.
+  const endedHooks = await endHooks(context, ({ madeIn = deployment.id }) => madeIn >= deployment.id);
+  if (endedHooks.length > 0) run.facts.done = { ...run.facts.done, endedHooks };
   if (deployment.exhausted === true) return lookAfterFailed(run, deployment);
   const { failed } = session;
   const isWaiting =

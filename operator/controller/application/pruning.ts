@@ -1,64 +1,82 @@
-import { classify } from '../../apply/classify.ts';
-import { pruneObject } from '../../apply/prune.ts';
-import { inParallel } from '../../kube/in-parallel.ts';
+import { keepReason } from '../../manifest/keep.ts';
+import type { LiveObject } from '../../manifest/live.ts';
 import { idOf, objectKey } from '../../manifest/manifest.ts';
-import { deletionWaves } from '../../plan/order.ts';
-import type { Plan } from '../../plan/plan.ts';
-import type { Advance, DeployContext, PruneHeld } from './deploy-context.ts';
+import type { Deployment } from '../record.ts';
+import type { Advance, DeployContext, Progress, PruneHeld } from './deploy-context.ts';
+import { depart, describeDeparture } from './leaving.ts';
 import type { Planning } from './planning.ts';
 
-/** What may not be deleted before a person consents to exactly this; undefined: pruning may go on (D2). */
-export async function heldPrune(context: DeployContext, planning: Planning): Promise<PruneHeld | undefined> {
+/**
+ * What may not be deleted before a person consents to exactly this; undefined: pruning may go on (D2). Of a
+ * deployment whose pruning began with consent the rest needs none.
+ */
+export async function heldPrune(
+  context: DeployContext,
+  planning: Planning,
+  deployment?: Deployment,
+): Promise<PruneHeld | undefined> {
   // Only what has no objects at all would delete everything.
   if (planning.objects.length > 0) return undefined;
   const planned = await planning.plan();
   const isEverything = planned.prune.length > 0;
   if (!isEverything || context.settings.consent === planned.pruneDigest) return undefined;
+  const { applied } = context.record;
+  const isRest = planned.prune.every((live) => applied.get(objectKey(live))?.uid === live.uid);
+  if (deployment?.consented === true && isRest) return undefined;
   return { state: 'PruneHeld', digest: planned.pruneDigest, objects: planned.prune.map(idOf) };
 }
 
-/** Deletes what is no longer desired, as Helm does: before the hooks that come after an upgrade. */
+/**
+ * Deletes what is no longer desired, before the hooks that come after an upgrade, as Helm does: stage by stage, each
+ * when the one before is gone (D15). Returns why it did not get through; undefined: nothing is left that has to go.
+ */
 export async function prune(
   context: DeployContext,
+  deployment: Deployment,
   planning: Planning,
   result: Advance,
-): Promise<PruneHeld | undefined> {
+): Promise<Progress | undefined> {
   const { record, store } = context;
   const planned = await planning.plan();
   result.kept = planned.kept;
-  const held = await heldPrune(context, planning);
+  const held = await heldPrune(context, planning, deployment);
   if (held !== undefined) return held;
-  const { deleted, refusal } = await deleteInOrder(context, planned.prune);
   const desired = new Set(planning.objects.map(objectKey));
+  const leaving = [...planned.prune, ...goingOf(context, desired)];
+  if (leaving.length > 1 && planning.objects.length === 0) await noteConsent(context, deployment);
+  const { deleted, refusal, goingNow, left } = await depart(context.access, leaving, 'prune');
   if (planned.prune.length > 0) store.changed(record);
   result.pruned.push(...deleted.map(idOf));
   // What was kept after all, because it changed in the meantime, says so.
   if (deleted.length < planned.prune.length) result.kept = (await planning.plan()).kept;
+  if (refusal !== undefined) throw refusal;
+  if (goingNow !== undefined)
+    return { state: 'Pruning', message: `Pruning: ${describeDeparture(goingNow, left)}` };
   for (const key of record.applied.keys()) {
     if (desired.has(key)) continue;
     record.applied.delete(key);
     store.changed(record);
   }
-  if (refusal !== undefined) throw refusal;
   return undefined;
 }
 
-async function deleteInOrder(
-  context: DeployContext,
-  objects: Plan['prune'],
-): Promise<{ deleted: Plan['prune']; refusal?: Error }> {
-  const deleted: Plan['prune'] = [];
-  for (const stage of deletionWaves(objects).flat()) {
-    const failures: Error[] = [];
-    await inParallel(stage, async (live) => {
-      try {
-        if (await pruneObject(context.access, live)) deleted.push(live);
-      } catch (error) {
-        context.signal.throwIfAborted();
-        failures.push(classify(error, 'prune', live).error);
-      }
-    });
-    if (failures[0] !== undefined) return { deleted, refusal: failures[0] };
-  }
-  return { deleted };
+/** What is being deleted already, and is to be gone before anything of a later stage goes. */
+function goingOf({ inventory, access }: DeployContext, desired: ReadonlySet<string>): LiveObject[] {
+  return [...inventory.of(access.targetId)]
+    .filter(
+      ([key, live]) =>
+        live.deleting &&
+        !live.hook &&
+        !desired.has(key) &&
+        keepReason(live, { ...access, prune: true }) === undefined,
+    )
+    .map(([, live]) => live);
+}
+
+/** Ahead of the first deletion: what is left of the plan has another digest then, also for the next process. */
+async function noteConsent({ record, store, signal }: DeployContext, deployment: Deployment): Promise<void> {
+  if (deployment.consented === true) return;
+  deployment.consented = true;
+  store.changed(record);
+  await store.save(record, { signal });
 }

@@ -315,6 +315,13 @@ function events(
       message: `${describeObject(pruned[0])} ${more} no longer in Git and ${were} deleted.`,
     });
   }
+  for (const object of (facts.done.endedHooks ?? []).slice(0, 5)) {
+    told.push({
+      type: 'Normal',
+      reason: 'HookDeleted',
+      message: `${describeObject(object)}, a hook of a deployment that was overtaken, had not ended and was deleted.`,
+    });
+  }
   for (const { object, by } of facts.done.repaired.slice(0, 5)) {
     const after = by === undefined ? '' : ` after a change by ${by}`;
     told.push({

@@ -44,6 +44,13 @@ export function standAfter(run: Run, deployment: Deployment, result: Advance): D
         message: `Revision ${revision} will not become healthy by itself: ${progress.message} Correct it in Git.`,
       };
       return undefined;
+    case 'Pruning':
+      facts.standing = {
+        sync: 'Syncing',
+        reason: 'Pruning',
+        message: `Revision ${revision} is applied. ${progress.message}`,
+      };
+      return undefined;
     case 'PruneHeld':
       tellHeld(run, deployment.candidate, progress);
       return undefined;
@@ -56,7 +63,7 @@ export function standAfter(run: Run, deployment: Deployment, result: Advance): D
 function noteResult({ facts, session }: Run, deployment: Deployment, result: Advance): void {
   session.kept = result.kept;
   facts.kept = result.kept;
-  facts.done = { repaired: result.repaired, pruned: result.pruned };
+  facts.done = { ...facts.done, repaired: result.repaired, pruned: result.pruned };
   if (result.drift !== undefined) facts.drift = result.drift;
   facts.running = deployment.candidate;
   facts.isLookedAt = true;

@@ -9,7 +9,7 @@ import type { KubeClient, KubeObject, ObjectMetadata } from '../../kube/client.t
 import { isNotFound } from '../../kube/errors.ts';
 import type { EventRecorder } from '../../kube/events.ts';
 import { secondTime } from '../../kube/times.ts';
-import { describeObject } from '../../manifest/manifest.ts';
+import { describeObject, type ObjectId } from '../../manifest/manifest.ts';
 import type { KeptObject } from '../../plan/plan.ts';
 import { mergePatchBetween } from '../merge-patch.ts';
 import type { Facts } from './facts.ts';
@@ -109,6 +109,14 @@ export class ApplicationWriter {
         ? `All objects of Application ${namespace}/${name} were deleted or released.`
         : `Application ${namespace}/${name} is gone; ${describeObject(first.object)}${more} stayed: ${first.reason}`;
     this.#record(metadata, { type: 'Normal', reason: 'Deleted', action: 'Delete', note });
+  }
+
+  /** Hooks of a sync that a deletion broke off. */
+  tellHooksEnded({ metadata }: Application, objects: readonly ObjectId[]): void {
+    for (const object of objects.slice(0, 5)) {
+      const note = `${describeObject(object)}, a hook of a sync, had not ended when the Application was deleted, and was deleted.`;
+      this.#record(metadata, { type: 'Normal', reason: 'HookDeleted', action: 'Delete', note });
+    }
   }
 
   warn({ metadata }: Application, reason: string, note: string): void {

@@ -10,6 +10,11 @@ export const EVENTS = {
   DriftRepaired: { type: 'Normal', meaning: 'A change that someone made to an object was taken back.' },
   DriftReported: { type: 'Warning', meaning: 'Someone changed an object, and spec.sync.drift is Report.' },
   Pruned: { type: 'Normal', meaning: 'Objects that are no longer in Git were deleted.' },
+  HookDeleted: {
+    type: 'Normal',
+    meaning:
+      'A hook had not ended when its deployment was overtaken, or its Application deleted; its object was deleted.',
+  },
   Superseded: { type: 'Normal', meaning: 'A newer candidate took the place of one that was being applied.' },
   LookAbandoned: {
     type: 'Warning',

@@ -56,6 +56,10 @@ export const TARGET_REASONS = {
     'An object exists that this Application did not make.',
     'Remove it from one of the two owners; annotate it in Git with towpath.dev/adopt: "true" if nobody owns it, or its owner left it.',
   ),
+  Pruning: none(
+    'What left Git is being deleted, stage by stage; an object takes its time, and what goes after it waits.',
+    'Wait; where the object that the message names stays, look at its finalizers.',
+  ),
   PruneHeld: person(
     'The candidate has no objects at all, so everything that was applied would be deleted.',
     'Compare status.environments[].pendingPrune; consent with the annotation towpath.dev/prune-consent.',
