@@ -89,6 +89,7 @@ test('D15: no operator goes before its custom resource, and no rights before wha
     assert.match(messageOf(told), /\S+\/upper to go\. Where it stays, look at its finalizers\.$/);
     assert.equal(conditionOf(told, 'Ready')?.status, 'False');
     assert.equal(conditionOf(told, 'Reconciling')?.status, 'True');
+    assert.equal(told.status?.health, 'Progressing', 'the Lock is going, and nothing is missing');
     assert.deepEqual(await standing(steps), all);
     await hold(null);
     await stage.untilReadyAt('gone', commit);

@@ -162,7 +162,9 @@ async function pruneAll(parts: Parts, access: TargetAccess): Promise<string | un
   if (refusal !== undefined) throw refusal;
   if (goingNow !== undefined) return `Deleting: ${describeDeparture(goingNow, left)}`;
   // The watches tell that they are gone, and wake the next look.
-  return deleted[0] === undefined ? undefined : `Deleting: ${describeDeparture(deleted[0], deleted.length)}`;
+  return deleted[0] === undefined
+    ? undefined
+    : `Deleting: ${describeDeparture(deleted[0], { size: deleted.length })}`;
 }
 
 /** Whether the hooks of the event are through; false: one of them rests. */

@@ -14,8 +14,8 @@ export interface Departure {
   refusal?: Error;
   /** What the stages after it wait for: it is being deleted, and still there. */
   goingNow?: LiveObject;
-  /** How many objects are still to go, `goingNow` among them. */
-  left: number;
+  /** What is still to go, `goingNow` among it. */
+  left: ReadonlySet<LiveObject>;
 }
 
 /**
@@ -32,7 +32,7 @@ export async function depart(
   doing: string,
 ): Promise<Departure> {
   const deleted: LiveObject[] = [];
-  let left = objects.length;
+  const left = new Set(objects);
   for (const stage of deletionWaves(objects).flat()) {
     const going: LiveObject[] = [];
     const failures: Error[] = [];
@@ -41,7 +41,7 @@ export async function depart(
         const end = live.deleting ? 'Going' : await pruneObject(access, live);
         if (end !== 'Kept' && !live.deleting) deleted.push(live);
         if (end === 'Going') going.push(live);
-        else left -= 1;
+        else left.delete(live);
       } catch (error) {
         access.signal.throwIfAborted();
         failures.push(classify(error, doing, live).error);
@@ -55,7 +55,7 @@ export async function depart(
 }
 
 /** What is waited for, and where to look: the end of a sentence about pruning or deleting. */
-export function describeDeparture(goingNow: LiveObject, left: number): string {
-  const count = left === 1 ? 'one object is' : `${left} objects are`;
+export function describeDeparture(goingNow: LiveObject, left: { size: number }): string {
+  const count = left.size === 1 ? 'one object is' : `${left.size} objects are`;
   return `${count} left; waiting for ${describeObject(goingNow)} to go. Where it stays, look at its finalizers.`;
 }

@@ -49,15 +49,14 @@ export async function prune(
   result.pruned.push(...deleted.map(idOf));
   // What was kept after all, because it changed in the meantime, says so.
   if (deleted.length < planned.prune.length) result.kept = (await planning.plan()).kept;
-  if (refusal !== undefined) throw refusal;
-  if (goingNow !== undefined)
-    return { state: 'Pruning', message: `Pruning: ${describeDeparture(goingNow, left)}` };
+  const stillThere = new Set([...left].map(objectKey));
   for (const key of record.applied.keys()) {
-    if (desired.has(key)) continue;
+    if (desired.has(key) || stillThere.has(key)) continue;
     record.applied.delete(key);
     store.changed(record);
   }
-  return undefined;
+  if (refusal !== undefined) throw refusal;
+  return goingNow && { state: 'Pruning', message: `Pruning: ${describeDeparture(goingNow, left)}` };
 }
 
 /** What is being deleted already, and is to be gone before anything of a later stage goes. */
