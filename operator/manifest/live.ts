@@ -133,7 +133,8 @@ export function liveObject(
         .slice(0, 22);
       live.entry = { hash, time: entry.time ?? '' };
     } else if (manager.startsWith(HOOK_MANAGER)) {
-      const [, deployment = '0', event = ''] = /^(\d+)-(.*)$/.exec(manager.slice(HOOK_MANAGER.length)) ?? [];
+      const [, deployment = '0', event = ''] =
+        /^(\d{1,10})-(.{1,40})$/.exec(manager.slice(HOOK_MANAGER.length)) ?? [];
       live.madeFor = [...live.madeFor, event];
       live.madeIn = Math.max(live.madeIn ?? 0, Number(deployment));
     } else if (manager !== ignoredFieldManager(target)) {
