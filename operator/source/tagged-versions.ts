@@ -5,10 +5,12 @@ export interface TaggedVersion {
   /** The tag's, below `refs/tags/`. */
   name: string;
   version: Version;
+  /** Orders tags of one version: the name, with a number in it after all smaller ones (1.0.0+9 before 1.0.0+10). */
+  key: string;
 }
 
-/** So many are sorted, or put in their place, before others may have a turn. */
-const PIECE = 500;
+/** So many are sorted, or put in their place, before others may have a turn: versions may be long to compare. */
+const PIECE = 16;
 
 /** Which of a remote's tags are versions, the highest first. */
 export class TaggedVersions {
@@ -34,7 +36,7 @@ export class TaggedVersions {
       const versions = names.slice(from, from + PIECE).flatMap((name) => {
         tags.add(name);
         const version = parseVersion(name);
-        return version === undefined ? [] : [{ name, version }];
+        return version === undefined ? [] : [{ name, version, key: keyOf(name) }];
       });
       pieces.push(versions.sort(byPrecedence));
     }
@@ -53,19 +55,14 @@ export class TaggedVersions {
 }
 
 function byPrecedence(a: TaggedVersion, b: TaggedVersion): number {
-  return compareVersions(b.version, a.version) || compareNames(b.name, a.name);
+  const order = compareVersions(b.version, a.version);
+  if (order !== 0) return order;
+  return b.key < a.key ? -1 : Number(b.key > a.key);
 }
 
-/** By text, but numbers in it by their value: 1.0.0+9 comes before 1.0.0+10. */
-function compareNames(left: string, right: string): number {
-  const [a, b] = [left, right].map((name) => name.match(/\d+|\D+/g) ?? []);
-  for (const [index, part] of (a ?? []).entries()) {
-    const other = b?.[index] ?? '';
-    const order = /^\d/.test(part) && /^\d/.test(other) ? Number(part) - Number(other) : 0;
-    if (order !== 0) return order;
-    if (part !== other) return part < other ? -1 : 1;
-  }
-  return left.length - right.length;
+/** Each number is preceded by its length, and all of them stand where digits do among the other characters. */
+function keyOf(name: string): string {
+  return name.replace(/\d+/g, (digits) => `0${String.fromCharCode(0x100 + digits.length)}${digits}`);
 }
 
 /** One sorted list of sorted ones. */

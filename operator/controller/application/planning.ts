@@ -52,12 +52,11 @@ export class Planning {
 
   /** How some of the objects are to be applied, as they are now. */
   async applies(objects: readonly Manifest[]): Promise<PlannedApply[]> {
-    const input = this.#input();
     const applies: PlannedApply[] = [];
     for (let from = 0; from < objects.length; from += PIECE) {
       const pause = this.#context.slices.pause();
       if (pause !== undefined) await pause;
-      applies.push(...planObjects(objects.slice(from, from + PIECE), input));
+      applies.push(...planObjects(objects.slice(from, from + PIECE), this.#input()));
     }
     return applies;
   }
