@@ -64,6 +64,14 @@ const IMMUTABLE = meaning(
   'Put the old value back, or annotate it towpath.dev/replace: "true" in Git to have it created anew.',
 );
 
+/** Git is right. */
+const MADE_IMMUTABLE = meaning(
+  'State',
+  'Person',
+  'ImmutableField',
+  'Somebody made it so: delete it, or annotate it towpath.dev/replace: "true" in Git, to have it made anew as Git has it.',
+);
+
 /** The first row that fits tells. */
 const MEANINGS: readonly [(error: ApiError, object: ObjectId) => boolean, Meaning][] = [
   [
@@ -95,6 +103,18 @@ const MEANINGS: readonly [(error: ApiError, object: ObjectId) => boolean, Meanin
   ],
   [(error, object) => isImmutable(error) && object.kind === 'CustomResourceDefinition', IMMUTABLE_DEFINITION],
   [isImmutable, IMMUTABLE],
+  [
+    ({ code, causes }, object) =>
+      code === 422 &&
+      object.kind === 'CustomResourceDefinition' &&
+      causes.some(({ field = '' }) => field.startsWith('status.storedVersions')),
+    meaning(
+      'State',
+      'Person',
+      'VersionStored',
+      'Keep the version in Git with served: false until its objects are migrated and status.storedVersions is without it.',
+    ),
+  ],
   [isInvalid, meaning('Principle', 'Person', 'ManifestInvalid', 'Correct it in Git.')],
   [
     isNamespaceTerminating,
@@ -111,7 +131,7 @@ const MEANINGS: readonly [(error: ApiError, object: ObjectId) => boolean, Meanin
       'State',
       'Person',
       'AdmissionDenied',
-      'Correct it in Git, or ask who owns the policy; it is tried again.',
+      'Make or allow in the cluster what it lacks, or change it in Git; it is tried again.',
     ),
   ],
   [
@@ -204,8 +224,10 @@ function toldOf(error: unknown): { fields: string; short: string } {
 }
 
 function meaningOf(error: unknown, object: ObjectId): Meaning {
-  if (error instanceof RefusedChange)
-    return object.kind === 'CustomResourceDefinition' ? IMMUTABLE_DEFINITION : IMMUTABLE;
+  if (error instanceof RefusedChange) {
+    if (object.kind === 'CustomResourceDefinition') return IMMUTABLE_DEFINITION;
+    return error.by === 'Git' ? IMMUTABLE : MADE_IMMUTABLE;
+  }
   if (!(error instanceof ApiError)) return isTransient(error) ? UNREACHABLE : UNKNOWN;
   return MEANINGS.find(([fits]) => fits(error, object))?.[1] ?? UNKNOWN;
 }

@@ -113,7 +113,11 @@ async function afterTrial(attempt: Attempt, failure: unknown): Promise<unknown> 
       if (NAMED_BY_CONTENT.has(groupKind(planned.manifest))) return failure;
       await dryRunAsNew(access, resource, planned.manifest);
     }
-    return new RefusedChange(failure, changedFields(failure, planned.manifest.text, existing));
+    return new RefusedChange(
+      failure,
+      changedFields(failure, planned.manifest.text, existing),
+      planned.reason === 'Drift' ? 'Somebody' : 'Git',
+    );
   } catch (error) {
     access.signal.throwIfAborted();
     if (error instanceof ApiError || isTransient(error)) return failure;

@@ -10,12 +10,15 @@ export class RefusedChange extends Error {
   readonly answer: ApiError;
   /** Where the object differs below what was refused, as far as that is told apart: `spec.serviceName`. */
   readonly fields: readonly string[];
+  /** Who made it differ: a commit, or somebody who changed the live object. */
+  readonly by: 'Git' | 'Somebody';
 
-  constructor(answer: ApiError, fields: readonly string[]) {
+  constructor(answer: ApiError, fields: readonly string[], by: 'Git' | 'Somebody' = 'Git') {
     super(answer.message, { cause: answer });
     this.name = 'RefusedChange';
     this.answer = answer;
     this.fields = fields;
+    this.by = by;
   }
 }
 

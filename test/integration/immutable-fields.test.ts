@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { newSteps, type TestObject } from './steps.ts';
+import { definition } from '../harness/definition.ts';
+import { messageOf, newSteps, reasonOf, type TestObject } from './steps.ts';
 
 interface Row {
   what: string;
@@ -482,4 +483,36 @@ test('a definition is told apart: made anew, it would take its objects with it',
     );
     assert.match(told.status?.quarantine?.errors?.[0]?.message ?? '', /Put the old value back: made anew/);
   }
+});
+
+test('Git is right where somebody made an object unchangeable: told so, and made anew when that is gone', async (t) => {
+  const { stage, deploy, live } = await newSteps(t);
+  await deploy('mine', [
+    { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'mine' }, data: { a: 'git' } },
+  ]);
+  await stage.kubectl('patch', 'configmap', 'mine', '-p', '{"immutable":true,"data":{"a":"hand"}}');
+  const told = await stage.until('mine', ({ status }) => status?.sync === 'Blocked', 'the refusal');
+  assert.equal(reasonOf(told), 'ImmutableField');
+  assert.match(
+    messageOf(told),
+    /ConfigMap \S+mine: data\.a: .*Somebody made it so: delete it, or annotate it/,
+  );
+  assert.ok(!messageOf(told).includes('Put the old value back'));
+  await stage.kubectl('delete', 'configmap', 'mine');
+  await stage.until('mine', ({ status }) => status?.sync === 'Synced', 'it to be made anew');
+  assert.equal((await live('configmap', 'mine'))?.data?.['a'], 'git');
+});
+
+test('a version that is still stored is no mistake of Git alone', async (t) => {
+  const { stage, push, deploy, admin } = await newSteps(t);
+  const serviceAccountName = await admin(t);
+  const old = definition('things', `${stage.namespace}.example.com`, 'Thing', { versions: ['v1', 'v2'] });
+  await deploy('things', [old], { serviceAccountName });
+  t.after(() => stage.kubectl('delete', 'crd', old.metadata.name, '--wait=false'));
+  await push('things', [
+    definition('things', `${stage.namespace}.example.com`, 'Thing', { versions: ['v2'] }),
+  ]);
+  const told = await stage.until('things', ({ status }) => status?.sync === 'Blocked', 'the refusal');
+  assert.equal(reasonOf(told), 'VersionStored');
+  assert.match(messageOf(told), /Keep the version in Git with served: false until its objects are migrated/);
 });

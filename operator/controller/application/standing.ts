@@ -33,7 +33,7 @@ export function standAfter(run: Run, deployment: Deployment, result: Advance): D
       facts.standing = {
         ...FAILED,
         reason: 'TimedOut',
-        message: `Revision ${revision} did not become healthy within ${run.application.spec.sync.timeout}: ${progress.message} Correct it in Git, or raise spec.sync.timeout.`,
+        message: `Revision ${revision} did not become healthy within ${run.application.spec.sync.timeout}: ${progress.message} Correct it in Git; or mend the cluster, or raise spec.sync.timeout, and ask for a sync.`,
       };
       return undefined;
     case 'Degraded':
@@ -41,7 +41,7 @@ export function standAfter(run: Run, deployment: Deployment, result: Advance): D
       facts.standing = {
         ...FAILED,
         reason: 'Degraded',
-        message: `Revision ${revision} will not become healthy by itself: ${progress.message} Correct it in Git.`,
+        message: `Revision ${revision} will not become healthy by itself: ${progress.message} Correct it in Git; or mend the cluster, and ask for a sync.`,
       };
       return undefined;
     case 'Pruning':
@@ -110,7 +110,7 @@ export function standFailed(run: Run, deployment: Deployment, result: Advance | 
   facts.standing = {
     ...FAILED,
     reason: deployment.reason ?? 'ApplyFailed',
-    message: deployment.message ?? 'The deployment failed; correct it in Git.',
+    message: deployment.message ?? 'The deployment failed: correct it in Git, or ask for a sync.',
   };
   return result?.progress.state === 'RepairDelayed' ? result.progress.until : undefined;
 }

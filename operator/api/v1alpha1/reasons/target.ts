@@ -47,6 +47,10 @@ export const TARGET_REASONS = {
     'A port or an address that a Service asks for is held by another Service.',
     'Have the holder give it up, or ask for another one; it is tried again every few seconds. A holder that leaves Git with the same commit goes first by itself.',
   ),
+  VersionStored: person(
+    'A CustomResourceDefinition no longer has a version in which objects are still stored.',
+    'Keep the version with served: false until they are migrated and status.storedVersions is without it.',
+  ),
   FieldManagerConflict: person(
     'Another field manager has a field that Git sets.',
     'Let one of the two set it, or list it in spec.sync.ignore.',
