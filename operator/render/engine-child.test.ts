@@ -13,7 +13,7 @@ function wild(bytes: string): EngineChild {
   const program = join(temporaryDirectory('engine'), 'engine');
   writeFileSync(program, `#!/bin/sh\nprintf '${bytes}'\nexec /bin/sleep 600\n`);
   chmodSync(program, 0o755);
-  return new EngineChild(program, { memory: 2 ** 20, cache: 2 ** 20, input: 2 ** 20 });
+  return new EngineChild(program, { cpu: 1000, memory: 2 ** 20, cache: 2 ** 20, input: 2 ** 20 });
 }
 
 test('where no process can be started that is told, and the next render finds its place', async () => {

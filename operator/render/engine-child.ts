@@ -39,12 +39,17 @@ export class EngineChild {
   readonly #exited: Promise<void>;
 
   /**
-   * `limits` in bytes; the process gets an empty environment and no descriptor but its stdio.
+   * `limits` in bytes, of processor time in milliseconds; the process gets an empty environment and no descriptor but its stdio.
    *
    * @throws EngineExit where there is no process at all
    */
-  constructor(enginePath: string, limits: { memory: number; cache: number; input: number }) {
-    const args = [`-memory=${limits.memory}`, `-cache=${limits.cache}`, `-input=${limits.input}`];
+  constructor(enginePath: string, limits: { cpu: number; memory: number; cache: number; input: number }) {
+    const args = [
+      `-cpu=${limits.cpu}ms`,
+      `-memory=${limits.memory}`,
+      `-cache=${limits.cache}`,
+      `-input=${limits.input}`,
+    ];
     this.#process = spawned(enginePath, args);
     this.#process.stdin.on('error', () => {}); // told by 'close'
     this.#process.stdout.on('data', (chunk: Buffer) => this.#receive(chunk));

@@ -10,7 +10,8 @@ export interface RenderSubject {
 
 /** What one engine process may take for one render. */
 export interface EngineLimits {
-  timeoutMs: number;
+  /** Of processor time, as the process measures its own. */
+  cpuMs: number;
   memoryBytes: number;
 }
 
@@ -22,26 +23,33 @@ const lookFor: Record<RenderKind, string> = {
   Plain: 'Look for a very large file, or split the directory into several Applications.',
 };
 
-/** The engine's process did not end within its time, and was ended. */
-export function timedOut({ path, kind }: RenderSubject, { timeoutMs }: EngineLimits): TowpathError {
-  const seconds = timeoutMs / 1000;
+/** So many times its processor time an engine may take by the clock, where others leave it little. */
+export const CLOCK_TIMES = 15;
+
+/** The engine's process did not come to an end by the clock either, and was ended. */
+export function timedOut({ path, kind }: RenderSubject, { cpuMs }: EngineLimits): TowpathError {
+  const seconds = (CLOCK_TIMES * cpuMs) / 1000;
   return new TowpathError(
     'Person',
     'RenderTimeout',
-    `Rendering ${describePath(path)} took longer than ${seconds} s and was ended. ${lookFor[kind]}`,
+    `Rendering ${describePath(path)} had not ended after ${seconds} s, on a machine that left it little processor time, and was ended. ${lookFor[kind]}`,
   );
 }
 
 /** Why an engine's process ended while it rendered: by a limit of its own, or nobody knows why. */
 export function whyEnded(
   { path, kind }: RenderSubject,
-  { memoryBytes }: EngineLimits,
+  { cpuMs, memoryBytes }: EngineLimits,
   exit: EngineExit,
 ): TowpathError {
   const rendering = `Rendering ${describePath(path)}`;
   if (!exit.started || exit.stderr.startsWith('confine the engine')) {
     const message = `The rendering engine could not be started: ${exit.stderr}`;
     return new TowpathError('Time', 'EngineUnavailable', message, { cause: exit });
+  }
+  if (exit.stderr.startsWith('processor time used up')) {
+    const message = `${rendering} took more than ${cpuMs / 1000} s of processor time and was ended. ${lookFor[kind]}`;
+    return new TowpathError('Person', 'RenderTimeout', message);
   }
   if (/stack exceeds|stack overflow/.test(exit.stderr)) {
     const cause =

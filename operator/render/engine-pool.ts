@@ -1,6 +1,6 @@
 import { TowpathError } from '../api/errors.ts';
 import { EngineChild, EngineExit, type EngineMessage } from './engine-child.ts';
-import { type EngineLimits, type RenderSubject, timedOut, whyEnded } from './engine-ended.ts';
+import { CLOCK_TIMES, type EngineLimits, type RenderSubject, timedOut, whyEnded } from './engine-ended.ts';
 import { Lane } from './lane.ts';
 
 /** A request that has run for so long is a slow one: it leaves its place to others. */
@@ -106,7 +106,7 @@ export class EnginePool {
       else look = setTimeout(makeRoom, LOOK_AGAIN_MS);
     };
     if (place === this.#quick) look = setTimeout(makeRoom, SLOW_AFTER_MS);
-    const clock = new StopClock(this.#options.timeoutMs, () => end('TimedOut'));
+    const clock = new StopClock(CLOCK_TIMES * this.#options.cpuMs, () => end('TimedOut'));
     let abandoned: NodeJS.Timeout | undefined;
     const onAbort = () => {
       abandoned = setTimeout(() => void child.kill(), ABANDONED_MS);
@@ -139,8 +139,14 @@ export class EnginePool {
     let child = this.#takeIdle(digest);
     while (child?.ended) child = this.#takeIdle(digest);
     if (child === undefined) {
-      const { enginePath, memoryBytes: memory, cacheBytes: cache, inputBytes: input } = this.#options;
-      child = new EngineChild(enginePath, { memory, cache, input });
+      const {
+        enginePath,
+        cpuMs: cpu,
+        memoryBytes: memory,
+        cacheBytes: cache,
+        inputBytes: input,
+      } = this.#options;
+      child = new EngineChild(enginePath, { cpu, memory, cache, input });
     }
     child.sawChart(digest);
     this.#busy.add(child);

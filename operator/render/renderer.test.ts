@@ -4,6 +4,7 @@ import { MemoryTree } from '../../test/harness/memory-tree.ts';
 import { chart, configMap, request, TestRenderer } from '../../test/harness/render.ts';
 
 const engine = new TestRenderer();
+const forgetful = new TestRenderer({ cacheBytes: 30_000 });
 
 describe('results are shared', () => {
   test('the same inputs are rendered once, whatever else the commit changed', async () => {
@@ -41,5 +42,20 @@ describe('results are shared', () => {
     kustomization.read = () => Promise.reject(new Error('the pack is gone'));
     await assert.rejects(engine.renderer.render(kustomization, request('web')), /the pack is gone/);
     assert.equal((await engine.render(files)).objects.length, 1);
+  });
+
+  test('F12: all that is kept of a result counts, the trace of what was read for it too', async () => {
+    const files = Array.from({ length: 300 }, (_, i) => `${i}.txt`);
+    const tree = new MemoryTree({
+      ...chart,
+      'web/templates/a.yaml': configMap('a', 'x'),
+      'many/kustomization.yaml': `configMapGenerator: [{name: a, files: [${files.join(', ')}]}]\n`,
+      ...Object.fromEntries(files.map((file) => [`many/${file}`, ''])),
+    });
+    const small = await forgetful.renderer.render(tree, request('web'));
+    const large = await forgetful.renderer.render(tree, request('many'));
+    assert.ok(2 * (large.objects[0]?.text.length ?? 0) < 15_000, 'its manifests alone would fit in');
+    assert.notEqual(await forgetful.renderer.render(tree, request('many')), large);
+    assert.equal(await forgetful.renderer.render(tree, request('web')), small);
   });
 });

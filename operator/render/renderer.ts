@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { sha256 } from '../manifest/digest.ts';
 import { Slices } from '../observe/slices.ts';
 import { Conversation, readResult } from './conversation.ts';
@@ -51,22 +52,21 @@ export class Renderer {
   readonly #pool: EnginePool;
   readonly #limits: RenderLimits;
   readonly #slices: Slices;
-  readonly #cacheBytes: number;
-  /** By request; of each the last few results, oldest request first. */
-  readonly #kept = new Map<string, Kept[]>();
-  #keptBytes = 0;
+  /** By request; of each the last few results. */
+  readonly #kept: LRUCache<string, readonly Kept[]>;
   readonly #flights = new Map<string, Flight>();
 
   constructor(options: RendererOptions) {
     this.#slices = options.slices ?? new Slices();
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
-    this.#cacheBytes = options.cacheBytes ?? 64 * 2 ** 20;
+    const cacheBytes = options.cacheBytes ?? 64 * 2 ** 20;
+    this.#kept = new LRUCache({ maxSize: cacheBytes, sizeCalculation: bytesOf });
     this.#pool = new EnginePool({
       enginePath: options.enginePath,
       processes: options.processes ?? 2,
-      timeoutMs: this.#limits.timeoutMs,
+      cpuMs: this.#limits.cpuMs,
       memoryBytes: this.#limits.memoryBytes,
-      cacheBytes: this.#cacheBytes,
+      cacheBytes,
       inputBytes: this.#limits.inputBytes,
     });
   }
@@ -146,6 +146,7 @@ export class Renderer {
       ...request.capabilities,
       scopes: request.scopes,
       labels: request.labels,
+      skipSchemaValidation: request.helm?.skipSchemaValidation === true,
       owner: request.owner,
       values: values.map(({ text: _, ...source }) => source),
       trees: trees.map((each) => ({ path: each.path, digest: each.digest })),
@@ -160,31 +161,47 @@ export class Renderer {
       signal,
     );
     const rendered = await readResult(answer, inputsDigest(key, recorded.trace), this.#slices);
-    this.#keep(key, { trace: recorded.trace, rendered, bytes: 1024 + (answer.blobs[0]?.length ?? 0) });
+    this.#keep(key, {
+      trace: recorded.trace,
+      rendered,
+      bytes: resultBytes(rendered) + traceBytes(recorded.trace),
+    });
     return rendered;
   }
 
   async #find(key: string, tree: RenderTree, signal: AbortSignal | undefined): Promise<Rendered | undefined> {
-    const results = this.#kept.get(key);
-    for (const kept of results ?? []) {
-      if (!(await sameInputs(kept.trace, tree, signal))) continue;
-      if (results !== undefined && this.#kept.delete(key)) this.#kept.set(key, results);
-      return kept.rendered;
+    for (const kept of this.#kept.get(key) ?? []) {
+      if (await sameInputs(kept.trace, tree, signal)) return kept.rendered;
     }
     return undefined;
   }
 
   #keep(key: string, added: Kept): void {
     const resultsOfOneRequest = 2;
-    const results = this.#kept.get(key) ?? [];
-    this.#kept.delete(key);
-    this.#kept.set(key, [added, ...results.slice(0, resultsOfOneRequest - 1)]);
-    this.#keptBytes += added.bytes;
-    for (const dropped of results.slice(resultsOfOneRequest - 1)) this.#keptBytes -= dropped.bytes;
-    for (const [oldest, dropped] of this.#kept) {
-      if (this.#keptBytes <= this.#cacheBytes || oldest === key) break;
-      this.#kept.delete(oldest);
-      for (const each of dropped) this.#keptBytes -= each.bytes;
-    }
+    this.#kept.set(key, [added, ...(this.#kept.get(key) ?? [])].slice(0, resultsOfOneRequest));
   }
+}
+
+/** All that is kept of a request: its key, and of each result the manifests with what is told of them, and the trace. */
+function bytesOf(results: readonly Kept[], key: string): number {
+  return results.reduce((sum, { bytes }) => sum + bytes, key.length);
+}
+
+/** Beside a manifest's text: its identity, digest, annotations and file. */
+const MANIFEST_BYTES = 1000;
+
+/** A text takes two bytes a character where one of them is beyond Latin-1. */
+function resultBytes({ objects, hooks, warnings }: Rendered): number {
+  let sum = 2 * warnings.join('').length;
+  for (const { text } of [...objects, ...hooks]) sum += MANIFEST_BYTES + 2 * text.length;
+  return sum;
+}
+
+/** Beside a trace's texts: an entry of a Map, and two strings. */
+const TRACE_ENTRY_BYTES = 100;
+
+function traceBytes(trace: Trace): number {
+  let sum = 0;
+  for (const [read, fingerprint] of trace) sum += TRACE_ENTRY_BYTES + read.length + fingerprint.length;
+  return sum;
 }

@@ -26,6 +26,8 @@ export interface HelmValues {
   valuesFrom?: readonly { name: string; text: string; secret?: boolean }[];
   /** JSON text of an object; integers beyond 2^53 stay exact. */
   values?: string;
+  /** The chart's values.schema.json is not asked. */
+  skipSchemaValidation?: true;
 }
 
 export type RenderKind = 'Helm' | 'Kustomize' | 'Plain';
@@ -42,8 +44,8 @@ export interface Rendered {
 }
 
 export interface RenderLimits {
-  /** Of the engine's work on one render, without what it waits for files of the repository. */
-  timeoutMs: number;
+  /** Of processor time for one render. */
+  cpuMs: number;
   /** Of one engine process. */
   memoryBytes: number;
   /** Of all manifests of one render together. */
@@ -54,7 +56,7 @@ export interface RenderLimits {
 }
 
 export const DEFAULT_LIMITS: RenderLimits = {
-  timeoutMs: 20_000,
+  cpuMs: 20_000,
   memoryBytes: 512 * 2 ** 20,
   outputBytes: 32 * 2 ** 20,
   inputBytes: 32 * 2 ** 20,

@@ -30,7 +30,7 @@ function looping(rounds: number): MemoryTree {
 }
 
 test('what reading the repository takes is not counted against a render', { timeout: 60_000 }, async () => {
-  const renderer = await rendererWith({ processes: 1, limits: { timeoutMs: 3_500 } });
+  const renderer = await rendererWith({ processes: 1, limits: { cpuMs: 3_500 } });
   const resources = Array.from({ length: 4 }, (_, index) => `${index}.yaml`);
   const tree = new SlowTree({
     'web/kustomization.yaml': `resources: [${resources.join(', ')}]\n`,
@@ -43,7 +43,7 @@ test('what reading the repository takes is not counted against a render', { time
 });
 
 test('A3: many endless renders do not hold back one that has not run yet', { timeout: 60_000 }, async () => {
-  const renderer = await rendererWith({ processes: 2, limits: { timeoutMs: 40_000 } });
+  const renderer = await rendererWith({ processes: 2, limits: { cpuMs: 40_000 } });
   let ended = 0;
   const endless = Array.from({ length: 7 }, () =>
     renderer.render(looping(1e10), request('web')).catch(() => {
@@ -58,7 +58,7 @@ test('A3: many endless renders do not hold back one that has not run yet', { tim
 });
 
 test('a slow render that made room for others is rendered all the same', { timeout: 120_000 }, async () => {
-  const renderer = await rendererWith({ processes: 1, limits: { timeoutMs: 60_000 } });
+  const renderer = await rendererWith({ processes: 1, limits: { cpuMs: 60_000 } });
   const slow = Array.from({ length: 4 }, () => renderer.render(looping(8e7), request('web')));
   for (const each of await Promise.all(slow)) assert.equal(data(each, 'a').text, 'x');
 });

@@ -334,6 +334,7 @@ export const ACCEPTED: [what: string, spec: unknown][] = [
   ['the root of the repository', source({ path: '' })],
   ['a path with dots in names', source({ path: './charts/a..b/.c' })],
   ['a Secret', source({ secretRef: { name: 'git.example.com' }, interval: '1h30m' })],
+  ['a schema that is not asked', helm({ skipSchemaValidation: true })],
   ['values files', helm({ valuesFiles: ['values.yaml', '/shared/values.yaml'] })],
   ['values', helm({ values: { a: { b: [1, null, 'x', 9007199254740993n.toString()] } } })],
   [

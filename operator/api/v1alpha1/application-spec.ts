@@ -118,6 +118,13 @@ const helmSchema = z.object({
       'must be a name that Helm accepts: at most 53 lower-case letters, digits, "-" and "."',
     ),
   ).exactOptional(),
+  skipSchemaValidation: z
+    .boolean()
+    .meta({
+      description:
+        "Whether the values.schema.json of the chart and its subcharts is left unasked, as by Helm's --skip-schema-validation.",
+    })
+    .exactOptional(),
   valuesFiles: orderedList(
     repositoryPath('Path of a values file.', 'rooted'),
     64,

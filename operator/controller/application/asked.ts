@@ -28,6 +28,7 @@ export function requestDigest(
       helm?.valuesFiles ?? [],
       from.map(({ name, text }) => [name, sha256(text)]),
       values === undefined ? null : parseExact(values),
+      ...(helm?.skipSchemaValidation === true ? ['skipSchemaValidation'] : []),
     ]),
   );
 }

@@ -256,6 +256,7 @@ export class WantedCandidates {
         valuesFiles: spec.helm?.valuesFiles ?? [],
         valuesFrom: values,
         ...(input.values === undefined ? {} : { values: input.values }),
+        ...(spec.helm?.skipSchemaValidation === true ? { skipSchemaValidation: true } : {}),
       },
       capabilities: {
         kubeVersion: this.#options.discovery.kubeVersion(),

@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"container/list"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log"
@@ -94,6 +96,13 @@ func (t *tree) loadAnew() (*chart.Chart, error) {
 	if err != nil {
 		return nil, err
 	}
+	switch c.Metadata.APIVersion {
+	case chart.APIVersionV1, chart.APIVersionV2:
+	case "v3":
+		return nil, errors.New("Chart.yaml: invalid chart apiVersion v3")
+	default:
+		return nil, fmt.Errorf("Chart.yaml: unsupported chart version %s", c.Metadata.APIVersion)
+	}
 	sortDependencies(c)
 	for _, f := range c.Raw {
 		if f.Name == "values.yaml" || f.Name == "Chart.yaml" {
@@ -183,10 +192,57 @@ type assembly struct {
 	// Versions of file:// dependencies that are outside the wanted range, by the directory of the chart that
 	// wants them and the repository.
 	unfit map[[2]string]string
+	// What Chart.yaml files declare, as written: Helm puts the alias in the place of the name.
+	declared map[*chart.Dependency]declared
+}
+
+// declared is a dependency by its chart's own name, with the versions of it that are vendored.
+type declared struct {
+	name     string
+	versions []string
+}
+
+// declare notes what the charts declare, before Helm processes it.
+func (a *assembly) declare(c *chart.Chart) {
+	for _, dependency := range c.Metadata.Dependencies {
+		if dependency == nil {
+			continue
+		}
+		as := declared{name: dependency.Name}
+		for _, child := range c.Dependencies() {
+			if child.Name() == dependency.Name {
+				as.versions = append(as.versions, child.Metadata.Version)
+			}
+		}
+		a.declared[dependency] = as
+	}
+	for _, child := range c.Dependencies() {
+		a.declare(child)
+	}
+}
+
+// wanted names the dependency as Chart.yaml does.
+func (d declared) wanted(dependency *chart.Dependency) string {
+	text := strings.TrimSpace(cmp.Or(d.name, dependency.Name) + " " + dependency.Version)
+	if dependency.Alias != "" {
+		text += " as " + dependency.Alias
+	}
+	return text
+}
+
+// unfitVersions are those of a vendored dependency where none fits; Helm takes them out without a word where the
+// dependency has an alias, and renders them all the same where it has none.
+func (d declared) unfitVersions(wanted string) string {
+	for _, version := range d.versions {
+		if chartutil.IsCompatibleRange(wanted, version) {
+			return ""
+		}
+	}
+	return strings.Join(d.versions, ", ")
 }
 
 func (e *engine) newAssembly() *assembly {
-	return &assembly{trees: e.treesOf(), where: places{}, unfit: map[[2]string]string{}}
+	return &assembly{trees: e.treesOf(), where: places{}, unfit: map[[2]string]string{}, declared: map[*chart.Dependency]declared{}}
 }
 
 // dirOf is where in the repository a chart is; an archive counts as the directory that it unpacks to.

@@ -10,10 +10,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"sort"
 	"strings"
-	"unicode"
 
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 
@@ -83,34 +83,48 @@ func (d *documents) splitRendered(text string) []*document {
 	})
 }
 
-// split returns the documents of a manifest file as kubectl reads it: JSON where it begins with a brace, else YAML.
+// split returns the documents of a manifest file as kubectl reads it: JSON where it is that, else YAML, of which a
+// flow map begins with a brace too.
 func (d *documents) split(text string) []*document {
 	// JSON documents between separators are YAML documents too, and kubectl reads them so.
-	if strings.HasPrefix(strings.TrimLeftFunc(text, unicode.IsSpace), "{") && !strings.Contains(text, "\n---") {
-		return d.remember('j', text, func() []*document { return splitJSON(text) })
+	if jsonBegins.MatchString(text) && !strings.Contains(text, "\n---") {
+		return d.remember('j', text, func() []*document {
+			all := splitJSON(text)
+			failed := func(doc *document) bool { return doc.err != nil }
+			if slices.ContainsFunc(all, failed) {
+				if flow := splitYAML(text); !slices.ContainsFunc(flow, failed) {
+					return flow
+				}
+			}
+			return all
+		})
 	}
-	return d.remember('y', text, func() []*document {
-		var all []*document
-		// A buffer for all of it: the reader drops a last line that ends where its buffer does.
-		reader := utilyaml.NewYAMLReader(bufio.NewReaderSize(strings.NewReader(text), len(text)+16))
-		at := 0
-		for number := 1; ; number++ {
-			entry, err := reader.Read()
-			if errors.Is(err, io.EOF) {
-				return all
-			}
-			if err != nil {
-				return append(all, &document{number: number, err: err})
-			}
-			doc := parseYAML(number, entry)
-			if found := strings.Index(text[at:], string(entry)); found >= 0 {
-				at += found
-				doc.line = 1 + strings.Count(text[:at], "\n")
-				shift(doc.repeated, doc.line-1)
-			}
-			all = append(all, doc)
+	return d.remember('y', text, func() []*document { return splitYAML(text) })
+}
+
+var jsonBegins = regexp.MustCompile(`^\s*\{\s*["}]`)
+
+func splitYAML(text string) []*document {
+	var all []*document
+	// A buffer for all of it: the reader drops a last line that ends where its buffer does.
+	reader := utilyaml.NewYAMLReader(bufio.NewReaderSize(strings.NewReader(text), len(text)+16))
+	at := 0
+	for number := 1; ; number++ {
+		entry, err := reader.Read()
+		if errors.Is(err, io.EOF) {
+			return all
 		}
-	})
+		if err != nil {
+			return append(all, &document{number: number, err: err})
+		}
+		doc := parseYAML(number, entry)
+		if found := strings.Index(text[at:], string(entry)); found >= 0 {
+			at += found
+			doc.line = 1 + strings.Count(text[:at], "\n")
+			shift(doc.repeated, doc.line-1)
+		}
+		all = append(all, doc)
+	}
 }
 
 func splitJSON(text string) []*document {

@@ -82,6 +82,7 @@ func checkChart(c *chart.Chart, req *request) error {
 
 // renderValues decides which subcharts take part and returns what templates see: values, release, capabilities.
 func renderValues(c *chart.Chart, values map[string]any, req *request, from *assembly) (common.Values, error) {
+	from.declare(c)
 	if err := chartutil.ProcessDependencies(c, values); err != nil {
 		return nil, fail("ValuesInvalid", "The values do not fit the dependencies of chart %s: %s.", c.Name(), err)
 	}
@@ -104,8 +105,10 @@ func renderValues(c *chart.Chart, values map[string]any, req *request, from *ass
 	if err != nil {
 		return nil, err
 	}
-	if err := validateValues(c, merged, req.Path); err != nil {
-		return nil, err
+	if !req.SkipSchemaValidation {
+		if err := validateValues(c, merged, req.Path); err != nil {
+			return nil, err
+		}
 	}
 	return top, nil
 }
@@ -165,14 +168,26 @@ func (a *assembly) missingDependencies(c *chart.Chart) error {
 func (a *assembly) missingIn(c *chart.Chart, above string, all []missing) []missing {
 	dir := a.dirOf(c)
 	for _, dependency := range c.Metadata.Dependencies {
-		if dependency == nil || vendored(c, dependency) {
+		if dependency == nil {
+			continue
+		}
+		as := a.declared[dependency]
+		if there := as.unfitVersions(dependency.Version); there != "" && dependency.Enabled {
+			becomes := "renders without it"
+			if vendored(c, dependency) {
+				becomes = "renders that one all the same"
+			}
+			log.Printf("chart %s wants %s, and %s has version %s of it: Helm %s", c.Name(), as.wanted(dependency), path.Join(dir, "charts"), there, becomes)
+			continue
+		}
+		if vendored(c, dependency) {
 			continue
 		}
 		// Nobody decided on the dependencies of a subchart that no Chart.yaml names.
 		if !dependency.Enabled && (dependency.Condition != "" || len(dependency.Tags) > 0) {
 			continue
 		}
-		m := missing{of: c, dir: dir, what: strings.TrimSpace(dependency.Name + " " + dependency.Version)}
+		m := missing{of: c, dir: dir, what: as.wanted(dependency)}
 		if dependency.Repository != "" {
 			m.what += " from " + dependency.Repository
 		}

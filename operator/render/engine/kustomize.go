@@ -7,10 +7,14 @@ import (
 	"maps"
 	"path"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"strings"
 
+	"sigs.k8s.io/kustomize/api/konfig"
 	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/api/provenance"
+	"sigs.k8s.io/kustomize/api/resource"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/yaml"
 )
@@ -20,7 +24,7 @@ import (
 func (e *engine) renderKustomize(req *request) (*result, error) {
 	repository := &repository{FileSystem: filesys.MakeFsInMemory(), engine: e, left: e.maxInput,
 		types: map[string]string{}, texts: map[string][]byte{}}
-	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(repository, path.Join("/", req.Path))
+	built, err := krusty.MakeKustomizer(kustomizeOptions()).Run(repository, path.Join("/", req.Path))
 	file := path.Join(req.Path, repository.rootFile())
 	if repository.broken != nil {
 		return nil, repository.broken
@@ -34,6 +38,9 @@ func (e *engine) renderKustomize(req *request) (*result, error) {
 	var sources []source
 	var invalid []detail
 	for i, resource := range built.Resources() {
+		if err := nameVersion(resource); err != nil {
+			return nil, err
+		}
 		text, err := resource.AsYAML()
 		if err != nil {
 			if twice := repository.repeated(); len(twice) > 0 {
@@ -56,6 +63,36 @@ func (e *engine) renderKustomize(req *request) (*result, error) {
 		return nil, manifestFailure(invalid)
 	}
 	return finish(req, sources)
+}
+
+// kustomizeOptions are those of `kustomize build` without flags: the order is the kustomization's to say.
+func kustomizeOptions() *krusty.Options {
+	options := krusty.MakeDefaultOptions()
+	options.Reorder = krusty.ReorderOptionUnspecified
+	return options
+}
+
+// nameVersion puts the linked library's version into the label that buildMetadata asks for. Kustomize knows its
+// version in its own program only; elsewhere it writes `(devel)`, which no label may be.
+func nameVersion(r *resource.Resource) error {
+	labels := r.GetLabels()
+	if labels[konfig.ManagedbyLabelKey] != "kustomize-"+provenance.GetProvenance().Semver() {
+		return nil
+	}
+	labels[konfig.ManagedbyLabelKey] = "kustomize-" + kustomizeVersion()
+	return r.SetLabels(labels)
+}
+
+func kustomizeVersion() string {
+	build, ok := debug.ReadBuildInfo()
+	if ok {
+		for _, module := range build.Deps {
+			if module.Path == "sigs.k8s.io/kustomize/api" {
+				return module.Version
+			}
+		}
+	}
+	return "unknown"
 }
 
 // repeated are the keys that stand twice in what Kustomize read, which it refuses without saying where.

@@ -12,6 +12,7 @@ import (
 	"log"
 	"os"
 	"path"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -24,12 +25,14 @@ type engine struct {
 	trees     *trees
 	documents *documents
 	maxInput  int64
+	processor time.Duration
 }
 
 func main() {
 	memory := flag.Int64("memory", 512<<20, "bytes of memory that the process may use")
 	cache := flag.Int("cache", 64<<20, "bytes of charts and of parsed manifests that are kept")
 	input := flag.Int64("input", 64<<20, "bytes of files that one request may bring")
+	processor := flag.Duration("cpu", 20*time.Second, "processor time that one request may take")
 	flag.Parse()
 	archive.MaxDecompressedChartSize = *input
 	in, out := os.Stdin, os.Stdout
@@ -37,11 +40,16 @@ func main() {
 		fmt.Fprintln(os.Stderr, "confine the engine:", err)
 		os.Exit(1)
 	}
+	// Never touched, so that it takes no memory: Go collects when the heap has doubled, and a heap of a few
+	// megabytes would be collected several times a render.
+	room := make([]byte, 32<<20)
+	defer runtime.KeepAlive(room)
 	e := &engine{
 		channel:   &channel{in: bufio.NewReaderSize(in, 1<<16), out: bufio.NewWriterSize(out, 1<<16)},
 		trees:     newTrees(*cache / 2),
 		documents: newDocuments(*cache / 2),
 		maxInput:  *input,
+		processor: *processor,
 	}
 	idle := time.AfterFunc(idleAfter, debug.FreeOSMemory)
 	for {
@@ -67,6 +75,8 @@ func (e *engine) serve(idle *time.Timer) error {
 	}
 	idle.Stop()
 	defer idle.Reset(idleAfter)
+	allowance := allow(e.processor)
+	defer allowance.end()
 	if req.Type != "render" || len(texts) != len(req.Values) {
 		return fmt.Errorf("%w: a request of type %q", errFrame, req.Type)
 	}
@@ -75,6 +85,7 @@ func (e *engine) serve(idle *time.Timer) error {
 	log.SetFlags(0)
 	log.SetOutput(&said)
 	res, err := e.render(&req, texts, hide)
+	allowance.end()
 	if err != nil {
 		var known *failure
 		if !errors.As(err, &known) {

@@ -21,9 +21,11 @@ type request struct {
 	Owner       string            `json:"owner"`
 	Values      []valuesSource    `json:"values"`
 	// The trees at hand by repository path: the chart, or a plain directory.
-	Trees          []treeRef `json:"trees"`
-	MaxOutputBytes int       `json:"maxOutputBytes"`
-	MaxObjects     int       `json:"maxObjects"`
+	Trees []treeRef `json:"trees"`
+	// The chart's values.schema.json is not asked.
+	SkipSchemaValidation bool `json:"skipSchemaValidation"`
+	MaxOutputBytes       int  `json:"maxOutputBytes"`
+	MaxObjects           int  `json:"maxObjects"`
 }
 
 type treeRef struct {

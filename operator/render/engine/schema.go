@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"log"
 	"path"
 	"strings"
 
@@ -42,7 +43,7 @@ func validateValues(c *chart.Chart, values map[string]any, dir string) error {
 func collectSchemaErrors(c *chart.Chart, values map[string]any, dir, prefix string, details *[]detail) error {
 	file := path.Join(dir, "values.schema.json")
 	if c.Schema != nil {
-		found, err := schemaErrors(c.Schema, values)
+		found, err := schemaErrors(c.Name(), c.Schema, values)
 		if err != nil {
 			return fail("ChartInvalid", "The schema of chart %s cannot be used: %s. Correct values.schema.json.", c.Name(), err).at(file, 0)
 		}
@@ -68,7 +69,7 @@ func collectSchemaErrors(c *chart.Chart, values map[string]any, dir, prefix stri
 }
 
 // schemaErrors returns a sentence for each violation; an error where the schema itself is none.
-func schemaErrors(schemaText []byte, values map[string]any) (found []string, err error) {
+func schemaErrors(chartName string, schemaText []byte, values map[string]any) (found []string, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("it cannot be checked: %v", r)
@@ -77,6 +78,9 @@ func schemaErrors(schemaText []byte, values map[string]any) (found []string, err
 	schema, err := jsonschema.UnmarshalJSON(bytes.NewReader(schemaText))
 	if err != nil {
 		return nil, err
+	}
+	for _, address := range dropRemote(schema) {
+		log.Printf("values.schema.json of chart %s refers to %s, which is not fetched: what it says of the values is not checked", chartName, address)
 	}
 	compiler := jsonschema.NewCompiler()
 	compiler.UseLoader(refusingLoader{})

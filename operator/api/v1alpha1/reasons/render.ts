@@ -58,8 +58,8 @@ export const RENDER_REASONS = {
   ),
   RenderTooLarge: person('The render makes more than the limits allow.', 'Split the Application.'),
   RenderTimeout: person(
-    'The render does not end in time; it is tried again a few times.',
-    'Look for an endless loop or recursion in the templates.',
+    'The render takes more processor time than it may (20 s); it is tried again a few times.',
+    'Look for an endless loop or recursion in the templates; split a large kustomization or directory.',
   ),
   RenderOutOfMemory: person(
     'The render takes more memory than it may; it is tried again a few times.',

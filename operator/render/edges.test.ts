@@ -1,0 +1,167 @@
+/** Where renders once differed from Helm's and Kustomize's own, at the edges. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { chart, configMap, data, failure, names, TestRenderer } from '../../test/harness/render.ts';
+
+const engine = new TestRenderer();
+
+describe('kustomizations', () => {
+  const resources = {
+    'web/a.yaml':
+      'apiVersion: v1\nkind: Service\nmetadata: {name: z}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n',
+  };
+
+  test("the label of who manages an object has the library's version, which a label may have", async () => {
+    const rendered = await engine.render({
+      ...resources,
+      'web/kustomization.yaml': 'resources: [a.yaml]\nbuildMetadata: [managedByLabel]\n',
+    });
+    for (const { text } of rendered.objects) {
+      const label = JSON.parse(text).metadata.labels['app.kubernetes.io/managed-by'];
+      assert.match(label, /^kustomize-v\d+\.\d+\.\d+$/);
+    }
+  });
+
+  for (const [order, expected] of [
+    ['sortOptions: {order: fifo}', ['z', 'a']],
+    ['sortOptions: {order: legacy}', ['a', 'z']],
+    [
+      'sortOptions: {order: legacy, legacySortOptions: {orderFirst: [Service], orderLast: [ConfigMap]}}',
+      ['z', 'a'],
+    ],
+    ['', ['a', 'z']], // as `kustomize build` without flags
+  ] as const) {
+    test(`the order is the one that is asked for, without a warning: ${order}`, async () => {
+      const rendered = await engine.render({
+        ...resources,
+        'web/kustomization.yaml': `resources: [a.yaml]\n${order}\n`,
+      });
+      assert.deepEqual(names(rendered.objects), expected);
+      assert.deepEqual(rendered.warnings, []);
+    });
+  }
+});
+
+describe('schemas of values', () => {
+  const remote = 'https://raw.example.com/x/y/z.json';
+  for (const [what, schema] of Object.entries({
+    'a reference': { properties: { a: { $ref: remote } } },
+    'a reference into it': { properties: { a: { $ref: `${remote}#/definitions/b` } } },
+    'a reference below an address of its own': {
+      $id: 'https://raw.example.com/x/own.json',
+      properties: { a: { $ref: 'y/z.json#/b' } },
+    },
+    'a part of a choice': { properties: { a: { allOf: [{ $ref: remote }, { type: 'string' }] } } },
+    'a dialect': { $schema: remote, type: 'object' },
+  })) {
+    test(`what cannot be reached is no constraint, and told: ${what}`, async () => {
+      const rendered = await engine.render({
+        ...chart,
+        'web/values.yaml': 'a: x\n',
+        'web/values.schema.json': JSON.stringify(schema),
+        'web/templates/a.yaml': configMap('a', 'x'),
+      });
+      assert.deepEqual(names(rendered.objects), ['a']);
+      assert.equal(rendered.warnings.length, 1);
+      assert.match(
+        rendered.warnings[0] ?? '',
+        /values\.schema\.json of chart web refers to https:\/\/raw\.example\.com\/x\//,
+      );
+    });
+  }
+
+  test('the rest of such a schema holds, and definitions of its own are found', async () => {
+    const error = await failure(
+      engine.render({
+        ...chart,
+        'web/values.yaml': 'a: x\nb: text\n',
+        'web/values.schema.json': JSON.stringify({
+          $id: 'https://raw.example.com/own.json',
+          $schema: 'http://json-schema.org/draft-07/schema#',
+          definitions: { number: { type: 'number' } },
+          properties: {
+            a: { $ref: remote },
+            b: { $ref: 'https://raw.example.com/own.json#/definitions/number' },
+          },
+        }),
+        'web/templates/a.yaml': configMap('a', 'x'),
+      }),
+      'ValuesInvalid',
+    );
+    assert.match(error.message, /b: got string, want number/);
+    assert.doesNotMatch(error.message, /a: /);
+  });
+
+  test('are not asked where spec.helm.skipSchemaValidation says so', async () => {
+    const files = {
+      ...chart,
+      'web/values.yaml': 'a: x\n',
+      'web/values.schema.json': '{"properties": {"a": {"type": "number"}}}',
+      'web/templates/a.yaml': configMap('a', 'x'),
+    };
+    await failure(engine.render(files), 'ValuesInvalid');
+    const rendered = await engine.render(files, { helm: { skipSchemaValidation: true } });
+    assert.deepEqual(names(rendered.objects), ['a']);
+  });
+});
+
+describe('charts', () => {
+  const parent = (dependencies: string) => ({
+    'web/Chart.yaml': `apiVersion: v2\nname: web\nversion: 1.0.0\ndependencies:\n${dependencies}`,
+    'web/templates/a.yaml': configMap('top', 'x'),
+    'web/charts/s/Chart.yaml': 'apiVersion: v2\nname: s\nversion: 1.2.0\n',
+    'web/charts/s/templates/c.yaml': configMap('{{ .Chart.Name }}', 'x'),
+  });
+
+  test('a vendored version that does not fit is told with both versions, and renders as with Helm', async () => {
+    const rendered = await engine.render(
+      parent(
+        '- {name: s, alias: one, version: 2.x, repository: "https://e.com"}\n- {name: s, alias: two, version: 1.x, repository: "https://e.com"}\n',
+      ),
+    );
+    assert.deepEqual(names(rendered.objects).sort(), ['top', 'two']);
+    assert.deepEqual(rendered.warnings, [
+      'chart web wants s 2.x as one, and web/charts has version 1.2.0 of it: Helm renders without it',
+    ]);
+  });
+
+  test('what no vendored version fits is told, under the name that the chart has', async () => {
+    const rendered = await engine.render(
+      parent('- {name: s, alias: one, version: 2.x, repository: "https://e.com"}\n'),
+    );
+    assert.match(
+      rendered.warnings[0] ?? '',
+      /^chart web wants s 2\.x as one, and web\/charts has version 1\.2\.0 of it: Helm renders without it$/,
+    );
+  });
+
+  for (const [version, says] of [
+    ['v3', /invalid chart apiVersion v3/],
+    ['v9', /unsupported chart version v9/],
+  ] as const) {
+    test(`apiVersion ${version} is refused in Helm's words`, async () => {
+      const error = await failure(
+        engine.render({ ...chart, 'web/Chart.yaml': `apiVersion: ${version}\nname: web\nversion: 1.0.0\n` }),
+        'ChartInvalid',
+      );
+      assert.match(error.message, says);
+      assert.equal(error.details[0]?.file, 'web/Chart.yaml');
+    });
+  }
+});
+
+describe('plain files', () => {
+  for (const [what, text] of Object.entries({
+    'a flow map': '{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {text: "1"}}\n',
+    'a flow map with quoted keys and plain values':
+      '{"apiVersion": v1, "kind": ConfigMap, "metadata": {name: a}, "data": {"text": "1"}}\n',
+    'a flow map with a comma at its end':
+      '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"text": "1"},}\n',
+    JSON: '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"text": "1"}}',
+  })) {
+    test(`${what} is read as kubectl reads it`, async () => {
+      const rendered = await engine.render({ 'web/a.yaml': text });
+      assert.deepEqual(data(rendered, 'a'), { text: '1' });
+    });
+  }
+});
