@@ -15,9 +15,10 @@ import type { Discovery } from '../kube/discovery.ts';
 import { inParallel } from '../kube/in-parallel.ts';
 import { isNewerVersion } from '../kube/resource-version.ts';
 import { keepReason } from '../manifest/keep.ts';
-import { type LiveObject, liveObject } from '../manifest/live.ts';
+import { type LiveObject, liveObject, wasScaled } from '../manifest/live.ts';
 import { groupKind, objectKey } from '../manifest/manifest.ts';
-import { KindWatches } from './kind-watches.ts';
+import { Autoscalers } from './autoscalers.ts';
+import { KindWatches, type WatchUser } from './kind-watches.ts';
 import { PodWatches, podSelectorOf, type Workload } from './pods.ts';
 import { listTarget, type SearchAccess, type WatchedKind } from './search.ts';
 import { StorageClasses } from './storage-classes.ts';
@@ -52,6 +53,7 @@ export class Inventory {
   /** By uid what only an answer to a write told of so far, and as whom it was written. */
   readonly #untold = new Map<string, { object: ObservedObject; as: ServiceAccount | undefined }>();
   readonly #pods: PodWatches;
+  readonly #autoscalers: Autoscalers;
   readonly #classes: StorageClasses;
 
   constructor(options: InventoryOptions) {
@@ -71,6 +73,7 @@ export class Inventory {
       onListed: (resource) => this.#sweep(resource),
     });
     this.#classes = new StorageClasses({ client, onChange: () => this.#judgeClaims() });
+    this.#autoscalers = new Autoscalers({ client, onChange: (id) => options.onChange(id) });
     this.#pods = new PodWatches({ client, onChange: (id, key) => this.#judgeAgain(id, key) });
   }
 
@@ -142,6 +145,20 @@ export class Inventory {
     return found;
   }
 
+  /** Finds out which autoscalers there are, where somebody scaled a workload of the target's. */
+  async seeAutoscalers({ targetId, as, signal }: WatchUser): Promise<void> {
+    const namespaces = new Set<string>();
+    for (const object of this.of(targetId).values()) if (wasScaled(object)) namespaces.add(object.namespace);
+    await this.#autoscalers.watch({ targetId, namespaces, as, signal });
+  }
+
+  /** Whether an autoscaler that is none of the target's own decides the replicas of its object of this key. */
+  isScaled(targetId: string, key: string): boolean {
+    const object = this.of(targetId).get(key);
+    if (object === undefined || !wasScaled(object)) return false;
+    return this.#autoscalers.isScaled(key, object.namespace, targetId);
+  }
+
   /** Watches the Pods of the target's workloads that are not healthy, as its ServiceAccount. */
   lookAtPods(targetId: string, as: ServiceAccount | undefined): void {
     const workloads: Workload[] = [];
@@ -153,12 +170,12 @@ export class Inventory {
   /** Nothing is watched any more for a target whose Application is gone. */
   forget(targetId: string): void {
     this.#pods.watch(targetId, [], undefined);
+    this.#autoscalers.forget(targetId);
     this.watches.forget(targetId);
   }
 
   async stop(): Promise<void> {
-    await this.#pods.stop();
-    await this.#classes.stop();
+    await Promise.all([this.#pods.stop(), this.#autoscalers.stop(), this.#classes.stop()]);
     await this.watches.stop();
   }
 

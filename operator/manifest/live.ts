@@ -72,6 +72,8 @@ export interface OtherWriter {
 /** Of so many others an object is told who they are. */
 const OTHERS_KEPT = 5;
 
+const SCALE = 'scale';
+
 /** Shared by all objects without a wave, and by all that are no hooks: thousands of them are remembered. */
 const NO_EVENTS: readonly string[] = Object.freeze([]);
 const NO_ANNOTATIONS: Readonly<Record<string, string>> = Object.freeze({});
@@ -148,7 +150,10 @@ export function liveObject(
     }
   }
   if (others.length > 0)
-    live.others = others.sort((a, b) => (a.time < b.time ? 1 : -1)).slice(0, OTHERS_KEPT);
+    live.others = others
+      .sort((a, b) => (a.time < b.time ? 1 : -1))
+      // Who scaled has no time, and would always be the last.
+      .filter((other, index) => index < OTHERS_KEPT || other.subresource === SCALE);
   if (target !== '' && live.entry === undefined && isMadeByController(metadata)) live.byController = true;
   return live;
 }
@@ -158,6 +163,11 @@ const ENDPOINTS_OF_CONTROLLERS = [
   'endpointslice.kubernetes.io/managed-by',
   'endpoints.kubernetes.io/managed-by',
 ];
+
+/** Whether somebody set the object's replicas through the subresource for that, as autoscalers do. */
+export function wasScaled({ others = [] }: LiveObject): boolean {
+  return others.some(({ subresource }) => subresource === SCALE);
+}
 
 function isMadeByController({ labels = {}, ownerReferences = [], managedFields = [] }: Metadata): boolean {
   if (ownerReferences.length > 0 || ENDPOINTS_OF_CONTROLLERS.some((label) => label in labels)) return true;

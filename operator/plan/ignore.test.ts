@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { groupKind, type Manifest, type ObjectId } from '../manifest/manifest.ts';
-import { ignoredPaths } from './ignore.ts';
+import { type IgnoreRule, ignoredPaths as pathsBeside } from './ignore.ts';
 
 function manifest(id: ObjectId, content: object): Manifest {
   return {
@@ -19,6 +19,9 @@ function autoscaler(scaleTargetRef: object, namespace = 'shop'): Manifest {
   const id = { group: 'autoscaling', kind: 'HorizontalPodAutoscaler', namespace, name: 'web' };
   return manifest(id, { spec: { scaleTargetRef } });
 }
+
+const ignoredPaths = (rules: readonly IgnoreRule[], desired: readonly Manifest[], home: string) =>
+  pathsBeside(rules, desired, home, () => false);
 
 test('a rule is about the objects that it names', () => {
   for (const [rule, applies] of [
@@ -75,6 +78,12 @@ test('replicas of what an autoscaler of the same candidate scales are left to it
     const paths = ignoredPaths([], [autoscaler(reference, namespace)], 'shop')(web);
     assert.deepEqual(paths, applies ? ['/spec/replicas'] : [], JSON.stringify([reference, namespace]));
   }
+});
+
+test('replicas of what another autoscaler of the cluster scales are left to it', () => {
+  const paths = pathsBeside([], [], 'shop', (key) => key === 'apps/Deployment/shop/web');
+  assert.deepEqual(paths(web), ['/spec/replicas']);
+  assert.deepEqual(paths({ ...web, name: 'other' }), []);
 });
 
 test('what the control plane decides, or whom an object asks to, is left to them', () => {

@@ -1,6 +1,7 @@
 import { ANNOTATION_OWNER, LABEL_TARGET } from '../api/v1alpha1/names.ts';
 import { decidedPaths } from '../manifest/decided.ts';
-import { type Manifest, type ObjectId, objectKey } from '../manifest/manifest.ts';
+import { groupKind, type Manifest, type ObjectId, objectKey } from '../manifest/manifest.ts';
+import { type ScaleTarget, scaledKey } from '../manifest/scale-target.ts';
 
 /** One entry of spec.sync.ignore. */
 export interface IgnoreRule {
@@ -19,31 +20,28 @@ const OURS: ReadonlySet<string> = new Set([
   `/metadata/annotations/${ANNOTATION_OWNER.replace('/', '~1')}`,
 ]);
 
-interface ScaleTarget {
-  spec?: { scaleTargetRef?: { apiVersion?: string; kind?: string; name?: string } };
-}
-
 /**
  * Which paths of an object others decide: those of `sync.ignore`, what the control plane decides of its kind, and
- * `/spec/replicas` of what a HorizontalPodAutoscaler of the same candidate scales. A rule without a namespace is about `home`, the one that
- * the Application deploys to.
+ * `/spec/replicas` of what a HorizontalPodAutoscaler scales: one of the same candidate, or, as `isScaled` tells, of
+ * the cluster. A rule without a namespace is about `home`, the one that the Application deploys to.
  */
-export function ignoredPaths(rules: readonly IgnoreRule[], desired: readonly Manifest[], home: string) {
+export function ignoredPaths(
+  rules: readonly IgnoreRule[],
+  desired: readonly Manifest[],
+  home: string,
+  isScaled: (key: string) => boolean,
+) {
   const scaled = new Set<string>();
   for (const manifest of desired) {
-    if (manifest.group !== 'autoscaling' || manifest.kind !== 'HorizontalPodAutoscaler') continue;
-    const reference = (JSON.parse(manifest.text) as ScaleTarget).spec?.scaleTargetRef;
-    if (reference?.kind === undefined || reference.name === undefined) continue;
-    const slash = reference.apiVersion?.indexOf('/') ?? -1;
-    const group = slash > 0 ? (reference.apiVersion ?? '').slice(0, slash) : '';
-    scaled.add(
-      objectKey({ group, kind: reference.kind, namespace: manifest.namespace, name: reference.name }),
-    );
+    if (groupKind(manifest) !== 'autoscaling/HorizontalPodAutoscaler') continue;
+    const key = scaledKey(manifest.namespace, JSON.parse(manifest.text) as ScaleTarget);
+    if (key !== undefined) scaled.add(key);
   }
   return (object: Manifest): readonly string[] => {
     const paths = rules.filter((rule) => matches(rule, object, home)).flatMap((rule) => rule.paths);
     paths.push(...decidedPaths(object));
-    if (scaled.has(objectKey(object))) paths.push('/spec/replicas');
+    const key = objectKey(object);
+    if (scaled.has(key) || isScaled(key)) paths.push('/spec/replicas');
     return [...new Set(paths)].filter((path) => !OURS.has(path)).sort();
   };
 }

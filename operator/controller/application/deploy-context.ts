@@ -76,9 +76,14 @@ export interface Advance {
   pruned: ObjectId[];
 }
 
-/** Digest of the settings that decide what is sent; another one asks for a new look at every object. */
-export function settingsDigest(settings: DeploySettings): string {
-  return sha256(JSON.stringify([settings.prune, settings.adopt, settings.ignore])).slice(0, 16);
+/**
+ * Digest of what decides, beside manifests, what is sent: settings, and which objects other autoscalers scale.
+ * Another one asks for a new look at every object.
+ */
+export function settingsDigest({ settings, record, inventory, access }: DeployContext): string {
+  const scaled = [...record.applied.keys()].filter((key) => inventory.isScaled(access.targetId, key));
+  const parts = [settings.prune, settings.adopt, settings.ignore, ...scaled.sort()];
+  return sha256(JSON.stringify(parts)).slice(0, 16);
 }
 
 /** The kinds a candidate has, with their namespaces. */
@@ -94,8 +99,8 @@ export function kindsOf(objects: Iterable<ObjectId>): WatchedKind[] {
  * read, nothing is asked of the API server.
  */
 export function isUndisturbed(context: DeployContext): boolean {
-  const { record, settings } = context;
-  if (record.deployment?.applied !== true || record.settings !== settingsDigest(settings)) return false;
+  const { record } = context;
+  if (record.deployment?.applied !== true || record.settings !== settingsDigest(context)) return false;
   if (!isAsApplied(context)) return false;
   for (const [key, observed] of context.inventory.of(context.access.targetId))
     if (!record.applied.has(key) && !isPassedOver(observed)) return false;

@@ -253,7 +253,7 @@ async function complete(
   const left = [...inventory.of(access.targetId).values()].filter(({ hook }) => hook);
   const kept = result.kept.map(({ object }) => object);
   record.kinds = kindsOf([...record.applied.values(), ...kept, ...hooks, ...left]);
-  const settings = settingsDigest(context.settings);
+  const settings = settingsDigest(context);
   if (record.settings !== settings) {
     record.settings = settings;
     store.changed(record);

@@ -31,9 +31,11 @@ export class Planning {
   }
 
   static async of(context: DeployContext, objects: readonly Manifest[]): Promise<Planning> {
-    const { settings, record, slices } = context;
+    const { settings, record, slices, inventory, access } = context;
     await slices.pause();
-    const pathsOf = ignoredPaths(settings.ignore, objects, record.target.namespace);
+    const pathsOf = ignoredPaths(settings.ignore, objects, record.target.namespace, (key) =>
+      inventory.isScaled(access.targetId, key),
+    );
     const ignored = new Map<Manifest, readonly string[]>();
     for (const [index, object] of objects.entries()) {
       if (index % PIECE === 0) await slices.pause();

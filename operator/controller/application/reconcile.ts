@@ -77,6 +77,7 @@ async function seeObjects({ parts, application, session, context }: Run): Promis
     if (parts.store.get(access.targetId) === undefined)
       record.kinds = session.found ??= await whereLost(parts, application, access);
     await inventory.watches.ensure(record.kinds, access);
+    await inventory.seeAutoscalers(access);
     return undefined;
   } catch (error) {
     signal.throwIfAborted();
