@@ -4,6 +4,7 @@ import { TowpathError } from '../api/errors.ts';
 import { type AddressRules, checkedLookup, checkHost } from './address.ts';
 import { advertisementTooLarge, maxAdvertisementBytes, RemoteRefusal } from './advertisement.ts';
 import type { Credential } from './credential.ts';
+import { keyRounds } from './key-rounds.ts';
 import { fingerprint, type KnownKeys, knownKeys } from './known-hosts.ts';
 import { networkError, timeout } from './network-error.ts';
 import { flush, type Packet, readPackets } from './pkt-line.ts';
@@ -279,7 +280,18 @@ function hostKeyAlgorithms(types: ReadonlySet<string>): ServerHostKeyAlgorithm[]
   return supported.flatMap(([type, algorithms]) => (types.has(type) ? algorithms : []));
 }
 
+/** Trying a passphrase holds up everybody, some milliseconds for each round. */
+const MOST_ROUNDS = 128;
+
 function requireKey(identity: string, passphrase: string | undefined): void {
+  const rounds = keyRounds(identity);
+  if (rounds > MOST_ROUNDS) {
+    throw new TowpathError(
+      'Person',
+      'CredentialInvalid',
+      `The Git credential has an SSH key in its key "identity" whose passphrase takes ${rounds} rounds to try, and at most ${MOST_ROUNDS} are taken. Write the key anew with fewer: ssh-keygen -p -a 16 -f <key>.`,
+    );
+  }
   const parsed = ssh2.utils.parseKey(identity, passphrase);
   if (!(parsed instanceof Error)) {
     if (parsed.isPrivateKey()) return;

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { assertTurnsButOfKeys } from '../harness/event-loop.ts';
 import { startGitHttp } from '../harness/git-http.ts';
 import { startGitSsh } from '../harness/git-ssh.ts';
 import { conditionOf, newStage } from '../harness/operator.ts';
@@ -78,6 +79,7 @@ test('S5: no secret value is in logs, status, events or metrics, however hard th
     ]),
   );
   const stage = await newStage(t, {
+    judgeTurns: assertTurnsButOfKeys,
     files: {
       ...files,
       'good/Chart.yaml': chart,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { assertTurnsButOfKeys } from '../harness/event-loop.ts';
 import { findSshd, startGitSsh } from '../harness/git-ssh.ts';
 import { newStage } from '../harness/operator.ts';
 
@@ -9,7 +10,10 @@ const configMap = (message: string) =>
 test('an Application from a repository over SSH is deployed, and follows a push', {
   skip: findSshd() === undefined && 'sshd is not installed',
 }, async (t) => {
-  const stage = await newStage(t, { files: { 'web.yaml': configMap('one') } });
+  const stage = await newStage(t, {
+    files: { 'web.yaml': configMap('one') },
+    judgeTurns: assertTurnsButOfKeys,
+  });
   const server = await startGitSsh({ root: stage.repository.root, passphrase: 'open sesame' });
   t.after(() => server.stop());
   const stringData = {

@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { temporaryDirectory } from '../../test/harness/process.ts';
+import { keyRounds } from './key-rounds.ts';
+import { parseRemoteUrl } from './remote-url.ts';
+import { SshTransport } from './ssh-transport.ts';
+
+function newKey(...options: string[]): string {
+  const path = join(temporaryDirectory('key'), 'id');
+  execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-f', path, ...options]);
+  return readFileSync(path, 'utf8');
+}
+
+test('the rounds that a key asks for are read from it', () => {
+  assert.equal(keyRounds(newKey('-N', 'secret', '-a', '3')), 3);
+  assert.equal(keyRounds(newKey('-N', 'secret', '-a', '129')), 129);
+  assert.equal(keyRounds(newKey('-N', '')), 0);
+  for (const text of [
+    '',
+    'no key',
+    '-----BEGIN OPENSSH PRIVATE KEY-----',
+    '-----BEGIN RSA PRIVATE KEY-----\nAAAA\n',
+  ])
+    assert.equal(keyRounds(text), 0, text);
+  const cut = newKey('-N', 'secret', '-a', '3').split('\n');
+  for (const line of [1, 2, 3]) keyRounds(cut.slice(0, line).join('\n'));
+});
+
+test('A15: a key whose passphrase takes long to try is refused, before it is tried', () => {
+  const identity = newKey('-N', 'secret', '-a', '200');
+  const before = process.threadCpuUsage();
+  assert.throws(
+    () =>
+      new SshTransport(
+        parseRemoteUrl('ssh://git@git.example.com/shop.git'),
+        { identity, identityPassword: 'secret', knownHosts: 'git.example.com ssh-ed25519 AAAA' },
+        {} as never,
+      ),
+    { reason: 'CredentialInvalid', message: /200 rounds.*at most 128.*ssh-keygen -p -a 16/ },
+  );
+  assert.ok(process.threadCpuUsage(before).user < 200_000);
+});
