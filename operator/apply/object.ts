@@ -22,8 +22,8 @@ import {
   liveObject,
   ownerAnnotation,
 } from '../manifest/live.ts';
-import { describeObject, type GroupKind, groupKind, idOf, type Manifest } from '../manifest/manifest.ts';
-import { TRIAL_SUFFIX, withMetadata, withName } from '../manifest/metadata-text.ts';
+import { describeObject, idOf, type Manifest } from '../manifest/manifest.ts';
+import { withMetadata } from '../manifest/metadata-text.ts';
 import { type ManagedFields, mergedManagedFields } from './adopt.ts';
 import { asLargeAs, isShrunk } from './claims.ts';
 import { handOver, takeBack, textWithout } from './ignored.ts';
@@ -32,6 +32,7 @@ import { deleteAndAwait } from './prune.ts';
 import { changedFields, isForTrial, isImmutable, RefusedChange } from './refused-change.ts';
 import { asMergePatch, mayShareFields, withForeignItems, withSharedFields } from './take-over.ts';
 import { callOptions, pathOf, resourceOf, type TargetAccess } from './target.ts';
+import { allUnknownFields, canBeTried, dryRunAsNew, isUnknownField } from './trial.ts';
 
 /**
  * A resourceVersion that no object has: an apply that carries it creates, and gets 409 from an object that
@@ -110,7 +111,7 @@ async function afterTrial(attempt: Attempt, failure: unknown): Promise<unknown> 
     const existing = await find(attempt);
     if (existing === undefined) return failure;
     if (!isImmutable(failure)) {
-      if (NAMED_BY_CONTENT.has(groupKind(planned.manifest))) return failure;
+      if (!canBeTried(planned.manifest)) return failure;
       await dryRunAsNew(access, resource, planned.manifest);
     }
     return new RefusedChange(
@@ -123,76 +124,6 @@ async function afterTrial(attempt: Attempt, failure: unknown): Promise<unknown> 
     if (error instanceof ApiError || isTransient(error)) return failure;
     throw error;
   }
-}
-
-/** An apply is refused for the first field that its kind does not have; strict decoding tells of all of them. */
-async function allUnknownFields(
-  access: TargetAccess,
-  resource: Resource,
-  manifest: Manifest,
-  first: ApiError,
-): Promise<unknown> {
-  const { name: _, ...collection } = pathOf(resource, manifest);
-  const text = withName(manifest.text, trialName(manifest));
-  try {
-    await access.client.create(
-      collection,
-      text,
-      { dryRun: true, fieldValidation: 'Strict' },
-      callOptions(access),
-    );
-    return first;
-  } catch (error) {
-    access.signal.throwIfAborted();
-    return error instanceof ApiError && error.message.includes('strict decoding error') ? error : first;
-  }
-}
-
-function isUnknownField(error: unknown): error is ApiError {
-  return (
-    error instanceof ApiError &&
-    error.causes.some(({ message }) => message.startsWith('field not declared in schema'))
-  );
-}
-
-/** Kinds whose name follows from their content: another one would be refused. */
-const NAMED_BY_CONTENT: ReadonlySet<GroupKind> = new Set([
-  'apiextensions.k8s.io/CustomResourceDefinition',
-  'apiregistration.k8s.io/APIService',
-  'networking.k8s.io/IPAddress',
-]);
-
-/** Asks whether the object could be created, under another name: one of its own name may be there. */
-export async function dryRunAsNew(
-  access: TargetAccess,
-  resource: Resource,
-  manifest: Manifest,
-): Promise<void> {
-  if (NAMED_BY_CONTENT.has(groupKind(manifest))) return;
-  const name = trialName(manifest);
-  await access.client.apply(
-    pathOf(resource, { ...manifest, name }),
-    withName(withoutAllocations(manifest), name),
-    { fieldManager: fieldManager(access.targetId), force: false, dryRun: true, fieldValidation: 'Strict' },
-    callOptions(access),
-  );
-}
-
-function trialName({ name }: Manifest): string {
-  const begin = name.slice(0, 40);
-  // A name has no such sign before the hyphen.
-  const last = begin.search(/[^a-z0-9]{1,40}$/);
-  return `${last < 0 ? begin : begin.slice(0, last)}${TRIAL_SUFFIX}`;
-}
-
-/** What only one object can have, the one that is there has still: a Service's addresses and ports. */
-function withoutAllocations(manifest: Manifest): string {
-  if (groupKind(manifest) !== '/Service') return manifest.text;
-  const service = JSON.parse(manifest.text) as { spec?: Record<string, unknown> & { ports?: object[] } };
-  const { clusterIP, clusterIPs, healthCheckNodePort, ports, ...spec } = service.spec ?? {};
-  const isHeadless = clusterIP === 'None';
-  const bare = ports?.map((port) => ({ ...port, nodePort: undefined }));
-  return JSON.stringify({ ...service, spec: { ...spec, ports: bare, ...(isHeadless ? { clusterIP } : {}) } });
 }
 
 interface Sent {

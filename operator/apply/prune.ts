@@ -49,18 +49,17 @@ async function deleteExactly(
   }
 }
 
+const mayBePruned = (access: TargetAccess) => (now: LiveObject) =>
+  keepReason(now, { ...access, prune: true }) === undefined;
+
 /** Deletes an object of ours that nothing asks for. */
 export async function pruneObject(access: TargetAccess, planned: LiveObject): Promise<End> {
-  const mayGo = (now: LiveObject) => keepReason(now, { ...access, prune: true }) === undefined;
-  return deleteExactly(access, await resourceOf(access, planned), planned, mayGo);
+  return deleteExactly(access, await resourceOf(access, planned), planned, mayBePruned(access));
 }
 
-/** The same, and waits until it is gone, with what only it could have: for a minute at most. */
-export async function pruneAndAwait(access: TargetAccess, planned: LiveObject): Promise<boolean> {
-  const mayGo = (now: LiveObject) => keepReason(now, { ...access, prune: true }) === undefined;
-  if (!mayGo(planned)) return false;
-  await deleteAndAwait(access, await resourceOf(access, planned), planned, mayGo);
-  return true;
+/** The same, and waits until it is gone, and with it what only it could have: for a minute at most. Throws where it may not go. */
+export async function pruneAndAwait(access: TargetAccess, planned: LiveObject): Promise<void> {
+  await deleteAndAwait(access, await resourceOf(access, planned), planned, mayBePruned(access));
 }
 
 /** Deletes the object of a hook; one that is not ours any more is left. */

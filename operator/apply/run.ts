@@ -5,8 +5,9 @@ import type { AppliedObject, PlannedApply } from '../manifest/applied.ts';
 import { type GroupKind, groupKind, type Manifest, type ObjectId, objectKey } from '../manifest/manifest.ts';
 import { classify, isNamespaceMissing, type Refusal } from './classify.ts';
 import { type Definition, definitionOf, schemaRefusals } from './crd-schema.ts';
-import { applyObject, dryRunAsNew, dryRunObject } from './object.ts';
+import { applyObject, dryRunObject } from './object.ts';
 import { resourceOf, type TargetAccess } from './target.ts';
+import { dryRunAsNew } from './trial.ts';
 
 /** Applies objects that do not need each other; what was applied is told one by one, also if another fails. */
 export async function applyAll(

@@ -2,9 +2,10 @@ import { TowpathError } from '../../api/errors.ts';
 import { fitBetween } from '../../api/v1alpha1/bound-status.ts';
 import { askedFor, givesUp, heldBy, isService } from '../../apply/allocations.ts';
 import { classify, type Refusal } from '../../apply/classify.ts';
-import { dryRunAsNew } from '../../apply/object.ts';
+
 import { pruneAndAwait } from '../../apply/prune.ts';
 import { resourceOf } from '../../apply/target.ts';
+import { dryRunAsNew } from '../../apply/trial.ts';
 import type { PlannedApply } from '../../manifest/applied.ts';
 import type { LiveObject } from '../../manifest/live.ts';
 import { groupKind, idOf, objectKey } from '../../manifest/manifest.ts';
@@ -100,7 +101,13 @@ export async function freeHeld(
     const { pruned } = await holdersOf(context, planning, one);
     if (pruned.length > 0 && (await refusedAsNew(context, one)).length > 0) continue;
     for (const live of pruned) {
-      if (await pruneAndAwait(context.access, live)) result.pruned.push(idOf(live));
+      try {
+        await pruneAndAwait(context.access, live);
+      } catch (error) {
+        context.signal.throwIfAborted();
+        throw classify(error, 'prune', live).error;
+      }
+      result.pruned.push(idOf(live));
     }
     // One that stays was sent beside it, and may have given up what it held.
     again.push(one);
