@@ -235,7 +235,7 @@ test('who decides a field', async (t) => {
       assert.match(messageOf(held), /towpath\.dev\/replace: "true"/);
       assert.match(
         held.status?.quarantine?.errors?.[0]?.message ?? '',
-        /^spec\.template: field is immutable\. Put the old value back.*towpath\.dev\/replace: "true"/,
+        /^spec\.template\.spec\.containers\[0\]\.image: field is immutable\. Put the old value back.*towpath\.dev\/replace: "true"/,
         'each error by itself, too',
       );
     },
