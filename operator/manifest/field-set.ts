@@ -178,6 +178,17 @@ function insideItems(
   });
 }
 
+/** The leaves of a set as people write them: `spec.containers[web].image`. */
+export function pathsOf(fields: FieldSet, at = ''): string[] {
+  if (isLeaf(fields)) return [at];
+  return Object.entries(fields).flatMap(([key, below]) => {
+    if (key === '.') return [];
+    if (key.startsWith('f:')) return pathsOf(below, at === '' ? key.slice(2) : `${at}.${key.slice(2)}`);
+    const values = key.startsWith('k:') ? Object.values(JSON.parse(key.slice(2)) as object) : [key.slice(2)];
+    return pathsOf(below, `${at}[${values.join(' ')}]`);
+  });
+}
+
 function collected(
   fields: FieldSet,
   pick: (key: string, below: FieldSet) => FieldSet | undefined,

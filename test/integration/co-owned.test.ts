@@ -361,3 +361,23 @@ test('who changed an object is told, also who scaled it', async (t) => {
   });
   assert.equal(drift.lastBy, 'kubectl');
 });
+
+test('what is put back again and again is told, if it is slow', async (t) => {
+  const { stage, deploy, live } = await newSteps(t);
+  await deploy('fought', [map('fought', { a: '1' })]);
+  for (const value of ['2', '3', '4']) {
+    const data = JSON.stringify({ data: { a: value } });
+    await stage.kubectl(
+      ...['patch', 'configmap', 'fought', '--type=merge', '-p', data],
+      '--field-manager=night-shift',
+    );
+    await eventually(async () => (await live('configmap', 'fought'))?.data?.['a'] === '1', {
+      describe: 'the repair',
+    });
+  }
+  const [told] = await toldOf(stage, 'fought', 'DriftContested');
+  assert.match(
+    told ?? '',
+    /changed by night-shift \(data\.a\) and put back again and again: .*spec\.sync\.ignore/,
+  );
+});

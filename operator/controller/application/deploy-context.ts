@@ -11,6 +11,7 @@ import type { Inventory } from '../inventory.ts';
 import type { Deployment, TargetRecord } from '../record.ts';
 import type { RecordStore } from '../record-store.ts';
 import type { WatchedKind } from '../search.ts';
+import type { Contests } from './contests.ts';
 import type { DriftMemory } from './drift-memory.ts';
 import type { Drift, Repaired } from './facts.ts';
 
@@ -36,6 +37,7 @@ export interface DeployContext {
   /** Repairs of drift that the target may still make: what somebody changes all the time must not flood etcd (A14). */
   repairs: Pick<TokenBucket, 'take' | 'waitMs'>;
   drift: DriftMemory;
+  contests: Contests;
   /** Shared with all else that takes long. */
   slices: Slices;
   now(): Date;

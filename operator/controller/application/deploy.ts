@@ -93,7 +93,7 @@ async function send(
   const drifted = new Map(
     planned
       .filter(({ reason }) => reason === 'Drift')
-      .map((one) => [objectKey(one.manifest), repairedOf(context.record, one)]),
+      .map((one) => [objectKey(one.manifest), repairedOf(context, one)]),
   );
   const onApplied = (applied: AppliedObject) => {
     const key = objectKey(applied);

@@ -1,7 +1,7 @@
 import { secondTime } from '../../kube/times.ts';
 import type { PlannedApply } from '../../manifest/applied.ts';
 import { parseExact, withoutPaths } from '../../manifest/exact-json.ts';
-import { foreignItems, namesAnyOf } from '../../manifest/field-set.ts';
+import { foreignItems, namedIn, namesAnyOf, pathsOf } from '../../manifest/field-set.ts';
 import type { OtherWriter } from '../../manifest/live.ts';
 import { idOf, objectKey } from '../../manifest/manifest.ts';
 import type { Plan } from '../../plan/plan.ts';
@@ -43,10 +43,19 @@ function driftIn(context: DeployContext, planned: Plan): Drift | undefined {
 }
 
 /** What an event says of an object that is put back; asked before it is. */
-export function repairedOf(record: TargetRecord, planned: PlannedApply): Repaired {
+export function repairedOf({ record, contests }: DeployContext, planned: PlannedApply): Repaired {
   const by = changedBy(record, planned);
-  return { object: idOf(planned.manifest), ...(by === undefined ? {} : { by: by.manager }) };
+  const object = idOf(planned.manifest);
+  const repaired: Repaired = { object, ...(by === undefined ? {} : { by: by.manager }) };
+  if (contests.note(objectKey(object), by?.manager ?? '', performance.now())) {
+    const fields = by === undefined ? undefined : namedIn(parseExact(planned.manifest.text), by.fields);
+    repaired.contested = pathsOf(fields ?? {}).slice(0, FIELDS_TOLD);
+  }
+  return repaired;
 }
+
+/** An event names no more of them. */
+const FIELDS_TOLD = 3;
 
 /**
  * Who changed the object since it was applied. Whoever wrote before is not who did, nor is one who only added

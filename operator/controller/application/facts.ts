@@ -34,6 +34,8 @@ export interface Drift {
 export interface Repaired {
   object: ObjectId;
   by?: string;
+  /** Present where this went on for long enough to be told: which fields they fight over, where that is known. */
+  contested?: readonly string[];
 }
 
 /** What a reconcile found out. Only `settle` turns it into status, requeue and events. */

@@ -21,6 +21,7 @@ import type { Inventory } from '../inventory.ts';
 import { newRecord, type TargetName, targetId, targetName } from '../record.ts';
 import type { RecordStore } from '../record-store.ts';
 import type { WatchedKind } from '../search.ts';
+import { Contests } from './contests.ts';
 import type { Lookup } from './dependencies.ts';
 import type { DeployContext } from './deploy-context.ts';
 import { DriftMemory } from './drift-memory.ts';
@@ -66,6 +67,7 @@ export interface Session {
   kept: KeptObject[];
   repairs: TokenBucket;
   drift: DriftMemory;
+  contests: Contests;
   /** Where a target has objects whose record is lost, as they were found. */
   found?: WatchedKind[];
 }
@@ -76,6 +78,7 @@ export function newSession(status: ApplicationStatus | undefined): Session {
     kept: [],
     blindTries: 0,
     renderAnew: false,
+    contests: new Contests(),
     drift: new DriftMemory(status?.environments?.[0]?.drift),
     repairs: new TokenBucket(REPAIRS_AT_ONCE, REPAIR_EVERY_MS, performance.now()),
   };
@@ -174,6 +177,7 @@ export function startRun(
     },
     repairs: request === undefined ? session.repairs : UNBOUNDED,
     drift: session.drift,
+    contests: session.contests,
     slices: parts.slices,
     now: () => parts.client.now(),
     signal,

@@ -322,12 +322,19 @@ function events(
       message: `${describeObject(object)}, a hook of a deployment that was overtaken, had not ended and was deleted.`,
     });
   }
-  for (const { object, by } of facts.done.repaired.slice(0, 5)) {
+  for (const { object, by, contested } of facts.done.repaired.slice(0, 5)) {
     const after = by === undefined ? '' : ` after a change by ${by}`;
     told.push({
       type: 'Normal',
       reason: 'DriftRepaired',
       message: `${describeObject(object)} was put back to what Git says${after}.`,
+    });
+    if (contested === undefined) continue;
+    const fields = contested.length === 0 ? '' : ` (${contested.join(', ')})`;
+    told.push({
+      type: 'Warning',
+      reason: 'DriftContested',
+      message: `${describeObject(object)} is changed by ${by ?? 'somebody'}${fields} and put back again and again: stop who changes it, or leave the field to them with spec.sync.ignore.`,
     });
   }
   return told.reverse();

@@ -8,6 +8,10 @@ export interface EventEntry {
 /** Events that are more than a change of the Ready condition, whose reasons serve as events too. */
 export const EVENTS = {
   DriftRepaired: { type: 'Normal', meaning: 'A change that someone made to an object was taken back.' },
+  DriftContested: {
+    type: 'Warning',
+    meaning: 'An object is changed and put back again and again, if slowly; told once an hour.',
+  },
   DriftReported: { type: 'Warning', meaning: 'Someone changed an object, and spec.sync.drift is Report.' },
   Pruned: { type: 'Normal', meaning: 'Objects that are no longer in Git were deleted.' },
   HookDeleted: {
