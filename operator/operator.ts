@@ -23,6 +23,10 @@ const STOP_MS = 8_000;
 /** What was interrupted and does not end by then is not waited for: it can write nothing any more. */
 const FOLLOW_MS = 5_000;
 
+/** When the API server is asked what it serves, after a definition changed. */
+const REFRESH_MS = [100, 1_000, 4_000];
+const REFRESH_EVERY_MS = 30_000;
+
 /** The operator: watches Applications, leads by Lease, and works while it leads. */
 export class Operator {
   readonly #flags: FlagValues;
@@ -229,18 +233,27 @@ export class Operator {
       reduce: ({ metadata }) => metadata.resourceVersion,
       onEvent: () => {
         this.#discovery.invalidate();
-        clearTimeout(this.#refreshSoon);
-        // Many at once, when a chart brings a dozen: one question to the API server is enough.
-        this.#refreshSoon = setTimeout(() => void this.#followDefinitions(), 100);
+        this.#refreshAfter(0, () => this.#controller.onDefinitionsChanged());
       },
     });
     this.#definitions = watch;
     watch.start();
   }
 
-  async #followDefinitions(): Promise<void> {
-    await this.#discovery.refresh(this.#stopping.signal).catch(() => undefined);
-    this.#controller.onDefinitionsChanged();
+  /**
+   * Asks what the API server serves, a few times and then every so often: it begins to serve what a definition brings
+   * a moment after it told of it, and of aggregated APIs and its own version it tells nothing.
+   */
+  #refreshAfter(count: number, then: () => void = () => undefined): void {
+    // Many definitions at once, when a chart brings a dozen: one question is enough.
+    clearTimeout(this.#refreshSoon);
+    const timer = setTimeout(async () => {
+      await this.#discovery.refresh(this.#stopping.signal).catch(() => undefined);
+      then();
+      // A definition that changed meanwhile began anew.
+      if (this.#refreshSoon === timer && !this.isStopping) this.#refreshAfter(count + 1);
+    }, REFRESH_MS[count] ?? REFRESH_EVERY_MS);
+    this.#refreshSoon = timer;
   }
 
   async #refreshDiscovery(): Promise<void> {

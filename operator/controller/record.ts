@@ -41,6 +41,8 @@ export interface Candidate {
   appVersion?: string;
   /** Of the manifests: `sha256:` and 64 hex digits. */
   digest: string;
+  /** What the render read of the cluster, with the answers: render/cluster-reads.ts. */
+  reads?: Readonly<Record<string, string>>;
 }
 
 export interface Manifests {

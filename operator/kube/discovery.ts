@@ -30,6 +30,8 @@ interface GroupVersion {
   resources: Resource[];
   /** Kinds of resources and subresources, as Helm counts them. */
   kinds: string[];
+  /** Its aggregated API does not answer, and nothing is known of its kinds. */
+  isUnknown: boolean;
 }
 
 interface Snapshot {
@@ -37,6 +39,8 @@ interface Snapshot {
   groupVersions: GroupVersion[];
   byKind: Map<string, Resource[]>;
   kubeVersion: string;
+  /** `apps/v1` and `apps/v1/Deployment`. */
+  names: ReadonlySet<string>;
 }
 
 /** KEP-3352; v2 since Kubernetes 1.30, v2beta1 since 1.27. */
@@ -46,6 +50,8 @@ const ACCEPT = ['v2', 'v2beta1']
 /** How often a kind that stays unknown may ask the server again. */
 const UNKNOWN_KIND_MS = 1000;
 const POLL_MS = 100;
+/** For so long what is not served any more counts as served for charts that ask. */
+const LEAVING_MS = 20_000;
 
 /**
  * Which kinds the API server has now, from its aggregated discovery documents. A broken aggregated API keeps the
@@ -55,7 +61,10 @@ export class Discovery {
   readonly #client: KubeClient;
   readonly #listeners = new Set<() => void>();
   readonly #documents = new Map<string, { etag: string | undefined; groups: GroupDocument[] }>();
-  #snapshot: Snapshot = { groupVersions: [], byKind: new Map(), kubeVersion: '' };
+  #snapshot: Snapshot = { groupVersions: [], byKind: new Map(), kubeVersion: '', names: new Set() };
+  /** What was served, and is not any more, with when that was found; for a while it counts as served. */
+  readonly #leaving = new Map<string, number>();
+  #left: NodeJS.Timeout | undefined;
   #refreshing: Promise<void> | undefined;
   #refreshedAt = Number.NEGATIVE_INFINITY;
   #invalid = true;
@@ -114,13 +123,24 @@ export class Discovery {
     return this.#snapshot.groupVersions.flatMap(({ resources }) => resources);
   }
 
-  /** `apps/v1` and `apps/v1/Deployment`, sorted: what Helm puts into .Capabilities.APIVersions. */
+  /**
+   * `apps/v1` and `apps/v1/Deployment`, sorted: what Helm puts into .Capabilities.APIVersions. What ceased to be served
+   * a moment ago is among them still: a definition that is replaced, or the other one of two API servers of which one
+   * is newer, must not take away what runs.
+   */
   apiVersions(): string[] {
-    const names = this.#snapshot.groupVersions.flatMap(({ group, version, kinds }) => {
-      const name = group === '' ? version : `${group}/${version}`;
-      return [name, ...kinds.map((kind) => `${name}/${kind}`)];
-    });
-    return [...new Set(names)].sort();
+    return [...new Set([...this.#snapshot.names, ...this.#leaving.keys()])].sort();
+  }
+
+  /** Whether a name is among `apiVersions`; undefined where its aggregated API does not answer, so that nobody knows. */
+  serves(name: string): boolean | undefined {
+    if (this.#snapshot.names.has(name) || this.#leaving.has(name)) return true;
+    return this.unknown().some((version) => name.startsWith(`${version}/`)) ? undefined : false;
+  }
+
+  /** The versions (`example.com/v1`) of which no kind is known because their aggregated API does not answer. */
+  unknown(): string[] {
+    return this.#snapshot.groupVersions.flatMap((each) => (each.isUnknown ? [nameOf(each)] : []));
   }
 
   /** `v1.37.2`; '' before the first refresh. */
@@ -154,18 +174,40 @@ export class Discovery {
         this.#client.version(),
       ]);
       const groupVersions = groupVersionsOf([...core, ...named], this.#snapshot.groupVersions);
-      const next = { groupVersions, byKind: byKind(groupVersions), kubeVersion: version.gitVersion };
+      const names = namesOf(groupVersions);
+      const next = { groupVersions, byKind: byKind(groupVersions), kubeVersion: version.gitVersion, names };
       const changed =
         next.kubeVersion !== this.#snapshot.kubeVersion ||
         JSON.stringify(groupVersions) !== JSON.stringify(this.#snapshot.groupVersions);
       if (!changed) return;
+      this.#noteLeaving(this.#snapshot.names, names);
       this.#snapshot = next;
-      for (const listener of [...this.#listeners]) listener();
+      this.#tell();
     } catch (error) {
       this.#invalid ||= wasInvalid;
       this.#refreshedAt = Number.NEGATIVE_INFINITY;
       throw error;
     }
+  }
+
+  #tell(): void {
+    for (const listener of [...this.#listeners]) listener();
+  }
+
+  #noteLeaving(before: ReadonlySet<string>, names: ReadonlySet<string>): void {
+    for (const name of names) this.#leaving.delete(name);
+    const now = performance.now();
+    for (const name of before) if (!names.has(name)) this.#leaving.set(name, now);
+    if (this.#leaving.size > 0) this.#left ??= setTimeout(() => this.#forgetLeft(), LEAVING_MS).unref();
+  }
+
+  /** What is still gone by now has gone, and that is a change, too. */
+  #forgetLeft(): void {
+    this.#left = undefined;
+    const due = performance.now() - LEAVING_MS + POLL_MS;
+    for (const [name, since] of this.#leaving) if (since <= due) this.#leaving.delete(name);
+    if (this.#leaving.size > 0) this.#left = setTimeout(() => this.#forgetLeft(), LEAVING_MS / 4).unref();
+    this.#tell();
   }
 
   /** One of the two documents; unchanged ones cost the server only a 304. */
@@ -199,12 +241,29 @@ function groupVersionsOf(groups: GroupDocument[], before: GroupVersion[]): Group
     return (document.versions ?? []).map(({ version, resources = [], freshness }) => {
       const known = before.find((candidate) => candidate.group === group && candidate.version === version);
       if (freshness === 'Stale' && resources.length === 0 && known !== undefined) return known;
-      return groupVersionOf(group, version, resources);
+      return {
+        ...groupVersionOf(group, version, resources),
+        isUnknown: freshness === 'Stale' && resources.length === 0,
+      };
     });
   });
 }
 
-function groupVersionOf(group: string, version: string, documents: ResourceDocument[]): GroupVersion {
+function nameOf({ group, version }: GroupVersion): string {
+  return group === '' ? version : `${group}/${version}`;
+}
+
+function namesOf(groupVersions: readonly GroupVersion[]): Set<string> {
+  return new Set(
+    groupVersions.flatMap((each) => [nameOf(each), ...each.kinds.map((kind) => `${nameOf(each)}/${kind}`)]),
+  );
+}
+
+function groupVersionOf(
+  group: string,
+  version: string,
+  documents: ResourceDocument[],
+): Omit<GroupVersion, 'isUnknown'> {
   const kinds = new Set<string>();
   const resources: Resource[] = [];
   for (const { resource, responseKind, scope, verbs = [], subresources = [] } of documents) {

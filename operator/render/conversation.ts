@@ -113,12 +113,17 @@ interface EngineManifest extends Omit<Manifest, 'text'> {
   hook?: Hook;
 }
 
-export async function readResult(answer: EngineMessage, inputs: string, slices: Slices): Promise<Rendered> {
+/** The result without the digest of its inputs; `reads` are the names of what was read of the cluster. */
+export async function readResult(
+  answer: EngineMessage,
+  slices: Slices,
+): Promise<Omit<Rendered, 'inputs' | 'reads'> & { reads: string[] }> {
   const header = answer.header as unknown as {
     objects: EngineManifest[];
     hooks: EngineManifest[];
     chart?: { name: string; version: string; appVersion?: string };
     warnings: string[];
+    reads: string[];
   };
   const texts = answer.blobs[0] ?? Buffer.alloc(0);
   let at = 0;
@@ -136,7 +141,7 @@ export async function readResult(answer: EngineMessage, inputs: string, slices: 
     objects: await withTexts(header.objects),
     hooks: await withTexts(header.hooks),
     ...(header.chart === undefined ? {} : { chart: header.chart }),
-    inputs,
     warnings: header.warnings.map((warning) => cutAtEnd(warning, LONGEST)),
+    reads: header.reads,
   };
 }

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { sha256 } from '../manifest/digest.ts';
 import { Slices } from '../observe/slices.ts';
+import { answersOf, answerTo, areAnsweredAlike, type ClusterAnswers } from './cluster-reads.ts';
 import { Conversation, readResult } from './conversation.ts';
 import { EnginePool } from './engine-pool.ts';
 import { inputsDigest, RecordedTree, sameInputs, type Trace } from './inputs.ts';
@@ -74,10 +75,12 @@ export class Renderer {
   /** A result is shared between callers and must not be changed. */
   async render(tree: RenderTree, request: RenderRequest, signal?: AbortSignal): Promise<Rendered> {
     signal?.throwIfAborted();
-    const key = sha256(JSON.stringify(request));
-    const kept = await this.#find(key, tree, signal);
+    // What of the cluster is read is found out by the render.
+    const { capabilities, scopes, ...asked } = request;
+    const key = sha256(JSON.stringify(asked));
+    const kept = await this.#find(key, tree, answersOf(request), signal);
     if (kept !== undefined) return kept;
-    const flightKey = `${key} ${tree.revision}`;
+    const flightKey = `${key} ${tree.revision} ${sha256(JSON.stringify([capabilities, scopes]))}`;
     const flight = this.#flights.get(flightKey) ?? this.#start(flightKey, key, tree, request);
     return this.#join(flight, signal);
   }
@@ -160,17 +163,26 @@ export class Renderer {
       (exchange) => new Conversation(recorded, trees, this.#limits.inputBytes).run(exchange, header, texts),
       signal,
     );
-    const rendered = await readResult(answer, inputsDigest(key, recorded.trace), this.#slices);
+    const { reads: read, ...result } = await readResult(answer, this.#slices);
+    const cluster = answersOf(request);
+    const reads = Object.fromEntries(read.map((each) => [each, answerTo(each, cluster) ?? '']));
+    const rendered = { ...result, reads, inputs: inputsDigest(key, recorded.trace, reads) };
     this.#keep(key, {
       trace: recorded.trace,
       rendered,
-      bytes: resultBytes(rendered) + traceBytes(recorded.trace),
+      bytes: resultBytes(rendered) + traceBytes(recorded.trace) + traceBytes(new Map(Object.entries(reads))),
     });
     return rendered;
   }
 
-  async #find(key: string, tree: RenderTree, signal: AbortSignal | undefined): Promise<Rendered | undefined> {
+  async #find(
+    key: string,
+    tree: RenderTree,
+    cluster: ClusterAnswers,
+    signal: AbortSignal | undefined,
+  ): Promise<Rendered | undefined> {
     for (const kept of this.#kept.get(key) ?? []) {
+      if (!areAnsweredAlike(kept.rendered.reads, cluster)) continue;
       if (await sameInputs(kept.trace, tree, signal)) return kept.rendered;
     }
     return undefined;

@@ -1,5 +1,6 @@
 import type { Manifest } from '../manifest/manifest.ts';
 import type { Slices } from '../observe/slices.ts';
+import type { ClusterReads } from './cluster-reads.ts';
 
 export interface RenderRequest {
   /** Of the chart, kustomization, directory or file, in the repository. */
@@ -38,8 +39,10 @@ export interface Rendered {
   /** Helm's hooks, with labels and owner like the objects. */
   hooks: Manifest[];
   chart?: { name: string; version: string; appVersion?: string };
-  /** Digest of the request and of exactly what was read for it. */
+  /** Digest of the request and of exactly what was read for it, in the repository and of the cluster. */
   inputs: string;
+  /** What was read of the cluster. */
+  reads: ClusterReads;
   warnings: string[];
 }
 

@@ -39,7 +39,7 @@ export interface Cluster {
   request(
     method: string,
     path: string,
-    options?: { body?: unknown; contentType?: string; token?: string },
+    options?: { body?: unknown; contentType?: string; accept?: string; token?: string },
   ): Promise<ApiResponse>;
 }
 
@@ -96,7 +96,7 @@ export function apiRequest(
   access: Access,
   method: string,
   path: string,
-  options: { body?: unknown; contentType?: string; timeoutMs?: number; agent?: Agent } = {},
+  options: { body?: unknown; contentType?: string; accept?: string; timeoutMs?: number; agent?: Agent } = {},
 ): Promise<ApiResponse> {
   const { body } = options;
   const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
@@ -110,7 +110,7 @@ export function apiRequest(
         timeout: options.timeoutMs ?? 30_000,
         headers: {
           authorization: `Bearer ${access.token}`,
-          accept: 'application/json',
+          accept: options.accept ?? 'application/json',
           ...(text === undefined ? {} : { 'content-type': options.contentType ?? 'application/json' }),
         },
       },

@@ -26,9 +26,17 @@ describe('what an Application wants', () => {
   function wantedFrom(secret: () => Map<string, Uint8Array>, from = sources): WantedCandidates {
     const options = {
       sources: from,
-      references: { read: async () => new Map([['Secret/git', secret()]]), forget: () => undefined },
-      renderer: { render: async () => ({ objects: [], hooks: [], inputs: '' }) },
-      discovery: { kubeVersion: () => 'v1.37.2', apiVersions: () => [], scopes: () => ({}) },
+      references: {
+        read: async () => new Map([['Secret/git', { data: secret(), hosts: undefined }]]),
+        forget: () => undefined,
+      },
+      renderer: { render: async () => ({ objects: [], hooks: [], inputs: '', reads: {} }) },
+      discovery: {
+        kubeVersion: () => 'v1.37.2',
+        apiVersions: () => [],
+        scopes: () => ({}),
+        unknown: () => [],
+      },
       slices: new Slices(),
       onChange: () => undefined,
     };

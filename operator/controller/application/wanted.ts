@@ -19,6 +19,7 @@ import {
   targetName,
 } from '../record.ts';
 import { referencesOf, requestDigest, secretTexts, type ValuesFrom, valuesFrom } from './asked.ts';
+import { ClusterInputs } from './cluster-inputs.ts';
 import { Quarantine } from './facts.ts';
 import { Following } from './following.ts';
 import { Redaction } from './redaction.ts';
@@ -71,6 +72,7 @@ export class WantedCandidates {
   readonly #options: WantedOptions;
   readonly #following: Following;
   readonly #failures: RenderFailures;
+  readonly #cluster: ClusterInputs;
   readonly #looked = new Map<string, string>();
   /** Of each Application the newest first. */
   readonly #redactions = new Map<string, Redaction[]>();
@@ -79,11 +81,15 @@ export class WantedCandidates {
     this.#options = options;
     this.#following = new Following(options);
     this.#failures = new RenderFailures(options.random);
+    this.#cluster = new ClusterInputs(options.discovery);
   }
 
-  /** Definitions changed: what was refused may render now. Returns whom to look at again. */
+  /**
+   * The kinds that the cluster serves changed: what was refused may render now, and what asked for them may render
+   * otherwise. Returns whom to look at again.
+   */
   reconsider(): string[] {
-    return this.#failures.clear();
+    return [...new Set([...this.#failures.clear(), ...this.#cluster.changed()])];
   }
 
   /** Ends the polls of all repositories, until they are wanted again. */
@@ -96,6 +102,7 @@ export class WantedCandidates {
     this.#following.forget(key);
     this.#options.references.forget(key);
     this.#failures.forget(key);
+    this.#cluster.forget(key);
     this.#looked.delete(key);
     this.#redactions.delete(key);
   }
@@ -121,6 +128,7 @@ export class WantedCandidates {
     const digest = requestDigest(input.application, input.target.namespace, input.values, values);
     const known = this.#known(input, resolved, digest);
     if (known !== undefined) {
+      this.#cluster.keep(input.key, known);
       // Nothing was fetched: of another commit's message and time nothing is known.
       const place = { revision: resolved.commit, ref: resolved.ref };
       return { candidate: movedTo(known, place), resolved };
@@ -189,6 +197,7 @@ export class WantedCandidates {
     return input.known.find(
       (candidate) =>
         candidate.request === digest &&
+        this.#cluster.areSame(input.key, candidate) &&
         (candidate.revision === resolved.commit ||
           (input.settled.candidate === candidate.id && input.settled.revision === resolved.commit)),
     );
@@ -212,13 +221,15 @@ export class WantedCandidates {
       (candidate) => candidate.id === id || (candidate.request === digest && candidate.digest === rendering),
     );
     // The commit touched nothing that this render reads: the accepted manifests stay, random values too.
-    if (known !== undefined) return { candidate: { ...known, ...place }, resolved };
+    this.#cluster.note(input.key, known?.id ?? id, rendered.reads);
+    if (known !== undefined) return { candidate: { ...known, ...place, reads: rendered.reads }, resolved };
     const candidate: Candidate = {
       ...place,
       id,
       inputs: rendered.inputs,
       request: digest,
       digest: rendering,
+      reads: rendered.reads,
       ...(rendered.chart === undefined ? {} : { chart: `${rendered.chart.name}-${rendered.chart.version}` }),
       ...(rendered.chart?.appVersion === undefined ? {} : { appVersion: rendered.chart.appVersion }),
     };
@@ -258,11 +269,7 @@ export class WantedCandidates {
         ...(input.values === undefined ? {} : { values: input.values }),
         ...(spec.helm?.skipSchemaValidation === true ? { skipSchemaValidation: true } : {}),
       },
-      capabilities: {
-        kubeVersion: this.#options.discovery.kubeVersion(),
-        apiVersions: this.#options.discovery.apiVersions(),
-      },
-      scopes: this.#options.discovery.scopes(),
+      ...this.#cluster.forRender(input.known),
       labels: { [LABEL_TARGET]: input.targetId },
       owner: targetName(input.target),
     };

@@ -49,6 +49,7 @@ func (e *engine) renderHelm(req *request, texts [][]byte, hide *redaction) (*res
 	if err != nil {
 		return nil, err
 	}
+	asked.noteLists(c)
 	if err := refuseReadPointers(c, rendered, assembly.where); err != nil {
 		return nil, err
 	}
@@ -69,6 +70,7 @@ func checkChart(c *chart.Chart, req *request) error {
 		return fail("ChartInvalid", "The chart %s in %s is a library chart, which renders nothing by itself. Set spec.source.path to an application chart.", c.Name(), shown(req.Path))
 	}
 	if want := c.Metadata.KubeVersion; want != "" {
+		asked.note("kubeVersion")
 		version, err := common.ParseKubeVersion(req.KubeVersion)
 		if err != nil {
 			return fmt.Errorf("parse Kubernetes version %q: %w", req.KubeVersion, err)
@@ -93,11 +95,11 @@ func renderValues(c *chart.Chart, values map[string]any, req *request, from *ass
 	if err != nil {
 		return nil, fmt.Errorf("parse Kubernetes version %q: %w", req.KubeVersion, err)
 	}
-	capabilities := common.DefaultCapabilities.Copy()
-	capabilities.KubeVersion = *version
-	capabilities.APIVersions = common.VersionSet(slices.Clone(req.APIVersions))
+	cluster := common.DefaultCapabilities.Copy()
+	cluster.KubeVersion = *version
+	cluster.APIVersions = common.VersionSet(slices.Clone(req.APIVersions))
 	options := common.ReleaseOptions{Name: req.ReleaseName, Namespace: req.Namespace, Revision: 1, IsInstall: true}
-	top, err := commonutil.ToRenderValuesWithSchemaValidation(c, values, options, capabilities, true)
+	top, err := commonutil.ToRenderValuesWithSchemaValidation(c, values, options, cluster, true)
 	if err != nil {
 		return nil, fail("ValuesInvalid", "The values do not fit chart %s: %s.", c.Name(), err)
 	}
@@ -110,6 +112,7 @@ func renderValues(c *chart.Chart, values map[string]any, req *request, from *ass
 			return nil, err
 		}
 	}
+	top["Capabilities"] = &capabilities{cluster}
 	return top, nil
 }
 

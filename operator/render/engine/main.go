@@ -10,10 +10,12 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"os"
 	"path"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -81,6 +83,7 @@ func (e *engine) serve(idle *time.Timer) error {
 		return fmt.Errorf("%w: a request of type %q", errFrame, req.Type)
 	}
 	hide := newRedaction()
+	asked = newReads()
 	var said warnings
 	log.SetFlags(0)
 	log.SetOutput(&said)
@@ -102,6 +105,8 @@ func (e *engine) serve(idle *time.Timer) error {
 	for _, line := range said.lines {
 		res.Warnings = append(res.Warnings, hide.apply(line))
 	}
+	res.Reads = slices.AppendSeq([]string{}, maps.Keys(asked.names))
+	slices.Sort(res.Reads)
 	var manifests [][]byte
 	total := 0
 	for _, list := range [][]manifest{res.Objects, res.Hooks} {

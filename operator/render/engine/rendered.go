@@ -78,7 +78,9 @@ type result struct {
 	Hooks    []manifest `json:"hooks"`
 	Chart    *chartName `json:"chart,omitempty"`
 	Warnings []string   `json:"warnings"`
-	Blobs    []int      `json:"blobs"`
+	// What was read of the cluster: kubeVersion, `has apps/v1`, apiVersions (all of them), `scope apps/Deployment`.
+	Reads []string `json:"reads"`
+	Blobs []int    `json:"blobs"`
 }
 
 // finish gives every object its namespace, labels and owner, and refuses what cannot be applied.
@@ -90,15 +92,21 @@ func finish(req *request, sources []source) (*result, error) {
 	if scopes == nil {
 		scopes = map[string]bool{}
 	}
+	defined := map[string]bool{}
 	for _, s := range sources {
 		if s.defines != "" {
 			scopes[s.defines] = s.namespaced
+			defined[s.defines] = true
 		}
 	}
 	res := &result{Type: "result", Objects: []manifest{}, Hooks: []manifest{}, Warnings: []string{}}
 	seen := map[objectID]source{}
 	var duplicates []detail
 	for _, s := range sources {
+		// What the render defines itself is no question to the cluster.
+		if groupKind := s.group + "/" + s.kind; !defined[groupKind] {
+			asked.names["scope "+groupKind] = true
+		}
 		m := s.finish(req, scopes)
 		if s.hook != nil {
 			res.Hooks = append(res.Hooks, m)
