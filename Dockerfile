@@ -16,7 +16,7 @@ ENV CGO_ENABLED=0 GOPATH=/go GOCACHE=/cache/go-build
 WORKDIR /src
 COPY operator/render/engine/ ./
 RUN --mount=type=cache,target=/cache/go-build --mount=type=cache,target=/go/pkg/mod \
-    GOARCH=$TARGETARCH go build -trimpath -ldflags='-s -w' -o /out/engine .
+    GOARCH=$TARGETARCH go build -trimpath -gcflags=all=-dwarf=false -ldflags='-s -w' -o /out/engine .
 
 FROM scratch AS engine-given
 ARG TARGETARCH

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { basename, dirname, join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 
 /** A program built from a Go module of this repository. */
 export interface GoProgram {
@@ -22,7 +22,8 @@ export interface GoProgram {
 }
 
 const repositoryRoot = resolve(import.meta.dirname, '..');
-const progressEveryMs = 10_000;
+/** How often progress is told: on a terminal in place, elsewhere a line each time. */
+const PROGRESS_MS = { terminal: 500, file: 30_000 } as const;
 
 /** Where built programs are kept: `$XDG_CACHE_HOME/towpath`, or `~/.cache/towpath`. */
 export function cacheDirectory(): string {
@@ -52,8 +53,14 @@ export async function goBinary(program: GoProgram): Promise<string> {
   return path;
 }
 
+/**
+ * The same for all programs: packages that two of them have in one version are compiled once. What debuggers read is
+ * left out when compiling, not only when linking: a fifth of the work, and no part of a stack trace.
+ */
+export const GO_FLAGS: readonly string[] = ['-trimpath', '-gcflags=all=-dwarf=false'];
+
 function buildFlags(program: GoProgram): string[] {
-  return ['-trimpath', '-ldflags', ['-s', '-w', ...(program.ldflags ?? [])].join(' ')];
+  return [...GO_FLAGS, '-ldflags', ['-s', '-w', ...(program.ldflags ?? [])].join(' ')];
 }
 
 async function sourceDigest(program: GoProgram, moduleDir: string): Promise<string> {
@@ -79,40 +86,77 @@ async function sourceDigest(program: GoProgram, moduleDir: string): Promise<stri
   return hash.digest('hex').slice(0, 16);
 }
 
-function goBuild(program: GoProgram, moduleDir: string, output: string): Promise<void> {
-  const started = Date.now();
-  const say = (what: string) => {
-    const seconds = Math.round((Date.now() - started) / 1000);
-    process.stderr.write(`${basename(moduleDir)}: ${what} (${seconds} s)\n`);
-  };
-  return new Promise((resolveBuild, reject) => {
-    const child = spawn('go', ['build', ...buildFlags(program), '-o', output, program.package ?? '.'], {
-      cwd: moduleDir,
-      env: { ...process.env, CGO_ENABLED: '0', ...program.env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+async function goBuild(program: GoProgram, moduleDir: string, output: string): Promise<void> {
+  const progress = new Progress(program);
+  const target = program.package ?? '.';
+  // The compiler collects its garbage less often: it lives for seconds.
+  const env = { ...process.env, CGO_ENABLED: '0', GOGC: '300', ...program.env };
+  const run = (args: readonly string[], onText: (text: string) => void) =>
+    new Promise<number>((resolveRun, reject) => {
+      const child = spawn('go', args, { cwd: moduleDir, env, stdio: ['ignore', 'pipe', 'pipe'] });
+      child.stdout.on('data', (chunk: Buffer) => onText(chunk.toString()));
+      child.stderr.on('data', (chunk: Buffer) => onText(chunk.toString()));
+      child.on('error', (cause: NodeJS.ErrnoException) => {
+        const isMissing = cause.code === 'ENOENT';
+        const why = isMissing ? 'the go command was not found: install Go 1.26 or newer' : cause.message;
+        reject(new Error(`build ${program.name}: ${why}`, { cause }));
+      });
+      child.on('close', (code) => resolveRun(code ?? -1));
     });
-    say(`building ${program.name}${program.cost ? `; ${program.cost}` : ''}`);
-    const progress = setInterval(() => say(`still building ${program.name}`), progressEveryMs);
+  try {
+    let listed = '';
+    await run(['list', '-deps', target], (text) => {
+      listed += text;
+    });
+    progress.total = listed.split('\n').length;
     let written = '';
-    const keep = (chunk: Buffer) => {
-      written = (written + chunk.toString()).slice(-20_000);
-    };
-    child.stdout.on('data', keep);
-    child.stderr.on('data', keep);
-    child.on('error', (cause: NodeJS.ErrnoException) => {
-      clearInterval(progress);
-      const why =
-        cause.code === 'ENOENT' ? 'the go command was not found: install Go 1.26 or newer' : cause.message;
-      reject(new Error(`build ${program.name}: ${why}`, { cause }));
+    const code = await run(['build', '-v', ...buildFlags(program), '-o', output, target], (text) => {
+      written = (written + text).slice(-20_000);
+      progress.built += text.split('\n').length - 1;
     });
-    child.on('close', (code) => {
-      clearInterval(progress);
-      if (code === 0) {
-        say(`built ${program.name}`);
-        resolveBuild();
-      } else {
-        reject(new Error(`build ${program.name}: go build ended with code ${code}:\n${written}`));
-      }
-    });
-  });
+    if (code !== 0) throw new Error(`build ${program.name}: go build ended with code ${code}:\n${written}`);
+    progress.end(`built ${program.name}`);
+  } finally {
+    progress.stop();
+  }
+}
+
+/** Tells on stderr how far a build is: in one line that moves on a terminal, elsewhere in a line now and then. */
+class Progress {
+  /** Packages that the program has, at most; those that are built already are not built again. */
+  total = 0;
+  built = 0;
+  readonly #name: string;
+  readonly #started = performance.now();
+  readonly #timer: NodeJS.Timeout;
+  readonly #isTerminal = process.stderr.isTTY === true;
+
+  constructor({ name, cost }: GoProgram) {
+    this.#name = name;
+    this.#line(`building${cost === undefined ? '' : `; ${cost}`}`);
+    this.#timer = setInterval(() => this.#tell(), this.#isTerminal ? PROGRESS_MS.terminal : PROGRESS_MS.file);
+  }
+
+  end(what: string): void {
+    if (this.#isTerminal) process.stderr.write('\r\x1b[K');
+    this.#line(`${what} (${this.#seconds()} s)`);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  #tell(): void {
+    const text = `${this.built} of at most ${this.total} packages, ${this.#seconds()} s`;
+    if (this.#isTerminal) process.stderr.write(`\r\x1b[K${this.#name}: ${text}`);
+    else this.#line(text);
+  }
+
+  #line(text: string): void {
+    process.stderr.write(`${this.#name}: ${text}\n`);
+  }
+
+  #seconds(): number {
+    return Math.round((performance.now() - this.#started) / 1000);
+  }
 }

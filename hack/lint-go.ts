@@ -1,6 +1,7 @@
 /** gofmt over the Go modules, and go vet where it is affordable. */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import { GO_FLAGS } from './go-binary.ts';
 
 const root = join(import.meta.dirname, '..');
 
@@ -28,6 +29,6 @@ for (const { directory, vet } of modules) {
     failed = true;
     console.error(`${directory}/${file} is not formatted: run "make format".`);
   }
-  if (vet) go('go', 'vet', '-trimpath', './...');
+  if (vet) go('go', 'vet', ...GO_FLAGS, './...');
 }
 if (failed) process.exitCode = 1;

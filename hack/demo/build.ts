@@ -1,6 +1,6 @@
 /** Builds the Go programs that the demo runs; apart from it, so that an interrupt can end the compiler too. */
 import { buildEngine } from '../build-engine.ts';
-import { clusterBinary, kwokBinary, kwokStages } from '../programs.ts';
+import { clusterBinary } from '../programs.ts';
 
 // The compiler gets the signal as well, ends, and its half-written file is removed before this process ends.
 process.on('SIGINT', () => {
@@ -10,10 +10,6 @@ process.on('SIGINT', () => {
 try {
   await buildEngine();
   await clusterBinary();
-  if (process.argv.includes('--with-nodes')) {
-    await kwokBinary();
-    await kwokStages();
-  }
 } catch (error) {
   if (process.exitCode === undefined) console.error(error instanceof Error ? error.message : error);
   process.exitCode ??= 1;

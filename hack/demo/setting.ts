@@ -113,9 +113,9 @@ function checkGit(): void {
 }
 
 /** In a process group of its own: an interrupt reaches the compiler through us alone, and is waited for. */
-async function build({ current, signal }: SettingOptions): Promise<void> {
+async function build({ signal }: SettingOptions): Promise<void> {
   const script = join(import.meta.dirname, 'build.ts');
-  const child = spawn(process.execPath, [script, ...(current ? [] : ['--with-nodes'])], {
+  const child = spawn(process.execPath, [script], {
     stdio: ['ignore', 'inherit', 'inherit'],
     detached: true,
   });

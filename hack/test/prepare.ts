@@ -5,7 +5,7 @@ import { startControlPlane } from '../../test/harness/control-plane.ts';
 import { temporaryDirectory } from '../../test/harness/process.ts';
 import { sharedNodes } from '../../test/harness/use-control-plane.ts';
 import { buildEngine } from '../build-engine.ts';
-import { clusterBinary, kwokBinary, kwokStages } from '../programs.ts';
+import { clusterBinary } from '../programs.ts';
 
 /** Something done before the tests, and how long it took. */
 export interface Phase {
@@ -23,8 +23,6 @@ export async function timed<T>(phases: Phase[], name: string, work: () => Promis
 /** Builds all programs that tests use, one after the other: each alone keeps all cores busy. */
 export async function buildPrograms(): Promise<void> {
   await clusterBinary();
-  await kwokBinary();
-  await kwokStages();
   await buildEngine();
 }
 

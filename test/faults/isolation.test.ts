@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { podAnnotation } from '../../hack/nodes/pod.ts';
 import { startGitHttp } from '../harness/git-http.ts';
 import { createRepository, type FileContent } from '../harness/git-repository.ts';
 import { conditionOf, fastLease, newStage, type Stage } from '../harness/operator.ts';
 import { newProxiedStage } from '../harness/proxied-stage.ts';
-import { podAnnotation } from '../harness/stages.ts';
 import { eventually } from '../harness/wait.ts';
 
 const chart = 'apiVersion: v2\nname: bad\nversion: 1.0.0\n';

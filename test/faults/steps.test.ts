@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { podAnnotation } from '../../hack/nodes/pod.ts';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import type { FaultProxy, FaultRule } from '../harness/fault-proxy.ts';
 import { startGitHttp } from '../harness/git-http.ts';
@@ -7,7 +8,6 @@ import type { FileContent } from '../harness/git-repository.ts';
 import { fastLease, isReadyAt, type Stage } from '../harness/operator.ts';
 import { newProxiedStage } from '../harness/proxied-stage.ts';
 import type { RecordedRequest } from '../harness/recorded-request.ts';
-import { podAnnotation } from '../harness/stages.ts';
 
 const NAMES = ['a', 'b', 'c'] as const;
 

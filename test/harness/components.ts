@@ -70,14 +70,3 @@ export function schedulerArgs(layout: Layout): string[] {
   const kubeconfig = join(layout.directory, 'kube-scheduler.kubeconfig');
   return [`--kubeconfig=${kubeconfig}`, '--leader-elect=false', '--secure-port=0'];
 }
-
-/** The nodes that kwok plays, and no others. */
-export const simulatedNode = { annotation: 'kwok.x-k8s.io/node', value: 'fake' } as const;
-
-export function kwokArgs(layout: Layout, stagesPath: string): string[] {
-  return [
-    `--kubeconfig=${layout.kubeconfig}`,
-    `--config=${stagesPath}`,
-    `--manage-nodes-with-annotation-selector=${simulatedNode.annotation}=${simulatedNode.value}`,
-  ];
-}

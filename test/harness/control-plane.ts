@@ -1,21 +1,12 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { clusterBinary, kwokBinary, kwokStages } from '../../hack/programs.ts';
+import { clusterBinary } from '../../hack/programs.ts';
 import { newCertificates } from './certificates.ts';
 import { type Access, type Cluster, clusterOf, kubeConfigText } from './cluster.ts';
-import {
-  apiServerArgs,
-  controllerManagerArgs,
-  etcdArgs,
-  kwokArgs,
-  type Layout,
-  schedulerArgs,
-} from './components.ts';
+import { apiServerArgs, controllerManagerArgs, etcdArgs, type Layout, schedulerArgs } from './components.ts';
 import { freePort, type RunningProcess, startProcess, temporaryDirectory } from './process.ts';
 import { createNodes, waitForController, waitUntilReady } from './ready.ts';
-
-import { writeStages } from './stages.ts';
 
 export type { Cluster, KubectlResult } from './cluster.ts';
 export { namespaceFor, useControlPlane } from './use-control-plane.ts';
@@ -25,7 +16,7 @@ export interface ControlPlaneOptions {
   controllers?: boolean;
   /** Runs kube-scheduler; default: when there are nodes. */
   scheduler?: boolean;
-  /** Simulated nodes (kwok), whose pods become ready at once; default 0. */
+  /** Simulated nodes, whose pods become ready at once; default 0. */
   nodes?: number;
   /** Keeps data, credentials, ports and kubeconfig here and leaves them; default: a directory that goes at the end. */
   dataDir?: string;
@@ -45,7 +36,7 @@ export interface ControlPlane extends Cluster {
     readonly apiServer: RunningProcess;
     readonly controllerManager?: RunningProcess;
     readonly scheduler?: RunningProcess;
-    readonly kwok?: RunningProcess;
+    readonly nodes?: RunningProcess;
   };
   /** Ends kube-apiserver; until `startApiServer` connections to it are refused. */
   stopApiServer(): Promise<void>;
@@ -74,7 +65,6 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
 async function start(options: ControlPlaneOptions): Promise<ControlPlane> {
   const binary = await clusterBinary();
   const nodes = options.nodes ?? 0;
-  const kwok = nodes > 0 ? await kwokBinary() : undefined;
   const directory = options.dataDir ?? temporaryDirectory('control-plane');
   const layout = await prepare(directory, options.port);
   const detached = options.detached ?? false;
@@ -93,7 +83,7 @@ async function start(options: ControlPlaneOptions): Promise<ControlPlane> {
   const cluster = clusterOf(access, layout.kubeconfig, binary);
   const stop = async () => {
     const signal = options.dataDir ? 'SIGTERM' : 'SIGKILL';
-    const all = [processes.kwok, processes.scheduler, processes.controllerManager, processes.apiServer];
+    const all = [processes.nodes, processes.scheduler, processes.controllerManager, processes.apiServer];
     await Promise.all(all.map((process) => process?.stop('SIGKILL')));
     await etcd.stop(signal);
     if (!options.dataDir) rmSync(directory, { recursive: true, force: true });
@@ -105,11 +95,9 @@ async function start(options: ControlPlaneOptions): Promise<ControlPlane> {
     }
     if (options.scheduler ?? nodes > 0)
       processes.scheduler = component('kube-scheduler', schedulerArgs(layout));
-    if (kwok !== undefined) {
+    if (nodes > 0) {
       await createNodes(access, nodes);
-      const stages = join(directory, 'stages.yaml');
-      writeStages(await kwokStages(), stages);
-      processes.kwok = launch('kwok', kwokArgs(layout, stages), kwok);
+      processes.nodes = launch('nodes', [simulator, layout.kubeconfig], process.execPath);
     }
     if (processes.controllerManager) await waitForController(access, processes.controllerManager);
   } catch (error) {
@@ -130,6 +118,9 @@ async function start(options: ControlPlaneOptions): Promise<ControlPlane> {
     stop,
   };
 }
+
+/** Plays the nodes. */
+const simulator = join(import.meta.dirname, '../../hack/nodes/main.ts');
 
 function layoutPath(directory: string): string {
   return join(directory, 'layout.json');

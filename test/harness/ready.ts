@@ -1,5 +1,5 @@
+import { simulatedNode } from '../../hack/nodes/node.ts';
 import { type Access, apiRequest } from './cluster.ts';
-import { simulatedNode } from './components.ts';
 import type { RunningProcess } from './process.ts';
 import { eventually } from './wait.ts';
 
@@ -28,7 +28,7 @@ export async function waitForController(access: Access, controller: RunningProce
   );
 }
 
-/** Creates the Nodes `node-1` … that kwok then plays; they stay if they are there. */
+/** Creates the Nodes `node-1` … that the simulator then plays; they stay if they are there. */
 export async function createNodes(access: Access, count: number): Promise<void> {
   for (let number = 1; number <= count; number++) {
     const name = `node-${number}`;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { podAnnotation } from '../../hack/nodes/pod.ts';
 import { conditionOf } from '../harness/operator.ts';
-import { podAnnotation } from '../harness/stages.ts';
 import { eventually } from '../harness/wait.ts';
 import {
   configMap,

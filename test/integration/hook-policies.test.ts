@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import { podAnnotation } from '../harness/stages.ts';
+import { podAnnotation } from '../../hack/nodes/pod.ts';
 import { eventually } from '../harness/wait.ts';
 import { configMap, endPod, messageOf, newSteps, podOf, type TestObject, toldOf } from './steps.ts';
 

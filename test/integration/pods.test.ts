@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { podAnnotation, podReasonAnnotation } from '../../hack/nodes/pod.ts';
 import { conditionOf } from '../harness/operator.ts';
-import { podAnnotation, podReasonAnnotation } from '../harness/stages.ts';
 import { messageOf, newSteps, type TestObject, toldOf } from './steps.ts';
 
 function workload(kind: string, name: string, annotations: Record<string, string>): TestObject {

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import type { TestContext } from 'node:test';
+import { podAnnotation } from '../../hack/nodes/pod.ts';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import type { FaultProxy } from '../harness/fault-proxy.ts';
 import { conditionOf, newStage, type Stage, type StageOptions } from '../harness/operator.ts';
 import { newProxiedStage } from '../harness/proxied-stage.ts';
-import { podAnnotation } from '../harness/stages.ts';
 import { eventually } from '../harness/wait.ts';
 
 /** Objects of Kubernetes, as tests write them. */
