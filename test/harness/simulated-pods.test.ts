@@ -56,3 +56,25 @@ test('simulated pods wait for a reason, fail and run on as their annotations say
     ['waits', 'Pending', 'waiting', 'made by the test'],
   ]);
 });
+
+test('a simulated pod that is deleted is gone at once, grace period or not', async (t) => {
+  const { request, kubectl } = await useControlPlane();
+  const namespace = await namespaceFor(t);
+  const pod = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'main', namespace },
+    spec: {
+      terminationGracePeriodSeconds: 3600,
+      containers: [{ name: 'main', image: 'example.invalid/main' }],
+    },
+  };
+  assert.equal((await kubectl(['apply', '-f', '-'], { input: JSON.stringify(pod) })).code, 0);
+  const path = `/api/v1/namespaces/${namespace}/pods/main`;
+  const read = async () => await request('GET', path);
+  await eventually(async () => (JSON.parse((await read()).body) as Pod).status.phase === 'Running', {
+    describe: 'the pod to run',
+  });
+  await request('DELETE', path);
+  await eventually(async () => (await read()).status === 404, { describe: 'the pod to be gone' });
+});
