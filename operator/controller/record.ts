@@ -59,6 +59,8 @@ export interface Deployment {
   id: number;
   candidate: Candidate;
   trigger: Trigger;
+  /** The sync request that it was begun for, as status.handledSyncRequest tells it. */
+  request?: string;
   /** Of the Application's spec when it began. */
   generation: number;
   /** By the API server's clock. */

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { conditionOf } from '../harness/operator.ts';
+import { startGitHttp } from '../harness/git-http.ts';
+import { conditionOf, fastLease } from '../harness/operator.ts';
 import { eventually } from '../harness/wait.ts';
-import { configMap, messageOf, newSteps, reasonOf, type TestObject } from './steps.ts';
+import { configMap, messageOf, newSteps, reasonOf, type Steps, type TestObject } from './steps.ts';
 
 const stuck: TestObject = {
   apiVersion: 'apps/v1',
@@ -107,4 +108,91 @@ test('mode Manual writes nothing that was not asked for', async (t) => {
     );
     assert.equal((await live('configmap', 'spent'))?.data?.['key'], 'one');
   });
+});
+
+const WAITS = 'The sync that was asked for waits';
+
+/** What comes between the question to the Git server and its answer. */
+const BETWEEN: { name: string; interrupt(steps: Steps, application: string): Promise<unknown> }[] = [
+  { name: 'nothing', interrupt: async () => undefined },
+  {
+    name: 'a change of the spec, which breaks the look off',
+    interrupt: ({ stage }, name) =>
+      stage.application(name, { source: { path: name }, sync: { mode: 'Manual', timeout: '4m' } }),
+  },
+  { name: 'a kill of the operator', interrupt: ({ stage }) => stage.restart('SIGKILL') },
+  { name: 'an orderly restart', interrupt: ({ stage }) => stage.restart('SIGTERM') },
+];
+
+test('A4, D7: a sync that was asked for while the Git server is slow or down finds what it was asked for', {
+  timeout: 300_000,
+}, async (t) => {
+  const steps = await newSteps(t, { flags: fastLease });
+  const { stage, push, deploy, live } = steps;
+  let git = stage.git;
+  t.after(() => git.stop());
+
+  for (const [index, { name, interrupt }] of BETWEEN.entries()) {
+    await t.test(`in mode Manual, with ${name} in between`, async (t) => {
+      const app = `slow-${index}`;
+      // With an interval this long nothing but the request asks.
+      const source = { path: app, interval: '1h' };
+      await deploy(app, [configMap(app, { key: 'one' })], { source });
+      await stage.application(app, { source, sync: { mode: 'Manual' } });
+      git.hang = true;
+      t.after(() => {
+        git.hang = false;
+      });
+      const asked = git.requests.length;
+      const commit = await push(app, [configMap(app, { key: 'two' })]);
+      const request = await stage.requestSync(app);
+      await eventually(() => git.requests.length > asked, { describe: 'the question to the Git server' });
+      await interrupt(steps, app);
+      const waiting = await stage.until(
+        app,
+        (one) => conditionOf(one, 'Reconciling')?.message.includes(WAITS),
+        'the wait to be told',
+      );
+      assert.notEqual(waiting.status?.handledSyncRequest, request, 'it is not handled yet');
+      assert.equal(conditionOf(waiting, 'Reconciling')?.reason, 'Timeout');
+      git.hang = false;
+      const done = await stage.untilReadyAt(app, commit);
+      assert.equal((await live('configmap', app))?.data?.['key'], 'two');
+      const handled = await stage.until(
+        app,
+        ({ status }) => status?.handledSyncRequest === request,
+        'the request to be handled',
+      );
+      assert.equal(conditionOf(handled, 'Reconciling'), undefined);
+      assert.equal(done.status?.environments?.[0]?.history?.[0]?.trigger, 'Manual');
+      // It is spent: what comes after it waits for a request of its own.
+      await stage.application(app, { source: { path: app }, sync: { mode: 'Manual' } });
+      await push(app, [configMap(app, { key: 'three' })]);
+      await stage.until(app, (one) => reasonOf(one) === 'AwaitingSync', 'the next commit to wait');
+      assert.equal((await live('configmap', app))?.data?.['key'], 'two');
+    });
+  }
+
+  for (const mode of ['Manual', 'Automatic']) {
+    await t.test(`in mode ${mode}, with the Git server down`, async () => {
+      const app = `down-${mode.toLowerCase()}`;
+      const source = { path: app, interval: '1h' };
+      await deploy(app, [configMap(app, { key: 'one' })], { source, sync: { mode: 'Automatic' } });
+      await stage.application(app, { source, sync: { mode } });
+      const { port } = git;
+      await git.stop();
+      const commit = await push(app, [configMap(app, { key: 'two' })]);
+      const request = await stage.requestSync(app);
+      const waiting = await stage.until(
+        app,
+        (one) => conditionOf(one, 'Reconciling')?.message.includes(WAITS),
+        'the wait to be told',
+      );
+      assert.notEqual(waiting.status?.handledSyncRequest, request, 'it is not handled yet');
+      assert.equal(conditionOf(waiting, 'Ready')?.status, 'True', 'what was accepted runs');
+      git = await startGitHttp({ root: stage.repository.root, port });
+      await stage.untilReadyAt(app, commit, 40_000);
+      await stage.until(app, ({ status }) => status?.handledSyncRequest === request, 'the request');
+    });
+  }
 });

@@ -81,7 +81,7 @@ export async function begin(
   context: DeployContext,
   candidate: Candidate,
   manifests: Manifests,
-  details: { trigger: Trigger; deferred: string[]; lastId: number; generation: number },
+  details: { trigger: Trigger; deferred: string[]; lastId: number; generation: number; request?: string },
 ): Promise<Deployment> {
   const { record } = context;
   const before = record.deployment;
@@ -100,6 +100,7 @@ export async function begin(
     generation: details.generation,
     deferred: details.deferred,
     applied: false,
+    ...(details.request === undefined ? {} : { request: details.request }),
   };
   await accept(context, candidate, manifests, (changed) => {
     // Also one that ended on its own: its status may not have been written yet. What it has is not told twice.

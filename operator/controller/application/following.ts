@@ -1,6 +1,7 @@
 import { TowpathError } from '../../api/errors.ts';
 import type { Application } from '../../api/v1alpha1/application.ts';
 import { parseDuration } from '../../api/v1alpha1/duration.ts';
+import { unlessAborted } from '../../kube/unless-aborted.ts';
 import { sha256 } from '../../manifest/digest.ts';
 import type { Slices } from '../../observe/slices.ts';
 import type { Access, GitRef, Repository, Resolved, Sources } from '../../source/sources.ts';
@@ -31,6 +32,17 @@ interface Subscription {
   since: number;
 }
 
+/** A question to a Git server that a person asked for. */
+interface Question {
+  request: string;
+  repository: Repository;
+  /** Was sent for after the request was seen. */
+  answer: Promise<void>;
+  isAnswered: boolean;
+  /** A look gave up waiting: the answer wakes the next one. */
+  isLate: boolean;
+}
+
 /** How long a look at an Application that runs already waits for its Git server. */
 const ANSWER_MS = 3_000;
 
@@ -43,6 +55,8 @@ export class Following {
   readonly #subscriptions = new Map<string, Subscription>();
   /** The ref that each Application follows. */
   readonly #refs = new Map<string, GitRef>();
+  /** What each Application was last asked to look for. It outlives the look that asked, which may be broken off. */
+  readonly #questions = new Map<string, Question>();
   /** The commits whose fetch goes on after an Application gave up waiting for it. */
   readonly #awaited = new Map<string, string>();
 
@@ -54,12 +68,14 @@ export class Following {
   rest(): void {
     for (const key of this.#subscriptions.keys()) this.#options.sources.unwatch(key);
     this.#subscriptions.clear();
+    this.#questions.clear();
   }
 
   forget(key: string): void {
     this.#options.sources.unwatch(key);
     this.#subscriptions.delete(key);
     this.#refs.delete(key);
+    this.#questions.delete(key);
     this.#awaited.delete(key);
   }
 
@@ -104,16 +120,16 @@ export class Following {
     }
   }
 
-  /** The commit that the ref names, as the last poll told, or as the server tells now where `isAsked`. */
+  /** The commit that the ref names, as the last poll told; for a request as the server tells since it was seen. */
   async resolve(
     input: Followed,
     repository: Repository,
-    isAsked: boolean,
+    request: string | undefined,
     signal: AbortSignal,
   ): Promise<Resolved> {
     const ref = input.application.spec.source.ref ?? {};
     if (ref.commit !== undefined) return { commit: ref.commit, ref: '' };
-    if (isAsked) await this.#poll(input, repository, signal);
+    if (request !== undefined) await this.#ask(input, repository, request, signal);
     const { error } = repository;
     if (error !== undefined && (error.remedy === 'Person' || repository.advertisement === undefined))
       throw error;
@@ -127,6 +143,38 @@ export class Following {
   #newest(input: Followed, repository: Repository, signal: AbortSignal): Promise<Resolved> {
     const resolved = repository.resolve(input.application.spec.source.ref ?? {});
     return this.#patiently(input, signal, (limited) => repository.newest(resolved, limited));
+  }
+
+  /** Once for each request, however many looks it takes until the answer is there. */
+  async #ask(input: Followed, repository: Repository, request: string, signal: AbortSignal): Promise<void> {
+    const known = this.#questions.get(input.key);
+    const isSame = known?.request === request && known.repository === repository;
+    const question = isSame ? known : this.#newQuestion(input.key, repository, request);
+    if (question.isAnswered) return;
+    try {
+      await this.#patiently(input, signal, (limited) => unlessAborted(question.answer, limited));
+    } catch (error) {
+      question.isLate = true;
+      throw error;
+    }
+  }
+
+  #newQuestion(key: string, repository: Repository, request: string): Question {
+    const answer = repository.poll();
+    const question: Question = { request, repository, answer, isAnswered: false, isLate: false };
+    this.#questions.set(key, question);
+    const end = (isAnswered: boolean) => {
+      if (this.#questions.get(key) !== question) return;
+      question.isAnswered = isAnswered;
+      // Without an answer the next look asks anew.
+      if (!isAnswered) this.#questions.delete(key);
+      if (question.isLate) this.#options.onChange(key);
+    };
+    answer.then(
+      () => end(true),
+      () => end(false),
+    );
+    return question;
   }
 
   /** What others had asked for before this Application was made may be older than its author's last push. */

@@ -49,7 +49,7 @@ async function goOnOrCount(run: Run): Promise<Date | undefined> {
     failed?.deployment === deployment.id &&
     failed.generation === run.application.metadata.generation &&
     failed.nextAt > context.now() &&
-    run.request === undefined;
+    !run.isAskedNow;
   if (failed !== undefined && isWaiting) return tellTry(run, deployment, failed);
   try {
     const at = await lookAfter(run, deployment);

@@ -106,8 +106,7 @@ async function lookAround(run: Run, values: string | undefined, blind: TowpathEr
 
 /** Finds out what is wanted and goes for it; where that fails, what runs is kept running. */
 async function pursue(run: Run, values: string | undefined): Promise<Date | undefined> {
-  const { context, facts, session, application } = run;
-  const handled = handledAs(application.metadata.annotations[ANNOTATION_SYNC_REQUESTED] ?? '');
+  const { context, session, application } = run;
   try {
     checkCycle(application, run.parts.lookup);
     run.wanted = await findWanted(run, values);
@@ -115,22 +114,47 @@ async function pursue(run: Run, values: string | undefined): Promise<Date | unde
   } catch (error) {
     context.signal.throwIfAborted();
     if (error instanceof Quarantine) delete session.retry;
-    const at = await keepRunning(run, error, blindRetryAt(run, error));
     // A commit that cannot run is an answer, too: the request must not be left for the next one (mode Manual).
-    const isAnswered =
-      error instanceof TowpathError ? error.remedy === 'Person' : error instanceof Quarantine;
-    if (run.request !== undefined && (isAnswered || !isParked(run))) facts.handledSyncRequest = handled;
+    const isAnswered = error instanceof Quarantine || isForPerson(error);
+    const told = run.request === undefined || isAnswered ? error : withRequest(error);
+    const at = await keepRunning(run, told, blindRetryAt(run, error));
+    session.lookedFor = run.request;
+    if (isAnswered) noteHandled(run);
     return at;
   }
   const at = await deployWanted(run, run.wanted);
-  // A request that found the cluster unwilling stays open until it could be acted on (mode Manual).
-  if (run.request !== undefined && !(isParked(run) && facts.standing.sync === 'Blocked'))
-    facts.handledSyncRequest = handled;
+  session.lookedFor = run.request;
+  if (!isRequestWaiting(run)) noteHandled(run);
   return at;
 }
 
-function isParked(run: Run): boolean {
-  return run.application.spec.sync.mode === 'Manual';
+function isForPerson(error: unknown): boolean {
+  return error instanceof TowpathError && error.remedy === 'Person';
+}
+
+/** What was asked for could not be looked at yet: that is said, and the request stays open. */
+function withRequest(error: unknown): unknown {
+  if (!(error instanceof TowpathError)) return error;
+  const { remedy, reason, message, details, next } = error;
+  const told = `The sync that was asked for waits: ${message}`;
+  return new TowpathError(remedy, reason, told, { details, next, cause: error });
+}
+
+/** A request that found the cluster unwilling stays open until it could be acted on; in mode Manual whoever can help. */
+function isRequestWaiting({ application, context, facts, request }: Run): boolean {
+  const { standing } = facts;
+  if (request === undefined || standing.sync !== 'Blocked') return false;
+  if (context.record.deployment?.request === requestOf(application)) return false;
+  return application.spec.sync.mode === 'Manual' || standing.remedy !== 'Person';
+}
+
+function noteHandled({ application, facts, request }: Run): void {
+  if (request !== undefined) facts.handledSyncRequest = requestOf(application);
+}
+
+/** The request as the status and the record tell it; '' where there is none. */
+function requestOf({ metadata }: Application): string {
+  return handledAs(metadata.annotations[ANNOTATION_SYNC_REQUESTED] ?? '');
 }
 
 /** The history in the status outlives a restart that came before the record was written again. */
@@ -265,6 +289,7 @@ async function deployAnew(run: Run, wanted: Wanted): Promise<Date | undefined> {
     deferred,
     lastId,
     generation: application.metadata.generation,
+    ...(run.request === undefined ? {} : { request: requestOf(application) }),
   });
   run.session.renderAnew = false;
   return undefined;

@@ -68,6 +68,8 @@ export interface Session {
   repairs: TokenBucket;
   drift: DriftMemory;
   contests: Contests;
+  /** The sync request for which a look went to its end already; it may wait for something still. */
+  lookedFor?: string | undefined;
   /** Where a target has objects whose record is lost, as they were found. */
   found?: WatchedKind[];
 }
@@ -95,6 +97,8 @@ export interface Run {
   facts: Facts;
   /** The value of towpath.dev/sync-requested that is not handled yet. */
   request: string | undefined;
+  /** Whether this is the first look for it: what waits for its time is tried at once. */
+  isAskedNow: boolean;
   wanted?: Wanted;
   /** Why the target's objects cannot be seen; without that nothing is planned. */
   blind?: TowpathError;
@@ -158,8 +162,12 @@ export function startRun(
   const target = targetOf(application);
   const record = parts.store.get(targetId(parts.installation, target)) ?? newRecord(target);
   const annotation = metadata.annotations[ANNOTATION_SYNC_REQUESTED];
-  const isHandled = annotation === undefined || handledAs(annotation) === status?.handledSyncRequest;
+  const isHandled =
+    annotation === undefined ||
+    handledAs(annotation) === status?.handledSyncRequest ||
+    handledAs(annotation) === record.deployment?.request;
   const request = isHandled ? undefined : requestFor(annotation);
+  const isAskedNow = request !== undefined && request !== session.lookedFor;
   const access = accessOf(parts, application, signal);
   const context: DeployContext = {
     access,
@@ -175,7 +183,7 @@ export function startRun(
       consent: requestFor(metadata.annotations[ANNOTATION_PRUNE_CONSENT]),
       timeoutMs: parseDuration(spec.sync.timeout),
     },
-    repairs: request === undefined ? session.repairs : UNBOUNDED,
+    repairs: isAskedNow ? UNBOUNDED : session.repairs,
     drift: session.drift,
     contests: session.contests,
     slices: parts.slices,
@@ -200,7 +208,10 @@ export function startRun(
     ended: [],
     done: { repaired: [], pruned: [] },
   };
-  return { parts, application, session, context, facts, request };
+  // What a deployment was begun for was done, also where no status could say so before the process ended.
+  if (annotation !== undefined && handledAs(annotation) === record.deployment?.request)
+    facts.handledSyncRequest = handledAs(annotation);
+  return { parts, application, session, context, facts, request, isAskedNow };
 }
 
 export function finish(run: Run, requeueAt: Date | undefined): { facts: Facts; requeueAt: Date | undefined } {

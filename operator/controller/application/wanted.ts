@@ -59,7 +59,7 @@ export interface WantedInput {
   known: readonly Candidate[];
   /** The revision and candidate that the status names: they outlive a restart. */
   settled: { revision?: string | undefined; candidate?: string | undefined };
-  /** A request to look now, and to try again what failed; acted on once for each value. */
+  /** A request to look now, and to try again what failed; done once for each value. */
   lookNow: string | undefined;
   now: Date;
 }
@@ -73,7 +73,8 @@ export class WantedCandidates {
   readonly #following: Following;
   readonly #failures: RenderFailures;
   readonly #cluster: ClusterInputs;
-  readonly #looked = new Map<string, string>();
+  /** By Application the request for which what failed was last tried again. */
+  readonly #tried = new Map<string, string>();
   /** Of each Application the newest first. */
   readonly #redactions = new Map<string, Redaction[]>();
 
@@ -95,7 +96,7 @@ export class WantedCandidates {
   /** Ends the polls of all repositories, until they are wanted again. */
   rest(): void {
     this.#following.rest();
-    this.#looked.clear();
+    this.#tried.clear();
   }
 
   forget(key: string): void {
@@ -103,7 +104,7 @@ export class WantedCandidates {
     this.#options.references.forget(key);
     this.#failures.forget(key);
     this.#cluster.forget(key);
-    this.#looked.delete(key);
+    this.#tried.delete(key);
     this.#redactions.delete(key);
   }
 
@@ -117,11 +118,8 @@ export class WantedCandidates {
     // Before Git is asked: what runs is looked after also when Git does not answer, and may tell of errors.
     this.#redaction(input.key, secretTexts(input.application, contents));
     const repository = this.#following.follow(input, contents);
-    const isAsked = input.lookNow !== undefined && this.#looked.get(input.key) !== input.lookNow;
-    // Before the answer: what it changes wakes this Application anew, and is not to be asked for twice.
-    if (isAsked) this.#looked.set(input.key, input.lookNow ?? '');
-    if (isAsked) this.#failures.forget(input.key);
-    const resolved = await this.#following.resolve(input, repository, isAsked, signal);
+    this.#tryAgain(input);
+    const resolved = await this.#following.resolve(input, repository, input.lookNow, signal);
     onResolved(resolved);
     refuseTooLarge(input, resolved);
     const values = valuesFrom(input.application, contents);
@@ -151,6 +149,13 @@ export class WantedCandidates {
       if (error instanceof Quarantine) throw this.#failures.add(input.key, inputs, error, input.now);
       throw error;
     }
+  }
+
+  /** What failed is forgotten when a person asks, and stays so until it was tried. */
+  #tryAgain({ key, lookNow }: WantedInput): void {
+    if (lookNow === undefined || this.#tried.get(key) === lookNow) return;
+    this.#tried.set(key, lookNow);
+    this.#failures.forget(key);
   }
 
   /** The one that there is while its Secrets are the same: it remembers what it found in them. */
