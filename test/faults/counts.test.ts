@@ -7,7 +7,7 @@ import { inWords, newProxiedStage, writesOf } from '../harness/proxied-stage.ts'
 import type { RecordedRequest } from '../harness/recorded-request.ts';
 import { always, eventually } from '../harness/wait.ts';
 
-const COUNT = 100;
+const COUNT = 1000;
 const INTERVAL_S = 2;
 const names = Array.from({ length: COUNT }, (_, index) => `app-${index}`);
 
@@ -28,7 +28,7 @@ async function start(t: Parameters<typeof newStage>[0]) {
   return { proxy, stage };
 }
 
-test(`${COUNT} Applications of one repository`, { timeout: 240_000 }, async (t) => {
+test(`${COUNT} Applications of one repository`, { timeout: 600_000 }, async (t) => {
   const { proxy, stage } = await start(t);
   const items = names.map((name) => ({
     apiVersion: 'towpath.dev/v1alpha1',
@@ -44,7 +44,7 @@ test(`${COUNT} Applications of one repository`, { timeout: 240_000 }, async (t) 
     const { items } = JSON.parse(body) as { items: Parameters<typeof isReadyAt>[0][] };
     return items.length === COUNT && items.every((application) => isReadyAt(application, revision));
   };
-  await eventually(areReady, { within: 90_000, every: 500, describe: `${COUNT} Applications to be Ready` });
+  await eventually(areReady, { within: 300_000, every: 500, describe: `${COUNT} Applications to be Ready` });
 
   await t.test(
     'A11: they were fetched once, and are asked for once an interval, however many they are',
@@ -82,7 +82,7 @@ test(`${COUNT} Applications of one repository`, { timeout: 240_000 }, async (t) 
     proxy.forget();
     await stage.restart();
     await eventually(async () => (await looks(stage)) >= COUNT, {
-      within: 60_000,
+      within: 120_000,
       describe: 'the restarted operator to have looked at all',
     });
     const firstPolls = stage.git.requests.length - asked;
