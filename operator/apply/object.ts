@@ -331,7 +331,9 @@ async function find({ access, planned, resource }: Attempt): Promise<KubeObject 
 /** Applies onto what is there, and leaves to others what they decide. */
 async function update(attempt: Attempt, existing: KubeObject): Promise<KubeObject> {
   const { access, planned, resource } = attempt;
-  const current = attempt.dryRun ? existing : await takeShared(attempt, existing);
+  // As in `lookAtOwn`; and where somebody writes without end, a write on condition would never succeed.
+  const isForced = attempt.dryRun || planned.reason === 'Drift';
+  const current = isForced ? existing : await takeShared(attempt, existing);
   if (planned.ignore.length > 0 && !attempt.dryRun)
     await handOver(access, resource, planned.manifest, planned.ignore, current);
   const object = await applyOwn(attempt, { uid: existing.metadata.uid }, current);
