@@ -112,7 +112,12 @@ export class ApplicationController {
           if (key !== undefined) this.#lookSoon(key);
         },
       }),
-      wanted: new WantedCandidates({ ...options, references: this.#references, onChange: wake }),
+      wanted: new WantedCandidates({
+        ...options,
+        references: this.#references,
+        onChange: wake,
+        isKnown: (key) => this.#known.get(key) !== undefined,
+      }),
       installation: options.installation,
       impersonate: options.impersonate,
       slices: options.slices,
@@ -308,7 +313,7 @@ export class ApplicationController {
       progress.start(async () => {
         // A look that found nothing to do yet changes nothing that the status says.
         if (application.status?.sync !== undefined && facts.standing === LOOKING) return;
-        await this.#tellSoFar(latest(), facts, signal);
+        await this.#writer.tell(latest(), facts, session.untold, signal);
       });
     try {
       const { facts, requeueAt } = await reconcile(this.#parts, {
@@ -320,7 +325,7 @@ export class ApplicationController {
         tellNow: () => progress.now(),
       });
       await progress.stop();
-      await this.#writer.tell(latest(), facts, signal);
+      await this.#writer.tell(latest(), facts, session.untold, signal);
       if (requeueAt !== undefined)
         this.#queue?.addAfter(
           key,
@@ -330,13 +335,6 @@ export class ApplicationController {
       // Before the next look begins: it must not meet a status of this one.
       await progress.stop();
     }
-  }
-
-  /** Warnings are told once. */
-  async #tellSoFar(application: Application, facts: Facts, signal: AbortSignal): Promise<void> {
-    const { warnings } = facts;
-    await this.#writer.tell(application, facts, signal);
-    facts.warnings = facts.warnings.filter((warning) => !warnings.includes(warning));
   }
 
   async #delete(key: string, application: Application, signal: AbortSignal): Promise<void> {

@@ -13,7 +13,8 @@ import type { RecordStore } from '../record-store.ts';
 import type { WatchedKind } from '../search.ts';
 import type { Contests } from './contests.ts';
 import type { DriftMemory } from './drift-memory.ts';
-import type { Drift, Repaired } from './facts.ts';
+import type { Drift } from './facts.ts';
+import type { Untold } from './untold.ts';
 
 /** What of the spec decides how objects are sent. */
 export interface DeploySettings {
@@ -38,6 +39,7 @@ export interface DeployContext {
   repairs: Pick<TokenBucket, 'take' | 'waitMs'>;
   drift: DriftMemory;
   contests: Contests;
+  untold: Untold;
   /** Shared with all else that takes long. */
   slices: Slices;
   now(): Date;
@@ -74,8 +76,6 @@ export interface Advance {
   progress: Progress;
   kept: KeptObject[];
   drift?: Drift;
-  repaired: Repaired[];
-  pruned: ObjectId[];
 }
 
 /**

@@ -25,7 +25,7 @@ import { runHooks } from './run-hooks.ts';
 import { shortRevision } from './settle.ts';
 
 function newAdvance(): Advance {
-  return { progress: { state: 'Done' }, kept: [], repaired: [], pruned: [] };
+  return { progress: { state: 'Done' }, kept: [] };
 }
 
 /** Brings the cluster to the deployment's manifests, as far as it gets without waiting for health. */
@@ -49,7 +49,7 @@ export async function advance(
     const { revision, ref } = deployment.candidate;
     context.say(`Applying revision ${shortRevision(revision, ref)}.`);
   }
-  const waiting = await applyWaves(context, deployment, planning, result);
+  const waiting = await applyWaves(context, deployment, planning);
   if (waiting !== undefined) {
     result.progress = waiting;
     return result;
@@ -78,7 +78,7 @@ export async function repair(context: DeployContext, manifests: Manifests): Prom
   const byKey = new Map(changed.map((one) => [objectKey(one.manifest), one]));
   for (const stage of planning.waves.flat()) {
     const inStage = stage.flatMap((manifest) => byKey.get(objectKey(manifest)) ?? []);
-    await send(context, inStage, planning, result);
+    await send(context, inStage, planning);
   }
   return result;
 }
@@ -88,7 +88,6 @@ async function send(
   context: DeployContext,
   planned: readonly PlannedApply[],
   planning: Planning,
-  result: Advance,
 ): Promise<void> {
   const drifted = new Map(
     planned
@@ -101,10 +100,10 @@ async function send(
     context.store.changed(context.record);
     const repaired = drifted.get(key);
     // A claim that stays as large as somebody made it was not put back.
-    if (repaired !== undefined && applied.larger === undefined) result.repaired.push(repaired);
+    if (repaired !== undefined && applied.larger === undefined) context.untold.repaired(repaired);
   };
   let refusals = await applyAll(context.access, planned, onApplied);
-  const again = await freeHeld(context, planning, planned, refusals, result);
+  const again = await freeHeld(context, planning, planned, refusals);
   if (again.length > 0) {
     const isSentAgain = new Set(again.map((one) => objectKey(one.manifest)));
     refusals = [
@@ -128,7 +127,6 @@ async function applyWaves(
   context: DeployContext,
   deployment: Deployment,
   planning: Planning,
-  result: Advance,
 ): Promise<Progress | undefined> {
   // Before it was through, nobody asked yet whether what changed underneath may be put back once more.
   const repairs = deployment.applied || (await mayRepair(context, planning));
@@ -139,7 +137,7 @@ async function applyWaves(
       if (planned.length === 0) continue;
       await askDeferred(context, planned, planning);
       await context.inventory.watches.ensure(kindsOf(stage), context.access);
-      await send(context, planned, planning, result);
+      await send(context, planned, planning);
       await awaitEstablished(context, stage);
     }
     if (!deployment.applied) {

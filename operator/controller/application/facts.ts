@@ -59,17 +59,8 @@ export interface Facts {
   kept: readonly KeptObject[];
   retry?: { attempts: number; nextAt: Date };
   handledSyncRequest?: string;
-  /** What could not be found out before the first write, and is decided by the apply. */
-  warnings: readonly TowpathError[];
   /** Deployments that ended, oldest first; those that the history has already are passed over. */
   ended: readonly Deployment[];
-  /** What was done in this reconcile, for the event. */
-  done: {
-    repaired: readonly Repaired[];
-    pruned: readonly ObjectId[];
-    /** Hooks' objects of earlier deployments that had not ended, and were deleted. */
-    endedHooks?: readonly ObjectId[];
-  };
 }
 
 /** A candidate refused in principle: no cluster would take it. */

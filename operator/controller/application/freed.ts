@@ -9,7 +9,7 @@ import { dryRunAsNew } from '../../apply/trial.ts';
 import type { PlannedApply } from '../../manifest/applied.ts';
 import type { LiveObject } from '../../manifest/live.ts';
 import { groupKind, idOf, objectKey } from '../../manifest/manifest.ts';
-import type { Advance, DeployContext } from './deploy-context.ts';
+import type { DeployContext } from './deploy-context.ts';
 import type { Planning } from './planning.ts';
 import { describeAll } from './refusals.ts';
 
@@ -92,7 +92,6 @@ export async function freeHeld(
   planning: Planning,
   planned: readonly PlannedApply[],
   refusals: readonly Refusal[],
-  result: Advance,
 ): Promise<PlannedApply[]> {
   const taken = refusedAs(refusals, 'AlreadyAllocated');
   const again: PlannedApply[] = [];
@@ -107,7 +106,7 @@ export async function freeHeld(
         context.signal.throwIfAborted();
         throw classify(error, 'prune', live).error;
       }
-      result.pruned.push(idOf(live));
+      context.untold.pruned([idOf(live)]);
     }
     // One that stays was sent beside it, and may have given up what it held.
     again.push(one);

@@ -42,7 +42,7 @@ async function goOnOrCount(run: Run): Promise<Date | undefined> {
   if (deployment === undefined) return undefined;
   // What an earlier process made, or a write that landed late, too: as often as one is seen.
   const endedHooks = await endHooks(context, ({ madeIn = deployment.id }) => madeIn >= deployment.id);
-  if (endedHooks.length > 0) run.facts.done = { ...run.facts.done, endedHooks };
+  context.untold.endedHooks(endedHooks);
   if (deployment.exhausted === true) return lookAfterFailed(run, deployment);
   const { failed } = session;
   const isWaiting =

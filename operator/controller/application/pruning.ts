@@ -46,7 +46,7 @@ export async function prune(
   if (leaving.length > 1 && planning.objects.length === 0) await noteConsent(context, deployment);
   const { deleted, refusal, goingNow, left } = await depart(context.access, leaving, 'prune');
   if (planned.prune.length > 0) store.changed(record);
-  result.pruned.push(...deleted.map(idOf));
+  context.untold.pruned(deleted.map(idOf));
   // What was kept after all, because it changed in the meantime, says so.
   if (deleted.length < planned.prune.length) result.kept = (await planning.plan()).kept;
   const stillThere = new Set([...left].map(objectKey));

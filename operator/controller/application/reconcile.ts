@@ -260,12 +260,11 @@ async function deployAnew(run: Run, wanted: Wanted): Promise<Date | undefined> {
   const judged = `${wanted.candidate.id} ${application.metadata.generation}`;
   if (isParkedOnly && session.judged === judged) return awaitRequest(run, wanted.candidate, manifests);
   const { deferred, undecided } = await judge(context, wanted.candidate, manifests);
-  run.facts.warnings = [
-    ...run.facts.warnings,
+  session.untold.warn([
     ...renderWarnings(application, wanted),
     ...circularValues(application, manifests),
     ...undecided,
-  ];
+  ]);
   session.judged = judged;
   if (isParkedOnly) return awaitRequest(run, wanted.candidate, manifests);
   if (isRestored(run, wanted.candidate)) {

@@ -53,6 +53,7 @@ export class References {
     references: readonly Reference[],
     signal: AbortSignal,
   ): Promise<Map<string, ReferencedContent>> {
+    signal.throwIfAborted();
     const keys = new Set(references.map(keyOf));
     for (const key of this.#uses.get(user) ?? []) if (!keys.has(key)) this.#release(user, key);
     this.#uses.set(user, keys);

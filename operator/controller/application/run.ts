@@ -29,6 +29,7 @@ import { droppedNulls } from './dropped-nulls.ts';
 import type { Facts, Quarantine, Standing } from './facts.ts';
 import { worstHealth } from './health.ts';
 import { handledAs, requestFor } from './requests.ts';
+import { Untold } from './untold.ts';
 import type { Wanted, WantedCandidates } from './wanted.ts';
 
 /** How much drift of one target is repaired at once, and how often after that, if somebody goes on changing it. */
@@ -68,6 +69,7 @@ export interface Session {
   repairs: TokenBucket;
   drift: DriftMemory;
   contests: Contests;
+  untold: Untold;
   /** The sync request for which a look went to its end already; it may wait for something still. */
   lookedFor?: string | undefined;
   /** Where a target has objects whose record is lost, as they were found. */
@@ -81,6 +83,7 @@ export function newSession(status: ApplicationStatus | undefined): Session {
     blindTries: 0,
     renderAnew: false,
     contests: new Contests(),
+    untold: new Untold(),
     drift: new DriftMemory(status?.environments?.[0]?.drift),
     repairs: new TokenBucket(REPAIRS_AT_ONCE, REPAIR_EVERY_MS, performance.now()),
   };
@@ -186,6 +189,7 @@ export function startRun(
     repairs: isAskedNow ? UNBOUNDED : session.repairs,
     drift: session.drift,
     contests: session.contests,
+    untold: session.untold,
     slices: parts.slices,
     now: () => parts.client.now(),
     signal,
@@ -204,10 +208,9 @@ export function startRun(
     objects: record.applied.size,
     kept: session.kept,
     isLookedAt: false,
-    warnings: status?.observedGeneration === metadata.generation ? [] : droppedNulls(application),
     ended: [],
-    done: { repaired: [], pruned: [] },
   };
+  if (status?.observedGeneration !== metadata.generation) session.untold.warn(droppedNulls(application));
   // What a deployment was begun for was done, also where no status could say so before the process ended.
   if (annotation !== undefined && handledAs(annotation) === record.deployment?.request)
     facts.handledSyncRequest = handledAs(annotation);

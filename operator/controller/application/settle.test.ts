@@ -12,6 +12,7 @@ import {
 import type { Deployment } from '../record.ts';
 import type { Facts, Standing } from './facts.ts';
 import { judge, settle, shortRevision } from './settle.ts';
+import type { Told } from './untold.ts';
 
 const NOW = new Date('2026-11-23T10:00:00.123Z');
 const REVISION = '4f2c81a0000000000000000000000000000000ab';
@@ -50,7 +51,7 @@ function deployment(id: number, outcome?: Deployment['outcome']): Deployment {
   };
 }
 
-function facts(changes: Partial<Facts> = {}): Facts {
+function facts(changes: Partial<Facts & Told> = {}): Facts & Told {
   return {
     application: application(),
     now: NOW,
@@ -63,7 +64,7 @@ function facts(changes: Partial<Facts> = {}): Facts {
     isLookedAt: true,
     warnings: [],
     ended: [deployment(1, 'Succeeded')],
-    done: { repaired: [], pruned: [] },
+    done: { repaired: [], pruned: [], endedHooks: [] },
     ...changes,
   };
 }
@@ -202,7 +203,7 @@ test('drift that was repaired is told with its author, and no longer counted', (
   };
   const before = settle(facts(), undefined).status;
   const gone = { ...object, name: 'gone' };
-  const done = { repaired: [{ object, by: 'kubectl-edit' }, { object: gone }], pruned: [] };
+  const done = { repaired: [{ object, by: 'kubectl-edit' }, { object: gone }], pruned: [], endedHooks: [] };
   const repaired = settle(facts({ drift: { ...drift, count: 0 }, done }), before);
   assert.deepEqual(repaired.status.environments?.[0]?.drift, {
     count: 0,
@@ -221,7 +222,7 @@ test('drift that was repaired is told with its author, and no longer counted', (
 test('what was pruned, and drift that is left alone, are told in an event each', () => {
   const object = { group: '', kind: 'ConfigMap', namespace: 'shop', name: 'old' };
   const before = settle(facts(), undefined).status;
-  const pruned = settle(facts({ done: { repaired: [], pruned: [object] } }), before);
+  const pruned = settle(facts({ done: { repaired: [], pruned: [object], endedHooks: [] } }), before);
   assert.deepEqual(pruned.events, [
     { type: 'Normal', reason: 'Pruned', message: 'ConfigMap shop/old is no longer in Git and was deleted.' },
   ]);

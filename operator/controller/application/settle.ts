@@ -13,6 +13,7 @@ import { secondTime } from '../../kube/times.ts';
 import { describeObject } from '../../manifest/manifest.ts';
 import type { Deployment } from '../record.ts';
 import type { Facts, Standing } from './facts.ts';
+import type { Told } from './untold.ts';
 
 export interface SettledEvent {
   type: 'Normal' | 'Warning';
@@ -78,7 +79,7 @@ function syncedMessage({ message }: Standing, health: { message?: string | undef
 }
 
 /** Turns the facts of a reconcile into the status and what is told about the change. Pure. */
-export function settle(facts: Facts, previous: ApplicationStatus | undefined): Settled {
+export function settle(facts: Facts & Told, previous: ApplicationStatus | undefined): Settled {
   const { application, standing, health } = facts;
   const now = secondTime(facts.now);
   const judged = judge(standing, health);
@@ -263,7 +264,7 @@ const WARNINGS_TOLD = 5;
 
 /** Told only when it changed, so that a flapping object or a resync floods nothing (A14). */
 function events(
-  facts: Facts,
+  facts: Facts & Told,
   status: ApplicationStatus,
   previous: ApplicationStatus | undefined,
 ): SettledEvent[] {
@@ -315,7 +316,7 @@ function events(
       message: `${describeObject(pruned[0])} ${more} no longer in Git and ${were} deleted.`,
     });
   }
-  for (const object of (facts.done.endedHooks ?? []).slice(0, 5)) {
+  for (const object of facts.done.endedHooks.slice(0, 5)) {
     told.push({
       type: 'Normal',
       reason: 'HookDeleted',

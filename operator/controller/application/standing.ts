@@ -63,7 +63,6 @@ export function standAfter(run: Run, deployment: Deployment, result: Advance): D
 function noteResult({ facts, session }: Run, deployment: Deployment, result: Advance): void {
   session.kept = result.kept;
   facts.kept = result.kept;
-  facts.done = { ...facts.done, repaired: result.repaired, pruned: result.pruned };
   if (result.drift !== undefined) facts.drift = result.drift;
   facts.running = deployment.candidate;
   facts.isLookedAt = true;

@@ -34,6 +34,8 @@ export interface WantedOptions {
   discovery: Discovery;
   slices: Slices;
   onChange(application: string): void;
+  /** Whether there is such an Application still: for another one nothing is watched. */
+  isKnown(application: string): boolean;
   random(): number;
 }
 
@@ -115,6 +117,8 @@ export class WantedCandidates {
     signal: AbortSignal,
   ): Promise<Wanted> {
     const contents = await this.#options.references.read(input.key, referencesOf(input.application), signal);
+    // Of an Application that went meanwhile nothing is followed, nor remembered.
+    signal.throwIfAborted();
     // Before Git is asked: what runs is looked after also when Git does not answer, and may tell of errors.
     this.#redaction(input.key, secretTexts(input.application, contents));
     const repository = this.#following.follow(input, contents);
@@ -140,6 +144,7 @@ export class WantedCandidates {
       this.#failures.forget(input.key);
       return wanted;
     } catch (error) {
+      signal.throwIfAborted();
       if (
         error instanceof Quarantine &&
         (await this.#following.isOutdated(input, repository, resolved, signal))
@@ -172,8 +177,9 @@ export class WantedCandidates {
   /** Reads the Secrets that values come from, so that `hide` knows them. */
   async learnSecrets(application: Application, signal: AbortSignal): Promise<void> {
     const key = keyOf(application);
+    if (!this.#options.isKnown(key)) return;
     const contents = await this.#options.references.read(key, referencesOf(application), signal);
-    this.#redaction(key, secretTexts(application, contents));
+    if (this.#options.isKnown(key)) this.#redaction(key, secretTexts(application, contents));
   }
 
   /** The same error without values of the Secrets that went into what is or was wanted (S5). */

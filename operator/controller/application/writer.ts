@@ -14,6 +14,7 @@ import type { KeptObject } from '../../plan/plan.ts';
 import { mergePatchBetween } from '../merge-patch.ts';
 import type { Facts } from './facts.ts';
 import { settle } from './settle.ts';
+import type { Untold } from './untold.ts';
 
 export const APPLICATIONS = { group: GROUP, version: VERSION, plural: 'applications' };
 
@@ -34,10 +35,16 @@ export class ApplicationWriter {
     this.#options = options;
   }
 
-  /** Settles the facts of a reconcile. */
-  async tell(application: Application, facts: Facts, signal: AbortSignal): Promise<void> {
-    const { status, events } = settle(facts, application.status);
-    await this.#patchStatus(application.metadata, application.status, status, signal);
+  /** Settles the facts of a reconcile. What is not told yet is told once, with a write that succeeded. */
+  async tell(application: Application, facts: Facts, untold: Untold, signal: AbortSignal): Promise<void> {
+    const told = untold.take();
+    const { status, events } = settle({ ...facts, ...told }, application.status);
+    try {
+      await this.#patchStatus(application.metadata, application.status, status, signal);
+    } catch (error) {
+      untold.putBack(told);
+      throw error;
+    }
     for (const { type, reason, message } of events)
       this.#record(application.metadata, { type, reason, action: 'Sync', note: message });
   }
