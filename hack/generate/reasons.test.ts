@@ -13,7 +13,7 @@ async function reasonsTold(): Promise<Set<string>> {
   for (const { file, source } of await sources()) {
     if (file.startsWith('api/')) continue;
     const told = source.matchAll(
-      /\b(?:TowpathError|fail|templateFailure|meaning)\(\s*(?:'\w+',\s*){0,2}['"](\w+)['"]|\b[rR]eason(?::| =| \?\?=) *['"](\w+)['"]|\b(?:Secret|ConfigMap): '(\w+)'/g,
+      /\b(?:TowpathError|fail|templateFailure|meaning|refuse)\(\s*(?:'\w+',\s*){0,2}['"](\w+)['"]|\b(?:[rR]eason|missing)(?::| =| :=| \?\?=) *['"](\w+)['"]|\b(?:Secret|ConfigMap): '(\w+)'/g,
     );
     for (const [, error = '', fact = '', missing = ''] of told) found.add(error || fact || missing);
   }
@@ -73,7 +73,7 @@ test('docs/troubleshooting.md names no reason that does not exist', async () => 
   );
   assert.ok(named.length > 30);
   assert.deepEqual(
-    named.filter((reason) => reason !== 'Unschedulable' && !(reason in REASONS)),
+    named.filter((reason) => reason !== 'Unschedulable' && !(reason in REASONS) && !(reason in EVENTS)),
     [],
   );
 });
