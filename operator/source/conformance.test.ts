@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { type Certificates, newCertificates } from '../../test/harness/certificates.ts';
 import { type GitHttpOptions, startGitHttp } from '../../test/harness/git-http.ts';
 import { createRepository, type GitRepository } from '../../test/harness/git-repository.ts';
-import { findSshd, startGitSsh } from '../../test/harness/git-ssh.ts';
+import { startGitSsh, withoutSsh } from '../../test/harness/git-ssh.ts';
 import { temporaryDirectory } from '../../test/harness/process.ts';
 import type { Credential } from './credential.ts';
 import { type Access, type GitRef, type Repository, Sources, type Tree } from './sources.ts';
@@ -22,7 +22,7 @@ interface TransportUnderTest {
   serve(root: string): Promise<Served>;
 }
 
-const sshMissing = findSshd() === undefined && 'sshd is not installed';
+const sshMissing = withoutSsh();
 
 function http(
   name: string,

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { withoutKeygen } from '../../test/harness/git-ssh.ts';
 import { temporaryDirectory } from '../../test/harness/process.ts';
 import { keyRounds } from './key-rounds.ts';
 import { parseRemoteUrl } from './remote-url.ts';
@@ -14,7 +15,7 @@ function newKey(...options: string[]): string {
   return readFileSync(path, 'utf8');
 }
 
-test('the rounds that a key asks for are read from it', () => {
+test('the rounds that a key asks for are read from it', { skip: withoutKeygen() }, () => {
   assert.equal(keyRounds(newKey('-N', 'secret', '-a', '3')), 3);
   assert.equal(keyRounds(newKey('-N', 'secret', '-a', '129')), 129);
   assert.equal(keyRounds(newKey('-N', '')), 0);
@@ -29,7 +30,9 @@ test('the rounds that a key asks for are read from it', () => {
   for (const line of [1, 2, 3]) keyRounds(cut.slice(0, line).join('\n'));
 });
 
-test('A15: a key whose passphrase takes long to try is refused, before it is tried', () => {
+test('A15: a key whose passphrase takes long to try is refused, before it is tried', {
+  skip: withoutKeygen(),
+}, () => {
   const identity = newKey('-N', 'secret', '-a', '200');
   const before = process.threadCpuUsage();
   assert.throws(

@@ -3,14 +3,14 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import ssh2, { type Connection, type ServerChannel } from 'ssh2';
 import { createRepository, type GitRepository } from '../../test/harness/git-repository.ts';
-import { findSshd, type GitSshServer, makeKey, startGitSsh } from '../../test/harness/git-ssh.ts';
+import { type GitSshServer, makeKey, startGitSsh, withoutSsh } from '../../test/harness/git-ssh.ts';
 import { temporaryDirectory } from '../../test/harness/process.ts';
 import { floodRefs } from '../../test/harness/ref-flood.ts';
 import type { Credential } from './credential.ts';
 import { flush, packet } from './pkt-line.ts';
 import { type Access, type Repository, Sources, type SourcesOptions } from './sources.ts';
 
-const skip = findSshd() === undefined && 'sshd is not installed';
+const skip = withoutSsh();
 
 describe('a repository over SSH', { skip }, () => {
   let git: GitRepository;

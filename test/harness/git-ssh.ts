@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { userInfo } from 'node:os';
@@ -30,8 +30,19 @@ export interface GitSshOptions {
 }
 
 /** Where distributions put a program that no user's PATH has. */
-export function findSshd(): string | undefined {
+function findSshd(): string | undefined {
   return ['/usr/sbin/sshd', '/usr/local/sbin/sshd', '/usr/bin/sshd'].find((path) => existsSync(path));
+}
+
+/** What this machine lacks for Git over SSH, as the reason of a skipped test; false: nothing. */
+export function withoutSsh(): string | false {
+  if (findSshd() === undefined) return 'sshd is not installed';
+  return withoutKeygen();
+}
+
+/** The same for keys alone. */
+export function withoutKeygen(): string | false {
+  return spawnSync('ssh-keygen', ['-?']).error === undefined ? false : 'ssh-keygen is not installed';
 }
 
 /** Serves repositories by a real sshd on 127.0.0.1, for the user who runs the test. */

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { assertTurnsButOfKeys } from '../harness/event-loop.ts';
 import { startGitHttp } from '../harness/git-http.ts';
-import { startGitSsh } from '../harness/git-ssh.ts';
+import { startGitSsh, withoutSsh } from '../harness/git-ssh.ts';
 import { conditionOf, newStage } from '../harness/operator.ts';
 
 const chart = 'apiVersion: v2\nname: web\nversion: 1.0.0\n';
@@ -61,7 +61,9 @@ const LEAKS: Record<string, { reason: string; files: Record<string, string> }> =
   },
 };
 
-test('S5: no secret value is in logs, status, events or metrics, however hard the input tries', async (t) => {
+test('S5: no secret value is in logs, status, events or metrics, however hard the input tries', {
+  skip: withoutSsh(),
+}, async (t) => {
   // Letters first: it is also rendered as names of kinds and fields.
   const mark = () => `marked${randomBytes(8).toString('hex')}`;
   const [gitPassword, wrongPassword, password, broken, plain] = [mark(), mark(), mark(), mark(), mark()];

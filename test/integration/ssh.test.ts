@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { assertTurnsButOfKeys } from '../harness/event-loop.ts';
-import { findSshd, startGitSsh } from '../harness/git-ssh.ts';
+import { startGitSsh, withoutSsh } from '../harness/git-ssh.ts';
 import { newStage } from '../harness/operator.ts';
 
 const configMap = (message: string) =>
   `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {message: "${message}"}\n`;
 
 test('an Application from a repository over SSH is deployed, and follows a push', {
-  skip: findSshd() === undefined && 'sshd is not installed',
+  skip: withoutSsh(),
 }, async (t) => {
   const stage = await newStage(t, {
     files: { 'web.yaml': configMap('one') },
