@@ -23,7 +23,11 @@ export interface TargetAccess {
 }
 
 export function callOptions(access: TargetAccess) {
-  return { signal: access.signal, ...(access.as === undefined ? {} : { as: access.as }) };
+  return {
+    signal: access.signal,
+    target: access.targetId,
+    ...(access.as === undefined ? {} : { as: access.as }),
+  };
 }
 
 /** The served resource of an object's kind; throws KindMissing where the cluster has none. */

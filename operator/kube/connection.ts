@@ -23,6 +23,8 @@ export interface RequestRecord {
 export interface CallOptions {
   /** Impersonate this ServiceAccount (S1). */
   as?: ServiceAccount;
+  /** For which of the ServiceAccount's targets: those share its connections fairly (A3). */
+  target?: string;
   signal?: AbortSignal;
   /** Of one request; default 30 s. */
   timeoutMs?: number;
@@ -176,6 +178,7 @@ export class Connection {
       ...(gated ? { maySend: mayWrite } : {}),
       ...(options.ungated === true ? { urgent: true } : {}),
       ...(options.as === undefined ? {} : { impersonated: userOf(options.as) }),
+      ...(options.target === undefined ? {} : { target: options.target }),
     };
   }
 

@@ -2,6 +2,7 @@ import { type Dispatcher, Pool, ProxyAgent } from 'undici';
 import { joined, LineSplitter } from './bytes.ts';
 import { type Access, sameConnection } from './credentials.ts';
 import { NotLeaderError, UnreachableError } from './errors.ts';
+import { Shares } from './shares.ts';
 
 export interface WireRequest {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -19,6 +20,8 @@ export interface WireRequest {
   urgent?: boolean;
   /** For whom it is made: behind an admission webhook that hangs it must not hold up our own bookkeeping. */
   impersonated?: string;
+  /** Which of that user's targets: one whose requests hang holds up no other. */
+  target?: string;
 }
 
 export interface WireHead {
@@ -38,8 +41,11 @@ export interface StreamListener {
 
 /** Bound of one answer, which becomes text in one turn; a page of 500 objects of 64 KB. A list asks for smaller pages then. */
 const MAX_ANSWER_BYTES = 32 * 2 ** 20;
-/** Requests under way at once for Applications, and of our own; more wait. Each watch has a connection of its own. */
-const CONNECTIONS = 64;
+/**
+ * Connections for Applications' requests, most of which only those may take that hang: 64 of a ServiceAccount at most.
+ * Of our own requests more wait. Each watch has a connection of its own.
+ */
+const SHARES = { active: 64, lendAfterMs: 1_000, most: 512, mostOfUser: 64 };
 const OWN_CONNECTIONS = 16;
 const CONNECT_TIMEOUT_MS = 10_000;
 
@@ -56,14 +62,14 @@ export class Transport {
   readonly #origin: string;
   /** Writes under way, those included that nobody waits for any more, with the user whom they impersonate. */
   readonly #writes = new Map<Promise<void>, string | undefined>();
-  #exchanges = 0;
+  readonly #shares = new Shares(SHARES);
 
   constructor(access: Access) {
     this.#access = access;
     const url = new URL(access.server);
     this.#origin = url.origin;
     this.#pathPrefix = url.pathname === '/' ? '' : url.pathname;
-    this.#requests = dispatcherFor(access, url.origin, CONNECTIONS);
+    this.#requests = dispatcherFor(access, url.origin, SHARES.most);
     this.#own = dispatcherFor(access, url.origin, OWN_CONNECTIONS);
     this.#streams = dispatcherFor(access, url.origin, null);
   }
@@ -72,9 +78,9 @@ export class Transport {
     return sameConnection(this.#access, access);
   }
 
-  /** Whether as many exchanges are under way as there are connections. */
+  /** Whether one more that makes requests would only wait for its turn. */
   get saturated(): boolean {
-    return this.#exchanges >= CONNECTIONS;
+    return this.#shares.full;
   }
 
   /** Resolves when the writes that are under way now have ended; `as`: those that impersonate this user. */
@@ -107,17 +113,14 @@ export class Transport {
         },
         onEnd: () => resolve({ ...head, text: joined(chunks) }),
       });
-      if (dispatcher === this.#requests) {
-        this.#exchanges += 1;
-        void run.ended.then(() => {
-          this.#exchanges -= 1;
-        });
-      }
       if (request.method !== 'GET') {
         const ended = run.ended.then(() => void this.#writes.delete(ended));
         this.#writes.set(ended, request.impersonated);
       }
-      this.#dispatch(dispatcher, request, run);
+      const dispatch = () => this.#dispatch(dispatcher, request, run);
+      const { impersonated, target = '' } = request;
+      if (dispatcher !== this.#requests || impersonated === undefined) dispatch();
+      else this.#shares.take({ user: impersonated, target }, dispatch, run.ended);
     });
   }
 

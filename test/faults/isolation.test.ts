@@ -400,3 +400,42 @@ test('D6: a kind that the API server does not list in time is no failure of what
   proxy.clear();
   await stage.untilReadyAt('web', second, 60_000);
 });
+
+test('A3: Applications whose writes hang behind a slow admission webhook delay no other', {
+  timeout: 170_000,
+}, async (t) => {
+  const SLOW = 4;
+  const objects = Array.from({ length: 20 }, (_, index) => index);
+  const files = Object.fromEntries(
+    Array.from({ length: SLOW }, (_, app) =>
+      objects.map((index) => [`slow-${app}/${index}.yaml`, configMap(`slow-${app}-${index}`, '1')]),
+    ).flat(),
+  );
+  const { proxy, stage } = await newProxiedStage(t, {
+    files: { ...files, 'good/good.yaml': configMap('good', '1') },
+    flags: fastLease,
+  });
+  await stage.deployed('good', { source: { path: 'good', interval: '1h' } });
+  let version = 1;
+  const syncGood = async () => {
+    version += 1;
+    await stage.repository.commit({ 'good/good.yaml': configMap('good', String(version)) });
+    return timeToSync(stage, 'good', 'good', String(version));
+  };
+  const times = async () => {
+    const took: number[] = [];
+    while (took.length < 5) took.push(await syncGood());
+    return took;
+  };
+  const alone = await times();
+  // As a webhook that takes 20 s: the API server answers no write of these objects before.
+  const slow = proxy.fail({ verb: 'apply', path: /configmaps\/slow-/, fault: { latencyMs: 20_000 } });
+  for (let app = 0; app < SLOW; app += 1)
+    await stage.application(`slow-${app}`, { source: { path: `slow-${app}`, interval: '1h' } });
+  await eventually(() => slow.met >= 40, { describe: 'the writes to hang' });
+  const beside = await times();
+  const told = `${median(beside).toFixed(0)} ms beside ${slow.met} writes that hang, ${median(alone).toFixed(0)} ms alone`;
+  t.diagnostic(told);
+  assert.ok(median(beside) <= 1.5 * median(alone) + 250, told);
+  proxy.clear();
+});
