@@ -115,7 +115,8 @@ test('A12: a look that fails again and again for what nobody foresaw is told, wi
   assert.ok(rule.met >= 3, 'not for one that had bad luck');
   assert.match(
     messageOf(told),
-    /^Towpath has a defect that keeps it from working on this Application: .* Send this message and the Application, without what is secret in it, to who runs Towpath/,
+    // With the cause, as far as there is room for it.
+    /^A defect of Towpath: (?=.*\w{4}.*\w{4}).{20,}\. It is tried again, ever more rarely\. Send this message and the Application, without what is secret in it, to who runs Towpath/,
   );
   assert.deepEqual([told.status?.sync, conditionOf(told, 'Stalled')?.reason], ['Blocked', 'InternalError']);
   assert.ok(told.status?.retry?.nextAt !== undefined && told.status.retry.attempts >= 3);

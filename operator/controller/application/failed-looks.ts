@@ -105,8 +105,8 @@ function toldOf(error: unknown, object: { namespace: string; name: string }): To
   if (!isDefect(error))
     return classify(error, 'work on', { group: '', kind: 'Application', ...object }).error;
   const why = (error instanceof Error ? error.message : String(error)).slice(0, 500).replaceAll(/\s+/g, ' ');
-  const before = 'Towpath has a defect that keeps it from working on this Application: ';
+  const before = 'A defect of Towpath: ';
   const after =
-    '. It is tried again, ever more rarely, and at once when the Application changes. Send this message and the Application, without what is secret in it, to who runs Towpath: the log has more, and its developers want to know.';
+    '. It is tried again, ever more rarely. Send this message and the Application, without what is secret in it, to who runs Towpath: its log has more.';
   return new TowpathError('Person', 'InternalError', fitBetween(before, why, after), { cause: error });
 }
