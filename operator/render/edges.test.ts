@@ -150,6 +150,45 @@ describe('charts', () => {
   }
 });
 
+describe('.Capabilities', () => {
+  const asking = (template: string, more: Record<string, string> = {}) =>
+    engine.render({ ...chart, ...more, 'web/templates/a.yaml': configMap('a', template) });
+
+  for (const [template, expected, read] of [
+    ['{{ (deepCopy .).Capabilities.KubeVersion.Version | quote }}', 'v1.37.2', 'kubeVersion'],
+    ['{{ (mustDeepCopy $).Capabilities.APIVersions.Has "v1" | quote }}', 'true', 'has v1'],
+    ['{{ (deepCopy .Capabilities).KubeVersion.Minor | quote }}', '37', 'kubeVersion'],
+    ['{{ (mergeOverwrite (deepCopy .) (dict)).Capabilities.KubeVersion.Major | quote }}', '1', 'kubeVersion'],
+    ['{{ (merge (dict) .).Capabilities.KubeVersion.Major | quote }}', '1', 'kubeVersion'],
+  ] as const) {
+    test(`can be copied, and what is read of the copy is an input: ${template}`, async () => {
+      const rendered = await asking(template);
+      assert.deepEqual(data(rendered, 'a'), { text: expected });
+      assert.ok(read in rendered.reads, JSON.stringify(rendered.reads));
+    });
+  }
+
+  for (const template of ['"{{ .Capabilities }}"', '{{ .Capabilities | toString | quote }}']) {
+    test(`is written as what it holds, which is an input: ${template}`, async () => {
+      const rendered = await asking(template);
+      assert.match(data(rendered, 'a').text ?? '', /v1\.37\.2 .*\[v1 apps\/v1\]/);
+      assert.ok('kubeVersion' in rendered.reads && 'apiVersions' in rendered.reads);
+    });
+  }
+
+  const listed = '{{ has "v1" .Capabilities.APIVersions }}';
+  for (const [where, template, more] of [
+    ['values', '{{ tpl .Values.x . | quote }}', { 'web/values.yaml': `x: '${listed}'\n` }],
+    ['a file', '{{ tpl (.Files.Get "f.txt") . | quote }}', { 'web/f.txt': listed }],
+  ] as const) {
+    test(`a list that a template in ${where} goes through is an input`, async () => {
+      const rendered = await asking(template, more);
+      assert.deepEqual(data(rendered, 'a'), { text: 'true' });
+      assert.ok('apiVersions' in rendered.reads, JSON.stringify(rendered.reads));
+    });
+  }
+});
+
 describe('plain files', () => {
   for (const [what, text] of Object.entries({
     'a flow map': '{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {text: "1"}}\n',

@@ -11,31 +11,32 @@ import (
 )
 
 // capabilities is what templates see as .Capabilities: Helm's own, with methods in place of fields, so that what a
-// render reads of it is known, and is an input of it.
-type capabilities struct{ of *common.Capabilities }
+// render reads of it is known, and is an input of it. The field is exported for Sprig's deepCopy, which leaves out
+// what is not: charts copy the whole of `.` with it.
+type capabilities struct{ Of *common.Capabilities }
 
 func (c *capabilities) KubeVersion() *common.KubeVersion {
 	asked.note("kubeVersion")
-	return &c.of.KubeVersion
+	return &c.Of.KubeVersion
 }
 
 func (c *capabilities) APIVersions() versionSet {
 	asked.listed = true
-	return versionSet(c.of.APIVersions)
+	return versionSet(c.Of.APIVersions)
 }
 
 // HelmVersion is this program's own, and changes with it alone.
-func (c *capabilities) HelmVersion() any { return &c.of.HelmVersion }
+func (c *capabilities) HelmVersion() any { return &c.Of.HelmVersion }
 
-// MarshalJSON and Format are for whoever writes all of it down.
-func (c *capabilities) MarshalJSON() ([]byte, error) {
+// MarshalJSON and Format are for whoever writes all of it down; templates print what a pointer points to.
+func (c capabilities) MarshalJSON() ([]byte, error) {
 	asked.noteAll()
-	return json.Marshal(c.of)
+	return json.Marshal(c.Of)
 }
 
-func (c *capabilities) Format(state fmt.State, verb rune) {
+func (c capabilities) Format(state fmt.State, verb rune) {
 	asked.noteAll()
-	fmt.Fprintf(state, fmt.FormatString(state, verb), c.of)
+	fmt.Fprintf(state, fmt.FormatString(state, verb), c.Of)
 }
 
 // versionSet is a list as Helm's, which templates may go through by whatever means.
@@ -77,16 +78,21 @@ func (r *reads) noteAll() {
 // bare matches a use of the list that is no question whether it has something.
 var bare = regexp.MustCompile(`\bAPIVersions\b(?:[^.]|\.[^H]|$)`)
 
-// noteLists notes the list as a whole where it was taken, and a template does more with it than to ask Has.
-func (r *reads) noteLists(c *chart.Chart) {
-	if r.listed && usesList(c) {
+// noteLists notes the list as a whole where it was taken, and a template does more with it than to ask Has: one of
+// the chart's own, or a text in its values and files, which may be a template for tpl.
+func (r *reads) noteLists(c *chart.Chart, values common.Values) {
+	if !r.listed {
+		return
+	}
+	text, err := json.Marshal(values)
+	if err != nil || bare.Match(text) || usesList(c) {
 		r.note(everyVersion)
 	}
 }
 
 func usesList(c *chart.Chart) bool {
-	for _, template := range c.Templates {
-		if bare.Match(template.Data) {
+	for _, file := range slices.Concat(c.Templates, c.Files) {
+		if bare.Match(file.Data) {
 			return true
 		}
 	}

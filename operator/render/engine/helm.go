@@ -49,7 +49,11 @@ func (e *engine) renderHelm(req *request, texts [][]byte, hide *redaction) (*res
 	if err != nil {
 		return nil, err
 	}
-	asked.noteLists(c)
+	merged, err := top.Table("Values")
+	if err != nil {
+		return nil, err
+	}
+	asked.noteLists(c, merged)
 	if err := refuseReadPointers(c, rendered, assembly.where); err != nil {
 		return nil, err
 	}
