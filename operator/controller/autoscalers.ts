@@ -2,15 +2,17 @@ import { LABEL_TARGET } from '../api/v1alpha1/names.ts';
 import type { KubeClient, KubeObject, ServiceAccount } from '../kube/client.ts';
 import { isForbidden, isNotFound } from '../kube/errors.ts';
 import { ListWatch, type WatchEvent } from '../kube/list-watch.ts';
+import { type LiveObject, wasScaled } from '../manifest/live.ts';
+import { objectKey } from '../manifest/manifest.ts';
 import { type ScaleTarget, scaledKey } from '../manifest/scale-target.ts';
 
 export interface AutoscalersOptions {
   client: KubeClient;
-  /** In a namespace of the target's another object is scaled, or one no longer. */
-  onChange(targetId: string): void;
+  /** The object of this key is scaled, or no longer. */
+  onChange(key: string): void;
 }
 
-/** Whose workloads somebody scaled, and where. */
+/** Whose objects may be scaled, and where they are. */
 export interface ScaledTarget {
   targetId: string;
   namespaces: ReadonlySet<string>;
@@ -28,7 +30,10 @@ interface Seen {
 
 interface Watched {
   watch: ListWatch<Seen>;
-  users: Set<string>;
+  /** By what is scaled (its namespace is theirs) the autoscalers' names, with the target that applied each. */
+  byKey: Map<string, Map<string, string>>;
+  /** Resolves when the autoscalers are known, or cannot be for now. */
+  looked: Promise<void>;
   isForbidden: boolean;
 }
 
@@ -37,13 +42,15 @@ const AUTOSCALERS = { group: 'autoscaling', version: 'v2', plural: 'horizontalpo
 const FIRST_LIST_MS = 5_000;
 
 /**
- * The HorizontalPodAutoscalers of namespaces in which somebody scaled a workload of ours, whoever made them: by hand,
- * another Application, KEDA. Watched as the target's ServiceAccount (S1), for as long as that shows on the workload.
+ * The HorizontalPodAutoscalers of the cluster, whoever made them: by hand, another Application, KEDA. One watch where
+ * the operator's read role lists them, of which no target learns more than that its own object is scaled; else they
+ * are watched namespace by namespace as the targets' ServiceAccounts (S1).
  */
 export class Autoscalers {
   readonly #options: AutoscalersOptions;
-  /** By namespace and account. */
-  readonly #watched = new Map<string, Watched>();
+  #ofCluster: Watched | undefined;
+  /** By namespace and account, with the targets that use it. */
+  readonly #ofAccounts = new Map<string, { watched: Watched; users: Set<string> }>();
   readonly #byTarget = new Map<string, ReadonlyMap<string, Watched>>();
 
   constructor(options: AutoscalersOptions) {
@@ -51,92 +58,130 @@ export class Autoscalers {
   }
 
   /**
-   * Watches exactly these namespaces for the target; resolves when the autoscalers in them are known, or cannot be for
-   * now. Rejects with the signal's reason.
+   * Watches what may scale objects of the target; resolves when the autoscalers are known, or cannot be for now.
+   * Rejects with the signal's reason.
    */
-  async watch({ targetId, namespaces, as, signal }: ScaledTarget): Promise<void> {
-    const before = this.#byTarget.get(targetId);
-    if (before === undefined && namespaces.size === 0) return;
-    const wanted = new Map([...namespaces].map((one) => [one, this.#ensure(targetId, one, as)]));
-    if (wanted.size === 0) this.#byTarget.delete(targetId);
-    else this.#byTarget.set(targetId, wanted);
-    const kept = new Set(wanted.values());
-    for (const watched of before?.values() ?? []) if (!kept.has(watched)) this.#release(targetId, watched);
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(FIRST_LIST_MS)]);
-    await Promise.all([...kept].map((watched) => firstLook(watched, limit)));
-    signal.throwIfAborted();
+  async watch(target: ScaledTarget): Promise<void> {
+    const limit = AbortSignal.any([target.signal, AbortSignal.timeout(FIRST_LIST_MS)]);
+    this.#ofCluster ??= this.#begin({});
+    await within(limit, this.#ofCluster.looked);
+    if (this.#ofCluster.isForbidden) await within(limit, this.#watchAsAccount(target));
+    target.signal.throwIfAborted();
   }
 
   /**
-   * Whether an autoscaler scales the object of this key that is none of the target's own: of those its candidate
-   * tells. Where the account may not see them, that somebody scaled it must do.
+   * Whether an autoscaler scales the object that is none of the target's own: of those its candidate tells. Where
+   * they cannot be seen, that somebody scaled it must do.
    */
-  isScaled(key: string, namespace: string, targetId: string): boolean {
-    const watched = this.#byTarget.get(targetId)?.get(namespace);
+  isScaled(object: LiveObject, targetId: string): boolean {
+    const watched =
+      this.#ofCluster?.isForbidden === true
+        ? this.#byTarget.get(targetId)?.get(object.namespace)
+        : this.#ofCluster;
     if (watched === undefined) return false;
-    if (watched.isForbidden) return true;
-    for (const seen of watched.watch.values()) if (seen.key === key && seen.target !== targetId) return true;
-    return false;
+    if (watched.isForbidden || !watched.watch.synced) return wasScaled(object);
+    const targets = watched.byKey.get(objectKey(object))?.values() ?? [];
+    return [...targets].some((target) => target !== targetId);
   }
 
   forget(targetId: string): void {
-    for (const watched of this.#byTarget.get(targetId)?.values() ?? []) this.#release(targetId, watched);
     this.#byTarget.delete(targetId);
+    this.#release(targetId, new Set());
   }
 
   async stop(): Promise<void> {
-    const all = [...this.#watched.values()];
-    this.#watched.clear();
+    const all = [...this.#ofAccounts.values()].map(({ watched }) => watched);
+    if (this.#ofCluster !== undefined) all.push(this.#ofCluster);
+    this.#ofAccounts.clear();
     this.#byTarget.clear();
     await Promise.all(all.map(({ watch }) => watch.stop()));
   }
 
-  #ensure(targetId: string, namespace: string, as: ServiceAccount | undefined): Watched {
-    const id = `${namespace} ${as === undefined ? '' : `${as.namespace}/${as.name}`}`;
-    const known = this.#watched.get(id) ?? this.#begin(id, namespace, as);
-    known.users.add(targetId);
-    return known;
+  async #watchAsAccount({ targetId, namespaces, as }: ScaledTarget): Promise<void> {
+    const wanted = new Map([...namespaces].map((one) => [one, this.#ensure(targetId, one, as)]));
+    this.#byTarget.set(targetId, wanted);
+    const kept = new Set(wanted.values());
+    this.#release(targetId, kept);
+    await Promise.all([...kept].map(({ looked }) => looked));
   }
 
-  #begin(id: string, namespace: string, as: ServiceAccount | undefined): Watched {
-    const users = new Set<string>();
+  #ensure(targetId: string, namespace: string, as: ServiceAccount | undefined): Watched {
+    const id = `${namespace} ${as === undefined ? '' : `${as.namespace}/${as.name}`}`;
+    let known = this.#ofAccounts.get(id);
+    // The account may have been granted the right since.
+    if (known === undefined || known.watched.isForbidden) {
+      const where = { namespace, ...(as === undefined ? {} : { as }) };
+      known = { watched: this.#begin(where), users: known?.users ?? new Set() };
+      this.#ofAccounts.set(id, known);
+    }
+    known.users.add(targetId);
+    return known.watched;
+  }
+
+  #begin(where: { namespace?: string; as?: ServiceAccount }): Watched {
+    const looked = Promise.withResolvers<void>();
+    const byKey: Watched['byKey'] = new Map();
     const watch = new ListWatch<Seen>({
       client: this.#options.client,
       resource: AUTOSCALERS,
-      namespace,
       reduce,
       onEvent: (event) => {
-        if (isNews(event)) for (const user of users) this.#options.onChange(user);
+        index(byKey, event);
+        for (const key of changedKeys(event)) this.#options.onChange(key);
       },
+      onListed: () => looked.resolve(),
       onState: (state) => {
-        if (state.state !== 'Failing' || !(isForbidden(state.error) || isNotFound(state.error))) return;
-        watched.isForbidden = true;
-        void watch.stop();
+        if (state.state !== 'Failing') return;
+        if (isForbidden(state.error) || isNotFound(state.error)) {
+          watched.isForbidden = true;
+          void watch.stop();
+        }
+        looked.resolve();
       },
-      ...(as === undefined ? {} : { as }),
+      ...where,
     });
-    const watched: Watched = { watch, users, isForbidden: false };
-    this.#watched.set(id, watched);
+    const watched: Watched = { watch, byKey, looked: looked.promise, isForbidden: false };
     watch.start();
     return watched;
   }
 
-  #release(targetId: string, watched: Watched): void {
-    watched.users.delete(targetId);
-    if (watched.users.size > 0) return;
-    for (const [id, one] of this.#watched) if (one === watched) this.#watched.delete(id);
-    void watched.watch.stop();
+  /** Ends the target's use of all but these. */
+  #release(targetId: string, kept: ReadonlySet<Watched>): void {
+    for (const [id, { watched, users }] of this.#ofAccounts) {
+      if (kept.has(watched) || !users.delete(targetId) || users.size > 0) continue;
+      this.#ofAccounts.delete(id);
+      void watched.watch.stop();
+    }
   }
 }
 
-async function firstLook({ watch, isForbidden }: Watched, signal: AbortSignal): Promise<void> {
-  if (isForbidden || watch.lastError !== undefined) return;
-  await watch.whenSynced(signal).catch(() => undefined);
+/** Waits no longer than the signal lets it; what comes later is found by the next look. */
+async function within(limit: AbortSignal, looked: Promise<void>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const end = () => resolve();
+  if (limit.aborted) return;
+  limit.addEventListener('abort', end, { once: true });
+  await Promise.race([looked, promise]);
+  limit.removeEventListener('abort', end);
+}
+
+function index(byKey: Watched['byKey'], { type, name, object, previous }: WatchEvent<Seen>): void {
+  const former = (type === 'Deleted' ? object : previous)?.key;
+  if (former !== undefined) {
+    const left = byKey.get(former);
+    left?.delete(name);
+    if (left?.size === 0) byKey.delete(former);
+  }
+  if (type === 'Deleted' || object.key === undefined) return;
+  const same = byKey.get(object.key) ?? new Map<string, string>();
+  byKey.set(object.key, same.set(name, object.target));
 }
 
 /** Their status changes every few seconds, and is nothing here. */
-function isNews({ type, object, previous }: WatchEvent<Seen>): boolean {
-  return type !== 'Modified' || previous?.key !== object.key || previous?.target !== object.target;
+function changedKeys({ type, object, previous }: WatchEvent<Seen>): Set<string> {
+  if (type === 'Modified' && previous?.key === object.key && previous?.target === object.target)
+    return new Set();
+  return new Set([object.key, previous?.key].filter((key) => key !== undefined));
 }
 
 function reduce(object: KubeObject): Seen {

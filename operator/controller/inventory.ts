@@ -15,7 +15,7 @@ import type { Discovery } from '../kube/discovery.ts';
 import { inParallel } from '../kube/in-parallel.ts';
 import { isNewerVersion } from '../kube/resource-version.ts';
 import { keepReason } from '../manifest/keep.ts';
-import { type LiveObject, liveObject, wasScaled } from '../manifest/live.ts';
+import { type LiveObject, liveObject } from '../manifest/live.ts';
 import { groupKind, objectKey } from '../manifest/manifest.ts';
 import { Autoscalers } from './autoscalers.ts';
 import { KindWatches, type WatchUser } from './kind-watches.ts';
@@ -73,7 +73,7 @@ export class Inventory {
       onListed: (resource) => this.#sweep(resource),
     });
     this.#classes = new StorageClasses({ client, onChange: () => this.#judgeClaims() });
-    this.#autoscalers = new Autoscalers({ client, onChange: (id) => options.onChange(id) });
+    this.#autoscalers = new Autoscalers({ client, onChange: (key) => this.#wakeOwners(key) });
     this.#pods = new PodWatches({ client, onChange: (id, key) => this.#judgeAgain(id, key) });
   }
 
@@ -145,18 +145,17 @@ export class Inventory {
     return found;
   }
 
-  /** Finds out which autoscalers there are, where somebody scaled a workload of the target's. */
+  /** Finds out which autoscalers there are where the target has objects. */
   async seeAutoscalers({ targetId, as, signal }: WatchUser): Promise<void> {
     const namespaces = new Set<string>();
-    for (const object of this.of(targetId).values()) if (wasScaled(object)) namespaces.add(object.namespace);
+    for (const { namespace } of this.of(targetId).values()) if (namespace !== '') namespaces.add(namespace);
     await this.#autoscalers.watch({ targetId, namespaces, as, signal });
   }
 
   /** Whether an autoscaler that is none of the target's own decides the replicas of its object of this key. */
   isScaled(targetId: string, key: string): boolean {
     const object = this.of(targetId).get(key);
-    if (object === undefined || !wasScaled(object)) return false;
-    return this.#autoscalers.isScaled(key, object.namespace, targetId);
+    return object !== undefined && this.#autoscalers.isScaled(object, targetId);
   }
 
   /** Watches the Pods of the target's workloads that are not healthy, as its ServiceAccount. */
@@ -177,6 +176,10 @@ export class Inventory {
   async stop(): Promise<void> {
     await Promise.all([this.#pods.stop(), this.#autoscalers.stop(), this.#classes.stop()]);
     await this.watches.stop();
+  }
+
+  #wakeOwners(key: string): void {
+    for (const [targetId, objects] of this.#byTarget) if (objects.has(key)) this.#options.onChange(targetId);
   }
 
   #changed(targetId: string): void {

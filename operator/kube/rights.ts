@@ -95,7 +95,10 @@ export const READ_RIGHTS: readonly Right[] = [
   ]),
   reads('apiregistration.k8s.io', ['apiservices']),
   reads('apps', ['controllerrevisions', 'daemonsets', 'deployments', 'replicasets', 'statefulsets']),
-  reads('autoscaling', ['horizontalpodautoscalers']),
+  {
+    ...reads('autoscaling', ['horizontalpodautoscalers']),
+    why: 'Health, whether somebody changed what was applied, and which workloads an autoscaler scales, whoever made it.',
+  },
   reads('batch', ['cronjobs', 'jobs']),
   reads('coordination.k8s.io', ['leases']),
   reads('discovery.k8s.io', ['endpointslices']),

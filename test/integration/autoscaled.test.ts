@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Stage } from '../harness/operator.ts';
 import { eventually } from '../harness/wait.ts';
-import { configMap, eventsOf, newSteps, reasonOf, type TestObject } from './steps.ts';
+import { configMap, eventsOf, newProxiedSteps, newSteps, reasonOf, type TestObject } from './steps.ts';
 
 function loom(name: string, replicas: number): TestObject {
   const labels = { app: name };
@@ -35,6 +36,14 @@ const autoscaler = (name: string, minReplicas: number): TestObject => ({
   },
 });
 
+/** As `kubectl edit` does: through the object itself, so that nothing tells of `scale` any more. */
+function edit(stage: Stage, name: string, count: number): Promise<string> {
+  return stage.kubectl(
+    ...['patch', 'deployment', name, '--field-manager=kubectl-edit', '--type=merge'],
+    ...['-p', JSON.stringify({ spec: { replicas: count } })],
+  );
+}
+
 test('an autoscaler is respected, whether it is in Git or not', async (t) => {
   const { stage, deploy, change, live, push } = await newSteps(t);
   const replicas = async (name: string) => (await live('deployment', name))?.spec?.['replicas'];
@@ -56,6 +65,15 @@ test('an autoscaler is respected, whether it is in Git or not', async (t) => {
     assert.deepEqual(await eventsOf(stage, 'loom', 'DriftRepaired'), []);
   });
 
+  await t.test('what is edited by hand in between is not put back either', async () => {
+    await edit(stage, 'loom', 4);
+    // The autoscaler lets stand what is between its bounds.
+    const request = await stage.requestSync('loom');
+    await stage.until('loom', ({ status }) => status?.handledSyncRequest === request, 'another look');
+    assert.equal(await replicas('loom'), 4);
+    assert.deepEqual(await eventsOf(stage, 'loom', 'DriftRepaired'), []);
+  });
+
   await t.test("when it goes, Git's replicas count again", async () => {
     await stage.kubectl('delete', 'horizontalpodautoscaler', 'loom');
     await scaledTo('loom', 2);
@@ -70,5 +88,42 @@ test('an autoscaler is respected, whether it is in Git or not', async (t) => {
     await change('weft', [loom('weft', 1), configMap('weft')]);
     assert.equal(await replicas('weft'), 2);
     assert.deepEqual(await eventsOf(stage, 'weft', 'DriftRepaired'), []);
+  });
+});
+
+test('an autoscaler that the operator may not see is looked for as the ServiceAccount; else who scaled counts', async (t) => {
+  const { proxy, stage, deploy, live } = await newProxiedSteps(t, { startOperator: false });
+  const path = /\/horizontalpodautoscalers/;
+  const replicas = async (name: string) => (await live('deployment', name))?.spec?.['replicas'];
+  const standsAt = async (name: string, count: number) => {
+    const request = await stage.requestSync(name);
+    await stage.until(name, ({ status }) => status?.handledSyncRequest === request, 'another look');
+    assert.equal(await replicas(name), count);
+    assert.deepEqual(await eventsOf(stage, name, 'DriftRepaired'), []);
+  };
+  const operators = proxy.fail({
+    path,
+    where: ({ impersonate }) => impersonate === '',
+    fault: { status: 403 },
+  });
+  await stage.restart();
+
+  await t.test('S1: as the ServiceAccount', async () => {
+    await deploy('seen', [loom('seen', 1)]);
+    await stage.apply(autoscaler('seen', 3));
+    await eventually(async () => (await replicas('seen')) === 3, { describe: '3 replicas', within: 60_000 });
+    await edit(stage, 'seen', 4);
+    await standsAt('seen', 4);
+    assert.ok(operators.met > 0, 'the test must see the operator refused');
+  });
+
+  await t.test('what the ServiceAccount may not see either', async () => {
+    await stage.operator.stop();
+    const accounts = proxy.fail({ path, fault: { status: 403 } });
+    await stage.restart();
+    await deploy('unseen', [loom('unseen', 1)]);
+    await stage.kubectl('scale', 'deployment', 'unseen', '--replicas=2');
+    await standsAt('unseen', 2);
+    assert.ok(accounts.met > 0, 'the test must see the ServiceAccount refused');
   });
 });

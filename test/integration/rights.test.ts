@@ -167,13 +167,15 @@ test('S1: whatever is done to an object is done as the ServiceAccount, and Secre
   assert.deepEqual(writes.filter(({ impersonate }) => impersonate !== user).map(tell), []);
 
   // What is read as the operator: the namespace and the account of an Application, definitions, and by watches
-  // metadata, or what decides a workload's health; of Secrets none but those that the spec names.
+  // metadata, what decides a workload's health, which are autoscaled; of Secrets none but those that the spec names.
   const asOperator = others.filter(({ impersonate, verb }) => impersonate === '' && verb !== 'other');
   const allowed = [
     ({ verb, path }: RecordedRequest) =>
       verb === 'get' &&
       /\/(namespaces\/[^/]+|serviceaccounts\/towpath|applications\.towpath\.dev)$/.test(path),
     ({ path }: RecordedRequest) => path.endsWith('/customresourcedefinitions'),
+    ({ verb, path }: RecordedRequest) =>
+      ['list', 'watch'].includes(verb) && path === '/apis/autoscaling/v2/horizontalpodautoscalers',
     ({ verb, path, query }: RecordedRequest) =>
       ['list', 'watch'].includes(verb) &&
       path === `/api/v1/namespaces/${stage.namespace}/secrets` &&

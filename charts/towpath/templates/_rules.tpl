@@ -54,7 +54,7 @@
 - apiGroups: ["apps"]
   resources: [controllerrevisions, daemonsets, deployments, replicasets, statefulsets]
   verbs: [list, watch]
-# Health, and whether somebody changed what was applied.
+# Health, whether somebody changed what was applied, and which workloads an autoscaler scales, whoever made it.
 - apiGroups: ["autoscaling"]
   resources: [horizontalpodautoscalers]
   verbs: [list, watch]
