@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { blob, blobOid, packOf, refDelta } from '../../test/harness/crafted-pack.ts';
+import { blob, blobOid, objectOid, packOf, refDelta, whole } from '../../test/harness/crafted-pack.ts';
 import { temporaryDirectory } from '../../test/harness/process.ts';
 import { BoundedMap } from './bounded-map.ts';
 import { defaultLimits as limits } from './limits.ts';
@@ -47,5 +47,13 @@ describe('an object store', () => {
     );
     assert.equal((await store.blob(first)).toString(), 'one\n');
     assert.equal((await store.blob(second)).toString(), 'two\n');
+  });
+
+  it('takes a tree for damaged whose entries have no mode', async () => {
+    for (const mode of ['', 'x', '10064x', '-100644', '100684', '1e5', '1'.repeat(40)]) {
+      const tree = Buffer.concat([Buffer.from(`${mode} a\0`), Buffer.from(first, 'hex')]);
+      const store = await storeOf(packOf([whole('tree', tree)]));
+      await assert.rejects(store.tree(objectOid('tree', tree)), { reason: 'RepositoryDamaged' }, mode);
+    }
   });
 });

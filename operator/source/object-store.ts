@@ -22,7 +22,7 @@ export type EntryType = 'file' | 'directory' | 'symlink' | 'submodule';
 
 export interface TreeEntry {
   name: string;
-  /** As Git has it: 0o100644, 0o100755, 0o120000, 0o040000, 0o160000. */
+  /** As Git reads it: 0o100644, 0o100755, 0o120000, 0o040000 or 0o160000, whatever other bits are set. */
   mode: number;
   type: EntryType;
   oid: string;
@@ -198,12 +198,6 @@ function timestamp(seconds: number): string {
   return date.toISOString().replace('.000Z', 'Z');
 }
 
-const types = new Map<number, EntryType>([
-  [0o040000, 'directory'],
-  [0o120000, 'symlink'],
-  [0o160000, 'submodule'],
-]);
-
 /** A tree object: `<octal mode> <name>\0<20 bytes of id>`, again and again. */
 function parseTree(object: Buffer): TreeEntry[] {
   const entries: TreeEntry[] = [];
@@ -211,16 +205,30 @@ function parseTree(object: Buffer): TreeEntry[] {
     const space = object.indexOf(0x20, at);
     const end = object.indexOf(0, space);
     if (space < 0 || end < 0 || end + 21 > object.length) throw damaged('a tree is cut short');
-    const mode = Number.parseInt(object.toString('latin1', at, space), 8);
+    const digits = object.toString('latin1', at, Math.min(space, at + 12));
+    if (!/^[0-7]{1,11}$/.test(digits)) throw damaged('an entry of a tree has no mode');
     entries.push({
       name: object.toString('utf8', space + 1, end),
-      mode,
-      type: types.get(mode & 0o170000) ?? 'file',
+      ...kindOf(Number.parseInt(digits, 8)),
       oid: object.toString('hex', end + 1, end + 21),
     });
     at = end + 21;
   }
   return entries;
+}
+
+/** Old tools wrote 100664 and the like; of a file's bits Git minds who owns it may execute, and of others none. */
+function kindOf(mode: number): Pick<TreeEntry, 'mode' | 'type'> {
+  switch (mode & 0o170000) {
+    case 0o100000:
+      return { mode: mode & 0o100 ? 0o100755 : 0o100644, type: 'file' };
+    case 0o040000:
+      return { mode: 0o040000, type: 'directory' };
+    case 0o120000:
+      return { mode: 0o120000, type: 'symlink' };
+    default:
+      return { mode: 0o160000, type: 'submodule' };
+  }
 }
 
 function damaged(what: string): TowpathError {

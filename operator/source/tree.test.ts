@@ -97,6 +97,45 @@ describe('a tree', () => {
     );
   });
 
+  it("reads modes that are none of today's as git does", async () => {
+    const oid = await git.writeObject('blob', Buffer.from('x'));
+    const modes = ['100644', '0100644', '100664', '100600', '100640', '100655', '100755', '100775', '100700'];
+    const tree = await craftedTree(modes.map((mode, index) => ({ mode, name: `${index}`, oid })));
+    const { files } = await tree.readAll('');
+    const listed = await git.git(['ls-tree', tree.revision]);
+    assert.deepEqual(
+      files.map(({ path, mode, oid }) => `${mode.toString(8)} blob ${oid}\t${path}`),
+      listed.split('\n'),
+    );
+  });
+
+  it('takes an entry for what git takes it for, whatever bits are set besides', async () => {
+    const blob = await git.writeObject('blob', Buffer.from('a'));
+    const below = await git.writeObject('tree', Buffer.alloc(0));
+    const kinds: [mode: string, oid: string, type: string][] = [
+      ['40755', below, 'directory'],
+      ['040000', below, 'directory'],
+      ['120777', blob, 'symlink'],
+      ['160755', blob, 'submodule'],
+      ['0', blob, 'submodule'],
+      ['644', blob, 'submodule'],
+      ['10644', blob, 'submodule'],
+      ['140644', blob, 'submodule'],
+    ];
+    const tree = await craftedTree(kinds.map(([mode, oid], index) => ({ mode, name: `${index}`, oid })));
+    const gitKinds = { blob: 'symlink', tree: 'directory', commit: 'submodule' };
+    const listed = (await git.git(['ls-tree', tree.revision])).split('\n');
+    const types = (await tree.list('')).map(({ type }) => type);
+    assert.deepEqual(
+      types,
+      listed.map((line) => gitKinds[line.split(' ')[1] as keyof typeof gitKinds]),
+    );
+    assert.deepEqual(
+      types,
+      kinds.map(([, , type]) => type),
+    );
+  });
+
   it('says what is there when a path is not', async () => {
     const tree = await treeOf({ 'charts/web/Chart.yaml': '', 'charts/api/Chart.yaml': '', top: '' });
     await assert.rejects(tree.readAll('charts/wbe'), {

@@ -73,9 +73,12 @@ export function packOf(
   return Buffer.concat([body, createHash('sha1').update(body).digest()]);
 }
 
-/** The id of a blob. */
+export function objectOid(type: keyof typeof typeNumbers, content: Buffer): string {
+  return createHash('sha1').update(`${type} ${content.length}\0`).update(content).digest('hex');
+}
+
 export function blobOid(content: Buffer): string {
-  return createHash('sha1').update(`blob ${content.length}\0`).update(content).digest('hex');
+  return objectOid('blob', content);
 }
 
 /** A packet of band 1: a part of the pack. */
