@@ -28,6 +28,12 @@ test('client-node stays in kube/, ssh2 in source/', () => {
   assert.match(judge('operator/kube/client.ts', 'ssh2') ?? '', /source/);
 });
 
+test('isomorphic-git serves tests alone', () => {
+  assert.match(judge('operator/source/tree.ts', 'isomorphic-git') ?? '', /tests compare with/);
+  assert.match(judge('hack/demo/setting.ts', 'isomorphic-git/http/node') ?? '', /tests compare with/);
+  assert.equal(judge('test/harness/isomorphic-git.ts', 'isomorphic-git/http/node'), undefined);
+});
+
 test("A3: users' YAML is not parsed on the event loop of the operator", () => {
   assert.match(judge('operator/render/kinds.ts', 'yaml') ?? '', /read by the engine/);
   assert.equal(judge('test/corpus/corpus.test.ts', 'yaml'), undefined);

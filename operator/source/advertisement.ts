@@ -34,7 +34,7 @@ export async function readAdvertisement(packets: AsyncIterator<Packet>): Promise
   const wants = new Map<string, string>();
   const tagged = new Map<string, string>();
   let capabilities: Set<string> | undefined;
-  let headCommit: string | undefined;
+  let atHead: { object: string; commit: string } | undefined;
   let bytes = 0;
   for (let lines = 1; ; lines++) {
     const { value, done } = await packets.next();
@@ -49,7 +49,8 @@ export async function readAdvertisement(packets: AsyncIterator<Packet>): Promise
     capabilities ??= capabilitiesOf(value);
     const { oid, name } = parseLine(value);
     if (name === 'capabilities^{}') continue;
-    if (name === 'HEAD') headCommit = oid;
+    if (name === 'HEAD') atHead = { object: oid, commit: oid };
+    else if (name === 'HEAD^{}') atHead = { object: atHead?.object ?? oid, commit: oid };
     else if (name.endsWith('^{}')) {
       const tag = name.slice(0, -3);
       const object = refs.get(tag);
@@ -63,7 +64,8 @@ export async function readAdvertisement(packets: AsyncIterator<Packet>): Promise
       wants.set(oid, oid);
     }
   }
-  if (headCommit !== undefined) wants.set(headCommit, headCommit);
+  const headCommit = atHead?.commit;
+  if (atHead !== undefined && !wants.has(atHead.commit)) wants.set(atHead.commit, atHead.object);
   const known = capabilities ?? new Set<string>();
   const symref = [...known].find((capability) => capability.startsWith('symref=HEAD:'));
   return { refs, head: symref?.slice('symref=HEAD:'.length), headCommit, wants, tagged, capabilities: known };
