@@ -9,6 +9,7 @@ function queue(work: Work, changes: Partial<ConstructorParameters<typeof Queue>[
     work,
     concurrency: 2,
     lendAfterMs: 60_000,
+    spareMs: 60_000,
     leaveAfterMs: 60_000,
     onLeft: (key) => assert.fail(`${key} was left`),
     longMs: 60_000,
@@ -60,6 +61,32 @@ test('A5: an interrupt aborts the run under way, and the key runs again', async 
   await done.promise;
   await subject.stop();
   assert.ok(reasons[0] instanceof Interrupted);
+});
+
+test('A14: what changes again and again interrupts a run, and the next one when it had its time', async () => {
+  const ends: string[] = [];
+  const done = Promise.withResolvers<void>();
+  const spareMs = 100;
+  const subject = queue(
+    async (_key, signal) => {
+      if (ends.length === 4) return done.resolve();
+      const began = performance.now();
+      const again = setInterval(() => subject.add('a', { interrupt: true }), 1);
+      await new Promise<void>((resolve) => {
+        if (ends.length === 1) setTimeout(resolve, spareMs / 2);
+        signal.addEventListener('abort', () => resolve());
+      });
+      clearInterval(again);
+      ends.push(signal.aborted ? 'interrupted' : 'ended');
+      if (ends.length === 4) assert.ok(performance.now() - began >= spareMs - 1);
+      signal.throwIfAborted();
+    },
+    { spareMs },
+  );
+  subject.add('a');
+  await done.promise;
+  await subject.stop();
+  assert.deepEqual(ends, ['interrupted', 'ended', 'interrupted', 'interrupted']);
 });
 
 test('A3: a run that takes long lends its place on', async () => {

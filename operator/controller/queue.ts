@@ -16,6 +16,8 @@ interface Entry {
   abort?: AbortController;
   /** When the run began, on the clock of performance.now(). */
   since?: number;
+  /** Breaks it off when its time has come. */
+  spared?: NodeJS.Timeout;
 }
 
 export interface QueueOptions {
@@ -27,6 +29,11 @@ export interface QueueOptions {
   /** Asked when a run has taken that long, and again after as long; false: it keeps its place. Default: it may. */
   mayLend?(): boolean;
   onError(key: string, error: unknown): void;
+  /**
+   * A run that follows one that was interrupted has so long before it is, too: what changes again and again, be it by
+   * the run itself, must not keep every one from getting as far as to tell something.
+   */
+  spareMs: number;
   /** Aborted, a run has so long to end; then it is left to itself, and the key runs anew. */
   leaveAfterMs: number;
   /** Told of a run that was left. What it still does must have no effect any more. */
@@ -45,6 +52,8 @@ export class Queue {
   readonly #waiting: string[] = [];
   readonly #timers = new Map<string, { timer: NodeJS.Timeout; at: number }>();
   readonly #runs = new Set<Promise<void>>();
+  /** Whose last run was interrupted. */
+  readonly #interrupted = new Set<string>();
   #free: number;
   #stopped = false;
 
@@ -65,7 +74,7 @@ export class Queue {
     return now - oldest;
   }
 
-  /** Runs the key soon; `interrupt` also aborts a run under way, which then starts anew. */
+  /** Runs the key soon; `interrupt` also aborts a run under way, at once or when it was spared, which starts anew. */
   add(key: string, options: { interrupt?: boolean } = {}): void {
     if (this.#stopped) return;
     const entry = this.#entries.get(key);
@@ -75,7 +84,7 @@ export class Queue {
       this.#next();
     } else if (entry.state !== 'waiting') {
       entry.state = 'running-again';
-      if (options.interrupt === true) entry.abort?.abort(new Interrupted('newer input'));
+      if (options.interrupt === true) this.#interrupt(key, entry);
     }
   }
 
@@ -104,6 +113,17 @@ export class Queue {
     this.#waiting.length = 0;
     for (const entry of this.#entries.values()) entry.abort?.abort(new Interrupted('stopping'));
     await Promise.allSettled(this.#runs);
+  }
+
+  #interrupt(key: string, entry: Entry): void {
+    const ageMs = performance.now() - (entry.since ?? 0);
+    const leftMs = this.#interrupted.has(key) ? this.#options.spareMs - ageMs : 0;
+    const abort = () => {
+      this.#interrupted.add(key);
+      entry.abort?.abort(new Interrupted('newer input'));
+    };
+    if (leftMs <= 0) abort();
+    else entry.spared ??= setTimeout(abort, leftMs);
   }
 
   #next(): void {
@@ -143,6 +163,8 @@ export class Queue {
       left.forget();
       endTelling();
       clearInterval(lend);
+      clearTimeout(entry.spared);
+      if (!abort.signal.aborted) this.#interrupted.delete(key);
       this.#entries.delete(key);
       if (entry.state === 'running-again') this.add(key);
       giveBack();

@@ -179,6 +179,7 @@ export class ApplicationController {
       // What only waits for its turn at the API server would not come sooner with more of its kind beside it.
       mayLend: () => !this.#options.client.saturated,
       onError: (key, error) => this.#failed(key, error),
+      spareMs: 2 * TELL_AFTER_MS,
       leaveAfterMs: ABANDON_AFTER_MS,
       onLeft: (key) => this.#abandon(key),
       longMs: LONG_LOOK_MS,
