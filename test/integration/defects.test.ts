@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { conditionOf, newStage } from '../harness/operator.ts';
 import { newProxiedStage } from '../harness/proxied-stage.ts';
@@ -136,4 +137,29 @@ test('A12: a look that fails again and again for what nobody foresaw is told, wi
     assert.equal(ready.status?.retry, undefined);
     assert.equal(conditionOf(ready, 'Stalled'), undefined);
   });
+});
+
+test('S5: what nobody foresaw quotes no value of a Secret, also one with more blanks than a sentence has', async (t) => {
+  const { proxy, stage } = await newProxiedStage(t, { files: chart });
+  const key = 'marked  67f1';
+  await stage.apply({
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: 'values' },
+    stringData: { 'values.yaml': `key: ${key}\n` },
+  });
+  const helm = { valuesFrom: [{ kind: 'Secret', name: 'values' }] };
+  await stage.deployed('web', { helm });
+  // Read again for its large number, and quoted by the error of the parser, as it is so short.
+  const isText = { verb: 'get' as const, path: /\/applications\/web$/ };
+  proxy.fail({ ...isText, fault: { line: key } });
+  await stage.application('web', { helm: { ...helm, values: { id: 2 ** 60 } } });
+  const told = await stage.until('web', (one) => reasonOf(one) === 'InternalError', 'InternalError');
+  assert.match(messageOf(told), /^A defect of Towpath: .*\*\*\*/);
+  const read = [
+    JSON.stringify(told.status),
+    (await eventsOf(stage, 'web', 'InternalError')).join(),
+    readFileSync(stage.operator.logPath, 'utf8'),
+  ];
+  for (const text of read) assert.doesNotMatch(text, /marked\s+67f1/);
 });

@@ -81,13 +81,12 @@ export async function tellFailed(
   const isDeleted = application.metadata.deletionTimestamp !== undefined;
   // A process that began with the deletion has not read them yet.
   if (isDeleted) await wanted.learnSecrets(application, signal).catch(() => undefined);
-  onFault(
-    key,
-    describe(error, (text) => wanted.hideIn(application, text)),
-  );
+  // Before anything is cut or folded: part of a value is not known as one any more.
+  const fault = describe(error, (text) => wanted.hideIn(application, text));
+  onFault(key, fault);
   if (isDeleted) return tellUndeleted(deletion, application, error).catch(() => undefined);
   if (retry.attempts < TOLD_AFTER || error instanceof NotLeaderError) return;
-  const told = wanted.hide(application, toldOf(error, application.metadata));
+  const told = wanted.hide(application, toldOf(error, fault, application.metadata));
   // Meanwhile it may have come to an end, or have been changed.
   if (isOver() || !(told instanceof TowpathError)) return;
   const latest = deletion.latest(application);
@@ -101,10 +100,14 @@ function describe(error: unknown, hideIn: (text: string) => string): Fault {
 }
 
 /** What ended a look, as its Application is told it: what nobody foresaw is a defect of ours. */
-function toldOf(error: unknown, object: { namespace: string; name: string }): TowpathError {
+function toldOf(
+  error: unknown,
+  { message }: Fault,
+  object: { namespace: string; name: string },
+): TowpathError {
   if (!isDefect(error))
     return classify(error, 'work on', { group: '', kind: 'Application', ...object }).error;
-  const why = (error instanceof Error ? error.message : String(error)).slice(0, 500).replaceAll(/\s+/g, ' ');
+  const why = message.slice(0, 500).replaceAll(/\s+/g, ' ');
   const before = 'A defect of Towpath: ';
   const after =
     '. It is tried again, ever more rarely. Send this message and the Application, without what is secret in it, to who runs Towpath: its log has more.';

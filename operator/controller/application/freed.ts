@@ -2,13 +2,13 @@ import { TowpathError } from '../../api/errors.ts';
 import { fitBetween } from '../../api/v1alpha1/bound-status.ts';
 import { askedFor, givesUp, heldBy, isService } from '../../apply/allocations.ts';
 import { classify, type Refusal } from '../../apply/classify.ts';
-
 import { pruneAndAwait } from '../../apply/prune.ts';
 import { resourceOf } from '../../apply/target.ts';
 import { dryRunAsNew } from '../../apply/trial.ts';
 import type { PlannedApply } from '../../manifest/applied.ts';
 import type { LiveObject } from '../../manifest/live.ts';
 import { groupKind, idOf, objectKey } from '../../manifest/manifest.ts';
+import type { Plan } from '../../plan/plan.ts';
 import type { DeployContext } from './deploy-context.ts';
 import type { Planning } from './planning.ts';
 import { describeAll } from './refusals.ts';
@@ -21,10 +21,12 @@ interface Holders {
   changed: PlannedApply[];
 }
 
-async function holdersOf(context: DeployContext, planning: Planning, wanted: PlannedApply): Promise<Holders> {
-  const { access } = context;
+async function holdersOf(
+  { access }: DeployContext,
+  { prune, apply }: Plan,
+  wanted: PlannedApply,
+): Promise<Holders> {
   const asked = askedFor(wanted.manifest);
-  const { prune, apply } = await planning.plan();
   const clash = async (object: LiveObject) =>
     isService(object) ? (await heldBy(access, object)).intersection(asked) : new Set<string>();
   const holders: Holders = { pruned: [], changed: [] };
@@ -58,15 +60,15 @@ export async function withoutFreed(
 ): Promise<Refusal[]> {
   if (refusals.length === 0) return [];
   const taken = refusedAs(refusals, 'AlreadyAllocated');
-  const { prune } = await planning.plan();
+  const plan = await planning.plan();
   const isTaken = new Set(taken.values());
   const left = refusals
     .filter((refusal) => !isTaken.has(refusal))
-    .map((refusal) => withLeaving(refusal, prune));
+    .map((refusal) => withLeaving(refusal, plan.prune));
   for (const one of planned) {
     const refusal = taken.get(objectKey(one.manifest));
     if (refusal === undefined) continue;
-    const { pruned, changed } = await holdersOf(context, planning, one);
+    const { pruned, changed } = await holdersOf(context, plan, one);
     left.push(...(pruned.length + changed.length === 0 ? [refusal] : await refusedAsNew(context, one)));
   }
   return left;
@@ -97,7 +99,7 @@ export async function freeHeld(
   const again: PlannedApply[] = [];
   for (const one of planned) {
     if (!taken.has(objectKey(one.manifest))) continue;
-    const { pruned } = await holdersOf(context, planning, one);
+    const { pruned } = await holdersOf(context, await planning.plan(), one);
     if (pruned.length > 0 && (await refusedAsNew(context, one)).length > 0) continue;
     for (const live of pruned) {
       try {
