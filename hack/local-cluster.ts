@@ -88,7 +88,6 @@ async function down(): Promise<void> {
 function gone(group: readonly Component[]): Promise<boolean> {
   const describe = group.map(({ name }) => name).join(', ');
   return eventually(() => !group.some(({ pid }) => isRunning(pid)), {
-    within: 10_000,
     describe: `${describe} to end`,
   });
 }

@@ -92,9 +92,7 @@ test('A7: a leader that stops releases the Lease, and the successor leads within
     first.told.map(({ what }) => what),
     ['started', 'stopped'],
   );
-  const stopped = performance.now();
   await eventually(() => second.election.isLeader(), { every: 5, within: 2000 });
-  assert.ok(performance.now() - stopped < 2000);
   const spec = await leaseSpec(namespace);
   assert.equal(spec.holderIdentity, 'second');
   assert.equal(spec.leaseTransitions, 1);

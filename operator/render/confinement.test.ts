@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { buildEngine } from '../../hack/build-engine.ts';
 import { MemoryTree } from '../../test/harness/memory-tree.ts';
+import { scaled } from '../../test/harness/slowness.ts';
 import { TowpathError } from '../api/errors.ts';
 import { Renderer, type RenderRequest } from './renderer.ts';
 
@@ -190,7 +191,7 @@ describe('S8: a render that takes too much ends alone', () => {
   ];
 
   test('A3: renders that take long hold back no other, even where they take all processes', {
-    timeout: 30_000,
+    timeout: scaled(30_000),
   }, async () => {
     const single = new Renderer({
       enginePath: await buildEngine(),
@@ -213,7 +214,7 @@ describe('S8: a render that takes too much ends alone', () => {
 
   for (const { name, files, reasons, says } of cases) {
     // Limits are of processor time, of which a busy machine gives little.
-    test(`S8: ${name}`, { timeout: 120_000 }, async () => {
+    test(`S8: ${name}`, async () => {
       let ended = false;
       const bad = renderer.render(fresh(files), request).then(
         () => assert.fail('it was rendered'),

@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { buildEngine } from '../../hack/build-engine.ts';
 import { temporaryDirectory } from '../../test/harness/process.ts';
+import { scaled } from '../../test/harness/slowness.ts';
 import { EngineChild, EngineExit } from './engine-child.ts';
 
 /** A program in the place of the engine that writes those bytes (octal, as printf reads them) and goes on. */
@@ -20,7 +21,7 @@ test('where no process can be started that is told, and the next render finds it
   const script = join(import.meta.dirname, '../../test/harness/few-descriptors.ts');
   const shell = 'ulimit -n 64; exec "$0" "$@"';
   const args = ['-c', shell, process.execPath, script, await buildEngine()];
-  const { stdout } = await promisify(execFile)('/bin/sh', args, { timeout: 60_000 });
+  const { stdout } = await promisify(execFile)('/bin/sh', args, { timeout: scaled(60_000) });
   const failed = 'Time EngineUnavailable';
   assert.deepEqual(JSON.parse(stdout), [failed, failed, 'rendered']);
 });
@@ -34,7 +35,7 @@ for (const [what, bytes, said] of [
   ],
   ['answers what is no answer', '\\000\\000\\000\\002no', /an answer that cannot be read/],
 ] as const) {
-  test(`S8: an engine that ${what} is ended at once`, { timeout: 10_000 }, async () => {
+  test(`S8: an engine that ${what} is ended at once`, { timeout: scaled(10_000) }, async () => {
     const child = wild(bytes);
     await assert.rejects(child.exchange({}), (error) => {
       assert.ok(error instanceof EngineExit);

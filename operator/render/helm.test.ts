@@ -1,27 +1,10 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
+import { archiveOf } from '../../test/harness/archive.ts';
 import { MemoryTree } from '../../test/harness/memory-tree.ts';
 import { chart, configMap, data, failure, names, request, TestRenderer } from '../../test/harness/render.ts';
 
 const engine = new TestRenderer();
-
-/** The files as `helm package` packs them. */
-function archiveOf(files: Readonly<Record<string, string>>): Uint8Array {
-  const scratch = mkdtempSync(join(tmpdir(), 'towpath-archive-'));
-  try {
-    for (const [path, text] of Object.entries(files)) {
-      mkdirSync(join(scratch, dirname(path)), { recursive: true });
-      writeFileSync(join(scratch, path), text);
-    }
-    return new Uint8Array(execFileSync('tar', ['-C', scratch, '-cz', ...readdirSync(scratch)]));
-  } finally {
-    rmSync(scratch, { recursive: true, force: true });
-  }
-}
 
 describe('Helm charts', () => {
   test('hooks are returned as hooks, test hooks are dropped, NOTES too', async () => {

@@ -5,10 +5,13 @@ import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { createRepository } from '../../test/harness/git-repository.ts';
 import { temporaryDirectory } from '../../test/harness/process.ts';
+import { without } from '../../test/harness/programs.ts';
 import { eventually } from '../../test/harness/wait.ts';
 import { defaultLimits as limits } from './limits.ts';
 import type { RunWork } from './tree.ts';
 import { type LanesOptions, WorkLanes } from './work-lanes.ts';
+
+const withoutFifos = without('mkfifo');
 
 describe('a worker', () => {
   let directory: string;
@@ -101,7 +104,7 @@ describe('a worker', () => {
     await stopping;
   });
 
-  it('never begins what nobody waits for any more', async () => {
+  it('never begins what nobody waits for any more', { skip: withoutFifos }, async () => {
     const lanes = open();
     const held = await hold(lanes.forRepository());
     const run = lanes.forRepository();
@@ -121,7 +124,7 @@ describe('a worker', () => {
     assert.deepEqual(readdirSync(join(own, 'objects/pack')), ['pack-0.pack']);
   });
 
-  it('serves repositories in turn, however much one of them asks for', async () => {
+  it('serves repositories in turn, however much one of them asks for', { skip: withoutFifos }, async () => {
     const lanes = open();
     const held = await hold(lanes.forRepository());
     const [greedy, modest] = [lanes.forRepository(), lanes.forRepository()];
@@ -135,7 +138,9 @@ describe('a worker', () => {
     assert.deepEqual(answered.slice(0, 4), ['greedy', 'modest', 'greedy', 'modest']);
   });
 
-  it('that is long at one repository leaves the others to the next, and holds up no second one', async () => {
+  it('that is long at one repository leaves the others to the next, and holds up no second one', {
+    skip: withoutFifos,
+  }, async () => {
     const lanes = open({ lanes: 2, moveAfterMs: 20 });
     const [slow, other, same] = [lanes.forRepository(), lanes.forRepository(), lanes.forRepository()];
     const held = await hold(slow);

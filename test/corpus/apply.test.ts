@@ -12,7 +12,6 @@ const hasApplied = ({ status }: Application, revision: string) =>
 
 test('every chart of the corpus is applied to the API server, with other values too, and pruned again', {
   skip: skipWithoutCorpus,
-  timeout: 600_000,
 }, async (t) => {
   const stage = await newStage(t);
   // These charts bring ClusterRoles and CRDs: their ServiceAccount may do what a platform's would.
@@ -63,7 +62,6 @@ test('every chart of the corpus is applied to the API server, with other values 
           name,
           (one) => hasApplied(one, revision) && one.status?.environments?.[0]?.digest !== before,
           `${name} to be applied with ${what}`,
-          90_000,
         );
         assert.equal(status?.quarantine, undefined);
         const [environment] = status?.environments ?? [];

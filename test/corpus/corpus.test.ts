@@ -97,7 +97,7 @@ describe('our objects equal those of helm template', { skip: skipWithoutCorpus }
 
   for (const chart of skipWithoutCorpus ? [] : corpusCharts()) {
     for (const set of chart.sets) {
-      test(`${chart.name}, ${set.name}`, { timeout: 60_000 }, async () => {
+      test(`${chart.name}, ${set.name}`, async () => {
         const values = overridden(set.text, withoutDependencies[chart.name] ?? '');
         const expected = await helmTemplate(chart, values).catch((error: unknown) => error);
         const ours = renderer.render(new DirectoryTree(chart.directory), request(cluster, '', values));

@@ -67,7 +67,7 @@ function descendants(of: number): number[] {
 
 const withoutProc = process.platform === 'linux' ? false : 'the processes are read from /proc';
 
-test('the demo shows all that it promises, and leaves nothing', { timeout: limit }, async (t) => {
+test('the demo shows all that it promises, and leaves nothing', async (t) => {
   const temporary = temporaryDirectory('demo-test');
   const demo = startDemo(t, temporary);
   assert.equal(await demo.ended, 0, demo.output());
@@ -90,7 +90,6 @@ test('the demo shows all that it promises, and leaves nothing', { timeout: limit
 
 for (const moment of ['Starting etcd', '5. A pushed change']) {
   test(`an interrupt at "${moment}" ends all processes and removes all files`, {
-    timeout: limit,
     skip: withoutProc,
   }, async (t) => {
     const temporary = temporaryDirectory('demo-test');
@@ -99,7 +98,6 @@ for (const moment of ['Starting etcd', '5. A pushed change']) {
     demo.child.kill('SIGINT');
     assert.equal(await demo.ended, 130, demo.output());
     await eventually(() => !processes.some(isRunning), {
-      within: 5_000,
       describe: 'all of its processes to end',
     });
     assert.deepEqual(readdirSync(temporary), []);
@@ -107,7 +105,6 @@ for (const moment of ['Starting etcd', '5. A pushed change']) {
 }
 
 test('kill -9 ends all processes, and the next demo removes the files', {
-  timeout: limit,
   skip: withoutProc,
 }, async (t) => {
   const temporary = temporaryDirectory('demo-test');
@@ -116,7 +113,6 @@ test('kill -9 ends all processes, and the next demo removes the files', {
   assert.ok(processes.length >= 6, `it has ${processes.length} processes`);
   killed.child.kill('SIGKILL');
   await eventually(() => !processes.some(isRunning), {
-    within: 15_000,
     describe: 'all of its processes to end',
   });
   const next = startDemo(t, temporary);

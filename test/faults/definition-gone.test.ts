@@ -10,9 +10,7 @@ metadata: {name: web}
 data: {message: one}
 `;
 
-test('D11: with our own CustomResourceDefinition deleted everything is orphaned, and the operator goes on', {
-  timeout: 170_000,
-}, async (t) => {
+test('D11: with our own CustomResourceDefinition deleted everything is orphaned, and the operator goes on', async (t) => {
   // One of its own: the definition goes for everybody.
   const cluster = await startControlPlane();
   const stage = await newStage(t, { cluster, files: { 'web.yaml': configMap }, flags: fastLease });
@@ -36,5 +34,5 @@ test('D11: with our own CustomResourceDefinition deleted everything is orphaned,
   await eventually(() => stage.application('web', {}, { 'towpath.dev/adopt': 'true' }).then(() => true), {
     describe: 'the definition to be served again',
   });
-  await stage.untilReadyAt('web', revision, 60_000);
+  await stage.untilReadyAt('web', revision);
 });

@@ -19,9 +19,7 @@ async function expectRepair(stage: Stage, by: string): Promise<void> {
   });
 }
 
-test('A4: with Git down drift is repaired, also after a restart, the status tells; back, the next commit is deployed', {
-  timeout: 170_000,
-}, async (t) => {
+test('A4: with Git down drift is repaired, also after a restart, the status tells; back, the next commit is deployed', async (t) => {
   const stage = await newStage(t, { files: { 'web.yaml': configMap('one') }, flags: fastLease });
   const first = await stage.deployed('web');
 
@@ -61,9 +59,7 @@ test('A4: with Git down drift is repaired, also after a restart, the status tell
   assert.equal(conditionOf(done, 'Reconciling'), undefined);
 });
 
-test('A4: a Git server that hangs in the middle of a fetch does not keep drift from being repaired', {
-  timeout: 170_000,
-}, async (t) => {
+test('A4: a Git server that hangs in the middle of a fetch does not keep drift from being repaired', async (t) => {
   const stage = await newStage(t, { files: { 'web.yaml': configMap('one') }, flags: fastLease });
   let hangs = false;
   const asked: string[] = [];
@@ -87,9 +83,7 @@ test('A4: a Git server that hangs in the middle of a fetch does not keep drift f
   });
 });
 
-test('A4: with a Git server that hangs drift is repaired too, also after a restart', {
-  timeout: 170_000,
-}, async (t) => {
+test('A4: with a Git server that hangs drift is repaired too, also after a restart', async (t) => {
   const stage = await newStage(t, { files: { 'web.yaml': configMap('one') }, flags: fastLease });
   const first = await stage.deployed('web');
 

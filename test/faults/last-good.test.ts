@@ -7,9 +7,7 @@ import { eventually } from '../harness/wait.ts';
 const configMap = (message: string) =>
   `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {message: "${message}"}\n`;
 
-test('D6: a candidate that cannot be judged leaves the last good one deployed, enforced, and not Failed', {
-  timeout: 120_000,
-}, async (t) => {
+test('D6: a candidate that cannot be judged leaves the last good one deployed, enforced, and not Failed', async (t) => {
   const { proxy, stage } = await newProxiedStage(t, {
     files: { 'web.yaml': configMap('one') },
   });
@@ -29,16 +27,14 @@ test('D6: a candidate that cannot be judged leaves the last good one deployed, e
     { describe: 'drift to be repaired to the last good one' },
   );
   rule.remove();
-  const done = await stage.untilReadyAt('web', second, 60_000);
+  const done = await stage.untilReadyAt('web', second);
   assert.deepEqual(
     done.status?.environments?.[0]?.history?.map(({ id, outcome }) => `${id} ${outcome}`),
     ['2 Succeeded', '1 Succeeded'],
   );
 });
 
-test('D7: a deployment whose status was never written is in the history all the same', {
-  timeout: 120_000,
-}, async (t) => {
+test('D7: a deployment whose status was never written is in the history all the same', async (t) => {
   const { proxy, stage } = await newProxiedStage(t, {
     files: { 'web.yaml': configMap('one') },
   });

@@ -18,9 +18,7 @@ async function start(t: TestContext) {
   return { proxy, stage };
 }
 
-test('D8: a status write that lands late changes nothing that was written since', {
-  timeout: 120_000,
-}, async (t) => {
+test('D8: a status write that lands late changes nothing that was written since', async (t) => {
   const { proxy, stage } = await start(t);
   await stage.deployed('web');
   const held = proxy.hold({ verb: 'patch', path: /applications\/web\/status/ });
@@ -35,9 +33,7 @@ test('D8: a status write that lands late changes nothing that was written since'
   assert.ok(isReadyAt(await stage.get('web'), third));
 });
 
-test('D11: a write that lands while its Application is deleted leaves nothing behind', {
-  timeout: 120_000,
-}, async (t) => {
+test('D11: a write that lands while its Application is deleted leaves nothing behind', async (t) => {
   const { proxy, stage } = await start(t);
   const held = proxy.hold({ verb: 'apply', path: /configmaps\/web/, where: ({ dryRun }) => !dryRun });
   await stage.application('web');
@@ -53,9 +49,7 @@ test('D11: a write that lands while its Application is deleted leaves nothing be
   assert.equal(await stage.kubectl('get', 'configmap', 'web', '--ignore-not-found', '-o', 'name'), '');
 });
 
-test('A5: with a kind that cannot be listed, suspend and what Git has are told all the same', {
-  timeout: 150_000,
-}, async (t) => {
+test('A5: with a kind that cannot be listed, suspend and what Git has are told all the same', async (t) => {
   const { proxy, stage } = await start(t);
   await stage.repository.commit({
     'secret.yaml': 'apiVersion: v1\nkind: Secret\nmetadata: {name: web}\nstringData: {a: b}\n',
@@ -74,20 +68,17 @@ test('A5: with a kind that cannot be listed, suspend and what Git has are told a
     'web',
     ({ status }) => status?.sync === 'Blocked' && status.source?.revision === second,
     'the refusal beside the new commit',
-    60_000,
   );
   assert.match(conditionOf(blind, 'Ready')?.message ?? '', /list Secret/);
   assert.equal(blind.status?.health, 'Unknown');
   await stage.application('web', { suspend: true });
-  await stage.until('web', ({ status }) => status?.sync === 'Suspended', 'the suspension', 30_000);
+  await stage.until('web', ({ status }) => status?.sync === 'Suspended', 'the suspension');
   rule.remove();
   await stage.application('web', { suspend: false });
-  await stage.untilReadyAt('web', second, 60_000);
+  await stage.untilReadyAt('web', second);
 });
 
-test('A2: objects that cannot be seen for a minute are Unknown, not as healthy as they were', {
-  timeout: 170_000,
-}, async (t) => {
+test('A2: objects that cannot be seen for a minute are Unknown, not as healthy as they were', async (t) => {
   const { proxy, stage } = await start(t);
   const first = await stage.deployed('web');
   const rules = (['list', 'watch'] as const).map((verb) =>
@@ -98,12 +89,10 @@ test('A2: objects that cannot be seen for a minute are Unknown, not as healthy a
   assert.equal(conditionOf(unknown, 'Ready')?.reason, 'Unknown');
   assert.match(conditionOf(unknown, 'Ready')?.message ?? '', /ConfigMap .*web: it cannot be seen/);
   for (const rule of rules) rule.remove();
-  await stage.untilReadyAt('web', first, 30_000);
+  await stage.untilReadyAt('web', first);
 });
 
-test('D7: chunks of manifests that no record names go when an operator begins to lead', {
-  timeout: 120_000,
-}, async (t) => {
+test('D7: chunks of manifests that no record names go when an operator begins to lead', async (t) => {
   const { stage } = await start(t);
   await stage.deployed('web');
   const installation = createHash('sha256').update(`${stage.namespace}/towpath`).digest('hex').slice(0, 20);
@@ -128,9 +117,7 @@ test('D7: chunks of manifests that no record names go when an operator begins to
   );
 });
 
-test('A7: SIGTERM ends an operator that still waits for the API server with exit code 0', {
-  timeout: 60_000,
-}, async (t) => {
+test('A7: SIGTERM ends an operator that still waits for the API server with exit code 0', async (t) => {
   const cluster = await useControlPlane();
   const proxy = await startFaultProxy(cluster);
   t.after(() => proxy.stop());
@@ -197,9 +184,7 @@ const DELETIONS: { name: string; lists: boolean; learn(ground: Ground): Promise<
 ];
 
 for (const { name, lists, learn } of DELETIONS) {
-  test(`D6: an object that is deleted while it is applied is missed, and put back: ${name}`, {
-    timeout: 120_000,
-  }, async (t) => {
+  test(`D6: an object that is deleted while it is applied is missed, and put back: ${name}`, async (t) => {
     const { proxy, stage } = await newProxiedStage(t, {
       files: {
         'web/web.yaml': configMap('one'),

@@ -61,11 +61,8 @@ const STALE: StaleWrite[] = [
 ];
 
 for (const stale of STALE) {
-  test(
-    `D8: a leader that was stopped and lost its Lease writes nothing more; ${stale.name} that was under way is refused`,
-    { timeout: 120_000 },
-    (t) => writeTooLate(t, stale),
-  );
+  test(`D8: a leader that was stopped and lost its Lease writes nothing more; ${stale.name} that was under way is refused`, (t) =>
+    writeTooLate(t, stale));
 }
 
 async function writeTooLate(t: TestContext, stale: StaleWrite): Promise<void> {
@@ -102,9 +99,7 @@ async function writeTooLate(t: TestContext, stale: StaleWrite): Promise<void> {
   await stage.untilReadyAt('web', third);
 }
 
-test('A7: SIGTERM lets a write that is under way finish, ends with exit code 0 within 10 s, and a successor writes within 2 s of that', {
-  timeout: 120_000,
-}, async (t) => {
+test('A7: SIGTERM lets a write that is under way finish, ends with exit code 0 within 10 s, and a successor writes within 2 s of that', async (t) => {
   const { cluster, proxy, stage } = await newProxiedStage(t, {
     files: { 'web.yaml': configMap('web', 'one'), 'extra.yaml': configMap('extra', 'one') },
   });

@@ -40,7 +40,7 @@ test('A15: objects of a MiB each are rendered, judged, applied and put back', as
   await eventually(
     async () =>
       (await stage.kubectl('get', 'configmap', 'large-3', '-o', 'jsonpath={.data.text}')).length > MIB / 4,
-    { within: 60_000, describe: 'it to be put back' },
+    { describe: 'it to be put back' },
   );
   await stage.restart('SIGTERM');
   await untilLookedAt(stage, 1);

@@ -15,9 +15,7 @@ const configMap = (name: string, message: string) =>
 const secret = (name: string, key = 'dmFsdWU=') =>
   `apiVersion: v1\nkind: Secret\nmetadata: {name: ${name}}\ndata: {key: "${key}"}\n`;
 
-test('D7: target records survive lost answers, leftovers, damage and deletion', {
-  timeout: 240_000,
-}, async (t) => {
+test('D7: target records survive lost answers, leftovers, damage and deletion', async (t) => {
   const { proxy, stage } = await newProxiedStage(t, {
     files: { 'web/web.yaml': configMap('web', 'one') },
   });
@@ -60,7 +58,7 @@ test('D7: target records survive lost answers, leftovers, damage and deletion', 
     );
     await stage.restart('SIGTERM');
     const third = await stage.repository.commit({ 'web/web.yaml': configMap('web', 'three') });
-    await stage.untilReadyAt('web', third, 60_000);
+    await stage.untilReadyAt('web', third);
   });
 
   await t.test(
@@ -104,7 +102,7 @@ test('D7: target records survive lost answers, leftovers, damage and deletion', 
     assert.equal(conditionOf(told, 'Reconciling')?.status, 'True');
     assert.equal(await stage.kubectl('get', 'configmap', 'kept', '--ignore-not-found', '-o', 'name'), '');
     rule.remove();
-    await stage.untilReadyAt('kept', revision, 40_000);
+    await stage.untilReadyAt('kept', revision);
   });
 
   await t.test('an object that no Secret could keep whole, because it does not shrink', async () => {
@@ -153,7 +151,7 @@ test('D7: target records survive lost answers, leftovers, damage and deletion', 
         describe: `at most ${most} Secrets to be left of the tries that were answered with ${status}`,
       });
       refusal.remove();
-      await stage.untilReadyAt('large', next, 40_000);
+      await stage.untilReadyAt('large', next);
     }
     await stage.kubectl('delete', 'configmap', 'large-3');
     await stage.until(
@@ -189,7 +187,7 @@ test('D7: target records survive lost answers, leftovers, damage and deletion', 
       // What is accepted next must not take for useless what the write before it kept.
       const next = await push('small', 10);
       end(held);
-      await stage.untilReadyAt(name, next, 40_000);
+      await stage.untilReadyAt(name, next);
       const message = () =>
         stage.kubectl(
           'get',

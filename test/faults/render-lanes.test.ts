@@ -29,7 +29,7 @@ function looping(rounds: number): MemoryTree {
   });
 }
 
-test('what reading the repository takes is not counted against a render', { timeout: 60_000 }, async () => {
+test('what reading the repository takes is not counted against a render', async () => {
   const renderer = await rendererWith({ processes: 1, limits: { cpuMs: 3_500 } });
   const resources = Array.from({ length: 4 }, (_, index) => `${index}.yaml`);
   const tree = new SlowTree({
@@ -42,7 +42,7 @@ test('what reading the repository takes is not counted against a render', { time
   assert.ok(performance.now() - started > 3_500);
 });
 
-test('A3: many endless renders do not hold back one that has not run yet', { timeout: 60_000 }, async () => {
+test('A3: many endless renders do not hold back one that has not run yet', async () => {
   const renderer = await rendererWith({ processes: 2, limits: { cpuMs: 40_000 } });
   let ended = 0;
   const endless = Array.from({ length: 7 }, () =>
@@ -57,7 +57,7 @@ test('A3: many endless renders do not hold back one that has not run yet', { tim
   await Promise.all(endless);
 });
 
-test('a slow render that made room for others is rendered all the same', { timeout: 120_000 }, async () => {
+test('a slow render that made room for others is rendered all the same', async () => {
   const renderer = await rendererWith({ processes: 1, limits: { cpuMs: 60_000 } });
   const slow = Array.from({ length: 4 }, () => renderer.render(looping(8e7), request('web')));
   for (const each of await Promise.all(slow)) assert.equal(data(each, 'a').text, 'x');

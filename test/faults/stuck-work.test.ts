@@ -52,7 +52,7 @@ test('A5: a look that ignores a change for 30 s is abandoned, told, and writes n
     describe: 'the look to hang',
   });
   const third = await stage.repository.commit(largeConfig('3'));
-  await stage.untilReadyAt('shop', third, 60_000);
+  await stage.untilReadyAt('shop', third);
   const events = await eventually(async () => {
     const text = await stage.kubectl(
       'get',

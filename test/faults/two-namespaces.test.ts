@@ -9,9 +9,7 @@ import { eventually } from '../harness/wait.ts';
 const configMap = (name: string) => `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\n`;
 const credential = { username: 'reader', password: 'correct' };
 
-test('D14: a repository reaches only those whose own credentials can read it, in one namespace and in another', {
-  timeout: 170_000,
-}, async (t) => {
+test('D14: a repository reaches only those whose own credentials can read it, in one namespace and in another', async (t) => {
   // One of its own: the operator looks after every namespace there is.
   const cluster = await startControlPlane();
   const stage = await newStage(t, {

@@ -9,9 +9,7 @@ interface Told {
   series?: { count: number };
 }
 
-test('A14: what was pruned and repaired is told once, whatever becomes of the first writes of the status', {
-  timeout: 150_000,
-}, async (t) => {
+test('A14: what was pruned and repaired is told once, whatever becomes of the first writes of the status', async (t) => {
   const { proxy, stage, deploy, push, live } = await newProxiedSteps(t, { flags: fastLease });
   const told = async (name: string, reason: string): Promise<Told[]> => {
     const path = `/apis/events.k8s.io/v1/namespaces/${stage.namespace}/events`;
@@ -43,7 +41,7 @@ test('A14: what was pruned and repaired is told once, whatever becomes of the fi
       const statusOf = { verb: 'patch', path: new RegExp(`/applications/${name}/status`) } as const;
       const pruning = proxy.fail({ ...statusOf, fault: { status }, times: 2 });
       const commit = await push(name, [configMap(name)]);
-      await stage.untilReadyAt(name, commit, 40_000);
+      await stage.untilReadyAt(name, commit);
       assert.equal(pruning.met, 2);
       await once(name, 'Pruned', new RegExp(`${name}-goes is no longer in Git`));
 

@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { median, PIECE_MS, pieceOfWork } from './slowness.ts';
 
 /** How long a turn of the operator's event loop may take, in milliseconds of processor time (A15). */
 export const TURN_LIMIT_MS = 50;
-/** What the control's piece of work takes on a machine for which that limit is meant. */
-const PIECE_MS = 1;
 const EVERY_MS = 100;
-const WARM_UPS = 20;
 
 /** A loop in the test's own process that does the same small piece of work again and again. */
 export interface LoopControl {
@@ -20,26 +18,22 @@ export interface LoopControl {
  * takes here (a slower processor, one shared with others), and how much longer it took at the worst of times.
  */
 export function startLoopControl(): LoopControl {
-  const text = JSON.stringify(
-    Array.from({ length: 1_800 }, (_, index) => ({ [`key-${index}`]: [index, 'x'] })),
-  );
   const elapsed: number[] = [];
   let worst = 0;
   const piece = () => {
     const before = process.threadCpuUsage();
     const began = performance.now();
-    JSON.parse(text);
+    pieceOfWork();
     elapsed.push(performance.now() - began);
     const { user, system } = process.threadCpuUsage(before);
     worst = Math.max(worst, (user + system) / 1_000);
   };
-  for (let count = 0; count < WARM_UPS; count += 1) JSON.parse(text);
   piece();
   const timer = setInterval(piece, EVERY_MS).unref();
   return {
     limit: () => {
       // So short a piece is rarely interrupted. The processor's time is exact to some milliseconds only.
-      const usual = elapsed.toSorted((a, b) => a - b)[elapsed.length >> 1] ?? PIECE_MS;
+      const usual = median(elapsed);
       return TURN_LIMIT_MS * Math.max(1, usual / PIECE_MS) + Math.max(0, worst - usual);
     },
     stop: () => clearInterval(timer),

@@ -1,10 +1,11 @@
-import { execFile, spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { freePort, type RunningProcess, startProcess, temporaryDirectory } from './process.ts';
+import { without } from './programs.ts';
 import { eventually } from './wait.ts';
 
 const run = promisify(execFile);
@@ -42,7 +43,7 @@ export function withoutSsh(): string | false {
 
 /** The same for keys alone. */
 export function withoutKeygen(): string | false {
-  return spawnSync('ssh-keygen', ['-?']).error === undefined ? false : 'ssh-keygen is not installed';
+  return without('ssh-keygen');
 }
 
 /** Serves repositories by a real sshd on 127.0.0.1, for the user who runs the test. */
@@ -64,7 +65,7 @@ export async function startGitSsh(options: GitSshOptions): Promise<GitSshServer>
     args: ['-D', '-e', '-f', config],
     logPath: join(directory, 'sshd.log'),
   });
-  await eventually(() => canConnect(port), { within: 20_000, describe: `sshd (${process.logTail()})` });
+  await eventually(() => canConnect(port), { describe: `sshd (${process.logTail()})` });
   const [type, key] = hostKey.publicKey.split(' ');
   return {
     port,

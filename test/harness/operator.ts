@@ -247,7 +247,7 @@ export async function newStage(t: TestContext, options: StageOptions = {}): Prom
       await send('PATCH', `${pathOf(name)}?${how}`, object, 'application/apply-patch+yaml');
     },
     get,
-    until: async (name, holds, describe, within = 30_000) => {
+    until: async (name, holds, describe, within) => {
       let last: Application | undefined;
       try {
         return await eventually(
@@ -255,7 +255,7 @@ export async function newStage(t: TestContext, options: StageOptions = {}): Prom
             last = await get(name);
             return (await holds(last)) ? last : undefined;
           },
-          { within, describe },
+          { describe, ...(within === undefined ? {} : { within }) },
         );
       } catch (error) {
         throw new Error(

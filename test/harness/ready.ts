@@ -3,15 +3,13 @@ import { type Access, apiRequest } from './cluster.ts';
 import type { RunningProcess } from './process.ts';
 import { eventually } from './wait.ts';
 
-const startLimit = 60_000;
-
 /** Waits for the API server's /readyz; fails at once when one of the processes ends. */
 export async function waitUntilReady(access: Access, processes: readonly RunningProcess[]): Promise<void> {
   await unlessEnded(
     processes,
     eventually(
       async () => (await apiRequest(access, 'GET', '/readyz', { timeoutMs: 5_000 })).status === 200,
-      { within: startLimit, describe: `the API server ${access.serverUrl} to be ready` },
+      { describe: `the API server ${access.serverUrl} to be ready` },
     ),
   );
 }
@@ -22,7 +20,6 @@ export async function waitForController(access: Access, controller: RunningProce
   await unlessEnded(
     [controller],
     eventually(async () => (await apiRequest(access, 'GET', path)).status === 200, {
-      within: startLimit,
       describe: 'kube-controller-manager to make the ServiceAccount default/default',
     }),
   );

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { scaled } from './slowness.ts';
 import { always, eventually } from './wait.ts';
 
 test('what is waited for is returned, and a look that throws counts as not yet', async () => {
@@ -18,7 +19,7 @@ test('what is waited for is returned, and a look that throws counts as not yet',
 test('what does not come in time is told with its name and the last look', async () => {
   await assert.rejects(
     eventually(() => 0, { within: 10, every: 1, describe: 'something' }),
-    { message: 'waited 0.01 s for something; the last look returned 0' },
+    { message: `waited ${scaled(10) / 1000} s for something; the last look returned 0` },
   );
 });
 

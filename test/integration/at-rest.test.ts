@@ -146,12 +146,11 @@ test('an autoscaler without metrics holds up no deployment, nor what is pruned a
   const revision = await stage.repository.revParse('main');
   await stage.application('mill');
   // The autoscaler's controller looks every 15 s.
-  await stage.untilReadyAt('mill', revision, 90_000);
+  await stage.untilReadyAt('mill', revision);
   await stage.until(
     'mill',
     (one) => conditionOf(one, 'Ready')?.message.includes('cannot compute replicas'),
     'the lack of metrics to be told',
-    60_000,
   );
   const pruned = await stage.repository.commit({ 'all.yaml': yaml(mill, autoscaler) });
   await stage.untilReadyAt('mill', pruned);

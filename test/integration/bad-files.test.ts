@@ -1,11 +1,8 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { test } from 'node:test';
+import { archiveOf } from '../harness/archive.ts';
 import type { FileContent } from '../harness/git-repository.ts';
 import { newStage } from '../harness/operator.ts';
-import { temporaryDirectory } from '../harness/process.ts';
 import { type BadInput, filesOf, judgeAll } from './bad-input.ts';
 import { toldOf } from './steps.ts';
 
@@ -14,17 +11,6 @@ const configMap = (name: string, data = '{a: b}') =>
   `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\ndata: ${data}\n`;
 const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'4d7a'.repeat(16)}\nsize 12345\n`;
 const quarantined = { sync: 'Quarantined', condition: 'Stalled' } as const;
-
-/** A packed chart with these files. */
-function packed(files: Record<string, string>): Buffer {
-  const directory = temporaryDirectory('packed');
-  for (const [path, text] of Object.entries(files)) {
-    mkdirSync(join(directory, path, '..'), { recursive: true });
-    writeFileSync(join(directory, path), text);
-  }
-  execFileSync('tar', ['-czf', join(directory, 'chart.tgz'), '-C', directory, ...Object.keys(files)]);
-  return readFileSync(join(directory, 'chart.tgz'));
-}
 
 const sub = chart.replace('web', 'sub');
 
@@ -104,7 +90,7 @@ const CASES: BadInput[] = [
     what: 'a Git LFS pointer in a packed subchart',
     files: {
       'Chart.yaml': chart,
-      'charts/sub-1.0.0.tgz': packed({ 'sub/Chart.yaml': sub, 'sub/templates/a.yaml': pointer }),
+      'charts/sub-1.0.0.tgz': archiveOf({ 'sub/Chart.yaml': sub, 'sub/templates/a.yaml': pointer }),
     },
     ...quarantined,
     reason: 'LFSPointer',

@@ -32,7 +32,7 @@ async function becomes(look: () => Promise<Health>, state: Health['state'], mess
       if (health.state === state && message.test(health.message ?? 'none')) return true;
       throw new Error(JSON.stringify(health));
     },
-    { describe: `health ${state}`, within: 45_000, every: 200 },
+    { describe: `health ${state}`, every: 200 },
   );
 }
 

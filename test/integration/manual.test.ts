@@ -124,9 +124,7 @@ const BETWEEN: { name: string; interrupt(steps: Steps, application: string): Pro
   { name: 'an orderly restart', interrupt: ({ stage }) => stage.restart('SIGTERM') },
 ];
 
-test('A4, D7: a sync that was asked for while the Git server is slow or down finds what it was asked for', {
-  timeout: 300_000,
-}, async (t) => {
+test('A4, D7: a sync that was asked for while the Git server is slow or down finds what it was asked for', async (t) => {
   const steps = await newSteps(t, { flags: fastLease });
   const { stage, push, deploy, live } = steps;
   let git = stage.git;
@@ -191,7 +189,7 @@ test('A4, D7: a sync that was asked for while the Git server is slow or down fin
       assert.notEqual(waiting.status?.handledSyncRequest, request, 'it is not handled yet');
       assert.equal(conditionOf(waiting, 'Ready')?.status, 'True', 'what was accepted runs');
       git = await startGitHttp({ root: stage.repository.root, port });
-      await stage.untilReadyAt(app, commit, 40_000);
+      await stage.untilReadyAt(app, commit);
       await stage.until(app, ({ status }) => status?.handledSyncRequest === request, 'the request');
     });
   }

@@ -103,10 +103,10 @@ test('D15: no operator goes before its custom resource, and no rights before wha
     const commit = await push('gone', [configMap('stays')]);
     await waiting('gone');
     await stage.restart('SIGKILL');
-    await stage.until('gone', (one) => reasonOf(one) === 'Pruning', 'the next process to wait', 60_000);
+    await stage.until('gone', (one) => reasonOf(one) === 'Pruning', 'the next process to wait');
     assert.deepEqual(await standing(steps), all);
     await hold(null);
-    await stage.untilReadyAt('gone', commit, 60_000);
+    await stage.untilReadyAt('gone', commit);
     assert.deepEqual(await standing(steps), []);
   });
 
@@ -119,10 +119,10 @@ test('D15: no operator goes before its custom resource, and no rights before wha
     await stage.kubectl('annotate', 'application', 'gone', `towpath.dev/prune-consent=default=${digest}`);
     await waiting('gone');
     await stage.restart('SIGKILL');
-    await stage.until('gone', (one) => reasonOf(one) === 'Pruning', 'the next process to wait', 60_000);
+    await stage.until('gone', (one) => reasonOf(one) === 'Pruning', 'the next process to wait');
     assert.deepEqual(await standing(steps), all);
     await hold(null);
-    await stage.untilReadyAt('gone', commit, 60_000);
+    await stage.untilReadyAt('gone', commit);
     assert.deepEqual(await standing(steps), []);
     assert.equal(await live('configmap', 'stays'), undefined);
   });

@@ -17,7 +17,6 @@ const colorOf = (stage: Stage) => stage.kubectl('get', 'configmap', 'web', '-o',
 const colored = (stage: Stage, color: string) =>
   eventually(async () => (await colorOf(stage)) === color, {
     describe: `the color ${color}`,
-    within: 20_000,
   });
 
 test('values over 256 KiB are told; what ran before stays enforced, and deletion prunes it', async (t) => {

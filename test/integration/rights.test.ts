@@ -85,7 +85,7 @@ test('writes are made as the ServiceAccount of the Application', async (t) => {
         ...['create', 'rolebinding', 'towpath', '--clusterrole=edit'],
         `--serviceaccount=${stage.namespace}:towpath`,
       );
-      await stage.until('taken', (one) => reasonOf(one) === 'Synced', 'the right to help', 40_000);
+      await stage.until('taken', (one) => reasonOf(one) === 'Synced', 'the right to help');
       assert.equal((await live('configmap', 'taken'))?.data?.by, 'git');
     },
   );
