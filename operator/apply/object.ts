@@ -1,10 +1,5 @@
 import { TowpathError } from '../api/errors.ts';
-import {
-  ANNOTATION_ADOPT,
-  ANNOTATION_OWNER,
-  ANNOTATION_REPLACE,
-  LABEL_TARGET,
-} from '../api/v1alpha1/names.ts';
+import { ANNOTATION_OWNER, ANNOTATION_REPLACE, LABEL_TARGET } from '../api/v1alpha1/names.ts';
 import type { KubeObject, Resource } from '../kube/client.ts';
 import { ApiError, isConflict, isNotFound, isTransient } from '../kube/errors.ts';
 import { type AppliedObject, appliedDigest, type PlannedApply } from '../manifest/applied.ts';
@@ -31,7 +26,7 @@ import { setManagedFields } from './managed-fields.ts';
 import { deleteAndAwait } from './prune.ts';
 import { changedFields, isForTrial, isImmutable, RefusedChange } from './refused-change.ts';
 import { asMergePatch, mayShareFields, withForeignItems, withSharedFields } from './take-over.ts';
-import { callOptions, pathOf, resourceOf, type TargetAccess } from './target.ts';
+import { adopts, callOptions, pathOf, resourceOf, type TargetAccess } from './target.ts';
 import { allUnknownFields, canBeTried, dryRunAsNew, isUnknownField } from './trial.ts';
 
 /**
@@ -278,10 +273,10 @@ async function takeExisting(attempt: Attempt, conflict: ApiError): Promise<KubeO
   // A hook of ours that became an ordinary object: what it was made with is ours too.
   if (isOurHook(live, access.targetId, access.targetName))
     return update(attempt, attempt.dryRun ? existing : await mergeOwnership(attempt, existing));
-  const adopts = access.adopt || planned.manifest.annotations[ANNOTATION_ADOPT] === 'true';
   const left = owner !== undefined && !access.isHeld(live);
   if (owner !== undefined && !left) throw heldBy(owner, live);
-  if (!adopts) throw left ? leftBy(owner, live) : foundThere(access, existing, live);
+  if (!adopts(access, planned.manifest))
+    throw left ? leftBy(owner, live) : foundThere(access, existing, live);
   return update(attempt, attempt.dryRun ? existing : await mergeOwnership(attempt, existing));
 }
 

@@ -1,8 +1,9 @@
 import { TowpathError } from '../api/errors.ts';
+import { ANNOTATION_ADOPT } from '../api/v1alpha1/names.ts';
 import type { KubeClient, KubeObject, ObjectPath, Resource, ServiceAccount } from '../kube/client.ts';
 import type { Discovery } from '../kube/discovery.ts';
 import type { LiveObject } from '../manifest/live.ts';
-import { describeObject, idOf, type ObjectId } from '../manifest/manifest.ts';
+import { describeObject, idOf, type Manifest, type ObjectId } from '../manifest/manifest.ts';
 
 /** Where and as whom a target writes. */
 export interface TargetAccess {
@@ -20,6 +21,11 @@ export interface TargetAccess {
   /** Told of every object that a write returned, so that the inventory is never behind our own writes. */
   observe(object: KubeObject, resource: Resource): LiveObject;
   signal: AbortSignal;
+}
+
+/** Whether the Application takes over an object of this manifest that it did not make. */
+export function adopts(access: Pick<TargetAccess, 'adopt'>, manifest: Manifest): boolean {
+  return access.adopt || manifest.annotations[ANNOTATION_ADOPT] === 'true';
 }
 
 export function callOptions(access: TargetAccess) {

@@ -128,9 +128,13 @@ export class Inventory {
 
   /**
    * Lists the kinds anew, past what the watches have told so far, and takes in what is there. True: an object of
-   * the target's own that may be deleted was found.
+   * the target's own that may be deleted was found, and none of those that are left to others (by object key).
    */
-  async lookAgain(kinds: Iterable<WatchedKind>, access: SearchAccess): Promise<boolean> {
+  async lookAgain(
+    kinds: Iterable<WatchedKind>,
+    access: SearchAccess,
+    left: ReadonlyMap<string, unknown>,
+  ): Promise<boolean> {
     let found = false;
     await inParallel([...kinds], async ({ group, kind, namespace }) => {
       const resource = this.#options.discovery.resourceFor(group, kind);
@@ -138,6 +142,7 @@ export class Inventory {
       for (const object of await listTarget(this.#options.client, resource, access, namespace)) {
         const live = liveObject(resource, object.metadata);
         if (keepReason(live, { ...access, prune: true }) !== undefined || live.deleting) continue;
+        if (left.has(objectKey(live))) continue;
         this.#store({ ...live, health: { state: 'Healthy' } });
         found = true;
       }

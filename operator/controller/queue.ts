@@ -66,6 +66,14 @@ export class Queue {
     return this.#waiting.length;
   }
 
+  /** All keys that run or wait; `since` when the run began, unless it was interrupted and is to begin anew. */
+  *underWay(): Iterable<{ key: string; since?: number }> {
+    for (const [key, { state, abort, since }] of this.#entries) {
+      const goesOn = state !== 'waiting' && abort?.signal.aborted === false && since !== undefined;
+      yield goesOn ? { key, since } : { key };
+    }
+  }
+
   /** The age of the oldest run in milliseconds; 0 where nothing runs. */
   get oldestMs(): number {
     const now = performance.now();

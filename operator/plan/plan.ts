@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { ANNOTATION_ADOPT } from '../api/v1alpha1/names.ts';
 import { type AppliedObject, appliedDigest, type PlannedApply } from '../manifest/applied.ts';
 import { isPassedOver, keepReason } from '../manifest/keep.ts';
 import { isOurs, type LiveObject } from '../manifest/live.ts';
@@ -26,6 +27,8 @@ export interface PlanInput {
   applied: ReadonlyMap<string, AppliedObject>;
   live: ReadonlyMap<string, LiveObject>;
   prune: boolean;
+  /** By object key the Application that takes the object over, should it leave this one. */
+  takers?: ReadonlyMap<string, string>;
   ignorePaths(manifest: Manifest): readonly string[];
   /** The plural of a kind that the cluster serves. */
   pluralOf(kind: { group: string; kind: string }): string | undefined;
@@ -44,15 +47,14 @@ export function planObjects(objects: readonly Manifest[], input: PlanInput): Pla
 /** The part of a plan that is about what is there and no longer desired. */
 export function planRemoval(input: PlanInput): Omit<Plan, 'apply'> {
   const desired = new Set(input.desired.map(objectKey));
-  const leaving = [...input.live].flatMap(([key, live]) =>
-    desired.has(key) || isPassedOver(live) ? [] : live,
-  );
+  const leaving = [...input.live].filter(([key, live]) => !desired.has(key) && !isPassedOver(live));
   if (leaving.length === 0) return { prune: [], kept: [], pruneDigest: '' };
   const prune: LiveObject[] = [];
   const kept: KeptObject[] = [];
   const needing = needingObjects(input);
-  for (const live of leaving) {
-    const reason = keepReason(live, input) ?? neededReason(live, needing);
+  for (const [key, live] of leaving) {
+    const reason =
+      keepReason(live, input) ?? takenReason(key, input.takers ?? new Map()) ?? neededReason(live, needing);
     if (reason === undefined) prune.push(live);
     else kept.push({ object: idOf(live), reason });
   }
@@ -76,6 +78,13 @@ function planObject(manifest: Manifest, input: PlanInput): PlannedApply | undefi
     live.entry?.hash === applied.entry.hash &&
     live.entry.time === applied.entry.time;
   return same ? undefined : { ...common, live, reason: 'Drift' };
+}
+
+/** Why an object that another Application takes over stays. */
+export function takenReason(key: string, takers: ReadonlyMap<string, string>): string | undefined {
+  const taker = takers.get(key);
+  if (taker === undefined) return undefined;
+  return `Application ${taker} has it in Git, and takes it over as it is with ${ANNOTATION_ADOPT}: "true" on it there.`;
 }
 
 /** The first desired object that needs a Namespace or a definition, by that one's key. */

@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../harness/wait.ts';
-import { claim, configMap, messageOf, newSteps, reasonOf, volumeFor } from './steps.ts';
+import {
+  chartOf,
+  claim,
+  configMap,
+  messageOf,
+  newSteps,
+  reasonOf,
+  type TestObject,
+  volumeFor,
+} from './steps.ts';
 
 test('an object moves from one Application to another', async (t) => {
   const steps = await newSteps(t);
@@ -87,5 +96,113 @@ test('an object moves from one Application to another', async (t) => {
     const request = await stage.requestSync('wants');
     await stage.until('wants', ({ status }) => status?.handledSyncRequest === request, 'the look');
     assert.equal((await live('configmap', 'keeps'))?.data?.['by'], 'keeps');
+  });
+
+  const ofGit = (name: string, ...objects: TestObject[]) => ({ name, objects });
+  type OfGit = ReturnType<typeof ofGit>;
+  /** One commit for both, of which the one that gets the objects renders long after the other one has noticed. */
+  const move = async (from: OfGit, to: OfGit) => {
+    const slow = '{{- range until 400000 }}{{ $_ := . }}{{ end }}';
+    return stage.repository.commit({
+      [`${from.name}/objects.yaml`]: JSON.stringify({
+        apiVersion: 'v1',
+        kind: 'List',
+        items: from.objects,
+      }),
+      ...chartOf(to.name, to.objects),
+      [`${to.name}/templates/slow.yaml`]: slow,
+    });
+  };
+  const objectUid = async (kind: string, name: string) => (await live(kind, name))?.metadata.uid;
+
+  await t.test(
+    'D5: moved in one commit, it stays the same object, whoever is the first to notice',
+    async () => {
+      await deploy('first', [configMap('first'), configMap('moves'), configMap('anew')]);
+      const uid = await objectUid('configmap', 'moves');
+      const former = await objectUid('configmap', 'anew');
+      await stage.application('second', { source: { path: 'second' } });
+      const commit = await move(
+        ofGit('first', configMap('first')),
+        ofGit('second', configMap('moves', { by: 'second' }, adopted), configMap('anew')),
+      );
+      await steps.ready('first', commit);
+      await steps.ready('second', commit);
+      assert.equal(await objectUid('configmap', 'moves'), uid);
+      assert.equal((await live('configmap', 'moves'))?.data?.['by'], 'second');
+      await eventually(async () => (await keptOf('first')) === undefined, {
+        describe: 'first to keep nothing',
+      });
+      assert.notEqual(await objectUid('configmap', 'anew'), former, 'what nobody adopts is made anew');
+    },
+  );
+
+  await t.test('D5: a claim that may be pruned is left also for who does not adopt it yet', async (t) => {
+    await volumeFor(t, stage, 'may');
+    const may = { 'towpath.dev/prune': 'enabled' };
+    await deploy('had', [configMap('had'), claim('may', may)]);
+    const uid = await uidOf('may');
+    await stage.application('gets', { source: { path: 'gets' } });
+    await move(ofGit('had', configMap('had')), ofGit('gets', configMap('gets'), claim('may', may)));
+    await isRefused('gets', /was left by Application .*towpath\.dev\/adopt: "true"/);
+    const told = /Application .*\/gets has it in Git.*towpath\.dev\/adopt/;
+    await eventually(async () => told.test((await keptOf('had')) ?? ''), { describe: 'had to tell who' });
+    const commit = await move(
+      ofGit('had', configMap('had')),
+      ofGit('gets', configMap('gets'), claim('may', { ...may, ...adopted })),
+    );
+    await steps.ready('gets', commit);
+    assert.equal(await uidOf('may'), uid);
+  });
+
+  await t.test('D5: who wanted it says so again after a restart, before anything is pruned', async () => {
+    await deploy('early', [configMap('early'), configMap('waits')]);
+    const uid = await objectUid('configmap', 'waits');
+    await push('late', [configMap('waits', { by: 'late' }, adopted)]);
+    await stage.application('late', { source: { path: 'late' } });
+    await isRefused('late', /belongs to Application/);
+    await stage.operator.stop();
+    const commit = await push('early', [configMap('early')]);
+    await stage.restart();
+    await steps.ready('late', commit);
+    assert.equal(await objectUid('configmap', 'waits'), uid);
+  });
+
+  await t.test('D5: what the other one wants no longer is pruned after all', async () => {
+    await deploy('owner', [configMap('owner'), configMap('unwanted')]);
+    await push('taker', [configMap('taker'), configMap('unwanted', {}, adopted)]);
+    await stage.application('taker', { source: { path: 'taker' }, sync: { mode: 'Manual' } });
+    await isRefused('taker', /belongs to Application/);
+    await change('owner', [configMap('owner')]);
+    assert.match((await keptOf('owner')) ?? '', /\/taker has it in Git/);
+    await push('taker', [configMap('taker')]);
+    await eventually(async () => (await live('configmap', 'unwanted')) === undefined, {
+      describe: 'unwanted to be pruned',
+    });
+    await eventually(async () => (await keptOf('owner')) === undefined, {
+      describe: 'owner to keep nothing',
+    });
+  });
+
+  await t.test('S1: who may not take it over keeps nothing of another one', async () => {
+    await stage.kubectl('create', 'serviceaccount', 'nobody');
+    await deploy('mine', [configMap('mine'), configMap('wished')]);
+    await push('envious', [configMap('wished', {}, adopted)]);
+    await stage.application('envious', { source: { path: 'envious' }, serviceAccountName: 'nobody' });
+    await stage.until('envious', (one) => reasonOf(one) === 'Forbidden', 'the refusal');
+    await change('mine', [configMap('mine')]);
+    assert.equal(await live('configmap', 'wished'), undefined);
+  });
+
+  await t.test('D5: the Application that had it is deleted', async () => {
+    await deploy('ends', [configMap('ends'), configMap('lives')]);
+    const uid = await objectUid('configmap', 'lives');
+    await push('successor', [configMap('lives', { by: 'successor' }, adopted)]);
+    await stage.application('successor', { source: { path: 'successor' } });
+    await isRefused('successor', /belongs to Application/);
+    await stage.kubectl('delete', 'applications.towpath.dev', 'ends', '--timeout=20s');
+    await isSynced('successor');
+    assert.equal(await objectUid('configmap', 'lives'), uid);
+    assert.equal(await live('configmap', 'ends'), undefined);
   });
 });

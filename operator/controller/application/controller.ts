@@ -31,6 +31,7 @@ import { reconcile } from './reconcile.ts';
 import { References } from './references.ts';
 import { keyOf, LOOKING, newSession, type Parts, type Session, targetOf, targetOfKey } from './run.ts';
 import { WantedCandidates } from './wanted.ts';
+import { Wishes } from './wishes.ts';
 import { APPLICATIONS, ApplicationWriter } from './writer.ts';
 
 export interface ControllerOptions {
@@ -122,6 +123,12 @@ export class ApplicationController {
       impersonate: options.impersonate,
       slices: options.slices,
       lookup: (namespace, name) => this.#known.get(`${namespace}/${name}`)?.application,
+      wishes: new Wishes({
+        underWay: () => this.#queue?.underWay() ?? [],
+        repositoryOf: (key) => this.#known.get(key)?.application?.spec.source.repoURL,
+        onUnwanted: (owner) => this.#queue?.add(owner),
+      }),
+      onLeft: (key) => this.#takeOver(key),
       random: options.random,
     };
     this.#deletion = {
@@ -147,6 +154,13 @@ export class ApplicationController {
     const wait = this.#looks.waitMs(key);
     if (wait === 0) this.#queue?.add(key);
     else this.#queue?.addAfter(key, wait);
+  }
+
+  /** What was refused because another Application had it is tried at once. */
+  #takeOver(key: string): void {
+    const session = this.#sessions.get(key);
+    if (session !== undefined) delete session.retry;
+    this.#queue?.add(key);
   }
 
   get size(): number {
@@ -257,6 +271,7 @@ export class ApplicationController {
     this.#wakes.forget(key);
     this.#looks.forget(key);
     this.#parts.wanted.forget(key);
+    this.#parts.wishes.forget(key);
     this.#parts.inventory.forget(targetId(this.#options.installation, targetOfKey(key)));
   }
 
@@ -276,6 +291,7 @@ export class ApplicationController {
     else if (application.metadata.deletionTimestamp !== undefined)
       await this.#delete(key, application, signal);
     else await this.#reconcile(key, known.object, application, signal);
+    this.#parts.wishes.noteLook(key);
     this.#failedLooks.forget(key);
     this.#options.onReconciled?.(key, (performance.now() - started) / 1000);
   }
@@ -363,6 +379,7 @@ export class ApplicationController {
   }
 
   #failed(key: string, error: unknown): void {
+    this.#parts.wishes.noteLook(key);
     const application = this.#known.get(key)?.application;
     const count = this.#failedLooks.add(key);
     const random = this.#options.random();

@@ -43,6 +43,8 @@ export async function deleteApplication(
   if (rest !== undefined) rests.set(key, rest);
   const mayRunHooks =
     rest === undefined || rest.until <= parts.client.now() || rest.asked !== askedBy(application);
+  // It takes over nothing any more.
+  parts.wishes.tell(key, new Set());
   const { finalizers } = application.metadata;
   if (!finalizers.includes(FINALIZER)) return true;
   const tell = (message: string, kept?: readonly KeptObject[]) =>

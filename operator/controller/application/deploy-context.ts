@@ -14,6 +14,7 @@ import type { WatchedKind } from '../search.ts';
 import type { Contests } from './contests.ts';
 import type { DriftMemory } from './drift-memory.ts';
 import type { Drift } from './facts.ts';
+import type { Moving } from './moving.ts';
 import type { Untold } from './untold.ts';
 
 /** What of the spec decides how objects are sent. */
@@ -39,6 +40,7 @@ export interface DeployContext {
   repairs: Pick<TokenBucket, 'take' | 'waitMs'>;
   drift: DriftMemory;
   contests: Contests;
+  moving: Moving;
   untold: Untold;
   /** Shared with all else that takes long. */
   slices: Slices;

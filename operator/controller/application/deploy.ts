@@ -256,11 +256,13 @@ async function complete(
     record.settings = settings;
     store.changed(record);
   }
-  if (!deployment.applied) {
+  const isNew = !deployment.applied;
+  if (isNew) {
     deployment.applied = true;
     deployment.outcome ??= 'Succeeded';
     deployment.finishedAt ??= context.now().toISOString();
     store.changed(record);
   }
   await saveChanges(context);
+  if (isNew) context.moving.tellLeft();
 }

@@ -8,13 +8,14 @@ import type { KubeClient, ObjectPath } from '../../kube/client.ts';
 import { isNotFound } from '../../kube/errors.ts';
 import { inParallel } from '../../kube/in-parallel.ts';
 import { isApplicationOf, isPassedOver, keepReason } from '../../manifest/keep.ts';
-import { type HookEvent, idOf, type ObjectId } from '../../manifest/manifest.ts';
-import type { KeptObject } from '../../plan/plan.ts';
+import { type HookEvent, idOf, type ObjectId, objectKey } from '../../manifest/manifest.ts';
+import { type KeptObject, takenReason } from '../../plan/plan.ts';
 import type { TargetRecord } from '../record.ts';
 import { newRecord } from '../record.ts';
 import { depart, describeDeparture } from './leaving.ts';
 import { whereLost } from './lost-record.ts';
-import { accessOf, type Parts, targetOf } from './run.ts';
+import type { Moving } from './moving.ts';
+import { accessOf, movingOf, type Parts, targetOf } from './run.ts';
 import { endHooks, haveRun, runHooks } from './run-hooks.ts';
 
 interface Deletion {
@@ -80,19 +81,22 @@ export async function finalize(
     throw classify(error, 'look at', { group: '', kind: 'Application', ...targetNameOf(application) }).error;
   });
   let kept: KeptObject[] = [];
+  let takers: ReadonlyMap<string, string> = new Map();
+  const moving = movingOf(parts, application, access);
   if (application.spec.deletionPolicy === 'Prune') {
     const timeoutMs = parseDuration(application.spec.sync.timeout);
     const deletion = { parts, access, record, timeoutMs, ...options };
     options.onHooksEnded(await endHooks({ access, inventory: parts.inventory }, isOfDeletion));
     if (!(await runDeleteHooks(deletion, 'pre-delete'))) return { state: 'Resting' };
-    kept = keptOf(parts, access);
-    const left = await pruneAll(parts, access);
+    takers = await takersOf(parts, access, moving);
+    kept = keptOf(parts, access, takers);
+    const left = await pruneAll(parts, access, takers);
     if (left !== undefined) return { state: 'Waiting', message: left, kept };
     if (!(await runDeleteHooks(deletion, 'post-delete'))) return { state: 'Resting' };
   }
   // A write of a sync that this deletion broke off may land a moment later, and would belong to nobody.
   await parts.client.writesEnded({ signal, ...(access.as === undefined ? {} : { as: access.as }) });
-  const late = await parts.inventory.lookAgain(record.kinds, access);
+  const late = await parts.inventory.lookAgain(record.kinds, access, takers);
   if (late && application.spec.deletionPolicy === 'Prune')
     return { state: 'Waiting', message: 'Deleting: an object came a moment too late, and goes too.', kept };
   const remaining = [...parts.inventory.of(access.targetId).values()];
@@ -105,18 +109,31 @@ export async function finalize(
     }
   });
   await parts.store.remove(record, signal);
+  moving.leave(kept);
+  moving.tellLeft();
   return { state: 'Gone', kept };
+}
+
+/** Who takes over what would be deleted, by object key; found out when all others told what they want. */
+async function takersOf(
+  parts: Parts,
+  access: TargetAccess,
+  moving: Moving,
+): Promise<ReadonlyMap<string, string>> {
+  const objects = [...parts.inventory.of(access.targetId).values()].filter((live) => !isPassedOver(live));
+  if (objects.length > 0) await moving.othersTold();
+  return moving.takersOf(objects);
 }
 
 function isOfDeletion({ madeFor }: { madeFor: readonly string[] }): boolean {
   return madeFor.includes('pre-delete') || madeFor.includes('post-delete');
 }
 
-function keptOf(parts: Parts, access: TargetAccess): KeptObject[] {
+function keptOf(parts: Parts, access: TargetAccess, takers: ReadonlyMap<string, string>): KeptObject[] {
   return [...parts.inventory.of(access.targetId).values()].flatMap((object) => {
     // The Application itself goes with its finalizer.
     if (isPassedOver(object) || isApplicationOf(object, access.targetName)) return [];
-    const reason = keepReason(object, { ...access, prune: true });
+    const reason = keepReason(object, { ...access, prune: true }) ?? takenReason(objectKey(object), takers);
     return reason === undefined ? [] : [{ object: idOf(object), reason }];
   });
 }
@@ -154,9 +171,16 @@ function targetNameOf(application: Application) {
 }
 
 /** Prunes one stage after the other, the next when the one before is gone; undefined: nothing is left. */
-async function pruneAll(parts: Parts, access: TargetAccess): Promise<string | undefined> {
+async function pruneAll(
+  parts: Parts,
+  access: TargetAccess,
+  takers: ReadonlyMap<string, string>,
+): Promise<string | undefined> {
   const all = [...parts.inventory.of(access.targetId).values()].filter(
-    (object) => !object.hook && keepReason(object, { ...access, prune: true }) === undefined,
+    (object) =>
+      !object.hook &&
+      !takers.has(objectKey(object)) &&
+      keepReason(object, { ...access, prune: true }) === undefined,
   );
   const { deleted, refusal, goingNow, left } = await depart(access, all, 'delete');
   if (refusal !== undefined) throw refusal;

@@ -99,7 +99,7 @@ export async function freeHeld(
   const again: PlannedApply[] = [];
   for (const one of planned) {
     if (!taken.has(objectKey(one.manifest))) continue;
-    const { pruned } = await holdersOf(context, await planning.plan(), one);
+    const { pruned } = await holdersOf(context, await planning.planPruning(), one);
     if (pruned.length > 0 && (await refusedAsNew(context, one)).length > 0) continue;
     for (const live of pruned) {
       try {

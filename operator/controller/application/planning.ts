@@ -49,7 +49,16 @@ export class Planning {
   async plan(): Promise<Plan> {
     const apply = await this.applies(this.objects);
     await this.#context.slices.pause();
-    return { apply, ...planRemoval(this.#input()) };
+    const removal = planRemoval(this.#input());
+    const takers = await this.#context.moving.takersOf(removal.prune);
+    return { apply, ...(takers.size === 0 ? removal : planRemoval({ ...this.#input(), takers })) };
+  }
+
+  /** The same just before something is deleted by it: when all others told what they would have of it. */
+  async planPruning(): Promise<Plan> {
+    const { prune } = planRemoval(this.#input());
+    if (prune.length > 0) await this.#context.moving.othersTold();
+    return this.plan();
   }
 
   /** How some of the objects are to be applied, as they are now. */

@@ -17,7 +17,7 @@ export async function heldPrune(
 ): Promise<PruneHeld | undefined> {
   // Only what has no objects at all would delete everything.
   if (planning.objects.length > 0) return undefined;
-  const planned = await planning.plan();
+  const planned = await planning.planPruning();
   const isEverything = planned.prune.length > 0;
   if (!isEverything || context.settings.consent === planned.pruneDigest) return undefined;
   const { applied } = context.record;
@@ -37,7 +37,7 @@ export async function prune(
   result: Advance,
 ): Promise<Progress | undefined> {
   const { record, store } = context;
-  const planned = await planning.plan();
+  const planned = await planning.planPruning();
   result.kept = planned.kept;
   const held = await heldPrune(context, planning, deployment);
   if (held !== undefined) return held;
@@ -49,6 +49,7 @@ export async function prune(
   context.untold.pruned(deleted.map(idOf));
   // What was kept after all, because it changed in the meantime, says so.
   if (deleted.length < planned.prune.length) result.kept = (await planning.plan()).kept;
+  context.moving.leave(planned.kept);
   const stillThere = new Set([...left].map(objectKey));
   for (const key of record.applied.keys()) {
     if (desired.has(key) || stillThere.has(key)) continue;

@@ -10,6 +10,7 @@ import { type Facts, Quarantine } from './facts.ts';
 import { gone, goOn } from './go-on.ts';
 import { blindRetryAt, holdPrune, keepRunning, PATIENCE_MS, scheduleRetry } from './keep-running.ts';
 import { whereLost } from './lost-record.ts';
+import { wishesOf } from './moving.ts';
 import { Planning } from './planning.ts';
 import { heldPrune } from './pruning.ts';
 import { circularValues, renderWarnings } from './render-warnings.ts';
@@ -110,6 +111,7 @@ async function pursue(run: Run, values: string | undefined): Promise<Date | unde
   try {
     checkCycle(application, run.parts.lookup);
     run.wanted = await findWanted(run, values);
+    await tellWishes(run, run.wanted);
     session.blindTries = 0;
   } catch (error) {
     context.signal.throwIfAborted();
@@ -203,6 +205,20 @@ async function findWanted(run: Run, values: string | undefined): Promise<Wanted>
   const sourceError = run.parts.wanted.sourceError(keyOf(application));
   if (sourceError !== undefined) facts.sourceError = sourceError;
   return wanted;
+}
+
+/** Tells which objects of what is wanted others must not delete; once all was applied, it has them. */
+async function tellWishes({ parts, application, session, context }: Run, wanted: Wanted): Promise<void> {
+  const { record, store, access, signal } = context;
+  const { candidate } = wanted;
+  const isThrough = record.deployment?.applied === true && record.deployment.candidate.id === candidate.id;
+  const told = isThrough ? 'none' : `${candidate.id} ${access.adopt}`;
+  if (session.toldWishes === told) return parts.wishes.noteLook(keyOf(application));
+  const manifests = isThrough
+    ? undefined
+    : (wanted.manifests ?? (await store.manifests(record, candidate, signal)));
+  parts.wishes.tell(keyOf(application), wishesOf(manifests?.objects ?? [], access, record));
+  session.toldWishes = told;
 }
 
 /** What another resource decides is tried again when something wakes us, but not for every Pod that flaps (A14). */

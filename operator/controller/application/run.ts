@@ -28,9 +28,11 @@ import { DriftMemory } from './drift-memory.ts';
 import { droppedNulls } from './dropped-nulls.ts';
 import type { Facts, Quarantine, Standing } from './facts.ts';
 import { worstHealth } from './health.ts';
+import { Moving } from './moving.ts';
 import { handledAs, requestFor } from './requests.ts';
 import { Untold } from './untold.ts';
 import type { Wanted, WantedCandidates } from './wanted.ts';
+import type { Wishes } from './wishes.ts';
 
 /** How much drift of one target is repaired at once, and how often after that, if somebody goes on changing it. */
 const REPAIRS_AT_ONCE = 60;
@@ -46,6 +48,9 @@ export interface Parts {
   /** False only with --insecure-no-impersonation. */
   impersonate: boolean;
   lookup: Lookup;
+  wishes: Wishes;
+  /** An Application may take over now what another one left. */
+  onLeft(application: string): void;
   /** Shared with all else that takes long. */
   slices: Slices;
   random(): number;
@@ -72,6 +77,8 @@ export interface Session {
   untold: Untold;
   /** The sync request for which a look went to its end already; it may wait for something still. */
   lookedFor?: string | undefined;
+  /** Of which candidate others were told what it wants. */
+  toldWishes?: string;
   /** Where a target has objects whose record is lost, as they were found. */
   found?: WatchedKind[];
 }
@@ -139,6 +146,20 @@ export function accessOf(parts: Parts, application: Application, signal: AbortSi
   };
 }
 
+export function movingOf(parts: Parts, application: Application, access: TargetAccess): Moving {
+  return new Moving({
+    wishes: parts.wishes,
+    owner: keyOf(application),
+    access,
+    accountOf: (key) => {
+      const { namespace, application: name } = targetOfKey(key);
+      const taker = parts.lookup(namespace, name);
+      return taker === undefined ? undefined : accessOf(parts, taker, access.signal).as;
+    },
+    onLeft: parts.onLeft,
+  });
+}
+
 /**
  * Whether the target that applied an object holds it still. One whose deployment is through has what the record says
  * it applied; one whose record is not here may be of another installation.
@@ -189,6 +210,7 @@ export function startRun(
     repairs: isAskedNow ? UNBOUNDED : session.repairs,
     drift: session.drift,
     contests: session.contests,
+    moving: movingOf(parts, application, access),
     untold: session.untold,
     slices: parts.slices,
     now: () => parts.client.now(),

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Wishes } from './wishes.ts';
+
+/** Applications `a`, `b` … of one repository, unless another one is named. */
+function newWishes(repositories: Record<string, string> = {}) {
+  const underWay = new Map<string, { since?: number }>();
+  const unwanted: string[] = [];
+  const wishes = new Wishes({
+    underWay: () => [...underWay].map(([key, entry]) => ({ key, ...entry })),
+    repositoryOf: (key) => repositories[key] ?? 'shop',
+    onUnwanted: (owner) => unwanted.push(owner),
+  });
+  /** Whether what the Application deletes waits for others now; `end` lets them all tell. */
+  const waits = async (owner: string) => {
+    let isOver = false;
+    const told = wishes.othersTold(owner, new AbortController().signal).then(() => {
+      isOver = true;
+    });
+    await new Promise(setImmediate);
+    const isWaiting = !isOver;
+    for (const key of underWay.keys()) wishes.noteLook(key);
+    await told;
+    return isWaiting;
+  };
+  return { wishes, underWay, unwanted, waits };
+}
+
+test('what is wanted by another Application is known until it has it, wants it no more or is gone', () => {
+  const { wishes } = newWishes();
+  wishes.tell('b', new Set(['x', 'y']));
+  wishes.tell('c', new Set(['x']));
+  assert.deepEqual(wishes.of('x', 'a'), ['b', 'c']);
+  assert.deepEqual(wishes.of('x', 'b'), ['c'], 'its own wish counts for nobody');
+  wishes.tell('b', new Set(['y']));
+  wishes.forget('c');
+  assert.deepEqual(wishes.of('x', 'a'), []);
+  assert.deepEqual(wishes.of('y', 'a'), ['b']);
+});
+
+test('who left an object is told when the last one who wanted it does so no more', () => {
+  const { wishes, unwanted } = newWishes();
+  wishes.tell('b', new Set(['x']));
+  wishes.tell('c', new Set(['x']));
+  assert.deepEqual(wishes.leave('x', 'a'), ['b', 'c']);
+  assert.deepEqual(wishes.leave('y', 'a'), []);
+  wishes.tell('b', new Set());
+  assert.deepEqual(unwanted, []);
+  wishes.forget('c');
+  assert.deepEqual(unwanted, ['a']);
+});
+
+test('D5: pruning waits for those that have not told yet what they want, and for nobody else', async () => {
+  const { wishes, underWay, waits } = newWishes({ elsewhere: 'other' });
+  underWay.set('a', {});
+  assert.equal(await waits('a'), false, 'not for itself');
+  for (const key of ['b', 'elsewhere']) {
+    underWay.set(key, {});
+    assert.equal(await waits('a'), true, `for ${key}, which was never looked at`);
+    assert.equal(await waits('a'), key === 'b', `for ${key}, which is to be looked at again`);
+    underWay.delete(key);
+  }
+  underWay.set('b', { since: performance.now() });
+  assert.equal(await waits('a'), true, 'for one that is being looked at');
+  wishes.tell('b', new Set(['x']));
+  assert.equal(await waits('a'), false, 'not for the rest of a look that told already');
+});
+
+test('A8: a hundred thousand wishes are remembered; of more, those that were told first are forgotten', () => {
+  const { wishes } = newWishes();
+  const keys = (name: string, count: number) =>
+    new Set(Array.from({ length: count }, (_, index) => `${name}${index}`));
+  wishes.tell('a', keys('a', 60_000));
+  wishes.tell('b', keys('b', 40_000));
+  assert.deepEqual(wishes.of('a1', ''), ['a']);
+  wishes.tell('c', keys('c', 1));
+  assert.deepEqual(wishes.of('a1', ''), []);
+  assert.deepEqual(wishes.of('b1', ''), ['b']);
+  assert.deepEqual(wishes.of('c0', ''), ['c']);
+});

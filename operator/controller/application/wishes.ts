@@ -1,0 +1,122 @@
+export interface WishesOptions {
+  /** The Applications that are to be looked at, or are; `since` when a look that nothing interrupted began. */
+  underWay(): Iterable<{ key: string; since?: number }>;
+  /** Which repository an Application follows; undefined: there is no such Application. */
+  repositoryOf(application: string): string | undefined;
+  /** An object that was left for another Application is no longer wanted there. */
+  onUnwanted(owner: string): void;
+}
+
+/** Of so many objects it is remembered who wants them; of more, the Application that told first is forgotten. */
+const MOST_WISHES = 100_000;
+/** So long what is to be deleted waits for other Applications to say whether they want it. */
+const PATIENCE_MS = 30_000;
+
+/**
+ * Which objects the Applications have in Git, would take over as they are, and have not got yet: what moves from one
+ * to another in a commit must not be deleted because the former one is the first to notice. All by `<namespace>/<name>`
+ * of the Application, and by object key; times are on the clock of performance.now().
+ */
+export class Wishes {
+  readonly #options: WishesOptions;
+  readonly #byApplication = new Map<string, ReadonlySet<string>>();
+  readonly #byObject = new Map<string, Set<string>>();
+  /** Whose objects were left for the one that wants them. */
+  readonly #leftBy = new Map<string, string>();
+  /** When each told last, or ended a look without. */
+  readonly #toldAt = new Map<string, number>();
+  readonly #listeners = new Set<(application: string) => void>();
+  #size = 0;
+
+  constructor(options: WishesOptions) {
+    this.#options = options;
+  }
+
+  /** Takes in what an Application wants now, instead of what it wanted. */
+  tell(application: string, objects: ReadonlySet<string>): void {
+    const before = this.#drop(application);
+    if (objects.size > 0) this.#byApplication.set(application, objects);
+    this.#size += objects.size;
+    for (const object of objects)
+      this.#byObject.set(object, (this.#byObject.get(object) ?? new Set()).add(application));
+    for (const [oldest] of this.#byApplication) {
+      if (this.#size <= MOST_WISHES || oldest === application) break;
+      this.#drop(oldest);
+    }
+    for (const object of before) if (!objects.has(object)) this.#unwanted(object);
+    this.noteLook(application);
+  }
+
+  /** A look at the Application ended; whatever it wants, it told. */
+  noteLook(application: string): void {
+    this.#toldAt.set(application, performance.now());
+    for (const listener of [...this.#listeners]) listener(application);
+  }
+
+  forget(application: string): void {
+    this.tell(application, new Set());
+    this.#toldAt.delete(application);
+  }
+
+  /** The Applications besides the owner that want an object. */
+  of(object: string, owner: string): string[] {
+    return [...(this.#byObject.get(object) ?? [])].filter((application) => application !== owner);
+  }
+
+  /** The owner leaves an object for those who want it, if there are any; returns these. */
+  leave(object: string, owner: string): string[] {
+    const wanting = this.of(object, owner);
+    if (wanting.length > 0) this.#leftBy.set(object, owner);
+    return wanting;
+  }
+
+  /**
+   * Resolves when every other Application that may know of something newer has told what it wants, or its look ended:
+   * those that follow the same repository, and after a start all. After half a minute it resolves all the same: one
+   * that does not get on holds up nobody's pruning for ever. Rejects with the signal's reason.
+   */
+  async othersTold(owner: string, signal: AbortSignal): Promise<void> {
+    const repository = this.#options.repositoryOf(owner);
+    const awaited = new Set<string>();
+    for (const { key, since } of this.#options.underWay()) {
+      const told = this.#toldAt.get(key);
+      if (key === owner || (since !== undefined && told !== undefined && told >= since)) continue;
+      if (told === undefined || this.#options.repositoryOf(key) === repository) awaited.add(key);
+    }
+    if (awaited.size === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
+    const end = () => resolve();
+    const told = (application: string) => {
+      if (awaited.delete(application) && awaited.size === 0) resolve();
+    };
+    this.#listeners.add(told);
+    limit.addEventListener('abort', end, { once: true });
+    try {
+      if (!limit.aborted) await promise;
+    } finally {
+      this.#listeners.delete(told);
+      limit.removeEventListener('abort', end);
+    }
+    signal.throwIfAborted();
+  }
+
+  #drop(application: string): ReadonlySet<string> {
+    const objects = this.#byApplication.get(application) ?? new Set<string>();
+    this.#byApplication.delete(application);
+    this.#size -= objects.size;
+    for (const object of objects) {
+      const wanting = this.#byObject.get(object);
+      wanting?.delete(application);
+      if (wanting?.size === 0) this.#byObject.delete(object);
+    }
+    return objects;
+  }
+
+  #unwanted(object: string): void {
+    const owner = this.#leftBy.get(object);
+    if (owner === undefined || this.#byObject.has(object)) return;
+    this.#leftBy.delete(object);
+    this.#options.onUnwanted(owner);
+  }
+}
