@@ -26,7 +26,7 @@ const SKIPPED: [file: string, name: string, program: string][] = [
   ],
   [
     'test/integration/ssh',
-    'an Application from a repository over SSH is deployed, and follows a push',
+    'A15: an Application from a repository over SSH is deployed, and follows a push',
     'ssh-keygen',
   ],
 ];

@@ -52,6 +52,11 @@ describe('a credential', () => {
     const cases: [Record<string, string>, 'https' | 'ssh', RegExp][] = [
       [{ identity: 'key', known_hosts: 'host' }, 'https', /none of the keys .* over HTTPS: username/],
       [{ username: 'me', password: 'p' }, 'ssh', /none of the keys .* over SSH: identity/],
+      [
+        { identity: 'x'.repeat(66_000), known_hosts: 'host' },
+        'ssh',
+        /more than 64 KiB .* "identity"; put one/,
+      ],
       [{ known_hosts: 'host' }, 'ssh', /lacks "identity"/],
       [
         { identity: 'key', known_hosts: 'host key\n'.repeat(70_000) },

@@ -26,6 +26,8 @@ const httpKeys = 'username and password, bearerToken, ca.crt, tls.crt and tls.ke
 const sshKeys = 'identity, known_hosts and, where the key has a passphrase, password';
 /** Characters; they are looked through whenever a connection is opened. */
 export const MOST_KNOWN_HOSTS = 256 * 1024;
+/** Characters. The largest that ssh-keygen makes has 13 KiB. */
+const MOST_IDENTITY = 64 * 1024;
 
 /**
  * Reads the data of a Secret (keys as documented for `spec.source.secretRef`) for a repository that is reached
@@ -50,6 +52,10 @@ function sshCredential(text: (key: string) => string | undefined): Credential {
   }
   if (identity === undefined) throw missing('identity', 'known_hosts');
   if (knownHosts === undefined) throw missing('known_hosts', 'identity');
+  if (identity.length > MOST_IDENTITY)
+    throw invalid(
+      `has more than ${MOST_IDENTITY / 1024} KiB in its key "identity"; put one private SSH key there, and nothing else`,
+    );
   if (knownHosts.length > MOST_KNOWN_HOSTS)
     throw invalid(
       `has more than ${MOST_KNOWN_HOSTS / 1024} KiB in its key "known_hosts"; keep the lines of the hosts that it is for (ssh-keyscan prints them)`,

@@ -8,8 +8,8 @@ export function keyRounds(identity: string): number {
   const begin = identity.indexOf('-----BEGIN OPENSSH PRIVATE KEY-----');
   if (begin < 0) return 0;
   const from = identity.indexOf('\n', begin);
-  const to = identity.indexOf('-----', from);
-  const bytes = Buffer.from(identity.slice(from, to < 0 ? undefined : to), 'base64');
+  const to = identity.lastIndexOf('-----END');
+  const bytes = Buffer.from(identity.slice(from, to < from ? undefined : to), 'base64');
   if (bytes.toString('latin1', 0, MAGIC.length) !== MAGIC) return 0;
   // cipher, KDF, and its options: salt and rounds
   let at = MAGIC.length;

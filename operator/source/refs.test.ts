@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { setImmediate as turn } from 'node:timers/promises';
+import { longestTurn } from '../../test/harness/event-loop.ts';
 import { scaled } from '../../test/harness/slowness.ts';
 import { Slices } from '../observe/slices.ts';
-import { Turns } from '../observe/turns.ts';
 import type { Advertisement } from './advertisement.ts';
 import { type GitRef, KnownRefs } from './refs.ts';
 import { compareVersions } from './semver.ts';
@@ -124,18 +123,6 @@ describe('a ref', () => {
     assert.throws(() => empty.resolve({ branch: 'main' }), { reason: 'RepositoryEmpty' });
   });
 });
-
-/** What the longest turn was in which that was done, in milliseconds. */
-async function longestTurn(t: { after(end: () => void): void }, work: () => Promise<void>): Promise<number> {
-  const turns = new Turns(() => undefined);
-  t.after(() => turns.stop());
-  turns.start();
-  await turn();
-  await work();
-  await turn();
-  await turn();
-  return turns.longest;
-}
 
 describe('A15: many refs', () => {
   it('of which 50,000 are versions are sorted in slices, and only once while the tags are the same', async (t) => {

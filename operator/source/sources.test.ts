@@ -138,7 +138,7 @@ describe('sources', () => {
       [{ url: 'ssh://git@example.com/x.git' }, 'AuthenticationFailed'],
       [
         { url: 'ssh://git@example.com/x.git', credential: { identity: 'x', knownHosts: 'x' } },
-        'CredentialInvalid',
+        'HostKeyUnknown',
       ],
     ];
     for (const [next, reason] of unusable) {

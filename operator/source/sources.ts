@@ -67,6 +67,9 @@ const firstPollSpacingMs = 20;
 /** Indexing a pack larger than this goes to a thread of its own, so that no other repository waits. */
 const largePackBytes = 1 << 20;
 
+/** As many rounds as are taken need a tenth of that. Milliseconds. */
+const keyMs = 30_000;
+
 /** All repositories that someone watches: one poll and one fetch each, however many subscribers. */
 export class Sources {
   readonly #options: SourcesOptions;
@@ -76,6 +79,8 @@ export class Sources {
   readonly #slices: Slices;
   readonly #lanes: WorkLanes;
   readonly #largeLane: WorkLanes;
+  /** Keys have a thread of their own: whoever wrote one decides how long it takes to read. */
+  readonly #keyLane: WorkLanes;
   readonly #watched = new Map<string, Watched>();
   readonly #subscriptions = new Map<string, Subscription>();
   readonly #stopping = new Set<Promise<void>>();
@@ -92,6 +97,7 @@ export class Sources {
     this.#lanes = new WorkLanes({ workMs, lanes: options.workers ?? 2 });
     // Two of them, too: one large pack that takes its time must not hold up all others.
     this.#largeLane = new WorkLanes({ workMs, idleMs: 60_000, lanes: 2 });
+    this.#keyLane = new WorkLanes({ workMs: keyMs, idleMs: 60_000 });
   }
 
   /**
@@ -124,7 +130,7 @@ export class Sources {
   async stop(): Promise<void> {
     for (const subscriber of [...this.#subscriptions.keys()]) this.unwatch(subscriber);
     await Promise.all(this.#stopping);
-    await Promise.all([this.#lanes.stop(), this.#largeLane.stop()]);
+    await Promise.all([this.#lanes.stop(), this.#largeLane.stop(), this.#keyLane.stop()]);
     await rm(this.#directory, { recursive: true, force: true });
   }
 
@@ -177,7 +183,7 @@ export class Sources {
     const { allowPlainHttpCredentials = false } = this.#options;
     const options = { ...this.#options, allowPlainHttpCredentials, timeouts: this.#timeouts };
     return remote.scheme === 'ssh'
-      ? new SshTransport(remote, credential, options)
+      ? new SshTransport(remote, credential, { ...options, run: this.#keyLane.forRepository() })
       : new HttpTransport(remote, credential, options);
   }
 

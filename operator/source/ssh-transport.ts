@@ -1,18 +1,23 @@
 import { connect, type Socket } from 'node:net';
-import ssh2, { type Client, type ClientChannel, type ServerHostKeyAlgorithm } from 'ssh2';
+import ssh2, { type Client, type ClientChannel } from 'ssh2';
 import { TowpathError } from '../api/errors.ts';
 import { type AddressRules, checkedLookup, checkHost } from './address.ts';
 import { advertisementTooLarge, maxAdvertisementBytes, RemoteRefusal } from './advertisement.ts';
 import type { Credential } from './credential.ts';
-import { keyRounds } from './key-rounds.ts';
 import { fingerprint, type KnownKeys, knownKeys } from './known-hosts.ts';
 import { networkError, timeout } from './network-error.ts';
 import { flush, type Packet, readPackets } from './pkt-line.ts';
 import type { RemoteUrl } from './remote-url.ts';
+import { hostKeyAlgorithms, KEY_EXCHANGES } from './ssh-algorithms.ts';
+import { unreadableKey } from './ssh-key.ts';
+import { SshSigner } from './ssh-signer.ts';
 import type { Timeouts, Transport } from './transport.ts';
+import type { RunWork } from './tree.ts';
 
 export interface SshOptions extends AddressRules {
   timeouts: Timeouts;
+  /** Where keys are read: beside the event loop. */
+  run: RunWork;
 }
 
 /** A connection is kept so long after its last use: a fetch follows a poll at once, the next poll later. */
@@ -25,9 +30,10 @@ export class SshTransport implements Transport {
   readonly #remote: RemoteUrl;
   readonly #options: SshOptions;
   readonly #user: string;
-  readonly #privateKey: string;
+  readonly #identity: string;
   readonly #passphrase: string | undefined;
   readonly #known: KnownKeys;
+  #signer: SshSigner | undefined;
   #connection: Promise<Client> | undefined;
   #channels = 0;
   #idle: NodeJS.Timeout | undefined;
@@ -45,8 +51,7 @@ export class SshTransport implements Transport {
         `The repository ${remote.text} is reached over SSH, which needs a key. Name a Secret with the keys "identity" and "known_hosts" in spec.source.secretRef.`,
       );
     }
-    requireKey(identity, identityPassword);
-    this.#privateKey = identity;
+    this.#identity = identity;
     this.#passphrase = identityPassword;
     this.#user = remote.user ?? username ?? 'git';
     this.#known = knownKeys(knownHosts, remote.host, remote.port);
@@ -172,6 +177,8 @@ export class SshTransport implements Transport {
   }
 
   async #connect(signal: AbortSignal): Promise<Client> {
+    this.#signer ??= await this.#newSigner(signal);
+    const agent = this.#signer;
     const socket = await this.#socket(signal);
     const client = new ssh2.Client();
     let verdict: TowpathError | undefined;
@@ -184,11 +191,10 @@ export class SshTransport implements Transport {
         client.connect({
           sock: socket,
           username: this.#user,
-          privateKey: this.#privateKey,
-          ...(this.#passphrase === undefined ? {} : { passphrase: this.#passphrase }),
+          agent,
           readyTimeout: this.#options.timeouts.connectMs,
           keepaliveInterval: 10_000,
-          algorithms: { serverHostKey: hostKeyAlgorithms(this.#known.types) },
+          algorithms: { kex: KEY_EXCHANGES, serverHostKey: hostKeyAlgorithms(this.#known.types) },
           hostVerifier: (key: Buffer) => {
             if (this.#known.accepts(key)) return true;
             verdict = this.#mismatch(`presents the key ${fingerprint(key)}`);
@@ -202,6 +208,16 @@ export class SshTransport implements Transport {
       client.destroy();
       socket.destroy();
       throw verdict ?? this.#connectError(error);
+    }
+  }
+
+  async #newSigner(signal: AbortSignal): Promise<SshSigner> {
+    const { run } = this.#options;
+    const input = { identity: this.#identity, passphrase: this.#passphrase };
+    try {
+      return new SshSigner(await run('readKey', input, signal));
+    } catch (error) {
+      throw error instanceof TowpathError && error.reason === 'WorkFailed' ? unreadableKey(error) : error;
     }
   }
 
@@ -234,7 +250,7 @@ export class SshTransport implements Transport {
   #connectError(error: unknown): TowpathError {
     if (error instanceof TowpathError) return error;
     const { level, message } = error as Error & { level?: string };
-    if (level === 'client-authentication') {
+    if (level === 'client-authentication' || level === 'agent') {
       return new TowpathError(
         'Person',
         'AuthenticationFailed',
@@ -245,6 +261,14 @@ export class SshTransport implements Transport {
     if (level === 'client-timeout') return timeout(this.host, error);
     if (/no matching host key/i.test(message)) {
       return this.#mismatch(`has no key of the types that are known (${[...this.#known.types].join(', ')})`);
+    }
+    if (/no matching key exchange/i.test(message)) {
+      return new TowpathError(
+        'Person',
+        'ProtocolUnsupported',
+        `The Git server ${this.host} offers none of the key exchanges that are taken: ${KEY_EXCHANGES.join(', ')}. Add one to its KexAlgorithms.`,
+        { cause: error },
+      );
     }
     return networkError(error, this.host);
   }
@@ -266,47 +290,4 @@ async function* chunksUntil(stream: AsyncIterable<Buffer>, failed: Promise<never
     if (done) return;
     yield value;
   }
-}
-
-/** Only keys that are known are asked for, as OpenSSH does: a server has several. RSA with SHA-1 never is. */
-function hostKeyAlgorithms(types: ReadonlySet<string>): ServerHostKeyAlgorithm[] {
-  const supported: [string, ServerHostKeyAlgorithm[]][] = [
-    ['ssh-ed25519', ['ssh-ed25519']],
-    ['ecdsa-sha2-nistp256', ['ecdsa-sha2-nistp256']],
-    ['ecdsa-sha2-nistp384', ['ecdsa-sha2-nistp384']],
-    ['ecdsa-sha2-nistp521', ['ecdsa-sha2-nistp521']],
-    ['ssh-rsa', ['rsa-sha2-512', 'rsa-sha2-256']],
-  ];
-  return supported.flatMap(([type, algorithms]) => (types.has(type) ? algorithms : []));
-}
-
-/** Trying a passphrase holds up everybody, some milliseconds for each round. */
-const MOST_ROUNDS = 128;
-
-function requireKey(identity: string, passphrase: string | undefined): void {
-  const rounds = keyRounds(identity);
-  if (rounds > MOST_ROUNDS) {
-    throw new TowpathError(
-      'Person',
-      'CredentialInvalid',
-      `The Git credential has an SSH key in its key "identity" whose passphrase takes ${rounds} rounds to try, and at most ${MOST_ROUNDS} are taken. Write the key anew with fewer: ssh-keygen -p -a 16 -f <key>.`,
-    );
-  }
-  const parsed = ssh2.utils.parseKey(identity, passphrase);
-  if (!(parsed instanceof Error)) {
-    if (parsed.isPrivateKey()) return;
-    throw new TowpathError(
-      'Person',
-      'CredentialInvalid',
-      'The Git credential has the public half of an SSH key in its key "identity". Put the private one there: the file without .pub.',
-    );
-  }
-  const locked = /encrypted|passphrase|bad decrypt|integrity check/i.test(parsed.message);
-  throw new TowpathError(
-    'Person',
-    'CredentialInvalid',
-    locked
-      ? 'The Git credential has an SSH key with a passphrase in its key "identity", and its key "password" lacks that or has a wrong one.'
-      : 'The Git credential has no private SSH key that can be read in its key "identity". Put one in OpenSSH or PEM form there.',
-  );
 }

@@ -1,8 +1,9 @@
 import type { ErrorDetail, Remedy } from '../api/errors.ts';
 import type { Limits } from './limits.ts';
 import type { CommitInfo, EntryType } from './object-store.ts';
+import type { SshKey } from './ssh-key.ts';
 
-/** What a worker does for one repository. */
+/** What a worker does for one repository. Of all work `readKey` alone has nothing to do with packs. */
 export interface Work {
   addPack: { input: WorkInput & { name: string; bytes: number }; output: undefined };
   commit: { input: WorkInput & { oid: string }; output: { tree: string; commit: CommitInfo } };
@@ -11,6 +12,7 @@ export interface Work {
   read: { input: PathInput; output: Uint8Array };
   readAll: { input: PathInput & FileFilter; output: ReadResult };
   digest: { input: PathInput; output: string };
+  readKey: { input: { identity: string; passphrase: string | undefined }; output: SshKey };
   /** Forgets what is in memory of a directory that was removed. */
   forget: { input: { directory: string }; output: undefined };
 }

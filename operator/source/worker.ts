@@ -4,6 +4,7 @@ import { BoundedMap } from './bounded-map.ts';
 import { size } from './limits.ts';
 import { ObjectStore } from './object-store.ts';
 import type { BaseCache } from './pack-reader.ts';
+import type { SshKey } from './ssh-key.ts';
 import { findPath, quote } from './tree-path.ts';
 import { TreeWalk, tooManyBytes } from './tree-walk.ts';
 import type {
@@ -26,6 +27,8 @@ import type {
 /** One worker holds so many bytes of packs, and so many repositories, in memory; others are opened again. */
 const maxBytesInMemory = 192 << 20;
 const maxOpen = 100;
+/** SSH keys that were read, passphrase and all. */
+const maxKeys = 100;
 /** Objects of all its repositories that others may build on. */
 const maxBaseBytes = 64 << 20;
 
@@ -39,6 +42,7 @@ type Answer<O extends Operation> = (input: Work[O]['input']) => Promise<Work[O][
 function answers(): { [O in Operation]: Answer<O> } {
   const repositories = new Map<string, OpenRepository>();
   const bases: BaseCache = new BoundedMap(maxBaseBytes, ({ content }) => content.length + 200);
+  const keys = new BoundedMap<string, SshKey>(maxKeys);
   const open = ({ directory, limits }: WorkInput) => {
     let repository = repositories.get(directory);
     if (!repository) {
@@ -72,6 +76,15 @@ function answers(): { [O in Operation]: Answer<O> } {
     read: (input) => read(open(input), input),
     readAll: (input) => readAll(open(input), input),
     digest: (input) => open(input).walk.digest(input.root, input.path),
+    async readKey({ identity, passphrase }) {
+      // Only the thread that reads keys has to have ssh2 in memory.
+      const { readSshKey } = await import('./ssh-key.ts');
+      // Many repositories are read with one key.
+      const text = JSON.stringify([identity, passphrase]);
+      const key = keys.get(text) ?? readSshKey(identity, passphrase);
+      keys.set(text, key);
+      return key;
+    },
     async forget({ directory }) {
       repositories.delete(directory);
       return undefined;

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { setImmediate as turn } from 'node:timers/promises';
+import { Turns } from '../../operator/observe/turns.ts';
 import { median, PIECE_MS, pieceOfWork } from './slowness.ts';
 
 /** How long a turn of the operator's event loop may take, in milliseconds of processor time (A15). */
@@ -52,7 +54,17 @@ export function assertTurns(logPath: string, limit: number): void {
   );
 }
 
-/** The same where an SSH key with a passphrase is used, which takes a turn of its own (docs/roadmap.md, known limits). */
-export function assertTurnsButOfKeys(logPath: string, limit: number): void {
-  assertTurns(logPath, 4 * limit);
+/** What the longest turn of this process was in which that was done, in milliseconds of processor time. */
+export async function longestTurn(
+  t: { after(end: () => void): void },
+  work: () => Promise<unknown>,
+): Promise<number> {
+  const turns = new Turns(() => undefined);
+  t.after(() => turns.stop());
+  turns.start();
+  await turn();
+  await work();
+  await turn();
+  await turn();
+  return turns.longest;
 }

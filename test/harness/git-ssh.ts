@@ -28,6 +28,12 @@ export interface GitSshOptions {
   root: string;
   /** Protects the identity. */
   passphrase?: string;
+  /** How often bcrypt is repeated to try the passphrase; default ssh-keygen's own. */
+  rounds?: number;
+  /** Public keys that are let in besides the identity, a line each. */
+  authorized?: readonly string[];
+  /** Lines of sshd_config. */
+  configuration?: readonly string[];
 }
 
 /** Where distributions put a program that no user's PATH has. */
@@ -51,12 +57,14 @@ export async function startGitSsh(options: GitSshOptions): Promise<GitSshServer>
   const sshd = findSshd();
   if (!sshd) throw new Error('sshd is not installed (apt-get install openssh-server)');
   const directory = temporaryDirectory('sshd');
+  const { passphrase = '', rounds, authorized = [], configuration = [] } = options;
   const hostKey = await makeKey(directory, 'host', 'ed25519', '');
-  const identity = await makeKey(directory, 'identity', 'ed25519', options.passphrase ?? '');
-  writeFileSync(join(directory, 'authorized_keys'), identity.publicKey, { mode: 0o600 });
+  const identity = await makeKey(directory, 'identity', 'ed25519', passphrase, roundsOf(rounds));
+  const keys = [identity.publicKey, ...authorized].join('\n');
+  writeFileSync(join(directory, 'authorized_keys'), keys, { mode: 0o600 });
   const port = await freePort();
   const config = join(directory, 'sshd_config');
-  writeFileSync(config, configuration(directory, port, hostKey.path));
+  writeFileSync(config, [...configuration, ...configurationOf(directory, port, hostKey.path)].join('\n'));
   // As root, sshd wants the directory it separates its privileges in.
   if (userInfo().uid === 0) mkdirSync('/run/sshd', { recursive: true });
   const process = startProcess({
@@ -77,22 +85,24 @@ export async function startGitSsh(options: GitSshOptions): Promise<GitSshServer>
   };
 }
 
-/** A key pair made by ssh-keygen. */
+function roundsOf(rounds: number | undefined): string[] {
+  return rounds === undefined ? [] : ['-a', `${rounds}`];
+}
+
+/** A key pair made by ssh-keygen, with further options of it. */
 export async function makeKey(
   directory: string,
   name: string,
   type: string,
   passphrase: string,
+  options: readonly string[] = [],
 ): Promise<{ path: string; privateKey: string; publicKey: string }> {
   const path = join(directory, name);
-  // Few rounds: a key with a passphrase is read in a turn of the event loop (docs/roadmap.md, known limits), and what
-  // that takes on a busy machine is not what these tests are about.
-  const rounds = ['-a', '4'];
-  await run('ssh-keygen', ['-q', '-t', type, ...rounds, '-N', passphrase, '-C', name, '-f', path]);
+  await run('ssh-keygen', ['-q', '-t', type, '-N', passphrase, '-C', name, ...options, '-f', path]);
   return { path, privateKey: readFileSync(path, 'utf8'), publicKey: readFileSync(`${path}.pub`, 'utf8') };
 }
 
-function configuration(directory: string, port: number, hostKey: string): string {
+function configurationOf(directory: string, port: number, hostKey: string): string[] {
   return [
     `Port ${port}`,
     'ListenAddress 127.0.0.1',
@@ -108,7 +118,7 @@ function configuration(directory: string, port: number, hostKey: string): string
     'MaxStartups 100',
     'LogLevel ERROR',
     '',
-  ].join('\n');
+  ];
 }
 
 function canConnect(port: number): Promise<boolean> {

@@ -1,20 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { assertTurnsButOfKeys } from '../harness/event-loop.ts';
 import { startGitSsh, withoutSsh } from '../harness/git-ssh.ts';
 import { newStage } from '../harness/operator.ts';
 
 const configMap = (message: string) =>
   `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {message: "${message}"}\n`;
 
-test('an Application from a repository over SSH is deployed, and follows a push', {
+// That its key, which takes half a second to read, held up nobody, the stage's end judges.
+test('A15: an Application from a repository over SSH is deployed, and follows a push', {
   skip: withoutSsh(),
 }, async (t) => {
   const stage = await newStage(t, {
     files: { 'web.yaml': configMap('one') },
-    judgeTurns: assertTurnsButOfKeys,
   });
-  const server = await startGitSsh({ root: stage.repository.root, passphrase: 'open sesame' });
+  const server = await startGitSsh({ root: stage.repository.root, passphrase: 'open sesame', rounds: 100 });
   t.after(() => server.stop());
   const stringData = {
     identity: server.identity,

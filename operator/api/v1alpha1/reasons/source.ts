@@ -77,8 +77,8 @@ export const SOURCE_REASONS = {
   ),
   PackInvalid: person('The Git server sent objects that cannot be read.', 'Run "git fsck" on the server.'),
   ProtocolUnsupported: person(
-    'The Git server lacks something that Git servers have.',
-    'Update the Git server.',
+    'The Git server lacks something that Git servers have, or offers no SSH key exchange that is taken.',
+    'Update the Git server, or configure what the message names.',
   ),
   ObjectFormatUnsupported: person(
     'The repository uses SHA-256 object ids, which are not supported.',

@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict';
+import { createPrivateKey, getDiffieHellman } from 'node:crypto';
+import { before, describe, it } from 'node:test';
+import ssh2 from 'ssh2';
+import { longestTurn, TURN_LIMIT_MS } from '../../test/harness/event-loop.ts';
+import { createRepository, type GitRepository } from '../../test/harness/git-repository.ts';
+import { makeKey, startGitSsh, withoutSsh } from '../../test/harness/git-ssh.ts';
+import { temporaryDirectory } from '../../test/harness/process.ts';
+import { scaled } from '../../test/harness/slowness.ts';
+import type { Credential } from './credential.ts';
+import { Sources } from './sources.ts';
+
+/** How ssh-keygen makes them. */
+const KEYS: readonly { what: string; type: string; options?: readonly string[]; passphrase?: string }[] = [
+  { what: 'of 100 rounds', type: 'ed25519', options: ['-a', '100'], passphrase: 'open sesame' },
+  { what: 'of 128 rounds', type: 'ed25519', options: ['-a', '128'], passphrase: 'öäüß🔑' },
+  { what: 'without a passphrase', type: 'ed25519' },
+  { what: 'with a passphrase', type: 'rsa', passphrase: 'secret' },
+  { what: 'with a passphrase, in PEM form', type: 'rsa', options: ['-m', 'PEM'], passphrase: 'secret' },
+  { what: 'without a passphrase, in PEM form', type: 'rsa', options: ['-m', 'PEM'] },
+  { what: 'of 256 bits', type: 'ecdsa', options: ['-b', '256'], passphrase: 'secret' },
+  { what: 'of 384 bits', type: 'ecdsa', options: ['-b', '384'] },
+  {
+    what: 'of 521 bits, in PEM form',
+    type: 'ecdsa',
+    options: ['-b', '521', '-m', 'PEM'],
+    passphrase: 'secret',
+  },
+];
+
+/** An RSA key of 14,336 bits, of primes that everybody knows: to find others takes minutes. */
+function hugeKey(): { privateKey: string; publicKey: string } {
+  const [p, q] = ['modp18', 'modp17'].map((name) => numberOf(getDiffieHellman(name).getPrime()));
+  assert.ok(p !== undefined && q !== undefined);
+  const e = 65_537n;
+  const d = inverse(e, (p - 1n) * (q - 1n));
+  const numbers = { n: p * q, e, d, p, q, dp: d % (p - 1n), dq: d % (q - 1n), qi: inverse(q, p) };
+  const texts = Object.entries(numbers).map(([name, number]) => [name, textOf(number)]);
+  const key = { kty: 'RSA', ...Object.fromEntries(texts) };
+  const pem = createPrivateKey({ key, format: 'jwk' }).export({ type: 'pkcs1', format: 'pem' }).toString();
+  const parsed = ssh2.utils.parseKey(pem);
+  assert.ok(!(parsed instanceof Error));
+  return { privateKey: pem, publicKey: `ssh-rsa ${parsed.getPublicSSH().toString('base64')} huge\n` };
+}
+
+function inverse(value: bigint, modulus: bigint): bigint {
+  let [rest, next, factor, after] = [modulus, value, 0n, 1n];
+  while (next > 0n) {
+    const quotient = rest / next;
+    [rest, next] = [next, rest - quotient * next];
+    [factor, after] = [after, factor - quotient * after];
+  }
+  return ((factor % modulus) + modulus) % modulus;
+}
+
+function numberOf(bytes: Buffer): bigint {
+  return BigInt(`0x${bytes.toString('hex')}`);
+}
+
+function textOf(number: bigint): string {
+  const digits = number.toString(16);
+  return Buffer.from(digits.padStart(digits.length + (digits.length % 2), '0'), 'hex').toString('base64url');
+}
+
+const beginning = (type: string) => `-----BEGIN ${type} PRIVATE KEY-----\n`;
+const ending = (type: string) => `\n-----END ${type} PRIVATE KEY-----\n`;
+
+describe('A15: an SSH key', { skip: withoutSsh() }, () => {
+  let git: GitRepository;
+
+  before(async () => {
+    git = await createRepository({ files: { 'a.yaml': 'a: 1\n' } });
+  });
+
+  async function poll(url: string, credential: Credential): Promise<{ reason: string; message: string }> {
+    const sources = new Sources({ allowLoopback: true });
+    try {
+      await sources.watch('test', { url, credential }, 3_600_000, () => undefined).poll();
+      return { reason: '', message: '' };
+    } catch (error) {
+      return error as { reason: string; message: string };
+    } finally {
+      await sources.stop();
+    }
+  }
+
+  for (const { what, type, options, passphrase = '' } of KEYS) {
+    it(`of type ${type} ${what} opens a repository, and holds up nobody`, async (t) => {
+      const key = await makeKey(temporaryDirectory('keys'), 'own', type, passphrase, options);
+      await assertOpens(t, key, passphrase);
+    });
+  }
+
+  it('of type rsa and 14,336 bits opens a repository, and holds up nobody', async (t) => {
+    await assertOpens(t, hugeKey(), '');
+  });
+
+  it('that takes long to read is refused beside the event loop', async (t) => {
+    const { url, knownHosts, stop } = await startGitSsh({ root: git.root });
+    t.after(stop);
+    const many = await makeKey(temporaryDirectory('keys'), 'many', 'ed25519', 'secret', ['-a', '300']);
+    const hostile = [
+      many.privateKey,
+      beginning('RSA') + 'a: b\n'.repeat(12_000),
+      `${beginning('RSA')}${'a:'.repeat(30_000)}${ending('RSA')}`,
+      `${beginning('OPENSSH')}${'\n'.repeat(60_000)}`,
+      `PuTTY-User-Key-File-2: ssh-rsa\n${'a: b\n'.repeat(12_000)}`,
+    ];
+    for (const identity of hostile) {
+      const credential = { identity, identityPassword: 'secret', knownHosts };
+      const longest = await longestTurn(t, async () =>
+        assert.equal((await poll(url(git.name), credential)).reason, 'CredentialInvalid'),
+      );
+      assert.ok(longest < scaled(TURN_LIMIT_MS), `${longest} ms: ${identity.slice(0, 50)}`);
+    }
+  });
+
+  it('is used after a key exchange whose group is no invention of the server', async (t) => {
+    const exchange = async (algorithm: string) => {
+      const configuration = [`KexAlgorithms ${algorithm}`];
+      const { url, identity, knownHosts, stop } = await startGitSsh({ root: git.root, configuration });
+      t.after(stop);
+      let answer = { reason: '', message: '' };
+      const longest = await longestTurn(t, async () => {
+        answer = await poll(url(git.name), { identity, knownHosts });
+      });
+      assert.ok(longest < scaled(TURN_LIMIT_MS), `${algorithm}: ${longest} ms`);
+      return answer;
+    };
+    const refused = await exchange('diffie-hellman-group-exchange-sha256');
+    assert.equal(refused.reason, 'ProtocolUnsupported');
+    assert.match(refused.message, /key exchanges that are taken: curve25519-sha256, .*KexAlgorithms\.$/);
+    for (const algorithm of [
+      'ecdh-sha2-nistp521',
+      'diffie-hellman-group14-sha256',
+      'diffie-hellman-group18-sha512',
+    ])
+      assert.deepEqual(await exchange(algorithm), { reason: '', message: '' }, algorithm);
+  });
+
+  async function assertOpens(
+    t: { after(end: () => unknown): void },
+    { privateKey, publicKey }: { privateKey: string; publicKey: string },
+    passphrase: string,
+  ): Promise<void> {
+    const { url, knownHosts, stop } = await startGitSsh({ root: git.root, authorized: [publicKey] });
+    t.after(stop);
+    const credential = {
+      identity: privateKey,
+      knownHosts,
+      ...(passphrase === '' ? {} : { identityPassword: passphrase }),
+    };
+    const longest = await longestTurn(t, async () => {
+      const { reason, message } = await poll(url(git.name), credential);
+      assert.equal(reason, '', message);
+    });
+    assert.ok(longest < scaled(TURN_LIMIT_MS), `${longest} ms`);
+  }
+});
