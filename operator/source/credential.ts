@@ -26,6 +26,8 @@ const httpKeys = 'username and password, bearerToken, ca.crt, tls.crt and tls.ke
 const sshKeys = 'identity, known_hosts and, where the key has a passphrase, password';
 /** Characters; they are looked through whenever a connection is opened. */
 export const MOST_KNOWN_HOSTS = 256 * 1024;
+/** With more a handshake holds the event loop for more than 50 ms. */
+const MOST_RSA_BITS = 8_192;
 /** Characters. The largest that ssh-keygen makes has 13 KiB. */
 const MOST_IDENTITY = 64 * 1024;
 
@@ -137,7 +139,13 @@ function requireClientCertificate(certificate: string | undefined, key: string |
   if (key !== undefined && certificate === undefined) throw missing('tls.crt', 'tls.key');
   const parsed = requireCertificate('tls.crt', certificate);
   if (parsed === undefined || key === undefined) return;
-  if (!parsed.checkPrivateKey(privateKeyOf(key))) {
+  const privateKey = privateKeyOf(key);
+  const { modulusLength = 0 } = privateKey.asymmetricKeyDetails ?? {};
+  if (modulusLength > MOST_RSA_BITS)
+    throw invalid(
+      `has an RSA key of ${modulusLength} bits in its key "tls.key", which takes long to sign with, and at most ${MOST_RSA_BITS} are taken; use a smaller one, or one of elliptic curves`,
+    );
+  if (!parsed.checkPrivateKey(privateKey)) {
     throw invalid(
       'has a private key in its key "tls.key" that does not belong to the certificate in "tls.crt"',
     );

@@ -1,3 +1,4 @@
+import { DEFAULT_CIPHERS } from 'node:tls';
 import { Agent, type Dispatcher, request } from 'undici';
 import { TowpathError } from '../api/errors.ts';
 import { withoutEnding } from '../api/foreign-text.ts';
@@ -16,6 +17,8 @@ export interface HttpOptions extends AddressRules {
 
 const maxRedirects = 5;
 const userAgent = 'git/towpath';
+/** Before TLS 1.3 a server may invent a group for DHE, with which computing holds the event loop for a second. */
+const CIPHERS = `${DEFAULT_CIPHERS}:!kDHE`;
 
 /** Git's smart HTTP protocol (gitprotocol-http), with redirects followed within an origin only. */
 export class HttpTransport implements Transport {
@@ -48,6 +51,7 @@ export class HttpTransport implements Transport {
       connect: {
         lookup: checkedLookup(options),
         timeout: connectMs,
+        ciphers: CIPHERS,
         ...(credential?.caCert === undefined ? {} : { ca: credential.caCert }),
         ...(credential?.clientCert === undefined ? {} : { cert: credential.clientCert }),
         ...(credential?.clientKey === undefined ? {} : { key: credential.clientKey }),

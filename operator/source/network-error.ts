@@ -96,7 +96,7 @@ function byCode(code: string, host: string, cause: unknown): TowpathError | unde
     return new TowpathError(
       'Person',
       'TLSFailed',
-      `No TLS connection with the Git server ${host} comes about (${code}). Check that the port speaks HTTPS, and whether the server wants a client certificate (keys "tls.crt" and "tls.key").`,
+      `No TLS connection with the Git server ${host} comes about (${code}). Check that the port speaks HTTPS, with ECDHE before TLS 1.3, and whether the server wants a client certificate (keys "tls.crt" and "tls.key").`,
       { cause },
     );
   }

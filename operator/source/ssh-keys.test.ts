@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { createPrivateKey, getDiffieHellman } from 'node:crypto';
 import { before, describe, it } from 'node:test';
 import ssh2 from 'ssh2';
 import { longestTurn, TURN_LIMIT_MS } from '../../test/harness/event-loop.ts';
 import { createRepository, type GitRepository } from '../../test/harness/git-repository.ts';
 import { makeKey, startGitSsh, withoutSsh } from '../../test/harness/git-ssh.ts';
+import { hugeKey } from '../../test/harness/huge-key.ts';
 import { temporaryDirectory } from '../../test/harness/process.ts';
 import { scaled } from '../../test/harness/slowness.ts';
 import type { Credential } from './credential.ts';
@@ -28,38 +28,12 @@ const KEYS: readonly { what: string; type: string; options?: readonly string[]; 
   },
 ];
 
-/** An RSA key of 14,336 bits, of primes that everybody knows: to find others takes minutes. */
-function hugeKey(): { privateKey: string; publicKey: string } {
-  const [p, q] = ['modp18', 'modp17'].map((name) => numberOf(getDiffieHellman(name).getPrime()));
-  assert.ok(p !== undefined && q !== undefined);
-  const e = 65_537n;
-  const d = inverse(e, (p - 1n) * (q - 1n));
-  const numbers = { n: p * q, e, d, p, q, dp: d % (p - 1n), dq: d % (q - 1n), qi: inverse(q, p) };
-  const texts = Object.entries(numbers).map(([name, number]) => [name, textOf(number)]);
-  const key = { kty: 'RSA', ...Object.fromEntries(texts) };
-  const pem = createPrivateKey({ key, format: 'jwk' }).export({ type: 'pkcs1', format: 'pem' }).toString();
-  const parsed = ssh2.utils.parseKey(pem);
+/** As ssh-keygen would write one of 14,336 bits. */
+function hugePair(): { privateKey: string; publicKey: string } {
+  const privateKey = hugeKey().export({ type: 'pkcs1', format: 'pem' }).toString();
+  const parsed = ssh2.utils.parseKey(privateKey);
   assert.ok(!(parsed instanceof Error));
-  return { privateKey: pem, publicKey: `ssh-rsa ${parsed.getPublicSSH().toString('base64')} huge\n` };
-}
-
-function inverse(value: bigint, modulus: bigint): bigint {
-  let [rest, next, factor, after] = [modulus, value, 0n, 1n];
-  while (next > 0n) {
-    const quotient = rest / next;
-    [rest, next] = [next, rest - quotient * next];
-    [factor, after] = [after, factor - quotient * after];
-  }
-  return ((factor % modulus) + modulus) % modulus;
-}
-
-function numberOf(bytes: Buffer): bigint {
-  return BigInt(`0x${bytes.toString('hex')}`);
-}
-
-function textOf(number: bigint): string {
-  const digits = number.toString(16);
-  return Buffer.from(digits.padStart(digits.length + (digits.length % 2), '0'), 'hex').toString('base64url');
+  return { privateKey, publicKey: `ssh-rsa ${parsed.getPublicSSH().toString('base64')} huge\n` };
 }
 
 const beginning = (type: string) => `-----BEGIN ${type} PRIVATE KEY-----\n`;
@@ -92,7 +66,7 @@ describe('A15: an SSH key', { skip: withoutSsh() }, () => {
   }
 
   it('of type rsa and 14,336 bits opens a repository, and holds up nobody', async (t) => {
-    await assertOpens(t, hugeKey(), '');
+    await assertOpens(t, hugePair(), '');
   });
 
   it('that takes long to read is refused beside the event loop', async (t) => {
