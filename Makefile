@@ -34,6 +34,10 @@ image: $(INSTALLED) ## Builds the operator's image with Docker (BASE=public: fro
 test-image: $(INSTALLED) ## Builds the image and runs it in a container, against a real control plane
 	@$(NODE) hack/test.ts image --only='$(ONLY)' --name='$(NAME)' --strict='$(STRICT)'
 
+.PHONY: e2e
+e2e: $(INSTALLED) ## Installs the image with the chart on a real node, and uses, upgrades and removes it (as root)
+	@$(NODE) hack/e2e.ts --only='$(ONLY)' --name='$(NAME)' --strict='$(STRICT)'
+
 .PHONY: cluster
 cluster: $(INSTALLED) ## Starts a local Kubernetes control plane that stays, prints its kubeconfig's path
 	@$(NODE) hack/local-cluster.ts up

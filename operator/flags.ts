@@ -1,6 +1,7 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { parseDuration } from './api/v1alpha1/duration.ts';
+import { listenAddress } from './observe/listen-address.ts';
 
 interface Flag {
   type: 'string' | 'boolean';
@@ -27,11 +28,8 @@ const FORMS = {
   },
   count: { fits: (value: string) => /^[1-9]\d?$/.test(value), hint: 'a whole number from 1 to 99' },
   address: {
-    fits: (value: string) => {
-      const port = /^.+:(\d{1,5})$/.exec(value)?.[1];
-      return port !== undefined && Number(port) <= 65_535;
-    },
-    hint: 'an address with a port, such as 127.0.0.1:8081 or [::]:8081',
+    fits: (value: string) => listenAddress(value) !== undefined,
+    hint: 'an address with a port, such as 127.0.0.1:8081, or :8081 for all addresses',
   },
   level: {
     fits: (value: string) => ['trace', 'debug', 'info', 'warn', 'error'].includes(value),

@@ -10,6 +10,7 @@ import { Discovery } from './kube/discovery.ts';
 import { EventRecorder } from './kube/events.ts';
 import { LeaderElection } from './kube/lease.ts';
 import { ListWatch, type WatchEvent } from './kube/list-watch.ts';
+import { listenAddress } from './observe/listen-address.ts';
 import type { Logger } from './observe/log.ts';
 import { Metrics } from './observe/metrics.ts';
 import { ProbeServer } from './observe/probes.ts';
@@ -146,10 +147,10 @@ export class Operator {
       longestTurn: () => this.#turns.longest / 1_000,
       oldestLook: () => this.#controller.oldestLookMs / 1_000,
     });
-    const [host = '127.0.0.1', port = '8081'] = splitAddress(flags['probe-address']);
+    const address = listenAddress(flags['probe-address']);
+    if (address === undefined) throw new Error(`--probe-address is "${flags['probe-address']}"`);
     this.#probes = new ProbeServer({
-      host,
-      port: Number(port),
+      ...address,
       notReady: () => this.#notReady(),
       metrics: async () => ({
         contentType: this.#metrics.registry.contentType,
@@ -304,11 +305,6 @@ const DEFINITIONS = { group: 'apiextensions.k8s.io', version: 'v1', plural: 'cus
 function withoutManagedFields(object: KubeObject): KubeObject {
   const { managedFields: _, ...metadata } = object.metadata;
   return { ...object, metadata };
-}
-
-function splitAddress(address: string): [string, string] {
-  const colon = address.lastIndexOf(':');
-  return [address.slice(0, colon), address.slice(colon + 1)];
 }
 
 function describe(error: unknown): string {

@@ -1,10 +1,8 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { ListenAddress } from './listen-address.ts';
 
-export interface ProbeOptions {
-  host: string;
-  /** 0: any free port. */
-  port: number;
+export interface ProbeOptions extends ListenAddress {
   /** undefined: ready; else why not. */
   notReady(): string | undefined;
   metrics(): Promise<{ contentType: string; text: string }>;

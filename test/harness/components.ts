@@ -11,9 +11,11 @@ export interface Layout {
   adminToken: string;
   /** Path of the admin's kubeconfig. */
   kubeconfig: string;
+  /** By which the Pods of a real node reach the API server, in a network namespace that is this run's own. */
+  nodeAddress?: string | undefined;
 }
 
-/** The arguments of each component; all listen on 127.0.0.1 only. */
+/** The arguments of each component; all listen on 127.0.0.1 only, but for an API server with a real node. */
 export function etcdArgs(layout: Layout): string[] {
   const client = `http://127.0.0.1:${layout.etcdPort}`;
   const peer = `http://127.0.0.1:${layout.etcdPeerPort}`;
@@ -34,7 +36,7 @@ export function apiServerArgs(layout: Layout): string[] {
   const file = (name: string) => join(layout.directory, name);
   return [
     `--etcd-servers=http://127.0.0.1:${layout.etcdPort}`,
-    '--bind-address=127.0.0.1',
+    ...reachedBy(layout),
     `--secure-port=${layout.apiPort}`,
     `--tls-cert-file=${file('tls.crt')}`,
     `--tls-private-key-file=${file('tls.key')}`,
@@ -45,9 +47,20 @@ export function apiServerArgs(layout: Layout): string[] {
     `--service-account-signing-key-file=${file('sa.key')}`,
     '--service-cluster-ip-range=10.96.0.0/16',
     '--allow-privileged=true',
-    // A loopback address is no valid endpoint of the kubernetes Service; nothing here uses that Service.
-    '--endpoint-reconciler-type=none',
     '--v=1',
+  ];
+}
+
+function reachedBy({ nodeAddress, directory }: Layout): string[] {
+  // A loopback address is no valid endpoint of the kubernetes Service; nothing uses that Service then.
+  if (nodeAddress === undefined) return ['--bind-address=127.0.0.1', '--endpoint-reconciler-type=none'];
+  const client = (end: string) => join(directory, `kubelet-client.${end}`);
+  return [
+    '--bind-address=0.0.0.0',
+    `--advertise-address=${nodeAddress}`,
+    `--kubelet-client-certificate=${client('crt')}`,
+    `--kubelet-client-key=${client('key')}`,
+    '--kubelet-preferred-address-types=InternalIP',
   ];
 }
 
@@ -55,7 +68,8 @@ export function controllerManagerArgs(layout: Layout): string[] {
   const file = (name: string) => join(layout.directory, name);
   return [
     `--kubeconfig=${file('kube-controller-manager.kubeconfig')}`,
-    '--controllers=*,-nodeipam,-nodelifecycle',
+    // Simulated nodes need nobody who looks after them; a real one is made ready by it.
+    `--controllers=*,-nodeipam${layout.nodeAddress === undefined ? ',-nodelifecycle' : ''}`,
     '--use-service-account-credentials=true',
     '--kube-api-qps=1000',
     '--kube-api-burst=2000',

@@ -24,6 +24,8 @@ export interface ControlPlaneOptions {
   port?: number;
   /** The processes outlive this one; default false. */
   detached?: boolean;
+  /** By which the Pods of a real node reach the API server; only in a network namespace of this run's own. */
+  nodeAddress?: string;
   /** Further arguments of kube-apiserver. */
   apiServerArgs?: readonly string[];
 }
@@ -66,7 +68,7 @@ async function start(options: ControlPlaneOptions): Promise<ControlPlane> {
   const binary = await clusterBinary();
   const nodes = options.nodes ?? 0;
   const directory = options.dataDir ?? temporaryDirectory('control-plane');
-  const layout = await prepare(directory, options.port);
+  const layout = await prepare(directory, options);
   const detached = options.detached ?? false;
   const launch = (name: string, args: readonly string[], command = binary) =>
     startProcess({ name, command, args, logPath: join(directory, `${name}.log`), detached });
@@ -93,7 +95,7 @@ async function start(options: ControlPlaneOptions): Promise<ControlPlane> {
     if (options.controllers ?? true) {
       processes.controllerManager = component('kube-controller-manager', controllerManagerArgs(layout));
     }
-    if (options.scheduler ?? nodes > 0)
+    if (options.scheduler ?? (nodes > 0 || options.nodeAddress !== undefined))
       processes.scheduler = component('kube-scheduler', schedulerArgs(layout));
     if (nodes > 0) {
       await createNodes(access, nodes);
@@ -126,15 +128,22 @@ function layoutPath(directory: string): string {
   return join(directory, 'layout.json');
 }
 
+/** As Pods know the API server. */
+const SERVICE_HOSTS = ['10.96.0.1', 'kubernetes.default.svc'];
+
 /** What a layout file keeps, so that a dataDir serves the same address and credentials again. */
-async function prepare(directory: string, port: number | undefined): Promise<Layout> {
+async function prepare(
+  directory: string,
+  { port, nodeAddress }: Pick<ControlPlaneOptions, 'port' | 'nodeAddress'>,
+): Promise<Layout> {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const path = layoutPath(directory);
   if (existsSync(path)) {
     const kept = JSON.parse(readFileSync(path, 'utf8')) as Layout;
     return { ...kept, apiPort: port ?? kept.apiPort };
   }
-  const certificates = await newCertificates(['127.0.0.1', 'localhost']);
+  const hosts = nodeAddress === undefined ? [] : [nodeAddress, ...SERVICE_HOSTS];
+  const certificates = await newCertificates(['127.0.0.1', 'localhost', ...hosts]);
   const serviceAccountKey = generateKeyPairSync('rsa', {
     modulusLength: 2048,
     publicKeyEncoding: { type: 'spki', format: 'pem' },
@@ -149,11 +158,14 @@ async function prepare(directory: string, port: number | undefined): Promise<Lay
     ca: certificates.ca,
     adminToken: token(),
     kubeconfig: join(directory, 'kubeconfig'),
+    nodeAddress,
   };
   const write = (name: string, text: string) => writeFileSync(join(directory, name), text, { mode: 0o600 });
   write('ca.crt', certificates.ca);
   write('tls.crt', certificates.serverCert);
   write('tls.key', certificates.serverKey);
+  write('kubelet-client.crt', certificates.clientCert);
+  write('kubelet-client.key', certificates.clientKey);
   write('sa.key', serviceAccountKey.privateKey);
   write('sa.pub', serviceAccountKey.publicKey);
   const componentTokens = { 'kube-controller-manager': token(), 'kube-scheduler': token() };

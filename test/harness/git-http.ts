@@ -30,6 +30,8 @@ export interface GitHttpOptions {
   /** Answers a request itself when it returns true, before anything else is looked at. */
   intercept?: (request: IncomingMessage, response: ServerResponse) => boolean;
   port?: number;
+  /** Another address than 127.0.0.1, in a network namespace of this run's own. */
+  host?: string;
 }
 
 export interface GitHttpServer {
@@ -42,7 +44,7 @@ export interface GitHttpServer {
   stop(): Promise<void>;
 }
 
-/** Serves repositories by the real `git http-backend`, on 127.0.0.1. */
+/** Serves repositories by the real `git http-backend`, on 127.0.0.1 unless told another address. */
 export async function startGitHttp(options: GitHttpOptions): Promise<GitHttpServer> {
   const backend = join(execFileSync('git', ['--exec-path']).toString().trim(), 'git-http-backend');
   const requests: SeenRequest[] = [];
@@ -66,13 +68,14 @@ export async function startGitHttp(options: GitHttpOptions): Promise<GitHttpServ
     else answer(request, response, seen);
   };
   const server = createServer(options, listener);
-  await listen(server, options.port ?? 0);
+  const { host = '127.0.0.1' } = options;
+  await listen(server, options.port ?? 0, host);
   const address = server.address();
   const port = address !== null && typeof address === 'object' ? address.port : 0;
   return {
     port,
     requests,
-    url: (name) => `${options.tls ? 'https' : 'http'}://127.0.0.1:${port}/${name}`,
+    url: (name) => `${options.tls ? 'https' : 'http'}://${host}:${port}/${name}`,
     get hang() {
       return hang;
     },
@@ -93,10 +96,10 @@ function createServer(
   return createHttpsServer({ cert: tls.cert, key: tls.key, ...client }, listener);
 }
 
-function listen(server: Server, port: number): Promise<void> {
+function listen(server: Server, port: number, host: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.on('error', reject);
-    server.listen(port, '127.0.0.1', () => resolve());
+    server.listen(port, host, () => resolve());
   });
 }
 

@@ -1,0 +1,267 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { after, before, test } from 'node:test';
+import { type ControlPlane, startControlPlane } from '../harness/control-plane.ts';
+import { type GitHttpServer, startGitHttp } from '../harness/git-http.ts';
+import { createRepository, type GitRepository } from '../harness/git-repository.ts';
+import { helm } from '../harness/helm.ts';
+import { NODE_ADDRESS, prepareNetwork, type RealNode, startNode } from '../harness/real-node.ts';
+import { eventually } from '../harness/wait.ts';
+import { IMAGES_VARIABLE, WITHOUT_NODE_VARIABLE } from './variables.ts';
+
+const missing = process.env[WITHOUT_NODE_VARIABLE];
+const archives = process.env[IMAGES_VARIABLE];
+const skip = missing ?? (archives === undefined ? 'Start it by make e2e.' : false);
+
+const chart = join(import.meta.dirname, '../../charts/towpath');
+const SYSTEM = ['--namespace', 'towpath-system'];
+
+let controlPlane: ControlPlane;
+let node: RealNode;
+let git: GitHttpServer;
+let repository: GitRepository;
+
+/** A web server that answers with a text, and the Service before it. */
+const web = (text: string) => `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
+      terminationGracePeriodSeconds: 1
+      containers:
+        - name: web
+          image: docker.io/library/towpath:e2e
+          imagePullPolicy: Never
+          command: [/usr/local/bin/node, -e]
+          args: ['require("http").createServer((_, response) => response.end("${text}")).listen(8080)']
+          readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 1}
+          securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}
+`;
+
+async function kubectl(...args: string[]): Promise<string> {
+  const result = await controlPlane.kubectl(args);
+  assert.equal(result.code, 0, `kubectl ${args.join(' ')}: ${result.stderr}`);
+  return result.stdout.trim();
+}
+
+async function run(...args: string[]): Promise<string> {
+  const result = await helm(...args, '--kubeconfig', controlPlane.kubeconfigPath);
+  if (result.code === 0) return result.stdout;
+  const pods = await kubectl(...SYSTEM, 'get', 'pods,events');
+  const selector = '--selector=app.kubernetes.io/name=towpath';
+  const logs = await controlPlane.kubectl([...SYSTEM, 'logs', selector, '--tail=20', '--prefix']);
+  throw new Error(`helm ${args.join(' ')}: ${result.stderr}\n${pods}\n${logs.stdout}${logs.stderr}`);
+}
+
+/** What somebody reads who opens the page. */
+async function answer(): Promise<string> {
+  const address = await kubectl('-n', 'shop', 'get', 'service', 'web', '-o', 'jsonpath={.spec.clusterIP}');
+  return (await fetch(`http://${address}/`, { signal: AbortSignal.timeout(2_000) })).text();
+}
+
+async function untilAnswers(text: string): Promise<void> {
+  await eventually(async () => (await answer()) === text, { within: 60_000, describe: `the answer ${text}` });
+  const ready = ['wait', '--for=condition=Ready', 'applications.towpath.dev/web', '--timeout=60s'];
+  await kubectl('-n', 'shop', ...ready);
+}
+
+async function applyApplication(
+  name: string,
+  namespace: string,
+  source: object,
+  spec = {},
+  annotations = {},
+) {
+  const application = {
+    apiVersion: 'towpath.dev/v1alpha1',
+    kind: 'Application',
+    metadata: { name, namespace, annotations },
+    spec: { ...spec, source: { repoURL: git.url(repository.name), interval: '1s', ...source } },
+  };
+  const applied = await controlPlane.kubectl(['apply', '-f', '-'], { input: JSON.stringify(application) });
+  assert.equal(applied.code, 0, applied.stderr);
+}
+
+/** Of all objects that a user has, by kind and name, the version; when none of them changes by itself any more. */
+async function versions(): Promise<string[]> {
+  await kubectl('-n', 'shop', 'rollout', 'status', 'deployment/web', '--timeout=60s');
+  const pods = () => kubectl('-n', 'shop', 'get', 'pods', '-o', 'name');
+  await eventually(async () => (await pods()).split('\n').length === 2, { describe: 'the old Pods to go' });
+  const kinds = 'deployments,services,pods,serviceaccounts,rolebindings,configmaps,secrets';
+  const format = 'jsonpath={range .items[*]}{.kind} {.metadata.name} {.metadata.resourceVersion}{"\\n"}{end}';
+  return (await kubectl('-n', 'shop', 'get', kinds, '-o', format)).split('\n').sort();
+}
+
+const imageValues = ['--set=image.repository=docker.io/library/towpath,image.tag=e2e,image.pullPolicy=Never'];
+
+const install = () => run('install', 'towpath', chart, ...SYSTEM, ...imageValues, '--wait', '--timeout=120s');
+
+/** The Lease names its holder by the Pod's name and what tells a process from the one before it. */
+async function podOfLeader(): Promise<string> {
+  const holder = await kubectl(...SYSTEM, 'get', 'lease', 'towpath', '-o', 'jsonpath={.spec.holderIdentity}');
+  return holder.replace(/-[^-]+$/, '');
+}
+
+before(
+  async () => {
+    if (skip !== false || archives === undefined) return;
+    prepareNetwork();
+    controlPlane = await startControlPlane({ nodeAddress: NODE_ADDRESS });
+    node = await startNode(controlPlane, join(archives, 'pause.tar'));
+    node.load(join(archives, 'towpath.tar'));
+    repository = await createRepository({ files: { 'web/web.yaml': web('one') } });
+    git = await startGitHttp({ root: repository.root, host: NODE_ADDRESS });
+  },
+  { timeout: 300_000 },
+);
+
+after(async () => {
+  await git?.stop();
+  await node?.stop();
+  await controlPlane?.stop();
+});
+
+test('I2: installed by helm, it deploys what runs and answers on a real node', {
+  skip,
+  timeout: 600_000,
+}, async (t) => {
+  let failed = '';
+  // Each stands on the one before.
+  const step = (name: string, work: () => Promise<void>) =>
+    t.test(name, async () => {
+      assert.equal(failed, '', 'an earlier step failed');
+      failed = name;
+      await work();
+      failed = '';
+    });
+  await step('I1: two Pods run under the restricted Pod Security level', async () => {
+    await kubectl('create', 'namespace', 'towpath-system');
+    await kubectl('label', 'namespace', 'towpath-system', 'pod-security.kubernetes.io/enforce=restricted');
+    await install();
+    const pods = await kubectl(...SYSTEM, 'get', 'pods');
+    assert.equal(pods.match(/1\/1 +Running +0/g)?.length, 2, pods);
+    assert.match(await podOfLeader(), /^towpath-/);
+  });
+
+  await step('an Application comes up, and answers over its Service', async () => {
+    await kubectl('create', 'namespace', 'shop');
+    await kubectl('label', 'namespace', 'shop', 'pod-security.kubernetes.io/enforce=restricted');
+    await kubectl('-n', 'shop', 'create', 'serviceaccount', 'towpath');
+    const subject = '--serviceaccount=shop:towpath';
+    await kubectl('-n', 'shop', 'create', 'rolebinding', 'towpath', '--clusterrole=edit', subject);
+    await applyApplication('web', 'shop', { path: 'web' });
+    await untilAnswers('one');
+  });
+
+  await step('a push replaces the Pods', async () => {
+    await repository.commit({ 'web/web.yaml': web('two') });
+    await untilAnswers('two');
+  });
+
+  await step('D8: the leader is killed, and another one acts', async () => {
+    const leader = await podOfLeader();
+    await kubectl(...SYSTEM, 'delete', 'pod', leader, '--force', '--grace-period=0');
+    await repository.commit({ 'web/web.yaml': web('three') });
+    await untilAnswers('three');
+    assert.notEqual(await podOfLeader(), leader);
+    await kubectl(...SYSTEM, 'rollout', 'status', 'deployment/towpath', '--timeout=60s');
+  });
+
+  await step('I3: an upgrade and a rollback change no object of a user', async () => {
+    const before = await versions();
+    await run(
+      'upgrade',
+      'towpath',
+      chart,
+      ...SYSTEM,
+      ...imageValues,
+      '--set=log.level=debug',
+      '--wait',
+      '--timeout=120s',
+    );
+    assert.deepEqual(await versions(), before);
+    await run('rollback', 'towpath', '1', ...SYSTEM, '--wait', '--timeout=120s');
+    assert.deepEqual(await versions(), before);
+    await repository.commit({ 'web/web.yaml': web('four') });
+    await untilAnswers('four');
+  });
+
+  await step('I4: uninstalled, all runs on; installed anew, it goes on', async () => {
+    const before = await versions();
+    await run('uninstall', 'towpath', ...SYSTEM, '--wait', '--timeout=60s');
+    assert.deepEqual(await versions(), before);
+    assert.equal(await answer(), 'four');
+    await install();
+    await repository.commit({ 'web/web.yaml': web('five') });
+    await untilAnswers('five');
+  });
+
+  await step('the last Pod is not evicted while the other one starts', async () => {
+    const names = (await kubectl(...SYSTEM, 'get', 'pods', '-o', 'name')).split('\n');
+    const evict = (pod: string) =>
+      controlPlane.request(
+        'POST',
+        `/api/v1/namespaces/towpath-system/pods/${pod.slice('pod/'.length)}/eviction`,
+        {
+          body: { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name: pod.slice('pod/'.length) } },
+        },
+      );
+    const codes = [];
+    for (const name of names) codes.push((await evict(name)).status);
+    assert.deepEqual(codes, [201, 429]);
+    await kubectl(...SYSTEM, 'rollout', 'status', 'deployment/towpath', '--timeout=60s');
+  });
+
+  await step('I2: it takes over itself, upgrades itself, and goes on', async () => {
+    const files = readdirSync(chart, { recursive: true, withFileTypes: true }).filter((file) =>
+      file.isFile(),
+    );
+    const paths = files.map((file) => join(file.parentPath, file.name));
+    const texts = paths.map((path) => [`chart/${relative(chart, path)}`, readFileSync(path, 'utf8')]);
+    await repository.commit(Object.fromEntries(texts));
+    await kubectl(...SYSTEM, 'create', 'serviceaccount', 'towpath');
+    const admin = ['--clusterrole=cluster-admin', '--serviceaccount=towpath-system:towpath'];
+    await kubectl('create', 'clusterrolebinding', 'towpath-itself', ...admin);
+    const image = { repository: 'docker.io/library/towpath', tag: 'e2e', pullPolicy: 'Never' };
+    const itself = (level: string) =>
+      applyApplication(
+        ...(['towpath', 'towpath-system', { path: 'chart' }] as const),
+        { helm: { values: { image, log: { level } } }, deletionPolicy: 'Orphan' },
+        { 'towpath.dev/adopt': 'true' },
+      );
+    for (const level of ['info', 'debug']) {
+      await itself(level);
+      const argument = 'jsonpath={.spec.template.spec.containers[0].args}';
+      await eventually(
+        async () =>
+          (await kubectl(...SYSTEM, 'get', 'deployment', 'towpath', '-o', argument)).includes(
+            `--log-level=${level}`,
+          ),
+        { describe: `the Deployment to have the level ${level}` },
+      );
+      await kubectl(...SYSTEM, 'rollout', 'status', 'deployment/towpath', '--timeout=60s');
+      const ready = ['--for=condition=Ready', 'applications.towpath.dev/towpath', '--timeout=60s'];
+      await kubectl(...SYSTEM, 'wait', ...ready);
+    }
+    await repository.commit({ 'web/web.yaml': web('six') });
+    await untilAnswers('six');
+    await kubectl(...SYSTEM, 'delete', 'applications.towpath.dev', 'towpath', '--timeout=60s');
+    await kubectl(...SYSTEM, 'rollout', 'status', 'deployment/towpath', '--timeout=60s');
+  });
+
+  await step('a deleted Application takes what it deployed with it', async () => {
+    await kubectl('-n', 'shop', 'delete', 'applications.towpath.dev', 'web', '--timeout=60s');
+    assert.equal(await kubectl('-n', 'shop', 'get', 'deployments,services', '-o', 'name'), '');
+  });
+});
