@@ -1,4 +1,4 @@
-import type { KexAlgorithm, ServerHostKeyAlgorithm } from 'ssh2';
+import type { Algorithms, KexAlgorithm, ServerHostKeyAlgorithm } from 'ssh2';
 
 /**
  * Not `diffie-hellman-group-exchange-*`: there the server chooses the prime, and finding out that it is one holds the
@@ -17,8 +17,14 @@ export const KEY_EXCHANGES: KexAlgorithm[] = [
   'diffie-hellman-group18-sha512',
 ];
 
+/** What is offered to a server whose keys of these types are known. */
+export function algorithmsFor(types: ReadonlySet<string>): Algorithms {
+  // What is compressed could be anything times as large, inflated in one turn; packs are compressed anyway.
+  return { kex: KEY_EXCHANGES, compress: ['none'], serverHostKey: hostKeyAlgorithms(types) };
+}
+
 /** Only keys that are known are asked for, as OpenSSH does: a server has several. RSA with SHA-1 never is. */
-export function hostKeyAlgorithms(types: ReadonlySet<string>): ServerHostKeyAlgorithm[] {
+function hostKeyAlgorithms(types: ReadonlySet<string>): ServerHostKeyAlgorithm[] {
   const supported: [string, ServerHostKeyAlgorithm[]][] = [
     ['ssh-ed25519', ['ssh-ed25519']],
     ['ecdsa-sha2-nistp256', ['ecdsa-sha2-nistp256']],

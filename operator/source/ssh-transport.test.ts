@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHmac, randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
-import ssh2, { type Connection, type ServerChannel } from 'ssh2';
+import ssh2, { type Algorithms, type Connection, type ServerChannel } from 'ssh2';
 import { createRepository, type GitRepository } from '../../test/harness/git-repository.ts';
 import { type GitSshServer, makeKey, startGitSsh, withoutSsh } from '../../test/harness/git-ssh.ts';
 import { temporaryDirectory } from '../../test/harness/process.ts';
@@ -133,9 +133,12 @@ describe('an SSH server of its own make', () => {
   });
 
   /** Lets everyone in, and answers each command by the function. */
-  async function serve(answer: (channel: ServerChannel) => void): Promise<Access> {
+  async function serve(
+    answer: (channel: ServerChannel) => void,
+    algorithms: Algorithms = {},
+  ): Promise<Access> {
     const clients = new Set<Connection>();
-    const server = new ssh2.Server({ hostKeys: [keys.private] }, (client) => {
+    const server = new ssh2.Server({ hostKeys: [keys.private], algorithms }, (client) => {
       clients.add(client);
       client.on('error', () => undefined);
       client.on('authentication', (attempt) => attempt.accept());
@@ -166,6 +169,19 @@ describe('an SSH server of its own make', () => {
       await sources.stop();
     }
   }
+
+  it('A15: that compresses is not let: in one turn, what it sends could become a thousand times as large', async () => {
+    const refs = packet(`${'a'.repeat(40)} refs/heads/main\0side-band-64k\n`);
+    const access = await serve((channel) => void channel.write(Buffer.concat([refs, flush])), {
+      compress: ['zlib@openssh.com', 'zlib'],
+    });
+    await watch(access, (repository) =>
+      assert.rejects(repository.poll(), {
+        reason: 'ProtocolUnsupported',
+        message: /have no C->S compression in common\. Let the server offer what OpenSSH offers/,
+      }),
+    );
+  });
 
   it('S9: that sends ever more refs is cut off by their bytes, and by the length of a name', async () => {
     const cases: [length: number, message: RegExp, maxBytes: number][] = [

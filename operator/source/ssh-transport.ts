@@ -8,7 +8,7 @@ import { fingerprint, type KnownKeys, knownKeys } from './known-hosts.ts';
 import { networkError, timeout } from './network-error.ts';
 import { flush, type Packet, readPackets } from './pkt-line.ts';
 import type { RemoteUrl } from './remote-url.ts';
-import { hostKeyAlgorithms, KEY_EXCHANGES } from './ssh-algorithms.ts';
+import { algorithmsFor, KEY_EXCHANGES } from './ssh-algorithms.ts';
 import { unreadableKey } from './ssh-key.ts';
 import { SshSigner } from './ssh-signer.ts';
 import type { Timeouts, Transport } from './transport.ts';
@@ -194,7 +194,7 @@ export class SshTransport implements Transport {
           agent,
           readyTimeout: this.#options.timeouts.connectMs,
           keepaliveInterval: 10_000,
-          algorithms: { kex: KEY_EXCHANGES, serverHostKey: hostKeyAlgorithms(this.#known.types) },
+          algorithms: algorithmsFor(this.#known.types),
           hostVerifier: (key: Buffer) => {
             if (this.#known.accepts(key)) return true;
             verdict = this.#mismatch(`presents the key ${fingerprint(key)}`);
@@ -262,11 +262,14 @@ export class SshTransport implements Transport {
     if (/no matching host key/i.test(message)) {
       return this.#mismatch(`has no key of the types that are known (${[...this.#known.types].join(', ')})`);
     }
-    if (/no matching key exchange/i.test(message)) {
+    const [, missing] = /no matching (.{1,60})/.exec(message) ?? [];
+    if (missing !== undefined) {
       return new TowpathError(
         'Person',
         'ProtocolUnsupported',
-        `The Git server ${this.host} offers none of the key exchanges that are taken: ${KEY_EXCHANGES.join(', ')}. Add one to its KexAlgorithms.`,
+        missing.startsWith('key exchange')
+          ? `The Git server ${this.host} offers none of the key exchanges that are taken: ${KEY_EXCHANGES.join(', ')}. Add one to its KexAlgorithms.`
+          : `The Git server ${this.host} and Towpath have no ${missing} in common. Let the server offer what OpenSSH offers by default.`,
         { cause: error },
       );
     }
