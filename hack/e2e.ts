@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { IMAGES_VARIABLE, WITHOUT_NODE_VARIABLE } from '../test/installed/variables.ts';
 import { buildHelm } from './build-helm.ts';
-import { buildPauseImage, saveImage } from './image/archives.ts';
+import { buildNotifyImage, buildPauseImage, saveImage } from './image/archives.ts';
 import { buildImage } from './image.ts';
 import { clusterBinary, nodeBinary } from './programs.ts';
 import { runInOwnNamespaces, withoutRealNode } from './test/own-namespaces.ts';
@@ -28,6 +28,7 @@ if (missing !== undefined) {
     for (const build of [clusterBinary, nodeBinary, buildHelm]) await build();
     const image = await buildImage({ tag: 'towpath:e2e' });
     await saveImage(image, join(archives, 'towpath.tar'));
+    await saveImage(await buildNotifyImage('e2e'), join(archives, 'notify.tar'));
     await saveImage(await buildPauseImage(), join(archives, 'pause.tar'));
     process.env[IMAGES_VARIABLE] = archives;
     process.exitCode = await runInOwnNamespaces(process.execPath, suite);

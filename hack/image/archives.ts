@@ -3,6 +3,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pauseBinary } from '../programs.ts';
+import { nodeImage, runtimeImage } from './debian-images.ts';
 import { docker } from './docker.ts';
 
 /** Makes the image of what holds the namespaces of each Pod: one static program. @returns its tag. */
@@ -20,6 +21,17 @@ export async function buildPauseImage(): Promise<string> {
   } finally {
     rmSync(root, { recursive: true, force: true });
   }
+}
+
+/** Makes the image of examples/notify. @returns its tag. */
+export async function buildNotifyImage(version: string): Promise<string> {
+  const tag = `towpath-notify:${version}`;
+  const architecture = process.arch === 'x64' ? 'amd64' : process.arch;
+  const bases = { NODE_IMAGE: await nodeImage(), RUNTIME_IMAGE: await runtimeImage(architecture) };
+  const args = Object.entries(bases).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]);
+  const directory = join(import.meta.dirname, '../../examples/notify');
+  await docker(['build', '--network=host', ...args, '--tag', tag, directory]);
+  return tag;
 }
 
 /** Writes an image to a file that containerd imports. */

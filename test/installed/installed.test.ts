@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join, relative } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 import { type ControlPlane, startControlPlane } from '../harness/control-plane.ts';
 import { type GitHttpServer, startGitHttp } from '../harness/git-http.ts';
@@ -15,12 +18,14 @@ const archives = process.env[IMAGES_VARIABLE];
 const skip = missing ?? (archives === undefined ? 'Start it by make e2e.' : false);
 
 const chart = join(import.meta.dirname, '../../charts/towpath');
+const notify = join(import.meta.dirname, '../../examples/notify/chart');
 const SYSTEM = ['--namespace', 'towpath-system'];
 
 let controlPlane: ControlPlane;
 let node: RealNode;
 let git: GitHttpServer;
 let repository: GitRepository;
+let posts: Receiver;
 
 /** A web server that answers with a text, and the Service before it. */
 const web = (text: string) => `apiVersion: apps/v1
@@ -48,6 +53,32 @@ kind: Service
 metadata: {name: web}
 spec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}
 `;
+
+interface Receiver {
+  url: string;
+  /** What was posted, as JSON text. */
+  readonly received: string[];
+  /** With what it answers. */
+  status: number;
+  stop(): void;
+}
+
+async function startReceiver(): Promise<Receiver> {
+  const server = createServer(async (request, response) => {
+    const body = await text(request);
+    if (receiver.status === 200) receiver.received.push(body);
+    response.writeHead(receiver.status).end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, NODE_ADDRESS, resolve));
+  const { port } = server.address() as AddressInfo;
+  const receiver: Receiver = {
+    url: `http://${NODE_ADDRESS}:${port}/`,
+    received: [],
+    status: 200,
+    stop: () => server.close(),
+  };
+  return receiver;
+}
 
 async function kubectl(...args: string[]): Promise<string> {
   const result = await controlPlane.kubectl(args);
@@ -93,6 +124,16 @@ async function applyApplication(
   assert.equal(applied.code, 0, applied.stderr);
 }
 
+/** The files of a directory, as they are committed below another one. */
+function filesOf(directory: string, below: string): Record<string, string> {
+  const files = readdirSync(directory, { recursive: true, withFileTypes: true }).filter((file) =>
+    file.isFile(),
+  );
+  const paths = files.map((file) => join(file.parentPath, file.name));
+  const texts = paths.map((path) => [`${below}/${relative(directory, path)}`, readFileSync(path, 'utf8')]);
+  return Object.fromEntries(texts);
+}
+
 /** Of all objects that a user has, by kind and name, the version; when none of them changes by itself any more. */
 async function versions(): Promise<string[]> {
   await kubectl('-n', 'shop', 'rollout', 'status', 'deployment/web', '--timeout=60s');
@@ -119,7 +160,8 @@ before(
     prepareNetwork();
     controlPlane = await startControlPlane({ nodeAddress: NODE_ADDRESS });
     node = await startNode(controlPlane, join(archives, 'pause.tar'));
-    node.load(join(archives, 'towpath.tar'));
+    for (const image of ['towpath', 'notify']) node.load(join(archives, `${image}.tar`));
+    posts = await startReceiver();
     repository = await createRepository({ files: { 'web/web.yaml': web('one') } });
     git = await startGitHttp({ root: repository.root, host: NODE_ADDRESS });
   },
@@ -128,6 +170,7 @@ before(
 
 after(async () => {
   await git?.stop();
+  posts?.stop();
   await node?.stop();
   await controlPlane?.stop();
 });
@@ -168,6 +211,49 @@ test('I2: installed by helm, it deploys what runs and answers on a real node', {
     await repository.commit({ 'web/web.yaml': web('two') });
     await untilAnswers('two');
   });
+
+  await step(
+    'another operator is deployed, is healthy as it says itself, and leaves after what it looks after',
+    async () => {
+      await kubectl('create', 'namespace', 'notices');
+      await kubectl('-n', 'notices', 'create', 'serviceaccount', 'towpath');
+      const admin = ['--clusterrole=cluster-admin', '--serviceaccount=notices:towpath'];
+      await kubectl('create', 'clusterrolebinding', 'notices', ...admin);
+      await repository.commit(filesOf(notify, 'notify'));
+      const image = { repository: 'docker.io/library/towpath-notify', tag: 'e2e', pullPolicy: 'Never' };
+      const deploy = (notice: object) =>
+        applyApplication('notify', 'notices', { path: 'notify' }, { helm: { values: { image, notice } } });
+      const healthOf = () =>
+        kubectl('-n', 'notices', 'get', 'applications.towpath.dev', 'notify', '-o', 'jsonpath={.status}');
+
+      // Until its posts are taken its Notice is not Ready, and so is not the Application.
+      posts.status = 503;
+      await deploy({ url: posts.url, namespace: 'shop' });
+      await eventually(async () => /answered 503. It is tried again/.test(await healthOf()), {
+        within: 60_000,
+        describe: 'the reason of the Notice in the status of the Application',
+      });
+      posts.status = 200;
+      const wait = ['wait', '--for=condition=Ready', 'applications.towpath.dev/notify', '--timeout=60s'];
+      await kubectl('-n', 'notices', ...wait);
+      const told = JSON.stringify({ application: 'shop/web', word: 'Ready' }).slice(1, -1);
+      await eventually(() => posts.received.some((post) => post.includes(told)), { describe: 'a post' });
+
+      // Another URL, and a push that it is told of.
+      posts.received.length = 0;
+      await deploy({ url: `${posts.url}again`, namespace: 'shop', applications: ['web'] });
+      await repository.commit({ 'web/web.yaml': web('two and a half') });
+      await untilAnswers('two and a half');
+      await eventually(() => posts.received.some((post) => post.includes(told)), {
+        describe: 'a post of the push',
+      });
+      await kubectl('-n', 'notices', ...wait);
+
+      await kubectl('-n', 'notices', 'delete', 'applications.towpath.dev', 'notify', '--timeout=60s');
+      assert.match(posts.received.at(-1) ?? '', /"farewell":true/);
+      assert.equal(await kubectl('-n', 'notices', 'get', 'deployments', '-o', 'name'), '');
+    },
+  );
 
   await step('D8: the leader is killed, and another one acts', async () => {
     const leader = await podOfLeader();
@@ -224,12 +310,7 @@ test('I2: installed by helm, it deploys what runs and answers on a real node', {
   });
 
   await step('I2: it takes over itself, upgrades itself, and goes on', async () => {
-    const files = readdirSync(chart, { recursive: true, withFileTypes: true }).filter((file) =>
-      file.isFile(),
-    );
-    const paths = files.map((file) => join(file.parentPath, file.name));
-    const texts = paths.map((path) => [`chart/${relative(chart, path)}`, readFileSync(path, 'utf8')]);
-    await repository.commit(Object.fromEntries(texts));
+    await repository.commit(filesOf(chart, 'chart'));
     await kubectl(...SYSTEM, 'create', 'serviceaccount', 'towpath');
     const admin = ['--clusterrole=cluster-admin', '--serviceaccount=towpath-system:towpath'];
     await kubectl('create', 'clusterrolebinding', 'towpath-itself', ...admin);
