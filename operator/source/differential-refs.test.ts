@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
-import { type GitHttpServer, startGitHttp } from '../../test/harness/git-http.ts';
-import { createRepository, type GitRepository } from '../../test/harness/git-repository.ts';
+import { describe, it } from 'node:test';
+import type { GitRepository } from '../../test/harness/git-repository.ts';
 import { referenceRefs } from '../../test/harness/isomorphic-git.ts';
-import { temporaryDirectory } from '../../test/harness/process.ts';
+import { watchedRepository } from '../../test/harness/source.ts';
 import type { Advertisement } from './advertisement.ts';
-import { type GitRef, type Repository, Sources } from './sources.ts';
+import type { GitRef, Repository } from './sources.ts';
 
 /** Repositories by what is special about their refs. */
 const REPOSITORIES: Readonly<Record<string, (git: GitRepository) => Promise<unknown>>> = {
@@ -68,26 +67,9 @@ const REPOSITORIES: Readonly<Record<string, (git: GitRepository) => Promise<unkn
 };
 
 describe('what a server says of its refs is read as isomorphic-git reads it:', () => {
-  const root = temporaryDirectory('differential-refs');
-  let server: GitHttpServer;
-  let sources: Sources;
-
-  before(async () => {
-    server = await startGitHttp({ root });
-    sources = new Sources({ allowLoopback: true });
-  });
-  after(async () => {
-    await sources.stop();
-    await server.stop();
-  });
-
   for (const [name, write] of Object.entries(REPOSITORIES)) {
-    it(name, async () => {
-      const git = await createRepository({ root, name: `${name.replaceAll(/\W+/g, '-')}.git` });
-      await write(git);
-      const url = server.url(git.name);
-      const repository = sources.watch(name, { url }, 3_600_000, () => undefined);
-      await repository.poll();
+    it(name, async (t) => {
+      const { git, url, repository } = await watchedRepository(t, write);
       assert.ok(repository.advertisement);
       for (const version of [1, 2] as const)
         assert.deepEqual(told(repository.advertisement), await expected(url, version), `version ${version}`);

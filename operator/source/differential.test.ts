@@ -1,48 +1,25 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { posix } from 'node:path';
-import { after, before, describe, it } from 'node:test';
-import { type GitHttpServer, startGitHttp } from '../../test/harness/git-http.ts';
-import { createRepository } from '../../test/harness/git-repository.ts';
+import { describe, it } from 'node:test';
 import { type ReferenceCommit, referenceReader } from '../../test/harness/isomorphic-git.ts';
-import { temporaryDirectory } from '../../test/harness/process.ts';
 import { HISTORIES } from '../../test/harness/repositories.ts';
-import { type Repository, Sources, type Tree } from './sources.ts';
+import { watchedRepository } from '../../test/harness/source.ts';
+import type { Tree } from './sources.ts';
 import { hasControlCharacter } from './text.ts';
 
 describe('a repository that git made is read as isomorphic-git reads it:', () => {
-  const root = temporaryDirectory('differential');
-  let server: GitHttpServer;
-  let sources: Sources;
-
-  before(async () => {
-    server = await startGitHttp({ root });
-    sources = new Sources({ allowLoopback: true });
-  });
-  after(async () => {
-    await sources.stop();
-    await server.stop();
-  });
-
   for (const [name, { write, whole = [''] }] of Object.entries(HISTORIES)) {
-    it(name, async () => {
-      const git = await createRepository({ root, name: `${name.replaceAll(/\W+/g, '-')}.git` });
-      const commits = await write(git);
-      const url = server.url(git.name);
+    it(name, async (t) => {
+      const { written: commits, url, repository } = await watchedRepository(t, write);
       const reference = await referenceReader(url);
-      const repository = sources.watch(name, { url }, 3_600_000, () => undefined);
-      await repository.poll();
       for (const commit of commits) {
-        const tree = await open(repository, commit);
+        const tree = await repository.open(repository.resolve({ commit }));
         await assertSame(tree, await reference(commit), whole);
       }
     });
   }
 });
-
-function open(repository: Repository, commit: string): Promise<Tree> {
-  return repository.open(repository.resolve({ commit }));
-}
 
 async function assertSame(tree: Tree, reference: ReferenceCommit, whole: readonly string[]): Promise<void> {
   const { entries } = reference;

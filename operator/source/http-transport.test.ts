@@ -9,6 +9,7 @@ import { type GitHttpOptions, type GitHttpServer, startGitHttp } from '../../tes
 import { createRepository, type GitRepository } from '../../test/harness/git-repository.ts';
 import { freePort } from '../../test/harness/process.ts';
 import { floodRefs } from '../../test/harness/ref-flood.ts';
+import { pollOnce } from '../../test/harness/source.ts';
 import type { AddressRules } from './address.ts';
 import { packet } from './pkt-line.ts';
 import { type Access, Sources, type SourcesOptions } from './sources.ts';
@@ -52,18 +53,9 @@ describe('a repository over HTTP', () => {
     access: Access,
     options: SourcesOptions = {},
   ): Promise<{ reason: string; message: string }> {
-    const sources = new Sources({ allowLoopback: true, allowPlainHttpCredentials: true, ...options });
-    try {
-      const repository = sources.watch('test', access, 3_600_000, () => undefined);
-      await repository.poll();
-      return { reason: '', message: '' };
-    } catch (error) {
-      const { reason, message } = error as { reason: string; message: string };
-      assert.ok(!message.includes(secret), `the secret is in: ${message}`);
-      return { reason, message };
-    } finally {
-      await sources.stop();
-    }
+    const { reason, message } = await pollOnce(access, { allowPlainHttpCredentials: true, ...options });
+    assert.ok(!message.includes(secret), `the secret is in: ${message}`);
+    return { reason, message };
   }
 
   it('follows redirects within the origin, for the fetch too', async () => {

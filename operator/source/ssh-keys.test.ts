@@ -7,8 +7,7 @@ import { makeKey, startGitSsh, withoutSsh } from '../../test/harness/git-ssh.ts'
 import { hugeKey } from '../../test/harness/huge-key.ts';
 import { temporaryDirectory } from '../../test/harness/process.ts';
 import { scaled } from '../../test/harness/slowness.ts';
-import type { Credential } from './credential.ts';
-import { Sources } from './sources.ts';
+import { pollOnce } from '../../test/harness/source.ts';
 
 /** How ssh-keygen makes them. */
 const KEYS: readonly { what: string; type: string; options?: readonly string[]; passphrase?: string }[] = [
@@ -46,18 +45,6 @@ describe('A15: an SSH key', { skip: withoutSsh() }, () => {
     git = await createRepository({ files: { 'a.yaml': 'a: 1\n' } });
   });
 
-  async function poll(url: string, credential: Credential): Promise<{ reason: string; message: string }> {
-    const sources = new Sources({ allowLoopback: true });
-    try {
-      await sources.watch('test', { url, credential }, 3_600_000, () => undefined).poll();
-      return { reason: '', message: '' };
-    } catch (error) {
-      return error as { reason: string; message: string };
-    } finally {
-      await sources.stop();
-    }
-  }
-
   for (const { what, type, options, passphrase = '' } of KEYS) {
     it(`of type ${type} ${what} opens a repository, and holds up nobody`, async (t) => {
       const key = await makeKey(temporaryDirectory('keys'), 'own', type, passphrase, options);
@@ -83,7 +70,7 @@ describe('A15: an SSH key', { skip: withoutSsh() }, () => {
     for (const identity of hostile) {
       const credential = { identity, identityPassword: 'secret', knownHosts };
       const longest = await longestTurn(t, async () =>
-        assert.equal((await poll(url(git.name), credential)).reason, 'CredentialInvalid'),
+        assert.equal((await pollOnce({ url: url(git.name), credential })).reason, 'CredentialInvalid'),
       );
       assert.ok(longest < scaled(TURN_LIMIT_MS), `${longest} ms: ${identity.slice(0, 50)}`);
     }
@@ -96,7 +83,7 @@ describe('A15: an SSH key', { skip: withoutSsh() }, () => {
       t.after(stop);
       let answer = { reason: '', message: '' };
       const longest = await longestTurn(t, async () => {
-        answer = await poll(url(git.name), { identity, knownHosts });
+        answer = await pollOnce({ url: url(git.name), credential: { identity, knownHosts } });
       });
       assert.ok(longest < scaled(TURN_LIMIT_MS), `${algorithm}: ${longest} ms`);
       return answer;
@@ -125,7 +112,7 @@ describe('A15: an SSH key', { skip: withoutSsh() }, () => {
       ...(passphrase === '' ? {} : { identityPassword: passphrase }),
     };
     const longest = await longestTurn(t, async () => {
-      const { reason, message } = await poll(url(git.name), credential);
+      const { reason, message } = await pollOnce({ url: url(git.name), credential });
       assert.equal(reason, '', message);
     });
     assert.ok(longest < scaled(TURN_LIMIT_MS), `${longest} ms`);

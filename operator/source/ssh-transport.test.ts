@@ -6,6 +6,7 @@ import { createRepository, type GitRepository } from '../../test/harness/git-rep
 import { type GitSshServer, makeKey, startGitSsh, withoutSsh } from '../../test/harness/git-ssh.ts';
 import { temporaryDirectory } from '../../test/harness/process.ts';
 import { floodRefs } from '../../test/harness/ref-flood.ts';
+import { pollOnce } from '../../test/harness/source.ts';
 import type { Credential } from './credential.ts';
 import { flush, packet } from './pkt-line.ts';
 import { type Access, type Repository, Sources, type SourcesOptions } from './sources.ts';
@@ -22,21 +23,8 @@ describe('a repository over SSH', { skip }, () => {
   });
   after(() => server.stop());
 
-  async function poll(
-    credential: Credential,
-    options: SourcesOptions = {},
-    url = server.url(git.name),
-  ): Promise<{ reason: string; message: string }> {
-    const sources = new Sources({ allowLoopback: true, ...options });
-    try {
-      await sources.watch('test', { url, credential }, 3_600_000, () => undefined).poll();
-      return { reason: '', message: '' };
-    } catch (error) {
-      return error as { reason: string; message: string };
-    } finally {
-      await sources.stop();
-    }
-  }
+  const poll = (credential: Credential, options: SourcesOptions = {}, url = server.url(git.name)) =>
+    pollOnce({ url, credential }, options);
 
   const host = () => `[127.0.0.1]:${server.port}`;
   const hostKey = () => server.knownHosts.slice(server.knownHosts.indexOf(' ')).trim();

@@ -199,7 +199,7 @@ async function byChance(git: GitRepository): Promise<string[]> {
     return [text, text, { executable: text }, null][below(4)] ?? null;
   };
   const commits: string[] = [];
-  for (let count = 0; count < 40; count++) {
+  for (let count = 0; count < 24; count++) {
     const files = Object.fromEntries(Array.from({ length: 1 + below(12) }, () => [anyPath(), anyContent()]));
     commits.push(await git.commit({ ...files, keep: `${count}\n` }));
     if (count % 3 === 0) await git.branch(`at-${count}`);
