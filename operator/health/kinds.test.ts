@@ -6,6 +6,38 @@ table('v1', 'PersistentVolumeClaim', [
   { name: 'one that lost its volume', status: { phase: 'Lost' }, state: 'Degraded' },
 ]);
 
+table('v1', 'PersistentVolume', [
+  { name: 'a new one', state: 'Healthy' },
+  { name: 'one that waits for a claim', status: { phase: 'Available' }, state: 'Healthy' },
+  { name: 'one whose claim is gone', status: { phase: 'Released' }, state: 'Healthy' },
+  {
+    name: 'one that could not be deleted',
+    status: { phase: 'Failed', message: 'the disk is in use' },
+    state: 'Degraded',
+    message: /reclaimed: the disk is in use/,
+  },
+]);
+
+table('admissionregistration.k8s.io/v1', 'ValidatingAdmissionPolicy', [
+  { name: 'one not looked at', state: 'Healthy' },
+  { name: 'one without mistakes', status: { ...seen, typeChecking: {} }, state: 'Healthy' },
+  {
+    name: 'one with a field that its kind does not have',
+    status: {
+      typeChecking: {
+        expressionWarnings: [
+          {
+            fieldRef: 'spec.validations[0]',
+            warning: "apps/v1, Kind=Deployment: undefined field 'x'\n | object.x",
+          },
+        ],
+      },
+    },
+    state: 'Healthy',
+    message: /never hold: apps\/v1, Kind=Deployment: undefined field 'x'$/,
+  },
+]);
+
 table('v1', 'Service', [
   { name: 'one inside the cluster', spec: { type: 'ClusterIP' }, state: 'Healthy' },
   {

@@ -2,6 +2,7 @@ import type { HealthState } from '../api/v1alpha1/application.ts';
 import { groupKind } from '../manifest/manifest.ts';
 import { podFailure, podProblem } from './pod.ts';
 import {
+  at,
   conditionFacts,
   type Fact,
   type LiveObject,
@@ -69,11 +70,18 @@ function unobserved(object: ReducedObject): Verdict | undefined {
 }
 
 const REPLICA_FAILURE = 'ReplicaFailure';
+const PROGRESSING = 'Progressing';
 
-/** A controller that cannot create Pods (quota, admission) goes on trying: told, and left to the timeout. */
+/**
+ * A controller that cannot create Pods (quota, admission), or what makes them, goes on trying: told, and left to the
+ * timeout.
+ */
 function withReplicaFailure(object: ReducedObject, message: string): Verdict {
   const failure = condition(object, REPLICA_FAILURE);
-  return progressing(failure?.status === 'True' ? `${message}: ${said(failure, failure.status)}` : message);
+  if (failure?.status === 'True') return progressing(`${message}: ${said(failure, failure.status)}`);
+  const progress = condition(object, PROGRESSING);
+  if (progress?.status === 'False') return progressing(`${message}: ${said(progress, progress.status)}`);
+  return progressing(message);
 }
 
 const deployment = rule(
@@ -85,12 +93,12 @@ const deployment = rule(
     'status.readyReplicas',
     'status.availableReplicas',
   ],
-  ['Progressing', REPLICA_FAILURE],
+  [PROGRESSING, REPLICA_FAILURE],
   (object) => {
     const stale = unobserved(object);
     if (stale !== undefined) return stale;
     if (object.facts['spec.paused'] === true) return paused(object);
-    const progress = condition(object, 'Progressing');
+    const progress = condition(object, PROGRESSING);
     if (progress?.reason === 'ProgressDeadlineExceeded')
       return failedForGood(said(progress, progress.reason), progress);
     const wanted = count(object, 'spec.replicas', 1);
@@ -125,7 +133,9 @@ const statefulSet = rule(
     'spec.replicas',
     'spec.updateStrategy.type',
     'spec.updateStrategy.rollingUpdate.partition',
+    'spec.minReadySeconds',
     'status.readyReplicas',
+    'status.availableReplicas',
     'status.updatedReplicas',
     'status.currentRevision',
     'status.updateRevision',
@@ -137,6 +147,9 @@ const statefulSet = rule(
     const wanted = count(object, 'spec.replicas', 1);
     const ready = count(object, 'status.readyReplicas');
     if (ready < wanted) return progressing(`${ready} of ${wanted} replicas are ready`);
+    const available = count(object, 'status.availableReplicas');
+    if (count(object, 'spec.minReadySeconds') > 0 && available < wanted)
+      return progressing(`${available} of ${wanted} replicas are available`);
     // Then the user replaces Pods by hand: that old ones run is what was asked for.
     if (object.facts['spec.updateStrategy.type'] === 'OnDelete') return HEALTHY;
     const updated = count(object, 'status.updatedReplicas');
@@ -217,7 +230,7 @@ const pod: HealthRule = {
     const problem = podProblem(object);
     const failure = podFailure(object);
     return {
-      ...scalarFacts(object, ['status.phase', 'status.reason', 'status.message']),
+      ...scalarFacts(object, ['spec.restartPolicy', 'status.phase', 'status.reason', 'status.message']),
       ...conditionFacts(object, ['Ready']),
       ...(problem && { problem: problem.reason, 'problem.message': problem.message }),
       ...(failure && { 'failure.message': failure.message, 'failure.at': failure.at }),
@@ -230,7 +243,13 @@ const pod: HealthRule = {
     // A node may still come: the scheduler goes on trying.
     if (problem === 'Unschedulable') return progressing(String(message));
     if (problem !== undefined) return degraded(String(message));
-    if (condition(object, 'Ready')?.status === 'True') return HEALTHY;
+    const ready = condition(object, 'Ready');
+    if (ready?.status === 'True') return HEALTHY;
+    if (ready?.status === 'Unknown' || phase === 'Unknown')
+      return progressing('its node does not answer: whether it runs is not known');
+    // The others of its containers run on, and what failed is not started again.
+    const { 'spec.restartPolicy': restarts, 'failure.message': failure } = object.facts;
+    if (restarts === 'Never' && failure !== undefined) return degraded(String(failure));
     return progressing(phase === 'Running' ? 'its containers are not ready yet' : 'it is starting');
   },
 };
@@ -263,6 +282,25 @@ export function classOfUnused({ group, kind, facts, deleting }: ReducedObject): 
     ? storageClass
     : undefined;
 }
+
+/** Whether its provisioner could do what became of it: a claim that needs it is Healthy or not by itself. */
+const volume = rule(['status.phase', 'status.message'], [], (object) =>
+  object.facts['status.phase'] === 'Failed'
+    ? degraded(`it could not be reclaimed: ${object.facts['status.message'] ?? 'no reason is given'}`)
+    : HEALTHY,
+);
+
+/** What the API server found wrong in a policy's expressions: it is in force all the same. */
+const admissionPolicy: HealthRule = {
+  reduce: (object) => {
+    const [warning] = listAt(object, 'status.typeChecking.expressionWarnings');
+    const told = at(warning, 'warning');
+    // The rest repeats the expression, with a mark below it.
+    return typeof told === 'string' ? { warning: told.split('\n', 1)[0] ?? told } : {};
+  },
+  judge: ({ facts: { warning } }) =>
+    warning === undefined ? HEALTHY : healthyBut(`an expression of it may never hold: ${warning}`),
+};
 
 /** Whether a load balancer has an address. */
 const service: HealthRule = {
@@ -364,11 +402,13 @@ export const RULES: ReadonlyMap<string, HealthRule> = new Map([
   ],
   ['/Pod', pod],
   ['/PersistentVolumeClaim', claim],
+  ['/PersistentVolume', volume],
   ['/Service', service],
   ['autoscaling/HorizontalPodAutoscaler', autoscaler],
   ['policy/PodDisruptionBudget', disruptionBudget],
   ['apiextensions.k8s.io/CustomResourceDefinition', customResourceDefinition],
   ['apiregistration.k8s.io/APIService', apiService],
+  ['admissionregistration.k8s.io/ValidatingAdmissionPolicy', admissionPolicy],
   ['towpath.dev/Application', application],
 ]);
 

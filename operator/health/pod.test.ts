@@ -87,3 +87,35 @@ test('a failing init container is named before the containers that wait for it',
   });
   assert.match(health.message ?? '', /^container migrate/);
 });
+
+const beside = (spec: object) => ({
+  spec,
+  status: {
+    phase: 'Running',
+    ...condition('Ready', 'False', 'ContainersNotReady'),
+    containerStatuses: [
+      { name: 'web', state: { running: {} } },
+      { name: 'load', state: { terminated: { exitCode: 2 } } },
+    ],
+  },
+});
+
+table('v1', 'Pod', [
+  {
+    name: 'one of which a container failed that is not started again, beside one that runs',
+    ...beside({ restartPolicy: 'Never' }),
+    state: 'Degraded',
+    message: /container load: it ended with exit code 2/,
+  },
+  {
+    name: 'one of which a container failed that is started again',
+    ...beside({ restartPolicy: 'OnFailure' }),
+    state: 'Progressing',
+  },
+  {
+    name: 'one whose node does not answer',
+    status: { phase: 'Running', ...condition('Ready', 'Unknown', 'NodeStatusUnknown') },
+    state: 'Progressing',
+    message: /its node does not answer/,
+  },
+]);

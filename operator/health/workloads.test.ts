@@ -207,3 +207,57 @@ table('batch/v1', 'CronJob', [
   { name: 'one', spec: { suspend: false }, state: 'Healthy' },
   { name: 'a suspended one', spec: { suspend: true }, state: 'Suspended' },
 ]);
+
+for (const [apiVersion, kind] of [
+  ['apps/v1', 'ReplicaSet'],
+  ['v1', 'ReplicationController'],
+] as const) {
+  table(apiVersion, kind, [
+    { name: 'one not looked at', state: 'Progressing', message: /has not seen/ },
+    {
+      name: 'one with all its Pods',
+      spec: { replicas: 2 },
+      status: { ...seen, availableReplicas: 2 },
+      state: 'Healthy',
+    },
+    { name: 'one that wants none', spec: { replicas: 0 }, status: seen, state: 'Healthy' },
+    {
+      name: 'one that lacks a Pod',
+      spec: { replicas: 2 },
+      status: { ...seen, availableReplicas: 1 },
+      state: 'Progressing',
+      message: /1 of 2 replicas are available/,
+    },
+    {
+      name: 'one that may not make its Pods',
+      status: { ...seen, ...condition('ReplicaFailure', 'True', 'FailedCreate', 'exceeded quota') },
+      state: 'Progressing',
+      message: /0 of 1 replicas are available: exceeded quota/,
+    },
+  ]);
+}
+
+table('apps/v1', 'StatefulSet', [
+  {
+    name: 'one whose Pods are ready, but not for as long as it asks',
+    spec: { replicas: 2, minReadySeconds: 30 },
+    status: { ...seen, readyReplicas: 2, availableReplicas: 1, updatedReplicas: 2 },
+    state: 'Progressing',
+    message: /1 of 2 replicas are available/,
+  },
+  {
+    name: 'one whose Pods are ready for as long as it asks',
+    spec: { replicas: 2, minReadySeconds: 30 },
+    status: { ...seen, readyReplicas: 2, availableReplicas: 2, updatedReplicas: 2 },
+    state: 'Healthy',
+  },
+]);
+
+table('apps/v1', 'Deployment', [
+  {
+    name: 'one whose ReplicaSet cannot be made',
+    status: { ...seen, ...condition('Progressing', 'False', 'ReplicaSetCreateError', 'no labels fit') },
+    state: 'Progressing',
+    message: /0 of 1 replicas are updated: no labels fit/,
+  },
+]);

@@ -176,6 +176,13 @@ describe('.Capabilities', () => {
     });
   }
 
+  test("Helm's version is printed and taken apart as Helm has it, and is no input", async () => {
+    const template = `'{{ kindOf .Capabilities.HelmVersion }} {{ printf "%v" .Capabilities.HelmVersion }}'`;
+    const rendered = await asking(template);
+    assert.match(data(rendered, 'a')['text'] ?? '', /^struct \{v4/);
+    assert.deepEqual(Object.keys(rendered.reads), ['scope /ConfigMap']);
+  });
+
   const listed = '{{ has "v1" .Capabilities.APIVersions }}';
   for (const [where, template, more] of [
     ['values', '{{ tpl .Values.x . | quote }}', { 'web/values.yaml': `x: '${listed}'\n` }],
@@ -203,4 +210,109 @@ describe('plain files', () => {
       assert.deepEqual(data(rendered, 'a'), { text: '1' });
     });
   }
+});
+
+describe('a key that stands twice is told, whatever text of Git it stands in', () => {
+  const object = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n';
+  const resources = `resources: [a.yaml]\n`;
+  const kustomized = (files: Record<string, string>) => ({
+    'web/a.yaml': `${object}data: {a: "1"}\n`,
+    ...files,
+  });
+  const inJson = '{\n\t"a": "1",\n\t"a": "2"\n}';
+  const twice = 'data:\n  a: "1"\n  a: "2"\n';
+  const rows: Record<string, { files: Record<string, string>; told: string }> = {
+    'a manifest': {
+      files: { 'web/a.yaml': object + twice },
+      told: 'web/a.yaml, document 1, line 6: the key "a" stands in line 5',
+    },
+    'a JSON manifest, with tabs': {
+      files: {
+        'web/a.json': `{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"},\n"data": ${inJson}}`,
+      },
+      told: 'web/a.json, document 1, line 4: the key "a" stands in line 3',
+    },
+    'the second of two JSON manifests': {
+      files: {
+        'web/a.json': `{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "b"}}\n{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"},\n"data": ${inJson}}`,
+      },
+      told: 'web/a.json, document 2, line 5: the key "a" stands in line 4',
+    },
+    'a kustomization': {
+      files: kustomized({ 'web/kustomization.yaml': `${resources}namespace: a\nnamespace: b\n` }),
+      told: 'web/kustomization.yaml, line 3: the key "namespace" stands in line 2',
+    },
+    'a patch': {
+      files: kustomized({
+        'web/kustomization.yaml': `${resources}patches: [{path: patch.yaml}]\n`,
+        'web/patch.yaml': object + twice,
+      }),
+      told: 'web/patch.yaml, document 1, line 6: the key "a" stands in line 5',
+    },
+    'a patch in JSON': {
+      files: kustomized({
+        'web/kustomization.yaml': `${resources}patches: [{path: patch.json}]\n`,
+        'web/patch.json': `{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"},\n"data": ${inJson}}`,
+      }),
+      told: 'web/patch.json, document 1, line 4: the key "a" stands in line 3',
+    },
+    'a JSON patch': {
+      files: kustomized({
+        'web/kustomization.yaml': `${resources}patches: [{path: patch.yaml, target: {kind: ConfigMap}}]\n`,
+        'web/patch.yaml': '- op: replace\n  path: /data/a\n  value: x\n  value: y\n',
+      }),
+      told: 'web/patch.yaml, document 1, line 4: the key "value" stands in line 3',
+    },
+    'a patch inside the kustomization': {
+      files: kustomized({
+        'web/kustomization.yaml': `${resources}patches:\n- patch: |-\n${(object + twice).replaceAll(/^/gm, '    ')}`,
+      }),
+      told: 'web/kustomization.yaml, line 9: the key "a" stands in line 8',
+    },
+    'a component': {
+      files: kustomized({
+        'web/kustomization.yaml': `${resources}components: [part]\n`,
+        'web/part/kustomization.yaml':
+          'apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\npatches: [{path: patch.yaml}]\n',
+        'web/part/patch.yaml': object + twice,
+      }),
+      told: 'web/part/patch.yaml, document 1, line 6: the key "a" stands in line 5',
+    },
+    "a chart's own definition": {
+      files: { ...chart, 'web/crds/a.yaml': object + twice },
+      told: 'web/crds/a.yaml, document 1, line 6: the key "a" stands in line 5',
+    },
+    'values of a subchart': {
+      files: {
+        ...chart,
+        'web/charts/sub/Chart.yaml': 'apiVersion: v2\nname: sub\nversion: 1.0.0\n',
+        'web/charts/sub/values.yaml': 'a: 1\na: 2\n',
+      },
+      told: 'web/charts/sub/values.yaml, line 2: the key "a" stands in line 1',
+    },
+    'a schema of values': {
+      files: { ...chart, 'web/values.schema.json': '{"type": "object",\n"type": "object"}' },
+      told: 'web/values.schema.json, line 2: the key "type" stands in line 1',
+    },
+  };
+  for (const [what, { files, told }] of Object.entries(rows)) {
+    test(what, async () => {
+      const { warnings } = await engine.render(files);
+      assert.ok(
+        warnings.some(
+          (warning) => warning.startsWith(told) && warning.endsWith('already; the last one counts'),
+        ),
+        warnings.join('\n'),
+      );
+    });
+  }
+
+  test('what becomes content of a ConfigMap is not read', async () => {
+    const { warnings } = await engine.render({
+      'web/kustomization.yaml': 'configMapGenerator: [{name: a, files: [b.yaml, c.json=d.json]}]\n',
+      'web/b.yaml': 'a: 1\na: 2\n',
+      'web/d.json': inJson,
+    });
+    assert.deepEqual(warnings, []);
+  });
 });

@@ -15,6 +15,8 @@ import (
 // what is not: charts copy the whole of `.` with it.
 type capabilities struct{ Of *common.Capabilities }
 
+// KubeVersion is a pointer where Helm has a struct: a method's result has no address, without which templates find
+// neither its String nor its GitVersion. printf and kindOf tell the difference.
 func (c *capabilities) KubeVersion() *common.KubeVersion {
 	asked.note("kubeVersion")
 	return &c.Of.KubeVersion
@@ -26,7 +28,7 @@ func (c *capabilities) APIVersions() versionSet {
 }
 
 // HelmVersion is this program's own, and changes with it alone.
-func (c *capabilities) HelmVersion() any { return &c.Of.HelmVersion }
+func (c *capabilities) HelmVersion() any { return c.Of.HelmVersion }
 
 // MarshalJSON and Format are for whoever writes all of it down; templates print what a pointer points to.
 func (c capabilities) MarshalJSON() ([]byte, error) {

@@ -109,7 +109,24 @@ func (t *tree) loadAnew() (*chart.Chart, error) {
 			t.odd = append(t.odd, oddities(f.Name, f.Data)...)
 		}
 	}
+	t.odd = append(t.odd, repetitionsIn(c, "")...)
 	return c, refusePacked(c, "")
+}
+
+// repetitionsIn tells of the keys that stand twice in what else is read of a chart before it renders, and in all of its
+// subcharts' files.
+func repetitionsIn(c *chart.Chart, dir string) (all []string) {
+	for _, f := range c.Raw {
+		isRead := f.Name == "values.schema.json" || f.Name == "requirements.yaml"
+		isOfSubchart := dir != "" && (f.Name == "values.yaml" || f.Name == "Chart.yaml")
+		if isRead || isOfSubchart {
+			all = append(all, repetitions(path.Join(dir, f.Name), f.Data)...)
+		}
+	}
+	for _, child := range c.Dependencies() {
+		all = append(all, repetitionsIn(child, path.Join(dir, "charts", child.Name()))...)
+	}
+	return all
 }
 
 // sortDependencies gives subcharts one order; Helm's loader returns them in the random order of a map.

@@ -132,6 +132,7 @@ func splitJSON(text string) []*document {
 	decoder := json.NewDecoder(strings.NewReader(text))
 	decoder.UseNumber()
 	for number := 1; ; number++ {
+		begin := int(decoder.InputOffset())
 		var value any
 		err := decoder.Decode(&value)
 		if errors.Is(err, io.EOF) {
@@ -146,7 +147,10 @@ func splitJSON(text string) []*document {
 			line := 1 + strings.Count(text[:min(at, len(text))], "\n")
 			return append(all, &document{number: number, line: line, err: err})
 		}
-		all = append(all, parseDocument(number, func() ([]byte, error) { return json.Marshal(plainNumbers(value)) }))
+		doc := parseDocument(number, func() ([]byte, error) { return json.Marshal(plainNumbers(value)) })
+		doc.repeated = repeatedInJSON([]byte(text[begin:decoder.InputOffset()]))
+		shift(doc.repeated, strings.Count(text[:begin], "\n"))
+		all = append(all, doc)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	yamlv3 "go.yaml.in/yaml/v3"
 	"sigs.k8s.io/kustomize/api/konfig"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/api/provenance"
@@ -23,7 +24,8 @@ import (
 // charts. Files are asked of the parent as they are needed; bases may be anywhere in the repository.
 func (e *engine) renderKustomize(req *request) (*result, error) {
 	repository := &repository{FileSystem: filesys.MakeFsInMemory(), engine: e, left: e.maxInput,
-		types: map[string]string{}, texts: map[string][]byte{}}
+		types: map[string]string{}, texts: map[string][]byte{},
+		read: map[string]bool{}, content: map[string]bool{}}
 	built, err := krusty.MakeKustomizer(kustomizeOptions()).Run(repository, path.Join("/", req.Path))
 	file := path.Join(req.Path, repository.rootFile())
 	if repository.broken != nil {
@@ -62,6 +64,7 @@ func (e *engine) renderKustomize(req *request) (*result, error) {
 	if len(invalid) > 0 {
 		return nil, manifestFailure(invalid)
 	}
+	repository.warnOfRepeated()
 	return finish(req, sources)
 }
 
@@ -93,6 +96,50 @@ func kustomizeVersion() string {
 		}
 	}
 	return "unknown"
+}
+
+// warnOfRepeated tells of keys that stand twice in what Kustomize read and took with their last values.
+func (r *repository) warnOfRepeated() {
+	for _, name := range slices.Sorted(maps.Keys(r.texts)) {
+		file := strings.TrimPrefix(name, "/")
+		if isKustomization(name) {
+			document := nodesOf(r.texts[name])
+			warnOfRepeated(file, append(repeatedIn(document, nil), repeatedInline(document)...))
+		} else if r.read[name] || !r.content[name] {
+			for _, doc := range newDocuments(0).split(string(r.texts[name])) {
+				doc.warn(file)
+			}
+		}
+	}
+}
+
+// inlined are the fields of a kustomization that may have YAML or JSON written into them as a text.
+var inlined = []string{"patches", "patchesStrategicMerge", "patchesJson6902", "generators", "transformers", "validators"}
+
+// repeatedInline finds keys that stand twice in the texts of a kustomization; lines are its own where a text stands on
+// lines of its own.
+func repeatedInline(document *yamlv3.Node) (found []repeated) {
+	for _, top := range document.Content {
+		for i := 0; top.Kind == yamlv3.MappingNode && i+1 < len(top.Content); i += 2 {
+			if slices.Contains(inlined, top.Content[i].Value) {
+				found = append(found, repeatedInTexts(top.Content[i+1])...)
+			}
+		}
+	}
+	return found
+}
+
+func repeatedInTexts(node *yamlv3.Node) (found []repeated) {
+	if node.Kind == yamlv3.ScalarNode && strings.Contains(node.Value, "\n") {
+		for _, doc := range newDocuments(0).split(node.Value) {
+			shift(doc.repeated, node.Line)
+			found = append(found, doc.repeated...)
+		}
+	}
+	for _, child := range node.Content {
+		found = append(found, repeatedInTexts(child)...)
+	}
+	return found
 }
 
 // repeated are the keys that stand twice in what Kustomize read, which it refuses without saying where.
@@ -132,13 +179,15 @@ func (r *repository) relative(text string) string {
 // goes to memory.
 type repository struct {
 	filesys.FileSystem
-	engine  *engine
-	left    int64
-	types   map[string]string
-	texts   map[string][]byte
-	first   string
-	refused *failure
-	broken  error
+	engine *engine
+	left   int64
+	types  map[string]string
+	texts  map[string][]byte
+	// Whose text is read, and whose is content of a ConfigMap or Secret.
+	read, content map[string]bool
+	first         string
+	refused       *failure
+	broken        error
 }
 
 func (r *repository) ask(operation, name string) (answer, [][]byte) {
@@ -204,8 +253,7 @@ func (r *repository) ReadFile(name string) ([]byte, error) {
 		return nil, r.refused
 	}
 	r.texts[name] = blobs[0]
-	switch path.Base(name) {
-	case "kustomization.yaml", "kustomization.yml", "Kustomization":
+	if isKustomization(name) {
 		if r.first == "" {
 			r.first = path.Base(name)
 		}
@@ -215,6 +263,10 @@ func (r *repository) ReadFile(name string) ([]byte, error) {
 		}
 	}
 	return blobs[0], nil
+}
+
+func isKustomization(name string) bool {
+	return slices.Contains([]string{"kustomization.yaml", "kustomization.yml", "Kustomization"}, path.Base(name))
 }
 
 func (r *repository) rootFile() string {
@@ -245,7 +297,7 @@ type kustomization struct {
 	HelmCharts, HelmChartInflationGenerator                                                  []any
 }
 
-// references are the paths or addresses in a kustomization.
+// references are the paths or addresses in a kustomization of what is read, as YAML or JSON.
 func (k *kustomization) references() []string {
 	all := slices.Concat(k.Resources, k.Bases, k.Components, k.Configurations, k.Crds, k.Generators, k.Transformers, k.Validators)
 	for _, entry := range k.PatchesStrategicMerge {
@@ -256,6 +308,12 @@ func (k *kustomization) references() []string {
 	for _, entry := range slices.Concat(k.Patches, k.PatchesJSON6902, k.Replacements) {
 		all = append(all, entry.Path)
 	}
+	return append(all, k.OpenAPI["path"])
+}
+
+// contents are those of what becomes content of a ConfigMap or Secret as it is.
+func (k *kustomization) contents() []string {
+	var all []string
 	for _, entry := range slices.Concat(k.ConfigMapGenerator, k.SecretGenerator) {
 		for _, file := range entry.Files {
 			if _, path, named := strings.Cut(file, "="); named {
@@ -265,7 +323,7 @@ func (k *kustomization) references() []string {
 		}
 		all = append(append(all, entry.Envs...), entry.Env)
 	}
-	return append(all, k.OpenAPI["path"])
+	return all
 }
 
 // isInline tells a patch from the path of one: it is a map, or has several lines.
@@ -285,6 +343,12 @@ func (r *repository) inspect(name string, text []byte) *failure {
 		return fail("KustomizationInvalid", "%s inflates Helm charts, which would need the helm program and the network. Render the chart by an Application of its own.", file).at(file, 0)
 	}
 	for _, entry := range k.references() {
+		r.read[path.Join(path.Dir(name), entry)] = true
+	}
+	for _, entry := range k.contents() {
+		r.content[path.Join(path.Dir(name), entry)] = true
+	}
+	for _, entry := range slices.Concat(k.references(), k.contents()) {
 		if !strings.Contains(entry, "\n") && remote.MatchString(entry) && !r.Exists(path.Join(path.Dir(name), entry)) {
 			return fail("RemoteBaseUnsupported", "%s refers to %s, which is outside this Git repository; nothing remote is fetched. Copy it into the repository.", file, entry).at(file, 0)
 		}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"log"
 	"regexp"
@@ -34,9 +36,60 @@ func toJSON(text []byte) ([]byte, []repeated, error) {
 	return converted, repeatedKeys(text), nil
 }
 
-// repeatedKeys finds them in the first document of a text; nil where that is no YAML.
+// repeatedKeys finds them in the first document of a text, JSON or YAML; nil where it is neither.
 func repeatedKeys(text []byte) []repeated {
+	// What YAML reads of JSON has no tabs at the beginning of a line.
+	if json.Valid(text) {
+		return repeatedInJSON(text)
+	}
 	return repeatedIn(nodesOf(text), nil)
+}
+
+// repeatedInJSON finds them in a JSON document.
+func repeatedInJSON(text []byte) (found []repeated) {
+	type level struct {
+		lines map[string]int // of an object's keys; nil for a list
+		inKey bool
+	}
+	var open []*level
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	line, counted := 1, 0
+	for {
+		token, err := decoder.Token()
+		if err != nil {
+			return found
+		}
+		at := int(decoder.InputOffset())
+		line, counted = line+bytes.Count(text[counted:at], []byte("\n")), at
+		var here *level
+		if len(open) > 0 {
+			here = open[len(open)-1]
+		}
+		if key, ok := token.(string); ok && here != nil && here.inKey {
+			here.inKey = false
+			if first, known := here.lines[key]; known {
+				found = append(found, repeated{key: key, line: line, first: first})
+			} else {
+				here.lines[key] = line
+			}
+			continue
+		}
+		switch token {
+		case json.Delim('{'):
+			open = append(open, &level{lines: map[string]int{}, inKey: true})
+			continue
+		case json.Delim('['):
+			open = append(open, &level{})
+			continue
+		case json.Delim('}'), json.Delim(']'):
+			open = open[:len(open)-1]
+		}
+		// A value ended: what follows in an object is its next key.
+		if len(open) > 0 && open[len(open)-1].lines != nil {
+			open[len(open)-1].inKey = true
+		}
+	}
 }
 
 func nodesOf(text []byte) *yamlv3.Node {
@@ -97,14 +150,19 @@ func warnOfRepeated(where string, all []repeated) {
 	}
 }
 
+// repetitions tells of the keys that stand twice in a file.
+func repetitions(file string, text []byte) []string {
+	twice := repeatedKeys(text)
+	if len(twice) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s, %s; the last one counts", file, inOneLine(twice))}
+}
+
 // oddities is what a file of values, or a Chart.yaml, most likely means otherwise than it is read.
 func oddities(file string, text []byte) []string {
-	document := nodesOf(text)
-	var all []string
-	if twice := repeatedIn(document, nil); len(twice) > 0 {
-		all = append(all, fmt.Sprintf("%s, %s; the last one counts", file, inOneLine(twice)))
-	}
-	for _, each := range unquotedIn(document, nil) {
+	all := repetitions(file, text)
+	for _, each := range unquotedIn(nodesOf(text), nil) {
 		all = append(all, file+", "+each)
 	}
 	return all
