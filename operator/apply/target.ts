@@ -29,9 +29,10 @@ export function adopts(access: Pick<TargetAccess, 'adopt'>, manifest: Manifest):
 }
 
 export function callOptions(access: TargetAccess) {
+  const tenant = access.targetName.slice(0, access.targetName.indexOf('/'));
   return {
     signal: access.signal,
-    target: access.targetId,
+    sharer: { tenant, target: access.targetId },
     ...(access.as === undefined ? {} : { as: access.as }),
   };
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { eventually } from '../../test/harness/wait.ts';
 import { Slices } from '../observe/slices.ts';
 import { Interrupted, Queue, type Work } from './queue.ts';
@@ -7,6 +7,7 @@ import { Interrupted, Queue, type Work } from './queue.ts';
 function queue(work: Work, changes: Partial<ConstructorParameters<typeof Queue>[0]> = {}): Queue {
   return new Queue({
     work,
+    tenantOf: (key) => key.split('/', 1)[0] ?? '',
     concurrency: 2,
     lendAfterMs: 60_000,
     spareMs: 60_000,
@@ -104,6 +105,41 @@ test('A3: a run that takes long lends its place on', async () => {
   await other.promise;
   stuck.resolve();
   await subject.stop();
+});
+
+/** Begins runs that end only at the end of the test; returns the keys in the order in which they began. */
+function hangingRuns(t: TestContext, changes: Partial<ConstructorParameters<typeof Queue>[0]>) {
+  const end = Promise.withResolvers<void>();
+  const began: string[] = [];
+  const subject = queue(async (key) => {
+    began.push(key);
+    await end.promise;
+  }, changes);
+  t.after(async () => {
+    end.resolve();
+    await subject.stop();
+  });
+  return { subject, began };
+}
+
+for (const hanging of [1, 3]) {
+  test(`A3: beside ${hanging} tenants whose runs hang one that comes later begins at once`, async (t) => {
+    const { subject, began } = hangingRuns(t, { concurrency: 32 });
+    for (let index = 0; index < 40; index += 1)
+      for (let tenant = 0; tenant < hanging; tenant += 1) subject.add(`bad-${tenant}/${index}`);
+    const before = subject.depth;
+    subject.add('good/a');
+    assert.equal(subject.depth, before, 'it does not wait');
+    await eventually(() => began.includes('good/a'), { describe: 'it to run' });
+  });
+}
+
+test('A3: tenants take turns: a thousand that wait of one are not all before the first of another', async (t) => {
+  const { subject, began } = hangingRuns(t, { concurrency: 4, lendAfterMs: 5 });
+  for (let index = 0; index < 1_000; index += 1) subject.add(`bad/${index}`);
+  subject.add('good/a');
+  await eventually(() => began.includes('good/a'), { every: 1, describe: 'its turn' });
+  assert.ok(began.indexOf('good/a') <= 4, `as number ${began.indexOf('good/a')}`);
 });
 
 test('an error is told, and the next key still runs', async () => {

@@ -1,4 +1,5 @@
 import type { Slices } from '../observe/slices.ts';
+import { WaitingLine } from './waiting-line.ts';
 
 /** Runs one key: `signal` is aborted when the key's inputs changed, so that a stuck run never blocks the fix. */
 export type Work = (key: string, signal: AbortSignal) => Promise<void>;
@@ -22,6 +23,8 @@ interface Entry {
 
 export interface QueueOptions {
   work: Work;
+  /** Whose key it is: many keys of one tenant hold up no other's (A3). */
+  tenantOf(key: string): string;
   /** How many run at once, those not counted that have run for longer than `lendAfterMs`. */
   concurrency: number;
   /** A run that takes longer lends its place on: it waits for something, and delays nobody (A3). */
@@ -45,11 +48,16 @@ export interface QueueOptions {
   slices: Slices;
 }
 
+/** Of the places that are left, a tenant may have so many times as many: alone three of four, and others begin at once. */
+const TIMES_LEFT = 3;
+
 /** A work queue by key: one run at a time for a key, no key twice, later additions kept. */
 export class Queue {
   readonly #options: QueueOptions;
   readonly #entries = new Map<string, Entry>();
-  readonly #waiting: string[] = [];
+  readonly #waiting: WaitingLine;
+  /** By tenant the places that its runs hold. */
+  readonly #held = new Map<string, number>();
   readonly #timers = new Map<string, { timer: NodeJS.Timeout; at: number }>();
   readonly #runs = new Set<Promise<void>>();
   /** Whose last run was interrupted. */
@@ -59,11 +67,12 @@ export class Queue {
 
   constructor(options: QueueOptions) {
     this.#options = options;
+    this.#waiting = new WaitingLine(options.tenantOf);
     this.#free = options.concurrency;
   }
 
   get depth(): number {
-    return this.#waiting.length;
+    return this.#waiting.size;
   }
 
   /** All keys that run or wait; `since` when the run began, unless it was interrupted and is to begin anew. */
@@ -88,7 +97,7 @@ export class Queue {
     const entry = this.#entries.get(key);
     if (entry === undefined) {
       this.#entries.set(key, { state: 'waiting' });
-      this.#waiting.push(key);
+      this.#waiting.add(key);
       this.#next();
     } else if (entry.state !== 'waiting') {
       entry.state = 'running-again';
@@ -118,7 +127,7 @@ export class Queue {
     this.#stopped = true;
     for (const { timer } of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
-    this.#waiting.length = 0;
+    this.#waiting.clear();
     for (const entry of this.#entries.values()) entry.abort?.abort(new Interrupted('stopping'));
     await Promise.allSettled(this.#runs);
   }
@@ -136,7 +145,7 @@ export class Queue {
 
   #next(): void {
     while (this.#free > 0 && !this.#stopped) {
-      const key = this.#waiting.shift();
+      const key = this.#waiting.next((tenant) => (this.#held.get(tenant) ?? 0) < TIMES_LEFT * this.#free);
       if (key === undefined) return;
       const run = this.#run(key);
       this.#runs.add(run);
@@ -148,15 +157,7 @@ export class Queue {
     const abort = new AbortController();
     const entry: Entry = { state: 'running', abort, since: performance.now() };
     this.#entries.set(key, entry);
-    this.#free -= 1;
-    let holdsPlace = true;
-    const giveBack = () => {
-      if (!holdsPlace) return;
-      holdsPlace = false;
-      clearInterval(lend);
-      this.#free += 1;
-      this.#next();
-    };
+    const giveBack = this.#takePlace(this.#options.tenantOf(key), () => clearInterval(lend));
     const lend = setInterval(() => {
       if (this.#options.mayLend?.() !== false) giveBack();
     }, this.#options.lendAfterMs);
@@ -177,6 +178,25 @@ export class Queue {
       if (entry.state === 'running-again') this.add(key);
       giveBack();
     }
+  }
+
+  /** Returns how it is given back, once: by who lends it on, or at the end. */
+  #takePlace(tenant: string, onGivenBack: () => void): () => void {
+    const count = (change: 1 | -1) => {
+      this.#free -= change;
+      const held = (this.#held.get(tenant) ?? 0) + change;
+      if (held === 0) this.#held.delete(tenant);
+      else this.#held.set(tenant, held);
+    };
+    count(1);
+    let isHeld = true;
+    return () => {
+      if (!isHeld) return;
+      isHeld = false;
+      onGivenBack();
+      count(-1);
+      this.#next();
+    };
   }
 
   async #work(key: string, signal: AbortSignal): Promise<'ended'> {

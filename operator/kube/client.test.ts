@@ -266,7 +266,7 @@ test("A1: Applications' requests that take all connections hold up neither the L
   proxy.forget();
   proxy.fail({ verb: 'get', fault: { latencyMs: 3_000 } });
   assert.equal(client.saturated, false);
-  const accounts = ['one', 'two', 'three', 'four'].map((name) => ({ namespace: path.namespace ?? '', name }));
+  const accounts = ['one', 'two', 'three', 'four'].map((namespace) => ({ namespace, name: 'towpath' }));
   const reads = accounts.flatMap((as) =>
     Array.from({ length: 20 }, () => failureOf(client.get(path, { as }))),
   );

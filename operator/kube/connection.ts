@@ -3,6 +3,7 @@ import type { Access, Credentials } from './credentials.ts';
 import { NotLeaderError, UnreachableError } from './errors.ts';
 import type { ServiceAccount } from './objects.ts';
 import { ServerClock } from './server-clock.ts';
+import type { Sharer } from './shares.ts';
 import { type StreamListener, Transport, type WireAnswer, type WireRequest } from './transport.ts';
 import { unlessAborted } from './unless-aborted.ts';
 
@@ -23,8 +24,8 @@ export interface RequestRecord {
 export interface CallOptions {
   /** Impersonate this ServiceAccount (S1). */
   as?: ServiceAccount;
-  /** For which of the ServiceAccount's targets: those share its connections fairly (A3). */
-  target?: string;
+  /** On behalf of which Application, also where nobody is impersonated: what hangs holds up its own alone (A3). */
+  sharer?: Sharer;
   signal?: AbortSignal;
   /** Of one request; default 30 s. */
   timeoutMs?: number;
@@ -176,9 +177,8 @@ export class Connection {
       signal: options.signal,
       ...(call.body === undefined ? {} : { body: call.body }),
       ...(gated ? { maySend: mayWrite } : {}),
-      ...(options.ungated === true ? { urgent: true } : {}),
+      ...placeOf(call, options),
       ...(options.as === undefined ? {} : { impersonated: userOf(options.as) }),
-      ...(options.target === undefined ? {} : { target: options.target }),
     };
   }
 
@@ -199,6 +199,18 @@ export class Connection {
 }
 
 type Send = (transport: Transport, request: WireRequest, sentAt: number) => Promise<WireAnswer>;
+
+/** Our own requests share by what they are about: an API of others that hangs holds up itself alone. */
+function placeOf(
+  { group, plural }: Call,
+  { ungated, as, sharer }: CallOptions,
+): Pick<WireRequest, 'lane' | 'sharer'> {
+  const own = { tenant: group, target: plural };
+  if (ungated === true) return { lane: 'Urgent', sharer: own };
+  if (sharer !== undefined) return { lane: 'Application', sharer };
+  if (as !== undefined) return { lane: 'Application', sharer: { tenant: as.namespace, target: '' } };
+  return { lane: 'Own', sharer: own };
+}
 
 /** The API server itself adds the ServiceAccount's groups, so that no right to impersonate groups is needed. */
 function impersonation(account: ServiceAccount): string[] {

@@ -7,19 +7,19 @@ const LEND_MS = 1_000;
 /** Takes places that are held until they are ended. */
 function newPlaces(t: TestContext) {
   t.mock.timers.enable({ apis: ['setTimeout'] });
-  const shares = new Shares({ active: 64, lendAfterMs: LEND_MS, most: 512, mostOfUser: 64 });
-  const held: { user: string; target: string; end(): void }[] = [];
+  const shares = new Shares({ active: 64, lendAfterMs: LEND_MS, most: 512, mostOfTenant: 64 });
+  const held: { tenant: string; target: string; end(): void }[] = [];
   return {
     shares,
     held,
-    take(user: string, target: string, count = 1): void {
+    take(tenant: string, target: string, count = 1): void {
       for (let index = 0; index < count; index += 1) {
         const { promise, resolve } = Promise.withResolvers<void>();
-        shares.take({ user, target }, () => held.push({ user, target, end: resolve }), promise);
+        shares.take({ tenant, target }, () => held.push({ tenant, target, end: resolve }), promise);
       }
     },
-    of: (user: string, target?: string) =>
-      held.filter((one) => one.user === user && (target === undefined || one.target === target)).length,
+    of: (tenant: string, target?: string) =>
+      held.filter((one) => one.tenant === tenant && (target === undefined || one.target === target)).length,
     /** All that are held go on hanging until nobody begins any more. */
     hang(): void {
       for (let before = -1; before < held.length; ) {
@@ -34,30 +34,49 @@ const ended = () => new Promise((resolve) => setImmediate(resolve));
 
 test('A3: while nothing hangs, so many are under way as the API server is to be asked at once', (t) => {
   const places = newPlaces(t);
-  for (let user = 0; user < 8; user += 1) places.take(`user-${user}`, 'a', 16);
+  for (let tenant = 0; tenant < 8; tenant += 1) places.take(`tenant-${tenant}`, 'a', 16);
   assert.equal(places.held.length, 64);
   assert.equal(places.shares.full, true);
 });
 
-for (const users of [1, 4, 7]) {
-  test(`A3: with all targets of ${users} users hanging, one that comes later finds a place at once`, (t) => {
-    const places = newPlaces(t);
-    for (let user = 0; user < users; user += 1)
-      for (let target = 0; target < 4; target += 1) places.take(`user-${user}`, `target-${target}`, 16);
-    places.hang();
-    for (let user = 0; user < users; user += 1) assert.ok(places.of(`user-${user}`) <= 64);
-    places.take('late', 'a', 16);
-    assert.equal(places.of('late'), 16);
-  });
+test('A3: alone, a tenant has as many places as there are, and a target as many as it asks for at once', (t) => {
+  const places = newPlaces(t);
+  places.take('one', 'a', 16);
+  assert.equal(places.of('one', 'a'), 16);
+  for (let target = 0; target < 48; target += 1) places.take('one', `target-${target}`, 16);
+  assert.equal(places.of('one'), 64);
+});
+
+for (const tenants of [1, 4, 12, 40, 200]) {
+  for (const targets of [1, 7, 40]) {
+    test(`A3: with ${targets} targets of each of ${tenants} tenants hanging, one that comes later finds a place at once`, (t) => {
+      const places = newPlaces(t);
+      for (let tenant = 0; tenant < tenants; tenant += 1)
+        for (let target = 0; target < targets; target += 1)
+          places.take(`tenant-${tenant}`, `target-${target}`, 16);
+      places.hang();
+      assert.equal(places.shares.full, false, 'what waits for its own share keeps nobody else');
+      for (let tenant = 0; tenant < tenants; tenant += 1) {
+        const count = places.of(`tenant-${tenant}`);
+        assert.ok(count >= 1 && count <= 103, `${count} places`);
+      }
+      assert.ok(places.held.length <= 512 + tenants, `${places.held.length} in all`);
+      places.take('late', 'a', 16);
+      assert.ok(places.of('late') >= 1);
+      if (tenants <= 4) assert.equal(places.of('late'), 16);
+    });
+  }
 }
 
-test('A3: beside targets of the same user that hang, another one finds a place at once', (t) => {
-  const places = newPlaces(t);
-  for (let target = 0; target < 4; target += 1) places.take('one', `target-${target}`, 16);
-  places.hang();
-  places.take('one', 'late');
-  assert.equal(places.of('one', 'late'), 1);
-});
+for (const hanging of [1, 4, 7, 40]) {
+  test(`A3: beside ${hanging} targets of the same tenant that hang, another one finds a place at once`, (t) => {
+    const places = newPlaces(t);
+    for (let target = 0; target < hanging; target += 1) places.take('one', `target-${target}`, 16);
+    places.hang();
+    places.take('one', 'late');
+    assert.equal(places.of('one', 'late'), 1);
+  });
+}
 
 test('all that wait are served in the end, those of each target in turn', async (t) => {
   const places = newPlaces(t);
@@ -78,9 +97,9 @@ test('all that wait are served in the end, those of each target in turn', async 
 
 test('a request that is given up while it waits takes no place', async (t) => {
   const places = newPlaces(t);
-  for (let user = 0; user < 4; user += 1) places.take(`user-${user}`, 'a', 16);
+  for (let tenant = 0; tenant < 4; tenant += 1) places.take(`tenant-${tenant}`, 'a', 16);
   const { promise, resolve } = Promise.withResolvers<void>();
-  places.shares.take({ user: 'late', target: 'a' }, () => assert.fail('it was given up'), promise);
+  places.shares.take({ tenant: 'late', target: 'a' }, () => assert.fail('it was given up'), promise);
   resolve();
   await ended();
   for (const { end } of places.held) end();

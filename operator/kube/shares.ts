@@ -1,8 +1,8 @@
 /** For whom a request is made. */
 export interface Sharer {
-  /** The user whom it impersonates. */
-  user: string;
-  /** One of that user's several, who must not hold up each other; '' where it is for none of them. */
+  /** Those who are to be independent of each other: a namespace with all its ServiceAccounts. */
+  tenant: string;
+  /** One of that tenant's several, who must not hold up each other; '' where it is for none of them. */
   target: string;
 }
 
@@ -11,10 +11,14 @@ export interface SharesOptions {
   active: number;
   /** One that takes longer waits for something: it lends its place among those on (A3). */
   lendAfterMs: number;
-  /** All that are under way, and those of one user. */
+  /** All that are under way; beyond them a tenant has one. */
   most: number;
-  mostOfUser: number;
+  /** What the targets of a tenant share; beyond that each has one, as long as the tenant's share lasts. */
+  mostOfTenant: number;
 }
+
+/** Of the places that are left, a tenant may have as many as one of so many parts. */
+const PARTS = 4;
 
 interface One {
   sharer: Sharer;
@@ -24,13 +28,14 @@ interface One {
 }
 
 /**
- * Hands out a bounded number of places so that what hangs takes few of them (A3): a user may take no more than are left
- * for those that come later, and a target no more than are left of its user's. Nobody holds one place while waiting
- * for another, so that nothing can lock up; targets that wait are served in turn, each one's requests in order.
+ * Hands out places so that what hangs takes few of them (A3): a tenant may take a part of what is left for those that
+ * come later, and a target no more than are left of its tenant's. Who has none gets its first however much hangs.
+ * Nobody holds one place while waiting for another, so that nothing can lock up; targets that wait are served in turn,
+ * each one's requests in order.
  */
 export class Shares {
   readonly #options: SharesOptions;
-  readonly #byUser = new Map<string, number>();
+  readonly #byTenant = new Map<string, number>();
   readonly #byTarget = new Map<string, number>();
   /** By target, the one that was served longest ago first. */
   readonly #waiting = new Map<string, One[]>();
@@ -41,11 +46,9 @@ export class Shares {
     this.#options = options;
   }
 
-  /** Whether more of the kind would only wait: no place is left, or a target that has none waits for its first. */
+  /** Whether also one that has no share yet would only wait. Who waits for its own share tells nothing of others. */
   get full(): boolean {
-    if (!this.#hasRoom) return true;
-    for (const key of this.#waiting.keys()) if (!this.#byTarget.has(key)) return true;
-    return false;
+    return this.#active >= this.#options.active;
   }
 
   /** Calls `begin`, at once or later, when there is a place, which is taken until `ended`. One that ended waits no more. */
@@ -57,10 +60,6 @@ export class Shares {
     this.#waiting.set(key, queue);
     void ended.then(() => this.#leave(one));
     this.#serve();
-  }
-
-  get #hasRoom(): boolean {
-    return this.#active < this.#options.active && this.#taken < this.#options.most;
   }
 
   #leave(one: One): void {
@@ -84,7 +83,7 @@ export class Shares {
   }
 
   #serve(): void {
-    for (let served = true; served; ) {
+    for (let served = true; served && !this.full; ) {
       served = false;
       for (const [key, queue] of [...this.#waiting]) {
         const [next] = queue;
@@ -102,16 +101,18 @@ export class Shares {
   }
 
   #mayTake(sharer: Sharer): boolean {
-    if (!this.#hasRoom) return false;
-    const { most, mostOfUser } = this.#options;
-    const ofUser = this.#byUser.get(sharer.user) ?? 0;
+    if (this.full) return false;
+    const { most, mostOfTenant } = this.#options;
+    const ofTenant = this.#byTenant.get(sharer.tenant) ?? 0;
+    if (ofTenant === 0) return true;
+    if (ofTenant >= (most - this.#taken) / PARTS) return false;
     const ofTarget = this.#byTarget.get(keyOf(sharer)) ?? 0;
-    return ofUser < most - this.#taken && ofTarget < mostOfUser - ofUser;
+    return ofTarget === 0 || ofTarget < mostOfTenant - ofTenant;
   }
 
   #count(sharer: Sharer, change: 1 | -1): void {
     this.#taken += change;
-    add(this.#byUser, sharer.user, change);
+    add(this.#byTenant, sharer.tenant, change);
     add(this.#byTarget, keyOf(sharer), change);
   }
 }
@@ -122,6 +123,6 @@ function add(counts: Map<string, number>, key: string, change: number): void {
   else counts.set(key, count);
 }
 
-function keyOf({ user, target }: Sharer): string {
-  return `${user} ${target}`;
+function keyOf({ tenant, target }: Sharer): string {
+  return `${tenant} ${target}`;
 }

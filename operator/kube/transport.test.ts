@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { eventually } from '../../test/harness/wait.ts';
 import { KubeClient } from './client.ts';
 import { UnreachableError } from './errors.ts';
+import { Transport, type WireRequest } from './transport.ts';
 
 /** A server of our own where an API server's behaviour cannot be had, and a client for it. */
 async function clientOf(t: TestContext, onRequest: RequestListener): Promise<KubeClient> {
@@ -66,4 +68,57 @@ test('A7: a closed client ends what is under way and takes nothing new', async (
   assert.ok((await pending) instanceof UnreachableError);
   await assert.rejects(client.version(), /closed/);
   await client.close();
+});
+
+test('A3: an API of others that does not answer, whatever is asked of it, holds up no other request of ours', async (t) => {
+  const hanging: string[] = [];
+  const client = await clientOf(t, (request, response) => {
+    if (request.url?.includes('/metrics.example.com/')) hanging.push(request.url);
+    else response.end('{"metadata":{"name":"a","uid":"u","resourceVersion":"1"}}');
+  });
+  const own = { resource: { group: '', version: 'v1', plural: 'secrets' }, namespace: 'a', name: 'a' };
+  for (let kind = 0; kind < 40; kind += 1) {
+    const resource = { group: 'metrics.example.com', version: 'v1', plural: `kinds${kind}` };
+    void client.list({ resource }).catch(() => undefined);
+  }
+  await eventually(() => hanging.length >= 16, { describe: 'as many to be asked as may be at once' });
+  const began = performance.now();
+  await client.get(own);
+  assert.ok(performance.now() - began < 3_000, 'they lend their places on after a second');
+  assert.ok(hanging.length < 40, 'those that hang take a share of the places, not all');
+});
+
+test('requests that wait for a place when the CA was rotated are still sent', async (t) => {
+  const answers: (() => void)[] = [];
+  const server = createServer((_request, response) => {
+    answers.push(() => response.end('{}'));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const transport = new Transport({
+    server: `http://127.0.0.1:${port}`,
+    proxyUrl: undefined,
+    headers: [],
+    tls: {},
+  });
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const request: WireRequest = {
+    method: 'GET',
+    path: '/version',
+    headers: [],
+    timeoutMs: 20_000,
+    lane: 'Own',
+    sharer: { tenant: 'a', target: 'a' },
+  };
+  const sent = Array.from({ length: 24 }, () => transport.exchange(request));
+  await eventually(() => answers.length === 16, { describe: 'as many to be sent as may be at once' });
+  const retired = transport.retire();
+  for (const answer of answers) answer();
+  await eventually(() => answers.length === 24, { describe: 'the others to be sent' });
+  for (const answer of answers.slice(16)) answer();
+  for (const answer of await Promise.all(sent)) assert.equal(answer.status, 200);
+  await retired;
 });

@@ -2,7 +2,7 @@ import { type Dispatcher, Pool, ProxyAgent } from 'undici';
 import { joined, LineSplitter } from './bytes.ts';
 import { type Access, sameConnection } from './credentials.ts';
 import { NotLeaderError, UnreachableError } from './errors.ts';
-import { Shares } from './shares.ts';
+import { type Sharer, Shares } from './shares.ts';
 
 export interface WireRequest {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -16,13 +16,16 @@ export interface WireRequest {
   signal?: AbortSignal | undefined;
   /** Asked in the instant before the request goes onto a connection; false refuses it. */
   maySend?: (() => boolean) | undefined;
-  /** Waits behind no other request. */
-  urgent?: boolean;
-  /** For whom it is made: behind an admission webhook that hangs it must not hold up our own bookkeeping. */
+  /** Behind an admission webhook that hangs those of Applications must not hold up our own bookkeeping. */
+  lane: Lane;
+  /** For whom, in this lane: those whose requests hang hold up no other. */
+  sharer: Sharer;
+  /** The user as whom it is made, where that is not our own. */
   impersonated?: string;
-  /** Which of that user's targets: one whose requests hang holds up no other. */
-  target?: string;
 }
+
+/** `Urgent` waits behind no other request. */
+export type Lane = 'Urgent' | 'Own' | 'Application';
 
 export interface WireHead {
   status: number;
@@ -41,62 +44,54 @@ export interface StreamListener {
 
 /** Bound of one answer, which becomes text in one turn; a page of 500 objects of 64 KB. A list asks for smaller pages then. */
 const MAX_ANSWER_BYTES = 32 * 2 ** 20;
-/**
- * Connections for Applications' requests, most of which only those may take that hang: 64 of a ServiceAccount at most.
- * Of our own requests more wait. Each watch has a connection of its own.
- */
-const SHARES = { active: 64, lendAfterMs: 1_000, most: 512, mostOfUser: 64 };
-const OWN_CONNECTIONS = 16;
+/** For Applications' requests: most of these places only those may take that hang. */
+const APPLICATIONS_SHARES = { active: 64, lendAfterMs: 1_000, most: 512, mostOfTenant: 64 };
+/** Of our own more wait. */
+const OWN_SHARES = { active: 16, lendAfterMs: 1_000, most: 128, mostOfTenant: 32 };
 const CONNECT_TIMEOUT_MS = 10_000;
 
 /**
- * Connections to one API server: a bounded pool for requests and one connection a watch, so that watches never
+ * Connections to one API server: for requests as many as `Shares` lets begin, and one a watch, so that watches never
  * starve requests. HTTP/1.1 on purpose: with HTTP/2 one half-open connection would silence everything at once.
  */
 export class Transport {
   readonly #access: Access;
   readonly #requests: Dispatcher;
-  readonly #own: Dispatcher;
   readonly #streams: Dispatcher;
   readonly #pathPrefix: string;
   readonly #origin: string;
-  /** Writes under way, those included that nobody waits for any more, with the user whom they impersonate. */
-  readonly #writes = new Map<Promise<void>, string | undefined>();
-  readonly #shares = new Shares(SHARES);
+  /** Under way, or waiting for a place; those included that nobody waits for any more. */
+  readonly #underWay = new Map<Promise<void>, WireRequest>();
+  readonly #shares = { Application: new Shares(APPLICATIONS_SHARES), Own: new Shares(OWN_SHARES) };
 
   constructor(access: Access) {
     this.#access = access;
     const url = new URL(access.server);
     this.#origin = url.origin;
     this.#pathPrefix = url.pathname === '/' ? '' : url.pathname;
-    this.#requests = dispatcherFor(access, url.origin, SHARES.most);
-    this.#own = dispatcherFor(access, url.origin, OWN_CONNECTIONS);
-    this.#streams = dispatcherFor(access, url.origin, null);
+    this.#requests = dispatcherFor(access, url.origin);
+    this.#streams = dispatcherFor(access, url.origin);
   }
 
   serves(access: Access): boolean {
     return sameConnection(this.#access, access);
   }
 
-  /** Whether one more that makes requests would only wait for its turn. */
+  /** Whether also an Application that waits for nothing of its own would only wait for its turn. */
   get saturated(): boolean {
-    return this.#shares.full;
+    return this.#shares.Application.full;
   }
 
   /** Resolves when the writes that are under way now have ended; `as`: those that impersonate this user. */
   async writesEnded(as?: string): Promise<void> {
-    const waited = [...this.#writes].filter(([, user]) => as === undefined || user === as);
+    const waited = [...this.#underWay].filter(
+      ([, { method, impersonated }]) => method !== 'GET' && (as === undefined || impersonated === as),
+    );
     await Promise.all(waited.map(([ended]) => ended));
   }
 
   /** Sends one request and gathers its answer, whatever its status. @throws UnreachableError, NotLeaderError */
-  async exchange(request: WireRequest): Promise<WireAnswer> {
-    // A renewal of the Lease that waits behind hundreds of writes would cost the leadership that they need.
-    if (request.urgent === true) return this.#exchange(this.#streams, request);
-    return this.#exchange(request.impersonated === undefined ? this.#own : this.#requests, request);
-  }
-
-  #exchange(dispatcher: Dispatcher, request: WireRequest): Promise<WireAnswer> {
+  exchange(request: WireRequest): Promise<WireAnswer> {
     return new Promise((resolve, reject) => {
       const chunks: Buffer[] = [];
       let size = 0;
@@ -113,14 +108,16 @@ export class Transport {
         },
         onEnd: () => resolve({ ...head, text: joined(chunks) }),
       });
-      if (request.method !== 'GET') {
-        const ended = run.ended.then(() => void this.#writes.delete(ended));
-        this.#writes.set(ended, request.impersonated);
-      }
-      const dispatch = () => this.#dispatch(dispatcher, request, run);
-      const { impersonated, target = '' } = request;
-      if (dispatcher !== this.#requests || impersonated === undefined) dispatch();
-      else this.#shares.take({ user: impersonated, target }, dispatch, run.ended);
+      const ended = run.ended.then(() => void this.#underWay.delete(ended));
+      this.#underWay.set(ended, request);
+      // A renewal of the Lease that waits behind hundreds of writes would cost the leadership that they need.
+      if (request.lane === 'Urgent') this.#dispatch(this.#streams, request, run);
+      else
+        this.#shares[request.lane].take(
+          request.sharer,
+          () => this.#dispatch(this.#requests, request, run),
+          run.ended,
+        );
     });
   }
 
@@ -175,16 +172,18 @@ export class Transport {
 
   /** Lets what is under way finish, takes nothing new. */
   async retire(): Promise<void> {
-    await Promise.all([this.#requests.close(), this.#own.close(), this.#streams.close()]);
+    // Also what waits for a place still: closed, the dispatcher would refuse it.
+    await Promise.all(this.#underWay.keys());
+    await Promise.all([this.#requests.close(), this.#streams.close()]);
   }
 
   /** Ends every connection now. */
   async destroy(): Promise<void> {
-    await Promise.all([this.#requests.destroy(), this.#own.destroy(), this.#streams.destroy()]);
+    await Promise.all([this.#requests.destroy(), this.#streams.destroy()]);
   }
 }
 
-function dispatcherFor(access: Access, origin: string, connections: number | null): Dispatcher {
+function dispatcherFor(access: Access, origin: string): Dispatcher {
   const connect = {
     ...access.tls,
     timeout: CONNECT_TIMEOUT_MS,
@@ -192,7 +191,7 @@ function dispatcherFor(access: Access, origin: string, connections: number | nul
     keepAliveInitialDelay: 30_000,
   };
   const options = {
-    connections,
+    connections: null,
     pipelining: 1,
     allowH2: false,
     // Below the 90 s after which kube-apiserver closes an idle connection.

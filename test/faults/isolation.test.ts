@@ -6,11 +6,10 @@ import { createRepository, type FileContent } from '../harness/git-repository.ts
 import { conditionOf, fastLease, newStage, type Stage } from '../harness/operator.ts';
 import { newProxiedStage } from '../harness/proxied-stage.ts';
 import { scaled } from '../harness/slowness.ts';
+import { configMap, median, timeToSync, versionOf } from '../harness/sync-time.ts';
 import { eventually } from '../harness/wait.ts';
 
 const chart = 'apiVersion: v2\nname: bad\nversion: 1.0.0\n';
-const configMap = (name: string, version: string) =>
-  `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\ndata: {version: "${version}"}\n`;
 
 /** A Job whose pod runs for ever, as a hook. */
 const hook = (name: string, behaviour: 'runs' | 'fails') =>
@@ -52,32 +51,6 @@ async function merge(stage: Stage, name: string, patch: unknown): Promise<void> 
     contentType: 'application/merge-patch+json',
   });
   assert.equal(status, 200, body);
-}
-
-async function versionOf(stage: Stage, name: string): Promise<string | undefined> {
-  const path = `/api/v1/namespaces/${stage.namespace}/configmaps/${name}`;
-  const { body } = await stage.cluster.request('GET', path);
-  return (JSON.parse(body) as { data?: { version?: string } }).data?.version;
-}
-
-/** Asks the operator to look at Git now, in milliseconds since the ask until the cluster has the version. */
-async function timeToSync(
-  stage: Stage,
-  application: string,
-  object: string,
-  version: string,
-): Promise<number> {
-  const asked = performance.now();
-  await stage.requestSync(application);
-  await eventually(async () => (await versionOf(stage, object)) === version, {
-    every: 20,
-    describe: `${object} at ${version}; operator: ${stage.operator.process.logTail(5)}`,
-  });
-  return performance.now() - asked;
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
 interface Bad {
@@ -388,41 +361,4 @@ test('D6: a kind that the API server does not list in time is no failure of what
   assert.equal(told.status?.environments?.[0]?.history?.[0]?.outcome, 'Succeeded', 'nothing failed');
   proxy.clear();
   await stage.untilReadyAt('web', second);
-});
-
-test('A3: Applications whose writes hang behind a slow admission webhook delay no other', async (t) => {
-  const SLOW = 4;
-  const objects = Array.from({ length: 20 }, (_, index) => index);
-  const files = Object.fromEntries(
-    Array.from({ length: SLOW }, (_, app) =>
-      objects.map((index) => [`slow-${app}/${index}.yaml`, configMap(`slow-${app}-${index}`, '1')]),
-    ).flat(),
-  );
-  const { proxy, stage } = await newProxiedStage(t, {
-    files: { ...files, 'good/good.yaml': configMap('good', '1') },
-    flags: fastLease,
-  });
-  await stage.deployed('good', { source: { path: 'good', interval: '1h' } });
-  let version = 1;
-  const syncGood = async () => {
-    version += 1;
-    await stage.repository.commit({ 'good/good.yaml': configMap('good', String(version)) });
-    return timeToSync(stage, 'good', 'good', String(version));
-  };
-  const times = async () => {
-    const took: number[] = [];
-    while (took.length < 5) took.push(await syncGood());
-    return took;
-  };
-  const alone = await times();
-  // As a webhook that takes 20 s: the API server answers no write of these objects before.
-  const slow = proxy.fail({ verb: 'apply', path: /configmaps\/slow-/, fault: { latencyMs: 20_000 } });
-  for (let app = 0; app < SLOW; app += 1)
-    await stage.application(`slow-${app}`, { source: { path: `slow-${app}`, interval: '1h' } });
-  await eventually(() => slow.met >= 40, { describe: 'the writes to hang' });
-  const beside = await times();
-  const told = `${median(beside).toFixed(0)} ms beside ${slow.met} writes that hang, ${median(alone).toFixed(0)} ms alone`;
-  t.diagnostic(told);
-  assert.ok(median(beside) <= 1.5 * median(alone) + 250, told);
-  proxy.clear();
 });

@@ -230,6 +230,10 @@ export class FaultProxy {
       response.end(`${fault.line}\n`);
     } else if ('status' in fault) {
       this.#refuse(record, response, fault.status, fault.retryAfter);
+    } else if ('until' in fault) {
+      record.fault = 'held';
+      await fault.until;
+      return 'goes on';
     } else {
       record.fault = `delayed by ${fault.latencyMs} ms`;
       await delay(fault.latencyMs);

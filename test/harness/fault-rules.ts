@@ -3,6 +3,7 @@ import { matches, type RecordedRequest, type RequestMatch } from './recorded-req
 /**
  * What happens to a matching request:
  * - `latencyMs`: passed on after that time,
+ * - `until`: passed on when that is settled,
  * - `status`: answered with a Status object, `retryAfter` (seconds) as header if given,
  * - `reset`: the connection is reset,
  * - `hang`: never answered, neither after `clear`; the socket stays open,
@@ -11,6 +12,7 @@ import { matches, type RecordedRequest, type RequestMatch } from './recorded-req
  */
 export type Fault =
   | { latencyMs: number }
+  | { until: Promise<void> }
   | { status: number; retryAfter?: number }
   | { line: string }
   | 'reset'
@@ -110,7 +112,7 @@ export class FaultRules {
     return hold.decision.promise;
   }
 
-  /** The faults for a request; counts them as met. The first that is no latency is the last. */
+  /** The faults for a request; counts them as met. The first that does more than delay is the last. */
   meet(request: RecordedRequest): Fault[] {
     const faults: Fault[] = [];
     for (const rule of this.#rules) {
@@ -118,8 +120,12 @@ export class FaultRules {
       rule.left--;
       rule.met++;
       faults.push(rule.fault);
-      if (typeof rule.fault === 'string' || !('latencyMs' in rule.fault)) break;
+      if (!isDelay(rule.fault)) break;
     }
     return faults;
   }
+}
+
+function isDelay(fault: Fault): boolean {
+  return typeof fault === 'object' && ('latencyMs' in fault || 'until' in fault);
 }

@@ -187,6 +187,7 @@ export class ApplicationController {
     this.#sessions.clear();
     this.#queue = new Queue({
       work: (key, workSignal) => this.#work(key, workSignal),
+      tenantOf: (key) => targetOfKey(key).namespace,
       concurrency: CONCURRENCY,
       slices: this.#options.slices,
       lendAfterMs: LEND_AFTER_MS,
