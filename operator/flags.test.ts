@@ -36,6 +36,7 @@ const wrong: [string, RegExp][] = [
   ['--render-processes=many', /--render-processes is "many"; it must be a whole number/],
   ['--lease-duration=15', /--lease-duration is "15"; it must be a duration/],
   ['--probe-address=::1:8081', /--probe-address is "::1:8081"; it must be an address with a port/],
+  ['--metrics-address=here', /--metrics-address is "here"; it must be an address with a port/],
   ['--probe-address=8081', /--probe-address is "8081"; it must be an address with a port/],
   ['--log-level=loud', /--log-level is "loud"; it must be trace/],
   ['--namespace=No Namespace', /--namespace is "No Namespace"/],

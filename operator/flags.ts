@@ -83,7 +83,13 @@ export const FLAGS = {
     type: 'string',
     form: 'address',
     default: '127.0.0.1:8081',
-    help: 'Where /readyz, /livez and /metrics are served; port 0 takes a free one.',
+    help: 'Where /readyz and /livez are served; port 0 takes a free one.',
+  },
+  'metrics-address': {
+    type: 'string',
+    form: 'address',
+    default: '127.0.0.1:8082',
+    help: 'Where /metrics is served; port 0 takes a free one.',
   },
   'log-level': { type: 'string', form: 'level', default: 'info', help: 'trace, debug, info, warn or error.' },
   'cache-directory': {

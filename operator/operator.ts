@@ -10,10 +10,12 @@ import { Discovery } from './kube/discovery.ts';
 import { EventRecorder } from './kube/events.ts';
 import { LeaderElection } from './kube/lease.ts';
 import { ListWatch, type WatchEvent } from './kube/list-watch.ts';
-import { listenAddress } from './observe/listen-address.ts';
+import { HttpServer } from './observe/http-server.ts';
+import { type ListenAddress, listenAddress } from './observe/listen-address.ts';
 import type { Logger } from './observe/log.ts';
 import { Metrics } from './observe/metrics.ts';
-import { ProbeServer } from './observe/probes.ts';
+import { answerMetrics } from './observe/metrics-answer.ts';
+import { answerProbes } from './observe/probes.ts';
 import { Slices } from './observe/slices.ts';
 import { Turns } from './observe/turns.ts';
 import { Renderer } from './render/renderer.ts';
@@ -39,7 +41,8 @@ export class Operator {
   readonly #controller: ApplicationController;
   readonly #election: LeaderElection;
   readonly #metrics: Metrics;
-  readonly #probes: ProbeServer;
+  readonly #probeServer: HttpServer;
+  readonly #metricsServer: HttpServer;
   readonly #events: EventRecorder;
   readonly #turns: Turns;
   #applications: ListWatch<KubeObject> | undefined;
@@ -147,28 +150,29 @@ export class Operator {
       longestTurn: () => this.#turns.longest / 1_000,
       oldestLook: () => this.#controller.oldestLookMs / 1_000,
     });
-    const address = listenAddress(flags['probe-address']);
-    if (address === undefined) throw new Error(`--probe-address is "${flags['probe-address']}"`);
-    this.#probes = new ProbeServer({
-      ...address,
-      notReady: () => this.#notReady(),
-      metrics: async () => ({
-        contentType: this.#metrics.registry.contentType,
-        text: await this.#metrics.registry.metrics(),
-      }),
-    });
+    this.#probeServer = new HttpServer(
+      addressOf(flags, 'probe-address'),
+      answerProbes(() => this.#notReady()),
+    );
+    this.#metricsServer = new HttpServer(
+      addressOf(flags, 'metrics-address'),
+      answerMetrics(this.#metrics.registry),
+    );
   }
 
-  /** Resolves when it watches; rejects where its probes cannot be served, and when it is stopped before. */
+  /** Resolves when it watches; rejects where an address cannot be listened on, and when it is stopped before. */
   async start(): Promise<void> {
     this.#turns.start();
-    const port = await this.#probes.start();
+    const ports = {
+      probePort: await this.#probeServer.start(),
+      metricsPort: await this.#metricsServer.start(),
+    };
     await this.#refreshDiscovery();
     this.#discovery.onChange(() => this.#controller.onKindsChanged());
     this.#watchDefinitions();
     await this.#watchApplications();
     this.#election.start();
-    this.#log.info({ probePort: port, namespace: this.#flags.namespace }, 'Towpath is watching.');
+    this.#log.info({ ...ports, namespace: this.#flags.namespace }, 'Towpath is watching.');
   }
 
   /** Ends within 10 s: no new work, writes under way finish, the Lease is released (A7). */
@@ -197,7 +201,8 @@ export class Operator {
       this.#events.stop(),
       this.#sources.stop(),
       this.#renderer.stop(),
-      this.#probes.stop(),
+      this.#probeServer.stop(),
+      this.#metricsServer.stop(),
     ]);
     const closed = rest.then(() => this.#client.close());
     await Promise.race([closed, sleep(1_000, undefined, { ref: false })]);
@@ -305,6 +310,12 @@ const DEFINITIONS = { group: 'apiextensions.k8s.io', version: 'v1', plural: 'cus
 function withoutManagedFields(object: KubeObject): KubeObject {
   const { managedFields: _, ...metadata } = object.metadata;
   return { ...object, metadata };
+}
+
+function addressOf(flags: FlagValues, name: 'probe-address' | 'metrics-address'): ListenAddress {
+  const address = listenAddress(flags[name]);
+  if (address === undefined) throw new Error(`--${name} is "${flags[name]}"`);
+  return address;
 }
 
 function describe(error: unknown): string {

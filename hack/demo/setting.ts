@@ -205,6 +205,7 @@ function runOperator({ program, engine, directory, shell }: OperatorStart): Runn
       `--engine=${engine}`,
       `--cache-directory=${join(directory, 'git-cache')}`,
       '--probe-address=127.0.0.1:0',
+      '--metrics-address=127.0.0.1:0',
       '--allow-loopback-repositories',
     ],
     env: { ...(shell.environment as Record<string, string>), ...NODE_ENVIRONMENT },

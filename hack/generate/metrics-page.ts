@@ -30,7 +30,7 @@ export function metricsPage(): string {
     ]);
   return `${GENERATED}
 # Metrics
-Served at ${code('/metrics')} on ${code('--probe-address')}, in the format of Prometheus, beside those of the Node process (${code('process_*')}, ${code('nodejs_*')}).
+Served at ${code('/metrics')} on ${code('--metrics-address')}, in the format of Prometheus, beside those of the Node process (${code('process_*')}, ${code('nodejs_*')}).
 
 ${table(['metric', 'is a', 'labels', 'what it says'], rows)}
 `;

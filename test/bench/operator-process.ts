@@ -59,6 +59,7 @@ export async function startOperator(options: OperatorStart): Promise<BenchOperat
       `--watch-namespace=${options.namespace}`,
       `--engine=${engine}`,
       '--probe-address=127.0.0.1:0',
+      '--metrics-address=127.0.0.1:0',
       '--allow-loopback-repositories',
     ],
     env: {
@@ -79,7 +80,7 @@ export async function startOperator(options: OperatorStart): Promise<BenchOperat
       return at - performance.timeOrigin;
     },
     async metrics() {
-      const [, port] = await logged(/"probePort":(\d+)/, 'the operator to listen');
+      const [, port] = await logged(/"metricsPort":(\d+)/, 'the operator to listen');
       return parseMetrics(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text());
     },
     memory: () => family(program.pid).reduce((sum, pid) => sum + residentBytes(pid), 0),

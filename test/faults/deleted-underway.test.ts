@@ -105,11 +105,11 @@ async function hasSettled(stage: Stage, name: string): Promise<boolean> {
 }
 
 async function untilKnown(stage: Stage, count: number): Promise<void> {
-  const url = `${await stage.operator.probeUrl()}/metrics`;
-  await eventually(
-    async () => new RegExp(`^towpath_applications ${count}$`, 'm').test(await (await fetch(url)).text()),
-    { every: 20, describe: `the operator to know ${count} Applications` },
-  );
+  const pattern = new RegExp(`^towpath_applications ${count}$`, 'm');
+  await eventually(async () => pattern.test(await stage.operator.metrics()), {
+    every: 20,
+    describe: `the operator to know ${count} Applications`,
+  });
 }
 
 function secret(name: string, stringData: Record<string, string>) {

@@ -111,7 +111,7 @@ test('A7: SIGTERM lets a write that is under way finish, ends with exit code 0 w
   const successor = await startOperator(t, stage.cluster, stage.namespace, {
     kubeconfigPath: behind.kubeconfigPath,
   });
-  await successor.probeUrl();
+  await successor.url('probe');
 
   const second = await stage.repository.commit({
     'web.yaml': configMap('web', 'two'),
@@ -122,7 +122,7 @@ test('A7: SIGTERM lets a write that is under way finish, ends with exit code 0 w
     path: /\/configmaps\/web\?/,
     where: ({ dryRun }) => !dryRun,
   });
-  const readyz = `${await stage.operator.probeUrl()}/readyz`;
+  const readyz = `${await stage.operator.url('probe')}/readyz`;
   await stage.requestSync('web');
   const underWay = await held.seen;
   const leader = stage.operator.process;

@@ -66,7 +66,7 @@ test('A5: a look that ignores a change for 30 s is abandoned, told, and writes n
     events,
     /LookAbandoned: A look at Application \S+\/shop went on for 30 s after it was interrupted/,
   );
-  const metrics = await (await fetch(`${await stage.operator.probeUrl()}/metrics`)).text();
+  const metrics = await stage.operator.metrics();
   assert.match(metrics, /^towpath_looks_abandoned_total 1$/m);
 
   // The one that was abandoned comes back to life: it was about to accept the second commit.
@@ -114,12 +114,8 @@ test('A7: after an exception that nobody caught the process ends in order, and t
   const next = await startOperator(t, stage.cluster, stage.namespace, {
     kubeconfigPath: proxy.kubeconfigPath,
   });
-  const url = await next.probeUrl();
-  await eventually(
-    async () => /^towpath_reconcile_seconds_count [1-9]/m.test(await (await fetch(`${url}/metrics`)).text()),
-    {
-      describe: 'a look of the next process',
-    },
-  );
+  await eventually(async () => /^towpath_reconcile_seconds_count [1-9]/m.test(await next.metrics()), {
+    describe: 'a look of the next process',
+  });
   assert.deepEqual(inWords(writesOf(proxy)), []);
 });

@@ -36,8 +36,10 @@ export const fastLease = ['--lease-duration=2s', '--renew-deadline=1s', '--retry
 export interface RunningOperator {
   readonly process: RunningProcess;
   readonly logPath: string;
-  /** Base URL of its probes and metrics. */
-  probeUrl(): Promise<string>;
+  /** Base URL of what it serves for a purpose. */
+  url(purpose: 'probe' | 'metrics'): Promise<string>;
+  /** What it says on /metrics. */
+  metrics(): Promise<string>;
   stop(signal?: 'SIGKILL' | 'SIGTERM'): Promise<void>;
 }
 
@@ -67,6 +69,7 @@ export async function startOperator(
       `--watch-namespace=${namespace}`,
       `--engine=${engine}`,
       '--probe-address=127.0.0.1:0',
+      '--metrics-address=127.0.0.1:0',
       '--log-level=debug',
       '--allow-loopback-repositories',
       '--allow-plain-http-credentials',
@@ -88,16 +91,19 @@ export async function startOperator(
     // After all other hooks: those that follow one that throws are not called.
     t.after(() => judgeTurns(logPath, control.limit()));
   });
+  const url = async (purpose: string) => {
+    const pattern = new RegExp(`"${purpose}Port":(\\d+)`);
+    const port = await eventually(() => pattern.exec(readFileSync(logPath, 'utf8'))?.[1], {
+      describe: 'the operator to listen',
+    });
+    return `http://127.0.0.1:${port}`;
+  };
   return {
     process: process_,
     logPath,
     stop: (signal = 'SIGTERM') => process_.stop(signal),
-    probeUrl: async () => {
-      const port = await eventually(() => /"probePort":(\d+)/.exec(readFileSync(logPath, 'utf8'))?.[1], {
-        describe: 'the operator to listen',
-      });
-      return `http://127.0.0.1:${port}`;
-    },
+    url,
+    metrics: async () => (await fetch(`${await url('metrics')}/metrics`)).text(),
   };
 }
 
@@ -323,7 +329,7 @@ export function isReadyAt(application: Application, revision: string): boolean {
 
 /** How often the operator has looked at an Application, any of them, since it started. */
 export async function looks(stage: Stage): Promise<number> {
-  const text = await (await fetch(`${await stage.operator.probeUrl()}/metrics`)).text();
+  const text = await stage.operator.metrics();
   return Number(/^towpath_reconcile_seconds_count(?:\{[^}]*\})? (\d+)/m.exec(text)?.[1] ?? 0);
 }
 

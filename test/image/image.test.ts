@@ -50,6 +50,7 @@ async function startContainer(stage: Stage): Promise<StartedTestContainer> {
       `--namespace=${stage.namespace}`,
       `--watch-namespace=${stage.namespace}`,
       '--probe-address=127.0.0.1:0',
+      '--metrics-address=127.0.0.1:0',
       '--allow-loopback-repositories',
     ])
     .withWaitStrategy(Wait.forLogMessage('Towpath is watching.'))

@@ -157,7 +157,7 @@ test('I2, S15: installed by helm under the restricted Pod Security level, its ri
     'Deployment',
   );
   const args = deployment.spec?.template?.spec.containers[0]?.args ?? [];
-  const ofThePod = /^--(probe-address|cache-directory)=/;
+  const ofThePod = /^--(probe-address|metrics-address|webhook-address|cache-directory)=/;
   await startOperator(t, cluster, namespace, {
     kubeconfigPath: await kubeconfigOf(cluster, namespace, 'towpath-operator'),
     flags: args.filter((arg) => !ofThePod.test(arg)),

@@ -22,7 +22,7 @@ async function newBlockableStage(
 }
 
 async function longestTurn(stage: Stage): Promise<number> {
-  const text = await (await fetch(`${await stage.operator.probeUrl()}/metrics`)).text();
+  const text = await stage.operator.metrics();
   return 1_000 * Number(/^towpath_event_loop_longest_turn_seconds (\S+)/m.exec(text)?.[1]);
 }
 
@@ -47,7 +47,7 @@ test('A15: an operator whose event loop was held fails the test, and its metric 
 
 test('A15: an operator that gets no processor for a while was not held', async (t) => {
   const stage = await newBlockableStage(t, assertTurns);
-  const url = `${await stage.operator.probeUrl()}/livez`;
+  const url = `${await stage.operator.url('probe')}/livez`;
   stage.operator.process.pause();
   await assert.rejects(fetch(url, { signal: AbortSignal.timeout(300) }), 'it answers');
   stage.operator.process.resume();

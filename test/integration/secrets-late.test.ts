@@ -99,7 +99,7 @@ test('S5: what a dry-run, a repair, a hook and a deletion are refused with tells
     status: await stage.kubectl('get', 'applications.towpath.dev', '-o', 'json'),
     events: await stage.kubectl('get', 'events.events.k8s.io', '-o', 'json'),
     log: readFileSync(stage.operator.logPath, 'utf8'),
-    metrics: await (await fetch(`${await stage.operator.probeUrl()}/metrics`)).text(),
+    metrics: await stage.operator.metrics(),
   });
   const before = await read();
   await stage.restart();

@@ -194,7 +194,7 @@ test('S5: no secret value is in logs, status, events or metrics, however hard th
     status: await stage.kubectl('get', 'applications.towpath.dev', '-o', 'json'),
     events: await stage.kubectl('get', 'events.events.k8s.io', '-o', 'json'),
     log: readFileSync(stage.operator.logPath, 'utf8'),
-    metrics: await (await fetch(`${await stage.operator.probeUrl()}/metrics`)).text(),
+    metrics: await stage.operator.metrics(),
   };
   assert.match(places.events, /RenderFailed/);
   const basic = (user: string, value: string) => Buffer.from(`${user}:${value}`).toString('base64');

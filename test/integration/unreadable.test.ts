@@ -97,7 +97,7 @@ test('A6: an Application that is stored and cannot be read is told so on itself,
   const told = {
     events: await stage.kubectl('get', 'events.events.k8s.io', '-o', 'json'),
     log: readFileSync(stage.operator.logPath, 'utf8'),
-    metrics: await (await fetch(`${await stage.operator.probeUrl()}/metrics`)).text(),
+    metrics: await stage.operator.metrics(),
   };
   for (const [place, text] of Object.entries(told))
     assert.ok(!text.includes('hunter2'), `S5: a credential in a URL is not in ${place}`);
