@@ -13,7 +13,7 @@ import {
 import { describeObject, idOf, type ObjectId } from '../manifest/manifest.ts';
 import { isAlreadyAllocated } from './allocations.ts';
 import { wordsOf } from './refusal-words.ts';
-import { isImmutable, RefusedChange } from './refused-change.ts';
+import { isImmutable, RefusedChange, ROOT } from './refused-change.ts';
 
 /**
  * What an answer of the API server says of a candidate:
@@ -216,7 +216,8 @@ function toldOf(error: unknown): { fields: string; short: string } {
   if (!(error instanceof RefusedChange)) return { fields: '', short: wordsOf(error) };
   const short = wordsOf(error.answer);
   if (error.fields.length === 0) return { fields: '', short };
-  const inside = `${error.answer.causes[0]?.field}: `;
+  const { field } = error.answer.causes[0] ?? {};
+  const inside = field === ROOT ? '' : `${field}: `;
   return {
     fields: `${error.fields.join(', ')}: `,
     short: short.startsWith(inside) ? short.slice(inside.length) : short,

@@ -111,7 +111,7 @@ async function afterTrial(attempt: Attempt, failure: unknown): Promise<unknown> 
     }
     return new RefusedChange(
       failure,
-      changedFields(failure, planned.manifest.text, existing),
+      changedFields(failure, planned.manifest.text, existing, access.targetId),
       planned.reason === 'Drift' ? 'Somebody' : 'Git',
     );
   } catch (error) {

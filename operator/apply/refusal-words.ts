@@ -1,6 +1,7 @@
 import { afterHead, cutWithin, endOfQuoted } from '../api/foreign-text.ts';
 import { ApiError, type ErrorCause } from '../kube/errors.ts';
 import { TRIAL_SUFFIX } from '../manifest/metadata-text.ts';
+import { ROOT } from './refused-change.ts';
 
 /** More is not told of an error of any kind. */
 const LONGEST = 4_096;
@@ -18,15 +19,31 @@ export function wordsOf(error: unknown): string {
   const told = cutWithin(words, LONGEST).replaceAll(TRIAL_SUFFIX, '');
   const isList = error instanceof ApiError && error.causes.length > 0;
   if (isList && afterHead(told, INVALID) !== undefined)
-    return tidied([...new Set(error.causes.map(causeWords))].join(', '));
+    return tidied([...new Set(wrongIn(error.causes).map(causeWords))].join(', '));
   return tidied(lines(withoutEchoes(withoutHead(inOrder(told)))).join('; '));
 }
 
 /** `spec.ports[0].port: Invalid value: 0: must be …`: a list of differences may follow, which is left out. */
 function causeWords({ field = '', message }: ErrorCause): string {
   const [first = ''] = lines(message.replaceAll(TRIAL_SUFFIX, ''));
-  const told = withoutComposite(first);
-  return withShortValue(field === '' ? told : `${field}: ${told}`);
+  const told = withoutNothing(withoutComposite(first));
+  return withShortValue(field === '' || field === ROOT ? told : `${field}: ${told}`);
+}
+
+const UNCHECKED = 'Invalid value: null: some validation rules were not checked';
+
+/** Without what says only that there may be more. */
+function wrongIn(causes: readonly ErrorCause[]): readonly ErrorCause[] {
+  const wrong = causes.filter(({ message }) => !message.startsWith(UNCHECKED));
+  return wrong.length === 0 ? causes : wrong;
+}
+
+const NOTHING = ['Invalid value: null: ', 'Invalid value: "null": '];
+
+/** The value of what was taken out, and of what the API server does not keep: it tells nobody anything. */
+function withoutNothing(told: string): string {
+  const begin = NOTHING.find((one) => told.startsWith(one)) ?? '';
+  return told.slice(begin.length);
 }
 
 /** An object or a list, as JSON or as Go writes it, is followed by what is wrong with it, to the end. */

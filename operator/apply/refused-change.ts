@@ -1,5 +1,8 @@
 import { ApiError } from '../kube/errors.ts';
+import type { KubeObject } from '../kube/objects.ts';
 import { isRecord, type Json, parseExact } from '../manifest/exact-json.ts';
+import { type FieldSet, pathsOf, unnamedIn } from '../manifest/field-set.ts';
+import { fieldManager } from '../manifest/live.ts';
 import { isAllocatedField } from './allocations.ts';
 
 /**
@@ -57,6 +60,9 @@ export function isForTrial(error: unknown): error is ApiError {
   );
 }
 
+/** What the API server calls the whole object. */
+export const ROOT = '<nil>';
+
 /** So many paths are told of one object. */
 const MOST_PATHS = 3;
 /** Deeper than any kind is. */
@@ -64,19 +70,44 @@ const DEEPEST = 20;
 
 /**
  * Where what Git sets differs from the live object, below the refused fields: the API server often names no more
- * than `spec`, and what in it may change.
+ * than `spec`, and what in it may change. What was applied for the target and is no longer in Git is among it, with
+ * these words: the API server says `null` of it.
  */
-export function changedFields({ causes }: ApiError, manifest: string, live: unknown): string[] {
+export function changedFields(
+  { causes }: ApiError,
+  manifest: string,
+  live: KubeObject,
+  targetId: string,
+): string[] {
   const found: string[] = [];
   const desired = parseExact(manifest);
+  const takenOut = pathsOf(unnamedIn(desired, ownFields(live, targetId)) ?? {});
   for (const { field = '', message } of causes) {
-    const below = differing(at(desired, field), at(live as Json, field), field, 0);
+    const root = field === ROOT ? '' : field;
+    const below = differing(at(desired, root), at(live as unknown as Json, root), root, 0);
     found.push(...below.filter((path) => path !== field && !isSaidToChange(path, message)));
+    const gone = takenOut.filter((path) => isWithin(path, root) && !isSaidToChange(path, message));
+    found.push(...gone.map((path) => `${path} (taken out of Git)`));
   }
   return [...new Set(found)].slice(0, MOST_PATHS);
 }
 
+function ownFields({ metadata }: KubeObject, targetId: string): FieldSet {
+  const own = metadata.managedFields?.find(
+    ({ manager, operation }) => manager === fieldManager(targetId) && operation === 'Apply',
+  );
+  return (own?.fieldsV1 ?? {}) as FieldSet;
+}
+
+/** Whether a path is that of the field, in it, or leads to it. */
+function isWithin(path: string, field: string): boolean {
+  const starts = (long: string, short: string) =>
+    long === short || long.startsWith(`${short}.`) || long.startsWith(`${short}[`);
+  return field === '' || starts(path, field) || starts(field, path);
+}
+
 function at(value: Json | undefined, path: string): Json | undefined {
+  if (path === '') return value;
   return path
     .split('.')
     .reduce<Json | undefined>((inner, name) => (isRecord(inner) ? inner[name] : undefined), value);
@@ -92,7 +123,7 @@ function differing(desired: Json | undefined, live: Json | undefined, path: stri
   if (desired === undefined || depth > DEEPEST) return [];
   if (isRecord(desired) && isRecord(live)) {
     return Object.entries(desired).flatMap(([name, value]) =>
-      differing(value, live[name], `${path}.${name}`, depth + 1),
+      differing(value, live[name], path === '' ? name : `${path}.${name}`, depth + 1),
     );
   }
   if (Array.isArray(desired) && Array.isArray(live) && desired.length === live.length)

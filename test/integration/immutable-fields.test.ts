@@ -394,7 +394,11 @@ function definitionOf(group: string): TestObject {
     type: 'object',
     properties: { told: rule({ message: 'the mooring stays' }), untold: rule({}) },
   };
-  const schema = { openAPIV3Schema: { type: 'object', properties: { spec } } };
+  const root = {
+    ...{ type: 'object', properties: { spec, root: { type: 'string' } } },
+    'x-kubernetes-validations': [{ rule: 'has(self.root) == has(oldSelf.root)', message: 'it stays' }],
+  };
+  const schema = { openAPIV3Schema: root };
   return {
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',
@@ -463,6 +467,81 @@ test('what cannot change in a live object is told with the field and the way out
       );
     });
   }
+});
+
+/** What is taken out of an object, and how that is told: the API server says `Invalid value: null` of most. */
+function takenOutRows(name: string, group: string): Row[] {
+  const removed = (apiVersion: string, kind: string, members: object, path: string): Row => ({
+    what: `${kind} ${path}`,
+    object: { apiVersion, kind, metadata: { name: `${kind.toLowerCase()}-${name}` }, ...members },
+    path,
+    value: undefined,
+    field: `${path} (taken out of Git): `,
+  });
+  const storage = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } };
+  const once = { ...template('job'), spec: { ...template('job').spec, restartPolicy: 'Never' } };
+  const ports = [{ port: 80 }];
+  return [
+    removed(
+      'batch/v1',
+      'Job',
+      { spec: { completions: 3, suspend: true, template: once } },
+      'spec.completions',
+    ),
+    removed(
+      'storage.k8s.io/v1',
+      'StorageClass',
+      { provisioner: 'example.com/a', volumeBindingMode: 'WaitForFirstConsumer' },
+      'volumeBindingMode',
+    ),
+    removed(
+      'v1',
+      'Service',
+      { spec: { type: 'LoadBalancer', loadBalancerClass: 'example.com/a', ports } },
+      'spec.loadBalancerClass',
+    ),
+    removed(
+      'v1',
+      'PersistentVolumeClaim',
+      { spec: { storageClassName: 'a', ...storage } },
+      'spec.storageClassName',
+    ),
+    removed(`${group}/v1`, 'Fixed', { root: 'a' }, 'root'),
+  ];
+}
+
+test('what cannot be taken out of a live object is told as that, and never as null', async (t) => {
+  const { stage, push, admin } = await newSteps(t);
+  const serviceAccountName = await admin(t);
+  const group = `${stage.namespace}.example.com`;
+  await stage.apply(definitionOf(group));
+  t.after(() => stage.kubectl('delete', 'crd', `fixeds.${group}`, '--wait=false'));
+  const rows = takenOutRows(stage.namespace, group);
+  const of = (kind: (row: Row) => TestObject) => rows.map(kind);
+  // What has no health yet need not get any.
+  await push(
+    'taken',
+    of(({ object }) => object),
+  );
+  await stage.application('taken', { source: { path: 'taken' }, serviceAccountName });
+  await stage.until(
+    'taken',
+    ({ status }) => status?.environments?.[0]?.objects === rows.length,
+    'the objects',
+  );
+  await push(
+    'taken',
+    of((row) => changed(row)),
+  );
+  const told = await stage.until('taken', ({ status }) => status?.sync === 'Quarantined', 'the refusal');
+  for (const { what, object, field } of rows) {
+    const errors = told.status?.quarantine?.errors ?? [];
+    const { message = '' } = errors.find((each) => each.object?.name === object.metadata.name) ?? {};
+    assert.ok(message.startsWith(field), `${what}: ${message}`);
+    assert.match(message, /Put the old value back, or annotate it towpath\.dev\/replace: "true"/, what);
+    assert.doesNotMatch(message, /null|nil/, what);
+  }
+  await stage.kubectl('delete', 'application', 'taken');
 });
 
 test('a definition is told apart: made anew, it would take its objects with it', async (t) => {
