@@ -7,17 +7,22 @@ export interface EngineMessage {
   blobs: Buffer[];
 }
 
+/** How a process came to its end: `exit code 2`, `signal SIGKILL`; '' where that is not known. */
+export type EngineEnd = `exit code ${number}` | `signal ${NodeJS.Signals}` | '';
+
 /** The engine's process ended while it worked on a request. */
 export class EngineExit extends Error {
   readonly stderr: string;
   /** False where the program could not be started; `stderr` says why then. */
   readonly started: boolean;
+  readonly end: EngineEnd;
 
-  constructor(stderr: string, started: boolean) {
+  constructor(stderr: string, started: boolean, end: EngineEnd = '') {
     super('the rendering engine ended');
     this.name = 'EngineExit';
     this.stderr = stderr;
     this.started = started;
+    this.end = end;
   }
 }
 
@@ -35,6 +40,7 @@ export class EngineChild {
   #waiting: { resolve: (message: EngineMessage) => void; reject: (error: Error) => void } | undefined;
   #stderr = '';
   #ended = false;
+  #end: EngineEnd = '';
   readonly #charts = new Set<string>();
   readonly #exited: Promise<void>;
 
@@ -59,11 +65,13 @@ export class EngineChild {
     this.#exited = new Promise((resolve) => {
       this.#process.on('error', (error) => {
         this.#stderr += error.message;
-        this.#end();
+        this.#close();
         resolve();
       });
-      this.#process.on('close', () => {
-        this.#end();
+      this.#process.on('close', (code, signal) => {
+        if (signal !== null) this.#end = `signal ${signal}`;
+        else if (code !== null) this.#end = `exit code ${code}`;
+        this.#close();
         resolve();
       });
     });
@@ -85,7 +93,7 @@ export class EngineChild {
 
   /** @throws EngineExit where the process ends before it answers. */
   exchange(header: Record<string, unknown>, blobs: readonly Uint8Array[] = []): Promise<EngineMessage> {
-    if (this.#ended) return Promise.reject(new EngineExit(this.#stderr, this.#process.pid !== undefined));
+    if (this.#ended) return Promise.reject(this.#exit());
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };
       const text = Buffer.from(JSON.stringify({ ...header, blobs: blobs.map((blob) => blob.length) }));
@@ -107,9 +115,13 @@ export class EngineChild {
     await this.#exited;
   }
 
-  #end(): void {
+  #exit(): EngineExit {
+    return new EngineExit(this.#stderr, this.#process.pid !== undefined, this.#end);
+  }
+
+  #close(): void {
     this.#ended = true;
-    this.#waiting?.reject(new EngineExit(this.#stderr, this.#process.pid !== undefined));
+    this.#waiting?.reject(this.#exit());
     this.#waiting = undefined;
   }
 

@@ -58,15 +58,37 @@ export function whyEnded(
         : `what it reads is nested too deeply. ${lookFor[kind]}`;
     return new TowpathError('Person', 'RenderFailed', `${rendering} was ended: ${cause}`);
   }
-  if (/out of memory|cannot allocate memory/.test(exit.stderr)) {
+  if (/out of memory|cannot allocate memory|cannot map pages|page summary memory/.test(exit.stderr)) {
     const limit = `${Math.round(memoryBytes / 2 ** 20)} MiB`;
     const message = `${rendering} took more than ${limit} of memory and was ended. ${lookFor[kind]}`;
     return new TowpathError('Person', 'RenderOutOfMemory', message);
   }
+  if (THREADLESS.test(exit.stderr)) {
+    const message = `${rendering} ended, because the machine, or the operator's container, lets no further thread begin. It is tried again.`;
+    return new TowpathError('Time', 'EngineUnavailable', message, { cause: exit });
+  }
   return new TowpathError(
     'Person',
     'EngineEnded',
-    `The rendering engine ended while it rendered ${describePath(path)}. It is tried again a few times; tell who runs Towpath if it stays.`,
+    `The rendering engine ended while it rendered ${describePath(path)}${asTold(exit)}. It is tried again a few times; tell who runs Towpath if it stays.`,
     { cause: exit },
   );
+}
+
+/** How Go's runtime says that the system refused it a thread. */
+const THREADLESS = /failed to create new OS thread|newosproc/;
+
+/** More of what an engine said last tells nobody anything. */
+const LONGEST_TOLD = 160;
+
+/**
+ * In brackets how the process ended, and the first line that it said, which is its runtime's and never the chart's.
+ * Killed without a word: the kernel does that where memory is short.
+ */
+function asTold({ end, stderr }: EngineExit): string {
+  if (end === 'signal SIGKILL' && stderr === '')
+    return " (it was killed, most likely because the machine, or the operator's container, is short of memory)";
+  const [line = ''] = stderr.split('\n', 1);
+  const told = [end, line.slice(0, LONGEST_TOLD).toWellFormed().trim()].filter((part) => part !== '');
+  return told.length === 0 ? '' : ` (${told.join(': ')})`;
 }
