@@ -1,8 +1,10 @@
 import type { Resource } from '../kube/client.ts';
-import { ApiError } from '../kube/errors.ts';
+import { ApiError, isTransient } from '../kube/errors.ts';
 import { fieldManager } from '../manifest/live.ts';
 import { type GroupKind, groupKind, type Manifest } from '../manifest/manifest.ts';
 import { TRIAL_SUFFIX, withName } from '../manifest/metadata-text.ts';
+import { type Attempt, find, isOtherUid } from './attempt.ts';
+import { changedFields, isForTrial, isImmutable, RefusedChange } from './refused-change.ts';
 import { callOptions, pathOf, type TargetAccess } from './target.ts';
 
 /** An apply is refused for the first field that its kind does not have; strict decoding tells of all of them. */
@@ -79,4 +81,30 @@ function withoutAllocations(manifest: Manifest): string {
   const isHeadless = clusterIP === 'None';
   const bare = ports?.map((port) => ({ ...port, nodePort: undefined }));
   return JSON.stringify({ ...service, spec: { ...spec, ports: bare, ...(isHeadless ? { clusterIP } : {}) } });
+}
+
+/**
+ * What a refusal is, after a look at what is there: a RefusedChange where the API server would take the object as
+ * a new one. Kubernetes has no code for fields that cannot change, and many words.
+ */
+export async function afterTrial(attempt: Attempt, failure: unknown): Promise<unknown> {
+  const { access, planned, resource } = attempt;
+  if (!isForTrial(failure) || isOtherUid(failure)) return failure;
+  try {
+    const existing = await find(attempt);
+    if (existing === undefined) return failure;
+    if (!isImmutable(failure)) {
+      if (!canBeTried(planned.manifest)) return failure;
+      await dryRunAsNew(access, resource, planned.manifest);
+    }
+    return new RefusedChange(
+      failure,
+      changedFields(failure, planned.manifest.text, existing, access.targetId),
+      planned.reason === 'Drift' ? 'Somebody' : 'Git',
+    );
+  } catch (error) {
+    access.signal.throwIfAborted();
+    if (error instanceof ApiError || isTransient(error)) return failure;
+    throw error;
+  }
 }

@@ -1,0 +1,125 @@
+import type { KubeObject } from '../kube/client.ts';
+import { ApiError } from '../kube/errors.ts';
+import { fieldManager, type LiveObject } from '../manifest/live.ts';
+import { withMetadata } from '../manifest/metadata-text.ts';
+import { type ManagedFields, mergedManagedFields } from './adopt.ts';
+import { type Attempt, find, isOtherUid } from './attempt.ts';
+import { handOver, takeBack, textWithout } from './ignored.ts';
+import { setManagedFields } from './managed-fields.ts';
+import { asMergePatch, mayShareFields, withForeignItems, withSharedFields } from './take-over.ts';
+import { callOptions, pathOf } from './target.ts';
+
+interface Preconditions {
+  uid: string;
+  resourceVersion?: string;
+}
+
+/**
+ * Applies onto an object that is ours; `uid` makes sure that it is still the same one. `current` is what it is
+ * now, where others decide some of its fields.
+ */
+export async function applyOwn(
+  attempt: Attempt,
+  preconditions: Preconditions,
+  current: KubeObject | undefined,
+): Promise<KubeObject> {
+  try {
+    return await applyOnto(attempt, preconditions, current);
+  } catch (error) {
+    const isOfContent = error instanceof ApiError && error.code === 422 && !isOtherUid(error);
+    if (!isOfContent) throw error;
+    return applyAlone(attempt, preconditions.uid, error);
+  }
+}
+
+async function applyOnto(
+  { access, planned, resource, dryRun }: Attempt,
+  preconditions: Preconditions,
+  current: KubeObject | undefined,
+): Promise<KubeObject> {
+  const { manifest, ignore } = planned;
+  const text = current === undefined ? manifest.text : textWithout(manifest, ignore, current);
+  return access.client.apply(
+    pathOf(resource, manifest),
+    withMetadata(text, { ...preconditions }),
+    { fieldManager: fieldManager(access.targetId), force: true, dryRun, fieldValidation: 'Strict' },
+    callOptions(access),
+  );
+}
+
+/**
+ * What is refused may be right but for what others put into the lists beside it: a Service's port of the same name,
+ * what is left of a container. If the API server takes the object with exactly Git's lists, these items are made
+ * ours, and so go with the next apply. Throws what is wrong with Git's, and `refusal` where that is all.
+ */
+async function applyAlone(attempt: Attempt, uid: string, refusal: ApiError): Promise<KubeObject> {
+  const { access, planned, resource } = attempt;
+  const { manifest, ignore } = planned;
+  const existing = await find(attempt);
+  if (existing === undefined || existing.metadata.uid !== uid) throw refusal;
+  const entries = withForeignItems(existing, planned, access.targetId);
+  if (entries === undefined) throw refusal;
+  const alone = asMergePatch(textWithout(manifest, ignore, existing), existing, access.targetId);
+  const asked = await access.client.mergePatch(
+    pathOf(resource, manifest),
+    withMetadata(alone, { uid }),
+    { fieldManager: fieldManager(access.targetId), dryRun: true, fieldValidation: 'Strict' },
+    callOptions(access),
+  );
+  if (attempt.dryRun) return asked;
+  const taken = await setManagedFields(access, resource, manifest, existing, entries);
+  return applyOnto(attempt, { uid, resourceVersion: taken.metadata.resourceVersion ?? '' }, taken);
+}
+
+/** What the object is now, where that decides what is sent, after what is to be ours alone was made so. */
+export async function lookAtOwn(attempt: Attempt, live: LiveObject): Promise<KubeObject | undefined> {
+  const { access, planned, resource, dryRun } = attempt;
+  // What was changed since the apply is put back by force; what it named was made ours before.
+  const isShared = !dryRun && planned.reason !== 'Drift' && mayShareFields(live);
+  if (planned.ignore.length === 0 && !isShared) return undefined;
+  const found = await access.client.get(pathOf(resource, planned.manifest), callOptions(access));
+  if (dryRun || found.metadata.uid !== live.uid) return found;
+  const current = await takeShared(attempt, found);
+  if (planned.ignore.length > 0) await handOver(access, resource, planned.manifest, planned.ignore, current);
+  return current;
+}
+
+/**
+ * The first apply onto an object without managedFields leaves all that was there to `before-first-apply`, which is
+ * nobody: as long as it shares our fields, one removed from Git would stay.
+ */
+export async function withoutNobody(attempt: Attempt, object: KubeObject): Promise<KubeObject> {
+  const entries = object.metadata.managedFields ?? [];
+  const owners = entries.filter(({ manager }) => manager !== 'before-first-apply');
+  if (owners.length === entries.length) return object;
+  const { access, planned, resource } = attempt;
+  return setManagedFields(access, resource, planned.manifest, object, owners);
+}
+
+/** What an earlier spec.sync.ignore had left to others, and the present one does not, is ours alone again. */
+export function release({ access, planned, resource }: Attempt, object: KubeObject): Promise<KubeObject> {
+  return takeBack(access, resource, planned.manifest, planned.ignore, object);
+}
+
+/** Makes the fields of other deployment tools ours, so that one removed from Git goes (D13). */
+export function mergeOwnership(attempt: Attempt, existing: KubeObject): Promise<KubeObject> {
+  return own(
+    attempt,
+    existing,
+    mergedManagedFields(existing.metadata.managedFields ?? [], attempt.access.targetId),
+  );
+}
+
+/** Makes the fields ours alone that Git names and that somebody set by hand, or with another tool (D16). */
+export function takeShared(attempt: Attempt, existing: KubeObject): Promise<KubeObject> {
+  return own(attempt, existing, withSharedFields(existing, attempt.planned, attempt.access.targetId));
+}
+
+async function own(
+  { access, planned, resource }: Attempt,
+  existing: KubeObject,
+  entries: ManagedFields | undefined,
+): Promise<KubeObject> {
+  if (entries === undefined) return existing;
+  return setManagedFields(access, resource, planned.manifest, existing, entries);
+}
