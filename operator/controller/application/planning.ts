@@ -57,7 +57,11 @@ export class Planning {
   /** The same just before something is deleted by it: when all others told what they would have of it. */
   async planPruning(): Promise<Plan> {
     const { prune } = planRemoval(this.#input());
-    if (prune.length > 0) await this.#context.moving.othersTold();
+    if (prune.length > 0) {
+      const { say, moving } = this.#context;
+      say('Pruning: other Applications are looked at first, which may take over what left Git here.');
+      await moving.othersTold();
+    }
     return this.plan();
   }
 
