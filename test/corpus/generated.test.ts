@@ -1,6 +1,6 @@
 /**
  * Charts and kustomizations that nobody wrote, made of what these formats allow, from fixed seeds: our objects are
- * those of the `helm` and `kubectl kustomize` commands, or both refuse.
+ * those of the `helm` and `kubectl kustomize` commands, or both refuse. TOWPATH_SEEDS: how many of each, default 40.
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
