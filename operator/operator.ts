@@ -6,6 +6,7 @@ import { ApplicationController } from './controller/application/controller.ts';
 import { APPLICATIONS } from './controller/application/writer.ts';
 import type { FlagValues } from './flags.ts';
 import { KubeClient, type KubeObject } from './kube/client.ts';
+import { Definitions } from './kube/definitions.ts';
 import { Discovery } from './kube/discovery.ts';
 import { EventRecorder } from './kube/events.ts';
 import { LeaderElection } from './kube/lease.ts';
@@ -26,10 +27,6 @@ const STOP_MS = 8_000;
 /** What was interrupted and does not end by then is not waited for: it can write nothing any more. */
 const FOLLOW_MS = 5_000;
 
-/** When the API server is asked what it serves, after a definition changed. */
-const REFRESH_MS = [100, 1_000, 4_000];
-const REFRESH_EVERY_MS = 30_000;
-
 /** The operator: watches Applications, leads by Lease, and works while it leads. */
 export class Operator {
   readonly #flags: FlagValues;
@@ -45,9 +42,8 @@ export class Operator {
   readonly #metricsServer: HttpServer;
   readonly #events: EventRecorder;
   readonly #turns: Turns;
+  readonly #definitions: Definitions;
   #applications: ListWatch<KubeObject> | undefined;
-  #definitions: ListWatch<string> | undefined;
-  #refreshSoon: NodeJS.Timeout | undefined;
   readonly #stopping = new AbortController();
   #stopped: Promise<void> | undefined;
   #leading: AbortController | undefined;
@@ -122,6 +118,17 @@ export class Operator {
         );
       },
     });
+    this.#definitions = new Definitions({
+      client: this.#client,
+      discovery: this.#discovery,
+      onChange: () => this.#controller.onDefinitionsChanged(),
+      onFault: (error) =>
+        log.warn(
+          { error: describe(error) },
+          'The API server cannot be asked what it serves; it is tried again.',
+        ),
+      random: Math.random,
+    });
     this.#election = new LeaderElection({
       client: this.#client,
       namespace: flags.namespace,
@@ -167,9 +174,8 @@ export class Operator {
       probePort: await this.#probeServer.start(),
       metricsPort: await this.#metricsServer.start(),
     };
-    await this.#refreshDiscovery();
+    await this.#definitions.start();
     this.#discovery.onChange(() => this.#controller.onKindsChanged());
-    this.#watchDefinitions();
     await this.#watchApplications();
     this.#election.start();
     this.#log.info({ ...ports, namespace: this.#flags.namespace }, 'Towpath is watching.');
@@ -193,10 +199,9 @@ export class Operator {
       // Not before: a successor must not meet a write of ours.
       .then(() => this.#election.stop());
     await Promise.race([work, sleep(STOP_MS, undefined, { ref: false })]);
-    clearTimeout(this.#refreshSoon);
     const rest = Promise.allSettled([
       this.#applications?.stop(),
-      this.#definitions?.stop(),
+      this.#definitions.stop(),
       this.#controller.stop(),
       this.#events.stop(),
       this.#sources.stop(),
@@ -229,54 +234,6 @@ export class Operator {
     await watch.whenSynced(this.#stopping.signal);
   }
 
-  /** Follows CustomResourceDefinitions, so that a kind that appears, changes or goes is known at once (A10). */
-  #watchDefinitions(): void {
-    const watch = new ListWatch<string>({
-      client: this.#client,
-      resource: DEFINITIONS,
-      // Their schemas are megabytes; a change of one is rare, whatever it is about.
-      metadataOnly: true,
-      reduce: ({ metadata }) => metadata.resourceVersion,
-      onEvent: () => {
-        this.#discovery.invalidate();
-        this.#refreshAfter(0, () => this.#controller.onDefinitionsChanged());
-      },
-    });
-    this.#definitions = watch;
-    watch.start();
-  }
-
-  /**
-   * Asks what the API server serves, a few times and then every so often: it begins to serve what a definition brings
-   * a moment after it told of it, and of aggregated APIs and its own version it tells nothing.
-   */
-  #refreshAfter(count: number, then: () => void = () => undefined): void {
-    // Many definitions at once, when a chart brings a dozen: one question is enough.
-    clearTimeout(this.#refreshSoon);
-    const timer = setTimeout(async () => {
-      await this.#discovery.refresh(this.#stopping.signal).catch(() => undefined);
-      then();
-      // A definition that changed meanwhile began anew.
-      if (this.#refreshSoon === timer && !this.isStopping) this.#refreshAfter(count + 1);
-    }, REFRESH_MS[count] ?? REFRESH_EVERY_MS);
-    this.#refreshSoon = timer;
-  }
-
-  async #refreshDiscovery(): Promise<void> {
-    for (let pause = 200; !this.#stopping.signal.aborted; pause = Math.min(pause * 2, 10_000)) {
-      try {
-        await this.#discovery.refresh(this.#stopping.signal);
-        return;
-      } catch (error) {
-        this.#log.warn(
-          { error: describe(error) },
-          'The API server cannot be asked what it serves; it is tried again.',
-        );
-        await sleep(pause * (0.5 + Math.random() / 2), undefined, { signal: this.#stopping.signal });
-      }
-    }
-  }
-
   async #lead(): Promise<void> {
     const leading = new AbortController();
     this.#leading = leading;
@@ -304,8 +261,6 @@ export class Operator {
     return this.#applications?.synced === true ? undefined : 'The Applications are not listed yet.';
   }
 }
-
-const DEFINITIONS = { group: 'apiextensions.k8s.io', version: 'v1', plural: 'customresourcedefinitions' };
 
 function withoutManagedFields(object: KubeObject): KubeObject {
   const { managedFields: _, ...metadata } = object.metadata;

@@ -1,0 +1,105 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { KubeClient } from './client.ts';
+import type { Discovery } from './discovery.ts';
+import { ListWatch } from './list-watch.ts';
+
+const DEFINITIONS = { group: 'apiextensions.k8s.io', version: 'v1', plural: 'customresourcedefinitions' };
+
+/** When the API server is asked what it serves, after a definition changed. */
+const REFRESH_MS = [100, 1_000, 4_000];
+const REFRESH_EVERY_MS = 30_000;
+/** Where it did not answer, it is asked again after so long at first, and twice as long each time. */
+const RETRY_MS = 200;
+const RETRY_MAX_MS = 10_000;
+
+export interface DefinitionsOptions {
+  client: KubeClient;
+  discovery: Discovery;
+  /** A definition changed, and what is served was asked since. */
+  onChange(): void;
+  onFault(error: unknown): void;
+  /** Uniform in [0, 1). */
+  random(): number;
+}
+
+/**
+ * Keeps what is known of the API server's kinds up to date (A10): follows CustomResourceDefinitions, and asks what is
+ * served after each change of one. A question that gets no answer is asked again.
+ */
+export class Definitions {
+  readonly #options: DefinitionsOptions;
+  readonly #watch: ListWatch<string>;
+  readonly #stopping = new AbortController();
+  #timer: NodeJS.Timeout | undefined;
+  #isChangeUntold = false;
+
+  constructor(options: DefinitionsOptions) {
+    this.#options = options;
+    this.#watch = new ListWatch<string>({
+      client: options.client,
+      resource: DEFINITIONS,
+      // Their schemas are megabytes; a change of one is rare, whatever it is about.
+      metadataOnly: true,
+      reduce: ({ metadata }) => metadata.resourceVersion,
+      onEvent: () => {
+        options.discovery.invalidate();
+        this.#isChangeUntold = true;
+        // Many definitions at once, when a chart brings a dozen: one question is enough.
+        this.#refreshLater({ step: 0, failures: 0 });
+      },
+    });
+  }
+
+  /** Resolves when it is known what is served; rejects when it is stopped before. */
+  async start(): Promise<void> {
+    const { signal } = this.#stopping;
+    for (let failures = 1; !(await this.#refresh()); failures += 1)
+      await sleep(this.#pauseAfter(failures), undefined, { signal });
+    this.#watch.start();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort(new Error('stopping'));
+    clearTimeout(this.#timer);
+    await this.#watch.stop();
+  }
+
+  /**
+   * A few times, and then every so often: the API server begins to serve what a definition brings a moment after it
+   * told of it, and of aggregated APIs and its own version it tells nothing.
+   */
+  #refreshLater({ step, failures }: { step: number; failures: number }): void {
+    clearTimeout(this.#timer);
+    const pause = failures > 0 ? this.#pauseAfter(failures) : (REFRESH_MS[step] ?? REFRESH_EVERY_MS);
+    const timer = setTimeout(async () => {
+      const isAnswered = await this.#refresh();
+      if (isAnswered) this.#tell();
+      // A definition that changed meanwhile began anew.
+      if (this.#timer !== timer || this.#stopping.signal.aborted) return;
+      this.#refreshLater(isAnswered ? { step: step + 1, failures: 0 } : { step, failures: failures + 1 });
+    }, pause);
+    this.#timer = timer;
+  }
+
+  async #refresh(): Promise<boolean> {
+    const { discovery, onFault } = this.#options;
+    const { signal } = this.#stopping;
+    try {
+      await discovery.refresh(signal);
+      return true;
+    } catch (error) {
+      if (!signal.aborted) onFault(error);
+      return false;
+    }
+  }
+
+  #tell(): void {
+    if (!this.#isChangeUntold) return;
+    this.#isChangeUntold = false;
+    this.#options.onChange();
+  }
+
+  #pauseAfter(failures: number): number {
+    return Math.min(RETRY_MS * 2 ** (failures - 1), RETRY_MAX_MS) * (0.5 + this.#options.random() / 2);
+  }
+}
