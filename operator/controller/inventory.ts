@@ -13,6 +13,7 @@ import {
 import type { KubeClient, KubeObject, Resource, ServiceAccount } from '../kube/client.ts';
 import type { Discovery } from '../kube/discovery.ts';
 import { inParallel } from '../kube/in-parallel.ts';
+import type { WatchEvent } from '../kube/list-watch.ts';
 import { isNewerVersion } from '../kube/resource-version.ts';
 import { keepReason } from '../manifest/keep.ts';
 import { type LiveObject, liveObject } from '../manifest/live.ts';
@@ -65,12 +66,12 @@ export class Inventory {
       labelSelector: LABEL_TARGET,
       isMetadataOnly: ({ group, kind }) => !hasHealth(group, kind),
       reduce,
-      onObject: (object, previous) => this.#follow(object, previous),
+      onObject: (event) => this.#follow(event),
       onGone: (object) => this.#remove(object),
       onSight: (objects) => {
         for (const target of new Set(objects.map((object) => object.target))) this.#changed(target);
       },
-      onListed: (resource) => this.#sweep(resource),
+      onListed: (resource, how) => this.#sweep(resource, how),
     });
     this.#classes = new StorageClasses({ client, onChange: () => this.#judgeClaims() });
     this.#autoscalers = new Autoscalers({ client, onChange: (key) => this.#wakeOwners(key) });
@@ -196,9 +197,11 @@ export class Inventory {
     for (const look of this.#listeners) look(targetId);
   }
 
-  #follow(object: ObservedObject, previous: ObservedObject | undefined): void {
+  #follow({ object, previous, isAnew }: FollowedObject): void {
     this.#untold.delete(object.uid);
     if (previous !== undefined && previous.target !== object.target) this.#remove(previous);
+    // What is known may be of a history that there is no more.
+    if (isAnew) this.#byTarget.get(object.target)?.delete(objectKey(object));
     if (this.#store(object) === 'changed') this.#changed(object.target);
   }
 
@@ -243,9 +246,12 @@ export class Inventory {
   }
 
   /** What came and went while no watch was told of it. */
-  #sweep(resource: Resource): void {
-    for (const { object, as } of [...this.#untold.values()])
-      if (groupKind(object) === groupKind(resource) && this.watches.isGone(object, as)) this.#remove(object);
+  #sweep(resource: Resource, { isAnew }: { isAnew: boolean }): void {
+    for (const { object, as } of [...this.#untold.values()]) {
+      if (groupKind(object) !== groupKind(resource)) continue;
+      const isGone = isAnew ? !this.watches.hasTold(object, as) : this.watches.isGone(object, as);
+      if (isGone) this.#remove(object);
+    }
   }
 
   #remove(object: ObservedObject): void {
@@ -262,6 +268,8 @@ export class Inventory {
     this.#changed(object.target);
   }
 }
+
+type FollowedObject = Pick<WatchEvent<ObservedObject>, 'object' | 'previous' | 'isAnew'>;
 
 function reduce(resource: Resource, object: KubeObject): ObservedObject {
   const live: Omit<ObservedObject, 'health'> = liveObject(resource, object.metadata);

@@ -52,7 +52,7 @@ async function newWatches(t: TestContext) {
       name,
       uid,
     }),
-    onObject: (object) => seen.set(object.uid, object),
+    onObject: ({ object }) => seen.set(object.uid, object),
     onGone: (object) => seen.delete(object.uid),
     onSight: () => undefined,
     onListed: () => undefined,

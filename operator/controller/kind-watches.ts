@@ -4,7 +4,7 @@ import type { TargetAccess } from '../apply/target.ts';
 import type { KubeClient, KubeObject, Resource, ServiceAccount } from '../kube/client.ts';
 import type { Discovery } from '../kube/discovery.ts';
 import { isForbidden } from '../kube/errors.ts';
-import { ListWatch } from '../kube/list-watch.ts';
+import { ListWatch, type WatchEvent } from '../kube/list-watch.ts';
 import { isNewerVersion } from '../kube/resource-version.ts';
 import { groupKind, type ObjectId } from '../manifest/manifest.ts';
 import { NEVER_AS_OPERATOR, type WatchedKind } from './search.ts';
@@ -16,13 +16,16 @@ export interface KindWatchesOptions<T> {
   isMetadataOnly(resource: Resource): boolean;
   /** What is kept of an object. */
   reduce(resource: Resource, object: KubeObject): T;
-  onObject(object: T, previous: T | undefined): void;
+  onObject(event: Pick<WatchEvent<T>, 'object' | 'previous' | 'isAnew'>): void;
   /** The object was deleted, or no watch tells of it any more. */
   onGone(object: T): void;
   /** These cannot be seen for a minute already, or can be seen again. */
   onSight(objects: T[]): void;
-  /** All objects of the kind that a watch is to tell of were listed anew: what is not among them is gone. */
-  onListed(resource: Resource): void;
+  /**
+   * All objects of the kind that a watch is to tell of were listed again: what is not among them is gone; `isAnew`:
+   * whatever its version, because the server's history went back.
+   */
+  onListed(resource: Resource, how: { isAnew: boolean }): void;
 }
 
 /** Whose objects are to be watched, and as whom. */
@@ -235,9 +238,9 @@ export class KindWatches<T extends { namespace: string; name: string; uid: strin
       reduce: (object) => this.#options.reduce(resource, object),
       onEvent: (event) => {
         if (event.type === 'Deleted') this.#options.onGone(event.object);
-        else this.#options.onObject(event.object, event.previous);
+        else this.#options.onObject(event);
       },
-      onListed: () => this.#options.onListed(resource),
+      onListed: (how) => this.#options.onListed(resource, how),
       ...(namespace === undefined ? {} : { namespace }),
       ...(as === undefined ? {} : { as }),
     });

@@ -55,7 +55,7 @@ test('A5: an interrupt aborts the run under way, and the key runs again', async 
         reasons.push(signal.reason);
         reject(signal.reason);
       });
-      queueMicrotask(() => subject.add('a', { interrupt: true }));
+      queueMicrotask(() => subject.add('a', { interrupt: 'in time' }));
     });
   });
   subject.add('a');
@@ -72,7 +72,7 @@ test('A14: what changes again and again interrupts a run, and the next one when 
     async (_key, signal) => {
       if (ends.length === 4) return done.resolve();
       const began = performance.now();
-      const again = setInterval(() => subject.add('a', { interrupt: true }), 1);
+      const again = setInterval(() => subject.add('a', { interrupt: 'in time' }), 1);
       await new Promise<void>((resolve) => {
         if (ends.length === 1) setTimeout(resolve, spareMs / 2);
         signal.addEventListener('abort', () => resolve());
@@ -88,6 +88,27 @@ test('A14: what changes again and again interrupts a run, and the next one when 
   await done.promise;
   await subject.stop();
   assert.deepEqual(ends, ['interrupted', 'ended', 'interrupted', 'interrupted']);
+});
+
+test('A5: what ends an Application interrupts at once also a run that is to have its time', async () => {
+  const gone = Promise.withResolvers<void>();
+  let runs = 0;
+  const subject = queue(
+    async (_key, signal) => {
+      runs += 1;
+      if (runs === 3) return gone.resolve();
+      await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+    },
+    { spareMs: 60_000 },
+  );
+  subject.add('a');
+  await eventually(() => runs === 1);
+  subject.add('a', { interrupt: 'in time' });
+  await eventually(() => runs === 2);
+  subject.add('a', { interrupt: 'in time' });
+  subject.add('a', { interrupt: 'at once' });
+  await gone.promise;
+  await subject.stop();
 });
 
 test('A3: a run that takes long lends its place on', async () => {
@@ -185,7 +206,7 @@ test('A5: a run that goes on although it was aborted is left, and the key runs a
     { concurrency: 1, leaveAfterMs: 5, onLeft: (key) => left.push(key) },
   );
   subject.add('a');
-  subject.add('a', { interrupt: true });
+  subject.add('a', { interrupt: 'in time' });
   await eventually(() => runs === 2, { describe: 'the second run' });
   assert.deepEqual(left, ['a']);
   // What the one that was left comes to in the end changes nothing: neither is told, nor does a third run begin.

@@ -91,8 +91,8 @@ export class Queue {
     return now - oldest;
   }
 
-  /** Runs the key soon; `interrupt` also aborts a run under way, at once or when it was spared, which starts anew. */
-  add(key: string, options: { interrupt?: boolean } = {}): void {
+  /** Runs the key soon; `interrupt` also aborts a run under way, at once or when it had its time, which starts anew. */
+  add(key: string, { interrupt }: { interrupt?: 'at once' | 'in time' } = {}): void {
     if (this.#stopped) return;
     const entry = this.#entries.get(key);
     if (entry === undefined) {
@@ -101,7 +101,7 @@ export class Queue {
       this.#next();
     } else if (entry.state !== 'waiting') {
       entry.state = 'running-again';
-      if (options.interrupt === true) this.#interrupt(key, entry);
+      if (interrupt !== undefined) this.#interrupt(key, entry, interrupt);
     }
   }
 
@@ -132,9 +132,10 @@ export class Queue {
     await Promise.allSettled(this.#runs);
   }
 
-  #interrupt(key: string, entry: Entry): void {
+  #interrupt(key: string, entry: Entry, when: 'at once' | 'in time'): void {
     const ageMs = performance.now() - (entry.since ?? 0);
-    const leftMs = this.#interrupted.has(key) ? this.#options.spareMs - ageMs : 0;
+    const isSpared = when === 'in time' && this.#interrupted.has(key);
+    const leftMs = isSpared ? this.#options.spareMs - ageMs : 0;
     const abort = () => {
       this.#interrupted.add(key);
       entry.abort?.abort(new Interrupted('newer input'));

@@ -5,13 +5,19 @@ import { join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
 import { namespaceFor, useControlPlane } from '../../test/harness/control-plane.ts';
 import { type FaultProxy, startFaultProxy } from '../../test/harness/fault-proxy.ts';
+import type { RecordedRequest } from '../../test/harness/recorded-request.ts';
 import { eventually } from '../../test/harness/wait.ts';
 import { KubeClient, type KubeObject } from './client.ts';
 import { isForbidden, isUnauthorized } from './errors.ts';
 import { ListWatch, type ListWatchOptions, type WatchState } from './list-watch.ts';
 
 const CONFIG_MAPS = { group: '', version: 'v1', plural: 'configmaps' };
-const LIST = { verb: 'list', path: /configmaps/ } as const;
+/** Of the whole collection; of one object alone only the version is asked. */
+const LIST = {
+  verb: 'list',
+  path: /configmaps/,
+  where: ({ query }: RecordedRequest) => query.get('limit') !== '1',
+} as const;
 const WATCH = { verb: 'watch', path: /configmaps/ } as const;
 const LIST_OR_WATCH = { verb: ['list', 'watch'], path: /configmaps/ } as const;
 /** A1: everything in sync again so long after a fault's end. */

@@ -1,15 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KubeClient } from './client.ts';
-import { ApiError, isGone, isTooLarge, UnreachableError } from './errors.ts';
+import { Collection, type Selection } from './collection.ts';
+import { ApiError, isGone, UnreachableError } from './errors.ts';
 import { type Entry, entryOf, ObjectStore, type WatchEvent } from './object-store.ts';
-import {
-  isKubeObject,
-  type KubeObject,
-  type ObjectPath,
-  type ResourceName,
-  type ServiceAccount,
-} from './objects.ts';
-import { errorFromStatus } from './refusal.ts';
+import type { KubeObject, ObjectPath, ResourceName, ServiceAccount } from './objects.ts';
+import { isNewerVersion } from './resource-version.ts';
+import { readWatchLine, type WatchLine } from './watch-line.ts';
 
 export type { WatchEvent } from './object-store.ts';
 
@@ -37,8 +33,8 @@ export interface ListWatchOptions<T> {
   reduce: (object: KubeObject) => T;
   onEvent?: (event: WatchEvent<T>) => void;
   onState?: (state: WatchState) => void;
-  /** All was listed, and what that changed was told. */
-  onListed?: () => void;
+  /** All was listed, and what that changed was told; `isAnew`: since the server's history went back. */
+  onListed?: (how: { isAnew: boolean }) => void;
   /** Told what would otherwise be lost: a malformed line, an exception of `reduce` or of a callback. Default the client's. */
   onFault?: (error: Error) => void;
   /** Without a byte for this long the watch is renewed (A2). Bookmarks come about once a minute. Default the client's. */
@@ -52,7 +48,6 @@ export interface ListWatchOptions<T> {
 const BACKOFF_BASE_MS = 100;
 /** With a hung request's time-out before it, all is in sync again within 40 s of a fault's end (A1). */
 const BACKOFF_MAX_MS = 10_000;
-const LIST_TIMEOUT_MS = 20_000;
 const WATCH_HEADERS_TIMEOUT_MS = 15_000;
 /** A watch that lived this long was a good one: backoff starts anew. */
 const SHORT_WATCH_MS = 5000;
@@ -65,25 +60,40 @@ const SHORT_WATCH_MS = 5000;
 export class ListWatch<T> {
   readonly #options: ListWatchOptions<T>;
   readonly #path: ObjectPath;
+  readonly #selection: Selection;
+  readonly #collection: Collection;
   readonly #store: ObjectStore<T>;
   readonly #waiting = new Set<() => void>();
   readonly #random: () => number;
   #stop: AbortController | undefined;
   #running: Promise<void> | undefined;
+  /** From where it is watched; undefined: it is to be listed. */
   #resourceVersion: string | undefined;
+  /** The last version that was told, also while it is to be listed. */
+  #told: string | undefined;
   #synced = false;
   #lastError: Error | undefined;
   #failures = 0;
-  /** 0 once a continue token ran out: all at once then. */
-  #pageLimit: number | undefined;
+  /** Something went wrong since it was known that the server has the history that was told. */
+  #isInDoubt = false;
+  /** The server's history went back: all is told anew. */
+  #isAnew = false;
 
   constructor(options: ListWatchOptions<T>) {
     this.#options = options;
     const { resource, namespace } = options;
     this.#path = namespace === undefined ? { resource } : { resource, namespace };
+    const { labelSelector, fieldSelector, metadataOnly } = options;
+    this.#selection = {
+      ...(labelSelector === undefined ? {} : { labelSelector }),
+      ...(fieldSelector === undefined ? {} : { fieldSelector }),
+      ...(metadataOnly === undefined ? {} : { metadataOnly }),
+    };
+    this.#collection = new Collection({ ...options, path: this.#path, selection: this.#selection });
     this.#random = options.random ?? Math.random;
     this.#store = new ObjectStore((event) => {
-      if (this.#stop?.signal.aborted !== true) this.#tell(() => options.onEvent?.(event));
+      if (this.#stop?.signal.aborted === true) return;
+      this.#tell(() => options.onEvent?.(this.#isAnew ? { ...event, isAnew: true } : event));
     });
   }
 
@@ -98,8 +108,13 @@ export class ListWatch<T> {
     const reduced = object === undefined ? undefined : this.#reduce(object);
     if (object === undefined || reduced === undefined) return;
     this.#store.put(entryOf(object, reduced.object));
-    this.#resourceVersion = object.metadata.resourceVersion;
+    this.#advance(object.metadata.resourceVersion);
     this.#synced = true;
+  }
+
+  #advance(resourceVersion: string): void {
+    this.#resourceVersion = resourceVersion;
+    this.#told = resourceVersion;
   }
 
   /** Ends the watch; no callback comes afterwards. What was synced stays readable. */
@@ -153,6 +168,7 @@ export class ListWatch<T> {
   async #run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
+        if (this.#isInDoubt) await this.#checkHistory(signal);
         if (this.#resourceVersion === undefined) await this.#list(signal);
         await this.#watch(signal);
       } catch (error) {
@@ -163,6 +179,7 @@ export class ListWatch<T> {
   }
 
   async #backOff(error: Error, signal: AbortSignal): Promise<void> {
+    this.#isInDoubt = true;
     const gone = isGone(error) || isTooNew(error);
     if (gone) this.#resourceVersion = undefined;
     this.#failures += 1;
@@ -176,47 +193,51 @@ export class ListWatch<T> {
     await delay(retryInMs, undefined, { signal }).catch(() => undefined);
   }
 
+  /**
+   * An API server whose etcd was restored from a backup takes a watch from a version that it has not reached, and says
+   * nothing in it until it has. So after each failure the version of a list is compared, which is the last one.
+   */
+  async #checkHistory(signal: AbortSignal): Promise<void> {
+    // What is to be listed anyway tells by itself.
+    const version = this.#resourceVersion === undefined ? undefined : await this.#collection.version(signal);
+    if (version !== undefined && this.#isBehind(version)) this.#resourceVersion = undefined;
+    this.#isInDoubt = false;
+  }
+
+  #isBehind(version: string): boolean {
+    return this.#told !== undefined && isNewerVersion(this.#told, version);
+  }
+
   async #list(signal: AbortSignal): Promise<void> {
-    const { client, as, listTimeoutMs = LIST_TIMEOUT_MS } = this.#options;
+    const { slices } = this.#options.client;
     this.#tell(() => this.#options.onState?.({ state: 'Syncing' }));
     const found: Entry<T>[] = [];
-    const call = { signal, timeoutMs: listTimeoutMs, ...(as === undefined ? {} : { as }) };
-    let resourceVersion = '';
-    let next = '';
-    do {
-      const list = {
-        ...this.#selection(),
-        ...(this.#pageLimit === undefined ? {} : { limit: this.#pageLimit }),
-      };
-      const page = await client.listPage(this.#path, list, next, call).catch((error: unknown) => {
-        this.#pageLimit = pageLimitAfter(error, this.#pageLimit, next);
-        throw error;
-      });
-      for (const item of page.items) {
-        const pause = client.slices.pause();
-        if (pause !== undefined) await pause;
-        const entry = this.#entryOf(item);
-        if (entry !== undefined) found.push(entry);
-      }
-      resourceVersion = page.resourceVersion;
-      next = page.continue;
-    } while (next !== '');
+    const resourceVersion = await this.#collection.list(signal, (item, version) => {
+      this.#isAnew ||= this.#isBehind(version);
+      const entry = this.#entryOf(item);
+      if (entry !== undefined) found.push(entry);
+    });
     if (signal.aborted) return;
-    this.#pageLimit = undefined;
-    await this.#store.replace(found, client.slices);
+    this.#isAnew ||= this.#isBehind(resourceVersion);
+    await this.#store.replace(found, slices);
     if (signal.aborted) return;
-    this.#resourceVersion = resourceVersion;
+    this.#advance(resourceVersion);
     this.#synced = true;
     for (const onSynced of this.#waiting) onSynced();
     this.#waiting.clear();
-    this.#tell(() => this.#options.onListed?.());
+    const isAnew = this.#isAnew;
+    this.#isAnew = false;
+    this.#isInDoubt = false;
+    this.#tell(() => this.#options.onListed?.({ isAnew }));
   }
 
   /** The entry that is kept already where nothing changed or `reduce` fails, so that no event comes of it. */
   #entryOf(item: KubeObject): Entry<T> | undefined {
     const { namespace = '', name, uid, resourceVersion } = item.metadata;
     const known = this.#store.get(namespace, name);
-    if (known?.uid === uid && known.resourceVersion === resourceVersion) return known;
+    const isSame = known?.uid === uid && known.resourceVersion === resourceVersion;
+    // Others may know versions of it that are gone.
+    if (isSame && !this.#isAnew) return known;
     const reduced = this.#reduce(item);
     return reduced === undefined ? known : entryOf(item, reduced.object);
   }
@@ -239,7 +260,7 @@ export class ListWatch<T> {
       this.#tell(() => this.#options.onState?.({ state: 'Watching' }));
     };
     const watch = {
-      ...this.#selection(),
+      ...this.#selection,
       resourceVersion: this.#resourceVersion ?? '',
       timeoutSeconds: Math.round(300 + this.#random() * 300),
       silenceMs,
@@ -260,44 +281,24 @@ export class ListWatch<T> {
     throw new UnreachableError('ShortWatch', 'The API server ended the watch as soon as it began.');
   }
 
-  #selection(): { labelSelector?: string; fieldSelector?: string; metadataOnly?: boolean } {
-    const { labelSelector, fieldSelector, metadataOnly } = this.#options;
-    return {
-      ...(labelSelector === undefined ? {} : { labelSelector }),
-      ...(fieldSelector === undefined ? {} : { fieldSelector }),
-      ...(metadataOnly === undefined ? {} : { metadataOnly }),
-    };
-  }
-
   /** One line of the watch. @throws what ends this watch: an ERROR event, or a line that is none */
-  #take(line: string): void {
-    const { type, object } = this.#parse(line);
-    if (type === 'ERROR') throw errorFromStatus(object ?? {}, 500, { plural: this.#path.resource.plural });
-    if (type === 'BOOKMARK') {
-      this.#resourceVersion = bookmarkOf(object) ?? this.#resourceVersion;
-      return;
-    }
-    if (!isKubeObject(object)) throw this.#malformed('it has no object');
-    const { namespace = '', name, resourceVersion } = object.metadata;
-    const reduced = this.#reduce(object);
-    this.#resourceVersion = resourceVersion;
-    if (type === 'DELETED') this.#store.remove({ namespace, name }, reduced?.object);
-    else if (reduced !== undefined) this.#store.put(entryOf(object, reduced.object));
+  #take(text: string): void {
+    const line = this.#read(text);
+    if (line.resourceVersion !== undefined) this.#advance(line.resourceVersion);
+    if (line.object === undefined) return;
+    const { namespace = '', name } = line.object.metadata;
+    const reduced = this.#reduce(line.object);
+    if (line.type === 'DELETED') this.#store.remove({ namespace, name }, reduced?.object);
+    else if (reduced !== undefined) this.#store.put(entryOf(line.object, reduced.object));
   }
 
-  #parse(line: string): { type?: string; object?: object } {
+  #read(text: string): WatchLine {
     try {
-      return JSON.parse(line) ?? {};
-    } catch {
-      throw this.#malformed('it is not JSON');
+      return readWatchLine(text, this.#path.resource.plural);
+    } catch (error) {
+      if (!(error instanceof ApiError)) this.#fault(asError(error));
+      throw error;
     }
-  }
-
-  #malformed(why: string): UnreachableError {
-    const { plural } = this.#path.resource;
-    const error = new UnreachableError('Malformed', `A line of the watch of ${plural} is malformed: ${why}.`);
-    this.#fault(error);
-    return error;
   }
 
   #reduce(object: KubeObject): { object: T } | undefined {
@@ -326,18 +327,6 @@ export class ListWatch<T> {
       // Nobody is left to tell.
     }
   }
-}
-
-/** Smaller pages after one that was too large; all at once after a continue token that ran out. */
-function pageLimitAfter(error: unknown, limit: number | undefined, continued: string): number | undefined {
-  if (isTooLarge(error)) return Math.ceil((limit || 500) / 5);
-  return continued !== '' && isGone(error) ? 0 : limit;
-}
-
-function bookmarkOf(object: object | undefined): string | undefined {
-  const metadata = object !== undefined && 'metadata' in object ? object.metadata : undefined;
-  if (typeof metadata !== 'object' || metadata === null || !('resourceVersion' in metadata)) return undefined;
-  return typeof metadata.resourceVersion === 'string' ? metadata.resourceVersion : undefined;
 }
 
 /** The server is behind our resourceVersion: its etcd was restored from an older backup. */

@@ -9,6 +9,10 @@ export interface WatchEvent<T> {
   /** For Deleted the last state known. */
   object: T;
   previous?: T;
+  /**
+   * Told by a list after the server's history went back: it replaces what is known, whatever versions that has.
+   */
+  isAnew?: true;
 }
 
 /** What is kept of one object: what the caller wants of it, and what tells it from others of its name. */

@@ -15,12 +15,17 @@ export interface Layout {
   nodeAddress?: string | undefined;
 }
 
+/** Where etcd has its data. */
+export function etcdDirectory({ directory }: Layout): string {
+  return join(directory, 'etcd');
+}
+
 /** The arguments of each component; all listen on 127.0.0.1 only, but for an API server with a real node. */
 export function etcdArgs(layout: Layout): string[] {
   const client = `http://127.0.0.1:${layout.etcdPort}`;
   const peer = `http://127.0.0.1:${layout.etcdPeerPort}`;
   return [
-    `--data-dir=${join(layout.directory, 'etcd')}`,
+    `--data-dir=${etcdDirectory(layout)}`,
     `--listen-client-urls=${client}`,
     `--advertise-client-urls=${client}`,
     `--listen-peer-urls=${peer}`,

@@ -4,7 +4,14 @@ import { join } from 'node:path';
 import { clusterBinary } from '../../hack/programs.ts';
 import { newCertificates } from './certificates.ts';
 import { type Access, type Cluster, clusterOf, kubeConfigText } from './cluster.ts';
-import { apiServerArgs, controllerManagerArgs, etcdArgs, type Layout, schedulerArgs } from './components.ts';
+import {
+  apiServerArgs,
+  controllerManagerArgs,
+  etcdArgs,
+  etcdDirectory,
+  type Layout,
+  schedulerArgs,
+} from './components.ts';
 import { freePort, type RunningProcess, startProcess, temporaryDirectory } from './process.ts';
 import { createNodes, waitForController, waitUntilReady } from './ready.ts';
 
@@ -44,6 +51,11 @@ export interface ControlPlane extends Cluster {
   stopApiServer(): Promise<void>;
   /** Starts kube-apiserver again on the same port and waits until it is ready. */
   startApiServer(): Promise<void>;
+  /**
+   * Ends etcd and kube-apiserver, lets `act` do something to etcd's data directory, and starts them again: a backup, or
+   * its restoration.
+   */
+  offline(act: (dataDirectory: string) => void): Promise<void>;
   /** Ends all of it and removes what it wrote, unless a dataDir was given. */
   stop(): Promise<void>;
 }
@@ -76,9 +88,9 @@ async function start(options: ControlPlaneOptions): Promise<ControlPlane> {
   const startApi = () =>
     component('kube-apiserver', [...apiServerArgs(layout), ...(options.apiServerArgs ?? [])]);
 
-  const etcd = component('etcd', etcdArgs(layout));
+  const startEtcd = () => component('etcd', etcdArgs(layout));
   const processes: { -readonly [K in keyof ControlPlane['processes']]: ControlPlane['processes'][K] } = {
-    etcd,
+    etcd: startEtcd(),
     apiServer: startApi(),
   };
   const access = accessOf(layout);
@@ -87,11 +99,11 @@ async function start(options: ControlPlaneOptions): Promise<ControlPlane> {
     const signal = options.dataDir ? 'SIGTERM' : 'SIGKILL';
     const all = [processes.nodes, processes.scheduler, processes.controllerManager, processes.apiServer];
     await Promise.all(all.map((process) => process?.stop('SIGKILL')));
-    await etcd.stop(signal);
+    await processes.etcd.stop(signal);
     if (!options.dataDir) rmSync(directory, { recursive: true, force: true });
   };
   try {
-    await waitUntilReady(access, [etcd, processes.apiServer]);
+    await waitUntilReady(access, [processes.etcd, processes.apiServer]);
     if (options.controllers ?? true) {
       processes.controllerManager = component('kube-controller-manager', controllerManagerArgs(layout));
     }
@@ -108,15 +120,23 @@ async function start(options: ControlPlaneOptions): Promise<ControlPlane> {
   }
   const startApiServer = async () => {
     processes.apiServer = startApi();
-    await waitUntilReady(access, [etcd, processes.apiServer]);
+    await waitUntilReady(access, [processes.etcd, processes.apiServer]);
   };
   const stopApiServer = () => processes.apiServer.stop();
+  const offline = async (act: (dataDirectory: string) => void) => {
+    await stopApiServer();
+    await processes.etcd.stop('SIGTERM');
+    act(etcdDirectory(layout));
+    processes.etcd = startEtcd();
+    await startApiServer();
+  };
   return {
     ...cluster,
     directory,
     processes,
     stopApiServer,
     startApiServer,
+    offline,
     stop,
   };
 }

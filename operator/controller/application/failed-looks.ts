@@ -19,27 +19,6 @@ const TELL_MS = 10_000;
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 10 * 60_000;
 
-/** Of each Application how many looks in a row failed. */
-export class FailedLooks {
-  readonly #counts = new Map<string, number>();
-
-  /** Counts one more; returns how many there are. */
-  add(key: string): number {
-    const count = this.of(key) + 1;
-    this.#counts.set(key, count);
-    return count;
-  }
-
-  of(key: string): number {
-    return this.#counts.get(key) ?? 0;
-  }
-
-  /** One succeeded, or what it looks at changed. */
-  forget(key: string): void {
-    this.#counts.delete(key);
-  }
-}
-
 /** Milliseconds from a failed look to the next; `first` and `longest` as far as there is a reason for others. */
 export function pauseAfterFailed(
   count: number,

@@ -124,3 +124,27 @@ test('whoever may be in a circle now is woken, over however many others it waits
   applications.takeDeletion(object('b'));
   assert.deepEqual(woken.sort(), ['shop/a', 'shop/c'], 'its going may end a circle');
 });
+
+test('what is remembered of an Application goes with it, and its successor begins anew', () => {
+  const { applications } = known();
+  applications.take(object('web'));
+  const memory = applications.get('shop/web')?.memory;
+  assert.ok(memory !== undefined);
+  memory.failedLooks = 3;
+  applications.take(object('web', {}, { metadata: { generation: 2 } }));
+  assert.equal(applications.get('shop/web')?.memory, memory);
+  applications.take(object('web', {}, { metadata: { uid: 'another' } }));
+  assert.equal(applications.get('shop/web')?.memory.failedLooks, 0);
+  applications.takeDeletion(object('web', {}, { metadata: { uid: 'another' } }));
+  assert.equal(applications.get('shop/web'), undefined);
+});
+
+test('after the history of the server went back, what it has counts, and the record is read anew', () => {
+  const { applications } = known();
+  const old = object('web', {}, { ready: false });
+  applications.take(object('web', {}, { ready: true }));
+  assert.equal(applications.take(old), false);
+  applications.takeAnew(old);
+  assert.equal(applications.get('shop/web')?.object, old);
+  assert.equal(applications.get('shop/web')?.memory.isRecordInDoubt, true);
+});

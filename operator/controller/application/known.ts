@@ -4,6 +4,7 @@ import { API_VERSION, FINALIZER, GROUP } from '../../api/v1alpha1/names.ts';
 import type { KubeObject } from '../../kube/client.ts';
 import { isNewerVersion } from '../../kube/resource-version.ts';
 import { targetId } from '../record.ts';
+import { type Memory, newMemory } from './memory.ts';
 import { keyOf, targetOf } from './run.ts';
 
 export interface Known {
@@ -11,6 +12,7 @@ export interface Known {
   /** Undefined where it cannot be read as an Application. */
   application: Application | undefined;
   errors: string[];
+  memory: Memory;
 }
 
 export interface KnownOptions {
@@ -39,6 +41,10 @@ export class KnownApplications {
     return this.#known.keys();
   }
 
+  entries(): Iterable<[string, Known]> {
+    return this.#known.entries();
+  }
+
   get(key: string): Known | undefined {
     return this.#known.get(key);
   }
@@ -54,6 +60,15 @@ export class KnownApplications {
     if (before !== undefined && isKnown(before, object)) return false;
     this.#learn(key, object);
     return before === undefined || asksForWork(before, object);
+  }
+
+  /** Takes in an Application as it is since the server's history went back: whatever version is known is no newer. */
+  takeAnew(object: KubeObject): void {
+    this.#learn(keyOf(object), object);
+    const memory = this.#known.get(keyOf(object))?.memory;
+    if (memory === undefined) return;
+    memory.session = undefined;
+    memory.isRecordInDoubt = true;
   }
 
   /**
@@ -80,9 +95,13 @@ export class KnownApplications {
 
   #learn(key: string, object: KubeObject): void {
     const parsed = parseApplication({ apiVersion: API_VERSION, kind: 'Application', ...object });
-    const before = this.#known.get(key)?.application;
+    const known = this.#known.get(key);
+    const before = known?.application;
     const application = parsed.ok ? parsed.application : undefined;
-    this.#known.set(key, { object, application, errors: parsed.ok ? [] : parsed.errors });
+    // A successor of the same name begins anew.
+    const isSame = known?.object.metadata.uid === object.metadata.uid;
+    const memory = isSame ? known.memory : newMemory(performance.now());
+    this.#known.set(key, { object, application, errors: parsed.ok ? [] : parsed.errors, memory });
     for (const other of dependenciesOf(before)) this.#dependsNoMore(key, other);
     if (readiness(before) !== readiness(application)) this.#tellDependents(key);
     // Whoever waits for it, over however many others, may be in a circle now, or out of one.

@@ -1,0 +1,186 @@
+import { TowpathError } from '../../api/errors.ts';
+import type { Application } from '../../api/v1alpha1/application.ts';
+import { FINALIZER } from '../../api/v1alpha1/names.ts';
+import { hasInexactNumber, isTooDeep, valuesText } from '../../api/v1alpha1/values-text.ts';
+import type { KubeObject } from '../../kube/client.ts';
+import { isAlreadyExists, isConflict } from '../../kube/errors.ts';
+import {
+  type DeletionParts,
+  deleteApplication,
+  releaseUnreadable,
+  restAfter,
+  restLeftMs,
+} from './deletion.ts';
+import type { Facts } from './facts.ts';
+import { type Fault, isDefect, pauseAfterFailed, tellFailed } from './failed-looks.ts';
+import { PATIENCE_MS } from './keep-running.ts';
+import type { Known, KnownApplications } from './known.ts';
+import { Progress } from './progress.ts';
+import { reconcile } from './reconcile.ts';
+import { LOOKING, newSession, type Parts, targetOf, targetOfKey } from './run.ts';
+import { APPLICATIONS, type ApplicationWriter } from './writer.ts';
+
+export interface LooksOptions {
+  known: KnownApplications;
+  deletion: DeletionParts;
+  lookAgain(key: string, delayMs: number): void;
+  /** Told of an Application that was read anew. */
+  onAnswer(object: KubeObject): void;
+  onFault(application: string, fault: Fault): void;
+  onReconciled?: ((application: string, seconds: number) => void) | undefined;
+}
+
+/** Before the next look where the API server knew something newer; doubled each time. */
+const OUTDATED_PAUSE_MS = 100;
+/** A sync that takes longer says every so often how far it is; shorter ones write their status once, at the end. */
+export const TELL_AFTER_MS = 5_000;
+
+/** A look at one Application: whatever it needs by now, its deletion too, and what follows where that fails. */
+export class Looks {
+  readonly #options: LooksOptions;
+  readonly #known: KnownApplications;
+  readonly #deletion: DeletionParts;
+  readonly #parts: Parts;
+  readonly #writer: ApplicationWriter;
+
+  constructor(options: LooksOptions) {
+    this.#options = options;
+    this.#known = options.known;
+    this.#deletion = options.deletion;
+    this.#parts = options.deletion.parts;
+    this.#writer = options.deletion.writer;
+  }
+
+  /** One look at the Application with that key, where there is one. */
+  async look(key: string, signal: AbortSignal): Promise<void> {
+    const known = this.#known.get(key);
+    if (known === undefined) return;
+    const { memory } = known;
+    const started = performance.now();
+    memory.looks.take(started);
+    if (memory.isRecordInDoubt) {
+      await this.#parts.store.readAnew(targetOfKey(key), signal);
+      memory.isRecordInDoubt = false;
+    }
+    const { application } = known;
+    if (application === undefined && known.object.metadata.deletionTimestamp !== undefined) {
+      await releaseUnreadable(this.#deletion, known.object, signal);
+    } else if (application === undefined) await this.#writer.tellInvalid(known.object, known.errors, signal);
+    else if (application.metadata.deletionTimestamp !== undefined)
+      await this.#delete(key, application, signal);
+    else await this.#reconcile(key, known, application, signal);
+    // One that is gone by now is not to be remembered as looked at.
+    if (this.#known.get(key) !== undefined) this.#parts.wishes.noteLook(key);
+    memory.failedLooks = 0;
+    this.#options.onReconciled?.(key, (performance.now() - started) / 1000);
+  }
+
+  async #reconcile(key: string, known: Known, application: Application, signal: AbortSignal): Promise<void> {
+    const { object, memory } = known;
+    if (!application.metadata.finalizers.includes(FINALIZER)) {
+      await this.#writer.setFinalizers(
+        application.metadata,
+        [...application.metadata.finalizers, FINALIZER],
+        signal,
+      );
+      const current = this.#known.get(key)?.application;
+      if (current === undefined) return;
+      application = current;
+    }
+    const session = memory.session ?? newSession(application.status);
+    memory.session = session;
+    const values = await this.#exactValues(object, application, signal);
+    const latest = () => this.#known.get(key)?.application ?? application;
+    const progress = new Progress(TELL_AFTER_MS);
+    const onFacts = (facts: Facts) =>
+      progress.start(async () => {
+        // A look that found nothing to do yet changes nothing that the status says.
+        if (application.status?.sync !== undefined && facts.standing === LOOKING) return;
+        await this.#writer.tell(latest(), facts, session.untold, signal);
+      });
+    try {
+      const { facts, requeueAt } = await reconcile(this.#parts, {
+        application,
+        values,
+        session,
+        signal,
+        onFacts,
+        tellNow: () => progress.now(),
+      });
+      await progress.stop();
+      await this.#writer.tell(latest(), facts, session.untold, signal);
+      if (requeueAt !== undefined)
+        this.#options.lookAgain(
+          key,
+          Math.max(0, requeueAt.getTime() - this.#parts.client.now().getTime()) + 5,
+        );
+    } finally {
+      // Before the next look begins: it must not meet a status of this one.
+      await progress.stop();
+    }
+  }
+
+  async #delete(key: string, application: Application, signal: AbortSignal): Promise<void> {
+    if (await deleteApplication(this.#deletion, application, signal)) this.#parts.wanted.forget(key);
+    // The watches tell when something goes; this is for what they cannot tell.
+    else this.#options.lookAgain(key, Math.min(5_000, restLeftMs(this.#deletion, application)));
+  }
+
+  /** Numbers that JSON.parse cannot hold are read again, from the text that the API server sends. */
+  async #exactValues(
+    object: KubeObject,
+    application: Application,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const { values } = application.spec.helm ?? {};
+    // What is nested too deep is told as soon as the commit is known; until then nothing may follow it to its end.
+    if (values === undefined || isTooDeep(values)) return undefined;
+    if (!hasInexactNumber(values)) return JSON.stringify(values);
+    const { name, namespace } = application.metadata;
+    const text = await this.#parts.client.getText({ resource: APPLICATIONS, namespace, name }, { signal });
+    return (
+      valuesText(text) ??
+      JSON.stringify((object as { spec?: { helm?: { values?: unknown } } }).spec?.helm?.values)
+    );
+  }
+
+  /** A look ended with an error: says when the next one is, and tells of it. */
+  failed(key: string, error: unknown): void {
+    const known = this.#known.get(key);
+    if (known === undefined) return;
+    this.#parts.wishes.noteLook(key);
+    const { application, memory } = known;
+    memory.failedLooks += 1;
+    const count = memory.failedLooks;
+    const random = this.#parts.random();
+    if (isConflict(error) || isAlreadyExists(error)) {
+      const pause = pauseAfterFailed(count, random, { first: OUTDATED_PAUSE_MS, longest: PATIENCE_MS });
+      // Somebody else wrote: what the watches have not told yet is read first.
+      const again = application === undefined ? Promise.resolve() : this.#readAgain(application);
+      void again.catch(() => undefined).then(() => this.#options.lookAgain(key, pause));
+      return;
+    }
+    const now = this.#parts.client.now().getTime();
+    const isDeleted = application?.metadata.deletionTimestamp !== undefined;
+    // A deletion of which the hook failed rests as long as its retries say.
+    const nextAt =
+      isDeleted && error instanceof TowpathError && error.reason === 'HookFailed'
+        ? restAfter(this.#deletion, application, error)
+        : new Date(now + pauseAfterFailed(count, random, isDefect(error) ? {} : { longest: PATIENCE_MS }));
+    this.#options.lookAgain(key, nextAt.getTime() - now + 5);
+    const failed = { key, application, error, retry: { attempts: count, nextAt } };
+    void tellFailed(this.#deletion, failed, {
+      onFault: this.#options.onFault,
+      isOver: () => memory.failedLooks !== count,
+    });
+  }
+
+  async #readAgain(application: Application): Promise<void> {
+    const signal = AbortSignal.timeout(10_000);
+    const { name, namespace } = application.metadata;
+    await this.#parts.store.reload(targetOf(application), signal);
+    this.#options.onAnswer(
+      await this.#parts.client.get({ resource: APPLICATIONS, namespace, name }, { signal }),
+    );
+  }
+}
