@@ -56,6 +56,6 @@ COPY --from=engine /out/engine /usr/local/bin/towpath-engine
 COPY --from=operator /src/dist/operator/ /towpath/
 # A number, so that runAsNonRoot can be judged without a user database.
 USER 65532:65532
-ENV MALLOC_ARENA_MAX=2 TOWPATH_ENGINE=/usr/local/bin/towpath-engine TOWPATH_PROBE_ADDRESS=:8081 TOWPATH_METRICS_ADDRESS=:8082
-EXPOSE 8081 8082
+ENV MALLOC_ARENA_MAX=2 TOWPATH_ENGINE=/usr/local/bin/towpath-engine TOWPATH_PROBE_ADDRESS=:8081 TOWPATH_METRICS_ADDRESS=:8082 TOWPATH_WEBHOOK_ADDRESS=:8083
+EXPOSE 8081 8082 8083
 ENTRYPOINT ["/usr/local/bin/node", "--max-semi-space-size=8", "--max-old-space-size=1024", "/towpath/main.js"]

@@ -17,7 +17,7 @@ export const levels: readonly (readonly string[])[] = [
   ['main'],
   ['operator'],
   ['flags'],
-  ['controller'],
+  ['controller', 'webhook'],
   ['source', 'render', 'promote', 'plan', 'apply', 'health'],
   ['manifest', 'kube'],
   ['observe'],

@@ -2,6 +2,7 @@ import { accessSync, constants, statSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { parseDuration } from './api/v1alpha1/duration.ts';
 import { listenAddress } from './observe/listen-address.ts';
+import { hostAliases } from './webhook/repository-name.ts';
 
 interface Flag {
   type: 'string' | 'boolean';
@@ -30,6 +31,14 @@ const FORMS = {
   address: {
     fits: (value: string) => listenAddress(value) !== undefined,
     hint: 'an address with a port, such as 127.0.0.1:8081, or :8081 for all addresses',
+  },
+  secret: {
+    fits: (value: string) => /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(value),
+    hint: 'the name of a Secret',
+  },
+  aliases: {
+    fits: (value: string) => hostAliases(value) !== undefined,
+    hint: 'pairs of hosts with commas between them, such as ssh.example.com=git.example.com',
   },
   level: {
     fits: (value: string) => ['trace', 'debug', 'info', 'warn', 'error'].includes(value),
@@ -90,6 +99,24 @@ export const FLAGS = {
     form: 'address',
     default: '127.0.0.1:8082',
     help: 'Where /metrics is served; port 0 takes a free one.',
+  },
+  'webhook-address': {
+    type: 'string',
+    form: 'address',
+    default: '127.0.0.1:8083',
+    help: 'Where Git servers tell of pushes; port 0 takes a free one. Without a secret nothing is accepted.',
+  },
+  'webhook-secret': {
+    type: 'string',
+    form: 'secret',
+    default: 'towpath-webhooks',
+    help: 'Secret in --namespace with what deliveries are signed with, by kind of Git server.',
+  },
+  'webhook-host-aliases': {
+    type: 'string',
+    form: 'aliases',
+    default: '',
+    help: 'Hosts that Applications name otherwise than the Git server does: ssh.example.com=git.example.com,… Default: those of GitHub, GitLab and Bitbucket.',
   },
   'log-level': { type: 'string', form: 'level', default: 'info', help: 'trace, debug, info, warn or error.' },
   'cache-directory': {

@@ -21,6 +21,8 @@ import { Slices } from './observe/slices.ts';
 import { Turns } from './observe/turns.ts';
 import { Renderer } from './render/renderer.ts';
 import { Sources } from './source/sources.ts';
+import { hostAliases } from './webhook/repository-name.ts';
+import { Webhooks } from './webhook/webhooks.ts';
 
 /** SIGTERM to exit: what is under way gets this long (A7). */
 const STOP_MS = 8_000;
@@ -40,6 +42,7 @@ export class Operator {
   readonly #metrics: Metrics;
   readonly #probeServer: HttpServer;
   readonly #metricsServer: HttpServer;
+  readonly #webhooks: Webhooks;
   readonly #events: EventRecorder;
   readonly #turns: Turns;
   readonly #definitions: Definitions;
@@ -165,6 +168,18 @@ export class Operator {
       addressOf(flags, 'metrics-address'),
       answerMetrics(this.#metrics.registry),
     );
+    this.#webhooks = new Webhooks({
+      client: this.#client,
+      log,
+      address: addressOf(flags, 'webhook-address'),
+      namespace: flags.namespace,
+      secretName: flags['webhook-secret'],
+      aliases: hostAliases(flags['webhook-host-aliases']) ?? new Map(),
+      isLeader: () => this.#election.isLeader(),
+      repositories: () => this.#controller.repositories(),
+      ask: (urls) => this.#sources.ask(urls),
+      onDelivery: (provider, outcome) => this.#metrics.webhookDeliveries.inc({ provider, outcome }),
+    });
   }
 
   /** Resolves when it watches; rejects where an address cannot be listened on, and when it is stopped before. */
@@ -173,6 +188,7 @@ export class Operator {
     const ports = {
       probePort: await this.#probeServer.start(),
       metricsPort: await this.#metricsServer.start(),
+      webhookPort: await this.#webhooks.start(),
     };
     await this.#definitions.start();
     this.#discovery.onChange(() => this.#controller.onKindsChanged());
@@ -208,6 +224,7 @@ export class Operator {
       this.#renderer.stop(),
       this.#probeServer.stop(),
       this.#metricsServer.stop(),
+      this.#webhooks.stop(),
     ]);
     const closed = rest.then(() => this.#client.close());
     await Promise.race([closed, sleep(1_000, undefined, { ref: false })]);
@@ -267,7 +284,7 @@ function withoutManagedFields(object: KubeObject): KubeObject {
   return { ...object, metadata };
 }
 
-function addressOf(flags: FlagValues, name: 'probe-address' | 'metrics-address'): ListenAddress {
+function addressOf(flags: FlagValues, name: `${'probe' | 'metrics' | 'webhook'}-address`): ListenAddress {
   const address = listenAddress(flags[name]);
   if (address === undefined) throw new Error(`--${name} is "${flags[name]}"`);
   return address;

@@ -206,6 +206,7 @@ function runOperator({ program, engine, directory, shell }: OperatorStart): Runn
       `--cache-directory=${join(directory, 'git-cache')}`,
       '--probe-address=127.0.0.1:0',
       '--metrics-address=127.0.0.1:0',
+      '--webhook-address=127.0.0.1:0',
       '--allow-loopback-repositories',
     ],
     env: { ...(shell.environment as Record<string, string>), ...NODE_ENVIRONMENT },

@@ -57,7 +57,13 @@ export const OWN_NAMESPACE_RIGHTS: readonly Right[] = [
     apiGroups: [''],
     resources: ['secrets'],
     verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'],
-    why: 'The target records.',
+    why: 'The target records, and what webhooks are signed with.',
+  },
+  {
+    apiGroups: [''],
+    resources: ['configmaps'],
+    verbs: ['list', 'watch', 'create', 'patch'],
+    why: 'Pushes that arrived at a replica that does not lead, in towpath-pushes.',
   },
   {
     apiGroups: ['coordination.k8s.io'],

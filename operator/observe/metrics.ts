@@ -7,6 +7,7 @@ export class Metrics {
   readonly reconcileSeconds: Histogram;
   readonly gitPolls: Counter<'outcome'>;
   readonly gitFetches: Counter<'outcome'>;
+  readonly webhookDeliveries: Counter<'provider' | 'outcome'>;
   readonly abandonedLooks: Counter;
 
   constructor(observed: {
@@ -44,6 +45,12 @@ export class Metrics {
       name: 'towpath_git_fetches_total',
       help: 'Fetches of commits.',
       labelNames: ['outcome'],
+      registers,
+    });
+    this.webhookDeliveries = new Counter({
+      name: 'towpath_webhook_deliveries_total',
+      help: 'What Git servers sent, and what became of it; Unmatched: no Application has the repository.',
+      labelNames: ['provider', 'outcome'],
       registers,
     });
     this.abandonedLooks = new Counter({

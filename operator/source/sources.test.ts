@@ -57,6 +57,66 @@ describe('sources', () => {
     assert.equal(count('POST'), 1, 'nothing changed, so nothing is fetched');
   });
 
+  it('ask a repository once for a push, however many follow it, and for the next ones once in a second', async () => {
+    const sources = openSources();
+    const urls = new Set([access().url]);
+    let told = 0;
+    const repositories = Array.from({ length: 1_000 }, (_, index) =>
+      sources.watch(`app-${index}`, access(), hour, () => {
+        told += 1;
+      }),
+    );
+    const [repository] = repositories;
+    assert.ok(repository);
+    await eventually(() => told === 1_000, { describe: 'the first answer' });
+    server.requests.length = 0;
+    const commit = await git.commit({ 'a.yaml': 'a: pushed\n' });
+    const first = performance.now();
+    for (let times = 0; times < 20; times += 1) sources.ask(urls);
+    sources.ask(new Set(['https://git.example.com/another']));
+    await eventually(() => told === 2_000, { describe: 'all to be told of the push' });
+    const resolved = repository.resolve({});
+    assert.equal(resolved.commit, commit);
+    await Promise.all(repositories.map((each) => each.open(resolved)));
+    assert.deepEqual([count('GET'), count('POST')], [1, 1]);
+    // Asked for again and again, as whoever replays a delivery would.
+    for (let next = 1; next <= 2; next += 1)
+      await eventually(
+        () => {
+          sources.ask(urls);
+          return count('GET') > next;
+        },
+        { describe: 'the next question', every: 10 },
+      );
+    assert.ok(performance.now() - first > 1_900, 'a second between two questions');
+  });
+
+  it('ask again for a push that the server could not tell of, long before the interval is over', async () => {
+    let failing = false;
+    const flaky = await startGitHttp({
+      root: git.root,
+      intercept: (_, response) => {
+        if (failing) response.writeHead(503).end();
+        return failing;
+      },
+    });
+    try {
+      const url = flaky.url(git.name);
+      const sources = openSources();
+      const repository = sources.watch('app', { url }, hour, nobody);
+      await repository.poll();
+      failing = true;
+      const commit = await git.commit({ 'a.yaml': `a: ${Date.now()}\n` });
+      sources.ask(new Set([url]));
+      await eventually(() => repository.error !== undefined, { describe: 'the question to fail' });
+      failing = false;
+      await eventually(() => repository.error === undefined, { describe: 'the server to be asked again' });
+      assert.equal(repository.resolve({}).commit, commit);
+    } finally {
+      await flaky.stop();
+    }
+  });
+
   it('share a fetch that fails with all who wait for it, those who came back after they gave up included', async () => {
     let fetches = 0;
     const gate = Promise.withResolvers<void>();

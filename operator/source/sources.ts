@@ -60,10 +60,17 @@ interface Watched {
   timer: NodeJS.Timeout | undefined;
   /** When the timer fires, on the clock of performance.now(). */
   dueAt: number;
+  url: string;
+  /** The poll that a push asked for and that has not been sent. */
+  pushed: NodeJS.Timeout | undefined;
+  /** When the last one was sent, on the clock of performance.now(). */
+  pushedAt: number;
 }
 
 /** The first polls of many repositories at once (a restart) are this far apart. Milliseconds. */
 const firstPollSpacingMs = 20;
+/** However many pushes are told, a repository is asked for them once in so many milliseconds. */
+const pushSpacingMs = 1_000;
 /** Indexing a pack larger than this goes to a thread of its own, so that no other repository waits. */
 const largePackBytes = 1 << 20;
 
@@ -127,6 +134,25 @@ export class Sources {
     this.#leave(subscriber, subscription);
   }
 
+  /** Asks the repositories at these URLs now, whatever their intervals: somebody pushed. */
+  ask(urls: ReadonlySet<string>): void {
+    for (const watched of this.#watched.values()) {
+      if (!urls.has(watched.url) || watched.pushed !== undefined) continue;
+      const wait = Math.max(0, watched.pushedAt + pushSpacingMs - performance.now());
+      watched.pushed = setTimeout(() => void this.#pollPushed(watched), wait);
+    }
+  }
+
+  async #pollPushed(watched: Watched): Promise<void> {
+    watched.pushed = undefined;
+    watched.pushedAt = performance.now();
+    const { repository } = watched;
+    await repository.poll().catch(() => undefined);
+    // What the server could not tell now is not left until the interval is over.
+    if (repository.error !== undefined && this.#watched.get(repository.key) === watched)
+      this.#bringForward(watched);
+  }
+
   async stop(): Promise<void> {
     for (const subscriber of [...this.#subscriptions.keys()]) this.unwatch(subscriber);
     await Promise.all(this.#stopping);
@@ -161,7 +187,15 @@ export class Sources {
       changed: () => void this.#tell(subscriptions),
       grown: () => void this.#evict(),
     });
-    const watched = { repository, subscriptions, timer: undefined, dueAt: Number.POSITIVE_INFINITY };
+    const watched: Watched = {
+      repository,
+      subscriptions,
+      timer: undefined,
+      dueAt: Number.POSITIVE_INFINITY,
+      url: access.url,
+      pushed: undefined,
+      pushedAt: Number.NEGATIVE_INFINITY,
+    };
     this.#watched.set(key, watched);
     const now = performance.now();
     this.#nextFirstPollAt = Math.max(now, this.#nextFirstPollAt + firstPollSpacingMs);
@@ -240,6 +274,7 @@ export class Sources {
     watched.subscriptions.delete(subscriber);
     if (watched.subscriptions.size > 0) return;
     clearTimeout(watched.timer);
+    clearTimeout(watched.pushed);
     this.#watched.delete(watched.repository.key);
     const stopping = watched.repository.stop().finally(() => this.#stopping.delete(stopping));
     this.#stopping.add(stopping);

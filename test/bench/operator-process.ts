@@ -60,6 +60,7 @@ export async function startOperator(options: OperatorStart): Promise<BenchOperat
       `--engine=${engine}`,
       '--probe-address=127.0.0.1:0',
       '--metrics-address=127.0.0.1:0',
+      '--webhook-address=127.0.0.1:0',
       '--allow-loopback-repositories',
     ],
     env: {

@@ -37,7 +37,7 @@ export interface RunningOperator {
   readonly process: RunningProcess;
   readonly logPath: string;
   /** Base URL of what it serves for a purpose. */
-  url(purpose: 'probe' | 'metrics'): Promise<string>;
+  url(purpose: 'probe' | 'metrics' | 'webhook'): Promise<string>;
   /** What it says on /metrics. */
   metrics(): Promise<string>;
   stop(signal?: 'SIGKILL' | 'SIGTERM'): Promise<void>;
@@ -70,6 +70,7 @@ export async function startOperator(
       `--engine=${engine}`,
       '--probe-address=127.0.0.1:0',
       '--metrics-address=127.0.0.1:0',
+      '--webhook-address=127.0.0.1:0',
       '--log-level=debug',
       '--allow-loopback-repositories',
       '--allow-plain-http-credentials',

@@ -51,6 +51,7 @@ async function startContainer(stage: Stage): Promise<StartedTestContainer> {
       `--watch-namespace=${stage.namespace}`,
       '--probe-address=127.0.0.1:0',
       '--metrics-address=127.0.0.1:0',
+      '--webhook-address=127.0.0.1:0',
       '--allow-loopback-repositories',
     ])
     .withWaitStrategy(Wait.forLogMessage('Towpath is watching.'))

@@ -27,10 +27,14 @@
 {{- end -}}
 
 {{- define "towpath.rules.ownNamespace" -}}
-# The target records.
+# The target records, and what webhooks are signed with.
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get, list, watch, create, patch, delete]
+# Pushes that arrived at a replica that does not lead, in towpath-pushes.
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [list, watch, create, patch]
 # Which replica leads.
 - apiGroups: ["coordination.k8s.io"]
   resources: [leases]

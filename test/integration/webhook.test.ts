@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { fastLease, newStage, type RunningOperator, type Stage, startOperator } from '../harness/operator.ts';
+import { polls } from '../harness/polls.ts';
+import { eventually } from '../harness/wait.ts';
+import { deliver, type WebhookDelivery, webhookDeliveries } from '../harness/webhook-delivery.ts';
+
+const secret = 'a secret of more than 16 characters';
+const configMap = (is: string) => ({
+  'web.yaml': `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {is: "${is}"}\n`,
+});
+const flags = [...fastLease, '--webhook-host-aliases=git.example.com=127.0.0.1'];
+
+/** An Application that would not look at its repository for an hour by itself. */
+async function hourlyStage(t: TestContext): Promise<Stage> {
+  const stage = await newStage(t, { files: configMap('one'), flags });
+  await stage.deployed('web', { source: { interval: '1h' } });
+  return stage;
+}
+
+async function putSecret(stage: Stage): Promise<void> {
+  const keys = ['github', 'gitlab', 'gitea', 'bitbucket', 'generic'];
+  await stage.apply({
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: 'towpath-webhooks' },
+    stringData: Object.fromEntries(keys.map((key) => [key, secret])),
+  });
+}
+
+function deliveriesOf(stage: Stage, host: string): Record<string, WebhookDelivery> {
+  return webhookDeliveries({ host, path: new URL(stage.repoURL).pathname.slice(1) }, secret);
+}
+
+/** Sends it until the Secret has been noticed. */
+async function accepted(operator: RunningOperator, delivery: WebhookDelivery): Promise<void> {
+  const url = await operator.url('webhook');
+  await eventually(async () => (await deliver(url, delivery)).status === 200, {
+    describe: 'the delivery to be accepted',
+  });
+}
+
+test('S13: a push reaches the status at once instead of an hour later, and without a secret nothing is accepted', async (t) => {
+  const stage = await hourlyStage(t);
+  const { GitHub, generic } = deliveriesOf(stage, 'git.example.com:8443');
+  assert.ok(GitHub !== undefined && generic !== undefined);
+  const url = await stage.operator.url('webhook');
+  const before = polls(stage);
+  assert.equal((await deliver(url, GitHub)).status, 404);
+  await putSecret(stage);
+  const second = await stage.repository.commit(configMap('two'));
+  await accepted(stage.operator, GitHub);
+  await stage.untilReadyAt('web', second);
+  assert.equal(polls(stage), before + 1, 'one ls-remote for one push');
+  const third = await stage.repository.commit(configMap('three'));
+  await accepted(stage.operator, generic);
+  await stage.untilReadyAt('web', third);
+
+  await stage.kubectl('delete', 'secret', 'towpath-webhooks');
+  await eventually(async () => (await deliver(url, GitHub)).status === 404, {
+    describe: 'the secret to be forgotten',
+  });
+});
+
+test('a push that arrives at a replica that follows reaches the status as well, through the leader', async (t) => {
+  const stage = await hourlyStage(t);
+  await putSecret(stage);
+  const follower = await startOperator(t, stage.cluster, stage.namespace, { flags });
+  const { Gitea } = deliveriesOf(stage, 'git.example.com');
+  assert.ok(Gitea !== undefined);
+  for (const is of ['two', 'three']) {
+    const before = polls(stage);
+    const revision = await stage.repository.commit(configMap(is));
+    await accepted(follower, Gitea);
+    await stage.untilReadyAt('web', revision);
+    assert.equal(polls(stage), before + 1, 'the leader alone asks the Git server');
+  }
+  assert.match(await follower.metrics(), /^towpath_leader 0$/m);
+});
+
+test('a push of a repository that no Application has is counted, and logged with what Applications have', async (t) => {
+  const stage = await hourlyStage(t);
+  await putSecret(stage);
+  const { GitHub } = deliveriesOf(stage, 'git.other.example');
+  assert.ok(GitHub !== undefined);
+  const url = await stage.operator.url('webhook');
+  await eventually(async () => (await deliver(url, GitHub)).status === 202, { describe: 'the answer' });
+  assert.match(
+    await stage.operator.metrics(),
+    /^towpath_webhook_deliveries_total\{provider="github",outcome="Unmatched"\} [1-9]/m,
+  );
+  const path = new URL(stage.repoURL).pathname.replace(/\.git$/, '');
+  const line = stage.operator.process
+    .logTail(50)
+    .split('\n')
+    .find((each) => each.includes('no Application has'));
+  assert.ok(line?.includes(`git.other.example${path}`) && line.includes(`127.0.0.1${path}`), line);
+});
