@@ -30,6 +30,10 @@ test-faults: $(INSTALLED) ## Runs the long tests: kills at every write, API faul
 image: $(INSTALLED) ## Builds the operator's image with Docker (BASE=public: from public base images; PLATFORM=linux/arm64)
 	@$(NODE) hack/image.ts --base='$(BASE)' --platform='$(PLATFORM)'
 
+.PHONY: sbom
+sbom: $(INSTALLED) ## Writes what the image is made of (dist/sbom, CycloneDX)
+	@$(NODE) hack/sbom.ts
+
 .PHONY: test-image
 test-image: $(INSTALLED) ## Builds the image and runs it in a container, against a real control plane
 	@$(NODE) hack/test.ts image --only='$(ONLY)' --name='$(NAME)' --strict='$(STRICT)'

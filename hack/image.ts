@@ -13,6 +13,7 @@ import { parseArgs } from 'node:util';
 import { buildEngineFor } from './build-engine.ts';
 import { nodeImage, runtimeImage } from './image/debian-images.ts';
 import { docker, dockerSays, withoutDocker } from './image/docker.ts';
+import { writeSboms } from './sbom.ts';
 
 const root = join(import.meta.dirname, '..');
 
@@ -59,5 +60,8 @@ if (import.meta.main) {
   );
   const bytes = Number(dockerSays('image', 'inspect', '--format', '{{.Size}}', tag));
   const seconds = Math.round((Date.now() - started) / 1000);
-  console.log(`${tag}: ${Math.round(bytes / 2 ** 20)} MiB, built in ${seconds} s`);
+  const sboms = await writeSboms((values.platform || 'linux/amd64').replace('linux/', ''));
+  console.log(
+    `${tag}: ${Math.round(bytes / 2 ** 20)} MiB, built in ${seconds} s; made of: ${sboms.join(', ')}`,
+  );
 }

@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { buildEngine } from '../../hack/build-engine.ts';
+import { writeSboms } from '../../hack/sbom.ts';
+import { runProgram } from '../harness/cluster.ts';
+import { temporaryDirectory } from '../harness/process.ts';
+
+const root = join(import.meta.dirname, '../..');
+const architecture = process.arch === 'x64' ? 'amd64' : process.arch;
+
+test('the bills of material name every package and module that is installed, and nothing of this machine', async () => {
+  const [operator = '', engine = ''] = await writeSboms(architecture, temporaryDirectory('sbom'));
+  const read = (path: string) => {
+    const text = readFileSync(path, 'utf8');
+    assert.ok(!text.includes(root), 'no path of this machine');
+    const { components = [] } = JSON.parse(text) as { components?: { name: string; version: string }[] };
+    return new Set(components.map(({ name, version }) => `${name}@${version}`));
+  };
+  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, { version: string; dev?: true; devOptional?: true }>;
+  };
+  const npm = read(operator);
+  for (const [path, { version, dev, devOptional }] of Object.entries(packages)) {
+    const name = path.split('node_modules/').at(-1) ?? '';
+    if (path !== '' && dev !== true && devOptional !== true)
+      assert.ok(npm.has(`${name}@${version}`), `${name}@${version}`);
+  }
+  const go = read(engine);
+  const { stdout } = await runProgram('go', ['version', '-m', await buildEngine()]);
+  const modules = [...stdout.matchAll(/^\tdep\t(\S+)\t(\S+)/gm)];
+  assert.notEqual(modules.length, 0);
+  for (const [, name, version] of modules) assert.ok(go.has(`${name}@${version}`), `${name}@${version}`);
+});
