@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createRepository } from '../harness/git-repository.ts';
 import { fastLease, type Stage } from '../harness/operator.ts';
-import { newProxiedStage } from '../harness/proxied-stage.ts';
+import { newProxiedStage, watchesForApplications } from '../harness/proxied-stage.ts';
 import type { RecordedRequest } from '../harness/recorded-request.ts';
 import { always, eventually } from '../harness/wait.ts';
 
@@ -36,7 +36,6 @@ for (const how of ['at once', 'in order'] as const) {
     const { proxy, stage } = await newProxiedStage(t, { files: {}, flags: fastLease });
     await stage.apply(secret('git', { username: 'reader', password: 'any' }));
     await stage.apply(secret('values', { 'values.yaml': 'value: one' }));
-    const atRest = proxy.openWatches();
     let met = 0;
     for (let number = 1; number <= MOST; number += 1) {
       const name = `web-${number}`;
@@ -66,9 +65,9 @@ for (const how of ['at once', 'in order'] as const) {
     }
     t.diagnostic(`${met} requests of a look`);
     assert.ok(met > 10 && met < MOST, `${met} requests were held`);
-    await eventually(() => proxy.openWatches() === atRest, {
+    await eventually(() => watchesForApplications(proxy) === 0, {
       within: 20_000,
-      describe: `the watches to end; there are ${proxy.openWatches()} instead of ${atRest}`,
+      describe: 'the watches to end',
     });
     // Two intervals, of which each is prolonged by a tenth at most.
     stage.git.requests.length = 0;
@@ -78,7 +77,7 @@ for (const how of ['at once', 'in order'] as const) {
       2_500,
       { every: 100 },
     );
-    assert.equal(proxy.openWatches(), atRest);
+    assert.equal(watchesForApplications(proxy), 0);
   });
 }
 

@@ -39,3 +39,12 @@ export function writesOf(proxy: FaultProxy): RecordedRequest[] {
 export function inWords(requests: readonly RecordedRequest[]): string[] {
   return requests.map(({ verb, path }) => `${verb} ${path}`);
 }
+
+/** What the operator watches whatever Applications there are, or since the first one came. */
+const OWN_WATCHES =
+  /\/(applications|customresourcedefinitions|storageclasses|leases)\?|v2\/horizontalpodautoscalers\?/;
+
+/** Open watches that Applications need, and that end with them. */
+export function watchesForApplications(proxy: FaultProxy): number {
+  return proxy.openWatches() - proxy.openWatches({ path: OWN_WATCHES });
+}
