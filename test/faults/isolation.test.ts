@@ -55,13 +55,20 @@ async function merge(stage: Stage, name: string, patch: unknown): Promise<void> 
 
 interface Bad {
   name: string;
+  /** What its own work may take of two cores, on which the API server runs too, beside half as long again. */
+  allowanceMs: number;
   files: Record<string, FileContent>;
 }
 
 const bad: Bad[] = [
-  { name: 'renders without end', files: { 'Chart.yaml': chart, 'templates/endless.yaml': endless } },
+  {
+    name: 'renders without end',
+    allowanceMs: 150,
+    files: { 'Chart.yaml': chart, 'templates/endless.yaml': endless },
+  },
   {
     name: 'has 50 MB of manifests',
+    allowanceMs: 150,
     files: {
       'Chart.yaml': chart,
       'templates/large.yaml': `{{- range $i := until 500 }}
@@ -73,13 +80,15 @@ data: {text: {{ repeat 100000 "x" }} }
 {{- end }}`,
     },
   },
-  { name: 'has a Git server that hangs', files: {} },
+  { name: 'has a Git server that hangs', allowanceMs: 100, files: {} },
   {
     name: 'has a hook that fails',
+    allowanceMs: 100,
     files: { 'Chart.yaml': chart, 'templates/hook.yaml': hook('failing', 'fails') },
   },
   {
     name: 'has an invalid object',
+    allowanceMs: 100,
     files: { 'object.yaml': 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: bad}\ndata: 7\n' },
   },
 ];
@@ -136,7 +145,7 @@ test('A3, S8: one bad Application delays no other', async (t) => {
   const hung = await startGitHttp({ root: stage.repository.root });
   hung.hang = true;
   t.after(() => hung.stop());
-  for (const [index, { name, files }] of bad.entries()) {
+  for (const [index, { name, allowanceMs, files }] of bad.entries()) {
     await t.test(`A3: an Application that ${name} delays no other`, async (t) => {
       await repository.commit(
         Object.fromEntries(Object.entries(files).map(([path, content]) => [`${index}/${path}`, content])),
@@ -162,9 +171,8 @@ test('A3, S8: one bad Application delays no other', async (t) => {
       await stage.kubectl('delete', 'applications.towpath.dev', `bad-${index}`, '--timeout=20s');
       const told = `${median(beside).toFixed(0)} ms beside it, ${median(alone).toFixed(0)} ms alone`;
       t.diagnostic(told);
-      // The allowance is what the bad one's own work takes of two cores, on which the API server runs too: of 20 runs
-      // the most was half as long again and 110 ms. A delay by waiting for it would be its time-out, 20 s.
-      assert.ok(median(beside) <= 1.5 * median(alone) + 250, told);
+      // A delay by waiting for it would be its time-out, 20 s.
+      assert.ok(median(beside) <= 1.5 * median(alone) + allowanceMs, told);
     });
   }
   for (const [index, { name, reason, files }] of bombs.entries()) {
