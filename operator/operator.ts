@@ -20,6 +20,7 @@ import { answerProbes } from './observe/probes.ts';
 import { Slices } from './observe/slices.ts';
 import { Turns } from './observe/turns.ts';
 import { Renderer } from './render/renderer.ts';
+import { proxyRule } from './source/proxy.ts';
 import { Sources } from './source/sources.ts';
 import { hostAliases } from './webhook/repository-name.ts';
 import { Webhooks } from './webhook/webhooks.ts';
@@ -80,6 +81,7 @@ export class Operator {
       allowPlainHttpCredentials: flags['allow-plain-http-credentials'],
       ...(flags['cache-directory'] === '' ? {} : { cacheDirectory: flags['cache-directory'] }),
       slices,
+      proxies: proxyRule(process.env),
       observer: {
         polled: ({ reason }) => this.#metrics.gitPolls.inc({ outcome: reason === '' ? 'Success' : reason }),
         fetched: ({ reason }) =>

@@ -81,6 +81,18 @@ export function checkedLookup(rules: AddressRules): LookupFunction {
   };
 }
 
+/**
+ * The same for a name that a proxy will look up. What our own DNS does not know, the proxy's may: that is for the
+ * proxy to refuse, and so is a name that has other addresses there.
+ */
+export function checkName(host: string, rules: AddressRules): Promise<void> {
+  return new Promise((resolve, reject) => {
+    checkedLookup(rules)(host, { all: true }, (error) =>
+      error instanceof TowpathError ? reject(error) : resolve(),
+    );
+  });
+}
+
 /** The IPv4 address in an IPv4-mapped (::ffff:0:0/96), NAT64 (64:ff9b::/96) or 6to4 (2002::/16) one. */
 function embeddedIPv4(address: string): string | undefined {
   if (isIP(address) !== 6) return undefined;

@@ -1,11 +1,12 @@
 import { DEFAULT_CIPHERS } from 'node:tls';
-import { Agent, type Dispatcher, request } from 'undici';
+import { Agent, type Dispatcher, ProxyAgent, request } from 'undici';
 import { TowpathError } from '../api/errors.ts';
 import { withoutEnding } from '../api/foreign-text.ts';
-import { type AddressRules, checkedLookup, checkHost } from './address.ts';
+import { type AddressRules, checkedLookup, checkHost, checkName } from './address.ts';
 import { type Credential, isSecret, redact } from './credential.ts';
 import { networkError } from './network-error.ts';
 import { type Packet, readPackets } from './pkt-line.ts';
+import type { ProxyRule } from './proxy.ts';
 import type { RemoteUrl } from './remote-url.ts';
 import { printable } from './text.ts';
 import type { Timeouts, Transport } from './transport.ts';
@@ -13,6 +14,8 @@ import type { Timeouts, Transport } from './transport.ts';
 export interface HttpOptions extends AddressRules {
   allowPlainHttpCredentials: boolean;
   timeouts: Timeouts;
+  /** Default: no proxy. */
+  proxies?: ProxyRule;
 }
 
 const maxRedirects = 5;
@@ -24,7 +27,9 @@ const CIPHERS = `${DEFAULT_CIPHERS}:!kDHE`;
 export class HttpTransport implements Transport {
   readonly #remote: RemoteUrl;
   readonly #credential: Credential | undefined;
-  readonly #agent: Agent;
+  readonly #agent: Dispatcher;
+  /** Where a proxy makes the connection: looks whether the host has an address that is refused. */
+  readonly #checkName: (() => Promise<void>) | undefined;
   readonly #origin: string;
   /** The repository's URL as it was given, without a slash at its end. */
   readonly #given: string;
@@ -47,22 +52,33 @@ export class HttpTransport implements Transport {
       );
     }
     const { connectMs, idleMs } = options.timeouts;
-    this.#agent = new Agent({
-      connect: {
-        lookup: checkedLookup(options),
-        timeout: connectMs,
-        ciphers: CIPHERS,
-        ...(credential?.caCert === undefined ? {} : { ca: credential.caCert }),
-        ...(credential?.clientCert === undefined ? {} : { cert: credential.clientCert }),
-        ...(credential?.clientKey === undefined ? {} : { key: credential.clientKey }),
-      },
+    const tls = {
+      timeout: connectMs,
+      ciphers: CIPHERS,
+      ...(credential?.caCert === undefined ? {} : { ca: credential.caCert }),
+      ...(credential?.clientCert === undefined ? {} : { cert: credential.clientCert }),
+      ...(credential?.clientKey === undefined ? {} : { key: credential.clientKey }),
+    };
+    const bounds = {
       headersTimeout: idleMs,
       bodyTimeout: idleMs,
       // Longer than most poll intervals would save no handshake worth a socket for each repository.
       keepAliveTimeout: 10_000,
       connections: 2,
       pipelining: 1,
-    });
+    };
+    const proxy = options.proxies?.(remote);
+    this.#checkName = proxy === undefined ? undefined : () => checkName(remote.host, options);
+    this.#agent =
+      proxy === undefined
+        ? new Agent({ ...bounds, connect: { ...tls, lookup: checkedLookup(options) } })
+        : new ProxyAgent({
+            ...bounds,
+            uri: proxy,
+            proxyTunnel: true,
+            requestTls: tls,
+            connectTimeout: connectMs,
+          });
   }
 
   get host(): string {
@@ -100,6 +116,7 @@ export class HttpTransport implements Transport {
 
   async #send(method: 'GET' | 'POST', url: string, body: Buffer | undefined, signal: AbortSignal) {
     try {
+      await this.#checkName?.();
       return await request(url, {
         dispatcher: this.#agent,
         method,
@@ -119,11 +136,18 @@ export class HttpTransport implements Transport {
 
   /** A server that misses a client certificate often just closes the connection (TLS 1.3). */
   #failed(error: unknown): TowpathError {
-    const known = networkError(error, this.host);
+    const known = this.#withProxy(networkError(error, this.host));
     const { scheme } = this.#remote;
     if (known.reason !== 'ConnectionLost' || scheme === 'http' || this.#credential?.clientCert) return known;
     const hint = 'If it wants a client certificate, put one in the Secret\'s keys "tls.crt" and "tls.key".';
     return new TowpathError(known.remedy, known.reason, `${known.message} ${hint}`, { cause: error });
+  }
+
+  /** What failed may be the proxy's: who reads it must know that there is one. */
+  #withProxy(error: TowpathError): TowpathError {
+    if (this.#checkName === undefined || error.reason === 'AddressRefused') return error;
+    const message = `${error.message} It is asked through the proxy of the operator's environment (HTTPS_PROXY, HTTP_PROXY, NO_PROXY).`;
+    return new TowpathError(error.remedy, error.reason, message, { cause: error });
   }
 
   #authorization(): Record<string, string> {

@@ -9,6 +9,7 @@ import type { Credential } from './credential.ts';
 import { HttpTransport } from './http-transport.ts';
 import { defaultLimits, defaultTimeouts, type Limits } from './limits.ts';
 import { pollDelay } from './poll-delay.ts';
+import type { ProxyRule } from './proxy.ts';
 import { parseRemoteUrl } from './remote-url.ts';
 import { RemoteRepository, type Repository, type SourceObserver } from './repository.ts';
 import { SshTransport } from './ssh-transport.ts';
@@ -43,6 +44,8 @@ export interface SourcesOptions extends AddressRules {
   workers?: number;
   /** Between 0 and 1; default Math.random. Spreads polls. */
   random?: () => number;
+  /** For Git over HTTP; default none. */
+  proxies?: ProxyRule;
   observer?: SourceObserver;
   /** Shared with all else that takes long. */
   slices?: Slices;

@@ -23,6 +23,8 @@ export interface OperatorOptions {
    */
   kubeconfigPath?: string;
   flags?: readonly string[];
+  /** Variables of its process besides. */
+  environment?: Readonly<Record<string, string>>;
   /** Module that is loaded into its process beforehand. */
   preload?: string;
   /** Asked at the test's end about the turns of its event loop; default `assertTurns`. */
@@ -79,6 +81,7 @@ export async function startOperator(
     env: {
       ...(process.env as Record<string, string>),
       ...NODE_ENVIRONMENT,
+      ...options.environment,
       KUBECONFIG:
         options.kubeconfigPath ?? (await operatorKubeconfig(t, cluster, ownNamespace(options) ?? namespace)),
     },
