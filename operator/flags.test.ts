@@ -41,6 +41,7 @@ const wrong: [string, RegExp][] = [
   ['--webhook-host-aliases=a', /--webhook-host-aliases is "a"; it must be pairs of hosts/],
   ['--probe-address=8081', /--probe-address is "8081"; it must be an address with a port/],
   ['--log-level=loud', /--log-level is "loud"; it must be trace/],
+  ['--log-format=xml', /--log-format is "xml"; it must be json or text/],
   ['--namespace=No Namespace', /--namespace is "No Namespace"/],
   ['--watch-namespace=Shop', /--watch-namespace is "Shop"; it must be the name of a namespace/],
   ['--engine=/nowhere/engine', /--engine is "\/nowhere\/engine"; it must be the path of a program/],

@@ -44,6 +44,7 @@ const FORMS = {
     fits: (value: string) => ['trace', 'debug', 'info', 'warn', 'error'].includes(value),
     hint: 'trace, debug, info, warn or error',
   },
+  format: { fits: (value: string) => value === 'json' || value === 'text', hint: 'json or text' },
   name: {
     fits: (value: string) => /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(value),
     hint: 'the name of a namespace',
@@ -119,6 +120,12 @@ export const FLAGS = {
     help: 'Hosts that Applications name otherwise than the Git server does: ssh.example.com=git.example.com,… Default: those of GitHub, GitLab and Bitbucket.',
   },
   'log-level': { type: 'string', form: 'level', default: 'info', help: 'trace, debug, info, warn or error.' },
+  'log-format': {
+    type: 'string',
+    form: 'format',
+    default: 'json',
+    help: 'json: one object a line; text: a line for people.',
+  },
   'cache-directory': {
     type: 'string',
     default: '',

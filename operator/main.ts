@@ -3,7 +3,7 @@ import { newLogger } from './observe/log.ts';
 import { Operator } from './operator.ts';
 
 const flags = flagsOrExit();
-const log = newLogger(flags['log-level']);
+const log = newLogger(flags['log-level'], flags['log-format']);
 const operator = newOperator();
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {

@@ -1,4 +1,21 @@
+import { GROUP } from '../../operator/api/v1alpha1/names.ts';
 import { CLUSTER_RIGHTS, OWN_NAMESPACE_RIGHTS, READ_RIGHTS, type Right } from '../../operator/kube/rights.ts';
+import { APPLICATION, RESOURCES } from './resources.ts';
+
+const VIEW: Right = {
+  apiGroups: [GROUP],
+  resources: RESOURCES.filter(({ scope }) => scope === 'Namespaced').map(({ names }) => names.plural),
+  verbs: ['get', 'list', 'watch'],
+  why: 'All our kinds that stand in a namespace.',
+};
+
+/** Rules that a platform sets for its tenants are no part of it. */
+const EDIT: Right = {
+  apiGroups: [GROUP],
+  resources: [APPLICATION.names.plural],
+  verbs: ['create', 'update', 'patch', 'delete', 'deletecollection'],
+  why: 'What is deployed, with the rights of a ServiceAccount of the namespace; never a status.',
+};
 
 /** The chart's templates of RBAC rules: what the operator calls, each with its reason. */
 export function chartRules(): string {
@@ -7,6 +24,8 @@ export function chartRules(): string {
     defined('cluster', CLUSTER_RIGHTS),
     defined('ownNamespace', OWN_NAMESPACE_RIGHTS),
     defined('read', READ_RIGHTS),
+    defined('view', [VIEW]),
+    defined('edit', [EDIT]),
   ].join('\n');
 }
 
@@ -17,6 +36,7 @@ function defined(name: string, rights: readonly Right[]): string {
       `- apiGroups: ${JSON.stringify(rule.apiGroups)}`,
       `  resources: [${rule.resources.join(', ')}]`,
       `  verbs: [${rule.verbs.join(', ')}]`,
+      ...(rule.resourceNames === undefined ? [] : [`  resourceNames: [${rule.resourceNames.join(', ')}]`]),
     ].join('\n'),
   );
   return `{{- define "towpath.rules.${name}" -}}\n${rules.join('\n')}\n{{- end -}}\n`;

@@ -1,5 +1,7 @@
 import { GROUP } from '../../operator/api/v1alpha1/names.ts';
 import { annotationsPage } from './annotations-page.ts';
+import { chartDashboard } from './chart-dashboard.ts';
+import { chartReadme, chartValuesSchema, chartValuesYaml } from './chart-files.ts';
 import { chartRules } from './chart-rules.ts';
 import { crdYaml } from './crd.ts';
 import { flagsPage } from './flags-page.ts';
@@ -19,6 +21,10 @@ export function generatedFiles(): Map<string, string> {
     files.set(`docs/reference/${resource.names.singular}.md`, resourcePage(resource));
   }
   files.set('charts/towpath/templates/_rules.tpl', chartRules());
+  files.set('charts/towpath/values.yaml', chartValuesYaml());
+  files.set('charts/towpath/values.schema.json', chartValuesSchema());
+  files.set('charts/towpath/README.md', chartReadme());
+  files.set('charts/towpath/files/dashboard.json', chartDashboard());
   files.set('docs/reference/annotations.md', annotationsPage());
   files.set('docs/reference/flags.md', flagsPage());
   files.set('docs/reference/metrics.md', metricsPage());

@@ -3,6 +3,8 @@ export interface Right {
   apiGroups: readonly string[];
   resources: readonly string[];
   verbs: readonly string[];
+  /** Of these objects alone. */
+  resourceNames?: readonly string[];
   /** One sentence; it stands in the chart beside the rule, and in the docs. */
   why: string;
 }

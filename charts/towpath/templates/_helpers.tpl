@@ -23,6 +23,16 @@ app.kubernetes.io/name: {{ include "towpath.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
+{{/* By which a ServiceMonitor finds the Service: no label that a tool that applies the chart writes over. */}}
+{{- define "towpath.scrapeLabels" -}}
+towpath.dev/scrape: {{ include "towpath.fullname" . }}
+{{- end -}}
+
+{{/* Not the operator's own, or its Service and its NetworkPolicy would take the test's Pod for a replica. */}}
+{{- define "towpath.testLabels" -}}
+app.kubernetes.io/name: {{ include "towpath.name" . }}-test
+{{- end -}}
+
 {{- define "towpath.labels" -}}
 {{- $own := include "towpath.selectorLabels" . | fromYaml -}}
 {{- $own = merge $own (dict "app.kubernetes.io/managed-by" .Release.Service "app.kubernetes.io/version" .Chart.AppVersion "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_")) -}}
@@ -46,4 +56,72 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- with .Values.image -}}
 {{- if .digest -}}{{ .repository }}@{{ .digest }}{{- else -}}{{ .repository }}:{{ .tag | default $.Chart.AppVersion }}{{- end -}}
 {{- end -}}
+{{- end -}}
+
+{{/* One endpoint of a ServiceMonitor or a PodMonitor. */}}
+{{- define "towpath.endpoint" -}}
+- port: metrics
+  path: /metrics
+  {{- with .interval }}
+  interval: {{ . }}
+  {{- end }}
+  {{- with .relabelings }}
+  relabelings: {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .metricRelabelings }}
+  metricRelabelings: {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end -}}
+
+{{/* A rule of egress: ports of addresses, by default of all but link-local ones, where clouds serve credentials. */}}
+{{- define "towpath.reaches" -}}
+- ports:
+    {{- range .ports }}
+    - {port: {{ . }}, protocol: TCP}
+    {{- end }}
+  to:
+    {{- range .cidrs }}
+    - ipBlock: {cidr: {{ . | quote }}}
+    {{- else }}
+    - ipBlock: {cidr: 0.0.0.0/0, except: [169.254.0.0/16]}
+    - ipBlock: {cidr: "::/0", except: ["fe80::/10", "fd00:ec2::254/128"]}
+    {{- end }}
+{{- end -}}
+
+{{/* Where a Pod of the chart runs and where its image comes from; the same for each. */}}
+{{- define "towpath.podPlace" -}}
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- define "towpath.podSecurity" -}}
+runAsNonRoot: true
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{- define "towpath.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end -}}
+
+{{- define "towpath.proxyEnv" -}}
+{{- range $name, $value := dict "HTTP_PROXY" .http "HTTPS_PROXY" .https "NO_PROXY" .bypass }}
+{{- if $value }}
+- name: {{ $name }}
+  value: {{ $value | quote }}
+{{- end }}
+{{- end }}
 {{- end -}}

@@ -95,3 +95,17 @@
   resources: [csidrivers, storageclasses]
   verbs: [list, watch]
 {{- end -}}
+
+{{- define "towpath.rules.view" -}}
+# All our kinds that stand in a namespace.
+- apiGroups: ["towpath.dev"]
+  resources: [applications]
+  verbs: [get, list, watch]
+{{- end -}}
+
+{{- define "towpath.rules.edit" -}}
+# What is deployed, with the rights of a ServiceAccount of the namespace; never a status.
+- apiGroups: ["towpath.dev"]
+  resources: [applications]
+  verbs: [create, update, patch, delete, deletecollection]
+{{- end -}}

@@ -1,0 +1,243 @@
+/** What JSON Schema says of a value. */
+export type ValueSchema = Readonly<Record<string, unknown>>;
+
+/** A value of the chart: what it does, in a sentence or two, what it is when nobody says, and what it must be. */
+export interface ChartValue {
+  description: string;
+  default: unknown;
+  schema: ValueSchema;
+}
+
+/** Values under one key. Others than these are refused: a typo is told. */
+export interface ChartGroup {
+  description: string;
+  values: Readonly<Record<string, ChartValue | ChartGroup>>;
+}
+
+const NAME = '^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$';
+
+const text = (description: string, standard = '', rules: ValueSchema = {}): ChartValue => ({
+  description,
+  default: standard,
+  schema: { type: 'string', ...rules },
+});
+const oneOf = (description: string, words: readonly string[], standard: string): ChartValue => ({
+  description,
+  default: standard,
+  schema: { enum: words },
+});
+const yes = (description: string): ChartValue => ({
+  description,
+  default: true,
+  schema: { type: 'boolean' },
+});
+const no = (description: string): ChartValue => ({ ...yes(description), default: false });
+const whole = (description: string, standard: number, minimum: number): ChartValue => ({
+  description,
+  default: standard,
+  schema: { type: 'integer', minimum },
+});
+const names = (description: string, standard: readonly string[] = []): ChartValue => ({
+  description,
+  default: standard,
+  schema: { type: 'array', items: { type: 'string', pattern: NAME }, uniqueItems: true },
+});
+const cidrs = (description: string): ChartValue => ({
+  description,
+  default: [],
+  schema: { type: 'array', items: { type: 'string', pattern: '^[0-9A-Fa-f.:]+/[0-9]{1,3}$' } },
+});
+const ports = (description: string, standard: readonly number[]): ChartValue => ({
+  description,
+  default: standard,
+  schema: { type: 'array', items: { type: 'integer', minimum: 1, maximum: 65_535 }, uniqueItems: true },
+});
+const strings = (description: string, standard: Readonly<Record<string, string>> = {}): ChartValue => ({
+  description,
+  default: standard,
+  schema: { type: 'object', additionalProperties: { type: 'string' } },
+});
+const objects = (description: string): ChartValue => ({
+  description,
+  default: [],
+  schema: { type: 'array', items: { type: 'object' } },
+});
+const open = (description: string, standard: object = {}): ChartValue => ({
+  description,
+  default: standard,
+  schema: { type: 'object' },
+});
+
+const scraping = (kind: string, other: string): ChartGroup['values'] => ({
+  enabled: no(
+    `Make a ${kind}; its definition must be installed. Not together with ${other}: all would count twice.`,
+  ),
+  interval: text('How often it scrapes.', '30s', { pattern: '^([0-9]+(ms|s|m))?$' }),
+  labels: strings(`On the ${kind} besides, such as the one by which your Prometheus selects.`),
+  relabelings: objects('Before the scrape.'),
+  metricRelabelings: objects('Before what was scraped is kept.'),
+});
+
+/** Every value of charts/towpath: values.yaml, values.schema.json and the chart's README are made of it. */
+export const CHART_VALUES: ChartGroup['values'] = {
+  replicaCount: whole(
+    'How many replicas there are. One leads, the others stand by and take over when it ends.',
+    2,
+    0,
+  ),
+  image: {
+    description: 'The operator, the render engine in it.',
+    values: {
+      repository: text('Image without tag; the registry before it.', 'towpath', { minLength: 1 }),
+      tag: text("Default: the chart's appVersion."),
+      digest: text('sha256:…; taken instead of the tag.', '', { pattern: '^(sha256:[0-9a-f]{64})?$' }),
+      pullPolicy: oneOf('When a node pulls it.', ['Always', 'IfNotPresent', 'Never'], 'IfNotPresent'),
+    },
+  },
+  imagePullSecrets: objects('Secrets with credentials of the registry: [{name: …}].'),
+  nameOverride: text("Instead of the chart's name in names and labels.", '', { maxLength: 53 }),
+  fullnameOverride: text('Instead of the release and the chart in names.', '', { maxLength: 53 }),
+  labels: strings('On every object. Those that the chart sets itself stay as they are.'),
+  serviceAccount: {
+    description: "The operator's own.",
+    values: {
+      create: yes('false: one that there is already, by name.'),
+      name: text(
+        "Default: the release's full name and -operator. It must not be one that Applications may name.",
+      ),
+      annotations: strings('On the ServiceAccount.'),
+    },
+  },
+  installation: text('Id by which a reinstall owns what it owned. Default: namespace/name of the release.'),
+  watchNamespace: text(
+    'Look after the Applications of this namespace only. Default: of all.',
+  ),
+  impersonate: names(
+    "Names of the ServiceAccounts, in the Applications' namespaces, as which the operator may write. Nothing else in the cluster can be written by it, but what docs/security.md lists.",
+    ['towpath'],
+  ),
+  rbac: {
+    description: 'Rights of people.',
+    values: {
+      aggregate: yes(
+        "Add reading our kinds to Kubernetes' ClusterRole view, and writing Applications to edit; admin has both by these.",
+      ),
+    },
+  },
+  git: {
+    description: 'Git servers that are refused else.',
+    values: {
+      allowLoopback: no("Allow Git servers on the Pod's own loopback address."),
+      allowLinkLocal: no('Allow Git servers on link-local addresses, where clouds serve credentials.'),
+      allowPlainHttpCredentials: no('Allow Git credentials over plain HTTP.'),
+    },
+  },
+  log: {
+    description: 'On standard output.',
+    values: {
+      level: oneOf('From which level on.', ['trace', 'debug', 'info', 'warn', 'error'], 'info'),
+      format: oneOf('json: one object a line. text: a line for people.', ['json', 'text'], 'json'),
+    },
+  },
+  metrics: {
+    description: 'What monitoring finds. The Service <full name>-metrics is always there.',
+    values: {
+      serviceMonitor: {
+        description: 'For the Prometheus Operator: finds the replicas by the Service.',
+        values: scraping('ServiceMonitor', 'podMonitor'),
+      },
+      podMonitor: {
+        description: 'For the Prometheus Operator: finds the replicas by their labels.',
+        values: scraping('PodMonitor', 'serviceMonitor'),
+      },
+      prometheusRule: {
+        description: 'Alerts, each with a link to what to do: docs/monitoring.md.',
+        values: {
+          enabled: no('Make a PrometheusRule; its definition must be installed.'),
+          labels: strings('On the PrometheusRule besides, such as the one by which your Prometheus selects.'),
+          runbookUrl: text(
+            'What alerts link to; # and the name of the alert are appended.',
+            'https://towpath.dev/docs/monitoring',
+          ),
+        },
+      },
+      dashboard: {
+        description: 'For Grafana: a dashboard in a ConfigMap, as its sidecar looks for it.',
+        values: {
+          enabled: no('Make the ConfigMap.'),
+          labels: strings('By which the sidecar finds it.', { grafana_dashboard: '1' }),
+          annotations: strings('Such as the folder it goes into.'),
+        },
+      },
+    },
+  },
+  networkPolicy: {
+    description:
+      'Shuts the operator in: DNS, the API server and Git are reached, link-local addresses are not, where clouds serve credentials; only metrics are reached from outside.',
+    values: {
+      enabled: no('Make the NetworkPolicy.'),
+      apiServer: {
+        description: "The API server's side of its Service, as your network sees it.",
+        values: {
+          ports: ports('Its ports.', [443, 6443]),
+          cidrs: cidrs('Its addresses. Default: any, but for link-local ones.'),
+        },
+      },
+      git: {
+        description: 'Git servers and, where there is one, the proxy to them.',
+        values: {
+          ports: ports('Their ports.', [22, 443]),
+          cidrs: cidrs('Their addresses. Default: any, but for link-local ones.'),
+        },
+      },
+      metricsFrom: objects('Who may scrape: NetworkPolicyPeers. Default: everybody in the cluster.'),
+      extraEgress: objects('More rules of egress.'),
+    },
+  },
+  proxy: {
+    description:
+      'For Git over HTTP. The API server and names that end with .svc are never asked for through it.',
+    values: {
+      http: text('For http:// addresses.'),
+      https: text('For https:// addresses.'),
+      bypass: text('Hosts, domains and networks that are reached without it, separated by commas.'),
+    },
+  },
+  extraArgs: {
+    description: 'More flags of the operator: docs/reference/flags.md.',
+    default: [],
+    schema: { type: 'array', items: { type: 'string' } },
+  },
+  extraEnv: objects("More environment variables of the operator's container."),
+  extraVolumes: objects('More volumes of the Pod.'),
+  extraVolumeMounts: objects("More mounts of the operator's container."),
+  podLabels: strings('On the Pods. Those that the chart sets itself stay as they are.'),
+  podAnnotations: strings('On the Pods.'),
+  nodeSelector: strings('Labels of the nodes that take the Pods.'),
+  tolerations: objects('Taints that the Pods stand.'),
+  affinity: open('Of the Pods.'),
+  topologySpreadConstraints: objects(
+    'Default: replicas on different nodes and zones, where that is possible.',
+  ),
+  priorityClassName: text(
+    'PriorityClass of the Pods; system-cluster-critical keeps them when a node is full.',
+  ),
+  terminationGracePeriodSeconds: whole('The operator ends within 10 seconds.', 15, 10),
+  resources: open(
+    "Of the operator's container. docs/performance.md has what it needs for how many Applications.",
+    {
+      requests: { cpu: '100m', memory: '256Mi' },
+      limits: { memory: '2Gi' },
+    },
+  ),
+  podDisruptionBudget: {
+    description: 'For drains.',
+    values: { enabled: yes('At most one replica is away at a time, where there are several.') },
+  },
+  test: {
+    description: '`helm test`.',
+    values: { enabled: yes('Render its Pod, which only `helm test` starts.') },
+  },
+  enabled: yes('Read by nobody here: for the condition of a chart that has this one as a dependency.'),
+  global: open('Open, for charts that have this one as a dependency.'),
+};

@@ -1,0 +1,281 @@
+import assert from 'node:assert/strict';
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { CHART, only, podsOf, type Rendered, rendered, selects, valuesFile } from '../harness/chart.ts';
+import { helm } from '../harness/helm.ts';
+import { temporaryDirectory } from '../harness/process.ts';
+
+/** Value sets that together switch everything on. */
+const FULL = {
+  labels: { team: 'platform', 'helm.sh/chart': 'mine' },
+  podLabels: { 'app.kubernetes.io/name': 'other', tier: 'gitops' },
+  podAnnotations: { a: 'b' },
+  imagePullSecrets: [{ name: 'registry' }],
+  image: { repository: 'registry.example.com/towpath', digest: `sha256:${'0a'.repeat(32)}` },
+  priorityClassName: 'system-cluster-critical',
+  nodeSelector: { 'example.com/pool': 'infra' },
+  tolerations: [{ key: 'infra', operator: 'Exists' }],
+  affinity: { nodeAffinity: {} },
+  proxy: { http: 'http://proxy:3128', https: 'http://proxy:3128', bypass: 'git.internal' },
+  extraArgs: ['--render-processes=4'],
+  extraEnv: [{ name: 'A', value: 'b' }],
+  extraVolumes: [{ name: 'more', emptyDir: {} }],
+  extraVolumeMounts: [{ name: 'more', mountPath: '/more' }],
+  metrics: {
+    serviceMonitor: {
+      enabled: true,
+      labels: { release: 'prometheus', team: 'other' },
+      relabelings: [{ action: 'drop' }],
+    },
+    prometheusRule: { enabled: true, labels: { release: 'prometheus' } },
+    dashboard: { enabled: true, annotations: { folder: 'gitops' } },
+  },
+  networkPolicy: { enabled: true },
+  global: { anything: { goes: true } },
+};
+const withPodMonitor = { metrics: { podMonitor: { enabled: true, interval: '' } } };
+
+const readme = readFileSync(join(CHART, 'README.md'), 'utf8');
+const examples = [...readme.matchAll(/^### ([^\n]{1,200})\n[^`]{1,500}```yaml\n([^`]{1,2000})```$/gm)].map(
+  ([, title = '', values = '']) => ({ title, values }),
+);
+const SETS: readonly (readonly [string, unknown])[] = [
+  ['nothing', {}],
+  ['everything', FULL],
+  ['a PodMonitor', withPodMonitor],
+  ...examples.map(({ title, values }) => [`README: ${title}`, values] as const),
+];
+
+test('the chart passes helm lint, with every set of values', async () => {
+  for (const [what, values] of SETS) {
+    const { code, stdout } = await helm('lint', CHART, '--strict', `--values=${valuesFile(values)}`);
+    assert.equal(code, 0, `${what}: ${stdout}`);
+  }
+});
+
+test('I2: rendering needs no cluster, and twice is the same to the byte', async () => {
+  assert.ok(examples.length >= 6, 'the examples of the README');
+  for (const [what, values] of SETS) {
+    const render = () =>
+      helm('template', 'a', CHART, '--kubeconfig=/nowhere', `--values=${valuesFile(values)}`);
+    const [one, two] = await Promise.all([render(), render()]);
+    assert.equal(one.code, 0, `${what}: ${one.stderr}`);
+    assert.equal(one.stdout, two.stdout, what);
+    assert.ok(!/Release\.IsUpgrade|helm\.sh\/hook: (?!test)/.test(one.stdout), what);
+  }
+});
+
+for (const [what, values, says] of [
+  ['a misspelt key', { replicas: 2 }, /replicas/],
+  ['a misspelt key inside', { image: { name: 'towpath' } }, /name/],
+  ['a misspelt key deep inside', { metrics: { serviceMonitor: { enable: true } } }, /enable/],
+  ['a log level that there is not', { log: { level: 'verbose' } }, /level/],
+  ['a digest that is none', { image: { digest: 'latest' } }, /digest/],
+  ['a port as a word', { networkPolicy: { git: { ports: ['ssh'] } } }, /ports/],
+  ['a label that is no text', { labels: { a: 1 } }, /labels/],
+  [
+    'two monitors, by which all would count twice',
+    { metrics: { serviceMonitor: { enabled: true }, podMonitor: { enabled: true } } },
+    /scraped twice/,
+  ],
+  [
+    "S16: the operator's own ServiceAccount among those of Applications",
+    { impersonate: ['deployer'], serviceAccount: { name: 'deployer' } },
+    /deployer/,
+  ],
+] as const) {
+  test(`the chart refuses ${what} in its values`, async () => {
+    const result = await helm('template', 'towpath', CHART, '--values', valuesFile(values));
+    assert.notEqual(result.code, 0);
+    assert.match(result.stderr, says);
+  });
+}
+
+// Selectors are immutable: were they to change, or to hold what changes, no release could be upgraded.
+test('selectors are what they have always been, whatever labels are added, and select our Pods alone', async () => {
+  const selector = { 'app.kubernetes.io/name': 'towpath', 'app.kubernetes.io/instance': 'towpath' };
+  const objects = await rendered({
+    ...FULL,
+    metrics: { ...FULL.metrics, serviceMonitor: {}, ...withPodMonitor.metrics },
+  });
+  const found = objects.flatMap(({ kind, spec = {} }) => {
+    const either = spec['selector'] ?? spec['podSelector'];
+    if (either === undefined) return [];
+    return [[kind, (either as { matchLabels?: object }).matchLabels ?? either] as const];
+  });
+  assert.deepEqual(
+    Object.fromEntries(found),
+    Object.fromEntries(
+      ['Deployment', 'NetworkPolicy', 'PodDisruptionBudget', 'PodMonitor', 'Service'].map((kind) => [
+        kind,
+        selector,
+      ]),
+    ),
+  );
+  const [operator, test] = podsOf(objects).sort(
+    (a, b) => Number(selects(selector, b.labels)) - Number(selects(selector, a.labels)),
+  );
+  assert.ok(operator !== undefined && selects(selector, operator.labels));
+  assert.ok(test !== undefined && !selects(selector, test.labels), "helm test's Pod is no replica");
+});
+
+test("labels of one's own are on every object, and never in place of the chart's", async () => {
+  for (const { kind, metadata } of await rendered(FULL)) {
+    const { labels = {} } = metadata;
+    assert.equal(labels['team'], 'platform', `${kind} ${metadata.name}`);
+    assert.match(labels['helm.sh/chart'] ?? '', /^towpath-/);
+    assert.equal(labels['app.kubernetes.io/managed-by'], 'Helm');
+  }
+});
+
+test('a ServiceMonitor finds the rendered Service and its port, a PodMonitor the Pods and theirs', async () => {
+  const objects = await rendered(FULL);
+  const monitor = only(objects, 'ServiceMonitor');
+  const service = only(objects, 'Service');
+  const { selector, endpoints } = monitor.spec as {
+    selector: { matchLabels: Record<string, string> };
+    endpoints: { port: string; path: string }[];
+  };
+  assert.ok(selects(selector.matchLabels, service.metadata.labels ?? {}));
+  // Tools that apply charts write that one over with their own.
+  assert.ok(!('app.kubernetes.io/instance' in selector.matchLabels));
+  const ports = (service.spec as { ports: { name: string; targetPort: string }[] }).ports;
+  const port = ports.find(({ name }) => name === endpoints[0]?.port);
+  const [pod] = podsOf([only(objects, 'Deployment')]);
+  const containerPorts = pod?.spec.containers[0]?.ports ?? [];
+  assert.ok(containerPorts.some(({ name }) => name === port?.targetPort));
+  assert.equal(monitor.metadata.labels?.['release'], 'prometheus');
+
+  const other = only(await rendered(withPodMonitor), 'PodMonitor');
+  const { podMetricsEndpoints } = other.spec as {
+    podMetricsEndpoints: { port: string; interval?: string }[];
+  };
+  assert.ok(containerPorts.some(({ name }) => name === podMetricsEndpoints[0]?.port));
+  assert.equal(podMetricsEndpoints[0]?.interval, undefined);
+});
+
+test('I1: every Pod of the chart has the image, the registry, the place and the restrictions', async () => {
+  const pods = podsOf(await rendered(FULL));
+  assert.equal(pods.length, 2);
+  for (const { spec } of pods) {
+    assert.equal(spec.containers[0]?.image, `${FULL.image.repository}@${FULL.image.digest}`);
+    for (const field of ['imagePullSecrets', 'priorityClassName', 'nodeSelector', 'tolerations'] as const)
+      assert.deepEqual(spec[field], FULL[field], field);
+    assert.deepEqual(spec['securityContext'], {
+      runAsNonRoot: true,
+      seccompProfile: { type: 'RuntimeDefault' },
+    });
+    for (const container of spec.containers as unknown as Record<string, unknown>[])
+      assert.deepEqual(container['securityContext'], {
+        allowPrivilegeEscalation: false,
+        readOnlyRootFilesystem: true,
+        capabilities: { drop: ['ALL'] },
+      });
+  }
+  const env = pods.flatMap(({ spec }) => spec.containers[0]?.env ?? []).map(({ name }) => name);
+  for (const name of ['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'A']) assert.ok(env.includes(name), name);
+});
+
+test('a NetworkPolicy opens DNS, the API server and Git, and no link-local address', async () => {
+  const { egress, ingress } = only(await rendered(FULL), 'NetworkPolicy').spec as {
+    egress: { ports: { port: number }[]; to?: { ipBlock: { cidr: string; except: string[] } }[] }[];
+    ingress: { ports: { port: string }[]; from?: unknown[] }[];
+  };
+  assert.deepEqual(
+    egress.map(({ ports }) => ports.map(({ port }) => port)),
+    [
+      [53, 53],
+      [443, 6443],
+      [22, 443],
+    ],
+  );
+  for (const { to = [] } of egress.slice(1))
+    assert.deepEqual(
+      to.map(({ ipBlock }) => ipBlock.except[0]),
+      ['169.254.0.0/16', 'fe80::/10'],
+    );
+  assert.deepEqual(ingress, [{ ports: [{ port: 'metrics' }] }]);
+
+  const narrow = { enabled: true, git: { cidrs: ['192.0.2.10/32'] }, metricsFrom: [{ podSelector: {} }] };
+  const policy = only(await rendered({ networkPolicy: narrow }), 'NetworkPolicy').spec as {
+    egress: { to: object[] }[];
+    ingress: { from: { podSelector: { matchLabels: Record<string, string> } }[] }[];
+  };
+  assert.deepEqual(policy.egress[2]?.to, [{ ipBlock: { cidr: '192.0.2.10/32' } }]);
+  const test = only(await rendered(), 'Pod').metadata.labels ?? {};
+  assert.ok(
+    selects(policy.ingress[0]?.from[1]?.podSelector.matchLabels ?? { no: 'one' }, test),
+    'helm test may ask',
+  );
+});
+
+test("S15: the operator's own roles have no wildcard, and write nothing but its own", async () => {
+  const objects = await rendered({ impersonate: ['towpath', 'deployer'] });
+  const rules = objects.flatMap((object) => object.rules ?? []);
+  assert.ok(!rules.some((rule) => [...rule.apiGroups, ...rule.resources, ...rule.verbs].includes('*')));
+  const writes = clusterRoles(objects)
+    .filter(({ metadata }) => !isForPeople(metadata.labels ?? {}))
+    .flatMap((role) => role.rules ?? [])
+    .filter(({ verbs }) => verbs.some((verb) => !['get', 'list', 'watch'].includes(verb)))
+    .map(({ resources, verbs, resourceNames }) => ({
+      resources,
+      verbs,
+      ...(resourceNames && { resourceNames }),
+    }));
+  assert.deepEqual(writes, [
+    { resources: ['applications'], verbs: ['get', 'list', 'watch', 'patch'] },
+    { resources: ['applications/status'], verbs: ['patch'] },
+    { resources: ['events'], verbs: ['create', 'patch'] },
+    { resources: ['serviceaccounts'], verbs: ['impersonate'], resourceNames: ['towpath', 'deployer'] },
+  ]);
+});
+
+test('view reads our kinds, edit writes Applications, and nothing else is added to a ClusterRole of people', async () => {
+  const found = clusterRoles(await rendered()).flatMap(({ metadata, rules = [] }) =>
+    Object.keys(metadata.labels ?? {})
+      .filter((label) => label.startsWith(AGGREGATED))
+      .map((label) => [label.slice(AGGREGATED.length), rules] as const),
+  );
+  assert.deepEqual(Object.fromEntries(found), {
+    view: [{ apiGroups: ['towpath.dev'], resources: ['applications'], verbs: ['get', 'list', 'watch'] }],
+    edit: [
+      {
+        apiGroups: ['towpath.dev'],
+        resources: ['applications'],
+        verbs: ['create', 'update', 'patch', 'delete', 'deletecollection'],
+      },
+    ],
+  });
+  const without = clusterRoles(await rendered({ rbac: { aggregate: false } }));
+  assert.ok(!without.some(({ metadata }) => isForPeople(metadata.labels ?? {})));
+});
+
+test('it can be a dependency of another chart, under a condition', async () => {
+  const parent = temporaryDirectory('parent-chart');
+  mkdirSync(join(parent, 'charts'));
+  cpSync(CHART, join(parent, 'charts/towpath'), { recursive: true });
+  const dependencies = '[{name: towpath, version: ">=0.0.0", condition: towpath.enabled}]';
+  writeFileSync(
+    join(parent, 'Chart.yaml'),
+    `apiVersion: v2\nname: platform\nversion: 1.0.0\ndependencies: ${dependencies}\n`,
+  );
+  writeFileSync(
+    join(parent, 'values.yaml'),
+    'global: {environment: prod}\ntowpath: {enabled: true, replicaCount: 3}\n',
+  );
+  assert.equal(only(await rendered({}, 'platform', parent), 'Deployment').spec?.['replicas'], 3);
+  const result = await helm('template', 'platform', parent, '--set=towpath.enabled=false');
+  assert.equal(result.code, 0, result.stderr);
+  assert.equal(result.stdout.trim(), '');
+});
+
+const AGGREGATED = 'rbac.authorization.k8s.io/aggregate-to-';
+
+function isForPeople(labels: Readonly<Record<string, string>>): boolean {
+  return Object.keys(labels).some((label) => label.startsWith(AGGREGATED));
+}
+
+function clusterRoles(objects: readonly Rendered[]): Rendered[] {
+  return objects.filter(({ kind }) => kind === 'ClusterRole');
+}
