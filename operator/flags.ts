@@ -89,6 +89,11 @@ export const FLAGS = {
     default: '',
     help: 'Look after the Applications of this namespace only. Default: of all.',
   },
+  'upgrade-definitions': {
+    type: 'boolean',
+    default: false,
+    help: 'The replica that leads brings the CustomResourceDefinitions of Towpath up to its own version; never down.',
+  },
   'probe-address': {
     type: 'string',
     form: 'address',

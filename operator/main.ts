@@ -55,7 +55,10 @@ function flagsOrExit(): FlagValues {
 
 function newOperator(): Operator {
   try {
-    return new Operator(flags, log);
+    return new Operator(flags, log, () => {
+      process.exitCode = 1;
+      void operator.stop().finally(() => process.exit());
+    });
   } catch (error) {
     return giveUp(error);
   }

@@ -4,6 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseDuration } from './api/v1alpha1/duration.ts';
 import { ApplicationController } from './controller/application/controller.ts';
 import { APPLICATIONS } from './controller/application/writer.ts';
+import { Installations } from './controller/installations.ts';
+import { upgradeDefinitions } from './controller/own-definitions.ts';
 import type { FlagValues } from './flags.ts';
 import { KubeClient, type KubeObject } from './kube/client.ts';
 import { Definitions } from './kube/definitions.ts';
@@ -47,15 +49,21 @@ export class Operator {
   readonly #events: EventRecorder;
   readonly #turns: Turns;
   readonly #definitions: Definitions;
+  readonly #installations: Installations;
+  readonly #giveWay: () => void;
   #applications: ListWatch<KubeObject> | undefined;
   readonly #stopping = new AbortController();
   #stopped: Promise<void> | undefined;
   #leading: AbortController | undefined;
+  #hasBegun = false;
 
-  constructor(flags: FlagValues, log: Logger) {
+  /** `giveWay` is called where another installation comes to look after the same Applications: it must stop this one. */
+  constructor(flags: FlagValues, log: Logger, giveWay: () => void) {
     this.#flags = flags;
+    this.#giveWay = giveWay;
     this.#log = log;
     const slices = new Slices();
+    const installation = flags.installation === '' ? `${flags.namespace}/towpath` : flags.installation;
     this.#client = KubeClient.load({
       slices,
       mayWrite: () => this.#election.isLeader(),
@@ -107,7 +115,7 @@ export class Operator {
       events: this.#events,
       slices,
       namespace: flags.namespace,
-      installation: flags.installation === '' ? `${flags.namespace}/towpath` : flags.installation,
+      installation,
       impersonate: !flags['insecure-no-impersonation'],
       random: Math.random,
       onFault: (application, { message: error, stack }) =>
@@ -133,6 +141,18 @@ export class Operator {
           'The API server cannot be asked what it serves; it is tried again.',
         ),
       random: Math.random,
+    });
+    this.#installations = new Installations({
+      client: this.#client,
+      namespace: flags.namespace,
+      id: installation,
+      watchNamespace: flags['watch-namespace'],
+      onChange: (rival) => this.#onRival(rival),
+      onFault: (error) =>
+        log.warn(
+          { error: describe(error) },
+          'Whether another installation looks after the same Applications cannot be seen; it is tried again.',
+        ),
     });
     this.#election = new LeaderElection({
       client: this.#client,
@@ -195,6 +215,8 @@ export class Operator {
     await this.#definitions.start();
     this.#discovery.onChange(() => this.#controller.onKindsChanged());
     await this.#watchApplications();
+    await this.#installations.whenAlone(this.#stopping.signal);
+    this.#hasBegun = true;
     this.#election.start();
     this.#log.info({ ...ports, namespace: this.#flags.namespace }, 'Towpath is watching.');
   }
@@ -220,6 +242,7 @@ export class Operator {
     const rest = Promise.allSettled([
       this.#applications?.stop(),
       this.#definitions.stop(),
+      this.#installations.stop(),
       this.#controller.stop(),
       this.#events.stop(),
       this.#sources.stop(),
@@ -257,6 +280,7 @@ export class Operator {
     const leading = new AbortController();
     this.#leading = leading;
     this.#log.info('This process leads.');
+    await this.#upgradeDefinitions(leading.signal);
     for (let pause = 200; !leading.signal.aborted; pause = Math.min(pause * 2, 5_000)) {
       try {
         await this.#controller.lead(leading.signal);
@@ -269,6 +293,30 @@ export class Operator {
     }
   }
 
+  /** Before the controllers lead, so that what they write finds its fields; they lead all the same where it fails. */
+  async #upgradeDefinitions(signal: AbortSignal): Promise<void> {
+    if (!this.#flags['upgrade-definitions']) return;
+    try {
+      for (const upgrade of await upgradeDefinitions(this.#client, signal))
+        this.#log.info({ ...upgrade }, 'A definition of Towpath was brought up to this version.');
+    } catch (error) {
+      this.#log.error(
+        { error: describe(error) },
+        'The definitions of Towpath could not be brought up to this version: kubectl apply --server-side --force-conflicts -f charts/towpath/crds',
+      );
+    }
+  }
+
+  #onRival(rival: string | undefined): void {
+    if (rival === undefined) {
+      this.#log.info('No other installation looks after the same Applications.');
+      return;
+    }
+    this.#log.error(rival);
+    // What it does is ended in order; the process that comes next waits at its start.
+    if (this.#hasBegun) this.#giveWay();
+  }
+
   #follow(): void {
     this.#leading?.abort(new Error('no longer leading'));
     this.#log.info('This process follows.');
@@ -277,6 +325,7 @@ export class Operator {
 
   #notReady(): string | undefined {
     if (this.#stopping.signal.aborted) return 'Stopping.';
+    if (this.#installations.rival !== undefined) return this.#installations.rival;
     return this.#applications?.synced === true ? undefined : 'The Applications are not listed yet.';
   }
 }

@@ -110,7 +110,7 @@ export const CHART_VALUES: ChartGroup['values'] = {
   },
   installation: text('Id by which a reinstall owns what it owned. Default: namespace/name of the release.'),
   watchNamespace: text(
-    'Look after the Applications of this namespace only. Default: of all.',
+    'Look after the Applications of this namespace only. Default: of all. Of two installations whose namespaces meet, the younger one does nothing and says so.',
   ),
   impersonate: names(
     "Names of the ServiceAccounts, in the Applications' namespaces, as which the operator may write. Nothing else in the cluster can be written by it, but what docs/security.md lists.",
@@ -121,6 +121,15 @@ export const CHART_VALUES: ChartGroup['values'] = {
     values: {
       aggregate: yes(
         "Add reading our kinds to Kubernetes' ClusterRole view, and writing Applications to edit; admin has both by these.",
+      ),
+    },
+  },
+  crds: {
+    description:
+      'The definitions of our kinds. Helm installs those in crds/ once, and never changes or deletes them.',
+    values: {
+      upgrade: yes(
+        'The operator that leads brings its own definitions up to its version. Never down, and none is deleted. false: apply crds/ yourself before an upgrade.',
       ),
     },
   },

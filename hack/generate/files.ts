@@ -3,7 +3,7 @@ import { annotationsPage } from './annotations-page.ts';
 import { chartDashboard } from './chart-dashboard.ts';
 import { chartReadme, chartValuesSchema, chartValuesYaml } from './chart-files.ts';
 import { chartRules } from './chart-rules.ts';
-import { crdYaml } from './crd.ts';
+import { crdYaml, definitionsJson } from './crd.ts';
 import { flagsPage } from './flags-page.ts';
 import { metricsPage } from './metrics-page.ts';
 import { reasonsPage } from './reasons-page.ts';
@@ -20,6 +20,7 @@ export function generatedFiles(): Map<string, string> {
     files.set(`charts/towpath/${definition}`, crdYaml(resource));
     files.set(`docs/reference/${resource.names.singular}.md`, resourcePage(resource));
   }
+  files.set('operator/api/v1alpha1/definitions.json', definitionsJson(RESOURCES));
   files.set('charts/towpath/templates/_rules.tpl', chartRules());
   files.set('charts/towpath/values.yaml', chartValuesYaml());
   files.set('charts/towpath/values.schema.json', chartValuesSchema());

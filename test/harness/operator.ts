@@ -332,7 +332,7 @@ export function isReadyAt(application: Application, revision: string): boolean {
 }
 
 /** How often the operator has looked at an Application, any of them, since it started. */
-export async function looks(stage: Stage): Promise<number> {
+export async function looks(stage: Pick<Stage, 'operator'>): Promise<number> {
   const text = await stage.operator.metrics();
   return Number(/^towpath_reconcile_seconds_count(?:\{[^}]*\})? (\d+)/m.exec(text)?.[1] ?? 0);
 }

@@ -226,6 +226,11 @@ test("S15: the operator's own roles have no wildcard, and write nothing but its 
   assert.deepEqual(writes, [
     { resources: ['applications'], verbs: ['get', 'list', 'watch', 'patch'] },
     { resources: ['applications/status'], verbs: ['patch'] },
+    {
+      resources: ['customresourcedefinitions'],
+      verbs: ['patch'],
+      resourceNames: ['applications.towpath.dev'],
+    },
     { resources: ['events'], verbs: ['create', 'patch'] },
     { resources: ['serviceaccounts'], verbs: ['impersonate'], resourceNames: ['towpath', 'deployer'] },
   ]);

@@ -17,6 +17,10 @@
 {{- printf "%s-%s" .Release.Namespace (include "towpath.fullname" .) -}}
 {{- end -}}
 
+{{- define "towpath.installation" -}}
+{{- .Values.installation | default (printf "%s/%s" .Release.Namespace (include "towpath.fullname" .)) -}}
+{{- end -}}
+
 {{/* Never changes in the life of a release: a Deployment's selector is immutable. */}}
 {{- define "towpath.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "towpath.name" . }}

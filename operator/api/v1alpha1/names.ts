@@ -33,5 +33,14 @@ export const ANNOTATION_ABANDON = `${GROUP}/abandon`;
  */
 export const ANNOTATION_HOSTS = `${GROUP}/hosts`;
 
+/** On our CustomResourceDefinitions: the version of Towpath that they are of; an older operator leaves them as they are. */
+export const ANNOTATION_VERSION = `${GROUP}/version`;
+/** On the ClusterRole of an installation: the namespace whose Applications it looks after; empty: all. */
+export const LABEL_WATCHES = `${GROUP}/watches`;
+/** On the ClusterRole of an installation: its id, as --installation says it. */
+export const ANNOTATION_INSTALLATION = `${GROUP}/installation`;
+/** On the ClusterRole of an installation: the namespace in which it is installed. */
+export const ANNOTATION_INSTALLED_IN = `${GROUP}/installed-in`;
+
 /** On an Application: keeps it until its objects are deleted or released, as deletionPolicy says. */
 export const FINALIZER = `${GROUP}/finalizer`;
