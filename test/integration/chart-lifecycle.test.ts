@@ -18,7 +18,7 @@ import {
   startOperator,
 } from '../harness/operator.ts';
 import { kubeconfigOf } from '../harness/operator-rights.ts';
-import { temporaryDirectory } from '../harness/process.ts';
+import { freePort, temporaryDirectory } from '../harness/process.ts';
 import { eventually } from '../harness/wait.ts';
 
 // Definitions change and installations meet here, which other test files would notice.
@@ -65,6 +65,7 @@ async function release(
 async function run(
   t: TestContext,
   { name, namespace }: Pick<Release, 'name' | 'namespace'>,
+  ...more: string[]
 ): Promise<RunningOperator> {
   const found = await kubectl(
     'get',
@@ -83,7 +84,7 @@ async function run(
   const watches = flags.some((flag) => flag.startsWith('--watch-namespace=')) ? [] : ['--watch-namespace='];
   return startOperator(t, cluster, namespace, {
     kubeconfigPath: await kubeconfigOf(cluster, namespace, String(pod.spec['serviceAccountName'])),
-    flags: [...flags, ...watches, ...fastLease],
+    flags: [...flags, ...watches, ...fastLease, ...more],
   });
 }
 
@@ -131,10 +132,12 @@ const definition = async () =>
     spec: { versions: { additionalPrinterColumns: { name: string }[] }[] };
   };
 
-/** Makes the definition look like one of another version: with that annotation, and without any column. */
+const AGE = { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' };
+
+/** Makes the definition look like one of another version: with that annotation, and one column. */
 async function makeDefinitionOf(version: string): Promise<void> {
   const operations = [
-    { op: 'remove', path: '/spec/versions/0/additionalPrinterColumns' },
+    { op: 'add', path: '/spec/versions/0/additionalPrinterColumns', value: [AGE] },
     { op: 'add', path: '/metadata/annotations', value: { [ANNOTATION_VERSION]: version } },
   ];
   await kubectl(
@@ -189,7 +192,6 @@ test('I2: the leader brings its definitions up to its version, never down, and n
   const namespace = await newNamespace(t, 'definitions');
   const columns = async () => (await definition()).spec.versions[0]?.additionalPrinterColumns?.length ?? 0;
   const installed = { name: 'towpath', namespace };
-  await makeDefinitionOf('0.0.1');
   await release('install', installed);
   const stage = await newStage(t, { cluster, files: { 'web.yaml': WEB }, startOperator: false });
   await makeDefinitionOf('0.0.1');
@@ -236,10 +238,11 @@ test('of two installations for the same Applications the younger one does nothin
   await eventually(() => /looks after the Applications of all namespaces/.test(logOf(apart)), {
     describe: 'the younger one to give way',
   });
-  const waiting = await run(t, younger);
+  const probe = `127.0.0.1:${await freePort()}`;
+  const waiting = await run(t, younger, `--probe-address=${probe}`);
   const ready = await eventually(
     async () => {
-      const response = await fetch(`${await waiting.url('probe')}/readyz`);
+      const response = await fetch(`http://${probe}/readyz`);
       const text = await response.text();
       return text.includes('namespace older') ? { status: response.status, text } : undefined;
     },

@@ -210,6 +210,24 @@ test('a NetworkPolicy opens DNS, the API server and Git, and no link-local addre
   );
 });
 
+test('every alert has its section in the docs, and alerts and dashboard ask for metrics that there are', async () => {
+  const objects = await rendered(FULL);
+  const { groups } = only(objects, 'PrometheusRule').spec as {
+    groups: { rules: { alert: string; expr: string; annotations: Record<string, string> }[] }[];
+  };
+  const rules = groups.flatMap((group) => group.rules);
+  const docs = (page: string) => readFileSync(join(CHART, '../../docs', page), 'utf8');
+  for (const { alert, annotations } of rules) {
+    assert.ok(annotations['runbook_url']?.endsWith(`#${alert.toLowerCase()}`));
+    assert.ok(docs('monitoring.md').includes(`### ${alert}\n`), alert);
+  }
+  const dashboard = objects.find(({ metadata }) => metadata.labels?.['grafana_dashboard'] === '1');
+  const asked = `${rules.map(({ expr }) => expr).join(' ')} ${dashboard?.data?.['towpath.json']}`;
+  const metrics = docs('reference/metrics.md');
+  for (const [name] of asked.matchAll(/towpath_[a-z_]{1,80}/g))
+    assert.ok(metrics.includes(`\`${name.replace(/_(bucket|count|sum)$/, '')}\``), name);
+});
+
 test("S15: the operator's own roles have no wildcard, and write nothing but its own", async () => {
   const objects = await rendered({ impersonate: ['towpath', 'deployer'] });
   const rules = objects.flatMap((object) => object.rules ?? []);
