@@ -180,9 +180,24 @@ export const CHART_VALUES: ChartGroup['values'] = {
       },
     },
   },
+  webhooks: {
+    description:
+      'Where Git servers tell of pushes, so that nobody waits for a poll. Put an Ingress of yours before the Service <full name>-webhooks, port 8083.',
+    values: {
+      enabled: no('Listen, and make the Service.'),
+      secret: text(
+        'Secret of the namespace with what deliveries are signed with. Without it nothing is accepted.',
+        'towpath-webhooks',
+        { pattern: NAME },
+      ),
+      hostAliases: text(
+        'Hosts that Applications name otherwise than the Git server does: ssh.example.com=git.example.com,…',
+      ),
+    },
+  },
   networkPolicy: {
     description:
-      'Shuts the operator in: DNS, the API server and Git are reached, link-local addresses are not, where clouds serve credentials; only metrics are reached from outside.',
+      'Shuts the operator in: DNS, the API server and Git are reached, link-local addresses are not, where clouds serve credentials; only metrics and, where they are on, webhooks are reached from outside.',
     values: {
       enabled: no('Make the NetworkPolicy.'),
       apiServer: {

@@ -177,6 +177,26 @@ test('I1: every Pod of the chart has the image, the registry, the place and the 
   for (const name of ['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'A']) assert.ok(env.includes(name), name);
 });
 
+test('webhooks have a Service, a port and an opening where they are on, and nothing where they are not', async () => {
+  const webhooks = { enabled: true, secret: 'hooks', hostAliases: 'a.example.com=b.example.com' };
+  const objects = await rendered({ webhooks, networkPolicy: { enabled: true } });
+  const service = objects.find(({ metadata }) => metadata.name === 'towpath-webhooks');
+  assert.ok(service !== undefined, 'the Service');
+  const { ports } = service.spec as { ports: { targetPort: string }[] };
+  const container = podsOf([only(objects, 'Deployment')])[0]?.spec.containers[0];
+  assert.ok(container?.ports?.some(({ name }) => name === ports[0]?.targetPort));
+  const flags = [
+    '--webhook-address=:8083',
+    '--webhook-secret=hooks',
+    `--webhook-host-aliases=${webhooks.hostAliases}`,
+  ];
+  for (const flag of flags) assert.ok(container?.args.includes(flag), flag);
+  const { ingress } = only(objects, 'NetworkPolicy').spec as { ingress: object[] };
+  assert.deepEqual(ingress[1], { ports: [{ port: 'webhooks' }] });
+  const without = JSON.stringify(await rendered({ networkPolicy: { enabled: true } }));
+  assert.doesNotMatch(without, /"webhooks"|--webhook-|-webhooks"/);
+});
+
 test('a NetworkPolicy opens DNS, the API server and Git, and no link-local address', async () => {
   const { egress, ingress } = only(await rendered(FULL), 'NetworkPolicy').spec as {
     egress: { ports: { port: number }[]; to?: { ipBlock: { cidr: string; except: string[] } }[] }[];
