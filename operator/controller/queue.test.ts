@@ -90,7 +90,7 @@ test('A14: what changes again and again interrupts a run, and the next one when 
   assert.deepEqual(ends, ['interrupted', 'ended', 'interrupted', 'interrupted']);
 });
 
-test('A5: what ends an Application interrupts at once also a run that is to have its time', async () => {
+test('A5: a commit or an edit interrupts at once also a run that is to have its time', async () => {
   const gone = Promise.withResolvers<void>();
   let runs = 0;
   const subject = queue(

@@ -33,8 +33,8 @@ export interface QueueOptions {
   mayLend?(): boolean;
   onError(key: string, error: unknown): void;
   /**
-   * A run that follows one that was interrupted has so long before it is, too: what changes again and again, be it by
-   * the run itself, must not keep every one from getting as far as to tell something.
+   * A run that follows one that was interrupted has so long before it is interrupted in time: what changes again and
+   * again by the run itself must not keep every one from getting as far as to tell something.
    */
   spareMs: number;
   /** Aborted, a run has so long to end; then it is left to itself, and the key runs anew. */

@@ -62,7 +62,7 @@ export class ApplicationController {
   constructor(options: ControllerOptions) {
     this.#options = options;
     const { client, discovery } = options;
-    const wake = (key: string) => this.#queue?.add(key, { interrupt: 'in time' });
+    const wake = (key: string) => this.#queue?.add(key, { interrupt: 'at once' });
     this.#references = new References(client, (key) => this.#wakeForReference(key));
     this.#writer = new ApplicationWriter({
       client,
@@ -248,9 +248,7 @@ export class ApplicationController {
     if (isSuccessor) this.#forget(key);
     const memory = this.#known.get(key)?.memory;
     if (memory !== undefined) memory.failedLooks = 0;
-    // What a look does that is to end for good has no claim to its time.
-    const isEnding = isSuccessor || object.metadata.deletionTimestamp !== undefined;
-    this.#queue?.add(key, { interrupt: isEnding ? 'at once' : 'in time' });
+    this.#queue?.add(key, { interrupt: 'at once' });
   }
 
   /** What a write of ours returned is newer than what the watch told last. */
