@@ -4,7 +4,7 @@
  *
  *   node hack/sbom.ts
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runProgram } from '../test/harness/cluster.ts';
 import { buildEngineFor } from './build-engine.ts';
@@ -21,13 +21,11 @@ export async function writeSboms(
   const operator = join(directory, 'operator.cdx.json');
   const engine = join(directory, `engine-${architecture}.cdx.json`);
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
-  const ofNpm = ['sbom', '--sbom-format=cyclonedx', '--sbom-type=application', '--omit=dev'];
-  const document = JSON.parse(await output('npm', ...ofNpm, '--package-lock-only')) as {
-    metadata: { component: { name: string } };
-  };
-  // npm takes the directory's name for the package's.
-  document.metadata.component.name = 'towpath';
-  writeFileSync(operator, `${JSON.stringify(document, null, 2)}\n`);
+  // Its own packages are no part of the project's.
+  await output('npm', 'ci', '--prefix', join(root, 'hack/sbom'), '--loglevel=error');
+  const tool = join(root, 'hack/sbom/node_modules/@cyclonedx/cyclonedx-npm/bin/cyclonedx-npm-cli.js');
+  const ofNpm = ['--omit=dev', '--package-lock-only', '--output-reproducible', '--output-format=JSON'];
+  await output(process.execPath, tool, ...ofNpm, `--output-file=${operator}`, join(root, 'package.json'));
   const program = await goBinary({
     name: 'cyclonedx-gomod',
     moduleDir: 'hack/sbom',

@@ -10,22 +10,33 @@ import { temporaryDirectory } from '../harness/process.ts';
 const root = join(import.meta.dirname, '../..');
 const architecture = process.arch === 'x64' ? 'amd64' : process.arch;
 
+interface Component {
+  group?: string;
+  name: string;
+  version: string;
+  components?: Component[];
+}
+
 test('the bills of material name every package and module that is installed, and nothing of this machine', async () => {
   const [operator = '', engine = ''] = await writeSboms(architecture, temporaryDirectory('sbom'));
   const read = (path: string) => {
     const text = readFileSync(path, 'utf8');
     assert.ok(!text.includes(root), 'no path of this machine');
-    const { components = [] } = JSON.parse(text) as { components?: { name: string; version: string }[] };
-    return new Set(components.map(({ name, version }) => `${name}@${version}`));
+    const found = new Set<string>();
+    const add = ({ group, name, version, components = [] }: Component) => {
+      found.add(`${group === undefined ? '' : `${group}/`}${name}@${version}`);
+      for (const one of components) add(one);
+    };
+    for (const one of (JSON.parse(text) as Pick<Component, 'components'>).components ?? []) add(one);
+    return found;
   };
   const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
-    packages: Record<string, { version: string; dev?: true; devOptional?: true }>;
+    packages: Record<string, { version: string; dev?: true }>;
   };
   const npm = read(operator);
-  for (const [path, { version, dev, devOptional }] of Object.entries(packages)) {
+  for (const [path, { version, dev }] of Object.entries(packages)) {
     const name = path.split('node_modules/').at(-1) ?? '';
-    if (path !== '' && dev !== true && devOptional !== true)
-      assert.ok(npm.has(`${name}@${version}`), `${name}@${version}`);
+    if (path !== '' && dev !== true) assert.ok(npm.has(`${name}@${version}`), `${name}@${version}`);
   }
   const go = read(engine);
   const { stdout } = await runProgram('go', ['version', '-m', await buildEngine()]);
