@@ -1,55 +1,245 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fastLease } from '../harness/operator.ts';
+import type { FaultProxy, HeldRequest } from '../harness/fault-proxy.ts';
+import { fastLease, type Stage } from '../harness/operator.ts';
+import type { RequestMatch } from '../harness/recorded-request.ts';
 import { eventually } from '../harness/wait.ts';
-import { configMap, newProxiedSteps } from '../integration/steps.ts';
+import {
+  chartOf,
+  configMap,
+  hookJob,
+  newProxiedSteps,
+  podOf,
+  type Steps,
+  type TestObject,
+  toldOf,
+} from '../integration/steps.ts';
 
 interface Told {
   note: string;
+  reason: string;
+  eventTime: string;
   series?: { count: number };
+  regarding: { name: string };
 }
 
-test('A14: what was pruned and repaired is told once, whatever becomes of the first writes of the status', async (t) => {
-  const { proxy, stage, deploy, push, live } = await newProxiedSteps(t, { flags: fastLease });
-  const told = async (name: string, reason: string): Promise<Told[]> => {
-    const path = `/apis/events.k8s.io/v1/namespaces/${stage.namespace}/events`;
-    const { body } = await stage.cluster.request('GET', path);
-    const { items } = JSON.parse(body) as {
-      items: (Told & { reason: string; regarding: { name: string } })[];
-    };
-    return items.filter((event) => event.reason === reason && event.regarding.name === name);
-  };
-  const once = async (name: string, reason: string, note: RegExp) => {
-    const events = await eventually(
-      async () => {
-        const found = await told(name, reason);
-        return found.length > 0 && found;
-      },
-      { describe: `the event ${reason} about ${name}` },
-    );
-    assert.equal(events.length, 1, JSON.stringify(events));
-    assert.match(events[0]?.note ?? '', note);
-    assert.equal(events[0]?.series, undefined, 'it is told once');
+interface Expected {
+  reason: string;
+  note: RegExp;
+  /** How many of its kind there were. */
+  before: number;
+}
+
+/** What is told of an Application, and what it is told of. */
+interface Case {
+  reason: string;
+  /** What the Application is made with, beside its path. */
+  spec?: Record<string, unknown>;
+  prepare?(steps: Steps, name: string): Promise<unknown>;
+  act(steps: Steps, name: string): Promise<unknown>;
+  /** In the write that tells. */
+  body: RegExp;
+  note: RegExp;
+}
+
+const failing = (name: string) => ({ ...hookJob(name, 'pre-upgrade', {}, 'fails') });
+const chart = (steps: Steps, name: string, ...hooks: TestObject[]) =>
+  steps.stage.repository.commit(chartOf(name, [configMap(name), ...hooks]));
+const stuckHook = async (steps: Steps, name: string) => {
+  await chart(steps, name, hookJob(`${name}-hook`, 'pre-upgrade', {}, 'runs'));
+  await podOf(steps.stage, `${name}-hook`);
+};
+const patch = (steps: Steps, name: string) =>
+  steps.stage.kubectl('patch', 'configmap', name, '-p', '{"data":{"key":"mine"}}');
+const outcome = (what: string) => new RegExp(`"outcome":"${what}"`);
+
+const CASES = {
+  pruned: {
+    reason: 'Pruned',
+    prepare: ({ push }, name) => push(name, [configMap(name), configMap(`${name}-goes`)]),
+    act: ({ push }, name) => push(name, [configMap(name)]),
+    body: outcome('Succeeded'),
+    note: /-goes is no longer in Git/,
+  },
+  repaired: { reason: 'DriftRepaired', act: patch, body: /"drift"/, note: /was put back/ },
+  synced: {
+    reason: 'Synced',
+    act: ({ push }, name) => push(name, [configMap(name, { key: 'other' })]),
+    body: outcome('Succeeded'),
+    note: /is deployed and healthy/,
+  },
+  superseded: {
+    reason: 'Superseded',
+    prepare: chart,
+    act: async (steps, name) => {
+      await stuckHook(steps, name);
+      await chart(steps, name);
+    },
+    body: outcome('Superseded'),
+    note: /was overtaken before it was healthy/,
+  },
+  hooks: {
+    reason: 'HookDeleted',
+    prepare: chart,
+    act: async (steps, name) => {
+      await stuckHook(steps, name);
+      await chart(steps, name);
+    },
+    body: outcome('Superseded'),
+    note: /-hook, a hook that nothing waits for any more/,
+  },
+  failed: {
+    reason: 'HookFailed',
+    spec: { sync: { retries: { limit: 0 } } },
+    prepare: chart,
+    act: (steps, name) => chart(steps, name, failing(`${name}-hook`)),
+    body: outcome('Failed'),
+    note: /-hook/,
+  },
+  warned: {
+    reason: 'RenderWarning',
+    act: ({ stage }, name) => {
+      const text = `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\ndata:\n  a: one\n  a: two\n`;
+      return stage.repository.commit({ [`${name}/objects.yaml`]: text });
+    },
+    body: outcome('Succeeded'),
+    note: /the key "a" stands in line/,
+  },
+  quarantined: {
+    reason: 'ManifestInvalid',
+    act: ({ stage }, name) => stage.repository.commit({ [`${name}/objects.yaml`]: 'kind: [' }),
+    body: /"sync":"Quarantined"/,
+    note: /objects\.yaml/,
+  },
+  held: {
+    reason: 'PruneHeld',
+    act: ({ push }, name) => push(name, []),
+    body: /"pendingPrune"/,
+    note: /needs consent/,
+  },
+  reported: {
+    reason: 'DriftReported',
+    spec: { sync: { drift: 'Report' } },
+    act: patch,
+    body: /"drift"/,
+    note: /was changed/,
+  },
+  awaiting: {
+    reason: 'AwaitingSync',
+    act: async ({ stage, push }, name) => {
+      await stage.application(name, { source: { path: name }, sync: { mode: 'Manual' } });
+      await push(name, [configMap(name, { key: 'other' })]);
+    },
+    body: /AwaitingSync/,
+    note: /waits: ask for it/,
+  },
+  gone: {
+    reason: 'Deleted',
+    act: ({ stage }, name) => stage.kubectl('delete', 'applications.towpath.dev', name, '--wait=false'),
+    body: /"finalizers"/,
+    note: /were deleted or released/,
+  },
+} satisfies Record<string, Case>;
+
+/** What becomes of the first writes that tell; answers whether they came. */
+type Fault = (proxy: FaultProxy, match: RequestMatch) => () => boolean;
+
+const answered =
+  (status: number): Fault =>
+  (proxy, match) => {
+    const rule = proxy.fail({ ...match, fault: { status }, times: 2 });
+    return () => rule.met === 2;
   };
 
-  for (const [name, status] of [
-    ['conflicts', 409],
-    ['failures', 500],
-  ] as const) {
-    await t.test(`with ${name} of two writes in a row`, async () => {
-      await deploy(name, [configMap(name), configMap(`${name}-goes`)]);
-      const statusOf = { verb: 'patch', path: new RegExp(`/applications/${name}/status`) } as const;
-      const pruning = proxy.fail({ ...statusOf, fault: { status }, times: 2 });
-      const commit = await push(name, [configMap(name)]);
-      await stage.untilReadyAt(name, commit);
-      assert.equal(pruning.met, 2);
-      await once(name, 'Pruned', new RegExp(`${name}-goes is no longer in Git`));
+const unanswered: Fault = (proxy, match) => {
+  const held = proxy.hold({ ...match, at: 'response' });
+  let isMet = false;
+  void held.seen.then(() => {
+    isMet = true;
+    held.drop();
+  });
+  return () => isMet;
+};
 
-      const repairing = proxy.fail({ ...statusOf, fault: { status }, times: 2 });
-      await stage.kubectl('patch', 'configmap', name, '-p', '{"data":{"key":"mine"}}');
-      await eventually(() => repairing.met > 0, { describe: 'the fault to be met' });
-      await eventually(async () => (await live('configmap', name))?.data?.['key'] === 'value');
-      await once(name, 'DriftRepaired', new RegExp(`${name} was put back`));
-    });
-  }
-});
+const FAULTS: Record<string, Fault> = {
+  conflicts: answered(409),
+  failures: answered(500),
+  'lost-answers': unanswered,
+};
+
+/** The events about an Application with this reason, the oldest first. */
+async function eventsOf({ cluster, namespace }: Stage, name: string, reason: string): Promise<Told[]> {
+  const { body } = await cluster.request('GET', `/apis/events.k8s.io/v1/namespaces/${namespace}/events`);
+  const { items } = JSON.parse(body) as { items: Told[] };
+  return items
+    .filter((event) => event.reason === reason && event.regarding.name === name)
+    .sort((one, other) => one.eventTime.localeCompare(other.eventTime));
+}
+
+/** One more event than there were, and that once. */
+async function toldOnce(stage: Stage, name: string, { reason, note, before }: Expected): Promise<void> {
+  const events = await eventually(
+    async () => {
+      const found = await eventsOf(stage, name, reason);
+      return found.length > before && found;
+    },
+    { describe: `the event ${reason} about ${name}` },
+  );
+  assert.equal(events.length, before + 1, JSON.stringify(events));
+  assert.match(events.at(-1)?.note ?? '', note);
+  assert.equal(events.at(-1)?.series, undefined, 'it is told once');
+}
+
+for (const [fault, inflict] of Object.entries(FAULTS))
+  test(`A14: what happened is told once, whatever becomes of the writes that tell it: ${fault}`, async (t) => {
+    const steps = await newProxiedSteps(t, { flags: fastLease });
+    const { proxy, stage } = steps;
+    for (const [what, { reason, note, spec, body: telling, prepare, act }] of Object.entries<Case>(CASES)) {
+      const name = `${what}-${fault}`;
+      await t.test(what, async () => {
+        await steps.push(name, [configMap(name)]);
+        await prepare?.(steps, name);
+        await stage.deployed(name, { source: { path: name }, ...spec });
+        await toldOf(stage, name, 'Synced');
+        const before = (await eventsOf(stage, name, reason)).length;
+        const isMet = inflict(proxy, {
+          verb: 'patch',
+          path: new RegExp(`/applications/${name}(/status)?(\\?|$)`),
+          where: ({ body }) => telling.test(body),
+        });
+        await act(steps, name);
+        await eventually(isMet, { describe: 'the writes that tell' });
+        await toldOnce(stage, name, { reason, note, before });
+      });
+    }
+  });
+
+/** The same of deletions whose answer is lost, or does not come before the look is broken off. */
+for (const [how, end] of Object.entries({
+  'is lost': async ({ drop }: HeldRequest) => drop(),
+  'does not come before the look is broken off': async (held: HeldRequest, stage: Stage, name: string) => {
+    const value = await stage.requestSync(name);
+    await stage.until(name, ({ status }) => status?.handledSyncRequest === value, 'the request');
+    held.release();
+  },
+}))
+  test(`A14: what was deleted is told once where the answer ${how}`, async (t) => {
+    const steps = await newProxiedSteps(t, { flags: fastLease });
+    const { proxy, stage } = steps;
+    const deleted: Pick<Case, 'reason' | 'note' | 'prepare' | 'act'>[] = [CASES.pruned, CASES.hooks];
+    for (const { reason, note, prepare, act } of deleted)
+      await t.test(reason, async () => {
+        const name = reason.toLowerCase();
+        await prepare?.(steps, name);
+        await stage.deployed(name, { source: { path: name } });
+        const held = proxy.hold({
+          verb: 'delete',
+          path: new RegExp(`/(configmaps|jobs)/${name}-`),
+          at: 'response',
+        });
+        await act(steps, name);
+        await held.seen;
+        await end(held, stage, name);
+        await toldOnce(stage, name, { reason, note, before: 0 });
+      });
+  });

@@ -9,12 +9,13 @@ import { Inventory } from '../inventory.ts';
 import { Queue } from '../queue.ts';
 import { targetId } from '../record.ts';
 import { RecordStore } from '../record-store.ts';
-import type { DeletionParts } from './deletion.ts';
+import { type DeletionParts, tellGone } from './deletion.ts';
 import type { Fault } from './failed-looks.ts';
 import { KnownApplications } from './known.ts';
 import { Looks, TELL_AFTER_MS } from './look.ts';
 import { References } from './references.ts';
 import { keyOf, type Parts, type Session, targetOfKey } from './run.ts';
+import { Untold } from './untold.ts';
 import { WantedCandidates } from './wanted.ts';
 import { Wishes } from './wishes.ts';
 import { ApplicationWriter } from './writer.ts';
@@ -103,6 +104,8 @@ export class ApplicationController {
       parts: this.#parts,
       writer: this.#writer,
       latest: (application) => this.#known.get(keyOf(application))?.application ?? application,
+      untoldOf: (application) => this.#known.get(keyOf(application))?.memory.untold ?? new Untold(),
+      letGo: new Map(),
       rests: new Map(),
     };
     this.#known = new KnownApplications({
@@ -173,7 +176,10 @@ export class ApplicationController {
   async lead(signal: AbortSignal): Promise<void> {
     await this.#parts.store.load(signal);
     signal.throwIfAborted();
-    for (const [, { memory }] of this.#known.entries()) memory.session = undefined;
+    for (const [, { memory }] of this.#known.entries()) {
+      memory.session = undefined;
+      memory.untold.forgetStatus();
+    }
     this.#queue = new Queue({
       work: (key, workSignal) => this.#looks.look(key, workSignal),
       tenantOf: (key) => targetOfKey(key).namespace,
@@ -258,6 +264,7 @@ export class ApplicationController {
 
   /** What was kept of an Application that is gone. */
   #forget(key: string): void {
+    tellGone(this.#deletion, key);
     this.#deletion.rests.delete(key);
     this.#parts.wanted.forget(key);
     this.#parts.wishes.forget(key);

@@ -10,6 +10,7 @@ import { targetId } from '../record.ts';
 import { finalize } from './finalize.ts';
 import { accessOf, keyOf, type Parts, targetOfKey } from './run.ts';
 import { explainForbidden } from './service-account.ts';
+import type { Untold } from './untold.ts';
 import type { ApplicationWriter } from './writer.ts';
 
 export interface DeletionParts {
@@ -17,6 +18,9 @@ export interface DeletionParts {
   writer: ApplicationWriter;
   /** The Application as it is known by now: an answer of ours may have made it newer. */
   latest(application: Application): Application;
+  untoldOf(application: Application): Untold;
+  /** Of Applications that were let go and may be there still, by their keys: what to tell when they are gone. */
+  letGo: Map<string, { application: Application; kept: readonly KeptObject[]; untold: Untold }>;
   /** Of Applications that are being deleted and had a hook that failed, by their keys. */
   rests: Map<string, HookRest>;
 }
@@ -46,10 +50,15 @@ export async function deleteApplication(
   // It takes over nothing any more.
   parts.wishes.tell(key, new Set());
   const { finalizers } = application.metadata;
-  if (!finalizers.includes(FINALIZER)) return true;
+  if (!finalizers.includes(FINALIZER)) {
+    tellGone(deletion, key);
+    return true;
+  }
+  const untold = deletion.untoldOf(application);
   const tell = (message: string, kept?: readonly KeptObject[]) =>
     writer.tellDeleting(
       latest(application),
+      untold,
       { reason: 'Deleting', message, isStalled: false, ...(kept === undefined ? {} : { kept }) },
       signal,
     );
@@ -59,7 +68,7 @@ export async function deleteApplication(
     warn,
     mayRunHooks,
     onHooksRun: () => rests.delete(key),
-    onHooksEnded: (objects) => writer.tellHooksEnded(application, objects),
+    untold,
   });
   if (finalized.state === 'Resting') {
     // Again, in case it could not be told when it failed.
@@ -69,12 +78,23 @@ export async function deleteApplication(
   if (finalized.state === 'Gone') {
     // Another's that went in the meantime must not come back.
     const { metadata } = latest(application);
+    deletion.letGo.set(key, { application, kept: finalized.kept, untold });
     await writer.setFinalizers(metadata, without(metadata.finalizers), signal);
-    writer.tellDeleted(application, finalized.kept);
+    tellGone(deletion, key);
     return true;
   }
   await tell(finalized.message, finalized.kept);
   return false;
+}
+
+/**
+ * An Application was let go. Whoever sees it first tells, once: the watch may before the answer to our own write
+ * does, and that answer may be lost.
+ */
+export function tellGone({ writer, letGo }: DeletionParts, key: string): void {
+  const gone = letGo.get(key);
+  letGo.delete(key);
+  if (gone !== undefined) writer.tellDeleted(gone.application, gone.untold, gone.kept);
 }
 
 /**
@@ -125,7 +145,7 @@ function askedBy(application: Application): string | undefined {
 
 /** Says why a deletion did not get on, and what a person can do about it. */
 export async function tellUndeleted(
-  { parts, writer, latest, rests }: DeletionParts,
+  { parts, writer, latest, rests, untoldOf }: DeletionParts,
   application: Application,
   error: unknown,
   { again = false } = {},
@@ -147,6 +167,7 @@ export async function tellUndeleted(
   const retry = rest === undefined ? {} : { retry: { attempts: rest.tries, nextAt: secondTime(rest.until) } };
   await writer.tellDeleting(
     latest(application),
+    untoldOf(application),
     { reason: 'DeletionFailed', message, isStalled, ...retry },
     signal,
   );

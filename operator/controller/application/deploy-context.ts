@@ -3,7 +3,8 @@ import type { TargetAccess } from '../../apply/target.ts';
 import type { TokenBucket } from '../../kube/token-bucket.ts';
 import { sha256 } from '../../manifest/digest.ts';
 import { isPassedOver } from '../../manifest/keep.ts';
-import type { ObjectId } from '../../manifest/manifest.ts';
+import type { LiveObject } from '../../manifest/live.ts';
+import { type ObjectId, objectKey } from '../../manifest/manifest.ts';
 import type { Slices } from '../../observe/slices.ts';
 import type { IgnoreRule } from '../../plan/ignore.ts';
 import type { KeptObject } from '../../plan/plan.ts';
@@ -15,7 +16,7 @@ import type { Contests } from './contests.ts';
 import type { DriftMemory } from './drift-memory.ts';
 import type { Drift } from './facts.ts';
 import type { Moving } from './moving.ts';
-import type { Untold } from './untold.ts';
+import type { Deletions, Untold } from './untold.ts';
 
 /** What of the spec decides how objects are sent. */
 export interface DeploySettings {
@@ -109,6 +110,20 @@ export function isUndisturbed(context: DeployContext): boolean {
   for (const [key, observed] of context.inventory.of(context.access.targetId))
     if (!record.applied.has(key) && !isPassedOver(observed)) return false;
   return true;
+}
+
+/** What became of deletions whose answer was lost; those of `planned` are sent again, and answered then. */
+export function findDeleted(
+  { inventory, access, untold }: Pick<DeployContext, 'inventory' | 'access' | 'untold'>,
+  as: Deletions,
+  planned: readonly LiveObject[],
+): void {
+  const live = inventory.of(access.targetId);
+  const isPlanned = new Set(planned.map(({ uid }) => uid));
+  untold.findDeleted(as, (object) => {
+    const found = live.get(objectKey(object));
+    return isPlanned.has(object.uid) || (found?.uid === object.uid && !found.deleting);
+  });
 }
 
 /** Whether every object that was applied is there and has our fields as we sent them. */

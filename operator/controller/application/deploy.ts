@@ -100,7 +100,7 @@ async function send(
     context.store.changed(context.record);
     const repaired = drifted.get(key);
     // A claim that stays as large as somebody made it was not put back.
-    if (repaired !== undefined && applied.larger === undefined) context.untold.repaired(repaired);
+    if (repaired !== undefined && applied.larger === undefined) context.untold.repaired([repaired]);
   };
   let refusals = await applyAll(context.access, planned, onApplied);
   const again = await freeHeld(context, planning, planned, refusals);

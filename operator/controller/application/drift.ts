@@ -43,10 +43,11 @@ function driftIn(context: DeployContext, planned: Plan): Drift | undefined {
 }
 
 /** What an event says of an object that is put back; asked before it is. */
-export function repairedOf({ record, contests }: DeployContext, planned: PlannedApply): Repaired {
+export function repairedOf({ record, contests, now }: DeployContext, planned: PlannedApply): Repaired {
   const by = changedBy(record, planned);
   const object = idOf(planned.manifest);
-  const repaired: Repaired = { object, ...(by === undefined ? {} : { by: by.manager }) };
+  const at = by?.time || secondTime(now());
+  const repaired: Repaired = { object, at, ...(by === undefined ? {} : { by: by.manager }) };
   if (contests.note(objectKey(object), by?.manager ?? '', performance.now())) {
     const fields = by === undefined ? undefined : namedIn(parseExact(planned.manifest.text), by.fields);
     repaired.contested = pathsOf(fields ?? {}).slice(0, FIELDS_TOLD);

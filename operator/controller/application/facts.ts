@@ -33,6 +33,8 @@ export interface Drift {
 /** An object that was put back, and after whose change, where that is known. */
 export interface Repaired {
   object: ObjectId;
+  /** When it was changed, or found changed (RFC 3339). */
+  at: string;
   by?: string;
   /** Present where this went on for long enough to be told: which fields they fight over, where that is known. */
   contested?: readonly string[];

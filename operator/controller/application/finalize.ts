@@ -8,7 +8,7 @@ import type { KubeClient, ObjectPath } from '../../kube/client.ts';
 import { isNotFound } from '../../kube/errors.ts';
 import { inParallel } from '../../kube/in-parallel.ts';
 import { isApplicationOf, isPassedOver, keepReason } from '../../manifest/keep.ts';
-import { type HookEvent, idOf, type ObjectId, objectKey } from '../../manifest/manifest.ts';
+import { type HookEvent, idOf, objectKey } from '../../manifest/manifest.ts';
 import { type KeptObject, takenReason } from '../../plan/plan.ts';
 import type { TargetRecord } from '../record.ts';
 import { newRecord } from '../record.ts';
@@ -17,6 +17,7 @@ import { whereLost } from './lost-record.ts';
 import type { Moving } from './moving.ts';
 import { accessOf, movingOf, type Parts, targetOf } from './run.ts';
 import { endHooks, haveRun, runHooks } from './run-hooks.ts';
+import type { Untold } from './untold.ts';
 
 interface Deletion {
   parts: Parts;
@@ -30,8 +31,7 @@ interface Deletion {
   mayRunHooks: boolean;
   /** Those of an event are through. */
   onHooksRun(): void;
-  /** These of a sync had not ended, and were deleted. */
-  onHooksEnded(objects: readonly ObjectId[]): void;
+  untold: Untold;
 }
 
 /** How long deletion without pruning may take to take our marks off the objects. */
@@ -56,7 +56,7 @@ export async function finalize(
   parts: Parts,
   application: Application,
   signal: AbortSignal,
-  options: Pick<Deletion, 'tell' | 'warn' | 'mayRunHooks' | 'onHooksRun' | 'onHooksEnded'>,
+  options: Pick<Deletion, 'tell' | 'warn' | 'mayRunHooks' | 'onHooksRun' | 'untold'>,
 ): Promise<Finalized> {
   const access = accessOf(parts, application, signal);
   const isAbandoned = (application.metadata.annotations[ANNOTATION_ABANDON] ?? '')
@@ -86,7 +86,7 @@ export async function finalize(
   if (application.spec.deletionPolicy === 'Prune') {
     const timeoutMs = parseDuration(application.spec.sync.timeout);
     const deletion = { parts, access, record, timeoutMs, ...options };
-    options.onHooksEnded(await endHooks({ access, inventory: parts.inventory }, isOfDeletion));
+    await endHooks({ access, inventory: parts.inventory, untold: options.untold }, isOfDeletion);
     if (!(await runDeleteHooks(deletion, 'pre-delete'))) return { state: 'Resting' };
     takers = await takersOf(parts, access, moving);
     kept = keptOf(parts, access, takers);

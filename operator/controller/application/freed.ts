@@ -7,7 +7,7 @@ import { resourceOf } from '../../apply/target.ts';
 import { dryRunAsNew } from '../../apply/trial.ts';
 import type { PlannedApply } from '../../manifest/applied.ts';
 import type { LiveObject } from '../../manifest/live.ts';
-import { groupKind, idOf, objectKey } from '../../manifest/manifest.ts';
+import { groupKind, objectKey } from '../../manifest/manifest.ts';
 import type { Plan } from '../../plan/plan.ts';
 import type { DeployContext } from './deploy-context.ts';
 import type { Planning } from './planning.ts';
@@ -102,13 +102,14 @@ export async function freeHeld(
     const { pruned } = await holdersOf(context, await planning.planPruning(), one);
     if (pruned.length > 0 && (await refusedAsNew(context, one)).length > 0) continue;
     for (const live of pruned) {
+      context.untold.deleting('pruned', [live]);
       try {
         await pruneAndAwait(context.access, live);
       } catch (error) {
         context.signal.throwIfAborted();
         throw classify(error, 'prune', live).error;
       }
-      context.untold.pruned([idOf(live)]);
+      context.untold.deleted('pruned', [live]);
     }
     // One that stays was sent beside it, and may have given up what it held.
     again.push(one);

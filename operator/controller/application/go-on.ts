@@ -41,8 +41,7 @@ async function goOnOrCount(run: Run): Promise<Date | undefined> {
   const { deployment } = context.record;
   if (deployment === undefined) return undefined;
   // What an earlier process made, or a write that landed late, too: as often as one is seen.
-  const endedHooks = await endHooks(context, ({ madeIn = deployment.id }) => madeIn >= deployment.id);
-  context.untold.endedHooks(endedHooks);
+  await endHooks(context, ({ madeIn = deployment.id }) => madeIn >= deployment.id);
   if (deployment.exhausted === true) return lookAfterFailed(run, deployment);
   const { failed } = session;
   const isWaiting =

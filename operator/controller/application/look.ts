@@ -87,7 +87,7 @@ export class Looks {
       if (current === undefined) return;
       application = current;
     }
-    const session = memory.session ?? newSession(application.status);
+    const session = memory.session ?? newSession(application.status, memory.untold);
     memory.session = session;
     const values = await this.#exactValues(object, application, signal);
     const latest = () => this.#known.get(key)?.application ?? application;

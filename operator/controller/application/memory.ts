@@ -1,5 +1,6 @@
 import { TokenBucket } from '../../kube/token-bucket.ts';
 import type { Session } from './run.ts';
+import { Untold } from './untold.ts';
 
 /** How many changes of Secrets and ConfigMaps that its spec names an Application follows at once, and how often after. */
 const WAKES_AT_ONCE = 10;
@@ -14,6 +15,8 @@ const LOOK_EVERY_MS = 500;
  */
 export interface Memory {
   session?: Session | undefined;
+  /** Apart from the session, which ends with leadership, and where a look is abandoned. */
+  readonly untold: Untold;
   /** The record in memory may differ from what is stored: it is read anew before the next look. */
   isRecordInDoubt: boolean;
   /** Looks in a row that failed. */
@@ -26,6 +29,7 @@ export interface Memory {
 
 export function newMemory(now: number): Memory {
   return {
+    untold: new Untold(),
     isRecordInDoubt: false,
     failedLooks: 0,
     wakes: new TokenBucket(WAKES_AT_ONCE, WAKE_EVERY_MS, now),

@@ -2,7 +2,13 @@ import { keepReason } from '../../manifest/keep.ts';
 import type { LiveObject } from '../../manifest/live.ts';
 import { idOf, objectKey } from '../../manifest/manifest.ts';
 import type { Deployment } from '../record.ts';
-import type { Advance, DeployContext, Progress, PruneHeld } from './deploy-context.ts';
+import {
+  type Advance,
+  type DeployContext,
+  findDeleted,
+  type Progress,
+  type PruneHeld,
+} from './deploy-context.ts';
 import { depart, describeDeparture } from './leaving.ts';
 import type { Planning } from './planning.ts';
 
@@ -36,17 +42,19 @@ export async function prune(
   planning: Planning,
   result: Advance,
 ): Promise<Progress | undefined> {
-  const { record, store } = context;
+  const { record, store, untold } = context;
   const planned = await planning.planPruning();
+  findDeleted(context, 'pruned', planned.prune);
   result.kept = planned.kept;
   const held = await heldPrune(context, planning, deployment);
   if (held !== undefined) return held;
   const desired = new Set(planning.objects.map(objectKey));
   const leaving = [...planned.prune, ...goingOf(context, desired)];
   if (leaving.length > 1 && planning.objects.length === 0) await noteConsent(context, deployment);
+  untold.deleting('pruned', planned.prune);
   const { deleted, refusal, goingNow, left } = await depart(context.access, leaving, 'prune');
   if (planned.prune.length > 0) store.changed(record);
-  context.untold.pruned(deleted.map(idOf));
+  untold.deleted('pruned', deleted);
   // What was kept after all, because it changed in the meantime, says so.
   if (deleted.length < planned.prune.length) result.kept = (await planning.plan()).kept;
   context.moving.leave(planned.kept);

@@ -3,17 +3,11 @@ import { deleteHookObject } from '../../apply/prune.ts';
 import { resourceOf, type TargetAccess } from '../../apply/target.ts';
 import { inParallel } from '../../kube/in-parallel.ts';
 import { isOurHook } from '../../manifest/live.ts';
-import {
-  describeObject,
-  type HookEvent,
-  idOf,
-  type Manifest,
-  type ObjectId,
-  objectKey,
-} from '../../manifest/manifest.ts';
+import { describeObject, type HookEvent, idOf, type Manifest, objectKey } from '../../manifest/manifest.ts';
 import type { Inventory, ObservedObject } from '../inventory.ts';
 import type { Deployment, TargetRecord } from '../record.ts';
 import type { RecordStore } from '../record-store.ts';
+import { type DeployContext, findDeleted } from './deploy-context.ts';
 
 export interface HookContext {
   access: TargetAccess;
@@ -127,28 +121,29 @@ function trimmed(message: string | undefined): string | undefined {
 }
 
 /**
- * Deletes the hooks' objects that have not ended and that nothing waits for any more; returns them.
+ * Deletes the hooks' objects that have not ended and that nothing waits for any more.
  *
  * @param isWaitedFor whether one is still of use, by the events and the deployment that it was made for.
  */
 export async function endHooks(
-  { access, inventory }: Pick<HookContext, 'access' | 'inventory'>,
+  context: Pick<DeployContext, 'access' | 'inventory' | 'untold'>,
   isWaitedFor: (made: Pick<ObservedObject, 'madeFor' | 'madeIn'>) => boolean,
-): Promise<ObjectId[]> {
+): Promise<void> {
+  const { access, inventory, untold } = context;
   const { targetId, targetName } = access;
   const idle = [...inventory.of(targetId).values()].filter(
     (live) =>
       live.runs === true && !live.deleting && isOurHook(live, targetId, targetName) && !isWaitedFor(live),
   );
-  const ended: ObjectId[] = [];
+  findDeleted(context, 'endedHooks', idle);
+  untold.deleting('endedHooks', idle);
   await inParallel(idle, async (live) => {
     try {
       await deleteHookObject(access, await resourceOf(access, live), live);
-      ended.push(idOf(live));
+      untold.deleted('endedHooks', [live]);
     } catch {
       // Whoever may make Jobs and not delete them must not be held up by one: it is tried again at the next look.
       access.signal.throwIfAborted();
     }
   });
-  return ended;
 }

@@ -30,7 +30,7 @@ import type { Facts, Quarantine, Standing } from './facts.ts';
 import { worstHealth } from './health.ts';
 import { Moving } from './moving.ts';
 import { handledAs, requestFor } from './requests.ts';
-import { Untold } from './untold.ts';
+import type { Untold } from './untold.ts';
 import type { Wanted, WantedCandidates } from './wanted.ts';
 import type { Wishes } from './wishes.ts';
 
@@ -83,14 +83,14 @@ export interface Session {
   found?: WatchedKind[];
 }
 
-/** `status` is what an earlier process told. */
-export function newSession(status: ApplicationStatus | undefined): Session {
+/** `status` is what an earlier process told; `untold` outlives sessions. */
+export function newSession(status: ApplicationStatus | undefined, untold: Untold): Session {
   return {
     kept: [],
     blindTries: 0,
     renderAnew: false,
     contests: new Contests(),
-    untold: new Untold(),
+    untold,
     drift: new DriftMemory(status?.environments?.[0]?.drift),
     repairs: new TokenBucket(REPAIRS_AT_ONCE, REPAIR_EVERY_MS, performance.now()),
   };

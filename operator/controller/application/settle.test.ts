@@ -10,8 +10,9 @@ import {
   type SyncState,
 } from '../../api/v1alpha1/application.ts';
 import type { Deployment } from '../record.ts';
+import { changeEvents, doneEvents } from './events.ts';
 import type { Facts, Standing } from './facts.ts';
-import { judge, settle, shortRevision } from './settle.ts';
+import { judge, settle as settleFacts, shortRevision } from './settle.ts';
 import type { Told } from './untold.ts';
 
 const NOW = new Date('2026-11-23T10:00:00.123Z');
@@ -51,7 +52,7 @@ function deployment(id: number, outcome?: Deployment['outcome']): Deployment {
   };
 }
 
-function facts(changes: Partial<Facts & Told> = {}): Facts & Told {
+function facts(changes: Partial<Facts & Told> = {}): Facts & Omit<Told, 'before'> {
   return {
     application: application(),
     now: NOW,
@@ -67,6 +68,13 @@ function facts(changes: Partial<Facts & Told> = {}): Facts & Told {
     done: { repaired: [], pruned: [], endedHooks: [] },
     ...changes,
   };
+}
+
+type Status = ApplicationStatus | undefined;
+
+function settle(found: Facts & Omit<Told, 'before'>, before: Status) {
+  const status = settleFacts(found, found.done, before);
+  return { status, events: [...doneEvents(found), ...changeEvents(found, status, before)] };
 }
 
 const standing = (sync: SyncState, remedy?: Standing['remedy']): Standing => ({
@@ -203,7 +211,14 @@ test('drift that was repaired is told with its author, and no longer counted', (
   };
   const before = settle(facts(), undefined).status;
   const gone = { ...object, name: 'gone' };
-  const done = { repaired: [{ object, by: 'kubectl-edit' }, { object: gone }], pruned: [], endedHooks: [] };
+  const done = {
+    repaired: [
+      { object, by: 'kubectl-edit', at: drift.lastAt },
+      { object: gone, at: drift.lastAt },
+    ],
+    pruned: [],
+    endedHooks: [],
+  };
   const repaired = settle(facts({ drift: { ...drift, count: 0 }, done }), before);
   assert.deepEqual(repaired.status.environments?.[0]?.drift, {
     count: 0,
@@ -220,7 +235,7 @@ test('drift that was repaired is told with its author, and no longer counted', (
 });
 
 test('what was pruned, and drift that is left alone, are told in an event each', () => {
-  const object = { group: '', kind: 'ConfigMap', namespace: 'shop', name: 'old' };
+  const object = { group: '', kind: 'ConfigMap', namespace: 'shop', name: 'old', uid: 'u' };
   const before = settle(facts(), undefined).status;
   const pruned = settle(facts({ done: { repaired: [], pruned: [object], endedHooks: [] } }), before);
   assert.deepEqual(pruned.events, [

@@ -12,19 +12,8 @@ import { DEFAULT_ENVIRONMENT } from '../../api/v1alpha1/names.ts';
 import { secondTime } from '../../kube/times.ts';
 import { describeObject } from '../../manifest/manifest.ts';
 import type { Deployment } from '../record.ts';
-import type { Facts, Standing } from './facts.ts';
+import type { Facts, Repaired, Standing } from './facts.ts';
 import type { Told } from './untold.ts';
-
-export interface SettledEvent {
-  type: 'Normal' | 'Warning';
-  reason: string;
-  message: string;
-}
-
-export interface Settled {
-  status: ApplicationStatus;
-  events: SettledEvent[];
-}
 
 type Judged = {
   ready: Pick<Condition, 'status' | 'reason' | 'message'>;
@@ -78,8 +67,14 @@ function syncedMessage({ message }: Standing, health: { message?: string | undef
   return health.message === undefined ? message : `${message} ${health.message}`;
 }
 
-/** Turns the facts of a reconcile into the status and what is told about the change. Pure. */
-export function settle(facts: Facts & Told, previous: ApplicationStatus | undefined): Settled {
+/** Turns the facts of a reconcile, and what was done and not told yet, into the status. Pure. */
+export function settle(
+  found: Facts,
+  done: Pick<Told['done'], 'repaired'>,
+  previous: ApplicationStatus | undefined,
+): ApplicationStatus {
+  const drift = found.drift ?? repairedDrift(done.repaired);
+  const facts = drift === undefined ? found : { ...found, drift };
   const { application, standing, health } = facts;
   const now = secondTime(facts.now);
   const judged = judge(standing, health);
@@ -136,8 +131,21 @@ export function settle(facts: Facts & Told, previous: ApplicationStatus | undefi
     status.kept = facts.kept.map(({ object, reason }) => ({ object, reason }));
     status.keptTotal = facts.kept.length;
   }
-  const bounded = boundStatus(status);
-  return { status: bounded, events: events(facts, bounded, previous) };
+  return boundStatus(status);
+}
+
+/** What differed is told also where the look that put it back did not come to tell. */
+function repairedDrift(repaired: readonly Repaired[]): Facts['drift'] {
+  const [last] = repaired.toSorted((one, other) => other.at.localeCompare(one.at));
+  if (last === undefined) return undefined;
+  const { object, at, by } = last;
+  return {
+    count: 0,
+    lastAt: at,
+    lastObject: object,
+    isGone: false,
+    ...(by === undefined ? {} : { lastBy: by }),
+  };
 }
 
 function settleSource(facts: Facts, previous: ApplicationStatus['source']): ApplicationStatus['source'] {
@@ -257,95 +265,4 @@ function revisionSummary(facts: Facts, previous: ApplicationStatus | undefined):
   const before = facts.standing.reason === 'RefNotFound' ? undefined : previous?.source;
   const known = facts.source ?? before ?? facts.running;
   return known === undefined ? {} : { revision: shortRevision(known.revision ?? '', known.ref ?? '') };
-}
-
-/** Of the same kind, at a time. */
-const WARNINGS_TOLD = 5;
-
-/** Told only when it changed, so that a flapping object or a resync floods nothing (A14). */
-function events(
-  facts: Facts & Told,
-  status: ApplicationStatus,
-  previous: ApplicationStatus | undefined,
-): SettledEvent[] {
-  const told: SettledEvent[] = [];
-  const before = new Set(previous?.environments?.[0]?.history?.map((entry) => entry.id));
-  for (const entry of status.environments?.[0]?.history ?? []) {
-    if (before.has(entry.id) || entry.outcome === undefined) continue;
-    const what = `Revision ${shortRevision(entry.revision, entry.ref ?? '')}`;
-    if (entry.outcome === 'Succeeded')
-      told.push({ type: 'Normal', reason: 'Synced', message: `${what} is deployed and healthy.` });
-    else if (entry.outcome === 'Superseded')
-      told.push({
-        type: 'Normal',
-        reason: 'Superseded',
-        message: `${what} was overtaken before it was healthy.`,
-      });
-  }
-  const ready = status.conditions?.find((condition) => condition.type === 'Ready');
-  const readyBefore = previous?.conditions?.find((condition) => condition.type === 'Ready');
-  const { standing } = facts;
-  const isProblem =
-    standing.remedy === 'Person' ||
-    ['Quarantined', 'Failed'].includes(standing.sync) ||
-    ready?.reason === 'Degraded';
-  // For another resource, or for time. Its message may have numbers that differ at each try.
-  const isWait = standing.sync === 'Blocked' && !isProblem;
-  if (
-    isProblem &&
-    ready !== undefined &&
-    (ready.reason !== readyBefore?.reason || ready.message !== readyBefore.message)
-  ) {
-    told.push({ type: 'Warning', reason: ready.reason, message: ready.message });
-  }
-  if (isWait && ready !== undefined && ready.reason !== readyBefore?.reason)
-    told.push({ type: 'Warning', reason: ready.reason, message: ready.message });
-  if (standing.reason === 'AwaitingSync' && ready?.message !== readyBefore?.message)
-    told.push({ type: 'Normal', reason: standing.reason, message: standing.message });
-  if (standing.reason === 'OutOfSync' && isMoreDrift(status, previous))
-    told.push({ type: 'Warning', reason: 'DriftReported', message: standing.message });
-  for (const warning of facts.warnings.slice(0, WARNINGS_TOLD))
-    told.push({ type: 'Warning', reason: warning.reason, message: warning.message });
-  const { pruned } = facts.done;
-  if (pruned[0] !== undefined) {
-    const more = pruned.length === 1 ? 'is' : `and ${pruned.length - 1} more are`;
-    const were = pruned.length === 1 ? 'was' : 'were';
-    told.push({
-      type: 'Normal',
-      reason: 'Pruned',
-      message: `${describeObject(pruned[0])} ${more} no longer in Git and ${were} deleted.`,
-    });
-  }
-  for (const object of facts.done.endedHooks.slice(0, 5)) {
-    told.push({
-      type: 'Normal',
-      reason: 'HookDeleted',
-      message: `${describeObject(object)}, a hook of a deployment that was overtaken, had not ended and was deleted.`,
-    });
-  }
-  for (const { object, by, contested } of facts.done.repaired.slice(0, 5)) {
-    const after = by === undefined ? '' : ` after a change by ${by}`;
-    told.push({
-      type: 'Normal',
-      reason: 'DriftRepaired',
-      message: `${describeObject(object)} was put back to what Git says${after}.`,
-    });
-    if (contested === undefined) continue;
-    const fields = contested.length === 0 ? '' : ` (${contested.join(', ')})`;
-    told.push({
-      type: 'Warning',
-      reason: 'DriftContested',
-      message: `${describeObject(object)} is changed by ${by ?? 'somebody'}${fields} and put back again and again: stop who changes it, or leave the field to them with spec.sync.ignore.`,
-    });
-  }
-  return told.reverse();
-}
-
-/** More drift than was told, or as much of another. */
-function isMoreDrift(status: ApplicationStatus, previous: ApplicationStatus | undefined): boolean {
-  const drift = status.environments?.[0]?.drift;
-  const before = previous?.environments?.[0]?.drift;
-  if (drift === undefined || before === undefined || drift.count !== before.count)
-    return (drift?.count ?? 0) > (before?.count ?? 0);
-  return drift.lastObject !== before.lastObject || drift.lastBy !== before.lastBy;
 }

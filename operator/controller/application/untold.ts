@@ -1,24 +1,33 @@
 import type { TowpathError } from '../../api/errors.ts';
-import type { ObjectId } from '../../manifest/manifest.ts';
+import type { ApplicationStatus } from '../../api/v1alpha1/application.ts';
+import type { LiveObject } from '../../manifest/live.ts';
+import { idOf, type ObjectId } from '../../manifest/manifest.ts';
 import type { Repaired } from './facts.ts';
 
-/** What the events of one write of the status tell, besides what changed in it. */
+/** What the events of one write of the status tell. */
 export interface Told {
+  /** The status that events told of last: what differs from it is news. */
+  before: ApplicationStatus | undefined;
   /** What could not be found out before the first write, and is decided by the apply. */
   warnings: readonly TowpathError[];
   /** What was done since it was told last. */
   done: {
     repaired: readonly Repaired[];
     pruned: readonly ObjectId[];
-    /** Hooks' objects of earlier deployments that had not ended, and were deleted. */
+    /** Hooks' objects that had not ended and that nothing waits for any more, and were deleted. */
     endedHooks: readonly ObjectId[];
   };
 }
 
-/** Of everything but what was pruned, which is counted, no more is told at a time. */
+/** What deletions are told as. */
+export type Deletions = 'pruned' | 'endedHooks';
+
+type Doomed = Pick<LiveObject, 'uid'> & ObjectId;
+
+/** Of the same kind, at a time. */
 const MOST = 5;
 /** A candidate has no more objects. */
-const MOST_PRUNED = 5_000;
+const MOST_DONE = 5_000;
 
 /**
  * What was done and found of an Application and not told yet. It outlives the look that did it: where that is broken
@@ -27,8 +36,11 @@ const MOST_PRUNED = 5_000;
 export class Untold {
   #warnings: readonly TowpathError[] = [];
   #repaired: readonly Repaired[] = [];
-  #pruned: readonly ObjectId[] = [];
-  #endedHooks: readonly ObjectId[] = [];
+  readonly #deleted: Record<Deletions, readonly ObjectId[]> = { pruned: [], endedHooks: [] };
+  /** Deletions without an answer so far. */
+  readonly #sent: Record<Deletions, readonly Doomed[]> = { pruned: [], endedHooks: [] };
+  /** Present from a write of the status that failed on: it may have happened, and only its answer got lost. */
+  #before: { status: ApplicationStatus | undefined } | undefined;
 
   /** The same one once. */
   warn(warnings: readonly TowpathError[]): void {
@@ -37,37 +49,58 @@ export class Untold {
     this.#warnings = [...this.#warnings, ...warnings.filter(isNew)].slice(0, MOST);
   }
 
-  repaired(repaired: Repaired): void {
-    this.#repaired = [...this.#repaired, repaired].slice(0, MOST);
+  repaired(repaired: readonly Repaired[]): void {
+    this.#repaired = [...this.#repaired, ...repaired].slice(0, MOST_DONE);
   }
 
-  pruned(objects: readonly ObjectId[]): void {
-    this.#pruned = [...this.#pruned, ...objects].slice(0, MOST_PRUNED);
+  /** Deletions that are about to be sent. Whether one happened whose answer is lost, `findDeleted` tells. */
+  deleting(as: Deletions, objects: readonly Doomed[]): void {
+    this.#sent[as] = [...this.#sent[as], ...objects.map(({ uid, ...object }) => ({ ...idOf(object), uid }))];
   }
 
-  endedHooks(objects: readonly ObjectId[]): void {
-    this.#endedHooks = [...this.#endedHooks, ...objects].slice(0, MOST);
+  /** Answers came: these are gone or going. */
+  deleted(as: Deletions, objects: readonly Doomed[]): void {
+    const answered = new Set(objects.map(({ uid }) => uid));
+    this.#sent[as] = this.#sent[as].filter(({ uid }) => !answered.has(uid));
+    this.#deleted[as] = [...this.#deleted[as], ...objects.map(idOf)].slice(0, MOST_DONE);
   }
 
-  /** Hands all of it over, to be told. */
-  take(): Told {
+  /** Of the deletions without an answer, those of what is not there any more happened; the others did not. */
+  findDeleted(as: Deletions, isThere: (object: Doomed) => boolean): void {
+    this.deleted(
+      as,
+      this.#sent[as].filter((object) => !isThere(object)),
+    );
+    this.#sent[as] = [];
+  }
+
+  /** Somebody else may have written and told meanwhile. */
+  forgetStatus(): void {
+    this.#before = undefined;
+  }
+
+  /** Hands all of it over, to be told with a write that changes `status`. */
+  take(status: ApplicationStatus | undefined): Told {
     const told = {
+      before: this.#before === undefined ? status : this.#before.status,
       warnings: this.#warnings,
-      done: { repaired: this.#repaired, pruned: this.#pruned, endedHooks: this.#endedHooks },
+      done: { repaired: this.#repaired, ...this.#deleted },
     };
+    this.#before = undefined;
     this.#warnings = [];
     this.#repaired = [];
-    this.#pruned = [];
-    this.#endedHooks = [];
+    this.#deleted.pruned = [];
+    this.#deleted.endedHooks = [];
     return told;
   }
 
   /** It could not be told after all. */
-  putBack({ warnings, done }: Told): void {
-    const since = this.take();
+  putBack({ before, warnings, done }: Told): void {
+    const since = this.take(undefined);
+    this.#before = { status: before };
     this.warn([...warnings, ...since.warnings]);
-    for (const one of [...done.repaired, ...since.done.repaired]) this.repaired(one);
-    this.pruned([...done.pruned, ...since.done.pruned]);
-    this.endedHooks([...done.endedHooks, ...since.done.endedHooks]);
+    this.repaired([...done.repaired, ...since.done.repaired]);
+    this.#deleted.pruned = [...done.pruned, ...since.done.pruned].slice(0, MOST_DONE);
+    this.#deleted.endedHooks = [...done.endedHooks, ...since.done.endedHooks].slice(0, MOST_DONE);
   }
 }

@@ -9,12 +9,13 @@ import type { KubeClient, KubeObject, ObjectMetadata } from '../../kube/client.t
 import { isNotFound } from '../../kube/errors.ts';
 import type { EventRecorder } from '../../kube/events.ts';
 import { secondTime } from '../../kube/times.ts';
-import { describeObject, type ObjectId } from '../../manifest/manifest.ts';
+import { describeObject } from '../../manifest/manifest.ts';
 import type { KeptObject } from '../../plan/plan.ts';
 import { mergePatchBetween } from '../merge-patch.ts';
+import { changeEvents, doneEvents, type ToldEvent } from './events.ts';
 import type { Facts } from './facts.ts';
 import { settle } from './settle.ts';
-import type { Untold } from './untold.ts';
+import type { Told, Untold } from './untold.ts';
 
 export const APPLICATIONS = { group: GROUP, version: VERSION, plural: 'applications' };
 
@@ -27,6 +28,12 @@ export interface WriterOptions {
   onWritten(object: KubeObject): void;
 }
 
+/** What a write of the status says, and what of it is news. */
+interface Telling {
+  settled(told: Told): ApplicationStatus;
+  news(status: ApplicationStatus, told: Told): readonly ToldEvent[];
+}
+
 /** What is written to an Application itself: its status, one patch at a time, its finalizers, its events. */
 export class ApplicationWriter {
   readonly #options: WriterOptions;
@@ -37,21 +44,15 @@ export class ApplicationWriter {
 
   /** Settles the facts of a reconcile. What is not told yet is told once, with a write that succeeded. */
   async tell(application: Application, facts: Facts, untold: Untold, signal: AbortSignal): Promise<void> {
-    const told = untold.take();
-    const { status, events } = settle({ ...facts, ...told }, application.status);
-    try {
-      await this.#patchStatus(application.metadata, application.status, status, signal);
-    } catch (error) {
-      untold.putBack(told);
-      throw error;
-    }
-    for (const { type, reason, message } of events)
-      this.#record(application.metadata, { type, reason, action: 'Sync', note: message });
+    const settled = ({ done }: Told) => settle(facts, done, application.status);
+    const news = (status: ApplicationStatus, { before }: Told) => changeEvents(facts, status, before);
+    await this.#write(application, untold, { settled, news }, signal);
   }
 
   /** How far a deletion is. */
   async tellDeleting(
     application: Application,
+    untold: Untold,
     told: {
       reason: string;
       message: string;
@@ -79,22 +80,24 @@ export class ApplicationWriter {
         : { kept: [...keptNow], keptTotal: told.kept?.length ?? keptTotal ?? keptNow.length }),
       ...(told.retry === undefined ? {} : { retry: told.retry }),
     });
-    await this.#patchStatus(application.metadata, application.status, status, signal);
+    await this.#write(application, untold, { settled: () => status, news: () => [] }, signal);
   }
 
   /** Looks in a row that failed: what runs is as it was, as far as is known. */
   async tellFailed(
-    { metadata, status: previous }: Application,
-    { reason, remedy, message }: TowpathError,
-    { attempts, nextAt }: { attempts: number; nextAt: Date },
+    application: Application,
+    untold: Untold,
+    failed: { error: TowpathError; retry: { attempts: number; nextAt: Date } },
     signal: AbortSignal,
   ): Promise<void> {
+    const { metadata, status: previous } = application;
+    const { reason, remedy, message } = failed.error;
+    const { attempts, nextAt } = failed.retry;
     const isStalled = remedy === 'Person';
     const conditions = [
       { type: 'Ready', status: 'False' as const, reason, message },
       { type: isStalled ? 'Stalled' : 'Reconciling', status: 'True' as const, reason, message },
     ];
-    const before = previous?.conditions?.find(({ type }) => type === 'Ready');
     const status = boundStatus({
       ...previous,
       ...notReady(previous ?? {}),
@@ -102,13 +105,17 @@ export class ApplicationWriter {
       ...this.#conditions(previous, metadata.generation, conditions),
       retry: { attempts, nextAt: secondTime(nextAt) },
     });
-    await this.#patchStatus(metadata, previous, status, signal);
-    if (before?.reason !== reason || before.message !== message)
-      this.#record(metadata, { type: 'Warning', reason, action: 'Sync', note: message });
+    const news = (_status: ApplicationStatus, { before }: Told): ToldEvent[] => {
+      const ready = before?.conditions?.find(({ type }) => type === 'Ready');
+      const isOld = ready?.reason === reason && ready.message === message;
+      return isOld ? [] : [{ type: 'Warning', reason, message }];
+    };
+    await this.#write(application, untold, { settled: () => status, news }, signal);
   }
 
-  tellDeleted({ metadata }: Application, kept: readonly KeptObject[]): void {
+  tellDeleted({ metadata, status }: Application, untold: Untold, kept: readonly KeptObject[]): void {
     const { name, namespace } = metadata;
+    this.#tellEvents(metadata, doneEvents(untold.take(status)));
     const [first] = kept;
     const more = kept.length > 1 ? ` and ${kept.length - 1} more` : '';
     const note =
@@ -116,14 +123,6 @@ export class ApplicationWriter {
         ? `All objects of Application ${namespace}/${name} were deleted or released.`
         : `Application ${namespace}/${name} is gone; ${describeObject(first.object)}${more} stayed: ${first.reason}`;
     this.#record(metadata, { type: 'Normal', reason: 'Deleted', action: 'Delete', note });
-  }
-
-  /** Hooks of a sync that a deletion broke off. */
-  tellHooksEnded({ metadata }: Application, objects: readonly ObjectId[]): void {
-    for (const object of objects.slice(0, 5)) {
-      const note = `${describeObject(object)}, a hook of a sync, had not ended when the Application was deleted, and was deleted.`;
-      this.#record(metadata, { type: 'Normal', reason: 'HookDeleted', action: 'Delete', note });
-    }
   }
 
   warn({ metadata }: Application, reason: string, note: string): void {
@@ -171,6 +170,29 @@ export class ApplicationWriter {
   ): Promise<void> {
     const patch = { metadata: { resourceVersion, finalizers } };
     await this.#patch({ resource: APPLICATIONS, namespace, name }, patch, signal);
+  }
+
+  /** Writes a status, and tells what was done, and what is news since events told last. */
+  async #write(
+    { metadata, status: previous }: Application,
+    untold: Untold,
+    { settled, news }: Telling,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const told = untold.take(previous);
+    const status = settled(told);
+    try {
+      await this.#patchStatus(metadata, previous, status, signal);
+    } catch (error) {
+      untold.putBack(told);
+      throw error;
+    }
+    this.#tellEvents(metadata, [...doneEvents(told), ...news(status, told)]);
+  }
+
+  #tellEvents(metadata: Named, events: readonly ToldEvent[]): void {
+    for (const { type, reason, message } of events)
+      this.#record(metadata, { type, reason, action: 'Sync', note: message });
   }
 
   #conditions(
