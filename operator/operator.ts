@@ -13,6 +13,7 @@ import { Discovery } from './kube/discovery.ts';
 import { EventRecorder } from './kube/events.ts';
 import { LeaderElection } from './kube/lease.ts';
 import { ListWatch, type WatchEvent } from './kube/list-watch.ts';
+import { APPLICATION_LINES } from './observe/application-log.ts';
 import { HttpServer } from './observe/http-server.ts';
 import { type ListenAddress, listenAddress } from './observe/listen-address.ts';
 import type { Logger } from './observe/log.ts';
@@ -120,6 +121,8 @@ export class Operator {
       random: Math.random,
       onFault: (application, { message: error, stack }) =>
         log.warn({ application, error, stack }, 'A look at an Application failed; it is tried again.'),
+      onTold: (application, { line, fields }) =>
+        log.info({ application, ...fields }, APPLICATION_LINES[line].says),
       onReconciled: (_application, seconds) => this.#metrics.reconcileSeconds.observe(seconds),
       onLong: (application, seconds) =>
         log.warn({ application, seconds }, 'A look at an Application has not ended for long.'),

@@ -5,6 +5,7 @@ import { chartReadme, chartValuesSchema, chartValuesYaml } from './chart-files.t
 import { chartRules } from './chart-rules.ts';
 import { crdYaml, definitionsJson } from './crd.ts';
 import { flagsPage } from './flags-page.ts';
+import { logsPage } from './logs-page.ts';
 import { metricsPage } from './metrics-page.ts';
 import { reasonsPage } from './reasons-page.ts';
 import { resourcePage } from './resource-page.ts';
@@ -28,6 +29,7 @@ export function generatedFiles(): Map<string, string> {
   files.set('charts/towpath/files/dashboard.json', chartDashboard());
   files.set('docs/reference/annotations.md', annotationsPage());
   files.set('docs/reference/flags.md', flagsPage());
+  files.set('docs/reference/logs.md', logsPage());
   files.set('docs/reference/metrics.md', metricsPage());
   files.set('docs/reference/reasons.md', reasonsPage());
   files.set('docs/reference/status.md', statusPage());

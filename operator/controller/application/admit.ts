@@ -115,6 +115,7 @@ export async function begin(
     delete changed.pending;
     changed.kinds = unionOfKinds(changed.kinds, manifests);
   });
+  context.untold.begin({ how: 'begun', deployment });
   return deployment;
 }
 

@@ -1,3 +1,4 @@
+import type { Application } from '../../api/v1alpha1/application.ts';
 import type { KubeClient, KubeObject } from '../../kube/client.ts';
 import type { Discovery } from '../../kube/discovery.ts';
 import type { EventRecorder } from '../../kube/events.ts';
@@ -12,6 +13,7 @@ import { RecordStore } from '../record-store.ts';
 import { type DeletionParts, tellGone } from './deletion.ts';
 import type { Fault } from './failed-looks.ts';
 import { KnownApplications } from './known.ts';
+import type { LogLine } from './log-lines.ts';
 import { Looks, TELL_AFTER_MS } from './look.ts';
 import { References } from './references.ts';
 import { keyOf, type Parts, type Session, targetOfKey } from './run.ts';
@@ -35,6 +37,8 @@ export interface ControllerOptions {
   random(): number;
   /** Told of looks that failed: a defect, an API server that refuses the status itself. Without values of Secrets. */
   onFault(application: string, fault: Fault): void;
+  /** Told what happened to an Application, once. Without values of Secrets. */
+  onTold(application: string, line: LogLine): void;
   onReconciled?(application: string, seconds: number): void;
   /** Told of a look that takes long, again and again. */
   onLong(application: string, seconds: number): void;
@@ -69,6 +73,9 @@ export class ApplicationController {
       client,
       events: options.events,
       onWritten: (object) => this.#takeAnswer(object),
+      onTold: (application, lines) => {
+        for (const line of lines) this.#log(application, line);
+      },
     });
     this.#parts = {
       client,
@@ -260,6 +267,14 @@ export class ApplicationController {
   /** What a write of ours returned is newer than what the watch told last. */
   #takeAnswer(object: KubeObject): void {
     if (this.#known.get(keyOf(object)) !== undefined) this.#take(object);
+  }
+
+  /** A chart may name an object after a value of a Secret (S5). */
+  #log(application: Application, { line, fields }: LogLine): void {
+    const { object } = fields;
+    const hidden =
+      object === undefined ? {} : { object: this.#parts.wanted.hideIn(application, String(object)) };
+    this.#options.onTold(keyOf(application), { line, fields: { ...fields, ...hidden } });
   }
 
   /** What was kept of an Application that is gone. */

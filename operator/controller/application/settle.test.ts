@@ -52,7 +52,7 @@ function deployment(id: number, outcome?: Deployment['outcome']): Deployment {
   };
 }
 
-function facts(changes: Partial<Facts & Told> = {}): Facts & Omit<Told, 'before'> {
+function facts(changes: Partial<Facts & Told> = {}): Facts & Omit<Told, 'before' | 'begun'> {
   return {
     application: application(),
     now: NOW,
@@ -72,7 +72,7 @@ function facts(changes: Partial<Facts & Told> = {}): Facts & Omit<Told, 'before'
 
 type Status = ApplicationStatus | undefined;
 
-function settle(found: Facts & Omit<Told, 'before'>, before: Status) {
+function settle(found: Facts & Omit<Told, 'before' | 'begun'>, before: Status) {
   const status = settleFacts(found, found.done, before);
   return { status, events: [...doneEvents(found), ...changeEvents(found, status, before)] };
 }

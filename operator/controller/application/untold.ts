@@ -2,12 +2,14 @@ import type { TowpathError } from '../../api/errors.ts';
 import type { ApplicationStatus } from '../../api/v1alpha1/application.ts';
 import type { LiveObject } from '../../manifest/live.ts';
 import { idOf, type ObjectId } from '../../manifest/manifest.ts';
+import type { Deployment } from '../record.ts';
 import type { Repaired } from './facts.ts';
 
-/** What the events of one write of the status tell. */
+/** What events and log lines of one write of the status tell. */
 export interface Told {
   /** The status that events told of last: what differs from it is news. */
   before: ApplicationStatus | undefined;
+  begun: readonly Begun[];
   /** What could not be found out before the first write, and is decided by the apply. */
   warnings: readonly TowpathError[];
   /** What was done since it was told last. */
@@ -17,6 +19,12 @@ export interface Told {
     /** Hooks' objects that had not ended and that nothing waits for any more, and were deleted. */
     endedHooks: readonly ObjectId[];
   };
+}
+
+/** A deployment under way: begun, or taken up from an earlier process. */
+export interface Begun {
+  how: 'begun' | 'takenUp';
+  deployment: Pick<Deployment, 'id' | 'candidate' | 'trigger'>;
 }
 
 /** What deletions are told as. */
@@ -34,6 +42,9 @@ const MOST_DONE = 5_000;
  * off, fails, or its status is refused, the next status that is written tells it, and no other one.
  */
 export class Untold {
+  #begun: readonly Begun[] = [];
+  /** The last of them, told or not. */
+  #underWay: number | undefined;
   #warnings: readonly TowpathError[] = [];
   #repaired: readonly Repaired[] = [];
   readonly #deleted: Record<Deletions, readonly ObjectId[]> = { pruned: [], endedHooks: [] };
@@ -41,6 +52,13 @@ export class Untold {
   readonly #sent: Record<Deletions, readonly Doomed[]> = { pruned: [], endedHooks: [] };
   /** Present from a write of the status that failed on: it may have happened, and only its answer got lost. */
   #before: { status: ApplicationStatus | undefined } | undefined;
+
+  /** Each once. */
+  begin(begun: Begun): void {
+    if (this.#underWay === begun.deployment.id) return;
+    this.#underWay = begun.deployment.id;
+    this.#begun = [...this.#begun, begun].slice(-MOST);
+  }
 
   /** The same one once. */
   warn(warnings: readonly TowpathError[]): void {
@@ -83,10 +101,12 @@ export class Untold {
   take(status: ApplicationStatus | undefined): Told {
     const told = {
       before: this.#before === undefined ? status : this.#before.status,
+      begun: this.#begun,
       warnings: this.#warnings,
       done: { repaired: this.#repaired, ...this.#deleted },
     };
     this.#before = undefined;
+    this.#begun = [];
     this.#warnings = [];
     this.#repaired = [];
     this.#deleted.pruned = [];
@@ -95,9 +115,10 @@ export class Untold {
   }
 
   /** It could not be told after all. */
-  putBack({ before, warnings, done }: Told): void {
+  putBack({ before, begun, warnings, done }: Told): void {
     const since = this.take(undefined);
     this.#before = { status: before };
+    this.#begun = [...begun, ...since.begun].slice(-MOST);
     this.warn([...warnings, ...since.warnings]);
     this.repaired([...done.repaired, ...since.done.repaired]);
     this.#deleted.pruned = [...done.pruned, ...since.done.pruned].slice(0, MOST_DONE);

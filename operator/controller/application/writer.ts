@@ -14,6 +14,7 @@ import type { KeptObject } from '../../plan/plan.ts';
 import { mergePatchBetween } from '../merge-patch.ts';
 import { changeEvents, doneEvents, type ToldEvent } from './events.ts';
 import type { Facts } from './facts.ts';
+import { changeLines, doneLines, type LogLine } from './log-lines.ts';
 import { settle } from './settle.ts';
 import type { Told, Untold } from './untold.ts';
 
@@ -26,13 +27,18 @@ export interface WriterOptions {
   events: EventRecorder;
   /** Told what each write returned, which is newer than what the watch told last. */
   onWritten(object: KubeObject): void;
+  /** Told what the log is to say of an Application, as soon as its status does. */
+  onTold(application: Application, lines: readonly LogLine[]): void;
 }
 
 /** What a write of the status says, and what of it is news. */
 interface Telling {
   settled(told: Told): ApplicationStatus;
   news(status: ApplicationStatus, told: Told): readonly ToldEvent[];
+  lines(status: ApplicationStatus, told: Told): readonly LogLine[];
 }
+
+const none = () => [];
 
 /** What is written to an Application itself: its status, one patch at a time, its finalizers, its events. */
 export class ApplicationWriter {
@@ -46,7 +52,8 @@ export class ApplicationWriter {
   async tell(application: Application, facts: Facts, untold: Untold, signal: AbortSignal): Promise<void> {
     const settled = ({ done }: Told) => settle(facts, done, application.status);
     const news = (status: ApplicationStatus, { before }: Told) => changeEvents(facts, status, before);
-    await this.#write(application, untold, { settled, news }, signal);
+    const lines = (status: ApplicationStatus, { before }: Told) => changeLines(status, before);
+    await this.#write(application, untold, { settled, news, lines }, signal);
   }
 
   /** How far a deletion is. */
@@ -80,7 +87,7 @@ export class ApplicationWriter {
         : { kept: [...keptNow], keptTotal: told.kept?.length ?? keptTotal ?? keptNow.length }),
       ...(told.retry === undefined ? {} : { retry: told.retry }),
     });
-    await this.#write(application, untold, { settled: () => status, news: () => [] }, signal);
+    await this.#write(application, untold, { settled: () => status, news: none, lines: none }, signal);
   }
 
   /** Looks in a row that failed: what runs is as it was, as far as is known. */
@@ -110,12 +117,16 @@ export class ApplicationWriter {
       const isOld = ready?.reason === reason && ready.message === message;
       return isOld ? [] : [{ type: 'Warning', reason, message }];
     };
-    await this.#write(application, untold, { settled: () => status, news }, signal);
+    await this.#write(application, untold, { settled: () => status, news, lines: none }, signal);
   }
 
-  tellDeleted({ metadata, status }: Application, untold: Untold, kept: readonly KeptObject[]): void {
+  tellDeleted(application: Application, untold: Untold, kept: readonly KeptObject[]): void {
+    const { metadata, status } = application;
     const { name, namespace } = metadata;
-    this.#tellEvents(metadata, doneEvents(untold.take(status)));
+    const told = untold.take(status);
+    this.#tellEvents(metadata, doneEvents(told));
+    const gone = { line: 'gone' as const, fields: { objects: kept.length } };
+    this.#options.onTold(application, [...doneLines(told), gone]);
     const [first] = kept;
     const more = kept.length > 1 ? ` and ${kept.length - 1} more` : '';
     const note =
@@ -174,11 +185,12 @@ export class ApplicationWriter {
 
   /** Writes a status, and tells what was done, and what is news since events told last. */
   async #write(
-    { metadata, status: previous }: Application,
+    application: Application,
     untold: Untold,
-    { settled, news }: Telling,
+    { settled, news, lines }: Telling,
     signal: AbortSignal,
   ): Promise<void> {
+    const { metadata, status: previous } = application;
     const told = untold.take(previous);
     const status = settled(told);
     try {
@@ -188,6 +200,7 @@ export class ApplicationWriter {
       throw error;
     }
     this.#tellEvents(metadata, [...doneEvents(told), ...news(status, told)]);
+    this.#options.onTold(application, [...doneLines(told), ...lines(status, told)]);
   }
 
   #tellEvents(metadata: Named, events: readonly ToldEvent[]): void {
