@@ -91,13 +91,14 @@ export function assertReadsFramedInLinearTime<Framed>(
   frame: (text: string) => Framed,
 ): void {
   const plain = 'a'.repeat(HOSTILE_LENGTH);
-  const pass = leastCpuMs(() => JSON.parse(JSON.stringify(plain)), PASS_MS);
-  const limit = LIMIT_MS * Math.max(1, pass / PASS_MS);
+  const passMs = () => leastCpuMs(() => JSON.parse(JSON.stringify(plain)), PASS_MS);
   // Shorter ones first: what is not linear then fails before it takes hours.
   for (const length of [HOSTILE_LENGTH / 64, HOSTILE_LENGTH]) {
     for (const [name, text] of hostileTexts(length)) {
       const framed = frame(text);
-      const took = leastCpuMs(() => read(framed), limit);
+      const took = leastCpuMs(() => read(framed), LIMIT_MS);
+      // Measured beside it: a machine that others use is as slow as it is now.
+      const limit = took <= LIMIT_MS ? LIMIT_MS : LIMIT_MS * Math.max(1, passMs() / PASS_MS);
       assert.ok(took <= limit, `${length} characters of ${name} took ${took} ms, of ${limit}`);
     }
   }

@@ -92,8 +92,12 @@ test('writes are made as the ServiceAccount of the Application', async (t) => {
 });
 
 /** What the operator does as itself: its Lease, its records, events, and the Applications with their status. */
-function isOwnBusiness({ path }: RecordedRequest, operatorNamespace: string): boolean {
+function isOwnBusiness({ path, query }: RecordedRequest, operatorNamespace: string): boolean {
   return (
+    // The pushes that a follower heard of, and who else is installed.
+    (path === `/api/v1/namespaces/${operatorNamespace}/configmaps` &&
+      query.get('fieldSelector') === 'metadata.name=towpath-pushes') ||
+    (path.endsWith('/clusterroles') && query.get('labelSelector') === 'towpath.dev/watches') ||
     new RegExp(`/namespaces/${operatorNamespace}/(leases|secrets)(/|$)`).test(path) ||
     /\/events(\/|$)/.test(path) ||
     /\/apis\/towpath\.dev\//.test(path)
