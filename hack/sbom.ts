@@ -22,8 +22,8 @@ export async function writeSboms(
   const engine = join(directory, `engine-${architecture}.cdx.json`);
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
   // Its own packages are no part of the project's.
-  await output('npm', 'ci', '--prefix', join(root, 'hack/sbom'), '--loglevel=error');
-  const tool = join(root, 'hack/sbom/node_modules/@cyclonedx/cyclonedx-npm/bin/cyclonedx-npm-cli.js');
+  await output('npm', 'ci', '--prefix', join(root, 'hack/sbom-npm'), '--loglevel=error');
+  const tool = join(root, 'hack/sbom-npm/node_modules/@cyclonedx/cyclonedx-npm/bin/cyclonedx-npm-cli.js');
   const ofNpm = ['--omit=dev', '--package-lock-only', '--output-reproducible', '--output-format=JSON'];
   await output(process.execPath, tool, ...ofNpm, `--output-file=${operator}`, join(root, 'package.json'));
   const program = await goBinary({

@@ -57,7 +57,7 @@ process.chdir(root);
 const { atOnce } = suites[suite];
 const files = suites[suite].files
   .flatMap((pattern) => globSync(pattern).sort())
-  .filter((file) => file.includes(values.only));
+  .filter((file) => file.includes(values.only) && !file.includes('node_modules/'));
 if (files.length === 0) {
   console.error(
     `There is no test file in the suite ${suite}${values.only && ` with ${values.only} in its path`}.`,

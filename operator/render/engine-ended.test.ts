@@ -49,6 +49,12 @@ for (const [what, script, reason, says] of [
     /more than 512 MiB/,
   ],
   [
+    'memory in the middle of the runtime',
+    'echo "SIGSEGV: segmentation violation" >&2; echo "PC=0x46 m=3 sigcode=1" >&2; exit 2',
+    'RenderOutOfMemory',
+    /call tpl without end/,
+  ],
+  [
     'a thread',
     'echo "runtime: failed to create new OS thread (have 9 already; errno=11)" >&2; exit 2',
     'EngineUnavailable',

@@ -58,7 +58,7 @@ export function whyEnded(
         : `what it reads is nested too deeply. ${lookFor[kind]}`;
     return new TowpathError('Person', 'RenderFailed', `${rendering} was ended: ${cause}`);
   }
-  if (/out of memory|cannot allocate memory|cannot map pages|page summary memory/.test(exit.stderr)) {
+  if (MEMORYLESS.test(exit.stderr)) {
     const limit = `${Math.round(memoryBytes / 2 ** 20)} MiB`;
     const message = `${rendering} took more than ${limit} of memory and was ended. ${lookFor[kind]}`;
     return new TowpathError('Person', 'RenderOutOfMemory', message);
@@ -74,6 +74,13 @@ export function whyEnded(
     { cause: exit },
   );
 }
+
+/**
+ * How Go's runtime says that the system refused it memory. Its own code faults where that happens in the middle of
+ * something (seen of an endless tpl beside other work); a fault of the engine's is a panic, which begins otherwise.
+ */
+const MEMORYLESS =
+  /out of memory|cannot allocate memory|cannot map pages|page summary memory|^SIGSEGV: segmentation violation/;
 
 /** How Go's runtime says that the system refused it a thread. */
 const THREADLESS = /failed to create new OS thread|newosproc/;
