@@ -165,10 +165,10 @@ export class Queue {
     const endTelling = this.#tellLong(key);
     const left = this.#whenIgnored(abort.signal);
     try {
-      const how = await Promise.race([this.#work(key, abort.signal), left.promise]);
+      const how = await Promise.race([this.#work(key, abort.signal), left.promise]).catch((error) => {
+        if (!abort.signal.aborted) this.#options.onError(key, error);
+      });
       if (how === 'left') this.#options.onLeft(key);
-    } catch (error) {
-      if (!abort.signal.aborted) this.#options.onError(key, error);
     } finally {
       left.forget();
       endTelling();

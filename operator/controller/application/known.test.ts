@@ -105,6 +105,9 @@ test('a target is found by its id until its Application is gone', () => {
     environment: 'default',
   });
   assert.equal(applications.keyOfTarget(id), 'shop/web');
+  // Also of one that cannot be read any more by then.
+  applications.take(object('web', { source: 7 }));
+  assert.equal(applications.get('shop/web')?.application, undefined);
   applications.takeDeletion(object('web'));
   assert.equal(applications.keyOfTarget(id), undefined);
 });

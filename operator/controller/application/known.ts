@@ -5,7 +5,7 @@ import type { KubeObject } from '../../kube/client.ts';
 import { isNewerVersion } from '../../kube/resource-version.ts';
 import { targetId } from '../record.ts';
 import { type Memory, newMemory } from './memory.ts';
-import { keyOf, targetOf } from './run.ts';
+import { keyOf, targetOf, targetOfKey } from './run.ts';
 
 export interface Known {
   object: KubeObject;
@@ -86,8 +86,9 @@ export class KnownApplications {
   #forget(key: string): void {
     const application = this.#known.get(key)?.application;
     this.#known.delete(key);
+    // Also of one that could be read before, and not any more.
+    this.#byTarget.delete(targetId(this.#options.installation, targetOfKey(key)));
     if (application !== undefined) {
-      this.#byTarget.delete(targetId(this.#options.installation, targetOf(application)));
       for (const other of dependenciesOf(application)) this.#dependsNoMore(key, other);
     }
     this.#tellAllDependents(key);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Wishes } from './wishes.ts';
+import { MOST_WISHES, Wishes } from './wishes.ts';
 
 /** Applications `a`, `b` … of one repository, unless another one is named. */
 function newWishes(repositories: Record<string, string> = {}) {
@@ -66,15 +66,26 @@ test('D5: pruning waits for those that have not told yet what they want, and for
   assert.equal(await waits('a'), false, 'not for the rest of a look that told already');
 });
 
-test('A8: a hundred thousand wishes are remembered; of more, those that were told first are forgotten', () => {
-  const { wishes } = newWishes();
+test('A8, A3: so many wishes of a namespace are remembered; more forget those of it that were told first, and no others', () => {
+  const { wishes, unwanted } = newWishes();
   const keys = (name: string, count: number) =>
     new Set(Array.from({ length: count }, (_, index) => `${name}${index}`));
-  wishes.tell('a', keys('a', 60_000));
-  wishes.tell('b', keys('b', 40_000));
-  assert.deepEqual(wishes.of('a1', ''), ['a']);
-  wishes.tell('c', keys('c', 1));
+  wishes.tell('other/a', keys('o', 3));
+  wishes.tell('team/a', keys('a', MOST_WISHES - 10));
+  wishes.tell('team/b', keys('b', 10));
+  assert.deepEqual(wishes.leave('a1', 'team/owner'), ['team/a']);
+  wishes.tell('team/c', keys('c', 1));
   assert.deepEqual(wishes.of('a1', ''), []);
-  assert.deepEqual(wishes.of('b1', ''), ['b']);
-  assert.deepEqual(wishes.of('c0', ''), ['c']);
+  assert.deepEqual(unwanted, ['team/owner'], 'who left it for one that is forgotten is told');
+  assert.deepEqual(wishes.of('b1', ''), ['team/b']);
+  assert.deepEqual(wishes.of('c0', ''), ['team/c']);
+  assert.deepEqual(wishes.of('o1', ''), ['other/a']);
+});
+
+test('A3: a look that does not end holds up pruning in its first half minute, and not at every look', async () => {
+  const { underWay, waits } = newWishes();
+  underWay.set('b', { since: performance.now() - 29_000 });
+  assert.equal(await waits('a'), true);
+  underWay.set('b', { since: performance.now() - 31_000 });
+  assert.equal(await waits('a'), false);
 });

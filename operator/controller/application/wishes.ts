@@ -7,9 +7,15 @@ export interface WishesOptions {
   onUnwanted(owner: string): void;
 }
 
-/** Of so many objects it is remembered who wants them; of more, the Application that told first is forgotten. */
-const MOST_WISHES = 100_000;
-/** So long what is to be deleted waits for other Applications to say whether they want it. */
+/**
+ * Of so many objects it is remembered that Applications of one namespace want them; of more, the one of them that told
+ * first is forgotten, and never one of another namespace.
+ */
+export const MOST_WISHES = 20_000;
+/**
+ * So long what is to be deleted waits for other Applications to say whether they want it: for those that are to be
+ * looked at, for a look from its begin, and after a start for all.
+ */
 const PATIENCE_MS = 30_000;
 
 /**
@@ -26,7 +32,9 @@ export class Wishes {
   /** When each told last, or ended a look without. */
   readonly #toldAt = new Map<string, number>();
   readonly #listeners = new Set<(application: string) => void>();
-  #size = 0;
+  /** By namespace. */
+  readonly #sizes = new Map<string, number>();
+  readonly #startedAt = performance.now();
 
   constructor(options: WishesOptions) {
     this.#options = options;
@@ -36,14 +44,16 @@ export class Wishes {
   tell(application: string, objects: ReadonlySet<string>): void {
     const before = this.#drop(application);
     if (objects.size > 0) this.#byApplication.set(application, objects);
-    this.#size += objects.size;
+    const namespace = namespaceOf(application);
+    this.#count(namespace, objects.size);
     for (const object of objects)
       this.#byObject.set(object, (this.#byObject.get(object) ?? new Set()).add(application));
     for (const [oldest] of this.#byApplication) {
-      if (this.#size <= MOST_WISHES || oldest === application) break;
-      this.#drop(oldest);
+      if ((this.#sizes.get(namespace) ?? 0) <= MOST_WISHES || oldest === application) break;
+      if (namespaceOf(oldest) !== namespace) continue;
+      for (const object of this.#drop(oldest)) this.#unwanted(object);
     }
-    for (const object of before) if (!objects.has(object)) this.#unwanted(object);
+    for (const object of before) this.#unwanted(object);
     this.noteLook(application);
   }
 
@@ -77,11 +87,16 @@ export class Wishes {
    */
   async othersTold(owner: string, signal: AbortSignal): Promise<void> {
     const repository = this.#options.repositoryOf(owner);
+    const now = performance.now();
+    const isStarting = now - this.#startedAt < PATIENCE_MS;
     const awaited = new Set<string>();
     for (const { key, since } of this.#options.underWay()) {
       const told = this.#toldAt.get(key);
       if (key === owner || (since !== undefined && told !== undefined && told >= since)) continue;
-      if (told === undefined || this.#options.repositoryOf(key) === repository) awaited.add(key);
+      // One that does not get on holds up each pruning once, and not at every look.
+      if (since !== undefined && now - since >= PATIENCE_MS) continue;
+      if ((isStarting && told === undefined) || this.#options.repositoryOf(key) === repository)
+        awaited.add(key);
     }
     if (awaited.size === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -104,7 +119,7 @@ export class Wishes {
   #drop(application: string): ReadonlySet<string> {
     const objects = this.#byApplication.get(application) ?? new Set<string>();
     this.#byApplication.delete(application);
-    this.#size -= objects.size;
+    this.#count(namespaceOf(application), -objects.size);
     for (const object of objects) {
       const wanting = this.#byObject.get(object);
       wanting?.delete(application);
@@ -113,10 +128,20 @@ export class Wishes {
     return objects;
   }
 
+  #count(namespace: string, change: number): void {
+    const size = (this.#sizes.get(namespace) ?? 0) + change;
+    if (size === 0) this.#sizes.delete(namespace);
+    else this.#sizes.set(namespace, size);
+  }
+
   #unwanted(object: string): void {
     const owner = this.#leftBy.get(object);
     if (owner === undefined || this.#byObject.has(object)) return;
     this.#leftBy.delete(object);
     this.#options.onUnwanted(owner);
   }
+}
+
+function namespaceOf(application: string): string {
+  return application.slice(0, application.indexOf('/'));
 }
