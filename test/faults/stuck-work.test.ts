@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fastLease, startOperator } from '../harness/operator.ts';
-import { inWords, newProxiedStage, writesOf } from '../harness/proxied-stage.ts';
+import { inWords, newProxiedStage, watchesForApplications, writesOf } from '../harness/proxied-stage.ts';
 import { always, eventually } from '../harness/wait.ts';
 
 /** On SIGUSR2 a callback throws. */
@@ -90,6 +90,36 @@ test('A5: a look that ignores a change for 30 s is abandoned, told, and writes n
     history.slice(0, 2).map(({ revision }) => revision),
     [fourth, third],
   );
+});
+
+test('A5: of an Application that went while a look at it was stuck nothing stays, and its successor is new', async (t) => {
+  const { proxy, stage } = await newProxiedStage(t, { files: largeConfig('1'), preload: losing });
+  await stage.deployed('shop');
+  const { process: operator } = stage.operator;
+  process.kill(operator.pid, 'SIGUSR2');
+  await eventually(() => operator.logTail(2_000).includes('signalled'));
+  await stage.repository.commit(largeConfig('2'));
+  await eventually(() => operator.logTail(2_000).includes('a compression is held'), {
+    describe: 'the look to hang',
+  });
+  await stage.kubectl('delete', 'applications.towpath.dev', 'shop', '--wait=false');
+  const patch = '{"metadata":{"finalizers":null}}';
+  await stage.kubectl('patch', 'applications.towpath.dev', 'shop', '--type=merge', '-p', patch);
+  await eventually(async () => /^towpath_looks_abandoned_total 1$/m.test(await stage.operator.metrics()), {
+    describe: 'the look to be abandoned',
+  });
+  process.kill(operator.pid, 'SIGUSR2');
+  await eventually(() => operator.logTail(2_000).match(/signalled/g)?.length === 2);
+  await eventually(() => watchesForApplications(proxy) === 0, { describe: 'its watches to end' });
+  proxy.forget();
+  await always(
+    () => inWords(writesOf(proxy)),
+    (writes) => assert.deepEqual(writes, []),
+    2_000,
+    { every: 50 },
+  );
+  assert.equal(watchesForApplications(proxy), 0);
+  await stage.deployed('shop');
 });
 
 test('A7: after an exception that nobody caught the process ends in order, and the next one writes nothing', async (t) => {
