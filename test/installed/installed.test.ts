@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHmac, randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -254,6 +255,53 @@ test('I2: installed by helm, it deploys what runs and answers on a real node', {
       assert.equal(await kubectl('-n', 'notices', 'get', 'deployments', '-o', 'name'), '');
     },
   );
+
+  await step('S13: a push that a webhook tells of is deployed long before the next poll', async () => {
+    const secret = randomBytes(32).toString('hex');
+    await kubectl(
+      ...SYSTEM,
+      ...['create', 'secret', 'generic', 'towpath-webhooks', `--from-literal=generic=${secret}`],
+    );
+    await run(
+      ...['upgrade', 'towpath', chart, ...SYSTEM, ...imageValues, '--set=webhooks.enabled=true'],
+      ...['--wait', '--timeout=120s'],
+    );
+    const configMap = (text: string) => ({
+      'config.yaml': `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: hooked}\ndata: {text: ${text}}\n`,
+    });
+    const hooked = await createRepository({
+      root: repository.root,
+      name: 'hooked.git',
+      files: configMap('before'),
+    });
+    const repoURL = git.url(hooked.name);
+    await applyApplication('hooked', 'shop', { repoURL, interval: '1h' });
+    const ready = ['wait', '--for=condition=Ready', 'applications.towpath.dev/hooked', '--timeout=60s'];
+    await kubectl('-n', 'shop', ...ready);
+    await hooked.commit(configMap('after'));
+    const body = JSON.stringify({ repository: repoURL });
+    const deliver = async (key: string) => {
+      const signature = createHmac('sha256', key).update(body).digest('hex');
+      const where = [
+        'get',
+        'service',
+        'towpath-webhooks',
+        '-o',
+        'jsonpath={.spec.clusterIP}:{.spec.ports[0].port}',
+      ];
+      const address = await kubectl(...SYSTEM, ...where);
+      const headers = { 'x-signature': `sha256=${signature}` };
+      return (await fetch(`http://${address}/generic`, { method: 'POST', body, headers })).status;
+    };
+    assert.equal(await deliver('another secret of somebody'), 401);
+    // Whichever replica gets it.
+    for (let count = 0; count < 4; count += 1) assert.equal(await deliver(secret), 200);
+    const text = ['get', 'configmap', 'hooked', '-o', 'jsonpath={.data.text}'];
+    await eventually(async () => (await kubectl('-n', 'shop', ...text)) === 'after', {
+      describe: 'the push',
+    });
+    await kubectl('-n', 'shop', 'delete', 'applications.towpath.dev', 'hooked', '--timeout=60s');
+  });
 
   await step('D8: the leader is killed, and another one acts', async () => {
     const leader = await podOfLeader();
