@@ -1,6 +1,6 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { TowpathError } from '../api/errors.ts';
-import { hasControlCharacter } from './text.ts';
+import { hasControlCharacter, printable } from './text.ts';
 
 /** What a repository asks for before it lets someone read. Texts are as in the Secret, PEM where noted. */
 export interface Credential {
@@ -97,18 +97,43 @@ export function isSecret(credential: Credential | undefined): boolean {
 
 /** Replaces every secret of the credential in a text that a server sent. */
 export function redact(text: string, credential: Credential | undefined): string {
-  if (!credential) return text;
-  const { username, password, bearerToken, identityPassword } = credential;
-  const secrets = [password, bearerToken, identityPassword];
-  if (username !== undefined && password !== undefined) {
-    secrets.push(Buffer.from(`${username}:${password}`).toString('base64'));
-  }
   let clean = text;
-  for (const secret of secrets) {
-    if (secret === undefined || secret === '') continue;
-    clean = clean.replaceAll(secret, '[redacted]').replaceAll(encodeURIComponent(secret), '[redacted]');
-  }
+  for (const secret of secretsOf(credential)) clean = clean.replaceAll(secret, '[redacted]');
   return clean;
+}
+
+/** Characters of a server's answer that are looked at for a message, beside those of the longest secret. */
+const QUOTED = 2_000;
+
+/** How many characters of a server's answer `quoted` must be given so that it sees where it cuts. */
+export function quotable(credential: Credential | undefined): number {
+  return QUOTED + longestOf(credential) + 1;
+}
+
+/**
+ * The beginning of what a server said, for a message. Secrets go first: what a cut leaves of one is not recognized
+ * afterwards (S5).
+ */
+export function quoted(text: string, credential: Credential | undefined, maxLength = 160): string {
+  const longest = longestOf(credential);
+  const clean = redact(text.slice(0, QUOTED + longest), credential);
+  // Where the text was cut there may be the beginning of a secret.
+  const kept = text.length > QUOTED + longest ? clean.slice(0, Math.max(0, clean.length - longest)) : clean;
+  return printable(kept, maxLength);
+}
+
+function longestOf(credential: Credential | undefined): number {
+  return secretsOf(credential)[0]?.length ?? 0;
+}
+
+/** Every form that a secret travels in, longer ones first: one may be a part of another. */
+function secretsOf(credential: Credential | undefined): string[] {
+  const { username, password, bearerToken, identityPassword } = credential ?? {};
+  const pair = Buffer.from(`${username}:${password}`).toString('base64');
+  const basic = username === undefined || password === undefined ? undefined : pair;
+  return [password, bearerToken, identityPassword, basic]
+    .flatMap((secret) => (secret ? [secret, encodeURIComponent(secret)] : []))
+    .sort((a, b) => b.length - a.length);
 }
 
 function textOf(data: Record<string, Uint8Array>, key: string): string | undefined {

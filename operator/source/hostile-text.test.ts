@@ -9,16 +9,25 @@ import { refusalError } from './packs.ts';
 import { parseRange, parseVersion } from './semver.ts';
 import { hasControlCharacter, printable } from './text.ts';
 
+/** A key that is one: the names of any other line are not looked at. */
+const KEY = `ssh-ed25519 ${Buffer.concat([Buffer.from([0, 0, 0, 11]), Buffer.from('ssh-ed25519'), Buffer.alloc(36)]).toString('base64')}`;
 const oid = 'a'.repeat(40);
 
 const readers: readonly (readonly [string, (text: string) => unknown])[] = [
   ['a text for a message', (text) => [printable(text), hasControlCharacter(text)]],
-  ['what a Git server says', (text) => refusalError(new RemoteRefusal(text), 'h', 'w')],
+  [
+    'what a Git server says',
+    (text) => refusalError(new RemoteRefusal(text), 'h', 'w', { username: 'a', password: 'aaaa' }),
+  ],
   ['an error of the network', (text) => networkError(new Error(text), 'h')],
   ['known_hosts', (text) => knownKeys(text.slice(0, MOST_KNOWN_HOSTS), 'git.example.com', 22)],
   [
     'a name in known_hosts',
-    (text) => knownKeys(`${text.slice(0, MOST_KNOWN_HOSTS)} ssh-ed25519 AAAA`, 'git.example.com', 22),
+    (text) => knownKeys(`${text.slice(0, MOST_KNOWN_HOSTS)} ${KEY}`, 'git.example.com', 22),
+  ],
+  [
+    'names in known_hosts, against a host as long as may be',
+    (text) => knownKeys(`${text.slice(0, MOST_KNOWN_HOSTS)} ${KEY}`, 'a'.repeat(250), 22),
   ],
   [
     'a Secret',

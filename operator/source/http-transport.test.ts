@@ -258,6 +258,38 @@ describe('a repository over HTTP', () => {
     assert.match(message, /\[redacted\]/);
   });
 
+  const basic = Buffer.from(`reader:${secret}`).toString('base64');
+  for (const [what, sent, known] of [
+    ['a password', secret, credential],
+    ['an Authorization header', basic, credential],
+    ['a token', secret, { bearerToken: secret }],
+    ['a long token', secret.repeat(100), { bearerToken: secret.repeat(100) }],
+  ] as const) {
+    it(`S5: nothing is left of ${what} that a server sends back, wherever it is cut`, async () => {
+      let body = '';
+      let answer: 'text' | 'ERR' | 'content type' = 'text';
+      const server = await serve({
+        intercept(_, response) {
+          if (answer === 'text') response.writeHead(500, { 'content-type': 'text/plain' }).end(body);
+          else if (answer === 'content type') response.writeHead(200, { 'content-type': body }).end();
+          else {
+            response.writeHead(200, { 'content-type': 'application/x-git-upload-pack-advertisement' });
+            response.end(`001e# service=git-upload-pack\n0000${packet(`ERR ${body}\n`)}`);
+          }
+          return true;
+        },
+      });
+      for (const form of ['text', 'ERR', 'content type'] as const) {
+        answer = form;
+        for (const before of [0, 110, 118, 150, 158, 195, 1_990]) {
+          body = 'x'.repeat(before) + sent + ` ${sent}`.repeat(3);
+          const { message } = await poll({ url: server.url(git.name), credential: known });
+          assert.ok(!message.includes(sent.slice(0, 2)), `${form} ${before}: ${message}`);
+        }
+      }
+    });
+  }
+
   it('S11: loopback, link-local and metadata addresses are refused, however they are written', async () => {
     const server = await serve();
     const refused = [

@@ -3,12 +3,11 @@ import { Agent, type Dispatcher, ProxyAgent, request } from 'undici';
 import { TowpathError } from '../api/errors.ts';
 import { withoutEnding } from '../api/foreign-text.ts';
 import { type AddressRules, checkedLookup, checkHost, checkName } from './address.ts';
-import { type Credential, isSecret, redact } from './credential.ts';
+import { type Credential, isSecret, quotable, quoted } from './credential.ts';
 import { networkError } from './network-error.ts';
 import { type Packet, readPackets } from './pkt-line.ts';
 import type { ProxyRule } from './proxy.ts';
 import type { RemoteUrl } from './remote-url.ts';
-import { printable } from './text.ts';
 import type { Timeouts, Transport } from './transport.ts';
 
 export interface HttpOptions extends AddressRules {
@@ -172,7 +171,8 @@ export class HttpTransport implements Transport {
     } catch {
       throw refuse('without saying where to');
     }
-    if (target.origin !== this.#origin) throw refuse(`to another origin, ${target.origin.slice(0, 200)}`);
+    if (target.origin !== this.#origin)
+      throw refuse(`to another origin, ${quoted(target.origin, this.#credential, 200)}`);
     if (target.username !== '' || target.password !== '') throw refuse('to a URL with credentials');
     return target.href;
   }
@@ -200,16 +200,18 @@ export class HttpTransport implements Transport {
     const { statusCode: status, headers } = response;
     const found = String(headers['content-type'] ?? '').split(';')[0];
     if (status === 200 && found === type) return;
-    const said = await beginning(response);
-    if (status === 200)
-      throw this.#noRepository(`answers with ${found || 'no content type'}, not as a Git server`);
+    const said = await beginning(response, quotable(this.#credential));
+    if (status === 200) {
+      const instead = quoted(found ?? '', this.#credential) || 'no content type';
+      throw this.#noRepository(`answers with ${instead}, not as a Git server`);
+    }
     if (status === 401 || status === 403) throw this.#authenticationFailed(status);
     if (status === 404 || status === 410) throw this.#noRepository(`answers ${status}`);
-    const quoted = redact(said, this.#credential);
+    const words = quoted(said, this.#credential, 120);
     throw new TowpathError(
       'Time',
       'ServerError',
-      `The Git server ${this.host} answers ${status}${quoted === '' ? '' : ` (${quoted})`}. It is tried again.`,
+      `The Git server ${this.host} answers ${status}${words === '' ? '' : ` (${words})`}. It is tried again.`,
     );
   }
 
@@ -235,18 +237,20 @@ export class HttpTransport implements Transport {
   }
 }
 
-/** The first words of a plain answer, for a message. */
-async function beginning(response: Dispatcher.ResponseData): Promise<string> {
+/** As much of a plain answer, or all of it; nothing of one that breaks off, maybe within a secret. */
+async function beginning(response: Dispatcher.ResponseData, length: number): Promise<string> {
   const type = String(response.headers['content-type'] ?? '');
+  const decoder = new TextDecoder();
   let text = '';
   try {
     for await (const chunk of response.body) {
-      text += Buffer.from(chunk).toString('utf8');
-      if (text.length > 200) break;
+      text += decoder.decode(chunk, { stream: true });
+      if (text.length >= length) break;
     }
   } catch {
     // The status says enough.
+    text = '';
   }
   response.body.destroy();
-  return type.startsWith('text/plain') ? printable(text, 120) : '';
+  return type.startsWith('text/plain') ? text : '';
 }

@@ -2,9 +2,9 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TowpathError } from '../api/errors.ts';
 import { type Advertisement, RemoteRefusal } from './advertisement.ts';
+import { type Credential, quoted } from './credential.ts';
 import { type FetchRequest, fetchPack } from './fetch-pack.ts';
 import type { Limits } from './limits.ts';
-import { printable } from './text.ts';
 import type { Transport } from './transport.ts';
 import type { RunWork } from './tree.ts';
 
@@ -94,9 +94,14 @@ export class Packs {
 }
 
 /** What a server said in Git's protocol, as an error for the user. */
-export function refusalError(error: unknown, host: string, where: string): unknown {
+export function refusalError(
+  error: unknown,
+  host: string,
+  where: string,
+  credential: Credential | undefined,
+): unknown {
   if (!(error instanceof RemoteRefusal)) return error;
-  const said = printable(error.message);
+  const said = quoted(error.message, credential);
   if (/not found|not exist|does not appear|no such|not exported/i.test(said)) {
     return new TowpathError(
       'Person',

@@ -4,6 +4,7 @@ import { unlessAborted } from '../kube/unless-aborted.ts';
 import type { Slices } from '../observe/slices.ts';
 import { type Advertisement, RemoteRefusal, readAdvertisement, sameRefs } from './advertisement.ts';
 import { BoundedMap } from './bounded-map.ts';
+import type { Credential } from './credential.ts';
 import type { Limits } from './limits.ts';
 import { networkError } from './network-error.ts';
 import { notACommit } from './not-a-commit.ts';
@@ -60,6 +61,8 @@ export interface RepositorySettings {
   key: string;
   /** The URL, which has no credentials in it. */
   where: string;
+  /** Never told: it is taken out of what the server says. */
+  credential: Credential | undefined;
   transport: Transport;
   directory: string;
   limits: Limits;
@@ -381,7 +384,7 @@ export class RemoteRepository implements Repository {
 
   /** Bounds a conversation in time, and turns what it throws into errors for the user. */
   async #within<T>(milliseconds: number, talk: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const { transport, where } = this.#settings;
+    const { transport, where, credential } = this.#settings;
     const signal = AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(milliseconds)]);
     try {
       signal.throwIfAborted();
@@ -389,7 +392,7 @@ export class RemoteRepository implements Repository {
     } catch (error) {
       this.#stopped.signal.throwIfAborted();
       if (error instanceof TowpathError) throw error;
-      const refused = refusalError(error, transport.host, where);
+      const refused = refusalError(error, transport.host, where, credential);
       throw refused instanceof TowpathError ? refused : networkError(error, transport.host);
     }
   }

@@ -180,6 +180,7 @@ export class Sources {
     const repository = new RemoteRepository({
       key,
       where: access.url,
+      credential: access.credential,
       transport: this.#transport(access),
       directory: join(this.#directory, `${key}-${this.#count++}`),
       limits: this.#limits,
