@@ -26,6 +26,10 @@ test: $(INSTALLED) ## Runs unit, integration and corpus tests (ONLY=operator/pla
 test-faults: $(INSTALLED) ## Runs the long tests: kills at every write, API faults, request counts (ONLY=, NAME=)
 	@$(NODE) hack/test.ts faults --only='$(ONLY)' --name='$(NAME)' --strict='$(STRICT)'
 
+.PHONY: test-scale
+test-scale: $(INSTALLED) ## Runs the tests of size: 5,000 objects, 1,000 waves, many refs (ONLY=, NAME=)
+	@$(NODE) hack/test.ts scale --only='$(ONLY)' --name='$(NAME)' --strict='$(STRICT)'
+
 .PHONY: image
 image: $(INSTALLED) ## Builds the operator's image with Docker (BASE=public: from public base images; PLATFORM=linux/arm64)
 	@$(NODE) hack/image.ts --base='$(BASE)' --platform='$(PLATFORM)'
