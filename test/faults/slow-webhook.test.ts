@@ -79,7 +79,8 @@ async function measure(
   }
   const told = `${median(beside).toFixed(0)} ms beside ${hung} writes that hang, ${median(alone).toFixed(0)} ms alone`;
   t.diagnostic(`${told}; ${beside.map(Math.round)} and ${alone.map(Math.round)}`);
-  assert.ok(median(beside) <= 1.5 * median(alone) + 60, told);
+  // Without shares it waits for those that hang to be released, seconds. Beside another suite 120 ms more were seen.
+  assert.ok(median(beside) <= 1.5 * median(alone) + 150, told);
 }
 
 interface Neighbours {

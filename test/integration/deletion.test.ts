@@ -291,7 +291,7 @@ test('D11: a namespace that goes, with the ServiceAccount gone before, takes the
   await stage.cluster.kubectl(['delete', 'namespace', stage.namespace, '--wait=false']);
   // What else is in the namespace goes when the namespace controller looks again, 15 s later.
   const gone = await stage.cluster.kubectl([
-    ...['-n', stage.namespace, 'wait', '--for=delete', `${APPLICATIONS}/web`, '--timeout=10s'],
+    ...['-n', stage.namespace, 'wait', '--for=delete', `${APPLICATIONS}/web`, '--timeout=60s'],
   ]);
   assert.equal(gone.code, 0, `${gone.stderr} ${stage.operator.process.logTail(10)}`);
 });
