@@ -41,24 +41,24 @@ interface Release {
 
 /** Runs helm for a release, and expects it to succeed. */
 async function release(
-  command: 'install' | 'upgrade' | 'uninstall' | 'rollback',
+  verb: 'install' | 'upgrade' | 'uninstall' | 'rollback',
   what: Release,
   ...more: string[]
 ) {
   const { name, namespace, values = {}, chart = CHART, kubeconfig = cluster.kubeconfigPath } = what;
   const of =
-    command === 'install' || command === 'upgrade'
+    verb === 'install' || verb === 'upgrade'
       ? [chart, `--values=${valuesFile({ ...LOOPBACK, ...values })}`]
       : [];
   const { code, stderr } = await helm(
-    command,
+    verb,
     name,
     ...of,
     ...more,
     `--namespace=${namespace}`,
     `--kubeconfig=${kubeconfig}`,
   );
-  assert.equal(code, 0, `helm ${command}: ${stderr}`);
+  assert.equal(code, 0, `helm ${verb}: ${stderr}`);
 }
 
 /** Starts what a node would run of a release: with its flags, and with the rights of its ServiceAccount. */

@@ -33,10 +33,14 @@ export interface WriterOptions {
 
 /** What a write of the status says, and what of it is news. */
 interface Telling {
+  action: Action;
   settled(told: Told): ApplicationStatus;
   news(status: ApplicationStatus, told: Told): readonly ToldEvent[];
   lines(status: ApplicationStatus, told: Told): readonly LogLine[];
 }
+
+/** What an event tells of; those of a deletion are no repetition of what a sync did. */
+type Action = 'Sync' | 'Delete';
 
 const none = () => [];
 
@@ -53,7 +57,7 @@ export class ApplicationWriter {
     const settled = ({ done }: Told) => settle(facts, done, application.status);
     const news = (status: ApplicationStatus, { before }: Told) => changeEvents(facts, status, before);
     const lines = (status: ApplicationStatus, { before }: Told) => changeLines(status, before);
-    await this.#write(application, untold, { settled, news, lines }, signal);
+    await this.#write(application, untold, { action: 'Sync', settled, news, lines }, signal);
   }
 
   /** How far a deletion is. */
@@ -87,7 +91,8 @@ export class ApplicationWriter {
         : { kept: [...keptNow], keptTotal: told.kept?.length ?? keptTotal ?? keptNow.length }),
       ...(told.retry === undefined ? {} : { retry: told.retry }),
     });
-    await this.#write(application, untold, { settled: () => status, news: none, lines: none }, signal);
+    const settled = () => status;
+    await this.#write(application, untold, { action: 'Delete', settled, news: none, lines: none }, signal);
   }
 
   /** Looks in a row that failed: what runs is as it was, as far as is known. */
@@ -117,14 +122,15 @@ export class ApplicationWriter {
       const isOld = ready?.reason === reason && ready.message === message;
       return isOld ? [] : [{ type: 'Warning', reason, message }];
     };
-    await this.#write(application, untold, { settled: () => status, news, lines: none }, signal);
+    const settled = () => status;
+    await this.#write(application, untold, { action: 'Sync', settled, news, lines: none }, signal);
   }
 
   tellDeleted(application: Application, untold: Untold, kept: readonly KeptObject[]): void {
     const { metadata, status } = application;
     const { name, namespace } = metadata;
     const told = untold.take(status);
-    this.#tellEvents(metadata, doneEvents(told));
+    this.#tellEvents(metadata, 'Delete', doneEvents(told));
     const gone = { line: 'gone' as const, fields: { objects: kept.length } };
     this.#options.onTold(application, [...doneLines(told), gone]);
     const [first] = kept;
@@ -187,7 +193,7 @@ export class ApplicationWriter {
   async #write(
     application: Application,
     untold: Untold,
-    { settled, news, lines }: Telling,
+    { action, settled, news, lines }: Telling,
     signal: AbortSignal,
   ): Promise<void> {
     const { metadata, status: previous } = application;
@@ -199,13 +205,13 @@ export class ApplicationWriter {
       untold.putBack(told);
       throw error;
     }
-    this.#tellEvents(metadata, [...doneEvents(told), ...news(status, told)]);
+    this.#tellEvents(metadata, action, [...doneEvents(told), ...news(status, told)]);
     this.#options.onTold(application, [...doneLines(told), ...lines(status, told)]);
   }
 
-  #tellEvents(metadata: Named, events: readonly ToldEvent[]): void {
+  #tellEvents(metadata: Named, action: Action, events: readonly ToldEvent[]): void {
     for (const { type, reason, message } of events)
-      this.#record(metadata, { type, reason, action: 'Sync', note: message });
+      this.#record(metadata, { type, reason, action, note: message });
   }
 
   #conditions(
@@ -249,7 +255,7 @@ export class ApplicationWriter {
 
   #record(
     { name, namespace, uid }: Named,
-    event: { type: 'Normal' | 'Warning'; reason: string; action: string; note: string },
+    event: { type: 'Normal' | 'Warning'; reason: string; action: Action; note: string },
   ): void {
     const regarding = { apiVersion: API_VERSION, kind: 'Application', name, namespace, uid };
     this.#options.events.record({ regarding, ...event });
