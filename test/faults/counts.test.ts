@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import type { FaultProxy } from '../harness/fault-proxy.ts';
 import { conditionOf, isReadyAt, looks, type newStage } from '../harness/operator.ts';
@@ -22,6 +23,13 @@ const writesAndEventsOf = (proxy: FaultProxy) => [
   ...writesOf(proxy),
   ...proxy.find({ method: ['POST', 'PUT', 'PATCH', 'DELETE'], path: /\/events/ }),
 ];
+
+/** How often the first thread of a process has gone to sleep. */
+function sleepsOf(pid: number): number {
+  const [, times] =
+    /^voluntary_ctxt_switches:\s*(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+  return Number(times);
+}
 
 async function start(t: Parameters<typeof newStage>[0]) {
   // With the Lease as it is by default: a change of leader on a busy machine would be counted too.
@@ -61,7 +69,7 @@ test(`${COUNT} Applications of one repository`, async (t) => {
     },
   );
 
-  await t.test('A14: at rest nothing is written and nothing listed', async () => {
+  await t.test('A14: at rest nothing is written, nothing listed, and it sleeps', async (t) => {
     // What was still to be told of the beginning, events above all, is told by now.
     await eventually(
       async () => {
@@ -72,9 +80,14 @@ test(`${COUNT} Applications of one repository`, async (t) => {
       { describe: 'the operator to be at rest' },
     );
     proxy.forget();
-    await untilPolled(stage, 4);
+    const { pid } = stage.operator.process;
+    const slept = sleepsOf(pid);
+    const took = await untilPolled(stage, 4);
     assert.deepEqual(inWords(writesAndEventsOf(proxy)), []);
     assert.deepEqual(inWords(proxy.find({ verb: 'list' })), []);
+    const aSecond = (sleepsOf(pid) - slept) / took;
+    t.diagnostic(`its thread woke ${aSecond.toFixed(1)} times a second`);
+    assert.ok(aSecond < 30, `at rest its thread woke ${aSecond.toFixed(1)} times a second`);
   });
 
   await t.test('A11: a restart writes nothing, fetches nothing and polls once', async (t) => {
