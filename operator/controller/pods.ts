@@ -1,3 +1,4 @@
+import { membersOf } from '../api/foreign-object.ts';
 import { type ReducedObject, reduceForHealth } from '../health/health.ts';
 import { at, listAt } from '../health/reduce.ts';
 import type { KubeClient, KubeObject, ServiceAccount } from '../kube/client.ts';
@@ -152,9 +153,8 @@ function reducePod(object: KubeObject): SeenPod {
 export function podSelectorOf(kind: { group: string; kind: string }, object: unknown): string | undefined {
   if (!WORKLOADS.has(groupKind(kind))) return undefined;
   const terms: string[] = [];
-  const labels = at(object, 'spec.selector.matchLabels');
-  if (typeof labels === 'object' && labels !== null)
-    for (const [name, value] of Object.entries(labels)) terms.push(`${name}=${String(value)}`);
+  const labels = membersOf(at(object, 'spec.selector.matchLabels'));
+  for (const [name, value] of Object.entries(labels)) terms.push(`${name}=${String(value)}`);
   for (const expression of listAt(object, 'spec.selector.matchExpressions')) {
     const key = String(at(expression, 'key'));
     const values = listAt(expression, 'values').join(',');

@@ -6,6 +6,7 @@ import { after, before, type TestContext, test } from 'node:test';
 import { type Cluster, namespaceFor, useControlPlane } from '../../test/harness/control-plane.ts';
 import { type FaultProxy, startFaultProxy } from '../../test/harness/fault-proxy.ts';
 import { always, eventually } from '../../test/harness/wait.ts';
+import { membersOf } from '../api/foreign-object.ts';
 import { KubeClient } from './client.ts';
 import { LeaderElection, type LeaderElectionOptions } from './lease.ts';
 
@@ -52,9 +53,9 @@ function candidate(
   return { election, told };
 }
 
-async function leaseSpec(namespace: string): Promise<Record<string, unknown>> {
+async function leaseSpec(namespace: string): Promise<Readonly<Record<string, unknown>>> {
   const { spec } = await direct.get({ resource: LEASES, namespace, name: 'towpath' });
-  return typeof spec === 'object' && spec !== null ? { ...spec } : {};
+  return membersOf(spec);
 }
 
 test('of two candidates one leads, and goes on leading', async (t) => {

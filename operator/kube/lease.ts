@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { membersOf } from '../api/foreign-object.ts';
 import type { KubeClient } from './client.ts';
 import { isAlreadyExists, isConflict, isNotFound } from './errors.ts';
 import { ListWatch } from './list-watch.ts';
@@ -297,6 +298,5 @@ export class LeaderElection {
 }
 
 function specOf(lease: KubeObject): LeaseSpec {
-  const { spec } = lease;
-  return typeof spec === 'object' && spec !== null ? spec : {};
+  return membersOf(lease.spec);
 }

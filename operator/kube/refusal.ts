@@ -1,3 +1,4 @@
+import { membersOf } from '../api/foreign-object.ts';
 import { afterHead, cutAtEnd, cutWithin, endOfQuoted } from '../api/foreign-text.ts';
 import { ApiError, type ErrorCause, type Refuser } from './errors.ts';
 
@@ -43,7 +44,7 @@ function statusIn(text: string): StatusBody | undefined {
   // The API server writes the kind first: a page of something else is not parsed, however it is nested.
   if (!text.slice(0, PAGE).includes('"Status"')) return undefined;
   try {
-    const parsed = recordOf(JSON.parse(text));
+    const parsed = membersOf(JSON.parse(text));
     return parsed.kind === 'Status' ? parsed : undefined;
   } catch {
     return undefined; // not JSON
@@ -52,7 +53,7 @@ function statusIn(text: string): StatusBody | undefined {
 
 /** A Status object (an answer's body, or the object of an ERROR event) as an ApiError. */
 export function errorFromStatus(status: StatusBody, httpCode: number, context: AnswerContext): ApiError {
-  const details = recordOf(status.details);
+  const details = membersOf(status.details);
   const seconds = details.retryAfterSeconds;
   const code = typeof status.code === 'number' ? status.code : httpCode;
   const reason = cutAtEnd(status.reason, WORD);
@@ -71,14 +72,10 @@ export function errorFromStatus(status: StatusBody, httpCode: number, context: A
   return context.plural === 'secrets' ? withoutValues(error) : error;
 }
 
-function recordOf(value: unknown): Record<string, unknown> {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
-}
-
 function causesIn(causes: unknown): ErrorCause[] {
   if (!Array.isArray(causes)) return [];
   return causes.slice(0, CAUSES).map((cause: unknown) => {
-    const { field, reason, message } = recordOf(cause);
+    const { field, reason, message } = membersOf(cause);
     return {
       ...(field === undefined ? {} : { field: cutAtEnd(field, WORD) }),
       ...(reason === undefined ? {} : { reason: cutAtEnd(reason, WORD) }),

@@ -1,3 +1,4 @@
+import { membersOf } from '../api/foreign-object.ts';
 import { UnreachableError } from './errors.ts';
 import { isKubeObject, type KubeObject } from './objects.ts';
 import { errorFromStatus } from './refusal.ts';
@@ -32,7 +33,6 @@ function malformed(plural: string, why: string): UnreachableError {
 }
 
 function versionOf(object: object | undefined): string | undefined {
-  const metadata = object !== undefined && 'metadata' in object ? object.metadata : undefined;
-  if (typeof metadata !== 'object' || metadata === null || !('resourceVersion' in metadata)) return undefined;
-  return typeof metadata.resourceVersion === 'string' ? metadata.resourceVersion : undefined;
+  const { resourceVersion } = membersOf(membersOf(object)['metadata']);
+  return typeof resourceVersion === 'string' ? resourceVersion : undefined;
 }

@@ -1,3 +1,4 @@
+import { membersOf } from '../api/foreign-object.ts';
 import type { Manifest } from './manifest.ts';
 
 /** Fields by which whoever writes a manifest stops what it describes; true in each of them. */
@@ -9,11 +10,10 @@ const RESTS = ['suspend', 'suspended', 'paused'] as const;
  */
 export function isAtRest({ text }: Pick<Manifest, 'text'>, ignore: readonly string[]): boolean {
   if (!RESTS.some((field) => text.includes(`"${field}":true`))) return false;
-  const { spec } = JSON.parse(text) as { spec?: unknown };
-  if (typeof spec !== 'object' || spec === null) return false;
+  const spec = membersOf(membersOf(JSON.parse(text))['spec']);
   return RESTS.some(
     (field) =>
-      Reflect.get(spec, field) === true &&
+      spec[field] === true &&
       !ignore.some((path) => path === '/spec' || path === `/spec/${field}` || path === ''),
   );
 }

@@ -1,5 +1,6 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
+import { membersOf } from '../api/foreign-object.ts';
 
 /** Where the repository is that something was pushed to, as a delivery says it. */
 export interface Pushed {
@@ -71,7 +72,7 @@ export const PROVIDERS: ReadonlyMap<string, Provider> = new Map([
       proves: signed('x-signature', 'sha256='),
       isPush: () => true,
       pushed: (payload) => {
-        const { repository } = fields(payload);
+        const { repository } = membersOf(payload);
         return { urls: texts(Array.isArray(repository) ? repository : [repository]), paths: [] };
       },
     },
@@ -94,8 +95,8 @@ function event(name: string, pushes: readonly string[]): Provider['isPush'] {
 
 /** Bitbucket names no clone URL: Cloud's are those of the page, Data Center's are made of project and name. */
 function bitbucketPushed(payload: unknown): Pushed {
-  const repository = fields(at(payload, 'repository'));
-  const { key } = fields(repository['project']);
+  const repository = membersOf(at(payload, 'repository'));
+  const { key } = membersOf(repository['project']);
   const { slug, full_name: fullName } = repository;
   const page = hrefs(at(repository['links'], 'html'));
   const clones = hrefs(at(repository['links'], 'clone'));
@@ -114,11 +115,11 @@ function bitbucketPushed(payload: unknown): Pushed {
 
 function hrefs(links: unknown): string[] {
   const all = Array.isArray(links) ? links.slice(0, MOST_URLS) : [links];
-  return texts(all.map((link) => fields(link)['href']));
+  return texts(all.map((link) => membersOf(link)['href']));
 }
 
 function urlsIn(object: unknown, names: readonly string[]): Pushed {
-  const all = fields(object);
+  const all = membersOf(object);
   return { urls: texts(names.map((name) => all[name])), paths: [] };
 }
 
@@ -134,11 +135,7 @@ function texts(values: readonly unknown[]): string[] {
 }
 
 function at(value: unknown, name: string): unknown {
-  return fields(value)[name];
-}
-
-function fields(value: unknown): Record<string, unknown> {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+  return membersOf(value)[name];
 }
 
 function header(headers: IncomingHttpHeaders, name: string): string {

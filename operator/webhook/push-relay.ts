@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { membersOf } from '../api/foreign-object.ts';
 import type { KubeClient, KubeObject } from '../kube/client.ts';
 import { isAlreadyExists, isNotFound } from '../kube/errors.ts';
 import { ListWatch } from '../kube/list-watch.ts';
@@ -23,7 +24,7 @@ const TIMEOUT_MS = 5_000;
  */
 export class PushRelay {
   readonly #options: PushRelayOptions;
-  readonly #watch: ListWatch<Record<string, string>>;
+  readonly #watch: ListWatch<Readonly<Record<string, string>>>;
   #entries: Readonly<Record<string, string>> = {};
 
   constructor(options: PushRelayOptions) {
@@ -92,6 +93,6 @@ export class PushRelay {
   }
 }
 
-function entriesOf({ data }: KubeObject): Record<string, string> {
-  return typeof data === 'object' && data !== null ? (data as Record<string, string>) : {};
+function entriesOf({ data }: KubeObject): Readonly<Record<string, string>> {
+  return membersOf(data) as Readonly<Record<string, string>>;
 }

@@ -1,3 +1,4 @@
+import { membersOf } from '../api/foreign-object.ts';
 import type { KubeClient, KubeObject } from '../kube/client.ts';
 import { ListWatch } from '../kube/list-watch.ts';
 import type { Logger } from '../observe/log.ts';
@@ -47,8 +48,7 @@ export class WebhookSecrets {
 }
 
 function secretsIn({ data }: KubeObject): ReadonlyMap<string, readonly string[]> {
-  const values = typeof data === 'object' && data !== null ? (data as Record<string, unknown>) : {};
-  const known = Object.entries(values).filter(([key]) => PROVIDERS.has(key));
+  const known = Object.entries(membersOf(data)).filter(([key]) => PROVIDERS.has(key));
   return new Map(known.map(([key, value]) => [key, linesOf(String(value))]));
 }
 

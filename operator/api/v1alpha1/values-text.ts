@@ -1,3 +1,5 @@
+import { membersOf } from '../foreign-object.ts';
+
 /** What a reviver is told since "JSON.parse source text access"; TypeScript's own types lack it yet. */
 interface SourceContext {
   /** The text of a primitive value as it was written. */
@@ -26,7 +28,8 @@ export function valuesText(applicationText: string): string | undefined {
       ? exactJSON.rawJSON(source)
       : value,
   );
-  const values = member(member(member(application, 'spec'), 'helm'), 'values');
+  const { helm } = membersOf(membersOf(application)['spec']);
+  const { values } = membersOf(helm);
   return values === undefined || values === null ? undefined : JSON.stringify(values);
 }
 
@@ -38,10 +41,6 @@ export function hasInexactNumber(values: unknown): boolean {
   if (typeof values === 'number') return Number.isInteger(values) && !Number.isSafeInteger(values);
   if (typeof values !== 'object' || values === null) return false;
   return Object.values(values).some(hasInexactNumber);
-}
-
-function member(object: unknown, key: string): unknown {
-  return typeof object === 'object' && object !== null ? Reflect.get(object, key) : undefined;
 }
 
 /** How deep values may be nested; the engine bounds what it reads alike (render/engine/depth.go). */

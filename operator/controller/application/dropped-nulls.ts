@@ -1,4 +1,5 @@
 import { TowpathError } from '../../api/errors.ts';
+import { membersOf } from '../../api/foreign-object.ts';
 import type { Application } from '../../api/v1alpha1/application.ts';
 
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
@@ -33,9 +34,9 @@ function parsed(text: string): { spec?: { helm?: { values?: unknown } } } | unde
 function nullsWithout(wanted: unknown, stored: unknown, path: string, depth = 0): string[] {
   if (depth > MAX_DEPTH) return [];
   if (typeof wanted !== 'object' || wanted === null || Array.isArray(wanted)) return [];
-  const there = typeof stored === 'object' && stored !== null ? stored : {};
+  const there = membersOf(stored);
   return Object.entries(wanted).flatMap(([key, value]) => {
-    const found: unknown = Object.hasOwn(there, key) ? Reflect.get(there, key) : undefined;
+    const found = Object.hasOwn(there, key) ? there[key] : undefined;
     if (value !== null) return nullsWithout(value, found, `${path}.${key}`, depth + 1);
     return found === undefined ? [`${path}.${key}`] : [];
   });
