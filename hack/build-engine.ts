@@ -1,3 +1,4 @@
+import { ourArchitecture } from './architecture.ts';
 import { type GoProgram, goBinary } from './go-binary.ts';
 
 /**
@@ -10,7 +11,7 @@ export async function buildEngine(): Promise<string> {
 
 /** The same for a Linux of another architecture, as Go names it: amd64, arm64. */
 export function buildEngineFor(architecture: string): Promise<string> {
-  const isOurs = process.platform === 'linux' && architecture === process.arch.replace('x64', 'amd64');
+  const isOurs = process.platform === 'linux' && architecture === ourArchitecture();
   return goBinary(isOurs ? program : { ...program, env: { GOOS: 'linux', GOARCH: architecture } });
 }
 

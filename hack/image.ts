@@ -10,12 +10,14 @@ import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { ourArchitecture } from './architecture.ts';
 import { buildEngineFor } from './build-engine.ts';
-import { nodeImage, runtimeImage } from './image/debian-images.ts';
-import { docker, dockerSays, withoutDocker } from './image/docker.ts';
+import { debianBases } from './image/debian-images.ts';
+import { dockerBuild, dockerSays, withoutDocker } from './image/docker.ts';
 import { writeSboms } from './sbom.ts';
 
 const root = join(import.meta.dirname, '..');
+const OURS = `linux/${ourArchitecture()}`;
 
 export interface ImageOptions {
   /** `linux/amd64` or `linux/arm64`; default this machine's. */
@@ -28,26 +30,22 @@ export interface ImageOptions {
 export async function buildImage(options: ImageOptions = {}): Promise<string> {
   const missing = withoutDocker();
   if (missing !== undefined) throw new Error(missing);
-  const { platform = `linux/${process.arch === 'x64' ? 'amd64' : process.arch}`, tag = 'towpath:dev' } =
-    options;
-  const bases = options.base === 'public' ? {} : await withoutRegistry(platform.replace('linux/', ''));
+  const { platform = OURS, tag = 'towpath:dev' } = options;
+  const bases = options.base === 'public' ? {} : await withoutRegistry(architectureOf(platform));
   const revision = execFileSync('git', ['rev-parse', 'HEAD'], { cwd: root, encoding: 'utf8' }).trim();
-  const build = { ...bases, REVISION: revision };
-  const args = Object.entries(build).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]);
-  // The host's network: a bridge's may lead nowhere, and nothing that runs in the build listens.
-  await docker(['build', '--network=host', '--platform', platform, ...args, '--tag', tag, root]);
+  await dockerBuild({ directory: root, platform, buildArgs: { ...bases, REVISION: revision }, tag });
   return tag;
+}
+
+function architectureOf(platform: string): string {
+  return platform.replace('linux/', '');
 }
 
 /** What takes the place of the public base images. */
 async function withoutRegistry(architecture: string): Promise<Record<string, string>> {
   mkdirSync(join(root, 'dist'), { recursive: true });
   copyFileSync(await buildEngineFor(architecture), join(root, `dist/engine-${architecture}`));
-  return {
-    NODE_IMAGE: await nodeImage(),
-    RUNTIME_IMAGE: await runtimeImage(architecture),
-    ENGINE: 'engine-given',
-  };
+  return { ...(await debianBases(architecture)), ENGINE: 'engine-given' };
 }
 
 if (import.meta.main) {
@@ -60,7 +58,7 @@ if (import.meta.main) {
   );
   const bytes = Number(dockerSays('image', 'inspect', '--format', '{{.Size}}', tag));
   const seconds = Math.round((Date.now() - started) / 1000);
-  const sboms = await writeSboms((values.platform || 'linux/amd64').replace('linux/', ''));
+  const sboms = await writeSboms(architectureOf(values.platform || OURS));
   console.log(
     `${tag}: ${Math.round(bytes / 2 ** 20)} MiB, built in ${seconds} s; made of: ${sboms.join(', ')}`,
   );

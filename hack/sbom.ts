@@ -7,6 +7,7 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runProgram } from '../test/harness/cluster.ts';
+import { ourArchitecture } from './architecture.ts';
 import { buildEngineFor } from './build-engine.ts';
 import { goBinary } from './go-binary.ts';
 
@@ -44,6 +45,5 @@ async function output(command: string, ...args: string[]): Promise<string> {
 
 if (import.meta.main) {
   process.chdir(root);
-  const architecture = process.arch === 'x64' ? 'amd64' : process.arch;
-  for (const path of await writeSboms(architecture)) console.log(path);
+  for (const path of await writeSboms(ourArchitecture())) console.log(path);
 }

@@ -2,9 +2,10 @@ import { spawn } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ourArchitecture } from '../architecture.ts';
 import { pauseBinary } from '../programs.ts';
-import { nodeImage, runtimeImage } from './debian-images.ts';
-import { docker } from './docker.ts';
+import { debianBases } from './debian-images.ts';
+import { docker, dockerBuild } from './docker.ts';
 
 /** Makes the image of what holds the namespaces of each Pod: one static program. @returns its tag. */
 export async function buildPauseImage(): Promise<string> {
@@ -26,11 +27,12 @@ export async function buildPauseImage(): Promise<string> {
 /** Makes the image of examples/notify. @returns its tag. */
 export async function buildNotifyImage(version: string): Promise<string> {
   const tag = `towpath-notify:${version}`;
-  const architecture = process.arch === 'x64' ? 'amd64' : process.arch;
-  const bases = { NODE_IMAGE: await nodeImage(), RUNTIME_IMAGE: await runtimeImage(architecture) };
-  const args = Object.entries(bases).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]);
-  const directory = join(import.meta.dirname, '../../examples/notify');
-  await docker(['build', '--network=host', ...args, '--tag', tag, directory]);
+  await dockerBuild({
+    directory: join(import.meta.dirname, '../../examples/notify'),
+    platform: `linux/${ourArchitecture()}`,
+    buildArgs: await debianBases(ourArchitecture()),
+    tag,
+  });
   return tag;
 }
 

@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { ourArchitecture } from '../architecture.ts';
 import { docker, dockerSays } from './docker.ts';
 
 /** What Node needs when it runs, and what TLS and time zones need. */
@@ -23,10 +24,14 @@ const TOOLS = ['busybox-static'] as const;
  * Base images made of the distribution's packages, for machines from which no registry of images is in reach. apt
  * works in a directory of its own: nothing of this machine changes, and no root is needed.
  *
- * @param architecture Debian's name of it, which is Docker's, too: amd64 or arm64.
- * @returns the name of the local image; made first where Docker lacks it.
+ * @param architecture of what runs in the end: amd64 or arm64.
+ * @returns the names of local images, by the build argument that takes them; made first where Docker lacks them.
  */
-export function runtimeImage(architecture: string): Promise<string> {
+export async function debianBases(architecture: string): Promise<Record<string, string>> {
+  return { NODE_IMAGE: await nodeImage(), RUNTIME_IMAGE: await runtimeImage(architecture) };
+}
+
+function runtimeImage(architecture: string): Promise<string> {
   return madeOnce(`towpath-debian-runtime:${architecture}`, architecture, (root) => {
     unpack(root, architecture, RUNTIME);
     // Without it the C library asks name servers before /etc/hosts.
@@ -37,13 +42,12 @@ export function runtimeImage(architecture: string): Promise<string> {
 }
 
 /** Node and npm as this machine has them, beside the distribution's C library. */
-export function nodeImage(): Promise<string> {
-  const architecture = process.arch === 'x64' ? 'amd64' : process.arch;
+function nodeImage(): Promise<string> {
   const npm = realpathSync(output('sh', '-c', 'command -v npm'));
   const key = `${process.version} ${output('npm', '--version')}`;
   const tag = createHash('sha256').update(key).digest('hex').slice(0, 12);
-  return madeOnce(`towpath-debian-node:${tag}`, architecture, (root) => {
-    unpack(root, architecture, [...RUNTIME, ...TOOLS]);
+  return madeOnce(`towpath-debian-node:${tag}`, ourArchitecture(), (root) => {
+    unpack(root, ourArchitecture(), [...RUNTIME, ...TOOLS]);
     for (const command of output(join(root, 'bin/busybox'), '--list').split('\n'))
       link('busybox', join(root, 'bin', command));
     mkdirSync(join(root, 'tmp'));

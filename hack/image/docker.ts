@@ -12,6 +12,21 @@ function buildClient(): string {
 
 const DEBIANS = '/usr/bin/docker';
 
+export interface DockerBuild {
+  directory: string;
+  /** `linux/amd64`. */
+  platform: string;
+  buildArgs: Readonly<Record<string, string>>;
+  tag: string;
+}
+
+/** Builds a directory's Dockerfile. @throws Error where it fails. */
+export function dockerBuild({ directory, platform, buildArgs, tag }: DockerBuild): Promise<void> {
+  const args = Object.entries(buildArgs).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]);
+  // The host's network: a bridge's may lead nowhere, and nothing that runs in the build listens.
+  return docker(['build', '--network=host', '--platform', platform, ...args, '--tag', tag, directory]);
+}
+
 /** Runs docker with its output on this terminal. @throws Error with the command, where it fails. */
 export async function docker(args: readonly string[], input?: NodeJS.ReadableStream): Promise<void> {
   const child = spawn(args[0] === 'build' ? buildClient() : 'docker', args, {

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { ourArchitecture } from '../../hack/architecture.ts';
 import { buildEngine } from '../../hack/build-engine.ts';
 import { writeSboms } from '../../hack/sbom.ts';
 import { runProgram } from '../harness/cluster.ts';
 import { temporaryDirectory } from '../harness/process.ts';
 
 const root = join(import.meta.dirname, '../..');
-const architecture = process.arch === 'x64' ? 'amd64' : process.arch;
 
 interface Component {
   group?: string;
@@ -18,7 +18,7 @@ interface Component {
 }
 
 test('the bills of material name every package and module that is installed, and nothing of this machine', async () => {
-  const [operator = '', engine = ''] = await writeSboms(architecture, temporaryDirectory('sbom'));
+  const [operator = '', engine = ''] = await writeSboms(ourArchitecture(), temporaryDirectory('sbom'));
   const read = (path: string) => {
     const text = readFileSync(path, 'utf8');
     assert.ok(!text.includes(root), 'no path of this machine');
