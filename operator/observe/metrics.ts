@@ -30,8 +30,8 @@ export class Metrics {
   }) {
     const registers = [this.registry];
     collectDefaultMetrics({ register: this.registry, eventLoopMonitoringPrecision: NEVER_MS });
-    for (const of of ['min', 'max', 'mean', 'stddev', 'p50', 'p90', 'p99'])
-      this.registry.removeSingleMetric(`nodejs_eventloop_lag_${of}_seconds`);
+    for (const figure of ['min', 'max', 'mean', 'stddev', 'p50', 'p90', 'p99'])
+      this.registry.removeSingleMetric(`nodejs_eventloop_lag_${figure}_seconds`);
     this.apiRequests = new Counter({
       name: 'towpath_api_requests_total',
       help: 'Requests to the API server.',
