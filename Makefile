@@ -6,7 +6,7 @@ INSTALLED := node_modules/.stamp
 KUBECONFIG ?= $(CURDIR)/.run/cluster/kubeconfig
 
 # What a user says on make's command line and the scripts read.
-export KEEP CLUSTER
+export KEEP CLUSTER KUBERNETES
 
 .DEFAULT_GOAL := help
 
@@ -19,7 +19,7 @@ demo: $(INSTALLED) ## Shows a chart's way from Git into a cluster (KEEP=1: leave
 	@$(NODE) hack/demo/main.ts
 
 .PHONY: test
-test: $(INSTALLED) ## Runs unit, integration and corpus tests (ONLY=operator/plan, NAME=pattern, CLUSTER=current)
+test: $(INSTALLED) ## Runs unit, integration and corpus tests (ONLY=operator/plan, NAME=pattern, CLUSTER=current, KUBERNETES=1.36)
 	@$(NODE) hack/test.ts test --only='$(ONLY)' --name='$(NAME)' --cluster='$(CLUSTER)' --strict='$(STRICT)'
 
 .PHONY: test-faults

@@ -13,6 +13,8 @@ export interface GoProgram {
   moduleDir: string;
   /** Package to build, as `go build` takes it; default `.`. */
   package?: string;
+  /** Path of what stands in for the module's go.mod, with a .sum beside it: the same sources with other versions. */
+  modFile?: string;
   /** Linker flags, as in `go build -ldflags`; `-s -w` is always among them. */
   ldflags?: readonly string[];
   /** Added to the environment of `go build` (GOOS, GOARCH, GOTOOLCHAIN, …); part of the cache key. */
@@ -63,6 +65,12 @@ function buildFlags(program: GoProgram): string[] {
   return [...GO_FLAGS, '-ldflags', ['-s', '-w', ...(program.ldflags ?? [])].join(' ')];
 }
 
+function modFiles({ modFile }: GoProgram): string[] {
+  if (modFile === undefined) return [];
+  const path = resolve(repositoryRoot, modFile);
+  return [path, path.replace(/\.mod$/, '.sum')];
+}
+
 async function sourceDigest(program: GoProgram, moduleDir: string): Promise<string> {
   const hash = createHash('sha256');
   const key = {
@@ -79,7 +87,7 @@ async function sourceDigest(program: GoProgram, moduleDir: string): Promise<stri
     .filter((file) => !/[/\\]testdata[/\\]/.test(file))
     .filter((file) => !file.endsWith('.ts'))
     .sort();
-  for (const file of files) {
+  for (const file of [...files, ...modFiles(program)]) {
     const text = await readFile(file);
     hash.update(`\0${file.slice(moduleDir.length)}\0${text.length}\0`).update(text);
   }
@@ -89,6 +97,9 @@ async function sourceDigest(program: GoProgram, moduleDir: string): Promise<stri
 async function goBuild(program: GoProgram, moduleDir: string, output: string): Promise<void> {
   const progress = new Progress(program);
   const target = program.package ?? '.';
+  const flags = modFiles(program)
+    .slice(0, 1)
+    .map((path) => `-modfile=${path}`);
   // The compiler collects its garbage less often: it lives for seconds.
   const env = { ...process.env, CGO_ENABLED: '0', GOGC: '300', ...program.env };
   const run = (args: readonly string[], onText: (text: string) => void) =>
@@ -105,15 +116,18 @@ async function goBuild(program: GoProgram, moduleDir: string, output: string): P
     });
   try {
     let listed = '';
-    await run(['list', '-deps', target], (text) => {
+    await run(['list', ...flags, '-deps', target], (text) => {
       listed += text;
     });
     progress.total = listed.split('\n').length;
     let written = '';
-    const code = await run(['build', '-v', ...buildFlags(program), '-o', output, target], (text) => {
-      written = (written + text).slice(-20_000);
-      progress.built += text.split('\n').length - 1;
-    });
+    const code = await run(
+      ['build', '-v', ...flags, ...buildFlags(program), '-o', output, target],
+      (text) => {
+        written = (written + text).slice(-20_000);
+        progress.built += text.split('\n').length - 1;
+      },
+    );
     if (code !== 0) throw new Error(`build ${program.name}: go build ended with code ${code}:\n${written}`);
     progress.end(`built ${program.name}`);
   } finally {
