@@ -20,17 +20,17 @@ export function metricsPage(): string {
     longestTurn: none,
     oldestLook: none,
   });
-  const rows = (registry.getMetricsAsArray() as unknown as Described[])
-    .filter(({ name }) => name.startsWith('towpath_'))
-    .map(({ name, help, type, labelNames = [] }) => [
+  const rows = (registry.getMetricsAsArray() as unknown as Described[]).map(
+    ({ name, help, type, labelNames = [] }) => [
       code(name),
       String(type),
       labelNames.map(code).join(', '),
       help,
-    ]);
+    ],
+  );
   return `${GENERATED}
 # Metrics
-Served at ${code('/metrics')} on ${code('--metrics-address')}, in the format of Prometheus, beside those of the Node process (${code('process_*')}, ${code('nodejs_*')}).
+Served at ${code('/metrics')} on ${code('--metrics-address')}, in the format of Prometheus.
 
 ${table(['metric', 'is a', 'labels', 'what it says'], rows)}
 `;

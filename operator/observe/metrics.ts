@@ -1,11 +1,5 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-
-/**
- * Node's monitor of the event loop's delay wakes the thread at each sample: every 10 ms, which is most of what the
- * operator used at rest. It cannot be left out of the default metrics; so it samples never, and what it would tell
- * is taken out: `towpath_event_loop_longest_turn_seconds` tells what holds the loop.
- */
-const NEVER_MS = 2 ** 31 - 1;
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { collectProcess } from './process-metrics.ts';
 
 /** Every metric that Towpath has. Labels never carry a URL or a value of a Secret (S5). */
 export class Metrics {
@@ -29,9 +23,7 @@ export class Metrics {
     oldestLook(): number;
   }) {
     const registers = [this.registry];
-    collectDefaultMetrics({ register: this.registry, eventLoopMonitoringPrecision: NEVER_MS });
-    for (const figure of ['min', 'max', 'mean', 'stddev', 'p50', 'p90', 'p99'])
-      this.registry.removeSingleMetric(`nodejs_eventloop_lag_${figure}_seconds`);
+    collectProcess(this.registry);
     this.apiRequests = new Counter({
       name: 'towpath_api_requests_total',
       help: 'Requests to the API server.',
