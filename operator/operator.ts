@@ -201,7 +201,7 @@ export class Operator {
       secretName: flags['webhook-secret'],
       aliases: hostAliases(flags['webhook-host-aliases']) ?? new Map(),
       isLeader: () => this.#election.isLeader(),
-      repositories: () => this.#controller.repositories(),
+      isListed: () => this.#applications?.synced === true,
       ask: (urls) => this.#sources.ask(urls),
       onDelivery: (provider, outcome) => this.#metrics.webhookDeliveries.inc({ provider, outcome }),
     });
@@ -265,7 +265,10 @@ export class Operator {
       resource: APPLICATIONS,
       ...(this.#flags['watch-namespace'] === '' ? {} : { namespace: this.#flags['watch-namespace'] }),
       reduce: withoutManagedFields,
-      onEvent: (event: WatchEvent<KubeObject>) => this.#controller.onEvent(event),
+      onEvent: (event: WatchEvent<KubeObject>) => {
+        this.#webhooks.onApplication(event);
+        this.#controller.onEvent(event);
+      },
       onState: (state) => {
         if (state.state === 'Failing')
           this.#log.warn(

@@ -11,6 +11,8 @@ export interface Pushed {
 
 /** One kind of Git server: how it proves that a delivery is its own, and where the repository stands in it. */
 export interface Provider {
+  /** Whether a delivery with these headers may be proven by what its body is. */
+  mayProve(headers: IncomingHttpHeaders, secret: string): boolean;
   proves(delivery: Delivery, secret: string): boolean;
   isPush(headers: IncomingHttpHeaders): boolean;
   pushed(payload: unknown): Pushed;
@@ -24,22 +26,25 @@ export interface Delivery {
 const MOST_URLS = 20;
 const LONGEST_URL = 2_048;
 /** Of an HMAC-SHA-256. */
-const HEX_DIGITS = 64;
+const HEX = /^[0-9a-f]{64}$/;
+
+type Proof = Pick<Provider, 'mayProve' | 'proves'>;
 
 /** By the path at which each is received, which is the key of its secret, too. */
-export const PROVIDERS: ReadonlyMap<string, Provider> = new Map([
+export const PROVIDERS: ReadonlyMap<string, Provider> = new Map<string, Provider>([
   [
     'github',
     {
-      proves: signed('x-hub-signature-256', 'sha256='),
-      isPush: event('x-github-event', ['push']),
+      ...signed('x-hub-signature-256', 'sha256='),
+      isPush: event('x-github-event', ['push', 'create', 'delete']),
       pushed: (payload) => urlsIn(at(payload, 'repository'), ['clone_url', 'ssh_url', 'html_url', 'svn_url']),
     },
   ],
   [
     'gitlab',
     {
-      proves: ({ headers }, secret) => isSame(digest(header(headers, 'x-gitlab-token')), digest(secret)),
+      mayProve: hasToken,
+      proves: ({ headers }, secret) => hasToken(headers, secret),
       isPush: event('x-gitlab-event', ['Push Hook', 'Tag Push Hook', 'System Hook']),
       pushed: (payload) =>
         merged(
@@ -51,17 +56,18 @@ export const PROVIDERS: ReadonlyMap<string, Provider> = new Map([
   [
     'gitea',
     {
-      proves: (delivery, secret) =>
-        ['x-forgejo-signature', 'x-gitea-signature'].some((name) => signed(name, '')(delivery, secret)),
+      ...either(signed('x-forgejo-signature', ''), signed('x-gitea-signature', '')),
       isPush: (headers) =>
-        ['x-forgejo-event', 'x-gitea-event'].some((name) => event(name, ['push', 'create'])(headers)),
+        ['x-forgejo-event', 'x-gitea-event'].some((name) =>
+          event(name, ['push', 'create', 'delete'])(headers),
+        ),
       pushed: (payload) => urlsIn(at(payload, 'repository'), ['clone_url', 'ssh_url', 'html_url']),
     },
   ],
   [
     'bitbucket',
     {
-      proves: signed('x-hub-signature', 'sha256='),
+      ...signed('x-hub-signature', 'sha256='),
       isPush: event('x-event-key', ['repo:push', 'repo:refs_changed']),
       pushed: bitbucketPushed,
     },
@@ -69,7 +75,7 @@ export const PROVIDERS: ReadonlyMap<string, Provider> = new Map([
   [
     'generic',
     {
-      proves: signed('x-signature', 'sha256='),
+      ...signed('x-signature', 'sha256='),
       isPush: () => true,
       pushed: (payload) => {
         const { repository } = membersOf(payload);
@@ -80,13 +86,30 @@ export const PROVIDERS: ReadonlyMap<string, Provider> = new Map([
 ]);
 
 /** HMAC-SHA-256 of the body, in hex, in a header. */
-function signed(name: string, prefix: string): Provider['proves'] {
-  return ({ headers, body }, secret) => {
-    const given = header(headers, name);
-    if (!given.startsWith(prefix) || given.length !== prefix.length + HEX_DIGITS) return false;
-    const wanted = createHmac('sha256', secret).update(body).digest('hex');
-    return isSame(digest(given.slice(prefix.length).toLowerCase()), digest(wanted));
+function signed(name: string, prefix: string): Proof {
+  const given = (headers: IncomingHttpHeaders) => header(headers, name).slice(prefix.length).toLowerCase();
+  const mayProve = (headers: IncomingHttpHeaders) =>
+    header(headers, name).startsWith(prefix) && HEX.test(given(headers));
+  return {
+    mayProve,
+    proves({ headers, body }, secret) {
+      if (!mayProve(headers)) return false;
+      const wanted = createHmac('sha256', secret).update(body).digest('hex');
+      return isSame(digest(given(headers)), digest(wanted));
+    },
   };
+}
+
+function either(...proofs: readonly Proof[]): Proof {
+  return {
+    mayProve: (headers, secret) => proofs.some((proof) => proof.mayProve(headers, secret)),
+    proves: (delivery, secret) => proofs.some((proof) => proof.proves(delivery, secret)),
+  };
+}
+
+/** GitLab sends the secret itself. */
+function hasToken(headers: IncomingHttpHeaders, secret: string): boolean {
+  return isSame(digest(header(headers, 'x-gitlab-token')), digest(secret));
 }
 
 function event(name: string, pushes: readonly string[]): Provider['isPush'] {

@@ -4,8 +4,9 @@ import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { deliver, type WebhookDelivery, webhookDeliveries } from '../../test/harness/webhook-delivery.ts';
 import { HttpServer } from '../observe/http-server.ts';
+import { MOST_BYTES } from './bodies.ts';
 import type { Pushed } from './providers.ts';
-import { MOST_BYTES, Receiver } from './receiver.ts';
+import { Receiver } from './receiver.ts';
 import { comparablePath, hostAliases, repositoryName } from './repository-name.ts';
 
 const secret = 'a secret of more than 16 characters';
@@ -24,14 +25,14 @@ async function receiver(t: TestContext, secrets: readonly string[] = [secret]): 
     secretsOf: () => secrets,
     onPush: (_, pushed) => {
       received.pushes.push(pushed);
-      return Promise.resolve(true);
+      return Promise.resolve('Accepted' as const);
     },
     onDelivery: (_, outcome) => received.outcomes.push(outcome),
   });
   const bounds = { requestTimeout: 500, headersTimeout: 500, connectionsCheckingInterval: 100 };
   const server = new HttpServer(
     { host: '127.0.0.1', port: 0 },
-    (request, response) => void answers.answer(request, response),
+    (request, response, keep) => void answers.answer(request, response, keep),
     bounds,
   );
   received.url = `http://127.0.0.1:${await server.start()}`;
@@ -88,9 +89,10 @@ test('while one secret takes the place of another, both are valid', async (t) =>
 
 test('S13: a delivery that is huge is refused, whether it says so or not', async (t) => {
   const received = await receiver(t);
+  const claim = { 'x-hub-signature-256': `sha256=${'0'.repeat(64)}` };
   const body = Buffer.alloc(MOST_BYTES + 1, 32);
   const send = (init: RequestInit) =>
-    fetch(`${received.url}/github`, { method: 'POST', ...init }).then(
+    fetch(`${received.url}/github`, { method: 'POST', headers: claim, ...init }).then(
       ({ status }) => status,
       // The connection ends before all of it is sent.
       () => 413,

@@ -1,5 +1,6 @@
 import { withoutEnding } from '../api/foreign-text.ts';
 import { parseRemoteUrl } from '../source/remote-url.ts';
+import type { Pushed } from './providers.ts';
 
 /** Hosts that a provider has for SSH on port 443, besides the one of its web pages. */
 const KNOWN_ALIASES = [
@@ -29,7 +30,8 @@ export function hostAliases(text: string): HostAliases | undefined {
  */
 export function repositoryName(url: string, aliases: HostAliases): string | undefined {
   try {
-    const remote = parseRemoteUrl(url);
+    // A clone URL of Bitbucket Data Center has the name of whoever pushed.
+    const remote = parseRemoteUrl(url.replace(/^(https?:\/\/)[^/@]{0,500}@/i, '$1'));
     const host = withoutEnding(remote.host.toLowerCase(), '.');
     const path = remote.scheme === 'ssh' ? remote.path : decodeURIComponent(remote.path);
     return `${aliases.get(host) ?? host}/${comparablePath(path)}`;
@@ -40,6 +42,24 @@ export function repositoryName(url: string, aliases: HostAliases): string | unde
 
 /** A path as it is compared. */
 export function comparablePath(path: string): string {
-  const bare = withoutEnding(path, '/').toLowerCase();
-  return withoutEnding(bare.endsWith('.git') ? bare.slice(0, -4) : bare, '/').replace(/^\//, '');
+  const bare = path
+    .toLowerCase()
+    .split('/')
+    .filter((part) => part !== '')
+    .join('/');
+  return bare.endsWith('.git') ? withoutEnding(bare.slice(0, -4), '/') : bare;
+}
+
+/** What a push names, comparable. */
+export interface Named {
+  names: ReadonlySet<string>;
+  /** On whatever host, and below whatever path. */
+  paths: ReadonlySet<string>;
+}
+
+export function named({ urls, paths }: Pushed, aliases: HostAliases): Named {
+  return {
+    names: new Set(urls.flatMap((url) => repositoryName(url, aliases) ?? [])),
+    paths: new Set(paths.map(comparablePath)),
+  };
 }

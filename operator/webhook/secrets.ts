@@ -34,7 +34,9 @@ export class WebhookSecrets {
     });
   }
 
-  of(provider: string): readonly string[] {
+  /** Undefined while the Secret has not been looked for. */
+  of(provider: string): readonly string[] | undefined {
+    if (!this.#watch.synced) return undefined;
     return this.#secrets.get(provider) ?? [];
   }
 

@@ -1,11 +1,13 @@
-import type { KubeClient } from '../kube/client.ts';
+import type { KubeClient, KubeObject } from '../kube/client.ts';
+import type { WatchEvent } from '../kube/list-watch.ts';
 import { HttpServer } from '../observe/http-server.ts';
 import type { ListenAddress } from '../observe/listen-address.ts';
 import type { Logger } from '../observe/log.ts';
 import type { Pushed } from './providers.ts';
 import { PushRelay } from './push-relay.ts';
-import { type Outcome, Receiver } from './receiver.ts';
-import { comparablePath, type HostAliases, repositoryName } from './repository-name.ts';
+import { type Asked, type Outcome, Receiver } from './receiver.ts';
+import { RepositoryIndex } from './repository-index.ts';
+import { type HostAliases, named } from './repository-name.ts';
 import { WebhookSecrets } from './secrets.ts';
 
 export interface WebhooksOptions {
@@ -16,8 +18,8 @@ export interface WebhooksOptions {
   secretName: string;
   aliases: HostAliases;
   isLeader(): boolean;
-  /** The URLs of all repositories that Applications have. */
-  repositories(): ReadonlySet<string>;
+  /** Whether all Applications were told once. */
+  isListed(): boolean;
   /** Asks the repositories at these URLs now. */
   ask(urls: ReadonlySet<string>): void;
   onDelivery(provider: string, outcome: Outcome): void;
@@ -32,10 +34,12 @@ export class Webhooks {
   readonly #secrets: WebhookSecrets;
   readonly #relay: PushRelay;
   readonly #server: HttpServer;
+  readonly #index: RepositoryIndex;
 
   constructor(options: WebhooksOptions) {
     this.#options = options;
     const { client, namespace, log, secretName: name } = options;
+    this.#index = new RepositoryIndex(options.aliases);
     this.#secrets = new WebhookSecrets({ client, namespace, name, log });
     this.#relay = new PushRelay({ client, namespace, onPush: (keys) => this.#takeOver(keys) });
     const receiver = new Receiver({
@@ -43,8 +47,8 @@ export class Webhooks {
       onPush: (provider, pushed) => this.#push(provider, pushed),
       onDelivery: options.onDelivery,
     });
-    this.#server = new HttpServer(options.address, (request, response) => {
-      void receiver.answer(request, response);
+    this.#server = new HttpServer(options.address, (request, response, keep) => {
+      void receiver.answer(request, response, keep);
     });
   }
 
@@ -59,48 +63,38 @@ export class Webhooks {
     await Promise.all([this.#server.stop(), this.#secrets.stop(), this.#relay.stop()]);
   }
 
-  async #push(provider: string, { urls, paths }: Pushed): Promise<boolean> {
-    const delivered = new Set(urls.map((url) => repositoryName(url, this.#options.aliases)));
-    const anywhere = new Set(paths.map(comparablePath));
-    const names = this.#byName();
-    const matched = [...names.keys()].filter(
-      (name) => delivered.has(name) || anywhere.has(name.slice(name.indexOf('/') + 1)),
-    );
+  /** Takes in an event of the watch on Applications. */
+  onApplication({ type, namespace, name, object }: WatchEvent<KubeObject>): void {
+    const { source } = (object.spec ?? {}) as { source?: { repoURL?: string } };
+    this.#index.set(`${namespace}/${name}`, type === 'Deleted' ? undefined : source?.repoURL);
+  }
+
+  async #push(provider: string, pushed: Pushed): Promise<Asked> {
+    if (!this.#options.isListed()) return 'NotReady';
+    const delivered = named(pushed, this.#options.aliases);
+    const matched = this.#index.matching(delivered);
     if (matched.length === 0) {
-      this.#tellUnmatched(provider, [...delivered, ...anywhere], [...names.keys()]);
-      return false;
+      this.#tellUnmatched(provider, [...delivered.names, ...delivered.paths]);
+      return 'Unmatched';
     }
-    if (this.#options.isLeader())
-      this.#options.ask(new Set(matched.flatMap((name) => names.get(name) ?? [])));
+    if (this.#options.isLeader()) this.#options.ask(this.#index.urlsOf(matched));
     else await this.#relay.tell(matched.map(PushRelay.keyOf));
-    return true;
+    return 'Accepted';
   }
 
   /** What another replica received. */
   #takeOver(keys: ReadonlySet<string>): void {
-    if (!this.#options.isLeader()) return;
-    const urls = [...this.#byName()].filter(([name]) => keys.has(PushRelay.keyOf(name)));
-    this.#options.ask(new Set(urls.flatMap(([, each]) => each)));
-  }
-
-  #byName(): Map<string, string[]> {
-    const names = new Map<string, string[]>();
-    for (const url of this.#options.repositories()) {
-      const name = repositoryName(url, this.#options.aliases);
-      if (name !== undefined) names.set(name, [...(names.get(name) ?? []), url]);
-    }
-    return names;
+    if (this.#options.isLeader()) this.#options.ask(this.#index.urlsOf(this.#index.namesOf(keys)));
   }
 
   /** With both forms, so that whoever reads it sees what differs: a host most often. */
-  #tellUnmatched(provider: string, delivered: (string | undefined)[], known: string[]): void {
-    const ends = new Set(delivered.map((name) => name?.split('/').at(-1)));
-    const near = known.filter((name) => ends.has(name.split('/').at(-1)));
+  #tellUnmatched(provider: string, delivered: readonly string[]): void {
+    const near = [...new Set(delivered.flatMap((name) => this.#index.endingLike(name)))];
     this.#options.log.info(
       {
         provider,
-        delivered: delivered.filter((name) => name !== undefined),
-        applicationsHave: (near.length > 0 ? near : known).slice(0, SHOWN),
+        delivered,
+        applicationsHave: near.length > 0 ? near.slice(0, SHOWN) : this.#index.some(SHOWN),
       },
       'A push came of a repository that no Application has. Where only the host differs, name it in --webhook-host-aliases.',
     );

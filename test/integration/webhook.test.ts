@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { startFaultProxy } from '../harness/fault-proxy.ts';
 import { fastLease, newStage, type RunningOperator, type Stage, startOperator } from '../harness/operator.ts';
 import { polls } from '../harness/polls.ts';
+import { freePort } from '../harness/process.ts';
 import { eventually } from '../harness/wait.ts';
 import { deliver, type WebhookDelivery, webhookDeliveries } from '../harness/webhook-delivery.ts';
 
@@ -76,6 +78,37 @@ test('a push that arrives at a replica that follows reaches the status as well, 
     assert.equal(polls(stage), before + 1, 'the leader alone asks the Git server');
   }
   assert.match(await follower.metrics(), /^towpath_leader 0$/m);
+});
+
+test('a replica that has not listed what it needs to know says so, and takes the push once it has', async (t) => {
+  const stage = await hourlyStage(t);
+  await putSecret(stage);
+  const { GitHub } = deliveriesOf(stage, 'git.example.com');
+  assert.ok(GitHub !== undefined);
+  const proxy = await startFaultProxy(stage.cluster);
+  t.after(() => proxy.stop());
+  const applications = proxy.hold({ verb: 'list', path: /\/applications\?/ });
+  const secrets = proxy.hold({ verb: 'list', path: /\/secrets\?.*towpath-webhooks/ });
+  const port = await freePort();
+  // Nothing it has to say of where it listens before it has listed them.
+  await startOperator(t, stage.cluster, stage.namespace, {
+    kubeconfigPath: proxy.kubeconfigPath,
+    flags: [...flags, `--webhook-address=127.0.0.1:${port}`],
+  });
+  const answer = () => deliver(`http://127.0.0.1:${port}`, GitHub);
+  const isNotReady = ({ status, headers }: Response) =>
+    status === 503 && Number(headers.get('retry-after')) > 0;
+  await Promise.all([applications.seen, secrets.seen]);
+  assert.ok(isNotReady(await answer()), 'the secret is not known yet');
+  secrets.release();
+  await eventually(async () => /does not know the Applications/.test(await (await answer()).text()), {
+    describe: 'the secret to be listed',
+  });
+  assert.ok(isNotReady(await answer()), 'the Applications are not known yet');
+  const second = await stage.repository.commit(configMap('two'));
+  applications.release();
+  await eventually(async () => (await answer()).status === 200, { describe: 'the push to be taken' });
+  await stage.untilReadyAt('web', second);
 });
 
 test('a push of a repository that no Application has is counted, and logged with what Applications have', async (t) => {

@@ -156,16 +156,6 @@ export class ApplicationController {
     return this.#known.size;
   }
 
-  /** The URLs of the repositories that Applications have, also while another process leads. */
-  repositories(): ReadonlySet<string> {
-    const urls = new Set<string>();
-    for (const key of this.#known.keys()) {
-      const url = this.#known.get(key)?.application?.spec.source.repoURL;
-      if (url !== undefined) urls.add(url);
-    }
-    return urls;
-  }
-
   get objects(): number {
     return this.#parts.inventory.size;
   }
