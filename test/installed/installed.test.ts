@@ -155,19 +155,16 @@ async function podOfLeader(): Promise<string> {
   return holder.replace(/-[^-]+$/, '');
 }
 
-before(
-  async () => {
-    if (skip !== false || archives === undefined) return;
-    prepareNetwork();
-    controlPlane = await startControlPlane({ nodeAddress: NODE_ADDRESS });
-    node = await startNode(controlPlane, join(archives, 'pause.tar'));
-    for (const image of ['towpath', 'notify']) node.load(join(archives, `${image}.tar`));
-    posts = await startReceiver();
-    repository = await createRepository({ files: { 'web/web.yaml': web('one') } });
-    git = await startGitHttp({ root: repository.root, host: NODE_ADDRESS });
-  },
-  { timeout: 300_000 },
-);
+before(async () => {
+  if (skip !== false || archives === undefined) return;
+  prepareNetwork();
+  controlPlane = await startControlPlane({ nodeAddress: NODE_ADDRESS });
+  node = await startNode(controlPlane, join(archives, 'pause.tar'));
+  for (const image of ['towpath', 'notify']) node.load(join(archives, `${image}.tar`));
+  posts = await startReceiver();
+  repository = await createRepository({ files: { 'web/web.yaml': web('one') } });
+  git = await startGitHttp({ root: repository.root, host: NODE_ADDRESS });
+});
 
 after(async () => {
   await git?.stop();
@@ -176,10 +173,7 @@ after(async () => {
   await controlPlane?.stop();
 });
 
-test('I2: installed by helm, it deploys what runs and answers on a real node', {
-  skip,
-  timeout: 600_000,
-}, async (t) => {
+test('I2: installed by helm, it deploys what runs and answers on a real node', { skip }, async (t) => {
   let failed = '';
   // Each stands on the one before.
   const step = (name: string, work: () => Promise<void>) =>
