@@ -5,8 +5,8 @@ import { startGitHttp } from '../harness/git-http.ts';
 import { createRepository, type FileContent } from '../harness/git-repository.ts';
 import { conditionOf, fastLease, newStage, type Stage } from '../harness/operator.ts';
 import { newProxiedStage } from '../harness/proxied-stage.ts';
-import { scaled } from '../harness/slowness.ts';
-import { configMap, median, timeToSync, versionOf } from '../harness/sync-time.ts';
+import { median, scaled } from '../harness/slowness.ts';
+import { configMap, goodSyncs, versionOf } from '../harness/sync-time.ts';
 import { eventually } from '../harness/wait.ts';
 
 const chart = 'apiVersion: v2\nname: bad\nversion: 1.0.0\n';
@@ -131,12 +131,7 @@ const bombs: { name: string; reason: RegExp; files: Record<string, FileContent> 
 test('A3, S8: one bad Application delays no other', async (t) => {
   const stage = await newStage(t, { files: { 'good.yaml': configMap('good', '1') }, flags: fastLease });
   await stage.deployed('good', { source: { interval: '1h' } });
-  let version = 1;
-  const syncGood = async () => {
-    version += 1;
-    await stage.repository.commit({ 'good.yaml': configMap('good', String(version)) });
-    return timeToSync(stage, 'good', 'good', String(version));
-  };
+  const syncGood = goodSyncs(stage);
   const repository = await createRepository({
     root: stage.repository.root,
     name: 'bad.git',

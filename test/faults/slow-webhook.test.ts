@@ -6,7 +6,8 @@ import type { FaultRule } from '../harness/fault-proxy.ts';
 import { createRepository } from '../harness/git-repository.ts';
 import { isReadyAt } from '../harness/operator.ts';
 import { newProxiedStage, type ProxiedStage } from '../harness/proxied-stage.ts';
-import { configMap, median, timeToSync } from '../harness/sync-time.ts';
+import { median } from '../harness/slowness.ts';
+import { configMap, goodSyncs } from '../harness/sync-time.ts';
 import { eventually } from '../harness/wait.ts';
 
 interface Slow {
@@ -46,12 +47,7 @@ test('A3: Applications whose writes hang behind a slow admission webhook delay n
     await kubectl(ground, '-n', namespace, 'create', 'rolebinding', 'towpath', '--clusterrole=edit', account);
   }
   await stage.deployed('good', { source: { interval: '1h' } });
-  let version = 1;
-  const syncGood = async () => {
-    version += 1;
-    await stage.repository.commit({ 'good.yaml': configMap('good', String(version)) });
-    return timeToSync(stage, 'good', 'good', String(version));
-  };
+  const syncGood = goodSyncs(stage);
   for (const [index, one] of slow.entries()) {
     const namespaces = one.tenants === undefined ? [stage.namespace] : others.slice(0, one.tenants);
     await t.test(`A3: beside ${one.name}`, async (t) => {

@@ -52,6 +52,15 @@ const stuckHook = async (steps: Steps, name: string) => {
 const patch = (steps: Steps, name: string) =>
   steps.stage.kubectl('patch', 'configmap', name, '-p', '{"data":{"key":"mine"}}');
 const outcome = (what: string) => new RegExp(`"outcome":"${what}"`);
+/** A deployment that waits for a hook for ever, and a commit without it. */
+const overtaken: Pick<Case, 'prepare' | 'act' | 'body'> = {
+  prepare: chart,
+  act: async (steps, name) => {
+    await stuckHook(steps, name);
+    await chart(steps, name);
+  },
+  body: outcome('Superseded'),
+};
 
 const CASES = {
   pruned: {
@@ -69,23 +78,13 @@ const CASES = {
     note: /is deployed and healthy/,
   },
   superseded: {
+    ...overtaken,
     reason: 'Superseded',
-    prepare: chart,
-    act: async (steps, name) => {
-      await stuckHook(steps, name);
-      await chart(steps, name);
-    },
-    body: outcome('Superseded'),
     note: /was overtaken before it was healthy/,
   },
   hooks: {
+    ...overtaken,
     reason: 'HookDeleted',
-    prepare: chart,
-    act: async (steps, name) => {
-      await stuckHook(steps, name);
-      await chart(steps, name);
-    },
-    body: outcome('Superseded'),
     note: /-hook, a hook that nothing waits for any more/,
   },
   failed: {

@@ -30,6 +30,12 @@ export async function timeToSync(
   return performance.now() - asked;
 }
 
-export function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+/** Commits ever another version of the ConfigMap `good` and answers how long the Application `good` took; it has 1. */
+export function goodSyncs(stage: Stage): () => Promise<number> {
+  let version = 1;
+  return async () => {
+    version += 1;
+    await stage.repository.commit({ 'good.yaml': configMap('good', String(version)) });
+    return timeToSync(stage, 'good', 'good', String(version));
+  };
 }

@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
-import { buildHelm } from '../../hack/build-helm.ts';
-import { runProgram } from '../harness/cluster.ts';
+import { helm } from '../harness/helm.ts';
 import { fastLease } from '../harness/operator.ts';
 import { temporaryDirectory } from '../harness/process.ts';
 import { messageOf, newSteps, reasonOf } from './steps.ts';
@@ -44,23 +43,17 @@ function write(directory: string, files: Record<string, string>): void {
 }
 
 test('D13: what a real Helm release applied is adopted with its fields, so that one removed from the chart goes', async (t) => {
-  const helm = await buildHelm();
   const { stage, live } = await newSteps(t, { flags: fastLease });
-  const home = temporaryDirectory('helm');
-  write(join(home, 'chart'), chart(true));
+  const directory = temporaryDirectory('chart');
+  write(directory, chart(true));
   for (const [name, how] of [
     ['client-side', '--server-side=false'],
     ['server-side', '--server-side=true'],
   ] as const) {
     await t.test(`D13: installed with ${how}`, async () => {
-      const installed = await runProgram(
-        helm,
-        [
-          ...['install', name, join(home, 'chart'), how, '--namespace', stage.namespace],
-          ...['--kubeconfig', stage.cluster.kubeconfigPath],
-        ],
-        undefined,
-        { ...process.env, HOME: home, HELM_CACHE_HOME: home, HELM_CONFIG_HOME: home, HELM_DATA_HOME: home },
+      const installed = await helm(
+        ...['install', name, directory, how, '--namespace', stage.namespace],
+        ...['--kubeconfig', stage.cluster.kubeconfigPath],
       );
       assert.equal(installed.code, 0, installed.stderr);
       const before = await live('configmap', name);

@@ -1,6 +1,7 @@
 import { test } from 'node:test';
 import { looks, newStage, type Stage } from '../harness/operator.ts';
 import { eventually } from '../harness/wait.ts';
+import { deployMany } from './many.ts';
 
 /** That the operator was held up by none of this, each test's end judges (A15). */
 
@@ -47,18 +48,7 @@ test('A15: objects of a MiB each are rendered, judged, applied and put back', as
 });
 
 test('A15: an operator that starts with 5,000 objects of one Application holds up nobody', async (t) => {
-  const objects = Array.from(
-    { length: 5_000 },
-    (_, index) =>
-      `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: many-${index}}\ndata: {index: "${index}"}\n`,
-  );
-  const stage = await newStage(t, { files: { 'many/objects.yaml': objects.join('---\n') } });
-  await stage.application('many', {
-    source: { path: 'many' },
-    sync: { timeout: '10m' },
-    deletionPolicy: 'Orphan',
-  });
-  await stage.untilReadyAt('many', await stage.repository.revParse('main'), 300_000);
+  const { stage } = await deployMany(t, { spec: { deletionPolicy: 'Orphan' } });
   await stage.restart('SIGTERM');
   await untilLookedAt(stage, 1);
 });

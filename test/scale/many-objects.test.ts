@@ -1,22 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { conditionOf, newStage } from '../harness/operator.ts';
+import { conditionOf } from '../harness/operator.ts';
+import { deployMany, MANY, many } from './many.ts';
 
 const configMap = (name: string) => `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\n`;
 
 test('5,000 objects in one Application are synced, and a change of one is', async (t) => {
-  const count = 5_000;
-  const objects = Array.from(
-    { length: count },
-    (_, index) => `${configMap(`many-${index}`)}data: {index: "${index}"}\n`,
-  );
-  const stage = await newStage(t, { files: { 'many/objects.yaml': objects.join('---\n') } });
-  const began = performance.now();
-  await stage.application('many', { source: { path: 'many' }, sync: { timeout: '10m' } });
-  const first = await stage.repository.revParse('main');
-  const synced = await stage.untilReadyAt('many', first, 300_000);
-  t.diagnostic(`5,000 objects: Ready after ${Math.round(performance.now() - began)} ms`);
-  assert.equal(synced.status?.environments?.[0]?.objects, count);
+  const { stage, objects, synced, readyMs, push } = await deployMany(t);
+  t.diagnostic(`5,000 objects: Ready after ${readyMs} ms`);
+  assert.equal(synced.status?.environments?.[0]?.objects, MANY);
   assert.ok(Buffer.byteLength(JSON.stringify(synced.status)) < 256 * 1024);
   const { items } = JSON.parse(await stage.kubectl('get', 'secrets', '-o', 'json')) as {
     items: { type: string; metadata: { name: string }; data: Record<string, string> }[];
@@ -29,15 +21,15 @@ test('5,000 objects in one Application are synced, and a change of one is', asyn
     assert.ok(bytes < 1024 * 1024, `Secret ${metadata.name} holds ${bytes} bytes`);
   }
 
-  objects[17] = `${configMap('many-17')}data: {index: changed}\n`;
+  objects[17] = many(17, 'changed');
   const again = performance.now();
-  const second = await stage.repository.commit({ 'many/objects.yaml': objects.join('---\n') });
+  const second = await push();
   await stage.untilReadyAt('many', second, 120_000);
   t.diagnostic(`a change of one: Ready after ${Math.round(performance.now() - again)} ms`);
   assert.equal(await stage.kubectl('get', 'configmap', 'many-17', '-o', 'jsonpath={.data.index}'), 'changed');
 
   for (let index = 0; index < 401; index += 1) objects[index] = configMap(`Bad-${index}`);
-  await stage.repository.commit({ 'many/objects.yaml': objects.join('---\n') });
+  await push();
   const held = await stage.until(
     'many',
     (one) => conditionOf(one, 'Stalled')?.reason === 'ManifestInvalid',
@@ -54,22 +46,10 @@ test('5,000 objects in one Application are synced, and a change of one is', asyn
 
 for (const waves of [100, 1_000]) {
   test(`A15: 5,000 objects in ${waves} waves are synced, looked at and changed, and hold up nobody`, async (t) => {
-    const count = 5_000;
-    const objects = Array.from({ length: count }, (_, index) => {
-      const wave = index % waves;
-      return `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: many-${index}, annotations: {towpath.dev/wave: "${wave}"}}\ndata: {index: "${index}"}\n`;
-    });
-    const stage = await newStage(t, { files: { 'many/objects.yaml': objects.join('---\n') } });
-    await stage.application('many', {
-      source: { path: 'many' },
-      sync: { timeout: '10m' },
-      deletionPolicy: 'Orphan',
-    });
-    await stage.untilReadyAt('many', await stage.repository.revParse('main'), 300_000);
+    const { stage, objects, push } = await deployMany(t, { waves, spec: { deletionPolicy: 'Orphan' } });
     const again = performance.now();
-    const last = count - 1;
-    objects[last] = objects[last]?.replace(`"${last}"}\n`, 'changed}\n') ?? '';
-    const second = await stage.repository.commit({ 'many/objects.yaml': objects.join('---\n') });
+    objects[MANY - 1] = many(MANY - 1, 'changed', waves);
+    const second = await push();
     await stage.untilReadyAt('many', second, 120_000);
     t.diagnostic(`a change of one in the last wave: Ready after ${Math.round(performance.now() - again)} ms`);
   });
