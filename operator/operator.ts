@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseDuration } from './api/v1alpha1/duration.ts';
 import { ApplicationController } from './controller/application/controller.ts';
-import { APPLICATIONS } from './controller/application/writer.ts';
+import { watchApplications } from './controller/application/watch.ts';
 import { Installations } from './controller/installations.ts';
 import { upgradeDefinitions } from './controller/own-definitions.ts';
 import type { FlagValues } from './flags.ts';
@@ -12,7 +12,7 @@ import { Definitions } from './kube/definitions.ts';
 import { Discovery } from './kube/discovery.ts';
 import { EventRecorder } from './kube/events.ts';
 import { LeaderElection } from './kube/lease.ts';
-import { ListWatch, type WatchEvent } from './kube/list-watch.ts';
+import type { ListWatch } from './kube/list-watch.ts';
 import { APPLICATION_LINES } from './observe/application-log.ts';
 import { HttpServer } from './observe/http-server.ts';
 import { type ListenAddress, listenAddress } from './observe/listen-address.ts';
@@ -49,19 +49,16 @@ export class Operator {
   readonly #webhooks: Webhooks;
   readonly #events: EventRecorder;
   readonly #turns: Turns;
+  readonly #applications: ListWatch<KubeObject>;
   readonly #definitions: Definitions;
   readonly #installations: Installations;
-  readonly #giveWay: () => void;
-  #applications: ListWatch<KubeObject> | undefined;
   readonly #stopping = new AbortController();
   #stopped: Promise<void> | undefined;
   #leading: AbortController | undefined;
-  #hasBegun = false;
 
   /** `giveWay` is called where another installation comes to look after the same Applications: it must stop this one. */
   constructor(flags: FlagValues, log: Logger, giveWay: () => void) {
     this.#flags = flags;
-    this.#giveWay = giveWay;
     this.#log = log;
     const slices = new Slices();
     const installation = flags.installation === '' ? `${flags.namespace}/towpath` : flags.installation;
@@ -134,6 +131,15 @@ export class Operator {
         );
       },
     });
+    this.#applications = watchApplications({
+      client: this.#client,
+      namespace: flags['watch-namespace'],
+      log,
+      onEvent: (event) => {
+        this.#webhooks.onApplication(event);
+        this.#controller.onEvent(event);
+      },
+    });
     this.#definitions = new Definitions({
       client: this.#client,
       discovery: this.#discovery,
@@ -150,12 +156,8 @@ export class Operator {
       namespace: flags.namespace,
       id: installation,
       watchNamespace: flags['watch-namespace'],
-      onChange: (rival) => this.#onRival(rival),
-      onFault: (error) =>
-        log.warn(
-          { error: describe(error) },
-          'Whether another installation looks after the same Applications cannot be seen; it is tried again.',
-        ),
+      log,
+      giveWay,
     });
     this.#election = new LeaderElection({
       client: this.#client,
@@ -201,7 +203,7 @@ export class Operator {
       secretName: flags['webhook-secret'],
       aliases: hostAliases(flags['webhook-host-aliases']) ?? new Map(),
       isLeader: () => this.#election.isLeader(),
-      isListed: () => this.#applications?.synced === true,
+      isListed: () => this.#applications.synced,
       ask: (urls) => this.#sources.ask(urls),
       onDelivery: (provider, outcome) => this.#metrics.webhookDeliveries.inc({ provider, outcome }),
     });
@@ -217,9 +219,9 @@ export class Operator {
     };
     await this.#definitions.start();
     this.#discovery.onChange(() => this.#controller.onKindsChanged());
-    await this.#watchApplications();
+    this.#applications.start();
+    await this.#applications.whenSynced(this.#stopping.signal);
     await this.#installations.whenAlone(this.#stopping.signal);
-    this.#hasBegun = true;
     this.#election.start();
     this.#log.info({ ...ports, namespace: this.#flags.namespace }, 'Towpath is watching.');
   }
@@ -243,7 +245,7 @@ export class Operator {
       .then(() => this.#election.stop());
     await Promise.race([work, sleep(STOP_MS, undefined, { ref: false })]);
     const rest = Promise.allSettled([
-      this.#applications?.stop(),
+      this.#applications.stop(),
       this.#definitions.stop(),
       this.#installations.stop(),
       this.#controller.stop(),
@@ -259,68 +261,24 @@ export class Operator {
     this.#turns.stop();
   }
 
-  async #watchApplications(): Promise<void> {
-    const watch = new ListWatch<KubeObject>({
-      client: this.#client,
-      resource: APPLICATIONS,
-      ...(this.#flags['watch-namespace'] === '' ? {} : { namespace: this.#flags['watch-namespace'] }),
-      reduce: withoutManagedFields,
-      onEvent: (event: WatchEvent<KubeObject>) => {
-        this.#webhooks.onApplication(event);
-        this.#controller.onEvent(event);
-      },
-      onState: (state) => {
-        if (state.state === 'Failing')
-          this.#log.warn(
-            { error: describe(state.error), retryInMs: Math.round(state.retryInMs) },
-            'Applications cannot be watched; it is tried again.',
-          );
-      },
-    });
-    this.#applications = watch;
-    watch.start();
-    await watch.whenSynced(this.#stopping.signal);
-  }
-
   async #lead(): Promise<void> {
     const leading = new AbortController();
     this.#leading = leading;
     this.#log.info('This process leads.');
-    await this.#upgradeDefinitions(leading.signal);
-    for (let pause = 200; !leading.signal.aborted; pause = Math.min(pause * 2, 5_000)) {
+    const { signal } = leading;
+    // Before the controllers lead, so that what they write finds its fields.
+    if (this.#flags['upgrade-definitions'])
+      await upgradeDefinitions({ client: this.#client, log: this.#log, signal });
+    for (let pause = 200; !signal.aborted; pause = Math.min(pause * 2, 5_000)) {
       try {
-        await this.#controller.lead(leading.signal);
+        await this.#controller.lead(signal);
         return;
       } catch (error) {
-        if (leading.signal.aborted) return;
+        if (signal.aborted) return;
         this.#log.warn({ error: describe(error) }, 'The target records cannot be read; it is tried again.');
-        await sleep(pause, undefined, { signal: leading.signal }).catch(() => undefined);
+        await sleep(pause, undefined, { signal }).catch(() => undefined);
       }
     }
-  }
-
-  /** Before the controllers lead, so that what they write finds its fields; they lead all the same where it fails. */
-  async #upgradeDefinitions(signal: AbortSignal): Promise<void> {
-    if (!this.#flags['upgrade-definitions']) return;
-    try {
-      for (const upgrade of await upgradeDefinitions(this.#client, signal))
-        this.#log.info({ ...upgrade }, 'A definition of Towpath was brought up to this version.');
-    } catch (error) {
-      this.#log.error(
-        { error: describe(error) },
-        'The definitions of Towpath could not be brought up to this version: kubectl apply --server-side --force-conflicts -f charts/towpath/crds',
-      );
-    }
-  }
-
-  #onRival(rival: string | undefined): void {
-    if (rival === undefined) {
-      this.#log.info('No other installation looks after the same Applications.');
-      return;
-    }
-    this.#log.error(rival);
-    // What it does is ended in order; the process that comes next waits at its start.
-    if (this.#hasBegun) this.#giveWay();
   }
 
   #follow(): void {
@@ -332,13 +290,8 @@ export class Operator {
   #notReady(): string | undefined {
     if (this.#stopping.signal.aborted) return 'Stopping.';
     if (this.#installations.rival !== undefined) return this.#installations.rival;
-    return this.#applications?.synced === true ? undefined : 'The Applications are not listed yet.';
+    return this.#applications.synced ? undefined : 'The Applications are not listed yet.';
   }
-}
-
-function withoutManagedFields(object: KubeObject): KubeObject {
-  const { managedFields: _, ...metadata } = object.metadata;
-  return { ...object, metadata };
 }
 
 function addressOf(flags: FlagValues, name: `${'probe' | 'metrics' | 'webhook'}-address`): ListenAddress {

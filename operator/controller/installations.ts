@@ -1,6 +1,7 @@
 import { ANNOTATION_INSTALLATION, ANNOTATION_INSTALLED_IN, LABEL_WATCHES } from '../api/v1alpha1/names.ts';
 import type { KubeClient, KubeObject } from '../kube/client.ts';
 import { ListWatch } from '../kube/list-watch.ts';
+import type { Logger } from '../observe/log.ts';
 
 const CLUSTER_ROLES = { group: 'rbac.authorization.k8s.io', version: 'v1', plural: 'clusterroles' };
 
@@ -25,10 +26,9 @@ export interface InstallationsOptions {
   namespace: string;
   id: string;
   watchNamespace: string;
-  /** What stands in the way changed; undefined: nothing does. */
-  onChange(rival: string | undefined): void;
-  /** Why they cannot be seen this time. */
-  onFault(error: Error): void;
+  log: Logger;
+  /** Called where one comes to look after the same Applications while this one already does. */
+  giveWay(): void;
 }
 
 /**
@@ -42,6 +42,7 @@ export class Installations {
   readonly #watch: ListWatch<Installation>;
   readonly #known = new Map<string, Installation>();
   #rival: string | undefined;
+  #wasAlone = false;
   #wake: () => void = () => undefined;
 
   constructor(options: InstallationsOptions) {
@@ -59,7 +60,11 @@ export class Installations {
       },
       onListed: () => this.#judge(),
       onState: (state) => {
-        if (state.state === 'Failing') options.onFault(state.error);
+        if (state.state === 'Failing')
+          options.log.warn(
+            { error: state.error.message },
+            'Whether another installation looks after the same Applications cannot be seen; it is tried again.',
+          );
       },
     });
   }
@@ -85,6 +90,7 @@ export class Installations {
         if (signal.aborted) onAbort();
       });
     }
+    this.#wasAlone = true;
   }
 
   async stop(): Promise<void> {
@@ -96,7 +102,13 @@ export class Installations {
     if (rival === this.#rival) return;
     this.#rival = rival;
     this.#wake();
-    this.#options.onChange(rival);
+    if (rival === undefined) {
+      this.#options.log.info('No other installation looks after the same Applications.');
+      return;
+    }
+    this.#options.log.error(rival);
+    // What it does is ended in order; the process that comes next waits at its start.
+    if (this.#wasAlone) this.#options.giveWay();
   }
 }
 

@@ -1,0 +1,36 @@
+import type { KubeClient, KubeObject } from '../../kube/client.ts';
+import { ListWatch, type WatchEvent } from '../../kube/list-watch.ts';
+import type { Logger } from '../../observe/log.ts';
+import { APPLICATIONS } from './writer.ts';
+
+export interface WatchApplicationsOptions {
+  client: KubeClient;
+  /** '': of all namespaces. */
+  namespace: string;
+  log: Logger;
+  onEvent(event: WatchEvent<KubeObject>): void;
+}
+
+/** The watch of the Applications themselves, not started yet. */
+export function watchApplications(options: WatchApplicationsOptions): ListWatch<KubeObject> {
+  const { client, namespace, log, onEvent } = options;
+  return new ListWatch<KubeObject>({
+    client,
+    resource: APPLICATIONS,
+    ...(namespace === '' ? {} : { namespace }),
+    reduce: withoutManagedFields,
+    onEvent,
+    onState: (state) => {
+      if (state.state === 'Failing')
+        log.warn(
+          { error: state.error.message, retryInMs: Math.round(state.retryInMs) },
+          'Applications cannot be watched; it is tried again.',
+        );
+    },
+  });
+}
+
+function withoutManagedFields(object: KubeObject): KubeObject {
+  const { managedFields: _, ...metadata } = object.metadata;
+  return { ...object, metadata };
+}
