@@ -106,6 +106,11 @@ export const FLAGS = {
     default: '127.0.0.1:8082',
     help: 'Where /metrics is served; port 0 takes a free one.',
   },
+  'omit-application-metrics': {
+    type: 'boolean',
+    default: false,
+    help: 'Leave the series of single Applications, two each, out of /metrics.',
+  },
   'webhook-address': {
     type: 'string',
     form: 'address',

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseDuration } from './api/v1alpha1/duration.ts';
-import { ApplicationController } from './controller/application/controller.ts';
+import { ApplicationController, CONCURRENCY } from './controller/application/controller.ts';
 import { watchApplications } from './controller/application/watch.ts';
 import { Installations } from './controller/installations.ts';
 import { upgradeDefinitions } from './controller/own-definitions.ts';
@@ -28,6 +28,7 @@ import { Sources } from './source/sources.ts';
 import { hostAliases } from './webhook/repository-name.ts';
 import { Webhooks } from './webhook/webhooks.ts';
 
+const LEASE = 'towpath';
 /** SIGTERM to exit: what is under way gets this long (A7). */
 const STOP_MS = 8_000;
 /** What was interrupted and does not end by then is not waited for: it can write nothing any more. */
@@ -62,16 +63,27 @@ export class Operator {
     this.#log = log;
     const slices = new Slices();
     const installation = flags.installation === '' ? `${flags.namespace}/towpath` : flags.installation;
+    // What it asks when it is asked is made further down.
+    this.#metrics = new Metrics({
+      observed: {
+        applications: () => (this.#election.isLeader() ? this.#controller.states() : []),
+        objects: () => this.#controller.objects,
+        load: () => this.#controller.load,
+        leader: () => this.#election.isLeader(),
+        leaseAge: () => this.#election.ageMs / 1_000,
+        engines: () => this.#renderer.engines,
+        droppedEvents: () => this.#events.dropped,
+        longestTurn: () => this.#turns.longest / 1_000,
+      },
+      slices,
+      lease: LEASE,
+      concurrency: CONCURRENCY,
+      withApplications: !flags['omit-application-metrics'],
+    });
     this.#client = KubeClient.load({
       slices,
       mayWrite: () => this.#election.isLeader(),
-      onRequest: (request) =>
-        this.#metrics.apiRequests.inc({
-          verb: request.verb,
-          resource: request.plural,
-          code: String(request.code),
-          dry_run: String(request.dryRun),
-        }),
+      onRequest: (request) => this.#metrics.requested(request),
       userAgent: 'towpath',
       silenceMs: parseDuration(flags['watch-silence']),
       onWatchFault: (resource, error) =>
@@ -89,15 +101,15 @@ export class Operator {
       slices,
       proxies: proxyRule(process.env),
       observer: {
-        polled: ({ reason }) => this.#metrics.gitPolls.inc({ outcome: reason === '' ? 'Success' : reason }),
-        fetched: ({ reason }) =>
-          this.#metrics.gitFetches.inc({ outcome: reason === '' ? 'Success' : reason }),
+        polled: (poll) => this.#metrics.polled(poll),
+        fetched: (fetch) => this.#metrics.fetched(fetch),
       },
     });
     this.#renderer = new Renderer({
       enginePath: flags.engine,
       processes: Number(flags['render-processes']),
       slices,
+      onRendered: (render) => this.#metrics.rendered(render),
     });
     this.#events = new EventRecorder({
       client: this.#client,
@@ -118,13 +130,16 @@ export class Operator {
       random: Math.random,
       onFault: (application, { message: error, stack }) =>
         log.warn({ application, error, stack }, 'A look at an Application failed; it is tried again.'),
-      onTold: (application, { line, fields }) =>
-        log.info({ application, ...fields }, APPLICATION_LINES[line].says),
-      onReconciled: (_application, seconds) => this.#metrics.reconcileSeconds.observe(seconds),
+      onTold: (application, { line, fields }) => {
+        log.info({ application, ...fields }, APPLICATION_LINES[line].says);
+        this.#metrics.told(line, fields);
+      },
+      queueObserver: this.#metrics.work,
+      onLooked: (result, seconds) => this.#metrics.work.looked(result, seconds),
       onLong: (application, seconds) =>
         log.warn({ application, seconds }, 'A look at an Application has not ended for long.'),
       onAbandoned: (application) => {
-        this.#metrics.abandonedLooks.inc();
+        this.#metrics.abandoned();
         log.error(
           { application },
           'A look at an Application did not end when it was interrupted: a defect. It is abandoned, and a new one goes on.',
@@ -162,7 +177,7 @@ export class Operator {
     this.#election = new LeaderElection({
       client: this.#client,
       namespace: flags.namespace,
-      name: 'towpath',
+      name: LEASE,
       identity: `${hostname()}-${randomBytes(4).toString('hex')}`,
       leaseDurationMs: parseDuration(flags['lease-duration']),
       renewDeadlineMs: parseDuration(flags['renew-deadline']),
@@ -178,22 +193,13 @@ export class Operator {
         'The event loop was held by one piece of work: a defect, all other work waited meanwhile.',
       ),
     );
-    this.#metrics = new Metrics({
-      applications: () => this.#controller.size,
-      objects: () => this.#controller.objects,
-      queue: () => this.#controller.depth,
-      leader: () => this.#election.isLeader(),
-      droppedEvents: () => this.#events.dropped,
-      longestTurn: () => this.#turns.longest / 1_000,
-      oldestLook: () => this.#controller.oldestLookMs / 1_000,
-    });
     this.#probeServer = new HttpServer(
       addressOf(flags, 'probe-address'),
       answerProbes(() => this.#notReady()),
     );
     this.#metricsServer = new HttpServer(
       addressOf(flags, 'metrics-address'),
-      answerMetrics(this.#metrics.registry),
+      answerMetrics(() => this.#metrics.text()),
     );
     this.#webhooks = new Webhooks({
       client: this.#client,
@@ -205,7 +211,7 @@ export class Operator {
       isLeader: () => this.#election.isLeader(),
       isListed: () => this.#applications.synced,
       ask: (urls) => this.#sources.ask(urls),
-      onDelivery: (provider, outcome) => this.#metrics.webhookDeliveries.inc({ provider, outcome }),
+      onDelivery: (provider, outcome) => this.#metrics.delivered(provider, outcome),
     });
   }
 

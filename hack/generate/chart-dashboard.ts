@@ -1,93 +1,155 @@
+import { CONTROLLER } from '../../operator/observe/work-metrics.ts';
+
+type Query = readonly [expression: string, legend: string];
+
 interface Panel {
   title: string;
   /** What it answers. */
   says: string;
-  kind: 'stat' | 'timeseries';
+  kind: keyof typeof SIZES;
   unit: string;
-  queries: readonly (readonly [expression: string, legend: string])[];
+  queries: readonly Query[];
 }
 
+/** Columns and rows. */
+const SIZES = { stat: [4, 4], table: [24, 8], timeseries: [12, 8] } as const;
+
+const LEADS = 'leader_election_master_status{name="towpath"}';
+const OURS = `{name="${CONTROLLER}"}`;
+const OUR_LOOKS = `{controller="${CONTROLLER}"}`;
+const APPLICATION = 'application_namespace, application';
+
+/** A rate by one label, each under a word of its own where there are several. */
+function rates(metric: string, label: string, before = ''): Query {
+  return [`sum by (${label}) (rate(${metric}[5m]))`, `${before}{{${label}}}`];
+}
+
+function quantiles(metric: string, selector = ''): Query[] {
+  const quantile = (part: number) =>
+    `histogram_quantile(${part}, sum by (le) (rate(${metric}_bucket${selector}[5m])))`;
+  return [
+    [quantile(0.5), 'half'],
+    [quantile(0.99), '99 %'],
+  ];
+}
+
+const stat = (title: string, says: string, expression: string, unit = 'none'): Panel => ({
+  title,
+  says,
+  kind: 'stat',
+  unit,
+  queries: [[expression, title]],
+});
+
+const series = (title: string, says: string, unit: string, queries: readonly Query[]): Panel => ({
+  title,
+  says,
+  kind: 'timeseries',
+  unit,
+  queries,
+});
+
 /** What an on-call person asks first, in this order. */
-const PANELS: readonly Panel[] = [
+export const PANELS: readonly Panel[] = [
+  stat('Lead', 'How many replicas lead; one is right.', `sum(${LEADS})`),
+  stat('Replicas', 'How many answer.', `count(${LEADS})`),
+  stat(
+    'Not in order',
+    'Applications that are not both Synced and Healthy.',
+    'sum(towpath_applications) - sum(towpath_applications{sync="Synced",health="Healthy"})',
+  ),
+  stat('Applications', 'How many are looked after.', 'sum(towpath_applications)'),
+  stat(
+    'Oldest look',
+    'How long the oldest look at an Application has not ended.',
+    `max(workqueue_longest_running_processor_seconds${OURS})`,
+    's',
+  ),
+  stat('Lease', 'Since the leader renewed it; 10 s are its end.', 'max(towpath_lease_age_seconds)', 's'),
   {
-    title: 'Leads',
-    says: 'How many replicas lead; one is right.',
-    kind: 'stat',
-    unit: 'none',
-    queries: [['sum(towpath_leader)', 'leading']],
-  },
-  {
-    title: 'Applications',
-    says: 'How many are looked after.',
-    kind: 'stat',
-    unit: 'none',
-    queries: [['max(towpath_applications)', 'Applications']],
-  },
-  {
-    title: 'Objects',
-    says: 'How many objects they have.',
-    kind: 'stat',
-    unit: 'none',
-    queries: [['max(towpath_objects)', 'objects']],
-  },
-  {
-    title: 'Oldest look',
-    says: 'How long the oldest look at an Application has not ended.',
-    kind: 'stat',
-    unit: 's',
-    queries: [['max(towpath_oldest_look_seconds)', 'oldest']],
-  },
-  {
-    title: 'Looks',
-    says: 'Looks at Applications a second, and how many wait.',
-    kind: 'timeseries',
-    unit: 'short',
-    queries: [
-      ['sum(rate(towpath_reconcile_seconds_count[5m]))', 'a second'],
-      ['max(towpath_queue_depth)', 'waiting'],
-    ],
-  },
-  {
-    title: 'Duration of a look',
-    says: 'Half, and all but a hundredth, take less than this.',
-    kind: 'timeseries',
+    title: 'Not ready',
+    says: 'Which Applications, for how long, and why: the reason is explained in docs/reference/reasons.md, the message stands in the status.',
+    kind: 'table',
     unit: 's',
     queries: [
-      ['histogram_quantile(0.5, sum by (le) (rate(towpath_reconcile_seconds_bucket[5m])))', 'half'],
-      ['histogram_quantile(0.99, sum by (le) (rate(towpath_reconcile_seconds_bucket[5m])))', '99 %'],
+      [
+        `sort_desc((time() - max by (${APPLICATION}) (towpath_application_ready_transition_timestamp_seconds)) * on (${APPLICATION}) group_right () max by (${APPLICATION}, sync, health, reason) (towpath_application_info{ready!="True"}))`,
+        '',
+      ],
     ],
   },
-  {
-    title: 'Git',
-    says: 'Questions to Git servers and fetches, by how they end.',
-    kind: 'timeseries',
-    unit: 'reqps',
-    queries: [
-      ['sum by (outcome) (rate(towpath_git_polls_total[5m]))', 'asked: {{outcome}}'],
-      ['sum by (outcome) (rate(towpath_git_fetches_total[5m]))', 'fetched: {{outcome}}'],
+  series('States', 'Applications by sync and health.', 'none', [
+    ['sum by (sync, health) (towpath_applications)', '{{sync}}, {{health}}'],
+  ]),
+  series(
+    'What happens',
+    'In five minutes: deployments by outcome, commits refused, objects repaired and pruned.',
+    'none',
+    [
+      ['sum by (outcome) (increase(towpath_deployments_total[5m]))', 'deployments: {{outcome}}'],
+      ['sum(increase(towpath_quarantines_total[5m]))', 'quarantined'],
+      ['sum(increase(towpath_drift_repaired_objects_total[5m]))', 'repaired'],
+      ['sum(increase(towpath_pruned_objects_total[5m]))', 'pruned'],
     ],
-  },
-  {
-    title: 'API server',
-    says: 'Requests by their answer; 429 and 5xx are the API server in need.',
-    kind: 'timeseries',
-    unit: 'reqps',
-    queries: [['sum by (code) (rate(towpath_api_requests_total[5m]))', '{{code}}']],
-  },
-  {
-    title: 'Memory',
-    says: 'Of each replica; the engines that render are beside it.',
-    kind: 'timeseries',
-    unit: 'bytes',
-    queries: [['process_resident_memory_bytes and on (instance) towpath_leader', '{{instance}}']],
-  },
-  {
-    title: 'Processor',
-    says: 'Cores that each replica uses.',
-    kind: 'timeseries',
-    unit: 'short',
-    queries: [['rate(process_cpu_seconds_total[5m]) and on (instance) towpath_leader', '{{instance}}']],
-  },
+  ),
+  series(
+    'Waiting for a look',
+    'For how long Applications wait.',
+    's',
+    quantiles('workqueue_queue_duration_seconds', OURS),
+  ),
+  series('Queue', 'How many Applications wait, and how many are looked at.', 'none', [
+    [`sum(workqueue_depth${OURS})`, 'waiting'],
+    [`sum(controller_runtime_active_workers${OUR_LOOKS})`, 'looked at'],
+  ]),
+  series('Looks', 'A second, by how they end.', 'short', [
+    rates(`controller_runtime_reconcile_total${OUR_LOOKS}`, 'result'),
+  ]),
+  series('Duration of a look', 'Half, and all but a hundredth, take less than this.', 's', [
+    ...quantiles('controller_runtime_reconcile_time_seconds', OUR_LOOKS),
+  ]),
+  series('Git', 'Questions to Git servers and fetches, a second, by how they end.', 'reqps', [
+    rates('towpath_git_polls_total', 'outcome', 'asked: '),
+    rates('towpath_git_fetches_total', 'outcome', 'fetched: '),
+    ['sum(rate(towpath_webhook_deliveries_total[5m]))', 'told by webhooks'],
+  ]),
+  series(
+    'Answers of Git servers',
+    'How long a question takes.',
+    's',
+    quantiles('towpath_git_poll_duration_seconds'),
+  ),
+  series(
+    'API server',
+    'Requests by their answer; 429 and 5xx are the API server in need, <error> is none.',
+    'reqps',
+    [[`sum by (code) (rate(rest_client_requests_total[5m]) and on (instance) ${LEADS})`, '{{code}}']],
+  ),
+  series('Writes', 'By verb; dry-runs are not among them.', 'reqps', [
+    rates('towpath_writes_total{dry_run="false"}', 'verb'),
+  ]),
+  series('Renders', 'A second, by how they end, and the processes.', 'short', [
+    rates('towpath_renders_total', 'outcome'),
+    ['sum by (state) (towpath_engine_processes)', 'processes: {{state}}'],
+  ]),
+  series(
+    'Duration of a render',
+    'Half, and all but a hundredth, take less than this.',
+    's',
+    quantiles('towpath_render_duration_seconds'),
+  ),
+  series('Memory', 'Of each replica; the engines that render are beside it.', 'bytes', [
+    [`process_resident_memory_bytes and on (instance) ${LEADS}`, '{{instance}}'],
+  ]),
+  series(
+    'Processor',
+    'Cores that each replica uses, and the longest turn of its event loop in seconds.',
+    'short',
+    [
+      [`rate(process_cpu_seconds_total[5m]) and on (instance) ${LEADS}`, '{{instance}}'],
+      ['towpath_event_loop_longest_turn_seconds', '{{instance}}: longest turn'],
+    ],
+  ),
 ];
 
 const COLUMNS = 24;
@@ -99,7 +161,7 @@ export function chartDashboard(): string {
   let x = 0;
   let y = 0;
   const panels = PANELS.map((panel, index) => {
-    const [w, h] = panel.kind === 'stat' ? [6, 4] : [12, 8];
+    const [w, h] = SIZES[panel.kind];
     if (x + w > COLUMNS) {
       x = 0;
       y += h;
@@ -140,7 +202,7 @@ function panelOf(panel: Panel, id: number, gridPos: object): object {
     targets: panel.queries.map(([expr, legendFormat], index) => ({
       refId: String.fromCharCode('A'.charCodeAt(0) + index),
       expr,
-      legendFormat,
+      ...(panel.kind === 'table' ? { format: 'table', instant: true } : { legendFormat }),
     })),
   };
 }

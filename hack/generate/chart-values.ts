@@ -151,6 +151,9 @@ export const CHART_VALUES: ChartGroup['values'] = {
   metrics: {
     description: 'What monitoring finds. The Service <full name>-metrics is always there.',
     values: {
+      applications: yes(
+        'Two series for each Application, with its state. How many are in which state is told in any case.',
+      ),
       serviceMonitor: {
         description: 'For the Prometheus Operator: finds the replicas by the Service.',
         values: scraping('ServiceMonitor', 'podMonitor'),

@@ -1,4 +1,6 @@
+import { APPLICATION_METRICS } from '../../operator/observe/application-metrics.ts';
 import { Metrics } from '../../operator/observe/metrics.ts';
+import { Slices } from '../../operator/observe/slices.ts';
 import { code, GENERATED, table } from './markdown.ts';
 
 interface Described {
@@ -12,25 +14,34 @@ interface Described {
 export function metricsPage(): string {
   const none = () => 0;
   const { registry } = new Metrics({
-    applications: none,
-    objects: none,
-    queue: none,
-    leader: () => false,
-    droppedEvents: none,
-    longestTurn: none,
-    oldestLook: none,
+    observed: {
+      applications: () => [],
+      objects: none,
+      load: () => ({ waiting: 0, running: 0, unfinished: 0, longest: 0 }),
+      leader: () => false,
+      leaseAge: none,
+      engines: () => ({ idle: 0, busy: 0 }),
+      droppedEvents: none,
+      longestTurn: none,
+    },
+    slices: new Slices(),
+    lease: '',
+    concurrency: 0,
+    withApplications: true,
   });
-  const rows = (registry.getMetricsAsArray() as unknown as Described[]).map(
-    ({ name, help, type, labelNames = [] }) => [
-      code(name),
-      String(type),
-      labelNames.map(code).join(', '),
-      help,
-    ],
-  );
+  const described: readonly Described[] = [
+    ...(registry.getMetricsAsArray() as unknown as Described[]),
+    ...APPLICATION_METRICS,
+  ];
+  const rows = described.map(({ name, help, type, labelNames = [] }) => [
+    code(name),
+    String(type),
+    labelNames.map(code).join(', '),
+    help,
+  ]);
   return `${GENERATED}
 # Metrics
-Served at ${code('/metrics')} on ${code('--metrics-address')}, in the format of Prometheus.
+Served at ${code('/metrics')} on ${code('--metrics-address')}, in the format of Prometheus. What is named ${code('workqueue_')}, ${code('controller_runtime_')}, ${code('rest_client_')}, ${code('leader_election_')} and ${code('process_')} is what it is everywhere; these look into Towpath.
 
 ${table(['metric', 'is a', 'labels', 'what it says'], rows)}
 `;

@@ -148,9 +148,9 @@ for (const hanging of [1, 3]) {
     const { subject, began } = hangingRuns(t, { concurrency: 32 });
     for (let index = 0; index < 40; index += 1)
       for (let tenant = 0; tenant < hanging; tenant += 1) subject.add(`bad-${tenant}/${index}`);
-    const before = subject.depth;
+    const before = subject.load.waiting;
     subject.add('good/a');
-    assert.equal(subject.depth, before, 'it does not wait');
+    assert.equal(subject.load.waiting, before, 'it does not wait');
     await eventually(() => began.includes('good/a'), { describe: 'it to run' });
   });
 }
@@ -223,7 +223,7 @@ test('the age of the oldest run is known, and told when it is long', async () =>
   const stuck = Promise.withResolvers<void>();
   const told: [string, number][] = [];
   const subject = queue(() => stuck.promise, { longMs: 10, onLong: (key, age) => told.push([key, age]) });
-  assert.equal(subject.oldestMs, 0);
+  assert.equal(subject.load.longest, 0);
   subject.add('a');
   await eventually(() => told.length >= 3, { describe: 'it to be told three times' });
   assert.deepEqual(told.slice(0, 3), [
@@ -231,8 +231,41 @@ test('the age of the oldest run is known, and told when it is long', async () =>
     ['a', 20],
     ['a', 40],
   ]);
-  assert.ok(subject.oldestMs >= 39, `${subject.oldestMs} ms`);
+  assert.ok(subject.load.longest >= 0.039, `${subject.load.longest} s`);
   stuck.resolve();
-  await eventually(() => subject.oldestMs === 0, { describe: 'its end' });
+  await eventually(() => subject.load.running === 0, { describe: 'its end' });
+  await subject.stop();
+});
+
+test('what is told of it has the meaning that client-go gave it: a key that waits already is added once', async () => {
+  const told: string[] = [];
+  const gate = Promise.withResolvers<void>();
+  let runs = 0;
+  const subject = queue(
+    async () => {
+      runs += 1;
+      await gate.promise;
+    },
+    {
+      concurrency: 1,
+      observer: {
+        added: () => told.push('added'),
+        delayed: () => told.push('delayed'),
+        began: (waited) => told.push(waited < 60 ? 'began' : `waited ${waited} s`),
+        ended: (worked) => told.push(worked < 60 ? 'ended' : `worked ${worked} s`),
+      },
+    },
+  );
+  subject.add('a');
+  for (let count = 0; count < 3; count += 1) subject.add('a');
+  for (let count = 0; count < 3; count += 1) subject.add('b');
+  assert.deepEqual(told, ['added', 'began', 'added', 'added']);
+  const { waiting, running } = subject.load;
+  assert.deepEqual({ waiting, running }, { waiting: 1, running: 1 });
+  gate.resolve();
+  await eventually(() => runs === 3 && subject.load.running === 0, { describe: 'all to run' });
+  assert.deepEqual(told.slice(4), ['ended', 'began', 'ended', 'began', 'ended']);
+  subject.addAfter('a', 60_000);
+  assert.equal(told.at(-1), 'delayed');
   await subject.stop();
 });

@@ -1,4 +1,5 @@
 import type { Slices } from '../observe/slices.ts';
+import type { Load } from '../observe/work-metrics.ts';
 import { WaitingLine } from './waiting-line.ts';
 
 /** Runs one key: `signal` is aborted when the key's inputs changed, so that a stuck run never blocks the fix. */
@@ -14,15 +15,28 @@ export class Interrupted extends Error {
 
 interface Entry {
   state: 'waiting' | 'running' | 'running-again';
+  /** When it was asked for that which it waits for, on the clock of performance.now(). */
+  askedAt: number;
   abort?: AbortController;
-  /** When the run began, on the clock of performance.now(). */
+  /** When the run began, on the same clock. */
   since?: number;
   /** Breaks it off when its time has come. */
   spared?: NodeJS.Timeout;
 }
 
+/** Is told what happens in a queue; durations in seconds. */
+export interface QueueObserver {
+  /** A key that did not wait began to. */
+  added(): void;
+  /** A key is to run later. */
+  delayed(): void;
+  began(waited: number): void;
+  ended(worked: number): void;
+}
+
 export interface QueueOptions {
   work: Work;
+  observer?: QueueObserver;
   /** Whose key it is: many keys of one tenant hold up no other's (A3). */
   tenantOf(key: string): string;
   /** How many run at once, those not counted that have run for longer than `lendAfterMs`. */
@@ -71,10 +85,6 @@ export class Queue {
     this.#free = options.concurrency;
   }
 
-  get depth(): number {
-    return this.#waiting.size;
-  }
-
   /** All keys that run or wait; `since` when the run began, unless it was interrupted and is to begin anew. */
   *underWay(): Iterable<{ key: string; since?: number }> {
     for (const [key, { state, abort, since }] of this.#entries) {
@@ -83,12 +93,17 @@ export class Queue {
     }
   }
 
-  /** The age of the oldest run in milliseconds; 0 where nothing runs. */
-  get oldestMs(): number {
+  get load(): Load {
     const now = performance.now();
-    let oldest = now;
-    for (const { since = now } of this.#entries.values()) oldest = Math.min(oldest, since);
-    return now - oldest;
+    const load = { waiting: this.#waiting.size, running: 0, unfinished: 0, longest: 0 };
+    for (const { state, since = now } of this.#entries.values()) {
+      if (state === 'waiting') continue;
+      const age = (now - since) / 1_000;
+      load.running += 1;
+      load.unfinished += age;
+      load.longest = Math.max(load.longest, age);
+    }
+    return load;
   }
 
   /** Runs the key soon; `interrupt` also aborts a run under way, at once or when it had its time, which starts anew. */
@@ -96,10 +111,13 @@ export class Queue {
     if (this.#stopped) return;
     const entry = this.#entries.get(key);
     if (entry === undefined) {
-      this.#entries.set(key, { state: 'waiting' });
-      this.#waiting.add(key);
-      this.#next();
+      this.#options.observer?.added();
+      this.#wait(key, performance.now());
     } else if (entry.state !== 'waiting') {
+      if (entry.state === 'running') {
+        this.#options.observer?.added();
+        entry.askedAt = performance.now();
+      }
       entry.state = 'running-again';
       if (interrupt !== undefined) this.#interrupt(key, entry, interrupt);
     }
@@ -108,6 +126,7 @@ export class Queue {
   /** Runs the key after a delay in milliseconds; an earlier time already set stands. */
   addAfter(key: string, delayMs: number): void {
     if (this.#stopped) return;
+    this.#options.observer?.delayed();
     const at = performance.now() + delayMs;
     const existing = this.#timers.get(key);
     if (existing !== undefined && existing.at <= at) return;
@@ -130,6 +149,12 @@ export class Queue {
     this.#waiting.clear();
     for (const entry of this.#entries.values()) entry.abort?.abort(new Interrupted('stopping'));
     await Promise.allSettled(this.#runs);
+  }
+
+  #wait(key: string, askedAt: number): void {
+    this.#entries.set(key, { state: 'waiting', askedAt });
+    this.#waiting.add(key);
+    this.#next();
   }
 
   #interrupt(key: string, entry: Entry, when: 'at once' | 'in time'): void {
@@ -156,8 +181,11 @@ export class Queue {
 
   async #run(key: string): Promise<void> {
     const abort = new AbortController();
-    const entry: Entry = { state: 'running', abort, since: performance.now() };
+    const since = performance.now();
+    const askedAt = this.#entries.get(key)?.askedAt ?? since;
+    const entry: Entry = { state: 'running', askedAt, abort, since };
     this.#entries.set(key, entry);
+    this.#options.observer?.began((since - askedAt) / 1_000);
     const giveBack = this.#takePlace(this.#options.tenantOf(key), () => clearInterval(lend));
     const lend = setInterval(() => {
       if (this.#options.mayLend?.() !== false) giveBack();
@@ -176,7 +204,8 @@ export class Queue {
       clearTimeout(entry.spared);
       if (!abort.signal.aborted) this.#interrupted.delete(key);
       this.#entries.delete(key);
-      if (entry.state === 'running-again') this.add(key);
+      this.#options.observer?.ended((performance.now() - since) / 1_000);
+      if (entry.state === 'running-again' && !this.#stopped) this.#wait(key, entry.askedAt);
       giveBack();
     }
   }

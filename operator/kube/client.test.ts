@@ -428,3 +428,27 @@ test('requests are counted by verb and resource', async (t) => {
     { verb: 'get', plural: 'configmaps', dryRun: false, code: 404 },
   ]);
 });
+
+test('a watch is counted when it begins, and a request without an answer as one', async (t) => {
+  const records: RequestRecord[] = [];
+  const { client, path } = await arrange(t, { onRequest: (record) => records.push(record) });
+  const stop = new AbortController();
+  const { name: _, ...collection } = path;
+  const watching = failureOf(
+    client.watch(
+      collection,
+      { resourceVersion: '0', timeoutSeconds: 60, silenceMs: 60_000 },
+      { onHead: () => undefined, onLine: () => undefined },
+      { signal: stop.signal },
+    ),
+  );
+  await eventually(() => records.length === 1, { describe: 'the watch to be counted' });
+  stop.abort();
+  await watching;
+  await failureOf(client.get(path, { signal: AbortSignal.abort() }));
+  const told = records.map(({ verb, method, code, host }) => ({ verb, method, code, host: host !== '' }));
+  assert.deepEqual(told, [
+    { verb: 'watch', method: 'GET', code: 200, host: true },
+    { verb: 'get', method: 'GET', code: 0, host: true },
+  ]);
+});

@@ -9,9 +9,12 @@ import { unlessAborted } from './unless-aborted.ts';
 
 export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'apply' | 'delete';
 
-/** One finished request, for metrics. A request that was tried again after a 401 is told once a try. */
+/** A request that was answered, for metrics; a watch as soon as it begins. One that was tried again after a 401 is told once a try. */
 export interface RequestRecord {
   verb: Verb;
+  method: WireRequest['method'];
+  /** Of the API server, with its port. */
+  host: string;
   group: string;
   plural: string;
   subresource: string;
@@ -85,10 +88,11 @@ export class Connection {
 
   /** See Transport.stream. */
   stream(call: Call, options: CallOptions, silenceMs: number, listener: StreamListener): Promise<WireAnswer> {
-    return this.#withAccess(call, options, (transport, request, sentAt) =>
+    return this.#withAccess(call, options, (transport, request, { sentAt, told }) =>
       transport.stream(request, silenceMs, {
         onHead: (head) => {
           this.clock.observe(head.headers.date, sentAt, performance.now());
+          told(head.status);
           listener.onHead(head);
         },
         onLine: listener.onLine,
@@ -136,15 +140,27 @@ export class Connection {
   async #once(call: Call, options: CallOptions, access: Access, send: Send): Promise<WireAnswer> {
     const request = this.#request(call, options, access);
     const sentAt = performance.now();
-    let code = 0;
+    const told = this.#teller(call, access, sentAt);
     try {
-      const answer = await send(this.#transportFor(access), request, sentAt);
-      code = answer.status;
+      const answer = await send(this.#transportFor(access), request, { sentAt, told });
       if (call.verb !== 'watch') this.clock.observe(answer.headers.date, sentAt, performance.now());
+      told(answer.status);
       return answer;
     } finally {
+      told(0);
+    }
+  }
+
+  /** What to call with the status of the answer, or with 0 where none came; the first call counts. */
+  #teller(call: Call, access: Access, sentAt: number): (code: number) => void {
+    let isTold = false;
+    return (code) => {
+      if (isTold) return;
+      isTold = true;
       this.#options.onRequest?.({
         verb: call.verb,
+        method: call.method,
+        host: new URL(access.server).host,
         group: call.group,
         plural: call.plural,
         subresource: call.subresource ?? '',
@@ -152,7 +168,7 @@ export class Connection {
         code,
         durationMs: performance.now() - sentAt,
       });
-    }
+    };
   }
 
   #request(call: Call, options: CallOptions, access: Access): WireRequest {
@@ -198,7 +214,12 @@ export class Connection {
   }
 }
 
-type Send = (transport: Transport, request: WireRequest, sentAt: number) => Promise<WireAnswer>;
+/** `told` is called with the status of an answer that goes on for long. */
+type Send = (
+  transport: Transport,
+  request: WireRequest,
+  sending: { sentAt: number; told(code: number): void },
+) => Promise<WireAnswer>;
 
 /** Our own requests share by what they are about: an API of others that hangs holds up itself alone. */
 function placeOf(

@@ -96,6 +96,11 @@ export class LeaderElection {
     });
   }
 
+  /** Since the renewal that is in force was sent, in milliseconds; 0 for a follower. */
+  get ageMs(): number {
+    return this.#renewedAt === undefined ? 0 : this.#monotonic() - this.#renewedAt;
+  }
+
   start(): void {
     if (this.#running !== undefined) return;
     this.#watch.start();

@@ -1,14 +1,14 @@
 import type { RequestListener } from 'node:http';
-import type { Registry } from 'prom-client';
+import { Registry } from 'prom-client';
 
-/** Answers /metrics over HTTP, in the format of Prometheus. */
-export function answerMetrics(registry: Registry): RequestListener {
+/** Answers /metrics over HTTP with the text, which is in the format of Prometheus. */
+export function answerMetrics(read: () => Promise<string>): RequestListener {
   return (request, response) => {
     if (request.method !== 'GET') response.writeHead(405).end();
     else if (request.url !== '/metrics') response.writeHead(404).end();
     else
-      void registry.metrics().then(
-        (text) => response.writeHead(200, { 'content-type': registry.contentType }).end(text),
+      void read().then(
+        (text) => response.writeHead(200, { 'content-type': Registry.PROMETHEUS_CONTENT_TYPE }).end(text),
         () => response.writeHead(500).end(),
       );
   };

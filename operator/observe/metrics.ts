@@ -1,72 +1,163 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { ApplicationLineName, LogField } from './application-log.ts';
+import { type ApplicationState, applicationSeries } from './application-metrics.ts';
 import { collectProcess } from './process-metrics.ts';
+import type { Slices } from './slices.ts';
+import { type Load, WorkMetrics } from './work-metrics.ts';
+
+/** What is asked when somebody asks for the metrics: nothing is measured in between. */
+export interface Observed {
+  /** As long as this process leads; of others it would be told twice. */
+  applications(): Iterable<ApplicationState>;
+  objects(): number;
+  load(): Load;
+  leader(): boolean;
+  /** Seconds since the Lease was renewed by this process; 0 where it does not lead. */
+  leaseAge(): number;
+  engines(): { idle: number; busy: number };
+  droppedEvents(): number;
+  /** Seconds. */
+  longestTurn(): number;
+}
+
+export interface MetricsOptions {
+  observed: Observed;
+  slices: Slices;
+  /** Of the Lease. */
+  lease: string;
+  /** Looks at once. */
+  concurrency: number;
+  /** Whether single Applications have series of their own. */
+  withApplications: boolean;
+}
+
+/** A request to the API server, as far as it is counted. */
+export interface CountedRequest {
+  verb: string;
+  method: string;
+  host: string;
+  plural: string;
+  dryRun: boolean;
+  /** 0 where no answer came. */
+  code: number;
+}
+
+/** Something done with a Git server or an engine; `reason` is '' for success. */
+interface Done {
+  milliseconds: number;
+  reason: string;
+}
+
+const DURATIONS = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60];
+const NO_WRITES = new Set(['get', 'list', 'watch']);
 
 /** Every metric that Towpath has. Labels never carry a URL or a value of a Secret (S5). */
 export class Metrics {
   readonly registry = new Registry();
-  readonly apiRequests: Counter<'verb' | 'resource' | 'code' | 'dry_run'>;
-  readonly reconcileSeconds: Histogram;
-  readonly gitPolls: Counter<'outcome'>;
-  readonly gitFetches: Counter<'outcome'>;
-  readonly webhookDeliveries: Counter<'provider' | 'outcome'>;
-  readonly abandonedLooks: Counter;
+  readonly work: WorkMetrics;
+  readonly #options: MetricsOptions;
+  readonly #requests: Counter<'code' | 'method' | 'host'>;
+  readonly #writes: Counter<'verb' | 'resource' | 'dry_run' | 'code'>;
+  readonly #polls: Outcomes;
+  readonly #fetches: Outcomes;
+  readonly #renders: Outcomes;
+  readonly #deliveries: Counter<'provider' | 'outcome'>;
+  readonly #abandoned: Counter;
+  readonly #deployments: Counter<'outcome'>;
+  readonly #quarantined: Counter;
+  readonly #repaired: Counter;
+  readonly #pruned: Counter;
 
-  constructor(observed: {
-    applications(): number;
-    objects(): number;
-    queue(): number;
-    leader(): boolean;
-    droppedEvents(): number;
-    /** Seconds. */
-    longestTurn(): number;
-    /** Seconds. */
-    oldestLook(): number;
-  }) {
-    const registers = [this.registry];
-    collectProcess(this.registry);
-    this.apiRequests = new Counter({
-      name: 'towpath_api_requests_total',
-      help: 'Requests to the API server.',
-      labelNames: ['verb', 'resource', 'code', 'dry_run'],
+  constructor(options: MetricsOptions) {
+    this.#options = options;
+    const { registry } = this;
+    const registers = [registry];
+    const { observed, concurrency } = options;
+    this.work = new WorkMetrics(registry, { load: observed.load, concurrency });
+    this.#requests = new Counter({
+      name: 'rest_client_requests_total',
+      help: 'Requests to the API server; code <error>: no answer came.',
+      labelNames: ['code', 'method', 'host'],
       registers,
     });
-    this.reconcileSeconds = new Histogram({
-      name: 'towpath_reconcile_seconds',
-      help: 'Duration of one look at an Application.',
-      buckets: [0.005, 0.02, 0.05, 0.1, 0.3, 1, 3, 10, 60],
+    this.#writes = new Counter({
+      name: 'towpath_writes_total',
+      help: 'Writes to the API server, the renewals of the Lease among them; a dry-run changes nothing.',
+      labelNames: ['verb', 'resource', 'dry_run', 'code'],
       registers,
     });
-    this.gitPolls = new Counter({
-      name: 'towpath_git_polls_total',
-      help: 'Questions to Git servers for their refs.',
-      labelNames: ['outcome'],
-      registers,
-    });
-    this.gitFetches = new Counter({
-      name: 'towpath_git_fetches_total',
-      help: 'Fetches of commits.',
-      labelNames: ['outcome'],
-      registers,
-    });
-    this.webhookDeliveries = new Counter({
+    const outcomes = (one: string, many: string, what: string) => new Outcomes(registry, { one, many, what });
+    this.#polls = outcomes('git_poll', 'git_polls', 'questions to Git servers for their refs');
+    this.#fetches = outcomes('git_fetch', 'git_fetches', 'fetches of commits');
+    this.#renders = outcomes('render', 'renders', 'renders');
+    this.#deliveries = new Counter({
       name: 'towpath_webhook_deliveries_total',
       help: 'What Git servers sent, and what became of it; Unmatched: no Application has the repository.',
       labelNames: ['provider', 'outcome'],
       registers,
     });
-    this.abandonedLooks = new Counter({
-      name: 'towpath_looks_abandoned_total',
-      help: 'Looks at Applications that did not end when they were interrupted, and were given up. Any is a defect.',
+    const counter = (name: string, help: string) => new Counter({ name, help, registers });
+    this.#abandoned = counter(
+      'towpath_looks_abandoned_total',
+      'Looks at Applications that did not end when they were interrupted, and were given up. Any is a defect.',
+    );
+    this.#deployments = new Counter({
+      name: 'towpath_deployments_total',
+      help: 'Deployments that ended: Succeeded, Failed or Superseded.',
+      labelNames: ['outcome'],
       registers,
     });
-    this.#gauge(
-      'towpath_oldest_look_seconds',
-      'Age of the oldest look at an Application that has not ended: hooks take as long as they take, anything else is over in minutes.',
-      observed.oldestLook,
+    for (const outcome of ['Succeeded', 'Failed', 'Superseded']) this.#deployments.inc({ outcome }, 0);
+    this.#quarantined = counter(
+      'towpath_quarantines_total',
+      'Commits that cannot run, and of which nothing was written.',
     );
-    this.#gauge('towpath_applications', 'Applications known.', observed.applications);
-    this.#gauge('towpath_objects', 'Objects in the inventory.', observed.objects);
-    this.#gauge('towpath_queue_depth', 'Applications that wait to be looked at.', observed.queue);
+    this.#repaired = counter(
+      'towpath_drift_repaired_objects_total',
+      'Objects that somebody changed and that were put back to what Git says.',
+    );
+    this.#pruned = counter('towpath_pruned_objects_total', 'Objects that left Git and were deleted.');
+    this.#observe(observed);
+    collectProcess(registry);
+  }
+
+  /** What is read when it is asked for. */
+  #observe(observed: Observed): void {
+    const registers = [this.registry];
+    const { lease: name } = this.#options;
+    new Gauge({
+      name: 'towpath_applications',
+      help: 'Applications by their state; the leader tells it.',
+      labelNames: ['sync', 'health'],
+      registers,
+      collect() {
+        this.reset();
+        this.set({ sync: 'Synced', health: 'Healthy' }, 0);
+        const states = Map.groupBy(observed.applications(), ({ sync, health }) => `${sync} ${health}`);
+        for (const alike of states.values()) {
+          const [{ sync, health } = { sync: '', health: '' }] = alike;
+          this.set({ sync, health }, alike.length);
+        }
+      },
+    });
+    new Gauge({
+      name: 'leader_election_master_status',
+      help: '1 while this process leads, by the Lease of that name.',
+      labelNames: ['name'],
+      registers,
+      collect() {
+        this.set({ name }, observed.leader() ? 1 : 0);
+      },
+    });
+    new Gauge({
+      name: 'towpath_engine_processes',
+      help: 'Processes that render: idle or busy.',
+      labelNames: ['state'],
+      registers,
+      collect() {
+        for (const [state, count] of Object.entries(observed.engines())) this.set({ state }, count);
+      },
+    });
     new Counter({
       name: 'towpath_events_dropped_total',
       help: 'Events that were not written: beyond the bound for an object or for all, or refused.',
@@ -76,22 +167,99 @@ export class Metrics {
         this.inc(observed.droppedEvents());
       },
     });
-    this.#gauge(
+    const gauge = (name: string, help: string, read: () => number) =>
+      new Gauge({
+        name,
+        help,
+        registers,
+        collect() {
+          this.set(read());
+        },
+      });
+    gauge(
+      'towpath_lease_age_seconds',
+      'Since this process renewed its Lease; 0 where it does not lead.',
+      observed.leaseAge,
+    );
+    gauge('towpath_objects', 'Objects in the inventory.', observed.objects);
+    gauge(
       'towpath_event_loop_longest_turn_seconds',
       'Longest time since the start for which work held up all other work: processor time of one turn of the event loop, without the collection of garbage. More than 0.05 is a defect.',
       observed.longestTurn,
     );
-    this.#gauge('towpath_leader', '1 while this process leads.', () => (observed.leader() ? 1 : 0));
   }
 
-  #gauge(name: string, help: string, read: () => number): void {
-    new Gauge({
-      name,
-      help,
-      registers: [this.registry],
-      collect() {
-        this.set(read());
-      },
+  /** All of it, in the text format of Prometheus. */
+  async text(): Promise<string> {
+    const { withApplications, observed, slices } = this.#options;
+    const metrics = await this.registry.metrics();
+    if (!withApplications) return metrics;
+    return `${metrics}\n${await applicationSeries(observed.applications(), slices)}`;
+  }
+
+  requested({ verb, method, host, plural, dryRun, code }: CountedRequest): void {
+    // As client-go says it.
+    const answer = code === 0 ? '<error>' : String(code);
+    this.#requests.inc({ code: answer, method, host });
+    if (!NO_WRITES.has(verb))
+      this.#writes.inc({ verb, resource: plural, dry_run: String(dryRun), code: answer });
+  }
+
+  polled(done: Done): void {
+    this.#polls.count(done);
+  }
+
+  fetched(done: Done): void {
+    this.#fetches.count(done);
+  }
+
+  rendered(done: Done): void {
+    this.#renders.count(done);
+  }
+
+  delivered(provider: string, outcome: string): void {
+    this.#deliveries.inc({ provider, outcome });
+  }
+
+  abandoned(): void {
+    this.#abandoned.inc();
+  }
+
+  /** Counts what the log is told of an Application, too. */
+  told(line: ApplicationLineName, fields: Partial<Record<LogField, string | number>>): void {
+    const objects = Number(fields.objects ?? 0);
+    if (line === 'ended') this.#deployments.inc({ outcome: String(fields.outcome ?? '') });
+    else if (line === 'quarantined') this.#quarantined.inc();
+    else if (line === 'repaired') this.#repaired.inc(objects);
+    else if (line === 'pruned') this.#pruned.inc(objects);
+  }
+}
+
+/** How often something ended how, and how long it took. */
+class Outcomes {
+  readonly #outcomes: Counter<'outcome'>;
+  readonly #durations: Histogram;
+
+  /** `one` and `many` as the metrics are named, `what` as a sentence has it. */
+  constructor(registry: Registry, { one, many, what }: { one: string; many: string; what: string }) {
+    const registers = [registry];
+    this.#outcomes = new Counter({
+      name: `towpath_${many}_total`,
+      help: `How ${what} ended: Success, or the reason why not.`,
+      labelNames: ['outcome'],
+      registers,
     });
+    this.#outcomes.inc({ outcome: 'Success' }, 0);
+    this.#durations = new Histogram({
+      name: `towpath_${one}_duration_seconds`,
+      help: `How long ${what} took, however they ended.`,
+      buckets: DURATIONS,
+      registers,
+    });
+  }
+
+  count({ milliseconds, reason }: Done): void {
+    this.#outcomes.inc({ outcome: reason === '' ? 'Success' : reason });
+    this.#durations.observe(milliseconds / 1_000);
   }
 }

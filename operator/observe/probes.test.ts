@@ -50,10 +50,14 @@ test('each server answers for its own purpose only, and ends who sends nothing',
     address,
     answerProbes(() => 'Not yet.'),
   );
-  const metrics = new HttpServer(address, answerMetrics(registry), {
-    requestTimeout: 300,
-    headersTimeout: 300,
-  });
+  const metrics = new HttpServer(
+    address,
+    answerMetrics(() => registry.metrics()),
+    {
+      requestTimeout: 300,
+      headersTimeout: 300,
+    },
+  );
   const [probePort, metricsPort] = [await probes.start(), await metrics.start()];
   t.after(() => Promise.all([probes.stop(), metrics.stop()]));
   const unready = await ask(probePort, '/readyz');

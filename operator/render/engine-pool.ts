@@ -54,6 +54,10 @@ export class EnginePool {
     this.#slow = new Lane(options.processes);
   }
 
+  get processes(): { idle: number; busy: number } {
+    return { idle: this.#idle.filter((child) => !child.ended).length, busy: this.#busy.size };
+  }
+
   /**
    * Runs the job with a process of its own, one that saw the same chart where such a one is idle. A job that
    * turns out to be slow may be broken off, and run once more from its beginning.

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { TowpathError } from '../api/errors.ts';
 import { sha256 } from '../manifest/digest.ts';
 import { Slices } from '../observe/slices.ts';
 import { answersOf, answerTo, areAnsweredAlike, type ClusterAnswers } from './cluster-reads.ts';
@@ -53,12 +54,14 @@ export class Renderer {
   readonly #pool: EnginePool;
   readonly #limits: RenderLimits;
   readonly #slices: Slices;
+  readonly #onRendered: RendererOptions['onRendered'];
   /** By request; of each the last few results. */
   readonly #kept: LRUCache<string, readonly Kept[]>;
   readonly #flights = new Map<string, Flight>();
 
   constructor(options: RendererOptions) {
     this.#slices = options.slices ?? new Slices();
+    this.#onRendered = options.onRendered;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     const cacheBytes = options.cacheBytes ?? 64 * 2 ** 20;
     this.#kept = new LRUCache({ maxSize: cacheBytes, sizeCalculation: bytesOf });
@@ -89,11 +92,32 @@ export class Renderer {
     await this.#pool.stop();
   }
 
+  /** Processes that there are. */
+  get engines(): { idle: number; busy: number } {
+    return this.#pool.processes;
+  }
+
+  async #told<T>(signal: AbortSignal, render: () => Promise<T>): Promise<T> {
+    const started = performance.now();
+    let reason = '';
+    try {
+      return await render();
+    } catch (error) {
+      if (signal.aborted) reason = 'Interrupted';
+      else reason = error instanceof TowpathError ? error.reason : 'Unknown';
+      throw error;
+    } finally {
+      this.#onRendered?.({ milliseconds: performance.now() - started, reason });
+    }
+  }
+
   #start(flightKey: string, key: string, tree: RenderTree, request: RenderRequest): Flight {
     const abort = new AbortController();
-    const promise = this.#run(key, tree, request, abort.signal).finally(() => {
-      if (this.#flights.get(flightKey) === flight) this.#flights.delete(flightKey);
-    });
+    const promise = this.#told(abort.signal, () => this.#run(key, tree, request, abort.signal)).finally(
+      () => {
+        if (this.#flights.get(flightKey) === flight) this.#flights.delete(flightKey);
+      },
+    );
     const flight: Flight = { promise, waiting: 0, abort };
     this.#flights.set(flightKey, flight);
     promise.catch(() => {}); // those who wait are told

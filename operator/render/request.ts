@@ -74,6 +74,8 @@ export interface RendererOptions {
   cacheBytes?: number;
   /** Shared with all else that takes long. */
   slices?: Slices;
+  /** Told of each render that an engine did, for metrics; `reason` is '' for success. */
+  onRendered?(event: { milliseconds: number; reason: string }): void;
 }
 
 export function describePath(path: string): string {

@@ -251,17 +251,24 @@ export class RemoteRepository implements Repository {
   async #fetchUnlessThere(commit: string): Promise<Packs> {
     this.#stopped.signal.throwIfAborted();
     if (this.#packs && (await this.#packs.has(commit))) return this.#packs;
+    await this.#told(async () => {
+      const advertisement = this.advertisement ?? (await this.#firstAdvertisement());
+      const fetch = (signal: AbortSignal) => this.#fetch(advertisement, commit, signal);
+      return this.#within(this.#settings.timeouts.fetchMs, fetch);
+    });
+    if (!this.#packs) throw new Error('a fetch left no packs');
+    this.#packs.lastUsed = performance.now();
+    this.#settings.grown();
+    return this.#packs;
+  }
+
+  /** Does a fetch, which returns how many bytes came, and tells how it ended. */
+  async #told(fetch: () => Promise<number>): Promise<void> {
     const started = performance.now();
     let reason = '';
     let bytes = 0;
     try {
-      const advertisement = this.advertisement ?? (await this.#firstAdvertisement());
-      const fetch = (signal: AbortSignal) => this.#fetch(advertisement, commit, signal);
-      bytes = await this.#within(this.#settings.timeouts.fetchMs, fetch);
-      if (!this.#packs) throw new Error('a fetch left no packs');
-      this.#packs.lastUsed = performance.now();
-      this.#settings.grown();
-      return this.#packs;
+      bytes = await fetch();
     } catch (error) {
       reason = error instanceof TowpathError ? error.reason : 'Unknown';
       throw error;
@@ -290,19 +297,15 @@ export class RemoteRepository implements Repository {
 
   /** What tags of one version name is advertised: all of it comes in one pack. */
   async #fetchTagged(commits: readonly string[]): Promise<Packs> {
-    const { transport, timeouts, observer } = this.#settings;
+    const { transport, timeouts } = this.#settings;
     const advertisement = this.advertisement ?? (await this.#firstAdvertisement());
     const packs = await this.#roomyPacks();
     const missing: string[] = [];
     for (const commit of commits) if (!(await packs.has(commit))) missing.push(commit);
     if (missing.length === 0) return packs;
     const wants = missing.map((commit) => advertisement.wants.get(commit) ?? commit);
-    const started = performance.now();
-    const bytes = await this.#within(timeouts.fetchMs, (signal) =>
-      packs.fetch(transport, advertisement, wants, missing, signal),
-    );
-    const milliseconds = performance.now() - started;
-    observer.fetched?.({ repository: this.key, milliseconds, bytes, reason: '' });
+    const fetch = (signal: AbortSignal) => packs.fetch(transport, advertisement, wants, missing, signal);
+    await this.#told(() => this.#within(timeouts.fetchMs, fetch));
     this.#settings.grown();
     return packs;
   }

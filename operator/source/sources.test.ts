@@ -57,6 +57,24 @@ describe('sources', () => {
     assert.equal(count('POST'), 1, 'nothing changed, so nothing is fetched');
   });
 
+  it('tell of each fetch how it ended, also of one that only asks which of two equal tags is newer', async () => {
+    const mine = await createRepository({ files: { 'a.yaml': 'a: 1\n' } });
+    const other = await startGitHttp({ root: mine.root });
+    await mine.tag('v1.0.0+a');
+    await mine.commit({ 'a.yaml': 'a: 2\n' });
+    await mine.tag('v1.0.0+b');
+    const told: string[] = [];
+    const sources = openSources({ observer: { fetched: ({ reason }) => told.push(reason) } });
+    const repository = sources.watch('app', { url: other.url(mine.name) }, hour, nobody);
+    await repository.poll();
+    const resolved = repository.resolve({ semver: '1.x' });
+    assert.equal(resolved.equals?.length, 2);
+    await other.stop();
+    await assert.rejects(repository.newest(resolved));
+    await assert.rejects(repository.open(resolved));
+    assert.deepEqual(told, ['ConnectionRefused', 'ConnectionRefused']);
+  });
+
   it('ask a repository once for a push, however many follow it, and for the next ones once in a second', async () => {
     const sources = openSources();
     const urls = new Set([access().url]);

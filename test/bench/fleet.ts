@@ -6,7 +6,8 @@ import { type Figure, figure, round } from './figures.ts';
 import { type BenchOperator, sumOf } from './operator-process.ts';
 import { type Ground, Stage } from './stage.ts';
 
-const WRITES = ['create', 'update', 'patch', 'apply', 'delete'];
+/** Of a look that ended as planned. */
+const LOOKED = { result: ['success', 'requeue_after'] };
 /** As many as the operator works on at once. */
 const LANES = 32;
 /** Writes of its own for each target: finalizer, record before and after, status, event. */
@@ -171,8 +172,8 @@ async function settled(operator: BenchOperator, count: number): Promise<number> 
   const until = performance.now() + 300_000;
   while (performance.now() < until) {
     const metrics = await operator.metrics();
-    const isDone = sumOf(metrics, 'towpath_reconcile_seconds_count') >= count;
-    if (isDone && sumOf(metrics, 'towpath_queue_depth') === 0) return performance.now();
+    const isDone = sumOf(metrics, 'controller_runtime_reconcile_total', LOOKED) >= count;
+    if (isDone && sumOf(metrics, 'workqueue_depth') === 0) return performance.now();
     await delay(50);
   }
   throw new Error(`not every Application was looked at within 300 s: ${operator.logTail(5)}`);
@@ -181,7 +182,7 @@ async function settled(operator: BenchOperator, count: number): Promise<number> 
 /** The requests since the operator's start, its Lease's left out. */
 async function requestsOf(operator: BenchOperator) {
   const metrics = await operator.metrics();
-  const name = 'towpath_api_requests_total';
+  const name = 'towpath_writes_total';
   const isDryRun = { dry_run: ['true'] };
   const real = { dry_run: ['false'] };
   const told = [...metrics]
@@ -193,12 +194,10 @@ async function requestsOf(operator: BenchOperator) {
     .filter((text) => !text.includes(' /'))
     .join(', ');
   return {
-    writes:
-      sumOf(metrics, name, { ...real, verb: WRITES }) -
-      sumOf(metrics, name, { verb: WRITES, resource: ['leases'] }),
+    writes: sumOf(metrics, name, real) - sumOf(metrics, name, { resource: ['leases'] }),
     applies: sumOf(metrics, name, { ...real, verb: ['apply'] }),
     dryRuns: sumOf(metrics, name, isDryRun),
-    gets: sumOf(metrics, name, { verb: ['get'] }),
+    gets: sumOf(metrics, 'rest_client_requests_total', { method: ['GET'] }),
     told,
   };
 }

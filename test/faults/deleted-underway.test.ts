@@ -106,8 +106,9 @@ async function hasSettled(stage: Stage, name: string): Promise<boolean> {
 }
 
 async function untilKnown(stage: Stage, count: number): Promise<void> {
-  const pattern = new RegExp(`^towpath_applications ${count}$`, 'm');
-  await eventually(async () => pattern.test(await stage.operator.metrics()), {
+  const known = async () =>
+    (await stage.operator.metrics()).match(/^towpath_application_info\{/gm)?.length ?? 0;
+  await eventually(async () => (await known()) === count, {
     every: 20,
     describe: `the operator to know ${count} Applications`,
   });

@@ -56,7 +56,11 @@ test('A1: after etcd was restored from a backup what the cluster has is followed
   await stage.application('web', { source: { path: 'web' } });
   await stage.untilReadyAt('web', head);
   const metrics = await stage.operator.metrics();
-  assert.match(metrics, /^towpath_applications 1$/m, 'the one that came after the backup is gone');
+  assert.match(
+    metrics,
+    /^towpath_applications\{sync="Synced",health="Healthy"\} 1$/m,
+    'the one that came after the backup is gone',
+  );
   await stage.kubectl('delete', 'applications.towpath.dev', 'web', '--timeout=60s');
   assert.equal(await versionOf(stage, 'web'), undefined);
 });

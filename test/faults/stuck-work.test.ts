@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fastLease, startOperator } from '../harness/operator.ts';
+import { fastLease, looks, startOperator } from '../harness/operator.ts';
 import { inWords, newProxiedStage, watchesForApplications, writesOf } from '../harness/proxied-stage.ts';
 import { always, eventually } from '../harness/wait.ts';
 
@@ -144,7 +144,7 @@ test('A7: after an exception that nobody caught the process ends in order, and t
   const next = await startOperator(t, stage.cluster, stage.namespace, {
     kubeconfigPath: proxy.kubeconfigPath,
   });
-  await eventually(async () => /^towpath_reconcile_seconds_count [1-9]/m.test(await next.metrics()), {
+  await eventually(async () => (await looks({ operator: next })) > 0, {
     describe: 'a look of the next process',
   });
   assert.deepEqual(inWords(writesOf(proxy)), []);

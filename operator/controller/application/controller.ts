@@ -3,11 +3,13 @@ import type { KubeClient, KubeObject } from '../../kube/client.ts';
 import type { Discovery } from '../../kube/discovery.ts';
 import type { EventRecorder } from '../../kube/events.ts';
 import type { WatchEvent } from '../../kube/list-watch.ts';
+import type { ApplicationState } from '../../observe/application-metrics.ts';
 import type { Slices } from '../../observe/slices.ts';
+import type { Load, LookResult } from '../../observe/work-metrics.ts';
 import type { Renderer } from '../../render/renderer.ts';
 import type { Sources } from '../../source/sources.ts';
 import { Inventory } from '../inventory.ts';
-import { Queue } from '../queue.ts';
+import { Queue, type QueueObserver } from '../queue.ts';
 import { targetId } from '../record.ts';
 import { RecordStore } from '../record-store.ts';
 import { type DeletionParts, tellGone } from './deletion.ts';
@@ -17,6 +19,7 @@ import type { LogLine } from './log-lines.ts';
 import { Looks, TELL_AFTER_MS } from './look.ts';
 import { References } from './references.ts';
 import { keyOf, type Parts, type Session, targetOfKey } from './run.ts';
+import { stateOf } from './state.ts';
 import { Untold } from './untold.ts';
 import { WantedCandidates } from './wanted.ts';
 import { Wishes } from './wishes.ts';
@@ -39,7 +42,8 @@ export interface ControllerOptions {
   onFault(application: string, fault: Fault): void;
   /** Told what happened to an Application, once. Without values of Secrets. */
   onTold(application: string, line: LogLine): void;
-  onReconciled?(application: string, seconds: number): void;
+  queueObserver: QueueObserver;
+  onLooked(result: LookResult, seconds: number): void;
   /** Told of a look that takes long, again and again. */
   onLong(application: string, seconds: number): void;
   /** Told of a look that did not end when it was interrupted, and that counts no more. */
@@ -47,7 +51,7 @@ export interface ControllerOptions {
 }
 
 /** How many Applications are worked on at once; those that wait longer than a second lend their place on. */
-const CONCURRENCY = 32;
+export const CONCURRENCY = 32;
 const LEND_AFTER_MS = 1_000;
 /** A look that was interrupted has so long to end before it is abandoned. */
 const ABANDON_AFTER_MS = 30_000;
@@ -125,7 +129,7 @@ export class ApplicationController {
       lookAgain: (key, delayMs) => this.#queue?.addAfter(key, delayMs),
       onAnswer: (object) => this.#takeAnswer(object),
       onFault: options.onFault,
-      onReconciled: options.onReconciled,
+      onLooked: options.onLooked,
     });
   }
 
@@ -152,21 +156,20 @@ export class ApplicationController {
     this.#queue?.add(key);
   }
 
-  get size(): number {
-    return this.#known.size;
-  }
-
   get objects(): number {
     return this.#parts.inventory.size;
   }
 
-  get depth(): number {
-    return this.#queue?.depth ?? 0;
+  get load(): Load {
+    return this.#queue?.load ?? { waiting: 0, running: 0, unfinished: 0, longest: 0 };
   }
 
-  /** The age of the oldest look that has not ended. */
-  get oldestLookMs(): number {
-    return this.#queue?.oldestMs ?? 0;
+  /** What stands in their status, one by one: some may go meanwhile. */
+  *states(): Iterable<ApplicationState> {
+    for (const key of [...this.#known.keys()]) {
+      const known = this.#known.get(key);
+      if (known !== undefined) yield stateOf(known);
+    }
   }
 
   /** Begins to work: reads the records that the leader before wrote, then looks at every Application. */
@@ -178,6 +181,7 @@ export class ApplicationController {
       memory.untold.forgetStatus();
     }
     this.#queue = new Queue({
+      observer: this.#options.queueObserver,
       work: (key, workSignal) => this.#looks.look(key, workSignal),
       tenantOf: (key) => targetOfKey(key).namespace,
       concurrency: CONCURRENCY,

@@ -4,6 +4,7 @@ import { FINALIZER } from '../../api/v1alpha1/names.ts';
 import { hasInexactNumber, isTooDeep, valuesText } from '../../api/v1alpha1/values-text.ts';
 import type { KubeObject } from '../../kube/client.ts';
 import { isAlreadyExists, isConflict } from '../../kube/errors.ts';
+import type { LookResult } from '../../observe/work-metrics.ts';
 import {
   type DeletionParts,
   deleteApplication,
@@ -27,7 +28,7 @@ export interface LooksOptions {
   /** Told of an Application that was read anew. */
   onAnswer(object: KubeObject): void;
   onFault(application: string, fault: Fault): void;
-  onReconciled?: ((application: string, seconds: number) => void) | undefined;
+  onLooked(result: LookResult, seconds: number): void;
 }
 
 /** Before the next look where the API server knew something newer; doubled each time. */
@@ -53,29 +54,52 @@ export class Looks {
 
   /** One look at the Application with that key, where there is one. */
   async look(key: string, signal: AbortSignal): Promise<void> {
-    const known = this.#known.get(key);
-    if (known === undefined) return;
-    const { memory } = known;
     const started = performance.now();
-    memory.looks.take(started);
+    let result: LookResult = 'error';
+    try {
+      result = await this.#look(key, signal);
+    } catch (error) {
+      if (signal.aborted) result = 'requeue';
+      throw error;
+    } finally {
+      this.#options.onLooked(result, (performance.now() - started) / 1000);
+    }
+  }
+
+  async #look(key: string, signal: AbortSignal): Promise<LookResult> {
+    const known = this.#known.get(key);
+    if (known === undefined) return 'success';
+    const { memory } = known;
+    memory.looks.take(performance.now());
     if (memory.isRecordInDoubt) {
       await this.#parts.store.readAnew(targetOfKey(key), signal);
       memory.isRecordInDoubt = false;
     }
-    const { application } = known;
-    if (application === undefined && known.object.metadata.deletionTimestamp !== undefined) {
-      await releaseUnreadable(this.#deletion, known.object, signal);
-    } else if (application === undefined) await this.#writer.tellInvalid(known.object, known.errors, signal);
-    else if (application.metadata.deletionTimestamp !== undefined)
-      await this.#delete(key, application, signal);
-    else await this.#reconcile(key, known, application, signal);
+    const result = await this.#doWhatIsDue(key, known, signal);
     // One that is gone by now is not to be remembered as looked at.
     if (this.#known.get(key) !== undefined) this.#parts.wishes.noteLook(key);
     memory.failedLooks = 0;
-    this.#options.onReconciled?.(key, (performance.now() - started) / 1000);
+    return result;
   }
 
-  async #reconcile(key: string, known: Known, application: Application, signal: AbortSignal): Promise<void> {
+  async #doWhatIsDue(key: string, known: Known, signal: AbortSignal): Promise<LookResult> {
+    const { application, object, errors } = known;
+    const isDeleted = object.metadata.deletionTimestamp !== undefined;
+    if (application !== undefined)
+      return isDeleted
+        ? this.#delete(key, application, signal)
+        : this.#reconcile(key, known, application, signal);
+    if (isDeleted) await releaseUnreadable(this.#deletion, object, signal);
+    else await this.#writer.tellInvalid(object, errors, signal);
+    return 'success';
+  }
+
+  async #reconcile(
+    key: string,
+    known: Known,
+    application: Application,
+    signal: AbortSignal,
+  ): Promise<LookResult> {
     const { object, memory } = known;
     if (!application.metadata.finalizers.includes(FINALIZER)) {
       await this.#writer.setFinalizers(
@@ -84,7 +108,7 @@ export class Looks {
         signal,
       );
       const current = this.#known.get(key)?.application;
-      if (current === undefined) return;
+      if (current === undefined) return 'success';
       application = current;
     }
     const session = memory.session ?? newSession(application.status, memory.untold);
@@ -109,21 +133,24 @@ export class Looks {
       });
       await progress.stop();
       await this.#writer.tell(latest(), facts, session.untold, signal);
-      if (requeueAt !== undefined)
-        this.#options.lookAgain(
-          key,
-          Math.max(0, requeueAt.getTime() - this.#parts.client.now().getTime()) + 5,
-        );
+      if (requeueAt === undefined) return 'success';
+      const delayMs = Math.max(0, requeueAt.getTime() - this.#parts.client.now().getTime()) + 5;
+      this.#options.lookAgain(key, delayMs);
+      return 'requeue_after';
     } finally {
       // Before the next look begins: it must not meet a status of this one.
       await progress.stop();
     }
   }
 
-  async #delete(key: string, application: Application, signal: AbortSignal): Promise<void> {
-    if (await deleteApplication(this.#deletion, application, signal)) this.#parts.wanted.forget(key);
+  async #delete(key: string, application: Application, signal: AbortSignal): Promise<LookResult> {
+    if (await deleteApplication(this.#deletion, application, signal)) {
+      this.#parts.wanted.forget(key);
+      return 'success';
+    }
     // The watches tell when something goes; this is for what they cannot tell.
-    else this.#options.lookAgain(key, Math.min(5_000, restLeftMs(this.#deletion, application)));
+    this.#options.lookAgain(key, Math.min(5_000, restLeftMs(this.#deletion, application)));
+    return 'requeue_after';
   }
 
   /** Numbers that JSON.parse cannot hold are read again, from the text that the API server sends. */

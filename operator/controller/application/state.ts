@@ -1,0 +1,29 @@
+import type { ApplicationState } from '../../observe/application-metrics.ts';
+import type { Known } from './known.ts';
+
+/** What the metrics tell of an Application: what its status says. */
+export function stateOf({ application, object }: Known): ApplicationState {
+  const { name, namespace = '', creationTimestamp } = object.metadata;
+  const key = { namespace, name };
+  const since = (time: string | undefined) => (time === undefined ? 0 : Date.parse(time) / 1_000);
+  // Of one that cannot be read nothing in its status can be relied on either.
+  if (application === undefined)
+    return {
+      ...key,
+      sync: 'Blocked',
+      health: 'Unknown',
+      ready: 'False',
+      reason: 'InvalidSpec',
+      since: since(creationTimestamp),
+    };
+  const { sync = 'Unknown', health = 'Unknown', conditions } = application.status ?? {};
+  const ready = conditions?.find(({ type }) => type === 'Ready');
+  return {
+    ...key,
+    sync,
+    health,
+    ready: ready?.status ?? 'Unknown',
+    reason: ready?.reason ?? '',
+    since: since(ready?.lastTransitionTime ?? creationTimestamp),
+  };
+}

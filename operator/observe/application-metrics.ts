@@ -1,0 +1,58 @@
+import type { Slices } from './slices.ts';
+
+/** What is told of one Application. */
+export interface ApplicationState {
+  namespace: string;
+  name: string;
+  sync: string;
+  health: string;
+  /** Status and reason of the condition Ready. */
+  ready: string;
+  reason: string;
+  /** Since when Ready has its status, in seconds since 1970. */
+  since: number;
+}
+
+const KEY = ['application_namespace', 'application'] as const;
+/** Not `namespace`: that is the one of the Pod that is scraped. */
+const INFO = {
+  name: 'towpath_application_info',
+  help: '1 for each Application, with its state; the leader tells it. `ready` and `reason` are those of the condition Ready.',
+  type: 'gauge',
+  labelNames: [...KEY, 'sync', 'health', 'ready', 'reason'],
+} as const;
+const SINCE = {
+  name: 'towpath_application_ready_transition_timestamp_seconds',
+  help: 'Since when the condition Ready has its status, in seconds since 1970; the leader tells it.',
+  type: 'gauge',
+  labelNames: KEY,
+} as const;
+
+/** They are not in the registry: what grows with the number of Applications is written in slices, and kept nowhere. */
+export const APPLICATION_METRICS = [INFO, SINCE] as const;
+
+/** The series of all Applications, in the format of Prometheus; none of one that is gone. */
+export async function applicationSeries(states: Iterable<ApplicationState>, slices: Slices): Promise<string> {
+  const infos = [headOf(INFO)];
+  const sinces = [headOf(SINCE)];
+  for (const state of states) {
+    const pause = slices.pause();
+    if (pause !== undefined) await pause;
+    const key = `application_namespace="${escaped(state.namespace)}",application="${escaped(state.name)}"`;
+    const { sync, health, ready, reason, since } = state;
+    const labels = Object.entries({ sync, health, ready, reason }).map(
+      ([label, value]) => `,${label}="${escaped(value)}"`,
+    );
+    infos.push(`${INFO.name}{${key}${labels.join('')}} 1`);
+    sinces.push(`${SINCE.name}{${key}} ${since}`);
+  }
+  return [...infos, '', ...sinces, ''].join('\n');
+}
+
+function headOf({ name, help, type }: (typeof APPLICATION_METRICS)[number]): string {
+  return `# HELP ${name} ${help}\n# TYPE ${name} ${type}`;
+}
+
+function escaped(value: string): string {
+  return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+}

@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { type TestContext, test } from 'node:test';
+import { without } from '../harness/programs.ts';
+import { newProxiedStage } from '../harness/proxied-stage.ts';
+import { eventually } from '../harness/wait.ts';
+import { DASHBOARD, installedAlerts } from './alerts.ts';
+import { type Prometheus, startPrometheus } from './prometheus.ts';
+
+const skip = without('prometheus', 'promtool');
+
+/** On SIGUSR2 it holds the event loop for longer than the alert allows. */
+const blocking = `data:text/javascript,${encodeURIComponent(`
+  const used = () => { const { user, system } = process.threadCpuUsage(); return (user + system) / 1_000; };
+  process.on('SIGUSR2', () => { const until = used() + 700; while (used() < until); });
+`)}`;
+
+/** Alerts that this test does not bring about, and why; rules.test.ts has series for them. */
+const NOT_HERE: Readonly<Record<string, string>> = {
+  TowpathTwoLead: 'an operator never does',
+  TowpathDriftComesBack: 'more than 50 repairs of one object are put off',
+  TowpathLookHangs: 'half an hour',
+  TowpathLookAbandoned: 'an operator without a defect never does',
+  TowpathQueueGrows: 'ten minutes with 50 Applications that wait',
+  TowpathMemory: 'an operator has not as much memory in use',
+};
+
+const configMap = (name: string) =>
+  `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\ndata: {is: "1"}\n`;
+const FILES = {
+  'web/web.yaml': configMap('web'),
+  'web/old.yaml': configMap('old'),
+  'broken/a.yaml': `${configMap('broken')}no: {such: field}\n`,
+};
+
+async function untilAnswered(
+  prometheus: Prometheus,
+  what: string,
+  expression: string,
+  inSeconds?: number,
+): Promise<void> {
+  await eventually(async () => (await prometheus.count(expression, inSeconds)) > 0, {
+    describe: `${what}: an answer to ${expression}`,
+  });
+}
+
+/** One that is well, one whose commit cannot run, some whose repositories do not exist; drift, pruning, a delivery. */
+async function everythingHappens(t: TestContext) {
+  const { stage, proxy } = await newProxiedStage(t, {
+    files: FILES,
+    preload: blocking,
+    judgeTurns: () => undefined,
+  });
+  // Asked once: most questions are those that fail.
+  await stage.deployed('web', { source: { path: 'web', interval: '1h' } });
+  await stage.application('broken', { source: { path: 'broken', interval: '1h' } });
+  for (const name of ['a', 'b', 'c'])
+    await stage.application(name, {
+      source: { repoURL: `${stage.repoURL.replace(/\.git$/, '')}-${name}.git` },
+    });
+  await stage.until('broken', ({ status }) => status?.sync === 'Quarantined', 'the quarantine');
+  await stage.kubectl('patch', 'configmap', 'web', '-p', '{"data":{"is":"drift"}}');
+  await stage.repository.commit({ 'web/old.yaml': null });
+  await stage.requestSync('web');
+  await fetch(`${await stage.operator.url('webhook')}/github`, { method: 'POST', body: '{}' });
+  return { stage, proxy };
+}
+
+test('what /metrics says is what promtool takes for good', { skip }, async (t) => {
+  const { stage } = await everythingHappens(t);
+  const input = await stage.operator.metrics();
+  const { status, stderr, stdout } = spawnSync('promtool', ['check', 'metrics'], { input, encoding: 'utf8' });
+  assert.equal(status, 0, `${stderr}${stdout}`);
+});
+
+test('a real Prometheus has an answer to every query of the dashboard and every alert', {
+  skip,
+}, async (t) => {
+  const prometheus = await startPrometheus(t);
+  const rules = (await installedAlerts()).groups.flatMap((group) => group.rules);
+  const made = new Set<string>();
+  const untilTrue = async (alert: string, { window = '10m', inSeconds = 0 } = {}) => {
+    const { expr } = rules.find((rule) => rule.alert === alert) ?? assert.fail(alert);
+    await untilAnswered(prometheus, alert, expr.replaceAll('[10m]', `[${window}]`), inSeconds);
+    made.add(alert);
+  };
+  await untilTrue('TowpathNobodyLeads');
+
+  const { stage, proxy } = await everythingHappens(t);
+  const { host } = new URL(await stage.operator.url('metrics'));
+  prometheus.scrape(host, { namespace: stage.namespace, pod: 'towpath-1' });
+  const { panels } = JSON.parse(readFileSync(DASHBOARD, 'utf8')) as {
+    panels: { title: string; targets: { expr: string }[] }[];
+  };
+  for (const { title, targets } of panels)
+    for (const { expr } of targets) await untilAnswered(prometheus, title, expr);
+  assert.equal(await prometheus.count(rules[0]?.expr ?? ''), 0, 'one leads');
+
+  await untilTrue('TowpathApplicationNotReady', { inSeconds: 1_000 });
+  await untilTrue('TowpathGitFails');
+  process.kill(stage.operator.process.pid, 'SIGUSR2');
+  await untilTrue('TowpathEventLoopHeld');
+  // The window is shorter than what is right by now.
+  const writes = proxy.fail({ method: 'PATCH', path: /\/status/, fault: { status: 503 } });
+  await stage.application('other', { source: { path: 'web', interval: '1h' } });
+  await untilTrue('TowpathLooksFail', { window: '20s' });
+  writes.remove();
+  const all = proxy.fail({ fault: { status: 503 } });
+  await untilTrue('TowpathApiServerFails', { window: '20s' });
+  all.remove();
+
+  for (const { alert, expr } of rules) {
+    if (made.has(alert)) continue;
+    assert.ok(alert in NOT_HERE, `${alert} is true at no step`);
+    assert.ok((await prometheus.count(expr)) >= 0, 'it parses');
+    const selectors =
+      expr.match(/(?:workqueue|leader_election|towpath|process)_[a-z_]{1,80}(?:\{[^}]{1,200}\})?/g) ?? [];
+    assert.ok(selectors.length > 0, expr);
+    for (const selector of selectors)
+      assert.ok((await prometheus.count(selector)) > 0, `${alert}: ${selector}`);
+  }
+});
