@@ -171,6 +171,11 @@ export const FLAGS = {
     default: '2',
     help: 'How many render engines run at once.',
   },
+  'ca-file': {
+    type: 'string',
+    default: '',
+    help: 'File of certificates (PEM) of authorities that are trusted beside the public ones, for Git over HTTPS; read again when it changes.',
+  },
   'allow-loopback-repositories': {
     type: 'boolean',
     default: false,

@@ -23,6 +23,7 @@ import { answerProbes } from './observe/probes.ts';
 import { Slices } from './observe/slices.ts';
 import { Turns } from './observe/turns.ts';
 import { Renderer } from './render/renderer.ts';
+import { Authorities } from './source/authorities.ts';
 import { proxyRule } from './source/proxy.ts';
 import { Sources } from './source/sources.ts';
 import { hostAliases } from './webhook/repository-name.ts';
@@ -40,6 +41,7 @@ export class Operator {
   readonly #log: Logger;
   readonly #client: KubeClient;
   readonly #discovery: Discovery;
+  readonly #authorities: Authorities | undefined;
   readonly #sources: Sources;
   readonly #renderer: Renderer;
   readonly #controller: ApplicationController;
@@ -92,6 +94,7 @@ export class Operator {
           'A watch could not take in what it was told.',
         ),
     });
+    this.#authorities = authoritiesOf(flags, log);
     this.#discovery = new Discovery(this.#client);
     this.#sources = new Sources({
       allowLoopback: flags['allow-loopback-repositories'],
@@ -218,6 +221,7 @@ export class Operator {
   /** Resolves when it watches; rejects where an address cannot be listened on, and when it is stopped before. */
   async start(): Promise<void> {
     this.#turns.start();
+    this.#authorities?.start();
     const ports = {
       probePort: await this.#probeServer.start(),
       metricsPort: await this.#metricsServer.start(),
@@ -265,6 +269,7 @@ export class Operator {
     const closed = rest.then(() => this.#client.close());
     await Promise.race([closed, sleep(1_000, undefined, { ref: false })]);
     this.#turns.stop();
+    this.#authorities?.stop();
   }
 
   async #lead(): Promise<void> {
@@ -298,6 +303,17 @@ export class Operator {
     if (this.#installations.rival !== undefined) return this.#installations.rival;
     return this.#applications.synced ? undefined : 'The Applications are not listed yet.';
   }
+}
+
+function authoritiesOf(flags: FlagValues, log: Logger): Authorities | undefined {
+  const path = flags['ca-file'];
+  if (path === '') return undefined;
+  return new Authorities({
+    path,
+    onChange: (count) =>
+      log.info({ path, count }, 'The authorities of --ca-file changed, and were read again.'),
+    onFault: (message) => log.warn(`${message} What it had before goes on.`),
+  });
 }
 
 function addressOf(flags: FlagValues, name: `${'probe' | 'metrics' | 'webhook'}-address`): ListenAddress {

@@ -50,6 +50,14 @@ proxy:
 `,
   },
   {
+    title: 'A private authority',
+    says: 'Trusted for all repositories, beside the public ones: `kubectl create configmap authorities --from-file=ca.crt=…` in the namespace of the release makes it.',
+    values: `
+certificateAuthorities:
+  configMap: authorities
+`,
+  },
+  {
     title: 'One namespace only',
     says: 'Several installations with a namespace each go together in one cluster.',
     values: `

@@ -141,6 +141,15 @@ export const CHART_VALUES: ChartGroup['values'] = {
       allowPlainHttpCredentials: no('Allow Git credentials over plain HTTP.'),
     },
   },
+  certificateAuthorities: {
+    description:
+      'Private authorities, trusted beside the public ones, for Git over HTTPS: certificates in PEM form in a ConfigMap or a Secret of the namespace. When it changes it is read again.',
+    values: {
+      configMap: text('Name of the ConfigMap.', '', { pattern: `(${NAME})|^$` }),
+      secret: text('Name of the Secret, instead of a ConfigMap.', '', { pattern: `(${NAME})|^$` }),
+      key: text('Key in it.', 'ca.crt', { pattern: '^[-._a-zA-Z0-9]+$' }),
+    },
+  },
   log: {
     description: 'On standard output.',
     values: {

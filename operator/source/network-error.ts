@@ -80,7 +80,7 @@ function byCode(code: string, host: string, cause: unknown): TowpathError | unde
     return new TowpathError(
       'Person',
       'CertificateUnknown',
-      `The certificate of the Git server ${host} cannot be verified (${code}). If it is of a private authority, put that authority's certificate in the key "ca.crt" of the Secret that spec.source.secretRef names.`,
+      `The certificate of the Git server ${host} cannot be verified (${code}). If its authority is a private one, put that into "ca.crt" of the Secret in spec.source.secretRef, or have it trusted for all (--ca-file).`,
       { cause },
     );
   }

@@ -1,4 +1,5 @@
-import { createServer } from 'node:http';
+import { createServer as createHttpServer, type RequestListener } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
 import { connect } from 'node:net';
 
 /** An HTTP proxy that opens tunnels, to one server whatever is asked for, and notes what was asked for. */
@@ -11,11 +12,18 @@ export interface ConnectProxy {
   stop(): Promise<void>;
 }
 
-/** Every tunnel leads to this port of 127.0.0.1: the proxy alone knows the names. */
-export async function startConnectProxy(port: number): Promise<ConnectProxy> {
+/**
+ * Every tunnel leads to this port of 127.0.0.1: the proxy alone knows the names. With `tls`, PEM texts, the proxy
+ * itself is reached over HTTPS.
+ */
+export async function startConnectProxy(
+  port: number,
+  tls?: { cert: string; key: string },
+): Promise<ConnectProxy> {
   const asked: string[] = [];
   const authorizations: (string | undefined)[] = [];
-  const server = createServer((_, response) => response.writeHead(405).end());
+  const refuse: RequestListener = (_, response) => response.writeHead(405).end();
+  const server = tls === undefined ? createHttpServer(refuse) : createHttpsServer(tls, refuse);
   const open = new Set<{ destroy(): void }>();
   server.on('connect', (request, socket) => {
     asked.push(request.url ?? '');
@@ -33,7 +41,7 @@ export async function startConnectProxy(port: number): Promise<ConnectProxy> {
   const address = server.address();
   const own = address !== null && typeof address === 'object' ? address.port : 0;
   return {
-    url: `http://127.0.0.1:${own}`,
+    url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${own}`,
     asked,
     authorizations,
     stop: () => {

@@ -32,6 +32,7 @@ const FULL = {
     dashboard: { enabled: true, annotations: { folder: 'gitops' } },
   },
   networkPolicy: { enabled: true },
+  certificateAuthorities: { secret: 'authorities', key: 'bundle.pem' },
   global: { anything: { goes: true } },
 };
 const withPodMonitor = { metrics: { podMonitor: { enabled: true, interval: '' } } };
@@ -79,6 +80,13 @@ for (const [what, values, says] of [
     { metrics: { serviceMonitor: { enabled: true }, podMonitor: { enabled: true } } },
     /scraped twice/,
   ],
+  [
+    'a ConfigMap and a Secret with authorities',
+    { certificateAuthorities: { configMap: 'a', secret: 'b' } },
+    /certificateAuthorities\.configMap and certificateAuthorities\.secret are both given: keep one/,
+  ],
+  ['a name of a ConfigMap that is none', { certificateAuthorities: { configMap: 'A B' } }, /configMap/],
+  ['a key that leads elsewhere', { certificateAuthorities: { configMap: 'a', key: '../x' } }, /key/],
   [
     "S16: the operator's own ServiceAccount among those of Applications",
     { impersonate: ['deployer'], serviceAccount: { name: 'deployer' } },
@@ -175,6 +183,28 @@ test('I1: every Pod of the chart has the image, the registry, the place and the 
   }
   const env = pods.flatMap(({ spec }) => spec.containers[0]?.env ?? []).map(({ name }) => name);
   for (const name of ['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'A']) assert.ok(env.includes(name), name);
+});
+
+for (const [what, certificateAuthorities, volume, key] of [
+  ['a ConfigMap', { configMap: 'authorities' }, { configMap: { name: 'authorities' } }, 'ca.crt'],
+  ['a Secret', { secret: 'ca', key: 'all.pem' }, { secret: { secretName: 'ca' } }, 'all.pem'],
+] as const)
+  test(`private authorities of ${what} are mounted, as a directory that follows it, and given to the operator`, async () => {
+    const [pod] = podsOf([only(await rendered({ certificateAuthorities }), 'Deployment')]);
+    const [container] = pod?.spec.containers ?? [];
+    assert.ok(pod !== undefined && container !== undefined);
+    const { volumes } = pod.spec as unknown as { volumes: object[] };
+    const { volumeMounts } = container as unknown as { volumeMounts: object[] };
+    const name = 'authorities';
+    assert.deepEqual(volumes[1], { name, ...volume });
+    // With a subPath kubelet would never bring what changed.
+    assert.deepEqual(volumeMounts[1], { name, mountPath: '/etc/towpath/authorities', readOnly: true });
+    assert.ok(container.args.includes(`--ca-file=/etc/towpath/authorities/${key}`));
+  });
+
+test('without private authorities there is no volume of theirs, and no flag', async () => {
+  const text = JSON.stringify(await rendered());
+  assert.doesNotMatch(text, /authorities|--ca-file/);
 });
 
 test('webhooks have a Service, a port and an opening where they are on, and nothing where they are not', async () => {

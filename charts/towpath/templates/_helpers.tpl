@@ -129,3 +129,18 @@ capabilities:
 {{- end }}
 {{- end }}
 {{- end -}}
+
+{{/* The volume with the private authorities; nothing where there are none. */}}
+{{- define "towpath.authorities" -}}
+{{- with .Values.certificateAuthorities -}}
+{{- if and .configMap .secret -}}
+{{- fail "certificateAuthorities.configMap and certificateAuthorities.secret are both given: keep one." -}}
+{{- else if .configMap -}}
+configMap:
+  name: {{ .configMap }}
+{{- else if .secret -}}
+secret:
+  secretName: {{ .secret }}
+{{- end -}}
+{{- end -}}
+{{- end -}}

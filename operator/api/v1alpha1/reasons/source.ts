@@ -36,7 +36,7 @@ export const SOURCE_REASONS = {
   ),
   CertificateUnknown: person(
     'The TLS certificate of the Git server is not trusted.',
-    'Put the authority that signed it into the key ca.crt of the Secret in spec.source.secretRef.',
+    'Put the authority that signed it into the key ca.crt of the Secret in spec.source.secretRef; or, for all repositories, into --ca-file of the operator (certificateAuthorities in the chart).',
   ),
   TLSFailed: person(
     'No TLS connection to the Git server came about.',
