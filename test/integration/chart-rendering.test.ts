@@ -274,8 +274,19 @@ test('every alert has its section in the docs, and alerts and dashboard ask for 
   const dashboard = objects.find(({ metadata }) => metadata.labels?.['grafana_dashboard'] === '1');
   const asked = `${rules.map(({ expr }) => expr).join(' ')} ${dashboard?.data?.['towpath.json']}`;
   const metrics = docs('reference/metrics.md');
-  for (const [name] of asked.matchAll(/towpath_[a-z_]{1,80}/g))
+  const names = /(?:towpath|workqueue|controller_runtime|rest_client|leader_election|process)_[a-z_]{1,80}/g;
+  const found = [...asked.matchAll(names)];
+  assert.ok(found.length > 30);
+  for (const [name] of found)
     assert.ok(metrics.includes(`\`${name.replace(/_(bucket|count|sum)$/, '')}\``), name);
+});
+
+test('the series of single Applications are served, and are left out on request', async () => {
+  const argsOf = async (values: unknown) =>
+    podsOf([only(await rendered(values), 'Deployment')])[0]?.spec.containers[0]?.args ?? [];
+  const flag = '--omit-application-metrics';
+  assert.ok(!(await argsOf({})).includes(flag));
+  assert.ok((await argsOf({ metrics: { applications: false } })).includes(flag));
 });
 
 test("S15: the operator's own roles have no wildcard, and write nothing but its own", async () => {
