@@ -12,7 +12,7 @@ export KEEP CLUSTER KUBERNETES
 
 .PHONY: help
 help: ## Lists the commands
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: $(INSTALLED) ## Shows a chart's way from Git into a cluster (KEEP=1: leaves it running; CLUSTER=current: in yours)
@@ -29,6 +29,10 @@ test-faults: $(INSTALLED) ## Runs the long tests: kills at every write, API faul
 .PHONY: test-scale
 test-scale: $(INSTALLED) ## Runs the tests of size: 5,000 objects, 1,000 waves, many refs (ONLY=, NAME=)
 	@$(NODE) hack/test.ts scale --only='$(ONLY)' --name='$(NAME)' --strict='$(STRICT)'
+
+.PHONY: test-monitoring
+test-monitoring: $(INSTALLED) ## Tests alerts and dashboard with a real Prometheus that scrapes the operator (Debian: prometheus)
+	@$(NODE) hack/test.ts monitoring --only='$(ONLY)' --name='$(NAME)' --strict='$(STRICT)'
 
 .PHONY: image
 image: $(INSTALLED) ## Builds the operator's image with Docker (BASE=public: from public base images; PLATFORM=linux/arm64)

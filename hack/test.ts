@@ -2,7 +2,7 @@
  * Runs tests: builds what they need, starts the control plane that they share, runs the files, and says what
  * ran, what was skipped and why, and how long each part took.
  *
- *   node hack/test.ts [test|faults|scale|image|installed] [--only=PART_OF_A_PATH] [--name=PATTERN] [--cluster=current] [--strict=1]
+ *   node hack/test.ts [test|faults|scale|image|installed|monitoring] [--only=PART_OF_A_PATH] [--name=PATTERN] [--cluster=current] [--strict=1]
  *
  * A strict run fails where a test was skipped for something that this machine should have.
  */
@@ -34,6 +34,8 @@ const suites = {
   // Takes ten minutes by itself, and finds what grows with size only.
   scale: { files: ['test/scale/**/*.test.ts'], atOnce: 1 },
   image: { files: ['test/image/**/*.test.ts'], atOnce: 1 },
+  // Needs Debian's package prometheus.
+  monitoring: { files: ['test/monitoring/**/*.test.ts'], atOnce: 1 },
   // Started by hack/e2e.ts, with a control plane and an image of its own.
   installed: { files: ['test/installed/**/*.test.ts'], atOnce: 1 },
 } as const;
