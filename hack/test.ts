@@ -2,43 +2,22 @@
  * Runs tests: builds what they need, starts the control plane that they share, runs the files, and says what
  * ran, what was skipped and why, and how long each part took.
  *
- *   node hack/test.ts [test|faults|scale|image|installed|monitoring] [--only=PART_OF_A_PATH] [--name=PATTERN] [--cluster=current] [--strict=1]
+ *   node hack/test.ts [test|faults|scale|arm64|image|monitoring|installed] [--only=PART_OF_A_PATH] [--name=PATTERN] [--cluster=current] [--strict=1]
  *
  * A strict run fails where a test was skipped for something that this machine should have.
  */
-import { existsSync, globSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { sharedClusterVariable } from '../test/harness/use-control-plane.ts';
 import { buildOperator } from './build-operator.ts';
 import { buildPrograms, type Phase, type SharedCluster, startSharedCluster, timed } from './test/prepare.ts';
-import { runFiles } from './test/run-files.ts';
+import { type FileResult, runFiles } from './test/run-files.ts';
 import { inexcusable } from './test/skips.ts';
+import { groupsOf, suiteOf } from './test/suites.ts';
 import { summary } from './test/summary.ts';
 
 const root = join(import.meta.dirname, '..');
-
-/** The long ones first, so that none is left running alone at the end. Faults measure times, and need the machine. */
-const suites = {
-  test: {
-    files: [
-      'test/integration/**/*.test.ts',
-      'test/corpus/**/*.test.ts',
-      'test/harness/**/*.test.ts',
-      'operator/**/*.test.ts',
-      'hack/**/*.test.ts',
-    ],
-    atOnce: 2,
-  },
-  faults: { files: ['test/faults/**/*.test.ts', 'test/e2e/**/*.test.ts'], atOnce: 1 },
-  // Takes ten minutes by itself, and finds what grows with size only.
-  scale: { files: ['test/scale/**/*.test.ts'], atOnce: 1 },
-  image: { files: ['test/image/**/*.test.ts'], atOnce: 1 },
-  // Needs Debian's package prometheus.
-  monitoring: { files: ['test/monitoring/**/*.test.ts'], atOnce: 1 },
-  // Started by hack/e2e.ts, with a control plane and an image of its own.
-  installed: { files: ['test/installed/**/*.test.ts'], atOnce: 1 },
-} as const;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -52,17 +31,9 @@ const { values, positionals } = parseArgs({
 
 const suite = suiteOf(positionals[0] ?? 'test');
 
-function suiteOf(name: string): keyof typeof suites {
-  if (name in suites) return name as keyof typeof suites;
-  throw new Error(`no suite ${name}; there are ${Object.keys(suites).join(', ')}`);
-}
-
 process.chdir(root);
-const { atOnce } = suites[suite];
-const files = suites[suite].files
-  .flatMap((pattern) => globSync(pattern).sort())
-  .filter((file) => file.includes(values.only) && !file.includes('node_modules/'));
-if (files.length === 0) {
+const groups = groupsOf(suite, values.only);
+if (groups.length === 0) {
   console.error(
     `There is no test file in the suite ${suite}${values.only && ` with ${values.only} in its path`}.`,
   );
@@ -88,9 +59,11 @@ for (const [signal, code] of [
   process.on(signal, () => void Promise.resolve(shared?.stop()).finally(() => process.exit(code)));
 }
 try {
-  const results = await timed(phases, `tests, files at once: ${atOnce}`, () =>
-    runFiles(files, values.name, atOnce),
-  );
+  const results: FileResult[] = [];
+  for (const { files, atOnce } of groups) {
+    const work = () => runFiles(files, values.name, atOnce);
+    results.push(...(await timed(phases, `tests, files at once: ${atOnce}`, work)));
+  }
   console.log(summary(results, phases));
   const skipped = results.flatMap(({ skippedTests }) => skippedTests);
   const corpusBelongs = process.env.TOWPATH_CORPUS !== undefined || existsSync('../shared');

@@ -1,0 +1,75 @@
+import { globSync } from 'node:fs';
+
+/** Test files that run so many at once. */
+export interface Group {
+  files: string[];
+  atOnce: number;
+}
+
+/** Faults that count what was done, and not how long it took: two at once are as good as one. The long ones first. */
+const UNTIMED_FAULTS = [
+  'kill',
+  'untold',
+  'late',
+  'records',
+  'steps',
+  'stuck-work',
+  'history',
+  'slow-sync',
+  'two-namespaces',
+  'late-hook',
+  'last-good',
+  'definition-gone',
+].map((name) => `test/faults/${name}.test.ts`);
+
+/** What matches, at most so many at once, group after group. A file is of the first group that it matches. */
+const SUITES = {
+  // The long ones first, so that none is left running alone at the end.
+  test: [
+    {
+      patterns: [
+        'test/integration/**/*.test.ts',
+        'test/corpus/**/*.test.ts',
+        'test/harness/**/*.test.ts',
+        'operator/**/*.test.ts',
+        'hack/**/*.test.ts',
+      ],
+      atOnce: 2,
+    },
+  ],
+  faults: [
+    { patterns: UNTIMED_FAULTS, atOnce: 2 },
+    // What measures times needs the machine.
+    { patterns: ['test/faults/**/*.test.ts', 'test/e2e/**/*.test.ts'], atOnce: 1 },
+  ],
+  // Takes ten minutes by itself, and finds what grows with size only.
+  scale: [{ patterns: ['test/scale/**/*.test.ts'], atOnce: 1 }],
+  // Slow, and another architecture's.
+  arm64: [{ patterns: ['test/arm64/**/*.test.ts'], atOnce: 1 }],
+  image: [{ patterns: ['test/image/**/*.test.ts'], atOnce: 1 }],
+  // Needs Debian's package prometheus.
+  monitoring: [{ patterns: ['test/monitoring/**/*.test.ts'], atOnce: 1 }],
+  // Started by hack/e2e.ts, with a control plane and an image of its own.
+  installed: [{ patterns: ['test/installed/**/*.test.ts'], atOnce: 1 }],
+} as const;
+
+export type SuiteName = keyof typeof SUITES;
+
+/** @throws Error where there is no such suite, with those that there are. */
+export function suiteOf(name: string): SuiteName {
+  if (name in SUITES) return name as SuiteName;
+  throw new Error(`no suite ${name}; there are ${Object.keys(SUITES).join(', ')}`);
+}
+
+/** The files of a suite whose paths have a text in them; no group is empty. */
+export function groupsOf(suite: SuiteName, part: string): Group[] {
+  const taken = new Set<string>();
+  const groups = SUITES[suite].map(({ patterns, atOnce }) => {
+    const files = patterns
+      .flatMap((pattern) => globSync(pattern).sort())
+      .filter((file) => file.includes(part) && !file.includes('node_modules/') && !taken.has(file));
+    for (const file of files) taken.add(file);
+    return { files, atOnce };
+  });
+  return groups.filter(({ files }) => files.length > 0);
+}
