@@ -1,23 +1,84 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Registry } from 'prom-client';
-import { collectProcess } from './process-metrics.ts';
+import { parseExposition, sumOf } from '../../test/harness/exposition.ts';
+import type { ApplicationState } from './application-metrics.ts';
+import { Metrics } from './metrics.ts';
+import { Slices } from './slices.ts';
 
-test('what is measured of the process wakes it never: an operator at rest costs nothing', async () => {
-  const registry = new Registry();
-  collectProcess(registry);
+function newMetrics(applications: readonly ApplicationState[] = []): Metrics {
+  const none = () => 0;
+  return new Metrics({
+    observed: {
+      applications: () => applications,
+      objects: none,
+      load: () => ({ waiting: 0, running: 0, unfinished: 0, longest: 0 }),
+      leader: () => true,
+      leaseAge: none,
+      engines: () => ({ idle: 0, busy: 0 }),
+      droppedEvents: none,
+      longestTurn: none,
+    },
+    slices: new Slices(),
+    lease: 'towpath',
+    concurrency: 1,
+    withApplications: true,
+  });
+}
+
+test('metrics wake the process never: an operator at rest costs nothing', async () => {
+  const metrics = newMetrics();
   const turns = () => performance.nodeTiming.uvMetricsInfo.loopCount;
   const before = turns();
   await delay(500);
   const turned = turns() - before;
   // A timer of 10 ms makes 50.
   assert.ok(turned < 15, `${turned} turns of the event loop in half a second`);
-  const text = await registry.metrics();
-  const valueIn = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1]);
+  const families = parseExposition(await metrics.text());
+  const valueIn = (name: string) => sumOf(families, name);
   for (const name of ['process_cpu_seconds_total', 'process_resident_memory_bytes', 'process_open_fds'])
     assert.ok(valueIn(name) > 0, name);
   assert.ok(valueIn('process_max_fds') >= valueIn('process_open_fds'));
   const startedAt = Date.now() / 1_000 - process.uptime();
   assert.ok(Math.abs(valueIn('process_start_time_seconds') - startedAt) < 2);
+});
+
+test('the format holds whatever a label says, and however many Applications there are', async () => {
+  const hostile = 'a"} 1\nb{c="\\';
+  const states = Array.from({ length: 5_000 }, (_, index) => ({
+    namespace: 'shop',
+    name: `app-${index}`,
+    sync: 'Synced',
+    health: index % 2 === 0 ? 'Healthy' : 'Degraded',
+    ready: 'True',
+    reason: hostile,
+    since: 1_700_000_000.5,
+  }));
+  const metrics = newMetrics(states);
+  metrics.polled({ milliseconds: 1, reason: hostile });
+  metrics.delivered(hostile, hostile);
+  const families = parseExposition(await metrics.text());
+  const infos = families.get('towpath_application_info')?.samples ?? [];
+  assert.equal(infos.length, 5_000);
+  assert.equal(infos[0]?.labels['reason'], hostile);
+  assert.equal(sumOf(families, 'towpath_applications', { sync: 'Synced', health: 'Degraded' }), 2_500);
+  const since = sumOf(families, 'towpath_application_ready_transition_timestamp_seconds', {
+    application: 'app-7',
+  });
+  assert.equal(since, 1_700_000_000.5);
+});
+
+test('a request without an answer is counted as client-go counts it, and a read is no write', async () => {
+  const metrics = newMetrics();
+  const request = { host: 'api:6443', plural: 'configmaps', dryRun: false };
+  metrics.requested({ ...request, verb: 'watch', method: 'GET', code: 0 });
+  metrics.requested({ ...request, verb: 'apply', method: 'PATCH', code: 409 });
+  const families = parseExposition(await metrics.text());
+  const counted = families.get('rest_client_requests_total')?.samples.map(({ labels }) => labels);
+  assert.deepEqual(counted, [
+    { code: '<error>', method: 'GET', host: 'api:6443' },
+    { code: '409', method: 'PATCH', host: 'api:6443' },
+  ]);
+  const writes = families.get('towpath_writes_total')?.samples.map(({ labels }) => labels);
+  assert.deepEqual(writes, [{ verb: 'apply', resource: 'configmaps', dry_run: 'false', code: '409' }]);
 });
