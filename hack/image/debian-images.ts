@@ -19,6 +19,8 @@ import { docker, dockerSays } from './docker.ts';
 const RUNTIME = ['libc6', 'libgcc-s1', 'libstdc++6', 'ca-certificates', 'tzdata'] as const;
 /** The shell and the commands of the Dockerfile. */
 const TOOLS = ['busybox-static'] as const;
+/** Git, and the libraries of what serves repositories. */
+const GIT = ['git', 'libpcre2-8-0', 'zlib1g'] as const;
 
 /**
  * Base images made of the distribution's packages, for machines from which no registry of images is in reach. apt
@@ -55,12 +57,25 @@ function nodeImage(): Promise<string> {
     link('../../bin/busybox', join(root, 'usr/bin/env'));
     // What this machine trusts, a company's own authority among it.
     cpSync('/etc/ssl/certs/ca-certificates.crt', join(root, 'etc/ssl/certs/ca-certificates.crt'));
+    addNode(root);
     const local = join(root, 'usr/local');
-    mkdirSync(join(local, 'bin'), { recursive: true });
-    cpSync(process.execPath, join(local, 'bin/node'));
     cpSync(join(npm, '../..'), join(local, 'lib/npm'), { recursive: true });
     link('../lib/npm/bin/npm-cli.js', join(local, 'bin/npm'));
   });
+}
+
+/** Git as the distribution has it, beside Node: for a Git server in a container. */
+export function gitImage(): Promise<string> {
+  return madeOnce(`towpath-debian-git:${process.version}`, ourArchitecture(), (root) => {
+    unpack(root, ourArchitecture(), [...RUNTIME, ...GIT]);
+    addNode(root);
+  });
+}
+
+function addNode(root: string): void {
+  const programs = join(root, 'usr/local/bin');
+  mkdirSync(programs, { recursive: true });
+  cpSync(process.execPath, join(programs, 'node'));
 }
 
 /** What a root file system becomes: an image with the PATH and the authorities that its programs look for. */

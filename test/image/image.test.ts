@@ -1,61 +1,38 @@
 import assert from 'node:assert/strict';
-import { chmodSync, copyFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { before, test } from 'node:test';
-import { GenericContainer, type StartedTestContainer, Wait } from 'testcontainers';
-import { dockerSays, withoutDocker } from '../../hack/image/docker.ts';
-import { buildImage } from '../../hack/image.ts';
+import { before, type TestContext, test } from 'node:test';
+import { GenericContainer, Wait } from 'testcontainers';
+import { gitImage } from '../../hack/image/debian-images.ts';
+import { dockerSays } from '../../hack/image/docker.ts';
 import { newStage, type Stage } from '../harness/operator.ts';
-import { temporaryDirectory } from '../harness/process.ts';
+import { scaled } from '../harness/slowness.ts';
+import { BUILD_MS, chartLimits, operatorImage, skip, startContainer, stateOf } from './container.ts';
 
-// Its reaper is an image of a registry; each test stops what it started.
-process.env.TESTCONTAINERS_RYUK_DISABLED = 'true';
-
-const missing = withoutDocker();
-const skip = missing !== undefined && missing;
 let image: string;
 
 before(
   async () => {
-    if (missing === undefined) image = await buildImage({ tag: 'towpath:test' });
+    image = await operatorImage();
   },
-  { timeout: 900_000 },
+  { timeout: scaled(BUILD_MS) },
 );
 
 const configMap = (message: string) =>
   `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {message: "${message}"}\n`;
 
-/** As the installation runs it. */
-class Hardened extends GenericContainer {
-  constructor() {
-    super(image);
-    this.hostConfig.ReadonlyRootfs = true;
-    this.withDroppedCapabilities('ALL')
-      .withSecurityOpt('no-new-privileges')
-      .withTmpFs({ '/tmp': 'rw,noexec,nosuid,nodev,size=256m' });
-  }
-}
-
-/** The operator in a container, beside a control plane and a Git server on this machine. */
-async function startContainer(stage: Stage): Promise<StartedTestContainer> {
-  const kubeconfig = join(temporaryDirectory('image'), 'kubeconfig');
-  copyFileSync(stage.cluster.kubeconfigPath, kubeconfig);
-  // The container's user is another one.
-  chmodSync(kubeconfig, 0o644);
-  return new Hardened()
-    .withNetworkMode('host')
-    .withBindMounts([{ source: kubeconfig, target: '/kubeconfig', mode: 'ro' }])
-    .withEnvironment({ KUBECONFIG: '/kubeconfig' })
-    .withCommand([
-      `--namespace=${stage.namespace}`,
-      `--watch-namespace=${stage.namespace}`,
-      '--probe-address=127.0.0.1:0',
-      '--metrics-address=127.0.0.1:0',
-      '--webhook-address=127.0.0.1:0',
-      '--allow-loopback-repositories',
+/** The stage's repositories behind a Git server in a container with an address of its own. @returns its URL. */
+async function startGitContainer(t: TestContext, stage: Stage): Promise<string> {
+  const container = await new GenericContainer(await gitImage())
+    .withBindMounts([
+      { source: stage.repository.root, target: '/repositories', mode: 'ro' },
+      { source: join(import.meta.dirname, '..'), target: '/test', mode: 'ro' },
     ])
-    .withWaitStrategy(Wait.forLogMessage('Towpath is watching.'))
+    .withCommand(['/usr/local/bin/node', '/test/image/git-server.ts'])
+    .withWaitStrategy(Wait.forLogMessage('listening'))
     .start();
+  t.after(() => container.stop({ timeout: 1_000 }).catch(() => undefined));
+  const [address] = container.getNetworkNames().map((name) => container.getIpAddress(name));
+  return `http://${address}:8080`;
 }
 
 test('I1: the image has a user without a name for root, and neither a shell nor a package manager', {
@@ -71,19 +48,25 @@ test('I1: the image has a user without a name for root, and neither a shell nor 
   }
 });
 
-test('I1, A7: with a read-only root, no capability and no new privileges it deploys, follows a push, and ends in order', {
+test("I1, A7: with the chart's memory, a read-only root, no capability and no new privileges it deploys, follows a push, and ends within its grace", {
   skip,
 }, async (t) => {
   const stage = await newStage(t, { files: { 'web.yaml': configMap('one') }, startOperator: false });
-  const container = await startContainer(stage);
-  t.after(() => container.stop({ timeout: 12_000 }).catch(() => undefined));
-  await stage.deployed('web');
+  const repoURL = `${await startGitContainer(t, stage)}/${stage.repository.name}`;
+  const container = await startContainer(t, stage);
+  const memory = dockerSays('inspect', '--format', '{{.HostConfig.Memory}}', container.getId());
+  assert.equal(Number(memory), chartLimits().memoryBytes);
+  await stage.deployed('web', { source: { repoURL } });
   const second = await stage.repository.commit({ 'web.yaml': configMap('two') });
   await stage.untilReadyAt('web', second);
   assert.equal(await stage.kubectl('get', 'configmap', 'web', '-o', 'jsonpath={.data.message}'), 'two');
 
+  const asked = performance.now();
   dockerSays('kill', '--signal=TERM', container.getId());
   assert.equal(dockerSays('wait', container.getId()), '0');
+  const took = (performance.now() - asked) / 1000;
+  assert.ok(took < chartLimits().graceSeconds, `it ended after ${took} s`);
+  assert.equal(stateOf(container).OOMKilled, false);
   const holder = await stage.kubectl('get', 'lease', 'towpath', '-o', 'jsonpath={.spec.holderIdentity}');
   assert.equal(holder, '', 'the Lease is released');
 });

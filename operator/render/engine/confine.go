@@ -16,6 +16,7 @@ func confine(memory int64) error {
 	if err := lowerPriority(); err != nil {
 		return err
 	}
+	giveWayForMemory()
 	time.Local = time.UTC
 	http.DefaultTransport = refusingTransport{}
 	http.DefaultClient = &http.Client{Transport: refusingTransport{}}

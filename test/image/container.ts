@@ -1,0 +1,101 @@
+import { chmodSync, copyFileSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { GenericContainer, type StartedTestContainer, Wait } from 'testcontainers';
+import { parse } from 'yaml';
+import { dockerSays, withoutDocker } from '../../hack/image/docker.ts';
+import { buildImage } from '../../hack/image.ts';
+import { CHART } from '../harness/chart.ts';
+import type { Stage } from '../harness/operator.ts';
+import { temporaryDirectory } from '../harness/process.ts';
+
+// Its reaper is an image of a registry; each test stops what it started.
+process.env.TESTCONTAINERS_RYUK_DISABLED = 'true';
+
+const missing = withoutDocker();
+/** Of each test here: why it is skipped, or false. */
+export const skip = missing ?? false;
+/** So long a cold build of the image may take, in milliseconds. */
+export const BUILD_MS = 900_000;
+
+const MIB = 2 ** 20;
+/** What the operator says when it is told to end has so much time beyond the chart's. */
+const STOP_SECONDS = 12;
+
+let built: Promise<string> | undefined;
+
+/** The operator's image, built once for each test file. @returns its tag; '' where there is no Docker. */
+export async function operatorImage(): Promise<string> {
+  if (missing !== undefined) return '';
+  built ??= buildImage({ tag: 'towpath:test' });
+  return built;
+}
+
+interface ChartValues {
+  terminationGracePeriodSeconds: number;
+  resources: { limits: { memory: string } };
+}
+
+/** What the chart gives the operator's container. */
+export function chartLimits(): { memoryBytes: number; graceSeconds: number } {
+  const values = parse(readFileSync(join(CHART, 'values.yaml'), 'utf8')) as ChartValues;
+  const { memory } = values.resources.limits;
+  const [, count, unit] = /^(\d+)(Mi|Gi)$/.exec(memory) ?? [];
+  if (count === undefined) throw new Error(`the chart's memory limit ${memory} is neither in Mi nor in Gi`);
+  const memoryBytes = Number(count) * (unit === 'Gi' ? 1024 : 1) * MIB;
+  return { memoryBytes, graceSeconds: values.terminationGracePeriodSeconds };
+}
+
+/** As the installation runs it, and with a limit of memory. */
+class Hardened extends GenericContainer {
+  constructor(image: string, memoryBytes: number) {
+    super(image);
+    this.hostConfig.ReadonlyRootfs = true;
+    this.hostConfig.Memory = memoryBytes;
+    this.hostConfig.MemorySwap = memoryBytes;
+    this.withDroppedCapabilities('ALL')
+      .withSecurityOpt('no-new-privileges')
+      .withTmpFs({ '/tmp': 'rw,noexec,nosuid,nodev,size=1024m' });
+  }
+}
+
+/** The operator in a container, beside a control plane on this machine; it ends with the test. */
+export async function startContainer(
+  t: TestContext,
+  stage: Stage,
+  memoryBytes = chartLimits().memoryBytes,
+): Promise<StartedTestContainer> {
+  const kubeconfig = join(temporaryDirectory('image'), 'kubeconfig');
+  copyFileSync(stage.cluster.kubeconfigPath, kubeconfig);
+  // The container's user is another one.
+  chmodSync(kubeconfig, 0o644);
+  const container = await new Hardened(await operatorImage(), memoryBytes)
+    // The control plane listens on this machine's loopback address.
+    .withNetworkMode('host')
+    .withBindMounts([{ source: kubeconfig, target: '/kubeconfig', mode: 'ro' }])
+    .withEnvironment({ KUBECONFIG: '/kubeconfig' })
+    .withCommand([
+      `--namespace=${stage.namespace}`,
+      `--watch-namespace=${stage.namespace}`,
+      '--probe-address=127.0.0.1:0',
+      '--metrics-address=127.0.0.1:0',
+      '--webhook-address=127.0.0.1:0',
+      '--allow-loopback-repositories',
+    ])
+    .withWaitStrategy(Wait.forLogMessage('Towpath is watching.'))
+    .start();
+  t.after(() => container.stop({ timeout: STOP_SECONDS * 1000 }).catch(() => undefined));
+  return container;
+}
+
+/** What Docker knows of a container: how it runs, or how it ended. */
+export interface ContainerState {
+  Running: boolean;
+  OOMKilled: boolean;
+  ExitCode: number;
+}
+
+export function stateOf(container: StartedTestContainer): ContainerState {
+  const text = dockerSays('container', 'inspect', '--format', '{{json .State}}', container.getId());
+  return JSON.parse(text ?? '{}') as ContainerState;
+}
