@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseAllDocuments } from 'yaml';
-import { CHART, only, podsOf, type Rendered, valuesFile } from '../harness/chart.ts';
+import { CHART, only, podsOf, type Rendered, rendered, valuesFile } from '../harness/chart.ts';
+import { runProgram } from '../harness/cluster.ts';
 import { helm } from '../harness/helm.ts';
 import { newStage, startOperator } from '../harness/operator.ts';
 import { kubeconfigOf } from '../harness/operator-rights.ts';
@@ -51,4 +52,26 @@ test('I2, S15: installed by helm under the restricted Pod Security level, its ri
   await stage.untilReadyAt('web', second);
   await stage.kubectl('delete', 'application', 'web', '--timeout=30s');
   await assert.rejects(stage.kubectl('get', 'configmap', 'web'), /NotFound/);
+});
+
+test('I2: the Pod of `helm test` asks over the rendered Service, and its command finds the operator there', async (t) => {
+  const objects = await rendered();
+  const [pod] = podsOf([only(objects, 'Pod')]);
+  const { command = [], args = [], env = [] } = pod?.spec.containers[0] ?? {};
+  const { METRICS_URL = '' } = Object.fromEntries(env.map(({ name, value }) => [name, value]));
+  const { hostname, port, pathname } = new URL(METRICS_URL);
+  const service = objects.find(({ kind, metadata: { name, namespace } }) => {
+    return kind === 'Service' && hostname === `${name}.${namespace}.svc`;
+  });
+  const { ports = [] } = (service?.spec ?? {}) as { ports?: { port: number }[] };
+  assert.ok(ports.some((one) => String(one.port) === port));
+
+  const { operator } = await newStage(t);
+  const [, ...flags] = command;
+  const told = await runProgram(process.execPath, [...flags, ...args], undefined, {
+    ...process.env,
+    METRICS_URL: `${await operator.url('metrics')}${pathname}`,
+  });
+  assert.equal(told.code, 0, told.stderr);
+  assert.match(told.stdout, /answers\.\n$/);
 });

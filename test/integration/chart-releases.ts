@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { CHART, podsOf, type Rendered, valuesFile } from '../harness/chart.ts';
+import type { Cluster } from '../harness/cluster.ts';
+import { startControlPlane } from '../harness/control-plane.ts';
+import { helm } from '../harness/helm.ts';
+import { fastLease, looks, type RunningOperator, type Stage, startOperator } from '../harness/operator.ts';
+import { kubeconfigOf } from '../harness/operator-rights.ts';
+import { temporaryDirectory } from '../harness/process.ts';
+import { eventually } from '../harness/wait.ts';
+
+/** Values of all releases: no Pods, which simulated nodes would not run, and Git servers on this machine. */
+export const LOOPBACK = { git: { allowLoopback: true }, replicaCount: 0 };
+
+export interface Release {
+  name: string;
+  namespace: string;
+  values?: object;
+  chart?: string;
+  kubeconfig?: string;
+}
+
+/** What the tests of the installed chart do again and again, on a control plane of their own. */
+export interface Releases {
+  readonly cluster: Cluster;
+  kubectl(...args: string[]): Promise<string>;
+  /** Runs helm for a release, and expects it to succeed. */
+  release(
+    verb: 'install' | 'upgrade' | 'uninstall' | 'rollback',
+    what: Release,
+    ...more: string[]
+  ): Promise<void>;
+  /** Starts what a node would run of a release: with its flags, and with the rights of its ServiceAccount. */
+  run(t: TestContext, what: Pick<Release, 'name' | 'namespace'>, ...more: string[]): Promise<RunningOperator>;
+  newNamespace(t: TestContext, name: string): Promise<string>;
+  /** uid and resourceVersion of every object of users in a namespace, the Applications themselves included. */
+  objectsOf(stage: Stage): Promise<Record<string, string>>;
+}
+
+/** Definitions change and installations meet there, which other test files would notice. */
+export async function newReleases(): Promise<Releases> {
+  const cluster = await startControlPlane({ nodes: 1 });
+  const kubectl = async (...args: string[]) => {
+    const { code, stdout, stderr } = await cluster.kubectl(args);
+    assert.equal(code, 0, stderr);
+    return stdout;
+  };
+  return {
+    cluster,
+    kubectl,
+    release: async (verb, what, ...more) => {
+      const { name, namespace, values = {}, chart = CHART, kubeconfig = cluster.kubeconfigPath } = what;
+      const of =
+        verb === 'install' || verb === 'upgrade'
+          ? [chart, `--values=${valuesFile({ ...LOOPBACK, ...values })}`]
+          : [];
+      const where = [`--namespace=${namespace}`, `--kubeconfig=${kubeconfig}`];
+      const { code, stderr } = await helm(verb, name, ...of, ...more, ...where);
+      assert.equal(code, 0, `helm ${verb}: ${stderr}`);
+    },
+    run: async (t, { name, namespace }, ...more) => {
+      const instance = `app.kubernetes.io/instance=${name}`;
+      const found = await kubectl('get', 'deployments', '-n', namespace, '-l', instance, '-o', 'json');
+      const [pod] = podsOf((JSON.parse(found) as { items: Rendered[] }).items);
+      assert.ok(pod !== undefined);
+      const ofThePod = /^--([a-z]+-address|cache-directory)=/;
+      const flags = (pod.spec.containers[0]?.args ?? []).filter((arg) => !ofThePod.test(arg));
+      const watches = flags.some((flag) => flag.startsWith('--watch-namespace='))
+        ? []
+        : ['--watch-namespace='];
+      return startOperator(t, cluster, namespace, {
+        kubeconfigPath: await kubeconfigOf(cluster, namespace, String(pod.spec['serviceAccountName'])),
+        flags: [...flags, ...watches, ...fastLease, ...more],
+      });
+    },
+    newNamespace: async (t, name) => {
+      await kubectl('create', 'namespace', name);
+      t.after(() => cluster.kubectl(['delete', 'namespace', name, '--wait=false']));
+      return name;
+    },
+    objectsOf: async ({ namespace }) => {
+      const kinds = 'applications.towpath.dev,configmaps,serviceaccounts,rolebindings,services,deployments';
+      const { items } = JSON.parse(await kubectl('get', kinds, '-n', namespace, '-o', 'json')) as {
+        items: { kind: string; metadata: { name: string; uid: string; resourceVersion: string } }[];
+      };
+      return Object.fromEntries(
+        items.map(({ kind, metadata }) => [
+          `${kind} ${metadata.name}`,
+          `${metadata.uid} ${metadata.resourceVersion}`,
+        ]),
+      );
+    },
+  };
+}
+
+export const untilItLooked = (operator: RunningOperator) =>
+  eventually(async () => (await looks({ operator })) > 0, { describe: 'a look at the Application' });
+
+/** A copy of the chart as a later release would bring it. */
+export function laterChart(): string {
+  const chart = join(temporaryDirectory('later-chart'), 'towpath');
+  cpSync(CHART, chart, { recursive: true });
+  const path = join(chart, 'Chart.yaml');
+  writeFileSync(path, readFileSync(path, 'utf8').replaceAll('0.1.0', '0.2.0'));
+  return chart;
+}
