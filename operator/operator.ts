@@ -29,6 +29,7 @@ import { Sources } from './source/sources.ts';
 import { hostAliases } from './webhook/repository-name.ts';
 import { Webhooks } from './webhook/webhooks.ts';
 
+/** The Lease that the replicas of a namespace compete for. */
 const LEASE = 'towpath';
 /** SIGTERM to exit: what is under way gets this long (A7). */
 const STOP_MS = 8_000;
