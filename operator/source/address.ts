@@ -1,6 +1,7 @@
 import { type LookupAddress, type LookupOptions, lookup as systemLookup } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 import { TowpathError } from '../api/errors.ts';
+import { unlessAborted } from '../kube/unless-aborted.ts';
 
 /** Which of the addresses that are refused by default (S11) may be connected to. */
 export interface AddressRules {
@@ -81,16 +82,26 @@ export function checkedLookup(rules: AddressRules): LookupFunction {
   };
 }
 
+/** Our own DNS has so long to know a name that a proxy will look up. Milliseconds. */
+const OWN_DNS_MS = 2_000;
+
 /**
  * The same for a name that a proxy will look up. What our own DNS does not know, the proxy's may: that is for the
- * proxy to refuse, and so is a name that has other addresses there.
+ * proxy to refuse, and so is a name that has other addresses there. Where nothing leads out but the proxy, our DNS may
+ * never answer, which is as if it knew nothing; the signal ends the wait, too.
  */
-export function checkName(host: string, rules: AddressRules): Promise<void> {
-  return new Promise((resolve, reject) => {
+export async function checkName(host: string, rules: AddressRules, signal: AbortSignal): Promise<void> {
+  const checked = new Promise<void>((resolve, reject) => {
     checkedLookup(rules)(host, { all: true }, (error) =>
       error instanceof TowpathError ? reject(error) : resolve(),
     );
   });
+  const silent = AbortSignal.timeout(OWN_DNS_MS);
+  try {
+    await unlessAborted(checked, AbortSignal.any([signal, silent]));
+  } catch (error) {
+    if (error !== silent.reason) throw error;
+  }
 }
 
 /** The IPv4 address in an IPv4-mapped (::ffff:0:0/96), NAT64 (64:ff9b::/96) or 6to4 (2002::/16) one. */

@@ -7,6 +7,7 @@ import { type Credential, isSecret, quotable, quoted } from './credential.ts';
 import { networkError } from './network-error.ts';
 import { type Packet, readPackets } from './pkt-line.ts';
 import type { ProxyRule } from './proxy.ts';
+import { PROXY, proxyRefusal } from './proxy-refusal.ts';
 import type { RemoteUrl } from './remote-url.ts';
 import type { Timeouts, Transport } from './transport.ts';
 
@@ -28,7 +29,8 @@ export class HttpTransport implements Transport {
   readonly #credential: Credential | undefined;
   readonly #agent: Dispatcher;
   /** Where a proxy makes the connection: looks whether the host has an address that is refused. */
-  readonly #checkName: (() => Promise<void>) | undefined;
+  readonly #checkName: ((signal: AbortSignal) => Promise<void>) | undefined;
+  readonly #idleMs: number;
   readonly #origin: string;
   /** The repository's URL as it was given, without a slash at its end. */
   readonly #given: string;
@@ -51,6 +53,7 @@ export class HttpTransport implements Transport {
       );
     }
     const { connectMs, idleMs } = options.timeouts;
+    this.#idleMs = idleMs;
     const tls = {
       timeout: connectMs,
       ciphers: CIPHERS,
@@ -59,22 +62,21 @@ export class HttpTransport implements Transport {
       ...(credential?.clientKey === undefined ? {} : { key: credential.clientKey }),
     };
     const bounds = {
-      headersTimeout: idleMs,
-      bodyTimeout: idleMs,
       // Longer than most poll intervals would save no handshake worth a socket for each repository.
       keepAliveTimeout: 10_000,
       connections: 2,
       pipelining: 1,
     };
     const proxy = options.proxies?.(remote);
-    this.#checkName = proxy === undefined ? undefined : () => checkName(remote.host, options);
+    this.#checkName = proxy === undefined ? undefined : (signal) => checkName(remote.host, options, signal);
     this.#agent =
       proxy === undefined
         ? new Agent({ ...bounds, connect: { ...tls, lookup: checkedLookup(options) } })
         : new ProxyAgent({
             ...bounds,
             uri: proxy,
-            proxyTunnel: true,
+            // A tunnel to a port without TLS is what proxies refuse, so plain HTTP is asked of the proxy itself.
+            proxyTunnel: false,
             requestTls: tls,
             connectTimeout: connectMs,
           });
@@ -115,12 +117,15 @@ export class HttpTransport implements Transport {
 
   async #send(method: 'GET' | 'POST', url: string, body: Buffer | undefined, signal: AbortSignal) {
     try {
-      await this.#checkName?.();
+      await this.#checkName?.(signal);
       return await request(url, {
         dispatcher: this.#agent,
         method,
         signal,
         body: body ?? null,
+        // Where no tunnel is made, an agent for a proxy does not hand its own on.
+        headersTimeout: this.#idleMs,
+        bodyTimeout: this.#idleMs,
         headers: {
           'user-agent': userAgent,
           accept: method === 'GET' ? '*/*' : 'application/x-git-upload-pack-result',
@@ -135,7 +140,7 @@ export class HttpTransport implements Transport {
 
   /** A server that misses a client certificate often just closes the connection (TLS 1.3). */
   #failed(error: unknown): TowpathError {
-    const known = this.#withProxy(networkError(error, this.host));
+    const known = proxyRefusal(error, this.host) ?? this.#withProxy(networkError(error, this.host));
     const { scheme } = this.#remote;
     if (known.reason !== 'ConnectionLost' || scheme === 'http' || this.#credential?.clientCert) return known;
     const hint = 'If it wants a client certificate, put one in the Secret\'s keys "tls.crt" and "tls.key".';
@@ -145,7 +150,7 @@ export class HttpTransport implements Transport {
   /** What failed may be the proxy's: who reads it must know that there is one. */
   #withProxy(error: TowpathError): TowpathError {
     if (this.#checkName === undefined || error.reason === 'AddressRefused') return error;
-    const message = `${error.message} It is asked through the proxy of the operator's environment (HTTPS_PROXY, HTTP_PROXY, NO_PROXY).`;
+    const message = `${error.message} It is asked through ${PROXY}.`;
     return new TowpathError(error.remedy, error.reason, message, { cause: error });
   }
 
@@ -197,6 +202,16 @@ export class HttpTransport implements Transport {
   }
 
   async #requireSuccess(response: Dispatcher.ResponseData, type: string): Promise<void> {
+    try {
+      await this.#requireType(response, type);
+    } catch (error) {
+      // Without a tunnel the proxy may have answered in the server's place.
+      const isEither = this.#remote.scheme === 'http' && error instanceof TowpathError;
+      throw isEither ? this.#withProxy(error) : error;
+    }
+  }
+
+  async #requireType(response: Dispatcher.ResponseData, type: string): Promise<void> {
     const { statusCode: status, headers } = response;
     const found = String(headers['content-type'] ?? '').split(';')[0];
     if (status === 200 && found === type) return;

@@ -15,9 +15,13 @@ test('S11: with a proxy in its environment the operator asks it for Git servers 
   await startOperator(t, stage.cluster, stage.namespace, { environment });
   // This machine's own server is asked directly, the other one through the proxy, which leads to the same.
   await stage.deployed('near');
-  assert.deepEqual(proxy.asked, []);
+  assert.equal(proxy.asked.length, 0, `${proxy.asked}`);
   const repoURL = `http://git.invalid/${stage.repository.name}`;
   await stage.application('far', { source: { repoURL }, sync: { mode: 'Manual' } });
   await eventually(() => proxy.asked.length > 0, { describe: 'the proxy to be asked' });
-  assert.deepEqual(new Set(proxy.asked), new Set(['git.invalid:80']));
+  // No tunnel: proxies open them to ports of TLS only.
+  assert.ok(
+    proxy.asked.every((url) => url.startsWith(`${repoURL}/`)),
+    `${proxy.asked}`,
+  );
 });

@@ -22,6 +22,10 @@ export const SOURCE_REASONS = {
     'The Git server refuses connections.',
     'Check that it runs, its port, and NetworkPolicies.',
   ),
+  ProxyRefused: person(
+    "The proxy of the operator's environment does not let it reach the Git server.",
+    'Ask who runs the proxy to allow it, or who runs Towpath to give it a user and a password.',
+  ),
   ConnectionLost: time(
     'The connection to the Git server ended before its answer.',
     'Check the Git server and what lies between if it stays.',
