@@ -221,12 +221,7 @@ async function fixes(t: TestContext, files: Record<string, FileContent>): Promis
     flags: fastLease,
   });
   // With an interval this long only what the test asks for is done.
-  await stage.application('web', { source: { interval: '1h' } });
-  await stage.until(
-    'web',
-    (application) => conditionOf(application, 'Ready')?.status === 'True',
-    'web to be Ready',
-  );
+  await stage.deployed('web', { source: { interval: '1h' } });
   const path = `${applications(stage)}/web`;
   const took: Record<string, number[]> = { commit: [], poll: [], spec: [], suspend: [], delete: [] };
   const within = async (what: string, act: () => Promise<unknown>, isDone: () => Promise<boolean>) => {

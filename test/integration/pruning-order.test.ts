@@ -79,6 +79,14 @@ test('D15: no operator goes before its custom resource, and no rights before wha
     );
   const waiting = (name: string) =>
     stage.until(name, (one) => reasonOf(one) === 'Pruning', 'pruning to wait for the Lock');
+  const goesOnAfterKill = async (commit: string) => {
+    await stage.restart('SIGKILL');
+    await stage.until('gone', (one) => reasonOf(one) === 'Pruning', 'the next process to wait');
+    assert.deepEqual(await standing(steps), all);
+    await hold(null);
+    await stage.untilReadyAt('gone', commit);
+    assert.deepEqual(await standing(steps), []);
+  };
 
   await t.test('the rest waits, the status says for what, and goes on when it is gone', async () => {
     await deploy('gone', whole, { serviceAccountName });
@@ -102,12 +110,7 @@ test('D15: no operator goes before its custom resource, and no rights before wha
     await hold(['example.com/held']);
     const commit = await push('gone', [configMap('stays')]);
     await waiting('gone');
-    await stage.restart('SIGKILL');
-    await stage.until('gone', (one) => reasonOf(one) === 'Pruning', 'the next process to wait');
-    assert.deepEqual(await standing(steps), all);
-    await hold(null);
-    await stage.untilReadyAt('gone', commit);
-    assert.deepEqual(await standing(steps), []);
+    await goesOnAfterKill(commit);
   });
 
   await t.test('also with consent to delete everything, which is asked for once', async () => {
@@ -118,12 +121,7 @@ test('D15: no operator goes before its custom resource, and no rights before wha
     const digest = held.status?.environments?.[0]?.pendingPrune?.digest;
     await stage.kubectl('annotate', 'application', 'gone', `towpath.dev/prune-consent=default=${digest}`);
     await waiting('gone');
-    await stage.restart('SIGKILL');
-    await stage.until('gone', (one) => reasonOf(one) === 'Pruning', 'the next process to wait');
-    assert.deepEqual(await standing(steps), all);
-    await hold(null);
-    await stage.untilReadyAt('gone', commit);
-    assert.deepEqual(await standing(steps), []);
+    await goesOnAfterKill(commit);
     assert.equal(await live('configmap', 'stays'), undefined);
   });
 

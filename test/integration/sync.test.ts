@@ -41,12 +41,7 @@ test('a chart goes from Git to the API server, a push changes it, and the status
 
 test('drift is repaired, and the status says who did it', async (t) => {
   const stage = await newStage(t, { files: chart });
-  await stage.application('web', { source: { path: 'chart' } });
-  await stage.until(
-    'web',
-    (application) => conditionOf(application, 'Ready')?.status === 'True',
-    'web to be Ready',
-  );
+  await stage.deployed('web', { source: { path: 'chart' } });
   await stage.kubectl(
     'patch',
     'configmap',
@@ -90,12 +85,7 @@ test('a broken commit is quarantined with its errors while the last good one run
 
 test('deleting the Application deletes its objects', async (t) => {
   const stage = await newStage(t, { files: chart });
-  await stage.application('web', { source: { path: 'chart' } });
-  await stage.until(
-    'web',
-    (application) => conditionOf(application, 'Ready')?.status === 'True',
-    'web to be Ready',
-  );
+  await stage.deployed('web', { source: { path: 'chart' } });
   await stage.kubectl('delete', 'applications.towpath.dev', 'web', '--timeout=20s');
   assert.notEqual((await stage.cluster.kubectl(['-n', stage.namespace, 'get', 'configmap', 'web'])).code, 0);
   assert.equal(await stage.kubectl('get', 'secrets', '-l', 'towpath.dev/record', '-o', 'name'), '');
