@@ -277,6 +277,7 @@ export class Operator {
     const leading = new AbortController();
     this.#leading = leading;
     this.#log.info('This process leads.');
+    this.#events.resume();
     const { signal } = leading;
     // Before the controllers lead, so that what they write finds its fields.
     if (this.#flags['upgrade-definitions'])

@@ -18,8 +18,9 @@ before(async () => {
 after(() => proxy.stop());
 
 /** A recorder through the proxy and a ConfigMap for its events to be about. */
-async function arrange(t: TestContext, options: Partial<EventRecorderOptions> = {}) {
-  const client = KubeClient.fromKubeConfig(proxy.kubeConfigText);
+async function arrange(t: TestContext, given: Partial<EventRecorderOptions & { mayWrite(): boolean }> = {}) {
+  const { mayWrite = () => true, ...options } = given;
+  const client = KubeClient.fromKubeConfig(proxy.kubeConfigText, { mayWrite });
   const faults: Error[] = [];
   const recorder = new EventRecorder({
     client,
@@ -35,7 +36,8 @@ async function arrange(t: TestContext, options: Partial<EventRecorderOptions> = 
   });
   const namespace = await namespaceFor(t);
   const resource = { group: '', version: 'v1', plural: 'configmaps' };
-  const { metadata } = await client.create({ resource, namespace }, { metadata: { name: 'settings' } });
+  const settings = { metadata: { name: 'settings' } };
+  const { metadata } = await client.create({ resource, namespace }, settings, {}, { ungated: true });
   const regarding: EventSubject = {
     apiVersion: 'v1',
     kind: 'ConfigMap',
@@ -133,6 +135,40 @@ test('A1: an ill API server never reaches the caller; the event is written when 
   await eventually(async () => (await written()).length === 1);
   assert.equal(rule.met, 2);
   assert.deepEqual(faults, []);
+});
+
+test('an event whose first answer is lost is written once, and not counted as dropped', async (t) => {
+  const { recorder, regarding, written, faults } = await arrange(t);
+  const held = proxy.hold({ ...WRITES, at: 'response' });
+  recorder.record({ regarding, ...SYNCED });
+  await held.seen;
+  held.drop();
+  recorder.record({ regarding, ...SYNCED, reason: 'Next' });
+  await eventually(async () => (await written()).some(({ reason }) => reason === 'Next'));
+  assert.equal((await written()).length, 2);
+  assert.deepEqual(faults, []);
+  assert.equal(recorder.dropped, 0);
+});
+
+test('A12: what happened while this process led is told when it leads again', async (t) => {
+  let leads = false;
+  let refused = 0;
+  const mayWrite = () => {
+    refused += leads ? 0 : 1;
+    return leads;
+  };
+  const { recorder, regarding, written, faults } = await arrange(t, { mayWrite });
+  for (const reason of ['Pruned', 'Synced']) recorder.record({ regarding, ...SYNCED, reason });
+  await eventually(() => refused > 0, { describe: 'the write to be refused' });
+  leads = true;
+  recorder.resume();
+  const events = await eventually(async () => {
+    const found = await written();
+    return found.length === 2 && found;
+  });
+  assert.deepEqual(events.map(({ reason }) => reason).sort(), ['Pruned', 'Synced']);
+  assert.deepEqual(faults, []);
+  assert.equal(recorder.dropped, 0);
 });
 
 test('a refused event is told and dropped, and the next one is written', async (t) => {

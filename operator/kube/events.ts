@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KubeClient } from './client.ts';
-import { isNotFound, isTransient } from './errors.ts';
+import { isAlreadyExists, isNotFound, isTransient, NotLeaderError } from './errors.ts';
 import { microTime } from './times.ts';
 import { TokenBucket } from './token-bucket.ts';
 
@@ -63,7 +63,8 @@ const ATTEMPTS = 3;
 
 /**
  * Writes events.k8s.io/v1 Events in the background. `record` never waits and never fails: identical events become a
- * series, each object has a budget, the queue is bounded, and what does not fit is counted in `dropped`.
+ * series, each object has a budget, the queue is bounded, and what does not fit is counted in `dropped`. Events of what
+ * happened before this process lost the Lease wait for `resume`.
  */
 export class EventRecorder {
   readonly #options: EventRecorderOptions;
@@ -106,6 +107,11 @@ export class EventRecorder {
     this.#enqueue(series);
   }
 
+  /** Writes what has waited since this process stopped leading; to be called when it leads. */
+  resume(): void {
+    void Promise.resolve(this.#sending).then(() => this.#sendWaiting());
+  }
+
   /** Writes what is waiting, for at most `withinMs`, and ends. */
   async stop(withinMs = 2000): Promise<void> {
     clearTimeout(this.#sweep);
@@ -127,6 +133,10 @@ export class EventRecorder {
   #enqueue(series: Series): void {
     if (this.#stop.signal.aborted) return;
     this.#queue.add(series);
+    this.#sendWaiting();
+  }
+
+  #sendWaiting(): void {
     this.#sending ??= this.#send().finally(() => {
       this.#sending = undefined;
     });
@@ -160,6 +170,11 @@ export class EventRecorder {
       try {
         await this.#write(series, count);
       } catch (error) {
+        if (error instanceof NotLeaderError && !this.#stop.signal.aborted) {
+          // Nobody else knows of it: it waits until this process leads again.
+          this.#queue.add(series);
+          return;
+        }
         this.#dropped += 1;
         this.#fault(error);
       }
@@ -174,6 +189,8 @@ export class EventRecorder {
         await (series.written === 0 ? this.#create(series, count) : this.#update(series, count));
         return;
       } catch (error) {
+        // Its answer was lost the time before.
+        if (attempt > 1 && isAlreadyExists(error)) return;
         if (attempt >= ATTEMPTS || !isTransient(error) || this.#stop.signal.aborted) throw error;
         const { signal } = this.#stop;
         await delay(500 * 2 ** attempt, undefined, { signal, ref: false }).catch(() => undefined);
