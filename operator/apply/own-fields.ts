@@ -28,7 +28,7 @@ export async function applyOwn(
   } catch (error) {
     const isOfContent = error instanceof ApiError && error.code === 422 && !isOtherUid(error);
     if (!isOfContent) throw error;
-    return applyAlone(attempt, preconditions.uid, error);
+    return applyAlone(attempt, preconditions, error);
   }
 }
 
@@ -52,7 +52,11 @@ async function applyOnto(
  * what is left of a container. If the API server takes the object with exactly Git's lists, these items are made
  * ours, and so go with the next apply. Throws what is wrong with Git's, and `refusal` where that is all.
  */
-async function applyAlone(attempt: Attempt, uid: string, refusal: ApiError): Promise<KubeObject> {
+async function applyAlone(
+  attempt: Attempt,
+  { uid, resourceVersion }: Preconditions,
+  refusal: ApiError,
+): Promise<KubeObject> {
   const { access, planned, resource } = attempt;
   const { manifest, ignore } = planned;
   const existing = await find(attempt);
@@ -68,7 +72,10 @@ async function applyAlone(attempt: Attempt, uid: string, refusal: ApiError): Pro
   );
   if (attempt.dryRun) return asked;
   const taken = await setManagedFields(access, resource, manifest, existing, entries);
-  return applyOnto(attempt, { uid, resourceVersion: taken.metadata.resourceVersion ?? '' }, taken);
+  // Whose the items were is forgotten by now: where whoever asks does without a version, none may make this fail.
+  const isAsSeen = resourceVersion !== undefined;
+  const version = isAsSeen ? { resourceVersion: taken.metadata.resourceVersion ?? '' } : {};
+  return applyOnto(attempt, { uid, ...version }, taken);
 }
 
 /** What the object is now, where that decides what is sent, after what is to be ours alone was made so. */
