@@ -33,6 +33,8 @@ import { Webhooks } from './webhook/webhooks.ts';
 const LEASE = 'towpath';
 /** SIGTERM to exit: what is under way gets this long (A7). */
 const STOP_MS = 8_000;
+/** What waits to be told gets this long. */
+const EVENTS_MS = 1_000;
 /** What was interrupted and does not end by then is not waited for: it can write nothing any more. */
 const FOLLOW_MS = 5_000;
 
@@ -252,6 +254,8 @@ export class Operator {
     this.#leading?.abort(new Error('stopping'));
     const work = Promise.race([this.#controller.follow(), sleep(FOLLOW_MS, undefined, { ref: false })])
       .then(() => this.#client.writesEnded())
+      // What happened is told by whom it happened to, and only a leader writes.
+      .then(() => this.#events.stop(EVENTS_MS))
       // Not before: a successor must not meet a write of ours.
       .then(() => this.#election.stop());
     await Promise.race([work, sleep(STOP_MS, undefined, { ref: false })]);

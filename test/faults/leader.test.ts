@@ -6,6 +6,7 @@ import { fastLease, type Stage, startOperator } from '../harness/operator.ts';
 import { inWords, newProxiedStage, writesOf } from '../harness/proxied-stage.ts';
 import type { RequestMatch } from '../harness/recorded-request.ts';
 import { always, eventually } from '../harness/wait.ts';
+import { eventsOf, toldOf } from '../integration/steps.ts';
 
 const configMap = (name: string, message: string) =>
   `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\ndata: {message: "${message}"}\n`;
@@ -158,4 +159,28 @@ test('A7: SIGTERM lets a write that is under way finish, ends with exit code 0 w
   assert.ok(![former, ''].includes(await holder(stage)));
   await stage.untilReadyAt('web', second);
   assert.equal(await messages(stage), 'extra=two web=two');
+});
+
+test('A7: what happened before a SIGTERM is told before the Lease is released', async (t) => {
+  const { proxy, stage } = await newProxiedStage(t, {
+    files: { 'web.yaml': configMap('web', 'one'), 'extra.yaml': configMap('extra', 'one') },
+  });
+  await stage.deployed('web');
+  await toldOf(stage, 'web', 'Synced');
+  const held = proxy.hold({ verb: 'create', path: /\/events/ });
+  // Pruned, a warning and Synced, one after the other.
+  const twice = configMap('web', 'two').replace('{message:', '{message: "twice", message:');
+  await stage.repository.commit({ 'web.yaml': twice, 'extra.yaml': null });
+  await stage.requestSync('web');
+  await held.seen;
+  const readyz = `${await stage.operator.url('probe')}/readyz`;
+  const stopped = stage.operator.stop('SIGTERM');
+  await eventually(async () => (await (await fetch(readyz)).text()).includes('Stopping'), {
+    every: 10,
+    describe: 'it to begin to stop',
+  });
+  held.release();
+  await stopped;
+  for (const [reason, count] of Object.entries({ Pruned: 1, RenderWarning: 1, Synced: 2 }))
+    assert.equal((await eventsOf(stage, 'web', reason)).length, count, reason);
 });
