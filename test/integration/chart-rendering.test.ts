@@ -121,6 +121,12 @@ test('selectors are what they have always been, whatever labels are added, and s
       ]),
     ),
   );
+  const { spec: template } = podsOf([only(objects, 'Deployment')])[0] ?? {};
+  const spreads = template?.['topologySpreadConstraints'] as { labelSelector: { matchLabels: object } }[];
+  assert.deepEqual(
+    spreads.map(({ labelSelector }) => labelSelector.matchLabels),
+    [selector, selector],
+  );
   const [operator, test] = podsOf(objects).sort(
     (a, b) => Number(selects(selector, b.labels)) - Number(selects(selector, a.labels)),
   );
@@ -228,23 +234,28 @@ test('webhooks have a Service, a port and an opening where they are on, and noth
 });
 
 test('a NetworkPolicy opens DNS, the API server and Git, and no link-local address', async () => {
-  const { egress, ingress } = only(await rendered(FULL), 'NetworkPolicy').spec as {
-    egress: { ports: { port: number }[]; to?: { ipBlock: { cidr: string; except: string[] } }[] }[];
+  const { policyTypes, egress, ingress } = only(await rendered(FULL), 'NetworkPolicy').spec as {
+    policyTypes: string[];
+    egress: { ports: { port: number; protocol: string }[]; to?: unknown[] }[];
     ingress: { ports: { port: string }[]; from?: unknown[] }[];
   };
+  // What it does not name is not shut.
+  assert.deepEqual(policyTypes, ['Ingress', 'Egress']);
   assert.deepEqual(
-    egress.map(({ ports }) => ports.map(({ port }) => port)),
+    egress.map(({ ports }) => ports.map(({ port, protocol }) => `${port} ${protocol}`)),
     [
-      [53, 53],
-      [443, 6443],
-      [22, 443],
+      ['53 UDP', '53 TCP'],
+      ['443 TCP', '6443 TCP'],
+      ['22 TCP', '443 TCP'],
     ],
   );
-  for (const { to = [] } of egress.slice(1))
-    assert.deepEqual(
-      to.map(({ ipBlock }) => ipBlock.except[0]),
-      ['169.254.0.0/16', 'fe80::/10'],
-    );
+  const [names, ...others] = egress;
+  assert.equal(names?.to, undefined, 'resolvers may be anywhere, on the link, too');
+  for (const { to } of others)
+    assert.deepEqual(to, [
+      { ipBlock: { cidr: '0.0.0.0/0', except: ['169.254.0.0/16'] } },
+      { ipBlock: { cidr: '::/0', except: ['fe80::/10', 'fd00:ec2::254/128'] } },
+    ]);
   assert.deepEqual(ingress, [{ ports: [{ port: 'metrics' }] }]);
 
   const narrow = { enabled: true, git: { cidrs: ['192.0.2.10/32'] }, metricsFrom: [{ podSelector: {} }] };
