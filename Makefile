@@ -12,7 +12,7 @@ export KEEP CLUSTER KUBERNETES
 
 .PHONY: help
 help: ## Lists the commands
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: $(INSTALLED) ## Shows a chart's way from Git into a cluster (KEEP=1: leaves it running; CLUSTER=current: in yours)
@@ -88,6 +88,10 @@ format: $(INSTALLED) ## Formats TypeScript and Go
 .PHONY: bench
 bench: $(INSTALLED) ## Measures against the baselines (ARGS=flags)
 	@$(NODE) test/bench/main.ts $(ARGS)
+
+.PHONY: soak
+soak: $(INSTALLED) ## Runs 1,000 Applications under constant change and faults for 20 minutes (MINUTES=, APPLICATIONS=)
+	@$(NODE) test/soak/main.ts --minutes='$(MINUTES)' --applications='$(APPLICATIONS)'
 
 .PHONY: clean
 clean: cluster-down ## Stops the local cluster and removes it and all build results of this checkout
