@@ -17,7 +17,7 @@ interface Component {
   components?: Component[];
 }
 
-test('the bills of material name every package and module that is installed, and nothing of this machine', async () => {
+test('I4: the bills of material name every package and module that is installed, and nothing of this machine', async () => {
   const [operator = '', engine = ''] = await writeSboms(ourArchitecture(), temporaryDirectory('sbom'));
   const read = (path: string) => {
     const text = readFileSync(path, 'utf8');

@@ -325,7 +325,7 @@ test('I2: installed by helm, it deploys what runs and answers on a real node', {
     await untilAnswers('four');
   });
 
-  await step('I4: uninstalled, all runs on; installed anew, it goes on', async () => {
+  await step('I3: uninstalled, all runs on; installed anew, it goes on', async () => {
     const before = await versions();
     await run('uninstall', 'towpath', ...SYSTEM, '--wait', '--timeout=60s');
     assert.deepEqual(await versions(), before);
