@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { before, type TestContext, test } from 'node:test';
+import { documented, runCommands } from '../harness/documented.ts';
+import { installCRDs, newStage, type RunningOperator, type Stage } from '../harness/operator.ts';
+import { newReleases, type Releases } from './chart-releases.ts';
+
+// Definitions go here, which other test files would notice.
+let on: Releases;
+before(async () => {
+  on = await newReleases();
+});
+
+const PAGE = 'installation.md';
+const CRD = 'applications.towpath.dev';
+const FILES = {
+  'web.yaml': 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {is: there}\n',
+};
+
+const letGo = () => runCommands(on.cluster, documented(PAGE, `kubectl get ${CRD} -A`));
+
+type Step = 'release' | 'namespace' | 'definitions';
+const ORDERS: readonly (readonly Step[])[] = [
+  ['release', 'namespace', 'definitions'],
+  ['release', 'definitions', 'namespace'],
+  ['namespace', 'release', 'definitions'],
+  ['namespace', 'definitions', 'release'],
+  ['definitions', 'release', 'namespace'],
+  ['definitions', 'namespace', 'release'],
+];
+
+for (const order of ORDERS)
+  test(`I2, I3: removed in the order ${order.join(', ')} it ends, leaves nothing behind, and deletes nothing that it deployed`, async (t) => {
+    const { stage, operator } = await installed(t);
+    const uid = await uidOf(stage);
+    for (const step of order) {
+      await remove(step, operator, order.slice(0, order.indexOf(step)));
+      assert.equal(await uidOf(stage), uid, `after ${step}`);
+    }
+    const left = ['get', `crd,namespaces,clusterroles,clusterrolebindings`, '-o', 'name'];
+    const names = await on.kubectl(...left);
+    assert.doesNotMatch(names, /towpath/);
+    const data = await stage.kubectl('get', 'configmap', 'web', '-o', 'jsonpath={.data}');
+    assert.deepEqual(JSON.parse(data), { is: 'there' });
+  });
+
+test('I2: a namespace with release and Applications ends, too, when no operator runs any more', async (t) => {
+  const { stage, operator, towpath } = await installed(t);
+  await operator.stop();
+  await on.release('uninstall', towpath);
+  await on.kubectl('delete', 'namespace', stage.namespace, '--wait=false');
+  await letGo();
+  await on.kubectl('wait', '--for=delete', `namespace/${stage.namespace}`, '--timeout=120s');
+});
+
+/** A release with its operator, and an Application that is Ready, held by our finalizer. */
+async function installed(t: TestContext) {
+  await installCRDs(on.cluster);
+  const towpath = { name: 'towpath', namespace: 'towpath-system' };
+  await on.kubectl('create', 'namespace', towpath.namespace);
+  await on.release('install', towpath);
+  const stage = await newStage(t, { cluster: on.cluster, files: FILES, startOperator: false });
+  const operator = await on.run(t, towpath);
+  await stage.deployed('web');
+  assert.ok((await stage.get('web')).metadata.finalizers.length > 0);
+  t.after(async () => {
+    await operator.stop();
+    await on.cluster.kubectl(['delete', 'namespace', towpath.namespace, '--ignore-not-found']);
+  });
+  return { stage, operator, towpath };
+}
+
+/** One step of the page; `gone` is what went before. Where no operator runs, its Pods went with what was removed. */
+async function remove(step: Step, operator: RunningOperator, gone: readonly Step[]): Promise<void> {
+  const runs = !gone.includes('release') && !gone.includes('namespace');
+  if (step === 'definitions') {
+    await on.kubectl('delete', 'crd', CRD, '--wait=false');
+    if (!runs) await letGo();
+    await on.kubectl('wait', '--for=delete', `crd/${CRD}`, '--timeout=60s');
+    return;
+  }
+  if (runs) await operator.stop();
+  if (step === 'namespace') {
+    await on.kubectl('delete', 'namespace', 'towpath-system', '--timeout=120s');
+  } else if (gone.includes('namespace')) {
+    await runCommands(on.cluster, documented(PAGE, 'kubectl delete clusterroles'));
+  } else {
+    await on.release('uninstall', { name: 'towpath', namespace: 'towpath-system' });
+  }
+}
+
+function uidOf(stage: Stage): Promise<string> {
+  return stage.kubectl('get', 'configmap', 'web', '-o', 'jsonpath={.metadata.uid}');
+}
