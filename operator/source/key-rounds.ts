@@ -18,7 +18,7 @@ export function keyRounds(identity: string): number {
   return at + 4 < bytes.length && rounds + 4 <= behindString(bytes, at) ? bytes.readUInt32BE(rounds) : 0;
 }
 
-/** Strings are preceded by their length. */
-function behindString(bytes: Buffer, at: number): number {
+/** Where what follows a string begins (RFC 4251, 5): strings are preceded by their length. */
+export function behindString(bytes: Buffer, at: number): number {
   return at + 4 > bytes.length ? bytes.length : Math.min(bytes.length, at + 4 + bytes.readUInt32BE(at));
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import { before, describe, it } from 'node:test';
 import ssh2 from 'ssh2';
 import { longestTurn, TURN_LIMIT_MS } from '../../test/harness/event-loop.ts';
@@ -34,6 +35,68 @@ function hugePair(): { privateKey: string; publicKey: string } {
   assert.ok(!(parsed instanceof Error));
   return { privateKey, publicKey: `ssh-rsa ${parsed.getPublicSSH().toString('base64')} huge\n` };
 }
+
+/** An RSA key in PEM form of numbers with so many bits, which are no key's. */
+function rsaOf(bits: number, exponent: Buffer = Buffer.from([1, 0, 1])): string {
+  const number = (size: number) => {
+    const bytes = Buffer.alloc(size / 8, 0xa5);
+    bytes[0] = 0xff;
+    return bytes;
+  };
+  const [whole, half] = [number(bits), number(bits / 2)];
+  const numbers = [Buffer.from([0]), whole, exponent, whole, half, half, half, half, half];
+  const content = Buffer.concat(numbers.map((each) => der(2, Buffer.concat([Buffer.from([0]), each]))));
+  const text = der(0x30, content).toString('base64').replace(/.{64}/g, '$&\n');
+  return `${beginning('RSA')}${text}${ending('RSA')}`;
+}
+
+/** A value in DER (X.690). */
+function der(tag: number, content: Buffer): Buffer {
+  const { length } = content;
+  const head = length < 128 ? [length] : [0x82, length >> 8, length & 255];
+  return Buffer.concat([Buffer.from([tag, ...head]), content]);
+}
+
+/** Of one key the public half, of another the private one. */
+function mismatched(): string {
+  const [one, other] = [0, 1].map(() => ssh2.utils.generateKeyPairSync('ed25519'));
+  const bytesOf = (text = '') => Buffer.from(text.split('\n').slice(1, -2).join(''), 'base64');
+  const publicOf = (text = '') => Buffer.from(text.split(' ')[1] ?? '', 'base64').subarray(-32);
+  const file = bytesOf(one?.private);
+  // It stands there three times: as the public key, and twice beside the private one.
+  for (let at = file.indexOf(publicOf(one?.public)); at >= 0; at = file.indexOf(publicOf(one?.public)))
+    publicOf(other?.public).copy(file, at);
+  return `${beginning('OPENSSH')}${file.toString('base64')}${ending('OPENSSH')}`;
+}
+
+/** What is read as a key, and is none that could be used. */
+const UNUSABLE: readonly (readonly [string, () => string, RegExp])[] = [
+  ['of type rsa and 65,536 bits', () => rsaOf(65_536), /an RSA key of 65536 bits .* at most 16384 are taken/],
+  ['of type rsa and 16,392 bits', () => rsaOf(16_392), /an RSA key of 16392 bits/],
+  [
+    'of type rsa with a huge exponent',
+    () => rsaOf(8_192, Buffer.alloc(1_024, 0x7f)),
+    /public exponent of 8191 bits/,
+  ],
+  [
+    'of type rsa whose numbers are no key',
+    () => rsaOf(4_096),
+    /cannot be signed with|do not belong together/,
+  ],
+  [
+    'of type rsa and 512 bits',
+    () =>
+      generateKeyPairSync('rsa', { modulusLength: 512 })
+        .privateKey.export({ type: 'pkcs1', format: 'pem' })
+        .toString(),
+    /cannot be signed with/,
+  ],
+  [
+    'of type ed25519 whose halves are of two keys',
+    mismatched,
+    /do not belong together|cannot be signed with/,
+  ],
+];
 
 const beginning = (type: string) => `-----BEGIN ${type} PRIVATE KEY-----\n`;
 const ending = (type: string) => `\n-----END ${type} PRIVATE KEY-----\n`;
@@ -75,6 +138,21 @@ describe('A15: an SSH key', { skip: withoutSsh() }, () => {
       assert.ok(longest < scaled(TURN_LIMIT_MS), `${longest} ms: ${identity.slice(0, 50)}`);
     }
   });
+
+  for (const [what, identity, says] of UNUSABLE)
+    it(`${what} is refused in words, soon, and holds up nobody`, async (t) => {
+      const { url, knownHosts, stop } = await startGitSsh({ root: git.root });
+      t.after(stop);
+      const began = performance.now();
+      const longest = await longestTurn(t, async () => {
+        const credential = { identity: identity(), knownHosts };
+        const { reason, message } = await pollOnce({ url: url(git.name), credential });
+        assert.equal(reason, 'CredentialInvalid', message);
+        assert.match(message, says);
+      });
+      assert.ok(performance.now() - began < scaled(10_000), `${performance.now() - began} ms`);
+      assert.ok(longest < scaled(TURN_LIMIT_MS), `${longest} ms`);
+    });
 
   it('is used after a key exchange whose group is no invention of the server', async (t) => {
     const exchange = async (algorithm: string) => {

@@ -1,15 +1,6 @@
 import { createPrivateKey, type KeyObject, sign } from 'node:crypto';
 import ssh2, { type IdentityCallback, type SignCallback, type SigningRequestOptions } from 'ssh2';
-import type { SshKey } from './ssh-key.ts';
-
-/** What is signed with, where the server has no say in it (RFC 8332, RFC 5656, RFC 8709). */
-const HASHES = new Map([
-  ['ssh-rsa', 'sha1'],
-  ['ssh-dss', 'sha1'],
-  ['ecdsa-sha2-nistp256', 'sha256'],
-  ['ecdsa-sha2-nistp384', 'sha384'],
-  ['ecdsa-sha2-nistp521', 'sha512'],
-]);
+import { HASHES, type SshKey } from './ssh-key.ts';
 
 /** Proves to a server that we have a key, beside the event loop: large RSA keys take long to sign with. */
 export class SshSigner extends ssh2.BaseAgent<Buffer> {

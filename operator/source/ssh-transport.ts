@@ -10,6 +10,7 @@ import { flush, type Packet, readPackets } from './pkt-line.ts';
 import type { RemoteUrl } from './remote-url.ts';
 import { algorithmsFor, KEY_EXCHANGES } from './ssh-algorithms.ts';
 import { unreadableKey } from './ssh-key.ts';
+import { SshLink } from './ssh-link.ts';
 import { SshSigner } from './ssh-signer.ts';
 import type { Timeouts, Transport } from './transport.ts';
 import type { RunWork } from './tree.ts';
@@ -20,9 +21,12 @@ export interface SshOptions extends AddressRules {
   run: RunWork;
 }
 
-/** A connection is kept so long after its last use: a fetch follows a poll at once, the next poll later. */
-const keepAliveMs = 15_000;
 const maxStderr = 2_000;
+
+interface Opened {
+  channel: ClientChannel;
+  link: SshLink;
+}
 
 /** Git over SSH: `git-upload-pack '<path>'` in a channel of its own for each conversation. */
 export class SshTransport implements Transport {
@@ -34,9 +38,7 @@ export class SshTransport implements Transport {
   readonly #passphrase: string | undefined;
   readonly #known: KnownKeys;
   #signer: SshSigner | undefined;
-  #connection: Promise<Client> | undefined;
-  #channels = 0;
-  #idle: NodeJS.Timeout | undefined;
+  #link: SshLink | undefined;
 
   constructor(remote: RemoteUrl, credential: Credential | undefined, options: SshOptions) {
     this.host = `${remote.host}:${remote.port}`;
@@ -65,8 +67,9 @@ export class SshTransport implements Transport {
   }
 
   async *advertise(signal: AbortSignal): AsyncGenerator<Packet> {
-    const channel = await this.#open(signal);
-    for await (const packet of this.#packets(channel, signal)) {
+    const opened = await this.#open(signal);
+    const { channel } = opened;
+    for await (const packet of this.#packets(opened, signal)) {
       // With a flush an upload-pack learns that nothing is wanted, and ends.
       if (packet === undefined) channel.end(flush);
       yield packet;
@@ -75,10 +78,11 @@ export class SshTransport implements Transport {
   }
 
   async *uploadPack(request: Buffer, signal: AbortSignal): AsyncGenerator<Packet> {
-    const channel = await this.#open(signal);
+    const opened = await this.#open(signal);
+    const { channel } = opened;
     let advertised = false;
     let bytes = 0;
-    for await (const packet of this.#packets(channel, signal)) {
+    for await (const packet of this.#packets(opened, signal)) {
       if (advertised) {
         yield packet;
         continue;
@@ -94,14 +98,13 @@ export class SshTransport implements Transport {
     }
   }
 
-  async close(): Promise<void> {
-    clearTimeout(this.#idle);
-    const connection = this.#connection;
-    this.#connection = undefined;
-    (await connection?.catch(() => undefined))?.destroy();
+  close(): Promise<void> {
+    this.#link?.end();
+    this.#link = undefined;
+    return Promise.resolve();
   }
 
-  async *#packets(channel: ClientChannel, signal: AbortSignal): AsyncGenerator<Packet> {
+  async *#packets({ channel, link }: Opened, signal: AbortSignal): AsyncGenerator<Packet> {
     let stderr = '';
     channel.stderr.on('data', (chunk: Buffer) => {
       if (stderr.length < maxStderr) stderr += chunk.toString('utf8');
@@ -113,8 +116,6 @@ export class SshTransport implements Transport {
     signal.addEventListener('abort', abort, { once: true });
     const idle = setTimeout(() => failed.reject(timeout(this.host)), this.#options.timeouts.idleMs);
     channel.on('data', () => idle.refresh());
-    this.#channels++;
-    clearTimeout(this.#idle);
     try {
       let any = false;
       for await (const packet of readPackets(chunksUntil(channel, failed.promise))) {
@@ -124,56 +125,41 @@ export class SshTransport implements Transport {
       if (!any) throw new RemoteRefusal(stderr.trim() || 'it ended without an answer');
     } catch (error) {
       if (error instanceof RemoteRefusal) throw error;
-      void this.close();
+      link.retire();
       throw networkError(error, this.host);
     } finally {
       clearTimeout(idle);
       signal.removeEventListener('abort', abort);
       channel.on('error', () => undefined);
       channel.close();
-      this.#channels--;
-      if (this.#channels === 0) this.#idle = setTimeout(() => void this.close(), keepAliveMs).unref();
+      link.leave();
     }
   }
 
-  async #open(signal: AbortSignal): Promise<ClientChannel> {
+  async #open(signal: AbortSignal): Promise<Opened> {
     signal.throwIfAborted();
-    const reused = this.#connection !== undefined;
+    const link = this.#usableLink();
+    const { isConnected: isKept } = link;
     try {
-      return await this.#openOn(await this.#connected(signal), signal);
+      return await this.#openOn(link, signal);
     } catch (error) {
-      await this.close();
       // What was kept from the last time may have ended without our knowing.
-      if (reused && !signal.aborted) return this.#openOn(await this.#connected(signal), signal);
-      throw error;
+      if (!isKept || signal.aborted) throw error;
+      return this.#openOn(this.#usableLink(), signal);
     }
   }
 
-  #openOn(client: Client, signal: AbortSignal): Promise<ClientChannel> {
+  async #openOn(link: SshLink, signal: AbortSignal): Promise<Opened> {
     const command = `git-upload-pack '${this.#remote.path.replaceAll("'", "'\\''")}'`;
-    return new Promise((resolve, reject) => {
-      const abort = () => reject(networkError(signal.reason, this.host));
-      const late = setTimeout(() => reject(timeout(this.host)), this.#options.timeouts.connectMs);
-      signal.addEventListener('abort', abort, { once: true });
-      client.exec(command, (error, channel) => {
-        clearTimeout(late);
-        signal.removeEventListener('abort', abort);
-        if (error) reject(networkError(error, this.host));
-        else resolve(channel);
-      });
-    });
+    return { link, channel: await link.open(command, signal) };
   }
 
-  #connected(signal: AbortSignal): Promise<Client> {
-    if (!this.#connection) {
-      const connection = this.#connect(signal);
-      this.#connection = connection;
-      const forget = () => {
-        if (this.#connection === connection) this.#connection = undefined;
-      };
-      connection.then((client) => client.on('close', forget), forget);
-    }
-    return this.#connection;
+  #usableLink(): SshLink {
+    if (this.#link?.isUsable === true) return this.#link;
+    const { connectMs } = this.#options.timeouts;
+    const connect = (signal: AbortSignal) => this.#connect(signal);
+    this.#link = new SshLink({ host: this.host, connect, connectMs });
+    return this.#link;
   }
 
   async #connect(signal: AbortSignal): Promise<Client> {
