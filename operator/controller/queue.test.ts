@@ -19,6 +19,9 @@ function queue(work: Work, changes: Partial<ConstructorParameters<typeof Queue>[
     onError: (key, error) => {
       throw new Error(`${key} failed`, { cause: error });
     },
+    onLateError: (key, error) => {
+      throw new Error(`${key} failed when it was interrupted`, { cause: error });
+    },
     ...changes,
   });
 }
@@ -180,6 +183,33 @@ test('an error is told, and the next key still runs', async () => {
   await other.promise;
   await subject.stop();
   assert.deepEqual(told, ['bad: broken']);
+});
+
+test('what ends a run that was interrupted is told, unless it is the interruption', async () => {
+  const told: string[] = [];
+  const errors = [
+    (reason: unknown) => reason,
+    (reason: unknown) => new Error('the wait was aborted', { cause: reason }),
+    () => new TypeError('a defect'),
+    () => new Error('wrapped', { cause: new TypeError('a defect, too') }),
+    () => 'no error at all',
+  ];
+  const done = Promise.withResolvers<void>();
+  let runs = 0;
+  const subject = queue(
+    async (_key, signal) => {
+      const error = errors[runs++];
+      if (error === undefined) return done.resolve();
+      queueMicrotask(() => subject.add('a', { interrupt: 'at once' }));
+      await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      throw error(signal.reason);
+    },
+    { onLateError: (key, error) => told.push(`${key}: ${error}`) },
+  );
+  subject.add('a');
+  await done.promise;
+  await subject.stop();
+  assert.deepEqual(told, ['a: TypeError: a defect', 'a: Error: wrapped', 'a: no error at all']);
 });
 
 test('of two delays the earlier counts', async () => {

@@ -46,6 +46,8 @@ export interface QueueOptions {
   /** Asked when a run has taken that long, and again after as long; false: it keeps its place. Default: it may. */
   mayLend?(): boolean;
   onError(key: string, error: unknown): void;
+  /** Told of what ended a run that had been interrupted, where it is not that interruption. */
+  onLateError(key: string, error: unknown): void;
   /**
    * A run that follows one that was interrupted has so long before it is interrupted in time: what changes again and
    * again by the run itself must not keep every one from getting as far as to tell something.
@@ -193,9 +195,9 @@ export class Queue {
     const endTelling = this.#tellLong(key);
     const left = this.#whenIgnored(abort.signal);
     try {
-      const how = await Promise.race([this.#work(key, abort.signal), left.promise]).catch((error) => {
-        if (!abort.signal.aborted) this.#options.onError(key, error);
-      });
+      const how = await Promise.race([this.#work(key, abort.signal), left.promise]).catch((error) =>
+        this.#tellError(key, error, abort.signal),
+      );
       if (how === 'left') this.#options.onLeft(key);
     } finally {
       left.forget();
@@ -208,6 +210,11 @@ export class Queue {
       if (entry.state === 'running-again' && !this.#stopped) this.#wait(key, entry.askedAt);
       giveBack();
     }
+  }
+
+  #tellError(key: string, error: unknown, { aborted, reason }: AbortSignal): void {
+    if (!aborted) this.#options.onError(key, error);
+    else if (!comesOf(error, reason)) this.#options.onLateError(key, error);
   }
 
   /** Returns how it is given back, once: by who lends it on, or at the end. */
@@ -266,4 +273,14 @@ export class Queue {
     tellAt(longMs, longMs);
     return () => clearTimeout(timer);
   }
+}
+
+/** Whether an error is this one, or names it as its cause, as those of Node do that an abort ends. */
+function comesOf(error: unknown, reason: unknown): boolean {
+  for (let cause = error, depth = 0; depth < 8; depth += 1) {
+    if (cause === reason) return true;
+    if (!(cause instanceof Error)) return false;
+    cause = cause.cause;
+  }
+  return false;
 }

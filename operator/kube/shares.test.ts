@@ -106,3 +106,37 @@ test('a request that is given up while it waits takes no place', async (t) => {
   await ended();
   assert.equal(places.shares.full, false);
 });
+
+test('tenants take turns, however many targets one of them has', async (t) => {
+  const places = newPlaces(t);
+  for (let target = 0; target < 1_000; target += 1) places.take('many', `target-${target}`);
+  places.take('one', 'a', 3);
+  for (let count = 0; count < 7; count += 1) {
+    places.held.shift()?.end();
+    await ended();
+  }
+  assert.equal(places.of('one'), 3, 'each second place that came free was its');
+});
+
+test('A15: a place that comes free costs the same however many wait', async (t) => {
+  const costOf = async (waiting: number, waitingTenants: number) => {
+    const places = newPlaces(t);
+    for (let index = 0; index < waiting; index += 1)
+      places.take(`tenant-${index % waitingTenants}`, `target-${index}`);
+    const before = process.cpuUsage();
+    for (let count = 0; count < 500; count += 1) places.held.shift()?.end();
+    await ended();
+    const { user, system } = process.cpuUsage(before);
+    t.mock.timers.reset();
+    return user + system;
+  };
+  for (const tenants of [1, 500]) {
+    await costOf(1_000, tenants);
+    const few = await costOf(1_000, tenants);
+    const many = await costOf(50_000, tenants);
+    assert.ok(
+      many < 8 * few + 50_000,
+      `${tenants} tenants: ${few} µs with a thousand, ${many} with fifty times`,
+    );
+  }
+});

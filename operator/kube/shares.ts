@@ -30,15 +30,15 @@ interface One {
 /**
  * Hands out places so that what hangs takes few of them (A3): a tenant may take a part of what is left for those that
  * come later, and a target no more than are left of its tenant's. Who has none gets its first however much hangs.
- * Nobody holds one place while waiting for another, so that nothing can lock up; targets that wait are served in turn,
- * each one's requests in order.
+ * Nobody holds one place while waiting for another, so that nothing can lock up; tenants that wait are served in turn,
+ * and so are the targets of each, whose requests keep their order.
  */
 export class Shares {
   readonly #options: SharesOptions;
   readonly #byTenant = new Map<string, number>();
   readonly #byTarget = new Map<string, number>();
-  /** By target, the one that was served longest ago first. */
-  readonly #waiting = new Map<string, One[]>();
+  /** By tenant and by target, of both the one that was served longest ago first. */
+  readonly #waiting = new Map<string, Map<string, One[]>>();
   #taken = 0;
   #active = 0;
 
@@ -53,26 +53,33 @@ export class Shares {
 
   /** Calls `begin`, at once or later, when there is a place, which is taken until `ended`. One that ended waits no more. */
   take(sharer: Sharer, begin: () => void, ended: Promise<void>): void {
-    const key = keyOf(sharer);
     const one: One = { sharer, begin };
-    const queue = this.#waiting.get(key) ?? [];
+    const targets = this.#waiting.get(sharer.tenant) ?? new Map<string, One[]>();
+    const queue = targets.get(sharer.target) ?? [];
     queue.push(one);
-    this.#waiting.set(key, queue);
+    targets.set(sharer.target, queue);
+    this.#waiting.set(sharer.tenant, targets);
     void ended.then(() => this.#leave(one));
     this.#serve();
   }
 
   #leave(one: One): void {
-    const key = keyOf(one.sharer);
-    const queue = this.#waiting.get(key);
-    const place = queue?.indexOf(one) ?? -1;
-    if (queue !== undefined && place >= 0) {
-      queue.splice(place, 1);
-      if (queue.length === 0) this.#waiting.delete(key);
-      return;
-    }
+    if (this.#forget(one)) return;
     this.#count(one.sharer, -1);
     this.#lend(one);
+  }
+
+  /** Whether it was among those that wait. */
+  #forget(one: One): boolean {
+    const { tenant, target } = one.sharer;
+    const targets = this.#waiting.get(tenant);
+    const queue = targets?.get(target);
+    const place = queue?.indexOf(one) ?? -1;
+    if (targets === undefined || queue === undefined || place < 0) return false;
+    queue.splice(place, 1);
+    if (queue.length === 0) targets.delete(target);
+    if (targets.size === 0) this.#waiting.delete(tenant);
+    return true;
   }
 
   #lend(one: One): void {
@@ -83,31 +90,45 @@ export class Shares {
   }
 
   #serve(): void {
-    for (let served = true; served && !this.full; ) {
-      served = false;
-      for (const [key, queue] of [...this.#waiting]) {
-        const [next] = queue;
-        if (next === undefined || !this.#mayTake(next.sharer)) continue;
-        queue.shift();
-        this.#waiting.delete(key);
-        if (queue.length > 0) this.#waiting.set(key, queue);
-        this.#count(next.sharer, 1);
-        this.#active += 1;
-        next.lend = setTimeout(() => this.#lend(next), this.#options.lendAfterMs).unref();
-        served = true;
-        next.begin();
-      }
+    while (!this.full) {
+      const next = this.#next();
+      if (next === undefined) return;
+      this.#count(next.sharer, 1);
+      this.#active += 1;
+      next.lend = setTimeout(() => this.#lend(next), this.#options.lendAfterMs).unref();
+      next.begin();
     }
   }
 
-  #mayTake(sharer: Sharer): boolean {
-    if (this.full) return false;
-    const { most, mostOfTenant } = this.#options;
+  /**
+   * Takes the one whose turn it is from those that wait. Only tenants and targets that hold places can be passed
+   * over, so it is found soon however many wait.
+   */
+  #next(): One | undefined {
+    for (const [tenant, targets] of this.#waiting) {
+      if (!this.#tenantMay(tenant)) continue;
+      for (const [target, queue] of targets) {
+        const [one] = queue;
+        if (one === undefined || !this.#targetMay(one.sharer)) continue;
+        this.#forget(one);
+        // Behind all others, those that wait for the same included.
+        if (targets.delete(target)) targets.set(target, queue);
+        if (this.#waiting.delete(tenant)) this.#waiting.set(tenant, targets);
+        return one;
+      }
+    }
+    return undefined;
+  }
+
+  #tenantMay(tenant: string): boolean {
+    const ofTenant = this.#byTenant.get(tenant) ?? 0;
+    return ofTenant === 0 || ofTenant < (this.#options.most - this.#taken) / PARTS;
+  }
+
+  #targetMay(sharer: Sharer): boolean {
     const ofTenant = this.#byTenant.get(sharer.tenant) ?? 0;
-    if (ofTenant === 0) return true;
-    if (ofTenant >= (most - this.#taken) / PARTS) return false;
     const ofTarget = this.#byTarget.get(keyOf(sharer)) ?? 0;
-    return ofTarget === 0 || ofTarget < mostOfTenant - ofTenant;
+    return ofTenant === 0 || ofTarget === 0 || ofTarget < this.#options.mostOfTenant - ofTenant;
   }
 
   #count(sharer: Sharer, change: 1 | -1): void {

@@ -13,7 +13,7 @@ import { Queue, type QueueObserver } from '../queue.ts';
 import { targetId } from '../record.ts';
 import { RecordStore } from '../record-store.ts';
 import { type DeletionParts, tellGone } from './deletion.ts';
-import type { Fault } from './failed-looks.ts';
+import { type Fault, isDefect } from './failed-looks.ts';
 import { KnownApplications } from './known.ts';
 import type { LogLine } from './log-lines.ts';
 import { Looks, TELL_AFTER_MS } from './look.ts';
@@ -190,6 +190,10 @@ export class ApplicationController {
       // What only waits for its turn at the API server would not come sooner with more of its kind beside it.
       mayLend: () => !this.#options.client.saturated,
       onError: (key, error) => this.#looks.failed(key, error),
+      // What others answered to a look that was interrupted, the next one hears anew; a defect may have no next time.
+      onLateError: (key, error) => {
+        if (isDefect(error)) this.#looks.failed(key, error);
+      },
       spareMs: 2 * TELL_AFTER_MS,
       leaveAfterMs: ABANDON_AFTER_MS,
       onLeft: (key) => this.#abandon(key),
