@@ -169,6 +169,23 @@ const answers: [what: string, error: unknown, verdict: string, reason: string][]
     'State',
     'AdmissionDenied',
   ],
+  ...[401, 404, 409, 410, 422, 429, 500, 503].map((code): (typeof answers)[number] => [
+    `a webhook that denies with ${code}`,
+    status(code, '', 'admission webhook "w.example.com" denied the request: no'),
+    'State',
+    'AdmissionDenied',
+  ]),
+  [
+    'a value whose last words are those of another refusal',
+    invalid(
+      'CronJob.batch',
+      'spec.timeZone',
+      'FieldValueInvalid',
+      'Invalid value: "Mars: field is immutable": unknown time zone Mars: field is immutable',
+    ),
+    'Principle',
+    'ManifestInvalid',
+  ],
   [
     'a webhook that is down',
     status(500, 'InternalError', 'Internal error occurred: failed calling webhook "w": connection refused'),

@@ -1,4 +1,5 @@
-import { ApiError } from '../kube/errors.ts';
+import { endOfQuoted } from '../api/foreign-text.ts';
+import { ApiError, isDenied } from '../kube/errors.ts';
 import type { KubeObject } from '../kube/objects.ts';
 import { isRecord, type Json, parseExact } from '../manifest/exact-json.ts';
 import { type FieldSet, pathsOf, unnamedIn } from '../manifest/field-set.ts';
@@ -25,7 +26,9 @@ export class RefusedChange extends Error {
   }
 }
 
-/** How the API server says of a quoted value that it cannot change: behind the value, at the very end. */
+/** What comes before a value that the API server repeats. */
+const VALUE = 'Invalid value: ';
+/** How it says of a value that it cannot change: behind the value, at the very end. */
 const UNCHANGEABLE_VALUE = [
   ': field is immutable',
   ': value is immutable',
@@ -42,18 +45,27 @@ const UNCHANGEABLE_FIELD =
  * of a Secret those are not told (S5), but there only these two fields can be refused so.
  */
 export function isImmutable(error: unknown): error is ApiError {
-  if (!(error instanceof ApiError) || error.code !== 422) return false;
+  if (!(error instanceof ApiError) || error.code !== 422 || isDenied(error)) return false;
   return error.causes.some(({ field = '', reason, message }) => {
     if (message === reason)
       return field === 'type' || (['data', 'immutable'].includes(field) && reason === 'FieldValueForbidden');
     if (reason === 'FieldValueForbidden') return UNCHANGEABLE_FIELD.test(message);
-    return reason === 'FieldValueInvalid' && UNCHANGEABLE_VALUE.some((end) => message.endsWith(end));
+    return reason === 'FieldValueInvalid' && isUnchangeable(message);
   });
+}
+
+/** Behind a value in quotes nothing else may stand: words of another refusal may end with the value once more. */
+function isUnchangeable(message: string): boolean {
+  const end = message.startsWith(VALUE) ? endOfQuoted(message, VALUE.length) : -1;
+  return UNCHANGEABLE_VALUE.some((words) =>
+    end < 0 ? message.endsWith(words) : message.slice(end) === words,
+  );
 }
 
 /** Whether a trial as a new object tells more of the refusal than its words. */
 export function isForTrial(error: unknown): error is ApiError {
-  if (!(error instanceof ApiError) || error.code !== 422 || error.causes.length === 0) return false;
+  if (!(error instanceof ApiError) || error.code !== 422 || isDenied(error)) return false;
+  if (error.causes.length === 0) return false;
   return error.causes.every(
     ({ field = '', reason }) =>
       reason !== undefined && reason !== 'FieldValueDuplicate' && field !== '' && !isAllocatedField(field),

@@ -83,8 +83,13 @@ export class NotLeaderError extends Error {
   }
 }
 
+/** A webhook or a policy refused, with whatever code it chose: that says nothing of the object, nor of the server. */
+export function isDenied(error: unknown): boolean {
+  return error instanceof ApiError && (error.refuser === 'Webhook' || error.refuser === 'Policy');
+}
+
 function hasCode(error: unknown, code: number): error is ApiError {
-  return error instanceof ApiError && error.code === code;
+  return error instanceof ApiError && error.code === code && !isDenied(error);
 }
 
 export function isNotFound(error: unknown): error is ApiError {
@@ -136,7 +141,7 @@ export function isTooLarge(error: unknown): boolean {
 /** The API server, or something before it, cannot answer now: no answer, 429 or 5xx. Time helps. */
 export function isUnreachable(error: unknown): boolean {
   if (error instanceof UnreachableError) return true;
-  if (!(error instanceof ApiError)) return false;
+  if (!(error instanceof ApiError) || isDenied(error)) return false;
   return error.code === 429 || error.code >= 500;
 }
 
