@@ -139,6 +139,21 @@ test('A12: a look that fails again and again for what nobody foresaw is told, wi
   });
 });
 
+test('A12: a conflict without end is told, and the deployment goes on when it is over', async (t) => {
+  const { proxy, stage } = await newProxiedStage(t, { files: chart });
+  await stage.deployed('web', { helm: { values: { key: 'x' } } });
+  const rule = proxy.fail({ verb: ['create', 'update', 'patch'], path: /\/secrets/, fault: { status: 409 } });
+  await stage.application('web', { helm: { values: { key: 'y' } } });
+  const told = await stage.until('web', (one) => reasonOf(one) === 'Conflict', 'the conflict');
+  assert.match(messageOf(told), /work on Application \S+web: .*It is tried again/);
+  assert.equal(told.status?.sync, 'Blocked');
+  assert.ok((told.status?.retry?.attempts ?? 0) > 3, 'few are no news');
+  rule.remove();
+  const ready = await stage.until('web', ({ status }) => status?.sync === 'Synced', 'the end of it');
+  assert.equal(ready.status?.retry, undefined);
+  assert.match(await stage.kubectl('get', 'configmap', 'web', '-o', 'jsonpath={.data.key}'), /^y$/);
+});
+
 test('S5: what nobody foresaw quotes no value of a Secret, also one with more blanks than a sentence has', async (t) => {
   const { proxy, stage } = await newProxiedStage(t, { files: chart });
   const key = 'marked  67f1';

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
+import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import { startGitHttp } from '../harness/git-http.ts';
 import { conditionOf, fastLease } from '../harness/operator.ts';
 import { eventually } from '../harness/wait.ts';
@@ -111,6 +113,98 @@ test('mode Manual writes nothing that was not asked for', async (t) => {
 });
 
 const WAITS = 'The sync that was asked for waits';
+
+/** What keeps Git from being looked at, and its end; the request that is there in between waits for it. */
+const UNSEEN: {
+  name: string;
+  reason: string;
+  begin(steps: Steps, application: string): Promise<unknown>;
+  end(steps: Steps, application: string): Promise<unknown>;
+}[] = [
+  {
+    name: 'a Secret without usable keys',
+    reason: 'CredentialInvalid',
+    begin: ({ stage }, name) =>
+      stage.kubectl('patch', 'secret', name, '--type=merge', '-p', '{"data":{"password":null}}'),
+    end: ({ stage }, name) => stage.apply(secret(name, CREDENTIAL)),
+  },
+  {
+    name: 'a password that the server refuses',
+    reason: 'AuthenticationFailed',
+    begin: ({ stage }, name) => stage.apply(secret(name, { ...CREDENTIAL, password: 'another' })),
+    end: ({ stage }, name) => stage.apply(secret(name, CREDENTIAL)),
+  },
+  {
+    name: 'a Secret that is for other hosts',
+    reason: 'HostNotListed',
+    begin: ({ stage }, name) =>
+      stage.kubectl('annotate', 'secret', name, 'towpath.dev/hosts=git.example.com'),
+    end: ({ stage }, name) => stage.kubectl('annotate', 'secret', name, 'towpath.dev/hosts-'),
+  },
+  {
+    name: 'a circle of dependsOn',
+    reason: 'DependencyCycle',
+    begin: async ({ stage }, name) => {
+      await stage.application(`${name}-b`, { source: { path: name }, dependsOn: [{ name }] });
+      await depend(stage, name, `${name}-b`);
+    },
+    end: ({ stage }, name) => depend(stage, name),
+  },
+];
+
+const CREDENTIAL = { username: 'reader', password: randomBytes(12).toString('hex') };
+
+function secret(name: string, stringData: Record<string, string>) {
+  return { apiVersion: 'v1', kind: 'Secret', metadata: { name }, stringData };
+}
+
+function depend(stage: Steps['stage'], name: string, ...on: string[]) {
+  const spec = { dependsOn: on.map((other) => ({ name: other })) };
+  return stage.kubectl('patch', 'application', name, '--type=merge', '-p', JSON.stringify({ spec }));
+}
+
+test('A4: a sync that was asked for while Git could not be looked at finds what it was asked for', async (t) => {
+  const steps = await newSteps(t);
+  const { stage, push, live } = steps;
+  const git = await startGitHttp({ root: stage.repository.root, basic: CREDENTIAL });
+  t.after(() => git.stop());
+
+  for (const [index, { name, reason, begin, end }] of UNSEEN.entries()) {
+    await t.test(name, async () => {
+      const app = `unseen-${index}`;
+      await stage.apply(secret(app, CREDENTIAL));
+      const first = await push(app, [configMap(app, { key: 'one' })]);
+      const source = {
+        repoURL: git.url(stage.repository.name),
+        interval: '1h',
+        path: app,
+        secretRef: { name: app },
+      };
+      await stage.application(app, { source });
+      await stage.untilReadyAt(app, first);
+      await stage.application(app, { source, sync: { mode: 'Manual' } });
+      await begin(steps, app);
+      await stage.until(app, (one) => messageOfAny(one).includes(reason), `${reason} before the request`);
+      const second = await push(app, [configMap(app, { key: 'two' })]);
+      const request = await stage.requestSync(app);
+      const waiting = await stage.until(
+        app,
+        (one) => messageOfAny(one).includes(WAITS),
+        'the wait to be told',
+      );
+      assert.notEqual(waiting.status?.handledSyncRequest, request, 'it is not handled yet');
+      await end(steps, app);
+      await stage.untilReadyAt(app, second);
+      assert.equal((await live('configmap', app))?.data?.['key'], 'two');
+      await stage.until(app, ({ status }) => status?.handledSyncRequest === request, 'the request');
+    });
+  }
+});
+
+/** Reasons and messages of all conditions. */
+function messageOfAny({ status }: Application): string {
+  return (status?.conditions ?? []).map(({ reason, message }) => `${reason} ${message}`).join('\n');
+}
 
 /** What comes between the question to the Git server and its answer. */
 const BETWEEN: { name: string; interrupt(steps: Steps, application: string): Promise<unknown> }[] = [

@@ -84,6 +84,12 @@ export class Following {
     return this.#subscriptions.get(key)?.repository.error;
   }
 
+  /** Whether the server answered since this request was seen. */
+  hasAnswered(key: string, request: string): boolean {
+    const question = this.#questions.get(key);
+    return question?.request === request && question.isAnswered;
+  }
+
   /** Throws TowpathError where the credential is missing or wrong. */
   follow(input: Followed, contents: Map<string, ReferencedContent>): Repository {
     const { source } = input.application.spec;

@@ -33,6 +33,8 @@ export interface LooksOptions {
 
 /** Before the next look where the API server knew something newer; doubled each time. */
 const OUTDATED_PAUSE_MS = 100;
+/** So many in a row are no accident, and told as what else fails is. */
+const UNLIKELY_CONFLICTS = 6;
 /** A sync that takes longer says every so often how far it is; shorter ones write their status once, at the end. */
 export const TELL_AFTER_MS = 5_000;
 
@@ -180,13 +182,17 @@ export class Looks {
     memory.failedLooks += 1;
     const count = memory.failedLooks;
     const random = this.#parts.random();
-    if (isConflict(error) || isAlreadyExists(error)) {
+    const isOutdated = isConflict(error) || isAlreadyExists(error);
+    // Somebody else wrote: what the watches have not told yet is read first.
+    const readAgain = isOutdated && application !== undefined ? this.#readAgain(application) : undefined;
+    if (isOutdated && count < UNLIKELY_CONFLICTS) {
       const pause = pauseAfterFailed(count, random, { first: OUTDATED_PAUSE_MS, longest: PATIENCE_MS });
-      // Somebody else wrote: what the watches have not told yet is read first.
-      const again = application === undefined ? Promise.resolve() : this.#readAgain(application);
-      void again.catch(() => undefined).then(() => this.#options.lookAgain(key, pause));
+      void Promise.resolve(readAgain)
+        .catch(() => undefined)
+        .then(() => this.#options.lookAgain(key, pause));
       return;
     }
+    void readAgain?.catch(() => undefined);
     const now = this.#parts.client.now().getTime();
     const isDeleted = application?.metadata.deletionTimestamp !== undefined;
     // A deletion of which the hook failed rests as long as its retries say.

@@ -116,12 +116,11 @@ async function pursue(run: Run, values: string | undefined): Promise<Date | unde
   } catch (error) {
     context.signal.throwIfAborted();
     if (error instanceof Quarantine) delete session.retry;
-    // A commit that cannot run is an answer, too: the request must not be left for the next one (mode Manual).
-    const isAnswered = error instanceof Quarantine || isForPerson(error);
-    const told = run.request === undefined || isAnswered ? error : withRequest(error);
+    const isHandled = isAnswered(run, error);
+    const told = run.request === undefined || isHandled ? error : withRequest(error);
     const at = await keepRunning(run, told, blindRetryAt(run, error));
     session.lookedFor = run.request;
-    if (isAnswered) noteHandled(run);
+    if (isHandled) noteHandled(run);
     return at;
   }
   const at = await deployWanted(run, run.wanted);
@@ -130,8 +129,14 @@ async function pursue(run: Run, values: string | undefined): Promise<Date | unde
   return at;
 }
 
-function isForPerson(error: unknown): boolean {
-  return error instanceof TowpathError && error.remedy === 'Person';
+/**
+ * Whether a failure is what a request found: a commit that cannot run must not leave it for the next one (mode
+ * Manual). What keeps Git from being looked at at all, such as a credential, is none.
+ */
+function isAnswered({ parts, application, request }: Run, error: unknown): boolean {
+  if (error instanceof Quarantine) return true;
+  const isForPerson = error instanceof TowpathError && error.remedy === 'Person';
+  return isForPerson && request !== undefined && parts.wanted.hasAnswered(keyOf(application), request);
 }
 
 /** What was asked for could not be looked at yet: that is said, and the request stays open. */

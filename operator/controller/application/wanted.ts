@@ -204,6 +204,11 @@ export class WantedCandidates {
     return this.#following.error(key);
   }
 
+  /** Whether the Git server answered since this request was seen. */
+  hasAnswered(key: string, request: string): boolean {
+    return this.#following.hasAnswered(key, request);
+  }
+
   #known(input: WantedInput, resolved: Resolved, digest: string): Candidate | undefined {
     return input.known.find(
       (candidate) =>
