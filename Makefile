@@ -46,6 +46,10 @@ sbom: $(INSTALLED) ## Writes what the image is made of (dist/sbom, CycloneDX)
 test-image: $(INSTALLED) ## Builds the image and runs it in a container, against a real control plane
 	@$(NODE) hack/test.ts image --only='$(ONLY)' --name='$(NAME)' --strict='$(STRICT)'
 
+.PHONY: test-arm64
+test-arm64: $(INSTALLED) ## Builds the image for arm64 and runs it under qemu's user emulation (Debian: qemu-user-static)
+	@$(NODE) hack/test.ts arm64 --only='$(ONLY)' --name='$(NAME)' --strict='$(STRICT)'
+
 .PHONY: e2e
 e2e: $(INSTALLED) ## Installs the image with the chart on a real node, and uses, upgrades and removes it (as root)
 	@$(NODE) hack/e2e.ts --only='$(ONLY)' --name='$(NAME)' --strict='$(STRICT)'

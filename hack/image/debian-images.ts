@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   cpSync,
@@ -78,7 +78,7 @@ function addNode(root: string): void {
   cpSync(process.execPath, join(programs, 'node'));
 }
 
-/** What a root file system becomes: an image with the PATH and the authorities that its programs look for. */
+/** The PATH and the authorities that programs look for. */
 const SETTINGS = [
   'ENV PATH=/usr/local/bin:/usr/bin:/bin',
   'ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt',
@@ -87,16 +87,20 @@ const SETTINGS = [
 
 async function madeOnce(name: string, architecture: string, fill: (root: string) => void): Promise<string> {
   if (dockerSays('image', 'inspect', '--format', '{{.Architecture}}', name) === architecture) return name;
-  const root = mkdtempSync(join(tmpdir(), 'towpath-image-'));
+  const directory = mkdtempSync(join(tmpdir(), 'towpath-image-'));
+  const root = join(directory, 'root');
+  const dockerfile = join(directory, 'Dockerfile');
   try {
+    mkdirSync(root);
     fill(root);
-    const owned = ['--owner=0', '--group=0', '--numeric-owner', '--sort=name'];
-    const tar = spawn('tar', ['-C', root, ...owned, '-c', '.'], { stdio: ['ignore', 'pipe', 'inherit'] });
-    const changes = name.includes('-node:') ? SETTINGS.flatMap((line) => ['--change', line]) : [];
-    await docker(['import', '--platform', `linux/${architecture}`, ...changes, '-', name], tar.stdout);
+    const settings = name.includes('-node:') ? SETTINGS : [];
+    writeFileSync(dockerfile, ['FROM scratch', 'COPY . /', ...settings, ''].join('\n'));
+    // Not `docker import`, by which an older Docker makes images of its own architecture only.
+    const platform = `linux/${architecture}`;
+    await docker(['build', '--platform', platform, '--tag', name, '--file', dockerfile, root]);
     return name;
   } finally {
-    rmSync(root, { recursive: true, force: true });
+    rmSync(directory, { recursive: true, force: true });
   }
 }
 

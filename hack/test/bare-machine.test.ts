@@ -76,7 +76,13 @@ test('on a machine with git, make, Node and Go alone, tests that need more are s
 });
 
 /** What says before it begins what it needs. */
-const ELSEWHERE = ['test/bench/**', 'test/image/**', 'test/installed/**', 'test/harness/real-node.ts'];
+const ELSEWHERE = [
+  'test/arm64/**',
+  'test/bench/**',
+  'test/image/**',
+  'test/installed/**',
+  'test/harness/real-node.ts',
+];
 
 test('tests start no other programs by name', () => {
   const files = globSync(['test/**/*.ts', 'operator/**/*.test.ts', 'hack/**/*.test.ts'], {
