@@ -62,13 +62,23 @@ function expressionAt(node: Node, script: string): Pick<Expression, 'text' | 'pa
     return { text, parsed: { pattern, flags: flags.raw } };
   }
   if (node.type !== 'NewExpression' && node.type !== 'CallExpression') return undefined;
-  const { name } = fields.callee as { name?: unknown };
-  if (name !== 'RegExp') return undefined;
+  if (!makesExpression(fields)) return undefined;
   const [pattern, flags] = fields.arguments as { value?: unknown; start: number; end: number }[];
   const text = pattern === undefined ? '' : script.slice(pattern.start, pattern.end);
   if (typeof pattern?.value !== 'string') return { text, parsed: undefined };
   const marks = typeof flags?.value === 'string' ? flags.value : '';
   return { text, parsed: { pattern: new RegExpParser().parsePattern(pattern.value), flags: marks } };
+}
+
+/** What makes an expression of a string: these take one, too. */
+const SEARCHES = ['match', 'matchAll', 'search'];
+
+function makesExpression({ callee, arguments: given }: Fields): boolean {
+  const { name, property } = callee as { name?: unknown; property?: { name?: unknown } };
+  if (name === 'RegExp' || property?.name === 'RegExp') return true;
+  const [pattern] = given as { type: string; value?: unknown }[];
+  const isText = typeof pattern?.value === 'string' || pattern?.type === 'TemplateLiteral';
+  return SEARCHES.includes(String(property?.name)) && isText;
 }
 
 /**
@@ -107,8 +117,12 @@ function count(part: AST.Element | AST.Alternative): number {
     case 'Group':
     case 'CapturingGroup':
       return Math.max(0, ...part.alternatives.map(count));
-    case 'Quantifier':
-      return part.max === Number.POSITIVE_INFINITY ? 1 + count(part.element) : count(part.element);
+    case 'Quantifier': {
+      const inside = count(part.element);
+      // What may be divided in many ways is: in two to the power of the text's length.
+      const divided = part.max > 1 && isDivisible(part.element) ? 2 : 0;
+      return (part.max === Number.POSITIVE_INFINITY ? 1 : 0) + Math.max(inside, divided);
+    }
     case 'Assertion':
       return 'alternatives' in part ? Math.max(0, ...part.alternatives.map(count)) : 0;
     case 'Backreference':
@@ -116,4 +130,48 @@ function count(part: AST.Element | AST.Alternative): number {
     default:
       return 0;
   }
+}
+
+/** Whether a repeated part may match one text in several ways, as far as that is not ruled out. */
+function isDivisible(part: AST.QuantifiableElement): boolean {
+  if (part.type !== 'Group' && part.type !== 'CapturingGroup') return false;
+  const { alternatives } = part;
+  const overlap = alternatives.some((one, index) =>
+    alternatives.slice(index + 1).some((other) => mayBeginAlike(one, other)),
+  );
+  return overlap || alternatives.some((each) => endsOpen(each));
+}
+
+/** Whether the end may take more or less: the next repetition, or what follows, may take the same text. */
+function endsOpen({ elements }: AST.Alternative): boolean {
+  const [first] = elements;
+  const optional = elements.findLastIndex((element) => !(element.type === 'Quantifier' && element.min === 0));
+  return elements.slice(Math.max(0, optional)).some((end) => {
+    if (end.type !== 'Quantifier' || end.min === end.max) return false;
+    // What begins with something else than it ends with is divided in one way.
+    return elements.length === 1 || first === undefined || shareCharacter(end.element, first);
+  });
+}
+
+function mayBeginAlike(one: AST.Alternative, other: AST.Alternative): boolean {
+  const [first] = one.elements;
+  const [second] = other.elements;
+  return first === undefined || second === undefined || shareCharacter(first, second);
+}
+
+/** The characters that expressions tell apart. */
+const CHARACTERS = Array.from({ length: 0x300 }, (_, code) => String.fromCodePoint(code));
+
+function shareCharacter(one: AST.Element, other: AST.Element): boolean {
+  const [first, second] = [expressionOf(one), expressionOf(other)];
+  if (first === undefined || second === undefined) return true;
+  return CHARACTERS.some((character) => first.test(character) && second.test(character));
+}
+
+/** Of one character that the element begins with; undefined where that is not known. */
+function expressionOf(element: AST.Element): RegExp | undefined {
+  const part = element.type === 'Quantifier' && element.min > 0 ? element.element : element;
+  if (part.type !== 'Character' && part.type !== 'CharacterClass' && part.type !== 'CharacterSet')
+    return undefined;
+  return new RegExp(`^${part.raw}$`, 's');
 }
