@@ -1,12 +1,13 @@
 import type { KubeObject } from '../kube/client.ts';
 import { ApiError } from '../kube/errors.ts';
-import { fieldManager, type LiveObject } from '../manifest/live.ts';
+import { fieldManager, type LiveObject, liveObject } from '../manifest/live.ts';
+import type { Manifest } from '../manifest/manifest.ts';
 import { withMetadata } from '../manifest/metadata-text.ts';
 import { type ManagedFields, mergedManagedFields } from './adopt.ts';
 import { type Attempt, find, isOtherUid } from './attempt.ts';
 import { handOver, takeBack, textWithout } from './ignored.ts';
 import { setManagedFields } from './managed-fields.ts';
-import { asMergePatch, mayShareFields, withForeignItems, withSharedFields } from './take-over.ts';
+import { asMergePatch, withForeignItems, withSharedFields } from './take-over.ts';
 import { callOptions, pathOf } from './target.ts';
 
 interface Preconditions {
@@ -82,7 +83,7 @@ async function applyAlone(
 export async function lookAtOwn(attempt: Attempt, live: LiveObject): Promise<KubeObject | undefined> {
   const { access, planned, resource, dryRun } = attempt;
   // What was changed since the apply is put back by force; what it named was made ours before.
-  const isShared = !dryRun && planned.reason !== 'Drift' && mayShareFields(live);
+  const isShared = !dryRun && planned.reason !== 'Drift' && live.shared === true;
   if (planned.ignore.length === 0 && !isShared) return undefined;
   const found = await access.client.get(pathOf(resource, planned.manifest), callOptions(access));
   if (dryRun || found.metadata.uid !== live.uid) return found;
@@ -117,9 +118,25 @@ export function mergeOwnership(attempt: Attempt, existing: KubeObject): Promise<
   );
 }
 
-/** Makes the fields ours alone that Git names and that somebody set by hand, or with another tool (D16). */
-export function takeShared(attempt: Attempt, existing: KubeObject): Promise<KubeObject> {
-  return own(attempt, existing, withSharedFields(existing, attempt.planned, attempt.access.targetId));
+/** Makes the fields ours alone that Git names or named, and that somebody set by hand, or with another tool (D16). */
+export async function takeShared(attempt: Attempt, existing: KubeObject): Promise<KubeObject> {
+  const { access, planned } = attempt;
+  const former = await formerOf(attempt, existing);
+  return own(attempt, existing, withSharedFields(existing, planned, access.targetId, former));
+}
+
+/**
+ * What the object was applied with, where our entry is another since: whoever changed a field by hand has taken it
+ * from us, so that our entry does not tell any more that it was Git's.
+ */
+async function formerOf(
+  { access, planned, resource }: Attempt,
+  existing: KubeObject,
+): Promise<Manifest | undefined> {
+  const { recorded, ignore } = planned;
+  if (recorded === undefined || recorded.uid !== existing.metadata.uid) return undefined;
+  const { entry } = liveObject(resource, existing.metadata);
+  return entry?.hash === recorded.entry.hash ? undefined : access.former(recorded, ignore);
 }
 
 async function own(

@@ -29,7 +29,7 @@ export function mustMerge(
   // We applied this very object, and lost only what tells so: a label, or all managedFields at once. Whatever
   // another target put on it since weighs more.
   const isRestored =
-    live.uid === planned.recordedUid &&
+    live.uid === planned.recorded?.uid &&
     (hasOurEntry(existing, access.targetId)
       ? owner === undefined || live.target === access.targetId
       : !isMarkedByAnother(existing, live, access));

@@ -12,27 +12,30 @@ import {
   namedIn,
   withoutFields,
 } from '../manifest/field-set.ts';
-import type { LiveObject } from '../manifest/live.ts';
+import type { Manifest } from '../manifest/manifest.ts';
 import { type Entry, fieldsOf, isOwn, type ManagedFields, withFieldsMoved } from './adopt.ts';
-
-/** Whether the object may have fields of ours that people or tools own, too: then it is worth a look. */
-export function mayShareFields({ others = [] }: LiveObject): boolean {
-  return others.some(({ manager, subresource }) => !isController(manager, subresource));
-}
 
 /**
  * The managedFields with all fields made ours alone that Git names, or named until now, and that somebody set by
  * hand or with another tool: else one that Git takes out would stay for the other's sake (D16). So does a list item
- * of ours in which somebody set a field. What controllers decide stays theirs, and what is ignored everybody's.
- * Undefined where nobody shares a field of ours.
+ * of ours in which somebody set a field. `former` is what was applied last, where somebody may have taken fields of
+ * it from us since. What controllers decide stays theirs, and what is ignored everybody's. Undefined where nobody
+ * shares a field of ours.
  */
-export function withSharedFields(current: KubeObject, planned: PlannedApply, targetId: string) {
+export function withSharedFields(
+  current: KubeObject,
+  planned: PlannedApply,
+  targetId: string,
+  former: Manifest | undefined,
+) {
   const document = parseExact(planned.manifest.text);
+  const before = former === undefined ? undefined : parseExact(former.text);
   return moved(current, targetId, (entry, own) => {
     if (isController(entry.manager ?? 'unknown', entry.subresource)) return undefined;
     const fields = fieldsOf(entry);
     const shared: FieldSet = {};
     mergeFields(shared, namedIn(document, fields) ?? {});
+    mergeFields(shared, namedIn(before, fields) ?? {});
     mergeFields(shared, commonFields(fields, own) ?? {});
     mergeFields(shared, leftItems(document, fields, own) ?? {});
     const left: FieldSet = {};

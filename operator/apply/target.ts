@@ -2,6 +2,7 @@ import { TowpathError } from '../api/errors.ts';
 import { ANNOTATION_ADOPT } from '../api/v1alpha1/names.ts';
 import type { KubeClient, KubeObject, ObjectPath, Resource, ServiceAccount } from '../kube/client.ts';
 import type { Discovery } from '../kube/discovery.ts';
+import type { AppliedObject } from '../manifest/applied.ts';
 import type { LiveObject } from '../manifest/live.ts';
 import { describeObject, idOf, type Manifest, type ObjectId } from '../manifest/manifest.ts';
 
@@ -18,6 +19,10 @@ export interface TargetAccess {
   adopt: boolean;
   /** Whether the target that applied an object of others has it still: in what it runs, or is about to run. */
   isHeld(object: LiveObject): boolean;
+  /**
+   * The manifest that the object was applied with, where it is still kept and the same paths were left to others.
+   */
+  former(applied: AppliedObject, ignore: readonly string[]): Promise<Manifest | undefined>;
   /** Told of every object that a write returned, so that the inventory is never behind our own writes. */
   observe(object: KubeObject, resource: Resource): LiveObject;
   signal: AbortSignal;

@@ -31,8 +31,8 @@ export interface PlannedApply {
   ignore: readonly string[];
   /** Present where the target's own object is there. */
   live?: LiveObject;
-  /** The uid that the record has for it, where it has one. */
-  recordedUid?: string;
+  /** What the record says of it, where it was applied before. */
+  recorded?: AppliedObject;
 }
 
 /** The digest under which an applied manifest is recorded. */

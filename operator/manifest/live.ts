@@ -56,6 +56,8 @@ export interface LiveObject extends ObjectId {
   entry?: FieldEntry;
   /** Whoever else owns fields, newest first, status writers left out; absent where nobody does. */
   others?: readonly OtherWriter[];
+  /** One of all those is no controller: fields of ours may be people's or tools', too. */
+  shared?: true;
 }
 
 /** Another field manager's entry. */
@@ -149,6 +151,7 @@ export function liveObject(
       });
     }
   }
+  if (others.some(({ manager, subresource }) => !isController(manager, subresource))) live.shared = true;
   if (others.length > 0)
     live.others = others
       .sort((a, b) => (a.time < b.time ? 1 : -1))

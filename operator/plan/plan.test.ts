@@ -106,7 +106,7 @@ test('what is not ours is never taken for the object to update', () => {
     applied: [applied('a')],
   });
   assert.equal(apply[0]?.live, undefined);
-  assert.equal(apply[0]?.recordedUid, 'uid-a');
+  assert.equal(apply[0]?.recorded?.uid, 'uid-a');
 });
 
 test('other paths left to others are a change of the object', () => {

@@ -66,7 +66,7 @@ function planObject(manifest: Manifest, input: PlanInput): PlannedApply | undefi
   const ignore = input.ignorePaths(manifest);
   const applied = input.applied.get(key);
   const live = input.live.get(key);
-  const common = { manifest, ignore, ...(applied === undefined ? {} : { recordedUid: applied.uid }) };
+  const common = { manifest, ignore, ...(applied === undefined ? {} : { recorded: applied }) };
   if (live === undefined || live.deleting || !isOurs(live, input.targetId, input.targetName)) {
     return { ...common, reason: applied === undefined ? 'Create' : 'Drift' };
   }

@@ -57,6 +57,14 @@ async function applyBy({ stage }: Steps, object: TestObject, ...options: string[
 }
 
 const patch = (value: object) => ['--type=strategic', '-p', JSON.stringify(value)];
+const mergePatch = (kind: string, name: string, value: object) => [
+  'patch',
+  kind,
+  name,
+  '--type=merge',
+  '-p',
+  JSON.stringify(value),
+];
 const podPatch = (value: object) => patch({ spec: { template: { spec: value } } });
 
 /** Ways to set a field by hand, each on an object of its own, what Git has then, and what shows it. */
@@ -258,6 +266,171 @@ test('fields set by hand that Git came to set, too, go when Git no longer has th
     await change('left', [map('left', { a: '2', b: '1' })]);
     await change('left', [map('left', { a: '3' })]);
     assert.deepEqual((await live('configmap', 'left'))?.data, { a: '3', b: '2' });
+  });
+});
+
+/** Fields of Git that are changed by hand, and then given up by Git while the change still stands. */
+const GIVEN_UP: readonly {
+  how: string;
+  before: TestObject;
+  by(steps: Steps): Promise<unknown>;
+  without: TestObject;
+  shows(live: Awaited<ReturnType<Steps['live']>>): unknown;
+}[] = [
+  {
+    how: 'kubectl patch: a key of a ConfigMap',
+    before: map('up-patched', { a: '1', debug: 'on' }),
+    by: ({ stage }) =>
+      stage.kubectl(...mergePatch('configmap', 'up-patched', { data: { debug: 'loud', more: '1' } })),
+    without: map('up-patched', { a: '1' }),
+    shows: (live) => [live?.data?.['debug'], live?.data?.['more']],
+  },
+  {
+    how: 'another tool by a forced apply',
+    before: map('up-applied', { a: '1', debug: 'on' }),
+    by: (steps) =>
+      applyBy(
+        steps,
+        map('up-applied', { debug: 'loud' }),
+        ...['--server-side', '--force-conflicts', '--field-manager=night-shift'],
+      ),
+    without: map('up-applied', { a: '1' }),
+    shows: (live) => live?.data,
+  },
+  {
+    how: 'kubectl label',
+    before: map('up-labelled', { a: '1' }, { labels: { tier: 'web' } }),
+    by: ({ stage }) => stage.kubectl('label', '--overwrite', 'configmap', 'up-labelled', 'tier=night'),
+    without: map('up-labelled', { a: '1' }),
+    shows: (live) => live?.metadata.labels?.['tier'],
+  },
+  {
+    how: 'kubectl set env and a list that is one value',
+    before: lamp('up-set', [
+      container({
+        args: ['-q'],
+        env: [
+          { name: 'A', value: '1' },
+          { name: 'DEBUG', value: 'on' },
+        ],
+      }),
+    ]),
+    by: async ({ stage }) => {
+      await stage.kubectl('set', 'env', 'deployment/up-set', 'DEBUG=loud');
+      await stage.kubectl(
+        ...['patch', 'deployment', 'up-set'],
+        ...podPatch({ containers: [{ name: 'l', args: ['-v'] }] }),
+      );
+    },
+    without: lamp('up-set', [container()]),
+    shows: (live) => [podSpecOf(live).containers[0]?.['env'], podSpecOf(live).containers[0]?.['args']],
+  },
+  {
+    how: 'many writers after it',
+    before: map('up-many', { a: '1', debug: 'on' }),
+    by: async (steps) => {
+      await steps.stage.kubectl(...mergePatch('configmap', 'up-many', { data: { debug: 'loud' } }));
+      await writeAsControllers(steps, 'up-many');
+    },
+    without: map('up-many', { a: '1' }),
+    shows: (live) => live?.data,
+  },
+  {
+    how: 'what a controller took over stays',
+    before: map('up-taken', { a: '1', decided: 'no' }),
+    by: ({ stage }) =>
+      stage.kubectl(
+        ...mergePatch('configmap', 'up-taken', { data: { decided: 'yes' } }),
+        '--field-manager=sum-controller',
+      ),
+    without: map('up-taken', { a: '1' }),
+    shows: (live) => live?.data,
+  },
+];
+
+/** What each of them shows at the end. */
+const LEFT_OF_GIVEN_UP = [
+  [undefined, '1'],
+  { a: '1' },
+  undefined,
+  [[{ name: 'A', value: '1' }], undefined],
+  { a: '1' },
+  { a: '1', decided: 'yes' },
+];
+
+/** More of them than are remembered of an object, each with an annotation of its own. */
+async function writeAsControllers({ stage }: Steps, name: string): Promise<void> {
+  for (let index = 0; index < 6; index++)
+    await stage.kubectl(
+      ...['annotate', 'configmap', name, `example.com/c${index}=1`, `--field-manager=c${index}-controller`],
+    );
+}
+
+test('a field of Git that a hand changed goes with Git, also where nothing put it back before', async (t) => {
+  const steps = await newSteps(t);
+  const { stage, deploy, push, ready, live } = steps;
+  const before = GIVEN_UP.map((one) => one.before);
+  const without = GIVEN_UP.map((one) => one.without);
+  const path = { source: { path: 'up' } };
+  const changeByHand = async () => {
+    for (const { by } of GIVEN_UP) await by(steps);
+  };
+  const shown = () =>
+    Promise.all(
+      GIVEN_UP.map(async ({ shows, before: { kind, metadata } }) =>
+        shows(await live(kind.toLowerCase(), metadata.name)),
+      ),
+    );
+  const leftAlone = async (sync: object) => {
+    await stage.application('up', { ...path, sync });
+    await stage.until('up', (one) => one.status?.observedGeneration === one.metadata.generation, 'a look');
+    await changeByHand();
+    await stage.until('up', (one) => one.status?.sync === 'OutOfSync', 'the drift to be told');
+    return push('up', without);
+  };
+  const situations: Record<string, () => Promise<string>> = {
+    'the operator was down': async () => {
+      await stage.operator.stop();
+      await changeByHand();
+      const commit = await push('up', without);
+      await stage.restart();
+      return commit;
+    },
+    'drift is only reported': () => leftAlone({ drift: 'Report' }),
+    'mode Manual': async () => {
+      const commit = await leftAlone({ mode: 'Manual' });
+      await stage.requestSync('up');
+      return commit;
+    },
+  };
+  for (const [situation, run] of Object.entries(situations)) {
+    await t.test(`D16: ${situation}`, async (t) => {
+      t.after(() => stage.kubectl('delete', 'applications.towpath.dev', 'up', '--timeout=30s'));
+      await deploy('up', before);
+      await ready('up', await run());
+      const now = await shown();
+      for (const [index, { how }] of GIVEN_UP.entries())
+        assert.deepEqual(now[index], LEFT_OF_GIVEN_UP[index], how);
+    });
+  }
+
+  await t.test('D16: set by hand, and many others wrote since, before Git came to set it', async () => {
+    await deploy('crowd', [map('crowd', { a: '1' })]);
+    await stage.kubectl(...mergePatch('configmap', 'crowd', { data: { debug: 'on' } }));
+    await writeAsControllers(steps, 'crowd');
+    await steps.change('crowd', [map('crowd', { a: '1', debug: 'on' })]);
+    await steps.change('crowd', [map('crowd', { a: '1' })]);
+    assert.deepEqual((await live('configmap', 'crowd'))?.data, { a: '1' });
+  });
+
+  await t.test('what sync.ignore leaves to others stays theirs when Git gives it up', async () => {
+    const ignore = [{ group: '', kind: 'ConfigMap', name: 'up-left', paths: ['/data/b'] }];
+    await deploy('up-left', [map('up-left', { a: '1', b: '1', c: '1' })], {
+      sync: { ignore, drift: 'Report' },
+    });
+    await stage.kubectl(...mergePatch('configmap', 'up-left', { data: { b: '2', c: '2' } }));
+    await steps.change('up-left', [map('up-left', { a: '1' })]);
+    assert.deepEqual((await live('configmap', 'up-left'))?.data, { a: '1', b: '2' });
   });
 });
 

@@ -27,6 +27,7 @@ import type { DeployContext } from './deploy-context.ts';
 import { DriftMemory } from './drift-memory.ts';
 import { droppedNulls } from './dropped-nulls.ts';
 import type { Facts, Quarantine, Standing } from './facts.ts';
+import { formerManifests } from './former.ts';
 import { worstHealth } from './health.ts';
 import { Moving } from './moving.ts';
 import { handledAs, requestFor } from './requests.ts';
@@ -131,14 +132,16 @@ export function targetOfKey(key: string): TargetName {
 
 export function accessOf(parts: Parts, application: Application, signal: AbortSignal): TargetAccess {
   const target = targetOf(application);
+  const id = targetId(parts.installation, target);
   const as: ServiceAccount = { namespace: target.namespace, name: application.spec.serviceAccountName };
   return {
     client: parts.client,
     discovery: parts.discovery,
-    targetId: targetId(parts.installation, target),
+    targetId: id,
     targetName: targetName(target),
     adopt: application.metadata.annotations[ANNOTATION_ADOPT] === 'true',
     isHeld: (object) => holds(parts, object),
+    former: formerManifests(parts.store, () => parts.store.get(id), signal),
     observe: (object, resource) =>
       parts.inventory.observe(object, resource, parts.impersonate ? as : undefined),
     signal,
