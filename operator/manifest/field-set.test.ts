@@ -181,6 +181,16 @@ test('list items that a document does not have: those that were ours, and those 
   assert.equal(foreignItems({ metadata: { finalizers: ['b'] } }, finalizers, {}), undefined);
 });
 
+test('a list item that leaves out its protocol is that of TCP, and no other', () => {
+  const udp = { 'k:{"port":53,"protocol":"UDP"}': { 'f:port': {}, 'f:protocol': {} } };
+  const tcp = { 'k:{"port":53,"protocol":"TCP"}': { 'f:port': {} } };
+  const ports = { 'f:ports': { ...udp, ...tcp } };
+  const document = { ports: [{ port: 53, name: 'dns' }] };
+  assert.deepEqual(namedIn(document, ports), { 'f:ports': tcp });
+  assert.deepEqual(foreignItems(document, ports, {}), { 'f:ports': udp });
+  assert.deepEqual(namedIn({ ports: [{ port: 53, protocol: 'UDP' }] }, ports), { 'f:ports': udp });
+});
+
 test('twenty thousand items of another are told from as many of Git in linear time', () => {
   const names = Array.from({ length: 20_000 }, (_, index) => `NAME_${index}`);
   const document = { spec: { env: names.map((name) => ({ name, value: '1' })) } };

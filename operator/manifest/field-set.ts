@@ -63,6 +63,9 @@ function itemKey(fields: FieldSet, item: Json): string | undefined {
   return Object.keys(fields).find((key) => itemOf(key)(item));
 }
 
+/** Defaults of key fields: of the built-in kinds' keyed lists only the ports of Services and containers have one. */
+const KEY_DEFAULTS: Readonly<Record<string, Json>> = { protocol: 'TCP' };
+
 /** Tells the list item of such a key. Key fields that it leaves out have their defaults; one at least must be there. */
 function itemOf(key: string): (item: Json) => boolean {
   if (key.startsWith('v:')) {
@@ -76,7 +79,10 @@ function itemOf(key: string): (item: Json) => boolean {
     let given = 0;
     for (const [name, value] of keyFields) {
       const own = item[name];
-      if (own === undefined) continue;
+      if (own === undefined) {
+        if (value !== (KEY_DEFAULTS[name] ?? value)) return false;
+        continue;
+      }
       if (!isSame(own, value)) return false;
       given += 1;
     }

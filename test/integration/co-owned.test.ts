@@ -454,6 +454,18 @@ const IN_PLACE: readonly {
     shows: '{.spec.template.spec.containers[*].ports[*].containerPort}',
   },
   {
+    what: 'the port of a Service of another protocol',
+    git: (version) => service('names', [{ name: 'dns', port: 53, targetPort: 8080 + version }]),
+    hand: service('names', [{ name: 'dns', port: 53, targetPort: 90, protocol: 'UDP' }]),
+    shows: '{.spec.ports[*].targetPort}',
+  },
+  {
+    what: 'the port of a container of another protocol',
+    git: (version) => lamp('names', [container({ ports: [{ name: 'dns', containerPort: 52 + version }] })]),
+    hand: lamp('names', [container({ ports: [{ name: 'dns', containerPort: 53, protocol: 'UDP' }] })]),
+    shows: '{.spec.template.spec.containers[*].ports[*].containerPort}',
+  },
+  {
     what: 'the name of a container with the same port on the host',
     git: (version) =>
       lamp('tills', [{ name: `l${version}`, image: 'l', ports: [{ containerPort: 80, hostPort: 81 }] }]),
