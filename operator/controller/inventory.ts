@@ -51,7 +51,7 @@ export class Inventory {
   readonly #options: InventoryOptions;
   readonly #listeners = new Set<(targetId: string) => void>();
   readonly #byTarget = new Map<string, Map<string, ObservedObject>>();
-  /** By uid what only an answer to a write told of so far, and as whom it was written. */
+  /** By uid what only an answer told of so far, to a write or a list, and as whom it was asked. */
   readonly #untold = new Map<string, { object: ObservedObject; as: ServiceAccount | undefined }>();
   readonly #pods: PodWatches;
   readonly #autoscalers: Autoscalers;
@@ -98,13 +98,10 @@ export class Inventory {
   observe(object: KubeObject, resource: Resource, as: ServiceAccount | undefined): ObservedObject {
     const observed = reduce(resource, object);
     if (observed.target === '') return observed;
-    if (this.watches.isGone(observed, as)) {
-      // Who wrote takes it for there.
-      this.#options.onChange(observed.target);
-      return observed;
-    }
-    if (this.#store(observed) === 'changed') this.#tellWaiting(observed.target);
-    if (!this.watches.hasTold(observed, as)) this.#untold.set(observed.uid, { object: observed, as });
+    const taken = this.#takeIn(observed, as);
+    // Who wrote takes it for there.
+    if (taken === 'gone') this.#options.onChange(observed.target);
+    if (taken === 'changed') this.#tellWaiting(observed.target);
     return observed;
   }
 
@@ -128,7 +125,8 @@ export class Inventory {
   }
 
   /**
-   * Lists the kinds anew, past what the watches have told so far, and takes in what is there. True: an object of
+   * Lists the kinds anew, past what the watches have told so far, and takes in what is there, but for what they told
+   * the end of. True: an object of
    * the target's own that may be deleted was found, and none of those that are left to others (by object key).
    */
   async lookAgain(
@@ -144,8 +142,7 @@ export class Inventory {
         const live = liveObject(resource, object.metadata);
         if (keepReason(live, { ...access, prune: true }) !== undefined || live.deleting) continue;
         if (left.has(objectKey(live))) continue;
-        this.#store({ ...live, health: { state: 'Healthy' } });
-        found = true;
+        if (this.#takeIn({ ...live, health: { state: 'Healthy' } }, access.as) !== 'gone') found = true;
       }
     });
     return found;
@@ -203,6 +200,14 @@ export class Inventory {
     // What is known may be of a history that there is no more.
     if (isAnew) this.#byTarget.get(object.target)?.delete(objectKey(object));
     if (this.#store(object) === 'changed') this.#changed(object.target);
+  }
+
+  /** What no watch told of: an answer to a write, or a list, that may be older than the news of the object's end. */
+  #takeIn(object: ObservedObject, as: ServiceAccount | undefined): 'changed' | 'known' | 'gone' {
+    if (this.watches.isGone(object, as)) return 'gone';
+    const stored = this.#store(object);
+    if (!this.watches.hasTold(object, as)) this.#untold.set(object.uid, { object, as });
+    return stored;
   }
 
   #store(object: ObservedObject): 'changed' | 'known' {
