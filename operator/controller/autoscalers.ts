@@ -59,12 +59,14 @@ export class Autoscalers {
 
   /**
    * Watches what may scale objects of the target; resolves when the autoscalers are known, or cannot be for now.
-   * Rejects with the signal's reason.
+   * Rejects with the signal's reason. A run that was broken off, its Application gone perhaps, watches nothing.
    */
   async watch(target: ScaledTarget): Promise<void> {
+    target.signal.throwIfAborted();
     const limit = AbortSignal.any([target.signal, AbortSignal.timeout(FIRST_LIST_MS)]);
     this.#ofCluster ??= this.#begin({});
     await within(limit, this.#ofCluster.looked);
+    target.signal.throwIfAborted();
     if (this.#ofCluster.isForbidden) await within(limit, this.#watchAsAccount(target));
     target.signal.throwIfAborted();
   }
