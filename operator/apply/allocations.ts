@@ -12,7 +12,7 @@ export function isAllocatedField(field: string): boolean {
 
 /** How the API server ends what it says of a port or an address that another Service has (seen on 1.37). */
 const TAKEN = [': provided port is already allocated', ': provided IP is already allocated'];
-/** How it begins to say so of a port for health checks, with code 500. */
+/** How it begins to say so with code 500: of a port for health checks, and where none is left. */
 const FAILED = 'Internal error occurred: failed to allocate ';
 
 /** A port or an address that the object asks for is another one's: it is free when that goes. */
@@ -21,6 +21,11 @@ export function isAlreadyAllocated({ code, message, causes }: ApiError): boolean
   if (code === 500) return message.startsWith(FAILED) && isTaken(message);
   if (code !== 422 || causes.length === 0) return false;
   return causes.every((cause) => isAllocatedField(cause.field ?? '') && isTaken(cause.message));
+}
+
+/** No port or no address is left for a Service that may have any: so it is until another one gives its own up. */
+export function isRangeFull({ code, message }: ApiError): boolean {
+  return code === 500 && message.startsWith(FAILED) && message.endsWith(': range is full');
 }
 
 interface ServiceSpec {

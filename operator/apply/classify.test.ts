@@ -198,6 +198,18 @@ const answers: [what: string, error: unknown, verdict: string, reason: string][]
     'Undecided',
     'WebhookUnavailable',
   ],
+  [
+    'no nodePort is left',
+    status(500, 'InternalError', 'Internal error occurred: failed to allocate a nodePort: range is full'),
+    'State',
+    'AlreadyAllocated',
+  ],
+  [
+    'no serviceIP is left',
+    status(500, 'InternalError', 'Internal error occurred: failed to allocate a serviceIP: range is full'),
+    'State',
+    'AlreadyAllocated',
+  ],
   ['too many requests', status(429, 'TooManyRequests', 'too many requests'), 'State', 'ClusterUnreachable'],
   ['an error of the server', status(503, 'ServiceUnavailable', 'etcd'), 'State', 'ClusterUnreachable'],
   ['a token that ran out', status(401, 'Unauthorized', 'Unauthorized'), 'State', 'ClusterUnreachable'],

@@ -44,7 +44,7 @@ export const TARGET_REASONS = {
     'Annotate the object in Git with towpath.dev/replace: "true" to have it deleted and made anew, or put the old value back.',
   ),
   AlreadyAllocated: resource(
-    'A port or an address that a Service asks for is held by another Service.',
+    'A port or an address that a Service asks for is held by another Service, or none is left.',
     'Have the holder give it up, or ask for another one; it is tried again every few seconds. A holder that leaves Git with the same commit goes first by itself.',
   ),
   VersionStored: person(
