@@ -70,11 +70,11 @@ describe('a ref', () => {
     assert.deepEqual(alike.resolve({ semver: '*' }), one, 'one commit is no question');
     const many = await remote(
       Object.fromEntries(
-        Array.from({ length: 500 }, (_, n) => [`refs/tags/1.0.0+${n}`, `${n}`.padStart(40, '0')]),
+        Array.from({ length: 600 }, (_, n) => [`refs/tags/1.0.0+${n}`, `${n}`.padStart(40, '0')]),
       ),
     );
     const last = many.resolve({ semver: '*' });
-    assert.deepEqual([last.ref, last.equals?.length], ['refs/tags/1.0.0+499', 32], 'the last are compared');
+    assert.deepEqual([last.ref, last.equals?.length], ['refs/tags/1.0.0+599', 512], 'the last are compared');
   });
 
   it('that is not there is told with names that are near', () => {

@@ -27,7 +27,7 @@ export interface Resolved {
 }
 
 /** Of more tags of one version only the last by their build metadata are compared. */
-const maxEquals = 32;
+export const maxEquals = 512;
 
 const heads = 'refs/heads/';
 const tags = 'refs/tags/';

@@ -9,7 +9,7 @@ import type { Limits } from './limits.ts';
 import { networkError } from './network-error.ts';
 import { notACommit } from './not-a-commit.ts';
 import { Packs, refusalError } from './packs.ts';
-import { type GitRef, KnownRefs, type Missing, type Resolved } from './refs.ts';
+import { type GitRef, KnownRefs, type Missing, maxEquals, type Resolved } from './refs.ts';
 import type { Timeouts, Transport } from './transport.ts';
 import { isDamage, PackedTree, type RunWork, type Tree } from './tree.ts';
 
@@ -76,7 +76,9 @@ export interface RepositorySettings {
   grown(): void;
 }
 
-const maxKnownTimes = 1_000;
+const maxKnownTimes = 8 * maxEquals;
+/** What a fetch brings is bounded: commits come with all their files. */
+const timesAFetch = 32;
 
 export class RemoteRepository implements Repository {
   readonly key: string;
@@ -133,10 +135,11 @@ export class RemoteRepository implements Repository {
 
   async newest({ commit, ref, equals }: Resolved, signal?: AbortSignal): Promise<Resolved> {
     if (equals === undefined) return { commit, ref };
-    const missing = new Set(
-      equals.map((each) => each.commit).filter((oid) => this.#times.get(oid) === undefined),
-    );
-    if (missing.size > 0) await unlessAborted(this.#learnTimes([...missing]), signal);
+    const missing = [
+      ...new Set(equals.map((each) => each.commit).filter((oid) => this.#times.get(oid) === undefined)),
+    ];
+    for (let from = 0; from < missing.length; from += timesAFetch)
+      await unlessAborted(this.#learnTimes(missing.slice(from, from + timesAFetch)), signal);
     const timeOf = (each: { commit: string }) => this.#times.get(each.commit) ?? 0;
     return equals.reduce((best, each) => (timeOf(each) > timeOf(best) ? each : best));
   }

@@ -75,6 +75,21 @@ describe('sources', () => {
     assert.deepEqual(told, ['ConnectionRefused', 'ConnectionRefused']);
   });
 
+  it('choose the newest commit of however many tags of one version, whatever order their names have', async () => {
+    const mine = await createRepository({ files: { 'a.yaml': 'a: 1\n' } });
+    const count = 40;
+    for (let n = 0; n < count; n += 1) {
+      await mine.commit({ 'a.yaml': `a: ${n}\n` });
+      await mine.tag(`1.2.3+g${String(count - n).padStart(3, '0')}abc`);
+    }
+    const other = await startGitHttp({ root: mine.root });
+    const repository = openSources().watch('app', { url: other.url(mine.name) }, hour, nobody);
+    await repository.poll();
+    const chosen = await repository.newest(repository.resolve({ semver: '1.x' }));
+    await other.stop();
+    assert.deepEqual(chosen, { commit: await mine.revParse('main'), ref: 'refs/tags/1.2.3+g001abc' });
+  });
+
   it('ask a repository once for a push, however many follow it, and for the next ones once in a second', async () => {
     const sources = openSources();
     const urls = new Set([access().url]);
