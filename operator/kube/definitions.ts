@@ -5,7 +5,7 @@ import { ListWatch } from './list-watch.ts';
 
 const DEFINITIONS = { group: 'apiextensions.k8s.io', version: 'v1', plural: 'customresourcedefinitions' };
 
-/** When the API server is asked what it serves, after a definition changed. */
+/** When the API server is asked what it serves after a definition changed, and it is told that one did. */
 const REFRESH_MS = [100, 1_000, 4_000];
 const REFRESH_EVERY_MS = 30_000;
 /** Where it did not answer, it is asked again after so long at first, and twice as long each time. */
@@ -15,7 +15,10 @@ const RETRY_MAX_MS = 10_000;
 export interface DefinitionsOptions {
   client: KubeClient;
   discovery: Discovery;
-  /** A definition changed, and what is served was asked since. */
+  /**
+   * A definition changed, and what is served was asked since. Told a few times for one change: the API server takes
+   * a moment to judge by a new schema, and tells nobody when it does.
+   */
   onChange(): void;
   onFault(error: unknown): void;
   /** Uniform in [0, 1). */
@@ -31,7 +34,6 @@ export class Definitions {
   readonly #watch: ListWatch<string>;
   readonly #stopping = new AbortController();
   #timer: NodeJS.Timeout | undefined;
-  #isChangeUntold = false;
 
   constructor(options: DefinitionsOptions) {
     this.#options = options;
@@ -43,7 +45,6 @@ export class Definitions {
       reduce: ({ metadata }) => metadata.resourceVersion,
       onEvent: () => {
         options.discovery.invalidate();
-        this.#isChangeUntold = true;
         // Many definitions at once, when a chart brings a dozen: one question is enough.
         this.#refreshLater({ step: 0, failures: 0 });
       },
@@ -73,7 +74,7 @@ export class Definitions {
     const pause = failures > 0 ? this.#pauseAfter(failures) : (REFRESH_MS[step] ?? REFRESH_EVERY_MS);
     const timer = setTimeout(async () => {
       const isAnswered = await this.#refresh();
-      if (isAnswered) this.#tell();
+      if (isAnswered && step < REFRESH_MS.length) this.#options.onChange();
       // A definition that changed meanwhile began anew.
       if (this.#timer !== timer || this.#stopping.signal.aborted) return;
       this.#refreshLater(isAnswered ? { step: step + 1, failures: 0 } : { step, failures: failures + 1 });
@@ -91,12 +92,6 @@ export class Definitions {
       if (!signal.aborted) onFault(error);
       return false;
     }
-  }
-
-  #tell(): void {
-    if (!this.#isChangeUntold) return;
-    this.#isChangeUntold = false;
-    this.#options.onChange();
   }
 
   #pauseAfter(failures: number): number {

@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { definition } from '../harness/definition.ts';
 import { fastLease } from '../harness/operator.ts';
-import { configMap, messageOf, newSteps, reasonOf, type TestObject } from './steps.ts';
+import { eventually } from '../harness/wait.ts';
+import { configMap, messageOf, newProxiedSteps, newSteps, reasonOf, type TestObject } from './steps.ts';
 
 test('A10: a definition that somebody else installs, removes and installs again is followed', async (t) => {
   const { stage, push, live, admin } = await newSteps(t, { flags: fastLease });
@@ -35,6 +36,27 @@ test('A10: a definition that somebody else installs, removes and installs again 
   await stage.apply(crd);
   await stage.untilReadyAt('things', commit, 15_000);
   assert.deepEqual((await live(`things.${group}`, 'one'))?.spec, { a: 'x' });
+});
+
+test('A10: what a changed schema allows is tried again while the API server may still judge by the old one', async (t) => {
+  const { stage, proxy, push, admin } = await newProxiedSteps(t, { flags: fastLease });
+  const serviceAccountName = await admin(t);
+  const group = `f${randomBytes(3).toString('hex')}.example.com`;
+  const crd = definition('things', group, 'Thing');
+  t.after(() => stage.cluster.kubectl(['delete', 'crd', crd.metadata.name, '--ignore-not-found']));
+  await stage.apply(crd);
+  await stage.kubectl('wait', '--for=condition=Established', `crd/${crd.metadata.name}`, '--timeout=30s');
+  // As it answers until it has taken in the new schema.
+  const old = proxy.fail({ path: /\/things\/one\?/, verb: 'apply', fault: { status: 422 } });
+  const thing = { apiVersion: `${group}/v1`, kind: 'Thing', metadata: { name: 'one' }, spec: { a: 'x' } };
+  const commit = await push('things', [thing]);
+  await stage.application('things', { source: { path: 'things', interval: '1h' }, serviceAccountName });
+  await stage.until('things', ({ status }) => status?.sync === 'Quarantined', 'the refusal');
+  const before = old.met;
+  await stage.apply({ ...crd, spec: { ...crd.spec, names: { ...crd.spec.names, shortNames: ['th'] } } });
+  await eventually(() => old.met > before, { describe: 'it to be tried after the change' });
+  old.remove();
+  await stage.untilReadyAt('things', commit);
 });
 
 test('a definition that no longer fits what is in Git is refused before anything is written', async (t) => {
