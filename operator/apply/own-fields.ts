@@ -1,5 +1,6 @@
 import type { KubeObject } from '../kube/client.ts';
 import { ApiError } from '../kube/errors.ts';
+import { withValues } from '../manifest/exact-json.ts';
 import { fieldManager, type LiveObject, liveObject } from '../manifest/live.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { withMetadata } from '../manifest/metadata-text.ts';
@@ -7,6 +8,7 @@ import { type ManagedFields, mergedManagedFields } from './adopt.ts';
 import { type Attempt, find, isOtherUid } from './attempt.ts';
 import { handOver, takeBack, textWithout } from './ignored.ts';
 import { setManagedFields } from './managed-fields.ts';
+import { excluding, withExcluded } from './siblings.ts';
 import { asMergePatch, withForeignItems, withSharedFields } from './take-over.ts';
 import { callOptions, pathOf } from './target.ts';
 
@@ -24,24 +26,32 @@ export async function applyOwn(
   preconditions: Preconditions,
   current: KubeObject | undefined,
 ): Promise<KubeObject> {
+  const { manifest, ignore } = attempt.planned;
+  const text = current === undefined ? manifest.text : textWithout(manifest, ignore, current);
   try {
-    return await applyOnto(attempt, preconditions, current);
+    return await applyOnto(attempt, preconditions, text);
   } catch (error) {
-    const isOfContent = error instanceof ApiError && error.code === 422 && !isOtherUid(error);
-    if (!isOfContent) throw error;
-    return applyAlone(attempt, preconditions, error);
+    if (!isOfContent(error)) throw error;
+    try {
+      return await applyAlone(attempt, preconditions, error);
+    } catch (failure) {
+      if (!isOfContent(failure)) throw failure;
+      return applyExcluding(attempt, preconditions, error, failure);
+    }
   }
+}
+
+function isOfContent(error: unknown): error is ApiError {
+  return error instanceof ApiError && error.code === 422 && !isOtherUid(error);
 }
 
 async function applyOnto(
   { access, planned, resource, dryRun }: Attempt,
   preconditions: Preconditions,
-  current: KubeObject | undefined,
+  text: string,
 ): Promise<KubeObject> {
-  const { manifest, ignore } = planned;
-  const text = current === undefined ? manifest.text : textWithout(manifest, ignore, current);
   return access.client.apply(
-    pathOf(resource, manifest),
+    pathOf(resource, planned.manifest),
     withMetadata(text, { ...preconditions }),
     { fieldManager: fieldManager(access.targetId), force: true, dryRun, fieldValidation: 'Strict' },
     callOptions(access),
@@ -76,7 +86,54 @@ async function applyAlone(
   // Whose the items were is forgotten by now: where whoever asks does without a version, none may make this fail.
   const isAsSeen = resourceVersion !== undefined;
   const version = isAsSeen ? { resourceVersion: taken.metadata.resourceVersion ?? '' } : {};
-  return applyOnto(attempt, { uid, ...version }, taken);
+  return applyOnto(attempt, { uid, ...version }, textWithout(manifest, ignore, taken));
+}
+
+/**
+ * The same of what the live object has beside what was refused, and Git does not name: what excludes Git's choice
+ * gives way, whoever made it, a default included. Throws `failure` where that is not it.
+ */
+async function applyExcluding(
+  attempt: Attempt,
+  { uid, resourceVersion }: Preconditions,
+  refusal: ApiError,
+  failure: ApiError,
+): Promise<KubeObject> {
+  const { access, planned, resource } = attempt;
+  const { manifest, ignore } = planned;
+  const existing = await find(attempt);
+  if (existing === undefined || existing.metadata.uid !== uid) throw failure;
+  const text = textWithout(manifest, ignore, existing);
+  const excluded = excluding(refusal, text, existing).filter((pointer) => !ignore.includes(pointer));
+  if (excluded.length === 0) throw failure;
+  const nulls = new Map(excluded.map((pointer) => [pointer, null]));
+  const alone = withValues(asMergePatch(text, existing, access.targetId), nulls);
+  const asked = await tryAlone(attempt, uid, alone, failure);
+  if (attempt.dryRun) return asked;
+  const entries = withExcluded(existing, text, excluded, access.targetId);
+  const taken = await setManagedFields(access, resource, manifest, existing, entries);
+  const isAsSeen = resourceVersion !== undefined;
+  const version = isAsSeen ? { resourceVersion: taken.metadata.resourceVersion ?? '' } : {};
+  return applyOnto(attempt, { uid, ...version }, textWithout(manifest, ignore, taken));
+}
+
+/** What the API server says of exactly Git's object; `failure` where it does not take it. */
+async function tryAlone(
+  { access, planned, resource }: Attempt,
+  uid: string,
+  patch: string,
+  failure: ApiError,
+): Promise<KubeObject> {
+  try {
+    return await access.client.mergePatch(
+      pathOf(resource, planned.manifest),
+      withMetadata(patch, { uid }),
+      { fieldManager: fieldManager(access.targetId), dryRun: true, fieldValidation: 'Strict' },
+      callOptions(access),
+    );
+  } catch (error) {
+    throw isOfContent(error) ? failure : error;
+  }
 }
 
 /** What the object is now, where that decides what is sent, after what is to be ours alone was made so. */

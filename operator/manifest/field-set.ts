@@ -32,6 +32,39 @@ export function fieldsAt(
   return found === undefined ? undefined : { [key]: found };
 }
 
+/**
+ * The keys of a set to where the steps of a JSON pointer lead in `document`, also beyond what the set has; undefined
+ * where it does not tell which item an index means.
+ */
+export function keysTo(
+  fields: FieldSet,
+  steps: readonly string[],
+  document: Json | undefined,
+): string[] | undefined {
+  let at: { fields: FieldSet; document: Json | undefined } = { fields, document };
+  const keys: string[] = [];
+  for (const step of steps) {
+    const { key, below = {}, child } = stepInto(at.fields, step, at.document);
+    if (key === undefined) return undefined;
+    keys.push(key);
+    at = { fields: below, document: child };
+  }
+  return keys;
+}
+
+/** The part of a set at and below these keys; undefined where the set has nothing there. */
+export function partAt(fields: FieldSet, [key, ...more]: readonly string[]): FieldSet | undefined {
+  if (key === undefined) return structuredClone(fields);
+  const below = fields[key];
+  const part = below === undefined ? undefined : partAt(below, more);
+  return part === undefined ? undefined : { [key]: part };
+}
+
+/** What a document has at a key of a set: a member, or the list item of these key fields. */
+export function memberAt(document: Json | undefined, key: string): Json | undefined {
+  return childrenOf(document)(key);
+}
+
 /** One step of a JSON pointer, in a set and in the document beside it. */
 function stepInto(fields: FieldSet, step: string, document: Json | undefined) {
   let key: string | undefined = `f:${step}`;

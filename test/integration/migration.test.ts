@@ -187,7 +187,10 @@ for (const tool of TOOLS)
     assert.equal(await stage.kubectl('get', 'secrets', '-l', 'owner=helm', '-o', 'name'), '');
     assert.deepEqual(identities(await stateOf(stage)), identities(before), 'after the tool is gone');
 
-    await stage.untilReadyAt('web', await commit(false));
+    const later = await commit(false);
+    // The page's Application asks every minute.
+    await stage.requestSync('web');
+    await stage.untilReadyAt('web', later);
     const [config, service, deployment] = (await stateOf(stage)).objects;
     assert.deepEqual(config?.data, { kept: 'one' });
     assert.deepEqual(Object.keys(config?.metadata.labels ?? {}).sort(), ['app', 'towpath.dev/target']);
