@@ -118,6 +118,13 @@ test('tenants take turns, however many targets one of them has', async (t) => {
   assert.equal(places.of('one'), 3, 'each second place that came free was its');
 });
 
+/** Of five: to make so many that wait is work for V8, too, whose end no run knows. */
+async function leastOf(measure: () => Promise<number>): Promise<number> {
+  let least = Number.POSITIVE_INFINITY;
+  for (let tries = 0; tries < 5; tries += 1) least = Math.min(least, await measure());
+  return least;
+}
+
 test('A15: a place that comes free costs the same however many wait', async (t) => {
   const costOf = async (waiting: number, waitingTenants: number) => {
     const places = newPlaces(t);
@@ -131,9 +138,8 @@ test('A15: a place that comes free costs the same however many wait', async (t) 
     return user + system;
   };
   for (const tenants of [1, 500]) {
-    await costOf(1_000, tenants);
-    const few = await costOf(1_000, tenants);
-    const many = await costOf(50_000, tenants);
+    const few = await leastOf(() => costOf(1_000, tenants));
+    const many = await leastOf(() => costOf(50_000, tenants));
     assert.ok(
       many < 8 * few + 50_000,
       `${tenants} tenants: ${few} µs with a thousand, ${many} with fifty times`,

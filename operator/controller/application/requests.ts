@@ -13,11 +13,17 @@ export function requestFor(
   environment = DEFAULT_ENVIRONMENT,
 ): string | undefined {
   if (annotation === undefined || annotation === '') return undefined;
-  const parts = annotation.split(',').map((part) => part.trim());
-  // Linear: the equals sign ends the first part.
-  const named = parts.map((part) => /^([a-z0-9.-]+)=(.*)$/.exec(part));
-  if (named.every((match) => match === null)) return annotation;
-  return named.find((match) => match?.[1] === environment)?.[2];
+  let isNamed = false;
+  for (const part of annotation.split(',')) {
+    const sign = part.indexOf('=');
+    if (sign < 0) continue;
+    const name = part.slice(0, sign).trimStart();
+    const value = part.slice(sign + 1).trimEnd();
+    if (!/^[a-z0-9.-]+$/.test(name) || /[\n\r]/.test(value)) continue;
+    if (name === environment) return value;
+    isNamed = true;
+  }
+  return isNamed ? undefined : annotation;
 }
 
 /**
