@@ -1,5 +1,5 @@
 import { DEFAULT_CIPHERS } from 'node:tls';
-import { Agent, type Dispatcher, ProxyAgent, request } from 'undici';
+import { Agent, type Dispatcher, Pool, ProxyAgent, request } from 'undici';
 import { TowpathError } from '../api/errors.ts';
 import { withoutEnding } from '../api/foreign-text.ts';
 import { type AddressRules, checkedLookup, checkHost, checkName } from './address.ts';
@@ -79,6 +79,8 @@ export class HttpTransport implements Transport {
             proxyTunnel: false,
             requestTls: tls,
             connectTimeout: connectMs,
+            // The question for a tunnel has a limit of its own otherwise, of five minutes, and hears of no signal.
+            clientFactory: (origin, more) => new Pool(origin, { ...bounds, headersTimeout: idleMs, ...more }),
           });
   }
 
