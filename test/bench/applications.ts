@@ -64,6 +64,17 @@ export class ApplicationWatch {
     );
   }
 
+  /** The same of Applications that are Ready at a revision. */
+  allReadyAt(count: number, revision: string, withinMs: number): Promise<number> {
+    const isThere = (state: State) => state.isReady && state.revision === revision;
+    const ready = () => [...this.#watch.values()].filter(isThere).length;
+    return this.#until(
+      () => ready() >= count,
+      withinMs,
+      () => `${count} Applications to be Ready at ${revision}; ${ready()} are`,
+    );
+  }
+
   stop(): Promise<void> {
     return this.#watch.stop();
   }

@@ -5,6 +5,7 @@ import { fetchCommit } from './fetch.ts';
 import { type Figure, table } from './figures.ts';
 import { fleet } from './fleet.ts';
 import { printProfiles } from './profile.ts';
+import { pushToSynced } from './push.ts';
 import { rendering } from './render.ts';
 import { requests } from './requests.ts';
 import { type BenchOptions, type Ground, newGround } from './stage.ts';
@@ -12,6 +13,7 @@ import { type BenchOptions, type Ground, newGround } from './stage.ts';
 /** What can be measured by name, with the metrics that each gives. */
 const MEASUREMENTS: Record<string, (ground: Ground) => Promise<Figure[]>> = {
   commit: commitToSynced,
+  push: pushToSynced,
   requests,
   drift,
   fetch: fetchCommit,

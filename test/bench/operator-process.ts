@@ -27,6 +27,8 @@ export interface BenchOperator {
   readonly startedAt: number;
   /** `performance.now()` of the instant in which it began to lead. */
   leading(): Promise<number>;
+  /** Base URL of what it serves for a purpose. */
+  url(purpose: 'metrics' | 'webhook'): Promise<string>;
   /** Sums of /metrics, by series (`name{labels}`). */
   metrics(): Promise<Map<string, number>>;
   /** Resident memory of the process and its engines together, in bytes. */
@@ -72,18 +74,20 @@ export async function startOperator(options: OperatorStart): Promise<BenchOperat
   });
   const logged = (pattern: RegExp, describe: string) =>
     eventually(() => pattern.exec(readFileSync(logPath, 'utf8')), { describe, every: 10 });
+  const url = async (purpose: string) => {
+    const [, port] = await logged(new RegExp(`"${purpose}Port":(\\d+)`), 'the operator to listen');
+    return `http://127.0.0.1:${port}`;
+  };
   return {
     pid: program.pid,
+    url,
     startedAt,
     async leading() {
       const [, time] = await logged(/"time":"?([^",]+)"?,[^\n]*This process leads/, 'the operator to lead');
       const at = Number.isNaN(Number(time)) ? Date.parse(time ?? '') : Number(time);
       return at - performance.timeOrigin;
     },
-    async metrics() {
-      const [, port] = await logged(/"metricsPort":(\d+)/, 'the operator to listen');
-      return parseMetrics(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text());
-    },
+    metrics: async () => parseMetrics(await (await fetch(`${await url('metrics')}/metrics`)).text()),
     memory: () => family(program.pid).reduce((sum, pid) => sum + residentBytes(pid), 0),
     cpuSeconds: () => family(program.pid).reduce((sum, pid) => sum + cpuSeconds(pid), 0),
     logTail: program.logTail,
