@@ -65,28 +65,18 @@ async function applyOnto(
  */
 async function applyAlone(
   attempt: Attempt,
-  { uid, resourceVersion }: Preconditions,
+  preconditions: Preconditions,
   refusal: ApiError,
 ): Promise<KubeObject> {
-  const { access, planned, resource } = attempt;
+  const { access, planned } = attempt;
   const { manifest, ignore } = planned;
   const existing = await find(attempt);
-  if (existing === undefined || existing.metadata.uid !== uid) throw refusal;
+  if (existing === undefined || existing.metadata.uid !== preconditions.uid) throw refusal;
   const entries = withForeignItems(existing, planned, access.targetId);
   if (entries === undefined) throw refusal;
   const alone = asMergePatch(textWithout(manifest, ignore, existing), existing, access.targetId);
-  const asked = await access.client.mergePatch(
-    pathOf(resource, manifest),
-    withMetadata(alone, { uid }),
-    { fieldManager: fieldManager(access.targetId), dryRun: true, fieldValidation: 'Strict' },
-    callOptions(access),
-  );
-  if (attempt.dryRun) return asked;
-  const taken = await setManagedFields(access, resource, manifest, existing, entries);
-  // Whose the items were is forgotten by now: where whoever asks does without a version, none may make this fail.
-  const isAsSeen = resourceVersion !== undefined;
-  const version = isAsSeen ? { resourceVersion: taken.metadata.resourceVersion ?? '' } : {};
-  return applyOnto(attempt, { uid, ...version }, textWithout(manifest, ignore, taken));
+  const asked = await askAlone(attempt, preconditions, alone);
+  return attempt.dryRun ? asked : applyTaken(attempt, preconditions, existing, entries);
 }
 
 /**
@@ -95,45 +85,55 @@ async function applyAlone(
  */
 async function applyExcluding(
   attempt: Attempt,
-  { uid, resourceVersion }: Preconditions,
+  preconditions: Preconditions,
   refusal: ApiError,
   failure: ApiError,
 ): Promise<KubeObject> {
-  const { access, planned, resource } = attempt;
+  const { access, planned } = attempt;
   const { manifest, ignore } = planned;
   const existing = await find(attempt);
-  if (existing === undefined || existing.metadata.uid !== uid) throw failure;
+  if (existing === undefined || existing.metadata.uid !== preconditions.uid) throw failure;
   const text = textWithout(manifest, ignore, existing);
   const excluded = excluding(refusal, text, existing).filter((pointer) => !ignore.includes(pointer));
   if (excluded.length === 0) throw failure;
   const nulls = new Map(excluded.map((pointer) => [pointer, null]));
   const alone = withValues(asMergePatch(text, existing, access.targetId), nulls);
-  const asked = await tryAlone(attempt, uid, alone, failure);
+  const asked = await askAlone(attempt, preconditions, alone).catch((error: unknown) => {
+    throw isOfContent(error) ? failure : error;
+  });
   if (attempt.dryRun) return asked;
   const entries = withExcluded(existing, text, excluded, access.targetId);
+  return applyTaken(attempt, preconditions, existing, entries);
+}
+
+/** Asks whether the API server takes exactly Git's object, sent as a merge patch. */
+function askAlone(
+  { access, planned, resource }: Attempt,
+  { uid }: Preconditions,
+  patch: string,
+): Promise<KubeObject> {
+  return access.client.mergePatch(
+    pathOf(resource, planned.manifest),
+    withMetadata(patch, { uid }),
+    { fieldManager: fieldManager(access.targetId), dryRun: true, fieldValidation: 'Strict' },
+    callOptions(access),
+  );
+}
+
+/** Makes ours what `entries` say, and applies: what Git does not name of it goes. */
+async function applyTaken(
+  attempt: Attempt,
+  { uid, resourceVersion }: Preconditions,
+  existing: KubeObject,
+  entries: ManagedFields,
+): Promise<KubeObject> {
+  const { access, planned, resource } = attempt;
+  const { manifest, ignore } = planned;
   const taken = await setManagedFields(access, resource, manifest, existing, entries);
+  // Whose the items were is forgotten by now: where whoever asks does without a version, none may make this fail.
   const isAsSeen = resourceVersion !== undefined;
   const version = isAsSeen ? { resourceVersion: taken.metadata.resourceVersion ?? '' } : {};
   return applyOnto(attempt, { uid, ...version }, textWithout(manifest, ignore, taken));
-}
-
-/** What the API server says of exactly Git's object; `failure` where it does not take it. */
-async function tryAlone(
-  { access, planned, resource }: Attempt,
-  uid: string,
-  patch: string,
-  failure: ApiError,
-): Promise<KubeObject> {
-  try {
-    return await access.client.mergePatch(
-      pathOf(resource, planned.manifest),
-      withMetadata(patch, { uid }),
-      { fieldManager: fieldManager(access.targetId), dryRun: true, fieldValidation: 'Strict' },
-      callOptions(access),
-    );
-  } catch (error) {
-    throw isOfContent(error) ? failure : error;
-  }
 }
 
 /** What the object is now, where that decides what is sent, after what is to be ours alone was made so. */
