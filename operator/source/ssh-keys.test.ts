@@ -9,6 +9,7 @@ import { hugeKey } from '../../test/harness/huge-key.ts';
 import { temporaryDirectory } from '../../test/harness/process.ts';
 import { scaled } from '../../test/harness/slowness.ts';
 import { pollOnce } from '../../test/harness/source.ts';
+import { newSshKeys } from '../../test/harness/ssh-keys.ts';
 
 /** How ssh-keygen makes them. */
 const KEYS: readonly { what: string; type: string; options?: readonly string[]; passphrase?: string }[] = [
@@ -59,7 +60,7 @@ function der(tag: number, content: Buffer): Buffer {
 
 /** Of one key the public half, of another the private one. */
 function mismatched(): string {
-  const [one, other] = [0, 1].map(() => ssh2.utils.generateKeyPairSync('ed25519'));
+  const [one, other] = [0, 1].map(() => newSshKeys());
   const bytesOf = (text = '') => Buffer.from(text.split('\n').slice(1, -2).join(''), 'base64');
   const publicOf = (text = '') => Buffer.from(text.split(' ')[1] ?? '', 'base64').subarray(-32);
   const file = bytesOf(one?.private);

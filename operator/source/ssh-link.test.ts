@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import ssh2, { type Connection, type ServerChannel } from 'ssh2';
+import { newSshKeys } from '../../test/harness/ssh-keys.ts';
 import { eventually } from '../../test/harness/wait.ts';
 import { defaultTimeouts } from './limits.ts';
 import { flush, type Packet, packet } from './pkt-line.ts';
@@ -8,7 +9,7 @@ import { parseRemoteUrl } from './remote-url.ts';
 import { SshTransport } from './ssh-transport.ts';
 import { WorkLanes } from './work-lanes.ts';
 
-const keys = ssh2.utils.generateKeyPairSync('ed25519');
+const keys = newSshKeys();
 const refs = Buffer.concat([packet(`${'a'.repeat(40)} refs/heads/main\0side-band-64k\n`), flush]);
 
 /** A server that lets in and answers when it is told to, and the transport that asks it. */

@@ -7,6 +7,7 @@ import { type GitSshServer, makeKey, startGitSsh, withoutSsh } from '../../test/
 import { temporaryDirectory } from '../../test/harness/process.ts';
 import { floodRefs } from '../../test/harness/ref-flood.ts';
 import { pollOnce } from '../../test/harness/source.ts';
+import { newSshKeys } from '../../test/harness/ssh-keys.ts';
 import type { Credential } from './credential.ts';
 import { flush, packet } from './pkt-line.ts';
 import { type Access, type Repository, Sources, type SourcesOptions } from './sources.ts';
@@ -114,7 +115,7 @@ describe('a repository over SSH', { skip }, () => {
 });
 
 describe('an SSH server of its own make', () => {
-  const keys = ssh2.utils.generateKeyPairSync('ed25519');
+  const keys = newSshKeys();
   const closing: (() => Promise<void>)[] = [];
   after(async () => {
     for (const close of closing) await close();
