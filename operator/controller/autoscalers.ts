@@ -12,12 +12,16 @@ export interface AutoscalersOptions {
   onChange(key: string): void;
 }
 
-/** Whose objects may be scaled, and where they are. */
-export interface ScaledTarget {
+/** The target that asks. */
+interface Asker {
   targetId: string;
-  namespaces: ReadonlySet<string>;
-  as: ServiceAccount | undefined;
+  as?: ServiceAccount | undefined;
   signal: AbortSignal;
+}
+
+/** Whose objects may be scaled, and where they are. */
+export interface ScaledTarget extends Asker {
+  namespaces: ReadonlySet<string>;
 }
 
 /** What is kept of an autoscaler. */
@@ -84,6 +88,27 @@ export class Autoscalers {
     if (watched.isForbidden || !watched.watch.synced) return wasScaled(object);
     const targets = watched.byKey.get(objectKey(object))?.values() ?? [];
     return [...targets].some((target) => target !== targetId);
+  }
+
+  /**
+   * Of these objects of the target those that an autoscaler scales which is none of its own, as the API server says
+   * now: its watch may be behind that of what it scaled. Asked only of what somebody scaled, and rejects with what
+   * the API server answers.
+   */
+  async askScaled(
+    { targetId, as, signal }: Asker,
+    objects: readonly LiveObject[],
+  ): Promise<ReadonlySet<string>> {
+    const unsure = objects.filter((one) => wasScaled(one) && !this.isScaled(one, targetId));
+    const scaled = new Set<string>();
+    const user = this.#ofCluster?.isForbidden === true && as !== undefined ? { as } : {};
+    for (const namespace of new Set(unsure.map((one) => one.namespace))) {
+      const path = { resource: AUTOSCALERS, namespace };
+      const { items } = await this.#options.client.list(path, {}, { signal, ...user });
+      for (const { key, target } of items.map(reduce))
+        if (key !== undefined && target !== targetId) scaled.add(key);
+    }
+    return new Set(unsure.map(objectKey).filter((key) => scaled.has(key)));
   }
 
   forget(targetId: string): void {

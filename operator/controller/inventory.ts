@@ -161,6 +161,15 @@ export class Inventory {
     return object !== undefined && this.#autoscalers.isScaled(object, targetId);
   }
 
+  /** Those of the target's objects of these keys that are scaled and are not known to be, as the API server says now. */
+  askScaled(user: WatchUser, keys: readonly string[]): Promise<ReadonlySet<string>> {
+    const live = this.of(user.targetId);
+    return this.#autoscalers.askScaled(
+      user,
+      keys.flatMap((key) => live.get(key) ?? []),
+    );
+  }
+
   /** Watches the Pods of the target's workloads that are not healthy, as its ServiceAccount. */
   lookAtPods(targetId: string, as: ServiceAccount | undefined): void {
     const workloads: Workload[] = [];

@@ -12,6 +12,9 @@ export interface IgnoreRule {
   paths: readonly string[];
 }
 
+/** What an autoscaler decides. */
+export const REPLICAS = '/spec/replicas';
+
 /** What says whose an object is, and what it stands in: not for others to decide. */
 const OURS: ReadonlySet<string> = new Set([
   '/metadata/labels',
@@ -41,7 +44,7 @@ export function ignoredPaths(
     const paths = rules.filter((rule) => matches(rule, object, home)).flatMap((rule) => rule.paths);
     paths.push(...decidedPaths(object));
     const key = objectKey(object);
-    if (scaled.has(key) || isScaled(key)) paths.push('/spec/replicas');
+    if (scaled.has(key) || isScaled(key)) paths.push(REPLICAS);
     return [...new Set(paths)].filter((path) => !OURS.has(path)).sort();
   };
 }

@@ -90,6 +90,26 @@ test('an autoscaler is respected, whether it is in Git or not', async (t) => {
   });
 });
 
+test('what an autoscaler scaled before the operator heard of it keeps its replicas', async (t) => {
+  const { proxy, stage, deploy, change, live } = await newProxiedSteps(t, { startOperator: false });
+  const silence = proxy.fail({
+    verb: 'watch',
+    path: /\/horizontalpodautoscalers/,
+    fault: { until: new Promise(() => undefined) },
+  });
+  await stage.restart();
+  await deploy('woof', [loom('woof', 1)]);
+  await eventually(() => silence.met > 0, { describe: 'the watch of autoscalers' });
+  await stage.apply(autoscaler('woof', 3));
+  const replicas = async () => (await live('deployment', 'woof'))?.spec?.['replicas'];
+  await eventually(async () => (await replicas()) === 3, { describe: '3 replicas' });
+  await change('woof', [loom('woof', 1), configMap('woof')]);
+  const request = await stage.requestSync('woof');
+  await stage.until('woof', ({ status }) => status?.handledSyncRequest === request, 'another look');
+  assert.equal(await replicas(), 3);
+  assert.deepEqual(await eventsOf(stage, 'woof', 'DriftRepaired'), []);
+});
+
 test('an autoscaler that the operator may not see is looked for as the ServiceAccount; else who scaled counts', async (t) => {
   const { proxy, stage, deploy, live } = await newProxiedSteps(t, { startOperator: false });
   const path = /\/horizontalpodautoscalers/;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import { conditionOf, newStage } from '../harness/operator.ts';
 import { newProxiedStage } from '../harness/proxied-stage.ts';
 import { eventually } from '../harness/wait.ts';
@@ -60,6 +61,7 @@ test('A14: a chart that renders what it is rendered with does not keep its statu
   const count = async () =>
     Number(/\d+/.exec(await stage.kubectl('get', 'configmap', 'circle', '-o', 'jsonpath={.data}'))?.[0]);
   await eventually(async () => (await count()) > 8, { describe: 'the first rounds' });
-  const { status } = await stage.until('web', (one) => one.status?.sync === 'Synced', 'a status', 10_000);
-  assert.ok((status?.environments?.[0]?.history?.length ?? 0) > 1);
+  const isTold = ({ status }: Application) =>
+    status?.sync === 'Synced' && (status.environments?.[0]?.history?.length ?? 0) > 1;
+  await stage.until('web', isTold, 'the status of more than one round');
 });

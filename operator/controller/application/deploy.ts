@@ -86,9 +86,10 @@ export async function repair(context: DeployContext, manifests: Manifests): Prom
 /** Sends objects that do not need each other, and notes what was applied; throws what was refused. */
 async function send(
   context: DeployContext,
-  planned: readonly PlannedApply[],
+  plannedBefore: readonly PlannedApply[],
   planning: Planning,
 ): Promise<void> {
+  const planned = await planning.sparingScaled(plannedBefore);
   const drifted = new Map(
     planned
       .filter(({ reason }) => reason === 'Drift')

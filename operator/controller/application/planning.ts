@@ -1,6 +1,6 @@
 import type { PlannedApply } from '../../manifest/applied.ts';
-import type { Manifest } from '../../manifest/manifest.ts';
-import { ignoredPaths } from '../../plan/ignore.ts';
+import { type Manifest, objectKey } from '../../manifest/manifest.ts';
+import { ignoredPaths, REPLICAS } from '../../plan/ignore.ts';
 import { waves } from '../../plan/order.ts';
 import { type Plan, type PlanInput, planObjects, planRemoval } from '../../plan/plan.ts';
 import type { DeployContext } from './deploy-context.ts';
@@ -17,12 +17,12 @@ export class Planning {
   /** In the order of applying. */
   readonly waves: readonly (readonly (readonly Manifest[])[])[];
   readonly #context: DeployContext;
-  readonly #ignored: ReadonlyMap<Manifest, readonly string[]>;
+  readonly #ignored: Map<Manifest, readonly string[]>;
 
   private constructor(
     context: DeployContext,
     objects: readonly Manifest[],
-    ignored: ReadonlyMap<Manifest, readonly string[]>,
+    ignored: Map<Manifest, readonly string[]>,
   ) {
     this.objects = objects;
     this.waves = waves(objects);
@@ -74,6 +74,22 @@ export class Planning {
       applies.push(...planObjects(objects.slice(from, from + PIECE), this.#input()));
     }
     return applies;
+  }
+
+  /** The same just before it is sent: what an autoscaler scaled that was not seen until now keeps its replicas. */
+  async sparingScaled(planned: readonly PlannedApply[]): Promise<readonly PlannedApply[]> {
+    const { inventory, access } = this.#context;
+    const keys = planned
+      .filter(({ ignore }) => !ignore.includes(REPLICAS))
+      .map(({ manifest }) => objectKey(manifest));
+    const scaled = await inventory.askScaled(access, keys);
+    if (scaled.size === 0) return planned;
+    const objects = planned.map(({ manifest }) => manifest);
+    for (const object of objects) {
+      if (!scaled.has(objectKey(object))) continue;
+      this.#ignored.set(object, [...(this.#ignored.get(object) ?? []), REPLICAS].sort());
+    }
+    return this.applies(objects);
   }
 
   #input(): PlanInput {
