@@ -242,3 +242,68 @@ for (const [how, end] of Object.entries({
         await toldOnce(stage, name, { reason, note, before: 0 });
       });
   });
+
+/** Writes of the status without an answer, and whether the API server took them. */
+const LOST_WRITES = { 'that never came': 'request', 'whose answer was lost': 'response' } as const;
+
+for (const [write, at] of Object.entries(LOST_WRITES))
+  test(`A14: what a write ${write} was to tell is told once, also where no sync follows`, async (t) => {
+    const steps = await newProxiedSteps(t, { flags: fastLease });
+    const { stage, proxy } = steps;
+    const { reason, note, act } = CASES.synced;
+    const writes = (name: string, body: RegExp) =>
+      proxy.hold({
+        verb: 'patch',
+        path: new RegExp(`/applications/${name}/status`),
+        where: (request) => body.test(request.body),
+        at,
+      });
+    /** Until the failure is told; answers how to let them succeed again. */
+    const failLooks = async (name: string, held: HeldRequest) => {
+      const path = new RegExp(`/applications/${name}$`);
+      const rule = proxy.fail({ verb: 'get', path, fault: 'malformed' });
+      held.drop();
+      await toldOf(stage, name, 'InternalError');
+      return rule.remove;
+    };
+    // Numbers that JavaScript cannot hold are read again, from the text: there each look can be made to fail.
+    const helm = { values: { id: 2 ** 60 } };
+
+    for (const deletionPolicy of ['Prune', 'Orphan'])
+      await t.test(`the end of a deployment: deleted with ${deletionPolicy}`, async () => {
+        const name = deletionPolicy.toLowerCase();
+        await steps.deploy(name, [configMap(name)], { deletionPolicy });
+        await toldOf(stage, name, reason);
+        const held = writes(name, outcome('Succeeded'));
+        await act(steps, name);
+        await held.seen;
+        await stage.kubectl('delete', 'applications.towpath.dev', name, '--wait=false');
+        held.drop();
+        await toldOnce(stage, name, { reason: 'Deleted', note: /Application/, before: 0 });
+        await toldOnce(stage, name, { reason, note, before: 1 });
+      });
+
+    await t.test('the end of a deployment: looks fail', async () => {
+      const name = 'ended';
+      await chart(steps, name);
+      await stage.deployed(name, { source: { path: name }, helm });
+      await toldOf(stage, name, reason);
+      const held = writes(name, outcome('Succeeded'));
+      await stage.repository.commit(chartOf(name, [configMap(name, { key: 'other' })]));
+      await held.seen;
+      await failLooks(name, held);
+      await toldOnce(stage, name, { reason, note, before: 1 });
+    });
+
+    await t.test('drift that is left: looks fail, and succeed again', async () => {
+      const name = 'left';
+      await chart(steps, name);
+      await stage.deployed(name, { source: { path: name }, helm, sync: { drift: 'Report' } });
+      const held = writes(name, CASES.reported.body);
+      await CASES.reported.act(steps, name);
+      await held.seen;
+      const succeedAgain = await failLooks(name, held);
+      succeedAgain();
+      await toldOnce(stage, name, { ...CASES.reported, before: 0 });
+    });
+  });

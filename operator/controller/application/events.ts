@@ -23,7 +23,7 @@ export function changeEvents(
   status: ApplicationStatus,
   before: ApplicationStatus | undefined,
 ): ToldEvent[] {
-  const told = endedSince(status, before).flatMap(endEvents);
+  const told: ToldEvent[] = [];
   const ready = readyOf(status);
   const readyBefore = readyOf(before);
   if (ready === undefined) return told;
@@ -45,21 +45,28 @@ export function changeEvents(
 }
 
 /** What was done and found besides. Pure. */
-export function doneEvents({ warnings, done }: Pick<Told, 'warnings' | 'done'>): ToldEvent[] {
+export function doneEvents({
+  outcomes,
+  warnings,
+  done,
+}: Pick<Told, 'outcomes' | 'warnings' | 'done'>): ToldEvent[] {
   return [
     ...done.repaired.slice(0, MOST).flatMap(repairEvents),
     ...done.endedHooks.slice(0, MOST).map((object) => normal('HookDeleted', deletedHook(object))),
     ...prunedEvents(done.pruned),
     ...warnings.slice(0, MOST).map(({ reason, message }) => ({ type: 'Warning' as const, reason, message })),
+    ...outcomes.flatMap(endEvents),
   ];
 }
 
-/** Deployments that ended and were not told before, oldest first. */
-export function endedSince(status: ApplicationStatus, before: ApplicationStatus | undefined): HistoryEntry[] {
-  const known = new Set(historyOf(before).map(({ id }) => id));
-  return historyOf(status)
-    .filter(({ id, outcome }) => outcome !== undefined && !known.has(id))
-    .reverse();
+/** Deployments that ended and are not told yet, oldest first: what the status has of them, and an earlier one had. */
+export function endedSince(
+  status: ApplicationStatus,
+  { before, outcomes }: Pick<Told, 'before' | 'outcomes'>,
+) {
+  const known = new Set([...historyOf(before), ...outcomes].map(({ id }) => id));
+  const since = historyOf(status).filter(({ id, outcome }) => outcome !== undefined && !known.has(id));
+  return [...outcomes, ...since.reverse()];
 }
 
 function historyOf(status: ApplicationStatus | undefined): HistoryEntry[] {

@@ -1,9 +1,8 @@
-import type { ApplicationStatus } from '../../api/v1alpha1/application.ts';
+import type { ApplicationStatus, HistoryEntry } from '../../api/v1alpha1/application.ts';
 import { DEFAULT_ENVIRONMENT } from '../../api/v1alpha1/names.ts';
 import { SOURCE_REASONS } from '../../api/v1alpha1/reasons/source.ts';
 import { describeObject, type ObjectId } from '../../manifest/manifest.ts';
 import type { ApplicationLineName, LogField } from '../../observe/application-log.ts';
-import { endedSince } from './events.ts';
 import type { Told } from './untold.ts';
 
 /** What the log is told of an Application. */
@@ -15,7 +14,7 @@ export interface LogLine {
 const environment = DEFAULT_ENVIRONMENT;
 
 /** What the log is told of what was done. Pure. */
-export function doneLines({ begun, done }: Pick<Told, 'begun' | 'done'>): LogLine[] {
+export function doneLines({ begun, outcomes, done }: Pick<Told, 'begun' | 'outcomes' | 'done'>): LogLine[] {
   return [
     ...begun.map(({ how, deployment: { id, trigger, candidate } }) => ({
       line: how,
@@ -32,33 +31,43 @@ export function doneLines({ begun, done }: Pick<Told, 'begun' | 'done'>): LogLin
       done.repaired.map(({ object }) => object),
     ),
     ...objectLines('pruned', done.pruned),
+    ...outcomes.map(endedLine),
   ];
 }
 
 /** What the log is told of what is news in a status. Pure. */
 export function changeLines(status: ApplicationStatus, before: ApplicationStatus | undefined): LogLine[] {
   return [
-    ...endedSince(status, before).map(
-      ({ id, revision, candidate, trigger, outcome, startedAt, finishedAt }) => ({
-        line: 'ended' as const,
-        fields: {
-          environment,
-          deployment: id,
-          revision,
-          ...(candidate === undefined ? {} : { candidate }),
-          trigger,
-          ...(outcome === undefined ? {} : { outcome }),
-          ...(finishedAt === undefined
-            ? {}
-            : { seconds: (Date.parse(finishedAt) - Date.parse(startedAt)) / 1_000 }),
-        },
-      }),
-    ),
     ...quarantineLines(status, before),
     ...heldLines(status, before),
     ...suspensionLines(status, before),
     ...sourceLines(status, before),
   ];
+}
+
+function endedLine({
+  id,
+  revision,
+  candidate,
+  trigger,
+  outcome,
+  startedAt,
+  finishedAt,
+}: HistoryEntry): LogLine {
+  return {
+    line: 'ended',
+    fields: {
+      environment,
+      deployment: id,
+      revision,
+      ...(candidate === undefined ? {} : { candidate }),
+      trigger,
+      ...(outcome === undefined ? {} : { outcome }),
+      ...(finishedAt === undefined
+        ? {}
+        : { seconds: (Date.parse(finishedAt) - Date.parse(startedAt)) / 1_000 }),
+    },
+  };
 }
 
 function objectLines(line: ApplicationLineName, objects: readonly ObjectId[]): LogLine[] {

@@ -10,7 +10,7 @@ import {
   type SyncState,
 } from '../../api/v1alpha1/application.ts';
 import type { Deployment } from '../record.ts';
-import { changeEvents, doneEvents } from './events.ts';
+import { changeEvents, doneEvents, endedSince } from './events.ts';
 import type { Facts, Standing } from './facts.ts';
 import { judge, settle as settleFacts, shortRevision } from './settle.ts';
 import type { Told } from './untold.ts';
@@ -52,7 +52,9 @@ function deployment(id: number, outcome?: Deployment['outcome']): Deployment {
   };
 }
 
-function facts(changes: Partial<Facts & Told> = {}): Facts & Omit<Told, 'before' | 'begun'> {
+function facts(
+  changes: Partial<Facts & Omit<Told, 'outcomes'>> = {},
+): Facts & Omit<Told, 'before' | 'begun' | 'outcomes'> {
   return {
     application: application(),
     now: NOW,
@@ -72,9 +74,11 @@ function facts(changes: Partial<Facts & Told> = {}): Facts & Omit<Told, 'before'
 
 type Status = ApplicationStatus | undefined;
 
-function settle(found: Facts & Omit<Told, 'before' | 'begun'>, before: Status) {
+function settle(found: Facts & Omit<Told, 'before' | 'begun' | 'outcomes'>, before: Status) {
   const status = settleFacts(found, found.done, before);
-  return { status, events: [...doneEvents(found), ...changeEvents(found, status, before)] };
+  const outcomes = endedSince(status, { before, outcomes: [] });
+  const events = [...doneEvents({ ...found, outcomes }), ...changeEvents(found, status, before)];
+  return { status, events };
 }
 
 const standing = (sync: SyncState, remedy?: Standing['remedy']): Standing => ({

@@ -1,5 +1,5 @@
 import type { TowpathError } from '../../api/errors.ts';
-import type { ApplicationStatus } from '../../api/v1alpha1/application.ts';
+import type { ApplicationStatus, HistoryEntry } from '../../api/v1alpha1/application.ts';
 import type { LiveObject } from '../../manifest/live.ts';
 import { idOf, type ObjectId } from '../../manifest/manifest.ts';
 import type { Deployment } from '../record.ts';
@@ -10,6 +10,8 @@ export interface Told {
   /** The status that events told of last: what differs from it is news. */
   before: ApplicationStatus | undefined;
   begun: readonly Begun[];
+  /** Deployments that ended and that an earlier write was to tell of, oldest first. */
+  outcomes: readonly HistoryEntry[];
   /** What could not be found out before the first write, and is decided by the apply. */
   warnings: readonly TowpathError[];
   /** What was done since it was told last. */
@@ -34,6 +36,8 @@ type Doomed = Pick<LiveObject, 'uid'> & ObjectId;
 
 /** Of the same kind, at a time. */
 const MOST = 5;
+/** As many as a history may have. */
+const MOST_OUTCOMES = 200;
 /** A candidate has no more objects. */
 const MOST_DONE = 5_000;
 
@@ -43,7 +47,8 @@ const MOST_DONE = 5_000;
  */
 export class Untold {
   #begun: readonly Begun[] = [];
-  /** The last of them, told or not. */
+  #outcomes: readonly HistoryEntry[] = [];
+  /** The last that was begun, told or not. */
   #underWay: number | undefined;
   #warnings: readonly TowpathError[] = [];
   #repaired: readonly Repaired[] = [];
@@ -95,6 +100,20 @@ export class Untold {
   /** Somebody else may have written and told meanwhile. */
   forgetStatus(): void {
     this.#before = undefined;
+    this.#outcomes = [];
+  }
+
+  /** `status` was written, but of it no more was told than its conditions and what ended. */
+  leaveRest({ before }: Told, { conditions, environments = [] }: ApplicationStatus): void {
+    const [environment] = environments;
+    const told = before?.environments?.[0] ?? environment;
+    this.#before = {
+      status: {
+        ...before,
+        ...(conditions === undefined ? {} : { conditions }),
+        ...(told === undefined ? {} : { environments: [{ ...told, history: environment?.history ?? [] }] }),
+      },
+    };
   }
 
   /** Hands all of it over, to be told with a write that changes `status`. */
@@ -102,11 +121,13 @@ export class Untold {
     const told = {
       before: this.#before === undefined ? status : this.#before.status,
       begun: this.#begun,
+      outcomes: this.#outcomes,
       warnings: this.#warnings,
       done: { repaired: this.#repaired, ...this.#deleted },
     };
     this.#before = undefined;
     this.#begun = [];
+    this.#outcomes = [];
     this.#warnings = [];
     this.#repaired = [];
     this.#deleted.pruned = [];
@@ -115,10 +136,11 @@ export class Untold {
   }
 
   /** It could not be told after all. */
-  putBack({ before, begun, warnings, done }: Told): void {
+  putBack({ before, begun, outcomes, warnings, done }: Told): void {
     const since = this.take(undefined);
     this.#before = { status: before };
     this.#begun = [...begun, ...since.begun].slice(-MOST);
+    this.#outcomes = outcomes.slice(-MOST_OUTCOMES);
     this.warn([...warnings, ...since.warnings]);
     this.repaired([...done.repaired, ...since.done.repaired]);
     this.#deleted.pruned = [...done.pruned, ...since.done.pruned].slice(0, MOST_DONE);

@@ -12,7 +12,7 @@ import { secondTime } from '../../kube/times.ts';
 import { describeObject } from '../../manifest/manifest.ts';
 import type { KeptObject } from '../../plan/plan.ts';
 import { mergePatchBetween } from '../merge-patch.ts';
-import { changeEvents, doneEvents, type ToldEvent } from './events.ts';
+import { changeEvents, doneEvents, endedSince, type ToldEvent } from './events.ts';
 import type { Facts } from './facts.ts';
 import { changeLines, doneLines, type LogLine } from './log-lines.ts';
 import { settle } from './settle.ts';
@@ -123,7 +123,13 @@ export class ApplicationWriter {
       return isOld ? [] : [{ type: 'Warning', reason, message }];
     };
     const settled = () => status;
-    await this.#write(application, untold, { action: 'Sync', settled, news, lines: none }, signal);
+    const told = await this.#write(
+      application,
+      untold,
+      { action: 'Sync', settled, news, lines: none },
+      signal,
+    );
+    untold.leaveRest(told, status);
   }
 
   tellDeleted(application: Application, untold: Untold, kept: readonly KeptObject[]): void {
@@ -195,10 +201,11 @@ export class ApplicationWriter {
     untold: Untold,
     { action, settled, news, lines }: Telling,
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<Told> {
     const { metadata, status: previous } = application;
-    const told = untold.take(previous);
-    const status = settled(told);
+    const taken = untold.take(previous);
+    const status = settled(taken);
+    const told = { ...taken, outcomes: endedSince(status, taken) };
     try {
       await this.#patchStatus(metadata, previous, status, signal);
     } catch (error) {
@@ -207,6 +214,7 @@ export class ApplicationWriter {
     }
     this.#tellEvents(metadata, action, [...doneEvents(told), ...news(status, told)]);
     this.#options.onTold(application, [...doneLines(told), ...lines(status, told)]);
+    return told;
   }
 
   #tellEvents(metadata: Named, action: Action, events: readonly ToldEvent[]): void {
