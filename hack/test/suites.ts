@@ -6,6 +6,24 @@ export interface Group {
   atOnce: number;
 }
 
+/** Faults that count what was done, and not how long it took: two at once are as good as one. The long ones first. */
+const UNTIMED_FAULTS = [
+  'kill',
+  'untold',
+  'late',
+  'records',
+  'steps',
+  'stuck-work',
+  'history',
+  'slow-sync',
+  'two-namespaces',
+  'deleted-underway',
+  'late-hook',
+  'late-list',
+  'last-good',
+  'definition-gone',
+].map((name) => `test/faults/${name}.test.ts`);
+
 /** What matches, at most so many at once, group after group. A file is of the first group that it matches. */
 const SUITES = {
   // The long ones first, so that none is left running alone at the end.
@@ -22,6 +40,7 @@ const SUITES = {
     },
   ],
   faults: [
+    { patterns: UNTIMED_FAULTS, atOnce: 2 },
     // What measures times needs the machine.
     { patterns: ['test/faults/**/*.test.ts', 'test/e2e/**/*.test.ts'], atOnce: 1 },
   ],
