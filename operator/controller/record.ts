@@ -101,8 +101,10 @@ export interface TargetRecord {
   ended: Deployment[];
   /** Accepted, to be deployed when it is asked for (mode Manual). */
   pending?: Candidate;
-  /** Candidates whose manifests are kept, the newest first: those that ran last, and one that waits. */
+  /** Candidates whose manifests are kept, the newest first: those that ran last, the last good one, and one that waits. */
   candidates: Candidate[];
+  /** Id of the candidate that last succeeded. */
+  succeeded?: string;
   /** Digest of the settings the objects were last checked against (sync.ignore, sync.prune, adopt). */
   settings: string;
 }
@@ -126,17 +128,23 @@ export function manifestsDigest(manifests: Manifests): string {
   return `sha256:${sha256(lines.join(''))}`;
 }
 
-/** Candidates whose manifests are kept: the last three that ran, and one that waits. */
+/** Candidates whose manifests are kept: three that ran, the last good one among them, and one that waits. */
 const KEPT_CANDIDATES = 4;
 
-/** Puts a candidate first among the kept ones; the one that runs or ran last is never dropped. */
-export function keepCandidate(record: TargetRecord, candidate: Candidate): void {
-  const others = record.candidates.filter((other) => other.id !== candidate.id);
-  const current = record.deployment?.candidate.id;
+/**
+ * Puts a candidate first among the kept ones. The one that runs or ran last is never dropped, nor the last that
+ * succeeded, however many failed since: it is what one goes back to. `replaced`: one that waited, and does no more.
+ */
+export function keepCandidate(record: TargetRecord, candidate: Candidate, replaced?: Candidate): void {
+  const spared = new Set([candidate.id, record.deployment?.candidate.id, record.succeeded]);
+  const others = record.candidates.filter(
+    ({ id }) => id !== candidate.id && (id !== replaced?.id || spared.has(id)),
+  );
   const kept = [candidate, ...others];
-  while (kept.length > KEPT_CANDIDATES) {
-    const last = kept.findLastIndex((other) => other.id !== current && other.id !== candidate.id);
-    kept.splice(last, 1);
-  }
+  while (kept.length > KEPT_CANDIDATES)
+    kept.splice(
+      kept.findLastIndex(({ id }) => !spared.has(id)),
+      1,
+    );
   record.candidates = kept;
 }

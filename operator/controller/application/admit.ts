@@ -141,7 +141,7 @@ async function accept(
   const { record, store, signal } = context;
   const before = { ...record };
   change(record);
-  keepCandidate(record, candidate);
+  keepCandidate(record, candidate, before.pending);
   try {
     await store.save(record, { accepted: { id: candidate.id, manifests }, signal });
   } catch (error) {

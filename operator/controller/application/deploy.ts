@@ -261,6 +261,7 @@ async function complete(
   if (isNew) {
     deployment.applied = true;
     deployment.outcome ??= 'Succeeded';
+    if (deployment.outcome === 'Succeeded') record.succeeded = deployment.candidate.id;
     deployment.finishedAt ??= context.now().toISOString();
     store.changed(record);
   }

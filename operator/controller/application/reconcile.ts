@@ -175,7 +175,10 @@ function recallHistory(record: TargetRecord, application: Application): void {
   if (deployment === undefined || deployment.outcome !== undefined) return;
   if (entry?.outcome === undefined) return;
   deployment.outcome = entry.outcome;
-  if (entry.outcome === 'Succeeded') deployment.applied = true;
+  if (entry.outcome === 'Succeeded') {
+    deployment.applied = true;
+    record.succeeded = deployment.candidate.id;
+  }
   if (entry.finishedAt !== undefined) deployment.finishedAt = entry.finishedAt;
 }
 

@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Candidate, type Deployment, keepCandidate, newRecord } from './record.ts';
+
+const candidate = (id: string): Candidate => ({
+  id,
+  inputs: '',
+  request: '',
+  revision: '',
+  ref: '',
+  digest: '',
+});
+
+const deployment = (id: string): Deployment => ({
+  id: 1,
+  candidate: candidate(id),
+  trigger: 'Commit',
+  generation: 1,
+  startedAt: '',
+  install: true,
+  hooks: [],
+  deferred: [],
+  applied: false,
+});
+
+const record = () => newRecord({ namespace: 'shop', application: 'web', environment: 'default' });
+
+test('D6: the last good candidate is kept, however many failed since', () => {
+  const subject = record();
+  const run = (id: string) => {
+    keepCandidate(subject, candidate(id));
+    subject.deployment = deployment(id);
+  };
+  run('good');
+  subject.succeeded = 'good';
+  for (const id of ['f1', 'f2', 'f3', 'f4', 'f5', 'f6']) run(id);
+  assert.deepEqual(
+    subject.candidates.map(({ id }) => id),
+    ['f6', 'f5', 'f4', 'good'],
+  );
+});
+
+test('what waits and is replaced by a newer one takes the place of none that ran', () => {
+  const subject = record();
+  for (const id of ['a', 'b', 'c']) {
+    keepCandidate(subject, candidate(id));
+    subject.deployment = deployment(id);
+    subject.succeeded = id;
+  }
+  for (const id of ['w1', 'w2', 'w3', 'w4']) {
+    const before = subject.pending;
+    subject.pending = candidate(id);
+    keepCandidate(subject, subject.pending, before);
+  }
+  assert.deepEqual(
+    subject.candidates.map(({ id }) => id),
+    ['w4', 'c', 'b', 'a'],
+  );
+});
