@@ -12,6 +12,14 @@ import { createRepository, type GitRepository } from '../harness/git-repository.
 import { helm } from '../harness/helm.ts';
 import { NODE_ADDRESS, prepareNetwork, type RealNode, startNode } from '../harness/real-node.ts';
 import { eventually } from '../harness/wait.ts';
+import {
+  assertEndsInOrder,
+  assertRestarted,
+  endLeader,
+  freeze,
+  mayNot,
+  startRedirect,
+} from './in-the-pod.ts';
 import { IMAGES_VARIABLE, WITHOUT_NODE_VARIABLE } from './variables.ts';
 
 const missing = process.env[WITHOUT_NODE_VARIABLE];
@@ -207,6 +215,27 @@ test('I2: installed by helm, it deploys what runs and answers on a real node', {
     await untilAnswers('two');
   });
 
+  await step('S15: it has the rights of the chart, and no more', () => mayNot(kubectl));
+
+  await step('S11: what leads to a metadata service or into the Pod itself is not asked', async () => {
+    const redirect = await startRedirect();
+    const urls = {
+      address: 'http://169.254.169.254/x.git',
+      name: 'http://localhost:8081/x.git',
+      redirect: redirect.url,
+    };
+    for (const [name, repoURL] of Object.entries(urls)) {
+      await applyApplication(name, 'shop', { repoURL });
+      const reason = 'jsonpath={.status.conditions[?(@.type=="Ready")].reason}';
+      const get = ['get', 'applications.towpath.dev', name, '-o', reason];
+      await eventually(async () => (await kubectl('-n', 'shop', ...get)) === 'AddressRefused', {
+        describe: `the refusal of ${repoURL}`,
+      });
+      await kubectl('-n', 'shop', 'delete', 'applications.towpath.dev', name, '--timeout=60s');
+    }
+    redirect.stop();
+  });
+
   await step(
     'another operator is deployed, is healthy as it says itself, and leaves after what it looks after',
     async () => {
@@ -304,6 +333,19 @@ test('I2: installed by helm, it deploys what runs and answers on a real node', {
     await untilAnswers('three');
     assert.notEqual(await podOfLeader(), leader);
     await kubectl(...SYSTEM, 'rollout', 'status', 'deployment/towpath', '--timeout=60s');
+  });
+
+  await step('A7: a leader that is asked to end does so at once, and another one acts', async () => {
+    assertEndsInOrder(await endLeader(kubectl, podOfLeader));
+    await kubectl(...SYSTEM, 'rollout', 'status', 'deployment/towpath', '--timeout=60s');
+  });
+
+  await step('A9: a process that is stuck is not ready, and is started anew', async () => {
+    const leader = await podOfLeader();
+    const pods = await kubectl(...SYSTEM, 'get', 'pods', '-o', 'jsonpath={.items[*].metadata.name}');
+    const follower = pods.split(' ').find((name) => name !== leader) ?? '';
+    await freeze(kubectl, follower);
+    await assertRestarted(kubectl, follower);
   });
 
   await step('I3: an upgrade and a rollback change no object of a user', async () => {
