@@ -1,6 +1,7 @@
-import { type Dispatcher, Pool, ProxyAgent } from 'undici';
+import type { Dispatcher } from 'undici';
 import { joined, LineSplitter } from './bytes.ts';
 import { type Access, sameConnection } from './credentials.ts';
+import { Dispatchers } from './dispatchers.ts';
 import { NotLeaderError, UnreachableError } from './errors.ts';
 import { type Sharer, Shares } from './shares.ts';
 
@@ -48,7 +49,6 @@ const MAX_ANSWER_BYTES = 32 * 2 ** 20;
 const APPLICATIONS_SHARES = { active: 64, lendAfterMs: 1_000, most: 512, mostOfTenant: 64 };
 /** Of our own more wait. */
 const OWN_SHARES = { active: 16, lendAfterMs: 1_000, most: 128, mostOfTenant: 32 };
-const CONNECT_TIMEOUT_MS = 10_000;
 
 /**
  * Connections to one API server: for requests as many as `Shares` lets begin, and one a watch, so that watches never
@@ -56,8 +56,7 @@ const CONNECT_TIMEOUT_MS = 10_000;
  */
 export class Transport {
   readonly #access: Access;
-  readonly #requests: Dispatcher;
-  readonly #streams: Dispatcher;
+  readonly #dispatchers: Dispatchers;
   readonly #pathPrefix: string;
   readonly #origin: string;
   /** Under way, or waiting for a place; those included that nobody waits for any more. */
@@ -69,8 +68,7 @@ export class Transport {
     const url = new URL(access.server);
     this.#origin = url.origin;
     this.#pathPrefix = url.pathname === '/' ? '' : url.pathname;
-    this.#requests = dispatcherFor(access, url.origin);
-    this.#streams = dispatcherFor(access, url.origin);
+    this.#dispatchers = new Dispatchers(access, url.origin);
   }
 
   serves(access: Access): boolean {
@@ -111,11 +109,11 @@ export class Transport {
       const ended = run.ended.then(() => void this.#underWay.delete(ended));
       this.#underWay.set(ended, request);
       // A renewal of the Lease that waits behind hundreds of writes would cost the leadership that they need.
-      if (request.lane === 'Urgent') this.#dispatch(this.#streams, request, run);
+      if (request.lane === 'Urgent') this.#dispatch(this.#dispatchers.urgent, request, run);
       else
         this.#shares[request.lane].take(
           request.sharer,
-          () => this.#dispatch(this.#requests, request, run),
+          () => this.#dispatch(this.#dispatchers.requests, request, run),
           run.ended,
         );
     });
@@ -145,7 +143,7 @@ export class Transport {
         },
         onEnd: () => resolve({ ...head, text: joined(refusal) }),
       });
-      this.#dispatch(this.#streams, request, run);
+      this.#dispatch(this.#dispatchers.streams, request, run);
     });
   }
 
@@ -174,36 +172,13 @@ export class Transport {
   async retire(): Promise<void> {
     // Also what waits for a place still: closed, the dispatcher would refuse it.
     await Promise.all(this.#underWay.keys());
-    await Promise.all([this.#requests.close(), this.#streams.close()]);
+    await this.#dispatchers.close();
   }
 
   /** Ends every connection now. */
-  async destroy(): Promise<void> {
-    await Promise.all([this.#requests.destroy(), this.#streams.destroy()]);
+  destroy(): Promise<void> {
+    return this.#dispatchers.destroy();
   }
-}
-
-function dispatcherFor(access: Access, origin: string): Dispatcher {
-  const connect = {
-    ...access.tls,
-    timeout: CONNECT_TIMEOUT_MS,
-    keepAlive: true,
-    keepAliveInitialDelay: 30_000,
-  };
-  const options = {
-    connections: null,
-    pipelining: 1,
-    allowH2: false,
-    // Below the 90 s after which kube-apiserver closes an idle connection.
-    keepAliveTimeout: 30_000,
-    headersTimeout: 0,
-    bodyTimeout: 0,
-  };
-  if (access.proxyUrl === undefined) return new Pool(origin, { ...options, connect });
-  if (/^https?:/.test(access.proxyUrl)) {
-    return new ProxyAgent({ ...options, uri: access.proxyUrl, requestTls: access.tls });
-  }
-  throw new Error('The kubeconfig names a proxy that is neither http nor https; Towpath takes no other.');
 }
 
 function describe(request: WireRequest): string {
