@@ -88,6 +88,26 @@ test('A3: an API of others that does not answer, whatever is asked of it, holds 
   assert.ok(hanging.length < 40, 'those that hang take a share of the places, not all');
 });
 
+test('A3: of a thousand requests of ours that a busy API server answers slowly none runs out of time while it waits', async (t) => {
+  const client = await clientOf(t, (_request, response) => {
+    setTimeout(() => response.end('{"metadata":{"name":"a","uid":"u","resourceVersion":"1"}}'), 50);
+  });
+  const path = {
+    resource: { group: 'towpath.dev', version: 'v1alpha1', plural: 'applications' },
+    namespace: 'a',
+  };
+  const patches = Array.from({ length: 1_000 }, (_, number) =>
+    client.mergePatch({ ...path, name: `a${number}` }, {}, {}, { timeoutMs: 1_000 }),
+  );
+  await eventually(() => client.saturated, { every: 1, describe: 'all places to be taken' });
+  const outcomes = await Promise.allSettled(patches);
+  assert.deepEqual(
+    outcomes.filter(({ status }) => status === 'rejected'),
+    [],
+  );
+  assert.equal(client.saturated, false);
+});
+
 test('requests that wait for a place when the CA was rotated are still sent', async (t) => {
   const answers: (() => void)[] = [];
   const server = createServer((_request, response) => {

@@ -12,7 +12,10 @@ export interface WireRequest {
   /** Names and values, alternating. */
   headers: string[];
   body?: string;
-  /** For the whole exchange; for a stream until its headers are there. */
+  /**
+   * For the whole exchange; for a stream until its headers are there. One of our own that waits for its turn has not
+   * begun: a thousand that wait for a busy API server would run out of time together, and wait anew, for ever.
+   */
   timeoutMs: number;
   signal?: AbortSignal | undefined;
   /** Asked in the instant before the request goes onto a connection; false refuses it. */
@@ -75,9 +78,9 @@ export class Transport {
     return sameConnection(this.#access, access);
   }
 
-  /** Whether also an Application that waits for nothing of its own would only wait for its turn. */
+  /** Whether also an Application that waits for nothing of its own would only wait for its turn, or its bookkeeping would. */
   get saturated(): boolean {
-    return this.#shares.Application.full;
+    return this.#shares.Application.full || this.#shares.Own.full;
   }
 
   /** Resolves when the writes that are under way now have ended; `as`: those that impersonate this user. */
@@ -109,13 +112,15 @@ export class Transport {
       const ended = run.ended.then(() => void this.#underWay.delete(ended));
       this.#underWay.set(ended, request);
       // A renewal of the Lease that waits behind hundreds of writes would cost the leadership that they need.
+      if (request.lane !== 'Own') run.startClock();
       if (request.lane === 'Urgent') this.#dispatch(this.#dispatchers.urgent, request, run);
-      else
-        this.#shares[request.lane].take(
-          request.sharer,
-          () => this.#dispatch(this.#dispatchers.requests, request, run),
-          run.ended,
-        );
+      else {
+        const begin = () => {
+          run.startClock();
+          this.#dispatch(this.#dispatchers.requests, request, run);
+        };
+        this.#shares[request.lane].take(request.sharer, begin, run.ended);
+      }
     });
   }
 
@@ -143,6 +148,7 @@ export class Transport {
         },
         onEnd: () => resolve({ ...head, text: joined(refusal) }),
       });
+      run.startClock();
       this.#dispatch(this.#dispatchers.streams, request, run);
     });
   }
@@ -207,9 +213,15 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#reject = reject;
     this.#parts = parts;
     this.#onAbort = () => this.fail(request.signal?.reason);
-    this.#timer = setTimeout(() => this.fail(this.#timedOut(request.timeoutMs)), request.timeoutMs);
     request.signal?.addEventListener('abort', this.#onAbort, { once: true });
     if (request.signal?.aborted) this.#onAbort();
+  }
+
+  /** Its time runs from the first call on. */
+  startClock(): void {
+    if (this.#settled) return;
+    const { timeoutMs } = this.#request;
+    this.#timer ??= setTimeout(() => this.fail(this.#timedOut(timeoutMs)), timeoutMs);
   }
 
   get settled(): boolean {
