@@ -137,6 +137,39 @@ test('A1: an ill API server never reaches the caller; the event is written when 
   assert.deepEqual(faults, []);
 });
 
+test('A1: what happened while the API server was away is told when it is back, with its time', async (t) => {
+  const { recorder, regarding, written, faults } = await arrange(t);
+  await written();
+  const rule = proxy.fail({ ...WRITES, fault: 'reset' });
+  const before = Date.now();
+  for (let index = 0; index < 5; index += 1)
+    recorder.record({ regarding: { ...regarding, name: `n${index}`, uid: `u${index}` }, ...SYNCED });
+  const told = Date.now();
+  await eventually(() => rule.met > 15, { describe: 'each to fail again and again' });
+  rule.remove();
+  const events = await eventually(async () => {
+    const found = await written();
+    return found.length === 5 && found;
+  });
+  for (const { eventTime } of events) {
+    const at = Date.parse(String(eventTime));
+    assert.ok(at > before - 2_000 && at < told + 2_000, `${eventTime} is not when it happened`);
+  }
+  assert.deepEqual(faults, []);
+  assert.equal(recorder.dropped, 0);
+});
+
+test('A3: what hangs in one namespace holds up the events of no other', async (t) => {
+  const { recorder, regarding, written } = await arrange(t);
+  proxy.fail({ ...WRITES, path: /namespaces\/hanging\/events/, fault: 'hang' });
+  for (let index = 0; index < 5_000; index += 1) {
+    const one = { namespace: 'hanging', name: `n${index}`, uid: `u${index}` };
+    recorder.record({ regarding: { ...regarding, ...one }, ...SYNCED });
+  }
+  recorder.record({ regarding, ...SYNCED });
+  await eventually(async () => (await written()).length === 1, { within: 5_000 });
+});
+
 test('an event whose first answer is lost is written once, and not counted as dropped', async (t) => {
   const { recorder, regarding, written, faults } = await arrange(t);
   const held = proxy.hold({ ...WRITES, at: 'response' });
@@ -176,7 +209,7 @@ test('a refused event is told and dropped, and the next one is written', async (
   recorder.record({ regarding: { ...regarding, namespace: 'does-not-exist' }, ...SYNCED });
   recorder.record({ regarding, ...SYNCED });
   await eventually(async () => (await written()).length === 1);
-  assert.equal(faults.length, 1);
+  await eventually(() => faults.length === 1, { describe: 'the refusal to be told' });
   assert.equal(recorder.dropped, 1);
 });
 
@@ -186,7 +219,7 @@ test('A14: the queue is bounded while nothing can be written, and stop does not 
   for (let index = 0; index < 2000; index += 1) {
     recorder.record({ regarding: { ...regarding, name: `n${index}`, uid: `u${index}` }, ...SYNCED });
   }
-  assert.ok(recorder.dropped >= 1400);
+  assert.ok(recorder.dropped >= 900);
   const begun = performance.now();
   await recorder.stop(200);
   assert.ok(performance.now() - begun < 2000);

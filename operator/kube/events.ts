@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { KubeClient } from './client.ts';
-import { isAlreadyExists, isNotFound, isTransient, NotLeaderError } from './errors.ts';
+import { ApiError, isAlreadyExists, isNotFound, isTransient, NotLeaderError } from './errors.ts';
+import { Outbox, type Verdict } from './outbox.ts';
 import { microTime } from './times.ts';
 import { TokenBucket } from './token-bucket.ts';
 
@@ -46,6 +46,11 @@ interface Series {
   written: number;
   writtenAt: number;
   seenAt: number;
+  /** Of the API server's clock. */
+  first: Date;
+  last: Date;
+  /** One that was sent may be there although its answer was lost. */
+  wasSent: boolean;
 }
 
 const EVENTS = { group: 'events.k8s.io', version: 'v1', plural: 'events' };
@@ -55,31 +60,43 @@ const OBJECT_BURST = 20;
 const OBJECT_REFILL_MS = 180_000;
 /** Series and buckets that are remembered; the oldest are forgotten first. */
 const MEMORY = 2000;
-const QUEUE = 500;
+const QUEUE = 2000;
 /** An event that comes again after this long is a new one. */
 const SERIES_END_MS = 600_000;
 const SERIES_MS = 60_000;
-const ATTEMPTS = 3;
+/** An event that the API server does not take for so long is of no use to anybody any more. */
+const KEEP_MS = 600_000;
+/** Of one write: an admission webhook that hangs takes no longer by default. */
+const WRITE_MS = 10_000;
 
 /**
  * Writes events.k8s.io/v1 Events in the background. `record` never waits and never fails: identical events become a
- * series, each object has a budget, the queue is bounded, and what does not fit is counted in `dropped`. Events of what
- * happened before this process lost the Lease wait for `resume`.
+ * series, each object has a budget, the queue is bounded, and what does not fit is counted in `dropped`. Those that
+ * cannot be written while the API server is away are written when it is back, with the time at which they happened;
+ * those of what happened before this process lost the Lease wait for `resume`.
  */
 export class EventRecorder {
   readonly #options: EventRecorderOptions;
   readonly #monotonic: () => number;
   readonly #series = new Map<string, Series>();
   readonly #budgets = new Map<string, TokenBucket>();
-  readonly #queue = new Set<Series>();
+  readonly #outbox: Outbox<Series>;
   readonly #stop = new AbortController();
-  #sending: Promise<void> | undefined;
   #sweep: NodeJS.Timeout | undefined;
   #dropped = 0;
 
   constructor(options: EventRecorderOptions) {
     this.#options = options;
     this.#monotonic = options.monotonic ?? (() => performance.now());
+    this.#outbox = new Outbox({
+      tenantOf: ({ record }) => record.regarding.namespace,
+      send: (series) => this.#write(series),
+      judge,
+      onLost: (series, error) => this.#lose(series, error),
+      most: QUEUE,
+      keepMs: KEEP_MS,
+      monotonic: this.#monotonic,
+    });
   }
 
   /** Events that were not written: beyond a bound, or refused. */
@@ -94,31 +111,37 @@ export class EventRecorder {
     if (known !== undefined && now - known.seenAt < SERIES_END_MS) {
       known.count += 1;
       known.seenAt = now;
+      known.last = this.#options.client.now();
       this.#sweepLater();
       return;
     }
-    if (this.#queue.size >= QUEUE || !this.#budgetOf(record.regarding, now).take(now)) {
+    const name = `${record.regarding.name.slice(0, 200)}.${randomBytes(8).toString('hex')}`;
+    const first = this.#options.client.now();
+    const seen = { count: 1, seenAt: now, first, last: first };
+    const series = { record, name, ...seen, written: 0, writtenAt: now, wasSent: false };
+    if (!this.#outbox.hasRoomFor(series) || !this.#budgetOf(record.regarding, now).take(now)) {
       this.#dropped += 1;
       return;
     }
-    const name = `${record.regarding.name.slice(0, 200)}.${randomBytes(8).toString('hex')}`;
-    const series = { record, name, count: 1, written: 0, writtenAt: now, seenAt: now };
     remember(this.#series, key, series);
-    this.#enqueue(series);
+    this.#outbox.add(series);
   }
 
   /** Writes what has waited since this process stopped leading; to be called when it leads. */
   resume(): void {
-    void Promise.resolve(this.#sending).then(() => this.#sendWaiting());
+    this.#outbox.resume();
   }
 
   /** Writes what is waiting, for at most `withinMs`, and ends. */
   async stop(withinMs = 2000): Promise<void> {
     clearTimeout(this.#sweep);
+    const before = this.#dropped;
     const timer = setTimeout(() => this.#stop.abort(new Error('stopped')), withinMs);
-    await this.#sending;
+    await this.#outbox.end();
     clearTimeout(timer);
     this.#stop.abort(new Error('stopped'));
+    const lost = this.#dropped - before;
+    if (lost > 0) this.#fault(new Error(`${lost} were not written before the process ended.`));
   }
 
   #budgetOf({ uid, kind, namespace, name }: EventSubject, now: number): TokenBucket {
@@ -130,18 +153,6 @@ export class EventRecorder {
     return budget;
   }
 
-  #enqueue(series: Series): void {
-    if (this.#stop.signal.aborted) return;
-    this.#queue.add(series);
-    this.#sendWaiting();
-  }
-
-  #sendWaiting(): void {
-    this.#sending ??= this.#send().finally(() => {
-      this.#sending = undefined;
-    });
-  }
-
   /** Repeats are written together, at most once in `seriesMs` for each series. */
   #sweepLater(): void {
     if (this.#sweep !== undefined || this.#stop.signal.aborted) return;
@@ -151,7 +162,8 @@ export class EventRecorder {
       const now = this.#monotonic();
       for (const [key, series] of this.#series) {
         const repeated = series.count > series.written;
-        if (repeated && now - series.writtenAt >= seriesMs && this.#queue.size < QUEUE) this.#enqueue(series);
+        const isDue = now - series.writtenAt >= seriesMs && !this.#outbox.has(series);
+        if (repeated && isDue && this.#outbox.hasRoomFor(series)) this.#outbox.add(series);
         else if (repeated) this.#sweepLater();
         else if (now - series.seenAt >= SERIES_END_MS) this.#series.delete(key);
       }
@@ -159,58 +171,40 @@ export class EventRecorder {
     this.#sweep.unref();
   }
 
-  async #send(): Promise<void> {
-    for (const series of this.#queue) {
-      this.#queue.delete(series);
-      if (this.#stop.signal.aborted) {
-        this.#dropped += 1;
-        continue;
-      }
-      const { count } = series;
-      try {
-        await this.#write(series, count);
-      } catch (error) {
-        if (error instanceof NotLeaderError && !this.#stop.signal.aborted) {
-          // Nobody else knows of it: it waits until this process leads again.
-          this.#queue.add(series);
-          return;
-        }
-        this.#dropped += 1;
-        this.#fault(error);
-      }
-      series.written = count;
-      series.writtenAt = this.#monotonic();
+  async #write(series: Series): Promise<void> {
+    const { count, wasSent } = series;
+    series.wasSent = true;
+    try {
+      await (series.written === 0 ? this.#create(series, count) : this.#update(series, count));
+    } catch (error) {
+      if (!wasSent || !isAlreadyExists(error)) throw error;
     }
+    this.#wrote(series, count);
   }
 
-  async #write(series: Series, count: number): Promise<void> {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        await (series.written === 0 ? this.#create(series, count) : this.#update(series, count));
-        return;
-      } catch (error) {
-        // Its answer was lost the time before.
-        if (attempt > 1 && isAlreadyExists(error)) return;
-        if (attempt >= ATTEMPTS || !isTransient(error) || this.#stop.signal.aborted) throw error;
-        const { signal } = this.#stop;
-        await delay(500 * 2 ** attempt, undefined, { signal, ref: false }).catch(() => undefined);
-      }
-    }
+  #wrote(series: Series, count: number): void {
+    series.written = count;
+    series.writtenAt = this.#monotonic();
   }
 
-  async #create({ record, name }: Series, count: number): Promise<void> {
+  #lose(series: Series, error: unknown): void {
+    this.#dropped += 1;
+    this.#wrote(series, series.count);
+    if (!this.#stop.signal.aborted) this.#fault(error);
+  }
+
+  async #create({ record, name, first, last }: Series, count: number): Promise<void> {
     const { client, component, instance } = this.#options;
     const { regarding, type, reason, action, note } = record;
     const { namespace: of, ...rest } = regarding;
     // Events of objects outside namespaces live in `default`, where kubectl describe looks for them.
     const namespace = of === '' ? 'default' : of;
-    const now = microTime(client.now());
     const event = {
       apiVersion: 'events.k8s.io/v1',
       kind: 'Event',
       metadata: { namespace, name },
-      eventTime: now,
-      ...(count > 1 ? { series: { count, lastObservedTime: now } } : {}),
+      eventTime: microTime(first),
+      ...(count > 1 ? { series: { count, lastObservedTime: microTime(last) } } : {}),
       reportingController: component,
       reportingInstance: instance.slice(0, 128),
       action: (action ?? reason).slice(0, 128),
@@ -219,21 +213,25 @@ export class EventRecorder {
       note: cut(note, NOTE_BYTES),
       type,
     };
-    await client.create({ resource: EVENTS, namespace }, event, {}, { signal: this.#stop.signal });
+    await client.create({ resource: EVENTS, namespace }, event, {}, this.#call);
   }
 
   async #update(series: Series, count: number): Promise<void> {
     const { client } = this.#options;
     const { namespace } = series.record.regarding;
     const path = { resource: EVENTS, namespace: namespace === '' ? 'default' : namespace, name: series.name };
-    const patch = { series: { count, lastObservedTime: microTime(client.now()) } };
+    const patch = { series: { count, lastObservedTime: microTime(series.last) } };
     try {
-      await client.mergePatch(path, patch, {}, { signal: this.#stop.signal });
+      await client.mergePatch(path, patch, {}, this.#call);
     } catch (error) {
       if (!isNotFound(error)) throw error;
       // The server forgets events after an hour.
       await this.#create(series, count);
     }
+  }
+
+  get #call() {
+    return { signal: this.#stop.signal, timeoutMs: WRITE_MS };
   }
 
   #fault(error: unknown): void {
@@ -243,6 +241,14 @@ export class EventRecorder {
       // Nobody is left to tell, and the next event has to be written.
     }
   }
+}
+
+/** What only time, or the Lease, helps waits; what was refused would be refused again. */
+function judge(error: unknown): Verdict {
+  if (error instanceof NotLeaderError) return { again: 'when resumed' };
+  if (!isTransient(error)) return { again: 'never' };
+  const notBeforeMs = error instanceof ApiError ? error.retryAfterMs : undefined;
+  return { again: 'soon', ...(notBeforeMs === undefined ? {} : { notBeforeMs }) };
 }
 
 function remember<V>(map: Map<string, V>, key: string, value: V): void {

@@ -160,7 +160,7 @@ export class Metrics {
     });
     new Counter({
       name: 'towpath_events_dropped_total',
-      help: 'Events that were not written: beyond the bound for an object or for all, or refused.',
+      help: 'Events that were not written: beyond the bound for an object or for all, refused, or not taken for ten minutes.',
       registers,
       collect() {
         this.reset();

@@ -1,0 +1,143 @@
+/** Of one tenant so many are sent at once. */
+const AT_ONCE = 4;
+const FIRST_PAUSE_MS = 500;
+const MOST_PAUSE_MS = 30_000;
+
+/** What comes of one that could not be sent: it is tried again by itself, when that is asked for, or never. */
+export type Verdict =
+  | { again: 'soon'; notBeforeMs?: number }
+  | { again: 'when resumed' }
+  | { again: 'never' };
+
+export interface OutboxOptions<T> {
+  /** Whose hanging holds up no others (A3). */
+  tenantOf(item: T): string;
+  send(item: T): Promise<void>;
+  /** Asked where sending failed, but not at the end: then nothing is tried again. */
+  judge(error: unknown): Verdict;
+  onLost(item: T, error: unknown): void;
+  /** All that is not sent yet; a tenant may take half of what the others leave (A3). */
+  most: number;
+  /** One that could not be sent for so long is lost. */
+  keepMs: number;
+  monotonic(): number;
+}
+
+/** Sends what it is given in the background, each tenant's by itself, until it is sent or its time has passed. */
+export class Outbox<T> {
+  readonly #options: OutboxOptions<T>;
+  /** By tenant, in order. */
+  readonly #waiting = new Map<string, T[]>();
+  /** By tenant, how many are being sent. */
+  readonly #underWay = new Map<string, number>();
+  readonly #runs = new Set<Promise<void>>();
+  /** What failed, with what tries it again. */
+  readonly #later = new Map<T, NodeJS.Timeout | undefined>();
+  /** All that is not sent yet, and since when that fails. */
+  readonly #kept = new Map<T, { failures: number; since: number }>();
+  readonly #keptOf = new Map<string, number>();
+  #isEnding = false;
+
+  constructor(options: OutboxOptions<T>) {
+    this.#options = options;
+  }
+
+  hasRoomFor(item: T): boolean {
+    const own = this.#keptOf.get(this.#options.tenantOf(item)) ?? 0;
+    return own < this.#options.most - this.#kept.size;
+  }
+
+  has(item: T): boolean {
+    return this.#kept.has(item);
+  }
+
+  /** What is there already stays where it is. */
+  add(item: T): void {
+    if (this.#kept.has(item) || this.#isEnding) return;
+    this.#kept.set(item, { failures: 0, since: 0 });
+    count(this.#keptOf, this.#options.tenantOf(item), 1);
+    this.#put(item);
+  }
+
+  /** Tries all at once that failed. */
+  resume(): void {
+    for (const [item, timer] of [...this.#later]) {
+      clearTimeout(timer);
+      this.#later.delete(item);
+      this.#put(item);
+    }
+  }
+
+  /** Tries all that is left once, and resolves when that has ended. */
+  async end(): Promise<void> {
+    this.#isEnding = true;
+    this.resume();
+    await Promise.all(this.#runs);
+  }
+
+  #put(item: T): void {
+    const tenant = this.#options.tenantOf(item);
+    const waiting = this.#waiting.get(tenant) ?? [];
+    waiting.push(item);
+    this.#waiting.set(tenant, waiting);
+    if ((this.#underWay.get(tenant) ?? 0) >= AT_ONCE) return;
+    const run = this.#run(tenant).finally(() => this.#runs.delete(run));
+    this.#runs.add(run);
+  }
+
+  async #run(tenant: string): Promise<void> {
+    count(this.#underWay, tenant, 1);
+    for (let item = this.#next(tenant); item !== undefined; item = this.#next(tenant)) {
+      try {
+        await this.#options.send(item);
+        this.#forget(item);
+      } catch (error) {
+        this.#failed(item, error);
+      }
+    }
+    // In the same instant in which nothing was left, so that what comes next begins a run of its own.
+    count(this.#underWay, tenant, -1);
+  }
+
+  #next(tenant: string): T | undefined {
+    const waiting = this.#waiting.get(tenant);
+    const item = waiting?.shift();
+    if (waiting?.length === 0) this.#waiting.delete(tenant);
+    return item;
+  }
+
+  #forget(item: T): void {
+    this.#kept.delete(item);
+    count(this.#keptOf, this.#options.tenantOf(item), -1);
+  }
+
+  #failed(item: T, error: unknown): void {
+    const { judge, keepMs, monotonic, onLost } = this.#options;
+    const now = monotonic();
+    const { failures, since } = this.#kept.get(item) ?? { failures: 0, since: now };
+    const first = failures === 0 ? now : since;
+    const verdict: Verdict = this.#isEnding ? { again: 'never' } : judge(error);
+    if (verdict.again === 'never' || (verdict.again === 'soon' && now - first >= keepMs)) {
+      this.#forget(item);
+      onLost(item, error);
+      return;
+    }
+    this.#kept.set(item, { failures: failures + 1, since: first });
+    this.#later.set(item, verdict.again === 'soon' ? this.#timer(item, failures, verdict) : undefined);
+  }
+
+  #timer(item: T, failures: number, { notBeforeMs = 0 }: { notBeforeMs?: number }): NodeJS.Timeout {
+    const pause = Math.min(FIRST_PAUSE_MS * 2 ** Math.min(failures, 20), MOST_PAUSE_MS);
+    const again = () => {
+      this.#later.delete(item);
+      this.#put(item);
+    };
+    return setTimeout(again, Math.max(pause, Math.min(notBeforeMs, MOST_PAUSE_MS))).unref();
+  }
+}
+
+function count(counts: Map<string, number>, tenant: string, change: 1 | -1): void {
+  const now = (counts.get(tenant) ?? 0) + change;
+  if (now === 0) counts.delete(tenant);
+  else counts.set(tenant, now);
+}
