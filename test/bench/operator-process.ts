@@ -35,6 +35,8 @@ export interface BenchOperator {
   memory(): number;
   /** Seconds of CPU that the process and its engines have used. */
   cpuSeconds(): number;
+  /** What takes its output, as long as this process runs. */
+  readonly logPath: string;
   logTail(lines?: number): string;
   stop(): Promise<void>;
 }
@@ -90,6 +92,7 @@ export async function startOperator(options: OperatorStart): Promise<BenchOperat
     metrics: async () => parseMetrics(await (await fetch(`${await url('metrics')}/metrics`)).text()),
     memory: () => family(program.pid).reduce((sum, pid) => sum + residentBytes(pid), 0),
     cpuSeconds: () => family(program.pid).reduce((sum, pid) => sum + cpuSeconds(pid), 0),
+    logPath,
     logTail: program.logTail,
     // Longer than the harness waits: a profile of a long run takes seconds to write.
     async stop() {
