@@ -74,11 +74,13 @@ function expressionAt(node: Node, script: string): Pick<Expression, 'text' | 'pa
 const SEARCHES = ['match', 'matchAll', 'search'];
 
 function makesExpression({ callee, arguments: given }: Fields): boolean {
-  const { name, property } = callee as { name?: unknown; property?: { name?: unknown } };
-  if (name === 'RegExp' || property?.name === 'RegExp') return true;
+  const { name, property } = callee as { name?: unknown; property?: { name?: unknown; value?: unknown } };
+  // `text.match` or `text['match']`.
+  const called = String(property?.name ?? property?.value);
+  if (name === 'RegExp' || called === 'RegExp') return true;
   const [pattern] = given as { type: string; value?: unknown }[];
   const isText = typeof pattern?.value === 'string' || pattern?.type === 'TemplateLiteral';
-  return SEARCHES.includes(String(property?.name)) && isText;
+  return SEARCHES.includes(called) && isText;
 }
 
 /**
@@ -98,14 +100,16 @@ export function objection({ file, line, text, parsed, reason }: Expression): str
   return `${where} has ${unbounded} parts without a bound (the search for its beginning may be one): ${next}`;
 }
 
+/** A bound of more is none: two such parts may take a million steps, and a search for their beginning each a thousand. */
+const LARGEST_BOUND = 1_000;
+
 function unboundedIn(alternative: AST.Alternative, flags: string): number {
   const [first] = alternative.elements;
   const isAnchored =
     flags.includes('y') || (first?.type === 'Assertion' && first.kind === 'start' && !flags.includes('m'));
   const last = alternative.elements.at(-1);
   // Whatever it takes, the expression has matched by then.
-  const isFree =
-    last?.type === 'Quantifier' && last.max === Number.POSITIVE_INFINITY && count(last.element) === 0;
+  const isFree = last?.type === 'Quantifier' && last.max > LARGEST_BOUND && count(last.element) === 0;
   return (isAnchored ? 0 : 1) + count(alternative) - (isFree ? 1 : 0);
 }
 
@@ -121,7 +125,7 @@ function count(part: AST.Element | AST.Alternative): number {
       const inside = count(part.element);
       // What may be divided in many ways is: in two to the power of the text's length.
       const divided = part.max > 1 && isDivisible(part.element) ? 2 : 0;
-      return (part.max === Number.POSITIVE_INFINITY ? 1 : 0) + Math.max(inside, divided);
+      return (part.max > LARGEST_BOUND ? 1 : 0) + Math.max(inside, divided);
     }
     case 'Assertion':
       return 'alternatives' in part ? Math.max(0, ...part.alternatives.map(count)) : 0;
