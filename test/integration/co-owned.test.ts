@@ -359,11 +359,21 @@ const LEFT_OF_GIVEN_UP = [
 ];
 
 /** More of them than are remembered of an object, each with an annotation of its own. */
-async function writeAsControllers({ stage }: Steps, name: string): Promise<void> {
+async function writeAsControllers({ stage, live }: Steps, name: string): Promise<void> {
+  const written = (await live('configmap', name))?.metadata.managedFields ?? [];
+  const last = Math.max(...written.map(({ time = '' }) => Date.parse(time)));
+  // managedFields have whole seconds.
+  await eventually(async () => Date.parse(await serverTime(stage)) > last, { describe: 'the next second' });
   for (let index = 0; index < 6; index++)
     await stage.kubectl(
       ...['annotate', 'configmap', name, `example.com/c${index}=1`, `--field-manager=c${index}-controller`],
     );
+}
+
+/** By the clock of the API server. */
+async function serverTime({ cluster }: Steps['stage']): Promise<string> {
+  const { headers } = await cluster.request('GET', '/version');
+  return String(headers['date']);
 }
 
 test('a field of Git that a hand changed goes with Git, also where nothing put it back before', async (t) => {

@@ -107,7 +107,12 @@ export interface LiveObject {
     annotations?: Record<string, string>;
     creationTimestamp: string;
     deletionTimestamp?: string;
-    managedFields?: { manager: string; operation: string; fieldsV1: Record<string, unknown> }[];
+    managedFields?: {
+      manager: string;
+      operation: string;
+      time?: string;
+      fieldsV1: Record<string, unknown>;
+    }[];
   };
   data?: Record<string, string>;
   spec?: Record<string, unknown>;
