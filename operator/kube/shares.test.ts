@@ -68,6 +68,23 @@ for (const tenants of [1, 4, 12, 40, 200]) {
   }
 }
 
+for (const tenants of [1, 2]) {
+  test(`A3: many targets with one place each leave most places to other tenants, of ${tenants} that hang`, (t) => {
+    const places = newPlaces(t);
+    for (let target = 0; target < 400; target += 1)
+      for (let tenant = 0; tenant < tenants; tenant += 1) places.take(`tenant-${tenant}`, `target-${target}`);
+    places.hang();
+    for (let tenant = 0; tenant < tenants; tenant += 1) {
+      const count = places.of(`tenant-${tenant}`);
+      assert.ok(count <= 512 / 5 + 1, `${count} places: a quarter of what all of them leave`);
+    }
+    for (const late of ['b', 'c', 'd']) {
+      places.take(late, 'a', 16);
+      assert.equal(places.of(late), 16);
+    }
+  });
+}
+
 for (const hanging of [1, 4, 7, 40]) {
   test(`A3: beside ${hanging} targets of the same tenant that hang, another one finds a place at once`, (t) => {
     const places = newPlaces(t);

@@ -294,6 +294,14 @@ describe('a key that stands twice is told, whatever text of Git it stands in', (
       files: { ...chart, 'web/values.schema.json': '{"type": "object",\n"type": "object"}' },
       told: 'web/values.schema.json, line 2: the key "type" stands in line 1',
     },
+    'a schema of values, with escapes that YAML does not have': {
+      files: {
+        ...chart,
+        'web/values.schema.json':
+          '{"type": "object",\n"description": "\\/ \\ud83d\\ude00",\n"type": "object"}',
+      },
+      told: 'web/values.schema.json, line 3: the key "type" stands in line 1',
+    },
   };
   for (const [what, { files, told }] of Object.entries(rows)) {
     test(what, async () => {

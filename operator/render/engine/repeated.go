@@ -38,7 +38,7 @@ func toJSON(text []byte) ([]byte, []repeated, error) {
 
 // repeatedKeys finds them in the first document of a text, JSON or YAML; nil where it is neither.
 func repeatedKeys(text []byte) []repeated {
-	// What YAML reads of JSON has no tabs at the beginning of a line.
+	// As YAML it may not be readable: there is no \/ in YAML, and no character in two escapes.
 	if json.Valid(text) {
 		return repeatedInJSON(text)
 	}
