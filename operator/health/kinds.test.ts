@@ -51,7 +51,19 @@ table('v1', 'Service', [
     spec: { type: 'LoadBalancer' },
     status: { loadBalancer: {} },
     state: 'Progressing',
-    message: /no address/,
+    message: /no address yet: a controller for load balancers in the cluster is to give it one$/,
+  },
+  {
+    name: 'a load balancer of a class without an address',
+    spec: { type: 'LoadBalancer', loadBalancerClass: 'example.com/inner' },
+    state: 'Progressing',
+    message: /a controller for load balancers of class example\.com\/inner in the cluster/,
+  },
+  {
+    name: 'a load balancer whose addresses Git names itself',
+    spec: { type: 'LoadBalancer', externalIPs: ['192.0.2.1'] },
+    status: { loadBalancer: {} },
+    state: 'Healthy',
   },
 ]);
 

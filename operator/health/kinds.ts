@@ -302,16 +302,24 @@ const admissionPolicy: HealthRule = {
     warning === undefined ? HEALTHY : healthyBut(`an expression of it may never hold: ${warning}`),
 };
 
-/** Whether a load balancer has an address. */
+/**
+ * Whether a load balancer has an address: whoever made it Git's wish waits for it, however long. Addresses that Git
+ * itself names are all there is to wait for, as for Helm.
+ */
 const service: HealthRule = {
   reduce: (object) => ({
-    ...scalarFacts(object, ['spec.type']),
-    addresses: listAt(object, 'status.loadBalancer.ingress').length,
+    ...scalarFacts(object, ['spec.type', 'spec.loadBalancerClass']),
+    addresses:
+      listAt(object, 'status.loadBalancer.ingress').length + listAt(object, 'spec.externalIPs').length,
   }),
-  judge: (object) =>
-    object.facts['spec.type'] === 'LoadBalancer' && count(object, 'addresses') === 0
-      ? progressing('its load balancer has no address yet')
-      : HEALTHY,
+  judge: (object) => {
+    const { 'spec.type': type, 'spec.loadBalancerClass': loadBalancerClass } = object.facts;
+    if (type !== 'LoadBalancer' || count(object, 'addresses') > 0) return HEALTHY;
+    const ofClass = loadBalancerClass === undefined ? '' : ` of class ${loadBalancerClass}`;
+    return progressing(
+      `its load balancer has no address yet: a controller for load balancers${ofClass} in the cluster is to give it one`,
+    );
+  },
 };
 
 const SCALING_MISTAKES: ReadonlySet<string> = new Set(['InvalidSelector', 'InvalidMetricSourceType']);
