@@ -210,6 +210,16 @@ const answers: [what: string, error: unknown, verdict: string, reason: string][]
     'State',
     'AlreadyAllocated',
   ],
+  [
+    'another PriorityClass is the default',
+    status(
+      403,
+      'Forbidden',
+      'priorityclasses.scheduling.k8s.io "new" is forbidden: PriorityClass old is already marked as default. Only one default can exist',
+    ),
+    'State',
+    'AlreadyAllocated',
+  ],
   ['too many requests', status(429, 'TooManyRequests', 'too many requests'), 'State', 'ClusterUnreachable'],
   ['an error of the server', status(503, 'ServiceUnavailable', 'etcd'), 'State', 'ClusterUnreachable'],
   ['a token that ran out', status(401, 'Unauthorized', 'Unauthorized'), 'State', 'ClusterUnreachable'],

@@ -11,7 +11,7 @@ import {
   type Refuser,
 } from '../kube/errors.ts';
 import { describeObject, idOf, type ObjectId } from '../manifest/manifest.ts';
-import { isAlreadyAllocated, isRangeFull } from './allocations.ts';
+import { isAlreadyAllocated, isDefaultTaken, isRangeFull } from './allocations.ts';
 import { wordsOf } from './refusal-words.ts';
 import { isImmutable, RefusedChange, ROOT } from './refused-change.ts';
 
@@ -94,6 +94,15 @@ const MEANINGS: readonly [(error: ApiError, object: ObjectId) => boolean, Meanin
       'Resource',
       'AlreadyAllocated',
       "It is tried again every few seconds: have Services give up what they do not need, or the API server's range made larger.",
+    ),
+  ],
+  [
+    isDefaultTaken,
+    meaning(
+      'State',
+      'Resource',
+      'AlreadyAllocated',
+      'It is tried again every few seconds: take globalDefault off that one, or off this one in Git.',
     ),
   ],
   [

@@ -3,6 +3,7 @@ import { ApiError, isTransient } from '../kube/errors.ts';
 import { fieldManager } from '../manifest/live.ts';
 import { type GroupKind, groupKind, type Manifest } from '../manifest/manifest.ts';
 import { TRIAL_SUFFIX, withName } from '../manifest/metadata-text.ts';
+import { askedFor, withoutHeld } from './allocations.ts';
 import { type Attempt, find, isOtherUid } from './attempt.ts';
 import { changedFields, isForTrial, isImmutable, RefusedChange } from './refused-change.ts';
 import { callOptions, pathOf, type TargetAccess } from './target.ts';
@@ -73,14 +74,10 @@ function trialName({ name }: Manifest): string {
   return `${last < 0 ? begin : begin.slice(0, last)}${TRIAL_SUFFIX}`;
 }
 
-/** What only one object can have, the one that is there has still: a Service's addresses and ports. */
+/** What only one object can have, the one that is there has still. */
 function withoutAllocations(manifest: Manifest): string {
-  if (groupKind(manifest) !== '/Service') return manifest.text;
-  const service = JSON.parse(manifest.text) as { spec?: Record<string, unknown> & { ports?: object[] } };
-  const { clusterIP, clusterIPs, healthCheckNodePort, ports, ...spec } = service.spec ?? {};
-  const isHeadless = clusterIP === 'None';
-  const bare = ports?.map((port) => ({ ...port, nodePort: undefined }));
-  return JSON.stringify({ ...service, spec: { ...spec, ports: bare, ...(isHeadless ? { clusterIP } : {}) } });
+  const asked = askedFor(manifest);
+  return asked.size === 0 ? manifest.text : withoutHeld(manifest, asked);
 }
 
 /**

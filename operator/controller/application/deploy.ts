@@ -1,6 +1,6 @@
 import { TowpathError } from '../../api/errors.ts';
 import { isWaitedFor } from '../../apply/hooks.ts';
-import { applyAll, dryRunDeferred } from '../../apply/run.ts';
+import { dryRunDeferred } from '../../apply/run.ts';
 import { asWanted } from '../../health/health.ts';
 import type { AppliedObject, PlannedApply } from '../../manifest/applied.ts';
 import { groupKind, idOf, type Manifest, type ObjectId, objectKey } from '../../manifest/manifest.ts';
@@ -16,7 +16,7 @@ import {
   settingsDigest,
 } from './deploy-context.ts';
 import { leaveAlone, repairedOf } from './drift.ts';
-import { freeHeld } from './freed.ts';
+import { applyFreeing } from './freed.ts';
 import { finalFailure, worstHealth } from './health.ts';
 import { Planning } from './planning.ts';
 import { prune } from './pruning.ts';
@@ -103,17 +103,7 @@ async function send(
     // A claim that stays as large as somebody made it was not put back.
     if (repaired !== undefined && applied.larger === undefined) context.untold.repaired([repaired]);
   };
-  let refusals = await applyAll(context.access, planned, onApplied);
-  const again = await freeHeld(context, planning, planned, refusals);
-  if (again.length > 0) {
-    const isSentAgain = new Set(again.map((one) => objectKey(one.manifest)));
-    refusals = [
-      ...refusals.filter(
-        ({ error }) => !error.details.some(({ object }) => object && isSentAgain.has(objectKey(object))),
-      ),
-      ...(await applyAll(context.access, again, onApplied)),
-    ];
-  }
+  const refusals = await applyFreeing(context, planning, planned, onApplied);
   if (refusals.length === 0) return;
   await saveChanges(context);
   throw partly(refusals, await appliedOf(planning), planning.objects.length);

@@ -44,8 +44,8 @@ export const TARGET_REASONS = {
     'Annotate the object in Git with towpath.dev/replace: "true" to have it deleted and made anew, or put the old value back.',
   ),
   AlreadyAllocated: resource(
-    'A port or an address that a Service asks for is held by another Service, or none is left.',
-    'Have the holder give it up, or ask for another one; it is tried again every few seconds. A holder that leaves Git with the same commit goes first by itself.',
+    'What only one object can have is held by another one: a port or an address that a Service asks for, or being the default PriorityClass; or none is left.',
+    'Have the holder give it up, or ask for another one; it is tried again every few seconds. A holder of the same Application that gives it up with the same commit, or leaves Git with it, does so first by itself.',
   ),
   VersionStored: person(
     'A CustomResourceDefinition no longer has a version in which objects are still stored.',
