@@ -2,7 +2,7 @@ import { accessSync, constants, statSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { parseDuration } from './api/v1alpha1/duration.ts';
 import { listenAddress } from './observe/listen-address.ts';
-import { hostAliases } from './webhook/repository-name.ts';
+import { hostAliases } from './source/repository-name.ts';
 
 interface Flag {
   type: 'string' | 'boolean';

@@ -25,8 +25,8 @@ import { Turns } from './observe/turns.ts';
 import { Renderer } from './render/renderer.ts';
 import { Authorities } from './source/authorities.ts';
 import { proxyRule } from './source/proxy.ts';
+import { type HostAliases, hostAliases, repositoryName } from './source/repository-name.ts';
 import { Sources } from './source/sources.ts';
-import { hostAliases } from './webhook/repository-name.ts';
 import { Webhooks } from './webhook/webhooks.ts';
 
 /** The Lease that the replicas of a namespace compete for. */
@@ -123,10 +123,12 @@ export class Operator {
       instance: hostname(),
       onFault: (error) => log.warn({ error: describe(error) }, 'An event could not be written.'),
     });
+    const aliases = aliasesOf(flags);
     this.#controller = new ApplicationController({
       client: this.#client,
       discovery: this.#discovery,
       sources: this.#sources,
+      nameOf: (url) => repositoryName(url, aliases),
       renderer: this.#renderer,
       events: this.#events,
       slices,
@@ -213,7 +215,7 @@ export class Operator {
       address: addressOf(flags, 'webhook-address'),
       namespace: flags.namespace,
       secretName: flags['webhook-secret'],
-      aliases: hostAliases(flags['webhook-host-aliases']) ?? new Map(),
+      aliases: aliasesOf(flags),
       isLeader: () => this.#election.isLeader(),
       isListed: () => this.#applications.synced,
       ask: (urls) => this.#sources.ask(urls),
@@ -320,6 +322,11 @@ function authoritiesOf(flags: FlagValues, log: Logger): Authorities | undefined 
       log.info({ path, count }, 'The authorities of --ca-file changed, and were read again.'),
     onFault: (message) => log.warn(`${message} What it had before goes on.`),
   });
+}
+
+/** What was checked with the flags. */
+function aliasesOf(flags: FlagValues): HostAliases {
+  return hostAliases(flags['webhook-host-aliases']) ?? new Map();
 }
 
 function addressOf(flags: FlagValues, name: `${'probe' | 'metrics' | 'webhook'}-address`): ListenAddress {

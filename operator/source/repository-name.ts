@@ -1,6 +1,5 @@
 import { withoutEnding } from '../api/foreign-text.ts';
-import { parseRemoteUrl } from '../source/remote-url.ts';
-import type { Pushed } from './providers.ts';
+import { parseRemoteUrl } from './remote-url.ts';
 
 /** Hosts that a provider has for SSH on port 443, besides the one of its web pages. */
 const KNOWN_ALIASES = [
@@ -48,18 +47,4 @@ export function comparablePath(path: string): string {
     .filter((part) => part !== '')
     .join('/');
   return bare.endsWith('.git') ? withoutEnding(bare.slice(0, -4), '/') : bare;
-}
-
-/** What a push names, comparable. */
-export interface Named {
-  names: ReadonlySet<string>;
-  /** On whatever host, and below whatever path. */
-  paths: ReadonlySet<string>;
-}
-
-export function named({ urls, paths }: Pushed, aliases: HostAliases): Named {
-  return {
-    names: new Set(urls.flatMap((url) => repositoryName(url, aliases) ?? [])),
-    paths: new Set(paths.map(comparablePath)),
-  };
 }

@@ -23,6 +23,10 @@ export interface Repository {
   readonly error: TowpathError | undefined;
   /** When the last poll ended, on the clock of `performance.now()`; undefined until then. */
   readonly checkedAt: number | undefined;
+  /** When that poll was sent: what the remote had by then is known, unless it failed. */
+  readonly sentAt: number | undefined;
+  /** When the remote told of something new last. */
+  readonly changedAt: number | undefined;
   /**
    * Asks the remote now: what it answers was sent for no earlier than this call. Concurrent callers share one
    * request. The signal ends this caller's wait only.
@@ -84,6 +88,8 @@ export class RemoteRepository implements Repository {
   readonly key: string;
   error: TowpathError | undefined;
   checkedAt: number | undefined;
+  sentAt: number | undefined;
+  changedAt: number | undefined;
   /** Polls that failed in a row. */
   failures = 0;
   readonly #settings: RepositorySettings;
@@ -205,6 +211,8 @@ export class RemoteRepository implements Repository {
       this.failures++;
     }
     this.checkedAt = performance.now();
+    this.sentAt = started;
+    if (refsChanged) this.changedAt = this.checkedAt;
     const reason = this.error?.reason ?? '';
     observer.polled?.({ repository: this.key, milliseconds: this.checkedAt - started, reason });
     if (refsChanged || before?.message !== this.error?.message) changed();

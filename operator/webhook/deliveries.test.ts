@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { test } from 'node:test';
 import { Seeded } from '../../test/corpus/seeded.ts';
+import { type HostAliases, hostAliases } from '../source/repository-name.ts';
 import { isReadable, payloadOf } from './payload.ts';
 import { PROVIDERS, type Pushed } from './providers.ts';
+import { named } from './pushed-names.ts';
 import { RepositoryIndex } from './repository-index.ts';
-import { type HostAliases, hostAliases, named } from './repository-name.ts';
 
 const secret = 'a secret of more than 16 characters';
 const zero = '0'.repeat(40);

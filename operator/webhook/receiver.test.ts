@@ -4,10 +4,10 @@ import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { deliver, type WebhookDelivery, webhookDeliveries } from '../../test/harness/webhook-delivery.ts';
 import { HttpServer } from '../observe/http-server.ts';
+import { comparablePath, hostAliases, repositoryName } from '../source/repository-name.ts';
 import { MOST_BYTES } from './bodies.ts';
 import type { Pushed } from './providers.ts';
 import { Receiver } from './receiver.ts';
-import { comparablePath, hostAliases, repositoryName } from './repository-name.ts';
 
 const secret = 'a secret of more than 16 characters';
 const place = { host: 'git.example.com', path: 'shop/web' };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { named } from './pushed-names.ts';
 import { RepositoryIndex } from './repository-index.ts';
-import { named } from './repository-name.ts';
 
 const aliases = new Map([['ssh.example.com', 'git.example.com']]);
 

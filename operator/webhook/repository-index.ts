@@ -1,5 +1,6 @@
+import { type HostAliases, repositoryName } from '../source/repository-name.ts';
 import { PushRelay } from './push-relay.ts';
-import { type HostAliases, type Named, repositoryName } from './repository-name.ts';
+import type { Named } from './pushed-names.ts';
 
 interface Known {
   name: string;

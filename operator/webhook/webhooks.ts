@@ -3,11 +3,12 @@ import type { WatchEvent } from '../kube/list-watch.ts';
 import { HttpServer } from '../observe/http-server.ts';
 import type { ListenAddress } from '../observe/listen-address.ts';
 import type { Logger } from '../observe/log.ts';
+import type { HostAliases } from '../source/repository-name.ts';
 import type { Pushed } from './providers.ts';
 import { PushRelay } from './push-relay.ts';
+import { named } from './pushed-names.ts';
 import { type Asked, type Outcome, Receiver } from './receiver.ts';
 import { RepositoryIndex } from './repository-index.ts';
-import { type HostAliases, named } from './repository-name.ts';
 import { WebhookSecrets } from './secrets.ts';
 
 export interface WebhooksOptions {

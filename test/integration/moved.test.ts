@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
+import { startGitHttp } from '../harness/git-http.ts';
+import { scaled } from '../harness/slowness.ts';
 import { eventually } from '../harness/wait.ts';
 import {
   chartOf,
@@ -134,6 +136,65 @@ test('an object moves from one Application to another', async (t) => {
         describe: 'first to keep nothing',
       });
       assert.notEqual(await objectUid('configmap', 'anew'), former, 'what nobody adopts is made anew');
+    },
+  );
+
+  const neighbours = {
+    'with a credential': async () => ({ secretRef: { name: 'reader' } }),
+    'by another URL': async (t: TestContext) => {
+      const git = await startGitHttp({ root: stage.repository.root });
+      t.after(() => git.stop());
+      return { repoURL: git.url(stage.repository.name) };
+    },
+  };
+  for (const [index, [how, sourceOf]] of Object.entries(neighbours).entries()) {
+    await t.test(
+      `D5: moved in one commit to one that follows the repository ${how}, and asks rarely by itself, it stays the same object`,
+      async (t) => {
+        const [from, to] = [`asks-${index}`, `rests-${index}`];
+        const moves = `moves-to-${to}`;
+        await stage.apply({
+          ...{ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'reader' } },
+          stringData: { username: 'reader', password: 'of no use here' },
+        });
+        await push(to, [configMap(to)]);
+        await deploy(from, [configMap(from), configMap(moves)]);
+        const uid = await objectUid('configmap', moves);
+        const source = { path: to, interval: '1h', ...(await sourceOf(t)) };
+        await stage.application(to, { source });
+        await isSynced(to);
+        const items = (...objects: TestObject[]) =>
+          JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects });
+        const commit = await stage.repository.commit({
+          [`${from}/objects.yaml`]: items(configMap(from)),
+          [`${to}/objects.yaml`]: items(configMap(to), configMap(moves, { by: to }, adopted)),
+        });
+        await steps.ready(from, commit);
+        await steps.ready(to, commit);
+        assert.equal(await objectUid('configmap', moves), uid);
+        assert.equal((await live('configmap', moves))?.data?.['by'], to);
+      },
+    );
+  }
+
+  await t.test(
+    'A3: a Git server that does not answer another one holds up pruning for a while only',
+    async (t) => {
+      const git = await startGitHttp({ root: stage.repository.root });
+      t.after(() => git.stop());
+      await push('hangs', [configMap('hangs')]);
+      await deploy('prunes', [configMap('prunes'), configMap('pruned')]);
+      const repoURL = git.url(stage.repository.name);
+      await stage.application('hangs', { source: { path: 'hangs', interval: '1h', repoURL } });
+      await isSynced('hangs');
+      const before = git.requests.length;
+      const began = performance.now();
+      git.hang = true;
+      const commit = await push('prunes', [configMap('prunes')]);
+      await eventually(() => git.requests.length > before, { describe: 'the other one to be asked' });
+      await steps.ready('prunes', commit);
+      assert.equal(await live('configmap', 'pruned'), undefined);
+      assert.ok(performance.now() - began < scaled(25_000), 'long before that poll ends by itself');
     },
   );
 

@@ -29,6 +29,8 @@ export interface ControllerOptions {
   client: KubeClient;
   discovery: Discovery;
   sources: Sources;
+  /** The same for every way to write the URL of a repository; undefined where it is none. */
+  nameOf(url: string): string | undefined;
   renderer: Renderer;
   events: EventRecorder;
   /** Shared with all else that takes long. */
@@ -105,7 +107,11 @@ export class ApplicationController {
       lookup: (namespace, name) => this.#known.get(`${namespace}/${name}`)?.application,
       wishes: new Wishes({
         underWay: () => this.#queue?.underWay() ?? [],
-        repositoryOf: (key) => this.#known.get(key)?.application?.spec.source.repoURL,
+        repositoryOf: (key) => {
+          const url = this.#known.get(key)?.application?.spec.source.repoURL;
+          return url === undefined ? undefined : (options.nameOf(url) ?? url);
+        },
+        othersSee: (owner, signal) => this.#parts.wanted.othersSee(owner, signal),
         onUnwanted: (owner) => this.#queue?.add(owner),
       }),
       onLeft: (key) => this.#takeOver(key),

@@ -34,7 +34,12 @@ async function follow(t: TestContext, prefix: string, ref: (index: number) => Gi
   const sources = new Sources({ allowLoopback: true, slices });
   t.after(() => sources.stop());
   const woken = new Set<string>();
-  const following = new Following({ sources, slices, onChange: (key) => woken.add(key) });
+  const following = new Following({
+    sources,
+    slices,
+    nameOf: (url) => url,
+    onChange: (key) => woken.add(key),
+  });
   const repoURL = server.url(git.name);
   for (let index = 0; index < APPLICATIONS; index++) {
     const source = { repoURL, path: '', interval: '1s', ref: ref(index) };

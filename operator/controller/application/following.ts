@@ -12,6 +12,8 @@ import type { ReferencedContent } from './references.ts';
 export interface FollowingOptions {
   sources: Sources;
   slices: Slices;
+  /** The same for every way to write the URL of a repository; undefined where it is none. */
+  nameOf(url: string): string | undefined;
   /** The commit that an Application's ref names, or the error in the place of it, is another one now. */
   onChange(application: string): void;
 }
@@ -30,6 +32,10 @@ interface Subscription {
   repository: Repository;
   /** When it began, on the clock of performance.now(). */
   since: number;
+  /** The same for all who follow one repository, whatever opens it. */
+  name: string;
+  /** Tells whether the ref names another commit by now. */
+  notice(): void;
 }
 
 /** A question to a Git server that a person asked for. */
@@ -49,6 +55,12 @@ const ANSWER_MS = 3_000;
 /** Many Applications that are made at once share a look at their repository. */
 const RECENT_MS = 1_000;
 
+/**
+ * So long Git servers are asked for those who follow a repository with another credential, before what another one
+ * there gives up is deleted.
+ */
+const OTHERS_MS = 10_000;
+
 /** Follows each Application's ref in its repository. */
 export class Following {
   readonly #options: FollowingOptions;
@@ -57,6 +69,8 @@ export class Following {
   readonly #refs = new Map<string, GitRef>();
   /** What each Application was last asked to look for. It outlives the look that asked, which may be broken off. */
   readonly #questions = new Map<string, Question>();
+  /** When a repository was last asked for others' sake, and when that is over, however it ends. */
+  readonly #askedForOthers = new WeakMap<Repository, { at: number; over: Promise<void> }>();
   /** The commits whose fetch goes on after an Application gave up waiting for it. */
   readonly #awaited = new Map<string, string>();
 
@@ -102,17 +116,50 @@ export class Following {
     // Should the watch fail, nothing is watched any more: what was valid before is to be watched anew.
     this.#subscriptions.delete(input.key);
     let told: string | undefined;
+    const notice = () => {
+      // A push to another branch of the repository is no reason to break off a sync.
+      const now = stateOf(repository, this.#refs.get(input.key) ?? {});
+      if (now === told) return;
+      told = now;
+      this.#options.onChange(input.key);
+    };
     const repository = namingSecret(input.application, () =>
-      this.#options.sources.watch(input.key, access, interval, () => {
-        // A push to another branch of the repository is no reason to break off a sync.
-        const now = stateOf(repository, this.#refs.get(input.key) ?? {});
-        if (now === told) return;
-        told = now;
-        this.#options.onChange(input.key);
-      }),
+      this.#options.sources.watch(input.key, access, interval, notice),
     );
-    this.#subscriptions.set(input.key, { access: digest, interval, repository, since: performance.now() });
+    const name = this.#options.nameOf(access.url) ?? access.url;
+    const since = performance.now();
+    this.#subscriptions.set(input.key, { access: digest, interval, repository, since, name, notice });
     return repository;
+  }
+
+  /**
+   * Has those see what an Application's repository told last who follow it, too, but are told by themselves: with
+   * another credential, or by another URL. Each is asked once for it; what a server does not tell in time is left.
+   * Rejects with the signal's reason.
+   */
+  async othersSee(owner: string, signal: AbortSignal): Promise<void> {
+    const own = this.#subscriptions.get(owner);
+    const changedAt = own?.repository.changedAt;
+    if (own === undefined || changedAt === undefined) return;
+    const asked = new Map<Repository, Promise<void>>();
+    for (const { name, repository } of this.#subscriptions.values()) {
+      const isSame = repository === own.repository || name !== own.name;
+      if (isSame || (repository.sentAt ?? Number.NEGATIVE_INFINITY) >= changedAt) continue;
+      asked.set(repository, this.#askForOthers(repository, changedAt));
+    }
+    if (asked.size === 0) return;
+    await unlessAborted(Promise.all(asked.values()), signal);
+    for (const { repository, notice } of [...this.#subscriptions.values()])
+      if (asked.has(repository)) notice();
+  }
+
+  #askForOthers(repository: Repository, changedAt: number): Promise<void> {
+    const known = this.#askedForOthers.get(repository);
+    if (known !== undefined && known.at >= changedAt) return known.over;
+    const at = performance.now();
+    const over = repository.poll(AbortSignal.timeout(OTHERS_MS)).catch(() => undefined);
+    this.#askedForOthers.set(repository, { at, over });
+    return over;
   }
 
   /** Throws where the credential is missing or wrong; the server is then no longer asked with an older one. */

@@ -38,6 +38,7 @@ describe('what an Application wants', () => {
         unknown: () => [],
       },
       slices: new Slices(),
+      nameOf: (url: string) => url,
       onChange: () => undefined,
     };
     return new WantedCandidates(options as unknown as WantedOptions);

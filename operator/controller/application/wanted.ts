@@ -33,6 +33,7 @@ export interface WantedOptions {
   references: References;
   discovery: Discovery;
   slices: Slices;
+  nameOf(url: string): string | undefined;
   onChange(application: string): void;
   /** Whether there is such an Application still: for another one nothing is watched. */
   isKnown(application: string): boolean;
@@ -99,6 +100,11 @@ export class WantedCandidates {
   rest(): void {
     this.#following.rest();
     this.#tried.clear();
+  }
+
+  /** Has others see what the Application's repository told last. Rejects with the signal's reason. */
+  othersSee(owner: string, signal: AbortSignal): Promise<void> {
+    return this.#following.othersSee(owner, signal);
   }
 
   forget(key: string): void {

@@ -8,6 +8,7 @@ function newWishes(repositories: Record<string, string> = {}) {
   const unwanted: string[] = [];
   const wishes = new Wishes({
     underWay: () => [...underWay].map(([key, entry]) => ({ key, ...entry })),
+    othersSee: async () => {},
     repositoryOf: (key) => repositories[key] ?? 'shop',
     onUnwanted: (owner) => unwanted.push(owner),
   });

@@ -3,6 +3,8 @@ export interface WishesOptions {
   underWay(): Iterable<{ key: string; since?: number }>;
   /** Which repository an Application follows; undefined: there is no such Application. */
   repositoryOf(application: string): string | undefined;
+  /** Has those look at Git who follow the owner's repository, but are told by themselves of what is new there. */
+  othersSee(owner: string, signal: AbortSignal): Promise<void>;
   /** An object that was left for another Application is no longer wanted there. */
   onUnwanted(owner: string): void;
 }
@@ -82,10 +84,12 @@ export class Wishes {
 
   /**
    * Resolves when every other Application that may know of something newer has told what it wants, or its look ended:
-   * those that follow the same repository, and after a start all. After half a minute it resolves all the same: one
+   * those that follow the same repository, which are shown first what it told the owner, and after a start all. After
+   * half a minute it resolves all the same: one
    * that does not get on holds up nobody's pruning for ever. Rejects with the signal's reason.
    */
   async othersTold(owner: string, signal: AbortSignal): Promise<void> {
+    await this.#options.othersSee(owner, signal);
     const repository = this.#options.repositoryOf(owner);
     const now = performance.now();
     const isStarting = now - this.#startedAt < PATIENCE_MS;
