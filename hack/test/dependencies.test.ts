@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { linkedModules, objectionTo } from '../licences.ts';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -49,6 +50,12 @@ test('I4: what is installed with the operator is under a licence that Apache-2.0
     const said = license ?? licenceOf(path);
     assert.ok(COMPATIBLE.has(said), `${path}: ${said}`);
   }
+});
+
+test('I4: so is what is linked into the rendering engine', () => {
+  const linked = linkedModules(join(root, 'operator/render/engine'));
+  assert.ok(linked.length > 40, `${linked.length} modules`);
+  assert.deepEqual(linked.map(objectionTo).filter(Boolean), []);
 });
 
 /** What an old package says in its own way, which the lockfile does not take over. */
