@@ -1,6 +1,10 @@
-/** Checks that imports between the rooms of operator/ run one way; see docs on architecture and import-rules.ts. */
+/**
+ * Checks that imports between the rooms of operator/ run one way (docs on architecture, import-rules.ts), and that
+ * nothing there waits while the event loop stands still (blocking-rules.ts).
+ */
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { blockingCalls } from './blocking-rules.ts';
 import { importsOf, objection } from './import-rules.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -11,9 +15,12 @@ for (const file of globSync('{operator,test,hack}/**/*.ts', { cwd: root }).sort(
     const said = objection(statement);
     if (said) objections.push(said);
   }
+  objections.push(...blockingCalls(file, source));
 }
 for (const said of objections) console.error(said);
 if (objections.length > 0) {
-  console.error(`\n${objections.length} import(s) break the rules of hack/import-rules.ts.`);
+  console.error(
+    `\n${objections.length} place(s) break the rules of hack/import-rules.ts and hack/blocking-rules.ts.`,
+  );
   process.exitCode = 1;
 }

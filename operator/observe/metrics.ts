@@ -184,7 +184,7 @@ export class Metrics {
     gauge('towpath_objects', 'Objects in the inventory.', observed.objects);
     gauge(
       'towpath_event_loop_longest_turn_seconds',
-      'Longest time since the start for which work held up all other work: processor time of one turn of the event loop, without the collection of garbage. More than 0.05 is a defect.',
+      'Longest time since the start for which work held up all other work: processor time of one turn of the event loop, without the collection of garbage. Waiting inside a call of the system, for a disk say, takes none and is not in it. More than 0.05 is a defect.',
       observed.longestTurn,
     );
   }

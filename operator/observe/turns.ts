@@ -18,8 +18,10 @@ interface Span {
 /**
  * Measures for how long this thread's own work holds the event loop: the processor time of each turn, which is
  * all that happens between two looks for what is ready. What is not in it: time in which the machine gives the thread
- * no processor, and the collection of garbage, which is V8's to bound and has a metric of its own. Costs nothing
- * while the loop rests.
+ * no processor, which cannot be told from waiting inside a call of the system (hack/blocking-rules.ts keeps that out),
+ * and the collection of garbage, which is V8's to bound and has a metric of its own. That is told as the time that
+ * passed, not as the processor's: of a turn with a collection during which the machine was busy with others, too much
+ * is left out. Costs nothing while the loop rests.
  */
 export class Turns {
   readonly #onLong: (milliseconds: number) => void;
