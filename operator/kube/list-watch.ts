@@ -247,12 +247,14 @@ export class ListWatch<T> {
     const since = performance.now();
     const broken = new AbortController();
     const onLine = (line: string) => {
-      if (signal.aborted || broken.signal.aborted) return;
+      if (signal.aborted || broken.signal.aborted) return undefined;
       try {
         this.#take(line);
       } catch (error) {
         broken.abort(error);
       }
+      // A read may bring thousands of them.
+      return client.slices.pause();
     };
     const onHead = ({ status }: { status: number }) => {
       if (status !== 200) return;

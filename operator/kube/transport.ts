@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici';
-import { joined, LineSplitter } from './bytes.ts';
+import { joined, LineFeed, LineSplitter } from './bytes.ts';
 import { type Access, sameConnection } from './credentials.ts';
 import { Dispatchers } from './dispatchers.ts';
 import { NotLeaderError, UnreachableError } from './errors.ts';
@@ -43,7 +43,8 @@ export interface WireAnswer extends WireHead {
 /** What a stream tells. Lines come without their newline; none comes for an answer other than 200. */
 export interface StreamListener {
   onHead(head: WireHead): void;
-  onLine(line: string): void;
+  /** What it returns is waited for before the next line. */
+  onLine(line: string): Promise<void> | undefined;
 }
 
 /** Bound of one answer, which becomes text in one turn; a page of 500 objects of 64 KB. A list asks for smaller pages then. */
@@ -131,9 +132,14 @@ export class Transport {
   stream(request: WireRequest, silenceMs: number, listener: StreamListener): Promise<WireAnswer> {
     return new Promise((resolve, reject) => {
       let head: WireHead = { status: 0, headers: {} };
-      const lines = new LineSplitter(listener.onLine);
+      const feed = new LineFeed(listener.onLine, { pause: () => run.pause(), resume: () => run.resume() });
+      const lines = new LineSplitter((line) => feed.add(line));
       const refusal: Buffer[] = [];
-      const run = new Exchange(request, reject, {
+      const fail = (error: unknown) => {
+        feed.end();
+        reject(error);
+      };
+      const run = new Exchange(request, fail, {
         onHead: (given) => {
           head = given;
           run.watchForSilence(silenceMs);
@@ -263,6 +269,15 @@ class Exchange implements Dispatcher.DispatchHandler {
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     this.#end();
     this.fail(error);
+  }
+
+  /** No more of the answer is read. */
+  pause(): void {
+    this.#controller?.pause();
+  }
+
+  resume(): void {
+    if (!this.#settled) this.#controller?.resume();
   }
 
   /** From the headers on, silence is what ends a stream, no longer the timeout. */
