@@ -262,7 +262,7 @@ export const CHART_VALUES: ChartGroup['values'] = {
   resources: open(
     "Of the operator's container. docs/performance.md has what it needs for how many Applications.",
     {
-      requests: { cpu: '100m', memory: '256Mi' },
+      requests: { cpu: '125m', memory: '400Mi' },
       limits: { memory: '2Gi' },
     },
   ),
