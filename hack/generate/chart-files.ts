@@ -56,7 +56,20 @@ function schemaOf(values: ChartGroup['values']): object {
         : { description: value.description, default: value.default, ...value.schema },
     ]),
   );
-  return { type: 'object', additionalProperties: false, properties };
+  // Helm takes away what is set to null, and templates count on these.
+  const required = Object.entries(values)
+    .filter(([, value]) => 'values' in value || !isEmpty(value.default))
+    .map(([key]) => key);
+  return {
+    type: 'object',
+    additionalProperties: false,
+    ...(required.length > 0 && { required }),
+    properties,
+  };
+}
+
+function isEmpty(value: unknown): boolean {
+  return value === '' || (typeof value === 'object' && Object.keys(value ?? {}).length === 0);
 }
 
 /** charts/towpath/README.md: how it is installed, examples of values, and all values. */
@@ -82,7 +95,7 @@ Rendering needs no cluster and gives the same bytes each time: there are no gene
 ## Examples
 ${examples.join('\n')}
 ## Values
-A key that is not listed here is refused. Labels, annotations, ${code('nodeSelector')}, ${code('affinity')}, ${code('resources')}, ${code('extra…')} and ${code('global')} take what Kubernetes takes.
+A key that is not listed here is refused. Labels, annotations, ${code('nodeSelector')}, ${code('extra…')}, ${code('global')} and ${code('tags')} are open.
 
 ${table(['value', 'default', 'what it does'], rows)}
 `;

@@ -1,5 +1,4 @@
-/** What JSON Schema says of a value. */
-export type ValueSchema = Readonly<Record<string, unknown>>;
+import { LABEL, SHAPES, SUBDOMAIN, type ValueSchema } from './kubernetes-shapes.ts';
 
 /** A value of the chart: what it does, in a sentence or two, what it is when nobody says, and what it must be. */
 export interface ChartValue {
@@ -14,7 +13,13 @@ export interface ChartGroup {
   values: Readonly<Record<string, ChartValue | ChartGroup>>;
 }
 
-const NAME = '^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$';
+/** The whole of a text that may also be empty. */
+const whole = (pattern: string) => `^(${pattern})?$`;
+const NAME = `^${SUBDOMAIN}$`;
+const HOST = '[A-Za-z0-9.-]{1,253}';
+const PAIR = ` *${HOST}=${HOST} *`;
+/** As Prometheus writes them, such as 1m30s. */
+const DURATION = `0|${['y', 'w', 'd', 'h', 'm', 's', 'ms'].map((unit) => `([0-9]+${unit})?`).join('')}`;
 
 const text = (description: string, standard = '', rules: ValueSchema = {}): ChartValue => ({
   description,
@@ -32,7 +37,7 @@ const yes = (description: string): ChartValue => ({
   schema: { type: 'boolean' },
 });
 const no = (description: string): ChartValue => ({ ...yes(description), default: false });
-const whole = (description: string, standard: number, minimum: number): ChartValue => ({
+const count = (description: string, standard: number, minimum: number): ChartValue => ({
   description,
   default: standard,
   schema: { type: 'integer', minimum },
@@ -50,37 +55,43 @@ const cidrs = (description: string): ChartValue => ({
 const ports = (description: string, standard: readonly number[]): ChartValue => ({
   description,
   default: standard,
-  schema: { type: 'array', items: { type: 'integer', minimum: 1, maximum: 65_535 }, uniqueItems: true },
+  schema: {
+    type: 'array',
+    items: { type: 'integer', minimum: 1, maximum: 65_535 },
+    // Kubernetes reads no ports as all ports.
+    minItems: 1,
+    uniqueItems: true,
+  },
 });
 const strings = (description: string, standard: Readonly<Record<string, string>> = {}): ChartValue => ({
   description,
   default: standard,
   schema: { type: 'object', additionalProperties: { type: 'string' } },
 });
-const objects = (description: string): ChartValue => ({
+const objects = (description: string, items: ValueSchema = { type: 'object' }): ChartValue => ({
   description,
   default: [],
-  schema: { type: 'array', items: { type: 'object' } },
+  schema: { type: 'array', items },
 });
-const open = (description: string, standard: object = {}): ChartValue => ({
-  description,
-  default: standard,
-  schema: { type: 'object' },
-});
+const object = (
+  description: string,
+  schema: ValueSchema = { type: 'object' },
+  standard: object = {},
+): ChartValue => ({ description, default: standard, schema });
 
 const scraping = (kind: string, other: string): ChartGroup['values'] => ({
   enabled: no(
     `Make a ${kind}; its definition must be installed. Not together with ${other}: all would count twice.`,
   ),
-  interval: text('How often it scrapes.', '30s', { pattern: '^([0-9]+(ms|s|m))?$' }),
+  interval: text('How often it scrapes.', '30s', { pattern: whole(DURATION) }),
   labels: strings(`On the ${kind} besides, such as the one by which your Prometheus selects.`),
-  relabelings: objects('Before the scrape.'),
-  metricRelabelings: objects('Before what was scraped is kept.'),
+  relabelings: objects('Before the scrape.', SHAPES.relabeling),
+  metricRelabelings: objects('Before what was scraped is kept.', SHAPES.relabeling),
 });
 
 /** Every value of charts/towpath: values.yaml, values.schema.json and the chart's README are made of it. */
 export const CHART_VALUES: ChartGroup['values'] = {
-  replicaCount: whole(
+  replicaCount: count(
     'How many replicas there are. One leads, the others stand by and take over when it ends.',
     2,
     0,
@@ -88,15 +99,23 @@ export const CHART_VALUES: ChartGroup['values'] = {
   image: {
     description: 'The operator, the render engine in it.',
     values: {
-      repository: text('Image without tag; the registry before it.', 'towpath', { minLength: 1 }),
-      tag: text("Default: the chart's appVersion."),
+      repository: text('Image without tag; the registry before it.', 'towpath', {
+        pattern: '^[-A-Za-z0-9._:/\\[\\]]+$',
+      }),
+      tag: text("Default: the chart's appVersion.", '', { pattern: whole('\\w[-.\\w]{0,127}') }),
       digest: text('sha256:…; taken instead of the tag.', '', { pattern: '^(sha256:[0-9a-f]{64})?$' }),
       pullPolicy: oneOf('When a node pulls it.', ['Always', 'IfNotPresent', 'Never'], 'IfNotPresent'),
     },
   },
-  imagePullSecrets: objects('Secrets with credentials of the registry: [{name: …}].'),
-  nameOverride: text("Instead of the chart's name in names and labels.", '', { maxLength: 53 }),
-  fullnameOverride: text('Instead of the release and the chart in names.', '', { maxLength: 53 }),
+  imagePullSecrets: objects('Secrets with credentials of the registry: [{name: …}].', SHAPES.localReference),
+  nameOverride: text("Instead of the chart's name in names and labels.", '', {
+    pattern: whole(LABEL),
+    maxLength: 53,
+  }),
+  fullnameOverride: text('Instead of the release and the chart in names.', '', {
+    pattern: whole(LABEL),
+    maxLength: 53,
+  }),
   labels: strings('On every object. Those that the chart sets itself stay as they are.'),
   serviceAccount: {
     description: "The operator's own.",
@@ -104,13 +123,21 @@ export const CHART_VALUES: ChartGroup['values'] = {
       create: yes('false: one that there is already, by name.'),
       name: text(
         "Default: the release's full name and -operator. It must not be one that Applications may name.",
+        '',
+        { pattern: whole(SUBDOMAIN) },
       ),
       annotations: strings('On the ServiceAccount.'),
     },
   },
-  installation: text('Id by which a reinstall owns what it owned. Default: namespace/name of the release.'),
+  installation: text(
+    'Id by which a reinstall owns what it owned. Default: namespace/name of the release.',
+    '',
+    { pattern: whole('[A-Za-z0-9][-A-Za-z0-9._/:]{0,252}') },
+  ),
   watchNamespace: text(
     'Look after the Applications of this namespace only. Default: of all. Of two installations whose namespaces meet, the younger one does nothing and says so.',
+    '',
+    { pattern: whole(LABEL) },
   ),
   impersonate: names(
     "Names of the ServiceAccounts, in the Applications' namespaces, as which the operator may write. Nothing else in the cluster can be written by it, but what docs/security.md lists.",
@@ -145,9 +172,9 @@ export const CHART_VALUES: ChartGroup['values'] = {
     description:
       'Private authorities, trusted beside the public ones, for Git over HTTPS: certificates in PEM form in a ConfigMap or a Secret of the namespace. When it changes it is read again.',
     values: {
-      configMap: text('Name of the ConfigMap.', '', { pattern: `(${NAME})|^$` }),
-      secret: text('Name of the Secret, instead of a ConfigMap.', '', { pattern: `(${NAME})|^$` }),
-      key: text('Key in it.', 'ca.crt', { pattern: '^[-._a-zA-Z0-9]+$' }),
+      configMap: text('Name of the ConfigMap.', '', { pattern: whole(SUBDOMAIN) }),
+      secret: text('Name of the Secret, instead of a ConfigMap.', '', { pattern: whole(SUBDOMAIN) }),
+      key: text('Key in it.', 'ca.crt', { pattern: '^[.]?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$' }),
     },
   },
   log: {
@@ -204,6 +231,8 @@ export const CHART_VALUES: ChartGroup['values'] = {
       ),
       hostAliases: text(
         'Hosts that Applications name otherwise than the Git server does: ssh.example.com=git.example.com,…',
+        '',
+        { pattern: whole(`${PAIR}(,${PAIR})*`) },
       ),
     },
   },
@@ -226,7 +255,10 @@ export const CHART_VALUES: ChartGroup['values'] = {
           cidrs: cidrs('Their addresses. Default: any, but for link-local ones.'),
         },
       },
-      metricsFrom: objects('Who may scrape: NetworkPolicyPeers. Default: everybody in the cluster.'),
+      metricsFrom: objects(
+        'Who may scrape: NetworkPolicyPeers. Default: everybody in the cluster.',
+        SHAPES.networkPolicyPeer,
+      ),
       extraEgress: objects('More rules of egress.'),
     },
   },
@@ -250,17 +282,21 @@ export const CHART_VALUES: ChartGroup['values'] = {
   podLabels: strings('On the Pods. Those that the chart sets itself stay as they are.'),
   podAnnotations: strings('On the Pods.'),
   nodeSelector: strings('Labels of the nodes that take the Pods.'),
-  tolerations: objects('Taints that the Pods stand.'),
-  affinity: open('Of the Pods.'),
+  tolerations: objects('Taints that the Pods stand.', SHAPES.toleration),
+  affinity: object('Of the Pods.', SHAPES.affinity),
   topologySpreadConstraints: objects(
     'Default: replicas on different nodes and zones, where that is possible.',
+    SHAPES.topologySpread,
   ),
   priorityClassName: text(
     'PriorityClass of the Pods; system-cluster-critical keeps them when a node is full.',
+    '',
+    { pattern: whole(SUBDOMAIN) },
   ),
-  terminationGracePeriodSeconds: whole('The operator ends within 10 seconds.', 15, 10),
-  resources: open(
+  terminationGracePeriodSeconds: count('The operator ends within 10 seconds.', 15, 10),
+  resources: object(
     "Of the operator's container. docs/performance.md has what it needs for how many Applications.",
+    SHAPES.resources,
     {
       requests: { cpu: '125m', memory: '400Mi' },
       limits: { memory: '2Gi' },
@@ -275,5 +311,6 @@ export const CHART_VALUES: ChartGroup['values'] = {
     values: { enabled: yes('Render its Pod, which only `helm test` starts.') },
   },
   enabled: yes('Read by nobody here: for the condition of a chart that has this one as a dependency.'),
-  global: open('Open, for charts that have this one as a dependency.'),
+  global: object('Open, for charts that have this one as a dependency.'),
+  tags: object('Open, for charts that have this one as a dependency.'),
 };

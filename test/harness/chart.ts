@@ -47,16 +47,18 @@ export async function rendered(
   values: unknown = {},
   release = 'towpath',
   chart = CHART,
+  namespace = 'towpath-system',
 ): Promise<Rendered[]> {
   const result = await helm(
     'template',
     release,
     chart,
-    '--namespace=towpath-system',
+    `--namespace=${namespace}`,
     `--values=${valuesFile(values)}`,
   );
   assert.equal(result.code, 0, result.stderr);
-  return parseAllDocuments(result.stdout, { uniqueKeys: true }).map((document) => {
+  // As Helm reads it: more words than those of YAML 1.2 are no texts.
+  return parseAllDocuments(result.stdout, { uniqueKeys: true, version: '1.1' }).map((document) => {
     assert.deepEqual(document.errors, []);
     return document.toJS() as Rendered;
   });

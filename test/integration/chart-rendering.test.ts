@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { CHART, only, podsOf, type Rendered, rendered, selects, valuesFile } from '../harness/chart.ts';
 import { helm } from '../harness/helm.ts';
-import { temporaryDirectory } from '../harness/process.ts';
 
 /** Value sets that together switch everything on. */
 const FULL = {
@@ -66,39 +65,6 @@ test('I2: rendering needs no cluster, and twice is the same to the byte', async 
     assert.ok(!/Release\.IsUpgrade|helm\.sh\/hook: (?!test)/.test(one.stdout), what);
   }
 });
-
-for (const [what, values, says] of [
-  ['a misspelt key', { replicas: 2 }, /replicas/],
-  ['a misspelt key inside', { image: { name: 'towpath' } }, /name/],
-  ['a misspelt key deep inside', { metrics: { serviceMonitor: { enable: true } } }, /enable/],
-  ['a log level that there is not', { log: { level: 'verbose' } }, /level/],
-  ['a digest that is none', { image: { digest: 'latest' } }, /digest/],
-  ['a port as a word', { networkPolicy: { git: { ports: ['ssh'] } } }, /ports/],
-  ['a label that is no text', { labels: { a: 1 } }, /labels/],
-  [
-    'two monitors, by which all would count twice',
-    { metrics: { serviceMonitor: { enabled: true }, podMonitor: { enabled: true } } },
-    /scraped twice/,
-  ],
-  [
-    'a ConfigMap and a Secret with authorities',
-    { certificateAuthorities: { configMap: 'a', secret: 'b' } },
-    /certificateAuthorities\.configMap and certificateAuthorities\.secret are both given: keep one/,
-  ],
-  ['a name of a ConfigMap that is none', { certificateAuthorities: { configMap: 'A B' } }, /configMap/],
-  ['a key that leads elsewhere', { certificateAuthorities: { configMap: 'a', key: '../x' } }, /key/],
-  [
-    "S16: the operator's own ServiceAccount among those of Applications",
-    { impersonate: ['deployer'], serviceAccount: { name: 'deployer' } },
-    /deployer/,
-  ],
-] as const) {
-  test(`the chart refuses ${what} in its values`, async () => {
-    const result = await helm('template', 'towpath', CHART, '--values', valuesFile(values));
-    assert.notEqual(result.code, 0);
-    assert.match(result.stderr, says);
-  });
-}
 
 // Selectors are immutable: were they to change, or to hold what changes, no release could be upgraded.
 test('selectors are what they have always been, whatever labels are added, and select our Pods alone', async () => {
@@ -344,25 +310,6 @@ test('view reads our kinds, edit writes Applications, and nothing else is added 
   });
   const without = clusterRoles(await rendered({ rbac: { aggregate: false } }));
   assert.ok(!without.some(({ metadata }) => isForPeople(metadata.labels ?? {})));
-});
-
-test('it can be a dependency of another chart, under a condition', async () => {
-  const parent = temporaryDirectory('parent-chart');
-  mkdirSync(join(parent, 'charts'));
-  cpSync(CHART, join(parent, 'charts/towpath'), { recursive: true });
-  const dependencies = '[{name: towpath, version: ">=0.0.0", condition: towpath.enabled}]';
-  writeFileSync(
-    join(parent, 'Chart.yaml'),
-    `apiVersion: v2\nname: platform\nversion: 1.0.0\ndependencies: ${dependencies}\n`,
-  );
-  writeFileSync(
-    join(parent, 'values.yaml'),
-    'global: {environment: prod}\ntowpath: {enabled: true, replicaCount: 3}\n',
-  );
-  assert.equal(only(await rendered({}, 'platform', parent), 'Deployment').spec?.['replicas'], 3);
-  const result = await helm('template', 'platform', parent, '--set=towpath.enabled=false');
-  assert.equal(result.code, 0, result.stderr);
-  assert.equal(result.stdout.trim(), '');
 });
 
 const AGGREGATED = 'rbac.authorization.k8s.io/aggregate-to-';

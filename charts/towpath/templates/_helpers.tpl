@@ -1,20 +1,34 @@
+{{/* Cut to what a name may have, with an ending that it may have. */}}
+{{- define "towpath.cut" -}}
+{{- trunc 53 . | regexFind "^.*[a-z0-9]" -}}
+{{- end -}}
+
 {{- define "towpath.name" -}}
-{{- default .Chart.Name .Values.nameOverride | trunc 53 | trimSuffix "-" -}}
+{{- default .Chart.Name .Values.nameOverride | include "towpath.cut" -}}
 {{- end -}}
 
 {{- define "towpath.fullname" -}}
 {{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 53 | trimSuffix "-" -}}
+{{- include "towpath.cut" .Values.fullnameOverride -}}
 {{- else if contains (include "towpath.name" .) .Release.Name -}}
-{{- .Release.Name | trunc 53 | trimSuffix "-" -}}
+{{- include "towpath.cut" .Release.Name -}}
 {{- else -}}
-{{- printf "%s-%s" .Release.Name (include "towpath.name" .) | trunc 53 | trimSuffix "-" -}}
+{{- printf "%s-%s" .Release.Name (include "towpath.name" .) | include "towpath.cut" -}}
 {{- end -}}
 {{- end -}}
 
-{{/* Cluster-scoped objects of two installations must not meet. */}}
+{{/* A Service's name has no dot and begins with a letter, where a release's need not. */}}
+{{- define "towpath.serviceName" -}}
+{{- $name := include "towpath.fullname" . | replace "." "-" -}}
+{{- if not (regexMatch "^[a-z]" $name) -}}
+{{- $name = printf "%s-%s" .Chart.Name $name -}}
+{{- end -}}
+{{- include "towpath.cut" $name -}}
+{{- end -}}
+
+{{/* Cluster-scoped objects of two installations must not meet: no namespace and no release has a colon in its name. */}}
 {{- define "towpath.clusterName" -}}
-{{- printf "%s-%s" .Release.Namespace (include "towpath.fullname" .) -}}
+{{- printf "%s:%s" .Release.Namespace (include "towpath.fullname" .) -}}
 {{- end -}}
 
 {{- define "towpath.installation" -}}
@@ -23,18 +37,18 @@
 
 {{/* Never changes in the life of a release: a Deployment's selector is immutable. */}}
 {{- define "towpath.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "towpath.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "towpath.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{/* By which a ServiceMonitor finds the Service: no label that a tool that applies the chart writes over. */}}
 {{- define "towpath.scrapeLabels" -}}
-towpath.dev/scrape: {{ include "towpath.fullname" . }}
+towpath.dev/scrape: {{ include "towpath.fullname" . | quote }}
 {{- end -}}
 
 {{/* Not the operator's own, or its Service and its NetworkPolicy would take the test's Pod for a replica. */}}
 {{- define "towpath.testLabels" -}}
-app.kubernetes.io/name: {{ include "towpath.name" . }}-test
+app.kubernetes.io/name: "{{ include "towpath.name" . }}-test"
 {{- end -}}
 
 {{- define "towpath.labels" -}}
@@ -67,7 +81,7 @@ app.kubernetes.io/name: {{ include "towpath.name" . }}-test
 - port: metrics
   path: /metrics
   {{- with .interval }}
-  interval: {{ . }}
+  interval: {{ . | quote }}
   {{- end }}
   {{- with .relabelings }}
   relabelings: {{- toYaml . | nindent 4 }}
@@ -98,13 +112,16 @@ app.kubernetes.io/name: {{ include "towpath.name" . }}-test
 imagePullSecrets: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with .Values.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- with .Values.nodeSelector }}
 nodeSelector: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with .Values.tolerations }}
 tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.affinity }}
+affinity: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}
 
@@ -137,10 +154,10 @@ capabilities:
 {{- fail "certificateAuthorities.configMap and certificateAuthorities.secret are both given: keep one." -}}
 {{- else if .configMap -}}
 configMap:
-  name: {{ .configMap }}
+  name: {{ .configMap | quote }}
 {{- else if .secret -}}
 secret:
-  secretName: {{ .secret }}
+  secretName: {{ .secret | quote }}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -1,0 +1,169 @@
+import assert from 'node:assert/strict';
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { CHART, only, podsOf, rendered, valuesFile } from '../harness/chart.ts';
+import { helm } from '../harness/helm.ts';
+import { temporaryDirectory } from '../harness/process.ts';
+
+for (const [what, values, says] of [
+  ['a misspelt key', { replicas: 2 }, /replicas/],
+  ['a misspelt key inside', { image: { name: 'towpath' } }, /name/],
+  ['a misspelt key deep inside', { metrics: { serviceMonitor: { enable: true } } }, /enable/],
+  ['a log level that there is not', { log: { level: 'verbose' } }, /level/],
+  ['a digest that is none', { image: { digest: 'latest' } }, /digest/],
+  ['a port as a word', { networkPolicy: { git: { ports: ['ssh'] } } }, /ports/],
+  ['a label that is no text', { labels: { a: 1 } }, /labels/],
+  [
+    'two monitors, by which all would count twice',
+    { metrics: { serviceMonitor: { enabled: true }, podMonitor: { enabled: true } } },
+    /scraped twice/,
+  ],
+  [
+    'a ConfigMap and a Secret with authorities',
+    { certificateAuthorities: { configMap: 'a', secret: 'b' } },
+    /certificateAuthorities\.configMap and certificateAuthorities\.secret are both given: keep one/,
+  ],
+  ...Object.entries({
+    limit: { resources: { limit: { memory: '1Gi' } } },
+    Limits: { resources: { Limits: {} } },
+    effects: { tolerations: [{ key: 'a', effects: 'NoSchedule' }] },
+    NoRun: { tolerations: [{ key: 'a', effect: 'NoRun' }] },
+    secretName: { imagePullSecrets: [{ name: 'a', secretName: 'a' }] },
+    nodeaffinity: { affinity: { nodeaffinity: {} } },
+    topologykey: { affinity: { podAntiAffinity: { required: [{ topologykey: 'a' }] } } },
+    maxskew: { topologySpreadConstraints: [{ maxskew: 1 }] },
+    source_labels: { metrics: { podMonitor: { relabelings: [{ source_labels: ['a'] }] } } },
+    namespace_selector: { networkPolicy: { metricsFrom: [{ namespace_selector: {} }] } },
+  }).map(([key, values]) => [`the key ${key} that Kubernetes does not know`, values, /schema/] as const),
+  ...[
+    { networkPolicy: { git: { ports: [] } } },
+    { networkPolicy: { git: { ports: null } } },
+    { networkPolicy: { git: null } },
+    { networkPolicy: { apiServer: { ports: [] } } },
+    { networkPolicy: { apiServer: null } },
+  ].map(
+    (values) => [`all ports for none, ${JSON.stringify(values)},`, values, /ports|git|apiServer/] as const,
+  ),
+  ...Object.entries({
+    watchNamespace: ['a: b', 'A', 'a.b', '-a', 'a'.repeat(64)],
+    installation: ['a: b', 'a b', '"a'],
+    fullnameOverride: ['a.b', 'A', 'a:b', 'a-', 'a'.repeat(54)],
+    nameOverride: ['A', 'a b'],
+    priorityClassName: ['A', 'a: b'],
+  }).flatMap(([name, texts]) =>
+    texts.map((text) => [`${name} ${JSON.stringify(text)}`, { [name]: text }, new RegExp(name)] as const),
+  ),
+  ['a ServiceAccount whose name is none', { serviceAccount: { name: 'a: b' } }, /name/],
+  ['aliases of hosts that are none', { webhooks: { hostAliases: 'a.example.com' } }, /hostAliases/],
+  ['an image with a space', { image: { repository: 'a b' } }, /repository/],
+  ['a tag that is none', { image: { tag: 'a/b' } }, /tag/],
+  ['an interval that is none', { metrics: { podMonitor: { interval: '1 hour' } } }, /interval/],
+  ['a name of a ConfigMap that is none', { certificateAuthorities: { configMap: 'A B' } }, /configMap/],
+  ['a key that leads elsewhere', { certificateAuthorities: { configMap: 'a', key: '../x' } }, /key/],
+  [
+    "S16: the operator's own ServiceAccount among those of Applications",
+    { impersonate: ['deployer'], serviceAccount: { name: 'deployer' } },
+    /deployer/,
+  ],
+] as const) {
+  test(`the chart refuses ${what} in its values`, async () => {
+    const result = await helm('template', 'towpath', CHART, '--values', valuesFile(values));
+    assert.notEqual(result.code, 0);
+    assert.match(result.stderr, says);
+  });
+}
+
+test('the chart takes what Kubernetes and Prometheus take', async () => {
+  const term = {
+    topologyKey: 'kubernetes.io/hostname',
+    labelSelector: { matchExpressions: [{ key: 'a', operator: 'In', values: ['b'] }] },
+  };
+  const place = {
+    affinity: {
+      nodeAffinity: {
+        requiredDuringSchedulingIgnoredDuringExecution: {
+          nodeSelectorTerms: [{ matchFields: [{ key: 'metadata.name', operator: 'In', values: ['a'] }] }],
+        },
+      },
+      podAntiAffinity: {
+        requiredDuringSchedulingIgnoredDuringExecution: [term],
+        preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 1, podAffinityTerm: term }],
+      },
+    },
+    tolerations: [{ key: 'a', operator: 'Equal', value: '1', effect: 'NoExecute', tolerationSeconds: 30 }],
+    topologySpreadConstraints: [
+      { maxSkew: 1, topologyKey: 'zone', whenUnsatisfiable: 'DoNotSchedule', labelSelector: {} },
+    ],
+    imagePullSecrets: [{ name: 'a.b' }],
+  };
+  const resources = { limits: { cpu: 1, 'example.com/x': '1' }, claims: [{ name: 'a' }] };
+  const objects = await rendered({ ...place, resources });
+  const [operator, test] = podsOf(objects);
+  const container = (operator?.spec.containers[0] ?? {}) as { resources?: object };
+  assert.deepEqual(container.resources, {
+    limits: { ...resources.limits, memory: '2Gi' },
+    requests: { cpu: '100m', memory: '256Mi' },
+    claims: resources.claims,
+  });
+  for (const [field, value] of Object.entries(place)) assert.deepEqual(operator?.spec[field], value, field);
+  assert.deepEqual(test?.spec['affinity'], place.affinity, 'the Pod of helm test runs where the others do');
+  for (const interval of ['1h', '1m30s', '500ms', '1d12h', '0', '']) {
+    const monitor = only(
+      await rendered({ metrics: { podMonitor: { enabled: true, interval } } }),
+      'PodMonitor',
+    );
+    const { podMetricsEndpoints } = monitor.spec as { podMetricsEndpoints: { interval?: string }[] };
+    assert.equal(podMetricsEndpoints[0]?.interval ?? '', interval);
+  }
+  // Null takes a default away where nothing counts on it.
+  const none = await rendered({ resources: { limits: null }, tolerations: null, affinity: null });
+  const volumes = podsOf(none)[0]?.spec['volumes'] as object[];
+  assert.deepEqual(volumes, [{ name: 'tmp', emptyDir: { sizeLimit: '6Gi' } }]);
+});
+
+test('what helm says after an install names the commands that tell whether it works, and for which namespaces', async () => {
+  const notes = async (values: unknown) => {
+    const flags = ['--dry-run=client', '--namespace=gitops', `--values=${valuesFile(values)}`];
+    const { code, stdout, stderr } = await helm('install', 'towpath', CHART, ...flags);
+    assert.equal(code, 0, stderr);
+    return stdout.slice(stdout.indexOf('NOTES:'));
+  };
+  const all = await notes({});
+  for (const line of [
+    'looks after the Applications of all namespaces.',
+    '  kubectl --namespace gitops rollout status deployment/towpath',
+    '  helm --namespace gitops test towpath',
+    '  kubectl --namespace gitops logs deployment/towpath',
+    'ServiceAccount of its own namespace, named towpath.',
+  ])
+    assert.ok(all.includes(`${line}\n`), `${line}\n${all}`);
+  const other = await notes({
+    watchNamespace: 'shop',
+    impersonate: [],
+    test: { enabled: false },
+    webhooks: { enabled: true },
+  });
+  for (const said of ['of shop.', 'nothing can be deployed', 'Secret towpath-webhooks of namespace gitops'])
+    assert.ok(other.includes(said), other);
+  assert.doesNotMatch(other, /helm --namespace/);
+});
+
+test('it can be a dependency of another chart, under a condition', async () => {
+  const parent = temporaryDirectory('parent-chart');
+  mkdirSync(join(parent, 'charts'));
+  cpSync(CHART, join(parent, 'charts/towpath'), { recursive: true });
+  const dependencies = '[{name: towpath, version: ">=0.0.0", condition: towpath.enabled}]';
+  writeFileSync(
+    join(parent, 'Chart.yaml'),
+    `apiVersion: v2\nname: platform\nversion: 1.0.0\ndependencies: ${dependencies}\n`,
+  );
+  writeFileSync(
+    join(parent, 'values.yaml'),
+    'global: {environment: prod}\ntowpath: {enabled: true, replicaCount: 3, tags: {gitops: true}, global: {a: b}}\n',
+  );
+  assert.equal(only(await rendered({}, 'platform', parent), 'Deployment').spec?.['replicas'], 3);
+  const result = await helm('template', 'platform', parent, '--set=towpath.enabled=false');
+  assert.equal(result.code, 0, result.stderr);
+  assert.equal(result.stdout.trim(), '');
+});
