@@ -238,21 +238,25 @@ export const CHART_VALUES: ChartGroup['values'] = {
   },
   networkPolicy: {
     description:
-      'Shuts the operator in: DNS, the API server and Git are reached, link-local addresses are not, where clouds serve credentials; only metrics and, where they are on, webhooks are reached from outside.',
+      'Shuts the operator in: DNS, the API server and Git are reached, link-local addresses and others where clouds serve credentials are not; only metrics and, where they are on, webhooks are reached from outside.',
     values: {
-      enabled: no('Make the NetworkPolicy.'),
+      enabled: no(
+        'Make the NetworkPolicy. Off, as the ports of your API server and Git servers are not known: docs/security.md.',
+      ),
       apiServer: {
         description: "The API server's side of its Service, as your network sees it.",
         values: {
           ports: ports('Its ports.', [443, 6443]),
-          cidrs: cidrs('Its addresses. Default: any, but for link-local ones.'),
+          cidrs: cidrs('Its addresses. Default: any, but for those where clouds serve credentials.'),
         },
       },
       git: {
         description: 'Git servers and, where there is one, the proxy to them.',
         values: {
           ports: ports('Their ports.', [22, 443]),
-          cidrs: cidrs('Their addresses. Default: any, but for link-local ones.'),
+          cidrs: cidrs(
+            'Their addresses. Default: any, but for those where clouds serve credentials; with git.allowLinkLocal those, too.',
+          ),
         },
       },
       metricsFrom: objects(

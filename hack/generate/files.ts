@@ -1,5 +1,6 @@
 import { GROUP } from '../../operator/api/v1alpha1/names.ts';
 import { annotationsPage } from './annotations-page.ts';
+import { chartAddresses } from './chart-addresses.ts';
 import { chartDashboard } from './chart-dashboard.ts';
 import { chartReadme, chartValuesSchema, chartValuesYaml } from './chart-files.ts';
 import { chartRules } from './chart-rules.ts';
@@ -22,6 +23,7 @@ export function generatedFiles(): Map<string, string> {
     files.set(`docs/reference/${resource.names.singular}.md`, resourcePage(resource));
   }
   files.set('operator/api/v1alpha1/definitions.json', definitionsJson(RESOURCES));
+  files.set('charts/towpath/templates/_addresses.tpl', chartAddresses());
   files.set('charts/towpath/templates/_rules.tpl', chartRules());
   files.set('charts/towpath/values.yaml', chartValuesYaml());
   files.set('charts/towpath/values.schema.json', chartValuesSchema());

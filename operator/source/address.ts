@@ -7,7 +7,7 @@ import { unlessAborted } from '../kube/unless-aborted.ts';
 export interface AddressRules {
   /** 127.0.0.0/8 and ::1: a Git server on the machine itself. */
   allowLoopback?: boolean;
-  /** 169.254.0.0/16, fe80::/10 and the metadata services of clouds. */
+  /** `METADATA_SUBNETS`: link-local addresses and the metadata services of clouds. */
   allowLinkLocal?: boolean;
   /** How names become addresses; default: the system's. */
   lookup?: typeof systemLookup;
@@ -23,14 +23,15 @@ function blockList(...subnets: string[]): BlockList {
 }
 
 const loopback = blockList('127.0.0.0/8', '0.0.0.0/8', '::1/128', '::/128');
-/** The metadata services that have no link-local address: AWS over IPv6, Alibaba Cloud, Azure's wire server. */
-const linkLocal = blockList(
-  '169.254.0.0/16',
-  'fe80::/10',
-  'fd00:ec2::254/128',
-  '100.100.100.200/32',
-  '168.63.129.16/32',
-);
+/**
+ * Where clouds serve credentials: link-local addresses, and the metadata services that have others: Alibaba Cloud,
+ * Azure's wire server; AWS and Google Cloud over IPv6. The chart's NetworkPolicy leaves out the same.
+ */
+export const METADATA_SUBNETS = {
+  ipv4: ['169.254.0.0/16', '100.100.100.200/32', '168.63.129.16/32'],
+  ipv6: ['fe80::/10', 'fd00:ec2::254/128', 'fd20:ce::254/128'],
+} as const;
+const linkLocal = blockList(...METADATA_SUBNETS.ipv4, ...METADATA_SUBNETS.ipv6);
 const nobody = blockList('224.0.0.0/4', '240.0.0.0/4', 'ff00::/8');
 
 /**

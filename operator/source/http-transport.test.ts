@@ -302,6 +302,7 @@ describe('a repository over HTTP', () => {
       `http://[64:ff9b::7f00:1]:${server.port}/x.git`,
       'http://169.254.169.254/x.git',
       'http://[fd00:ec2::254]/x.git',
+      'http://[fd20:ce::254]/x.git',
       'http://[fe80::1]/x.git',
       'http://100.100.100.200/x.git',
       `http://localhost:${server.port}/x.git`,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { METADATA_SUBNETS } from '../../operator/source/address.ts';
 import { CHART, only, podsOf, type Rendered, rendered, selects, valuesFile } from '../harness/chart.ts';
 import { helm } from '../harness/helm.ts';
 
@@ -199,7 +200,7 @@ test('webhooks have a Service, a port and an opening where they are on, and noth
   assert.doesNotMatch(without, /"webhooks"|--webhook-|-webhooks"/);
 });
 
-test('a NetworkPolicy opens DNS, the API server and Git, and no link-local address', async () => {
+test('a NetworkPolicy opens DNS, the API server and Git, and no address where clouds serve credentials', async () => {
   const { policyTypes, egress, ingress } = only(await rendered(FULL), 'NetworkPolicy').spec as {
     policyTypes: string[];
     egress: { ports: { port: number; protocol: string }[]; to?: unknown[] }[];
@@ -219,17 +220,24 @@ test('a NetworkPolicy opens DNS, the API server and Git, and no link-local addre
   assert.equal(names?.to, undefined, 'resolvers may be anywhere, on the link, too');
   for (const { to } of others)
     assert.deepEqual(to, [
-      { ipBlock: { cidr: '0.0.0.0/0', except: ['169.254.0.0/16'] } },
-      { ipBlock: { cidr: '::/0', except: ['fe80::/10', 'fd00:ec2::254/128'] } },
+      { ipBlock: { cidr: '0.0.0.0/0', except: METADATA_SUBNETS.ipv4 } },
+      { ipBlock: { cidr: '::/0', except: METADATA_SUBNETS.ipv6 } },
     ]);
   assert.deepEqual(ingress, [{ ports: [{ port: 'metrics' }] }]);
 
   const narrow = { enabled: true, git: { cidrs: ['192.0.2.10/32'] }, metricsFrom: [{ podSelector: {} }] };
   const policy = only(await rendered({ networkPolicy: narrow }), 'NetworkPolicy').spec as {
-    egress: { to: object[] }[];
+    egress: { to?: object[] }[];
     ingress: { from: { podSelector: { matchLabels: Record<string, string> } }[] }[];
   };
   assert.deepEqual(policy.egress[2]?.to, [{ ipBlock: { cidr: '192.0.2.10/32' } }]);
+  const allowed = { networkPolicy: { enabled: true }, git: { allowLinkLocal: true } };
+  const open = only(await rendered(allowed), 'NetworkPolicy').spec as typeof policy;
+  assert.deepEqual(
+    open.egress.map(({ to }) => to === undefined),
+    [true, false, true],
+    'link-local Git servers that are allowed are reached',
+  );
   const test = only(await rendered(), 'Pod').metadata.labels ?? {};
   assert.ok(
     selects(policy.ingress[0]?.from[1]?.podSelector.matchLabels ?? { no: 'one' }, test),

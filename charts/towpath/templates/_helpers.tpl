@@ -91,19 +91,20 @@ app.kubernetes.io/name: "{{ include "towpath.name" . }}-test"
   {{- end }}
 {{- end -}}
 
-{{/* A rule of egress: ports of addresses, by default of all but link-local ones, where clouds serve credentials. */}}
+{{/* A rule of egress: ports of addresses, by default of all but those where clouds serve credentials. */}}
 {{- define "towpath.reaches" -}}
 - ports:
     {{- range .ports }}
-    - {port: {{ . }}, protocol: TCP}
+    - {port: {{ int . }}, protocol: TCP}
     {{- end }}
+  {{- if or .cidrs (not .anywhere) }}
   to:
     {{- range .cidrs }}
     - ipBlock: {cidr: {{ . | quote }}}
     {{- else }}
-    - ipBlock: {cidr: 0.0.0.0/0, except: [169.254.0.0/16]}
-    - ipBlock: {cidr: "::/0", except: ["fe80::/10", "fd00:ec2::254/128"]}
+    {{- include "towpath.anyButMetadata" . | nindent 4 }}
     {{- end }}
+  {{- end }}
 {{- end -}}
 
 {{/* Where a Pod of the chart runs and where its image comes from; the same for each. */}}
