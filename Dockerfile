@@ -50,6 +50,8 @@ LABEL org.opencontainers.image.title="towpath" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.created="${CREATED}"
 COPY LICENSE NOTICE /licenses/towpath/
+# Of the packages in the bundle and the modules in the engine; `make image` collects them.
+COPY dist/licenses/ /licenses/
 COPY --from=operator /out/LICENSE.node /licenses/node/LICENSE
 COPY --from=operator /out/node /usr/local/bin/node
 COPY --from=engine /out/engine /usr/local/bin/towpath-engine

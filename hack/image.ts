@@ -7,13 +7,14 @@
  * distribution's packages on this machine, without a registry of images.
  */
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ourArchitecture } from './architecture.ts';
 import { buildEngineFor } from './build-engine.ts';
 import { debianBases } from './image/debian-images.ts';
 import { dockerBuild, dockerSays, withoutDocker } from './image/docker.ts';
+import { writeLicenceTexts } from './image/licence-texts.ts';
 import { writeSboms } from './sbom.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -32,9 +33,21 @@ export async function buildImage(options: ImageOptions = {}): Promise<string> {
   if (missing !== undefined) throw new Error(missing);
   const { platform = OURS, tag = 'towpath:dev' } = options;
   const bases = options.base === 'public' ? {} : await withoutRegistry(architectureOf(platform));
-  const revision = execFileSync('git', ['rev-parse', 'HEAD'], { cwd: root, encoding: 'utf8' }).trim();
-  await dockerBuild({ directory: root, platform, buildArgs: { ...bases, REVISION: revision }, tag });
+  writeLicenceTexts(join(root, 'dist/licenses'));
+  await dockerBuild({ directory: root, platform, buildArgs: { ...bases, ...labels() }, tag });
   return tag;
+}
+
+/** What the image says of itself; the same from the same commit. */
+export function labels(environment: NodeJS.ProcessEnv = process.env): Record<string, string> {
+  const ofCommit = (format: string) =>
+    execFileSync('git', ['show', '--no-patch', `--format=${format}`, 'HEAD'], {
+      cwd: root,
+      encoding: 'utf8',
+    }).trim();
+  const seconds = Number(environment['SOURCE_DATE_EPOCH'] || ofCommit('%ct'));
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+  return { VERSION: version, REVISION: ofCommit('%H'), CREATED: new Date(seconds * 1000).toISOString() };
 }
 
 function architectureOf(platform: string): string {

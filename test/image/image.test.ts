@@ -42,7 +42,11 @@ test('I1: the image has a user without a name for root, and neither a shell nor 
     { Config: { User: string; Labels: Record<string, string> } },
   ];
   assert.match(config.Config.User, /^[1-9]\d*:[1-9]\d*$/);
-  assert.equal(config.Config.Labels['org.opencontainers.image.licenses'], 'Apache-2.0');
+  const label = (name: string) => config.Config.Labels[`org.opencontainers.image.${name}`] ?? '';
+  assert.equal(label('licenses'), 'Apache-2.0');
+  assert.match(label('version'), /^0\.[1-9]/);
+  assert.match(label('revision'), /^[0-9a-f]{40}$/);
+  assert.match(label('created'), /^\d{4}-\d{2}-\d{2}T[\d:.]{8,12}Z$/);
   for (const program of ['/bin/sh', '/bin/bash', '/usr/bin/apt-get', '/usr/bin/dpkg', '/bin/busybox']) {
     assert.equal(dockerSays('run', '--rm', '--entrypoint', program, image, '--version'), undefined, program);
   }
