@@ -5,13 +5,13 @@ import { parseDuration } from './api/v1alpha1/duration.ts';
 import { ApplicationController, CONCURRENCY } from './controller/application/controller.ts';
 import { watchApplications } from './controller/application/watch.ts';
 import { Installations } from './controller/installations.ts';
+import { Leadership, type LeadershipOptions } from './controller/leadership.ts';
 import { upgradeDefinitions } from './controller/own-definitions.ts';
 import type { FlagValues } from './flags.ts';
 import { KubeClient, type KubeObject } from './kube/client.ts';
 import { Definitions } from './kube/definitions.ts';
 import { Discovery } from './kube/discovery.ts';
 import { EventRecorder } from './kube/events.ts';
-import { LeaderElection } from './kube/lease.ts';
 import type { ListWatch } from './kube/list-watch.ts';
 import { APPLICATION_LINES } from './observe/application-log.ts';
 import { HttpServer } from './observe/http-server.ts';
@@ -35,8 +35,6 @@ const LEASE = 'towpath';
 const STOP_MS = 8_000;
 /** What waits to be told gets this long. */
 const EVENTS_MS = 1_000;
-/** What was interrupted and does not end by then is not waited for: it can write nothing any more. */
-const FOLLOW_MS = 5_000;
 
 /** The operator: watches Applications, leads by Lease, and works while it leads. */
 export class Operator {
@@ -48,7 +46,7 @@ export class Operator {
   readonly #sources: Sources;
   readonly #renderer: Renderer;
   readonly #controller: ApplicationController;
-  readonly #election: LeaderElection;
+  readonly #leadership: Leadership;
   readonly #metrics: Metrics;
   readonly #probeServer: HttpServer;
   readonly #metricsServer: HttpServer;
@@ -60,7 +58,6 @@ export class Operator {
   readonly #installations: Installations;
   readonly #stopping = new AbortController();
   #stopped: Promise<void> | undefined;
-  #leading: AbortController | undefined;
 
   /** `giveWay` is called where another installation comes to look after the same Applications: it must stop this one. */
   constructor(flags: FlagValues, log: Logger, giveWay: () => void) {
@@ -71,11 +68,11 @@ export class Operator {
     // What it asks when it is asked is made further down.
     this.#metrics = new Metrics({
       observed: {
-        applications: () => (this.#election.isLeader() ? this.#controller.states() : []),
+        applications: () => (this.#leadership.isLeader() ? this.#controller.states() : []),
         objects: () => this.#controller.objects,
         load: () => this.#controller.load,
-        leader: () => this.#election.isLeader(),
-        leaseAge: () => this.#election.ageMs / 1_000,
+        leader: () => this.#leadership.isLeader(),
+        leaseAge: () => this.#leadership.leaseAgeMs / 1_000,
         engines: () => this.#renderer.engines,
         droppedEvents: () => this.#events.dropped,
         longestTurn: () => this.#turns.longest / 1_000,
@@ -87,7 +84,7 @@ export class Operator {
     });
     this.#client = KubeClient.load({
       slices,
-      mayWrite: () => this.#election.isLeader(),
+      mayWrite: () => this.#leadership.isLeader(),
       onRequest: (request) => this.#metrics.requested(request),
       userAgent: 'towpath',
       silenceMs: parseDuration(flags['watch-silence']),
@@ -182,19 +179,7 @@ export class Operator {
       log,
       giveWay,
     });
-    this.#election = new LeaderElection({
-      client: this.#client,
-      namespace: flags.namespace,
-      name: LEASE,
-      identity: `${hostname()}-${randomBytes(4).toString('hex')}`,
-      leaseDurationMs: parseDuration(flags['lease-duration']),
-      renewDeadlineMs: parseDuration(flags['renew-deadline']),
-      retryPeriodMs: parseDuration(flags['retry-period']),
-      onStartedLeading: () => void this.#lead(),
-      onStoppedLeading: () => this.#follow(),
-      onFault: (error) =>
-        log.warn({ error: describe(error) }, 'The Lease could not be read or renewed; it is tried again.'),
-    });
+    this.#leadership = new Leadership(this.#work(), this.#stopping.signal);
     this.#turns = new Turns((milliseconds) =>
       log.warn(
         { milliseconds: Math.round(milliseconds) },
@@ -216,7 +201,7 @@ export class Operator {
       namespace: flags.namespace,
       secretName: flags['webhook-secret'],
       aliases: aliasesOf(flags),
-      isLeader: () => this.#election.isLeader(),
+      isLeader: () => this.#leadership.isLeader(),
       isListed: () => this.#applications.synced,
       ask: (urls) => this.#sources.ask(urls),
       onDelivery: (provider, outcome) => this.#metrics.delivered(provider, outcome),
@@ -237,7 +222,7 @@ export class Operator {
     this.#applications.start();
     await this.#applications.whenSynced(this.#stopping.signal);
     await this.#installations.whenAlone(this.#stopping.signal);
-    this.#election.start();
+    await this.#leadership.compete(this.#stopping.signal);
     this.#log.info({ ...ports, namespace: this.#flags.namespace }, 'Towpath is watching.');
   }
 
@@ -253,13 +238,8 @@ export class Operator {
 
   async #stop(): Promise<void> {
     this.#stopping.abort(new Error('stopping'));
-    this.#leading?.abort(new Error('stopping'));
-    const work = Promise.race([this.#controller.follow(), sleep(FOLLOW_MS, undefined, { ref: false })])
-      .then(() => this.#client.writesEnded())
-      // What happened is told by whom it happened to, and only a leader writes.
-      .then(() => this.#events.stop(EVENTS_MS))
-      // Not before: a successor must not meet a write of ours.
-      .then(() => this.#election.stop());
+    // What happened is told by whom it happened to, and only a leader writes.
+    const work = this.#leadership.stop(() => this.#events.stop(EVENTS_MS));
     await Promise.race([work, sleep(STOP_MS, undefined, { ref: false })]);
     const rest = Promise.allSettled([
       this.#applications.stop(),
@@ -279,37 +259,41 @@ export class Operator {
     this.#authorities?.stop();
   }
 
-  async #lead(): Promise<void> {
-    const leading = new AbortController();
-    this.#leading = leading;
-    this.#log.info('This process leads.');
-    this.#events.resume();
-    const { signal } = leading;
-    // Before the controllers lead, so that what they write finds its fields.
-    if (this.#flags['upgrade-definitions'])
-      await upgradeDefinitions({ client: this.#client, log: this.#log, signal });
-    for (let pause = 200; !signal.aborted; pause = Math.min(pause * 2, 5_000)) {
-      try {
-        await this.#controller.lead(signal);
-        return;
-      } catch (error) {
-        if (signal.aborted) return;
-        this.#log.warn({ error: describe(error) }, 'The target records cannot be read; it is tried again.');
-        await sleep(pause, undefined, { signal }).catch(() => undefined);
-      }
-    }
+  #work(): LeadershipOptions {
+    const [flags, client, log] = [this.#flags, this.#client, this.#log];
+    return {
+      client,
+      log,
+      lease: {
+        namespace: flags.namespace,
+        name: LEASE,
+        identity: `${hostname()}-${randomBytes(4).toString('hex')}`,
+        leaseDurationMs: parseDuration(flags['lease-duration']),
+        renewDeadlineMs: parseDuration(flags['renew-deadline']),
+        retryPeriodMs: parseDuration(flags['retry-period']),
+      },
+      obstacle: () => this.#obstacle(),
+      tryRecords: (signal) => this.#controller.tryRecords(signal),
+      prepare: async (signal) => {
+        this.#events.resume();
+        // Before the controllers lead, so that what they write finds its fields.
+        if (flags['upgrade-definitions']) await upgradeDefinitions({ client, log, signal });
+      },
+      begin: (signal) => this.#controller.lead(signal),
+      end: () => this.#controller.follow(),
+    };
   }
 
-  #follow(): void {
-    this.#leading?.abort(new Error('no longer leading'));
-    this.#log.info('This process follows.');
-    void this.#controller.follow();
+  #obstacle(): string | undefined {
+    const fault = this.#applications.lastError;
+    return fault && `The Applications cannot be watched; it is tried again: ${fault.message}`;
   }
 
   #notReady(): string | undefined {
     if (this.#stopping.signal.aborted) return 'Stopping.';
-    if (this.#installations.rival !== undefined) return this.#installations.rival;
-    return this.#applications.synced ? undefined : 'The Applications are not listed yet.';
+    if (this.#definitions.problem !== undefined) return this.#definitions.problem;
+    if (!this.#applications.synced) return this.#obstacle() ?? 'The Applications are not listed yet.';
+    return this.#installations.problem ?? this.#obstacle() ?? this.#leadership.problem;
   }
 }
 

@@ -42,6 +42,8 @@ export class Installations {
   readonly #watch: ListWatch<Installation>;
   readonly #known = new Map<string, Installation>();
   #rival: string | undefined;
+  /** Why it cannot be seen, as it was logged. */
+  #fault: string | undefined;
   #wasAlone = false;
   #wake: () => void = () => undefined;
 
@@ -60,18 +62,19 @@ export class Installations {
       },
       onListed: () => this.#judge(),
       onState: (state) => {
-        if (state.state === 'Failing')
-          options.log.warn(
-            { error: state.error.message },
-            'Whether another installation looks after the same Applications cannot be seen; it is tried again.',
-          );
+        if (state.state === 'Watching') this.#fault = undefined;
+        if (state.state === 'Failing') this.#note(state.error.message);
       },
     });
   }
 
-  /** A sentence about the one that looks after the same Applications and came before; undefined: there is none. */
-  get rival(): string | undefined {
-    return this.#rival;
+  /**
+   * A sentence about the one that looks after the same Applications and came before, or that this is not known yet;
+   * undefined: there is none.
+   */
+  get problem(): string | undefined {
+    if (this.#watch.synced) return this.#rival;
+    return `Whether another installation looks after the same Applications is not known yet${this.#fault === undefined ? '.' : `; it is tried again: ${this.#fault}`}`;
   }
 
   /** Resolves when there is no such one. @throws the signal's reason */
@@ -95,6 +98,16 @@ export class Installations {
 
   async stop(): Promise<void> {
     await this.#watch.stop();
+  }
+
+  /** Logged once, however often it is tried. */
+  #note(fault: string): void {
+    if (this.#fault === fault) return;
+    this.#fault = fault;
+    this.#options.log.warn(
+      { error: fault },
+      'Whether another installation looks after the same Applications cannot be seen; it is tried again.',
+    );
   }
 
   #judge(): void {

@@ -42,6 +42,12 @@ export class RecordSecrets {
     }
   }
 
+  /** Asks for one that keeps a record. @throws where they cannot be listed */
+  async tryList(signal: AbortSignal): Promise<void> {
+    const one = { labelSelector: `${LABEL_RECORD}=${this.#label}`, limit: 1, metadataOnly: true };
+    await this.#client.listPage(this.#collection(), one, '', { signal });
+  }
+
   /** The metadata of all that keep manifests for which a record's own Secret has no room. */
   async chunks(signal: AbortSignal): Promise<KubeObject[]> {
     const select = { labelSelector: `${LABEL_CHUNK}=${this.#label}`, metadataOnly: true };

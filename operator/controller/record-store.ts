@@ -45,6 +45,11 @@ export class RecordStore {
     this.#installation = installation;
   }
 
+  /** Reads one record, if there is any. @throws where the records cannot be read */
+  async tryRead(signal: AbortSignal): Promise<void> {
+    await this.#secrets.tryList(signal);
+  }
+
   /** Reads all records of this installation; what was in memory is forgotten. */
   async load(signal: AbortSignal): Promise<void> {
     const secrets = await this.#secrets.records(signal);

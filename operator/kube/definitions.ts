@@ -34,6 +34,8 @@ export class Definitions {
   readonly #watch: ListWatch<string>;
   readonly #stopping = new AbortController();
   #timer: NodeJS.Timeout | undefined;
+  #known = false;
+  #fault: string | undefined;
 
   constructor(options: DefinitionsOptions) {
     this.#options = options;
@@ -56,7 +58,14 @@ export class Definitions {
     const { signal } = this.#stopping;
     for (let failures = 1; !(await this.#refresh()); failures += 1)
       await sleep(this.#pauseAfter(failures), undefined, { signal });
+    this.#known = true;
     this.#watch.start();
+  }
+
+  /** Why it is not known what is served; undefined since it was told once. */
+  get problem(): string | undefined {
+    if (this.#known) return undefined;
+    return `What the API server serves is not known yet${this.#fault === undefined ? '.' : `; it is tried again: ${this.#fault}`}`;
   }
 
   async stop(): Promise<void> {
@@ -87,9 +96,13 @@ export class Definitions {
     const { signal } = this.#stopping;
     try {
       await discovery.refresh(signal);
+      this.#fault = undefined;
       return true;
     } catch (error) {
-      if (!signal.aborted) onFault(error);
+      const fault = error instanceof Error ? error.message : String(error);
+      // Once, however often it is tried.
+      if (!signal.aborted && fault !== this.#fault) onFault(error);
+      this.#fault = fault;
       return false;
     }
   }

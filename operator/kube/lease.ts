@@ -24,6 +24,8 @@ export interface LeaderElectionOptions {
   onStoppedLeading?: () => void;
   /** Why the Lease could not be read or written this time. */
   onFault?: (error: Error) => void;
+  /** The Lease was read, or renewed: each time. */
+  onAnswer?: () => void;
   /** Milliseconds of a clock that only goes forward and runs on while the process is stopped. */
   monotonic?: () => number;
   random?: () => number;
@@ -57,8 +59,9 @@ export class LeaderElection {
   readonly #renewDeadlineMs: number;
   readonly #retryPeriodMs: number;
   readonly #monotonic: () => number;
-  readonly #stop = new AbortController();
-  readonly #watch: ListWatch<string>;
+  #stop = new AbortController();
+  #watch: ListWatch<string> | undefined;
+  #ended: Promise<void> | undefined;
   #running: Promise<void> | undefined;
   #observed: Observed | undefined;
   /** When the renewal that is in force was sent; undefined for a follower. */
@@ -69,7 +72,7 @@ export class LeaderElection {
   #wake: () => void = () => undefined;
 
   constructor(options: LeaderElectionOptions) {
-    const { client, namespace, name } = options;
+    const { namespace, name } = options;
     this.#options = options;
     this.#path = { resource: LEASES, namespace, name };
     this.#leaseDurationMs = options.leaseDurationMs ?? 15_000;
@@ -81,7 +84,27 @@ export class LeaderElection {
         'The renew deadline must be shorter than the lease duration, or two replicas may lead.',
       );
     }
-    this.#watch = new ListWatch({
+  }
+
+  /** Since the renewal that is in force was sent, in milliseconds; 0 for a follower. */
+  get ageMs(): number {
+    return this.#renewedAt === undefined ? 0 : this.#monotonic() - this.#renewedAt;
+  }
+
+  /** Begins to compete, also after an end of `stop`. */
+  start(): void {
+    if (this.#running !== undefined) return;
+    this.#stop = new AbortController();
+    this.#ended = undefined;
+    this.#observed = undefined;
+    this.#watch = this.#newWatch();
+    this.#watch.start();
+    this.#running = this.#run();
+  }
+
+  #newWatch(): ListWatch<string> {
+    const { client, namespace, name } = this.#options;
+    return new ListWatch({
       client,
       resource: LEASES,
       namespace,
@@ -96,24 +119,19 @@ export class LeaderElection {
     });
   }
 
-  /** Since the renewal that is in force was sent, in milliseconds; 0 for a follower. */
-  get ageMs(): number {
-    return this.#renewedAt === undefined ? 0 : this.#monotonic() - this.#renewedAt;
-  }
-
-  start(): void {
-    if (this.#running !== undefined) return;
-    this.#watch.start();
-    this.#running = this.#run();
-  }
-
   /** Gives the Lease up: first nothing is written any more, then a successor is let in (A7). */
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
+    this.#ended ??= this.#end();
+    return this.#ended;
+  }
+
+  async #end(): Promise<void> {
     const led = this.isLeader();
     this.#stop.abort(new Error('stopped'));
     this.#lose();
-    await Promise.all([this.#running, this.#watch.stop()]);
+    await Promise.all([this.#running, this.#watch?.stop()]);
     if (led) await this.#release(RELEASE_ATTEMPTS).catch((error: unknown) => this.#fault(error));
+    this.#running = undefined;
   }
 
   /**
@@ -132,6 +150,7 @@ export class LeaderElection {
     while (!signal.aborted) {
       try {
         await this.#acquireOrRenew();
+        this.#tell(this.#options.onAnswer);
       } catch (error) {
         if (!signal.aborted) this.#fault(error);
       }

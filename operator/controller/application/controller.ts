@@ -178,6 +178,11 @@ export class ApplicationController {
     }
   }
 
+  /** @throws where the target records cannot be read */
+  async tryRecords(signal: AbortSignal): Promise<void> {
+    await this.#parts.store.tryRead(signal);
+  }
+
   /** Begins to work: reads the records that the leader before wrote, then looks at every Application. */
   async lead(signal: AbortSignal): Promise<void> {
     await this.#parts.store.load(signal);

@@ -14,6 +14,8 @@ export interface WatchApplicationsOptions {
 /** The watch of the Applications themselves, not started yet. */
 export function watchApplications(options: WatchApplicationsOptions): ListWatch<KubeObject> {
   const { client, namespace, log, onEvent } = options;
+  /** Told once, however often it is tried. */
+  let told: string | undefined;
   return new ListWatch<KubeObject>({
     client,
     resource: APPLICATIONS,
@@ -21,11 +23,10 @@ export function watchApplications(options: WatchApplicationsOptions): ListWatch<
     reduce: withoutManagedFields,
     onEvent,
     onState: (state) => {
-      if (state.state === 'Failing')
-        log.warn(
-          { error: state.error.message, retryInMs: Math.round(state.retryInMs) },
-          'Applications cannot be watched; it is tried again.',
-        );
+      if (state.state === 'Watching') told = undefined;
+      if (state.state !== 'Failing' || state.error.message === told) return;
+      told = state.error.message;
+      log.warn({ error: told }, 'Applications cannot be watched; it is tried again.');
     },
   });
 }
