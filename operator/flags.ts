@@ -32,6 +32,10 @@ const FORMS = {
     fits: (value: string) => listenAddress(value) !== undefined,
     hint: 'an address with a port, such as 127.0.0.1:8081, or :8081 for all addresses',
   },
+  'address or none': {
+    fits: (value: string) => value === '' || listenAddress(value) !== undefined,
+    hint: 'an address with a port, such as 127.0.0.1:8083, or :8083 for all addresses, or empty for none',
+  },
   secret: {
     fits: (value: string) => /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(value),
     hint: 'the name of a Secret',
@@ -113,9 +117,9 @@ export const FLAGS = {
   },
   'webhook-address': {
     type: 'string',
-    form: 'address',
+    form: 'address or none',
     default: '127.0.0.1:8083',
-    help: 'Where Git servers tell of pushes; port 0 takes a free one. Without a secret nothing is accepted.',
+    help: 'Where Git servers tell of pushes; port 0 takes a free one, and empty listens nowhere. Without a secret nothing is accepted.',
   },
   'webhook-secret': {
     type: 'string',

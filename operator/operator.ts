@@ -197,7 +197,7 @@ export class Operator {
     this.#webhooks = new Webhooks({
       client: this.#client,
       log,
-      address: addressOf(flags, 'webhook-address'),
+      address: flags['webhook-address'] === '' ? undefined : addressOf(flags, 'webhook-address'),
       namespace: flags.namespace,
       secretName: flags['webhook-secret'],
       aliases: aliasesOf(flags),

@@ -14,7 +14,8 @@ import { WebhookSecrets } from './secrets.ts';
 export interface WebhooksOptions {
   client: KubeClient;
   log: Logger;
-  address: ListenAddress;
+  /** Undefined: it receives nothing, and takes no Secret in. */
+  address: ListenAddress | undefined;
   namespace: string;
   secretName: string;
   aliases: HostAliases;
@@ -34,7 +35,7 @@ export class Webhooks {
   readonly #options: WebhooksOptions;
   readonly #secrets: WebhookSecrets;
   readonly #relay: PushRelay;
-  readonly #server: HttpServer;
+  readonly #server: HttpServer | undefined;
   readonly #index: RepositoryIndex;
 
   constructor(options: WebhooksOptions) {
@@ -48,20 +49,23 @@ export class Webhooks {
       onPush: (provider, pushed) => this.#push(provider, pushed),
       onDelivery: options.onDelivery,
     });
+    if (options.address === undefined) return;
     this.#server = new HttpServer(options.address, (request, response, keep) => {
       void receiver.answer(request, response, keep);
     });
   }
 
-  /** Resolves with the port it listens on. */
-  start(): Promise<number> {
-    this.#secrets.start();
+  /** Resolves with the port it listens on; undefined where it listens nowhere. */
+  async start(): Promise<number | undefined> {
+    // Also where it listens nowhere: another replica, in the midst of a change of that, may still receive pushes.
     this.#relay.start();
+    if (this.#server === undefined) return undefined;
+    this.#secrets.start();
     return this.#server.start();
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.#server.stop(), this.#secrets.stop(), this.#relay.stop()]);
+    await Promise.all([this.#server?.stop(), this.#secrets.stop(), this.#relay.stop()]);
   }
 
   /** Takes in an event of the watch on Applications. */

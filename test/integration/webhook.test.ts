@@ -129,3 +129,18 @@ test('a push of a repository that no Application has is counted, and logged with
     .find((each) => each.includes('no Application has'));
   assert.ok(line?.includes(`git.other.example${path}`) && line.includes(`127.0.0.1${path}`), line);
 });
+
+test('S13: with an empty --webhook-address nothing is listened on, whatever the image says and whatever secret there is', async (t) => {
+  const stage = await newStage(t, { files: configMap('one'), startOperator: false });
+  await putSecret(stage);
+  const [webhook, probe] = [await freePort(), await freePort()];
+  await startOperator(t, stage.cluster, stage.namespace, {
+    flags: [...fastLease, '--webhook-address=', `--probe-address=127.0.0.1:${probe}`],
+    environment: { TOWPATH_WEBHOOK_ADDRESS: `127.0.0.1:${webhook}` },
+  });
+  await stage.deployed('web', { source: { interval: '1h' } });
+  assert.equal((await fetch(`http://127.0.0.1:${probe}/readyz`)).status, 200);
+  const { GitHub } = deliveriesOf(stage, 'git.example.com:8443');
+  assert.ok(GitHub !== undefined);
+  await assert.rejects(deliver(`http://127.0.0.1:${webhook}`, GitHub), /ECONNREFUSED|fetch failed/);
+});
