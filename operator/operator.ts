@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseDuration } from './api/v1alpha1/duration.ts';
 import { ApplicationController, CONCURRENCY } from './controller/application/controller.ts';
 import { watchApplications } from './controller/application/watch.ts';
-import { Installations } from './controller/installations.ts';
+import { defaultInstallation, Installations, leaseName } from './controller/installations.ts';
 import { Leadership, type LeadershipOptions } from './controller/leadership.ts';
 import { upgradeDefinitions } from './controller/own-definitions.ts';
 import type { FlagValues } from './flags.ts';
@@ -29,8 +29,6 @@ import { type HostAliases, hostAliases, repositoryName } from './source/reposito
 import { Sources } from './source/sources.ts';
 import { Webhooks } from './webhook/webhooks.ts';
 
-/** The Lease that the replicas of a namespace compete for. */
-const LEASE = 'towpath';
 /** SIGTERM to exit: what is under way gets this long (A7). */
 const STOP_MS = 8_000;
 /** What waits to be told gets this long. */
@@ -40,6 +38,7 @@ const EVENTS_MS = 1_000;
 export class Operator {
   readonly #flags: FlagValues;
   readonly #log: Logger;
+  readonly #lease: string;
   readonly #client: KubeClient;
   readonly #discovery: Discovery;
   readonly #authorities: Authorities | undefined;
@@ -64,7 +63,8 @@ export class Operator {
     this.#flags = flags;
     this.#log = log;
     const slices = new Slices();
-    const installation = flags.installation === '' ? `${flags.namespace}/towpath` : flags.installation;
+    const installation = flags.installation || defaultInstallation(flags.namespace);
+    this.#lease = leaseName(flags.namespace, installation);
     // What it asks when it is asked is made further down.
     this.#metrics = new Metrics({
       observed: {
@@ -78,7 +78,7 @@ export class Operator {
         longestTurn: () => this.#turns.longest / 1_000,
       },
       slices,
-      lease: LEASE,
+      lease: this.#lease,
       concurrency: CONCURRENCY,
       withApplications: !flags['omit-application-metrics'],
     });
@@ -223,7 +223,8 @@ export class Operator {
     await this.#applications.whenSynced(this.#stopping.signal);
     await this.#installations.whenAlone(this.#stopping.signal);
     await this.#leadership.compete(this.#stopping.signal);
-    this.#log.info({ ...ports, namespace: this.#flags.namespace }, 'Towpath is watching.');
+    const { namespace } = this.#flags;
+    this.#log.info({ ...ports, namespace, lease: this.#lease }, 'Towpath is watching.');
   }
 
   /** Ends within 10 s: no new work, writes under way finish, the Lease is released (A7). */
@@ -266,7 +267,7 @@ export class Operator {
       log,
       lease: {
         namespace: flags.namespace,
-        name: LEASE,
+        name: this.#lease,
         identity: `${hostname()}-${randomBytes(4).toString('hex')}`,
         leaseDurationMs: parseDuration(flags['lease-duration']),
         renewDeadlineMs: parseDuration(flags['renew-deadline']),

@@ -51,7 +51,7 @@ const series = (title: string, says: string, unit: string, queries: readonly Que
 
 /** What an on-call person asks first, in this order. */
 export const PANELS: readonly Panel[] = [
-  stat('Lead', 'How many replicas lead; one is right.', `sum(${LEADS})`),
+  stat('Lead', 'How many replicas lead; one of each installation is right.', `sum(${LEADS})`),
   stat('Replicas', 'How many answer.', `count(${LEADS})`),
   stat(
     'Not in order',

@@ -1,6 +1,7 @@
 import { ANNOTATION_INSTALLATION, ANNOTATION_INSTALLED_IN, LABEL_WATCHES } from '../api/v1alpha1/names.ts';
 import type { KubeClient, KubeObject } from '../kube/client.ts';
 import { ListWatch } from '../kube/list-watch.ts';
+import { sha256 } from '../manifest/digest.ts';
 import type { Logger } from '../observe/log.ts';
 
 const CLUSTER_ROLES = { group: 'rbac.authorization.k8s.io', version: 'v1', plural: 'clusterroles' };
@@ -29,6 +30,20 @@ export interface InstallationsOptions {
   log: Logger;
   /** Called where one comes to look after the same Applications while this one already does. */
   giveWay(): void;
+}
+
+/**
+ * Name of the Lease that the replicas of an installation compete for: those of another one in the same namespace look
+ * after other Applications and lead, too. It hangs on the id alone, so that a change of what is watched meets the
+ * replicas that still run.
+ */
+export function leaseName(namespace: string, id: string): string {
+  return id === defaultInstallation(namespace) ? 'towpath' : `towpath-${sha256(id).slice(0, 20)}`;
+}
+
+/** Id of an installation that was given none. */
+export function defaultInstallation(namespace: string): string {
+  return `${namespace}/towpath`;
 }
 
 /**

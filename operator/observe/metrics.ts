@@ -124,7 +124,7 @@ export class Metrics {
   /** What is read when it is asked for. */
   #observe(observed: Observed): void {
     const registers = [this.registry];
-    const { lease: name } = this.#options;
+    const { lease } = this.#options;
     new Gauge({
       name: 'towpath_applications',
       help: 'Applications by their state; the leader tells it.',
@@ -142,11 +142,11 @@ export class Metrics {
     });
     new Gauge({
       name: 'leader_election_master_status',
-      help: '1 while this process leads, by the Lease of that name.',
-      labelNames: ['name'],
+      help: '1 while this process leads, by its Lease; the name is that of all elections of Towpath.',
+      labelNames: ['name', 'lease'],
       registers,
       collect() {
-        this.set({ name }, observed.leader() ? 1 : 0);
+        this.set({ name: 'towpath', lease }, observed.leader() ? 1 : 0);
       },
     });
     new Gauge({

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { parseAllDocuments } from 'yaml';
 import { ANNOTATION_VERSION } from '../../operator/api/v1alpha1/names.ts';
-import { installCRDs, newStage, type RunningOperator } from '../harness/operator.ts';
+import { installCRDs, newStage, type RunningOperator, type Stage } from '../harness/operator.ts';
 import { kubeconfigOf } from '../harness/operator-rights.ts';
 import { freePort } from '../harness/process.ts';
 import { eventually } from '../harness/wait.ts';
@@ -152,6 +152,37 @@ test('of two installations for the same Applications the younger one does nothin
   await untilReady(waiting);
   await stage.untilReadyAt('web', await stage.repository.commit({ 'web.yaml': CHANGED }));
   await on.release('uninstall', younger);
+});
+
+test('two installations of one namespace, each with a namespace to watch, both work', async (t) => {
+  const namespace = await on.newNamespace(t, 'shared');
+  const files = { 'web.yaml': WEB };
+  const [first, second] = [
+    await newStage(t, { cluster: on.cluster, files, startOperator: false }),
+    await newStage(t, { cluster: on.cluster, files, startOperator: false }),
+  ];
+  const installed = async (name: string, stage: Stage) => {
+    await on.release('install', { name, namespace, values: { watchNamespace: stage.namespace } });
+    const operator = await on.run(t, { name, namespace });
+    await untilReady(operator);
+    await stage.deployed('web');
+    return operator;
+  };
+  const one = await installed('towpath', first);
+  const other = await installed('shop', second);
+  for (const stage of [first, second])
+    await stage.untilReadyAt('web', await stage.repository.commit({ 'web.yaml': CHANGED }));
+
+  // D8: what it watches is no part of its Lease, so a replica with the flags of before holds back the next one.
+  await on.release('uninstall', { name: 'towpath', namespace });
+  await one.stop();
+  await on.release('upgrade', { name: 'shop', namespace, values: { watchNamespace: '' } });
+  const next = await on.run(t, { name: 'shop', namespace });
+  await untilReady(next);
+  assert.doesNotMatch(logOf(next), /This process leads/);
+  await other.stop();
+  await second.untilReadyAt('web', await second.repository.commit({ 'web.yaml': WEB }));
+  await on.release('uninstall', { name: 'shop', namespace });
 });
 
 test('S15: who has the rights that docs/examples/installer.yaml lists can install, upgrade and remove it', async (t) => {

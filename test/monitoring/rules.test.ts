@@ -24,7 +24,8 @@ interface Case {
 const replica = (name: string) => `namespace="towpath-system",pod="${name}",instance="${name}:8082"`;
 const LEADER = replica('towpath-1');
 const FOLLOWER = replica('towpath-2');
-const status = (of: string) => `leader_election_master_status{name="towpath",${of}}`;
+const status = (of: string, lease = 'towpath') =>
+  `leader_election_master_status{name="towpath",lease="${lease}",${of}}`;
 /** Two replicas of which one leads: no alert. */
 const RIGHT: Series = { [status(LEADER)]: '1x120', [status(FOLLOWER)]: '0x120' };
 const NAMESPACE = { namespace: 'towpath-system' };
@@ -60,7 +61,10 @@ const CASES: Readonly<Record<string, Case>> = {
     fires: { [status(LEADER)]: '1x120', [status(FOLLOWER)]: '0x5 1x115' },
     at: '10m',
     labels: NAMESPACE,
-    quiet: { 'one leads': RIGHT },
+    quiet: {
+      'one leads': RIGHT,
+      'each of two installations leads': { ...RIGHT, [status(FOLLOWER, 'towpath-other')]: '1x120' },
+    },
   },
   TowpathApplicationNotReady: {
     fires: application('sync="Failed",health="Degraded",ready="False",reason="ApplyFailed"'),
