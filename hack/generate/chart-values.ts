@@ -135,7 +135,7 @@ export const CHART_VALUES: ChartGroup['values'] = {
     { pattern: whole('[A-Za-z0-9][-A-Za-z0-9._/:]{0,252}') },
   ),
   watchNamespace: text(
-    'Look after the Applications of this namespace only. Default: of all. Of two installations whose namespaces meet, the younger one does nothing and says so.',
+    'Look after the Applications of this namespace only, which must exist, and have rights on Secrets and ServiceAccounts there alone. Default: of all. Of two installations whose namespaces meet, the younger one does nothing and says so.',
     '',
     { pattern: whole(LABEL) },
   ),

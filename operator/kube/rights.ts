@@ -10,11 +10,11 @@ export interface Right {
 }
 
 /**
- * What the operator does as itself, in the whole cluster. Everything that it does for an Application it does as the
- * Application's ServiceAccount (S1). The chart's roles are generated from this, and the integration tests run with
- * exactly these.
+ * What the operator does as itself where the Applications are: in the namespace that it watches, or in all. Everything
+ * that it does for an Application it does as the Application's ServiceAccount (S1). The chart's roles are generated
+ * from these lists, and the integration tests run with exactly these.
  */
-export const CLUSTER_RIGHTS: readonly Right[] = [
+export const WATCHED_RIGHTS: readonly Right[] = [
   {
     apiGroups: ['towpath.dev'],
     resources: ['applications'],
@@ -30,7 +30,7 @@ export const CLUSTER_RIGHTS: readonly Right[] = [
   {
     apiGroups: [''],
     resources: ['secrets', 'configmaps'],
-    verbs: ['get', 'list', 'watch'],
+    verbs: ['list', 'watch'],
     why: 'Those that an Application names in its own namespace: Git credentials and values. Each is watched by its name.',
   },
   {
@@ -39,6 +39,16 @@ export const CLUSTER_RIGHTS: readonly Right[] = [
     verbs: ['get'],
     why: 'Whether the ServiceAccount is missing or may too little; whether the namespace is being deleted.',
   },
+  {
+    apiGroups: ['events.k8s.io'],
+    resources: ['events'],
+    verbs: ['create', 'patch'],
+    why: 'Events about Applications.',
+  },
+];
+
+/** What it does besides with what stands in no namespace. */
+export const CLUSTER_RIGHTS: readonly Right[] = [
   {
     apiGroups: ['apiextensions.k8s.io'],
     resources: ['customresourcedefinitions'],
@@ -57,12 +67,6 @@ export const CLUSTER_RIGHTS: readonly Right[] = [
     resources: ['clusterroles'],
     verbs: ['list', 'watch'],
     why: 'Those of other installations: none may look after the same Applications.',
-  },
-  {
-    apiGroups: ['events.k8s.io'],
-    resources: ['events'],
-    verbs: ['create', 'patch'],
-    why: 'Events about Applications.',
   },
 ];
 

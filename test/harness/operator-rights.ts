@@ -1,7 +1,13 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { CLUSTER_RIGHTS, OWN_NAMESPACE_RIGHTS, READ_RIGHTS, type Right } from '../../operator/kube/rights.ts';
+import {
+  CLUSTER_RIGHTS,
+  OWN_NAMESPACE_RIGHTS,
+  READ_RIGHTS,
+  type Right,
+  WATCHED_RIGHTS,
+} from '../../operator/kube/rights.ts';
 import { type Cluster, kubeConfigText } from './cluster.ts';
 import { temporaryDirectory } from './process.ts';
 
@@ -10,17 +16,23 @@ const NAME = 'towpath-operator';
 
 /**
  * A kubeconfig of a ServiceAccount that may do what the installed operator may, and nothing else (S15), for an
- * operator whose own namespace this is. The one difference: it may impersonate ServiceAccounts of any name.
+ * operator whose own namespace this is, and that watches another one, or all (''). The one difference: it may
+ * impersonate ServiceAccounts of any name.
  */
 export async function operatorKubeconfig(
   t: TestContext,
   cluster: Cluster,
   namespace: string,
+  watched: string,
 ): Promise<string> {
   const impersonation = { apiGroups: [''], resources: ['serviceaccounts'], verbs: ['impersonate'] };
-  const everywhere = [...rulesOf(CLUSTER_RIGHTS), ...rulesOf(READ_RIGHTS), impersonation];
+  const ofApplications = [...rulesOf(WATCHED_RIGHTS), impersonation];
+  const everywhere = [
+    ...rulesOf([...CLUSTER_RIGHTS, ...READ_RIGHTS]),
+    ...(watched === '' ? ofApplications : []),
+  ];
   const rbac = `/apis/${GROUP}/v1`;
-  const clusterName = `${NAME}-${namespace}`;
+  const clusterName = [NAME, namespace, watched].join('-').replace(/-$/, '');
   const subjects = [{ kind: 'ServiceAccount', name: NAME, namespace }];
   const roleRef = (kind: string, name: string) => ({ apiGroup: GROUP, kind, name });
   const named = (name: string) => ({ metadata: { name } });
@@ -35,14 +47,15 @@ export async function operatorKubeconfig(
   });
   await make(`/api/v1/namespaces/${namespace}/serviceaccounts`, named(NAME));
   await make(`${rbac}/clusterroles`, { ...named(clusterName), rules: everywhere });
-  await make(`${rbac}/namespaces/${namespace}/roles`, {
-    ...named(NAME),
-    rules: rulesOf(OWN_NAMESPACE_RIGHTS),
-  });
   const ofCluster = { ...named(clusterName), subjects, roleRef: roleRef('ClusterRole', clusterName) };
   await make(`${rbac}/clusterrolebindings`, ofCluster);
-  const own = { ...named(NAME), subjects, roleRef: roleRef('Role', NAME) };
-  await make(`${rbac}/namespaces/${namespace}/rolebindings`, own);
+  const bindRole = async (name: string, where: string, rules: readonly object[]) => {
+    await make(`${rbac}/namespaces/${where}/roles`, { ...named(name), rules });
+    const binding = { ...named(name), subjects, roleRef: roleRef('Role', name) };
+    await make(`${rbac}/namespaces/${where}/rolebindings`, binding);
+  };
+  await bindRole(NAME, namespace, rulesOf(OWN_NAMESPACE_RIGHTS));
+  if (watched !== '') await bindRole(clusterName, watched, ofApplications);
   return kubeconfigOf(cluster, namespace, NAME);
 }
 

@@ -82,8 +82,7 @@ export async function startOperator(
       ...(process.env as Record<string, string>),
       ...NODE_ENVIRONMENT,
       ...options.environment,
-      KUBECONFIG:
-        options.kubeconfigPath ?? (await operatorKubeconfig(t, cluster, ownNamespace(options) ?? namespace)),
+      KUBECONFIG: options.kubeconfigPath ?? (await rightsFor(t, cluster, namespace, options)),
     },
     logPath,
   });
@@ -111,10 +110,16 @@ export async function startOperator(
   };
 }
 
-/** Where the test has the Lease and the records, if it is not where the Applications are. */
-function ownNamespace({ flags = [] }: OperatorOptions): string | undefined {
-  const option = '--namespace=';
-  return flags.find((flag) => flag.startsWith(option))?.slice(option.length);
+/** The rights of an operator in the namespaces that its flags name, if they are not that of the stage. */
+function rightsFor(
+  t: TestContext,
+  cluster: Cluster,
+  namespace: string,
+  { flags = [] }: OperatorOptions,
+): Promise<string> {
+  const given = (option: string) =>
+    flags.findLast((flag) => flag.startsWith(option))?.slice(option.length) ?? namespace;
+  return operatorKubeconfig(t, cluster, given('--namespace='), given('--watch-namespace='));
 }
 
 /** Waits until the CRDs of this checkout are served. */
@@ -226,7 +231,7 @@ export async function newStage(t: TestContext, options: StageOptions = {}): Prom
   let operator: RunningOperator | undefined;
   let kubeconfigPath = options.kubeconfigPath;
   const start = async () => {
-    kubeconfigPath ??= await operatorKubeconfig(t, cluster, ownNamespace(options) ?? namespace);
+    kubeconfigPath ??= await rightsFor(t, cluster, namespace, options);
     operator = await startOperator(t, cluster, namespace, { ...options, kubeconfigPath });
   };
   if (options.startOperator !== false) await start();

@@ -116,6 +116,7 @@ test('of two installations for the same Applications the younger one does nothin
   const stage = await newStage(t, { cluster: on.cluster, files: { 'web.yaml': WEB }, startOperator: false });
   const older = { name: 'towpath', namespace: await on.newNamespace(t, 'older') };
   const younger = { name: 'towpath', namespace: await on.newNamespace(t, 'younger') };
+  await on.newNamespace(t, 'nobody');
   await on.release('install', { ...older, values: { watchNamespace: 'nobody' } });
   await anotherSecond();
   await on.release('install', { ...younger, values: { watchNamespace: stage.namespace } });

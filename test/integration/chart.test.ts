@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseAllDocuments } from 'yaml';
 import { CHART, only, podsOf, type Rendered, rendered, valuesFile } from '../harness/chart.ts';
-import { runProgram } from '../harness/cluster.ts';
+import { type Cluster, runProgram } from '../harness/cluster.ts';
 import { helm } from '../harness/helm.ts';
 import { newStage, startOperator } from '../harness/operator.ts';
 import { kubeconfigOf } from '../harness/operator-rights.ts';
@@ -44,6 +44,7 @@ test('I2, S15: installed by helm under the restricted Pod Security level, its ri
     kubeconfigPath: await kubeconfigOf(cluster, namespace, 'towpath-operator'),
     flags: args.filter((arg) => !ofThePod.test(arg)),
   });
+  await mayInThatNamespaceAlone(cluster, namespace);
   const revision = await stage.deployed('web');
   const second = await stage.repository.commit({
     'web.yaml': 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {is: changed}\n',
@@ -53,6 +54,23 @@ test('I2, S15: installed by helm under the restricted Pod Security level, its ri
   await stage.kubectl('delete', 'application', 'web', '--timeout=30s');
   await assert.rejects(stage.kubectl('get', 'configmap', 'web'), /NotFound/);
 });
+
+/** S15: where an installation watches one namespace, a compromised operator reads and impersonates in no other. */
+async function mayInThatNamespaceAlone(cluster: Cluster, namespace: string): Promise<void> {
+  const user = `--as=system:serviceaccount:${namespace}:towpath-operator`;
+  const may = async (where: string, ...what: string[]) =>
+    (await cluster.kubectl(['auth', 'can-i', ...what, `--namespace=${where}`, user])).stdout.trim();
+  for (const what of [
+    ['impersonate', 'serviceaccounts/towpath'],
+    ['list', 'secrets'],
+    ['patch', 'applications.towpath.dev'],
+    ['create', 'events.events.k8s.io'],
+    ['get', 'serviceaccounts'],
+  ]) {
+    assert.equal(await may(namespace, ...what), 'yes', what.join(' '));
+    assert.equal(await may('default', ...what), 'no', what.join(' '));
+  }
+}
 
 test('I2: the Pod of `helm test` asks over the rendered Service, and its command finds the operator there', async (t) => {
   const objects = await rendered();

@@ -77,7 +77,10 @@ test('a push that arrives at a replica that follows reaches the status as well, 
     await stage.untilReadyAt('web', revision);
     assert.equal(polls(stage), before + 1, 'the leader alone asks the Git server');
   }
-  assert.match(await follower.metrics(), /^leader_election_master_status\{name="towpath",lease="towpath"\} 0$/m);
+  assert.match(
+    await follower.metrics(),
+    /^leader_election_master_status\{name="towpath",lease="towpath"\} 0$/m,
+  );
 });
 
 test('a replica that has not listed what it needs to know says so, and takes the push once it has', async (t) => {

@@ -57,6 +57,18 @@ app.kubernetes.io/name: "{{ include "towpath.name" . }}-test"
 {{- merge $own .Values.labels | toYaml -}}
 {{- end -}}
 
+{{/* What the operator may do where the Applications are. */}}
+{{- define "towpath.rulesOfApplications" -}}
+{{ include "towpath.rules.watched" . }}
+{{- with .Values.impersonate }}
+# Whose rights the Applications' objects are written with: ServiceAccounts of these names alone.
+- apiGroups: [""]
+  resources: [serviceaccounts]
+  resourceNames: {{ toJson . }}
+  verbs: [impersonate]
+{{- end }}
+{{- end -}}
+
 {{/* Not one of those that Applications may name: one in this namespace would have the operator's own rights. */}}
 {{- define "towpath.serviceAccountName" -}}
 {{- $name := .Values.serviceAccount.name -}}
