@@ -6,7 +6,7 @@ for (;;) {
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(5_000) });
     const text = await response.text();
-    if (/^leader_election_master_status\{name="towpath"\} [01]$/m.test(text)) break;
+    if (/^leader_election_master_status\{name="towpath",lease="[^"]*"\} [01]$/m.test(text)) break;
     said = `answered ${response.status} without leader_election_master_status`;
   } catch (error) {
     said = error.cause?.message ?? error.message;
