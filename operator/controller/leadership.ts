@@ -109,7 +109,6 @@ export class Leadership {
     const { log, prepare, begin } = this.#options;
     const leading = new AbortController();
     this.#leading = leading;
-    this.#fruitlessSince = undefined;
     const { signal } = leading;
     log.info('This process leads.');
     await prepare(signal);
@@ -140,10 +139,9 @@ export class Leadership {
 
   #isFruitless(): boolean {
     const isUseless = (this.problem ?? this.#options.obstacle()) !== undefined;
-    if (!isUseless || !this.isLeader()) {
-      this.#fruitlessSince = undefined;
-      return false;
-    }
+    if (!isUseless) this.#fruitlessSince = undefined;
+    // Who loses the Lease in between and takes it again is no better.
+    if (!isUseless || !this.isLeader()) return false;
     this.#fruitlessSince ??= performance.now();
     return performance.now() - this.#fruitlessSince >= FRUITLESS_LEASES * this.#options.lease.leaseDurationMs;
   }

@@ -3,12 +3,15 @@ import { readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { useControlPlane } from '../harness/control-plane.ts';
 import { type FaultProxy, startFaultProxy } from '../harness/fault-proxy.ts';
-import { fastLease, newStage, type RunningOperator, type Stage, startOperator } from '../harness/operator.ts';
+import { newStage, type RunningOperator, type Stage, startOperator } from '../harness/operator.ts';
 import { freePort } from '../harness/process.ts';
 import { eventually } from '../harness/wait.ts';
 
 const configMap = (message: string) =>
   `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {message: "${message}"}\n`;
+
+/** Short, and longer than what a busy machine takes for a renewal: who loses it must have given it up. */
+const LEASE = ['--lease-duration=4s', '--renew-deadline=3s', '--retry-period=300ms'];
 
 interface Unable {
   name: string;
@@ -53,7 +56,7 @@ async function replica(t: TestContext, stage: Stage, proxy?: FaultProxy) {
   const port = await freePort();
   const operator = await startOperator(t, stage.cluster, stage.namespace, {
     kubeconfigPath: behind.kubeconfigPath,
-    flags: [...fastLease, `--probe-address=127.0.0.1:${port}`],
+    flags: [...LEASE, `--probe-address=127.0.0.1:${port}`],
   });
   const readyz = async () => {
     const response = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined);
@@ -131,8 +134,6 @@ for (const { name, path, says } of [RECORDS, APPLICATIONS]) {
     await eventually(healthy.leads, { describe: 'the healthy replica to lead' });
     assert.ok(!(await unable.leads()));
     await stage.untilReadyAt('web', await stage.repository.commit({ 'web.yaml': configMap('two') }));
-    const givenUp = /leads and cannot do its work for long: it gives the Lease up/;
-    assert.equal(timesLogged(unable.operator, givenUp), 1);
     await unable.untilNotReady(says);
     unable.proxy.clear();
     await unable.untilReady();
