@@ -10,6 +10,7 @@ import {
   leftItems,
   mergeFields,
   namedIn,
+  withKeys,
   withoutFields,
 } from '../manifest/field-set.ts';
 import type { Manifest } from '../manifest/manifest.ts';
@@ -28,9 +29,10 @@ export function withSharedFields(
   targetId: string,
   former: Manifest | undefined,
 ) {
-  const document = parseExact(planned.manifest.text);
-  const before = former === undefined ? undefined : parseExact(former.text);
-  return moved(current, targetId, (entry, own) => {
+  const own = ownFields(current, targetId);
+  const document = withKeys(parseExact(planned.manifest.text), own);
+  const before = former === undefined ? undefined : withKeys(parseExact(former.text), own);
+  return moved(current, targetId, (entry) => {
     if (isController(entry.manager ?? 'unknown', entry.subresource)) return undefined;
     const fields = fieldsOf(entry);
     const shared: FieldSet = {};
@@ -50,8 +52,9 @@ export function withSharedFields(
  * apply takes these items away, whoever made them. Undefined where there are none.
  */
 export function withForeignItems(current: KubeObject, planned: PlannedApply, targetId: string) {
-  const document = parseExact(planned.manifest.text);
-  return moved(current, targetId, (entry, own) => foreignOf(entry, own, document));
+  const own = ownFields(current, targetId);
+  const document = withKeys(parseExact(planned.manifest.text), own);
+  return moved(current, targetId, (entry) => foreignOf(entry, own, document));
 }
 
 /**
@@ -60,10 +63,11 @@ export function withForeignItems(current: KubeObject, planned: PlannedApply, tar
  */
 export function asMergePatch(text: string, current: KubeObject, targetId: string): string {
   const document = parseExact(text);
-  const entries = current.metadata.managedFields ?? [];
-  const own = fieldsOf(entries.find((entry) => isOwn(entry, targetId)));
+  const own = ownFields(current, targetId);
+  const whole = withKeys(document, own);
   const taken: FieldSet = {};
-  for (const entry of entries) mergeFields(taken, foreignOf(entry, own, document) ?? {});
+  for (const entry of current.metadata.managedFields ?? [])
+    mergeFields(taken, foreignOf(entry, own, whole) ?? {});
   return canonicalJson(withNulls(document, taken));
 }
 
@@ -85,14 +89,16 @@ function foreignOf(entry: Entry, own: FieldSet, document: Json): FieldSet | unde
   return entry.subresource === 'status' ? undefined : foreignItems(document, fieldsOf(entry), own);
 }
 
+function ownFields({ metadata }: KubeObject, targetId: string): FieldSet {
+  return fieldsOf(metadata.managedFields?.find((entry) => isOwn(entry, targetId)));
+}
+
 function moved(
   { metadata }: KubeObject,
   targetId: string,
-  taken: (entry: Entry, own: FieldSet) => FieldSet | undefined,
+  taken: (entry: Entry) => FieldSet | undefined,
 ): ManagedFields | undefined {
-  const entries = metadata.managedFields ?? [];
-  const own = fieldsOf(entries.find((entry) => isOwn(entry, targetId)));
-  return withFieldsMoved(entries, targetId, (entry) => taken(entry, own));
+  return withFieldsMoved(metadata.managedFields ?? [], targetId, taken);
 }
 
 function nonEmpty(fields: FieldSet | undefined): FieldSet | undefined {

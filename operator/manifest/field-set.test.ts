@@ -12,6 +12,7 @@ import {
   namedIn,
   namesAnyOf,
   valuesAt,
+  withKeys,
   withoutFields,
 } from './field-set.ts';
 
@@ -189,6 +190,18 @@ test('a list item that leaves out its protocol is that of TCP, and no other', ()
   assert.deepEqual(namedIn(document, ports), { 'f:ports': tcp });
   assert.deepEqual(foreignItems(document, ports, {}), { 'f:ports': udp });
   assert.deepEqual(namedIn({ ports: [{ port: 53, protocol: 'UDP' }] }, ports), { 'f:ports': udp });
+});
+
+test('a list item that leaves out a key field is that of the default that its own set tells', () => {
+  const inA = { 'k:{"name":"x","zone":"a"}': { 'f:name': {}, 'f:size': {} } };
+  const inB = { 'k:{"name":"x","zone":"b"}': { 'f:name': {}, 'f:size': {}, 'f:zone': {} } };
+  const document = { rows: [{ name: 'x', size: 1 }] };
+  const whole = withKeys(document, { 'f:rows': inA });
+  assert.deepEqual(whole, { rows: [{ name: 'x', zone: 'a', size: 1 }] });
+  assert.deepEqual(namedIn(whole, { 'f:rows': { ...inA, ...inB } }), { 'f:rows': inA });
+  assert.deepEqual(foreignItems(whole, { 'f:rows': inB }, {}), { 'f:rows': inB });
+  // Which of them is the default cannot be told.
+  assert.deepEqual(withKeys(document, { 'f:rows': { ...inA, ...inB } }), document);
 });
 
 test('twenty thousand items of another are told from as many of Git in linear time', () => {

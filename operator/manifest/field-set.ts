@@ -129,6 +129,36 @@ function isSame(one: Json, other: Json): boolean {
 }
 
 /**
+ * The document with the key fields that its list items leave out, as far as `own`, the set of who applied it, tells
+ * what their defaults are: a CustomResourceDefinition's can be any.
+ */
+export function withKeys(document: Json, own: FieldSet): Json {
+  if (isLeaf(own)) return document;
+  if (Array.isArray(document)) return withItemKeys(document, own);
+  if (!isRecord(document)) return document;
+  const whole = { ...document };
+  for (const [key, below] of Object.entries(own)) {
+    const child = key.startsWith('f:') ? memberAt(document, key) : undefined;
+    if (child !== undefined) whole[key.slice(2)] = withKeys(child, below);
+  }
+  return whole;
+}
+
+function withItemKeys(list: readonly Json[], own: FieldSet): Json[] {
+  const keys = Object.keys(own).filter((key) => key.startsWith('k:'));
+  const at = itemsOf(list);
+  const byItem = Map.groupBy(keys, at);
+  return list.map((item) => {
+    const found = byItem.get(item) ?? [];
+    const [key] = found;
+    // More than one: what is left out cannot be told.
+    if (key === undefined || found.length > 1 || !isRecord(item)) return item;
+    const fields = JSON.parse(key.slice(2)) as { [name: string]: Json };
+    return withKeys({ ...fields, ...item }, own[key] ?? {});
+  });
+}
+
+/**
  * The part of a set that a document says nothing of: members that it leaves out. List items are all or nothing:
  * of one that the document does not have, nothing is left. Undefined where it names all.
  */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { definition } from '../harness/definition.ts';
 import { eventually } from '../harness/wait.ts';
 import { messageOf, newSteps, reasonOf, type Steps, type TestObject, toldOf } from './steps.ts';
 
@@ -542,6 +543,43 @@ test('a list item by hand in place of one of Git is no fault of Git', async (t) 
     const left = await stage.kubectl('get', 'service', 'wrong', '-o', `jsonpath=${ports}`);
     assert.deepEqual(left.split(' ').sort(), ['80', '81']);
   });
+});
+
+test('a list item by hand that a key with a default of its kind tells from one of Git stays beside it', async (t) => {
+  const { stage, deploy, change, admin } = await newSteps(t);
+  const group = `${stage.namespace}.example.com`;
+  const zone = { type: 'string', default: 'a' };
+  const row = {
+    type: 'object',
+    required: ['name'],
+    properties: { name: { type: 'string' }, zone, size: { type: 'integer' } },
+  };
+  const rows = {
+    type: 'array',
+    items: row,
+    'x-kubernetes-list-type': 'map',
+    'x-kubernetes-list-map-keys': ['name', 'zone'],
+  };
+  const crd = definition('tables', group, 'Table');
+  const spec = { type: 'object', properties: { rows } };
+  for (const { schema } of crd.spec.versions) Object.assign(schema.openAPIV3Schema.properties, { spec });
+  await stage.apply(crd);
+  t.after(() => stage.kubectl('delete', 'crd', crd.metadata.name, '--wait=false'));
+  const table = (...of: object[]): TestObject => ({
+    apiVersion: `${group}/v1`,
+    kind: 'Table',
+    metadata: { name: 'table' },
+    spec: { rows: of },
+  });
+  await deploy('table', [table({ name: 'x', size: 1 })], { serviceAccountName: await admin(t) });
+  const byHand = JSON.stringify([
+    { op: 'add', path: '/spec/rows/-', value: { name: 'x', zone: 'b', size: 5 } },
+  ]);
+  await stage.kubectl('patch', `tables.${group}`, 'table', '--type=json', '-p', byHand);
+  await change('table', [table({ name: 'x', size: 2 })]);
+  const sizes = '{range .spec.rows[*]}{.zone}{.size} {end}';
+  const shown = await stage.kubectl('get', `tables.${group}`, 'table', '-o', `jsonpath=${sizes}`);
+  assert.equal(shown.trim(), 'a2 b5');
 });
 
 test('who changed an object is told, also who scaled it', async (t) => {
