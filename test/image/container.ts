@@ -8,6 +8,7 @@ import { buildImage } from '../../hack/image.ts';
 import { CHART } from '../harness/chart.ts';
 import type { Stage } from '../harness/operator.ts';
 import { temporaryDirectory } from '../harness/process.ts';
+import { eventually } from '../harness/wait.ts';
 
 // Its reaper is an image of a registry; each test stops what it started.
 process.env.TESTCONTAINERS_RYUK_DISABLED = 'true';
@@ -98,4 +99,21 @@ export interface ContainerState {
 export function stateOf(container: StartedTestContainer): ContainerState {
   const text = dockerSays('container', 'inspect', '--format', '{{json .State}}', container.getId());
   return JSON.parse(text ?? '{}') as ContainerState;
+}
+
+/** A sentence about a container's start, measured as soon as it is ready: image, time, memory. */
+export async function startOf(container: StartedTestContainer): Promise<string> {
+  const id = container.getId();
+  const log = dockerSays('logs', id) ?? '';
+  const [, port] = /"probePort":(\d{1,5})/.exec(log) ?? [];
+  await eventually(async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).status === 200, {
+    describe: 'the operator in the container to be ready',
+  });
+  const readyAt = Date.now();
+  const startedAt = Date.parse(dockerSays('inspect', '--format', '{{.State.StartedAt}}', id) ?? '');
+  const [memory = ''] = (dockerSays('stats', '--no-stream', '--format', '{{.MemUsage}}', id) ?? '').split(
+    ' / ',
+  );
+  const bytes = Number(dockerSays('image', 'inspect', '--format', '{{.Size}}', await operatorImage()));
+  return `image ${Math.round(bytes / MIB)} MiB; ready ${readyAt - startedAt} ms after its start, with ${memory}`;
 }

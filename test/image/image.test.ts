@@ -6,7 +6,7 @@ import { gitImage } from '../../hack/image/debian-images.ts';
 import { dockerSays } from '../../hack/image/docker.ts';
 import { newStage, type Stage } from '../harness/operator.ts';
 import { scaled } from '../harness/slowness.ts';
-import { BUILD_MS, chartLimits, operatorImage, skip, startContainer, stateOf } from './container.ts';
+import { BUILD_MS, chartLimits, operatorImage, skip, startContainer, startOf, stateOf } from './container.ts';
 
 let image: string;
 
@@ -58,6 +58,7 @@ test("I1, A7: with the chart's memory, a read-only root, no capability and no ne
   const stage = await newStage(t, { files: { 'web.yaml': configMap('one') }, startOperator: false });
   const repoURL = `${await startGitContainer(t, stage)}/${stage.repository.name}`;
   const container = await startContainer(t, stage);
+  t.diagnostic(await startOf(container));
   const memory = dockerSays('inspect', '--format', '{{.HostConfig.Memory}}', container.getId());
   assert.equal(Number(memory), chartLimits().memoryBytes);
   await stage.deployed('web', { source: { repoURL } });
