@@ -1,6 +1,7 @@
 import { stringify } from 'yaml';
 import { z } from 'zod';
-import { ANNOTATION_VERSION, GROUP, VERSION } from '../../operator/api/v1alpha1/names.ts';
+import { ANNOTATION_SCHEMA, ANNOTATION_VERSION, GROUP, VERSION } from '../../operator/api/v1alpha1/names.ts';
+import { sha256 } from '../../operator/manifest/digest.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { Resource } from './resources.ts';
 import { type StructuralSchema, structuralSchema } from './structural-schema.ts';
@@ -29,28 +30,32 @@ export function resourceSchema(
 /** The CustomResourceDefinition of a resource. */
 function definitionOf(resource: Resource): object {
   const { names, scope, columns } = resource;
+  const spec = {
+    group: GROUP,
+    scope,
+    names: { ...names, listKind: `${names.kind}List` },
+    versions: [
+      {
+        name: VERSION,
+        served: true,
+        storage: true,
+        subresources: { status: {} },
+        additionalPrinterColumns: columns,
+        schema: { openAPIV3Schema: resourceSchema(resource) },
+      },
+    ],
+  };
   return {
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',
     metadata: {
       name: `${names.plural}.${GROUP}`,
-      annotations: { [ANNOTATION_VERSION]: packageJson.version },
+      annotations: {
+        [ANNOTATION_VERSION]: packageJson.version,
+        [ANNOTATION_SCHEMA]: sha256(JSON.stringify(spec)).slice(0, 20),
+      },
     },
-    spec: {
-      group: GROUP,
-      scope,
-      names: { ...names, listKind: `${names.kind}List` },
-      versions: [
-        {
-          name: VERSION,
-          served: true,
-          storage: true,
-          subresources: { status: {} },
-          additionalPrinterColumns: columns,
-          schema: { openAPIV3Schema: resourceSchema(resource) },
-        },
-      ],
-    },
+    spec,
   };
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { parseAllDocuments } from 'yaml';
 import { ANNOTATION_VERSION } from '../../operator/api/v1alpha1/names.ts';
+import { CLUSTER_RIGHTS } from '../../operator/kube/rights.ts';
 import { installCRDs, newStage, type RunningOperator, type Stage } from '../harness/operator.ts';
 import { kubeconfigOf } from '../harness/operator-rights.ts';
 import { freePort } from '../harness/process.ts';
@@ -16,6 +17,7 @@ before(async () => {
 });
 
 const WEB = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {is: there}\n';
+const CLASS = 'apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {name: of-web}\nvalue: 7\n';
 const CHANGED = WEB.replace('there', 'changed');
 
 const definition = async () =>
@@ -45,13 +47,16 @@ async function makeDefinitionOf(version: string): Promise<void> {
 test('I3: upgrade and rollback change no object of users, uninstalling deletes none, a reinstall elsewhere goes on', async (t) => {
   const namespace = await on.newNamespace(t, 'towpath-system');
   const elsewhere = await on.newNamespace(t, 'platform');
-  const stage = await newStage(t, { cluster: on.cluster, files: { 'web.yaml': WEB }, startOperator: false });
+  const files = { 'web.yaml': WEB, 'class.yaml': CLASS };
+  const stage = await newStage(t, { cluster: on.cluster, files, startOperator: false });
+  await letWriteClasses(stage);
   const towpath = { name: 'towpath', namespace };
   await on.release('install', towpath);
   let operator = await on.run(t, towpath);
   await stage.deployed('web');
   const before = await on.objectsOf(stage);
-  assert.ok('ConfigMap web' in before && 'Application web' in before);
+  for (const one of ['ConfigMap web', 'Application web', 'RoleBinding towpath', 'PriorityClass of-web'])
+    assert.ok(one in before, one);
 
   const next = async (what: string) => {
     await operator.stop();
@@ -95,6 +100,13 @@ test('I2: the leader brings its definitions up to its version, never down, and n
   assert.match(readFileSync(first.logPath, 'utf8'), /brought up to this version/);
   await first.stop();
 
+  // A build between releases.
+  await makeDefinitionOf(String(wanted));
+  const rebuilt = await on.run(t, installed);
+  await untilItLooked(rebuilt);
+  assert.ok((await columns()) > 1, 'a schema that changed while the version did not');
+  await rebuilt.stop();
+
   await makeDefinitionOf('99.0.0');
   const older = await on.run(t, installed);
   await untilItLooked(older);
@@ -110,6 +122,32 @@ test('I2: the leader brings its definitions up to its version, never down, and n
   await switchedOff.stop();
   await on.release('uninstall', installed);
   assert.match(await on.kubectl('get', 'applications.towpath.dev', 'web', '-n', stage.namespace), /web/);
+});
+
+test('I2: a definition that could not be brought up is tried again, without a restart', async (t) => {
+  await installCRDs(on.cluster);
+  t.after(() => installCRDs(on.cluster));
+  const namespace = await on.newNamespace(t, 'refused');
+  const installed = { name: 'towpath', namespace };
+  await on.release('install', installed);
+  const patchRole = (...operations: object[]) =>
+    on.kubectl('patch', 'clusterrole', 'refused-towpath', '--type=json', '-p', JSON.stringify(operations));
+  const [rule] = CLUSTER_RIGHTS.flatMap(({ why: _, ...right }, index) =>
+    right.verbs.includes('patch') ? [{ right, path: `/rules/${index}` }] : [],
+  );
+  assert.ok(rule !== undefined);
+  await patchRole({ op: 'test', path: rule.path, value: rule.right }, { op: 'remove', path: rule.path });
+  await makeDefinitionOf('0.0.1');
+  const operator = await on.run(t, installed);
+  await eventually(() => /could not be brought up to this version/.test(logOf(operator)), {
+    describe: 'the refusal to be told',
+  });
+  await patchRole({ op: 'add', path: rule.path, value: rule.right });
+  await eventually(async () => (await definition()).metadata.annotations[ANNOTATION_VERSION] !== '0.0.1', {
+    describe: 'the definition to be brought up',
+  });
+  await operator.stop();
+  await on.release('uninstall', installed);
 });
 
 test('of two installations for the same Applications the younger one does nothing and says so, until the older goes', async (t) => {
@@ -232,6 +270,14 @@ test('S15: who has the rights that docs/examples/installer.yaml lists can instal
   ])
     assert.equal((await on.cluster.kubectl([...asInstaller, ...more])).stdout.trim(), 'no', more.join(' '));
 });
+
+/** What stands in no namespace is written by who has a ClusterRole. */
+async function letWriteClasses({ kubectl, namespace }: Stage): Promise<void> {
+  const resource = '--resource=priorityclasses.scheduling.k8s.io';
+  await kubectl('create', 'clusterrole', 'classes', '--verb=*', resource);
+  const subject = `--serviceaccount=${namespace}:towpath`;
+  await kubectl('create', 'clusterrolebinding', 'classes', '--clusterrole=classes', subject);
+}
 
 function logOf({ logPath }: RunningOperator): string {
   return readFileSync(logPath, 'utf8');

@@ -35,6 +35,8 @@ export const ANNOTATION_HOSTS = `${GROUP}/hosts`;
 
 /** On our CustomResourceDefinitions: the version of Towpath that they are of; an older operator leaves them as they are. */
 export const ANNOTATION_VERSION = `${GROUP}/version`;
+/** On our CustomResourceDefinitions: a digest of their spec, by which two builds of one version are told apart. */
+export const ANNOTATION_SCHEMA = `${GROUP}/schema`;
 /** On the ClusterRole of an installation: the namespace whose Applications it looks after; empty: all. */
 export const LABEL_WATCHES = `${GROUP}/watches`;
 /** On the ClusterRole of an installation: its id, as --installation says it. */
