@@ -131,7 +131,7 @@ test('I2: a definition that could not be brought up is tried again, without a re
   const installed = { name: 'towpath', namespace };
   await on.release('install', installed);
   const patchRole = (...operations: object[]) =>
-    on.kubectl('patch', 'clusterrole', 'refused-towpath', '--type=json', '-p', JSON.stringify(operations));
+    on.kubectl('patch', 'clusterrole', 'refused:towpath', '--type=json', '-p', JSON.stringify(operations));
   const [rule] = CLUSTER_RIGHTS.flatMap(({ why: _, ...right }, index) =>
     right.verbs.includes('patch') ? [{ right, path: `/rules/${index}` }] : [],
   );
