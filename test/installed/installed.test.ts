@@ -198,6 +198,8 @@ test('I2: installed by helm, it deploys what runs and answers on a real node', {
     const pods = await kubectl(...SYSTEM, 'get', 'pods');
     assert.equal(pods.match(/1\/1 +Running +0/g)?.length, 2, pods);
     assert.match(await podOfLeader(), /^towpath-/);
+    const tested = await run('test', 'towpath', ...SYSTEM, '--logs', '--timeout=120s');
+    assert.match(tested, /is ready and leads\./);
   });
 
   await step('an Application comes up, and answers over its Service', async () => {

@@ -257,10 +257,27 @@ test('S15: who has the rights that docs/examples/installer.yaml lists can instal
     name: 'towpath',
     namespace,
     kubeconfig,
-    values: { networkPolicy: { enabled: true }, metrics: { dashboard: { enabled: true } } },
+    // Simulated nodes say that Pods run; two make a PodDisruptionBudget.
+    values: {
+      networkPolicy: { enabled: true },
+      metrics: { dashboard: { enabled: true } },
+      replicaCount: 2,
+    },
   };
   await on.release('install', installed, '--wait', '--timeout=60s');
+  await on.kubectl('get', 'poddisruptionbudget', 'towpath', '-n', namespace);
   await on.release('upgrade', { ...installed, chart: laterChart() }, '--wait', '--timeout=60s');
+  await on.release('rollback', installed, '1', '--wait', '--timeout=60s');
+  const tested = on.release('test', installed, '--timeout=60s');
+  const ofTest = ['pod', 'towpath-test', '-n', namespace];
+  // As kubelet does where the Pod ends well, which no simulated node has end.
+  const [phase, ended] = ['jsonpath={.status.phase}', '{"status":{"phase":"Succeeded"}}'];
+  await eventually(
+    async () => (await on.cluster.kubectl(['get', ...ofTest, '-o', phase])).stdout === 'Running',
+    { describe: 'the Pod of `helm test` to run' },
+  );
+  await on.kubectl('patch', ...ofTest, '--subresource=status', '--type=merge', '--patch', ended);
+  await tested;
   await on.release('uninstall', installed, '--wait', '--timeout=60s');
   const asInstaller = ['--kubeconfig', kubeconfig, 'auth', 'can-i'];
   for (const more of [

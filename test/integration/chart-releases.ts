@@ -28,7 +28,7 @@ export interface Releases {
   kubectl(...args: string[]): Promise<string>;
   /** Runs helm for a release, and expects it to succeed. */
   release(
-    verb: 'install' | 'upgrade' | 'uninstall' | 'rollback',
+    verb: 'install' | 'upgrade' | 'uninstall' | 'rollback' | 'test',
     what: Release,
     ...more: string[]
   ): Promise<void>;

@@ -229,7 +229,10 @@ test('a NetworkPolicy opens DNS, the API server and Git, and no address where cl
       { ipBlock: { cidr: '0.0.0.0/0', except: METADATA_SUBNETS.ipv4 } },
       { ipBlock: { cidr: '::/0', except: METADATA_SUBNETS.ipv6 } },
     ]);
-  assert.deepEqual(ingress, [{ ports: [{ port: 'metrics' }] }]);
+  const [scraped, tested, ...more] = ingress;
+  assert.deepEqual([scraped, more], [{ ports: [{ port: 'metrics' }] }, []]);
+  assert.deepEqual(tested?.ports, [{ port: 'probes' }], 'for `helm test` alone');
+  assert.equal(tested?.from?.length, 1);
 
   const narrow = { enabled: true, git: { cidrs: ['192.0.2.10/32'] }, metricsFrom: [{ podSelector: {} }] };
   const policy = only(await rendered({ networkPolicy: narrow }), 'NetworkPolicy').spec as {
