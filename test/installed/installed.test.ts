@@ -221,16 +221,16 @@ test('I2: installed by helm, it deploys what runs and answers on a real node', {
 
   await step('S11: what leads to a metadata service or into the Pod itself is not asked', async () => {
     const redirect = await startRedirect();
-    const urls = {
-      address: 'http://169.254.169.254/x.git',
-      name: 'http://localhost:8081/x.git',
-      redirect: redirect.url,
-    };
-    for (const [name, repoURL] of Object.entries(urls)) {
+    const cases = [
+      ['address', 'http://169.254.169.254/x.git', 'AddressRefused'],
+      ['name', 'http://localhost:8081/x.git', 'AddressRefused'],
+      ['redirect', redirect.url, 'RedirectRefused'],
+    ] as const;
+    for (const [name, repoURL, refusal] of cases) {
       await applyApplication(name, 'shop', { repoURL });
       const reason = 'jsonpath={.status.conditions[?(@.type=="Ready")].reason}';
       const get = ['get', 'applications.towpath.dev', name, '-o', reason];
-      await eventually(async () => (await kubectl('-n', 'shop', ...get)) === 'AddressRefused', {
+      await eventually(async () => (await kubectl('-n', 'shop', ...get)) === refusal, {
         describe: `the refusal of ${repoURL}`,
       });
       await kubectl('-n', 'shop', 'delete', 'applications.towpath.dev', name, '--timeout=60s');
