@@ -3,6 +3,7 @@
 
 NODE := node_modules/.bin/node
 INSTALLED := node_modules/.stamp
+NOTIFY := examples/notify/node_modules/.stamp
 KUBECONFIG ?= $(CURDIR)/.run/cluster/kubeconfig
 
 # What a user says on make's command line and the scripts read.
@@ -19,7 +20,7 @@ demo: $(INSTALLED) ## Shows a chart's way from Git into a cluster (KEEP=1: leave
 	@$(NODE) hack/demo/main.ts
 
 .PHONY: test
-test: $(INSTALLED) ## Runs unit, integration and corpus tests (ONLY=operator/plan, NAME=pattern, CLUSTER=current, KUBERNETES=1.36)
+test: $(INSTALLED) $(NOTIFY) ## Runs unit, integration and corpus tests (ONLY=operator/plan, NAME=pattern, CLUSTER=current, KUBERNETES=1.36)
 	@$(NODE) hack/test.ts test --only='$(ONLY)' --name='$(NAME)' --cluster='$(CLUSTER)' --strict='$(STRICT)'
 
 .PHONY: test-faults
@@ -76,8 +77,9 @@ generate: $(INSTALLED) ## Writes CRDs and the reference from the schemas
 	@$(NODE) hack/generate.ts
 
 .PHONY: lint
-lint: $(INSTALLED) ## Checks types, style, imports between rooms, regular expressions, generated files, Go
+lint: $(INSTALLED) $(NOTIFY) ## Checks types, style, imports between rooms, regular expressions, generated files, Go
 	node_modules/.bin/tsc -p .
+	node_modules/.bin/tsc -p examples/notify
 	node_modules/.bin/biome check
 	$(NODE) hack/lint-imports.ts
 	$(NODE) --disable-warning=ExperimentalWarning hack/lint-expressions.ts
@@ -108,4 +110,8 @@ $(INSTALLED): package.json package-lock.json
 	@echo 'Installing npm packages (a minute at most) ...'
 	@npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error
 	@test -x $(NODE) || { echo 'No Node 24 from npm for this platform: add its node-<os>-<cpu> package to optionalDependencies.' >&2; exit 1; }
+	@touch $@
+
+$(NOTIFY): examples/notify/package.json examples/notify/package-lock.json
+	@cd examples/notify && npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
