@@ -65,7 +65,11 @@ test('examples/notify posts each change once, also of Applications that change t
     env: { ...(process.env as Record<string, string>), KUBECONFIG: stage.cluster.kubeconfigPath },
     logPath,
   });
-  t.after(() => notify.stop('SIGTERM'));
+  // While it runs: the finalizer is its own.
+  t.after(async () => {
+    await stage.kubectl('delete', 'notice', 'all', '--timeout=30s', '--ignore-not-found');
+    await notify.stop('SIGTERM');
+  });
   const notice = {
     apiVersion: 'notify.example.com/v1',
     kind: 'Notice',
@@ -73,7 +77,6 @@ test('examples/notify posts each change once, also of Applications that change t
     spec: { url },
   };
   await stage.apply(notice);
-  t.after(() => stage.kubectl('delete', 'notice', 'all', '--timeout=30s'));
   const told = async (word: string) => {
     const all = JSON.parse(await stage.kubectl('get', 'notice', 'all', '-o', 'json')) as {
       status?: { told?: Record<string, string> };
