@@ -74,6 +74,7 @@ export class Operator {
         leader: () => this.#leadership.isLeader(),
         leaseAge: () => this.#leadership.leaseAgeMs / 1_000,
         engines: () => this.#renderer.engines,
+        engineMemory: () => this.#renderer.residentBytes,
         droppedEvents: () => this.#events.dropped,
         longestTurn: () => this.#turns.longest / 1_000,
       },

@@ -21,6 +21,7 @@ export function metricsPage(): string {
       leader: () => false,
       leaseAge: none,
       engines: () => ({ idle: 0, busy: 0 }),
+      engineMemory: none,
       droppedEvents: none,
       longestTurn: none,
     },

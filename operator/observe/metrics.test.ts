@@ -16,6 +16,7 @@ function newMetrics(applications: readonly ApplicationState[] = []): Metrics {
       leader: () => true,
       leaseAge: none,
       engines: () => ({ idle: 0, busy: 0 }),
+      engineMemory: none,
       droppedEvents: none,
       longestTurn: none,
     },

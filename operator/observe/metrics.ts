@@ -15,6 +15,8 @@ export interface Observed {
   /** Seconds since the Lease was renewed by this process; 0 where it does not lead. */
   leaseAge(): number;
   engines(): { idle: number; busy: number };
+  /** Bytes that the processes which render have in memory. */
+  engineMemory(): number;
   droppedEvents(): number;
   /** Seconds. */
   longestTurn(): number;
@@ -156,6 +158,14 @@ export class Metrics {
       registers,
       collect() {
         for (const [state, count] of Object.entries(observed.engines())) this.set({ state }, count);
+      },
+    });
+    new Gauge({
+      name: 'towpath_resident_memory_bytes',
+      help: 'Memory of the process and of the engines, which share the limit of the container.',
+      registers,
+      collect() {
+        this.set(process.memoryUsage.rss() + observed.engineMemory());
       },
     });
     new Counter({

@@ -1,4 +1,5 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 
 /** A message of the engine's protocol (engine/frames.go): a JSON header and raw blobs. */
@@ -79,6 +80,17 @@ export class EngineChild {
 
   get ended(): boolean {
     return this.#ended;
+  }
+
+  /** Bytes that the process has in memory; 0 where it ended, and where the system does not tell. */
+  get residentBytes(): number {
+    if (this.#ended || this.#process.pid === undefined) return 0;
+    try {
+      const status = readFileSync(`/proc/${this.#process.pid}/status`, 'latin1');
+      return 1024 * Number(/^VmRSS:[\t ]{1,80}(\d{1,20}) kB$/m.exec(status)?.[1] ?? 0);
+    } catch {
+      return 0;
+    }
   }
 
   /** Whether the process was lately given the chart, and so probably has it in memory. */

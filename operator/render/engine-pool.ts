@@ -58,6 +58,11 @@ export class EnginePool {
     return { idle: this.#idle.filter((child) => !child.ended).length, busy: this.#busy.size };
   }
 
+  /** Bytes that the processes have in memory. */
+  get residentBytes(): number {
+    return [...this.#idle, ...this.#busy].reduce((sum, child) => sum + child.residentBytes, 0);
+  }
+
   /**
    * Runs the job with a process of its own, one that saw the same chart where such a one is idle. A job that
    * turns out to be slow may be broken off, and run once more from its beginning.

@@ -97,6 +97,11 @@ export class Renderer {
     return this.#pool.processes;
   }
 
+  /** Bytes that they have in memory. */
+  get residentBytes(): number {
+    return this.#pool.residentBytes;
+  }
+
   async #told<T>(signal: AbortSignal, render: () => Promise<T>): Promise<T> {
     const started = performance.now();
     let reason = '';

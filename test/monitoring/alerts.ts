@@ -14,9 +14,9 @@ export interface RuleGroups {
   groups: { name: string; rules: Rule[] }[];
 }
 
-/** The alerts as the chart installs them. */
-export async function installedAlerts(): Promise<RuleGroups> {
-  const objects = await rendered({ metrics: { prometheusRule: { enabled: true } } });
+/** The alerts as the chart installs them, with values besides. */
+export async function installedAlerts(values: object = {}): Promise<RuleGroups> {
+  const objects = await rendered({ metrics: { prometheusRule: { enabled: true } }, ...values });
   return only(objects, 'PrometheusRule').spec as unknown as RuleGroups;
 }
 

@@ -188,12 +188,13 @@ const CASES: Readonly<Record<string, Case>> = {
     },
   },
   TowpathMemory: {
-    fires: { ...RIGHT, ...gauge('process_resident_memory_bytes', '', '1.7e9x120') },
+    // Of 2 GiB, which the chart's limit is by default.
+    fires: { ...RIGHT, ...gauge('towpath_resident_memory_bytes', '', '1.72e9x120') },
     at: '20m',
     labels: { ...POD, instance: 'towpath-1:8082' },
     quiet: {
-      'enough is left': { ...RIGHT, ...gauge('process_resident_memory_bytes', '', '1.5e9x120') },
-      'another process': { ...RIGHT, [`process_resident_memory_bytes{${replica('other')}}`]: '4e9x120' },
+      'enough is left': { ...RIGHT, ...gauge('towpath_resident_memory_bytes', '', '1.71e9x120') },
+      'another process': { ...RIGHT, [`towpath_resident_memory_bytes{${replica('other')}}`]: '4e9x120' },
     },
   },
 };
@@ -278,6 +279,42 @@ test('a rule test that expects something else fails: what the test above says is
   const wrong = unitTest(rules, RIGHT, '10m', { ...rule, by: NAMESPACE });
   const paths = await write(groups, [wrong]);
   await assert.rejects(promtool('test', 'rules', paths.tests), /TowpathNobodyLeads/);
+});
+
+for (const [memory, bytes] of [
+  ['512Mi', 512 * 1024 ** 2],
+  ['1.5Gi', 1.5 * 1024 ** 3],
+  ['1500M', 1500e6],
+  ['3G', 3e9],
+  [4294967296, 2 ** 32],
+  ['3e9', 3e9],
+  ['900000000000m', 9e8],
+] as const)
+  test(`with a limit of ${memory} TowpathMemory fires above four fifths of that`, { skip }, async () => {
+    const groups = await installedAlerts({ resources: { limits: { memory } } });
+    const rules = groups.groups.flatMap((group) => group.rules);
+    const rule = rules.find(({ alert }) => alert === 'TowpathMemory') ?? assert.fail();
+    const of = (share: number): Series => ({
+      ...RIGHT,
+      ...gauge('towpath_resident_memory_bytes', '', `${Math.round(share * bytes)}x120`),
+    });
+    const paths = await write(groups, [
+      unitTest(rules, of(0.79), '20m'),
+      unitTest(rules, of(0.81), '20m', { ...rule, by: { ...POD, instance: 'towpath-1:8082' } }),
+    ]);
+    await promtool('test', 'rules', paths.tests);
+  });
+
+test('without a limit of memory there is no TowpathMemory, and all other alerts stay', { skip }, async () => {
+  const alertsWith = async (memory: string | null) =>
+    (await installedAlerts({ resources: { limits: { memory } } })).groups.flatMap(({ rules }) =>
+      rules.map(({ alert }) => alert),
+    );
+  const all = await alertsWith('2Gi');
+  assert.deepEqual(
+    await alertsWith(null),
+    all.filter((alert) => alert !== 'TowpathMemory'),
+  );
 });
 
 test('where no replica is scraped at all, nobody leads', { skip }, async () => {

@@ -174,3 +174,19 @@ secret:
 {{- end -}}
 {{- end -}}
 {{- end -}}
+
+{{/* The container's limit of memory in bytes, as PromQL calculates it; empty where there is none. */}}
+{{- define "towpath.memoryLimit" -}}
+{{- with dig "limits" "memory" "" .Values.resources | toString -}}
+{{- $units := dict "m" "/ 1000" "k" "* 1000" "M" "* 1000^2" "G" "* 1000^3" "T" "* 1000^4" "P" "* 1000^5" "E" "* 1000^6" "Ki" "* 1024" "Mi" "* 1024^2" "Gi" "* 1024^3" "Ti" "* 1024^4" "Pi" "* 1024^5" "Ei" "* 1024^6" -}}
+{{- $unit := regexFind "(m|k|[MGTPE]|[KMGTPE]i)$" . -}}
+{{- trimSuffix $unit . }}{{ with $unit }} {{ get $units . }}{{ end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The alerts that need no limit of memory. */}}
+{{- define "towpath.rulesWithoutLimit" -}}
+{{- $rules := list -}}
+{{- range .rules }}{{ if not (contains "MEMORY_LIMIT" .expr) }}{{ $rules = append $rules . }}{{ end }}{{ end -}}
+{{- toYaml $rules -}}
+{{- end -}}
