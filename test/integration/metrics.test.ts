@@ -90,7 +90,10 @@ test('what is done is counted, by the names that the ecosystem has for it and th
     sumOf(families, name),
   );
   // An engine that has rendered has more than this.
-  assert.ok(all !== undefined && own !== undefined && all - own > 8 * 1024 ** 2, `${all} with engines, ${own} without`);
+  assert.ok(
+    all !== undefined && own !== undefined && all - own > 8 * 1024 ** 2,
+    `${all} with engines, ${own} without`,
+  );
   assert.equal(sumOf(families, 'leader_election_master_status', { name: 'towpath' }), 1);
   const looks = sumOf(families, 'controller_runtime_reconcile_total');
   const { samples = [] } = families.get('controller_runtime_reconcile_time_seconds') ?? {};
