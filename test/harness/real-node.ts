@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { nodeBinary } from '../../hack/programs.ts';
+import { CLUSTER_DOMAIN, startClusterDns } from './cluster-dns.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { type RunningProcess, startProcess } from './process.ts';
 import { eventually } from './wait.ts';
@@ -35,7 +36,7 @@ export function prepareNetwork(): void {
     run(`mkdir -p ${directory} && mount -t tmpfs tmpfs ${directory} && mount --make-rshared ${directory}`);
 }
 
-/** Starts containerd, kubelet and kube-proxy, and waits until the node is ready. `pause`: the archive of an image of that name. */
+/** Starts containerd, kubelet, kube-proxy and a DNS for the cluster, and waits until the node is ready. `pause`: the archive of an image of that name. */
 export async function startNode(controlPlane: ControlPlane, pause: string): Promise<RealNode> {
   const name = 'node';
   const { directory, kubeconfigPath } = controlPlane;
@@ -58,7 +59,9 @@ export async function startNode(controlPlane: ControlPlane, pause: string): Prom
   const containerd = start('containerd', '--config', at('containerd.toml'));
   const ctr = (...args: string[]) =>
     execFileSync('ctr', ['--address', socket, '--namespace', 'k8s.io', ...args], { stdio: 'pipe' });
+  const dns = await startClusterDns(controlPlane, NODE_ADDRESS);
   const stop = async () => {
+    await dns.stop();
     // kubelet first, or it starts again what goes.
     for (const one of processes.toReversed()) await one.stop('SIGKILL');
     for (const group of groups) removeControlGroup(group);
@@ -135,6 +138,8 @@ function kubeletConfig(directory: string, socket: string, cgroupRoot: string): o
     kind: 'KubeletConfiguration',
     containerRuntimeEndpoint: `unix://${socket}`,
     podLogsDir: join(directory, 'pod-logs'),
+    clusterDNS: [NODE_ADDRESS],
+    clusterDomain: CLUSTER_DOMAIN,
     // Nobody else is in its network.
     authentication: { anonymous: { enabled: true }, webhook: { enabled: false } },
     authorization: { mode: 'AlwaysAllow' },
