@@ -46,7 +46,7 @@ export async function buildOperator(): Promise<string> {
   const { outputFiles } = await build({
     write: false,
     absWorkingDir: root,
-    entryPoints: ['operator/main.ts', 'operator/source/worker.ts'],
+    entryPoints: ['operator/main.ts', 'operator/source/threads/worker.ts'],
     outdir: directory,
     entryNames: '[name]',
     bundle: true,

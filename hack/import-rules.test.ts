@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { importsOf, objection } from './import-rules.ts';
+import { circles, importsOf, objection } from './import-rules.ts';
 
 const judge = (file: string, specifier: string) => objection({ file, line: 1, specifier });
 
 test('imports run downwards', () => {
   assert.equal(judge('operator/main.ts', './operator.ts'), undefined);
-  assert.equal(judge('operator/controller/application/settle.ts', '../../plan/plan.ts'), undefined);
+  assert.equal(judge('operator/controller/application/status/settle.ts', '../../../plan/plan.ts'), undefined);
   assert.equal(judge('operator/plan/plan.ts', '../api/errors.ts'), undefined);
   assert.match(judge('operator/kube/client.ts', '../plan/plan.ts') ?? '', /plan is above kube/);
   assert.match(judge('operator/api/errors.ts', '../manifest/manifest.ts') ?? '', /manifest is above api/);
@@ -15,6 +15,23 @@ test('imports run downwards', () => {
 test('rooms of one level do not import each other, files of one room do', () => {
   assert.match(judge('operator/plan/plan.ts', '../health/kstatus.ts') ?? '', /of one level/);
   assert.equal(judge('operator/plan/plan.ts', './live.ts'), undefined);
+});
+
+test('the rooms of controller/ have levels, too', () => {
+  assert.equal(judge('operator/controller/target/look.ts', '../record/record.ts'), undefined);
+  assert.match(
+    judge('operator/controller/record/store.ts', '../target/facts.ts') ?? '',
+    /target is above record/,
+  );
+  assert.match(judge('operator/controller/cluster/pods.ts', '../candidate/asked.ts') ?? '', /of one level/);
+  assert.match(judge('operator/controller/attic/a.ts', '../work/queue.ts') ?? '', /attic has no level/);
+});
+
+test('imports in a circle are found, those of types, too', () => {
+  const at = (file: string, specifier: string) => ({ file, line: 1, specifier });
+  const round = [at('a/a.ts', '../b/b.ts'), at('b/b.ts', './c.ts'), at('b/c.ts', '../a/a.ts')];
+  assert.deepEqual(circles(round), ['a/a.ts → b/b.ts → b/c.ts → a/a.ts: imports run in a circle.']);
+  assert.deepEqual(circles([at('a.ts', './b.ts'), at('a.ts', './c.ts'), at('b.ts', './c.ts')]), []);
 });
 
 test('the operator uses neither test/ nor hack/, its tests may', () => {
@@ -29,7 +46,7 @@ test('client-node stays in kube/, ssh2 in source/', () => {
 });
 
 test('isomorphic-git serves tests alone', () => {
-  assert.match(judge('operator/source/tree.ts', 'isomorphic-git') ?? '', /tests compare with/);
+  assert.match(judge('operator/source/tree/tree.ts', 'isomorphic-git') ?? '', /tests compare with/);
   assert.match(judge('hack/demo/setting.ts', 'isomorphic-git/http/node') ?? '', /tests compare with/);
   assert.equal(judge('test/harness/isomorphic-git.ts', 'isomorphic-git/http/node'), undefined);
 });

@@ -5,18 +5,21 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { blockingCalls } from './blocking-rules.ts';
-import { importsOf, objection } from './import-rules.ts';
+import { circles, type Import, importsOf, objection } from './import-rules.ts';
 
 const root = join(import.meta.dirname, '..');
 const objections: string[] = [];
+const statements: Import[] = [];
 for (const file of globSync('{operator,test,hack}/**/*.ts', { cwd: root }).sort()) {
   const source = readFileSync(join(root, file), 'utf8');
   for (const statement of importsOf(file, source)) {
+    statements.push(statement);
     const said = objection(statement);
     if (said) objections.push(said);
   }
   objections.push(...blockingCalls(file, source));
 }
+objections.push(...circles(statements));
 for (const said of objections) console.error(said);
 if (objections.length > 0) {
   console.error(

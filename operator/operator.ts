@@ -4,9 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseDuration } from './api/v1alpha1/duration.ts';
 import { ApplicationController, CONCURRENCY } from './controller/application/controller.ts';
 import { watchApplications } from './controller/application/watch.ts';
-import { defaultInstallation, Installations, leaseName } from './controller/installations.ts';
-import { Leadership, type LeadershipOptions } from './controller/leadership.ts';
-import { upgradeDefinitions } from './controller/own-definitions.ts';
+import { defaultInstallation, Installations, leaseName } from './controller/home/installations.ts';
+import { Leadership, type LeadershipOptions } from './controller/home/leadership.ts';
+import { upgradeDefinitions } from './controller/home/own-definitions.ts';
 import type { FlagValues } from './flags.ts';
 import { KubeClient, type KubeObject } from './kube/client.ts';
 import { Definitions } from './kube/definitions.ts';
@@ -23,10 +23,10 @@ import { answerProbes } from './observe/probes.ts';
 import { Slices } from './observe/slices.ts';
 import { Turns } from './observe/turns.ts';
 import { Renderer } from './render/renderer.ts';
-import { Authorities } from './source/authorities.ts';
-import { proxyRule } from './source/proxy.ts';
 import { type HostAliases, hostAliases, repositoryName } from './source/repository-name.ts';
 import { Sources } from './source/sources.ts';
+import { Authorities } from './source/transport/authorities.ts';
+import { proxyRule } from './source/transport/proxy.ts';
 import { Webhooks } from './webhook/webhooks.ts';
 
 /** SIGTERM to exit: what is under way gets this long (A7). */

@@ -5,7 +5,7 @@ import {
   SYNC_STATES,
   type SyncState,
 } from '../../operator/api/v1alpha1/application.ts';
-import { judge } from '../../operator/controller/application/settle.ts';
+import { judge } from '../../operator/controller/application/status/settle.ts';
 import { code, GENERATED, table } from './markdown.ts';
 
 const SYNC: Readonly<Record<SyncState, string>> = {

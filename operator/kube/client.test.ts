@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
-import { namespaceFor, useControlPlane } from '../../test/harness/control-plane.ts';
 import { type FaultProxy, startFaultProxy } from '../../test/harness/fault-proxy.ts';
+import { namespaceFor, useControlPlane } from '../../test/harness/use-control-plane.ts';
 import { eventually } from '../../test/harness/wait.ts';
 import { type ClientOptions, KubeClient, type ObjectPath, type RequestRecord } from './client.ts';
 import {

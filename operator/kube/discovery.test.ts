@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, type TestContext, test } from 'node:test';
-import { useControlPlane } from '../../test/harness/control-plane.ts';
 import { type DefinitionOptions, definition } from '../../test/harness/definition.ts';
 import { type FaultProxy, startFaultProxy } from '../../test/harness/fault-proxy.ts';
+import { useControlPlane } from '../../test/harness/use-control-plane.ts';
 import { eventually } from '../../test/harness/wait.ts';
 import { KubeClient } from './client.ts';
 import { Discovery } from './discovery.ts';

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, type TestContext, test } from 'node:test';
-import { type Cluster, namespaceFor, useControlPlane } from '../../test/harness/control-plane.ts';
+import type { Cluster } from '../../test/harness/control-plane.ts';
 import { type FaultProxy, startFaultProxy } from '../../test/harness/fault-proxy.ts';
+import { namespaceFor, useControlPlane } from '../../test/harness/use-control-plane.ts';
 import { eventually } from '../../test/harness/wait.ts';
 import { KubeClient, type KubeObject } from './client.ts';
 import { EventRecorder, type EventRecorderOptions, type EventSubject } from './events.ts';

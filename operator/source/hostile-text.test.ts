@@ -1,13 +1,13 @@
 import { test } from 'node:test';
 import { assertReadsInLinearTime } from '../../test/harness/hostile-text.ts';
-import { RemoteRefusal } from './advertisement.ts';
 import { MOST_KNOWN_HOSTS, parseCredential, redact } from './credential.ts';
-import { knownKeys } from './known-hosts.ts';
-import { networkError } from './network-error.ts';
-import { parseCommit } from './object-store.ts';
-import { refusalError } from './packs.ts';
+import { parseCommit } from './pack/object-store.ts';
+import { refusalError } from './pack/packs.ts';
 import { parseRange, parseVersion } from './semver.ts';
 import { hasControlCharacter, printable } from './text.ts';
+import { knownKeys } from './transport/known-hosts.ts';
+import { networkError } from './transport/network-error.ts';
+import { RemoteRefusal } from './wire/advertisement.ts';
 
 /** A key that is one: the names of any other line are not looked at. */
 const KEY = `ssh-ed25519 ${Buffer.concat([Buffer.from([0, 0, 0, 11]), Buffer.from('ssh-ed25519'), Buffer.alloc(36)]).toString('base64')}`;

@@ -3,9 +3,9 @@ import { describe, it } from 'node:test';
 import { longestTurn } from '../../test/harness/event-loop.ts';
 import { scaled } from '../../test/harness/slowness.ts';
 import { Slices } from '../observe/slices.ts';
-import type { Advertisement } from './advertisement.ts';
 import { type GitRef, KnownRefs } from './refs.ts';
 import { compareVersions } from './semver.ts';
+import type { Advertisement } from './wire/advertisement.ts';
 
 const commit = (digit: string) => digit.repeat(40);
 

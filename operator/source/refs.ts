@@ -1,9 +1,9 @@
 import { TowpathError } from '../api/errors.ts';
 import type { Slices } from '../observe/slices.ts';
-import { type Advertisement, REFS_A_PIECE } from './advertisement.ts';
 import { nearNames } from './near-names.ts';
 import { compareVersions, parseRange } from './semver.ts';
 import { type TaggedVersion, TaggedVersions } from './tagged-versions.ts';
+import { type Advertisement, REFS_A_PIECE } from './wire/advertisement.ts';
 
 /** What a user asks for: at most one; none is the remote's HEAD. */
 export interface GitRef {

@@ -2,16 +2,16 @@ import { join } from 'node:path';
 import { TowpathError } from '../api/errors.ts';
 import { unlessAborted } from '../kube/unless-aborted.ts';
 import type { Slices } from '../observe/slices.ts';
-import { type Advertisement, RemoteRefusal, readAdvertisement, sameRefs } from './advertisement.ts';
 import { BoundedMap } from './bounded-map.ts';
 import type { Credential } from './credential.ts';
 import type { Limits } from './limits.ts';
-import { networkError } from './network-error.ts';
-import { notACommit } from './not-a-commit.ts';
-import { Packs, refusalError } from './packs.ts';
+import { notACommit } from './pack/not-a-commit.ts';
+import { Packs, refusalError } from './pack/packs.ts';
 import { type GitRef, KnownRefs, type Missing, maxEquals, type Resolved } from './refs.ts';
-import type { Timeouts, Transport } from './transport.ts';
-import { isDamage, PackedTree, type RunWork, type Tree } from './tree.ts';
+import { networkError } from './transport/network-error.ts';
+import type { Timeouts, Transport } from './transport/transport.ts';
+import { isDamage, PackedTree, type RunWork, type Tree } from './tree/tree.ts';
+import { type Advertisement, RemoteRefusal, readAdvertisement, sameRefs } from './wire/advertisement.ts';
 
 /** A remote repository, as everyone sees it who has the same URL and credential. */
 export interface Repository {

@@ -4,25 +4,25 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Slices } from '../observe/slices.ts';
-import type { AddressRules } from './address.ts';
 import type { Credential } from './credential.ts';
-import { HttpTransport } from './http-transport.ts';
 import { defaultLimits, defaultTimeouts, type Limits } from './limits.ts';
 import { pollDelay } from './poll-delay.ts';
-import type { ProxyRule } from './proxy.ts';
 import { parseRemoteUrl } from './remote-url.ts';
 import { RemoteRepository, type Repository, type SourceObserver } from './repository.ts';
-import { SshTransport } from './ssh-transport.ts';
-import type { Timeouts, Transport } from './transport.ts';
-import type { RunWork } from './tree.ts';
-import { WorkLanes } from './work-lanes.ts';
+import { WorkLanes } from './threads/work-lanes.ts';
+import type { AddressRules } from './transport/address.ts';
+import { HttpTransport } from './transport/http-transport.ts';
+import type { ProxyRule } from './transport/proxy.ts';
+import { SshTransport } from './transport/ssh-transport.ts';
+import type { Timeouts, Transport } from './transport/transport.ts';
+import type { RunWork } from './tree/tree.ts';
 
-export type { Advertisement } from './advertisement.ts';
-export type { CommitInfo } from './object-store.ts';
+export type { CommitInfo } from './pack/object-store.ts';
 export type { GitRef, Resolved } from './refs.ts';
 export type { Repository, SourceObserver } from './repository.ts';
-export type { Tree } from './tree.ts';
-export type { ListedEntry, PathStat, ReadResult, TreeFile } from './work.ts';
+export type { ListedEntry, PathStat, ReadResult, TreeFile } from './threads/work.ts';
+export type { Tree } from './tree/tree.ts';
+export type { Advertisement } from './wire/advertisement.ts';
 
 /** Where a repository is, and what opens it. */
 export interface Access {

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { test } from 'node:test';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
-import { targetId } from '../../operator/controller/record.ts';
+import { targetId } from '../../operator/controller/record/record.ts';
 import { newStage, type Stage } from '../harness/operator.ts';
 import { appliedSets, corpusCharts, skipWithoutCorpus, withoutDependencies } from './corpus.ts';
 

@@ -13,9 +13,9 @@ import { KubeClient } from '../../operator/kube/client.ts';
 import { Discovery } from '../../operator/kube/discovery.ts';
 import { type Manifest, objectKey } from '../../operator/manifest/manifest.ts';
 import { Renderer, type RenderRequest } from '../../operator/render/renderer.ts';
-import { useControlPlane } from '../harness/control-plane.ts';
 import { DirectoryTree } from '../harness/directory-tree.ts';
 import { MemoryTree } from '../harness/memory-tree.ts';
+import { useControlPlane } from '../harness/use-control-plane.ts';
 import { type CorpusChart, corpusCharts, skipWithoutCorpus, withoutDependencies } from './corpus.ts';
 
 const run = promisify(execFile);

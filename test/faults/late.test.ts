@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
-import { useControlPlane } from '../harness/control-plane.ts';
 import { type FaultProxy, startFaultProxy } from '../harness/fault-proxy.ts';
 import { conditionOf, fastLease, isReadyAt, type Stage, startOperator } from '../harness/operator.ts';
 import { newProxiedStage } from '../harness/proxied-stage.ts';
+import { useControlPlane } from '../harness/use-control-plane.ts';
 import { always, eventually } from '../harness/wait.ts';
 
 const configMap = (message: string) =>

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
-import { useControlPlane } from '../harness/control-plane.ts';
 import { type FaultProxy, startFaultProxy } from '../harness/fault-proxy.ts';
 import { newStage, type RunningOperator, type Stage, startOperator } from '../harness/operator.ts';
 import { freePort } from '../harness/process.ts';
+import { useControlPlane } from '../harness/use-control-plane.ts';
 import { eventually } from '../harness/wait.ts';
 
 const configMap = (message: string) =>

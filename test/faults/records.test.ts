@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { targetId } from '../../operator/controller/record.ts';
+import { targetId } from '../../operator/controller/record/record.ts';
 import type { HeldRequest } from '../harness/fault-proxy.ts';
 import { conditionOf } from '../harness/operator.ts';
 import { newProxiedStage } from '../harness/proxied-stage.ts';

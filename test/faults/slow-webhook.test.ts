@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
-import { namespaceFor, startControlPlane } from '../harness/control-plane.ts';
+import { startControlPlane } from '../harness/control-plane.ts';
 import type { FaultRule } from '../harness/fault-proxy.ts';
 import { createRepository } from '../harness/git-repository.ts';
 import { isReadyAt } from '../harness/operator.ts';
 import { newProxiedStage, type ProxiedStage } from '../harness/proxied-stage.ts';
 import { median } from '../harness/slowness.ts';
 import { configMap, goodSyncs } from '../harness/sync-time.ts';
+import { namespaceFor } from '../harness/use-control-plane.ts';
 import { eventually } from '../harness/wait.ts';
 
 interface Slow {

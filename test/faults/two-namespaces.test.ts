@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
-import { namespaceFor, startControlPlane } from '../harness/control-plane.ts';
+import { startControlPlane } from '../harness/control-plane.ts';
 import { startGitHttp } from '../harness/git-http.ts';
 import { conditionOf, fastLease, isReadyAt, newStage } from '../harness/operator.ts';
+import { namespaceFor } from '../harness/use-control-plane.ts';
 import { eventually } from '../harness/wait.ts';
 
 const configMap = (name: string) => `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\n`;

@@ -4,8 +4,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { kubernetesMinor } from '../../hack/programs.ts';
-import { namespaceFor, startControlPlane, useControlPlane } from './control-plane.ts';
+import { startControlPlane } from './control-plane.ts';
 import { isRunning } from './process.ts';
+import { namespaceFor, useControlPlane } from './use-control-plane.ts';
 import { eventually } from './wait.ts';
 
 test('the shared control plane is a Kubernetes with controllers, and its nodes run pods', async (t) => {

@@ -16,7 +16,6 @@ import { freePort, type RunningProcess, startProcess, temporaryDirectory } from 
 import { createNodes, waitForController, waitUntilReady } from './ready.ts';
 
 export type { Cluster, KubectlResult } from './cluster.ts';
-export { namespaceFor, useControlPlane } from './use-control-plane.ts';
 
 export interface ControlPlaneOptions {
   /** Runs kube-controller-manager (ServiceAccounts, garbage collection, namespace deletion); default true. */

@@ -3,8 +3,9 @@ import type { IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { before, type TestContext, test } from 'node:test';
 import { type Access, apiRequest } from './cluster.ts';
-import { type Cluster, namespaceFor, useControlPlane } from './control-plane.ts';
+import type { Cluster } from './control-plane.ts';
 import { type FaultProxy, startFaultProxy } from './fault-proxy.ts';
+import { namespaceFor, useControlPlane } from './use-control-plane.ts';
 import { eventually } from './wait.ts';
 
 let cluster: Cluster;

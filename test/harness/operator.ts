@@ -6,12 +6,12 @@ import { buildEngine } from '../../hack/build-engine.ts';
 import { buildOperator, NODE_ENVIRONMENT, NODE_FLAGS } from '../../hack/build-operator.ts';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import type { Cluster } from './cluster.ts';
-import { namespaceFor, useControlPlane } from './control-plane.ts';
 import { assertTurns, startLoopControl } from './event-loop.ts';
 import { type GitHttpServer, startGitHttp } from './git-http.ts';
 import { createRepository, type FileContent, type GitRepository } from './git-repository.ts';
 import { operatorKubeconfig } from './operator-rights.ts';
 import { type RunningProcess, startProcess, temporaryDirectory } from './process.ts';
+import { namespaceFor, useControlPlane } from './use-control-plane.ts';
 import { eventually } from './wait.ts';
 
 const root = join(import.meta.dirname, '../..');

@@ -1,9 +1,9 @@
 import type { TestContext } from 'node:test';
 import type { Cluster } from './cluster.ts';
-import { useControlPlane } from './control-plane.ts';
 import { type FaultProxy, startFaultProxy } from './fault-proxy.ts';
 import { newStage, type Stage, type StageOptions } from './operator.ts';
 import type { RecordedRequest } from './recorded-request.ts';
+import { useControlPlane } from './use-control-plane.ts';
 
 /** A stage whose operator talks to the API server through a fault proxy; the test itself talks to it directly. */
 export interface ProxiedStage {

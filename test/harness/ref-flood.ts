@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream';
-import { packet } from '../../operator/source/pkt-line.ts';
+import { packet } from '../../operator/source/wire/pkt-line.ts';
 
 /** Writes packets with one ref each for as long as the other side takes them. The result counts on. */
 export function floodRefs(stream: Writable, name: (index: number) => string): { bytes: number } {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { podAnnotation, podReasonAnnotation } from '../../hack/nodes/pod.ts';
-import { namespaceFor, useControlPlane } from './control-plane.ts';
+import { namespaceFor, useControlPlane } from './use-control-plane.ts';
 import { eventually } from './wait.ts';
 
 interface Pod {

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, type TestContext, test } from 'node:test';
-import { boundStatus, parseApplication } from '../../operator/api/v1alpha1/application.ts';
+import { parseApplication } from '../../operator/api/v1alpha1/application.ts';
+import { boundStatus } from '../../operator/api/v1alpha1/bound-status.ts';
 import { largestStatus } from '../../operator/api/v1alpha1/testing/largest-status.ts';
 import { valuesText } from '../../operator/api/v1alpha1/values-text.ts';
-import { namespaceFor, useControlPlane } from '../harness/control-plane.ts';
+import { namespaceFor, useControlPlane } from '../harness/use-control-plane.ts';
 import { ACCEPTED, helm, REFUSED, source, sync } from './application-schema-cases.ts';
 
 const API = '/apis/towpath.dev/v1alpha1/namespaces';

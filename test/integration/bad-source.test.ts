@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import { namespaceFor } from '../harness/control-plane.ts';
 import { startGitHttp } from '../harness/git-http.ts';
 import { createRepository } from '../harness/git-repository.ts';
 import { conditionOf, newStage, type Stage } from '../harness/operator.ts';
+import { namespaceFor } from '../harness/use-control-plane.ts';
 import { type BadInput, filesOf, judgeAll } from './bad-input.ts';
 import { messageOf } from './steps.ts';
 

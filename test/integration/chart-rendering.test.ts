@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { METADATA_SUBNETS } from '../../operator/source/address.ts';
+import { METADATA_SUBNETS } from '../../operator/source/transport/address.ts';
 import { CHART, only, podsOf, type Rendered, rendered, selects, valuesFile } from '../harness/chart.ts';
 import { helm } from '../harness/helm.ts';
 

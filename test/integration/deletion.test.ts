@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
-import { namespaceFor } from '../harness/control-plane.ts';
 import { definition } from '../harness/definition.ts';
 import { conditionOf, fastLease, looks, newStage } from '../harness/operator.ts';
+import { namespaceFor } from '../harness/use-control-plane.ts';
 import { eventually } from '../harness/wait.ts';
 import {
   chartOf,

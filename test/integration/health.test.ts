@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { type Health, healthOf, type LiveObject, reduceForHealth } from '../../operator/health/health.ts';
-import { namespaceFor, useControlPlane } from '../harness/control-plane.ts';
+import { namespaceFor, useControlPlane } from '../harness/use-control-plane.ts';
 import { eventually } from '../harness/wait.ts';
 
 const pods = (labels: Record<string, string>, restartPolicy = 'Always') => ({

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
-import { namespaceFor } from '../harness/control-plane.ts';
 import { conditionOf, fastLease, newStage } from '../harness/operator.ts';
+import { namespaceFor } from '../harness/use-control-plane.ts';
 import { eventually } from '../harness/wait.ts';
 import {
   chartOf,

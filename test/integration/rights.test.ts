@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import { namespaceFor, useControlPlane } from '../harness/control-plane.ts';
 import type { RecordedRequest } from '../harness/fault-proxy.ts';
 import { conditionOf, fastLease, newStage, startOperator } from '../harness/operator.ts';
+import { namespaceFor, useControlPlane } from '../harness/use-control-plane.ts';
 import { eventually } from '../harness/wait.ts';
 import { chartOf, configMap, hookJob, messageOf, newProxiedSteps, reasonOf } from './steps.ts';
 

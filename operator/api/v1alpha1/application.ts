@@ -12,7 +12,6 @@ import { API_VERSION } from './names.ts';
 import { ruled } from './schema.ts';
 
 export { HEALTH_STATES, STATUS_LIMITS, SYNC_STATES } from './application-status.ts';
-export { boundStatus } from './bound-status.ts';
 
 /** Helm's limit on release names, which an Application's name becomes. */
 const NAME_LIMIT = 53;

@@ -8,22 +8,23 @@ import type { Slices } from '../../observe/slices.ts';
 import type { Load, LookResult } from '../../observe/work-metrics.ts';
 import type { Renderer } from '../../render/renderer.ts';
 import type { Sources } from '../../source/sources.ts';
-import { Inventory } from '../inventory.ts';
-import { Queue, type QueueObserver } from '../queue.ts';
-import { targetId } from '../record.ts';
-import { RecordStore } from '../record-store.ts';
+import { References } from '../candidate/references.ts';
+import { WantedCandidates } from '../candidate/wanted.ts';
+import { Inventory } from '../cluster/inventory.ts';
+import { applicationKey } from '../record/application-key.ts';
+import { targetId } from '../record/record.ts';
+import { RecordStore } from '../record/store.ts';
+import { type Parts, type Session, targetOfKey } from '../target/run.ts';
+import { Untold } from '../target/untold.ts';
+import { Wishes } from '../target/wishes.ts';
+import { Queue, type QueueObserver } from '../work/queue.ts';
 import { type DeletionParts, tellGone } from './deletion.ts';
 import { type Fault, isDefect } from './failed-looks.ts';
 import { KnownApplications } from './known.ts';
-import type { LogLine } from './log-lines.ts';
 import { Looks, TELL_AFTER_MS } from './look.ts';
-import { References } from './references.ts';
-import { keyOf, type Parts, type Session, targetOfKey } from './run.ts';
 import { stateOf } from './state.ts';
-import { Untold } from './untold.ts';
-import { WantedCandidates } from './wanted.ts';
-import { Wishes } from './wishes.ts';
-import { ApplicationWriter } from './writer.ts';
+import type { LogLine } from './status/log-lines.ts';
+import { ApplicationWriter } from './status/writer.ts';
 
 export interface ControllerOptions {
   client: KubeClient;
@@ -120,8 +121,8 @@ export class ApplicationController {
     this.#deletion = {
       parts: this.#parts,
       writer: this.#writer,
-      latest: (application) => this.#known.get(keyOf(application))?.application ?? application,
-      untoldOf: (application) => this.#known.get(keyOf(application))?.memory.untold ?? new Untold(),
+      latest: (application) => this.#known.get(applicationKey(application))?.application ?? application,
+      untoldOf: (application) => this.#known.get(applicationKey(application))?.memory.untold ?? new Untold(),
       letGo: new Map(),
       rests: new Map(),
     };
@@ -261,7 +262,7 @@ export class ApplicationController {
   }
 
   #take(object: KubeObject): void {
-    const key = keyOf(object);
+    const key = applicationKey(object);
     const before = this.#known.get(key)?.object.metadata.uid;
     // Also of an answer: what somebody else wrote in between, the event of that will not tell any more.
     if (!this.#known.take(object)) return;
@@ -275,7 +276,7 @@ export class ApplicationController {
 
   /** What a write of ours returned is newer than what the watch told last. */
   #takeAnswer(object: KubeObject): void {
-    if (this.#known.get(keyOf(object)) !== undefined) this.#take(object);
+    if (this.#known.get(applicationKey(object)) !== undefined) this.#take(object);
   }
 
   /** A chart may name an object after a value of a Secret (S5). */
@@ -283,7 +284,7 @@ export class ApplicationController {
     const { object } = fields;
     const hidden =
       object === undefined ? {} : { object: this.#parts.wanted.hideIn(application, String(object)) };
-    this.#options.onTold(keyOf(application), { line, fields: { ...fields, ...hidden } });
+    this.#options.onTold(applicationKey(application), { line, fields: { ...fields, ...hidden } });
   }
 
   /** What was kept of an Application that is gone. */

@@ -6,12 +6,13 @@ import { ANNOTATION_SYNC_REQUESTED, FINALIZER } from '../../api/v1alpha1/names.t
 import type { KubeObject } from '../../kube/client.ts';
 import { secondTime } from '../../kube/times.ts';
 import type { KeptObject } from '../../plan/plan.ts';
-import { targetId } from '../record.ts';
-import { finalize } from './finalize.ts';
-import { accessOf, keyOf, type Parts, targetOfKey } from './run.ts';
-import { explainForbidden } from './service-account.ts';
-import type { Untold } from './untold.ts';
-import type { ApplicationWriter } from './writer.ts';
+import { applicationKey } from '../record/application-key.ts';
+import { targetId } from '../record/record.ts';
+import { finalize } from '../target/finalize.ts';
+import { accessOf, type Parts, targetOfKey } from '../target/run.ts';
+import { explainForbidden } from '../target/service-account.ts';
+import type { Untold } from '../target/untold.ts';
+import type { ApplicationWriter } from './status/writer.ts';
 
 export interface DeletionParts {
   parts: Parts;
@@ -42,7 +43,7 @@ export async function deleteApplication(
   signal: AbortSignal,
 ): Promise<boolean> {
   const { parts, writer, latest, rests } = deletion;
-  const key = keyOf(application);
+  const key = applicationKey(application);
   const rest = rests.get(key) ?? restToldBefore(application);
   if (rest !== undefined) rests.set(key, rest);
   const mayRunHooks =
@@ -108,14 +109,14 @@ export async function releaseUnreadable(
 ): Promise<void> {
   const { finalizers = [] } = metadata;
   if (!finalizers.includes(FINALIZER)) return;
-  const record = parts.store.get(targetId(parts.installation, targetOfKey(keyOf({ metadata }))));
+  const record = parts.store.get(targetId(parts.installation, targetOfKey(applicationKey({ metadata }))));
   if (record !== undefined) await parts.store.remove(record, signal);
   await writer.setFinalizers(metadata, without(finalizers), signal);
 }
 
 /** Notes that a hook failed; returns when it may run again: as spec.sync.retries says, however often that is. */
 export function restAfter({ parts, rests }: DeletionParts, application: Application, error: unknown): Date {
-  const key = keyOf(application);
+  const key = applicationKey(application);
   const { backoff, maxBackoff } = application.spec.sync.retries;
   const tries = (rests.get(key)?.tries ?? 0) + 1;
   const pause = Math.min(parseDuration(backoff) * 2 ** (tries - 1), parseDuration(maxBackoff));
@@ -134,7 +135,7 @@ function restToldBefore(application: Application): HookRest | undefined {
 
 /** How long the hook that failed still rests; Infinity: none does. */
 export function restLeftMs({ parts, rests }: DeletionParts, application: Application): number {
-  const rest = rests.get(keyOf(application));
+  const rest = rests.get(applicationKey(application));
   const left = rest === undefined ? 0 : rest.until.getTime() - parts.client.now().getTime();
   return left <= 0 ? Number.POSITIVE_INFINITY : left + 5;
 }
@@ -163,7 +164,9 @@ export async function tellUndeleted(
   const isStalled = !(told instanceof TowpathError && told.remedy === 'Time' && told.reason !== 'HookFailed');
   if (!again) writer.warn(application, 'DeletionFailed', message);
   const rest =
-    told instanceof TowpathError && told.reason === 'HookFailed' ? rests.get(keyOf(application)) : undefined;
+    told instanceof TowpathError && told.reason === 'HookFailed'
+      ? rests.get(applicationKey(application))
+      : undefined;
   const retry = rest === undefined ? {} : { retry: { attempts: rest.tries, nextAt: secondTime(rest.until) } };
   await writer.tellDeleting(
     latest(application),

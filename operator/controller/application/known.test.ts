@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { KubeObject } from '../../kube/client.ts';
-import { targetId } from '../record.ts';
+import { targetId } from '../record/record.ts';
 import { KnownApplications } from './known.ts';
 
 let version = 1;

@@ -3,9 +3,10 @@ import { type Application, parseApplication } from '../../api/v1alpha1/applicati
 import { API_VERSION, FINALIZER, GROUP } from '../../api/v1alpha1/names.ts';
 import type { KubeObject } from '../../kube/client.ts';
 import { isNewerVersion } from '../../kube/resource-version.ts';
-import { targetId } from '../record.ts';
+import { applicationKey } from '../record/application-key.ts';
+import { targetId } from '../record/record.ts';
+import { targetOf, targetOfKey } from '../target/run.ts';
 import { type Memory, newMemory } from './memory.ts';
-import { keyOf, targetOf, targetOfKey } from './run.ts';
 
 export interface Known {
   object: KubeObject;
@@ -55,7 +56,7 @@ export class KnownApplications {
 
   /** Takes in an Application as somebody told it; answers whether there is something to do about it. */
   take(object: KubeObject): boolean {
-    const key = keyOf(object);
+    const key = applicationKey(object);
     const before = this.#known.get(key)?.object;
     if (before !== undefined && isKnown(before, object)) return false;
     this.#learn(key, object);
@@ -64,8 +65,8 @@ export class KnownApplications {
 
   /** Takes in an Application as it is since the server's history went back: whatever version is known is no newer. */
   takeAnew(object: KubeObject): void {
-    this.#learn(keyOf(object), object);
-    const memory = this.#known.get(keyOf(object))?.memory;
+    this.#learn(applicationKey(object), object);
+    const memory = this.#known.get(applicationKey(object))?.memory;
     if (memory === undefined) return;
     memory.session = undefined;
     memory.isRecordInDoubt = true;
@@ -76,7 +77,7 @@ export class KnownApplications {
    * successor of the same name.
    */
   takeDeletion(object: KubeObject): boolean {
-    const key = keyOf(object);
+    const key = applicationKey(object);
     const known = this.#known.get(key)?.object;
     if (known !== undefined && isSuccessor(known, object)) return false;
     this.#forget(key);

@@ -5,6 +5,11 @@ import { hasInexactNumber, isTooDeep, valuesText } from '../../api/v1alpha1/valu
 import type { KubeObject } from '../../kube/client.ts';
 import { isAlreadyExists, isConflict } from '../../kube/errors.ts';
 import type { LookResult } from '../../observe/work-metrics.ts';
+import type { Facts } from '../target/facts.ts';
+import { PATIENCE_MS } from '../target/keep-running.ts';
+import { reconcile } from '../target/reconcile.ts';
+import { LOOKING, newSession, type Parts, targetOf, targetOfKey } from '../target/run.ts';
+import { Progress } from '../work/progress.ts';
 import {
   type DeletionParts,
   deleteApplication,
@@ -12,14 +17,9 @@ import {
   restAfter,
   restLeftMs,
 } from './deletion.ts';
-import type { Facts } from './facts.ts';
 import { type Fault, isDefect, pauseAfterFailed, tellFailed } from './failed-looks.ts';
-import { PATIENCE_MS } from './keep-running.ts';
 import type { Known, KnownApplications } from './known.ts';
-import { Progress } from './progress.ts';
-import { reconcile } from './reconcile.ts';
-import { LOOKING, newSession, type Parts, targetOf, targetOfKey } from './run.ts';
-import { APPLICATIONS, type ApplicationWriter } from './writer.ts';
+import { APPLICATIONS, type ApplicationWriter } from './status/writer.ts';
 
 export interface LooksOptions {
   known: KnownApplications;

@@ -1,6 +1,6 @@
 import { TokenBucket } from '../../kube/token-bucket.ts';
-import type { Session } from './run.ts';
-import { Untold } from './untold.ts';
+import type { Session } from '../target/run.ts';
+import { Untold } from '../target/untold.ts';
 
 /** How many changes of Secrets and ConfigMaps that its spec names an Application follows at once, and how often after. */
 const WAKES_AT_ONCE = 10;

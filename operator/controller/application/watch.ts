@@ -1,7 +1,7 @@
 import type { KubeClient, KubeObject } from '../../kube/client.ts';
 import { ListWatch, type WatchEvent } from '../../kube/list-watch.ts';
 import type { Logger } from '../../observe/log.ts';
-import { APPLICATIONS } from './writer.ts';
+import { APPLICATIONS } from './status/writer.ts';
 
 export interface WatchApplicationsOptions {
   client: KubeClient;

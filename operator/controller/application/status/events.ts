@@ -1,0 +1,131 @@
+import type {
+  ApplicationStatus,
+  EnvironmentStatus,
+  HistoryEntry,
+} from '../../../api/v1alpha1/application.ts';
+import { describeObject, type ObjectId } from '../../../manifest/manifest.ts';
+import { shortRevision } from '../../candidate/revision.ts';
+import type { Facts, Repaired } from '../../target/facts.ts';
+import type { Told } from '../../target/untold.ts';
+
+/** What an event about an Application says. */
+export interface ToldEvent {
+  type: 'Normal' | 'Warning';
+  reason: string;
+  message: string;
+}
+
+/** Of the same kind, at a time. */
+const MOST = 5;
+
+/**
+ * What is news of a status, with the facts that it was made of. Told only when it changed, so that a flapping object
+ * or a resync floods nothing (A14). Pure.
+ */
+export function changeEvents(
+  { standing }: Pick<Facts, 'standing'>,
+  status: ApplicationStatus,
+  before: ApplicationStatus | undefined,
+): ToldEvent[] {
+  const told: ToldEvent[] = [];
+  const ready = readyOf(status);
+  const readyBefore = readyOf(before);
+  if (ready === undefined) return told;
+  const { reason, message } = ready;
+  const isOther = reason !== readyBefore?.reason;
+  const isOtherMessage = isOther || message !== readyBefore.message;
+  const isProblem =
+    standing.remedy === 'Person' ||
+    ['Quarantined', 'Failed'].includes(standing.sync) ||
+    reason === 'Degraded';
+  // For another resource, or for time. Its message may have numbers that differ at each try.
+  const isWait = standing.sync === 'Blocked' && !isProblem;
+  if ((isProblem && isOtherMessage) || (isWait && isOther)) told.push({ type: 'Warning', reason, message });
+  if (standing.reason === 'AwaitingSync' && message !== readyBefore?.message)
+    told.push({ type: 'Normal', reason: standing.reason, message: standing.message });
+  if (standing.reason === 'OutOfSync' && isMoreDrift(status, before))
+    told.push({ type: 'Warning', reason: 'DriftReported', message: standing.message });
+  return told;
+}
+
+/** What was done and found besides. Pure. */
+export function doneEvents({
+  outcomes,
+  warnings,
+  done,
+}: Pick<Told, 'outcomes' | 'warnings' | 'done'>): ToldEvent[] {
+  return [
+    ...done.repaired.slice(0, MOST).flatMap(repairEvents),
+    ...done.endedHooks.slice(0, MOST).map((object) => normal('HookDeleted', deletedHook(object))),
+    ...prunedEvents(done.pruned),
+    ...warnings.slice(0, MOST).map(({ reason, message }) => ({ type: 'Warning' as const, reason, message })),
+    ...outcomes.flatMap(endEvents),
+  ];
+}
+
+/** Deployments that ended and are not told yet, oldest first: what the status has of them, and an earlier one had. */
+export function endedSince(
+  status: ApplicationStatus,
+  { before, outcomes }: Pick<Told, 'before' | 'outcomes'>,
+) {
+  const known = new Set([...historyOf(before), ...outcomes].map(({ id }) => id));
+  const since = historyOf(status).filter(({ id, outcome }) => outcome !== undefined && !known.has(id));
+  return [...outcomes, ...since.reverse()];
+}
+
+function historyOf(status: ApplicationStatus | undefined): HistoryEntry[] {
+  return status?.environments?.[0]?.history ?? [];
+}
+
+function readyOf(status: ApplicationStatus | undefined) {
+  return status?.conditions?.find(({ type }) => type === 'Ready');
+}
+
+function normal(reason: string, message: string): ToldEvent {
+  return { type: 'Normal', reason, message };
+}
+
+/** One that failed is told as the problem that it is. */
+function endEvents({ outcome, revision, ref = '' }: HistoryEntry): ToldEvent[] {
+  const what = `Revision ${shortRevision(revision, ref)}`;
+  if (outcome === 'Succeeded') return [normal('Synced', `${what} is deployed and healthy.`)];
+  if (outcome === 'Superseded') return [normal('Superseded', `${what} was overtaken before it was healthy.`)];
+  return [];
+}
+
+function prunedEvents(pruned: readonly ObjectId[]): ToldEvent[] {
+  const [first, ...others] = pruned;
+  if (first === undefined) return [];
+  const more = others.length === 0 ? 'is' : `and ${others.length} more are`;
+  const were = others.length === 0 ? 'was' : 'were';
+  return [normal('Pruned', `${describeObject(first)} ${more} no longer in Git and ${were} deleted.`)];
+}
+
+function deletedHook(object: ObjectId): string {
+  return `${describeObject(object)}, a hook that nothing waits for any more, had not ended and was deleted.`;
+}
+
+function repairEvents({ object, by, contested }: Repaired): ToldEvent[] {
+  const after = by === undefined ? '' : ` after a change by ${by}`;
+  const repaired = normal(
+    'DriftRepaired',
+    `${describeObject(object)} was put back to what Git says${after}.`,
+  );
+  if (contested === undefined) return [repaired];
+  const fields = contested.length === 0 ? '' : ` (${contested.join(', ')})`;
+  const message = `${describeObject(object)} is changed by ${by ?? 'somebody'}${fields} and put back again and again: stop who changes it, or leave the field to them with spec.sync.ignore.`;
+  return [repaired, { type: 'Warning', reason: 'DriftContested', message }];
+}
+
+/** More drift than was told, or as much of another. */
+function isMoreDrift(status: ApplicationStatus, before: ApplicationStatus | undefined): boolean {
+  const drift = driftOf(status);
+  const told = driftOf(before);
+  if (drift === undefined || told === undefined || drift.count !== told.count)
+    return (drift?.count ?? 0) > (told?.count ?? 0);
+  return drift.lastObject !== told.lastObject || drift.lastBy !== told.lastBy;
+}
+
+function driftOf(status: ApplicationStatus | undefined): EnvironmentStatus['drift'] {
+  return status?.environments?.[0]?.drift;
+}

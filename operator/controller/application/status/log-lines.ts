@@ -1,0 +1,134 @@
+import type { ApplicationStatus, HistoryEntry } from '../../../api/v1alpha1/application.ts';
+import { DEFAULT_ENVIRONMENT } from '../../../api/v1alpha1/names.ts';
+import { SOURCE_REASONS } from '../../../api/v1alpha1/reasons/source.ts';
+import { describeObject, type ObjectId } from '../../../manifest/manifest.ts';
+import type { ApplicationLineName, LogField } from '../../../observe/application-log.ts';
+import type { Told } from '../../target/untold.ts';
+
+/** What the log is told of an Application. */
+export interface LogLine {
+  line: ApplicationLineName;
+  fields: Partial<Record<LogField, string | number>>;
+}
+
+const environment = DEFAULT_ENVIRONMENT;
+
+/** What the log is told of what was done. Pure. */
+export function doneLines({ begun, outcomes, done }: Pick<Told, 'begun' | 'outcomes' | 'done'>): LogLine[] {
+  return [
+    ...begun.map(({ how, deployment: { id, trigger, candidate } }) => ({
+      line: how,
+      fields: {
+        environment,
+        deployment: id,
+        revision: candidate.revision,
+        candidate: candidate.id,
+        trigger,
+      },
+    })),
+    ...objectLines(
+      'repaired',
+      done.repaired.map(({ object }) => object),
+    ),
+    ...objectLines('pruned', done.pruned),
+    ...outcomes.map(endedLine),
+  ];
+}
+
+/** What the log is told of what is news in a status. Pure. */
+export function changeLines(status: ApplicationStatus, before: ApplicationStatus | undefined): LogLine[] {
+  return [
+    ...quarantineLines(status, before),
+    ...heldLines(status, before),
+    ...suspensionLines(status, before),
+    ...sourceLines(status, before),
+  ];
+}
+
+function endedLine({
+  id,
+  revision,
+  candidate,
+  trigger,
+  outcome,
+  startedAt,
+  finishedAt,
+}: HistoryEntry): LogLine {
+  return {
+    line: 'ended',
+    fields: {
+      environment,
+      deployment: id,
+      revision,
+      ...(candidate === undefined ? {} : { candidate }),
+      trigger,
+      ...(outcome === undefined ? {} : { outcome }),
+      ...(finishedAt === undefined
+        ? {}
+        : { seconds: (Date.parse(finishedAt) - Date.parse(startedAt)) / 1_000 }),
+    },
+  };
+}
+
+function objectLines(line: ApplicationLineName, objects: readonly ObjectId[]): LogLine[] {
+  const [first] = objects;
+  if (first === undefined) return [];
+  return [{ line, fields: { environment, object: describeObject(first), objects: objects.length } }];
+}
+
+function quarantineLines(status: ApplicationStatus, before: ApplicationStatus | undefined): LogLine[] {
+  const { quarantine } = status;
+  const told = before?.quarantine;
+  if (quarantine === undefined) return [];
+  const { revision, candidate, total: errors } = quarantine;
+  if (told?.revision === revision && told.candidate === candidate) return [];
+  const reason = reasonsOf(status)[0];
+  return [
+    {
+      line: 'quarantined',
+      fields: {
+        environment,
+        revision,
+        ...(candidate === undefined ? {} : { candidate }),
+        ...(reason === undefined ? {} : { reason }),
+        errors,
+      },
+    },
+  ];
+}
+
+function heldLines(status: ApplicationStatus, before: ApplicationStatus | undefined): LogLine[] {
+  const held = status.environments?.[0]?.pendingPrune;
+  if (held === undefined || held.digest === before?.environments?.[0]?.pendingPrune?.digest) return [];
+  return [{ line: 'held', fields: { environment, objects: held.count, digest: held.digest } }];
+}
+
+function suspensionLines(status: ApplicationStatus, before: ApplicationStatus | undefined): LogLine[] {
+  const is = status.sync === 'Suspended';
+  const was = before?.sync === 'Suspended';
+  if (is === was) return [];
+  return [{ line: is ? 'suspended' : 'resumed', fields: {} }];
+}
+
+/** While it is suspended the repository is not asked. */
+function sourceLines(status: ApplicationStatus, before: ApplicationStatus | undefined): LogLine[] {
+  const reason = sourceReason(status);
+  const told = sourceReason(before);
+  if (reason === told || status.sync === 'Suspended') return [];
+  return [
+    reason === undefined
+      ? { line: 'sourceRecovered', fields: {} }
+      : { line: 'sourceFailing', fields: { reason } },
+  ];
+}
+
+function sourceReason(status: ApplicationStatus | undefined): string | undefined {
+  return reasonsOf(status).find((reason) => reason in SOURCE_REASONS);
+}
+
+/** Of all conditions, that of Ready first. */
+function reasonsOf(status: ApplicationStatus | undefined): string[] {
+  return (status?.conditions ?? [])
+    .toSorted((one, other) => Number(other.type === 'Ready') - Number(one.type === 'Ready'))
+    .map(({ reason }) => reason);
+}

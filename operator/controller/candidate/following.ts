@@ -1,0 +1,349 @@
+import { TowpathError } from '../../api/errors.ts';
+import type { Application } from '../../api/v1alpha1/application.ts';
+import { parseDuration } from '../../api/v1alpha1/duration.ts';
+import { unlessAborted } from '../../kube/unless-aborted.ts';
+import { sha256 } from '../../manifest/digest.ts';
+import type { Slices } from '../../observe/slices.ts';
+import type { Access, GitRef, Repository, Resolved, Sources } from '../../source/sources.ts';
+import type { Tree } from '../../source/tree/tree.ts';
+import { gitAccessOf } from './asked.ts';
+import type { ReferencedContent } from './references.ts';
+
+export interface FollowingOptions {
+  sources: Sources;
+  slices: Slices;
+  /** The same for every way to write the URL of a repository; undefined where it is none. */
+  nameOf(url: string): string | undefined;
+  /** The commit that an Application's ref names, or the error in the place of it, is another one now. */
+  onChange(application: string): void;
+}
+
+export interface Followed {
+  /** `<namespace>/<name>` */
+  key: string;
+  application: Application;
+  /** Candidates whose manifests are kept: with any, it is not kept waiting for a Git server. */
+  known: readonly unknown[];
+}
+
+interface Subscription {
+  access: string;
+  interval: number;
+  repository: Repository;
+  /** When it began, on the clock of performance.now(). */
+  since: number;
+  /** The same for all who follow one repository, whatever opens it. */
+  name: string;
+  /** Tells whether the ref names another commit by now. */
+  notice(): void;
+}
+
+/** A question to a Git server that a person asked for. */
+interface Question {
+  request: string;
+  repository: Repository;
+  /** Was sent for after the request was seen. */
+  answer: Promise<void>;
+  isAnswered: boolean;
+  /** A look gave up waiting: the answer wakes the next one. */
+  isLate: boolean;
+}
+
+/** How long a look at an Application that runs already waits for its Git server. */
+const ANSWER_MS = 3_000;
+
+/** Many Applications that are made at once share a look at their repository. */
+const RECENT_MS = 1_000;
+
+/**
+ * So long Git servers are asked for those who follow a repository with another credential, before what another one
+ * there gives up is deleted.
+ */
+const OTHERS_MS = 10_000;
+
+/** Follows each Application's ref in its repository. */
+export class Following {
+  readonly #options: FollowingOptions;
+  readonly #subscriptions = new Map<string, Subscription>();
+  /** The ref that each Application follows. */
+  readonly #refs = new Map<string, GitRef>();
+  /** What each Application was last asked to look for. It outlives the look that asked, which may be broken off. */
+  readonly #questions = new Map<string, Question>();
+  /** When a repository was last asked for others' sake, and when that is over, however it ends. */
+  readonly #askedForOthers = new WeakMap<Repository, { at: number; over: Promise<void> }>();
+  /** The commits whose fetch goes on after an Application gave up waiting for it. */
+  readonly #awaited = new Map<string, string>();
+
+  constructor(options: FollowingOptions) {
+    this.#options = options;
+  }
+
+  /** Ends the polls of all repositories, until they are wanted again. */
+  rest(): void {
+    for (const key of this.#subscriptions.keys()) this.#options.sources.unwatch(key);
+    this.#subscriptions.clear();
+    this.#questions.clear();
+  }
+
+  forget(key: string): void {
+    this.#options.sources.unwatch(key);
+    this.#subscriptions.delete(key);
+    this.#refs.delete(key);
+    this.#questions.delete(key);
+    this.#awaited.delete(key);
+  }
+
+  /** The Git server's state as the last poll left it: undefined where it answered. */
+  error(key: string): TowpathError | undefined {
+    return this.#subscriptions.get(key)?.repository.error;
+  }
+
+  /** Whether the server answered since this request was seen. */
+  hasAnswered(key: string, request: string): boolean {
+    const question = this.#questions.get(key);
+    return question?.request === request && question.isAnswered;
+  }
+
+  /** Throws TowpathError where the credential is missing or wrong. */
+  follow(input: Followed, contents: Map<string, ReferencedContent>): Repository {
+    const { source } = input.application.spec;
+    this.#refs.set(input.key, source.ref ?? {});
+    const access = this.#access(input, contents);
+    const digest = sha256(JSON.stringify([access.url, access.credential ?? null]));
+    const interval = parseDuration(source.interval);
+    const existing = this.#subscriptions.get(input.key);
+    if (existing?.access === digest && existing.interval === interval) return existing.repository;
+    // Should the watch fail, nothing is watched any more: what was valid before is to be watched anew.
+    this.#subscriptions.delete(input.key);
+    let told: string | undefined;
+    const notice = () => {
+      // A push to another branch of the repository is no reason to break off a sync.
+      const now = stateOf(repository, this.#refs.get(input.key) ?? {});
+      if (now === told) return;
+      told = now;
+      this.#options.onChange(input.key);
+    };
+    const repository = namingSecret(input.application, () =>
+      this.#options.sources.watch(input.key, access, interval, notice),
+    );
+    const name = this.#options.nameOf(access.url) ?? access.url;
+    const since = performance.now();
+    this.#subscriptions.set(input.key, { access: digest, interval, repository, since, name, notice });
+    return repository;
+  }
+
+  /**
+   * Has those see what an Application's repository told last who follow it, too, but are told by themselves: with
+   * another credential, or by another URL. Each is asked once for it; what a server does not tell in time is left.
+   * Rejects with the signal's reason.
+   */
+  async othersSee(owner: string, signal: AbortSignal): Promise<void> {
+    const own = this.#subscriptions.get(owner);
+    const changedAt = own?.repository.changedAt;
+    if (own === undefined || changedAt === undefined) return;
+    const asked = new Map<Repository, Promise<void>>();
+    for (const { name, repository } of this.#subscriptions.values()) {
+      const isSame = repository === own.repository || name !== own.name;
+      if (isSame || (repository.sentAt ?? Number.NEGATIVE_INFINITY) >= changedAt) continue;
+      asked.set(repository, this.#askForOthers(repository, changedAt));
+    }
+    if (asked.size === 0) return;
+    await unlessAborted(Promise.all(asked.values()), signal);
+    for (const { repository, notice } of [...this.#subscriptions.values()])
+      if (asked.has(repository)) notice();
+  }
+
+  #askForOthers(repository: Repository, changedAt: number): Promise<void> {
+    const known = this.#askedForOthers.get(repository);
+    if (known !== undefined && known.at >= changedAt) return known.over;
+    const at = performance.now();
+    const over = repository.poll(AbortSignal.timeout(OTHERS_MS)).catch(() => undefined);
+    this.#askedForOthers.set(repository, { at, over });
+    return over;
+  }
+
+  /** Throws where the credential is missing or wrong; the server is then no longer asked with an older one. */
+  #access(input: Followed, contents: Map<string, ReferencedContent>): Access {
+    try {
+      return namingSecret(input.application, () => gitAccessOf(input.application, contents));
+    } catch (error) {
+      this.#options.sources.unwatch(input.key);
+      this.#subscriptions.delete(input.key);
+      throw error;
+    }
+  }
+
+  /** The commit that the ref names, as the last poll told; for a request as the server tells since it was seen. */
+  async resolve(
+    input: Followed,
+    repository: Repository,
+    request: string | undefined,
+    signal: AbortSignal,
+  ): Promise<Resolved> {
+    const ref = input.application.spec.source.ref ?? {};
+    if (ref.commit !== undefined) return { commit: ref.commit, ref: '' };
+    if (request !== undefined) await this.#ask(input, repository, request, signal);
+    const { error } = repository;
+    if (error !== undefined && (error.remedy === 'Person' || repository.advertisement === undefined))
+      throw error;
+    if (repository.advertisement === undefined) await this.#poll(input, repository, signal);
+    else if (this.#isOld(input, repository)) await this.#pollIfPossible(repository, signal);
+    await this.#options.slices.pause();
+    return this.#newest(input, repository, signal);
+  }
+
+  /** Which of several tags of one version is meant may have to be asked of the server. */
+  #newest(input: Followed, repository: Repository, signal: AbortSignal): Promise<Resolved> {
+    const resolved = repository.resolve(input.application.spec.source.ref ?? {});
+    return this.#patiently(input, signal, (limited) => repository.newest(resolved, limited));
+  }
+
+  /** Once for each request, however many looks it takes until the answer is there. */
+  async #ask(input: Followed, repository: Repository, request: string, signal: AbortSignal): Promise<void> {
+    const known = this.#questions.get(input.key);
+    const isSame = known?.request === request && known.repository === repository;
+    const question = isSame ? known : this.#newQuestion(input.key, repository, request);
+    if (question.isAnswered) return;
+    try {
+      await this.#patiently(input, signal, (limited) => unlessAborted(question.answer, limited));
+    } catch (error) {
+      question.isLate = true;
+      throw error;
+    }
+  }
+
+  #newQuestion(key: string, repository: Repository, request: string): Question {
+    const answer = repository.poll();
+    const question: Question = { request, repository, answer, isAnswered: false, isLate: false };
+    this.#questions.set(key, question);
+    const end = (isAnswered: boolean) => {
+      if (this.#questions.get(key) !== question) return;
+      question.isAnswered = isAnswered;
+      // Without an answer the next look asks anew.
+      if (!isAnswered) this.#questions.delete(key);
+      if (question.isLate) this.#options.onChange(key);
+    };
+    answer.then(
+      () => end(true),
+      () => end(false),
+    );
+    return question;
+  }
+
+  /** What others had asked for before this Application was made may be older than its author's last push. */
+  #isOld({ key, known }: Followed, { checkedAt = 0 }: Repository): boolean {
+    const since = this.#subscriptions.get(key)?.since ?? 0;
+    return known.length === 0 && checkedAt < since - RECENT_MS;
+  }
+
+  /** Where the server does not answer, what is known of it will do. */
+  async #pollIfPossible(repository: Repository, signal: AbortSignal): Promise<void> {
+    const limit = AbortSignal.timeout(ANSWER_MS);
+    await repository.poll(AbortSignal.any([signal, limit])).catch(() => signal.throwIfAborted());
+  }
+
+  /** Where something runs already, it is not left alone for as long as a Git server hangs (A4). */
+  async #poll(input: Followed, repository: Repository, signal: AbortSignal): Promise<void> {
+    return this.#patiently(input, signal, (limited) => repository.poll(limited));
+  }
+
+  async open(
+    input: Followed,
+    repository: Repository,
+    resolved: Resolved,
+    signal: AbortSignal,
+  ): Promise<Tree> {
+    try {
+      return await this.#patiently(input, signal, (limited) => repository.open(resolved, limited));
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof TowpathError && error.reason === 'Timeout')
+        this.#wakeWhenFetched(input.key, repository, resolved);
+      throw error;
+    }
+  }
+
+  /** The fetch goes on; its end is told by nobody else. */
+  #wakeWhenFetched(key: string, repository: Repository, resolved: Resolved): void {
+    const { commit } = resolved;
+    if (this.#awaited.get(key) === commit) return;
+    this.#awaited.set(key, commit);
+    const done = () => {
+      if (this.#awaited.get(key) === commit) this.#awaited.delete(key);
+    };
+    const wake = () => {
+      if (this.#awaited.get(key) === commit) this.#options.onChange(key);
+    };
+    void repository
+      .open(resolved)
+      .then(wake, () => undefined)
+      .finally(done);
+  }
+
+  async #patiently<T>(
+    input: Followed,
+    signal: AbortSignal,
+    ask: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    if (input.known.length === 0) return ask(signal);
+    const limit = AbortSignal.timeout(ANSWER_MS);
+    try {
+      return await ask(AbortSignal.any([signal, limit]));
+    } catch (error) {
+      if (error !== limit.reason) throw error;
+      throw new TowpathError(
+        'Time',
+        'Timeout',
+        `The Git server of ${input.application.spec.source.repoURL} has not answered for ${ANSWER_MS / 1_000} s: it is waited for, and what runs is looked after meanwhile.`,
+      );
+    }
+  }
+
+  /**
+   * Refs that were polled for others, before anyone asked for this Application, may be older than what its
+   * author pushed for it: before it is told that something is missing, the server is asked once more.
+   */
+  async isOutdated(
+    input: Followed,
+    repository: Repository,
+    resolved: Resolved,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const since = this.#subscriptions.get(input.key)?.since ?? 0;
+    if ((repository.checkedAt ?? 0) >= since) return false;
+    try {
+      await this.#poll(input, repository, signal);
+    } catch {
+      signal.throwIfAborted();
+      // What was found out already is told, and the next poll tells of the server.
+      return false;
+    }
+    return (await this.#newest(input, repository, signal)).commit !== resolved.commit;
+  }
+}
+
+/** What of a repository's state is about a ref: the commit and its name, or why there is none. */
+function stateOf(repository: Repository, ref: GitRef): string {
+  const error = repository.error?.message ?? '';
+  const found = repository.find(ref);
+  if (found === undefined) return error;
+  // Not the names that are near the one that is missing: those are looked for when it is told.
+  if ('missing' in found) return `${found.missing} ${error}`;
+  const { commit, ref: name, equals = [] } = found;
+  const others = equals.map((each) => `${each.commit} ${each.ref}`).join(' ');
+  return `${commit} ${name} ${others} ${error}`;
+}
+
+/** A credential that cannot be used is told with the Secret that it is in. */
+function namingSecret<T>({ metadata, spec }: Application, open: () => T): T {
+  try {
+    return open();
+  } catch (error) {
+    const { secretRef } = spec.source;
+    if (!(error instanceof TowpathError) || error.reason !== 'CredentialInvalid' || secretRef === undefined)
+      throw error;
+    const { remedy, reason, message } = error;
+    const where = `It is in Secret ${metadata.namespace}/${secretRef.name}, which spec.source.secretRef names.`;
+    throw new TowpathError(remedy, reason, `${message} ${where}`, { cause: error });
+  }
+}

@@ -1,0 +1,62 @@
+import { Quarantine } from './quarantine.ts';
+
+/** What a limit ended may have had bad luck: a machine under load, memory that others took. */
+const BY_LIMITS: ReadonlySet<string> = new Set([
+  'RenderTimeout',
+  'RenderOutOfMemory',
+  'EngineEnded',
+  'WorkFailed',
+]);
+/** After so long such a render is tried again, once for each; then only when an input changes or it is asked for. */
+const PAUSES_MS = [30_000, 2 * 60_000, 10 * 60_000];
+
+interface Failure {
+  inputs: string;
+  error: Quarantine;
+  attempts: number;
+}
+
+/** Remembers renders that failed: the same inputs would fail again, and are not rendered for nothing. */
+export class RenderFailures {
+  readonly #failures = new Map<string, Failure>();
+  readonly #random: () => number;
+
+  constructor(random: () => number) {
+    this.#random = random;
+  }
+
+  /** The error of an Application's render with these inputs; undefined where it may be tried. */
+  find(application: string, inputs: string, now: Date): Quarantine | undefined {
+    const failure = this.#failures.get(application);
+    if (failure?.inputs !== inputs) return undefined;
+    const { retry } = failure.error;
+    return retry !== undefined && retry.nextAt <= now ? undefined : failure.error;
+  }
+
+  /** Remembers an error, and returns it with the time of the next try where there is to be one. */
+  add(application: string, inputs: string, error: Quarantine, now: Date): Quarantine {
+    const before = this.#failures.get(application);
+    const attempts = before?.inputs === inputs ? before.attempts + 1 : 1;
+    const pause = BY_LIMITS.has(error.error.reason) ? PAUSES_MS[attempts - 1] : undefined;
+    const told =
+      pause === undefined
+        ? error
+        : new Quarantine(error.rejected, error.error, {
+            attempts,
+            nextAt: new Date(now.getTime() + pause * (0.8 + 0.2 * this.#random())),
+          });
+    this.#failures.set(application, { inputs, error: told, attempts });
+    return told;
+  }
+
+  forget(application: string): void {
+    this.#failures.delete(application);
+  }
+
+  /** Forgets all; returns whose they were. */
+  clear(): string[] {
+    const applications = [...this.#failures.keys()];
+    this.#failures.clear();
+    return applications;
+  }
+}

@@ -1,0 +1,316 @@
+import { TowpathError } from '../../api/errors.ts';
+import { type Application, VALUES_LIMIT } from '../../api/v1alpha1/application.ts';
+import { LABEL_TARGET } from '../../api/v1alpha1/names.ts';
+import { isTooDeep, VALUES_DEPTH } from '../../api/v1alpha1/values-text.ts';
+import type { Discovery } from '../../kube/discovery.ts';
+import { sha256 } from '../../manifest/digest.ts';
+import type { Manifest } from '../../manifest/manifest.ts';
+import { withStringDataAsData } from '../../manifest/secret.ts';
+import type { Slices } from '../../observe/slices.ts';
+import type { Rendered, Renderer, RenderRequest } from '../../render/renderer.ts';
+import type { Repository, Resolved, Sources } from '../../source/sources.ts';
+import type { Tree } from '../../source/tree/tree.ts';
+import { applicationKey } from '../record/application-key.ts';
+import {
+  type Candidate,
+  type Manifests,
+  manifestsDigest,
+  movedTo,
+  type TargetName,
+  targetName,
+} from '../record/record.ts';
+import { referencesOf, requestDigest, secretTexts, type ValuesFrom, valuesFrom } from './asked.ts';
+import { ClusterInputs } from './cluster-inputs.ts';
+import { Following } from './following.ts';
+import { Quarantine } from './quarantine.ts';
+import type { References } from './references.ts';
+import { RenderFailures } from './render-failures.ts';
+import { Redaction } from './secrecy/redaction.ts';
+
+export interface WantedOptions {
+  sources: Sources;
+  renderer: Renderer;
+  references: References;
+  discovery: Discovery;
+  slices: Slices;
+  nameOf(url: string): string | undefined;
+  onChange(application: string): void;
+  /** Whether there is such an Application still: for another one nothing is watched. */
+  isKnown(application: string): boolean;
+  random(): number;
+}
+
+/** What the Application asks for at the moment. */
+export interface Wanted {
+  candidate: Candidate;
+  /** Present where it was rendered just now; else the record keeps them. */
+  manifests?: Manifests;
+  resolved: Resolved;
+  /** What the render just now found odd, without values of Secrets. */
+  warnings?: readonly string[];
+}
+
+export interface WantedInput {
+  /** `<namespace>/<name>` */
+  key: string;
+  application: Application;
+  target: TargetName;
+  targetId: string;
+  /** Exact JSON text of spec.helm.values. */
+  values: string | undefined;
+  /** Candidates whose manifests are kept. */
+  known: readonly Candidate[];
+  /** The revision and candidate that the status names: they outlive a restart. */
+  settled: { revision?: string | undefined; candidate?: string | undefined };
+  /** A request to look now, and to try again what failed; done once for each value. */
+  lookNow: string | undefined;
+  now: Date;
+}
+
+/** Of so many versions of an Application's Secrets the values are kept out of messages. */
+const KEPT_REDACTIONS = 3;
+
+/** Resolves the source and renders it: Git and the engine are asked only when an input changed. */
+export class WantedCandidates {
+  readonly #options: WantedOptions;
+  readonly #following: Following;
+  readonly #failures: RenderFailures;
+  readonly #cluster: ClusterInputs;
+  /** By Application the request for which what failed was last tried again. */
+  readonly #tried = new Map<string, string>();
+  /** Of each Application the newest first. */
+  readonly #redactions = new Map<string, Redaction[]>();
+
+  constructor(options: WantedOptions) {
+    this.#options = options;
+    this.#following = new Following(options);
+    this.#failures = new RenderFailures(options.random);
+    this.#cluster = new ClusterInputs(options.discovery);
+  }
+
+  /**
+   * The kinds that the cluster serves changed: what was refused may render now, and what asked for them may render
+   * otherwise. Returns whom to look at again.
+   */
+  reconsider(): string[] {
+    return [...new Set([...this.#failures.clear(), ...this.#cluster.changed()])];
+  }
+
+  /** Ends the polls of all repositories, until they are wanted again. */
+  rest(): void {
+    this.#following.rest();
+    this.#tried.clear();
+  }
+
+  /** Has others see what the Application's repository told last. Rejects with the signal's reason. */
+  othersSee(owner: string, signal: AbortSignal): Promise<void> {
+    return this.#following.othersSee(owner, signal);
+  }
+
+  forget(key: string): void {
+    this.#following.forget(key);
+    this.#options.references.forget(key);
+    this.#failures.forget(key);
+    this.#cluster.forget(key);
+    this.#tried.delete(key);
+    this.#redactions.delete(key);
+  }
+
+  /** Throws TowpathError, or Quarantine for what does not render; `onResolved` is told the revision before. */
+  async find(
+    input: WantedInput,
+    onResolved: (resolved: Resolved) => void,
+    signal: AbortSignal,
+  ): Promise<Wanted> {
+    const contents = await this.#options.references.read(input.key, referencesOf(input.application), signal);
+    // Of an Application that went meanwhile nothing is followed, nor remembered.
+    signal.throwIfAborted();
+    // Before Git is asked: what runs is looked after also when Git does not answer, and may tell of errors.
+    this.#redaction(input.key, secretTexts(input.application, contents));
+    const repository = this.#following.follow(input, contents);
+    this.#tryAgain(input);
+    const resolved = await this.#following.resolve(input, repository, input.lookNow, signal);
+    onResolved(resolved);
+    refuseTooLarge(input, resolved);
+    const values = valuesFrom(input.application, contents);
+    const digest = requestDigest(input.application, input.target.namespace, input.values, values);
+    const known = this.#known(input, resolved, digest);
+    if (known !== undefined) {
+      this.#cluster.keep(input.key, known);
+      // Nothing was fetched: of another commit's message and time nothing is known.
+      const place = { revision: resolved.commit, ref: resolved.ref };
+      return { candidate: movedTo(known, place), resolved };
+    }
+    const inputs = `${digest} ${resolved.commit}`;
+    const failed = this.#failures.find(input.key, inputs, input.now);
+    if (failed !== undefined) throw failed;
+    try {
+      const request = this.#request(input, values);
+      const wanted = await this.#render(input, repository, resolved, request, digest, signal);
+      this.#failures.forget(input.key);
+      return wanted;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (
+        error instanceof Quarantine &&
+        (await this.#following.isOutdated(input, repository, resolved, signal))
+      ) {
+        return this.find(input, onResolved, signal);
+      }
+      if (error instanceof Quarantine) throw this.#failures.add(input.key, inputs, error, input.now);
+      throw error;
+    }
+  }
+
+  /** What failed is forgotten when a person asks, and stays so until it was tried. */
+  #tryAgain({ key, lookNow }: WantedInput): void {
+    if (lookNow === undefined || this.#tried.get(key) === lookNow) return;
+    this.#tried.set(key, lookNow);
+    this.#failures.forget(key);
+  }
+
+  /** The one that there is while its Secrets are the same: it remembers what it found in them. */
+  #redaction(key: string, secrets: readonly string[]): Redaction {
+    const known = this.#redactions.get(key) ?? [];
+    const [latest] = known;
+    if (latest?.isOf(secrets)) return latest;
+    const redaction = new Redaction(secrets);
+    // The former ones too: what was rendered with them may still be under way.
+    this.#redactions.set(key, [redaction, ...known].slice(0, KEPT_REDACTIONS));
+    return redaction;
+  }
+
+  /** Reads the Secrets that values come from, so that `hide` knows them. */
+  async learnSecrets(application: Application, signal: AbortSignal): Promise<void> {
+    const key = applicationKey(application);
+    if (!this.#options.isKnown(key)) return;
+    const contents = await this.#options.references.read(key, referencesOf(application), signal);
+    if (this.#options.isKnown(key)) this.#redaction(key, secretTexts(application, contents));
+  }
+
+  /** The same error without values of the Secrets that went into what is or was wanted (S5). */
+  hide(application: Application, error: unknown): unknown {
+    return this.#redactionsOf(application).reduce((told, redaction) => redaction.of(told), error);
+  }
+
+  /** The same of a text. */
+  hideIn(application: Application, text: string): string {
+    return this.#redactionsOf(application).reduce((told, redaction) => redaction.text(told), text);
+  }
+
+  #redactionsOf(application: Application): readonly Redaction[] {
+    const known = this.#redactions.get(applicationKey(application));
+    if (known !== undefined) return known;
+    const hasSecrets = (application.spec.helm?.valuesFrom ?? []).some(({ kind }) => kind === 'Secret');
+    return hasSecrets ? [Redaction.ofUnknown()] : [];
+  }
+
+  /** The Git server's state as the last poll left it: undefined where it answered. */
+  sourceError(key: string): TowpathError | undefined {
+    return this.#following.error(key);
+  }
+
+  /** Whether the Git server answered since this request was seen. */
+  hasAnswered(key: string, request: string): boolean {
+    return this.#following.hasAnswered(key, request);
+  }
+
+  #known(input: WantedInput, resolved: Resolved, digest: string): Candidate | undefined {
+    return input.known.find(
+      (candidate) =>
+        candidate.request === digest &&
+        this.#cluster.areSame(input.key, candidate) &&
+        (candidate.revision === resolved.commit ||
+          (input.settled.candidate === candidate.id && input.settled.revision === resolved.commit)),
+    );
+  }
+
+  async #render(
+    input: WantedInput,
+    repository: Repository,
+    resolved: Resolved,
+    request: RenderRequest,
+    digest: string,
+    signal: AbortSignal,
+  ): Promise<Wanted> {
+    const tree = await this.#following.open(input, repository, resolved, signal);
+    const rendered = await this.#rendered(tree, request, signal);
+    const id = `c-${sha256(`${rendered.inputs} ${digest}`).slice(0, 12)}`;
+    const place = { revision: resolved.commit, ref: resolved.ref, commit: tree.commit };
+    const manifests = { objects: await this.#asStored(rendered.objects), hooks: rendered.hooks };
+    const rendering = manifestsDigest(manifests);
+    const known = input.known.find(
+      (candidate) => candidate.id === id || (candidate.request === digest && candidate.digest === rendering),
+    );
+    // The commit touched nothing that this render reads: the accepted manifests stay, random values too.
+    this.#cluster.note(input.key, known?.id ?? id, rendered.reads);
+    if (known !== undefined) return { candidate: { ...known, ...place, reads: rendered.reads }, resolved };
+    const candidate: Candidate = {
+      ...place,
+      id,
+      inputs: rendered.inputs,
+      request: digest,
+      digest: rendering,
+      reads: rendered.reads,
+      ...(rendered.chart === undefined ? {} : { chart: `${rendered.chart.name}-${rendered.chart.version}` }),
+      ...(rendered.chart?.appVersion === undefined ? {} : { appVersion: rendered.chart.appVersion }),
+    };
+    return { candidate, manifests, resolved, warnings: rendered.warnings };
+  }
+
+  async #asStored(rendered: readonly Manifest[]): Promise<Manifest[]> {
+    const objects: Manifest[] = [];
+    for (const manifest of rendered) {
+      const pause = this.#options.slices.pause();
+      if (pause !== undefined) await pause;
+      objects.push(withStringDataAsData(manifest));
+    }
+    return objects;
+  }
+
+  /** What the render refuses, no cluster will ever take. */
+  async #rendered(tree: Tree, request: RenderRequest, signal: AbortSignal): Promise<Rendered> {
+    try {
+      return await this.#options.renderer.render(tree, request, signal);
+    } catch (error) {
+      if (error instanceof TowpathError && error.remedy === 'Person')
+        throw new Quarantine({ revision: tree.revision }, error);
+      throw error;
+    }
+  }
+
+  #request(input: WantedInput, values: ValuesFrom[]): RenderRequest {
+    const { spec, metadata } = input.application;
+    return {
+      path: spec.source.path,
+      namespace: input.target.namespace,
+      releaseName: spec.helm?.releaseName ?? metadata.name,
+      helm: {
+        valuesFiles: spec.helm?.valuesFiles ?? [],
+        valuesFrom: values,
+        ...(input.values === undefined ? {} : { values: input.values }),
+        ...(spec.helm?.skipSchemaValidation === true ? { skipSchemaValidation: true } : {}),
+      },
+      ...this.#cluster.forRender(input.known),
+      labels: { [LABEL_TARGET]: input.targetId },
+      owner: targetName(input.target),
+    };
+  }
+}
+
+/** What nobody could work with, whatever the chart makes of it. */
+function refuseTooLarge({ application, values }: WantedInput, { commit: revision }: Resolved): void {
+  const bytes = Buffer.byteLength(values ?? '');
+  const refuse = (reason: string, message: string) =>
+    new Quarantine({ revision }, new TowpathError('Person', reason, message));
+  if (bytes > VALUES_LIMIT)
+    throw refuse(
+      'ValuesTooLarge',
+      `spec.helm.values has ${bytes} bytes as JSON; at most 256 KiB (${VALUES_LIMIT}) are taken. Move a part of it into a values file.`,
+    );
+  if (isTooDeep(application.spec.helm?.values))
+    throw refuse(
+      'ValuesInvalid',
+      `spec.helm.values is nested more than ${VALUES_DEPTH} deep. Flatten it; values files are bounded alike.`,
+    );
+}

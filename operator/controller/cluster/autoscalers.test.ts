@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { type FaultProxy, startFaultProxy } from '../../../test/harness/fault-proxy.ts';
+import { useControlPlane } from '../../../test/harness/use-control-plane.ts';
+import { KubeClient } from '../../kube/client.ts';
+import { Autoscalers } from './autoscalers.ts';
+
+let proxy: FaultProxy;
+let client: KubeClient;
+before(async () => {
+  proxy = await startFaultProxy(await useControlPlane());
+  client = KubeClient.fromKubeConfig(proxy.kubeConfigText);
+});
+after(async () => {
+  await client.close();
+  await proxy.stop();
+});
+
+const ofCluster = { verb: 'list', path: /^\/apis\/autoscaling\/v2\/horizontalpodautoscalers/ } as const;
+const ofNamespace = (name: string) => ({ path: new RegExp(`/namespaces/${name}/horizontalpodautoscalers`) });
+
+test('a run that was broken off watches no autoscalers, before or while it waits for those of the cluster', async (t) => {
+  const autoscalers = new Autoscalers({ client, onChange: () => undefined });
+  t.after(() => autoscalers.stop());
+  proxy.fail({ ...ofCluster, fault: { status: 403 } });
+  const held = proxy.hold(ofCluster);
+  const look = (name: string, signal: AbortSignal) =>
+    autoscalers.watch({
+      targetId: name,
+      namespaces: new Set([name]),
+      as: { namespace: name, name: 'deployer' },
+      signal,
+    });
+  const gone = new Error('gone');
+  await assert.rejects(look('before', AbortSignal.abort(gone)), gone);
+  const run = new AbortController();
+  const during = look('during', run.signal);
+  await held.seen;
+  run.abort(gone);
+  await assert.rejects(during, gone);
+  held.release();
+  await look('goes-on', AbortSignal.timeout(20_000));
+  await assert.rejects(look('after', AbortSignal.abort(gone)), gone);
+  await look('goes-on-too', AbortSignal.timeout(20_000));
+  assert.notEqual(proxy.find(ofNamespace('goes-on-too')).length, 0);
+  for (const name of ['before', 'during', 'after']) assert.deepEqual(proxy.find(ofNamespace(name)), []);
+});

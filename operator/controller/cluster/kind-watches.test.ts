@@ -1,0 +1,261 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { after, before, type TestContext, test } from 'node:test';
+import { definition } from '../../../test/harness/definition.ts';
+import { type FaultProxy, startFaultProxy } from '../../../test/harness/fault-proxy.ts';
+import { useControlPlane } from '../../../test/harness/use-control-plane.ts';
+import { eventually } from '../../../test/harness/wait.ts';
+import type { TowpathError } from '../../api/errors.ts';
+import { KubeClient, type Resource, type ServiceAccount } from '../../kube/client.ts';
+import { Discovery } from '../../kube/discovery.ts';
+import { KindWatches } from './kind-watches.ts';
+
+interface Seen {
+  kind: string;
+  namespace: string;
+  name: string;
+  uid: string;
+}
+
+const resource = (plural: string, group = '') => ({ group, version: 'v1', plural });
+const NAMESPACES = resource('namespaces');
+const SECRETS = resource('secrets');
+const CONFIG_MAPS = resource('configmaps');
+const ROLE_BINDINGS = resource('rolebindings', 'rbac.authorization.k8s.io');
+const CRDS = resource('customresourcedefinitions', 'apiextensions.k8s.io');
+
+let proxy: FaultProxy;
+let client: KubeClient;
+before(async () => {
+  proxy = await startFaultProxy(await useControlPlane());
+  client = KubeClient.fromKubeConfig(proxy.kubeConfigText);
+});
+after(async () => {
+  await client.close();
+  await proxy.stop();
+});
+
+/** Watches what carries a label of this test's own; `seen` is what they tell of. */
+async function newWatches(t: TestContext) {
+  const mark = randomBytes(4).toString('hex');
+  const seen = new Map<string, Seen>();
+  const discovery = new Discovery(client);
+  await discovery.refresh();
+  const watches = new KindWatches<Seen>({
+    client,
+    discovery,
+    labelSelector: `test=${mark}`,
+    isMetadataOnly: () => true,
+    reduce: ({ kind }: Resource, { metadata: { namespace = '', name, uid } }) => ({
+      kind,
+      namespace,
+      name,
+      uid,
+    }),
+    onObject: ({ object }) => seen.set(object.uid, object),
+    onGone: (object) => seen.delete(object.uid),
+    onSight: () => undefined,
+    onListed: () => undefined,
+  });
+  t.after(() => {
+    proxy.clear();
+    return watches.stop();
+  });
+  return { watches, discovery, seen, labels: { test: mark } };
+}
+
+function user(as: ServiceAccount, targetId = 'web') {
+  return { targetId, as, signal: AbortSignal.timeout(20_000) };
+}
+
+/** A namespace, and a ServiceAccount's name in it that may do all there when `rights` says so. */
+async function newAccount(t: TestContext, rights: boolean): Promise<ServiceAccount> {
+  const namespace = `kinds-${randomBytes(4).toString('hex')}`;
+  await client.create(
+    { resource: NAMESPACES },
+    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } },
+  );
+  t.after(() => client.delete({ resource: NAMESPACES, name: namespace }));
+  if (rights) await grant({ namespace, name: 'deployer' });
+  return { namespace, name: 'deployer' };
+}
+
+async function grant({ namespace, name }: ServiceAccount): Promise<void> {
+  await client.create(
+    { resource: ROLE_BINDINGS, namespace },
+    {
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'RoleBinding',
+      metadata: { name },
+      subjects: [{ kind: 'ServiceAccount', namespace, name }],
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' },
+    },
+  );
+}
+
+async function put(plural: typeof SECRETS, kind: string, namespace: string, labels: Record<string, string>) {
+  return client.create(
+    { resource: plural, namespace },
+    { apiVersion: 'v1', kind, metadata: { name: 'a', labels } },
+  );
+}
+
+const listed = (plural: string, namespace: string) => ({
+  verb: 'list' as const,
+  path: new RegExp(`/namespaces/${namespace}/${plural}`),
+});
+
+test('S1: Secrets are watched as the ServiceAccount, in its namespace; other kinds once for all', async (t) => {
+  const { watches, seen, labels } = await newWatches(t);
+  const as = await newAccount(t, true);
+  proxy.forget();
+  await put(SECRETS, 'Secret', as.namespace, labels);
+  await put(CONFIG_MAPS, 'ConfigMap', as.namespace, labels);
+  const kinds = ['Secret', 'ConfigMap'].map((kind) => ({ group: '', kind, namespace: as.namespace }));
+  await watches.ensure(kinds, user(as));
+  assert.deepEqual([...seen.values()].map(({ kind }) => kind).sort(), ['ConfigMap', 'Secret']);
+  assert.equal(proxy.find(listed('secrets', as.namespace)).length, 1);
+  assert.equal(proxy.find({ verb: 'list', path: /^\/api\/v1\/secrets/ }).length, 0);
+  assert.equal(proxy.find({ verb: 'list', path: /^\/api\/v1\/configmaps/ }).length, 1);
+});
+
+test('a ServiceAccount that may not list a kind is told so, and looks again once it may', async (t) => {
+  const { watches, seen, labels } = await newWatches(t);
+  const as = await newAccount(t, false);
+  await put(SECRETS, 'Secret', as.namespace, labels);
+  const ensure = () => watches.ensure([{ group: '', kind: 'Secret', namespace: as.namespace }], user(as));
+  await assert.rejects(ensure(), (error: TowpathError) => {
+    assert.equal(error.reason, 'Forbidden');
+    assert.match(error.message, /Secret/);
+    return true;
+  });
+  await grant(as);
+  await eventually(
+    () =>
+      ensure().then(
+        () => seen.size === 1,
+        () => false,
+      ),
+    { describe: 'the right to count' },
+  );
+});
+
+test('a watch ends with the last target that uses it, whatever account is named elsewhere', async (t) => {
+  const { watches, seen, labels } = await newWatches(t);
+  const as = await newAccount(t, true);
+  const other = { ...as, name: 'other' };
+  await grant(other);
+  await put(SECRETS, 'Secret', as.namespace, labels);
+  const secrets = { group: '', kind: 'Secret', namespace: as.namespace };
+  const roles = { group: 'rbac.authorization.k8s.io', kind: 'Role', namespace: as.namespace };
+  const open = (path: RegExp) =>
+    proxy.openWatches({ path, where: ({ query }) => query.get('labelSelector') === `test=${labels.test}` });
+  const ofSecrets = new RegExp(`/namespaces/${as.namespace}/secrets`);
+  await watches.ensure([secrets, roles], user(as, 'one'));
+  await watches.ensure([secrets], user(as, 'two'));
+  await eventually(() => open(ofSecrets) === 1 && open(/\/roles/) === 1, { describe: 'both watches' });
+  // What a look asked for is used until the end of the next that does not.
+  watches.endUnasked('one');
+  await watches.ensure([secrets], user(as, 'one'));
+  watches.endUnasked('one');
+  await eventually(() => open(/\/roles/) === 0, { describe: 'the watch of Roles to end' });
+  // Another account is named: a watch of its own, and the former one stays the other target's.
+  await watches.ensure([secrets], user(other, 'one'));
+  watches.endUnasked('one');
+  await eventually(() => open(ofSecrets) === 2, { describe: 'a watch for each account' });
+  watches.forget('two');
+  await eventually(() => open(ofSecrets) === 1, { describe: 'the watch of the former account to end' });
+  assert.equal(seen.size, 1, 'the other account sees it still');
+  watches.forget('one');
+  await eventually(() => open(ofSecrets) === 0, { describe: 'the last watch to end' });
+  assert.equal(seen.size, 0);
+});
+
+test('a run that was broken off watches nothing more', async (t) => {
+  const { watches, labels } = await newWatches(t);
+  const as = await newAccount(t, false);
+  await put(SECRETS, 'Secret', as.namespace, labels);
+  const roles = /\/roles\?/;
+  const held = proxy.hold({ verb: 'list', path: roles });
+  const run = new AbortController();
+  const kinds = [{ group: 'rbac.authorization.k8s.io', kind: 'Role', namespace: as.namespace }];
+  const ensured = watches.ensure(kinds, { targetId: 'web', as, signal: run.signal });
+  await held.seen;
+  run.abort(new Error('the Application is gone'));
+  watches.forget('web');
+  held.answer(403);
+  await assert.rejects(ensured, /the Application is gone/);
+  assert.deepEqual(proxy.find(listed('roles', as.namespace)), [], 'as the ServiceAccount');
+});
+
+test('an answer to a write that comes after the news of the deletion is known to be outdated', async (t) => {
+  const { watches, labels } = await newWatches(t);
+  const as = await newAccount(t, true);
+  const kinds = [{ group: '', kind: 'ConfigMap', namespace: as.namespace }];
+  await watches.ensure(kinds, user(as));
+  const answered = async (name: string) => {
+    const { metadata } = await client.create(
+      { resource: CONFIG_MAPS, namespace: as.namespace },
+      { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, labels } },
+    );
+    const { uid, resourceVersion } = metadata;
+    return { group: '', kind: 'ConfigMap', namespace: as.namespace, name, uid, resourceVersion };
+  };
+  const first = await answered('first');
+  await eventually(() => watches.hasTold(first, as), { describe: 'the watch to tell of it' });
+  assert.equal(watches.isGone(first, as), false);
+  await client.delete({ resource: CONFIG_MAPS, namespace: as.namespace, name: 'first' });
+  await eventually(() => watches.isGone(first, as), { describe: 'the watch to tell of its deletion' });
+  const again = await answered('first');
+  assert.equal(watches.isGone(again, as), false, 'its successor is not gone');
+  await eventually(() => watches.hasTold(again, as), { describe: 'the watch to tell of the successor' });
+  assert.equal(watches.isGone(first, as), true);
+});
+
+test('who waits for the first list of a watch that is ended begins anew', async (t) => {
+  const { watches, discovery } = await newWatches(t);
+  const as = await newAccount(t, true);
+  const group = `t${randomBytes(4).toString('hex')}.example.com`;
+  const crd = definition('widgets', group, 'Widget');
+  await client.create({ resource: CRDS }, crd);
+  const isServed = async () => {
+    await discovery.refresh();
+    return discovery.resourceFor(group, 'Widget') !== undefined;
+  };
+  await eventually(isServed);
+  const held = proxy.hold({ verb: 'list', path: new RegExp(group) });
+  const ensured = watches.ensure([{ group, kind: 'Widget', namespace: as.namespace }], user(as));
+  await held.seen;
+  await client.delete({ resource: CRDS, name: crd.metadata.name });
+  await eventually(async () => !(await isServed()));
+  watches.onDefinitionsChanged();
+  // It is not served any more, and so not waited for.
+  await ensured;
+});
+
+test('objects of a kind whose definition goes are forgotten', async (t) => {
+  const { watches, discovery, seen, labels } = await newWatches(t);
+  const as = await newAccount(t, true);
+  const group = `t${randomBytes(4).toString('hex')}.example.com`;
+  const crd = definition('widgets', group, 'Widget');
+  await client.create({ resource: CRDS }, crd);
+  const served = async () => {
+    await discovery.refresh();
+    return discovery.resourceFor(group, 'Widget');
+  };
+  const kinds = [{ group, kind: 'Widget', namespace: as.namespace }];
+  await eventually(async () => (await served()) !== undefined);
+  await client.create(
+    { resource: resource('widgets', group), namespace: as.namespace },
+    { apiVersion: `${group}/v1`, kind: 'Widget', metadata: { name: 'a', labels } },
+  );
+  await watches.ensure(kinds, user(as));
+  assert.equal(seen.size, 1);
+  // What is left of it is forgotten even where the watch cannot tell.
+  await eventually(() => proxy.stallWatches({ path: new RegExp(group) }) === 1);
+  await client.delete({ resource: CRDS, name: crd.metadata.name });
+  await eventually(async () => (await served()) === undefined);
+  watches.onDefinitionsChanged();
+  assert.equal(seen.size, 0);
+  await watches.ensure(kinds, user(as));
+});

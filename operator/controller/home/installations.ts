@@ -1,0 +1,177 @@
+import { ANNOTATION_INSTALLATION, ANNOTATION_INSTALLED_IN, LABEL_WATCHES } from '../../api/v1alpha1/names.ts';
+import type { KubeClient, KubeObject } from '../../kube/client.ts';
+import { ListWatch } from '../../kube/list-watch.ts';
+import { sha256 } from '../../manifest/digest.ts';
+import type { Logger } from '../../observe/log.ts';
+
+const CLUSTER_ROLES = { group: 'rbac.authorization.k8s.io', version: 'v1', plural: 'clusterroles' };
+
+/**
+ * An installation in the cluster, as its ClusterRole says, which is there as long as it is installed, and which nobody
+ * can make whom the cluster does not trust.
+ */
+interface Installation {
+  namespace: string;
+  clusterRole: string;
+  id: string;
+  /** '': the Applications of all namespaces. */
+  watches: string;
+  /** By the API server's clock, to the second. */
+  createdAt: string;
+  uid: string;
+}
+
+export interface InstallationsOptions {
+  client: KubeClient;
+  /** Of this installation. */
+  namespace: string;
+  id: string;
+  watchNamespace: string;
+  log: Logger;
+  /** Called where one comes to look after the same Applications while this one already does. */
+  giveWay(): void;
+}
+
+/**
+ * Name of the Lease that the replicas of an installation compete for: those of another one in the same namespace look
+ * after other Applications and lead, too. It hangs on the id alone, so that a change of what is watched meets the
+ * replicas that still run.
+ */
+export function leaseName(namespace: string, id: string): string {
+  return id === defaultInstallation(namespace) ? 'towpath' : `towpath-${sha256(id).slice(0, 20)}`;
+}
+
+/** Id of an installation that was given none. */
+export function defaultInstallation(namespace: string): string {
+  return `${namespace}/towpath`;
+}
+
+/**
+ * The installations of a cluster, so that two never look after the same Applications: of two that would, the older one
+ * does and the younger one waits. Which is older is written down before either runs, and by the API server, so no
+ * order of starts and no clock of ours can make both go on. An operator without a ClusterRole of the chart (in
+ * development) is younger than all.
+ */
+export class Installations {
+  readonly #options: InstallationsOptions;
+  readonly #watch: ListWatch<Installation>;
+  readonly #known = new Map<string, Installation>();
+  #rival: string | undefined;
+  /** Why it cannot be seen, as it was logged. */
+  #fault: string | undefined;
+  #wasAlone = false;
+  #wake: () => void = () => undefined;
+
+  constructor(options: InstallationsOptions) {
+    this.#options = options;
+    this.#watch = new ListWatch<Installation>({
+      client: options.client,
+      resource: CLUSTER_ROLES,
+      labelSelector: LABEL_WATCHES,
+      metadataOnly: true,
+      reduce: installationOf,
+      onEvent: ({ type, object }) => {
+        if (type === 'Deleted') this.#known.delete(object.uid);
+        else this.#known.set(object.uid, object);
+        if (this.#watch.synced) this.#judge();
+      },
+      onListed: () => this.#judge(),
+      onState: (state) => {
+        if (state.state === 'Watching') this.#fault = undefined;
+        if (state.state === 'Failing') this.#note(state.error.message);
+      },
+    });
+  }
+
+  /**
+   * A sentence about the one that looks after the same Applications and came before, or that this is not known yet;
+   * undefined: there is none.
+   */
+  get problem(): string | undefined {
+    if (this.#watch.synced) return this.#rival;
+    return `Whether another installation looks after the same Applications is not known yet${this.#fault === undefined ? '.' : `; it is tried again: ${this.#fault}`}`;
+  }
+
+  /** Resolves when there is no such one. @throws the signal's reason */
+  async whenAlone(signal: AbortSignal): Promise<void> {
+    this.#watch.start();
+    await this.#watch.whenSynced(signal);
+    this.#judge();
+    while (this.#rival !== undefined) {
+      await new Promise<void>((resolve, reject) => {
+        const onAbort = () => reject(signal.reason);
+        signal.addEventListener('abort', onAbort, { once: true });
+        this.#wake = () => {
+          signal.removeEventListener('abort', onAbort);
+          resolve();
+        };
+        if (signal.aborted) onAbort();
+      });
+    }
+    this.#wasAlone = true;
+  }
+
+  async stop(): Promise<void> {
+    await this.#watch.stop();
+  }
+
+  /** Logged once, however often it is tried. */
+  #note(fault: string): void {
+    if (this.#fault === fault) return;
+    this.#fault = fault;
+    this.#options.log.warn(
+      { error: fault },
+      'Whether another installation looks after the same Applications cannot be seen; it is tried again.',
+    );
+  }
+
+  #judge(): void {
+    const rival = rivalOf([...this.#known.values()], this.#options);
+    if (rival === this.#rival) return;
+    this.#rival = rival;
+    this.#wake();
+    if (rival === undefined) {
+      this.#options.log.info('No other installation looks after the same Applications.');
+      return;
+    }
+    this.#options.log.error(rival);
+    // What it does is ended in order; the process that comes next waits at its start.
+    if (this.#wasAlone) this.#options.giveWay();
+  }
+}
+
+function installationOf({ metadata }: KubeObject): Installation {
+  const { name, labels = {}, annotations = {}, creationTimestamp = '', uid } = metadata;
+  return {
+    namespace: annotations[ANNOTATION_INSTALLED_IN] ?? '',
+    clusterRole: name,
+    id: annotations[ANNOTATION_INSTALLATION] ?? '',
+    watches: labels[LABEL_WATCHES] ?? '',
+    createdAt: creationTimestamp,
+    uid,
+  };
+}
+
+/** The sentence about an older installation that looks after some of the same Applications. */
+function rivalOf(
+  all: readonly Installation[],
+  own: Pick<InstallationsOptions, 'namespace' | 'id' | 'watchNamespace'>,
+): string | undefined {
+  const us = all.find(({ namespace, id }) => namespace === own.namespace && id === own.id);
+  const older = all
+    .filter((other) => other !== us && meet(other.watches, own.watchNamespace) && isBefore(other, us))
+    .sort((left, right) => (isBefore(left, right) ? -1 : 1))[0];
+  if (older === undefined) return undefined;
+  const { namespace, clusterRole, watches } = older;
+  const whose = watches === '' ? 'of all namespaces' : `of namespace ${watches}`;
+  return `The installation in namespace ${namespace} looks after the Applications ${whose} and was there first, so this one does nothing: uninstall one of them, or give each a namespace of its own (watchNamespace). If that one is gone: kubectl delete clusterrole ${clusterRole}`;
+}
+
+function meet(left: string, right: string): boolean {
+  return left === '' || right === '' || left === right;
+}
+
+function isBefore(left: Installation, right: Installation | undefined): boolean {
+  if (right === undefined || left.createdAt < right.createdAt) return true;
+  return left.createdAt === right.createdAt && left.uid < right.uid;
+}

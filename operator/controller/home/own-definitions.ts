@@ -1,0 +1,98 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import definitions from '../../api/v1alpha1/definitions.json' with { type: 'json' };
+import { ANNOTATION_SCHEMA, ANNOTATION_VERSION } from '../../api/v1alpha1/names.ts';
+import type { KubeClient, KubeObject } from '../../kube/client.ts';
+import type { Logger } from '../../observe/log.ts';
+import { compareVersions, parseVersion } from '../../source/semver.ts';
+
+const DEFINITIONS = {
+  group: 'apiextensions.k8s.io',
+  version: 'v1',
+  plural: 'customresourcedefinitions',
+};
+
+/** Between attempts: a conflict is over at once, a right that is missing takes a person. */
+const RETRY_MS = { first: 1_000, longest: 60_000 };
+
+export interface UpgradeOptions {
+  client: KubeClient;
+  log: Logger;
+  signal: AbortSignal;
+}
+
+/**
+ * Brings the definitions of our kinds up to this operator's version, each with one conditional write, and logs those
+ * that changed. One of a newer version stays as it is, so that an older operator, after a rollback or beside a newer
+ * one, takes no field away; so does one of the same version and schema. A stored version that a newer one lacks is
+ * refused by the API server. What fails is logged with what helps, and tried again until the signal ends it: the
+ * operator works with older definitions meanwhile. Resolves after the first attempt.
+ */
+export async function upgradeDefinitions(options: UpgradeOptions): Promise<void> {
+  if (!(await succeeds(options))) void tryAgain(options);
+}
+
+async function tryAgain(options: UpgradeOptions): Promise<void> {
+  const { signal } = options;
+  for (let pause = RETRY_MS.first; ; pause = Math.min(pause * 2, RETRY_MS.longest)) {
+    await sleep(pause, undefined, { signal, ref: false }).catch(() => undefined);
+    if (signal.aborted || (await succeeds(options))) return;
+  }
+}
+
+async function succeeds({ log, ...options }: UpgradeOptions): Promise<boolean> {
+  try {
+    for (const upgrade of await upgradeOlder(options))
+      log.info({ ...upgrade }, 'A definition of Towpath was brought up to this version.');
+    return true;
+  } catch (error) {
+    if (options.signal.aborted) return false;
+    log.error(
+      { error: error instanceof Error ? error.message : String(error) },
+      'The definitions of Towpath could not be brought up to this version; it is tried again. By hand: kubectl apply --server-side --force-conflicts -f charts/towpath/crds',
+    );
+    return false;
+  }
+}
+
+interface DefinitionUpgrade {
+  /** `applications.towpath.dev` */
+  name: string;
+  /** Undefined: of a time when definitions told no version. */
+  from: string | undefined;
+  to: string;
+}
+
+async function upgradeOlder({ client, signal }: Omit<UpgradeOptions, 'log'>): Promise<DefinitionUpgrade[]> {
+  const upgrades: DefinitionUpgrade[] = [];
+  for (const { metadata, spec } of definitions) {
+    const { name } = metadata;
+    const path = { resource: DEFINITIONS, name };
+    const live = await client.get(path, { signal });
+    const { annotations } = metadata;
+    const from = live.metadata.annotations?.[ANNOTATION_VERSION];
+    const to = annotations[ANNOTATION_VERSION];
+    const isOther =
+      from === to && live.metadata.annotations?.[ANNOTATION_SCHEMA] !== annotations[ANNOTATION_SCHEMA];
+    if (!(isNewer(to, from) || isOther) || isGoing(live)) continue;
+    // A merge patch replaces the list of versions as a whole: no field of an older schema is left in it.
+    const { uid, resourceVersion } = live.metadata;
+    const patch = {
+      metadata: { uid, resourceVersion, annotations },
+      spec: { names: spec.names, versions: spec.versions },
+    };
+    await client.mergePatch(path, patch, { fieldManager: 'towpath' }, { signal });
+    upgrades.push({ name, from, to });
+  }
+  return upgrades;
+}
+
+/** Whether a version comes after another; what is no version is older than any. */
+function isNewer(version: string, than: string | undefined): boolean {
+  const [ours, theirs] = [parseVersion(version), parseVersion(than ?? '')];
+  if (ours === undefined) return false;
+  return theirs === undefined || compareVersions(ours, theirs) > 0;
+}
+
+function isGoing({ metadata }: KubeObject): boolean {
+  return metadata.deletionTimestamp !== undefined;
+}

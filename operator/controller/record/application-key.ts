@@ -1,0 +1,8 @@
+/** `<namespace>/<name>`: what the queue and every map of Applications go by. */
+export function applicationKey({
+  metadata,
+}: {
+  metadata: { namespace?: string | undefined; name: string };
+}): string {
+  return `${metadata.namespace}/${metadata.name}`;
+}

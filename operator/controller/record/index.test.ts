@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import { test } from 'node:test';
+import type { Manifest } from '../../manifest/manifest.ts';
+import { Slices } from '../../observe/slices.ts';
+import { encode, manifestsIn, RecordIndex } from './index.ts';
+import { type Candidate, keepCandidate, type Manifests, newRecord } from './record.ts';
+
+const OWN = 'towpath-target-x';
+/** What a Secret may have, its data decoded. */
+const MIB = 2 ** 20;
+
+function manifest(name: string, text: string): Manifest {
+  return {
+    group: '',
+    kind: 'ConfigMap',
+    namespace: 'shop',
+    name,
+    apiVersion: 'v1',
+    text,
+    digest: createHash('sha256').update(text).digest('hex'),
+    annotations: {},
+  };
+}
+
+function candidate(id: string): Candidate {
+  const commit = { message: '', author: '', committedAt: '' };
+  return { id, inputs: '', request: '', revision: '', ref: '', commit, digest: '' };
+}
+
+/** Secrets as the store would keep them, written by one index after the other. */
+class Secrets {
+  readonly data = new Map<string, Record<string, string>>([[OWN, {}]]);
+  index = new RecordIndex();
+  readonly record = newRecord({ namespace: 'shop', application: 'web', environment: 'default' });
+
+  async accept(id: string, manifests: Manifests): Promise<void> {
+    keepCandidate(this.record, candidate(id));
+    const next = new RecordIndex(this.index);
+    const data: Record<string, string | null> = {};
+    const chunks = await next.place(OWN, id, manifests, data, new Slices());
+    next.dropUnused(OWN, this.record, data);
+    const { text, chunk } = await next.write(OWN);
+    data.index = text;
+    for (const each of chunk === undefined ? chunks : [...chunks, chunk]) {
+      assert.ok(!this.data.has(each.name), 'a name is never used twice');
+      this.data.set(each.name, each.data);
+    }
+    const own = this.data.get(OWN) ?? {};
+    for (const [key, value] of Object.entries(data)) {
+      if (value === null) delete own[key];
+      else own[key] = value;
+    }
+    const used = next.secrets(OWN);
+    for (const name of this.index.secrets(OWN)) if (!used.has(name)) this.data.delete(name);
+    this.index = next;
+  }
+
+  /** Reads all anew, as after a restart. */
+  async read(id: string): Promise<Manifests> {
+    const index = await RecordIndex.read(
+      this.data.get(OWN)?.index,
+      async (name) => this.data.get(name) ?? {},
+    );
+    const all: Record<string, string> = {};
+    const keys = index?.candidates.get(id) ?? [];
+    for (const secret of new Set(keys.map((key) => index?.places.get(key)?.secret ?? '')))
+      Object.assign(all, this.data.get(secret));
+    return manifestsIn(all, id, new Slices());
+  }
+
+  bytes(name: string): number {
+    return Object.values(this.data.get(name) ?? {}).reduce((sum, text) => sum + (text.length * 3) / 4, 0);
+  }
+}
+
+test('5,000 objects that all change with each candidate fit into Secrets, however often', async () => {
+  const secrets = new Secrets();
+  for (let release = 0; release < 6; release += 1) {
+    const objects = Array.from({ length: 5_000 }, (_, index) =>
+      manifest(
+        `config-map-${index}`,
+        `{"release":${release},"index":${index},"${randomBytes(12).toString('hex')}":1}`,
+      ),
+    );
+    await secrets.accept(`c-${release}`, { objects, hooks: [] });
+    for (const { name, digest, ...id } of objects) {
+      const entry = { hash: randomBytes(16).toString('base64url'), time: '2026-01-01T00:00:00Z' };
+      const uid = randomBytes(16).toString('hex');
+      secrets.record.applied.set(name, { ...id, name, digest, uid, entry });
+    }
+    const record = await encode({ ...secrets.record, applied: [...secrets.record.applied.values()] });
+    for (const name of secrets.data.keys()) {
+      const bytes = secrets.bytes(name) + (name === OWN ? (record.length * 3) / 4 : 0);
+      assert.ok(bytes < 0.9 * MIB, `${name} has ${bytes} bytes`);
+    }
+    assert.deepEqual((await secrets.read(`c-${release}`)).objects, objects);
+  }
+  assert.equal(secrets.index.candidates.size, 4, 'older candidates are dropped');
+});
+
+test('a text that no Secret could take is kept in parts, and shared between candidates', async () => {
+  const secrets = new Secrets();
+  const large = manifest('large', `{"data":"${randomBytes(2_000_000).toString('base64')}"}`);
+  await secrets.accept('c-1', { objects: [large], hooks: [] });
+  const before = secrets.data.size;
+  await secrets.accept('c-2', { objects: [manifest('small', '{}'), large], hooks: [] });
+  assert.equal(secrets.data.size, before, 'the large one stands once');
+  for (const name of secrets.data.keys())
+    assert.ok(secrets.bytes(name) < MIB, `${name}: ${secrets.bytes(name)}`);
+  assert.deepEqual((await secrets.read('c-1')).objects, [large]);
+  assert.equal((await secrets.read('c-2')).objects[1]?.text, large.text);
+});

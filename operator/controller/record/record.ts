@@ -1,0 +1,150 @@
+import { createHash } from 'node:crypto';
+import type { AppliedObject } from '../../manifest/applied.ts';
+import { sha256 } from '../../manifest/digest.ts';
+import type { Manifest } from '../../manifest/manifest.ts';
+
+/** One Application in one environment: the unit of work, of status and of inventory. */
+export interface TargetName {
+  namespace: string;
+  application: string;
+  environment: string;
+}
+
+export function targetName(target: TargetName): string {
+  return `${target.namespace}/${target.application}/${target.environment}`;
+}
+
+/** Fits a label's value and a field manager's name; another installation has other ids. */
+export function targetId(installation: string, target: TargetName): string {
+  return createHash('sha256')
+    .update(JSON.stringify([installation, target.namespace, target.application, target.environment]))
+    .digest('hex')
+    .slice(0, 20);
+}
+
+/** A revision together with everything else that goes into its manifests. */
+export interface Candidate {
+  /** `c-` and 12 hex digits. */
+  id: string;
+  /** Digest of exactly what the render read. */
+  inputs: string;
+  /** Digest of what the spec and its references ask for, the tree's content left out. */
+  request: string;
+  /** The commit at which it was last seen. */
+  revision: string;
+  /** `refs/heads/main`; '' for a commit. */
+  ref: string;
+  /** Absent where the commit was not fetched, because it was known already that it changes nothing. */
+  commit?: { message: string; author: string; committedAt: string };
+  /** `podinfo-6.7.0` */
+  chart?: string;
+  appVersion?: string;
+  /** Of the manifests: `sha256:` and 64 hex digits. */
+  digest: string;
+  /** What the render read of the cluster, with the answers: render/cluster-reads.ts. */
+  reads?: Readonly<Record<string, string>>;
+}
+
+export interface Manifests {
+  objects: Manifest[];
+  hooks: Manifest[];
+}
+
+export type Trigger = 'Commit' | 'Spec' | 'Manual';
+export type Outcome = 'Succeeded' | 'Failed' | 'Superseded';
+
+/** A deployment of a candidate, from its first write on. */
+export interface Deployment {
+  /** Counts the deployments of the target, from 1. */
+  id: number;
+  candidate: Candidate;
+  trigger: Trigger;
+  /** The sync request that it was begun for, as status.handledSyncRequest tells it. */
+  request?: string;
+  /** Of the Application's spec when it began. */
+  generation: number;
+  /** By the API server's clock. */
+  startedAt: string;
+  /** Whether Helm's install hooks are its hooks, not the upgrade ones. */
+  install: boolean;
+  /** Hooks that ran to their end, which a retry does not run again, and events whose hooks were `cleaned` or `lost`. */
+  hooks: string[];
+  /** Object keys of what the dry-run could not be asked about before the first write. */
+  deferred: string[];
+  /** It deletes everything, and a person consented to exactly that. */
+  consented?: true;
+  /** Whether everything was applied at least once and what left was pruned. */
+  applied: boolean;
+  outcome?: Outcome;
+  finishedAt?: string;
+  /** Since when the Application is suspended, and for how long it was before: spec.sync.timeout stands still. */
+  pausedAt?: string;
+  pausedMs?: number;
+  /** Tries that ended in a failure of its own; they count against spec.sync.retries. */
+  attempts?: number;
+  /** Failed, with no retry left: what was applied is kept so, and nothing more is sent before an input changes or a sync is asked for. */
+  exhausted?: boolean;
+  reason?: string;
+  message?: string;
+}
+
+/** What outlives the process, besides statuses and the objects themselves. */
+export interface TargetRecord {
+  target: TargetName;
+  /** Kinds (`apps/Deployment`) and namespaces that it wrote or is about to write: written ahead. */
+  kinds: { group: string; kind: string; namespace: string }[];
+  /** Each applied object, by object key. */
+  applied: Map<string, AppliedObject>;
+  /** The deployment that runs or ran last; its candidate is what is enforced. */
+  deployment?: Deployment;
+  /** Deployments that ended before the status could tell; taken over into its history. */
+  ended: Deployment[];
+  /** Accepted, to be deployed when it is asked for (mode Manual). */
+  pending?: Candidate;
+  /** Candidates whose manifests are kept, the newest first: those that ran last, the last good one, and one that waits. */
+  candidates: Candidate[];
+  /** Id of the candidate that last succeeded. */
+  succeeded?: string;
+  /** Digest of the settings the objects were last checked against (sync.ignore, sync.prune, adopt). */
+  settings: string;
+}
+
+export function newRecord(target: TargetName): TargetRecord {
+  return { target, kinds: [], applied: new Map(), ended: [], candidates: [], settings: '' };
+}
+
+/** The same candidate at the commit where it is seen now, with what is known of that commit. */
+export function movedTo(
+  { commit: before, ...candidate }: Candidate,
+  { revision, ref, commit }: Pick<Candidate, 'revision' | 'ref' | 'commit'>,
+): Candidate {
+  const known = commit ?? (candidate.revision === revision ? before : undefined);
+  return { ...candidate, revision, ref, ...(known === undefined ? {} : { commit: known }) };
+}
+
+/** SHA-256 over identity and text of all manifests, hooks included, in a fixed order. */
+export function manifestsDigest(manifests: Manifests): string {
+  const lines = [...manifests.objects, ...manifests.hooks].map(({ digest }) => `${digest}\n`);
+  return `sha256:${sha256(lines.join(''))}`;
+}
+
+/** Candidates whose manifests are kept: three that ran, the last good one among them, and one that waits. */
+const KEPT_CANDIDATES = 4;
+
+/**
+ * Puts a candidate first among the kept ones. The one that runs or ran last is never dropped, nor the last that
+ * succeeded, however many failed since: it is what one goes back to. `replaced`: one that waited, and does no more.
+ */
+export function keepCandidate(record: TargetRecord, candidate: Candidate, replaced?: Candidate): void {
+  const spared = new Set([candidate.id, record.deployment?.candidate.id, record.succeeded]);
+  const others = record.candidates.filter(
+    ({ id }) => id !== candidate.id && (id !== replaced?.id || spared.has(id)),
+  );
+  const kept = [candidate, ...others];
+  while (kept.length > KEPT_CANDIDATES)
+    kept.splice(
+      kept.findLastIndex(({ id }) => !spared.has(id)),
+      1,
+    );
+  record.candidates = kept;
+}

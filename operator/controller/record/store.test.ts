@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { startFaultProxy } from '../../../test/harness/fault-proxy.ts';
+import { namespaceFor, useControlPlane } from '../../../test/harness/use-control-plane.ts';
+import { KubeClient } from '../../kube/client.ts';
+import { isConflict } from '../../kube/errors.ts';
+import { Slices } from '../../observe/slices.ts';
+import { newRecord, type TargetRecord, targetId } from './record.ts';
+import { RecordStore } from './store.ts';
+
+const INSTALLATION = 'records/towpath';
+
+/** Two operators' stores of the same records; `one` talks through the proxy. */
+async function newStores(t: TestContext) {
+  const cluster = await useControlPlane();
+  const namespace = await namespaceFor(t, cluster);
+  const proxy = await startFaultProxy(cluster);
+  const near = KubeClient.fromKubeConfig(proxy.kubeconfigPath);
+  const far = KubeClient.fromKubeConfig(cluster.kubeconfigPath);
+  t.after(async () => {
+    await Promise.all([near.close(), far.close()]);
+    await proxy.stop();
+  });
+  const target = { namespace, application: 'web', environment: 'default' };
+  const id = targetId(INSTALLATION, target);
+  const one = new RecordStore(near, namespace, INSTALLATION, new Slices());
+  const other = new RecordStore(far, namespace, INSTALLATION, new Slices());
+  const load = () => other.load(AbortSignal.timeout(10_000));
+  const read = async () => {
+    await load();
+    return other.get(id);
+  };
+  return { proxy, one, other, target, id, load, read };
+}
+
+function recordOf(store: RecordStore, id: string): TargetRecord {
+  const record = store.get(id);
+  assert.ok(record !== undefined);
+  return record;
+}
+
+test('a record from before it was read anew cannot be saved: what others wrote stays', async (t) => {
+  const { one, other, target, id, load, read } = await newStores(t);
+  await one.save(newRecord(target));
+  const held = recordOf(one, id);
+  await load();
+  const theirs = recordOf(other, id);
+  theirs.settings = 'theirs';
+  await other.save(theirs);
+  await one.reload(target);
+  held.settings = 'from before';
+  await assert.rejects(one.save(held), isConflict);
+  assert.equal((await read())?.settings, 'theirs');
+  const now = recordOf(one, id);
+  now.kinds = [{ group: '', kind: 'Secret', namespace: target.namespace }];
+  await one.save(now);
+  const saved = await read();
+  assert.equal(saved?.settings, 'theirs');
+  assert.equal(saved?.kinds.length, 1);
+});
+
+test('one that was made while another leader made it too is read first', async (t) => {
+  const { one, other, target, id, read } = await newStores(t);
+  const theirs = newRecord(target);
+  theirs.settings = 'theirs';
+  await other.save(theirs);
+  const mine = newRecord(target);
+  await assert.rejects(one.save(mine));
+  await assert.rejects(one.save(mine), isConflict);
+  assert.equal((await read())?.settings, 'theirs');
+  await one.save(recordOf(one, id));
+});
+
+test('what was read before a write of our own ended does not replace what it wrote', async (t) => {
+  const { proxy, one, target, id, read } = await newStores(t);
+  await one.save(newRecord(target));
+  const held = proxy.hold({ verb: 'get', path: /secrets\/towpath-target-/, at: 'response' });
+  const reloaded = one.reload(target);
+  await held.seen;
+  const record = recordOf(one, id);
+  record.settings = 'written';
+  await one.save(record);
+  held.release();
+  await reloaded;
+  assert.equal(recordOf(one, id), record);
+  record.settings = 'written again';
+  await one.save(record);
+  assert.equal((await read())?.settings, 'written again');
+});
+
+test('D8: the removal of a record that lands late leaves the one that came since', async (t) => {
+  const { proxy, one, other, target, load, read } = await newStores(t);
+  await one.save(newRecord(target));
+  await load();
+  const held = proxy.hold({ verb: 'delete', path: /secrets\/towpath-target-/ });
+  const removed = one.remove(newRecord(target));
+  await held.seen;
+  await other.remove(newRecord(target));
+  const successor = newRecord(target);
+  successor.settings = 'successor';
+  await other.save(successor);
+  held.release();
+  await removed;
+  assert.equal((await read())?.settings, 'successor');
+});

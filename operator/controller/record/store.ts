@@ -1,0 +1,299 @@
+import { TowpathError } from '../../api/errors.ts';
+import type { KubeClient, KubeObject } from '../../kube/client.ts';
+import { ApiError, isAlreadyExists, isNotFound, isUnreachable } from '../../kube/errors.ts';
+import type { AppliedObject } from '../../manifest/applied.ts';
+import { sha256 } from '../../manifest/digest.ts';
+import { objectKey } from '../../manifest/manifest.ts';
+import type { Slices } from '../../observe/slices.ts';
+import { RecordChunks } from './chunks.ts';
+import { type Chunk, decode, encode, manifestsIn, RecordIndex } from './index.ts';
+import { type Manifests, manifestsDigest, type TargetName, type TargetRecord, targetId } from './record.ts';
+import { type Members, RecordSecrets, type SecretObject } from './secrets.ts';
+
+interface SaveOptions {
+  accepted?: { id: string; manifests: Manifests };
+  signal?: AbortSignal;
+}
+
+interface Entry {
+  /** This very one is at the resourceVersion: one that was read before, and is still held by a run, is not. */
+  record: TargetRecord;
+  resourceVersion: string;
+  /** Of the Secret. */
+  uid: string;
+  index: RecordIndex;
+}
+
+/**
+ * Keeps target records and accepted manifests in Secrets of the operator's namespace. The record and small
+ * manifests share one Secret, so that accepting and writing ahead is one request; texts are kept once for
+ * all candidates that share them, and what does not fit goes into chunk Secrets of its own.
+ */
+export class RecordStore {
+  readonly #secrets: RecordSecrets;
+  readonly #chunks: RecordChunks;
+  readonly #installation: string;
+  readonly #slices: Slices;
+  readonly #entries = new Map<string, Entry>();
+  /** Records that are ahead of what is written. */
+  readonly #ahead = new WeakSet<TargetRecord>();
+
+  constructor(client: KubeClient, namespace: string, installation: string, slices: Slices) {
+    this.#slices = slices;
+    this.#secrets = new RecordSecrets(client, namespace, installation);
+    this.#chunks = new RecordChunks(this.#secrets);
+    this.#installation = installation;
+  }
+
+  /** Reads one record, if there is any. @throws where the records cannot be read */
+  async tryRead(signal: AbortSignal): Promise<void> {
+    await this.#secrets.tryList(signal);
+  }
+
+  /** Reads all records of this installation; what was in memory is forgotten. */
+  async load(signal: AbortSignal): Promise<void> {
+    const secrets = await this.#secrets.records(signal);
+    // One that is damaged counts as lost: the labels on the objects suffice to go on safely.
+    const entries = await Promise.all(secrets.map((secret) => this.#readEntry(secret, signal)));
+    this.#entries.clear();
+    for (const [index, entry] of entries.entries()) {
+      const name = secrets[index]?.metadata.name;
+      if (entry !== undefined && name !== undefined) this.#entries.set(name, entry);
+    }
+    const used = [...this.#entries].flatMap(([name, { index }]) => [...index.secrets(name)]);
+    await this.#chunks.restart(new Set(used), signal);
+  }
+
+  get(id: string): TargetRecord | undefined {
+    return this.#entries.get(secretName(id))?.record;
+  }
+
+  /** Notes that the record was changed in memory, until the next write of it. */
+  changed(record: TargetRecord): void {
+    this.#ahead.add(record);
+  }
+
+  /** Whether the record in memory was changed since it was written, or since that failed. */
+  isAhead(record: TargetRecord): boolean {
+    return this.#ahead.has(record);
+  }
+
+  /**
+   * Writes the record and, with it, the manifests of a newly accepted candidate. Conditional: where another
+   * leader wrote meanwhile, or the record was read anew since the caller got this one, it is a conflict, and the
+   * caller reloads. Other refusals are told as RecordNotSaved.
+   */
+  async save(record: TargetRecord, options: SaveOptions = {}): Promise<void> {
+    // With a newly accepted candidate, whoever accepts takes the change back where the write fails.
+    if (options.accepted === undefined) this.#ahead.add(record);
+    try {
+      await this.#save(record, options);
+      this.#ahead.delete(record);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      throw new TowpathError(
+        'Time',
+        'RecordNotSaved',
+        `The operator cannot write Secret ${this.#secrets.namespace}/${this.#nameOf(record)}, its record of this Application: ${error.message} Who runs Towpath can help; it is tried again.`,
+        { cause: error },
+      );
+    }
+  }
+
+  async #save(record: TargetRecord, options: SaveOptions): Promise<void> {
+    const { accepted, signal } = options;
+    const name = this.#nameOf(record);
+    const known = this.#entries.get(name);
+    if (known !== undefined && known.record !== record) throw outdated(name);
+    const data: Members = { record: await encode({ ...record, applied: [...record.applied.values()] }) };
+    let index = known?.index ?? new RecordIndex();
+    let chunks: Chunk[] = [];
+    if (accepted !== undefined || known === undefined) {
+      await this.#chunks.decide(name, known?.resourceVersion, usedBy(name, known), signal);
+      index = new RecordIndex(index);
+      chunks = await this.#accept(name, record, index, data, options);
+    }
+    let secret: KubeObject;
+    try {
+      await this.#chunks.create(chunks, signal);
+      secret = await this.#write(name, known, data, signal);
+    } catch (error) {
+      await this.#chunks.withdraw(name, chunks, error);
+      if (known === undefined || !isNotFound(error)) throw error;
+      // Somebody deleted the Secret: what this process remembers is written anew, the kept manifests are lost.
+      this.#entries.delete(name);
+      return this.#save(record, options);
+    }
+    this.#entries.set(name, entryOf(secret, record, index));
+    await this.#chunks.written(name, usedBy(name, known), index.secrets(name), signal);
+  }
+
+  /** Finds a place for a candidate's manifests and for the index; returns the Secrets that this takes. */
+  async #accept(
+    name: string,
+    record: TargetRecord,
+    index: RecordIndex,
+    data: Members,
+    { accepted, signal }: SaveOptions,
+  ): Promise<Chunk[]> {
+    const chunks: Chunk[] = [];
+    if (accepted !== undefined) {
+      await this.#forgetDamaged(record, accepted, index, signal);
+      chunks.push(...(await index.place(name, accepted.id, accepted.manifests, data, this.#slices)));
+    }
+    index.dropUnused(name, record, data);
+    const { text, chunk } = await index.write(name);
+    data.index = text;
+    if (chunk !== undefined) chunks.push(chunk);
+    return chunks;
+  }
+
+  /** The manifests of a candidate, their digest checked; undefined where they are not kept, or damaged. */
+  async manifests(
+    record: TargetRecord,
+    candidate: { id: string; digest: string },
+    signal?: AbortSignal,
+  ): Promise<Manifests | undefined> {
+    const name = this.#nameOf(record);
+    const index = this.#entries.get(name)?.index;
+    const keys = index?.candidates.get(candidate.id);
+    if (index === undefined || keys === undefined) return undefined;
+    const data: Record<string, string> = {};
+    for (const secret of new Set(keys.map((key) => index.places.get(key)?.secret ?? name))) {
+      try {
+        Object.assign(data, (await this.#secrets.read(secret, signal)).data);
+      } catch (error) {
+        if (isNotFound(error)) return undefined;
+        throw error;
+      }
+    }
+    return intactManifests(data, candidate, this.#slices).catch(() => undefined);
+  }
+
+  /** A candidate that is accepted again because its kept bytes were damaged is stored anew. */
+  async #forgetDamaged(
+    record: TargetRecord,
+    accepted: { id: string; manifests: Manifests },
+    index: RecordIndex,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    if (!index.candidates.has(accepted.id)) return;
+    const candidate = record.candidates.find((one) => one.id === accepted.id);
+    const kept = candidate && (await this.manifests(record, candidate, signal).catch(() => undefined));
+    if (kept !== undefined) return;
+    for (const key of index.candidates.get(accepted.id) ?? []) index.places.delete(key);
+    index.candidates.delete(accepted.id);
+  }
+
+  async remove(record: TargetRecord, signal?: AbortSignal): Promise<void> {
+    const name = this.#nameOf(record);
+    const known = this.#entries.get(name);
+    await this.#chunks.removeAll(name, usedBy(name, known), signal);
+    // One that lands late must not meet the record of an Application of the same name that came since.
+    await this.#secrets.delete(name, signal, known?.uid);
+    this.#entries.delete(name);
+  }
+
+  /** Reads one record anew, after a conflict. */
+  async reload(target: TargetName, signal?: AbortSignal): Promise<void> {
+    const name = secretName(targetId(this.#installation, target));
+    const known = this.#entries.get(name);
+    try {
+      await this.#takeIn(name, signal);
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+      if (this.#entries.get(name) === known) this.#entries.delete(name);
+    }
+  }
+
+  /** The same where even what nobody else wrote may be changed in memory, by who has no say any more. */
+  async readAnew(target: TargetName, signal?: AbortSignal): Promise<void> {
+    this.#entries.delete(secretName(targetId(this.#installation, target)));
+    await this.reload(target, signal);
+  }
+
+  async #write(name: string, known: Entry | undefined, data: Members, signal: AbortSignal | undefined) {
+    if (known !== undefined) return this.#secrets.update(name, known.resourceVersion, data, signal);
+    try {
+      return await this.#secrets.createRecord(name, data, signal);
+    } catch (error) {
+      // A create whose answer was lost, or another leader's: to be read first. A damaged one is replaced.
+      if (!isAlreadyExists(error) || (await this.#takeIn(name, signal))) throw error;
+      await this.#secrets.delete(name, signal);
+      return this.#secrets.createRecord(name, data, signal);
+    }
+  }
+
+  /** Reads a record as it is by now; false where it is damaged. */
+  async #takeIn(name: string, signal: AbortSignal | undefined): Promise<boolean> {
+    const known = this.#entries.get(name);
+    const entry = await this.#readEntry(await this.#secrets.read(name, signal), signal);
+    if (entry === undefined) return false;
+    // A write that ended meanwhile is newer than what was read before it; and what is as written may be ahead of it.
+    if (this.#entries.get(name) === known && known?.resourceVersion !== entry.resourceVersion)
+      this.#entries.set(name, entry);
+    return true;
+  }
+
+  /** Undefined where it is damaged. Throws where the API server does not answer. */
+  async #readEntry(secret: SecretObject, signal: AbortSignal | undefined): Promise<Entry | undefined> {
+    try {
+      const record = (await decode(secret.data?.record)) as
+        | (Omit<TargetRecord, 'applied'> & { applied: AppliedObject[] })
+        | undefined;
+      const index = await RecordIndex.read(
+        secret.data?.index,
+        async (chunk) => (await this.#secrets.read(chunk, signal)).data ?? {},
+      );
+      if (record === undefined || index === undefined) return undefined;
+      const applied = new Map(record.applied.map((object) => [objectKey(object), object]));
+      return entryOf(secret, { ...record, applied }, index);
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (isUnreachable(error) || (error instanceof ApiError && !isNotFound(error))) throw error;
+      return undefined;
+    }
+  }
+
+  #nameOf(record: TargetRecord): string {
+    return secretName(targetId(this.#installation, record.target));
+  }
+}
+
+function secretName(id: string): string {
+  return `towpath-target-${id}`;
+}
+
+/** What the API server would say of a write to a version that is not the last one. */
+function outdated(name: string): ApiError {
+  return new ApiError(409, 'Conflict', `Secret ${name} was read anew since: the record changed meanwhile.`);
+}
+
+function entryOf({ metadata }: KubeObject, record: TargetRecord, index: RecordIndex): Entry {
+  return { record, resourceVersion: metadata.resourceVersion, uid: metadata.uid, index };
+}
+
+/** The chunks that the record names. */
+function usedBy(name: string, entry: Entry | undefined): ReadonlySet<string> {
+  return entry?.index.secrets(name) ?? new Set();
+}
+
+/** Undefined where the manifests are not those that were accepted. */
+async function intactManifests(
+  data: Record<string, string>,
+  candidate: { id: string; digest: string },
+  slices: Slices,
+): Promise<Manifests | undefined> {
+  const manifests = await manifestsIn(data, candidate.id, slices);
+  for (const { text, digest } of [...manifests.objects, ...manifests.hooks]) {
+    const pause = slices.pause();
+    if (pause !== undefined) await pause;
+    if (sha256(text) !== digest) return undefined;
+  }
+  return manifestsDigest(manifests) === candidate.digest ? manifests : undefined;
+}
+
+/** An answer that is about more than who wrote first. */
+function isRefusal(error: unknown): error is ApiError {
+  return error instanceof ApiError && error.code !== 409;
+}

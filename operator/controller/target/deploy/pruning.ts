@@ -1,0 +1,90 @@
+import { keepReason } from '../../../manifest/keep.ts';
+import type { LiveObject } from '../../../manifest/live.ts';
+import { idOf, objectKey } from '../../../manifest/manifest.ts';
+import type { Deployment } from '../../record/record.ts';
+import {
+  type Advance,
+  type DeployContext,
+  findDeleted,
+  type Progress,
+  type PruneHeld,
+} from '../deploy-context.ts';
+import { depart, describeDeparture } from '../leaving.ts';
+import type { Planning } from '../planning.ts';
+
+/**
+ * What may not be deleted before a person consents to exactly this; undefined: pruning may go on (D2). Of a
+ * deployment whose pruning began with consent the rest needs none.
+ */
+export async function heldPrune(
+  context: DeployContext,
+  planning: Planning,
+  deployment?: Deployment,
+): Promise<PruneHeld | undefined> {
+  // Only what has no objects at all would delete everything.
+  if (planning.objects.length > 0) return undefined;
+  const planned = await planning.planPruning();
+  const isEverything = planned.prune.length > 0;
+  if (!isEverything || context.settings.consent === planned.pruneDigest) return undefined;
+  const { applied } = context.record;
+  const isRest = planned.prune.every((live) => applied.get(objectKey(live))?.uid === live.uid);
+  if (deployment?.consented === true && isRest) return undefined;
+  return { state: 'PruneHeld', digest: planned.pruneDigest, objects: planned.prune.map(idOf) };
+}
+
+/**
+ * Deletes what is no longer desired, before the hooks that come after an upgrade, as Helm does: stage by stage, each
+ * when the one before is gone (D15). Returns why it did not get through; undefined: nothing is left that has to go.
+ */
+export async function prune(
+  context: DeployContext,
+  deployment: Deployment,
+  planning: Planning,
+  result: Advance,
+): Promise<Progress | undefined> {
+  const { record, store, untold } = context;
+  const planned = await planning.planPruning();
+  findDeleted(context, 'pruned', planned.prune);
+  result.kept = planned.kept;
+  const held = await heldPrune(context, planning, deployment);
+  if (held !== undefined) return held;
+  const desired = new Set(planning.objects.map(objectKey));
+  const leaving = [...planned.prune, ...goingOf(context, desired)];
+  if (leaving.length > 1 && planning.objects.length === 0) await noteConsent(context, deployment);
+  untold.deleting('pruned', planned.prune);
+  const { deleted, refusal, goingNow, left } = await depart(context.access, leaving, 'prune');
+  if (planned.prune.length > 0) store.changed(record);
+  untold.deleted('pruned', deleted);
+  // What was kept after all, because it changed in the meantime, says so.
+  if (deleted.length < planned.prune.length) result.kept = (await planning.plan()).kept;
+  context.moving.leave(planned.kept);
+  const stillThere = new Set([...left].map(objectKey));
+  for (const key of record.applied.keys()) {
+    if (desired.has(key) || stillThere.has(key)) continue;
+    record.applied.delete(key);
+    store.changed(record);
+  }
+  if (refusal !== undefined) throw refusal;
+  return goingNow && { state: 'Pruning', message: `Pruning: ${describeDeparture(goingNow, left)}` };
+}
+
+/** What is being deleted already, and is to be gone before anything of a later stage goes. */
+function goingOf({ inventory, access }: DeployContext, desired: ReadonlySet<string>): LiveObject[] {
+  return [...inventory.of(access.targetId)]
+    .filter(
+      ([key, live]) =>
+        live.deleting &&
+        !live.hook &&
+        !desired.has(key) &&
+        keepReason(live, { ...access, prune: true }) === undefined,
+    )
+    .map(([, live]) => live);
+}
+
+/** Ahead of the first deletion: what is left of the plan has another digest then, also for the next process. */
+async function noteConsent({ record, store, signal }: DeployContext, deployment: Deployment): Promise<void> {
+  if (deployment.consented === true) return;
+  deployment.consented = true;
+  store.changed(record);
+  await store.save(record, { signal });
+}

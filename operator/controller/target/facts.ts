@@ -1,0 +1,60 @@
+import type { Remedy, TowpathError } from '../../api/errors.ts';
+import type { Application, HealthState, SyncState } from '../../api/v1alpha1/application.ts';
+import type { ObjectId } from '../../manifest/manifest.ts';
+import type { KeptObject } from '../../plan/plan.ts';
+import type { Rejected } from '../candidate/quarantine.ts';
+import type { Candidate, Deployment } from '../record/record.ts';
+
+/** Where a target stands, in the words of its status. */
+export interface Standing {
+  sync: SyncState;
+  reason: string;
+  message: string;
+  /** What helps; absent where nothing is wrong. */
+  remedy?: Remedy;
+}
+
+/** A live object that differs from what was applied because somebody changed it. */
+export interface Drift {
+  count: number;
+  lastAt: string;
+  lastBy?: string;
+  lastObject: ObjectId;
+  /** The last object is not found by its label any more. */
+  isGone: boolean;
+}
+
+/** An object that was put back, and after whose change, where that is known. */
+export interface Repaired {
+  object: ObjectId;
+  /** When it was changed, or found changed (RFC 3339). */
+  at: string;
+  by?: string;
+  /** Present where this went on for long enough to be told: which fields they fight over, where that is known. */
+  contested?: readonly string[];
+}
+
+/** What a reconcile found out. Only `settle` turns it into status, requeue and events. */
+export interface Facts {
+  application: Application;
+  now: Date;
+  standing: Standing;
+  health: { state: HealthState; message?: string };
+  /** What the source has, whether it may run or not. */
+  source?: { revision: string; ref: string; commit?: NonNullable<Candidate['commit']>; candidate?: string };
+  /** The Git server cannot be asked at the moment; what was accepted stays enforced (A4). */
+  sourceError?: TowpathError;
+  rejected?: Rejected;
+  /** The candidate whose objects the cluster has. */
+  running?: Candidate;
+  objects: number;
+  /** Whether the live objects were compared: without, what was told of drift stays. */
+  isLookedAt: boolean;
+  drift?: Drift;
+  pendingPrune?: { digest: string; objects: ObjectId[] };
+  kept: readonly KeptObject[];
+  retry?: { attempts: number; nextAt: Date };
+  handledSyncRequest?: string;
+  /** Deployments that ended, oldest first; those that the history has already are passed over. */
+  ended: readonly Deployment[];
+}

@@ -1,0 +1,252 @@
+import type { Application } from '../../api/v1alpha1/application.ts';
+import { parseDuration } from '../../api/v1alpha1/duration.ts';
+import { ANNOTATION_ABANDON, DEFAULT_ENVIRONMENT, GROUP } from '../../api/v1alpha1/names.ts';
+import { classify } from '../../apply/classify.ts';
+import { releaseObject } from '../../apply/prune.ts';
+import type { TargetAccess } from '../../apply/target.ts';
+import type { KubeClient, ObjectPath } from '../../kube/client.ts';
+import { isNotFound } from '../../kube/errors.ts';
+import { inParallel } from '../../kube/in-parallel.ts';
+import { isApplicationOf, isPassedOver, keepReason } from '../../manifest/keep.ts';
+import { type HookEvent, idOf, objectKey } from '../../manifest/manifest.ts';
+import { type KeptObject, takenReason } from '../../plan/plan.ts';
+import type { TargetRecord } from '../record/record.ts';
+import { newRecord } from '../record/record.ts';
+import { endHooks, haveRun, runHooks } from './deploy/run-hooks.ts';
+import { depart, describeDeparture } from './leaving.ts';
+import { whereLost } from './lost-record.ts';
+import type { Moving } from './moving.ts';
+import { accessOf, movingOf, type Parts, targetOf } from './run.ts';
+import type { Untold } from './untold.ts';
+
+interface Deletion {
+  parts: Parts;
+  access: TargetAccess;
+  record: TargetRecord;
+  timeoutMs: number;
+  tell(message: string): Promise<void>;
+  /** Told as an event. */
+  warn(message: string): void;
+  /** False for a while after one failed. */
+  mayRunHooks: boolean;
+  /** Those of an event are through. */
+  onHooksRun(): void;
+  untold: Untold;
+}
+
+/** How long deletion without pruning may take to take our marks off the objects. */
+const RELEASE_MS = 5_000;
+
+/**
+ * `Gone`: the finalizer may go. `Waiting`: the message says for what; changes in the cluster wake it. `kept`: what
+ * is left although the deletion policy is Prune, and why (D4).
+ */
+export type Finalized =
+  | { state: 'Gone'; kept: readonly KeptObject[] }
+  /** For the time when the hook that failed may run again. */
+  | { state: 'Resting' }
+  | { state: 'Waiting'; message: string; kept: readonly KeptObject[] };
+
+/**
+ * Ends an Application's life in the cluster: objects are pruned in reverse order, or released, and the
+ * record goes last. It never hangs for ever (D11): a namespace or a CRD that is going away takes the
+ * Application along at once, and its objects are released as far as that is possible.
+ */
+export async function finalize(
+  parts: Parts,
+  application: Application,
+  signal: AbortSignal,
+  options: Pick<Deletion, 'tell' | 'warn' | 'mayRunHooks' | 'onHooksRun' | 'untold'>,
+): Promise<Finalized> {
+  const access = accessOf(parts, application, signal);
+  const isAbandoned = (application.metadata.annotations[ANNOTATION_ABANDON] ?? '')
+    .split(',')
+    .includes(DEFAULT_ENVIRONMENT);
+  const leaving = isAbandoned ? undefined : await whatLeaves(parts.client, application, signal);
+  const record =
+    parts.store.get(access.targetId) ??
+    (isAbandoned || leaving !== undefined ? undefined : await recovered(parts, application, access));
+  if (record === undefined) {
+    // A first write of it without an answer may have left something.
+    await parts.store.remove(newRecord(targetOf(application)), signal);
+    return { state: 'Gone', kept: [] };
+  }
+  if (isAbandoned || leaving !== undefined) {
+    await releaseWhatCanBe(parts, access, record, leaving);
+    await parts.store.remove(record, signal);
+    return { state: 'Gone', kept: [] };
+  }
+  await parts.inventory.watches.ensure(record.kinds, access).catch((error: unknown) => {
+    signal.throwIfAborted();
+    throw classify(error, 'look at', { group: '', kind: 'Application', ...targetNameOf(application) }).error;
+  });
+  let kept: KeptObject[] = [];
+  let takers: ReadonlyMap<string, string> = new Map();
+  const moving = movingOf(parts, application, access);
+  if (application.spec.deletionPolicy === 'Prune') {
+    const timeoutMs = parseDuration(application.spec.sync.timeout);
+    const deletion = { parts, access, record, timeoutMs, ...options };
+    await endHooks({ access, inventory: parts.inventory, untold: options.untold }, isOfDeletion);
+    if (!(await runDeleteHooks(deletion, 'pre-delete'))) return { state: 'Resting' };
+    takers = await takersOf(parts, access, moving);
+    kept = keptOf(parts, access, takers);
+    const left = await pruneAll(parts, access, takers);
+    if (left !== undefined) return { state: 'Waiting', message: left, kept };
+    if (!(await runDeleteHooks(deletion, 'post-delete'))) return { state: 'Resting' };
+  }
+  // A write of a sync that this deletion broke off may land a moment later, and would belong to nobody.
+  await parts.client.writesEnded({ signal, ...(access.as === undefined ? {} : { as: access.as }) });
+  const late = await parts.inventory.lookAgain(record.kinds, access, takers);
+  if (late && application.spec.deletionPolicy === 'Prune')
+    return { state: 'Waiting', message: 'Deleting: an object came a moment too late, and goes too.', kept };
+  const remaining = [...parts.inventory.of(access.targetId).values()];
+  await inParallel(remaining, async (live) => {
+    try {
+      await releaseObject(access, live);
+    } catch (error) {
+      signal.throwIfAborted();
+      throw classify(error, 'release', live).error;
+    }
+  });
+  await parts.store.remove(record, signal);
+  moving.leave(kept);
+  moving.tellLeft();
+  return { state: 'Gone', kept };
+}
+
+/** Who takes over what would be deleted, by object key; found out when all others told what they want. */
+async function takersOf(
+  parts: Parts,
+  access: TargetAccess,
+  moving: Moving,
+): Promise<ReadonlyMap<string, string>> {
+  const objects = [...parts.inventory.of(access.targetId).values()].filter((live) => !isPassedOver(live));
+  if (objects.length > 0) await moving.othersTold();
+  return moving.takersOf(objects);
+}
+
+function isOfDeletion({ madeFor }: { madeFor: readonly string[] }): boolean {
+  return madeFor.includes('pre-delete') || madeFor.includes('post-delete');
+}
+
+function keptOf(parts: Parts, access: TargetAccess, takers: ReadonlyMap<string, string>): KeptObject[] {
+  return [...parts.inventory.of(access.targetId).values()].flatMap((object) => {
+    // The Application itself goes with its finalizer.
+    if (isPassedOver(object) || isApplicationOf(object, access.targetName)) return [];
+    const reason = keepReason(object, { ...access, prune: true }) ?? takenReason(objectKey(object), takers);
+    return reason === undefined ? [] : [{ object: idOf(object), reason }];
+  });
+}
+
+/** A record in place of a lost one, as far as the marks on the objects tell; undefined: there are none. */
+async function recovered(
+  parts: Parts,
+  application: Application,
+  access: TargetAccess,
+): Promise<TargetRecord | undefined> {
+  const kinds = await whereLost(parts, application, access);
+  return kinds.length === 0 ? undefined : { ...newRecord(targetOf(application)), kinds };
+}
+
+/** Nobody is held up by this: what cannot be reached in time keeps its marks, which do no harm. */
+async function releaseWhatCanBe(
+  parts: Parts,
+  access: TargetAccess,
+  record: TargetRecord,
+  leaving: Leaving | undefined,
+): Promise<void> {
+  const signal = AbortSignal.any([access.signal, AbortSignal.timeout(RELEASE_MS)]);
+  await Promise.allSettled(
+    record.kinds.map((kind) => parts.inventory.watches.ensure([kind], { ...access, signal })),
+  );
+  const staying = [...parts.inventory.of(access.targetId).values()].filter(
+    ({ namespace }) => leaving !== 'Namespace' || namespace !== record.target.namespace,
+  );
+  await inParallel(staying, (live) => releaseObject({ ...access, signal }, live).catch(() => undefined));
+  access.signal.throwIfAborted();
+}
+
+function targetNameOf(application: Application) {
+  return { namespace: application.metadata.namespace, name: application.metadata.name };
+}
+
+/** Prunes one stage after the other, the next when the one before is gone; undefined: nothing is left. */
+async function pruneAll(
+  parts: Parts,
+  access: TargetAccess,
+  takers: ReadonlyMap<string, string>,
+): Promise<string | undefined> {
+  const all = [...parts.inventory.of(access.targetId).values()].filter(
+    (object) =>
+      !object.hook &&
+      !takers.has(objectKey(object)) &&
+      keepReason(object, { ...access, prune: true }) === undefined,
+  );
+  const { deleted, refusal, goingNow, left } = await depart(access, all, 'delete');
+  if (refusal !== undefined) throw refusal;
+  if (goingNow !== undefined) return `Deleting: ${describeDeparture(goingNow, left)}`;
+  // The watches tell that they are gone, and wake the next look.
+  return deleted[0] === undefined
+    ? undefined
+    : `Deleting: ${describeDeparture(deleted[0], { size: deleted.length })}`;
+}
+
+/** Whether the hooks of the event are through; false: one of them rests. */
+async function runDeleteHooks(
+  { parts, access, record, timeoutMs, tell, warn, mayRunHooks, onHooksRun }: Deletion,
+  event: HookEvent,
+): Promise<boolean> {
+  const { deployment } = record;
+  if (deployment === undefined) return true;
+  const manifests = await parts.store.manifests(record, deployment.candidate, access.signal);
+  if (manifests === undefined) {
+    const told = `lost ${event}`;
+    if (deployment.hooks.includes(told)) return true;
+    deployment.hooks.push(told);
+    warn(
+      `The kept manifests of ${deployment.candidate.id} are gone: hooks of ${event} that they may have had were not run.`,
+    );
+    return true;
+  }
+  const hadRun = haveRun(deployment, manifests.hooks, event);
+  if (!mayRunHooks && !hadRun) return false;
+  const context = { access, store: parts.store, inventory: parts.inventory, record, timeoutMs };
+  await runHooks(context, deployment, manifests.hooks, event, (waiting) =>
+    tell(`Deleting: waiting ${waiting}`),
+  );
+  if (!hadRun) onHooksRun();
+  return true;
+}
+
+type Leaving = 'Namespace' | 'Definition';
+
+/** Whether the namespace or our own CRD is being deleted: then nobody may be held up by us. */
+async function whatLeaves(
+  client: KubeClient,
+  application: Application,
+  signal: AbortSignal,
+): Promise<Leaving | undefined> {
+  const { namespace } = application.metadata;
+  const paths: [Leaving, ObjectPath][] = [
+    ['Namespace', { resource: { group: '', version: 'v1', plural: 'namespaces' }, name: namespace }],
+    [
+      'Definition',
+      {
+        resource: { group: 'apiextensions.k8s.io', version: 'v1', plural: 'customresourcedefinitions' },
+        name: `applications.${GROUP}`,
+      },
+    ],
+  ];
+  for (const [leaving, path] of paths) {
+    try {
+      const { metadata } = await client.getMetadata(path, { signal });
+      if (metadata.deletionTimestamp !== undefined) return leaving;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (isNotFound(error)) return leaving;
+      throw classify(error, 'look at', { group: '', kind: leaving, namespace: '', name: path.name ?? '' })
+        .error;
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,127 @@
+import { TowpathError } from '../../api/errors.ts';
+import { parseDuration } from '../../api/v1alpha1/duration.ts';
+import { ApiError, isAlreadyExists, isConflict } from '../../kube/errors.ts';
+import { Quarantine } from '../candidate/quarantine.ts';
+import type { Candidate } from '../record/record.ts';
+import { explainUnserved } from './api-service.ts';
+import type { PruneHeld } from './deploy-context.ts';
+import { goOn } from './go-on.ts';
+import { blocked, type Run } from './run.ts';
+import { explainForbidden } from './service-account.ts';
+import { tellHeld } from './standing.ts';
+
+/** The longest pause between tries of what is not the candidate's own failure. */
+export const PATIENCE_MS = 30_000;
+/** What another resource decides that nobody watches: asked for again at short intervals. */
+const UNSEEN: ReadonlySet<string> = new Set(['AlreadyAllocated', 'QuotaExceeded']);
+const UNSEEN_MS = 5_000;
+/** Before what runs is looked after again, when that went wrong too. */
+const AGAIN_MS = 5_000;
+
+/** What is wanted could not be begun or gone on with: says when it is tried again. */
+export async function scheduleRetry(run: Run, inputs: string, error: unknown): Promise<Date | undefined> {
+  const { context, session, facts } = run;
+  if (!(error instanceof TowpathError)) return keepRunning(run, error);
+  const { client } = run.parts;
+  const told = await explainUnserved(
+    client,
+    await explainForbidden(client, context.access.as, error, context.signal),
+    context.signal,
+  );
+  const attempts = (session.retry?.attempts ?? 0) + 1;
+  const least = asked(told);
+  const wait =
+    least === 0 ? 0 : Math.min(least, PATIENCE_MS) * (1 + 0.2 * run.parts.random()) + CLOCK_ERROR_MS;
+  const longest = UNSEEN.has(told.reason) ? UNSEEN_MS : PATIENCE_MS;
+  const pause = Math.max(pauseAfter(run, attempts, 1_000, longest), wait);
+  const nextAt = new Date(context.now().getTime() + pause);
+  session.retry = { inputs, error: told, attempts, triedAt: context.now(), nextAt };
+  facts.retry = { attempts, nextAt };
+  return keepRunning(run, told, nextAt);
+}
+
+/** The API server's clock is told in whole seconds: what is known of it may move by that much meanwhile. */
+const CLOCK_ERROR_MS = 1_000;
+
+/** How long the API server asked to wait (Retry-After), in milliseconds. */
+function asked(error: Error): number {
+  if (error instanceof ApiError) return error.retryAfterMs ?? 0;
+  return error.cause instanceof Error ? asked(error.cause) : 0;
+}
+
+/**
+ * What is wanted cannot run: the last good one stays enforced, and the status says why (A4, D6). `error`
+ * undefined: nothing is wrong, only what runs is looked after.
+ */
+export async function keepRunning(run: Run, error: unknown, at?: Date): Promise<Date | undefined> {
+  const { context } = run;
+  // What is known is outdated, and nothing is to be done by it.
+  if (isConflict(error) || isAlreadyExists(error)) throw error;
+  // Already now: what runs may have a hook that takes its time.
+  if (isTold(error)) standWaiting(run, error);
+  const { deployment } = context.record;
+  if (deployment !== undefined && deployment.candidate.id !== run.wanted?.candidate.id) {
+    try {
+      at = earlier(at, await goOn(run));
+    } catch (failure) {
+      context.signal.throwIfAborted();
+      error ??= failure;
+      at = earlier(at, new Date(context.now().getTime() + AGAIN_MS));
+    }
+  }
+  if (error === undefined) return at;
+  if (!isTold(error)) throw error;
+  standWaiting(run, error);
+  return at;
+}
+
+function isTold(error: unknown): error is Quarantine | TowpathError {
+  return error instanceof Quarantine || error instanceof TowpathError;
+}
+
+/** Where a target stands whose wanted candidate cannot run. */
+function standWaiting({ context, facts, wanted }: Run, error: Quarantine | TowpathError): void {
+  if (error instanceof Quarantine) {
+    facts.rejected = error.rejected;
+    if (error.retry !== undefined) facts.retry = error.retry;
+    facts.standing = {
+      sync: 'Quarantined',
+      reason: error.error.reason,
+      message: error.message,
+      remedy: 'Person',
+    };
+  } else if (error.remedy === 'Time' && context.record.deployment !== undefined && wanted === undefined)
+    facts.sourceError = error;
+  else facts.standing = blocked(error);
+}
+
+/** A candidate that would delete everything is not begun before a person consents; what runs is kept running (D2). */
+export async function holdPrune(run: Run, candidate: Candidate, held: PruneHeld): Promise<Date | undefined> {
+  const at = await keepRunning(run, undefined);
+  tellHeld(run, candidate, held);
+  return at;
+}
+
+/** When to look again after an error that no watch and no poll tells the end of. */
+export function blindRetryAt(run: Run, error: unknown): Date | undefined {
+  if (error instanceof Quarantine) return error.retry?.nextAt;
+  if (error instanceof TowpathError && error.remedy === 'Resource') return undefined;
+  const { context, session, application, facts } = run;
+  session.blindTries += 1;
+  const isForPerson = error instanceof TowpathError && error.remedy === 'Person';
+  const first = isForPerson ? parseDuration(application.spec.source.interval) : 1_000;
+  const pause = pauseAfter(run, session.blindTries, first, Math.max(first, PATIENCE_MS));
+  const nextAt = new Date(context.now().getTime() + pause);
+  // What waits for a person is only looked at as often as ever: that is no try that anyone counts.
+  if (!isForPerson) facts.retry = { attempts: session.blindTries, nextAt };
+  return nextAt;
+}
+
+function pauseAfter({ parts }: Run, attempts: number, first: number, longest: number): number {
+  return Math.min(first * 2 ** (attempts - 1), longest) * (0.8 + 0.2 * parts.random());
+}
+
+function earlier(one: Date | undefined, other: Date | undefined): Date | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return one < other ? one : other;
+}

@@ -1,0 +1,101 @@
+import { adopts, callOptions, pathOf, type TargetAccess } from '../../apply/target.ts';
+import type { ServiceAccount } from '../../kube/client.ts';
+import { isForbidden } from '../../kube/errors.ts';
+import { inParallel } from '../../kube/in-parallel.ts';
+import { holdsMore } from '../../manifest/keep.ts';
+import type { LiveObject } from '../../manifest/live.ts';
+import { type Manifest, objectKey } from '../../manifest/manifest.ts';
+import type { KeptObject } from '../../plan/plan.ts';
+import type { TargetRecord } from '../record/record.ts';
+import type { Wishes } from './wishes.ts';
+
+export interface MovingOptions {
+  wishes: Wishes;
+  /** `<namespace>/<name>` of the Application that has the objects now. */
+  owner: string;
+  access: TargetAccess;
+  /** As whom another Application deploys; undefined: as the operator itself. */
+  accountOf(application: string): ServiceAccount | undefined;
+  /** Told of another Application that may take over something now. */
+  onLeft(application: string): void;
+}
+
+/** What of one Application's objects moves to others, in the course of one look. */
+export class Moving {
+  readonly #options: MovingOptions;
+  /** By object and Application. */
+  readonly #mayTake = new Map<string, boolean>();
+  readonly #left = new Set<string>();
+
+  constructor(options: MovingOptions) {
+    this.#options = options;
+  }
+
+  /** Waits until no other Application is about to tell that it wants something. */
+  othersTold(): Promise<void> {
+    const { wishes, owner, access } = this.#options;
+    return wishes.othersTold(owner, access.signal);
+  }
+
+  /** By object key the Application that wants the object, and may have it by its own rights. */
+  async takersOf(objects: readonly LiveObject[]): Promise<Map<string, string>> {
+    const { wishes, owner } = this.#options;
+    const takers = new Map<string, string>();
+    const wanted = objects.filter((object) => wishes.of(objectKey(object), owner).length > 0);
+    await inParallel(wanted, async (object) => {
+      const key = objectKey(object);
+      for (const application of wishes.of(key, owner)) {
+        if (takers.has(key) || !(await this.#mayBeTaken(object, application))) continue;
+        takers.set(key, application);
+      }
+    });
+    return takers;
+  }
+
+  /** What is kept is left to those who want it: they are told when that is written down. */
+  leave(kept: readonly KeptObject[]): void {
+    const { wishes, owner } = this.#options;
+    for (const { object } of kept)
+      for (const application of wishes.leave(objectKey(object), owner)) this.#left.add(application);
+  }
+
+  tellLeft(): void {
+    for (const application of this.#left) this.#options.onLeft(application);
+    this.#left.clear();
+  }
+
+  /** Nobody can have another's objects kept who could not take them over. Where that cannot be found out, they stay. */
+  async #mayBeTaken(object: LiveObject, application: string): Promise<boolean> {
+    const { access, accountOf } = this.#options;
+    const as = accountOf(application);
+    if (as === undefined) return true;
+    const id = `${application} ${objectKey(object)}`;
+    const known = this.#mayTake.get(id);
+    if (known !== undefined) return known;
+    const resource = access.discovery.resourceFor(object.group, object.kind);
+    if (resource === undefined) return true;
+    const unchanged = { metadata: { uid: object.uid } };
+    const may = await access.client
+      .mergePatch(pathOf(resource, object), unchanged, { dryRun: true }, { ...callOptions(access), as })
+      .then(() => true)
+      .catch((error: unknown) => {
+        access.signal.throwIfAborted();
+        return !isForbidden(error);
+      });
+    this.#mayTake.set(id, may);
+    return may;
+  }
+}
+
+/**
+ * The objects of a candidate that its Application would take over from another one: annotated to be adopted, or with
+ * more in them than Git has, where it is told how. Whatever else another one gives up is made anew.
+ */
+export function wishesOf(
+  objects: readonly Manifest[],
+  access: Pick<TargetAccess, 'adopt'>,
+  { applied }: Pick<TargetRecord, 'applied'>,
+): Set<string> {
+  const wanted = objects.filter((manifest) => adopts(access, manifest) || holdsMore(manifest));
+  return new Set(wanted.map(objectKey).filter((key) => !applied.has(key)));
+}

@@ -1,0 +1,288 @@
+import type { TowpathError } from '../../api/errors.ts';
+import type { Application, ApplicationStatus } from '../../api/v1alpha1/application.ts';
+import { parseDuration } from '../../api/v1alpha1/duration.ts';
+import {
+  ANNOTATION_ADOPT,
+  ANNOTATION_PRUNE_CONSENT,
+  ANNOTATION_SYNC_REQUESTED,
+  DEFAULT_ENVIRONMENT,
+  LABEL_TARGET,
+} from '../../api/v1alpha1/names.ts';
+import type { TargetAccess } from '../../apply/target.ts';
+import { asWanted } from '../../health/health.ts';
+import type { KubeClient, ServiceAccount } from '../../kube/client.ts';
+import type { Discovery } from '../../kube/discovery.ts';
+import { TokenBucket } from '../../kube/token-bucket.ts';
+import { isOurs, type LiveObject } from '../../manifest/live.ts';
+import { objectKey } from '../../manifest/manifest.ts';
+import type { Slices } from '../../observe/slices.ts';
+import type { KeptObject } from '../../plan/plan.ts';
+import { formerManifests } from '../candidate/former.ts';
+import type { Quarantine } from '../candidate/quarantine.ts';
+import type { Wanted, WantedCandidates } from '../candidate/wanted.ts';
+import type { Inventory } from '../cluster/inventory.ts';
+import type { WatchedKind } from '../cluster/search.ts';
+import { applicationKey } from '../record/application-key.ts';
+import { newRecord, type TargetName, targetId, targetName } from '../record/record.ts';
+import type { RecordStore } from '../record/store.ts';
+import type { Lookup } from './dependencies.ts';
+import type { DeployContext } from './deploy-context.ts';
+import { Contests } from './drift/contests.ts';
+import { DriftMemory } from './drift/drift-memory.ts';
+import { droppedNulls } from './dropped-nulls.ts';
+import type { Facts, Standing } from './facts.ts';
+import { worstHealth } from './health.ts';
+import { Moving } from './moving.ts';
+import { handledAs, requestFor } from './requests.ts';
+import type { Untold } from './untold.ts';
+import type { Wishes } from './wishes.ts';
+
+/** How much drift of one target is repaired at once, and how often after that, if somebody goes on changing it. */
+const REPAIRS_AT_ONCE = 60;
+const REPAIR_EVERY_MS = 5_000;
+
+export interface Parts {
+  client: KubeClient;
+  discovery: Discovery;
+  store: RecordStore;
+  inventory: Inventory;
+  wanted: WantedCandidates;
+  installation: string;
+  /** False only with --insecure-no-impersonation. */
+  impersonate: boolean;
+  lookup: Lookup;
+  wishes: Wishes;
+  /** An Application may take over now what another one left. */
+  onLeft(application: string): void;
+  /** Shared with all else that takes long. */
+  slices: Slices;
+  random(): number;
+}
+
+/** What is remembered of an Application between two reconciles; nothing here needs to survive a restart. */
+export interface Session {
+  /** What is wanted could not be begun, for a reason that is not its own. */
+  retry?: { inputs: string; error: TowpathError; attempts: number; triedAt: Date; nextAt: Date };
+  /** The last failure of the deployment's own; how often it failed stands in the record. */
+  failed?: { deployment: number; generation: number; error: TowpathError; nextAt: Date };
+  /** A candidate that the API server refused in principle: not asked again before an input changes. */
+  refused?: { inputs: string; quarantine: Quarantine };
+  /** The candidate and generation that were judged last (mode Manual). */
+  judged?: string;
+  /** Tries in a row that did not even find out what is wanted. */
+  blindTries: number;
+  /** The kept manifests were damaged: what is wanted is rendered and accepted again. */
+  renderAnew: boolean;
+  kept: KeptObject[];
+  repairs: TokenBucket;
+  drift: DriftMemory;
+  contests: Contests;
+  untold: Untold;
+  /** The sync request for which a look went to its end already; it may wait for something still. */
+  lookedFor?: string | undefined;
+  /** Of which candidate others were told what it wants. */
+  toldWishes?: string;
+  /** Where a target has objects whose record is lost, as they were found. */
+  found?: WatchedKind[];
+}
+
+/** `status` is what an earlier process told; `untold` outlives sessions. */
+export function newSession(status: ApplicationStatus | undefined, untold: Untold): Session {
+  return {
+    kept: [],
+    blindTries: 0,
+    renderAnew: false,
+    contests: new Contests(),
+    untold,
+    drift: new DriftMemory(status?.environments?.[0]?.drift),
+    repairs: new TokenBucket(REPAIRS_AT_ONCE, REPAIR_EVERY_MS, performance.now()),
+  };
+}
+
+/** What a person asks for is done at once. */
+const UNBOUNDED = { take: () => true, waitMs: () => 0 };
+
+export interface Run {
+  parts: Parts;
+  application: Application;
+  session: Session;
+  context: DeployContext;
+  facts: Facts;
+  /** The value of towpath.dev/sync-requested that is not handled yet. */
+  request: string | undefined;
+  /** Whether this is the first look for it: what waits for its time is tried at once. */
+  isAskedNow: boolean;
+  wanted?: Wanted;
+  /** Why the target's objects cannot be seen; without that nothing is planned. */
+  blind?: TowpathError;
+}
+
+export function targetOf({ metadata }: Application): TargetName {
+  return targetOfKey(applicationKey({ metadata }));
+}
+
+/** The target of the Application with that key, whether it can be read or not. */
+export function targetOfKey(key: string): TargetName {
+  const [namespace = '', application = ''] = key.split('/');
+  return { namespace, application, environment: DEFAULT_ENVIRONMENT };
+}
+
+export function accessOf(parts: Parts, application: Application, signal: AbortSignal): TargetAccess {
+  const target = targetOf(application);
+  const id = targetId(parts.installation, target);
+  const as: ServiceAccount = { namespace: target.namespace, name: application.spec.serviceAccountName };
+  return {
+    client: parts.client,
+    discovery: parts.discovery,
+    targetId: id,
+    targetName: targetName(target),
+    adopt: application.metadata.annotations[ANNOTATION_ADOPT] === 'true',
+    isHeld: (object) => holds(parts, object),
+    former: formerManifests(parts.store, () => parts.store.get(id), signal),
+    observe: (object, resource) =>
+      parts.inventory.observe(object, resource, parts.impersonate ? as : undefined),
+    signal,
+    ...(parts.impersonate ? { as } : {}),
+  };
+}
+
+export function movingOf(parts: Parts, application: Application, access: TargetAccess): Moving {
+  return new Moving({
+    wishes: parts.wishes,
+    owner: applicationKey(application),
+    access,
+    accountOf: (key) => {
+      const { namespace, application: name } = targetOfKey(key);
+      const taker = parts.lookup(namespace, name);
+      return taker === undefined ? undefined : accessOf(parts, taker, access.signal).as;
+    },
+    onLeft: parts.onLeft,
+  });
+}
+
+/**
+ * Whether the target that applied an object holds it still. One whose deployment is through has what the record says
+ * it applied; one whose record is not here may be of another installation.
+ */
+function holds({ store }: Parts, object: LiveObject): boolean {
+  const record = store.get(object.target);
+  if (record?.deployment?.applied !== true) return true;
+  return record.applied.has(objectKey(object));
+}
+
+/** Where a look begins. */
+export const LOOKING: Standing = {
+  sync: 'Syncing',
+  reason: 'Syncing',
+  message: 'Asking the Git server and rendering.',
+};
+
+export function startRun(
+  parts: Parts,
+  input: { application: Application; session: Session; signal: AbortSignal; tellNow(): void },
+): Run {
+  const { application, session, signal } = input;
+  const { spec, metadata, status } = application;
+  const target = targetOf(application);
+  const record = parts.store.get(targetId(parts.installation, target)) ?? newRecord(target);
+  const annotation = metadata.annotations[ANNOTATION_SYNC_REQUESTED];
+  const isHandled =
+    annotation === undefined ||
+    handledAs(annotation) === status?.handledSyncRequest ||
+    handledAs(annotation) === record.deployment?.request;
+  const request = isHandled ? undefined : requestFor(annotation);
+  const isAskedNow = request !== undefined && request !== session.lookedFor;
+  const access = accessOf(parts, application, signal);
+  const context: DeployContext = {
+    access,
+    store: parts.store,
+    inventory: parts.inventory,
+    record,
+    settings: {
+      prune: spec.sync.prune,
+      mayWrite: request !== undefined || spec.sync.mode === 'Automatic',
+      repair: request !== undefined || (spec.sync.drift === 'Repair' && spec.sync.mode === 'Automatic'),
+      adopt: access.adopt,
+      ignore: spec.sync.ignore ?? [],
+      consent: requestFor(metadata.annotations[ANNOTATION_PRUNE_CONSENT]),
+      timeoutMs: parseDuration(spec.sync.timeout),
+    },
+    repairs: isAskedNow ? UNBOUNDED : session.repairs,
+    drift: session.drift,
+    contests: session.contests,
+    moving: movingOf(parts, application, access),
+    untold: session.untold,
+    slices: parts.slices,
+    now: () => parts.client.now(),
+    signal,
+    say: (message, { atOnce = false } = {}) => {
+      // What a person must mend in the wanted candidate weighs more than how far the one before it got.
+      if (facts.standing.remedy === 'Person') return;
+      facts.standing = { sync: 'Syncing', reason: 'Syncing', message };
+      if (atOnce) input.tellNow();
+    },
+  };
+  const facts: Facts = {
+    application,
+    now: parts.client.now(),
+    standing: LOOKING,
+    health: { state: status?.health ?? 'Missing' },
+    objects: record.applied.size,
+    kept: session.kept,
+    isLookedAt: false,
+    ended: [],
+  };
+  if (status?.observedGeneration !== metadata.generation) session.untold.warn(droppedNulls(application));
+  // What a deployment was begun for was done, also where no status could say so before the process ended.
+  if (annotation !== undefined && handledAs(annotation) === record.deployment?.request)
+    facts.handledSyncRequest = handledAs(annotation);
+  return { parts, application, session, context, facts, request, isAskedNow };
+}
+
+export function finish(run: Run, requeueAt: Date | undefined): { facts: Facts; requeueAt: Date | undefined } {
+  const { context, facts } = run;
+  const { record } = context;
+  facts.now = context.now();
+  facts.objects = record.applied.size;
+  facts.ended = [...record.ended, ...(record.deployment?.outcome === undefined ? [] : [record.deployment])];
+  facts.health = healthNow(run);
+  // Of an Application that is gone nothing is watched any more.
+  context.signal.throwIfAborted();
+  context.inventory.watches.endUnasked(context.access.targetId);
+  context.inventory.lookAtPods(context.access.targetId, context.access.as);
+  return { facts, requeueAt: requeueAt === NEVER ? undefined : requeueAt };
+}
+
+const MISSING = {
+  state: 'Missing' as const,
+  message: `it does not exist, or lost its label ${LABEL_TARGET}`,
+};
+
+/** The worst health of what was applied; what is not there, or no longer ours, is missing. */
+export function healthNow({ context, blind }: Run): Facts['health'] {
+  const { record, access, inventory } = context;
+  if (blind !== undefined) return { state: 'Unknown', message: blind.message };
+  if (record.applied.size === 0)
+    return { state: record.deployment?.applied === true ? 'Healthy' : 'Missing' };
+  const live = inventory.of(access.targetId);
+  return worstHealth(
+    [...record.applied].map(([key, applied]) => {
+      const unseen = inventory.watches.unseen(applied, access.as);
+      if (unseen !== undefined)
+        return { ...applied, health: { state: 'Unknown' as const, message: `it cannot be seen: ${unseen}` } };
+      const observed = live.get(key);
+      const isThere =
+        observed?.uid === applied.uid ||
+        (observed !== undefined && isOurs(observed, access.targetId, access.targetName));
+      if (!isThere) return { ...applied, health: MISSING };
+      return applied.atRest === true ? { ...applied, health: asWanted(observed) } : observed;
+    }),
+  );
+}
+
+export function blocked(error: TowpathError): Standing {
+  return { sync: 'Blocked', reason: error.reason, message: error.message, remedy: error.remedy };
+}
+
+/** Further than any timer: look again only when something changes. */
+export const NEVER = new Date(8.64e15);

@@ -1,0 +1,124 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { TowpathError } from '../../api/errors.ts';
+import { type Credential, quoted } from '../credential.ts';
+import type { Limits } from '../limits.ts';
+import type { Transport } from '../transport/transport.ts';
+import type { RunWork } from '../tree/tree.ts';
+import { type Advertisement, RemoteRefusal } from '../wire/advertisement.ts';
+import { type FetchRequest, fetchPack } from '../wire/fetch-pack.ts';
+
+const maxHaves = 16;
+
+/** What is known of one repository's objects on disk: packs in one directory, and the commits they complete. */
+export class Packs {
+  readonly directory: string;
+  /** Whether the commits' history was fetched too. */
+  readonly full: boolean;
+  /** Bytes on disk. */
+  bytes = 0;
+  lastUsed = performance.now();
+  readonly #commits = new Set<string>();
+  readonly #limits: Limits;
+  readonly #run: RunWork;
+  #count = 0;
+
+  constructor(directory: string, full: boolean, limits: Limits, run: RunWork) {
+    this.directory = directory;
+    this.full = full;
+    this.#limits = limits;
+    this.#run = run;
+  }
+
+  /** Whether more packs should go elsewhere. */
+  get isFull(): boolean {
+    return this.#count >= this.#limits.packs || this.bytes > this.#limits.packBytes;
+  }
+
+  async has(commit: string, signal?: AbortSignal): Promise<boolean> {
+    if (this.#commits.has(commit)) return true;
+    if (!this.full) return false;
+    const input = { directory: this.directory, limits: this.#limits, oid: commit };
+    const found = await this.#run('commit', input, signal).catch(() => undefined);
+    signal?.throwIfAborted();
+    if (found) this.#commits.add(commit);
+    return found !== undefined;
+  }
+
+  /**
+   * Fetches what `wants` name on top of what is there.
+   *
+   * @param commits that the wants lead to; they are complete afterwards.
+   * @returns bytes of the pack.
+   */
+  async fetch(
+    transport: Transport,
+    advertisement: Advertisement,
+    wants: readonly string[],
+    commits: readonly string[],
+    signal: AbortSignal,
+  ): Promise<number> {
+    await mkdir(join(this.directory, 'objects/pack'), { recursive: true, mode: 0o700 });
+    const name = `pack-${this.#count++}.pack`;
+    const path = join(this.directory, 'objects/pack', name);
+    const haves = [...this.#commits].slice(-maxHaves);
+    const request: FetchRequest = {
+      wants,
+      haves,
+      shallows: this.full ? [] : haves,
+      depth: this.full ? undefined : 1,
+    };
+    const bytes = await fetchPack(transport, advertisement.capabilities, request, path, this.#limits, signal);
+    try {
+      await this.#run('addPack', { directory: this.directory, name, bytes, limits: this.#limits });
+    } catch (error) {
+      await rm(path, { force: true });
+      throw error;
+    }
+    this.bytes += bytes;
+    // What was asked for by its id may be no commit, and a server refuses every fetch that names such as shallow.
+    const { directory } = this;
+    if (!this.full) {
+      for (const oid of commits) await this.#run('commit', { directory, limits: this.#limits, oid });
+    }
+    for (const commit of commits) this.#commits.add(commit);
+    return bytes;
+  }
+
+  async remove(): Promise<void> {
+    this.#commits.clear();
+    await rm(this.directory, { recursive: true, force: true });
+    // Afterwards: a read in between would have what is forgotten in memory again.
+    await this.#run('forget', { directory: this.directory }).catch(() => undefined);
+  }
+}
+
+/** What a server said in Git's protocol, as an error for the user. */
+export function refusalError(
+  error: unknown,
+  host: string,
+  where: string,
+  credential: Credential | undefined,
+): unknown {
+  if (!(error instanceof RemoteRefusal)) return error;
+  const said = quoted(error.message, credential);
+  if (/not found|not exist|does not appear|no such|not exported/i.test(said)) {
+    return new TowpathError(
+      'Person',
+      'RepositoryNotFound',
+      `There is no repository at ${where}, or the credential may not read it. Check spec.source.repoURL and the Secret that spec.source.secretRef names. The server says: ${said}`,
+    );
+  }
+  if (/denied|permission|forbidden|not allowed to|unauthorized/i.test(said)) {
+    return new TowpathError(
+      'Person',
+      'AuthenticationFailed',
+      `The Git server ${host} does not let the credential read ${where}. Check its rights. The server says: ${said}`,
+    );
+  }
+  return new TowpathError(
+    'Time',
+    'ServerError',
+    `The Git server ${host} refuses the request for ${where}: ${said || 'without a reason'}. It is tried again.`,
+  );
+}
