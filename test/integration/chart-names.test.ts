@@ -12,7 +12,7 @@ before(async () => {
 
 /** Everything that has a name of the values in it. */
 const FULL = {
-  watchNamespace: 'shop',
+  watchNamespace: 'watched-names',
   priorityClassName: 'system-cluster-critical',
   installation: 'a/b',
   certificateAuthorities: { configMap: 'authorities' },
@@ -84,6 +84,9 @@ test('I2: an API server takes every object, whatever the names are', async (t) =
     [`${'a.'.repeat(26)}b`, 'shop-3', {}],
     ['towpath', 'shop-4', { fullnameOverride: `${'a'.repeat(52)}b` }],
   ];
+  const { watchNamespace } = FULL;
+  assert.equal((await cluster.kubectl(['create', 'namespace', watchNamespace])).code, 0);
+  t.after(() => cluster.kubectl(['delete', 'namespace', watchNamespace, '--wait=false']));
   for (const [release, namespace, values] of cases) {
     const what = `release ${release} in ${namespace} with ${JSON.stringify(values)}`;
     const all = { ...FULL, serviceAccount: {}, ...values, priorityClassName: '' };
