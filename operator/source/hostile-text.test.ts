@@ -1,5 +1,5 @@
 import { test } from 'node:test';
-import { assertReadsInLinearTime } from '../../test/harness/hostile-text.ts';
+import { assertReadsFramedInLinearTime, assertReadsInLinearTime } from '../../test/harness/hostile-text.ts';
 import { MOST_KNOWN_HOSTS, parseCredential, redact } from './credential.ts';
 import { parseCommit } from './pack/object-store.ts';
 import { refusalError } from './pack/packs.ts';
@@ -29,14 +29,6 @@ const readers: readonly (readonly [string, (text: string) => unknown])[] = [
     'names in known_hosts, against a host as long as may be',
     (text) => knownKeys(`${text.slice(0, MOST_KNOWN_HOSTS)} ${KEY}`, 'a'.repeat(250), 22),
   ],
-  [
-    'a Secret',
-    (text) => parseCredential({ 'ca.crt': Buffer.from(text), password: Buffer.from(text) }, 'https'),
-  ],
-  [
-    'a Secret for SSH',
-    (text) => parseCredential({ identity: Buffer.from(text), known_hosts: Buffer.from(text) }, 'ssh'),
-  ],
   ['a text with a credential in it', (text) => redact(text, { username: 'a', password: 'aaaa' })],
   ['a commit', (text) => parseCommit(Buffer.from(`tree ${oid}\nauthor ${text}\ncommitter a\n\nb`))],
   ['the message of a commit', (text) => parseCommit(Buffer.from(`tree ${oid}\n\n${text}`))],
@@ -50,4 +42,15 @@ const readers: readonly (readonly [string, (text: string) => unknown])[] = [
 for (const [what, read] of readers)
   test(`A15: what a Git server or a credential says is read in linear time: ${what}`, () => {
     assertReadsInLinearTime(read);
+  });
+
+/** A Secret's values come as bytes. */
+const secrets: readonly (readonly [string, (bytes: Buffer) => unknown])[] = [
+  ['a Secret', (bytes) => parseCredential({ 'ca.crt': bytes, password: bytes }, 'https')],
+  ['a Secret for SSH', (bytes) => parseCredential({ identity: bytes, known_hosts: bytes }, 'ssh')],
+];
+
+for (const [what, read] of secrets)
+  test(`A15: what a Git server or a credential says is read in linear time: ${what}`, () => {
+    assertReadsFramedInLinearTime(read, (text) => Buffer.from(text));
   });
