@@ -16,9 +16,9 @@ const PROGRAMS = ['git', 'make', 'npm', 'go', 'sh', 'bash', 'env', 'uname', 'sed
 const SKIPPED: [file: string, name: string, program: string][] = [
   ['operator/source/conformance', 'a repository over SSH', 'ssh-keygen'],
   ['operator/source/conformance', 'a repository over SSH with a passphrase', 'ssh-keygen'],
-  ['operator/source/key-rounds', 'the rounds that a key asks for are read from it', 'ssh-keygen'],
-  ['operator/source/ssh-transport', 'a repository over SSH', 'ssh-keygen'],
-  ['operator/source/work-lanes', 'never begins what nobody waits for any more', 'mkfifo'],
+  ['operator/source/transport/key-rounds', 'the rounds that a key asks for are read from it', 'ssh-keygen'],
+  ['operator/source/transport/ssh-transport', 'a repository over SSH', 'ssh-keygen'],
+  ['operator/source/threads/work-lanes', 'never begins what nobody waits for any more', 'mkfifo'],
   [
     'test/integration/secrets',
     'S5: no secret value is in logs, status, events or metrics, however hard the input tries',
