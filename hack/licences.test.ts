@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { licencesIn, objectionTo } from './licences.ts';
 
-const mit = `Copyright (c) 2026 Somebody
+const mit = `The software of somebody
 
 Permission is hereby granted, free of charge, to any person
 obtaining a copy of this software`;

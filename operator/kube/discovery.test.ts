@@ -1,26 +1,16 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { after, before, type TestContext, test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { type DefinitionOptions, definition } from '../../test/harness/definition.ts';
-import { type FaultProxy, startFaultProxy } from '../../test/harness/fault-proxy.ts';
+import { proxiedClient } from '../../test/harness/proxied-client.ts';
 import { useControlPlane } from '../../test/harness/use-control-plane.ts';
 import { eventually } from '../../test/harness/wait.ts';
-import { KubeClient } from './client.ts';
 import { Discovery } from './discovery.ts';
 
 const CRDS = { group: 'apiextensions.k8s.io', version: 'v1', plural: 'customresourcedefinitions' };
 const API_SERVICES = { group: 'apiregistration.k8s.io', version: 'v1', plural: 'apiservices' };
 
-let proxy: FaultProxy;
-let client: KubeClient;
-before(async () => {
-  proxy = await startFaultProxy(await useControlPlane());
-  client = KubeClient.fromKubeConfig(proxy.kubeConfigText);
-});
-after(async () => {
-  await client.close();
-  await proxy.stop();
-});
+const { proxy, client } = await proxiedClient();
 
 function uniqueGroup(): string {
   return `t${randomBytes(4).toString('hex')}.example.com`;

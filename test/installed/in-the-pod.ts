@@ -9,7 +9,8 @@ import { eventually } from '../harness/wait.ts';
 /** Runs kubectl, and gives what it prints. */
 type Kubectl = (...args: string[]) => Promise<string>;
 
-const SYSTEM = ['--namespace', 'towpath-system'];
+/** Where it is installed. */
+export const SYSTEM = ['--namespace', 'towpath-system'];
 
 /** What the operator's own account may not do, with the rights that the chart gave it. */
 const NOT_ITS_OWN = [

@@ -18,6 +18,7 @@ import {
   endLeader,
   freeze,
   mayNot,
+  SYSTEM,
   startRedirect,
 } from './in-the-pod.ts';
 import { IMAGES_VARIABLE, WITHOUT_NODE_VARIABLE } from './variables.ts';
@@ -28,7 +29,6 @@ const skip = missing ?? (archives === undefined ? 'Start it by make e2e.' : fals
 
 const chart = join(import.meta.dirname, '../../charts/towpath');
 const notify = join(import.meta.dirname, '../../examples/notify/chart');
-const SYSTEM = ['--namespace', 'towpath-system'];
 
 let controlPlane: ControlPlane;
 let node: RealNode;
@@ -226,16 +226,19 @@ test('I2: installed by helm, it deploys what runs and answers on a real node', {
       ['name', 'http://localhost:8081/x.git', 'AddressRefused'],
       ['redirect', redirect.url, 'RedirectRefused'],
     ] as const;
-    for (const [name, repoURL, refusal] of cases) {
-      await applyApplication(name, 'shop', { repoURL });
-      const reason = 'jsonpath={.status.conditions[?(@.type=="Ready")].reason}';
-      const get = ['get', 'applications.towpath.dev', name, '-o', reason];
-      await eventually(async () => (await kubectl('-n', 'shop', ...get)) === refusal, {
-        describe: `the refusal of ${repoURL}`,
-      });
-      await kubectl('-n', 'shop', 'delete', 'applications.towpath.dev', name, '--timeout=60s');
+    try {
+      for (const [name, repoURL, refusal] of cases) {
+        await applyApplication(name, 'shop', { repoURL });
+        const reason = 'jsonpath={.status.conditions[?(@.type=="Ready")].reason}';
+        const get = ['get', 'applications.towpath.dev', name, '-o', reason];
+        await eventually(async () => (await kubectl('-n', 'shop', ...get)) === refusal, {
+          describe: `the refusal of ${repoURL}`,
+        });
+        await kubectl('-n', 'shop', 'delete', 'applications.towpath.dev', name, '--timeout=60s');
+      }
+    } finally {
+      redirect.stop();
     }
-    redirect.stop();
   });
 
   await step(

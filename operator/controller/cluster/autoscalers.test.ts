@@ -1,20 +1,9 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { type FaultProxy, startFaultProxy } from '../../../test/harness/fault-proxy.ts';
-import { useControlPlane } from '../../../test/harness/use-control-plane.ts';
-import { KubeClient } from '../../kube/client.ts';
+import { test } from 'node:test';
+import { proxiedClient } from '../../../test/harness/proxied-client.ts';
 import { Autoscalers } from './autoscalers.ts';
 
-let proxy: FaultProxy;
-let client: KubeClient;
-before(async () => {
-  proxy = await startFaultProxy(await useControlPlane());
-  client = KubeClient.fromKubeConfig(proxy.kubeConfigText);
-});
-after(async () => {
-  await client.close();
-  await proxy.stop();
-});
+const { proxy, client } = await proxiedClient();
 
 const ofCluster = { verb: 'list', path: /^\/apis\/autoscaling\/v2\/horizontalpodautoscalers/ } as const;
 const ofNamespace = (name: string) => ({ path: new RegExp(`/namespaces/${name}/horizontalpodautoscalers`) });

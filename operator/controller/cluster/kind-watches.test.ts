@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { after, before, type TestContext, test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { definition } from '../../../test/harness/definition.ts';
-import { type FaultProxy, startFaultProxy } from '../../../test/harness/fault-proxy.ts';
-import { useControlPlane } from '../../../test/harness/use-control-plane.ts';
+import { proxiedClient } from '../../../test/harness/proxied-client.ts';
 import { eventually } from '../../../test/harness/wait.ts';
 import type { TowpathError } from '../../api/errors.ts';
-import { KubeClient, type Resource, type ServiceAccount } from '../../kube/client.ts';
+import type { Resource, ServiceAccount } from '../../kube/client.ts';
 import { Discovery } from '../../kube/discovery.ts';
 import { KindWatches } from './kind-watches.ts';
 
@@ -24,16 +23,7 @@ const CONFIG_MAPS = resource('configmaps');
 const ROLE_BINDINGS = resource('rolebindings', 'rbac.authorization.k8s.io');
 const CRDS = resource('customresourcedefinitions', 'apiextensions.k8s.io');
 
-let proxy: FaultProxy;
-let client: KubeClient;
-before(async () => {
-  proxy = await startFaultProxy(await useControlPlane());
-  client = KubeClient.fromKubeConfig(proxy.kubeConfigText);
-});
-after(async () => {
-  await client.close();
-  await proxy.stop();
-});
+const { proxy, client } = await proxiedClient();
 
 /** Watches what carries a label of this test's own; `seen` is what they tell of. */
 async function newWatches(t: TestContext) {

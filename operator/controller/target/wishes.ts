@@ -85,8 +85,8 @@ export class Wishes {
   /**
    * Resolves when every other Application that may know of something newer has told what it wants, or its look ended:
    * those that follow the same repository, which are shown first what it told the owner, and after a start all. After
-   * half a minute it resolves all the same: one
-   * that does not get on holds up nobody's pruning for ever. Rejects with the signal's reason.
+   * half a minute it resolves all the same: one that does not get on holds up nobody's pruning for ever. Rejects with
+   * the signal's reason.
    */
   async othersTold(owner: string, signal: AbortSignal): Promise<void> {
     await this.#options.othersSee(owner, signal);

@@ -32,12 +32,9 @@ interface Giving {
 
 /** All of them, as they are now. */
 async function givingIn({ access }: DeployContext, { prune, apply }: Plan): Promise<Giving[]> {
-  const staying = apply.flatMap(({ live, ...planned }) =>
-    live === undefined ? [] : [{ live, planned: { ...planned, live } }],
-  );
-  const all: { live: LiveObject; planned?: PlannedApply }[] = [
+  const all: Omit<Giving, 'frees'>[] = [
     ...prune.map((live) => ({ live })),
-    ...staying,
+    ...apply.flatMap((planned) => (planned.live === undefined ? [] : [{ live: planned.live, planned }])),
   ];
   const giving: Giving[] = [];
   await inParallel(
