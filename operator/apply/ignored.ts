@@ -1,5 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { KubeObject, Resource } from '../kube/client.ts';
+import type { KubeObject } from '../kube/client.ts';
+import { isConflict } from '../kube/errors.ts';
+import type { PlannedApply } from '../manifest/applied.ts';
 import { unheldPaths } from '../manifest/decided.ts';
 import {
   canonicalJson,
@@ -21,26 +23,26 @@ import {
 } from '../manifest/field-set.ts';
 import { fieldManager, ignoredFieldManager } from '../manifest/live.ts';
 import type { Manifest } from '../manifest/manifest.ts';
-import { callOptions, pathOf, type TargetAccess } from './target.ts';
+import { type Attempt, find } from './attempt.ts';
+import { callOptions, pathOf } from './target.ts';
+
+/** How often an object is read anew whose values somebody changed while they were sent. */
+const TRIES = 10;
 
 /**
  * Hands the ignored fields that we own to a second field manager, with the values that they have now. Only
- * then can our own manifest leave them out without the API server taking them away (sync.ignore). Answers whether
- * there were any.
+ * then can our own manifest leave them out without the API server taking them away (sync.ignore). Returns the object
+ * as it is then, and undefined where there were none.
  */
-export async function handOver(
-  access: TargetAccess,
-  resource: Resource,
-  manifest: Manifest,
-  paths: readonly string[],
-  current: KubeObject,
-): Promise<boolean> {
-  const handed = below(fieldsOf(current, fieldManager(access.targetId)), paths, manifest);
-  if (Object.keys(handed).length === 0) return false;
-  // An apply replaces the manager's whole set: what it had is sent along.
-  mergeFields(handed, fieldsOf(current, ignoredFieldManager(access.targetId)));
-  await send(access, resource, manifest, handed, current);
-  return true;
+export async function handOver(attempt: Attempt, current: KubeObject): Promise<KubeObject | undefined> {
+  const { access, planned } = attempt;
+  return sendHeld(attempt, current, (now) => {
+    const handed = below(fieldsOf(now, fieldManager(access.targetId)), planned);
+    if (isEmpty(handed)) return undefined;
+    // An apply replaces the manager's whole set: what it had is sent along.
+    mergeFields(handed, fieldsOf(now, ignoredFieldManager(access.targetId)));
+    return handed;
+  });
 }
 
 /**
@@ -48,20 +50,23 @@ export async function handOver(
  * them: else one left out of Git later would stay. What Git does not name stays as it is: leaving a field out
  * never resets it. Returns the object as it is then.
  */
-export async function takeBack(
-  access: TargetAccess,
-  resource: Resource,
-  manifest: Manifest,
-  paths: readonly string[],
-  current: KubeObject,
-): Promise<KubeObject> {
-  const held = fieldsOf(current, ignoredFieldManager(access.targetId));
-  // Nearly always: then the text need not be parsed.
-  if (Object.keys(held).length === 0) return current;
-  const still = below(held, paths, manifest);
-  mergeFields(still, unnamedIn(parseExact(manifest.text), held) ?? {});
-  if (isDeepStrictEqual(held, still)) return current;
-  return send(access, resource, manifest, still, current);
+export async function takeBack(attempt: Attempt, current: KubeObject): Promise<KubeObject> {
+  const { access, planned } = attempt;
+  const sent = await sendHeld(attempt, current, (now) => {
+    const held = fieldsOf(now, ignoredFieldManager(access.targetId));
+    // Nearly always: then the text need not be parsed.
+    if (isEmpty(held)) return undefined;
+    const still = below(held, planned);
+    mergeFields(still, unnamedIn(parseExact(planned.manifest.text), held) ?? {});
+    return isDeepStrictEqual(held, still) ? undefined : still;
+  });
+  return sent ?? current;
+}
+
+export interface TextOnto {
+  text: string;
+  /** The text has values of `current`, and is right as long as that is what is there. */
+  hasTheirs: boolean;
 }
 
 /**
@@ -69,8 +74,8 @@ export async function takeBack(
  * or map no part can be left out, as it is owned and applied as a whole: there the text gets the values that
  * others gave those fields.
  */
-export function textWithout(manifest: Manifest, paths: readonly string[], current: KubeObject): string {
-  if (paths.length === 0) return manifest.text;
+export function textOnto(current: KubeObject, manifest: Manifest, paths: readonly string[]): TextOnto {
+  if (paths.length === 0) return { text: manifest.text, hasTheirs: false };
   const document = parseExact(manifest.text);
   // Of everybody's: what one of them knows in parts is not atomic.
   const fields: FieldSet = {};
@@ -85,7 +90,7 @@ export function textWithout(manifest: Manifest, paths: readonly string[], curren
     if (isWhole) values.set(path, valueAt(live, path));
     else left.push(path);
   }
-  return withValues(withoutPaths(manifest.text, left), values);
+  return { text: withValues(withoutPaths(manifest.text, left), values), hasTheirs: values.size > 0 };
 }
 
 function fieldsOf(object: KubeObject, manager: string): FieldSet {
@@ -95,26 +100,50 @@ function fieldsOf(object: KubeObject, manager: string): FieldSet {
   return (entry?.fieldsV1 ?? {}) as FieldSet;
 }
 
-function below(fields: FieldSet, paths: readonly string[], manifest: Manifest): FieldSet {
+function isEmpty(fields: FieldSet): boolean {
+  return Object.keys(fields).length === 0;
+}
+
+function below(fields: FieldSet, { manifest, ignore }: PlannedApply): FieldSet {
   const result: FieldSet = {};
-  if (Object.keys(fields).length === 0) return result;
+  if (isEmpty(fields)) return result;
   const document = parseExact(manifest.text);
   const unheld = unheldPaths(manifest);
-  for (const path of paths)
+  for (const path of ignore)
     if (!unheld.includes(path)) mergeFields(result, fieldsAt(fields, pointerSteps(path), document) ?? {});
   return result;
 }
 
+/**
+ * Sends what the second field manager is to hold of the object as it is, and undefined sends nothing. The values are
+ * those that others decided: one decided since is not to be put back, so that what was read must still be there.
+ */
+async function sendHeld(
+  attempt: Attempt,
+  current: KubeObject,
+  heldOf: (now: KubeObject) => FieldSet | undefined,
+): Promise<KubeObject | undefined> {
+  for (let now = current, tries = 1; ; tries += 1) {
+    const held = heldOf(now);
+    if (held === undefined) return undefined;
+    try {
+      return await send(attempt, held, now);
+    } catch (error) {
+      const found = isConflict(error) && tries < TRIES ? await find(attempt) : undefined;
+      if (found?.metadata.uid !== current.metadata.uid) throw error;
+      now = found;
+    }
+  }
+}
+
 async function send(
-  access: TargetAccess,
-  resource: Resource,
-  manifest: Manifest,
+  { access, resource, planned: { manifest } }: Attempt,
   fields: FieldSet,
   current: KubeObject,
 ): Promise<KubeObject> {
-  const isEmpty = Object.keys(fields).length === 0;
-  const values = isEmpty ? {} : valuesAt(fields, current as unknown as Json);
+  const values = isEmpty(fields) ? {} : valuesAt(fields, current as unknown as Json);
   const { metadata, ...rest } = isRecord(values) ? values : {};
+  const { uid, resourceVersion } = current.metadata;
   return access.client.apply(
     pathOf(resource, manifest),
     canonicalJson({
@@ -124,7 +153,8 @@ async function send(
       metadata: {
         ...(isRecord(metadata) ? metadata : {}),
         name: manifest.name,
-        uid: current.metadata.uid,
+        uid,
+        resourceVersion,
         ...(resource.namespaced ? { namespace: manifest.namespace } : {}),
       },
     }),

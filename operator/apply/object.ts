@@ -12,8 +12,8 @@ import { describeObject, idOf, type Manifest } from '../manifest/manifest.ts';
 import { withMetadata } from '../manifest/metadata-text.ts';
 import { type Attempt, find, isOtherUid } from './attempt.ts';
 import { asLargeAs, isShrunk } from './claims.ts';
-import { handOver } from './ignored.ts';
-import { applyOwn, lookAtOwn, mergeOwnership, release, takeShared, withoutNobody } from './own-fields.ts';
+import { handOver, takeBack } from './ignored.ts';
+import { applyOwn, handIgnored, lookAtOwn, mergeOwnership, takeShared, withoutNobody } from './own-fields.ts';
 import { mustMerge, notOwned } from './owner.ts';
 import { deleteAndAwait } from './prune.ts';
 import { isImmutable, RefusedChange } from './refused-change.ts';
@@ -46,8 +46,8 @@ export async function applyObject(access: TargetAccess, planned: PlannedApply): 
   let { object } = sent;
   if (sent.isNew && planned.ignore.length > 0) {
     // What others decide was sent once, as its first value; from now on it is left to them.
-    const isHanded = await handOver(access, resource, planned.manifest, planned.ignore, object);
-    if (isHanded) object = await applyOwn(attempt, { uid: object.metadata.uid }, object);
+    const handed = await handOver(attempt, object);
+    if (handed !== undefined) object = await applyOwn(attempt, { uid: handed.metadata.uid }, handed);
   }
   const kept = applied(access, resource, planned, object);
   return large === undefined ? kept : { ...kept, larger: large.larger };
@@ -91,13 +91,13 @@ async function send(attempt: Attempt): Promise<Sent> {
   if (live !== undefined && !live.deleting) {
     try {
       const current = await lookAtOwn(attempt, live);
-      // A write that a former leader had under way finds another version and changes nothing (D8). Handing
-      // fields over has just changed it, and a dry-run does no harm.
+      // A write that a former leader had under way finds another version and changes nothing (D8). What is left to
+      // others changes all the time, and a dry-run does no harm.
       const isAsSeen = planned.ignore.length === 0 && !attempt.dryRun;
       const { resourceVersion = live.resourceVersion } = current?.metadata ?? {};
       const preconditions = { uid: live.uid, ...(isAsSeen ? { resourceVersion } : {}) };
       const object = await applyOwn(attempt, preconditions, current);
-      return { object: attempt.dryRun ? object : await release(attempt, object), isNew: false };
+      return { object: attempt.dryRun ? object : await takeBack(attempt, object), isNew: false };
     } catch (error) {
       // Gone, or another object under the same name: look again instead of trusting what we remembered.
       if (!isConflict(error) && !isNotFound(error) && !isOtherUid(error)) throw error;
@@ -150,16 +150,15 @@ async function takeExisting(attempt: Attempt, conflict: ApiError): Promise<KubeO
 
 /** Applies onto what is there, and leaves to others what they decide. */
 async function update(attempt: Attempt, existing: KubeObject): Promise<KubeObject> {
-  const { access, planned, resource } = attempt;
+  const { planned } = attempt;
   // As in `lookAtOwn`; and where somebody writes without end, a write on condition would never succeed.
   const isForced = attempt.dryRun || planned.reason === 'Drift';
-  const current = isForced ? existing : await takeShared(attempt, existing);
-  if (planned.ignore.length > 0 && !attempt.dryRun)
-    await handOver(access, resource, planned.manifest, planned.ignore, current);
+  const shared = isForced ? existing : await takeShared(attempt, existing);
+  const current = attempt.dryRun ? shared : await handIgnored(attempt, shared);
   const object = await applyOwn(attempt, { uid: existing.metadata.uid }, current);
   if (attempt.dryRun) return object;
   const hadOwners = (existing.metadata.managedFields ?? []).length > 0;
-  return release(attempt, hadOwners ? object : await withoutNobody(attempt, object));
+  return takeBack(attempt, hadOwners ? object : await withoutNobody(attempt, object));
 }
 
 /** Deletes our object and makes it anew, if the API server would take the new one. */

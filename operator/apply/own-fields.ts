@@ -6,7 +6,7 @@ import type { Manifest } from '../manifest/manifest.ts';
 import { withMetadata } from '../manifest/metadata-text.ts';
 import { type ManagedFields, mergedManagedFields } from './adopt.ts';
 import { type Attempt, find, isOtherUid } from './attempt.ts';
-import { handOver, takeBack, textWithout } from './ignored.ts';
+import { handOver, textOnto } from './ignored.ts';
 import { setManagedFields } from './managed-fields.ts';
 import { excluding, withExcluded } from './siblings.ts';
 import { asMergePatch, withForeignItems, withSharedFields } from './take-over.ts';
@@ -27,9 +27,11 @@ export async function applyOwn(
   current: KubeObject | undefined,
 ): Promise<KubeObject> {
   const { manifest, ignore } = attempt.planned;
-  const text = current === undefined ? manifest.text : textWithout(manifest, ignore, current);
   try {
-    return await applyOnto(attempt, preconditions, text);
+    if (current === undefined) return await applyOnto(attempt, preconditions, manifest.text);
+    const { text, hasTheirs } = textOnto(current, manifest, ignore);
+    const version = hasTheirs && !attempt.dryRun ? versionOf(current) : {};
+    return await applyOnto(attempt, { ...preconditions, ...version }, text);
   } catch (error) {
     if (!isOfContent(error)) throw error;
     try {
@@ -39,6 +41,10 @@ export async function applyOwn(
       return applyExcluding(attempt, preconditions, error, failure);
     }
   }
+}
+
+function versionOf({ metadata: { resourceVersion = '' } }: KubeObject): { resourceVersion: string } {
+  return { resourceVersion };
 }
 
 function isOfContent(error: unknown): error is ApiError {
@@ -74,7 +80,7 @@ async function applyAlone(
   if (existing === undefined || existing.metadata.uid !== preconditions.uid) throw refusal;
   const entries = withForeignItems(existing, planned, access.targetId);
   if (entries === undefined) throw refusal;
-  const alone = asMergePatch(textWithout(manifest, ignore, existing), existing, access.targetId);
+  const alone = asMergePatch(textOnto(existing, manifest, ignore).text, existing, access.targetId);
   const asked = await askAlone(attempt, preconditions, alone);
   return attempt.dryRun ? asked : applyTaken(attempt, preconditions, existing, entries);
 }
@@ -93,7 +99,7 @@ async function applyExcluding(
   const { manifest, ignore } = planned;
   const existing = await find(attempt);
   if (existing === undefined || existing.metadata.uid !== preconditions.uid) throw failure;
-  const text = textWithout(manifest, ignore, existing);
+  const { text } = textOnto(existing, manifest, ignore);
   const excluded = excluding(refusal, text, existing).filter((pointer) => !ignore.includes(pointer));
   if (excluded.length === 0) throw failure;
   const nulls = new Map(excluded.map((pointer) => [pointer, null]));
@@ -131,9 +137,9 @@ async function applyTaken(
   const { manifest, ignore } = planned;
   const taken = await setManagedFields(access, resource, manifest, existing, entries);
   // Whose the items were is forgotten by now: where whoever asks does without a version, none may make this fail.
-  const isAsSeen = resourceVersion !== undefined;
-  const version = isAsSeen ? { resourceVersion: taken.metadata.resourceVersion ?? '' } : {};
-  return applyOnto(attempt, { uid, ...version }, textWithout(manifest, ignore, taken));
+  const { text, hasTheirs } = textOnto(taken, manifest, ignore);
+  const isAsSeen = hasTheirs || resourceVersion !== undefined;
+  return applyOnto(attempt, { uid, ...(isAsSeen ? versionOf(taken) : {}) }, text);
 }
 
 /** What the object is now, where that decides what is sent, after what is to be ours alone was made so. */
@@ -145,8 +151,13 @@ export async function lookAtOwn(attempt: Attempt, live: LiveObject): Promise<Kub
   const found = await access.client.get(pathOf(resource, planned.manifest), callOptions(access));
   if (dryRun || found.metadata.uid !== live.uid) return found;
   const current = await takeShared(attempt, found);
-  if (planned.ignore.length > 0) await handOver(access, resource, planned.manifest, planned.ignore, current);
-  return current;
+  return handIgnored(attempt, current);
+}
+
+/** Leaves to others what they decide; returns the object as it is then. */
+export async function handIgnored(attempt: Attempt, current: KubeObject): Promise<KubeObject> {
+  if (attempt.planned.ignore.length === 0) return current;
+  return (await handOver(attempt, current)) ?? current;
 }
 
 /**
@@ -159,11 +170,6 @@ export async function withoutNobody(attempt: Attempt, object: KubeObject): Promi
   if (owners.length === entries.length) return object;
   const { access, planned, resource } = attempt;
   return setManagedFields(access, resource, planned.manifest, object, owners);
-}
-
-/** What an earlier spec.sync.ignore had left to others, and the present one does not, is ours alone again. */
-export function release({ access, planned, resource }: Attempt, object: KubeObject): Promise<KubeObject> {
-  return takeBack(access, resource, planned.manifest, planned.ignore, object);
 }
 
 /** Makes the fields of other deployment tools ours, so that one removed from Git goes (D13). */

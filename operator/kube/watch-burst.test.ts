@@ -18,12 +18,15 @@ async function serveBurst(t: TestContext, then: 'stays' | 'ends'): Promise<strin
       apiVersion: 'v1', kind: 'ConfigMap',
       metadata: { name: 'c' + number, namespace: 'a', uid: 'u' + number, resourceVersion: String(10 + number) },
     });
+    let made = 0;
     const server = require('node:http').createServer((request, response) => {
       const query = new URL(request.url, 'http://a').searchParams;
       if (!query.has('watch')) {
-        response.end(JSON.stringify({ kind: 'ConfigMapList', metadata: { resourceVersion: '9' }, items: [] }));
+        const items = Array.from({ length: made }, (_, number) => object(number));
+        response.end(JSON.stringify({ kind: 'ConfigMapList', metadata: { resourceVersion: String(9 + made) }, items }));
         return;
       }
+      made = workerData.events;
       const from = Math.max(0, Number(query.get('resourceVersion')) - 9);
       const lines = [];
       for (let number = from; number < workerData.events; number += 1)

@@ -110,6 +110,24 @@ test('what an autoscaler scaled before the operator heard of it keeps its replic
   assert.deepEqual(await eventsOf(stage, 'woof', 'DriftRepaired'), []);
 });
 
+test('what is scaled while its replicas are left to its autoscaler stays so', async (t) => {
+  const { proxy, stage, deploy, live } = await newProxiedSteps(t);
+  await deploy('warp', [loom('warp', 2)]);
+  const handing = proxy.hold({
+    verb: 'apply',
+    path: /\/deployments\/warp\?/,
+    where: ({ query }) => query.get('fieldManager')?.endsWith('-ignored') === true,
+  });
+  // It lets stand what is between its bounds, so that what is put back stays so.
+  await stage.apply(autoscaler('warp', 2));
+  await handing.seen;
+  await stage.kubectl('scale', 'deployment', 'warp', '--replicas=4');
+  handing.release();
+  const request = await stage.requestSync('warp');
+  await stage.until('warp', ({ status }) => status?.handledSyncRequest === request, 'another look');
+  assert.equal((await live('deployment', 'warp'))?.spec?.['replicas'], 4);
+});
+
 test('an autoscaler that the operator may not see is looked for as the ServiceAccount; else who scaled counts', async (t) => {
   const { proxy, stage, deploy, live } = await newProxiedSteps(t, { startOperator: false });
   const path = /\/horizontalpodautoscalers/;
