@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
+import { WATCHED_RIGHTS } from '../../operator/kube/rights.ts';
 import { definition } from '../harness/definition.ts';
-import { conditionOf, fastLease, looks, newStage } from '../harness/operator.ts';
+import { conditionOf, fastLease, looks, newStage, type Stage } from '../harness/operator.ts';
 import { namespaceFor } from '../harness/use-control-plane.ts';
 import { eventually } from '../harness/wait.ts';
 import {
@@ -280,6 +281,7 @@ test('D11: a namespace that goes, with the ServiceAccount gone before, takes the
     files: { 'web.yaml': data },
     flags: [...fastLease, `--namespace=${own}`],
   });
+  await grantEverywhere(t, stage, own);
   await stage.application('web');
   await stage.until('web', (one) => reasonOf(one) === 'Synced', 'web to be Ready');
   await stage.kubectl('delete', 'serviceaccount,rolebinding', 'towpath');
@@ -295,3 +297,18 @@ test('D11: a namespace that goes, with the ServiceAccount gone before, takes the
   ]);
   assert.equal(gone.code, 0, `${gone.stderr} ${stage.operator.process.logTail(10)}`);
 });
+
+/** As the chart does without watchNamespace: what the operator may in the namespace does not go with it. */
+async function grantEverywhere(t: TestContext, stage: Stage, own: string): Promise<void> {
+  const metadata = { name: `towpath-test-${randomBytes(4).toString('hex')}` };
+  const kind = (name: string) => ({ apiVersion: 'rbac.authorization.k8s.io/v1', kind: name, metadata });
+  t.after(() =>
+    stage.cluster.kubectl(['delete', 'clusterrolebinding,clusterrole', metadata.name, '--ignore-not-found']),
+  );
+  await stage.apply({ ...kind('ClusterRole'), rules: WATCHED_RIGHTS.map(({ why: _, ...rule }) => rule) });
+  await stage.apply({
+    ...kind('ClusterRoleBinding'),
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: metadata.name },
+    subjects: [{ kind: 'ServiceAccount', name: 'towpath-operator', namespace: own }],
+  });
+}
