@@ -131,7 +131,7 @@ export const FLAGS = {
     type: 'string',
     form: 'aliases',
     default: '',
-    help: 'Hosts that Applications name otherwise than the Git server does: ssh.example.com=git.example.com,… Default: those of GitHub, GitLab and Bitbucket.',
+    help: 'Hosts that Applications name otherwise than the Git server does: ssh.example.com=git.example.com,… Pairs chain. Known: those of GitHub, GitLab, Bitbucket and Azure DevOps.',
   },
   'log-level': { type: 'string', form: 'level', default: 'info', help: 'trace, debug, info, warn or error.' },
   'log-format': {

@@ -1,14 +1,16 @@
 import { withoutEnding } from '../api/foreign-text.ts';
+import { azureName } from './azure-devops.ts';
 import { parseRemoteUrl } from './remote-url.ts';
 
-/** Hosts that a provider has for SSH on port 443, besides the one of its web pages. */
+/** Hosts that a provider has for SSH, besides the one of its web pages. */
 const KNOWN_ALIASES = [
   ['ssh.github.com', 'github.com'],
   ['altssh.gitlab.com', 'gitlab.com'],
   ['altssh.bitbucket.org', 'bitbucket.org'],
+  ['ssh.dev.azure.com', 'dev.azure.com'],
 ] as const;
 
-/** Other names of hosts: what each is also known as. */
+/** The one name of all hosts that are the same, by each of the others. */
 export type HostAliases = ReadonlyMap<string, string>;
 
 /** Reads `ssh.example.com=git.example.com,…`; undefined where it is none of that. */
@@ -17,9 +19,18 @@ export function hostAliases(text: string): HostAliases | undefined {
   for (const pair of text.split(',').filter((each) => each.trim() !== '')) {
     const [, alias, host] = /^([a-z0-9.-]{1,253})=([a-z0-9.-]{1,253})$/i.exec(pair.trim()) ?? [];
     if (alias === undefined || host === undefined) return undefined;
-    aliases.set(alias.toLowerCase(), host.toLowerCase());
+    join(aliases, comparableHost(alias), comparableHost(host));
   }
   return aliases;
+}
+
+/** What is the same as one of them is the same as the other from now on: pairs chain, in whatever order they come. */
+function join(aliases: Map<string, string>, alias: string, host: string): void {
+  const former = aliases.get(alias) ?? alias;
+  const name = aliases.get(host) ?? host;
+  if (former === name) return;
+  for (const [each, known] of aliases) if (known === former) aliases.set(each, name);
+  aliases.set(former, name);
 }
 
 /**
@@ -31,12 +42,16 @@ export function repositoryName(url: string, aliases: HostAliases): string | unde
   try {
     // A clone URL of Bitbucket Data Center has the name of whoever pushed.
     const remote = parseRemoteUrl(url.replace(/^(https?:\/\/)[^/@]{0,500}@/i, '$1'));
-    const host = withoutEnding(remote.host.toLowerCase(), '.');
+    const host = comparableHost(remote.host);
     const path = remote.scheme === 'ssh' ? remote.path : decodeURIComponent(remote.path);
-    return `${aliases.get(host) ?? host}/${comparablePath(path)}`;
+    return azureName(aliases.get(host) ?? host, comparablePath(path), remote.user);
   } catch {
     return undefined;
   }
+}
+
+function comparableHost(host: string): string {
+  return withoutEnding(host.toLowerCase(), '.');
 }
 
 /** A path as it is compared. */

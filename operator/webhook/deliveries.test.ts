@@ -188,6 +188,56 @@ function dataCenter(what: string, event: string, repository: object | undefined,
   };
 }
 
+const azureMeant = [
+  'https://dev.azure.com/shop/Web%20Shop/_git/web',
+  'https://dev.azure.com/shop/web%20shop/_git/web/',
+  'git@ssh.dev.azure.com:v3/shop/Web%20Shop/web',
+  'ssh://git@ssh.dev.azure.com:22/v3/shop/Web%20Shop/web',
+  'https://shop.visualstudio.com/Web%20Shop/_git/web',
+  'https://shop.visualstudio.com/DefaultCollection/Web%20Shop/_git/web',
+  'shop@vs-ssh.visualstudio.com:v3/shop/Web%20Shop/web',
+  'ssh://shop@vs-ssh.visualstudio.com:22/Web%20Shop/_ssh/web',
+];
+
+function azure(what: string, event: string, remoteUrl: string, meant = azureMeant): Fixture {
+  return {
+    provider: 'azure',
+    what,
+    headers: { 'user-agent': 'VSServices/1' },
+    payload: {
+      subscriptionId: 'a',
+      notificationId: 7,
+      eventType: event,
+      publisherId: 'tfs',
+      message: { text: 'Somebody pushed updates to web:main.' },
+      resource: {
+        commits: [{ commitId: after }],
+        refUpdates: [{ name: 'refs/heads/main', oldObjectId: before, newObjectId: after }],
+        repository: {
+          id: '7',
+          name: 'web',
+          url: 'https://dev.azure.com/shop/_apis/git/repositories/7',
+          project: { id: '7', name: 'Web Shop', state: 'wellFormed' },
+          defaultBranch: 'refs/heads/main',
+          remoteUrl,
+        },
+        pushId: 7,
+      },
+      resourceVersion: '1.0',
+      resourceContainers: { collection: { id: 'a' }, project: { id: 'a' } },
+    },
+    isPush: true,
+    meant,
+    others: [
+      'https://dev.azure.com/shop/Web/_git/web',
+      'https://dev.azure.com/other/Web%20Shop/_git/web',
+      'git@ssh.dev.azure.com:v3/shop/Web%20Shop/web2',
+      'https://other.visualstudio.com/Web%20Shop/_git/web',
+      'https://elsewhere.example/shop/Web%20Shop/_git/web',
+    ],
+  };
+}
+
 const changed = (type: string, name: string, [from, to]: [unknown, unknown]) => ({
   old: from === null ? null : { type, name, target: { hash: before } },
   new: to === null ? null : { type, name, target: { hash: after } },
@@ -237,6 +287,18 @@ const FIXTURES: readonly Fixture[] = [
     },
   }),
   dataCenter('a test of the connection', 'diagnostics:ping', undefined, false),
+  azure('a branch', 'git.push', 'https://dev.azure.com/shop/Web%20Shop/_git/web'),
+  azure('a name with white space', 'git.push', 'https://dev.azure.com/shop/Web Shop/_git/web'),
+  azure(
+    'of the former host',
+    'git.push',
+    'https://shop.visualstudio.com/DefaultCollection/Web%20Shop/_git/web',
+  ),
+  azure('a server of one’s own', 'git.push', 'https://git.example.com/tfs/Shop/_git/web', [
+    'https://git.example.com/tfs/Shop/_git/web',
+    'https://git.example.com/tfs/Shop/web/_git/web',
+    'ssh://git@ssh.example.com:22/tfs/Shop/web/_ssh/web',
+  ]),
   {
     provider: 'generic',
     what: 'a list',
@@ -275,6 +337,8 @@ function proofOf(provider: string, what: string, body: string): Record<string, s
   if (provider === 'github') return { 'x-hub-signature-256': `sha256=${hex}` };
   if (provider === 'gitlab') return { 'x-gitlab-token': secret };
   if (provider === 'bitbucket') return { 'x-hub-signature': `sha256=${hex}` };
+  if (provider === 'azure')
+    return { authorization: `Basic ${Buffer.from(`somebody:${secret}`).toString('base64')}` };
   if (provider === 'generic') return { 'x-signature': `sha256=${hex}` };
   return { [`x-${what.startsWith('forgejo') ? 'forgejo' : 'gitea'}-signature`]: hex };
 }

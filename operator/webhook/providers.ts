@@ -73,6 +73,16 @@ export const PROVIDERS: ReadonlyMap<string, Provider> = new Map<string, Provider
     },
   ],
   [
+    'azure',
+    {
+      mayProve: hasPassword,
+      proves: ({ headers }, secret) => hasPassword(headers, secret),
+      // What it tells of stands in the body.
+      isPush: () => true,
+      pushed: azurePushed,
+    },
+  ],
+  [
     'generic',
     {
       ...signed('x-signature', 'sha256='),
@@ -112,6 +122,17 @@ function hasToken(headers: IncomingHttpHeaders, secret: string): boolean {
   return isSame(digest(header(headers, 'x-gitlab-token')), digest(secret));
 }
 
+/** Azure DevOps sends the secret itself, as the password of whatever user (RFC 7617). */
+function hasPassword(headers: IncomingHttpHeaders, secret: string): boolean {
+  const [, encoded = ''] =
+    /^Basic ([A-Za-z0-9+/]{1,4000}={0,2})$/i.exec(header(headers, 'authorization')) ?? [];
+  const given = Buffer.from(encoded, 'base64');
+  const text = given.toString('utf8');
+  const password = text.slice(text.indexOf(':') + 1);
+  // Of texts that are decoded alike only one is well-formed.
+  return isSame(digest(password), digest(secret)) && given.toString('base64') === encoded;
+}
+
 function event(name: string, pushes: readonly string[]): Provider['isPush'] {
   return (headers) => pushes.includes(header(headers, name));
 }
@@ -134,6 +155,13 @@ function bitbucketPushed(payload: unknown): Pushed {
   // Where it says its host: below the path that the server has there, too. SSH may have another host.
   const made = below === null ? [] : [`${below[1]}/scm/${key}/${slug}`];
   return { urls: texts([...clones, ...made]), paths };
+}
+
+/** Its URL may have white space in it, as names of projects have. */
+function azurePushed(payload: unknown): Pushed {
+  const { remoteUrl } = membersOf(at(at(payload, 'resource'), 'repository'));
+  const [url] = texts([remoteUrl]);
+  return { urls: url === undefined ? [] : [url.replaceAll(' ', '%20')], paths: [] };
 }
 
 function hrefs(links: unknown): string[] {

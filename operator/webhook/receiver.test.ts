@@ -63,7 +63,7 @@ for (const [name, delivery] of Object.entries(deliveries)) {
         Object.entries(delivery.headers).map(([header, value]) => [header, change(value, header)]),
       ),
     });
-    const isProof = (header: string) => /signature|token/.test(header);
+    const isProof = (header: string) => /signature|token|authorization/.test(header);
     const forged = [
       webhookDeliveries(place, 'another secret of 16 characters')[name] ?? delivery,
       withHeaders((value, header) => (isProof(header) ? '' : value)),
@@ -71,8 +71,8 @@ for (const [name, delivery] of Object.entries(deliveries)) {
       withHeaders((value, header) => (isProof(header) ? `${value}0` : value)),
       // The same digits, said to be of another algorithm, or of one where none is said.
       withHeaders((value, header) => (isProof(header) ? otherAlgorithm(value) : value)),
-      // GitLab signs nothing: its token says who sends it.
-      ...(name === 'GitLab' ? [] : [{ ...delivery, body: `${delivery.body} ` }]),
+      // These sign nothing: a token or a password says who sends it.
+      ...(['GitLab', 'Azure DevOps'].includes(name) ? [] : [{ ...delivery, body: `${delivery.body} ` }]),
     ];
     for (const each of forged) assert.equal((await deliver(received.url, each)).status, 401);
     const without = await receiver(t, []);
@@ -139,12 +139,14 @@ test('S13: whatever the payload is, it is answered, and asks for nothing', async
     '{"repository":{"links":{"html":[1]},"slug":7,"project":"x"}}',
     '{"repository":[null,{},7]}',
     '{"project":[],"repository":"x\\u0000"}',
+    '{"resource":[{"repository":{"remoteUrl":"https://a/b"}}]}',
+    '{"resource":{"repository":{"remoteUrl":7}}}',
     '{"__proto__":{"repository":"https://a/b"}}',
     '['.repeat(200_000),
     '\ufffd\u0000',
   ];
   for (const body of payloads)
-    for (const provider of ['github', 'gitlab', 'gitea', 'bitbucket']) {
+    for (const provider of ['github', 'gitlab', 'gitea', 'bitbucket', 'azure']) {
       const hex = createHmac('sha256', secret).update(body).digest('hex');
       const headers = {
         'x-github-event': 'push',
@@ -155,6 +157,7 @@ test('S13: whatever the payload is, it is answered, and asks for nothing', async
         'x-gitea-signature': hex,
         'x-event-key': 'repo:push',
         'x-hub-signature': `sha256=${hex}`,
+        authorization: `Basic ${Buffer.from(`:${secret}`).toString('base64')}`,
       };
       // As slow as the rate allows.
       let answer = await deliver(received.url, { provider, headers, body });

@@ -77,6 +77,11 @@ export function webhookDeliveries(pushed: Pushed, secret: string): Record<string
       },
       (body) => ({ 'x-event-key': 'repo:refs_changed', 'x-hub-signature': `sha256=${hex(body)}` }),
     ),
+    'Azure DevOps': sent(
+      'azure',
+      { eventType: 'git.push', resource: { repository: { name, remoteUrl: https } } },
+      () => ({ authorization: `Basic ${Buffer.from(`towpath:${secret}`).toString('base64')}` }),
+    ),
     generic: sent('generic', { repository: https }, (body) => ({ 'x-signature': `sha256=${hex(body)}` })),
   };
 }

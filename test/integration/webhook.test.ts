@@ -21,7 +21,7 @@ async function hourlyStage(t: TestContext): Promise<Stage> {
 }
 
 async function putSecret(stage: Stage): Promise<void> {
-  const keys = ['github', 'gitlab', 'gitea', 'bitbucket', 'generic'];
+  const keys = ['github', 'gitlab', 'gitea', 'bitbucket', 'azure', 'generic'];
   await stage.apply({
     apiVersion: 'v1',
     kind: 'Secret',
