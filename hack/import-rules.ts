@@ -20,7 +20,7 @@ export const levels: readonly (readonly string[])[] = [
   ['controller', 'webhook'],
   ['source', 'render', 'promote', 'plan', 'apply', 'health'],
   ['manifest', 'kube'],
-  ['observe'],
+  ['observe', 'retry'],
   ['api'],
 ];
 

@@ -283,6 +283,7 @@ export class Operator {
       },
       begin: (signal) => this.#controller.lead(signal),
       end: () => this.#controller.follow(),
+      random: Math.random,
     };
   }
 

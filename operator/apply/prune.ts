@@ -6,10 +6,13 @@ import { isConflict, isNotFound } from '../kube/errors.ts';
 import { keepReason } from '../manifest/keep.ts';
 import { isOurHook, isOurs, type LiveObject, liveObject } from '../manifest/live.ts';
 import { describeObject } from '../manifest/manifest.ts';
+import { backoffMs } from '../retry/backoff.ts';
 import { callOptions, pathOf, resourceOf, type TargetAccess } from './target.ts';
 
 /** How often an object that changes all the time is looked at, until this try is given up. */
 const LOOKS = 5;
+/** Between looks at one that is going. */
+const GOING = { firstMs: 20, longestMs: 2_000 };
 
 /** How a deletion ended; `Going`: what holds it, a finalizer or its grace period, is not through. `Kept`: it may not go, or is another one by now. */
 export type End = 'Gone' | 'Going' | 'Kept';
@@ -88,10 +91,12 @@ export async function deleteAndAwait(
     );
   }
   try {
-    for (let pause = 20; performance.now() < limit; pause = Math.min(pause * 2, 2_000)) {
+    for (let looks = 1; performance.now() < limit; looks += 1) {
       const current = await access.client.getMetadata(path, callOptions(access));
       if (current.metadata.uid !== live.uid) return;
-      await sleep(pause, undefined, { signal: access.signal });
+      await sleep(backoffMs({ ...GOING, failures: looks, jitter: 'None' }), undefined, {
+        signal: access.signal,
+      });
     }
   } catch (error) {
     if (isNotFound(error)) return;

@@ -3,6 +3,7 @@ import { ApiError } from '../kube/errors.ts';
 import { inParallel } from '../kube/in-parallel.ts';
 import type { AppliedObject, PlannedApply } from '../manifest/applied.ts';
 import { type GroupKind, groupKind, type Manifest, type ObjectId, objectKey } from '../manifest/manifest.ts';
+import { backoffMs } from '../retry/backoff.ts';
 import { classify, isNamespaceMissing, type Refusal } from './classify.ts';
 import { type Definition, definitionOf, schemaRefusals } from './crd-schema.ts';
 import { applyObject, dryRunObject } from './object.ts';
@@ -72,6 +73,7 @@ export async function dryRunAll(
 
 /** How long a changed definition may take until the API server goes by it. */
 const DEFINITION_MS = 5_000;
+const DEFINITION_RETRY = { firstMs: 50, longestMs: 2_000 };
 
 /**
  * Asks about objects that `dryRunAll` had deferred, now that their prerequisites are applied. One of a kind
@@ -86,7 +88,7 @@ export async function dryRunDeferred(
   const deadline = performance.now() + DEFINITION_MS;
   const refusals: Refusal[] = [];
   await inParallel(deferred, async (one) => {
-    for (let pause = 50; ; pause *= 2) {
+    for (let failures = 1; ; failures += 1) {
       try {
         await dryRunObject(access, one);
         return;
@@ -102,7 +104,9 @@ export async function dryRunDeferred(
           return;
         }
       }
-      await sleep(pause, undefined, { signal: access.signal });
+      await sleep(backoffMs({ ...DEFINITION_RETRY, failures, jitter: 'None' }), undefined, {
+        signal: access.signal,
+      });
     }
   });
   return refusals;

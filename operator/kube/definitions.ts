@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { backoffMs } from '../retry/backoff.ts';
 import type { KubeClient } from './client.ts';
 import type { Discovery } from './discovery.ts';
 import { ListWatch } from './list-watch.ts';
@@ -8,9 +9,8 @@ const DEFINITIONS = { group: 'apiextensions.k8s.io', version: 'v1', plural: 'cus
 /** When the API server is asked what it serves after a definition changed, and it is told that one did. */
 const REFRESH_MS = [100, 1_000, 4_000];
 const REFRESH_EVERY_MS = 30_000;
-/** Where it did not answer, it is asked again after so long at first, and twice as long each time. */
-const RETRY_MS = 200;
-const RETRY_MAX_MS = 10_000;
+/** Where it did not answer. */
+const RETRY = { firstMs: 200, longestMs: 10_000 };
 
 export interface DefinitionsOptions {
   client: KubeClient;
@@ -108,6 +108,6 @@ export class Definitions {
   }
 
   #pauseAfter(failures: number): number {
-    return Math.min(RETRY_MS * 2 ** (failures - 1), RETRY_MAX_MS) * (0.5 + this.#options.random() / 2);
+    return backoffMs({ ...RETRY, failures, jitter: 'Half', random: this.#options.random() });
   }
 }

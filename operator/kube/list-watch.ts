@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { backoffMs } from '../retry/backoff.ts';
 import type { KubeClient } from './client.ts';
 import { Collection, type Selection } from './collection.ts';
 import { ApiError, isGone, UnreachableError } from './errors.ts';
@@ -45,9 +46,8 @@ export interface ListWatchOptions<T> {
   random?: () => number;
 }
 
-const BACKOFF_BASE_MS = 100;
 /** With a hung request's time-out before it, all is in sync again within 40 s of a fault's end (A1). */
-const BACKOFF_MAX_MS = 10_000;
+const RETRY = { firstMs: 100, longestMs: 10_000 };
 const WATCH_HEADERS_TIMEOUT_MS = 15_000;
 /** A watch that lived this long was a good one: backoff starts anew. */
 const SHORT_WATCH_MS = 5000;
@@ -185,9 +185,14 @@ export class ListWatch<T> {
     this.#failures += 1;
     // What the server forgot is listed again at once, the first time.
     if (gone && this.#failures === 1) return;
-    const ceiling = Math.min(BACKOFF_MAX_MS, BACKOFF_BASE_MS * 2 ** Math.min(this.#failures - 1, 20));
-    const told = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
-    const retryInMs = Math.min(told, BACKOFF_MAX_MS) + this.#random() * ceiling;
+    const pause = backoffMs({
+      ...RETRY,
+      failures: this.#failures,
+      jitter: 'Full',
+      random: this.#random(),
+    });
+    const asked = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
+    const retryInMs = Math.min(asked, RETRY.longestMs) + pause;
     this.#lastError = error;
     this.#tell(() => this.#options.onState?.({ state: 'Failing', error, retryInMs }));
     await delay(retryInMs, undefined, { signal }).catch(() => undefined);

@@ -1,7 +1,8 @@
+import { backoffMs } from '../retry/backoff.ts';
+
 /** Of one tenant so many are sent at once. */
 const AT_ONCE = 4;
-const FIRST_PAUSE_MS = 500;
-const MOST_PAUSE_MS = 30_000;
+const RETRY = { firstMs: 500, longestMs: 30_000 };
 
 /** What comes of one that could not be sent: it is tried again by itself, when that is asked for, or never. */
 export type Verdict =
@@ -114,25 +115,26 @@ export class Outbox<T> {
   #failed(item: T, error: unknown): void {
     const { judge, keepMs, monotonic, onLost } = this.#options;
     const now = monotonic();
-    const { failures, since } = this.#kept.get(item) ?? { failures: 0, since: now };
-    const first = failures === 0 ? now : since;
+    const before = this.#kept.get(item) ?? { failures: 0, since: now };
+    const failures = before.failures + 1;
+    const since = failures === 1 ? now : before.since;
     const verdict: Verdict = this.#isEnding ? { again: 'never' } : judge(error);
-    if (verdict.again === 'never' || (verdict.again === 'soon' && now - first >= keepMs)) {
+    if (verdict.again === 'never' || (verdict.again === 'soon' && now - since >= keepMs)) {
       this.#forget(item);
       onLost(item, error);
       return;
     }
-    this.#kept.set(item, { failures: failures + 1, since: first });
+    this.#kept.set(item, { failures, since });
     this.#later.set(item, verdict.again === 'soon' ? this.#timer(item, failures, verdict) : undefined);
   }
 
   #timer(item: T, failures: number, { notBeforeMs = 0 }: { notBeforeMs?: number }): NodeJS.Timeout {
-    const pause = Math.min(FIRST_PAUSE_MS * 2 ** Math.min(failures, 20), MOST_PAUSE_MS);
+    const pause = backoffMs({ ...RETRY, failures, jitter: 'None' });
     const again = () => {
       this.#later.delete(item);
       this.#put(item);
     };
-    return setTimeout(again, Math.max(pause, Math.min(notBeforeMs, MOST_PAUSE_MS))).unref();
+    return setTimeout(again, Math.max(pause, Math.min(notBeforeMs, RETRY.longestMs))).unref();
   }
 }
 

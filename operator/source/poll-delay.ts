@@ -1,7 +1,7 @@
 import type { TowpathError } from '../api/errors.ts';
+import { backoffMs } from '../retry/backoff.ts';
 
-const firstRetryMs = 1_000;
-const maxRetryMs = 30_000;
+const RETRY = { firstMs: 1_000, longestMs: 30_000 };
 
 /**
  * Milliseconds until the next poll of a repository: its interval, give or take a tenth; after failures that
@@ -15,6 +15,5 @@ export function pollDelay(
   random: number,
 ): number {
   if (last.error?.remedy !== 'Time') return intervalMs * (0.9 + random / 5);
-  const backoff = firstRetryMs * 2 ** Math.min(Math.max(0, last.failures - 1), 10);
-  return Math.min(maxRetryMs, backoff) * (0.5 + random / 2);
+  return backoffMs({ ...RETRY, failures: last.failures, jitter: 'Half', random });
 }

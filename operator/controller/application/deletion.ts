@@ -1,7 +1,6 @@
 import { TowpathError } from '../../api/errors.ts';
 import type { Application } from '../../api/v1alpha1/application.ts';
 import { fitBetween } from '../../api/v1alpha1/bound-status.ts';
-import { parseDuration } from '../../api/v1alpha1/duration.ts';
 import { ANNOTATION_SYNC_REQUESTED, FINALIZER } from '../../api/v1alpha1/names.ts';
 import type { KubeObject } from '../../kube/client.ts';
 import { secondTime } from '../../kube/times.ts';
@@ -11,6 +10,7 @@ import { targetId } from '../record/record.ts';
 import { finalize } from '../target/finalize.ts';
 import { accessOf, type Parts, targetOfKey } from '../target/run.ts';
 import { explainForbidden } from '../target/service-account.ts';
+import { syncRetryMs } from '../target/sync-retries.ts';
 import type { Untold } from '../target/untold.ts';
 import type { ApplicationWriter } from './status/writer.ts';
 
@@ -117,10 +117,9 @@ export async function releaseUnreadable(
 /** Notes that a hook failed; returns when it may run again: as spec.sync.retries says, however often that is. */
 export function restAfter({ parts, rests }: DeletionParts, application: Application, error: unknown): Date {
   const key = applicationKey(application);
-  const { backoff, maxBackoff } = application.spec.sync.retries;
   const tries = (rests.get(key)?.tries ?? 0) + 1;
-  const pause = Math.min(parseDuration(backoff) * 2 ** (tries - 1), parseDuration(maxBackoff));
-  const until = new Date(parts.client.now().getTime() + pause * (0.8 + 0.2 * parts.random()));
+  const pause = syncRetryMs(application, tries, parts.random());
+  const until = new Date(parts.client.now().getTime() + pause);
   rests.set(key, { tries, until, asked: askedBy(application), error });
   return until;
 }

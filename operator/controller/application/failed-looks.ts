@@ -15,19 +15,6 @@ export interface Fault {
 const TOLD_AFTER = 3;
 /** How long it may take to find out what to keep silent about, and to tell of a look that failed. */
 const TELL_MS = 10_000;
-/** Before the next look, after the first that failed and after however many. */
-const FIRST_PAUSE_MS = 1_000;
-const LONGEST_PAUSE_MS = 10 * 60_000;
-
-/** Milliseconds from a failed look to the next; `first` and `longest` as far as there is a reason for others. */
-export function pauseAfterFailed(
-  count: number,
-  random: number,
-  { first = FIRST_PAUSE_MS, longest = LONGEST_PAUSE_MS } = {},
-): number {
-  return Math.min(first * 2 ** (count - 1), longest) * (0.8 + 0.2 * random);
-}
-
 /** Whether nobody foresaw it. */
 export function isDefect(error: unknown): boolean {
   const foreseen = [TowpathError, ApiError, UnreachableError, NotLeaderError];

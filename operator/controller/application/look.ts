@@ -5,6 +5,7 @@ import { hasInexactNumber, isTooDeep, valuesText } from '../../api/v1alpha1/valu
 import type { KubeObject } from '../../kube/client.ts';
 import { isAlreadyExists, isConflict } from '../../kube/errors.ts';
 import type { LookResult } from '../../observe/work-metrics.ts';
+import { backoffMs } from '../../retry/backoff.ts';
 import type { Facts } from '../target/facts.ts';
 import { PATIENCE_MS } from '../target/keep-running.ts';
 import { reconcile } from '../target/reconcile.ts';
@@ -17,7 +18,7 @@ import {
   restAfter,
   restLeftMs,
 } from './deletion.ts';
-import { type Fault, isDefect, pauseAfterFailed, tellFailed } from './failed-looks.ts';
+import { type Fault, isDefect, tellFailed } from './failed-looks.ts';
 import type { Known, KnownApplications } from './known.ts';
 import { APPLICATIONS, type ApplicationWriter } from './status/writer.ts';
 
@@ -31,8 +32,10 @@ export interface LooksOptions {
   onLooked(result: LookResult, seconds: number): void;
 }
 
-/** Before the next look where the API server knew something newer; doubled each time. */
-const OUTDATED_PAUSE_MS = 100;
+/** Before the next look where the API server knew something newer, where something failed, and where a defect did. */
+const OUTDATED = { firstMs: 100, longestMs: PATIENCE_MS };
+const FAILED = { firstMs: 1_000, longestMs: PATIENCE_MS };
+const DEFECT = { firstMs: 1_000, longestMs: 10 * 60_000 };
 /** So many in a row are no accident, and told as what else fails is. */
 const UNLIKELY_CONFLICTS = 6;
 /** A sync that takes longer says every so often how far it is; shorter ones write their status once, at the end. */
@@ -181,12 +184,12 @@ export class Looks {
     const { application, memory } = known;
     memory.failedLooks += 1;
     const count = memory.failedLooks;
-    const random = this.#parts.random();
+    const chance = { jitter: 'Fifth', random: this.#parts.random() } as const;
     const isOutdated = isConflict(error) || isAlreadyExists(error);
     // Somebody else wrote: what the watches have not told yet is read first.
     const readAgain = isOutdated && application !== undefined ? this.#readAgain(application) : undefined;
     if (isOutdated && count < UNLIKELY_CONFLICTS) {
-      const pause = pauseAfterFailed(count, random, { first: OUTDATED_PAUSE_MS, longest: PATIENCE_MS });
+      const pause = backoffMs({ ...OUTDATED, failures: count, ...chance });
       void Promise.resolve(readAgain)
         .catch(() => undefined)
         .then(() => this.#options.lookAgain(key, pause));
@@ -199,7 +202,7 @@ export class Looks {
     const nextAt =
       isDeleted && error instanceof TowpathError && error.reason === 'HookFailed'
         ? restAfter(this.#deletion, application, error)
-        : new Date(now + pauseAfterFailed(count, random, isDefect(error) ? {} : { longest: PATIENCE_MS }));
+        : new Date(now + backoffMs({ ...(isDefect(error) ? DEFECT : FAILED), failures: count, ...chance }));
     this.#options.lookAgain(key, nextAt.getTime() - now + 5);
     const failed = { key, application, error, retry: { attempts: count, nextAt } };
     void tellFailed(this.#deletion, failed, {

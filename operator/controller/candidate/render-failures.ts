@@ -1,3 +1,4 @@
+import { shortened } from '../../retry/backoff.ts';
 import { Quarantine } from './quarantine.ts';
 
 /** What a limit ended may have had bad luck: a machine under load, memory that others took. */
@@ -43,7 +44,7 @@ export class RenderFailures {
         ? error
         : new Quarantine(error.rejected, error.error, {
             attempts,
-            nextAt: new Date(now.getTime() + pause * (0.8 + 0.2 * this.#random())),
+            nextAt: new Date(now.getTime() + shortened(pause, { jitter: 'Fifth', random: this.#random() })),
           });
     this.#failures.set(application, { inputs, error: told, attempts });
     return told;

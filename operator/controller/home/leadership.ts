@@ -2,10 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { KubeClient } from '../../kube/client.ts';
 import { LeaderElection, type LeaderElectionOptions } from '../../kube/lease.ts';
 import type { Logger } from '../../observe/log.ts';
+import { backoffMs } from '../../retry/backoff.ts';
 
-/** Between two tries, in milliseconds: each pause is twice the one before. */
-const PAUSE_MS = 200;
-const PAUSE_MAX_MS = 5_000;
+const RETRY = { firstMs: 200, longestMs: 5_000 };
 /** A leader that cannot work gives the Lease up after so many times the duration of the Lease: a minute. */
 const FRUITLESS_LEASES = 4;
 /** What was interrupted and does not end by then is not waited for: it can write nothing any more. */
@@ -30,6 +29,8 @@ export interface LeadershipOptions {
   begin(signal: AbortSignal): Promise<void>;
   /** Ends the work. */
   end(): Promise<void>;
+  /** Uniform in [0, 1). */
+  random(): number;
 }
 
 /**
@@ -118,7 +119,7 @@ export class Leadership {
 
   /** Tries what reads the records until it succeeds. @throws the signal's reason */
   async #untilRead(read: () => Promise<void>, signal: AbortSignal): Promise<void> {
-    for (let pause = PAUSE_MS; ; pause = Math.min(pause * 2, PAUSE_MAX_MS)) {
+    for (let failures = 1; ; failures += 1) {
       signal.throwIfAborted();
       try {
         await read();
@@ -132,7 +133,8 @@ export class Leadership {
           'Records',
           `The target records cannot be read, so nothing is deployed; it is tried again: ${cause}`,
         );
-        await sleep(pause, undefined, { signal });
+        const random = this.#options.random();
+        await sleep(backoffMs({ ...RETRY, failures, jitter: 'Half', random }), undefined, { signal });
       }
     }
   }

@@ -3,6 +3,7 @@ import definitions from '../../api/v1alpha1/definitions.json' with { type: 'json
 import { ANNOTATION_SCHEMA, ANNOTATION_VERSION } from '../../api/v1alpha1/names.ts';
 import type { KubeClient, KubeObject } from '../../kube/client.ts';
 import type { Logger } from '../../observe/log.ts';
+import { backoffMs } from '../../retry/backoff.ts';
 import { compareVersions, parseVersion } from '../../source/semver.ts';
 
 const DEFINITIONS = {
@@ -11,8 +12,8 @@ const DEFINITIONS = {
   plural: 'customresourcedefinitions',
 };
 
-/** Between attempts: a conflict is over at once, a right that is missing takes a person. */
-const RETRY_MS = { first: 1_000, longest: 60_000 };
+/** A conflict is over at once, a right that is missing takes a person. Only the leader tries: nobody comes together. */
+const RETRY = { firstMs: 1_000, longestMs: 60_000 };
 
 export interface UpgradeOptions {
   client: KubeClient;
@@ -33,7 +34,8 @@ export async function upgradeDefinitions(options: UpgradeOptions): Promise<void>
 
 async function tryAgain(options: UpgradeOptions): Promise<void> {
   const { signal } = options;
-  for (let pause = RETRY_MS.first; ; pause = Math.min(pause * 2, RETRY_MS.longest)) {
+  for (let failures = 1; ; failures += 1) {
+    const pause = backoffMs({ ...RETRY, failures, jitter: 'None' });
     await sleep(pause, undefined, { signal, ref: false }).catch(() => undefined);
     if (signal.aborted || (await succeeds(options))) return;
   }

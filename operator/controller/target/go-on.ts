@@ -1,5 +1,4 @@
 import { TowpathError } from '../../api/errors.ts';
-import { parseDuration } from '../../api/v1alpha1/duration.ts';
 import { isInPrinciple } from '../../apply/classify.ts';
 import type { Candidate, Deployment, Manifests } from '../record/record.ts';
 import { advance, repair } from './deploy/deploy.ts';
@@ -9,6 +8,7 @@ import { toldAfter } from './refusals.ts';
 import type { Run } from './run.ts';
 import { explainForbidden } from './service-account.ts';
 import { standAfter, standFailed, synced } from './standing.ts';
+import { syncRetryMs } from './sync-retries.ts';
 
 /** Errors of the candidate's own, which count against `sync.retries`; all others are tried for ever. */
 const COUNTED = new Set(['HookFailed', 'ApplyFailed']);
@@ -119,9 +119,8 @@ async function countFailure(
   }
   await context.store.save(context.record, { signal: context.signal });
   if (deployment.exhausted === true) return lookAfterFailed(run, deployment);
-  const longest = parseDuration(retries.maxBackoff);
-  const pause = Math.min(parseDuration(retries.backoff) * 2 ** (attempts - 1), longest);
-  const nextAt = new Date(context.now().getTime() + pause * (0.8 + 0.2 * parts.random()));
+  const pause = syncRetryMs(application, attempts, parts.random());
+  const nextAt = new Date(context.now().getTime() + pause);
   const { generation } = application.metadata;
   session.failed = { deployment: deployment.id, generation, error: told, nextAt };
   return tellTry(run, deployment, session.failed);

@@ -1,6 +1,7 @@
 import { TowpathError } from '../../api/errors.ts';
 import { parseDuration } from '../../api/v1alpha1/duration.ts';
 import { ApiError, isAlreadyExists, isConflict } from '../../kube/errors.ts';
+import { backoffMs } from '../../retry/backoff.ts';
 import { Quarantine } from '../candidate/quarantine.ts';
 import type { Candidate } from '../record/record.ts';
 import { explainUnserved } from './api-service.ts';
@@ -10,7 +11,8 @@ import { blocked, type Run } from './run.ts';
 import { explainForbidden } from './service-account.ts';
 import { tellHeld } from './standing.ts';
 
-/** The longest pause between tries of what is not the candidate's own failure. */
+/** The first and the longest pause between tries of what is not the candidate's own failure. */
+const FIRST_MS = 1_000;
 export const PATIENCE_MS = 30_000;
 /** What another resource decides that nobody watches: asked for again at short intervals. */
 const UNSEEN: ReadonlySet<string> = new Set(['AlreadyAllocated', 'QuotaExceeded']);
@@ -32,8 +34,8 @@ export async function scheduleRetry(run: Run, inputs: string, error: unknown): P
   const least = asked(told);
   const wait =
     least === 0 ? 0 : Math.min(least, PATIENCE_MS) * (1 + 0.2 * run.parts.random()) + CLOCK_ERROR_MS;
-  const longest = UNSEEN.has(told.reason) ? UNSEEN_MS : PATIENCE_MS;
-  const pause = Math.max(pauseAfter(run, attempts, 1_000, longest), wait);
+  const longestMs = UNSEEN.has(told.reason) ? UNSEEN_MS : PATIENCE_MS;
+  const pause = Math.max(pauseAfter(run, attempts, { firstMs: FIRST_MS, longestMs }), wait);
   const nextAt = new Date(context.now().getTime() + pause);
   session.retry = { inputs, error: told, attempts, triedAt: context.now(), nextAt };
   facts.retry = { attempts, nextAt };
@@ -109,16 +111,17 @@ export function blindRetryAt(run: Run, error: unknown): Date | undefined {
   const { context, session, application, facts } = run;
   session.blindTries += 1;
   const isForPerson = error instanceof TowpathError && error.remedy === 'Person';
-  const first = isForPerson ? parseDuration(application.spec.source.interval) : 1_000;
-  const pause = pauseAfter(run, session.blindTries, first, Math.max(first, PATIENCE_MS));
+  const firstMs = isForPerson ? parseDuration(application.spec.source.interval) : FIRST_MS;
+  const longestMs = Math.max(firstMs, PATIENCE_MS);
+  const pause = pauseAfter(run, session.blindTries, { firstMs, longestMs });
   const nextAt = new Date(context.now().getTime() + pause);
   // What waits for a person is only looked at as often as ever: that is no try that anyone counts.
   if (!isForPerson) facts.retry = { attempts: session.blindTries, nextAt };
   return nextAt;
 }
 
-function pauseAfter({ parts }: Run, attempts: number, first: number, longest: number): number {
-  return Math.min(first * 2 ** (attempts - 1), longest) * (0.8 + 0.2 * parts.random());
+function pauseAfter({ parts }: Run, failures: number, pace: { firstMs: number; longestMs: number }): number {
+  return backoffMs({ ...pace, failures, jitter: 'Fifth', random: parts.random() });
 }
 
 function earlier(one: Date | undefined, other: Date | undefined): Date | undefined {

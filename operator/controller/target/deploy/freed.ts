@@ -18,6 +18,7 @@ import type { AppliedObject, PlannedApply } from '../../../manifest/applied.ts';
 import type { LiveObject } from '../../../manifest/live.ts';
 import { groupKind, objectKey } from '../../../manifest/manifest.ts';
 import type { Plan } from '../../../plan/plan.ts';
+import { backoffMs } from '../../../retry/backoff.ts';
 import type { DeployContext } from '../deploy-context.ts';
 import type { Planning } from '../planning.ts';
 import { describeAll } from '../refusals.ts';
@@ -106,6 +107,7 @@ async function refusedWithout(
 
 /** How long the API server may take to go by a default that was given up. */
 const DEFAULT_MS = 5_000;
+const DEFAULT_RETRY = { firstMs: 50, longestMs: 2_000 };
 
 /**
  * Applies objects that do not need each other. Where one is refused for what an object of this Application has and
@@ -131,7 +133,7 @@ export async function applyFreeing(
   let left = again;
   const deadline = performance.now() + DEFAULT_MS;
   const refused = refusals.filter((refusal) => !again.some((one) => isOf(refusal, one)));
-  for (let pause = 50; left.length > 0; pause *= 2) {
+  for (let failures = 1; left.length > 0; failures += 1) {
     const sent = await applyAll(
       access,
       await planning.applies(left.map(({ manifest }) => manifest)),
@@ -141,6 +143,7 @@ export async function applyFreeing(
     left = left.filter(({ manifest }) => isPriorityClass(manifest) && late.has(objectKey(manifest)));
     if (performance.now() >= deadline) left = [];
     refused.push(...sent.filter((refusal) => !left.some((one) => isOf(refusal, one))));
+    const pause = backoffMs({ ...DEFAULT_RETRY, failures, jitter: 'None' });
     if (left.length > 0) await sleep(pause, undefined, { signal });
   }
   return refused;
