@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backoffMs } from '../retry/backoff.ts';
+import { OngoingFault } from '../retry/ongoing-fault.ts';
 import type { KubeClient } from './client.ts';
 import type { Discovery } from './discovery.ts';
 import { ListWatch } from './list-watch.ts';
@@ -35,7 +36,7 @@ export class Definitions {
   readonly #stopping = new AbortController();
   #timer: NodeJS.Timeout | undefined;
   #known = false;
-  #fault: string | undefined;
+  readonly #fault = new OngoingFault();
 
   constructor(options: DefinitionsOptions) {
     this.#options = options;
@@ -65,7 +66,7 @@ export class Definitions {
   /** Why it is not known what is served; undefined since it was told once. */
   get problem(): string | undefined {
     if (this.#known) return undefined;
-    return `What the API server serves is not known yet${this.#fault === undefined ? '.' : `; it is tried again: ${this.#fault}`}`;
+    return `What the API server serves is not known yet${this.#fault.message === undefined ? '.' : `; it is tried again: ${this.#fault.message}`}`;
   }
 
   async stop(): Promise<void> {
@@ -96,13 +97,11 @@ export class Definitions {
     const { signal } = this.#stopping;
     try {
       await discovery.refresh(signal);
-      this.#fault = undefined;
+      this.#fault.end();
       return true;
     } catch (error) {
-      const fault = error instanceof Error ? error.message : String(error);
-      // Once, however often it is tried.
-      if (!signal.aborted && fault !== this.#fault) onFault(error);
-      this.#fault = fault;
+      const isNews = this.#fault.note(error instanceof Error ? error.message : String(error));
+      if (isNews && !signal.aborted) onFault(error);
       return false;
     }
   }

@@ -1,6 +1,7 @@
 import type { KubeClient, KubeObject } from '../../kube/client.ts';
 import { ListWatch, type WatchEvent } from '../../kube/list-watch.ts';
 import type { Logger } from '../../observe/log.ts';
+import { OngoingFault } from '../../retry/ongoing-fault.ts';
 import { APPLICATIONS } from './status/writer.ts';
 
 export interface WatchApplicationsOptions {
@@ -14,8 +15,7 @@ export interface WatchApplicationsOptions {
 /** The watch of the Applications themselves, not started yet. */
 export function watchApplications(options: WatchApplicationsOptions): ListWatch<KubeObject> {
   const { client, namespace, log, onEvent } = options;
-  /** Told once, however often it is tried. */
-  let told: string | undefined;
+  const fault = new OngoingFault();
   return new ListWatch<KubeObject>({
     client,
     resource: APPLICATIONS,
@@ -23,10 +23,9 @@ export function watchApplications(options: WatchApplicationsOptions): ListWatch<
     reduce: withoutManagedFields,
     onEvent,
     onState: (state) => {
-      if (state.state === 'Watching') told = undefined;
-      if (state.state !== 'Failing' || state.error.message === told) return;
-      told = state.error.message;
-      log.warn({ error: told }, 'Applications cannot be watched; it is tried again.');
+      if (state.state === 'Watching') fault.end();
+      if (state.state !== 'Failing' || !fault.note(state.error.message)) return;
+      log.warn({ error: fault.message }, 'Applications cannot be watched; it is tried again.');
     },
   });
 }

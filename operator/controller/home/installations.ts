@@ -3,6 +3,7 @@ import type { KubeClient, KubeObject } from '../../kube/client.ts';
 import { ListWatch } from '../../kube/list-watch.ts';
 import { sha256 } from '../../manifest/digest.ts';
 import type { Logger } from '../../observe/log.ts';
+import { OngoingFault } from '../../retry/ongoing-fault.ts';
 
 const CLUSTER_ROLES = { group: 'rbac.authorization.k8s.io', version: 'v1', plural: 'clusterroles' };
 
@@ -57,8 +58,8 @@ export class Installations {
   readonly #watch: ListWatch<Installation>;
   readonly #known = new Map<string, Installation>();
   #rival: string | undefined;
-  /** Why it cannot be seen, as it was logged. */
-  #fault: string | undefined;
+  /** Why it cannot be seen. */
+  readonly #fault = new OngoingFault();
   #wasAlone = false;
   #wake: () => void = () => undefined;
 
@@ -77,8 +78,8 @@ export class Installations {
       },
       onListed: () => this.#judge(),
       onState: (state) => {
-        if (state.state === 'Watching') this.#fault = undefined;
-        if (state.state === 'Failing') this.#note(state.error.message);
+        if (state.state === 'Watching') this.#fault.end();
+        if (state.state === 'Failing') this.#warn(state.error.message);
       },
     });
   }
@@ -89,7 +90,7 @@ export class Installations {
    */
   get problem(): string | undefined {
     if (this.#watch.synced) return this.#rival;
-    return `Whether another installation looks after the same Applications is not known yet${this.#fault === undefined ? '.' : `; it is tried again: ${this.#fault}`}`;
+    return `Whether another installation looks after the same Applications is not known yet${this.#fault.message === undefined ? '.' : `; it is tried again: ${this.#fault.message}`}`;
   }
 
   /** Resolves when there is no such one. @throws the signal's reason */
@@ -115,10 +116,8 @@ export class Installations {
     await this.#watch.stop();
   }
 
-  /** Logged once, however often it is tried. */
-  #note(fault: string): void {
-    if (this.#fault === fault) return;
-    this.#fault = fault;
+  #warn(fault: string): void {
+    if (!this.#fault.note(fault)) return;
     this.#options.log.warn(
       { error: fault },
       'Whether another installation looks after the same Applications cannot be seen; it is tried again.',

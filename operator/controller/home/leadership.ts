@@ -3,6 +3,7 @@ import type { KubeClient } from '../../kube/client.ts';
 import { LeaderElection, type LeaderElectionOptions } from '../../kube/lease.ts';
 import type { Logger } from '../../observe/log.ts';
 import { backoffMs } from '../../retry/backoff.ts';
+import { OngoingFault } from '../../retry/ongoing-fault.ts';
 
 const RETRY = { firstMs: 200, longestMs: 5_000 };
 /** A leader that cannot work gives the Lease up after so many times the duration of the Lease: a minute. */
@@ -40,10 +41,8 @@ export interface LeadershipOptions {
 export class Leadership {
   readonly #options: LeadershipOptions;
   readonly #election: LeaderElection;
-  readonly #problems = new Map<'Records' | 'Lease', string>([
-    ['Records', 'Whether the target records can be read is not known yet.'],
-    ['Lease', 'The Lease was not read yet.'],
-  ]);
+  readonly #recordFault = new OngoingFault('Whether the target records can be read is not known yet.');
+  readonly #leaseFault = new OngoingFault('The Lease was not read yet.');
   #leading: AbortController | undefined;
   /** Since when it leads and cannot work, in milliseconds of a clock that only goes forward. */
   #fruitlessSince: number | undefined;
@@ -61,12 +60,12 @@ export class Leadership {
         log.info('This process follows.');
         void options.end();
         // Who follows is ready once it could take over.
-        if (this.#problems.has('Records')) void this.#fit(stopping).catch(() => undefined);
+        if (this.#recordFault.message !== undefined) void this.#fit(stopping).catch(() => undefined);
       },
       onFault: ({ message }) =>
-        this.#note('Lease', `The Lease cannot be read or renewed; it is tried again: ${message}`),
+        this.#warn(this.#leaseFault, `The Lease cannot be read or renewed; it is tried again: ${message}`),
       onAnswer: () => {
-        this.#problems.delete('Lease');
+        this.#leaseFault.end();
         if (this.#isFruitless()) void this.#yield(stopping);
       },
     });
@@ -84,7 +83,7 @@ export class Leadership {
 
   /** Why this replica could not take over, or leads and does nothing; undefined where nothing is in its way. */
   get problem(): string | undefined {
-    return this.#problems.values().next().value;
+    return this.#recordFault.message ?? this.#leaseFault.message;
   }
 
   /** Resolves when it competes for the Lease, which it does not before it could work. @throws the signal's reason */
@@ -124,13 +123,13 @@ export class Leadership {
       try {
         await read();
         signal.throwIfAborted();
-        this.#problems.delete('Records');
+        this.#recordFault.end();
         return;
       } catch (error) {
         signal.throwIfAborted();
         const cause = error instanceof Error ? error.message : String(error);
-        this.#note(
-          'Records',
+        this.#warn(
+          this.#recordFault,
           `The target records cannot be read, so nothing is deployed; it is tried again: ${cause}`,
         );
         const random = this.#options.random();
@@ -165,10 +164,7 @@ export class Leadership {
     }
   }
 
-  /** Logged once, however often it is tried. */
-  #note(what: 'Records' | 'Lease', problem: string): void {
-    if (this.#problems.get(what) === problem) return;
-    this.#problems.set(what, problem);
-    this.#options.log.warn(problem);
+  #warn(fault: OngoingFault, problem: string): void {
+    if (fault.note(problem)) this.#options.log.warn(problem);
   }
 }

@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
+import { OngoingFault } from '../../retry/ongoing-fault.ts';
 
 export interface AuthoritiesOptions {
   /** A file of certificates in PEM form. */
@@ -27,7 +28,7 @@ export class Authorities {
   readonly #options: AuthoritiesOptions;
   readonly #standard = getCACertificates('default');
   #text: string;
-  #told = '';
+  readonly #fault = new OngoingFault();
   #timer: NodeJS.Timeout | undefined;
   #isStopped = false;
 
@@ -61,11 +62,10 @@ export class Authorities {
       const text = await readFile(this.#options.path, 'utf8');
       if (text !== this.#text) this.#options.onChange(this.#trust(text));
       this.#text = text;
-      this.#told = '';
+      this.#fault.end();
     } catch (error) {
       const message = this.#sentence(error);
-      if (message !== this.#told) this.#options.onFault(message);
-      this.#told = message;
+      if (this.#fault.note(message)) this.#options.onFault(message);
     }
   }
 
