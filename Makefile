@@ -77,11 +77,12 @@ generate: $(INSTALLED) ## Writes CRDs and the reference from the schemas
 	@$(NODE) hack/generate.ts
 
 .PHONY: lint
-lint: $(INSTALLED) $(NOTIFY) ## Checks types, style, imports between rooms, regular expressions, generated files, Go
+lint: $(INSTALLED) $(NOTIFY) ## Checks types, style, imports between rooms, functions, regular expressions, generated files, Go
 	node_modules/.bin/tsc -p .
 	node_modules/.bin/tsc -p examples/notify
 	node_modules/.bin/biome check
 	$(NODE) hack/lint-imports.ts
+	$(NODE) hack/lint-functions.ts
 	$(NODE) --disable-warning=ExperimentalWarning hack/lint-expressions.ts
 	$(NODE) hack/generate.ts --check
 	$(NODE) hack/lint-go.ts

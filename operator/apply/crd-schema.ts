@@ -49,7 +49,7 @@ export function schemaRefusals(manifest: Manifest, definition: Definition): Refu
   const problems =
     schema === undefined
       ? [`apiVersion: ${version} is not served by the CustomResourceDefinition of the same commit.`]
-      : problemsIn(parseExact(manifest.text), schema, '', true);
+      : problemsIn(parseExact(manifest.text), schema, '');
   return problems.map((problem) => ({
     verdict: 'Principle' as const,
     error: new TowpathError(
@@ -63,7 +63,7 @@ export function schemaRefusals(manifest: Manifest, definition: Definition): Refu
 
 const ROOT_FIELDS = new Set(['apiVersion', 'kind', 'metadata']);
 
-function problemsIn(value: Json | undefined, schema: Schema, path: string, isRoot = false): string[] {
+function problemsIn(value: Json | undefined, schema: Schema, path: string): string[] {
   const at = path === '' ? 'the object' : path;
   if (value === undefined) return [];
   // The API server drops a null where there is a default to put in its place.
@@ -88,15 +88,11 @@ function problemsIn(value: Json | undefined, schema: Schema, path: string, isRoo
       ? value.flatMap((item, index) => problemsIn(item, items, `${path}[${index}]`))
       : [];
   }
-  return isRecord(value) && !isNumber(value) ? problemsInMembers(value, schema, path, isRoot) : [];
+  return isRecord(value) && !isNumber(value) ? problemsInMembers(value, schema, path) : [];
 }
 
-function problemsInMembers(
-  value: { [key: string]: Json },
-  schema: Schema,
-  path: string,
-  isRoot: boolean,
-): string[] {
+function problemsInMembers(value: { [key: string]: Json }, schema: Schema, path: string): string[] {
+  const isRoot = path === '';
   const properties = isRecord(schema.properties) ? schema.properties : {};
   const additional = schema.additionalProperties;
   const problems: string[] = [];

@@ -214,7 +214,7 @@ export function leftItems(
   fields: FieldSet,
   owned: FieldSet,
 ): FieldSet | undefined {
-  return insideItems(document, fields, owned, (_list, isOwned) => isOwned);
+  return insideItems(document, fields, owned, (_list, owns) => owns !== undefined);
 }
 
 /**
@@ -227,22 +227,22 @@ export function foreignItems(
   owned: FieldSet,
 ): FieldSet | undefined {
   const { 'f:metadata': _, ...content } = fields;
-  return insideItems(document, content, owned, (list, isOwned) => isOwned || Array.isArray(list));
+  return insideItems(document, content, owned, (list, owns) => owns !== undefined || Array.isArray(list));
 }
 
 function insideItems(
   document: Json | undefined,
   fields: FieldSet,
   owned: FieldSet | undefined,
-  goes: (list: Json | undefined, isOwned: boolean) => boolean,
+  /** Asked about an item that the list does not have; `owns`: what of it is owned. */
+  goes: (list: Json | undefined, owns: FieldSet | undefined) => boolean,
 ): FieldSet | undefined {
   const at = childrenOf(document);
   return collected(fields, (key, below) => {
     if (key === '.') return undefined;
     const child = at(key);
     const beside = owned?.[key];
-    if (!key.startsWith('f:') && child === undefined && goes(document, beside !== undefined))
-      return structuredClone(below);
+    if (!key.startsWith('f:') && child === undefined && goes(document, beside)) return structuredClone(below);
     return insideItems(child, below, beside, goes);
   });
 }

@@ -18,7 +18,7 @@ export class EngineExit extends Error {
   readonly started: boolean;
   readonly end: EngineEnd;
 
-  constructor(stderr: string, started: boolean, end: EngineEnd = '') {
+  constructor({ stderr, started, end = '' }: Pick<EngineExit, 'stderr' | 'started'> & { end?: EngineEnd }) {
     super('the rendering engine ended');
     this.name = 'EngineExit';
     this.stderr = stderr;
@@ -128,7 +128,11 @@ export class EngineChild {
   }
 
   #exit(): EngineExit {
-    return new EngineExit(this.#stderr, this.#process.pid !== undefined, this.#end);
+    return new EngineExit({
+      stderr: this.#stderr,
+      started: this.#process.pid !== undefined,
+      end: this.#end,
+    });
   }
 
   #close(): void {
@@ -197,12 +201,12 @@ function spawned(path: string, args: readonly string[]): ChildProcessByStdio<Wri
   try {
     child = spawn(path, args, { env: {}, cwd: '/', stdio: ['pipe', 'pipe', 'pipe'] });
   } catch (error) {
-    throw new EngineExit(error instanceof Error ? error.message : String(error), false);
+    throw new EngineExit({ stderr: error instanceof Error ? error.message : String(error), started: false });
   }
   // Against its type: without descriptors for pipes there are none, and an event that would end the operator.
   if ((child.stdin as Writable | undefined) === undefined) {
     child.on('error', () => undefined);
-    throw new EngineExit('the operator has too many files open', false);
+    throw new EngineExit({ stderr: 'the operator has too many files open', started: false });
   }
   return child;
 }

@@ -6,7 +6,7 @@ import { BoundedMap } from './bounded-map.ts';
 import type { Credential } from './credential.ts';
 import type { Limits } from './limits.ts';
 import { notACommit } from './pack/not-a-commit.ts';
-import { Packs, refusalError } from './pack/packs.ts';
+import { type History, Packs, refusalError } from './pack/packs.ts';
 import { type GitRef, KnownRefs, type Missing, maxEquals, type Resolved } from './refs.ts';
 import { networkError } from './transport/network-error.ts';
 import type { Timeouts, Transport } from './transport/transport.ts';
@@ -352,7 +352,7 @@ export class RemoteRepository implements Repository {
     const commits = [...new Set(named.map(([, oid]) => oid))];
     if (commits.length === 0) throw this.#gone(commit);
     const current = this.#packs;
-    const packs = current?.full && !current.isFull ? current : await this.#newPacks(true);
+    const packs = current?.history === 'Full' && !current.isFull ? current : await this.#newPacks('Full');
     const missing: string[] = [];
     for (const oid of commits) if (!(await packs.has(oid))) missing.push(oid);
     if (missing.length === 0) throw this.#gone(commit);
@@ -363,14 +363,14 @@ export class RemoteRepository implements Repository {
   }
 
   async #roomyPacks(): Promise<Packs> {
-    return this.#packs && !this.#packs.isFull ? this.#packs : this.#newPacks(false);
+    return this.#packs && !this.#packs.isFull ? this.#packs : this.#newPacks('Shallow');
   }
 
-  async #newPacks(full: boolean): Promise<Packs> {
+  async #newPacks(history: History): Promise<Packs> {
     await this.#previous?.remove();
     this.#previous = this.#packs;
     const { directory, limits, run } = this.#settings;
-    this.#packs = new Packs(join(directory, `packs-${this.#generation++}`), full, limits, run);
+    this.#packs = new Packs(join(directory, `packs-${this.#generation++}`), history, limits, run);
     return this.#packs;
   }
 

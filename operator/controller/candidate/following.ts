@@ -216,16 +216,16 @@ export class Following {
     const answer = repository.poll();
     const question: Question = { request, repository, answer, isAnswered: false, isLate: false };
     this.#questions.set(key, question);
-    const end = (isAnswered: boolean) => {
+    const end = (outcome: 'Answered' | 'Failed') => {
       if (this.#questions.get(key) !== question) return;
-      question.isAnswered = isAnswered;
+      if (outcome === 'Answered') question.isAnswered = true;
       // Without an answer the next look asks anew.
-      if (!isAnswered) this.#questions.delete(key);
+      else this.#questions.delete(key);
       if (question.isLate) this.#options.onChange(key);
     };
     answer.then(
-      () => end(true),
-      () => end(false),
+      () => end('Answered'),
+      () => end('Failed'),
     );
     return question;
   }

@@ -10,11 +10,13 @@ import { type FetchRequest, fetchPack } from '../wire/fetch-pack.ts';
 
 const maxHaves = 16;
 
+/** What of a commit's history is fetched: all of it, or nothing but the commit, as `git fetch --depth 1` does. */
+export type History = 'Full' | 'Shallow';
+
 /** What is known of one repository's objects on disk: packs in one directory, and the commits they complete. */
 export class Packs {
   readonly directory: string;
-  /** Whether the commits' history was fetched too. */
-  readonly full: boolean;
+  readonly history: History;
   /** Bytes on disk. */
   bytes = 0;
   lastUsed = performance.now();
@@ -23,9 +25,9 @@ export class Packs {
   readonly #run: RunWork;
   #count = 0;
 
-  constructor(directory: string, full: boolean, limits: Limits, run: RunWork) {
+  constructor(directory: string, history: History, limits: Limits, run: RunWork) {
     this.directory = directory;
-    this.full = full;
+    this.history = history;
     this.#limits = limits;
     this.#run = run;
   }
@@ -37,7 +39,7 @@ export class Packs {
 
   async has(commit: string, signal?: AbortSignal): Promise<boolean> {
     if (this.#commits.has(commit)) return true;
-    if (!this.full) return false;
+    if (this.history === 'Shallow') return false;
     const input = { directory: this.directory, limits: this.#limits, oid: commit };
     const found = await this.#run('commit', input, signal).catch(() => undefined);
     signal?.throwIfAborted();
@@ -65,8 +67,8 @@ export class Packs {
     const request: FetchRequest = {
       wants,
       haves,
-      shallows: this.full ? [] : haves,
-      depth: this.full ? undefined : 1,
+      shallows: this.history === 'Full' ? [] : haves,
+      depth: this.history === 'Full' ? undefined : 1,
     };
     const bytes = await fetchPack(transport, advertisement.capabilities, request, path, this.#limits, signal);
     try {
@@ -78,7 +80,7 @@ export class Packs {
     this.bytes += bytes;
     // What was asked for by its id may be no commit, and a server refuses every fetch that names such as shallow.
     const { directory } = this;
-    if (!this.full) {
+    if (this.history === 'Shallow') {
       for (const oid of commits) await this.#run('commit', { directory, limits: this.#limits, oid });
     }
     for (const commit of commits) this.#commits.add(commit);

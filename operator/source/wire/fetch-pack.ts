@@ -45,7 +45,7 @@ export async function fetchPack(
   const packets = transport.uploadPack(encode(request, capabilities), signal);
   const out = await open(file, 'wx', 0o600);
   try {
-    return await receive(packets, out, request.depth !== undefined, limits);
+    return await receive(packets, out, request, limits);
   } catch (error) {
     await rm(file, { force: true });
     throw error;
@@ -72,10 +72,10 @@ function encode(request: FetchRequest, capabilities: ReadonlySet<string>): Buffe
 async function receive(
   packets: AsyncIterable<Packet>,
   out: { write(bytes: Uint8Array): Promise<unknown> },
-  deepens: boolean,
+  { depth }: FetchRequest,
   limits: PackLimits,
 ): Promise<number> {
-  let inShallows = deepens;
+  let inShallows = depth !== undefined;
   let bytes = 0;
   let received = 0;
   const digest = createHash('sha1');

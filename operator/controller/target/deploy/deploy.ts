@@ -132,7 +132,8 @@ async function applyWaves(
       await awaitEstablished(context, stage);
     }
     if (!deployment.applied) {
-      const waiting = awaitHealth(context, deployment, stages.flat(), stages === all.at(-1));
+      const wave = { objects: stages.flat(), isLast: stages === all.at(-1) };
+      const waiting = awaitHealth(context, deployment, wave);
       if (waiting !== undefined) {
         await saveChanges(context);
         return waiting;
@@ -200,8 +201,7 @@ async function awaitEstablished(context: DeployContext, stage: readonly Manifest
 function awaitHealth(
   context: DeployContext,
   deployment: Deployment,
-  objects: readonly Manifest[],
-  isLast: boolean,
+  { objects, isLast }: { objects: readonly Manifest[]; isLast: boolean },
 ): Progress | undefined {
   const live = context.inventory.of(context.access.targetId);
   const observed = objects.map((manifest) => {

@@ -38,7 +38,6 @@ export class DriftMemory {
   /** What is told of all that differs now: how much, and the newest. `now` is RFC 3339 with whole seconds. */
   note(drifted: readonly Drifted[], now: string): Drift | undefined {
     const noticed = new Map<string, Noticed>();
-    const isMore = drifted.length > (this.#told?.count ?? 0);
     let last: { one: Drifted; at: string } | undefined;
     for (const one of drifted) {
       const by = one.by?.manager;
@@ -49,7 +48,7 @@ export class DriftMemory {
         : known !== undefined && known.by === by
           ? known.at
           : undefined;
-      const at = started ?? this.#startOf(one, now, isMore);
+      const at = started ?? this.#startOf(one, now, drifted.length);
       noticed.set(objectKey(one.object), { by, at });
       if (last === undefined || at > last.at || (at === last.at && isTold)) last = { one, at };
     }
@@ -65,9 +64,11 @@ export class DriftMemory {
       isGone,
     };
   }
-  /** When a change that was not noticed before was made, as far as that can be known. */
-  #startOf({ by }: Drifted, now: string, isMore: boolean): string {
+
+  /** When a change that was not noticed before, one of so many, was made, as far as that can be known. */
+  #startOf({ by }: Drifted, now: string, count: number): string {
     const before = this.#told?.lastAt;
+    const isMore = count > (this.#told?.count ?? 0);
     if (before === undefined) return by?.time || now;
     // What was there at the first look is not newer than what an earlier process told, unless there is more of it.
     if (by === undefined || by.time === '') return before;
