@@ -16,7 +16,7 @@ import { dirname, join, relative } from 'node:path';
 import { linkedModules } from '../licences.ts';
 
 const root = join(import.meta.dirname, '../..');
-const TEXT = /^(licen[cs]e|copying|notice|copyright)/i;
+const TEXT = /^((un)?licen[cs]e|copying|notice|copyright|patents)/i;
 
 interface Package {
   version: string;
@@ -28,15 +28,14 @@ export function writeLicenceTexts(directory: string): void {
   rmSync(directory, { recursive: true, force: true });
   for (const path of installedPackages()) {
     const name = path.split('node_modules/').at(-1) ?? path;
-    const to = join(directory, 'npm', name);
-    if (copyTexts(join(root, path), to) > 0) continue;
+    const [from, to] = [join(root, path), join(directory, 'npm', name)];
+    if (copyTextsOf(from, to, foldersBelow(from)) > 0) continue;
     mkdirSync(to, { recursive: true });
     writeFileSync(join(to, 'LICENSE'), saidBy(name, path));
   }
   for (const { path, directory: from, files } of linkedModules(join(root, 'operator/render/engine'))) {
     const to = join(directory, 'go', path);
-    // Code of yet others lies in a module with a licence of its own beside it.
-    for (const folder of foldersOf(from, files)) copyTexts(join(from, folder), join(to, folder));
+    copyTextsOf(from, to, foldersOf(from, files));
   }
   const go = execFileSync('go', ['env', 'GOROOT'], { encoding: 'utf8' }).trim();
   if (copyTexts(go, join(directory, 'go/std')) === 0) throw new Error(`There is no LICENSE in ${go}.`);
@@ -63,6 +62,22 @@ function foldersOf(module: string, files: readonly string[]): Set<string> {
     }
   }
   return folders;
+}
+
+/** All folders of a package, those of the packages in it left out. */
+function foldersBelow(directory: string): string[] {
+  const folders = readdirSync(directory, { withFileTypes: true, recursive: true }).filter((entry) =>
+    entry.isDirectory(),
+  );
+  const paths = folders.map(({ parentPath, name }) => relative(directory, join(parentPath, name)));
+  return ['', ...paths.filter((path) => !path.split('/').includes('node_modules'))];
+}
+
+/** Code of yet others lies in a package with a licence of its own beside it. @returns how many there were. */
+function copyTextsOf(from: string, to: string, folders: Iterable<string>): number {
+  let count = 0;
+  for (const folder of folders) count += copyTexts(join(from, folder), join(to, folder));
+  return count;
 }
 
 /** @returns how many there were. */
