@@ -10,6 +10,7 @@ import { eventually } from '../../test/harness/wait.ts';
 import { KubeClient, type KubeObject } from './client.ts';
 import { isForbidden, isUnauthorized } from './errors.ts';
 import { ListWatch, type ListWatchOptions, type WatchState } from './list-watch.ts';
+import { entryOf } from './object-store.ts';
 
 const CONFIG_MAPS = { group: '', version: 'v1', plural: 'configmaps' };
 /** Of the whole collection; of one object alone only the version is asked. */
@@ -132,6 +133,38 @@ test('a watch of metadata only has managedFields and no data', async (t) => {
     seen.map(({ data }) => data),
     [undefined, undefined],
   );
+});
+
+const answered = (object: KubeObject) => entryOf(object, valueIn(object));
+
+test('an answer is told at once, and nothing of what the watch tells later of the time before it', async (t) => {
+  const { watch, events, put, remove, has } = await arrange(t);
+  const held = proxy.hold(WATCH);
+  watch.start();
+  await held.seen;
+  const first = answered(await put('a', '1'));
+  await remove('a');
+  assert.equal(watch.takeIn(answered(await put('a', '2'))), true);
+  assert.deepEqual(events, ['Added a 2']);
+  held.release();
+  await put('b', '1');
+  await has('b', '1');
+  assert.deepEqual(events, ['Added a 2', 'Added b 1']);
+  assert.equal(watch.takeIn(first), false, 'the watch has told its end');
+});
+
+test('a list takes away what was answered before it and is gone, and nothing that is newer', async (t) => {
+  const { watch, events, put, remove, watching } = await arrange(t);
+  const gone = answered(await put('gone', '1'));
+  await remove('gone');
+  const held = proxy.hold({ ...LIST, at: 'response' });
+  watch.start();
+  await held.seen;
+  watch.takeIn(gone);
+  watch.takeIn(answered(await put('new', '1')));
+  held.release();
+  await watching();
+  assert.deepEqual(events, ['Added gone 1', 'Added new 1', 'Deleted gone 1→1']);
 });
 
 test('a watch that ends is resumed from where it was, without listing again', async (t) => {

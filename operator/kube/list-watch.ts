@@ -93,7 +93,7 @@ export class ListWatch<T> {
     this.#random = options.random ?? Math.random;
     this.#store = new ObjectStore((event) => {
       if (this.#stop?.signal.aborted === true) return;
-      this.#tell(() => options.onEvent?.(this.#isAnew ? { ...event, isAnew: true } : event));
+      this.#tell(() => options.onEvent?.(event));
     });
   }
 
@@ -128,11 +128,6 @@ export class ListWatch<T> {
     return this.#synced;
   }
 
-  /** The resourceVersion up to which everything was told; undefined before the first list, and when it is to list anew. */
-  get toldUpTo(): string | undefined {
-    return this.#resourceVersion;
-  }
-
   /** The error that it is failing with now. */
   get lastError(): Error | undefined {
     return this.#lastError;
@@ -163,6 +158,20 @@ export class ListWatch<T> {
 
   values(): IterableIterator<T> {
     return this.#store.objects();
+  }
+
+  /**
+   * Takes in an object as the answer to a request shows it, so that what is known is not behind one's own writes.
+   * False: the watch has told all that happened up to the answer's version, and knows no such object: it was deleted
+   * since, or lost its label, and nothing will tell so again. One number remembers all deletions.
+   */
+  takeIn(answer: Entry<T>): boolean {
+    const { namespace, name, uid, resourceVersion } = answer;
+    const upTo = this.#resourceVersion;
+    const isToldOf = upTo !== undefined && !isNewerVersion(resourceVersion, upTo);
+    if (isToldOf && this.#store.get(namespace, name)?.uid !== uid) return false;
+    this.#store.put(answer, { isAnswer: true });
+    return true;
   }
 
   async #run(signal: AbortSignal): Promise<void> {
@@ -224,7 +233,7 @@ export class ListWatch<T> {
     });
     if (signal.aborted) return;
     this.#isAnew ||= this.#isBehind(resourceVersion);
-    await this.#store.replace(found, slices);
+    await this.#store.replace(found, resourceVersion, this.#isAnew ? { isAnew: true } : {}, slices);
     if (signal.aborted) return;
     this.#advance(resourceVersion);
     this.#synced = true;
@@ -293,9 +302,9 @@ export class ListWatch<T> {
     const line = this.#read(text);
     if (line.resourceVersion !== undefined) this.#advance(line.resourceVersion);
     if (line.object === undefined) return;
-    const { namespace = '', name } = line.object.metadata;
+    const { namespace = '', name, resourceVersion } = line.object.metadata;
     const reduced = this.#reduce(line.object);
-    if (line.type === 'DELETED') this.#store.remove({ namespace, name }, reduced?.object);
+    if (line.type === 'DELETED') this.#store.remove({ namespace, name }, resourceVersion, reduced?.object);
     else if (reduced !== undefined) this.#store.put(entryOf(line.object, reduced.object));
   }
 

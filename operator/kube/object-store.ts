@@ -1,5 +1,6 @@
 import type { Slices } from '../observe/slices.ts';
 import type { KubeObject } from './objects.ts';
+import { isNewerVersion } from './resource-version.ts';
 
 export interface WatchEvent<T> {
   type: 'Added' | 'Modified' | 'Deleted';
@@ -13,7 +14,12 @@ export interface WatchEvent<T> {
    * Told by a list after the server's history went back: it replaces what is known, whatever versions that has.
    */
   isAnew?: true;
+  /** Told by an answer to a request, not by the watch: who asked knows it already. */
+  isAnswer?: true;
 }
+
+/** Why an object is put in, where that is not simply that the watch told of it. */
+export type PutReason = Pick<WatchEvent<unknown>, 'isAnew' | 'isAnswer'>;
 
 /** What is kept of one object: what the caller wants of it, and what tells it from others of its name. */
 export interface Entry<T> {
@@ -28,6 +34,8 @@ export interface Entry<T> {
 export class ObjectStore<T> {
   readonly #entries = new Map<string, Entry<T>>();
   readonly #onEvent: (event: WatchEvent<T>) => void;
+  /** How many answers came since the last list. */
+  #answers = 0;
 
   constructor(onEvent: (event: WatchEvent<T>) => void) {
     this.#onEvent = onEvent;
@@ -41,46 +49,82 @@ export class ObjectStore<T> {
     for (const { object } of this.#entries.values()) yield object;
   }
 
-  /** Takes over a whole list and tells what it changed: first what is gone, then what is new. */
-  async replace(found: readonly Entry<T>[], slices: Slices): Promise<void> {
-    const keys = new Map(found.map((entry) => [keyOf(entry), entry]));
-    for (const [key, entry] of [...this.#entries]) {
-      const pause = slices.pause();
-      if (pause !== undefined) await pause;
-      if (keys.get(key)?.uid !== entry.uid) this.remove(entry);
-    }
+  /**
+   * Takes over a whole list and tells what it changed: first what is gone, then what is new. What an answer told that
+   * is newer than the list stays.
+   */
+  async replace(
+    found: readonly Entry<T>[],
+    version: string,
+    reason: Pick<PutReason, 'isAnew'>,
+    slices: Slices,
+  ): Promise<void> {
+    this.#answers = 0;
+    const uids = new Map(found.map((entry) => [keyOf(entry), entry.uid]));
+    const isStale = (key: string, { uid, resourceVersion }: Entry<T>) =>
+      uids.get(key) !== uid && (reason.isAnew === true || !isNewerVersion(resourceVersion, version));
+    const removeStale = async () => {
+      for (const [key, entry] of [...this.#entries]) {
+        const pause = slices.pause();
+        if (pause !== undefined) await pause;
+        if (this.#entries.get(key) === entry && isStale(key, entry)) this.#drop(key, entry);
+      }
+    };
+    await removeStale();
     for (const entry of found) {
       const pause = slices.pause();
       if (pause !== undefined) await pause;
-      this.put(entry);
+      this.put(entry, reason);
+    }
+    // An answer that came meanwhile may be older than the list.
+    for (let answers = 0; answers !== this.#answers; ) {
+      answers = this.#answers;
+      await removeStale();
     }
   }
 
-  /** An entry that is there already, the very same, is no change. */
-  put(entry: Entry<T>): void {
+  /** Whatever is not newer than what is known is no change, and tells nothing. */
+  put(entry: Entry<T>, reason: PutReason = {}): void {
     const key = keyOf(entry);
     const known = this.#entries.get(key);
     if (known === entry) return;
+    if (reason.isAnswer === true) this.#answers += 1;
+    if (known !== undefined && reason.isAnew !== true && !isNewer(entry, known)) return;
     // Deleted and created anew while we were not looking.
-    if (known !== undefined && known.uid !== entry.uid) this.remove(known);
-    const { namespace, name, object } = entry;
-    const previous = this.#entries.get(key);
+    const isOther = known !== undefined && known.uid !== entry.uid;
+    if (isOther) this.#drop(key, known);
+    const previous = isOther ? undefined : known;
     this.#entries.set(key, entry);
+    const { namespace, name, object } = entry;
     this.#onEvent(
       previous === undefined
-        ? { type: 'Added', namespace, name, object }
-        : { type: 'Modified', namespace, name, object, previous: previous.object },
+        ? { type: 'Added', namespace, name, object, ...reason }
+        : { type: 'Modified', namespace, name, object, previous: previous.object, ...reason },
     );
   }
 
-  /** `last` is the state to tell, where one newer than what is kept is known. */
-  remove({ namespace, name }: Pick<Entry<T>, 'namespace' | 'name'>, last?: T): void {
-    const key = keyOf({ namespace, name });
+  /**
+   * `version`: at which it went. An answer that is newer tells of one that was made since. `last` is the state to
+   * tell, where one newer than what is kept is known.
+   */
+  remove(gone: Pick<Entry<T>, 'namespace' | 'name'>, version: string, last?: T): void {
+    const key = keyOf(gone);
     const known = this.#entries.get(key);
-    if (known === undefined) return;
-    this.#entries.delete(key);
-    this.#onEvent({ type: 'Deleted', namespace, name, object: last ?? known.object, previous: known.object });
+    if (known !== undefined && !isNewerVersion(known.resourceVersion, version)) this.#drop(key, known, last);
   }
+
+  #drop(key: string, { namespace, name, object }: Entry<T>, last = object): void {
+    this.#entries.delete(key);
+    this.#onEvent({ type: 'Deleted', namespace, name, object: last, previous: object });
+  }
+}
+
+function isNewer<T>(entry: Entry<T>, known: Entry<T>): boolean {
+  return (
+    isNewerVersion(entry.resourceVersion, known.resourceVersion) ||
+    // Of an API whose versions say nothing.
+    (entry.uid !== known.uid && entry.resourceVersion === known.resourceVersion)
+  );
 }
 
 function keyOf({ namespace, name }: { namespace: string; name: string }): string {

@@ -13,13 +13,12 @@ import {
 import type { KubeClient, KubeObject, Resource, ServiceAccount } from '../../kube/client.ts';
 import type { Discovery } from '../../kube/discovery.ts';
 import { inParallel } from '../../kube/in-parallel.ts';
-import type { WatchEvent } from '../../kube/list-watch.ts';
 import { isNewerVersion } from '../../kube/resource-version.ts';
 import { keepReason } from '../../manifest/keep.ts';
 import { type LiveObject, liveObject } from '../../manifest/live.ts';
-import { groupKind, objectKey } from '../../manifest/manifest.ts';
+import { objectKey } from '../../manifest/manifest.ts';
 import { Autoscalers } from './autoscalers.ts';
-import { KindWatches, type WatchUser } from './kind-watches.ts';
+import { KindWatches, type KnownObject, type WatchUser } from './kind-watches.ts';
 import { PodWatches, podSelectorOf, type Workload } from './pods.ts';
 import { listTarget, type SearchAccess, type WatchedKind } from './search.ts';
 import { StorageClasses } from './storage-classes.ts';
@@ -51,8 +50,6 @@ export class Inventory {
   readonly #options: InventoryOptions;
   readonly #listeners = new Set<(targetId: string) => void>();
   readonly #byTarget = new Map<string, Map<string, ObservedObject>>();
-  /** By uid what only an answer told of so far, to a write or a list, and as whom it was asked. */
-  readonly #untold = new Map<string, { object: ObservedObject; as: ServiceAccount | undefined }>();
   readonly #pods: PodWatches;
   readonly #autoscalers: Autoscalers;
   readonly #classes: StorageClasses;
@@ -64,14 +61,13 @@ export class Inventory {
       client,
       discovery,
       labelSelector: LABEL_TARGET,
-      isMetadataOnly: ({ group, kind }) => !hasHealth(group, kind),
+      isMetadataOnly: (resource) => howMuchOf(resource).metadataOnly,
       reduce,
       onObject: (event) => this.#follow(event),
       onGone: (object) => this.#remove(object),
       onSight: (objects) => {
         for (const target of new Set(objects.map((object) => object.target))) this.#changed(target);
       },
-      onListed: (resource, how) => this.#sweep(resource, how),
     });
     this.#classes = new StorageClasses({ client, onChange: () => this.#judgeClaims() });
     this.#autoscalers = new Autoscalers({ client, onChange: (key) => this.#wakeOwners(key) });
@@ -98,10 +94,8 @@ export class Inventory {
   observe(object: KubeObject, resource: Resource, as: ServiceAccount | undefined): ObservedObject {
     const observed = reduce(resource, object);
     if (observed.target === '') return observed;
-    const taken = this.#takeIn(observed, as);
     // Who wrote takes it for there.
-    if (taken === 'gone') this.#options.onChange(observed.target);
-    if (taken === 'changed') this.#tellWaiting(observed.target);
+    if (!this.watches.takeIn(observed, as)) this.#options.onChange(observed.target);
     return observed;
   }
 
@@ -126,8 +120,8 @@ export class Inventory {
 
   /**
    * Lists the kinds anew, past what the watches have told so far, and takes in what is there, but for what they told
-   * the end of. True: an object of
-   * the target's own that may be deleted was found, and none of those that are left to others (by object key).
+   * the end of. True: an object of the target's own that may be deleted was found, and none of those that are left to
+   * others (by object key).
    */
   async lookAgain(
     kinds: Iterable<WatchedKind>,
@@ -138,11 +132,12 @@ export class Inventory {
     await inParallel([...kinds], async ({ group, kind, namespace }) => {
       const resource = this.#options.discovery.resourceFor(group, kind);
       if (resource === undefined || !resource.verbs.includes('list')) return;
-      for (const object of await listTarget(this.#options.client, resource, access, namespace)) {
+      const { client } = this.#options;
+      for (const object of await listTarget(client, resource, access, namespace, howMuchOf(resource))) {
         const live = liveObject(resource, object.metadata);
         if (keepReason(live, { ...access, prune: true }) !== undefined || live.deleting) continue;
         if (left.has(objectKey(live))) continue;
-        if (this.#takeIn({ ...live, health: { state: 'Healthy' } }, access.as) !== 'gone') found = true;
+        if (this.watches.takeIn(reduce(resource, object), access.as)) found = true;
       }
     });
     return found;
@@ -203,20 +198,14 @@ export class Inventory {
     for (const look of this.#listeners) look(targetId);
   }
 
-  #follow({ object, previous, isAnew }: FollowedObject): void {
-    this.#untold.delete(object.uid);
+  #follow({ object, previous, isAnew, isAnswer }: KnownObject<ObservedObject>): void {
     if (previous !== undefined && previous.target !== object.target) this.#remove(previous);
     // What is known may be of a history that there is no more.
     if (isAnew) this.#byTarget.get(object.target)?.delete(objectKey(object));
-    if (this.#store(object) === 'changed') this.#changed(object.target);
-  }
-
-  /** What no watch told of: an answer to a write, or a list, that may be older than the news of the object's end. */
-  #takeIn(object: ObservedObject, as: ServiceAccount | undefined): 'changed' | 'known' | 'gone' {
-    if (this.watches.isGone(object, as)) return 'gone';
-    const stored = this.#store(object);
-    if (!this.watches.hasTold(object, as)) this.#untold.set(object.uid, { object, as });
-    return stored;
+    if (this.#store(object) === 'known') return;
+    // The run that wrote knows it.
+    if (isAnswer) this.#tellWaiting(object.target);
+    else this.#changed(object.target);
   }
 
   #store(object: ObservedObject): 'changed' | 'known' {
@@ -259,17 +248,7 @@ export class Inventory {
       for (const [key, { claim }] of objects) if (claim !== undefined) this.#judgeAgain(targetId, key);
   }
 
-  /** What came and went while no watch was told of it. */
-  #sweep(resource: Resource, { isAnew }: { isAnew: boolean }): void {
-    for (const { object, as } of [...this.#untold.values()]) {
-      if (groupKind(object) !== groupKind(resource)) continue;
-      const isGone = isAnew ? !this.watches.hasTold(object, as) : this.watches.isGone(object, as);
-      if (isGone) this.#remove(object);
-    }
-  }
-
   #remove(object: ObservedObject): void {
-    this.#untold.delete(object.uid);
     const objects = this.#byTarget.get(object.target);
     const key = objectKey(object);
     const known = objects?.get(key);
@@ -283,7 +262,9 @@ export class Inventory {
   }
 }
 
-type FollowedObject = Pick<WatchEvent<ObservedObject>, 'object' | 'previous' | 'isAnew'>;
+function howMuchOf({ group, kind }: Resource): { metadataOnly: boolean } {
+  return { metadataOnly: !hasHealth(group, kind) };
+}
 
 function reduce(resource: Resource, object: KubeObject): ObservedObject {
   const live: Omit<ObservedObject, 'health'> = liveObject(resource, object.metadata);

@@ -5,16 +5,9 @@ import { definition } from '../../../test/harness/definition.ts';
 import { proxiedClient } from '../../../test/harness/proxied-client.ts';
 import { eventually } from '../../../test/harness/wait.ts';
 import type { TowpathError } from '../../api/errors.ts';
-import type { Resource, ServiceAccount } from '../../kube/client.ts';
+import type { KubeObject, Resource, ServiceAccount } from '../../kube/client.ts';
 import { Discovery } from '../../kube/discovery.ts';
-import { KindWatches } from './kind-watches.ts';
-
-interface Seen {
-  kind: string;
-  namespace: string;
-  name: string;
-  uid: string;
-}
+import { KindWatches, type ObjectVersion } from './kind-watches.ts';
 
 const resource = (plural: string, group = '') => ({ group, version: 'v1', plural });
 const NAMESPACES = resource('namespaces');
@@ -25,27 +18,28 @@ const CRDS = resource('customresourcedefinitions', 'apiextensions.k8s.io');
 
 const { proxy, client } = await proxiedClient();
 
+function versionOf(
+  { group, kind }: Pick<Resource, 'group' | 'kind'>,
+  { metadata: { namespace = '', name, uid, resourceVersion } }: KubeObject,
+): ObjectVersion {
+  return { group, kind, namespace, name, uid, resourceVersion };
+}
+
 /** Watches what carries a label of this test's own; `seen` is what they tell of. */
 async function newWatches(t: TestContext) {
   const mark = randomBytes(4).toString('hex');
-  const seen = new Map<string, Seen>();
+  const seen = new Map<string, ObjectVersion>();
   const discovery = new Discovery(client);
   await discovery.refresh();
-  const watches = new KindWatches<Seen>({
+  const watches = new KindWatches<ObjectVersion>({
     client,
     discovery,
     labelSelector: `test=${mark}`,
     isMetadataOnly: () => true,
-    reduce: ({ kind }: Resource, { metadata: { namespace = '', name, uid } }) => ({
-      kind,
-      namespace,
-      name,
-      uid,
-    }),
+    reduce: versionOf,
     onObject: ({ object }) => seen.set(object.uid, object),
     onGone: (object) => seen.delete(object.uid),
     onSight: () => undefined,
-    onListed: () => undefined,
   });
   t.after(() => {
     proxy.clear();
@@ -178,28 +172,38 @@ test('a run that was broken off watches nothing more', async (t) => {
   assert.deepEqual(proxy.find(listed('roles', as.namespace)), [], 'as the ServiceAccount');
 });
 
-test('an answer to a write that comes after the news of the deletion is known to be outdated', async (t) => {
-  const { watches, labels } = await newWatches(t);
+const MAPS = { group: '', kind: 'ConfigMap' };
+
+test('what a write is answered is known at once, and not when it comes after the news of the deletion', async (t) => {
+  const { watches, seen, labels } = await newWatches(t);
   const as = await newAccount(t, true);
-  const kinds = [{ group: '', kind: 'ConfigMap', namespace: as.namespace }];
-  await watches.ensure(kinds, user(as));
-  const answered = async (name: string) => {
-    const { metadata } = await client.create(
-      { resource: CONFIG_MAPS, namespace: as.namespace },
-      { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, labels } },
-    );
-    const { uid, resourceVersion } = metadata;
-    return { group: '', kind: 'ConfigMap', namespace: as.namespace, name, uid, resourceVersion };
-  };
-  const first = await answered('first');
-  await eventually(() => watches.hasTold(first, as), { describe: 'the watch to tell of it' });
-  assert.equal(watches.isGone(first, as), false);
-  await client.delete({ resource: CONFIG_MAPS, namespace: as.namespace, name: 'first' });
-  await eventually(() => watches.isGone(first, as), { describe: 'the watch to tell of its deletion' });
-  const again = await answered('first');
-  assert.equal(watches.isGone(again, as), false, 'its successor is not gone');
-  await eventually(() => watches.hasTold(again, as), { describe: 'the watch to tell of the successor' });
-  assert.equal(watches.isGone(first, as), true);
+  const answered = async () => versionOf(MAPS, await put(CONFIG_MAPS, 'ConfigMap', as.namespace, labels));
+  const remove = () => client.delete({ resource: CONFIG_MAPS, namespace: as.namespace, name: 'a' });
+  await watches.ensure([{ ...MAPS, namespace: as.namespace }], user(as));
+  const first = await answered();
+  assert.ok(watches.takeIn(first, as));
+  assert.ok(seen.has(first.uid));
+  await remove();
+  await eventually(() => !seen.has(first.uid), { describe: 'the watch to tell of its deletion' });
+  assert.equal(watches.takeIn(first, as), false);
+  assert.equal(seen.size, 0);
+  const again = await answered();
+  assert.ok(watches.takeIn(again, as), 'its successor is not gone');
+  assert.equal(watches.takeIn(first, as), false);
+  assert.deepEqual([...seen.keys()], [again.uid]);
+});
+
+test('what was answered before there was a watch goes when the watch does not find it', async (t) => {
+  const { watches, seen, labels } = await newWatches(t);
+  const as = await newAccount(t, true);
+  const gone = versionOf(MAPS, await put(CONFIG_MAPS, 'ConfigMap', as.namespace, labels));
+  await client.delete({ resource: CONFIG_MAPS, namespace: as.namespace, name: 'a' });
+  const there = versionOf(MAPS, await put(CONFIG_MAPS, 'ConfigMap', as.namespace, labels));
+  for (const answer of [gone, there]) assert.ok(watches.takeIn(answer, as));
+  assert.equal(seen.size, 2);
+  await watches.ensure([{ ...MAPS, namespace: as.namespace }], user(as));
+  await eventually(() => seen.size === 1, { describe: 'the list to count' });
+  assert.ok(seen.has(there.uid));
 });
 
 test('who waits for the first list of a watch that is ended begins anew', async (t) => {

@@ -5,7 +5,7 @@ import type { KubeClient, KubeObject, Resource, ServiceAccount } from '../../kub
 import type { Discovery } from '../../kube/discovery.ts';
 import { isForbidden } from '../../kube/errors.ts';
 import { ListWatch, type WatchEvent } from '../../kube/list-watch.ts';
-import { isNewerVersion } from '../../kube/resource-version.ts';
+import type { Entry } from '../../kube/object-store.ts';
 import { groupKind, type ObjectId } from '../../manifest/manifest.ts';
 import { NEVER_AS_OPERATOR, type WatchedKind } from './search.ts';
 
@@ -16,23 +16,20 @@ export interface KindWatchesOptions<T> {
   isMetadataOnly(resource: Resource): boolean;
   /** What is kept of an object. */
   reduce(resource: Resource, object: KubeObject): T;
-  onObject(event: Pick<WatchEvent<T>, 'object' | 'previous' | 'isAnew'>): void;
+  onObject(event: KnownObject<T>): void;
   /** The object was deleted, or no watch tells of it any more. */
   onGone(object: T): void;
   /** These cannot be seen for a minute already, or can be seen again. */
   onSight(objects: T[]): void;
-  /**
-   * All objects of the kind that a watch is to tell of were listed again: what is not among them is gone; `isAnew`:
-   * whatever its version, because the server's history went back.
-   */
-  onListed(resource: Resource, how: { isAnew: boolean }): void;
 }
+
+export type KnownObject<T> = Pick<WatchEvent<T>, 'object' | 'previous' | 'isAnew' | 'isAnswer'>;
 
 /** Whose objects are to be watched, and as whom. */
 export type WatchUser = Pick<TargetAccess, 'targetId' | 'as' | 'signal'>;
 
-/** An object as an answer of the API server shows it. */
-export type Answered = ObjectId & { uid: string; resourceVersion: string };
+/** What tells one object from every other, and one of its states from the next. */
+export type ObjectVersion = ObjectId & { uid: string; resourceVersion: string };
 
 interface Watcher<T> {
   watch: ListWatch<T>;
@@ -61,11 +58,13 @@ const FAILING_LIST_MS = 500;
  * kinds it may not read, are watched namespace by namespace as the target's ServiceAccount (S1). Each lasts as
  * long as a target asks for it.
  */
-export class KindWatches<T extends { namespace: string; name: string; uid: string }> {
+export class KindWatches<T extends ObjectVersion> {
   readonly #options: KindWatchesOptions<T>;
   readonly #watchers = new Map<string, Watcher<T>>();
   /** By target the keys of the watches that it asked for, and whether that was since `endUnasked`. */
   readonly #uses = new Map<string, Map<string, 'now' | 'before'>>();
+  /** By uid what only an answer tells of, and as whom it was asked: no watch has its kind, or none yet. */
+  readonly #unwatched = new Map<string, { answer: Entry<T>; as: ServiceAccount | undefined }>();
 
   constructor(options: KindWatchesOptions<T>) {
     this.#options = options;
@@ -105,6 +104,7 @@ export class KindWatches<T extends { namespace: string; name: string; uid: strin
     await Promise.all([...this.#watchers.values()].map(({ watch }) => watch.stop()));
     this.#watchers.clear();
     this.#uses.clear();
+    this.#unwatched.clear();
   }
 
   /**
@@ -119,24 +119,32 @@ export class KindWatches<T extends { namespace: string; name: string; uid: strin
   }
 
   /**
-   * Whether the watch has told all that happened up to this answer's version, and knows no such object: it was
-   * deleted since, or lost its label, and nothing will tell so again. One number for each watch remembers all
-   * deletions.
+   * Takes in an object as the answer to a request of `as` shows it, beside what the watch tells. False: the watch has
+   * told its end already.
    */
-  isGone({ uid, resourceVersion, ...object }: Answered, as: ServiceAccount | undefined): boolean {
-    const watch = this.#watcherOf(object, as)?.watch;
-    if (watch?.toldUpTo === undefined || isNewerVersion(resourceVersion, watch.toldUpTo)) return false;
-    return watch.get(object.namespace, object.name)?.uid !== uid;
+  takeIn(object: T, as: ServiceAccount | undefined): boolean {
+    const { namespace, name, uid, resourceVersion } = object;
+    const answer = { namespace, name, uid, resourceVersion, object };
+    const watcher = this.#watcherOf(object, as);
+    if (watcher !== undefined) return watcher.watch.takeIn(answer);
+    this.#unwatched.set(uid, { answer, as });
+    this.#options.onObject({ object, isAnswer: true });
+    return true;
   }
 
-  /** Whether the watch told of the object: its end will be told too. */
-  hasTold({ namespace, name, uid, ...kind }: Answered, as: ServiceAccount | undefined): boolean {
-    return this.#watcherOf({ namespace, ...kind }, as)?.watch.get(namespace, name)?.uid === uid;
+  /** A watch has listed what there is: it tells from now on what becomes of what only answers told. */
+  #handOver(watcher: Watcher<T>): void {
+    for (const [uid, { answer, as }] of [...this.#unwatched]) {
+      if (this.#watcherOf(answer.object, as) !== watcher) continue;
+      this.#unwatched.delete(uid);
+      if (!watcher.watch.takeIn(answer)) this.#options.onGone(answer.object);
+    }
   }
 
   #watcherOf(kind: WatchedKind, as: ServiceAccount | undefined): Watcher<T> | undefined {
     const own = this.#watchers.get(watcherKey(kind, kind.namespace || undefined, as));
-    return own ?? this.#watchers.get(watcherKey(kind, undefined, undefined));
+    const shown = own ?? this.#watchers.get(watcherKey(kind, undefined, undefined));
+    return shown?.isForbidden === true ? undefined : shown;
   }
 
   #release(targetId: string, key: string): void {
@@ -240,7 +248,7 @@ export class KindWatches<T extends { namespace: string; name: string; uid: strin
         if (event.type === 'Deleted') this.#options.onGone(event.object);
         else this.#options.onObject(event);
       },
-      onListed: (how) => this.#options.onListed(resource, how),
+      onListed: () => this.#handOver(watcher),
       ...(namespace === undefined ? {} : { namespace }),
       ...(as === undefined ? {} : { as }),
     });

@@ -57,17 +57,18 @@ export async function searchTarget(
   return [...found.values()];
 }
 
-/** The target's objects of a kind, metadata alone. */
+/** The target's objects of a kind; unless it is said otherwise, metadata alone. */
 export async function listTarget(
   client: KubeClient,
   resource: Resource,
   access: SearchAccess,
   namespace: string,
+  { metadataOnly = true } = {},
 ): Promise<KubeObject[]> {
   const tries: { as: ServiceAccount | undefined; namespace?: string }[] = [{ as: access.as }];
   if (!NEVER_AS_OPERATOR.has(groupKind(resource))) tries.unshift({ as: undefined });
   if (resource.namespaced) tries.push({ as: access.as, namespace });
-  const selection = { labelSelector: `${LABEL_TARGET}=${access.targetId}`, metadataOnly: true };
+  const selection = { labelSelector: `${LABEL_TARGET}=${access.targetId}`, metadataOnly };
   for (const { as, ...where } of tries) {
     try {
       const options = { signal: access.signal, ...(as === undefined ? {} : { as }) };
