@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseDuration } from './api/v1alpha1/duration.ts';
 import { ApplicationController, CONCURRENCY } from './controller/application/controller.ts';
-import { watchApplications } from './controller/application/watch.ts';
+import { takeAnswer, watchApplications } from './controller/application/watch.ts';
 import { defaultInstallation, Installations, leaseName } from './controller/home/installations.ts';
 import { Leadership, type LeadershipOptions } from './controller/home/leadership.ts';
 import { upgradeDefinitions } from './controller/home/own-definitions.ts';
@@ -140,6 +140,7 @@ export class Operator {
         log.info({ application, ...fields }, APPLICATION_LINES[line].says);
         this.#metrics.told(line, fields);
       },
+      takeAnswer: (object) => takeAnswer(this.#applications, object),
       queueObserver: this.#metrics.work,
       onLooked: (result, seconds) => this.#metrics.work.looked(result, seconds),
       onLong: (application, seconds) =>

@@ -45,6 +45,8 @@ export interface ControllerOptions {
   onFault(application: string, fault: Fault): void;
   /** Told what happened to an Application, once. Without values of Secrets. */
   onTold(application: string, line: LogLine): void;
+  /** Takes in an Application as a request of ours was answered; what that changes is told as an event of its watch. */
+  takeAnswer(object: KubeObject): void;
   queueObserver: QueueObserver;
   onLooked(result: LookResult, seconds: number): void;
   /** Told of a look that takes long, again and again. */
@@ -79,7 +81,7 @@ export class ApplicationController {
     this.#writer = new ApplicationWriter({
       client,
       events: options.events,
-      onWritten: (object) => this.#takeAnswer(object),
+      onWritten: options.takeAnswer,
       onTold: (application, lines) => {
         for (const line of lines) this.#log(application, line);
       },
@@ -134,7 +136,7 @@ export class ApplicationController {
       known: this.#known,
       deletion: this.#deletion,
       lookAgain: (key, delayMs) => this.#queue?.addAfter(key, delayMs),
-      onAnswer: (object) => this.#takeAnswer(object),
+      onAnswer: options.takeAnswer,
       onFault: options.onFault,
       onLooked: options.onLooked,
     });
@@ -248,35 +250,25 @@ export class ApplicationController {
     await Promise.all([this.#references.stop(), this.#parts.inventory.stop()]);
   }
 
-  /** Takes in an event of the watch on Applications. */
+  /** Takes in an event of the watch on Applications: each is newer than what was told before. */
   onEvent({ type, namespace, name, object, isAnew }: WatchEvent<KubeObject>): void {
     const key = `${namespace}/${name}`;
     if (type === 'Deleted') {
-      if (!this.#known.takeDeletion(object)) return;
+      this.#known.forget(key);
       this.#forget(key);
       this.#queue?.add(key, { interrupt: 'at once' });
     } else if (isAnew === true) {
       this.#known.takeAnew(object);
       this.#queue?.add(key, { interrupt: 'at once' });
-    } else this.#take(object);
+    } else this.#take(key, object);
   }
 
-  #take(object: KubeObject): void {
-    const key = applicationKey(object);
-    const before = this.#known.get(key)?.object.metadata.uid;
-    // Also of an answer: what somebody else wrote in between, the event of that will not tell any more.
+  /** Also of an answer: what somebody else wrote in between, the event of that will not tell any more. */
+  #take(key: string, object: KubeObject): void {
     if (!this.#known.take(object)) return;
-    // A successor of the same name; that the former one is gone may be told later, or not at all.
-    const isSuccessor = before !== undefined && before !== object.metadata.uid;
-    if (isSuccessor) this.#forget(key);
     const memory = this.#known.get(key)?.memory;
     if (memory !== undefined) memory.failedLooks = 0;
     this.#queue?.add(key, { interrupt: 'at once' });
-  }
-
-  /** What a write of ours returned is newer than what the watch told last. */
-  #takeAnswer(object: KubeObject): void {
-    if (this.#known.get(applicationKey(object)) !== undefined) this.#take(object);
   }
 
   /** A chart may name an object after a value of a Secret (S5). */

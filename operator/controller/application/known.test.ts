@@ -48,35 +48,16 @@ function known() {
   return { applications, woken };
 }
 
-test('what is new asks for work, the echo of a status does not, and older news change nothing', () => {
+test('what is new asks for work, and the echo of a status does not', () => {
   const { applications } = known();
   const first = object('web');
   assert.equal(applications.take(first), true);
   const echo = object('web', {}, { ready: true });
   assert.equal(applications.take(echo), false);
-  assert.equal(applications.take(first), false);
   assert.equal(applications.get('shop/web')?.object, echo);
   assert.equal(applications.take(object('web', {}, { metadata: { generation: 2 } })), true);
   const again = object('web', {}, { metadata: { uid: 'another' } });
   assert.equal(applications.take(again), true, 'one that was deleted and made again');
-});
-
-test('news of an Application that is gone, come late, change nothing about its successor of the same name', () => {
-  const { applications, woken } = known();
-  const gone = object('web');
-  const deletion = object('web', {}, { metadata: { deletionTimestamp: '2026-01-01T00:00:00Z' } });
-  applications.take(gone);
-  applications.take(object('api', { dependsOn: [{ name: 'web' }] }));
-  const successor = object('web', {}, { metadata: { uid: 'another' } });
-  assert.equal(applications.take(successor), true);
-  woken.length = 0;
-  assert.equal(applications.take(gone), false, 'an answer to a write of the former one');
-  assert.equal(applications.takeDeletion(deletion), false, 'its deletion');
-  assert.equal(applications.get('shop/web')?.object, successor);
-  assert.deepEqual(woken, [], 'who depends on it is not told');
-  const end = object('web', {}, { metadata: { uid: 'another' } });
-  assert.equal(applications.takeDeletion(end), true, 'its own end');
-  assert.equal(applications.get('shop/web'), undefined);
 });
 
 test('dependents are told when what they wait for becomes Ready, unreadable, or goes', () => {
@@ -89,7 +70,7 @@ test('dependents are told when what they wait for becomes Ready, unreadable, or 
   applications.take(object('database', { source: 7 }, { ready: true }));
   assert.equal(applications.get('shop/database')?.application, undefined);
   assert.deepEqual(woken.splice(0), ['shop/web']);
-  applications.takeDeletion(object('database'));
+  applications.forget('shop/database');
   assert.deepEqual(woken.splice(0), ['shop/web']);
   applications.take(object('web'));
   applications.take(object('database', {}, { ready: true }));
@@ -108,7 +89,7 @@ test('a target is found by its id until its Application is gone', () => {
   // Also of one that cannot be read any more by then.
   applications.take(object('web', { source: 7 }));
   assert.equal(applications.get('shop/web')?.application, undefined);
-  applications.takeDeletion(object('web'));
+  applications.forget('shop/web');
   assert.equal(applications.keyOfTarget(id), undefined);
 });
 
@@ -124,7 +105,7 @@ test('whoever may be in a circle now is woken, over however many others it waits
   woken.length = 0;
   applications.take(object('c', after('a'), { metadata: { annotations: { a: 'b' } } }));
   assert.deepEqual(woken, [], 'another change wakes nobody');
-  applications.takeDeletion(object('b'));
+  applications.forget('shop/b');
   assert.deepEqual(woken.sort(), ['shop/a', 'shop/c'], 'its going may end a circle');
 });
 
@@ -138,7 +119,7 @@ test('what is remembered of an Application goes with it, and its successor begin
   assert.equal(applications.get('shop/web')?.memory, memory);
   applications.take(object('web', {}, { metadata: { uid: 'another' } }));
   assert.equal(applications.get('shop/web')?.memory.failedLooks, 0);
-  applications.takeDeletion(object('web', {}, { metadata: { uid: 'another' } }));
+  applications.forget('shop/web');
   assert.equal(applications.get('shop/web'), undefined);
 });
 
@@ -146,7 +127,6 @@ test('after the history of the server went back, what it has counts, and the rec
   const { applications } = known();
   const old = object('web', {}, { ready: false });
   applications.take(object('web', {}, { ready: true }));
-  assert.equal(applications.take(old), false);
   applications.takeAnew(old);
   assert.equal(applications.get('shop/web')?.object, old);
   assert.equal(applications.get('shop/web')?.memory.isRecordInDoubt, true);

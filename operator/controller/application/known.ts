@@ -2,7 +2,6 @@ import { isDeepStrictEqual } from 'node:util';
 import { type Application, parseApplication } from '../../api/v1alpha1/application.ts';
 import { API_VERSION, FINALIZER, GROUP } from '../../api/v1alpha1/names.ts';
 import type { KubeObject } from '../../kube/client.ts';
-import { isNewerVersion } from '../../kube/resource-version.ts';
 import { applicationKey } from '../record/application-key.ts';
 import { targetId } from '../record/record.ts';
 import { targetOf, targetOfKey } from '../target/run.ts';
@@ -22,7 +21,7 @@ export interface KnownOptions {
   onDependency(dependent: string): void;
 }
 
-/** The Applications as they were last told, by the watch or by the answer to a write of ours. */
+/** What follows from the Applications as they were last told. */
 export class KnownApplications {
   readonly #options: KnownOptions;
   /** By `<namespace>/<name>`, as all that follows. */
@@ -58,12 +57,11 @@ export class KnownApplications {
   take(object: KubeObject): boolean {
     const key = applicationKey(object);
     const before = this.#known.get(key)?.object;
-    if (before !== undefined && isKnown(before, object)) return false;
     this.#learn(key, object);
     return before === undefined || asksForWork(before, object);
   }
 
-  /** Takes in an Application as it is since the server's history went back: whatever version is known is no newer. */
+  /** Takes in an Application as it is since the server's history went back: what was remembered of it may not be so. */
   takeAnew(object: KubeObject): void {
     this.#learn(applicationKey(object), object);
     const memory = this.#known.get(applicationKey(object))?.memory;
@@ -72,19 +70,8 @@ export class KnownApplications {
     memory.isRecordInDoubt = true;
   }
 
-  /**
-   * Takes in that an Application is gone; answers whether that is news: its deletion, told late, hides no
-   * successor of the same name.
-   */
-  takeDeletion(object: KubeObject): boolean {
-    const key = applicationKey(object);
-    const known = this.#known.get(key)?.object;
-    if (known !== undefined && isSuccessor(known, object)) return false;
-    this.#forget(key);
-    return true;
-  }
-
-  #forget(key: string): void {
+  /** Takes in that an Application is gone. */
+  forget(key: string): void {
     const application = this.#known.get(key)?.application;
     this.#known.delete(key);
     // Also of one that could be read before, and not any more.
@@ -148,15 +135,6 @@ function dependenciesOf(application: Application | undefined): string[] {
 function readiness(application: Application | undefined): string {
   const ready = application?.status?.conditions?.find((condition) => condition.type === 'Ready');
   return `${ready?.status} ${application?.status?.observedGeneration === application?.metadata.generation}`;
-}
-
-/** Whether what is told is not newer than what is known, also of a predecessor of the same name. */
-function isKnown({ metadata: known }: KubeObject, { metadata: told }: KubeObject): boolean {
-  return !isNewerVersion(told.resourceVersion, known.resourceVersion);
-}
-
-function isSuccessor({ metadata: known }: KubeObject, { metadata: deleted }: KubeObject): boolean {
-  return known.uid !== deleted.uid && isNewerVersion(known.resourceVersion, deleted.resourceVersion);
 }
 
 /** Whether an event is more than the echo of our own status. */

@@ -1,5 +1,6 @@
 import type { KubeClient, KubeObject } from '../../kube/client.ts';
 import { ListWatch, type WatchEvent } from '../../kube/list-watch.ts';
+import { entryOf } from '../../kube/object-store.ts';
 import type { Logger } from '../../observe/log.ts';
 import { OngoingFault } from '../../retry/ongoing-fault.ts';
 import { APPLICATIONS } from './status/writer.ts';
@@ -28,6 +29,11 @@ export function watchApplications(options: WatchApplicationsOptions): ListWatch<
       log.warn({ error: fault.message }, 'Applications cannot be watched; it is tried again.');
     },
   });
+}
+
+/** Takes in an Application as a request was answered: what is known of it is never behind our own writes. */
+export function takeAnswer(applications: ListWatch<KubeObject>, object: KubeObject): void {
+  applications.takeIn(entryOf(object, withoutManagedFields(object)));
 }
 
 function withoutManagedFields(object: KubeObject): KubeObject {
