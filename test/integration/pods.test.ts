@@ -42,7 +42,8 @@ test('a Pod that cannot start', async (t) => {
           ({ status }) => status?.environments?.[0]?.desiredRevision === commit,
           'the fix',
         );
-        await stage.kubectl('delete', 'pod', `${name}-0`);
+        // Were it waited for, kubectl could take its successor of the same name for it, and wait for ever.
+        await stage.kubectl('delete', 'pod', `${name}-0`, '--wait=false');
       }
       await ready(name, commit);
       // The old Pod says nothing of the new template: what is told of the fix never names it.
