@@ -52,7 +52,7 @@ function definitionOf(resource: Resource): object {
       name: `${names.plural}.${GROUP}`,
       annotations: {
         [ANNOTATION_VERSION]: packageJson.version,
-        [ANNOTATION_SCHEMA]: sha256(JSON.stringify(spec)).slice(0, 20),
+        [ANNOTATION_SCHEMA]: sha256(JSON.stringify(spec)),
       },
     },
     spec,

@@ -4,3 +4,18 @@ import { createHash } from 'node:crypto';
 export function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
+
+/** The same as statuses, annotations and records have it: `sha256:` and 64 hexadecimal digits. */
+export function digestOf(text: string): string {
+  return `sha256:${sha256(text)}`;
+}
+
+/**
+ * SHA-256 in 52 characters, all 256 bits of it (base 32, 0-9 and a-v): fits a label's value, a field manager and an
+ * object's name, for which 64 digits would be too long.
+ */
+export function sha256Name(text: string): string {
+  return BigInt(`0x${sha256(text)}`)
+    .toString(32)
+    .padStart(52, '0');
+}

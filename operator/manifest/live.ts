@@ -131,10 +131,7 @@ export function liveObject(
     if (entry.subresource === 'status') continue;
     const manager = entry.manager ?? 'unknown';
     if (manager === fieldManager(target) && entry.operation === 'Apply') {
-      const hash = createHash('sha256')
-        .update(JSON.stringify(entry.fieldsV1))
-        .digest('base64url')
-        .slice(0, 22);
+      const hash = createHash('sha256').update(JSON.stringify(entry.fieldsV1)).digest('base64url');
       live.entry = { hash, time: entry.time ?? '' };
     } else if (manager.startsWith(HOOK_MANAGER)) {
       const [, deployment = '0', event = ''] =

@@ -20,7 +20,7 @@ export const LOG_FIELDS = {
   errors: 'How many errors it has, also where the status has no room for all.',
   object: 'The object, or the first of them: kind, namespace and name.',
   objects: 'How many objects.',
-  digest: 'What `towpath.dev/prune-consent` has to name.',
+  digest: 'What `towpath.dev/prune-consent` has to name: `sha256:` and 64 digits.',
 } as const;
 
 export type LogField = keyof typeof LOG_FIELDS;

@@ -171,7 +171,7 @@ test('D3: the digest of a prune names exactly its objects, whatever their order'
   assert.notEqual(pruneDigest([a]), pruneDigest([a, b]));
   assert.notEqual(pruneDigest([a]), pruneDigest([live('a', { uid: 'other' })]));
   assert.equal(pruneDigest([]), '');
-  assert.match(pruneDigest([a]), /^[0-9a-f]{12}$/);
+  assert.match(pruneDigest([a]), /^sha256:[0-9a-f]{64}$/);
 });
 
 test('what objects in Git would go with is kept, and says for which', () => {
@@ -189,4 +189,13 @@ test('what objects in Git would go with is kept, and says for which', () => {
   assert.match(kept.kept[1]?.reason ?? '', /^Widget shop\/w is still in Git and would go with it/);
   const gone = planOf({ desired: [{ ...manifest('a'), namespace: 'other' }], live: [space, crd] });
   assert.equal(gone.prune.length, 2, 'what nothing needs goes');
+});
+
+test('S18: consent to one plan is none to another whose digest begins with the same 12 digits', () => {
+  // Uids that were searched for, as anyone can within a minute.
+  const settings = (uid: string) => [live('settings', { uid })];
+  const [one, other] = ['uid-28461488', 'uid-12041776'].map((uid) => pruneDigest(settings(uid)));
+  const begin = 'sha256:'.length + 12;
+  assert.equal(one?.slice(0, begin), other?.slice(0, begin));
+  assert.notEqual(one, other);
 });

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { ANNOTATION_ADOPT } from '../api/v1alpha1/names.ts';
 import { type AppliedObject, appliedDigest, type PlannedApply } from '../manifest/applied.ts';
+import { digestOf } from '../manifest/digest.ts';
 import { isPassedOver, keepReason } from '../manifest/keep.ts';
 import { isOurs, type LiveObject } from '../manifest/live.ts';
 import { describeObject, idOf, type Manifest, type ObjectId, objectKey } from '../manifest/manifest.ts';
@@ -15,7 +15,7 @@ export interface Plan {
   /** Objects of this target that are no longer desired and may go. */
   prune: LiveObject[];
   kept: KeptObject[];
-  /** Names exactly what would be pruned: a changed plan has another one. */
+  /** Names exactly what would be pruned, as `sha256:` and 64 digits: a changed plan has another one. */
   pruneDigest: string;
 }
 
@@ -114,9 +114,8 @@ function neededReason(live: LiveObject, needing: ReadonlyMap<string, Manifest>):
 
 export function pruneDigest(objects: readonly LiveObject[]): string {
   if (objects.length === 0) return '';
-  const hash = createHash('sha256');
-  for (const object of sortedByKey(objects)) hash.update(`${objectKey(object)} ${object.uid}\n`);
-  return hash.digest('hex').slice(0, 12);
+  const lines = sortedByKey(objects).map((object) => `${objectKey(object)} ${object.uid}\n`);
+  return digestOf(lines.join(''));
 }
 
 function sortedByKey<Item extends ObjectId>(objects: readonly Item[]): Item[] {

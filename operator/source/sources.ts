@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { sha256 } from '../manifest/digest.ts';
 import { Slices } from '../observe/slices.ts';
 import type { Credential } from './credential.ts';
 import { defaultLimits, defaultTimeouts, type Limits } from './limits.ts';
@@ -317,8 +317,5 @@ function shortestInterval(subscriptions: ReadonlyMap<string, Subscription>): num
 /** The same for the same URL and the same content of the credential (D14), and no way back to either. */
 function keyOf({ url, credential }: Access): string {
   const content = Object.entries(credential ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
-  return createHash('sha256')
-    .update(JSON.stringify([url, content]))
-    .digest('hex')
-    .slice(0, 32);
+  return sha256(JSON.stringify([url, content]));
 }

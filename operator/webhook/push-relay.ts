@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import { membersOf } from '../api/foreign-object.ts';
 import type { KubeClient, KubeObject } from '../kube/client.ts';
 import { isAlreadyExists, isNotFound } from '../kube/errors.ts';
 import { ListWatch } from '../kube/list-watch.ts';
+import { sha256 } from '../manifest/digest.ts';
 
 export interface PushRelayOptions {
   client: KubeClient;
@@ -42,7 +42,7 @@ export class PushRelay {
 
   /** How a repository's name stands in the ConfigMap. */
   static keyOf(name: string): string {
-    return createHash('sha256').update(name).digest('hex').slice(0, 40);
+    return sha256(name);
   }
 
   start(): void {

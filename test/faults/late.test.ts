@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
+import { sha256Name } from '../../operator/manifest/digest.ts';
 import { type FaultProxy, startFaultProxy } from '../harness/fault-proxy.ts';
 import { conditionOf, fastLease, isReadyAt, type Stage, startOperator } from '../harness/operator.ts';
 import { newProxiedStage } from '../harness/proxied-stage.ts';
@@ -95,7 +95,7 @@ test('A2: objects that cannot be seen for a minute are Unknown, not as healthy a
 test('D7: chunks of manifests that no record names go when an operator begins to lead', async (t) => {
   const { stage } = await start(t);
   await stage.deployed('web');
-  const installation = createHash('sha256').update(`${stage.namespace}/towpath`).digest('hex').slice(0, 20);
+  const installation = sha256Name(`${stage.namespace}/towpath`);
   await stage.apply({
     apiVersion: 'v1',
     kind: 'Secret',

@@ -83,7 +83,7 @@ test('a sync request that is too long for the status is acted on once', async (t
     { [ANNOTATION_SYNC_REQUESTED]: 'x'.repeat(400) },
   );
   const synced = await stage.until('web', isReady, 'the requested sync');
-  assert.match(synced.status?.handledSyncRequest ?? '', /^x+… [0-9a-f]{12}$/);
+  assert.match(synced.status?.handledSyncRequest ?? '', /^x+… [0-9a-f]{64}$/);
   const second = await stage.repository.commit({ 'web.yaml': configMap('web', 'two') });
   await stage.until(
     'web',

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { shortCandidate } from '../../operator/controller/candidate/revision.ts';
 import { startGitHttp } from '../harness/git-http.ts';
 import { conditionOf, fastLease, type Stage } from '../harness/operator.ts';
 import { eventually } from '../harness/wait.ts';
@@ -48,7 +49,12 @@ test('at level info the operator logs one line for each thing that happens to an
   const [begun, ended] = seen;
   const { status } = await stage.get('web');
   const { revision, candidate } = status?.environments?.[0]?.history?.[0] ?? {};
-  const about = { application: `${stage.namespace}/web`, environment: 'default', revision, candidate };
+  const about = {
+    application: `${stage.namespace}/web`,
+    environment: 'default',
+    revision,
+    candidate: shortCandidate(candidate ?? ''),
+  };
   for (const line of [begun, ended]) assert.deepEqual({ ...line, ...about }, line);
   assert.equal(typeof ended?.['seconds'], 'number');
 

@@ -45,8 +45,8 @@ const time = (description: string) => z.iso.datetime({ offset: true }).max(35).m
 const message = (description: string) => text(STATUS_LIMITS.message, description);
 const revision = (description: string) => text(64, description);
 const candidate = text(
-  14,
-  'Digest of everything that goes into the manifests: c- and 12 hexadecimal digits.',
+  71,
+  'Digest of everything that goes into the manifests: sha256: and 64 hexadecimal digits.',
 );
 const chart = text(96, 'Name and version of the chart.');
 const appVersion = text(48, 'The version of the application that the chart names.');
@@ -124,7 +124,10 @@ export const environmentStatusSchema = z.object({
     .optional(),
   pendingPrune: z
     .object({
-      digest: text(71, 'Digest of the plan; the annotation towpath.dev/prune-consent names it to consent.'),
+      digest: text(
+        71,
+        'Digest of the plan; the annotation towpath.dev/prune-consent names it, in full, to consent.',
+      ),
       count: count('How many objects the plan deletes.'),
       objects: orderedList(
         objectReference,

@@ -3,7 +3,6 @@ import { type Application, VALUES_LIMIT } from '../../api/v1alpha1/application.t
 import { LABEL_TARGET } from '../../api/v1alpha1/names.ts';
 import { isTooDeep, VALUES_DEPTH } from '../../api/v1alpha1/values-text.ts';
 import type { Discovery } from '../../kube/discovery.ts';
-import { sha256 } from '../../manifest/digest.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
 import { withStringDataAsData } from '../../manifest/secret.ts';
 import type { Slices } from '../../observe/slices.ts';
@@ -13,6 +12,7 @@ import type { Tree } from '../../source/tree/tree.ts';
 import { applicationKey } from '../record/application-key.ts';
 import {
   type Candidate,
+  candidateId,
   type Manifests,
   manifestsDigest,
   movedTo,
@@ -235,7 +235,7 @@ export class WantedCandidates {
   ): Promise<Wanted> {
     const tree = await this.#following.open(input, repository, resolved, signal);
     const rendered = await this.#rendered(tree, request, signal);
-    const id = `c-${sha256(`${rendered.inputs} ${digest}`).slice(0, 12)}`;
+    const id = candidateId(rendered.inputs, digest);
     const place = { revision: resolved.commit, ref: resolved.ref, commit: tree.commit };
     const manifests = { objects: await this.#asStored(rendered.objects), hooks: rendered.hooks };
     const rendering = manifestsDigest(manifests);

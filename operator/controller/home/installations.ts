@@ -1,7 +1,7 @@
 import { ANNOTATION_INSTALLATION, ANNOTATION_INSTALLED_IN, LABEL_WATCHES } from '../../api/v1alpha1/names.ts';
 import type { KubeClient, KubeObject } from '../../kube/client.ts';
 import { ListWatch } from '../../kube/list-watch.ts';
-import { sha256 } from '../../manifest/digest.ts';
+import { sha256Name } from '../../manifest/digest.ts';
 import type { Logger } from '../../observe/log.ts';
 import { OngoingFault } from '../../retry/ongoing-fault.ts';
 
@@ -39,7 +39,7 @@ export interface InstallationsOptions {
  * replicas that still run.
  */
 export function leaseName(namespace: string, id: string): string {
-  return id === defaultInstallation(namespace) ? 'towpath' : `towpath-${sha256(id).slice(0, 20)}`;
+  return id === defaultInstallation(namespace) ? 'towpath' : `towpath-${sha256Name(id)}`;
 }
 
 /** Id of an installation that was given none. */

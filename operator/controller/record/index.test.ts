@@ -111,3 +111,22 @@ test('a text that no Secret could take is kept in parts, and shared between cand
   assert.deepEqual((await secrets.read('c-1')).objects, [large]);
   assert.equal((await secrets.read('c-2')).objects[1]?.text, large.text);
 });
+
+test('S18: texts whose digests begin alike for 31 of 32 bytes are two', async () => {
+  const secrets = new Secrets();
+  const digests = ['00', 'ff'].map((last) => 'ab'.repeat(31) + last);
+  const objects = digests.map((digest, index) => ({
+    ...manifest(`config-${index}`, `{"n":${index}}`),
+    digest,
+  }));
+  await secrets.accept('c-1', { objects: objects.slice(0, 1), hooks: [] });
+  await secrets.accept('c-2', { objects, hooks: [] });
+  assert.deepEqual((await secrets.read('c-2')).objects, objects);
+});
+
+test('S18: candidates whose ids begin alike are kept beside each other', async () => {
+  const secrets = new Secrets();
+  const ids = ['00', 'ff'].map((last) => `sha256:${'ab'.repeat(31)}${last}`);
+  for (const id of ids) await secrets.accept(id, { objects: [manifest(id, `{"of":"${id}"}`)], hooks: [] });
+  for (const id of ids) assert.equal((await secrets.read(id)).objects[0]?.name, id);
+});

@@ -33,7 +33,7 @@ export interface Chunk {
 
 /**
  * Where a target's kept manifests are, by data key: `c.<candidate>` describes a candidate's objects,
- * `o.<digest>` is the text of one, and stands once however many candidates share it.
+ * `o.<digest>` is the text of one, and stands once however many candidates share it. Both are digests in full (S18).
  */
 export class RecordIndex {
   /** The data keys that a candidate needs. */
@@ -66,7 +66,7 @@ export class RecordIndex {
   ) {
     const { objects, hooks } = manifests;
     const texts = new Map<string, unknown>([
-      [`c.${id}`, { objects: objects.map(describe), hooks: hooks.map(describe) }],
+      [describedKey(id), { objects: objects.map(describe), hooks: hooks.map(describe) }],
     ]);
     for (const manifest of [...objects, ...hooks]) texts.set(textKey(manifest), manifest.text);
     const isInline = ({ secret }: Place) => secret === own;
@@ -126,9 +126,10 @@ export class RecordIndex {
   }
 
   #encoded(): Promise<string> {
+    const positions = new Map([...this.places.keys()].map((key, position) => [key, position]));
     return encode({
-      candidates: [...this.candidates],
       places: [...this.places],
+      candidates: [...this.candidates].map(([id, keys]) => [id, keys.map((key) => positions.get(key))]),
     });
   }
 
@@ -142,14 +143,19 @@ export class RecordIndex {
     text: string | undefined,
     chunk: (name: string) => Promise<Record<string, string>>,
   ): Promise<RecordIndex | undefined> {
-    type Written = { candidates: [string, string[]][]; places: [string, Place][] };
+    type Written = { candidates: [string, number[]][]; places: [string, Place][] };
     const found = (await decode(text)) as Written | { at: string } | undefined;
     if (found === undefined) return undefined;
     const at = 'at' in found ? found.at : undefined;
     const written = 'at' in found ? ((await decode((await chunk(found.at)).index)) as Written) : found;
     const index = new RecordIndex();
-    for (const [id, keys] of written.candidates) index.candidates.set(id, keys);
     for (const [key, place] of written.places) index.places.set(key, place);
+    const keys = [...index.places.keys()];
+    for (const [id, positions] of written.candidates)
+      index.candidates.set(
+        id,
+        positions.map((position) => keys[position] ?? ''),
+      );
     index.at = at;
     return index;
   }
@@ -169,7 +175,7 @@ export async function manifestsIn(
         .map((part) => data[part])
         .join(''),
     );
-  const described = (await read(`c.${id}`)) as Described;
+  const described = (await read(describedKey(id))) as Described;
   const complete = async (described: readonly Omit<Manifest, 'text'>[]): Promise<Manifest[]> => {
     const manifests: Manifest[] = [];
     for (const manifest of described) {
@@ -197,8 +203,13 @@ function partsOf(key: string, isThere: (part: string) => boolean): string[] {
   return parts;
 }
 
+/** A Secret's data keys have no colon. */
+function describedKey(candidate: string): string {
+  return `c.${candidate.replace('sha256:', '')}`;
+}
+
 function textKey(manifest: { digest: string }): string {
-  return `o.${manifest.digest.slice(0, 24)}`;
+  return `o.${Buffer.from(manifest.digest, 'hex').toString('base64url')}`;
 }
 
 function describe({ text: _text, ...described }: Manifest): Omit<Manifest, 'text'> {

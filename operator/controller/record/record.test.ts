@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Candidate, type Deployment, keepCandidate, newRecord } from './record.ts';
+import { shortCandidate } from '../candidate/revision.ts';
+import { type Candidate, candidateId, type Deployment, keepCandidate, newRecord } from './record.ts';
 
 const candidate = (id: string): Candidate => ({
   id,
@@ -56,4 +57,17 @@ test('what waits and is replaced by a newer one takes the place of none that ran
     subject.candidates.map(({ id }) => id),
     ['w4', 'c', 'b', 'a'],
   );
+});
+
+test('S18: candidates whose ids share 12 digits are two', () => {
+  // Inputs that were searched for, as anyone can within a minute.
+  const [harmless, hostile] = ['commit-39732607', 'commit-33167457'].map((inputs) =>
+    candidate(candidateId(inputs, 'request')),
+  ) as [Candidate, Candidate];
+  assert.equal(shortCandidate(harmless.id), shortCandidate(hostile.id));
+  const subject = record();
+  subject.deployment = deployment(harmless.id);
+  for (const one of [harmless, hostile]) keepCandidate(subject, one);
+  assert.equal(subject.candidates.length, 2);
+  assert.match(hostile.id, /^sha256:[0-9a-f]{64}$/);
 });

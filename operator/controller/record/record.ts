@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { AppliedObject } from '../../manifest/applied.ts';
-import { sha256 } from '../../manifest/digest.ts';
+import { digestOf } from '../../manifest/digest.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
 
 /** One Application in one environment: the unit of work, of status and of inventory. */
@@ -24,7 +24,7 @@ export function targetId(installation: string, target: TargetName): string {
 
 /** A revision together with everything else that goes into its manifests. */
 export interface Candidate {
-  /** `c-` and 12 hex digits. */
+  /** Digest of all that went into it: `sha256:` and 64 hex digits. People read `c-` and 12 (candidate/revision.ts). */
   id: string;
   /** Digest of exactly what the render read. */
   inputs: string;
@@ -113,6 +113,11 @@ export function newRecord(target: TargetName): TargetRecord {
   return { target, kinds: [], applied: new Map(), ended: [], candidates: [], settings: '' };
 }
 
+/** @param inputs of its render. @param request what the spec and its references ask for. Both digests. */
+export function candidateId(inputs: string, request: string): string {
+  return digestOf(`${inputs} ${request}`);
+}
+
 /** The same candidate at the commit where it is seen now, with what is known of that commit. */
 export function movedTo(
   { commit: before, ...candidate }: Candidate,
@@ -125,7 +130,7 @@ export function movedTo(
 /** SHA-256 over identity and text of all manifests, hooks included, in a fixed order. */
 export function manifestsDigest(manifests: Manifests): string {
   const lines = [...manifests.objects, ...manifests.hooks].map(({ digest }) => `${digest}\n`);
-  return `sha256:${sha256(lines.join(''))}`;
+  return digestOf(lines.join(''));
 }
 
 /** Candidates whose manifests are kept: three that ran, the last good one among them, and one that waits. */

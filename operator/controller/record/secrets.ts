@@ -1,7 +1,7 @@
 import { GROUP } from '../../api/v1alpha1/names.ts';
 import type { KubeClient, KubeObject } from '../../kube/client.ts';
 import { isConflict, isNotFound, isTooLarge } from '../../kube/errors.ts';
-import { sha256 } from '../../manifest/digest.ts';
+import { sha256Name } from '../../manifest/digest.ts';
 
 const SECRETS = { group: '', version: 'v1', plural: 'secrets' };
 const LABEL_RECORD = `${GROUP}/record`;
@@ -27,7 +27,7 @@ export class RecordSecrets {
   constructor(client: KubeClient, namespace: string, installation: string) {
     this.#client = client;
     this.namespace = namespace;
-    this.#label = sha256(installation).slice(0, 20);
+    this.#label = sha256Name(installation);
   }
 
   /** All that keep a record. */

@@ -88,7 +88,7 @@ export interface Advance {
 export function settingsDigest({ settings, record, inventory, access }: DeployContext): string {
   const scaled = [...record.applied.keys()].filter((key) => inventory.isScaled(access.targetId, key));
   const parts = [settings.prune, settings.adopt, settings.ignore, ...scaled.sort()];
-  return sha256(JSON.stringify(parts)).slice(0, 16);
+  return sha256(JSON.stringify(parts));
 }
 
 /** The kinds a candidate has, with their namespaces. */

@@ -10,6 +10,7 @@ import { inParallel } from '../../kube/in-parallel.ts';
 import { isApplicationOf, isPassedOver, keepReason } from '../../manifest/keep.ts';
 import { type HookEvent, idOf, objectKey } from '../../manifest/manifest.ts';
 import { type KeptObject, takenReason } from '../../plan/plan.ts';
+import { shortCandidate } from '../candidate/revision.ts';
 import type { TargetRecord } from '../record/record.ts';
 import { newRecord } from '../record/record.ts';
 import { endHooks, haveRun, runHooks } from './deploy/run-hooks.ts';
@@ -204,7 +205,7 @@ async function runDeleteHooks(
     if (deployment.hooks.includes(told)) return true;
     deployment.hooks.push(told);
     warn(
-      `The kept manifests of ${deployment.candidate.id} are gone: hooks of ${event} that they may have had were not run.`,
+      `The kept manifests of ${shortCandidate(deployment.candidate.id)} are gone: hooks of ${event} that they may have had were not run.`,
     );
     return true;
   }

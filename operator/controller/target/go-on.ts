@@ -1,5 +1,6 @@
 import { TowpathError } from '../../api/errors.ts';
 import { isInPrinciple } from '../../apply/classify.ts';
+import { shortCandidate } from '../candidate/revision.ts';
 import type { Candidate, Deployment, Manifests } from '../record/record.ts';
 import { advance, repair } from './deploy/deploy.ts';
 import { endHooks } from './deploy/run-hooks.ts';
@@ -18,7 +19,7 @@ export function gone(run: Run, candidate: Candidate): TowpathError {
   return new TowpathError(
     'Time',
     'RecordDamaged',
-    `The kept manifests of ${candidate.id} are gone; they are rendered anew.`,
+    `The kept manifests of ${shortCandidate(candidate.id)} are gone; they are rendered anew.`,
   );
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { STATUS_LIMITS } from '../../api/v1alpha1/application-status.ts';
 import { boundStatus } from '../../api/v1alpha1/bound-status.ts';
+import { sha256 } from '../../manifest/digest.ts';
 import { handledAs, requestFor } from './requests.ts';
 
 const cases: [string | undefined, string | undefined][] = [
@@ -29,4 +30,11 @@ test('a handled request is told as it was; a long one so that the status takes i
   assert.equal(boundStatus({ handledSyncRequest: handled }).handledSyncRequest, handled);
   assert.equal(handledAs(long), handled);
   assert.notEqual(handledAs(`${long}y`), handled);
+});
+
+test('S18: handled requests of which the digests share 12 digits are two', () => {
+  // Ends that were searched for, as anyone can within a minute.
+  const [one, other] = ['32277279', '1234151'].map((end) => 'x'.repeat(300) + end) as [string, string];
+  assert.equal(sha256(one).slice(0, 12), sha256(other).slice(0, 12));
+  assert.notEqual(handledAs(one), handledAs(other));
 });

@@ -33,6 +33,6 @@ export function requestFor(
 export function handledAs(annotation: string): string {
   const limit = STATUS_LIMITS.handledSyncRequest;
   if (cut(annotation, limit) === annotation) return annotation;
-  const digest = sha256(annotation).slice(0, 12);
+  const digest = sha256(annotation);
   return `${cut(annotation, limit - 1 - digest.length)} ${digest}`;
 }

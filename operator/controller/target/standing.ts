@@ -1,3 +1,4 @@
+import { fitBetween } from '../../api/v1alpha1/bound-status.ts';
 import { LABEL_TARGET } from '../../api/v1alpha1/names.ts';
 import type { AppliedObject } from '../../manifest/applied.ts';
 import { describeObject, type ObjectId } from '../../manifest/manifest.ts';
@@ -133,7 +134,7 @@ function changed({ drift }: Facts): string {
 
 export function tellHeld(
   { facts }: Run,
-  { revision, ref }: Candidate,
+  candidate: Candidate,
   held: Pick<PruneHeld, 'digest' | 'objects'>,
 ): void {
   const objects: readonly ObjectId[] = held.objects;
@@ -141,9 +142,24 @@ export function tellHeld(
   facts.standing = {
     sync: 'Blocked',
     reason: 'PruneHeld',
-    message: `Revision ${shortRevision(revision, ref)} renders nothing: deleting ${describeAll(objects)} needs consent. Correct it in Git, or annotate: towpath.dev/prune-consent=default=${held.digest}`,
+    message: heldMessage(candidate, held),
     remedy: 'Person',
   };
+}
+
+/** Of the branch a part is told, and of the objects as much as there is room for: the digest is copied from here. */
+const HELD_REVISION = 40;
+
+/** Asks for consent to exactly these deletions. */
+export function heldMessage(
+  { revision, ref }: Pick<Candidate, 'revision' | 'ref'>,
+  { digest, objects }: Pick<PruneHeld, 'digest' | 'objects'>,
+): string {
+  return fitBetween(
+    `Revision ${shortRevision(revision, ref, HELD_REVISION)} renders nothing: deleting `,
+    describeAll(objects),
+    ` needs consent. Correct it in Git, or annotate: towpath.dev/prune-consent=default=${digest}`,
+  );
 }
 
 export function synced(deployment: Deployment, applied: ReadonlyMap<string, AppliedObject>): Standing {

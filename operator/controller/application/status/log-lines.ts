@@ -3,6 +3,7 @@ import { DEFAULT_ENVIRONMENT } from '../../../api/v1alpha1/names.ts';
 import { SOURCE_REASONS } from '../../../api/v1alpha1/reasons/source.ts';
 import { describeObject, type ObjectId } from '../../../manifest/manifest.ts';
 import type { ApplicationLineName, LogField } from '../../../observe/application-log.ts';
+import { shortCandidate } from '../../candidate/revision.ts';
 import type { Told } from '../../target/untold.ts';
 
 /** What the log is told of an Application. */
@@ -22,7 +23,7 @@ export function doneLines({ begun, outcomes, done }: Pick<Told, 'begun' | 'outco
         environment,
         deployment: id,
         revision: candidate.revision,
-        candidate: candidate.id,
+        candidate: shortCandidate(candidate.id),
         trigger,
       },
     })),
@@ -60,7 +61,7 @@ function endedLine({
       environment,
       deployment: id,
       revision,
-      ...(candidate === undefined ? {} : { candidate }),
+      ...shortened(candidate),
       trigger,
       ...(outcome === undefined ? {} : { outcome }),
       ...(finishedAt === undefined
@@ -68,6 +69,10 @@ function endedLine({
         : { seconds: (Date.parse(finishedAt) - Date.parse(startedAt)) / 1_000 }),
     },
   };
+}
+
+function shortened(candidate: string | undefined): LogLine['fields'] {
+  return candidate === undefined ? {} : { candidate: shortCandidate(candidate) };
 }
 
 function objectLines(line: ApplicationLineName, objects: readonly ObjectId[]): LogLine[] {
@@ -89,7 +94,7 @@ function quarantineLines(status: ApplicationStatus, before: ApplicationStatus | 
       fields: {
         environment,
         revision,
-        ...(candidate === undefined ? {} : { candidate }),
+        ...shortened(candidate),
         ...(reason === undefined ? {} : { reason }),
         errors,
       },
