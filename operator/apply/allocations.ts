@@ -119,7 +119,7 @@ function keptFor(wanted: ServiceSpec, live: ServiceSpec): string[] {
   const kept = addressesIn(live);
   if (type === 'ClusterIP') return kept;
   const isSame = (one: ServicePort, other: ServicePort) =>
-    (one.name ?? '') === (other.name ?? '') || keyOf(one) === keyOf(other);
+    (one.name ?? '') === (other.name ?? '') || portKey(one) === portKey(other);
   const unsaid = ports.filter(({ nodePort = 0 }) => nodePort === 0);
   for (const port of live.ports ?? [])
     if (unsaid.some((one) => isSame(one, port))) kept.push(...portsIn(port));
@@ -128,7 +128,7 @@ function keptFor(wanted: ServiceSpec, live: ServiceSpec): string[] {
 }
 
 /** What an apply tells a Service's ports apart by. */
-export function keyOf({ port, protocol = 'TCP' }: ServicePort): string {
+export function portKey({ port, protocol = 'TCP' }: ServicePort): string {
   return `${protocol} ${port}`;
 }
 

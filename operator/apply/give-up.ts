@@ -10,7 +10,7 @@ import {
   type Holder,
   isAllocatedField,
   isPriorityClass,
-  keyOf,
+  portKey,
   portsIn,
   type ServicePort,
 } from './allocations.ts';
@@ -81,7 +81,7 @@ function portsFor(
   avoid: ReadonlySet<string>,
 ): readonly number[] {
   const { spec = {} } = manifest === undefined ? {} : (JSON.parse(manifest.text) as Holder);
-  const wanted = spec.ports?.find((one) => keyOf(one) === keyOf(port))?.nodePort ?? 0;
+  const wanted = spec.ports?.find((one) => portKey(one) === portKey(port))?.nodePort ?? 0;
   const { nodePort: before = 0, protocol = 'TCP' } = port;
   const near = Array.from({ length: NEAR }, (_, index) => [before + index + 1, before - index - 1]).flat();
   const free = near.filter((nodePort) => !portsIn({ protocol, nodePort }).some((each) => avoid.has(each)));
@@ -99,7 +99,7 @@ function withNodePort(own: { [name: string]: Json }, moved: ServicePort): { [nam
   const { spec } = own;
   if (!isRecord(spec) || !Array.isArray(spec['ports'])) return own;
   const ports = spec['ports'].map((port) =>
-    isRecord(port) && keyOf(port as ServicePort) === keyOf(moved)
+    isRecord(port) && portKey(port as ServicePort) === portKey(moved)
       ? { ...port, nodePort: moved.nodePort ?? null }
       : port,
   );

@@ -67,8 +67,8 @@ export class LineFeed {
 /** Cuts a stream of bytes into lines. */
 export class LineSplitter {
   readonly #onLine: (line: string) => void;
-  #rest: Buffer[] = [];
-  #restSize = 0;
+  #unfinished: Buffer[] = [];
+  #unfinishedSize = 0;
 
   constructor(onLine: (line: string) => void) {
     this.#onLine = onLine;
@@ -78,17 +78,17 @@ export class LineSplitter {
   push(chunk: Buffer): boolean {
     let start = 0;
     for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, start)) {
-      this.#rest.push(chunk.subarray(start, end));
-      const line = joined(this.#rest);
-      this.#rest = [];
-      this.#restSize = 0;
+      this.#unfinished.push(chunk.subarray(start, end));
+      const line = joined(this.#unfinished);
+      this.#unfinished = [];
+      this.#unfinishedSize = 0;
       start = end + 1;
       if (line !== '') this.#onLine(line);
     }
     if (start < chunk.length) {
-      this.#rest.push(chunk.subarray(start));
-      this.#restSize += chunk.length - start;
+      this.#unfinished.push(chunk.subarray(start));
+      this.#unfinishedSize += chunk.length - start;
     }
-    return this.#restSize <= MAX_LINE_BYTES;
+    return this.#unfinishedSize <= MAX_LINE_BYTES;
   }
 }

@@ -242,8 +242,8 @@ export class KubeClient {
     });
     const more = { body, contentType: 'application/json', dryRun: dryRun === true };
     const answer = await this.#call('delete', 'DELETE', path, '', more, options);
-    const told: { kind?: string; metadata?: KubeObject['metadata'] } = parsed(answer, path);
-    return told.kind === 'Status' || told.metadata === undefined ? undefined : objectIn(answer, path);
+    const deleted: { kind?: string; metadata?: KubeObject['metadata'] } = parsed(answer, path);
+    return deleted.kind === 'Status' || deleted.metadata === undefined ? undefined : objectIn(answer, path);
   }
 
   /** GET of a path outside resources (/version, discovery). A 304 is returned like a 200. */

@@ -88,11 +88,11 @@ export class Connection {
 
   /** See Transport.stream. */
   stream(call: Call, options: CallOptions, silenceMs: number, listener: StreamListener): Promise<WireAnswer> {
-    return this.#withAccess(call, options, (transport, request, { sentAt, told }) =>
+    return this.#withAccess(call, options, (transport, request, { sentAt, onStatus }) =>
       transport.stream(request, silenceMs, {
         onHead: (head) => {
           this.clock.observe(head.headers.date, sentAt, performance.now());
-          told(head.status);
+          onStatus(head.status);
           listener.onHead(head);
         },
         onLine: listener.onLine,
@@ -140,19 +140,19 @@ export class Connection {
   async #once(call: Call, options: CallOptions, access: Access, send: Send): Promise<WireAnswer> {
     const request = this.#request(call, options, access);
     const sentAt = performance.now();
-    const told = this.#teller(call, access, sentAt);
+    const onStatus = this.#statusTeller(call, access, sentAt);
     try {
-      const answer = await send(this.#transportFor(access), request, { sentAt, told });
+      const answer = await send(this.#transportFor(access), request, { sentAt, onStatus });
       if (call.verb !== 'watch') this.clock.observe(answer.headers.date, sentAt, performance.now());
-      told(answer.status);
+      onStatus(answer.status);
       return answer;
     } finally {
-      told(0);
+      onStatus(0);
     }
   }
 
   /** What to call with the status of the answer, or with 0 where none came; the first call counts. */
-  #teller(call: Call, access: Access, sentAt: number): (code: number) => void {
+  #statusTeller(call: Call, access: Access, sentAt: number): (code: number) => void {
     let isTold = false;
     return (code) => {
       if (isTold) return;
@@ -218,7 +218,7 @@ export class Connection {
 type Send = (
   transport: Transport,
   request: WireRequest,
-  sending: { sentAt: number; told(code: number): void },
+  sending: { sentAt: number; onStatus(code: number): void },
 ) => Promise<WireAnswer>;
 
 /** Our own requests share by what they are about: an API of others that hangs holds up itself alone. */

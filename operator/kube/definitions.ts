@@ -35,7 +35,7 @@ export class Definitions {
   readonly #watch: ListWatch<string>;
   readonly #stopping = new AbortController();
   #timer: NodeJS.Timeout | undefined;
-  #known = false;
+  #isServedKnown = false;
   readonly #fault = new OngoingFault();
 
   constructor(options: DefinitionsOptions) {
@@ -59,13 +59,13 @@ export class Definitions {
     const { signal } = this.#stopping;
     for (let failures = 1; !(await this.#refresh()); failures += 1)
       await sleep(this.#pauseAfter(failures), undefined, { signal });
-    this.#known = true;
+    this.#isServedKnown = true;
     this.#watch.start();
   }
 
   /** Why it is not known what is served; undefined since it was told once. */
   get problem(): string | undefined {
-    if (this.#known) return undefined;
+    if (this.#isServedKnown) return undefined;
     return `What the API server serves is not known yet${this.#fault.message === undefined ? '.' : `; it is tried again: ${this.#fault.message}`}`;
   }
 

@@ -104,8 +104,8 @@ export class Discovery {
   ): Promise<Resource | undefined> {
     const deadline = performance.now() + waitMs;
     for (;;) {
-      const known = this.resourceFor(group, kind, version);
-      if (known !== undefined) return known;
+      const cached = this.resourceFor(group, kind, version);
+      if (cached !== undefined) return cached;
       const waiting = performance.now() < deadline;
       if (waiting || this.#invalid || performance.now() - this.#refreshedAt >= UNKNOWN_KIND_MS) {
         // A refresh under way may have asked before the CRD came.
@@ -212,9 +212,9 @@ export class Discovery {
 
   /** One of the two documents; unchanged ones cost the server only a 304. */
   async #document(path: '/api' | '/apis'): Promise<GroupDocument[]> {
-    const known = this.#documents.get(path);
-    const answer = await this.#client.getPath(path, { accept: ACCEPT, ifNoneMatch: known?.etag });
-    if (answer.status === 304 && known !== undefined) return known.groups;
+    const cached = this.#documents.get(path);
+    const answer = await this.#client.getPath(path, { accept: ACCEPT, ifNoneMatch: cached?.etag });
+    if (answer.status === 304 && cached !== undefined) return cached.groups;
     const document: { kind?: string; items?: GroupDocument[] } = parseDocument(path, answer.text);
     if (document.kind !== 'APIGroupDiscoveryList') {
       throw new Error('The API server has no aggregated discovery; Towpath needs Kubernetes 1.27 or newer.');
@@ -239,8 +239,8 @@ function groupVersionsOf(groups: GroupDocument[], before: GroupVersion[]): Group
   return groups.flatMap((document) => {
     const group = document.metadata?.name ?? '';
     return (document.versions ?? []).map(({ version, resources = [], freshness }) => {
-      const known = before.find((candidate) => candidate.group === group && candidate.version === version);
-      if (freshness === 'Stale' && resources.length === 0 && known !== undefined) return known;
+      const cached = before.find((candidate) => candidate.group === group && candidate.version === version);
+      if (freshness === 'Stale' && resources.length === 0 && cached !== undefined) return cached;
       return {
         ...groupVersionOf(group, version, resources),
         isUnknown: freshness === 'Stale' && resources.length === 0,

@@ -107,11 +107,11 @@ export class EventRecorder {
   record(record: EventRecord): void {
     const now = this.#monotonic();
     const key = JSON.stringify([record.regarding, record.type, record.reason, record.action, record.note]);
-    const known = this.#series.get(key);
-    if (known !== undefined && now - known.seenAt < SERIES_END_MS) {
-      known.count += 1;
-      known.seenAt = now;
-      known.last = this.#options.client.now();
+    const ongoing = this.#series.get(key);
+    if (ongoing !== undefined && now - ongoing.seenAt < SERIES_END_MS) {
+      ongoing.count += 1;
+      ongoing.seenAt = now;
+      ongoing.last = this.#options.client.now();
       this.#sweepLater();
       return;
     }
@@ -146,8 +146,8 @@ export class EventRecorder {
 
   #budgetOf({ uid, kind, namespace, name }: EventSubject, now: number): TokenBucket {
     const key = `${uid}/${kind}/${namespace}/${name}`;
-    const known = this.#budgets.get(key);
-    if (known !== undefined) return known;
+    const existing = this.#budgets.get(key);
+    if (existing !== undefined) return existing;
     const budget = new TokenBucket(OBJECT_BURST, OBJECT_REFILL_MS, now);
     remember(this.#budgets, key, budget);
     return budget;

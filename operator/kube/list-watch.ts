@@ -70,7 +70,7 @@ export class ListWatch<T> {
   /** From where it is watched; undefined: it is to be listed. */
   #resourceVersion: string | undefined;
   /** The last version that was told, also while it is to be listed. */
-  #told: string | undefined;
+  #latestVersion: string | undefined;
   #synced = false;
   #lastError: Error | undefined;
   #failures = 0;
@@ -114,7 +114,7 @@ export class ListWatch<T> {
 
   #advance(resourceVersion: string): void {
     this.#resourceVersion = resourceVersion;
-    this.#told = resourceVersion;
+    this.#latestVersion = resourceVersion;
   }
 
   /** Ends the watch; no callback comes afterwards. What was synced stays readable. */
@@ -200,8 +200,8 @@ export class ListWatch<T> {
       jitter: 'Full',
       random: this.#random(),
     });
-    const asked = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
-    const retryInMs = Math.min(asked, RETRY.longestMs) + pause;
+    const retryAfterMs = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
+    const retryInMs = Math.min(retryAfterMs, RETRY.longestMs) + pause;
     this.#lastError = error;
     this.#tell(() => this.#options.onState?.({ state: 'Failing', error, retryInMs }));
     await delay(retryInMs, undefined, { signal }).catch(() => undefined);
@@ -219,7 +219,7 @@ export class ListWatch<T> {
   }
 
   #isBehind(version: string): boolean {
-    return this.#told !== undefined && isNewerVersion(this.#told, version);
+    return this.#latestVersion !== undefined && isNewerVersion(this.#latestVersion, version);
   }
 
   async #list(signal: AbortSignal): Promise<void> {
@@ -248,12 +248,12 @@ export class ListWatch<T> {
   /** The entry that is kept already where nothing changed or `reduce` fails, so that no event comes of it. */
   #entryOf(item: KubeObject): Entry<T> | undefined {
     const { namespace = '', name, uid, resourceVersion } = item.metadata;
-    const known = this.#store.get(namespace, name);
-    const isSame = known?.uid === uid && known.resourceVersion === resourceVersion;
+    const stored = this.#store.get(namespace, name);
+    const isSame = stored?.uid === uid && stored.resourceVersion === resourceVersion;
     // Others may know versions of it that are gone.
-    if (isSame && !this.#isAnew) return known;
+    if (isSame && !this.#isAnew) return stored;
     const reduced = this.#reduce(item);
-    return reduced === undefined ? known : entryOf(item, reduced.object);
+    return reduced === undefined ? stored : entryOf(item, reduced.object);
   }
 
   async #watch(signal: AbortSignal): Promise<void> {

@@ -42,7 +42,7 @@ export class ObjectStore<T> {
   }
 
   get(namespace: string, name: string): Entry<T> | undefined {
-    return this.#entries.get(keyOf({ namespace, name }));
+    return this.#entries.get(namespacedName({ namespace, name }));
   }
 
   *objects(): IterableIterator<T> {
@@ -60,7 +60,7 @@ export class ObjectStore<T> {
     slices: Slices,
   ): Promise<void> {
     this.#answers = 0;
-    const uids = new Map(found.map((entry) => [keyOf(entry), entry.uid]));
+    const uids = new Map(found.map((entry) => [namespacedName(entry), entry.uid]));
     const isStale = (key: string, { uid, resourceVersion }: Entry<T>) =>
       uids.get(key) !== uid && (reason.isAnew === true || !isNewerVersion(resourceVersion, version));
     const removeStale = async () => {
@@ -85,15 +85,15 @@ export class ObjectStore<T> {
 
   /** Whatever is not newer than what is known is no change, and tells nothing. */
   put(entry: Entry<T>, reason: PutReason = {}): void {
-    const key = keyOf(entry);
-    const known = this.#entries.get(key);
-    if (known === entry) return;
+    const key = namespacedName(entry);
+    const stored = this.#entries.get(key);
+    if (stored === entry) return;
     if (reason.isAnswer === true) this.#answers += 1;
-    if (known !== undefined && reason.isAnew !== true && !isNewer(entry, known)) return;
+    if (stored !== undefined && reason.isAnew !== true && !isNewer(entry, stored)) return;
     // Deleted and created anew while we were not looking.
-    const isOther = known !== undefined && known.uid !== entry.uid;
-    if (isOther) this.#drop(key, known);
-    const previous = isOther ? undefined : known;
+    const isOther = stored !== undefined && stored.uid !== entry.uid;
+    if (isOther) this.#drop(key, stored);
+    const previous = isOther ? undefined : stored;
     this.#entries.set(key, entry);
     const { namespace, name, object } = entry;
     this.#onEvent(
@@ -108,9 +108,10 @@ export class ObjectStore<T> {
    * tell, where one newer than what is kept is known.
    */
   remove(gone: Pick<Entry<T>, 'namespace' | 'name'>, version: string, last?: T): void {
-    const key = keyOf(gone);
-    const known = this.#entries.get(key);
-    if (known !== undefined && !isNewerVersion(known.resourceVersion, version)) this.#drop(key, known, last);
+    const key = namespacedName(gone);
+    const stored = this.#entries.get(key);
+    if (stored !== undefined && !isNewerVersion(stored.resourceVersion, version))
+      this.#drop(key, stored, last);
   }
 
   #drop(key: string, { namespace, name, object }: Entry<T>, last = object): void {
@@ -119,15 +120,15 @@ export class ObjectStore<T> {
   }
 }
 
-function isNewer<T>(entry: Entry<T>, known: Entry<T>): boolean {
+function isNewer<T>(entry: Entry<T>, stored: Entry<T>): boolean {
   return (
-    isNewerVersion(entry.resourceVersion, known.resourceVersion) ||
+    isNewerVersion(entry.resourceVersion, stored.resourceVersion) ||
     // Of an API whose versions say nothing.
-    (entry.uid !== known.uid && entry.resourceVersion === known.resourceVersion)
+    (entry.uid !== stored.uid && entry.resourceVersion === stored.resourceVersion)
   );
 }
 
-function keyOf({ namespace, name }: { namespace: string; name: string }): string {
+function namespacedName({ namespace, name }: { namespace: string; name: string }): string {
   return `${namespace}/${name}`;
 }
 

@@ -17,10 +17,10 @@ export class ServerClock {
    * seconds, so each one only bounds the offset from both sides; together they tell it to a few milliseconds.
    */
   observe(date: string | string[] | undefined, sentAt: number, receivedAt: number): void {
-    const told = typeof date === 'string' ? Date.parse(date) : Number.NaN;
-    if (Number.isNaN(told)) return;
-    const least = told - receivedAt;
-    const most = told + 1000 - sentAt;
+    const serverTime = typeof date === 'string' ? Date.parse(date) : Number.NaN;
+    if (Number.isNaN(serverTime)) return;
+    const least = serverTime - receivedAt;
+    const most = serverTime + 1000 - sentAt;
     this.#offset = Math.min(Math.max(this.#offset ?? least, least), most);
   }
 

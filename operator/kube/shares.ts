@@ -127,14 +127,14 @@ export class Shares {
 
   #targetMay(sharer: Sharer): boolean {
     const ofTenant = this.#byTenant.get(sharer.tenant) ?? 0;
-    const ofTarget = this.#byTarget.get(keyOf(sharer)) ?? 0;
+    const ofTarget = this.#byTarget.get(targetKey(sharer)) ?? 0;
     return ofTenant === 0 || ofTarget === 0 || ofTarget < this.#options.mostOfTenant - ofTenant;
   }
 
   #count(sharer: Sharer, change: 1 | -1): void {
     this.#taken += change;
     add(this.#byTenant, sharer.tenant, change);
-    add(this.#byTarget, keyOf(sharer), change);
+    add(this.#byTarget, targetKey(sharer), change);
   }
 }
 
@@ -144,6 +144,6 @@ function add(counts: Map<string, number>, key: string, change: number): void {
   else counts.set(key, count);
 }
 
-function keyOf({ tenant, target }: Sharer): string {
+function targetKey({ tenant, target }: Sharer): string {
   return `${tenant} ${target}`;
 }

@@ -296,13 +296,13 @@ class Exchange implements Dispatcher.DispatchHandler {
   fail(error: unknown): void {
     if (this.#settled) return;
     this.#settle();
-    const told = this.#classify(error);
+    const classified = this.#classify(error);
     const isGivenUp = this.#request.signal?.aborted === true && error === this.#request.signal.reason;
     if (isGivenUp && this.#request.method !== 'GET' && this.#controller !== undefined) {
       // A write that is on its way is carried out anyway: it is let finish, so that its end is known (A7).
       this.#timer = setTimeout(() => this.#abort(new Error('no answer')), this.#request.timeoutMs).unref();
-    } else this.#abort(told instanceof Error ? told : new Error('aborted'));
-    this.#reject(told);
+    } else this.#abort(classified instanceof Error ? classified : new Error('aborted'));
+    this.#reject(classified);
   }
 
   #abort(why: Error): void {

@@ -4,23 +4,23 @@ import type { Hook, Manifest } from '../manifest/manifest.ts';
 import type { Slices } from '../observe/slices.ts';
 import type { EngineMessage } from './engine-child.ts';
 import type { Exchange } from './engine-pool.ts';
-import type { RecordedTree } from './inputs.ts';
-import { chartTree, type EngineTree } from './kinds.ts';
+import type { TreeReader } from './inputs.ts';
+import { chartFiles, type EngineFiles } from './kinds.ts';
 import { describePath, type Rendered } from './request.ts';
 
 /** Answers what the engine asks about the repository while it works on a request. */
 export class Conversation {
-  readonly #tree: RecordedTree;
+  readonly #tree: TreeReader;
   readonly #path: string;
   /** Those that the engine may ask for as a whole, by repository path. */
-  readonly #trees: Map<string, EngineTree>;
+  readonly #files: Map<string, EngineFiles>;
   #bytesLeft: number;
   readonly #inputBytes: number;
 
-  constructor(tree: RecordedTree, trees: readonly EngineTree[], inputBytes: number) {
+  constructor(tree: TreeReader, files: readonly EngineFiles[], inputBytes: number) {
     this.#tree = tree;
-    this.#path = trees[0]?.path ?? '';
-    this.#trees = new Map(trees.map((each) => [each.path, each]));
+    this.#path = files[0]?.path ?? '';
+    this.#files = new Map(files.map((each) => [each.path, each]));
     this.#inputBytes = inputBytes;
     this.#bytesLeft = inputBytes;
   }
@@ -57,15 +57,15 @@ export class Conversation {
   ): Promise<{ header: Record<string, unknown>; blobs: Uint8Array[] }> {
     const path = String(question.path ?? '');
     if (question.type === 'need') {
-      const files = (await this.#trees.get(path)?.load()) ?? [];
+      const files = (await this.#files.get(path)?.load()) ?? [];
       const blobs = files.map((file) => file.data);
       this.#count(blobs);
       return { header: { type: 'tree', files: files.map((file) => file.path) }, blobs };
     }
     switch (question.operation) {
       case 'chart': {
-        const chart = await chartTree(this.#tree, path);
-        if (chart !== undefined) this.#trees.set(path, chart);
+        const chart = await chartFiles(this.#tree, path);
+        if (chart !== undefined) this.#files.set(path, chart);
         return { header: { type: 'answer', digest: chart?.digest ?? '' }, blobs: [] };
       }
       case 'stat':

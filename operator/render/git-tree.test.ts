@@ -12,7 +12,7 @@ import {
   showValues,
   TestRenderer,
 } from '../../test/harness/render.ts';
-import { Sources, type Tree } from '../source/sources.ts';
+import { type CommitTree, Sources } from '../source/sources.ts';
 import type { RenderRequest } from './renderer.ts';
 
 const engine = new TestRenderer();
@@ -33,7 +33,7 @@ describe('a render of a real Git tree', () => {
     await server.stop();
   });
 
-  async function treeOf(files: Record<string, FileContent>): Promise<Tree> {
+  async function treeOf(files: Record<string, FileContent>): Promise<CommitTree> {
     const branch = `case-${++branches}`;
     await git.commit(files, { branch });
     const repository = sources.watch('test', { url: server.url(git.name) }, 3_600_000, () => undefined);

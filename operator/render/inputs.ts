@@ -9,7 +9,7 @@ export type Trace = ReadonlyMap<string, string>;
 type Operation = 'type' | 'oid' | 'names' | 'digest';
 
 /** Reads a tree and notes what was read, so that a result can be reused where the same reads give the same. */
-export class RecordedTree {
+export class TreeReader {
   readonly #tree: RenderTree;
   readonly #trace = new Map<string, string>();
   readonly #signal: AbortSignal;

@@ -1,11 +1,11 @@
 import { posix } from 'node:path';
 import { TowpathError } from '../api/errors.ts';
-import type { RecordedTree } from './inputs.ts';
+import type { TreeReader } from './inputs.ts';
 import { describePath, type HelmValues, type RenderKind, type RenderRequest } from './request.ts';
 import { directoryOf, type EngineValues, readValuesFiles, whatIsThere } from './values.ts';
 
 /** Files that the engine may ask for as a whole, by what it keeps them under. */
-export interface EngineTree {
+export interface EngineFiles {
   /** Directory in the repository. */
   path: string;
   digest: string;
@@ -14,7 +14,7 @@ export interface EngineTree {
 
 /** What renders the path. */
 export async function detectKind(
-  tree: RecordedTree,
+  tree: TreeReader,
   path: string,
   request: RenderRequest,
 ): Promise<RenderKind> {
@@ -46,11 +46,7 @@ export async function detectKind(
 }
 
 /** All values of the request, later ones win. */
-export async function helmValues(
-  tree: RecordedTree,
-  path: string,
-  helm: HelmValues,
-): Promise<EngineValues[]> {
+export async function helmValues(tree: TreeReader, path: string, helm: HelmValues): Promise<EngineValues[]> {
   const json = (name: string, text: string | undefined): EngineValues[] =>
     text === undefined ? [] : [{ name, format: 'json', text: Buffer.from(text) }];
   return [
@@ -68,7 +64,7 @@ export async function helmValues(
 }
 
 /** The chart in a directory; undefined where there is none. */
-export async function chartTree(tree: RecordedTree, path: string): Promise<EngineTree | undefined> {
+export async function chartFiles(tree: TreeReader, path: string): Promise<EngineFiles | undefined> {
   if ((await tree.type(posix.join(path, 'Chart.yaml'))) !== 'file') return undefined;
   return {
     path,
@@ -81,7 +77,7 @@ export async function chartTree(tree: RecordedTree, path: string): Promise<Engin
  * The manifests of a plain directory, subdirectories too, or of a single file: *.yaml, *.yml and *.json; what
  * begins with a dot, or is in a directory that does, is passed over.
  */
-export async function plainTrees(tree: RecordedTree, path: string): Promise<EngineTree[]> {
+export async function manifestFiles(tree: TreeReader, path: string): Promise<EngineFiles[]> {
   if ((await tree.type(path)) === 'file') {
     const load = async () => [{ path: posix.basename(path), data: await tree.read(path) }];
     return [

@@ -5,8 +5,8 @@ import { Slices } from '../observe/slices.ts';
 import { answersOf, answerTo, areAnsweredAlike, type ClusterAnswers } from './cluster-reads.ts';
 import { Conversation, readResult } from './conversation.ts';
 import { EnginePool } from './engine-pool.ts';
-import { inputsDigest, RecordedTree, sameInputs, type Trace } from './inputs.ts';
-import { chartTree, detectKind, helmValues, plainTrees } from './kinds.ts';
+import { inputsDigest, sameInputs, type Trace, TreeReader } from './inputs.ts';
+import { chartFiles, detectKind, helmValues, manifestFiles } from './kinds.ts';
 import {
   DEFAULT_LIMITS,
   type Rendered,
@@ -102,7 +102,7 @@ export class Renderer {
     return this.#pool.residentBytes;
   }
 
-  async #told<T>(signal: AbortSignal, render: () => Promise<T>): Promise<T> {
+  async #observed<T>(signal: AbortSignal, render: () => Promise<T>): Promise<T> {
     const started = performance.now();
     let reason = '';
     try {
@@ -118,7 +118,7 @@ export class Renderer {
 
   #start(flightKey: string, key: string, tree: RenderTree, request: RenderRequest): Flight {
     const abort = new AbortController();
-    const promise = this.#told(abort.signal, () => this.#run(key, tree, request, abort.signal)).finally(
+    const promise = this.#observed(abort.signal, () => this.#run(key, tree, request, abort.signal)).finally(
       () => {
         if (this.#flights.get(flightKey) === flight) this.#flights.delete(flightKey);
       },
@@ -161,12 +161,12 @@ export class Renderer {
   }
 
   async #run(key: string, tree: RenderTree, request: RenderRequest, signal: AbortSignal): Promise<Rendered> {
-    const recorded = new RecordedTree(tree, signal);
+    const reader = new TreeReader(tree, signal);
     const path = repositoryPath('', request.path);
-    const kind = await detectKind(recorded, path, request);
-    const values = kind === 'Helm' ? await helmValues(recorded, path, request.helm ?? {}) : [];
-    const chart = kind === 'Helm' ? await chartTree(recorded, path) : undefined;
-    const plain = kind === 'Plain' ? await plainTrees(recorded, path) : [];
+    const kind = await detectKind(reader, path, request);
+    const values = kind === 'Helm' ? await helmValues(reader, path, request.helm ?? {}) : [];
+    const chart = kind === 'Helm' ? await chartFiles(reader, path) : undefined;
+    const plain = kind === 'Plain' ? await manifestFiles(reader, path) : [];
     const trees = chart === undefined ? plain : [chart];
     signal.throwIfAborted();
     const header = {
@@ -189,17 +189,17 @@ export class Renderer {
     const answer = await this.#pool.run(
       { path, kind },
       trees[0]?.digest ?? '',
-      (exchange) => new Conversation(recorded, trees, this.#limits.inputBytes).run(exchange, header, texts),
+      (exchange) => new Conversation(reader, trees, this.#limits.inputBytes).run(exchange, header, texts),
       signal,
     );
     const { reads: read, ...result } = await readResult(answer, this.#slices);
     const cluster = answersOf(request);
     const reads = Object.fromEntries(read.map((each) => [each, answerTo(each, cluster) ?? '']));
-    const rendered = { ...result, reads, inputs: inputsDigest(key, recorded.trace, reads) };
+    const rendered = { ...result, reads, inputs: inputsDigest(key, reader.trace, reads) };
     this.#keep(key, {
-      trace: recorded.trace,
+      trace: reader.trace,
       rendered,
-      bytes: resultBytes(rendered) + traceBytes(recorded.trace) + traceBytes(new Map(Object.entries(reads))),
+      bytes: resultBytes(rendered) + traceBytes(reader.trace) + traceBytes(new Map(Object.entries(reads))),
     });
     return rendered;
   }

@@ -35,9 +35,9 @@ export function refusedBy(list: string, remote: Pick<RemoteUrl, 'host' | 'port'>
   if (wrong !== undefined)
     return `has "${wrong.slice(0, 80)}", which is no host: write git.example.com or git.example.com:8443, without scheme, path or wildcard`;
   if (entries.length === 0) return 'lists no host';
-  const told = entries.slice(0, shown).map((entry) => entry.slice(0, 80));
+  const listed = entries.slice(0, shown).map((entry) => entry.slice(0, 80));
   const more = entries.length > shown ? ` and ${entries.length - shown} more` : '';
-  return `lists ${told.join(', ')}${more}`;
+  return `lists ${listed.join(', ')}${more}`;
 }
 
 function parseEntry(entry: string): ListedHost | undefined {

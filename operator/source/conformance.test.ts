@@ -6,7 +6,7 @@ import { createRepository, type GitRepository } from '../../test/harness/git-rep
 import { startGitSsh, withoutSsh } from '../../test/harness/git-ssh.ts';
 import { temporaryDirectory } from '../../test/harness/process.ts';
 import type { Credential } from './credential.ts';
-import { type Access, type GitRef, type Repository, Sources, type Tree } from './sources.ts';
+import { type Access, type CommitTree, type GitRef, type Repository, Sources } from './sources.ts';
 
 /** A server for repositories below a directory, and how to be let in. */
 interface Served {
@@ -143,11 +143,11 @@ function conforms(transport: TransportUnderTest): void {
     await served?.stop();
   });
 
-  async function openRef(ref: GitRef): Promise<Tree> {
+  async function openRef(ref: GitRef): Promise<CommitTree> {
     await repository.poll();
     return repository.open(repository.resolve(ref));
   }
-  const text = async (tree: Tree, path: string) => Buffer.from(await tree.read(path)).toString();
+  const text = async (tree: CommitTree, path: string) => Buffer.from(await tree.read(path)).toString();
 
   it('reads the default branch', async () => {
     const tree = await openRef({});

@@ -5,7 +5,7 @@ import { parseCommit } from './pack/object-store.ts';
 import { refusalError } from './pack/packs.ts';
 import { parseRange, parseVersion } from './semver.ts';
 import { hasControlCharacter, printable } from './text.ts';
-import { knownKeys } from './transport/known-hosts.ts';
+import { expectedHostKeys } from './transport/known-hosts.ts';
 import { networkError } from './transport/network-error.ts';
 import { RemoteRefusal } from './wire/advertisement.ts';
 
@@ -20,14 +20,14 @@ const readers: readonly (readonly [string, (text: string) => unknown])[] = [
     (text) => refusalError(new RemoteRefusal(text), 'h', 'w', { username: 'a', password: 'aaaa' }),
   ],
   ['an error of the network', (text) => networkError(new Error(text), 'h')],
-  ['known_hosts', (text) => knownKeys(text.slice(0, MOST_KNOWN_HOSTS), 'git.example.com', 22)],
+  ['known_hosts', (text) => expectedHostKeys(text.slice(0, MOST_KNOWN_HOSTS), 'git.example.com', 22)],
   [
     'a name in known_hosts',
-    (text) => knownKeys(`${text.slice(0, MOST_KNOWN_HOSTS)} ${KEY}`, 'git.example.com', 22),
+    (text) => expectedHostKeys(`${text.slice(0, MOST_KNOWN_HOSTS)} ${KEY}`, 'git.example.com', 22),
   ],
   [
     'names in known_hosts, against a host as long as may be',
-    (text) => knownKeys(`${text.slice(0, MOST_KNOWN_HOSTS)} ${KEY}`, 'a'.repeat(250), 22),
+    (text) => expectedHostKeys(`${text.slice(0, MOST_KNOWN_HOSTS)} ${KEY}`, 'a'.repeat(250), 22),
   ],
   ['a text with a credential in it', (text) => redact(text, { username: 'a', password: 'aaaa' })],
   ['a commit', (text) => parseCommit(Buffer.from(`tree ${oid}\nauthor ${text}\ncommitter a\n\nb`))],

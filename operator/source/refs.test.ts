@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { longestTurn } from '../../test/harness/event-loop.ts';
 import { scaled } from '../../test/harness/slowness.ts';
 import { Slices } from '../observe/slices.ts';
-import { type GitRef, KnownRefs } from './refs.ts';
+import { AdvertisedRefs, type GitRef } from './refs.ts';
 import { compareVersions } from './semver.ts';
 import type { Advertisement } from './wire/advertisement.ts';
 
@@ -14,8 +14,8 @@ function advertised(refs: Record<string, string>, head?: string, headCommit?: st
   return { refs: new Map(Object.entries(refs)), head, headCommit, ...nothing };
 }
 
-function remote(refs: Record<string, string>, head?: string, headCommit?: string): Promise<KnownRefs> {
-  return KnownRefs.read(advertised(refs, head, headCommit), undefined, where, new Slices());
+function remote(refs: Record<string, string>, head?: string, headCommit?: string): Promise<AdvertisedRefs> {
+  return AdvertisedRefs.read(advertised(refs, head, headCommit), undefined, where, new Slices());
 }
 
 const where = 'https://git.example.com/shop.git';
@@ -131,9 +131,9 @@ describe('A15: many refs', () => {
       return [`refs/tags/v${number % 7}.${number >> 8}.${number & 255}-rc.${index % 3}`, commit('1')];
     });
     const given = advertised({ ...Object.fromEntries(tags), 'refs/tags/v9.0.0': commit('2') });
-    let known: KnownRefs | undefined;
+    let known: AdvertisedRefs | undefined;
     const longest = await longestTurn(t, async () => {
-      known = await KnownRefs.read(given, undefined, where, new Slices());
+      known = await AdvertisedRefs.read(given, undefined, where, new Slices());
     });
     assert.ok(longest < scaled(100), `${longest} ms`);
     assert.equal(known?.find({ semver: '*' }), known?.find({ semver: '*' }));
@@ -145,7 +145,7 @@ describe('A15: many refs', () => {
       ),
     );
     const moved = advertised(Object.fromEntries([...given.refs].map(([ref]) => [ref, commit('3')])));
-    const again = await KnownRefs.read(moved, known, where, new Slices());
+    const again = await AdvertisedRefs.read(moved, known, where, new Slices());
     assert.equal(again.versions, known?.versions);
     assert.equal(again.resolve({ semver: '*' }).commit, commit('3'));
   });
@@ -157,7 +157,7 @@ describe('A15: many refs', () => {
       commit('1'),
     ]);
     const longest = await longestTurn(t, async () => {
-      await KnownRefs.read(advertised(Object.fromEntries(tags)), undefined, where, new Slices());
+      await AdvertisedRefs.read(advertised(Object.fromEntries(tags)), undefined, where, new Slices());
     });
     assert.ok(longest < scaled(100), `${longest} ms`);
   });

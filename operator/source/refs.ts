@@ -33,12 +33,12 @@ const heads = 'refs/heads/';
 const tags = 'refs/tags/';
 
 /** What is derived from one advertisement is derived once, however many ask (A15). */
-export class KnownRefs {
+export class AdvertisedRefs {
   readonly advertisement: Advertisement;
   readonly versions: TaggedVersions;
   readonly #where: string;
   readonly #found = new Map<string, Resolved | Missing>();
-  readonly #told = new Map<string, TowpathError>();
+  readonly #missingErrors = new Map<string, TowpathError>();
 
   /** `where` names the repository in messages. */
   constructor(advertisement: Advertisement, versions: TaggedVersions, where: string) {
@@ -50,19 +50,19 @@ export class KnownRefs {
   /** Takes over what the refs before had, too. */
   static async read(
     advertisement: Advertisement,
-    former: KnownRefs | undefined,
+    former: AdvertisedRefs | undefined,
     where: string,
     slices: Slices,
-  ): Promise<KnownRefs> {
+  ): Promise<AdvertisedRefs> {
     const versions = await TaggedVersions.read(await tagsOf(advertisement, slices), former?.versions, slices);
-    return new KnownRefs(advertisement, versions, where);
+    return new AdvertisedRefs(advertisement, versions, where);
   }
 
   /** What a user asked for, or why there is none. */
   find(wanted: GitRef): Resolved | Missing {
-    const key = keyOf(wanted);
-    const known = this.#found.get(key);
-    if (known !== undefined) return known;
+    const key = refKey(wanted);
+    const cached = this.#found.get(key);
+    if (cached !== undefined) return cached;
     const found = find(this, wanted);
     this.#found.set(key, found);
     return found;
@@ -76,9 +76,9 @@ export class KnownRefs {
   resolve(wanted: GitRef): Resolved {
     const found = this.find(wanted);
     if (!('missing' in found)) return found;
-    const key = keyOf(wanted);
-    const error = this.#told.get(key) ?? missingError(this, wanted, found.missing, this.#where);
-    this.#told.set(key, error);
+    const key = refKey(wanted);
+    const error = this.#missingErrors.get(key) ?? missingError(this, wanted, found.missing, this.#where);
+    this.#missingErrors.set(key, error);
     throw error;
   }
 }
@@ -88,11 +88,11 @@ export interface Missing {
   missing: 'RepositoryEmpty' | 'RefNotFound' | 'RefInvalid';
 }
 
-function keyOf({ commit, branch, tag, semver }: GitRef): string {
+function refKey({ commit, branch, tag, semver }: GitRef): string {
   return JSON.stringify([commit, branch, tag, semver]);
 }
 
-function find({ advertisement, versions }: KnownRefs, wanted: GitRef): Resolved | Missing {
+function find({ advertisement, versions }: AdvertisedRefs, wanted: GitRef): Resolved | Missing {
   if (wanted.commit !== undefined) return commitOf(wanted.commit);
   if (advertisement.refs.size === 0) return { missing: 'RepositoryEmpty' };
   if (wanted.branch !== undefined) return named(advertisement, heads + wanted.branch);
@@ -152,16 +152,16 @@ function remoteHead({ refs, head, headCommit }: Advertisement): Resolved | Missi
 
 /** Says what there is instead. */
 function missingError(
-  known: KnownRefs,
+  refs: AdvertisedRefs,
   wanted: GitRef,
   reason: Missing['missing'],
   where: string,
 ): TowpathError {
-  return new TowpathError('Person', reason, missingMessage(known, wanted, reason, where));
+  return new TowpathError('Person', reason, missingMessage(refs, wanted, reason, where));
 }
 
 function missingMessage(
-  { advertisement, versions }: KnownRefs,
+  { advertisement, versions }: AdvertisedRefs,
   { commit, branch, tag, semver }: GitRef,
   reason: Missing['missing'],
   where: string,

@@ -7,10 +7,10 @@ import type { Credential } from './credential.ts';
 import type { Limits } from './limits.ts';
 import { notACommit } from './pack/not-a-commit.ts';
 import { type History, Packs, refusalError } from './pack/packs.ts';
-import { type GitRef, KnownRefs, type Missing, maxEquals, type Resolved } from './refs.ts';
+import { AdvertisedRefs, type GitRef, type Missing, maxEquals, type Resolved } from './refs.ts';
 import { networkError } from './transport/network-error.ts';
 import type { Timeouts, Transport } from './transport/transport.ts';
-import { isDamage, PackedTree, type RunWork, type Tree } from './tree/tree.ts';
+import { type CommitTree, isDamage, PackedCommitTree, type RunWork } from './tree/tree.ts';
 import { type Advertisement, RemoteRefusal, readAdvertisement, sameRefs } from './wire/advertisement.ts';
 
 /** A remote repository, as everyone sees it who has the same URL and credential. */
@@ -51,7 +51,7 @@ export interface Repository {
    * Fetches the commit unless it is there. The signal ends this caller's wait only: what was not begun for it
    * is left undone.
    */
-  open(resolved: Resolved, signal?: AbortSignal): Promise<Tree>;
+  open(resolved: Resolved, signal?: AbortSignal): Promise<CommitTree>;
 }
 
 /** What happened, for metrics. */
@@ -94,7 +94,7 @@ export class RemoteRepository implements Repository {
   failures = 0;
   readonly #settings: RepositorySettings;
   readonly #stopped = new AbortController();
-  #refs: KnownRefs | undefined;
+  #refs: AdvertisedRefs | undefined;
   #polling: Promise<void> | undefined;
   #nextPoll: Promise<void> | undefined;
   #packs: Packs | undefined;
@@ -150,7 +150,7 @@ export class RemoteRepository implements Repository {
     return equals.reduce((best, each) => (timeOf(each) > timeOf(best) ? each : best));
   }
 
-  open(resolved: Resolved, signal?: AbortSignal): Promise<Tree> {
+  open(resolved: Resolved, signal?: AbortSignal): Promise<CommitTree> {
     return unlessAborted(this.#open(resolved.commit, signal), signal);
   }
 
@@ -203,7 +203,7 @@ export class RemoteRepository implements Repository {
       });
       refsChanged = !(await sameRefs(this.advertisement, advertisement, slices));
       // Equal ones stay the same, with what was derived from them.
-      if (refsChanged) this.#refs = await KnownRefs.read(advertisement, this.#refs, where, slices);
+      if (refsChanged) this.#refs = await AdvertisedRefs.read(advertisement, this.#refs, where, slices);
       this.error = undefined;
       this.failures = 0;
     } catch (error) {
@@ -219,7 +219,7 @@ export class RemoteRepository implements Repository {
     if (this.error) throw this.error;
   }
 
-  async #open(commit: string, signal: AbortSignal | undefined): Promise<Tree> {
+  async #open(commit: string, signal: AbortSignal | undefined): Promise<CommitTree> {
     const packs = await this.#withCommit(commit, signal);
     packs.lastUsed = performance.now();
     const { limits } = this.#settings;
@@ -233,7 +233,7 @@ export class RemoteRepository implements Repository {
       }
     };
     const described = await run('commit', { directory: packs.directory, limits, oid: commit }, signal);
-    return new PackedTree(commit, described, { directory: packs.directory, limits, run });
+    return new PackedCommitTree(commit, described, { directory: packs.directory, limits, run });
   }
 
   /** The packs that hold a commit; one fetch at a time, and one for all who want the same. */
@@ -262,7 +262,7 @@ export class RemoteRepository implements Repository {
   async #fetchUnlessThere(commit: string): Promise<Packs> {
     this.#stopped.signal.throwIfAborted();
     if (this.#packs && (await this.#packs.has(commit))) return this.#packs;
-    await this.#told(async () => {
+    await this.#observed(async () => {
       const advertisement = this.advertisement ?? (await this.#firstAdvertisement());
       const fetch = (signal: AbortSignal) => this.#fetch(advertisement, commit, signal);
       return this.#within(this.#settings.timeouts.fetchMs, fetch);
@@ -274,7 +274,7 @@ export class RemoteRepository implements Repository {
   }
 
   /** Does a fetch, which returns how many bytes came, and tells how it ended. */
-  async #told(fetch: () => Promise<number>): Promise<void> {
+  async #observed(fetch: () => Promise<number>): Promise<void> {
     const started = performance.now();
     let reason = '';
     let bytes = 0;
@@ -316,7 +316,7 @@ export class RemoteRepository implements Repository {
     if (missing.length === 0) return packs;
     const wants = missing.map((commit) => advertisement.wants.get(commit) ?? commit);
     const fetch = (signal: AbortSignal) => packs.fetch(transport, advertisement, wants, missing, signal);
-    await this.#told(() => this.#within(timeouts.fetchMs, fetch));
+    await this.#observed(() => this.#within(timeouts.fetchMs, fetch));
     this.#settings.grown();
     return packs;
   }

@@ -21,7 +21,7 @@ export type { CommitInfo } from './pack/object-store.ts';
 export type { GitRef, Resolved } from './refs.ts';
 export type { Repository, SourceObserver } from './repository.ts';
 export type { ListedEntry, PathStat, ReadResult, TreeFile } from './threads/work.ts';
-export type { Tree } from './tree/tree.ts';
+export type { CommitTree } from './tree/tree.ts';
 export type { Advertisement } from './wire/advertisement.ts';
 
 /** Where a repository is, and what opens it. */
@@ -173,9 +173,9 @@ export class Sources {
   }
 
   #repository(access: Access): Watched {
-    const key = keyOf(access);
-    const known = this.#watched.get(key);
-    if (known) return known;
+    const key = accessKey(access);
+    const existing = this.#watched.get(key);
+    if (existing) return existing;
     const subscriptions = new Map<string, Subscription>();
     const repository = new RemoteRepository({
       key,
@@ -315,7 +315,7 @@ function shortestInterval(subscriptions: ReadonlyMap<string, Subscription>): num
 }
 
 /** The same for the same URL and the same content of the credential (D14), and no way back to either. */
-function keyOf({ url, credential }: Access): string {
+function accessKey({ url, credential }: Access): string {
   const content = Object.entries(credential ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
   return sha256(JSON.stringify([url, content]));
 }

@@ -36,7 +36,7 @@ export class TaggedVersions {
       const versions = names.slice(from, from + PIECE).flatMap((name) => {
         tags.add(name);
         const version = parseVersion(name);
-        return version === undefined ? [] : [{ name, version, key: keyOf(name) }];
+        return version === undefined ? [] : [{ name, version, key: sortKey(name) }];
       });
       pieces.push(versions.sort(byPrecedence));
     }
@@ -61,20 +61,20 @@ function byPrecedence(a: TaggedVersion, b: TaggedVersion): number {
 }
 
 /** Each number is preceded by its length, and all of them stand where digits do among the other characters. */
-function keyOf(name: string): string {
+function sortKey(name: string): string {
   return name.replace(/\d+/g, (digits) => `0${String.fromCharCode(0x100 + digits.length)}${digits}`);
 }
 
 /** One sorted list of sorted ones. */
 async function merged(lists: TaggedVersion[][], slices: Slices): Promise<TaggedVersion[]> {
-  let rest = lists;
-  while (rest.length > 1) {
+  let unmerged = lists;
+  while (unmerged.length > 1) {
     const next: TaggedVersion[][] = [];
-    for (let index = 0; index < rest.length; index += 2)
-      next.push(await mergedPair(rest[index] ?? [], rest[index + 1] ?? [], slices));
-    rest = next;
+    for (let index = 0; index < unmerged.length; index += 2)
+      next.push(await mergedPair(unmerged[index] ?? [], unmerged[index + 1] ?? [], slices));
+    unmerged = next;
   }
-  return rest[0] ?? [];
+  return unmerged[0] ?? [];
 }
 
 async function mergedPair(

@@ -41,7 +41,7 @@ export class PushRelay {
   }
 
   /** How a repository's name stands in the ConfigMap. */
-  static keyOf(name: string): string {
+  static relayKey(name: string): string {
     return sha256(name);
   }
 

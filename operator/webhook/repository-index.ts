@@ -2,7 +2,7 @@ import { type HostAliases, repositoryName } from '../source/repository-name.ts';
 import { PushRelay } from './push-relay.ts';
 import type { Named } from './pushed-names.ts';
 
-interface Known {
+interface UsedRepository {
   name: string;
   /** How many Applications have each way to write its URL. */
   users: Map<string, number>;
@@ -12,10 +12,10 @@ interface Known {
 export class RepositoryIndex {
   readonly #aliases: HostAliases;
   readonly #urlOf = new Map<string, string>();
-  readonly #byName = new Map<string, Known>();
-  readonly #byKey = new Map<string, Known>();
+  readonly #byName = new Map<string, UsedRepository>();
+  readonly #byKey = new Map<string, UsedRepository>();
   /** By the last part of their paths. */
-  readonly #byEnd = new Map<string, Set<Known>>();
+  readonly #byEnd = new Map<string, Set<UsedRepository>>();
 
   constructor(aliases: HostAliases) {
     this.#aliases = aliases;
@@ -43,7 +43,7 @@ export class RepositoryIndex {
 
   /** Names whose last part is the same. */
   endingLike(name: string): string[] {
-    return [...(this.#byEnd.get(endOf(name)) ?? [])].map((known) => known.name);
+    return [...(this.#byEnd.get(endOf(name)) ?? [])].map((used) => used.name);
   }
 
   /** Any names, so many. */
@@ -63,35 +63,35 @@ export class RepositoryIndex {
   #add(url: string): void {
     const name = repositoryName(url, this.#aliases);
     if (name === undefined) return;
-    const known = this.#byName.get(name) ?? this.#learn(name);
-    known.users.set(url, (known.users.get(url) ?? 0) + 1);
+    const used = this.#byName.get(name) ?? this.#learn(name);
+    used.users.set(url, (used.users.get(url) ?? 0) + 1);
   }
 
-  #learn(name: string): Known {
-    const known = { name, users: new Map<string, number>() };
-    this.#byName.set(name, known);
-    this.#byKey.set(PushRelay.keyOf(name), known);
+  #learn(name: string): UsedRepository {
+    const used = { name, users: new Map<string, number>() };
+    this.#byName.set(name, used);
+    this.#byKey.set(PushRelay.relayKey(name), used);
     const alike = this.#byEnd.get(endOf(name)) ?? new Set();
-    this.#byEnd.set(endOf(name), alike.add(known));
-    return known;
+    this.#byEnd.set(endOf(name), alike.add(used));
+    return used;
   }
 
   #remove(url: string): void {
     const name = repositoryName(url, this.#aliases);
-    const known = name === undefined ? undefined : this.#byName.get(name);
-    if (name === undefined || known === undefined) return;
-    const left = (known.users.get(url) ?? 0) - 1;
-    if (left > 0) known.users.set(url, left);
-    else known.users.delete(url);
-    if (known.users.size === 0) this.#forget(known);
+    const used = name === undefined ? undefined : this.#byName.get(name);
+    if (name === undefined || used === undefined) return;
+    const left = (used.users.get(url) ?? 0) - 1;
+    if (left > 0) used.users.set(url, left);
+    else used.users.delete(url);
+    if (used.users.size === 0) this.#forget(used);
   }
 
-  #forget(known: Known): void {
-    const { name } = known;
+  #forget(used: UsedRepository): void {
+    const { name } = used;
     this.#byName.delete(name);
-    this.#byKey.delete(PushRelay.keyOf(name));
+    this.#byKey.delete(PushRelay.relayKey(name));
     const alike = this.#byEnd.get(endOf(name));
-    alike?.delete(known);
+    alike?.delete(used);
     if (alike?.size === 0) this.#byEnd.delete(endOf(name));
   }
 }

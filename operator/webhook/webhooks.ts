@@ -83,7 +83,7 @@ export class Webhooks {
       return 'Unmatched';
     }
     if (this.#options.isLeader()) this.#options.ask(this.#index.urlsOf(matched));
-    else await this.#relay.tell(matched.map(PushRelay.keyOf));
+    else await this.#relay.tell(matched.map(PushRelay.relayKey));
     return 'Accepted';
   }
 

@@ -5,7 +5,7 @@ import { unlessAborted } from '../../kube/unless-aborted.ts';
 import { sha256 } from '../../manifest/digest.ts';
 import type { Slices } from '../../observe/slices.ts';
 import type { Access, GitRef, Repository, Resolved, Sources } from '../../source/sources.ts';
-import type { Tree } from '../../source/tree/tree.ts';
+import type { CommitTree } from '../../source/tree/tree.ts';
 import { gitAccessOf } from './asked.ts';
 import type { ReferencedContent } from './references.ts';
 
@@ -252,7 +252,7 @@ export class Following {
     repository: Repository,
     resolved: Resolved,
     signal: AbortSignal,
-  ): Promise<Tree> {
+  ): Promise<CommitTree> {
     try {
       return await this.#patiently(input, signal, (limited) => repository.open(resolved, limited));
     } catch (error) {

@@ -8,7 +8,7 @@ import { withStringDataAsData } from '../../manifest/secret.ts';
 import type { Slices } from '../../observe/slices.ts';
 import type { Rendered, Renderer, RenderRequest } from '../../render/renderer.ts';
 import type { Repository, Resolved, Sources } from '../../source/sources.ts';
-import type { Tree } from '../../source/tree/tree.ts';
+import type { CommitTree } from '../../source/tree/tree.ts';
 import { applicationKey } from '../record/application-key.ts';
 import {
   type Candidate,
@@ -269,7 +269,7 @@ export class WantedCandidates {
   }
 
   /** What the render refuses, no cluster will ever take. */
-  async #rendered(tree: Tree, request: RenderRequest, signal: AbortSignal): Promise<Rendered> {
+  async #rendered(tree: CommitTree, request: RenderRequest, signal: AbortSignal): Promise<Rendered> {
     try {
       return await this.#options.renderer.render(tree, request, signal);
     } catch (error) {

@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { blob, blobOid, delta, packOf, sideBand, whole } from '../../../test/harness/crafted-pack.ts';
 import { type GitHttpServer, startGitHttp } from '../../../test/harness/git-http.ts';
 import { createRepository, type GitRepository } from '../../../test/harness/git-repository.ts';
-import { Sources, type Tree } from '../sources.ts';
+import { type CommitTree, Sources } from '../sources.ts';
 import { flush, packet } from '../wire/pkt-line.ts';
 
 const mebibyte = 1 << 20;
@@ -88,14 +88,17 @@ describe('S9: a small pack whose objects are much work', () => {
     return { branch, content };
   }
 
-  async function open(branch: string): Promise<Tree> {
+  async function open(branch: string): Promise<CommitTree> {
     const repository = sources.watch('test', { url: server.url(git.name) }, 3_600_000, () => undefined);
     await repository.poll();
     return repository.open(repository.resolve({ branch }));
   }
 
   /** What the server sends is the draft's objects and this tree. */
-  async function openDraft(draft: PackDraft, names: Iterable<[name: string, oid: string]>): Promise<Tree> {
+  async function openDraft(
+    draft: PackDraft,
+    names: Iterable<[name: string, oid: string]>,
+  ): Promise<CommitTree> {
     const content = treeOf(names);
     const { branch, content: commit } = await commitOf(await git.writeObject('tree', content));
     pack = packOf([...draft.entries, whole('tree', content), whole('commit', commit)]);

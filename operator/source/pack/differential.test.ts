@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import { type ReferenceCommit, referenceReader } from '../../../test/harness/isomorphic-git.ts';
 import { HISTORIES } from '../../../test/harness/repositories.ts';
 import { watchedRepository } from '../../../test/harness/source.ts';
-import type { Tree } from '../sources.ts';
+import type { CommitTree } from '../sources.ts';
 import { hasControlCharacter } from '../text.ts';
 
 describe('a repository that git made is read as isomorphic-git reads it:', () => {
@@ -21,7 +21,11 @@ describe('a repository that git made is read as isomorphic-git reads it:', () =>
   }
 });
 
-async function assertSame(tree: Tree, reference: ReferenceCommit, whole: readonly string[]): Promise<void> {
+async function assertSame(
+  tree: CommitTree,
+  reference: ReferenceCommit,
+  whole: readonly string[],
+): Promise<void> {
   const { entries } = reference;
   assert.deepEqual(tree.commit, {
     message: reference.message.split('\n', 1)[0],
@@ -55,7 +59,7 @@ function byPath([left = '']: string[], [right = '']: string[]): number {
 }
 
 /** All entries below a directory, those of a directory behind it. */
-async function listed(tree: Tree, directory: string): Promise<string[][]> {
+async function listed(tree: CommitTree, directory: string): Promise<string[][]> {
   const found: string[][] = [];
   for (const { name, type, oid } of await tree.list(directory)) {
     const path = posix.join(directory, name);

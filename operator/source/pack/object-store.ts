@@ -43,7 +43,7 @@ const emptyTree = '4b825dc642cb6eb9a060e54bf8d69288fbee4904';
 export class ObjectStore {
   readonly #directory: string;
   readonly #packs: PackReader;
-  readonly #trees = new BoundedMap<string, Tree>(maxCachedEntries, ({ entries }) => entries.length + 1);
+  readonly #trees = new BoundedMap<string, ParsedTree>(maxCachedEntries, ({ entries }) => entries.length + 1);
   readonly #commits = new BoundedMap<string, { tree: string; commit: CommitInfo }>(maxCachedCommits);
   readonly #linkTargets = new BoundedMap<string, Buffer>(maxCachedLinks);
   #budget = new WorkBudget(0);
@@ -79,8 +79,8 @@ export class ObjectStore {
 
   /** The tree and the description of a commit. @throws TowpathError RefNotFound for the id of a tag. */
   async commit(oid: string): Promise<{ tree: string; commit: CommitInfo }> {
-    const known = this.#commits.get(oid);
-    if (known) return known;
+    const cached = this.#commits.get(oid);
+    if (cached) return cached;
     const { type, content } = await this.#read(oid);
     if (type === 'tag')
       throw notACommit(oid, /^object ([0-9a-f]{40})$/m.exec(content.toString('latin1'))?.[1]);
@@ -109,8 +109,8 @@ export class ObjectStore {
 
   /** What a symlink says. */
   async linkTarget(oid: string): Promise<Buffer> {
-    const known = this.#linkTargets.get(oid);
-    if (known) return known;
+    const cached = this.#linkTargets.get(oid);
+    if (cached) return cached;
     const target = await this.blob(oid);
     if (target.length <= maxCachedLinkBytes) this.#linkTargets.set(oid, target);
     return target;
@@ -122,7 +122,7 @@ export class ObjectStore {
     return content;
   }
 
-  async #tree(oid: string, looks?: number): Promise<Tree> {
+  async #tree(oid: string, looks?: number): Promise<ParsedTree> {
     let tree = this.#trees.get(oid);
     if (!tree) {
       const { type, content } = await this.#read(oid);
@@ -151,7 +151,7 @@ export class ObjectStore {
 }
 
 /** A tree that was parsed, and its entries by name once one was asked for. */
-interface Tree {
+interface ParsedTree {
   entries: TreeEntry[];
   byName?: Map<string, TreeEntry>;
 }

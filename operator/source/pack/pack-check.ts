@@ -105,9 +105,9 @@ async function measured(
     if (base.bytes !== baseBytes) throw invalid('a delta does not fit the object it builds on');
     return { depth: base.depth + 1, bytes: targetBytes };
   }
-  const known = (await baseOf(entry.baseOid ?? ''))?.content.length;
-  if (known === undefined) throw invalid('a delta builds on an object that is not there');
-  if (known !== baseBytes) throw invalid('a delta does not fit the object it builds on');
+  const lengthOfBase = (await baseOf(entry.baseOid ?? ''))?.content.length;
+  if (lengthOfBase === undefined) throw invalid('a delta builds on an object that is not there');
+  if (lengthOfBase !== baseBytes) throw invalid('a delta does not fit the object it builds on');
   return { depth: 1, bytes: targetBytes };
 }
 

@@ -56,7 +56,7 @@ export class PackReader {
     const chain: { place: Place; entry: Entry }[] = [];
     let object: PackedObject | undefined;
     for (let place: Place | undefined = wanted; object === undefined; ) {
-      object = this.#bases.get(keyOf(packs, place));
+      object = this.#bases.get(placeKey(packs, place));
       if (object !== undefined) break;
       const pack: Buffer = await packAt(packs, place).load();
       const entry: Entry = readEntry(pack, place.at, pack.length - 20);
@@ -69,14 +69,14 @@ export class PackReader {
       }
       object = { type, content: contentOf(pack, entry) };
       budget.spend(entry.size);
-      this.#bases.set(keyOf(packs, place), object);
+      this.#bases.set(placeKey(packs, place), object);
     }
     if (chain.length === 0) budget.spend(object.content.length);
     for (const { place, entry } of chain.reverse()) {
       const delta = contentOf(await packAt(packs, place).load(), entry);
       object = { type: object.type, content: applyDelta(object.content, delta) };
       budget.spend(delta.length + object.content.length);
-      this.#bases.set(keyOf(packs, place), object);
+      this.#bases.set(placeKey(packs, place), object);
     }
     return object;
   }
@@ -121,7 +121,7 @@ function packAt(packs: readonly IndexedPack[], { pack }: Place): IndexedPack {
   return found;
 }
 
-function keyOf(packs: readonly IndexedPack[], place: Place): string {
+function placeKey(packs: readonly IndexedPack[], place: Place): string {
   return `${packAt(packs, place).path}:${place.at}`;
 }
 

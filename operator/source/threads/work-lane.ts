@@ -64,7 +64,7 @@ export class WorkLane {
   }
 
   /** Nothing to do: an idle worker keeps no process alive. */
-  #rest(): void {
+  #becomeIdle(): void {
     this.#worker?.unref();
     if (this.#options.idleMs === undefined || !this.#worker) return;
     clearTimeout(this.#idle);
@@ -126,7 +126,7 @@ export class WorkLane {
     const running = this.#running;
     this.#running = undefined;
     clearTimeout(running?.timer);
-    this.#rest();
+    this.#becomeIdle();
     return running;
   }
 }

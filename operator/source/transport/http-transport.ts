@@ -142,11 +142,12 @@ export class HttpTransport implements Transport {
 
   /** A server that misses a client certificate often just closes the connection (TLS 1.3). */
   #failed(error: unknown): TowpathError {
-    const known = proxyRefusal(error, this.host) ?? this.#withProxy(networkError(error, this.host));
+    const failure = proxyRefusal(error, this.host) ?? this.#withProxy(networkError(error, this.host));
     const { scheme } = this.#remote;
-    if (known.reason !== 'ConnectionLost' || scheme === 'http' || this.#credential?.clientCert) return known;
+    if (failure.reason !== 'ConnectionLost' || scheme === 'http' || this.#credential?.clientCert)
+      return failure;
     const hint = 'If it wants a client certificate, put one in the Secret\'s keys "tls.crt" and "tls.key".';
-    return new TowpathError(known.remedy, known.reason, `${known.message} ${hint}`, { cause: error });
+    return new TowpathError(failure.remedy, failure.reason, `${failure.message} ${hint}`, { cause: error });
   }
 
   /** What failed may be the proxy's: who reads it must know that there is one. */

@@ -12,7 +12,7 @@ interface KnownHost {
 }
 
 /** What known_hosts says of one host. */
-export interface KnownKeys {
+export interface ExpectedHostKeys {
   /** Types of the keys that are known, such as `ssh-ed25519`. */
   types: Set<string>;
   /** Whether exactly this key (in SSH's wire form) is known and not revoked. */
@@ -25,7 +25,7 @@ export interface KnownKeys {
  *
  * @throws TowpathError CredentialInvalid when that would hold the event loop for long.
  */
-export function knownKeys(text: string, host: string, port: number): KnownKeys {
+export function expectedHostKeys(text: string, host: string, port: number): ExpectedHostKeys {
   const name = port === 22 ? host.toLowerCase() : `[${host.toLowerCase()}]:${port}`;
   const matcher = new Matcher(name);
   const matching = parseLines(text).filter(({ names }) => matcher.matches(names));

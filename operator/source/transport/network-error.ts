@@ -31,8 +31,8 @@ export function networkError(error: unknown, host: string): TowpathError {
     if (cause instanceof TowpathError) return cause;
     // A DOMException, which an aborted signal gives, has a number there.
     const { code } = cause as { code?: unknown };
-    const known = byCode(typeof code === 'string' ? code : '', host, cause);
-    if (known) return known;
+    const failure = byCode(typeof code === 'string' ? code : '', host, cause);
+    if (failure) return failure;
     if (cause.name === 'TimeoutError') return timeout(host, cause);
   }
   const text = error instanceof Error ? error.message : String(error);

@@ -7,7 +7,7 @@ import type { RunWork } from '../tree/tree.ts';
 import { advertisementTooLarge, maxAdvertisementBytes, RemoteRefusal } from '../wire/advertisement.ts';
 import { flush, type Packet, readPackets } from '../wire/pkt-line.ts';
 import { type AddressRules, checkedLookup, checkHost } from './address.ts';
-import { fingerprint, type KnownKeys, knownKeys } from './known-hosts.ts';
+import { type ExpectedHostKeys, expectedHostKeys, fingerprint } from './known-hosts.ts';
 import { networkError, timeout } from './network-error.ts';
 import { algorithmsFor, KEY_EXCHANGES } from './ssh-algorithms.ts';
 import { unreadableKey } from './ssh-key.ts';
@@ -36,7 +36,7 @@ export class SshTransport implements Transport {
   readonly #user: string;
   readonly #identity: string;
   readonly #passphrase: string | undefined;
-  readonly #known: KnownKeys;
+  readonly #hostKeys: ExpectedHostKeys;
   #signer: SshSigner | undefined;
   #link: SshLink | undefined;
 
@@ -56,8 +56,8 @@ export class SshTransport implements Transport {
     this.#identity = identity;
     this.#passphrase = identityPassword;
     this.#user = remote.user ?? username ?? 'git';
-    this.#known = knownKeys(knownHosts, remote.host, remote.port);
-    if (this.#known.types.size === 0) {
+    this.#hostKeys = expectedHostKeys(knownHosts, remote.host, remote.port);
+    if (this.#hostKeys.types.size === 0) {
       throw new TowpathError(
         'Person',
         'HostKeyUnknown',
@@ -180,9 +180,9 @@ export class SshTransport implements Transport {
           agent,
           readyTimeout: this.#options.timeouts.connectMs,
           keepaliveInterval: 10_000,
-          algorithms: algorithmsFor(this.#known.types),
+          algorithms: algorithmsFor(this.#hostKeys.types),
           hostVerifier: (key: Buffer) => {
-            if (this.#known.accepts(key)) return true;
+            if (this.#hostKeys.accepts(key)) return true;
             verdict = this.#mismatch(`presents the key ${fingerprint(key)}`);
             return false;
           },
@@ -246,7 +246,9 @@ export class SshTransport implements Transport {
     }
     if (level === 'client-timeout') return timeout(this.host, error);
     if (/no matching host key/i.test(message)) {
-      return this.#mismatch(`has no key of the types that are known (${[...this.#known.types].join(', ')})`);
+      return this.#mismatch(
+        `has no key of the types that are known (${[...this.#hostKeys.types].join(', ')})`,
+      );
     }
     const [, missing] = /no matching (.{1,60})/.exec(message) ?? [];
     if (missing !== undefined) {

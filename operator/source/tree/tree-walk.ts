@@ -122,8 +122,8 @@ export class TreeWalk {
 
   async #digestOf(pass: Pass, directory: Found, above: readonly string[]): Promise<string> {
     if (await this.#isPlain(directory.oid)) return directory.oid;
-    const known = pass.digests.get(directory.path);
-    if (known !== undefined) return known;
+    const cached = pass.digests.get(directory.path);
+    if (cached !== undefined) return cached;
     const chain = enter(pass, directory, above);
     const hash = createHash('sha1');
     for (const entry of await this.#store.tree(directory.oid)) {
@@ -142,8 +142,8 @@ export class TreeWalk {
 
   /** Whether a tree has only files and directories below it, so that its id says all. */
   async #isPlain(oid: string, depth = 0): Promise<boolean> {
-    const known = this.#plain.get(oid);
-    if (known !== undefined) return known;
+    const cached = this.#plain.get(oid);
+    if (cached !== undefined) return cached;
     if (depth > maxDepth) throw tooDeep();
     let plain = true;
     for (const entry of await this.#store.tree(oid)) {

@@ -6,7 +6,7 @@ import {
   type FileContent,
   type GitRepository,
 } from '../../../test/harness/git-repository.ts';
-import { Sources, type Tree } from '../sources.ts';
+import { type CommitTree, Sources } from '../sources.ts';
 
 describe('a tree', () => {
   let git: GitRepository;
@@ -27,21 +27,23 @@ describe('a tree', () => {
   });
 
   /** A branch of its own with just these files. */
-  async function treeOf(files: Record<string, FileContent>): Promise<Tree> {
+  async function treeOf(files: Record<string, FileContent>): Promise<CommitTree> {
     const branch = `case-${++cases}`;
     await git.commit(files, { branch });
     return openBranch(branch);
   }
   let cases = 0;
 
-  async function openBranch(branch: string): Promise<Tree> {
+  async function openBranch(branch: string): Promise<CommitTree> {
     const repository = sources.watch('test', { url: server.url(git.name) }, 3_600_000, () => undefined);
     await repository.poll();
     return repository.open(repository.resolve({ branch }));
   }
 
   /** A commit of a tree that git's own porcelain would refuse to make. */
-  async function craftedTree(entries: { mode: string; name: string | Buffer; oid: string }[]): Promise<Tree> {
+  async function craftedTree(
+    entries: { mode: string; name: string | Buffer; oid: string }[],
+  ): Promise<CommitTree> {
     const parts = entries.map(({ mode, name, oid }) =>
       Buffer.concat([Buffer.from(`${mode} `), Buffer.from(name), Buffer.from([0]), Buffer.from(oid, 'hex')]),
     );

@@ -17,7 +17,7 @@ import type {
  * SubmoduleNotSupported, TooLarge, and where something must be there PathNotFound, which says what is there
  * instead. A signal that is aborted ends the wait, and takes back what was not begun.
  */
-export interface Tree {
+export interface CommitTree {
   /** The commit's id. */
   readonly revision: string;
   readonly commit: CommitInfo;
@@ -47,7 +47,7 @@ export type RunWork = <O extends Operation>(
   signal?: AbortSignal,
 ) => Promise<Work[O]['output']>;
 
-export class PackedTree implements Tree {
+export class PackedCommitTree implements CommitTree {
   readonly revision: string;
   readonly commit: CommitInfo;
   readonly #root: string;

@@ -66,9 +66,16 @@ export async function readAdvertisement(packets: AsyncIterator<Packet>): Promise
   }
   const headCommit = atHead?.commit;
   if (atHead !== undefined && !wants.has(atHead.commit)) wants.set(atHead.commit, atHead.object);
-  const known = capabilities ?? new Set<string>();
-  const symref = [...known].find((capability) => capability.startsWith('symref=HEAD:'));
-  return { refs, head: symref?.slice('symref=HEAD:'.length), headCommit, wants, tagged, capabilities: known };
+  const advertised = capabilities ?? new Set<string>();
+  const symref = [...advertised].find((capability) => capability.startsWith('symref=HEAD:'));
+  return {
+    refs,
+    head: symref?.slice('symref=HEAD:'.length),
+    headCommit,
+    wants,
+    tagged,
+    capabilities: advertised,
+  };
 }
 
 /** What a Git server said instead of an answer; the transport turns it into an error for the user. */

@@ -22,35 +22,35 @@ export type Packet = Buffer | undefined;
  * @throws TowpathError ServerError for what is no packet, or when the bytes end within one.
  */
 export async function* readPackets(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Packet> {
-  let rest: Buffer = Buffer.alloc(0);
+  let unread: Buffer = Buffer.alloc(0);
   let waiting: Buffer[] = [];
   let waitingBytes = 0;
   let wanted = 4;
   for await (const chunk of chunks) {
     waiting.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
     waitingBytes += chunk.byteLength;
-    if (rest.length + waitingBytes < wanted) continue;
-    rest = Buffer.concat([rest, ...waiting]);
+    if (unread.length + waitingBytes < wanted) continue;
+    unread = Buffer.concat([unread, ...waiting]);
     waiting = [];
     waitingBytes = 0;
     let at = 0;
     for (;;) {
       wanted = 4;
-      if (rest.length - at < 4) break;
-      const length = packetLength(rest.toString('latin1', at, at + 4));
+      if (unread.length - at < 4) break;
+      const length = packetLength(unread.toString('latin1', at, at + 4));
       if (length === 0) {
         at += 4;
         yield undefined;
         continue;
       }
       wanted = length;
-      if (rest.length - at < length) break;
-      yield rest.subarray(at + 4, at + length);
+      if (unread.length - at < length) break;
+      yield unread.subarray(at + 4, at + length);
       at += length;
     }
-    rest = rest.subarray(at);
+    unread = unread.subarray(at);
   }
-  if (rest.length + waitingBytes > 0) {
+  if (unread.length + waitingBytes > 0) {
     throw malformed('the answer ended in the middle of a packet');
   }
 }
