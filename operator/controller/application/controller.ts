@@ -242,7 +242,7 @@ export class ApplicationController {
     this.#queue = undefined;
     await queue?.stop();
     // The Git servers are the new leader's to ask, unless that is this process again by now.
-    if (this.#queue === undefined) this.#parts.wanted.rest();
+    if (this.#queue === undefined) this.#parts.wanted.stopPolling();
   }
 
   async stop(): Promise<void> {

@@ -69,8 +69,8 @@ export class Following {
   readonly #refs = new Map<string, GitRef>();
   /** What each Application was last asked to look for. It outlives the look that asked, which may be broken off. */
   readonly #questions = new Map<string, Question>();
-  /** When a repository was last asked for others' sake, and when that is over, however it ends. */
-  readonly #askedForOthers = new WeakMap<Repository, { at: number; over: Promise<void> }>();
+  /** When a repository was last polled for others' sake, and when that is over, however it ends. */
+  readonly #pollsForOthers = new WeakMap<Repository, { at: number; over: Promise<void> }>();
   /** The commits whose fetch goes on after an Application gave up waiting for it. */
   readonly #awaited = new Map<string, string>();
 
@@ -79,7 +79,7 @@ export class Following {
   }
 
   /** Ends the polls of all repositories, until they are wanted again. */
-  rest(): void {
+  stopPolling(): void {
     for (const key of this.#subscriptions.keys()) this.#options.sources.unwatch(key);
     this.#subscriptions.clear();
     this.#questions.clear();
@@ -115,12 +115,12 @@ export class Following {
     if (existing?.access === digest && existing.interval === interval) return existing.repository;
     // Should the watch fail, nothing is watched any more: what was valid before is to be watched anew.
     this.#subscriptions.delete(input.key);
-    let told: string | undefined;
+    let lastState: string | undefined;
     const notice = () => {
       // A push to another branch of the repository is no reason to break off a sync.
-      const now = stateOf(repository, this.#refs.get(input.key) ?? {});
-      if (now === told) return;
-      told = now;
+      const state = stateOf(repository, this.#refs.get(input.key) ?? {});
+      if (state === lastState) return;
+      lastState = state;
       this.#options.onChange(input.key);
     };
     const repository = namingSecret(input.application, () =>
@@ -141,24 +141,24 @@ export class Following {
     const own = this.#subscriptions.get(owner);
     const changedAt = own?.repository.changedAt;
     if (own === undefined || changedAt === undefined) return;
-    const asked = new Map<Repository, Promise<void>>();
+    const polls = new Map<Repository, Promise<void>>();
     for (const { name, repository } of this.#subscriptions.values()) {
       const isSame = repository === own.repository || name !== own.name;
       if (isSame || (repository.sentAt ?? Number.NEGATIVE_INFINITY) >= changedAt) continue;
-      asked.set(repository, this.#askForOthers(repository, changedAt));
+      polls.set(repository, this.#pollForOthers(repository, changedAt));
     }
-    if (asked.size === 0) return;
-    await unlessAborted(Promise.all(asked.values()), signal);
+    if (polls.size === 0) return;
+    await unlessAborted(Promise.all(polls.values()), signal);
     for (const { repository, notice } of [...this.#subscriptions.values()])
-      if (asked.has(repository)) notice();
+      if (polls.has(repository)) notice();
   }
 
-  #askForOthers(repository: Repository, changedAt: number): Promise<void> {
-    const known = this.#askedForOthers.get(repository);
-    if (known !== undefined && known.at >= changedAt) return known.over;
+  #pollForOthers(repository: Repository, changedAt: number): Promise<void> {
+    const latest = this.#pollsForOthers.get(repository);
+    if (latest !== undefined && latest.at >= changedAt) return latest.over;
     const at = performance.now();
     const over = repository.poll(AbortSignal.timeout(OTHERS_MS)).catch(() => undefined);
-    this.#askedForOthers.set(repository, { at, over });
+    this.#pollsForOthers.set(repository, { at, over });
     return over;
   }
 
@@ -200,9 +200,9 @@ export class Following {
 
   /** Once for each request, however many looks it takes until the answer is there. */
   async #ask(input: Followed, repository: Repository, request: string, signal: AbortSignal): Promise<void> {
-    const known = this.#questions.get(input.key);
-    const isSame = known?.request === request && known.repository === repository;
-    const question = isSame ? known : this.#newQuestion(input.key, repository, request);
+    const latest = this.#questions.get(input.key);
+    const isSame = latest?.request === request && latest.repository === repository;
+    const question = isSame ? latest : this.#newQuestion(input.key, repository, request);
     if (question.isAnswered) return;
     try {
       await this.#patiently(input, signal, (limited) => unlessAborted(question.answer, limited));

@@ -54,7 +54,7 @@ export class References {
     signal: AbortSignal,
   ): Promise<Map<string, ReferencedContent>> {
     signal.throwIfAborted();
-    const keys = new Set(references.map(keyOf));
+    const keys = new Set(references.map(referenceKey));
     for (const key of this.#uses.get(user) ?? []) if (!keys.has(key)) this.#release(user, key);
     this.#uses.set(user, keys);
     const contents = new Map<string, ReferencedContent>();
@@ -86,7 +86,7 @@ export class References {
   }
 
   #watch(reference: Reference): Watched {
-    const key = keyOf(reference);
+    const key = referenceKey(reference);
     const existing = this.#watched.get(key);
     if (existing !== undefined) return existing;
     const users = new Set<string>();
@@ -140,7 +140,7 @@ async function firstList(
   }
 }
 
-function keyOf(reference: Reference): string {
+function referenceKey(reference: Reference): string {
   return `${reference.kind}/${reference.namespace}/${reference.name}`;
 }
 

@@ -39,15 +39,15 @@ export class RenderFailures {
     const before = this.#failures.get(application);
     const attempts = before?.inputs === inputs ? before.attempts + 1 : 1;
     const pause = BY_LIMITS.has(error.error.reason) ? PAUSES_MS[attempts - 1] : undefined;
-    const told =
+    const remembered =
       pause === undefined
         ? error
         : new Quarantine(error.rejected, error.error, {
             attempts,
             nextAt: new Date(now.getTime() + shortened(pause, { jitter: 'Fifth', random: this.#random() })),
           });
-    this.#failures.set(application, { inputs, error: told, attempts });
-    return told;
+    this.#failures.set(application, { inputs, error: remembered, attempts });
+    return remembered;
   }
 
   forget(application: string): void {

@@ -97,8 +97,8 @@ export class WantedCandidates {
   }
 
   /** Ends the polls of all repositories, until they are wanted again. */
-  rest(): void {
-    this.#following.rest();
+  stopPolling(): void {
+    this.#following.stopPolling();
     this.#tried.clear();
   }
 

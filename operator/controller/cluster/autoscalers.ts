@@ -134,15 +134,15 @@ export class Autoscalers {
 
   #ensure(targetId: string, namespace: string, as: ServiceAccount | undefined): Watched {
     const id = `${namespace} ${as === undefined ? '' : `${as.namespace}/${as.name}`}`;
-    let known = this.#ofAccounts.get(id);
+    let shared = this.#ofAccounts.get(id);
     // The account may have been granted the right since.
-    if (known === undefined || known.watched.isForbidden) {
+    if (shared === undefined || shared.watched.isForbidden) {
       const where = { namespace, ...(as === undefined ? {} : { as }) };
-      known = { watched: this.#begin(where), users: known?.users ?? new Set() };
-      this.#ofAccounts.set(id, known);
+      shared = { watched: this.#begin(where), users: shared?.users ?? new Set() };
+      this.#ofAccounts.set(id, shared);
     }
-    known.users.add(targetId);
-    return known.watched;
+    shared.users.add(targetId);
+    return shared.watched;
   }
 
   #begin(where: { namespace?: string; as?: ServiceAccount }): Watched {

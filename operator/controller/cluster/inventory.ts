@@ -202,22 +202,23 @@ export class Inventory {
     if (previous !== undefined && previous.target !== object.target) this.#remove(previous);
     // What is known may be of a history that there is no more.
     if (isAnew) this.#byTarget.get(object.target)?.delete(objectKey(object));
-    if (this.#store(object) === 'known') return;
+    if (this.#store(object) === 'unchanged') return;
     // The run that wrote knows it.
     if (isAnswer) this.#tellWaiting(object.target);
     else this.#changed(object.target);
   }
 
-  #store(object: ObservedObject): 'changed' | 'known' {
-    if (object.target === '') return 'known';
+  #store(object: ObservedObject): 'changed' | 'unchanged' {
+    if (object.target === '') return 'unchanged';
     const objects = this.#byTarget.get(object.target) ?? new Map<string, ObservedObject>();
     this.#byTarget.set(object.target, objects);
     const key = objectKey(object);
-    const known = objects.get(key);
-    if (known !== undefined && isNewerVersion(known.resourceVersion, object.resourceVersion)) return 'known';
+    const stored = objects.get(key);
+    if (stored !== undefined && isNewerVersion(stored.resourceVersion, object.resourceVersion))
+      return 'unchanged';
     const judged = this.#judged(object);
     objects.set(key, judged);
-    return known === undefined || differs(known, judged) ? 'changed' : 'known';
+    return stored === undefined || differs(stored, judged) ? 'changed' : 'unchanged';
   }
 
   /** With regard to what else in the cluster decides its health. */
@@ -235,11 +236,11 @@ export class Inventory {
   /** A Pod of a workload changed. */
   #judgeAgain(targetId: string, key: string): void {
     const objects = this.#byTarget.get(targetId);
-    const known = objects?.get(key);
-    if (objects === undefined || known === undefined) return;
-    const judged = this.#judged(known);
+    const stored = objects?.get(key);
+    if (objects === undefined || stored === undefined) return;
+    const judged = this.#judged(stored);
     objects.set(key, judged);
-    if (differs(known, judged)) this.#changed(targetId);
+    if (differs(stored, judged)) this.#changed(targetId);
   }
 
   /** A StorageClass changed. */
@@ -251,10 +252,10 @@ export class Inventory {
   #remove(object: ObservedObject): void {
     const objects = this.#byTarget.get(object.target);
     const key = objectKey(object);
-    const known = objects?.get(key);
-    if (objects === undefined || known === undefined) return;
+    const stored = objects?.get(key);
+    if (objects === undefined || stored === undefined) return;
     // A deletion seen late must not hide the object that was made under the same name since.
-    if (known.uid !== object.uid && isNewerVersion(known.resourceVersion, object.resourceVersion)) return;
+    if (stored.uid !== object.uid && isNewerVersion(stored.resourceVersion, object.resourceVersion)) return;
     objects.delete(key);
     this.#pods.release(object.target, key);
     if (objects.size === 0) this.#byTarget.delete(object.target);

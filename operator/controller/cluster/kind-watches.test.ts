@@ -139,13 +139,13 @@ test('a watch ends with the last target that uses it, whatever account is named 
   await watches.ensure([secrets], user(as, 'two'));
   await eventually(() => open(ofSecrets) === 1 && open(/\/roles/) === 1, { describe: 'both watches' });
   // What a look asked for is used until the end of the next that does not.
-  watches.endUnasked('one');
+  watches.endUnused('one');
   await watches.ensure([secrets], user(as, 'one'));
-  watches.endUnasked('one');
+  watches.endUnused('one');
   await eventually(() => open(/\/roles/) === 0, { describe: 'the watch of Roles to end' });
   // Another account is named: a watch of its own, and the former one stays the other target's.
   await watches.ensure([secrets], user(other, 'one'));
-  watches.endUnasked('one');
+  watches.endUnused('one');
   await eventually(() => open(ofSecrets) === 2, { describe: 'a watch for each account' });
   watches.forget('two');
   await eventually(() => open(ofSecrets) === 1, { describe: 'the watch of the former account to end' });

@@ -61,7 +61,7 @@ const FAILING_LIST_MS = 500;
 export class KindWatches<T extends ObjectVersion> {
   readonly #options: KindWatchesOptions<T>;
   readonly #watchers = new Map<string, Watcher<T>>();
-  /** By target the keys of the watches that it asked for, and whether that was since `endUnasked`. */
+  /** By target the keys of the watches that it uses, and whether it asked for them since `endUnused`. */
   readonly #uses = new Map<string, Map<string, 'now' | 'before'>>();
   /** By uid what only an answer tells of, and as whom it was asked: no watch has its kind, or none yet. */
   readonly #unwatched = new Map<string, { answer: Entry<T>; as: ServiceAccount | undefined }>();
@@ -80,9 +80,9 @@ export class KindWatches<T extends ObjectVersion> {
   }
 
   /** Ends the target's use of what it did not ask for since the last call. */
-  endUnasked(targetId: string): void {
-    for (const [key, asked] of [...(this.#uses.get(targetId) ?? [])]) {
-      if (asked === 'before') this.#release(targetId, key);
+  endUnused(targetId: string): void {
+    for (const [key, lastUse] of [...(this.#uses.get(targetId) ?? [])]) {
+      if (lastUse === 'before') this.#release(targetId, key);
       else this.#uses.get(targetId)?.set(key, 'before');
     }
   }

@@ -114,9 +114,9 @@ export class PodWatches {
   #ensure(targetId: string, workload: Workload, as: ServiceAccount | undefined): void {
     const { key, namespace, selector } = workload;
     const identity = as === undefined ? '' : `${as.namespace}/${as.name}`;
-    const known = this.#byTarget.get(targetId)?.get(key);
-    if (known?.selector === selector && known.identity === identity) return;
-    if (known !== undefined) this.release(targetId, key);
+    const existing = this.#byTarget.get(targetId)?.get(key);
+    if (existing?.selector === selector && existing.identity === identity) return;
+    if (existing !== undefined) this.release(targetId, key);
     if (this.#size >= MOST_WATCHES) return;
     const watch = new ListWatch<SeenPod>({
       client: this.#options.client,

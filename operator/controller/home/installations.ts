@@ -56,7 +56,7 @@ export function defaultInstallation(namespace: string): string {
 export class Installations {
   readonly #options: InstallationsOptions;
   readonly #watch: ListWatch<Installation>;
-  readonly #known = new Map<string, Installation>();
+  readonly #installations = new Map<string, Installation>();
   #rival: string | undefined;
   /** Why it cannot be seen. */
   readonly #fault = new OngoingFault();
@@ -72,8 +72,8 @@ export class Installations {
       metadataOnly: true,
       reduce: installationOf,
       onEvent: ({ type, object }) => {
-        if (type === 'Deleted') this.#known.delete(object.uid);
-        else this.#known.set(object.uid, object);
+        if (type === 'Deleted') this.#installations.delete(object.uid);
+        else this.#installations.set(object.uid, object);
         if (this.#watch.synced) this.#judge();
       },
       onListed: () => this.#judge(),
@@ -125,7 +125,7 @@ export class Installations {
   }
 
   #judge(): void {
-    const rival = rivalOf([...this.#known.values()], this.#options);
+    const rival = rivalOf([...this.#installations.values()], this.#options);
     if (rival === this.#rival) return;
     this.#rival = rival;
     this.#wake();

@@ -30,15 +30,15 @@ export async function explainUnserved(
   const begin = `${describeObject(object)} needs APIService ${service.metadata.name}, which is not available: ${cutAtEnd(reason, 60)}`;
   const next = 'Look at the Service that it names, and its Pods; it is tried again.';
   const why = cutAtEnd(message, 500);
-  const told = fitBetween(
+  const sentence = fitBetween(
     begin,
     why === '' ? '.' : `: ${why}${/[.!?]$/.test(why) ? '' : '.'}`,
     ` ${next}`,
     LEAST_BYTES,
   );
-  return new TowpathError('Resource', 'KindMissing', told, {
+  return new TowpathError('Resource', 'KindMissing', sentence, {
     cause: error,
-    details: [{ object, message: told }],
+    details: [{ object, message: sentence }],
     next,
   });
 }

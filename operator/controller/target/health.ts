@@ -37,10 +37,10 @@ export function worstHealth(objects: Iterable<WithHealth>): { state: HealthState
 
 /** What is to be told of healthy objects: of the first by name that has something, and how many there are. */
 function noteOf(objects: Iterable<WithHealth>): { message?: string } {
-  const told = [...objects].filter(({ health }) => health.message !== undefined);
-  const [first] = told.sort((a, b) => (describeObject(a) < describeObject(b) ? -1 : 1));
+  const explained = [...objects].filter(({ health }) => health.message !== undefined);
+  const [first] = explained.sort((a, b) => (describeObject(a) < describeObject(b) ? -1 : 1));
   if (first === undefined) return {};
-  const more = told.length === 1 ? '' : ` And ${told.length - 1} more.`;
+  const more = explained.length === 1 ? '' : ` And ${explained.length - 1} more.`;
   return { message: `${sentenceOf(first)}${more}` };
 }
 

@@ -70,8 +70,8 @@ export class Moving {
     const as = accountOf(application);
     if (as === undefined) return true;
     const id = `${application} ${objectKey(object)}`;
-    const known = this.#mayTake.get(id);
-    if (known !== undefined) return known;
+    const cached = this.#mayTake.get(id);
+    if (cached !== undefined) return cached;
     const resource = access.discovery.resourceFor(object.group, object.kind);
     if (resource === undefined) return true;
     const unchanged = { metadata: { uid: object.uid } };

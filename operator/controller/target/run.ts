@@ -248,7 +248,7 @@ export function finish(run: Run, requeueAt: Date | undefined): { facts: Facts; r
   facts.health = healthNow(run);
   // Of an Application that is gone nothing is watched any more.
   context.signal.throwIfAborted();
-  context.inventory.watches.endUnasked(context.access.targetId);
+  context.inventory.watches.endUnused(context.access.targetId);
   context.inventory.lookAtPods(context.access.targetId, context.access.as);
   return { facts, requeueAt: requeueAt === NEVER ? undefined : requeueAt };
 }

@@ -95,26 +95,26 @@ export class Wishes {
     const isStarting = now - this.#startedAt < PATIENCE_MS;
     const awaited = new Set<string>();
     for (const { key, since } of this.#options.underWay()) {
-      const told = this.#toldAt.get(key);
-      if (key === owner || (since !== undefined && told !== undefined && told >= since)) continue;
+      const toldAt = this.#toldAt.get(key);
+      if (key === owner || (since !== undefined && toldAt !== undefined && toldAt >= since)) continue;
       // One that does not get on holds up each pruning once, and not at every look.
       if (since !== undefined && now - since >= PATIENCE_MS) continue;
-      if ((isStarting && told === undefined) || this.#options.repositoryOf(key) === repository)
+      if ((isStarting && toldAt === undefined) || this.#options.repositoryOf(key) === repository)
         awaited.add(key);
     }
     if (awaited.size === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const limit = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
     const end = () => resolve();
-    const told = (application: string) => {
+    const onTold = (application: string) => {
       if (awaited.delete(application) && awaited.size === 0) resolve();
     };
-    this.#listeners.add(told);
+    this.#listeners.add(onTold);
     limit.addEventListener('abort', end, { once: true });
     try {
       if (!limit.aborted) await promise;
     } finally {
-      this.#listeners.delete(told);
+      this.#listeners.delete(onTold);
       limit.removeEventListener('abort', end);
     }
     signal.throwIfAborted();

@@ -35,28 +35,28 @@ export class SecretTexts {
     const end = Math.min(message.length, LONGEST);
     // A secret that begins at the very end is still seen whole.
     const text = message.slice(0, end + LONGEST);
-    let told = '';
+    let hidden = '';
     let at = 0;
     while (at < end) {
       const length = Math.max(this.#lengthAt(text, at), this.#cutLengthAt(text, at));
-      told += length === 0 ? text.charAt(at) : '***';
+      hidden += length === 0 ? text.charAt(at) : '***';
       at += Math.max(1, length);
     }
-    return at < message.length ? `${told}…` : told;
+    return at < message.length ? `${hidden}…` : hidden;
   }
 
   /** Length of the longest secret that stands at a place; 0: none. */
   #lengthAt(text: string, at: number): number {
     if (!this.#beginnings.has(text.slice(at, at + LEAST))) return 0;
-    const rest = text.slice(at, at + LONGEST);
+    const tail = text.slice(at, at + LONGEST);
     // The last that is not behind `rest` begins with the longest that `rest` begins with, or is it.
     for (
-      let index = this.#firstWhere((secret) => secret > rest) - 1;
+      let index = this.#firstWhere((secret) => secret > tail) - 1;
       index >= 0;
       index = this.#within[index] ?? -1
     ) {
       const secret = this.#sorted[index] ?? '';
-      if (rest.startsWith(secret)) return secret.length;
+      if (tail.startsWith(secret)) return secret.length;
     }
     return 0;
   }

@@ -52,9 +52,9 @@ async function givingIn({ access }: DeployContext, { prune, apply }: Plan): Prom
 
 /** Those who have something that a planned object asks for. */
 function givingTo({ manifest }: PlannedApply, all: readonly Giving[]): Giving[] {
-  const asked = askedFor(manifest);
+  const wanted = askedFor(manifest);
   const key = objectKey(manifest);
-  return all.filter(({ live, frees }) => objectKey(live) !== key && !frees.isDisjointFrom(asked));
+  return all.filter(({ live, frees }) => objectKey(live) !== key && !frees.isDisjointFrom(wanted));
 }
 
 function refusedAs(refusals: readonly Refusal[], reason: string): ReadonlyMap<string, Refusal> {
@@ -214,10 +214,15 @@ function withLeaving(refusal: Refusal, prune: readonly LiveObject[]): Refusal {
   );
   if (leaving.length === 0) return refusal;
   const instead = `${describeAll(leaving)} leaves Git with this commit, and counts until it is through: take it out in a commit before, or raise the quota.`;
-  const told = fitBetween('', message.slice(0, message.length - next.length).trimEnd(), ` ${instead}`, 60);
-  const error = new TowpathError(remedy, reason, told, {
+  const sentence = fitBetween(
+    '',
+    message.slice(0, message.length - next.length).trimEnd(),
+    ` ${instead}`,
+    60,
+  );
+  const error = new TowpathError(remedy, reason, sentence, {
     cause: refusal.error,
-    details: [{ object, message: told }],
+    details: [{ object, message: sentence }],
     next: instead,
   });
   return { ...refusal, error };

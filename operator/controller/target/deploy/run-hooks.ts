@@ -28,7 +28,7 @@ export interface HookContext {
 type Tell = (message: string, hook: Manifest) => Promise<void> | void;
 
 /** So many reasons of one hook are told; a Pod that crashes again and again has no more. */
-const MOST_TOLD = 5;
+const MOST_REPORTED = 5;
 
 /** Whether the deployment has completed all hooks of an event. */
 export function haveRun(deployment: Deployment, all: readonly Manifest[], event: HookEvent): boolean {
@@ -87,19 +87,19 @@ async function whileTelling(
   const signal = AbortSignal.any([access.signal, over.signal]);
   const follow = async () => {
     await inventory.watches.ensure([idOf(hook)], { ...access, signal });
-    const told = new Set<string | undefined>([undefined]);
+    const reported = new Set<string | undefined>([undefined]);
     const why = () => problemOf(inventory.of(access.targetId).get(objectKey(hook)));
-    while (told.size <= MOST_TOLD) {
+    while (reported.size <= MOST_REPORTED) {
       await inventory.until(
         access.targetId,
         () => {
           inventory.lookAtPods(access.targetId, access.as);
-          return !told.has(why());
+          return !reported.has(why());
         },
         signal,
       );
       const problem = why();
-      told.add(problem);
+      reported.add(problem);
       if (problem !== undefined) await tell(`${waiting}: ${problem}.`, hook);
     }
   };

@@ -23,16 +23,16 @@ interface Noticed {
 export class DriftMemory {
   readonly #noticed = new Map<string, Noticed>();
   /** What an earlier process told of drift that was there, until the first look. */
-  #told: EnvironmentStatus['drift'];
+  #reported: EnvironmentStatus['drift'];
 
-  constructor(told?: EnvironmentStatus['drift']) {
-    if (told !== undefined && told.count > 0) this.#told = told;
+  constructor(reported?: EnvironmentStatus['drift']) {
+    if (reported !== undefined && reported.count > 0) this.#reported = reported;
   }
 
   /** Nothing differs any more. */
   clear(): void {
     this.#noticed.clear();
-    this.#told = undefined;
+    this.#reported = undefined;
   }
 
   /** What is told of all that differs now: how much, and the newest. `now` is RFC 3339 with whole seconds. */
@@ -41,16 +41,17 @@ export class DriftMemory {
     let last: { one: Drifted; at: string } | undefined;
     for (const one of drifted) {
       const by = one.by?.manager;
-      const known = this.#noticed.get(objectKey(one.object));
-      const isTold = describeObject(one.object) === this.#told?.lastObject && by === this.#told.lastBy;
-      const started = isTold
-        ? this.#told?.lastAt
-        : known !== undefined && known.by === by
-          ? known.at
+      const earlier = this.#noticed.get(objectKey(one.object));
+      const isReported =
+        describeObject(one.object) === this.#reported?.lastObject && by === this.#reported.lastBy;
+      const started = isReported
+        ? this.#reported?.lastAt
+        : earlier !== undefined && earlier.by === by
+          ? earlier.at
           : undefined;
       const at = started ?? this.#startOf(one, now, drifted.length);
       noticed.set(objectKey(one.object), { by, at });
-      if (last === undefined || at > last.at || (at === last.at && isTold)) last = { one, at };
+      if (last === undefined || at > last.at || (at === last.at && isReported)) last = { one, at };
     }
     this.clear();
     for (const [key, entry] of noticed) this.#noticed.set(key, entry);
@@ -67,8 +68,8 @@ export class DriftMemory {
 
   /** When a change that was not noticed before, one of so many, was made, as far as that can be known. */
   #startOf({ by }: Drifted, now: string, count: number): string {
-    const before = this.#told?.lastAt;
-    const isMore = count > (this.#told?.count ?? 0);
+    const before = this.#reported?.lastAt;
+    const isMore = count > (this.#reported?.count ?? 0);
     if (before === undefined) return by?.time || now;
     // What was there at the first look is not newer than what an earlier process told, unless there is more of it.
     if (by === undefined || by.time === '') return before;
