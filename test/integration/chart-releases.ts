@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { LABEL_TARGET } from '../../operator/api/v1alpha1/names.ts';
 import { CHART, podsOf, type Rendered, valuesFile } from '../harness/chart.ts';
 import type { Cluster } from '../harness/cluster.ts';
 import { startControlPlane } from '../harness/control-plane.ts';
 import { helm } from '../harness/helm.ts';
+import { objectVersions } from '../harness/object-versions.ts';
 import { fastLease, looks, type RunningOperator, type Stage, startOperator } from '../harness/operator.ts';
 import { kubeconfigOf } from '../harness/operator-rights.ts';
 import { temporaryDirectory } from '../harness/process.ts';
@@ -23,11 +23,6 @@ export interface Release {
   kubeconfig?: string;
 }
 
-interface Listed {
-  kind: string;
-  metadata: { name: string; uid: string; resourceVersion: string };
-}
-
 /** What the tests of the installed chart do again and again, on a control plane of their own. */
 export interface Releases {
   readonly cluster: Cluster;
@@ -41,10 +36,6 @@ export interface Releases {
   /** Starts what a node would run of a release: with its flags, and with the rights of its ServiceAccount. */
   run(t: TestContext, what: Pick<Release, 'name' | 'namespace'>, ...more: string[]): Promise<RunningOperator>;
   newNamespace(t: TestContext, name: string): Promise<string>;
-  /**
-   * uid and resourceVersion of every object in a namespace, the Applications themselves included, and of what
-   * Applications made that stands in none.
-   */
   objectsOf(stage: Stage): Promise<Record<string, string>>;
 }
 
@@ -89,24 +80,7 @@ export async function newReleases(): Promise<Releases> {
       t.after(() => cluster.kubectl(['delete', 'namespace', name, '--wait=false']));
       return name;
     },
-    objectsOf: async ({ namespace }) => {
-      const kinds = async (scope: string) =>
-        (await kubectl('api-resources', '--verbs=list', `--namespaced=${scope}`, '-o', 'name'))
-          .trim()
-          .split('\n')
-          // What happened is told anew all the time.
-          .filter((kind) => !/^events($|\.)/.test(kind))
-          .join(',');
-      const inIt = await kubectl('get', await kinds('true'), '-n', namespace, '-o', 'json');
-      const inNone = await kubectl('get', await kinds('false'), '-l', LABEL_TARGET, '-o', 'json');
-      const items = [inIt, inNone].flatMap((list) => (JSON.parse(list) as { items: Listed[] }).items);
-      return Object.fromEntries(
-        items.map(({ kind, metadata }) => [
-          `${kind} ${metadata.name}`,
-          `${metadata.uid} ${metadata.resourceVersion}`,
-        ]),
-      );
-    },
+    objectsOf: ({ namespace }) => objectVersions(kubectl, namespace),
   };
 }
 
