@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Application, ApplicationStatus } from '../../operator/api/v1alpha1/application.ts';
+import { environmentOf } from '../../test/harness/target.ts';
 import { namespace, operatorNamespace } from './names.ts';
 import type { Setting } from './setting.ts';
 import { heading, say } from './terminal.ts';
@@ -66,9 +67,10 @@ async function syncFromNothing(setting: Setting): Promise<void> {
   await shell.type(`kubectl wait --for=condition=Ready ${applications}/podinfo ${limit}`);
   await shell.type(`kubectl get ${applications}`);
   await shell.type('kubectl get deployments,services,configmaps -l towpath.dev/target');
-  const { sync, health, environments } = await statusOf(setting);
+  const status = await statusOf(setting);
+  const { sync, health } = status;
   check('the Application is Synced and Healthy', sync === 'Synced' && health === 'Healthy');
-  check('it runs the newest commit', environments?.[0]?.revision === (await head(setting)));
+  check('it runs the newest commit', environmentOf(status)?.revision === (await head(setting)));
 }
 
 /** The example of the documentation, with the address of the demo's Git server. */
@@ -124,8 +126,7 @@ async function repairDrift(setting: Setting): Promise<void> {
   await shell.type(
     'kubectl get events --field-selector reason=DriftRepaired -o custom-columns=MESSAGE:.message',
   );
-  const { environments } = await statusOf(setting);
-  check('no drift is left', environments?.[0]?.drift?.count === 0);
+  check('no drift is left', environmentOf(await statusOf(setting))?.drift?.count === 0);
 }
 
 async function holdBackBrokenCommit(setting: Setting): Promise<void> {
@@ -152,11 +153,12 @@ async function holdBackBrokenCommit(setting: Setting): Promise<void> {
   );
   await shell.type('kubectl get deployment podinfo');
   await shell.type(`kubectl describe ${applications} podinfo | sed -n '/^Events:/,$p'`);
-  const { quarantine, environments } = await statusOf(setting);
+  const status = await statusOf(setting);
+  const { quarantine } = status;
   const revision = await head(setting);
   check('the broken commit is quarantined', quarantine?.revision === revision);
   check('both errors are listed', (quarantine?.total ?? 0) >= 2);
-  check('the commit before still runs', environments?.[0]?.revision !== revision);
+  check('the commit before still runs', environmentOf(status)?.revision !== revision);
 }
 
 async function fix(setting: Setting): Promise<void> {
@@ -183,8 +185,7 @@ async function showHistory(setting: Setting): Promise<void> {
   const rows =
     '{{range (index .status.environments 0).history}}{{printf "%-3v %.7s  %-7s %-10s %s\\n" .id .revision .trigger .outcome .finishedAt}}{{end}}';
   await shell.type(`kubectl get ${applications} podinfo -o go-template='${rows}'`);
-  const { environments } = await statusOf(setting);
-  const history = environments?.[0]?.history ?? [];
+  const history = environmentOf(await statusOf(setting))?.history ?? [];
   check('three deployments succeeded', history.filter((one) => one.outcome === 'Succeeded').length === 3);
 }
 

@@ -1,5 +1,6 @@
 import type { KubeClient, KubeObject } from '../../operator/kube/client.ts';
 import { ListWatch } from '../../operator/kube/list-watch.ts';
+import { environmentOf } from '../harness/target.ts';
 
 export const APPLICATIONS = { group: 'towpath.dev', version: 'v1alpha1', plural: 'applications' };
 
@@ -12,7 +13,7 @@ interface State {
 interface Status {
   sync?: string;
   conditions?: { type: string; status: string; message: string }[];
-  environments?: { revision?: string }[];
+  environments?: { name: string; revision?: string }[];
 }
 
 /** Follows the Applications of a namespace as a user would: by a watch on their status. */
@@ -101,7 +102,7 @@ function stateOf(object: KubeObject): State {
   const status = (object.status ?? {}) as Status;
   const ready = status.conditions?.find((condition) => condition.type === 'Ready');
   return {
-    revision: status.environments?.[0]?.revision,
+    revision: environmentOf(status)?.revision,
     isReady: ready?.status === 'True' && status.sync === 'Synced',
     message: ready?.message ?? '',
   };

@@ -3,12 +3,12 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { test } from 'node:test';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
-import { targetId } from '../../operator/controller/record/record.ts';
 import { newStage, type Stage } from '../harness/operator.ts';
+import { environmentOf, targetIdOf } from '../harness/target.ts';
 import { appliedSets, corpusCharts, skipWithoutCorpus, withoutDependencies } from './corpus.ts';
 
 const hasApplied = ({ status }: Application, revision: string) =>
-  status?.environments?.[0]?.revision === revision && ['Synced', 'Syncing'].includes(status.sync ?? '');
+  environmentOf(status)?.revision === revision && ['Synced', 'Syncing'].includes(status?.sync ?? '');
 
 test('every chart of the corpus is applied to the API server, with other values too, and pruned again', {
   skip: skipWithoutCorpus,
@@ -60,11 +60,11 @@ test('every chart of the corpus is applied to the API server, with other values 
         const started = performance.now();
         const { status } = await stage.until(
           name,
-          (one) => hasApplied(one, revision) && one.status?.environments?.[0]?.digest !== before,
+          (one) => hasApplied(one, revision) && environmentOf(one.status)?.digest !== before,
           `${name} to be applied with ${what}`,
         );
         assert.equal(status?.quarantine, undefined);
-        const [environment] = status?.environments ?? [];
+        const environment = environmentOf(status);
         t.diagnostic(
           `${what}: ${environment?.objects} objects in ${Math.round(performance.now() - started)} ms`,
         );
@@ -75,11 +75,7 @@ test('every chart of the corpus is applied to the API server, with other values 
       assert.ok(set, `a value set of ${name} that is applied; name one in corpus.ts`);
       await values(set.text);
       await applied(set.name, digest);
-      const target = targetId(`${stage.namespace}/towpath`, {
-        namespace: stage.namespace,
-        application: name,
-        environment: 'default',
-      });
+      const target = targetIdOf(stage, name);
       await stage.kubectl('delete', 'applications.towpath.dev', name, '--timeout=60s');
       const kinds = 'all,configmaps,secrets,serviceaccounts,roles,rolebindings';
       const left = leftOf(

@@ -7,6 +7,7 @@ import { untilPolled } from '../harness/polls.ts';
 import { inWords, newProxiedStage, writesOf } from '../harness/proxied-stage.ts';
 import type { RecordedRequest } from '../harness/recorded-request.ts';
 import { scaled } from '../harness/slowness.ts';
+import { environmentOf } from '../harness/target.ts';
 import { always, eventually } from '../harness/wait.ts';
 
 const COUNT = 1000;
@@ -137,7 +138,7 @@ test('A14: an object that somebody flips 60 times floods neither events nor stat
     await eventually(async () => (await version()) === '1', { every: 20, describe: `repair ${flip}` });
   }
   const seconds = (performance.now() - began) / 1_000;
-  await eventually(async () => (await stage.get('web')).status?.environments?.[0]?.drift?.count === 0, {
+  await eventually(async () => environmentOf((await stage.get('web')).status)?.drift?.count === 0, {
     describe: 'the status to be settled',
   });
   await untilPolled(stage, 3);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startGitHttp } from '../harness/git-http.ts';
 import { conditionOf, fastLease, newStage, type Stage } from '../harness/operator.ts';
+import { environmentOf } from '../harness/target.ts';
 import { eventually } from '../harness/wait.ts';
 
 const configMap = (message: string) =>
@@ -47,7 +48,7 @@ test('A4: with Git down drift is repaired, also after a restart, the status tell
     (application) => conditionOf(application, 'Reconciling')?.status === 'True',
     'the restarted operator to tell of the Git server',
   );
-  assert.equal(after.status?.environments?.[0]?.revision, first);
+  assert.equal(environmentOf(after.status)?.revision, first);
   assert.equal(after.status?.sync, 'Synced');
 
   const second = await stage.repository.commit({ 'web.yaml': configMap('two') });
@@ -98,7 +99,7 @@ test('A4: with a Git server that hangs drift is repaired too, also after a resta
     (application) => conditionOf(application, 'Reconciling')?.reason === 'Timeout',
     'the status to tell of the Git server',
   );
-  assert.equal(told.status?.environments?.[0]?.revision, first);
+  assert.equal(environmentOf(told.status)?.revision, first);
   assert.equal(conditionOf(told, 'Ready')?.status, 'True', 'what was accepted runs');
 
   const second = await stage.repository.commit({ 'web.yaml': configMap('two') });

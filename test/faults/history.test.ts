@@ -5,13 +5,14 @@ import { STATUS_LIMITS } from '../../operator/api/v1alpha1/application-status.ts
 import { startControlPlane } from '../harness/control-plane.ts';
 import { fastLease, installCRDs, newStage, type Stage } from '../harness/operator.ts';
 import { newProxiedStage } from '../harness/proxied-stage.ts';
+import { environmentOf } from '../harness/target.ts';
 import { eventually } from '../harness/wait.ts';
 
 const files = (value: string) => ({
   'web.yaml': `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {value: "${value}"}\n`,
 });
 
-const historyOf = ({ status }: Application) => status?.environments?.[0]?.history ?? [];
+const historyOf = ({ status }: Application) => environmentOf(status)?.history ?? [];
 
 /** Newest first, each deployment once, none forgotten in between. */
 function assertWhole(history: readonly HistoryEntry[], revisions: readonly string[]): void {
@@ -89,7 +90,7 @@ test('D9: a status that is full keeps its newest history, and goes on', async (t
   const path = `/apis/towpath.dev/v1alpha1/namespaces/${stage.namespace}/applications/web/status`;
   // As it would be after as many deployments; the operator has its own record of the last one.
   const { status } = await stage.get('web');
-  const [environment] = status?.environments ?? [];
+  const environment = environmentOf(status);
   const [newest] = environment?.history ?? [];
   assert.ok(environment !== undefined && newest !== undefined);
   const before = longHistory(STATUS_LIMITS.history);

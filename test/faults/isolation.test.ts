@@ -7,6 +7,7 @@ import { conditionOf, fastLease, newStage, type Stage } from '../harness/operato
 import { newProxiedStage } from '../harness/proxied-stage.ts';
 import { median, scaled } from '../harness/slowness.ts';
 import { configMap, goodSyncs, versionOf } from '../harness/sync-time.ts';
+import { environmentOf } from '../harness/target.ts';
 import { eventually } from '../harness/wait.ts';
 
 const chart = 'apiVersion: v2\nname: bad\nversion: 1.0.0\n';
@@ -248,7 +249,7 @@ async function fixes(t: TestContext, files: Record<string, FileContent>): Promis
           return pods.includes('Running');
         }
         const { status } = await stage.get('web');
-        return status?.sync === 'Syncing' && status.environments?.[0]?.revision === revision;
+        return status?.sync === 'Syncing' && environmentOf(status)?.revision === revision;
       },
       { describe: 'the deployment to be stuck' },
     );
@@ -356,7 +357,7 @@ test('D6: a kind that the API server does not list in time is no failure of what
     'the list that does not come to be told',
   );
   assert.match(conditionOf(told, 'Ready')?.message ?? '', /Service cannot be listed/);
-  assert.equal(told.status?.environments?.[0]?.history?.[0]?.outcome, 'Succeeded', 'nothing failed');
+  assert.equal(environmentOf(told.status)?.history?.[0]?.outcome, 'Succeeded', 'nothing failed');
   proxy.clear();
   await stage.untilReadyAt('web', second);
 });

@@ -5,6 +5,7 @@ import { fastLease, type Stage } from '../harness/operator.ts';
 import { untilPolled } from '../harness/polls.ts';
 import { isWrite, newProxiedStage } from '../harness/proxied-stage.ts';
 import type { RecordedRequest } from '../harness/recorded-request.ts';
+import { environmentOf } from '../harness/target.ts';
 import { eventually } from '../harness/wait.ts';
 
 const HOOK_POLICY = 'helm.sh/hook-delete-policy: "before-hook-creation,hook-succeeded"';
@@ -219,7 +220,7 @@ for (const at of INSTANTS) {
       assert.equal(found.trim(), `kept=${version} only-${version % 2}=x`, `objects after kill ${write}`);
       const expected = ['configmap/kept', `configmap/only-${version % 2}`, record];
       assert.deepEqual(await leftovers(ground), expected.sort(), `what is left after kill ${write}`);
-      const history = done.status?.environments?.[0]?.history ?? [];
+      const history = environmentOf(done.status)?.history ?? [];
       assert.deepEqual(
         history.map((entry) => [entry.id, entry.outcome]),
         Array.from({ length: version }, (_, index) => [version - index, 'Succeeded']),
@@ -261,7 +262,7 @@ for (const at of INSTANTS) {
       await killAt(ground, at, install, begin, isReady);
       const done = await isReady();
       assert.deepEqual(
-        done.status?.environments?.[0]?.history?.map((entry) => [entry.id, entry.outcome]),
+        environmentOf(done.status)?.history?.map((entry) => [entry.id, entry.outcome]),
         [[1, 'Succeeded']],
         `history after a kill ${where}`,
       );

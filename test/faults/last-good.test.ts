@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { conditionOf } from '../harness/operator.ts';
 import { newProxiedStage } from '../harness/proxied-stage.ts';
+import { environmentOf } from '../harness/target.ts';
 import { eventually } from '../harness/wait.ts';
 
 const configMap = (message: string) =>
@@ -29,7 +30,7 @@ test('D6: a candidate that cannot be judged leaves the last good one deployed, e
   rule.remove();
   const done = await stage.untilReadyAt('web', second);
   assert.deepEqual(
-    done.status?.environments?.[0]?.history?.map(({ id, outcome }) => `${id} ${outcome}`),
+    environmentOf(done.status)?.history?.map(({ id, outcome }) => `${id} ${outcome}`),
     ['2 Succeeded', '1 Succeeded'],
   );
 });
@@ -47,7 +48,7 @@ test('D7: a deployment whose status was never written is in the history all the 
   const done = await stage.untilReadyAt('web', third);
   held.drop();
   assert.deepEqual(
-    done.status?.environments?.[0]?.history?.map(({ id, outcome }) => `${id} ${outcome}`),
+    environmentOf(done.status)?.history?.map(({ id, outcome }) => `${id} ${outcome}`),
     ['3 Succeeded', '2 Succeeded', '1 Succeeded'],
   );
   assert.equal(conditionOf(done, 'Stalled'), undefined);

@@ -4,6 +4,7 @@ import { sha256Name } from '../../operator/manifest/digest.ts';
 import { type FaultProxy, startFaultProxy } from '../harness/fault-proxy.ts';
 import { conditionOf, fastLease, isReadyAt, type Stage, startOperator } from '../harness/operator.ts';
 import { newProxiedStage } from '../harness/proxied-stage.ts';
+import { environmentOf } from '../harness/target.ts';
 import { useControlPlane } from '../harness/use-control-plane.ts';
 import { always, eventually } from '../harness/wait.ts';
 
@@ -176,7 +177,7 @@ const DELETIONS: { name: string; lists: boolean; learn(ground: Ground): Promise<
     lists: false,
     learn: async ({ stage, drop, release, mend }) => {
       release();
-      await stage.until('web', ({ status }) => status?.environments?.[0]?.objects === 2, 'both to be told');
+      await stage.until('web', ({ status }) => environmentOf(status)?.objects === 2, 'both to be told');
       await drop();
       mend();
     },

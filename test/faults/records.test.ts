@@ -3,10 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { targetId } from '../../operator/controller/record/record.ts';
 import type { HeldRequest } from '../harness/fault-proxy.ts';
 import { conditionOf } from '../harness/operator.ts';
 import { newProxiedStage } from '../harness/proxied-stage.ts';
+import { environmentOf, targetIdOf } from '../harness/target.ts';
 import { eventually } from '../harness/wait.ts';
 
 const configMap = (name: string, message: string) =>
@@ -19,12 +19,7 @@ test('D7: target records survive lost answers, leftovers, damage and deletion', 
   const { proxy, stage } = await newProxiedStage(t, {
     files: { 'web/web.yaml': configMap('web', 'one') },
   });
-  const idOf = (application: string) =>
-    targetId(`${stage.namespace}/towpath`, {
-      namespace: stage.namespace,
-      application,
-      environment: 'default',
-    });
+  const idOf = (application: string) => targetIdOf(stage, application);
 
   await t.test('the first record was written, but its answer was lost', async () => {
     const held = proxy.hold({ verb: 'create', path: /\/secrets/, at: 'response' });
@@ -76,7 +71,7 @@ test('D7: target records survive lost answers, leftovers, damage and deletion', 
       const ready = await stage.untilReadyAt('two', less);
       assert.equal(await stage.kubectl('get', 'secret', 'two-b', '--ignore-not-found', '-o', 'name'), '');
       assert.deepEqual(
-        ready.status?.environments?.[0]?.history?.map(({ id }) => id),
+        environmentOf(ready.status)?.history?.map(({ id }) => id),
         [2, 1],
       );
 
@@ -132,7 +127,7 @@ test('D7: target records survive lost answers, leftovers, damage and deletion', 
     const revision = await stage.repository.commit(files);
     await stage.application('large', { source: { path: 'large' } });
     const ready = await stage.untilReadyAt('large', revision);
-    assert.equal(ready.status?.environments?.[0]?.objects, 8);
+    assert.equal(environmentOf(ready.status)?.objects, 8);
 
     const path = new RegExp(`/secrets/towpath-target-${idOf('large')}$`);
     const secrets = async () =>

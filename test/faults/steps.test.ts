@@ -8,6 +8,7 @@ import type { FileContent } from '../harness/git-repository.ts';
 import { fastLease, isReadyAt, type Stage } from '../harness/operator.ts';
 import { newProxiedStage } from '../harness/proxied-stage.ts';
 import type { RecordedRequest } from '../harness/recorded-request.ts';
+import { environmentOf } from '../harness/target.ts';
 
 const NAMES = ['a', 'b', 'c'] as const;
 
@@ -259,7 +260,7 @@ async function versions(stage: Stage): Promise<Record<string, string>> {
 function assertNeverSynced(requests: readonly RecordedRequest[], revision: string): void {
   for (const { body } of requests) {
     const { status } = JSON.parse(body) as { status?: Application['status'] };
-    const [environment] = status?.environments ?? [];
+    const environment = environmentOf(status);
     assert.ok(
       !(environment?.sync === 'Synced' && environment.revision === revision),
       `called Synced: ${body}`,
@@ -315,7 +316,7 @@ test('D6: a fault at any step leaves the target as it was, or says what was done
       assert.ok(!wasReady, 'Ready at a revision that is not deployed');
       assert.equal(metBy(ground) > 0, step.begin !== undefined, `the fault was met ${metBy(ground)} times`);
       t.diagnostic(told(failed).split('\n')[0] ?? '');
-      const newest = failed.status?.environments?.[0]?.history?.[0];
+      const newest = environmentOf(failed.status)?.history?.[0];
       if (step.isDeployed === undefined)
         assert.ok(newest?.outcome !== 'Succeeded' || newest.revision !== revision, 'it is called a success');
       const expected = { ...before };

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fastLease, looks, startOperator } from '../harness/operator.ts';
 import { inWords, newProxiedStage, watchesForApplications, writesOf } from '../harness/proxied-stage.ts';
+import { environmentOf } from '../harness/target.ts';
 import { always, eventually } from '../harness/wait.ts';
 
 /** On SIGUSR2 a callback throws. */
@@ -80,12 +81,12 @@ test('A5: a look that ignores a change for 30 s is abandoned, told, and writes n
     { every: 50 },
   );
   const { status } = await stage.get('shop');
-  assert.equal(status?.environments?.[0]?.revision, third);
-  assert.ok(!status?.environments?.[0]?.history?.some(({ revision }) => revision === second));
+  assert.equal(environmentOf(status)?.revision, third);
+  assert.ok(!environmentOf(status)?.history?.some(({ revision }) => revision === second));
   // What it changed in memory is nobody's: the next deployment goes on from the third.
   const fourth = await stage.repository.commit(largeConfig('4'));
   const after = await stage.untilReadyAt('shop', fourth);
-  const history = after.status?.environments?.[0]?.history ?? [];
+  const history = environmentOf(after.status)?.history ?? [];
   assert.deepEqual(
     history.slice(0, 2).map(({ revision }) => revision),
     [fourth, third],

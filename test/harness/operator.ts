@@ -11,6 +11,7 @@ import { type GitHttpServer, startGitHttp } from './git-http.ts';
 import { createRepository, type FileContent, type GitRepository } from './git-repository.ts';
 import { operatorKubeconfig } from './operator-rights.ts';
 import { type RunningProcess, startProcess, temporaryDirectory } from './process.ts';
+import { environmentOf } from './target.ts';
 import { namespaceFor, useControlPlane } from './use-control-plane.ts';
 import { eventually } from './wait.ts';
 
@@ -331,9 +332,7 @@ async function letEdit(
 /** Whether the Application is Ready at a revision. */
 export function isReadyAt(application: Application, revision: string): boolean {
   const { status } = application;
-  return (
-    status?.environments?.[0]?.revision === revision && conditionOf(application, 'Ready')?.status === 'True'
-  );
+  return environmentOf(status)?.revision === revision && conditionOf(application, 'Ready')?.status === 'True';
 }
 
 /** How often the operator has looked at an Application, any of them, since it started. */

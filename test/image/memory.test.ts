@@ -3,6 +3,7 @@ import { before, test } from 'node:test';
 import { dockerSays } from '../../hack/image/docker.ts';
 import { conditionOf, newStage } from '../harness/operator.ts';
 import { scaled } from '../harness/slowness.ts';
+import { environmentOf } from '../harness/target.ts';
 import { eventually } from '../harness/wait.ts';
 import { BUILD_MS, operatorImage, skip, startContainer, stateOf } from './container.ts';
 
@@ -74,7 +75,7 @@ test('D7: an operator that is killed for memory ends with code 137, and the next
     async () => !(await stage.kubectl('get', 'configmaps', '-o', 'name')).includes('configmap/old'),
     { describe: 'what left Git to go' },
   );
-  const history = application.status?.environments?.[0]?.history ?? [];
+  const history = environmentOf(application.status)?.history ?? [];
   assert.deepEqual(
     history.map(({ revision }) => revision),
     [second, first],

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
+import { environmentOf } from '../harness/target.ts';
 import { eventually } from '../harness/wait.ts';
 import {
   configMap,
@@ -338,7 +339,7 @@ test('what the API server refuses', async (t) => {
         'the refusal',
       );
       assert.match(messageOf(refused), /no evil here/);
-      assert.equal(refused.status?.environments?.[0]?.revision, before.status?.environments?.[0]?.revision);
+      assert.equal(environmentOf(refused.status)?.revision, environmentOf(before.status)?.revision);
       assert.equal((await live('configmap', 'policy'))?.data?.['key'], 'allowed');
       await ready('policy', await push('policy', [configMap('policy', { key: 'fine' })]));
     },

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { conditionOf, newStage } from '../harness/operator.ts';
+import { environmentOf } from '../harness/target.ts';
 
 const yaml = (...objects: object[]) => objects.map((object) => JSON.stringify(object)).join('\n---\n');
 const configMap = (name: string) => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name } });
@@ -46,7 +47,7 @@ test('a claim that waits for its first Pod holds up no commit, and one that shou
   const { status } = await stage.get('dumps');
   assert.equal(status?.health, 'Healthy');
   assert.match(
-    status?.environments?.[0]?.message ?? '',
+    environmentOf(status)?.message ?? '',
     /PersistentVolumeClaim \S+dumps: it waits for its first Pod\./,
   );
 

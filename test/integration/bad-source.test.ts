@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { startGitHttp } from '../harness/git-http.ts';
 import { createRepository } from '../harness/git-repository.ts';
 import { conditionOf, newStage, type Stage } from '../harness/operator.ts';
+import { environmentOf } from '../harness/target.ts';
 import { namespaceFor } from '../harness/use-control-plane.ts';
 import { type BadInput, filesOf, judgeAll } from './bad-input.ts';
 import { messageOf } from './steps.ts';
@@ -180,7 +181,7 @@ test('Secrets and ConfigMaps that are missing, wrong or corrected are noticed at
       );
       assert.equal(conditionOf(told, 'Stalled')?.status, 'True');
       assert.equal(told.status?.source, undefined);
-      assert.equal(told.status?.environments?.[0]?.objects, 0);
+      assert.equal(environmentOf(told.status)?.objects, 0);
     },
   );
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { definition } from '../harness/definition.ts';
+import { environmentOf } from '../harness/target.ts';
 import { eventually } from '../harness/wait.ts';
 import { messageOf, newSteps, reasonOf, type Steps, type TestObject, toldOf } from './steps.ts';
 
@@ -590,7 +591,7 @@ test('who changed an object is told, also who scaled it', async (t) => {
   await stage.kubectl('scale', 'deployment/scaled', '--replicas=3');
   const [told] = await toldOf(stage, 'scaled', 'DriftRepaired');
   assert.match(told ?? '', /after a change by kubectl\.$/);
-  const drift = await eventually(async () => (await stage.get('scaled')).status?.environments?.[0]?.drift, {
+  const drift = await eventually(async () => environmentOf((await stage.get('scaled')).status)?.drift, {
     describe: 'the drift in the status',
   });
   assert.equal(drift.lastBy, 'kubectl');

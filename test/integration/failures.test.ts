@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { podAnnotation } from '../../hack/nodes/pod.ts';
 import { conditionOf } from '../harness/operator.ts';
+import { environmentOf } from '../harness/target.ts';
 import { eventually } from '../harness/wait.ts';
 import {
   configMap,
@@ -48,7 +49,7 @@ test('deployments that fail', async (t) => {
     assert.equal(reasonOf(failed), 'Degraded');
     assert.match(messageOf(failed), /Job .*broken: it failed/);
     assert.equal(failed.status?.health, 'Degraded');
-    assert.equal(failed.status?.environments?.[0]?.history?.[0]?.outcome, 'Failed');
+    assert.equal(environmentOf(failed.status)?.history?.[0]?.outcome, 'Failed');
   });
 
   await t.test('what was applied of a failed deployment is still enforced', async () => {
@@ -65,7 +66,7 @@ test('deployments that fail', async (t) => {
     await eventually(() => live('configmap', 'kept'), { describe: 'it to be back' });
     const still = await stage.get('kept');
     assert.equal(still.status?.sync, 'Failed');
-    assert.equal(still.status?.environments?.[0]?.history?.length, 1);
+    assert.equal(environmentOf(still.status)?.history?.length, 1);
   });
 
   await t.test(
@@ -84,7 +85,7 @@ test('deployments that fail', async (t) => {
       assert.match(messageOf(held), /held/);
       const ended = await stage.until(
         'stuck',
-        ({ status }) => status?.environments?.[0]?.history?.[0]?.outcome === 'Failed',
+        ({ status }) => environmentOf(status)?.history?.[0]?.outcome === 'Failed',
         'the end of its retries',
       );
       assert.equal(ended.status?.sync, 'Quarantined');
@@ -214,6 +215,6 @@ test('deployments that fail', async (t) => {
       '--field-manager=nameless',
     );
     const told = await stage.until('blame', ({ status }) => status?.sync === 'OutOfSync', 'the drift');
-    assert.equal(told.status?.environments?.[0]?.drift?.lastBy, undefined);
+    assert.equal(environmentOf(told.status)?.drift?.lastBy, undefined);
   });
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { environmentOf } from '../harness/target.ts';
 import { eventually } from '../harness/wait.ts';
 import { configMap, messageOf, newSteps, reasonOf, type TestObject } from './steps.ts';
 
@@ -155,17 +156,13 @@ test('who decides a field', async (t) => {
       await push('scaled', [deployment('scaled'), autoscaler('scaled')]);
       await stage.application('scaled', { source: { path: 'scaled' } });
       await eventually(() => live('deployment', 'scaled'), { describe: 'the Deployment' });
-      await stage.until('scaled', ({ status }) => status?.environments?.[0]?.objects === 2, 'both objects');
+      await stage.until('scaled', ({ status }) => environmentOf(status)?.objects === 2, 'both objects');
       await stage.kubectl('scale', 'deployment', 'scaled', '--replicas=3');
       const commit = await push('scaled', [
         deployment('scaled', { minReadySeconds: 1 }),
         autoscaler('scaled'),
       ]);
-      await stage.until(
-        'scaled',
-        ({ status }) => status?.environments?.[0]?.revision === commit,
-        'the change',
-      );
+      await stage.until('scaled', ({ status }) => environmentOf(status)?.revision === commit, 'the change');
       await eventually(async () => (await live('deployment', 'scaled'))?.spec?.['minReadySeconds'] === 1, {
         describe: 'the change applied',
       });
@@ -179,7 +176,7 @@ test('who decides a field', async (t) => {
       const replicas = async () => (await live('deployment', 'unscaled'))?.spec?.['replicas'];
       await deploy('unscaled', [deployment('unscaled', { replicas: 2 })]);
       const until = (commit: string) =>
-        stage.until('unscaled', ({ status }) => status?.environments?.[0]?.revision === commit, 'the change');
+        stage.until('unscaled', ({ status }) => environmentOf(status)?.revision === commit, 'the change');
       await until(
         await push('unscaled', [deployment('unscaled', { replicas: undefined }), autoscaler('unscaled')]),
       );

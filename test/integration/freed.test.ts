@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { environmentOf } from '../harness/target.ts';
 import { eventually } from '../harness/wait.ts';
 import { configMap, messageOf, newSteps, reasonOf, type TestObject, toldOf } from './steps.ts';
 
@@ -249,10 +250,7 @@ test('what a Service asks for and another one has', async (t) => {
     const told = await stage.until('guarded', ({ status }) => status?.sync === 'Blocked', 'the refusal');
     assert.equal(reasonOf(told), 'AlreadyAllocated');
     assert.equal((await live('service', 'guarded-old'))?.metadata.uid, uid);
-    assert.equal(
-      told.status?.environments?.[0]?.history?.length,
-      made.status?.environments?.[0]?.history?.length,
-    );
+    assert.equal(environmentOf(told.status)?.history?.length, environmentOf(made.status)?.history?.length);
   });
 
   await t.test('nothing goes for a Service that would be refused all the same', async () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import { conditionOf, fastLease, newStage } from '../harness/operator.ts';
+import { environmentOf } from '../harness/target.ts';
 import { namespaceFor } from '../harness/use-control-plane.ts';
 import { eventually } from '../harness/wait.ts';
 import {
@@ -145,7 +146,7 @@ test("Helm's hooks run as Helm runs them", async (t) => {
       assert.notEqual(await uidOf('fails'), uid, 'it ran again');
       assert.equal(await uidOf('fails-before'), completed, 'one that had completed did not');
       assert.equal(await live('configmap', 'fails'), undefined, 'nothing was applied');
-      assert.equal(failed.status?.environments?.[0]?.history?.[0]?.outcome, 'Failed');
+      assert.equal(environmentOf(failed.status)?.history?.[0]?.outcome, 'Failed');
       const fixed = await stage.repository.commit(
         chartOf('fails', [configMap('fails'), hookJob('fails', 'pre-install,pre-upgrade')]),
       );

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { definition } from '../harness/definition.ts';
+import { environmentOf } from '../harness/target.ts';
 import { type Row, rowsFor, takenOutRows } from './immutable-fields-cases.ts';
 import { messageOf, newSteps, reasonOf, type TestObject } from './steps.ts';
 
@@ -103,11 +104,7 @@ test('what cannot be taken out of a live object is told as that, and never as nu
     of(({ object }) => object),
   );
   await stage.application('taken', { source: { path: 'taken' }, serviceAccountName });
-  await stage.until(
-    'taken',
-    ({ status }) => status?.environments?.[0]?.objects === rows.length,
-    'the objects',
-  );
+  await stage.until('taken', ({ status }) => environmentOf(status)?.objects === rows.length, 'the objects');
   await push(
     'taken',
     of((row) => changed(row)),

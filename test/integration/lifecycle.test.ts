@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { ANNOTATION_SYNC_REQUESTED } from '../../operator/api/v1alpha1/names.ts';
 import { conditionOf, fastLease, lookedAt, looks, newStage } from '../harness/operator.ts';
 import { inWords, newProxiedStage, writesOf } from '../harness/proxied-stage.ts';
+import { environmentOf } from '../harness/target.ts';
 import { always, eventually } from '../harness/wait.ts';
 import { configMap, isReady, messageOf } from './message.ts';
 import { toldOf } from './steps.ts';
@@ -62,7 +63,7 @@ test('in mode Manual differences are reported, and applied when a sync is asked 
   const value = await stage.requestSync('web');
   const synced = await stage.until('web', isReady, 'the requested sync');
   assert.equal(synced.status?.handledSyncRequest, value);
-  assert.equal(synced.status?.environments?.[0]?.history?.[0]?.trigger, 'Manual');
+  assert.equal(environmentOf(synced.status)?.history?.[0]?.trigger, 'Manual');
   const second = await stage.repository.commit({ 'web.yaml': configMap('web', 'two') });
   await stage.until(
     'web',
@@ -106,7 +107,7 @@ test('with drift: Report a change is told with object, field manager and time, a
     '{"data":{"message":"mine"}}',
   );
   const reported = await stage.until('web', ({ status }) => status?.sync === 'OutOfSync', 'OutOfSync');
-  const { drift } = reported.status?.environments?.[0] ?? {};
+  const { drift } = environmentOf(reported.status) ?? {};
   assert.equal(drift?.count, 1);
   assert.equal(drift?.lastBy, 'somebody');
   assert.equal(drift?.lastObject, `ConfigMap ${stage.namespace}/web`);
@@ -116,10 +117,10 @@ test('with drift: Report a change is told with object, field manager and time, a
   await stage.kubectl('delete', 'configmap', 'other');
   const both = await stage.until(
     'web',
-    ({ status }) => status?.environments?.[0]?.drift?.count === 2,
+    ({ status }) => environmentOf(status)?.drift?.count === 2,
     'the deletion to be told',
   );
-  const { drift: latest } = both.status?.environments?.[0] ?? {};
+  const { drift: latest } = environmentOf(both.status) ?? {};
   assert.equal(latest?.lastObject, `ConfigMap ${stage.namespace}/other`);
   assert.equal(latest?.lastBy, undefined);
   assert.match(
@@ -143,8 +144,8 @@ test('dependsOn waits for the other to be Ready, and names a cycle', async (t) =
   });
   await stage.application('web', { source: { path: 'web' }, dependsOn: [{ name: 'database' }] });
   const blocked = await stage.until('web', ({ status }) => status?.sync === 'Blocked', 'Blocked');
-  assert.equal(blocked.status?.environments?.[0]?.blockedBy?.[0]?.reason, 'DependencyNotFound');
-  assert.match(blocked.status?.environments?.[0]?.message ?? '', /database.*does not exist/);
+  assert.equal(environmentOf(blocked.status)?.blockedBy?.[0]?.reason, 'DependencyNotFound');
+  assert.match(environmentOf(blocked.status)?.message ?? '', /database.*does not exist/);
   assert.equal(conditionOf(blocked, 'Stalled'), undefined);
   await stage.application('database', { source: { path: 'database' } });
   await stage.until('web', isReady, 'web to follow its database', 15_000);
@@ -170,13 +171,13 @@ test('history: A, B, A are three deployments; one that is overtaken is Supersede
   const stuck = await stage.repository.commit({ 'stuck.yaml': deployment('stuck', 'nowhere') });
   await stage.until(
     'web',
-    ({ status }) => status?.environments?.[0]?.revision === stuck && status.sync === 'Syncing',
+    ({ status }) => environmentOf(status)?.revision === stuck && status?.sync === 'Syncing',
     'the stuck deployment to run',
   );
   const fix = await stage.repository.commit({ 'stuck.yaml': null });
   const done = await stage.untilReadyAt('web', fix);
   assert.deepEqual(
-    done.status?.environments?.[0]?.history?.map((entry) => [entry.id, entry.revision, entry.outcome]),
+    environmentOf(done.status)?.history?.map((entry) => [entry.id, entry.revision, entry.outcome]),
     [
       [5, fix, 'Succeeded'],
       [4, stuck, 'Superseded'],
@@ -193,10 +194,10 @@ test('a deployment that is not healthy in time has Failed; a later recovery chan
   const failed = await stage.until('web', ({ status }) => status?.sync === 'Failed', 'the time-out');
   assert.equal(conditionOf(failed, 'Stalled')?.reason, 'TimedOut');
   assert.match(conditionOf(failed, 'Stalled')?.message ?? '', /within 3s.*web/);
-  assert.equal(failed.status?.environments?.[0]?.history?.[0]?.outcome, 'Failed');
+  assert.equal(environmentOf(failed.status)?.history?.[0]?.outcome, 'Failed');
   await stage.kubectl('scale', 'deployment', 'web', '--replicas=0');
   const recovered = await stage.until('web', isReady, 'the recovery');
-  assert.equal(recovered.status?.environments?.[0]?.history?.[0]?.outcome, 'Failed');
+  assert.equal(environmentOf(recovered.status)?.history?.[0]?.outcome, 'Failed');
 });
 
 test('while the Application is suspended, spec.sync.timeout stands still', async (t) => {
@@ -205,7 +206,7 @@ test('while the Application is suspended, spec.sync.timeout stands still', async
   await stage.application('web', { sync });
   const stuck = await stage.until(
     'web',
-    ({ status }) => status?.sync === 'Syncing' && (status.environments?.[0]?.objects ?? 0) > 0,
+    ({ status }) => status?.sync === 'Syncing' && (environmentOf(status)?.objects ?? 0) > 0,
     'the deployment to be under way',
   );
   await stage.application('web', { sync, suspend: true });
@@ -228,7 +229,7 @@ test('while the Application is suspended, spec.sync.timeout stands still', async
     (one) => one.status?.sync === 'Syncing' && conditionOf(one, 'Ready')?.reason === 'Progressing',
     'it to go on waiting',
   );
-  assert.deepEqual(again.status?.environments?.[0]?.history, stuck.status?.environments?.[0]?.history);
+  assert.deepEqual(environmentOf(again.status)?.history, environmentOf(stuck.status)?.history);
   const failed = await stage.until('web', ({ status }) => status?.sync === 'Failed', 'the time-out', 15_000);
   assert.equal(conditionOf(failed, 'Stalled')?.reason, 'TimedOut');
 });

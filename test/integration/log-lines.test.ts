@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { shortCandidate } from '../../operator/controller/candidate/revision.ts';
 import { startGitHttp } from '../harness/git-http.ts';
 import { conditionOf, fastLease, type Stage } from '../harness/operator.ts';
+import { environmentOf } from '../harness/target.ts';
 import { eventually } from '../harness/wait.ts';
 import { chartOf, configMap, hookJob, newSteps, podOf } from './steps.ts';
 
@@ -48,7 +49,7 @@ test('at level info the operator logs one line for each thing that happens to an
   await expectLines('A deployment began. 1 Commit', 'A deployment ended. 1 Commit Succeeded');
   const [begun, ended] = seen;
   const { status } = await stage.get('web');
-  const { revision, candidate } = status?.environments?.[0]?.history?.[0] ?? {};
+  const { revision, candidate } = environmentOf(status)?.history?.[0] ?? {};
   const about = {
     application: `${stage.namespace}/web`,
     environment: 'default',

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import { startGitHttp } from '../harness/git-http.ts';
 import { conditionOf, fastLease } from '../harness/operator.ts';
+import { environmentOf } from '../harness/target.ts';
 import { eventually } from '../harness/wait.ts';
 import { configMap, messageOf, newSteps, reasonOf, type Steps, type TestObject } from './steps.ts';
 
@@ -256,7 +257,7 @@ test('A4, D7: a sync that was asked for while the Git server is slow or down fin
         'the request to be handled',
       );
       assert.equal(conditionOf(handled, 'Reconciling'), undefined);
-      assert.equal(done.status?.environments?.[0]?.history?.[0]?.trigger, 'Manual');
+      assert.equal(environmentOf(done.status)?.history?.[0]?.trigger, 'Manual');
       // It is spent: what comes after it waits for a request of its own.
       await stage.application(app, { source: { path: app }, sync: { mode: 'Manual' } });
       await push(app, [configMap(app, { key: 'three' })]);

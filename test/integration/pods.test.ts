@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { podAnnotation, podReasonAnnotation } from '../../hack/nodes/pod.ts';
 import { conditionOf } from '../harness/operator.ts';
+import { environmentOf } from '../harness/target.ts';
 import { messageOf, newSteps, type TestObject, toldOf } from './steps.ts';
 
 function workload(kind: string, name: string, annotations: Record<string, string>): TestObject {
@@ -30,18 +31,14 @@ test('a Pod that cannot start', async (t) => {
       await push(name, [workload(kind, name, annotations)]);
       await stage.application(name, { source: { path: name } });
       const degraded = await stage.until(name, ({ status }) => status?.health === 'Degraded', 'Degraded');
-      const environment = degraded.status?.environments?.[0];
+      const environment = environmentOf(degraded.status);
       assert.match(environment?.message ?? '', new RegExp(`${kind} ${stage.namespace}/${name}`));
       assert.match(environment?.message ?? '', /container web: ImagePullBackOff/);
       assert.notEqual(conditionOf(degraded, 'Ready')?.status, 'True');
       const commit = await push(name, [workload(kind, name, {})]);
       if (kind === 'StatefulSet') {
         // Its controller waits for the broken Pod for ever (a known limit of Kubernetes): a person deletes it.
-        await stage.until(
-          name,
-          ({ status }) => status?.environments?.[0]?.desiredRevision === commit,
-          'the fix',
-        );
+        await stage.until(name, ({ status }) => environmentOf(status)?.desiredRevision === commit, 'the fix');
         // Were it waited for, kubectl could take its successor of the same name for it, and wait for ever.
         await stage.kubectl('delete', 'pod', `${name}-0`, '--wait=false');
       }
@@ -65,7 +62,7 @@ test('a Pod that no node takes is named for its Deployment, which goes on waitin
   await stage.application('big', { source: { path: 'big' } });
   const told = await stage.until(
     'big',
-    ({ status }) => /Unschedulable/.test(status?.environments?.[0]?.message ?? ''),
+    ({ status }) => /Unschedulable/.test(environmentOf(status)?.message ?? ''),
     'the reason of the scheduler',
   );
   assert.match(messageOf(told), /Deployment .*big: .*Pod big-.*: Unschedulable: 0\/\d+ nodes are available/);

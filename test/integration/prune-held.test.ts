@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { conditionOf, newStage } from '../harness/operator.ts';
+import { environmentOf } from '../harness/target.ts';
 import { configMap, isReady, messageOf } from './message.ts';
 
 test('D2: a render of nothing, a vanished path and a deleted branch prune nothing; consent to the exact plan does', async (t) => {
@@ -12,13 +13,13 @@ test('D2: a render of nothing, a vanished path and a deleted branch prune nothin
   await stage.repository.commit({ 'app/web.yaml': '# nothing left\n' }, { branch: 'release' });
   const held = await stage.until(
     'web',
-    ({ status }) => status?.environments?.[0]?.pendingPrune,
+    ({ status }) => environmentOf(status)?.pendingPrune,
     'the held prune',
   );
   assert.equal(conditionOf(held, 'Stalled')?.reason, 'PruneHeld');
-  assert.equal(held.status?.environments?.[0]?.pendingPrune?.count, 1);
+  assert.equal(environmentOf(held.status)?.pendingPrune?.count, 1);
   assert.equal(await messageOf(stage, 'web'), 'one');
-  assert.equal(held.status?.environments?.[0]?.revision, first, 'the last good one is what runs');
+  assert.equal(environmentOf(held.status)?.revision, first, 'the last good one is what runs');
   await stage.kubectl('patch', 'configmap', 'web', '-p', '{"data":{"message":"mine"}}');
   await stage.until('web', async () => (await messageOf(stage, 'web')) === 'one', 'it to be enforced still');
 
@@ -45,10 +46,10 @@ test('D2: a render of nothing, a vanished path and a deleted branch prune nothin
   await stage.repository.commit({ 'app/web.yaml': '# nothing left\n' }, { branch: 'release' });
   const again = await stage.until(
     'web',
-    ({ status }) => status?.environments?.[0]?.pendingPrune,
+    ({ status }) => environmentOf(status)?.pendingPrune,
     'the held prune again',
   );
-  const digest = again.status?.environments?.[0]?.pendingPrune?.digest ?? '';
+  const digest = environmentOf(again.status)?.pendingPrune?.digest ?? '';
   assert.match(conditionOf(again, 'Stalled')?.message ?? '', new RegExp(`prune-consent=default=${digest}$`));
   const other = digest.slice(0, -1) + (digest.endsWith('0') ? '1' : '0');
   // S18: the beginning of the digest is no consent, nor is another one that begins alike.
@@ -67,7 +68,7 @@ test('D2: a render of nothing, a vanished path and a deleted branch prune nothin
       `a look that saw the wrong consent ${consent}`,
     );
     assert.equal(conditionOf(refused, 'Stalled')?.reason, 'PruneHeld');
-    assert.equal(refused.status?.environments?.[0]?.pendingPrune?.digest, digest);
+    assert.equal(environmentOf(refused.status)?.pendingPrune?.digest, digest);
     assert.equal(await messageOf(stage, 'web'), 'one');
   }
   await stage.kubectl(
@@ -78,7 +79,7 @@ test('D2: a render of nothing, a vanished path and a deleted branch prune nothin
     `towpath.dev/prune-consent=default=${digest}`,
   );
   const pruned = await stage.until('web', isReady, 'the consented prune');
-  assert.equal(pruned.status?.environments?.[0]?.objects, 0);
+  assert.equal(environmentOf(pruned.status)?.objects, 0);
   assert.equal((await stage.cluster.kubectl(['-n', stage.namespace, 'get', 'configmap', 'web'])).code, 1);
 });
 
@@ -98,12 +99,12 @@ test('D2: a force-push is a candidate like any other: deployed, and held where i
   assert.equal(await messageOf(stage, 'web'), 'three');
   assert.equal(await stage.kubectl('get', 'configmap', 'gone', '--ignore-not-found', '-o', 'name'), '');
   assert.deepEqual(
-    done.status?.environments?.[0]?.history?.map((entry) => [entry.revision, entry.outcome]),
+    environmentOf(done.status)?.history?.map((entry) => [entry.revision, entry.outcome]),
     [other, root, second, root].map((revision) => [revision, 'Succeeded']),
   );
 
   const nothing = await stage.repository.commit({ 'web.yaml': null, README: 'nothing' });
-  const held = await stage.until('web', ({ status }) => status?.environments?.[0]?.pendingPrune, 'the guard');
+  const held = await stage.until('web', ({ status }) => environmentOf(status)?.pendingPrune, 'the guard');
   assert.equal(held.status?.source?.revision, nothing);
   assert.equal(await messageOf(stage, 'web'), 'three');
 });

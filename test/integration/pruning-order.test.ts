@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { conditionOf } from '../harness/operator.ts';
+import { environmentOf } from '../harness/target.ts';
 import { eventually } from '../harness/wait.ts';
 import { configMap, messageOf, newSteps, reasonOf, type Steps, type TestObject } from './steps.ts';
 
@@ -118,7 +119,7 @@ test('D15: no operator goes before its custom resource, and no rights before wha
     await hold(['example.com/held']);
     const commit = await push('gone', []);
     const held = await stage.until('gone', (one) => reasonOf(one) === 'PruneHeld', 'the plan');
-    const digest = held.status?.environments?.[0]?.pendingPrune?.digest;
+    const digest = environmentOf(held.status)?.pendingPrune?.digest;
     await stage.kubectl('annotate', 'application', 'gone', `towpath.dev/prune-consent=default=${digest}`);
     await waiting('gone');
     await goesOnAfterKill(commit);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { conditionOf, looks, newStage } from '../harness/operator.ts';
 import { polls, untilPolled } from '../harness/polls.ts';
+import { environmentOf } from '../harness/target.ts';
 import { always } from '../harness/wait.ts';
 
 const configMap = (message: string) =>
@@ -69,7 +70,7 @@ test('a tag, a range of versions and a commit are deployed, and only the range m
     await stage.application('range', { source: { ref: { tag: 'v2.0.0' } } });
     const moved = await stage.untilReadyAt('range', three);
     assert.notEqual(main, three);
-    assert.equal(moved.status?.environments?.[0]?.history?.[0]?.trigger, 'Spec');
+    assert.equal(environmentOf(moved.status)?.history?.[0]?.trigger, 'Spec');
   });
 
   await t.test("a tag's own id is no commit, and is told so", async () => {
@@ -149,7 +150,7 @@ test('an Application that is made after a push begins with what was pushed', asy
   const second = await stage.repository.commit({ 'templates/web.yaml': configMap('two') });
   await stage.application('late', { source: { interval: '1h' } });
   const ready = await stage.untilReadyAt('late', second);
-  assert.equal(ready.status?.environments?.[0]?.history?.length, 1);
+  assert.equal(environmentOf(ready.status)?.history?.length, 1);
 });
 
 test('a push to another branch of the repository wakes nobody who follows this one', async (t) => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { conditionOf, isReadyAt, newStage, type Stage } from '../harness/operator.ts';
+import { environmentOf } from '../harness/target.ts';
 import { eventually } from '../harness/wait.ts';
 import { toldOf } from './steps.ts';
 
@@ -150,7 +151,7 @@ spec:
   const head = await stage.repository.revParse('main');
   await stage.application('web', { source: { path: 'overlays/v1.2/prod' } });
   const ready = await stage.untilReadyAt('web', head);
-  assert.equal(ready.status?.environments?.[0]?.objects, 2);
+  assert.equal(environmentOf(ready.status)?.objects, 2);
   const live = JSON.parse(await stage.kubectl('get', 'deployment', 'web-prod', '-o', 'json'));
   assert.deepEqual(
     [

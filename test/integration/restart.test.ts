@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fastLease, looks, newStage } from '../harness/operator.ts';
 import { untilPolled } from '../harness/polls.ts';
+import { environmentOf } from '../harness/target.ts';
 import { eventually } from '../harness/wait.ts';
 import { configMap, messageOf } from './message.ts';
 
@@ -38,8 +39,8 @@ test('a restart neither fetches nor renders nor writes what is unchanged, also w
   );
   assert.equal(stage.git.requests.slice(asked).filter((request) => request.method === 'POST').length, 0);
   assert.equal(
-    (await stage.get('web')).status?.environments?.[0]?.history?.length,
-    status?.environments?.[0]?.history?.length,
+    environmentOf((await stage.get('web')).status)?.history?.length,
+    environmentOf(status)?.history?.length,
   );
 });
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import { fastLease, newStage, type Stage, startOperator } from '../harness/operator.ts';
+import { environmentOf } from '../harness/target.ts';
 import { namespaceFor } from '../harness/use-control-plane.ts';
 import { untilItLooked } from './chart-releases.ts';
 
@@ -43,7 +44,7 @@ async function backedUp(t: Parameters<typeof newStage>[0]) {
     stage,
     own,
     flags,
-    history: (await stage.get('web')).status?.environments?.[0]?.history,
+    history: environmentOf((await stage.get('web')).status)?.history,
     applications: await backup('applications.towpath.dev', stage.namespace),
     records: await backup('secrets', own),
     objects: await backup('configmaps', stage.namespace, '-l', 'towpath.dev/target'),
@@ -83,7 +84,7 @@ async function lose(stage: Stage, items: readonly Stored[]): Promise<void> {
   }
 }
 
-const historyOf = ({ status }: Application) => status?.environments?.[0]?.history;
+const historyOf = ({ status }: Application) => environmentOf(status)?.history;
 const liveWeb = (stage: Stage) => stage.kubectl('get', 'configmap', 'web', '-o', 'json');
 
 test('D7: Applications and records that are restored beside what runs lose no history, and redeploy nothing', async (t) => {

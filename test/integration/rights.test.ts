@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import type { RecordedRequest } from '../harness/fault-proxy.ts';
 import { conditionOf, fastLease, newStage, startOperator } from '../harness/operator.ts';
+import { environmentOf } from '../harness/target.ts';
 import { namespaceFor, useControlPlane } from '../harness/use-control-plane.ts';
 import { eventually } from '../harness/wait.ts';
 import { chartOf, configMap, hookJob, messageOf, newProxiedSteps, reasonOf } from './steps.ts';
@@ -251,6 +252,6 @@ test('--installation: a reinstall with the same id owns what it owned, one with 
   const done = await stage.untilReadyAt('web', three);
   assert.equal(await message(), 'three');
   assert.equal(await stage.kubectl('get', 'configmap', 'gone', '--ignore-not-found', '-o', 'name'), '');
-  const ids = done.status?.environments?.[0]?.history?.map(({ id }) => id) ?? [];
+  const ids = environmentOf(done.status)?.history?.map(({ id }) => id) ?? [];
   assert.equal(new Set(ids).size, ids.length, `no deployment is told twice: ${ids}`);
 });

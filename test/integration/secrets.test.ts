@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { startGitHttp } from '../harness/git-http.ts';
 import { startGitSsh, withoutSsh } from '../harness/git-ssh.ts';
 import { conditionOf, newStage } from '../harness/operator.ts';
+import { environmentOf } from '../harness/target.ts';
 
 const chart = 'apiVersion: v2\nname: web\nversion: 1.0.0\n';
 const valuesFrom = [{ kind: 'Secret', name: 'values' }];
@@ -177,11 +178,7 @@ test('S5: no secret value is in logs, status, events or metrics, however hard th
     '-p',
     '{"stringData":{"password":"x"}}',
   );
-  await stage.until(
-    'good',
-    (one) => one.status?.environments?.[0]?.drift?.lastBy,
-    'the drift to be repaired',
-  );
+  await stage.until('good', (one) => environmentOf(one.status)?.drift?.lastBy, 'the drift to be repaired');
   for (const [name, reason] of reasons)
     await stage.until(name, (one) => conditionOf(one, 'Ready')?.reason === reason, reason);
 

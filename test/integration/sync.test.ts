@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { conditionOf, newStage } from '../harness/operator.ts';
+import { environmentOf } from '../harness/target.ts';
 
 const chart = {
   'chart/Chart.yaml': 'apiVersion: v2\nname: web\nversion: 1.2.3\nappVersion: "9"\n',
@@ -17,15 +18,15 @@ test('a chart goes from Git to the API server, a push changes it, and the status
   assert.equal(synced.status?.sync, 'Synced');
   assert.equal(synced.status?.health, 'Healthy');
   assert.equal(synced.status?.summary?.revision, `main@${first.slice(0, 7)}`);
-  assert.equal(synced.status?.environments?.[0]?.chart, 'web-1.2.3');
-  assert.equal(synced.status?.environments?.[0]?.history?.length, 1);
+  assert.equal(environmentOf(synced.status)?.chart, 'web-1.2.3');
+  assert.equal(environmentOf(synced.status)?.history?.length, 1);
   assert.equal(await stage.kubectl('get', 'configmap', 'web', '-o', 'jsonpath={.data.message}'), 'hello');
 
   const second = await stage.repository.commit({ 'chart/values.yaml': 'message: changed\n' });
   const changed = await stage.untilReadyAt('web', second);
   assert.equal(await stage.kubectl('get', 'configmap', 'web', '-o', 'jsonpath={.data.message}'), 'changed');
   assert.deepEqual(
-    changed.status?.environments?.[0]?.history?.map(({ id, revision, outcome, trigger }) => ({
+    environmentOf(changed.status)?.history?.map(({ id, revision, outcome, trigger }) => ({
       id,
       revision,
       outcome,
@@ -52,10 +53,10 @@ test('drift is repaired, and the status says who did it', async (t) => {
   );
   const repaired = await stage.until(
     'web',
-    (application) => application.status?.environments?.[0]?.drift?.lastBy,
+    (application) => environmentOf(application.status)?.drift?.lastBy,
     'drift in the status',
   );
-  assert.equal(repaired.status?.environments?.[0]?.drift?.lastBy, 'somebody');
+  assert.equal(environmentOf(repaired.status)?.drift?.lastBy, 'somebody');
   assert.equal(await stage.kubectl('get', 'configmap', 'web', '-o', 'jsonpath={.data.message}'), 'hello');
   await stage.kubectl('delete', 'configmap', 'web');
   await stage.until(
@@ -79,7 +80,7 @@ test('a broken commit is quarantined with its errors while the last good one run
   );
   assert.equal(held.status?.quarantine?.revision, broken);
   assert.equal(conditionOf(held, 'Stalled')?.status, 'True');
-  assert.equal(held.status?.environments?.[0]?.revision, first);
+  assert.equal(environmentOf(held.status)?.revision, first);
   assert.match(held.status?.quarantine?.errors?.[0]?.message ?? '', /nothing/);
 });
 

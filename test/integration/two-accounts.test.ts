@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { environmentOf } from '../harness/target.ts';
 import { eventsOf, newSteps, type TestObject } from './steps.ts';
 
 const secret = (name: string): TestObject => ({
@@ -23,6 +24,6 @@ test('S1: two Applications of one namespace with accounts of their own do not lo
   await stage.until('second', ({ status }) => status?.handledSyncRequest === value, 'a look at the second');
   const left = await stage.get('second');
   assert.equal(left.status?.health, 'Healthy');
-  assert.equal(left.status?.environments?.[0]?.drift, undefined);
+  assert.equal(environmentOf(left.status)?.drift, undefined);
   assert.deepEqual(await eventsOf(stage, 'second', 'DriftRepaired'), []);
 });

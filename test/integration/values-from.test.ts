@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import { conditionOf, newStage } from '../harness/operator.ts';
 import { newProxiedStage } from '../harness/proxied-stage.ts';
+import { environmentOf } from '../harness/target.ts';
 import { eventually } from '../harness/wait.ts';
 import { isReady, messageOf } from './message.ts';
 import { toldOf } from './steps.ts';
@@ -62,6 +63,6 @@ test('A14: a chart that renders what it is rendered with does not keep its statu
     Number(/\d+/.exec(await stage.kubectl('get', 'configmap', 'circle', '-o', 'jsonpath={.data}'))?.[0]);
   await eventually(async () => (await count()) > 8, { describe: 'the first rounds' });
   const isTold = ({ status }: Application) =>
-    status?.sync === 'Synced' && (status.environments?.[0]?.history?.length ?? 0) > 1;
+    status?.sync === 'Synced' && (environmentOf(status)?.history?.length ?? 0) > 1;
   await stage.until('web', isTold, 'the status of more than one round');
 });

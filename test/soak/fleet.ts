@@ -4,6 +4,7 @@ import { APPLICATIONS, applicationOf, inParallel } from '../bench/applications.t
 import { chartOf, valuesOf } from '../bench/chart.ts';
 import type { Stage } from '../bench/stage.ts';
 import type { GitRepository } from '../harness/git-repository.ts';
+import { environmentOf } from '../harness/target.ts';
 
 /** Among which the Applications are shared out: a commit is news to all of one. */
 const REPOSITORIES = 10;
@@ -22,7 +23,7 @@ interface State {
 interface Status {
   sync?: string;
   conditions?: { type: string; status: string; message: string }[];
-  environments?: { revision?: string }[];
+  environments?: { name: string; revision?: string }[];
 }
 
 /** A repository, and what its head says. */
@@ -128,11 +129,12 @@ export class Fleet {
 }
 
 function stateOf(object: KubeObject): State {
-  const { conditions = [], environments, sync } = (object.status ?? {}) as Status;
+  const status = (object.status ?? {}) as Status;
+  const { conditions = [], sync } = status;
   const of = (type: string) => conditions.find((condition) => condition.type === type);
   const stalled = of('Stalled');
   return {
-    revision: environments?.[0]?.revision,
+    revision: environmentOf(status)?.revision,
     isReady: of('Ready')?.status === 'True' && sync === 'Synced',
     stalled: stalled?.status === 'True' ? stalled.message : undefined,
   };

@@ -79,6 +79,14 @@ export type HealthState = (typeof HEALTH_STATES)[number];
 export type Outcome = NonNullable<HistoryEntry['outcome']>;
 export type Trigger = HistoryEntry['trigger'];
 
+/** What a status tells of the environment with that name. */
+export function environmentOf<Environment extends Pick<EnvironmentStatus, 'name'>>(
+  status: { environments?: Environment[] | undefined } | undefined,
+  name: string,
+): Environment | undefined {
+  return status?.environments?.find((environment) => environment.name === name);
+}
+
 export type ParsedApplication = { ok: true; application: Application } | { ok: false; errors: string[] };
 
 /**

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { environmentOf } from './application.ts';
 import { applicationStatusSchema, STATUS_LIMITS } from './application-status.ts';
 import { boundStatus, cut } from './bound-status.ts';
 import { largestStatus } from './testing/largest-status.ts';
@@ -40,11 +41,11 @@ test('64 environments keep 200 deployments in all when texts are as long as they
 
 test('texts that take more bytes than characters stay below the same limits', () => {
   const status = largestStatus();
-  const environment = status.environments?.[0];
-  assert.ok(environment);
   for (const message of ['🚀'.repeat(256), '\u0001'.repeat(256), '"'.repeat(256)]) {
-    const bounded = boundStatus({ environments: [{ ...environment, message }] });
-    assert.ok(bytes(bounded.environments?.[0]?.message) <= STATUS_LIMITS.message + 2);
+    const environments = status.environments?.map((environment) => ({ ...environment, message })) ?? [];
+    assert.ok(environments.length > 0);
+    for (const bounded of boundStatus({ environments }).environments ?? [])
+      assert.ok(bytes(bounded.message) <= STATUS_LIMITS.message + 2);
   }
 });
 
@@ -74,9 +75,9 @@ test('a bounded status is one that the schema accepts', () => {
     },
   });
   assert.deepEqual(applicationStatusSchema.safeParse(bounded).error?.issues ?? [], []);
-  assert.equal(bounded.environments?.[0]?.history?.[0]?.id, 500);
-  assert.equal(bounded.environments?.[0]?.history?.length, 197);
-  assert.equal(bounded.environments?.[1]?.history?.length, 3);
+  assert.equal(environmentOf(bounded, 'a')?.history?.[0]?.id, 500);
+  assert.equal(environmentOf(bounded, 'a')?.history?.length, 197);
+  assert.equal(environmentOf(bounded, 'b')?.history?.length, 3);
   assert.equal(bounded.quarantine?.total, 99);
 });
 

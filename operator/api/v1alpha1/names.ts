@@ -3,9 +3,6 @@ export const GROUP = 'towpath.dev';
 export const VERSION = 'v1alpha1';
 export const API_VERSION = `${GROUP}/${VERSION}`;
 
-/** The environment of an Application that names none. */
-export const DEFAULT_ENVIRONMENT = 'default';
-
 /** On every applied object: the id of the target that owns it. */
 export const LABEL_TARGET = `${GROUP}/target`;
 /**

@@ -1,5 +1,5 @@
 import type { Application } from '../../api/v1alpha1/application.ts';
-import type { KubeClient, KubeObject } from '../../kube/client.ts';
+import type { KubeClient, KubeObject, ServiceAccount } from '../../kube/client.ts';
 import type { Discovery } from '../../kube/discovery.ts';
 import type { EventRecorder } from '../../kube/events.ts';
 import type { WatchEvent } from '../../kube/list-watch.ts';
@@ -11,10 +11,9 @@ import type { Sources } from '../../source/sources.ts';
 import { References } from '../candidate/references.ts';
 import { WantedCandidates } from '../candidate/wanted.ts';
 import { Inventory } from '../cluster/inventory.ts';
-import { applicationKey } from '../record/application-key.ts';
-import { targetId } from '../record/record.ts';
+import { applicationKey, namespaceOf } from '../record/application-key.ts';
 import { RecordStore } from '../record/store.ts';
-import { type Parts, type Session, targetOfKey } from '../target/run.ts';
+import type { Parts, Session } from '../target/run.ts';
 import { Untold } from '../target/untold.ts';
 import { Wishes } from '../target/wishes.ts';
 import { Queue, type QueueObserver } from '../work/queue.ts';
@@ -25,6 +24,7 @@ import { Looks, TELL_AFTER_MS } from './look.ts';
 import { stateOf } from './state.ts';
 import type { LogLine } from './status/log-lines.ts';
 import { ApplicationWriter } from './status/writer.ts';
+import { Targets } from './targets.ts';
 
 export interface ControllerOptions {
   client: KubeClient;
@@ -65,6 +65,7 @@ const LONG_LOOK_MS = 10 * 60_000;
 /** Follows the Applications, and works on them while this process leads: a bounded number at once, each by itself. */
 export class ApplicationController {
   readonly #options: ControllerOptions;
+  readonly #targets: Targets;
   readonly #parts: Parts;
   readonly #deletion: DeletionParts;
   readonly #known: KnownApplications;
@@ -75,6 +76,7 @@ export class ApplicationController {
 
   constructor(options: ControllerOptions) {
     this.#options = options;
+    this.#targets = new Targets(options);
     const { client, discovery } = options;
     const wake = (key: string) => this.#queue?.add(key, { interrupt: 'at once' });
     this.#references = new References(client, (key) => this.#wakeForReference(key));
@@ -93,10 +95,7 @@ export class ApplicationController {
       inventory: new Inventory({
         client,
         discovery,
-        onChange: (id) => {
-          const key = this.#known.keyOfTarget(id);
-          if (key !== undefined) this.#lookSoon(key);
-        },
+        onChange: (id) => this.#lookSoon(this.#known.keyOfTarget(id)),
       }),
       wanted: new WantedCandidates({
         ...options,
@@ -104,10 +103,9 @@ export class ApplicationController {
         onChange: wake,
         isKnown: (key) => this.#known.get(key) !== undefined,
       }),
-      installation: options.installation,
-      impersonate: options.impersonate,
       slices: options.slices,
       lookup: (namespace, name) => this.#known.get(`${namespace}/${name}`)?.application,
+      accountOf: (key) => this.#accountOf(key),
       wishes: new Wishes({
         underWay: () => this.#queue?.underWay() ?? [],
         repositoryOf: (key) => {
@@ -122,14 +120,15 @@ export class ApplicationController {
     };
     this.#deletion = {
       parts: this.#parts,
+      targets: this.#targets,
       writer: this.#writer,
       latest: (application) => this.#known.get(applicationKey(application))?.application ?? application,
-      untoldOf: (application) => this.#known.get(applicationKey(application))?.memory.untold ?? new Untold(),
+      untoldOf: (application) => this.#untoldOf(applicationKey(application)),
       letGo: new Map(),
       rests: new Map(),
     };
     this.#known = new KnownApplications({
-      installation: options.installation,
+      targets: this.#targets,
       onDependency: (dependent) => this.#queue?.add(dependent),
     });
     this.#looks = new Looks({
@@ -142,6 +141,18 @@ export class ApplicationController {
     });
   }
 
+  #accountOf(key: string): ServiceAccount | undefined {
+    const application = this.#known.get(key)?.application;
+    if (application === undefined) return undefined;
+    const [{ account }] = this.#targets.of(application);
+    return account;
+  }
+
+  #untoldOf(key: string): Untold {
+    const [{ environment }] = this.#targets.named(key);
+    return this.#known.get(key)?.memory.untold ?? new Untold(environment);
+  }
+
   /** At once, but what changes again and again must not keep a look from its end, and its status from being told. */
   #wakeForReference(key: string): void {
     const wakes = this.#known.get(key)?.memory.wakes;
@@ -152,7 +163,8 @@ export class ApplicationController {
   }
 
   /** Something changed in the cluster: whatever flaps there must not become as many writes of a status (A14). */
-  #lookSoon(key: string): void {
+  #lookSoon(key: string | undefined): void {
+    if (key === undefined) return;
     const wait = this.#known.get(key)?.memory.looks.waitMs(performance.now()) ?? 0;
     if (wait === 0) this.#queue?.add(key);
     else this.#queue?.addAfter(key, wait);
@@ -197,7 +209,7 @@ export class ApplicationController {
     this.#queue = new Queue({
       observer: this.#options.queueObserver,
       work: (key, workSignal) => this.#looks.look(key, workSignal),
-      tenantOf: (key) => targetOfKey(key).namespace,
+      tenantOf: namespaceOf,
       concurrency: CONCURRENCY,
       slices: this.#options.slices,
       lendAfterMs: LEND_AFTER_MS,
@@ -285,7 +297,7 @@ export class ApplicationController {
     this.#deletion.rests.delete(key);
     this.#parts.wanted.forget(key);
     this.#parts.wishes.forget(key);
-    this.#parts.inventory.forget(targetId(this.#options.installation, targetOfKey(key)));
+    for (const { id } of this.#targets.named(key)) this.#parts.inventory.forget(id);
   }
 
   /** Its writes carry the signal by which it was interrupted: the API server gets none of them any more. */

@@ -1,21 +1,22 @@
 import { TowpathError } from '../../api/errors.ts';
 import type { Application } from '../../api/v1alpha1/application.ts';
 import { fitBetween } from '../../api/v1alpha1/bound-status.ts';
-import { ANNOTATION_SYNC_REQUESTED, FINALIZER } from '../../api/v1alpha1/names.ts';
+import { ANNOTATION_ABANDON, ANNOTATION_SYNC_REQUESTED, FINALIZER } from '../../api/v1alpha1/names.ts';
 import type { KubeObject } from '../../kube/client.ts';
 import { secondTime } from '../../kube/times.ts';
 import type { KeptObject } from '../../plan/plan.ts';
 import { applicationKey } from '../record/application-key.ts';
-import { targetId } from '../record/record.ts';
 import { finalize } from '../target/finalize.ts';
-import { accessOf, type Parts, targetOfKey } from '../target/run.ts';
+import type { Parts } from '../target/run.ts';
 import { explainForbidden } from '../target/service-account.ts';
 import { syncRetryMs } from '../target/sync-retries.ts';
 import type { Untold } from '../target/untold.ts';
 import type { ApplicationWriter } from './status/writer.ts';
+import type { Targets } from './targets.ts';
 
 export interface DeletionParts {
   parts: Parts;
+  targets: Targets;
   writer: ApplicationWriter;
   /** The Application as it is known by now: an answer of ours may have made it newer. */
   latest(application: Application): Application;
@@ -64,7 +65,8 @@ export async function deleteApplication(
       signal,
     );
   const warn = (message: string) => writer.warn(application, 'RecordDamaged', message);
-  const finalized = await finalize(parts, application, signal, {
+  const [target] = deletion.targets.of(application);
+  const finalized = await finalize(parts, application, target, signal, {
     tell,
     warn,
     mayRunHooks,
@@ -103,14 +105,16 @@ export function tellGone({ writer, letGo }: DeletionParts, key: string): void {
  * deletionPolicy Orphan, and it is let go.
  */
 export async function releaseUnreadable(
-  { parts, writer }: DeletionParts,
+  { parts, targets, writer }: DeletionParts,
   { metadata }: KubeObject,
   signal: AbortSignal,
 ): Promise<void> {
   const { finalizers = [] } = metadata;
   if (!finalizers.includes(FINALIZER)) return;
-  const record = parts.store.get(targetId(parts.installation, targetOfKey(applicationKey({ metadata }))));
-  if (record !== undefined) await parts.store.remove(record, signal);
+  for (const { id } of targets.named(applicationKey({ metadata }))) {
+    const record = parts.store.get(id);
+    if (record !== undefined) await parts.store.remove(record, signal);
+  }
   await writer.setFinalizers(metadata, without(finalizers), signal);
 }
 
@@ -145,20 +149,20 @@ function askedBy(application: Application): string | undefined {
 
 /** Says why a deletion did not get on, and what a person can do about it. */
 export async function tellUndeleted(
-  { parts, writer, latest, rests, untoldOf }: DeletionParts,
+  { parts, targets, writer, latest, rests, untoldOf }: DeletionParts,
   application: Application,
   error: unknown,
   { again = false } = {},
 ): Promise<void> {
   const signal = AbortSignal.timeout(10_000);
-  const account = accessOf(parts, application, signal).as;
+  const [{ account, environment }] = targets.of(application);
   await parts.wanted.learnSecrets(application, signal).catch(() => undefined);
   const hidden = parts.wanted.hide(application, error);
   const told =
     hidden instanceof TowpathError ? await explainForbidden(parts.client, account, hidden, signal) : hidden;
   const why = told instanceof Error ? told.message : String(told);
   // Without the right, or without an answer, only the person can say that the objects are to be left.
-  const abandon = ' To leave the objects: annotate towpath.dev/abandon=default.';
+  const abandon = ` To leave the objects: annotate ${ANNOTATION_ABANDON}=${environment}.`;
   const message = fitBetween('Deleting: ', why, abandon);
   const isStalled = !(told instanceof TowpathError && told.remedy === 'Time' && told.reason !== 'HookFailed');
   if (!again) writer.warn(application, 'DeletionFailed', message);

@@ -59,5 +59,5 @@ test('A15: what controllers write into a status is read in linear time', () => {
 test('A15: a request is read in linear time', () => {
   // No annotation is longer.
   const annotation = (text: string) => text.slice(0, 256 * 1024);
-  assertReadsFramedInLinearTime((text) => [requestFor(text), handledAs(text)], annotation);
+  assertReadsFramedInLinearTime((text) => [requestFor(text, 'default'), handledAs(text)], annotation);
 });

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { KubeObject } from '../../kube/client.ts';
-import { targetId } from '../record/record.ts';
 import { KnownApplications } from './known.ts';
+import { Targets } from './targets.ts';
+
+const targets = new Targets({ installation: 'towpath-system/towpath', impersonate: true });
 
 let version = 1;
 
@@ -42,7 +44,7 @@ function ready(isReady: boolean) {
 function known() {
   const woken: string[] = [];
   const applications = new KnownApplications({
-    installation: 'towpath-system/towpath',
+    targets,
     onDependency: (dependent) => woken.push(dependent),
   });
   return { applications, woken };
@@ -80,11 +82,7 @@ test('dependents are told when what they wait for becomes Ready, unreadable, or 
 test('a target is found by its id until its Application is gone', () => {
   const { applications } = known();
   applications.take(object('web'));
-  const id = targetId('towpath-system/towpath', {
-    namespace: 'shop',
-    application: 'web',
-    environment: 'default',
-  });
+  const [{ id }] = targets.named('shop/web');
   assert.equal(applications.keyOfTarget(id), 'shop/web');
   // Also of one that cannot be read any more by then.
   applications.take(object('web', { source: 7 }));

@@ -3,9 +3,8 @@ import { type Application, parseApplication } from '../../api/v1alpha1/applicati
 import { API_VERSION, FINALIZER, GROUP } from '../../api/v1alpha1/names.ts';
 import type { KubeObject } from '../../kube/client.ts';
 import { applicationKey } from '../record/application-key.ts';
-import { targetId } from '../record/record.ts';
-import { targetOf, targetOfKey } from '../target/run.ts';
 import { type Memory, newMemory } from './memory.ts';
+import type { Targets } from './targets.ts';
 
 export interface Known {
   object: KubeObject;
@@ -16,7 +15,7 @@ export interface Known {
 }
 
 export interface KnownOptions {
-  installation: string;
+  targets: Targets;
   /** An Application whose dependency became Ready, or ceased to be, or is gone. */
   onDependency(dependent: string): void;
 }
@@ -75,7 +74,7 @@ export class KnownApplications {
     const application = this.#known.get(key)?.application;
     this.#known.delete(key);
     // Also of one that could be read before, and not any more.
-    this.#byTarget.delete(targetId(this.#options.installation, targetOfKey(key)));
+    for (const { id } of this.#options.targets.named(key)) this.#byTarget.delete(id);
     if (application !== undefined) {
       for (const other of dependenciesOf(application)) this.#dependsNoMore(key, other);
     }
@@ -83,20 +82,21 @@ export class KnownApplications {
   }
 
   #learn(key: string, object: KubeObject): void {
+    const [target] = this.#options.targets.named(key);
     const parsed = parseApplication({ apiVersion: API_VERSION, kind: 'Application', ...object });
     const known = this.#known.get(key);
     const before = known?.application;
     const application = parsed.ok ? parsed.application : undefined;
     // A successor of the same name begins anew.
     const isSame = known?.object.metadata.uid === object.metadata.uid;
-    const memory = isSame ? known.memory : newMemory(performance.now());
+    const memory = isSame ? known.memory : newMemory(target, performance.now());
     this.#known.set(key, { object, application, errors: parsed.ok ? [] : parsed.errors, memory });
     for (const other of dependenciesOf(before)) this.#dependsNoMore(key, other);
     if (readiness(before) !== readiness(application)) this.#tellDependents(key);
     // Whoever waits for it, over however many others, may be in a circle now, or out of one.
     if (!isDeepStrictEqual(dependenciesOf(before), dependenciesOf(application))) this.#tellAllDependents(key);
     if (application === undefined) return;
-    this.#byTarget.set(targetId(this.#options.installation, targetOf(application)), key);
+    this.#byTarget.set(target.id, key);
     for (const other of dependenciesOf(application)) {
       const dependents = this.#dependents.get(other) ?? new Set();
       dependents.add(key);

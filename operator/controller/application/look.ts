@@ -9,7 +9,7 @@ import { backoffMs } from '../../retry/backoff.ts';
 import type { Facts } from '../target/facts.ts';
 import { PATIENCE_MS } from '../target/keep-running.ts';
 import { reconcile } from '../target/reconcile.ts';
-import { LOOKING, newSession, type Parts, targetOf, targetOfKey } from '../target/run.ts';
+import { LOOKING, newSession, type Parts } from '../target/run.ts';
 import { Progress } from '../work/progress.ts';
 import {
   type DeletionParts,
@@ -21,6 +21,7 @@ import {
 import { type Fault, isDefect, tellFailed } from './failed-looks.ts';
 import type { Known, KnownApplications } from './known.ts';
 import { APPLICATIONS, type ApplicationWriter } from './status/writer.ts';
+import type { Targets } from './targets.ts';
 
 export interface LooksOptions {
   known: KnownApplications;
@@ -47,6 +48,7 @@ export class Looks {
   readonly #known: KnownApplications;
   readonly #deletion: DeletionParts;
   readonly #parts: Parts;
+  readonly #targets: Targets;
   readonly #writer: ApplicationWriter;
 
   constructor(options: LooksOptions) {
@@ -54,6 +56,7 @@ export class Looks {
     this.#known = options.known;
     this.#deletion = options.deletion;
     this.#parts = options.deletion.parts;
+    this.#targets = options.deletion.targets;
     this.#writer = options.deletion.writer;
   }
 
@@ -77,7 +80,7 @@ export class Looks {
     const { memory } = known;
     memory.looks.take(performance.now());
     if (memory.isRecordInDoubt) {
-      await this.#parts.store.readAnew(targetOfKey(key), signal);
+      for (const target of this.#targets.named(key)) await this.#parts.store.readAnew(target, signal);
       memory.isRecordInDoubt = false;
     }
     const result = await this.#doWhatIsDue(key, known, signal);
@@ -116,7 +119,8 @@ export class Looks {
       if (current === undefined) return 'success';
       application = current;
     }
-    const session = memory.session ?? newSession(application.status, memory.untold);
+    const [target] = this.#targets.of(application);
+    const session = memory.session ?? newSession(application, target, memory.untold);
     memory.session = session;
     const values = await this.#exactValues(object, application, signal);
     const latest = () => this.#known.get(key)?.application ?? application;
@@ -130,6 +134,7 @@ export class Looks {
     try {
       const { facts, requeueAt } = await reconcile(this.#parts, {
         application,
+        target,
         values,
         session,
         signal,
@@ -214,7 +219,7 @@ export class Looks {
   async #readAgain(application: Application): Promise<void> {
     const signal = AbortSignal.timeout(10_000);
     const { name, namespace } = application.metadata;
-    await this.#parts.store.reload(targetOf(application), signal);
+    for (const target of this.#targets.of(application)) await this.#parts.store.reload(target, signal);
     this.#options.onAnswer(
       await this.#parts.client.get({ resource: APPLICATIONS, namespace, name }, { signal }),
     );

@@ -1,4 +1,5 @@
 import { TokenBucket } from '../../kube/token-bucket.ts';
+import type { TargetIdentity } from '../record/target.ts';
 import type { Session } from '../target/run.ts';
 import { Untold } from '../target/untold.ts';
 
@@ -27,9 +28,9 @@ export interface Memory {
   readonly looks: TokenBucket;
 }
 
-export function newMemory(now: number): Memory {
+export function newMemory({ environment }: TargetIdentity, now: number): Memory {
   return {
-    untold: new Untold(),
+    untold: new Untold(environment),
     isRecordInDoubt: false,
     failedLooks: 0,
     wakes: new TokenBucket(WAKES_AT_ONCE, WAKE_EVERY_MS, now),

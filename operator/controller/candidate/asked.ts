@@ -9,12 +9,13 @@ import { refusedBy } from '../../source/bound-hosts.ts';
 import { parseCredential } from '../../source/credential.ts';
 import { parseRemoteUrl } from '../../source/remote-url.ts';
 import type { Access } from '../../source/sources.ts';
+import type { Target } from '../record/target.ts';
 import type { Reference, ReferencedContent } from './references.ts';
 
 /** Digest of all that the spec and its references ask for; the cluster's capabilities are no part of it. */
 export function requestDigest(
   application: Application,
-  targetNamespace: string,
+  { namespace, overlay }: Target,
   values: string | undefined,
   from: readonly ValuesFrom[],
 ): string {
@@ -22,10 +23,10 @@ export function requestDigest(
   return sha256(
     canonicalJson([
       source.repoURL,
-      source.path,
-      targetNamespace,
+      overlay.path,
+      namespace,
       helm?.releaseName ?? application.metadata.name,
-      helm?.valuesFiles ?? [],
+      [...overlay.valuesFiles],
       from.map(({ name, text }) => [name, sha256(text)]),
       values === undefined ? null : parseExact(values),
       ...(helm?.skipSchemaValidation === true ? ['skipSchemaValidation'] : []),

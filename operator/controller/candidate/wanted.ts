@@ -10,15 +10,8 @@ import type { Rendered, Renderer, RenderRequest } from '../../render/renderer.ts
 import type { Repository, Resolved, Sources } from '../../source/sources.ts';
 import type { CommitTree } from '../../source/tree/tree.ts';
 import { applicationKey } from '../record/application-key.ts';
-import {
-  type Candidate,
-  candidateId,
-  type Manifests,
-  manifestsDigest,
-  movedTo,
-  type TargetName,
-  targetName,
-} from '../record/record.ts';
+import { type Candidate, candidateId, type Manifests, manifestsDigest, movedTo } from '../record/record.ts';
+import type { Target } from '../record/target.ts';
 import { referencesOf, requestDigest, secretTexts, type ValuesFrom, valuesFrom } from './asked.ts';
 import { ClusterInputs } from './cluster-inputs.ts';
 import { Following } from './following.ts';
@@ -54,8 +47,7 @@ export interface WantedInput {
   /** `<namespace>/<name>` */
   key: string;
   application: Application;
-  target: TargetName;
-  targetId: string;
+  target: Target;
   /** Exact JSON text of spec.helm.values. */
   values: string | undefined;
   /** Candidates whose manifests are kept. */
@@ -133,7 +125,7 @@ export class WantedCandidates {
     onResolved(resolved);
     refuseTooLarge(input, resolved);
     const values = valuesFrom(input.application, contents);
-    const digest = requestDigest(input.application, input.target.namespace, input.values, values);
+    const digest = requestDigest(input.application, input.target, input.values, values);
     const known = this.#known(input, resolved, digest);
     if (known !== undefined) {
       this.#cluster.keep(input.key, known);
@@ -281,19 +273,20 @@ export class WantedCandidates {
 
   #request(input: WantedInput, values: ValuesFrom[]): RenderRequest {
     const { spec, metadata } = input.application;
+    const { id, name, namespace, overlay } = input.target;
     return {
-      path: spec.source.path,
-      namespace: input.target.namespace,
+      path: overlay.path,
+      namespace,
       releaseName: spec.helm?.releaseName ?? metadata.name,
       helm: {
-        valuesFiles: spec.helm?.valuesFiles ?? [],
+        valuesFiles: overlay.valuesFiles,
         valuesFrom: values,
         ...(input.values === undefined ? {} : { values: input.values }),
         ...(spec.helm?.skipSchemaValidation === true ? { skipSchemaValidation: true } : {}),
       },
       ...this.#cluster.forRender(input.known),
-      labels: { [LABEL_TARGET]: input.targetId },
-      owner: targetName(input.target),
+      labels: { [LABEL_TARGET]: id },
+      owner: name,
     };
   }
 }

@@ -6,3 +6,8 @@ export function applicationKey({
 }): string {
   return `${metadata.namespace}/${metadata.name}`;
 }
+
+/** The namespace of the Application with that key. */
+export function namespaceOf(key: string): string {
+  return key.slice(0, key.indexOf('/'));
+}

@@ -32,7 +32,12 @@ function candidate(id: string): Candidate {
 class Secrets {
   readonly data = new Map<string, Record<string, string>>([[OWN, {}]]);
   index = new RecordIndex();
-  readonly record = newRecord({ namespace: 'shop', application: 'web', environment: 'default' });
+  readonly record = newRecord({
+    id: '0'.repeat(20),
+    name: 'shop/web/default',
+    application: 'shop/web',
+    environment: 'default',
+  });
 
   async accept(id: string, manifests: Manifests): Promise<void> {
     keepCandidate(this.record, candidate(id));

@@ -24,7 +24,13 @@ const deployment = (id: string): Deployment => ({
   applied: false,
 });
 
-const record = () => newRecord({ namespace: 'shop', application: 'web', environment: 'default' });
+const record = () =>
+  newRecord({
+    id: '0'.repeat(20),
+    name: 'shop/web/default',
+    application: 'shop/web',
+    environment: 'default',
+  });
 
 test('D6: the last good candidate is kept, however many failed since', () => {
   const subject = record();

@@ -1,26 +1,7 @@
-import { createHash } from 'node:crypto';
 import type { AppliedObject } from '../../manifest/applied.ts';
 import { digestOf } from '../../manifest/digest.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
-
-/** One Application in one environment: the unit of work, of status and of inventory. */
-export interface TargetName {
-  namespace: string;
-  application: string;
-  environment: string;
-}
-
-export function targetName(target: TargetName): string {
-  return `${target.namespace}/${target.application}/${target.environment}`;
-}
-
-/** Fits a label's value and a field manager's name; another installation has other ids. */
-export function targetId(installation: string, target: TargetName): string {
-  return createHash('sha256')
-    .update(JSON.stringify([installation, target.namespace, target.application, target.environment]))
-    .digest('hex')
-    .slice(0, 20);
-}
+import type { TargetIdentity } from './target.ts';
 
 /** A revision together with everything else that goes into its manifests. */
 export interface Candidate {
@@ -90,7 +71,7 @@ export interface Deployment {
 
 /** What outlives the process, besides statuses and the objects themselves. */
 export interface TargetRecord {
-  target: TargetName;
+  target: TargetIdentity;
   /** Kinds (`apps/Deployment`) and namespaces that it wrote or is about to write: written ahead. */
   kinds: { group: string; kind: string; namespace: string }[];
   /** Each applied object, by object key. */
@@ -109,7 +90,8 @@ export interface TargetRecord {
   settings: string;
 }
 
-export function newRecord(target: TargetName): TargetRecord {
+export function newRecord({ id, name, application, environment }: TargetIdentity): TargetRecord {
+  const target = { id, name, application, environment };
   return { target, kinds: [], applied: new Map(), ended: [], candidates: [], settings: '' };
 }
 

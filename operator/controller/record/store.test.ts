@@ -5,7 +5,8 @@ import { namespaceFor, useControlPlane } from '../../../test/harness/use-control
 import { KubeClient } from '../../kube/client.ts';
 import { isConflict } from '../../kube/errors.ts';
 import { Slices } from '../../observe/slices.ts';
-import { newRecord, type TargetRecord, targetId } from './record.ts';
+import { Targets } from '../application/targets.ts';
+import { newRecord, type TargetRecord } from './record.ts';
 import { RecordStore } from './store.ts';
 
 const INSTALLATION = 'records/towpath';
@@ -21,8 +22,8 @@ async function newStores(t: TestContext) {
     await Promise.all([near.close(), far.close()]);
     await proxy.stop();
   });
-  const target = { namespace, application: 'web', environment: 'default' };
-  const id = targetId(INSTALLATION, target);
+  const [target] = new Targets({ installation: INSTALLATION, impersonate: true }).named(`${namespace}/web`);
+  const { id } = target;
   const one = new RecordStore(near, namespace, INSTALLATION, new Slices());
   const other = new RecordStore(far, namespace, INSTALLATION, new Slices());
   const load = () => other.load(AbortSignal.timeout(10_000));
@@ -30,7 +31,7 @@ async function newStores(t: TestContext) {
     await load();
     return other.get(id);
   };
-  return { proxy, one, other, target, id, load, read };
+  return { cluster, namespace, proxy, one, other, target, id, load, read };
 }
 
 function recordOf(store: RecordStore, id: string): TargetRecord {
@@ -52,7 +53,7 @@ test('a record from before it was read anew cannot be saved: what others wrote s
   await assert.rejects(one.save(held), isConflict);
   assert.equal((await read())?.settings, 'theirs');
   const now = recordOf(one, id);
-  now.kinds = [{ group: '', kind: 'Secret', namespace: target.namespace }];
+  now.kinds = [{ group: '', kind: 'Secret', namespace: 'shop' }];
   await one.save(now);
   const saved = await read();
   assert.equal(saved?.settings, 'theirs');
@@ -102,4 +103,17 @@ test('D8: the removal of a record that lands late leaves the one that came since
   held.release();
   await removed;
   assert.equal((await read())?.settings, 'successor');
+});
+
+test('a record that stands under the name of another target is not trusted', async (t) => {
+  const { cluster, namespace, one, other, target, id, load } = await newStores(t);
+  await one.save(newRecord(target));
+  const path = `/api/v1/namespaces/${namespace}/secrets`;
+  const { body } = await cluster.request('GET', `${path}/towpath-target-${id}`);
+  const { metadata, ...secret } = JSON.parse(body) as { metadata: { labels: object } };
+  const copy = { ...secret, metadata: { name: `towpath-target-${'f'.repeat(20)}`, labels: metadata.labels } };
+  await cluster.request('POST', path, { body: copy });
+  await load();
+  assert.deepEqual(other.get(id)?.target, recordOf(one, id).target);
+  assert.equal(other.get('f'.repeat(20)), undefined);
 });

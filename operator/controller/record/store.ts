@@ -7,8 +7,9 @@ import { objectKey } from '../../manifest/manifest.ts';
 import type { Slices } from '../../observe/slices.ts';
 import { RecordChunks } from './chunks.ts';
 import { type Chunk, decode, encode, manifestsIn, RecordIndex } from './index.ts';
-import { type Manifests, manifestsDigest, type TargetName, type TargetRecord, targetId } from './record.ts';
+import { type Manifests, manifestsDigest, type TargetRecord } from './record.ts';
 import { type Members, RecordSecrets, type SecretObject } from './secrets.ts';
+import type { TargetIdentity } from './target.ts';
 
 interface SaveOptions {
   accepted?: { id: string; manifests: Manifests };
@@ -32,7 +33,6 @@ interface Entry {
 export class RecordStore {
   readonly #secrets: RecordSecrets;
   readonly #chunks: RecordChunks;
-  readonly #installation: string;
   readonly #slices: Slices;
   readonly #entries = new Map<string, Entry>();
   /** Records that are ahead of what is written. */
@@ -42,7 +42,6 @@ export class RecordStore {
     this.#slices = slices;
     this.#secrets = new RecordSecrets(client, namespace, installation);
     this.#chunks = new RecordChunks(this.#secrets);
-    this.#installation = installation;
   }
 
   /** Reads one record, if there is any. @throws where the records cannot be read */
@@ -94,7 +93,7 @@ export class RecordStore {
       throw new TowpathError(
         'Time',
         'RecordNotSaved',
-        `The operator cannot write Secret ${this.#secrets.namespace}/${this.#nameOf(record)}, its record of this Application: ${error.message} Who runs Towpath can help; it is tried again.`,
+        `The operator cannot write Secret ${this.#secrets.namespace}/${nameOf(record)}, its record of this Application: ${error.message} Who runs Towpath can help; it is tried again.`,
         { cause: error },
       );
     }
@@ -102,7 +101,7 @@ export class RecordStore {
 
   async #save(record: TargetRecord, options: SaveOptions): Promise<void> {
     const { accepted, signal } = options;
-    const name = this.#nameOf(record);
+    const name = nameOf(record);
     const known = this.#entries.get(name);
     if (known !== undefined && known.record !== record) throw outdated(name);
     const data: Members = { record: await encode({ ...record, applied: [...record.applied.values()] }) };
@@ -154,7 +153,7 @@ export class RecordStore {
     candidate: { id: string; digest: string },
     signal?: AbortSignal,
   ): Promise<Manifests | undefined> {
-    const name = this.#nameOf(record);
+    const name = nameOf(record);
     const index = this.#entries.get(name)?.index;
     const keys = index?.candidates.get(candidate.id);
     if (index === undefined || keys === undefined) return undefined;
@@ -186,7 +185,7 @@ export class RecordStore {
   }
 
   async remove(record: TargetRecord, signal?: AbortSignal): Promise<void> {
-    const name = this.#nameOf(record);
+    const name = nameOf(record);
     const known = this.#entries.get(name);
     await this.#chunks.removeAll(name, usedBy(name, known), signal);
     // One that lands late must not meet the record of an Application of the same name that came since.
@@ -195,8 +194,8 @@ export class RecordStore {
   }
 
   /** Reads one record anew, after a conflict. */
-  async reload(target: TargetName, signal?: AbortSignal): Promise<void> {
-    const name = secretName(targetId(this.#installation, target));
+  async reload({ id }: TargetIdentity, signal?: AbortSignal): Promise<void> {
+    const name = secretName(id);
     const known = this.#entries.get(name);
     try {
       await this.#takeIn(name, signal);
@@ -207,8 +206,8 @@ export class RecordStore {
   }
 
   /** The same where even what nobody else wrote may be changed in memory, by who has no say any more. */
-  async readAnew(target: TargetName, signal?: AbortSignal): Promise<void> {
-    this.#entries.delete(secretName(targetId(this.#installation, target)));
+  async readAnew(target: TargetIdentity, signal?: AbortSignal): Promise<void> {
+    this.#entries.delete(secretName(target.id));
     await this.reload(target, signal);
   }
 
@@ -246,6 +245,8 @@ export class RecordStore {
         async (chunk) => (await this.#secrets.read(chunk, signal)).data ?? {},
       );
       if (record === undefined || index === undefined) return undefined;
+      // Another target's, or of another shape.
+      if (secretName(record.target.id) !== secret.metadata.name) return undefined;
       const applied = new Map(record.applied.map((object) => [objectKey(object), object]));
       return entryOf(secret, { ...record, applied }, index);
     } catch (error) {
@@ -254,10 +255,10 @@ export class RecordStore {
       return undefined;
     }
   }
+}
 
-  #nameOf(record: TargetRecord): string {
-    return secretName(targetId(this.#installation, record.target));
-  }
+function nameOf({ target }: TargetRecord): string {
+  return secretName(target.id);
 }
 
 function secretName(id: string): string {

@@ -11,8 +11,8 @@ import {
   type Manifests,
   type TargetRecord,
   type Trigger,
-  targetName,
 } from '../record/record.ts';
+import type { TargetIdentity } from '../record/target.ts';
 import { withoutFreed } from './deploy/freed.ts';
 import { type DeployContext, kindsOf } from './deploy-context.ts';
 import { Planning } from './planning.ts';
@@ -37,7 +37,7 @@ export async function judge(
   const { access, inventory, record } = context;
   try {
     checkOwnAnnotations(manifests.objects);
-    refuseItself(record, manifests);
+    refuseItself(context.target, manifests);
   } catch (error) {
     if (!(error instanceof TowpathError)) throw error;
     throw new Quarantine({ revision: candidate.revision, candidate: candidate.id }, error);
@@ -62,11 +62,10 @@ export async function judge(
 }
 
 /** An Application that deploys itself could never become Ready, nor be deleted: it would wait for itself. */
-function refuseItself({ target }: TargetRecord, manifests: Manifests): void {
-  const name = targetName(target);
+function refuseItself({ name, application }: TargetIdentity, manifests: Manifests): void {
   const itself = manifests.objects.find((object) => isApplicationOf(object, name));
   if (itself === undefined) return;
-  const message = `Application ${target.namespace}/${target.application} is among its own manifests: remove it there, or let another Application deploy it.`;
+  const message = `Application ${application} is among its own manifests: remove it there, or let another Application deploy it.`;
   const file = itself.file === undefined ? {} : { file: itself.file };
   throw new TowpathError('Person', 'ManifestInvalid', message, {
     details: [{ object: idOf(itself), message, ...file }],

@@ -6,32 +6,27 @@ import { isPassedOver } from '../../manifest/keep.ts';
 import type { LiveObject } from '../../manifest/live.ts';
 import { type ObjectId, objectKey } from '../../manifest/manifest.ts';
 import type { Slices } from '../../observe/slices.ts';
-import type { IgnoreRule } from '../../plan/ignore.ts';
 import type { KeptObject } from '../../plan/plan.ts';
 import type { Inventory } from '../cluster/inventory.ts';
 import type { WatchedKind } from '../cluster/search.ts';
 import type { Deployment, TargetRecord } from '../record/record.ts';
 import type { RecordStore } from '../record/store.ts';
+import type { Target, TargetSettings } from '../record/target.ts';
 import type { Contests } from './drift/contests.ts';
 import type { DriftMemory } from './drift/drift-memory.ts';
 import type { Drift } from './facts.ts';
 import type { Moving } from './moving.ts';
 import type { Deletions, Untold } from './untold.ts';
 
-/** What of the spec decides how objects are sent. */
-export interface DeploySettings {
-  prune: boolean;
+/** What decides how objects are sent. */
+export interface DeploySettings extends TargetSettings {
   /** False in mode Manual without a request: differences are told, and nothing is sent. */
   mayWrite: boolean;
   repair: boolean;
-  adopt: boolean;
-  ignore: readonly IgnoreRule[];
-  /** Digest that a person consented to prune; undefined: none. */
-  consent: string | undefined;
-  timeoutMs: number;
 }
 
 export interface DeployContext {
+  target: Target;
   access: TargetAccess;
   store: RecordStore;
   inventory: Inventory;

@@ -37,6 +37,7 @@ export interface Repaired {
 /** What a reconcile found out. Only `settle` turns it into status, requeue and events. */
 export interface Facts {
   application: Application;
+  environment: string;
   now: Date;
   standing: Standing;
   health: { state: HealthState; message?: string };

@@ -1,6 +1,5 @@
 import type { Application } from '../../api/v1alpha1/application.ts';
-import { parseDuration } from '../../api/v1alpha1/duration.ts';
-import { ANNOTATION_ABANDON, DEFAULT_ENVIRONMENT, GROUP } from '../../api/v1alpha1/names.ts';
+import { GROUP } from '../../api/v1alpha1/names.ts';
 import { classify } from '../../apply/classify.ts';
 import { releaseObject } from '../../apply/prune.ts';
 import type { TargetAccess } from '../../apply/target.ts';
@@ -13,11 +12,12 @@ import { type KeptObject, takenReason } from '../../plan/plan.ts';
 import { shortCandidate } from '../candidate/revision.ts';
 import type { TargetRecord } from '../record/record.ts';
 import { newRecord } from '../record/record.ts';
+import type { Target } from '../record/target.ts';
 import { endHooks, haveRun, runHooks } from './deploy/run-hooks.ts';
 import { depart, describeDeparture } from './leaving.ts';
 import { whereLost } from './lost-record.ts';
 import type { Moving } from './moving.ts';
-import { accessOf, movingOf, type Parts, targetOf } from './run.ts';
+import { accessOf, movingOf, type Parts } from './run.ts';
 import type { Untold } from './untold.ts';
 
 interface Deletion {
@@ -56,24 +56,24 @@ export type Finalized =
 export async function finalize(
   parts: Parts,
   application: Application,
+  target: Target,
   signal: AbortSignal,
   options: Pick<Deletion, 'tell' | 'warn' | 'mayRunHooks' | 'onHooksRun' | 'untold'>,
 ): Promise<Finalized> {
-  const access = accessOf(parts, application, signal);
-  const isAbandoned = (application.metadata.annotations[ANNOTATION_ABANDON] ?? '')
-    .split(',')
-    .includes(DEFAULT_ENVIRONMENT);
+  const access = accessOf(parts, target, signal);
+  const { abandoned: isAbandoned, timeoutMs } = target.settings;
   const leaving = isAbandoned ? undefined : await whatLeaves(parts.client, application, signal);
   const record =
     parts.store.get(access.targetId) ??
-    (isAbandoned || leaving !== undefined ? undefined : await recovered(parts, application, access));
+    (isAbandoned || leaving !== undefined ? undefined : await recovered(parts, application, target, access));
   if (record === undefined) {
     // A first write of it without an answer may have left something.
-    await parts.store.remove(newRecord(targetOf(application)), signal);
+    await parts.store.remove(newRecord(target), signal);
     return { state: 'Gone', kept: [] };
   }
   if (isAbandoned || leaving !== undefined) {
-    await releaseWhatCanBe(parts, access, record, leaving);
+    const goingNamespace = leaving === 'Namespace' ? application.metadata.namespace : undefined;
+    await releaseWhatCanBe(parts, access, record, goingNamespace);
     await parts.store.remove(record, signal);
     return { state: 'Gone', kept: [] };
   }
@@ -83,9 +83,8 @@ export async function finalize(
   });
   let kept: KeptObject[] = [];
   let takers: ReadonlyMap<string, string> = new Map();
-  const moving = movingOf(parts, application, access);
+  const moving = movingOf(parts, target, access);
   if (application.spec.deletionPolicy === 'Prune') {
-    const timeoutMs = parseDuration(application.spec.sync.timeout);
     const deletion = { parts, access, record, timeoutMs, ...options };
     await endHooks({ access, inventory: parts.inventory, untold: options.untold }, isOfDeletion);
     if (!(await runDeleteHooks(deletion, 'pre-delete'))) return { state: 'Resting' };
@@ -143,25 +142,29 @@ function keptOf(parts: Parts, access: TargetAccess, takers: ReadonlyMap<string, 
 async function recovered(
   parts: Parts,
   application: Application,
+  target: Target,
   access: TargetAccess,
 ): Promise<TargetRecord | undefined> {
-  const kinds = await whereLost(parts, application, access);
-  return kinds.length === 0 ? undefined : { ...newRecord(targetOf(application)), kinds };
+  const kinds = await whereLost(parts, application, target, access);
+  return kinds.length === 0 ? undefined : { ...newRecord(target), kinds };
 }
 
-/** Nobody is held up by this: what cannot be reached in time keeps its marks, which do no harm. */
+/**
+ * Nobody is held up by this: what cannot be reached in time keeps its marks, which do no harm; so does what goes with
+ * its namespace.
+ */
 async function releaseWhatCanBe(
   parts: Parts,
   access: TargetAccess,
   record: TargetRecord,
-  leaving: Leaving | undefined,
+  goingNamespace: string | undefined,
 ): Promise<void> {
   const signal = AbortSignal.any([access.signal, AbortSignal.timeout(RELEASE_MS)]);
   await Promise.allSettled(
     record.kinds.map((kind) => parts.inventory.watches.ensure([kind], { ...access, signal })),
   );
   const staying = [...parts.inventory.of(access.targetId).values()].filter(
-    ({ namespace }) => leaving !== 'Namespace' || namespace !== record.target.namespace,
+    ({ namespace }) => namespace !== goingNamespace,
   );
   await inParallel(staying, (live) => releaseObject({ ...access, signal }, live).catch(() => undefined));
   access.signal.throwIfAborted();

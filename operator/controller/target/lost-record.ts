@@ -1,6 +1,7 @@
-import type { Application } from '../../api/v1alpha1/application.ts';
+import { type Application, environmentOf } from '../../api/v1alpha1/application.ts';
 import type { TargetAccess } from '../../apply/target.ts';
 import { type SearchParts, searchTarget, type WatchedKind } from '../cluster/search.ts';
+import type { Target } from '../record/target.ts';
 
 /**
  * The kinds and namespaces of a target that has no record. Where its status tells that something was deployed,
@@ -10,13 +11,14 @@ import { type SearchParts, searchTarget, type WatchedKind } from '../cluster/sea
 export async function whereLost(
   parts: SearchParts,
   application: Application,
+  target: Target,
   access: TargetAccess,
 ): Promise<WatchedKind[]> {
-  if (!wasDeployed(application)) return [];
-  return searchTarget(parts, access, application.metadata.namespace);
+  if (!wasDeployed(application, target)) return [];
+  return searchTarget(parts, access, target.namespace);
 }
 
-function wasDeployed({ status }: Application): boolean {
-  const target = status?.environments?.[0];
-  return (target?.history?.length ?? 0) > 0 || target?.revision !== undefined || (target?.objects ?? 0) > 0;
+function wasDeployed({ status }: Application, { environment }: Target): boolean {
+  const { history = [], revision, objects = 0 } = environmentOf(status, environment) ?? {};
+  return history.length > 0 || revision !== undefined || objects > 0;
 }

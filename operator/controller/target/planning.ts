@@ -31,9 +31,9 @@ export class Planning {
   }
 
   static async of(context: DeployContext, objects: readonly Manifest[]): Promise<Planning> {
-    const { settings, record, slices, inventory, access } = context;
+    const { target, settings, slices, inventory, access } = context;
     await slices.pause();
-    const pathsOf = ignoredPaths(settings.ignore, objects, record.target.namespace, (key) =>
+    const pathsOf = ignoredPaths(settings.ignore, objects, target.namespace, (key) =>
       inventory.isScaled(access.targetId, key),
     );
     const ignored = new Map<Manifest, readonly string[]>();

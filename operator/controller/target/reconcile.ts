@@ -1,5 +1,5 @@
 import { TowpathError } from '../../api/errors.ts';
-import type { Application } from '../../api/v1alpha1/application.ts';
+import { type Application, environmentOf, type HistoryEntry } from '../../api/v1alpha1/application.ts';
 import { ANNOTATION_SYNC_REQUESTED } from '../../api/v1alpha1/names.ts';
 import { classify } from '../../apply/classify.ts';
 import { Quarantine } from '../candidate/quarantine.ts';
@@ -8,6 +8,7 @@ import { shortRevision } from '../candidate/revision.ts';
 import type { Wanted } from '../candidate/wanted.ts';
 import { applicationKey } from '../record/application-key.ts';
 import { type Candidate, movedTo, type TargetRecord, type Trigger } from '../record/record.ts';
+import type { Target } from '../record/target.ts';
 import { begin, judge, park } from './admit.ts';
 import { checkCycle, checkDependencies } from './dependencies.ts';
 import { heldPrune } from './deploy/pruning.ts';
@@ -27,6 +28,7 @@ export async function reconcile(
   parts: Parts,
   input: {
     application: Application;
+    target: Target;
     values: string | undefined;
     session: Session;
     signal: AbortSignal;
@@ -39,7 +41,7 @@ export async function reconcile(
   input.onFacts(run.facts);
   const { context, facts } = run;
   const { record } = context;
-  recallHistory(record, input.application);
+  recallHistory(record, historyOf(run));
   const blind = await seeObjects(run);
   if (blind !== undefined) run.blind = blind;
   facts.health = healthNow(run);
@@ -64,17 +66,23 @@ export async function reconcile(
 }
 
 /** Makes sure that the target's objects are watched; returns why they cannot be seen. */
-async function seeObjects({ parts, application, session, context }: Run): Promise<TowpathError | undefined> {
+async function seeObjects({
+  parts,
+  application,
+  target,
+  session,
+  context,
+}: Run): Promise<TowpathError | undefined> {
   const { record, access, inventory, signal } = context;
   try {
     if (parts.store.get(access.targetId) === undefined)
-      record.kinds = session.found ??= await whereLost(parts, application, access);
+      record.kinds = session.found ??= await whereLost(parts, application, target, access);
     await inventory.watches.ensure(record.kinds, access);
     await inventory.seeAutoscalers(access);
     return undefined;
   } catch (error) {
     signal.throwIfAborted();
-    const { namespace, application: name } = record.target;
+    const { namespace, name } = application.metadata;
     const object = { group: '', kind: 'Application', namespace, name };
     return explainForbidden(
       parts.client,
@@ -158,9 +166,12 @@ function requestOf({ metadata }: Application): string {
   return handledAs(metadata.annotations[ANNOTATION_SYNC_REQUESTED] ?? '');
 }
 
+function historyOf({ application, target }: Run): readonly HistoryEntry[] {
+  return environmentOf(application.status, target.environment)?.history ?? [];
+}
+
 /** The history in the status outlives a restart that came before the record was written again. */
-function recallHistory(record: TargetRecord, application: Application): void {
-  const history = application.status?.environments?.[0]?.history ?? [];
+function recallHistory(record: TargetRecord, history: readonly HistoryEntry[]): void {
   const told = new Set(history.map((entry) => entry.id));
   const oldest = told.size === 0 ? 0 : Math.min(...told);
   record.ended = record.ended.filter((deployment) => !told.has(deployment.id) && !(deployment.id < oldest));
@@ -177,15 +188,14 @@ function recallHistory(record: TargetRecord, application: Application): void {
 }
 
 async function findWanted(run: Run, values: string | undefined): Promise<Wanted> {
-  const { application, context, facts } = run;
+  const { application, target, context, facts } = run;
   const { record } = context;
   const source = application.status?.source;
   const wanted = await run.parts.wanted.find(
     {
       key: applicationKey(application),
       application,
-      target: record.target,
-      targetId: context.access.targetId,
+      target,
       values,
       known: run.session.renderAnew ? [] : record.candidates,
       settled: { revision: source?.revision, candidate: source?.candidate },
@@ -297,10 +307,7 @@ async function deployAnew(run: Run, wanted: Wanted): Promise<Date | undefined> {
   const held = await heldPrune(context, await Planning.of(context, manifests.objects));
   if (held !== undefined) return (await holdPrune(run, wanted.candidate, held)) ?? NEVER;
   const trigger = triggerOf(run, wanted.candidate);
-  const lastId = Math.max(
-    0,
-    ...(application.status?.environments?.[0]?.history ?? []).map((entry) => entry.id),
-  );
+  const lastId = Math.max(0, ...historyOf(run).map((entry) => entry.id));
   await begin(context, wanted.candidate, manifests, {
     trigger,
     deferred,

@@ -18,7 +18,7 @@ const cases: [string | undefined, string | undefined][] = [
 
 for (const [annotation, value] of cases) {
   test(`a request of ${JSON.stringify(annotation)} asks the environment default for ${JSON.stringify(value)}`, () => {
-    assert.equal(requestFor(annotation), value);
+    assert.equal(requestFor(annotation, 'default'), value);
   });
 }
 

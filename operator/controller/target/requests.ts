@@ -1,6 +1,5 @@
 import { STATUS_LIMITS } from '../../api/v1alpha1/application-status.ts';
 import { cut } from '../../api/v1alpha1/bound-status.ts';
-import { DEFAULT_ENVIRONMENT } from '../../api/v1alpha1/names.ts';
 import { sha256 } from '../../manifest/digest.ts';
 
 /**
@@ -8,10 +7,7 @@ import { sha256 } from '../../manifest/digest.ts';
  * environments, or `<environment>=<value>`, several separated by commas. Returns the value for the
  * environment; undefined where there is none.
  */
-export function requestFor(
-  annotation: string | undefined,
-  environment = DEFAULT_ENVIRONMENT,
-): string | undefined {
+export function requestFor(annotation: string | undefined, environment: string): string | undefined {
   if (annotation === undefined || annotation === '') return undefined;
   let isNamed = false;
   for (const part of annotation.split(',')) {

@@ -1,13 +1,6 @@
 import type { TowpathError } from '../../api/errors.ts';
-import type { Application, ApplicationStatus } from '../../api/v1alpha1/application.ts';
-import { parseDuration } from '../../api/v1alpha1/duration.ts';
-import {
-  ANNOTATION_ADOPT,
-  ANNOTATION_PRUNE_CONSENT,
-  ANNOTATION_SYNC_REQUESTED,
-  DEFAULT_ENVIRONMENT,
-  LABEL_TARGET,
-} from '../../api/v1alpha1/names.ts';
+import { type Application, environmentOf } from '../../api/v1alpha1/application.ts';
+import { ANNOTATION_SYNC_REQUESTED, LABEL_TARGET } from '../../api/v1alpha1/names.ts';
 import type { TargetAccess } from '../../apply/target.ts';
 import { asWanted } from '../../health/health.ts';
 import type { KubeClient, ServiceAccount } from '../../kube/client.ts';
@@ -22,9 +15,9 @@ import type { Quarantine } from '../candidate/quarantine.ts';
 import type { Wanted, WantedCandidates } from '../candidate/wanted.ts';
 import type { Inventory } from '../cluster/inventory.ts';
 import type { WatchedKind } from '../cluster/search.ts';
-import { applicationKey } from '../record/application-key.ts';
-import { newRecord, type TargetName, targetId, targetName } from '../record/record.ts';
+import { newRecord } from '../record/record.ts';
 import type { RecordStore } from '../record/store.ts';
+import type { Target } from '../record/target.ts';
 import type { Lookup } from './dependencies.ts';
 import type { DeployContext } from './deploy-context.ts';
 import { Contests } from './drift/contests.ts';
@@ -33,7 +26,7 @@ import { droppedNulls } from './dropped-nulls.ts';
 import type { Facts, Standing } from './facts.ts';
 import { worstHealth } from './health.ts';
 import { Moving } from './moving.ts';
-import { handledAs, requestFor } from './requests.ts';
+import { handledAs } from './requests.ts';
 import type { Untold } from './untold.ts';
 import type { Wishes } from './wishes.ts';
 
@@ -47,10 +40,9 @@ export interface Parts {
   store: RecordStore;
   inventory: Inventory;
   wanted: WantedCandidates;
-  installation: string;
-  /** False only with --insecure-no-impersonation. */
-  impersonate: boolean;
   lookup: Lookup;
+  /** As whom another Application deploys, by its key; undefined: as the operator itself, or there is none. */
+  accountOf(application: string): ServiceAccount | undefined;
   wishes: Wishes;
   /** An Application may take over now what another one left. */
   onLeft(application: string): void;
@@ -59,7 +51,7 @@ export interface Parts {
   random(): number;
 }
 
-/** What is remembered of an Application between two reconciles; nothing here needs to survive a restart. */
+/** What is remembered of a target between two reconciles; nothing here needs to survive a restart. */
 export interface Session {
   /** What is wanted could not be begun, for a reason that is not its own. */
   retry?: { inputs: string; error: TowpathError; attempts: number; triedAt: Date; nextAt: Date };
@@ -86,15 +78,15 @@ export interface Session {
   found?: WatchedKind[];
 }
 
-/** `status` is what an earlier process told; `untold` outlives sessions. */
-export function newSession(status: ApplicationStatus | undefined, untold: Untold): Session {
+/** The status is what an earlier process told; `untold` outlives sessions. */
+export function newSession({ status }: Application, target: Target, untold: Untold): Session {
   return {
     kept: [],
     blindTries: 0,
     renderAnew: false,
     contests: new Contests(),
     untold,
-    drift: new DriftMemory(status?.environments?.[0]?.drift),
+    drift: new DriftMemory(environmentOf(status, target.environment)?.drift),
     repairs: new TokenBucket(REPAIRS_AT_ONCE, REPAIR_EVERY_MS, performance.now()),
   };
 }
@@ -105,6 +97,7 @@ const UNBOUNDED = { take: () => true, waitMs: () => 0 };
 export interface Run {
   parts: Parts;
   application: Application;
+  target: Target;
   session: Session;
   context: DeployContext;
   facts: Facts;
@@ -117,45 +110,28 @@ export interface Run {
   blind?: TowpathError;
 }
 
-export function targetOf({ metadata }: Application): TargetName {
-  return targetOfKey(applicationKey({ metadata }));
-}
-
-/** The target of the Application with that key, whether it can be read or not. */
-export function targetOfKey(key: string): TargetName {
-  const [namespace = '', application = ''] = key.split('/');
-  return { namespace, application, environment: DEFAULT_ENVIRONMENT };
-}
-
-export function accessOf(parts: Parts, application: Application, signal: AbortSignal): TargetAccess {
-  const target = targetOf(application);
-  const id = targetId(parts.installation, target);
-  const as: ServiceAccount = { namespace: target.namespace, name: application.spec.serviceAccountName };
+export function accessOf(parts: Parts, target: Target, signal: AbortSignal): TargetAccess {
+  const { id, name, account, settings } = target;
   return {
     client: parts.client,
     discovery: parts.discovery,
     targetId: id,
-    targetName: targetName(target),
-    adopt: application.metadata.annotations[ANNOTATION_ADOPT] === 'true',
+    targetName: name,
+    adopt: settings.adopt,
     isHeld: (object) => holds(parts, object),
     former: formerManifests(parts.store, () => parts.store.get(id), signal),
-    observe: (object, resource) =>
-      parts.inventory.observe(object, resource, parts.impersonate ? as : undefined),
+    observe: (object, resource) => parts.inventory.observe(object, resource, account),
     signal,
-    ...(parts.impersonate ? { as } : {}),
+    ...(account === undefined ? {} : { as: account }),
   };
 }
 
-export function movingOf(parts: Parts, application: Application, access: TargetAccess): Moving {
+export function movingOf(parts: Parts, target: Target, access: TargetAccess): Moving {
   return new Moving({
     wishes: parts.wishes,
-    owner: applicationKey(application),
+    owner: target.application,
     access,
-    accountOf: (key) => {
-      const { namespace, application: name } = targetOfKey(key);
-      const taker = parts.lookup(namespace, name);
-      return taker === undefined ? undefined : accessOf(parts, taker, access.signal).as;
-    },
+    accountOf: parts.accountOf,
     onLeft: parts.onLeft,
   });
 }
@@ -179,38 +155,41 @@ export const LOOKING: Standing = {
 
 export function startRun(
   parts: Parts,
-  input: { application: Application; session: Session; signal: AbortSignal; tellNow(): void },
+  input: {
+    application: Application;
+    target: Target;
+    session: Session;
+    signal: AbortSignal;
+    tellNow(): void;
+  },
 ): Run {
-  const { application, session, signal } = input;
-  const { spec, metadata, status } = application;
-  const target = targetOf(application);
-  const record = parts.store.get(targetId(parts.installation, target)) ?? newRecord(target);
+  const { application, target, session, signal } = input;
+  const { metadata, status } = application;
+  const { settings } = target;
+  const record = parts.store.get(target.id) ?? newRecord(target);
   const annotation = metadata.annotations[ANNOTATION_SYNC_REQUESTED];
   const isHandled =
     annotation === undefined ||
     handledAs(annotation) === status?.handledSyncRequest ||
     handledAs(annotation) === record.deployment?.request;
-  const request = isHandled ? undefined : requestFor(annotation);
+  const request = isHandled ? undefined : settings.request;
   const isAskedNow = request !== undefined && request !== session.lookedFor;
-  const access = accessOf(parts, application, signal);
+  const access = accessOf(parts, target, signal);
   const context: DeployContext = {
+    target,
     access,
     store: parts.store,
     inventory: parts.inventory,
     record,
     settings: {
-      prune: spec.sync.prune,
-      mayWrite: request !== undefined || spec.sync.mode === 'Automatic',
-      repair: request !== undefined || (spec.sync.drift === 'Repair' && spec.sync.mode === 'Automatic'),
-      adopt: access.adopt,
-      ignore: spec.sync.ignore ?? [],
-      consent: requestFor(metadata.annotations[ANNOTATION_PRUNE_CONSENT]),
-      timeoutMs: parseDuration(spec.sync.timeout),
+      ...settings,
+      mayWrite: request !== undefined || settings.mode === 'Automatic',
+      repair: request !== undefined || (settings.drift === 'Repair' && settings.mode === 'Automatic'),
     },
     repairs: isAskedNow ? UNBOUNDED : session.repairs,
     drift: session.drift,
     contests: session.contests,
-    moving: movingOf(parts, application, access),
+    moving: movingOf(parts, target, access),
     untold: session.untold,
     slices: parts.slices,
     now: () => parts.client.now(),
@@ -224,6 +203,7 @@ export function startRun(
   };
   const facts: Facts = {
     application,
+    environment: target.environment,
     now: parts.client.now(),
     standing: LOOKING,
     health: { state: status?.health ?? 'Missing' },
@@ -236,7 +216,7 @@ export function startRun(
   // What a deployment was begun for was done, also where no status could say so before the process ended.
   if (annotation !== undefined && handledAs(annotation) === record.deployment?.request)
     facts.handledSyncRequest = handledAs(annotation);
-  return { parts, application, session, context, facts, request, isAskedNow };
+  return { parts, application, target, session, context, facts, request, isAskedNow };
 }
 
 export function finish(run: Run, requeueAt: Date | undefined): { facts: Facts; requeueAt: Date | undefined } {

@@ -16,13 +16,18 @@ test('S18: the digest to consent to is told in full, however long what else is t
   ]) {
     for (const count of [1, 5_000]) {
       const objects = Array.from({ length: count }, () => objectOf('o'.repeat(253)));
-      const message = heldMessage({ revision: '4f2c81a'.padEnd(40, '0'), ref }, { digest, objects });
+      const message = heldMessage(
+        'default',
+        { revision: '4f2c81a'.padEnd(40, '0'), ref },
+        { digest, objects },
+      );
       assert.ok(message.endsWith(`annotate: towpath.dev/prune-consent=default=${digest}`), message);
       assert.ok(jsonBytes(message) <= STATUS_LIMITS.message, message);
     }
   }
   assert.equal(
     heldMessage(
+      'default',
       { revision: '4f2c81a'.padEnd(40, '0'), ref: 'refs/heads/main' },
       {
         digest,

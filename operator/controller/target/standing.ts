@@ -1,5 +1,5 @@
 import { fitBetween } from '../../api/v1alpha1/bound-status.ts';
-import { LABEL_TARGET } from '../../api/v1alpha1/names.ts';
+import { ANNOTATION_PRUNE_CONSENT, LABEL_TARGET } from '../../api/v1alpha1/names.ts';
 import type { AppliedObject } from '../../manifest/applied.ts';
 import { describeObject, type ObjectId } from '../../manifest/manifest.ts';
 import { shortRevision } from '../candidate/revision.ts';
@@ -142,7 +142,7 @@ export function tellHeld(
   facts.standing = {
     sync: 'Blocked',
     reason: 'PruneHeld',
-    message: heldMessage(candidate, held),
+    message: heldMessage(facts.environment, candidate, held),
     remedy: 'Person',
   };
 }
@@ -152,13 +152,14 @@ const HELD_REVISION = 40;
 
 /** Asks for consent to exactly these deletions. */
 export function heldMessage(
+  environment: string,
   { revision, ref }: Pick<Candidate, 'revision' | 'ref'>,
   { digest, objects }: Pick<PruneHeld, 'digest' | 'objects'>,
 ): string {
   return fitBetween(
     `Revision ${shortRevision(revision, ref, HELD_REVISION)} renders nothing: deleting `,
     describeAll(objects),
-    ` needs consent. Correct it in Git, or annotate: towpath.dev/prune-consent=default=${digest}`,
+    ` needs consent. Correct it in Git, or annotate: ${ANNOTATION_PRUNE_CONSENT}=${environment}=${digest}`,
   );
 }
 

@@ -1,5 +1,5 @@
 import type { TowpathError } from '../../api/errors.ts';
-import type { ApplicationStatus, HistoryEntry } from '../../api/v1alpha1/application.ts';
+import { type ApplicationStatus, environmentOf, type HistoryEntry } from '../../api/v1alpha1/application.ts';
 import type { LiveObject } from '../../manifest/live.ts';
 import { idOf, type ObjectId } from '../../manifest/manifest.ts';
 import type { Deployment } from '../record/record.ts';
@@ -7,6 +7,7 @@ import type { Repaired } from './facts.ts';
 
 /** What events and log lines of one write of the status tell. */
 export interface Told {
+  environment: string;
   /** The status that events told of last: what differs from it is news. */
   before: ApplicationStatus | undefined;
   begun: readonly Begun[];
@@ -42,10 +43,11 @@ const MOST_OUTCOMES = 200;
 const MOST_DONE = 5_000;
 
 /**
- * What was done and found of an Application and not told yet. It outlives the look that did it: where that is broken
+ * What was done and found of a target and not told yet. It outlives the look that did it: where that is broken
  * off, fails, or its status is refused, the next status that is written tells it, and no other one.
  */
 export class Untold {
+  readonly #environment: string;
   #begun: readonly Begun[] = [];
   #outcomes: readonly HistoryEntry[] = [];
   /** The last that was begun, told or not. */
@@ -57,6 +59,10 @@ export class Untold {
   readonly #sent: Record<Deletions, readonly Doomed[]> = { pruned: [], endedHooks: [] };
   /** Present from a write of the status that failed on: it may have happened, and only its answer got lost. */
   #before: { status: ApplicationStatus | undefined } | undefined;
+
+  constructor(environment: string) {
+    this.#environment = environment;
+  }
 
   /** Each once. */
   begin(begun: Begun): void {
@@ -104,14 +110,18 @@ export class Untold {
   }
 
   /** `status` was written, but of it no more was told than its conditions and what ended. */
-  leaveRest({ before }: Told, { conditions, environments = [] }: ApplicationStatus): void {
-    const [environment] = environments;
-    const told = before?.environments?.[0] ?? environment;
+  leaveRest({ before }: Told, status: ApplicationStatus): void {
+    const { conditions } = status;
+    const written = environmentOf(status, this.#environment);
+    const told = environmentOf(before, this.#environment) ?? written;
+    const others = before?.environments?.filter(({ name }) => name !== this.#environment) ?? [];
+    const environments =
+      told === undefined ? others : [...others, { ...told, history: written?.history ?? [] }];
     this.#before = {
       status: {
         ...before,
         ...(conditions === undefined ? {} : { conditions }),
-        ...(told === undefined ? {} : { environments: [{ ...told, history: environment?.history ?? [] }] }),
+        ...(environments.length === 0 ? {} : { environments }),
       },
     };
   }
@@ -119,6 +129,7 @@ export class Untold {
   /** Hands all of it over, to be told with a write that changes `status`. */
   take(status: ApplicationStatus | undefined): Told {
     const told = {
+      environment: this.#environment,
       before: this.#before === undefined ? status : this.#before.status,
       begun: this.#begun,
       outcomes: this.#outcomes,

@@ -1,7 +1,8 @@
-import type {
-  ApplicationStatus,
-  EnvironmentStatus,
-  HistoryEntry,
+import {
+  type ApplicationStatus,
+  type EnvironmentStatus,
+  environmentOf,
+  type HistoryEntry,
 } from '../../../api/v1alpha1/application.ts';
 import { describeObject, type ObjectId } from '../../../manifest/manifest.ts';
 import { shortRevision } from '../../candidate/revision.ts';
@@ -23,7 +24,7 @@ const MOST = 5;
  * or a resync floods nothing (A14). Pure.
  */
 export function changeEvents(
-  { standing }: Pick<Facts, 'standing'>,
+  { standing, environment }: Pick<Facts, 'standing' | 'environment'>,
   status: ApplicationStatus,
   before: ApplicationStatus | undefined,
 ): ToldEvent[] {
@@ -43,7 +44,10 @@ export function changeEvents(
   if ((isProblem && isOtherMessage) || (isWait && isOther)) told.push({ type: 'Warning', reason, message });
   if (standing.reason === 'AwaitingSync' && message !== readyBefore?.message)
     told.push({ type: 'Normal', reason: standing.reason, message: standing.message });
-  if (standing.reason === 'OutOfSync' && isMoreDrift(status, before))
+  if (
+    standing.reason === 'OutOfSync' &&
+    isMoreDrift(environmentOf(status, environment)?.drift, environmentOf(before, environment)?.drift)
+  )
     told.push({ type: 'Warning', reason: 'DriftReported', message: standing.message });
   return told;
 }
@@ -66,15 +70,17 @@ export function doneEvents({
 /** Deployments that ended and are not told yet, oldest first: what the status has of them, and an earlier one had. */
 export function endedSince(
   status: ApplicationStatus,
-  { before, outcomes }: Pick<Told, 'before' | 'outcomes'>,
+  { environment, before, outcomes }: Pick<Told, 'environment' | 'before' | 'outcomes'>,
 ) {
-  const known = new Set([...historyOf(before), ...outcomes].map(({ id }) => id));
-  const since = historyOf(status).filter(({ id, outcome }) => outcome !== undefined && !known.has(id));
+  const known = new Set([...historyOf(before, environment), ...outcomes].map(({ id }) => id));
+  const since = historyOf(status, environment).filter(
+    ({ id, outcome }) => outcome !== undefined && !known.has(id),
+  );
   return [...outcomes, ...since.reverse()];
 }
 
-function historyOf(status: ApplicationStatus | undefined): HistoryEntry[] {
-  return status?.environments?.[0]?.history ?? [];
+function historyOf(status: ApplicationStatus | undefined, environment: string): HistoryEntry[] {
+  return environmentOf(status, environment)?.history ?? [];
 }
 
 function readyOf(status: ApplicationStatus | undefined) {
@@ -117,15 +123,11 @@ function repairEvents({ object, by, contested }: Repaired): ToldEvent[] {
   return [repaired, { type: 'Warning', reason: 'DriftContested', message }];
 }
 
+type Drift = EnvironmentStatus['drift'];
+
 /** More drift than was told, or as much of another. */
-function isMoreDrift(status: ApplicationStatus, before: ApplicationStatus | undefined): boolean {
-  const drift = driftOf(status);
-  const told = driftOf(before);
+function isMoreDrift(drift: Drift, told: Drift): boolean {
   if (drift === undefined || told === undefined || drift.count !== told.count)
     return (drift?.count ?? 0) > (told?.count ?? 0);
   return drift.lastObject !== told.lastObject || drift.lastBy !== told.lastBy;
-}
-
-function driftOf(status: ApplicationStatus | undefined): EnvironmentStatus['drift'] {
-  return status?.environments?.[0]?.drift;
 }

@@ -1,5 +1,8 @@
-import type { ApplicationStatus, HistoryEntry } from '../../../api/v1alpha1/application.ts';
-import { DEFAULT_ENVIRONMENT } from '../../../api/v1alpha1/names.ts';
+import {
+  type ApplicationStatus,
+  environmentOf,
+  type HistoryEntry,
+} from '../../../api/v1alpha1/application.ts';
 import { SOURCE_REASONS } from '../../../api/v1alpha1/reasons/source.ts';
 import { describeObject, type ObjectId } from '../../../manifest/manifest.ts';
 import type { ApplicationLineName, LogField } from '../../../observe/application-log.ts';
@@ -12,10 +15,13 @@ export interface LogLine {
   fields: Partial<Record<LogField, string | number>>;
 }
 
-const environment = DEFAULT_ENVIRONMENT;
-
 /** What the log is told of what was done. Pure. */
-export function doneLines({ begun, outcomes, done }: Pick<Told, 'begun' | 'outcomes' | 'done'>): LogLine[] {
+export function doneLines({
+  environment,
+  begun,
+  outcomes,
+  done,
+}: Pick<Told, 'environment' | 'begun' | 'outcomes' | 'done'>): LogLine[] {
   return [
     ...begun.map(({ how, deployment: { id, trigger, candidate } }) => ({
       line: how,
@@ -29,32 +35,32 @@ export function doneLines({ begun, outcomes, done }: Pick<Told, 'begun' | 'outco
     })),
     ...objectLines(
       'repaired',
+      environment,
       done.repaired.map(({ object }) => object),
     ),
-    ...objectLines('pruned', done.pruned),
-    ...outcomes.map(endedLine),
+    ...objectLines('pruned', environment, done.pruned),
+    ...outcomes.map((entry) => endedLine(environment, entry)),
   ];
 }
 
 /** What the log is told of what is news in a status. Pure. */
-export function changeLines(status: ApplicationStatus, before: ApplicationStatus | undefined): LogLine[] {
+export function changeLines(
+  environment: string,
+  status: ApplicationStatus,
+  before: ApplicationStatus | undefined,
+): LogLine[] {
   return [
-    ...quarantineLines(status, before),
-    ...heldLines(status, before),
+    ...quarantineLines(environment, status, before),
+    ...heldLines(environment, status, before),
     ...suspensionLines(status, before),
     ...sourceLines(status, before),
   ];
 }
 
-function endedLine({
-  id,
-  revision,
-  candidate,
-  trigger,
-  outcome,
-  startedAt,
-  finishedAt,
-}: HistoryEntry): LogLine {
+function endedLine(
+  environment: string,
+  { id, revision, candidate, trigger, outcome, startedAt, finishedAt }: HistoryEntry,
+): LogLine {
   return {
     line: 'ended',
     fields: {
@@ -75,13 +81,21 @@ function shortened(candidate: string | undefined): LogLine['fields'] {
   return candidate === undefined ? {} : { candidate: shortCandidate(candidate) };
 }
 
-function objectLines(line: ApplicationLineName, objects: readonly ObjectId[]): LogLine[] {
+function objectLines(
+  line: ApplicationLineName,
+  environment: string,
+  objects: readonly ObjectId[],
+): LogLine[] {
   const [first] = objects;
   if (first === undefined) return [];
   return [{ line, fields: { environment, object: describeObject(first), objects: objects.length } }];
 }
 
-function quarantineLines(status: ApplicationStatus, before: ApplicationStatus | undefined): LogLine[] {
+function quarantineLines(
+  environment: string,
+  status: ApplicationStatus,
+  before: ApplicationStatus | undefined,
+): LogLine[] {
   const { quarantine } = status;
   const told = before?.quarantine;
   if (quarantine === undefined) return [];
@@ -102,9 +116,14 @@ function quarantineLines(status: ApplicationStatus, before: ApplicationStatus | 
   ];
 }
 
-function heldLines(status: ApplicationStatus, before: ApplicationStatus | undefined): LogLine[] {
-  const held = status.environments?.[0]?.pendingPrune;
-  if (held === undefined || held.digest === before?.environments?.[0]?.pendingPrune?.digest) return [];
+function heldLines(
+  environment: string,
+  status: ApplicationStatus,
+  before: ApplicationStatus | undefined,
+): LogLine[] {
+  const held = environmentOf(status, environment)?.pendingPrune;
+  const told = environmentOf(before, environment)?.pendingPrune;
+  if (held === undefined || held.digest === told?.digest) return [];
   return [{ line: 'held', fields: { environment, objects: held.count, digest: held.digest } }];
 }
 

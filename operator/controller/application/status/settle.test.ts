@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { environmentOf } from '../../../../test/harness/target.ts';
 import { TowpathError } from '../../../api/errors.ts';
 import {
   type Application,
@@ -58,6 +59,7 @@ function facts(
 ): Facts & Omit<Told, 'before' | 'begun' | 'outcomes'> {
   return {
     application: application(),
+    environment: 'default',
     now: NOW,
     standing: { sync: 'Synced', reason: 'Synced', message: 'Revision main@4f2c81a is deployed: 1 object.' },
     health: { state: 'Healthy' },
@@ -77,7 +79,7 @@ type Status = ApplicationStatus | undefined;
 
 function settle(found: Facts & Omit<Told, 'before' | 'begun' | 'outcomes'>, before: Status) {
   const status = settleFacts(found, found.done, before);
-  const outcomes = endedSince(status, { before, outcomes: [] });
+  const outcomes = endedSince(status, { environment: found.environment, before, outcomes: [] });
   const events = [...doneEvents({ ...found, outcomes }), ...changeEvents(found, status, before)];
   return { status, events };
 }
@@ -122,7 +124,7 @@ for (const [sync, remedy, health, expected] of table) {
 test('a new deployment enters the history and is told in one event', () => {
   const { status, events } = settle(facts(), undefined);
   assert.deepEqual(
-    status.environments?.[0]?.history?.map(({ id, outcome, startedAt, finishedAt }) => ({
+    environmentOf(status)?.history?.map(({ id, outcome, startedAt, finishedAt }) => ({
       id,
       outcome,
       startedAt,
@@ -151,7 +153,7 @@ test('the history is bounded by revisionHistoryLimit, newest first', () => {
     undefined,
   );
   assert.deepEqual(
-    status.environments?.[0]?.history?.map(({ id }) => id),
+    environmentOf(status)?.history?.map(({ id }) => id),
     [4, 3],
   );
 });
@@ -160,7 +162,7 @@ test('D7: a deployment that the history has already is not told twice', () => {
   const first = settle(facts(), undefined);
   const again = settle(facts({ ended: [deployment(1, 'Failed'), deployment(2, 'Succeeded')] }), first.status);
   assert.deepEqual(
-    again.status.environments?.[0]?.history?.map(({ id, outcome }) => `${id} ${outcome}`),
+    environmentOf(again.status)?.history?.map(({ id, outcome }) => `${id} ${outcome}`),
     ['2 Succeeded', '1 Succeeded'],
   );
 });
@@ -200,8 +202,8 @@ test('what is refused stands with its errors and their number, while what runs k
     file: 'a.yaml',
     line: 3,
   });
-  assert.equal(status.environments?.[0]?.revision, REVISION);
-  assert.equal(status.environments?.[0]?.desiredRevision, 'b'.repeat(40));
+  assert.equal(environmentOf(status)?.revision, REVISION);
+  assert.equal(environmentOf(status)?.desiredRevision, 'b'.repeat(40));
   assert.deepEqual(events, [{ type: 'Warning', reason: 'ChartInvalid', message: 'The chart is broken.' }]);
 });
 
@@ -225,7 +227,7 @@ test('drift that was repaired is told with its author, and no longer counted', (
     endedHooks: [],
   };
   const repaired = settle(facts({ drift: { ...drift, count: 0 }, done }), before);
-  assert.deepEqual(repaired.status.environments?.[0]?.drift, {
+  assert.deepEqual(environmentOf(repaired.status)?.drift, {
     count: 0,
     lastAt: '2026-11-23T09:59:59Z',
     lastBy: 'kubectl-edit',
@@ -236,7 +238,7 @@ test('drift that was repaired is told with its author, and no longer counted', (
     'ConfigMap shop/web was put back to what Git says after a change by kubectl-edit.',
   ]);
   const later = settle(facts(), repaired.status as ApplicationStatus);
-  assert.deepEqual(later.status.environments?.[0]?.drift, repaired.status.environments?.[0]?.drift);
+  assert.deepEqual(environmentOf(later.status)?.drift, environmentOf(repaired.status)?.drift);
 });
 
 test('what was pruned, and drift that is left alone, are told in an event each', () => {

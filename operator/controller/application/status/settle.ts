@@ -1,13 +1,13 @@
-import type {
-  ApplicationStatus,
-  Condition,
-  EnvironmentStatus,
-  HealthState,
-  HistoryEntry,
+import {
+  type ApplicationStatus,
+  type Condition,
+  type EnvironmentStatus,
+  environmentOf,
+  type HealthState,
+  type HistoryEntry,
 } from '../../../api/v1alpha1/application.ts';
 import { boundStatus } from '../../../api/v1alpha1/bound-status.ts';
 import { setConditions } from '../../../api/v1alpha1/conditions.ts';
-import { DEFAULT_ENVIRONMENT } from '../../../api/v1alpha1/names.ts';
 import { secondTime } from '../../../kube/times.ts';
 import { describeObject } from '../../../manifest/manifest.ts';
 import { shortRevision } from '../../candidate/revision.ts';
@@ -82,7 +82,7 @@ export function settle(
   const ready = unreachable
     ? { ...judged.ready, message: `${judged.ready.message} ${facts.sourceError?.message ?? ''}`.trim() }
     : judged.ready;
-  const environment = settleEnvironment(facts, previous?.environments?.[0], now);
+  const environment = settleEnvironment(facts, environmentOf(previous, facts.environment), now);
   const isReady = ready.status === 'True';
   const status: ApplicationStatus = {
     observedGeneration: application.metadata.generation,
@@ -123,7 +123,7 @@ export function settle(
     status.quarantine = {
       revision,
       ...(candidate === undefined ? {} : { candidate }),
-      errors: errors.map((error) => ({ environment: DEFAULT_ENVIRONMENT, ...error })),
+      errors: errors.map((error) => ({ environment: facts.environment, ...error })),
       total: errors.length,
     };
   }
@@ -174,7 +174,7 @@ function settleEnvironment(
     standing.sync === 'Synced' && (previous?.sync !== 'Synced' || newest?.id !== previous.history?.[0]?.id);
   const lastSyncedAt = became ? now : previous?.lastSyncedAt;
   const environment: EnvironmentStatus = {
-    name: DEFAULT_ENVIRONMENT,
+    name: facts.environment,
     sync: standing.sync,
     health: health.state,
     message:

@@ -56,7 +56,8 @@ export class ApplicationWriter {
   async tell(application: Application, facts: Facts, untold: Untold, signal: AbortSignal): Promise<void> {
     const settled = ({ done }: Told) => settle(facts, done, application.status);
     const news = (status: ApplicationStatus, { before }: Told) => changeEvents(facts, status, before);
-    const lines = (status: ApplicationStatus, { before }: Told) => changeLines(status, before);
+    const lines = (status: ApplicationStatus, { before }: Told) =>
+      changeLines(facts.environment, status, before);
     await this.#write(application, untold, { action: 'Sync', settled, news, lines }, signal);
   }
 

@@ -1,0 +1,69 @@
+import { createHash } from 'node:crypto';
+import type { Application } from '../../api/v1alpha1/application.ts';
+import { parseDuration } from '../../api/v1alpha1/duration.ts';
+import {
+  ANNOTATION_ABANDON,
+  ANNOTATION_ADOPT,
+  ANNOTATION_PRUNE_CONSENT,
+  ANNOTATION_SYNC_REQUESTED,
+} from '../../api/v1alpha1/names.ts';
+import { applicationKey } from '../record/application-key.ts';
+import type { Target, TargetIdentity } from '../record/target.ts';
+import { requestFor } from '../target/requests.ts';
+
+/** The environment of an Application that names none. */
+const DEFAULT_ENVIRONMENT = 'default';
+
+export interface TargetsOptions {
+  /** As --installation says it. */
+  installation: string;
+  /** False only with --insecure-no-impersonation. */
+  impersonate: boolean;
+}
+
+/** Which targets Applications have: the only place that computes ids, and that knows what no environments means. */
+export class Targets {
+  readonly #options: TargetsOptions;
+
+  constructor(options: TargetsOptions) {
+    this.#options = options;
+  }
+
+  /** The targets of the Application with that key, `<namespace>/<name>`, whether it can be read or not. */
+  named(application: string): readonly [TargetIdentity] {
+    return [Object.freeze(this.#identityOf(application, DEFAULT_ENVIRONMENT))];
+  }
+
+  /** The same with all that the Application asks for there. */
+  of({ metadata, spec }: Application): readonly [Target] {
+    const { namespace, annotations } = metadata;
+    const identity = this.#identityOf(applicationKey({ metadata }), DEFAULT_ENVIRONMENT);
+    const { environment } = identity;
+    const abandoned = annotations[ANNOTATION_ABANDON] ?? '';
+    const target: Target = {
+      ...identity,
+      namespace,
+      account: this.#options.impersonate ? { namespace, name: spec.serviceAccountName } : undefined,
+      overlay: Object.freeze({ path: spec.source.path, valuesFiles: spec.helm?.valuesFiles ?? [] }),
+      settings: Object.freeze({
+        mode: spec.sync.mode,
+        prune: spec.sync.prune,
+        drift: spec.sync.drift,
+        adopt: annotations[ANNOTATION_ADOPT] === 'true',
+        ignore: spec.sync.ignore ?? [],
+        timeoutMs: parseDuration(spec.sync.timeout),
+        request: requestFor(annotations[ANNOTATION_SYNC_REQUESTED], environment),
+        consent: requestFor(annotations[ANNOTATION_PRUNE_CONSENT], environment),
+        abandoned: abandoned.split(',').includes(environment),
+      }),
+    };
+    return [Object.freeze(target)];
+  }
+
+  #identityOf(application: string, environment: string): TargetIdentity {
+    const slash = application.indexOf('/');
+    const parts = [application.slice(0, slash), application.slice(slash + 1), environment];
+    const id = createHash('sha256').update(JSON.stringify([this.#options.installation, ...parts]));
+    return { id: id.digest('hex').slice(0, 20), name: parts.join('/'), application, environment };
+  }
+}
