@@ -81,7 +81,7 @@ lint: $(INSTALLED) $(NOTIFY) ## Checks types, style, imports between rooms, func
 	node_modules/.bin/tsc -p .
 	node_modules/.bin/tsc -p examples/notify
 	node_modules/.bin/biome check
-	$(NODE) hack/lint-imports.ts
+	$(NODE) --disable-warning=ExperimentalWarning hack/lint-imports.ts
 	$(NODE) hack/lint-functions.ts
 	$(NODE) --disable-warning=ExperimentalWarning hack/lint-expressions.ts
 	$(NODE) hack/generate.ts --check

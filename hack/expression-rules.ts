@@ -48,7 +48,8 @@ function reasonAbove(lines: readonly string[], line: number): string | undefined
 
 type Fields = Readonly<Record<string, unknown>>;
 
-function childrenOf(node: Node): Node[] {
+/** What a node of the syntax tree is made of. */
+export function childrenOf(node: Node): Node[] {
   return Object.values(node as unknown as Fields)
     .flat()
     .filter((value): value is Node => typeof (value as Partial<Node> | null)?.type === 'string');

@@ -1,10 +1,12 @@
 /**
  * Checks that imports between the rooms of operator/ run one way (docs on architecture, import-rules.ts), and that
- * nothing there waits while the event loop stands still (blocking-rules.ts).
+ * nothing there waits while the event loop stands still (blocking-rules.ts), or takes the first environment for the
+ * only one (environment-rules.ts).
  */
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { blockingCalls } from './blocking-rules.ts';
+import { placedEnvironments } from './environment-rules.ts';
 import { circles, type Import, importsOf, objection } from './import-rules.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -17,13 +19,13 @@ for (const file of globSync('{operator,test,hack}/**/*.ts', { cwd: root }).sort(
     const said = objection(statement);
     if (said) objections.push(said);
   }
-  objections.push(...blockingCalls(file, source));
+  objections.push(...blockingCalls(file, source), ...placedEnvironments(file, source));
 }
 objections.push(...circles(statements));
 for (const said of objections) console.error(said);
 if (objections.length > 0) {
   console.error(
-    `\n${objections.length} place(s) break the rules of hack/import-rules.ts and hack/blocking-rules.ts.`,
+    `\n${objections.length} place(s) break the rules of hack/import-rules.ts, hack/blocking-rules.ts and hack/environment-rules.ts.`,
   );
   process.exitCode = 1;
 }

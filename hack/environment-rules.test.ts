@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { placedEnvironments } from './environment-rules.ts';
+
+test('no environment is taken by its place in the list', () => {
+  const refused = [
+    'status?.environments?.[0]?.history;',
+    'status.environments[0].history;',
+    'environments?.[0];',
+    'environments![0];',
+    '(status.environments ?? [])[0];',
+    '(status as Status).environments[1];',
+    'status.environments?.at(0);',
+    'environments.at(-1);',
+    'const [first] = status?.environments ?? [];',
+    'let first; [first] = environments;',
+    'const { environments: [first] } = status;',
+    'const { environments: [first] = [] } = status;',
+    'function of({ environments: [first] }: Status) {}',
+  ];
+  for (const code of refused)
+    assert.deepEqual(
+      placedEnvironments('operator/a.ts', `const a = 1;\n${code}\n`).map((said) => said.slice(0, 16)),
+      ['operator/a.ts:2:'],
+      code,
+    );
+  const accepted = [
+    'environmentOf(status, name)?.history;',
+    'status.environments.find(({ name }) => name === wanted);',
+    'for (const environment of status.environments) environment.history?.[0];',
+    'environments.length;',
+    'const status = { environments: [first] };',
+    "'{.status.environments[0].drift}';",
+    '// status.environments[0]',
+    'historyOf(environments)[0];',
+    'const all = { environments: [] };',
+  ];
+  for (const code of accepted)
+    assert.deepEqual(placedEnvironments('operator/a.ts', `const a = 1;\n${code}\n`), [], code);
+});
