@@ -4,16 +4,20 @@ import type { ErrorObject } from '../api/errors.ts';
 export type ObjectId = ErrorObject;
 
 /** Helm's hook events as chart authors write them, without the test hooks, which never run. */
-export type HookEvent =
-  | 'pre-install'
-  | 'post-install'
-  | 'pre-upgrade'
-  | 'post-upgrade'
-  | 'pre-rollback'
-  | 'post-rollback'
-  | 'pre-delete'
-  | 'post-delete';
-export type HookDeletePolicy = 'before-hook-creation' | 'hook-succeeded' | 'hook-failed';
+export const HOOK_EVENTS = [
+  'pre-install',
+  'post-install',
+  'pre-upgrade',
+  'post-upgrade',
+  'pre-rollback',
+  'post-rollback',
+  'pre-delete',
+  'post-delete',
+] as const;
+export type HookEvent = (typeof HOOK_EVENTS)[number];
+
+export const HOOK_DELETE_POLICIES = ['before-hook-creation', 'hook-succeeded', 'hook-failed'] as const;
+export type HookDeletePolicy = (typeof HOOK_DELETE_POLICIES)[number];
 
 export interface Hook {
   events: HookEvent[];

@@ -66,6 +66,7 @@ class Secrets {
     const index = await RecordIndex.read(
       this.data.get(OWN)?.index,
       async (name) => this.data.get(name) ?? {},
+      new Slices(),
     );
     const all: Record<string, string> = {};
     const keys = index?.candidates.get(id) ?? [];

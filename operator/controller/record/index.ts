@@ -4,6 +4,7 @@ import { gunzip, gunzipSync, gzip, gzipSync } from 'node:zlib';
 import type { Manifest } from '../../manifest/manifest.ts';
 import type { Slices } from '../../observe/slices.ts';
 import type { Manifests, TargetRecord } from './record.ts';
+import { type DescribedManifest, indexElsewhere, readDescribed, readIndex } from './written.ts';
 
 const compress = promisify(gzip);
 const decompress = promisify(gunzip);
@@ -138,30 +139,32 @@ export class RecordIndex {
     return `${own}-${randomBytes(6).toString('hex')}`;
   }
 
-  /** Reads what `write` wrote; `chunk` reads the data of another Secret. Undefined where it is no index. */
+  /**
+   * Reads what `write` wrote; `chunk` reads the data of another Secret. Undefined where there is none.
+   *
+   * @throws where it is no index
+   */
   static async read(
     text: string | undefined,
     chunk: (name: string) => Promise<Record<string, string>>,
+    slices: Slices,
   ): Promise<RecordIndex | undefined> {
-    type Written = { candidates: [string, number[]][]; places: [string, Place][] };
-    const found = (await decode(text)) as Written | { at: string } | undefined;
+    const found = await decode(text);
     if (found === undefined) return undefined;
-    const at = 'at' in found ? found.at : undefined;
-    const written = 'at' in found ? ((await decode((await chunk(found.at)).index)) as Written) : found;
+    const at = indexElsewhere(found);
+    const written = await readIndex(at === undefined ? found : await decode((await chunk(at)).index), slices);
     const index = new RecordIndex();
     for (const [key, place] of written.places) index.places.set(key, place);
     const keys = [...index.places.keys()];
     for (const [id, positions] of written.candidates)
       index.candidates.set(
         id,
-        positions.map((position) => keys[position] ?? ''),
+        positions.map((position) => keyAt(keys, position)),
       );
     index.at = at;
     return index;
   }
 }
-
-type Described = { objects: Omit<Manifest, 'text'>[]; hooks: Omit<Manifest, 'text'>[] };
 
 /** Puts a candidate's manifests together again from the data of the Secrets that have them. */
 export async function manifestsIn(
@@ -175,8 +178,8 @@ export async function manifestsIn(
         .map((part) => data[part])
         .join(''),
     );
-  const described = (await read(describedKey(id))) as Described;
-  const complete = async (described: readonly Omit<Manifest, 'text'>[]): Promise<Manifest[]> => {
+  const described = await readDescribed(await read(describedKey(id)), slices);
+  const complete = async (described: readonly DescribedManifest[]): Promise<Manifest[]> => {
     const manifests: Manifest[] = [];
     for (const manifest of described) {
       const pause = slices.pause();
@@ -203,6 +206,12 @@ function partsOf(key: string, isThere: (part: string) => boolean): string[] {
   return parts;
 }
 
+function keyAt(keys: readonly string[], position: number): string {
+  const key = keys[position];
+  if (key === undefined) throw new Error('the index names a place that it does not have');
+  return key;
+}
+
 /** A Secret's data keys have no colon. */
 function describedKey(candidate: string): string {
   return `c.${candidate.replace('sha256:', '')}`;
@@ -212,7 +221,7 @@ function textKey(manifest: { digest: string }): string {
   return `o.${Buffer.from(manifest.digest, 'hex').toString('base64url')}`;
 }
 
-function describe({ text: _text, ...described }: Manifest): Omit<Manifest, 'text'> {
+function describe({ text: _text, ...described }: Manifest): DescribedManifest {
   return described;
 }
 

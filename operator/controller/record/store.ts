@@ -1,15 +1,15 @@
 import { TowpathError } from '../../api/errors.ts';
 import type { KubeClient, KubeObject } from '../../kube/client.ts';
 import { ApiError, isAlreadyExists, isNotFound, isUnreachable } from '../../kube/errors.ts';
-import type { AppliedObject } from '../../manifest/applied.ts';
+import { inParallel } from '../../kube/in-parallel.ts';
 import { sha256 } from '../../manifest/digest.ts';
-import { objectKey } from '../../manifest/manifest.ts';
 import type { Slices } from '../../observe/slices.ts';
 import { RecordChunks } from './chunks.ts';
 import { type Chunk, decode, encode, manifestsIn, RecordIndex } from './index.ts';
 import { type Manifests, manifestsDigest, type TargetRecord } from './record.ts';
 import { type Members, RecordSecrets, type SecretObject } from './secrets.ts';
 import type { TargetIdentity } from './target.ts';
+import { readRecord, writtenRecord } from './written.ts';
 
 interface SaveOptions {
   accepted?: { id: string; manifests: Manifests };
@@ -52,13 +52,14 @@ export class RecordStore {
   /** Reads all records of this installation; what was in memory is forgotten. */
   async load(signal: AbortSignal): Promise<void> {
     const secrets = await this.#secrets.records(signal);
-    // One that is damaged counts as lost: the labels on the objects suffice to go on safely.
-    const entries = await Promise.all(secrets.map((secret) => this.#readEntry(secret, signal)));
+    const entries = new Map<string, Entry>();
+    await inParallel(secrets, async (secret) => {
+      // One that is damaged counts as lost: the labels on the objects suffice to go on safely.
+      const entry = await this.#readEntry(secret, signal);
+      if (entry !== undefined) entries.set(secret.metadata.name, entry);
+    });
     this.#entries.clear();
-    for (const [index, entry] of entries.entries()) {
-      const name = secrets[index]?.metadata.name;
-      if (entry !== undefined && name !== undefined) this.#entries.set(name, entry);
-    }
+    for (const [name, entry] of entries) this.#entries.set(name, entry);
     const used = [...this.#entries].flatMap(([name, { index }]) => [...index.secrets(name)]);
     await this.#chunks.restart(new Set(used), signal);
   }
@@ -104,7 +105,7 @@ export class RecordStore {
     const name = nameOf(record);
     const known = this.#entries.get(name);
     if (known !== undefined && known.record !== record) throw outdated(name);
-    const data: Members = { record: await encode({ ...record, applied: [...record.applied.values()] }) };
+    const data: Members = { record: await encode(writtenRecord(record)) };
     let index = known?.index ?? new RecordIndex();
     let chunks: Chunk[] = [];
     if (accepted !== undefined || known === undefined) {
@@ -234,21 +235,17 @@ export class RecordStore {
     return true;
   }
 
-  /** Undefined where it is damaged. Throws where the API server does not answer. */
+  /** Undefined where it is damaged, or not of our version and shape. Throws where the API server does not answer. */
   async #readEntry(secret: SecretObject, signal: AbortSignal | undefined): Promise<Entry | undefined> {
+    const pause = this.#slices.pause();
+    if (pause !== undefined) await pause;
     try {
-      const record = (await decode(secret.data?.record)) as
-        | (Omit<TargetRecord, 'applied'> & { applied: AppliedObject[] })
-        | undefined;
-      const index = await RecordIndex.read(
-        secret.data?.index,
-        async (chunk) => (await this.#secrets.read(chunk, signal)).data ?? {},
-      );
-      if (record === undefined || index === undefined) return undefined;
-      // Another target's, or of another shape.
-      if (secretName(record.target.id) !== secret.metadata.name) return undefined;
-      const applied = new Map(record.applied.map((object) => [objectKey(object), object]));
-      return entryOf(secret, { ...record, applied }, index);
+      const record = await readRecord(await decode(secret.data?.record), this.#slices);
+      const readChunk = async (name: string) => (await this.#secrets.read(name, signal)).data ?? {};
+      const index = await RecordIndex.read(secret.data?.index, readChunk, this.#slices);
+      // One that stands in the place of another target's is nobody's.
+      if (index === undefined || nameOf(record) !== secret.metadata.name) return undefined;
+      return entryOf(secret, record, index);
     } catch (error) {
       signal?.throwIfAborted();
       if (isUnreachable(error) || (error instanceof ApiError && !isNotFound(error))) throw error;

@@ -1,0 +1,172 @@
+/** A record as it stands in its Secret: what is read is compared with a schema before anything in it is believed. */
+
+import { z } from 'zod';
+import type { AppliedObject } from '../../manifest/applied.ts';
+import { HOOK_DELETE_POLICIES, HOOK_EVENTS, type Manifest, objectKey } from '../../manifest/manifest.ts';
+import type { Slices } from '../../observe/slices.ts';
+import type { Candidate, Deployment, TargetRecord } from './record.ts';
+
+/**
+ * Of the layout of all that a record's Secrets hold. What is written in another one is not trusted and counts as lost:
+ * what it described is found again by its marks on the objects.
+ */
+const RECORD_VERSION = 1;
+
+const hex = z.string().regex(/^[0-9a-f]{64}$/);
+const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/);
+const count = z.int().min(0);
+
+const identity = { group: z.string(), kind: z.string(), namespace: z.string(), name: z.string() };
+
+const candidateSchema = z.strictObject({
+  id: digest,
+  inputs: hex,
+  request: hex,
+  revision: z.string(),
+  ref: z.string(),
+  commit: z
+    .strictObject({ message: z.string(), author: z.string(), committedAt: z.string() })
+    .exactOptional(),
+  chart: z.string().exactOptional(),
+  appVersion: z.string().exactOptional(),
+  digest,
+  reads: z.record(z.string(), z.string()).exactOptional(),
+}) satisfies z.ZodType<Candidate>;
+
+const deploymentSchema = z.strictObject({
+  id: count,
+  candidate: candidateSchema,
+  trigger: z.enum(['Commit', 'Spec', 'Manual']),
+  request: z.string().exactOptional(),
+  generation: count,
+  startedAt: z.string(),
+  install: z.boolean(),
+  hooks: z.array(z.string()),
+  deferred: z.array(z.string()),
+  consented: z.literal(true).exactOptional(),
+  applied: z.boolean(),
+  outcome: z.enum(['Succeeded', 'Failed', 'Superseded']).exactOptional(),
+  finishedAt: z.string().exactOptional(),
+  pausedAt: z.string().exactOptional(),
+  pausedMs: z.number().exactOptional(),
+  attempts: count.exactOptional(),
+  exhausted: z.boolean().exactOptional(),
+  reason: z.string().exactOptional(),
+  message: z.string().exactOptional(),
+}) satisfies z.ZodType<Deployment>;
+
+const kindSchema = z.strictObject({ group: z.string(), kind: z.string(), namespace: z.string() });
+
+const appliedSchema = z.strictObject({
+  ...identity,
+  apiVersion: z.string(),
+  uid: z.string(),
+  digest: hex,
+  entry: z.strictObject({ hash: z.string(), time: z.string() }),
+  atRest: z.literal(true).exactOptional(),
+  larger: z.strictObject({ git: z.string(), live: z.string() }).exactOptional(),
+}) satisfies z.ZodType<AppliedObject>;
+
+/** The lists without bound are compared entry by entry. */
+const recordSchema = z.strictObject({
+  version: z.literal(RECORD_VERSION),
+  target: z.strictObject({
+    id: z.string().regex(/^[0-9a-f]{20}$/),
+    name: z.string(),
+    application: z.string(),
+    environment: z.string(),
+  }),
+  kinds: z.array(z.unknown()),
+  applied: z.array(z.unknown()),
+  deployment: deploymentSchema.exactOptional(),
+  ended: z.array(deploymentSchema),
+  pending: candidateSchema.exactOptional(),
+  candidates: z.array(candidateSchema),
+  succeeded: digest.exactOptional(),
+  settings: z.string(),
+});
+
+/** What `readRecord` reads. */
+export function writtenRecord(record: TargetRecord): unknown {
+  return { version: RECORD_VERSION, ...record, applied: [...record.applied.values()] };
+}
+
+/** @throws where it is no record, or one of another version or shape */
+export async function readRecord(written: unknown, slices: Slices): Promise<TargetRecord> {
+  const { version: _, kinds, applied, ...record } = recordSchema.parse(written);
+  const objects = await allOf(appliedSchema, applied, slices);
+  return {
+    ...record,
+    kinds: await allOf(kindSchema, kinds, slices),
+    applied: new Map(objects.map((object) => [objectKey(object), object])),
+  };
+}
+
+/** A kept manifest but for its text, which stands by itself. */
+export type DescribedManifest = Omit<Manifest, 'text'>;
+
+const manifestSchema = z.strictObject({
+  ...identity,
+  apiVersion: z.string(),
+  digest: hex,
+  annotations: z.record(z.string(), z.string()),
+  file: z.string().exactOptional(),
+  hook: z
+    .strictObject({
+      events: z.array(z.enum(HOOK_EVENTS)),
+      weight: z.number(),
+      deletePolicies: z.array(z.enum(HOOK_DELETE_POLICIES)),
+    })
+    .exactOptional(),
+}) satisfies z.ZodType<DescribedManifest>;
+
+const describedSchema = z.strictObject({ objects: z.array(z.unknown()), hooks: z.array(z.unknown()) });
+
+/** @throws where a candidate's manifests are not described so */
+export async function readDescribed(
+  written: unknown,
+  slices: Slices,
+): Promise<{ objects: DescribedManifest[]; hooks: DescribedManifest[] }> {
+  const { objects, hooks } = describedSchema.parse(written);
+  return {
+    objects: await allOf(manifestSchema, objects, slices),
+    hooks: await allOf(manifestSchema, hooks, slices),
+  };
+}
+
+const placeSchema = z.tuple([z.string(), z.strictObject({ secret: z.string(), bytes: count })]);
+const indexSchema = z.strictObject({
+  places: z.array(z.unknown()),
+  /** The data keys that a candidate needs, by their position among the places. */
+  candidates: z.array(z.tuple([z.string(), z.array(count)])),
+});
+const elsewhereSchema = z.strictObject({ at: z.string() });
+
+/** @throws where it is no index */
+export async function readIndex(written: unknown, slices: Slices) {
+  const { places, candidates } = indexSchema.parse(written);
+  return { places: await allOf(placeSchema, places, slices), candidates };
+}
+
+/** The chunk that has the index; undefined where the text is the index itself. */
+export function indexElsewhere(written: unknown): string | undefined {
+  const found = elsewhereSchema.safeParse(written);
+  return found.success ? found.data.at : undefined;
+}
+
+/** So many entries are compared before it is asked whether there is time left in this turn. */
+const AT_ONCE = 20;
+
+async function allOf<Entry>(
+  schema: z.ZodType<Entry>,
+  entries: readonly unknown[],
+  slices: Slices,
+): Promise<Entry[]> {
+  const read: Entry[] = [];
+  for (let at = 0; at < entries.length; at += AT_ONCE) {
+    const pause = slices.pause();
+    if (pause !== undefined) await pause;
+    for (const entry of entries.slice(at, at + AT_ONCE)) read.push(schema.parse(entry));
+  }
+  return read;
+}
