@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { sha256 } from '../manifest/digest.ts';
-import type { ClusterReads } from './cluster-reads.ts';
 import type { RenderEntry, RenderTree } from './tree.ts';
 
 /** What a render asked a tree, with the answer's fingerprint: the exact inputs of its result. */
@@ -97,12 +96,10 @@ function namesFingerprint(entries: readonly RenderEntry[]): string {
   return sha256(lines.join('\n'));
 }
 
-/** The digest of a request and of all that was read for it, in the repository and of the cluster. */
-export function inputsDigest(request: string, trace: Trace, reads: ClusterReads): string {
-  const hash = createHash('sha256').update(request);
-  const cluster = Object.entries(reads).map(([read, answer]) => [`cluster ${read}`, answer] as const);
-  for (const [key, fingerprint] of [...trace, ...cluster].sort(([a], [b]) => (a < b ? -1 : 1))) {
+/** The digest of all that was read of the repository. */
+export function inputsDigest(trace: Trace): string {
+  const hash = createHash('sha256');
+  for (const [key, fingerprint] of [...trace].sort(([a], [b]) => (a < b ? -1 : 1)))
     hash.update(`\0${key}\0${fingerprint}`);
-  }
   return hash.digest('hex');
 }

@@ -19,6 +19,22 @@ describe('results are shared', () => {
     assert.equal(await engine.renderer.render(tree, request('web')), first);
   });
 
+  test('the inputs of a result have nothing of a target or a cluster', async () => {
+    const asking = configMap('a', '{{ .Capabilities.APIVersions.Has "more/v1" | quote }}');
+    const tree = new MemoryTree({ ...chart, 'web/templates/a.yaml': asking });
+    const staging = await engine.renderer.render(tree, request('web'));
+    const prod = await engine.renderer.render(
+      tree,
+      request('web', {
+        labels: { 'towpath.dev/target': 't2' },
+        owner: 'shop/web/prod',
+        capabilities: { kubeVersion: 'v1.38.0', apiVersions: ['v1', 'more/v1'] },
+      }),
+    );
+    assert.notDeepEqual(prod.objects, staging.objects);
+    assert.equal(prod.inputs, staging.inputs);
+  });
+
   test('identical requests at once share one render; giving one up does not end the other', async () => {
     const tree = new MemoryTree({ ...chart, 'web/templates/a.yaml': configMap('a', '{{ uuidv4 }}') });
     const abort = new AbortController();

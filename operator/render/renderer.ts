@@ -195,7 +195,7 @@ export class Renderer {
     const { reads: read, ...result } = await readResult(answer, this.#slices);
     const cluster = answersOf(request);
     const reads = Object.fromEntries(read.map((each) => [each, answerTo(each, cluster) ?? '']));
-    const rendered = { ...result, reads, inputs: inputsDigest(key, reader.trace, reads) };
+    const rendered = { ...result, reads, inputs: inputsDigest(reader.trace) };
     this.#keep(key, {
       trace: reader.trace,
       rendered,

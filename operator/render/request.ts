@@ -39,7 +39,7 @@ export interface Rendered {
   /** Helm's hooks, with labels and owner like the objects. */
   hooks: Manifest[];
   chart?: { name: string; version: string; appVersion?: string };
-  /** Digest of the request and of exactly what was read for it, in the repository and of the cluster. */
+  /** Digest of exactly what was read of the repository. */
   inputs: string;
   /** What was read of the cluster. */
   reads: ClusterReads;

@@ -22,7 +22,11 @@ ${when}`;
 const dataOf = async (stage: Stage, name: string): Promise<{ has: string; random: string }> =>
   JSON.parse(await stage.kubectl('get', 'configmap', name, '-o', 'jsonpath={.data}'));
 
-const idOf = ({ status }: Application) => status?.source?.candidate;
+/** The candidate, and the manifests that the environment's cluster makes of it. */
+const idOf = ({ status }: Application) => ({
+  candidate: status?.source?.candidate,
+  manifests: status?.environments?.[0]?.digest,
+});
 
 /** Serves `widgets` of a group as an aggregated API does, until it is stopped; the API server comes to it. */
 async function aggregated(t: TestContext, stage: Stage, group: string) {
@@ -121,10 +125,7 @@ metadata: {name: more}
   const state = async () =>
     Object.fromEntries(
       await Promise.all(
-        names.map(async (name) => [
-          name,
-          { ...(await dataOf(stage, name)), id: idOf(await stage.get(name)) },
-        ]),
+        names.map(async (name) => [name, { ...(await dataOf(stage, name)), ...idOf(await stage.get(name)) }]),
       ),
     );
   const before = await state();
@@ -172,7 +173,13 @@ metadata: {name: more}
     await stage.apply(crd);
     await always(state, (seen) => assert.deepEqual(seen, now), 2_000);
     await stage.kubectl('delete', 'crd', crd.metadata.name);
-    await stage.until('asks', (one) => idOf(one) !== now.asks.id, 'another candidate of asks');
+    const gone = (one: Application) => idOf(one).manifests !== now.asks.manifests;
+    const told = await stage.until('asks', gone, 'other manifests of asks');
+    assert.equal(
+      idOf(told).candidate,
+      now.asks.candidate,
+      'what a cluster answers is no part of a candidate',
+    );
     await eventually(async () => (await dataOf(stage, 'asks')).has === 'false', {
       describe: 'it to be deployed',
     });

@@ -6,13 +6,13 @@ import {
   digestOfVersions,
 } from '../../render/cluster-reads.ts';
 import type { RenderRequest } from '../../render/renderer.ts';
-import type { Candidate } from '../record/record.ts';
+import { type Candidate, candidateKey } from '../record/record.ts';
 
 /** What candidates read of the cluster when they were rendered, which is as much an input of theirs as a file is. */
 export class ClusterInputs {
   readonly #discovery: Discovery;
   /** By Application what was rendered last: with other answers it may have come to the same manifests. */
-  readonly #last = new Map<string, { id: string; reads: ClusterReads }>();
+  readonly #last = new Map<string, { candidate: string; reads: ClusterReads }>();
 
   constructor(discovery: Discovery) {
     this.#discovery = discovery;
@@ -21,18 +21,19 @@ export class ClusterInputs {
   /** Whether the cluster answers what a candidate was rendered with; what it does not say now is no change. */
   areSame(key: string, candidate: Candidate): boolean {
     const last = this.#last.get(key);
-    const reads = last?.id === candidate.id ? last.reads : candidate.reads;
+    const reads = last?.candidate === candidateKey(candidate) ? last.reads : candidate.reads;
     return areAnsweredAlike(reads ?? {}, answersOf(this.#discovery));
   }
 
   /** Notes what a render just now read; a change of it is told by `changed`. */
-  note(key: string, id: string, reads: ClusterReads): void {
-    this.#last.set(key, { id, reads });
+  note(key: string, candidate: Pick<Candidate, 'id' | 'digest'>, reads: ClusterReads): void {
+    this.#last.set(key, { candidate: candidateKey(candidate), reads });
   }
 
   /** The same of a candidate that is wanted still, or again, and was not rendered. */
-  keep(key: string, { id, reads = {} }: Candidate): void {
-    if (this.#last.get(key)?.id !== id) this.note(key, id, reads);
+  keep(key: string, candidate: Candidate): void {
+    if (this.#last.get(key)?.candidate !== candidateKey(candidate))
+      this.note(key, candidate, candidate.reads ?? {});
   }
 
   forget(key: string): void {

@@ -11,7 +11,7 @@ export function formerManifests(
   signal: AbortSignal,
 ): TargetAccess['former'] {
   const read = new Map<string, Promise<ReadonlyMap<string, Manifest>>>();
-  const objectsOf = async (record: TargetRecord, candidate: { id: string; digest: string }) => {
+  const objectsOf = async (record: TargetRecord, candidate: { digest: string }) => {
     const manifests = await store.manifests(record, candidate, signal);
     return new Map(manifests?.objects.map((manifest) => [objectKey(manifest), manifest]));
   };
@@ -19,8 +19,8 @@ export function formerManifests(
     const record = recordNow();
     if (record === undefined) return undefined;
     for (const candidate of record.candidates) {
-      const objects = read.get(candidate.id) ?? objectsOf(record, candidate);
-      read.set(candidate.id, objects);
+      const objects = read.get(candidate.digest) ?? objectsOf(record, candidate);
+      read.set(candidate.digest, objects);
       const manifest = (await objects).get(objectKey(applied));
       if (manifest !== undefined && appliedDigest(manifest, ignore) === applied.digest) return manifest;
     }

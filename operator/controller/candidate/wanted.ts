@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { TowpathError } from '../../api/errors.ts';
 import { type Application, VALUES_LIMIT } from '../../api/v1alpha1/application.ts';
 import { LABEL_TARGET } from '../../api/v1alpha1/names.ts';
@@ -231,11 +232,12 @@ export class WantedCandidates {
     const place = { revision: resolved.commit, ref: resolved.ref, commit: tree.commit };
     const manifests = { objects: await this.#asStored(rendered.objects), hooks: rendered.hooks };
     const rendering = manifestsDigest(manifests);
-    const known = input.known.find(
-      (candidate) => candidate.id === id || (candidate.request === digest && candidate.digest === rendering),
-    );
+    const isKnown = (candidate: Candidate) =>
+      (candidate.id === id && isDeepStrictEqual(candidate.reads ?? {}, rendered.reads)) ||
+      (candidate.request === digest && candidate.digest === rendering);
+    const known = input.known.find(isKnown);
     // The commit touched nothing that this render reads: the accepted manifests stay, random values too.
-    this.#cluster.note(input.key, known?.id ?? id, rendered.reads);
+    this.#cluster.note(input.key, known ?? { id, digest: rendering }, rendered.reads);
     if (known !== undefined) return { candidate: { ...known, ...place, reads: rendered.reads }, resolved };
     const candidate: Candidate = {
       ...place,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { test } from 'node:test';
+import { digestOf } from '../../manifest/digest.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
 import { Slices } from '../../observe/slices.ts';
 import { encode, manifestsIn, RecordIndex } from './index.ts';
@@ -25,7 +26,7 @@ function manifest(name: string, text: string): Manifest {
 
 function candidate(id: string): Candidate {
   const commit = { message: '', author: '', committedAt: '' };
-  return { id, inputs: '', request: '', revision: '', ref: '', commit, digest: '' };
+  return { id, inputs: '', request: '', revision: '', ref: '', commit, digest: id };
 }
 
 /** Secrets as the store would keep them, written by one index after the other. */
@@ -69,7 +70,7 @@ class Secrets {
       new Slices(),
     );
     const all: Record<string, string> = {};
-    const keys = index?.candidates.get(id) ?? [];
+    const keys = index?.manifests.get(id) ?? [];
     for (const secret of new Set(keys.map((key) => index?.places.get(key)?.secret ?? '')))
       Object.assign(all, this.data.get(secret));
     return manifestsIn(all, id, new Slices());
@@ -89,7 +90,7 @@ test('5,000 objects that all change with each candidate fit into Secrets, howeve
         `{"release":${release},"index":${index},"${randomBytes(12).toString('hex')}":1}`,
       ),
     );
-    await secrets.accept(`c-${release}`, { objects, hooks: [] });
+    await secrets.accept(digestOf(`${release}`), { objects, hooks: [] });
     for (const { name, digest, ...id } of objects) {
       const entry = { hash: randomBytes(16).toString('base64url'), time: '2026-01-01T00:00:00Z' };
       const uid = randomBytes(16).toString('hex');
@@ -100,22 +101,22 @@ test('5,000 objects that all change with each candidate fit into Secrets, howeve
       const bytes = secrets.bytes(name) + (name === OWN ? (record.length * 3) / 4 : 0);
       assert.ok(bytes < 0.9 * MIB, `${name} has ${bytes} bytes`);
     }
-    assert.deepEqual((await secrets.read(`c-${release}`)).objects, objects);
+    assert.deepEqual((await secrets.read(digestOf(`${release}`))).objects, objects);
   }
-  assert.equal(secrets.index.candidates.size, 4, 'older candidates are dropped');
+  assert.equal(secrets.index.manifests.size, 4, 'older candidates are dropped');
 });
 
 test('a text that no Secret could take is kept in parts, and shared between candidates', async () => {
   const secrets = new Secrets();
   const large = manifest('large', `{"data":"${randomBytes(2_000_000).toString('base64')}"}`);
-  await secrets.accept('c-1', { objects: [large], hooks: [] });
+  await secrets.accept(digestOf('1'), { objects: [large], hooks: [] });
   const before = secrets.data.size;
-  await secrets.accept('c-2', { objects: [manifest('small', '{}'), large], hooks: [] });
+  await secrets.accept(digestOf('2'), { objects: [manifest('small', '{}'), large], hooks: [] });
   assert.equal(secrets.data.size, before, 'the large one stands once');
   for (const name of secrets.data.keys())
     assert.ok(secrets.bytes(name) < MIB, `${name}: ${secrets.bytes(name)}`);
-  assert.deepEqual((await secrets.read('c-1')).objects, [large]);
-  assert.equal((await secrets.read('c-2')).objects[1]?.text, large.text);
+  assert.deepEqual((await secrets.read(digestOf('1'))).objects, [large]);
+  assert.equal((await secrets.read(digestOf('2'))).objects[1]?.text, large.text);
 });
 
 test('S18: texts whose digests begin alike for 31 of 32 bytes are two', async () => {
@@ -125,9 +126,9 @@ test('S18: texts whose digests begin alike for 31 of 32 bytes are two', async ()
     ...manifest(`config-${index}`, `{"n":${index}}`),
     digest,
   }));
-  await secrets.accept('c-1', { objects: objects.slice(0, 1), hooks: [] });
-  await secrets.accept('c-2', { objects, hooks: [] });
-  assert.deepEqual((await secrets.read('c-2')).objects, objects);
+  await secrets.accept(digestOf('1'), { objects: objects.slice(0, 1), hooks: [] });
+  await secrets.accept(digestOf('2'), { objects, hooks: [] });
+  assert.deepEqual((await secrets.read(digestOf('2'))).objects, objects);
 });
 
 test('S18: candidates whose ids begin alike are kept beside each other', async () => {

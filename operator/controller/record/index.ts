@@ -33,18 +33,18 @@ export interface Chunk {
 }
 
 /**
- * Where a target's kept manifests are, by data key: `c.<candidate>` describes a candidate's objects,
- * `o.<digest>` is the text of one, and stands once however many candidates share it. Both are digests in full (S18).
+ * Where a target's kept manifests are, by data key: `m.<digest>` describes the objects of a candidate with these
+ * manifests, `o.<digest>` is the text of one, and stands once however many share it. Both are digests in full (S18).
  */
 export class RecordIndex {
-  /** The data keys that a candidate needs. */
-  readonly candidates: Map<string, string[]>;
+  /** The data keys that a candidate needs, by the digest of its manifests. */
+  readonly manifests: Map<string, string[]>;
   readonly places: Map<string, Place>;
   /** The chunk that has this index, where it is too large for the record's own Secret. */
   at: string | undefined;
 
   constructor(of?: RecordIndex) {
-    this.candidates = new Map(of?.candidates);
+    this.manifests = new Map(of?.manifests);
     this.places = new Map(of?.places);
     this.at = of?.at;
   }
@@ -60,14 +60,14 @@ export class RecordIndex {
   /** Finds a place for a candidate's manifests: in `data` of the record's own Secret `own`, or in chunks. */
   async place(
     own: string,
-    id: string,
+    digest: string,
     manifests: Manifests,
     data: Record<string, string | null>,
     slices: Slices,
   ) {
     const { objects, hooks } = manifests;
     const texts = new Map<string, unknown>([
-      [describedKey(id), { objects: objects.map(describe), hooks: hooks.map(describe) }],
+      [describedKey(digest), { objects: objects.map(describe), hooks: hooks.map(describe) }],
     ]);
     for (const manifest of [...objects, ...hooks]) texts.set(textKey(manifest), manifest.text);
     const isInline = ({ secret }: Place) => secret === own;
@@ -98,15 +98,15 @@ export class RecordIndex {
         this.places.set(part, { secret: chunk.name, bytes });
       }
     }
-    this.candidates.set(id, keys);
+    this.manifests.set(digest, keys);
     return chunks;
   }
 
   /** Takes out what no kept candidate needs, and from `data` of the record's own Secret what it has of that. */
   dropUnused(own: string, record: TargetRecord, data: Record<string, string | null>): void {
-    const wanted = new Set(record.candidates.map((candidate) => candidate.id));
-    for (const id of this.candidates.keys()) if (!wanted.has(id)) this.candidates.delete(id);
-    const used = new Set([...this.candidates.values()].flat());
+    const wanted = new Set(record.candidates.map((candidate) => candidate.digest));
+    for (const digest of this.manifests.keys()) if (!wanted.has(digest)) this.manifests.delete(digest);
+    const used = new Set([...this.manifests.values()].flat());
     for (const [key, { secret }] of this.places) {
       if (used.has(key)) continue;
       this.places.delete(key);
@@ -130,7 +130,7 @@ export class RecordIndex {
     const positions = new Map([...this.places.keys()].map((key, position) => [key, position]));
     return encode({
       places: [...this.places],
-      candidates: [...this.candidates].map(([id, keys]) => [id, keys.map((key) => positions.get(key))]),
+      manifests: [...this.manifests].map(([digest, keys]) => [digest, keys.map((key) => positions.get(key))]),
     });
   }
 
@@ -156,9 +156,9 @@ export class RecordIndex {
     const index = new RecordIndex();
     for (const [key, place] of written.places) index.places.set(key, place);
     const keys = [...index.places.keys()];
-    for (const [id, positions] of written.candidates)
-      index.candidates.set(
-        id,
+    for (const [digest, positions] of written.manifests)
+      index.manifests.set(
+        digest,
         positions.map((position) => keyAt(keys, position)),
       );
     index.at = at;
@@ -169,7 +169,7 @@ export class RecordIndex {
 /** Puts a candidate's manifests together again from the data of the Secrets that have them. */
 export async function manifestsIn(
   data: Record<string, string>,
-  id: string,
+  digest: string,
   slices: Slices,
 ): Promise<Manifests> {
   const read = (key: string) =>
@@ -178,7 +178,7 @@ export async function manifestsIn(
         .map((part) => data[part])
         .join(''),
     );
-  const described = await readDescribed(await read(describedKey(id)), slices);
+  const described = await readDescribed(await read(describedKey(digest)), slices);
   const complete = async (described: readonly DescribedManifest[]): Promise<Manifest[]> => {
     const manifests: Manifest[] = [];
     for (const manifest of described) {
@@ -213,8 +213,8 @@ function keyAt(keys: readonly string[], position: number): string {
 }
 
 /** A Secret's data keys have no colon. */
-function describedKey(candidate: string): string {
-  return `c.${candidate.replace('sha256:', '')}`;
+function describedKey(digest: string): string {
+  return `m.${digest.replace('sha256:', '')}`;
 }
 
 function textKey(manifest: { digest: string }): string {

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { shortCandidate } from '../candidate/revision.ts';
-import { type Candidate, candidateId, type Deployment, keepCandidate, newRecord } from './record.ts';
+import {
+  type Candidate,
+  candidateId,
+  candidateKey,
+  type Deployment,
+  keepCandidate,
+  newRecord,
+} from './record.ts';
 
 const candidate = (id: string): Candidate => ({
   id,
@@ -9,7 +16,7 @@ const candidate = (id: string): Candidate => ({
   request: '',
   revision: '',
   ref: '',
-  digest: '',
+  digest: id,
 });
 
 const deployment = (id: string): Deployment => ({
@@ -39,7 +46,7 @@ test('D6: the last good candidate is kept, however many failed since', () => {
     subject.deployment = deployment(id);
   };
   run('good');
-  subject.succeeded = 'good';
+  subject.succeeded = candidateKey(candidate('good'));
   for (const id of ['f1', 'f2', 'f3', 'f4', 'f5', 'f6']) run(id);
   assert.deepEqual(
     subject.candidates.map(({ id }) => id),
@@ -52,7 +59,7 @@ test('what waits and is replaced by a newer one takes the place of none that ran
   for (const id of ['a', 'b', 'c']) {
     keepCandidate(subject, candidate(id));
     subject.deployment = deployment(id);
-    subject.succeeded = id;
+    subject.succeeded = candidateKey(candidate(id));
   }
   for (const id of ['w1', 'w2', 'w3', 'w4']) {
     const before = subject.pending;
@@ -76,4 +83,16 @@ test('S18: candidates whose ids share 12 digits are two', () => {
   for (const one of [harmless, hostile]) keepCandidate(subject, one);
   assert.equal(subject.candidates.length, 2);
   assert.match(hostile.id, /^sha256:[0-9a-f]{64}$/);
+});
+
+test('a candidate of which the cluster makes other manifests is kept beside itself', () => {
+  const subject = record();
+  const before = candidate('web');
+  subject.deployment = { ...deployment('web'), candidate: before };
+  subject.succeeded = candidateKey(before);
+  for (const digest of ['one', 'two', 'three', 'four', 'five']) keepCandidate(subject, { ...before, digest });
+  assert.deepEqual(
+    subject.candidates.map(({ digest }) => digest),
+    ['five', 'four', 'three', 'two'],
+  );
 });

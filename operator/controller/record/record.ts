@@ -3,11 +3,14 @@ import { digestOf } from '../../manifest/digest.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
 import type { TargetIdentity } from './target.ts';
 
-/** A revision together with everything else that goes into its manifests. */
+/** A revision together with everything else that goes into its manifests, and what a target's cluster makes of it. */
 export interface Candidate {
-  /** Digest of all that went into it: `sha256:` and 64 hex digits. People read `c-` and 12 (candidate/revision.ts). */
+  /**
+   * Of all that the Application put into it, nothing of a target or a cluster: `sha256:` and 64 hex digits. People read
+   * `c-` and 12 (candidate/revision.ts).
+   */
   id: string;
-  /** Digest of exactly what the render read. */
+  /** Digest of exactly what the render read of the repository. */
   inputs: string;
   /** Digest of what the spec and its references ask for, the tree's content left out. */
   request: string;
@@ -20,7 +23,7 @@ export interface Candidate {
   /** `podinfo-6.7.0` */
   chart?: string;
   appVersion?: string;
-  /** Of the manifests: `sha256:` and 64 hex digits. */
+  /** Of the manifests, by which they are kept: `sha256:` and 64 hex digits. */
   digest: string;
   /** What the render read of the cluster, with the answers: render/cluster-reads.ts. */
   reads?: Readonly<Record<string, string>>;
@@ -84,7 +87,7 @@ export interface TargetRecord {
   pending?: Candidate;
   /** Candidates whose manifests are kept, the newest first: those that ran last, the last good one, and one that waits. */
   candidates: Candidate[];
-  /** Id of the candidate that last succeeded. */
+  /** Key of the candidate that last succeeded. */
   succeeded?: string;
   /** Digest of the settings the objects were last checked against (sync.ignore, sync.prune, adopt). */
   settings: string;
@@ -93,6 +96,16 @@ export interface TargetRecord {
 export function newRecord({ id, name, application, environment }: TargetIdentity): TargetRecord {
   const target = { id, name, application, environment };
   return { target, kinds: [], applied: new Map(), ended: [], candidates: [], settings: '' };
+}
+
+/** What tells candidates of a target apart: where its cluster answers otherwise, the same one has other manifests. */
+export function candidateKey({ id, digest }: Pick<Candidate, 'id' | 'digest'>): string {
+  return `${id} ${digest}`;
+}
+
+/** What a candidate was rendered of in its target: with random values two renders of it come to other manifests. */
+export function inputsKey({ id, reads = {} }: Pick<Candidate, 'id' | 'reads'>): string {
+  return `${id} ${JSON.stringify(Object.entries(reads).sort())}`;
 }
 
 /** @param inputs of its render. @param request what the spec and its references ask for. Both digests. */
@@ -123,14 +136,16 @@ const KEPT_CANDIDATES = 4;
  * succeeded, however many failed since: it is what one goes back to. `replaced`: one that waited, and does no more.
  */
 export function keepCandidate(record: TargetRecord, candidate: Candidate, replaced?: Candidate): void {
-  const spared = new Set([candidate.id, record.deployment?.candidate.id, record.succeeded]);
-  const others = record.candidates.filter(
-    ({ id }) => id !== candidate.id && (id !== replaced?.id || spared.has(id)),
-  );
+  const keyOf = (one: Candidate | undefined) => (one === undefined ? undefined : candidateKey(one));
+  const spared = new Set([candidateKey(candidate), keyOf(record.deployment?.candidate), record.succeeded]);
+  const others = record.candidates.filter((one) => {
+    const key = candidateKey(one);
+    return key !== candidateKey(candidate) && (key !== keyOf(replaced) || spared.has(key));
+  });
   const kept = [candidate, ...others];
   while (kept.length > KEPT_CANDIDATES)
     kept.splice(
-      kept.findLastIndex(({ id }) => !spared.has(id)),
+      kept.findLastIndex((one) => !spared.has(candidateKey(one))),
       1,
     );
   record.candidates = kept;

@@ -12,7 +12,7 @@ import type { TargetIdentity } from './target.ts';
 import { readRecord, writtenRecord } from './written.ts';
 
 interface SaveOptions {
-  accepted?: { id: string; manifests: Manifests };
+  accepted?: { digest: string; manifests: Manifests };
   signal?: AbortSignal;
 }
 
@@ -139,7 +139,7 @@ export class RecordStore {
     const chunks: Chunk[] = [];
     if (accepted !== undefined) {
       await this.#forgetDamaged(record, accepted, index, signal);
-      chunks.push(...(await index.place(name, accepted.id, accepted.manifests, data, this.#slices)));
+      chunks.push(...(await index.place(name, accepted.digest, accepted.manifests, data, this.#slices)));
     }
     index.dropUnused(name, record, data);
     const { text, chunk } = await index.write(name);
@@ -151,12 +151,12 @@ export class RecordStore {
   /** The manifests of a candidate, their digest checked; undefined where they are not kept, or damaged. */
   async manifests(
     record: TargetRecord,
-    candidate: { id: string; digest: string },
+    { digest }: { digest: string },
     signal?: AbortSignal,
   ): Promise<Manifests | undefined> {
     const name = nameOf(record);
     const index = this.#entries.get(name)?.index;
-    const keys = index?.candidates.get(candidate.id);
+    const keys = index?.manifests.get(digest);
     if (index === undefined || keys === undefined) return undefined;
     const data: Record<string, string> = {};
     for (const secret of new Set(keys.map((key) => index.places.get(key)?.secret ?? name))) {
@@ -167,22 +167,21 @@ export class RecordStore {
         throw error;
       }
     }
-    return intactManifests(data, candidate, this.#slices).catch(() => undefined);
+    return intactManifests(data, digest, this.#slices).catch(() => undefined);
   }
 
   /** A candidate that is accepted again because its kept bytes were damaged is stored anew. */
   async #forgetDamaged(
     record: TargetRecord,
-    accepted: { id: string; manifests: Manifests },
+    accepted: { digest: string; manifests: Manifests },
     index: RecordIndex,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    if (!index.candidates.has(accepted.id)) return;
-    const candidate = record.candidates.find((one) => one.id === accepted.id);
-    const kept = candidate && (await this.manifests(record, candidate, signal).catch(() => undefined));
+    if (!index.manifests.has(accepted.digest)) return;
+    const kept = await this.manifests(record, accepted, signal).catch(() => undefined);
     if (kept !== undefined) return;
-    for (const key of index.candidates.get(accepted.id) ?? []) index.places.delete(key);
-    index.candidates.delete(accepted.id);
+    for (const key of index.manifests.get(accepted.digest) ?? []) index.places.delete(key);
+    index.manifests.delete(accepted.digest);
   }
 
   async remove(record: TargetRecord, signal?: AbortSignal): Promise<void> {
@@ -279,16 +278,16 @@ function usedBy(name: string, entry: Entry | undefined): ReadonlySet<string> {
 /** Undefined where the manifests are not those that were accepted. */
 async function intactManifests(
   data: Record<string, string>,
-  candidate: { id: string; digest: string },
+  digest: string,
   slices: Slices,
 ): Promise<Manifests | undefined> {
-  const manifests = await manifestsIn(data, candidate.id, slices);
-  for (const { text, digest } of [...manifests.objects, ...manifests.hooks]) {
+  const manifests = await manifestsIn(data, digest, slices);
+  for (const manifest of [...manifests.objects, ...manifests.hooks]) {
     const pause = slices.pause();
     if (pause !== undefined) await pause;
-    if (sha256(text) !== digest) return undefined;
+    if (sha256(manifest.text) !== manifest.digest) return undefined;
   }
-  return manifestsDigest(manifests) === candidate.digest ? manifests : undefined;
+  return manifestsDigest(manifests) === digest ? manifests : undefined;
 }
 
 /** An answer that is about more than who wrote first. */

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { AppliedObject } from '../../manifest/applied.ts';
 import { objectKey } from '../../manifest/manifest.ts';
 import { Slices } from '../../observe/slices.ts';
-import type { Candidate, Deployment, TargetRecord } from './record.ts';
+import { type Candidate, candidateKey, type Deployment, type TargetRecord } from './record.ts';
 import { readDescribed, readIndex, readRecord, writtenRecord } from './written.ts';
 
 const hex = 'ab'.repeat(32);
@@ -64,7 +64,7 @@ const record: Required<TargetRecord> = {
   ended: [deployment],
   pending: candidate,
   candidates: [candidate],
-  succeeded: candidate.id,
+  succeeded: candidateKey(candidate),
   settings: hex,
 };
 
@@ -118,8 +118,8 @@ test('D9: kept manifests and their index are trusted in one shape only', async (
     { ...described, objects: [{ ...manifest, digest: 'short' }] },
   ])
     await assert.rejects(readDescribed(other, slices));
-  const index = { places: [['o.a', { secret: 's', bytes: 1 }]], candidates: [[candidate.id, [0]]] };
+  const index = { places: [['o.a', { secret: 's', bytes: 1 }]], manifests: [[candidate.digest, [0]]] };
   assert.deepEqual(await readIndex(index, slices), index);
-  for (const other of [undefined, { at: 's' }, { ...index, candidates: [[candidate.id, ['o.a']]] }])
+  for (const other of [undefined, { at: 's' }, { ...index, manifests: [[candidate.digest, ['o.a']]] }])
     await assert.rejects(readIndex(other, slices));
 });

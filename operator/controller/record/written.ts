@@ -82,7 +82,10 @@ const recordSchema = z.strictObject({
   ended: z.array(deploymentSchema),
   pending: candidateSchema.exactOptional(),
   candidates: z.array(candidateSchema),
-  succeeded: digest.exactOptional(),
+  succeeded: z
+    .string()
+    .regex(/^sha256:[0-9a-f]{64} sha256:[0-9a-f]{64}$/)
+    .exactOptional(),
   settings: z.string(),
 });
 
@@ -138,14 +141,14 @@ const placeSchema = z.tuple([z.string(), z.strictObject({ secret: z.string(), by
 const indexSchema = z.strictObject({
   places: z.array(z.unknown()),
   /** The data keys that a candidate needs, by their position among the places. */
-  candidates: z.array(z.tuple([z.string(), z.array(count)])),
+  manifests: z.array(z.tuple([digest, z.array(count)])),
 });
 const elsewhereSchema = z.strictObject({ at: z.string() });
 
 /** @throws where it is no index */
 export async function readIndex(written: unknown, slices: Slices) {
-  const { places, candidates } = indexSchema.parse(written);
-  return { places: await allOf(placeSchema, places, slices), candidates };
+  const { places, manifests } = indexSchema.parse(written);
+  return { places: await allOf(placeSchema, places, slices), manifests };
 }
 
 /** The chunk that has the index; undefined where the text is the index itself. */

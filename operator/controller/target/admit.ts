@@ -6,6 +6,7 @@ import { checkOwnAnnotations } from '../../plan/own-annotations.ts';
 import { Quarantine } from '../candidate/quarantine.ts';
 import {
   type Candidate,
+  candidateKey,
   type Deployment,
   keepCandidate,
   type Manifests,
@@ -85,6 +86,10 @@ export async function begin(
   const { record } = context;
   const before = record.deployment;
   const now = context.now().toISOString();
+  const isRetry =
+    before !== undefined &&
+    candidateKey(before.candidate) === candidateKey(candidate) &&
+    before.outcome !== 'Succeeded';
   const deployment: Deployment = {
     id: Math.max(details.lastId, before?.id ?? 0) + 1,
     candidate,
@@ -95,7 +100,7 @@ export async function begin(
         ? record.applied.size === 0 && details.lastId === 0
         : before.install && !before.applied,
     // A retry of the same candidate runs only the hooks that had not completed.
-    hooks: before?.candidate.id === candidate.id && before.outcome !== 'Succeeded' ? before.hooks : [],
+    hooks: isRetry ? before.hooks : [],
     generation: details.generation,
     deferred: details.deferred,
     applied: false,
@@ -124,7 +129,8 @@ export async function park(
   candidate: Candidate,
   manifests: Manifests,
 ): Promise<void> {
-  if (context.record.pending?.id === candidate.id) return;
+  const { pending } = context.record;
+  if (pending !== undefined && candidateKey(pending) === candidateKey(candidate)) return;
   await accept(context, candidate, manifests, (changed) => {
     changed.pending = candidate;
   });
@@ -142,7 +148,7 @@ async function accept(
   change(record);
   keepCandidate(record, candidate, before.pending);
   try {
-    await store.save(record, { accepted: { id: candidate.id, manifests }, signal });
+    await store.save(record, { accepted: { digest: candidate.digest, manifests }, signal });
   } catch (error) {
     delete record.deployment;
     delete record.pending;

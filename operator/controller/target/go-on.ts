@@ -1,7 +1,7 @@
 import { TowpathError } from '../../api/errors.ts';
 import { isInPrinciple } from '../../apply/classify.ts';
 import { shortCandidate } from '../candidate/revision.ts';
-import type { Candidate, Deployment, Manifests } from '../record/record.ts';
+import { type Candidate, candidateKey, type Deployment, type Manifests } from '../record/record.ts';
 import { advance, repair } from './deploy/deploy.ts';
 import { endHooks } from './deploy/run-hooks.ts';
 import { isAsApplied, isUndisturbed, saveChanges } from './deploy-context.ts';
@@ -89,7 +89,8 @@ async function lookAfterFailed(run: Run, deployment: Deployment): Promise<Date |
 
 async function manifestsOf(run: Run, { candidate }: Deployment): Promise<Manifests> {
   const { context, wanted } = run;
-  if (wanted?.candidate.id === candidate.id && wanted.manifests !== undefined) return wanted.manifests;
+  if (wanted?.manifests !== undefined && candidateKey(wanted.candidate) === candidateKey(candidate))
+    return wanted.manifests;
   const kept = await context.store.manifests(context.record, candidate, context.signal);
   if (kept === undefined) throw gone(run, candidate);
   return kept;

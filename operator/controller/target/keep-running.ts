@@ -3,7 +3,7 @@ import { parseDuration } from '../../api/v1alpha1/duration.ts';
 import { ApiError, isAlreadyExists, isConflict } from '../../kube/errors.ts';
 import { backoffMs } from '../../retry/backoff.ts';
 import { Quarantine } from '../candidate/quarantine.ts';
-import type { Candidate } from '../record/record.ts';
+import { type Candidate, candidateKey } from '../record/record.ts';
 import { explainUnserved } from './api-service.ts';
 import type { PruneHeld } from './deploy-context.ts';
 import { goOn } from './go-on.ts';
@@ -62,7 +62,10 @@ export async function keepRunning(run: Run, error: unknown, at?: Date): Promise<
   // Already now: what runs may have a hook that takes its time.
   if (isTold(error)) standWaiting(run, error);
   const { deployment } = context.record;
-  if (deployment !== undefined && deployment.candidate.id !== run.wanted?.candidate.id) {
+  const { wanted } = run;
+  const isWanted = (candidate: Candidate) =>
+    wanted !== undefined && candidateKey(wanted.candidate) === candidateKey(candidate);
+  if (deployment !== undefined && !isWanted(deployment.candidate)) {
     try {
       at = earlier(at, await goOn(run));
     } catch (failure) {

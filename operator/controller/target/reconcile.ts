@@ -7,7 +7,14 @@ import { circularValues, renderWarnings } from '../candidate/render-warnings.ts'
 import { shortRevision } from '../candidate/revision.ts';
 import type { Wanted } from '../candidate/wanted.ts';
 import { applicationKey } from '../record/application-key.ts';
-import { type Candidate, movedTo, type TargetRecord, type Trigger } from '../record/record.ts';
+import {
+  type Candidate,
+  candidateKey,
+  inputsKey,
+  movedTo,
+  type TargetRecord,
+  type Trigger,
+} from '../record/record.ts';
 import type { Target } from '../record/target.ts';
 import { begin, judge, park } from './admit.ts';
 import { checkCycle, checkDependencies } from './dependencies.ts';
@@ -182,7 +189,7 @@ function recallHistory(record: TargetRecord, history: readonly HistoryEntry[]): 
   deployment.outcome = entry.outcome;
   if (entry.outcome === 'Succeeded') {
     deployment.applied = true;
-    record.succeeded = deployment.candidate.id;
+    record.succeeded = candidateKey(deployment.candidate);
   }
   if (entry.finishedAt !== undefined) deployment.finishedAt = entry.finishedAt;
 }
@@ -222,13 +229,14 @@ async function findWanted(run: Run, values: string | undefined): Promise<Wanted>
 /** Tells which objects of what is wanted others must not delete; once all was applied, it has them. */
 async function tellWishes({ parts, application, session, context }: Run, wanted: Wanted): Promise<void> {
   const { record, store, access, signal } = context;
-  const { candidate } = wanted;
-  const isThrough = record.deployment?.applied === true && record.deployment.candidate.id === candidate.id;
-  const told = isThrough ? 'none' : `${candidate.id} ${access.adopt}`;
+  const { deployment } = record;
+  const isThrough =
+    deployment?.applied === true && candidateKey(deployment.candidate) === candidateKey(wanted.candidate);
+  const told = isThrough ? 'none' : `${inputsKey(wanted.candidate)} ${access.adopt}`;
   if (session.toldWishes === told) return parts.wishes.noteLook(applicationKey(application));
   const manifests = isThrough
     ? undefined
-    : (wanted.manifests ?? (await store.manifests(record, candidate, signal)));
+    : (wanted.manifests ?? (await store.manifests(record, wanted.candidate, signal)));
   parts.wishes.tell(applicationKey(application), wishesOf(manifests?.objects ?? [], access, record));
   session.toldWishes = told;
 }
@@ -241,9 +249,9 @@ async function deployWanted(run: Run, wanted: Wanted): Promise<Date | undefined>
   const { context, application, session, parts } = run;
   const { record } = context;
   const current = record.deployment;
-  const inputs = `${wanted.candidate.id} ${application.metadata.generation} ${context.settings.adopt} ${run.request ?? ''}`;
-  const isNew = current?.candidate.id !== wanted.candidate.id;
-  if (!isNew && current !== undefined) current.candidate = movedTo(current.candidate, wanted.candidate);
+  const inputs = `${inputsKey(wanted.candidate)} ${application.metadata.generation} ${context.settings.adopt} ${run.request ?? ''}`;
+  const isNew = current === undefined || candidateKey(current.candidate) !== candidateKey(wanted.candidate);
+  if (!isNew) current.candidate = movedTo(current.candidate, wanted.candidate);
   if (session.retry !== undefined && session.retry.inputs !== inputs) delete session.retry;
   const { retry, refused } = session;
   if (refused?.inputs === inputs) return keepRunning(run, refused.quarantine);
@@ -285,7 +293,7 @@ async function deployAnew(run: Run, wanted: Wanted): Promise<Date | undefined> {
   if (manifests === undefined) throw gone(run, wanted.candidate);
   const isParkedOnly = application.spec.sync.mode === 'Manual' && run.request === undefined;
   // What waits for a request was judged when it came; whatever wakes us since is no reason to ask again.
-  const judged = `${wanted.candidate.id} ${application.metadata.generation}`;
+  const judged = `${inputsKey(wanted.candidate)} ${application.metadata.generation}`;
   if (isParkedOnly && session.judged === judged) return awaitRequest(run, wanted.candidate, manifests);
   const { deferred, undecided } = await judge(context, wanted.candidate, manifests);
   session.untold.warn([
@@ -298,7 +306,7 @@ async function deployAnew(run: Run, wanted: Wanted): Promise<Date | undefined> {
   if (isRestored(run, wanted.candidate)) {
     // The same bytes as those that were lost: nothing new is deployed.
     await context.store.save(context.record, {
-      accepted: { id: wanted.candidate.id, manifests },
+      accepted: { digest: wanted.candidate.digest, manifests },
       signal: context.signal,
     });
     run.session.renderAnew = false;
@@ -341,11 +349,10 @@ async function awaitRequest(
 }
 
 /** Whether what was rendered anew is exactly what runs, whose kept manifests were damaged. */
-function isRestored({ session, context, request }: Run, { id, digest }: Candidate): boolean {
+function isRestored({ session, context, request }: Run, candidate: Candidate): boolean {
   const { deployment } = context.record;
-  const running = deployment?.candidate;
-  const isSame = running?.id === id && running.digest === digest;
-  return session.renderAnew && request === undefined && isSame && deployment?.outcome === 'Succeeded';
+  if (deployment?.outcome !== 'Succeeded' || request !== undefined || !session.renderAnew) return false;
+  return candidateKey(deployment.candidate) === candidateKey(candidate);
 }
 
 /** What asked for a deployment. A request that only found a new commit earlier is that commit's. */

@@ -6,7 +6,7 @@ import type { AppliedObject, PlannedApply } from '../../../manifest/applied.ts';
 import { groupKind, idOf, type Manifest, type ObjectId, objectKey } from '../../../manifest/manifest.ts';
 import { shortRevision } from '../../candidate/revision.ts';
 import type { ObservedObject } from '../../cluster/inventory.ts';
-import type { Deployment, Manifests } from '../../record/record.ts';
+import { candidateKey, type Deployment, type Manifests } from '../../record/record.ts';
 import {
   type Advance,
   type DeployContext,
@@ -251,7 +251,7 @@ async function complete(
   if (isNew) {
     deployment.applied = true;
     deployment.outcome ??= 'Succeeded';
-    if (deployment.outcome === 'Succeeded') record.succeeded = deployment.candidate.id;
+    if (deployment.outcome === 'Succeeded') record.succeeded = candidateKey(deployment.candidate);
     deployment.finishedAt ??= context.now().toISOString();
     store.changed(record);
   }
