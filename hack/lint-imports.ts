@@ -1,11 +1,12 @@
 /**
  * Checks that imports between the rooms of operator/ run one way (docs on architecture, import-rules.ts), and that
  * nothing there waits while the event loop stands still (blocking-rules.ts), or takes the first environment for the
- * only one (environment-rules.ts).
+ * only one (environment-rules.ts), or a part of a digest for the digest (digest-rules.ts).
  */
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { blockingCalls } from './blocking-rules.ts';
+import { shortenedDigests } from './digest-rules.ts';
 import { placedEnvironments } from './environment-rules.ts';
 import { circles, type Import, importsOf, objection } from './import-rules.ts';
 
@@ -20,12 +21,13 @@ for (const file of globSync('{operator,test,hack}/**/*.ts', { cwd: root }).sort(
     if (said) objections.push(said);
   }
   objections.push(...blockingCalls(file, source), ...placedEnvironments(file, source));
+  objections.push(...shortenedDigests(file, source));
 }
 objections.push(...circles(statements));
 for (const said of objections) console.error(said);
 if (objections.length > 0) {
   console.error(
-    `\n${objections.length} place(s) break the rules of hack/import-rules.ts, hack/blocking-rules.ts and hack/environment-rules.ts.`,
+    `\n${objections.length} place(s) break the rules of hack/{import,blocking,environment,digest}-rules.ts.`,
   );
   process.exitCode = 1;
 }

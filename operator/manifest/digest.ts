@@ -11,6 +11,14 @@ export function digestOf(text: string): string {
 }
 
 /**
+ * The first 20 digits of a SHA-256: where something is looked for, never whose it is. What is found there is compared
+ * by its whole name (S18).
+ */
+export function addressOf(text: string): string {
+  return sha256(text).slice(0, 20);
+}
+
+/**
  * SHA-256 in 52 characters, all 256 bits of it (base 32, 0-9 and a-v): fits a label's value, a field manager and an
  * object's name, for which 64 digits would be too long.
  */

@@ -7,6 +7,7 @@ import { newCertificates } from '../harness/certificates.ts';
 import { definition } from '../harness/definition.ts';
 import { newStage, type Stage } from '../harness/operator.ts';
 import { untilPolled } from '../harness/polls.ts';
+import { environmentOf } from '../harness/target.ts';
 import { always, eventually } from '../harness/wait.ts';
 
 const chart = (name: string) => `apiVersion: v2\nname: ${name}\nversion: 1.0.0\n`;
@@ -25,7 +26,7 @@ const dataOf = async (stage: Stage, name: string): Promise<{ has: string; random
 /** The candidate, and the manifests that the environment's cluster makes of it. */
 const idOf = ({ status }: Application) => ({
   candidate: status?.source?.candidate,
-  manifests: status?.environments?.[0]?.digest,
+  manifests: environmentOf(status)?.digest,
 });
 
 /** Serves `widgets` of a group as an aggregated API does, until it is stopped; the API server comes to it. */

@@ -111,8 +111,8 @@ export async function releaseUnreadable(
 ): Promise<void> {
   const { finalizers = [] } = metadata;
   if (!finalizers.includes(FINALIZER)) return;
-  for (const { id } of targets.named(applicationKey({ metadata }))) {
-    const record = parts.store.get(id);
+  for (const target of targets.named(applicationKey({ metadata }))) {
+    const record = parts.store.get(target);
     if (record !== undefined) await parts.store.remove(record, signal);
   }
   await writer.setFinalizers(metadata, without(finalizers), signal);

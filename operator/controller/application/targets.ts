@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { Application } from '../../api/v1alpha1/application.ts';
 import { parseDuration } from '../../api/v1alpha1/duration.ts';
 import {
@@ -7,6 +6,7 @@ import {
   ANNOTATION_PRUNE_CONSENT,
   ANNOTATION_SYNC_REQUESTED,
 } from '../../api/v1alpha1/names.ts';
+import { addressOf } from '../../manifest/digest.ts';
 import { applicationKey } from '../record/application-key.ts';
 import type { Target, TargetIdentity } from '../record/target.ts';
 import { requestFor } from '../target/requests.ts';
@@ -63,7 +63,7 @@ export class Targets {
   #identityOf(application: string, environment: string): TargetIdentity {
     const slash = application.indexOf('/');
     const parts = [application.slice(0, slash), application.slice(slash + 1), environment];
-    const id = createHash('sha256').update(JSON.stringify([this.#options.installation, ...parts]));
-    return { id: id.digest('hex').slice(0, 20), name: parts.join('/'), application, environment };
+    const id = addressOf(JSON.stringify([this.#options.installation, ...parts]));
+    return { id, name: parts.join('/'), application, environment };
   }
 }

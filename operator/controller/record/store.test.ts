@@ -29,13 +29,13 @@ async function newStores(t: TestContext) {
   const load = () => other.load(AbortSignal.timeout(10_000));
   const read = async () => {
     await load();
-    return other.get(id);
+    return other.get(target);
   };
   return { cluster, namespace, proxy, one, other, target, id, load, read };
 }
 
 function recordOf(store: RecordStore, id: string): TargetRecord {
-  const record = store.get(id);
+  const record = store.find(id);
   assert.ok(record !== undefined);
   return record;
 }
@@ -114,6 +114,22 @@ test('a record that stands under the name of another target is not trusted', asy
   const copy = { ...secret, metadata: { name: `towpath-target-${'f'.repeat(20)}`, labels: metadata.labels } };
   await cluster.request('POST', path, { body: copy });
   await load();
-  assert.deepEqual(other.get(id)?.target, recordOf(one, id).target);
-  assert.equal(other.get('f'.repeat(20)), undefined);
+  assert.deepEqual(other.get(target)?.target, recordOf(one, id).target);
+  assert.equal(other.find('f'.repeat(20)), undefined);
+});
+
+test('S18: a target whose id another one has already neither reads, writes nor removes its record', async (t) => {
+  const { one, target, id, read } = await newStores(t);
+  const theirs = newRecord(target);
+  theirs.settings = 'theirs';
+  await one.save(theirs);
+  const colliding = { ...target, name: `${target.name}-2` };
+  assert.equal(one.get(colliding), undefined);
+  const mine = newRecord(colliding);
+  await assert.rejects(one.save(mine), isConflict);
+  await one.remove(mine);
+  await one.reload(colliding);
+  assert.equal(one.get(colliding), undefined);
+  assert.equal(recordOf(one, id).settings, 'theirs');
+  assert.equal((await read())?.settings, 'theirs');
 });

@@ -64,7 +64,14 @@ export class RecordStore {
     await this.#chunks.restart(new Set(used), signal);
   }
 
-  get(id: string): TargetRecord | undefined {
+  /** The record of this very target: what another one has at the same id is not taken for it (S18). */
+  get({ id, name }: Pick<TargetIdentity, 'id' | 'name'>): TargetRecord | undefined {
+    const record = this.find(id);
+    return record?.target.name === name ? record : undefined;
+  }
+
+  /** The record of whichever target has the id. */
+  find(id: string): TargetRecord | undefined {
     return this.#entries.get(secretName(id))?.record;
   }
 
@@ -187,6 +194,7 @@ export class RecordStore {
   async remove(record: TargetRecord, signal?: AbortSignal): Promise<void> {
     const name = nameOf(record);
     const known = this.#entries.get(name);
+    if (known !== undefined && known.record.target.name !== record.target.name) return;
     await this.#chunks.removeAll(name, usedBy(name, known), signal);
     // One that lands late must not meet the record of an Application of the same name that came since.
     await this.#secrets.delete(name, signal, known?.uid);

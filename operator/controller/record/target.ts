@@ -3,7 +3,10 @@ import type { IgnoreRule } from '../../plan/ignore.ts';
 
 /** Which target it is: enough to find its record and its objects, also where its Application cannot be read. */
 export interface TargetIdentity {
-  /** 20 hex digits: fits a label's value and a field manager's name; another installation has other ids. */
+  /**
+   * 20 hex digits: fits a label's value and a field manager's name; another installation has other ids. An address:
+   * whose a record or an object at it is, the name decides.
+   */
   readonly id: string;
   /** `<namespace>/<application>/<environment>`, as the owner annotation names it. */
   readonly name: string;

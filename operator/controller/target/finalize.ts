@@ -64,7 +64,7 @@ export async function finalize(
   const { abandoned: isAbandoned, timeoutMs } = target.settings;
   const leaving = isAbandoned ? undefined : await whatLeaves(parts.client, application, signal);
   const record =
-    parts.store.get(access.targetId) ??
+    parts.store.get(target) ??
     (isAbandoned || leaving !== undefined ? undefined : await recovered(parts, application, target, access));
   if (record === undefined) {
     // A first write of it without an answer may have left something.

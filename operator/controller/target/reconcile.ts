@@ -82,7 +82,7 @@ async function seeObjects({
 }: Run): Promise<TowpathError | undefined> {
   const { record, access, inventory, signal } = context;
   try {
-    if (parts.store.get(access.targetId) === undefined)
+    if (parts.store.get(target) === undefined)
       record.kinds = session.found ??= await whereLost(parts, application, target, access);
     await inventory.watches.ensure(record.kinds, access);
     await inventory.seeAutoscalers(access);

@@ -119,7 +119,7 @@ export function accessOf(parts: Parts, target: Target, signal: AbortSignal): Tar
     targetName: name,
     adopt: settings.adopt,
     isHeld: (object) => holds(parts, object),
-    former: formerManifests(parts.store, () => parts.store.get(id), signal),
+    former: formerManifests(parts.store, () => parts.store.get(target), signal),
     observe: (object, resource) => parts.inventory.observe(object, resource, account),
     signal,
     ...(account === undefined ? {} : { as: account }),
@@ -141,7 +141,7 @@ export function movingOf(parts: Parts, target: Target, access: TargetAccess): Mo
  * it applied; one whose record is not here may be of another installation.
  */
 function holds({ store }: Parts, object: LiveObject): boolean {
-  const record = store.get(object.target);
+  const record = store.find(object.target);
   if (record?.deployment?.applied !== true) return true;
   return record.applied.has(objectKey(object));
 }
@@ -166,7 +166,7 @@ export function startRun(
   const { application, target, session, signal } = input;
   const { metadata, status } = application;
   const { settings } = target;
-  const record = parts.store.get(target.id) ?? newRecord(target);
+  const record = parts.store.get(target) ?? newRecord(target);
   const annotation = metadata.annotations[ANNOTATION_SYNC_REQUESTED];
   const isHandled =
     annotation === undefined ||
