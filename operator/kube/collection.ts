@@ -1,5 +1,5 @@
 import type { KubeClient, ListOptions, ListPage, ServiceAccount } from './client.ts';
-import { isForbidden, isGone, isTooLarge } from './errors.ts';
+import { isGone, isTooLarge } from './errors.ts';
 import type { KubeObject, ObjectPath } from './objects.ts';
 
 /** Which objects of a kind, and how much of each. */
@@ -51,14 +51,9 @@ export class Collection {
     return resourceVersion;
   }
 
-  /** The last resourceVersion that the server has; undefined for who may watch, but not list. */
-  async version(signal: AbortSignal): Promise<string | undefined> {
-    try {
-      return (await this.#page(1, '', signal)).resourceVersion;
-    } catch (error) {
-      if (isForbidden(error)) return undefined;
-      throw error;
-    }
+  /** The last resourceVersion that the server has. @throws ApiError, UnreachableError */
+  async version(signal: AbortSignal): Promise<string> {
+    return (await this.#page(1, '', signal)).resourceVersion;
   }
 
   #page(limit: number | undefined, next: string, signal: AbortSignal): Promise<ListPage> {

@@ -261,6 +261,25 @@ test('A1: refused connections are outlived, from the start on', async (t) => {
   await has('a', '1', CAUGHT_UP_MS);
 });
 
+test('A1: a server that forbids all while it starts is asked again whether its history went back', async (t) => {
+  const { watch, states, watching } = await arrange(t);
+  watch.start();
+  await watching();
+  const asked = { verb: 'list', path: /configmaps.*limit=1(&|$)/ } as const;
+  const forbidding = proxy.fail({ ...asked, fault: { status: 403 }, times: 2 });
+  const before = states.length;
+  proxy.forget();
+  proxy.resetConnections();
+  await eventually(() => states.length > before && states.at(-1)?.state === 'Watching', {
+    describe: 'the watch to be back',
+  });
+  assert.equal(forbidding.met, 2);
+  const [first] = proxy.find(WATCH);
+  const last = proxy.find(asked).at(-1);
+  assert.equal(last?.status, 200);
+  assert.ok((first?.number ?? 0) > (last?.number ?? 0), 'nothing is watched before that is known');
+});
+
 test('A1: a request that hangs is given up and tried again', async (t) => {
   const { watch, put, has } = await arrange(t, { listTimeoutMs: 500 });
   await put('a', '1');

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { backoffMs } from '../retry/backoff.ts';
 import type { KubeClient } from './client.ts';
 import { Collection, type Selection } from './collection.ts';
-import { ApiError, isGone, UnreachableError } from './errors.ts';
+import { ApiError, isForbidden, isGone, UnreachableError } from './errors.ts';
 import { type Entry, entryOf, ObjectStore, type WatchEvent } from './object-store.ts';
 import type { KubeObject, ObjectPath, ResourceName, ServiceAccount } from './objects.ts';
 import { isNewerVersion } from './resource-version.ts';
@@ -69,9 +69,13 @@ export class ListWatch<T> {
   #running: Promise<void> | undefined;
   /** From where it is watched; undefined: it is to be listed. */
   #resourceVersion: string | undefined;
+  /** The newest version that an answer had. */
+  #answeredVersion: string | undefined;
   /** The last version that was told, also while it is to be listed. */
   #latestVersion: string | undefined;
   #synced = false;
+  /** Not where it began from an object: who may watch that one need not be allowed to list. */
+  #hasListed = false;
   #lastError: Error | undefined;
   #failures = 0;
   /** Something went wrong since it was known that the server has the history that was told. */
@@ -170,6 +174,8 @@ export class ListWatch<T> {
     const upTo = this.#resourceVersion;
     const isToldOf = upTo !== undefined && !isNewerVersion(resourceVersion, upTo);
     if (isToldOf && this.#store.get(namespace, name)?.uid !== uid) return false;
+    if (this.#answeredVersion === undefined || isNewerVersion(resourceVersion, this.#answeredVersion))
+      this.#answeredVersion = resourceVersion;
     this.#store.put(answer, { isAnswer: true });
     return true;
   }
@@ -213,29 +219,42 @@ export class ListWatch<T> {
    */
   async #checkHistory(signal: AbortSignal): Promise<void> {
     // What is to be listed anyway tells by itself.
-    const version = this.#resourceVersion === undefined ? undefined : await this.#collection.version(signal);
-    if (version !== undefined && this.#isBehind(version)) this.#resourceVersion = undefined;
+    if (this.#resourceVersion !== undefined) {
+      try {
+        const newest = this.#newestVersion();
+        if (isNewerVersion(newest, await this.#collection.version(signal))) this.#resourceVersion = undefined;
+      } catch (error) {
+        // Who could list may do so again: a server that has just started forbids all until it knows the roles.
+        if (!isForbidden(error) || this.#hasListed) throw error;
+      }
+    }
     this.#isInDoubt = false;
   }
 
-  #isBehind(version: string): boolean {
-    return this.#latestVersion !== undefined && isNewerVersion(this.#latestVersion, version);
+  /** What is asked for from now on is at least as new, unless the server's history went back. */
+  #newestVersion(): string {
+    const [told = '', answered = ''] = [this.#latestVersion, this.#answeredVersion];
+    return isNewerVersion(answered, told) ? answered : told;
   }
 
   async #list(signal: AbortSignal): Promise<void> {
     const { slices } = this.#options.client;
     this.#tell(() => this.#options.onState?.({ state: 'Syncing' }));
     const found: Entry<T>[] = [];
+    const newest = this.#newestVersion();
     const resourceVersion = await this.#collection.list(signal, (item, version) => {
-      this.#isAnew ||= this.#isBehind(version);
+      this.#isAnew ||= isNewerVersion(newest, version);
       const entry = this.#entryOf(item);
       if (entry !== undefined) found.push(entry);
     });
     if (signal.aborted) return;
-    this.#isAnew ||= this.#isBehind(resourceVersion);
+    this.#isAnew ||= isNewerVersion(newest, resourceVersion);
+    // Of a history that there is no more.
+    if (this.#isAnew) this.#answeredVersion = undefined;
     await this.#store.replace(found, resourceVersion, this.#isAnew ? { isAnew: true } : {}, slices);
     if (signal.aborted) return;
     this.#advance(resourceVersion);
+    this.#hasListed = true;
     this.#synced = true;
     for (const onSynced of this.#waiting) onSynced();
     this.#waiting.clear();

@@ -49,6 +49,9 @@ interface Watcher<T> {
 /** A watch that fails for longer than this shows nothing that could be relied on. */
 const UNSEEN_MS = 60_000;
 
+/** An API server that has just started forbids all until it knows the roles. */
+const LOST_MS = 10_000;
+
 /** A kind whose API does not answer holds up its Applications no longer than this at a time. */
 const FIRST_LIST_MS = 20_000;
 const FAILING_LIST_MS = 500;
@@ -260,8 +263,11 @@ export class KindWatches<T extends ObjectVersion> {
 
   #failing(key: string, watcher: Watcher<T>, error: Error): void {
     const { watch, as, forbidden } = watcher;
+    watcher.failingSince ??= performance.now();
+    const failingMs = performance.now() - watcher.failingSince;
     // A watch of the operator's that loses its right later is given up too: the ServiceAccounts watch then.
-    if (isForbidden(error) && (!watch.synced || as === undefined)) {
+    const isLost = as === undefined && failingMs >= LOST_MS;
+    if (isForbidden(error) && (!watch.synced || isLost)) {
       watcher.isForbidden = true;
       forbidden.resolve(false);
       void watch.stop();
@@ -270,8 +276,7 @@ export class KindWatches<T extends ObjectVersion> {
       if (watch.synced) this.#forget(watcher);
       return;
     }
-    watcher.failingSince ??= performance.now();
-    if (watcher.isUnseen || performance.now() - watcher.failingSince < UNSEEN_MS) return;
+    if (watcher.isUnseen || failingMs < UNSEEN_MS) return;
     watcher.isUnseen = true;
     this.#options.onSight([...watcher.watch.values()]);
   }
