@@ -102,6 +102,8 @@ test('the defaults are those that the operator fills in', async (t) => {
   const here = parseApplication({ ...application(source({})), metadata: { name: 'podinfo', namespace } });
   assert.ok(here.ok);
   assert.deepEqual(answer.object.spec, here.application.spec);
+  // The operator's to supply: what was named can be told from what was not.
+  assert.equal(here.application.spec.serviceAccountName, undefined);
 });
 
 /** Creates an Application, to be gone with its namespace. */

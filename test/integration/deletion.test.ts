@@ -43,7 +43,11 @@ function holding({ stage }: Steps) {
 }
 
 const keptIn = ({ status }: Application) =>
-  Object.fromEntries((status?.kept ?? []).map(({ object, reason }) => [object.name, reason]));
+  Object.fromEntries(
+    (status?.kept ?? [])
+      .filter(({ environment }) => environment === 'default')
+      .map(({ object, reason }) => [object.name, reason]),
+  );
 
 test('deleting an Application', async (t) => {
   const steps = await newProxiedSteps(t, { flags: fastLease });
@@ -146,6 +150,7 @@ test('deleting an Application', async (t) => {
       await startDeleting('rests');
       const told = await stage.until('rests', (one) => reasonOf(one) === 'DeletionFailed', 'the failure');
       assert.equal(told.status?.retry?.attempts, 1);
+      assert.equal(told.status?.retry?.environment, 'default');
       assert.ok(Date.parse(told.status?.retry?.nextAt ?? '') > Date.now() + 60_000, 'the next try is told');
       const first = (await live('job', 'rests'))?.metadata.uid;
       // Each of these wakes the deletion, as the hook's own Job does while it ends.

@@ -144,7 +144,10 @@ test('dependsOn waits for the other to be Ready, and names a cycle', async (t) =
   });
   await stage.application('web', { source: { path: 'web' }, dependsOn: [{ name: 'database' }] });
   const blocked = await stage.until('web', ({ status }) => status?.sync === 'Blocked', 'Blocked');
-  assert.equal(environmentOf(blocked.status)?.blockedBy?.[0]?.reason, 'DependencyNotFound');
+  const [wait] = environmentOf(blocked.status)?.blockedBy ?? [];
+  assert.equal(wait?.reason, 'DependencyNotFound');
+  assert.ok(wait.since !== undefined && blocked.metadata.creationTimestamp !== undefined);
+  assert.ok(wait.since >= blocked.metadata.creationTimestamp, wait.since);
   assert.match(environmentOf(blocked.status)?.message ?? '', /database.*does not exist/);
   assert.equal(conditionOf(blocked, 'Stalled'), undefined);
   await stage.application('database', { source: { path: 'database' } });

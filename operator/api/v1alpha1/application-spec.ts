@@ -238,9 +238,9 @@ export const applicationSpecSchema = z.object({
         'How a Helm chart is rendered. What renders is detected: Chart.yaml, kustomization.yaml, else plain manifests.',
     })
     .exactOptional(),
-  serviceAccountName: objectName('ServiceAccount of this namespace whose rights every write has.').default(
-    'towpath',
-  ),
+  serviceAccountName: objectName(
+    'ServiceAccount of this namespace whose rights every write has. Where none is named: towpath.',
+  ).exactOptional(),
   sync: syncSchema
     .meta({ description: 'How the cluster is brought to what Git says, and kept there.' })
     .prefault({}),

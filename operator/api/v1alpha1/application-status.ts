@@ -17,7 +17,7 @@ export const STATUS_LIMITS = {
   quarantineErrors: 20,
   kept: 15,
   pendingPruneObjects: 20,
-  blockedBy: 40,
+  blockedBy: 64,
   blockedByOfOne: 8,
 } as const;
 
@@ -100,6 +100,8 @@ export const historyEntrySchema = z.object({
 const blockedBySchema = z.object({
   reason: text(63, 'What it waits for, in one CamelCase word.').min(1),
   message: message('What it waits for, and what clears it.'),
+  since: time('Since when it waits for that.').optional(),
+  clearsAt: time('When that clears by itself, where it does.').optional(),
 });
 
 export const environmentStatusSchema = z.object({
@@ -197,6 +199,7 @@ export const applicationStatusSchema = z.object({
     .object({
       attempts: count('How many tries have failed.'),
       nextAt: time('When the next try begins.').optional(),
+      environment: environmentName.optional(),
     })
     .meta({ description: 'Present while something is tried again.' })
     .optional(),
@@ -214,7 +217,11 @@ export const applicationStatusSchema = z.object({
     .meta({ description: 'A candidate that was refused, with its errors.' })
     .optional(),
   kept: orderedList(
-    z.object({ object: objectReference, reason: message('Why it was kept.') }),
+    z.object({
+      environment: environmentName.optional(),
+      object: objectReference,
+      reason: message('Why it was kept.'),
+    }),
     STATUS_LIMITS.kept,
     'Objects that left Git and were not pruned: the first of them.',
   ).optional(),

@@ -17,7 +17,6 @@ test('an Application gets every default that the API server would give it', () =
   assert.ok(parsed.ok);
   assert.deepEqual(parsed.application.spec, {
     source: { repoURL: 'https://git.example.com/shop/podinfo.git', path: '.', interval: '1m' },
-    serviceAccountName: 'towpath',
     sync: {
       mode: 'Automatic',
       prune: true,

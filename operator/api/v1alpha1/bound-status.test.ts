@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { environmentOf } from './application.ts';
+import { type ApplicationStatus, environmentOf } from './application.ts';
 import { applicationStatusSchema, STATUS_LIMITS } from './application-status.ts';
 import { boundStatus, cut } from './bound-status.ts';
 import { largestStatus } from './testing/largest-status.ts';
@@ -47,6 +47,56 @@ test('texts that take more bytes than characters stay below the same limits', ()
     for (const bounded of boundStatus({ environments }).environments ?? [])
       assert.ok(bytes(bounded.message) <= STATUS_LIMITS.message + 2);
   }
+});
+
+const LISTS = [
+  ['quarantine.errors', 20, (status: ApplicationStatus) => status.quarantine?.errors],
+  ['kept', 15, (status: ApplicationStatus) => status.kept],
+] as const;
+
+for (const [what, most, listOf] of LISTS) {
+  /** As many entries of each environment as said, one environment after the other. */
+  const bounded = (counts: Readonly<Record<string, number>>) => {
+    const object = { group: '', kind: 'ConfigMap', namespace: 'shop', name: 'web' };
+    const entries = Object.entries(counts).flatMap(([environment, count]) =>
+      Array.from({ length: count }, (_, index) => ({
+        environment,
+        object,
+        message: `${index}`,
+        reason: `${index}`,
+      })),
+    );
+    const quarantine = { revision: 'a', errors: entries, total: entries.length };
+    return listOf(boundStatus({ quarantine, kept: entries })) ?? [];
+  };
+  const namesOf = (entries: ReturnType<typeof bounded>) => entries.map(({ environment }) => environment);
+
+  test(`${what} names every environment that has any before it names one twice`, () => {
+    const told = bounded({ first: 500, second: 1, third: 3 });
+    assert.equal(told.length, most);
+    assert.deepEqual(new Set(namesOf(told)), new Set(['first', 'second', 'third']));
+    assert.equal(namesOf(told).filter((name) => name === 'third').length, 3);
+    const firsts = told.filter(({ environment }) => environment === 'first');
+    assert.deepEqual(
+      firsts,
+      bounded({ first: 500 }).slice(0, most - 4),
+      'the first ones stay, in their order',
+    );
+    const environments = Array.from({ length: 64 }, (_, index) => `environment-${index}`);
+    const crowded = bounded(Object.fromEntries(environments.map((name) => [name, 9])));
+    assert.equal(new Set(namesOf(crowded)).size, most);
+    assert.equal(bounded({ first: 2, second: 1 }).length, 3);
+  });
+}
+
+test('of each environment that is blocked the status says at least why before it says more of another', () => {
+  const blockedBy = Array.from({ length: 8 }, (_, index) => ({ reason: 'Soak', message: `${index}` }));
+  const of = (count: number) => {
+    const environments = Array.from({ length: count }, (_, index) => ({ name: `${index}`, blockedBy }));
+    return boundStatus({ environments }).environments?.map((one) => one.blockedBy?.length);
+  };
+  assert.deepEqual(new Set(of(64)), new Set([1]));
+  assert.deepEqual(of(2), [8, 8]);
 });
 
 test('a bounded status is one that the schema accepts', () => {

@@ -5,7 +5,8 @@ import { applicationStatusSchema, STATUS_LIMITS } from './application-status.ts'
 /**
  * `status` cut to what the API server accepts and to STATUS_LIMITS, so that no write of it is ever refused
  * for its size. Texts are cut at their end, with "…"; lists keep their beginning (history is newest first, and every
- * environment keeps its newest entries). Totals such as quarantine.total, which say how much there was, are
+ * environment keeps its newest entries), and where they are about several environments, each is named before any is
+ * named twice. Totals such as quarantine.total, which say how much there was, are
  * left as they are. The result shares with `status` what needed no change.
  */
 export function boundStatus(status: ApplicationStatus): ApplicationStatus {
@@ -15,9 +16,9 @@ export function boundStatus(status: ApplicationStatus): ApplicationStatus {
   const lists: ApplicationStatus = {
     ...texts,
     ...(quarantine?.errors && {
-      quarantine: { ...quarantine, errors: quarantine.errors.slice(0, STATUS_LIMITS.quarantineErrors) },
+      quarantine: { ...quarantine, errors: fairShare(quarantine.errors, STATUS_LIMITS.quarantineErrors) },
     }),
-    ...(kept && { kept: kept.slice(0, STATUS_LIMITS.kept) }),
+    ...(kept && { kept: fairShare(kept, STATUS_LIMITS.kept) }),
   };
   if (environments === undefined) return lists;
   const without = environments.map(({ history: _, ...rest }) => rest);
@@ -79,6 +80,24 @@ function withBoundedLists(environments: readonly EnvironmentStatus[]): Environme
         pendingPrune: { ...pendingPrune, objects: pendingPrune.objects.slice(0, prunes[index]) },
       }),
     };
+  });
+}
+
+/** At most `most` entries, in their order: as many of each environment as of any other, as far as it has them. */
+function fairShare<Entry extends { environment?: string | undefined }>(
+  entries: readonly Entry[],
+  most: number,
+): Entry[] {
+  const ofEach = [...Map.groupBy(entries, ({ environment }) => environment)];
+  const granted = shares(
+    ofEach.map(([, its]) => its.length),
+    most,
+  );
+  const left = new Map(ofEach.map(([environment], index) => [environment, granted[index] ?? 0]));
+  return entries.filter(({ environment }) => {
+    const more = left.get(environment) ?? 0;
+    left.set(environment, more - 1);
+    return more > 0;
   });
 }
 

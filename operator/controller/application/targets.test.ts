@@ -24,6 +24,8 @@ test('an Application that names no environment has one target: this cluster, its
   assert.equal(target.namespace, 'shop');
   assert.deepEqual(target.account, { namespace: 'shop', name: 'towpath' });
   assert.deepEqual(target.overlay, { path: '.', valuesFiles: [] });
+  const [named] = targets.of(application({ serviceAccountName: 'deployer' }));
+  assert.deepEqual(named.account, { namespace: 'shop', name: 'deployer' });
 });
 
 test('objects of earlier versions stay owned: the id of a target never changes', () => {

@@ -13,6 +13,8 @@ import { requestFor } from '../target/requests.ts';
 
 /** The environment of an Application that names none. */
 const DEFAULT_ENVIRONMENT = 'default';
+/** The ServiceAccount of an Application that names none. The schema has no default: what was named, and what was not, differ. */
+const DEFAULT_ACCOUNT = 'towpath';
 
 export interface TargetsOptions {
   /** As --installation says it. */
@@ -43,7 +45,9 @@ export class Targets {
     const target: Target = {
       ...identity,
       namespace,
-      account: this.#options.impersonate ? { namespace, name: spec.serviceAccountName } : undefined,
+      account: this.#options.impersonate
+        ? { namespace, name: spec.serviceAccountName ?? DEFAULT_ACCOUNT }
+        : undefined,
       overlay: Object.freeze({ path: spec.source.path, valuesFiles: spec.helm?.valuesFiles ?? [] }),
       settings: Object.freeze({
         mode: spec.sync.mode,

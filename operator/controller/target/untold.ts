@@ -47,7 +47,7 @@ const MOST_DONE = 5_000;
  * off, fails, or its status is refused, the next status that is written tells it, and no other one.
  */
 export class Untold {
-  readonly #environment: string;
+  readonly environment: string;
   #begun: readonly Begun[] = [];
   #outcomes: readonly HistoryEntry[] = [];
   /** The last that was begun, told or not. */
@@ -61,7 +61,7 @@ export class Untold {
   #before: { status: ApplicationStatus | undefined } | undefined;
 
   constructor(environment: string) {
-    this.#environment = environment;
+    this.environment = environment;
   }
 
   /** Each once. */
@@ -112,9 +112,9 @@ export class Untold {
   /** `status` was written, but of it no more was told than its conditions and what ended. */
   leaveRest({ before }: Told, status: ApplicationStatus): void {
     const { conditions } = status;
-    const written = environmentOf(status, this.#environment);
-    const told = environmentOf(before, this.#environment) ?? written;
-    const others = before?.environments?.filter(({ name }) => name !== this.#environment) ?? [];
+    const written = environmentOf(status, this.environment);
+    const told = environmentOf(before, this.environment) ?? written;
+    const others = before?.environments?.filter(({ name }) => name !== this.environment) ?? [];
     const environments =
       told === undefined ? others : [...others, { ...told, history: written?.history ?? [] }];
     this.#before = {
@@ -129,7 +129,7 @@ export class Untold {
   /** Hands all of it over, to be told with a write that changes `status`. */
   take(status: ApplicationStatus | undefined): Told {
     const told = {
-      environment: this.#environment,
+      environment: this.environment,
       before: this.#before === undefined ? status : this.#before.status,
       begun: this.#begun,
       outcomes: this.#outcomes,

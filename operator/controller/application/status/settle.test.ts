@@ -241,6 +241,46 @@ test('drift that was repaired is told with its author, and no longer counted', (
   assert.deepEqual(environmentOf(later.status)?.drift, environmentOf(repaired.status)?.drift);
 });
 
+test('what stands in the way is told with since when: as long as it is the same, whatever its message counts', () => {
+  const at = (seconds: number) => new Date(NOW.getTime() + seconds * 1_000);
+  const waitsFor = (reason: string, message: string): Standing => ({
+    sync: 'Blocked',
+    reason,
+    message,
+    remedy: 'Time',
+  });
+  const blockedBy = (status: Status) => environmentOf(status)?.blockedBy;
+  const first = settle(facts({ standing: waitsFor('Unreachable', 'Try 1.') }), undefined).status;
+  const since = '2026-11-23T10:00:00Z';
+  assert.deepEqual(blockedBy(first), [{ reason: 'Unreachable', message: 'Try 1.', since }]);
+  const second = settle(facts({ now: at(30), standing: waitsFor('Unreachable', 'Try 2.') }), first).status;
+  assert.deepEqual(blockedBy(second), [{ reason: 'Unreachable', message: 'Try 2.', since }]);
+  const other = settle(facts({ now: at(60), standing: waitsFor('KindMissing', 'Why.') }), second).status;
+  assert.equal(blockedBy(other)?.[0]?.since, '2026-11-23T10:01:00Z');
+  const over = settle(facts({ now: at(90) }), other).status;
+  assert.equal(blockedBy(over), undefined);
+});
+
+test('what is tried again, what was kept and what is refused names its environment', () => {
+  const object = { group: '', kind: 'ConfigMap', namespace: 'shop', name: 'old' };
+  const { status } = settle(
+    facts({
+      environment: 'staging',
+      retry: { attempts: 2, nextAt: NOW },
+      kept: [{ object, reason: 'Why.' }],
+      rejected: { revision: REVISION, errors: [{ message: 'Wrong.' }] },
+    }),
+    undefined,
+  );
+  assert.deepEqual(status.retry, { attempts: 2, nextAt: '2026-11-23T10:00:00Z', environment: 'staging' });
+  assert.deepEqual(status.kept, [{ environment: 'staging', object, reason: 'Why.' }]);
+  assert.deepEqual(status.quarantine?.errors, [{ environment: 'staging', message: 'Wrong.' }]);
+  assert.deepEqual(
+    status.environments?.map(({ name }) => name),
+    ['staging'],
+  );
+});
+
 test('what was pruned, and drift that is left alone, are told in an event each', () => {
   const object = { group: '', kind: 'ConfigMap', namespace: 'shop', name: 'old', uid: 'u' };
   const before = settle(facts(), undefined).status;

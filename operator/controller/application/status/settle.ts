@@ -116,22 +116,33 @@ export function settle(
   if (source !== undefined) status.source = source;
   const handled = facts.handledSyncRequest ?? previous?.handledSyncRequest;
   if (handled !== undefined) status.handledSyncRequest = handled;
-  if (facts.retry !== undefined)
-    status.retry = { attempts: facts.retry.attempts, nextAt: secondTime(facts.retry.nextAt) };
-  if (facts.rejected !== undefined) {
-    const { revision, candidate, errors } = facts.rejected;
-    status.quarantine = {
+  return boundStatus({ ...status, ...namedOf(facts) });
+}
+
+/** What of the whole status is about one environment, and names it. */
+function namedOf({
+  environment,
+  retry,
+  rejected,
+  kept,
+}: Facts): Pick<ApplicationStatus, 'retry' | 'quarantine' | 'kept' | 'keptTotal'> {
+  const named: ReturnType<typeof namedOf> = {};
+  if (retry !== undefined)
+    named.retry = { attempts: retry.attempts, nextAt: secondTime(retry.nextAt), environment };
+  if (rejected !== undefined) {
+    const { revision, candidate, errors } = rejected;
+    named.quarantine = {
       revision,
       ...(candidate === undefined ? {} : { candidate }),
-      errors: errors.map((error) => ({ environment: facts.environment, ...error })),
+      errors: errors.map((error) => ({ environment, ...error })),
       total: errors.length,
     };
   }
-  if (facts.kept.length > 0) {
-    status.kept = facts.kept.map(({ object, reason }) => ({ object, reason }));
-    status.keptTotal = facts.kept.length;
+  if (kept.length > 0) {
+    named.kept = kept.map(({ object, reason }) => ({ environment, object, reason }));
+    named.keptTotal = kept.length;
   }
-  return boundStatus(status);
+  return named;
 }
 
 /** What differed is told also where the look that put it back did not come to tell. */
@@ -213,10 +224,19 @@ function settleEnvironment(
     };
   }
   if (lastSyncedAt !== undefined) environment.lastSyncedAt = lastSyncedAt;
-  if (standing.sync === 'Blocked')
-    environment.blockedBy = [{ reason: standing.reason, message: standing.message }];
+  if (standing.sync === 'Blocked') environment.blockedBy = [blockedBy(standing, previous, now)];
   if (history.length > 0) environment.history = history;
   return environment;
+}
+
+/** Another message, a number in it say, is no other wait. */
+function blockedBy(
+  { reason, message }: Standing,
+  previous: EnvironmentStatus | undefined,
+  now: string,
+): NonNullable<EnvironmentStatus['blockedBy']>[number] {
+  const before = previous?.blockedBy?.find((one) => one.reason === reason);
+  return { reason, message, since: before?.since ?? now };
 }
 
 /** Newest first; an id that is there already is not told twice (D7). */

@@ -81,7 +81,8 @@ export class ApplicationWriter {
       { type: told.isStalled ? 'Stalled' : 'Reconciling', status: 'True' as const, reason, message },
     ];
     const { kept, keptTotal, retry: _, ...before } = application.status ?? {};
-    const keptNow = told.kept ?? kept ?? [];
+    const { environment } = untold;
+    const keptNow = told.kept?.map((one) => ({ environment, ...one })) ?? kept ?? [];
     const status = boundStatus({
       ...before,
       ...notReady(before),
@@ -89,8 +90,8 @@ export class ApplicationWriter {
       ...this.#conditions(application.status, application.metadata.generation, conditions),
       ...(keptNow.length === 0
         ? {}
-        : { kept: [...keptNow], keptTotal: told.kept?.length ?? keptTotal ?? keptNow.length }),
-      ...(told.retry === undefined ? {} : { retry: told.retry }),
+        : { kept: keptNow, keptTotal: told.kept?.length ?? keptTotal ?? keptNow.length }),
+      ...(told.retry === undefined ? {} : { retry: { ...told.retry, environment } }),
     });
     const settled = () => status;
     await this.#write(application, untold, { action: 'Delete', settled, news: none, lines: none }, signal);
@@ -116,7 +117,7 @@ export class ApplicationWriter {
       ...notReady(previous ?? {}),
       sync: 'Blocked' as const,
       ...this.#conditions(previous, metadata.generation, conditions),
-      retry: { attempts, nextAt: secondTime(nextAt) },
+      retry: { attempts, nextAt: secondTime(nextAt), environment: untold.environment },
     });
     const news = (_status: ApplicationStatus, { before }: Told): ToldEvent[] => {
       const ready = before?.conditions?.find(({ type }) => type === 'Ready');
