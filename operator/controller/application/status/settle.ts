@@ -116,22 +116,22 @@ export function settle(
   if (source !== undefined) status.source = source;
   const handled = facts.handledSyncRequest ?? previous?.handledSyncRequest;
   if (handled !== undefined) status.handledSyncRequest = handled;
-  return boundStatus({ ...status, ...namedOf(facts) });
+  return boundStatus({ ...status, ...aboutEnvironment(facts) });
 }
 
 /** What of the whole status is about one environment, and names it. */
-function namedOf({
+function aboutEnvironment({
   environment,
   retry,
   rejected,
   kept,
 }: Facts): Pick<ApplicationStatus, 'retry' | 'quarantine' | 'kept' | 'keptTotal'> {
-  const named: ReturnType<typeof namedOf> = {};
+  const about: ReturnType<typeof aboutEnvironment> = {};
   if (retry !== undefined)
-    named.retry = { attempts: retry.attempts, nextAt: secondTime(retry.nextAt), environment };
+    about.retry = { attempts: retry.attempts, nextAt: secondTime(retry.nextAt), environment };
   if (rejected !== undefined) {
     const { revision, candidate, errors } = rejected;
-    named.quarantine = {
+    about.quarantine = {
       revision,
       ...(candidate === undefined ? {} : { candidate }),
       errors: errors.map((error) => ({ environment, ...error })),
@@ -139,10 +139,10 @@ function namedOf({
     };
   }
   if (kept.length > 0) {
-    named.kept = kept.map(({ object, reason }) => ({ environment, object, reason }));
-    named.keptTotal = kept.length;
+    about.kept = kept.map(({ object, reason }) => ({ environment, object, reason }));
+    about.keptTotal = kept.length;
   }
-  return named;
+  return about;
 }
 
 /** What differed is told also where the look that put it back did not come to tell. */
