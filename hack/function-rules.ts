@@ -10,7 +10,7 @@ import { API, type APIOptions, type Checker, type Type, TypeFlags } from 'typesc
 /** How a comment begins that answers for a boolean parameter; what it says is for the reviewer. */
 const REASON = '// Called by others: ';
 /** Of a function in operator/controller/, from its first line to its last: as much as is read without scrolling. */
-export const MOST_LINES = 68;
+export const MOST_LINES = 50;
 
 /** The sentences to print for functions of operator/ that break a rule; `root` is where tsconfig.json is. */
 export function objections(root: string, options: APIOptions = {}): string[] {

@@ -23,7 +23,10 @@ test('the rooms of controller/ have levels, too', () => {
     judge('operator/controller/record/store.ts', '../target/facts.ts') ?? '',
     /target is above record/,
   );
-  assert.match(judge('operator/controller/cluster/pods.ts', '../candidate/asked.ts') ?? '', /of one level/);
+  assert.match(
+    judge('operator/controller/cluster/pods.ts', '../candidate/spec-inputs.ts') ?? '',
+    /of one level/,
+  );
   assert.match(judge('operator/controller/attic/a.ts', '../work/queue.ts') ?? '', /attic has no level/);
 });
 

@@ -17,9 +17,9 @@ import type { Parts, Session } from '../target/run.ts';
 import { Untold } from '../target/untold.ts';
 import { Wishes } from '../target/wishes.ts';
 import { Queue, type QueueObserver } from '../work/queue.ts';
+import { ApplicationCache } from './application-cache.ts';
 import { type DeletionParts, tellGone } from './deletion.ts';
 import { type Fault, isDefect } from './failed-looks.ts';
-import { KnownApplications } from './known.ts';
 import { Looks, TELL_AFTER_MS } from './look.ts';
 import { stateOf } from './state.ts';
 import type { LogLine } from './status/log-lines.ts';
@@ -68,7 +68,7 @@ export class ApplicationController {
   readonly #targets: Targets;
   readonly #parts: Parts;
   readonly #deletion: DeletionParts;
-  readonly #known: KnownApplications;
+  readonly #known: ApplicationCache;
   readonly #references: References;
   readonly #writer: ApplicationWriter;
   readonly #looks: Looks;
@@ -77,18 +77,44 @@ export class ApplicationController {
   constructor(options: ControllerOptions) {
     this.#options = options;
     this.#targets = new Targets(options);
-    const { client, discovery } = options;
-    const wake = (key: string) => this.#queue?.add(key, { interrupt: 'at once' });
-    this.#references = new References(client, (key) => this.#wakeForReference(key));
+    this.#references = new References(options.client, (key) => this.#wakeForReference(key));
     this.#writer = new ApplicationWriter({
-      client,
+      client: options.client,
       events: options.events,
       onWritten: options.takeAnswer,
       onTold: (application, lines) => {
         for (const line of lines) this.#log(application, line);
       },
     });
-    this.#parts = {
+    this.#parts = this.#newParts();
+    this.#deletion = {
+      parts: this.#parts,
+      targets: this.#targets,
+      writer: this.#writer,
+      latest: (application) => this.#known.get(applicationKey(application))?.application ?? application,
+      untoldOf: (application) => this.#untoldOf(applicationKey(application)),
+      letGo: new Map(),
+      hookRetries: new Map(),
+    };
+    this.#known = new ApplicationCache({
+      targets: this.#targets,
+      onDependency: (dependent) => this.#queue?.add(dependent),
+    });
+    this.#looks = new Looks({
+      known: this.#known,
+      deletion: this.#deletion,
+      lookAgain: (key, delayMs) => this.#queue?.addAfter(key, delayMs),
+      onAnswer: options.takeAnswer,
+      onFault: options.onFault,
+      onLooked: options.onLooked,
+    });
+  }
+
+  /** What it gives to looks; it is asked for what it knows later, when all of it is there. */
+  #newParts(): Parts {
+    const options = this.#options;
+    const { client, discovery } = options;
+    return {
       client,
       discovery,
       store: new RecordStore(client, options.namespace, options.installation, options.slices),
@@ -100,7 +126,7 @@ export class ApplicationController {
       wanted: new WantedCandidates({
         ...options,
         references: this.#references,
-        onChange: wake,
+        onChange: (key) => this.#queue?.add(key, { interrupt: 'at once' }),
         isKnown: (key) => this.#known.get(key) !== undefined,
       }),
       slices: options.slices,
@@ -118,27 +144,6 @@ export class ApplicationController {
       onLeft: (key) => this.#takeOver(key),
       random: options.random,
     };
-    this.#deletion = {
-      parts: this.#parts,
-      targets: this.#targets,
-      writer: this.#writer,
-      latest: (application) => this.#known.get(applicationKey(application))?.application ?? application,
-      untoldOf: (application) => this.#untoldOf(applicationKey(application)),
-      letGo: new Map(),
-      rests: new Map(),
-    };
-    this.#known = new KnownApplications({
-      targets: this.#targets,
-      onDependency: (dependent) => this.#queue?.add(dependent),
-    });
-    this.#looks = new Looks({
-      known: this.#known,
-      deletion: this.#deletion,
-      lookAgain: (key, delayMs) => this.#queue?.addAfter(key, delayMs),
-      onAnswer: options.takeAnswer,
-      onFault: options.onFault,
-      onLooked: options.onLooked,
-    });
   }
 
   #accountOf(key: string): ServiceAccount | undefined {
@@ -294,7 +299,7 @@ export class ApplicationController {
   /** What was kept of an Application that is gone. */
   #forget(key: string): void {
     tellGone(this.#deletion, key);
-    this.#deletion.rests.delete(key);
+    this.#deletion.hookRetries.delete(key);
     this.#parts.wanted.forget(key);
     this.#parts.wishes.forget(key);
     for (const { id } of this.#targets.named(key)) this.#parts.inventory.forget(id);

@@ -24,15 +24,15 @@ export interface DeletionParts {
   /** Of Applications that were let go and may be there still, by their keys: what to tell when they are gone. */
   letGo: Map<string, { application: Application; kept: readonly KeptObject[]; untold: Untold }>;
   /** Of Applications that are being deleted and had a hook that failed, by their keys. */
-  rests: Map<string, HookRest>;
+  hookRetries: Map<string, HookRetry>;
 }
 
 /** A hook of a deletion is work each time it is run: not at each change in the cluster, nor of what it made. */
-interface HookRest {
+interface HookRetry {
   tries: number;
   until: Date;
   /** The sync request that there was: another one ends the rest. */
-  asked: string | undefined;
+  syncRequest: string | undefined;
   /** What it failed with; undefined where an earlier process told. */
   error?: unknown;
 }
@@ -43,12 +43,13 @@ export async function deleteApplication(
   application: Application,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { parts, writer, latest, rests } = deletion;
+  const { parts, writer, latest, hookRetries } = deletion;
   const key = applicationKey(application);
-  const rest = rests.get(key) ?? restToldBefore(application);
-  if (rest !== undefined) rests.set(key, rest);
+  const hookRetry = takeHookRetry(deletion, application);
   const mayRunHooks =
-    rest === undefined || rest.until <= parts.client.now() || rest.asked !== askedBy(application);
+    hookRetry === undefined ||
+    hookRetry.until <= parts.client.now() ||
+    hookRetry.syncRequest !== syncRequestOf(application);
   // It takes over nothing any more.
   parts.wishes.tell(key, new Set());
   const { finalizers } = application.metadata;
@@ -70,20 +71,18 @@ export async function deleteApplication(
     tell,
     warn,
     mayRunHooks,
-    onHooksRun: () => rests.delete(key),
+    onHooksRun: () => hookRetries.delete(key),
     untold,
   });
   if (finalized.state === 'Resting') {
     // Again, in case it could not be told when it failed.
-    if (rest?.error !== undefined) await tellUndeleted(deletion, application, rest.error, { again: true });
+    if (hookRetry?.error !== undefined)
+      await tellUndeleted(deletion, application, hookRetry.error, { again: true });
     return false;
   }
   if (finalized.state === 'Gone') {
-    // Another's that went in the meantime must not come back.
-    const { metadata } = latest(application);
     deletion.letGo.set(key, { application, kept: finalized.kept, untold });
-    await writer.setFinalizers(metadata, without(metadata.finalizers), signal);
-    tellGone(deletion, key);
+    await letGo(deletion, application, signal);
     return true;
   }
   await tell(finalized.message, finalized.kept);
@@ -119,37 +118,55 @@ export async function releaseUnreadable(
 }
 
 /** Notes that a hook failed; returns when it may run again: as spec.sync.retries says, however often that is. */
-export function restAfter({ parts, rests }: DeletionParts, application: Application, error: unknown): Date {
+export function hookRetryAfter(
+  { parts, hookRetries }: DeletionParts,
+  application: Application,
+  error: unknown,
+): Date {
   const key = applicationKey(application);
-  const tries = (rests.get(key)?.tries ?? 0) + 1;
+  const tries = (hookRetries.get(key)?.tries ?? 0) + 1;
   const pause = syncRetryMs(application, tries, parts.random());
   const until = new Date(parts.client.now().getTime() + pause);
-  rests.set(key, { tries, until, asked: askedBy(application), error });
+  hookRetries.set(key, { tries, until, syncRequest: syncRequestOf(application), error });
   return until;
 }
 
+async function letGo(deletion: DeletionParts, application: Application, signal: AbortSignal): Promise<void> {
+  // Another's finalizer that went in the meantime must not come back.
+  const { metadata } = deletion.latest(application);
+  await deletion.writer.setFinalizers(metadata, without(metadata.finalizers), signal);
+  tellGone(deletion, applicationKey(application));
+}
+
+function takeHookRetry({ hookRetries }: DeletionParts, application: Application): HookRetry | undefined {
+  const key = applicationKey(application);
+  const hookRetry = hookRetries.get(key) ?? hookRetryInStatus(application);
+  if (hookRetry !== undefined) hookRetries.set(key, hookRetry);
+  return hookRetry;
+}
+
 /** A restart is no reason to run it before its time. */
-function restToldBefore(application: Application): HookRest | undefined {
+function hookRetryInStatus(application: Application): HookRetry | undefined {
   const { conditions = [], retry } = application.status ?? {};
   const ready = conditions.find(({ type }) => type === 'Ready');
   if (ready?.reason !== 'DeletionFailed' || retry?.nextAt === undefined) return undefined;
-  return { tries: retry.attempts, until: new Date(retry.nextAt), asked: askedBy(application) };
+  return { tries: retry.attempts, until: new Date(retry.nextAt), syncRequest: syncRequestOf(application) };
 }
 
 /** How long the hook that failed still rests; Infinity: none does. */
-export function restLeftMs({ parts, rests }: DeletionParts, application: Application): number {
-  const rest = rests.get(applicationKey(application));
-  const left = rest === undefined ? 0 : rest.until.getTime() - parts.client.now().getTime();
+export function hookRetryInMs({ parts, hookRetries }: DeletionParts, application: Application): number {
+  const hookRetry = hookRetries.get(applicationKey(application));
+  const left = hookRetry === undefined ? 0 : hookRetry.until.getTime() - parts.client.now().getTime();
   return left <= 0 ? Number.POSITIVE_INFINITY : left + 5;
 }
 
-function askedBy(application: Application): string | undefined {
+function syncRequestOf(application: Application): string | undefined {
   return application.metadata.annotations[ANNOTATION_SYNC_REQUESTED];
 }
 
 /** Says why a deletion did not get on, and what a person can do about it. */
 export async function tellUndeleted(
-  { parts, targets, writer, latest, rests, untoldOf }: DeletionParts,
+  { parts, targets, writer, latest, hookRetries, untoldOf }: DeletionParts,
   application: Application,
   error: unknown,
   { again = false } = {},
@@ -166,11 +183,14 @@ export async function tellUndeleted(
   const message = fitBetween('Deleting: ', why, abandon);
   const isStalled = !(told instanceof TowpathError && told.remedy === 'Time' && told.reason !== 'HookFailed');
   if (!again) writer.warn(application, 'DeletionFailed', message);
-  const rest =
+  const hookRetry =
     told instanceof TowpathError && told.reason === 'HookFailed'
-      ? rests.get(applicationKey(application))
+      ? hookRetries.get(applicationKey(application))
       : undefined;
-  const retry = rest === undefined ? {} : { retry: { attempts: rest.tries, nextAt: secondTime(rest.until) } };
+  const retry =
+    hookRetry === undefined
+      ? {}
+      : { retry: { attempts: hookRetry.tries, nextAt: secondTime(hookRetry.until) } };
   await writer.tellDeleting(
     latest(application),
     untoldOf(application),

@@ -11,20 +11,20 @@ import { PATIENCE_MS } from '../target/keep-running.ts';
 import { reconcile } from '../target/reconcile.ts';
 import { LOOKING, newSession, type Parts } from '../target/run.ts';
 import { Progress } from '../work/progress.ts';
+import type { ApplicationCache, CachedApplication } from './application-cache.ts';
 import {
   type DeletionParts,
   deleteApplication,
+  hookRetryAfter,
+  hookRetryInMs,
   releaseUnreadable,
-  restAfter,
-  restLeftMs,
 } from './deletion.ts';
 import { type Fault, isDefect, tellFailed } from './failed-looks.ts';
-import type { Known, KnownApplications } from './known.ts';
 import { APPLICATIONS, type ApplicationWriter } from './status/writer.ts';
 import type { Targets } from './targets.ts';
 
 export interface LooksOptions {
-  known: KnownApplications;
+  known: ApplicationCache;
   deletion: DeletionParts;
   lookAgain(key: string, delayMs: number): void;
   /** Told of an Application that was read anew. */
@@ -45,7 +45,7 @@ export const TELL_AFTER_MS = 5_000;
 /** A look at one Application: whatever it needs by now, its deletion too, and what follows where that fails. */
 export class Looks {
   readonly #options: LooksOptions;
-  readonly #known: KnownApplications;
+  readonly #known: ApplicationCache;
   readonly #deletion: DeletionParts;
   readonly #parts: Parts;
   readonly #targets: Targets;
@@ -90,7 +90,7 @@ export class Looks {
     return result;
   }
 
-  async #doWhatIsDue(key: string, known: Known, signal: AbortSignal): Promise<LookResult> {
+  async #doWhatIsDue(key: string, known: CachedApplication, signal: AbortSignal): Promise<LookResult> {
     const { application, object, errors } = known;
     const isDeleted = object.metadata.deletionTimestamp !== undefined;
     if (application !== undefined)
@@ -104,7 +104,7 @@ export class Looks {
 
   async #reconcile(
     key: string,
-    known: Known,
+    known: CachedApplication,
     application: Application,
     signal: AbortSignal,
   ): Promise<LookResult> {
@@ -159,7 +159,7 @@ export class Looks {
       return 'success';
     }
     // The watches tell when something goes; this is for what they cannot tell.
-    this.#options.lookAgain(key, Math.min(5_000, restLeftMs(this.#deletion, application)));
+    this.#options.lookAgain(key, Math.min(5_000, hookRetryInMs(this.#deletion, application)));
     return 'requeue_after';
   }
 
@@ -206,7 +206,7 @@ export class Looks {
     // A deletion of which the hook failed rests as long as its retries say.
     const nextAt =
       isDeleted && error instanceof TowpathError && error.reason === 'HookFailed'
-        ? restAfter(this.#deletion, application, error)
+        ? hookRetryAfter(this.#deletion, application, error)
         : new Date(now + backoffMs({ ...(isDefect(error) ? DEFECT : FAILED), failures: count, ...chance }));
     this.#options.lookAgain(key, nextAt.getTime() - now + 5);
     const failed = { key, application, error, retry: { attempts: count, nextAt } };

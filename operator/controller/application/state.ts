@@ -1,8 +1,8 @@
 import type { ApplicationState } from '../../observe/application-metrics.ts';
-import type { Known } from './known.ts';
+import type { CachedApplication } from './application-cache.ts';
 
 /** What the metrics tell of an Application: what its status says. */
-export function stateOf({ application, object }: Known): ApplicationState {
+export function stateOf({ application, object }: CachedApplication): ApplicationState {
   const { name, namespace = '', creationTimestamp } = object.metadata;
   const key = { namespace, name };
   const since = (time: string | undefined) => (time === undefined ? 0 : Date.parse(time) / 1_000);

@@ -6,8 +6,8 @@ import { sha256 } from '../../manifest/digest.ts';
 import type { Slices } from '../../observe/slices.ts';
 import type { Access, GitRef, Repository, Resolved, Sources } from '../../source/sources.ts';
 import type { CommitTree } from '../../source/tree/tree.ts';
-import { gitAccessOf } from './asked.ts';
 import type { ReferencedContent } from './references.ts';
+import { gitAccessOf } from './spec-inputs.ts';
 
 export interface FollowingOptions {
   sources: Sources;

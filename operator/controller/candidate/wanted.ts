@@ -13,13 +13,13 @@ import type { CommitTree } from '../../source/tree/tree.ts';
 import { applicationKey } from '../record/application-key.ts';
 import { type Candidate, candidateId, type Manifests, manifestsDigest, movedTo } from '../record/record.ts';
 import type { Target } from '../record/target.ts';
-import { referencesOf, requestDigest, secretTexts, type ValuesFrom, valuesFrom } from './asked.ts';
 import { ClusterInputs } from './cluster-inputs.ts';
 import { Following } from './following.ts';
 import { Quarantine } from './quarantine.ts';
 import type { References } from './references.ts';
 import { RenderFailures } from './render-failures.ts';
 import { Redaction } from './secrecy/redaction.ts';
+import { referencesOf, requestDigest, secretTexts, type ValuesFrom, valuesFrom } from './spec-inputs.ts';
 
 export interface WantedOptions {
   sources: Sources;

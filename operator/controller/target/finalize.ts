@@ -77,10 +77,7 @@ export async function finalize(
     await parts.store.remove(record, signal);
     return { state: 'Gone', kept: [] };
   }
-  await parts.inventory.watches.ensure(record.kinds, access).catch((error: unknown) => {
-    signal.throwIfAborted();
-    throw classify(error, 'look at', { group: '', kind: 'Application', ...targetNameOf(application) }).error;
-  });
+  await watchAll(parts, application, access, record);
   let kept: KeptObject[] = [];
   let takers: ReadonlyMap<string, string> = new Map();
   const moving = movingOf(parts, target, access);
@@ -99,19 +96,35 @@ export async function finalize(
   const late = await parts.inventory.lookAgain(record.kinds, access, takers);
   if (late && application.spec.deletionPolicy === 'Prune')
     return { state: 'Waiting', message: 'Deleting: an object came a moment too late, and goes too.', kept };
-  const remaining = [...parts.inventory.of(access.targetId).values()];
-  await inParallel(remaining, async (live) => {
-    try {
-      await releaseObject(access, live);
-    } catch (error) {
-      signal.throwIfAborted();
-      throw classify(error, 'release', live).error;
-    }
-  });
+  await releaseAll(parts, access);
   await parts.store.remove(record, signal);
   moving.leave(kept);
   moving.tellLeft();
   return { state: 'Gone', kept };
+}
+
+async function watchAll(
+  { inventory }: Parts,
+  application: Application,
+  access: TargetAccess,
+  { kinds }: TargetRecord,
+): Promise<void> {
+  await inventory.watches.ensure(kinds, access).catch((error: unknown) => {
+    access.signal.throwIfAborted();
+    throw classify(error, 'look at', { group: '', kind: 'Application', ...targetNameOf(application) }).error;
+  });
+}
+
+/** What is there still stays, without our marks. */
+async function releaseAll({ inventory }: Parts, access: TargetAccess): Promise<void> {
+  await inParallel([...inventory.of(access.targetId).values()], async (live) => {
+    try {
+      await releaseObject(access, live);
+    } catch (error) {
+      access.signal.throwIfAborted();
+      throw classify(error, 'release', live).error;
+    }
+  });
 }
 
 /** Who takes over what would be deleted, by object key; found out when all others told what they want. */

@@ -5,8 +5,8 @@ import { backoffMs } from '../../retry/backoff.ts';
 import { Quarantine } from '../candidate/quarantine.ts';
 import { type Candidate, candidateKey } from '../record/record.ts';
 import { explainUnserved } from './api-service.ts';
+import { continueDeployment } from './continue-deployment.ts';
 import type { PruneHeld } from './deploy-context.ts';
-import { goOn } from './go-on.ts';
 import { blocked, type Run } from './run.ts';
 import { explainForbidden } from './service-account.ts';
 import { tellHeld } from './standing.ts';
@@ -31,7 +31,7 @@ export async function scheduleRetry(run: Run, inputs: string, error: unknown): P
     context.signal,
   );
   const attempts = (session.retry?.attempts ?? 0) + 1;
-  const least = asked(told);
+  const least = retryAfterMsOf(told);
   const wait =
     least === 0 ? 0 : Math.min(least, PATIENCE_MS) * (1 + 0.2 * run.parts.random()) + CLOCK_ERROR_MS;
   const longestMs = UNSEEN.has(told.reason) ? UNSEEN_MS : PATIENCE_MS;
@@ -46,9 +46,9 @@ export async function scheduleRetry(run: Run, inputs: string, error: unknown): P
 const CLOCK_ERROR_MS = 1_000;
 
 /** How long the API server asked to wait (Retry-After), in milliseconds. */
-function asked(error: Error): number {
+function retryAfterMsOf(error: Error): number {
   if (error instanceof ApiError) return error.retryAfterMs ?? 0;
-  return error.cause instanceof Error ? asked(error.cause) : 0;
+  return error.cause instanceof Error ? retryAfterMsOf(error.cause) : 0;
 }
 
 /**
@@ -67,7 +67,7 @@ export async function keepRunning(run: Run, error: unknown, at?: Date): Promise<
     wanted !== undefined && candidateKey(wanted.candidate) === candidateKey(candidate);
   if (deployment !== undefined && !isWanted(deployment.candidate)) {
     try {
-      at = earlier(at, await goOn(run));
+      at = earlier(at, await continueDeployment(run));
     } catch (failure) {
       context.signal.throwIfAborted();
       error ??= failure;
@@ -108,18 +108,18 @@ export async function holdPrune(run: Run, candidate: Candidate, held: PruneHeld)
 }
 
 /** When to look again after an error that no watch and no poll tells the end of. */
-export function blindRetryAt(run: Run, error: unknown): Date | undefined {
+export function retryUnwatchedAt(run: Run, error: unknown): Date | undefined {
   if (error instanceof Quarantine) return error.retry?.nextAt;
   if (error instanceof TowpathError && error.remedy === 'Resource') return undefined;
   const { context, session, application, facts } = run;
-  session.blindTries += 1;
+  session.unwatchedTries += 1;
   const isForPerson = error instanceof TowpathError && error.remedy === 'Person';
   const firstMs = isForPerson ? parseDuration(application.spec.source.interval) : FIRST_MS;
   const longestMs = Math.max(firstMs, PATIENCE_MS);
-  const pause = pauseAfter(run, session.blindTries, { firstMs, longestMs });
+  const pause = pauseAfter(run, session.unwatchedTries, { firstMs, longestMs });
   const nextAt = new Date(context.now().getTime() + pause);
   // What waits for a person is only looked at as often as ever: that is no try that anyone counts.
-  if (!isForPerson) facts.retry = { attempts: session.blindTries, nextAt };
+  if (!isForPerson) facts.retry = { attempts: session.unwatchedTries, nextAt };
   return nextAt;
 }
 

@@ -17,12 +17,12 @@ import {
 } from '../record/record.ts';
 import type { Target } from '../record/target.ts';
 import { begin, judge, park } from './admit.ts';
+import { continueDeployment, gone } from './continue-deployment.ts';
 import { checkCycle, checkDependencies } from './dependencies.ts';
 import { heldPrune } from './deploy/pruning.ts';
 import { pause, resume } from './deploy-context.ts';
 import type { Facts } from './facts.ts';
-import { gone, goOn } from './go-on.ts';
-import { blindRetryAt, holdPrune, keepRunning, PATIENCE_MS, scheduleRetry } from './keep-running.ts';
+import { holdPrune, keepRunning, PATIENCE_MS, retryUnwatchedAt, scheduleRetry } from './keep-running.ts';
 import { whereLost } from './lost-record.ts';
 import { wishesOf } from './moving.ts';
 import { Planning } from './planning.ts';
@@ -49,8 +49,8 @@ export async function reconcile(
   const { context, facts } = run;
   const { record } = context;
   recallHistory(record, historyOf(run));
-  const blind = await seeObjects(run);
-  if (blind !== undefined) run.blind = blind;
+  const unseen = await seeObjects(run);
+  if (unseen !== undefined) run.unseen = unseen;
   facts.health = healthNow(run);
   if (input.application.spec.suspend) {
     await pause(context);
@@ -68,7 +68,7 @@ export async function reconcile(
   }
   return finish(
     run,
-    await (blind === undefined ? pursue(run, input.values) : lookAround(run, input.values, blind)),
+    await (unseen === undefined ? pursue(run, input.values) : lookAround(run, input.values, unseen)),
   );
 }
 
@@ -101,14 +101,14 @@ async function seeObjects({
 }
 
 /** Without a view of the objects nothing is planned; what Git has is told all the same. */
-async function lookAround(run: Run, values: string | undefined, blind: TowpathError): Promise<Date> {
+async function lookAround(run: Run, values: string | undefined, unseen: TowpathError): Promise<Date> {
   try {
     await findWanted(run, values);
   } catch (error) {
     run.context.signal.throwIfAborted();
     if (error instanceof Quarantine) run.facts.rejected = error.rejected;
   }
-  run.facts.standing = blocked(blind);
+  run.facts.standing = blocked(unseen);
   return new Date(run.context.now().getTime() + PATIENCE_MS);
 }
 
@@ -119,13 +119,13 @@ async function pursue(run: Run, values: string | undefined): Promise<Date | unde
     checkCycle(application, run.parts.lookup);
     run.wanted = await findWanted(run, values);
     await tellWishes(run, run.wanted);
-    session.blindTries = 0;
+    session.unwatchedTries = 0;
   } catch (error) {
     context.signal.throwIfAborted();
     if (error instanceof Quarantine) delete session.retry;
     const isHandled = isAnswered(run, error);
     const told = run.request === undefined || isHandled ? error : withRequest(error);
-    const at = await keepRunning(run, told, blindRetryAt(run, error));
+    const at = await keepRunning(run, told, retryUnwatchedAt(run, error));
     session.lookedFor = run.request;
     if (isHandled) noteHandled(run);
     return at;
@@ -272,7 +272,7 @@ async function deployWanted(run: Run, wanted: Wanted): Promise<Date | undefined>
       const waits = await deployAnew(run, wanted);
       if (waits !== undefined) return waits;
     }
-    const at = await goOn(run);
+    const at = await continueDeployment(run);
     delete session.retry;
     return at;
   } catch (failure) {

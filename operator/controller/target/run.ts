@@ -15,7 +15,7 @@ import type { Quarantine } from '../candidate/quarantine.ts';
 import type { Wanted, WantedCandidates } from '../candidate/wanted.ts';
 import type { Inventory } from '../cluster/inventory.ts';
 import type { WatchedKind } from '../cluster/search.ts';
-import { newRecord } from '../record/record.ts';
+import { newRecord, type TargetRecord } from '../record/record.ts';
 import type { RecordStore } from '../record/store.ts';
 import type { Target } from '../record/target.ts';
 import type { Lookup } from './dependencies.ts';
@@ -62,7 +62,7 @@ export interface Session {
   /** The candidate and generation that were judged last (mode Manual). */
   judged?: string;
   /** Tries in a row that did not even find out what is wanted. */
-  blindTries: number;
+  unwatchedTries: number;
   /** The kept manifests were damaged: what is wanted is rendered and accepted again. */
   renderAnew: boolean;
   kept: KeptObject[];
@@ -82,7 +82,7 @@ export interface Session {
 export function newSession({ status }: Application, target: Target, untold: Untold): Session {
   return {
     kept: [],
-    blindTries: 0,
+    unwatchedTries: 0,
     renderAnew: false,
     contests: new Contests(),
     untold,
@@ -107,7 +107,7 @@ export interface Run {
   isAskedNow: boolean;
   wanted?: Wanted;
   /** Why the target's objects cannot be seen; without that nothing is planned. */
-  blind?: TowpathError;
+  unseen?: TowpathError;
 }
 
 export function accessOf(parts: Parts, target: Target, signal: AbortSignal): TargetAccess {
@@ -153,16 +153,16 @@ export const LOOKING: Standing = {
   message: 'Asking the Git server and rendering.',
 };
 
-export function startRun(
-  parts: Parts,
-  input: {
-    application: Application;
-    target: Target;
-    session: Session;
-    signal: AbortSignal;
-    tellNow(): void;
-  },
-): Run {
+export interface RunInput {
+  application: Application;
+  target: Target;
+  session: Session;
+  signal: AbortSignal;
+  /** Has the status written at once. */
+  tellNow(): void;
+}
+
+export function startRun(parts: Parts, input: RunInput): Run {
   const { application, target, session, signal } = input;
   const { metadata, status } = application;
   const { settings } = target;
@@ -201,22 +201,31 @@ export function startRun(
       if (atOnce) input.tellNow();
     },
   };
-  const facts: Facts = {
-    application,
-    environment: target.environment,
-    now: parts.client.now(),
-    standing: LOOKING,
-    health: { state: status?.health ?? 'Missing' },
-    objects: record.applied.size,
-    kept: session.kept,
-    isLookedAt: false,
-    ended: [],
-  };
+  const facts = firstFacts(parts, input, record);
   if (status?.observedGeneration !== metadata.generation) session.untold.warn(droppedNulls(application));
   // What a deployment was begun for was done, also where no status could say so before the process ended.
   if (annotation !== undefined && handledAs(annotation) === record.deployment?.request)
     facts.handledSyncRequest = handledAs(annotation);
   return { parts, application, target, session, context, facts, request, isAskedNow };
+}
+
+/** What is known before anything was looked at. */
+function firstFacts(
+  { client }: Parts,
+  { application, target, session }: RunInput,
+  record: TargetRecord,
+): Facts {
+  return {
+    application,
+    environment: target.environment,
+    now: client.now(),
+    standing: LOOKING,
+    health: { state: application.status?.health ?? 'Missing' },
+    objects: record.applied.size,
+    kept: session.kept,
+    isLookedAt: false,
+    ended: [],
+  };
 }
 
 export function finish(run: Run, requeueAt: Date | undefined): { facts: Facts; requeueAt: Date | undefined } {
@@ -239,17 +248,20 @@ const MISSING = {
 };
 
 /** The worst health of what was applied; what is not there, or no longer ours, is missing. */
-export function healthNow({ context, blind }: Run): Facts['health'] {
+export function healthNow({ context, unseen }: Run): Facts['health'] {
   const { record, access, inventory } = context;
-  if (blind !== undefined) return { state: 'Unknown', message: blind.message };
+  if (unseen !== undefined) return { state: 'Unknown', message: unseen.message };
   if (record.applied.size === 0)
     return { state: record.deployment?.applied === true ? 'Healthy' : 'Missing' };
   const live = inventory.of(access.targetId);
   return worstHealth(
     [...record.applied].map(([key, applied]) => {
-      const unseen = inventory.watches.unseen(applied, access.as);
-      if (unseen !== undefined)
-        return { ...applied, health: { state: 'Unknown' as const, message: `it cannot be seen: ${unseen}` } };
+      const whyUnseen = inventory.watches.unseen(applied, access.as);
+      if (whyUnseen !== undefined)
+        return {
+          ...applied,
+          health: { state: 'Unknown' as const, message: `it cannot be seen: ${whyUnseen}` },
+        };
       const observed = live.get(key);
       const isThere =
         observed?.uid === applied.uid ||

@@ -178,7 +178,7 @@ function settleEnvironment(
   previous: EnvironmentStatus | undefined,
   now: string,
 ): EnvironmentStatus {
-  const { standing, health, running, drift, pendingPrune } = facts;
+  const { standing, health, running, pendingPrune } = facts;
   const history = mergeHistory(facts, previous?.history ?? []);
   const newest = history[0];
   const became =
@@ -207,15 +207,8 @@ function settleEnvironment(
   }
   if (facts.source !== undefined) environment.desiredRevision = facts.source.revision;
   else if (previous?.desiredRevision !== undefined) environment.desiredRevision = previous.desiredRevision;
-  if (drift !== undefined) {
-    environment.drift = {
-      count: drift.count,
-      lastAt: drift.lastAt,
-      lastObject: describeObject(drift.lastObject),
-      ...(drift.lastBy === undefined ? {} : { lastBy: drift.lastBy }),
-    };
-  } else if (previous?.drift !== undefined)
-    environment.drift = facts.isLookedAt ? { ...previous.drift, count: 0 } : previous.drift;
+  const drift = settleDrift(facts, previous?.drift);
+  if (drift !== undefined) environment.drift = drift;
   if (pendingPrune !== undefined) {
     environment.pendingPrune = {
       digest: pendingPrune.digest,
@@ -227,6 +220,20 @@ function settleEnvironment(
   if (standing.sync === 'Blocked') environment.blockedBy = [blockedBy(standing, previous, now)];
   if (history.length > 0) environment.history = history;
   return environment;
+}
+
+function settleDrift(
+  { drift, isLookedAt }: Facts,
+  previous: EnvironmentStatus['drift'],
+): EnvironmentStatus['drift'] {
+  if (drift === undefined) return isLookedAt && previous !== undefined ? { ...previous, count: 0 } : previous;
+  const { count, lastAt, lastObject, lastBy } = drift;
+  return {
+    count,
+    lastAt,
+    lastObject: describeObject(lastObject),
+    ...(lastBy === undefined ? {} : { lastBy }),
+  };
 }
 
 /** Another message, a number in it say, is no other wait. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { KubeObject } from '../../kube/client.ts';
-import { KnownApplications } from './known.ts';
+import { ApplicationCache } from './application-cache.ts';
 import { Targets } from './targets.ts';
 
 const targets = new Targets({ installation: 'towpath-system/towpath', impersonate: true });
@@ -43,7 +43,7 @@ function ready(isReady: boolean) {
 
 function known() {
   const woken: string[] = [];
-  const applications = new KnownApplications({
+  const applications = new ApplicationCache({
     targets,
     onDependency: (dependent) => woken.push(dependent),
   });

@@ -28,16 +28,16 @@ export function gone(run: Run, candidate: Candidate): TowpathError {
  * counted, spaced and told here, whatever else is wanted by now; what else goes wrong is thrown, without values of
  * Secrets.
  */
-export async function goOn(run: Run): Promise<Date | undefined> {
+export async function continueDeployment(run: Run): Promise<Date | undefined> {
   try {
-    return await goOnOrCount(run);
+    return await continueOrCount(run);
   } catch (failure) {
     run.context.signal.throwIfAborted();
     throw run.parts.wanted.hide(run.application, failure);
   }
 }
 
-async function goOnOrCount(run: Run): Promise<Date | undefined> {
+async function continueOrCount(run: Run): Promise<Date | undefined> {
   const { context, session } = run;
   const { deployment } = context.record;
   if (deployment === undefined) return undefined;

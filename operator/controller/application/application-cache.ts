@@ -6,7 +6,7 @@ import { applicationKey } from '../record/application-key.ts';
 import { type Memory, newMemory } from './memory.ts';
 import type { Targets } from './targets.ts';
 
-export interface Known {
+export interface CachedApplication {
   object: KubeObject;
   /** Undefined where it cannot be read as an Application. */
   application: Application | undefined;
@@ -14,21 +14,21 @@ export interface Known {
   memory: Memory;
 }
 
-export interface KnownOptions {
+export interface ApplicationCacheOptions {
   targets: Targets;
   /** An Application whose dependency became Ready, or ceased to be, or is gone. */
   onDependency(dependent: string): void;
 }
 
 /** What follows from the Applications as they were last told. */
-export class KnownApplications {
-  readonly #options: KnownOptions;
+export class ApplicationCache {
+  readonly #options: ApplicationCacheOptions;
   /** By `<namespace>/<name>`, as all that follows. */
-  readonly #known = new Map<string, Known>();
+  readonly #known = new Map<string, CachedApplication>();
   readonly #byTarget = new Map<string, string>();
   readonly #dependents = new Map<string, Set<string>>();
 
-  constructor(options: KnownOptions) {
+  constructor(options: ApplicationCacheOptions) {
     this.#options = options;
   }
 
@@ -40,11 +40,11 @@ export class KnownApplications {
     return this.#known.keys();
   }
 
-  entries(): Iterable<[string, Known]> {
+  entries(): Iterable<[string, CachedApplication]> {
     return this.#known.entries();
   }
 
-  get(key: string): Known | undefined {
+  get(key: string): CachedApplication | undefined {
     return this.#known.get(key);
   }
 
