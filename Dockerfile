@@ -43,12 +43,16 @@ FROM ${RUNTIME_IMAGE}
 ARG VERSION=0.0.0
 ARG REVISION=unknown
 ARG CREATED
+ARG URL
+ARG SOURCE
 LABEL org.opencontainers.image.title="towpath" \
       org.opencontainers.image.description="A GitOps operator for Kubernetes" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
-      org.opencontainers.image.created="${CREATED}"
+      org.opencontainers.image.created="${CREATED}" \
+      org.opencontainers.image.url="${URL}" \
+      org.opencontainers.image.source="${SOURCE}"
 COPY LICENSE NOTICE /licenses/towpath/
 # Of the packages in the bundle and the modules in the engine; `make image` collects them.
 COPY dist/licenses/ /licenses/

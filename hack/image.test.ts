@@ -10,5 +10,11 @@ test("I4: the image is labelled with the chart's version, the commit and a date 
   assert.ok(chart.includes(`\nappVersion: ${VERSION}\n`), VERSION);
   assert.match(REVISION ?? '', /^[0-9a-f]{40}$/);
   assert.equal(labels({}).CREATED, CREATED);
+  assert.ok(chart.includes(`\nhome: ${labels({})['URL']}\n`));
+  assert.equal(labels({})['SOURCE'], labels({})['URL']);
+  assert.equal(
+    labels({ SOURCE_URL: 'https://git.example.com/towpath' })['SOURCE'],
+    'https://git.example.com/towpath',
+  );
   assert.equal(labels({ SOURCE_DATE_EPOCH: '1764288000' }).CREATED, '2025-11-28T00:00:00.000Z');
 });

@@ -4,14 +4,17 @@
  *   node hack/image.ts [--platform=linux/arm64] [--base=debian|public] [--tag=towpath:dev]
  *
  * `--base=public` builds from public base images; `debian`, the default, from images that are made of the
- * distribution's packages on this machine, without a registry of images.
+ * distribution's packages on this machine, without a registry of images. Of the environment SOURCE_DATE_EPOCH and
+ * SOURCE_URL say when and of what it is built, if not of this commit and as the chart says.
  */
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { parse } from 'yaml';
 import { ourArchitecture } from './architecture.ts';
 import { buildEngineFor } from './build-engine.ts';
+import { writeBaseSbom } from './image/base-packages.ts';
 import { debianBases } from './image/debian-images.ts';
 import { dockerBuild, dockerSays, withoutDocker } from './image/docker.ts';
 import { writeLicenceTexts } from './image/licence-texts.ts';
@@ -47,7 +50,15 @@ export function labels(environment: NodeJS.ProcessEnv = process.env): Record<str
     }).trim();
   const seconds = Number(environment['SOURCE_DATE_EPOCH'] || ofCommit('%ct'));
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
-  return { VERSION: version, REVISION: ofCommit('%H'), CREATED: new Date(seconds * 1000).toISOString() };
+  const { home } = parse(readFileSync(join(root, 'charts/towpath/Chart.yaml'), 'utf8')) as { home: string };
+  return {
+    VERSION: version,
+    REVISION: ofCommit('%H'),
+    CREATED: new Date(seconds * 1000).toISOString(),
+    URL: home,
+    // Not what git was told to fetch from, which may be a place of nobody else's.
+    SOURCE: environment['SOURCE_URL'] || home,
+  };
 }
 
 function architectureOf(platform: string): string {
@@ -71,7 +82,9 @@ if (import.meta.main) {
   );
   const bytes = Number(dockerSays('image', 'inspect', '--format', '{{.Size}}', tag));
   const seconds = Math.round((Date.now() - started) / 1000);
-  const sboms = await writeSboms(architectureOf(values.platform || OURS));
+  const architecture = architectureOf(values.platform || OURS);
+  const sboms = await writeSboms(architecture);
+  sboms.push(writeBaseSbom(tag, join(root, `dist/sbom/base-${architecture}.cdx.json`)));
   console.log(
     `${tag}: ${Math.round(bytes / 2 ** 20)} MiB, built in ${seconds} s; made of: ${sboms.join(', ')}`,
   );

@@ -2,9 +2,12 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   cpSync,
+  existsSync,
   globSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
+  readlinkSync,
   realpathSync,
   rmSync,
   symlinkSync,
@@ -15,12 +18,17 @@ import { basename, join } from 'node:path';
 import { ourArchitecture } from '../architecture.ts';
 import { docker, dockerSays } from './docker.ts';
 
-/** What Node needs when it runs, and what TLS and time zones need. */
-const RUNTIME = ['libc6', 'libgcc-s1', 'libstdc++6', 'ca-certificates', 'tzdata'] as const;
+/** What Node needs when it runs, what TLS and time zones need, and the name and the licences of the distribution. */
+const RUNTIME = ['base-files', 'libc6', 'libgcc-s1', 'libstdc++6', 'ca-certificates', 'tzdata'] as const;
 /** The shell and the commands of the Dockerfile. */
 const TOOLS = ['busybox-static'] as const;
 /** Git, and the libraries of what serves repositories. */
 const GIT = ['git', 'libpcre2-8-0', 'zlib1g'] as const;
+/** By which an image that was made in another way is made anew. */
+const RECIPE = createHash('sha256')
+  .update(readFileSync(import.meta.filename))
+  .digest('hex')
+  .slice(0, 12);
 
 /**
  * Base images made of the distribution's packages, for machines from which no registry of images is in reach. apt
@@ -34,7 +42,7 @@ export async function debianBases(architecture: string): Promise<Record<string, 
 }
 
 function runtimeImage(architecture: string): Promise<string> {
-  return madeOnce(`towpath-debian-runtime:${architecture}`, architecture, (root) => {
+  return madeOnce(`towpath-debian-runtime:${architecture}-${RECIPE}`, architecture, (root) => {
     unpack(root, architecture, RUNTIME);
     // Without it the C library asks name servers before /etc/hosts.
     writeFileSync(join(root, 'etc/nsswitch.conf'), 'hosts: files dns\n');
@@ -46,13 +54,13 @@ function runtimeImage(architecture: string): Promise<string> {
 /** Node and npm as this machine has them, beside the distribution's C library. */
 function nodeImage(): Promise<string> {
   const npm = realpathSync(output('sh', '-c', 'command -v npm'));
-  const key = `${process.version} ${output('npm', '--version')}`;
+  const key = `${process.version} ${output('npm', '--version')} ${RECIPE}`;
   const tag = createHash('sha256').update(key).digest('hex').slice(0, 12);
   return madeOnce(`towpath-debian-node:${tag}`, ourArchitecture(), (root) => {
     unpack(root, ourArchitecture(), [...RUNTIME, ...TOOLS]);
     for (const command of output(join(root, 'bin/busybox'), '--list').split('\n'))
       link('busybox', join(root, 'bin', command));
-    mkdirSync(join(root, 'tmp'));
+    mkdirSync(join(root, 'tmp'), { recursive: true });
     mkdirSync(join(root, 'usr/bin'), { recursive: true });
     link('../../bin/busybox', join(root, 'usr/bin/env'));
     // What this machine trusts, a company's own authority among it.
@@ -66,7 +74,7 @@ function nodeImage(): Promise<string> {
 
 /** Git as the distribution has it, beside Node: for a Git server in a container. */
 export function gitImage(): Promise<string> {
-  return madeOnce(`towpath-debian-git:${process.version}`, ourArchitecture(), (root) => {
+  return madeOnce(`towpath-debian-git:${process.version}-${RECIPE}`, ourArchitecture(), (root) => {
     unpack(root, ourArchitecture(), [...RUNTIME, ...GIT]);
     addNode(root);
   });
@@ -123,12 +131,33 @@ function unpack(root: string, architecture: string, packages: readonly string[])
       execFileSync('apt-get', [...options, '--quiet', ...args], { cwd: join(state, 'debs'), stdio: 'pipe' });
     apt('update');
     apt('download', ...packages);
-    for (const file of globSync(join(state, 'debs/*.deb')).sort())
-      execFileSync('dpkg-deb', ['-x', file, root]);
+    const files = () => globSync(join(state, 'debs/*.deb')).sort();
+    for (const file of files()) install(file, root);
+    const others = textsElsewhere(root);
+    if (others.length > 0) apt('download', ...others);
+    for (const file of files())
+      if (others.some((name) => basename(file).startsWith(`${name}_`))) install(file, root);
     bundleAuthorities(root);
   } finally {
     rmSync(state, { recursive: true, force: true });
   }
+}
+
+/** Unpacks a package, and notes what it is where images without a package manager have that. */
+function install(file: string, root: string): void {
+  const notes = join(root, 'var/lib/dpkg/status.d');
+  execFileSync('dpkg-deb', ['-x', file, root]);
+  mkdirSync(notes, { recursive: true });
+  writeFileSync(
+    join(notes, output('dpkg-deb', '-f', file, 'Package')),
+    execFileSync('dpkg-deb', ['-f', file]),
+  );
+}
+
+/** Packages that are not unpacked, in which the licence texts are of some that are. */
+function textsElsewhere(root: string): string[] {
+  const links = globSync(join(root, 'usr/share/doc/*')).filter((path) => !existsSync(path));
+  return [...new Set(links.map((path) => basename(readlinkSync(path))))];
 }
 
 /** What the package's script would do: all authorities in one file. */
