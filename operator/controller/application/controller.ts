@@ -14,7 +14,7 @@ import { Inventory } from '../cluster/inventory.ts';
 import { applicationKey, namespaceOf } from '../record/application-key.ts';
 import { RecordStore } from '../record/store.ts';
 import type { Parts, Session } from '../target/run.ts';
-import { Untold } from '../target/untold.ts';
+import { Unreported } from '../target/unreported.ts';
 import { Wishes } from '../target/wishes.ts';
 import { Queue, type QueueObserver } from '../work/queue.ts';
 import { ApplicationCache } from './application-cache.ts';
@@ -92,7 +92,7 @@ export class ApplicationController {
       targets: this.#targets,
       writer: this.#writer,
       latest: (application) => this.#known.get(applicationKey(application))?.application ?? application,
-      untoldOf: (application) => this.#untoldOf(applicationKey(application)),
+      unreportedOf: (application) => this.#unreportedOf(applicationKey(application)),
       letGo: new Map(),
       hookRetries: new Map(),
     };
@@ -153,9 +153,9 @@ export class ApplicationController {
     return account;
   }
 
-  #untoldOf(key: string): Untold {
+  #unreportedOf(key: string): Unreported {
     const [{ environment }] = this.#targets.named(key);
-    return this.#known.get(key)?.memory.untold ?? new Untold(environment);
+    return this.#known.get(key)?.memory.unreported ?? new Unreported(environment);
   }
 
   /** At once, but what changes again and again must not keep a look from its end, and its status from being told. */
@@ -209,7 +209,7 @@ export class ApplicationController {
     signal.throwIfAborted();
     for (const [, { memory }] of this.#known.entries()) {
       memory.session = undefined;
-      memory.untold.forgetStatus();
+      memory.unreported.forgetStatus();
     }
     this.#queue = new Queue({
       observer: this.#options.queueObserver,

@@ -10,7 +10,7 @@ import { finalize } from '../target/finalize.ts';
 import type { Parts } from '../target/run.ts';
 import { explainForbidden } from '../target/service-account.ts';
 import { syncRetryMs } from '../target/sync-retries.ts';
-import type { Untold } from '../target/untold.ts';
+import type { Unreported } from '../target/unreported.ts';
 import type { ApplicationWriter } from './status/writer.ts';
 import type { Targets } from './targets.ts';
 
@@ -20,9 +20,9 @@ export interface DeletionParts {
   writer: ApplicationWriter;
   /** The Application as it is known by now: an answer of ours may have made it newer. */
   latest(application: Application): Application;
-  untoldOf(application: Application): Untold;
+  unreportedOf(application: Application): Unreported;
   /** Of Applications that were let go and may be there still, by their keys: what to tell when they are gone. */
-  letGo: Map<string, { application: Application; kept: readonly KeptObject[]; untold: Untold }>;
+  letGo: Map<string, { application: Application; kept: readonly KeptObject[]; unreported: Unreported }>;
   /** Of Applications that are being deleted and had a hook that failed, by their keys. */
   hookRetries: Map<string, HookRetry>;
 }
@@ -57,11 +57,11 @@ export async function deleteApplication(
     tellGone(deletion, key);
     return true;
   }
-  const untold = deletion.untoldOf(application);
+  const unreported = deletion.unreportedOf(application);
   const tell = (message: string, kept?: readonly KeptObject[]) =>
     writer.tellDeleting(
       latest(application),
-      untold,
+      unreported,
       { reason: 'Deleting', message, isStalled: false, ...(kept === undefined ? {} : { kept }) },
       signal,
     );
@@ -72,7 +72,7 @@ export async function deleteApplication(
     warn,
     mayRunHooks,
     onHooksRun: () => hookRetries.delete(key),
-    untold,
+    unreported,
   });
   if (finalized.state === 'Resting') {
     // Again, in case it could not be told when it failed.
@@ -81,7 +81,7 @@ export async function deleteApplication(
     return false;
   }
   if (finalized.state === 'Gone') {
-    deletion.letGo.set(key, { application, kept: finalized.kept, untold });
+    deletion.letGo.set(key, { application, kept: finalized.kept, unreported });
     await letGo(deletion, application, signal);
     return true;
   }
@@ -96,7 +96,7 @@ export async function deleteApplication(
 export function tellGone({ writer, letGo }: DeletionParts, key: string): void {
   const gone = letGo.get(key);
   letGo.delete(key);
-  if (gone !== undefined) writer.tellDeleted(gone.application, gone.untold, gone.kept);
+  if (gone !== undefined) writer.tellDeleted(gone.application, gone.unreported, gone.kept);
 }
 
 /**
@@ -166,7 +166,7 @@ function syncRequestOf(application: Application): string | undefined {
 
 /** Says why a deletion did not get on, and what a person can do about it. */
 export async function tellUndeleted(
-  { parts, targets, writer, latest, hookRetries, untoldOf }: DeletionParts,
+  { parts, targets, writer, latest, hookRetries, unreportedOf }: DeletionParts,
   application: Application,
   error: unknown,
   { again = false } = {},
@@ -193,7 +193,7 @@ export async function tellUndeleted(
       : { retry: { attempts: hookRetry.tries, nextAt: secondTime(hookRetry.until) } };
   await writer.tellDeleting(
     latest(application),
-    untoldOf(application),
+    unreportedOf(application),
     { reason: 'DeletionFailed', message, isStalled, ...retry },
     signal,
   );

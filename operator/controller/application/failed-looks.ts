@@ -56,8 +56,8 @@ export async function tellFailed(
   // Meanwhile it may have come to an end, or have been changed.
   if (isOver() || !(told instanceof TowpathError)) return;
   const latest = deletion.latest(application);
-  const untold = deletion.untoldOf(application);
-  await deletion.writer.tellFailed(latest, untold, { error: told, retry }, signal).catch(() => undefined);
+  const unreported = deletion.unreportedOf(application);
+  await deletion.writer.tellFailed(latest, unreported, { error: told, retry }, signal).catch(() => undefined);
 }
 
 function describe(error: unknown, hideIn: (text: string) => string): Fault {

@@ -120,7 +120,7 @@ export class Looks {
       application = current;
     }
     const [target] = this.#targets.of(application);
-    const session = memory.session ?? newSession(application, target, memory.untold);
+    const session = memory.session ?? newSession(application, target, memory.unreported);
     memory.session = session;
     const values = await this.#exactValues(object, application, signal);
     const latest = () => this.#known.get(key)?.application ?? application;
@@ -129,7 +129,7 @@ export class Looks {
       progress.start(async () => {
         // A look that found nothing to do yet changes nothing that the status says.
         if (application.status?.sync !== undefined && facts.standing === LOOKING) return;
-        await this.#writer.tell(latest(), facts, session.untold, signal);
+        await this.#writer.tell(latest(), facts, session.unreported, signal);
       });
     try {
       const { facts, requeueAt } = await reconcile(this.#parts, {
@@ -142,7 +142,7 @@ export class Looks {
         tellNow: () => progress.now(),
       });
       await progress.stop();
-      await this.#writer.tell(latest(), facts, session.untold, signal);
+      await this.#writer.tell(latest(), facts, session.unreported, signal);
       if (requeueAt === undefined) return 'success';
       const delayMs = Math.max(0, requeueAt.getTime() - this.#parts.client.now().getTime()) + 5;
       this.#options.lookAgain(key, delayMs);

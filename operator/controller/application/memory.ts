@@ -1,7 +1,7 @@
 import { TokenBucket } from '../../kube/token-bucket.ts';
 import type { TargetIdentity } from '../record/target.ts';
 import type { Session } from '../target/run.ts';
-import { Untold } from '../target/untold.ts';
+import { Unreported } from '../target/unreported.ts';
 
 /** How many changes of Secrets and ConfigMaps that its spec names an Application follows at once, and how often after. */
 const WAKES_AT_ONCE = 10;
@@ -17,7 +17,7 @@ const LOOK_EVERY_MS = 500;
 export interface Memory {
   session?: Session | undefined;
   /** Apart from the session, which ends with leadership, and where a look is abandoned. */
-  readonly untold: Untold;
+  readonly unreported: Unreported;
   /** The record in memory may differ from what is stored: it is read anew before the next look. */
   isRecordInDoubt: boolean;
   /** Looks in a row that failed. */
@@ -30,7 +30,7 @@ export interface Memory {
 
 export function newMemory({ environment }: TargetIdentity, now: number): Memory {
   return {
-    untold: new Untold(environment),
+    unreported: new Unreported(environment),
     isRecordInDoubt: false,
     failedLooks: 0,
     wakes: new TokenBucket(WAKES_AT_ONCE, WAKE_EVERY_MS, now),

@@ -119,7 +119,7 @@ export async function begin(
     delete changed.pending;
     changed.kinds = unionOfKinds(changed.kinds, manifests);
   });
-  context.untold.begin({ how: 'begun', deployment });
+  context.unreported.begin({ how: 'begun', deployment });
   return deployment;
 }
 

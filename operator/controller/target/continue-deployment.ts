@@ -42,7 +42,7 @@ async function continueOrCount(run: Run): Promise<Date | undefined> {
   const { deployment } = context.record;
   if (deployment === undefined) return undefined;
   if (deployment.outcome === undefined && !deployment.applied)
-    context.untold.begin({ how: 'takenUp', deployment });
+    context.unreported.begin({ how: 'takenUp', deployment });
   // What an earlier process made, or a write that landed late, too: as often as one is seen.
   await endHooks(context, ({ madeIn = deployment.id }) => madeIn >= deployment.id);
   if (deployment.exhausted === true) return lookAfterFailed(run, deployment);

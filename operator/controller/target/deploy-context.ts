@@ -16,7 +16,7 @@ import type { Contests } from './drift/contests.ts';
 import type { DriftMemory } from './drift/drift-memory.ts';
 import type { Drift } from './facts.ts';
 import type { Moving } from './moving.ts';
-import type { Deletions, Untold } from './untold.ts';
+import type { Deletions, Unreported } from './unreported.ts';
 
 /** What decides how objects are sent. */
 export interface DeploySettings extends TargetSettings {
@@ -37,7 +37,7 @@ export interface DeployContext {
   drift: DriftMemory;
   contests: Contests;
   moving: Moving;
-  untold: Untold;
+  unreported: Unreported;
   /** Shared with all else that takes long. */
   slices: Slices;
   now(): Date;
@@ -109,13 +109,13 @@ export function isUndisturbed(context: DeployContext): boolean {
 
 /** What became of deletions whose answer was lost; those of `planned` are sent again, and answered then. */
 export function findDeleted(
-  { inventory, access, untold }: Pick<DeployContext, 'inventory' | 'access' | 'untold'>,
+  { inventory, access, unreported }: Pick<DeployContext, 'inventory' | 'access' | 'unreported'>,
   as: Deletions,
   planned: readonly LiveObject[],
 ): void {
   const live = inventory.of(access.targetId);
   const isPlanned = new Set(planned.map(({ uid }) => uid));
-  untold.findDeleted(as, (object) => {
+  unreported.findDeleted(as, (object) => {
     const found = live.get(objectKey(object));
     return isPlanned.has(object.uid) || (found?.uid === object.uid && !found.deleting);
   });

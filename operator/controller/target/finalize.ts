@@ -18,7 +18,7 @@ import { depart, describeDeparture } from './leaving.ts';
 import { whereLost } from './lost-record.ts';
 import type { Moving } from './moving.ts';
 import { accessOf, movingOf, type Parts } from './run.ts';
-import type { Untold } from './untold.ts';
+import type { Unreported } from './unreported.ts';
 
 interface Deletion {
   parts: Parts;
@@ -32,7 +32,7 @@ interface Deletion {
   mayRunHooks: boolean;
   /** Those of an event are through. */
   onHooksRun(): void;
-  untold: Untold;
+  unreported: Unreported;
 }
 
 /** How long deletion without pruning may take to take our marks off the objects. */
@@ -58,7 +58,7 @@ export async function finalize(
   application: Application,
   target: Target,
   signal: AbortSignal,
-  options: Pick<Deletion, 'tell' | 'warn' | 'mayRunHooks' | 'onHooksRun' | 'untold'>,
+  options: Pick<Deletion, 'tell' | 'warn' | 'mayRunHooks' | 'onHooksRun' | 'unreported'>,
 ): Promise<Finalized> {
   const access = accessOf(parts, target, signal);
   const { abandoned: isAbandoned, timeoutMs } = target.settings;
@@ -83,7 +83,7 @@ export async function finalize(
   const moving = movingOf(parts, target, access);
   if (application.spec.deletionPolicy === 'Prune') {
     const deletion = { parts, access, record, timeoutMs, ...options };
-    await endHooks({ access, inventory: parts.inventory, untold: options.untold }, isOfDeletion);
+    await endHooks({ access, inventory: parts.inventory, unreported: options.unreported }, isOfDeletion);
     if (!(await runDeleteHooks(deletion, 'pre-delete'))) return { state: 'Resting' };
     takers = await takersOf(parts, access, moving);
     kept = keptOf(parts, access, takers);

@@ -296,7 +296,7 @@ async function deployAnew(run: Run, wanted: Wanted): Promise<Date | undefined> {
   const judged = `${inputsKey(wanted.candidate)} ${application.metadata.generation}`;
   if (isParkedOnly && session.judged === judged) return awaitRequest(run, wanted.candidate, manifests);
   const { deferred, undecided } = await judge(context, wanted.candidate, manifests);
-  session.untold.warn([
+  session.unreported.warn([
     ...renderWarnings(application, wanted),
     ...circularValues(application, manifests),
     ...undecided,

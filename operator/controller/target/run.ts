@@ -27,7 +27,7 @@ import type { Facts, Standing } from './facts.ts';
 import { worstHealth } from './health.ts';
 import { Moving } from './moving.ts';
 import { handledAs } from './requests.ts';
-import type { Untold } from './untold.ts';
+import type { Unreported } from './unreported.ts';
 import type { Wishes } from './wishes.ts';
 
 /** How much drift of one target is repaired at once, and how often after that, if somebody goes on changing it. */
@@ -69,7 +69,7 @@ export interface Session {
   repairs: TokenBucket;
   drift: DriftMemory;
   contests: Contests;
-  untold: Untold;
+  unreported: Unreported;
   /** The sync request for which a look went to its end already; it may wait for something still. */
   lookedFor?: string | undefined;
   /** Of which candidate others were told what it wants. */
@@ -78,14 +78,14 @@ export interface Session {
   found?: WatchedKind[];
 }
 
-/** The status is what an earlier process told; `untold` outlives sessions. */
-export function newSession({ status }: Application, target: Target, untold: Untold): Session {
+/** The status is what an earlier process told; `unreported` outlives sessions. */
+export function newSession({ status }: Application, target: Target, unreported: Unreported): Session {
   return {
     kept: [],
     unwatchedTries: 0,
     renderAnew: false,
     contests: new Contests(),
-    untold,
+    unreported,
     drift: new DriftMemory(environmentOf(status, target.environment)?.drift),
     repairs: new TokenBucket(REPAIRS_AT_ONCE, REPAIR_EVERY_MS, performance.now()),
   };
@@ -190,7 +190,7 @@ export function startRun(parts: Parts, input: RunInput): Run {
     drift: session.drift,
     contests: session.contests,
     moving: movingOf(parts, target, access),
-    untold: session.untold,
+    unreported: session.unreported,
     slices: parts.slices,
     now: () => parts.client.now(),
     signal,
@@ -202,7 +202,7 @@ export function startRun(parts: Parts, input: RunInput): Run {
     },
   };
   const facts = firstFacts(parts, input, record);
-  if (status?.observedGeneration !== metadata.generation) session.untold.warn(droppedNulls(application));
+  if (status?.observedGeneration !== metadata.generation) session.unreported.warn(droppedNulls(application));
   // What a deployment was begun for was done, also where no status could say so before the process ended.
   if (annotation !== undefined && handledAs(annotation) === record.deployment?.request)
     facts.handledSyncRequest = handledAs(annotation);

@@ -7,10 +7,10 @@ import {
 import { describeObject, type ObjectId } from '../../../manifest/manifest.ts';
 import { shortRevision } from '../../candidate/revision.ts';
 import type { Facts, Repaired } from '../../target/facts.ts';
-import type { Told } from '../../target/untold.ts';
+import type { Report } from '../../target/unreported.ts';
 
 /** What an event about an Application says. */
-export interface ToldEvent {
+export interface ReportedEvent {
   type: 'Normal' | 'Warning';
   reason: string;
   message: string;
@@ -27,8 +27,8 @@ export function changeEvents(
   { standing, environment }: Pick<Facts, 'standing' | 'environment'>,
   status: ApplicationStatus,
   before: ApplicationStatus | undefined,
-): ToldEvent[] {
-  const told: ToldEvent[] = [];
+): ReportedEvent[] {
+  const told: ReportedEvent[] = [];
   const ready = readyOf(status);
   const readyBefore = readyOf(before);
   if (ready === undefined) return told;
@@ -57,7 +57,7 @@ export function doneEvents({
   outcomes,
   warnings,
   done,
-}: Pick<Told, 'outcomes' | 'warnings' | 'done'>): ToldEvent[] {
+}: Pick<Report, 'outcomes' | 'warnings' | 'done'>): ReportedEvent[] {
   return [
     ...done.repaired.slice(0, MOST).flatMap(repairEvents),
     ...done.endedHooks.slice(0, MOST).map((object) => normal('HookDeleted', deletedHook(object))),
@@ -70,7 +70,7 @@ export function doneEvents({
 /** Deployments that ended and are not told yet, oldest first: what the status has of them, and an earlier one had. */
 export function endedSince(
   status: ApplicationStatus,
-  { environment, before, outcomes }: Pick<Told, 'environment' | 'before' | 'outcomes'>,
+  { environment, before, outcomes }: Pick<Report, 'environment' | 'before' | 'outcomes'>,
 ) {
   const known = new Set([...historyOf(before, environment), ...outcomes].map(({ id }) => id));
   const since = historyOf(status, environment).filter(
@@ -87,19 +87,19 @@ function readyOf(status: ApplicationStatus | undefined) {
   return status?.conditions?.find(({ type }) => type === 'Ready');
 }
 
-function normal(reason: string, message: string): ToldEvent {
+function normal(reason: string, message: string): ReportedEvent {
   return { type: 'Normal', reason, message };
 }
 
 /** One that failed is told as the problem that it is. */
-function endEvents({ outcome, revision, ref = '' }: HistoryEntry): ToldEvent[] {
+function endEvents({ outcome, revision, ref = '' }: HistoryEntry): ReportedEvent[] {
   const what = `Revision ${shortRevision(revision, ref)}`;
   if (outcome === 'Succeeded') return [normal('Synced', `${what} is deployed and healthy.`)];
   if (outcome === 'Superseded') return [normal('Superseded', `${what} was overtaken before it was healthy.`)];
   return [];
 }
 
-function prunedEvents(pruned: readonly ObjectId[]): ToldEvent[] {
+function prunedEvents(pruned: readonly ObjectId[]): ReportedEvent[] {
   const [first, ...others] = pruned;
   if (first === undefined) return [];
   const more = others.length === 0 ? 'is' : `and ${others.length} more are`;
@@ -111,7 +111,7 @@ function deletedHook(object: ObjectId): string {
   return `${describeObject(object)}, a hook that nothing waits for any more, had not ended and was deleted.`;
 }
 
-function repairEvents({ object, by, contested }: Repaired): ToldEvent[] {
+function repairEvents({ object, by, contested }: Repaired): ReportedEvent[] {
   const after = by === undefined ? '' : ` after a change by ${by}`;
   const repaired = normal(
     'DriftRepaired',

@@ -7,7 +7,7 @@ import { SOURCE_REASONS } from '../../../api/v1alpha1/reasons/source.ts';
 import { describeObject, type ObjectId } from '../../../manifest/manifest.ts';
 import type { ApplicationLineName, LogField } from '../../../observe/application-log.ts';
 import { shortCandidate } from '../../candidate/revision.ts';
-import type { Told } from '../../target/untold.ts';
+import type { Report } from '../../target/unreported.ts';
 
 /** What the log is told of an Application. */
 export interface LogLine {
@@ -21,7 +21,7 @@ export function doneLines({
   begun,
   outcomes,
   done,
-}: Pick<Told, 'environment' | 'begun' | 'outcomes' | 'done'>): LogLine[] {
+}: Pick<Report, 'environment' | 'begun' | 'outcomes' | 'done'>): LogLine[] {
   return [
     ...begun.map(({ how, deployment: { id, trigger, candidate } }) => ({
       line: how,

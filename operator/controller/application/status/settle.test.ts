@@ -13,7 +13,7 @@ import {
 import { shortRevision } from '../../candidate/revision.ts';
 import type { Deployment } from '../../record/record.ts';
 import type { Facts, Standing } from '../../target/facts.ts';
-import type { Told } from '../../target/untold.ts';
+import type { Report } from '../../target/unreported.ts';
 import { changeEvents, doneEvents, endedSince } from './events.ts';
 import { judge, settle as settleFacts } from './settle.ts';
 
@@ -55,8 +55,8 @@ function deployment(id: number, outcome?: Deployment['outcome']): Deployment {
 }
 
 function facts(
-  changes: Partial<Facts & Omit<Told, 'outcomes'>> = {},
-): Facts & Omit<Told, 'before' | 'begun' | 'outcomes'> {
+  changes: Partial<Facts & Omit<Report, 'outcomes'>> = {},
+): Facts & Omit<Report, 'before' | 'begun' | 'outcomes'> {
   return {
     application: application(),
     environment: 'default',
@@ -77,7 +77,7 @@ function facts(
 
 type Status = ApplicationStatus | undefined;
 
-function settle(found: Facts & Omit<Told, 'before' | 'begun' | 'outcomes'>, before: Status) {
+function settle(found: Facts & Omit<Report, 'before' | 'begun' | 'outcomes'>, before: Status) {
   const status = settleFacts(found, found.done, before);
   const outcomes = endedSince(status, { environment: found.environment, before, outcomes: [] });
   const events = [...doneEvents({ ...found, outcomes }), ...changeEvents(found, status, before)];

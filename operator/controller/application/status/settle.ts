@@ -13,7 +13,7 @@ import { describeObject } from '../../../manifest/manifest.ts';
 import { shortRevision } from '../../candidate/revision.ts';
 import type { Deployment } from '../../record/record.ts';
 import type { Facts, Repaired, Standing } from '../../target/facts.ts';
-import type { Told } from '../../target/untold.ts';
+import type { Report } from '../../target/unreported.ts';
 
 type Judged = {
   ready: Pick<Condition, 'status' | 'reason' | 'message'>;
@@ -70,7 +70,7 @@ function syncedMessage({ message }: Standing, health: { message?: string | undef
 /** Turns the facts of a reconcile, and what was done and not told yet, into the status. Pure. */
 export function settle(
   found: Facts,
-  done: Pick<Told['done'], 'repaired'>,
+  done: Pick<Report['done'], 'repaired'>,
   previous: ApplicationStatus | undefined,
 ): ApplicationStatus {
   const drift = found.drift ?? repairedDrift(done.repaired);

@@ -12,9 +12,9 @@ import { secondTime } from '../../../kube/times.ts';
 import { describeObject } from '../../../manifest/manifest.ts';
 import type { KeptObject } from '../../../plan/plan.ts';
 import type { Facts } from '../../target/facts.ts';
-import type { Told, Untold } from '../../target/untold.ts';
+import type { Report, Unreported } from '../../target/unreported.ts';
 import { mergePatchBetween } from '../../work/merge-patch.ts';
-import { changeEvents, doneEvents, endedSince, type ToldEvent } from './events.ts';
+import { changeEvents, doneEvents, endedSince, type ReportedEvent } from './events.ts';
 import { changeLines, doneLines, type LogLine } from './log-lines.ts';
 import { settle } from './settle.ts';
 
@@ -34,9 +34,9 @@ export interface WriterOptions {
 /** What a write of the status says, and what of it is news. */
 interface Telling {
   action: Action;
-  settled(told: Told): ApplicationStatus;
-  news(status: ApplicationStatus, told: Told): readonly ToldEvent[];
-  lines(status: ApplicationStatus, told: Told): readonly LogLine[];
+  settled(told: Report): ApplicationStatus;
+  news(status: ApplicationStatus, told: Report): readonly ReportedEvent[];
+  lines(status: ApplicationStatus, told: Report): readonly LogLine[];
 }
 
 /** What an event tells of; those of a deletion are no repetition of what a sync did. */
@@ -53,18 +53,23 @@ export class ApplicationWriter {
   }
 
   /** Settles the facts of a reconcile. What is not told yet is told once, with a write that succeeded. */
-  async tell(application: Application, facts: Facts, untold: Untold, signal: AbortSignal): Promise<void> {
-    const settled = ({ done }: Told) => settle(facts, done, application.status);
-    const news = (status: ApplicationStatus, { before }: Told) => changeEvents(facts, status, before);
-    const lines = (status: ApplicationStatus, { before }: Told) =>
+  async tell(
+    application: Application,
+    facts: Facts,
+    unreported: Unreported,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const settled = ({ done }: Report) => settle(facts, done, application.status);
+    const news = (status: ApplicationStatus, { before }: Report) => changeEvents(facts, status, before);
+    const lines = (status: ApplicationStatus, { before }: Report) =>
       changeLines(facts.environment, status, before);
-    await this.#write(application, untold, { action: 'Sync', settled, news, lines }, signal);
+    await this.#write(application, unreported, { action: 'Sync', settled, news, lines }, signal);
   }
 
   /** How far a deletion is. */
   async tellDeleting(
     application: Application,
-    untold: Untold,
+    unreported: Unreported,
     told: {
       reason: string;
       message: string;
@@ -81,7 +86,7 @@ export class ApplicationWriter {
       { type: told.isStalled ? 'Stalled' : 'Reconciling', status: 'True' as const, reason, message },
     ];
     const { kept, keptTotal, retry: _, ...before } = application.status ?? {};
-    const { environment } = untold;
+    const { environment } = unreported;
     const keptNow = told.kept?.map((one) => ({ environment, ...one })) ?? kept ?? [];
     const status = boundStatus({
       ...before,
@@ -94,13 +99,18 @@ export class ApplicationWriter {
       ...(told.retry === undefined ? {} : { retry: { ...told.retry, environment } }),
     });
     const settled = () => status;
-    await this.#write(application, untold, { action: 'Delete', settled, news: none, lines: none }, signal);
+    await this.#write(
+      application,
+      unreported,
+      { action: 'Delete', settled, news: none, lines: none },
+      signal,
+    );
   }
 
   /** Looks in a row that failed: what runs is as it was, as far as is known. */
   async tellFailed(
     application: Application,
-    untold: Untold,
+    unreported: Unreported,
     failed: { error: TowpathError; retry: { attempts: number; nextAt: Date } },
     signal: AbortSignal,
   ): Promise<void> {
@@ -117,9 +127,9 @@ export class ApplicationWriter {
       ...notReady(previous ?? {}),
       sync: 'Blocked' as const,
       ...this.#conditions(previous, metadata.generation, conditions),
-      retry: { attempts, nextAt: secondTime(nextAt), environment: untold.environment },
+      retry: { attempts, nextAt: secondTime(nextAt), environment: unreported.environment },
     });
-    const news = (_status: ApplicationStatus, { before }: Told): ToldEvent[] => {
+    const news = (_status: ApplicationStatus, { before }: Report): ReportedEvent[] => {
       const ready = before?.conditions?.find(({ type }) => type === 'Ready');
       const isOld = ready?.reason === reason && ready.message === message;
       return isOld ? [] : [{ type: 'Warning', reason, message }];
@@ -127,17 +137,17 @@ export class ApplicationWriter {
     const settled = () => status;
     const told = await this.#write(
       application,
-      untold,
+      unreported,
       { action: 'Sync', settled, news, lines: none },
       signal,
     );
-    untold.leaveRest(told, status);
+    unreported.leaveRest(told, status);
   }
 
-  tellDeleted(application: Application, untold: Untold, kept: readonly KeptObject[]): void {
+  tellDeleted(application: Application, unreported: Unreported, kept: readonly KeptObject[]): void {
     const { metadata, status } = application;
     const { name, namespace } = metadata;
-    const told = untold.take(status);
+    const told = unreported.take(status);
     this.#tellEvents(metadata, 'Delete', doneEvents(told));
     const gone = { line: 'gone' as const, fields: { objects: kept.length } };
     this.#options.onTold(application, [...doneLines(told), gone]);
@@ -200,18 +210,18 @@ export class ApplicationWriter {
   /** Writes a status, and tells what was done, and what is news since events told last. */
   async #write(
     application: Application,
-    untold: Untold,
+    unreported: Unreported,
     { action, settled, news, lines }: Telling,
     signal: AbortSignal,
-  ): Promise<Told> {
+  ): Promise<Report> {
     const { metadata, status: previous } = application;
-    const taken = untold.take(previous);
+    const taken = unreported.take(previous);
     const status = settled(taken);
     const told = { ...taken, outcomes: endedSince(status, taken) };
     try {
       await this.#patchStatus(metadata, previous, status, signal);
     } catch (error) {
-      untold.putBack(told);
+      unreported.putBack(told);
       throw error;
     }
     this.#tellEvents(metadata, action, [...doneEvents(told), ...news(status, told)]);
@@ -219,7 +229,7 @@ export class ApplicationWriter {
     return told;
   }
 
-  #tellEvents(metadata: Named, action: Action, events: readonly ToldEvent[]): void {
+  #tellEvents(metadata: Named, action: Action, events: readonly ReportedEvent[]): void {
     for (const { type, reason, message } of events)
       this.#record(metadata, { type, reason, action, note: message });
   }

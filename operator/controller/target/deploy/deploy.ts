@@ -101,7 +101,7 @@ async function send(
     context.store.changed(context.record);
     const repaired = drifted.get(key);
     // A claim that stays as large as somebody made it was not put back.
-    if (repaired !== undefined && applied.larger === undefined) context.untold.repaired([repaired]);
+    if (repaired !== undefined && applied.larger === undefined) context.unreported.repaired([repaired]);
   };
   const refusals = await applyFreeing(context, planning, planned, onApplied);
   if (refusals.length === 0) return;

@@ -186,7 +186,7 @@ async function free(
 
 /** Returns what it has still of what another one asks for. */
 async function makeGiveUp(
-  { access, untold, signal }: DeployContext,
+  { access, unreported, signal }: DeployContext,
   { live, planned }: Giving,
   { contested, avoid }: { contested: ReadonlySet<string>; avoid: ReadonlySet<string> },
 ): Promise<Set<string>> {
@@ -194,9 +194,9 @@ async function makeGiveUp(
     // A class that leaves Git goes when all is applied, as everything does: by then it is the default no more.
     if (planned !== undefined || isPriorityClass(live))
       return await giveUp(access, live, contested, { manifest: planned?.manifest, avoid });
-    untold.deleting('pruned', [live]);
+    unreported.deleting('pruned', [live]);
     await pruneAndAwait(access, live);
-    untold.deleted('pruned', [live]);
+    unreported.deleted('pruned', [live]);
     return new Set();
   } catch (error) {
     signal.throwIfAborted();

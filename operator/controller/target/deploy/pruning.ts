@@ -42,7 +42,7 @@ export async function prune(
   planning: Planning,
   result: Advance,
 ): Promise<Progress | undefined> {
-  const { record, store, untold } = context;
+  const { record, store, unreported } = context;
   const planned = await planning.planPruning();
   findDeleted(context, 'pruned', planned.prune);
   result.kept = planned.kept;
@@ -51,10 +51,10 @@ export async function prune(
   const desired = new Set(planning.objects.map(objectKey));
   const leaving = [...planned.prune, ...goingOf(context, desired)];
   if (leaving.length > 1 && planning.objects.length === 0) await noteConsent(context, deployment);
-  untold.deleting('pruned', planned.prune);
+  unreported.deleting('pruned', planned.prune);
   const { deleted, refusal, goingNow, left } = await depart(context.access, leaving, 'prune');
   if (planned.prune.length > 0) store.changed(record);
-  untold.deleted('pruned', deleted);
+  unreported.deleted('pruned', deleted);
   // What was kept after all, because it changed in the meantime, says so.
   if (deleted.length < planned.prune.length) result.kept = (await planning.plan()).kept;
   context.moving.leave(planned.kept);

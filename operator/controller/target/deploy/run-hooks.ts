@@ -132,21 +132,21 @@ function trimmed(message: string | undefined): string | undefined {
  * @param isWaitedFor whether one is still of use, by the events and the deployment that it was made for.
  */
 export async function endHooks(
-  context: Pick<DeployContext, 'access' | 'inventory' | 'untold'>,
+  context: Pick<DeployContext, 'access' | 'inventory' | 'unreported'>,
   isWaitedFor: (made: Pick<ObservedObject, 'madeFor' | 'madeIn'>) => boolean,
 ): Promise<void> {
-  const { access, inventory, untold } = context;
+  const { access, inventory, unreported } = context;
   const { targetId, targetName } = access;
   const idle = [...inventory.of(targetId).values()].filter(
     (live) =>
       live.runs === true && !live.deleting && isOurHook(live, targetId, targetName) && !isWaitedFor(live),
   );
   findDeleted(context, 'endedHooks', idle);
-  untold.deleting('endedHooks', idle);
+  unreported.deleting('endedHooks', idle);
   await inParallel(idle, async (live) => {
     try {
       await deleteHookObject(access, await resourceOf(access, live), live);
-      untold.deleted('endedHooks', [live]);
+      unreported.deleted('endedHooks', [live]);
     } catch {
       // Whoever may make Jobs and not delete them must not be held up by one: it is tried again at the next look.
       access.signal.throwIfAborted();

@@ -6,7 +6,7 @@ import type { Deployment } from '../record/record.ts';
 import type { Repaired } from './facts.ts';
 
 /** What events and log lines of one write of the status tell. */
-export interface Told {
+export interface Report {
   environment: string;
   /** The status that events told of last: what differs from it is news. */
   before: ApplicationStatus | undefined;
@@ -46,7 +46,7 @@ const MOST_DONE = 5_000;
  * What was done and found of a target and not told yet. It outlives the look that did it: where that is broken
  * off, fails, or its status is refused, the next status that is written tells it, and no other one.
  */
-export class Untold {
+export class Unreported {
   readonly environment: string;
   #begun: readonly Begun[] = [];
   #outcomes: readonly HistoryEntry[] = [];
@@ -110,7 +110,7 @@ export class Untold {
   }
 
   /** `status` was written, but of it no more was told than its conditions and what ended. */
-  leaveRest({ before }: Told, status: ApplicationStatus): void {
+  leaveRest({ before }: Report, status: ApplicationStatus): void {
     const { conditions } = status;
     const written = environmentOf(status, this.environment);
     const told = environmentOf(before, this.environment) ?? written;
@@ -127,7 +127,7 @@ export class Untold {
   }
 
   /** Hands all of it over, to be told with a write that changes `status`. */
-  take(status: ApplicationStatus | undefined): Told {
+  take(status: ApplicationStatus | undefined): Report {
     const told = {
       environment: this.environment,
       before: this.#before === undefined ? status : this.#before.status,
@@ -147,7 +147,7 @@ export class Untold {
   }
 
   /** It could not be told after all. */
-  putBack({ before, begun, outcomes, warnings, done }: Told): void {
+  putBack({ before, begun, outcomes, warnings, done }: Report): void {
     const since = this.take(undefined);
     this.#before = { status: before };
     this.#begun = [...begun, ...since.begun].slice(-MOST);
