@@ -67,13 +67,16 @@ export class ApplicationWatch {
 
   /** The same of Applications that are Ready at a revision. */
   allReadyAt(count: number, revision: string, withinMs: number): Promise<number> {
-    const isThere = (state: State) => state.isReady && state.revision === revision;
-    const ready = () => [...this.#watch.values()].filter(isThere).length;
     return this.#until(
-      () => ready() >= count,
+      () => this.countReadyAt(revision) >= count,
       withinMs,
-      () => `${count} Applications to be Ready at ${revision}; ${ready()} are`,
+      () => `${count} Applications to be Ready at ${revision}; ${this.countReadyAt(revision)} are`,
     );
+  }
+
+  countReadyAt(revision: string): number {
+    const isThere = (state: State) => state.isReady && state.revision === revision;
+    return [...this.#watch.values()].filter(isThere).length;
   }
 
   stop(): Promise<void> {
