@@ -24,7 +24,7 @@ export interface ApplicationCacheOptions {
 export class ApplicationCache {
   readonly #options: ApplicationCacheOptions;
   /** By `<namespace>/<name>`, as all that follows. */
-  readonly #known = new Map<string, CachedApplication>();
+  readonly #byKey = new Map<string, CachedApplication>();
   readonly #byTarget = new Map<string, string>();
   readonly #dependents = new Map<string, Set<string>>();
 
@@ -33,19 +33,19 @@ export class ApplicationCache {
   }
 
   get size(): number {
-    return this.#known.size;
+    return this.#byKey.size;
   }
 
   keys(): Iterable<string> {
-    return this.#known.keys();
+    return this.#byKey.keys();
   }
 
   entries(): Iterable<[string, CachedApplication]> {
-    return this.#known.entries();
+    return this.#byKey.entries();
   }
 
   get(key: string): CachedApplication | undefined {
-    return this.#known.get(key);
+    return this.#byKey.get(key);
   }
 
   keyOfTarget(id: string): string | undefined {
@@ -55,7 +55,7 @@ export class ApplicationCache {
   /** Takes in an Application as somebody told it; answers whether there is something to do about it. */
   take(object: KubeObject): boolean {
     const key = applicationKey(object);
-    const before = this.#known.get(key)?.object;
+    const before = this.#byKey.get(key)?.object;
     this.#learn(key, object);
     return before === undefined || asksForWork(before, object);
   }
@@ -63,7 +63,7 @@ export class ApplicationCache {
   /** Takes in an Application as it is since the server's history went back: what was remembered of it may not be so. */
   takeAnew(object: KubeObject): void {
     this.#learn(applicationKey(object), object);
-    const memory = this.#known.get(applicationKey(object))?.memory;
+    const memory = this.#byKey.get(applicationKey(object))?.memory;
     if (memory === undefined) return;
     memory.session = undefined;
     memory.isRecordInDoubt = true;
@@ -71,8 +71,8 @@ export class ApplicationCache {
 
   /** Takes in that an Application is gone. */
   forget(key: string): void {
-    const application = this.#known.get(key)?.application;
-    this.#known.delete(key);
+    const application = this.#byKey.get(key)?.application;
+    this.#byKey.delete(key);
     // Also of one that could be read before, and not any more.
     for (const { id } of this.#options.targets.named(key)) this.#byTarget.delete(id);
     if (application !== undefined) {
@@ -84,13 +84,13 @@ export class ApplicationCache {
   #learn(key: string, object: KubeObject): void {
     const [target] = this.#options.targets.named(key);
     const parsed = parseApplication({ apiVersion: API_VERSION, kind: 'Application', ...object });
-    const known = this.#known.get(key);
-    const before = known?.application;
+    const cached = this.#byKey.get(key);
+    const before = cached?.application;
     const application = parsed.ok ? parsed.application : undefined;
     // A successor of the same name begins anew.
-    const isSame = known?.object.metadata.uid === object.metadata.uid;
-    const memory = isSame ? known.memory : newMemory(target, performance.now());
-    this.#known.set(key, { object, application, errors: parsed.ok ? [] : parsed.errors, memory });
+    const isSame = cached?.object.metadata.uid === object.metadata.uid;
+    const memory = isSame ? cached.memory : newMemory(target, performance.now());
+    this.#byKey.set(key, { object, application, errors: parsed.ok ? [] : parsed.errors, memory });
     for (const other of dependenciesOf(before)) this.#dependsNoMore(key, other);
     if (readiness(before) !== readiness(application)) this.#tellDependents(key);
     // Whoever waits for it, over however many others, may be in a circle now, or out of one.

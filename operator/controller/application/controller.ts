@@ -68,7 +68,7 @@ export class ApplicationController {
   readonly #targets: Targets;
   readonly #parts: Parts;
   readonly #deletion: DeletionParts;
-  readonly #known: ApplicationCache;
+  readonly #applications: ApplicationCache;
   readonly #references: References;
   readonly #writer: ApplicationWriter;
   readonly #looks: Looks;
@@ -91,17 +91,18 @@ export class ApplicationController {
       parts: this.#parts,
       targets: this.#targets,
       writer: this.#writer,
-      latest: (application) => this.#known.get(applicationKey(application))?.application ?? application,
+      latest: (application) =>
+        this.#applications.get(applicationKey(application))?.application ?? application,
       unreportedOf: (application) => this.#unreportedOf(applicationKey(application)),
       letGo: new Map(),
       hookRetries: new Map(),
     };
-    this.#known = new ApplicationCache({
+    this.#applications = new ApplicationCache({
       targets: this.#targets,
       onDependency: (dependent) => this.#queue?.add(dependent),
     });
     this.#looks = new Looks({
-      known: this.#known,
+      applications: this.#applications,
       deletion: this.#deletion,
       lookAgain: (key, delayMs) => this.#queue?.addAfter(key, delayMs),
       onAnswer: options.takeAnswer,
@@ -121,21 +122,21 @@ export class ApplicationController {
       inventory: new Inventory({
         client,
         discovery,
-        onChange: (id) => this.#lookSoon(this.#known.keyOfTarget(id)),
+        onChange: (id) => this.#lookSoon(this.#applications.keyOfTarget(id)),
       }),
       wanted: new WantedCandidates({
         ...options,
         references: this.#references,
         onChange: (key) => this.#queue?.add(key, { interrupt: 'at once' }),
-        isKnown: (key) => this.#known.get(key) !== undefined,
+        isKnown: (key) => this.#applications.get(key) !== undefined,
       }),
       slices: options.slices,
-      lookup: (namespace, name) => this.#known.get(`${namespace}/${name}`)?.application,
+      lookup: (namespace, name) => this.#applications.get(`${namespace}/${name}`)?.application,
       accountOf: (key) => this.#accountOf(key),
       wishes: new Wishes({
         underWay: () => this.#queue?.underWay() ?? [],
         repositoryOf: (key) => {
-          const url = this.#known.get(key)?.application?.spec.source.repoURL;
+          const url = this.#applications.get(key)?.application?.spec.source.repoURL;
           return url === undefined ? undefined : (options.nameOf(url) ?? url);
         },
         othersSee: (owner, signal) => this.#parts.wanted.othersSee(owner, signal),
@@ -147,7 +148,7 @@ export class ApplicationController {
   }
 
   #accountOf(key: string): ServiceAccount | undefined {
-    const application = this.#known.get(key)?.application;
+    const application = this.#applications.get(key)?.application;
     if (application === undefined) return undefined;
     const [{ account }] = this.#targets.of(application);
     return account;
@@ -155,12 +156,12 @@ export class ApplicationController {
 
   #unreportedOf(key: string): Unreported {
     const [{ environment }] = this.#targets.named(key);
-    return this.#known.get(key)?.memory.unreported ?? new Unreported(environment);
+    return this.#applications.get(key)?.memory.unreported ?? new Unreported(environment);
   }
 
   /** At once, but what changes again and again must not keep a look from its end, and its status from being told. */
   #wakeForReference(key: string): void {
-    const wakes = this.#known.get(key)?.memory.wakes;
+    const wakes = this.#applications.get(key)?.memory.wakes;
     const now = performance.now();
     if (wakes === undefined) return;
     if (wakes.take(now)) this.#queue?.add(key, { interrupt: 'in time' });
@@ -170,14 +171,14 @@ export class ApplicationController {
   /** Something changed in the cluster: whatever flaps there must not become as many writes of a status (A14). */
   #lookSoon(key: string | undefined): void {
     if (key === undefined) return;
-    const wait = this.#known.get(key)?.memory.looks.waitMs(performance.now()) ?? 0;
+    const wait = this.#applications.get(key)?.memory.looks.waitMs(performance.now()) ?? 0;
     if (wait === 0) this.#queue?.add(key);
     else this.#queue?.addAfter(key, wait);
   }
 
   /** What was refused because another Application had it is tried at once. */
   #takeOver(key: string): void {
-    const session = this.#known.get(key)?.memory.session;
+    const session = this.#applications.get(key)?.memory.session;
     if (session !== undefined) delete session.retry;
     this.#queue?.add(key);
   }
@@ -192,9 +193,9 @@ export class ApplicationController {
 
   /** What stands in their status, one by one: some may go meanwhile. */
   *states(): Iterable<ApplicationState> {
-    for (const key of [...this.#known.keys()]) {
-      const known = this.#known.get(key);
-      if (known !== undefined) yield stateOf(known);
+    for (const key of [...this.#applications.keys()]) {
+      const cached = this.#applications.get(key);
+      if (cached !== undefined) yield stateOf(cached);
     }
   }
 
@@ -207,7 +208,7 @@ export class ApplicationController {
   async lead(signal: AbortSignal): Promise<void> {
     await this.#parts.store.load(signal);
     signal.throwIfAborted();
-    for (const [, { memory }] of this.#known.entries()) {
+    for (const [, { memory }] of this.#applications.entries()) {
       memory.session = undefined;
       memory.unreported.forgetStatus();
     }
@@ -231,7 +232,7 @@ export class ApplicationController {
       longMs: LONG_LOOK_MS,
       onLong: (key, ageMs) => this.#options.onLong(key, ageMs / 1_000),
     });
-    for (const key of this.#known.keys()) this.#queue.add(key);
+    for (const key of this.#applications.keys()) this.#queue.add(key);
   }
 
   /** The kinds that the cluster serves changed: what did not render may do so now, and watches may have ended. */
@@ -239,13 +240,13 @@ export class ApplicationController {
     this.#parts.inventory.watches.onDefinitionsChanged();
     for (const key of this.#parts.wanted.reconsider()) this.#queue?.add(key);
     // Not every kind has a definition: an aggregated API server brings its own.
-    for (const [key, { memory }] of this.#known.entries())
+    for (const [key, { memory }] of this.#applications.entries())
       if (lacksKind(memory.session)) this.#queue?.add(key);
   }
 
   /** A definition changed, if only its schema: whoever was refused, or lacked a kind, is looked at again. */
   onDefinitionsChanged(): void {
-    for (const [key, { memory }] of this.#known.entries()) {
+    for (const [key, { memory }] of this.#applications.entries()) {
       const { session } = memory;
       if (session?.refused === undefined && !lacksKind(session)) continue;
       delete session?.refused;
@@ -271,19 +272,19 @@ export class ApplicationController {
   onEvent({ type, namespace, name, object, isAnew }: WatchEvent<KubeObject>): void {
     const key = `${namespace}/${name}`;
     if (type === 'Deleted') {
-      this.#known.forget(key);
+      this.#applications.forget(key);
       this.#forget(key);
       this.#queue?.add(key, { interrupt: 'at once' });
     } else if (isAnew === true) {
-      this.#known.takeAnew(object);
+      this.#applications.takeAnew(object);
       this.#queue?.add(key, { interrupt: 'at once' });
     } else this.#take(key, object);
   }
 
   /** Also of an answer: what somebody else wrote in between, the event of that will not tell any more. */
   #take(key: string, object: KubeObject): void {
-    if (!this.#known.take(object)) return;
-    const memory = this.#known.get(key)?.memory;
+    if (!this.#applications.take(object)) return;
+    const memory = this.#applications.get(key)?.memory;
     if (memory !== undefined) memory.failedLooks = 0;
     this.#queue?.add(key, { interrupt: 'at once' });
   }
@@ -308,11 +309,11 @@ export class ApplicationController {
   /** Its writes carry the signal by which it was interrupted: the API server gets none of them any more. */
   #abandon(key: string): void {
     this.#options.onAbandoned(key);
-    const known = this.#known.get(key);
-    if (known === undefined) return;
-    known.memory.isRecordInDoubt = true;
-    known.memory.session = undefined;
-    this.#writer.tellAbandoned(known.object, ABANDON_AFTER_MS / 1_000);
+    const cached = this.#applications.get(key);
+    if (cached === undefined) return;
+    cached.memory.isRecordInDoubt = true;
+    cached.memory.session = undefined;
+    this.#writer.tellAbandoned(cached.object, ABANDON_AFTER_MS / 1_000);
   }
 }
 

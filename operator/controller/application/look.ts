@@ -24,7 +24,7 @@ import { APPLICATIONS, type ApplicationWriter } from './status/writer.ts';
 import type { Targets } from './targets.ts';
 
 export interface LooksOptions {
-  known: ApplicationCache;
+  applications: ApplicationCache;
   deletion: DeletionParts;
   lookAgain(key: string, delayMs: number): void;
   /** Told of an Application that was read anew. */
@@ -45,7 +45,7 @@ export const TELL_AFTER_MS = 5_000;
 /** A look at one Application: whatever it needs by now, its deletion too, and what follows where that fails. */
 export class Looks {
   readonly #options: LooksOptions;
-  readonly #known: ApplicationCache;
+  readonly #applications: ApplicationCache;
   readonly #deletion: DeletionParts;
   readonly #parts: Parts;
   readonly #targets: Targets;
@@ -53,7 +53,7 @@ export class Looks {
 
   constructor(options: LooksOptions) {
     this.#options = options;
-    this.#known = options.known;
+    this.#applications = options.applications;
     this.#deletion = options.deletion;
     this.#parts = options.deletion.parts;
     this.#targets = options.deletion.targets;
@@ -75,28 +75,28 @@ export class Looks {
   }
 
   async #look(key: string, signal: AbortSignal): Promise<LookResult> {
-    const known = this.#known.get(key);
-    if (known === undefined) return 'success';
-    const { memory } = known;
+    const cached = this.#applications.get(key);
+    if (cached === undefined) return 'success';
+    const { memory } = cached;
     memory.looks.take(performance.now());
     if (memory.isRecordInDoubt) {
       for (const target of this.#targets.named(key)) await this.#parts.store.readAnew(target, signal);
       memory.isRecordInDoubt = false;
     }
-    const result = await this.#doWhatIsDue(key, known, signal);
+    const result = await this.#doWhatIsDue(key, cached, signal);
     // One that is gone by now is not to be remembered as looked at.
-    if (this.#known.get(key) !== undefined) this.#parts.wishes.noteLook(key);
+    if (this.#applications.get(key) !== undefined) this.#parts.wishes.noteLook(key);
     memory.failedLooks = 0;
     return result;
   }
 
-  async #doWhatIsDue(key: string, known: CachedApplication, signal: AbortSignal): Promise<LookResult> {
-    const { application, object, errors } = known;
+  async #doWhatIsDue(key: string, cached: CachedApplication, signal: AbortSignal): Promise<LookResult> {
+    const { application, object, errors } = cached;
     const isDeleted = object.metadata.deletionTimestamp !== undefined;
     if (application !== undefined)
       return isDeleted
         ? this.#delete(key, application, signal)
-        : this.#reconcile(key, known, application, signal);
+        : this.#reconcile(key, cached, application, signal);
     if (isDeleted) await releaseUnreadable(this.#deletion, object, signal);
     else await this.#writer.tellInvalid(object, errors, signal);
     return 'success';
@@ -104,18 +104,18 @@ export class Looks {
 
   async #reconcile(
     key: string,
-    known: CachedApplication,
+    cached: CachedApplication,
     application: Application,
     signal: AbortSignal,
   ): Promise<LookResult> {
-    const { object, memory } = known;
+    const { object, memory } = cached;
     if (!application.metadata.finalizers.includes(FINALIZER)) {
       await this.#writer.setFinalizers(
         application.metadata,
         [...application.metadata.finalizers, FINALIZER],
         signal,
       );
-      const current = this.#known.get(key)?.application;
+      const current = this.#applications.get(key)?.application;
       if (current === undefined) return 'success';
       application = current;
     }
@@ -123,7 +123,7 @@ export class Looks {
     const session = memory.session ?? newSession(application, target, memory.unreported);
     memory.session = session;
     const values = await this.#exactValues(object, application, signal);
-    const latest = () => this.#known.get(key)?.application ?? application;
+    const latest = () => this.#applications.get(key)?.application ?? application;
     const progress = new Progress(TELL_AFTER_MS);
     const onFacts = (facts: Facts) =>
       progress.start(async () => {
@@ -183,10 +183,10 @@ export class Looks {
 
   /** A look ended with an error: says when the next one is, and tells of it. */
   failed(key: string, error: unknown): void {
-    const known = this.#known.get(key);
-    if (known === undefined) return;
+    const cached = this.#applications.get(key);
+    if (cached === undefined) return;
     this.#parts.wishes.noteLook(key);
-    const { application, memory } = known;
+    const { application, memory } = cached;
     memory.failedLooks += 1;
     const count = memory.failedLooks;
     const chance = { jitter: 'Fifth', random: this.#parts.random() } as const;

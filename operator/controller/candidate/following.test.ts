@@ -45,7 +45,7 @@ async function follow(t: TestContext, prefix: string, ref: (index: number) => Gi
     const source = { repoURL, path: '', interval: '1s', ref: ref(index) };
     const application = { metadata: { namespace: 'shop', name: `app-${index}` }, spec: { source } };
     following.follow(
-      { key: `shop/app-${index}`, application: application as unknown as Application, known: [] },
+      { key: `shop/app-${index}`, application: application as unknown as Application, kept: [] },
       new Map(),
     );
   }

@@ -23,7 +23,7 @@ export interface Followed {
   key: string;
   application: Application;
   /** Candidates whose manifests are kept: with any, it is not kept waiting for a Git server. */
-  known: readonly unknown[];
+  kept: readonly unknown[];
 }
 
 interface Subscription {
@@ -231,9 +231,9 @@ export class Following {
   }
 
   /** What others had asked for before this Application was made may be older than its author's last push. */
-  #isOld({ key, known }: Followed, { checkedAt = 0 }: Repository): boolean {
+  #isOld({ key, kept }: Followed, { checkedAt = 0 }: Repository): boolean {
     const since = this.#subscriptions.get(key)?.since ?? 0;
-    return known.length === 0 && checkedAt < since - RECENT_MS;
+    return kept.length === 0 && checkedAt < since - RECENT_MS;
   }
 
   /** Where the server does not answer, what is known of it will do. */
@@ -285,7 +285,7 @@ export class Following {
     signal: AbortSignal,
     ask: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    if (input.known.length === 0) return ask(signal);
+    if (input.kept.length === 0) return ask(signal);
     const limit = AbortSignal.timeout(ANSWER_MS);
     try {
       return await ask(AbortSignal.any([signal, limit]));

@@ -52,7 +52,7 @@ export interface WantedInput {
   /** Exact JSON text of spec.helm.values. */
   values: string | undefined;
   /** Candidates whose manifests are kept. */
-  known: readonly Candidate[];
+  kept: readonly Candidate[];
   /** The revision and candidate that the status names: they outlive a restart. */
   settled: { revision?: string | undefined; candidate?: string | undefined };
   /** A request to look now, and to try again what failed; done once for each value. */
@@ -127,12 +127,12 @@ export class WantedCandidates {
     refuseTooLarge(input, resolved);
     const values = valuesFrom(input.application, contents);
     const digest = requestDigest(input.application, input.target, input.values, values);
-    const known = this.#known(input, resolved, digest);
-    if (known !== undefined) {
-      this.#cluster.keep(input.key, known);
+    const kept = this.#keptFor(input, resolved, digest);
+    if (kept !== undefined) {
+      this.#cluster.keep(input.key, kept);
       // Nothing was fetched: of another commit's message and time nothing is known.
       const place = { revision: resolved.commit, ref: resolved.ref };
-      return { candidate: movedTo(known, place), resolved };
+      return { candidate: movedTo(kept, place), resolved };
     }
     const inputs = `${digest} ${resolved.commit}`;
     const failed = this.#failures.find(input.key, inputs, input.now);
@@ -164,12 +164,12 @@ export class WantedCandidates {
 
   /** The one that there is while its Secrets are the same: it remembers what it found in them. */
   #redaction(key: string, secrets: readonly string[]): Redaction {
-    const known = this.#redactions.get(key) ?? [];
-    const [latest] = known;
+    const kept = this.#redactions.get(key) ?? [];
+    const [latest] = kept;
     if (latest?.isOf(secrets)) return latest;
     const redaction = new Redaction(secrets);
     // The former ones too: what was rendered with them may still be under way.
-    this.#redactions.set(key, [redaction, ...known].slice(0, KEPT_REDACTIONS));
+    this.#redactions.set(key, [redaction, ...kept].slice(0, KEPT_REDACTIONS));
     return redaction;
   }
 
@@ -192,8 +192,8 @@ export class WantedCandidates {
   }
 
   #redactionsOf(application: Application): readonly Redaction[] {
-    const known = this.#redactions.get(applicationKey(application));
-    if (known !== undefined) return known;
+    const kept = this.#redactions.get(applicationKey(application));
+    if (kept !== undefined) return kept;
     const hasSecrets = (application.spec.helm?.valuesFrom ?? []).some(({ kind }) => kind === 'Secret');
     return hasSecrets ? [Redaction.ofUnknown()] : [];
   }
@@ -208,8 +208,8 @@ export class WantedCandidates {
     return this.#following.hasAnswered(key, request);
   }
 
-  #known(input: WantedInput, resolved: Resolved, digest: string): Candidate | undefined {
-    return input.known.find(
+  #keptFor(input: WantedInput, resolved: Resolved, digest: string): Candidate | undefined {
+    return input.kept.find(
       (candidate) =>
         candidate.request === digest &&
         this.#cluster.areSame(input.key, candidate) &&
@@ -235,10 +235,10 @@ export class WantedCandidates {
     const isKnown = (candidate: Candidate) =>
       (candidate.id === id && isDeepStrictEqual(candidate.reads ?? {}, rendered.reads)) ||
       (candidate.request === digest && candidate.digest === rendering);
-    const known = input.known.find(isKnown);
+    const kept = input.kept.find(isKnown);
     // The commit touched nothing that this render reads: the accepted manifests stay, random values too.
-    this.#cluster.note(input.key, known ?? { id, digest: rendering }, rendered.reads);
-    if (known !== undefined) return { candidate: { ...known, ...place, reads: rendered.reads }, resolved };
+    this.#cluster.note(input.key, kept ?? { id, digest: rendering }, rendered.reads);
+    if (kept !== undefined) return { candidate: { ...kept, ...place, reads: rendered.reads }, resolved };
     const candidate: Candidate = {
       ...place,
       id,
@@ -286,7 +286,7 @@ export class WantedCandidates {
         ...(input.values === undefined ? {} : { values: input.values }),
         ...(spec.helm?.skipSchemaValidation === true ? { skipSchemaValidation: true } : {}),
       },
-      ...this.#cluster.forRender(input.known),
+      ...this.#cluster.forRender(input.kept),
       labels: { [LABEL_TARGET]: id },
       owner: name,
     };

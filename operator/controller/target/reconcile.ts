@@ -204,7 +204,7 @@ async function findWanted(run: Run, values: string | undefined): Promise<Wanted>
       application,
       target,
       values,
-      known: run.session.renderAnew ? [] : record.candidates,
+      kept: run.session.renderAnew ? [] : record.candidates,
       settled: { revision: source?.revision, candidate: source?.candidate },
       lookNow: run.request,
       now: context.now(),
