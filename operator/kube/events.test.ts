@@ -226,6 +226,17 @@ test('A14: the queue is bounded while nothing can be written, and stop does not 
   assert.ok(performance.now() - begun < 2000);
 });
 
+test('A7: what a fault of the last moment keeps from being written is tried again as long as there is time', async (t) => {
+  const { recorder, regarding, written, faults } = await arrange(t);
+  const resets = proxy.fail({ ...WRITES, fault: 'reset', times: 4 });
+  recorder.record({ regarding, ...SYNCED });
+  await recorder.stop(20_000);
+  assert.equal(resets.met, 4);
+  assert.equal((await written()).length, 1);
+  assert.deepEqual(faults, []);
+  assert.equal(recorder.dropped, 0);
+});
+
 function isSeriesOf(event: KubeObject | undefined, count: number): boolean {
   const series = event?.series;
   return typeof series === 'object' && series !== null && 'count' in series && series.count === count;

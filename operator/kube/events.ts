@@ -137,7 +137,7 @@ export class EventRecorder {
     clearTimeout(this.#sweep);
     const before = this.#dropped;
     const timer = setTimeout(() => this.#stop.abort(new Error('stopped')), withinMs);
-    await this.#outbox.end();
+    await this.#outbox.end(this.#stop.signal);
     clearTimeout(timer);
     this.#stop.abort(new Error('stopped'));
     const lost = this.#dropped - before;

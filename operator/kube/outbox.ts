@@ -1,8 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { backoffMs } from '../retry/backoff.ts';
 
 /** Of one tenant so many are sent at once. */
 const AT_ONCE = 4;
 const RETRY = { firstMs: 500, longestMs: 30_000 };
+/** Between two tries at the end, of which there is little time. */
+const LAST_PAUSE_MS = 50;
 
 /** What comes of one that could not be sent: it is tried again by itself, when that is asked for, or never. */
 export type Verdict =
@@ -14,7 +17,7 @@ export interface OutboxOptions<T> {
   /** Whose hanging holds up no others (A3). */
   tenantOf(item: T): string;
   send(item: T): Promise<void>;
-  /** Asked where sending failed, but not at the end: then nothing is tried again. */
+  /** Asked where sending failed, as long as there is time to try again. */
   judge(error: unknown): Verdict;
   onLost(item: T, error: unknown): void;
   /** All that is not sent yet; a tenant may take half of what the others leave (A3). */
@@ -37,7 +40,8 @@ export class Outbox<T> {
   /** All that is not sent yet, and since when that fails. */
   readonly #kept = new Map<T, { failures: number; since: number }>();
   readonly #keptOf = new Map<string, number>();
-  #isEnding = false;
+  /** Present at the end; aborted when its time is over. */
+  #ending: AbortSignal | undefined;
 
   constructor(options: OutboxOptions<T>) {
     this.#options = options;
@@ -54,7 +58,7 @@ export class Outbox<T> {
 
   /** What is there already stays where it is. */
   add(item: T): void {
-    if (this.#kept.has(item) || this.#isEnding) return;
+    if (this.#kept.has(item) || this.#ending !== undefined) return;
     this.#kept.set(item, { failures: 0, since: 0 });
     count(this.#keptOf, this.#options.tenantOf(item), 1);
     this.#put(item);
@@ -69,11 +73,15 @@ export class Outbox<T> {
     }
   }
 
-  /** Tries all that is left once, and resolves when that has ended. */
-  async end(): Promise<void> {
-    this.#isEnding = true;
-    this.resume();
-    await Promise.all(this.#runs);
+  /** Tries all that is left, and what fails again, until nothing is left or the signal says that its time is over. */
+  async end(signal: AbortSignal): Promise<void> {
+    this.#ending = signal;
+    for (;;) {
+      this.resume();
+      await Promise.all(this.#runs);
+      if (this.#later.size === 0) return;
+      await sleep(LAST_PAUSE_MS, undefined, { signal }).catch(() => undefined);
+    }
   }
 
   #put(item: T): void {
@@ -118,14 +126,16 @@ export class Outbox<T> {
     const before = this.#kept.get(item) ?? { failures: 0, since: now };
     const failures = before.failures + 1;
     const since = failures === 1 ? now : before.since;
-    const verdict: Verdict = this.#isEnding ? { again: 'never' } : judge(error);
-    if (verdict.again === 'never' || (verdict.again === 'soon' && now - since >= keepMs)) {
+    const verdict: Verdict = this.#ending?.aborted === true ? { again: 'never' } : judge(error);
+    const isOver = verdict.again === 'soon' ? now - since >= keepMs : this.#ending !== undefined;
+    if (verdict.again === 'never' || isOver) {
       this.#forget(item);
       onLost(item, error);
       return;
     }
     this.#kept.set(item, { failures, since });
-    this.#later.set(item, verdict.again === 'soon' ? this.#timer(item, failures, verdict) : undefined);
+    const isTimed = verdict.again === 'soon' && this.#ending === undefined;
+    this.#later.set(item, isTimed ? this.#timer(item, failures, verdict) : undefined);
   }
 
   #timer(item: T, failures: number, { notBeforeMs = 0 }: { notBeforeMs?: number }): NodeJS.Timeout {
