@@ -302,7 +302,7 @@ export const CHART_VALUES: ChartGroup['values'] = {
     "Of the operator's container. docs/performance.md has what it needs for how many Applications.",
     SHAPES.resources,
     {
-      requests: { cpu: '125m', memory: '400Mi' },
+      requests: { cpu: '175m', memory: '450Mi' },
       limits: { memory: '2Gi' },
     },
   ),
