@@ -6,6 +6,7 @@ import { parse } from 'yaml';
 import { dockerSays, withoutDocker } from '../../hack/image/docker.ts';
 import { buildImage } from '../../hack/image.ts';
 import { CHART } from '../harness/chart.ts';
+import { runProgram } from '../harness/cluster.ts';
 import type { Stage } from '../harness/operator.ts';
 import { temporaryDirectory } from '../harness/process.ts';
 import { eventually } from '../harness/wait.ts';
@@ -33,18 +34,16 @@ export async function operatorImage(): Promise<string> {
 }
 
 interface ChartValues {
-  terminationGracePeriodSeconds: number;
   resources: { limits: { memory: string } };
 }
 
 /** What the chart gives the operator's container. */
-export function chartLimits(): { memoryBytes: number; graceSeconds: number } {
+export function chartLimits(): { memoryBytes: number } {
   const values = parse(readFileSync(join(CHART, 'values.yaml'), 'utf8')) as ChartValues;
   const { memory } = values.resources.limits;
   const [, count, unit] = /^(\d+)(Mi|Gi)$/.exec(memory) ?? [];
   if (count === undefined) throw new Error(`the chart's memory limit ${memory} is neither in Mi nor in Gi`);
-  const memoryBytes = Number(count) * (unit === 'Gi' ? 1024 : 1) * MIB;
-  return { memoryBytes, graceSeconds: values.terminationGracePeriodSeconds };
+  return { memoryBytes: Number(count) * (unit === 'Gi' ? 1024 : 1) * MIB };
 }
 
 /** As the installation runs it, and with a limit of memory. */
@@ -99,6 +98,12 @@ export interface ContainerState {
 export function stateOf(container: StartedTestContainer): ContainerState {
   const text = dockerSays('container', 'inspect', '--format', '{{json .State}}', container.getId());
   return JSON.parse(text ?? '{}') as ContainerState;
+}
+
+/** Resolves when it has ended, without holding up the test meanwhile. */
+export async function exitCodeOf(container: StartedTestContainer): Promise<string> {
+  const { stdout } = await runProgram('docker', ['wait', container.getId()]);
+  return stdout.trim();
 }
 
 /** A sentence about a container's start, measured as soon as it is ready: image, time, memory. */
