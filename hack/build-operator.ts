@@ -43,11 +43,16 @@ export const NODE_ENVIRONMENT: Readonly<Record<string, string>> = { MALLOC_ARENA
  */
 export async function buildOperator(): Promise<string> {
   if (process.env.TOWPATH_OPERATOR) return process.env.TOWPATH_OPERATOR;
+  return bundleOperator(root, directory);
+}
+
+/** Bundles the operator of a working tree into a directory. @returns the path of main.js. */
+export async function bundleOperator(sources: string, to: string): Promise<string> {
   const { outputFiles } = await build({
     write: false,
-    absWorkingDir: root,
+    absWorkingDir: sources,
     entryPoints: ['operator/main.ts', 'operator/source/threads/worker.ts'],
-    outdir: directory,
+    outdir: to,
     entryNames: '[name]',
     bundle: true,
     platform: 'node',
@@ -70,14 +75,14 @@ export async function buildOperator(): Promise<string> {
     },
     logLevel: 'warning',
   });
-  mkdirSync(directory, { recursive: true });
+  mkdirSync(to, { recursive: true });
   // At once: an operator that starts beside another build must not read half a file.
   for (const { path, contents } of outputFiles) {
     const written = `${path}.${process.pid}`;
     writeFileSync(written, contents);
     renameSync(written, path);
   }
-  return join(directory, 'main.js');
+  return join(to, 'main.js');
 }
 
 if (import.meta.main) console.log(await buildOperator());

@@ -9,9 +9,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { IMAGES_VARIABLE, WITHOUT_NODE_VARIABLE } from '../test/installed/variables.ts';
+import { IMAGES_VARIABLE, TAG, WITHOUT_NODE_VARIABLE } from '../test/installed/variables.ts';
 import { buildHelm } from './build-helm.ts';
-import { buildNotifyImage, buildPauseImage, saveImage } from './image/archives.ts';
+import { buildNotifyImage, buildPauseImage, saveImages } from './image/archives.ts';
+import { buildNextRelease } from './image/next-release.ts';
 import { buildImage } from './image.ts';
 import { clusterBinary, nodeBinary } from './programs.ts';
 import { runInOwnNamespaces, withoutRealNode } from './test/own-namespaces.ts';
@@ -26,10 +27,12 @@ if (missing !== undefined) {
   const archives = mkdtempSync(join(tmpdir(), 'towpath-e2e-'));
   try {
     for (const build of [clusterBinary, nodeBinary, buildHelm]) await build();
-    const image = await buildImage({ tag: 'towpath:e2e' });
-    await saveImage(image, join(archives, 'towpath.tar'));
-    await saveImage(await buildNotifyImage('e2e'), join(archives, 'notify.tar'));
-    await saveImage(await buildPauseImage(), join(archives, 'pause.tar'));
+    const image = await buildImage({ tag: `towpath:${TAG}` });
+    const notifyImage = await buildNotifyImage(TAG);
+    const next = await buildNextRelease(archives, { image, notifyImage });
+    await saveImages([image, next.image], join(archives, 'towpath.tar'));
+    await saveImages([notifyImage, next.notifyImage], join(archives, 'notify.tar'));
+    await saveImages([await buildPauseImage()], join(archives, 'pause.tar'));
     process.env[IMAGES_VARIABLE] = archives;
     process.exitCode = await runInOwnNamespaces(process.execPath, suite);
   } finally {

@@ -36,8 +36,7 @@ export async function buildNotifyImage(version: string): Promise<string> {
   return tag;
 }
 
-/** Writes an image to a file that containerd imports. */
-export async function saveImage(tag: string, path: string): Promise<string> {
-  await docker(['save', '--output', path, tag]);
-  return path;
+/** Writes images to a file that containerd imports; what they have in common is in it once. */
+export async function saveImages(tags: readonly string[], path: string): Promise<void> {
+  await docker(['save', '--output', path, ...tags]);
 }

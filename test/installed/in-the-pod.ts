@@ -7,7 +7,7 @@ import { scaled } from '../harness/slowness.ts';
 import { eventually } from '../harness/wait.ts';
 
 /** Runs kubectl, and gives what it prints. */
-type Kubectl = (...args: string[]) => Promise<string>;
+export type Kubectl = (...args: string[]) => Promise<string>;
 
 /** Where it is installed. */
 export const SYSTEM = ['--namespace', 'towpath-system'];

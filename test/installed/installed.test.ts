@@ -1,17 +1,16 @@
 import assert from 'node:assert/strict';
 import { createHmac, randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join, relative } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
+import { NEXT_VERSION, nextRelease } from '../../hack/image/next-release.ts';
 import { type ControlPlane, startControlPlane } from '../harness/control-plane.ts';
 import { type GitHttpServer, startGitHttp } from '../harness/git-http.ts';
 import { createRepository, type GitRepository } from '../harness/git-repository.ts';
 import { helm } from '../harness/helm.ts';
 import { NODE_ADDRESS, prepareNetwork, type RealNode, startNode } from '../harness/real-node.ts';
 import { eventually } from '../harness/wait.ts';
+import { drainAndReturn } from './drain.ts';
 import {
   assertEndsInOrder,
   assertRestarted,
@@ -21,14 +20,24 @@ import {
   SYSTEM,
   startRedirect,
 } from './in-the-pod.ts';
-import { IMAGES_VARIABLE, WITHOUT_NODE_VARIABLE } from './variables.ts';
+import { type Receiver, startReceiver } from './receiver.ts';
+import { definitionOf, imageValues, settledObjects, untilShown } from './releases.ts';
+import { IMAGES_VARIABLE, TAG, WITHOUT_NODE_VARIABLE } from './variables.ts';
+import { webOf } from './web.ts';
 
 const missing = process.env[WITHOUT_NODE_VARIABLE];
 const archives = process.env[IMAGES_VARIABLE];
 const skip = missing ?? (archives === undefined ? 'Start it by make e2e.' : false);
 
-const chart = join(import.meta.dirname, '../../charts/towpath');
-const notify = join(import.meta.dirname, '../../examples/notify/chart');
+const root = join(import.meta.dirname, '../..');
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+const images = { image: `towpath:${TAG}`, notifyImage: `towpath-notify:${TAG}` };
+const today = {
+  ...images,
+  chart: join(root, 'charts/towpath'),
+  notifyChart: join(root, 'examples/notify/chart'),
+};
+const next = nextRelease(archives ?? '', images);
 
 let controlPlane: ControlPlane;
 let node: RealNode;
@@ -36,58 +45,9 @@ let git: GitHttpServer;
 let repository: GitRepository;
 let posts: Receiver;
 
-/** A web server that answers with a text, and the Service before it. */
-const web = (text: string) => `apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web}
-spec:
-  replicas: 2
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec:
-      securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
-      terminationGracePeriodSeconds: 1
-      containers:
-        - name: web
-          image: docker.io/library/towpath:e2e
-          imagePullPolicy: Never
-          command: [/usr/local/bin/node, -e]
-          args: ['require("http").createServer((_, response) => response.end("${text}")).listen(8080)']
-          readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 1}
-          securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
----
-apiVersion: v1
-kind: Service
-metadata: {name: web}
-spec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}
-`;
+const web = (text: string) => webOf(images.image, text);
 
-interface Receiver {
-  url: string;
-  /** What was posted, as JSON text. */
-  readonly received: string[];
-  /** With what it answers. */
-  status: number;
-  stop(): void;
-}
-
-async function startReceiver(): Promise<Receiver> {
-  const server = createServer(async (request, response) => {
-    const body = await text(request);
-    if (receiver.status === 200) receiver.received.push(body);
-    response.writeHead(receiver.status).end();
-  });
-  await new Promise<void>((resolve) => server.listen(0, NODE_ADDRESS, resolve));
-  const { port } = server.address() as AddressInfo;
-  const receiver: Receiver = {
-    url: `http://${NODE_ADDRESS}:${port}/`,
-    received: [],
-    status: 200,
-    stop: () => server.close(),
-  };
-  return receiver;
-}
+const RUNNING = 'jsonpath={.items[?(@.status.phase=="Running")].spec.containers[0].image}';
 
 async function kubectl(...args: string[]): Promise<string> {
   const result = await controlPlane.kubectl(args);
@@ -143,19 +103,26 @@ function filesOf(directory: string, below: string): Record<string, string> {
   return Object.fromEntries(texts);
 }
 
-/** Of all objects that a user has, by kind and name, the version; when none of them changes by itself any more. */
-async function versions(): Promise<string[]> {
+/** Of all objects of the shop the versions, when none of them changes by itself any more. */
+async function versions(): Promise<Record<string, string>> {
   await kubectl('-n', 'shop', 'rollout', 'status', 'deployment/web', '--timeout=60s');
   const pods = () => kubectl('-n', 'shop', 'get', 'pods', '-o', 'name');
   await eventually(async () => (await pods()).split('\n').length === 2, { describe: 'the old Pods to go' });
-  const kinds = 'deployments,services,pods,serviceaccounts,rolebindings,configmaps,secrets';
-  const format = 'jsonpath={range .items[*]}{.kind} {.metadata.name} {.metadata.resourceVersion}{"\\n"}{end}';
-  return (await kubectl('-n', 'shop', 'get', kinds, '-o', format)).split('\n').sort();
+  const all = await settledObjects(kubectl, 'shop');
+  for (const name of ['Application web', 'Pod', 'EndpointSlice', 'PriorityClass shop-web'])
+    assert.ok(
+      Object.keys(all).some((key) => key.startsWith(name)),
+      name,
+    );
+  return all;
 }
 
-const imageValues = ['--set=image.repository=docker.io/library/towpath,image.tag=e2e,image.pullPolicy=Never'];
+const setting = ({ image }: { image: string }) =>
+  Object.entries(imageValues(image)).map(([key, value]) => `--set=image.${key}=${value}`);
+const waiting = ['--wait', '--timeout=120s'];
 
-const install = () => run('install', 'towpath', chart, ...SYSTEM, ...imageValues, '--wait', '--timeout=120s');
+const install = (...more: string[]) =>
+  run('install', 'towpath', today.chart, ...SYSTEM, ...setting(today), ...waiting, ...more);
 
 /** The Lease names its holder by the Pod's name and what tells a process from the one before it. */
 async function podOfLeader(): Promise<string> {
@@ -208,6 +175,9 @@ test('I2: installed by helm, it deploys what runs and answers on a real node', {
     await kubectl('-n', 'shop', 'create', 'serviceaccount', 'towpath');
     const subject = '--serviceaccount=shop:towpath';
     await kubectl('-n', 'shop', 'create', 'rolebinding', 'towpath', '--clusterrole=edit', subject);
+    const classes = ['--verb=*', '--resource=priorityclasses.scheduling.k8s.io'];
+    await kubectl('create', 'clusterrole', 'priorities', ...classes);
+    await kubectl('create', 'clusterrolebinding', 'priorities', '--clusterrole=priorities', subject);
     await applyApplication('web', 'shop', { path: 'web' });
     await untilAnswers('one');
   });
@@ -248,16 +218,17 @@ test('I2: installed by helm, it deploys what runs and answers on a real node', {
       await kubectl('-n', 'notices', 'create', 'serviceaccount', 'towpath');
       const admin = ['--clusterrole=cluster-admin', '--serviceaccount=notices:towpath'];
       await kubectl('create', 'clusterrolebinding', 'notices', ...admin);
-      await repository.commit(filesOf(notify, 'notify'));
-      const image = { repository: 'docker.io/library/towpath-notify', tag: 'e2e', pullPolicy: 'Never' };
-      const deploy = (notice: object) =>
-        applyApplication('notify', 'notices', { path: 'notify' }, { helm: { values: { image, notice } } });
+      await repository.commit(filesOf(today.notifyChart, 'notify'));
+      const deploy = ({ notifyImage }: typeof images, notice: object) => {
+        const values = { image: imageValues(notifyImage), notice };
+        return applyApplication('notify', 'notices', { path: 'notify' }, { helm: { values } });
+      };
       const healthOf = () =>
         kubectl('-n', 'notices', 'get', 'applications.towpath.dev', 'notify', '-o', 'jsonpath={.status}');
 
       // Until its posts are taken its Notice is not Ready, and so is not the Application.
       posts.status = 503;
-      await deploy({ url: posts.url, namespace: 'shop' });
+      await deploy(today, { url: posts.url, namespace: 'shop' });
       await eventually(async () => /answered 503. It is tried again/.test(await healthOf()), {
         within: 60_000,
         describe: 'the reason of the Notice in the status of the Application',
@@ -268,12 +239,23 @@ test('I2: installed by helm, it deploys what runs and answers on a real node', {
       const told = JSON.stringify({ application: 'shop/web', word: 'Ready' }).slice(1, -1);
       await eventually(() => posts.received.some((post) => post.includes(told)), { describe: 'a post' });
 
-      // Another URL, and a push that it is told of.
+      // Its next release, with another image and definition, which tells of another push.
+      assert.equal(await definitionOf(kubectl, 'notices.notify.example.com'), '');
+      await repository.commit(filesOf(next.notifyChart, 'notify'));
+      await deploy(next, { url: posts.url, namespace: 'shop', applications: ['web'] });
+      await eventually(
+        async () =>
+          (await definitionOf(kubectl, 'notices.notify.example.com')) === `Since ${NEXT_VERSION}.` &&
+          (await kubectl('-n', 'notices', 'get', 'pods', '-o', RUNNING)) ===
+            `docker.io/library/${next.notifyImage}`,
+        { describe: 'the next release of the other operator' },
+      );
+      await kubectl('-n', 'notices', ...wait);
       posts.received.length = 0;
-      await deploy({ url: `${posts.url}again`, namespace: 'shop', applications: ['web'] });
       await repository.commit({ 'web/web.yaml': web('two and a half') });
       await untilAnswers('two and a half');
-      await eventually(() => posts.received.some((post) => post.includes(told)), {
+      const ofNext = JSON.stringify({ version: NEXT_VERSION }).slice(1, -1);
+      await eventually(() => posts.received.some((post) => post.includes(told) && post.includes(ofNext)), {
         describe: 'a post of the push',
       });
       await kubectl('-n', 'notices', ...wait);
@@ -290,10 +272,8 @@ test('I2: installed by helm, it deploys what runs and answers on a real node', {
       ...SYSTEM,
       ...['create', 'secret', 'generic', 'towpath-webhooks', `--from-literal=generic=${secret}`],
     );
-    await run(
-      ...['upgrade', 'towpath', chart, ...SYSTEM, ...imageValues, '--set=webhooks.enabled=true'],
-      ...['--wait', '--timeout=120s'],
-    );
+    const on = '--set=webhooks.enabled=true';
+    await run('upgrade', 'towpath', today.chart, ...SYSTEM, ...setting(today), on, ...waiting);
     const configMap = (text: string) => ({
       'config.yaml': `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: hooked}\ndata: {text: ${text}}\n`,
     });
@@ -353,77 +333,84 @@ test('I2: installed by helm, it deploys what runs and answers on a real node', {
     await assertRestarted(kubectl, follower);
   });
 
-  await step('I3: an upgrade and a rollback change no object of a user', async () => {
-    const before = await versions();
-    await run(
-      'upgrade',
-      'towpath',
-      chart,
-      ...SYSTEM,
-      ...imageValues,
-      '--set=log.level=debug',
-      '--wait',
-      '--timeout=120s',
-    );
-    assert.deepEqual(await versions(), before);
-    await run('rollback', 'towpath', '1', ...SYSTEM, '--wait', '--timeout=120s');
-    assert.deepEqual(await versions(), before);
-    await repository.commit({ 'web/web.yaml': web('four') });
-    await untilAnswers('four');
-  });
+  await step(
+    'I3: the next release brings its image and its definition, and changes no object of a user',
+    async () => {
+      await untilShown(run, kubectl, { version, ...today });
+      assert.equal(await definitionOf(kubectl), version);
+      const before = await versions();
+      await run('upgrade', 'towpath', next.chart, ...SYSTEM, ...setting(next), ...waiting);
+      await untilShown(run, kubectl, { version: NEXT_VERSION, ...next });
+      await eventually(
+        async () => (await definitionOf(kubectl)) === `${NEXT_VERSION} Since ${NEXT_VERSION}.`,
+        {
+          describe: 'the definition of the next release',
+        },
+      );
+      assert.deepEqual(await versions(), before);
+      await repository.commit({ 'web/web.yaml': web('three and a half') });
+      await untilAnswers('three and a half');
+    },
+  );
+
+  await step(
+    'I3: a rollback changes no object of a user, and takes nothing from the definition',
+    async () => {
+      const before = await versions();
+      await run('rollback', 'towpath', '1', ...SYSTEM, ...waiting);
+      await untilShown(run, kubectl, { version, ...today });
+      assert.deepEqual(await versions(), before);
+      await repository.commit({ 'web/web.yaml': web('four') });
+      await untilAnswers('four');
+      // It leads by now, and would have brought its own.
+      assert.equal(await definitionOf(kubectl), `${NEXT_VERSION} Since ${NEXT_VERSION}.`);
+    },
+  );
 
   await step('I3: uninstalled, all runs on; installed anew, it goes on', async () => {
     const before = await versions();
     await run('uninstall', 'towpath', ...SYSTEM, '--wait', '--timeout=60s');
     assert.deepEqual(await versions(), before);
     assert.equal(await answer(), 'four');
-    await install();
+    // The definition that is left is newer than the chart's, and Helm would take that for a conflict.
+    await install('--skip-crds');
     await repository.commit({ 'web/web.yaml': web('five') });
     await untilAnswers('five');
   });
 
-  await step('the last Pod is not evicted while the other one starts', async () => {
-    const names = (await kubectl(...SYSTEM, 'get', 'pods', '-o', 'name')).split('\n');
-    const evict = (pod: string) =>
-      controlPlane.request(
-        'POST',
-        `/api/v1/namespaces/towpath-system/pods/${pod.slice('pod/'.length)}/eviction`,
-        {
-          body: { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name: pod.slice('pod/'.length) } },
-        },
-      );
-    const codes = [];
-    for (const name of names) codes.push((await evict(name)).status);
-    assert.deepEqual(codes, [201, 429]);
-    await kubectl(...SYSTEM, 'rollout', 'status', 'deployment/towpath', '--timeout=60s');
-  });
+  await step(
+    'a drain of the node takes one replica after the other, and waits as long as only one is left',
+    async () => {
+      await drainAndReturn(controlPlane, node.name, kubectl, podOfLeader);
+      await untilAnswers('five');
+    },
+  );
 
-  await step('I2: it takes over itself, upgrades itself, and goes on', async () => {
-    await repository.commit(filesOf(chart, 'chart'));
+  await step('I2: it takes over itself, upgrades itself to the next release, and goes on', async () => {
     await kubectl(...SYSTEM, 'create', 'serviceaccount', 'towpath');
     const admin = ['--clusterrole=cluster-admin', '--serviceaccount=towpath-system:towpath'];
     await kubectl('create', 'clusterrolebinding', 'towpath-itself', ...admin);
-    const image = { repository: 'docker.io/library/towpath', tag: 'e2e', pullPolicy: 'Never' };
-    const itself = (level: string) =>
-      applyApplication(
+    const shown =
+      'jsonpath={.metadata.labels.app\\.kubernetes\\.io/version} {.spec.template.spec.containers[0].image}';
+    for (const release of [today, next]) {
+      await repository.commit(filesOf(release.chart, 'chart'));
+      await applyApplication(
         ...(['towpath', 'towpath-system', { path: 'chart' }] as const),
-        { helm: { values: { image, log: { level } } }, deletionPolicy: 'Orphan' },
+        { helm: { values: { image: imageValues(release.image) } }, deletionPolicy: 'Orphan' },
         { 'towpath.dev/adopt': 'true' },
       );
-    for (const level of ['info', 'debug']) {
-      await itself(level);
-      const argument = 'jsonpath={.spec.template.spec.containers[0].args}';
+      const wanted = `${release === next ? NEXT_VERSION : version} docker.io/library/${release.image}`;
       await eventually(
-        async () =>
-          (await kubectl(...SYSTEM, 'get', 'deployment', 'towpath', '-o', argument)).includes(
-            `--log-level=${level}`,
-          ),
-        { describe: `the Deployment to have the level ${level}` },
+        async () => (await kubectl(...SYSTEM, 'get', 'deployment', 'towpath', '-o', shown)) === wanted,
+        {
+          describe: `the Deployment of ${wanted}`,
+        },
       );
       await kubectl(...SYSTEM, 'rollout', 'status', 'deployment/towpath', '--timeout=60s');
       const ready = ['--for=condition=Ready', 'applications.towpath.dev/towpath', '--timeout=60s'];
       await kubectl(...SYSTEM, 'wait', ...ready);
     }
+    assert.equal(await definitionOf(kubectl), `${NEXT_VERSION} Since ${NEXT_VERSION}.`);
     await repository.commit({ 'web/web.yaml': web('six') });
     await untilAnswers('six');
     await kubectl(...SYSTEM, 'delete', 'applications.towpath.dev', 'towpath', '--timeout=60s');
@@ -433,5 +420,6 @@ test('I2: installed by helm, it deploys what runs and answers on a real node', {
   await step('a deleted Application takes what it deployed with it', async () => {
     await kubectl('-n', 'shop', 'delete', 'applications.towpath.dev', 'web', '--timeout=60s');
     assert.equal(await kubectl('-n', 'shop', 'get', 'deployments,services', '-o', 'name'), '');
+    assert.equal(await kubectl('get', 'priorityclasses', 'shop-web', '--ignore-not-found', '-o', 'name'), '');
   });
 });
