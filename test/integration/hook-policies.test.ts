@@ -158,7 +158,7 @@ test("Helm's delete policies, and objects that become hooks or cease to be", asy
       for (const { metadata, data } of items) {
         const gone = Object.fromEntries(
           Object.keys(data)
-            .filter((key) => key.startsWith('c.'))
+            .filter((key) => key.startsWith('m.'))
             .map((key) => [key, null]),
         );
         await stage.kubectl('patch', 'secret', metadata.name, '-p', JSON.stringify({ data: gone }));
