@@ -1,5 +1,5 @@
 /**
- * Posts to a URL whenever an Application becomes Ready, or stops being so, and says in each Notice's conditions
+ * Posts to a URL whenever an Application becomes Ready, or the reason why it is not changes, and says in each Notice's conditions
  * whether that works. An example of how others build on Towpath's API.
  */
 import k8sOperator, { type ResourceEvent, ResourceEventType, type ResourceMeta } from '@dot-i/k8s-operator';

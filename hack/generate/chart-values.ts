@@ -21,6 +21,9 @@ const PAIR = ` *${HOST}=${HOST} *`;
 /** As Prometheus writes them, such as 1m30s. */
 const DURATION = `0|${['y', 'w', 'd', 'h', 'm', 's', 'ms'].map((unit) => `([0-9]+${unit})?`).join('')}`;
 
+/** As the operator takes it. */
+const PROXY = { pattern: whole('https?://[^/?# ]+/?') };
+
 const text = (description: string, standard = '', rules: ValueSchema = {}): ChartValue => ({
   description,
   default: standard,
@@ -47,10 +50,13 @@ const names = (description: string, standard: readonly string[] = []): ChartValu
   default: standard,
   schema: { type: 'array', items: { type: 'string', pattern: NAME }, uniqueItems: true },
 });
+const BYTE = '(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])';
+const IPV4 = `${BYTE}(\\.${BYTE}){3}/(3[0-2]|[12]?[0-9])`;
+const IPV6 = '[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*/(12[0-8]|1[01][0-9]|[1-9]?[0-9])';
 const cidrs = (description: string): ChartValue => ({
   description,
   default: [],
-  schema: { type: 'array', items: { type: 'string', pattern: '^[0-9A-Fa-f.:]+/[0-9]{1,3}$' } },
+  schema: { type: 'array', items: { type: 'string', pattern: `^(${IPV4}|${IPV6})$` } },
 });
 const ports = (description: string, standard: readonly number[]): ChartValue => ({
   description,
@@ -63,10 +69,14 @@ const ports = (description: string, standard: readonly number[]): ChartValue => 
     uniqueItems: true,
   },
 });
-const strings = (description: string, standard: Readonly<Record<string, string>> = {}): ChartValue => ({
+const strings = (
+  description: string,
+  standard: Readonly<Record<string, string>> = {},
+  rules: ValueSchema = {},
+): ChartValue => ({
   description,
   default: standard,
-  schema: { type: 'object', additionalProperties: { type: 'string' } },
+  schema: { type: 'object', additionalProperties: { type: 'string' }, ...rules },
 });
 const objects = (description: string, items: ValueSchema = { type: 'object' }): ChartValue => ({
   description,
@@ -116,7 +126,11 @@ export const CHART_VALUES: ChartGroup['values'] = {
     pattern: whole(LABEL),
     maxLength: 53,
   }),
-  labels: strings('On every object. Those that the chart sets itself stay as they are.'),
+  labels: strings(
+    'On every object. Those that the chart sets itself stay as they are; those of towpath.dev/ and rbac.authorization.k8s.io/ are its own.',
+    {},
+    { propertyNames: { not: { pattern: '^(towpath\\.dev|rbac\\.authorization\\.k8s\\.io)/' } } },
+  ),
   serviceAccount: {
     description: "The operator's own.",
     values: {
@@ -251,7 +265,7 @@ export const CHART_VALUES: ChartGroup['values'] = {
         },
       },
       git: {
-        description: 'Git servers and, where there is one, the proxy to them.',
+        description: 'Git servers. The ports of proxy.http and proxy.https are opened besides.',
         values: {
           ports: ports('Their ports.', [22, 443]),
           cidrs: cidrs(
@@ -270,8 +284,8 @@ export const CHART_VALUES: ChartGroup['values'] = {
     description:
       'For Git over HTTP. The API server and names that end with .svc are never asked for through it.',
     values: {
-      http: text('For http:// addresses.'),
-      https: text('For https:// addresses.'),
+      http: text('For http:// addresses: http://host:port.', '', PROXY),
+      https: text('For https:// addresses: http://host:port, or https://.', '', PROXY),
       bypass: text('Hosts, domains and networks that are reached without it, separated by commas.'),
     },
   },

@@ -52,6 +52,25 @@ test('I2: a namespace with release and Applications ends, too, when no operator 
   await on.kubectl('wait', '--for=delete', `namespace/${stage.namespace}`, '--timeout=120s');
 });
 
+test('I2: what is left of a release is removed, and nothing of another of its name', async (t) => {
+  await installCRDs(on.cluster);
+  const other = { name: 'towpath', namespace: await on.newNamespace(t, 'platform') };
+  const towpath = { name: 'towpath', namespace: await on.newNamespace(t, 'towpath-system') };
+  for (const one of [other, towpath])
+    await on.release('install', { ...one, values: { watchNamespace: one.namespace } });
+  const roles = async () => {
+    const names = await on.kubectl('get', 'clusterroles,clusterrolebindings', '-o', 'name');
+    return names.split('\n').filter((name) => name.includes(':towpath'));
+  };
+  const before = await roles();
+  await on.kubectl('delete', 'namespace', towpath.namespace, '--timeout=120s');
+  await runCommands(on.cluster, documented(PAGE, 'kubectl delete clusterroles'));
+  const kept = before.filter((name) => name.includes('/platform:'));
+  assert.deepEqual(await roles(), kept);
+  assert.equal(kept.length, before.length / 2);
+  await on.release('uninstall', other);
+});
+
 /** A release with its operator, and an Application that is Ready, held by our finalizer. */
 async function installed(t: TestContext) {
   await installCRDs(on.cluster);

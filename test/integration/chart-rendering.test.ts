@@ -220,6 +220,8 @@ test('a NetworkPolicy opens DNS, the API server and Git, and no address where cl
       ['53 UDP', '53 TCP'],
       ['443 TCP', '6443 TCP'],
       ['22 TCP', '443 TCP'],
+      // The proxy of these values.
+      ['3128 TCP'],
     ],
   );
   const [names, ...others] = egress;
@@ -240,6 +242,15 @@ test('a NetworkPolicy opens DNS, the API server and Git, and no address where cl
     ingress: { from: { podSelector: { matchLabels: Record<string, string> } }[] }[];
   };
   assert.deepEqual(policy.egress[2]?.to, [{ ipBlock: { cidr: '192.0.2.10/32' } }]);
+  const proxies = { http: 'http://user:word@proxy.example.com', https: 'http://[2001:db8::1]:3128/' };
+  const proxied = only(await rendered({ networkPolicy: narrow, proxy: proxies }), 'NetworkPolicy');
+  assert.deepEqual((proxied.spec as typeof policy).egress[3], {
+    ports: [
+      { port: 80, protocol: 'TCP' },
+      { port: 3128, protocol: 'TCP' },
+    ],
+    to: egress[2]?.to,
+  });
   const allowed = { networkPolicy: { enabled: true }, git: { allowLinkLocal: true } };
   const open = only(await rendered(allowed), 'NetworkPolicy').spec as typeof policy;
   assert.deepEqual(

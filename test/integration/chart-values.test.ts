@@ -56,6 +56,20 @@ for (const [what, values, says] of [
   ),
   ['a ServiceAccount whose name is none', { serviceAccount: { name: 'a: b' } }, /name/],
   ['aliases of hosts that are none', { webhooks: { hostAliases: 'a.example.com' } }, /hostAliases/],
+  ...['proxy.example.com:3128', 'socks5://proxy.example.com', 'http://', 'http://a b'].map(
+    (https) => [`the proxy ${https}`, { proxy: { https } }, /proxy/] as const,
+  ),
+  ...['300.1.1.1/24', '10.0.0.0/33', '10.0.0.0', '::/129', 'a/8'].map(
+    (cidr) => [`the network ${cidr}`, { networkPolicy: { git: { cidrs: [cidr] } } }, /cidrs/] as const,
+  ),
+  ...['towpath.dev/watches', 'rbac.authorization.k8s.io/aggregate-to-view'].map(
+    (label) =>
+      [
+        `the label ${label}, by which things are found,`,
+        { labels: { [label]: '' } },
+        new RegExp(label),
+      ] as const,
+  ),
   ['an image with a space', { image: { repository: 'a b' } }, /repository/],
   ['a tag that is none', { image: { tag: 'a/b' } }, /tag/],
   ['an interval that is none', { metrics: { podMonitor: { interval: '1 hour' } } }, /interval/],

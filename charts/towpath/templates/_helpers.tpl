@@ -51,6 +51,11 @@ towpath.dev/scrape: {{ include "towpath.fullname" . | quote }}
 app.kubernetes.io/name: "{{ include "towpath.name" . }}-test"
 {{- end -}}
 
+{{/* Of what stands in no namespace: releases of one name in two namespaces are told apart. */}}
+{{- define "towpath.clusterLabels" -}}
+{{- merge (dict "towpath.dev/installed-in" .Release.Namespace) (include "towpath.labels" . | fromYaml) | toYaml -}}
+{{- end -}}
+
 {{- define "towpath.labels" -}}
 {{- $own := include "towpath.selectorLabels" . | fromYaml -}}
 {{- $own = merge $own (dict "app.kubernetes.io/managed-by" .Release.Service "app.kubernetes.io/version" .Chart.AppVersion "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_")) -}}
@@ -117,6 +122,17 @@ app.kubernetes.io/name: "{{ include "towpath.name" . }}-test"
     {{- include "towpath.anyButMetadata" . | nindent 4 }}
     {{- end }}
   {{- end }}
+{{- end -}}
+
+{{/* The ports of the proxies, as JSON; those that are no port of a URL are its scheme's. */}}
+{{- define "towpath.proxyPorts" -}}
+{{- $ports := list -}}
+{{- range compact (list .Values.proxy.http .Values.proxy.https) -}}
+{{- $url := urlParse . -}}
+{{- $standard := ternary "443" "80" (eq $url.scheme "https") -}}
+{{- $ports = append $ports (regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default $standard | int) -}}
+{{- end -}}
+{{- $ports | uniq | toJson -}}
 {{- end -}}
 
 {{/* Where a Pod of the chart runs and where its image comes from; the same for each. */}}
