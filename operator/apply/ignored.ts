@@ -32,10 +32,11 @@ const TRIES = 10;
 /**
  * Hands the ignored fields that we own to a second field manager, with the values that they have now. Only
  * then can our own manifest leave them out without the API server taking them away (sync.ignore). Returns the object
- * as it is then, and undefined where there were none.
+ * as it is then: the very same where there were none.
  */
-export async function handOver(attempt: Attempt, current: KubeObject): Promise<KubeObject | undefined> {
+export async function handOver(attempt: Attempt, current: KubeObject): Promise<KubeObject> {
   const { access, planned } = attempt;
+  if (planned.ignore.length === 0) return current;
   return sendHeld(attempt, current, (now) => {
     const handed = below(fieldsOf(now, fieldManager(access.targetId)), planned);
     if (isEmpty(handed)) return undefined;
@@ -52,7 +53,7 @@ export async function handOver(attempt: Attempt, current: KubeObject): Promise<K
  */
 export async function takeBack(attempt: Attempt, current: KubeObject): Promise<KubeObject> {
   const { access, planned } = attempt;
-  const sent = await sendHeld(attempt, current, (now) => {
+  return sendHeld(attempt, current, (now) => {
     const held = fieldsOf(now, ignoredFieldManager(access.targetId));
     // Nearly always: then the text need not be parsed.
     if (isEmpty(held)) return undefined;
@@ -60,7 +61,6 @@ export async function takeBack(attempt: Attempt, current: KubeObject): Promise<K
     mergeFields(still, unnamedIn(parseExact(planned.manifest.text), held) ?? {});
     return isDeepStrictEqual(held, still) ? undefined : still;
   });
-  return sent ?? current;
 }
 
 export interface TextOnto {
@@ -115,17 +115,18 @@ function below(fields: FieldSet, { manifest, ignore }: PlannedApply): FieldSet {
 }
 
 /**
- * Sends what the second field manager is to hold of the object as it is, and undefined sends nothing. The values are
- * those that others decided: one decided since is not to be put back, so that what was read must still be there.
+ * Sends what the second field manager is to hold of the object as it is, where that changes, and returns the object as
+ * it is then. The values are those that others decided: one decided since is not to be put back, so that what was read
+ * must still be there.
  */
 async function sendHeld(
   attempt: Attempt,
   current: KubeObject,
   heldOf: (now: KubeObject) => FieldSet | undefined,
-): Promise<KubeObject | undefined> {
+): Promise<KubeObject> {
   for (let now = current, tries = 1; ; tries += 1) {
     const held = heldOf(now);
-    if (held === undefined) return undefined;
+    if (held === undefined) return now;
     try {
       return await send(attempt, held, now);
     } catch (error) {

@@ -13,7 +13,7 @@ import { withMetadata } from '../manifest/metadata-text.ts';
 import { type Attempt, find, isOtherUid } from './attempt.ts';
 import { asLargeAs, isShrunk } from './claims.ts';
 import { handOver, takeBack } from './ignored.ts';
-import { applyOwn, handIgnored, lookAtOwn, mergeOwnership, takeShared, withoutNobody } from './own-fields.ts';
+import { applyOwn, lookAtOwn, mergeOwnership, takeShared, withoutNobody } from './own-fields.ts';
 import { mustMerge, notOwned } from './owner.ts';
 import { deleteAndAwait } from './prune.ts';
 import { isImmutable, RefusedChange } from './refused-change.ts';
@@ -44,10 +44,10 @@ export async function applyObject(access: TargetAccess, planned: PlannedApply): 
     }
   }
   let { object } = sent;
-  if (sent.isNew && planned.ignore.length > 0) {
+  if (sent.isNew) {
     // What others decide was sent once, as its first value; from now on it is left to them.
     const handed = await handOver(attempt, object);
-    if (handed !== undefined) object = await applyOwn(attempt, { uid: handed.metadata.uid }, handed);
+    if (handed !== object) object = await applyOwn(attempt, { uid: handed.metadata.uid }, handed);
   }
   const kept = applied(access, resource, planned, object);
   return large === undefined ? kept : { ...kept, larger: large.larger };
@@ -154,7 +154,7 @@ async function update(attempt: Attempt, existing: KubeObject): Promise<KubeObjec
   // As in `lookAtOwn`; and where somebody writes without end, a write on condition would never succeed.
   const isForced = attempt.dryRun || planned.reason === 'Drift';
   const shared = isForced ? existing : await takeShared(attempt, existing);
-  const current = attempt.dryRun ? shared : await handIgnored(attempt, shared);
+  const current = attempt.dryRun ? shared : await handOver(attempt, shared);
   const object = await applyOwn(attempt, { uid: existing.metadata.uid }, current);
   if (attempt.dryRun) return object;
   const hadOwners = (existing.metadata.managedFields ?? []).length > 0;

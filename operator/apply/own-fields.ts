@@ -151,13 +151,7 @@ export async function lookAtOwn(attempt: Attempt, live: LiveObject): Promise<Kub
   const found = await access.client.get(pathOf(resource, planned.manifest), callOptions(access));
   if (dryRun || found.metadata.uid !== live.uid) return found;
   const current = await takeShared(attempt, found);
-  return handIgnored(attempt, current);
-}
-
-/** Leaves to others what they decide; returns the object as it is then. */
-export async function handIgnored(attempt: Attempt, current: KubeObject): Promise<KubeObject> {
-  if (attempt.planned.ignore.length === 0) return current;
-  return (await handOver(attempt, current)) ?? current;
+  return handOver(attempt, current);
 }
 
 /**

@@ -34,8 +34,8 @@ export interface ListWatchOptions<T> {
   reduce: (object: KubeObject) => T;
   onEvent?: (event: WatchEvent<T>) => void;
   onState?: (state: WatchState) => void;
-  /** All was listed, and what that changed was told; `isAnew`: since the server's history went back. */
-  onListed?: (how: { isAnew: boolean }) => void;
+  /** All was listed, and what that changed was told. */
+  onListed?: () => void;
   /** Told what would otherwise be lost: a malformed line, an exception of `reduce` or of a callback. Default the client's. */
   onFault?: (error: Error) => void;
   /** Without a byte for this long the watch is renewed (A2). Bookmarks come about once a minute. Default the client's. */
@@ -258,10 +258,9 @@ export class ListWatch<T> {
     this.#synced = true;
     for (const onSynced of this.#waiting) onSynced();
     this.#waiting.clear();
-    const isAnew = this.#isAnew;
     this.#isAnew = false;
     this.#isInDoubt = false;
-    this.#tell(() => this.#options.onListed?.({ isAnew }));
+    this.#tell(() => this.#options.onListed?.());
   }
 
   /** The entry that is kept already where nothing changed or `reduce` fails, so that no event comes of it. */

@@ -52,15 +52,14 @@ test('D2: a render of nothing, a vanished path and a deleted branch prune nothin
   const digest = environmentOf(again.status)?.pendingPrune?.digest ?? '';
   assert.match(conditionOf(again, 'Stalled')?.message ?? '', new RegExp(`prune-consent=default=${digest}$`));
   const other = digest.slice(0, -1) + (digest.endsWith('0') ? '1' : '0');
-  // S18: the beginning of the digest is no consent, nor is another one that begins alike.
-  for (const consent of [digest.slice(0, 'sha256:'.length + 12), digest.slice(0, -1), other]) {
-    await stage.kubectl(
-      'annotate',
-      '--overwrite',
-      'applications.towpath.dev',
-      'web',
+  const consentTo = (consent: string) =>
+    stage.kubectl(
+      ...['annotate', '--overwrite', 'applications.towpath.dev', 'web'],
       `towpath.dev/prune-consent=default=${consent}`,
     );
+  // S18: the beginning of the digest is no consent, nor is another one that begins alike.
+  for (const consent of [digest.slice(0, 'sha256:'.length + 12), digest.slice(0, -1), other]) {
+    await consentTo(consent);
     const request = await stage.requestSync('web');
     const refused = await stage.until(
       'web',
@@ -71,13 +70,7 @@ test('D2: a render of nothing, a vanished path and a deleted branch prune nothin
     assert.equal(environmentOf(refused.status)?.pendingPrune?.digest, digest);
     assert.equal(await messageOf(stage, 'web'), 'one');
   }
-  await stage.kubectl(
-    'annotate',
-    '--overwrite',
-    'applications.towpath.dev',
-    'web',
-    `towpath.dev/prune-consent=default=${digest}`,
-  );
+  await consentTo(digest);
   const pruned = await stage.until('web', isReady, 'the consented prune');
   assert.equal(environmentOf(pruned.status)?.objects, 0);
   assert.equal((await stage.cluster.kubectl(['-n', stage.namespace, 'get', 'configmap', 'web'])).code, 1);

@@ -32,10 +32,6 @@ export class ApplicationCache {
     this.#options = options;
   }
 
-  get size(): number {
-    return this.#byKey.size;
-  }
-
   keys(): Iterable<string> {
     return this.#byKey.keys();
   }

@@ -1,3 +1,5 @@
+import { namespaceOf } from '../record/application-key.ts';
+
 export interface WishesOptions {
   /** The Applications that are to be looked at, or are; `since` when a look that nothing interrupted began. */
   underWay(): Iterable<{ key: string; since?: number }>;
@@ -144,8 +146,4 @@ export class Wishes {
     this.#leftBy.delete(object);
     this.#options.onUnwanted(owner);
   }
-}
-
-function namespaceOf(application: string): string {
-  return application.slice(0, application.indexOf('/'));
 }
