@@ -4,13 +4,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseDuration } from './api/v1alpha1/duration.ts';
 import { ApplicationController, CONCURRENCY } from './controller/application/controller.ts';
 import { takeAnswer, watchApplications } from './controller/application/watch.ts';
+import { Cluster } from './controller/cluster/cluster.ts';
 import { defaultInstallation, Installations, leaseName } from './controller/home/installations.ts';
 import { Leadership, type LeadershipOptions } from './controller/home/leadership.ts';
 import { upgradeDefinitions } from './controller/home/own-definitions.ts';
 import type { FlagValues } from './flags.ts';
 import { KubeClient, type KubeObject } from './kube/client.ts';
-import { Definitions } from './kube/definitions.ts';
-import { Discovery } from './kube/discovery.ts';
 import { EventRecorder } from './kube/events.ts';
 import type { ListWatch } from './kube/list-watch.ts';
 import { APPLICATION_LINES } from './observe/application-log.ts';
@@ -40,7 +39,7 @@ export class Operator {
   readonly #log: Logger;
   readonly #lease: string;
   readonly #client: KubeClient;
-  readonly #discovery: Discovery;
+  readonly #cluster: Cluster;
   readonly #authorities: Authorities | undefined;
   readonly #sources: Sources;
   readonly #renderer: Renderer;
@@ -53,7 +52,6 @@ export class Operator {
   readonly #events: EventRecorder;
   readonly #turns: Turns;
   readonly #applications: ListWatch<KubeObject>;
-  readonly #definitions: Definitions;
   readonly #installations: Installations;
   readonly #stopping = new AbortController();
   #stopped: Promise<void> | undefined;
@@ -69,7 +67,7 @@ export class Operator {
     this.#metrics = new Metrics({
       observed: {
         applications: () => (this.#leadership.isLeader() ? this.#controller.states() : []),
-        objects: () => this.#controller.objects,
+        objects: () => this.#cluster.inventory.size,
         load: () => this.#controller.load,
         leader: () => this.#leadership.isLeader(),
         leaseAge: () => this.#leadership.leaseAgeMs / 1_000,
@@ -96,7 +94,19 @@ export class Operator {
         ),
     });
     this.#authorities = authoritiesOf(flags, log);
-    this.#discovery = new Discovery(this.#client);
+    // The only one so far, and the one that we are in ourselves.
+    this.#cluster = new Cluster({
+      client: this.#client,
+      onChange: (target) => this.#controller.onTargetChanged(target),
+      onKindsChanged: () => this.#controller.onKindsChanged(),
+      onDefinitionsChanged: () => this.#controller.onDefinitionsChanged(),
+      onFault: (error) =>
+        log.warn(
+          { error: describe(error) },
+          'The API server cannot be asked what it serves; it is tried again.',
+        ),
+      random: Math.random,
+    });
     this.#sources = new Sources({
       allowLoopback: flags['allow-loopback-repositories'],
       allowLinkLocal: flags['allow-link-local-repositories'],
@@ -123,8 +133,8 @@ export class Operator {
     });
     const aliases = aliasesOf(flags);
     this.#controller = new ApplicationController({
-      client: this.#client,
-      discovery: this.#discovery,
+      home: this.#client,
+      clusterOf: () => this.#cluster,
       sources: this.#sources,
       nameOf: (url) => repositoryName(url, aliases),
       renderer: this.#renderer,
@@ -161,17 +171,6 @@ export class Operator {
         this.#webhooks.onApplication(event);
         this.#controller.onEvent(event);
       },
-    });
-    this.#definitions = new Definitions({
-      client: this.#client,
-      discovery: this.#discovery,
-      onChange: () => this.#controller.onDefinitionsChanged(),
-      onFault: (error) =>
-        log.warn(
-          { error: describe(error) },
-          'The API server cannot be asked what it serves; it is tried again.',
-        ),
-      random: Math.random,
     });
     this.#installations = new Installations({
       client: this.#client,
@@ -219,8 +218,7 @@ export class Operator {
       metricsPort: await this.#metricsServer.start(),
       webhookPort: await this.#webhooks.start(),
     };
-    await this.#definitions.start();
-    this.#discovery.onChange(() => this.#controller.onKindsChanged());
+    await this.#cluster.start();
     this.#applications.start();
     await this.#applications.whenSynced(this.#stopping.signal);
     await this.#installations.whenAlone(this.#stopping.signal);
@@ -246,9 +244,9 @@ export class Operator {
     await Promise.race([work, sleep(STOP_MS, undefined, { ref: false })]);
     const rest = Promise.allSettled([
       this.#applications.stop(),
-      this.#definitions.stop(),
       this.#installations.stop(),
-      this.#controller.stop(),
+      // What is under way looks at the cluster still.
+      this.#controller.stop().finally(() => this.#cluster.stop()),
       this.#events.stop(),
       this.#sources.stop(),
       this.#renderer.stop(),
@@ -295,7 +293,7 @@ export class Operator {
 
   #notReady(): string | undefined {
     if (this.#stopping.signal.aborted) return 'Stopping.';
-    if (this.#definitions.problem !== undefined) return this.#definitions.problem;
+    if (this.#cluster.problem !== undefined) return this.#cluster.problem;
     if (!this.#applications.synced) return this.#obstacle() ?? 'The Applications are not listed yet.';
     return this.#installations.problem ?? this.#obstacle() ?? this.#leadership.problem;
   }

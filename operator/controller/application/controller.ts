@@ -1,6 +1,5 @@
 import type { Application } from '../../api/v1alpha1/application.ts';
 import type { KubeClient, KubeObject, ServiceAccount } from '../../kube/client.ts';
-import type { Discovery } from '../../kube/discovery.ts';
 import type { EventRecorder } from '../../kube/events.ts';
 import type { WatchEvent } from '../../kube/list-watch.ts';
 import type { ApplicationState } from '../../observe/application-metrics.ts';
@@ -10,9 +9,10 @@ import type { Renderer } from '../../render/renderer.ts';
 import type { Sources } from '../../source/sources.ts';
 import { References } from '../candidate/references.ts';
 import { WantedCandidates } from '../candidate/wanted.ts';
-import { Inventory } from '../cluster/inventory.ts';
+import type { Cluster } from '../cluster/cluster.ts';
 import { applicationKey, namespaceOf } from '../record/application-key.ts';
 import { RecordStore } from '../record/store.ts';
+import type { TargetIdentity } from '../record/target.ts';
 import type { Parts, Session } from '../target/run.ts';
 import { Unreported } from '../target/unreported.ts';
 import { Wishes } from '../target/wishes.ts';
@@ -27,8 +27,10 @@ import { ApplicationWriter } from './status/writer.ts';
 import { Targets } from './targets.ts';
 
 export interface ControllerOptions {
-  client: KubeClient;
-  discovery: Discovery;
+  /** The API server that Applications, records and the Lease are in. */
+  home: KubeClient;
+  /** The one that a target's objects are in. */
+  clusterOf(target: TargetIdentity): Cluster;
   sources: Sources;
   /** The same for every way to write the URL of a repository; undefined where it is none. */
   nameOf(url: string): string | undefined;
@@ -77,9 +79,9 @@ export class ApplicationController {
   constructor(options: ControllerOptions) {
     this.#options = options;
     this.#targets = new Targets(options);
-    this.#references = new References(options.client, (key) => this.#wakeForReference(key));
+    this.#references = new References(options.home, (key) => this.#wakeForReference(key));
     this.#writer = new ApplicationWriter({
-      client: options.client,
+      client: options.home,
       events: options.events,
       onWritten: options.takeAnswer,
       onTold: (application, lines) => {
@@ -114,19 +116,15 @@ export class ApplicationController {
   /** What it gives to looks; it is asked for what it knows later, when all of it is there. */
   #newParts(): Parts {
     const options = this.#options;
-    const { client, discovery } = options;
+    const { home, clusterOf } = options;
     return {
-      client,
-      discovery,
-      store: new RecordStore(client, options.namespace, options.installation, options.slices),
-      inventory: new Inventory({
-        client,
-        discovery,
-        onChange: (id) => this.#lookSoon(this.#applications.keyOfTarget(id)),
-      }),
+      home,
+      clusterOf,
+      store: new RecordStore(home, options.namespace, options.installation, options.slices),
       wanted: new WantedCandidates({
         ...options,
         references: this.#references,
+        discoveryOf: (target) => clusterOf(target).discovery,
         onChange: (key) => this.#queue?.add(key, { interrupt: 'at once' }),
         isKnown: (key) => this.#applications.get(key) !== undefined,
       }),
@@ -168,8 +166,9 @@ export class ApplicationController {
     else this.#queue?.addAfter(key, wakes.waitMs(now));
   }
 
-  /** Something changed in the cluster: whatever flaps there must not become as many writes of a status (A14). */
-  #lookSoon(key: string | undefined): void {
+  /** Something of a target changed in its cluster: whatever flaps there must not become as many writes of a status (A14). */
+  onTargetChanged(id: string): void {
+    const key = this.#applications.keyOfTarget(id);
     if (key === undefined) return;
     const wait = this.#applications.get(key)?.memory.looks.waitMs(performance.now()) ?? 0;
     if (wait === 0) this.#queue?.add(key);
@@ -181,10 +180,6 @@ export class ApplicationController {
     const session = this.#applications.get(key)?.memory.session;
     if (session !== undefined) delete session.retry;
     this.#queue?.add(key);
-  }
-
-  get objects(): number {
-    return this.#parts.inventory.size;
   }
 
   get load(): Load {
@@ -220,7 +215,7 @@ export class ApplicationController {
       slices: this.#options.slices,
       lendAfterMs: LEND_AFTER_MS,
       // What only waits for its turn at the API server would not come sooner with more of its kind beside it.
-      mayLend: () => !this.#options.client.saturated,
+      mayLend: () => !this.#options.home.saturated,
       onError: (key, error) => this.#looks.failed(key, error),
       // What others answered to a look that was interrupted, the next one hears anew; a defect may have no next time.
       onLateError: (key, error) => {
@@ -235,9 +230,8 @@ export class ApplicationController {
     for (const key of this.#applications.keys()) this.#queue.add(key);
   }
 
-  /** The kinds that the cluster serves changed: what did not render may do so now, and watches may have ended. */
+  /** The kinds that a cluster serves changed: what did not render may do so now. */
   onKindsChanged(): void {
-    this.#parts.inventory.watches.onDefinitionsChanged();
     for (const key of this.#parts.wanted.reconsider()) this.#queue?.add(key);
     // Not every kind has a definition: an aggregated API server brings its own.
     for (const [key, { memory }] of this.#applications.entries())
@@ -265,7 +259,7 @@ export class ApplicationController {
 
   async stop(): Promise<void> {
     await this.follow();
-    await Promise.all([this.#references.stop(), this.#parts.inventory.stop()]);
+    await this.#references.stop();
   }
 
   /** Takes in an event of the watch on Applications: each is newer than what was told before. */
@@ -303,7 +297,7 @@ export class ApplicationController {
     this.#deletion.hookRetries.delete(key);
     this.#parts.wanted.forget(key);
     this.#parts.wishes.forget(key);
-    for (const { id } of this.#targets.named(key)) this.#parts.inventory.forget(id);
+    for (const target of this.#targets.named(key)) this.#parts.clusterOf(target).inventory.forget(target.id);
   }
 
   /** Its writes carry the signal by which it was interrupted: the API server gets none of them any more. */

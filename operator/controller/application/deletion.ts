@@ -48,7 +48,7 @@ export async function deleteApplication(
   const hookRetry = takeHookRetry(deletion, application);
   const mayRunHooks =
     hookRetry === undefined ||
-    hookRetry.until <= parts.client.now() ||
+    hookRetry.until <= parts.home.now() ||
     hookRetry.syncRequest !== syncRequestOf(application);
   // It takes over nothing any more.
   parts.wishes.tell(key, new Set());
@@ -126,7 +126,7 @@ export function hookRetryAfter(
   const key = applicationKey(application);
   const tries = (hookRetries.get(key)?.tries ?? 0) + 1;
   const pause = syncRetryMs(application, tries, parts.random());
-  const until = new Date(parts.client.now().getTime() + pause);
+  const until = new Date(parts.home.now().getTime() + pause);
   hookRetries.set(key, { tries, until, syncRequest: syncRequestOf(application), error });
   return until;
 }
@@ -156,7 +156,7 @@ function hookRetryInStatus(application: Application): HookRetry | undefined {
 /** How long the hook that failed still rests; Infinity: none does. */
 export function hookRetryInMs({ parts, hookRetries }: DeletionParts, application: Application): number {
   const hookRetry = hookRetries.get(applicationKey(application));
-  const left = hookRetry === undefined ? 0 : hookRetry.until.getTime() - parts.client.now().getTime();
+  const left = hookRetry === undefined ? 0 : hookRetry.until.getTime() - parts.home.now().getTime();
   return left <= 0 ? Number.POSITIVE_INFINITY : left + 5;
 }
 
@@ -172,11 +172,14 @@ export async function tellUndeleted(
   { again = false } = {},
 ): Promise<void> {
   const signal = AbortSignal.timeout(10_000);
-  const [{ account, environment }] = targets.of(application);
+  const [target] = targets.of(application);
+  const { account, environment } = target;
   await parts.wanted.learnSecrets(application, signal).catch(() => undefined);
   const hidden = parts.wanted.hide(application, error);
   const told =
-    hidden instanceof TowpathError ? await explainForbidden(parts.client, account, hidden, signal) : hidden;
+    hidden instanceof TowpathError
+      ? await explainForbidden(parts.clusterOf(target).client, account, hidden, signal)
+      : hidden;
   const why = told instanceof Error ? told.message : String(told);
   // Without the right, or without an answer, only the person can say that the objects are to be left.
   const abandon = ` To leave the objects: annotate ${ANNOTATION_ABANDON}=${environment}.`;

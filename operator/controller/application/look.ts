@@ -144,7 +144,7 @@ export class Looks {
       await progress.stop();
       await this.#writer.tell(latest(), facts, session.unreported, signal);
       if (requeueAt === undefined) return 'success';
-      const delayMs = Math.max(0, requeueAt.getTime() - this.#parts.client.now().getTime()) + 5;
+      const delayMs = Math.max(0, requeueAt.getTime() - this.#parts.home.now().getTime()) + 5;
       this.#options.lookAgain(key, delayMs);
       return 'requeue_after';
     } finally {
@@ -174,7 +174,7 @@ export class Looks {
     if (values === undefined || isTooDeep(values)) return undefined;
     if (!hasInexactNumber(values)) return JSON.stringify(values);
     const { name, namespace } = application.metadata;
-    const text = await this.#parts.client.getText({ resource: APPLICATIONS, namespace, name }, { signal });
+    const text = await this.#parts.home.getText({ resource: APPLICATIONS, namespace, name }, { signal });
     return (
       valuesText(text) ??
       JSON.stringify((object as { spec?: { helm?: { values?: unknown } } }).spec?.helm?.values)
@@ -201,7 +201,7 @@ export class Looks {
       return;
     }
     void readAgain?.catch(() => undefined);
-    const now = this.#parts.client.now().getTime();
+    const now = this.#parts.home.now().getTime();
     const isDeleted = application?.metadata.deletionTimestamp !== undefined;
     // A deletion of which the hook failed rests as long as its retries say.
     const nextAt =
@@ -221,7 +221,7 @@ export class Looks {
     const { name, namespace } = application.metadata;
     for (const target of this.#targets.of(application)) await this.#parts.store.reload(target, signal);
     this.#options.onAnswer(
-      await this.#parts.client.get({ resource: APPLICATIONS, namespace, name }, { signal }),
+      await this.#parts.home.get({ resource: APPLICATIONS, namespace, name }, { signal }),
     );
   }
 }

@@ -7,51 +7,56 @@ import {
 } from '../../render/cluster-reads.ts';
 import type { RenderRequest } from '../../render/renderer.ts';
 import { type Candidate, candidateKey } from '../record/record.ts';
+import type { TargetIdentity } from '../record/target.ts';
 
-/** What candidates read of the cluster when they were rendered, which is as much an input of theirs as a file is. */
+/** What candidates read of their cluster when they were rendered, which is as much an input of theirs as a file is. */
 export class ClusterInputs {
-  readonly #discovery: Discovery;
-  /** By Application what was rendered last: with other answers it may have come to the same manifests. */
-  readonly #last = new Map<string, { candidate: string; reads: ClusterReads }>();
+  readonly #discoveryOf: (target: TargetIdentity) => Discovery;
+  /** By target id what was rendered last: with other answers it may have come to the same manifests. */
+  readonly #last = new Map<string, { target: TargetIdentity; candidate: string; reads: ClusterReads }>();
 
-  constructor(discovery: Discovery) {
-    this.#discovery = discovery;
+  constructor(discoveryOf: (target: TargetIdentity) => Discovery) {
+    this.#discoveryOf = discoveryOf;
   }
 
   /** Whether the cluster answers what a candidate was rendered with; what it does not say now is no change. */
-  areSame(key: string, candidate: Candidate): boolean {
-    const last = this.#last.get(key);
+  areSame(target: TargetIdentity, candidate: Candidate): boolean {
+    const last = this.#last.get(target.id);
     const reads = last?.candidate === candidateKey(candidate) ? last.reads : candidate.reads;
-    return areAnsweredAlike(reads ?? {}, answersOf(this.#discovery));
+    return areAnsweredAlike(reads ?? {}, answersOf(this.#discoveryOf(target)));
   }
 
   /** Notes what a render just now read; a change of it is told by `changed`. */
-  note(key: string, candidate: Pick<Candidate, 'id' | 'digest'>, reads: ClusterReads): void {
-    this.#last.set(key, { candidate: candidateKey(candidate), reads });
+  note(target: TargetIdentity, candidate: Pick<Candidate, 'id' | 'digest'>, reads: ClusterReads): void {
+    this.#last.set(target.id, { target, candidate: candidateKey(candidate), reads });
   }
 
   /** The same of a candidate that is wanted still, or again, and was not rendered. */
-  keep(key: string, candidate: Candidate): void {
-    if (this.#last.get(key)?.candidate !== candidateKey(candidate))
-      this.note(key, candidate, candidate.reads ?? {});
+  keep(target: TargetIdentity, candidate: Candidate): void {
+    if (this.#last.get(target.id)?.candidate !== candidateKey(candidate))
+      this.note(target, candidate, candidate.reads ?? {});
   }
 
-  forget(key: string): void {
-    this.#last.delete(key);
+  forget(application: string): void {
+    for (const [id, { target }] of this.#last) if (target.application === application) this.#last.delete(id);
   }
 
   /** The Applications whose candidates would be rendered with other answers now. */
   changed(): string[] {
-    const answers = answersOf(this.#discovery);
-    return [...this.#last].flatMap(([key, { reads }]) => (areAnsweredAlike(reads, answers) ? [] : [key]));
+    return [...this.#last.values()].flatMap(({ target, reads }) =>
+      areAnsweredAlike(reads, answersOf(this.#discoveryOf(target))) ? [] : [target.application],
+    );
   }
 
   /**
    * What a render is told of the cluster. An aggregated API that does not answer must not take away what runs: of it
    * the answers count that the candidates before had.
    */
-  forRender(candidates: readonly Candidate[]): Pick<RenderRequest, 'capabilities' | 'scopes'> {
-    const discovery = this.#discovery;
+  forRender(
+    target: TargetIdentity,
+    candidates: readonly Candidate[],
+  ): Pick<RenderRequest, 'capabilities' | 'scopes'> {
+    const discovery = this.#discoveryOf(target);
     const served = new Set(discovery.apiVersions());
     const scopes = { ...discovery.scopes() };
     const before = discovery.unknown().length === 0 ? [] : candidates;

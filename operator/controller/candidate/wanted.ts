@@ -12,7 +12,7 @@ import type { Repository, Resolved, Sources } from '../../source/sources.ts';
 import type { CommitTree } from '../../source/tree/tree.ts';
 import { applicationKey } from '../record/application-key.ts';
 import { type Candidate, candidateId, type Manifests, manifestsDigest, movedTo } from '../record/record.ts';
-import type { Target } from '../record/target.ts';
+import type { Target, TargetIdentity } from '../record/target.ts';
 import { ClusterInputs } from './cluster-inputs.ts';
 import { Following } from './following.ts';
 import { Quarantine } from './quarantine.ts';
@@ -25,7 +25,8 @@ export interface WantedOptions {
   sources: Sources;
   renderer: Renderer;
   references: References;
-  discovery: Discovery;
+  /** What the cluster serves that the target is in. */
+  discoveryOf(target: TargetIdentity): Discovery;
   slices: Slices;
   nameOf(url: string): string | undefined;
   onChange(application: string): void;
@@ -78,7 +79,7 @@ export class WantedCandidates {
     this.#options = options;
     this.#following = new Following(options);
     this.#failures = new RenderFailures(options.random);
-    this.#cluster = new ClusterInputs(options.discovery);
+    this.#cluster = new ClusterInputs(options.discoveryOf);
   }
 
   /**
@@ -129,7 +130,7 @@ export class WantedCandidates {
     const digest = requestDigest(input.application, input.target, input.values, values);
     const kept = this.#keptFor(input, resolved, digest);
     if (kept !== undefined) {
-      this.#cluster.keep(input.key, kept);
+      this.#cluster.keep(input.target, kept);
       // Nothing was fetched: of another commit's message and time nothing is known.
       const place = { revision: resolved.commit, ref: resolved.ref };
       return { candidate: movedTo(kept, place), resolved };
@@ -212,7 +213,7 @@ export class WantedCandidates {
     return input.kept.find(
       (candidate) =>
         candidate.request === digest &&
-        this.#cluster.areSame(input.key, candidate) &&
+        this.#cluster.areSame(input.target, candidate) &&
         (candidate.revision === resolved.commit ||
           (input.settled.candidate === candidate.id && input.settled.revision === resolved.commit)),
     );
@@ -237,7 +238,7 @@ export class WantedCandidates {
       (candidate.request === digest && candidate.digest === rendering);
     const kept = input.kept.find(isKnown);
     // The commit touched nothing that this render reads: the accepted manifests stay, random values too.
-    this.#cluster.note(input.key, kept ?? { id, digest: rendering }, rendered.reads);
+    this.#cluster.note(input.target, kept ?? { id, digest: rendering }, rendered.reads);
     if (kept !== undefined) return { candidate: { ...kept, ...place, reads: rendered.reads }, resolved };
     const candidate: Candidate = {
       ...place,
@@ -286,7 +287,7 @@ export class WantedCandidates {
         ...(input.values === undefined ? {} : { values: input.values }),
         ...(spec.helm?.skipSchemaValidation === true ? { skipSchemaValidation: true } : {}),
       },
-      ...this.#cluster.forRender(input.kept),
+      ...this.#cluster.forRender(input.target, input.kept),
       labels: { [LABEL_TARGET]: id },
       owner: name,
     };

@@ -1,7 +1,6 @@
 import { LABEL_TARGET } from '../../api/v1alpha1/names.ts';
 import type { TargetAccess } from '../../apply/target.ts';
 import type { KubeClient, KubeObject, Resource, ServiceAccount } from '../../kube/client.ts';
-import type { Discovery } from '../../kube/discovery.ts';
 import { isForbidden, isNotFound } from '../../kube/errors.ts';
 import { inParallel } from '../../kube/in-parallel.ts';
 import { isOurs, liveObject } from '../../manifest/live.ts';
@@ -17,11 +16,6 @@ export interface WatchedKind {
 /** Whose objects are searched for, and as whom. */
 export type SearchAccess = Pick<TargetAccess, 'targetId' | 'targetName' | 'as' | 'signal'>;
 
-export interface SearchParts {
-  client: KubeClient;
-  discovery: Discovery;
-}
-
 /** What a kind's API must offer for a target to have objects of it. */
 const SEARCHED = ['list', 'watch', 'patch'];
 
@@ -33,11 +27,8 @@ export const NEVER_AS_OPERATOR: ReadonlySet<GroupKind> = new Set(['/Secret']);
  * ServiceAccount, in the whole cluster and else in `namespace`. Some 70 requests: for a record that is lost.
  * Kinds that neither may list are passed over. Throws ApiError, UnreachableError.
  */
-export async function searchTarget(
-  { client, discovery }: SearchParts,
-  access: SearchAccess,
-  namespace: string,
-): Promise<WatchedKind[]> {
+export async function searchTarget(access: TargetAccess, namespace: string): Promise<WatchedKind[]> {
+  const { client, discovery } = access;
   const kinds = new Set(discovery.resources().map(groupKind));
   const found = new Map<string, WatchedKind>();
   await inParallel([...kinds], async (name) => {

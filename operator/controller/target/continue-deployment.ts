@@ -107,7 +107,8 @@ async function countFailure(
   error: TowpathError,
 ): Promise<Date | undefined> {
   const { context, session, application, parts } = run;
-  const told = await explainForbidden(parts.client, context.access.as, error, context.signal);
+  const { access, signal } = context;
+  const told = await explainForbidden(access.client, access.as, error, signal);
   const { retries } = application.spec.sync;
   const attempts = (deployment.attempts ?? 0) + 1;
   deployment.attempts = attempts;
@@ -119,7 +120,7 @@ async function countFailure(
     deployment.finishedAt ??= context.now().toISOString();
     delete session.failed;
   }
-  await context.store.save(context.record, { signal: context.signal });
+  await context.store.save(context.record, { signal });
   if (deployment.exhausted === true) return lookAfterFailed(run, deployment);
   const pause = syncRetryMs(application, attempts, parts.random());
   const nextAt = new Date(context.now().getTime() + pause);

@@ -10,6 +10,7 @@ import { isApplicationOf, isPassedOver, keepReason } from '../../manifest/keep.t
 import { type HookEvent, idOf, objectKey } from '../../manifest/manifest.ts';
 import { type KeptObject, takenReason } from '../../plan/plan.ts';
 import { shortCandidate } from '../candidate/revision.ts';
+import type { Cluster } from '../cluster/cluster.ts';
 import type { TargetRecord } from '../record/record.ts';
 import { newRecord } from '../record/record.ts';
 import type { Target } from '../record/target.ts';
@@ -22,6 +23,7 @@ import type { Unreported } from './unreported.ts';
 
 interface Deletion {
   parts: Parts;
+  cluster: Cluster;
   access: TargetAccess;
   record: TargetRecord;
   timeoutMs: number;
@@ -61,42 +63,42 @@ export async function finalize(
   options: Pick<Deletion, 'tell' | 'warn' | 'mayRunHooks' | 'onHooksRun' | 'unreported'>,
 ): Promise<Finalized> {
   const access = accessOf(parts, target, signal);
+  const cluster = parts.clusterOf(target);
   const { abandoned: isAbandoned, timeoutMs } = target.settings;
-  const leaving = isAbandoned ? undefined : await whatLeaves(parts.client, application, signal);
+  const leaving = isAbandoned ? undefined : await whatLeaves(parts, application, target, signal);
   const record =
     parts.store.get(target) ??
-    (isAbandoned || leaving !== undefined ? undefined : await recovered(parts, application, target, access));
+    (isAbandoned || leaving !== undefined ? undefined : await recovered(application, target, access));
   if (record === undefined) {
     // A first write of it without an answer may have left something.
     await parts.store.remove(newRecord(target), signal);
     return { state: 'Gone', kept: [] };
   }
   if (isAbandoned || leaving !== undefined) {
-    const goingNamespace = leaving === 'Namespace' ? application.metadata.namespace : undefined;
-    await releaseWhatCanBe(parts, access, record, goingNamespace);
+    await releaseWhatCanBe(cluster, access, record, leaving?.namespace);
     await parts.store.remove(record, signal);
     return { state: 'Gone', kept: [] };
   }
-  await watchAll(parts, application, access, record);
+  await watchAll(cluster, application, access, record);
   let kept: KeptObject[] = [];
   let takers: ReadonlyMap<string, string> = new Map();
   const moving = movingOf(parts, target, access);
   if (application.spec.deletionPolicy === 'Prune') {
-    const deletion = { parts, access, record, timeoutMs, ...options };
-    await endHooks({ access, inventory: parts.inventory, unreported: options.unreported }, isOfDeletion);
+    const deletion = { parts, cluster, access, record, timeoutMs, ...options };
+    await endHooks({ access, inventory: cluster.inventory, unreported: options.unreported }, isOfDeletion);
     if (!(await runDeleteHooks(deletion, 'pre-delete'))) return { state: 'Resting' };
-    takers = await takersOf(parts, access, moving);
-    kept = keptOf(parts, access, takers);
-    const left = await pruneAll(parts, access, takers);
+    takers = await takersOf(cluster, access, moving);
+    kept = keptOf(cluster, access, takers);
+    const left = await pruneAll(cluster, access, takers);
     if (left !== undefined) return { state: 'Waiting', message: left, kept };
     if (!(await runDeleteHooks(deletion, 'post-delete'))) return { state: 'Resting' };
   }
   // A write of a sync that this deletion broke off may land a moment later, and would belong to nobody.
-  await parts.client.writesEnded({ signal, ...(access.as === undefined ? {} : { as: access.as }) });
-  const late = await parts.inventory.lookAgain(record.kinds, access, takers);
+  await cluster.client.writesEnded({ signal, ...(access.as === undefined ? {} : { as: access.as }) });
+  const late = await cluster.inventory.lookAgain(record.kinds, access, takers);
   if (late && application.spec.deletionPolicy === 'Prune')
     return { state: 'Waiting', message: 'Deleting: an object came a moment too late, and goes too.', kept };
-  await releaseAll(parts, access);
+  await releaseAll(cluster, access);
   await parts.store.remove(record, signal);
   moving.leave(kept);
   moving.tellLeft();
@@ -104,7 +106,7 @@ export async function finalize(
 }
 
 async function watchAll(
-  { inventory }: Parts,
+  { inventory }: Cluster,
   application: Application,
   access: TargetAccess,
   { kinds }: TargetRecord,
@@ -116,7 +118,7 @@ async function watchAll(
 }
 
 /** What is there still stays, without our marks. */
-async function releaseAll({ inventory }: Parts, access: TargetAccess): Promise<void> {
+async function releaseAll({ inventory }: Cluster, access: TargetAccess): Promise<void> {
   await inParallel([...inventory.of(access.targetId).values()], async (live) => {
     try {
       await releaseObject(access, live);
@@ -129,11 +131,11 @@ async function releaseAll({ inventory }: Parts, access: TargetAccess): Promise<v
 
 /** Who takes over what would be deleted, by object key; found out when all others told what they want. */
 async function takersOf(
-  parts: Parts,
+  { inventory }: Cluster,
   access: TargetAccess,
   moving: Moving,
 ): Promise<ReadonlyMap<string, string>> {
-  const objects = [...parts.inventory.of(access.targetId).values()].filter((live) => !isPassedOver(live));
+  const objects = [...inventory.of(access.targetId).values()].filter((live) => !isPassedOver(live));
   if (objects.length > 0) await moving.othersTold();
   return moving.takersOf(objects);
 }
@@ -142,8 +144,12 @@ function isOfDeletion({ madeFor }: { madeFor: readonly string[] }): boolean {
   return madeFor.includes('pre-delete') || madeFor.includes('post-delete');
 }
 
-function keptOf(parts: Parts, access: TargetAccess, takers: ReadonlyMap<string, string>): KeptObject[] {
-  return [...parts.inventory.of(access.targetId).values()].flatMap((object) => {
+function keptOf(
+  { inventory }: Cluster,
+  access: TargetAccess,
+  takers: ReadonlyMap<string, string>,
+): KeptObject[] {
+  return [...inventory.of(access.targetId).values()].flatMap((object) => {
     // The Application itself goes with its finalizer.
     if (isPassedOver(object) || isApplicationOf(object, access.targetName)) return [];
     const reason = keepReason(object, { ...access, prune: true }) ?? takenReason(objectKey(object), takers);
@@ -153,12 +159,11 @@ function keptOf(parts: Parts, access: TargetAccess, takers: ReadonlyMap<string, 
 
 /** A record in place of a lost one, as far as the marks on the objects tell; undefined: there are none. */
 async function recovered(
-  parts: Parts,
   application: Application,
   target: Target,
   access: TargetAccess,
 ): Promise<TargetRecord | undefined> {
-  const kinds = await whereLost(parts, application, target, access);
+  const kinds = await whereLost(application, target, access);
   return kinds.length === 0 ? undefined : { ...newRecord(target), kinds };
 }
 
@@ -167,16 +172,16 @@ async function recovered(
  * its namespace.
  */
 async function releaseWhatCanBe(
-  parts: Parts,
+  { inventory }: Cluster,
   access: TargetAccess,
   record: TargetRecord,
   goingNamespace: string | undefined,
 ): Promise<void> {
   const signal = AbortSignal.any([access.signal, AbortSignal.timeout(RELEASE_MS)]);
   await Promise.allSettled(
-    record.kinds.map((kind) => parts.inventory.watches.ensure([kind], { ...access, signal })),
+    record.kinds.map((kind) => inventory.watches.ensure([kind], { ...access, signal })),
   );
-  const staying = [...parts.inventory.of(access.targetId).values()].filter(
+  const staying = [...inventory.of(access.targetId).values()].filter(
     ({ namespace }) => namespace !== goingNamespace,
   );
   await inParallel(staying, (live) => releaseObject({ ...access, signal }, live).catch(() => undefined));
@@ -189,11 +194,11 @@ function targetNameOf(application: Application) {
 
 /** Prunes one stage after the other, the next when the one before is gone; undefined: nothing is left. */
 async function pruneAll(
-  parts: Parts,
+  { inventory }: Cluster,
   access: TargetAccess,
   takers: ReadonlyMap<string, string>,
 ): Promise<string | undefined> {
-  const all = [...parts.inventory.of(access.targetId).values()].filter(
+  const all = [...inventory.of(access.targetId).values()].filter(
     (object) =>
       !object.hook &&
       !takers.has(objectKey(object)) &&
@@ -210,7 +215,7 @@ async function pruneAll(
 
 /** Whether the hooks of the event are through; false: one of them rests. */
 async function runDeleteHooks(
-  { parts, access, record, timeoutMs, tell, warn, mayRunHooks, onHooksRun }: Deletion,
+  { parts, cluster, access, record, timeoutMs, tell, warn, mayRunHooks, onHooksRun }: Deletion,
   event: HookEvent,
 ): Promise<boolean> {
   const { deployment } = record;
@@ -227,7 +232,7 @@ async function runDeleteHooks(
   }
   const hadRun = haveRun(deployment, manifests.hooks, event);
   if (!mayRunHooks && !hadRun) return false;
-  const context = { access, store: parts.store, inventory: parts.inventory, record, timeoutMs };
+  const context = { access, store: parts.store, inventory: cluster.inventory, record, timeoutMs };
   await runHooks(context, deployment, manifests.hooks, event, (waiting) =>
     tell(`Deleting: waiting ${waiting}`),
   );
@@ -235,35 +240,47 @@ async function runDeleteHooks(
   return true;
 }
 
-type Leaving = 'Namespace' | 'Definition';
+/** What is being deleted around an Application: then nobody may be held up by us. */
+interface Leaving {
+  /** Going in the target's cluster, with all that is in it. */
+  namespace?: string;
+}
 
-/** Whether the namespace or our own CRD is being deleted: then nobody may be held up by us. */
+const NAMESPACES = { group: '', version: 'v1', plural: 'namespaces' };
+const DEFINITIONS = { group: 'apiextensions.k8s.io', version: 'v1', plural: 'customresourcedefinitions' };
+const OWN_DEFINITION = { resource: DEFINITIONS, name: `applications.${GROUP}` };
+
+/** The namespaces of the Application and of its target, and our own CRD. */
 async function whatLeaves(
-  client: KubeClient,
+  { home, clusterOf }: Parts,
   application: Application,
+  target: Target,
   signal: AbortSignal,
 ): Promise<Leaving | undefined> {
   const { namespace } = application.metadata;
-  const paths: [Leaving, ObjectPath][] = [
-    ['Namespace', { resource: { group: '', version: 'v1', plural: 'namespaces' }, name: namespace }],
-    [
-      'Definition',
-      {
-        resource: { group: 'apiextensions.k8s.io', version: 'v1', plural: 'customresourcedefinitions' },
-        name: `applications.${GROUP}`,
-      },
-    ],
-  ];
-  for (const [leaving, path] of paths) {
-    try {
-      const { metadata } = await client.getMetadata(path, { signal });
-      if (metadata.deletionTimestamp !== undefined) return leaving;
-    } catch (error) {
-      signal.throwIfAborted();
-      if (isNotFound(error)) return leaving;
-      throw classify(error, 'look at', { group: '', kind: leaving, namespace: '', name: path.name ?? '' })
-        .error;
-    }
+  const { client } = clusterOf(target);
+  const isAtHome = client === home && target.namespace === namespace;
+  if (await isLeaving(home, 'Namespace', { resource: NAMESPACES, name: namespace }, signal))
+    return isAtHome ? { namespace } : {};
+  if (await isLeaving(home, 'CustomResourceDefinition', OWN_DEFINITION, signal)) return {};
+  if (isAtHome) return undefined;
+  const other = { resource: NAMESPACES, name: target.namespace };
+  return (await isLeaving(client, 'Namespace', other, signal)) ? { namespace: target.namespace } : undefined;
+}
+
+async function isLeaving(
+  client: KubeClient,
+  kind: string,
+  path: ObjectPath & { name: string },
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
+    const { metadata } = await client.getMetadata(path, { signal });
+    return metadata.deletionTimestamp !== undefined;
+  } catch (error) {
+    signal.throwIfAborted();
+    if (isNotFound(error)) return true;
+    const { resource, name } = path;
+    throw classify(error, 'look at', { group: resource.group, kind, namespace: '', name }).error;
   }
-  return undefined;
 }

@@ -24,11 +24,11 @@ const AGAIN_MS = 5_000;
 export async function scheduleRetry(run: Run, inputs: string, error: unknown): Promise<Date | undefined> {
   const { context, session, facts } = run;
   if (!(error instanceof TowpathError)) return keepRunning(run, error);
-  const { client } = run.parts;
+  const { access, signal } = context;
   const told = await explainUnserved(
-    client,
-    await explainForbidden(client, context.access.as, error, context.signal),
-    context.signal,
+    access.client,
+    await explainForbidden(access.client, access.as, error, signal),
+    signal,
   );
   const attempts = (session.retry?.attempts ?? 0) + 1;
   const least = retryAfterMsOf(told);

@@ -1,6 +1,6 @@
 import { type Application, environmentOf } from '../../api/v1alpha1/application.ts';
 import type { TargetAccess } from '../../apply/target.ts';
-import { type SearchParts, searchTarget, type WatchedKind } from '../cluster/search.ts';
+import { searchTarget, type WatchedKind } from '../cluster/search.ts';
 import type { Target } from '../record/target.ts';
 
 /**
@@ -9,13 +9,12 @@ import type { Target } from '../record/target.ts';
  * left behind when it is pruned or deleted.
  */
 export async function whereLost(
-  parts: SearchParts,
   application: Application,
   target: Target,
   access: TargetAccess,
 ): Promise<WatchedKind[]> {
   if (!wasDeployed(application, target)) return [];
-  return searchTarget(parts, access, target.namespace);
+  return searchTarget(access, target.namespace);
 }
 
 function wasDeployed({ status }: Application, { environment }: Target): boolean {

@@ -83,7 +83,7 @@ async function seeObjects({
   const { record, access, inventory, signal } = context;
   try {
     if (parts.store.get(target) === undefined)
-      record.kinds = session.found ??= await whereLost(parts, application, target, access);
+      record.kinds = session.found ??= await whereLost(application, target, access);
     await inventory.watches.ensure(record.kinds, access);
     await inventory.seeAutoscalers(access);
     return undefined;
@@ -92,7 +92,7 @@ async function seeObjects({
     const { namespace, name } = application.metadata;
     const object = { group: '', kind: 'Application', namespace, name };
     return explainForbidden(
-      parts.client,
+      access.client,
       access.as,
       classify(error, 'watch the objects of', object).error,
       signal,

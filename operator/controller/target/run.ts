@@ -4,7 +4,6 @@ import { ANNOTATION_SYNC_REQUESTED, LABEL_TARGET } from '../../api/v1alpha1/name
 import type { TargetAccess } from '../../apply/target.ts';
 import { asWanted } from '../../health/health.ts';
 import type { KubeClient, ServiceAccount } from '../../kube/client.ts';
-import type { Discovery } from '../../kube/discovery.ts';
 import { TokenBucket } from '../../kube/token-bucket.ts';
 import { isOurs, type LiveObject } from '../../manifest/live.ts';
 import { objectKey } from '../../manifest/manifest.ts';
@@ -13,11 +12,11 @@ import type { KeptObject } from '../../plan/plan.ts';
 import { formerManifests } from '../candidate/former.ts';
 import type { Quarantine } from '../candidate/quarantine.ts';
 import type { Wanted, WantedCandidates } from '../candidate/wanted.ts';
-import type { Inventory } from '../cluster/inventory.ts';
+import type { Cluster } from '../cluster/cluster.ts';
 import type { WatchedKind } from '../cluster/search.ts';
 import { newRecord, type TargetRecord } from '../record/record.ts';
 import type { RecordStore } from '../record/store.ts';
-import type { Target } from '../record/target.ts';
+import type { Target, TargetIdentity } from '../record/target.ts';
 import type { Lookup } from './dependencies.ts';
 import type { DeployContext } from './deploy-context.ts';
 import { Contests } from './drift/contests.ts';
@@ -35,10 +34,11 @@ const REPAIRS_AT_ONCE = 60;
 const REPAIR_EVERY_MS = 5_000;
 
 export interface Parts {
-  client: KubeClient;
-  discovery: Discovery;
+  /** The API server that Applications, records and the Lease are in. */
+  home: KubeClient;
+  /** The one that a target's objects are in. */
+  clusterOf(target: TargetIdentity): Cluster;
   store: RecordStore;
-  inventory: Inventory;
   wanted: WantedCandidates;
   lookup: Lookup;
   /** As whom another Application deploys, by its key; undefined: as the operator itself, or there is none. */
@@ -112,15 +112,16 @@ export interface Run {
 
 export function accessOf(parts: Parts, target: Target, signal: AbortSignal): TargetAccess {
   const { id, name, account, settings } = target;
+  const { client, discovery, inventory } = parts.clusterOf(target);
   return {
-    client: parts.client,
-    discovery: parts.discovery,
+    client,
+    discovery,
     targetId: id,
     targetName: name,
     adopt: settings.adopt,
     isHeld: (object) => holds(parts, object),
     former: formerManifests(parts.store, () => parts.store.get(target), signal),
-    observe: (object, resource) => parts.inventory.observe(object, resource, account),
+    observe: (object, resource) => inventory.observe(object, resource, account),
     signal,
     ...(account === undefined ? {} : { as: account }),
   };
@@ -179,7 +180,7 @@ export function startRun(parts: Parts, input: RunInput): Run {
     target,
     access,
     store: parts.store,
-    inventory: parts.inventory,
+    inventory: parts.clusterOf(target).inventory,
     record,
     settings: {
       ...settings,
@@ -192,7 +193,7 @@ export function startRun(parts: Parts, input: RunInput): Run {
     moving: movingOf(parts, target, access),
     unreported: session.unreported,
     slices: parts.slices,
-    now: () => parts.client.now(),
+    now: () => parts.home.now(),
     signal,
     say: (message, { atOnce = false } = {}) => {
       // What a person must mend in the wanted candidate weighs more than how far the one before it got.
@@ -211,14 +212,14 @@ export function startRun(parts: Parts, input: RunInput): Run {
 
 /** What is known before anything was looked at. */
 function firstFacts(
-  { client }: Parts,
+  { home }: Parts,
   { application, target, session }: RunInput,
   record: TargetRecord,
 ): Facts {
   return {
     application,
     environment: target.environment,
-    now: client.now(),
+    now: home.now(),
     standing: LOOKING,
     health: { state: application.status?.health ?? 'Missing' },
     objects: record.applied.size,
