@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { kubeConfigText, runProgram } from '../../test/harness/cluster.ts';
 import { startControlPlane } from '../../test/harness/control-plane.ts';
@@ -7,17 +8,29 @@ import { sharedNodes } from '../../test/harness/use-control-plane.ts';
 import { buildEngine } from '../build-engine.ts';
 import { clusterBinary } from '../programs.ts';
 
-/** Something done before the tests, and how long it took. */
+/** Something done before the tests, or they themselves, and how long it took. */
 export interface Phase {
   name: string;
   seconds: number;
+  /** Of the processors' time the part that somebody on this machine used, from 0 to 1. */
+  busy: number;
 }
 
 export async function timed<T>(phases: Phase[], name: string, work: () => Promise<T>): Promise<T> {
   const started = performance.now();
+  const before = processorTime();
   const result = await work();
-  phases.push({ name, seconds: (performance.now() - started) / 1000 });
+  const after = processorTime();
+  const busy = (after.busy - before.busy) / (after.all - before.all);
+  phases.push({ name, seconds: (performance.now() - started) / 1000, busy });
   return result;
+}
+
+function processorTime(): { busy: number; all: number } {
+  const times = cpus().map((one) => one.times);
+  const idle = times.reduce((sum, one) => sum + one.idle, 0);
+  const all = times.flatMap((one) => Object.values(one)).reduce((sum, one) => sum + one, 0);
+  return { busy: all - idle, all };
 }
 
 /** Builds all programs that tests use, one after the other: each alone keeps all cores busy. */

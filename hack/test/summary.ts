@@ -21,7 +21,10 @@ export function summary(files: readonly FileResult[], phases: readonly Phase[]):
       : []),
     '',
     'How long it took:',
-    ...phases.map(({ name, seconds }) => `  ${name.padEnd(26)} ${time(seconds)}`),
+    ...phases.map(
+      ({ name, seconds, busy }) =>
+        `  ${name.padEnd(26)} ${time(seconds)}, processors ${(100 * busy).toFixed(0)} % busy`,
+    ),
     '',
     `${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`,
   ];
