@@ -1,11 +1,12 @@
 # The operator's image: Node, the operator's bundle and the render engine, and the C library that Node needs.
 # No shell, no package manager.
 #
-# Built by `make image`. The base images are arguments, so that it builds from public ones, as below, and, where no
-# registry of images is in reach, from ones that hack/image/ makes of the distribution's packages.
-ARG GO_IMAGE=docker.io/library/golang:1.26-bookworm
-ARG NODE_IMAGE=docker.io/library/node:24-bookworm-slim
-ARG RUNTIME_IMAGE=gcr.io/distroless/cc-debian12:latest
+# Built by `make image`. The base images are arguments, so that it builds from public ones and, where no registry of
+# images is in reach, from ones that hack/image/ makes of the distribution's packages. Public ones are given by their
+# digest, since a tag may mean something else tomorrow; what stands here nobody serves.
+ARG GO_IMAGE=by-digest.invalid/golang:1.26-bookworm
+ARG NODE_IMAGE=by-digest.invalid/node:24-bookworm-slim
+ARG RUNTIME_IMAGE=by-digest.invalid/distroless/cc-debian12
 # `engine-given` takes dist/engine-<architecture>, which `make image` has from the cache that tests fill, too.
 ARG ENGINE=engine-compiled
 

@@ -36,7 +36,7 @@ test-monitoring: $(INSTALLED) ## Tests alerts and dashboard with a real Promethe
 	@$(NODE) hack/test.ts monitoring --only='$(ONLY)' --name='$(NAME)' --strict='$(STRICT)'
 
 .PHONY: image
-image: $(INSTALLED) ## Builds the operator's image with Docker (BASE=public: from public base images; PLATFORM=linux/arm64)
+image: $(INSTALLED) ## Builds the operator's image with Docker (BASE=public: from public base images, by digest; PLATFORM=linux/arm64)
 	@$(NODE) hack/image.ts --base='$(BASE)' --platform='$(PLATFORM)'
 
 .PHONY: sbom

@@ -3,9 +3,10 @@
  *
  *   node hack/image.ts [--platform=linux/arm64] [--base=debian|public] [--tag=towpath:dev]
  *
- * `--base=public` builds from public base images; `debian`, the default, from images that are made of the
- * distribution's packages on this machine, without a registry of images. Of the environment SOURCE_DATE_EPOCH and
- * SOURCE_URL say when and of what it is built, if not of this commit and as the chart says.
+ * `--base=public` builds from the public base images that GO_IMAGE, NODE_IMAGE and RUNTIME_IMAGE of the environment
+ * name by their digests; `debian`, the default, from images that are made of the distribution's packages on this
+ * machine, without a registry of images. Of the environment SOURCE_DATE_EPOCH and SOURCE_URL say when and of what it is
+ * built, if not of this commit and as the chart says.
  */
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync } from 'node:fs';
@@ -18,6 +19,7 @@ import { writeBaseSbom } from './image/base-packages.ts';
 import { debianBases } from './image/debian-images.ts';
 import { dockerBuild, dockerSays, withoutDocker } from './image/docker.ts';
 import { writeLicenceTexts } from './image/licence-texts.ts';
+import { publicBases } from './image/public-bases.ts';
 import { writeSboms } from './sbom.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -35,7 +37,8 @@ export async function buildImage(options: ImageOptions = {}): Promise<string> {
   const missing = withoutDocker();
   if (missing !== undefined) throw new Error(missing);
   const { platform = OURS, tag = 'towpath:dev' } = options;
-  const bases = options.base === 'public' ? {} : await withoutRegistry(architectureOf(platform));
+  const bases =
+    options.base === 'public' ? publicBases(process.env) : await withoutRegistry(architectureOf(platform));
   writeLicenceTexts(join(root, 'dist/licenses'));
   await dockerBuild({ directory: root, platform, buildArgs: { ...bases, ...labels() }, tag });
   return tag;
