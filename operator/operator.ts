@@ -12,6 +12,7 @@ import type { FlagValues } from './flags.ts';
 import { KubeClient, type KubeObject } from './kube/client.ts';
 import { EventRecorder } from './kube/events.ts';
 import type { ListWatch } from './kube/list-watch.ts';
+import { WriteGate } from './kube/write-gate.ts';
 import { APPLICATION_LINES } from './observe/application-log.ts';
 import { HttpServer } from './observe/http-server.ts';
 import { type ListenAddress, listenAddress } from './observe/listen-address.ts';
@@ -38,6 +39,7 @@ export class Operator {
   readonly #flags: FlagValues;
   readonly #log: Logger;
   readonly #lease: string;
+  readonly #gate = new WriteGate(() => this.#leadership.isLeader());
   readonly #client: KubeClient;
   readonly #cluster: Cluster;
   readonly #authorities: Authorities | undefined;
@@ -83,7 +85,7 @@ export class Operator {
     });
     this.#client = KubeClient.load({
       slices,
-      mayWrite: () => this.#leadership.isLeader(),
+      gate: this.#gate,
       onRequest: (request) => this.#metrics.requested(request),
       userAgent: 'towpath',
       silenceMs: parseDuration(flags['watch-silence']),
@@ -264,6 +266,7 @@ export class Operator {
     const [flags, client, log] = [this.#flags, this.#client, this.#log];
     return {
       client,
+      gate: this.#gate,
       log,
       lease: {
         namespace: flags.namespace,

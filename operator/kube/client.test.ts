@@ -20,6 +20,7 @@ import {
   NotLeaderError,
   UnreachableError,
 } from './errors.ts';
+import { WriteGate } from './write-gate.ts';
 
 const CONFIG_MAPS = { group: '', version: 'v1', plural: 'configmaps' };
 const APPLY = { fieldManager: 'towpath-test', force: false };
@@ -229,7 +230,7 @@ test('D8: without leadership no write is sent, also when it is lost while the wr
     asked += 1;
     return leads;
   };
-  const { client, path } = await arrange(t, { mayWrite });
+  const { client, path } = await arrange(t, { gate: new WriteGate(mayWrite) });
   await client.apply(path, configMap({ a: '1' }), APPLY);
   leads = false;
   proxy.forget();
@@ -261,7 +262,7 @@ test('D8: without leadership no write is sent, also when it is lost while the wr
 });
 
 test("A1: Applications' requests that take all connections hold up neither the Lease nor our own bookkeeping", async (t) => {
-  const { client, path } = await arrange(t, { mayWrite: () => true });
+  const { client, path } = await arrange(t, { gate: new WriteGate(() => true) });
   await client.apply(path, configMap({ a: '1' }), APPLY);
   proxy.forget();
   proxy.fail({ verb: 'get', fault: { latencyMs: 3_000 } });
@@ -280,7 +281,7 @@ test("A1: Applications' requests that take all connections hold up neither the L
 });
 
 test("A7: a write that is given up goes on, and its end is waited for, but not others'", async (t) => {
-  const { client, path } = await arrange(t, { mayWrite: () => true });
+  const { client, path } = await arrange(t, { gate: new WriteGate(() => true) });
   await client.apply(path, configMap({ a: '1' }), APPLY);
   const as = { namespace: path.namespace ?? '', name: 'default' };
   const others = proxy.hold({ verb: 'patch', where: ({ impersonate }) => impersonate !== '' });

@@ -6,6 +6,7 @@ import { ServerClock } from './server-clock.ts';
 import type { Sharer } from './shares.ts';
 import { type StreamListener, Transport, type WireAnswer, type WireRequest } from './transport.ts';
 import { unlessAborted } from './unless-aborted.ts';
+import type { WriteGate } from './write-gate.ts';
 
 export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'apply' | 'delete';
 
@@ -37,8 +38,8 @@ export interface CallOptions {
 }
 
 export interface ConnectionOptions {
-  /** Asked in the instant before each write (dry-runs too) goes out; false rejects it with NotLeaderError (D8). */
-  mayWrite?: () => boolean;
+  /** Each write (dry-runs too) goes through it; closed, it rejects them with NotLeaderError (D8). */
+  gate?: WriteGate;
   onRequest?: (record: RequestRecord) => void;
   userAgent?: string;
   /** Of watches that do not say otherwise: without a byte for this long they are renewed (A2). Default 90 s. */
@@ -73,12 +74,14 @@ export class Connection {
   readonly #credentials: Credentials;
   readonly #options: ConnectionOptions;
   readonly #retiring = new Set<Transport>();
+  readonly #leaveGate: (() => void) | undefined;
   #transport: Transport | undefined;
   #closed = false;
 
   constructor(credentials: Credentials, options: ConnectionOptions) {
     this.#credentials = credentials;
     this.#options = options;
+    this.#leaveGate = options.gate?.add({ writesEnded: () => this.writesEnded() });
   }
 
   /** The answer whatever its status. @throws UnreachableError, NotLeaderError, the signal's reason */
@@ -105,7 +108,7 @@ export class Connection {
   }
 
   /** Resolves when the writes that are under way now have ended. @throws the signal's reason */
-  async writesEnded({ as, signal }: Pick<CallOptions, 'as' | 'signal'>): Promise<void> {
+  async writesEnded({ as, signal }: Pick<CallOptions, 'as' | 'signal'> = {}): Promise<void> {
     const user = as === undefined ? undefined : userOf(as);
     const transports = [...this.#retiring, this.#transport];
     const ended = Promise.all(transports.map((transport) => transport?.writesEnded(user)));
@@ -115,6 +118,7 @@ export class Connection {
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all([...this.#retiring, this.#transport].map((transport) => transport?.destroy()));
+    this.#leaveGate?.();
   }
 
   /** Sends; where credentials or CA were refused and have been rotated since, sends once more. */
@@ -172,9 +176,9 @@ export class Connection {
   }
 
   #request(call: Call, options: CallOptions, access: Access): WireRequest {
-    const { mayWrite } = this.#options;
-    const gated = mayWrite !== undefined && options.ungated !== true && !READS.includes(call.verb);
-    if (gated && !mayWrite()) throw new NotLeaderError();
+    const isGated = options.ungated !== true && !READS.includes(call.verb);
+    const gate = isGated ? this.#options.gate : undefined;
+    if (gate?.isOpen() === false) throw new NotLeaderError();
     const headers = [
       ...access.headers,
       'Accept',
@@ -192,7 +196,7 @@ export class Connection {
       timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
       signal: options.signal,
       ...(call.body === undefined ? {} : { body: call.body }),
-      ...(gated ? { maySend: mayWrite } : {}),
+      ...(gate === undefined ? {} : { maySend: () => gate.isOpen() }),
       ...placeOf(call, options),
       ...(options.as === undefined ? {} : { impersonated: userOf(options.as) }),
     };

@@ -6,6 +6,7 @@ import { namespaceFor, useControlPlane } from '../../test/harness/use-control-pl
 import { eventually } from '../../test/harness/wait.ts';
 import { KubeClient, type KubeObject } from './client.ts';
 import { EventRecorder, type EventRecorderOptions, type EventSubject } from './events.ts';
+import { WriteGate } from './write-gate.ts';
 
 const EVENTS = { group: 'events.k8s.io', version: 'v1', plural: 'events' };
 const WRITES = { verb: ['create', 'patch'], path: /events/ } as const;
@@ -21,7 +22,7 @@ after(() => proxy.stop());
 /** A recorder through the proxy and a ConfigMap for its events to be about. */
 async function arrange(t: TestContext, given: Partial<EventRecorderOptions & { mayWrite(): boolean }> = {}) {
   const { mayWrite = () => true, ...options } = given;
-  const client = KubeClient.fromKubeConfig(proxy.kubeConfigText, { mayWrite });
+  const client = KubeClient.fromKubeConfig(proxy.kubeConfigText, { gate: new WriteGate(mayWrite) });
   const faults: Error[] = [];
   const recorder = new EventRecorder({
     client,

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { KubeClient } from '../../kube/client.ts';
 import { LeaderElection, type LeaderElectionOptions } from '../../kube/lease.ts';
+import type { WriteGate } from '../../kube/write-gate.ts';
 import type { Logger } from '../../observe/log.ts';
 import { backoffMs } from '../../retry/backoff.ts';
 import { OngoingFault } from '../../retry/ongoing-fault.ts';
@@ -12,7 +13,10 @@ const FRUITLESS_LEASES = 4;
 const END_MS = 5_000;
 
 export interface LeadershipOptions {
+  /** Of the API server with the Lease. */
   client: KubeClient;
+  /** Of all API servers that this process writes to. */
+  gate: WriteGate;
   log: Logger;
   lease: Pick<
     LeaderElectionOptions,
@@ -100,7 +104,7 @@ export class Leadership {
   async stop(last: () => Promise<void>): Promise<void> {
     this.#leading?.abort(new Error('stopping'));
     await Promise.race([this.#options.end(), sleep(END_MS, undefined, { ref: false })]);
-    await this.#options.client.writesEnded();
+    await this.#options.gate.writesEnded();
     await last();
     await this.#election.stop();
   }

@@ -5,10 +5,13 @@
 import { createInterface } from 'node:readline';
 import { KubeClient } from '../client.ts';
 import { LeaderElection } from '../lease.ts';
+import { WriteGate } from '../write-gate.ts';
 
 const [kubeconfig = '', namespace = '', name = '', identity = ''] = process.argv.slice(2);
 const say = (line: string) => process.stdout.write(`${line}\n`);
-const client = KubeClient.fromKubeConfig(kubeconfig, { mayWrite: () => election.isLeader() });
+const client = KubeClient.fromKubeConfig(kubeconfig, {
+  gate: new WriteGate(() => election.isLeader()),
+});
 const election: LeaderElection = new LeaderElection({
   client,
   namespace,
