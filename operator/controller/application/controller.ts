@@ -13,7 +13,8 @@ import type { Cluster } from '../cluster/cluster.ts';
 import { applicationKey, namespaceOf } from '../record/application-key.ts';
 import { RecordStore } from '../record/store.ts';
 import type { TargetIdentity } from '../record/target.ts';
-import type { Parts, Session } from '../target/run.ts';
+import type { Parts } from '../target/run.ts';
+import { forgetRefusal, forgetRetry, isRefused, lacksKind } from '../target/session.ts';
 import { Unreported } from '../target/unreported.ts';
 import { Wishes } from '../target/wishes.ts';
 import { Queue, type QueueObserver } from '../work/queue.ts';
@@ -177,8 +178,7 @@ export class ApplicationController {
 
   /** What was refused because another Application had it is tried at once. */
   #takeOver(key: string): void {
-    const session = this.#applications.get(key)?.memory.session;
-    if (session !== undefined) delete session.retry;
+    forgetRetry(this.#applications.get(key)?.memory.session);
     this.#queue?.add(key);
   }
 
@@ -242,8 +242,8 @@ export class ApplicationController {
   onDefinitionsChanged(): void {
     for (const [key, { memory }] of this.#applications.entries()) {
       const { session } = memory;
-      if (session?.refused === undefined && !lacksKind(session)) continue;
-      delete session?.refused;
+      if (!isRefused(session) && !lacksKind(session)) continue;
+      forgetRefusal(session);
       this.#queue?.add(key);
     }
   }
@@ -309,8 +309,4 @@ export class ApplicationController {
     cached.memory.session = undefined;
     this.#writer.tellAbandoned(cached.object, ABANDON_AFTER_MS / 1_000);
   }
-}
-
-function lacksKind(session: Session | undefined): boolean {
-  return session?.retry?.error.reason === 'KindMissing';
 }

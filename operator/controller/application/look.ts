@@ -7,9 +7,11 @@ import { isAlreadyExists, isConflict } from '../../kube/errors.ts';
 import type { LookResult } from '../../observe/work-metrics.ts';
 import { backoffMs } from '../../retry/backoff.ts';
 import type { Facts } from '../target/facts.ts';
-import { PATIENCE_MS } from '../target/keep-running.ts';
+import { PATIENCE_MS } from '../target/next.ts';
 import { reconcile } from '../target/reconcile.ts';
-import { LOOKING, newSession, type Parts } from '../target/run.ts';
+import type { Parts } from '../target/run.ts';
+import { newSession } from '../target/session.ts';
+import { LOOKING } from '../target/standing.ts';
 import { Progress } from '../work/progress.ts';
 import type { ApplicationCache, CachedApplication } from './application-cache.ts';
 import {
@@ -125,8 +127,9 @@ export class Looks {
     const values = await this.#exactValues(object, application, signal);
     const latest = () => this.#applications.get(key)?.application ?? application;
     const progress = new Progress(TELL_AFTER_MS);
-    const onFacts = (facts: Facts) =>
+    const onFacts = (now: () => Facts) =>
       progress.start(async () => {
+        const facts = now();
         // A look that found nothing to do yet changes nothing that the status says.
         if (application.status?.sync !== undefined && facts.standing === LOOKING) return;
         await this.#writer.tell(latest(), facts, session.unreported, signal);

@@ -1,6 +1,6 @@
 import { TokenBucket } from '../../kube/token-bucket.ts';
 import type { TargetIdentity } from '../record/target.ts';
-import type { Session } from '../target/run.ts';
+import type { Session } from '../target/session.ts';
 import { Unreported } from '../target/unreported.ts';
 
 /** How many changes of Secrets and ConfigMaps that its spec names an Application follows at once, and how often after. */

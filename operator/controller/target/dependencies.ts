@@ -17,25 +17,26 @@ export function checkCycle(application: Application, lookup: Lookup): void {
   }
 }
 
-/** Throws where a dependency is not Ready: it stands between the Application and its next deployment. */
-export function checkDependencies(application: Application, lookup: Lookup): void {
+/** The first dependency that is not Ready: it stands between the Application and its next deployment. */
+export function unmetDependency(application: Application, lookup: Lookup): TowpathError | undefined {
   const { namespace } = application.metadata;
   for (const dependency of application.spec.dependsOn ?? []) {
     const other = lookup(namespace, dependency.name);
     if (other === undefined) {
-      throw new TowpathError(
+      return new TowpathError(
         'Resource',
         'DependencyNotFound',
         `Application ${namespace}/${dependency.name}, which spec.dependsOn names, does not exist: create it; it is noticed at once.`,
       );
     }
     if (isReady(other)) continue;
-    throw new TowpathError(
+    return new TowpathError(
       'Resource',
       'DependencyNotReady',
       `Waiting for Application ${namespace}/${dependency.name} to be Ready; look at its status if it does not become so.`,
     );
   }
+  return undefined;
 }
 
 function isReady(application: Application): boolean {

@@ -138,27 +138,6 @@ export function deadlineOf({ startedAt, pausedMs = 0 }: Deployment, { timeoutMs 
   return new Date(Date.parse(startedAt) + pausedMs + timeoutMs);
 }
 
-/** Stops the clock of a deployment under way. */
-export async function pause(context: DeployContext): Promise<void> {
-  const { record, store, now } = context;
-  const { deployment } = record;
-  if (deployment !== undefined && deployment.outcome === undefined && deployment.pausedAt === undefined) {
-    deployment.pausedAt = now().toISOString();
-    store.changed(record);
-  }
-  await saveChanges(context);
-}
-
-/** Lets it run again. */
-export async function resume({ record, store, now, signal }: DeployContext): Promise<void> {
-  const { deployment } = record;
-  if (deployment?.pausedAt === undefined) return;
-  const paused = now().getTime() - Date.parse(deployment.pausedAt);
-  deployment.pausedMs = (deployment.pausedMs ?? 0) + Math.max(0, paused);
-  delete deployment.pausedAt;
-  await store.save(record, { signal });
-}
-
 /** One write for all that changed since the last, or since one that failed: the last of a sync is that of its end. */
 export async function saveChanges({ store, record, signal }: DeployContext): Promise<void> {
   if (store.isAhead(record)) await store.save(record, { signal });

@@ -1,128 +1,197 @@
+import { TowpathError } from '../../api/errors.ts';
 import { fitBetween } from '../../api/v1alpha1/bound-status.ts';
 import { ANNOTATION_PRUNE_CONSENT, LABEL_TARGET } from '../../api/v1alpha1/names.ts';
 import type { AppliedObject } from '../../manifest/applied.ts';
-import { describeObject, type ObjectId } from '../../manifest/manifest.ts';
+import { describeObject } from '../../manifest/manifest.ts';
+import { Quarantine } from '../candidate/quarantine.ts';
 import { shortRevision } from '../candidate/revision.ts';
 import type { Candidate, Deployment } from '../record/record.ts';
-import type { Advance, PruneHeld } from './deploy-context.ts';
-import type { Facts, Standing } from './facts.ts';
-import { describeAll } from './refusals.ts';
-import type { Run } from './run.ts';
+import type { Advance, Progress, PruneHeld } from './deploy-context.ts';
+import type { Drift, Standing } from './facts.ts';
+import { describeAll, toldAfter } from './refusals.ts';
+import { lastTry, obstacleOf, stageOf } from './stage.ts';
+import type { TargetState } from './state.ts';
 
 const FAILED = { sync: 'Failed', remedy: 'Person' } as const satisfies Partial<Standing>;
 
-/** Turns how far a deployment got into where the target stands; returns when to look again. */
-export function standAfter(run: Run, deployment: Deployment, result: Advance): Date | undefined {
-  const { facts, context } = run;
-  noteResult(run, deployment, result);
-  const revision = shortRevision(deployment.candidate.revision, deployment.candidate.ref);
-  const { progress } = result;
+/** Where a look begins. */
+export const LOOKING: Standing = {
+  sync: 'Syncing',
+  reason: 'Syncing',
+  message: 'Asking the Git server and rendering.',
+};
+
+/**
+ * Where the target stands, in words: what is wanted and cannot run first, then what runs. Pure.
+ *
+ * @param doing what is being done at the moment, a sentence; absent at the end of a look.
+ */
+export function standingOf(state: TargetState, doing?: string): Standing {
+  const { found, environment } = state;
+  const { sight, held, wanted } = found;
+  if (found.clock === 'Paused')
+    return {
+      sync: 'Suspended',
+      reason: 'Suspended',
+      message: 'spec.suspend is true: nothing is written. Set it to false to go on.',
+    };
+  if (isOver(state) && sight !== undefined && sight !== 'Seen') return blocked(sight.unseen);
+  const obstacle = obstacleStanding(state);
+  // What a person must mend in the wanted candidate weighs more than how far the one before it got.
+  if (doing !== undefined && obstacle?.remedy !== 'Person')
+    return { sync: 'Syncing', reason: 'Syncing', message: doing };
+  if (obstacle !== undefined) return obstacle;
+  if (held !== undefined && wanted !== undefined) return heldStanding(environment, wanted.candidate, held);
+  if (wanted !== undefined && isAwaitingRequest(state)) return awaitingRequest(wanted.candidate);
+  return runningStanding(state);
+}
+
+/** Whether the look found out all that it could of what is wanted. */
+function isOver({ found }: TargetState): boolean {
+  return found.wanted !== undefined || found.obstacle !== undefined;
+}
+
+/** The Git server's silence says nothing of what runs. */
+export function isSourceSilent({ deployment, found }: TargetState): boolean {
+  const { obstacle, wanted } = found;
+  const { error } = obstacle ?? {};
+  const isOfTime = error instanceof TowpathError && error.remedy === 'Time';
+  return isOfTime && wanted === undefined && deployment !== undefined;
+}
+
+function obstacleStanding(state: TargetState): Standing | undefined {
+  const { error } = obstacleOf(state) ?? {};
+  if (error instanceof Quarantine)
+    return { sync: 'Quarantined', reason: error.error.reason, message: error.message, remedy: 'Person' };
+  return error instanceof TowpathError && !isSourceSilent(state) ? blocked(error) : undefined;
+}
+
+function blocked(error: TowpathError): Standing {
+  return { sync: 'Blocked', reason: error.reason, message: error.message, remedy: error.remedy };
+}
+
+/** What is under way, or failed, is what a person has to know first. */
+function isAwaitingRequest(state: TargetState): boolean {
+  const { outcome = 'UnderWay' } = state.deployment ?? { outcome: 'Succeeded' };
+  return stageOf(state) === 'Parked' && (outcome === 'Succeeded' || outcome === 'Superseded');
+}
+
+function awaitingRequest({ revision, ref }: Candidate): Standing {
+  return {
+    sync: 'OutOfSync',
+    reason: 'AwaitingSync',
+    message: `Revision ${shortRevision(revision, ref)} differs from what runs and waits: ask for it with the annotation towpath.dev/sync-requested.`,
+  };
+}
+
+/** Where the deployment stands that runs, or ran last. */
+function runningStanding(state: TargetState): Standing {
+  const { deployment, found, application } = state;
+  const { lookedAfter } = found;
+  if (deployment === undefined) return LOOKING;
+  if (lookedAfter === undefined) {
+    const tried = lastTry(state);
+    return found.isTidied === true && tried !== undefined ? tryFailed(deployment, tried.error) : LOOKING;
+  }
+  switch (lookedAfter.how) {
+    case 'Confirmed':
+      return synced(deployment.candidate, state.applied);
+    case 'Repaired':
+      return failed(deployment);
+    case 'Not':
+      return lookedAfter.error instanceof TowpathError ? blocked(lookedAfter.error) : LOOKING;
+    case 'Advanced':
+      return advanced(deployment.candidate, lookedAfter.result, {
+        applied: state.applied,
+        environment: state.environment,
+        timeout: application.spec.sync.timeout,
+      });
+  }
+}
+
+function tryFailed({ attempts = 1 }: Pick<Deployment, 'attempts'>, error: TowpathError): Standing {
+  return { sync: 'Syncing', reason: error.reason, message: toldAfter(`Try ${attempts} failed: `, error) };
+}
+
+/** Where a target stands whose deployment failed for good. */
+function failed({ reason, message }: Pick<Deployment, 'reason' | 'message'>): Standing {
+  return {
+    ...FAILED,
+    reason: reason ?? 'ApplyFailed',
+    message: message ?? 'The deployment failed: correct it in Git, or ask for a sync.',
+  };
+}
+
+/** Turns how far a deployment got into where its target stands. */
+function advanced(
+  candidate: Candidate,
+  { progress, drift }: Advance,
+  about: { applied: ReadonlyMap<string, AppliedObject>; environment: string; timeout: string },
+): Standing {
+  const revision = shortRevision(candidate.revision, candidate.ref);
   switch (progress.state) {
     case 'Done':
-      facts.standing = synced(deployment, context.record.applied);
-      if (facts.drift !== undefined) facts.drift.count = 0;
-      return undefined;
+      return synced(candidate, about.applied);
     case 'Waiting':
-      facts.standing = {
+      return {
         sync: 'Syncing',
         reason: progress.health === 'Degraded' ? 'Degraded' : 'Progressing',
         message: `Revision ${revision} is applied${progress.isPart ? ' up to a wave that is not healthy yet' : ''}. ${progress.message}`,
       };
-      return progress.deadline;
     case 'TimedOut':
-      endFailed(run, deployment, `Not healthy in time: ${progress.message}`);
-      facts.standing = {
+      return {
         ...FAILED,
         reason: 'TimedOut',
-        message: `Revision ${revision} did not become healthy within ${run.application.spec.sync.timeout}: ${progress.message} Correct it in Git; or mend the cluster, or raise spec.sync.timeout, and ask for a sync.`,
+        message: `Revision ${revision} did not become healthy within ${about.timeout}: ${progress.message} Correct it in Git; or mend the cluster, or raise spec.sync.timeout, and ask for a sync.`,
       };
-      return undefined;
     case 'Degraded':
-      endFailed(run, deployment, progress.message);
-      facts.standing = {
+      return {
         ...FAILED,
         reason: 'Degraded',
         message: `Revision ${revision} will not become healthy by itself: ${progress.message} Correct it in Git; or mend the cluster, and ask for a sync.`,
       };
-      return undefined;
     case 'Pruning':
-      facts.standing = {
+      return {
         sync: 'Syncing',
         reason: 'Pruning',
         message: `Revision ${revision} is applied. ${progress.message}`,
       };
-      return undefined;
     case 'PruneHeld':
-      tellHeld(run, deployment.candidate, progress);
-      return undefined;
+      return heldStanding(about.environment, candidate, progress);
     default:
-      return standLeft(run, progress);
+      return left(progress, drift);
   }
-}
-
-/** What of a result is told whatever state it is in. */
-function noteResult({ facts, session }: Run, deployment: Deployment, result: Advance): void {
-  session.kept = result.kept;
-  facts.kept = result.kept;
-  if (result.drift !== undefined) facts.drift = result.drift;
-  facts.running = deployment.candidate;
-  facts.isLookedAt = true;
 }
 
 /** Where a target stands whose differences are left as they are. */
-function standLeft(run: Run, progress: Advance['progress']): Date | undefined {
-  const { facts } = run;
+function left(
+  progress: Extract<Progress, { state: 'RepairDelayed' | 'AwaitingSync' | 'Drifted' }>,
+  drift: Drift | undefined,
+): Standing {
   switch (progress.state) {
     case 'RepairDelayed':
-      facts.standing = {
+      return {
         sync: 'Syncing',
         reason: 'RepairDelayed',
-        message: `${changed(facts)} again and again: it is put back every few seconds. Stop who changes it, or leave the field to them with spec.sync.ignore.`,
+        message: `${changed(drift)} again and again: it is put back every few seconds. Stop who changes it, or leave the field to them with spec.sync.ignore.`,
       };
-      return progress.until;
     case 'AwaitingSync':
-      facts.standing = {
+      return {
         sync: 'OutOfSync',
         reason: 'AwaitingSync',
-        message: `${facts.drift === undefined ? `${describeAll(progress.objects)} would change` : changed(facts)}, and spec.sync.mode is Manual: ask for a sync with the annotation towpath.dev/sync-requested.`,
+        message: `${drift === undefined ? `${describeAll(progress.objects)} would change` : changed(drift)}, and spec.sync.mode is Manual: ask for a sync with the annotation towpath.dev/sync-requested.`,
       };
-      return undefined;
     case 'Drifted':
-      facts.standing = {
+      return {
         sync: 'OutOfSync',
         reason: 'OutOfSync',
-        message: `${changed(facts)} and is left so: set spec.sync.drift to Repair, or ask for a sync.`,
+        message: `${changed(drift)} and is left so: set spec.sync.drift to Repair, or ask for a sync.`,
       };
   }
-  return undefined;
-}
-
-/**
- * Where a target stands whose deployment failed for good; what was applied of it was looked after, and where
- * it was left as it is, that is told as drift.
- */
-export function standFailed(run: Run, deployment: Deployment, result: Advance | undefined): Date | undefined {
-  const { facts } = run;
-  facts.running = deployment.candidate;
-  facts.isLookedAt = true;
-  if (result !== undefined) noteResult(run, deployment, result);
-  if (result?.progress.state === 'Done' && facts.drift !== undefined) facts.drift.count = 0;
-  facts.standing = {
-    ...FAILED,
-    reason: deployment.reason ?? 'ApplyFailed',
-    message: deployment.message ?? 'The deployment failed: correct it in Git, or ask for a sync.',
-  };
-  return result?.progress.state === 'RepairDelayed' ? result.progress.until : undefined;
-}
-
-function endFailed({ context }: Run, deployment: Deployment, message: string): void {
-  deployment.outcome ??= 'Failed';
-  deployment.finishedAt ??= context.now().toISOString();
-  deployment.message ??= message;
 }
 
 /** Begins a sentence about drift. */
-function changed({ drift }: Facts): string {
+function changed(drift: Drift | undefined): string {
   if (drift === undefined) return 'An object was changed';
   const by = drift.lastBy === undefined ? '' : ` by ${drift.lastBy}`;
   const what = drift.isGone ? `was deleted, or lost its label ${LABEL_TARGET}` : `was changed${by}`;
@@ -132,17 +201,11 @@ function changed({ drift }: Facts): string {
   return `${describeObject(drift.lastObject)} ${what}${more}`;
 }
 
-export function tellHeld(
-  { facts }: Run,
-  candidate: Candidate,
-  held: Pick<PruneHeld, 'digest' | 'objects'>,
-): void {
-  const objects: readonly ObjectId[] = held.objects;
-  facts.pendingPrune = { digest: held.digest, objects: [...objects] };
-  facts.standing = {
+function heldStanding(environment: string, candidate: Candidate, held: PruneHeld): Standing {
+  return {
     sync: 'Blocked',
     reason: 'PruneHeld',
-    message: heldMessage(facts.environment, candidate, held),
+    message: heldMessage(environment, candidate, held),
     remedy: 'Person',
   };
 }
@@ -163,10 +226,9 @@ export function heldMessage(
   );
 }
 
-export function synced(deployment: Deployment, applied: ReadonlyMap<string, AppliedObject>): Standing {
-  const revision = shortRevision(deployment.candidate.revision, deployment.candidate.ref);
+function synced({ revision, ref }: Candidate, applied: ReadonlyMap<string, AppliedObject>): Standing {
   const count = applied.size === 1 ? '1 object' : `${applied.size} objects`;
-  const message = `Revision ${revision} is deployed: ${count}.${largerClaims(applied.values())}`;
+  const message = `Revision ${shortRevision(revision, ref)} is deployed: ${count}.${largerClaims(applied.values())}`;
   return { sync: 'Synced', reason: 'Synced', message };
 }
 

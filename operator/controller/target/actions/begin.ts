@@ -1,0 +1,131 @@
+import { environmentOf } from '../../../api/v1alpha1/application.ts';
+import {
+  type Candidate,
+  candidateKey,
+  type Deployment,
+  keepCandidate,
+  type Manifests,
+  type TargetRecord,
+  type Trigger,
+} from '../../record/record.ts';
+import { heldPrune } from '../deploy/pruning.ts';
+import { type DeployContext, kindsOf } from '../deploy-context.ts';
+import { Planning } from '../planning.ts';
+import type { Run } from '../run.ts';
+import type { Outcome, TargetState } from '../state.ts';
+import { manifestsOfWanted } from './kept-manifests.ts';
+
+/**
+ * Begins a deployment: what it is about to write, and the manifests, are recorded before the first write.
+ * One that it overtakes ends as Superseded.
+ */
+export async function begin(run: Run, state: TargetState): Promise<Outcome> {
+  const { context } = run;
+  const { wanted, manifests } = await manifestsOfWanted(run, state);
+  const { candidate } = wanted;
+  const held = await heldPrune(context, await Planning.of(context, manifests.objects));
+  if (held !== undefined) return { type: 'Held', held };
+  const deployment = newDeployment(run, state, candidate);
+  const before = context.record.deployment;
+  await accept(context, candidate, manifests, (changed) => {
+    // Also one that ended on its own: its status may not have been written yet. What it has is not told twice.
+    if (before !== undefined) {
+      const ended =
+        before.outcome === undefined
+          ? { ...before, outcome: 'Superseded' as const, finishedAt: deployment.startedAt }
+          : before;
+      changed.ended = [...changed.ended, ended].slice(-20);
+    }
+    changed.deployment = deployment;
+    delete changed.pending;
+    changed.kinds = unionOfKinds(changed.kinds, manifests);
+  });
+  context.unreported.begin({ how: 'begun', deployment });
+  return { type: 'Begun' };
+}
+
+/** In mode Manual a candidate waits for its request: its bytes are decided now. */
+export async function park(run: Run, state: TargetState): Promise<Outcome> {
+  const { wanted, manifests } = await manifestsOfWanted(run, state);
+  await accept(run.context, wanted.candidate, manifests, (changed) => {
+    changed.pending = wanted.candidate;
+  });
+  return { type: 'Parked' };
+}
+
+/** The same bytes as those that were lost: nothing new is deployed. */
+export async function restore(run: Run, state: TargetState): Promise<Outcome> {
+  const { store, record, signal } = run.context;
+  const { wanted, manifests } = await manifestsOfWanted(run, state);
+  await store.save(record, { accepted: { digest: wanted.candidate.digest, manifests }, signal });
+  return { type: 'Restored' };
+}
+
+function newDeployment(run: Run, state: TargetState, candidate: Candidate): Deployment {
+  const { application, target, context, request } = run;
+  const { record } = context;
+  const before = record.deployment;
+  const history = environmentOf(application.status, target.environment)?.history ?? [];
+  const lastId = Math.max(0, ...history.map((entry) => entry.id));
+  const isRetry =
+    before !== undefined &&
+    candidateKey(before.candidate) === candidateKey(candidate) &&
+    before.outcome !== 'Succeeded';
+  return {
+    id: Math.max(lastId, before?.id ?? 0) + 1,
+    candidate,
+    trigger: triggerOf(state, before, candidate),
+    startedAt: context.now().toISOString(),
+    install:
+      before === undefined ? record.applied.size === 0 && lastId === 0 : before.install && !before.applied,
+    // A retry of the same candidate runs only the hooks that had not completed.
+    hooks: isRetry ? before.hooks : [],
+    generation: application.metadata.generation,
+    deferred: [...(state.found.judgement?.deferred ?? [])],
+    applied: false,
+    ...(request.open === undefined ? {} : { request: request.told ?? '' }),
+  };
+}
+
+/** What asked for a deployment. A request that only found a new commit earlier is that commit's. */
+function triggerOf(
+  { application, settings, request }: TargetState,
+  before: Deployment | undefined,
+  candidate: Candidate,
+): Trigger {
+  if (request !== undefined && settings.mode === 'Manual') return 'Manual';
+  if (before === undefined) return 'Commit';
+  const isAskedAnew =
+    before.generation !== application.metadata.generation &&
+    (before.candidate.ref !== candidate.ref || before.candidate.request !== candidate.request);
+  if (before.candidate.revision !== candidate.revision && !isAskedAnew) return 'Commit';
+  return request === undefined ? 'Spec' : 'Manual';
+}
+
+/** Changes the record and writes it; where the write fails, the record is what it was: nothing runs ahead of it. */
+async function accept(
+  context: DeployContext,
+  candidate: Candidate,
+  manifests: Manifests,
+  change: (record: TargetRecord) => void,
+): Promise<void> {
+  const { record, store, signal } = context;
+  const before = { ...record };
+  change(record);
+  keepCandidate(record, candidate, before.pending);
+  try {
+    await store.save(record, { accepted: { digest: candidate.digest, manifests }, signal });
+  } catch (error) {
+    delete record.deployment;
+    delete record.pending;
+    Object.assign(record, before);
+    throw error;
+  }
+}
+
+function unionOfKinds(
+  known: readonly { group: string; kind: string; namespace: string }[],
+  manifests: Manifests,
+) {
+  return kindsOf([...known.map((kind) => ({ ...kind, name: '' })), ...manifests.objects, ...manifests.hooks]);
+}

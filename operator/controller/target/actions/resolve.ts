@@ -1,0 +1,101 @@
+import { TowpathError } from '../../../api/errors.ts';
+import { isAlreadyExists, isConflict } from '../../../kube/errors.ts';
+import { Quarantine } from '../../candidate/quarantine.ts';
+import type { Wanted } from '../../candidate/wanted.ts';
+import { applicationKey } from '../../record/application-key.ts';
+import { candidateKey, inputsKey, movedTo } from '../../record/record.ts';
+import { checkCycle } from '../dependencies.ts';
+import { wishesOf } from '../moving.ts';
+import type { Run } from '../run.ts';
+import type { Outcome, TargetState } from '../state.ts';
+
+/** Finds out what is wanted, and tells others which of their objects that takes over. */
+export async function resolve(run: Run, state: TargetState): Promise<Outcome> {
+  const { application, parts, context } = run;
+  let wanted: Wanted | undefined;
+  try {
+    checkCycle(application, parts.lookup);
+    wanted = await find(run, state);
+    const toldWishes = await tellWishes(run, state, wanted);
+    noteMove(run, wanted);
+    const sourceError = parts.wanted.sourceError(applicationKey(application));
+    return { type: 'Resolved', wanted, toldWishes, ...(sourceError === undefined ? {} : { sourceError }) };
+  } catch (failure) {
+    context.signal.throwIfAborted();
+    // What is known is outdated, and nothing is to be done by it.
+    if (isConflict(failure) || isAlreadyExists(failure)) throw failure;
+    const isAnswer = isAnswered(run, failure);
+    const error = run.request.open === undefined || isAnswer ? failure : withRequest(failure);
+    return { type: 'Unresolved', error, isAnswer, ...(wanted === undefined ? {} : { wanted }) };
+  }
+}
+
+function find(run: Run, { memory }: TargetState): Promise<Wanted> {
+  const { application, target, values, context, parts, request, progress } = run;
+  const source = application.status?.source;
+  return parts.wanted.find(
+    {
+      key: applicationKey(application),
+      application,
+      target,
+      values,
+      kept: memory.renderAnew ? [] : context.record.candidates,
+      settled: { revision: source?.revision, candidate: source?.candidate },
+      lookNow: request.open,
+      now: context.now(),
+    },
+    (resolved) => {
+      progress.resolved = resolved;
+    },
+    context.signal,
+  );
+}
+
+/** What runs is what is wanted, at another commit perhaps. */
+function noteMove({ context }: Run, { candidate }: Wanted): void {
+  const { deployment } = context.record;
+  if (deployment === undefined || candidateKey(deployment.candidate) !== candidateKey(candidate)) return;
+  deployment.candidate = movedTo(deployment.candidate, candidate);
+}
+
+/**
+ * Whether a failure is what a request found: a commit that cannot run must not leave it for the next one (mode
+ * Manual). What keeps Git from being looked at at all, such as a credential, is none.
+ */
+function isAnswered({ parts, application, request }: Run, error: unknown): boolean {
+  if (error instanceof Quarantine) return true;
+  const isForPerson = error instanceof TowpathError && error.remedy === 'Person';
+  const { open } = request;
+  return isForPerson && open !== undefined && parts.wanted.hasAnswered(applicationKey(application), open);
+}
+
+/** What was asked for could not be looked at yet: that is said, and the request stays open. */
+function withRequest(error: unknown): unknown {
+  if (!(error instanceof TowpathError)) return error;
+  const { remedy, reason, message, details, next } = error;
+  const text = `The sync that was asked for waits: ${message}`;
+  return new TowpathError(remedy, reason, text, { details, next, cause: error });
+}
+
+/** Tells which objects of what is wanted others must not delete; once all was applied, it has them. */
+async function tellWishes(
+  { parts, application, context }: Run,
+  { memory }: TargetState,
+  wanted: Wanted,
+): Promise<string> {
+  const { record, store, access, signal } = context;
+  const { deployment } = record;
+  const isThrough =
+    deployment?.applied === true && candidateKey(deployment.candidate) === candidateKey(wanted.candidate);
+  const wishes = isThrough ? 'none' : `${inputsKey(wanted.candidate)} ${access.adopt}`;
+  const key = applicationKey(application);
+  if (memory.toldWishes === wishes) {
+    parts.wishes.noteLook(key);
+    return wishes;
+  }
+  const manifests = isThrough
+    ? undefined
+    : (wanted.manifests ?? (await store.manifests(record, wanted.candidate, signal)));
+  parts.wishes.tell(key, wishesOf(manifests?.objects ?? [], access, record));
+  return wishes;
+}

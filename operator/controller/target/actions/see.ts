@@ -1,0 +1,33 @@
+import type { TowpathError } from '../../../api/errors.ts';
+import { classify } from '../../../apply/classify.ts';
+import { whereLost } from '../lost-record.ts';
+import type { Run } from '../run.ts';
+import { explainForbidden } from '../service-account.ts';
+import type { Outcome, TargetState } from '../state.ts';
+
+/** Makes sure that the target's objects are watched, also those of a record that is lost. */
+export async function see(run: Run, { memory }: TargetState): Promise<Outcome> {
+  const { parts, application, target, context } = run;
+  const { record, access, inventory, signal } = context;
+  try {
+    const isLost = parts.store.get(target) === undefined;
+    const lostKinds = isLost
+      ? (memory.lostKinds ?? (await whereLost(application, target, access)))
+      : undefined;
+    if (lostKinds !== undefined) record.kinds = [...lostKinds];
+    await inventory.watches.ensure(record.kinds, access);
+    await inventory.seeAutoscalers(access);
+    return { type: 'Seen', ...(lostKinds === undefined ? {} : { lostKinds }) };
+  } catch (error) {
+    signal.throwIfAborted();
+    return { type: 'Unseen', error: await whyUnseen(run, error) };
+  }
+}
+
+async function whyUnseen({ application, context }: Run, error: unknown): Promise<TowpathError> {
+  const { namespace, name } = application.metadata;
+  const object = { group: '', kind: 'Application', namespace, name };
+  const { access, signal } = context;
+  const told = classify(error, 'watch the objects of', object).error;
+  return explainForbidden(access.client, access.as, told, signal);
+}

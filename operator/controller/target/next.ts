@@ -1,0 +1,86 @@
+import { Quarantine } from '../candidate/quarantine.ts';
+import { dueAt, isOfWanted, lastTry, obstacleOf, restingTry, stageOf } from './stage.ts';
+import type { Action, Deed, TargetState } from './state.ts';
+
+/** What cannot be seen is looked for again after so long. */
+export const PATIENCE_MS = 30_000;
+
+/** What there is to do next: exactly one thing, by the state alone. */
+export function next(state: TargetState): Action {
+  const { application, deployment, found, now } = state;
+  if (found.sight === undefined) return act('See');
+  if (application.spec.suspend) return found.clock === undefined ? act('Pause') : wait();
+  const wasSuspended = application.status?.sync === 'Suspended' || deployment?.pausedAt !== undefined;
+  if (wasSuspended && found.clock === undefined) return act('Resume');
+  if (found.wanted === undefined && found.obstacle === undefined) return act('Resolve');
+  if (found.sight !== 'Seen') return wait(new Date(now.getTime() + PATIENCE_MS));
+  return found.isTidied === true ? nextOfRunning(state) : nextOfWanted(state);
+}
+
+function nextOfWanted(state: TargetState): Action {
+  switch (stageOf(state)) {
+    case 'Unjudged':
+      return act('Judge');
+    case 'Unparked':
+      return act('Park');
+    case 'Lost':
+      return act('Restore');
+    case 'Judged':
+      return act('Begin');
+    case 'Parked':
+    case 'Current':
+      return lookAfter(state);
+    case 'Obstructed':
+    case 'Held':
+      // Of what is wanted itself nothing more is done; what runs in its place is kept running (A4, D6).
+      return isOfWanted(state) ? waitOf(state) : lookAfter(state);
+  }
+}
+
+function lookAfter(state: TargetState): Action {
+  return state.deployment === undefined ? waitOf(state) : act('Tidy');
+}
+
+function nextOfRunning(state: TargetState): Action {
+  const { deployment, found, isUndisturbed, memory } = state;
+  if (found.lookedAfter !== undefined) return waitOf(state);
+  if (found.failure?.isCounted === false) return act('Count');
+  if (deployment?.exhausted === true) return act('Repair');
+  if (found.failure !== undefined || restingTry(state) !== undefined) return waitOf(state);
+  return isUndisturbed === true && memory.kept.length === 0 ? act('Confirm') : act('Advance');
+}
+
+function act(type: Deed): Action {
+  return { type };
+}
+
+function wait(until?: Date): Action {
+  return { type: 'Wait', until };
+}
+
+/** Until the first of all that ends by itself; what changes wakes the target before. */
+function waitOf(state: TargetState): Action {
+  const times = [endOfObstacle(state), endOfRunning(state)].filter((time) => time !== undefined);
+  return wait(times.toSorted((one, other) => one.getTime() - other.getTime())[0]);
+}
+
+function endOfObstacle(state: TargetState): Date | undefined {
+  const obstacle = obstacleOf(state);
+  if (obstacle === undefined) return undefined;
+  if (obstacle.error instanceof Quarantine) return obstacle.error.retry?.nextAt;
+  const { unresolved, retry } = state.memory;
+  if (obstacle.at === 'Resolving') return unresolved.nextAt;
+  if (retry === undefined) return undefined;
+  return retry.triedAt < state.since ? dueAt(retry) : retry.nextAt;
+}
+
+function endOfRunning(state: TargetState): Date | undefined {
+  const { lookedAfter, isTidied } = state.found;
+  if (isTidied !== true) return undefined;
+  if (lookedAfter === undefined) return lastTry(state)?.nextAt;
+  if (lookedAfter.how === 'Confirmed') return undefined;
+  if (lookedAfter.how === 'Not') return lookedAfter.againAt;
+  const progress = lookedAfter.result?.progress;
+  if (progress?.state === 'RepairDelayed') return progress.until;
+  return progress?.state === 'Waiting' ? progress.deadline : undefined;
+}

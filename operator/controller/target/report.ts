@@ -1,0 +1,166 @@
+import { TowpathError } from '../../api/errors.ts';
+import { LABEL_TARGET } from '../../api/v1alpha1/names.ts';
+import { asWanted } from '../../health/health.ts';
+import { isOurs } from '../../manifest/live.ts';
+import { Quarantine } from '../candidate/quarantine.ts';
+import type { Facts, Standing } from './facts.ts';
+import { worstHealth } from './health.ts';
+import type { Run } from './run.ts';
+import { lastTry, obstacleOf } from './stage.ts';
+import { isSourceSilent, standingOf } from './standing.ts';
+import type { TargetState } from './state.ts';
+
+/** All that is told of a look that goes on: what it found so far, and what it is doing. */
+export function reportSoFar(run: Run, state: TargetState): Facts {
+  const { doing } = run.progress;
+  return report(run, state, standingOf(state, doing));
+}
+
+/** All that is told of a look at its end. */
+export function reportOf(run: Run, state: TargetState): Facts {
+  const standing = standingOf(state);
+  const facts = report(run, state, standing);
+  const { told } = run.request;
+  return told === undefined || !isHandled(state, standing, told)
+    ? facts
+    : { ...facts, handledSyncRequest: told };
+}
+
+function report(run: Run, state: TargetState, standing: Standing): Facts {
+  const { application, context, target, request } = run;
+  const { deployment, memory, found } = state;
+  const { ended } = context.record;
+  const all: Facts = {
+    application,
+    environment: target.environment,
+    now: context.now(),
+    standing,
+    health: found.sight === undefined ? healthTold(run) : healthNow(run, state),
+    objects: context.record.applied.size,
+    kept: memory.kept,
+    isLookedAt: found.lookedAfter !== undefined && found.lookedAfter.how !== 'Not',
+    ended: [...ended, ...(deployment?.outcome === undefined ? [] : [deployment])],
+    ...sourceOf(run, state),
+    ...runningOf(state),
+    ...obstacleFacts(state),
+  };
+  return request.isBegun && request.told !== undefined ? { ...all, handledSyncRequest: request.told } : all;
+}
+
+/** Before anything was looked at. */
+function healthTold({ application }: Run): Facts['health'] {
+  return { state: application.status?.health ?? 'Missing' };
+}
+
+/** What the source has, whether it may run or not. */
+function sourceOf({ progress }: Run, { found }: TargetState): Pick<Facts, 'source'> {
+  if (found.wanted !== undefined) {
+    const { revision, ref, commit, id } = found.wanted.candidate;
+    return { source: { revision, ref, ...(commit === undefined ? {} : { commit }), candidate: id } };
+  }
+  const { resolved } = progress;
+  return resolved === undefined ? {} : { source: { revision: resolved.commit, ref: resolved.ref } };
+}
+
+function runningOf(state: TargetState): Pick<Facts, 'running' | 'drift' | 'pendingPrune'> {
+  const { deployment, found } = state;
+  const { lookedAfter, held } = found;
+  const pendingPrune =
+    held === undefined ? {} : { pendingPrune: { digest: held.digest, objects: held.objects } };
+  if (deployment === undefined || found.isTidied !== true) return pendingPrune;
+  const isTold = lookedAfter === undefined ? lastTry(state) !== undefined : lookedAfter.how !== 'Not';
+  const running = isTold ? { running: deployment.candidate } : {};
+  if (lookedAfter === undefined || !('result' in lookedAfter) || lookedAfter.result === undefined)
+    return { ...running, ...pendingPrune };
+  const { progress, drift } = lookedAfter.result;
+  return {
+    ...running,
+    ...pendingPrune,
+    ...(progress.state === 'PruneHeld'
+      ? { pendingPrune: { digest: progress.digest, objects: progress.objects } }
+      : {}),
+    // What was put back differs no more.
+    ...(drift === undefined ? {} : { drift: progress.state === 'Done' ? { ...drift, count: 0 } : drift }),
+  };
+}
+
+function obstacleFacts(state: TargetState): Pick<Facts, 'rejected' | 'retry' | 'sourceError'> {
+  const { found } = state;
+  const { error } = obstacleOf(state) ?? {};
+  const isUnseen = found.sight !== undefined && found.sight !== 'Seen';
+  const isSilent = isSourceSilent(state) && !isUnseen;
+  const ofSource = isSilent && error instanceof TowpathError ? error : found.sourceError;
+  const ways = isSilent ? [runningRetry, obstacleRetry] : [obstacleRetry, runningRetry];
+  const retry = isUnseen ? undefined : ways.map((way) => way(state)).find((one) => one !== undefined);
+  return {
+    ...(error instanceof Quarantine ? { rejected: error.rejected } : {}),
+    ...(ofSource === undefined ? {} : { sourceError: ofSource }),
+    ...(retry === undefined ? {} : { retry }),
+  };
+}
+
+function obstacleRetry(state: TargetState): Facts['retry'] {
+  const obstacle = obstacleOf(state);
+  if (obstacle === undefined) return undefined;
+  const { error } = obstacle;
+  if (error instanceof Quarantine) return error.retry;
+  const { retry, unresolved } = state.memory;
+  if (obstacle.at === 'Deploying') return retry && { attempts: retry.attempts, nextAt: retry.nextAt };
+  // What waits for a person is only looked at as often as ever: that is no try that anyone counts.
+  const isForPerson = error instanceof TowpathError && error.remedy === 'Person';
+  if (isForPerson || unresolved.nextAt === undefined) return undefined;
+  return { attempts: unresolved.tries, nextAt: unresolved.nextAt };
+}
+
+function runningRetry(state: TargetState): Facts['retry'] {
+  const { deployment, found } = state;
+  if (found.isTidied !== true || found.lookedAfter !== undefined) return undefined;
+  const tried = lastTry(state);
+  return tried && { attempts: deployment?.attempts ?? 1, nextAt: tried.nextAt };
+}
+
+/**
+ * Whether the sync request is done with. One that found the cluster unwilling stays open until it could be acted on;
+ * in mode Manual whoever can help.
+ */
+function isHandled(
+  { found, request, settings, deployment }: TargetState,
+  standing: Standing,
+  told: string,
+): boolean {
+  if (request === undefined || found.sight !== 'Seen' || found.clock === 'Paused') return false;
+  if (found.obstacle?.at === 'Resolving') return found.obstacle.isAnswer;
+  if (standing.sync !== 'Blocked' || deployment?.request === told) return true;
+  return settings.mode !== 'Manual' && standing.remedy === 'Person';
+}
+
+const MISSING = {
+  state: 'Missing' as const,
+  message: `it does not exist, or lost its label ${LABEL_TARGET}`,
+};
+
+/** The worst health of what was applied; what is not there, or no longer ours, is missing. */
+function healthNow({ context }: Run, { found }: TargetState): Facts['health'] {
+  const { record, access, inventory } = context;
+  if (found.sight !== undefined && found.sight !== 'Seen')
+    return { state: 'Unknown', message: found.sight.unseen.message };
+  if (record.applied.size === 0)
+    return { state: record.deployment?.applied === true ? 'Healthy' : 'Missing' };
+  const live = inventory.of(access.targetId);
+  return worstHealth(
+    [...record.applied].map(([key, applied]) => {
+      const whyUnseen = inventory.watches.unseen(applied, access.as);
+      if (whyUnseen !== undefined)
+        return {
+          ...applied,
+          health: { state: 'Unknown' as const, message: `it cannot be seen: ${whyUnseen}` },
+        };
+      const observed = live.get(key);
+      const isThere =
+        observed?.uid === applied.uid ||
+        (observed !== undefined && isOurs(observed, access.targetId, access.targetName));
+      if (!isThere) return { ...applied, health: MISSING };
+      return applied.atRest === true ? { ...applied, health: asWanted(observed) } : observed;
+    }),
+  );
+}

@@ -1,0 +1,55 @@
+import { type Application, environmentOf } from '../../api/v1alpha1/application.ts';
+import { TokenBucket } from '../../kube/token-bucket.ts';
+import type { Target } from '../record/target.ts';
+import { Contests } from './drift/contests.ts';
+import { DriftMemory } from './drift/drift-memory.ts';
+import { NOTHING_REMEMBERED } from './learn.ts';
+import type { Memory } from './state.ts';
+import type { Unreported } from './unreported.ts';
+
+/** How much drift of one target is repaired at once, and how often after that, if somebody goes on changing it. */
+const REPAIRS_AT_ONCE = 60;
+const REPAIR_EVERY_MS = 5_000;
+
+/** What is kept of a target between two looks; nothing here needs to survive a restart. */
+export interface Session {
+  memory: Memory;
+  readonly repairs: TokenBucket;
+  readonly drift: DriftMemory;
+  readonly contests: Contests;
+  readonly unreported: Unreported;
+}
+
+/** The status is what an earlier process told; `unreported` outlives sessions. */
+export function newSession({ status }: Application, target: Target, unreported: Unreported): Session {
+  return {
+    memory: NOTHING_REMEMBERED,
+    contests: new Contests(),
+    unreported,
+    drift: new DriftMemory(environmentOf(status, target.environment)?.drift),
+    repairs: new TokenBucket(REPAIRS_AT_ONCE, REPAIR_EVERY_MS, performance.now()),
+  };
+}
+
+/** What was refused for the state of its cluster is tried at the next look, whatever the time. */
+export function forgetRetry(session: Session | undefined): void {
+  if (session === undefined) return;
+  const { retry: _retry, ...memory } = session.memory;
+  session.memory = memory;
+}
+
+/** What the API server refused in principle is asked again at the next look. */
+export function forgetRefusal(session: Session | undefined): void {
+  if (session === undefined) return;
+  const { refused: _refused, ...memory } = session.memory;
+  session.memory = memory;
+}
+
+/** Whether the target waits for a kind to be served. */
+export function lacksKind(session: Session | undefined): boolean {
+  return session?.memory.retry?.error.reason === 'KindMissing';
+}
+
+export function isRefused(session: Session | undefined): boolean {
+  return session?.memory.refused !== undefined;
+}

@@ -1,0 +1,176 @@
+import type { TowpathError } from '../../api/errors.ts';
+import type { Application } from '../../api/v1alpha1/application.ts';
+import type { AppliedObject } from '../../manifest/applied.ts';
+import type { KeptObject } from '../../plan/plan.ts';
+import type { Quarantine } from '../candidate/quarantine.ts';
+import type { Wanted } from '../candidate/wanted.ts';
+import type { WatchedKind } from '../cluster/search.ts';
+import type { Deployment } from '../record/record.ts';
+import type { TargetSettings } from '../record/target.ts';
+import type { Advance, PruneHeld } from './deploy-context.ts';
+
+/**
+ * Where a target is at one moment of a look: all by which `next` decides what to do and `standingOf` what is told.
+ * Frozen; each action is followed by a new one.
+ */
+export interface TargetState {
+  readonly application: Application;
+  readonly settings: TargetSettings;
+  readonly environment: string;
+  /** When the look began: what rests until later rests for all of it. */
+  readonly since: Date;
+  readonly now: Date;
+  /** The value of towpath.dev/sync-requested that is not handled yet. */
+  readonly request: string | undefined;
+  /** Whether this is the first look for it: what waits for its time is tried at once. */
+  readonly isAskedNow: boolean;
+  /** A copy of the record's: what runs, or is on its way. */
+  readonly deployment: Readonly<Deployment> | undefined;
+  /** Key of the candidate that waits to be asked for, its bytes kept. */
+  readonly parked: string | undefined;
+  /** The dependency that stands between the Application and its next deployment. */
+  readonly unmet: TowpathError | undefined;
+  /** What was applied, by object key. */
+  readonly applied: ReadonlyMap<string, AppliedObject>;
+  /** Whether everything is as it was last applied; found out where it matters. */
+  readonly isUndisturbed: boolean | undefined;
+  readonly memory: Memory;
+  readonly found: Findings;
+}
+
+/** What is remembered of a target from one look to the next; nothing here needs to survive a restart. */
+export interface Memory {
+  /** What is wanted could not be begun, or gone on with, for a reason that is not its own. */
+  readonly retry?: {
+    readonly inputs: string;
+    readonly error: TowpathError;
+    readonly attempts: number;
+    readonly triedAt: Date;
+    readonly nextAt: Date;
+  };
+  /** The last failure of the deployment's own; how often it failed stands in the record. */
+  readonly failed?: FailedTry;
+  /** A candidate that the API server refused in principle: not asked again before an input changes. */
+  readonly refused?: { readonly inputs: string; readonly quarantine: Quarantine };
+  /** The candidate and generation that were judged last (mode Manual). */
+  readonly judged?: string;
+  /** Looks in a row that did not even find out what is wanted, and when that is tried again. */
+  readonly unresolved: { readonly tries: number; readonly nextAt?: Date };
+  /** The kept manifests were damaged: what is wanted is rendered and accepted again. */
+  readonly renderAnew: boolean;
+  readonly kept: readonly KeptObject[];
+  /** The sync request for which a look went to its end already; it may wait for something still. */
+  readonly lookedFor?: string;
+  /** Of which candidate others were told what it wants. */
+  readonly toldWishes?: string;
+  /** Where a target has objects whose record is lost, as they were found. */
+  readonly lostKinds?: readonly WatchedKind[];
+}
+
+export interface FailedTry {
+  readonly deployment: number;
+  readonly generation: number;
+  readonly error: TowpathError;
+  readonly nextAt: Date;
+}
+
+/** What a look found out so far. */
+export interface Findings {
+  /** Whether the target's objects can be seen; without that nothing is planned. */
+  readonly sight?: 'Seen' | { readonly unseen: TowpathError };
+  readonly clock?: 'Paused' | 'Resumed';
+  readonly wanted?: Wanted;
+  /** The Git server cannot be asked at the moment. */
+  readonly sourceError?: TowpathError;
+  readonly obstacle?: Obstacle;
+  /** What is wanted was judged in this look, and may run. */
+  readonly judgement?: { readonly deferred: readonly string[] };
+  readonly held?: PruneHeld;
+  /** What earlier deployments left of their hooks was ended: what runs is looked after from here on. */
+  readonly isTidied?: true;
+  /** A try of the deployment that failed by its own fault, and whether the record has it. */
+  readonly failure?: { readonly error: TowpathError; readonly isCounted: boolean };
+  readonly lookedAfter?: LookedAfter;
+}
+
+/** Why the wanted candidate is not known, or cannot run. Neither Quarantine nor TowpathError: the look ends with it. */
+export type Obstacle =
+  | {
+      readonly at: 'Resolving';
+      readonly error: unknown;
+      /** It is what the sync request found out, which is handled with that. */
+      readonly isAnswer: boolean;
+    }
+  | { readonly at: 'Deploying'; readonly error: unknown };
+
+/** What became of the deployment that runs, or ran last. */
+export type LookedAfter =
+  | { readonly how: 'Confirmed' }
+  | { readonly how: 'Advanced'; readonly result: Advance }
+  /** Of one that failed for good; without a result all is as it was. */
+  | { readonly how: 'Repaired'; readonly result?: Advance }
+  /** It failed by no fault of its own. Without `againAt` it is the wanted one, and tried again as that. */
+  | { readonly how: 'Not'; readonly error: unknown; readonly againAt?: Date };
+
+/** What there is to do next, and nothing else; `Wait`: the look ends, and what changes wakes the next one, or the time. */
+export type Action = { readonly type: Deed } | { readonly type: 'Wait'; readonly until: Date | undefined };
+
+export type Deed =
+  /** Have the target's objects watched. */
+  | 'See'
+  /** Stop and start the clock of what is under way. */
+  | 'Pause'
+  | 'Resume'
+  /** Find out what is wanted. */
+  | 'Resolve'
+  /** Ask by dry-runs whether the wanted candidate may run. */
+  | 'Judge'
+  /** Keep its bytes until it is asked for. */
+  | 'Park'
+  /** Keep again the bytes of what runs, which were lost. */
+  | 'Restore'
+  /** Write down its deployment, unless consent is to be asked for. */
+  | 'Begin'
+  /** End the hooks that nothing waits for any more. */
+  | 'Tidy'
+  /** Bring the cluster to the deployment's manifests, as far as it gets. */
+  | 'Advance'
+  /** Nothing differs: only the record may be behind. */
+  | 'Confirm'
+  /** Put back what was applied of a deployment that failed for good. */
+  | 'Repair'
+  /** Write down that a try failed. */
+  | 'Count';
+
+/** What an action came to. */
+export type Outcome =
+  | { readonly type: 'Seen'; readonly lostKinds?: readonly WatchedKind[] }
+  | { readonly type: 'Unseen'; readonly error: TowpathError }
+  | { readonly type: 'Paused' }
+  | { readonly type: 'Resumed' }
+  | {
+      readonly type: 'Resolved';
+      readonly wanted: Wanted;
+      readonly toldWishes: string;
+      readonly sourceError?: TowpathError;
+    }
+  | {
+      readonly type: 'Unresolved';
+      readonly error: unknown;
+      readonly isAnswer: boolean;
+      /** Known, but others could not be told of it. */
+      readonly wanted?: Wanted;
+    }
+  | { readonly type: 'Judged'; readonly deferred: readonly string[] }
+  | { readonly type: 'Parked' }
+  | { readonly type: 'Restored' }
+  | { readonly type: 'Begun' }
+  | { readonly type: 'Held'; readonly held: PruneHeld }
+  | { readonly type: 'Refused'; readonly quarantine: Quarantine }
+  | { readonly type: 'Blocked'; readonly error: TowpathError }
+  /** The wanted candidate met what nobody foresaw. */
+  | { readonly type: 'Broken'; readonly error: unknown }
+  | { readonly type: 'Tidied' }
+  | { readonly type: 'LookedAfter'; readonly lookedAfter: LookedAfter }
+  | { readonly type: 'FailedTry'; readonly error: TowpathError }
+  | { readonly type: 'Counted'; readonly error: TowpathError; readonly attempts: number };
