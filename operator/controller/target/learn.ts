@@ -51,7 +51,7 @@ export function foundAfter(state: TargetState, outcome: Outcome): Findings {
     case 'Counted':
       return { ...found, failure: { error: outcome.error, isCounted: true } };
     case 'LookedAfter':
-      return { ...found, lookedAfter: outcome.lookedAfter };
+      return { ...found, isTidied: true, lookedAfter: outcome.lookedAfter };
     case 'Refused':
       return obstructed(found, outcome.quarantine);
     case 'Blocked':

@@ -107,3 +107,8 @@ export function lastTry(state: TargetState): FailedTry | undefined {
 function isLatest({ deployment, application }: TargetState, failed: FailedTry): boolean {
   return failed.deployment === deployment?.id && failed.generation === application.metadata.generation;
 }
+
+/** Whether what fails of the deployment is in the way of what is wanted, and not only of what runs in its place. */
+export function isRunWanted(state: TargetState): boolean {
+  return isOfWanted(state) && obstacleOf(state) === undefined && state.found.held === undefined;
+}

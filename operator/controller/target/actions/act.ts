@@ -5,7 +5,7 @@ import { Quarantine } from '../../candidate/quarantine.ts';
 import { explainUnserved } from '../api-service.ts';
 import type { Run } from '../run.ts';
 import { explainForbidden } from '../service-account.ts';
-import { isOfWanted, obstacleOf } from '../stage.ts';
+import { isRunWanted } from '../stage.ts';
 import type { Deed, Outcome, TargetState } from '../state.ts';
 import { begin, park, restore } from './begin.ts';
 import { pause, resume } from './clock.ts';
@@ -83,8 +83,7 @@ function isOwn({ deployment }: TargetState, { reason }: TowpathError): boolean {
 }
 
 async function stopped(run: Run, state: TargetState, error: unknown): Promise<Outcome> {
-  const isInItsWay = isOfWanted(state) && obstacleOf(state) === undefined && state.found.held === undefined;
-  if (isInItsWay) return obstructed(run, error);
+  if (isRunWanted(state)) return obstructed(run, error);
   const againAt = new Date(run.context.now().getTime() + AGAIN_MS);
   return { type: 'LookedAfter', lookedAfter: { how: 'Not', error, againAt } };
 }

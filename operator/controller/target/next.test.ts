@@ -1,0 +1,505 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { TowpathError } from '../../api/errors.ts';
+import { type Application, parseApplication } from '../../api/v1alpha1/application.ts';
+import { Quarantine } from '../candidate/quarantine.ts';
+import type { Wanted } from '../candidate/wanted.ts';
+import { type Candidate, candidateKey, type Deployment } from '../record/record.ts';
+import { foundAfter, memoryAfter, NOTHING_REMEMBERED } from './learn.ts';
+import { next } from './next.ts';
+import { inputsOf, isRunWanted, judgedAs } from './stage.ts';
+import { LOOKING, standingOf } from './standing.ts';
+import type { Action, Deed, Findings, Memory, Outcome, TargetState } from './state.ts';
+
+const NOW = new Date('2026-11-23T10:00:00Z');
+const REVISION = '4f2c81a0000000000000000000000000000000ab';
+
+const seconds = (count: number) => new Date(NOW.getTime() + count * 1_000);
+
+function application(spec: Record<string, unknown> = {}, sync?: string): Application {
+  const parsed = parseApplication({
+    apiVersion: 'towpath.dev/v1alpha1',
+    kind: 'Application',
+    metadata: { name: 'web', namespace: 'shop', generation: 3 },
+    spec: { source: { repoURL: 'https://git.example.com/web.git' }, ...spec },
+    ...(sync === undefined ? {} : { status: { sync } }),
+  });
+  assert.ok(parsed.ok);
+  return parsed.application;
+}
+
+function candidate(digit: string): Candidate {
+  const digest = `sha256:${digit.repeat(64)}`;
+  return { id: digest, inputs: 'i', request: 'r', revision: REVISION, ref: 'refs/heads/main', digest };
+}
+
+const OLD = candidate('1');
+const NEW = candidate('2');
+
+function deployment(of: Candidate, changes: Partial<Deployment> = {}): Deployment {
+  return {
+    id: 7,
+    candidate: of,
+    trigger: 'Commit',
+    generation: 3,
+    startedAt: '2026-11-23T09:59:00Z',
+    install: false,
+    hooks: [],
+    deferred: [],
+    applied: true,
+    outcome: 'Succeeded',
+    ...changes,
+  };
+}
+
+const UNDER_WAY: Partial<Deployment> = { applied: false, outcome: undefined as never };
+const FAILED: Partial<Deployment> = { applied: false, outcome: 'Failed' };
+const EXHAUSTED: Partial<Deployment> = { ...FAILED, exhausted: true };
+
+function wanted(of: Candidate): Wanted {
+  return {
+    candidate: of,
+    manifests: { objects: [], hooks: [] },
+    resolved: { commit: REVISION, ref: 'refs/heads/main' } as Wanted['resolved'],
+  };
+}
+
+function state(changes: Partial<TargetState> = {}): TargetState {
+  return {
+    application: application(),
+    settings: {
+      mode: 'Automatic',
+      prune: true,
+      drift: 'Repair',
+      adopt: false,
+      ignore: [],
+      timeoutMs: 300_000,
+      request: undefined,
+      consent: undefined,
+      abandoned: false,
+    },
+    environment: 'default',
+    since: NOW,
+    now: NOW,
+    request: undefined,
+    isAskedNow: false,
+    deployment: undefined,
+    parked: undefined,
+    unmet: undefined,
+    applied: new Map(),
+    isUndisturbed: false,
+    memory: NOTHING_REMEMBERED,
+    found: {},
+    ...changes,
+  };
+}
+
+/** What was found before what the row is about. */
+const seen = (of: Candidate, more: Findings = {}): { found: Findings } => ({
+  found: { sight: 'Seen', wanted: wanted(of), ...more },
+});
+const tidied = (of: Candidate, more: Findings = {}) => seen(of, { isTidied: true, ...more });
+
+const MANUAL: Partial<TargetState> = { settings: { ...state().settings, mode: 'Manual' } };
+const refusal = new TowpathError('Resource', 'QuotaExceeded', 'The quota is used up.');
+const ofTime = new TowpathError('Time', 'SourceUnreachable', 'The Git server does not answer.');
+const ownFailure = new TowpathError('Time', 'ApplyFailed', 'It was refused.');
+const quarantine = new Quarantine(
+  { revision: REVISION },
+  new TowpathError('Person', 'ManifestInvalid', 'No.'),
+);
+
+function remembered(changes: Partial<Memory>): { memory: Memory } {
+  return { memory: { ...NOTHING_REMEMBERED, ...changes } };
+}
+
+/** Of the wanted candidate NEW. */
+function retry(nextAt: Date, error = refusal, triedAt = seconds(-10)): { memory: Memory } {
+  const inputs = inputsOf(state(), wanted(NEW));
+  return remembered({ retry: { inputs, error, attempts: 2, triedAt, nextAt } });
+}
+
+function failedTry(nextAt: Date): { memory: Memory } {
+  return remembered({ failed: { deployment: 7, generation: 3, error: ownFailure, nextAt } });
+}
+
+const held = { state: 'PruneHeld', digest: 'd', objects: [] } as const;
+const HELD = { held: { ...held, objects: [...held.objects] } };
+const JUDGED = { judgement: { deferred: [] } };
+const SUSPENDED = { application: application({ suspend: true }) };
+
+const ROWS: readonly [string, Partial<TargetState>, Deed | { wait: Date | undefined }][] = [
+  ['nothing is known', {}, 'See'],
+  ['suspended, not looked at yet', SUSPENDED, 'See'],
+  ['suspended', { ...SUSPENDED, found: { sight: 'Seen' } }, 'Pause'],
+  ['suspended, told', { ...SUSPENDED, found: { sight: 'Seen', clock: 'Paused' } }, { wait: undefined }],
+  ['no longer suspended', { application: application({}, 'Suspended'), found: { sight: 'Seen' } }, 'Resume'],
+  [
+    'the clock stands still',
+    {
+      deployment: deployment(OLD, { ...UNDER_WAY, pausedAt: '2026-11-23T09:59:30Z' }),
+      found: { sight: 'Seen' },
+    },
+    'Resume',
+  ],
+  ['seen', { found: { sight: 'Seen' } }, 'Resolve'],
+  ['unseen: what Git has is found out all the same', { found: { sight: { unseen: refusal } } }, 'Resolve'],
+  [
+    'unseen: nothing is planned',
+    { found: { sight: { unseen: refusal }, wanted: wanted(NEW) } },
+    { wait: seconds(30) },
+  ],
+  ['the first candidate', seen(NEW), 'Judge'],
+  ['the first candidate, judged', seen(NEW, JUDGED), 'Begin'],
+  ['another candidate than what runs', { deployment: deployment(OLD), ...seen(NEW) }, 'Judge'],
+  ['another one, judged', { deployment: deployment(OLD), ...seen(NEW, JUDGED) }, 'Begin'],
+  [
+    'another one while the former is under way',
+    { deployment: deployment(OLD, UNDER_WAY), ...seen(NEW) },
+    'Judge',
+  ],
+  ['what runs is wanted', { deployment: deployment(NEW), ...seen(NEW) }, 'Tidy'],
+  ['… tidied', { deployment: deployment(NEW), ...tidied(NEW) }, 'Advance'],
+  ['… and nothing differs', { deployment: deployment(NEW), isUndisturbed: true, ...tidied(NEW) }, 'Confirm'],
+  [
+    '… but something was kept',
+    {
+      deployment: deployment(NEW),
+      isUndisturbed: true,
+      ...tidied(NEW),
+      ...remembered({
+        kept: [{ object: { group: '', kind: 'Secret', namespace: 'a', name: 'b' }, reason: 'r' }],
+      }),
+    },
+    'Advance',
+  ],
+  ['under way', { deployment: deployment(NEW, UNDER_WAY), ...tidied(NEW) }, 'Advance'],
+  [
+    'a try failed',
+    {
+      deployment: deployment(NEW, UNDER_WAY),
+      ...tidied(NEW, { failure: { error: ownFailure, isCounted: false } }),
+    },
+    'Count',
+  ],
+  [
+    '… is counted',
+    {
+      deployment: deployment(NEW, UNDER_WAY),
+      ...tidied(NEW, { failure: { error: ownFailure, isCounted: true } }),
+      ...failedTry(seconds(20)),
+    },
+    { wait: seconds(20) },
+  ],
+  [
+    '… and was the last',
+    {
+      deployment: deployment(NEW, EXHAUSTED),
+      ...tidied(NEW, { failure: { error: ownFailure, isCounted: true } }),
+    },
+    'Repair',
+  ],
+  [
+    'the next try is not due',
+    { deployment: deployment(NEW, UNDER_WAY), ...tidied(NEW), ...failedTry(seconds(20)) },
+    { wait: seconds(20) },
+  ],
+  [
+    '… but asked for now',
+    { deployment: deployment(NEW, UNDER_WAY), ...tidied(NEW), ...failedTry(seconds(20)), isAskedNow: true },
+    'Advance',
+  ],
+  [
+    '… and is due',
+    { deployment: deployment(NEW, UNDER_WAY), ...tidied(NEW), ...failedTry(seconds(-1)) },
+    'Advance',
+  ],
+  ['it failed for good', { deployment: deployment(NEW, EXHAUSTED), ...seen(NEW) }, 'Tidy'],
+  ['… tidied', { deployment: deployment(NEW, EXHAUSTED), ...tidied(NEW) }, 'Repair'],
+  [
+    '… and a sync is asked for',
+    { deployment: deployment(NEW, EXHAUSTED), ...seen(NEW), request: 'x' },
+    'Judge',
+  ],
+  [
+    '… and the spec was changed',
+    { deployment: deployment(NEW, { ...EXHAUSTED, generation: 2 }), ...seen(NEW) },
+    'Judge',
+  ],
+  [
+    'the kept manifests of what runs are lost',
+    { deployment: deployment(NEW), ...seen(NEW), ...remembered({ renderAnew: true }) },
+    'Judge',
+  ],
+  [
+    '… and were rendered to the same bytes',
+    { deployment: deployment(NEW), ...seen(NEW, JUDGED), ...remembered({ renderAnew: true }) },
+    'Restore',
+  ],
+  [
+    'Git does not answer, nothing runs',
+    {
+      found: { sight: 'Seen', obstacle: { at: 'Resolving', error: ofTime, isAnswer: false } },
+      ...remembered({ unresolved: { tries: 1, nextAt: seconds(1) } }),
+    },
+    { wait: seconds(1) },
+  ],
+  [
+    'Git does not answer, what runs is looked after (A4)',
+    {
+      deployment: deployment(OLD),
+      found: { sight: 'Seen', obstacle: { at: 'Resolving', error: ofTime, isAnswer: false } },
+    },
+    'Tidy',
+  ],
+  [
+    'what is wanted was refused just now, what runs is looked after (D6)',
+    { deployment: deployment(OLD), ...seen(NEW, { obstacle: { at: 'Deploying', error: quarantine } }) },
+    'Tidy',
+  ],
+  [
+    'what is wanted is what runs, and the cluster refuses it: nothing more',
+    {
+      deployment: deployment(NEW),
+      ...tidied(NEW, {
+        obstacle: { at: 'Deploying', error: refusal },
+        lookedAfter: { how: 'Not', error: refusal },
+      }),
+      ...retry(seconds(4), refusal, NOW),
+    },
+    { wait: seconds(4) },
+  ],
+  ['it is tried again later', { ...seen(NEW), ...retry(seconds(4), ofTime) }, { wait: seconds(4) }],
+  [
+    'another resource decides: soon after it was tried',
+    { ...seen(NEW), ...retry(seconds(4), refusal, seconds(-0.1)) },
+    { wait: seconds(0.4) },
+  ],
+  ['… or as soon as something wakes us', { ...seen(NEW), ...retry(seconds(4)) }, 'Judge'],
+  ['it is due', { ...seen(NEW), ...retry(seconds(-1), ofTime) }, 'Judge'],
+  ['another one than was refused', { ...seen(OLD), ...retry(seconds(4), ofTime) }, 'Judge'],
+  [
+    'refused in principle: not asked again',
+    {
+      ...seen(NEW),
+      ...remembered({ refused: { inputs: inputsOf(state(), wanted(NEW)), quarantine } }),
+    },
+    { wait: undefined },
+  ],
+  [
+    'it would delete everything',
+    { deployment: deployment(OLD), ...seen(NEW, { ...JUDGED, ...HELD }) },
+    'Tidy',
+  ],
+  ['… and nothing runs', seen(NEW, { ...JUDGED, ...HELD }), { wait: undefined }],
+  ['mode Manual', { ...MANUAL, ...seen(NEW) }, 'Judge'],
+  ['… judged', { ...MANUAL, ...seen(NEW), ...remembered({ judged: judgedAs(state(), NEW) }) }, 'Park'],
+  [
+    '… parked, nothing runs',
+    { ...MANUAL, ...seen(NEW), ...remembered({ judged: judgedAs(state(), NEW) }), parked: candidateKey(NEW) },
+    { wait: undefined },
+  ],
+  [
+    '… parked, what runs is looked after',
+    {
+      ...MANUAL,
+      ...seen(NEW),
+      ...remembered({ judged: judgedAs(state(), NEW) }),
+      parked: candidateKey(NEW),
+      deployment: deployment(OLD),
+    },
+    'Tidy',
+  ],
+  [
+    '… and waits for a dependency',
+    {
+      ...MANUAL,
+      ...seen(NEW),
+      ...remembered({ judged: judgedAs(state(), NEW) }),
+      parked: candidateKey(NEW),
+      unmet: refusal,
+    },
+    'Judge',
+  ],
+  ['… asked for', { ...MANUAL, ...seen(NEW), request: 'x', parked: candidateKey(NEW) }, 'Judge'],
+  ['… asked for and judged', { ...MANUAL, ...seen(NEW, JUDGED), request: 'x' }, 'Begin'],
+  [
+    'looked after, not healthy yet',
+    {
+      deployment: deployment(NEW, UNDER_WAY),
+      ...tidied(NEW, {
+        lookedAfter: {
+          how: 'Advanced',
+          result: {
+            kept: [],
+            progress: {
+              state: 'Waiting',
+              health: 'Progressing',
+              message: 'm',
+              deadline: seconds(90),
+              isPart: false,
+            },
+          },
+        },
+      }),
+    },
+    { wait: seconds(90) },
+  ],
+  [
+    'what runs could not be looked after, and what is wanted is tried again even sooner',
+    {
+      deployment: deployment(OLD),
+      ...tidied(NEW, {
+        obstacle: { at: 'Deploying', error: ofTime },
+        lookedAfter: { how: 'Not', error: ofTime, againAt: seconds(5) },
+      }),
+      ...retry(seconds(2), ofTime, NOW),
+    },
+    { wait: seconds(2) },
+  ],
+];
+
+test('what follows from where a target is', () => {
+  for (const [name, changes, expected] of ROWS) {
+    const action = next(state(changes));
+    const told = action.type === 'Wait' ? { wait: action.until } : action.type;
+    assert.deepEqual(told, expected, name);
+  }
+});
+
+/** All that an action may come to, as far as `next` can tell it apart, and what it makes of the record. */
+function outcomesOf(
+  deed: Deed,
+  of: Candidate,
+  from: TargetState,
+): [Outcome, ((before: TargetState) => Partial<TargetState>)?][] {
+  const blockedOrSo: [Outcome][] = [
+    [{ type: 'Blocked', error: refusal }],
+    [{ type: 'Blocked', error: ofTime }],
+    [{ type: 'Refused', quarantine }],
+    [{ type: 'Broken', error: new Error('a defect') }],
+  ];
+  const stopped: [Outcome][] = isRunWanted(from)
+    ? blockedOrSo
+    : [[{ type: 'LookedAfter', lookedAfter: { how: 'Not', error: ofTime, againAt: seconds(5) } }]];
+  const advanced = (
+    changes: Partial<Deployment>,
+    progress: { state: 'Done' } | { state: 'Degraded'; message: string },
+  ) =>
+    [
+      { type: 'LookedAfter', lookedAfter: { how: 'Advanced', result: { kept: [], progress } } },
+      ({ deployment: before }: TargetState) => ({ deployment: { ...before, ...changes } as Deployment }),
+    ] as [Outcome, (before: TargetState) => Partial<TargetState>];
+  switch (deed) {
+    case 'See':
+      return [[{ type: 'Seen' }], [{ type: 'Unseen', error: refusal }]];
+    case 'Pause':
+      return [[{ type: 'Paused' }]];
+    case 'Resume':
+      return [[{ type: 'Resumed' }]];
+    case 'Resolve':
+      return [
+        [{ type: 'Resolved', wanted: wanted(of), toldWishes: '' }],
+        ...[refusal, ofTime, quarantine, new Error('a defect')].map((error): [Outcome] => [
+          { type: 'Unresolved', error, isAnswer: false },
+        ]),
+        [{ type: 'Unresolved', error: ofTime, isAnswer: false, wanted: wanted(of) }],
+      ];
+    case 'Judge':
+      return [[{ type: 'Judged', deferred: [] }], ...blockedOrSo];
+    case 'Park':
+      return [[{ type: 'Parked' }, () => ({ parked: candidateKey(of) })], ...blockedOrSo];
+    case 'Restore':
+      return [[{ type: 'Restored' }], ...blockedOrSo];
+    case 'Begin':
+      return [
+        [{ type: 'Begun' }, () => ({ deployment: deployment(of, UNDER_WAY) })],
+        [{ type: 'Held', held: HELD.held }],
+        ...blockedOrSo,
+      ];
+    case 'Tidy':
+      return [[{ type: 'Tidied' }], ...stopped];
+    case 'Advance':
+      return [
+        advanced({ applied: true, outcome: 'Succeeded' }, { state: 'Done' }),
+        advanced({ outcome: 'Failed' }, { state: 'Degraded', message: 'm' }),
+        [{ type: 'FailedTry', error: ownFailure }],
+        ...stopped,
+      ];
+    case 'Confirm':
+      return [[{ type: 'LookedAfter', lookedAfter: { how: 'Confirmed' } }], ...stopped];
+    case 'Repair':
+      return [[{ type: 'LookedAfter', lookedAfter: { how: 'Repaired' } }], ...stopped];
+    case 'Count':
+      return [
+        [{ type: 'Counted', error: ownFailure, attempts: 1 }],
+        [
+          { type: 'Counted', error: ownFailure, attempts: 6 },
+          ({ deployment: before }) => ({ deployment: { ...before, ...EXHAUSTED } as Deployment }),
+        ],
+        ...stopped,
+      ];
+  }
+}
+
+/** Follows every way that a look may take. */
+function* ways(
+  from: TargetState,
+  done: readonly Deed[] = [],
+): Generator<{ done: readonly Deed[]; last: TargetState }> {
+  const action: Action = next(from);
+  if (action.type === 'Wait') {
+    yield { done, last: from };
+    return;
+  }
+  assert.ok(
+    !done.includes(action.type),
+    `a look does ${action.type} twice: ${[...done, action.type].join(', ')}`,
+  );
+  for (const [outcome, change] of outcomesOf(action.type, NEW, from)) {
+    const after = { ...from, ...change?.(from) };
+    const memory = memoryAfter(after, outcome, 0.5);
+    yield* ways({ ...after, memory, found: foundAfter({ ...after }, outcome) }, [...done, action.type]);
+  }
+}
+
+test('every look ends, does nothing twice, and says where the target stands', () => {
+  const deployments = [
+    undefined,
+    ...[OLD, NEW].flatMap((one) => [{}, UNDER_WAY, FAILED, EXHAUSTED].map((with_) => deployment(one, with_))),
+  ];
+  let count = 0;
+  for (const from of deployments)
+    for (const request of [undefined, 'x'])
+      for (const settings of [state().settings, { ...state().settings, mode: 'Manual' as const }])
+        for (const renderAnew of [false, true])
+          for (const isUndisturbed of [false, true]) {
+            const start = state({
+              deployment: from,
+              request,
+              isAskedNow: request !== undefined,
+              settings,
+              isUndisturbed,
+              ...remembered({ renderAnew }),
+            });
+            for (const { done, last } of ways(start)) {
+              count += 1;
+              const how = `${done.join(', ')} from ${JSON.stringify(from)} mode ${settings.mode} request ${request}`;
+              const standing = standingOf(last);
+              const { obstacle, lookedAfter } = last.found;
+              const error = obstacle?.error ?? (lookedAfter?.how === 'Not' ? lookedAfter.error : undefined);
+              const isTold =
+                error instanceof TowpathError || error instanceof Quarantine || error === undefined;
+              if (isTold) assert.notEqual(standing, LOOKING, how);
+              // A4, D6: whatever is wrong with what is wanted, what runs in its place is looked after.
+              const isSeen = last.found.sight === 'Seen';
+              const isOld = from !== undefined && candidateKey(from.candidate) === candidateKey(OLD);
+              if (isSeen && isOld && !done.includes('Begin')) assert.ok(done.includes('Tidy'), how);
+              // What nobody asked for is not begun (mode Manual), and nothing is begun that was not judged.
+              if (done.includes('Begin')) assert.ok(done.includes('Judge'), how);
+              if (settings.mode === 'Manual' && request === undefined)
+                assert.ok(!done.includes('Begin'), how);
+            }
+          }
+  assert.ok(count > 1_000, `${count} ways`);
+});
