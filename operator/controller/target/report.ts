@@ -20,10 +20,10 @@ export function reportSoFar(run: Run, state: TargetState): Facts {
 export function reportOf(run: Run, state: TargetState): Facts {
   const standing = standingOf(state);
   const facts = report(run, state, standing);
-  const { told } = run.request;
-  return told === undefined || !isHandled(state, standing, told)
+  const { asRecorded } = run.request;
+  return asRecorded === undefined || !isHandled(state, standing, asRecorded)
     ? facts
-    : { ...facts, handledSyncRequest: told };
+    : { ...facts, handledSyncRequest: asRecorded };
 }
 
 function report(run: Run, state: TargetState, standing: Standing): Facts {
@@ -35,7 +35,7 @@ function report(run: Run, state: TargetState, standing: Standing): Facts {
     environment: target.environment,
     now: context.now(),
     standing,
-    health: found.sight === undefined ? healthTold(run) : healthNow(run, state),
+    health: found.sight === undefined ? healthBefore(run) : healthNow(run, state),
     objects: context.record.applied.size,
     kept: memory.kept,
     isLookedAt: found.lookedAfter !== undefined && found.lookedAfter.how !== 'Not',
@@ -44,11 +44,13 @@ function report(run: Run, state: TargetState, standing: Standing): Facts {
     ...runningOf(state),
     ...obstacleFacts(state),
   };
-  return request.isBegun && request.told !== undefined ? { ...all, handledSyncRequest: request.told } : all;
+  return request.isBegun && request.asRecorded !== undefined
+    ? { ...all, handledSyncRequest: request.asRecorded }
+    : all;
 }
 
 /** Before anything was looked at. */
-function healthTold({ application }: Run): Facts['health'] {
+function healthBefore({ application }: Run): Facts['health'] {
   return { state: application.status?.health ?? 'Missing' };
 }
 
@@ -68,8 +70,8 @@ function runningOf(state: TargetState): Pick<Facts, 'running' | 'drift' | 'pendi
   const pendingPrune =
     held === undefined ? {} : { pendingPrune: { digest: held.digest, objects: held.objects } };
   if (deployment === undefined || found.isTidied !== true) return pendingPrune;
-  const isTold = lookedAfter === undefined ? lastTry(state) !== undefined : lookedAfter.how !== 'Not';
-  const running = isTold ? { running: deployment.candidate } : {};
+  const isReported = lookedAfter === undefined ? lastTry(state) !== undefined : lookedAfter.how !== 'Not';
+  const running = isReported ? { running: deployment.candidate } : {};
   if (lookedAfter === undefined || !('result' in lookedAfter) || lookedAfter.result === undefined)
     return { ...running, ...pendingPrune };
   const { progress, drift } = lookedAfter.result;
@@ -126,11 +128,11 @@ function runningRetry(state: TargetState): Facts['retry'] {
 function isHandled(
   { found, request, settings, deployment }: TargetState,
   standing: Standing,
-  told: string,
+  asRecorded: string,
 ): boolean {
   if (request === undefined || found.sight !== 'Seen' || found.clock === 'Paused') return false;
   if (found.obstacle?.at === 'Resolving') return found.obstacle.isAnswer;
-  if (standing.sync !== 'Blocked' || deployment?.request === told) return true;
+  if (standing.sync !== 'Blocked' || deployment?.request === asRecorded) return true;
   return settings.mode !== 'Manual' && standing.remedy === 'Person';
 }
 

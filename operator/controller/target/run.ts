@@ -63,8 +63,8 @@ export interface SyncRequest {
   readonly open: string | undefined;
   /** Whether this is the first look for it: what waits for its time is tried at once. */
   readonly isNew: boolean;
-  /** The whole annotation as status and record tell it. */
-  readonly told: string | undefined;
+  /** The whole annotation, as status and record have it. */
+  readonly asRecorded: string | undefined;
   /** A deployment was begun for it: that was done, also where no status could say so before the process ended. */
   readonly isBegun: boolean;
 }
@@ -165,9 +165,9 @@ export function startRun(parts: Parts, input: RunInput): Run {
 function requestOf({ application, target, session }: RunInput, { deployment }: TargetRecord): SyncRequest {
   const { metadata, status } = application;
   const annotation = metadata.annotations[ANNOTATION_SYNC_REQUESTED];
-  if (annotation === undefined) return { open: undefined, isNew: false, told: undefined, isBegun: false };
-  const told = handledAs(annotation);
-  const isBegun = told === deployment?.request;
-  const open = isBegun || told === status?.handledSyncRequest ? undefined : target.settings.request;
-  return { open, isNew: open !== undefined && open !== session.memory.lookedFor, told, isBegun };
+  if (annotation === undefined) return { open: undefined, isNew: false, asRecorded: undefined, isBegun: false };
+  const asRecorded = handledAs(annotation);
+  const isBegun = asRecorded === deployment?.request;
+  const open = isBegun || asRecorded === status?.handledSyncRequest ? undefined : target.settings.request;
+  return { open, isNew: open !== undefined && open !== session.memory.lookedFor, asRecorded, isBegun };
 }

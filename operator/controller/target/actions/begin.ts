@@ -83,7 +83,7 @@ function newDeployment(run: Run, state: TargetState, candidate: Candidate): Depl
     generation: application.metadata.generation,
     deferred: [...(state.found.judgement?.deferred ?? [])],
     applied: false,
-    ...(request.open === undefined ? {} : { request: request.told ?? '' }),
+    ...(request.open === undefined ? {} : { request: request.asRecorded ?? '' }),
   };
 }
 
