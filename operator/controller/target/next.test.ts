@@ -22,7 +22,9 @@ function application(spec: Record<string, unknown> = {}, sync?: string): Applica
     kind: 'Application',
     metadata: { name: 'web', namespace: 'shop', generation: 3 },
     spec: { source: { repoURL: 'https://git.example.com/web.git' }, ...spec },
-    ...(sync === undefined ? {} : { status: { sync } }),
+    ...(sync === undefined
+      ? {}
+      : { status: { sync, environments: [{ name: 'default', sync, health: 'Healthy' }] } }),
   });
   assert.ok(parsed.ok);
   return parsed.application;

@@ -1,5 +1,5 @@
 import { Quarantine } from '../candidate/quarantine.ts';
-import { dueAt, isOfWanted, lastTry, obstacleOf, restingTry, stageOf } from './stage.ts';
+import { dueAt, isOfWanted, lastTry, obstacleOf, restingTry, stageOf, wasSuspended } from './stage.ts';
 import type { Action, Deed, TargetState } from './state.ts';
 
 /** What cannot be seen is looked for again after so long. */
@@ -10,8 +10,8 @@ export function next(state: TargetState): Action {
   const { application, deployment, found, now } = state;
   if (found.sight === undefined) return act('See');
   if (application.spec.suspend) return found.clock === undefined ? act('Pause') : wait();
-  const wasSuspended = application.status?.sync === 'Suspended' || deployment?.pausedAt !== undefined;
-  if (wasSuspended && found.clock === undefined) return act('Resume');
+  const isPaused = deployment?.pausedAt !== undefined || wasSuspended(state);
+  if (isPaused && found.clock === undefined) return act('Resume');
   if (found.wanted === undefined && found.obstacle === undefined) return act('Resolve');
   if (found.sight !== 'Seen') return wait(new Date(now.getTime() + PATIENCE_MS));
   return found.isTidied === true ? nextOfRunning(state) : nextOfWanted(state);

@@ -1,4 +1,5 @@
 import { TowpathError } from '../../api/errors.ts';
+import { environmentOf } from '../../api/v1alpha1/application.ts';
 import { LABEL_TARGET } from '../../api/v1alpha1/names.ts';
 import { asWanted } from '../../health/health.ts';
 import { isOurs } from '../../manifest/live.ts';
@@ -50,8 +51,8 @@ function report(run: Run, state: TargetState, standing: Standing): Facts {
 }
 
 /** Before anything was looked at. */
-function healthBefore({ application }: Run): Facts['health'] {
-  return { state: application.status?.health ?? 'Missing' };
+function healthBefore({ application, target }: Run): Facts['health'] {
+  return { state: environmentOf(application.status, target.environment)?.health ?? 'Missing' };
 }
 
 /** What the source has, whether it may run or not. */

@@ -165,7 +165,8 @@ export function startRun(parts: Parts, input: RunInput): Run {
 function requestOf({ application, target, session }: RunInput, { deployment }: TargetRecord): SyncRequest {
   const { metadata, status } = application;
   const annotation = metadata.annotations[ANNOTATION_SYNC_REQUESTED];
-  if (annotation === undefined) return { open: undefined, isNew: false, asRecorded: undefined, isBegun: false };
+  if (annotation === undefined)
+    return { open: undefined, isNew: false, asRecorded: undefined, isBegun: false };
   const asRecorded = handledAs(annotation);
   const isBegun = asRecorded === deployment?.request;
   const open = isBegun || asRecorded === status?.handledSyncRequest ? undefined : target.settings.request;

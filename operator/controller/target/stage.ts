@@ -1,3 +1,4 @@
+import { environmentOf } from '../../api/v1alpha1/application.ts';
 import type { Wanted } from '../candidate/wanted.ts';
 import { type Candidate, candidateKey, inputsKey } from '../record/record.ts';
 import type { FailedTry, Memory, Obstacle, TargetState } from './state.ts';
@@ -111,4 +112,9 @@ function isLatest({ deployment, application }: TargetState, failed: FailedTry): 
 /** Whether what fails of the deployment is in the way of what is wanted, and not only of what runs in its place. */
 export function isRunWanted(state: TargetState): boolean {
   return isOfWanted(state) && obstacleOf(state) === undefined && state.found.held === undefined;
+}
+
+/** Whether the target is told as suspended. */
+export function wasSuspended({ application, environment }: TargetState): boolean {
+  return environmentOf(application.status, environment)?.sync === 'Suspended';
 }

@@ -1,5 +1,6 @@
 import { saveChanges } from '../deploy-context.ts';
 import type { Run } from '../run.ts';
+import { wasSuspended } from '../stage.ts';
 import type { Outcome, TargetState } from '../state.ts';
 
 /** Stops the clock of a deployment under way: spec.sync.timeout stands still while the Application is suspended. */
@@ -15,7 +16,7 @@ export async function pause({ context }: Run): Promise<Outcome> {
 }
 
 /** Lets it run again. */
-export async function resume({ context }: Run, { application }: TargetState): Promise<Outcome> {
+export async function resume({ context }: Run, state: TargetState): Promise<Outcome> {
   const { record, store, now, signal } = context;
   const { deployment } = record;
   if (deployment?.pausedAt !== undefined) {
@@ -24,6 +25,6 @@ export async function resume({ context }: Run, { application }: TargetState): Pr
     delete deployment.pausedAt;
     await store.save(record, { signal });
   }
-  if (application.status?.sync === 'Suspended') context.say('It is no longer suspended.', { atOnce: true });
+  if (wasSuspended(state)) context.say('It is no longer suspended.', { atOnce: true });
   return { type: 'Resumed' };
 }
