@@ -33,7 +33,9 @@ async function install(setting: Setting): Promise<void> {
   } else {
     say('The cluster learns what an Application is.');
     await shell.type('kubectl apply -f crds/', { directory: root });
-    await shell.type(`kubectl wait --for=condition=Established crd/applications.towpath.dev ${limit}`);
+    // Not --for=condition: of a definition so new that it has no conditions at all that fails.
+    const established = `--for=jsonpath='{.status.conditions[?(@.type=="Established")].status}'=True`;
+    await shell.type(`kubectl wait ${established} crd/applications.towpath.dev ${limit}`);
   }
   say('The operator gets a namespace for its records, and runs from source, as `make run` does.');
   await shell.type(`kubectl create namespace ${operatorNamespace}`);

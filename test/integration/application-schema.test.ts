@@ -6,24 +6,14 @@ import { parseApplication } from '../../operator/api/v1alpha1/application.ts';
 import { boundStatus } from '../../operator/api/v1alpha1/bound-status.ts';
 import { largestStatus } from '../../operator/api/v1alpha1/testing/largest-status.ts';
 import { valuesText } from '../../operator/api/v1alpha1/values-text.ts';
+import { installCRDs } from '../harness/operator.ts';
 import { namespaceFor, useControlPlane } from '../harness/use-control-plane.ts';
 import { ACCEPTED, helm, REFUSED, source, sync } from './application-schema-cases.ts';
 
-const API = '/apis/towpath.dev/v1alpha1/namespaces';
 const CRD = join(import.meta.dirname, '../../crds/towpath.dev_applications.yaml');
+const API = '/apis/towpath.dev/v1alpha1/namespaces';
 
-before(async () => {
-  const { kubectl } = await useControlPlane();
-  const applied = await kubectl(['apply', '--server-side', '-f', CRD]);
-  assert.equal(applied.code, 0, applied.stderr);
-  const waited = await kubectl([
-    'wait',
-    '--for=condition=Established',
-    '--timeout=30s',
-    'crd/applications.towpath.dev',
-  ]);
-  assert.equal(waited.code, 0, waited.stderr);
-});
+before(async () => installCRDs(await useControlPlane()));
 
 interface Answer {
   status: number;
