@@ -19,3 +19,8 @@ test('faults that measure times have the machine to themselves', () => {
   assert.deepEqual(groupsOf('faults', 'kill'), [{ files: ['test/faults/kill.test.ts'], atOnce: 3 }]);
   assert.throws(() => suiteOf('fault'), /no suite fault; there are test, faults,/);
 });
+
+test('several parts of paths may be asked for', () => {
+  const files = groupsOf('faults', 'faults/kill,faults/leader').flatMap((group) => group.files);
+  assert.deepEqual(files.toSorted(), ['test/faults/kill.test.ts', 'test/faults/leader.test.ts']);
+});

@@ -80,13 +80,17 @@ export function suiteOf(name: string): SuiteName {
   throw new Error(`no suite ${name}; there are ${Object.keys(SUITES).join(', ')}`);
 }
 
-/** The files of a suite whose paths have a text in them; no group is empty. */
-export function groupsOf(suite: SuiteName, part: string): Group[] {
+/** The files of a suite whose paths have one of some texts, separated by commas, in them; no group is empty. */
+export function groupsOf(suite: SuiteName, only: string): Group[] {
+  const parts = only.split(',');
   const taken = new Set<string>();
   const groups = SUITES[suite].map(({ patterns, atOnce }) => {
     const files = patterns
       .flatMap((pattern) => globSync(pattern).sort())
-      .filter((file) => file.includes(part) && !file.includes('node_modules/') && !taken.has(file));
+      .filter(
+        (file) =>
+          parts.some((part) => file.includes(part)) && !file.includes('node_modules/') && !taken.has(file),
+      );
     for (const file of files) taken.add(file);
     return { files, atOnce };
   });
