@@ -129,10 +129,9 @@ export class Looks {
     const progress = new Progress(TELL_AFTER_MS);
     const onFacts = (now: () => Facts) =>
       progress.start(async () => {
-        const facts = now();
         // A look that found nothing to do yet changes nothing that the status says.
-        if (application.status?.sync !== undefined && facts.standing === LOOKING) return;
-        await this.#writer.tell(latest(), facts, session.unreported, signal);
+        if (application.status?.sync !== undefined && now().standing === LOOKING) return;
+        await this.#writer.tell(latest(), now(), session.unreported, signal);
       });
     try {
       const { facts, requeueAt } = await reconcile(this.#parts, {
