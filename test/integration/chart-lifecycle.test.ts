@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
-import { parseAllDocuments } from 'yaml';
 import { ANNOTATION_VERSION } from '../../operator/api/v1alpha1/names.ts';
 import { CLUSTER_RIGHTS } from '../../operator/kube/rights.ts';
+import { helm } from '../harness/helm.ts';
 import { installCRDs, newStage, type RunningOperator, type Stage } from '../harness/operator.ts';
-import { kubeconfigOf } from '../harness/operator-rights.ts';
 import { freePort } from '../harness/process.ts';
 import { eventually } from '../harness/wait.ts';
 import { laterChart, newReleases, type Releases, untilItLooked } from './chart-releases.ts';
@@ -81,6 +80,48 @@ test('I3: upgrade and rollback change no object of users, uninstalling deletes n
   await stage.untilReadyAt('web', await stage.repository.commit({ 'web.yaml': CHANGED }));
   await on.release('uninstall', again);
 });
+
+test('I2: upgraded as the docs say, to a chart with a value that is new, it keeps the values that were set; a rollback brings all back', async (t) => {
+  const towpath = { name: 'towpath', namespace: await on.newNamespace(t, 'valued') };
+  const where = ['--namespace=valued', `--kubeconfig=${on.cluster.kubeconfigPath}`];
+  await on.release('install', {
+    ...towpath,
+    values: { log: { level: 'debug' }, labels: { team: 'platform' } },
+  });
+  const manifest = async () => (await helm('get', 'manifest', 'towpath', ...where)).stdout;
+  const before = await manifest();
+  assert.match(before, /--log-level=debug/);
+
+  const chart = withNewValue(laterChart());
+  const upgrade = ['upgrade', 'towpath', chart, ...where];
+  assert.notEqual((await helm(...upgrade, '--reuse-values')).code, 0, 'Helm knows no value that is new');
+  const upgraded = await helm(...upgrade, '--reset-then-reuse-values');
+  assert.equal(upgraded.code, 0, upgraded.stderr);
+  const after = await manifest();
+  assert.match(after, /text: of the next release/);
+  for (const kept of [/--log-level=debug/, /team: "?platform/, /app.kubernetes.io\/version: "?0\.2\.0/])
+    assert.match(after, kept);
+  await on.kubectl('get', 'configmap', 'later', '-n', 'valued');
+
+  await on.release('rollback', towpath, '1');
+  assert.equal(await manifest(), before);
+  assert.equal((await on.cluster.kubectl(['get', 'configmap', 'later', '-n', 'valued'])).code, 1);
+  await on.release('uninstall', towpath);
+});
+
+/** A chart with one value more, which a template needs. */
+function withNewValue(chart: string): string {
+  appendFileSync(join(chart, 'values.yaml'), '\nlater:\n  text: of the next release\n');
+  const path = join(chart, 'values.schema.json');
+  const schema = JSON.parse(readFileSync(path, 'utf8')) as { properties: object };
+  Object.assign(schema.properties, { later: { type: 'object', required: ['text'] } });
+  writeFileSync(path, JSON.stringify(schema));
+  writeFileSync(
+    join(chart, 'templates/later.yaml'),
+    'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: later}\ndata: {text: {{ .Values.later.text }}}\n',
+  );
+  return chart;
+}
 
 test('I2: the leader brings its definitions up to its version, never down, and not where that is switched off', async (t) => {
   await installCRDs(on.cluster);
@@ -222,70 +263,6 @@ test('two installations of one namespace, each with a namespace to watch, both w
   await other.stop();
   await second.untilReadyAt('web', await second.repository.commit({ 'web.yaml': WEB }));
   await on.release('uninstall', { name: 'shop', namespace });
-});
-
-test('S15: who has the rights that docs/examples/installer.yaml lists can install, upgrade and remove it', async (t) => {
-  const documents = parseAllDocuments(
-    readFileSync(join(import.meta.dirname, '../../docs/examples/installer.yaml'), 'utf8'),
-  );
-  const namespace = await on.newNamespace(t, 'towpath-system-2').catch(() => 'towpath-system-2');
-  // The namespace is another one here, since another test has that; else it is what the file says, letter by letter.
-  const text = documents.map(String).join('---\n').replaceAll('towpath-system', namespace);
-  const applied = await on.cluster.kubectl(['apply', '-f', '-'], { input: text });
-  assert.equal(applied.code, 0, applied.stderr);
-  t.after(() => on.cluster.kubectl(['delete', 'clusterrole,clusterrolebinding', 'towpath-installer']));
-  await on.kubectl('create', 'serviceaccount', 'installer', '-n', namespace);
-  const subject = `--serviceaccount=${namespace}:installer`;
-  await on.kubectl(
-    'create',
-    'rolebinding',
-    'towpath-installer',
-    '-n',
-    namespace,
-    '--role=towpath-installer',
-    subject,
-  );
-  await on.kubectl(
-    'create',
-    'clusterrolebinding',
-    'towpath-installer',
-    '--clusterrole=towpath-installer',
-    subject,
-  );
-  const kubeconfig = await kubeconfigOf(on.cluster, namespace, 'installer');
-  const installed = {
-    name: 'towpath',
-    namespace,
-    kubeconfig,
-    // Simulated nodes say that Pods run; two make a PodDisruptionBudget.
-    values: {
-      networkPolicy: { enabled: true },
-      metrics: { dashboard: { enabled: true } },
-      replicaCount: 2,
-    },
-  };
-  await on.release('install', installed, '--wait', '--timeout=60s');
-  await on.kubectl('get', 'poddisruptionbudget', 'towpath', '-n', namespace);
-  await on.release('upgrade', { ...installed, chart: laterChart() }, '--wait', '--timeout=60s');
-  await on.release('rollback', installed, '1', '--wait', '--timeout=60s');
-  const tested = on.release('test', installed, '--timeout=60s');
-  const ofTest = ['pod', 'towpath-test', '-n', namespace];
-  // As kubelet does where the Pod ends well, which no simulated node has end.
-  const [phase, ended] = ['jsonpath={.status.phase}', '{"status":{"phase":"Succeeded"}}'];
-  await eventually(
-    async () => (await on.cluster.kubectl(['get', ...ofTest, '-o', phase])).stdout === 'Running',
-    { describe: 'the Pod of `helm test` to run' },
-  );
-  await on.kubectl('patch', ...ofTest, '--subresource=status', '--type=merge', '--patch', ended);
-  await tested;
-  await on.release('uninstall', installed, '--wait', '--timeout=60s');
-  const asInstaller = ['--kubeconfig', kubeconfig, 'auth', 'can-i'];
-  for (const more of [
-    ['get', 'secrets', '-n', 'default'],
-    ['escalate', 'clusterroles'],
-    ['delete', 'crd'],
-  ])
-    assert.equal((await on.cluster.kubectl([...asInstaller, ...more])).stdout.trim(), 'no', more.join(' '));
 });
 
 /** What stands in no namespace is written by who has a ClusterRole. */
