@@ -7,7 +7,7 @@ NOTIFY := examples/notify/node_modules/.stamp
 KUBECONFIG ?= $(CURDIR)/.run/cluster/kubeconfig
 
 # What a user says on make's command line and the scripts read.
-export KEEP CLUSTER KUBERNETES
+export KEEP CLUSTER KUBERNETES HELM
 
 .DEFAULT_GOAL := help
 
@@ -20,7 +20,7 @@ demo: $(INSTALLED) ## Shows a chart's way from Git into a cluster (KEEP=1: leave
 	@$(NODE) hack/demo/main.ts
 
 .PHONY: test
-test: $(INSTALLED) $(NOTIFY) ## Runs unit, integration and corpus tests (ONLY=operator/plan, NAME=pattern, CLUSTER=current, KUBERNETES=1.36)
+test: $(INSTALLED) $(NOTIFY) ## Runs unit, integration and corpus tests (ONLY=operator/plan, NAME=pattern, CLUSTER=current, KUBERNETES=1.36, HELM=3)
 	@$(NODE) hack/test.ts test --only='$(ONLY)' --name='$(NAME)' --cluster='$(CLUSTER)' --strict='$(STRICT)'
 
 .PHONY: test-faults

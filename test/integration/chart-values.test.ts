@@ -138,7 +138,11 @@ test('the chart takes what Kubernetes and Prometheus take', async () => {
   assert.deepEqual(volumes, [{ name: 'tmp', emptyDir: { sizeLimit: '6Gi' } }]);
 });
 
-test('what helm says after an install names the commands that tell whether it works, and for which namespaces', async () => {
+const skip = process.env.HELM === '3' && 'Helm 3 asks a cluster even before a dry run';
+
+test('what helm says after an install names the commands that tell whether it works, and for which namespaces', {
+  skip,
+}, async () => {
   const notes = async (values: unknown) => {
     const flags = ['--dry-run=client', '--namespace=gitops', `--values=${valuesFile(values)}`];
     const { code, stdout, stderr } = await helm('install', 'towpath', CHART, ...flags);
