@@ -148,6 +148,11 @@ export class Operator {
       random: Math.random,
       onFault: (application, { message: error, stack }) =>
         log.warn({ application, error, stack }, 'A look at an Application failed; it is tried again.'),
+      onUntrustedRecord: (secret, why) =>
+        log.warn(
+          { secret, why },
+          'A record is not trusted and counts as lost: what it described is searched for in the cluster.',
+        ),
       onTold: (application, { line, fields }) => {
         log.info({ application, ...fields }, APPLICATION_LINES[line].says);
         this.#metrics.told(line, fields);

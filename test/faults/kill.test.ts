@@ -194,7 +194,7 @@ for (const at of INSTANTS) {
     await stage.deployed('web', { revisionHistoryLimit: 100 });
     await atRest(ground);
     const [record = ''] = await leftovers(ground).then((all) =>
-      all.filter((one) => /towpath-target/.test(one)),
+      all.filter((one) => /towpath-application/.test(one)),
     );
     let version = 1;
     let revision = '';

@@ -100,14 +100,20 @@ test('D7: chunks of manifests that no record names go when an operator begins to
   await stage.apply({
     apiVersion: 'v1',
     kind: 'Secret',
-    metadata: { name: 'towpath-target-left-1', labels: { 'towpath.dev/manifests': installation } },
+    metadata: { name: 'towpath-application-left-1', labels: { 'towpath.dev/manifests': installation } },
     data: { 'o.0': 'bGVmdA==' },
   });
   await stage.restart('SIGTERM');
   await eventually(
     async () =>
-      (await stage.kubectl('get', 'secret', 'towpath-target-left-1', '--ignore-not-found', '-o', 'name')) ===
-      '',
+      (await stage.kubectl(
+        'get',
+        'secret',
+        'towpath-application-left-1',
+        '--ignore-not-found',
+        '-o',
+        'name',
+      )) === '',
     { describe: 'the chunk to be deleted' },
   );
   await stage.kubectl('patch', 'configmap', 'web', '-p', '{"data":{"message":"mine"}}');

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import type { HeldRequest } from '../harness/fault-proxy.ts';
 import { conditionOf } from '../harness/operator.ts';
 import { newProxiedStage } from '../harness/proxied-stage.ts';
-import { environmentOf, targetIdOf } from '../harness/target.ts';
+import { environmentOf, recordSecretOf } from '../harness/target.ts';
 import { eventually } from '../harness/wait.ts';
 
 const configMap = (name: string, message: string) =>
@@ -19,7 +19,7 @@ test('D7: target records survive lost answers, leftovers, damage and deletion', 
   const { proxy, stage } = await newProxiedStage(t, {
     files: { 'web/web.yaml': configMap('web', 'one') },
   });
-  const idOf = (application: string) => targetIdOf(stage, application);
+  const secretOf = (application: string) => recordSecretOf(stage, application);
 
   await t.test('the first record was written, but its answer was lost', async () => {
     const held = proxy.hold({ verb: 'create', path: /\/secrets/, at: 'response' });
@@ -31,7 +31,7 @@ test('D7: target records survive lost answers, leftovers, damage and deletion', 
   });
 
   await t.test('somebody deletes the record', async () => {
-    await stage.kubectl('delete', 'secret', `towpath-target-${idOf('web')}`);
+    await stage.kubectl('delete', 'secret', secretOf('web'));
     const second = await stage.repository.commit({ 'web/web.yaml': configMap('web', 'two') });
     await stage.untilReadyAt('web', second);
     await stage.kubectl('patch', 'configmap', 'web', '-p', '{"data":{"message":"mine"}}');
@@ -44,13 +44,7 @@ test('D7: target records survive lost answers, leftovers, damage and deletion', 
   });
 
   await t.test('somebody damages it, and the operator starts anew', async () => {
-    await stage.kubectl(
-      'patch',
-      'secret',
-      `towpath-target-${idOf('web')}`,
-      '-p',
-      '{"data":{"record":"bm8="}}',
-    );
+    await stage.kubectl('patch', 'secret', secretOf('web'), '-p', '{"data":{"record":"bm8="}}');
     await stage.restart('SIGTERM');
     const third = await stage.repository.commit({ 'web/web.yaml': configMap('web', 'three') });
     await stage.untilReadyAt('web', third);
@@ -64,7 +58,7 @@ test('D7: target records survive lost answers, leftovers, damage and deletion', 
       await stage.application('two', { source: { path: 'two' } });
       await stage.untilReadyAt('two', revision);
       await stage.operator.stop('SIGTERM');
-      await stage.kubectl('delete', 'secret', `towpath-target-${idOf('two')}`);
+      await stage.kubectl('delete', 'secret', secretOf('two'));
       // The commit that comes first has none of the kind that leaves.
       const less = await stage.repository.commit({ 'two/secret.yaml': null });
       await stage.restart();
@@ -76,7 +70,7 @@ test('D7: target records survive lost answers, leftovers, damage and deletion', 
       );
 
       await stage.operator.stop('SIGTERM');
-      await stage.kubectl('delete', 'secret', `towpath-target-${idOf('two')}`);
+      await stage.kubectl('delete', 'secret', secretOf('two'));
       await stage.kubectl('delete', 'applications.towpath.dev', 'two', '--wait=false');
       await stage.restart();
       await stage.kubectl('wait', '--for=delete', 'applications.towpath.dev/two', '--timeout=20s');
@@ -93,7 +87,7 @@ test('D7: target records survive lost answers, leftovers, damage and deletion', 
       (application) => conditionOf(application, 'Ready')?.reason === 'RecordNotSaved',
       'the refusal to be told',
     );
-    assert.match(conditionOf(told, 'Ready')?.message ?? '', /cannot write Secret .*towpath-target-/);
+    assert.match(conditionOf(told, 'Ready')?.message ?? '', /cannot write Secret .*towpath-application-/);
     assert.equal(conditionOf(told, 'Reconciling')?.status, 'True');
     assert.equal(await stage.kubectl('get', 'configmap', 'kept', '--ignore-not-found', '-o', 'name'), '');
     rule.remove();
@@ -129,7 +123,7 @@ test('D7: target records survive lost answers, leftovers, damage and deletion', 
     const ready = await stage.untilReadyAt('large', revision);
     assert.equal(environmentOf(ready.status)?.objects, 8);
 
-    const path = new RegExp(`/secrets/towpath-target-${idOf('large')}$`);
+    const path = new RegExp(`/secrets/${secretOf('large')}$`);
     const secrets = async () =>
       (await stage.kubectl('get', 'secrets', '-o', 'name')).trim().split('\n').length;
     // Of a write that the API server failed to answer the manifests may be of use, but only those of the last try.
@@ -158,7 +152,7 @@ test('D7: target records survive lost answers, leftovers, damage and deletion', 
 
     await stage.kubectl('delete', 'applications.towpath.dev', 'large', '--timeout=20s');
     const left = await stage.kubectl('get', 'secrets', '-o', 'jsonpath={.items[*].metadata.name}');
-    assert.ok(!left.includes(idOf('large')), left);
+    assert.ok(!left.includes(secretOf('large')), left);
   });
 
   // Both writes were carried out: one the API server failed to answer, and one has no answer at all.
@@ -175,7 +169,7 @@ test('D7: target records survive lost answers, leftovers, damage and deletion', 
       await push('large', 600_000);
       await stage.application(name, { source: { path: name } });
       await stage.untilReadyAt(name, await push('large', 600_000));
-      const path = new RegExp(`/secrets/towpath-target-${idOf(name)}$`);
+      const path = new RegExp(`/secrets/${secretOf(name)}$`);
       const held = proxy.hold({ verb: 'patch', path, at: 'response' });
       await push('large', 600_000);
       await held.seen;

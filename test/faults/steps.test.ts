@@ -132,7 +132,7 @@ const steps: Step[] = [
       ground.rule = ground.proxy.fail({ ...RECORD, fault: { status: 500 } });
     },
     isTold: isNot('Synced'),
-    says: /Secret .*towpath-target-/,
+    says: /Secret .*towpath-application-/,
     remains: NAMES,
   },
   {
@@ -144,7 +144,7 @@ const steps: Step[] = [
     // Also after the tries that follow: what is in memory alone is not deployed for good.
     isTold: (application, { rule }) => isNot('Synced')(application) && (rule?.met ?? 0) > 4,
     done: NAMES,
-    says: /Secret .*towpath-target-/,
+    says: /Secret .*towpath-application-/,
     isDeployed: 'unrecorded',
     remains: NAMES,
   },

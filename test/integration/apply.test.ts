@@ -212,7 +212,10 @@ test('the order of applying', async (t) => {
     const writes = proxy.find({ ...ofObjects, where: ({ dryRun, method }) => !dryRun && method !== 'GET' });
     const reads = proxy.find({ ...ofObjects, method: 'GET' });
     assert.deepEqual([dryRuns.length, writes.length, reads.length], [3, 3, 0]);
-    const record = proxy.find({ verb: ['create', 'patch', 'update'], path: /\/secrets\/towpath-target-/ });
+    const record = proxy.find({
+      verb: ['create', 'patch', 'update'],
+      path: /\/secrets\/towpath-application-/,
+    });
     assert.equal(record.length, 2, 'the record is written before and after');
     proxy.forget();
     const commit = await stage.repository.commit({ 'elsewhere.txt': 'x' });

@@ -6,24 +6,30 @@ import { newStage, type Stage } from '../harness/operator.ts';
 import { eventually } from '../harness/wait.ts';
 import { configMap, isReady } from './message.ts';
 
+/** The records, and the index of the manifests, of an Application's Secret. */
+type Member = 'record' | 'target.default' | 'index';
+
 interface RecordSecret {
   name: string;
   uid: string;
-  index: string;
-  record: Record<string, unknown>;
+  data: Record<Member, string>;
+  /** Of the Application, and of its target. */
+  records: Record<'record' | 'target.default', Record<string, unknown>>;
 }
 
 /** What stands in the Secrets that keep records, by Application. */
 async function recordsIn(stage: Stage): Promise<Map<string, RecordSecret>> {
   const list = await stage.kubectl('get', 'secrets', '-l', 'towpath.dev/record', '-o', 'json');
   const { items } = JSON.parse(list) as {
-    items: { metadata: { name: string; uid: string }; data: { record: string; index: string } }[];
+    items: { metadata: { name: string; uid: string }; data: Partial<Record<Member, string>> }[];
   };
   const found = new Map<string, RecordSecret>();
   for (const { metadata, data } of items) {
-    const record = (await decode(data.record)) as Record<string, unknown>;
-    const { application } = record.target as { application: string };
-    found.set(application.slice(application.indexOf('/') + 1), { ...metadata, index: data.index, record });
+    const [record, target] = await Promise.all([decode(data.record), decode(data['target.default'])]);
+    const { application } = record as { application: string };
+    const name = application.slice(application.indexOf('/') + 1);
+    const records = { record, 'target.default': target } as RecordSecret['records'];
+    found.set(name, { ...metadata, data: data as RecordSecret['data'], records });
   }
   return found;
 }
@@ -39,26 +45,62 @@ async function configMaps(stage: Stage): Promise<Record<string, string>> {
   );
 }
 
-type Change = (secret: RecordSecret, others: ReadonlyMap<string, RecordSecret>) => unknown;
+/** What is written in place of members. */
+type Change = (
+  secret: RecordSecret,
+  others: ReadonlyMap<string, RecordSecret>,
+) => Partial<Record<Member, unknown>>;
 
-/** What is written in place of the record, or of its index. */
-const records: Record<string, Change> = {
-  unversioned: ({ record: { version: _, ...record } }) => record,
-  older: ({ record }) => ({ ...record, version: 0 }),
-  newer: ({ record }) => ({ ...record, version: 2, more: true }),
-  'by-twelve-digits': ({ record }) => ({
-    ...record,
-    candidates: (record.candidates as object[]).map((one) => ({ ...one, id: 'c-0123456789ab' })),
+const changes: Record<string, Change> = {
+  unversioned: ({ records: { record } }) => ({ record: { ...record, version: undefined } }),
+  older: ({ records: { record } }) => ({ record: { ...record, version: 1 } }),
+  newer: ({ records: { record } }) => ({ record: { ...record, version: 99, more: true } }),
+  'by-twelve-digits': ({ records: { record } }) => ({
+    record: {
+      ...record,
+      candidates: (record['candidates'] as object[]).map((one) => ({ ...one, id: 'c-0123456789ab' })),
+    },
   }),
-  'of-another-shape': ({ record }) => ({ ...record, applied: Object.fromEntries([['a', record.applied]]) }),
-  'of-another-target': (_secret, others) => others.get('untouched')?.record,
+  'of-another-application': (_secret, others) => ({ record: others.get('untouched')?.records.record }),
+  'target-unversioned': ({ records: { 'target.default': target } }) => ({
+    'target.default': { ...target, version: undefined },
+  }),
+  'target-older': ({ records: { 'target.default': target } }) => ({
+    'target.default': { ...target, version: 1 },
+  }),
+  'target-newer': ({ records: { 'target.default': target } }) => ({
+    'target.default': { ...target, version: 99 },
+  }),
+  'target-of-another-shape': ({ records: { 'target.default': target } }) => ({
+    'target.default': { ...target, applied: { a: target['applied'] } },
+  }),
+  'of-another-target': (_secret, others) => ({
+    'target.default': others.get('untouched')?.records['target.default'],
+  }),
+  'of-another-index': () => ({ index: { candidates: [], places: {} } }),
 };
-const indexes: Record<string, Change> = {
-  'of-another-index': () => ({ candidates: [], places: {} }),
-};
+
+/** As the operator before this layout kept them: a Secret for each target, with its candidates. */
+async function writeFormer(stage: Stage, { name, data, records }: RecordSecret): Promise<string> {
+  const { id } = records['target.default']['target'] as { id: string };
+  const record = { ...records['target.default'], version: 1, candidates: records.record['candidates'] };
+  const former = `towpath-target-${id}`;
+  const labels = JSON.parse(
+    await stage.kubectl('get', 'secret', name, '-o', 'jsonpath={.metadata.labels}'),
+  ) as object;
+  await stage.apply({
+    apiVersion: 'v1',
+    kind: 'Secret',
+    type: 'towpath.dev/record',
+    metadata: { name: former, labels },
+    data: { record: await encode(record), index: data.index },
+  });
+  await stage.kubectl('delete', 'secret', name);
+  return former;
+}
 
 test('D9: a record of another version or shape is not trusted, and what it described is found again', async (t) => {
-  const changed = Object.keys({ ...records, ...indexes });
+  const changed = [...Object.keys(changes), 'former'];
   const all = [...changed, 'untouched'];
   const files = Object.fromEntries(
     all.flatMap((name) => [
@@ -72,22 +114,29 @@ test('D9: a record of another version or shape is not trusted, and what it descr
   const before = await configMaps(stage);
   assert.equal(Object.keys(before).length, 2 * all.length);
   const written = await recordsIn(stage);
-  for (const [member, changes] of [['record', records] as const, ['index', indexes] as const]) {
-    for (const [name, change] of Object.entries(changes)) {
-      const secret = written.get(name);
-      assert.ok(secret, name);
-      const data = { [member]: await encode(change(secret, written)) };
-      await stage.kubectl('patch', 'secret', secret.name, '-p', JSON.stringify({ data }));
-    }
+  const secretOf = (name: string) => {
+    const secret = written.get(name);
+    assert.ok(secret, name);
+    return secret;
+  };
+  for (const [name, change] of Object.entries(changes)) {
+    const secret = secretOf(name);
+    const data: Record<string, string> = {};
+    for (const [member, text] of Object.entries(change(secret, written))) data[member] = await encode(text);
+    await stage.kubectl('patch', 'secret', secret.name, '-p', JSON.stringify({ data }));
   }
+  const former = await writeFormer(stage, secretOf('former'));
   await stage.restart();
 
-  const shapeOf = ({ record }: RecordSecret) => [record.version, Object.keys(record).sort()];
+  const shapeOf = ({ records }: RecordSecret) =>
+    Object.values(records).map((record) => [record['version'], Object.keys(record).sort()]);
   const anew = await eventually(
     async () => {
-      const now = await recordsIn(stage);
+      const list = await stage.kubectl('get', 'secrets', '-l', 'towpath.dev/record', '-o', 'name');
+      if (list.includes(former)) return false;
+      const now = await recordsIn(stage).catch(() => undefined);
       for (const name of all) {
-        const [one, then] = [now.get(name), written.get(name)];
+        const [one, then] = [now?.get(name), written.get(name)];
         const isAsBefore = one && then && isDeepStrictEqual(shapeOf(one), shapeOf(then));
         if (!isAsBefore || (changed.includes(name) && one.uid === then.uid)) return false;
       }
@@ -99,6 +148,15 @@ test('D9: a record of another version or shape is not trusted, and what it descr
     await stage.until(name, (one) => isReady(one) && one.status?.sync === 'Synced', 'Synced');
   assert.equal(anew.get('untouched')?.uid, written.get('untouched')?.uid);
   assert.deepEqual(await configMaps(stage), before, 'no object was deleted, made anew or written');
+
+  // Each that was not trusted is told, once, and no other is.
+  const told = stage.operator.process
+    .logTail(10_000)
+    .split('\n')
+    .filter((line) => line.includes('is not trusted'));
+  for (const name of [...Object.keys(changes).map((one) => secretOf(one).name), former])
+    assert.equal(told.filter((line) => line.includes(`/${name}"`)).length, 1, `${name}: ${told.join('\n')}`);
+  assert.equal(told.length, changed.length);
 
   // Nothing was left behind either.
   const revision = await stage.repository.commit(

@@ -28,7 +28,7 @@ test('writes are made as the ServiceAccount of the Application', async (t) => {
       path: /writes|token/,
     });
     const ofObjects = writes.filter(
-      ({ path }) => !path.includes('towpath.dev') && !path.includes('towpath-target'),
+      ({ path }) => !path.includes('towpath.dev') && !path.includes('towpath-application'),
     );
     assert.ok(ofObjects.length >= 4, 'a dry-run and an apply of each');
     assert.deepEqual([...new Set(ofObjects.map(({ impersonate }) => impersonate))], [user]);

@@ -46,6 +46,8 @@ export interface ControllerOptions {
   random(): number;
   /** Told of looks that failed: a defect, an API server that refuses the status itself. Without values of Secrets. */
   onFault(application: string, fault: Fault): void;
+  /** Told of a Secret whose record of an Application is not trusted, and why. */
+  onUntrustedRecord(secret: string, why: string): void;
   /** Told what happened to an Application, once. Without values of Secrets. */
   onTold(application: string, line: LogLine): void;
   /** Takes in an Application as a request of ours was answered; what that changes is told as an event of its watch. */
@@ -121,7 +123,7 @@ export class ApplicationController {
     return {
       home,
       clusterOf,
-      store: new RecordStore(home, options.namespace, options.installation, options.slices),
+      store: new RecordStore(home, { ...options, onUntrusted: options.onUntrustedRecord }),
       wanted: new WantedCandidates({
         ...options,
         references: this.#references,

@@ -6,7 +6,7 @@ import type { RecordStore } from '../record/store.ts';
 
 /** Looks among the kept candidates of a record. Each is read once, and only when somebody asks: that is rare. */
 export function formerManifests(
-  store: Pick<RecordStore, 'manifests'>,
+  store: Pick<RecordStore, 'manifests' | 'candidatesOf'>,
   recordNow: () => TargetRecord | undefined,
   signal: AbortSignal,
 ): TargetAccess['former'] {
@@ -18,7 +18,7 @@ export function formerManifests(
   return async (applied, ignore) => {
     const record = recordNow();
     if (record === undefined) return undefined;
-    for (const candidate of record.candidates) {
+    for (const candidate of store.candidatesOf(record.target)) {
       const objects = read.get(candidate.digest) ?? objectsOf(record, candidate);
       read.set(candidate.digest, objects);
       const manifest = (await objects).get(objectKey(applied));

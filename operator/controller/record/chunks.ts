@@ -1,3 +1,4 @@
+import type { KubeObject } from '../../kube/client.ts';
 import { ApiError, isNotFound } from '../../kube/errors.ts';
 import type { Chunk } from './index.ts';
 import type { RecordSecrets } from './secrets.ts';
@@ -20,13 +21,18 @@ export class RecordChunks {
 
   /**
    * When all records were read. Those that none of them uses are deleted in the background: a run that died
-   * around the write of its record left them.
+   * around the write of its record left them. So are the records of a `former` layout, which nobody reads any more.
    */
-  async restart(used: ReadonlySet<string>, signal: AbortSignal): Promise<void> {
+  async restart(
+    used: ReadonlySet<string>,
+    former: readonly KubeObject[],
+    signal: AbortSignal,
+  ): Promise<void> {
     this.#doubtful.clear();
     const unused = (await this.#secrets.chunks(signal)).filter((chunk) => !used.has(chunk.metadata.name));
     const sweep = async () => {
-      for (const { metadata } of unused) await this.#secrets.delete(metadata.name, signal, metadata.uid);
+      for (const { metadata } of [...unused, ...former])
+        await this.#secrets.delete(metadata.name, signal, metadata.uid);
     };
     void sweep().catch(() => undefined);
   }

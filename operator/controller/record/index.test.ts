@@ -5,9 +5,9 @@ import { digestOf } from '../../manifest/digest.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
 import { Slices } from '../../observe/slices.ts';
 import { encode, manifestsIn, RecordIndex } from './index.ts';
-import { type Candidate, keepCandidate, type Manifests, newRecord } from './record.ts';
+import { type Manifests, newRecord } from './record.ts';
 
-const OWN = 'towpath-target-x';
+const OWN = 'towpath-application-x';
 /** What a Secret may have, its data decoded. */
 const MIB = 2 ** 20;
 
@@ -24,15 +24,14 @@ function manifest(name: string, text: string): Manifest {
   };
 }
 
-function candidate(id: string): Candidate {
-  const commit = { message: '', author: '', committedAt: '' };
-  return { id, inputs: '', request: '', revision: '', ref: '', commit, digest: id };
-}
+/** So many candidates are kept here. */
+const KEPT = 4;
 
 /** Secrets as the store would keep them, written by one index after the other. */
 class Secrets {
   readonly data = new Map<string, Record<string, string>>([[OWN, {}]]);
   index = new RecordIndex();
+  kept: string[] = [];
   readonly record = newRecord({
     id: '0'.repeat(20),
     name: 'shop/web/default',
@@ -41,11 +40,11 @@ class Secrets {
   });
 
   async accept(id: string, manifests: Manifests): Promise<void> {
-    keepCandidate(this.record, candidate(id));
+    this.kept = [id, ...this.kept.filter((one) => one !== id)].slice(0, KEPT);
     const next = new RecordIndex(this.index);
     const data: Record<string, string | null> = {};
     const chunks = await next.place(OWN, id, manifests, data, new Slices());
-    next.dropUnused(OWN, this.record, data);
+    next.dropUnused(OWN, new Set(this.kept), data);
     const { text, chunk } = await next.write(OWN);
     data.index = text;
     for (const each of chunk === undefined ? chunks : [...chunks, chunk]) {
@@ -103,7 +102,7 @@ test('5,000 objects that all change with each candidate fit into Secrets, howeve
     }
     assert.deepEqual((await secrets.read(digestOf(`${release}`))).objects, objects);
   }
-  assert.equal(secrets.index.manifests.size, 4, 'older candidates are dropped');
+  assert.equal(secrets.index.manifests.size, KEPT, 'older candidates are dropped');
 });
 
 test('a text that no Secret could take is kept in parts, and shared between candidates', async () => {

@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { gunzip, gunzipSync, gzip, gzipSync } from 'node:zlib';
 import type { Manifest } from '../../manifest/manifest.ts';
 import type { Slices } from '../../observe/slices.ts';
-import type { Manifests, TargetRecord } from './record.ts';
+import type { Manifests } from './record.ts';
 import { type DescribedManifest, indexElsewhere, readDescribed, readIndex } from './written.ts';
 
 const compress = promisify(gzip);
@@ -33,7 +33,7 @@ export interface Chunk {
 }
 
 /**
- * Where a target's kept manifests are, by data key: `m.<digest>` describes the objects of a candidate with these
+ * Where an Application's kept manifests are, by data key: `m.<digest>` describes the objects of a candidate with these
  * manifests, `o.<digest>` is the text of one, and stands once however many share it. Both are digests in full (S18).
  */
 export class RecordIndex {
@@ -102,9 +102,8 @@ export class RecordIndex {
     return chunks;
   }
 
-  /** Takes out what no kept candidate needs, and from `data` of the record's own Secret what it has of that. */
-  dropUnused(own: string, record: TargetRecord, data: Record<string, string | null>): void {
-    const wanted = new Set(record.candidates.map((candidate) => candidate.digest));
+  /** Takes out what nothing wanted (digests of manifests) needs, and from `data` of the record's own Secret what it has of that. */
+  dropUnused(own: string, wanted: ReadonlySet<string>, data: Record<string, string | null>): void {
     for (const digest of this.manifests.keys()) if (!wanted.has(digest)) this.manifests.delete(digest);
     const used = new Set([...this.manifests.values()].flat());
     for (const [key, { secret }] of this.places) {
@@ -112,6 +111,12 @@ export class RecordIndex {
       this.places.delete(key);
       if (secret === own) data[key] = null;
     }
+  }
+
+  /** Takes out manifests that were damaged, texts that others share included: they are given a place anew. */
+  forget(digest: string): void {
+    for (const key of this.manifests.get(digest) ?? []) this.places.delete(key);
+    this.manifests.delete(digest);
   }
 
   /** Its text for the record's own Secret; a large one goes to a chunk, and the text says to which. */

@@ -29,6 +29,9 @@ export interface Candidate {
   reads?: Readonly<Record<string, string>>;
 }
 
+/** A candidate as a target's record has it: by id and digest, with what is told of it, for when it is kept no more. */
+export type Deployed = Omit<Candidate, 'inputs' | 'reads'>;
+
 export interface Manifests {
   objects: Manifest[];
   hooks: Manifest[];
@@ -41,7 +44,7 @@ export type Outcome = 'Succeeded' | 'Failed' | 'Superseded';
 export interface Deployment {
   /** Counts the deployments of the target, from 1. */
   id: number;
-  candidate: Candidate;
+  candidate: Deployed;
   trigger: Trigger;
   /** The sync request that it was begun for, as status.handledSyncRequest tells it. */
   request?: string;
@@ -72,7 +75,10 @@ export interface Deployment {
   message?: string;
 }
 
-/** What outlives the process, besides statuses and the objects themselves. */
+/**
+ * What of a target outlives the process, besides its status and the objects themselves. Its candidates stand in the
+ * record of its Application (accepted.ts).
+ */
 export interface TargetRecord {
   target: TargetIdentity;
   /** Kinds (`apps/Deployment`) and namespaces that it wrote or is about to write: written ahead. */
@@ -84,9 +90,9 @@ export interface TargetRecord {
   /** Deployments that ended before the status could tell; taken over into its history. */
   ended: Deployment[];
   /** Accepted, to be deployed when it is asked for (mode Manual). */
-  pending?: Candidate;
-  /** Candidates whose manifests are kept, the newest first: those that ran last, the last good one, and one that waits. */
-  candidates: Candidate[];
+  pending?: Pick<Candidate, 'id' | 'digest'>;
+  /** Keys of the candidates that ran last, the newest first, the last good one among them. */
+  ran: readonly string[];
   /** Key of the candidate that last succeeded. */
   succeeded?: string;
   /** Digest of the settings the objects were last checked against (sync.ignore, sync.prune, adopt). */
@@ -95,7 +101,7 @@ export interface TargetRecord {
 
 export function newRecord({ id, name, application, environment }: TargetIdentity): TargetRecord {
   const target = { id, name, application, environment };
-  return { target, kinds: [], applied: new Map(), ended: [], candidates: [], settings: '' };
+  return { target, kinds: [], applied: new Map(), ended: [], ran: [], settings: '' };
 }
 
 /** What tells candidates of a target apart: where its cluster answers otherwise, the same one has other manifests. */
@@ -114,10 +120,10 @@ export function candidateId(inputs: string, request: string): string {
 }
 
 /** The same candidate at the commit where it is seen now, with what is known of that commit. */
-export function movedTo(
-  { commit: before, ...candidate }: Candidate,
+export function movedTo<Seen extends Pick<Candidate, 'revision' | 'ref' | 'commit'>>(
+  { commit: before, ...candidate }: Seen,
   { revision, ref, commit }: Pick<Candidate, 'revision' | 'ref' | 'commit'>,
-): Candidate {
+): Omit<Seen, 'commit'> & Pick<Candidate, 'revision' | 'ref' | 'commit'> {
   const known = commit ?? (candidate.revision === revision ? before : undefined);
   return { ...candidate, revision, ref, ...(known === undefined ? {} : { commit: known }) };
 }
@@ -128,25 +134,32 @@ export function manifestsDigest(manifests: Manifests): string {
   return digestOf(lines.join(''));
 }
 
-/** Candidates whose manifests are kept: three that ran, the last good one among them, and one that waits. */
-const KEPT_CANDIDATES = 4;
+/** Candidates that ran in a target and are kept: the one that runs or ran last, and three before it. */
+const RAN_CANDIDATES = 4;
 
 /**
- * Puts a candidate first among the kept ones. The one that runs or ran last is never dropped, nor the last that
- * succeeded, however many failed since: it is what one goes back to. `replaced`: one that waited, and does no more.
+ * Puts the candidate that runs first among those that ran. The last that succeeded is never dropped, however many
+ * failed since: it is what one goes back to.
  */
-export function keepCandidate(record: TargetRecord, candidate: Candidate, replaced?: Candidate): void {
-  const keyOf = (one: Candidate | undefined) => (one === undefined ? undefined : candidateKey(one));
-  const spared = new Set([candidateKey(candidate), keyOf(record.deployment?.candidate), record.succeeded]);
-  const others = record.candidates.filter((one) => {
-    const key = candidateKey(one);
-    return key !== candidateKey(candidate) && (key !== keyOf(replaced) || spared.has(key));
-  });
-  const kept = [candidate, ...others];
-  while (kept.length > KEPT_CANDIDATES)
-    kept.splice(
-      kept.findLastIndex((one) => !spared.has(candidateKey(one))),
+export function noteRan(record: TargetRecord): void {
+  const { deployment, succeeded } = record;
+  if (deployment === undefined) return;
+  const running = candidateKey(deployment.candidate);
+  if (record.ran[0] === running) return;
+  const ran = [running, ...record.ran.filter((key) => key !== running)];
+  while (ran.length > RAN_CANDIDATES)
+    ran.splice(
+      ran.findLastIndex((key) => key !== succeeded),
       1,
     );
-  record.candidates = kept;
+  record.ran = ran;
+}
+
+/** Keys of the candidates that a target may go on with or back to: their manifests are kept. */
+export function namedIn({ ran, succeeded, pending, deployment }: TargetRecord): string[] {
+  const named = [...ran];
+  if (succeeded !== undefined) named.push(succeeded);
+  for (const candidate of [pending, deployment?.candidate])
+    if (candidate !== undefined) named.push(candidateKey(candidate));
+  return named;
 }

@@ -1,11 +1,13 @@
 import { GROUP } from '../../api/v1alpha1/names.ts';
 import type { KubeClient, KubeObject } from '../../kube/client.ts';
-import { isConflict, isNotFound, isTooLarge } from '../../kube/errors.ts';
+import { isAlreadyExists, isConflict, isNotFound, isTooLarge } from '../../kube/errors.ts';
 import { sha256Name } from '../../manifest/digest.ts';
+import type { TargetIdentity } from './target.ts';
 
 const SECRETS = { group: '', version: 'v1', plural: 'secrets' };
 const LABEL_RECORD = `${GROUP}/record`;
 const LABEL_CHUNK = `${GROUP}/manifests`;
+const PREFIX = 'towpath-application-';
 /** Records a page, and where that is too much for one answer: each may have 1 MiB, in base64. */
 const PAGES = { limit: 100, smaller: 20 };
 
@@ -13,20 +15,54 @@ export interface SecretObject extends KubeObject {
   data?: Record<string, string>;
 }
 
+/** A Secret as it was last seen. */
+export interface SeenSecret {
+  readonly resourceVersion: string;
+  readonly uid: string;
+}
+
+export function seen({ metadata }: KubeObject): SeenSecret {
+  return { resourceVersion: metadata.resourceVersion, uid: metadata.uid };
+}
+
 /** `null` deletes a member. */
 export type Members = Record<string, string | null>;
 
 type Signal = AbortSignal | undefined;
 
+/**
+ * The Secret that keeps an Application's record and manifests. The whole of the digest stands in the name: no two
+ * Applications share one (S18).
+ */
+export function applicationSecret(installation: string, application: string): string {
+  return `${PREFIX}${sha256Name(JSON.stringify([installation, application]))}`;
+}
+
+/** The Secret of its own that the record of a target has where the Application's has another one's already. */
+export function targetSecret(
+  installation: string,
+  { application, environment }: Pick<TargetIdentity, 'application' | 'environment'>,
+): string {
+  return `${applicationSecret(installation, application)}.${environment}`;
+}
+
+/** What a Secret that keeps a record is for; `Former`: nothing, in the layout that there is now. */
+export function purposeOf({ metadata: { name } }: SecretObject): 'Application' | 'Target' | 'Former' {
+  if (!name.startsWith(PREFIX)) return 'Former';
+  return name.includes('.') ? 'Target' : 'Application';
+}
+
 /** The Secrets of one installation in the operator's namespace, and nothing of what is in them. */
 export class RecordSecrets {
   readonly namespace: string;
+  readonly installation: string;
   readonly #client: KubeClient;
   readonly #label: string;
 
   constructor(client: KubeClient, namespace: string, installation: string) {
     this.#client = client;
     this.namespace = namespace;
+    this.installation = installation;
     this.#label = sha256Name(installation);
   }
 
@@ -64,6 +100,24 @@ export class RecordSecrets {
 
   async createChunk(name: string, data: Members, signal: Signal): Promise<void> {
     await this.#create(name, { [LABEL_CHUNK]: this.#label }, data, signal);
+  }
+
+  /** Writes a Secret with a record, where it is as it was `seen`; undefined: it is made, in place of one that is not trusted. */
+  async put(
+    name: string,
+    seen: SeenSecret | undefined,
+    data: Members,
+    { signal, read }: { signal: Signal; read: () => Promise<boolean> },
+  ): Promise<KubeObject> {
+    if (seen !== undefined) return this.update(name, seen.resourceVersion, data, signal);
+    try {
+      return await this.createRecord(name, data, signal);
+    } catch (error) {
+      // A create whose answer was lost, or another leader's: to be read first.
+      if (!isAlreadyExists(error) || (await read())) throw error;
+      await this.delete(name, signal);
+      return this.createRecord(name, data, signal);
+    }
   }
 
   /** A conflict where the Secret is no longer at the resourceVersion. */

@@ -7,6 +7,7 @@ import { isConflict } from '../../kube/errors.ts';
 import { Slices } from '../../observe/slices.ts';
 import { Targets } from '../application/targets.ts';
 import { newRecord, type TargetRecord } from './record.ts';
+import { applicationSecret } from './secrets.ts';
 import { RecordStore } from './store.ts';
 
 const INSTALLATION = 'records/towpath';
@@ -24,14 +25,21 @@ async function newStores(t: TestContext) {
   });
   const [target] = new Targets({ installation: INSTALLATION, impersonate: true }).named(`${namespace}/web`);
   const { id } = target;
-  const one = new RecordStore(near, namespace, INSTALLATION, new Slices());
-  const other = new RecordStore(far, namespace, INSTALLATION, new Slices());
+  const untrusted: string[] = [];
+  const newStore = (client: KubeClient) =>
+    new RecordStore(client, {
+      namespace,
+      installation: INSTALLATION,
+      slices: new Slices(),
+      onUntrusted: (secret, why) => untrusted.push(`${secret}: ${why}`),
+    });
+  const [one, other] = [newStore(near), newStore(far)];
   const load = () => other.load(AbortSignal.timeout(10_000));
   const read = async () => {
     await load();
     return other.get(target);
   };
-  return { cluster, namespace, proxy, one, other, target, id, load, read };
+  return { cluster, namespace, proxy, one, other, target, id, load, read, untrusted };
 }
 
 function recordOf(store: RecordStore, id: string): TargetRecord {
@@ -75,7 +83,7 @@ test('one that was made while another leader made it too is read first', async (
 test('what was read before a write of our own ended does not replace what it wrote', async (t) => {
   const { proxy, one, target, id, read } = await newStores(t);
   await one.save(newRecord(target));
-  const held = proxy.hold({ verb: 'get', path: /secrets\/towpath-target-/, at: 'response' });
+  const held = proxy.hold({ verb: 'get', path: /secrets\/towpath-application-/, at: 'response' });
   const reloaded = one.reload(target);
   await held.seen;
   const record = recordOf(one, id);
@@ -93,7 +101,7 @@ test('D8: the removal of a record that lands late leaves the one that came since
   const { proxy, one, other, target, load, read } = await newStores(t);
   await one.save(newRecord(target));
   await load();
-  const held = proxy.hold({ verb: 'delete', path: /secrets\/towpath-target-/ });
+  const held = proxy.hold({ verb: 'delete', path: /secrets\/towpath-application-/ });
   const removed = one.remove(newRecord(target));
   await held.seen;
   await other.remove(newRecord(target));
@@ -105,17 +113,34 @@ test('D8: the removal of a record that lands late leaves the one that came since
   assert.equal((await read())?.settings, 'successor');
 });
 
-test('a record that stands under the name of another target is not trusted', async (t) => {
-  const { cluster, namespace, one, other, target, id, load } = await newStores(t);
+test("S18: a record that stands under the name of another Application's is not trusted, and that is told once", async (t) => {
+  const { cluster, namespace, one, other, target, id, load, untrusted } = await newStores(t);
   await one.save(newRecord(target));
+  const name = applicationSecret(INSTALLATION, target.application);
+  assert.match(name, /^towpath-application-[0-9a-v]{52}$/, 'all 256 bits');
   const path = `/api/v1/namespaces/${namespace}/secrets`;
-  const { body } = await cluster.request('GET', `${path}/towpath-target-${id}`);
+  const { body } = await cluster.request('GET', `${path}/${name}`);
   const { metadata, ...secret } = JSON.parse(body) as { metadata: { labels: object } };
-  const copy = { ...secret, metadata: { name: `towpath-target-${'f'.repeat(20)}`, labels: metadata.labels } };
+  const theirs = {
+    ...target,
+    id: 'f'.repeat(20),
+    application: `${namespace}/other`,
+    name: `${namespace}/other/default`,
+  };
+  const taken = applicationSecret(INSTALLATION, theirs.application);
+  const copy = { ...secret, metadata: { name: taken, labels: metadata.labels } };
   await cluster.request('POST', path, { body: copy });
   await load();
+  await load();
+  assert.deepEqual(untrusted, [`${namespace}/${taken}: it is another Application's`]);
   assert.deepEqual(other.get(target)?.target, recordOf(one, id).target);
-  assert.equal(other.find('f'.repeat(20)), undefined);
+  assert.equal(other.get(theirs), undefined);
+  assert.deepEqual(other.candidatesOf(theirs), []);
+  // It is replaced, and what it was copied of stays.
+  await other.save(newRecord(theirs));
+  await load();
+  assert.equal(other.get(theirs)?.target.name, theirs.name);
+  assert.deepEqual(other.get(target)?.target, recordOf(one, id).target);
 });
 
 test('S18: a target whose id another one has already neither reads, writes nor removes its record', async (t) => {

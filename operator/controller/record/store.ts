@@ -1,47 +1,71 @@
 import { TowpathError } from '../../api/errors.ts';
-import type { KubeClient, KubeObject } from '../../kube/client.ts';
-import { ApiError, isAlreadyExists, isNotFound, isUnreachable } from '../../kube/errors.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { ApiError } from '../../kube/errors.ts';
 import { inParallel } from '../../kube/in-parallel.ts';
-import { sha256 } from '../../manifest/digest.ts';
 import type { Slices } from '../../observe/slices.ts';
+import { Turns } from '../work/turns.ts';
+import { type CandidateOfAll, candidatesIn, isAccepted } from './accepted.ts';
+import { type Acceptance, ApplicationSecrets, type Rendered } from './application-secrets.ts';
 import { RecordChunks } from './chunks.ts';
-import { type Chunk, decode, encode, manifestsIn, RecordIndex } from './index.ts';
-import { type Manifests, manifestsDigest, type TargetRecord } from './record.ts';
-import { type Members, RecordSecrets, type SecretObject } from './secrets.ts';
+import { KeptManifests } from './kept-manifests.ts';
+import { KnownRecords, type Place } from './known.ts';
+import { type OnUntrusted, RecordReader } from './reader.ts';
+import { type Candidate, type Manifests, noteRan, type TargetRecord } from './record.ts';
+import { purposeOf, RecordSecrets, targetSecret } from './secrets.ts';
 import type { TargetIdentity } from './target.ts';
-import { readRecord, writtenRecord } from './written.ts';
+import { TargetSecrets } from './target-secrets.ts';
+
+export interface StoreOptions {
+  /** The operator's. */
+  namespace: string;
+  installation: string;
+  slices: Slices;
+  onUntrusted: OnUntrusted;
+}
 
 interface SaveOptions {
-  accepted?: { digest: string; manifests: Manifests };
+  /** A candidate that is accepted with this write, in the environment of the target. */
+  accepted?: { candidate: Candidate; manifests: Manifests };
   signal?: AbortSignal;
 }
 
-interface Entry {
-  /** This very one is at the resourceVersion: one that was read before, and is still held by a run, is not. */
-  record: TargetRecord;
-  resourceVersion: string;
-  /** Of the Secret. */
-  uid: string;
-  index: RecordIndex;
-}
-
 /**
- * Keeps target records and accepted manifests in Secrets of the operator's namespace. The record and small
- * manifests share one Secret, so that accepting and writing ahead is one request; texts are kept once for
- * all candidates that share them, and what does not fit goes into chunk Secrets of its own.
+ * Keeps what Applications accepted, manifests included, and the records of their targets, in Secrets of the operator's
+ * namespace. The record of the first target is a member of its Application's Secret, so that accepting and writing
+ * ahead is one request where there is one environment; each further target has a Secret of its own. Texts are kept once
+ * for all that share them, and what does not fit goes into chunk Secrets.
+ *
+ * An acceptance is written before the record of any target that names it, and bytes go when no such record does. What
+ * is written of one Application is written one after the other.
  */
 export class RecordStore {
   readonly #secrets: RecordSecrets;
   readonly #chunks: RecordChunks;
-  readonly #slices: Slices;
-  readonly #entries = new Map<string, Entry>();
+  readonly #reader: RecordReader;
+  readonly #manifests: KeptManifests;
+  readonly #ofApplications: ApplicationSecrets;
+  readonly #ofTargets: TargetSecrets;
+  readonly #known: KnownRecords;
+  readonly #turns = new Turns();
   /** Records that are ahead of what is written. */
   readonly #ahead = new WeakSet<TargetRecord>();
 
-  constructor(client: KubeClient, namespace: string, installation: string, slices: Slices) {
-    this.#slices = slices;
-    this.#secrets = new RecordSecrets(client, namespace, installation);
-    this.#chunks = new RecordChunks(this.#secrets);
+  constructor(client: KubeClient, { namespace, installation, slices, onUntrusted }: StoreOptions) {
+    const secrets = new RecordSecrets(client, namespace, installation);
+    const parts = {
+      secrets,
+      chunks: new RecordChunks(secrets),
+      reader: new RecordReader(secrets, slices, onUntrusted),
+      manifests: new KeptManifests(secrets, slices),
+      known: new KnownRecords((target) => targetSecret(installation, target)),
+    };
+    this.#known = parts.known;
+    this.#secrets = secrets;
+    this.#chunks = parts.chunks;
+    this.#reader = parts.reader;
+    this.#manifests = parts.manifests;
+    this.#ofApplications = new ApplicationSecrets(parts);
+    this.#ofTargets = new TargetSecrets(secrets, parts.reader, this.#known);
   }
 
   /** Reads one record, if there is any. @throws where the records cannot be read */
@@ -51,17 +75,27 @@ export class RecordStore {
 
   /** Reads all records of this installation; what was in memory is forgotten. */
   async load(signal: AbortSignal): Promise<void> {
-    const secrets = await this.#secrets.records(signal);
-    const entries = new Map<string, Entry>();
-    await inParallel(secrets, async (secret) => {
-      // One that is damaged counts as lost: the labels on the objects suffice to go on safely.
-      const entry = await this.#readEntry(secret, signal);
-      if (entry !== undefined) entries.set(secret.metadata.name, entry);
+    const secrets = Map.groupBy(await this.#secrets.records(signal), purposeOf);
+    const former = secrets.get('Former') ?? [];
+    for (const secret of former) this.#reader.refuse(secret, 'it is of another layout');
+    const known = new KnownRecords((target) => this.#ofTargets.nameOf(target));
+    await inParallel(secrets.get('Application') ?? [], async (secret) => {
+      const found = await this.#reader.application(secret, signal);
+      if (found === undefined) return;
+      known.setApplication(found.known.record.application, found.known);
+      if (found.inside !== undefined) known.setTarget(found.inside);
     });
-    this.#entries.clear();
-    for (const [name, entry] of entries) this.#entries.set(name, entry);
-    const used = [...this.#entries].flatMap(([name, { index }]) => [...index.secrets(name)]);
-    await this.#chunks.restart(new Set(used), signal);
+    await inParallel(secrets.get('Target') ?? [], async (secret) => {
+      const found = await this.#reader.target(secret, signal);
+      // What a member of an Application's Secret is already counts once.
+      if (found !== undefined && known.target(found.record.target) === undefined) known.setTarget(found);
+      else known.doubt(secret.metadata.name, []);
+    });
+    this.#known.become(known);
+    const used = [...known.applications()].flatMap(([key, { index }]) => [
+      ...index.secrets(this.#ofApplications.nameOf(key)),
+    ]);
+    await this.#chunks.restart(new Set(used), former, signal);
   }
 
   /** The record of this very target: what another one has at the same id is not taken for it (S18). */
@@ -72,7 +106,13 @@ export class RecordStore {
 
   /** The record of whichever target has the id. */
   find(id: string): TargetRecord | undefined {
-    return this.#entries.get(secretName(id))?.record;
+    return this.#known.find(id);
+  }
+
+  /** The candidates whose manifests are kept for the target, the newest first. */
+  candidatesOf({ application, environment }: Place): Candidate[] {
+    const known = this.#known.application(application);
+    return known === undefined ? [] : candidatesIn(known.record, environment);
   }
 
   /** Notes that the record was changed in memory, until the next write of it. */
@@ -86,216 +126,150 @@ export class RecordStore {
   }
 
   /**
-   * Writes the record and, with it, the manifests of a newly accepted candidate. Conditional: where another
-   * leader wrote meanwhile, or the record was read anew since the caller got this one, it is a conflict, and the
-   * caller reloads. Other refusals are told as RecordNotSaved.
+   * Accepts a candidate in several environments at once, before the record of any of its targets names it: none of
+   * them has one that another does not know.
+   *
+   * @param application its key
    */
-  async save(record: TargetRecord, options: SaveOptions = {}): Promise<void> {
+  async accept(
+    application: string,
+    candidate: CandidateOfAll,
+    renderings: Readonly<Record<string, Rendered>>,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const name = this.#ofApplications.nameOf(application);
+    const acceptance = { candidate, renderings };
+    await this.#written(name, () =>
+      this.#turns.take(application, signal, () =>
+        this.#ofApplications.write(application, { acceptance, signal }),
+      ),
+    );
+  }
+
+  /**
+   * Writes the record and, before it or with it, a newly accepted candidate. Conditional: where another leader wrote
+   * meanwhile, or the record was read anew since the caller got this one, it is a conflict, and the caller reloads.
+   * Other refusals are told as RecordNotSaved.
+   */
+  async save(record: TargetRecord, { accepted, signal }: SaveOptions = {}): Promise<void> {
     // With a newly accepted candidate, whoever accepts takes the change back where the write fails.
-    if (options.accepted === undefined) this.#ahead.add(record);
+    if (accepted === undefined) this.#ahead.add(record);
+    const { target } = record;
+    const acceptance = accepted && acceptanceIn(target.environment, accepted);
+    const secret = this.#known.isInside(target)
+      ? this.#ofApplications.nameOf(target.application)
+      : this.#ofTargets.nameOf(target);
+    await this.#written(secret, () =>
+      this.#turns.take(target.application, signal, async () => {
+        if (this.#known.isOutdated(record)) throw outdated(secret);
+        await this.#write(record, acceptance, signal);
+      }),
+    );
+    this.#ahead.delete(record);
+  }
+
+  /** What is accepted is written with the record where they share a Secret, and else before it. */
+  async #write(
+    record: TargetRecord,
+    acceptance: Acceptance | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { target } = record;
+    const { application } = target;
+    noteRan(record);
+    if (this.#known.isInside(target))
+      return this.#ofApplications.write(application, { inside: record, acceptance, signal });
+    if (acceptance !== undefined && !(await this.#isKept(application, acceptance, signal)))
+      await this.#ofApplications.write(application, { acceptance, signal });
+    await this.#ofTargets.write(record, signal);
+  }
+
+  async #written(secret: string, write: () => Promise<void>): Promise<void> {
     try {
-      await this.#save(record, options);
-      this.#ahead.delete(record);
+      await write();
     } catch (error) {
       if (!isRefusal(error)) throw error;
       throw new TowpathError(
         'Time',
         'RecordNotSaved',
-        `The operator cannot write Secret ${this.#secrets.namespace}/${nameOf(record)}, its record of this Application: ${error.message} Who runs Towpath can help; it is tried again.`,
+        `The operator cannot write Secret ${this.#secrets.namespace}/${secret}, its record of this Application: ${error.message} Who runs Towpath can help; it is tried again.`,
         { cause: error },
       );
     }
   }
 
-  async #save(record: TargetRecord, options: SaveOptions): Promise<void> {
-    const { accepted, signal } = options;
-    const name = nameOf(record);
-    const known = this.#entries.get(name);
-    if (known !== undefined && known.record !== record) throw outdated(name);
-    const data: Members = { record: await encode(writtenRecord(record)) };
-    let index = known?.index ?? new RecordIndex();
-    let chunks: Chunk[] = [];
-    if (accepted !== undefined || known === undefined) {
-      await this.#chunks.decide(name, known?.resourceVersion, usedBy(name, known), signal);
-      index = new RecordIndex(index);
-      chunks = await this.#accept(name, record, index, data, options);
+  async #isKept(
+    application: string,
+    { candidate, renderings }: Acceptance,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
+    const known = this.#known.application(application);
+    if (known === undefined || !isAccepted(known.record, candidate, renderings)) return false;
+    for (const { digest } of Object.values(renderings)) {
+      const kept = await this.#manifests.read(
+        this.#ofApplications.nameOf(application),
+        known.index,
+        digest,
+        signal,
+      );
+      if (kept === undefined) return false;
     }
-    let secret: KubeObject;
-    try {
-      await this.#chunks.create(chunks, signal);
-      secret = await this.#write(name, known, data, signal);
-    } catch (error) {
-      await this.#chunks.withdraw(name, chunks, error);
-      if (known === undefined || !isNotFound(error)) throw error;
-      // Somebody deleted the Secret: what this process remembers is written anew, the kept manifests are lost.
-      this.#entries.delete(name);
-      return this.#save(record, options);
-    }
-    this.#entries.set(name, entryOf(secret, record, index));
-    await this.#chunks.written(name, usedBy(name, known), index.secrets(name), signal);
-  }
-
-  /** Finds a place for a candidate's manifests and for the index; returns the Secrets that this takes. */
-  async #accept(
-    name: string,
-    record: TargetRecord,
-    index: RecordIndex,
-    data: Members,
-    { accepted, signal }: SaveOptions,
-  ): Promise<Chunk[]> {
-    const chunks: Chunk[] = [];
-    if (accepted !== undefined) {
-      await this.#forgetDamaged(record, accepted, index, signal);
-      chunks.push(...(await index.place(name, accepted.digest, accepted.manifests, data, this.#slices)));
-    }
-    index.dropUnused(name, record, data);
-    const { text, chunk } = await index.write(name);
-    data.index = text;
-    if (chunk !== undefined) chunks.push(chunk);
-    return chunks;
+    return true;
   }
 
   /** The manifests of a candidate, their digest checked; undefined where they are not kept, or damaged. */
   async manifests(
-    record: TargetRecord,
+    { target: { application } }: TargetRecord,
     { digest }: { digest: string },
     signal?: AbortSignal,
   ): Promise<Manifests | undefined> {
-    const name = nameOf(record);
-    const index = this.#entries.get(name)?.index;
-    const keys = index?.manifests.get(digest);
-    if (index === undefined || keys === undefined) return undefined;
-    const data: Record<string, string> = {};
-    for (const secret of new Set(keys.map((key) => index.places.get(key)?.secret ?? name))) {
-      try {
-        Object.assign(data, (await this.#secrets.read(secret, signal)).data);
-      } catch (error) {
-        if (isNotFound(error)) return undefined;
-        throw error;
-      }
-    }
-    return intactManifests(data, digest, this.#slices).catch(() => undefined);
+    const index = this.#known.application(application)?.index;
+    return this.#manifests.read(this.#ofApplications.nameOf(application), index, digest, signal);
   }
 
-  /** A candidate that is accepted again because its kept bytes were damaged is stored anew. */
-  async #forgetDamaged(
-    record: TargetRecord,
-    accepted: { digest: string; manifests: Manifests },
-    index: RecordIndex,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    if (!index.manifests.has(accepted.digest)) return;
-    const kept = await this.manifests(record, accepted, signal).catch(() => undefined);
-    if (kept !== undefined) return;
-    for (const key of index.manifests.get(accepted.digest) ?? []) index.places.delete(key);
-    index.manifests.delete(accepted.digest);
-  }
-
-  async remove(record: TargetRecord, signal?: AbortSignal): Promise<void> {
-    const name = nameOf(record);
-    const known = this.#entries.get(name);
-    if (known !== undefined && known.record.target.name !== record.target.name) return;
-    await this.#chunks.removeAll(name, usedBy(name, known), signal);
-    // One that lands late must not meet the record of an Application of the same name that came since.
-    await this.#secrets.delete(name, signal, known?.uid);
-    this.#entries.delete(name);
+  /** Removes the record of a target; with the last one what its Application accepted. */
+  async remove({ target }: TargetRecord, signal?: AbortSignal): Promise<void> {
+    const { application } = target;
+    await this.#turns.take(application, signal, async () => {
+      const known = this.#known.target(target);
+      if (known !== undefined && known.record.target.name !== target.name) return;
+      await this.#ofTargets.remove(target, signal);
+      const environments = [...this.#known.targetsOf(application).keys()];
+      if (environments.every((one) => one === target.environment))
+        await this.#ofApplications.remove(application, signal);
+      else if (known !== undefined && known.own === undefined)
+        await this.#ofApplications.removeInside(target, signal);
+      this.#known.forgetTarget(target);
+    });
   }
 
   /** Reads one record anew, after a conflict. */
-  async reload({ id }: TargetIdentity, signal?: AbortSignal): Promise<void> {
-    const name = secretName(id);
-    const known = this.#entries.get(name);
-    try {
-      await this.#takeIn(name, signal);
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-      if (this.#entries.get(name) === known) this.#entries.delete(name);
-    }
+  async reload(target: TargetIdentity, signal?: AbortSignal): Promise<void> {
+    await this.#ofApplications.reload(target.application, signal);
+    if (!this.#known.isInside(target)) await this.#ofTargets.reload(target, signal);
   }
 
   /** The same where even what nobody else wrote may be changed in memory, by who has no say any more. */
   async readAnew(target: TargetIdentity, signal?: AbortSignal): Promise<void> {
-    this.#entries.delete(secretName(target.id));
-    await this.reload(target, signal);
-  }
-
-  async #write(name: string, known: Entry | undefined, data: Members, signal: AbortSignal | undefined) {
-    if (known !== undefined) return this.#secrets.update(name, known.resourceVersion, data, signal);
-    try {
-      return await this.#secrets.createRecord(name, data, signal);
-    } catch (error) {
-      // A create whose answer was lost, or another leader's: to be read first. A damaged one is replaced.
-      if (!isAlreadyExists(error) || (await this.#takeIn(name, signal))) throw error;
-      await this.#secrets.delete(name, signal);
-      return this.#secrets.createRecord(name, data, signal);
-    }
-  }
-
-  /** Reads a record as it is by now; false where it is damaged. */
-  async #takeIn(name: string, signal: AbortSignal | undefined): Promise<boolean> {
-    const known = this.#entries.get(name);
-    const entry = await this.#readEntry(await this.#secrets.read(name, signal), signal);
-    if (entry === undefined) return false;
-    // A write that ended meanwhile is newer than what was read before it; and what is as written may be ahead of it.
-    if (this.#entries.get(name) === known && known?.resourceVersion !== entry.resourceVersion)
-      this.#entries.set(name, entry);
-    return true;
-  }
-
-  /** Undefined where it is damaged, or not of our version and shape. Throws where the API server does not answer. */
-  async #readEntry(secret: SecretObject, signal: AbortSignal | undefined): Promise<Entry | undefined> {
-    const pause = this.#slices.pause();
-    if (pause !== undefined) await pause;
-    try {
-      const record = await readRecord(await decode(secret.data?.record), this.#slices);
-      const readChunk = async (name: string) => (await this.#secrets.read(name, signal)).data ?? {};
-      const index = await RecordIndex.read(secret.data?.index, readChunk, this.#slices);
-      // One that stands in the place of another target's is nobody's.
-      if (index === undefined || nameOf(record) !== secret.metadata.name) return undefined;
-      return entryOf(secret, record, index);
-    } catch (error) {
-      signal?.throwIfAborted();
-      if (isUnreachable(error) || (error instanceof ApiError && !isNotFound(error))) throw error;
-      return undefined;
-    }
+    await this.#turns.take(target.application, signal, async () => {
+      if (this.#known.isInside(target)) this.#known.forgetApplication(target.application);
+      else this.#known.forgetTarget(target);
+      await this.reload(target, signal);
+    });
   }
 }
 
-function nameOf({ target }: TargetRecord): string {
-  return secretName(target.id);
-}
-
-function secretName(id: string): string {
-  return `towpath-target-${id}`;
+function acceptanceIn(
+  environment: string,
+  { candidate: { digest, reads, ...candidate }, manifests }: { candidate: Candidate; manifests: Manifests },
+): Acceptance {
+  const rendered = { digest, ...(reads === undefined ? {} : { reads }), manifests };
+  return { candidate, renderings: { [environment]: rendered } };
 }
 
 /** What the API server would say of a write to a version that is not the last one. */
 function outdated(name: string): ApiError {
   return new ApiError(409, 'Conflict', `Secret ${name} was read anew since: the record changed meanwhile.`);
-}
-
-function entryOf({ metadata }: KubeObject, record: TargetRecord, index: RecordIndex): Entry {
-  return { record, resourceVersion: metadata.resourceVersion, uid: metadata.uid, index };
-}
-
-/** The chunks that the record names. */
-function usedBy(name: string, entry: Entry | undefined): ReadonlySet<string> {
-  return entry?.index.secrets(name) ?? new Set();
-}
-
-/** Undefined where the manifests are not those that were accepted. */
-async function intactManifests(
-  data: Record<string, string>,
-  digest: string,
-  slices: Slices,
-): Promise<Manifests | undefined> {
-  const manifests = await manifestsIn(data, digest, slices);
-  for (const manifest of [...manifests.objects, ...manifests.hooks]) {
-    const pause = slices.pause();
-    if (pause !== undefined) await pause;
-    if (sha256(manifest.text) !== manifest.digest) return undefined;
-  }
-  return manifestsDigest(manifests) === digest ? manifests : undefined;
 }
 
 /** An answer that is about more than who wrote first. */

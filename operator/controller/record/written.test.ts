@@ -3,14 +3,22 @@ import { test } from 'node:test';
 import type { AppliedObject } from '../../manifest/applied.ts';
 import { objectKey } from '../../manifest/manifest.ts';
 import { Slices } from '../../observe/slices.ts';
-import { type Candidate, candidateKey, type Deployment, type TargetRecord } from './record.ts';
-import { readDescribed, readIndex, readRecord, writtenRecord } from './written.ts';
+import type { Accepted, ApplicationRecord } from './accepted.ts';
+import { candidateKey, type Deployed, type Deployment, type TargetRecord } from './record.ts';
+import {
+  readApplication,
+  readDescribed,
+  readIndex,
+  readTarget,
+  versionMismatch,
+  writtenApplication,
+  writtenTarget,
+} from './written.ts';
 
 const hex = 'ab'.repeat(32);
 
-const candidate: Candidate = {
+const deployed: Required<Deployed> = {
   id: `sha256:${hex}`,
-  inputs: hex,
   request: hex,
   revision: 'c0ffee'.padEnd(40, '0'),
   ref: 'refs/heads/main',
@@ -18,12 +26,21 @@ const candidate: Candidate = {
   chart: 'web-1.2.3',
   appVersion: '1.2.3',
   digest: `sha256:${hex}`,
-  reads: { kubeVersion: 'v1.36.0', 'has batch/v1': 'true' },
 };
+
+const reads = { kubeVersion: 'v1.36.0', 'has batch/v1': 'true' };
+const { digest, ...ofAll } = deployed;
+const accepted: Required<Accepted> = {
+  ...ofAll,
+  inputs: hex,
+  order: 3,
+  environments: { staging: { digest }, prod: { digest, reads } },
+};
+const application: ApplicationRecord = { application: 'shop/web', order: 4, candidates: [accepted] };
 
 const deployment: Required<Deployment> = {
   id: 7,
-  candidate,
+  candidate: deployed,
   trigger: 'Manual',
   request: 'now',
   generation: 3,
@@ -62,19 +79,30 @@ const record: Required<TargetRecord> = {
   applied: new Map([[objectKey(applied), applied]]),
   deployment,
   ended: [deployment],
-  pending: candidate,
-  candidates: [candidate],
-  succeeded: candidateKey(candidate),
+  pending: { id: deployed.id, digest },
+  ran: [candidateKey(deployed)],
+  succeeded: candidateKey(deployed),
   settings: hex,
 };
 
 /** As JSON brings it back. */
 function written(change: Record<string, unknown> = {}): Record<string, unknown> {
-  return { ...JSON.parse(JSON.stringify(writtenRecord(record))), ...change };
+  return { ...JSON.parse(JSON.stringify(writtenTarget(record))), ...change };
 }
 
-test('a record is read as it was written, whatever it has', async () => {
-  assert.deepEqual(await readRecord(written(), new Slices()), record);
+function writtenOfApplication(change: Record<string, unknown> = {}): Record<string, unknown> {
+  return { ...JSON.parse(JSON.stringify(writtenApplication(application))), ...change };
+}
+
+test('records are read as they were written, whatever they have', async () => {
+  assert.deepEqual(await readTarget(written(), new Slices()), record);
+  assert.deepEqual(await readApplication(writtenOfApplication(), new Slices()), application);
+});
+
+test("a target's record names candidates, and has none of what they were rendered of", async () => {
+  const whole = { ...deployed, inputs: hex, reads };
+  const of = { ...record, deployment: { ...deployment, candidate: whole }, pending: whole };
+  assert.deepEqual(await readTarget(JSON.parse(JSON.stringify(writtenTarget(of))), new Slices()), record);
 });
 
 const [object] = written().applied as Record<string, unknown>[];
@@ -83,26 +111,62 @@ const untrusted: Record<string, unknown> = {
   nothing: undefined,
   'a text': 'no',
   'without a version': unversioned,
-  'of an older version': written({ version: 0 }),
-  'of a newer version': written({ version: 2 }),
-  'of a version that is a text': written({ version: '1' }),
+  'of an older version': written({ version: 1 }),
+  'of a newer version': written({ version: 3 }),
+  'of a version that is a text': written({ version: '2' }),
   'with a member that nobody knows': written({ more: true }),
   'without kinds': written({ kinds: undefined }),
   'with kinds of another shape': written({ kinds: ['apps/Deployment'] }),
   'with an applied object without uid': written({ applied: [{ ...object, uid: undefined }] }),
   'with an applied object that has more': written({ applied: [object, { ...object, more: true }] }),
   'with a list of applied objects that is none': written({ applied: {} }),
-  'S18: with a candidate by 12 digits': written({ candidates: [{ ...candidate, id: 'c-0123456789ab' }] }),
+  'with candidates of its own': written({ candidates: [] }),
+  'S18: with a candidate by 12 digits': written({ pending: { id: 'c-0123456789ab', digest } }),
+  'S18: with one that ran by 12 digits': written({ ran: ['c-0123456789ab'] }),
   'S18: with a success by 12 digits': written({ succeeded: 'c-0123456789ab' }),
   'with a deployment of an outcome that nobody knows': written({
     deployment: { ...deployment, outcome: 'RolledBack' },
   }),
 };
 for (const [what, value] of Object.entries(untrusted)) {
-  test(`D9: no record is trusted ${what}`, async () => {
-    await assert.rejects(readRecord(value, new Slices()));
+  test(`D9: no record of a target is trusted ${what}`, async () => {
+    await assert.rejects(readTarget(value, new Slices()));
   });
 }
+
+const [one] = writtenOfApplication().candidates as Record<string, unknown>[];
+const { version: _none, ...unversionedApplication } = writtenOfApplication();
+const untrustedApplication: Record<string, unknown> = {
+  nothing: undefined,
+  'without a version': unversionedApplication,
+  'of an older version': writtenOfApplication({ version: 1 }),
+  'of a newer version': writtenOfApplication({ version: 3 }),
+  "that is a target's": written(),
+  'without candidates': writtenOfApplication({ candidates: undefined }),
+  'with a candidate that has more': writtenOfApplication({ candidates: [one, { ...one, more: true }] }),
+  'with a candidate of no order': writtenOfApplication({ candidates: [{ ...one, order: undefined }] }),
+  'with a candidate of no environments': writtenOfApplication({ candidates: [{ ...one, environments: [] }] }),
+  'S18: with a candidate by 12 digits': writtenOfApplication({
+    candidates: [{ ...one, id: 'c-0123456789ab' }],
+  }),
+  'S18: with manifests by 12 digits': writtenOfApplication({
+    candidates: [{ ...one, environments: { prod: { digest: 'sha256:0123456789ab' } } }],
+  }),
+};
+for (const [what, value] of Object.entries(untrustedApplication)) {
+  test(`D9: no record of an Application is trusted ${what}`, async () => {
+    await assert.rejects(readApplication(value, new Slices()));
+  });
+}
+
+test('what is told of another version is its number, and nothing else that stands there', () => {
+  assert.equal(versionMismatch(written()), undefined);
+  assert.equal(versionMismatch(writtenOfApplication()), undefined);
+  assert.match(versionMismatch(written({ version: 1 })) ?? '', /^it has version 1, and \d+ is known$/);
+  assert.equal(versionMismatch({}), 'it has no version');
+  assert.equal(versionMismatch(undefined), 'it has no version');
+  assert.doesNotMatch(versionMismatch({ version: 'secret' }) ?? '', /secret/);
+});
 
 test('D9: kept manifests and their index are trusted in one shape only', async () => {
   const { entry: _, uid: __, atRest: ___, larger: ____, ...id } = applied;
@@ -118,8 +182,8 @@ test('D9: kept manifests and their index are trusted in one shape only', async (
     { ...described, objects: [{ ...manifest, digest: 'short' }] },
   ])
     await assert.rejects(readDescribed(other, slices));
-  const index = { places: [['o.a', { secret: 's', bytes: 1 }]], manifests: [[candidate.digest, [0]]] };
+  const index = { places: [['o.a', { secret: 's', bytes: 1 }]], manifests: [[digest, [0]]] };
   assert.deepEqual(await readIndex(index, slices), index);
-  for (const other of [undefined, { at: 's' }, { ...index, manifests: [[candidate.digest, ['o.a']]] }])
+  for (const other of [undefined, { at: 's' }, { ...index, manifests: [[digest, ['o.a']]] }])
     await assert.rejects(readIndex(other, slices));
 });

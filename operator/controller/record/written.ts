@@ -4,13 +4,14 @@ import { z } from 'zod';
 import type { AppliedObject } from '../../manifest/applied.ts';
 import { HOOK_DELETE_POLICIES, HOOK_EVENTS, type Manifest, objectKey } from '../../manifest/manifest.ts';
 import type { Slices } from '../../observe/slices.ts';
-import type { Candidate, Deployment, TargetRecord } from './record.ts';
+import type { Accepted, ApplicationRecord } from './accepted.ts';
+import type { Candidate, Deployed, Deployment, TargetRecord } from './record.ts';
 
 /**
  * Of the layout of all that a record's Secrets hold. What is written in another one is not trusted and counts as lost:
  * what it described is found again by its marks on the objects.
  */
-const RECORD_VERSION = 1;
+const RECORD_VERSION = 2;
 
 const hex = z.string().regex(/^[0-9a-f]{64}$/);
 const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/);
@@ -18,9 +19,8 @@ const count = z.int().min(0);
 
 const identity = { group: z.string(), kind: z.string(), namespace: z.string(), name: z.string() };
 
-const candidateSchema = z.strictObject({
+const candidateOfAll = {
   id: digest,
-  inputs: hex,
   request: hex,
   revision: z.string(),
   ref: z.string(),
@@ -29,13 +29,25 @@ const candidateSchema = z.strictObject({
     .exactOptional(),
   chart: z.string().exactOptional(),
   appVersion: z.string().exactOptional(),
-  digest,
-  reads: z.record(z.string(), z.string()).exactOptional(),
-}) satisfies z.ZodType<Candidate>;
+};
+
+const acceptedSchema = z.strictObject({
+  ...candidateOfAll,
+  inputs: hex,
+  order: count,
+  environments: z.record(
+    z.string(),
+    z.strictObject({ digest, reads: z.record(z.string(), z.string()).exactOptional() }),
+  ),
+}) satisfies z.ZodType<Accepted>;
+
+const deployedSchema = z.strictObject({ ...candidateOfAll, digest }) satisfies z.ZodType<Deployed>;
+
+const candidateKeySchema = z.string().regex(/^sha256:[0-9a-f]{64} sha256:[0-9a-f]{64}$/);
 
 const deploymentSchema = z.strictObject({
   id: count,
-  candidate: candidateSchema,
+  candidate: deployedSchema,
   trigger: z.enum(['Commit', 'Spec', 'Manual']),
   request: z.string().exactOptional(),
   generation: count,
@@ -68,7 +80,7 @@ const appliedSchema = z.strictObject({
 }) satisfies z.ZodType<AppliedObject>;
 
 /** The lists without bound are compared entry by entry. */
-const recordSchema = z.strictObject({
+const targetSchema = z.strictObject({
   version: z.literal(RECORD_VERSION),
   target: z.strictObject({
     id: z.string().regex(/^[0-9a-f]{20}$/),
@@ -80,29 +92,68 @@ const recordSchema = z.strictObject({
   applied: z.array(z.unknown()),
   deployment: deploymentSchema.exactOptional(),
   ended: z.array(deploymentSchema),
-  pending: candidateSchema.exactOptional(),
-  candidates: z.array(candidateSchema),
-  succeeded: z
-    .string()
-    .regex(/^sha256:[0-9a-f]{64} sha256:[0-9a-f]{64}$/)
-    .exactOptional(),
+  pending: z.strictObject({ id: digest, digest }).exactOptional(),
+  ran: z.array(candidateKeySchema),
+  succeeded: candidateKeySchema.exactOptional(),
   settings: z.string(),
 });
 
-/** What `readRecord` reads. */
-export function writtenRecord(record: TargetRecord): unknown {
-  return { version: RECORD_VERSION, ...record, applied: [...record.applied.values()] };
+const applicationSchema = z.strictObject({
+  version: z.literal(RECORD_VERSION),
+  application: z.string(),
+  order: count,
+  candidates: z.array(z.unknown()),
+});
+
+/** What `readApplication` reads. */
+export function writtenApplication(record: ApplicationRecord): unknown {
+  return { version: RECORD_VERSION, ...record };
 }
 
-/** @throws where it is no record, or one of another version or shape */
-export async function readRecord(written: unknown, slices: Slices): Promise<TargetRecord> {
-  const { version: _, kinds, applied, ...record } = recordSchema.parse(written);
+/** @throws where it is no record of an Application, or one of another version or shape */
+export async function readApplication(written: unknown, slices: Slices): Promise<ApplicationRecord> {
+  const { version: _, candidates, ...record } = applicationSchema.parse(written);
+  return { ...record, candidates: await allOf(acceptedSchema, candidates, slices) };
+}
+
+/** What `readTarget` reads. */
+export function writtenTarget(record: TargetRecord): unknown {
+  const { deployment, ended, pending, applied, ...rest } = record;
+  return {
+    version: RECORD_VERSION,
+    ...rest,
+    ...(deployment === undefined ? {} : { deployment: writtenDeployment(deployment) }),
+    ended: ended.map(writtenDeployment),
+    ...(pending === undefined ? {} : { pending: { id: pending.id, digest: pending.digest } }),
+    applied: [...applied.values()],
+  };
+}
+
+/** A whole candidate serves as what is deployed, too; its Application's record has the rest. */
+function writtenDeployment({ candidate, ...deployment }: Deployment): Deployment {
+  const { inputs: _, reads: __, ...deployed }: Deployed & Partial<Candidate> = candidate;
+  return { ...deployment, candidate: deployed };
+}
+
+/** @throws where it is no record of a target, or one of another version or shape */
+export async function readTarget(written: unknown, slices: Slices): Promise<TargetRecord> {
+  const { version: _, kinds, applied, ...record } = targetSchema.parse(written);
   const objects = await allOf(appliedSchema, applied, slices);
   return {
     ...record,
     kinds: await allOf(kindSchema, kinds, slices),
     applied: new Map(objects.map((object) => [objectKey(object), object])),
   };
+}
+
+/** What is to be told of a record of another version; undefined for one of ours. */
+export function versionMismatch(written: unknown): string | undefined {
+  const found = z.object({ version: z.unknown() }).safeParse(written);
+  if (!found.success || found.data.version === undefined) return 'it has no version';
+  if (found.data.version === RECORD_VERSION) return undefined;
+  const { version } = found.data;
+  const told = typeof version === 'number' ? `version ${version}` : 'a version that is no number';
+  return `it has ${told}, and ${RECORD_VERSION} is known`;
 }
 
 /** A kept manifest but for its text, which stands by itself. */

@@ -3,7 +3,7 @@ import type { Application, HealthState, SyncState } from '../../api/v1alpha1/app
 import type { ObjectId } from '../../manifest/manifest.ts';
 import type { KeptObject } from '../../plan/plan.ts';
 import type { Rejected } from '../candidate/quarantine.ts';
-import type { Candidate, Deployment } from '../record/record.ts';
+import type { Candidate, Deployed, Deployment } from '../record/record.ts';
 
 /** Where a target stands, in the words of its status. */
 export interface Standing {
@@ -47,7 +47,7 @@ export interface Facts {
   sourceError?: TowpathError;
   rejected?: Rejected;
   /** The candidate whose objects the cluster has. */
-  running?: Candidate;
+  running?: Deployed;
   objects: number;
   /** Whether the live objects were compared: without, what was told of drift stays. */
   isLookedAt: boolean;

@@ -5,7 +5,7 @@ import type { AppliedObject } from '../../manifest/applied.ts';
 import { describeObject } from '../../manifest/manifest.ts';
 import { Quarantine } from '../candidate/quarantine.ts';
 import { shortRevision } from '../candidate/revision.ts';
-import type { Candidate, Deployment } from '../record/record.ts';
+import type { Candidate, Deployed, Deployment } from '../record/record.ts';
 import type { Advance, Progress, PruneHeld } from './deploy-context.ts';
 import type { Drift, Standing } from './facts.ts';
 import { describeAll, toldAfter } from './refusals.ts';
@@ -124,7 +124,7 @@ function failed({ reason, message }: Pick<Deployment, 'reason' | 'message'>): St
 
 /** Turns how far a deployment got into where its target stands. */
 function advanced(
-  candidate: Candidate,
+  candidate: Deployed,
   { progress, drift }: Advance,
   about: { applied: ReadonlyMap<string, AppliedObject>; environment: string; timeout: string },
 ): Standing {
@@ -201,7 +201,7 @@ function changed(drift: Drift | undefined): string {
   return `${describeObject(drift.lastObject)} ${what}${more}`;
 }
 
-function heldStanding(environment: string, candidate: Candidate, held: PruneHeld): Standing {
+function heldStanding(environment: string, candidate: Deployed, held: PruneHeld): Standing {
   return {
     sync: 'Blocked',
     reason: 'PruneHeld',
@@ -226,7 +226,7 @@ export function heldMessage(
   );
 }
 
-function synced({ revision, ref }: Candidate, applied: ReadonlyMap<string, AppliedObject>): Standing {
+function synced({ revision, ref }: Deployed, applied: ReadonlyMap<string, AppliedObject>): Standing {
   const count = applied.size === 1 ? '1 object' : `${applied.size} objects`;
   const message = `Revision ${shortRevision(revision, ref)} is deployed: ${count}.${largerClaims(applied.values())}`;
   return { sync: 'Synced', reason: 'Synced', message };

@@ -36,7 +36,6 @@ function deployment(id: number, outcome?: Deployment['outcome']): Deployment {
     id,
     candidate: {
       id: `c-00000000000${id}`,
-      inputs: 'i',
       request: 'r',
       revision: REVISION,
       ref: 'refs/heads/main',

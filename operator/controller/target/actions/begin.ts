@@ -3,7 +3,6 @@ import {
   type Candidate,
   candidateKey,
   type Deployment,
-  keepCandidate,
   type Manifests,
   type TargetRecord,
   type Trigger,
@@ -57,7 +56,7 @@ export async function park(run: Run, state: TargetState): Promise<Outcome> {
 export async function restore(run: Run, state: TargetState): Promise<Outcome> {
   const { store, record, signal } = run.context;
   const { wanted, manifests } = await manifestsOfWanted(run, state);
-  await store.save(record, { accepted: { digest: wanted.candidate.digest, manifests }, signal });
+  await store.save(record, { accepted: { candidate: wanted.candidate, manifests }, signal });
   return { type: 'Restored' };
 }
 
@@ -112,9 +111,8 @@ async function accept(
   const { record, store, signal } = context;
   const before = { ...record };
   change(record);
-  keepCandidate(record, candidate, before.pending);
   try {
-    await store.save(record, { accepted: { digest: candidate.digest, manifests }, signal });
+    await store.save(record, { accepted: { candidate, manifests }, signal });
   } catch (error) {
     delete record.deployment;
     delete record.pending;

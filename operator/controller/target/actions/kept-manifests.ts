@@ -1,7 +1,7 @@
 import { TowpathError } from '../../../api/errors.ts';
 import { shortCandidate } from '../../candidate/revision.ts';
 import type { Wanted } from '../../candidate/wanted.ts';
-import { type Candidate, candidateKey, type Manifests } from '../../record/record.ts';
+import { candidateKey, type Deployed, type Manifests } from '../../record/record.ts';
 import type { Run } from '../run.ts';
 import type { TargetState } from '../state.ts';
 
@@ -18,14 +18,14 @@ export async function manifestsOfWanted(
 export async function manifestsOf(
   run: Run,
   { found: { wanted } }: TargetState,
-  candidate: Candidate,
+  candidate: Deployed,
 ): Promise<Manifests> {
   if (wanted?.manifests !== undefined && candidateKey(wanted.candidate) === candidateKey(candidate))
     return wanted.manifests;
   return kept(run, candidate);
 }
 
-async function kept({ context }: Run, candidate: Candidate): Promise<Manifests> {
+async function kept({ context }: Run, candidate: Deployed): Promise<Manifests> {
   const { store, record, signal } = context;
   const manifests = await store.manifests(record, candidate, signal);
   if (manifests !== undefined) return manifests;

@@ -39,7 +39,7 @@ function find(run: Run, { memory }: TargetState): Promise<Wanted> {
       application,
       target,
       values,
-      kept: memory.renderAnew ? [] : context.record.candidates,
+      kept: memory.renderAnew ? [] : context.store.candidatesOf(target),
       settled: { revision: source?.revision, candidate: source?.candidate },
       lookNow: request.open,
       now: context.now(),

@@ -1,0 +1,97 @@
+/** What an Application accepted, in the order in which it was observed: the same for all of its targets. */
+
+import { type Candidate, candidateKey } from './record.ts';
+
+/** What one environment makes of a candidate. */
+export type Rendering = Pick<Candidate, 'digest' | 'reads'>;
+
+/** A candidate as the Application put it together, nothing of an environment. */
+export type CandidateOfAll = Omit<Candidate, 'digest' | 'reads'>;
+
+export interface Accepted extends CandidateOfAll {
+  /** Counts what the Application accepted, from 1. */
+  order: number;
+  /** By the environment's name. */
+  environments: Readonly<Record<string, Rendering>>;
+}
+
+/** Never changed in place: what is in memory is what was written. */
+export interface ApplicationRecord {
+  /** Key of the Application: `<namespace>/<name>`. */
+  readonly application: string;
+  /** Of the last that was accepted. */
+  readonly order: number;
+  /** Those whose manifests are kept, the newest first. */
+  readonly candidates: readonly Accepted[];
+}
+
+export function newApplicationRecord(application: string): ApplicationRecord {
+  return { application, order: 0, candidates: [] };
+}
+
+/**
+ * The record with a candidate accepted in these environments, as the newest one. Kept beside it is what a target names
+ * (keys), and nothing else. Where a cluster makes other manifests of it now, it is another entry of the same id; what
+ * the other environments made of it stays.
+ */
+export function accept(
+  record: ApplicationRecord,
+  candidate: CandidateOfAll,
+  renderings: Readonly<Record<string, Rendering>>,
+  named: ReadonlySet<string>,
+): ApplicationRecord {
+  const before = record.candidates.find(({ id }) => id === candidate.id);
+  const same = record.candidates.find((one) => one.id === candidate.id && agrees(one, renderings));
+  const isNewest = same !== undefined && same === record.candidates[0];
+  const order = isNewest ? same.order : record.order + 1;
+  const environments = { ...(same ?? before)?.environments, ...renderings };
+  const others = record.candidates.filter((one) => one !== same && isNamed(one, named));
+  return {
+    ...record,
+    order: Math.max(order, record.order),
+    candidates: [{ ...candidate, order, environments }, ...others],
+  };
+}
+
+/** Whether the newest candidate is this one, with these renderings. */
+export function isAccepted(
+  { candidates: [newest] }: ApplicationRecord,
+  { id }: Pick<Candidate, 'id'>,
+  renderings: Readonly<Record<string, Rendering>>,
+): boolean {
+  if (newest === undefined || newest.id !== id) return false;
+  const names = Object.keys(renderings);
+  return names.every((name) => renderingIn(newest, name) !== undefined) && agrees(newest, renderings);
+}
+
+/** What is kept for an environment, the newest first. */
+export function candidatesIn({ candidates }: ApplicationRecord, environment: string): Candidate[] {
+  return candidates.flatMap((accepted) => {
+    const { order: _, environments: __, ...candidate } = accepted;
+    const rendering = renderingIn(accepted, environment);
+    return rendering === undefined ? [] : [{ ...candidate, ...rendering }];
+  });
+}
+
+/** Of the manifests that are kept. */
+export function digestsOf({ candidates }: ApplicationRecord): Set<string> {
+  return new Set(
+    candidates.flatMap(({ environments }) => Object.values(environments)).map(({ digest }) => digest),
+  );
+}
+
+/** Where no rendering of these differs from what is accepted. */
+function agrees(accepted: Accepted, renderings: Readonly<Record<string, Rendering>>): boolean {
+  return Object.entries(renderings).every(
+    ([name, { digest }]) => (renderingIn(accepted, name)?.digest ?? digest) === digest,
+  );
+}
+
+/** An environment may be called `constructor`. */
+function renderingIn({ environments }: Accepted, name: string): Rendering | undefined {
+  return Object.hasOwn(environments, name) ? environments[name] : undefined;
+}
+
+function isNamed({ id, environments }: Accepted, named: ReadonlySet<string>): boolean {
+  return Object.values(environments).some(({ digest }) => named.has(candidateKey({ id, digest })));
+}
