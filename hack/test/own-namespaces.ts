@@ -1,6 +1,8 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { withoutDocker } from '../image/docker.ts';
+import { CONTROL_GROUP_VARIABLE, removeControlGroups } from './control-groups.ts';
 
 /** By Debian's names of the packages that bring them. */
 const PROGRAMS: Readonly<Record<string, string>> = {
@@ -38,13 +40,19 @@ export function withoutRealNode(): string | undefined {
  * Runs a command in network, mount and process namespaces of its own, and ends with its exit code: whatever it
  * starts, mounts and listens on is seen by nobody else, and goes with it, however it ends.
  */
-export function runInOwnNamespaces(command: string, args: readonly string[]): Promise<number> {
+export async function runInOwnNamespaces(command: string, args: readonly string[]): Promise<number> {
   // The shell is the first process of its namespace: it reaps those whose parents have ended. What runs outside would
   // else be taken for leftovers of processes that are gone.
   const first = 'mount -t tmpfs tmpfs /dev/shm && "$0" "$@"; exit $?';
-  const child = spawn('unshare', [...NAMESPACES, 'sh', '-c', first, command, ...args], { stdio: 'inherit' });
-  return new Promise((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', (code) => resolve(code ?? 1));
+  const group = `towpath-test-${randomBytes(6).toString('hex')}`;
+  const child = spawn('unshare', [...NAMESPACES, 'sh', '-c', first, command, ...args], {
+    stdio: 'inherit',
+    env: { ...process.env, [CONTROL_GROUP_VARIABLE]: group },
   });
+  const code = await new Promise<number>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (ended) => resolve(ended ?? 1));
+  });
+  removeControlGroups(group);
+  return code;
 }

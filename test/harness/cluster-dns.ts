@@ -1,7 +1,7 @@
 import { createSocket } from 'node:dgram';
 import type { Cluster } from './cluster.ts';
 
-/** A cluster's DNS as Pods need it: the addresses of Services, and nothing else. */
+/** A cluster's DNS as Pods need it. */
 export interface ClusterDns {
   stop(): Promise<void>;
 }
@@ -13,12 +13,21 @@ const TYPE_A = 1;
 const NOT_FOUND = 3;
 const FAILED = 2;
 
-/** Answers at port 53 of the address, asking the API server each time (RFC 1035; Kubernetes' DNS specification). */
-export async function startClusterDns(cluster: Cluster, address: string): Promise<ClusterDns> {
+/**
+ * Answers at port 53 of the address, asking the API server each time (RFC 1035; Kubernetes' DNS specification).
+ * `others`: names that are not the cluster's, and their IPv4 addresses.
+ */
+export async function startClusterDns(
+  cluster: Cluster,
+  address: string,
+  others: ReadonlyMap<string, string>,
+): Promise<ClusterDns> {
   const socket = createSocket('udp4');
   socket.on('message', async (query, { address: from, port }) => {
     const { name, type, end } = questionOf(query);
-    const answer = await addressesOf(cluster, name).then(
+    const other = others.get(name);
+    const found = other === undefined ? addressesOf(cluster, name) : Promise.resolve([other]);
+    const answer = await found.then(
       (addresses) => ({ addresses: addresses ?? [], code: addresses === undefined ? NOT_FOUND : 0 }),
       () => ({ addresses: [], code: FAILED }),
     );

@@ -336,7 +336,7 @@ export function isReadyAt(application: Application, revision: string): boolean {
 }
 
 /** How often the operator has looked at an Application, any of them, since it started. */
-export async function looks(stage: Pick<Stage, 'operator'>): Promise<number> {
+export async function looks(stage: { operator: Pick<RunningOperator, 'metrics'> }): Promise<number> {
   const ended = /^controller_runtime_reconcile_total\{[^}]*result="(?:success|requeue_after)"\} (\d+)$/gm;
   const counts = [...(await stage.operator.metrics()).matchAll(ended)];
   return counts.reduce((sum, [, count]) => sum + Number(count), 0);

@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { nodeBinary } from '../../hack/programs.ts';
+import { CONTROL_GROUP_VARIABLE, controlGroupsOf } from '../../hack/test/control-groups.ts';
 import { CLUSTER_DOMAIN, startClusterDns } from './cluster-dns.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { type RunningProcess, startProcess } from './process.ts';
@@ -12,9 +13,14 @@ export const NODE_ADDRESS = '10.232.0.1';
 const PODS = '10.244.0.0/24';
 const CNI_PROGRAMS = ['/usr/lib/cni', '/opt/cni/bin'];
 
+/** Of the node, too, and link-local: where a cloud would serve credentials. */
+export const LINK_LOCAL_ADDRESS = '169.254.10.1';
+
 /** A node of a test's own, with Pods that run. */
 export interface RealNode {
   readonly name: string;
+  /** Names beside those of the cluster that its Pods look up, and their IPv4 addresses; changed at any time. */
+  readonly hosts: Map<string, string>;
   /** Loads images, of which an archive as `docker save` writes it is given. */
   load(archive: string): void;
   stop(): Promise<void>;
@@ -28,6 +34,7 @@ export function prepareNetwork(): void {
   const run = (command: string) => execFileSync('sh', ['-ec', command], { stdio: 'pipe' });
   run('ip link set lo up');
   run(`ip link add node0 type bridge && ip addr add ${NODE_ADDRESS}/24 dev node0 && ip link set node0 up`);
+  run(`ip addr add ${LINK_LOCAL_ADDRESS}/32 dev node0`);
   run(`ip route add default dev node0 src ${NODE_ADDRESS}`);
   run('echo 1 > /proc/sys/net/ipv4/ip_forward');
   // A kubelet shares the mounts of volumes with its containers.
@@ -42,12 +49,12 @@ export async function startNode(controlPlane: ControlPlane, pause: string): Prom
   const { directory, kubeconfigPath } = controlPlane;
   const at = (path: string) => join(directory, path);
   const socket = at('containerd.sock');
-  const cgroupRoot = `towpath-test-${process.pid}`;
+  const cgroupRoot = process.env[CONTROL_GROUP_VARIABLE] ?? `towpath-test-${process.pid}`;
   mkdirSync(at('cni'), { recursive: true });
   writeFileSync(at('cni/10-bridge.conflist'), JSON.stringify(network(directory)));
   writeFileSync(at('containerd.toml'), containerdConfig(directory, socket));
   writeFileSync(at('kubelet.yaml'), JSON.stringify(kubeletConfig(directory, socket, cgroupRoot)));
-  const groups = makeControlGroups(cgroupRoot);
+  for (const group of controlGroupsOf(cgroupRoot)) mkdirSync(group, { recursive: true });
   const program = await nodeBinary();
   const processes: RunningProcess[] = [];
   const start = (command: string, ...args: string[]) => {
@@ -59,12 +66,12 @@ export async function startNode(controlPlane: ControlPlane, pause: string): Prom
   const containerd = start('containerd', '--config', at('containerd.toml'));
   const ctr = (...args: string[]) =>
     execFileSync('ctr', ['--address', socket, '--namespace', 'k8s.io', ...args], { stdio: 'pipe' });
-  const dns = await startClusterDns(controlPlane, NODE_ADDRESS);
+  const hosts = new Map<string, string>();
+  const dns = await startClusterDns(controlPlane, NODE_ADDRESS, hosts);
   const stop = async () => {
     await dns.stop();
     // kubelet first, or it starts again what goes.
     for (const one of processes.toReversed()) await one.stop('SIGKILL');
-    for (const group of groups) removeControlGroup(group);
     // What still runs in containers ends with this run's namespaces; its files need not stay so long.
     for (const mount of mountsBelow(directory)) execFileSync('umount', ['--lazy', mount]);
   };
@@ -100,7 +107,7 @@ export async function startNode(controlPlane: ControlPlane, pause: string): Prom
     await stop();
     throw error;
   }
-  return { name, stop, load: (archive) => void ctr('images', 'import', archive) };
+  return { name, hosts, stop, load: (archive) => void ctr('images', 'import', archive) };
 }
 
 function network(directory: string): object {
@@ -161,33 +168,4 @@ function mountsBelow(directory: string): string[] {
   const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n');
   const points = mounts.map((line) => line.split(' ')[4] ?? '');
   return points.filter((point) => point.startsWith(`${directory}/`)).toReversed();
-}
-
-/** In each hierarchy of version 1, or the one of version 2. */
-function makeControlGroups(name: string): string[] {
-  const root = '/sys/fs/cgroup';
-  const isOne = existsSync(join(root, 'cgroup.controllers'));
-  const hierarchies = isOne
-    ? [root]
-    : execFileSync('ls', [root], { encoding: 'utf8' })
-        .split('\n')
-        .filter(Boolean)
-        .map((one) => join(root, one));
-  return hierarchies.map((hierarchy) => {
-    const group = join(hierarchy, name);
-    mkdirSync(group, { recursive: true });
-    return group;
-  });
-}
-
-/** With those below it; none that has processes still. */
-function removeControlGroup(group: string): void {
-  const below = execFileSync('find', [group, '-depth', '-type', 'd'], { encoding: 'utf8' }).split('\n');
-  for (const one of below.filter(Boolean)) {
-    try {
-      rmdirSync(one);
-    } catch {
-      // A process in it ends with the namespaces of this run.
-    }
-  }
 }

@@ -4,7 +4,7 @@ import { clusterBinary } from '../../hack/programs.ts';
 import type { ControlPlane } from '../harness/control-plane.ts';
 import { startProcess } from '../harness/process.ts';
 import { eventually } from '../harness/wait.ts';
-import { type Kubectl, SYSTEM } from './in-the-pod.ts';
+import { type Kubectl, podOfLeader, SYSTEM } from './in-the-pod.ts';
 
 /**
  * Drains the only node there is with kubectl, as before an upgrade of it: one replica goes, and the other one stays
@@ -14,7 +14,6 @@ export async function drainAndReturn(
   controlPlane: ControlPlane,
   node: string,
   kubectl: Kubectl,
-  podOfLeader: () => Promise<string>,
 ): Promise<void> {
   const of = ['get', 'pods', '-l', 'app.kubernetes.io/name=towpath'];
   const names = async () => (await kubectl(...SYSTEM, ...of, '-o', 'name')).split('\n');
@@ -37,7 +36,7 @@ export async function drainAndReturn(
     });
     assert.equal(await kubectl('get', 'node', node, '-o', 'jsonpath={.spec.unschedulable}'), 'true');
     await eventually(
-      async () => (await readyPods()).length === 1 && (await readyPods())[0] === (await podOfLeader()),
+      async () => (await readyPods()).length === 1 && (await readyPods())[0] === (await podOfLeader(kubectl)),
       {
         describe: 'the replica that is left to lead',
       },

@@ -52,9 +52,8 @@ const TERMINATED = 'jsonpath={.status.containerStatuses[0].state.terminated.exit
 /** Asks the leader to end, as a drain does, and says when it was gone and when another one led. Milliseconds. */
 export async function endLeader(
   kubectl: Kubectl,
-  podOfLeader: () => Promise<string>,
 ): Promise<{ endedMs: number; ledMs: number; exitCode: string }> {
-  const leader = await podOfLeader();
+  const leader = await podOfLeader(kubectl);
   const finalizers = (names: string[]) =>
     kubectl(
       ...[...SYSTEM, 'patch', 'pod', leader, '--type=merge'],
@@ -70,7 +69,7 @@ export async function endLeader(
   }).then((exitCode) => ({ exitCode, endedMs: since() }));
   const led = eventually(
     async () => {
-      const pod = await podOfLeader();
+      const pod = await podOfLeader(kubectl);
       return pod !== '' && pod !== leader;
     },
     { describe: 'another leader' },
@@ -90,15 +89,40 @@ export function assertEndsInOrder({ exitCode, endedMs, ledMs }: Awaited<ReturnTy
   assert.ok(ledMs < endedMs + scaled(2_000), `another one led ${ledMs - endedMs} ms after its end`);
 }
 
-/** Stops the process of a Pod, which then answers nothing any more, as one whose event loop is stuck. */
-export async function freeze(kubectl: Kubectl, pod: string): Promise<void> {
+/** The id of the only container of a Pod. */
+export async function containerOf(kubectl: Kubectl, pod: string): Promise<string> {
   const id = await kubectl(
     ...[...SYSTEM, 'get', 'pod', pod, '-o', 'jsonpath={.status.containerStatuses[0].containerID}'],
   );
-  const container = id.replace(/^.*:\/\//, '');
+  return id.replace(/^.*:\/\//, '');
+}
+
+/** Ids of the processes in a container, as the node knows them; at least one. */
+export function processesOf(container: string): number[] {
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && isOf(name, container));
-  assert.notEqual(pids.length, 0, `processes of ${id}`);
-  for (const pid of pids) process.kill(Number(pid), 'SIGSTOP');
+  assert.notEqual(pids.length, 0, `processes of ${container}`);
+  return pids.map(Number);
+}
+
+/** Stops the processes of a Pod, which then answers nothing any more, as one whose event loop is stuck. */
+export async function freeze(kubectl: Kubectl, pod: string): Promise<void> {
+  for (const pid of processesOf(await containerOf(kubectl, pod))) process.kill(pid, 'SIGSTOP');
+}
+
+/** The Pod of the replica that leads; the Lease names its holder by it and what tells a process from the one before. */
+export async function podOfLeader(kubectl: Kubectl): Promise<string> {
+  const holder = await kubectl(...SYSTEM, 'get', 'lease', 'towpath', '-o', 'jsonpath={.spec.holderIdentity}');
+  return holder.replace(/-[^-]+$/, '');
+}
+
+/** The Pod of the replica that stands by. */
+export async function podOfFollower(kubectl: Kubectl): Promise<string> {
+  const leader = await podOfLeader(kubectl);
+  const pods = ['get', 'pods', '-l', 'app.kubernetes.io/name=towpath'];
+  const names = await kubectl(...SYSTEM, ...pods, '-o', 'jsonpath={.items[*].metadata.name}');
+  const [follower, ...more] = names.split(' ').filter((name) => name !== leader);
+  assert.ok(follower !== undefined && more.length === 0, names);
+  return follower;
 }
 
 function isOf(pid: string, container: string): boolean {

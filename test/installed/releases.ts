@@ -21,6 +21,11 @@ export async function untilShown(
   assert.equal(release?.['chart'], `towpath-${version}`);
   assert.equal(release?.['app_version'], version);
   assert.equal(release?.['status'], 'deployed');
+  await untilPodsRun(kubectl, image);
+}
+
+/** Waits until two Pods of an image are Ready, and no other ones are there. */
+export async function untilPodsRun(kubectl: Kubectl, image: string): Promise<void> {
   const each =
     'jsonpath={range .items[*]}{.spec.containers[0].image} {.status.containerStatuses[0].ready} {end}';
   const replica = `docker.io/library/${image} true`;

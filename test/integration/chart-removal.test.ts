@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { before, type TestContext, test } from 'node:test';
-import { documented, runCommands } from '../harness/documented.ts';
-import { installCRDs, newStage, type RunningOperator, type Stage } from '../harness/operator.ts';
+import { installCRDs, newStage, type Stage } from '../harness/operator.ts';
+import { letGo, ORDERS, remove, removeLeftovers } from '../harness/removal.ts';
 import { newReleases, type Releases } from './chart-releases.ts';
 
 // Definitions go here, which other test files would notice.
@@ -10,30 +10,21 @@ before(async () => {
   on = await newReleases();
 });
 
-const PAGE = 'installation.md';
-const CRD = 'applications.towpath.dev';
 const FILES = {
   'web.yaml': 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {is: there}\n',
 };
 
-const letGo = () => runCommands(on.cluster, documented(PAGE, `kubectl get ${CRD} -A`));
-
-type Step = 'release' | 'namespace' | 'definitions';
-const ORDERS: readonly (readonly Step[])[] = [
-  ['release', 'namespace', 'definitions'],
-  ['release', 'definitions', 'namespace'],
-  ['namespace', 'release', 'definitions'],
-  ['namespace', 'definitions', 'release'],
-  ['definitions', 'release', 'namespace'],
-  ['definitions', 'namespace', 'release'],
-];
-
 for (const order of ORDERS)
   test(`I2, I3: removed in the order ${order.join(', ')} it ends, leaves nothing behind, and deletes nothing that it deployed`, async (t) => {
-    const { stage, operator } = await installed(t);
+    const { stage, operator, towpath } = await installed(t);
+    const uninstall = () => on.release('uninstall', towpath);
+    const removal = { cluster: on.cluster, kubectl: on.kubectl, uninstall };
     const uid = await uidOf(stage);
     for (const step of order) {
-      await remove(step, operator, order.slice(0, order.indexOf(step)));
+      const gone = order.slice(0, order.indexOf(step));
+      // No node runs its Pods here, which would go with what is removed.
+      if (step !== 'definitions') await operator.stop();
+      await remove(step, gone, removal);
       assert.equal(await uidOf(stage), uid, `after ${step}`);
     }
     const left = ['get', `crd,namespaces,clusterroles,clusterrolebindings`, '-o', 'name'];
@@ -48,7 +39,7 @@ test('I2: a namespace with release and Applications ends, too, when no operator 
   await operator.stop();
   await on.release('uninstall', towpath);
   await on.kubectl('delete', 'namespace', stage.namespace, '--wait=false');
-  await letGo();
+  await letGo(on.cluster);
   await on.kubectl('wait', '--for=delete', `namespace/${stage.namespace}`, '--timeout=120s');
 });
 
@@ -64,7 +55,7 @@ test('I2: what is left of a release is removed, and nothing of another of its na
   };
   const before = await roles();
   await on.kubectl('delete', 'namespace', towpath.namespace, '--timeout=120s');
-  await runCommands(on.cluster, documented(PAGE, 'kubectl delete clusterroles'));
+  await removeLeftovers(on.cluster);
   const kept = before.filter((name) => name.includes('/platform:'));
   assert.deepEqual(await roles(), kept);
   assert.equal(kept.length, before.length / 2);
@@ -86,25 +77,6 @@ async function installed(t: TestContext) {
     await on.cluster.kubectl(['delete', 'namespace', towpath.namespace, '--ignore-not-found']);
   });
   return { stage, operator, towpath };
-}
-
-/** One step of the page; `gone` is what went before. Where no operator runs, its Pods went with what was removed. */
-async function remove(step: Step, operator: RunningOperator, gone: readonly Step[]): Promise<void> {
-  const runs = !gone.includes('release') && !gone.includes('namespace');
-  if (step === 'definitions') {
-    await on.kubectl('delete', 'crd', CRD, '--wait=false');
-    if (!runs) await letGo();
-    await on.kubectl('wait', '--for=delete', `crd/${CRD}`, '--timeout=60s');
-    return;
-  }
-  if (runs) await operator.stop();
-  if (step === 'namespace') {
-    await on.kubectl('delete', 'namespace', 'towpath-system', '--timeout=120s');
-  } else if (gone.includes('namespace')) {
-    await runCommands(on.cluster, documented(PAGE, 'kubectl delete clusterroles'));
-  } else {
-    await on.release('uninstall', { name: 'towpath', namespace: 'towpath-system' });
-  }
 }
 
 function uidOf(stage: Stage): Promise<string> {

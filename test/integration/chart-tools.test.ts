@@ -1,9 +1,16 @@
 import assert from 'node:assert/strict';
 import { before, type TestContext, test } from 'node:test';
-import { parseAllDocuments, stringify } from 'yaml';
 import { ANNOTATION_VERSION } from '../../operator/api/v1alpha1/names.ts';
-import { CHART, type Rendered, valuesFile } from '../harness/chart.ts';
-import { helm } from '../harness/helm.ts';
+import { CHART } from '../harness/chart.ts';
+import {
+  ANNOTATED,
+  argo,
+  CLIENT_SIDE,
+  flux,
+  LABELLED,
+  SERVER_SIDE,
+  type Where,
+} from '../harness/deployment-tools.ts';
 import { newStage, type Stage } from '../harness/operator.ts';
 import { eventually } from '../harness/wait.ts';
 import { LOOPBACK, laterChart, newReleases, type Releases, untilItLooked } from './chart-releases.ts';
@@ -16,100 +23,14 @@ before(async () => {
 const WEB = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {is: there}\n';
 const CRD = 'applications.towpath.dev';
 
-/** How a tool installs the chart, and sees whether the cluster has what it wants. */
-interface Way {
-  install(chart: string, values?: object): Promise<void>;
-  /** What the tool would change; '' where nothing. */
-  difference(chart: string, values?: object): Promise<string>;
-  remove(): Promise<void>;
-}
-
-/** Argo CD renders as `helm template --include-crds` does, marks each object, applies it, and compares dry-runs. */
-function argo(
-  namespace: string,
-  marks: Pick<Rendered['metadata'], 'labels' | 'annotations'>,
-  how: string[],
-): Way {
-  const wanted = async (chart: string, values: object = {}) => {
-    const flags = ['--include-crds', `--values=${valuesFile({ ...LOOPBACK, ...values })}`];
-    const { code, stdout, stderr } = await helm('template', 'towpath', chart, `-n=${namespace}`, ...flags);
-    assert.equal(code, 0, stderr);
-    return (
-      parseAllDocuments(stdout)
-        .map((document) => document.toJS() as Rendered)
-        // Helm's hook for tests means nothing to it: it leaves it out.
-        .filter(({ metadata }) => metadata.annotations?.['helm.sh/hook'] !== 'test')
-        .map((object) => ({
-          ...object,
-          metadata: {
-            ...object.metadata,
-            labels: { ...object.metadata.labels, ...marks.labels },
-            annotations: { ...object.metadata.annotations, ...marks.annotations },
-          },
-        }))
-    );
-  };
-  const text = (objects: readonly Rendered[]) => objects.map((object) => stringify(object)).join('---\n');
-  const flags = ['-f', '-', '--field-manager=argocd-controller', ...how];
-  return {
-    install: async (chart, values) => {
-      const input = text(await wanted(chart, values));
-      const { code, stderr } = await on.cluster.kubectl(['apply', ...flags], { input });
-      assert.equal(code, 0, stderr);
-    },
-    difference: async (chart, values) => {
-      const input = text(await wanted(chart, values));
-      const { code, stdout, stderr } = await on.cluster.kubectl(['diff', ...flags], { input });
-      assert.ok(code === 0 || code === 1, stderr);
-      return stdout;
-    },
-    // With the Application it deletes what it deployed, but for definitions.
-    remove: async () => {
-      const input = text((await wanted(CHART)).filter(({ kind }) => kind !== 'CustomResourceDefinition'));
-      const { code, stderr } = await on.cluster.kubectl(['delete', '-f', '-'], { input });
-      assert.equal(code, 0, stderr);
-    },
-  };
-}
-
-/** Flux installs a release, replaces definitions where it is told so (CreateReplace), and compares dry-runs. */
-function flux(namespace: string): Way {
-  const released = { name: 'towpath', namespace };
-  const apply = ['--server-side', '--force-conflicts', '--field-manager=helm-controller'];
-  let isThere = false;
-  return {
-    install: async (chart, values = {}) => {
-      await on.kubectl('apply', ...apply, '-f', `${chart}/crds`);
-      const verb = isThere ? 'upgrade' : 'install';
-      await on.release(verb, { ...released, chart, values }, '--skip-crds');
-      isThere = true;
-    },
-    difference: async (chart) => {
-      const where = [`--namespace=${namespace}`, `--kubeconfig=${on.cluster.kubeconfigPath}`];
-      const { stdout: input } = await helm('get', 'manifest', 'towpath', ...where);
-      const said = await Promise.all([
-        on.cluster.kubectl(['diff', ...apply, '-f', '-'], { input }),
-        on.cluster.kubectl(['diff', ...apply, '-f', `${chart}/crds`]),
-      ]);
-      for (const { code, stderr } of said) assert.ok(code === 0 || code === 1, stderr);
-      return said.map(({ stdout }) => stdout).join('');
-    },
-    remove: () => on.release('uninstall', released),
-  };
-}
-
-const labelled = { labels: { 'app.kubernetes.io/instance': 'towpath' } };
-const annotated = { annotations: { 'argocd.argoproj.io/tracking-id': 'towpath:a/b:c/d' } };
-const SERVER_SIDE = ['--server-side', '--force-conflicts'];
-
 for (const [what, namespace, way] of [
-  ['Argo CD, client-side', 'as-argo', (space: string) => argo(space, labelled, ['--server-side=false'])],
-  ['Argo CD, server-side', 'as-argo-too', (space: string) => argo(space, annotated, SERVER_SIDE)],
+  ['Argo CD, client-side', 'as-argo', (where: Where) => argo(where, LABELLED, CLIENT_SIDE)],
+  ['Argo CD, server-side', 'as-argo-too', (where: Where) => argo(where, ANNOTATED, SERVER_SIDE)],
   ['Flux', 'as-flux', flux],
 ] as const)
   test(`I3: installed, upgraded and removed as ${what} does, it settles at once, and no object of users changes`, async (t) => {
     await on.newNamespace(t, namespace);
-    const { install, difference, remove } = way(namespace);
+    const { install, difference, remove } = way({ cluster: on.cluster, namespace, values: LOOPBACK });
     const stage = await newStage(t, {
       cluster: on.cluster,
       files: { 'web.yaml': WEB },
