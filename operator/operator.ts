@@ -2,12 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseDuration } from './api/v1alpha1/duration.ts';
-import { ApplicationController, CONCURRENCY } from './controller/application/controller.ts';
+import { ApplicationController } from './controller/application/controller.ts';
+import { Targets } from './controller/application/targets.ts';
 import { takeAnswer, watchApplications } from './controller/application/watch.ts';
 import { Cluster } from './controller/cluster/cluster.ts';
 import { defaultInstallation, Installations, leaseName } from './controller/home/installations.ts';
 import { Leadership, type LeadershipOptions } from './controller/home/leadership.ts';
 import { upgradeDefinitions } from './controller/home/own-definitions.ts';
+import { CONCURRENCY } from './controller/target/paced-queue.ts';
 import type { FlagValues } from './flags.ts';
 import { KubeClient, type KubeObject } from './kube/client.ts';
 import { EventRecorder } from './kube/events.ts';
@@ -144,7 +146,7 @@ export class Operator {
       slices,
       namespace: flags.namespace,
       installation,
-      impersonate: !flags['insecure-no-impersonation'],
+      targets: new Targets({ installation, impersonate: !flags['insecure-no-impersonation'] }),
       random: Math.random,
       onFault: (application, { message: error, stack }) =>
         log.warn({ application, error, stack }, 'A look at an Application failed; it is tried again.'),

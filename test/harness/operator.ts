@@ -11,7 +11,6 @@ import { type GitHttpServer, startGitHttp } from './git-http.ts';
 import { createRepository, type FileContent, type GitRepository } from './git-repository.ts';
 import { operatorKubeconfig } from './operator-rights.ts';
 import { type RunningProcess, startProcess, temporaryDirectory } from './process.ts';
-import { environmentOf } from './target.ts';
 import { namespaceFor, useControlPlane } from './use-control-plane.ts';
 import { eventually } from './wait.ts';
 
@@ -331,8 +330,9 @@ async function letEdit(
 
 /** Whether the Application is Ready at a revision. */
 export function isReadyAt(application: Application, revision: string): boolean {
-  const { status } = application;
-  return environmentOf(status)?.revision === revision && conditionOf(application, 'Ready')?.status === 'True';
+  const { environments = [] } = application.status ?? {};
+  const isThere = environments.length > 0 && environments.every((one) => one.revision === revision);
+  return isThere && conditionOf(application, 'Ready')?.status === 'True';
 }
 
 /** How often the operator has looked at an Application, any of them, since it started. */

@@ -82,13 +82,15 @@ test('dependents are told when what they wait for becomes Ready, unreadable, or 
 test('a target is found by its id until its Application is gone', () => {
   const { applications } = known();
   applications.take(object('web'));
-  const [{ id }] = targets.named('shop/web');
-  assert.equal(applications.keyOfTarget(id), 'shop/web');
+  const [{ id, name }] = targets.named('shop/web');
+  assert.equal(applications.targetById(id)?.name, name);
+  assert.deepEqual([...applications.targetNames()], [name]);
   // Also of one that cannot be read any more by then.
   applications.take(object('web', { source: 7 }));
   assert.equal(applications.get('shop/web')?.application, undefined);
   applications.forget('shop/web');
-  assert.equal(applications.keyOfTarget(id), undefined);
+  assert.equal(applications.targetById(id), undefined);
+  assert.deepEqual([...applications.targetNames()], []);
 });
 
 test('whoever may be in a circle now is woken, over however many others it waits', () => {
@@ -112,11 +114,11 @@ test('what is remembered of an Application goes with it, and its successor begin
   applications.take(object('web'));
   const memory = applications.get('shop/web')?.memory;
   assert.ok(memory !== undefined);
-  memory.failedLooks = 3;
+  memory.failures = 3;
   applications.take(object('web', {}, { metadata: { generation: 2 } }));
   assert.equal(applications.get('shop/web')?.memory, memory);
   applications.take(object('web', {}, { metadata: { uid: 'another' } }));
-  assert.equal(applications.get('shop/web')?.memory.failedLooks, 0);
+  assert.equal(applications.get('shop/web')?.memory.failures, 0);
   applications.forget('shop/web');
   assert.equal(applications.get('shop/web'), undefined);
 });
@@ -127,5 +129,6 @@ test('after the history of the server went back, what it has counts, and the rec
   applications.take(object('web', {}, { ready: true }));
   applications.takeAnew(old);
   assert.equal(applications.get('shop/web')?.object, old);
-  assert.equal(applications.get('shop/web')?.memory.isRecordInDoubt, true);
+  const [{ name }] = targets.named('shop/web');
+  assert.equal(applications.memoryOf(name)?.isRecordInDoubt, true);
 });

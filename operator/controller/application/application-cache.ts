@@ -2,8 +2,10 @@ import { isDeepStrictEqual } from 'node:util';
 import { type Application, parseApplication } from '../../api/v1alpha1/application.ts';
 import { API_VERSION, FINALIZER, GROUP } from '../../api/v1alpha1/names.ts';
 import type { KubeObject } from '../../kube/client.ts';
-import { applicationKey } from '../record/application-key.ts';
-import { type Memory, newMemory } from './memory.ts';
+import { applicationKey, applicationOf } from '../record/application-key.ts';
+import type { TargetIdentity } from '../record/target.ts';
+import { forgetLooks, type TargetMemory } from '../target/memory.ts';
+import { type Memory, newMemory, rememberTargets } from './memory.ts';
 import type { Targets } from './targets.ts';
 
 export interface CachedApplication {
@@ -25,7 +27,8 @@ export class ApplicationCache {
   readonly #options: ApplicationCacheOptions;
   /** By `<namespace>/<name>`, as all that follows. */
   readonly #byKey = new Map<string, CachedApplication>();
-  readonly #byTarget = new Map<string, string>();
+  /** Targets by their ids. */
+  readonly #targets = new Map<string, TargetIdentity>();
   readonly #dependents = new Map<string, Set<string>>();
 
   constructor(options: ApplicationCacheOptions) {
@@ -44,8 +47,17 @@ export class ApplicationCache {
     return this.#byKey.get(key);
   }
 
-  keyOfTarget(id: string): string | undefined {
-    return this.#byTarget.get(id);
+  targetById(id: string): TargetIdentity | undefined {
+    return this.#targets.get(id);
+  }
+
+  targetNames(): Iterable<string> {
+    return [...this.#byKey.values()].flatMap(({ memory }) => [...memory.targets.keys()]);
+  }
+
+  /** Of the target with that name. */
+  memoryOf(target: string): TargetMemory | undefined {
+    return this.#byKey.get(applicationOf(target))?.memory.targets.get(target);
   }
 
   /** Takes in an Application as somebody told it; answers whether there is something to do about it. */
@@ -61,8 +73,11 @@ export class ApplicationCache {
     this.#learn(applicationKey(object), object);
     const memory = this.#byKey.get(applicationKey(object))?.memory;
     if (memory === undefined) return;
-    memory.session = undefined;
-    memory.isRecordInDoubt = true;
+    memory.gathering.forget();
+    for (const target of memory.targets.values()) {
+      forgetLooks(target);
+      target.isRecordInDoubt = true;
+    }
   }
 
   /** Takes in that an Application is gone. */
@@ -70,7 +85,7 @@ export class ApplicationCache {
     const application = this.#byKey.get(key)?.application;
     this.#byKey.delete(key);
     // Also of one that could be read before, and not any more.
-    for (const { id } of this.#options.targets.named(key)) this.#byTarget.delete(id);
+    for (const { id } of this.#options.targets.named(key)) this.#targets.delete(id);
     if (application !== undefined) {
       for (const other of dependenciesOf(application)) this.#dependsNoMore(key, other);
     }
@@ -78,21 +93,22 @@ export class ApplicationCache {
   }
 
   #learn(key: string, object: KubeObject): void {
-    const [target] = this.#options.targets.named(key);
+    const targets = this.#options.targets.named(key);
     const parsed = parseApplication({ apiVersion: API_VERSION, kind: 'Application', ...object });
     const cached = this.#byKey.get(key);
     const before = cached?.application;
     const application = parsed.ok ? parsed.application : undefined;
     // A successor of the same name begins anew.
     const isSame = cached?.object.metadata.uid === object.metadata.uid;
-    const memory = isSame ? cached.memory : newMemory(target, performance.now());
+    const memory = isSame ? cached.memory : newMemory(performance.now());
+    rememberTargets(memory, targets, performance.now());
     this.#byKey.set(key, { object, application, errors: parsed.ok ? [] : parsed.errors, memory });
     for (const other of dependenciesOf(before)) this.#dependsNoMore(key, other);
     if (readiness(before) !== readiness(application)) this.#tellDependents(key);
     // Whoever waits for it, over however many others, may be in a circle now, or out of one.
     if (!isDeepStrictEqual(dependenciesOf(before), dependenciesOf(application))) this.#tellAllDependents(key);
     if (application === undefined) return;
-    this.#byTarget.set(target.id, key);
+    for (const target of targets) this.#targets.set(target.id, target);
     for (const other of dependenciesOf(application)) {
       const dependents = this.#dependents.get(other) ?? new Set();
       dependents.add(key);

@@ -1,5 +1,6 @@
 import type { Application } from '../../api/v1alpha1/application.ts';
-import type { KubeClient, KubeObject, ServiceAccount } from '../../kube/client.ts';
+import { FINALIZER } from '../../api/v1alpha1/names.ts';
+import type { KubeClient, KubeObject } from '../../kube/client.ts';
 import type { EventRecorder } from '../../kube/events.ts';
 import type { WatchEvent } from '../../kube/list-watch.ts';
 import type { ApplicationState } from '../../observe/application-metrics.ts';
@@ -10,22 +11,26 @@ import type { Sources } from '../../source/sources.ts';
 import { References } from '../candidate/references.ts';
 import { WantedCandidates } from '../candidate/wanted.ts';
 import type { Cluster } from '../cluster/cluster.ts';
-import { applicationKey, namespaceOf } from '../record/application-key.ts';
+import { applicationKey, applicationOf } from '../record/application-key.ts';
 import { RecordStore } from '../record/store.ts';
 import type { TargetIdentity } from '../record/target.ts';
+import { TargetController } from '../target/controller.ts';
+import type { Fault } from '../target/failed-looks.ts';
+import type { KnownTarget } from '../target/looks.ts';
+import { pacedQueue } from '../target/paced-queue.ts';
 import type { Parts } from '../target/run.ts';
-import { forgetRefusal, forgetRetry, isRefused, lacksKind } from '../target/session.ts';
-import { Unreported } from '../target/unreported.ts';
+import type { Told } from '../target/told.ts';
 import { Wishes } from '../target/wishes.ts';
-import { Queue, type QueueObserver } from '../work/queue.ts';
+import type { Queue, QueueObserver } from '../work/queue.ts';
 import { ApplicationCache } from './application-cache.ts';
-import { type DeletionParts, tellGone } from './deletion.ts';
-import { type Fault, isDefect } from './failed-looks.ts';
-import { Looks, TELL_AFTER_MS } from './look.ts';
+import { exactValues } from './exact-values.ts';
+import { knownTarget } from './known-target.ts';
+import { ApplicationLooks } from './look.ts';
+import { forgetTold } from './memory.ts';
 import { stateOf } from './state.ts';
 import type { LogLine } from './status/log-lines.ts';
 import { ApplicationWriter } from './status/writer.ts';
-import { Targets } from './targets.ts';
+import type { Targets } from './targets.ts';
 
 export interface ControllerOptions {
   /** The API server that Applications, records and the Lease are in. */
@@ -42,7 +47,7 @@ export interface ControllerOptions {
   /** Namespace of the target records. */
   namespace: string;
   installation: string;
-  impersonate: boolean;
+  targets: Targets;
   random(): number;
   /** Told of looks that failed: a defect, an API server that refuses the status itself. Without values of Secrets. */
   onFault(application: string, fault: Fault): void;
@@ -60,60 +65,48 @@ export interface ControllerOptions {
   onAbandoned(application: string): void;
 }
 
-/** How many Applications are worked on at once; those that wait longer than a second lend their place on. */
-export const CONCURRENCY = 32;
-const LEND_AFTER_MS = 1_000;
-/** A look that was interrupted has so long to end before it is abandoned. */
-const ABANDON_AFTER_MS = 30_000;
-/** A look that goes on for so long is told: a hook may take as long, or something is lost that it waits for. */
-const LONG_LOOK_MS = 10 * 60_000;
-/** Follows the Applications, and works on them while this process leads: a bounded number at once, each by itself. */
+/**
+ * Follows the Applications, and works on them while this process leads: what there is to do for one is done target by
+ * target, and what its targets tell comes together in its status.
+ */
 export class ApplicationController {
   readonly #options: ControllerOptions;
-  readonly #targets: Targets;
   readonly #parts: Parts;
-  readonly #deletion: DeletionParts;
   readonly #applications: ApplicationCache;
   readonly #references: References;
   readonly #writer: ApplicationWriter;
-  readonly #looks: Looks;
+  readonly #looks: ApplicationLooks;
+  readonly #targets: TargetController;
   #queue: Queue | undefined;
 
   constructor(options: ControllerOptions) {
     this.#options = options;
-    this.#targets = new Targets(options);
-    this.#references = new References(options.home, (key) => this.#wakeForReference(key));
+    const { home, targets } = options;
+    this.#references = new References(home, (key) => this.#wakeForReference(key));
     this.#writer = new ApplicationWriter({
-      client: options.home,
+      client: home,
       events: options.events,
       onWritten: options.takeAnswer,
       onTold: (application, lines) => {
         for (const line of lines) this.#log(application, line);
       },
     });
-    this.#parts = this.#newParts();
-    this.#deletion = {
-      parts: this.#parts,
-      targets: this.#targets,
-      writer: this.#writer,
-      latest: (application) =>
-        this.#applications.get(applicationKey(application))?.application ?? application,
-      unreportedOf: (application) => this.#unreportedOf(applicationKey(application)),
-      letGo: new Map(),
-      hookRetries: new Map(),
-    };
     this.#applications = new ApplicationCache({
-      targets: this.#targets,
-      onDependency: (dependent) => this.#queue?.add(dependent),
+      targets,
+      onDependency: (dependent) => this.#wakeTargets(dependent),
     });
-    this.#looks = new Looks({
+    this.#parts = this.#newParts();
+    this.#looks = new ApplicationLooks({
+      parts: this.#parts,
+      targets,
       applications: this.#applications,
-      deletion: this.#deletion,
+      writer: this.#writer,
       lookAgain: (key, delayMs) => this.#queue?.addAfter(key, delayMs),
+      wakeTargets: (key) => this.#wakeTargets(key),
       onAnswer: options.takeAnswer,
       onFault: options.onFault,
-      onLooked: options.onLooked,
     });
+    this.#targets = this.#newTargets();
   }
 
   /** What it gives to looks; it is asked for what it knows later, when all of it is there. */
@@ -128,36 +121,87 @@ export class ApplicationController {
         ...options,
         references: this.#references,
         discoveryOf: (target) => clusterOf(target).discovery,
-        onChange: (key) => this.#queue?.add(key, { interrupt: 'at once' }),
+        onChange: (key) => this.#wakeTargets(key, { interrupt: 'at once' }),
         isKnown: (key) => this.#applications.get(key) !== undefined,
       }),
       slices: options.slices,
       lookup: (namespace, name) => this.#applications.get(`${namespace}/${name}`)?.application,
-      accountOf: (key) => this.#accountOf(key),
+      accountOf: (target) => this.#find(target)?.asked?.target.account,
       wishes: new Wishes({
-        underWay: () => this.#queue?.underWay() ?? [],
-        repositoryOf: (key) => {
-          const url = this.#applications.get(key)?.application?.spec.source.repoURL;
+        underWay: () => this.#underWay(),
+        repositoryOf: (target) => {
+          const url = this.#applications.get(applicationOf(target))?.application?.spec.source.repoURL;
           return url === undefined ? undefined : (options.nameOf(url) ?? url);
         },
-        othersSee: (owner, signal) => this.#parts.wanted.othersSee(owner, signal),
-        onUnwanted: (owner) => this.#queue?.add(owner),
+        othersSee: (owner, signal) => this.#parts.wanted.othersSee(applicationOf(owner), signal),
+        onUnwanted: (owner) => this.#targets.look(owner),
       }),
-      onLeft: (key) => this.#takeOver(key),
+      onLeft: (target) => this.#targets.takeOver(target),
       random: options.random,
     };
   }
 
-  #accountOf(key: string): ServiceAccount | undefined {
-    const application = this.#applications.get(key)?.application;
-    if (application === undefined) return undefined;
-    const [{ account }] = this.#targets.of(application);
-    return account;
+  #newTargets(): TargetController {
+    const options = this.#options;
+    const { home, slices, queueObserver, onLooked } = options;
+    return new TargetController({
+      parts: this.#parts,
+      slices,
+      observer: queueObserver,
+      names: () => this.#applications.targetNames(),
+      memoryOf: (name) => this.#applications.memoryOf(name),
+      find: (name) => this.#find(name),
+      tell: (target, told, signal) => this.#tell(target, told, signal),
+      warn: (application, reason, message) => this.#writer.warn(application, reason, message),
+      onGone: ({ application }) => this.#queue?.add(application),
+      valuesOf: async ({ metadata }, signal) => {
+        const cached = this.#applications.get(applicationKey({ metadata }));
+        return cached && (await exactValues(home, cached.object, signal));
+      },
+      readAgain: async ({ application }, signal) => {
+        const cached = this.#applications.get(application);
+        if (cached !== undefined) await this.#looks.readAgain(cached.object, signal);
+      },
+      onFault: ({ application }, fault) => options.onFault(application, fault),
+      onLooked,
+      onLong: (name, seconds) => options.onLong(applicationOf(name), seconds),
+      onAbandoned: (name, seconds) => {
+        options.onAbandoned(applicationOf(name));
+        const cached = this.#applications.get(applicationOf(name));
+        if (cached !== undefined) this.#writer.tellAbandoned(cached.object, seconds);
+      },
+    });
   }
 
-  #unreportedOf(key: string): Unreported {
-    const [{ environment }] = this.#targets.named(key);
-    return this.#applications.get(key)?.memory.unreported ?? new Unreported(environment);
+  #find(name: string): KnownTarget | undefined {
+    return knownTarget(this.#applications, this.#options.targets, name);
+  }
+
+  /** Has it written by who writes all of the Application. */
+  async #tell({ application, environment }: TargetIdentity, told: Told, signal: AbortSignal): Promise<void> {
+    const written = this.#applications.get(application)?.memory.gathering.tell(environment, told, signal);
+    this.#queue?.add(application);
+    await written;
+  }
+
+  /** The targets that are looked at, or are to be: also those whose Application has no finalizer yet. */
+  *#underWay(): Iterable<{ key: string; since?: number }> {
+    yield* this.#targets.underWay();
+    for (const { key } of this.#queue?.underWay() ?? []) {
+      const finalizers = this.#applications.get(key)?.object.metadata.finalizers ?? [];
+      if (finalizers.includes(FINALIZER)) continue;
+      for (const { name } of this.#options.targets.named(key)) yield { key: name };
+    }
+  }
+
+  /** Has all that there may be to do for an Application done. */
+  #wake(key: string, how: { interrupt?: 'at once' } = {}): void {
+    this.#queue?.add(key, how);
+    this.#wakeTargets(key, how);
+  }
+
+  #wakeTargets(key: string, how: { interrupt?: 'at once' | 'in time' } = {}): void {
+    for (const { name } of this.#options.targets.named(key)) this.#targets.look(name, how);
   }
 
   /** At once, but what changes again and again must not keep a look from its end, and its status from being told. */
@@ -165,27 +209,20 @@ export class ApplicationController {
     const wakes = this.#applications.get(key)?.memory.wakes;
     const now = performance.now();
     if (wakes === undefined) return;
-    if (wakes.take(now)) this.#queue?.add(key, { interrupt: 'in time' });
-    else this.#queue?.addAfter(key, wakes.waitMs(now));
+    if (wakes.take(now)) this.#wakeTargets(key, { interrupt: 'in time' });
+    else
+      for (const { name } of this.#options.targets.named(key))
+        this.#targets.lookAfter(name, wakes.waitMs(now));
   }
 
-  /** Something of a target changed in its cluster: whatever flaps there must not become as many writes of a status (A14). */
+  /** Something of a target changed in its cluster. */
   onTargetChanged(id: string): void {
-    const key = this.#applications.keyOfTarget(id);
-    if (key === undefined) return;
-    const wait = this.#applications.get(key)?.memory.looks.waitMs(performance.now()) ?? 0;
-    if (wait === 0) this.#queue?.add(key);
-    else this.#queue?.addAfter(key, wait);
-  }
-
-  /** What was refused because another Application had it is tried at once. */
-  #takeOver(key: string): void {
-    forgetRetry(this.#applications.get(key)?.memory.session);
-    this.#queue?.add(key);
+    const target = this.#applications.targetById(id);
+    if (target !== undefined) this.#targets.onChanged(target.name);
   }
 
   get load(): Load {
-    return this.#queue?.load ?? { waiting: 0, running: 0, unfinished: 0, longest: 0 };
+    return this.#targets.load;
   }
 
   /** What stands in their status, one by one: some may go meanwhile. */
@@ -205,56 +242,35 @@ export class ApplicationController {
   async lead(signal: AbortSignal): Promise<void> {
     await this.#parts.store.load(signal);
     signal.throwIfAborted();
-    for (const [, { memory }] of this.#applications.entries()) {
-      memory.session = undefined;
-      memory.unreported.forgetStatus();
-    }
-    this.#queue = new Queue({
-      observer: this.#options.queueObserver,
+    for (const [, { memory }] of this.#applications.entries()) forgetTold(memory);
+    this.#targets.lead();
+    this.#queue = pacedQueue(this.#options.home, {
       work: (key, workSignal) => this.#looks.look(key, workSignal),
-      tenantOf: namespaceOf,
-      concurrency: CONCURRENCY,
       slices: this.#options.slices,
-      lendAfterMs: LEND_AFTER_MS,
-      // What only waits for its turn at the API server would not come sooner with more of its kind beside it.
-      mayLend: () => !this.#options.home.saturated,
+      spareMs: 0,
       onError: (key, error) => this.#looks.failed(key, error),
-      // What others answered to a look that was interrupted, the next one hears anew; a defect may have no next time.
-      onLateError: (key, error) => {
-        if (isDefect(error)) this.#looks.failed(key, error);
-      },
-      spareMs: 2 * TELL_AFTER_MS,
-      leaveAfterMs: ABANDON_AFTER_MS,
-      onLeft: (key) => this.#abandon(key),
-      longMs: LONG_LOOK_MS,
-      onLong: (key, ageMs) => this.#options.onLong(key, ageMs / 1_000),
+      onLeft: (key) => this.#options.onAbandoned(key),
+      onLong: (key, seconds) => this.#options.onLong(key, seconds),
     });
-    for (const key of this.#applications.keys()) this.#queue.add(key);
+    for (const key of this.#applications.keys()) this.#wake(key);
   }
 
   /** The kinds that a cluster serves changed: what did not render may do so now. */
   onKindsChanged(): void {
-    for (const key of this.#parts.wanted.reconsider()) this.#queue?.add(key);
-    // Not every kind has a definition: an aggregated API server brings its own.
-    for (const [key, { memory }] of this.#applications.entries())
-      if (lacksKind(memory.session)) this.#queue?.add(key);
+    for (const name of this.#parts.wanted.reconsider()) this.#targets.look(name);
+    this.#targets.onKindsChanged();
   }
 
-  /** A definition changed, if only its schema: whoever was refused, or lacked a kind, is looked at again. */
+  /** A definition changed, if only its schema. */
   onDefinitionsChanged(): void {
-    for (const [key, { memory }] of this.#applications.entries()) {
-      const { session } = memory;
-      if (!isRefused(session) && !lacksKind(session)) continue;
-      forgetRefusal(session);
-      this.#queue?.add(key);
-    }
+    this.#targets.onDefinitionsChanged();
   }
 
   /** Ends all work under way; the watches go on. */
   async follow(): Promise<void> {
     const queue = this.#queue;
     this.#queue = undefined;
-    await queue?.stop();
+    await Promise.all([this.#targets.follow(), queue?.stop()]);
     // The Git servers are the new leader's to ask, unless that is this process again by now.
     if (this.#queue === undefined) this.#parts.wanted.stopPolling();
   }
@@ -270,19 +286,19 @@ export class ApplicationController {
     if (type === 'Deleted') {
       this.#applications.forget(key);
       this.#forget(key);
-      this.#queue?.add(key, { interrupt: 'at once' });
-    } else if (isAnew === true) {
-      this.#applications.takeAnew(object);
-      this.#queue?.add(key, { interrupt: 'at once' });
-    } else this.#take(key, object);
+    } else if (isAnew === true) this.#applications.takeAnew(object);
+    else if (!this.#take(key, object)) return;
+    this.#wake(key, { interrupt: 'at once' });
   }
 
   /** Also of an answer: what somebody else wrote in between, the event of that will not tell any more. */
-  #take(key: string, object: KubeObject): void {
-    if (!this.#applications.take(object)) return;
+  #take(key: string, object: KubeObject): boolean {
+    if (!this.#applications.take(object)) return false;
     const memory = this.#applications.get(key)?.memory;
-    if (memory !== undefined) memory.failedLooks = 0;
-    this.#queue?.add(key, { interrupt: 'at once' });
+    if (memory === undefined) return true;
+    memory.failures = 0;
+    for (const target of memory.targets.values()) target.failedLooks = 0;
+    return true;
   }
 
   /** A chart may name an object after a value of a Secret (S5). */
@@ -295,20 +311,11 @@ export class ApplicationController {
 
   /** What was kept of an Application that is gone. */
   #forget(key: string): void {
-    tellGone(this.#deletion, key);
-    this.#deletion.hookRetries.delete(key);
+    this.#looks.tellGone(key);
     this.#parts.wanted.forget(key);
-    this.#parts.wishes.forget(key);
-    for (const target of this.#targets.named(key)) this.#parts.clusterOf(target).inventory.forget(target.id);
-  }
-
-  /** Its writes carry the signal by which it was interrupted: the API server gets none of them any more. */
-  #abandon(key: string): void {
-    this.#options.onAbandoned(key);
-    const cached = this.#applications.get(key);
-    if (cached === undefined) return;
-    cached.memory.isRecordInDoubt = true;
-    cached.memory.session = undefined;
-    this.#writer.tellAbandoned(cached.object, ABANDON_AFTER_MS / 1_000);
+    for (const target of this.#options.targets.named(key)) {
+      this.#parts.wishes.forget(target.name);
+      this.#parts.clusterOf(target).inventory.forget(target.id);
+    }
   }
 }

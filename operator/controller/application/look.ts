@@ -1,229 +1,186 @@
-import { TowpathError } from '../../api/errors.ts';
 import type { Application } from '../../api/v1alpha1/application.ts';
 import { FINALIZER } from '../../api/v1alpha1/names.ts';
-import { hasInexactNumber, isTooDeep, valuesText } from '../../api/v1alpha1/values-text.ts';
 import type { KubeObject } from '../../kube/client.ts';
-import { isAlreadyExists, isConflict } from '../../kube/errors.ts';
-import type { LookResult } from '../../observe/work-metrics.ts';
-import { backoffMs } from '../../retry/backoff.ts';
-import type { Facts } from '../target/facts.ts';
-import { PATIENCE_MS } from '../target/next.ts';
-import { reconcile } from '../target/reconcile.ts';
+import type { KeptObject } from '../../plan/plan.ts';
+import { type Fault, faultOf, isAccident, isOutdated, pauseAfter, toldOf } from '../target/failed-looks.ts';
+import { tellUnremoved } from '../target/removal.ts';
 import type { Parts } from '../target/run.ts';
-import { newSession } from '../target/session.ts';
-import { LOOKING } from '../target/standing.ts';
-import { Progress } from '../work/progress.ts';
+import type { Retry, Told } from '../target/told.ts';
+import type { Unreported } from '../target/unreported.ts';
 import type { ApplicationCache, CachedApplication } from './application-cache.ts';
-import {
-  type DeletionParts,
-  deleteApplication,
-  hookRetryAfter,
-  hookRetryInMs,
-  releaseUnreadable,
-} from './deletion.ts';
-import { type Fault, isDefect, tellFailed } from './failed-looks.ts';
 import { APPLICATIONS, type ApplicationWriter } from './status/writer.ts';
 import type { Targets } from './targets.ts';
 
-export interface LooksOptions {
+export interface ApplicationLooksOptions {
+  parts: Parts;
+  targets: Targets;
   applications: ApplicationCache;
-  deletion: DeletionParts;
+  writer: ApplicationWriter;
   lookAgain(key: string, delayMs: number): void;
+  /** The Application's targets may begin. */
+  wakeTargets(key: string): void;
   /** Told of an Application that was read anew. */
   onAnswer(object: KubeObject): void;
   onFault(application: string, fault: Fault): void;
-  onLooked(result: LookResult, seconds: number): void;
 }
 
-/** Before the next look where the API server knew something newer, where something failed, and where a defect did. */
-const OUTDATED = { firstMs: 100, longestMs: PATIENCE_MS };
-const FAILED = { firstMs: 1_000, longestMs: PATIENCE_MS };
-const DEFECT = { firstMs: 1_000, longestMs: 10 * 60_000 };
-/** So many in a row are no accident, and told as what else fails is. */
-const UNLIKELY_CONFLICTS = 6;
-/** A sync that takes longer says every so often how far it is; shorter ones write their status once, at the end. */
-export const TELL_AFTER_MS = 5_000;
+/** How long it may take to read something anew, and to tell of a look that failed. */
+const TELL_MS = 10_000;
 
-/** A look at one Application: whatever it needs by now, its deletion too, and what follows where that fails. */
-export class Looks {
-  readonly #options: LooksOptions;
-  readonly #applications: ApplicationCache;
-  readonly #deletion: DeletionParts;
-  readonly #parts: Parts;
-  readonly #targets: Targets;
-  readonly #writer: ApplicationWriter;
+/**
+ * What is done for an Application as a whole, between its targets: it is told when it cannot be read, gets our
+ * finalizer before anything of it is deployed, is told what its targets told, and is let go when they are gone. None of
+ * it waits for a target.
+ */
+export class ApplicationLooks {
+  readonly #options: ApplicationLooksOptions;
+  /** Of Applications that were let go and may be there still, by their keys: what to tell when they are gone. */
+  readonly #letGo = new Map<
+    string,
+    { application: Application; kept: readonly KeptObject[]; unreported: readonly Unreported[] }
+  >();
 
-  constructor(options: LooksOptions) {
+  constructor(options: ApplicationLooksOptions) {
     this.#options = options;
-    this.#applications = options.applications;
-    this.#deletion = options.deletion;
-    this.#parts = options.deletion.parts;
-    this.#targets = options.deletion.targets;
-    this.#writer = options.deletion.writer;
   }
 
-  /** One look at the Application with that key, where there is one. */
   async look(key: string, signal: AbortSignal): Promise<void> {
-    const started = performance.now();
-    let result: LookResult = 'error';
-    try {
-      result = await this.#look(key, signal);
-    } catch (error) {
-      if (signal.aborted) result = 'requeue';
-      throw error;
-    } finally {
-      this.#options.onLooked(result, (performance.now() - started) / 1000);
+    const cached = this.#options.applications.get(key);
+    if (cached === undefined) return;
+    await this.#look(key, cached, signal);
+    cached.memory.failures = 0;
+  }
+
+  async #look(key: string, cached: CachedApplication, signal: AbortSignal): Promise<void> {
+    const { application, object, memory, errors } = cached;
+    const { metadata } = object;
+    const isDeleted = metadata.deletionTimestamp !== undefined;
+    const hasFinalizer = metadata.finalizers?.includes(FINALIZER) === true;
+    if (isDeleted && !hasFinalizer) return this.tellGone(key);
+    if (isDeleted && this.#areGone(key, cached)) return this.#letGoOf(key, cached, signal);
+    if (application === undefined) {
+      if (!isDeleted) await this.#options.writer.tellInvalid(object, errors, signal);
+      return;
     }
-  }
-
-  async #look(key: string, signal: AbortSignal): Promise<LookResult> {
-    const cached = this.#applications.get(key);
-    if (cached === undefined) return 'success';
-    const { memory } = cached;
-    memory.looks.take(performance.now());
-    if (memory.isRecordInDoubt) {
-      for (const target of this.#targets.named(key)) await this.#parts.store.readAnew(target, signal);
-      memory.isRecordInDoubt = false;
+    if (!isDeleted && !hasFinalizer) {
+      const finalizers = [...application.metadata.finalizers, FINALIZER];
+      await this.#options.writer.setFinalizers(application.metadata, finalizers, signal);
+      this.#options.wakeTargets(key);
     }
-    const result = await this.#doWhatIsDue(key, cached, signal);
-    // One that is gone by now is not to be remembered as looked at.
-    if (this.#applications.get(key) !== undefined) this.#parts.wishes.noteLook(key);
-    memory.failedLooks = 0;
-    return result;
+    await memory.gathering.settle((environments) => this.#tell(key, environments, signal), signal);
   }
 
-  async #doWhatIsDue(key: string, cached: CachedApplication, signal: AbortSignal): Promise<LookResult> {
-    const { application, object, errors } = cached;
-    const isDeleted = object.metadata.deletionTimestamp !== undefined;
-    if (application !== undefined)
-      return isDeleted
-        ? this.#delete(key, application, signal)
-        : this.#reconcile(key, cached, application, signal);
-    if (isDeleted) await releaseUnreadable(this.#deletion, object, signal);
-    else await this.#writer.tellInvalid(object, errors, signal);
-    return 'success';
+  /** Writes what the targets told last; `environments` told it since the last write. */
+  async #tell(key: string, environments: ReadonlySet<string>, signal: AbortSignal): Promise<void> {
+    const cached = this.#options.applications.get(key);
+    if (cached?.application === undefined) return;
+    const { latest } = cached.memory.gathering;
+    await this.#write(cached, cached.application, latest, environments, signal);
   }
 
-  async #reconcile(
+  /** @param latest by environment, who told last at the end. */
+  async #write(
+    { memory }: CachedApplication,
+    application: Application,
+    latest: ReadonlyMap<string, Told>,
+    news: ReadonlySet<string>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const gathered = this.#options.targets.of(application).flatMap(({ name, environment }) => {
+      const unreported = memory.targets.get(name)?.unreported;
+      const told = latest.get(environment);
+      return unreported === undefined
+        ? []
+        : [{ environment, unreported, told, isNew: news.has(environment) }];
+    });
+    const last = [...latest.keys()].at(-1) ?? '';
+    await this.#options.writer.tell(application, gathered, last, signal);
+  }
+
+  #areGone(key: string, { memory }: CachedApplication): boolean {
+    return this.#options.targets.named(key).every(({ name }) => memory.targets.get(name)?.gone !== undefined);
+  }
+
+  async #letGoOf(
     key: string,
-    cached: CachedApplication,
-    application: Application,
+    { application, object, memory }: CachedApplication,
     signal: AbortSignal,
-  ): Promise<LookResult> {
-    const { object, memory } = cached;
-    if (!application.metadata.finalizers.includes(FINALIZER)) {
-      await this.#writer.setFinalizers(
-        application.metadata,
-        [...application.metadata.finalizers, FINALIZER],
-        signal,
-      );
-      const current = this.#applications.get(key)?.application;
-      if (current === undefined) return 'success';
-      application = current;
+  ): Promise<void> {
+    const { metadata } = object;
+    if (application !== undefined) {
+      const targets = [...memory.targets.values()];
+      const kept = targets.flatMap(({ gone }) => gone?.kept ?? []);
+      this.#letGo.set(key, { application, kept, unreported: targets.map(({ unreported }) => unreported) });
     }
-    const [target] = this.#targets.of(application);
-    const session = memory.session ?? newSession(application, target, memory.unreported);
-    memory.session = session;
-    const values = await this.#exactValues(object, application, signal);
-    const latest = () => this.#applications.get(key)?.application ?? application;
-    const progress = new Progress(TELL_AFTER_MS);
-    const onFacts = (now: () => Facts) =>
-      progress.start(async () => {
-        // A look that found nothing to do yet changes nothing that the status says.
-        if (application.status?.sync !== undefined && now().standing === LOOKING) return;
-        await this.#writer.tell(latest(), now(), session.unreported, signal);
-      });
-    try {
-      const { facts, requeueAt } = await reconcile(this.#parts, {
-        application,
-        target,
-        values,
-        session,
-        signal,
-        onFacts,
-        tellNow: () => progress.now(),
-      });
-      await progress.stop();
-      await this.#writer.tell(latest(), facts, session.unreported, signal);
-      if (requeueAt === undefined) return 'success';
-      const delayMs = Math.max(0, requeueAt.getTime() - this.#parts.home.now().getTime()) + 5;
-      this.#options.lookAgain(key, delayMs);
-      return 'requeue_after';
-    } finally {
-      // Before the next look begins: it must not meet a status of this one.
-      await progress.stop();
-    }
+    // Another's finalizer that went in the meantime must not come back.
+    const finalizers = (metadata.finalizers ?? []).filter((finalizer) => finalizer !== FINALIZER);
+    await this.#options.writer.setFinalizers(metadata, finalizers, signal);
+    this.tellGone(key);
+    this.#options.parts.wanted.forget(key);
   }
 
-  async #delete(key: string, application: Application, signal: AbortSignal): Promise<LookResult> {
-    if (await deleteApplication(this.#deletion, application, signal)) {
-      this.#parts.wanted.forget(key);
-      return 'success';
-    }
-    // The watches tell when something goes; this is for what they cannot tell.
-    this.#options.lookAgain(key, Math.min(5_000, hookRetryInMs(this.#deletion, application)));
-    return 'requeue_after';
-  }
-
-  /** Numbers that JSON.parse cannot hold are read again, from the text that the API server sends. */
-  async #exactValues(
-    object: KubeObject,
-    application: Application,
-    signal: AbortSignal,
-  ): Promise<string | undefined> {
-    const { values } = application.spec.helm ?? {};
-    // What is nested too deep is told as soon as the commit is known; until then nothing may follow it to its end.
-    if (values === undefined || isTooDeep(values)) return undefined;
-    if (!hasInexactNumber(values)) return JSON.stringify(values);
-    const { name, namespace } = application.metadata;
-    const text = await this.#parts.home.getText({ resource: APPLICATIONS, namespace, name }, { signal });
-    return (
-      valuesText(text) ??
-      JSON.stringify((object as { spec?: { helm?: { values?: unknown } } }).spec?.helm?.values)
-    );
+  /**
+   * An Application was let go. Whoever sees it first tells, once: the watch may before the answer to our own write
+   * does, and that answer may be lost.
+   */
+  tellGone(key: string): void {
+    const gone = this.#letGo.get(key);
+    this.#letGo.delete(key);
+    if (gone !== undefined) this.#options.writer.tellDeleted(gone.application, gone.unreported, gone.kept);
   }
 
   /** A look ended with an error: says when the next one is, and tells of it. */
   failed(key: string, error: unknown): void {
-    const cached = this.#applications.get(key);
+    const cached = this.#options.applications.get(key);
     if (cached === undefined) return;
-    this.#parts.wishes.noteLook(key);
-    const { application, memory } = cached;
-    memory.failedLooks += 1;
-    const count = memory.failedLooks;
-    const chance = { jitter: 'Fifth', random: this.#parts.random() } as const;
-    const isOutdated = isConflict(error) || isAlreadyExists(error);
-    // Somebody else wrote: what the watches have not told yet is read first.
-    const readAgain = isOutdated && application !== undefined ? this.#readAgain(application) : undefined;
-    if (isOutdated && count < UNLIKELY_CONFLICTS) {
-      const pause = backoffMs({ ...OUTDATED, failures: count, ...chance });
-      void Promise.resolve(readAgain)
-        .catch(() => undefined)
-        .then(() => this.#options.lookAgain(key, pause));
+    // Nobody waits any longer for what its targets would want.
+    for (const { name } of this.#options.targets.named(key)) this.#options.parts.wishes.noteLook(name);
+    const { application, memory, object } = cached;
+    memory.failures += 1;
+    const { failures } = memory;
+    const pause = pauseAfter(error, failures, this.#options.parts.random());
+    const readAgain = isOutdated(error) ? this.readAgain(object) : Promise.resolve();
+    const isRead = readAgain.catch(() => undefined);
+    if (isAccident(error, failures)) {
+      void isRead.then(() => this.#options.lookAgain(key, pause));
       return;
     }
-    void readAgain?.catch(() => undefined);
-    const now = this.#parts.home.now().getTime();
-    const isDeleted = application?.metadata.deletionTimestamp !== undefined;
-    // A deletion of which the hook failed rests as long as its retries say.
-    const nextAt =
-      isDeleted && error instanceof TowpathError && error.reason === 'HookFailed'
-        ? hookRetryAfter(this.#deletion, application, error)
-        : new Date(now + backoffMs({ ...(isDefect(error) ? DEFECT : FAILED), failures: count, ...chance }));
-    this.#options.lookAgain(key, nextAt.getTime() - now + 5);
-    const failed = { key, application, error, retry: { attempts: count, nextAt } };
-    void tellFailed(this.#deletion, failed, {
-      onFault: this.#options.onFault,
-      isOver: () => memory.failedLooks !== count,
-    });
+    this.#options.lookAgain(key, pause);
+    const { wanted, home } = this.#options.parts;
+    this.#options.onFault(key, faultOf(error, application, wanted));
+    if (application === undefined) return;
+    const nextAt = new Date(home.now().getTime() + pause);
+    void this.#tellFailed(cached, application, error, { attempts: failures, nextAt }).catch(() => undefined);
   }
 
-  async #readAgain(application: Application): Promise<void> {
-    const signal = AbortSignal.timeout(10_000);
-    const { name, namespace } = application.metadata;
-    for (const target of this.#targets.of(application)) await this.#parts.store.reload(target, signal);
-    this.#options.onAnswer(
-      await this.#parts.home.get({ resource: APPLICATIONS, namespace, name }, { signal }),
-    );
+  /** Nothing of its targets is told meanwhile: what failed comes first. */
+  async #tellFailed(
+    cached: CachedApplication,
+    application: Application,
+    error: unknown,
+    retry: Retry,
+  ): Promise<void> {
+    const { parts, targets, writer } = this.#options;
+    const [target] = targets.of(application);
+    const memory = cached.memory.targets.get(target.name);
+    if (memory === undefined) return;
+    const { environment } = target;
+    const tell = (told: Told, signal: AbortSignal) => {
+      const latest = new Map([...cached.memory.gathering.latest, [environment, told]]);
+      return this.#write(cached, application, latest, new Set([environment]), signal);
+    };
+    if (application.metadata.deletionTimestamp !== undefined) {
+      const warn = (reason: string, message: string) => writer.warn(application, reason, message);
+      return tellUnremoved(parts, { application, target, memory }, error, { tell, warn });
+    }
+    const told = toldOf(error, retry.attempts, application, parts.wanted);
+    if (told !== undefined) await tell({ kind: 'Failing', error: told, retry }, AbortSignal.timeout(TELL_MS));
+  }
+
+  /** What the watch has not told yet. */
+  async readAgain({ metadata }: KubeObject, signal = AbortSignal.timeout(TELL_MS)): Promise<void> {
+    const { namespace = '', name } = metadata;
+    const { home } = this.#options.parts;
+    this.#options.onAnswer(await home.get({ resource: APPLICATIONS, namespace, name }, { signal }));
   }
 }

@@ -23,6 +23,8 @@ export interface TargetsOptions {
   impersonate: boolean;
 }
 
+type OneOrMore<Entry> = readonly [Entry, ...Entry[]];
+
 /** Which targets Applications have: the only place that computes ids, and that knows what no environments means. */
 export class Targets {
   readonly #options: TargetsOptions;
@@ -32,12 +34,12 @@ export class Targets {
   }
 
   /** The targets of the Application with that key, `<namespace>/<name>`, whether it can be read or not. */
-  named(application: string): readonly [TargetIdentity] {
+  named(application: string): OneOrMore<TargetIdentity> {
     return [Object.freeze(this.#identityOf(application, DEFAULT_ENVIRONMENT))];
   }
 
   /** The same with all that the Application asks for there. */
-  of({ metadata, spec }: Application): readonly [Target] {
+  of({ metadata, spec }: Application): OneOrMore<Target> {
     const { namespace, annotations } = metadata;
     const identity = this.#identityOf(applicationKey({ metadata }), DEFAULT_ENVIRONMENT);
     const { environment } = identity;

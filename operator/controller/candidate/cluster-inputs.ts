@@ -41,10 +41,10 @@ export class ClusterInputs {
     for (const [id, { target }] of this.#last) if (target.application === application) this.#last.delete(id);
   }
 
-  /** The Applications whose candidates would be rendered with other answers now. */
+  /** The names of the targets whose candidates would be rendered with other answers now. */
   changed(): string[] {
     return [...this.#last.values()].flatMap(({ target, reads }) =>
-      areAnsweredAlike(reads, answersOf(this.#discoveryOf(target))) ? [] : [target.application],
+      areAnsweredAlike(reads, answersOf(this.#discoveryOf(target))) ? [] : [target.name],
     );
   }
 

@@ -1,4 +1,5 @@
 import { shortened } from '../../retry/backoff.ts';
+import { applicationOf } from '../record/application-key.ts';
 import { Quarantine } from './quarantine.ts';
 
 /** What a limit ended may have had bad luck: a machine under load, memory that others took. */
@@ -19,6 +20,7 @@ interface Failure {
 
 /** Remembers renders that failed: the same inputs would fail again, and are not rendered for nothing. */
 export class RenderFailures {
+  /** By the names of targets. */
   readonly #failures = new Map<string, Failure>();
   readonly #random: () => number;
 
@@ -26,17 +28,17 @@ export class RenderFailures {
     this.#random = random;
   }
 
-  /** The error of an Application's render with these inputs; undefined where it may be tried. */
-  find(application: string, inputs: string, now: Date): Quarantine | undefined {
-    const failure = this.#failures.get(application);
+  /** The error of a target's render with these inputs; undefined where it may be tried. */
+  find(target: string, inputs: string, now: Date): Quarantine | undefined {
+    const failure = this.#failures.get(target);
     if (failure?.inputs !== inputs) return undefined;
     const { retry } = failure.error;
     return retry !== undefined && retry.nextAt <= now ? undefined : failure.error;
   }
 
   /** Remembers an error, and returns it with the time of the next try where there is to be one. */
-  add(application: string, inputs: string, error: Quarantine, now: Date): Quarantine {
-    const before = this.#failures.get(application);
+  add(target: string, inputs: string, error: Quarantine, now: Date): Quarantine {
+    const before = this.#failures.get(target);
     const attempts = before?.inputs === inputs ? before.attempts + 1 : 1;
     const pause = BY_LIMITS.has(error.error.reason) ? PAUSES_MS[attempts - 1] : undefined;
     const remembered =
@@ -46,18 +48,24 @@ export class RenderFailures {
             attempts,
             nextAt: new Date(now.getTime() + shortened(pause, { jitter: 'Fifth', random: this.#random() })),
           });
-    this.#failures.set(application, { inputs, error: remembered, attempts });
+    this.#failures.set(target, { inputs, error: remembered, attempts });
     return remembered;
   }
 
-  forget(application: string): void {
-    this.#failures.delete(application);
+  forget(target: string): void {
+    this.#failures.delete(target);
   }
 
-  /** Forgets all; returns whose they were. */
+  /** Those of all targets of an Application. */
+  forgetAll(application: string): void {
+    for (const target of this.#failures.keys())
+      if (applicationOf(target) === application) this.#failures.delete(target);
+  }
+
+  /** Forgets all; returns the names of the targets whose they were. */
   clear(): string[] {
-    const applications = [...this.#failures.keys()];
+    const targets = [...this.#failures.keys()];
     this.#failures.clear();
-    return applications;
+    return targets;
   }
 }

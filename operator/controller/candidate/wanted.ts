@@ -10,7 +10,7 @@ import type { Slices } from '../../observe/slices.ts';
 import type { Rendered, Renderer, RenderRequest } from '../../render/renderer.ts';
 import type { Repository, Resolved, Sources } from '../../source/sources.ts';
 import type { CommitTree } from '../../source/tree/tree.ts';
-import { applicationKey } from '../record/application-key.ts';
+import { applicationKey, applicationOf } from '../record/application-key.ts';
 import { type Candidate, candidateId, type Manifests, manifestsDigest, movedTo } from '../record/record.ts';
 import type { Target, TargetIdentity } from '../record/target.ts';
 import { ClusterInputs } from './cluster-inputs.ts';
@@ -70,7 +70,7 @@ export class WantedCandidates {
   readonly #following: Following;
   readonly #failures: RenderFailures;
   readonly #cluster: ClusterInputs;
-  /** By Application the request for which what failed was last tried again. */
+  /** By the names of targets the request for which what failed was last tried again. */
   readonly #tried = new Map<string, string>();
   /** Of each Application the newest first. */
   readonly #redactions = new Map<string, Redaction[]>();
@@ -84,7 +84,7 @@ export class WantedCandidates {
 
   /**
    * The kinds that the cluster serves changed: what was refused may render now, and what asked for them may render
-   * otherwise. Returns whom to look at again.
+   * otherwise. Returns the names of the targets to look at again.
    */
   reconsider(): string[] {
     return [...new Set([...this.#failures.clear(), ...this.#cluster.changed()])];
@@ -104,9 +104,9 @@ export class WantedCandidates {
   forget(key: string): void {
     this.#following.forget(key);
     this.#options.references.forget(key);
-    this.#failures.forget(key);
+    this.#failures.forgetAll(key);
     this.#cluster.forget(key);
-    this.#tried.delete(key);
+    for (const target of this.#tried.keys()) if (applicationOf(target) === key) this.#tried.delete(target);
     this.#redactions.delete(key);
   }
 
@@ -136,12 +136,12 @@ export class WantedCandidates {
       return { candidate: movedTo(kept, place), resolved };
     }
     const inputs = `${digest} ${resolved.commit}`;
-    const failed = this.#failures.find(input.key, inputs, input.now);
+    const failed = this.#failures.find(input.target.name, inputs, input.now);
     if (failed !== undefined) throw failed;
     try {
       const request = this.#request(input, values);
       const wanted = await this.#render(input, repository, resolved, request, digest, signal);
-      this.#failures.forget(input.key);
+      this.#failures.forget(input.target.name);
       return wanted;
     } catch (error) {
       signal.throwIfAborted();
@@ -151,16 +151,16 @@ export class WantedCandidates {
       ) {
         return this.find(input, onResolved, signal);
       }
-      if (error instanceof Quarantine) throw this.#failures.add(input.key, inputs, error, input.now);
+      if (error instanceof Quarantine) throw this.#failures.add(input.target.name, inputs, error, input.now);
       throw error;
     }
   }
 
   /** What failed is forgotten when a person asks, and stays so until it was tried. */
-  #tryAgain({ key, lookNow }: WantedInput): void {
-    if (lookNow === undefined || this.#tried.get(key) === lookNow) return;
-    this.#tried.set(key, lookNow);
-    this.#failures.forget(key);
+  #tryAgain({ target: { name }, lookNow }: WantedInput): void {
+    if (lookNow === undefined || this.#tried.get(name) === lookNow) return;
+    this.#tried.set(name, lookNow);
+    this.#failures.forget(name);
   }
 
   /** The one that there is while its Secrets are the same: it remembers what it found in them. */

@@ -1,4 +1,4 @@
-/** `<namespace>/<name>`: what the queue and every map of Applications go by. */
+/** `<namespace>/<name>`: what the queue of Applications and every map of them go by. */
 export function applicationKey({
   metadata,
 }: {
@@ -7,7 +7,12 @@ export function applicationKey({
   return `${metadata.namespace}/${metadata.name}`;
 }
 
-/** The namespace of the Application with that key. */
+/** The key of the Application that the target with that name is of. */
+export function applicationOf(target: string): string {
+  return target.slice(0, target.lastIndexOf('/'));
+}
+
+/** The namespace of the Application with that key, or of the one that the target with that name is of. */
 export function namespaceOf(key: string): string {
   return key.slice(0, key.indexOf('/'));
 }

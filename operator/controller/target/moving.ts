@@ -6,24 +6,25 @@ import { holdsMore } from '../../manifest/keep.ts';
 import type { LiveObject } from '../../manifest/live.ts';
 import { type Manifest, objectKey } from '../../manifest/manifest.ts';
 import type { KeptObject } from '../../plan/plan.ts';
+import { applicationOf } from '../record/application-key.ts';
 import type { TargetRecord } from '../record/record.ts';
 import type { Wishes } from './wishes.ts';
 
 export interface MovingOptions {
   wishes: Wishes;
-  /** `<namespace>/<name>` of the Application that has the objects now. */
+  /** Name of the target that has the objects now. */
   owner: string;
   access: TargetAccess;
-  /** As whom another Application deploys; undefined: as the operator itself. */
-  accountOf(application: string): ServiceAccount | undefined;
-  /** Told of another Application that may take over something now. */
-  onLeft(application: string): void;
+  /** As whom another target deploys, by its name; undefined: as the operator itself. */
+  accountOf(target: string): ServiceAccount | undefined;
+  /** Told of another target that may take over something now. */
+  onLeft(target: string): void;
 }
 
-/** What of one Application's objects moves to others, in the course of one look. */
+/** What of one target's objects moves to others, in the course of one look. */
 export class Moving {
   readonly #options: MovingOptions;
-  /** By object and Application. */
+  /** By object and target. */
   readonly #mayTake = new Map<string, boolean>();
   readonly #left = new Set<string>();
 
@@ -31,7 +32,7 @@ export class Moving {
     this.#options = options;
   }
 
-  /** Waits until no other Application is about to tell that it wants something. */
+  /** Waits until no other target is about to tell that it wants something. */
   othersTold(): Promise<void> {
     const { wishes, owner, access } = this.#options;
     return wishes.othersTold(owner, access.signal);
@@ -44,9 +45,9 @@ export class Moving {
     const wanted = objects.filter((object) => wishes.of(objectKey(object), owner).length > 0);
     await inParallel(wanted, async (object) => {
       const key = objectKey(object);
-      for (const application of wishes.of(key, owner)) {
-        if (takers.has(key) || !(await this.#mayBeTaken(object, application))) continue;
-        takers.set(key, application);
+      for (const target of wishes.of(key, owner)) {
+        if (takers.has(key) || !(await this.#mayBeTaken(object, target))) continue;
+        takers.set(key, applicationOf(target));
       }
     });
     return takers;
@@ -56,20 +57,20 @@ export class Moving {
   leave(kept: readonly KeptObject[]): void {
     const { wishes, owner } = this.#options;
     for (const { object } of kept)
-      for (const application of wishes.leave(objectKey(object), owner)) this.#left.add(application);
+      for (const target of wishes.leave(objectKey(object), owner)) this.#left.add(target);
   }
 
   tellLeft(): void {
-    for (const application of this.#left) this.#options.onLeft(application);
+    for (const target of this.#left) this.#options.onLeft(target);
     this.#left.clear();
   }
 
   /** Nobody can have another's objects kept who could not take them over. Where that cannot be found out, they stay. */
-  async #mayBeTaken(object: LiveObject, application: string): Promise<boolean> {
+  async #mayBeTaken(object: LiveObject, target: string): Promise<boolean> {
     const { access, accountOf } = this.#options;
-    const as = accountOf(application);
+    const as = accountOf(target);
     if (as === undefined) return true;
-    const id = `${application} ${objectKey(object)}`;
+    const id = `${target} ${objectKey(object)}`;
     const cached = this.#mayTake.get(id);
     if (cached !== undefined) return cached;
     const resource = access.discovery.resourceFor(object.group, object.kind);

@@ -28,11 +28,11 @@ export interface Parts {
   store: RecordStore;
   wanted: WantedCandidates;
   lookup: Lookup;
-  /** As whom another Application deploys, by its key; undefined: as the operator itself, or there is none. */
-  accountOf(application: string): ServiceAccount | undefined;
+  /** As whom another target deploys, by its name; undefined: as the operator itself, or there is none. */
+  accountOf(target: string): ServiceAccount | undefined;
   wishes: Wishes;
-  /** An Application may take over now what another one left. */
-  onLeft(application: string): void;
+  /** A target may take over now what another one left, by its name. */
+  onLeft(target: string): void;
   /** Shared with all else that takes long. */
   slices: Slices;
   random(): number;
@@ -109,7 +109,7 @@ export function accessOf(parts: Parts, target: Target, signal: AbortSignal): Tar
 export function movingOf(parts: Parts, target: Target, access: TargetAccess): Moving {
   return new Moving({
     wishes: parts.wishes,
-    owner: target.application,
+    owner: target.name,
     access,
     accountOf: parts.accountOf,
     onLeft: parts.onLeft,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MOST_WISHES, Wishes } from './wishes.ts';
 
-/** Applications `a`, `b` … of one repository, unless another one is named. */
+/** Targets `a`, `b` … that follow one repository, unless another one is named. */
 function newWishes(repositories: Record<string, string> = {}) {
   const underWay = new Map<string, { since?: number }>();
   const unwanted: string[] = [];
@@ -52,19 +52,21 @@ test('who left an object is told when the last one who wanted it does so no more
 });
 
 test('D5: pruning waits for those that have not told yet what they want, and for nobody else', async () => {
-  const { wishes, underWay, waits } = newWishes({ elsewhere: 'other' });
-  underWay.set('a', {});
-  assert.equal(await waits('a'), false, 'not for itself');
-  for (const key of ['b', 'elsewhere']) {
+  const { wishes, underWay, waits } = newWishes({ 'elsewhere/default': 'other' });
+  underWay.set('a/default', {});
+  assert.equal(await waits('a/default'), false, 'not for itself');
+  for (const key of ['b/default', 'elsewhere/default']) {
     underWay.set(key, {});
-    assert.equal(await waits('a'), true, `for ${key}, which was never looked at`);
-    assert.equal(await waits('a'), key === 'b', `for ${key}, which is to be looked at again`);
+    assert.equal(await waits('a/default'), true, `for ${key}, which was never looked at`);
+    assert.equal(await waits('a/default'), key === 'b/default', `for ${key}, which is to be looked at again`);
     underWay.delete(key);
   }
-  underWay.set('b', { since: performance.now() });
-  assert.equal(await waits('a'), true, 'for one that is being looked at');
-  wishes.tell('b', new Set(['x']));
-  assert.equal(await waits('a'), false, 'not for the rest of a look that told already');
+  underWay.set('a/prod', {});
+  assert.equal(await waits('a/default'), false, 'not for another environment of its Application');
+  underWay.set('b/default', { since: performance.now() });
+  assert.equal(await waits('a/default'), true, 'for one that is being looked at');
+  wishes.tell('b/default', new Set(['x']));
+  assert.equal(await waits('a/default'), false, 'not for the rest of a look that told already');
 });
 
 test('A8, A3: so many wishes of a namespace are remembered; more forget those of it that were told first, and no others', () => {
@@ -85,8 +87,8 @@ test('A8, A3: so many wishes of a namespace are remembered; more forget those of
 
 test('A3: a look that does not end holds up pruning in its first half minute, and not at every look', async () => {
   const { underWay, waits } = newWishes();
-  underWay.set('b', { since: performance.now() - 29_000 });
-  assert.equal(await waits('a'), true);
-  underWay.set('b', { since: performance.now() - 31_000 });
-  assert.equal(await waits('a'), false);
+  underWay.set('b/default', { since: performance.now() - 29_000 });
+  assert.equal(await waits('a/default'), true);
+  underWay.set('b/default', { since: performance.now() - 31_000 });
+  assert.equal(await waits('a/default'), false);
 });

@@ -1,22 +1,29 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { TowpathError } from '../../../api/errors.ts';
 import type { Application, ApplicationStatus } from '../../../api/v1alpha1/application.ts';
 import { STATUS_LIMITS } from '../../../api/v1alpha1/application-status.ts';
-import { boundStatus, cut } from '../../../api/v1alpha1/bound-status.ts';
-import { setConditions } from '../../../api/v1alpha1/conditions.ts';
+import { cut } from '../../../api/v1alpha1/bound-status.ts';
 import { API_VERSION, GROUP, VERSION } from '../../../api/v1alpha1/names.ts';
 import type { KubeClient, KubeObject, ObjectMetadata } from '../../../kube/client.ts';
 import { isNotFound } from '../../../kube/errors.ts';
 import type { EventRecorder } from '../../../kube/events.ts';
-import { secondTime } from '../../../kube/times.ts';
 import { describeObject } from '../../../manifest/manifest.ts';
 import type { KeptObject } from '../../../plan/plan.ts';
-import type { Facts } from '../../target/facts.ts';
+import type { Told } from '../../target/told.ts';
 import type { Report, Unreported } from '../../target/unreported.ts';
 import { mergePatchBetween } from '../../work/merge-patch.ts';
-import { changeEvents, doneEvents, endedSince, type ReportedEvent } from './events.ts';
-import { changeLines, doneLines, type LogLine } from './log-lines.ts';
-import { settle } from './settle.ts';
+import { combine, partOf } from './combine.ts';
+import { doneEvents, endedSince, type ReportedEvent } from './events.ts';
+import { doneLines, type LogLine } from './log-lines.ts';
+import {
+  type Action,
+  actionOf,
+  linesOf,
+  newsOf,
+  notReady,
+  statusOf,
+  statusUntold,
+  unready,
+} from './telling.ts';
 
 export const APPLICATIONS = { group: GROUP, version: VERSION, plural: 'applications' };
 
@@ -31,18 +38,17 @@ export interface WriterOptions {
   onTold(application: Application, lines: readonly LogLine[]): void;
 }
 
-/** What a write of the status says, and what of it is news. */
-interface Telling {
-  action: Action;
-  settled(told: Report): ApplicationStatus;
-  news(status: ApplicationStatus, told: Report): readonly ReportedEvent[];
-  lines(status: ApplicationStatus, told: Report): readonly LogLine[];
+/** What is known of one environment when a status is written. */
+export interface Gathered {
+  environment: string;
+  unreported: Unreported;
+  /** Undefined: nothing so far, and what the status has of it stays. */
+  told: Told | undefined;
+  /** It was told since the last write. */
+  isNew: boolean;
 }
 
-/** What an event tells of; those of a deletion are no repetition of what a sync did. */
-type Action = 'Sync' | 'Delete';
-
-const none = () => [];
+const NOTHING_DONE = { repaired: [] };
 
 /** What is written to an Application itself: its status, one patch at a time, its finalizers, its events. */
 export class ApplicationWriter {
@@ -52,105 +58,76 @@ export class ApplicationWriter {
     this.#options = options;
   }
 
-  /** Settles the facts of a reconcile. What is not told yet is told once, with a write that succeeded. */
+  /**
+   * Writes what the targets told last as one patch, and tells what was done, and what is news since events told last:
+   * once, with a write that succeeded.
+   *
+   * @param gathered of each target, in the order of the status.
+   * @param latest the environment that told last.
+   */
   async tell(
     application: Application,
-    facts: Facts,
-    unreported: Unreported,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const settled = ({ done }: Report) => settle(facts, done, application.status);
-    const news = (status: ApplicationStatus, { before }: Report) => changeEvents(facts, status, before);
-    const lines = (status: ApplicationStatus, { before }: Report) =>
-      changeLines(facts.environment, status, before);
-    await this.#write(application, unreported, { action: 'Sync', settled, news, lines }, signal);
-  }
-
-  /** How far a deletion is. */
-  async tellDeleting(
-    application: Application,
-    unreported: Unreported,
-    told: {
-      reason: string;
-      message: string;
-      isStalled: boolean;
-      kept?: readonly KeptObject[];
-      retry?: NonNullable<ApplicationStatus['retry']>;
-    },
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { reason } = told;
-    const message = cut(told.message, STATUS_LIMITS.message);
-    const conditions = [
-      { type: 'Ready', status: 'False' as const, reason, message },
-      { type: told.isStalled ? 'Stalled' : 'Reconciling', status: 'True' as const, reason, message },
-    ];
-    const { kept, keptTotal, retry: _, ...before } = application.status ?? {};
-    const { environment } = unreported;
-    const keptNow = told.kept?.map((one) => ({ environment, ...one })) ?? kept ?? [];
-    const status = boundStatus({
-      ...before,
-      ...notReady(before),
-      sync: told.isStalled ? ('Blocked' as const) : ('Syncing' as const),
-      ...this.#conditions(application.status, application.metadata.generation, conditions),
-      ...(keptNow.length === 0
-        ? {}
-        : { kept: keptNow, keptTotal: told.kept?.length ?? keptTotal ?? keptNow.length }),
-      ...(told.retry === undefined ? {} : { retry: { ...told.retry, environment } }),
-    });
-    const settled = () => status;
-    await this.#write(
-      application,
-      unreported,
-      { action: 'Delete', settled, news: none, lines: none },
-      signal,
-    );
-  }
-
-  /** Looks in a row that failed: what runs is as it was, as far as is known. */
-  async tellFailed(
-    application: Application,
-    unreported: Unreported,
-    failed: { error: TowpathError; retry: { attempts: number; nextAt: Date } },
+    gathered: readonly Gathered[],
+    latest: string,
     signal: AbortSignal,
   ): Promise<void> {
     const { metadata, status: previous } = application;
-    const { reason, remedy, message } = failed.error;
-    const { attempts, nextAt } = failed.retry;
-    const isStalled = remedy === 'Person';
-    const conditions = [
-      { type: 'Ready', status: 'False' as const, reason, message },
-      { type: isStalled ? 'Stalled' : 'Reconciling', status: 'True' as const, reason, message },
-    ];
-    const status = boundStatus({
-      ...previous,
-      ...notReady(previous ?? {}),
-      sync: 'Blocked' as const,
-      ...this.#conditions(previous, metadata.generation, conditions),
-      retry: { attempts, nextAt: secondTime(nextAt), environment: unreported.environment },
-    });
-    const news = (_status: ApplicationStatus, { before }: Report): ReportedEvent[] => {
-      const ready = before?.conditions?.find(({ type }) => type === 'Ready');
-      const isOld = ready?.reason === reason && ready.message === message;
-      return isOld ? [] : [{ type: 'Warning', reason, message }];
-    };
-    const settled = () => status;
-    const told = await this.#write(
-      application,
-      unreported,
-      { action: 'Sync', settled, news, lines: none },
-      signal,
+    const news = gathered.flatMap(({ told, isNew, unreported }) =>
+      told === undefined || !isNew ? [] : [{ told, unreported, report: unreported.take(previous) }],
     );
-    unreported.leaveRest(told, status);
+    const reportOf = (environment: string) =>
+      news.find(({ report }) => report.environment === environment)?.report;
+    const now = this.#options.client.now();
+    const parts = gathered.map(({ environment, told }) => {
+      const status = partOf(previous, environment, gathered);
+      const before = { environment, generation: metadata.generation, now, status };
+      const done = reportOf(environment)?.done ?? NOTHING_DONE;
+      return {
+        environment,
+        status: told === undefined ? statusUntold(before) : statusOf(told, done, before),
+      };
+    });
+    const status = combine(parts, latest, previous);
+    const reports = news.map((one) => {
+      const outcomes = endedSince(status, one.report);
+      return { ...one, report: { ...one.report, outcomes } };
+    });
+    try {
+      await this.#patchStatus(metadata, previous, status, signal);
+    } catch (error) {
+      for (const { unreported, report } of reports) unreported.putBack(report);
+      throw error;
+    }
+    this.#tellNews(application, status, reports);
   }
 
-  tellDeleted(application: Application, unreported: Unreported, kept: readonly KeptObject[]): void {
+  #tellNews(
+    application: Application,
+    status: ApplicationStatus,
+    reports: readonly { told: Told; unreported: Unreported; report: Report }[],
+  ): void {
+    const known = new Set<string>();
+    for (const { told, unreported, report } of reports) {
+      // What is about the whole Application is told once, whoever of its targets told of it.
+      const isNew = (event: ReportedEvent | LogLine) => {
+        const text = JSON.stringify(event);
+        return !known.has(text) && known.add(text).has(text);
+      };
+      const events = [...doneEvents(report), ...newsOf(told, status, report).filter(isNew)];
+      this.#tellEvents(application.metadata, actionOf(told), events);
+      const lines = [...doneLines(report), ...linesOf(told, status, report).filter(isNew)];
+      this.#options.onTold(application, lines);
+      if (told.kind === 'Failing') unreported.leaveRest(report, status);
+    }
+  }
+
+  tellDeleted(application: Application, unreported: Iterable<Unreported>, kept: readonly KeptObject[]): void {
     const { metadata, status } = application;
     const { name, namespace } = metadata;
-    const told = unreported.take(status);
-    this.#tellEvents(metadata, 'Delete', doneEvents(told));
+    const told = [...unreported].map((one) => one.take(status));
+    this.#tellEvents(metadata, 'Delete', told.flatMap(doneEvents));
     const gone = { line: 'gone' as const, fields: { objects: kept.length } };
-    this.#options.onTold(application, [...doneLines(told), gone]);
+    this.#options.onTold(application, [...told.flatMap(doneLines), gone]);
     const [first] = kept;
     const more = kept.length > 1 ? ` and ${kept.length - 1} more` : '';
     const note =
@@ -182,10 +159,8 @@ export class ApplicationWriter {
     );
     const previous = (object.status ?? {}) as ApplicationStatus;
     const readable = Array.isArray(previous.conditions) ? previous : { ...previous, conditions: [] };
-    const { conditions } = this.#conditions(readable, generation, [
-      { type: 'Ready', status: 'False', reason: 'InvalidSpec', message },
-      { type: 'Stalled', status: 'True', reason: 'InvalidSpec', message },
-    ]);
+    const told = { reason: 'InvalidSpec', message, isStalled: true };
+    const { conditions } = unready(readable, told, generation, this.#options.client.now());
     if (isDeepStrictEqual(conditions, previous.conditions)) return;
     const status = {
       ...previous,
@@ -207,41 +182,9 @@ export class ApplicationWriter {
     await this.#patch({ resource: APPLICATIONS, namespace, name }, patch, signal);
   }
 
-  /** Writes a status, and tells what was done, and what is news since events told last. */
-  async #write(
-    application: Application,
-    unreported: Unreported,
-    { action, settled, news, lines }: Telling,
-    signal: AbortSignal,
-  ): Promise<Report> {
-    const { metadata, status: previous } = application;
-    const taken = unreported.take(previous);
-    const status = settled(taken);
-    const told = { ...taken, outcomes: endedSince(status, taken) };
-    try {
-      await this.#patchStatus(metadata, previous, status, signal);
-    } catch (error) {
-      unreported.putBack(told);
-      throw error;
-    }
-    this.#tellEvents(metadata, action, [...doneEvents(told), ...news(status, told)]);
-    this.#options.onTold(application, [...doneLines(told), ...lines(status, told)]);
-    return told;
-  }
-
   #tellEvents(metadata: Named, action: Action, events: readonly ReportedEvent[]): void {
     for (const { type, reason, message } of events)
       this.#record(metadata, { type, reason, action, note: message });
-  }
-
-  #conditions(
-    previous: ApplicationStatus | undefined,
-    generation: number,
-    judged: Parameters<typeof setConditions>[1],
-  ): Required<Pick<ApplicationStatus, 'conditions' | 'observedGeneration'>> {
-    const now = secondTime(this.#options.client.now());
-    const conditions = setConditions(previous?.conditions ?? [], judged, generation, now);
-    return { observedGeneration: generation, conditions };
   }
 
   /**
@@ -280,9 +223,4 @@ export class ApplicationWriter {
     const regarding = { apiVersion: API_VERSION, kind: 'Application', name, namespace, uid };
     this.#options.events.record({ regarding, ...event });
   }
-}
-
-/** What `kubectl get` shows of an Application that is not looked after as usual. */
-function notReady({ summary }: ApplicationStatus): Pick<ApplicationStatus, 'summary'> {
-  return summary === undefined ? {} : { summary: { ...summary, environments: '0/1' } };
 }

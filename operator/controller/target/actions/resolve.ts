@@ -79,7 +79,7 @@ function withRequest(error: unknown): unknown {
 
 /** Tells which objects of what is wanted others must not delete; once all was applied, it has them. */
 async function tellWishes(
-  { parts, application, context }: Run,
+  { parts, target, context }: Run,
   { memory }: TargetState,
   wanted: Wanted,
 ): Promise<string> {
@@ -88,14 +88,13 @@ async function tellWishes(
   const isThrough =
     deployment?.applied === true && candidateKey(deployment.candidate) === candidateKey(wanted.candidate);
   const wishes = isThrough ? 'none' : `${inputsKey(wanted.candidate)} ${access.adopt}`;
-  const key = applicationKey(application);
   if (memory.toldWishes === wishes) {
-    parts.wishes.noteLook(key);
+    parts.wishes.noteLook(target.name);
     return wishes;
   }
   const manifests = isThrough
     ? undefined
     : (wanted.manifests ?? (await store.manifests(record, wanted.candidate, signal)));
-  parts.wishes.tell(key, wishesOf(manifests?.objects ?? [], access, record));
+  parts.wishes.tell(target.name, wishesOf(manifests?.objects ?? [], access, record));
   return wishes;
 }

@@ -1,0 +1,60 @@
+import { unlessAborted } from '../../kube/unless-aborted.ts';
+import type { Told } from '../target/told.ts';
+
+interface Waiter {
+  environment: string;
+  signal: AbortSignal;
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+/**
+ * What the targets of one Application told, the latest of each, until its status says so: however many tell while one
+ * patch is under way, the next one tells of them all.
+ */
+export class Gathering {
+  /** By environment, who told last at the end. */
+  readonly #latest = new Map<string, Told>();
+  readonly #waiting = new Set<Waiter>();
+
+  /** Resolves when the status says so, or something newer of the same target; rejects with what kept it from that. */
+  tell(environment: string, told: Told, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    this.#latest.delete(environment);
+    this.#latest.set(environment, told);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const waiter = { environment, signal, resolve, reject };
+    this.#waiting.add(waiter);
+    return unlessAborted(promise, signal).finally(() => this.#waiting.delete(waiter));
+  }
+
+  /** By environment, who told last at the end; nothing of a target that has told nothing yet. */
+  get latest(): ReadonlyMap<string, Told> {
+    return this.#latest;
+  }
+
+  /**
+   * Has what is to be told written; `write` is told of which environments it is. Where its signal ended it, they wait
+   * for the next time. Does nothing where nobody waits.
+   */
+  async settle(
+    write: (environments: ReadonlySet<string>) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const waiters = [...this.#waiting].filter((waiter) => !waiter.signal.aborted);
+    if (waiters.length === 0) return;
+    try {
+      await write(new Set(waiters.map(({ environment }) => environment)));
+      for (const waiter of waiters) waiter.resolve();
+    } catch (error) {
+      if (signal.aborted) throw error;
+      for (const waiter of waiters) waiter.reject(error);
+    }
+  }
+
+  /** Nothing that was told counts any more; who waits for it waits until its own signal ends that. */
+  forget(): void {
+    this.#latest.clear();
+    this.#waiting.clear();
+  }
+}

@@ -1,0 +1,30 @@
+import { FINALIZER } from '../../api/v1alpha1/names.ts';
+import { applicationOf } from '../record/application-key.ts';
+import type { TargetIdentity } from '../record/target.ts';
+import type { KnownTarget } from '../target/looks.ts';
+import type { ApplicationCache } from './application-cache.ts';
+import type { Targets } from './targets.ts';
+
+/** The target with that name as its Application is known now; undefined before that has our finalizer. */
+export function knownTarget(
+  applications: ApplicationCache,
+  targets: Targets,
+  name: string,
+): KnownTarget | undefined {
+  const key = applicationOf(name);
+  const cached = applications.get(key);
+  const memory = cached?.memory.targets.get(name);
+  const isIt = (target: TargetIdentity) => target.name === name;
+  const identity = targets.named(key).find(isIt);
+  if (cached === undefined || memory === undefined || identity === undefined) return undefined;
+  const { application, object } = cached;
+  const { finalizers, deletionTimestamp } = object.metadata;
+  const isDeleted = deletionTimestamp !== undefined;
+  const hasFinalizer = finalizers?.includes(FINALIZER) === true;
+  if (memory.gone !== undefined) return { due: 'Nothing', identity, memory };
+  if (application === undefined)
+    return { due: isDeleted && hasFinalizer ? 'Release' : 'Nothing', identity, memory };
+  const target = targets.of(application).find(isIt);
+  if (target === undefined || !hasFinalizer) return undefined;
+  return { due: isDeleted ? 'Removal' : 'Sync', identity, memory, asked: { application, target } };
+}

@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ApplicationStatus } from '../../../api/v1alpha1/application.ts';
+import { combine, partOf } from './combine.ts';
+
+const at = '2026-01-01T00:00:00Z';
+
+function condition(type: string, status: 'True' | 'False', reason: string) {
+  return { type, status, reason, message: `${reason}.`, lastTransitionTime: at };
+}
+
+function part(environment: string, status: Partial<ApplicationStatus> = {}) {
+  const synced: ApplicationStatus = {
+    observedGeneration: 2,
+    conditions: [condition('Ready', 'True', 'Synced')],
+    sync: 'Synced',
+    health: 'Healthy',
+    summary: { revision: `main@${environment}`, environments: '1/1' },
+    environments: [{ name: environment, sync: status.sync ?? 'Synced' }],
+  };
+  return { environment, status: { ...synced, ...status } };
+}
+
+const syncing = {
+  conditions: [condition('Ready', 'False', 'Syncing'), condition('Reconciling', 'True', 'Syncing')],
+  sync: 'Syncing' as const,
+  health: 'Progressing' as const,
+  summary: { environments: '0/1' },
+};
+const held = {
+  conditions: [condition('Ready', 'False', 'PruneHeld'), condition('Stalled', 'True', 'PruneHeld')],
+  sync: 'Blocked' as const,
+  summary: { environments: '0/1' },
+};
+
+test('the status of one environment is that of the Application', () => {
+  const one = part('default', { retry: { attempts: 1 }, source: { revision: 'r' } });
+  assert.equal(combine([one], 'default', undefined), one.status);
+  assert.equal(partOf(one.status, 'default', ['default']), one.status);
+});
+
+test('of several the columns are the worst, and conditions those of what needs a person first', () => {
+  const all = [part('staging', syncing), part('prod', held), part('test')];
+  const status = combine(all, 'test', undefined);
+  assert.deepEqual(
+    [status.sync, status.health, status.summary?.environments, status.summary?.revision],
+    ['Blocked', 'Progressing', '1/3', 'main@test'],
+  );
+  assert.deepEqual(status.conditions, held.conditions);
+  assert.deepEqual(
+    status.environments?.map(({ name }) => name),
+    ['staging', 'prod', 'test'],
+  );
+});
+
+test('a request and a generation are told of when all have them', () => {
+  const handled = (value: string, generation: number) => ({
+    handledSyncRequest: value,
+    observedGeneration: generation,
+  });
+  const some = combine([part('staging', handled('two', 2)), part('prod', handled('one', 1))], 'prod', {
+    handledSyncRequest: 'one',
+  });
+  assert.deepEqual([some.handledSyncRequest, some.observedGeneration], ['one', 1]);
+  const all = combine([part('staging', handled('two', 2)), part('prod', handled('two', 2))], 'prod', some);
+  assert.deepEqual([all.handledSyncRequest, all.observedGeneration], ['two', 2]);
+});
+
+test('what names its environment is kept apart, and put together again', () => {
+  const object = { group: '', kind: 'ConfigMap', namespace: 'shop', name: 'web' };
+  const of = (environment: string): Partial<ApplicationStatus> => ({
+    kept: [{ environment, object, reason: 'wanted' }],
+    keptTotal: 1,
+    quarantine: { revision: 'r', errors: [{ environment, message: 'bad' }], total: 1 },
+  });
+  const status = combine(
+    [
+      part('staging', { ...of('staging'), retry: { attempts: 2, nextAt: at, environment: 'staging' } }),
+      part('prod', of('prod')),
+    ],
+    'staging',
+    undefined,
+  );
+  assert.equal(status.keptTotal, 2);
+  assert.equal(status.quarantine?.total, 2);
+  const prod = partOf(status, 'prod', ['staging', 'prod']);
+  assert.deepEqual(
+    { kept: prod?.kept, quarantine: prod?.quarantine, retry: prod?.retry },
+    {
+      kept: of('prod').kept,
+      quarantine: of('prod').quarantine,
+      retry: undefined,
+    },
+  );
+  assert.deepEqual(prod?.environments, [{ name: 'prod', sync: 'Synced' }]);
+});

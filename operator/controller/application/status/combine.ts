@@ -1,0 +1,124 @@
+import {
+  type ApplicationStatus,
+  HEALTH_STATES,
+  type HealthState,
+  SYNC_STATES,
+  type SyncState,
+} from '../../../api/v1alpha1/application.ts';
+import { boundStatus } from '../../../api/v1alpha1/bound-status.ts';
+
+/** A status as it would be if the Application had only that environment. */
+export interface Part {
+  environment: string;
+  status: ApplicationStatus;
+}
+
+/** What of the status of an Application is about one environment, as if it had no other. Pure. */
+export function partOf(
+  status: ApplicationStatus | undefined,
+  environment: string,
+  environments: readonly unknown[],
+): ApplicationStatus | undefined {
+  if (status === undefined || environments.length === 1) return status;
+  const { kept, keptTotal: _, retry, quarantine, ...rest } = status;
+  const its = <Entry extends { environment?: string | undefined }>(entries: readonly Entry[] = []) =>
+    entries.filter((entry) => entry.environment === environment);
+  const keptHere = its(kept);
+  const errors = its(quarantine?.errors);
+  return {
+    ...rest,
+    environments: (status.environments ?? []).filter(({ name }) => name === environment),
+    ...(keptHere.length === 0 ? {} : { kept: keptHere, keptTotal: keptHere.length }),
+    ...(retry?.environment === environment ? { retry } : {}),
+    ...(quarantine === undefined || errors.length === 0
+      ? {}
+      : { quarantine: { ...quarantine, errors, total: errors.length } }),
+  };
+}
+
+/**
+ * The status of an Application of those of its environments: conditions are those of the one that is worst off, and
+ * what was asked for is handled when all have handled it. Pure.
+ *
+ * @param parts one for each environment, at least one.
+ * @param latest the environment that told last, and so knows the source best.
+ */
+export function combine(
+  parts: readonly Part[],
+  latest: string,
+  previous: ApplicationStatus | undefined,
+): ApplicationStatus {
+  const statuses = parts.map(({ status }) => status);
+  const [worst = {}] = statuses.toSorted((one, other) => rankOf(one) - rankOf(other));
+  if (parts.length === 1) return worst;
+  const generations = statuses.flatMap(({ observedGeneration }) => observedGeneration ?? []);
+  const ready = statuses.filter(({ summary }) => summary?.environments === '1/1').length;
+  const { source, summary } = parts.find(({ environment }) => environment === latest)?.status ?? worst;
+  const states = { sync: statuses.map(({ sync }) => sync), health: statuses.map(({ health }) => health) };
+  return boundStatus({
+    ...(generations.length === 0 ? {} : { observedGeneration: Math.min(...generations) }),
+    conditions: worst.conditions,
+    sync: worstOf<SyncState>(SYNC_STATES, states.sync),
+    health: worstOf<HealthState>(HEALTH_STATES, states.health),
+    summary: { ...summary, environments: `${ready}/${parts.length}` },
+    environments: statuses.flatMap(({ environments }) => environments ?? []),
+    ...(source === undefined ? {} : { source }),
+    ...handledBy(statuses, previous),
+    ...lists(statuses),
+  });
+}
+
+/** A request is handled when all have handled it. */
+function handledBy(
+  statuses: readonly ApplicationStatus[],
+  previous: ApplicationStatus | undefined,
+): Pick<ApplicationStatus, 'handledSyncRequest'> {
+  const handled = new Set(statuses.map(({ handledSyncRequest }) => handledSyncRequest));
+  const [one] = handled.size === 1 ? handled : [previous?.handledSyncRequest];
+  return one === undefined ? {} : { handledSyncRequest: one };
+}
+
+/** What names its environment by itself. */
+function lists(
+  statuses: readonly ApplicationStatus[],
+): Pick<ApplicationStatus, 'retry' | 'quarantine' | 'kept' | 'keptTotal'> {
+  const [retry] = statuses
+    .flatMap((status) => status.retry ?? [])
+    .toSorted((one, other) => (one.nextAt ?? '').localeCompare(other.nextAt ?? ''));
+  const quarantines = statuses.flatMap(({ quarantine }) => quarantine ?? []);
+  const [first] = quarantines;
+  const kept = statuses.flatMap((status) => status.kept ?? []);
+  const keptTotal = statuses.reduce((total, status) => total + (status.keptTotal ?? 0), 0);
+  return {
+    ...(retry === undefined ? {} : { retry }),
+    ...(first === undefined
+      ? {}
+      : {
+          quarantine: {
+            ...first,
+            errors: quarantines.flatMap(({ errors }) => errors ?? []),
+            total: quarantines.reduce((total, one) => total + one.total, 0),
+          },
+        }),
+    ...(kept.length === 0 ? {} : { kept, keptTotal }),
+  };
+}
+
+/** By how badly it is off: first what needs a person, then by sync, then by health. */
+function rankOf({ conditions = [], sync, health }: ApplicationStatus): number {
+  const is = (type: string) =>
+    conditions.some((condition) => condition.type === type && condition.status === 'True');
+  const group = is('Stalled') ? 0 : is('Ready') ? 2 : 1;
+  const [bySync, byHealth] = [
+    SYNC_STATES.indexOf(sync ?? 'Synced'),
+    HEALTH_STATES.indexOf(health ?? 'Healthy'),
+  ];
+  return (group * SYNC_STATES.length + bySync) * HEALTH_STATES.length + byHealth;
+}
+
+function worstOf<State extends string>(
+  order: readonly State[],
+  states: readonly (State | undefined)[],
+): State | undefined {
+  return order.find((state) => states.includes(state));
+}

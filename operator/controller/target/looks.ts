@@ -1,0 +1,279 @@
+import { TowpathError } from '../../api/errors.ts';
+import { type Application, environmentOf } from '../../api/v1alpha1/application.ts';
+import type { LookResult } from '../../observe/work-metrics.ts';
+import type { Target, TargetIdentity } from '../record/target.ts';
+import { Progress } from '../work/progress.ts';
+import type { Facts } from './facts.ts';
+import { type Fault, faultOf, isAccident, isOutdated, pauseAfter, toldOf } from './failed-looks.ts';
+import type { TargetMemory } from './memory.ts';
+import { reconcile } from './reconcile.ts';
+import {
+  hookRetryAfter,
+  hookRetryInMs,
+  type RemovalSpeaker,
+  type Removed,
+  removeTarget,
+  tellUnremoved,
+} from './removal.ts';
+import type { Parts } from './run.ts';
+import { newSession } from './session.ts';
+import { LOOKING } from './standing.ts';
+import type { Retry, Told } from './told.ts';
+
+/** What is asked for in a target. */
+interface Asked {
+  application: Application;
+  target: Target;
+}
+
+/**
+ * A target as its Application has it now, and what is due: `Removal` where that is being deleted, `Release` where
+ * nobody can read, too, what it wants done with its objects.
+ */
+export type KnownTarget = { identity: TargetIdentity; memory: TargetMemory } & (
+  | { due: 'Sync' | 'Removal'; asked: Asked }
+  | { due: 'Release' | 'Nothing'; asked?: never }
+);
+
+/** What looks at targets need of the Applications, which they know by their targets alone. */
+export interface TargetLooksOptions {
+  parts: Parts;
+  /** By name; undefined: there is no such target, or its Application is not ready for it. */
+  find(name: string): KnownTarget | undefined;
+  /** Resolves when the Application's status says so; rejects with what keeps it from that. */
+  tell(target: TargetIdentity, told: Told, signal: AbortSignal): Promise<void>;
+  /** Told as an event. */
+  warn(application: Application, reason: string, message: string): void;
+  /** Nothing of the target is left. */
+  onGone(target: TargetIdentity): void;
+  /** Exact JSON text of spec.helm.values. */
+  valuesOf(application: Application, signal: AbortSignal): Promise<string | undefined>;
+  /** Reads the target's Application anew. */
+  readAgain(target: TargetIdentity, signal: AbortSignal): Promise<void>;
+  lookAgain(name: string, delayMs: number): void;
+  /** Told of a look that failed: without values of Secrets. */
+  onFault(target: TargetIdentity, fault: Fault): void;
+  onLooked(result: LookResult, seconds: number): void;
+}
+
+/** A sync that takes longer says every so often how far it is; shorter ones write their status once, at the end. */
+export const TELL_AFTER_MS = 5_000;
+/** How long it may take to find out what to keep silent about, to read something anew, and to tell of a look that failed. */
+const TELL_MS = 10_000;
+/** The watches tell when something goes; this is for what they cannot tell. */
+const DELETION_MS = 5_000;
+
+/** A look at one target: whatever it needs by now, its removal too, and what follows where that fails. */
+export class TargetLooks {
+  readonly #options: TargetLooksOptions;
+  readonly #parts: Parts;
+
+  constructor(options: TargetLooksOptions) {
+    this.#options = options;
+    this.#parts = options.parts;
+  }
+
+  /** One look at the target with that name, where there is one. */
+  async look(name: string, signal: AbortSignal): Promise<void> {
+    const known = this.#options.find(name);
+    if (known === undefined) return;
+    if (known.due === 'Nothing') {
+      this.#parts.wishes.noteLook(name);
+      return;
+    }
+    const started = performance.now();
+    let result: LookResult = 'error';
+    try {
+      result = await this.#look(known, signal);
+    } catch (error) {
+      if (signal.aborted) result = 'requeue';
+      throw error;
+    } finally {
+      this.#options.onLooked(result, (performance.now() - started) / 1000);
+    }
+  }
+
+  async #look(known: KnownTarget, signal: AbortSignal): Promise<LookResult> {
+    const { identity, memory } = known;
+    memory.looks.take(performance.now());
+    if (memory.isRecordInDoubt) {
+      await this.#parts.store.readAnew(identity, signal);
+      memory.isRecordInDoubt = false;
+    }
+    const result = await this.#doWhatIsDue(known, signal);
+    // One that is gone by now is not to be remembered as looked at.
+    if (this.#options.find(identity.name) !== undefined) this.#parts.wishes.noteLook(identity.name);
+    memory.failedLooks = 0;
+    return result;
+  }
+
+  async #doWhatIsDue(known: KnownTarget, signal: AbortSignal): Promise<LookResult> {
+    switch (known.due) {
+      case 'Sync':
+        return this.#reconcile(known.memory, known.asked, signal);
+      case 'Removal':
+        return this.#remove({ ...known.asked, memory: known.memory }, signal);
+      case 'Release':
+        return this.#release(known, signal);
+      case 'Nothing':
+        return 'success';
+    }
+  }
+
+  async #reconcile(
+    memory: TargetMemory,
+    { application, target }: Asked,
+    signal: AbortSignal,
+  ): Promise<LookResult> {
+    const seen = asSeenBy(target, memory, application);
+    memory.session ??= newSession(seen, target, memory.unreported);
+    const { session } = memory;
+    const values = await this.#options.valuesOf(application, signal);
+    const progress = new Progress(TELL_AFTER_MS);
+    const tell = (facts: Facts) => {
+      memory.handled = facts.handledSyncRequest ?? memory.handled;
+      return this.#options.tell(target, { kind: 'Facts', facts: withHandled(facts, memory) }, signal);
+    };
+    const onFacts = (now: () => Facts) =>
+      progress.start(async () => {
+        const facts = now();
+        // A look that found nothing to do yet changes nothing that the status says.
+        if (seen.status?.sync !== undefined && facts.standing === LOOKING) return;
+        await tell(facts);
+      });
+    try {
+      const { facts, requeueAt } = await reconcile(this.#parts, {
+        application: seen,
+        target,
+        values,
+        session,
+        signal,
+        onFacts,
+        tellNow: () => progress.now(),
+      });
+      await progress.stop();
+      await tell(facts);
+      if (requeueAt === undefined) return 'success';
+      const delayMs = Math.max(0, requeueAt.getTime() - this.#parts.home.now().getTime()) + 5;
+      this.#options.lookAgain(target.name, delayMs);
+      return 'requeue_after';
+    } finally {
+      // Before the next look begins: it must not meet a status of this one.
+      await progress.stop();
+    }
+  }
+
+  async #remove(removed: Removed, signal: AbortSignal): Promise<LookResult> {
+    const { target, memory } = removed;
+    if (await removeTarget(this.#parts, removed, this.#speakerOf(removed), signal)) {
+      this.#options.onGone(target);
+      return 'success';
+    }
+    this.#options.lookAgain(target.name, Math.min(DELETION_MS, hookRetryInMs(this.#parts, memory)));
+    return 'requeue_after';
+  }
+
+  #speakerOf({ application, target }: Removed): RemovalSpeaker {
+    return {
+      tell: (told, signal) => this.#options.tell(target, told, signal),
+      warn: (reason, message) => this.#options.warn(application, reason, message),
+    };
+  }
+
+  /**
+   * What an Application that cannot be read wants done with its objects is unknown: they are left, like with
+   * deletionPolicy Orphan.
+   */
+  async #release({ identity, memory }: KnownTarget, signal: AbortSignal): Promise<LookResult> {
+    const record = this.#parts.store.get(identity);
+    if (record !== undefined) await this.#parts.store.remove(record, signal);
+    memory.gone = { kept: [] };
+    this.#options.onGone(identity);
+    return 'success';
+  }
+
+  /** A look ended with an error: says when the next one is, and tells of it. */
+  failed(name: string, error: unknown): void {
+    const known = this.#options.find(name);
+    if (known === undefined) return;
+    this.#parts.wishes.noteLook(name);
+    const { memory, asked } = known;
+    memory.failedLooks += 1;
+    const count = memory.failedLooks;
+    const pause = pauseAfter(error, count, this.#parts.random());
+    const readAgain = isOutdated(error) && asked !== undefined ? this.#readAgain(known) : undefined;
+    if (isAccident(error, count)) {
+      void Promise.resolve(readAgain)
+        .catch(() => undefined)
+        .then(() => this.#options.lookAgain(name, pause));
+      return;
+    }
+    void readAgain?.catch(() => undefined);
+    const now = this.#parts.home.now().getTime();
+    // A deletion of which the hook failed rests as long as its retries say.
+    const nextAt =
+      known.due === 'Removal' && error instanceof TowpathError && error.reason === 'HookFailed'
+        ? hookRetryAfter(this.#parts, { ...known.asked, memory }, error)
+        : new Date(now + pause);
+    this.#options.lookAgain(name, nextAt.getTime() - now + 5);
+    void this.#tellFailed(known, error, { attempts: count, nextAt });
+  }
+
+  /** Never rejects. */
+  async #tellFailed(
+    { identity, memory, asked, due }: KnownTarget,
+    error: unknown,
+    retry: Retry,
+  ): Promise<void> {
+    const { wanted } = this.#parts;
+    const { tell, onFault } = this.#options;
+    // A process that began with the deletion has not read its Secrets yet.
+    if (due === 'Removal')
+      await wanted.learnSecrets(asked.application, AbortSignal.timeout(TELL_MS)).catch(() => undefined);
+    onFault(identity, faultOf(error, asked?.application, wanted));
+    if (asked === undefined) return;
+    const { application } = asked;
+    if (due === 'Removal') {
+      const removed = { ...asked, memory };
+      return tellUnremoved(this.#parts, removed, error, this.#speakerOf(removed)).catch(() => undefined);
+    }
+    const told = toldOf(error, retry.attempts, application, wanted);
+    // Meanwhile it may have come to an end, or have been changed.
+    if (told === undefined || memory.failedLooks !== retry.attempts) return;
+    const failing = { kind: 'Failing', error: told, retry } as const;
+    await tell(identity, failing, AbortSignal.timeout(TELL_MS)).catch(() => undefined);
+  }
+
+  async #readAgain({ identity }: KnownTarget): Promise<void> {
+    const signal = AbortSignal.timeout(TELL_MS);
+    await this.#parts.store.reload(identity, signal);
+    await this.#options.readAgain(identity, signal);
+  }
+}
+
+/** The Application with the status that it would have if this were its only target. */
+function asSeenBy(
+  { environment }: TargetIdentity,
+  { handled }: TargetMemory,
+  application: Application,
+): Application {
+  const { status } = application;
+  if (status?.environments === undefined || status.environments.length < 2) return application;
+  const { sync, health } = environmentOf(status, environment) ?? {};
+  const { sync: _, health: __, handledSyncRequest, ...others } = status;
+  return {
+    ...application,
+    status: {
+      ...others,
+      ...(sync === undefined ? {} : { sync }),
+      ...(health === undefined ? {} : { health }),
+      ...(handled === undefined && handledSyncRequest === undefined
+        ? {}
+        : { handledSyncRequest: handled ?? handledSyncRequest }),
+    },
+  };
+}
+
+function withHandled(facts: Facts, { handled }: TargetMemory): Facts {
+  return handled === undefined ? facts : { ...facts, handledSyncRequest: handled };
+}

@@ -1,0 +1,54 @@
+import { TokenBucket } from '../../kube/token-bucket.ts';
+import type { KeptObject } from '../../plan/plan.ts';
+import type { TargetIdentity } from '../record/target.ts';
+import type { Session } from './session.ts';
+import { Unreported } from './unreported.ts';
+
+/** How many looks because of changes in the cluster a target has at once, and how often after. */
+const LOOKS_AT_ONCE = 120;
+const LOOK_EVERY_MS = 500;
+
+/** A hook of a deletion is work each time it is run: not at each change in the cluster, nor of what it made. */
+export interface HookRetry {
+  tries: number;
+  until: Date;
+  /** The sync request that there was: another one ends the rest. */
+  syncRequest: string | undefined;
+  /** What it failed with; undefined where an earlier process told. */
+  error?: unknown;
+}
+
+/** What is remembered of a target from one look to the next. It goes with what is known of its Application. */
+export interface TargetMemory {
+  session?: Session | undefined;
+  /** Apart from the session, which ends with leadership, and where a look is abandoned. */
+  readonly unreported: Unreported;
+  /** The record in memory may differ from what is stored: it is read anew before the next look. */
+  isRecordInDoubt: boolean;
+  /** Looks in a row that failed. */
+  failedLooks: number;
+  /** For changes in the cluster. */
+  readonly looks: TokenBucket;
+  /** The sync request that it acted on last: the Application's status tells of one when all its targets did. */
+  handled?: string | undefined;
+  /** Of a hook that failed while the Application is being deleted. */
+  hookRetry?: HookRetry | undefined;
+  /** Nothing of it is left but what was kept, since its Application is being deleted. */
+  gone?: { kept: readonly KeptObject[] } | undefined;
+}
+
+export function newTargetMemory({ environment }: TargetIdentity, now: number): TargetMemory {
+  return {
+    unreported: new Unreported(environment),
+    isRecordInDoubt: false,
+    failedLooks: 0,
+    looks: new TokenBucket(LOOKS_AT_ONCE, LOOK_EVERY_MS, now),
+  };
+}
+
+/** What another process, or another history of the API server, made untrue. */
+export function forgetLooks(memory: TargetMemory): void {
+  memory.session = undefined;
+  memory.handled = undefined;
+  memory.gone = undefined;
+}

@@ -1,0 +1,134 @@
+import { TowpathError } from '../../api/errors.ts';
+import type { Application } from '../../api/v1alpha1/application.ts';
+import { fitBetween } from '../../api/v1alpha1/bound-status.ts';
+import { ANNOTATION_ABANDON, ANNOTATION_SYNC_REQUESTED } from '../../api/v1alpha1/names.ts';
+import type { Target } from '../record/target.ts';
+import { finalize } from './finalize.ts';
+import type { HookRetry, TargetMemory } from './memory.ts';
+import type { Parts } from './run.ts';
+import { explainForbidden } from './service-account.ts';
+import { syncRetryMs } from './sync-retries.ts';
+import type { Told } from './told.ts';
+
+/** How long it may take to find out what to keep silent about, and to tell. */
+const TELL_MS = 10_000;
+
+/** A target whose Application is being deleted. */
+export interface Removed {
+  application: Application;
+  target: Target;
+  memory: TargetMemory;
+}
+
+export interface RemovalSpeaker {
+  tell(told: Told, signal: AbortSignal): Promise<void>;
+  /** Told as an event. */
+  warn(reason: string, message: string): void;
+}
+
+/** Deletes what was deployed there; answers whether it is gone, of which `memory.gone` has the rest. */
+export async function removeTarget(
+  parts: Parts,
+  removed: Removed,
+  speaker: RemovalSpeaker,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { application, target, memory } = removed;
+  const hookRetry = takeHookRetry(removed);
+  const mayRunHooks =
+    hookRetry === undefined ||
+    hookRetry.until <= parts.home.now() ||
+    hookRetry.syncRequest !== syncRequestOf(application);
+  // It takes over nothing any more.
+  parts.wishes.tell(target.name, new Set());
+  const leaving = { kind: 'Leaving', reason: 'Deleting', isStalled: false } as const;
+  const finalized = await finalize(parts, application, target, signal, {
+    tell: (message) => speaker.tell({ ...leaving, message }, signal),
+    warn: (message) => speaker.warn('RecordDamaged', message),
+    mayRunHooks,
+    onHooksRun: () => {
+      memory.hookRetry = undefined;
+    },
+    unreported: memory.unreported,
+  });
+  signal.throwIfAborted();
+  switch (finalized.state) {
+    case 'Gone':
+      memory.gone = { kept: finalized.kept };
+      return true;
+    case 'Resting':
+      // Again, in case it could not be told when it failed.
+      if (hookRetry?.error !== undefined)
+        await tellUnremoved(parts, removed, hookRetry.error, { tell: speaker.tell });
+      return false;
+    case 'Waiting':
+      await speaker.tell({ ...leaving, message: finalized.message, kept: finalized.kept }, signal);
+      return false;
+  }
+}
+
+/** Notes that a hook failed; returns when it may run again: as spec.sync.retries says, however often that is. */
+export function hookRetryAfter(parts: Parts, { application, memory }: Removed, error: unknown): Date {
+  const tries = (memory.hookRetry?.tries ?? 0) + 1;
+  const pause = syncRetryMs(application, tries, parts.random());
+  const until = new Date(parts.home.now().getTime() + pause);
+  memory.hookRetry = { tries, until, syncRequest: syncRequestOf(application), error };
+  return until;
+}
+
+/** How long the hook that failed still rests; Infinity: none does. */
+export function hookRetryInMs(parts: Parts, { hookRetry }: TargetMemory): number {
+  const left = hookRetry === undefined ? 0 : hookRetry.until.getTime() - parts.home.now().getTime();
+  return left <= 0 ? Number.POSITIVE_INFINITY : left + 5;
+}
+
+/** Says why a deletion did not get on, and what a person can do about it, without values of Secrets (S5). */
+export async function tellUnremoved(
+  parts: Parts,
+  { application, target, memory }: Removed,
+  error: unknown,
+  { tell, warn }: Pick<RemovalSpeaker, 'tell'> & Partial<RemovalSpeaker>,
+): Promise<void> {
+  const signal = AbortSignal.timeout(TELL_MS);
+  const { account, environment } = target;
+  await parts.wanted.learnSecrets(application, signal).catch(() => undefined);
+  const hidden = parts.wanted.hide(application, error);
+  const told =
+    hidden instanceof TowpathError
+      ? await explainForbidden(parts.clusterOf(target).client, account, hidden, signal)
+      : hidden;
+  const why = told instanceof Error ? told.message : String(told);
+  // Without the right, or without an answer, only the person can say that the objects are to be left.
+  const abandon = ` To leave the objects: annotate ${ANNOTATION_ABANDON}=${environment}.`;
+  const message = fitBetween('Deleting: ', why, abandon);
+  warn?.('DeletionFailed', message);
+  const { hookRetry } = memory;
+  const isHook = told instanceof TowpathError && told.reason === 'HookFailed';
+  const retry =
+    isHook && hookRetry !== undefined
+      ? { retry: { attempts: hookRetry.tries, nextAt: hookRetry.until } }
+      : {};
+  const isStalled = !(told instanceof TowpathError && told.remedy === 'Time' && !isHook);
+  await tell({ kind: 'Leaving', reason: 'DeletionFailed', message, isStalled, ...retry }, signal);
+}
+
+function takeHookRetry({ application, target, memory }: Removed): HookRetry | undefined {
+  memory.hookRetry ??= hookRetryInStatus(application, target);
+  return memory.hookRetry;
+}
+
+/** A restart is no reason to run it before its time. */
+function hookRetryInStatus(
+  application: Application,
+  { environment }: Pick<Target, 'environment'>,
+): HookRetry | undefined {
+  const { conditions = [], retry } = application.status ?? {};
+  const ready = conditions.find(({ type }) => type === 'Ready');
+  if (ready?.reason !== 'DeletionFailed' || retry?.nextAt === undefined) return undefined;
+  if ((retry.environment ?? environment) !== environment) return undefined;
+  return { tries: retry.attempts, until: new Date(retry.nextAt), syncRequest: syncRequestOf(application) };
+}
+
+function syncRequestOf({ metadata }: Application): string | undefined {
+  return metadata.annotations[ANNOTATION_SYNC_REQUESTED];
+}

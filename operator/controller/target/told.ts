@@ -1,0 +1,24 @@
+import type { TowpathError } from '../../api/errors.ts';
+import type { KeptObject } from '../../plan/plan.ts';
+import type { Facts } from './facts.ts';
+
+/** Tries that failed, and when the next one is. */
+export interface Retry {
+  attempts: number;
+  nextAt: Date;
+}
+
+/** What a look at a target tells its Application, as far as it got. */
+export type Told =
+  | { kind: 'Facts'; facts: Facts }
+  /** Looks in a row failed: what runs is as it was, as far as is known. */
+  | { kind: 'Failing'; error: TowpathError; retry: Retry }
+  /** Its Application is being deleted, and something of it is still there. */
+  | {
+      kind: 'Leaving';
+      reason: 'Deleting' | 'DeletionFailed';
+      message: string;
+      isStalled: boolean;
+      kept?: readonly KeptObject[];
+      retry?: Retry;
+    };

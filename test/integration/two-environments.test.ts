@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { environmentOf } from '../../operator/api/v1alpha1/application.ts';
+import { startFaultProxy } from '../harness/fault-proxy.ts';
+import { conditionOf, newStage, type Stage } from '../harness/operator.ts';
+import { startWithTwoEnvironments } from '../harness/two-environments.ts';
+import { always, eventually } from '../harness/wait.ts';
+import { chartOf, configMap, endPod, hookJob, podOf } from './steps.ts';
+
+/** A chart for each environment, with one ConfigMap of its name and what else is given for it. */
+function charts(
+  version: string,
+  more: Partial<Record<'staging' | 'prod', readonly ReturnType<typeof configMap>[]>> = {},
+) {
+  const chart = (environment: 'staging' | 'prod') =>
+    chartOf(environment, [configMap(environment, { version }), ...(more[environment] ?? [])]);
+  return { ...chart('staging'), ...chart('prod') };
+}
+
+/** The Application `web`, Ready in both environments, and what a test needs to follow it. */
+async function newWeb(t: TestContext, files = charts('1')) {
+  const stage = await newStage(t, { startOperator: false, files });
+  const proxy = await startFaultProxy(stage.cluster);
+  t.after(() => proxy.stop());
+  const { kubeconfigPath } = proxy;
+  const start = () => startWithTwoEnvironments(t, { kubeconfigPath, namespace: stage.namespace });
+  const operator = await start();
+  await stage.deployed('web');
+  return { stage, proxy, operator, start };
+}
+
+async function versionOf(stage: Stage, environment: string): Promise<string | undefined> {
+  const { status, body } = await stage.cluster.request(
+    'GET',
+    `/api/v1/namespaces/${stage.namespace}/configmaps/${environment}`,
+  );
+  return status === 200 ? (JSON.parse(body) as { data: { version: string } }).data.version : undefined;
+}
+
+test('A3: a hook that hangs in one environment delays no other of its Application, and the status tells of both', async (t) => {
+  const { stage } = await newWeb(t);
+  const ready = await stage.get('web');
+  assert.deepEqual(
+    ready.status?.environments?.map(({ name, sync, health }) => [name, sync, health]),
+    [
+      ['staging', 'Synced', 'Healthy'],
+      ['prod', 'Synced', 'Healthy'],
+    ],
+  );
+  assert.equal(ready.status?.summary?.environments, '2/2');
+
+  const hook = hookJob('migrate', 'pre-upgrade', {}, 'runs');
+  const second = await stage.repository.commit(charts('2', { staging: [hook] }));
+  const pod = await podOf(stage, 'migrate');
+  const waiting = await stage.until(
+    'web',
+    ({ status }) =>
+      environmentOf(status, 'prod')?.sync === 'Synced' &&
+      environmentOf(status, 'prod')?.revision === second &&
+      environmentOf(status, 'staging')?.message?.includes('migrate'),
+    'prod to be through, and staging to tell of its hook',
+  );
+  assert.equal(await versionOf(stage, 'prod'), '2');
+  assert.equal(await versionOf(stage, 'staging'), '1');
+  assert.equal(waiting.status?.sync, 'Syncing', 'the worst of the two');
+  assert.equal(waiting.status?.summary?.environments, '1/2');
+  assert.equal(conditionOf(waiting, 'Ready')?.status, 'False');
+  assert.match(conditionOf(waiting, 'Reconciling')?.message ?? '', /migrate/);
+
+  // What drifts in prod is put back while the hook of staging goes on.
+  await stage.kubectl('patch', 'configmap', 'prod', '-p', '{"data":{"version":"mine"}}');
+  await eventually(async () => (await versionOf(stage, 'prod')) === '2', { describe: 'the repair' });
+
+  await endPod(stage, pod);
+  const through = await stage.untilReadyAt('web', second);
+  assert.equal(through.status?.summary?.environments, '2/2');
+  for (const environment of ['staging', 'prod'])
+    assert.deepEqual(
+      environmentOf(through.status, environment)?.history?.map(({ id, outcome }) => [id, outcome]),
+      [
+        [2, 'Succeeded'],
+        [1, 'Succeeded'],
+      ],
+      environment,
+    );
+});
+
+test('D2: a prune that is held in one environment holds up no other, and stays told while the other goes on', async (t) => {
+  const { stage } = await newWeb(t);
+  const empty = { 'prod/templates/all.yaml': '# nothing left\n' };
+  const second = await stage.repository.commit({ ...charts('2'), ...empty });
+  const held = await stage.until(
+    'web',
+    ({ status }) =>
+      environmentOf(status, 'prod')?.pendingPrune && environmentOf(status, 'staging')?.revision === second,
+    'the held prune of prod beside staging',
+  );
+  assert.equal(await versionOf(stage, 'staging'), '2');
+  assert.equal(await versionOf(stage, 'prod'), '1');
+  assert.equal(conditionOf(held, 'Stalled')?.reason, 'PruneHeld', 'what needs a person is told first');
+
+  const third = await stage.repository.commit({ ...charts('3'), ...empty });
+  const still = await stage.until(
+    'web',
+    ({ status }) => environmentOf(status, 'staging')?.revision === third,
+    'staging to go on',
+  );
+  assert.equal(conditionOf(still, 'Stalled')?.reason, 'PruneHeld');
+  const digest = environmentOf(still.status, 'prod')?.pendingPrune?.digest;
+  assert.equal(digest, environmentOf(held.status, 'prod')?.pendingPrune?.digest);
+});
+
+test('A3, D9: an environment that hangs and has told nothing since a start keeps its entry, and delays no other', async (t) => {
+  const { stage, proxy, operator, start } = await newWeb(t);
+  const before = environmentOf((await stage.get('web')).status, 'staging');
+  assert.equal(before?.sync, 'Synced');
+  await operator.stop();
+  const held = proxy.hold({ path: /\/configmaps\/staging/ });
+  const second = await stage.repository.commit(charts('2'));
+  await start();
+  const other = await stage.until(
+    'web',
+    ({ status }) => environmentOf(status, 'prod')?.revision === second,
+    'prod to be through',
+  );
+  await held.seen;
+  assert.equal(await versionOf(stage, 'prod'), '2');
+  // Where it hangs for long, what it wants by now is told of it.
+  const entry = environmentOf(other.status, 'staging');
+  assert.deepEqual({ ...entry, desiredRevision: before.desiredRevision }, before);
+  held.release();
+  await stage.untilReadyAt('web', second);
+});
+
+test('A14: a look at one environment that finds nothing new writes no status, whatever the other one told', async (t) => {
+  const { stage, proxy } = await newWeb(t);
+  const statuses = { verb: 'patch', path: /\/applications\/web\/status/ } as const;
+  const { resourceVersion } = (await stage.get('web')).metadata;
+  for (const environment of ['staging', 'prod'])
+    await stage.kubectl('annotate', 'configmap', environment, `example.com/of=${environment}`);
+  const before = proxy.find(statuses).length;
+  await always(
+    () => proxy.find(statuses).length,
+    (count) => assert.equal(count, before),
+    3_000,
+  );
+  assert.equal((await stage.get('web')).metadata.resourceVersion, resourceVersion);
+});
+
+test('D11: what hangs in one environment keeps no other from being deleted, and the Application goes with the last', async (t) => {
+  const hook = hookJob('goodbye', 'pre-delete', {}, 'runs');
+  const { stage } = await newWeb(t, charts('1', { staging: [hook] }));
+  await stage.kubectl('delete', 'applications.towpath.dev', 'web', '--wait=false');
+  const pod = await podOf(stage, 'goodbye');
+  await eventually(async () => (await versionOf(stage, 'prod')) === undefined, {
+    describe: 'prod to be gone',
+  });
+  assert.equal(await versionOf(stage, 'staging'), '1');
+  await stage.until(
+    'web',
+    (application) => conditionOf(application, 'Ready')?.message.includes('goodbye'),
+    'the status to tell of the hook',
+  );
+  await endPod(stage, pod);
+  await eventually(
+    async () =>
+      (await stage.kubectl('get', 'applications.towpath.dev', '--ignore-not-found', '-o', 'name')) === '',
+    { describe: 'the Application to be gone' },
+  );
+  assert.equal(await versionOf(stage, 'staging'), undefined);
+});
