@@ -18,7 +18,7 @@ export const WATCHED_RIGHTS: readonly Right[] = [
   {
     apiGroups: ['towpath.dev'],
     resources: ['applications'],
-    verbs: ['get', 'list', 'watch', 'patch'],
+    verbs: ['list', 'watch', 'patch'],
     why: 'The Applications; patched is the finalizer alone.',
   },
   {

@@ -3,7 +3,7 @@
 # The Applications; patched is the finalizer alone.
 - apiGroups: ["towpath.dev"]
   resources: [applications]
-  verbs: [get, list, watch, patch]
+  verbs: [list, watch, patch]
 # Their status.
 - apiGroups: ["towpath.dev"]
   resources: [applications/status]
