@@ -32,7 +32,7 @@ const hosts = ['127.0.0.1', 'localhost'];
 
 /**
  * A proxy in front of an API server that ends TLS itself and does harm on demand. It passes bearer tokens
- * and impersonation on; its kubeconfig has the admin's token. HTTP/1.1 only, no upgrades (exec, attach).
+ * and impersonation on; its kubeconfig has the admin's token, or the one that `admit` was given. HTTP/1.1 only, no upgrades (exec, attach).
  */
 export async function startFaultProxy(upstream: Upstream): Promise<FaultProxy> {
   const proxy = new FaultProxy(upstream, temporaryDirectory('fault-proxy'), await newCertificates(hosts));
@@ -49,6 +49,7 @@ export class FaultProxy {
   readonly #sockets = new Set<Socket>();
   readonly #watches = new Set<WatchStream>();
   #certificates: Certificates;
+  #token: string;
   #requests: RecordedRequest[] = [];
   #received = 0;
   /** 0 until it listens; kept when it stops listening. */
@@ -57,6 +58,7 @@ export class FaultProxy {
   constructor(upstream: Upstream, directory: string, certificates: Certificates) {
     this.#upstream = upstream;
     this.#certificates = certificates;
+    this.#token = upstream.adminToken;
     this.kubeconfigPath = join(directory, 'kubeconfig');
     this.#agent = new Agent({ keepAlive: true, ca: upstream.ca });
     this.#server = createServer({ key: certificates.serverKey, cert: certificates.serverCert });
@@ -86,7 +88,14 @@ export class FaultProxy {
   }
 
   get kubeConfigText(): string {
-    return this.kubeConfigFor(this.#upstream.adminToken);
+    return this.kubeConfigFor(this.#token);
+  }
+
+  /** Its kubeconfig has this bearer token from now on. @returns the kubeconfig's path. */
+  admit(token: string): string {
+    this.#token = token;
+    writeFileSync(this.kubeconfigPath, this.kubeConfigText, { mode: 0o600 });
+    return this.kubeconfigPath;
   }
 
   /** A kubeconfig through this proxy with another bearer token. */

@@ -15,11 +15,11 @@ const GROUP = 'rbac.authorization.k8s.io';
 const NAME = 'towpath-operator';
 
 /**
- * A kubeconfig of a ServiceAccount that may do what the installed operator may, and nothing else (S15), for an
- * operator whose own namespace this is, and that watches another one, or all (''). The one difference: it may
- * impersonate ServiceAccounts of any name.
+ * A token of a ServiceAccount that may do what the installed operator may, and nothing else (S15), for an operator
+ * whose own namespace this is, and that watches another one, or all (''). The one difference: it may impersonate
+ * ServiceAccounts of any name.
  */
-export async function operatorKubeconfig(
+export async function operatorToken(
   t: TestContext,
   cluster: Cluster,
   namespace: string,
@@ -56,22 +56,28 @@ export async function operatorKubeconfig(
   };
   await bindRole(NAME, namespace, rulesOf(OWN_NAMESPACE_RIGHTS));
   if (watched !== '') await bindRole(clusterName, watched, ofApplications);
-  return kubeconfigOf(cluster, namespace, NAME);
+  return tokenOf(cluster, namespace, NAME);
 }
 
 /** Path of a kubeconfig with a token of a ServiceAccount. */
 export async function kubeconfigOf(cluster: Cluster, namespace: string, account: string): Promise<string> {
+  return kubeconfigWith(cluster, await tokenOf(cluster, namespace, account));
+}
+
+/** Path of a kubeconfig with a bearer token. */
+export function kubeconfigWith({ serverUrl, ca }: Cluster, token: string): string {
+  const path = join(temporaryDirectory('operator'), 'kubeconfig');
+  writeFileSync(path, kubeConfigText({ serverUrl, ca, token }), { mode: 0o600 });
+  return path;
+}
+
+async function tokenOf(cluster: Cluster, namespace: string, account: string): Promise<string> {
   const tokenPath = `/api/v1/namespaces/${namespace}/serviceaccounts/${account}/token`;
   const { status, body } = await cluster.request('POST', tokenPath, {
     body: { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: 7200 } },
   });
   if (status !== 201) throw new Error(`POST ${tokenPath}: ${status} ${body}`);
-  const { token } = (JSON.parse(body) as { status: { token: string } }).status;
-  const path = join(temporaryDirectory('operator'), 'kubeconfig');
-  writeFileSync(path, kubeConfigText({ serverUrl: cluster.serverUrl, ca: cluster.ca, token }), {
-    mode: 0o600,
-  });
-  return path;
+  return (JSON.parse(body) as { status: { token: string } }).status.token;
 }
 
 function rulesOf(rights: readonly Right[]): Omit<Right, 'why'>[] {

@@ -7,9 +7,10 @@ import { buildOperator, NODE_ENVIRONMENT, NODE_FLAGS } from '../../hack/build-op
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import type { Cluster } from './cluster.ts';
 import { assertTurns, startLoopControl } from './event-loop.ts';
+import type { FaultProxy } from './fault-proxy.ts';
 import { type GitHttpServer, startGitHttp } from './git-http.ts';
 import { createRepository, type FileContent, type GitRepository } from './git-repository.ts';
-import { operatorKubeconfig } from './operator-rights.ts';
+import { kubeconfigWith, operatorToken } from './operator-rights.ts';
 import { type RunningProcess, startProcess, temporaryDirectory } from './process.ts';
 import { namespaceFor, useControlPlane } from './use-control-plane.ts';
 import { eventually } from './wait.ts';
@@ -17,11 +18,10 @@ import { eventually } from './wait.ts';
 const root = join(import.meta.dirname, '../..');
 
 export interface OperatorOptions {
-  /**
-   * How it talks to the API server; default with the rights of an installed operator. A fault proxy's kubeconfig is
-   * an administrator's.
-   */
+  /** How it talks to the API server; default with the rights of an installed operator. */
   kubeconfigPath?: string;
+  /** Between it and the API server, which it reaches with the same rights. */
+  proxy?: FaultProxy;
   flags?: readonly string[];
   /** Variables of its process besides. */
   environment?: Readonly<Record<string, string>>;
@@ -110,16 +110,20 @@ export async function startOperator(
   };
 }
 
-/** The rights of an operator in the namespaces that its flags name, if they are not that of the stage. */
-function rightsFor(
+/**
+ * Path of a kubeconfig with the rights of an operator in the namespaces that its flags name, if they are not that of
+ * the stage.
+ */
+async function rightsFor(
   t: TestContext,
   cluster: Cluster,
   namespace: string,
-  { flags = [] }: OperatorOptions,
+  { flags = [], proxy }: OperatorOptions,
 ): Promise<string> {
   const given = (option: string) =>
     flags.findLast((flag) => flag.startsWith(option))?.slice(option.length) ?? namespace;
-  return operatorKubeconfig(t, cluster, given('--namespace='), given('--watch-namespace='));
+  const token = await operatorToken(t, cluster, given('--namespace='), given('--watch-namespace='));
+  return proxy === undefined ? kubeconfigWith(cluster, token) : proxy.admit(token);
 }
 
 /** Waits until the CRDs of this checkout are served. */

@@ -1,0 +1,268 @@
+import assert from 'node:assert/strict';
+import { after, before, type TestContext, test } from 'node:test';
+import { ANNOTATION_VERSION } from '../../operator/api/v1alpha1/names.ts';
+import {
+  CLUSTER_RIGHTS,
+  OWN_NAMESPACE_RIGHTS,
+  READ_RIGHTS,
+  type Right,
+  WATCHED_RIGHTS,
+} from '../../operator/kube/rights.ts';
+import { type ControlPlane, startControlPlane } from '../harness/control-plane.ts';
+import { type FaultProxy, startFaultProxy } from '../harness/fault-proxy.ts';
+import { conditionOf, fastLease, newStage, type Stage, startOperator } from '../harness/operator.ts';
+import { allowedBy, needsOf, type Scope } from '../harness/own-requests.ts';
+import { namespaceFor } from '../harness/use-control-plane.ts';
+import { eventually } from '../harness/wait.ts';
+import { deliver, webhookDeliveries } from '../harness/webhook-delivery.ts';
+
+const SECRET = 'a secret of more than 16 characters';
+/** Events that repeat are written together, once a minute. */
+const SERIES_MS = 90_000;
+const APPLICATIONS = 'applications.towpath.dev';
+const FLAGS = [...fastLease, '--upgrade-definitions', '--webhook-host-aliases=git.example.com=127.0.0.1'];
+
+const webChart = {
+  'web/Chart.yaml': 'apiVersion: v2\nname: web\nversion: 1.0.0\n',
+  'web/templates/web.yaml':
+    'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {is: "{{ .Values.is }}"}\n',
+  'web/values.yaml': 'is: one\n',
+};
+
+/** What a rule allows and nobody asked for, and what was asked for and no rule allows. */
+function comparison(proxy: FaultProxy, rights: readonly (readonly [readonly Right[], Scope])[]) {
+  const allowed = rights.flatMap(([rules, scope]) => allowedBy(rules, scope));
+  const needs = proxy.requests.map(needsOf).filter((ways) => ways.length > 0);
+  const used = new Set(needs.flat());
+  return {
+    surplus: allowed.filter((right) => !used.has(right)),
+    missing: [
+      ...new Set(
+        needs.filter((ways) => !ways.some((way) => allowed.includes(way))).map((ways) => ways.join(' or ')),
+      ),
+    ],
+  };
+}
+
+/** One object of each kind that the operator may read of all Applications. */
+const OF_EACH_KIND: readonly (readonly [apiVersion: string, kind: string, rest?: object])[] = [
+  ['v1', 'ConfigMap'],
+  ['v1', 'Endpoints'],
+  ['v1', 'LimitRange', { spec: { limits: [] } }],
+  ['v1', 'Namespace'],
+  ['v1', 'PersistentVolumeClaim', claim()],
+  ['v1', 'PersistentVolume', volume()],
+  ['v1', 'Pod', { spec: podSpec() }],
+  ['v1', 'PodTemplate', { template: podTemplate() }],
+  ['v1', 'ReplicationController', { spec: { replicas: 0, template: podTemplate() } }],
+  ['v1', 'ResourceQuota', { spec: { hard: { 'count/ingresses.networking.k8s.io': '9' } } }],
+  ['v1', 'ServiceAccount'],
+  ['v1', 'Service', { spec: { ports: [{ port: 80 }] } }],
+  ['admissionregistration.k8s.io/v1', 'MutatingWebhookConfiguration', { webhooks: [] }],
+  ['admissionregistration.k8s.io/v1', 'ValidatingWebhookConfiguration', { webhooks: [] }],
+  ['admissionregistration.k8s.io/v1', 'ValidatingAdmissionPolicy', { spec: policySpec() }],
+  [
+    'admissionregistration.k8s.io/v1',
+    'ValidatingAdmissionPolicyBinding',
+    { spec: { policyName: 'each', validationActions: ['Audit'] } },
+  ],
+  ['apiregistration.k8s.io/v1', 'APIService', apiService()],
+  ['apps/v1', 'ControllerRevision', { revision: 1, data: {} }],
+  ['apps/v1', 'DaemonSet', { spec: workload() }],
+  ['apps/v1', 'Deployment', { spec: { ...workload(), replicas: 0 } }],
+  ['apps/v1', 'ReplicaSet', { spec: { ...workload(), replicas: 0 } }],
+  ['apps/v1', 'StatefulSet', { spec: { ...workload(), serviceName: 'each', replicas: 0 } }],
+  ['autoscaling/v2', 'HorizontalPodAutoscaler', { spec: autoscalerSpec() }],
+  [
+    'batch/v1',
+    'CronJob',
+    { spec: { schedule: '0 0 1 1 *', suspend: true, jobTemplate: { spec: jobSpec() } } },
+  ],
+  ['batch/v1', 'Job', { spec: { ...jobSpec(), suspend: true } }],
+  ['coordination.k8s.io/v1', 'Lease', { spec: {} }],
+  ['discovery.k8s.io/v1', 'EndpointSlice', { addressType: 'IPv4', endpoints: [] }],
+  ['networking.k8s.io/v1', 'IngressClass', { spec: { controller: 'example.com/none' } }],
+  [
+    'networking.k8s.io/v1',
+    'Ingress',
+    { spec: { defaultBackend: { service: { name: 'each', port: { number: 80 } } } } },
+  ],
+  ['networking.k8s.io/v1', 'NetworkPolicy', { spec: { podSelector: {} } }],
+  ['policy/v1', 'PodDisruptionBudget', { spec: { minAvailable: 0 } }],
+  ['rbac.authorization.k8s.io/v1', 'ClusterRole', { rules: [] }],
+  ['rbac.authorization.k8s.io/v1', 'ClusterRoleBinding', { roleRef: roleRef('ClusterRole') }],
+  ['rbac.authorization.k8s.io/v1', 'Role', { rules: [] }],
+  ['rbac.authorization.k8s.io/v1', 'RoleBinding', { roleRef: roleRef('Role') }],
+  ['scheduling.k8s.io/v1', 'PriorityClass', { value: 1 }],
+  ['storage.k8s.io/v1', 'CSIDriver', { spec: {} }],
+  ['storage.k8s.io/v1', 'StorageClass', { provisioner: 'example.com/none' }],
+];
+
+function podSpec() {
+  return { containers: [{ name: 'each', image: 'example.com/each' }] };
+}
+
+function podTemplate() {
+  return { metadata: { labels: { app: 'each' } }, spec: podSpec() };
+}
+
+function workload() {
+  return { selector: { matchLabels: { app: 'each' } }, template: podTemplate() };
+}
+
+function jobSpec() {
+  return { template: { spec: { ...podSpec(), restartPolicy: 'Never' } } };
+}
+
+function claim() {
+  const resources = { requests: { storage: '1Mi' } };
+  return { spec: { storageClassName: 'each', accessModes: ['ReadWriteOnce'], resources } };
+}
+
+function volume() {
+  const hostPath = { path: '/nowhere' };
+  return { spec: { capacity: { storage: '1Mi' }, accessModes: ['ReadWriteOnce'], hostPath } };
+}
+
+function policySpec() {
+  const rule = {
+    apiGroups: ['example.com'],
+    apiVersions: ['v1'],
+    operations: ['CREATE'],
+    resources: ['nothings'],
+  };
+  return { matchConstraints: { resourceRules: [rule] }, validations: [{ expression: 'true' }] };
+}
+
+function autoscalerSpec() {
+  const scaleTargetRef = { apiVersion: 'apps/v1', kind: 'Deployment', name: 'none' };
+  return { scaleTargetRef, maxReplicas: 1 };
+}
+
+function apiService() {
+  const spec = { group: 'none.example.com', version: 'v1', groupPriorityMinimum: 1, versionPriority: 1 };
+  return {
+    metadata: { name: 'v1.none.example.com' },
+    spec: { ...spec, service: { name: 'none', namespace: 'default' } },
+  };
+}
+
+function roleRef(kind: string) {
+  return { apiGroup: 'rbac.authorization.k8s.io', kind, name: 'each' };
+}
+
+/** What makes the operator do each thing that it does as itself besides reading of all Applications. */
+async function driveAll(t: TestContext, stage: Stage, proxy: FaultProxy, own: string): Promise<void> {
+  await stage.kubectl('create', 'secret', 'generic', 'is', '--from-literal=values.yaml=is: two');
+  await stage.kubectl('create', 'configmap', 'is', '--from-literal=values.yaml=is: two');
+  const names = ['Secret', 'ConfigMap'].map((kind) => ({ kind, name: 'is' }));
+  await stage.deployed('web', { source: { path: 'web', interval: '1h' }, helm: { valuesFrom: names } });
+
+  // An event that repeats.
+  const repaired = () => stage.kubectl('get', 'configmap', 'web', '--ignore-not-found', '-o', 'name');
+  for (let count = 0; count < 3; count += 1) {
+    await stage.kubectl('delete', 'configmap', 'web');
+    await eventually(async () => (await repaired()) !== '', {
+      describe: 'what was deleted to be made again',
+    });
+  }
+
+  // Nobody of that name may write.
+  await stage.application('accountless', { source: { path: 'web' }, serviceAccountName: 'nobody' });
+  await stage.until(
+    'accountless',
+    (one) => conditionOf(one, 'Ready')?.reason === 'ServiceAccountMissing',
+    'the ServiceAccount to be missed',
+  );
+  await stage.kubectl('delete', APPLICATIONS, 'accountless', '--timeout=60s');
+
+  // A push at a replica that follows.
+  await stage.kubectl(
+    '-n',
+    own,
+    'create',
+    'secret',
+    'generic',
+    'towpath-webhooks',
+    `--from-literal=github=${SECRET}`,
+  );
+  const follower = await startOperator(t, stage.cluster, stage.namespace, {
+    proxy,
+    flags: [...FLAGS, `--namespace=${own}`],
+  });
+  const url = await follower.url('webhook');
+  const path = new URL(stage.repoURL).pathname.slice(1);
+  const { GitHub } = webhookDeliveries({ host: 'git.example.com', path }, SECRET);
+  assert.ok(GitHub !== undefined);
+  const second = await stage.repository.commit({ 'web/values.yaml': 'is: three\n' });
+  await eventually(async () => (await deliver(url, GitHub)).status === 200, {
+    describe: 'the push to be taken',
+  });
+  await stage.untilReadyAt('web', second);
+
+  await eventually(() => proxy.find({ verb: 'patch', path: /\/events\// }).length > 0, {
+    describe: 'an event that repeats to be written',
+    within: SERIES_MS,
+  });
+  await stage.kubectl('delete', APPLICATIONS, 'web', '--timeout=60s');
+}
+
+// One of its own: the definition is made an older one.
+let cluster: ControlPlane;
+before(async () => {
+  cluster = await startControlPlane();
+});
+after(() => cluster.stop());
+
+test('S15: the operator does as itself what its roles allow, each single verb of each rule, and nothing else', async (t) => {
+  const own = await namespaceFor(t, cluster);
+  const kinds = OF_EACH_KIND.map(([apiVersion, kind, rest = {}]) => ({
+    apiVersion,
+    kind,
+    metadata: { name: 'each' },
+    ...rest,
+  }));
+  const proxy = await startFaultProxy(cluster);
+  t.after(() => proxy.stop());
+  const stage = await newStage(t, {
+    cluster,
+    proxy,
+    flags: [...FLAGS, `--namespace=${own}`],
+    startOperator: false,
+    files: {
+      ...webChart,
+      'kinds/kinds.yaml': JSON.stringify({ apiVersion: 'v1', kind: 'List', items: kinds }),
+    },
+  });
+  const older = { metadata: { annotations: { [ANNOTATION_VERSION]: '0.0.1' } } };
+  const patched = await cluster.kubectl([
+    ...['patch', 'customresourcedefinition', APPLICATIONS, '--type=merge', '-p', JSON.stringify(older)],
+  ]);
+  assert.equal(patched.code, 0, patched.stderr);
+  await stage.restart();
+
+  await driveAll(t, stage, proxy, own);
+  const withoutReads = [
+    [WATCHED_RIGHTS, stage.namespace],
+    [CLUSTER_RIGHTS, ''],
+    [OWN_NAMESPACE_RIGHTS, own],
+  ] as const;
+  assert.deepEqual(comparison(proxy, withoutReads).surplus, [], 'allowed, and of no use');
+
+  await stage.kubectl(
+    ...['create', 'clusterrolebinding', 'all', '--clusterrole=cluster-admin'],
+    `--serviceaccount=${stage.namespace}:towpath`,
+  );
+  await stage.application('kinds', { source: { path: 'kinds' } });
+  const all = [...withoutReads, [READ_RIGHTS, ''] as const];
+  await eventually(() => comparison(proxy, [[READ_RIGHTS, '']]).surplus.length === 0, {
+    describe: 'each kind to be watched',
+  }).catch(async (error: Error) => {
+    const { surplus } = comparison(proxy, all);
+    const { status } = await stage.get('kinds');
+    throw new Error(`allowed, and of no use: ${surplus.join(', ')}\n${JSON.stringify(status)}`, {
+      cause: error,
+    });
+  });
+  assert.deepEqual(comparison(proxy, all).missing, [], 'asked for, and not allowed');
+});
