@@ -18,8 +18,8 @@ export const WATCHED_RIGHTS: readonly Right[] = [
   {
     apiGroups: ['towpath.dev'],
     resources: ['applications'],
-    verbs: ['list', 'watch', 'patch'],
-    why: 'The Applications; patched is the finalizer alone.',
+    verbs: ['get', 'list', 'watch', 'patch'],
+    why: 'The Applications; patched is the finalizer alone, and got one whose values have integers beyond 2^53, or that somebody else wrote meanwhile.',
   },
   {
     apiGroups: ['towpath.dev'],

@@ -313,7 +313,7 @@ test("S15: the operator's own roles have no wildcard, and write nothing but its 
       verbs: ['patch'],
       resourceNames: ['applications.towpath.dev'],
     },
-    { resources: ['applications'], verbs: ['list', 'watch', 'patch'] },
+    { resources: ['applications'], verbs: ['get', 'list', 'watch', 'patch'] },
     { resources: ['applications/status'], verbs: ['patch'] },
     { resources: ['events'], verbs: ['create', 'patch'] },
     { resources: ['serviceaccounts'], verbs: ['impersonate'], resourceNames: ['towpath', 'deployer'] },
