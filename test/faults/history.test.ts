@@ -79,6 +79,7 @@ function longHistory(count: number): HistoryEntry[] {
     outcome: 'Failed',
     trigger: 'Commit',
     startedAt: '2026-01-01T00:00:00Z',
+    clusterStartedAt: '2026-01-01T00:00:00Z',
     finishedAt: '2026-01-01T00:00:01Z',
     message: 'm'.repeat(STATUS_LIMITS.historyMessage),
   }));

@@ -71,6 +71,7 @@ function deploymentOf(id: number, candidate: Candidate): Deployment {
     trigger: 'Commit',
     generation: 1,
     startedAt: '2026-01-01T00:00:00Z',
+    clusterStartedAt: '2026-01-01T00:00:00Z',
     install: id === 1,
     hooks: [],
     deferred: [],

@@ -52,6 +52,7 @@ export class FaultProxy {
   #token: string;
   #requests: RecordedRequest[] = [];
   #received = 0;
+  #aheadMs = 0;
   /** 0 until it listens; kept when it stops listening. */
   #port = 0;
 
@@ -139,6 +140,11 @@ export class FaultProxy {
     this.#rules.clear();
   }
 
+  /** The API server's clock, as its answers tell it, is so far ahead from now on; times in objects stay as they are. */
+  setClockAhead(milliseconds: number): void {
+    this.#aheadMs = milliseconds;
+  }
+
   openWatches(match: RequestMatch = {}): number {
     return this.#watchesOf(match).length;
   }
@@ -202,12 +208,17 @@ export class FaultProxy {
     this.#agent.destroy();
   }
 
+  #dated(): { date?: string } {
+    return this.#aheadMs === 0 ? {} : { date: new Date(Date.now() + this.#aheadMs).toUTCString() };
+  }
+
   #watchesOf(match: RequestMatch): WatchStream[] {
     return [...this.#watches].filter((watch) => matches(match, watch.request));
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     response.on('error', () => response.destroy());
+    for (const [name, value] of Object.entries(this.#dated())) response.setHeader(name, value);
     const body = await readBody(request);
     const { method = 'GET', url = '/', headers } = request;
     const record = recordRequest(++this.#received, { method, url, headers, body: body.toString() });
@@ -285,7 +296,7 @@ export class FaultProxy {
       return this.#refuse(record, response, decision.status);
     }
     record.status = answer.statusCode;
-    response.writeHead(answer.statusCode ?? 502, answer.headers);
+    response.writeHead(answer.statusCode ?? 502, { ...answer.headers, ...this.#dated() });
     if (record.verb !== 'watch' || answer.statusCode !== 200) {
       answer.pipe(response);
       return;

@@ -17,6 +17,7 @@ const deployment = (id: string): Deployment => ({
   trigger: 'Commit',
   generation: 1,
   startedAt: '',
+  clusterStartedAt: '',
   install: true,
   hooks: [],
   deferred: [],

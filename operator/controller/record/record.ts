@@ -50,8 +50,10 @@ export interface Deployment {
   request?: string;
   /** Of the Application's spec when it began. */
   generation: number;
-  /** By the API server's clock. */
+  /** By the clock at home, like all times here but the next. */
   startedAt: string;
+  /** The same moment by the clock of the target's cluster: with it is compared when its objects came, or failed. */
+  clusterStartedAt: string;
   /** Whether Helm's install hooks are its hooks, not the upgrade ones. */
   install: boolean;
   /** Hooks that ran to their end, which a retry does not run again, and events whose hooks were `cleaned` or `lost`. */

@@ -45,6 +45,7 @@ const deployment: Required<Deployment> = {
   request: 'now',
   generation: 3,
   startedAt: '2026-01-01T00:00:00Z',
+  clusterStartedAt: '2026-01-01T00:00:00Z',
   install: false,
   hooks: ['pre-upgrade batch/Job/shop/migrate'],
   deferred: ['/ConfigMap/shop/web'],

@@ -52,6 +52,7 @@ const deploymentSchema = z.strictObject({
   request: z.string().exactOptional(),
   generation: count,
   startedAt: z.string(),
+  clusterStartedAt: z.string(),
   install: z.boolean(),
   hooks: z.array(z.string()),
   deferred: z.array(z.string()),

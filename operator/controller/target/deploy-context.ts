@@ -40,7 +40,10 @@ export interface DeployContext {
   unreported: Unreported;
   /** Shared with all else that takes long. */
   slices: Slices;
+  /** By the clock at home: for what is kept there, and told. */
   now(): Date;
+  /** By the clock of the target's cluster: for what is compared with times of its objects. */
+  clusterNow(): Date;
   signal: AbortSignal;
   /** Takes what is being done, for the status of a sync that takes long: a sentence; `atOnce` what is sure to take long. */
   say(doing: string, options?: { atOnce?: boolean }): void;

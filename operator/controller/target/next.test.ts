@@ -45,6 +45,7 @@ function deployment(of: Candidate, changes: Partial<Deployment> = {}): Deploymen
     trigger: 'Commit',
     generation: 3,
     startedAt: '2026-11-23T09:59:00Z',
+    clusterStartedAt: '2026-11-23T09:59:00Z',
     install: false,
     hooks: [],
     deferred: [],

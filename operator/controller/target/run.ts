@@ -152,6 +152,7 @@ export function startRun(parts: Parts, input: RunInput): Run {
     unreported: session.unreported,
     slices: parts.slices,
     now: () => parts.home.now(),
+    clusterNow: () => parts.clusterOf(target).now(),
     signal,
     say: (doing, { atOnce = false } = {}) => {
       progress.doing = doing;

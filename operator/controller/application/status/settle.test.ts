@@ -45,6 +45,7 @@ function deployment(id: number, outcome?: Deployment['outcome']): Deployment {
     trigger: 'Commit',
     generation: 3,
     startedAt: '2026-11-23T09:59:00.500Z',
+    clusterStartedAt: '2026-11-23T09:59:00.500Z',
     install: false,
     hooks: [],
     deferred: [],

@@ -75,6 +75,7 @@ function newDeployment(run: Run, state: TargetState, candidate: Candidate): Depl
     candidate,
     trigger: triggerOf(state, before, candidate),
     startedAt: context.now().toISOString(),
+    clusterStartedAt: context.clusterNow().toISOString(),
     install:
       before === undefined ? record.applied.size === 0 && lastId === 0 : before.install && !before.applied,
     // A retry of the same candidate runs only the hooks that had not completed.

@@ -217,7 +217,7 @@ function awaitHealth(
   );
   if (worst.state === 'Healthy') return undefined;
   const deadline = deadlineOf(deployment, context.settings);
-  const failed = finalFailure(observed, deployment.startedAt);
+  const failed = finalFailure(observed, deployment.clusterStartedAt);
   if (failed !== undefined) return { state: 'Degraded', message: failed };
   const message = worst.message ?? `Waiting for ${observed.length} objects to become healthy.`;
   if (context.now() < deadline)

@@ -52,7 +52,7 @@ export async function runHooks(
   const run = {
     event,
     deployment: deployment.id,
-    since: new Date(deployment.startedAt),
+    since: new Date(deployment.clusterStartedAt),
     timeoutMs,
     pausedMs: deployment.pausedMs ?? 0,
   };

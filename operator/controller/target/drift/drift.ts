@@ -39,14 +39,14 @@ function driftIn(context: DeployContext, planned: Plan): Drift | undefined {
     const isGone = found === undefined || found.deleting;
     return [{ object: idOf(one.manifest), isGone, ...(by === undefined ? {} : { by }) }];
   });
-  return context.drift.note(drifted, secondTime(context.now()));
+  return context.drift.note(drifted, secondTime(context.clusterNow()));
 }
 
 /** What an event says of an object that is put back; asked before it is. */
-export function repairedOf({ record, contests, now }: DeployContext, planned: PlannedApply): Repaired {
+export function repairedOf({ record, contests, clusterNow }: DeployContext, planned: PlannedApply): Repaired {
   const by = changedBy(record, planned);
   const object = idOf(planned.manifest);
-  const at = by?.time || secondTime(now());
+  const at = by?.time || secondTime(clusterNow());
   const repaired: Repaired = { object, at, ...(by === undefined ? {} : { by: by.manager }) };
   if (contests.note(objectKey(object), by?.manager ?? '', performance.now())) {
     const fields = by === undefined ? undefined : namedIn(parseExact(planned.manifest.text), by.fields);
