@@ -1,21 +1,8 @@
 import { TowpathError } from '../../api/errors.ts';
-import { parseDuration } from '../../api/v1alpha1/duration.ts';
-import { ApiError } from '../../kube/errors.ts';
-import { backoffMs } from '../../retry/backoff.ts';
-import { Quarantine } from '../candidate/quarantine.ts';
 import type { Wanted } from '../candidate/wanted.ts';
-import { PATIENCE_MS } from './next.ts';
+import { afterBlocked, afterCounted, afterUnresolved } from './next-try.ts';
 import { inputsOf, isOfWanted, judgedAs, obstacleOf } from './stage.ts';
 import type { Findings, LookedAfter, Memory, Outcome, TargetState } from './state.ts';
-import { syncRetryMs } from './sync-retries.ts';
-
-/** The first pause between tries of what is not the candidate's own failure. */
-const FIRST_MS = 1_000;
-/** What another resource decides that nobody watches: asked for again at short intervals. */
-const UNSEEN: ReadonlySet<string> = new Set(['AlreadyAllocated', 'QuotaExceeded']);
-const UNSEEN_MS = 5_000;
-/** The API server's clock is told in whole seconds: what is known of it may move by that much meanwhile. */
-const CLOCK_ERROR_MS = 1_000;
 
 export const NOTHING_REMEMBERED: Memory = { unresolved: { tries: 0 }, renderAnew: false, kept: [] };
 
@@ -103,7 +90,7 @@ export function memoryAfter(state: TargetState, outcome: Outcome, random: number
     case 'Blocked':
       return afterBlocked(state, outcome.error, random);
     case 'Counted':
-      return afterCounted(state, outcome, random);
+      return afterCounted({ ...state, memory: withoutRetry(state) }, outcome, random);
     case 'LookedAfter':
       return afterLook(state, outcome.lookedAfter);
     default:
@@ -119,44 +106,6 @@ function ofInputs(state: TargetState, { retry, refused, ...memory }: Memory, wan
     ...(retry?.inputs === inputs ? { retry } : {}),
     ...(refused?.inputs === inputs ? { refused } : {}),
   };
-}
-
-/** When to look again after an error that no watch and no poll tells the end of. */
-function afterUnresolved({ memory, now, application }: TargetState, error: unknown, random: number): Memory {
-  const { retry: _retry, unresolved, ...rest } = memory;
-  if (error instanceof Quarantine) return { ...rest, unresolved: { tries: unresolved.tries } };
-  if (error instanceof TowpathError && error.remedy === 'Resource')
-    return { ...memory, unresolved: { tries: unresolved.tries } };
-  const tries = unresolved.tries + 1;
-  const firstMs = isForPerson(error) ? parseDuration(application.spec.source.interval) : FIRST_MS;
-  const pause = pauseAfter(tries, { firstMs, longestMs: Math.max(firstMs, PATIENCE_MS) }, random);
-  return { ...memory, unresolved: { tries, nextAt: later(now, pause) } };
-}
-
-function afterBlocked(state: TargetState, error: TowpathError, random: number): Memory {
-  const { memory, now, found } = state;
-  if (found.wanted === undefined) return memory;
-  const attempts = (memory.retry?.attempts ?? 0) + 1;
-  const least = retryAfterMsOf(error);
-  const asked = least === 0 ? 0 : Math.min(least, PATIENCE_MS) * (1 + 0.2 * random) + CLOCK_ERROR_MS;
-  const longestMs = UNSEEN.has(error.reason) ? UNSEEN_MS : PATIENCE_MS;
-  const pause = Math.max(pauseAfter(attempts, { firstMs: FIRST_MS, longestMs }, random), asked);
-  const inputs = inputsOf(state, found.wanted);
-  const retry = { inputs, error, attempts, triedAt: now, nextAt: later(now, pause) };
-  return { ...memory, retry, renderAnew: memory.renderAnew || error.reason === 'RecordDamaged' };
-}
-
-function afterCounted(
-  state: TargetState,
-  { error, attempts }: { error: TowpathError; attempts: number },
-  random: number,
-): Memory {
-  const { application, deployment, now } = state;
-  const { failed: _failed, ...memory } = withoutRetry(state);
-  if (deployment === undefined || deployment.exhausted === true) return memory;
-  const nextAt = later(now, syncRetryMs(application, attempts, random));
-  const { generation } = application.metadata;
-  return { ...memory, failed: { deployment: deployment.id, generation, error, nextAt } };
 }
 
 function afterLook(state: TargetState, lookedAfter: LookedAfter): Memory {
@@ -180,22 +129,4 @@ function withoutRetry(state: TargetState): Memory {
 
 function withoutFailed({ failed: _failed, ...memory }: Memory): Memory {
   return memory;
-}
-
-function isForPerson(error: unknown): boolean {
-  return error instanceof TowpathError && error.remedy === 'Person';
-}
-
-/** How long the API server asked to wait (Retry-After), in milliseconds. */
-function retryAfterMsOf(error: Error): number {
-  if (error instanceof ApiError) return error.retryAfterMs ?? 0;
-  return error.cause instanceof Error ? retryAfterMsOf(error.cause) : 0;
-}
-
-function pauseAfter(failures: number, pace: { firstMs: number; longestMs: number }, random: number): number {
-  return backoffMs({ ...pace, failures, jitter: 'Fifth', random });
-}
-
-function later(now: Date, ms: number): Date {
-  return new Date(now.getTime() + ms);
 }

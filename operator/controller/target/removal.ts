@@ -7,7 +7,7 @@ import { finalize } from './finalize.ts';
 import type { HookRetry, TargetMemory } from './memory.ts';
 import type { Parts } from './run.ts';
 import { explainForbidden } from './service-account.ts';
-import { syncRetryMs } from './sync-retries.ts';
+import { syncRetryMs } from './next-try.ts';
 import type { Told } from './told.ts';
 
 /** How long it may take to find out what to keep silent about, and to tell. */
