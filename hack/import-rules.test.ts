@@ -18,9 +18,9 @@ test('rooms of one level do not import each other, files of one room do', () => 
 });
 
 test('the rooms of controller/ have levels, too', () => {
-  assert.equal(judge('operator/controller/target/look.ts', '../record/record.ts'), undefined);
+  assert.equal(judge('operator/controller/target/snapshot.ts', '../record/record.ts'), undefined);
   assert.match(
-    judge('operator/controller/record/store.ts', '../target/facts.ts') ?? '',
+    judge('operator/controller/record/store.ts', '../target/words/facts.ts') ?? '',
     /target is above record/,
   );
   assert.match(

@@ -1,6 +1,6 @@
 import { APPLICATION_METRICS } from '../../operator/observe/application-metrics.ts';
+import { Slices } from '../../operator/observe/event-loop-slices.ts';
 import { Metrics } from '../../operator/observe/metrics.ts';
-import { Slices } from '../../operator/observe/slices.ts';
 import { code, GENERATED, table } from './markdown.ts';
 
 interface Described {

@@ -2,7 +2,6 @@ import { TowpathError } from '../api/errors.ts';
 import { ANNOTATION_OWNER, LABEL_TARGET } from '../api/v1alpha1/names.ts';
 import type { KubeObject } from '../kube/client.ts';
 import type { PlannedApply } from '../manifest/applied.ts';
-import { holdsMore } from '../manifest/keep.ts';
 import {
   fieldManager,
   HOOK_MANAGER,
@@ -13,6 +12,7 @@ import {
   ownerAnnotation,
 } from '../manifest/live.ts';
 import { describeObject, idOf } from '../manifest/manifest.ts';
+import { holdsMore } from '../manifest/never-pruned.ts';
 import { adopts, type TargetAccess } from './target.ts';
 
 /**

@@ -3,9 +3,9 @@ import { TowpathError } from '../api/errors.ts';
 import { ANNOTATION_OWNER, LABEL_TARGET } from '../api/v1alpha1/names.ts';
 import type { Resource } from '../kube/client.ts';
 import { isConflict, isNotFound } from '../kube/errors.ts';
-import { keepReason } from '../manifest/keep.ts';
 import { isOurHook, isOurs, type LiveObject, liveObject } from '../manifest/live.ts';
 import { describeObject } from '../manifest/manifest.ts';
+import { keepReason } from '../manifest/never-pruned.ts';
 import { backoffMs } from '../retry/backoff.ts';
 import { callOptions, pathOf, resourceOf, type TargetAccess } from './target.ts';
 

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { Slices } from '../observe/slices.ts';
+import { Slices } from '../observe/event-loop-slices.ts';
 import { errorOf, malformed, objectIn, parsed } from './answers.ts';
 import { type Call, type CallOptions, Connection, type ConnectionOptions, type Verb } from './connection.ts';
 import { Credentials, kubeConfigByDefault, kubeConfigFromFile, parseKubeConfig } from './credentials.ts';

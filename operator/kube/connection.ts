@@ -1,4 +1,4 @@
-import type { Slices } from '../observe/slices.ts';
+import type { Slices } from '../observe/event-loop-slices.ts';
 import type { Access, Credentials } from './credentials.ts';
 import { NotLeaderError, UnreachableError } from './errors.ts';
 import type { ServiceAccount } from './objects.ts';

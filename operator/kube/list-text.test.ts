@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { scaled } from '../../test/harness/slowness.ts';
-import { Slices } from '../observe/slices.ts';
+import { Slices } from '../observe/event-loop-slices.ts';
 import { Turns } from '../observe/turns.ts';
 import { parseList } from './list-text.ts';
 

@@ -1,5 +1,5 @@
 import { endOfString, endOfValue, skip } from '../api/json-text.ts';
-import type { Slices } from '../observe/slices.ts';
+import type { Slices } from '../observe/event-loop-slices.ts';
 import type { KubeObject } from './objects.ts';
 
 /** A list as an API server answers it. */

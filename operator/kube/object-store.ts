@@ -1,4 +1,4 @@
-import type { Slices } from '../observe/slices.ts';
+import type { Slices } from '../observe/event-loop-slices.ts';
 import type { KubeObject } from './objects.ts';
 import { isNewerVersion } from './resource-version.ts';
 

@@ -1,4 +1,4 @@
-import type { Slices } from './slices.ts';
+import type { Slices } from './event-loop-slices.ts';
 
 /** What is told of one Application. */
 export interface ApplicationState {

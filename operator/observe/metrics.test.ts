@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseExposition, sumOf } from '../../test/harness/exposition.ts';
 import type { ApplicationState } from './application-metrics.ts';
+import { Slices } from './event-loop-slices.ts';
 import { Metrics } from './metrics.ts';
-import { Slices } from './slices.ts';
 
 function newMetrics(applications: readonly ApplicationState[] = []): Metrics {
   const none = () => 0;

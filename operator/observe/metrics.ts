@@ -1,8 +1,8 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { ApplicationLineName, LogField } from './application-log.ts';
 import { type ApplicationState, applicationSeries } from './application-metrics.ts';
+import type { Slices } from './event-loop-slices.ts';
 import { collectProcess } from './process-metrics.ts';
-import type { Slices } from './slices.ts';
 import { type Load, WorkMetrics } from './work-metrics.ts';
 
 /** What is asked when somebody asks for the metrics: nothing is measured in between. */

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type AppliedObject, appliedDigest } from '../manifest/applied.ts';
-import { keepReason } from '../manifest/keep.ts';
 import { type LiveObject, ownerAnnotation } from '../manifest/live.ts';
 import { type Manifest, objectKey } from '../manifest/manifest.ts';
+import { keepReason } from '../manifest/never-pruned.ts';
 import { type PlanInput, plan, pruneDigest } from './plan.ts';
 
 const targetName = 'shop/web/default';

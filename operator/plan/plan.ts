@@ -1,9 +1,9 @@
 import { ANNOTATION_ADOPT } from '../api/v1alpha1/names.ts';
 import { type AppliedObject, appliedDigest, type PlannedApply } from '../manifest/applied.ts';
 import { digestOf } from '../manifest/digest.ts';
-import { isPassedOver, keepReason } from '../manifest/keep.ts';
 import { isOurs, type LiveObject } from '../manifest/live.ts';
 import { describeObject, idOf, type Manifest, type ObjectId, objectKey } from '../manifest/manifest.ts';
+import { isPassedOver, keepReason } from '../manifest/never-pruned.ts';
 
 export interface KeptObject {
   object: ObjectId;

@@ -1,7 +1,7 @@
 import { type ErrorDetail, TowpathError } from '../api/errors.ts';
 import { cutAtEnd } from '../api/foreign-text.ts';
 import type { Hook, Manifest } from '../manifest/manifest.ts';
-import type { Slices } from '../observe/slices.ts';
+import type { Slices } from '../observe/event-loop-slices.ts';
 import type { EngineMessage } from './engine-child.ts';
 import type { Exchange } from './engine-pool.ts';
 import type { TreeReader } from './inputs.ts';

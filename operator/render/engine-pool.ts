@@ -1,7 +1,7 @@
 import { TowpathError } from '../api/errors.ts';
+import { Lane } from './concurrency-limit.ts';
 import { EngineChild, EngineExit, type EngineMessage } from './engine-child.ts';
 import { CLOCK_TIMES, type EngineLimits, type RenderSubject, timedOut, whyEnded } from './engine-ended.ts';
-import { Lane } from './lane.ts';
 
 /** A request that has run for so long is a slow one: it leaves its place to others. */
 const SLOW_AFTER_MS = 2_000;

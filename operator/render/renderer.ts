@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { TowpathError } from '../api/errors.ts';
 import { sha256 } from '../manifest/digest.ts';
-import { Slices } from '../observe/slices.ts';
+import { Slices } from '../observe/event-loop-slices.ts';
 import { answersOf, answerTo, areAnsweredAlike, type ClusterAnswers } from './cluster-reads.ts';
 import { Conversation, readResult } from './conversation.ts';
 import { EnginePool } from './engine-pool.ts';

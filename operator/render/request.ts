@@ -1,5 +1,5 @@
 import type { Manifest } from '../manifest/manifest.ts';
-import type { Slices } from '../observe/slices.ts';
+import type { Slices } from '../observe/event-loop-slices.ts';
 import type { ClusterReads } from './cluster-reads.ts';
 
 export interface RenderRequest {

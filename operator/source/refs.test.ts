@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { longestTurn } from '../../test/harness/event-loop.ts';
 import { scaled } from '../../test/harness/slowness.ts';
-import { Slices } from '../observe/slices.ts';
+import { Slices } from '../observe/event-loop-slices.ts';
 import { AdvertisedRefs, type GitRef } from './refs.ts';
 import { compareVersions } from './semver.ts';
 import type { Advertisement } from './wire/advertisement.ts';

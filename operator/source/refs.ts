@@ -1,5 +1,5 @@
 import { TowpathError } from '../api/errors.ts';
-import type { Slices } from '../observe/slices.ts';
+import type { Slices } from '../observe/event-loop-slices.ts';
 import { nearNames } from './near-names.ts';
 import { compareVersions, parseRange } from './semver.ts';
 import { type TaggedVersion, TaggedVersions } from './tagged-versions.ts';

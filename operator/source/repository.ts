@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { TowpathError } from '../api/errors.ts';
 import { unlessAborted } from '../kube/unless-aborted.ts';
-import type { Slices } from '../observe/slices.ts';
+import type { Slices } from '../observe/event-loop-slices.ts';
 import { BoundedMap } from './bounded-map.ts';
 import type { Credential } from './credential.ts';
 import type { Limits } from './limits.ts';

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sha256 } from '../manifest/digest.ts';
-import { Slices } from '../observe/slices.ts';
+import { Slices } from '../observe/event-loop-slices.ts';
 import type { Credential } from './credential.ts';
 import { defaultLimits, defaultTimeouts, type Limits } from './limits.ts';
 import { pollDelay } from './poll-delay.ts';

@@ -1,4 +1,4 @@
-import type { Slices } from '../observe/slices.ts';
+import type { Slices } from '../observe/event-loop-slices.ts';
 import { compareVersions, parseVersion, type Version } from './semver.ts';
 
 export interface TaggedVersion {

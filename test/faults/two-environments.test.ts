@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import { Targets } from '../../operator/controller/application/targets.ts';
-import { decode, RecordIndex } from '../../operator/controller/record/index.ts';
+import { decode, RecordIndex } from '../../operator/controller/record/kept-manifest-index.ts';
 import {
   type Candidate,
   candidateId,
@@ -18,7 +18,7 @@ import { RecordStore } from '../../operator/controller/record/store.ts';
 import type { TargetIdentity } from '../../operator/controller/record/target.ts';
 import { KubeClient } from '../../operator/kube/client.ts';
 import { sha256 } from '../../operator/manifest/digest.ts';
-import { Slices } from '../../operator/observe/slices.ts';
+import { Slices } from '../../operator/observe/event-loop-slices.ts';
 import { startFaultProxy } from '../harness/fault-proxy.ts';
 import { isWrite } from '../harness/proxied-stage.ts';
 import { namespaceFor, useControlPlane } from '../harness/use-control-plane.ts';

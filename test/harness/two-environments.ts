@@ -8,8 +8,8 @@ import { Cluster as TargetCluster } from '../../operator/controller/cluster/clus
 import type { TargetIdentity } from '../../operator/controller/record/target.ts';
 import { KubeClient } from '../../operator/kube/client.ts';
 import { EventRecorder } from '../../operator/kube/events.ts';
+import { Slices } from '../../operator/observe/event-loop-slices.ts';
 import { newLogger } from '../../operator/observe/log.ts';
-import { Slices } from '../../operator/observe/slices.ts';
 import { Renderer } from '../../operator/render/renderer.ts';
 import { Sources } from '../../operator/source/sources.ts';
 

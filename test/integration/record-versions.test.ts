@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
-import { decode, encode } from '../../operator/controller/record/index.ts';
+import { decode, encode } from '../../operator/controller/record/kept-manifest-index.ts';
 import { newStage, type Stage } from '../harness/operator.ts';
 import { eventually } from '../harness/wait.ts';
 import { configMap, isReady } from './message.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Told } from '../target/told.ts';
+import type { Told } from '../target/words/told.ts';
 import { Gathering } from './gathering.ts';
 
 const never = new AbortController().signal;

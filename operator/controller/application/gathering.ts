@@ -1,5 +1,5 @@
 import { unlessAborted } from '../../kube/unless-aborted.ts';
-import type { Told } from '../target/told.ts';
+import type { Told } from '../target/words/told.ts';
 
 interface Waiter {
   environment: string;

@@ -7,9 +7,9 @@ import { TowpathError } from '../../api/errors.ts';
 import { boundStatus } from '../../api/v1alpha1/bound-status.ts';
 import { healthOf, type LiveObject, reduceForHealth } from '../../health/health.ts';
 import { Redaction } from '../candidate/secrecy/redaction.ts';
-import { worstHealth } from '../target/health.ts';
-import { partly, toldAfter } from '../target/refusals.ts';
-import { handledAs, requestFor } from '../target/requests.ts';
+import { handledAs, requestFor } from '../target/request-annotations.ts';
+import { worstHealth } from '../target/words/health.ts';
+import { partly, toldAfter } from '../target/words/refusals.ts';
 
 const object = { group: '', kind: 'Pod', namespace: 'shop', name: 'web' };
 const errorOf = (text: string) => new TowpathError('Person', 'ManifestInvalid', text);

@@ -9,7 +9,7 @@ import {
 import { addressOf } from '../../manifest/digest.ts';
 import { applicationKey } from '../record/application-key.ts';
 import type { Target, TargetIdentity } from '../record/target.ts';
-import { requestFor } from '../target/requests.ts';
+import { requestFor } from '../target/request-annotations.ts';
 
 /** The environment of an Application that names none. */
 const DEFAULT_ENVIRONMENT = 'default';

@@ -5,7 +5,7 @@ import { startGitHttp } from '../../../test/harness/git-http.ts';
 import { createRepository, type GitRepository } from '../../../test/harness/git-repository.ts';
 import { eventually } from '../../../test/harness/wait.ts';
 import type { Application } from '../../api/v1alpha1/application.ts';
-import { Slices } from '../../observe/slices.ts';
+import { Slices } from '../../observe/event-loop-slices.ts';
 import { Turns } from '../../observe/turns.ts';
 import { type GitRef, Sources } from '../../source/sources.ts';
 import { Following } from './following.ts';

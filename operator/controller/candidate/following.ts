@@ -3,7 +3,7 @@ import type { Application } from '../../api/v1alpha1/application.ts';
 import { parseDuration } from '../../api/v1alpha1/duration.ts';
 import { unlessAborted } from '../../kube/unless-aborted.ts';
 import { sha256 } from '../../manifest/digest.ts';
-import type { Slices } from '../../observe/slices.ts';
+import type { Slices } from '../../observe/event-loop-slices.ts';
 import type { Access, GitRef, Repository, Resolved, Sources } from '../../source/sources.ts';
 import type { CommitTree } from '../../source/tree/tree.ts';
 import type { ReferencedContent } from './references.ts';

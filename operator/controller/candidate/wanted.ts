@@ -6,7 +6,7 @@ import { isTooDeep, VALUES_DEPTH } from '../../api/v1alpha1/values-text.ts';
 import type { Discovery } from '../../kube/discovery.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
 import { withStringDataAsData } from '../../manifest/secret.ts';
-import type { Slices } from '../../observe/slices.ts';
+import type { Slices } from '../../observe/event-loop-slices.ts';
 import type { Rendered, Renderer, RenderRequest } from '../../render/renderer.ts';
 import type { Repository, Resolved, Sources } from '../../source/sources.ts';
 import type { CommitTree } from '../../source/tree/tree.ts';

@@ -14,13 +14,13 @@ import type { KubeClient, KubeObject, Resource, ServiceAccount } from '../../kub
 import type { Discovery } from '../../kube/discovery.ts';
 import { inParallel } from '../../kube/in-parallel.ts';
 import { isNewerVersion } from '../../kube/resource-version.ts';
-import { keepReason } from '../../manifest/keep.ts';
 import { type LiveObject, liveObject } from '../../manifest/live.ts';
 import { objectKey } from '../../manifest/manifest.ts';
+import { keepReason } from '../../manifest/never-pruned.ts';
 import { Autoscalers } from './autoscalers.ts';
 import { KindWatches, type KnownObject, type WatchUser } from './kind-watches.ts';
+import { listTarget, type SearchAccess, type WatchedKind } from './lost-objects.ts';
 import { PodWatches, podSelectorOf, type Workload } from './pods.ts';
-import { listTarget, type SearchAccess, type WatchedKind } from './search.ts';
 import { StorageClasses } from './storage-classes.ts';
 
 export interface ObservedObject extends LiveObject {

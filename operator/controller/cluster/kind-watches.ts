@@ -7,7 +7,7 @@ import { isForbidden } from '../../kube/errors.ts';
 import { ListWatch, type WatchEvent } from '../../kube/list-watch.ts';
 import type { Entry } from '../../kube/object-store.ts';
 import { groupKind, type ObjectId } from '../../manifest/manifest.ts';
-import { NEVER_AS_OPERATOR, type WatchedKind } from './search.ts';
+import { NEVER_AS_OPERATOR, type WatchedKind } from './lost-objects.ts';
 
 export interface KindWatchesOptions<T> {
   client: KubeClient;

@@ -9,13 +9,13 @@ import {
   type Rendering,
 } from './accepted.ts';
 import type { RecordChunks } from './chunks.ts';
-import { type Chunk, encode, RecordIndex } from './index.ts';
+import { type Chunk, encode, RecordIndex } from './kept-manifest-index.ts';
 import type { KeptManifests } from './kept-manifests.ts';
 import { type KnownApplication, type KnownRecords, knownTarget, type Place } from './known.ts';
 import { memberOf, type RecordReader } from './reader.ts';
 import type { Manifests, TargetRecord } from './record.ts';
+import { writtenApplication, writtenTarget } from './record-format.ts';
 import { applicationSecret, type Members, type RecordSecrets, seen } from './secrets.ts';
-import { writtenApplication, writtenTarget } from './written.ts';
 
 type Signal = AbortSignal | undefined;
 

@@ -1,6 +1,6 @@
 import type { KubeObject } from '../../kube/client.ts';
 import { ApiError, isNotFound } from '../../kube/errors.ts';
-import type { Chunk } from './index.ts';
+import type { Chunk } from './kept-manifest-index.ts';
 import type { RecordSecrets } from './secrets.ts';
 
 /** Tidying up waits no longer than this for the API server: who wanted to write is waiting. */

@@ -1,7 +1,7 @@
 import { isNotFound } from '../../kube/errors.ts';
 import { sha256 } from '../../manifest/digest.ts';
-import type { Slices } from '../../observe/slices.ts';
-import { type Chunk, manifestsIn, type RecordIndex } from './index.ts';
+import type { Slices } from '../../observe/event-loop-slices.ts';
+import { type Chunk, manifestsIn, type RecordIndex } from './kept-manifest-index.ts';
 import { type Manifests, manifestsDigest } from './record.ts';
 import type { Members, RecordSecrets } from './secrets.ts';
 

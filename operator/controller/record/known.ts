@@ -1,5 +1,5 @@
 import type { ApplicationRecord } from './accepted.ts';
-import type { RecordIndex } from './index.ts';
+import type { RecordIndex } from './kept-manifest-index.ts';
 import { namedIn, type TargetRecord } from './record.ts';
 import type { SeenSecret } from './secrets.ts';
 import type { TargetIdentity } from './target.ts';

@@ -1,10 +1,10 @@
 import { ApiError, isNotFound, isUnreachable } from '../../kube/errors.ts';
-import type { Slices } from '../../observe/slices.ts';
-import { decode, RecordIndex } from './index.ts';
+import type { Slices } from '../../observe/event-loop-slices.ts';
+import { decode, RecordIndex } from './kept-manifest-index.ts';
 import { type KnownApplication, type KnownTarget, knownTarget } from './known.ts';
 import type { TargetRecord } from './record.ts';
+import { readApplication, readTarget, versionMismatch } from './record-format.ts';
 import { applicationSecret, type RecordSecrets, type SecretObject, seen, targetSecret } from './secrets.ts';
-import { readApplication, readTarget, versionMismatch } from './written.ts';
 
 /** What an Application's Secret has. */
 export interface FoundApplication {

@@ -4,7 +4,7 @@ import { startFaultProxy } from '../../../test/harness/fault-proxy.ts';
 import { namespaceFor, useControlPlane } from '../../../test/harness/use-control-plane.ts';
 import { KubeClient } from '../../kube/client.ts';
 import { isConflict } from '../../kube/errors.ts';
-import { Slices } from '../../observe/slices.ts';
+import { Slices } from '../../observe/event-loop-slices.ts';
 import { Targets } from '../application/targets.ts';
 import { newRecord, type TargetRecord } from './record.ts';
 import { applicationSecret } from './secrets.ts';

@@ -2,7 +2,7 @@ import { TowpathError } from '../../api/errors.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { ApiError } from '../../kube/errors.ts';
 import { inParallel } from '../../kube/in-parallel.ts';
-import type { Slices } from '../../observe/slices.ts';
+import type { Slices } from '../../observe/event-loop-slices.ts';
 import { Turns } from '../work/turns.ts';
 import { type CandidateOfAll, candidatesIn, isAccepted } from './accepted.ts';
 import { type Acceptance, ApplicationSecrets, type Rendered } from './application-secrets.ts';

@@ -1,10 +1,10 @@
 import { isNotFound } from '../../kube/errors.ts';
-import { encode } from './index.ts';
+import { encode } from './kept-manifest-index.ts';
 import { type KnownRecords, knownTarget, type Place } from './known.ts';
 import { memberOf, type RecordReader } from './reader.ts';
 import type { TargetRecord } from './record.ts';
+import { writtenTarget } from './record-format.ts';
 import { type RecordSecrets, seen, targetSecret } from './secrets.ts';
-import { writtenTarget } from './written.ts';
 
 type Signal = AbortSignal | undefined;
 

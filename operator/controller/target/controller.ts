@@ -1,4 +1,4 @@
-import type { Slices } from '../../observe/slices.ts';
+import type { Slices } from '../../observe/event-loop-slices.ts';
 import type { Load } from '../../observe/work-metrics.ts';
 import type { Queue, QueueObserver } from '../work/queue.ts';
 import { TargetLooks, type TargetLooksOptions, TELL_AFTER_MS } from './looks.ts';

@@ -2,21 +2,21 @@ import type { HealthState } from '../../api/v1alpha1/application.ts';
 import type { TargetAccess } from '../../apply/target.ts';
 import type { TokenBucket } from '../../kube/token-bucket.ts';
 import { sha256 } from '../../manifest/digest.ts';
-import { isPassedOver } from '../../manifest/keep.ts';
 import type { LiveObject } from '../../manifest/live.ts';
 import { type ObjectId, objectKey } from '../../manifest/manifest.ts';
-import type { Slices } from '../../observe/slices.ts';
+import { isPassedOver } from '../../manifest/never-pruned.ts';
+import type { Slices } from '../../observe/event-loop-slices.ts';
 import type { KeptObject } from '../../plan/plan.ts';
 import type { Inventory } from '../cluster/inventory.ts';
-import type { WatchedKind } from '../cluster/search.ts';
+import type { WatchedKind } from '../cluster/lost-objects.ts';
 import type { Deployment, TargetRecord } from '../record/record.ts';
 import type { RecordStore } from '../record/store.ts';
 import type { Target, TargetSettings } from '../record/target.ts';
 import type { Contests } from './drift/contests.ts';
 import type { DriftMemory } from './drift/drift-memory.ts';
-import type { Drift } from './facts.ts';
-import type { Moving } from './moving.ts';
-import type { Deletions, Unreported } from './unreported.ts';
+import type { Moving } from './handover/moving.ts';
+import type { Drift } from './words/facts.ts';
+import type { Deletions, Unreported } from './words/unreported.ts';
 
 /** What decides how objects are sent. */
 export interface DeploySettings extends TargetSettings {

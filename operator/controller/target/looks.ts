@@ -3,7 +3,6 @@ import { type Application, environmentOf } from '../../api/v1alpha1/application.
 import type { LookResult } from '../../observe/work-metrics.ts';
 import type { Target, TargetIdentity } from '../record/target.ts';
 import { Progress } from '../work/progress.ts';
-import type { Facts } from './facts.ts';
 import { type Fault, faultOf, isAccident, isOutdated, pauseAfter, toldOf } from './failed-looks.ts';
 import type { TargetMemory } from './memory.ts';
 import { reconcile } from './reconcile.ts';
@@ -14,11 +13,12 @@ import {
   type Removed,
   removeTarget,
   tellUnremoved,
-} from './removal.ts';
+} from './removal/removal.ts';
 import type { Parts } from './run.ts';
 import { newSession } from './session.ts';
-import { LOOKING } from './standing.ts';
-import type { Retry, Told } from './told.ts';
+import type { Facts } from './words/facts.ts';
+import { LOOKING } from './words/standing.ts';
+import type { Retry, Told } from './words/told.ts';
 
 /** What is asked for in a target. */
 interface Asked {

@@ -1,6 +1,6 @@
 import { type Application, environmentOf } from '../../api/v1alpha1/application.ts';
 import type { TargetAccess } from '../../apply/target.ts';
-import { searchTarget, type WatchedKind } from '../cluster/search.ts';
+import { searchTarget, type WatchedKind } from '../cluster/lost-objects.ts';
 import type { Target } from '../record/target.ts';
 
 /**

@@ -2,7 +2,7 @@ import { TokenBucket } from '../../kube/token-bucket.ts';
 import type { KeptObject } from '../../plan/plan.ts';
 import type { TargetIdentity } from '../record/target.ts';
 import type { Session } from './session.ts';
-import { Unreported } from './unreported.ts';
+import { Unreported } from './words/unreported.ts';
 
 /** How many looks because of changes in the cluster a target has at once, and how often after. */
 const LOOKS_AT_ONCE = 120;

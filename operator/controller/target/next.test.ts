@@ -5,11 +5,11 @@ import { type Application, parseApplication } from '../../api/v1alpha1/applicati
 import { Quarantine } from '../candidate/quarantine.ts';
 import type { Wanted } from '../candidate/wanted.ts';
 import { type Candidate, candidateKey, type Deployment } from '../record/record.ts';
-import { foundAfter, memoryAfter, NOTHING_REMEMBERED } from './learn.ts';
+import { foundAfter, memoryAfter, NOTHING_REMEMBERED } from './after-action.ts';
 import { next } from './next.ts';
 import { inputsOf, isRunWanted, judgedAs } from './stage.ts';
-import { LOOKING, standingOf } from './standing.ts';
 import type { Action, Deed, Findings, Memory, Outcome, TargetState } from './state.ts';
+import { LOOKING, standingOf } from './words/standing.ts';
 
 const NOW = new Date('2026-11-23T10:00:00Z');
 const REVISION = '4f2c81a0000000000000000000000000000000ab';

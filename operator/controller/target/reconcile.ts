@@ -3,15 +3,15 @@ import { environmentOf, type HistoryEntry } from '../../api/v1alpha1/application
 import { Quarantine } from '../candidate/quarantine.ts';
 import { candidateKey, type TargetRecord } from '../record/record.ts';
 import { act } from './actions/act.ts';
-import { droppedNulls } from './dropped-nulls.ts';
-import type { Facts } from './facts.ts';
-import { foundAfter, memoryAfter } from './learn.ts';
-import { look } from './look.ts';
+import { foundAfter, memoryAfter } from './after-action.ts';
 import { next } from './next.ts';
-import { reportOf, reportSoFar } from './report.ts';
 import { type Parts, type Run, type RunInput, startRun } from './run.ts';
+import { look } from './snapshot.ts';
 import { obstacleOf } from './stage.ts';
 import type { Outcome, TargetState } from './state.ts';
+import { droppedNulls } from './words/dropped-nulls.ts';
+import type { Facts } from './words/facts.ts';
+import { reportOf, reportSoFar } from './words/report.ts';
 
 /** A look has fewer steps than that. */
 const MOST_STEPS = 30;

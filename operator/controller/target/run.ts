@@ -4,9 +4,9 @@ import type { TargetAccess } from '../../apply/target.ts';
 import type { KubeClient, ServiceAccount } from '../../kube/client.ts';
 import type { LiveObject } from '../../manifest/live.ts';
 import { objectKey } from '../../manifest/manifest.ts';
-import type { Slices } from '../../observe/slices.ts';
+import type { Slices } from '../../observe/event-loop-slices.ts';
 import type { Resolved } from '../../source/sources.ts';
-import { formerManifests } from '../candidate/former.ts';
+import { formerManifests } from '../candidate/former-manifests.ts';
 import type { WantedCandidates } from '../candidate/wanted.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { newRecord, type TargetRecord } from '../record/record.ts';
@@ -14,11 +14,11 @@ import type { RecordStore } from '../record/store.ts';
 import type { Target, TargetIdentity } from '../record/target.ts';
 import type { Lookup } from './dependencies.ts';
 import type { DeployContext } from './deploy-context.ts';
-import type { Facts } from './facts.ts';
-import { Moving } from './moving.ts';
-import { handledAs } from './requests.ts';
+import { Moving } from './handover/moving.ts';
+import type { Wishes } from './handover/wishes.ts';
+import { handledAs } from './request-annotations.ts';
 import type { Session } from './session.ts';
-import type { Wishes } from './wishes.ts';
+import type { Facts } from './words/facts.ts';
 
 export interface Parts {
   /** The API server that Applications, records and the Lease are in. */

@@ -1,11 +1,11 @@
 import { type Application, environmentOf } from '../../api/v1alpha1/application.ts';
 import { TokenBucket } from '../../kube/token-bucket.ts';
 import type { Target } from '../record/target.ts';
+import { NOTHING_REMEMBERED } from './after-action.ts';
 import { Contests } from './drift/contests.ts';
 import { DriftMemory } from './drift/drift-memory.ts';
-import { NOTHING_REMEMBERED } from './learn.ts';
 import type { Memory } from './state.ts';
-import type { Unreported } from './unreported.ts';
+import type { Unreported } from './words/unreported.ts';
 
 /** How much drift of one target is repaired at once, and how often after that, if somebody goes on changing it. */
 const REPAIRS_AT_ONCE = 60;

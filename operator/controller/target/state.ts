@@ -4,7 +4,7 @@ import type { AppliedObject } from '../../manifest/applied.ts';
 import type { KeptObject } from '../../plan/plan.ts';
 import type { Quarantine } from '../candidate/quarantine.ts';
 import type { Wanted } from '../candidate/wanted.ts';
-import type { WatchedKind } from '../cluster/search.ts';
+import type { WatchedKind } from '../cluster/lost-objects.ts';
 import type { Deployment } from '../record/record.ts';
 import type { TargetSettings } from '../record/target.ts';
 import type { Advance, PruneHeld } from './deploy-context.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { eventually } from '../../../test/harness/wait.ts';
-import { Slices } from '../../observe/slices.ts';
+import { Slices } from '../../observe/event-loop-slices.ts';
 import { Interrupted, Queue, type Work } from './queue.ts';
 
 function queue(work: Work, changes: Partial<ConstructorParameters<typeof Queue>[0]> = {}): Queue {

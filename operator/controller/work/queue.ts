@@ -1,4 +1,4 @@
-import type { Slices } from '../../observe/slices.ts';
+import type { Slices } from '../../observe/event-loop-slices.ts';
 import type { Load } from '../../observe/work-metrics.ts';
 import { WaitingLine } from './waiting-line.ts';
 

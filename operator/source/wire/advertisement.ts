@@ -1,5 +1,5 @@
 import { TowpathError } from '../../api/errors.ts';
-import type { Slices } from '../../observe/slices.ts';
+import type { Slices } from '../../observe/event-loop-slices.ts';
 import { size } from '../limits.ts';
 import { malformed, type Packet } from './pkt-line.ts';
 

@@ -7,7 +7,7 @@ import { SOURCE_REASONS } from '../../../api/v1alpha1/reasons/source.ts';
 import { describeObject, type ObjectId } from '../../../manifest/manifest.ts';
 import type { ApplicationLineName, LogField } from '../../../observe/application-log.ts';
 import { shortCandidate } from '../../candidate/revision.ts';
-import type { Report } from '../../target/unreported.ts';
+import type { Report } from '../../target/words/unreported.ts';
 
 /** What the log is told of an Application. */
 export interface LogLine {

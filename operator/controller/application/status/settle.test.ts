@@ -12,9 +12,9 @@ import {
 } from '../../../api/v1alpha1/application.ts';
 import { shortRevision } from '../../candidate/revision.ts';
 import type { Deployment } from '../../record/record.ts';
-import type { Facts, Standing } from '../../target/facts.ts';
-import type { Report } from '../../target/unreported.ts';
-import { changeEvents, doneEvents, endedSince } from './events.ts';
+import type { Facts, Standing } from '../../target/words/facts.ts';
+import type { Report } from '../../target/words/unreported.ts';
+import { changeEvents, doneEvents, endedSince } from './event-texts.ts';
 import { judge, settle as settleFacts } from './settle.ts';
 
 const NOW = new Date('2026-11-23T10:00:00.123Z');

@@ -12,8 +12,8 @@ import { secondTime } from '../../../kube/times.ts';
 import { describeObject } from '../../../manifest/manifest.ts';
 import { shortRevision } from '../../candidate/revision.ts';
 import type { Deployment } from '../../record/record.ts';
-import type { Facts, Repaired, Standing } from '../../target/facts.ts';
-import type { Report } from '../../target/unreported.ts';
+import type { Facts, Repaired, Standing } from '../../target/words/facts.ts';
+import type { Report } from '../../target/words/unreported.ts';
 
 type Judged = {
   ready: Pick<Condition, 'status' | 'reason' | 'message'>;

@@ -3,9 +3,9 @@ import { STATUS_LIMITS } from '../../../api/v1alpha1/application-status.ts';
 import { boundStatus, cut } from '../../../api/v1alpha1/bound-status.ts';
 import { setConditions } from '../../../api/v1alpha1/conditions.ts';
 import { secondTime } from '../../../kube/times.ts';
-import type { Told } from '../../target/told.ts';
-import type { Report } from '../../target/unreported.ts';
-import { changeEvents, type ReportedEvent } from './events.ts';
+import type { Told } from '../../target/words/told.ts';
+import type { Report } from '../../target/words/unreported.ts';
+import { changeEvents, type ReportedEvent } from './event-texts.ts';
 import { changeLines, type LogLine } from './log-lines.ts';
 import { judge, settle } from './settle.ts';
 

@@ -8,11 +8,11 @@ import { isNotFound } from '../../../kube/errors.ts';
 import type { EventRecorder } from '../../../kube/events.ts';
 import { describeObject } from '../../../manifest/manifest.ts';
 import type { KeptObject } from '../../../plan/plan.ts';
-import type { Told } from '../../target/told.ts';
-import type { Report, Unreported } from '../../target/unreported.ts';
+import type { Told } from '../../target/words/told.ts';
+import type { Report, Unreported } from '../../target/words/unreported.ts';
 import { mergePatchBetween } from '../../work/merge-patch.ts';
 import { combine, partOf } from './combine.ts';
-import { doneEvents, endedSince, type ReportedEvent } from './events.ts';
+import { doneEvents, endedSince, type ReportedEvent } from './event-texts.ts';
 import { doneLines, type LogLine } from './log-lines.ts';
 import {
   type Action,

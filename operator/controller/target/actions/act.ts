@@ -2,17 +2,17 @@ import { TowpathError } from '../../../api/errors.ts';
 import { isInPrinciple } from '../../../apply/classify.ts';
 import { isAlreadyExists, isConflict } from '../../../kube/errors.ts';
 import { Quarantine } from '../../candidate/quarantine.ts';
-import { explainUnserved } from '../api-service.ts';
 import type { Run } from '../run.ts';
-import { explainForbidden } from '../service-account.ts';
 import { isRunWanted } from '../stage.ts';
 import type { Deed, Outcome, TargetState } from '../state.ts';
+import { explainForbidden } from '../words/missing-service-account.ts';
+import { explainUnserved } from '../words/unavailable-api-service.ts';
 import { begin, park, restore } from './begin.ts';
-import { pause, resume } from './clock.ts';
 import { judge } from './judge.ts';
 import { advance, confirm, count, repair, tidy } from './look-after.ts';
 import { resolve } from './resolve.ts';
-import { see } from './see.ts';
+import { pause, resume } from './suspend.ts';
+import { see } from './watch-objects.ts';
 
 type Act = (run: Run, state: TargetState) => Promise<Outcome>;
 

@@ -12,7 +12,7 @@ import { type DeployContext, kindsOf } from '../deploy-context.ts';
 import { Planning } from '../planning.ts';
 import type { Run } from '../run.ts';
 import type { Outcome, TargetState } from '../state.ts';
-import { manifestsOfWanted } from './kept-manifests.ts';
+import { manifestsOfWanted } from './manifests-of.ts';
 
 /**
  * Begins a deployment: what it is about to write, and the manifests, are recorded before the first write.

@@ -1,7 +1,7 @@
 import { TowpathError } from '../../../api/errors.ts';
 import { dryRunAll, dryRunHooks } from '../../../apply/run.ts';
-import { isApplicationOf } from '../../../manifest/keep.ts';
 import { idOf, objectKey } from '../../../manifest/manifest.ts';
+import { isApplicationOf } from '../../../manifest/never-pruned.ts';
 import { checkOwnAnnotations } from '../../../plan/own-annotations.ts';
 import { Quarantine } from '../../candidate/quarantine.ts';
 import { circularValues, renderWarnings } from '../../candidate/render-warnings.ts';
@@ -10,10 +10,10 @@ import type { TargetIdentity } from '../../record/target.ts';
 import { withoutFreed } from '../deploy/freed.ts';
 import { type DeployContext, kindsOf } from '../deploy-context.ts';
 import { Planning } from '../planning.ts';
-import { combined } from '../refusals.ts';
 import type { Run } from '../run.ts';
 import type { Outcome, TargetState } from '../state.ts';
-import { manifestsOfWanted } from './kept-manifests.ts';
+import { combined } from '../words/refusals.ts';
+import { manifestsOfWanted } from './manifests-of.ts';
 
 interface Judgement {
   /** Keys of objects that cannot be asked about before their prerequisites are there. */

@@ -4,9 +4,9 @@ import { advance as advanceDeployment, repair as repairDeployment } from '../dep
 import { endHooks } from '../deploy/run-hooks.ts';
 import { type Advance, type DeployContext, isAsApplied, saveChanges } from '../deploy-context.ts';
 import type { Run } from '../run.ts';
-import { explainForbidden } from '../service-account.ts';
 import type { Outcome, TargetState } from '../state.ts';
-import { manifestsOf } from './kept-manifests.ts';
+import { explainForbidden } from '../words/missing-service-account.ts';
+import { manifestsOf } from './manifests-of.ts';
 
 /** Ends hooks' objects that an earlier process made, or a write that landed late: as often as one is seen. */
 export async function tidy({ context }: Run): Promise<Outcome> {

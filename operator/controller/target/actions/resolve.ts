@@ -5,7 +5,7 @@ import type { Wanted } from '../../candidate/wanted.ts';
 import { applicationKey } from '../../record/application-key.ts';
 import { candidateKey, inputsKey, movedTo } from '../../record/record.ts';
 import { checkCycle } from '../dependencies.ts';
-import { wishesOf } from '../moving.ts';
+import { wishesOf } from '../handover/moving.ts';
 import type { Run } from '../run.ts';
 import type { Outcome, TargetState } from '../state.ts';
 

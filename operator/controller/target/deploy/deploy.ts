@@ -17,9 +17,9 @@ import {
   settingsDigest,
 } from '../deploy-context.ts';
 import { leaveAlone, repairedOf } from '../drift/drift.ts';
-import { finalFailure, worstHealth } from '../health.ts';
 import { Planning } from '../planning.ts';
-import { partly } from '../refusals.ts';
+import { finalFailure, worstHealth } from '../words/health.ts';
+import { partly } from '../words/refusals.ts';
 import { applyFreeing } from './freed.ts';
 import { prune } from './pruning.ts';
 import { runHooks } from './run-hooks.ts';

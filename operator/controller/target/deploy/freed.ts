@@ -21,7 +21,7 @@ import type { Plan } from '../../../plan/plan.ts';
 import { backoffMs } from '../../../retry/backoff.ts';
 import type { DeployContext } from '../deploy-context.ts';
 import type { Planning } from '../planning.ts';
-import { describeAll } from '../refusals.ts';
+import { describeAll } from '../words/refusals.ts';
 
 /** An object of this Application that has what only one can have, and gives it up with the candidate. */
 interface Giving {

@@ -1,6 +1,6 @@
-import { keepReason } from '../../../manifest/keep.ts';
 import type { LiveObject } from '../../../manifest/live.ts';
 import { idOf, objectKey } from '../../../manifest/manifest.ts';
+import { keepReason } from '../../../manifest/never-pruned.ts';
 import type { Deployment } from '../../record/record.ts';
 import {
   type Advance,
@@ -9,8 +9,8 @@ import {
   type Progress,
   type PruneHeld,
 } from '../deploy-context.ts';
-import { depart, describeDeparture } from '../leaving.ts';
 import type { Planning } from '../planning.ts';
+import { depart, describeDeparture } from '../removal/delete-in-stages.ts';
 
 /**
  * What may not be deleted before a person consents to exactly this; undefined: pruning may go on (D2). Of a

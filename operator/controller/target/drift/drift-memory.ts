@@ -1,6 +1,6 @@
 import type { EnvironmentStatus } from '../../../api/v1alpha1/application.ts';
 import { describeObject, type ObjectId, objectKey } from '../../../manifest/manifest.ts';
-import type { Drift } from '../facts.ts';
+import type { Drift } from '../words/facts.ts';
 
 /** An object that differs from what was applied. */
 export interface Drifted {

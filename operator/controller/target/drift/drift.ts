@@ -7,7 +7,7 @@ import { idOf, objectKey } from '../../../manifest/manifest.ts';
 import type { Plan } from '../../../plan/plan.ts';
 import type { TargetRecord } from '../../record/record.ts';
 import type { Advance, DeployContext } from '../deploy-context.ts';
-import type { Drift, Repaired } from '../facts.ts';
+import type { Drift, Repaired } from '../words/facts.ts';
 
 /** Notes the drift, and whether what differs is to be left as it is for now: then `result` says why. */
 export function leaveAlone(context: DeployContext, planned: Plan, result: Advance): boolean {

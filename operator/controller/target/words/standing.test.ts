@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { STATUS_LIMITS } from '../../api/v1alpha1/application-status.ts';
-import { jsonBytes } from '../../api/v1alpha1/bound-status.ts';
+import { STATUS_LIMITS } from '../../../api/v1alpha1/application-status.ts';
+import { jsonBytes } from '../../../api/v1alpha1/bound-status.ts';
 import { heldMessage } from './standing.ts';
 
 const digest = `sha256:${'0123456789abcdef'.repeat(4)}`;

@@ -1,9 +1,9 @@
-import type { Remedy, TowpathError } from '../../api/errors.ts';
-import type { Application, HealthState, SyncState } from '../../api/v1alpha1/application.ts';
-import type { ObjectId } from '../../manifest/manifest.ts';
-import type { KeptObject } from '../../plan/plan.ts';
-import type { Rejected } from '../candidate/quarantine.ts';
-import type { Candidate, Deployed, Deployment } from '../record/record.ts';
+import type { Remedy, TowpathError } from '../../../api/errors.ts';
+import type { Application, HealthState, SyncState } from '../../../api/v1alpha1/application.ts';
+import type { ObjectId } from '../../../manifest/manifest.ts';
+import type { KeptObject } from '../../../plan/plan.ts';
+import type { Rejected } from '../../candidate/quarantine.ts';
+import type { Candidate, Deployed, Deployment } from '../../record/record.ts';
 
 /** Where a target stands, in the words of its status. */
 export interface Standing {

@@ -1,8 +1,12 @@
-import type { TowpathError } from '../../api/errors.ts';
-import { type ApplicationStatus, environmentOf, type HistoryEntry } from '../../api/v1alpha1/application.ts';
-import type { LiveObject } from '../../manifest/live.ts';
-import { idOf, type ObjectId } from '../../manifest/manifest.ts';
-import type { Deployment } from '../record/record.ts';
+import type { TowpathError } from '../../../api/errors.ts';
+import {
+  type ApplicationStatus,
+  environmentOf,
+  type HistoryEntry,
+} from '../../../api/v1alpha1/application.ts';
+import type { LiveObject } from '../../../manifest/live.ts';
+import { idOf, type ObjectId } from '../../../manifest/manifest.ts';
+import type { Deployment } from '../../record/record.ts';
 import type { Repaired } from './facts.ts';
 
 /** What events and log lines of one write of the status tell. */

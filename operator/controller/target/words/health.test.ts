@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { HEALTH_STATES, type HealthState } from '../../api/v1alpha1/application.ts';
+import { HEALTH_STATES, type HealthState } from '../../../api/v1alpha1/application.ts';
 import { finalFailure, worstHealth } from './health.ts';
 
 const object = (name: string, state: HealthState, more: { message?: string; failedAt?: string } = {}) => ({

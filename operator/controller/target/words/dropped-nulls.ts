@@ -1,6 +1,6 @@
-import { TowpathError } from '../../api/errors.ts';
-import { membersOf } from '../../api/foreign-object.ts';
-import type { Application } from '../../api/v1alpha1/application.ts';
+import { TowpathError } from '../../../api/errors.ts';
+import { membersOf } from '../../../api/foreign-object.ts';
+import type { Application } from '../../../api/v1alpha1/application.ts';
 
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 const TOLD = 3;

@@ -1,6 +1,6 @@
-import { HEALTH_STATES, type HealthState } from '../../api/v1alpha1/application.ts';
-import { secondTime } from '../../kube/times.ts';
-import { describeObject, type ObjectId } from '../../manifest/manifest.ts';
+import { HEALTH_STATES, type HealthState } from '../../../api/v1alpha1/application.ts';
+import { secondTime } from '../../../kube/times.ts';
+import { describeObject, type ObjectId } from '../../../manifest/manifest.ts';
 
 interface WithHealth extends ObjectId {
   health: { state: HealthState; message?: string; failedAt?: string };

@@ -1,10 +1,10 @@
-import { classify } from '../../apply/classify.ts';
-import { pruneObject } from '../../apply/prune.ts';
-import type { TargetAccess } from '../../apply/target.ts';
-import { inParallel } from '../../kube/in-parallel.ts';
-import type { LiveObject } from '../../manifest/live.ts';
-import { describeObject } from '../../manifest/manifest.ts';
-import { deletionWaves } from '../../plan/order.ts';
+import { classify } from '../../../apply/classify.ts';
+import { pruneObject } from '../../../apply/prune.ts';
+import type { TargetAccess } from '../../../apply/target.ts';
+import { inParallel } from '../../../kube/in-parallel.ts';
+import type { LiveObject } from '../../../manifest/live.ts';
+import { describeObject } from '../../../manifest/manifest.ts';
+import { deletionWaves } from '../../../plan/order.ts';
 
 /** How far the objects that are to go have got. */
 export interface Departure {

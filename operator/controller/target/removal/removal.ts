@@ -1,14 +1,14 @@
-import { TowpathError } from '../../api/errors.ts';
-import type { Application } from '../../api/v1alpha1/application.ts';
-import { fitBetween } from '../../api/v1alpha1/bound-status.ts';
-import { ANNOTATION_ABANDON, ANNOTATION_SYNC_REQUESTED } from '../../api/v1alpha1/names.ts';
-import type { Target } from '../record/target.ts';
+import { TowpathError } from '../../../api/errors.ts';
+import type { Application } from '../../../api/v1alpha1/application.ts';
+import { fitBetween } from '../../../api/v1alpha1/bound-status.ts';
+import { ANNOTATION_ABANDON, ANNOTATION_SYNC_REQUESTED } from '../../../api/v1alpha1/names.ts';
+import type { Target } from '../../record/target.ts';
+import type { HookRetry, TargetMemory } from '../memory.ts';
+import { syncRetryMs } from '../next-try.ts';
+import type { Parts } from '../run.ts';
+import { explainForbidden } from '../words/missing-service-account.ts';
+import type { Told } from '../words/told.ts';
 import { finalize } from './finalize.ts';
-import type { HookRetry, TargetMemory } from './memory.ts';
-import type { Parts } from './run.ts';
-import { explainForbidden } from './service-account.ts';
-import { syncRetryMs } from './next-try.ts';
-import type { Told } from './told.ts';
 
 /** How long it may take to find out what to keep silent about, and to tell. */
 const TELL_MS = 10_000;

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { STATUS_LIMITS } from '../../api/v1alpha1/application-status.ts';
 import { boundStatus } from '../../api/v1alpha1/bound-status.ts';
 import { sha256 } from '../../manifest/digest.ts';
-import { handledAs, requestFor } from './requests.ts';
+import { handledAs, requestFor } from './request-annotations.ts';
 
 const cases: [string | undefined, string | undefined][] = [
   [undefined, undefined],

@@ -1,6 +1,6 @@
-import { TowpathError } from '../../api/errors.ts';
-import type { KubeClient, ServiceAccount } from '../../kube/client.ts';
-import { isNotFound } from '../../kube/errors.ts';
+import { TowpathError } from '../../../api/errors.ts';
+import type { KubeClient, ServiceAccount } from '../../../kube/client.ts';
+import { isNotFound } from '../../../kube/errors.ts';
 
 /** A "forbidden" whose cause is that the ServiceAccount does not exist says so, with what makes it. */
 export async function explainForbidden(

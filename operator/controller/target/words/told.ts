@@ -1,5 +1,5 @@
-import type { TowpathError } from '../../api/errors.ts';
-import type { KeptObject } from '../../plan/plan.ts';
+import type { TowpathError } from '../../../api/errors.ts';
+import type { KeptObject } from '../../../plan/plan.ts';
 import type { Facts } from './facts.ts';
 
 /** Tries that failed, and when the next one is. */

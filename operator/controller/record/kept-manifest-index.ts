@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gunzip, gunzipSync, gzip, gzipSync } from 'node:zlib';
 import type { Manifest } from '../../manifest/manifest.ts';
-import type { Slices } from '../../observe/slices.ts';
+import type { Slices } from '../../observe/event-loop-slices.ts';
 import type { Manifests } from './record.ts';
-import { type DescribedManifest, indexElsewhere, readDescribed, readIndex } from './written.ts';
+import { type DescribedManifest, indexElsewhere, readDescribed, readIndex } from './record-format.ts';
 
 const compress = promisify(gzip);
 const decompress = promisify(gunzip);

@@ -1,8 +1,8 @@
-import { TowpathError } from '../../api/errors.ts';
-import { cutAtEnd } from '../../api/foreign-text.ts';
-import { fitBetween } from '../../api/v1alpha1/bound-status.ts';
-import type { KubeClient, KubeObject } from '../../kube/client.ts';
-import { describeObject } from '../../manifest/manifest.ts';
+import { TowpathError } from '../../../api/errors.ts';
+import { cutAtEnd } from '../../../api/foreign-text.ts';
+import { fitBetween } from '../../../api/v1alpha1/bound-status.ts';
+import type { KubeClient, KubeObject } from '../../../kube/client.ts';
+import { describeObject } from '../../../manifest/manifest.ts';
 
 interface APIService extends KubeObject {
   spec?: { group?: string; service?: unknown };

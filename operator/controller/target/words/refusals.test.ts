@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { TowpathError } from '../../api/errors.ts';
-import { jsonBytes } from '../../api/v1alpha1/bound-status.ts';
+import { TowpathError } from '../../../api/errors.ts';
+import { jsonBytes } from '../../../api/v1alpha1/bound-status.ts';
 import { combined, partly, toldAfter } from './refusals.ts';
 
 const next = 'Correct it in Git.';

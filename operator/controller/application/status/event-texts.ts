@@ -6,8 +6,8 @@ import {
 } from '../../../api/v1alpha1/application.ts';
 import { describeObject, type ObjectId } from '../../../manifest/manifest.ts';
 import { shortRevision } from '../../candidate/revision.ts';
-import type { Facts, Repaired } from '../../target/facts.ts';
-import type { Report } from '../../target/unreported.ts';
+import type { Facts, Repaired } from '../../target/words/facts.ts';
+import type { Report } from '../../target/words/unreported.ts';
 
 /** What an event about an Application says. */
 export interface ReportedEvent {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AppliedObject } from '../../manifest/applied.ts';
 import { objectKey } from '../../manifest/manifest.ts';
-import { Slices } from '../../observe/slices.ts';
+import { Slices } from '../../observe/event-loop-slices.ts';
 import type { Accepted, ApplicationRecord } from './accepted.ts';
 import { candidateKey, type Deployed, type Deployment, type TargetRecord } from './record.ts';
 import {
@@ -13,7 +13,7 @@ import {
   versionMismatch,
   writtenApplication,
   writtenTarget,
-} from './written.ts';
+} from './record-format.ts';
 
 const hex = 'ab'.repeat(32);
 

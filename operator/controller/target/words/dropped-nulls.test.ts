@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Application } from '../../api/v1alpha1/application.ts';
+import type { Application } from '../../../api/v1alpha1/application.ts';
 import { droppedNulls } from './dropped-nulls.ts';
 
 function told(applied: object | string | undefined, values: object | undefined): string | undefined {

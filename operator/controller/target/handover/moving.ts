@@ -1,13 +1,13 @@
-import { adopts, callOptions, pathOf, type TargetAccess } from '../../apply/target.ts';
-import type { ServiceAccount } from '../../kube/client.ts';
-import { isForbidden } from '../../kube/errors.ts';
-import { inParallel } from '../../kube/in-parallel.ts';
-import { holdsMore } from '../../manifest/keep.ts';
-import type { LiveObject } from '../../manifest/live.ts';
-import { type Manifest, objectKey } from '../../manifest/manifest.ts';
-import type { KeptObject } from '../../plan/plan.ts';
-import { applicationOf } from '../record/application-key.ts';
-import type { TargetRecord } from '../record/record.ts';
+import { adopts, callOptions, pathOf, type TargetAccess } from '../../../apply/target.ts';
+import type { ServiceAccount } from '../../../kube/client.ts';
+import { isForbidden } from '../../../kube/errors.ts';
+import { inParallel } from '../../../kube/in-parallel.ts';
+import type { LiveObject } from '../../../manifest/live.ts';
+import { type Manifest, objectKey } from '../../../manifest/manifest.ts';
+import { holdsMore } from '../../../manifest/never-pruned.ts';
+import type { KeptObject } from '../../../plan/plan.ts';
+import { applicationOf } from '../../record/application-key.ts';
+import type { TargetRecord } from '../../record/record.ts';
 import type { Wishes } from './wishes.ts';
 
 export interface MovingOptions {

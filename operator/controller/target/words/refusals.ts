@@ -1,7 +1,7 @@
-import { TowpathError } from '../../api/errors.ts';
-import { fitBetween } from '../../api/v1alpha1/bound-status.ts';
-import type { Refusal } from '../../apply/classify.ts';
-import { describeObject, type ObjectId } from '../../manifest/manifest.ts';
+import { TowpathError } from '../../../api/errors.ts';
+import { fitBetween } from '../../../api/v1alpha1/bound-status.ts';
+import type { Refusal } from '../../../apply/classify.ts';
+import { describeObject, type ObjectId } from '../../../manifest/manifest.ts';
 
 /** One error of several refusals: that whose remedy asks most of people, with all details. */
 export function combined(refusals: readonly Refusal[], how: string): TowpathError {

@@ -1,4 +1,4 @@
-import { applicationOf, namespaceOf } from '../record/application-key.ts';
+import { applicationOf, namespaceOf } from '../../record/application-key.ts';
 
 export interface WishesOptions {
   /** The targets that are to be looked at, or are; `since` when a look that nothing interrupted began. */

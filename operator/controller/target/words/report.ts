@@ -1,15 +1,15 @@
-import { TowpathError } from '../../api/errors.ts';
-import { environmentOf } from '../../api/v1alpha1/application.ts';
-import { LABEL_TARGET } from '../../api/v1alpha1/names.ts';
-import { asWanted } from '../../health/health.ts';
-import { isOurs } from '../../manifest/live.ts';
-import { Quarantine } from '../candidate/quarantine.ts';
+import { TowpathError } from '../../../api/errors.ts';
+import { environmentOf } from '../../../api/v1alpha1/application.ts';
+import { LABEL_TARGET } from '../../../api/v1alpha1/names.ts';
+import { asWanted } from '../../../health/health.ts';
+import { isOurs } from '../../../manifest/live.ts';
+import { Quarantine } from '../../candidate/quarantine.ts';
+import type { Run } from '../run.ts';
+import { lastTry, obstacleOf } from '../stage.ts';
+import type { TargetState } from '../state.ts';
 import type { Facts, Standing } from './facts.ts';
 import { worstHealth } from './health.ts';
-import type { Run } from './run.ts';
-import { lastTry, obstacleOf } from './stage.ts';
 import { isSourceSilent, standingOf } from './standing.ts';
-import type { TargetState } from './state.ts';
 
 /** All that is told of a look that goes on: what it found so far, and what it is doing. */
 export function reportSoFar(run: Run, state: TargetState): Facts {

@@ -1,16 +1,16 @@
-import { TowpathError } from '../../api/errors.ts';
-import { fitBetween } from '../../api/v1alpha1/bound-status.ts';
-import { ANNOTATION_PRUNE_CONSENT, LABEL_TARGET } from '../../api/v1alpha1/names.ts';
-import type { AppliedObject } from '../../manifest/applied.ts';
-import { describeObject } from '../../manifest/manifest.ts';
-import { Quarantine } from '../candidate/quarantine.ts';
-import { shortRevision } from '../candidate/revision.ts';
-import type { Candidate, Deployed, Deployment } from '../record/record.ts';
-import type { Advance, Progress, PruneHeld } from './deploy-context.ts';
+import { TowpathError } from '../../../api/errors.ts';
+import { fitBetween } from '../../../api/v1alpha1/bound-status.ts';
+import { ANNOTATION_PRUNE_CONSENT, LABEL_TARGET } from '../../../api/v1alpha1/names.ts';
+import type { AppliedObject } from '../../../manifest/applied.ts';
+import { describeObject } from '../../../manifest/manifest.ts';
+import { Quarantine } from '../../candidate/quarantine.ts';
+import { shortRevision } from '../../candidate/revision.ts';
+import type { Candidate, Deployed, Deployment } from '../../record/record.ts';
+import type { Advance, Progress, PruneHeld } from '../deploy-context.ts';
+import { lastTry, obstacleOf, stageOf } from '../stage.ts';
+import type { TargetState } from '../state.ts';
 import type { Drift, Standing } from './facts.ts';
 import { describeAll, toldAfter } from './refusals.ts';
-import { lastTry, obstacleOf, stageOf } from './stage.ts';
-import type { TargetState } from './state.ts';
 
 const FAILED = { sync: 'Failed', remedy: 'Person' } as const satisfies Partial<Standing>;
 

@@ -3,8 +3,8 @@ import { createHash, randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { digestOf } from '../../manifest/digest.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
-import { Slices } from '../../observe/slices.ts';
-import { encode, manifestsIn, RecordIndex } from './index.ts';
+import { Slices } from '../../observe/event-loop-slices.ts';
+import { encode, manifestsIn, RecordIndex } from './kept-manifest-index.ts';
 import { type Manifests, newRecord } from './record.ts';
 
 const OWN = 'towpath-application-x';

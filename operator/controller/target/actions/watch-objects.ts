@@ -2,8 +2,8 @@ import type { TowpathError } from '../../../api/errors.ts';
 import { classify } from '../../../apply/classify.ts';
 import { whereLost } from '../lost-record.ts';
 import type { Run } from '../run.ts';
-import { explainForbidden } from '../service-account.ts';
 import type { Outcome, TargetState } from '../state.ts';
+import { explainForbidden } from '../words/missing-service-account.ts';
 
 /** Makes sure that the target's objects are watched, also those of a record that is lost. */
 export async function see(run: Run, { memory }: TargetState): Promise<Outcome> {
