@@ -156,7 +156,9 @@ async function driveAll(t: TestContext, stage: Stage, proxy: FaultProxy, own: st
   await stage.kubectl('create', 'secret', 'generic', 'is', '--from-literal=values.yaml=is: two');
   await stage.kubectl('create', 'configmap', 'is', '--from-literal=values.yaml=is: two');
   const names = ['Secret', 'ConfigMap'].map((kind) => ({ kind, name: 'is' }));
-  await stage.deployed('web', { source: { path: 'web', interval: '1h' }, helm: { valuesFrom: names } });
+  // A number that JSON.parse cannot hold has the Application read by itself.
+  const helm = { valuesFrom: names, values: { large: 2 ** 60 } };
+  await stage.deployed('web', { source: { path: 'web', interval: '1h' }, helm });
 
   // An event that repeats.
   const repaired = () => stage.kubectl('get', 'configmap', 'web', '--ignore-not-found', '-o', 'name');
