@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { docker, dockerSays, withoutDocker } from '../../hack/image/docker.ts';
 import { buildImage } from '../../hack/image.ts';
 import { newStage } from '../harness/operator.ts';
+import { kubeconfigWith, operatorToken } from '../harness/operator-rights.ts';
 import { startProcess, temporaryDirectory } from '../harness/process.ts';
 import { without } from '../harness/programs.ts';
 import { eventually } from '../harness/wait.ts';
@@ -63,6 +64,8 @@ test("the image for arm64 starts, renders with its own engine and deploys a char
     },
     startOperator: false,
   });
+  const { cluster, namespace } = stage;
+  const token = await operatorToken(t, cluster, namespace, namespace);
   const operator = startProcess({
     name: 'operator of arm64',
     command: QEMU,
@@ -70,15 +73,15 @@ test("the image for arm64 starts, renders with its own engine and deploys a char
       ...['-L', root, join(root, node)],
       // What begins with a slash is a path in the image.
       ...args.map((argument) => (argument.startsWith('/') ? join(root, argument) : argument)),
-      `--namespace=${stage.namespace}`,
-      `--watch-namespace=${stage.namespace}`,
+      `--namespace=${namespace}`,
+      `--watch-namespace=${namespace}`,
       `--engine=${emulated(root, variables.TOWPATH_ENGINE ?? '')}`,
       '--probe-address=127.0.0.1:0',
       '--metrics-address=127.0.0.1:0',
       '--webhook-address=127.0.0.1:0',
       '--allow-loopback-repositories',
     ],
-    env: { PATH: process.env.PATH ?? '', KUBECONFIG: stage.cluster.kubeconfigPath },
+    env: { PATH: process.env.PATH ?? '', KUBECONFIG: kubeconfigWith(cluster, token) },
     logPath: join(root, '../operator.log'),
   });
   t.after(() => operator.stop());

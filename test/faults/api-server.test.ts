@@ -159,7 +159,7 @@ test('A9: ready once the caches are filled, not before, and live while the event
   const held = proxy.hold({ verb: 'list', path: /\/applications(\?|$)/ });
   const port = await freePort();
   const operator = await startOperator(t, cluster, stage.namespace, {
-    kubeconfigPath: proxy.kubeconfigPath,
+    proxy,
     flags: [...fastLease, `--probe-address=127.0.0.1:${port}`],
   });
   const probe = async (path: string) => (await fetch(`http://127.0.0.1:${port}${path}`)).status;

@@ -110,7 +110,7 @@ test('A7: SIGTERM lets a write that is under way finish, ends with exit code 0 w
   const behind = await startFaultProxy(cluster);
   t.after(() => behind.stop());
   const successor = await startOperator(t, stage.cluster, stage.namespace, {
-    kubeconfigPath: behind.kubeconfigPath,
+    proxy: behind,
   });
   await successor.url('probe');
 

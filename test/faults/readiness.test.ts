@@ -55,7 +55,7 @@ async function replica(t: TestContext, stage: Stage, proxy?: FaultProxy) {
   t.after(() => behind.stop());
   const port = await freePort();
   const operator = await startOperator(t, stage.cluster, stage.namespace, {
-    kubeconfigPath: behind.kubeconfigPath,
+    proxy: behind,
     flags: [...LEASE, `--probe-address=127.0.0.1:${port}`],
   });
   const readyz = async () => {

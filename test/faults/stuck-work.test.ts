@@ -143,7 +143,7 @@ test('A7: after an exception that nobody caught the process ends in order, and t
   assert.equal(lease.spec.holderIdentity ?? '', '', 'the Lease is released');
   proxy.forget();
   const next = await startOperator(t, stage.cluster, stage.namespace, {
-    kubeconfigPath: proxy.kubeconfigPath,
+    proxy,
   });
   await eventually(async () => (await looks({ operator: next })) > 0, {
     describe: 'a look of the next process',

@@ -14,12 +14,12 @@ export interface ProxiedStage {
 
 export async function newProxiedStage(
   t: TestContext,
-  options: Omit<StageOptions, 'kubeconfigPath'> = {},
+  options: Omit<StageOptions, 'kubeconfigPath' | 'proxy'> = {},
 ): Promise<ProxiedStage> {
   const cluster = options.cluster ?? (await useControlPlane());
   const proxy = await startFaultProxy(cluster);
   t.after(() => proxy.stop());
-  const stage = await newStage(t, { ...options, cluster, kubeconfigPath: proxy.kubeconfigPath });
+  const stage = await newStage(t, { ...options, cluster, proxy });
   return { cluster, proxy, stage };
 }
 

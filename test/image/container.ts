@@ -1,4 +1,4 @@
-import { chmodSync, copyFileSync, readFileSync } from 'node:fs';
+import { chmodSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { GenericContainer, type StartedTestContainer, Wait } from 'testcontainers';
@@ -8,7 +8,7 @@ import { buildImage } from '../../hack/image.ts';
 import { CHART } from '../harness/chart.ts';
 import { runProgram } from '../harness/cluster.ts';
 import type { Stage } from '../harness/operator.ts';
-import { temporaryDirectory } from '../harness/process.ts';
+import { kubeconfigWith, operatorToken } from '../harness/operator-rights.ts';
 import { eventually } from '../harness/wait.ts';
 
 // Its reaper is an image of a registry; each test stops what it started.
@@ -65,8 +65,8 @@ export async function startContainer(
   stage: Stage,
   memoryBytes = chartLimits().memoryBytes,
 ): Promise<StartedTestContainer> {
-  const kubeconfig = join(temporaryDirectory('image'), 'kubeconfig');
-  copyFileSync(stage.cluster.kubeconfigPath, kubeconfig);
+  const { cluster, namespace } = stage;
+  const kubeconfig = kubeconfigWith(cluster, await operatorToken(t, cluster, namespace, namespace));
   // The container's user is another one.
   chmodSync(kubeconfig, 0o644);
   const container = await new Hardened(await operatorImage(), memoryBytes)
@@ -75,8 +75,8 @@ export async function startContainer(
     .withBindMounts([{ source: kubeconfig, target: '/kubeconfig', mode: 'ro' }])
     .withEnvironment({ KUBECONFIG: '/kubeconfig' })
     .withCommand([
-      `--namespace=${stage.namespace}`,
-      `--watch-namespace=${stage.namespace}`,
+      `--namespace=${namespace}`,
+      `--watch-namespace=${namespace}`,
       '--probe-address=127.0.0.1:0',
       '--metrics-address=127.0.0.1:0',
       '--webhook-address=127.0.0.1:0',

@@ -160,7 +160,7 @@ for (const [name, begin, says] of [
     t.after(await begin(stage, proxy));
     const [probe, metrics] = [await freePort(), await freePort()];
     await startOperator(t, stage.cluster, stage.namespace, {
-      kubeconfigPath: proxy.kubeconfigPath,
+      proxy,
       flags: [...fastLease, `--probe-address=127.0.0.1:${probe}`, `--metrics-address=127.0.0.1:${metrics}`],
     });
     const readyz = () => fetch(`http://127.0.0.1:${probe}/readyz`).then((response) => response.text());
