@@ -4,6 +4,7 @@ import { startFaultProxy } from '../harness/fault-proxy.ts';
 import { fastLease, newStage, type RunningOperator, type Stage, startOperator } from '../harness/operator.ts';
 import { polls } from '../harness/polls.ts';
 import { freePort } from '../harness/process.ts';
+import { median, scaled } from '../harness/slowness.ts';
 import { eventually } from '../harness/wait.ts';
 import { deliver, type WebhookDelivery, webhookDeliveries } from '../harness/webhook-delivery.ts';
 
@@ -83,6 +84,38 @@ test('a push that arrives at a replica that follows reaches the status as well, 
   );
 });
 
+/** A repository is asked once in a second, however often it is pushed to. */
+const AGAIN_MS = 1_000;
+const ROUNDS = 5;
+
+test('a push that a webhook tells of, at the leader or at a follower, is Ready as soon as one that a sync request tells of', async (t) => {
+  const stage = await hourlyStage(t);
+  await putSecret(stage);
+  const follower = await startOperator(t, stage.cluster, stage.namespace, { flags });
+  const { GitHub } = deliveriesOf(stage, 'git.example.com');
+  assert.ok(GitHub !== undefined);
+  const ways: Record<string, () => Promise<unknown>> = { 'a sync request': () => stage.requestSync('web') };
+  for (const [where, operator] of Object.entries({ 'the leader': stage.operator, 'a follower': follower })) {
+    await accepted(operator, GitHub);
+    const url = await operator.url('webhook');
+    ways[where] = async () => assert.equal((await deliver(url, GitHub)).status, 200);
+  }
+  const took: Record<string, number[]> = {};
+  for (let round = 1; round <= ROUNDS; round += 1)
+    for (const [way, tell] of Object.entries(ways)) {
+      const revision = await stage.repository.commit(configMap(`${round}, told by ${way}`));
+      const pushedAt = performance.now();
+      await tell();
+      await stage.untilReadyAt('web', revision);
+      took[way] = [...(took[way] ?? []), performance.now() - pushedAt];
+    }
+  const { 'a sync request': asked = [], ...told } = took;
+  const limit = scaled(AGAIN_MS) + 3 * median(asked);
+  for (const [where, times] of Object.entries(told))
+    assert.ok(median(times) < limit, `${where}: ${times.map(Math.round)} ms, limit ${Math.round(limit)} ms`);
+  t.diagnostic(JSON.stringify(took, (_, value) => (typeof value === 'number' ? Math.round(value) : value)));
+});
+
 test('a replica that has not listed what it needs to know says so, and takes the push once it has', async (t) => {
   const stage = await hourlyStage(t);
   await putSecret(stage);
@@ -95,7 +128,7 @@ test('a replica that has not listed what it needs to know says so, and takes the
   const port = await freePort();
   // Nothing it has to say of where it listens before it has listed them.
   await startOperator(t, stage.cluster, stage.namespace, {
-    kubeconfigPath: proxy.kubeconfigPath,
+    proxy,
     flags: [...flags, `--webhook-address=127.0.0.1:${port}`],
   });
   const answer = () => deliver(`http://127.0.0.1:${port}`, GitHub);
