@@ -85,7 +85,7 @@ export function clusterOf(access: Access, kubeconfigPath: string, clusterBinary:
     kubeconfigPath,
     kubeConfigText: kubeConfigText(access),
     kubectl: (args, options) =>
-      runProgram(clusterBinary, ['kubectl', '--kubeconfig', kubeconfigPath, ...args], options?.input),
+      runProgram(clusterBinary, ['kubectl', '--kubeconfig', kubeconfigPath, ...args], options?.input, SHORT),
     request: (method, path, options) =>
       apiRequest({ ...access, token: options?.token ?? access.token }, method, path, { ...options, agent }),
   };
@@ -132,6 +132,9 @@ export function apiRequest(
     request.end(text);
   });
 }
+
+/** A program that ends at once saves a third of its work where it never collects what it does not need any more. */
+const SHORT = { ...process.env, GOGC: '400' };
 
 /** Runs a program to its end and returns what it wrote. */
 export function runProgram(

@@ -19,7 +19,10 @@ export async function newProxiedStage(
   const cluster = options.cluster ?? (await useControlPlane());
   const proxy = await startFaultProxy(cluster);
   t.after(() => proxy.stop());
-  const stage = await newStage(t, { ...options, cluster, proxy });
+  // Without impersonation it needs the rights of all for whom it writes: an administrator's.
+  const isItself = options.flags?.includes('--insecure-no-impersonation') === true;
+  const access = isItself ? { kubeconfigPath: proxy.kubeconfigPath } : { proxy };
+  const stage = await newStage(t, { ...options, ...access, cluster });
   return { cluster, proxy, stage };
 }
 
