@@ -41,10 +41,30 @@ const UNTIMED_FAULTS = [
   'test/e2e/**/*.test.ts',
 ];
 
+/** What measures times of the operator's own, with limits near them. */
+const TIMED = [
+  'api/json-text',
+  'controller/candidate/secrecy/redaction',
+  'kube/dispatchers',
+  'kube/lease',
+  'kube/list-text',
+  'kube/shares',
+  'kube/watch-burst',
+  'render/confinement',
+  'render/engine-child',
+  'source/refs',
+  'source/transport/proxy',
+  'source/transport/ssh-keys',
+  'source/transport/tls',
+  'webhook/flood',
+  'webhook/repository-index',
+].map((name) => `operator/${name}.test.ts`);
+
 /** What matches, at most so many at once, group after group. A file is of the first group that it matches. */
 const SUITES = {
   // The long ones first, so that none is left running alone at the end.
   test: [
+    { patterns: TIMED, atOnce: FILES_AT_ONCE - 1 },
     {
       patterns: [
         'test/integration/**/*.test.ts',

@@ -152,7 +152,13 @@ for (const [name, send] of Object.entries(FLOODS)) {
 
 test('S13: whoever knows the secret of one provider takes nothing from the others', async (t) => {
   const { port, outcomes } = await target(t);
-  const all = await Promise.all(Array.from({ length: 120 }, () => timed(port, GitHub, '127.0.0.2')));
-  assert.ok(all.some(({ status }) => status === 503) && outcomes.includes('Busy'));
+  // A machine that is busy takes in few of them at a time, and may be through with each before the next one comes.
+  await eventually(
+    async () => {
+      const all = await Promise.all(Array.from({ length: 120 }, () => timed(port, GitHub, '127.0.0.2')));
+      return all.some(({ status }) => status === 503) && outcomes.includes('Busy');
+    },
+    { describe: 'one to be told that too many are under way' },
+  );
   assert.equal((await timed(port, GitLab, '127.0.0.1')).status, 200);
 });
