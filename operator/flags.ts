@@ -1,8 +1,8 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { parseDuration } from './api/v1alpha1/duration.ts';
-import { listenAddress } from './observe/listen-address.ts';
-import { hostAliases } from './source/repository-name.ts';
+import { type ListenAddress, listenAddress } from './observe/listen-address.ts';
+import { type HostAliases, hostAliases } from './source/repository-name.ts';
 
 interface Flag {
   type: 'string' | 'boolean';
@@ -275,3 +275,17 @@ const ASCENDING = [
   ['renew-deadline', 'lease-duration', 'two replicas may lead at once'],
   ['retry-period', 'renew-deadline', 'a leader gives up before it renews its Lease'],
 ] as const;
+
+/** What was checked when the flags were read. */
+export function aliasesOf(flags: FlagValues): HostAliases {
+  return hostAliases(flags['webhook-host-aliases']) ?? new Map();
+}
+
+export function addressOf(
+  flags: FlagValues,
+  name: `${'probe' | 'metrics' | 'webhook'}-address`,
+): ListenAddress {
+  const address = listenAddress(flags[name]);
+  if (address === undefined) throw new Error(`--${name} is "${flags[name]}"`);
+  return address;
+}

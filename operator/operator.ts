@@ -1,31 +1,26 @@
-import { randomBytes } from 'node:crypto';
-import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseDuration } from './api/v1alpha1/duration.ts';
 import { ApplicationController } from './controller/application/controller.ts';
 import { Targets } from './controller/application/targets.ts';
 import { takeAnswer, watchApplications } from './controller/application/watch.ts';
 import { Cluster } from './controller/cluster/cluster.ts';
-import { defaultInstallation, Installations, leaseName } from './controller/home/installations.ts';
-import { Leadership, type LeadershipOptions } from './controller/home/leadership.ts';
-import { upgradeDefinitions } from './controller/home/own-definitions.ts';
+import { Home } from './controller/home/home.ts';
+import { defaultInstallation, leaseName } from './controller/home/installations.ts';
 import { CONCURRENCY } from './controller/target/paced-queue.ts';
-import type { FlagValues } from './flags.ts';
-import { KubeClient, type KubeObject } from './kube/client.ts';
-import { EventRecorder } from './kube/events.ts';
+import { addressOf, aliasesOf, type FlagValues } from './flags.ts';
+import { type ClientOptions, KubeClient, type KubeObject } from './kube/client.ts';
 import type { ListWatch } from './kube/list-watch.ts';
 import { WriteGate } from './kube/write-gate.ts';
 import { APPLICATION_LINES } from './observe/application-log.ts';
 import { Slices } from './observe/event-loop-slices.ts';
 import { HttpServer } from './observe/http-server.ts';
-import { type ListenAddress, listenAddress } from './observe/listen-address.ts';
 import type { Logger } from './observe/log.ts';
 import { Metrics } from './observe/metrics.ts';
 import { answerMetrics } from './observe/metrics-answer.ts';
 import { answerProbes } from './observe/probes.ts';
 import { Turns } from './observe/turns.ts';
 import { Renderer } from './render/renderer.ts';
-import { type HostAliases, hostAliases, repositoryName } from './source/repository-name.ts';
+import { repositoryName } from './source/repository-name.ts';
 import { Sources } from './source/sources.ts';
 import { Authorities } from './source/transport/authorities.ts';
 import { proxyRule } from './source/transport/proxy.ts';
@@ -33,30 +28,26 @@ import { Webhooks } from './webhook/webhooks.ts';
 
 /** SIGTERM to exit: what is under way gets this long (A7). */
 const STOP_MS = 8_000;
-/** What waits to be told gets this long. */
-const EVENTS_MS = 1_000;
 
 /** The operator: watches Applications, leads by Lease, and works while it leads. */
 export class Operator {
   readonly #flags: FlagValues;
   readonly #log: Logger;
-  readonly #lease: string;
-  readonly #gate = new WriteGate(() => this.#leadership.isLeader());
-  readonly #client: KubeClient;
+  readonly #slices = new Slices();
+  readonly #installation: string;
+  readonly #metrics: Metrics;
+  readonly #turns: Turns;
+  readonly #gate = new WriteGate(() => this.#home.isLeader());
+  readonly #home: Home;
+  readonly #applications: ListWatch<KubeObject>;
   readonly #cluster: Cluster;
   readonly #authorities: Authorities | undefined;
   readonly #sources: Sources;
   readonly #renderer: Renderer;
   readonly #controller: ApplicationController;
-  readonly #leadership: Leadership;
-  readonly #metrics: Metrics;
   readonly #probeServer: HttpServer;
   readonly #metricsServer: HttpServer;
   readonly #webhooks: Webhooks;
-  readonly #events: EventRecorder;
-  readonly #turns: Turns;
-  readonly #applications: ListWatch<KubeObject>;
-  readonly #installations: Installations;
   readonly #stopping = new AbortController();
   #stopped: Promise<void> | undefined;
 
@@ -64,89 +55,233 @@ export class Operator {
   constructor(flags: FlagValues, log: Logger, giveWay: () => void) {
     this.#flags = flags;
     this.#log = log;
-    const slices = new Slices();
-    const installation = flags.installation || defaultInstallation(flags.namespace);
-    this.#lease = leaseName(flags.namespace, installation);
-    // What it asks when it is asked is made further down.
-    this.#metrics = new Metrics({
+    this.#installation = flags.installation || defaultInstallation(flags.namespace);
+    // What they ask when they are asked is made further down.
+    this.#metrics = this.#newMetrics();
+    this.#turns = this.#newTurns();
+
+    const client = KubeClient.load(this.#clientOptions());
+    this.#home = this.#newHome(client, giveWay);
+    this.#applications = this.#watchApplications();
+    // The only one so far, and the one that we are in ourselves.
+    this.#cluster = this.#newCluster(client);
+
+    this.#authorities = authoritiesOf(flags, log);
+    this.#sources = this.#newSources();
+    this.#renderer = this.#newRenderer();
+    this.#controller = this.#newController();
+
+    this.#probeServer = new HttpServer(
+      addressOf(flags, 'probe-address'),
+      answerProbes(() => this.#notReady()),
+    );
+    this.#metricsServer = new HttpServer(
+      addressOf(flags, 'metrics-address'),
+      answerMetrics(() => this.#metrics.text()),
+    );
+    this.#webhooks = this.#newWebhooks();
+  }
+
+  /** Resolves when it watches; rejects where an address cannot be listened on, and when it is stopped before. */
+  async start(): Promise<void> {
+    this.#turns.start();
+    this.#authorities?.start();
+    const ports = {
+      probePort: await this.#probeServer.start(),
+      metricsPort: await this.#metricsServer.start(),
+      webhookPort: await this.#webhooks.start(),
+    };
+    await this.#cluster.start();
+    this.#applications.start();
+    await this.#applications.whenSynced(this.#stopping.signal);
+    await this.#home.start(this.#stopping.signal);
+    const { namespace } = this.#flags;
+    this.#log.info({ ...ports, namespace, lease: this.#home.lease }, 'Towpath is watching.');
+  }
+
+  /** Ends within 10 s: no new work, writes under way finish, the Lease is released (A7). */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  get isStopping(): boolean {
+    return this.#stopping.signal.aborted;
+  }
+
+  async #stop(): Promise<void> {
+    this.#stopping.abort(new Error('stopping'));
+    await Promise.race([this.#home.endWork(), sleep(STOP_MS, undefined, { ref: false })]);
+    const rest = Promise.allSettled([
+      this.#applications.stop(),
+      // What is under way looks at the cluster still.
+      this.#controller.stop().finally(() => this.#cluster.stop()),
+      this.#home.stop(),
+      this.#sources.stop(),
+      this.#renderer.stop(),
+      this.#probeServer.stop(),
+      this.#metricsServer.stop(),
+      this.#webhooks.stop(),
+    ]);
+    const closed = rest.then(() => this.#home.client.close());
+    await Promise.race([closed, sleep(1_000, undefined, { ref: false })]);
+    this.#turns.stop();
+    this.#authorities?.stop();
+  }
+
+  #obstacle(): string | undefined {
+    const fault = this.#applications.lastError;
+    return fault && `The Applications cannot be watched; it is tried again: ${fault.message}`;
+  }
+
+  #notReady(): string | undefined {
+    if (this.#stopping.signal.aborted) return 'Stopping.';
+    if (this.#cluster.problem !== undefined) return this.#cluster.problem;
+    if (!this.#applications.synced) return this.#obstacle() ?? 'The Applications are not listed yet.';
+    return this.#home.rival ?? this.#obstacle() ?? this.#home.problem;
+  }
+
+  #newMetrics(): Metrics {
+    return new Metrics({
       observed: {
-        applications: () => (this.#leadership.isLeader() ? this.#controller.states() : []),
+        applications: () => (this.#home.isLeader() ? this.#controller.states() : []),
         objects: () => this.#cluster.inventory.size,
         load: () => this.#controller.load,
-        leader: () => this.#leadership.isLeader(),
-        leaseAge: () => this.#leadership.leaseAgeMs / 1_000,
+        leader: () => this.#home.isLeader(),
+        leaseAge: () => this.#home.leaseAgeMs / 1_000,
         engines: () => this.#renderer.engines,
         engineMemory: () => this.#renderer.residentBytes,
-        droppedEvents: () => this.#events.dropped,
+        droppedEvents: () => this.#home.events.dropped,
         longestTurn: () => this.#turns.longest / 1_000,
       },
-      slices,
-      lease: this.#lease,
+      slices: this.#slices,
+      lease: leaseName(this.#flags.namespace, this.#installation),
       concurrency: CONCURRENCY,
-      withApplications: !flags['omit-application-metrics'],
+      withApplications: !this.#flags['omit-application-metrics'],
     });
-    this.#client = KubeClient.load({
-      slices,
+  }
+
+  #newTurns(): Turns {
+    return new Turns((milliseconds) =>
+      this.#log.warn(
+        { milliseconds: Math.round(milliseconds) },
+        'The event loop was held by one piece of work: a defect, all other work waited meanwhile.',
+      ),
+    );
+  }
+
+  /** The same for every API server that this process talks to. */
+  #clientOptions(): ClientOptions {
+    return {
+      slices: this.#slices,
       gate: this.#gate,
       onRequest: (request) => this.#metrics.requested(request),
       userAgent: 'towpath',
-      silenceMs: parseDuration(flags['watch-silence']),
+      silenceMs: parseDuration(this.#flags['watch-silence']),
       onWatchFault: (resource, error) =>
-        log.error(
+        this.#log.error(
           { resource, error: error.message, stack: error.stack },
           'A watch could not take in what it was told.',
         ),
+    };
+  }
+
+  #newHome(client: KubeClient, giveWay: () => void): Home {
+    const [flags, log] = [this.#flags, this.#log];
+    const options = {
+      client,
+      gate: this.#gate,
+      log,
+      namespace: flags.namespace,
+      installation: this.#installation,
+      watchNamespace: flags['watch-namespace'],
+      times: {
+        leaseDurationMs: parseDuration(flags['lease-duration']),
+        renewDeadlineMs: parseDuration(flags['renew-deadline']),
+        retryPeriodMs: parseDuration(flags['retry-period']),
+      },
+      upgradesDefinitions: flags['upgrade-definitions'],
+      giveWay,
+      onEventFault: (error: unknown) =>
+        log.warn({ error: describe(error) }, 'An event could not be written.'),
+      obstacle: () => this.#obstacle(),
+      tryRecords: (signal: AbortSignal) => this.#controller.tryRecords(signal),
+      begin: (signal: AbortSignal) => this.#controller.lead(signal),
+      end: () => this.#controller.follow(),
+      random: Math.random,
+    };
+    return new Home(options, this.#stopping.signal);
+  }
+
+  #watchApplications(): ListWatch<KubeObject> {
+    return watchApplications({
+      client: this.#home.client,
+      namespace: this.#flags['watch-namespace'],
+      log: this.#log,
+      onEvent: (event) => {
+        this.#webhooks.onApplication(event);
+        this.#controller.onEvent(event);
+      },
     });
-    this.#authorities = authoritiesOf(flags, log);
-    // The only one so far, and the one that we are in ourselves.
-    this.#cluster = new Cluster({
-      client: this.#client,
+  }
+
+  #newCluster(client: KubeClient): Cluster {
+    return new Cluster({
+      client,
       onChange: (target) => this.#controller.onTargetChanged(target),
       onKindsChanged: () => this.#controller.onKindsChanged(),
       onDefinitionsChanged: () => this.#controller.onDefinitionsChanged(),
       onFault: (error) =>
-        log.warn(
+        this.#log.warn(
           { error: describe(error) },
           'The API server cannot be asked what it serves; it is tried again.',
         ),
       random: Math.random,
     });
-    this.#sources = new Sources({
+  }
+
+  #newSources(): Sources {
+    const flags = this.#flags;
+    return new Sources({
       allowLoopback: flags['allow-loopback-repositories'],
       allowLinkLocal: flags['allow-link-local-repositories'],
       allowPlainHttpCredentials: flags['allow-plain-http-credentials'],
       ...(flags['cache-directory'] === '' ? {} : { cacheDirectory: flags['cache-directory'] }),
-      slices,
+      slices: this.#slices,
       proxies: proxyRule(process.env),
       observer: {
         polled: (poll) => this.#metrics.polled(poll),
         fetched: (fetch) => this.#metrics.fetched(fetch),
       },
     });
-    this.#renderer = new Renderer({
-      enginePath: flags.engine,
-      processes: Number(flags['render-processes']),
-      slices,
+  }
+
+  #newRenderer(): Renderer {
+    return new Renderer({
+      enginePath: this.#flags.engine,
+      processes: Number(this.#flags['render-processes']),
+      slices: this.#slices,
       onRendered: (render) => this.#metrics.rendered(render),
     });
-    this.#events = new EventRecorder({
-      client: this.#client,
-      component: 'towpath',
-      instance: hostname(),
-      onFault: (error) => log.warn({ error: describe(error) }, 'An event could not be written.'),
-    });
+  }
+
+  #newController(): ApplicationController {
+    const [flags, log] = [this.#flags, this.#log];
     const aliases = aliasesOf(flags);
-    this.#controller = new ApplicationController({
-      home: this.#client,
+    return new ApplicationController({
+      home: this.#home.client,
       clusterOf: () => this.#cluster,
       sources: this.#sources,
       nameOf: (url) => repositoryName(url, aliases),
       renderer: this.#renderer,
-      events: this.#events,
-      slices,
+      events: this.#home.events,
+      slices: this.#slices,
       namespace: flags.namespace,
-      installation,
-      targets: new Targets({ installation, impersonate: !flags['insecure-no-impersonation'] }),
+      installation: this.#installation,
+      targets: new Targets({
+        installation: this.#installation,
+        impersonate: !flags['insecure-no-impersonation'],
+      }),
       random: Math.random,
       onFault: (application, { message: error, stack }) =>
         log.warn({ application, error, stack }, 'A look at an Application failed; it is tried again.'),
@@ -172,140 +307,22 @@ export class Operator {
         );
       },
     });
-    this.#applications = watchApplications({
-      client: this.#client,
-      namespace: flags['watch-namespace'],
-      log,
-      onEvent: (event) => {
-        this.#webhooks.onApplication(event);
-        this.#controller.onEvent(event);
-      },
-    });
-    this.#installations = new Installations({
-      client: this.#client,
-      namespace: flags.namespace,
-      id: installation,
-      watchNamespace: flags['watch-namespace'],
-      log,
-      giveWay,
-    });
-    this.#leadership = new Leadership(this.#work(), this.#stopping.signal);
-    this.#turns = new Turns((milliseconds) =>
-      log.warn(
-        { milliseconds: Math.round(milliseconds) },
-        'The event loop was held by one piece of work: a defect, all other work waited meanwhile.',
-      ),
-    );
-    this.#probeServer = new HttpServer(
-      addressOf(flags, 'probe-address'),
-      answerProbes(() => this.#notReady()),
-    );
-    this.#metricsServer = new HttpServer(
-      addressOf(flags, 'metrics-address'),
-      answerMetrics(() => this.#metrics.text()),
-    );
-    this.#webhooks = new Webhooks({
-      client: this.#client,
-      log,
+  }
+
+  #newWebhooks(): Webhooks {
+    const flags = this.#flags;
+    return new Webhooks({
+      client: this.#home.client,
+      log: this.#log,
       address: flags['webhook-address'] === '' ? undefined : addressOf(flags, 'webhook-address'),
       namespace: flags.namespace,
       secretName: flags['webhook-secret'],
       aliases: aliasesOf(flags),
-      isLeader: () => this.#leadership.isLeader(),
+      isLeader: () => this.#home.isLeader(),
       isListed: () => this.#applications.synced,
       ask: (urls) => this.#sources.ask(urls),
       onDelivery: (provider, outcome) => this.#metrics.delivered(provider, outcome),
     });
-  }
-
-  /** Resolves when it watches; rejects where an address cannot be listened on, and when it is stopped before. */
-  async start(): Promise<void> {
-    this.#turns.start();
-    this.#authorities?.start();
-    const ports = {
-      probePort: await this.#probeServer.start(),
-      metricsPort: await this.#metricsServer.start(),
-      webhookPort: await this.#webhooks.start(),
-    };
-    await this.#cluster.start();
-    this.#applications.start();
-    await this.#applications.whenSynced(this.#stopping.signal);
-    await this.#installations.whenAlone(this.#stopping.signal);
-    await this.#leadership.compete(this.#stopping.signal);
-    const { namespace } = this.#flags;
-    this.#log.info({ ...ports, namespace, lease: this.#lease }, 'Towpath is watching.');
-  }
-
-  /** Ends within 10 s: no new work, writes under way finish, the Lease is released (A7). */
-  stop(): Promise<void> {
-    this.#stopped ??= this.#stop();
-    return this.#stopped;
-  }
-
-  get isStopping(): boolean {
-    return this.#stopping.signal.aborted;
-  }
-
-  async #stop(): Promise<void> {
-    this.#stopping.abort(new Error('stopping'));
-    // What happened is told by whom it happened to, and only a leader writes.
-    const work = this.#leadership.stop(() => this.#events.stop(EVENTS_MS));
-    await Promise.race([work, sleep(STOP_MS, undefined, { ref: false })]);
-    const rest = Promise.allSettled([
-      this.#applications.stop(),
-      this.#installations.stop(),
-      // What is under way looks at the cluster still.
-      this.#controller.stop().finally(() => this.#cluster.stop()),
-      this.#events.stop(),
-      this.#sources.stop(),
-      this.#renderer.stop(),
-      this.#probeServer.stop(),
-      this.#metricsServer.stop(),
-      this.#webhooks.stop(),
-    ]);
-    const closed = rest.then(() => this.#client.close());
-    await Promise.race([closed, sleep(1_000, undefined, { ref: false })]);
-    this.#turns.stop();
-    this.#authorities?.stop();
-  }
-
-  #work(): LeadershipOptions {
-    const [flags, client, log] = [this.#flags, this.#client, this.#log];
-    return {
-      client,
-      gate: this.#gate,
-      log,
-      lease: {
-        namespace: flags.namespace,
-        name: this.#lease,
-        identity: `${hostname()}-${randomBytes(4).toString('hex')}`,
-        leaseDurationMs: parseDuration(flags['lease-duration']),
-        renewDeadlineMs: parseDuration(flags['renew-deadline']),
-        retryPeriodMs: parseDuration(flags['retry-period']),
-      },
-      obstacle: () => this.#obstacle(),
-      tryRecords: (signal) => this.#controller.tryRecords(signal),
-      prepare: async (signal) => {
-        this.#events.resume();
-        // Before the controllers lead, so that what they write finds its fields.
-        if (flags['upgrade-definitions']) await upgradeDefinitions({ client, log, signal });
-      },
-      begin: (signal) => this.#controller.lead(signal),
-      end: () => this.#controller.follow(),
-      random: Math.random,
-    };
-  }
-
-  #obstacle(): string | undefined {
-    const fault = this.#applications.lastError;
-    return fault && `The Applications cannot be watched; it is tried again: ${fault.message}`;
-  }
-
-  #notReady(): string | undefined {
-    if (this.#stopping.signal.aborted) return 'Stopping.';
-    if (this.#cluster.problem !== undefined) return this.#cluster.problem;
-    if (!this.#applications.synced) return this.#obstacle() ?? 'The Applications are not listed yet.';
-    return this.#installations.problem ?? this.#obstacle() ?? this.#leadership.problem;
   }
 }
 
@@ -318,17 +335,6 @@ function authoritiesOf(flags: FlagValues, log: Logger): Authorities | undefined 
       log.info({ path, count }, 'The authorities of --ca-file changed, and were read again.'),
     onFault: (message) => log.warn(`${message} What it had before goes on.`),
   });
-}
-
-/** What was checked with the flags. */
-function aliasesOf(flags: FlagValues): HostAliases {
-  return hostAliases(flags['webhook-host-aliases']) ?? new Map();
-}
-
-function addressOf(flags: FlagValues, name: `${'probe' | 'metrics' | 'webhook'}-address`): ListenAddress {
-  const address = listenAddress(flags[name]);
-  if (address === undefined) throw new Error(`--${name} is "${flags[name]}"`);
-  return address;
 }
 
 function describe(error: unknown): string {
