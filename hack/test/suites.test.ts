@@ -16,7 +16,7 @@ test('every test file is of a suite, once', () => {
 test('faults that measure times have the machine to themselves', () => {
   const timed = groupsOf('faults', 'leader');
   assert.deepEqual(timed, [{ files: ['test/faults/leader.test.ts'], atOnce: 1 }]);
-  assert.deepEqual(groupsOf('faults', 'kill'), [{ files: ['test/faults/kill.test.ts'], atOnce: 3 }]);
+  assert.deepEqual(groupsOf('faults', 'kill'), [{ files: ['test/faults/kill.test.ts'], atOnce: 2 }]);
   assert.throws(() => suiteOf('fault'), /no suite fault; there are test, faults,/);
 });
 

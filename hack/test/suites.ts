@@ -6,22 +6,22 @@ export interface Group {
   atOnce: number;
 }
 
-/**
- * A file waits about as long as it computes, for the API server above all, so that two leave a third of two cores idle.
- */
-const FILES_AT_ONCE = 3;
+/** With three, two cores were busy all the time, and limits near what something takes were missed. */
+const FILES_AT_ONCE = 2;
 
 /**
- * Faults that count what was done, and not how long it took, or whose limits are many times what it takes: several at
+ * Faults that count what was done, and not how long it took, or whose limits are many times what it takes: two at
  * once are as good as one. The long ones first.
  */
 const UNTIMED_FAULTS = [
   ...[
     'kill',
     'untold',
+    'two-environments',
     'late',
     'api-server',
     'counts',
+    'own-rights',
     'records',
     'steps',
     'stuck-work',
@@ -41,30 +41,10 @@ const UNTIMED_FAULTS = [
   'test/e2e/**/*.test.ts',
 ];
 
-/** What measures times of the operator's own, with limits near them. */
-const TIMED = [
-  'api/json-text',
-  'controller/candidate/secrecy/redaction',
-  'kube/dispatchers',
-  'kube/lease',
-  'kube/list-text',
-  'kube/shares',
-  'kube/watch-burst',
-  'render/confinement',
-  'render/engine-child',
-  'source/refs',
-  'source/transport/proxy',
-  'source/transport/ssh-keys',
-  'source/transport/tls',
-  'webhook/flood',
-  'webhook/repository-index',
-].map((name) => `operator/${name}.test.ts`);
-
 /** What matches, at most so many at once, group after group. A file is of the first group that it matches. */
 const SUITES = {
   // The long ones first, so that none is left running alone at the end.
   test: [
-    { patterns: TIMED, atOnce: FILES_AT_ONCE - 1 },
     {
       patterns: [
         'test/integration/**/*.test.ts',
