@@ -213,6 +213,22 @@ for (const [fault, inflict] of Object.entries(FAULTS))
     }
   });
 
+test('A7: a new Application is deployed also where the answer to the write of our finalizer is lost', async (t) => {
+  const { proxy, stage, push } = await newProxiedSteps(t, { flags: fastLease });
+  await push('web', [configMap('web')]);
+  const path = /\/applications\/web(\?|$)/;
+  const held = proxy.hold({
+    verb: 'patch',
+    path,
+    where: ({ body }) => /finalizers/.test(body),
+    at: 'response',
+  });
+  await stage.application('web', { source: { path: 'web' } });
+  await held.seen;
+  held.drop();
+  await stage.until('web', ({ status }) => status?.sync === 'Synced', 'it to be deployed');
+});
+
 /** The same of deletions whose answer is lost, or does not come before the look is broken off. */
 for (const [how, end] of Object.entries({
   'is lost': async ({ drop }: HeldRequest) => drop(),

@@ -60,6 +60,12 @@ export class ApplicationCache {
     return this.#byKey.get(applicationOf(target))?.memory.targets.get(target);
   }
 
+  /** Whether the Application has our finalizer: before that nothing of it is deployed. */
+  isReady(key: string): boolean {
+    const object = this.#byKey.get(key)?.object;
+    return object !== undefined && hasFinalizer(object);
+  }
+
   /** Takes in an Application as somebody told it; answers whether there is something to do about it. */
   take(object: KubeObject): boolean {
     const key = applicationKey(object);

@@ -102,7 +102,6 @@ export class ApplicationController {
       applications: this.#applications,
       writer: this.#writer,
       lookAgain: (key, delayMs) => this.#queue?.addAfter(key, delayMs),
-      wakeTargets: (key) => this.#wakeTargets(key),
       onAnswer: options.takeAnswer,
       onFault: options.onFault,
     });
@@ -283,11 +282,16 @@ export class ApplicationController {
   /** Takes in an event of the watch on Applications: each is newer than what was told before. */
   onEvent({ type, namespace, name, object, isAnew }: WatchEvent<KubeObject>): void {
     const key = `${namespace}/${name}`;
+    const wasReady = this.#applications.isReady(key);
     if (type === 'Deleted') {
       this.#applications.forget(key);
       this.#forget(key);
     } else if (isAnew === true) this.#applications.takeAnew(object);
-    else if (!this.#take(key, object)) return;
+    else if (!this.#take(key, object)) {
+      // Also where the answer to the write of our finalizer was lost.
+      if (!wasReady && this.#applications.isReady(key)) this.#wakeTargets(key);
+      return;
+    }
     this.#wake(key, { interrupt: 'at once' });
   }
 

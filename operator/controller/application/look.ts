@@ -17,8 +17,6 @@ export interface ApplicationLooksOptions {
   applications: ApplicationCache;
   writer: ApplicationWriter;
   lookAgain(key: string, delayMs: number): void;
-  /** The Application's targets may begin. */
-  wakeTargets(key: string): void;
   /** Told of an Application that was read anew. */
   onAnswer(object: KubeObject): void;
   onFault(application: string, fault: Fault): void;
@@ -64,8 +62,8 @@ export class ApplicationLooks {
     }
     if (!isDeleted && !hasFinalizer) {
       const finalizers = [...application.metadata.finalizers, FINALIZER];
+      // The event of it wakes the targets, also where its answer is lost.
       await this.#options.writer.setFinalizers(application.metadata, finalizers, signal);
-      this.#options.wakeTargets(key);
     }
     await memory.gathering.settle((environments) => this.#tell(key, environments, signal), signal);
   }

@@ -261,6 +261,20 @@ const ROWS: readonly [string, Partial<TargetState>, Deed | { wait: Date | undefi
     'Tidy',
   ],
   [
+    'what runs has lost its manifests, and what was rendered anew, with other bytes, is refused: nothing more',
+    {
+      deployment: deployment({ ...NEW, digest: OLD.digest }),
+      ...seen(NEW, { obstacle: { at: 'Deploying', error: ofTime } }),
+      memory: { ...retry(seconds(4), ofTime, NOW).memory, renderAnew: true },
+    },
+    { wait: seconds(4) },
+  ],
+  [
+    'Git does not answer, and the objects cannot be seen',
+    { found: { sight: { unseen: refusal }, obstacle: { at: 'Resolving', error: ofTime, isAnswer: false } } },
+    { wait: seconds(30) },
+  ],
+  [
     'what is wanted is what runs, and the cluster refuses it: nothing more',
     {
       deployment: deployment(NEW),

@@ -33,8 +33,13 @@ function nextOfWanted(state: TargetState): Action {
     case 'Obstructed':
     case 'Held':
       // Of what is wanted itself nothing more is done; what runs in its place is kept running (A4, D6).
-      return isOfWanted(state) ? waitOf(state) : lookAfter(state);
+      return isOfWanted(state) || isRenderedAnew(state) ? waitOf(state) : lookAfter(state);
   }
+}
+
+/** What runs has lost its manifests, and what was rendered in their place has other bytes: random values, say. */
+function isRenderedAnew({ deployment, memory, found: { wanted } }: TargetState): boolean {
+  return memory.renderAnew && wanted !== undefined && deployment?.candidate.id === wanted.candidate.id;
 }
 
 function lookAfter(state: TargetState): Action {

@@ -68,6 +68,8 @@ function end(run: Run, state: TargetState, requeueAt: Date | undefined): Looked 
 
 /** What no status has words for ends the look; what runs was looked after before. */
 function throwUnforeseen(state: TargetState): void {
+  // That the objects cannot be seen is what is told.
+  if (state.found.sight !== 'Seen') return;
   const { lookedAfter } = state.found;
   const obstacle = obstacleOf(state);
   const failure = lookedAfter?.how === 'Not' ? lookedAfter : undefined;

@@ -12,18 +12,20 @@ import type { Outcome, TargetState } from '../state.ts';
 /** Finds out what is wanted, and tells others which of their objects that takes over. */
 export async function resolve(run: Run, state: TargetState): Promise<Outcome> {
   const { application, parts, context } = run;
+  // Without a view of the objects nothing comes of it but what the status says of Git.
+  const isSeen = state.found.sight === 'Seen';
   let wanted: Wanted | undefined;
   try {
-    checkCycle(application, parts.lookup);
+    if (isSeen) checkCycle(application, parts.lookup);
     wanted = await find(run, state);
-    const toldWishes = await tellWishes(run, state, wanted);
-    noteMove(run, wanted);
+    const toldWishes = isSeen ? await tellWishes(run, state, wanted) : (state.memory.toldWishes ?? '');
+    if (isSeen) noteMove(run, wanted);
     const sourceError = parts.wanted.sourceError(applicationKey(application));
     return { type: 'Resolved', wanted, toldWishes, ...(sourceError === undefined ? {} : { sourceError }) };
   } catch (failure) {
     context.signal.throwIfAborted();
     // What is known is outdated, and nothing is to be done by it.
-    if (isConflict(failure) || isAlreadyExists(failure)) throw failure;
+    if (isSeen && (isConflict(failure) || isAlreadyExists(failure))) throw failure;
     const isAnswer = isAnswered(run, failure);
     const error = run.request.open === undefined || isAnswer ? failure : withRequest(failure);
     return { type: 'Unresolved', error, isAnswer, ...(wanted === undefined ? {} : { wanted }) };
