@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { isRunning } from './process.ts';
+import { isRunning, startProcess } from './process.ts';
 import { eventually } from './wait.ts';
 
 for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
@@ -29,3 +29,10 @@ for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
     await eventually(() => !groups.some((pid) => isRunning(-pid)), { describe: 'the groups to be gone' });
   });
 }
+
+test('a program that is stopped takes along what it started', async () => {
+  const line = 'sleep 600 & wait';
+  const program = startProcess({ name: line, command: 'sh', args: ['-c', line], logPath: '/dev/null' });
+  await program.stop();
+  await eventually(() => !isRunning(-program.pid), { describe: 'its group to be gone' });
+});

@@ -54,8 +54,12 @@ export function startProcess(options: ProcessOptions): RunningProcess {
   // Does not keep this process alive: a test that forgets to stop it ends all the same, and so does it.
   child.unref();
   if (!options.detached) endWithThisProcess(child);
+  const isRunning = () => child.exitCode === null && child.signalCode === null && child.pid !== undefined;
   const send = (signal: NodeJS.Signals) => {
-    if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+    if (!isRunning()) return;
+    // Who is killed cannot end what it started itself.
+    if (signal === 'SIGKILL' && child.pid !== undefined) process.kill(-child.pid, signal);
+    else child.kill(signal);
   };
   return {
     name: options.name,
@@ -63,7 +67,7 @@ export function startProcess(options: ProcessOptions): RunningProcess {
     logPath: options.logPath,
     ended,
     get running() {
-      return child.exitCode === null && child.signalCode === null && child.pid !== undefined;
+      return isRunning();
     },
     pause: () => send('SIGSTOP'),
     resume: () => send('SIGCONT'),
