@@ -31,7 +31,12 @@ export function foundAfter(state: TargetState, outcome: Outcome): Findings {
     case 'Tidied': {
       // What is remembered of it may be dropped meanwhile; what this look tells is decided.
       const obstacle = obstacleOf(state);
-      return { ...found, isTidied: true, ...(obstacle === undefined ? {} : { obstacle }) };
+      return {
+        ...found,
+        isTidied: true,
+        isUndisturbed: outcome.isUndisturbed,
+        ...(obstacle === undefined ? {} : { obstacle }),
+      };
     }
     case 'FailedTry':
       return { ...found, failure: { error: outcome.error, isCounted: false } };

@@ -90,7 +90,6 @@ function state(changes: Partial<TargetState> = {}): TargetState {
     parked: undefined,
     unmet: undefined,
     applied: new Map(),
-    isUndisturbed: false,
     memory: NOTHING_REMEMBERED,
     found: {},
     ...changes,
@@ -163,13 +162,16 @@ const ROWS: readonly [string, Partial<TargetState>, Deed | { wait: Date | undefi
   ],
   ['what runs is wanted', { deployment: deployment(NEW), ...seen(NEW) }, 'Tidy'],
   ['… tidied', { deployment: deployment(NEW), ...tidied(NEW) }, 'Advance'],
-  ['… and nothing differs', { deployment: deployment(NEW), isUndisturbed: true, ...tidied(NEW) }, 'Confirm'],
+  [
+    '… and nothing differs',
+    { deployment: deployment(NEW), ...tidied(NEW, { isUndisturbed: true }) },
+    'Confirm',
+  ],
   [
     '… but something was kept',
     {
       deployment: deployment(NEW),
-      isUndisturbed: true,
-      ...tidied(NEW),
+      ...tidied(NEW, { isUndisturbed: true }),
       ...remembered({
         kept: [{ object: { group: '', kind: 'Secret', namespace: 'a', name: 'b' }, reason: 'r' }],
       }),
@@ -435,7 +437,11 @@ function outcomesOf(
         ...blockedOrSo,
       ];
     case 'Tidy':
-      return [[{ type: 'Tidied' }], ...stopped];
+      return [
+        [{ type: 'Tidied', isUndisturbed: false }],
+        [{ type: 'Tidied', isUndisturbed: true }],
+        ...stopped,
+      ];
     case 'Advance':
       return [
         advanced({ applied: true, outcome: 'Succeeded' }, { state: 'Done' }),
@@ -489,34 +495,31 @@ test('every look ends, does nothing twice, and says where the target stands', ()
   for (const from of deployments)
     for (const request of [undefined, 'x'])
       for (const settings of [state().settings, { ...state().settings, mode: 'Manual' as const }])
-        for (const renderAnew of [false, true])
-          for (const isUndisturbed of [false, true]) {
-            const start = state({
-              deployment: from,
-              request,
-              isAskedNow: request !== undefined,
-              settings,
-              isUndisturbed,
-              ...remembered({ renderAnew }),
-            });
-            for (const { done, last } of ways(start)) {
-              count += 1;
-              const how = `${done.join(', ')} from ${JSON.stringify(from)} mode ${settings.mode} request ${request}`;
-              const standing = standingOf(last);
-              const { obstacle, lookedAfter } = last.found;
-              const error = obstacle?.error ?? (lookedAfter?.how === 'Not' ? lookedAfter.error : undefined);
-              const isTold =
-                error instanceof TowpathError || error instanceof Quarantine || error === undefined;
-              if (isTold) assert.notEqual(standing, LOOKING, how);
-              // A4, D6: whatever is wrong with what is wanted, what runs in its place is looked after.
-              const isSeen = last.found.sight === 'Seen';
-              const isOld = from !== undefined && candidateKey(from.candidate) === candidateKey(OLD);
-              if (isSeen && isOld && !done.includes('Begin')) assert.ok(done.includes('Tidy'), how);
-              // What nobody asked for is not begun (mode Manual), and nothing is begun that was not judged.
-              if (done.includes('Begin')) assert.ok(done.includes('Judge'), how);
-              if (settings.mode === 'Manual' && request === undefined)
-                assert.ok(!done.includes('Begin'), how);
-            }
+        for (const renderAnew of [false, true]) {
+          const start = state({
+            deployment: from,
+            request,
+            isAskedNow: request !== undefined,
+            settings,
+            ...remembered({ renderAnew }),
+          });
+          for (const { done, last } of ways(start)) {
+            count += 1;
+            const how = `${done.join(', ')} from ${JSON.stringify(from)} mode ${settings.mode} request ${request}`;
+            const standing = standingOf(last);
+            const { obstacle, lookedAfter } = last.found;
+            const error = obstacle?.error ?? (lookedAfter?.how === 'Not' ? lookedAfter.error : undefined);
+            const isTold =
+              error instanceof TowpathError || error instanceof Quarantine || error === undefined;
+            if (isTold) assert.notEqual(standing, LOOKING, how);
+            // A4, D6: whatever is wrong with what is wanted, what runs in its place is looked after.
+            const isSeen = last.found.sight === 'Seen';
+            const isOld = from !== undefined && candidateKey(from.candidate) === candidateKey(OLD);
+            if (isSeen && isOld && !done.includes('Begin')) assert.ok(done.includes('Tidy'), how);
+            // What nobody asked for is not begun (mode Manual), and nothing is begun that was not judged.
+            if (done.includes('Begin')) assert.ok(done.includes('Judge'), how);
+            if (settings.mode === 'Manual' && request === undefined) assert.ok(!done.includes('Begin'), how);
           }
+        }
   assert.ok(count > 1_000, `${count} ways`);
 });

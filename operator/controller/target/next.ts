@@ -47,12 +47,12 @@ function lookAfter(state: TargetState): Action {
 }
 
 function nextOfRunning(state: TargetState): Action {
-  const { deployment, found, isUndisturbed, memory } = state;
+  const { deployment, found, memory } = state;
   if (found.lookedAfter !== undefined) return waitOf(state);
   if (found.failure?.isCounted === false) return act('Count');
   if (deployment?.exhausted === true) return act('Repair');
   if (found.failure !== undefined || restingTry(state) !== undefined) return waitOf(state);
-  return isUndisturbed === true && memory.kept.length === 0 ? act('Confirm') : act('Advance');
+  return found.isUndisturbed === true && memory.kept.length === 0 ? act('Confirm') : act('Advance');
 }
 
 function act(type: Deed): Action {

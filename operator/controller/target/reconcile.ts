@@ -6,7 +6,7 @@ import { act } from './actions/act.ts';
 import { foundAfter, memoryAfter } from './after-action.ts';
 import { next } from './next.ts';
 import { type Parts, type Run, type RunInput, startRun } from './run.ts';
-import { look } from './snapshot.ts';
+import { snapshotOf } from './snapshot.ts';
 import { obstacleOf } from './stage.ts';
 import type { Outcome, TargetState } from './state.ts';
 import { droppedNulls } from './words/dropped-nulls.ts';
@@ -34,7 +34,7 @@ export async function reconcile(parts: Parts, input: RunInput): Promise<Looked> 
   const { application, session } = run;
   if (application.status?.observedGeneration !== application.metadata.generation)
     session.unreported.warn(droppedNulls(application));
-  let state = look(run, {});
+  let state = snapshotOf(run, {});
   input.onFacts(() => reportSoFar(run, state));
   for (let step = 0; step < MOST_STEPS; step += 1) {
     const action = next(state);
@@ -46,9 +46,10 @@ export async function reconcile(parts: Parts, input: RunInput): Promise<Looked> 
 
 /** Where the target is after an action, with what it came to found and remembered. */
 function after(run: Run, { found }: TargetState, outcome: Outcome): TargetState {
-  const state = look(run, found);
-  run.session.memory = memoryAfter(state, outcome, run.parts.random());
-  return look(run, foundAfter(state, outcome));
+  const state = snapshotOf(run, found);
+  const memory = memoryAfter(state, outcome, run.parts.random());
+  run.session.memory = memory;
+  return Object.freeze({ ...state, memory, found: foundAfter(state, outcome) });
 }
 
 function end(run: Run, state: TargetState, requeueAt: Date | undefined): Looked {

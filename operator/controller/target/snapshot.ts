@@ -1,11 +1,10 @@
 import { candidateKey } from '../record/record.ts';
 import { unmetDependency } from './dependencies.ts';
-import { isUndisturbed } from './deploy-context.ts';
 import type { Run } from './run.ts';
 import type { Findings, TargetState } from './state.ts';
 
 /** Where the target is now: the record, the watches and what the look found so far; nobody is asked. */
-export function look(run: Run, found: Findings): TargetState {
+export function snapshotOf(run: Run, found: Findings): TargetState {
   const { parts, application, target, session, context, since, request } = run;
   const { deployment, pending, applied } = context.record;
   return Object.freeze({
@@ -20,8 +19,6 @@ export function look(run: Run, found: Findings): TargetState {
     parked: pending === undefined ? undefined : candidateKey(pending),
     unmet: unmetDependency(application, parts.lookup),
     applied,
-    // It matters at one place, and takes as long as there are objects.
-    isUndisturbed: found.isTidied === true && found.lookedAfter === undefined && isUndisturbed(context),
     memory: session.memory,
     found,
   });

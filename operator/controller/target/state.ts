@@ -32,8 +32,6 @@ export interface TargetState {
   readonly unmet: TowpathError | undefined;
   /** What was applied, by object key. */
   readonly applied: ReadonlyMap<string, AppliedObject>;
-  /** Whether everything is as it was last applied; found out where it matters. */
-  readonly isUndisturbed: boolean | undefined;
   readonly memory: Memory;
   readonly found: Findings;
 }
@@ -88,6 +86,8 @@ export interface Findings {
   readonly held?: PruneHeld;
   /** What earlier deployments left of their hooks was ended: what runs is looked after from here on. */
   readonly isTidied?: true;
+  /** Everything was as it was last applied when that was done. */
+  readonly isUndisturbed?: boolean;
   /** A try of the deployment that failed by its own fault, and whether the record has it. */
   readonly failure?: { readonly error: TowpathError; readonly isCounted: boolean };
   readonly lookedAfter?: LookedAfter;
@@ -170,7 +170,7 @@ export type Outcome =
   | { readonly type: 'Blocked'; readonly error: TowpathError }
   /** The wanted candidate met what nobody foresaw. */
   | { readonly type: 'Broken'; readonly error: unknown }
-  | { readonly type: 'Tidied' }
+  | { readonly type: 'Tidied'; readonly isUndisturbed: boolean }
   | { readonly type: 'LookedAfter'; readonly lookedAfter: LookedAfter }
   | { readonly type: 'FailedTry'; readonly error: TowpathError }
   | { readonly type: 'Counted'; readonly error: TowpathError; readonly attempts: number };

@@ -2,7 +2,13 @@ import { isInPrinciple } from '../../../apply/classify.ts';
 import type { Deployment } from '../../record/record.ts';
 import { advance as advanceDeployment, repair as repairDeployment } from '../deploy/deploy.ts';
 import { endHooks } from '../deploy/run-hooks.ts';
-import { type Advance, type DeployContext, isAsApplied, saveChanges } from '../deploy-context.ts';
+import {
+  type Advance,
+  type DeployContext,
+  isAsApplied,
+  isUndisturbed,
+  saveChanges,
+} from '../deploy-context.ts';
 import type { Run } from '../run.ts';
 import type { Outcome, TargetState } from '../state.ts';
 import { explainForbidden } from '../words/missing-service-account.ts';
@@ -14,7 +20,8 @@ export async function tidy({ context }: Run): Promise<Outcome> {
   if (deployment.outcome === undefined && !deployment.applied)
     context.unreported.begin({ how: 'takenUp', deployment });
   await endHooks(context, ({ madeIn = deployment.id }) => madeIn >= deployment.id);
-  return { type: 'Tidied' };
+  // Asked once in a look: it takes as long as there are objects.
+  return { type: 'Tidied', isUndisturbed: isUndisturbed(context) };
 }
 
 /** Nothing differs: no manifest is read, and nothing is asked of the API server. */
