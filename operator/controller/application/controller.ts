@@ -1,5 +1,4 @@
 import type { Application } from '../../api/v1alpha1/application.ts';
-import { FINALIZER } from '../../api/v1alpha1/names.ts';
 import type { KubeClient, KubeObject } from '../../kube/client.ts';
 import type { EventRecorder } from '../../kube/events.ts';
 import type { WatchEvent } from '../../kube/list-watch.ts';
@@ -187,8 +186,7 @@ export class ApplicationController {
   *#underWay(): Iterable<{ key: string; since?: number }> {
     yield* this.#targets.underWay();
     for (const { key } of this.#queue?.underWay() ?? []) {
-      const finalizers = this.#applications.get(key)?.object.metadata.finalizers ?? [];
-      if (finalizers.includes(FINALIZER)) continue;
+      if (this.#applications.isReady(key)) continue;
       for (const { name } of this.#options.targets.named(key)) yield { key: name };
     }
   }

@@ -1,4 +1,3 @@
-import { FINALIZER } from '../../api/v1alpha1/names.ts';
 import { applicationOf } from '../record/application-key.ts';
 import type { TargetIdentity } from '../record/target.ts';
 import type { KnownTarget } from '../target/looks.ts';
@@ -18,13 +17,12 @@ export function knownTarget(
   const identity = targets.named(key).find(isIt);
   if (cached === undefined || memory === undefined || identity === undefined) return undefined;
   const { application, object } = cached;
-  const { finalizers, deletionTimestamp } = object.metadata;
-  const isDeleted = deletionTimestamp !== undefined;
-  const hasFinalizer = finalizers?.includes(FINALIZER) === true;
+  const isDeleted = object.metadata.deletionTimestamp !== undefined;
+  const isReady = applications.isReady(key);
   if (memory.gone !== undefined) return { due: 'Nothing', identity, memory };
   if (application === undefined)
-    return { due: isDeleted && hasFinalizer ? 'Release' : 'Nothing', identity, memory };
+    return { due: isDeleted && isReady ? 'Release' : 'Nothing', identity, memory };
   const target = targets.of(application).find(isIt);
-  if (target === undefined || !hasFinalizer) return undefined;
+  if (target === undefined || !isReady) return undefined;
   return { due: isDeleted ? 'Removal' : 'Sync', identity, memory, asked: { application, target } };
 }

@@ -53,14 +53,14 @@ export class ApplicationLooks {
     const { application, object, memory, errors } = cached;
     const { metadata } = object;
     const isDeleted = metadata.deletionTimestamp !== undefined;
-    const hasFinalizer = metadata.finalizers?.includes(FINALIZER) === true;
-    if (isDeleted && !hasFinalizer) return this.tellGone(key);
+    const isReady = this.#options.applications.isReady(key);
+    if (isDeleted && !isReady) return this.tellGone(key);
     if (isDeleted && this.#areGone(key, cached)) return this.#letGoOf(key, cached, signal);
     if (application === undefined) {
       if (!isDeleted) await this.#options.writer.tellInvalid(object, errors, signal);
       return;
     }
-    if (!isDeleted && !hasFinalizer) {
+    if (!isDeleted && !isReady) {
       const finalizers = [...application.metadata.finalizers, FINALIZER];
       // The event of it wakes the targets, also where its answer is lost.
       await this.#options.writer.setFinalizers(application.metadata, finalizers, signal);
