@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { newManifest } from '../../test/harness/manifest.ts';
 import { type AppliedObject, appliedDigest } from '../manifest/applied.ts';
 import { type LiveObject, ownerAnnotation } from '../manifest/live.ts';
 import { type Manifest, objectKey } from '../manifest/manifest.ts';
@@ -10,16 +11,7 @@ const targetName = 'shop/web/default';
 const entry = { hash: 'h', time: '2026-01-01T00:00:00Z' };
 
 function manifest(name: string, digest = 'd1'): Manifest {
-  return {
-    group: '',
-    kind: 'ConfigMap',
-    namespace: 'shop',
-    name,
-    apiVersion: 'v1',
-    text: '{}',
-    digest,
-    annotations: {},
-  };
+  return newManifest(name, '{}', digest);
 }
 
 function live(name: string, more: Partial<LiveObject> = {}): LiveObject {

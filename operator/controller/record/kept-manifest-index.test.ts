@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
+import { newManifest } from '../../../test/harness/manifest.ts';
 import { digestOf } from '../../manifest/digest.ts';
-import type { Manifest } from '../../manifest/manifest.ts';
 import { Slices } from '../../observe/event-loop-slices.ts';
 import { encode, manifestsIn, RecordIndex } from './kept-manifest-index.ts';
 import { type Manifests, newRecord } from './record.ts';
@@ -10,19 +10,6 @@ import { type Manifests, newRecord } from './record.ts';
 const OWN = 'towpath-application-x';
 /** What a Secret may have, its data decoded. */
 const MIB = 2 ** 20;
-
-function manifest(name: string, text: string): Manifest {
-  return {
-    group: '',
-    kind: 'ConfigMap',
-    namespace: 'shop',
-    name,
-    apiVersion: 'v1',
-    text,
-    digest: createHash('sha256').update(text).digest('hex'),
-    annotations: {},
-  };
-}
 
 /** So many candidates are kept here. */
 const KEPT = 4;
@@ -84,7 +71,7 @@ test('5,000 objects that all change with each candidate fit into Secrets, howeve
   const secrets = new Secrets();
   for (let release = 0; release < 6; release += 1) {
     const objects = Array.from({ length: 5_000 }, (_, index) =>
-      manifest(
+      newManifest(
         `config-map-${index}`,
         `{"release":${release},"index":${index},"${randomBytes(12).toString('hex')}":1}`,
       ),
@@ -107,10 +94,10 @@ test('5,000 objects that all change with each candidate fit into Secrets, howeve
 
 test('a text that no Secret could take is kept in parts, and shared between candidates', async () => {
   const secrets = new Secrets();
-  const large = manifest('large', `{"data":"${randomBytes(2_000_000).toString('base64')}"}`);
+  const large = newManifest('large', `{"data":"${randomBytes(2_000_000).toString('base64')}"}`);
   await secrets.accept(digestOf('1'), { objects: [large], hooks: [] });
   const before = secrets.data.size;
-  await secrets.accept(digestOf('2'), { objects: [manifest('small', '{}'), large], hooks: [] });
+  await secrets.accept(digestOf('2'), { objects: [newManifest('small', '{}'), large], hooks: [] });
   assert.equal(secrets.data.size, before, 'the large one stands once');
   for (const name of secrets.data.keys())
     assert.ok(secrets.bytes(name) < MIB, `${name}: ${secrets.bytes(name)}`);
@@ -121,10 +108,7 @@ test('a text that no Secret could take is kept in parts, and shared between cand
 test('S18: texts whose digests begin alike for 31 of 32 bytes are two', async () => {
   const secrets = new Secrets();
   const digests = ['00', 'ff'].map((last) => 'ab'.repeat(31) + last);
-  const objects = digests.map((digest, index) => ({
-    ...manifest(`config-${index}`, `{"n":${index}}`),
-    digest,
-  }));
+  const objects = digests.map((digest, index) => newManifest(`config-${index}`, `{"n":${index}}`, digest));
   await secrets.accept(digestOf('1'), { objects: objects.slice(0, 1), hooks: [] });
   await secrets.accept(digestOf('2'), { objects, hooks: [] });
   assert.deepEqual((await secrets.read(digestOf('2'))).objects, objects);
@@ -133,6 +117,6 @@ test('S18: texts whose digests begin alike for 31 of 32 bytes are two', async ()
 test('S18: candidates whose ids begin alike are kept beside each other', async () => {
   const secrets = new Secrets();
   const ids = ['00', 'ff'].map((last) => `sha256:${'ab'.repeat(31)}${last}`);
-  for (const id of ids) await secrets.accept(id, { objects: [manifest(id, `{"of":"${id}"}`)], hooks: [] });
+  for (const id of ids) await secrets.accept(id, { objects: [newManifest(id, `{"of":"${id}"}`)], hooks: [] });
   for (const id of ids) assert.equal((await secrets.read(id)).objects[0]?.name, id);
 });

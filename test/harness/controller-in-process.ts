@@ -1,0 +1,101 @@
+import { buildEngine } from '../../hack/build-engine.ts';
+import { ApplicationController } from '../../operator/controller/application/controller.ts';
+import type { Targets } from '../../operator/controller/application/targets.ts';
+import { takeAnswer, watchApplications } from '../../operator/controller/application/watch.ts';
+import { Cluster } from '../../operator/controller/cluster/cluster.ts';
+import type { KubeClient } from '../../operator/kube/client.ts';
+import { EventRecorder } from '../../operator/kube/events.ts';
+import type { Slices } from '../../operator/observe/event-loop-slices.ts';
+import { newLogger } from '../../operator/observe/log.ts';
+import { Renderer } from '../../operator/render/renderer.ts';
+import { Sources } from '../../operator/source/sources.ts';
+
+export interface ControllerInProcess {
+  home: KubeClient;
+  /** Of the API server that all targets are in; it may be the same. */
+  there: KubeClient;
+  slices: Slices;
+  /** Of the Applications, and of the operator itself. */
+  namespace: string;
+  installation: string;
+  targets: Targets;
+  /** Takes what goes wrong, as a sentence. */
+  tell(text: string): void;
+}
+
+const nothing = () => undefined;
+
+/** All that works while a process leads, as Operator wires it, in this process; returns how it is stopped. */
+export async function startController({
+  home,
+  there,
+  slices,
+  namespace,
+  installation,
+  targets,
+  tell,
+}: ControllerInProcess): Promise<() => Promise<void>> {
+  const onFault = (error: unknown) => tell(String(error));
+  const cluster = new Cluster({
+    client: there,
+    onChange: (target) => controller.onTargetChanged(target),
+    onKindsChanged: () => controller.onKindsChanged(),
+    onDefinitionsChanged: () => controller.onDefinitionsChanged(),
+    onFault,
+    random: Math.random,
+  });
+  const sources = new Sources({ allowLoopback: true, slices });
+  const renderer = new Renderer({ enginePath: await buildEngine(), slices });
+  const events = new EventRecorder({ client: home, component: 'towpath', instance: 'test', onFault });
+  const controller: ApplicationController = new ApplicationController({
+    home,
+    clusterOf: () => cluster,
+    sources,
+    nameOf: (url) => url,
+    renderer,
+    events,
+    slices,
+    namespace,
+    installation,
+    targets,
+    random: Math.random,
+    onFault: (application, { message, stack = '' }) => tell(`${application}: ${message} ${stack}`),
+    onTold: nothing,
+    onUntrustedRecord: (secret, why) => tell(`${secret}: ${why}`),
+    takeAnswer: (object) => takeAnswer(applications, object),
+    queueObserver: { added: nothing, delayed: nothing, began: nothing, ended: nothing },
+    onLooked: nothing,
+    onLong: nothing,
+    onAbandoned: (application) => tell(`${application}: abandoned`),
+  });
+  const applications = watchApplications({
+    client: home,
+    namespace,
+    log: newLogger('error', 'json', tell),
+    onEvent: (event) => controller.onEvent(event),
+  });
+  const leading = new AbortController();
+  let stopping: Promise<unknown> | undefined;
+  const stop = async () => {
+    leading.abort(new Error('the test is over'));
+    stopping ??= Promise.allSettled([
+      applications.stop(),
+      // What is under way looks at the cluster still.
+      controller.stop().finally(() => cluster.stop()),
+      events.stop(),
+      sources.stop(),
+      renderer.stop(),
+    ]).then(() => Promise.all([...new Set([home, there])].map((client) => client.close())));
+    await stopping;
+  };
+  try {
+    await cluster.start();
+    applications.start();
+    await applications.whenSynced(leading.signal);
+    await controller.lead(leading.signal);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return stop;
+}
