@@ -4,20 +4,20 @@ import type { Hook, Manifest } from '../manifest/manifest.ts';
 import type { Slices } from '../observe/event-loop-slices.ts';
 import type { EngineMessage } from './engine-child.ts';
 import type { Exchange } from './engine-pool.ts';
-import type { TreeReader } from './inputs.ts';
+import type { TracedReads } from './inputs.ts';
 import { chartFiles, type EngineFiles } from './kinds.ts';
 import { describePath, type Rendered } from './request.ts';
 
 /** Answers what the engine asks about the repository while it works on a request. */
 export class Conversation {
-  readonly #tree: TreeReader;
+  readonly #tree: TracedReads;
   readonly #path: string;
   /** Those that the engine may ask for as a whole, by repository path. */
   readonly #files: Map<string, EngineFiles>;
   #bytesLeft: number;
   readonly #inputBytes: number;
 
-  constructor(tree: TreeReader, files: readonly EngineFiles[], inputBytes: number) {
+  constructor(tree: TracedReads, files: readonly EngineFiles[], inputBytes: number) {
     this.#tree = tree;
     this.#path = files[0]?.path ?? '';
     this.#files = new Map(files.map((each) => [each.path, each]));

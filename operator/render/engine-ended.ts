@@ -96,6 +96,6 @@ function asTold({ end, stderr }: EngineExit): string {
   if (end === 'signal SIGKILL' && stderr === '')
     return " (it was killed, most likely because the machine, or the operator's container, is short of memory)";
   const [line = ''] = stderr.split('\n', 1);
-  const told = [end, line.slice(0, LONGEST_TOLD).toWellFormed().trim()].filter((part) => part !== '');
-  return told.length === 0 ? '' : ` (${told.join(': ')})`;
+  const parts = [end, line.slice(0, LONGEST_TOLD).toWellFormed().trim()].filter((part) => part !== '');
+  return parts.length === 0 ? '' : ` (${parts.join(': ')})`;
 }

@@ -8,7 +8,7 @@ export type Trace = ReadonlyMap<string, string>;
 type Operation = 'type' | 'oid' | 'names' | 'digest';
 
 /** Reads a tree and notes what was read, so that a result can be reused where the same reads give the same. */
-export class TreeReader {
+export class TracedReads {
   readonly #tree: RenderTree;
   readonly #trace = new Map<string, string>();
   readonly #signal: AbortSignal;

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { TowpathError } from '../api/errors.ts';
-import type { TreeReader } from './inputs.ts';
+import type { TracedReads } from './inputs.ts';
 import { describePath, type HelmValues, type RenderKind, type RenderRequest } from './request.ts';
 import { directoryOf, type EngineValues, readValuesFiles, whatIsThere } from './values.ts';
 
@@ -14,7 +14,7 @@ export interface EngineFiles {
 
 /** What renders the path. */
 export async function detectKind(
-  tree: TreeReader,
+  tree: TracedReads,
   path: string,
   request: RenderRequest,
 ): Promise<RenderKind> {
@@ -46,7 +46,7 @@ export async function detectKind(
 }
 
 /** All values of the request, later ones win. */
-export async function helmValues(tree: TreeReader, path: string, helm: HelmValues): Promise<EngineValues[]> {
+export async function helmValues(tree: TracedReads, path: string, helm: HelmValues): Promise<EngineValues[]> {
   const json = (name: string, text: string | undefined): EngineValues[] =>
     text === undefined ? [] : [{ name, format: 'json', text: Buffer.from(text) }];
   return [
@@ -64,7 +64,7 @@ export async function helmValues(tree: TreeReader, path: string, helm: HelmValue
 }
 
 /** The chart in a directory; undefined where there is none. */
-export async function chartFiles(tree: TreeReader, path: string): Promise<EngineFiles | undefined> {
+export async function chartFiles(tree: TracedReads, path: string): Promise<EngineFiles | undefined> {
   if ((await tree.type(posix.join(path, 'Chart.yaml'))) !== 'file') return undefined;
   return {
     path,
@@ -77,7 +77,7 @@ export async function chartFiles(tree: TreeReader, path: string): Promise<Engine
  * The manifests of a plain directory, subdirectories too, or of a single file: *.yaml, *.yml and *.json; what
  * begins with a dot, or is in a directory that does, is passed over.
  */
-export async function manifestFiles(tree: TreeReader, path: string): Promise<EngineFiles[]> {
+export async function manifestFiles(tree: TracedReads, path: string): Promise<EngineFiles[]> {
   if ((await tree.type(path)) === 'file') {
     const load = async () => [{ path: posix.basename(path), data: await tree.read(path) }];
     return [

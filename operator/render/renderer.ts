@@ -5,7 +5,7 @@ import { Slices } from '../observe/event-loop-slices.ts';
 import { answersOf, answerTo, areAnsweredAlike, type ClusterAnswers } from './cluster-reads.ts';
 import { Conversation, readResult } from './conversation.ts';
 import { EnginePool } from './engine-pool.ts';
-import { inputsDigest, sameInputs, type Trace, TreeReader } from './inputs.ts';
+import { inputsDigest, sameInputs, type Trace, TracedReads } from './inputs.ts';
 import { chartFiles, detectKind, helmValues, manifestFiles } from './kinds.ts';
 import {
   DEFAULT_LIMITS,
@@ -79,8 +79,8 @@ export class Renderer {
   async render(tree: RenderTree, request: RenderRequest, signal?: AbortSignal): Promise<Rendered> {
     signal?.throwIfAborted();
     // What of the cluster is read is found out by the render.
-    const { capabilities, scopes, ...asked } = request;
-    const key = sha256(JSON.stringify(asked));
+    const { capabilities, scopes, ...ofRepository } = request;
+    const key = sha256(JSON.stringify(ofRepository));
     const kept = await this.#find(key, tree, answersOf(request), signal);
     if (kept !== undefined) return kept;
     const flightKey = `${key} ${tree.revision} ${sha256(JSON.stringify([capabilities, scopes]))}`;
@@ -161,7 +161,7 @@ export class Renderer {
   }
 
   async #run(key: string, tree: RenderTree, request: RenderRequest, signal: AbortSignal): Promise<Rendered> {
-    const reader = new TreeReader(tree, signal);
+    const reader = new TracedReads(tree, signal);
     const path = repositoryPath('', request.path);
     const kind = await detectKind(reader, path, request);
     const values = kind === 'Helm' ? await helmValues(reader, path, request.helm ?? {}) : [];

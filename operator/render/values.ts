@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { TowpathError } from '../api/errors.ts';
 import { withoutEnding } from '../api/foreign-text.ts';
-import type { TreeReader } from './inputs.ts';
+import type { TracedReads } from './inputs.ts';
 
 /** A source of values as the engine takes it; see engine/values.go. */
 export interface EngineValues {
@@ -42,7 +42,7 @@ export function directoryOf(path: string): string {
 
 /** Reads the values files, in order. */
 export async function readValuesFiles(
-  tree: TreeReader,
+  tree: TracedReads,
   base: string,
   files: readonly string[],
 ): Promise<EngineValues[]> {
@@ -84,7 +84,7 @@ function refuseUnusable(file: string, text: Uint8Array): void {
 }
 
 /** ` In charts/web there is: Chart.yaml, templates.`, for messages about a path that is missing. */
-export async function whatIsThere(tree: TreeReader, path: string): Promise<string> {
+export async function whatIsThere(tree: TracedReads, path: string): Promise<string> {
   let directory = path;
   while (directory !== '' && (await tree.type(directory)) !== 'directory') directory = directoryOf(directory);
   const shown = 10;

@@ -1,4 +1,4 @@
-import type { Timeouts } from './transport/transport.ts';
+import type { Timeouts } from './wire/transport.ts';
 
 /** What one repository may cost. A pack that goes beyond is refused, whatever its header says (S9). */
 export interface PackLimits {

@@ -9,9 +9,10 @@ import { notACommit } from './pack/not-a-commit.ts';
 import { type History, Packs, refusalError } from './pack/packs.ts';
 import { AdvertisedRefs, type GitRef, type Missing, maxEquals, type Resolved } from './refs.ts';
 import { networkError } from './transport/network-error.ts';
-import type { Timeouts, Transport } from './transport/transport.ts';
-import { type CommitTree, isDamage, PackedCommitTree, type RunWork } from './tree/tree.ts';
+import { CommitTree, isDamage } from './tree/commit-tree.ts';
 import { type Advertisement, RemoteRefusal, readAdvertisement, sameRefs } from './wire/advertisement.ts';
+import type { Timeouts, Transport } from './wire/transport.ts';
+import type { RunWork } from './work.ts';
 
 /** A remote repository, as everyone sees it who has the same URL and credential. */
 export interface Repository {
@@ -233,7 +234,7 @@ export class RemoteRepository implements Repository {
       }
     };
     const described = await run('commit', { directory: packs.directory, limits, oid: commit }, signal);
-    return new PackedCommitTree(commit, described, { directory: packs.directory, limits, run });
+    return new CommitTree(commit, described, { directory: packs.directory, limits, run });
   }
 
   /** The packs that hold a commit; one fetch at a time, and one for all who want the same. */

@@ -14,15 +14,15 @@ import type { AddressRules } from './transport/address.ts';
 import { HttpTransport } from './transport/http-transport.ts';
 import type { ProxyRule } from './transport/proxy.ts';
 import { SshTransport } from './transport/ssh-transport.ts';
-import type { Timeouts, Transport } from './transport/transport.ts';
-import type { RunWork } from './tree/tree.ts';
+import type { Timeouts, Transport } from './wire/transport.ts';
+import type { RunWork } from './work.ts';
 
 export type { CommitInfo } from './pack/object-store.ts';
 export type { GitRef, Resolved } from './refs.ts';
 export type { Repository, SourceObserver } from './repository.ts';
-export type { ListedEntry, PathStat, ReadResult, TreeFile } from './threads/work.ts';
-export type { CommitTree } from './tree/tree.ts';
+export type { CommitTree } from './tree/commit-tree.ts';
 export type { Advertisement } from './wire/advertisement.ts';
+export type { ListedEntry, PathStat, ReadResult, TreeFile } from './work.ts';
 
 /** Where a repository is, and what opens it. */
 export interface Access {

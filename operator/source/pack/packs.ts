@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { TowpathError } from '../../api/errors.ts';
 import { type Credential, quoted } from '../credential.ts';
 import type { Limits } from '../limits.ts';
-import type { Transport } from '../transport/transport.ts';
-import type { RunWork } from '../tree/tree.ts';
 import { type Advertisement, RemoteRefusal } from '../wire/advertisement.ts';
 import { type FetchRequest, fetchPack } from '../wire/fetch-pack.ts';
+import type { Transport } from '../wire/transport.ts';
+import type { RunWork } from '../work.ts';
 
 const maxHaves = 16;
 

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { TowpathError } from '../../api/errors.ts';
-import type { WorkReply, WorkRequest } from './work.ts';
+import type { WorkReply, WorkRequest } from '../work.ts';
 
 export interface LaneOptions {
   /** After so long one request counts as overrun, and the worker is replaced; milliseconds. */

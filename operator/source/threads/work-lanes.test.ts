@@ -8,7 +8,7 @@ import { temporaryDirectory } from '../../../test/harness/process.ts';
 import { without } from '../../../test/harness/programs.ts';
 import { eventually } from '../../../test/harness/wait.ts';
 import { defaultLimits as limits } from '../limits.ts';
-import type { RunWork } from '../tree/tree.ts';
+import type { RunWork } from '../work.ts';
 import { type LanesOptions, WorkLanes } from './work-lanes.ts';
 
 const withoutFifos = without('mkfifo');

@@ -1,5 +1,4 @@
-import type { RunWork } from '../tree/tree.ts';
-import type { Operation, Work } from './work.ts';
+import type { Operation, RunWork, Work } from '../work.ts';
 import { type LaneOptions, stopped, WorkLane } from './work-lane.ts';
 
 export interface LanesOptions extends LaneOptions {

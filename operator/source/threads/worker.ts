@@ -5,8 +5,8 @@ import { size } from '../limits.ts';
 import { ObjectStore } from '../pack/object-store.ts';
 import type { BaseCache } from '../pack/pack-reader.ts';
 import type { SshKey } from '../transport/ssh-key.ts';
+import { DirectoryWalk, tooManyBytes } from '../tree/directory-walk.ts';
 import { findPath, quote } from '../tree/tree-path.ts';
-import { TreeWalk, tooManyBytes } from '../tree/tree-walk.ts';
 import type {
   FileFilter,
   Operation,
@@ -17,7 +17,7 @@ import type {
   WorkInput,
   WorkReply,
   WorkRequest,
-} from './work.ts';
+} from '../work.ts';
 
 /**
  * The thread in which packs are checked, indexed and read. It answers one request after the other; what it
@@ -34,7 +34,7 @@ const maxBaseBytes = 64 << 20;
 
 interface OpenRepository {
   store: ObjectStore;
-  walk: TreeWalk;
+  walk: DirectoryWalk;
 }
 
 type Answer<O extends Operation> = (input: Work[O]['input']) => Promise<Work[O]['output']>;
@@ -47,7 +47,7 @@ function answers(): { [O in Operation]: Answer<O> } {
     let repository = repositories.get(directory);
     if (!repository) {
       const store = new ObjectStore(directory, bases);
-      repository = { store, walk: new TreeWalk(store) };
+      repository = { store, walk: new DirectoryWalk(store) };
     }
     // Those not used for longest stand first.
     repositories.delete(directory);

@@ -5,11 +5,11 @@ import { withoutEnding } from '../../api/foreign-text.ts';
 import { type Credential, isSecret, quotable, quoted } from '../credential.ts';
 import type { RemoteUrl } from '../remote-url.ts';
 import { type Packet, readPackets } from '../wire/pkt-line.ts';
+import type { Timeouts, Transport } from '../wire/transport.ts';
 import { type AddressRules, checkedLookup, checkHost, checkName } from './address.ts';
 import { networkError } from './network-error.ts';
 import type { ProxyRule } from './proxy.ts';
 import { PROXY, proxyRefusal } from './proxy-refusal.ts';
-import type { Timeouts, Transport } from './transport.ts';
 
 export interface HttpOptions extends AddressRules {
   allowPlainHttpCredentials: boolean;

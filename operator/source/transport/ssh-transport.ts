@@ -3,9 +3,10 @@ import ssh2, { type Client, type ClientChannel } from 'ssh2';
 import { TowpathError } from '../../api/errors.ts';
 import type { Credential } from '../credential.ts';
 import type { RemoteUrl } from '../remote-url.ts';
-import type { RunWork } from '../tree/tree.ts';
 import { advertisementTooLarge, maxAdvertisementBytes, RemoteRefusal } from '../wire/advertisement.ts';
 import { flush, type Packet, readPackets } from '../wire/pkt-line.ts';
+import type { Timeouts, Transport } from '../wire/transport.ts';
+import type { RunWork } from '../work.ts';
 import { type AddressRules, checkedLookup, checkHost } from './address.ts';
 import { type ExpectedHostKeys, expectedHostKeys, fingerprint } from './known-hosts.ts';
 import { networkError, timeout } from './network-error.ts';
@@ -13,7 +14,6 @@ import { algorithmsFor, KEY_EXCHANGES } from './ssh-algorithms.ts';
 import { unreadableKey } from './ssh-key.ts';
 import { SshLink } from './ssh-link.ts';
 import { SshSigner } from './ssh-signer.ts';
-import type { Timeouts, Transport } from './transport.ts';
 
 export interface SshOptions extends AddressRules {
   timeouts: Timeouts;

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { open, rm } from 'node:fs/promises';
 import { TowpathError } from '../../api/errors.ts';
 import { type PackLimits, size } from '../limits.ts';
-import type { Transport } from '../transport/transport.ts';
 import { RemoteRefusal } from './advertisement.ts';
 import { flush, malformed, type Packet, packet } from './pkt-line.ts';
+import type { Transport } from './transport.ts';
 
 export interface FetchRequest {
   wants: readonly string[];

@@ -1,4 +1,4 @@
-import type { Packet } from '../wire/pkt-line.ts';
+import type { Packet } from './pkt-line.ts';
 
 /** Limits on one conversation with a server, in milliseconds. */
 export interface Timeouts {

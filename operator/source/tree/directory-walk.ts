@@ -4,7 +4,7 @@ import { BoundedMap } from '../bounded-map.ts';
 import { type ReadLimits, size } from '../limits.ts';
 import type { ObjectStore, TreeEntry } from '../pack/object-store.ts';
 import { printable } from '../text.ts';
-import type { FileFilter } from '../threads/work.ts';
+import type { FileFilter } from '../work.ts';
 import {
   escapes,
   type Found,
@@ -47,7 +47,7 @@ interface Collection extends Pass {
 }
 
 /** Everything below directories of one repository's trees. */
-export class TreeWalk {
+export class DirectoryWalk {
   readonly #store: ObjectStore;
   /** Tree id → whether something below it is neither file nor directory. */
   readonly #plain = new BoundedMap<string, boolean>(maxCachedSpecials);

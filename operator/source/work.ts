@@ -1,7 +1,7 @@
-import type { ErrorDetail, Remedy } from '../../api/errors.ts';
-import type { Limits } from '../limits.ts';
-import type { CommitInfo, EntryType } from '../pack/object-store.ts';
-import type { SshKey } from '../transport/ssh-key.ts';
+import type { ErrorDetail, Remedy } from '../api/errors.ts';
+import type { Limits } from './limits.ts';
+import type { CommitInfo, EntryType } from './pack/object-store.ts';
+import type { SshKey } from './transport/ssh-key.ts';
 
 /** What a worker does for one repository. Of all work `readKey` alone has nothing to do with packs. */
 export interface Work {
@@ -65,6 +65,13 @@ export interface ReadResult {
 }
 
 export type Operation = keyof Work;
+
+/** Runs one operation on the packs that a tree lies in, unless the signal is aborted before it begins. */
+export type RunWork = <O extends Operation>(
+  operation: O,
+  input: Work[O]['input'],
+  signal?: AbortSignal,
+) => Promise<Work[O]['output']>;
 
 export interface WorkRequest {
   id: number;
