@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { circles, importsOf, objection } from './import-rules.ts';
+import { circles, importsOf, objection, roomCircles } from './import-rules.ts';
 
 const judge = (file: string, specifier: string) => objection({ file, line: 1, specifier });
 
@@ -37,6 +37,30 @@ test('imports in a circle are found, those of types, too', () => {
   assert.deepEqual(circles([at('a.ts', './b.ts'), at('a.ts', './c.ts'), at('b.ts', './c.ts')]), []);
 });
 
+test('rooms of one room do not import each other, however far apart their files are', () => {
+  const at = (file: string, specifier: string) => ({ file, line: 1, specifier });
+  const deploy = at('operator/c/target/deploy/pruning.ts', '../removal/stages.ts');
+  const removal = at('operator/c/target/removal/finalize.ts', '../deploy/hooks.ts');
+  assert.match(
+    roomCircles([deploy, removal]).join(),
+    /target\/deploy → .*removal → .*pruning\.ts:1, .*finalize\.ts:1/,
+  );
+  const third = [
+    at('operator/source/a/a.ts', '../b/b.ts'),
+    at('operator/source/b/deep/b.ts', '../../c/c.ts'),
+    at('operator/source/c/c.ts', '../a/other.ts'),
+  ];
+  assert.equal(roomCircles(third).length, 1);
+  assert.deepEqual(roomCircles([deploy]), []);
+  const beside = at('operator/c/target/run.ts', './deploy/pruning.ts');
+  const back = at('operator/c/target/deploy/pruning.ts', '../run.ts');
+  assert.deepEqual(roomCircles([beside, back]), []);
+  assert.deepEqual(
+    roomCircles([deploy, { ...removal, file: 'operator/c/target/removal/finalize.test.ts' }]),
+    [],
+  );
+});
+
 test('the operator uses neither test/ nor hack/, its tests may', () => {
   assert.match(judge('operator/plan/plan.ts', '../../test/harness/wait.ts') ?? '', /outside operator/);
   assert.equal(judge('operator/plan/plan.test.ts', '../../test/harness/wait.ts'), undefined);
@@ -49,7 +73,7 @@ test('client-node stays in kube/, ssh2 in source/', () => {
 });
 
 test('isomorphic-git serves tests alone', () => {
-  assert.match(judge('operator/source/tree/tree.ts', 'isomorphic-git') ?? '', /tests compare with/);
+  assert.match(judge('operator/source/tree/commit-tree.ts', 'isomorphic-git') ?? '', /tests compare with/);
   assert.match(judge('hack/demo/setting.ts', 'isomorphic-git/http/node') ?? '', /tests compare with/);
   assert.equal(judge('test/harness/isomorphic-git.ts', 'isomorphic-git/http/node'), undefined);
 });

@@ -120,21 +120,53 @@ function innerRoomOf(path: string): string {
 
 /** The sentence to print for each circle of imports among these files; imports of types and of tests count, too. */
 export function circles(statements: readonly Import[]): string[] {
-  const imports = new Map<string, Import[]>();
-  for (const statement of statements) {
-    if (!statement.specifier.startsWith('.')) continue;
-    imports.set(statement.file, [...(imports.get(statement.file) ?? []), statement]);
+  const imports = new Map<string, string[]>();
+  for (const { file, specifier } of statements) {
+    if (!specifier.startsWith('.')) continue;
+    imports.set(file, [...(imports.get(file) ?? []), posix.normalize(posix.join(dirname(file), specifier))]);
   }
-  const found: string[] = [];
+  return roundsIn(imports).map((round) => `${round.join(' → ')}: imports run in a circle.`);
+}
+
+/**
+ * The sentence to print for each circle among the rooms of one room of operator/: each file may be in none, and the
+ * rooms need each other all the same. Tests may look anywhere.
+ */
+export function roomCircles(statements: readonly Import[]): string[] {
+  const imports = new Map<string, string[]>();
+  const examples = new Map<string, string>();
+  for (const { file, line, specifier } of statements) {
+    if (!specifier.startsWith('.') || file.endsWith('.test.ts') || !file.startsWith('operator/')) continue;
+    const [from, to] = neighbours(file, posix.normalize(posix.join(dirname(file), specifier)));
+    if (from === undefined || to === undefined) continue;
+    imports.set(from, [...(imports.get(from) ?? []), to]);
+    examples.set(`${from} ${to}`, `${file}:${line}`);
+  }
+  return roundsIn(imports).map((round) => {
+    const places = round.slice(1).map((to, index) => examples.get(`${round[index]} ${to}`));
+    return `${round.join(' → ')}: rooms import each other (${places.join(', ')}); move what both need into one of them, or above.`;
+  });
+}
+
+/** The rooms next to each other in which two files are; none where one of them stands beside the other's room. */
+function neighbours(file: string, other: string): [] | [string, string] {
+  const [one, two] = [file.split('/'), other.split('/')];
+  const at = one.findIndex((part, index) => part !== two[index]);
+  const isRoom = (parts: readonly string[]) => at < parts.length - 1;
+  return isRoom(one) && isRoom(two) ? [one.slice(0, at + 1).join('/'), two.slice(0, at + 1).join('/')] : [];
+}
+
+/** Each way that comes back to where it began: the first one again at its end. */
+function roundsIn(ways: ReadonlyMap<string, readonly string[]>): string[][] {
+  const found: string[][] = [];
   const done = new Set<string>();
-  const follow = (file: string, way: readonly string[]): void => {
-    const at = way.indexOf(file);
-    if (at >= 0) found.push(`${[...way.slice(at), file].join(' → ')}: imports run in a circle.`);
-    if (at >= 0 || done.has(file)) return;
-    for (const { specifier } of imports.get(file) ?? [])
-      follow(posix.normalize(posix.join(dirname(file), specifier)), [...way, file]);
-    done.add(file);
+  const follow = (place: string, way: readonly string[]): void => {
+    const at = way.indexOf(place);
+    if (at >= 0) found.push([...way.slice(at), place]);
+    if (at >= 0 || done.has(place)) return;
+    for (const next of ways.get(place) ?? []) follow(next, [...way, place]);
+    done.add(place);
   };
-  for (const file of imports.keys()) follow(file, []);
+  for (const place of ways.keys()) follow(place, []);
   return found;
 }

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { blockingCalls } from './blocking-rules.ts';
 import { shortenedDigests } from './digest-rules.ts';
 import { placedEnvironments } from './environment-rules.ts';
-import { circles, type Import, importsOf, objection } from './import-rules.ts';
+import { circles, type Import, importsOf, objection, roomCircles } from './import-rules.ts';
 
 const root = join(import.meta.dirname, '..');
 const objections: string[] = [];
@@ -25,7 +25,7 @@ for (const file of globSync('{operator,test,hack}/**/*.ts', ours).sort()) {
   objections.push(...blockingCalls(file, source), ...placedEnvironments(file, source));
   objections.push(...shortenedDigests(file, source));
 }
-objections.push(...circles(statements));
+objections.push(...circles(statements), ...roomCircles(statements));
 for (const said of objections) console.error(said);
 if (objections.length > 0) {
   console.error(

@@ -18,7 +18,7 @@ const FAILED = 'Internal error occurred: failed to allocate ';
 
 /** A port or an address that the object asks for is another one's: it is free when that goes. */
 export function isAlreadyAllocated({ code, message, causes }: ApiError): boolean {
-  const isTaken = (told: string) => TAKEN.some((end) => told.endsWith(end));
+  const isTaken = (words: string) => TAKEN.some((end) => words.endsWith(end));
   if (code === 500) return message.startsWith(FAILED) && isTaken(message);
   if (code !== 422 || causes.length === 0) return false;
   return causes.every((cause) => isAllocatedField(cause.field ?? '') && isTaken(cause.message));
@@ -31,8 +31,8 @@ export function isRangeFull({ code, message }: ApiError): boolean {
 
 /** Another PriorityClass is the default; a name, which comes before, has no space in it (seen on 1.37). */
 export function isDefaultTaken({ code, message, refuser }: ApiError): boolean {
-  const told = ' is already marked as default. Only one default can exist';
-  return code === 403 && refuser === 'Admission' && message.endsWith(told);
+  const words = ' is already marked as default. Only one default can exist';
+  return code === 403 && refuser === 'Admission' && message.endsWith(words);
 }
 
 interface ServiceSpec {
@@ -106,11 +106,11 @@ export function askedFor(manifest: Manifest): Set<string> {
 export function givenUp({ manifest, ignore }: PlannedApply, live: Holder): Set<string> {
   const wanted = JSON.parse(withoutPaths(manifest.text, ignore)) as Holder;
   const held = allocationsIn(manifest, live);
-  const asked = allocationsIn(manifest, wanted);
+  const wantedNow = allocationsIn(manifest, wanted);
   if (isPriorityClass(manifest))
-    return ignore.includes('/globalDefault') ? new Set() : held.difference(asked);
+    return ignore.includes('/globalDefault') ? new Set() : held.difference(wantedNow);
   const kept = isMadeAnew(manifest, wanted, live) ? [] : keptFor(wanted.spec ?? {}, live.spec ?? {});
-  return held.difference(asked).difference(new Set(kept));
+  return held.difference(wantedNow).difference(new Set(kept));
 }
 
 function keptFor(wanted: ServiceSpec, live: ServiceSpec): string[] {
@@ -149,7 +149,7 @@ export function withoutHeld(manifest: Manifest, held: ReadonlySet<string>): stri
   const object = JSON.parse(manifest.text) as Holder;
   if (isPriorityClass(manifest)) return JSON.stringify({ ...object, globalDefault: undefined });
   const { spec = {} } = object;
-  const free = (told: readonly string[]) => told.every((each) => !held.has(each));
+  const free = (taken: readonly string[]) => taken.every((each) => !held.has(each));
   const { clusterIP, clusterIPs, healthCheckNodePort, ports, ...rest } = spec;
   return JSON.stringify({
     ...object,

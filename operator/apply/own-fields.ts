@@ -81,8 +81,8 @@ async function applyAlone(
   const entries = withForeignItems(existing, planned, access.targetId);
   if (entries === undefined) throw refusal;
   const alone = asMergePatch(textOnto(existing, manifest, ignore).text, existing, access.targetId);
-  const asked = await askAlone(attempt, preconditions, alone);
-  return attempt.dryRun ? asked : applyTaken(attempt, preconditions, existing, entries);
+  const trial = await askAlone(attempt, preconditions, alone);
+  return attempt.dryRun ? trial : applyTaken(attempt, preconditions, existing, entries);
 }
 
 /**
@@ -104,10 +104,10 @@ async function applyExcluding(
   if (excluded.length === 0) throw failure;
   const nulls = new Map(excluded.map((pointer) => [pointer, null]));
   const alone = withValues(asMergePatch(text, existing, access.targetId), nulls);
-  const asked = await askAlone(attempt, preconditions, alone).catch((error: unknown) => {
+  const trial = await askAlone(attempt, preconditions, alone).catch((error: unknown) => {
     throw isOfContent(error) ? failure : error;
   });
-  if (attempt.dryRun) return asked;
+  if (attempt.dryRun) return trial;
   const entries = withExcluded(existing, text, excluded, access.targetId);
   return applyTaken(attempt, preconditions, existing, entries);
 }

@@ -16,18 +16,18 @@ const FORBIDDEN = ' is forbidden: ';
  */
 export function wordsOf(error: unknown): string {
   const words = error instanceof Error ? error.message : String(error);
-  const told = cutWithin(words, LONGEST).replaceAll(TRIAL_SUFFIX, '');
+  const text = cutWithin(words, LONGEST).replaceAll(TRIAL_SUFFIX, '');
   const isList = error instanceof ApiError && error.causes.length > 0;
-  if (isList && afterHead(told, INVALID) !== undefined)
+  if (isList && afterHead(text, INVALID) !== undefined)
     return tidied([...new Set(wrongIn(error.causes).map(causeWords))].join(', '));
-  return tidied(lines(withoutEchoes(withoutHead(inOrder(told)))).join('; '));
+  return tidied(lines(withoutEchoes(withoutHead(inOrder(text)))).join('; '));
 }
 
 /** `spec.ports[0].port: Invalid value: 0: must be …`: a list of differences may follow, which is left out. */
 function causeWords({ field = '', message }: ErrorCause): string {
   const [first = ''] = lines(message.replaceAll(TRIAL_SUFFIX, ''));
-  const told = withoutNothing(withoutComposite(first));
-  return withShortValue(field === '' || field === ROOT ? told : `${field}: ${told}`);
+  const text = withoutNothing(withoutComposite(first));
+  return withShortValue(field === '' || field === ROOT ? text : `${field}: ${text}`);
 }
 
 const UNCHECKED = 'Invalid value: null: some validation rules were not checked';
@@ -41,16 +41,16 @@ function wrongIn(causes: readonly ErrorCause[]): readonly ErrorCause[] {
 const NOTHING = ['Invalid value: null: ', 'Invalid value: "null": '];
 
 /** The value of what was taken out, and of what the API server does not keep: it tells nobody anything. */
-function withoutNothing(told: string): string {
-  const begin = NOTHING.find((one) => told.startsWith(one)) ?? '';
-  return told.slice(begin.length);
+function withoutNothing(text: string): string {
+  const begin = NOTHING.find((one) => text.startsWith(one)) ?? '';
+  return text.slice(begin.length);
 }
 
 /** An object or a list, as JSON or as Go writes it, is followed by what is wrong with it, to the end. */
-function withoutComposite(told: string): string {
-  if (!/^Invalid value: [\w.*[\]]{0,80}[{[]/.test(told)) return told;
-  const end = Math.max(told.lastIndexOf('}: '), told.lastIndexOf(']: '));
-  return end < 0 ? told : told.slice(end + '}: '.length);
+function withoutComposite(text: string): string {
+  if (!/^Invalid value: [\w.*[\]]{0,80}[{[]/.test(text)) return text;
+  const end = Math.max(text.lastIndexOf('}: '), text.lastIndexOf(']: '));
+  return end < 0 ? text : text.slice(end + '}: '.length);
 }
 
 function lines(text: string): string[] {
@@ -64,25 +64,25 @@ const VALUE = 'Invalid value: ';
 /** As much of a value that the API server quotes is told: what is wrong with it stands behind it. */
 const SHORT_VALUE = 64;
 
-function withShortValue(told: string): string {
-  const at = told.indexOf(VALUE);
+function withShortValue(text: string): string {
+  const at = text.indexOf(VALUE);
   const start = at + VALUE.length;
-  const end = at < 0 ? -1 : endOfQuoted(told, start);
-  if (end - start <= SHORT_VALUE) return told;
+  const end = at < 0 ? -1 : endOfQuoted(text, start);
+  if (end - start <= SHORT_VALUE) return text;
   // No quote behind the ellipsis: it marks where a secret value was cut (S5).
-  return `${told.slice(0, start + SHORT_VALUE).toWellFormed()}…${told.slice(end)}`;
+  return `${text.slice(0, start + SHORT_VALUE).toWellFormed()}…${text.slice(end)}`;
 }
 
-function withoutHead(told: string): string {
-  const invalid = afterHead(told, INVALID);
+function withoutHead(text: string): string {
+  const invalid = afterHead(text, INVALID);
   if (invalid !== undefined) return invalid;
-  const forbidden = afterHead(told, FORBIDDEN);
+  const forbidden = afterHead(text, FORBIDDEN);
   if (forbidden !== undefined && !/^user /i.test(forbidden)) return withoutBinding(forbidden);
-  const strict = told.indexOf(STRICT);
-  if (strict >= 0 && told.slice(0, strict).includes(' cannot be handled as a '))
-    return told.slice(strict + STRICT.length);
-  if (!told.startsWith(TYPED)) return told;
-  const body = told.slice(told.indexOf('): ') + '): '.length);
+  const strict = text.indexOf(STRICT);
+  if (strict >= 0 && text.slice(0, strict).includes(' cannot be handled as a '))
+    return text.slice(strict + STRICT.length);
+  if (!text.startsWith(TYPED)) return text;
+  const body = text.slice(text.indexOf('): ') + '): '.length);
   return body.startsWith(ERRORS) ? body.slice(ERRORS.length) : body;
 }
 
@@ -91,21 +91,21 @@ const TYPED = 'failed to create typed patch object (';
 const ERRORS = 'errors:';
 const BINDING = " with binding '";
 
-function withoutBinding(told: string): string {
-  const at = told.indexOf(BINDING);
-  const end = at < 0 ? -1 : told.indexOf("'", at + BINDING.length);
-  return end < 0 ? told : told.slice(0, at) + told.slice(end + 1);
+function withoutBinding(text: string): string {
+  const at = text.indexOf(BINDING);
+  const end = at < 0 ? -1 : text.indexOf("'", at + BINDING.length);
+  return end < 0 ? text : text.slice(0, at) + text.slice(end + 1);
 }
 
 /** Wrong types come in the order of a map in Go, another at each try: one and the same refusal is told as one. */
-function inOrder(told: string): string {
+function inOrder(text: string): string {
   const list = `${ERRORS}\n`;
-  const at = told.indexOf(list);
-  if (at < 0) return told;
+  const at = text.indexOf(list);
+  if (at < 0) return text;
   const first = at + list.length;
   return (
-    told.slice(0, first) +
-    told
+    text.slice(0, first) +
+    text
       .slice(first)
       .split(/\n(?= {2}\.)/)
       .sort()
@@ -114,37 +114,37 @@ function inOrder(told: string): string {
 }
 
 /** An object in the words of the API server, as JSON or as Go writes it, is followed by what is wrong with it. */
-function withoutEchoes(told: string): string {
+function withoutEchoes(text: string): string {
   const echo = /Invalid value: [\w.*[\]]{0,80}\{/g;
   let kept = '';
   let at = 0;
-  for (let match = echo.exec(told); match !== null; match = echo.exec(told)) {
-    const end = told.indexOf('}: ', echo.lastIndex);
+  for (let match = echo.exec(text); match !== null; match = echo.exec(text)) {
+    const end = text.indexOf('}: ', echo.lastIndex);
     if (end < 0) break;
-    kept += told.slice(at, match.index);
+    kept += text.slice(at, match.index);
     at = end + '}: '.length;
     echo.lastIndex = at;
   }
-  return kept + told.slice(at);
+  return kept + text.slice(at);
 }
 
-function tidied(told: string): string {
+function tidied(text: string): string {
   return withoutExpressions(
-    told.replaceAll(/&(?:value\.valueUnstructured)?\{(?:Value:)?([^}\n]{0,200})\}/g, '$1'),
+    text.replaceAll(/&(?:value\.valueUnstructured)?\{(?:Value:)?([^}\n]{0,200})\}/g, '$1'),
   );
 }
 
 const EXPRESSION = "regex used for validation is '";
 
 /** Without the ` (e.g. 'my-name', or 'abc.123', regex used for validation is '[a-z0-9]…')` behind what is wrong. */
-function withoutExpressions(told: string): string {
+function withoutExpressions(text: string): string {
   let kept = '';
   let at = 0;
   for (;;) {
-    const found = told.indexOf(EXPRESSION, at);
-    const end = found < 0 ? -1 : told.indexOf("')", found + EXPRESSION.length);
-    if (end < 0) return kept + told.slice(at);
-    const before = told.slice(at, found);
+    const found = text.indexOf(EXPRESSION, at);
+    const end = found < 0 ? -1 : text.indexOf("')", found + EXPRESSION.length);
+    if (end < 0) return kept + text.slice(at);
+    const before = text.slice(at, found);
     const begin = before.lastIndexOf(' (');
     kept += begin < 0 ? before : before.slice(0, begin);
     at = end + "')".length;

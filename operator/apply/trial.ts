@@ -76,8 +76,8 @@ function trialName({ name }: Manifest): string {
 
 /** What only one object can have, the one that is there has still. */
 function withoutAllocations(manifest: Manifest): string {
-  const asked = askedFor(manifest);
-  return asked.size === 0 ? manifest.text : withoutHeld(manifest, asked);
+  const allocations = askedFor(manifest);
+  return allocations.size === 0 ? manifest.text : withoutHeld(manifest, allocations);
 }
 
 /**

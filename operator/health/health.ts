@@ -117,9 +117,9 @@ export function withPods(health: Health, pods: Iterable<{ name: string; pod: Red
   let waits: string | undefined;
   for (const { name, pod } of pods) {
     const { state, message = '' } = healthOf(pod);
-    const told = `${health.message ?? 'it is not ready'}: Pod ${name}: ${message}`;
-    if (state === 'Degraded') return { ...health, state, message: told };
-    if (hasProblem(pod)) waits ??= told;
+    const withPod = `${health.message ?? 'it is not ready'}: Pod ${name}: ${message}`;
+    if (state === 'Degraded') return { ...health, state, message: withPod };
+    if (hasProblem(pod)) waits ??= withPod;
   }
   return waits === undefined ? health : { ...health, message: waits };
 }

@@ -294,9 +294,9 @@ const volume = rule(['status.phase', 'status.message'], [], (object) =>
 const admissionPolicy: HealthRule = {
   reduce: (object) => {
     const [warning] = listAt(object, 'status.typeChecking.expressionWarnings');
-    const told = at(warning, 'warning');
+    const text = at(warning, 'warning');
     // The rest repeats the expression, with a mark below it.
-    return typeof told === 'string' ? { warning: told.split('\n', 1)[0] ?? told } : {};
+    return typeof text === 'string' ? { warning: text.split('\n', 1)[0] ?? text } : {};
   },
   judge: ({ facts: { warning } }) =>
     warning === undefined ? HEALTHY : healthyBut(`an expression of it may never hold: ${warning}`),

@@ -233,8 +233,8 @@ export class ListWatch<T> {
 
   /** What is asked for from now on is at least as new, unless the server's history went back. */
   #newestVersion(): string {
-    const [told = '', answered = ''] = [this.#latestVersion, this.#answeredVersion];
-    return isNewerVersion(answered, told) ? answered : told;
+    const [watched = '', answered = ''] = [this.#latestVersion, this.#answeredVersion];
+    return isNewerVersion(answered, watched) ? answered : watched;
   }
 
   async #list(signal: AbortSignal): Promise<void> {

@@ -29,14 +29,14 @@ const WORD = 512;
 export function errorFromAnswer(code: number, text: string, context: AnswerContext): ApiError {
   const status = statusIn(text);
   if (status !== undefined) return errorFromStatus(status, code, context);
-  const told =
+  const why =
     context.plural === 'secrets'
       ? ''
       : text
           .slice(0, 2 * PAGE)
           .trim()
           .slice(0, PAGE);
-  const message = `The API server answered ${code}${told === '' ? '' : `: ${told}`}`;
+  const message = `The API server answered ${code}${why === '' ? '' : `: ${why}`}`;
   return new ApiError(code, '', message, { retryAfterMs: context.retryAfterMs });
 }
 
@@ -96,10 +96,10 @@ function misfitsIn(message: string): ErrorCause[] {
   const causes: ErrorCause[] = [];
   const [head = '', ...lines] = message.split('\n');
   for (const line of [head.slice(head.indexOf(': .') + 2), ...lines.slice(0, CAUSES)]) {
-    const told = line.trim();
-    const end = told.indexOf(': ');
-    if (told.startsWith('.') && end > 0 && !told.slice(0, end).includes(' '))
-      causes.push({ field: told.slice(0, end), message: told.slice(end + 2) });
+    const text = line.trim();
+    const end = text.indexOf(': ');
+    if (text.startsWith('.') && end > 0 && !text.slice(0, end).includes(' '))
+      causes.push({ field: text.slice(0, end), message: text.slice(end + 2) });
   }
   return causes;
 }
@@ -135,8 +135,8 @@ function withoutValues(error: ApiError): ApiError {
   }));
   const fields = causes.map((cause) => [cause.field, cause.message].filter((part) => part).join(': '));
   const base64 = /illegal base64 data at input byte \d+/.exec(error.message)?.[0];
-  const told = [base64, namesOf(error), ...fields].filter((part) => part !== undefined).join(', ');
-  const message = `The Secret is refused (${error.reason || error.code})${told && `: ${told}`}; values are not shown.`;
+  const parts = [base64, namesOf(error), ...fields].filter((part) => part !== undefined).join(', ');
+  const message = `The Secret is refused (${error.reason || error.code})${parts && `: ${parts}`}; values are not shown.`;
   const { code, reason, subject, refuser, retryAfterMs } = error;
   return new ApiError(code, reason, message, { causes, subject, refuser, retryAfterMs });
 }

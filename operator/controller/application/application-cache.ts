@@ -129,11 +129,11 @@ export class ApplicationCache {
   }
 
   #tellAllDependents(key: string): void {
-    const told = new Set<string>();
+    const seen = new Set<string>();
     const tell = (of: string) => {
       for (const dependent of this.#dependents.get(of) ?? []) {
-        if (told.has(dependent)) continue;
-        told.add(dependent);
+        if (seen.has(dependent)) continue;
+        seen.add(dependent);
         this.#options.onDependency(dependent);
         tell(dependent);
       }

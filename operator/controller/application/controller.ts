@@ -16,16 +16,16 @@ import type { TargetIdentity } from '../record/target.ts';
 import { TargetController } from '../target/controller.ts';
 import type { Fault } from '../target/failed-looks.ts';
 import { Wishes } from '../target/handover/wishes.ts';
-import type { KnownTarget } from '../target/looks.ts';
+import type { DueTarget } from '../target/looks.ts';
 import { pacedQueue } from '../target/paced-queue.ts';
 import type { Parts } from '../target/run.ts';
-import type { Told } from '../target/words/told.ts';
+import type { TargetUpdate } from '../target/words/target-update.ts';
 import type { Queue, QueueObserver } from '../work/queue.ts';
 import { ApplicationCache } from './application-cache.ts';
+import { dueTarget } from './due-target.ts';
 import { exactValues } from './exact-values.ts';
-import { knownTarget } from './known-target.ts';
 import { ApplicationLooks } from './look.ts';
-import { forgetTold } from './memory.ts';
+import { forgetUpdates } from './memory.ts';
 import { stateOf } from './metrics-state.ts';
 import type { LogLine } from './status/log-lines.ts';
 import { ApplicationWriter } from './status/writer.ts';
@@ -124,7 +124,7 @@ export class ApplicationController {
       }),
       slices: options.slices,
       lookup: (namespace, name) => this.#applications.get(`${namespace}/${name}`)?.application,
-      accountOf: (target) => this.#find(target)?.asked?.target.account,
+      accountOf: (target) => this.#find(target)?.specified?.target.account,
       wishes: new Wishes({
         underWay: () => this.#underWay(),
         repositoryOf: (target) => {
@@ -149,7 +149,7 @@ export class ApplicationController {
       names: () => this.#applications.targetNames(),
       memoryOf: (name) => this.#applications.memoryOf(name),
       find: (name) => this.#find(name),
-      tell: (target, told, signal) => this.#tell(target, told, signal),
+      tell: (target, update, signal) => this.#tell(target, update, signal),
       warn: (application, reason, message) => this.#writer.warn(application, reason, message),
       onGone: ({ application }) => this.#queue?.add(application),
       valuesOf: async ({ metadata }, signal) => {
@@ -171,13 +171,17 @@ export class ApplicationController {
     });
   }
 
-  #find(name: string): KnownTarget | undefined {
-    return knownTarget(this.#applications, this.#options.targets, name);
+  #find(name: string): DueTarget | undefined {
+    return dueTarget(this.#applications, this.#options.targets, name);
   }
 
   /** Has it written by who writes all of the Application. */
-  async #tell({ application, environment }: TargetIdentity, told: Told, signal: AbortSignal): Promise<void> {
-    const written = this.#applications.get(application)?.memory.gathering.tell(environment, told, signal);
+  async #tell(
+    { application, environment }: TargetIdentity,
+    update: TargetUpdate,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const written = this.#applications.get(application)?.memory.gathering.tell(environment, update, signal);
     this.#queue?.add(application);
     await written;
   }
@@ -239,7 +243,7 @@ export class ApplicationController {
   async lead(signal: AbortSignal): Promise<void> {
     await this.#parts.store.load(signal);
     signal.throwIfAborted();
-    for (const [, { memory }] of this.#applications.entries()) forgetTold(memory);
+    for (const [, { memory }] of this.#applications.entries()) forgetUpdates(memory);
     this.#targets.lead();
     this.#queue = pacedQueue(this.#options.home, {
       work: (key, workSignal) => this.#looks.look(key, workSignal),

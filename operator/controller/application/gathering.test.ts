@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Told } from '../target/words/told.ts';
+import type { TargetUpdate } from '../target/words/target-update.ts';
 import { Gathering } from './gathering.ts';
 
 const never = new AbortController().signal;
 
-function told(message: string): Told {
+function told(message: string): TargetUpdate {
   return { kind: 'Leaving', reason: 'Deleting', message, isStalled: false };
 }
 

@@ -1,5 +1,5 @@
 import { unlessAborted } from '../../kube/unless-aborted.ts';
-import type { Told } from '../target/words/told.ts';
+import type { TargetUpdate } from '../target/words/target-update.ts';
 
 interface Waiter {
   environment: string;
@@ -14,14 +14,14 @@ interface Waiter {
  */
 export class Gathering {
   /** By environment, who told last at the end. */
-  readonly #latest = new Map<string, Told>();
+  readonly #latest = new Map<string, TargetUpdate>();
   readonly #waiting = new Set<Waiter>();
 
   /** Resolves when the status says so, or something newer of the same target; rejects with what kept it from that. */
-  tell(environment: string, told: Told, signal: AbortSignal): Promise<void> {
+  tell(environment: string, update: TargetUpdate, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     this.#latest.delete(environment);
-    this.#latest.set(environment, told);
+    this.#latest.set(environment, update);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const waiter = { environment, signal, resolve, reject };
     this.#waiting.add(waiter);
@@ -29,7 +29,7 @@ export class Gathering {
   }
 
   /** By environment, who told last at the end; nothing of a target that has told nothing yet. */
-  get latest(): ReadonlyMap<string, Told> {
+  get latest(): ReadonlyMap<string, TargetUpdate> {
     return this.#latest;
   }
 

@@ -2,10 +2,17 @@ import type { Application } from '../../api/v1alpha1/application.ts';
 import { FINALIZER } from '../../api/v1alpha1/names.ts';
 import type { KubeObject } from '../../kube/client.ts';
 import type { KeptObject } from '../../plan/plan.ts';
-import { type Fault, faultOf, isAccident, isOutdated, pauseAfter, toldOf } from '../target/failed-looks.ts';
+import {
+  errorToTell,
+  type Fault,
+  faultOf,
+  isAccident,
+  isOutdated,
+  pauseAfter,
+} from '../target/failed-looks.ts';
 import { tellUnremoved } from '../target/removal/removal.ts';
 import type { Parts } from '../target/run.ts';
-import type { Retry, Told } from '../target/words/told.ts';
+import type { Retry, TargetUpdate } from '../target/words/target-update.ts';
 import type { Unreported } from '../target/words/unreported.ts';
 import type { ApplicationCache, CachedApplication } from './application-cache.ts';
 import { APPLICATIONS, type ApplicationWriter } from './status/writer.ts';
@@ -80,16 +87,16 @@ export class ApplicationLooks {
   async #write(
     { memory }: CachedApplication,
     application: Application,
-    latest: ReadonlyMap<string, Told>,
+    latest: ReadonlyMap<string, TargetUpdate>,
     news: ReadonlySet<string>,
     signal: AbortSignal,
   ): Promise<void> {
     const gathered = this.#options.targets.of(application).flatMap(({ name, environment }) => {
       const unreported = memory.targets.get(name)?.unreported;
-      const told = latest.get(environment);
+      const update = latest.get(environment);
       return unreported === undefined
         ? []
-        : [{ environment, unreported, told, isNew: news.has(environment) }];
+        : [{ environment, unreported, update, isNew: news.has(environment) }];
     });
     const last = [...latest.keys()].at(-1) ?? '';
     await this.#options.writer.tell(application, gathered, last, signal);
@@ -163,16 +170,17 @@ export class ApplicationLooks {
     const memory = cached.memory.targets.get(target.name);
     if (memory === undefined) return;
     const { environment } = target;
-    const tell = (told: Told, signal: AbortSignal) => {
-      const latest = new Map([...cached.memory.gathering.latest, [environment, told]]);
+    const tell = (update: TargetUpdate, signal: AbortSignal) => {
+      const latest = new Map([...cached.memory.gathering.latest, [environment, update]]);
       return this.#write(cached, application, latest, new Set([environment]), signal);
     };
     if (application.metadata.deletionTimestamp !== undefined) {
       const warn = (reason: string, message: string) => writer.warn(application, reason, message);
       return tellUnremoved(parts, { application, target, memory }, error, { tell, warn });
     }
-    const told = toldOf(error, retry.attempts, application, parts.wanted);
-    if (told !== undefined) await tell({ kind: 'Failing', error: told, retry }, AbortSignal.timeout(TELL_MS));
+    const cause = errorToTell(error, retry.attempts, application, parts.wanted);
+    if (cause !== undefined)
+      await tell({ kind: 'Failing', error: cause, retry }, AbortSignal.timeout(TELL_MS));
   }
 
   /** What the watch has not told yet. */

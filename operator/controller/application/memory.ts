@@ -38,7 +38,7 @@ export function rememberTargets({ targets }: Memory, all: readonly TargetIdentit
 }
 
 /** What another process may have made untrue: what targets told, and were told to be. */
-export function forgetTold({ gathering, targets }: Memory): void {
+export function forgetUpdates({ gathering, targets }: Memory): void {
   gathering.forget();
   for (const target of targets.values()) {
     forgetLooks(target);

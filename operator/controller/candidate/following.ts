@@ -5,7 +5,7 @@ import { unlessAborted } from '../../kube/unless-aborted.ts';
 import { sha256 } from '../../manifest/digest.ts';
 import type { Slices } from '../../observe/event-loop-slices.ts';
 import type { Access, GitRef, Repository, Resolved, Sources } from '../../source/sources.ts';
-import type { CommitTree } from '../../source/tree/tree.ts';
+import type { CommitTree } from '../../source/tree/commit-tree.ts';
 import type { ReferencedContent } from './references.ts';
 import { gitAccessOf } from './spec-inputs.ts';
 

@@ -9,7 +9,7 @@ import { withStringDataAsData } from '../../manifest/secret.ts';
 import type { Slices } from '../../observe/event-loop-slices.ts';
 import type { Rendered, Renderer, RenderRequest } from '../../render/renderer.ts';
 import type { Repository, Resolved, Sources } from '../../source/sources.ts';
-import type { CommitTree } from '../../source/tree/tree.ts';
+import type { CommitTree } from '../../source/tree/commit-tree.ts';
 import { applicationKey, applicationOf } from '../record/application-key.ts';
 import { type Candidate, candidateId, type Manifests, manifestsDigest, movedTo } from '../record/record.ts';
 import type { Target, TargetIdentity } from '../record/target.ts';

@@ -11,10 +11,10 @@ import {
 import type { RecordChunks } from './chunks.ts';
 import { type Chunk, encode, RecordIndex } from './kept-manifest-index.ts';
 import type { KeptManifests } from './kept-manifests.ts';
-import { type KnownApplication, type KnownRecords, knownTarget, type Place } from './known.ts';
 import { memberOf, type RecordReader } from './reader.ts';
 import type { Manifests, TargetRecord } from './record.ts';
 import { writtenApplication, writtenTarget } from './record-format.ts';
+import { type ApplicationEntry, type Place, type RecordsInMemory, targetEntry } from './records-in-memory.ts';
 import { applicationSecret, type Members, type RecordSecrets, seen } from './secrets.ts';
 
 type Signal = AbortSignal | undefined;
@@ -40,7 +40,7 @@ export interface ApplicationSecretsParts {
   chunks: RecordChunks;
   manifests: KeptManifests;
   reader: RecordReader;
-  known: KnownRecords;
+  entries: RecordsInMemory;
 }
 
 /** The Secrets of Applications: what they accepted, the manifests of that, and the record of their first target. */
@@ -49,14 +49,14 @@ export class ApplicationSecrets {
   readonly #chunks: RecordChunks;
   readonly #manifests: KeptManifests;
   readonly #reader: RecordReader;
-  readonly #known: KnownRecords;
+  readonly #entries: RecordsInMemory;
 
-  constructor({ secrets, chunks, manifests, reader, known }: ApplicationSecretsParts) {
+  constructor({ secrets, chunks, manifests, reader, entries }: ApplicationSecretsParts) {
     this.#secrets = secrets;
     this.#chunks = chunks;
     this.#manifests = manifests;
     this.#reader = reader;
-    this.#known = known;
+    this.#entries = entries;
   }
 
   nameOf(application: string): string {
@@ -66,42 +66,42 @@ export class ApplicationSecrets {
   async write(key: string, write: ApplicationWrite): Promise<void> {
     const { inside, signal } = write;
     const name = this.nameOf(key);
-    const known = this.#known.application(key);
+    const entry = this.#entries.application(key);
     const { next, data, chunks } = await this.#prepare(key, write);
     if (inside !== undefined) data[memberOf(inside.target.environment)] = await encode(writtenTarget(inside));
-    const target = inside && knownTarget(inside, undefined);
+    const target = inside && targetEntry(inside, undefined);
     let secret: KubeObject;
     try {
       await this.#chunks.create(chunks, signal);
       const read = () => this.takeIn(key, signal);
-      secret = await this.#secrets.put(name, known?.secret, data, { signal, read });
+      secret = await this.#secrets.put(name, entry?.secret, data, { signal, read });
       // Whoever was given up has no say any more: what it wrote is read by the next one.
       signal?.throwIfAborted();
     } catch (error) {
       await this.#chunks.withdraw(name, chunks, error);
-      if (known === undefined || !isNotFound(error)) throw error;
+      if (entry === undefined || !isNotFound(error)) throw error;
       // Somebody deleted the Secret: what this process remembers is written anew, the kept manifests are lost.
-      this.#known.forgetApplication(key);
+      this.#entries.forgetApplication(key);
       return this.write(key, write);
     }
-    this.#known.setApplication(key, { ...next, secret: seen(secret) });
-    if (target !== undefined) this.#known.setTarget(target);
-    await this.#chunks.written(name, usedBy(name, known), next.index.secrets(name), signal);
+    this.#entries.setApplication(key, { ...next, secret: seen(secret) });
+    if (target !== undefined) this.#entries.setTarget(target);
+    await this.#chunks.written(name, usedBy(name, entry), next.index.secrets(name), signal);
   }
 
   /** What is to be known after the write, the members that it changes, and the Secrets that are to be made before it. */
   async #prepare(key: string, { inside, acceptance, signal }: ApplicationWrite) {
     const name = this.nameOf(key);
-    const known = this.#known.application(key);
+    const entry = this.#entries.application(key);
     const data: Members = {};
-    if (acceptance === undefined && known !== undefined) return { next: known, data, chunks: [] };
-    await this.#chunks.decide(name, known?.secret.resourceVersion, usedBy(name, known), signal);
-    let record: ApplicationRecord = known?.record ?? newApplicationRecord(key);
-    const index = new RecordIndex(known?.index);
+    if (acceptance === undefined && entry !== undefined) return { next: entry, data, chunks: [] };
+    await this.#chunks.decide(name, entry?.secret.resourceVersion, usedBy(name, entry), signal);
+    let record: ApplicationRecord = entry?.record ?? newApplicationRecord(key);
+    const index = new RecordIndex(entry?.index);
     const chunks: Chunk[] = [];
     if (acceptance !== undefined) {
       const { candidate, renderings } = acceptance;
-      record = accept(record, candidate, withoutBytes(renderings), this.#known.namedBy(key, inside));
+      record = accept(record, candidate, withoutBytes(renderings), this.#entries.namedBy(key, inside));
       for (const rendered of Object.values(renderings))
         chunks.push(...(await this.#manifests.place(name, index, rendered, data, signal)));
     }
@@ -115,46 +115,46 @@ export class ApplicationSecrets {
 
   /** Reads one as it is by now; false where it is not trusted. */
   async takeIn(key: string, signal: Signal): Promise<boolean> {
-    const known = this.#known.application(key);
+    const entry = this.#entries.application(key);
     const found = await this.#reader.application(await this.#secrets.read(this.nameOf(key), signal), signal);
     if (found === undefined) return false;
     // A write that ended meanwhile is newer than what was read before it; and what is as written may be ahead of it.
-    const isNewer = known?.secret.resourceVersion !== found.known.secret.resourceVersion;
-    if (this.#known.application(key) !== known || !isNewer) return true;
-    this.#known.forgetApplication(key);
-    this.#known.setApplication(key, found.known);
-    if (found.inside !== undefined) this.#known.setTarget(found.inside);
+    const isNewer = entry?.secret.resourceVersion !== found.entry.secret.resourceVersion;
+    if (this.#entries.application(key) !== entry || !isNewer) return true;
+    this.#entries.forgetApplication(key);
+    this.#entries.setApplication(key, found.entry);
+    if (found.inside !== undefined) this.#entries.setTarget(found.inside);
     return true;
   }
 
   /** Reads one anew, after a conflict. */
   async reload(key: string, signal: Signal): Promise<void> {
-    const known = this.#known.application(key);
+    const entry = this.#entries.application(key);
     try {
       await this.takeIn(key, signal);
     } catch (error) {
       if (!isNotFound(error)) throw error;
-      if (this.#known.application(key) === known) this.#known.forgetApplication(key);
+      if (this.#entries.application(key) === entry) this.#entries.forgetApplication(key);
     }
   }
 
   /** Takes out the record of a target that is a member. */
   async removeInside({ application, environment }: Place, signal: Signal): Promise<void> {
-    const known = this.#known.application(application);
-    if (known === undefined) return;
-    const { resourceVersion } = known.secret;
+    const entry = this.#entries.application(application);
+    if (entry === undefined) return;
+    const { resourceVersion } = entry.secret;
     const data = { [memberOf(environment)]: null };
     const secret = await this.#secrets.update(this.nameOf(application), resourceVersion, data, signal);
-    this.#known.setApplication(application, { ...known, secret: seen(secret) });
+    this.#entries.setApplication(application, { ...entry, secret: seen(secret) });
   }
 
   /** With all that it kept. */
   async remove(key: string, signal: Signal): Promise<void> {
-    const [name, known] = [this.nameOf(key), this.#known.application(key)];
-    await this.#chunks.removeAll(name, usedBy(name, known), signal);
+    const [name, entry] = [this.nameOf(key), this.#entries.application(key)];
+    await this.#chunks.removeAll(name, usedBy(name, entry), signal);
     // One that lands late must not meet the record of an Application of the same name that came since.
-    await this.#secrets.delete(name, signal, known?.secret.uid);
-    this.#known.forgetApplication(key);
+    await this.#secrets.delete(name, signal, entry?.secret.uid);
+    this.#entries.forgetApplication(key);
   }
 }
 
@@ -165,6 +165,6 @@ function withoutBytes(renderings: Readonly<Record<string, Rendered>>): Record<st
 }
 
 /** The chunks that the record names. */
-function usedBy(name: string, known: KnownApplication | undefined): ReadonlySet<string> {
-  return known?.index.secrets(name) ?? new Set();
+function usedBy(name: string, entry: ApplicationEntry | undefined): ReadonlySet<string> {
+  return entry?.index.secrets(name) ?? new Set();
 }

@@ -1,16 +1,16 @@
 import { ApiError, isNotFound, isUnreachable } from '../../kube/errors.ts';
 import type { Slices } from '../../observe/event-loop-slices.ts';
 import { decode, RecordIndex } from './kept-manifest-index.ts';
-import { type KnownApplication, type KnownTarget, knownTarget } from './known.ts';
 import type { TargetRecord } from './record.ts';
 import { readApplication, readTarget, versionMismatch } from './record-format.ts';
+import { type ApplicationEntry, type TargetEntry, targetEntry } from './records-in-memory.ts';
 import { applicationSecret, type RecordSecrets, type SecretObject, seen, targetSecret } from './secrets.ts';
 
 /** What an Application's Secret has. */
 export interface FoundApplication {
-  known: KnownApplication;
+  entry: ApplicationEntry;
   /** Of the target whose record is a member. */
-  inside: KnownTarget | undefined;
+  inside: TargetEntry | undefined;
 }
 
 /** Told of a Secret whose record is not trusted, and why. */
@@ -56,20 +56,20 @@ export class RecordReader {
       if (target !== undefined && target.target.application !== record.application)
         throw new Untrusted("it has the record of another Application's target");
       return {
-        known: { secret: seen(secret), record, index },
-        inside: target && knownTarget(target, undefined),
+        entry: { secret: seen(secret), record, index },
+        inside: target && targetEntry(target, undefined),
       };
     });
   }
 
   /** The same of a Secret that a target has for itself. */
-  target(secret: SecretObject, signal: AbortSignal | undefined): Promise<KnownTarget | undefined> {
+  target(secret: SecretObject, signal: AbortSignal | undefined): Promise<TargetEntry | undefined> {
     return this.#trusted(secret, signal, async (data) => {
       const record = await this.#targetIn(data);
       if (record === undefined) throw new Untrusted('it has no record');
       if (targetSecret(this.#secrets.installation, record.target) !== secret.metadata.name)
         throw new Untrusted("it is another target's");
-      return knownTarget(record, seen(secret));
+      return targetEntry(record, seen(secret));
     });
   }
 

@@ -126,8 +126,8 @@ export function movedTo<Seen extends Pick<Candidate, 'revision' | 'ref' | 'commi
   { commit: before, ...candidate }: Seen,
   { revision, ref, commit }: Pick<Candidate, 'revision' | 'ref' | 'commit'>,
 ): Omit<Seen, 'commit'> & Pick<Candidate, 'revision' | 'ref' | 'commit'> {
-  const known = commit ?? (candidate.revision === revision ? before : undefined);
-  return { ...candidate, revision, ref, ...(known === undefined ? {} : { commit: known }) };
+  const thatCommit = commit ?? (candidate.revision === revision ? before : undefined);
+  return { ...candidate, revision, ref, ...(thatCommit === undefined ? {} : { commit: thatCommit }) };
 }
 
 /** SHA-256 over identity and text of all manifests, hooks included, in a fixed order. */

@@ -8,9 +8,9 @@ import { type CandidateOfAll, candidatesIn, isAccepted } from './accepted.ts';
 import { type Acceptance, ApplicationSecrets, type Rendered } from './application-secrets.ts';
 import { RecordChunks } from './chunks.ts';
 import { KeptManifests } from './kept-manifests.ts';
-import { KnownRecords, type Place } from './known.ts';
 import { type OnUntrusted, RecordReader } from './reader.ts';
 import { type Candidate, type Manifests, noteRan, type TargetRecord } from './record.ts';
+import { type Place, RecordsInMemory } from './records-in-memory.ts';
 import { purposeOf, RecordSecrets, targetSecret } from './secrets.ts';
 import type { TargetIdentity } from './target.ts';
 import { TargetSecrets } from './target-secrets.ts';
@@ -45,7 +45,7 @@ export class RecordStore {
   readonly #manifests: KeptManifests;
   readonly #ofApplications: ApplicationSecrets;
   readonly #ofTargets: TargetSecrets;
-  readonly #known: KnownRecords;
+  readonly #entries: RecordsInMemory;
   readonly #turns = new Turns();
   /** Records that are ahead of what is written. */
   readonly #ahead = new WeakSet<TargetRecord>();
@@ -57,15 +57,15 @@ export class RecordStore {
       chunks: new RecordChunks(secrets),
       reader: new RecordReader(secrets, slices, onUntrusted),
       manifests: new KeptManifests(secrets, slices),
-      known: new KnownRecords((target) => targetSecret(installation, target)),
+      entries: new RecordsInMemory((target) => targetSecret(installation, target)),
     };
-    this.#known = parts.known;
+    this.#entries = parts.entries;
     this.#secrets = secrets;
     this.#chunks = parts.chunks;
     this.#reader = parts.reader;
     this.#manifests = parts.manifests;
     this.#ofApplications = new ApplicationSecrets(parts);
-    this.#ofTargets = new TargetSecrets(secrets, parts.reader, this.#known);
+    this.#ofTargets = new TargetSecrets(secrets, parts.reader, this.#entries);
   }
 
   /** Reads one record, if there is any. @throws where the records cannot be read */
@@ -78,21 +78,21 @@ export class RecordStore {
     const secrets = Map.groupBy(await this.#secrets.records(signal), purposeOf);
     const former = secrets.get('Former') ?? [];
     for (const secret of former) this.#reader.refuse(secret, 'it is of another layout');
-    const known = new KnownRecords((target) => this.#ofTargets.nameOf(target));
+    const entries = new RecordsInMemory((target) => this.#ofTargets.nameOf(target));
     await inParallel(secrets.get('Application') ?? [], async (secret) => {
       const found = await this.#reader.application(secret, signal);
       if (found === undefined) return;
-      known.setApplication(found.known.record.application, found.known);
-      if (found.inside !== undefined) known.setTarget(found.inside);
+      entries.setApplication(found.entry.record.application, found.entry);
+      if (found.inside !== undefined) entries.setTarget(found.inside);
     });
     await inParallel(secrets.get('Target') ?? [], async (secret) => {
       const found = await this.#reader.target(secret, signal);
       // What a member of an Application's Secret is already counts once.
-      if (found !== undefined && known.target(found.record.target) === undefined) known.setTarget(found);
-      else known.doubt(secret.metadata.name, []);
+      if (found !== undefined && entries.target(found.record.target) === undefined) entries.setTarget(found);
+      else entries.doubt(secret.metadata.name, []);
     });
-    this.#known.become(known);
-    const used = [...known.applications()].flatMap(([key, { index }]) => [
+    this.#entries.become(entries);
+    const used = [...entries.applications()].flatMap(([key, { index }]) => [
       ...index.secrets(this.#ofApplications.nameOf(key)),
     ]);
     await this.#chunks.restart(new Set(used), former, signal);
@@ -106,13 +106,13 @@ export class RecordStore {
 
   /** The record of whichever target has the id. */
   find(id: string): TargetRecord | undefined {
-    return this.#known.find(id);
+    return this.#entries.find(id);
   }
 
   /** The candidates whose manifests are kept for the target, the newest first. */
   candidatesOf({ application, environment }: Place): Candidate[] {
-    const known = this.#known.application(application);
-    return known === undefined ? [] : candidatesIn(known.record, environment);
+    const entry = this.#entries.application(application);
+    return entry === undefined ? [] : candidatesIn(entry.record, environment);
   }
 
   /** Notes that the record was changed in memory, until the next write of it. */
@@ -156,12 +156,12 @@ export class RecordStore {
     if (accepted === undefined) this.#ahead.add(record);
     const { target } = record;
     const acceptance = accepted && acceptanceIn(target.environment, accepted);
-    const secret = this.#known.isInside(target)
+    const secret = this.#entries.isInside(target)
       ? this.#ofApplications.nameOf(target.application)
       : this.#ofTargets.nameOf(target);
     await this.#written(secret, () =>
       this.#turns.take(target.application, signal, async () => {
-        if (this.#known.isOutdated(record)) throw outdated(secret);
+        if (this.#entries.isOutdated(record)) throw outdated(secret);
         await this.#write(record, acceptance, signal);
       }),
     );
@@ -177,7 +177,7 @@ export class RecordStore {
     const { target } = record;
     const { application } = target;
     noteRan(record);
-    if (this.#known.isInside(target))
+    if (this.#entries.isInside(target))
       return this.#ofApplications.write(application, { inside: record, acceptance, signal });
     if (acceptance !== undefined && !(await this.#isKept(application, acceptance, signal)))
       await this.#ofApplications.write(application, { acceptance, signal });
@@ -203,12 +203,12 @@ export class RecordStore {
     { candidate, renderings }: Acceptance,
     signal: AbortSignal | undefined,
   ): Promise<boolean> {
-    const known = this.#known.application(application);
-    if (known === undefined || !isAccepted(known.record, candidate, renderings)) return false;
+    const entry = this.#entries.application(application);
+    if (entry === undefined || !isAccepted(entry.record, candidate, renderings)) return false;
     for (const { digest } of Object.values(renderings)) {
       const kept = await this.#manifests.read(
         this.#ofApplications.nameOf(application),
-        known.index,
+        entry.index,
         digest,
         signal,
       );
@@ -223,7 +223,7 @@ export class RecordStore {
     { digest }: { digest: string },
     signal?: AbortSignal,
   ): Promise<Manifests | undefined> {
-    const index = this.#known.application(application)?.index;
+    const index = this.#entries.application(application)?.index;
     return this.#manifests.read(this.#ofApplications.nameOf(application), index, digest, signal);
   }
 
@@ -231,29 +231,29 @@ export class RecordStore {
   async remove({ target }: TargetRecord, signal?: AbortSignal): Promise<void> {
     const { application } = target;
     await this.#turns.take(application, signal, async () => {
-      const known = this.#known.target(target);
-      if (known !== undefined && known.record.target.name !== target.name) return;
+      const entry = this.#entries.target(target);
+      if (entry !== undefined && entry.record.target.name !== target.name) return;
       await this.#ofTargets.remove(target, signal);
-      const environments = [...this.#known.targetsOf(application).keys()];
+      const environments = [...this.#entries.targetsOf(application).keys()];
       if (environments.every((one) => one === target.environment))
         await this.#ofApplications.remove(application, signal);
-      else if (known !== undefined && known.own === undefined)
+      else if (entry !== undefined && entry.own === undefined)
         await this.#ofApplications.removeInside(target, signal);
-      this.#known.forgetTarget(target);
+      this.#entries.forgetTarget(target);
     });
   }
 
   /** Reads one record anew, after a conflict. */
   async reload(target: TargetIdentity, signal?: AbortSignal): Promise<void> {
     await this.#ofApplications.reload(target.application, signal);
-    if (!this.#known.isInside(target)) await this.#ofTargets.reload(target, signal);
+    if (!this.#entries.isInside(target)) await this.#ofTargets.reload(target, signal);
   }
 
   /** The same where even what nobody else wrote may be changed in memory, by who has no say any more. */
   async readAnew(target: TargetIdentity, signal?: AbortSignal): Promise<void> {
     await this.#turns.take(target.application, signal, async () => {
-      if (this.#known.isInside(target)) this.#known.forgetApplication(target.application);
-      else this.#known.forgetTarget(target);
+      if (this.#entries.isInside(target)) this.#entries.forgetApplication(target.application);
+      else this.#entries.forgetTarget(target);
       await this.reload(target, signal);
     });
   }

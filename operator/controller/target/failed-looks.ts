@@ -70,15 +70,15 @@ export function faultOf(
  * What ended a look, as its Application is told it, without values of Secrets: what nobody foresaw is a defect of ours.
  * Undefined: it has happened too rarely so far.
  */
-export function toldOf(
+export function errorToTell(
   error: unknown,
   failures: number,
   application: Application,
   wanted: Pick<WantedCandidates, 'hide' | 'hideIn'>,
 ): TowpathError | undefined {
   if (failures < TOLD_AFTER || error instanceof NotLeaderError) return undefined;
-  const told = wanted.hide(application, asTowpathError(error, application, wanted));
-  return told instanceof TowpathError ? told : undefined;
+  const hidden = wanted.hide(application, asTowpathError(error, application, wanted));
+  return hidden instanceof TowpathError ? hidden : undefined;
 }
 
 function asTowpathError(

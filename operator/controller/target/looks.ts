@@ -3,7 +3,7 @@ import { type Application, environmentOf } from '../../api/v1alpha1/application.
 import type { LookResult } from '../../observe/work-metrics.ts';
 import type { Target, TargetIdentity } from '../record/target.ts';
 import { Progress } from '../work/progress.ts';
-import { type Fault, faultOf, isAccident, isOutdated, pauseAfter, toldOf } from './failed-looks.ts';
+import { errorToTell, type Fault, faultOf, isAccident, isOutdated, pauseAfter } from './failed-looks.ts';
 import type { TargetMemory } from './memory.ts';
 import { reconcile } from './reconcile.ts';
 import {
@@ -18,10 +18,10 @@ import type { Parts } from './run.ts';
 import { newSession } from './session.ts';
 import type { Facts } from './words/facts.ts';
 import { LOOKING } from './words/standing.ts';
-import type { Retry, Told } from './words/told.ts';
+import type { Retry, TargetUpdate } from './words/target-update.ts';
 
-/** What is asked for in a target. */
-interface Asked {
+/** A target as its Application has it, where that can be read. */
+interface Specified {
   application: Application;
   target: Target;
 }
@@ -30,18 +30,18 @@ interface Asked {
  * A target as its Application has it now, and what is due: `Removal` where that is being deleted, `Release` where
  * nobody can read, too, what it wants done with its objects.
  */
-export type KnownTarget = { identity: TargetIdentity; memory: TargetMemory } & (
-  | { due: 'Sync' | 'Removal'; asked: Asked }
-  | { due: 'Release' | 'Nothing'; asked?: never }
+export type DueTarget = { identity: TargetIdentity; memory: TargetMemory } & (
+  | { due: 'Sync' | 'Removal'; specified: Specified }
+  | { due: 'Release' | 'Nothing'; specified?: never }
 );
 
 /** What looks at targets need of the Applications, which they know by their targets alone. */
 export interface TargetLooksOptions {
   parts: Parts;
   /** By name; undefined: there is no such target, or its Application is not ready for it. */
-  find(name: string): KnownTarget | undefined;
+  find(name: string): DueTarget | undefined;
   /** Resolves when the Application's status says so; rejects with what keeps it from that. */
-  tell(target: TargetIdentity, told: Told, signal: AbortSignal): Promise<void>;
+  tell(target: TargetIdentity, update: TargetUpdate, signal: AbortSignal): Promise<void>;
   /** Told as an event. */
   warn(application: Application, reason: string, message: string): void;
   /** Nothing of the target is left. */
@@ -75,16 +75,16 @@ export class TargetLooks {
 
   /** One look at the target with that name, where there is one. */
   async look(name: string, signal: AbortSignal): Promise<void> {
-    const known = this.#options.find(name);
-    if (known === undefined) return;
-    if (known.due === 'Nothing') {
+    const target = this.#options.find(name);
+    if (target === undefined) return;
+    if (target.due === 'Nothing') {
       this.#parts.wishes.noteLook(name);
       return;
     }
     const started = performance.now();
     let result: LookResult = 'error';
     try {
-      result = await this.#look(known, signal);
+      result = await this.#look(target, signal);
     } catch (error) {
       if (signal.aborted) result = 'requeue';
       throw error;
@@ -93,28 +93,28 @@ export class TargetLooks {
     }
   }
 
-  async #look(known: KnownTarget, signal: AbortSignal): Promise<LookResult> {
-    const { identity, memory } = known;
+  async #look(target: DueTarget, signal: AbortSignal): Promise<LookResult> {
+    const { identity, memory } = target;
     memory.looks.take(performance.now());
     if (memory.isRecordInDoubt) {
       await this.#parts.store.readAnew(identity, signal);
       memory.isRecordInDoubt = false;
     }
-    const result = await this.#doWhatIsDue(known, signal);
+    const result = await this.#doWhatIsDue(target, signal);
     // One that is gone by now is not to be remembered as looked at.
     if (this.#options.find(identity.name) !== undefined) this.#parts.wishes.noteLook(identity.name);
     memory.failedLooks = 0;
     return result;
   }
 
-  async #doWhatIsDue(known: KnownTarget, signal: AbortSignal): Promise<LookResult> {
-    switch (known.due) {
+  async #doWhatIsDue(target: DueTarget, signal: AbortSignal): Promise<LookResult> {
+    switch (target.due) {
       case 'Sync':
-        return this.#reconcile(known.memory, known.asked, signal);
+        return this.#reconcile(target.memory, target.specified, signal);
       case 'Removal':
-        return this.#remove({ ...known.asked, memory: known.memory }, signal);
+        return this.#remove({ ...target.specified, memory: target.memory }, signal);
       case 'Release':
-        return this.#release(known, signal);
+        return this.#release(target, signal);
       case 'Nothing':
         return 'success';
     }
@@ -122,7 +122,7 @@ export class TargetLooks {
 
   async #reconcile(
     memory: TargetMemory,
-    { application, target }: Asked,
+    { application, target }: Specified,
     signal: AbortSignal,
   ): Promise<LookResult> {
     const seen = asSeenBy(target, memory, application);
@@ -175,7 +175,7 @@ export class TargetLooks {
 
   #speakerOf({ application, target }: Removed): RemovalSpeaker {
     return {
-      tell: (told, signal) => this.#options.tell(target, told, signal),
+      tell: (update, signal) => this.#options.tell(target, update, signal),
       warn: (reason, message) => this.#options.warn(application, reason, message),
     };
   }
@@ -184,7 +184,7 @@ export class TargetLooks {
    * What an Application that cannot be read wants done with its objects is unknown: they are left, like with
    * deletionPolicy Orphan.
    */
-  async #release({ identity, memory }: KnownTarget, signal: AbortSignal): Promise<LookResult> {
+  async #release({ identity, memory }: DueTarget, signal: AbortSignal): Promise<LookResult> {
     const record = this.#parts.store.get(identity);
     if (record !== undefined) await this.#parts.store.remove(record, signal);
     memory.gone = { kept: [] };
@@ -194,14 +194,14 @@ export class TargetLooks {
 
   /** A look ended with an error: says when the next one is, and tells of it. */
   failed(name: string, error: unknown): void {
-    const known = this.#options.find(name);
-    if (known === undefined) return;
+    const target = this.#options.find(name);
+    if (target === undefined) return;
     this.#parts.wishes.noteLook(name);
-    const { memory, asked } = known;
+    const { memory, specified } = target;
     memory.failedLooks += 1;
     const count = memory.failedLooks;
     const pause = pauseAfter(error, count, this.#parts.random());
-    const readAgain = isOutdated(error) && asked !== undefined ? this.#readAgain(known) : undefined;
+    const readAgain = isOutdated(error) && specified !== undefined ? this.#readAgain(target) : undefined;
     if (isAccident(error, count)) {
       void Promise.resolve(readAgain)
         .catch(() => undefined)
@@ -212,16 +212,16 @@ export class TargetLooks {
     const now = this.#parts.home.now().getTime();
     // A deletion of which the hook failed rests as long as its retries say.
     const nextAt =
-      known.due === 'Removal' && error instanceof TowpathError && error.reason === 'HookFailed'
-        ? hookRetryAfter(this.#parts, { ...known.asked, memory }, error)
+      target.due === 'Removal' && error instanceof TowpathError && error.reason === 'HookFailed'
+        ? hookRetryAfter(this.#parts, { ...target.specified, memory }, error)
         : new Date(now + pause);
     this.#options.lookAgain(name, nextAt.getTime() - now + 5);
-    void this.#tellFailed(known, error, { attempts: count, nextAt });
+    void this.#tellFailed(target, error, { attempts: count, nextAt });
   }
 
   /** Never rejects. */
   async #tellFailed(
-    { identity, memory, asked, due }: KnownTarget,
+    { identity, memory, specified, due }: DueTarget,
     error: unknown,
     retry: Retry,
   ): Promise<void> {
@@ -229,22 +229,22 @@ export class TargetLooks {
     const { tell, onFault } = this.#options;
     // A process that began with the deletion has not read its Secrets yet.
     if (due === 'Removal')
-      await wanted.learnSecrets(asked.application, AbortSignal.timeout(TELL_MS)).catch(() => undefined);
-    onFault(identity, faultOf(error, asked?.application, wanted));
-    if (asked === undefined) return;
-    const { application } = asked;
+      await wanted.learnSecrets(specified.application, AbortSignal.timeout(TELL_MS)).catch(() => undefined);
+    onFault(identity, faultOf(error, specified?.application, wanted));
+    if (specified === undefined) return;
+    const { application } = specified;
     if (due === 'Removal') {
-      const removed = { ...asked, memory };
+      const removed = { ...specified, memory };
       return tellUnremoved(this.#parts, removed, error, this.#speakerOf(removed)).catch(() => undefined);
     }
-    const told = toldOf(error, retry.attempts, application, wanted);
+    const cause = errorToTell(error, retry.attempts, application, wanted);
     // Meanwhile it may have come to an end, or have been changed.
-    if (told === undefined || memory.failedLooks !== retry.attempts) return;
-    const failing = { kind: 'Failing', error: told, retry } as const;
+    if (cause === undefined || memory.failedLooks !== retry.attempts) return;
+    const failing = { kind: 'Failing', error: cause, retry } as const;
     await tell(identity, failing, AbortSignal.timeout(TELL_MS)).catch(() => undefined);
   }
 
-  async #readAgain({ identity }: KnownTarget): Promise<void> {
+  async #readAgain({ identity }: DueTarget): Promise<void> {
     const signal = AbortSignal.timeout(TELL_MS);
     await this.#parts.store.reload(identity, signal);
     await this.#options.readAgain(identity, signal);

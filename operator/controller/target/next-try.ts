@@ -44,10 +44,10 @@ export function afterBlocked(state: TargetState, error: TowpathError, random: nu
   const { memory, now, found } = state;
   if (found.wanted === undefined) return memory;
   const attempts = (memory.retry?.attempts ?? 0) + 1;
-  const least = retryAfterMsOf(error);
-  const asked = least === 0 ? 0 : Math.min(least, PATIENCE_MS) * (1 + 0.2 * random) + CLOCK_ERROR_MS;
+  const serverMs = retryAfterMsOf(error);
+  const atLeast = serverMs === 0 ? 0 : Math.min(serverMs, PATIENCE_MS) * (1 + 0.2 * random) + CLOCK_ERROR_MS;
   const longestMs = UNSEEN.has(error.reason) ? UNSEEN_MS : PATIENCE_MS;
-  const pause = Math.max(pauseAfter(attempts, { firstMs: FIRST_MS, longestMs }, random), asked);
+  const pause = Math.max(pauseAfter(attempts, { firstMs: FIRST_MS, longestMs }, random), atLeast);
   const inputs = inputsOf(state, found.wanted);
   const retry = { inputs, error, attempts, triedAt: now, nextAt: later(now, pause) };
   return { ...memory, retry, renderAnew: memory.renderAnew || error.reason === 'RecordDamaged' };

@@ -85,9 +85,11 @@ function historyOf({ application, target }: Run): readonly HistoryEntry[] {
 
 /** The history in the status outlives a restart that came before the record was written again. */
 function recallHistory(record: TargetRecord, history: readonly HistoryEntry[]): void {
-  const told = new Set(history.map((entry) => entry.id));
-  const oldest = told.size === 0 ? 0 : Math.min(...told);
-  record.ended = record.ended.filter((deployment) => !told.has(deployment.id) && !(deployment.id < oldest));
+  const inStatus = new Set(history.map((entry) => entry.id));
+  const oldest = inStatus.size === 0 ? 0 : Math.min(...inStatus);
+  record.ended = record.ended.filter(
+    (deployment) => !inStatus.has(deployment.id) && !(deployment.id < oldest),
+  );
   const { deployment } = record;
   const entry = history.find((one) => one.id === deployment?.id);
   if (deployment === undefined || deployment.outcome !== undefined) return;

@@ -28,10 +28,10 @@ export function changeEvents(
   status: ApplicationStatus,
   before: ApplicationStatus | undefined,
 ): ReportedEvent[] {
-  const told: ReportedEvent[] = [];
+  const events: ReportedEvent[] = [];
   const ready = readyOf(status);
   const readyBefore = readyOf(before);
-  if (ready === undefined) return told;
+  if (ready === undefined) return events;
   const { reason, message } = ready;
   const isOther = reason !== readyBefore?.reason;
   const isOtherMessage = isOther || message !== readyBefore.message;
@@ -41,15 +41,15 @@ export function changeEvents(
     reason === 'Degraded';
   // For another resource, or for time. Its message may have numbers that differ at each try.
   const isWait = standing.sync === 'Blocked' && !isProblem;
-  if ((isProblem && isOtherMessage) || (isWait && isOther)) told.push({ type: 'Warning', reason, message });
+  if ((isProblem && isOtherMessage) || (isWait && isOther)) events.push({ type: 'Warning', reason, message });
   if (standing.reason === 'AwaitingSync' && message !== readyBefore?.message)
-    told.push({ type: 'Normal', reason: standing.reason, message: standing.message });
+    events.push({ type: 'Normal', reason: standing.reason, message: standing.message });
   if (
     standing.reason === 'OutOfSync' &&
     isMoreDrift(environmentOf(status, environment)?.drift, environmentOf(before, environment)?.drift)
   )
-    told.push({ type: 'Warning', reason: 'DriftReported', message: standing.message });
-  return told;
+    events.push({ type: 'Warning', reason: 'DriftReported', message: standing.message });
+  return events;
 }
 
 /** What was done and found besides. Pure. */
@@ -126,8 +126,8 @@ function repairEvents({ object, by, contested }: Repaired): ReportedEvent[] {
 type Drift = EnvironmentStatus['drift'];
 
 /** More drift than was told, or as much of another. */
-function isMoreDrift(drift: Drift, told: Drift): boolean {
-  if (drift === undefined || told === undefined || drift.count !== told.count)
-    return (drift?.count ?? 0) > (told?.count ?? 0);
-  return drift.lastObject !== told.lastObject || drift.lastBy !== told.lastBy;
+function isMoreDrift(drift: Drift, before: Drift): boolean {
+  if (drift === undefined || before === undefined || drift.count !== before?.count)
+    return (drift?.count ?? 0) > (before?.count ?? 0);
+  return drift.lastObject !== before?.lastObject || drift.lastBy !== before?.lastBy;
 }

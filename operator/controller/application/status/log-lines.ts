@@ -97,10 +97,10 @@ function quarantineLines(
   before: ApplicationStatus | undefined,
 ): LogLine[] {
   const { quarantine } = status;
-  const told = before?.quarantine;
+  const former = before?.quarantine;
   if (quarantine === undefined) return [];
   const { revision, candidate, total: errors } = quarantine;
-  if (told?.revision === revision && told.candidate === candidate) return [];
+  if (former?.revision === revision && former.candidate === candidate) return [];
   const reason = reasonsOf(status)[0];
   return [
     {
@@ -122,8 +122,8 @@ function heldLines(
   before: ApplicationStatus | undefined,
 ): LogLine[] {
   const held = environmentOf(status, environment)?.pendingPrune;
-  const told = environmentOf(before, environment)?.pendingPrune;
-  if (held === undefined || held.digest === told?.digest) return [];
+  const former = environmentOf(before, environment)?.pendingPrune;
+  if (held === undefined || held.digest === former?.digest) return [];
   return [{ line: 'held', fields: { environment, objects: held.count, digest: held.digest } }];
 }
 
@@ -137,8 +137,8 @@ function suspensionLines(status: ApplicationStatus, before: ApplicationStatus | 
 /** While it is suspended the repository is not asked. */
 function sourceLines(status: ApplicationStatus, before: ApplicationStatus | undefined): LogLine[] {
   const reason = sourceReason(status);
-  const told = sourceReason(before);
-  if (reason === told || status.sync === 'Suspended') return [];
+  const former = sourceReason(before);
+  if (reason === former || status.sync === 'Suspended') return [];
   return [
     reason === undefined
       ? { line: 'sourceRecovered', fields: {} }

@@ -3,7 +3,7 @@ import { STATUS_LIMITS } from '../../../api/v1alpha1/application-status.ts';
 import { boundStatus, cut } from '../../../api/v1alpha1/bound-status.ts';
 import { setConditions } from '../../../api/v1alpha1/conditions.ts';
 import { secondTime } from '../../../kube/times.ts';
-import type { Told } from '../../target/words/told.ts';
+import type { TargetUpdate } from '../../target/words/target-update.ts';
 import type { Report } from '../../target/words/unreported.ts';
 import { changeEvents, type ReportedEvent } from './event-texts.ts';
 import { changeLines, type LogLine } from './log-lines.ts';
@@ -12,8 +12,8 @@ import { judge, settle } from './settle.ts';
 /** What an event tells of; those of a deletion are no repetition of what a sync did. */
 export type Action = 'Sync' | 'Delete';
 
-type Leaving = Extract<Told, { kind: 'Leaving' }>;
-type Failing = Extract<Told, { kind: 'Failing' }>;
+type Leaving = Extract<TargetUpdate, { kind: 'Leaving' }>;
+type Failing = Extract<TargetUpdate, { kind: 'Failing' }>;
 type Conditions = Required<Pick<ApplicationStatus, 'conditions' | 'observedGeneration'>>;
 
 /** Which status a part of it is made from. */
@@ -27,17 +27,17 @@ export interface Before {
 
 /** The status that an Application has that has no other target. Pure. */
 export function statusOf(
-  told: Told,
+  update: TargetUpdate,
   done: Pick<Report['done'], 'repaired'>,
   before: Before,
 ): ApplicationStatus {
-  switch (told.kind) {
+  switch (update.kind) {
     case 'Facts':
-      return settle(told.facts, done, before.status);
+      return settle(update.facts, done, before.status);
     case 'Leaving':
-      return whileLeaving(told, before);
+      return whileLeaving(update, before);
     case 'Failing':
-      return whileFailing(told, before);
+      return whileFailing(update, before);
   }
 }
 
@@ -73,37 +73,41 @@ export function statusUntold({ environment, generation, now, status }: Before): 
 }
 
 /** What is news about a status. Pure. */
-export function newsOf(told: Told, status: ApplicationStatus, { before }: Report): ReportedEvent[] {
-  if (told.kind === 'Facts') return changeEvents(told.facts, status, before);
-  if (told.kind === 'Leaving') return [];
-  const { reason, message } = told.error;
+export function newsOf(update: TargetUpdate, status: ApplicationStatus, { before }: Report): ReportedEvent[] {
+  if (update.kind === 'Facts') return changeEvents(update.facts, status, before);
+  if (update.kind === 'Leaving') return [];
+  const { reason, message } = update.error;
   const ready = before?.conditions?.find(({ type }) => type === 'Ready');
   const isOld = ready?.reason === reason && ready.message === message;
   return isOld ? [] : [{ type: 'Warning', reason, message }];
 }
 
 /** The same for the log. Pure. */
-export function linesOf(told: Told, status: ApplicationStatus, { environment, before }: Report): LogLine[] {
-  return told.kind === 'Facts' ? changeLines(environment, status, before) : [];
+export function linesOf(
+  update: TargetUpdate,
+  status: ApplicationStatus,
+  { environment, before }: Report,
+): LogLine[] {
+  return update.kind === 'Facts' ? changeLines(environment, status, before) : [];
 }
 
-export function actionOf({ kind }: Told): Action {
+export function actionOf({ kind }: TargetUpdate): Action {
   return kind === 'Leaving' ? 'Delete' : 'Sync';
 }
 
-function whileLeaving(told: Leaving, { environment, generation, now, status }: Before): ApplicationStatus {
-  const message = cut(told.message, STATUS_LIMITS.message);
+function whileLeaving(update: Leaving, { environment, generation, now, status }: Before): ApplicationStatus {
+  const message = cut(update.message, STATUS_LIMITS.message);
   const { kept, keptTotal, retry: _, ...before } = status ?? {};
-  const keptNow = told.kept?.map((one) => ({ environment, ...one })) ?? kept ?? [];
+  const keptNow = update.kept?.map((one) => ({ environment, ...one })) ?? kept ?? [];
   return boundStatus({
     ...before,
     ...notReady(before),
-    sync: told.isStalled ? ('Blocked' as const) : ('Syncing' as const),
-    ...unready(status, { ...told, message }, generation, now),
+    sync: update.isStalled ? ('Blocked' as const) : ('Syncing' as const),
+    ...unready(status, { ...update, message }, generation, now),
     ...(keptNow.length === 0
       ? {}
-      : { kept: keptNow, keptTotal: told.kept?.length ?? keptTotal ?? keptNow.length }),
-    ...(told.retry === undefined ? {} : { retry: retryOf(told.retry, environment) }),
+      : { kept: keptNow, keptTotal: update.kept?.length ?? keptTotal ?? keptNow.length }),
+    ...(update.retry === undefined ? {} : { retry: retryOf(update.retry, environment) }),
   });
 }
 

@@ -8,7 +8,7 @@ import { isNotFound } from '../../../kube/errors.ts';
 import type { EventRecorder } from '../../../kube/events.ts';
 import { describeObject } from '../../../manifest/manifest.ts';
 import type { KeptObject } from '../../../plan/plan.ts';
-import type { Told } from '../../target/words/told.ts';
+import type { TargetUpdate } from '../../target/words/target-update.ts';
 import type { Report, Unreported } from '../../target/words/unreported.ts';
 import { mergePatchBetween } from '../../work/merge-patch.ts';
 import { combine, partOf } from './combine.ts';
@@ -43,7 +43,7 @@ export interface Gathered {
   environment: string;
   unreported: Unreported;
   /** Undefined: nothing so far, and what the status has of it stays. */
-  told: Told | undefined;
+  update: TargetUpdate | undefined;
   /** It was told since the last write. */
   isNew: boolean;
 }
@@ -72,19 +72,19 @@ export class ApplicationWriter {
     signal: AbortSignal,
   ): Promise<void> {
     const { metadata, status: previous } = application;
-    const news = gathered.flatMap(({ told, isNew, unreported }) =>
-      told === undefined || !isNew ? [] : [{ told, unreported, report: unreported.take(previous) }],
+    const news = gathered.flatMap(({ update, isNew, unreported }) =>
+      update === undefined || !isNew ? [] : [{ update, unreported, report: unreported.take(previous) }],
     );
     const reportOf = (environment: string) =>
       news.find(({ report }) => report.environment === environment)?.report;
     const now = this.#options.client.now();
-    const parts = gathered.map(({ environment, told }) => {
+    const parts = gathered.map(({ environment, update }) => {
       const status = partOf(previous, environment, gathered);
       const before = { environment, generation: metadata.generation, now, status };
       const done = reportOf(environment)?.done ?? NOTHING_DONE;
       return {
         environment,
-        status: told === undefined ? statusUntold(before) : statusOf(told, done, before),
+        status: update === undefined ? statusUntold(before) : statusOf(update, done, before),
       };
     });
     const status = combine(parts, latest, previous);
@@ -104,30 +104,30 @@ export class ApplicationWriter {
   #tellNews(
     application: Application,
     status: ApplicationStatus,
-    reports: readonly { told: Told; unreported: Unreported; report: Report }[],
+    reports: readonly { update: TargetUpdate; unreported: Unreported; report: Report }[],
   ): void {
     const known = new Set<string>();
-    for (const { told, unreported, report } of reports) {
+    for (const { update, unreported, report } of reports) {
       // What is about the whole Application is told once, whoever of its targets told of it.
       const isNew = (event: ReportedEvent | LogLine) => {
         const text = JSON.stringify(event);
         return !known.has(text) && known.add(text).has(text);
       };
-      const events = [...doneEvents(report), ...newsOf(told, status, report).filter(isNew)];
-      this.#tellEvents(application.metadata, actionOf(told), events);
-      const lines = [...doneLines(report), ...linesOf(told, status, report).filter(isNew)];
+      const events = [...doneEvents(report), ...newsOf(update, status, report).filter(isNew)];
+      this.#tellEvents(application.metadata, actionOf(update), events);
+      const lines = [...doneLines(report), ...linesOf(update, status, report).filter(isNew)];
       this.#options.onTold(application, lines);
-      if (told.kind === 'Failing') unreported.leaveRest(report, status);
+      if (update.kind === 'Failing') unreported.leaveRest(report, status);
     }
   }
 
   tellDeleted(application: Application, unreported: Iterable<Unreported>, kept: readonly KeptObject[]): void {
     const { metadata, status } = application;
     const { name, namespace } = metadata;
-    const told = [...unreported].map((one) => one.take(status));
-    this.#tellEvents(metadata, 'Delete', told.flatMap(doneEvents));
+    const reports = [...unreported].map((one) => one.take(status));
+    this.#tellEvents(metadata, 'Delete', reports.flatMap(doneEvents));
     const gone = { line: 'gone' as const, fields: { objects: kept.length } };
-    this.#options.onTold(application, [...told.flatMap(doneLines), gone]);
+    this.#options.onTold(application, [...reports.flatMap(doneLines), gone]);
     const [first] = kept;
     const more = kept.length > 1 ? ` and ${kept.length - 1} more` : '';
     const note =
@@ -159,8 +159,8 @@ export class ApplicationWriter {
     );
     const previous = (object.status ?? {}) as ApplicationStatus;
     const readable = Array.isArray(previous.conditions) ? previous : { ...previous, conditions: [] };
-    const told = { reason: 'InvalidSpec', message, isStalled: true };
-    const { conditions } = unready(readable, told, generation, this.#options.client.now());
+    const why = { reason: 'InvalidSpec', message, isStalled: true };
+    const { conditions } = unready(readable, why, generation, this.#options.client.now());
     if (isDeepStrictEqual(conditions, previous.conditions)) return;
     const status = {
       ...previous,

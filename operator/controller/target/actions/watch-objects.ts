@@ -1,9 +1,7 @@
-import type { TowpathError } from '../../../api/errors.ts';
-import { classify } from '../../../apply/classify.ts';
 import { whereLost } from '../lost-record.ts';
 import type { Run } from '../run.ts';
 import type { Outcome, TargetState } from '../state.ts';
-import { explainForbidden } from '../words/missing-service-account.ts';
+import { whyUnseen } from '../words/unreachable-cluster.ts';
 
 /** Makes sure that the target's objects are watched, also those of a record that is lost. */
 export async function see(run: Run, { memory }: TargetState): Promise<Outcome> {
@@ -20,14 +18,6 @@ export async function see(run: Run, { memory }: TargetState): Promise<Outcome> {
     return { type: 'Seen', ...(lostKinds === undefined ? {} : { lostKinds }) };
   } catch (error) {
     signal.throwIfAborted();
-    return { type: 'Unseen', error: await whyUnseen(run, error) };
+    return { type: 'Unseen', error: await whyUnseen(application, access, error) };
   }
-}
-
-async function whyUnseen({ application, context }: Run, error: unknown): Promise<TowpathError> {
-  const { namespace, name } = application.metadata;
-  const object = { group: '', kind: 'Application', namespace, name };
-  const { access, signal } = context;
-  const told = classify(error, 'watch the objects of', object).error;
-  return explainForbidden(access.client, access.as, told, signal);
 }

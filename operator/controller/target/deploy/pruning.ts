@@ -10,7 +10,7 @@ import {
   type PruneHeld,
 } from '../deploy-context.ts';
 import type { Planning } from '../planning.ts';
-import { depart, describeDeparture } from '../removal/delete-in-stages.ts';
+import { depart, describeDeparture } from './delete-in-stages.ts';
 
 /**
  * What may not be deleted before a person consents to exactly this; undefined: pruning may go on (D2). Of a

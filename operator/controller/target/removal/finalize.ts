@@ -14,12 +14,12 @@ import type { Cluster } from '../../cluster/cluster.ts';
 import type { TargetRecord } from '../../record/record.ts';
 import { newRecord } from '../../record/record.ts';
 import type { Target } from '../../record/target.ts';
+import { depart, describeDeparture } from '../deploy/delete-in-stages.ts';
 import { endHooks, haveRun, runHooks } from '../deploy/run-hooks.ts';
 import type { Moving } from '../handover/moving.ts';
 import { whereLost } from '../lost-record.ts';
 import { accessOf, movingOf, type Parts } from '../run.ts';
 import type { Unreported } from '../words/unreported.ts';
-import { depart, describeDeparture } from './delete-in-stages.ts';
 
 interface Deletion {
   parts: Parts;
@@ -222,9 +222,9 @@ async function runDeleteHooks(
   if (deployment === undefined) return true;
   const manifests = await parts.store.manifests(record, deployment.candidate, access.signal);
   if (manifests === undefined) {
-    const told = `lost ${event}`;
-    if (deployment.hooks.includes(told)) return true;
-    deployment.hooks.push(told);
+    const hook = `lost ${event}`;
+    if (deployment.hooks.includes(hook)) return true;
+    deployment.hooks.push(hook);
     warn(
       `The kept manifests of ${shortCandidate(deployment.candidate.id)} are gone: hooks of ${event} that they may have had were not run.`,
     );

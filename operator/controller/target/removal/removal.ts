@@ -7,7 +7,7 @@ import type { HookRetry, TargetMemory } from '../memory.ts';
 import { syncRetryMs } from '../next-try.ts';
 import type { Parts } from '../run.ts';
 import { explainForbidden } from '../words/missing-service-account.ts';
-import type { Told } from '../words/told.ts';
+import type { TargetUpdate } from '../words/target-update.ts';
 import { finalize } from './finalize.ts';
 
 /** How long it may take to find out what to keep silent about, and to tell. */
@@ -21,7 +21,7 @@ export interface Removed {
 }
 
 export interface RemovalSpeaker {
-  tell(told: Told, signal: AbortSignal): Promise<void>;
+  tell(update: TargetUpdate, signal: AbortSignal): Promise<void>;
   /** Told as an event. */
   warn(reason: string, message: string): void;
 }
@@ -93,22 +93,22 @@ export async function tellUnremoved(
   const { account, environment } = target;
   await parts.wanted.learnSecrets(application, signal).catch(() => undefined);
   const hidden = parts.wanted.hide(application, error);
-  const told =
+  const explained =
     hidden instanceof TowpathError
       ? await explainForbidden(parts.clusterOf(target).client, account, hidden, signal)
       : hidden;
-  const why = told instanceof Error ? told.message : String(told);
+  const why = explained instanceof Error ? explained.message : String(explained);
   // Without the right, or without an answer, only the person can say that the objects are to be left.
   const abandon = ` To leave the objects: annotate ${ANNOTATION_ABANDON}=${environment}.`;
   const message = fitBetween('Deleting: ', why, abandon);
   warn?.('DeletionFailed', message);
   const { hookRetry } = memory;
-  const isHook = told instanceof TowpathError && told.reason === 'HookFailed';
+  const isHook = explained instanceof TowpathError && explained.reason === 'HookFailed';
   const retry =
     isHook && hookRetry !== undefined
       ? { retry: { attempts: hookRetry.tries, nextAt: hookRetry.until } }
       : {};
-  const isStalled = !(told instanceof TowpathError && told.remedy === 'Time' && !isHook);
+  const isStalled = !(explained instanceof TowpathError && explained.remedy === 'Time' && !isHook);
   await tell({ kind: 'Leaving', reason: 'DeletionFailed', message, isStalled, ...retry }, signal);
 }
 

@@ -117,10 +117,10 @@ export class Unreported {
   leaveRest({ before }: Report, status: ApplicationStatus): void {
     const { conditions } = status;
     const written = environmentOf(status, this.environment);
-    const told = environmentOf(before, this.environment) ?? written;
+    const former = environmentOf(before, this.environment) ?? written;
     const others = before?.environments?.filter(({ name }) => name !== this.environment) ?? [];
     const environments =
-      told === undefined ? others : [...others, { ...told, history: written?.history ?? [] }];
+      former === undefined ? others : [...others, { ...former, history: written?.history ?? [] }];
     this.#before = {
       status: {
         ...before,
@@ -132,7 +132,7 @@ export class Unreported {
 
   /** Hands all of it over, to be told with a write that changes `status`. */
   take(status: ApplicationStatus | undefined): Report {
-    const told = {
+    const report = {
       environment: this.environment,
       before: this.#before === undefined ? status : this.#before.status,
       begun: this.#begun,
@@ -147,7 +147,7 @@ export class Unreported {
     this.#repaired = [];
     this.#deleted.pruned = [];
     this.#deleted.endedHooks = [];
-    return told;
+    return report;
   }
 
   /** It could not be told after all. */

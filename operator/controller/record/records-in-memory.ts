@@ -5,13 +5,14 @@ import type { SeenSecret } from './secrets.ts';
 import type { TargetIdentity } from './target.ts';
 
 /** What an Application's Secret has besides the record of a target. */
-export interface KnownApplication {
+export interface ApplicationEntry {
   readonly secret: SeenSecret;
   readonly record: ApplicationRecord;
   readonly index: RecordIndex;
 }
 
-export interface KnownTarget {
+/** What is written of a target, wherever it stands. */
+export interface TargetEntry {
   /** This very one is as written, or ahead of it: one that was read before, and is still held by a run, is not. */
   readonly record: TargetRecord;
   /** The Secret of its own; undefined: it is a member of its Application's. */
@@ -20,19 +21,20 @@ export interface KnownTarget {
   readonly named: ReadonlySet<string>;
 }
 
-export function knownTarget(record: TargetRecord, own: SeenSecret | undefined): KnownTarget {
+export function targetEntry(record: TargetRecord, own: SeenSecret | undefined): TargetEntry {
   return { record, own, named: new Set(namedIn(record)) };
 }
 
 /** Which target it is, among those of its Application. */
 export type Place = Pick<TargetIdentity, 'application' | 'environment'>;
-const NONE: ReadonlyMap<string, KnownTarget> = new Map();
+
+const NONE: ReadonlyMap<string, TargetEntry> = new Map();
 
 /** The records in memory. */
-export class KnownRecords {
-  readonly #applications = new Map<string, KnownApplication>();
+export class RecordsInMemory {
+  readonly #applications = new Map<string, ApplicationEntry>();
   /** By Application and environment. */
-  readonly #targets = new Map<string, Map<string, KnownTarget>>();
+  readonly #targets = new Map<string, Map<string, TargetEntry>>();
   readonly #byId = new Map<string, TargetRecord>();
   /** By the name of a target's own Secret what candidates it may name, where that it is there is not known for sure. */
   readonly #doubtful = new Map<string, ReadonlySet<string>>();
@@ -44,28 +46,28 @@ export class KnownRecords {
   }
 
   /** Forgets all, and knows what the other one does. */
-  become(other: KnownRecords): void {
+  become(other: RecordsInMemory): void {
     for (const map of [this.#applications, this.#targets, this.#byId, this.#doubtful]) map.clear();
-    for (const [key, known] of other.applications()) this.setApplication(key, known);
+    for (const [key, entry] of other.applications()) this.setApplication(key, entry);
     for (const targets of other.#targets.values())
-      for (const known of [...targets.values()]) this.setTarget(known);
+      for (const entry of [...targets.values()]) this.setTarget(entry);
     for (const [name, named] of other.#doubtful) this.doubt(name, named);
   }
 
-  applications(): Iterable<[string, KnownApplication]> {
+  applications(): Iterable<[string, ApplicationEntry]> {
     return this.#applications;
   }
 
-  application(key: string): KnownApplication | undefined {
+  application(key: string): ApplicationEntry | undefined {
     return this.#applications.get(key);
   }
 
-  target({ application, environment }: Place): KnownTarget | undefined {
+  target({ application, environment }: Place): TargetEntry | undefined {
     return this.targetsOf(application).get(environment);
   }
 
   /** By environment. */
-  targetsOf(application: string): ReadonlyMap<string, KnownTarget> {
+  targetsOf(application: string): ReadonlyMap<string, TargetEntry> {
     return this.#targets.get(application) ?? NONE;
   }
 
@@ -75,20 +77,20 @@ export class KnownRecords {
   }
 
   /** The target whose record is a member of the Application's Secret. */
-  inside(application: string): KnownTarget | undefined {
+  inside(application: string): TargetEntry | undefined {
     return [...this.targetsOf(application).values()].find(({ own }) => own === undefined);
   }
 
   /** Whether it is not the record of this target that is written, or its id is another one's (S18). */
   isOutdated(record: TargetRecord): boolean {
-    const known = this.target(record.target)?.record ?? record;
-    return known !== record || (this.find(record.target.id) ?? record) !== record;
+    const current = this.target(record.target)?.record ?? record;
+    return current !== record || (this.find(record.target.id) ?? record) !== record;
   }
 
   /** Whether a target's record is a member of its Application's Secret, or is to become it. */
   isInside(target: Place): boolean {
-    const known = this.target(target);
-    if (known !== undefined) return known.own === undefined;
+    const entry = this.target(target);
+    if (entry !== undefined) return entry.own === undefined;
     return this.inside(target.application) === undefined && !this.mayHaveOwn(target);
   }
 
@@ -121,25 +123,25 @@ export class KnownRecords {
     return named;
   }
 
-  setApplication(key: string, known: KnownApplication): void {
-    this.#applications.set(key, known);
+  setApplication(key: string, entry: ApplicationEntry): void {
+    this.#applications.set(key, entry);
   }
 
-  setTarget(known: KnownTarget): void {
-    const { target } = known.record;
+  setTarget(entry: TargetEntry): void {
+    const { target } = entry.record;
     this.forgetTarget(target);
-    const targets = this.#targets.get(target.application) ?? new Map<string, KnownTarget>();
-    this.#targets.set(target.application, targets.set(target.environment, known));
-    this.#byId.set(target.id, known.record);
+    const targets = this.#targets.get(target.application) ?? new Map<string, TargetEntry>();
+    this.#targets.set(target.application, targets.set(target.environment, entry));
+    this.#byId.set(target.id, entry.record);
   }
 
   forgetTarget({ application, environment }: Place): void {
     const targets = this.#targets.get(application);
-    const known = targets?.get(environment);
-    if (targets === undefined || known === undefined) return;
+    const entry = targets?.get(environment);
+    if (targets === undefined || entry === undefined) return;
     targets.delete(environment);
     if (targets.size === 0) this.#targets.delete(application);
-    if (this.#byId.get(known.record.target.id) === known.record) this.#byId.delete(known.record.target.id);
+    if (this.#byId.get(entry.record.target.id) === entry.record) this.#byId.delete(entry.record.target.id);
   }
 
   /** With the record of the target that is a member of its Secret. */

@@ -9,7 +9,7 @@ export interface Retry {
 }
 
 /** What a look at a target tells its Application, as far as it got. */
-export type Told =
+export type TargetUpdate =
   | { kind: 'Facts'; facts: Facts }
   /** Looks in a row failed: what runs is as it was, as far as is known. */
   | { kind: 'Failing'; error: TowpathError; retry: Retry }

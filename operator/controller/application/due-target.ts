@@ -1,15 +1,15 @@
 import { applicationOf } from '../record/application-key.ts';
 import type { TargetIdentity } from '../record/target.ts';
-import type { KnownTarget } from '../target/looks.ts';
+import type { DueTarget } from '../target/looks.ts';
 import type { ApplicationCache } from './application-cache.ts';
 import type { Targets } from './targets.ts';
 
-/** The target with that name as its Application is known now; undefined before that has our finalizer. */
-export function knownTarget(
+/** The target with that name, and what is due there; undefined before its Application has our finalizer. */
+export function dueTarget(
   applications: ApplicationCache,
   targets: Targets,
   name: string,
-): KnownTarget | undefined {
+): DueTarget | undefined {
   const key = applicationOf(name);
   const cached = applications.get(key);
   const memory = cached?.memory.targets.get(name);
@@ -24,5 +24,5 @@ export function knownTarget(
     return { due: isDeleted && isReady ? 'Release' : 'Nothing', identity, memory };
   const target = targets.of(application).find(isIt);
   if (target === undefined || !isReady) return undefined;
-  return { due: isDeleted ? 'Removal' : 'Sync', identity, memory, asked: { application, target } };
+  return { due: isDeleted ? 'Removal' : 'Sync', identity, memory, specified: { application, target } };
 }
