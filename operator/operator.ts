@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseDuration } from './api/v1alpha1/duration.ts';
 import { ApplicationController } from './controller/application/controller.ts';
 import { Targets } from './controller/application/targets.ts';
-import { takeAnswer, watchApplications } from './controller/application/watch.ts';
+import { takeAnswer, watchApplications } from './controller/application/watch-applications.ts';
 import { Cluster } from './controller/cluster/cluster.ts';
 import { Home } from './controller/home/home.ts';
 import { defaultInstallation, leaseName } from './controller/home/installations.ts';

@@ -1,7 +1,7 @@
 import { buildEngine } from '../../hack/build-engine.ts';
 import { ApplicationController } from '../../operator/controller/application/controller.ts';
 import type { Targets } from '../../operator/controller/application/targets.ts';
-import { takeAnswer, watchApplications } from '../../operator/controller/application/watch.ts';
+import { takeAnswer, watchApplications } from '../../operator/controller/application/watch-applications.ts';
 import { Cluster } from '../../operator/controller/cluster/cluster.ts';
 import type { KubeClient } from '../../operator/kube/client.ts';
 import { EventRecorder } from '../../operator/kube/events.ts';

@@ -5,7 +5,7 @@ import type { KubeObject } from '../../kube/client.ts';
 import { applicationKey, applicationOf } from '../record/application-key.ts';
 import type { TargetIdentity } from '../record/target.ts';
 import { forgetLooks, type TargetMemory } from '../target/memory.ts';
-import { type Memory, newMemory, rememberTargets } from './memory.ts';
+import { type ApplicationMemory, newApplicationMemory, rememberTargets } from './memory.ts';
 import type { Targets } from './targets.ts';
 
 export interface CachedApplication {
@@ -13,7 +13,7 @@ export interface CachedApplication {
   /** Undefined where it cannot be read as an Application. */
   application: Application | undefined;
   errors: string[];
-  memory: Memory;
+  memory: ApplicationMemory;
 }
 
 export interface ApplicationCacheOptions {
@@ -79,7 +79,7 @@ export class ApplicationCache {
     this.#learn(applicationKey(object), object);
     const memory = this.#byKey.get(applicationKey(object))?.memory;
     if (memory === undefined) return;
-    memory.gathering.forget();
+    memory.updates.forget();
     for (const target of memory.targets.values()) {
       forgetLooks(target);
       target.isRecordInDoubt = true;
@@ -106,7 +106,7 @@ export class ApplicationCache {
     const application = parsed.ok ? parsed.application : undefined;
     // A successor of the same name begins anew.
     const isSame = cached?.object.metadata.uid === object.metadata.uid;
-    const memory = isSame ? cached.memory : newMemory(performance.now());
+    const memory = isSame ? cached.memory : newApplicationMemory(performance.now());
     rememberTargets(memory, targets, performance.now());
     this.#byKey.set(key, { object, application, errors: parsed.ok ? [] : parsed.errors, memory });
     for (const other of dependenciesOf(before)) this.#dependsNoMore(key, other);

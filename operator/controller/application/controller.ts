@@ -181,7 +181,7 @@ export class ApplicationController {
     update: TargetUpdate,
     signal: AbortSignal,
   ): Promise<void> {
-    const written = this.#applications.get(application)?.memory.gathering.tell(environment, update, signal);
+    const written = this.#applications.get(application)?.memory.updates.tell(environment, update, signal);
     this.#queue?.add(application);
     await written;
   }

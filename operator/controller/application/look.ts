@@ -72,14 +72,14 @@ export class ApplicationLooks {
       // The event of it wakes the targets, also where its answer is lost.
       await this.#options.writer.setFinalizers(application.metadata, finalizers, signal);
     }
-    await memory.gathering.settle((environments) => this.#tell(key, environments, signal), signal);
+    await memory.updates.settle((environments) => this.#tell(key, environments, signal), signal);
   }
 
   /** Writes what the targets told last; `environments` told it since the last write. */
   async #tell(key: string, environments: ReadonlySet<string>, signal: AbortSignal): Promise<void> {
     const cached = this.#options.applications.get(key);
     if (cached?.application === undefined) return;
-    const { latest } = cached.memory.gathering;
+    const { latest } = cached.memory.updates;
     await this.#write(cached, cached.application, latest, environments, signal);
   }
 
@@ -171,7 +171,7 @@ export class ApplicationLooks {
     if (memory === undefined) return;
     const { environment } = target;
     const tell = (update: TargetUpdate, signal: AbortSignal) => {
-      const latest = new Map([...cached.memory.gathering.latest, [environment, update]]);
+      const latest = new Map([...cached.memory.updates.latest, [environment, update]]);
       return this.#write(cached, application, latest, new Set([environment]), signal);
     };
     if (application.metadata.deletionTimestamp !== undefined) {

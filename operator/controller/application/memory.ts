@@ -1,7 +1,7 @@
 import { TokenBucket } from '../../kube/token-bucket.ts';
 import type { TargetIdentity } from '../record/target.ts';
 import { forgetLooks, newTargetMemory, type TargetMemory } from '../target/memory.ts';
-import { Gathering } from './gathering.ts';
+import { TargetUpdates } from './target-updates.ts';
 
 /** How many changes of Secrets and ConfigMaps that its spec names an Application follows at once, and how often after. */
 const WAKES_AT_ONCE = 10;
@@ -11,35 +11,39 @@ const WAKE_EVERY_MS = 5_000;
  * What is remembered of an Application and its targets. It stands with what is known of the Application, and so goes
  * with it: of one that is gone nothing can be kept.
  */
-export interface Memory {
+export interface ApplicationMemory {
   /** By name. */
   readonly targets: Map<string, TargetMemory>;
   /** What its targets told. */
-  readonly gathering: Gathering;
+  readonly updates: TargetUpdates;
   /** Works in a row on the Application itself that failed. */
   failures: number;
   /** For changes of what the spec names. */
   readonly wakes: TokenBucket;
 }
 
-export function newMemory(now: number): Memory {
+export function newApplicationMemory(now: number): ApplicationMemory {
   return {
     targets: new Map(),
-    gathering: new Gathering(),
+    updates: new TargetUpdates(),
     failures: 0,
     wakes: new TokenBucket(WAKES_AT_ONCE, WAKE_EVERY_MS, now),
   };
 }
 
 /** Sees to it that there is one for each of the targets. */
-export function rememberTargets({ targets }: Memory, all: readonly TargetIdentity[], now: number): void {
+export function rememberTargets(
+  { targets }: ApplicationMemory,
+  all: readonly TargetIdentity[],
+  now: number,
+): void {
   for (const target of all)
     if (!targets.has(target.name)) targets.set(target.name, newTargetMemory(target, now));
 }
 
 /** What another process may have made untrue: what targets told, and were told to be. */
-export function forgetUpdates({ gathering, targets }: Memory): void {
-  gathering.forget();
+export function forgetUpdates({ updates, targets }: ApplicationMemory): void {
+  updates.forget();
   for (const target of targets.values()) {
     forgetLooks(target);
     target.unreported.forgetStatus();

@@ -7,7 +7,7 @@ import {
   digestsOf,
   newApplicationRecord,
   type Rendering,
-} from './accepted.ts';
+} from './application-record.ts';
 import type { RecordChunks } from './chunks.ts';
 import { type Chunk, encode, RecordIndex } from './kept-manifest-index.ts';
 import type { KeptManifests } from './kept-manifests.ts';

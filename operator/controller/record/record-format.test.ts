@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { AppliedObject } from '../../manifest/applied.ts';
 import { objectKey } from '../../manifest/manifest.ts';
 import { Slices } from '../../observe/event-loop-slices.ts';
-import type { Accepted, ApplicationRecord } from './accepted.ts';
+import type { Accepted, ApplicationRecord } from './application-record.ts';
 import { candidateKey, type Deployed, type Deployment, type TargetRecord } from './record.ts';
 import {
   readApplication,

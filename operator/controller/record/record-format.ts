@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { AppliedObject } from '../../manifest/applied.ts';
 import { HOOK_DELETE_POLICIES, HOOK_EVENTS, type Manifest, objectKey } from '../../manifest/manifest.ts';
 import type { Slices } from '../../observe/event-loop-slices.ts';
-import type { Accepted, ApplicationRecord } from './accepted.ts';
+import type { Accepted, ApplicationRecord } from './application-record.ts';
 import type { Candidate, Deployed, Deployment, TargetRecord } from './record.ts';
 
 /**

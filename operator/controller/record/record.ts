@@ -79,7 +79,7 @@ export interface Deployment {
 
 /**
  * What of a target outlives the process, besides its status and the objects themselves. Its candidates stand in the
- * record of its Application (accepted.ts).
+ * record of its Application (application-record.ts).
  */
 export interface TargetRecord {
   target: TargetIdentity;

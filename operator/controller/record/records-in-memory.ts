@@ -1,4 +1,4 @@
-import type { ApplicationRecord } from './accepted.ts';
+import type { ApplicationRecord } from './application-record.ts';
 import type { RecordIndex } from './kept-manifest-index.ts';
 import { namedIn, type TargetRecord } from './record.ts';
 import type { SeenSecret } from './secrets.ts';

@@ -4,7 +4,7 @@ import { ApiError } from '../../kube/errors.ts';
 import { inParallel } from '../../kube/in-parallel.ts';
 import type { Slices } from '../../observe/event-loop-slices.ts';
 import { Turns } from '../work/turns.ts';
-import { type CandidateOfAll, candidatesIn, isAccepted } from './accepted.ts';
+import { type CandidateOfAll, candidatesIn, isAccepted } from './application-record.ts';
 import { type Acceptance, ApplicationSecrets, type Rendered } from './application-secrets.ts';
 import { RecordChunks } from './chunks.ts';
 import { KeptManifests } from './kept-manifests.ts';

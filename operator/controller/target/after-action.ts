@@ -2,9 +2,9 @@ import { TowpathError } from '../../api/errors.ts';
 import type { Wanted } from '../candidate/wanted.ts';
 import { afterBlocked, afterCounted, afterUnresolved } from './next-try.ts';
 import { inputsOf, isOfWanted, judgedAs, obstacleOf } from './stage.ts';
-import type { Findings, LookedAfter, Memory, Outcome, TargetState } from './state.ts';
+import type { EarlierFindings, Findings, LookedAfter, Outcome, TargetState } from './state.ts';
 
-export const NOTHING_REMEMBERED: Memory = { unresolved: { tries: 0 }, renderAnew: false, kept: [] };
+export const NOTHING_REMEMBERED: EarlierFindings = { unresolved: { tries: 0 }, renderAnew: false, kept: [] };
 
 /** What the look knows after an action. Pure, as what follows. */
 export function foundAfter(state: TargetState, outcome: Outcome): Findings {
@@ -65,7 +65,7 @@ function obstructed(found: Findings, error: unknown): Findings {
 }
 
 /** What is remembered of the target after an action. @param random from 0 to 1, for the pauses before what is tried again */
-export function memoryAfter(state: TargetState, outcome: Outcome, random: number): Memory {
+export function memoryAfter(state: TargetState, outcome: Outcome, random: number): EarlierFindings {
   const { memory } = state;
   switch (outcome.type) {
     case 'Seen':
@@ -104,7 +104,11 @@ export function memoryAfter(state: TargetState, outcome: Outcome, random: number
 }
 
 /** With other inputs, what failed with the former ones says nothing. */
-function ofInputs(state: TargetState, { retry, refused, ...memory }: Memory, wanted: Wanted): Memory {
+function ofInputs(
+  state: TargetState,
+  { retry, refused, ...memory }: EarlierFindings,
+  wanted: Wanted,
+): EarlierFindings {
   const inputs = inputsOf(state, wanted);
   return {
     ...memory,
@@ -113,7 +117,7 @@ function ofInputs(state: TargetState, { retry, refused, ...memory }: Memory, wan
   };
 }
 
-function afterLook(state: TargetState, lookedAfter: LookedAfter): Memory {
+function afterLook(state: TargetState, lookedAfter: LookedAfter): EarlierFindings {
   if (lookedAfter.how === 'Not') {
     const { error } = lookedAfter;
     const isDamaged = error instanceof TowpathError && error.reason === 'RecordDamaged';
@@ -127,11 +131,11 @@ function afterLook(state: TargetState, lookedAfter: LookedAfter): Memory {
 }
 
 /** What is wanted got on. */
-function withoutRetry(state: TargetState): Memory {
+function withoutRetry(state: TargetState): EarlierFindings {
   const { retry: _retry, ...memory } = state.memory;
   return isOfWanted(state) && state.found.obstacle === undefined ? memory : state.memory;
 }
 
-function withoutFailed({ failed: _failed, ...memory }: Memory): Memory {
+function withoutFailed({ failed: _failed, ...memory }: EarlierFindings): EarlierFindings {
   return memory;
 }

@@ -2,7 +2,7 @@ import { TowpathError } from '../../api/errors.ts';
 import { type Application, environmentOf } from '../../api/v1alpha1/application.ts';
 import type { LookResult } from '../../observe/work-metrics.ts';
 import type { Target, TargetIdentity } from '../record/target.ts';
-import { Progress } from '../work/progress.ts';
+import { ProgressReports } from '../work/progress-reports.ts';
 import { errorToTell, type Fault, faultOf, isAccident, isOutdated, pauseAfter } from './failed-looks.ts';
 import type { TargetMemory } from './memory.ts';
 import { reconcile } from './reconcile.ts';
@@ -17,7 +17,7 @@ import {
 import type { Parts } from './run.ts';
 import { newSession } from './session.ts';
 import type { Facts } from './words/facts.ts';
-import { LOOKING } from './words/standing.ts';
+import { LOOKING } from './words/sync-and-reason.ts';
 import type { Retry, TargetUpdate } from './words/target-update.ts';
 
 /** A target as its Application has it, where that can be read. */
@@ -129,13 +129,13 @@ export class TargetLooks {
     memory.session ??= newSession(seen, target, memory.unreported);
     const { session } = memory;
     const values = await this.#options.valuesOf(application, signal);
-    const progress = new Progress(TELL_AFTER_MS);
+    const reports = new ProgressReports(TELL_AFTER_MS);
     const tell = (facts: Facts) => {
       memory.handled = facts.handledSyncRequest ?? memory.handled;
       return this.#options.tell(target, { kind: 'Facts', facts: withHandled(facts, memory) }, signal);
     };
     const onFacts = (now: () => Facts) =>
-      progress.start(async () => {
+      reports.start(async () => {
         const facts = now();
         // A look that found nothing to do yet changes nothing that the status says.
         if (seen.status?.sync !== undefined && facts.standing === LOOKING) return;
@@ -149,9 +149,9 @@ export class TargetLooks {
         session,
         signal,
         onFacts,
-        tellNow: () => progress.now(),
+        tellNow: () => reports.now(),
       });
-      await progress.stop();
+      await reports.stop();
       await tell(facts);
       if (requeueAt === undefined) return 'success';
       const delayMs = Math.max(0, requeueAt.getTime() - this.#parts.home.now().getTime()) + 5;
@@ -159,7 +159,7 @@ export class TargetLooks {
       return 'requeue_after';
     } finally {
       // Before the next look begins: it must not meet a status of this one.
-      await progress.stop();
+      await reports.stop();
     }
   }
 

@@ -6,7 +6,7 @@ import { backoffMs } from '../../retry/backoff.ts';
 import { Quarantine } from '../candidate/quarantine.ts';
 import { PATIENCE_MS } from './next.ts';
 import { inputsOf } from './stage.ts';
-import type { Memory, TargetState } from './state.ts';
+import type { EarlierFindings, TargetState } from './state.ts';
 
 /** The first pause between tries of what is not the candidate's own failure. */
 const FIRST_MS = 1_000;
@@ -28,7 +28,7 @@ export function afterUnresolved(
   { memory, now, application }: TargetState,
   error: unknown,
   random: number,
-): Memory {
+): EarlierFindings {
   const { retry: _retry, unresolved, ...rest } = memory;
   if (error instanceof Quarantine) return { ...rest, unresolved: { tries: unresolved.tries } };
   if (error instanceof TowpathError && error.remedy === 'Resource')
@@ -40,7 +40,7 @@ export function afterUnresolved(
 }
 
 /** What keeps the wanted candidate from running is no fault of its own: it is tried for ever. */
-export function afterBlocked(state: TargetState, error: TowpathError, random: number): Memory {
+export function afterBlocked(state: TargetState, error: TowpathError, random: number): EarlierFindings {
   const { memory, now, found } = state;
   if (found.wanted === undefined) return memory;
   const attempts = (memory.retry?.attempts ?? 0) + 1;
@@ -58,7 +58,7 @@ export function afterCounted(
   state: TargetState,
   { error, attempts }: { error: TowpathError; attempts: number },
   random: number,
-): Memory {
+): EarlierFindings {
   const { application, deployment, now } = state;
   const { failed: _failed, ...memory } = state.memory;
   if (deployment === undefined || deployment.exhausted === true) return memory;

@@ -8,8 +8,8 @@ import { type Candidate, candidateKey, type Deployment } from '../record/record.
 import { foundAfter, memoryAfter, NOTHING_REMEMBERED } from './after-action.ts';
 import { next } from './next.ts';
 import { inputsOf, isRunWanted, judgedAs } from './stage.ts';
-import type { Action, Deed, Findings, Memory, Outcome, TargetState } from './state.ts';
-import { LOOKING, standingOf } from './words/standing.ts';
+import type { Action, Deed, EarlierFindings, Findings, Outcome, TargetState } from './state.ts';
+import { LOOKING, standingOf } from './words/sync-and-reason.ts';
 
 const NOW = new Date('2026-11-23T10:00:00Z');
 const REVISION = '4f2c81a0000000000000000000000000000000ab';
@@ -111,17 +111,17 @@ const quarantine = new Quarantine(
   new TowpathError('Person', 'ManifestInvalid', 'No.'),
 );
 
-function remembered(changes: Partial<Memory>): { memory: Memory } {
+function remembered(changes: Partial<EarlierFindings>): { memory: EarlierFindings } {
   return { memory: { ...NOTHING_REMEMBERED, ...changes } };
 }
 
 /** Of the wanted candidate NEW. */
-function retry(nextAt: Date, error = refusal, triedAt = seconds(-10)): { memory: Memory } {
+function retry(nextAt: Date, error = refusal, triedAt = seconds(-10)): { memory: EarlierFindings } {
   const inputs = inputsOf(state(), wanted(NEW));
   return remembered({ retry: { inputs, error, attempts: 2, triedAt, nextAt } });
 }
 
-function failedTry(nextAt: Date): { memory: Memory } {
+function failedTry(nextAt: Date): { memory: EarlierFindings } {
   return remembered({ failed: { deployment: 7, generation: 3, error: ownFailure, nextAt } });
 }
 

@@ -11,7 +11,7 @@ import { obstacleOf } from './stage.ts';
 import type { Outcome, TargetState } from './state.ts';
 import { droppedNulls } from './words/dropped-nulls.ts';
 import type { Facts } from './words/facts.ts';
-import { reportOf, reportSoFar } from './words/report.ts';
+import { factsAtEnd, factsSoFar } from './words/facts-of-look.ts';
 
 /** A look has fewer steps than that. */
 const MOST_STEPS = 30;
@@ -35,7 +35,7 @@ export async function reconcile(parts: Parts, input: RunInput): Promise<Looked> 
   if (application.status?.observedGeneration !== application.metadata.generation)
     session.unreported.warn(droppedNulls(application));
   let state = snapshotOf(run, {});
-  input.onFacts(() => reportSoFar(run, state));
+  input.onFacts(() => factsSoFar(run, state));
   for (let step = 0; step < MOST_STEPS; step += 1) {
     const action = next(state);
     if (action.type === 'Wait') return end(run, state, action.until);
@@ -61,7 +61,7 @@ function end(run: Run, state: TargetState, requeueAt: Date | undefined): Looked 
     const { lookedFor: _before, ...memory } = session.memory;
     session.memory = request.open === undefined ? memory : { ...memory, lookedFor: request.open };
   }
-  const facts = reportOf(run, state);
+  const facts = factsAtEnd(run, state);
   context.inventory.watches.endUnused(context.access.targetId);
   context.inventory.lookAtPods(context.access.targetId, context.access.as);
   return { facts, requeueAt };

@@ -54,7 +54,7 @@ export interface Run {
   readonly since: Date;
   readonly request: SyncRequest;
   /** What is being done at the moment, for the status of a look that takes long. */
-  readonly progress: Progress;
+  readonly underWay: UnderWay;
 }
 
 /** What towpath.dev/sync-requested asks of the target. */
@@ -69,7 +69,7 @@ export interface SyncRequest {
   readonly isBegun: boolean;
 }
 
-interface Progress {
+interface UnderWay {
   /** A sentence. */
   doing?: string;
   /** What the ref names, before it is rendered. */
@@ -133,7 +133,7 @@ export function startRun(parts: Parts, input: RunInput): Run {
   const request = requestOf(input, record);
   const isAsked = request.open !== undefined;
   const access = accessOf(parts, target, signal);
-  const progress: Progress = {};
+  const underWay: UnderWay = {};
   const context: DeployContext = {
     target,
     access,
@@ -155,12 +155,12 @@ export function startRun(parts: Parts, input: RunInput): Run {
     clusterNow: () => parts.clusterOf(target).now(),
     signal,
     say: (doing, { atOnce = false } = {}) => {
-      progress.doing = doing;
+      underWay.doing = doing;
       if (atOnce) input.tellNow();
     },
   };
   const since = context.now();
-  return { parts, application, target, values, session, context, since, request, progress };
+  return { parts, application, target, values, session, context, since, request, underWay };
 }
 
 function requestOf({ application, target, session }: RunInput, { deployment }: TargetRecord): SyncRequest {

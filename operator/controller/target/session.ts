@@ -4,7 +4,7 @@ import type { Target } from '../record/target.ts';
 import { NOTHING_REMEMBERED } from './after-action.ts';
 import { Contests } from './drift/contests.ts';
 import { DriftMemory } from './drift/drift-memory.ts';
-import type { Memory } from './state.ts';
+import type { EarlierFindings } from './state.ts';
 import type { Unreported } from './words/unreported.ts';
 
 /** How much drift of one target is repaired at once, and how often after that, if somebody goes on changing it. */
@@ -13,7 +13,7 @@ const REPAIR_EVERY_MS = 5_000;
 
 /** What is kept of a target between two looks; nothing here needs to survive a restart. */
 export interface Session {
-  memory: Memory;
+  memory: EarlierFindings;
   readonly repairs: TokenBucket;
   readonly drift: DriftMemory;
   readonly contests: Contests;

@@ -1,7 +1,7 @@
 import { environmentOf } from '../../api/v1alpha1/application.ts';
 import type { Wanted } from '../candidate/wanted.ts';
 import { type Candidate, candidateKey, inputsKey } from '../record/record.ts';
-import type { FailedTry, Memory, Obstacle, TargetState } from './state.ts';
+import type { EarlierFindings, FailedTry, Obstacle, TargetState } from './state.ts';
 
 /** What another resource decides is tried again when something wakes us, but not for every Pod that flaps (A14). */
 const RESOURCE_PAUSE_MS = 500;
@@ -60,7 +60,7 @@ export function judgedAs({ application }: TargetState, candidate: Candidate): st
   return `${inputsKey(candidate)} ${application.metadata.generation}`;
 }
 
-export function dueAt({ error, triedAt, nextAt }: NonNullable<Memory['retry']>): Date {
+export function dueAt({ error, triedAt, nextAt }: NonNullable<EarlierFindings['retry']>): Date {
   const soonest = new Date(triedAt.getTime() + RESOURCE_PAUSE_MS);
   return error.remedy === 'Resource' && soonest < nextAt ? soonest : nextAt;
 }

@@ -32,12 +32,12 @@ export interface TargetState {
   readonly unmet: TowpathError | undefined;
   /** What was applied, by object key. */
   readonly applied: ReadonlyMap<string, AppliedObject>;
-  readonly memory: Memory;
+  readonly memory: EarlierFindings;
   readonly found: Findings;
 }
 
 /** What is remembered of a target from one look to the next; nothing here needs to survive a restart. */
-export interface Memory {
+export interface EarlierFindings {
   /** What is wanted could not be begun, or gone on with, for a reason that is not its own. */
   readonly retry?: {
     readonly inputs: string;

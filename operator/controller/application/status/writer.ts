@@ -23,7 +23,7 @@ import {
   statusOf,
   statusUntold,
   unready,
-} from './telling.ts';
+} from './status-of-update.ts';
 
 export const APPLICATIONS = { group: GROUP, version: VERSION, plural: 'applications' };
 

@@ -7,7 +7,7 @@ import { Quarantine } from '../../candidate/quarantine.ts';
 import { circularValues, renderWarnings } from '../../candidate/render-warnings.ts';
 import type { Candidate, Manifests } from '../../record/record.ts';
 import type { TargetIdentity } from '../../record/target.ts';
-import { withoutFreed } from '../deploy/freed.ts';
+import { withoutFreed } from '../deploy/free-allocations.ts';
 import { type DeployContext, kindsOf } from '../deploy-context.ts';
 import { Planning } from '../planning.ts';
 import type { Run } from '../run.ts';

@@ -33,7 +33,7 @@ export async function resolve(run: Run, state: TargetState): Promise<Outcome> {
 }
 
 function find(run: Run, { memory }: TargetState): Promise<Wanted> {
-  const { application, target, values, context, parts, request, progress } = run;
+  const { application, target, values, context, parts, request, underWay } = run;
   const source = application.status?.source;
   return parts.wanted.find(
     {
@@ -47,7 +47,7 @@ function find(run: Run, { memory }: TargetState): Promise<Wanted> {
       now: context.now(),
     },
     (resolved) => {
-      progress.resolved = resolved;
+      underWay.resolved = resolved;
     },
     context.signal,
   );

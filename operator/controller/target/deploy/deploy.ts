@@ -20,7 +20,7 @@ import { leaveAlone, repairedOf } from '../drift/drift.ts';
 import { Planning } from '../planning.ts';
 import { finalFailure, worstHealth } from '../words/health.ts';
 import { partly } from '../words/refusals.ts';
-import { applyFreeing } from './freed.ts';
+import { applyFreeing } from './free-allocations.ts';
 import { prune } from './pruning.ts';
 import { runHooks } from './run-hooks.ts';
 

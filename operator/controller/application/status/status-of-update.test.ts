@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ApplicationStatus } from '../../../api/v1alpha1/application.ts';
-import { statusUntold } from './telling.ts';
+import { statusUntold } from './status-of-update.ts';
 
 const at = '2026-01-01T00:00:00Z';
 const now = new Date('2026-01-02T00:00:00Z');

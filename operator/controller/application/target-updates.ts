@@ -12,7 +12,7 @@ interface Waiter {
  * What the targets of one Application told, the latest of each, until its status says so: however many tell while one
  * patch is under way, the next one tells of them all.
  */
-export class Gathering {
+export class TargetUpdates {
   /** By environment, who told last at the end. */
   readonly #latest = new Map<string, TargetUpdate>();
   readonly #waiting = new Set<Waiter>();

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { STATUS_LIMITS } from '../../../api/v1alpha1/application-status.ts';
 import { jsonBytes } from '../../../api/v1alpha1/bound-status.ts';
-import { heldMessage } from './standing.ts';
+import { heldMessage } from './sync-and-reason.ts';
 
 const digest = `sha256:${'0123456789abcdef'.repeat(4)}`;
 const objectOf = (name: string) => ({ group: 'apps', kind: 'StatefulSet', namespace: 'n'.repeat(63), name });

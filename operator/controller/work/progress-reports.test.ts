@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Progress } from './progress.ts';
+import { ProgressReports } from './progress-reports.ts';
 
 test('progress is told one write after the other, and none is under way once it is stopped', async (t) => {
   t.mock.timers.enable({ apis: ['setInterval'] });
-  const progress = new Progress(1_000);
+  const progress = new ProgressReports(1_000);
   const writes: (() => void)[] = [];
   let underWay = 0;
   progress.start(async () => {
@@ -42,7 +42,7 @@ function settled(): Promise<void> {
 
 test('what is sure to take long is told without waiting for its time', async (t) => {
   t.mock.timers.enable({ apis: ['setInterval'] });
-  const progress = new Progress(1_000);
+  const progress = new ProgressReports(1_000);
   let told = 0;
   progress.now();
   progress.start(async () => {

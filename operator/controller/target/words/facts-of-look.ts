@@ -9,16 +9,16 @@ import { lastTry, obstacleOf } from '../stage.ts';
 import type { TargetState } from '../state.ts';
 import type { Facts, Standing } from './facts.ts';
 import { worstHealth } from './health.ts';
-import { isSourceSilent, standingOf } from './standing.ts';
+import { isSourceSilent, standingOf } from './sync-and-reason.ts';
 
 /** All that is told of a look that goes on: what it found so far, and what it is doing. */
-export function reportSoFar(run: Run, state: TargetState): Facts {
-  const { doing } = run.progress;
+export function factsSoFar(run: Run, state: TargetState): Facts {
+  const { doing } = run.underWay;
   return report(run, state, standingOf(state, doing));
 }
 
 /** All that is told of a look at its end. */
-export function reportOf(run: Run, state: TargetState): Facts {
+export function factsAtEnd(run: Run, state: TargetState): Facts {
   const standing = standingOf(state);
   const facts = report(run, state, standing);
   const { asRecorded } = run.request;
@@ -56,12 +56,12 @@ function healthBefore({ application, target }: Run): Facts['health'] {
 }
 
 /** What the source has, whether it may run or not. */
-function sourceOf({ progress }: Run, { found }: TargetState): Pick<Facts, 'source'> {
+function sourceOf({ underWay }: Run, { found }: TargetState): Pick<Facts, 'source'> {
   if (found.wanted !== undefined) {
     const { revision, ref, commit, id } = found.wanted.candidate;
     return { source: { revision, ref, ...(commit === undefined ? {} : { commit }), candidate: id } };
   }
-  const { resolved } = progress;
+  const { resolved } = underWay;
   return resolved === undefined ? {} : { source: { revision: resolved.commit, ref: resolved.ref } };
 }
 

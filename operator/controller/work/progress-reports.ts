@@ -1,5 +1,5 @@
 /** Tells how far something is that takes long: every so often, one write after the other. */
-export class Progress {
+export class ProgressReports {
   readonly #everyMs: number;
   #timer: NodeJS.Timeout | undefined;
   #tell: () => Promise<void> = () => Promise.resolve();

@@ -9,7 +9,7 @@ import {
   digestsOf,
   isAccepted,
   newApplicationRecord,
-} from './accepted.ts';
+} from './application-record.ts';
 import { candidateId, candidateKey } from './record.ts';
 
 const candidate = (id: string, more: Partial<CandidateOfAll> = {}): CandidateOfAll => ({
