@@ -18,14 +18,14 @@ export const levels: readonly (readonly string[])[] = [
   ['operator'],
   ['flags'],
   ['controller', 'webhook'],
-  ['source', 'render', 'promote', 'plan', 'apply', 'health'],
+  ['source', 'render', 'plan', 'apply', 'health'],
   ['manifest', 'kube'],
   ['observe', 'retry'],
   ['api'],
 ];
 
 /** The rooms of operator/controller/, top to bottom, by the same rule. */
-const controllerLevels: readonly (readonly string[])[] = [
+export const controllerLevels: readonly (readonly string[])[] = [
   ['application'],
   ['target', 'home'],
   ['candidate', 'cluster'],
