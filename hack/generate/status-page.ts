@@ -5,7 +5,7 @@ import {
   SYNC_STATES,
   type SyncState,
 } from '../../operator/api/v1alpha1/application.ts';
-import { judge } from '../../operator/controller/application/status/settle.ts';
+import { judge } from '../../operator/controller/application/status/conditions.ts';
 import { code, GENERATED, table } from './markdown.ts';
 
 const SYNC: Readonly<Record<SyncState, string>> = {
@@ -14,6 +14,9 @@ const SYNC: Readonly<Record<SyncState, string>> = {
   OutOfSync: 'The cluster differs from Git, and is to be left so until someone asks (Manual, Report).',
   Blocked: 'Something must happen first; blockedBy says what.',
   Syncing: 'A candidate is fetched, rendered, applied, or applied and not healthy yet.',
+  Held: 'A person had it rolled back: it stays there until a newer candidate is promoted by a person. No Application has it before there are promotions.',
+  Waiting:
+    'A newer candidate waits at a gate; blockedBy says which. No Application has it before there are promotions.',
   Suspended: 'Nothing is written.',
   Synced: 'The cluster has what Git says.',
 };

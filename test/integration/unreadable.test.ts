@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { startControlPlane } from '../harness/control-plane.ts';
 import { conditionOf, fastLease, installCRDs, newStage } from '../harness/operator.ts';
+import { environmentOf } from '../harness/target.ts';
 
 const configMap = (name: string) => `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\n`;
 const CRD = 'crd/applications.towpath.dev';
@@ -93,6 +94,9 @@ test('A6: an Application that is stored and cannot be read is told so on itself,
   }
   const { status } = await stage.get('once');
   assert.equal(status?.sync, 'Blocked', 'it is not told as what it was before');
+  const environment = environmentOf(status);
+  assert.equal(environment?.sync, 'Blocked', 'nor is its environment');
+  assert.equal(environment.blockedBy?.[0]?.reason, 'InvalidSpec');
   assert.equal(status?.summary?.environments, '0/1');
   const told = {
     events: await stage.kubectl('get', 'events.events.k8s.io', '-o', 'json'),

@@ -28,9 +28,13 @@ export const SYNC_STATES = [
   'OutOfSync',
   'Blocked',
   'Syncing',
+  'Held',
+  'Waiting',
   'Suspended',
   'Synced',
 ] as const;
+export const OUTCOMES = ['Succeeded', 'Failed', 'Superseded', 'RolledBack'] as const;
+export const TRIGGERS = ['Commit', 'Spec', 'Manual', 'Rollback', 'Promotion'] as const;
 /** From worst to best: the health of an Application is the worst of its environments'. */
 export const HEALTH_STATES = [
   'Degraded',
@@ -87,11 +91,8 @@ export const historyEntrySchema = z.object({
   chart: chart.optional(),
   appVersion: appVersion.optional(),
   digest: digest.optional(),
-  outcome: z
-    .enum(['Succeeded', 'Failed', 'Superseded'])
-    .meta({ description: 'How it ended; absent while it runs.' })
-    .optional(),
-  trigger: z.enum(['Commit', 'Spec', 'Manual']).meta({ description: 'What asked for it.' }),
+  outcome: z.enum(OUTCOMES).meta({ description: 'How it ended; absent while it runs.' }).optional(),
+  trigger: z.enum(TRIGGERS).meta({ description: 'What asked for it.' }),
   startedAt: time('When its first write began.'),
   finishedAt: time('When its outcome was decided.').optional(),
   message: text(STATUS_LIMITS.historyMessage, 'Why it ended so.').optional(),
@@ -101,7 +102,9 @@ const blockedBySchema = z.object({
   reason: text(63, 'What it waits for, in one CamelCase word.').min(1),
   message: message('What it waits for, and what clears it.'),
   since: time('Since when it waits for that.').optional(),
-  clearsAt: time('When that clears by itself, where it does.').optional(),
+  clearsAt: time(
+    'When that may clear by itself at the earliest, where time helps: it is tried again then.',
+  ).optional(),
 });
 
 export const environmentStatusSchema = z.object({

@@ -126,7 +126,7 @@ const untrusted: Record<string, unknown> = {
   'S18: with one that ran by 12 digits': written({ ran: ['c-0123456789ab'] }),
   'S18: with a success by 12 digits': written({ succeeded: 'c-0123456789ab' }),
   'with a deployment of an outcome that nobody knows': written({
-    deployment: { ...deployment, outcome: 'RolledBack' },
+    deployment: { ...deployment, outcome: 'Forgotten' },
   }),
 };
 for (const [what, value] of Object.entries(untrusted)) {

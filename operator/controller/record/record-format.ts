@@ -1,6 +1,7 @@
 /** A record as it stands in its Secret: what is read is compared with a schema before anything in it is believed. */
 
 import { z } from 'zod';
+import { OUTCOMES, TRIGGERS } from '../../api/v1alpha1/application-status.ts';
 import type { AppliedObject } from '../../manifest/applied.ts';
 import { HOOK_DELETE_POLICIES, HOOK_EVENTS, type Manifest, objectKey } from '../../manifest/manifest.ts';
 import type { Slices } from '../../observe/event-loop-slices.ts';
@@ -48,7 +49,7 @@ const candidateKeySchema = z.string().regex(/^sha256:[0-9a-f]{64} sha256:[0-9a-f
 const deploymentSchema = z.strictObject({
   id: count,
   candidate: deployedSchema,
-  trigger: z.enum(['Commit', 'Spec', 'Manual']),
+  trigger: z.enum(TRIGGERS),
   request: z.string().exactOptional(),
   generation: count,
   startedAt: z.string(),
@@ -58,7 +59,7 @@ const deploymentSchema = z.strictObject({
   deferred: z.array(z.string()),
   consented: z.literal(true).exactOptional(),
   applied: z.boolean(),
-  outcome: z.enum(['Succeeded', 'Failed', 'Superseded']).exactOptional(),
+  outcome: z.enum(OUTCOMES).exactOptional(),
   finishedAt: z.string().exactOptional(),
   pausedAt: z.string().exactOptional(),
   pausedMs: z.number().exactOptional(),

@@ -1,3 +1,4 @@
+import type { Outcome, Trigger } from '../../api/v1alpha1/application.ts';
 import type { AppliedObject } from '../../manifest/applied.ts';
 import { digestOf } from '../../manifest/digest.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
@@ -36,9 +37,6 @@ export interface Manifests {
   objects: Manifest[];
   hooks: Manifest[];
 }
-
-export type Trigger = 'Commit' | 'Spec' | 'Manual';
-export type Outcome = 'Succeeded' | 'Failed' | 'Superseded';
 
 /** A deployment of a candidate, from its first write on. */
 export interface Deployment {

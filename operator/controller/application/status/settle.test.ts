@@ -14,8 +14,9 @@ import { shortRevision } from '../../candidate/revision.ts';
 import type { Deployment } from '../../record/record.ts';
 import type { Facts, Standing } from '../../target/words/facts.ts';
 import type { Report } from '../../target/words/unreported.ts';
+import { judge } from './conditions.ts';
 import { changeEvents, doneEvents, endedSince } from './event-texts.ts';
-import { judge, settle as settleFacts } from './settle.ts';
+import { settle as settleFacts } from './settle.ts';
 
 const NOW = new Date('2026-11-23T10:00:00.123Z');
 const REVISION = '4f2c81a0000000000000000000000000000000ab';
@@ -102,6 +103,13 @@ const table: readonly (readonly [SyncState, Standing['remedy'], HealthState, str
   ['Synced', undefined, 'Unknown', 'False Unknown'],
   ['Synced', undefined, 'Missing', 'False Missing'],
   ['Synced', undefined, 'Degraded', 'False Degraded'],
+  ...(['Held', 'Waiting'] as const).flatMap((sync) => [
+    [sync, undefined, 'Healthy', 'True Why'] as const,
+    [sync, undefined, 'Progressing', 'False Progressing Reconciling'] as const,
+    ...(['Suspended', 'Unknown', 'Missing', 'Degraded'] as const).map(
+      (health) => [sync, undefined, health, `False ${health}`] as const,
+    ),
+  ]),
   ...anyHealth('Syncing', undefined, 'False Why Reconciling'),
   ...anyHealth('Blocked', 'Time', 'False Why Reconciling'),
   ...anyHealth('Blocked', 'Resource', 'False Why Reconciling'),
@@ -341,4 +349,15 @@ test('a revision is shown as branch@7 digits, tag, or 7 digits', () => {
   const long = shortRevision(REVISION, `refs/heads/renovate/${'b'.repeat(300)}`);
   assert.match(long, /^renovate\/b+…@4f2c81a$/);
   assert.equal(Buffer.byteLength(long), 80);
+});
+
+test('of what only time clears it is told by when it is tried again, of what others clear it is not', () => {
+  const retry = { attempts: 2, nextAt: new Date(NOW.getTime() + 30_000) };
+  const clearsAt = (remedy: Standing['remedy']) => {
+    const { status } = settle(facts({ standing: standing('Blocked', remedy), retry }), undefined);
+    return environmentOf(status)?.blockedBy?.map((one) => one.clearsAt);
+  };
+  assert.deepEqual(clearsAt('Time'), ['2026-11-23T10:00:30Z']);
+  assert.deepEqual(clearsAt('Resource'), [undefined]);
+  assert.deepEqual(clearsAt('Person'), [undefined]);
 });

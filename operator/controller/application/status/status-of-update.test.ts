@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ApplicationStatus } from '../../../api/v1alpha1/application.ts';
-import { statusUntold } from './status-of-update.ts';
+import { TowpathError } from '../../../api/errors.ts';
+import { type ApplicationStatus, environmentOf } from '../../../api/v1alpha1/application.ts';
+import type { TargetUpdate } from '../../target/words/target-update.ts';
+import { statusOf, statusUntold } from './status-of-update.ts';
 
 const at = '2026-01-01T00:00:00Z';
 const now = new Date('2026-01-02T00:00:00Z');
@@ -45,4 +47,78 @@ test('one that was never looked at has no entry, and nothing is Ready for it', (
   assert.deepEqual(status.environments, []);
   assert.equal(status.sync, 'Syncing');
   assert.equal(status.conditions?.find(({ type }) => type === 'Ready')?.status, 'False');
+});
+
+const nextAt = new Date('2026-01-02T00:00:30Z');
+const runs = {
+  name: 'prod',
+  sync: 'Synced' as const,
+  health: 'Healthy' as const,
+  message: 'Revision main@4f2c81a is deployed: 1 object.',
+  revision: '4f2c81a',
+  lastSyncedAt: at,
+};
+
+function entryAfter(update: TargetUpdate, status?: ApplicationStatus) {
+  const before = { environment: 'prod', generation: 2, now, status };
+  const { sync, environments } = statusOf(update, { repaired: [] }, before);
+  return { sync, entry: environmentOf({ environments }, 'prod') };
+}
+
+/** What no look tells of, the entry of its environment says as much as the whole status does. */
+const hindered: readonly (readonly [TargetUpdate, 'Blocked' | 'Syncing', object[] | undefined])[] = [
+  [
+    {
+      kind: 'Failing',
+      error: new TowpathError('Time', 'ClusterUnreachable', 'No answer.'),
+      retry: { attempts: 3, nextAt },
+    },
+    'Blocked',
+    [
+      {
+        reason: 'ClusterUnreachable',
+        message: 'No answer.',
+        since: '2026-01-02T00:00:00Z',
+        clearsAt: '2026-01-02T00:00:30Z',
+      },
+    ],
+  ],
+  [
+    {
+      kind: 'Failing',
+      error: new TowpathError('Person', 'InternalError', 'A defect.'),
+      retry: { attempts: 3, nextAt },
+    },
+    'Blocked',
+    [{ reason: 'InternalError', message: 'A defect.', since: '2026-01-02T00:00:00Z' }],
+  ],
+  [
+    { kind: 'Leaving', reason: 'DeletionFailed', message: 'No right.', isStalled: true },
+    'Blocked',
+    [{ reason: 'DeletionFailed', message: 'No right.', since: '2026-01-02T00:00:00Z' }],
+  ],
+  [{ kind: 'Leaving', reason: 'Deleting', message: 'Deleting.', isStalled: false }, 'Syncing', undefined],
+];
+
+for (const [update, sync, blockedBy] of hindered) {
+  const { message } = update.kind === 'Failing' ? update.error : { message: '', ...update };
+  test(`an environment that is told ${message} is ${sync}, and what runs there is told as before`, () => {
+    const after = entryAfter(update, { sync: 'Synced', environments: [runs] });
+    assert.equal(after.sync, sync);
+    const { blockedBy: told, ...entry } = after.entry ?? { name: '' };
+    assert.deepEqual(entry, { ...runs, sync, message });
+    assert.deepEqual(told, blockedBy);
+    assert.equal(entryAfter(update).entry?.sync, sync, 'also where nothing was told of it before');
+  });
+}
+
+test('what stands in the way for longer keeps its since, and what does no more is gone', () => {
+  const [failing] = hindered[0] ?? [];
+  assert.ok(failing !== undefined);
+  const since = '2026-01-01T12:00:00Z';
+  const blockedBy = [{ reason: 'ClusterUnreachable', message: 'Before.', since, clearsAt: since }];
+  const { entry } = entryAfter(failing, { environments: [{ ...runs, blockedBy }] });
+  assert.equal(entry?.blockedBy?.[0]?.since, since);
+  const leaving = hindered.at(-1)?.[0] ?? failing;
+  assert.equal(entryAfter(leaving, { environments: [{ ...runs, blockedBy }] }).entry?.blockedBy, undefined);
 });

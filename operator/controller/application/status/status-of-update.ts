@@ -1,20 +1,20 @@
 import { type ApplicationStatus, environmentOf } from '../../../api/v1alpha1/application.ts';
 import { STATUS_LIMITS } from '../../../api/v1alpha1/application-status.ts';
 import { boundStatus, cut } from '../../../api/v1alpha1/bound-status.ts';
-import { setConditions } from '../../../api/v1alpha1/conditions.ts';
 import { secondTime } from '../../../kube/times.ts';
 import type { TargetUpdate } from '../../target/words/target-update.ts';
 import type { Report } from '../../target/words/unreported.ts';
+import { conditionsOf, judge, unready } from './conditions.ts';
+import { type Hindrance, hinderedEntry } from './environment-entry.ts';
 import { changeEvents, type ReportedEvent } from './event-texts.ts';
 import { changeLines, type LogLine } from './log-lines.ts';
-import { judge, settle } from './settle.ts';
+import { settle } from './settle.ts';
 
 /** What an event tells of; those of a deletion are no repetition of what a sync did. */
 export type Action = 'Sync' | 'Delete';
 
 type Leaving = Extract<TargetUpdate, { kind: 'Leaving' }>;
 type Failing = Extract<TargetUpdate, { kind: 'Failing' }>;
-type Conditions = Required<Pick<ApplicationStatus, 'conditions' | 'observedGeneration'>>;
 
 /** Which status a part of it is made from. */
 export interface Before {
@@ -51,20 +51,10 @@ export function statusUntold({ environment, generation, now, status }: Before): 
   );
   const standing = { sync, reason, message, ...(isForPerson === true ? { remedy: 'Person' as const } : {}) };
   const judged = judge(standing, { state: health, message });
-  const conditions = [
-    { type: 'Ready', ...judged.ready },
-    ...(judged.reconciling ? [{ ...judged.ready, type: 'Reconciling', status: 'True' as const }] : []),
-    ...(judged.stalled ? [{ ...judged.ready, type: 'Stalled', status: 'True' as const }] : []),
-  ];
   const isReady = judged.ready.status === 'True';
   return {
     ...status,
-    conditions: setConditions(
-      status?.conditions ?? [],
-      conditions,
-      status?.observedGeneration ?? generation,
-      secondTime(now),
-    ),
+    ...conditionsOf(judged, status, status?.observedGeneration ?? generation, now),
     sync,
     health,
     summary: { ...status?.summary, environments: isReady ? '1/1' : '0/1' },
@@ -95,54 +85,48 @@ export function actionOf({ kind }: TargetUpdate): Action {
   return kind === 'Leaving' ? 'Delete' : 'Sync';
 }
 
-function whileLeaving(update: Leaving, { environment, generation, now, status }: Before): ApplicationStatus {
+function whileLeaving(update: Leaving, before: Before): ApplicationStatus {
+  const { isStalled, reason, retry } = update;
   const message = cut(update.message, STATUS_LIMITS.message);
-  const { kept, keptTotal, retry: _, ...before } = status ?? {};
-  const keptNow = update.kept?.map((one) => ({ environment, ...one })) ?? kept ?? [];
+  const { kept, keptTotal, retry: _, ...rest } = before.status ?? {};
+  const keptNow = update.kept?.map((one) => ({ environment: before.environment, ...one })) ?? kept ?? [];
+  const sync = isStalled ? 'Blocked' : 'Syncing';
   return boundStatus({
-    ...before,
-    ...notReady(before),
-    sync: update.isStalled ? ('Blocked' as const) : ('Syncing' as const),
-    ...unready(status, { ...update, message }, generation, now),
+    ...rest,
+    ...hindered({ sync, reason, message, remedy: isStalled ? 'Person' : 'Time', retry }, before),
     ...(keptNow.length === 0
       ? {}
       : { kept: keptNow, keptTotal: update.kept?.length ?? keptTotal ?? keptNow.length }),
-    ...(update.retry === undefined ? {} : { retry: retryOf(update.retry, environment) }),
   });
 }
 
 /** What runs is as it was, as far as is known. */
-function whileFailing(
-  { error, retry }: Failing,
-  { environment, generation, now, status }: Before,
-): ApplicationStatus {
+function whileFailing({ error, retry }: Failing, before: Before): ApplicationStatus {
   const { reason, message, remedy } = error;
   return boundStatus({
-    ...status,
-    ...notReady(status ?? {}),
-    sync: 'Blocked' as const,
-    ...unready(status, { reason, message, isStalled: remedy === 'Person' }, generation, now),
-    retry: retryOf(retry, environment),
+    ...before.status,
+    ...hindered({ sync: 'Blocked', reason, message, remedy, retry }, before),
   });
+}
+
+/** What the whole status and the entry of the environment say while no look tells where that stands. */
+function hindered(
+  hindrance: Hindrance,
+  { environment, generation, now, status }: Before,
+): Partial<ApplicationStatus> {
+  const { sync, reason, message, remedy, retry } = hindrance;
+  const entry = hinderedEntry(environmentOf(status, environment), environment, hindrance, secondTime(now));
+  return {
+    ...notReady(status ?? {}),
+    ...unready(status, { reason, message, isStalled: remedy === 'Person' }, generation, now),
+    sync,
+    environments: [entry],
+    ...(retry === undefined ? {} : { retry: retryOf(retry, environment) }),
+  };
 }
 
 function retryOf({ attempts, nextAt }: Failing['retry'], environment: string) {
   return { attempts, nextAt: secondTime(nextAt), environment };
-}
-
-/** Conditions of what does not get on. */
-export function unready(
-  previous: Pick<ApplicationStatus, 'conditions'> | undefined,
-  { reason, message, isStalled }: { reason: string; message: string; isStalled: boolean },
-  generation: number,
-  now: Date,
-): Conditions {
-  const judged = [
-    { type: 'Ready', status: 'False' as const, reason, message },
-    { type: isStalled ? 'Stalled' : 'Reconciling', status: 'True' as const, reason, message },
-  ];
-  const conditions = setConditions(previous?.conditions ?? [], judged, generation, secondTime(now));
-  return { observedGeneration: generation, conditions };
 }
 
 /** What `kubectl get` shows of an Application that is not looked after as usual. */

@@ -6,12 +6,15 @@ import { API_VERSION, GROUP, VERSION } from '../../../api/v1alpha1/names.ts';
 import type { KubeClient, KubeObject, ObjectMetadata } from '../../../kube/client.ts';
 import { isNotFound } from '../../../kube/errors.ts';
 import type { EventRecorder } from '../../../kube/events.ts';
+import { secondTime } from '../../../kube/times.ts';
 import { describeObject } from '../../../manifest/manifest.ts';
 import type { KeptObject } from '../../../plan/plan.ts';
 import type { TargetUpdate } from '../../target/words/target-update.ts';
 import type { Report, Unreported } from '../../target/words/unreported.ts';
 import { mergePatchBetween } from '../../work/merge-patch.ts';
 import { combine, partOf } from './combine.ts';
+import { unready } from './conditions.ts';
+import { hinderedEntry } from './environment-entry.ts';
 import { doneEvents, endedSince, type ReportedEvent } from './event-texts.ts';
 import { doneLines, type LogLine } from './log-lines.ts';
 import {
@@ -22,7 +25,6 @@ import {
   notReady,
   statusOf,
   statusUntold,
-  unready,
 } from './status-of-update.ts';
 
 export const APPLICATIONS = { group: GROUP, version: VERSION, plural: 'applications' };
@@ -160,14 +162,18 @@ export class ApplicationWriter {
     const previous = (object.status ?? {}) as ApplicationStatus;
     const readable = Array.isArray(previous.conditions) ? previous : { ...previous, conditions: [] };
     const why = { reason: 'InvalidSpec', message, isStalled: true };
-    const { conditions } = unready(readable, why, generation, this.#options.client.now());
+    const now = this.#options.client.now();
+    const { conditions } = unready(readable, why, generation, now);
     if (isDeepStrictEqual(conditions, previous.conditions)) return;
+    const hindrance = { sync: 'Blocked', reason: why.reason, message, remedy: 'Person' } as const;
+    const entries = Array.isArray(previous.environments) ? previous.environments : [];
     const status = {
       ...previous,
       ...notReady(previous),
       sync: 'Blocked' as const,
       observedGeneration: generation,
       conditions,
+      environments: entries.map((entry) => hinderedEntry(entry, entry.name, hindrance, secondTime(now))),
     };
     await this.#patchStatus({ name, namespace, uid, resourceVersion }, previous, status, signal);
   }

@@ -1,11 +1,10 @@
-import { environmentOf } from '../../../api/v1alpha1/application.ts';
+import { environmentOf, type Trigger } from '../../../api/v1alpha1/application.ts';
 import {
   type Candidate,
   candidateKey,
   type Deployment,
   type Manifests,
   type TargetRecord,
-  type Trigger,
 } from '../../record/record.ts';
 import { heldPrune } from '../deploy/pruning.ts';
 import { type DeployContext, kindsOf } from '../deploy-context.ts';

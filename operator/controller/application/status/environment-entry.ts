@@ -1,0 +1,148 @@
+import type { Remedy } from '../../../api/errors.ts';
+import type { EnvironmentStatus, HistoryEntry } from '../../../api/v1alpha1/application.ts';
+import { secondTime } from '../../../kube/times.ts';
+import { describeObject } from '../../../manifest/manifest.ts';
+import type { Deployment } from '../../record/record.ts';
+import type { Facts } from '../../target/words/facts.ts';
+import { syncedMessage } from './conditions.ts';
+
+/** The entry of an environment in the status, as the facts of a look have it. Pure, as what follows. */
+export function entryOf(
+  facts: Facts,
+  previous: EnvironmentStatus | undefined,
+  now: string,
+): EnvironmentStatus {
+  const { standing, health, running, pendingPrune } = facts;
+  const history = mergeHistory(facts, previous?.history ?? []);
+  const newest = history[0];
+  const became =
+    standing.sync === 'Synced' && (previous?.sync !== 'Synced' || newest?.id !== previous.history?.[0]?.id);
+  const lastSyncedAt = became ? now : previous?.lastSyncedAt;
+  const environment: EnvironmentStatus = {
+    name: facts.environment,
+    sync: standing.sync,
+    health: health.state,
+    message:
+      standing.sync !== 'Synced'
+        ? standing.message
+        : health.state === 'Healthy'
+          ? syncedMessage(standing, health)
+          : (health.message ?? standing.message),
+    objects: facts.objects,
+  };
+  if (running === undefined) {
+    const { revision, digest, chart, appVersion } = previous ?? {};
+    if (revision !== undefined) Object.assign(environment, { revision, digest, chart, appVersion });
+  } else {
+    environment.revision = running.revision;
+    environment.digest = running.digest;
+    if (running.chart !== undefined) environment.chart = running.chart;
+    if (running.appVersion !== undefined) environment.appVersion = running.appVersion;
+  }
+  if (facts.source !== undefined) environment.desiredRevision = facts.source.revision;
+  else if (previous?.desiredRevision !== undefined) environment.desiredRevision = previous.desiredRevision;
+  const drift = settleDrift(facts, previous?.drift);
+  if (drift !== undefined) environment.drift = drift;
+  if (pendingPrune !== undefined) {
+    environment.pendingPrune = {
+      digest: pendingPrune.digest,
+      count: pendingPrune.objects.length,
+      objects: pendingPrune.objects,
+    };
+  }
+  if (lastSyncedAt !== undefined) environment.lastSyncedAt = lastSyncedAt;
+  if (standing.sync === 'Blocked') environment.blockedBy = [blockedBy(standing, previous, facts.retry, now)];
+  if (history.length > 0) environment.history = history;
+  return environment;
+}
+
+function settleDrift(
+  { drift, isLookedAt }: Facts,
+  previous: EnvironmentStatus['drift'],
+): EnvironmentStatus['drift'] {
+  if (drift === undefined) return isLookedAt && previous !== undefined ? { ...previous, count: 0 } : previous;
+  const { count, lastAt, lastObject, lastBy } = drift;
+  return {
+    count,
+    lastAt,
+    lastObject: describeObject(lastObject),
+    ...(lastBy === undefined ? {} : { lastBy }),
+  };
+}
+
+/**
+ * Another message, a number in it say, is no other wait. What a person or another resource clears is over when they
+ * say so, at no time that is known.
+ */
+function blockedBy(
+  { reason, message, remedy }: { reason: string; message: string; remedy?: Remedy | undefined },
+  previous: EnvironmentStatus | undefined,
+  retry: Facts['retry'],
+  now: string,
+): NonNullable<EnvironmentStatus['blockedBy']>[number] {
+  const before = previous?.blockedBy?.find((one) => one.reason === reason);
+  const clearsAt = remedy === 'Time' ? retry?.nextAt : undefined;
+  return {
+    reason,
+    message,
+    since: before?.since ?? now,
+    ...(clearsAt === undefined ? {} : { clearsAt: secondTime(clearsAt) }),
+  };
+}
+
+/** Why an environment does not get on whatever it has: what runs is as it was. */
+export interface Hindrance {
+  sync: 'Blocked' | 'Syncing';
+  reason: string;
+  message: string;
+  remedy: Remedy | undefined;
+  retry?: Facts['retry'] | undefined;
+}
+
+/** The entry of an environment of which no look could tell, or that is being removed. */
+export function hinderedEntry(
+  previous: EnvironmentStatus | undefined,
+  environment: string,
+  { sync, retry, ...why }: Hindrance,
+  now: string,
+): EnvironmentStatus {
+  const { blockedBy: _, ...before } = previous ?? {};
+  return {
+    ...before,
+    name: environment,
+    sync,
+    message: why.message,
+    ...(sync === 'Blocked' ? { blockedBy: [blockedBy(why, previous, retry, now)] } : {}),
+  };
+}
+
+/** Newest first; an id that is there already is not told twice (D7). */
+function mergeHistory(facts: Facts, previous: HistoryEntry[]): HistoryEntry[] {
+  const known = new Set(previous.map((entry) => entry.id));
+  const added = facts.ended
+    .filter((deployment) => deployment.outcome !== undefined && !known.has(deployment.id))
+    .map(historyEntry);
+  return [...previous, ...added]
+    .sort((a, b) => b.id - a.id)
+    .slice(0, facts.application.spec.revisionHistoryLimit);
+}
+
+function historyEntry(deployment: Deployment): HistoryEntry {
+  const { candidate } = deployment;
+  return {
+    id: deployment.id,
+    revision: candidate.revision,
+    candidate: candidate.id,
+    ...(candidate.ref === '' ? {} : { ref: candidate.ref }),
+    ...(candidate.chart === undefined ? {} : { chart: candidate.chart }),
+    ...(candidate.appVersion === undefined ? {} : { appVersion: candidate.appVersion }),
+    digest: candidate.digest,
+    ...(deployment.outcome === undefined ? {} : { outcome: deployment.outcome }),
+    trigger: deployment.trigger,
+    startedAt: secondTime(new Date(deployment.startedAt)),
+    ...(deployment.finishedAt === undefined
+      ? {}
+      : { finishedAt: secondTime(new Date(deployment.finishedAt)) }),
+    ...(deployment.message === undefined ? {} : { message: deployment.message }),
+  };
+}
