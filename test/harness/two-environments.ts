@@ -8,8 +8,23 @@ import { startController } from './controller-in-process.ts';
 
 export const ENVIRONMENTS = ['staging', 'prod'] as const;
 
-/** Each Application has the same two targets in its own namespace: each is the folder that is called like it. */
+export type Environment = (typeof ENVIRONMENTS)[number];
+
+/** Where a target lands, and what of the repository it is. */
+export interface Place {
+  namespace?: string;
+  path?: string;
+}
+
+/** Each Application has the same two targets: unless `places` says otherwise, in its own namespace the folder called like it. */
 class TwoTargets extends Targets {
+  readonly #places: Partial<Record<Environment, Place>>;
+
+  constructor(installation: string, places: Partial<Record<Environment, Place>>) {
+    super({ installation, impersonate: true });
+    this.#places = places;
+  }
+
   override named(application: string) {
     const [identity] = super.named(application);
     const [first, second] = ENVIRONMENTS;
@@ -18,10 +33,14 @@ class TwoTargets extends Targets {
 
   override of(application: Application) {
     const [target] = super.of(application);
-    const [first, second] = ENVIRONMENTS.map((environment) => ({
-      ...inEnvironment(target, environment),
-      overlay: { path: environment, valuesFiles: [] },
-    }));
+    const [first, second] = ENVIRONMENTS.map((environment) => {
+      const { namespace = target.namespace, path = environment } = this.#places[environment] ?? {};
+      return {
+        ...inEnvironment(target, environment),
+        namespace,
+        overlay: { path, valuesFiles: target.overlay.valuesFiles },
+      };
+    });
     if (first === undefined || second === undefined) throw new Error('there are two environments');
     return [first, second] as const;
   }
@@ -36,7 +55,11 @@ function inEnvironment<Identity extends TargetIdentity>(identity: Identity, envi
 /** The operator's controller in this process, whose Applications have two targets each; it leads from the start. */
 export async function startWithTwoEnvironments(
   t: TestContext,
-  { kubeconfigPath, namespace }: { kubeconfigPath: string; namespace: string },
+  {
+    kubeconfigPath,
+    namespace,
+    places = {},
+  }: { kubeconfigPath: string; namespace: string; places?: Partial<Record<Environment, Place>> },
 ): Promise<{ stop(): Promise<void> }> {
   const slices = new Slices();
   const client = KubeClient.fromKubeConfig(kubeconfigPath, { slices });
@@ -47,7 +70,7 @@ export async function startWithTwoEnvironments(
     slices,
     namespace,
     installation,
-    targets: new TwoTargets({ installation, impersonate: true }),
+    targets: new TwoTargets(installation, places),
     tell: (text) => t.diagnostic(text),
   });
   t.after(stop);

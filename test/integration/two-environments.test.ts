@@ -3,7 +3,8 @@ import { type TestContext, test } from 'node:test';
 import { environmentOf } from '../../operator/api/v1alpha1/application.ts';
 import { startFaultProxy } from '../harness/fault-proxy.ts';
 import { conditionOf, newStage, type Stage } from '../harness/operator.ts';
-import { startWithTwoEnvironments } from '../harness/two-environments.ts';
+import { ENVIRONMENTS, startWithTwoEnvironments } from '../harness/two-environments.ts';
+import { namespaceFor } from '../harness/use-control-plane.ts';
 import { always, eventually } from '../harness/wait.ts';
 import { chartOf, configMap, endPod, hookJob, podOf } from './steps.ts';
 
@@ -168,4 +169,33 @@ test('D11: what hangs in one environment keeps no other from being deleted, and 
     { describe: 'the Application to be gone' },
   );
   assert.equal(await versionOf(stage, 'staging'), undefined);
+});
+
+test('one commit is the same candidate in each environment, whose manifests have a digest of their own', async (t) => {
+  const chart = chartOf('app', [configMap('place', { namespace: '{{ .Release.Namespace }}' })]);
+  const stage = await newStage(t, { startOperator: false, files: chart });
+  const { namespace } = stage;
+  const other = await namespaceFor(t, stage.cluster);
+  const subject = `--serviceaccount=${namespace}:towpath`;
+  await stage.kubectl('-n', other, 'create', 'rolebinding', 'towpath', '--clusterrole=admin', subject);
+  const { kubeconfigPath } = stage.cluster;
+  const places = { staging: { path: 'app' }, prod: { path: 'app', namespace: other } };
+  await startWithTwoEnvironments(t, { kubeconfigPath, namespace, places });
+  await stage.deployed('web', { source: { path: 'app' } });
+  const { status } = await stage.get('web');
+  const [staging, prod] = ENVIRONMENTS.map((name) => environmentOf(status, name)?.history?.[0]);
+  assert.match(staging?.candidate ?? '', /^sha256:[0-9a-f]{64}$/);
+  assert.equal(prod?.candidate, staging?.candidate);
+  assert.equal(status?.source?.candidate, staging?.candidate);
+  assert.notEqual(prod?.digest, staging?.digest);
+  const placed = await stage.kubectl(
+    '-n',
+    other,
+    'get',
+    'configmap',
+    'place',
+    '-o',
+    'jsonpath={.data.namespace}',
+  );
+  assert.equal(placed, other);
 });

@@ -9,24 +9,24 @@ import { refusedBy } from '../../source/bound-hosts.ts';
 import { parseCredential } from '../../source/credential.ts';
 import { parseRemoteUrl } from '../../source/remote-url.ts';
 import type { Access } from '../../source/sources.ts';
-import type { Target } from '../record/target.ts';
 import type { Reference, ReferencedContent } from './references.ts';
 
-/** Digest of all that the spec and its references ask for; the cluster's capabilities are no part of it. */
+/**
+ * Digest of all that the Application asks for with its spec and what that names. Nothing of a target is part of it,
+ * nor of a cluster: one commit is the same candidate in each environment, and what each makes of it is by environment.
+ */
 export function requestDigest(
-  application: Application,
-  { namespace, overlay }: Target,
+  { spec, metadata }: Application,
   values: string | undefined,
   from: readonly ValuesFrom[],
 ): string {
-  const { source, helm } = application.spec;
+  const { source, helm } = spec;
   return sha256(
     canonicalJson([
       source.repoURL,
-      overlay.path,
-      namespace,
-      helm?.releaseName ?? application.metadata.name,
-      [...overlay.valuesFiles],
+      source.path,
+      helm?.releaseName ?? metadata.name,
+      helm?.valuesFiles ?? [],
       from.map(({ name, text }) => [name, sha256(text)]),
       values === undefined ? null : parseExact(values),
       ...(helm?.skipSchemaValidation === true ? ['skipSchemaValidation'] : []),

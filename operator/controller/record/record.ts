@@ -7,8 +7,8 @@ import type { TargetIdentity } from './target.ts';
 /** A revision together with everything else that goes into its manifests, and what a target's cluster makes of it. */
 export interface Candidate {
   /**
-   * Of all that the Application put into it, nothing of a target or a cluster: `sha256:` and 64 hex digits. People read
-   * `c-` and 12 (candidate/revision.ts).
+   * Of `inputs` and `request`, nothing of a target or a cluster: the same in each environment that reads the same of
+   * the repository. `sha256:` and 64 hex digits; people read `c-` and 12 (candidate/revision.ts).
    */
   id: string;
   /** Digest of exactly what the render read of the repository. */
