@@ -83,13 +83,16 @@ test('a target is found by its id until its Application is gone', () => {
   const { applications } = known();
   applications.take(object('web'));
   const [{ id, name }] = targets.named('shop/web');
-  assert.equal(applications.targetById(id)?.name, name);
+  assert.deepEqual(
+    [...applications.targetsAt(id)].map((target) => target.name),
+    [name],
+  );
   assert.deepEqual([...applications.targetNames()], [name]);
   // Also of one that cannot be read any more by then.
   applications.take(object('web', { source: 7 }));
   assert.equal(applications.get('shop/web')?.application, undefined);
   applications.forget('shop/web');
-  assert.equal(applications.targetById(id), undefined);
+  assert.deepEqual([...applications.targetsAt(id)], []);
   assert.deepEqual([...applications.targetNames()], []);
 });
 
@@ -131,4 +134,21 @@ test('after the history of the server went back, what it has counts, and the rec
   assert.equal(applications.get('shop/web')?.object, old);
   const [{ name }] = targets.named('shop/web');
   assert.equal(applications.memoryOf(name)?.isRecordInDoubt, true);
+});
+
+test('S18: where two targets have one id, what happens there is told to both, and one that goes leaves the other', () => {
+  class OneAddress extends Targets {
+    override named(application: string) {
+      const [target] = super.named(application);
+      return [{ ...target, id: 'faa5a81b2439ecaa6b3b' }] as const;
+    }
+  }
+  const oneAddress = new OneAddress({ installation: 'towpath-system/towpath', impersonate: true });
+  const applications = new ApplicationCache({ targets: oneAddress, onDependency: () => undefined });
+  applications.take(object('web'));
+  applications.take(object('other'));
+  const there = () => [...applications.targetsAt('faa5a81b2439ecaa6b3b')].map(({ name }) => name);
+  assert.deepEqual(there(), ['shop/web/default', 'shop/other/default']);
+  applications.forget('shop/other');
+  assert.deepEqual(there(), ['shop/web/default']);
 });

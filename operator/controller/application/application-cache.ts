@@ -27,8 +27,8 @@ export class ApplicationCache {
   readonly #options: ApplicationCacheOptions;
   /** By `<namespace>/<name>`, as all that follows. */
   readonly #byKey = new Map<string, CachedApplication>();
-  /** Targets by their ids. */
-  readonly #targets = new Map<string, TargetIdentity>();
+  /** By their ids, which are addresses: by their names those that are there. */
+  readonly #targets = new Map<string, Map<string, TargetIdentity>>();
   readonly #dependents = new Map<string, Set<string>>();
 
   constructor(options: ApplicationCacheOptions) {
@@ -47,8 +47,9 @@ export class ApplicationCache {
     return this.#byKey.get(key);
   }
 
-  targetById(id: string): TargetIdentity | undefined {
-    return this.#targets.get(id);
+  /** Those that have this id: two of different names may (S18). */
+  targetsAt(id: string): Iterable<TargetIdentity> {
+    return this.#targets.get(id)?.values() ?? [];
   }
 
   targetNames(): Iterable<string> {
@@ -91,7 +92,11 @@ export class ApplicationCache {
     const application = this.#byKey.get(key)?.application;
     this.#byKey.delete(key);
     // Also of one that could be read before, and not any more.
-    for (const { id } of this.#options.targets.named(key)) this.#targets.delete(id);
+    for (const { id, name } of this.#options.targets.named(key)) {
+      const there = this.#targets.get(id);
+      there?.delete(name);
+      if (there?.size === 0) this.#targets.delete(id);
+    }
     if (application !== undefined) {
       for (const other of dependenciesOf(application)) this.#dependsNoMore(key, other);
     }
@@ -114,7 +119,10 @@ export class ApplicationCache {
     // Whoever waits for it, over however many others, may be in a circle now, or out of one.
     if (!isDeepStrictEqual(dependenciesOf(before), dependenciesOf(application))) this.#tellAllDependents(key);
     if (application === undefined) return;
-    for (const target of targets) this.#targets.set(target.id, target);
+    for (const target of targets) {
+      const there = this.#targets.get(target.id) ?? new Map<string, TargetIdentity>();
+      this.#targets.set(target.id, there.set(target.name, target));
+    }
     for (const other of dependenciesOf(application)) {
       const dependents = this.#dependents.get(other) ?? new Set();
       dependents.add(key);

@@ -218,8 +218,7 @@ export class ApplicationController {
 
   /** Something of a target changed in its cluster. */
   onTargetChanged(id: string): void {
-    const target = this.#applications.targetById(id);
-    if (target !== undefined) this.#targets.onChanged(target.name);
+    for (const { name } of this.#applications.targetsAt(id)) this.#targets.onChanged(name);
   }
 
   get load(): Load {

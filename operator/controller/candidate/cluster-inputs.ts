@@ -9,36 +9,40 @@ import type { RenderRequest } from '../../render/renderer.ts';
 import { type Candidate, candidateKey } from '../record/record.ts';
 import type { TargetIdentity } from '../record/target.ts';
 
+/** What of a cluster a render may read. */
+export type Served = Pick<Discovery, 'kubeVersion' | 'apiVersions' | 'scopes' | 'serves' | 'unknown'>;
+
 /** What candidates read of their cluster when they were rendered, which is as much an input of theirs as a file is. */
 export class ClusterInputs {
-  readonly #discoveryOf: (target: TargetIdentity) => Discovery;
-  /** By target id what was rendered last: with other answers it may have come to the same manifests. */
+  readonly #discoveryOf: (target: TargetIdentity) => Served;
+  /** By the names of targets what was rendered last: with other answers it may have come to the same manifests. */
   readonly #last = new Map<string, { target: TargetIdentity; candidate: string; reads: ClusterReads }>();
 
-  constructor(discoveryOf: (target: TargetIdentity) => Discovery) {
+  constructor(discoveryOf: (target: TargetIdentity) => Served) {
     this.#discoveryOf = discoveryOf;
   }
 
   /** Whether the cluster answers what a candidate was rendered with; what it does not say now is no change. */
   areSame(target: TargetIdentity, candidate: Candidate): boolean {
-    const last = this.#last.get(target.id);
+    const last = this.#last.get(target.name);
     const reads = last?.candidate === candidateKey(candidate) ? last.reads : candidate.reads;
     return areAnsweredAlike(reads ?? {}, answersOf(this.#discoveryOf(target)));
   }
 
   /** Notes what a render just now read; a change of it is told by `changed`. */
   note(target: TargetIdentity, candidate: Pick<Candidate, 'id' | 'digest'>, reads: ClusterReads): void {
-    this.#last.set(target.id, { target, candidate: candidateKey(candidate), reads });
+    this.#last.set(target.name, { target, candidate: candidateKey(candidate), reads });
   }
 
   /** The same of a candidate that is wanted still, or again, and was not rendered. */
   keep(target: TargetIdentity, candidate: Candidate): void {
-    if (this.#last.get(target.id)?.candidate !== candidateKey(candidate))
+    if (this.#last.get(target.name)?.candidate !== candidateKey(candidate))
       this.note(target, candidate, candidate.reads ?? {});
   }
 
   forget(application: string): void {
-    for (const [id, { target }] of this.#last) if (target.application === application) this.#last.delete(id);
+    for (const [name, { target }] of this.#last)
+      if (target.application === application) this.#last.delete(name);
   }
 
   /** The names of the targets whose candidates would be rendered with other answers now. */
@@ -73,7 +77,7 @@ export class ClusterInputs {
   }
 }
 
-function answersOf(discovery: Discovery): ClusterAnswers {
+function answersOf(discovery: Served): ClusterAnswers {
   const scopes = discovery.scopes();
   return {
     kubeVersion: () => discovery.kubeVersion(),
