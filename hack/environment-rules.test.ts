@@ -38,3 +38,20 @@ test('no environment is taken by its place in the list', () => {
   for (const code of accepted)
     assert.deepEqual(placedEnvironments('operator/a.ts', `const a = 1;\n${code}\n`), [], code);
 });
+
+test('nor is a target in the operator; tests know how many they have', () => {
+  const refused = [
+    'const [target] = targets.of(application);',
+    'class A { #o; a() { const [target] = this.#o.targets.named(key); } }',
+    'targets.of(application)[0].name;',
+    'cached.targets[0];',
+    'cached?.specified.at(0);',
+    'function of({ targets: [first] }: Cached) {}',
+  ];
+  for (const code of refused) {
+    assert.equal(placedEnvironments('operator/a.ts', code).length, 1, code);
+    assert.deepEqual(placedEnvironments('operator/a.test.ts', code), [], code);
+  }
+  for (const code of ['for (const { name } of targets.of(application)) name;', 'targets.find(isIt);'])
+    assert.deepEqual(placedEnvironments('operator/a.ts', code), [], code);
+});

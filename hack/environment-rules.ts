@@ -2,17 +2,24 @@ import { stripTypeScriptTypes } from 'node:module';
 import { type AnyNode, parse } from 'acorn';
 import { childrenOf } from './expression-rules.ts';
 
-/** The sentences to print for places in a TypeScript source that take an environment by its place in the list. */
+/** What there is one of for each environment; of targets also what `targets.ts` answers with: `targets.of(application)`. */
+const LISTS = ['environments', 'targets', 'specified'] as const;
+/** Only these are lists everywhere; a test's targets may be of its own making. */
+const LISTS_OF_TESTS = ['environments'] as const;
+
+/** The sentences to print for places in a TypeScript source that take an environment, or a target, by its place in the list. */
 export function placedEnvironments(file: string, source: string): string[] {
-  if (!source.includes('environments')) return [];
+  const isProduct = file.startsWith('operator/') && !file.endsWith('.test.ts');
+  const lists = isProduct ? LISTS : LISTS_OF_TESTS;
+  if (!lists.some((list) => source.includes(list))) return [];
   // Types become white space: places stay as they are.
   const script = stripTypeScriptTypes(source);
   const found: string[] = [];
   const visit = (node: AnyNode): void => {
-    if (isPlaced(node)) {
+    if (isPlaced(node, lists)) {
       const line = script.slice(0, node.start).split('\n').length;
       found.push(
-        `${file}:${line}: takes an environment by its place in the list, and an Application may have several: find it by its name, as environmentOf does.`,
+        `${file}:${line}: takes an environment by its place in the list, and an Application may have several: find it by its name, as environmentOf does, or go over all.`,
       );
     }
     for (const child of childrenOf(node)) visit(child as AnyNode);
@@ -21,46 +28,62 @@ export function placedEnvironments(file: string, source: string): string[] {
   return found;
 }
 
-function isPlaced(node: AnyNode): boolean {
+type Lists = readonly string[];
+
+function isPlaced(node: AnyNode, lists: Lists): boolean {
   switch (node.type) {
     case 'MemberExpression':
       return (
         node.computed &&
         node.property.type === 'Literal' &&
         typeof node.property.value === 'number' &&
-        isEnvironments(node.object)
+        isList(node.object, lists)
       );
     case 'CallExpression':
       return (
         node.callee.type === 'MemberExpression' &&
         isNamed(node.callee.property, 'at') &&
-        isEnvironments(node.callee.object)
+        isList(node.callee.object, lists)
       );
     case 'VariableDeclarator':
-      return node.id.type === 'ArrayPattern' && isEnvironments(node.init);
+      return node.id.type === 'ArrayPattern' && isList(node.init, lists);
     case 'AssignmentExpression':
-      return node.left.type === 'ArrayPattern' && isEnvironments(node.right);
+      return node.left.type === 'ArrayPattern' && isList(node.right, lists);
     case 'Property':
-      return isNamed(node.key, 'environments') && isPattern(node.value);
+      return lists.some((list) => isNamed(node.key, list)) && isPattern(node.value);
     default:
       return false;
   }
 }
 
-/** `environments`, `status?.environments`, and what stands in for it where there is none: `status.environments ?? []`. */
-function isEnvironments(node: AnyNode | null | undefined): boolean {
+/**
+ * `environments`, `status?.environments`, what stands in for it where there is none: `status.environments ?? []`, and
+ * what a list of targets is asked for: `this.#options.targets.of(application)`.
+ */
+function isList(node: AnyNode | null | undefined, lists: Lists): boolean {
   switch (node?.type) {
     case 'Identifier':
-      return isNamed(node, 'environments');
+    case 'PrivateIdentifier':
+      return lists.includes(node.name);
     case 'MemberExpression':
-      return isNamed(node.property, 'environments');
+      return isList(node.property, lists);
+    case 'CallExpression':
+      return (
+        node.callee.type === 'MemberExpression' &&
+        ['of', 'named'].some((method) => isCallOf(node.callee, method)) &&
+        isList(node.callee.object, lists)
+      );
     case 'ChainExpression':
-      return isEnvironments(node.expression);
+      return isList(node.expression, lists);
     case 'LogicalExpression':
-      return isEnvironments(node.left);
+      return isList(node.left, lists);
     default:
       return false;
   }
+}
+
+function isCallOf(callee: AnyNode, method: string): boolean {
+  return callee.type === 'MemberExpression' && isNamed(callee.property, method);
 }
 
 function isNamed(node: AnyNode, name: string): boolean {

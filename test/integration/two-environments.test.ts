@@ -199,3 +199,22 @@ test('one commit is the same candidate in each environment, whose manifests have
   );
   assert.equal(placed, other);
 });
+
+test('what fails of an Application as a whole is told of each of its environments, and over with that', async (t) => {
+  const stage = await newStage(t, { startOperator: false, files: charts('1') });
+  const proxy = await startFaultProxy(stage.cluster);
+  t.after(() => proxy.stop());
+  // Nothing is deployed before it has its finalizer.
+  const fault = proxy.fail({ method: 'PATCH', path: /\/applications\/web(\?|$)/, fault: { status: 500 } });
+  const { kubeconfigPath } = proxy;
+  await startWithTwoEnvironments(t, { kubeconfigPath, namespace: stage.namespace });
+  await stage.application('web', {});
+  const failing = await stage.until('web', ({ status }) => status?.sync === 'Blocked', 'the failure');
+  for (const name of ENVIRONMENTS) {
+    const entry = environmentOf(failing.status, name);
+    assert.equal(entry?.sync, 'Blocked', name);
+    assert.equal(entry.blockedBy?.[0]?.reason, conditionOf(failing, 'Ready')?.reason, name);
+  }
+  fault.remove();
+  await stage.untilReadyAt('web', await stage.repository.revParse('main'));
+});

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Application } from '../../api/v1alpha1/application.ts';
 import type { KubeObject } from '../../kube/client.ts';
 import { ApplicationCache } from './application-cache.ts';
 import { Targets } from './targets.ts';
@@ -138,8 +139,8 @@ test('after the history of the server went back, what it has counts, and the rec
 
 test('S18: where two targets have one id, what happens there is told to both, and one that goes leaves the other', () => {
   class OneAddress extends Targets {
-    override named(application: string) {
-      const [target] = super.named(application);
+    override of(application: Application) {
+      const [target] = super.of(application);
       return [{ ...target, id: 'faa5a81b2439ecaa6b3b' }] as const;
     }
   }

@@ -3,7 +3,7 @@ import { type Application, parseApplication } from '../../api/v1alpha1/applicati
 import { API_VERSION, FINALIZER, GROUP } from '../../api/v1alpha1/names.ts';
 import type { KubeObject } from '../../kube/client.ts';
 import { applicationKey, applicationOf } from '../record/application-key.ts';
-import type { TargetIdentity } from '../record/target.ts';
+import type { PlacedTarget, Target } from '../record/target.ts';
 import { forgetLooks, type TargetMemory } from '../target/memory.ts';
 import { type ApplicationMemory, newApplicationMemory, rememberTargets } from './memory.ts';
 import type { Targets } from './targets.ts';
@@ -13,6 +13,10 @@ export interface CachedApplication {
   /** Undefined where it cannot be read as an Application. */
   application: Application | undefined;
   errors: string[];
+  /** Whether it can be read or not. */
+  targets: readonly PlacedTarget[];
+  /** The same with what the Application asks for there; none of one that cannot be read. */
+  specified: readonly Target[];
   memory: ApplicationMemory;
 }
 
@@ -28,7 +32,7 @@ export class ApplicationCache {
   /** By `<namespace>/<name>`, as all that follows. */
   readonly #byKey = new Map<string, CachedApplication>();
   /** By their ids, which are addresses: by their names those that are there. */
-  readonly #targets = new Map<string, Map<string, TargetIdentity>>();
+  readonly #byId = new Map<string, Map<string, PlacedTarget>>();
   readonly #dependents = new Map<string, Set<string>>();
 
   constructor(options: ApplicationCacheOptions) {
@@ -48,8 +52,8 @@ export class ApplicationCache {
   }
 
   /** Those that have this id: two of different names may (S18). */
-  targetsAt(id: string): Iterable<TargetIdentity> {
-    return this.#targets.get(id)?.values() ?? [];
+  targetsAt(id: string): Iterable<PlacedTarget> {
+    return this.#byId.get(id)?.values() ?? [];
   }
 
   targetNames(): Iterable<string> {
@@ -87,24 +91,23 @@ export class ApplicationCache {
     }
   }
 
-  /** Takes in that an Application is gone. */
-  forget(key: string): void {
-    const application = this.#byKey.get(key)?.application;
+  /** Takes in that an Application is gone; returns which targets it had. */
+  forget(key: string): readonly PlacedTarget[] {
+    const { application, targets = [] } = this.#byKey.get(key) ?? {};
     this.#byKey.delete(key);
-    // Also of one that could be read before, and not any more.
-    for (const { id, name } of this.#options.targets.named(key)) {
-      const there = this.#targets.get(id);
+    for (const { id, name } of targets) {
+      const there = this.#byId.get(id);
       there?.delete(name);
-      if (there?.size === 0) this.#targets.delete(id);
+      if (there?.size === 0) this.#byId.delete(id);
     }
     if (application !== undefined) {
       for (const other of dependenciesOf(application)) this.#dependsNoMore(key, other);
     }
     this.#tellAllDependents(key);
+    return targets;
   }
 
   #learn(key: string, object: KubeObject): void {
-    const targets = this.#options.targets.named(key);
     const parsed = parseApplication({ apiVersion: API_VERSION, kind: 'Application', ...object });
     const cached = this.#byKey.get(key);
     const before = cached?.application;
@@ -112,16 +115,19 @@ export class ApplicationCache {
     // A successor of the same name begins anew.
     const isSame = cached?.object.metadata.uid === object.metadata.uid;
     const memory = isSame ? cached.memory : newApplicationMemory(performance.now());
+    const specified = application === undefined ? [] : this.#options.targets.of(application);
+    const targets = application === undefined ? this.#options.targets.named(key) : specified;
+    const errors = parsed.ok ? [] : parsed.errors;
     rememberTargets(memory, targets, performance.now());
-    this.#byKey.set(key, { object, application, errors: parsed.ok ? [] : parsed.errors, memory });
+    this.#byKey.set(key, { object, application, errors, targets, specified, memory });
     for (const other of dependenciesOf(before)) this.#dependsNoMore(key, other);
     if (readiness(before) !== readiness(application)) this.#tellDependents(key);
     // Whoever waits for it, over however many others, may be in a circle now, or out of one.
     if (!isDeepStrictEqual(dependenciesOf(before), dependenciesOf(application))) this.#tellAllDependents(key);
     if (application === undefined) return;
     for (const target of targets) {
-      const there = this.#targets.get(target.id) ?? new Map<string, TargetIdentity>();
-      this.#targets.set(target.id, there.set(target.name, target));
+      const there = this.#byId.get(target.id) ?? new Map<string, PlacedTarget>();
+      this.#byId.set(target.id, there.set(target.name, target));
     }
     for (const other of dependenciesOf(application)) {
       const dependents = this.#dependents.get(other) ?? new Set();

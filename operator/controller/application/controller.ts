@@ -12,7 +12,7 @@ import { WantedCandidates } from '../candidate/wanted.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { applicationKey, applicationOf } from '../record/application-key.ts';
 import { RecordStore } from '../record/store.ts';
-import type { TargetIdentity } from '../record/target.ts';
+import type { PlacedTarget, TargetIdentity } from '../record/target.ts';
 import { TargetController } from '../target/controller.ts';
 import type { Fault } from '../target/failed-looks.ts';
 import { Wishes } from '../target/handover/wishes.ts';
@@ -35,7 +35,7 @@ export interface ControllerOptions {
   /** The API server that Applications, records and the Lease are in. */
   home: KubeClient;
   /** The one that a target's objects are in. */
-  clusterOf(target: TargetIdentity): Cluster;
+  clusterOf(target: Pick<PlacedTarget, 'cluster'>): Cluster;
   sources: Sources;
   /** The same for every way to write the URL of a repository; undefined where it is none. */
   nameOf(url: string): string | undefined;
@@ -97,7 +97,6 @@ export class ApplicationController {
     this.#parts = this.#newParts();
     this.#looks = new ApplicationLooks({
       parts: this.#parts,
-      targets,
       applications: this.#applications,
       writer: this.#writer,
       lookAgain: (key, delayMs) => this.#queue?.addAfter(key, delayMs),
@@ -172,7 +171,7 @@ export class ApplicationController {
   }
 
   #find(name: string): DueTarget | undefined {
-    return dueTarget(this.#applications, this.#options.targets, name);
+    return dueTarget(this.#applications, name);
   }
 
   /** Has it written by who writes all of the Application. */
@@ -191,7 +190,7 @@ export class ApplicationController {
     yield* this.#targets.underWay();
     for (const { key } of this.#queue?.underWay() ?? []) {
       if (this.#applications.isReady(key)) continue;
-      for (const { name } of this.#options.targets.named(key)) yield { key: name };
+      for (const { name } of this.#targetsOf(key)) yield { key: name };
     }
   }
 
@@ -202,7 +201,11 @@ export class ApplicationController {
   }
 
   #wakeTargets(key: string, how: { interrupt?: 'at once' | 'in time' } = {}): void {
-    for (const { name } of this.#options.targets.named(key)) this.#targets.look(name, how);
+    for (const { name } of this.#targetsOf(key)) this.#targets.look(name, how);
+  }
+
+  #targetsOf(key: string): readonly PlacedTarget[] {
+    return this.#applications.get(key)?.targets ?? [];
   }
 
   /** At once, but what changes again and again must not keep a look from its end, and its status from being told. */
@@ -211,9 +214,7 @@ export class ApplicationController {
     const now = performance.now();
     if (wakes === undefined) return;
     if (wakes.take(now)) this.#wakeTargets(key, { interrupt: 'in time' });
-    else
-      for (const { name } of this.#options.targets.named(key))
-        this.#targets.lookAfter(name, wakes.waitMs(now));
+    else for (const { name } of this.#targetsOf(key)) this.#targets.lookAfter(name, wakes.waitMs(now));
   }
 
   /** Something of a target changed in its cluster. */
@@ -285,9 +286,10 @@ export class ApplicationController {
     const key = `${namespace}/${name}`;
     const wasReady = this.#applications.isReady(key);
     if (type === 'Deleted') {
-      this.#applications.forget(key);
       this.#forget(key);
-    } else if (isAnew === true) this.#applications.takeAnew(object);
+      return;
+    }
+    if (isAnew === true) this.#applications.takeAnew(object);
     else if (!this.#take(key, object)) {
       // Also where the answer to the write of our finalizer was lost.
       if (!wasReady && this.#applications.isReady(key)) this.#wakeTargets(key);
@@ -314,13 +316,16 @@ export class ApplicationController {
     this.#options.onTold(applicationKey(application), { line, fields: { ...fields, ...hidden } });
   }
 
-  /** What was kept of an Application that is gone. */
+  /** What was kept of an Application that is gone; looks under way end. */
   #forget(key: string): void {
+    const targets = this.#applications.forget(key);
     this.#looks.tellGone(key);
     this.#parts.wanted.forget(key);
-    for (const target of this.#options.targets.named(key)) {
+    this.#queue?.add(key, { interrupt: 'at once' });
+    for (const target of targets) {
       this.#parts.wishes.forget(target.name);
       this.#parts.clusterOf(target).inventory.forget(target.id);
+      this.#targets.look(target.name, { interrupt: 'at once' });
     }
   }
 }

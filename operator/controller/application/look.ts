@@ -16,11 +16,9 @@ import type { Retry, TargetUpdate } from '../target/words/target-update.ts';
 import type { Unreported } from '../target/words/unreported.ts';
 import type { ApplicationCache, CachedApplication } from './application-cache.ts';
 import { APPLICATIONS, type ApplicationWriter } from './status/writer.ts';
-import type { Targets } from './targets.ts';
 
 export interface ApplicationLooksOptions {
   parts: Parts;
-  targets: Targets;
   applications: ApplicationCache;
   writer: ApplicationWriter;
   lookAgain(key: string, delayMs: number): void;
@@ -62,7 +60,7 @@ export class ApplicationLooks {
     const isDeleted = metadata.deletionTimestamp !== undefined;
     const isReady = this.#options.applications.isReady(key);
     if (isDeleted && !isReady) return this.tellGone(key);
-    if (isDeleted && this.#areGone(key, cached)) return this.#letGoOf(key, cached, signal);
+    if (isDeleted && areGone(cached)) return this.#letGoOf(key, cached, signal);
     if (application === undefined) {
       if (!isDeleted) await this.#options.writer.tellInvalid(object, errors, signal);
       return;
@@ -85,25 +83,21 @@ export class ApplicationLooks {
 
   /** @param latest by environment, who told last at the end. */
   async #write(
-    { memory }: CachedApplication,
+    { memory, targets }: CachedApplication,
     application: Application,
     latest: ReadonlyMap<string, TargetUpdate>,
     news: ReadonlySet<string>,
     signal: AbortSignal,
   ): Promise<void> {
-    const gathered = this.#options.targets.of(application).flatMap(({ name, environment }) => {
+    const gathered = targets.flatMap(({ name, environment }) => {
       const unreported = memory.targets.get(name)?.unreported;
       const update = latest.get(environment);
       return unreported === undefined
         ? []
         : [{ environment, unreported, update, isNew: news.has(environment) }];
     });
-    const last = [...latest.keys()].at(-1) ?? '';
+    const last = [...latest.keys()].at(-1);
     await this.#options.writer.tell(application, gathered, last, signal);
-  }
-
-  #areGone(key: string, { memory }: CachedApplication): boolean {
-    return this.#options.targets.named(key).every(({ name }) => memory.targets.get(name)?.gone !== undefined);
   }
 
   async #letGoOf(
@@ -139,7 +133,7 @@ export class ApplicationLooks {
     const cached = this.#options.applications.get(key);
     if (cached === undefined) return;
     // Nobody waits any longer for what its targets would want.
-    for (const { name } of this.#options.targets.named(key)) this.#options.parts.wishes.noteLook(name);
+    for (const { name } of cached.targets) this.#options.parts.wishes.noteLook(name);
     const { application, memory, object } = cached;
     memory.failures += 1;
     const { failures } = memory;
@@ -165,22 +159,39 @@ export class ApplicationLooks {
     error: unknown,
     retry: Retry,
   ): Promise<void> {
-    const { parts, targets, writer } = this.#options;
-    const [target] = targets.of(application);
-    const memory = cached.memory.targets.get(target.name);
-    if (memory === undefined) return;
-    const { environment } = target;
-    const tell = (update: TargetUpdate, signal: AbortSignal) => {
-      const latest = new Map([...cached.memory.updates.latest, [environment, update]]);
-      return this.#write(cached, application, latest, new Set([environment]), signal);
-    };
-    if (application.metadata.deletionTimestamp !== undefined) {
-      const warn = (reason: string, message: string) => writer.warn(application, reason, message);
-      return tellUnremoved(parts, { application, target, memory }, error, { tell, warn });
-    }
+    const { parts } = this.#options;
+    if (application.metadata.deletionTimestamp !== undefined)
+      return this.#tellUnremoved(cached, application, error);
     const cause = errorToTell(error, retry.attempts, application, parts.wanted);
-    if (cause !== undefined)
-      await tell({ kind: 'Failing', error: cause, retry }, AbortSignal.timeout(TELL_MS));
+    if (cause === undefined) return;
+    const failing = { kind: 'Failing', error: cause, retry } as const;
+    const updates = cached.targets.map(({ environment }) => [environment, failing] as const);
+    await this.#tellOfAll(cached, application, updates, AbortSignal.timeout(TELL_MS));
+  }
+
+  async #tellUnremoved(cached: CachedApplication, application: Application, error: unknown): Promise<void> {
+    const { parts, writer } = this.#options;
+    const updates: [string, TargetUpdate][] = [];
+    const warn = (reason: string, message: string) => writer.warn(application, reason, message);
+    for (const target of cached.specified) {
+      const memory = cached.memory.targets.get(target.name);
+      if (memory === undefined) continue;
+      const tell = async (update: TargetUpdate) => void updates.push([target.environment, update]);
+      await tellUnremoved(parts, { application, target, memory }, error, { tell, warn });
+    }
+    await this.#tellOfAll(cached, application, updates, AbortSignal.timeout(TELL_MS));
+  }
+
+  /** @param updates by environment, what is told of them in place of what they told themselves. */
+  #tellOfAll(
+    cached: CachedApplication,
+    application: Application,
+    updates: Iterable<readonly [string, TargetUpdate]>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const news = new Map(updates);
+    const latest = new Map([...cached.memory.updates.latest, ...news]);
+    return this.#write(cached, application, latest, new Set(news.keys()), signal);
   }
 
   /** What the watch has not told yet. */
@@ -189,4 +200,8 @@ export class ApplicationLooks {
     const { home } = this.#options.parts;
     this.#options.onAnswer(await home.get({ resource: APPLICATIONS, namespace, name }, { signal }));
   }
+}
+
+function areGone({ memory, targets }: CachedApplication): boolean {
+  return targets.every(({ name }) => memory.targets.get(name)?.gone !== undefined);
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseApplication } from '../../api/v1alpha1/application.ts';
+import { HOME } from '../record/target.ts';
 import { Targets } from './targets.ts';
 
 function application(spec: object = {}, annotations: Record<string, string> = {}) {
@@ -33,8 +34,9 @@ test('objects of earlier versions stay owned: the id of a target never changes',
 });
 
 test('a target is the same one whether its Application can be read or not', () => {
-  const { id, name, application: key, environment } = targets.of(application())[0];
-  assert.deepEqual(targets.named('shop/web'), [{ id, name, application: key, environment }]);
+  const { id, name, application: key, environment, cluster } = targets.of(application())[0];
+  assert.deepEqual(targets.named('shop/web'), [{ id, name, application: key, environment, cluster }]);
+  assert.equal(cluster, HOME);
 });
 
 test('another installation, namespace or name has other ids', () => {

@@ -8,7 +8,7 @@ import {
 } from '../../api/v1alpha1/names.ts';
 import { addressOf } from '../../manifest/digest.ts';
 import { applicationKey } from '../record/application-key.ts';
-import type { Target, TargetIdentity } from '../record/target.ts';
+import { HOME, type PlacedTarget, type Target } from '../record/target.ts';
 import { requestFor } from '../target/request-annotations.ts';
 
 /** The environment of an Application that names none. */
@@ -25,7 +25,10 @@ export interface TargetsOptions {
 
 type OneOrMore<Entry> = readonly [Entry, ...Entry[]];
 
-/** Which targets Applications have: the only place that computes ids, and that knows what no environments means. */
+/**
+ * Which targets Applications have: the only place that computes ids, and that knows what no environments means. Whoever
+ * follows an Application asks once for each change of it (application-cache.ts).
+ */
 export class Targets {
   readonly #options: TargetsOptions;
 
@@ -34,7 +37,7 @@ export class Targets {
   }
 
   /** The targets of the Application with that key, `<namespace>/<name>`, whether it can be read or not. */
-  named(application: string): OneOrMore<TargetIdentity> {
+  named(application: string): OneOrMore<PlacedTarget> {
     return [Object.freeze(this.#identityOf(application, DEFAULT_ENVIRONMENT))];
   }
 
@@ -66,10 +69,10 @@ export class Targets {
     return [Object.freeze(target)];
   }
 
-  #identityOf(application: string, environment: string): TargetIdentity {
+  #identityOf(application: string, environment: string): PlacedTarget {
     const slash = application.indexOf('/');
     const parts = [application.slice(0, slash), application.slice(slash + 1), environment];
     const id = addressOf(JSON.stringify([this.#options.installation, ...parts]));
-    return { id, name: parts.join('/'), application, environment };
+    return { id, name: parts.join('/'), application, environment, cluster: HOME };
   }
 }

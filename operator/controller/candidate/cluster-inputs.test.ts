@@ -13,7 +13,8 @@ function serving(...apiVersions: string[]): Served {
 }
 
 function target(application: string) {
-  return { id: 'faa5a81b2439ecaa6b3b', name: `${application}/default`, application, environment: 'default' };
+  const name = `${application}/default`;
+  return { id: 'faa5a81b2439ecaa6b3b', name, application, environment: 'default', cluster: 'home' };
 }
 
 test('S18: what two targets read of their clusters stays apart where their ids are the same', () => {

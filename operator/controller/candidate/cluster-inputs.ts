@@ -7,35 +7,35 @@ import {
 } from '../../render/cluster-reads.ts';
 import type { RenderRequest } from '../../render/renderer.ts';
 import { type Candidate, candidateKey } from '../record/record.ts';
-import type { TargetIdentity } from '../record/target.ts';
+import type { PlacedTarget } from '../record/target.ts';
 
 /** What of a cluster a render may read. */
 export type Served = Pick<Discovery, 'kubeVersion' | 'apiVersions' | 'scopes' | 'serves' | 'unknown'>;
 
 /** What candidates read of their cluster when they were rendered, which is as much an input of theirs as a file is. */
 export class ClusterInputs {
-  readonly #discoveryOf: (target: TargetIdentity) => Served;
+  readonly #discoveryOf: (target: PlacedTarget) => Served;
   /** By the names of targets what was rendered last: with other answers it may have come to the same manifests. */
-  readonly #last = new Map<string, { target: TargetIdentity; candidate: string; reads: ClusterReads }>();
+  readonly #last = new Map<string, { target: PlacedTarget; candidate: string; reads: ClusterReads }>();
 
-  constructor(discoveryOf: (target: TargetIdentity) => Served) {
+  constructor(discoveryOf: (target: PlacedTarget) => Served) {
     this.#discoveryOf = discoveryOf;
   }
 
   /** Whether the cluster answers what a candidate was rendered with; what it does not say now is no change. */
-  areSame(target: TargetIdentity, candidate: Candidate): boolean {
+  areSame(target: PlacedTarget, candidate: Candidate): boolean {
     const last = this.#last.get(target.name);
     const reads = last?.candidate === candidateKey(candidate) ? last.reads : candidate.reads;
     return areAnsweredAlike(reads ?? {}, answersOf(this.#discoveryOf(target)));
   }
 
   /** Notes what a render just now read; a change of it is told by `changed`. */
-  note(target: TargetIdentity, candidate: Pick<Candidate, 'id' | 'digest'>, reads: ClusterReads): void {
+  note(target: PlacedTarget, candidate: Pick<Candidate, 'id' | 'digest'>, reads: ClusterReads): void {
     this.#last.set(target.name, { target, candidate: candidateKey(candidate), reads });
   }
 
   /** The same of a candidate that is wanted still, or again, and was not rendered. */
-  keep(target: TargetIdentity, candidate: Candidate): void {
+  keep(target: PlacedTarget, candidate: Candidate): void {
     if (this.#last.get(target.name)?.candidate !== candidateKey(candidate))
       this.note(target, candidate, candidate.reads ?? {});
   }
@@ -57,7 +57,7 @@ export class ClusterInputs {
    * the answers count that the candidates before had.
    */
   forRender(
-    target: TargetIdentity,
+    target: PlacedTarget,
     candidates: readonly Candidate[],
   ): Pick<RenderRequest, 'capabilities' | 'scopes'> {
     const discovery = this.#discoveryOf(target);

@@ -12,7 +12,7 @@ import type { Repository, Resolved, Sources } from '../../source/sources.ts';
 import type { CommitTree } from '../../source/tree/commit-tree.ts';
 import { applicationKey, applicationOf } from '../record/application-key.ts';
 import { type Candidate, candidateId, type Manifests, manifestsDigest, movedTo } from '../record/record.ts';
-import type { Target, TargetIdentity } from '../record/target.ts';
+import type { PlacedTarget, Target } from '../record/target.ts';
 import { ClusterInputs } from './cluster-inputs.ts';
 import { Following } from './following.ts';
 import { Quarantine } from './quarantine.ts';
@@ -26,7 +26,7 @@ export interface WantedOptions {
   renderer: Renderer;
   references: References;
   /** What the cluster serves that the target is in. */
-  discoveryOf(target: TargetIdentity): Discovery;
+  discoveryOf(target: PlacedTarget): Discovery;
   slices: Slices;
   nameOf(url: string): string | undefined;
   onChange(application: string): void;

@@ -15,8 +15,17 @@ export interface TargetIdentity {
   readonly environment: string;
 }
 
+/** The cluster that Applications and records are in, too. */
+export const HOME = 'home';
+
+/** The same with where it is. */
+export interface PlacedTarget extends TargetIdentity {
+  /** Name of the cluster that its objects are in. */
+  readonly cluster: string;
+}
+
 /** One Application in one environment: the unit of work, of status and of inventory. What its spec says of it, frozen. */
-export interface Target extends TargetIdentity {
+export interface Target extends PlacedTarget {
   /** Where what names no namespace lands. */
   readonly namespace: string;
   /** Whose rights every write has; undefined only with --insecure-no-impersonation: the operator's own. */

@@ -11,7 +11,7 @@ import type { WantedCandidates } from '../candidate/wanted.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { newRecord, type TargetRecord } from '../record/record.ts';
 import type { RecordStore } from '../record/store.ts';
-import type { Target, TargetIdentity } from '../record/target.ts';
+import type { PlacedTarget, Target } from '../record/target.ts';
 import type { Lookup } from './dependencies.ts';
 import type { DeployContext } from './deploy-context.ts';
 import { Moving } from './handover/moving.ts';
@@ -24,7 +24,7 @@ export interface Parts {
   /** The API server that Applications, records and the Lease are in. */
   home: KubeClient;
   /** The one that a target's objects are in. */
-  clusterOf(target: TargetIdentity): Cluster;
+  clusterOf(target: Pick<PlacedTarget, 'cluster'>): Cluster;
   store: RecordStore;
   wanted: WantedCandidates;
   lookup: Lookup;

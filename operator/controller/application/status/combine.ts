@@ -41,11 +41,11 @@ export function partOf(
  * what was asked for is handled when all have handled it. Pure.
  *
  * @param parts one for each environment, at least one.
- * @param latest the environment that told last, and so knows the source best.
+ * @param latest the environment that told last, and so knows the source best; undefined where none did.
  */
 export function combine(
   parts: readonly Part[],
-  latest: string,
+  latest: string | undefined,
   previous: ApplicationStatus | undefined,
 ): ApplicationStatus {
   const statuses = parts.map(({ status }) => status);

@@ -65,12 +65,12 @@ export class ApplicationWriter {
    * once, with a write that succeeded.
    *
    * @param gathered of each target, in the order of the status.
-   * @param latest the environment that told last.
+   * @param latest the environment that told last; undefined where none did.
    */
   async tell(
     application: Application,
     gathered: readonly Gathered[],
-    latest: string,
+    latest: string | undefined,
     signal: AbortSignal,
   ): Promise<void> {
     const { metadata, status: previous } = application;
