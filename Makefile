@@ -72,6 +72,10 @@ build: $(INSTALLED) ## Bundles the operator as it is installed (dist/operator) a
 	@$(NODE) hack/build-operator.ts
 	@$(NODE) hack/build-engine.ts
 
+.PHONY: plugin
+plugin: $(INSTALLED) ## Bundles kubectl towpath (dist/plugin), for Node 20 or newer on Linux and macOS
+	@$(NODE) hack/build-plugin.ts
+
 .PHONY: generate
 generate: $(INSTALLED) ## Writes CRDs and the reference from the schemas
 	@$(NODE) hack/generate.ts

@@ -83,6 +83,14 @@ test("A3: users' YAML is not parsed on the event loop of the operator", () => {
   assert.equal(judge('test/corpus/corpus.test.ts', 'yaml'), undefined);
 });
 
+test('the plugin knows nothing of the operator but its API', () => {
+  const of = (specifier: string) => objection({ file: 'plugin/commands/why.ts', line: 1, specifier });
+  assert.equal(of('../text/tree.ts'), undefined);
+  assert.equal(of('../../operator/api/v1alpha1/names.ts'), undefined);
+  assert.match(of('../../operator/health/health.ts') ?? '', /the plugin knows operator\/api\/ only/);
+  assert.match(of('../../hack/programs.ts') ?? '', /the plugin knows operator\/api\/ only/);
+});
+
 test('imports are found over several lines, as re-exports, for side effects and when dynamic', () => {
   const source = `import {
   a,

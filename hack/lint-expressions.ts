@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expressionsOf, objection } from './expression-rules.ts';
 
 const root = join(import.meta.dirname, '..');
-const files = globSync('operator/**/*.ts', { cwd: root })
+const files = globSync('{operator,plugin}/**/*.ts', { cwd: root })
   .filter((file) => !file.endsWith('.test.ts') && !file.includes('/testing/') && !file.includes('/testdata/'))
   .sort();
 const objections = files

@@ -15,7 +15,7 @@ const objections: string[] = [];
 const statements: Import[] = [];
 // What `make image` installed beside its tools is others'.
 const ours = { cwd: root, exclude: ['**/node_modules/**'] };
-for (const file of globSync('{operator,test,hack}/**/*.ts', ours).sort()) {
+for (const file of globSync('{operator,plugin,test,hack}/**/*.ts', ours).sort()) {
   const source = readFileSync(join(root, file), 'utf8');
   for (const statement of importsOf(file, source)) {
     statements.push(statement);

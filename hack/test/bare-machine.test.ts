@@ -30,6 +30,11 @@ const SKIPPED: [file: string, name: string, program: string][] = [
     'ssh-keygen',
   ],
   [
+    'test/integration/plugin-terminal',
+    'kubectl towpath uses colours on a terminal only, and no more than its columns',
+    'script',
+  ],
+  [
     'test/monitoring/rules',
     'each alert fires where it should, by itself, and not where it only nearly should',
     'promtool',

@@ -51,6 +51,7 @@ const SUITES = {
         'test/corpus/**/*.test.ts',
         'test/harness/**/*.test.ts',
         'operator/**/*.test.ts',
+        'plugin/**/*.test.ts',
         'hack/**/*.test.ts',
       ],
       atOnce: FILES_AT_ONCE,

@@ -1,0 +1,80 @@
+import { z } from 'zod';
+import {
+  type Application,
+  type ApplicationStatus,
+  type EnvironmentStatus,
+  environmentOf,
+  parseApplication,
+} from '../operator/api/v1alpha1/application.ts';
+import { GROUP } from '../operator/api/v1alpha1/names.ts';
+import { CommandError } from './exit-codes.ts';
+import type { Kubectl } from './kubectl.ts';
+
+export const RESOURCE = `applications.${GROUP}`;
+
+const listSchema = z.object({ items: z.array(z.unknown()) });
+
+/** All Applications that kubectl's flags select, by namespace and name. @throws CommandError */
+export async function readApplications(
+  kubectl: Kubectl,
+  flags: readonly string[] = [],
+): Promise<Application[]> {
+  const { items } = listSchema.parse(await kubectl.json(['get', RESOURCE, ...flags]));
+  return items.map(applicationOf).sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
+}
+
+/** @throws CommandError where there is none of that name, with those that there are. */
+export async function readApplication(kubectl: Kubectl, name: string): Promise<Application> {
+  try {
+    return applicationOf(await kubectl.json(['get', RESOURCE, name]));
+  } catch (error) {
+    if (!(error instanceof CommandError) || !error.message.includes('(NotFound)')) throw error;
+    const others = await readApplications(kubectl);
+    throw new CommandError(`There is no Application ${name} here; ${inWords(others)}`);
+  }
+}
+
+/** @throws CommandError where it cannot be read */
+export function applicationOf(object: unknown): Application {
+  const parsed = parseApplication(object);
+  if (parsed.ok) return parsed.application;
+  throw new CommandError(
+    `This plugin cannot read an Application of that cluster (${parsed.errors.join('; ')}): take the plugin of the Towpath that is installed there.`,
+  );
+}
+
+export function keyOf({ metadata }: Application): string {
+  return `${metadata.namespace}/${metadata.name}`;
+}
+
+/**
+ * What is told of that environment, or of all.
+ *
+ * @throws CommandError where it has none of that name, with those that it has.
+ */
+export function environmentsOf(
+  application: Application,
+  name: string | undefined,
+): readonly EnvironmentStatus[] {
+  const { status } = application;
+  const all = status?.environments ?? [];
+  if (name === undefined) return all;
+  const one = environmentOf(status, name);
+  if (one !== undefined) return [one];
+  const names = all.map((environment) => environment.name).join(', ');
+  throw new CommandError(
+    `Application ${keyOf(application)} has no environment ${name}; it has ${names || 'told of none yet'}.`,
+  );
+}
+
+export function readyOf(status: ApplicationStatus | undefined) {
+  return status?.conditions?.find(({ type }) => type === 'Ready');
+}
+
+function inWords(applications: readonly Application[]): string {
+  const names = applications.map(({ metadata }) => metadata.name);
+  const [first] = applications;
+  if (first === undefined)
+    return 'there are none: name another namespace with -n, or see all with status -A.';
+  return `in namespace ${first.metadata.namespace} there are ${names.slice(0, 20).join(', ')}${names.length > 20 ? ` and ${names.length - 20} more` : ''}.`;
+}

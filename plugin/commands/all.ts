@@ -1,0 +1,17 @@
+import { resume, suspend, sync } from './ask.ts';
+import type { Command } from './command.ts';
+import { history } from './history.ts';
+import { status } from './status.ts';
+import { wait } from './wait.ts';
+import { why } from './why.ts';
+
+/** By name, in the order in which help lists them. */
+export const COMMANDS: Readonly<Record<string, Command>> = {
+  status,
+  why,
+  wait,
+  sync,
+  suspend,
+  resume,
+  history,
+};

@@ -1,0 +1,86 @@
+import { ANNOTATION_SYNC_REQUESTED } from '../../operator/api/v1alpha1/names.ts';
+import { environmentsOf, keyOf, RESOURCE, readApplication } from '../application.ts';
+import { EXIT } from '../exit-codes.ts';
+import { type Command, type Context, isJson, printJson, printLines } from './command.ts';
+import { warnIfNobodyLeads } from './nobody-leads.ts';
+
+/** Who asked stands in managedFields. */
+const MANAGER = '--field-manager=kubectl-towpath';
+
+export const sync: Command = {
+  usage: 'sync APP [ENV]',
+  words: [1, 2],
+  flags: ['output', 'operator-namespace'],
+  summary: 'Asks for a sync now: the source is asked, and what waits for its time or for a request is tried.',
+  run: async (context) => {
+    const { kubectl, words, now } = context;
+    const [name = '', environment] = words;
+    const application = await readApplication(kubectl, name);
+    environmentsOf(application, environment);
+    const key = keyOf(application);
+    if (application.spec.suspend) {
+      tell(
+        context,
+        key,
+        false,
+        `${key} is suspended, so a sync would do nothing: kubectl towpath resume ${name}.`,
+      );
+      return EXIT.Suspended;
+    }
+    await warnIfNobodyLeads(context);
+    const value = now().toISOString();
+    const annotations = {
+      [ANNOTATION_SYNC_REQUESTED]: environment === undefined ? value : `${environment}=${value}`,
+    };
+    await patch(context, name, { metadata: { annotations } });
+    const where = environment === undefined ? '' : ` in ${environment}`;
+    tell(
+      context,
+      key,
+      true,
+      `Asked for a sync of ${key}${where}; follow it with kubectl towpath status ${name} --watch.`,
+    );
+    return EXIT.Done;
+  },
+};
+
+export const suspend = switching('suspend', true);
+export const resume = switching('resume', false);
+
+function switching(verb: 'suspend' | 'resume', isSuspended: boolean): Command {
+  return {
+    usage: `${verb} APP`,
+    words: [1, 1],
+    flags: ['output'],
+    summary: isSuspended
+      ? 'Has nothing of an Application written any more, until it is resumed; what runs stays.'
+      : 'Goes on with an Application that was suspended.',
+    run: async (context) => {
+      const [name = ''] = context.words;
+      const application = await readApplication(context.kubectl, name);
+      const key = keyOf(application);
+      const is = `${key} is ${isSuspended ? 'suspended' : 'not suspended'}`;
+      if (application.spec.suspend === isSuspended) {
+        tell(context, key, false, `${is} already.`);
+        return EXIT.Done;
+      }
+      await patch(context, name, { spec: { suspend: isSuspended } });
+      tell(
+        context,
+        key,
+        true,
+        `${is} now. Where its own manifest stands in Git, change spec.suspend there, too.`,
+      );
+      return EXIT.Done;
+    },
+  };
+}
+
+async function patch({ kubectl }: Context, name: string, change: object): Promise<void> {
+  await kubectl.json(['patch', RESOURCE, name, '--type=merge', MANAGER, `--patch=${JSON.stringify(change)}`]);
+}
+
+function tell(context: Context, application: string, isChanged: boolean, message: string): void {
+  if (isJson(context)) printJson(context, { application, changed: isChanged, message });
+  else printLines(context, [message]);
+}

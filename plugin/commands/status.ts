@@ -1,0 +1,99 @@
+import { z } from 'zod';
+import type { Application } from '../../operator/api/v1alpha1/application.ts';
+import {
+  applicationOf,
+  environmentsOf,
+  keyOf,
+  RESOURCE,
+  readApplication,
+  readApplications,
+} from '../application.ts';
+import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { applicationNode } from '../text/application-tree.ts';
+import { treeLines } from '../text/tree.ts';
+import { type Command, type Context, isJson, printJson, printLines } from './command.ts';
+import { warnIfNobodyLeads } from './nobody-leads.ts';
+
+const eventSchema = z.object({ type: z.string(), object: z.unknown() });
+
+export const status: Command = {
+  usage: 'status [APP [ENV]]',
+  words: [0, 2],
+  flags: ['output', 'watch', 'all-namespaces', 'operator-namespace'],
+  summary: 'Shows Applications as a tree: environments, what runs there, its health, and what it waits for.',
+  run: async (context) => {
+    if (context.flags.watch) return watch(context);
+    const applications = await read(context);
+    await warnIfNobodyLeads(context);
+    print(context, applications);
+    return EXIT.Done;
+  },
+};
+
+async function read(context: Context): Promise<readonly Application[]> {
+  const { kubectl, words, flags } = context;
+  const [name] = words;
+  if (name !== undefined) return [await readApplication(kubectl, name)];
+  return readApplications(kubectl, flags['all-namespaces'] ? ['--all-namespaces'] : []);
+}
+
+function print(context: Context, applications: readonly Application[]): void {
+  const { words, flags, out, err } = context;
+  const [, environment] = words;
+  if (isJson(context)) {
+    const told = applications.map((application) => ({
+      namespace: application.metadata.namespace,
+      name: application.metadata.name,
+      ...application.status,
+      environments: environmentsOf(application, environment),
+    }));
+    printJson(context, words.length === 0 ? told : told[0]);
+    return;
+  }
+  if (applications.length === 0) err.write('There are no Applications here: see all with -A.\n');
+  for (const application of applications) {
+    const title = flags['all-namespaces'] ? keyOf(application) : application.metadata.name;
+    const environments = environmentsOf(application, environment);
+    printLines(
+      context,
+      treeLines(applicationNode(application, title, context.now(), out, environments), out),
+    );
+  }
+}
+
+/** Prints anew whenever something changes, until Ctrl-C; on a terminal in place. */
+async function watch(context: Context): Promise<ExitCode> {
+  const { kubectl, words, flags, out, signal } = context;
+  const [name] = words;
+  // Tells of a name that is not there.
+  await read(context);
+  await warnIfNobodyLeads(context);
+  const all = new Map<string, Application>();
+  const args = ['get', RESOURCE];
+  if (name !== undefined) args.push(name);
+  if (flags['all-namespaces']) args.push('--all-namespaces');
+  let isDue = false;
+  const draw = () => {
+    isDue = false;
+    // Clears, from the top; what scrolled by stays above.
+    if (out.width !== undefined) out.write('\u001b[H\u001b[2J');
+    print(
+      context,
+      [...all.values()].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1)),
+    );
+    if (out.width === undefined) out.write('\n');
+  };
+  // An API server ends a watch after some time.
+  while (!signal.aborted) {
+    for await (const event of kubectl.watch(args, signal)) {
+      const { type, object } = eventSchema.parse(event);
+      const application = applicationOf(object);
+      if (type === 'DELETED') all.delete(keyOf(application));
+      else all.set(keyOf(application), application);
+      // A list comes event by event: it is drawn once.
+      if (!isDue) setImmediate(draw);
+      isDue = true;
+    }
+  }
+  return EXIT.Done;
+}

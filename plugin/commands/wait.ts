@@ -1,0 +1,146 @@
+import { z } from 'zod';
+import type { Application } from '../../operator/api/v1alpha1/application.ts';
+import { parseDuration } from '../../operator/api/v1alpha1/duration.ts';
+import { applicationOf, environmentsOf, keyOf, RESOURCE, readApplication, readyOf } from '../application.ts';
+import { CommandError, EXIT } from '../exit-codes.ts';
+import { short } from '../text/application-tree.ts';
+import { plain, wrap } from '../text/terminal.ts';
+import { type Command, type Context, isJson, printJson, printLines } from './command.ts';
+import { leadsSince, silence } from './nobody-leads.ts';
+import { type Awaited, type Verdict, verdictOn } from './verdict.ts';
+
+const eventSchema = z.object({ type: z.string(), object: z.unknown() });
+
+const DEFAULT_TIMEOUT = '10m';
+/** What a timer can wait for: 24 days. */
+const LONGEST_MS = 2 ** 31 - 1;
+/** How often it is asked whether an operator leads: nothing tells of one that is silent. */
+const LEADER_MS = 10_000;
+
+export const wait: Command = {
+  usage: 'wait APP [ENV] --revision SHA | --candidate ID [--for synced|healthy]',
+  words: [1, 2],
+  flags: ['revision', 'candidate', 'for', 'timeout', 'output', 'operator-namespace'],
+  summary: 'Waits for exactly that commit or candidate, and says in its exit code what became of it.',
+  notes: [
+    '--for healthy (default): it was applied and all that it made is healthy; synced: it was applied.',
+    `--timeout: default ${DEFAULT_TIMEOUT}. Without ENV all environments are waited for.`,
+    'Exit codes: 0 it is so, 3 not in time, 4 failed, 5 quarantined, 6 superseded, 7 no operator leads, 8 suspended.',
+  ],
+  run: async (context) => {
+    const awaited = awaitedOf(context);
+    const { code, message } = await verdict(context, awaited);
+    if (isJson(context)) printJson(context, { answer: nameOf(code), message });
+    else printLines(context, wrap(plain(message), context.out.width));
+    return code;
+  },
+};
+
+function awaitedOf({ flags }: Context): Awaited {
+  const { revision, candidate } = flags;
+  const goal = flags.for ?? 'healthy';
+  if (goal !== 'synced' && goal !== 'healthy')
+    throw new CommandError(`--for=${goal} is neither synced nor healthy.`, EXIT.Usage);
+  if ((revision === undefined) === (candidate === undefined))
+    throw new CommandError(
+      'Say what to wait for, with one of --revision (a commit) and --candidate: a wait for "whatever is next" would end before a push is seen.',
+      EXIT.Usage,
+    );
+  const by = revision === undefined ? 'candidate' : 'revision';
+  const text = revision ?? candidate ?? '';
+  const digits = text.replace(/^(sha256:|c-)/, '').toLowerCase();
+  if (!/^[0-9a-f]{7,64}$/.test(digits))
+    throw new CommandError(
+      `--${by}=${text} names none: write at least 7 of its hexadecimal digits.`,
+      EXIT.Usage,
+    );
+  return { by, digits, goal };
+}
+
+async function verdict(context: Context, awaited: Awaited): Promise<Verdict> {
+  const { kubectl, words, flags } = context;
+  const [name = '', environment] = words;
+  const timeoutMs = millisecondsOf(flags.timeout ?? DEFAULT_TIMEOUT);
+  let latest = await readApplication(kubectl, name);
+  const answer = () => verdictOnAll(latest, environment, awaited);
+  const first = answer();
+  if (first !== undefined) return first;
+
+  const ending = new AbortController();
+  const signal = AbortSignal.any([ending.signal, context.signal]);
+  try {
+    const followed = (async () => {
+      for (;;) {
+        for await (const event of kubectl.watch(['get', RESOURCE, name], signal)) {
+          const { type, object } = eventSchema.parse(event);
+          if (type === 'DELETED') throw new CommandError(`${keyOf(latest)} was deleted meanwhile.`);
+          latest = applicationOf(object);
+          const said = answer();
+          if (said !== undefined) return said;
+        }
+        signal.throwIfAborted();
+      }
+    })();
+    const silent = whenSilent(context, signal);
+    const late = after(timeoutMs, signal).then(
+      (): Verdict => ({ code: EXIT.TimedOut, message: lateOf(latest, flags) }),
+    );
+    return await Promise.race([followed, silent, late]);
+  } finally {
+    ending.abort();
+  }
+}
+
+function millisecondsOf(timeout: string): number {
+  try {
+    return Math.min(parseDuration(timeout), LONGEST_MS);
+  } catch {
+    throw new CommandError(`--timeout=${timeout} is no duration: write 90s, 10m or 1h30m.`, EXIT.Usage);
+  }
+}
+
+/** The first that is not good, or good where all are; undefined where one is not final and none is bad. */
+function verdictOnAll(
+  application: Application,
+  environment: string | undefined,
+  awaited: Awaited,
+): Verdict | undefined {
+  // One that is new has told of no environment yet.
+  const known = application.status?.environments ?? [];
+  const environments = known.length === 0 ? [] : environmentsOf(application, environment);
+  const verdicts = environments.map((one) => verdictOn(application, one, awaited));
+  const bad = verdicts.find((one) => one !== undefined && one.code !== EXIT.Done);
+  if (bad !== undefined) return bad;
+  if (verdicts.length === 0 || verdicts.includes(undefined)) return undefined;
+  return { code: EXIT.Done, message: verdicts.map((one) => one?.message).join(' ') };
+}
+
+async function whenSilent(context: Context, signal: AbortSignal): Promise<Verdict> {
+  for (;;) {
+    const since = await leadsSince(context);
+    if (since !== undefined)
+      return { code: EXIT.NobodyLeads, message: `While waiting: ${silence(since, context)}` };
+    await after(LEADER_MS, signal);
+  }
+}
+
+function lateOf(application: Application, flags: Context['flags']): string {
+  const { status, metadata } = application;
+  const seen = status?.source?.revision;
+  const ready = readyOf(status);
+  const source = seen === undefined ? '' : ` The newest commit that was seen is ${short(seen)}.`;
+  const state = ready === undefined ? '' : ` ${ready.reason}: ${ready.message}`;
+  return `Not within ${flags.timeout ?? DEFAULT_TIMEOUT}.${source}${state} More: kubectl towpath why ${metadata.name}.`;
+}
+
+/** Never settles once the signal is aborted. */
+function after(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
+  });
+}
+
+function nameOf(code: number): string {
+  return Object.entries(EXIT).find(([, value]) => value === code)?.[0] ?? 'Error';
+}

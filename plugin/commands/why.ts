@@ -1,0 +1,148 @@
+import type {
+  Application,
+  ApplicationStatus,
+  EnvironmentStatus,
+} from '../../operator/api/v1alpha1/application.ts';
+import { ANNOTATION_PRUNE_CONSENT } from '../../operator/api/v1alpha1/names.ts';
+import { REASONS } from '../../operator/api/v1alpha1/reasons.ts';
+import { environmentsOf, keyOf, RESOURCE, readApplication, readyOf } from '../application.ts';
+import { EXIT } from '../exit-codes.ts';
+import { objects, short, state } from '../text/application-tree.ts';
+import { paint, plain, wrap } from '../text/terminal.ts';
+import { relative } from '../text/times.ts';
+import { type Command, type Context, isJson, printJson, printLines } from './command.ts';
+import { warnIfNobodyLeads } from './nobody-leads.ts';
+
+/** One thing that keeps an Application from being as Git says. */
+interface Cause {
+  environment?: string;
+  reason: string;
+  message: string;
+  since?: string | undefined;
+  clearsAt?: string | undefined;
+  /** What helps, in a sentence or a command. */
+  next?: string;
+}
+
+export const why: Command = {
+  usage: 'why APP [ENV]',
+  words: [1, 2],
+  flags: ['output', 'operator-namespace'],
+  summary: 'Says what an Application waits for, since when, and what to do about it: the first cause first.',
+  run: async (context) => {
+    const [name = '', environment] = context.words;
+    const application = await readApplication(context.kubectl, name);
+    const environments = environmentsOf(application, environment);
+    await warnIfNobodyLeads(context);
+    const causes = causesOf(application, environments);
+    if (isJson(context)) printJson(context, { namespace: application.metadata.namespace, name, causes });
+    else print(context, application, causes);
+    return EXIT.Done;
+  },
+};
+
+function causesOf(application: Application, environments: readonly EnvironmentStatus[]): Cause[] {
+  const { status, metadata } = application;
+  const causes: Cause[] = [];
+  const ready = readyOf(status);
+  if (ready === undefined)
+    causes.push({ reason: 'NotLookedAt', message: 'No operator has told anything of it yet.' });
+  else if (ready.status !== 'True')
+    causes.push({
+      reason: ready.reason,
+      message: ready.message,
+      since: ready.lastTransitionTime,
+      ...nextOf(ready.reason, metadata.name),
+    });
+  if (status?.observedGeneration !== undefined && status.observedGeneration !== metadata.generation)
+    causes.push({ reason: 'SpecChanged', message: 'The spec was changed since the operator looked last.' });
+  for (const environment of environments)
+    causes.push(...blocksOf(environment, metadata.name, ready?.message));
+  causes.push(...refusalsOf(status), ...keptOf(status));
+  return causes;
+}
+
+function blocksOf(environment: EnvironmentStatus, application: string, told: string | undefined): Cause[] {
+  const { name, blockedBy = [], pendingPrune } = environment;
+  const causes: Cause[] = blockedBy
+    .filter(({ message }) => message !== told)
+    .map((blocked) => ({ environment: name, ...blocked, ...nextOf(blocked.reason, application) }));
+  if (pendingPrune !== undefined) {
+    const named = pendingPrune.objects?.map(({ kind, name }) => `${kind} ${name}`).join(', ');
+    causes.push({
+      environment: name,
+      reason: 'PruneHeld',
+      message: `Deleting ${objects(pendingPrune.count)} waits for consent${named === undefined ? '' : `: ${named}`}.`,
+      next: `kubectl annotate ${RESOURCE} ${application} --overwrite ${ANNOTATION_PRUNE_CONSENT}=${name}=${pendingPrune.digest}`,
+    });
+  }
+  return causes;
+}
+
+function refusalsOf(status: ApplicationStatus | undefined): Cause[] {
+  const { quarantine } = status ?? {};
+  if (quarantine === undefined) return [];
+  const errors = quarantine.errors ?? [];
+  const causes = errors.map(({ environment, object, file, line, message }): Cause => {
+    const place = file === undefined ? '' : `${file}${line === undefined ? '' : `:${line}`}: `;
+    const what =
+      object === undefined
+        ? ''
+        : `${object.kind} ${object.namespace && `${object.namespace}/`}${object.name}: `;
+    return {
+      ...(environment === undefined ? {} : { environment }),
+      reason: `Refused ${short(quarantine.revision)}`,
+      message: `${place}${what}${message}`,
+    };
+  });
+  const more = quarantine.total - errors.length;
+  if (more > 0)
+    causes.push({ reason: `Refused ${short(quarantine.revision)}`, message: `And ${more} more.` });
+  return causes;
+}
+
+function keptOf(status: ApplicationStatus | undefined): Cause[] {
+  return (status?.kept ?? []).map(({ environment, object, reason }) => ({
+    ...(environment === undefined ? {} : { environment }),
+    reason: 'Kept',
+    message: `${object.kind} ${object.namespace && `${object.namespace}/`}${object.name} left Git and stays: ${reason}`,
+  }));
+}
+
+function nextOf(reason: string, application: string): Pick<Cause, 'next'> {
+  if (reason === 'AwaitingSync') return { next: `kubectl towpath sync ${application}` };
+  const entry = Object.entries(REASONS).find(([name]) => name === reason)?.[1];
+  return entry === undefined || entry.remedy === 'None' ? {} : { next: entry.action };
+}
+
+function print(context: Context, application: Application, causes: readonly Cause[]): void {
+  const { out, now } = context;
+  const { status } = application;
+  const retry = status?.retry;
+  const lines = [`${paint(out, 'bold', keyOf(application))}  ${state(status?.sync, status?.health, out)}`];
+  if (causes.length === 0) {
+    const message = readyOf(status)?.message;
+    lines.push(
+      ...wrap(`Nothing: ${message === undefined ? 'it is as Git says.' : plain(message)}`, out.width),
+    );
+  }
+  for (const { environment, reason, message, since, clearsAt, next } of causes) {
+    const times = [
+      ...(since === undefined ? [] : [`since ${relative(since, now())}`]),
+      ...(clearsAt === undefined ? [] : [`clears ${relative(clearsAt, now())}`]),
+    ];
+    const where = environment === undefined ? '' : `${environment}: `;
+    const when = times.length === 0 ? '' : ` (${times.join(', ')})`;
+    lines.push(
+      ...wrap(`${where}${paint(out, 'yellow', plain(reason))}${when}: ${plain(message)}`, out.width, '  '),
+    );
+    // A command is to be copied whole.
+    if (next !== undefined)
+      lines.push(...(next.startsWith('kubectl ') ? [`  → ${next}`] : wrap(`  → ${next}`, out.width, '    ')));
+  }
+  if (retry !== undefined) {
+    const next = retry.nextAt === undefined ? '' : `; the next try is ${relative(retry.nextAt, now())}`;
+    lines.push(`${retry.attempts === 1 ? '1 try' : `${retry.attempts} tries`} failed${next}.`);
+  }
+  printLines(context, lines);
+}

@@ -1,0 +1,37 @@
+import { readApplication, readApplications } from './application.ts';
+import { readCommandLine } from './command-line.ts';
+import { COMMANDS } from './commands/all.ts';
+import { Kubectl } from './kubectl.ts';
+
+/** Of kubectl's completion: what is said is all there is, no file names. */
+const NO_FILES = ':4';
+
+/**
+ * What may stand where the cursor is, as kubectl asks `kubectl_complete-towpath` for it: a word a line, then what the
+ * shell is to do.
+ *
+ * @param args all words after `kubectl towpath`, the last one being typed.
+ */
+export async function complete(args: readonly string[], environment: NodeJS.ProcessEnv): Promise<string> {
+  const begun = args.at(-1) ?? '';
+  const words = await wordsFor(args.slice(0, -1), begun, environment).catch(() => []);
+  return `${[...words.filter((word) => word.startsWith(begun)), NO_FILES].join('\n')}\n`;
+}
+
+async function wordsFor(
+  before: readonly string[],
+  begun: string,
+  environment: NodeJS.ProcessEnv,
+): Promise<string[]> {
+  const { name, words, kubectlFlags } = readCommandLine(before);
+  if (name === undefined) return Object.keys(COMMANDS);
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (command === undefined) return [];
+  if (begun.startsWith('-')) return command.flags.map((flag) => `--${flag}`);
+  if (words.length >= command.words[1]) return [];
+  const kubectl = new Kubectl(kubectlFlags, environment);
+  const [application] = words;
+  if (application === undefined)
+    return (await readApplications(kubectl)).map(({ metadata }) => metadata.name);
+  return ((await readApplication(kubectl, application)).status?.environments ?? []).map(({ name }) => name);
+}

@@ -1,0 +1,33 @@
+/** How a command ended, for scripts; docs/plugin.md lists them. */
+export const EXIT = {
+  Done: 0,
+  /** The cluster, kubectl or a name said no. */
+  Error: 1,
+  /** The command line is wrong. */
+  Usage: 2,
+  /** What was waited for did not come in time. */
+  TimedOut: 3,
+  /** The deployment that was asked about failed, and is not tried again by itself. */
+  Failed: 4,
+  /** The commit that was asked about was refused before its first write. */
+  Quarantined: 5,
+  /** A newer one took its place before it was healthy. */
+  Superseded: 6,
+  /** No operator looks after Applications. */
+  NobodyLeads: 7,
+  /** It is suspended: nothing will be done before it is resumed. */
+  Suspended: 8,
+} as const;
+
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/** What a command says when it cannot go on: a sentence with the next step. */
+export class CommandError extends Error {
+  readonly code: ExitCode;
+
+  constructor(message: string, code: ExitCode = EXIT.Error) {
+    super(message);
+    this.code = code;
+    this.name = 'CommandError';
+  }
+}

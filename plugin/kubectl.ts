@@ -1,0 +1,108 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { CommandError } from './exit-codes.ts';
+
+/** Names the kubectl to run; default the one in the PATH. */
+const PROGRAM_VARIABLE = 'TOWPATH_KUBECTL';
+
+/** How a run of kubectl ended. */
+interface Ended {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/**
+ * The user's own kubectl, which knows the kubeconfig, how to log in and whom to impersonate: what it may not see and
+ * do, this plugin may not either.
+ */
+export class Kubectl {
+  readonly #program: string;
+  /** What of the command line is kubectl's: --context=…, --namespace=… */
+  readonly #flags: readonly string[];
+
+  constructor(flags: readonly string[], environment: NodeJS.ProcessEnv) {
+    this.#flags = flags;
+    this.#program = environment[PROGRAM_VARIABLE] || 'kubectl';
+  }
+
+  /** What it prints, as JSON. @throws CommandError with its own words. */
+  async json(args: readonly string[], signal?: AbortSignal): Promise<unknown> {
+    const { code, stdout, stderr } = await this.#run([...args, '--output=json'], signal);
+    if (code !== 0) throw new CommandError(inWords(stderr, code));
+    return JSON.parse(stdout);
+  }
+
+  /** The same; undefined where it fails, for whatever reason. */
+  async jsonIfAny(args: readonly string[]): Promise<unknown> {
+    const { code, stdout } = await this.#run([...args, '--output=json']);
+    return code === 0 ? JSON.parse(stdout) : undefined;
+  }
+
+  /**
+   * Each event of a watch until it ends or `signal` is aborted, as `{type, object}`.
+   *
+   * @throws CommandError where kubectl fails.
+   */
+  async *watch(args: readonly string[], signal: AbortSignal): AsyncGenerator<unknown> {
+    const watched = [...args, '--watch', '--output-watch-events', '--output=json'];
+    const child = this.#start(watched, signal);
+    let stderr = '';
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      stderr = (stderr + text).slice(-MOST_WORDS);
+    });
+    const ended = endOf(child);
+    if (child.stdout === null) return;
+    // One a line.
+    for await (const line of createInterface({ input: child.stdout }))
+      if (line !== '') yield JSON.parse(line);
+    const code = await ended;
+    if (code !== 0 && !signal.aborted) throw new CommandError(inWords(stderr, code));
+  }
+
+  async #run(args: readonly string[], signal?: AbortSignal): Promise<Ended> {
+    const child = this.#start(args, signal);
+    let [stdout, stderr] = ['', ''];
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      stdout += text;
+    });
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      stderr = (stderr + text).slice(-MOST_WORDS);
+    });
+    return { code: await endOf(child), stdout, stderr };
+  }
+
+  #start(args: readonly string[], signal?: AbortSignal): ChildProcess {
+    return spawn(this.#program, [...this.#flags, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      ...(signal === undefined ? {} : { signal }),
+    });
+  }
+}
+
+/** Of what kubectl says, in characters. */
+const MOST_WORDS = 4_000;
+
+function endOf(child: ChildProcess): Promise<number | null> {
+  return new Promise((resolve, reject) => {
+    child.on('error', ({ name, message }) => {
+      const help = `put it into the PATH, or its path into ${PROGRAM_VARIABLE}`;
+      if (name === 'AbortError') resolve(null);
+      else reject(new CommandError(`kubectl could not be run (${message}): ${help}.`));
+    });
+    child.on('close', resolve);
+  });
+}
+
+function inWords(stderr: string, code: number | null): string {
+  const said = stderr
+    .split('\n')
+    // What its libraries log, each try anew.
+    .filter((line) => !/^[EWI]\d{4} /.test(line))
+    .join('\n')
+    .trim()
+    .replace(/^error: /i, '');
+  if (/doesn't have a resource type "applications"/.test(said))
+    return 'This cluster does not know Applications: install Towpath there, or name another cluster with --context.';
+  return said === '' ? `kubectl ended with code ${code}.` : said;
+}

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { buildPlugin } from '../../hack/build-plugin.ts';
+import { clusterBinary } from '../../hack/programs.ts';
+import { type Cluster, type KubectlResult, runProgram } from './cluster.ts';
+
+/** A user's shell: a PATH with kubectl, the plugin and the machine's own Node, and a kubeconfig. */
+export interface PluginShell {
+  /** `kubectl towpath …`, as kubectl itself starts it. */
+  towpath(...args: string[]): Promise<KubectlResult>;
+  /** What kubectl completes after `kubectl towpath`, the last word being typed. */
+  complete(...words: string[]): Promise<string[]>;
+  /** Runs a command of the shell on a terminal of 80 columns; what it printed. */
+  onTerminal(command: string): Promise<string>;
+  /** One that goes on until it is interrupted. */
+  startWatching(...args: string[]): Watching;
+}
+
+export interface Watching {
+  /** What it has printed so far. */
+  text(): string;
+  /** As Ctrl-C does, to all that it started. @returns its exit code. */
+  interrupt(): Promise<number | null>;
+}
+
+export interface PluginShellOptions {
+  /** Of the user; default the administrator's. */
+  kubeconfigPath?: string;
+  namespace: string;
+}
+
+export async function newPluginShell(
+  t: TestContext,
+  cluster: Cluster,
+  { kubeconfigPath = cluster.kubeconfigPath, namespace }: PluginShellOptions,
+): Promise<PluginShell> {
+  const directory = mkdtempSync(join(tmpdir(), 'towpath-plugin-'));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const program = await clusterBinary();
+  const kubectl = join(directory, 'kubectl');
+  writeFileSync(kubectl, `#!/bin/sh\nexec "${program}" kubectl "$@"\n`, { mode: 0o755 });
+  const plugin = dirname(await buildPlugin());
+  const env = {
+    PATH: [directory, plugin, process.env['PATH'] ?? ''].join(delimiter),
+    KUBECONFIG: kubeconfigPath,
+    HOME: directory,
+    TERM: 'xterm',
+  };
+  const words = (args: readonly string[]) => ['towpath', `--namespace=${namespace}`, ...args];
+  return {
+    towpath: (...args) => runProgram(kubectl, words(args), '', env),
+    complete: async (...args) => {
+      const { stdout } = await runProgram(kubectl, ['__complete', 'towpath', ...args], '', env);
+      // The last line says what else the shell is to do.
+      return stdout.trim().split('\n').slice(0, -1);
+    },
+    onTerminal: async (command) => {
+      const terminal = { command: 'script', args: ['-qec', `stty cols 80; ${command}`, '/dev/null'] };
+      const { code, stdout } = await runProgram(terminal.command, terminal.args, '', env);
+      assert.equal(code, 0, stdout);
+      return stdout;
+    },
+    startWatching: (...args) => {
+      const child = spawn(kubectl, words(args), {
+        env,
+        detached: true,
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      const signal = (name: NodeJS.Signals) => {
+        if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, name);
+      };
+      t.after(() => signal('SIGKILL'));
+      let text = '';
+      child.stdout.setEncoding('utf8').on('data', (more: string) => {
+        text += more;
+      });
+      const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
+      return {
+        text: () => text,
+        interrupt: () => {
+          signal('SIGINT');
+          return ended;
+        },
+      };
+    },
+  };
+}
