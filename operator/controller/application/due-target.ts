@@ -3,7 +3,34 @@ import type { TargetIdentity } from '../record/target.ts';
 import type { DueTarget } from '../target/looks.ts';
 import type { ApplicationCache } from './application-cache.ts';
 
-/** The target with that name, and what is due there; undefined before its Application has our finalizer. */
+/** What decides what is due in a target, before anything of it is looked at. */
+export interface Whereabouts {
+  /** Nothing is left of it but what was kept. */
+  isGone: boolean;
+  /** Its Application is being deleted. */
+  isDeleted: boolean;
+  /** Its Application has our finalizer. */
+  hasFinalizer: boolean;
+  isReadable: boolean;
+}
+
+/**
+ * What a look at the target is for; `Later`: it is not looked at before its Application has our finalizer. Pure: what
+ * is next within a look for `Sync`, `next` decides.
+ */
+export function dueIn({
+  isGone,
+  isDeleted,
+  hasFinalizer,
+  isReadable,
+}: Whereabouts): DueTarget['due'] | 'Later' {
+  if (isGone) return 'Nothing';
+  if (!isReadable) return isDeleted && hasFinalizer ? 'Release' : 'Nothing';
+  if (!hasFinalizer) return 'Later';
+  return isDeleted ? 'Removal' : 'Sync';
+}
+
+/** The target with that name, and what is due there; undefined where there is none, or it is not looked at yet. */
 export function dueTarget(applications: ApplicationCache, name: string): DueTarget | undefined {
   const key = applicationOf(name);
   const cached = applications.get(key);
@@ -12,12 +39,14 @@ export function dueTarget(applications: ApplicationCache, name: string): DueTarg
   const identity = cached?.targets.find(isIt);
   if (cached === undefined || memory === undefined || identity === undefined) return undefined;
   const { application, object } = cached;
-  const isDeleted = object.metadata.deletionTimestamp !== undefined;
-  const isReady = applications.isReady(key);
-  if (memory.gone !== undefined) return { due: 'Nothing', identity, memory };
-  if (application === undefined)
-    return { due: isDeleted && isReady ? 'Release' : 'Nothing', identity, memory };
+  const due = dueIn({
+    isGone: memory.gone !== undefined,
+    isDeleted: object.metadata.deletionTimestamp !== undefined,
+    hasFinalizer: applications.isReady(key),
+    isReadable: application !== undefined,
+  });
+  if (due === 'Nothing' || due === 'Release') return { due, identity, memory };
   const target = cached.specified.find(isIt);
-  if (target === undefined || !isReady) return undefined;
-  return { due: isDeleted ? 'Removal' : 'Sync', identity, memory, specified: { application, target } };
+  if (due === 'Later' || application === undefined || target === undefined) return undefined;
+  return { due, identity, memory, specified: { application, target } };
 }

@@ -73,7 +73,11 @@ export function memoryAfter(state: TargetState, outcome: Outcome, random: number
     case 'Resolved':
       return ofInputs(
         state,
-        { ...memory, toldWishes: outcome.toldWishes, unresolved: { tries: 0 } },
+        {
+          ...memory,
+          ...(outcome.toldWishes === undefined ? {} : { toldWishes: outcome.toldWishes }),
+          unresolved: { tries: 0 },
+        },
         outcome.wanted,
       );
     case 'Unresolved':

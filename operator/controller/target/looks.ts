@@ -8,7 +8,7 @@ import type { TargetMemory } from './memory.ts';
 import { reconcile } from './reconcile.ts';
 import {
   hookRetryAfter,
-  hookRetryInMs,
+  lookAgainMs,
   type RemovalSpeaker,
   type Removed,
   removeTarget,
@@ -60,8 +60,6 @@ export interface TargetLooksOptions {
 export const TELL_AFTER_MS = 5_000;
 /** How long it may take to find out what to keep silent about, to read something anew, and to tell of a look that failed. */
 const TELL_MS = 10_000;
-/** The watches tell when something goes; this is for what they cannot tell. */
-const DELETION_MS = 5_000;
 
 /** A look at one target: whatever it needs by now, its removal too, and what follows where that fails. */
 export class TargetLooks {
@@ -169,7 +167,7 @@ export class TargetLooks {
       this.#options.onGone(target);
       return 'success';
     }
-    this.#options.lookAgain(target.name, Math.min(DELETION_MS, hookRetryInMs(this.#parts, memory)));
+    this.#options.lookAgain(target.name, lookAgainMs(this.#parts, memory));
     return 'requeue_after';
   }
 

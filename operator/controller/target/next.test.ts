@@ -418,7 +418,7 @@ function outcomesOf(
       return [[{ type: 'Resumed' }]];
     case 'Resolve':
       return [
-        [{ type: 'Resolved', wanted: wanted(of), toldWishes: '' }],
+        [{ type: 'Resolved', wanted: wanted(of) }],
         ...[refusal, ofTime, quarantine, new Error('a defect')].map((error): [Outcome] => [
           { type: 'Unresolved', error, isAnswer: false },
         ]),

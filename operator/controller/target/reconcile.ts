@@ -1,7 +1,5 @@
 import { TowpathError } from '../../api/errors.ts';
-import { environmentOf, type HistoryEntry } from '../../api/v1alpha1/application.ts';
 import { Quarantine } from '../candidate/quarantine.ts';
-import { candidateKey, type TargetRecord } from '../record/record.ts';
 import { act } from './actions/act.ts';
 import { foundAfter, memoryAfter } from './after-action.ts';
 import { next } from './next.ts';
@@ -30,7 +28,6 @@ export interface Looked {
  */
 export async function reconcile(parts: Parts, input: RunInput): Promise<Looked> {
   const run = startRun(parts, input);
-  recallHistory(run.context.record, historyOf(run));
   const { application, session } = run;
   if (application.status?.observedGeneration !== application.metadata.generation)
     session.unreported.warn(droppedNulls(application));
@@ -47,9 +44,9 @@ export async function reconcile(parts: Parts, input: RunInput): Promise<Looked> 
 /** Where the target is after an action, with what it came to found and remembered. */
 function after(run: Run, { found }: TargetState, outcome: Outcome): TargetState {
   const state = snapshotOf(run, found);
-  const memory = memoryAfter(state, outcome, run.parts.random());
+  const memory = Object.freeze(memoryAfter(state, outcome, run.parts.random()));
   run.session.memory = memory;
-  return Object.freeze({ ...state, memory, found: foundAfter(state, outcome) });
+  return Object.freeze({ ...state, memory, found: Object.freeze(foundAfter(state, outcome)) });
 }
 
 function end(run: Run, state: TargetState, requeueAt: Date | undefined): Looked {
@@ -77,27 +74,4 @@ function throwUnforeseen(state: TargetState): void {
   const first = obstacle ?? failure;
   if (first === undefined || first.error instanceof Quarantine || first.error instanceof TowpathError) return;
   throw first.error;
-}
-
-function historyOf({ application, target }: Run): readonly HistoryEntry[] {
-  return environmentOf(application.status, target.environment)?.history ?? [];
-}
-
-/** The history in the status outlives a restart that came before the record was written again. */
-function recallHistory(record: TargetRecord, history: readonly HistoryEntry[]): void {
-  const inStatus = new Set(history.map((entry) => entry.id));
-  const oldest = inStatus.size === 0 ? 0 : Math.min(...inStatus);
-  record.ended = record.ended.filter(
-    (deployment) => !inStatus.has(deployment.id) && !(deployment.id < oldest),
-  );
-  const { deployment } = record;
-  const entry = history.find((one) => one.id === deployment?.id);
-  if (deployment === undefined || deployment.outcome !== undefined) return;
-  if (entry?.outcome === undefined) return;
-  deployment.outcome = entry.outcome;
-  if (entry.outcome === 'Succeeded') {
-    deployment.applied = true;
-    record.succeeded = candidateKey(deployment.candidate);
-  }
-  if (entry.finishedAt !== undefined) deployment.finishedAt = entry.finishedAt;
 }

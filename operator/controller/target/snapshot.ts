@@ -1,9 +1,13 @@
-import { candidateKey } from '../record/record.ts';
+import { candidateKey, type Deployment } from '../record/record.ts';
 import { unmetDependency } from './dependencies.ts';
 import type { Run } from './run.ts';
 import type { Findings, TargetState } from './state.ts';
 
-/** Where the target is now: the record, the watches and what the look found so far; nobody is asked. */
+/**
+ * Where the target is now: the record, the watches and what the look found so far; nobody is asked. What an action
+ * may change in the record while others still read this is a copy, but for `applied`: to copy up to 5,000 objects after
+ * each action would cost more than all else of a look that finds nothing to do.
+ */
 export function snapshotOf(run: Run, found: Findings): TargetState {
   const { parts, application, target, session, context, since, request } = run;
   const { deployment, pending, applied } = context.record;
@@ -15,11 +19,20 @@ export function snapshotOf(run: Run, found: Findings): TargetState {
     now: context.now(),
     request: request.open,
     isAskedNow: request.isNew,
-    deployment: deployment === undefined ? undefined : Object.freeze({ ...deployment }),
+    deployment: deployment === undefined ? undefined : frozen(deployment),
     parked: pending === undefined ? undefined : candidateKey(pending),
     unmet: unmetDependency(application, parts.lookup),
     applied,
     memory: session.memory,
-    found,
+    found: Object.freeze(found),
+  });
+}
+
+function frozen(deployment: Deployment): Readonly<Deployment> {
+  const { candidate, hooks } = deployment;
+  return Object.freeze({
+    ...deployment,
+    candidate: Object.freeze({ ...candidate }),
+    hooks: [...hooks],
   });
 }

@@ -59,11 +59,15 @@ export interface EarlierFindings {
   readonly kept: readonly KeptObject[];
   /** The sync request for which a look went to its end already; it may wait for something still. */
   readonly lookedFor?: string;
-  /** Of which candidate others were told what it wants. */
-  readonly toldWishes?: string;
+  readonly toldWishes?: ToldWishes;
   /** Where a target has objects whose record is lost, as they were found. */
   readonly lostKinds?: readonly WatchedKind[];
 }
+
+/** What others were told that they must not delete: what a candidate would take over, or nothing any more. */
+export type ToldWishes =
+  | { readonly of: 'Candidate'; readonly inputs: string; readonly adopt: boolean }
+  | { readonly of: 'Nothing' };
 
 export interface FailedTry {
   readonly deployment: number;
@@ -151,7 +155,8 @@ export type Outcome =
   | {
       readonly type: 'Resolved';
       readonly wanted: Wanted;
-      readonly toldWishes: string;
+      /** Absent where nothing could be told. */
+      readonly toldWishes?: ToldWishes;
       readonly sourceError?: TowpathError;
     }
   | {

@@ -11,8 +11,8 @@ import { begin, park, restore } from './begin.ts';
 import { judge } from './judge.ts';
 import { advance, confirm, count, repair, tidy } from './look-after.ts';
 import { resolve } from './resolve.ts';
+import { see } from './see.ts';
 import { pause, resume } from './suspend.ts';
-import { see } from './watch-objects.ts';
 
 type Act = (run: Run, state: TargetState) => Promise<Outcome>;
 

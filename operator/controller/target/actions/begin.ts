@@ -6,7 +6,7 @@ import {
   type Manifests,
   type TargetRecord,
 } from '../../record/record.ts';
-import { heldPrune } from '../deploy/pruning.ts';
+import { consentTo } from '../deploy/pruning.ts';
 import { type DeployContext, kindsOf } from '../deploy-context.ts';
 import { Planning } from '../planning.ts';
 import type { Run } from '../run.ts';
@@ -21,8 +21,8 @@ export async function begin(run: Run, state: TargetState): Promise<Outcome> {
   const { context } = run;
   const { wanted, manifests } = await manifestsOfWanted(run, state);
   const { candidate } = wanted;
-  const held = await heldPrune(context, await Planning.of(context, manifests.objects));
-  if (held !== undefined) return { type: 'Held', held };
+  const consent = await consentTo(context, await Planning.of(context, manifests.objects));
+  if (consent.state === 'PruneHeld') return { type: 'Held', held: consent };
   const deployment = newDeployment(run, state, candidate);
   const before = context.record.deployment;
   await accept(context, candidate, manifests, (changed) => {

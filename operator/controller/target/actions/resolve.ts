@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { TowpathError } from '../../../api/errors.ts';
 import { isAlreadyExists, isConflict } from '../../../kube/errors.ts';
 import { Quarantine } from '../../candidate/quarantine.ts';
@@ -7,7 +8,7 @@ import { candidateKey, inputsKey, movedTo } from '../../record/record.ts';
 import { checkCycle } from '../dependencies.ts';
 import { wishesOf } from '../handover/moving.ts';
 import type { Run } from '../run.ts';
-import type { Outcome, TargetState } from '../state.ts';
+import type { Outcome, TargetState, ToldWishes } from '../state.ts';
 
 /** Finds out what is wanted, and tells others which of their objects that takes over. */
 export async function resolve(run: Run, state: TargetState): Promise<Outcome> {
@@ -18,10 +19,10 @@ export async function resolve(run: Run, state: TargetState): Promise<Outcome> {
   try {
     if (isSeen) checkCycle(application, parts.lookup);
     wanted = await find(run, state);
-    const toldWishes = isSeen ? await tellWishes(run, state, wanted) : (state.memory.toldWishes ?? '');
+    const toldWishes = isSeen ? { toldWishes: await tellWishes(run, state, wanted) } : {};
     if (isSeen) noteMove(run, wanted);
     const sourceError = parts.wanted.sourceError(applicationKey(application));
-    return { type: 'Resolved', wanted, toldWishes, ...(sourceError === undefined ? {} : { sourceError }) };
+    return { type: 'Resolved', wanted, ...toldWishes, ...(sourceError === undefined ? {} : { sourceError }) };
   } catch (failure) {
     context.signal.throwIfAborted();
     // What is known is outdated, and nothing is to be done by it.
@@ -84,13 +85,15 @@ async function tellWishes(
   { parts, target, context }: Run,
   { memory }: TargetState,
   wanted: Wanted,
-): Promise<string> {
+): Promise<ToldWishes> {
   const { record, store, access, signal } = context;
   const { deployment } = record;
   const isThrough =
     deployment?.applied === true && candidateKey(deployment.candidate) === candidateKey(wanted.candidate);
-  const wishes = isThrough ? 'none' : `${inputsKey(wanted.candidate)} ${access.adopt}`;
-  if (memory.toldWishes === wishes) {
+  const wishes: ToldWishes = isThrough
+    ? { of: 'Nothing' }
+    : { of: 'Candidate', inputs: inputsKey(wanted.candidate), adopt: access.adopt };
+  if (isDeepStrictEqual(memory.toldWishes, wishes)) {
     parts.wishes.noteLook(target.name);
     return wishes;
   }

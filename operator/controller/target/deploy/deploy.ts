@@ -49,14 +49,10 @@ export async function advance(
     const { revision, ref } = deployment.candidate;
     context.say(`Applying revision ${shortRevision(revision, ref)}.`);
   }
-  const waiting = await applyWaves(context, deployment, planning);
-  if (waiting !== undefined) {
-    result.progress = waiting;
-    return result;
-  }
-  const pruning = await prune(context, deployment, planning, result);
-  if (pruning !== undefined) {
-    result.progress = pruning;
+  result.progress = await applyWaves(context, deployment, planning);
+  if (result.progress.state !== 'Done') return result;
+  result.progress = await prune(context, deployment, planning, result);
+  if (result.progress.state !== 'Done') {
     await saveChanges(context);
     return result;
   }
@@ -114,11 +110,12 @@ async function appliedOf(planning: Planning): Promise<number> {
   return planning.objects.length - (await planning.applies(planning.objects)).length;
 }
 
+/** Done: all was sent, and what is healthy of it or not nobody waits for any more. */
 async function applyWaves(
   context: DeployContext,
   deployment: Deployment,
   planning: Planning,
-): Promise<Progress | undefined> {
+): Promise<Progress> {
   // Before it was through, nobody asked yet whether what changed underneath may be put back once more.
   const repairs = deployment.applied || (await mayRepair(context, planning));
   const all = planning.waves;
@@ -133,14 +130,14 @@ async function applyWaves(
     }
     if (!deployment.applied) {
       const wave = { objects: stages.flat(), isLast: stages === all.at(-1) };
-      const waiting = awaitHealth(context, deployment, wave);
-      if (waiting !== undefined) {
+      const progress = healthOf(context, deployment, wave);
+      if (progress.state !== 'Done') {
         await saveChanges(context);
-        return waiting;
+        return progress;
       }
     }
   }
-  return undefined;
+  return { state: 'Done' };
 }
 
 async function mayRepair(context: DeployContext, planning: Planning): Promise<boolean> {
@@ -195,14 +192,14 @@ async function awaitEstablished(context: DeployContext, stage: readonly Manifest
 }
 
 /**
- * Undefined: the objects are healthy and the next wave may begin. A suspended Job has not done what the next wave
+ * Done: the objects are healthy and the next wave may begin. A suspended Job has not done what the next wave
  * waits for; for what else is suspended that is a state to rest in. After the last wave nobody waits.
  */
-function awaitHealth(
+function healthOf(
   context: DeployContext,
   deployment: Deployment,
   { objects, isLast }: { objects: readonly Manifest[]; isLast: boolean },
-): Progress | undefined {
+): Progress {
   const live = context.inventory.of(context.access.targetId);
   const observed = objects.map((manifest) => {
     const key = objectKey(manifest);
@@ -215,7 +212,7 @@ function awaitHealth(
       (object) => object.health.state !== 'Suspended' || (!isLast && groupKind(object) === 'batch/Job'),
     ),
   );
-  if (worst.state === 'Healthy') return undefined;
+  if (worst.state === 'Healthy') return { state: 'Done' };
   const deadline = deadlineOf(deployment, context.settings);
   const failed = finalFailure(observed, deployment.clusterStartedAt);
   if (failed !== undefined) return { state: 'Degraded', message: failed };

@@ -12,42 +12,45 @@ import {
 import type { Planning } from '../planning.ts';
 import { depart, describeDeparture } from './delete-in-stages.ts';
 
+/** Whether pruning may go on. */
+export type Consent = { state: 'NotNeeded' } | PruneHeld;
+
 /**
- * What may not be deleted before a person consents to exactly this; undefined: pruning may go on (D2). Of a
- * deployment whose pruning began with consent the rest needs none.
+ * Whether a person has to consent before exactly this is deleted (D2). Of a deployment whose pruning began with
+ * consent the rest needs none.
  */
-export async function heldPrune(
+export async function consentTo(
   context: DeployContext,
   planning: Planning,
   deployment?: Deployment,
-): Promise<PruneHeld | undefined> {
+): Promise<Consent> {
   // Only what has no objects at all would delete everything.
-  if (planning.objects.length > 0) return undefined;
+  if (planning.objects.length > 0) return { state: 'NotNeeded' };
   const planned = await planning.planPruning();
   const isEverything = planned.prune.length > 0;
-  if (!isEverything || context.settings.consent === planned.pruneDigest) return undefined;
+  if (!isEverything || context.settings.consent === planned.pruneDigest) return { state: 'NotNeeded' };
   const { applied } = context.record;
   const isRest = planned.prune.every((live) => applied.get(objectKey(live))?.uid === live.uid);
-  if (deployment?.consented === true && isRest) return undefined;
+  if (deployment?.consented === true && isRest) return { state: 'NotNeeded' };
   return { state: 'PruneHeld', digest: planned.pruneDigest, objects: planned.prune.map(idOf) };
 }
 
 /**
  * Deletes what is no longer desired, before the hooks that come after an upgrade, as Helm does: stage by stage, each
- * when the one before is gone (D15). Returns why it did not get through; undefined: nothing is left that has to go.
+ * when the one before is gone (D15). Done: nothing is left that has to go.
  */
 export async function prune(
   context: DeployContext,
   deployment: Deployment,
   planning: Planning,
   result: Advance,
-): Promise<Progress | undefined> {
+): Promise<Progress> {
   const { record, store, unreported } = context;
   const planned = await planning.planPruning();
   findDeleted(context, 'pruned', planned.prune);
   result.kept = planned.kept;
-  const held = await heldPrune(context, planning, deployment);
-  if (held !== undefined) return held;
+  const consent = await consentTo(context, planning, deployment);
+  if (consent.state === 'PruneHeld') return consent;
   const desired = new Set(planning.objects.map(objectKey));
   const leaving = [...planned.prune, ...goingOf(context, desired)];
   if (leaving.length > 1 && planning.objects.length === 0) await noteConsent(context, deployment);
@@ -65,7 +68,8 @@ export async function prune(
     store.changed(record);
   }
   if (refusal !== undefined) throw refusal;
-  return goingNow && { state: 'Pruning', message: `Pruning: ${describeDeparture(goingNow, left)}` };
+  if (goingNow === undefined) return { state: 'Done' };
+  return { state: 'Pruning', message: `Pruning: ${describeDeparture(goingNow, left)}` };
 }
 
 /** What is being deleted already, and is to be gone before anything of a later stage goes. */

@@ -86,12 +86,12 @@ export async function finalize(
   if (application.spec.deletionPolicy === 'Prune') {
     const deletion = { parts, cluster, access, record, timeoutMs, ...options };
     await endHooks({ access, inventory: cluster.inventory, unreported: options.unreported }, isOfDeletion);
-    if (!(await runDeleteHooks(deletion, 'pre-delete'))) return { state: 'Resting' };
+    if ((await runDeleteHooks(deletion, 'pre-delete')) === 'Resting') return { state: 'Resting' };
     takers = await takersOf(cluster, access, moving);
     kept = keptOf(cluster, access, takers);
-    const left = await pruneAll(cluster, access, takers);
-    if (left !== undefined) return { state: 'Waiting', message: left, kept };
-    if (!(await runDeleteHooks(deletion, 'post-delete'))) return { state: 'Resting' };
+    const pruned = await pruneAll(cluster, access, takers);
+    if (pruned.state === 'Waiting') return { ...pruned, kept };
+    if ((await runDeleteHooks(deletion, 'post-delete')) === 'Resting') return { state: 'Resting' };
   }
   // A write of a sync that this deletion broke off may land a moment later, and would belong to nobody.
   await cluster.client.writesEnded({ signal, ...(access.as === undefined ? {} : { as: access.as }) });
@@ -192,12 +192,12 @@ function targetNameOf(application: Application) {
   return { namespace: application.metadata.namespace, name: application.metadata.name };
 }
 
-/** Prunes one stage after the other, the next when the one before is gone; undefined: nothing is left. */
+/** Prunes one stage after the other, the next when the one before is gone. */
 async function pruneAll(
   { inventory }: Cluster,
   access: TargetAccess,
   takers: ReadonlyMap<string, string>,
-): Promise<string | undefined> {
+): Promise<{ state: 'Done' } | { state: 'Waiting'; message: string }> {
   const all = [...inventory.of(access.targetId).values()].filter(
     (object) =>
       !object.hook &&
@@ -206,38 +206,38 @@ async function pruneAll(
   );
   const { deleted, refusal, goingNow, left } = await depart(access, all, 'delete');
   if (refusal !== undefined) throw refusal;
-  if (goingNow !== undefined) return `Deleting: ${describeDeparture(goingNow, left)}`;
   // The watches tell that they are gone, and wake the next look.
-  return deleted[0] === undefined
-    ? undefined
-    : `Deleting: ${describeDeparture(deleted[0], { size: deleted.length })}`;
+  const [first] = goingNow === undefined ? deleted : [goingNow];
+  if (first === undefined) return { state: 'Done' };
+  const size = goingNow === undefined ? deleted.length : left.size;
+  return { state: 'Waiting', message: `Deleting: ${describeDeparture(first, { size })}` };
 }
 
-/** Whether the hooks of the event are through; false: one of them rests. */
+/** How far the hooks of the event are. */
 async function runDeleteHooks(
   { parts, cluster, access, record, timeoutMs, tell, warn, mayRunHooks, onHooksRun }: Deletion,
   event: HookEvent,
-): Promise<boolean> {
+): Promise<'Done' | 'Resting'> {
   const { deployment } = record;
-  if (deployment === undefined) return true;
+  if (deployment === undefined) return 'Done';
   const manifests = await parts.store.manifests(record, deployment.candidate, access.signal);
   if (manifests === undefined) {
     const hook = `lost ${event}`;
-    if (deployment.hooks.includes(hook)) return true;
+    if (deployment.hooks.includes(hook)) return 'Done';
     deployment.hooks.push(hook);
     warn(
       `The kept manifests of ${shortCandidate(deployment.candidate.id)} are gone: hooks of ${event} that they may have had were not run.`,
     );
-    return true;
+    return 'Done';
   }
   const hadRun = haveRun(deployment, manifests.hooks, event);
-  if (!mayRunHooks && !hadRun) return false;
+  if (!mayRunHooks && !hadRun) return 'Resting';
   const context = { access, store: parts.store, inventory: cluster.inventory, record, timeoutMs };
   await runHooks(context, deployment, manifests.hooks, event, (waiting) =>
     tell(`Deleting: waiting ${waiting}`),
   );
   if (!hadRun) onHooksRun();
-  return true;
+  return 'Done';
 }
 
 /** What is being deleted around an Application: then nobody may be held up by us. */

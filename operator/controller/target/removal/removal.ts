@@ -76,10 +76,13 @@ export function hookRetryAfter(parts: Parts, { application, memory }: Removed, e
   return until;
 }
 
-/** How long the hook that failed still rests; Infinity: none does. */
-export function hookRetryInMs(parts: Parts, { hookRetry }: TargetMemory): number {
-  const left = hookRetry === undefined ? 0 : hookRetry.until.getTime() - parts.home.now().getTime();
-  return left <= 0 ? Number.POSITIVE_INFINITY : left + 5;
+/** The watches tell when something goes; this is for what they cannot tell. */
+const DELETION_MS = 5_000;
+
+/** After how long to look again: a hook that failed may be through with its rest before. */
+export function lookAgainMs(parts: Parts, { hookRetry }: TargetMemory): number {
+  const rest = hookRetry === undefined ? 0 : hookRetry.until.getTime() - parts.home.now().getTime();
+  return rest <= 0 ? DELETION_MS : Math.min(DELETION_MS, rest + 5);
 }
 
 /** Says why a deletion did not get on, and what a person can do about it, without values of Secrets (S5). */

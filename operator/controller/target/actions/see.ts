@@ -1,12 +1,15 @@
+import { environmentOf } from '../../../api/v1alpha1/application.ts';
 import { whereLost } from '../lost-record.ts';
+import { recallHistory } from '../recall-history.ts';
 import type { Run } from '../run.ts';
 import type { Outcome, TargetState } from '../state.ts';
 import { whyUnseen } from '../words/unreachable-cluster.ts';
 
-/** Makes sure that the target's objects are watched, also those of a record that is lost. */
+/** Begins each look: what the status tells of the record is noted, and the target's objects are watched, also those of a record that is lost. */
 export async function see(run: Run, { memory }: TargetState): Promise<Outcome> {
   const { parts, application, target, context } = run;
   const { record, access, inventory, signal } = context;
+  recallHistory(record, environmentOf(application.status, target.environment)?.history ?? []);
   try {
     const isLost = parts.store.get(target) === undefined;
     const lostKinds = isLost
