@@ -1,27 +1,23 @@
 import type { Application } from '../../api/v1alpha1/application.ts';
-import type { KubeClient, KubeObject } from '../../kube/client.ts';
-import type { EventRecorder } from '../../kube/events.ts';
+import type { KubeObject } from '../../kube/client.ts';
 import type { WatchEvent } from '../../kube/list-watch.ts';
 import type { ApplicationState } from '../../observe/application-metrics.ts';
-import type { Slices } from '../../observe/event-loop-slices.ts';
-import type { Load, LookResult } from '../../observe/work-metrics.ts';
-import type { Renderer } from '../../render/renderer.ts';
-import type { Sources } from '../../source/sources.ts';
+import type { Load } from '../../observe/work-metrics.ts';
 import { References } from '../candidate/references.ts';
+import { Secrecy } from '../candidate/secrecy/secrecy.ts';
 import { WantedCandidates } from '../candidate/wanted.ts';
-import type { Cluster } from '../cluster/cluster.ts';
 import { applicationKey, applicationOf } from '../record/application-key.ts';
 import { RecordStore } from '../record/store.ts';
 import type { PlacedTarget, TargetIdentity } from '../record/target.ts';
 import { TargetController } from '../target/controller.ts';
-import type { Fault } from '../target/failed-looks.ts';
 import { Wishes } from '../target/handover/wishes.ts';
 import type { DueTarget } from '../target/looks.ts';
 import { pacedQueue } from '../target/paced-queue.ts';
 import type { Parts } from '../target/run.ts';
 import type { TargetUpdate } from '../target/words/target-update.ts';
-import type { Queue, QueueObserver } from '../work/queue.ts';
+import type { Queue } from '../work/queue.ts';
 import { ApplicationCache } from './application-cache.ts';
+import type { ControllerOptions } from './controller-options.ts';
 import { dueTarget } from './due-target.ts';
 import { exactValues } from './exact-values.ts';
 import { ApplicationLooks } from './look.ts';
@@ -29,40 +25,6 @@ import { forgetUpdates } from './memory.ts';
 import { stateOf } from './metrics-state.ts';
 import type { LogLine } from './status/log-lines.ts';
 import { ApplicationWriter } from './status/writer.ts';
-import type { Targets } from './targets.ts';
-
-export interface ControllerOptions {
-  /** The API server that Applications, records and the Lease are in. */
-  home: KubeClient;
-  /** The one that a target's objects are in. */
-  clusterOf(target: Pick<PlacedTarget, 'cluster'>): Cluster;
-  sources: Sources;
-  /** The same for every way to write the URL of a repository; undefined where it is none. */
-  nameOf(url: string): string | undefined;
-  renderer: Renderer;
-  events: EventRecorder;
-  /** Shared with all else that takes long. */
-  slices: Slices;
-  /** Namespace of the target records. */
-  namespace: string;
-  installation: string;
-  targets: Targets;
-  random(): number;
-  /** Told of looks that failed: a defect, an API server that refuses the status itself. Without values of Secrets. */
-  onFault(application: string, fault: Fault): void;
-  /** Told of a Secret whose record of an Application is not trusted, and why. */
-  onUntrustedRecord(secret: string, why: string): void;
-  /** Told what happened to an Application, once. Without values of Secrets. */
-  onTold(application: string, line: LogLine): void;
-  /** Takes in an Application as a request of ours was answered; what that changes is told as an event of its watch. */
-  takeAnswer(object: KubeObject): void;
-  queueObserver: QueueObserver;
-  onLooked(result: LookResult, seconds: number): void;
-  /** Told of a look that takes long, again and again. */
-  onLong(application: string, seconds: number): void;
-  /** Told of a look that did not end when it was interrupted, and that counts no more. */
-  onAbandoned(application: string): void;
-}
 
 /**
  * Follows the Applications, and works on them while this process leads: what there is to do for one is done target by
@@ -110,12 +72,15 @@ export class ApplicationController {
   #newParts(): Parts {
     const options = this.#options;
     const { home, clusterOf } = options;
+    const secrecy = new Secrecy();
     return {
       home,
       clusterOf,
       store: new RecordStore(home, { ...options, onUntrusted: options.onUntrustedRecord }),
+      secrecy,
       wanted: new WantedCandidates({
         ...options,
+        secrecy,
         references: this.#references,
         discoveryOf: (target) => clusterOf(target).discovery,
         onChange: (key) => this.#wakeTargets(key, { interrupt: 'at once' }),
@@ -312,7 +277,7 @@ export class ApplicationController {
   #log(application: Application, { line, fields }: LogLine): void {
     const { object } = fields;
     const hidden =
-      object === undefined ? {} : { object: this.#parts.wanted.hideIn(application, String(object)) };
+      object === undefined ? {} : { object: this.#parts.secrecy.hideIn(application, String(object)) };
     this.#options.onTold(applicationKey(application), { line, fields: { ...fields, ...hidden } });
   }
 

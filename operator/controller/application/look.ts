@@ -145,8 +145,8 @@ export class ApplicationLooks {
       return;
     }
     this.#options.lookAgain(key, pause);
-    const { wanted, home } = this.#options.parts;
-    this.#options.onFault(key, faultOf(error, application, wanted));
+    const { secrecy, home } = this.#options.parts;
+    this.#options.onFault(key, faultOf(error, application, secrecy));
     if (application === undefined) return;
     const nextAt = new Date(home.now().getTime() + pause);
     void this.#tellFailed(cached, application, error, { attempts: failures, nextAt }).catch(() => undefined);
@@ -162,7 +162,7 @@ export class ApplicationLooks {
     const { parts } = this.#options;
     if (application.metadata.deletionTimestamp !== undefined)
       return this.#tellUnremoved(cached, application, error);
-    const cause = errorToTell(error, retry.attempts, application, parts.wanted);
+    const cause = errorToTell(error, retry.attempts, application, parts.secrecy);
     if (cause === undefined) return;
     const failing = { kind: 'Failing', error: cause, retry } as const;
     const updates = cached.targets.map(({ environment }) => [environment, failing] as const);

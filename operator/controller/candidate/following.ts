@@ -6,6 +6,7 @@ import { sha256 } from '../../manifest/digest.ts';
 import type { Slices } from '../../observe/event-loop-slices.ts';
 import type { Access, GitRef, Repository, Resolved, Sources } from '../../source/sources.ts';
 import type { CommitTree } from '../../source/tree/commit-tree.ts';
+import { Questions } from './questions.ts';
 import type { ReferencedContent } from './references.ts';
 import { gitAccessOf } from './spec-inputs.ts';
 
@@ -38,17 +39,6 @@ interface Subscription {
   notice(): void;
 }
 
-/** A question to a Git server that a person asked for. */
-interface Question {
-  request: string;
-  repository: Repository;
-  /** Was sent for after the request was seen. */
-  answer: Promise<void>;
-  isAnswered: boolean;
-  /** A look gave up waiting: the answer wakes the next one. */
-  isLate: boolean;
-}
-
 /** How long a look at an Application that runs already waits for its Git server. */
 const ANSWER_MS = 3_000;
 
@@ -67,8 +57,7 @@ export class Following {
   readonly #subscriptions = new Map<string, Subscription>();
   /** The ref that each Application follows. */
   readonly #refs = new Map<string, GitRef>();
-  /** What each Application was last asked to look for. It outlives the look that asked, which may be broken off. */
-  readonly #questions = new Map<string, Question>();
+  readonly #questions: Questions;
   /** When a repository was last polled for others' sake, and when that is over, however it ends. */
   readonly #pollsForOthers = new WeakMap<Repository, { at: number; over: Promise<void> }>();
   /** The commits whose fetch goes on after an Application gave up waiting for it. */
@@ -76,6 +65,7 @@ export class Following {
 
   constructor(options: FollowingOptions) {
     this.#options = options;
+    this.#questions = new Questions(options.onChange);
   }
 
   /** Ends the polls of all repositories, until they are wanted again. */
@@ -89,7 +79,7 @@ export class Following {
     this.#options.sources.unwatch(key);
     this.#subscriptions.delete(key);
     this.#refs.delete(key);
-    this.#questions.delete(key);
+    this.#questions.forget(key);
     this.#awaited.delete(key);
   }
 
@@ -100,8 +90,7 @@ export class Following {
 
   /** Whether the server answered since this request was seen. */
   hasAnswered(key: string, request: string): boolean {
-    const question = this.#questions.get(key);
-    return question?.request === request && question.isAnswered;
+    return this.#questions.isAnswered(key, request);
   }
 
   /** Throws TowpathError where the credential is missing or wrong. */
@@ -200,9 +189,7 @@ export class Following {
 
   /** Once for each request, however many looks it takes until the answer is there. */
   async #ask(input: Followed, repository: Repository, request: string, signal: AbortSignal): Promise<void> {
-    const latest = this.#questions.get(input.key);
-    const isSame = latest?.request === request && latest.repository === repository;
-    const question = isSame ? latest : this.#newQuestion(input.key, repository, request);
+    const question = this.#questions.ask(input.key, repository, request);
     if (question.isAnswered) return;
     try {
       await this.#patiently(input, signal, (limited) => unlessAborted(question.answer, limited));
@@ -210,24 +197,6 @@ export class Following {
       question.isLate = true;
       throw error;
     }
-  }
-
-  #newQuestion(key: string, repository: Repository, request: string): Question {
-    const answer = repository.poll();
-    const question: Question = { request, repository, answer, isAnswered: false, isLate: false };
-    this.#questions.set(key, question);
-    const end = (outcome: 'Answered' | 'Failed') => {
-      if (this.#questions.get(key) !== question) return;
-      if (outcome === 'Answered') question.isAnswered = true;
-      // Without an answer the next look asks anew.
-      else this.#questions.delete(key);
-      if (question.isLate) this.#options.onChange(key);
-    };
-    answer.then(
-      () => end('Answered'),
-      () => end('Failed'),
-    );
-    return question;
   }
 
   /** What others had asked for before this Application was made may be older than its author's last push. */

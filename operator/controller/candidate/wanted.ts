@@ -18,7 +18,7 @@ import { Following } from './following.ts';
 import { Quarantine } from './quarantine.ts';
 import type { References } from './references.ts';
 import { RenderFailures } from './render-failures.ts';
-import { Redaction } from './secrecy/redaction.ts';
+import type { Secrecy } from './secrecy/secrecy.ts';
 import { referencesOf, requestDigest, secretTexts, type ValuesFrom, valuesFrom } from './spec-inputs.ts';
 
 export interface WantedOptions {
@@ -27,6 +27,8 @@ export interface WantedOptions {
   references: References;
   /** What the cluster serves that the target is in. */
   discoveryOf(target: PlacedTarget): Discovery;
+  /** Is told of the Secrets that values come from. */
+  secrecy: Secrecy;
   slices: Slices;
   nameOf(url: string): string | undefined;
   onChange(application: string): void;
@@ -61,9 +63,6 @@ export interface WantedInput {
   now: Date;
 }
 
-/** Of so many versions of an Application's Secrets the values are kept out of messages. */
-const KEPT_REDACTIONS = 3;
-
 /** Resolves the source and renders it: Git and the engine are asked only when an input changed. */
 export class WantedCandidates {
   readonly #options: WantedOptions;
@@ -72,8 +71,6 @@ export class WantedCandidates {
   readonly #cluster: ClusterInputs;
   /** By the names of targets the request for which what failed was last tried again. */
   readonly #tried = new Map<string, string>();
-  /** Of each Application the newest first. */
-  readonly #redactions = new Map<string, Redaction[]>();
 
   constructor(options: WantedOptions) {
     this.#options = options;
@@ -107,7 +104,7 @@ export class WantedCandidates {
     this.#failures.forgetAll(key);
     this.#cluster.forget(key);
     for (const target of this.#tried.keys()) if (applicationOf(target) === key) this.#tried.delete(target);
-    this.#redactions.delete(key);
+    this.#options.secrecy.forget(key);
   }
 
   /** Throws TowpathError, or Quarantine for what does not render; `onResolved` is told the revision before. */
@@ -120,7 +117,7 @@ export class WantedCandidates {
     // Of an Application that went meanwhile nothing is followed, nor remembered.
     signal.throwIfAborted();
     // Before Git is asked: what runs is looked after also when Git does not answer, and may tell of errors.
-    this.#redaction(input.key, secretTexts(input.application, contents));
+    this.#options.secrecy.learn(input.key, secretTexts(input.application, contents));
     const repository = this.#following.follow(input, contents);
     this.#tryAgain(input);
     const resolved = await this.#following.resolve(input, repository, input.lookNow, signal);
@@ -163,40 +160,12 @@ export class WantedCandidates {
     this.#failures.forget(name);
   }
 
-  /** The one that there is while its Secrets are the same: it remembers what it found in them. */
-  #redaction(key: string, secrets: readonly string[]): Redaction {
-    const kept = this.#redactions.get(key) ?? [];
-    const [latest] = kept;
-    if (latest?.isOf(secrets)) return latest;
-    const redaction = new Redaction(secrets);
-    // The former ones too: what was rendered with them may still be under way.
-    this.#redactions.set(key, [redaction, ...kept].slice(0, KEPT_REDACTIONS));
-    return redaction;
-  }
-
-  /** Reads the Secrets that values come from, so that `hide` knows them. */
+  /** Reads the Secrets that values come from, so that they are kept out of messages. */
   async learnSecrets(application: Application, signal: AbortSignal): Promise<void> {
     const key = applicationKey(application);
     if (!this.#options.isKnown(key)) return;
     const contents = await this.#options.references.read(key, referencesOf(application), signal);
-    if (this.#options.isKnown(key)) this.#redaction(key, secretTexts(application, contents));
-  }
-
-  /** The same error without values of the Secrets that went into what is or was wanted (S5). */
-  hide(application: Application, error: unknown): unknown {
-    return this.#redactionsOf(application).reduce((told, redaction) => redaction.of(told), error);
-  }
-
-  /** The same of a text. */
-  hideIn(application: Application, text: string): string {
-    return this.#redactionsOf(application).reduce((told, redaction) => redaction.text(told), text);
-  }
-
-  #redactionsOf(application: Application): readonly Redaction[] {
-    const kept = this.#redactions.get(applicationKey(application));
-    if (kept !== undefined) return kept;
-    const hasSecrets = (application.spec.helm?.valuesFrom ?? []).some(({ kind }) => kind === 'Secret');
-    return hasSecrets ? [Redaction.ofUnknown()] : [];
+    if (this.#options.isKnown(key)) this.#options.secrecy.learn(key, secretTexts(application, contents));
   }
 
   /** The Git server's state as the last poll left it: undefined where it answered. */

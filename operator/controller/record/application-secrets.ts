@@ -14,7 +14,13 @@ import type { KeptManifests } from './kept-manifests.ts';
 import { memberOf, type RecordReader } from './reader.ts';
 import type { Manifests, TargetRecord } from './record.ts';
 import { writtenApplication, writtenTarget } from './record-format.ts';
-import { type ApplicationEntry, type Place, type RecordsInMemory, targetEntry } from './records-in-memory.ts';
+import {
+  type ApplicationEntry,
+  type Place,
+  type RecordsInMemory,
+  readAnew,
+  targetEntry,
+} from './records-in-memory.ts';
 import { applicationSecret, type Members, type RecordSecrets, seen } from './secrets.ts';
 
 type Signal = AbortSignal | undefined;
@@ -128,14 +134,12 @@ export class ApplicationSecrets {
   }
 
   /** Reads one anew, after a conflict. */
-  async reload(key: string, signal: Signal): Promise<void> {
-    const entry = this.#entries.application(key);
-    try {
-      await this.takeIn(key, signal);
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-      if (this.#entries.application(key) === entry) this.#entries.forgetApplication(key);
-    }
+  reload(key: string, signal: Signal): Promise<void> {
+    return readAnew({
+      entry: () => this.#entries.application(key),
+      takeIn: () => this.takeIn(key, signal),
+      forget: () => this.#entries.forgetApplication(key),
+    });
   }
 
   /** Takes out the record of a target that is a member. */

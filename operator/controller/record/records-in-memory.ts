@@ -1,3 +1,4 @@
+import { isNotFound } from '../../kube/errors.ts';
 import type { ApplicationRecord } from './application-record.ts';
 import type { RecordIndex } from './kept-manifest-index.ts';
 import { namedIn, type TargetRecord } from './record.ts';
@@ -29,6 +30,25 @@ export function targetEntry(record: TargetRecord, own: SeenSecret | undefined): 
 export type Place = Pick<TargetIdentity, 'application' | 'environment'>;
 
 const NONE: ReadonlyMap<string, TargetEntry> = new Map();
+
+/** Takes in what a Secret holds by now; one that is gone is forgotten, unless it was written again meanwhile. */
+export async function readAnew({
+  entry,
+  takeIn,
+  forget,
+}: {
+  entry(): unknown;
+  takeIn(): Promise<unknown>;
+  forget(): void;
+}): Promise<void> {
+  const before = entry();
+  try {
+    await takeIn();
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    if (entry() === before) forget();
+  }
+}
 
 /** The records in memory. */
 export class RecordsInMemory {

@@ -3,7 +3,7 @@ import { encode } from './kept-manifest-index.ts';
 import { memberOf, type RecordReader } from './reader.ts';
 import type { TargetRecord } from './record.ts';
 import { writtenTarget } from './record-format.ts';
-import { type Place, type RecordsInMemory, targetEntry } from './records-in-memory.ts';
+import { type Place, type RecordsInMemory, readAnew, targetEntry } from './records-in-memory.ts';
 import { type RecordSecrets, seen, targetSecret } from './secrets.ts';
 
 type Signal = AbortSignal | undefined;
@@ -58,14 +58,12 @@ export class TargetSecrets {
   }
 
   /** Reads one anew, after a conflict. */
-  async reload(target: Place, signal: Signal): Promise<void> {
-    const entry = this.#entries.target(target);
-    try {
-      await this.takeIn(target, signal);
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-      if (this.#entries.target(target) === entry) this.#entries.forgetTarget(target);
-    }
+  reload(target: Place, signal: Signal): Promise<void> {
+    return readAnew({
+      entry: () => this.#entries.target(target),
+      takeIn: () => this.takeIn(target, signal),
+      forget: () => this.#entries.forgetTarget(target),
+    });
   }
 
   /** Where there is one, or may be. */

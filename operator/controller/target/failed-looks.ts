@@ -10,7 +10,7 @@ import {
   UnreachableError,
 } from '../../kube/errors.ts';
 import { backoffMs } from '../../retry/backoff.ts';
-import type { WantedCandidates } from '../candidate/wanted.ts';
+import type { Secrecy } from '../candidate/secrecy/secrecy.ts';
 import { PATIENCE_MS } from './next.ts';
 
 /** What the log is told of a look that failed. */
@@ -54,13 +54,9 @@ export function pauseAfter(error: unknown, failures: number, random: number): nu
  * The one place where what ended a look leaves it, for the log: no value of a Secret does (S5). Before anything is
  * cut or folded: part of a value is not known as one any more.
  */
-export function faultOf(
-  error: unknown,
-  application: Application | undefined,
-  wanted: Pick<WantedCandidates, 'hideIn'>,
-): Fault {
+export function faultOf(error: unknown, application: Application | undefined, secrecy: Secrecy): Fault {
   // Of one that cannot be read nothing of Secrets can be in the error.
-  const hide = (text: string) => (application === undefined ? text : wanted.hideIn(application, text));
+  const hide = (text: string) => (application === undefined ? text : secrecy.hideIn(application, text));
   if (!(error instanceof Error)) return { message: hide(String(error)) };
   const stack = isDefect(error) ? error.stack : undefined;
   return { message: hide(error.message), ...(stack === undefined ? {} : { stack: hide(stack) }) };
@@ -74,22 +70,18 @@ export function errorToTell(
   error: unknown,
   failures: number,
   application: Application,
-  wanted: Pick<WantedCandidates, 'hide' | 'hideIn'>,
+  secrecy: Secrecy,
 ): TowpathError | undefined {
   if (failures < TOLD_AFTER || error instanceof NotLeaderError) return undefined;
-  const hidden = wanted.hide(application, asTowpathError(error, application, wanted));
+  const hidden = secrecy.hide(application, asTowpathError(error, application, secrecy));
   return hidden instanceof TowpathError ? hidden : undefined;
 }
 
-function asTowpathError(
-  error: unknown,
-  application: Application,
-  wanted: Pick<WantedCandidates, 'hideIn'>,
-): TowpathError {
+function asTowpathError(error: unknown, application: Application, secrecy: Secrecy): TowpathError {
   const { namespace, name } = application.metadata;
   if (!isDefect(error))
     return classify(error, 'work on', { group: '', kind: 'Application', namespace, name }).error;
-  const { message } = faultOf(error, application, wanted);
+  const { message } = faultOf(error, application, secrecy);
   const why = message.slice(0, 500).replaceAll(/\s+/g, ' ');
   const before = 'A defect of Towpath: ';
   const after =

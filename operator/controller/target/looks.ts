@@ -223,19 +223,19 @@ export class TargetLooks {
     error: unknown,
     retry: Retry,
   ): Promise<void> {
-    const { wanted } = this.#parts;
+    const { wanted, secrecy } = this.#parts;
     const { tell, onFault } = this.#options;
     // A process that began with the deletion has not read its Secrets yet.
     if (due === 'Removal')
       await wanted.learnSecrets(specified.application, AbortSignal.timeout(TELL_MS)).catch(() => undefined);
-    onFault(identity, faultOf(error, specified?.application, wanted));
+    onFault(identity, faultOf(error, specified?.application, secrecy));
     if (specified === undefined) return;
     const { application } = specified;
     if (due === 'Removal') {
       const removed = { ...specified, memory };
       return tellUnremoved(this.#parts, removed, error, this.#speakerOf(removed)).catch(() => undefined);
     }
-    const cause = errorToTell(error, retry.attempts, application, wanted);
+    const cause = errorToTell(error, retry.attempts, application, secrecy);
     // Meanwhile it may have come to an end, or have been changed.
     if (cause === undefined || memory.failedLooks !== retry.attempts) return;
     const failing = { kind: 'Failing', error: cause, retry } as const;

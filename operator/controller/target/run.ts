@@ -7,6 +7,7 @@ import { objectKey } from '../../manifest/manifest.ts';
 import type { Slices } from '../../observe/event-loop-slices.ts';
 import type { Resolved } from '../../source/sources.ts';
 import { formerManifests } from '../candidate/former-manifests.ts';
+import type { Secrecy } from '../candidate/secrecy/secrecy.ts';
 import type { WantedCandidates } from '../candidate/wanted.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { newRecord, type TargetRecord } from '../record/record.ts';
@@ -27,6 +28,7 @@ export interface Parts {
   clusterOf(target: Pick<PlacedTarget, 'cluster'>): Cluster;
   store: RecordStore;
   wanted: WantedCandidates;
+  secrecy: Secrecy;
   lookup: Lookup;
   /** As whom another target deploys, by its name; undefined: as the operator itself, or there is none. */
   accountOf(target: string): ServiceAccount | undefined;

@@ -73,7 +73,7 @@ async function orElse(
     return await work(run, state);
   } catch (failure) {
     run.context.signal.throwIfAborted();
-    return onFailure(run.parts.wanted.hide(run.application, failure));
+    return onFailure(run.parts.secrecy.hide(run.application, failure));
   }
 }
 

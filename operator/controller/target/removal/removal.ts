@@ -95,7 +95,7 @@ export async function tellUnremoved(
   const signal = AbortSignal.timeout(TELL_MS);
   const { account, environment } = target;
   await parts.wanted.learnSecrets(application, signal).catch(() => undefined);
-  const hidden = parts.wanted.hide(application, error);
+  const hidden = parts.secrecy.hide(application, error);
   const explained =
     hidden instanceof TowpathError
       ? await explainForbidden(parts.clusterOf(target).client, account, hidden, signal)

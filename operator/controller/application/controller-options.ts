@@ -1,0 +1,46 @@
+import type { KubeClient, KubeObject } from '../../kube/client.ts';
+import type { EventRecorder } from '../../kube/events.ts';
+import type { Slices } from '../../observe/event-loop-slices.ts';
+import type { LookResult } from '../../observe/work-metrics.ts';
+import type { Renderer } from '../../render/renderer.ts';
+import type { Sources } from '../../source/sources.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import type { PlacedTarget } from '../record/target.ts';
+import type { Fault } from '../target/failed-looks.ts';
+import type { QueueObserver } from '../work/queue.ts';
+import type { LogLine } from './status/log-lines.ts';
+import type { Targets } from './targets.ts';
+
+/** What works on Applications is made of, and whom it tells. */
+export interface ControllerOptions {
+  /** The API server that Applications, records and the Lease are in. */
+  home: KubeClient;
+  /** The one that a target's objects are in. */
+  clusterOf(target: Pick<PlacedTarget, 'cluster'>): Cluster;
+  sources: Sources;
+  /** The same for every way to write the URL of a repository; undefined where it is none. */
+  nameOf(url: string): string | undefined;
+  renderer: Renderer;
+  events: EventRecorder;
+  /** Shared with all else that takes long. */
+  slices: Slices;
+  /** Namespace of the target records. */
+  namespace: string;
+  installation: string;
+  targets: Targets;
+  random(): number;
+  /** Told of looks that failed: a defect, an API server that refuses the status itself. Without values of Secrets. */
+  onFault(application: string, fault: Fault): void;
+  /** Told of a Secret whose record of an Application is not trusted, and why. */
+  onUntrustedRecord(secret: string, why: string): void;
+  /** Told what happened to an Application, once. Without values of Secrets. */
+  onTold(application: string, line: LogLine): void;
+  /** Takes in an Application as a request of ours was answered; what that changes is told as an event of its watch. */
+  takeAnswer(object: KubeObject): void;
+  queueObserver: QueueObserver;
+  onLooked(result: LookResult, seconds: number): void;
+  /** Told of a look that takes long, again and again. */
+  onLong(application: string, seconds: number): void;
+  /** Told of a look that did not end when it was interrupted, and that counts no more. */
+  onAbandoned(application: string): void;
+}

@@ -1,0 +1,64 @@
+import type { Repository } from '../../source/sources.ts';
+
+/** A question to a Git server that a person asked for. */
+export interface Question {
+  readonly request: string;
+  readonly repository: Repository;
+  /** Was sent for after the request was seen. */
+  readonly answer: Promise<void>;
+  isAnswered: boolean;
+  /** A look gave up waiting: the answer wakes the next one. */
+  isLate: boolean;
+}
+
+/** What each Application was last asked to look for. It outlives the look that asked, which may be broken off. */
+export class Questions {
+  readonly #onLate: (application: string) => void;
+  /** By Application. */
+  readonly #latest = new Map<string, Question>();
+
+  /** @param onLate told of an answer, or that there is none, that a look did not wait for */
+  constructor(onLate: (application: string) => void) {
+    this.#onLate = onLate;
+  }
+
+  /** Asks once for each request, and again where that got no answer. */
+  ask(application: string, repository: Repository, request: string): Question {
+    const latest = this.#latest.get(application);
+    return latest?.request === request && latest.repository === repository
+      ? latest
+      : this.#newQuestion(application, repository, request);
+  }
+
+  /** Whether the server answered since this request was seen. */
+  isAnswered(application: string, request: string): boolean {
+    const latest = this.#latest.get(application);
+    return latest?.request === request && latest.isAnswered;
+  }
+
+  forget(application: string): void {
+    this.#latest.delete(application);
+  }
+
+  clear(): void {
+    this.#latest.clear();
+  }
+
+  #newQuestion(application: string, repository: Repository, request: string): Question {
+    const answer = repository.poll();
+    const question: Question = { request, repository, answer, isAnswered: false, isLate: false };
+    this.#latest.set(application, question);
+    const end = (outcome: 'Answered' | 'Failed') => {
+      if (this.#latest.get(application) !== question) return;
+      if (outcome === 'Answered') question.isAnswered = true;
+      // Without an answer the next look asks anew.
+      else this.#latest.delete(application);
+      if (question.isLate) this.#onLate(application);
+    };
+    answer.then(
+      () => end('Answered'),
+      () => end('Failed'),
+    );
+    return question;
+  }
+}
