@@ -3,6 +3,7 @@ import { type TestContext, test } from 'node:test';
 import { environmentOf } from '../../operator/api/v1alpha1/application.ts';
 import { startFaultProxy } from '../harness/fault-proxy.ts';
 import { conditionOf, newStage, type Stage } from '../harness/operator.ts';
+import { polls } from '../harness/polls.ts';
 import { ENVIRONMENTS, startWithTwoEnvironments } from '../harness/two-environments.ts';
 import { namespaceFor } from '../harness/use-control-plane.ts';
 import { always, eventually } from '../harness/wait.ts';
@@ -217,4 +218,21 @@ test('what fails of an Application as a whole is told of each of its environment
   }
   fault.remove();
   await stage.untilReadyAt('web', await stage.repository.revParse('main'));
+});
+
+test('what a ref names, and what its commit holds, is asked of the Git server once for all environments', async (t) => {
+  const stage = await newStage(t, { startOperator: false, files: charts('1') });
+  const { kubeconfigPath } = stage.cluster;
+  await startWithTwoEnvironments(t, { kubeconfigPath, namespace: stage.namespace });
+  await stage.deployed('web', { source: { interval: '1h' } });
+  const packs = () =>
+    stage.git.requests.filter(({ method, url }) => method === 'POST' && url.includes('git-upload-pack'))
+      .length;
+  const asked = () => ({ refs: polls(stage), packs: packs() });
+  const first = asked();
+  assert.equal(first.packs, 1, 'what nothing was known of');
+  const second = await stage.repository.commit(charts('2'));
+  await stage.requestSync('web');
+  await stage.untilReadyAt('web', second);
+  assert.deepEqual(asked(), { refs: first.refs + 1, packs: 2 }, 'where a sync was asked for');
 });
