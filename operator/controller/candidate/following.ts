@@ -8,7 +8,7 @@ import type { Access, GitRef, Repository, Resolved, Sources } from '../../source
 import type { CommitTree } from '../../source/tree/commit-tree.ts';
 import { Questions } from './questions.ts';
 import type { ReferencedContent } from './references.ts';
-import { gitAccessOf } from './spec-inputs.ts';
+import { gitAccessOf, namingSecret } from './spec-inputs.ts';
 
 export interface FollowingOptions {
   sources: Sources;
@@ -301,18 +301,4 @@ function stateOf(repository: Repository, ref: GitRef): string {
   const { commit, ref: name, equals = [] } = found;
   const others = equals.map((each) => `${each.commit} ${each.ref}`).join(' ');
   return `${commit} ${name} ${others} ${error}`;
-}
-
-/** A credential that cannot be used is told with the Secret that it is in. */
-function namingSecret<T>({ metadata, spec }: Application, open: () => T): T {
-  try {
-    return open();
-  } catch (error) {
-    const { secretRef } = spec.source;
-    if (!(error instanceof TowpathError) || error.reason !== 'CredentialInvalid' || secretRef === undefined)
-      throw error;
-    const { remedy, reason, message } = error;
-    const where = `It is in Secret ${metadata.namespace}/${secretRef.name}, which spec.source.secretRef names.`;
-    throw new TowpathError(remedy, reason, `${message} ${where}`, { cause: error });
-  }
 }

@@ -66,6 +66,20 @@ export function gitAccessOf(application: Application, contents: Map<string, Refe
   return { url: repoURL, credential: parseCredential(Object.fromEntries(content.data), remote.scheme) };
 }
 
+/** A credential that cannot be used is told with the Secret that it is in. */
+export function namingSecret<T>({ metadata, spec }: Application, open: () => T): T {
+  try {
+    return open();
+  } catch (error) {
+    const { secretRef } = spec.source;
+    if (!(error instanceof TowpathError) || error.reason !== 'CredentialInvalid' || secretRef === undefined)
+      throw error;
+    const { remedy, reason, message } = error;
+    const where = `It is in Secret ${metadata.namespace}/${secretRef.name}, which spec.source.secretRef names.`;
+    throw new TowpathError(remedy, reason, `${message} ${where}`, { cause: error });
+  }
+}
+
 const MISSING = { Secret: 'SecretMissing', ConfigMap: 'ConfigMapMissing' } as const;
 
 /** The texts of Secrets that values come from, as far as they are there. */

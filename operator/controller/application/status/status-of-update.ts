@@ -62,6 +62,31 @@ export function statusUntold({ environment, generation, now, status }: Before): 
   };
 }
 
+/**
+ * The status of what cannot be read as an Application: what is wrong, beside what was told before as far as that can be
+ * read. Pure.
+ */
+export function statusUnreadable(
+  previous: ApplicationStatus,
+  errors: readonly string[],
+  generation: number,
+  now: Date,
+): ApplicationStatus {
+  const whole = `The Application cannot be read; correct it: ${errors.join('; ')}`;
+  const message = cut(whole, STATUS_LIMITS.message);
+  const why = { sync: 'Blocked', reason: 'InvalidSpec', message, remedy: 'Person' } as const;
+  const readable = Array.isArray(previous.conditions) ? previous : { ...previous, conditions: [] };
+  const entries = Array.isArray(previous.environments) ? previous.environments : [];
+  const environments = entries.map((entry) => hinderedEntry(entry, entry.name, why, secondTime(now)));
+  return {
+    ...previous,
+    ...notReady(previous),
+    ...unready(readable, { ...why, isStalled: true }, generation, now),
+    sync: why.sync,
+    ...(environments.length === 0 ? {} : { environments }),
+  };
+}
+
 /** What is news about a status. Pure. */
 export function newsOf(update: TargetUpdate, status: ApplicationStatus, { before }: Report): ReportedEvent[] {
   if (update.kind === 'Facts') return changeEvents(update.facts, status, before);
@@ -130,6 +155,6 @@ function retryOf({ attempts, nextAt }: Failing['retry'], environment: string) {
 }
 
 /** What `kubectl get` shows of an Application that is not looked after as usual. */
-export function notReady({ summary }: ApplicationStatus): Pick<ApplicationStatus, 'summary'> {
+function notReady({ summary }: ApplicationStatus): Pick<ApplicationStatus, 'summary'> {
   return summary === undefined ? {} : { summary: { ...summary, environments: '0/1' } };
 }

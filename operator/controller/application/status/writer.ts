@@ -1,20 +1,15 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Application, ApplicationStatus } from '../../../api/v1alpha1/application.ts';
-import { STATUS_LIMITS } from '../../../api/v1alpha1/application-status.ts';
-import { cut } from '../../../api/v1alpha1/bound-status.ts';
 import { API_VERSION, GROUP, VERSION } from '../../../api/v1alpha1/names.ts';
 import type { KubeClient, KubeObject, ObjectMetadata } from '../../../kube/client.ts';
 import { isNotFound } from '../../../kube/errors.ts';
 import type { EventRecorder } from '../../../kube/events.ts';
-import { secondTime } from '../../../kube/times.ts';
 import { describeObject } from '../../../manifest/manifest.ts';
 import type { KeptObject } from '../../../plan/plan.ts';
 import type { TargetUpdate } from '../../target/words/target-update.ts';
 import type { Report, Unreported } from '../../target/words/unreported.ts';
 import { mergePatchBetween } from '../../work/merge-patch.ts';
 import { combine, partOf } from './combine.ts';
-import { unready } from './conditions.ts';
-import { hinderedEntry } from './environment-entry.ts';
 import { doneEvents, endedSince, type ReportedEvent } from './event-texts.ts';
 import { doneLines, type LogLine } from './log-lines.ts';
 import {
@@ -22,8 +17,8 @@ import {
   actionOf,
   linesOf,
   newsOf,
-  notReady,
   statusOf,
+  statusUnreadable,
   statusUntold,
 } from './status-of-update.ts';
 
@@ -155,26 +150,9 @@ export class ApplicationWriter {
   /** An object that cannot be read as an Application is told so on itself (A6). */
   async tellInvalid(object: KubeObject, errors: readonly string[], signal: AbortSignal): Promise<void> {
     const { name, uid, resourceVersion, namespace = '', generation = 0 } = object.metadata;
-    const message = cut(
-      `The Application cannot be read; correct it: ${errors.join('; ')}`,
-      STATUS_LIMITS.message,
-    );
     const previous = (object.status ?? {}) as ApplicationStatus;
-    const readable = Array.isArray(previous.conditions) ? previous : { ...previous, conditions: [] };
-    const why = { reason: 'InvalidSpec', message, isStalled: true };
-    const now = this.#options.client.now();
-    const { conditions } = unready(readable, why, generation, now);
-    if (isDeepStrictEqual(conditions, previous.conditions)) return;
-    const hindrance = { sync: 'Blocked', reason: why.reason, message, remedy: 'Person' } as const;
-    const entries = Array.isArray(previous.environments) ? previous.environments : [];
-    const status = {
-      ...previous,
-      ...notReady(previous),
-      sync: 'Blocked' as const,
-      observedGeneration: generation,
-      conditions,
-      environments: entries.map((entry) => hinderedEntry(entry, entry.name, hindrance, secondTime(now))),
-    };
+    const status = statusUnreadable(previous, errors, generation, this.#options.client.now());
+    if (isDeepStrictEqual(status.conditions, previous.conditions)) return;
     await this.#patchStatus({ name, namespace, uid, resourceVersion }, previous, status, signal);
   }
 
