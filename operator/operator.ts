@@ -9,6 +9,7 @@ import { defaultInstallation, leaseName } from './controller/home/installations.
 import { CONCURRENCY } from './controller/target/paced-queue.ts';
 import { addressOf, aliasesOf, type FlagValues } from './flags.ts';
 import { type ClientOptions, KubeClient, type KubeObject } from './kube/client.ts';
+import type { LedBefore } from './kube/lease.ts';
 import type { ListWatch } from './kube/list-watch.ts';
 import { WriteGate } from './kube/write-gate.ts';
 import { APPLICATION_LINES } from './observe/application-log.ts';
@@ -206,7 +207,7 @@ export class Operator {
         log.warn({ error: describe(error) }, 'An event could not be written.'),
       obstacle: () => this.#obstacle(),
       tryRecords: (signal: AbortSignal) => this.#controller.tryRecords(signal),
-      begin: (signal: AbortSignal) => this.#controller.lead(signal),
+      begin: (signal: AbortSignal, before: LedBefore) => this.#controller.lead(signal, before),
       end: () => this.#controller.follow(),
       random: Math.random,
     };

@@ -210,6 +210,33 @@ test('D8: a Lease given to another by hand ends leadership at the next renewal',
   assert.equal((await leaseSpec(namespace)).holderIdentity, 'someone');
 });
 
+test('A14: who begins to lead is told whether another one led since it last did', async (t) => {
+  const namespace = await namespaceFor(t);
+  const before: string[] = [];
+  let skipped = 0;
+  const { election } = candidate(t, namespace, 'a', {
+    monotonic: () => performance.now() + skipped,
+    onStartedLeading: (led) => before.push(led),
+  });
+  election.start();
+  await eventually(() => before.length === 1);
+  skipped += SHORT.renewDeadlineMs;
+  assert.equal(election.isLeader(), false, 'nobody takes it meanwhile');
+  await eventually(() => before.length === 2);
+
+  const lease = await direct.get({ resource: LEASES, namespace, name: 'towpath' });
+  const spec = membersOf(lease.spec);
+  // Somebody's whose time is over when it is seen.
+  const other = {
+    holderIdentity: 'b',
+    leaseDurationSeconds: 1,
+    leaseTransitions: Number(spec.leaseTransitions) + 1,
+  };
+  await direct.mergePatch({ resource: LEASES, namespace, name: 'towpath' }, { spec: other });
+  await eventually(() => before.length === 3);
+  assert.deepEqual(before, ['another, or nobody', 'this process', 'another, or nobody']);
+});
+
 test('A1: a leader outlives single failures of its renewals', async (t) => {
   const namespace = await namespaceFor(t);
   const behind = KubeClient.fromKubeConfig(proxy.kubeConfigText);

@@ -6,6 +6,9 @@ import { ListWatch } from './list-watch.ts';
 import type { KubeObject, ObjectPath } from './objects.ts';
 import { microTime } from './times.ts';
 
+/** Who led before one that begins to: this very process, with nobody in between, or whoever it was. */
+export type LedBefore = 'this process' | 'another, or nobody';
+
 export interface LeaderElectionOptions {
   client: KubeClient;
   /** Of the Lease. */
@@ -19,7 +22,7 @@ export interface LeaderElectionOptions {
   renewDeadlineMs?: number;
   /** Pause between renewals, and between a follower's looks. Default 2 s; a leader's must be less than renewDeadlineMs. */
   retryPeriodMs?: number;
-  onStartedLeading?: () => void;
+  onStartedLeading?: (before: LedBefore) => void;
   /** Called within the very call of isLeader() that notices it, if that comes first. */
   onStoppedLeading?: () => void;
   /** Why the Lease could not be read or written this time. */
@@ -64,6 +67,8 @@ export class LeaderElection {
   #ended: Promise<void> | undefined;
   #running: Promise<void> | undefined;
   #observed: Observed | undefined;
+  /** The Lease, and how often it had changed hands, when this replica led last. */
+  #ledLast: { uid: string; transitions: number } | undefined;
   /** When the renewal that is in force was sent; undefined for a follower. */
   #renewedAt: number | undefined;
   #deadline: NodeJS.Timeout | undefined;
@@ -251,13 +256,18 @@ export class LeaderElection {
   }
 
   #lead(sentAt: number, lease: KubeObject): void {
-    this.#observe(lease);
+    const { object, spec } = this.#observe(lease);
     if (this.#stop.signal.aborted || this.#monotonic() - sentAt >= this.#renewDeadlineMs) return;
     // Whoever came to the deadline meanwhile begins anew, so that what it was doing is ended first.
     const leads = this.isLeader();
     this.#renewedAt = sentAt;
     this.#noticeDeadline(sentAt);
-    if (!leads) this.#tell(this.#options.onStartedLeading);
+    const { uid } = object.metadata;
+    const { leaseTransitions: transitions = 0 } = spec;
+    const isOurs = this.#ledLast?.uid === uid && this.#ledLast.transitions === transitions;
+    this.#ledLast = { uid, transitions };
+    const before = isOurs ? 'this process' : 'another, or nobody';
+    if (!leads) this.#tell(() => this.#options.onStartedLeading?.(before));
   }
 
   /** Notices the deadline when nobody asks. Timers count whole milliseconds, and can fire before their time. */

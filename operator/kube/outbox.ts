@@ -40,6 +40,8 @@ export class Outbox<T> {
   /** All that is not sent yet, and since when that fails. */
   readonly #kept = new Map<T, { failures: number; since: number }>();
   readonly #keptOf = new Map<string, number>();
+  /** How often `resume` was called. */
+  #resumed = 0;
   /** Present at the end; aborted when its time is over. */
   #ending: AbortSignal | undefined;
 
@@ -66,6 +68,7 @@ export class Outbox<T> {
 
   /** Tries all at once that failed. */
   resume(): void {
+    this.#resumed += 1;
     for (const [item, timer] of [...this.#later]) {
       clearTimeout(timer);
       this.#later.delete(item);
@@ -97,11 +100,12 @@ export class Outbox<T> {
   async #run(tenant: string): Promise<void> {
     count(this.#underWay, tenant, 1);
     for (let item = this.#next(tenant); item !== undefined; item = this.#next(tenant)) {
+      const resumed = this.#resumed;
       try {
         await this.#options.send(item);
         this.#forget(item);
       } catch (error) {
-        this.#failed(item, error);
+        this.#failed(item, error, resumed);
       }
     }
     // In the same instant in which nothing was left, so that what comes next begins a run of its own.
@@ -120,7 +124,8 @@ export class Outbox<T> {
     count(this.#keptOf, this.#options.tenantOf(item), -1);
   }
 
-  #failed(item: T, error: unknown): void {
+  /** `resumed` when it was sent. */
+  #failed(item: T, error: unknown, resumed: number): void {
     const { judge, keepMs, monotonic, onLost } = this.#options;
     const now = monotonic();
     const before = this.#kept.get(item) ?? { failures: 0, since: now };
@@ -134,11 +139,14 @@ export class Outbox<T> {
       return;
     }
     this.#kept.set(item, { failures, since });
-    const isTimed = verdict.again === 'soon' && this.#ending === undefined;
-    this.#later.set(item, isTimed ? this.#timer(item, failures, verdict) : undefined);
+    // What it waits for came while it was under way, and need not come again.
+    const isSoon = verdict.again === 'soon' || resumed !== this.#resumed;
+    const isTimed = isSoon && this.#ending === undefined;
+    const notBeforeMs = verdict.again === 'soon' ? verdict.notBeforeMs : undefined;
+    this.#later.set(item, isTimed ? this.#timer(item, failures, notBeforeMs) : undefined);
   }
 
-  #timer(item: T, failures: number, { notBeforeMs = 0 }: { notBeforeMs?: number }): NodeJS.Timeout {
+  #timer(item: T, failures: number, notBeforeMs = 0): NodeJS.Timeout {
     const pause = backoffMs({ ...RETRY, failures, jitter: 'None' });
     const again = () => {
       this.#later.delete(item);

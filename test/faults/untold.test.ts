@@ -323,3 +323,40 @@ for (const [write, at] of Object.entries(LOST_WRITES))
       await toldOnce(stage, name, { ...CASES.reported, before: 0 });
     });
   });
+
+for (const [write, at] of Object.entries(LOST_WRITES))
+  test(`A14: what a write ${write} was to tell is told once, also where the Lease was lost meanwhile`, async (t) => {
+    const steps = await newProxiedSteps(t, { flags: fastLease });
+    const { stage, proxy } = steps;
+    for (const what of ['synced', 'failed', 'reported'] as const)
+      await t.test(what, async () => {
+        const { reason, note, spec, body, prepare, act }: Case = CASES[what];
+        await steps.push(what, [configMap(what)]);
+        await prepare?.(steps, what);
+        await stage.deployed(what, { source: { path: what }, ...spec });
+        await toldOf(stage, what, 'Synced');
+        const before = (await eventsOf(stage, what, reason)).length;
+        const follows = () => timesLogged(stage, /This process follows/);
+        const followed = follows();
+        const held = proxy.hold({
+          verb: 'patch',
+          path: new RegExp(`/applications/${what}/status`),
+          where: (request) => body.test(request.body),
+          at,
+        });
+        await act(steps, what);
+        await held.seen;
+        const rule = proxy.fail({ path: /\/leases\//, fault: { status: 500 } });
+        await eventually(() => follows() > followed, { describe: 'the Lease to be lost' });
+        held.drop();
+        rule.remove();
+        await toldOnce(stage, what, { reason, note, before });
+      });
+  });
+
+function timesLogged({ operator }: Stage, pattern: RegExp): number {
+  return operator.process
+    .logTail(1_000)
+    .split('\n')
+    .filter((line) => pattern.test(line)).length;
+}

@@ -92,7 +92,7 @@ export async function startController({
     await cluster.start();
     applications.start();
     await applications.whenSynced(leading.signal);
-    await controller.lead(leading.signal);
+    await controller.lead(leading.signal, 'another, or nobody');
   } catch (error) {
     await stop();
     throw error;

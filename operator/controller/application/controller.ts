@@ -1,5 +1,6 @@
 import type { Application } from '../../api/v1alpha1/application.ts';
 import type { KubeObject } from '../../kube/client.ts';
+import type { LedBefore } from '../../kube/lease.ts';
 import type { WatchEvent } from '../../kube/list-watch.ts';
 import type { ApplicationState } from '../../observe/application-metrics.ts';
 import type { Load } from '../../observe/work-metrics.ts';
@@ -21,7 +22,7 @@ import type { ControllerOptions } from './controller-options.ts';
 import { dueTarget } from './due-target.ts';
 import { exactValues } from './exact-values.ts';
 import { ApplicationLooks } from './look.ts';
-import { forgetUpdates } from './memory.ts';
+import { forgetStatus, forgetUpdates } from './memory.ts';
 import { stateOf } from './metrics-state.ts';
 import type { LogLine } from './status/log-lines.ts';
 import { ApplicationWriter } from './status/writer.ts';
@@ -205,10 +206,13 @@ export class ApplicationController {
   }
 
   /** Begins to work: reads the records that the leader before wrote, then looks at every Application. */
-  async lead(signal: AbortSignal): Promise<void> {
+  async lead(signal: AbortSignal, before: LedBefore): Promise<void> {
     await this.#parts.store.load(signal);
     signal.throwIfAborted();
-    for (const [, { memory }] of this.#applications.entries()) forgetUpdates(memory);
+    for (const [, { memory }] of this.#applications.entries()) {
+      forgetUpdates(memory);
+      if (before !== 'this process') forgetStatus(memory);
+    }
     this.#targets.lead();
     this.#queue = pacedQueue(this.#options.home, {
       work: (key, workSignal) => this.#looks.look(key, workSignal),

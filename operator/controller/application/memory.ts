@@ -44,8 +44,13 @@ export function rememberTargets(
 /** What another process may have made untrue: what targets told, and were told to be. */
 export function forgetUpdates({ updates, targets }: ApplicationMemory): void {
   updates.forget();
-  for (const target of targets.values()) {
-    forgetLooks(target);
-    target.unreported.forgetStatus();
-  }
+  for (const target of targets.values()) forgetLooks(target);
+}
+
+/**
+ * Another process may have written what a write of ours without an answer was to say, and told it; where none led in
+ * between, nobody but we can.
+ */
+export function forgetStatus({ targets }: ApplicationMemory): void {
+  for (const { unreported } of targets.values()) unreported.forgetStatus();
 }

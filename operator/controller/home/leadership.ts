@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { KubeClient } from '../../kube/client.ts';
-import { LeaderElection, type LeaderElectionOptions } from '../../kube/lease.ts';
+import { LeaderElection, type LeaderElectionOptions, type LedBefore } from '../../kube/lease.ts';
 import type { WriteGate } from '../../kube/write-gate.ts';
 import type { Logger } from '../../observe/log.ts';
 import { backoffMs } from '../../retry/backoff.ts';
@@ -30,8 +30,8 @@ export interface LeadershipOptions {
   tryRecords(signal: AbortSignal): Promise<void>;
   /** What a leader does once, before it begins. */
   prepare(signal: AbortSignal): Promise<void>;
-  /** Reads the target records and begins to work. It is called again where it throws. */
-  begin(signal: AbortSignal): Promise<void>;
+  /** Reads the target records and begins to work. It is called again where it throws; `before`: since it last did not. */
+  begin(signal: AbortSignal, before: LedBefore): Promise<void>;
   /** Ends the work. */
   end(): Promise<void>;
   /** Uniform in [0, 1). */
@@ -48,6 +48,8 @@ export class Leadership {
   readonly #recordFault = new OngoingFault('Whether the target records can be read is not known yet.');
   readonly #leaseFault = new OngoingFault('The Lease was not read yet.');
   #leading: AbortController | undefined;
+  /** Since this process last began to work. */
+  #before: LedBefore = 'another, or nobody';
   /** Since when it leads and cannot work, in milliseconds of a clock that only goes forward. */
   #fruitlessSince: number | undefined;
 
@@ -58,7 +60,7 @@ export class Leadership {
     this.#election = new LeaderElection({
       ...lease,
       client,
-      onStartedLeading: () => void this.#lead(),
+      onStartedLeading: (before) => void this.#lead(before),
       onStoppedLeading: () => {
         this.#leading?.abort(new Error('no longer leading'));
         log.info('This process follows.');
@@ -109,15 +111,19 @@ export class Leadership {
     await this.#election.stop();
   }
 
-  async #lead(): Promise<void> {
+  async #lead(before: LedBefore): Promise<void> {
     const { log, prepare, begin } = this.#options;
     const leading = new AbortController();
     this.#leading = leading;
     const { signal } = leading;
+    if (before !== 'this process') this.#before = before;
     log.info('This process leads.');
     await prepare(signal);
     // It ends by itself, or with the lead.
-    await this.#untilRead(() => begin(signal), signal).catch(() => undefined);
+    await this.#untilRead(async () => {
+      await begin(signal, this.#before);
+      this.#before = 'this process';
+    }, signal).catch(() => undefined);
   }
 
   /** Tries what reads the records until it succeeds. @throws the signal's reason */
