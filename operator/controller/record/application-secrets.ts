@@ -87,8 +87,9 @@ export class ApplicationSecrets {
       await this.#chunks.withdraw(name, chunks, error);
       if (entry === undefined || !isNotFound(error)) throw error;
       // Somebody deleted the Secret: what this process remembers is written anew, the kept manifests are lost.
+      const member = inside ?? this.#entries.inside(key)?.record;
       this.#entries.forgetApplication(key);
-      return this.write(key, write);
+      return this.write(key, member === undefined ? write : { ...write, inside: member });
     }
     this.#entries.setApplication(key, { ...next, secret: seen(secret) });
     if (target !== undefined) this.#entries.setTarget(target);

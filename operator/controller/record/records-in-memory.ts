@@ -155,6 +155,27 @@ export class RecordsInMemory {
     this.#byId.set(target.id, entry.record);
   }
 
+  /**
+   * Has `read` meet nothing of what is in memory of the target, nor of what stands in one Secret with it. Where it
+   * fails, that is remembered again: what others accept must not push out what this target names.
+   */
+  async anew(target: Place, read: () => Promise<void>): Promise<void> {
+    const { application: key } = target;
+    const isInside = this.isInside(target);
+    const application = isInside ? this.application(key) : undefined;
+    const entry = isInside ? this.inside(key) : this.target(target);
+    if (isInside) this.forgetApplication(key);
+    else this.forgetTarget(target);
+    try {
+      await read();
+    } catch (error) {
+      if (application !== undefined && this.application(key) === undefined)
+        this.setApplication(key, application);
+      if (entry !== undefined && this.target(entry.record.target) === undefined) this.setTarget(entry);
+      throw error;
+    }
+  }
+
   forgetTarget({ application, environment }: Place): void {
     const targets = this.#targets.get(application);
     const entry = targets?.get(environment);

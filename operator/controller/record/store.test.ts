@@ -4,9 +4,10 @@ import { startFaultProxy } from '../../../test/harness/fault-proxy.ts';
 import { namespaceFor, useControlPlane } from '../../../test/harness/use-control-plane.ts';
 import { KubeClient } from '../../kube/client.ts';
 import { isConflict } from '../../kube/errors.ts';
+import { sha256 } from '../../manifest/digest.ts';
 import { Slices } from '../../observe/event-loop-slices.ts';
 import { Targets } from '../application/targets.ts';
-import { newRecord, type TargetRecord } from './record.ts';
+import { candidateId, manifestsDigest, newRecord, type TargetRecord } from './record.ts';
 import { applicationSecret } from './secrets.ts';
 import { RecordStore } from './store.ts';
 
@@ -46,6 +47,22 @@ function recordOf(store: RecordStore, id: string): TargetRecord {
   const record = store.find(id);
   assert.ok(record !== undefined);
   return record;
+}
+
+/** A candidate that renders to one object there. */
+function newAcceptance(environment: string) {
+  const text = JSON.stringify({ kind: 'ConfigMap', metadata: { name: 'web' } });
+  const identity = { group: '', kind: 'ConfigMap', namespace: 'shop', name: 'web', apiVersion: 'v1' };
+  const manifests = { objects: [{ ...identity, text, digest: sha256(text), annotations: {} }], hooks: [] };
+  const [inputs, request] = [sha256('inputs'), sha256('request')];
+  const candidate = {
+    id: candidateId(inputs, request),
+    inputs,
+    request,
+    revision: 'a'.repeat(40),
+    ref: 'main',
+  };
+  return { candidate, renderings: { [environment]: { digest: manifestsDigest(manifests), manifests } } };
 }
 
 test('a record from before it was read anew cannot be saved: what others wrote stays', async (t) => {
@@ -95,6 +112,43 @@ test('what was read before a write of our own ended does not replace what it wro
   record.settings = 'written again';
   await one.save(record);
   assert.equal((await read())?.settings, 'written again');
+});
+
+test('a record that cannot be read anew is remembered as it was, until it can', async (t) => {
+  const { proxy, one, other, target, id, load } = await newStores(t);
+  await one.save(newRecord(target));
+  await load();
+  const theirs = recordOf(other, id);
+  theirs.settings = 'theirs';
+  await other.save(theirs);
+  const before = recordOf(one, id);
+  const rule = proxy.fail({ verb: 'get', path: /secrets\/towpath-application-/, fault: { status: 403 } });
+  await assert.rejects(one.readAnew(target));
+  assert.equal(recordOf(one, id), before);
+  rule.remove();
+  await one.readAnew(target);
+  assert.equal(recordOf(one, id).settings, 'theirs');
+});
+
+test('D7: where somebody deletes the Secret of an Application, what one environment writes next does not lose the record of the other', async (t) => {
+  const { cluster, namespace, one, target, id, load, other } = await newStores(t);
+  const staging = { ...newRecord(target), settings: 'first' };
+  await one.save(staging);
+  const prod = {
+    ...target,
+    environment: 'prod',
+    id: `${id.slice(0, -1)}0`,
+    name: `${target.application}/prod`,
+  };
+  await one.save(newRecord(prod));
+  const name = applicationSecret(INSTALLATION, target.application);
+  await cluster.request('DELETE', `/api/v1/namespaces/${namespace}/secrets/${name}`);
+  const { candidate, renderings } = newAcceptance('prod');
+  await one.accept(target.application, candidate, renderings);
+  assert.equal(recordOf(one, id).settings, 'first');
+  await load();
+  assert.equal(recordOf(other, id).settings, 'first');
+  assert.equal(other.get(prod)?.target.environment, 'prod');
 });
 
 test('D8: the removal of a record that lands late leaves the one that came since', async (t) => {

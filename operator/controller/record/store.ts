@@ -251,11 +251,9 @@ export class RecordStore {
 
   /** The same where even what nobody else wrote may be changed in memory, by who has no say any more. */
   async readAnew(target: TargetIdentity, signal?: AbortSignal): Promise<void> {
-    await this.#turns.take(target.application, signal, async () => {
-      if (this.#entries.isInside(target)) this.#entries.forgetApplication(target.application);
-      else this.#entries.forgetTarget(target);
-      await this.reload(target, signal);
-    });
+    await this.#turns.take(target.application, signal, () =>
+      this.#entries.anew(target, () => this.reload(target, signal)),
+    );
   }
 }
 
