@@ -19,7 +19,7 @@ import type { TargetUpdate } from '../target/words/target-update.ts';
 import type { Queue } from '../work/queue.ts';
 import { ApplicationCache } from './application-cache.ts';
 import type { ControllerOptions } from './controller-options.ts';
-import { dueTarget } from './due-target.ts';
+import { dueTarget, isToBegin } from './due-target.ts';
 import { exactValues } from './exact-values.ts';
 import { ApplicationLooks } from './look.ts';
 import { forgetStatus, forgetUpdates } from './memory.ts';
@@ -155,7 +155,7 @@ export class ApplicationController {
   *#underWay(): Iterable<{ key: string; since?: number }> {
     yield* this.#targets.underWay();
     for (const { key } of this.#queue?.underWay() ?? []) {
-      if (this.#applications.isReady(key)) continue;
+      if (!isToBegin(this.#applications, key)) continue;
       for (const { name } of this.#targetsOf(key)) yield { key: name };
     }
   }

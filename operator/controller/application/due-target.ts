@@ -26,7 +26,8 @@ export function dueIn({
 }: Whereabouts): DueTarget['due'] | 'Later' {
   if (isGone) return 'Nothing';
   if (!isReadable) return isDeleted && hasFinalizer ? 'Release' : 'Nothing';
-  if (!hasFinalizer) return 'Later';
+  // One that is deleted before it had it never gets it, and nothing of it was deployed.
+  if (!hasFinalizer) return isDeleted ? 'Nothing' : 'Later';
   return isDeleted ? 'Removal' : 'Sync';
 }
 
@@ -49,4 +50,11 @@ export function dueTarget(applications: ApplicationCache, name: string): DueTarg
   const target = cached.specified.find(isIt);
   if (due === 'Later' || application === undefined || target === undefined) return undefined;
   return { due, identity, memory, specified: { application, target } };
+}
+
+/** Whether it is only to get our finalizer, and its targets are looked at after that. */
+export function isToBegin(applications: ApplicationCache, key: string): boolean {
+  const cached = applications.get(key);
+  if (cached?.application === undefined || applications.isReady(key)) return false;
+  return cached.object.metadata.deletionTimestamp === undefined;
 }

@@ -112,6 +112,7 @@ export function movingOf(parts: Parts, target: Target, access: TargetAccess): Mo
   return new Moving({
     wishes: parts.wishes,
     owner: target.name,
+    cluster: target.cluster,
     access,
     accountOf: parts.accountOf,
     onLeft: parts.onLeft,

@@ -100,6 +100,6 @@ async function tellWishes(
   const manifests = isThrough
     ? undefined
     : (wanted.manifests ?? (await store.manifests(record, wanted.candidate, signal)));
-  parts.wishes.tell(target.name, wishesOf(manifests?.objects ?? [], access, record));
+  parts.wishes.tell(target.name, wishesOf(manifests?.objects ?? [], target.cluster, access, record));
   return wishes;
 }

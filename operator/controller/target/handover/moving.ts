@@ -3,7 +3,7 @@ import type { ServiceAccount } from '../../../kube/client.ts';
 import { isForbidden } from '../../../kube/errors.ts';
 import { inParallel } from '../../../kube/in-parallel.ts';
 import type { LiveObject } from '../../../manifest/live.ts';
-import { type Manifest, objectKey } from '../../../manifest/manifest.ts';
+import { type Manifest, type ObjectId, objectKey } from '../../../manifest/manifest.ts';
 import { holdsMore } from '../../../manifest/never-pruned.ts';
 import type { KeptObject } from '../../../plan/plan.ts';
 import { applicationOf } from '../../record/application-key.ts';
@@ -12,8 +12,9 @@ import type { Wishes } from './wishes.ts';
 
 export interface MovingOptions {
   wishes: Wishes;
-  /** Name of the target that has the objects now. */
+  /** Name of the target that has the objects now, and the cluster that they are in. */
   owner: string;
+  cluster: string;
   access: TargetAccess;
   /** As whom another target deploys, by its name; undefined: as the operator itself. */
   accountOf(target: string): ServiceAccount | undefined;
@@ -42,10 +43,10 @@ export class Moving {
   async takersOf(objects: readonly LiveObject[]): Promise<Map<string, string>> {
     const { wishes, owner } = this.#options;
     const takers = new Map<string, string>();
-    const wanted = objects.filter((object) => wishes.of(objectKey(object), owner).length > 0);
+    const wanted = objects.filter((object) => wishes.of(this.#keyOf(object), owner).length > 0);
     await inParallel(wanted, async (object) => {
       const key = objectKey(object);
-      for (const target of wishes.of(key, owner)) {
+      for (const target of wishes.of(this.#keyOf(object), owner)) {
         if (takers.has(key) || !(await this.#mayBeTaken(object, target))) continue;
         takers.set(key, applicationOf(target));
       }
@@ -57,7 +58,11 @@ export class Moving {
   leave(kept: readonly KeptObject[]): void {
     const { wishes, owner } = this.#options;
     for (const { object } of kept)
-      for (const target of wishes.leave(objectKey(object), owner)) this.#left.add(target);
+      for (const target of wishes.leave(this.#keyOf(object), owner)) this.#left.add(target);
+  }
+
+  #keyOf(object: ObjectId): string {
+    return keyIn(this.#options.cluster, object);
   }
 
   tellLeft(): void {
@@ -94,9 +99,16 @@ export class Moving {
  */
 export function wishesOf(
   objects: readonly Manifest[],
+  cluster: string,
   access: Pick<TargetAccess, 'adopt'>,
   { applied }: Pick<TargetRecord, 'applied'>,
 ): Set<string> {
   const wanted = objects.filter((manifest) => adopts(access, manifest) || holdsMore(manifest));
-  return new Set(wanted.map(objectKey).filter((key) => !applied.has(key)));
+  const missing = wanted.filter((manifest) => !applied.has(objectKey(manifest)));
+  return new Set(missing.map((manifest) => keyIn(cluster, manifest)));
+}
+
+/** What is of one name in two clusters are two objects. */
+function keyIn(cluster: string, object: ObjectId): string {
+  return `${cluster} ${objectKey(object)}`;
 }

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { sha256 } from '../../../manifest/digest.ts';
+import { wishesOf } from './moving.ts';
 import { MOST_WISHES, Wishes } from './wishes.ts';
 
 /** Targets `a`, `b` … that follow one repository, unless another one is named. */
@@ -91,4 +93,19 @@ test('A3: a look that does not end holds up pruning in its first half minute, an
   assert.equal(await waits('a/default'), true);
   underWay.set('b/default', { since: performance.now() - 31_000 });
   assert.equal(await waits('a/default'), false);
+});
+
+test('what an Application would take over in one cluster is not kept for it in another', () => {
+  const { wishes } = newWishes({});
+  const text = '{}';
+  const identity = { group: '', kind: 'ConfigMap', namespace: 'shop', name: 'web', apiVersion: 'v1' };
+  const manifest = { ...identity, text, digest: sha256(text), annotations: {} };
+  const keysIn = (cluster: string) => [
+    ...wishesOf([manifest], cluster, { adopt: true }, { applied: new Map() }),
+  ];
+  wishes.tell('shop/to/eu', new Set(keysIn('eu')));
+  const wanting = (cluster: string) =>
+    keysIn(cluster).flatMap((key) => wishes.of(key, `shop/from/${cluster}`));
+  assert.deepEqual(wanting('eu'), ['shop/to/eu']);
+  assert.deepEqual(wanting('us'), []);
 });

@@ -25,7 +25,7 @@ const PATIENCE_MS = 30_000;
 /**
  * Which objects the targets have in Git, would take over as they are, and have not got yet: what moves from one
  * to another in a commit must not be deleted because the former one is the first to notice. All by the name of the
- * target, and by object key; times are on the clock of performance.now().
+ * target, and by cluster and object key; times are on the clock of performance.now().
  */
 export class Wishes {
   readonly #options: WishesOptions;
