@@ -65,6 +65,31 @@ test('S13: a push reaches the status at once instead of an hour later, and witho
   });
 });
 
+test('S13: a line of a webhook secret that cannot be used is told, and takes nothing from those beside it', async (t) => {
+  const stage = await hourlyStage(t);
+  const lines = ['short', secret, ...[1, 2, 3, 4].map((index) => `another secret, number ${index}`)];
+  await stage.apply({
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: 'towpath-webhooks' },
+    stringData: { github: lines.join('\n') },
+  });
+  const place = { host: 'git.example.com', path: new URL(stage.repoURL).pathname.slice(1) };
+  const signedWith = (one: string) => {
+    const { GitHub } = webhookDeliveries(place, one);
+    assert.ok(GitHub !== undefined);
+    return GitHub;
+  };
+  await accepted(stage.operator, signedWith(secret));
+  const url = await stage.operator.url('webhook');
+  assert.equal((await deliver(url, signedWith('another secret, number 3'))).status, 200);
+  for (const unused of ['short', 'another secret, number 4'])
+    assert.notEqual((await deliver(url, signedWith(unused))).status, 200, unused);
+  const log = stage.operator.process.logTail(200);
+  assert.match(log, /has fewer than 16 characters in 1 line, which is not used/);
+  assert.match(log, /has more than 4 lines: what comes after the fourth is not used/);
+});
+
 test('a push that arrives at a replica that follows reaches the status as well, through the leader', async (t) => {
   const stage = await hourlyStage(t);
   await putSecret(stage);
