@@ -56,17 +56,21 @@ export const CLUSTER_RIGHTS: readonly Right[] = [
     why: 'Kinds that appear, change and go, and whether the definition of the Application itself is being deleted.',
   },
   {
+    apiGroups: ['rbac.authorization.k8s.io'],
+    resources: ['clusterroles'],
+    verbs: ['list', 'watch'],
+    why: 'Those of other installations: none may look after the same Applications.',
+  },
+];
+
+/** The same with --upgrade-definitions. */
+export const UPGRADE_RIGHTS: readonly Right[] = [
+  {
     apiGroups: ['apiextensions.k8s.io'],
     resources: ['customresourcedefinitions'],
     resourceNames: ['applications.towpath.dev'],
     verbs: ['patch'],
     why: 'Its own definitions, brought up to its version. None is created or deleted.',
-  },
-  {
-    apiGroups: ['rbac.authorization.k8s.io'],
-    resources: ['clusterroles'],
-    verbs: ['list', 'watch'],
-    why: 'Those of other installations: none may look after the same Applications.',
   },
 ];
 

@@ -6,6 +6,7 @@ import {
   OWN_NAMESPACE_RIGHTS,
   READ_RIGHTS,
   type Right,
+  UPGRADE_RIGHTS,
   WATCHED_RIGHTS,
 } from '../../operator/kube/rights.ts';
 import { type ControlPlane, startControlPlane } from '../harness/control-plane.ts';
@@ -247,6 +248,7 @@ test('S15: the operator does as itself what its roles allow, each single verb of
   const withoutReads = [
     [WATCHED_RIGHTS, stage.namespace],
     [CLUSTER_RIGHTS, ''],
+    [UPGRADE_RIGHTS, ''],
     [OWN_NAMESPACE_RIGHTS, own],
   ] as const;
   assert.deepEqual(comparison(proxy, withoutReads).surplus, [], 'allowed, and of no use');

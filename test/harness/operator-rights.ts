@@ -6,6 +6,7 @@ import {
   OWN_NAMESPACE_RIGHTS,
   READ_RIGHTS,
   type Right,
+  UPGRADE_RIGHTS,
   WATCHED_RIGHTS,
 } from '../../operator/kube/rights.ts';
 import { type Cluster, kubeConfigText } from './cluster.ts';
@@ -28,7 +29,7 @@ export async function operatorToken(
   const impersonation = { apiGroups: [''], resources: ['serviceaccounts'], verbs: ['impersonate'] };
   const ofApplications = [...rulesOf(WATCHED_RIGHTS), impersonation];
   const everywhere = [
-    ...rulesOf([...CLUSTER_RIGHTS, ...READ_RIGHTS]),
+    ...rulesOf([...CLUSTER_RIGHTS, ...UPGRADE_RIGHTS, ...READ_RIGHTS]),
     ...(watched === '' ? ofApplications : []),
   ];
   const rbac = `/apis/${GROUP}/v1`;

@@ -3,7 +3,7 @@ import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { ANNOTATION_VERSION } from '../../operator/api/v1alpha1/names.ts';
-import { CLUSTER_RIGHTS } from '../../operator/kube/rights.ts';
+import { CLUSTER_RIGHTS, UPGRADE_RIGHTS } from '../../operator/kube/rights.ts';
 import { helm } from '../harness/helm.ts';
 import { installCRDs, newStage, type RunningOperator, type Stage } from '../harness/operator.ts';
 import { freePort } from '../harness/process.ts';
@@ -173,7 +173,7 @@ test('I2: a definition that could not be brought up is tried again, without a re
   await on.release('install', installed);
   const patchRole = (...operations: object[]) =>
     on.kubectl('patch', 'clusterrole', 'refused:towpath', '--type=json', '-p', JSON.stringify(operations));
-  const [rule] = CLUSTER_RIGHTS.flatMap(({ why: _, ...right }, index) =>
+  const [rule] = [...CLUSTER_RIGHTS, ...UPGRADE_RIGHTS].flatMap(({ why: _, ...right }, index) =>
     right.verbs.includes('patch') ? [{ right, path: `/rules/${index}` }] : [],
   );
   assert.ok(rule !== undefined);

@@ -294,6 +294,15 @@ test('the series of single Applications are served, and are left out on request'
   assert.ok((await argsOf({ metrics: { applications: false } })).includes(flag));
 });
 
+test('S15: who does not let it upgrade its definitions gives it no right to write any', async () => {
+  const rules = (await rendered({ crds: { upgrade: false } })).flatMap((object) => object.rules ?? []);
+  const ofDefinitions = rules.filter(({ resources }) => resources.includes('customresourcedefinitions'));
+  assert.deepEqual(
+    ofDefinitions.map(({ verbs }) => verbs),
+    [['get', 'list', 'watch']],
+  );
+});
+
 test("S15: the operator's own roles have no wildcard, and write nothing but its own", async () => {
   const objects = await rendered({ impersonate: ['towpath', 'deployer'] });
   const rules = objects.flatMap((object) => object.rules ?? []);

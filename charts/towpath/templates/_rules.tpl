@@ -27,15 +27,18 @@
 - apiGroups: ["apiextensions.k8s.io"]
   resources: [customresourcedefinitions]
   verbs: [get, list, watch]
+# Those of other installations: none may look after the same Applications.
+- apiGroups: ["rbac.authorization.k8s.io"]
+  resources: [clusterroles]
+  verbs: [list, watch]
+{{- end -}}
+
+{{- define "towpath.rules.upgrade" -}}
 # Its own definitions, brought up to its version. None is created or deleted.
 - apiGroups: ["apiextensions.k8s.io"]
   resources: [customresourcedefinitions]
   verbs: [patch]
   resourceNames: [applications.towpath.dev]
-# Those of other installations: none may look after the same Applications.
-- apiGroups: ["rbac.authorization.k8s.io"]
-  resources: [clusterroles]
-  verbs: [list, watch]
 {{- end -}}
 
 {{- define "towpath.rules.ownNamespace" -}}
