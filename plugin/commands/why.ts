@@ -84,7 +84,9 @@ function refusalsOf(status: ApplicationStatus | undefined): Cause[] {
   if (quarantine === undefined) return [];
   const errors = quarantine.errors ?? [];
   const causes = errors.map(({ environment, object, file, line, message }): Cause => {
-    const place = file === undefined ? '' : `${file}${line === undefined ? '' : `:${line}`}: `;
+    // Most messages begin with it.
+    const isSaid = file === undefined || message.startsWith(file);
+    const place = isSaid ? '' : `${file}${line === undefined ? '' : `:${line}`}: `;
     const what =
       object === undefined
         ? ''
