@@ -111,7 +111,7 @@ export const PANELS: readonly Panel[] = [
   series('Git', 'Questions to Git servers and fetches, a second, by how they end.', 'reqps', [
     rates('towpath_git_polls_total', 'outcome', 'asked: '),
     rates('towpath_git_fetches_total', 'outcome', 'fetched: '),
-    ['sum(rate(towpath_webhook_deliveries_total[5m]))', 'told by webhooks'],
+    rates('towpath_webhook_deliveries_total', 'outcome', 'told by webhooks: '),
   ]),
   series(
     'Answers of Git servers',
@@ -138,8 +138,9 @@ export const PANELS: readonly Panel[] = [
     's',
     quantiles('towpath_render_duration_seconds'),
   ),
-  series('Memory', 'Of each replica; the engines that render are beside it.', 'bytes', [
-    [`process_resident_memory_bytes and on (instance) ${LEADS}`, '{{instance}}'],
+  series('Memory', 'Of each replica with its engines, which the limit counts, and without them.', 'bytes', [
+    [`towpath_resident_memory_bytes`, '{{pod}}'],
+    [`process_resident_memory_bytes and on (instance) ${LEADS}`, '{{pod}}: without engines'],
   ]),
   series(
     'Processor',
@@ -153,6 +154,33 @@ export const PANELS: readonly Panel[] = [
 ];
 
 const COLUMNS = 24;
+/** Metrics that the operator serves, with the labels that are asked for. */
+const SELECTOR =
+  /\b((?:towpath|workqueue|controller_runtime|rest_client|leader_election|process)_[a-z_]{1,80})(?:\{([^}]{0,200})\})?/g;
+/** Of those installations that are chosen in the dashboard. */
+const CHOSEN = 'namespace=~"$namespace"';
+
+/** An expression of which every metric is asked for in the chosen namespaces alone. */
+function ofChosen(expression: string): string {
+  return expression.replaceAll(SELECTOR, (_, metric: string, labels = '') => {
+    const asked = [CHOSEN, labels].filter((part) => part !== '').join(',');
+    return `${metric}{${asked}}`;
+  });
+}
+
+/** The namespaces that there are; all at first, those that are scraped without such a label among them. */
+const NAMESPACES = {
+  name: 'namespace',
+  label: 'Namespace',
+  type: 'query',
+  query: `label_values(${LEADS}, namespace)`,
+  refresh: 2,
+  includeAll: true,
+  allValue: '.*',
+  multi: true,
+  current: { text: 'All', value: '$__all' },
+};
+
 /** Which Prometheus, as chosen in the dashboard. */
 const DATASOURCE = `$\{datasource}`;
 
@@ -183,7 +211,10 @@ export function chartDashboard(): string {
     refresh: '30s',
     time: { from: 'now-3h', to: 'now' },
     templating: {
-      list: [{ name: 'datasource', type: 'datasource', query: 'prometheus', label: 'Prometheus' }],
+      list: [
+        { name: 'datasource', type: 'datasource', query: 'prometheus', label: 'Prometheus' },
+        { ...NAMESPACES, datasource: { type: 'prometheus', uid: DATASOURCE } },
+      ],
     },
     panels,
   };
@@ -201,7 +232,7 @@ function panelOf(panel: Panel, id: number, gridPos: object): object {
     fieldConfig: { defaults: { unit: panel.unit }, overrides: [] },
     targets: panel.queries.map(([expr, legendFormat], index) => ({
       refId: String.fromCharCode('A'.charCodeAt(0) + index),
-      expr,
+      expr: ofChosen(expr),
       ...(panel.kind === 'table' ? { format: 'table', instant: true } : { legendFormat }),
     })),
   };

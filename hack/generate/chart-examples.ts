@@ -50,6 +50,18 @@ proxy:
 `,
   },
   {
+    title: 'Behind a proxy that wants a password',
+    says: 'What `proxy` says stands in the Deployment, where many may read it. So the address comes from a Secret (`kubectl create secret generic proxy --from-literal=url=http://user:password@proxy.example.com:3128`); a NetworkPolicy opens the port by `extraEgress`.',
+    values: `
+extraEnv:
+  - name: HTTPS_PROXY
+    valueFrom:
+      secretKeyRef: {name: proxy, key: url}
+proxy:
+  bypass: git.internal.example.com
+`,
+  },
+  {
     title: 'A private authority',
     says: 'Trusted for all repositories, beside the public ones: `kubectl create configmap authorities --from-file=ca.crt=…` in the namespace of the release makes it.',
     values: `

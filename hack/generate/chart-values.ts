@@ -213,13 +213,14 @@ export const CHART_VALUES: ChartGroup['values'] = {
         values: scraping('PodMonitor', 'serviceMonitor'),
       },
       prometheusRule: {
-        description: 'Alerts, each with a link to what to do: docs/monitoring.md.',
+        description: 'Alerts, each with where it is said what to do: docs/monitoring.md.',
         values: {
           enabled: no('Make a PrometheusRule; its definition must be installed.'),
           labels: strings('On the PrometheusRule besides, such as the one by which your Prometheus selects.'),
           runbookUrl: text(
-            'What alerts link to; # and the name of the alert are appended.',
-            'https://towpath.dev/docs/monitoring',
+            'Where you serve docs/monitoring.md: runbook_url of each alert is this, # and the name of the alert. Default: none, and the annotation runbook names the section of that file.',
+            '',
+            { pattern: whole('https?://[^#\\s]+') },
           ),
         },
       },
@@ -265,12 +266,36 @@ export const CHART_VALUES: ChartGroup['values'] = {
         },
       },
       git: {
-        description: 'Git servers. The ports of proxy.http and proxy.https are opened besides.',
+        description: 'Git servers.',
         values: {
           ports: ports('Their ports.', [22, 443]),
           cidrs: cidrs(
             'Their addresses. Default: any, but for those where clouds serve credentials; with git.allowLinkLocal those, too.',
           ),
+        },
+      },
+      dns: {
+        description: 'Resolvers of names.',
+        values: {
+          ports: ports('Their ports, UDP and TCP.', [53]),
+          to: object(
+            "NetworkPolicyPeers. Default: the cluster's own Pods, and the address of NodeLocal DNSCache. Others: docs/security.md.",
+            // Kubernetes reads no peers as everybody.
+            { type: 'array', items: SHAPES.networkPolicyPeer, minItems: 1 },
+            [
+              {
+                namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'kube-system' } },
+                podSelector: { matchLabels: { 'k8s-app': 'kube-dns' } },
+              },
+              { ipBlock: { cidr: '169.254.20.10/32' } },
+            ],
+          ),
+        },
+      },
+      proxy: {
+        description: 'What proxy.http and proxy.https name; their ports are taken from there.',
+        values: {
+          cidrs: cidrs('Its addresses. Default: any, but for those where clouds serve credentials.'),
         },
       },
       metricsFrom: objects(
@@ -313,10 +338,10 @@ export const CHART_VALUES: ChartGroup['values'] = {
   ),
   terminationGracePeriodSeconds: count('The operator ends within 10 seconds.', 15, 10),
   resources: object(
-    "Of the operator's container. docs/performance.md has what it needs for how many Applications.",
+    "Of the operator's container. docs/performance.md has what it needs for how many Applications; each engine more (--render-processes) may need 512 MiB more.",
     SHAPES.resources,
     {
-      requests: { cpu: '175m', memory: '450Mi' },
+      requests: { cpu: '180m', memory: '475Mi' },
       limits: { memory: '2Gi' },
     },
   ),

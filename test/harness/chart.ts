@@ -64,6 +64,13 @@ export async function rendered(
   });
 }
 
+/** Bytes of a quantity of memory as the chart's values have it, in Mi or Gi. */
+export function bytesOf(memory: string): number {
+  const [, count, unit] = /^(\d+)(Mi|Gi)$/.exec(memory) ?? [];
+  assert.ok(count !== undefined, `${memory} is neither in Mi nor in Gi`);
+  return Number(count) * (unit === 'Gi' ? 2 ** 30 : 2 ** 20);
+}
+
 /** The only object of a kind. */
 export function only(objects: readonly Rendered[], kind: string): Rendered {
   const found = objects.filter((object) => object.kind === kind);

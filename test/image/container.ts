@@ -5,7 +5,7 @@ import { GenericContainer, type StartedTestContainer, Wait } from 'testcontainer
 import { parse } from 'yaml';
 import { dockerSays, withoutDocker } from '../../hack/image/docker.ts';
 import { buildImage } from '../../hack/image.ts';
-import { CHART } from '../harness/chart.ts';
+import { bytesOf, CHART } from '../harness/chart.ts';
 import { runProgram } from '../harness/cluster.ts';
 import type { Stage } from '../harness/operator.ts';
 import { kubeconfigWith, operatorToken } from '../harness/operator-rights.ts';
@@ -40,10 +40,7 @@ interface ChartValues {
 /** What the chart gives the operator's container. */
 export function chartLimits(): { memoryBytes: number } {
   const values = parse(readFileSync(join(CHART, 'values.yaml'), 'utf8')) as ChartValues;
-  const { memory } = values.resources.limits;
-  const [, count, unit] = /^(\d+)(Mi|Gi)$/.exec(memory) ?? [];
-  if (count === undefined) throw new Error(`the chart's memory limit ${memory} is neither in Mi nor in Gi`);
-  return { memoryBytes: Number(count) * (unit === 'Gi' ? 1024 : 1) * MIB };
+  return { memoryBytes: bytesOf(values.resources.limits.memory) };
 }
 
 /** As the installation runs it, and with a limit of memory. */

@@ -70,24 +70,25 @@ test('I2: rendering needs no cluster, and twice is the same to the byte', async 
 // Selectors are immutable: were they to change, or to hold what changes, no release could be upgraded.
 test('selectors are what they have always been, whatever labels are added, and select our Pods alone', async () => {
   const selector = { 'app.kubernetes.io/name': 'towpath', 'app.kubernetes.io/instance': 'towpath' };
-  const objects = await rendered({
-    ...FULL,
-    metrics: { ...FULL.metrics, serviceMonitor: {}, ...withPodMonitor.metrics },
-  });
-  const found = objects.flatMap(({ kind, spec = {} }) => {
+  // Only one of the monitors may be on at a time.
+  const full = { ...FULL, webhooks: { enabled: true } };
+  const objects = await rendered(full);
+  const others = await rendered({ ...full, ...withPodMonitor });
+  const found = [...objects, ...others].flatMap(({ kind, metadata, spec = {} }) => {
     const either = spec['selector'] ?? spec['podSelector'];
     if (either === undefined) return [];
-    return [[kind, (either as { matchLabels?: object }).matchLabels ?? either] as const];
+    const labels = (either as { matchLabels?: object }).matchLabels ?? either;
+    return [[`${kind} ${metadata.name}`, labels] as const];
   });
-  assert.deepEqual(
-    Object.fromEntries(found),
-    Object.fromEntries(
-      ['Deployment', 'NetworkPolicy', 'PodDisruptionBudget', 'PodMonitor', 'Service'].map((kind) => [
-        kind,
-        selector,
-      ]),
-    ),
-  );
+  assert.deepEqual(Object.fromEntries(found), {
+    'Deployment towpath': selector,
+    'NetworkPolicy towpath': selector,
+    'PodDisruptionBudget towpath': selector,
+    'PodMonitor towpath': selector,
+    'Service towpath-metrics': selector,
+    'Service towpath-webhooks': selector,
+    'ServiceMonitor towpath': { 'towpath.dev/scrape': 'towpath' },
+  });
   const { spec: template } = podsOf([only(objects, 'Deployment')])[0] ?? {};
   const spreads = template?.['topologySpreadConstraints'] as { labelSelector: { matchLabels: object } }[];
   assert.deepEqual(
@@ -225,7 +226,14 @@ test('a NetworkPolicy opens DNS, the API server and Git, and no address where cl
     ],
   );
   const [names, ...others] = egress;
-  assert.equal(names?.to, undefined, 'resolvers may be anywhere, on the link, too');
+  assert.deepEqual(names?.to, [
+    {
+      namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'kube-system' } },
+      podSelector: { matchLabels: { 'k8s-app': 'kube-dns' } },
+    },
+    // NodeLocal DNSCache.
+    { ipBlock: { cidr: '169.254.20.10/32' } },
+  ]);
   for (const { to } of others)
     assert.deepEqual(to, [
       { ipBlock: { cidr: '0.0.0.0/0', except: METADATA_SUBNETS.ipv4 } },
@@ -237,6 +245,7 @@ test('a NetworkPolicy opens DNS, the API server and Git, and no address where cl
   assert.equal(tested?.from?.length, 1);
 
   const narrow = { enabled: true, git: { cidrs: ['192.0.2.10/32'] }, metricsFrom: [{ podSelector: {} }] };
+  const resolver = { ipBlock: { cidr: '192.0.2.53/32' } };
   const policy = only(await rendered({ networkPolicy: narrow }), 'NetworkPolicy').spec as {
     egress: { to?: object[] }[];
     ingress: { from: { podSelector: { matchLabels: Record<string, string> } }[] }[];
@@ -251,11 +260,32 @@ test('a NetworkPolicy opens DNS, the API server and Git, and no address where cl
     ],
     to: egress[2]?.to,
   });
+  const narrower = {
+    ...narrow,
+    dns: { ports: [53, 5353], to: [resolver] },
+    proxy: { cidrs: ['192.0.2.31/32'] },
+  };
+  const narrowest = only(await rendered({ networkPolicy: narrower, proxy: proxies }), 'NetworkPolicy');
+  assert.deepEqual(
+    (narrowest.spec as typeof policy).egress.map(({ to }) => to),
+    [
+      [resolver],
+      egress[1]?.to,
+      [{ ipBlock: { cidr: '192.0.2.10/32' } }],
+      [{ ipBlock: { cidr: '192.0.2.31/32' } }],
+    ],
+  );
+  assert.deepEqual((narrowest.spec as { egress: typeof egress }).egress[0]?.ports, [
+    { port: 53, protocol: 'UDP' },
+    { port: 53, protocol: 'TCP' },
+    { port: 5353, protocol: 'UDP' },
+    { port: 5353, protocol: 'TCP' },
+  ]);
   const allowed = { networkPolicy: { enabled: true }, git: { allowLinkLocal: true } };
   const open = only(await rendered(allowed), 'NetworkPolicy').spec as typeof policy;
   assert.deepEqual(
     open.egress.map(({ to }) => to === undefined),
-    [true, false, true],
+    [false, false, true],
     'link-local Git servers that are allowed are reached',
   );
   const test = only(await rendered(), 'Pod').metadata.labels ?? {};
@@ -266,14 +296,27 @@ test('a NetworkPolicy opens DNS, the API server and Git, and no address where cl
 });
 
 test('every alert has its section in the docs, and alerts and dashboard ask for metrics that there are', async () => {
-  const objects = await rendered(FULL);
-  const { groups } = only(objects, 'PrometheusRule').spec as {
-    groups: { rules: { alert: string; expr: string; annotations: Record<string, string> }[] }[];
+  const rulesOf = (all: readonly Rendered[]) => {
+    const { groups } = only(all, 'PrometheusRule').spec as {
+      groups: { rules: { alert: string; expr: string; annotations: Record<string, string> }[] }[];
+    };
+    return groups.flatMap((group) => group.rules);
   };
-  const rules = groups.flatMap((group) => group.rules);
+  const objects = await rendered(FULL);
+  const rules = rulesOf(objects);
+  const runbookUrl = 'https://docs.example.com/towpath';
+  const metricsLinked = { prometheusRule: { enabled: true, runbookUrl } };
+  const linked = new Map(
+    rulesOf(await rendered({ metrics: metricsLinked })).map(({ alert, annotations }) => [alert, annotations]),
+  );
   const docs = (page: string) => readFileSync(join(CHART, '../../docs', page), 'utf8');
   for (const { alert, annotations } of rules) {
-    assert.ok(annotations['runbook_url']?.endsWith(`#${alert.toLowerCase()}`));
+    const section = `#${alert.toLowerCase()}`;
+    // Nobody knows where the docs are served, until somebody says so.
+    assert.equal(annotations['runbook'], `docs/monitoring.md${section}`);
+    assert.equal(annotations['runbook_url'], undefined);
+    assert.equal(linked.get(alert)?.['runbook_url'], `https://docs.example.com/towpath${section}`);
+    assert.equal(linked.get(alert)?.['runbook'], undefined);
     assert.ok(docs('monitoring.md').includes(`### ${alert}\n`), alert);
   }
   const dashboard = objects.find(({ metadata }) => metadata.labels?.['grafana_dashboard'] === '1');

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { CHART, only, podsOf, rendered, valuesFile } from '../harness/chart.ts';
+import { FLAGS } from '../../operator/flags.ts';
+import { DEFAULT_LIMITS } from '../../operator/render/request.ts';
+import { bytesOf, CHART, only, podsOf, rendered, valuesFile } from '../harness/chart.ts';
 import { helm } from '../harness/helm.ts';
 import { temporaryDirectory } from '../harness/process.ts';
 
@@ -42,9 +44,24 @@ for (const [what, values, says] of [
     { networkPolicy: { git: null } },
     { networkPolicy: { apiServer: { ports: [] } } },
     { networkPolicy: { apiServer: null } },
+    { networkPolicy: { dns: { ports: [] } } },
+    { networkPolicy: { dns: { to: [] } } },
+    { networkPolicy: { dns: { to: null } } },
+    { networkPolicy: { dns: null } },
   ].map(
-    (values) => [`all ports for none, ${JSON.stringify(values)},`, values, /ports|git|apiServer/] as const,
+    (values) =>
+      [
+        `all ports or peers for none, ${JSON.stringify(values)},`,
+        values,
+        /ports|to|git|apiServer|dns/,
+      ] as const,
   ),
+  [
+    'a resolver by a key that Kubernetes does not know',
+    { networkPolicy: { dns: { to: [{ cidr: '192.0.2.53/32' }] } } },
+    /dns/,
+  ],
+  ['a network of the proxy that is none', { networkPolicy: { proxy: { cidrs: ['10.0.0.0'] } } }, /cidrs/],
   ...Object.entries({
     watchNamespace: ['a: b', 'A', 'a.b', '-a', 'a'.repeat(64)],
     installation: ['a: b', 'a b', '"a'],
@@ -68,6 +85,14 @@ for (const [what, values, says] of [
         `the label ${label}, by which things are found,`,
         { labels: { [label]: '' } },
         new RegExp(label),
+      ] as const,
+  ),
+  ...['docs/monitoring.md', 'https://a b', 'https://a.example.com/#b'].map(
+    (runbookUrl) =>
+      [
+        `the address ${runbookUrl} of runbooks`,
+        { metrics: { prometheusRule: { runbookUrl } } },
+        /runbookUrl/,
       ] as const,
   ),
   ['an image with a space', { image: { repository: 'a b' } }, /repository/],
@@ -138,6 +163,21 @@ test('the chart takes what Kubernetes and Prometheus take', async () => {
   assert.deepEqual(volumes, [{ name: 'tmp', emptyDir: { sizeLimit: '6Gi' } }]);
 });
 
+test('the default limit of memory has room for the greatest that was seen and each engine at its own limit', async () => {
+  const [pod] = podsOf([only(await rendered(), 'Deployment')]);
+  assert.ok(pod !== undefined);
+  const [{ resources }] = pod.spec.containers as unknown as [
+    { resources: { requests: { memory: string }; limits: { memory: string } } },
+  ];
+  const MiB = 2 ** 20;
+  // Of `make soak`, 29 November 2026: docs/performance.md.
+  const seen = { greatest: 515 * MiB, lastQuarter: 463 * MiB };
+  const engines = Number(FLAGS['render-processes'].default) * DEFAULT_LIMITS.memoryBytes;
+  const limit = bytesOf(resources.limits.memory);
+  assert.ok(limit >= seen.greatest + engines, `${limit / MiB} MiB`);
+  assert.ok(bytesOf(resources.requests.memory) >= seen.lastQuarter, resources.requests.memory);
+});
+
 const skip = process.env.HELM === '3' && 'Helm 3 asks a cluster even before a dry run';
 
 test('what helm says after an install names the commands that tell whether it works, and for which namespaces', {
@@ -158,7 +198,9 @@ test('what helm says after an install names the commands that tell whether it wo
     'ServiceAccount of its own namespace, named towpath.',
   ])
     assert.ok(all.includes(`${line}\n`), `${line}\n${all}`);
+  assert.match(all, /No registry has the image "towpath": .*--set image\.repository=/s);
   const other = await notes({
+    image: { repository: 'registry.example.com/platform/towpath' },
     watchNamespace: 'shop',
     impersonate: [],
     test: { enabled: false },
@@ -166,7 +208,7 @@ test('what helm says after an install names the commands that tell whether it wo
   });
   for (const said of ['of shop.', 'nothing can be deployed', 'Secret towpath-webhooks of namespace gitops'])
     assert.ok(other.includes(said), other);
-  assert.doesNotMatch(other, /helm --namespace/);
+  assert.doesNotMatch(other, /helm --namespace|No registry/);
 });
 
 test('it can be a dependency of another chart, under a condition', async () => {

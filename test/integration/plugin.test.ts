@@ -93,7 +93,10 @@ test('kubectl towpath shows and asks, in words', async (t) => {
     await stage.repository.commit({ 'bad/objects.yaml': 'kind: [' });
     await stage.application('bad', { source: { path: 'bad' } });
     await stage.until('bad', ({ status }) => status?.sync === 'Quarantined', 'the quarantine');
-    assert.match((await towpath('why', 'bad')).stdout, /Refused [0-9a-f]{7}: (?!.*objects\.yaml.*objects\.yaml).*objects\.yaml/);
+    assert.match(
+      (await towpath('why', 'bad')).stdout,
+      /Refused [0-9a-f]{7}: (?!.*objects\.yaml.*objects\.yaml).*objects\.yaml/,
+    );
     assert.match((await towpath('status', 'bad')).stdout, /^bad .*Quarantined/);
   });
 

@@ -322,7 +322,52 @@ test('where no replica is scraped at all, nobody leads', { skip }, async () => {
   const rules = groups.groups.flatMap((group) => group.rules);
   const nobody = rules.find(({ alert }) => alert === 'TowpathNobodyLeads') ?? assert.fail();
   const paths = await write(groups, [
-    unitTest(rules, { up: '1x60' }, '10m', { ...nobody, by: { name: 'towpath' } }),
+    unitTest(rules, { up: '1x60' }, '10m', { ...nobody, by: { ...NAMESPACE, name: 'towpath' } }),
   ]);
   await promtool('test', 'rules', paths.tests);
 });
+
+/** The same series, as scraped from another namespace, or as another job. */
+const ofOther = (series: Series, namespace: string, job = '') =>
+  Object.fromEntries(
+    Object.entries(series).map(([name, values]) => [
+      name
+        .replaceAll('"towpath-system"', `"${namespace}"${job}`)
+        .replace(/"towpath-([12])(:8082)?"/g, '"other-$1$2"'),
+      values,
+    ]),
+  );
+const asJob = (series: Series, job: string) =>
+  Object.fromEntries(
+    Object.entries(series).map(([name, values]) => [name.replace(/\}$/, `,job="${job}"}`), values]),
+  );
+
+for (const [where, values, job, other] of [
+  ['another namespace', {}, '', (series: Series) => ofOther(series, 'other')],
+  [
+    'the same namespace, scraped by a ServiceMonitor',
+    { serviceMonitor: { enabled: true } },
+    'towpath-metrics',
+    (series: Series) => ofOther(series, 'towpath-system', ',job="other-metrics"'),
+  ],
+  [
+    'the same namespace, scraped by a PodMonitor',
+    { podMonitor: { enabled: true } },
+    'towpath-system/towpath',
+    (series: Series) => ofOther(series, 'towpath-system', ',job="towpath-system/other"'),
+  ],
+] as const)
+  test(`an installation in ${where} makes no alert of this one, and hides none`, { skip }, async () => {
+    const metrics = { prometheusRule: { enabled: true }, ...values };
+    const groups = await installedAlerts({ metrics });
+    const rules = groups.groups.flatMap((group) => group.rules);
+    const own = (series: Series) => (job === '' ? series : asJob(series, job));
+    const tests = Object.values(CASES).map(({ fires, at }) =>
+      unitTest(rules, { ...own(RIGHT), ...other(fires) }, at),
+    );
+    const nobody = rules.find(({ alert }) => alert === 'TowpathNobodyLeads') ?? assert.fail();
+    const by = { ...NAMESPACE, name: 'towpath', ...(job !== '' && { job }) };
+    tests.push(unitTest(rules, other(RIGHT), '10m', { ...nobody, by }));
+    const paths = await write(groups, tests);
+    await promtool('test', 'rules', paths.tests);
+  });

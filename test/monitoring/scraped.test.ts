@@ -89,12 +89,18 @@ test('a real Prometheus has an answer to every query of the dashboard and every 
 
   const { stage, proxy } = await everythingHappens(t);
   const { host } = new URL(await stage.operator.url('metrics'));
-  prometheus.scrape(host, { namespace: stage.namespace, pod: 'towpath-1' });
+  // As if it ran where the chart's rules were rendered for.
+  const namespace = 'towpath-system';
+  prometheus.scrape(host, { namespace, pod: 'towpath-1' });
   const { panels } = JSON.parse(readFileSync(DASHBOARD, 'utf8')) as {
     panels: { title: string; targets: { expr: string }[] }[];
   };
   for (const { title, targets } of panels)
-    for (const { expr } of targets) await untilAnswered(prometheus, title, expr);
+    for (const { expr } of targets)
+      await untilAnswered(prometheus, title, expr.replaceAll('$namespace', namespace));
+  for (const { title, targets } of panels)
+    for (const { expr } of targets)
+      assert.equal(await prometheus.count(expr.replaceAll('$namespace', 'other')), 0, `${title}: of others`);
   assert.equal(await prometheus.count(rules[0]?.expr ?? ''), 0, 'one leads');
 
   await untilTrue('TowpathApplicationNotReady', { inSeconds: 1_000 });

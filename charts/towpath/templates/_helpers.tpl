@@ -108,6 +108,14 @@ app.kubernetes.io/name: "{{ include "towpath.name" . }}-test"
   {{- end }}
 {{- end -}}
 
+{{/* Labels by which Prometheus tells this installation's series; the job is the one of the chart's own monitor. */}}
+{{- define "towpath.scraped" -}}
+namespace="{{ .Release.Namespace }}"
+{{- if .Values.metrics.serviceMonitor.enabled }},job="{{ include "towpath.serviceName" . }}-metrics"
+{{- else if .Values.metrics.podMonitor.enabled }},job="{{ .Release.Namespace }}/{{ include "towpath.fullname" . }}"
+{{- end }}
+{{- end -}}
+
 {{/* A rule of egress: ports of addresses, by default of all but those where clouds serve credentials. */}}
 {{- define "towpath.reaches" -}}
 - ports:
