@@ -7,7 +7,7 @@ test('every test file is of a suite, once', () => {
   const names = ['test', 'faults', 'scale', 'arm64', 'image', 'monitoring', 'installed'];
   const suites = names.map(suiteOf);
   const ran = suites.flatMap((suite) => groupsOf(suite, '').flatMap(({ files }) => files));
-  const all = ['operator', 'test', 'hack'].flatMap((room) =>
+  const all = ['operator', 'plugin', 'test', 'hack'].flatMap((room) =>
     globSync(`${room}/**/*.test.ts`).filter((file) => !file.includes('node_modules/')),
   );
   assert.deepEqual(ran.toSorted(), all.toSorted());

@@ -37,6 +37,7 @@ const UNTIMED_FAULTS = [
     'last-good',
     'definition-gone',
     'repair-author',
+    'two-clusters',
   ].map((name) => `test/faults/${name}.test.ts`),
   'test/e2e/**/*.test.ts',
 ];
