@@ -307,7 +307,7 @@ export const CHART_VALUES: ChartGroup['values'] = {
   },
   proxy: {
     description:
-      'For Git over HTTP. The API server and names that end with .svc are never asked for through it.',
+      'For Git over HTTP. The API server and names that end with .svc are never asked for through it. Not for passwords, which stand in the Deployment then: README has how extraEnv takes the URL from a Secret.',
     values: {
       http: text('For http:// addresses: http://host:port.', '', PROXY),
       https: text('For https:// addresses: http://host:port, or https://.', '', PROXY),
@@ -319,7 +319,9 @@ export const CHART_VALUES: ChartGroup['values'] = {
     default: [],
     schema: { type: 'array', items: { type: 'string' } },
   },
-  extraEnv: objects("More environment variables of the operator's container."),
+  extraEnv: objects(
+    "More environment variables of the operator's container: value, or valueFrom, such as a Secret's key.",
+  ),
   extraVolumes: objects('More volumes of the Pod.'),
   extraVolumeMounts: objects("More mounts of the operator's container."),
   podLabels: strings('On the Pods. Those that the chart sets itself stay as they are.'),

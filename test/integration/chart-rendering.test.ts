@@ -38,7 +38,7 @@ const FULL = {
 const withPodMonitor = { metrics: { podMonitor: { enabled: true, interval: '' } } };
 
 const readme = readFileSync(join(CHART, 'README.md'), 'utf8');
-const examples = [...readme.matchAll(/^### ([^\n]{1,200})\n[^`]{1,500}```yaml\n([^`]{1,2000})```$/gm)].map(
+const examples = [...readme.matchAll(/^### ([^\n]{1,200})\n[^\n]{1,500}\n```yaml\n([^`]{1,2000})```$/gm)].map(
   ([, title = '', values = '']) => ({ title, values }),
 );
 const SETS: readonly (readonly [string, unknown])[] = [
@@ -56,7 +56,7 @@ test('the chart passes helm lint, with every set of values', async () => {
 });
 
 test('I2: rendering needs no cluster, and twice is the same to the byte', async () => {
-  assert.ok(examples.length >= 6, 'the examples of the README');
+  assert.equal(examples.length, readme.match(/^```yaml$/gm)?.length, 'the examples of the README');
   for (const [what, values] of SETS) {
     const render = () =>
       helm('template', 'a', CHART, '--kubeconfig=/nowhere', `--values=${valuesFile(values)}`);
@@ -179,6 +179,18 @@ for (const [what, certificateAuthorities, volume, key] of [
 test('without private authorities there is no volume of theirs, and no flag', async () => {
   const text = JSON.stringify(await rendered());
   assert.doesNotMatch(text, /authorities|--ca-file/);
+});
+
+test("the README's proxy that wants a password has its address from a Secret, which the Deployment does not show", async () => {
+  const { values } = examples.find(({ title }) => title === 'Behind a proxy that wants a password') ?? {};
+  const env = podsOf(await rendered(values)).flatMap(({ spec }) => spec.containers[0]?.env ?? []);
+  assert.deepEqual(
+    env.filter(({ name }) => name.endsWith('PROXY')),
+    [
+      { name: 'NO_PROXY', value: 'git.internal.example.com' },
+      { name: 'HTTPS_PROXY', valueFrom: { secretKeyRef: { name: 'proxy', key: 'url' } } },
+    ],
+  );
 });
 
 test('webhooks have a Service, a port and an opening where they are on, and nothing where they are not', async () => {
