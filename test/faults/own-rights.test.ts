@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, type TestContext, test } from 'node:test';
+import { after, before, describe, type TestContext, test } from 'node:test';
 import { ANNOTATION_VERSION } from '../../operator/api/v1alpha1/names.ts';
 import {
   CLUSTER_RIGHTS,
@@ -153,7 +153,13 @@ function roleRef(kind: string) {
 }
 
 /** What makes the operator do each thing that it does as itself besides reading of all Applications. */
-async function driveAll(t: TestContext, stage: Stage, proxy: FaultProxy, own: string): Promise<void> {
+async function driveAll(
+  t: TestContext,
+  stage: Stage,
+  proxy: FaultProxy,
+  own: string,
+  flags: readonly string[],
+): Promise<void> {
   await stage.kubectl('create', 'secret', 'generic', 'is', '--from-literal=values.yaml=is: two');
   await stage.kubectl('create', 'configmap', 'is', '--from-literal=values.yaml=is: two');
   const names = ['Secret', 'ConfigMap'].map((kind) => ({ kind, name: 'is' }));
@@ -191,7 +197,7 @@ async function driveAll(t: TestContext, stage: Stage, proxy: FaultProxy, own: st
   );
   const follower = await startOperator(t, stage.cluster, stage.namespace, {
     proxy,
-    flags: [...FLAGS, `--namespace=${own}`],
+    flags,
   });
   const url = await follower.url('webhook');
   const path = new URL(stage.repoURL).pathname.slice(1);
@@ -210,63 +216,73 @@ async function driveAll(t: TestContext, stage: Stage, proxy: FaultProxy, own: st
   await stage.kubectl('delete', APPLICATIONS, 'web', '--timeout=60s');
 }
 
-// One of its own: the definition is made an older one.
-let cluster: ControlPlane;
-before(async () => {
-  cluster = await startControlPlane();
-});
-after(() => cluster.stop());
+/** Of an operator that watches one namespace, and of one that watches all, as the chart does by default. */
+const WATCHING: readonly (readonly [what: string, flags: readonly string[]])[] = [
+  ['of one namespace', []],
+  ['of all namespaces', ['--watch-namespace=']],
+];
 
-test('S15: the operator does as itself what its roles allow, each single verb of each rule, and nothing else', async (t) => {
-  const own = await namespaceFor(t, cluster);
-  const kinds = OF_EACH_KIND.map(([apiVersion, kind, rest = {}]) => ({
-    apiVersion,
-    kind,
-    metadata: { name: 'each' },
-    ...rest,
-  }));
-  const proxy = await startFaultProxy(cluster);
-  t.after(() => proxy.stop());
-  const stage = await newStage(t, {
-    cluster,
-    proxy,
-    flags: [...FLAGS, `--namespace=${own}`],
-    startOperator: false,
-    files: {
-      ...webChart,
-      'kinds/kinds.yaml': JSON.stringify({ apiVersion: 'v1', kind: 'List', items: kinds }),
-    },
-  });
-  const older = { metadata: { annotations: { [ANNOTATION_VERSION]: '0.0.1' } } };
-  const patched = await cluster.kubectl([
-    ...['patch', 'customresourcedefinition', APPLICATIONS, '--type=merge', '-p', JSON.stringify(older)],
-  ]);
-  assert.equal(patched.code, 0, patched.stderr);
-  await stage.restart();
+for (const [what, watching] of WATCHING)
+  describe(what, () => {
+    // One of its own: the definition is made an older one.
+    let cluster: ControlPlane;
+    before(async () => {
+      cluster = await startControlPlane();
+    });
+    after(() => cluster.stop());
 
-  await driveAll(t, stage, proxy, own);
-  const withoutReads = [
-    [WATCHED_RIGHTS, stage.namespace],
-    [CLUSTER_RIGHTS, ''],
-    [UPGRADE_RIGHTS, ''],
-    [OWN_NAMESPACE_RIGHTS, own],
-  ] as const;
-  assert.deepEqual(comparison(proxy, withoutReads).surplus, [], 'allowed, and of no use');
+    test(`S15: an operator ${what} does as itself what its roles allow, each single verb of each rule, and nothing else`, async (t) => {
+      const own = await namespaceFor(t, cluster);
+      const flags = [...FLAGS, `--namespace=${own}`, ...watching];
+      const kinds = OF_EACH_KIND.map(([apiVersion, kind, rest = {}]) => ({
+        apiVersion,
+        kind,
+        metadata: { name: 'each' },
+        ...rest,
+      }));
+      const proxy = await startFaultProxy(cluster);
+      t.after(() => proxy.stop());
+      const stage = await newStage(t, {
+        cluster,
+        proxy,
+        flags,
+        startOperator: false,
+        files: {
+          ...webChart,
+          'kinds/kinds.yaml': JSON.stringify({ apiVersion: 'v1', kind: 'List', items: kinds }),
+        },
+      });
+      const older = { metadata: { annotations: { [ANNOTATION_VERSION]: '0.0.1' } } };
+      const patched = await cluster.kubectl([
+        ...['patch', 'customresourcedefinition', APPLICATIONS, '--type=merge', '-p', JSON.stringify(older)],
+      ]);
+      assert.equal(patched.code, 0, patched.stderr);
+      await stage.restart();
 
-  await stage.kubectl(
-    ...['create', 'clusterrolebinding', 'all', '--clusterrole=cluster-admin'],
-    `--serviceaccount=${stage.namespace}:towpath`,
-  );
-  await stage.application('kinds', { source: { path: 'kinds' } });
-  const all = [...withoutReads, [READ_RIGHTS, ''] as const];
-  await eventually(() => comparison(proxy, [[READ_RIGHTS, '']]).surplus.length === 0, {
-    describe: 'each kind to be watched',
-  }).catch(async (error: Error) => {
-    const { surplus } = comparison(proxy, all);
-    const { status } = await stage.get('kinds');
-    throw new Error(`allowed, and of no use: ${surplus.join(', ')}\n${JSON.stringify(status)}`, {
-      cause: error,
+      await driveAll(t, stage, proxy, own, flags);
+      const withoutReads = [
+        [WATCHED_RIGHTS, watching.length === 0 ? stage.namespace : ''],
+        [CLUSTER_RIGHTS, ''],
+        [UPGRADE_RIGHTS, ''],
+        [OWN_NAMESPACE_RIGHTS, own],
+      ] as const;
+      assert.deepEqual(comparison(proxy, withoutReads).surplus, [], 'allowed, and of no use');
+
+      await stage.kubectl(
+        ...['create', 'clusterrolebinding', 'all', '--clusterrole=cluster-admin'],
+        `--serviceaccount=${stage.namespace}:towpath`,
+      );
+      await stage.application('kinds', { source: { path: 'kinds' } });
+      const all = [...withoutReads, [READ_RIGHTS, ''] as const];
+      await eventually(() => comparison(proxy, [[READ_RIGHTS, '']]).surplus.length === 0, {
+        describe: 'each kind to be watched',
+      }).catch(async (error: Error) => {
+        const { surplus } = comparison(proxy, all);
+        const { status } = await stage.get('kinds');
+        throw new Error(`allowed, and of no use: ${surplus.join(', ')}\n${JSON.stringify(status)}`, {
+          cause: error,
+        });
+      });
+      assert.deepEqual(comparison(proxy, all).missing, [], 'asked for, and not allowed');
     });
   });
-  assert.deepEqual(comparison(proxy, all).missing, [], 'asked for, and not allowed');
-});
