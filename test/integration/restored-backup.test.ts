@@ -104,6 +104,23 @@ test('D7: Applications and records that are restored beside what runs lose no hi
   assert.deepEqual(after?.slice(1), history, 'it goes on from there');
 });
 
+test('D7: an operator in another namespace, with the former installation and a copy of its records, renders and writes nothing anew', async (t) => {
+  const { stage, own, history, records } = await backedUp(t);
+  const before = await liveWeb(stage);
+  const moved = await namespaceFor(t);
+  await restore(
+    stage,
+    records.map((item) => ({ ...item, metadata: { ...item.metadata, namespace: moved } })),
+  );
+  await lose(stage, records);
+  const flags = [...fastLease, `--namespace=${moved}`, `--installation=${own}/towpath`];
+  const operator = await startOperator(t, stage.cluster, stage.namespace, { flags });
+  await untilItLooked(operator);
+  const revision = await stage.repository.revParse('main');
+  assert.deepEqual(historyOf(await stage.untilReadyAt('web', revision)), history);
+  assert.equal(await liveWeb(stage), before, 'the random value, too');
+});
+
 for (const [what, ready] of [
   ['with managedFields', (items: readonly Stored[]) => items],
   ['without managedFields, told to adopt', (items: readonly Stored[]) => items.map(adopting)],
