@@ -9,7 +9,7 @@ import { type Kubectl, mayNot, podOfLeader, SYSTEM } from './in-the-pod.ts';
 import { type Receiver, startReceiver } from './receiver.ts';
 import { definitionOf, imageValues, settledObjects, untilShown } from './releases.ts';
 import { next, type Site, setting, skip, startSite, stepsOf, today, version, waiting } from './site.ts';
-import { webOf } from './web.ts';
+import { admitWeb, untilWebAnswers, webAnswer, webOf } from './web.ts';
 
 let site: Site;
 let posts: Receiver;
@@ -21,14 +21,8 @@ const RUNNING = 'jsonpath={.items[?(@.status.phase=="Running")].spec.containers[
 const kubectl: Kubectl = (...args) => site.kubectl(...args);
 const run: Kubectl = (...args) => site.helm(...args);
 
-/** What somebody reads who opens the page. */
-async function answer(): Promise<string> {
-  const address = await kubectl('-n', 'shop', 'get', 'service', 'web', '-o', 'jsonpath={.spec.clusterIP}');
-  return (await fetch(`http://${address}/`, { signal: AbortSignal.timeout(2_000) })).text();
-}
-
 async function untilAnswers(text: string): Promise<void> {
-  await eventually(async () => (await answer()) === text, { within: 60_000, describe: `the answer ${text}` });
+  await untilWebAnswers(kubectl, text);
   await site.untilReady('web', 'shop');
 }
 
@@ -83,10 +77,7 @@ test('I2: installed by helm, it deploys what runs and answers on a real node', {
   await step('an Application comes up, and answers over its Service', async () => {
     await site.admit('shop');
     await kubectl('label', 'namespace', 'shop', 'pod-security.kubernetes.io/enforce=restricted');
-    const subject = '--serviceaccount=shop:towpath';
-    const classes = ['--verb=*', '--resource=priorityclasses.scheduling.k8s.io'];
-    await kubectl('create', 'clusterrole', 'priorities', ...classes);
-    await kubectl('create', 'clusterrolebinding', 'priorities', '--clusterrole=priorities', subject);
+    await admitWeb(kubectl);
     await site.applyApplication('web', 'shop', { path: 'web' });
     await untilAnswers('one');
   });
@@ -200,7 +191,7 @@ test('I2: installed by helm, it deploys what runs and answers on a real node', {
     const before = await versions();
     await run('uninstall', 'towpath', ...SYSTEM, '--wait', '--timeout=60s');
     assert.deepEqual(await versions(), before);
-    assert.equal(await answer(), 'four');
+    assert.equal(await webAnswer(kubectl), 'four');
     // The definition that is left is newer than the chart's, and Helm would take that for a conflict.
     await site.install('--skip-crds');
     await site.repository.commit({ 'web/web.yaml': web('five') });
