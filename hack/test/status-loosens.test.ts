@@ -73,13 +73,15 @@ function isLooser(rule: string, before: unknown, after: unknown): boolean {
 
 type Statuses = Record<string, Schema>;
 
-/** The schemas of all kinds' statuses, by definition and version. */
+/** The schemas of all kinds' statuses, by definition and version that is served. */
 function statuses(): Statuses {
   const found = definitions.flatMap(({ metadata, spec }) =>
-    spec.versions.map(({ name, schema }) => {
-      const { status } = schema.openAPIV3Schema.properties as unknown as { status?: Schema };
-      return [`${metadata.name} ${name}`, status ?? {}] as const;
-    }),
+    spec.versions
+      .filter(({ served }) => served)
+      .map(({ name, schema }) => {
+        const { status } = schema.openAPIV3Schema.properties as unknown as { status?: Schema };
+        return [`${metadata.name} ${name}`, status ?? {}] as const;
+      }),
   );
   return Object.fromEntries(found);
 }

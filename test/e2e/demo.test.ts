@@ -40,10 +40,18 @@ function startDemo(t: TestContext, temporary: string): Demo {
 
 /** Waits until the demo has written something, and returns the ids of all processes that it has then. */
 async function processesAt(demo: Demo, text: string): Promise<number[]> {
-  await eventually(() => demo.output().includes(text), {
+  let isWritten = false;
+  const written = eventually(() => demo.output().includes(text), {
     within: limit,
     describe: `the demo to write "${text}"`,
+  }).catch((error: Error) => {
+    throw new Error(`${error.message}\n${demo.output()}`);
   });
+  const ended = demo.ended.then((code) => {
+    if (!isWritten) throw new Error(`It ended with ${code} before it wrote "${text}":\n${demo.output()}`);
+  });
+  await Promise.race([written, ended]);
+  isWritten = true;
   return descendants(demo.child.pid ?? 0);
 }
 

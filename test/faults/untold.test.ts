@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FaultProxy, HeldRequest } from '../harness/fault-proxy.ts';
-import { fastLease, type Stage } from '../harness/operator.ts';
+import { fastLease, type Stage, startOperator } from '../harness/operator.ts';
 import type { RequestMatch } from '../harness/recorded-request.ts';
 import { eventually } from '../harness/wait.ts';
 import {
@@ -353,6 +353,36 @@ for (const [write, at] of Object.entries(LOST_WRITES))
         await toldOnce(stage, what, { reason, note, before });
       });
   });
+
+test('A14: of an Application that another process lets go, after this one was refused it, the end is told once', async (t) => {
+  const steps = await newProxiedSteps(t, { flags: fastLease });
+  const { stage, proxy } = steps;
+  await steps.push('web', [configMap('web')]);
+  await stage.deployed('web', { source: { path: 'web' } });
+  const refused = proxy.fail({
+    verb: 'patch',
+    path: /\/applications\/web(\?|$)/,
+    where: ({ body }) => CASES.gone.body.test(body),
+    fault: { status: 409 },
+  });
+  await stage.kubectl('delete', 'applications.towpath.dev', 'web', '--wait=false');
+  await eventually(() => refused.met > 0, { describe: 'the refusal' });
+  const leases = proxy.fail({ path: /\/leases\//, fault: { status: 500 } });
+  const other = await startOperator(t, stage.cluster, stage.namespace, { flags: fastLease });
+  await toldOf(stage, 'web', 'Deleted');
+  leases.remove();
+  await other.stop();
+  await eventually(() => isLeading(stage), { describe: 'the first to lead again' });
+  // What happened before that is told first.
+  await steps.push('next', [configMap('next')]);
+  await stage.deployed('next', { source: { path: 'next' } });
+  await toldOf(stage, 'next', 'Synced');
+  assert.equal((await eventsOf(stage, 'web', 'Deleted')).length, 1);
+});
+
+async function isLeading({ operator }: Stage): Promise<boolean> {
+  return /^leader_election_master_status\{.*\} 1$/m.test(await operator.metrics());
+}
 
 function timesLogged({ operator }: Stage, pattern: RegExp): number {
   return operator.process

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { chmodSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -9,6 +10,7 @@ import { bytesOf, CHART } from '../harness/chart.ts';
 import { runProgram } from '../harness/cluster.ts';
 import type { Stage } from '../harness/operator.ts';
 import { kubeconfigWith, operatorToken } from '../harness/operator-rights.ts';
+import { scaled } from '../harness/slowness.ts';
 import { eventually } from '../harness/wait.ts';
 
 // Its reaper is an image of a registry; each test stops what it started.
@@ -21,6 +23,8 @@ export const skip = missing ?? false;
 export const BUILD_MS = 900_000;
 
 const MIB = 2 ** 20;
+/** From the start of a container to ready, beside a control plane that answers. Milliseconds. */
+const READY_MS = 2_000;
 /** What the operator says when it is told to end has so much time beyond the chart's. */
 const STOP_SECONDS = 12;
 
@@ -117,5 +121,6 @@ export async function startOf(container: StartedTestContainer): Promise<string> 
     ' / ',
   );
   const bytes = Number(dockerSays('image', 'inspect', '--format', '{{.Size}}', await operatorImage()));
+  assert.ok(readyAt - startedAt < scaled(READY_MS), `ready ${readyAt - startedAt} ms after its start`);
   return `image ${Math.round(bytes / MIB)} MiB; ready ${readyAt - startedAt} ms after its start, with ${memory}`;
 }

@@ -349,6 +349,25 @@ test('the series of single Applications are served, and are left out on request'
   assert.ok((await argsOf({ metrics: { applications: false } })).includes(flag));
 });
 
+test('what the chart makes outside of its namespace is found by one label', async () => {
+  const objects = await rendered({ watchNamespace: 'shop' });
+  const outside = objects.filter(
+    ({ kind, metadata }) =>
+      kind.startsWith('ClusterRole') || (metadata.namespace ?? 'towpath-system') !== 'towpath-system',
+  );
+  assert.deepEqual(
+    new Set(outside.map(({ kind }) => kind)),
+    new Set(['ClusterRole', 'ClusterRoleBinding', 'Role', 'RoleBinding']),
+  );
+  for (const { kind, metadata } of outside)
+    if (!isForPeople(metadata.labels ?? {}))
+      assert.equal(
+        metadata.labels?.['towpath.dev/installed-in'],
+        'towpath-system',
+        `${kind} ${metadata.name}`,
+      );
+});
+
 test('S15: who does not let it upgrade its definitions gives it no right to write any', async () => {
   const rules = (await rendered({ crds: { upgrade: false } })).flatMap((object) => object.rules ?? []);
   const ofDefinitions = rules.filter(({ resources }) => resources.includes('customresourcedefinitions'));

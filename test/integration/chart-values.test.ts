@@ -95,6 +95,11 @@ for (const [what, values, says] of [
         /runbookUrl/,
       ] as const,
   ),
+  [
+    'an environment variable twice',
+    { proxy: { https: 'http://proxy.example.com:3128' }, extraEnv: [{ name: 'HTTPS_PROXY', value: 'x' }] },
+    /HTTPS_PROXY is in extraEnv and in proxy: keep one/,
+  ],
   ['an image with a space', { image: { repository: 'a b' } }, /repository/],
   ['a tag that is none', { image: { tag: 'a/b' } }, /tag/],
   ['an interval that is none', { metrics: { podMonitor: { interval: '1 hour' } } }, /interval/],

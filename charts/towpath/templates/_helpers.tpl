@@ -176,10 +176,17 @@ capabilities:
 {{- end -}}
 
 {{- define "towpath.proxyEnv" -}}
+{{- $extra := list }}
+{{- range .extraEnv }}{{ $extra = append $extra .name }}{{ end }}
+{{- with .proxy }}
 {{- range $name, $value := dict "HTTP_PROXY" .http "HTTPS_PROXY" .https "NO_PROXY" .bypass }}
 {{- if $value }}
+{{- if has $name $extra }}
+{{- fail (printf "%s is in extraEnv and in proxy: keep one of them, since Kubernetes takes a name once." $name) }}
+{{- end }}
 - name: {{ $name }}
   value: {{ $value | quote }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end -}}

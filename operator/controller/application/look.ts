@@ -1,6 +1,7 @@
 import type { Application } from '../../api/v1alpha1/application.ts';
 import { FINALIZER } from '../../api/v1alpha1/names.ts';
 import type { KubeObject } from '../../kube/client.ts';
+import { ApiError } from '../../kube/errors.ts';
 import type { KeptObject } from '../../plan/plan.ts';
 import {
   errorToTell,
@@ -113,7 +114,13 @@ export class ApplicationLooks {
     }
     // Another's finalizer that went in the meantime must not come back.
     const finalizers = (metadata.finalizers ?? []).filter((finalizer) => finalizer !== FINALIZER);
-    await this.#options.writer.setFinalizers(metadata, finalizers, signal);
+    try {
+      await this.#options.writer.setFinalizers(metadata, finalizers, signal);
+    } catch (error) {
+      // It was not let go by that, and where another process does it, that one tells.
+      if (error instanceof ApiError && error.code < 500) this.#letGo.delete(key);
+      throw error;
+    }
     this.tellGone(key);
     this.#options.parts.wanted.forget(key);
   }
