@@ -13,6 +13,7 @@ import type { Kubectl } from './kubectl.ts';
 export const RESOURCE = `applications.${GROUP}`;
 
 const listSchema = z.object({ items: z.array(z.unknown()) });
+const eventSchema = z.object({ type: z.string(), object: z.unknown() });
 
 /** All Applications that kubectl's flags select, by namespace and name. @throws CommandError */
 export async function readApplications(
@@ -20,7 +21,7 @@ export async function readApplications(
   flags: readonly string[] = [],
 ): Promise<Application[]> {
   const { items } = listSchema.parse(await kubectl.json(['get', RESOURCE, ...flags]));
-  return items.map(applicationOf).sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
+  return inOrder(items.map(applicationOf));
 }
 
 /** @throws CommandError where there is none of that name, with those that there are. */
@@ -34,8 +35,27 @@ export async function readApplication(kubectl: Kubectl, name: string): Promise<A
   }
 }
 
+/** Each change of what `kubectl get applications` with these arguments has, what is there first, until `signal` is aborted. */
+export async function* watchApplications(
+  kubectl: Kubectl,
+  args: readonly string[],
+  signal: AbortSignal,
+): AsyncGenerator<{ type: string; application: Application }> {
+  // An API server ends a watch after some time.
+  while (!signal.aborted)
+    for await (const event of kubectl.watch(['get', RESOURCE, ...args], signal)) {
+      const { type, object } = eventSchema.parse(event);
+      yield { type, application: applicationOf(object) };
+    }
+}
+
+/** By namespace and name. */
+export function inOrder(applications: Iterable<Application>): Application[] {
+  return [...applications].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
+}
+
 /** @throws CommandError where it cannot be read */
-export function applicationOf(object: unknown): Application {
+function applicationOf(object: unknown): Application {
   const parsed = parseApplication(object);
   if (parsed.ok) return parsed.application;
   throw new CommandError(

@@ -26,7 +26,7 @@ const KUBECTL_OPTIONS: Readonly<Record<string, Option>> = {
 };
 
 /** What is ours. */
-export const OWN_OPTIONS: Readonly<Record<keyof CommandFlags, Option>> = {
+const OWN_OPTIONS: Readonly<Record<keyof CommandFlags, Option>> = {
   output: { type: 'string', short: 'o' },
   watch: { type: 'boolean', short: 'w' },
   'all-namespaces': { type: 'boolean', short: 'A' },

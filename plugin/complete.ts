@@ -1,6 +1,6 @@
 import { readApplication, readApplications } from './application.ts';
 import { readCommandLine } from './command-line.ts';
-import { COMMANDS } from './commands/all.ts';
+import { COMMANDS, commandOf } from './commands/all.ts';
 import { Kubectl } from './kubectl.ts';
 
 /** Of kubectl's completion: what is said is all there is, no file names. */
@@ -25,7 +25,7 @@ async function wordsFor(
 ): Promise<string[]> {
   const { name, words, kubectlFlags } = readCommandLine(before);
   if (name === undefined) return Object.keys(COMMANDS);
-  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  const command = commandOf(name);
   if (command === undefined) return [];
   if (begun.startsWith('-')) return command.flags.map((flag) => `--${flag}`);
   if (words.length >= command.words[1]) return [];

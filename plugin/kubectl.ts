@@ -27,8 +27,8 @@ export class Kubectl {
   }
 
   /** What it prints, as JSON. @throws CommandError with its own words. */
-  async json(args: readonly string[], signal?: AbortSignal): Promise<unknown> {
-    const { code, stdout, stderr } = await this.#run([...args, '--output=json'], signal);
+  async json(args: readonly string[]): Promise<unknown> {
+    const { code, stdout, stderr } = await this.#run([...args, '--output=json']);
     if (code !== 0) throw new CommandError(inWords(stderr, code));
     return JSON.parse(stdout);
   }
@@ -47,29 +47,24 @@ export class Kubectl {
   async *watch(args: readonly string[], signal: AbortSignal): AsyncGenerator<unknown> {
     const watched = [...args, '--watch', '--output-watch-events', '--output=json'];
     const child = this.#start(watched, signal);
-    let stderr = '';
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      stderr = (stderr + text).slice(-MOST_WORDS);
-    });
+    const stderr = wordsOf(child);
     const ended = endOf(child);
     if (child.stdout === null) return;
     // One a line.
     for await (const line of createInterface({ input: child.stdout }))
       if (line !== '') yield JSON.parse(line);
     const code = await ended;
-    if (code !== 0 && !signal.aborted) throw new CommandError(inWords(stderr, code));
+    if (code !== 0 && !signal.aborted) throw new CommandError(inWords(stderr(), code));
   }
 
-  async #run(args: readonly string[], signal?: AbortSignal): Promise<Ended> {
-    const child = this.#start(args, signal);
-    let [stdout, stderr] = ['', ''];
+  async #run(args: readonly string[]): Promise<Ended> {
+    const child = this.#start(args);
+    const stderr = wordsOf(child);
+    let stdout = '';
     child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       stdout += text;
     });
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      stderr = (stderr + text).slice(-MOST_WORDS);
-    });
-    return { code: await endOf(child), stdout, stderr };
+    return { code: await endOf(child), stdout, stderr: stderr() };
   }
 
   #start(args: readonly string[], signal?: AbortSignal): ChildProcess {
@@ -82,6 +77,15 @@ export class Kubectl {
 
 /** Of what kubectl says, in characters. */
 const MOST_WORDS = 4_000;
+
+/** The last of what it says on stderr, so far. */
+function wordsOf(child: ChildProcess): () => string {
+  let stderr = '';
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    stderr = (stderr + text).slice(-MOST_WORDS);
+  });
+  return () => stderr;
+}
 
 function endOf(child: ChildProcess): Promise<number | null> {
   return new Promise((resolve, reject) => {

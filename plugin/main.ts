@@ -1,5 +1,5 @@
 import { check, readCommandLine } from './command-line.ts';
-import { COMMANDS } from './commands/all.ts';
+import { COMMANDS, commandOf } from './commands/all.ts';
 import { complete } from './complete.ts';
 import { CommandError, EXIT, type ExitCode } from './exit-codes.ts';
 import { help, helpOf } from './help.ts';
@@ -37,7 +37,7 @@ async function run(args: readonly string[]): Promise<ExitCode> {
     out.write(help());
     return name === undefined && !line.wantsHelp ? EXIT.Usage : EXIT.Done;
   }
-  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  const command = commandOf(name);
   if (command === undefined)
     throw new CommandError(
       `There is no command ${name}; there are ${Object.keys(COMMANDS).join(', ')}.`,

@@ -15,3 +15,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   resume,
   history,
 };
+
+export function commandOf(name: string): Command | undefined {
+  return Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+}

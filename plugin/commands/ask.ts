@@ -19,12 +19,8 @@ export const sync: Command = {
     environmentsOf(application, environment);
     const key = keyOf(application);
     if (application.spec.suspend) {
-      tell(
-        context,
-        key,
-        false,
-        `${key} is suspended, so a sync would do nothing: kubectl towpath resume ${name}.`,
-      );
+      const message = `${key} is suspended, so a sync would do nothing: kubectl towpath resume ${name}.`;
+      tell(context, { application: key, changed: false, message });
       return EXIT.Suspended;
     }
     await warnIfNobodyLeads(context);
@@ -34,20 +30,17 @@ export const sync: Command = {
     };
     await patch(context, name, { metadata: { annotations } });
     const where = environment === undefined ? '' : ` in ${environment}`;
-    tell(
-      context,
-      key,
-      true,
-      `Asked for a sync of ${key}${where}; follow it with kubectl towpath status ${name} --watch.`,
-    );
+    const message = `Asked for a sync of ${key}${where}; follow it with kubectl towpath status ${name} --watch.`;
+    tell(context, { application: key, changed: true, message });
     return EXIT.Done;
   },
 };
 
-export const suspend = switching('suspend', true);
-export const resume = switching('resume', false);
+export const suspend = switching('suspend');
+export const resume = switching('resume');
 
-function switching(verb: 'suspend' | 'resume', isSuspended: boolean): Command {
+function switching(verb: 'suspend' | 'resume'): Command {
+  const isSuspended = verb === 'suspend';
   return {
     usage: `${verb} APP`,
     words: [1, 1],
@@ -61,16 +54,12 @@ function switching(verb: 'suspend' | 'resume', isSuspended: boolean): Command {
       const key = keyOf(application);
       const is = `${key} is ${isSuspended ? 'suspended' : 'not suspended'}`;
       if (application.spec.suspend === isSuspended) {
-        tell(context, key, false, `${is} already.`);
+        tell(context, { application: key, changed: false, message: `${is} already.` });
         return EXIT.Done;
       }
       await patch(context, name, { spec: { suspend: isSuspended } });
-      tell(
-        context,
-        key,
-        true,
-        `${is} now. Where its own manifest stands in Git, change spec.suspend there, too.`,
-      );
+      const message = `${is} now. Where its own manifest stands in Git, change spec.suspend there, too.`;
+      tell(context, { application: key, changed: true, message });
       return EXIT.Done;
     },
   };
@@ -80,7 +69,8 @@ async function patch({ kubectl }: Context, name: string, change: object): Promis
   await kubectl.json(['patch', RESOURCE, name, '--type=merge', MANAGER, `--patch=${JSON.stringify(change)}`]);
 }
 
-function tell(context: Context, application: string, isChanged: boolean, message: string): void {
-  if (isJson(context)) printJson(context, { application, changed: isChanged, message });
-  else printLines(context, [message]);
+/** What -o json gives, or its message alone. */
+function tell(context: Context, answer: { application: string; changed: boolean; message: string }): void {
+  if (isJson(context)) printJson(context, answer);
+  else printLines(context, [answer.message]);
 }

@@ -4,10 +4,14 @@ import { relative } from '../text/times.ts';
 import type { Context } from './command.ts';
 
 /** Where the chart installs by default. */
-export const OPERATOR_NAMESPACE = 'towpath-system';
+const OPERATOR_NAMESPACE = 'towpath-system';
 
-export function leadsSince({ kubectl, flags, now }: Context): Promise<string | undefined> {
-  return nobodyLeadsSince(kubectl, flags['operator-namespace'] ?? OPERATOR_NAMESPACE, now());
+function namespaceOf({ flags }: Context): string {
+  return flags['operator-namespace'] ?? OPERATOR_NAMESPACE;
+}
+
+export function leadsSince(context: Context): Promise<string | undefined> {
+  return nobodyLeadsSince(context.kubectl, namespaceOf(context), context.now());
 }
 
 /** What a status says may be old where no operator looks: whoever reads it is told. */
@@ -17,7 +21,7 @@ export async function warnIfNobodyLeads(context: Context): Promise<void> {
   context.err.write(`${paint(context.err, 'yellow', 'Warning:')} ${silence(since, context)}\n`);
 }
 
-export function silence(since: string, { flags, now }: Context): string {
-  const namespace = flags['operator-namespace'] ?? OPERATOR_NAMESPACE;
-  return `no operator has led in namespace ${namespace} since ${since} (${relative(since, now())}), so what is shown may be old: look at its Pods with kubectl get pods -n ${namespace}.`;
+export function silence(since: string, context: Context): string {
+  const namespace = namespaceOf(context);
+  return `no operator has led in namespace ${namespace} since ${since} (${relative(since, context.now())}), so what is shown may be old: look at its Pods with kubectl get pods -n ${namespace}.`;
 }

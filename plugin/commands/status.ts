@@ -1,20 +1,17 @@
-import { z } from 'zod';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import {
-  applicationOf,
   environmentsOf,
+  inOrder,
   keyOf,
-  RESOURCE,
   readApplication,
   readApplications,
+  watchApplications,
 } from '../application.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { applicationNode } from '../text/application-tree.ts';
 import { treeLines } from '../text/tree.ts';
 import { type Command, type Context, isJson, printJson, printLines } from './command.ts';
 import { warnIfNobodyLeads } from './nobody-leads.ts';
-
-const eventSchema = z.object({ type: z.string(), object: z.unknown() });
 
 export const status: Command = {
   usage: 'status [APP [ENV]]',
@@ -34,7 +31,7 @@ async function read(context: Context): Promise<readonly Application[]> {
   const { kubectl, words, flags } = context;
   const [name] = words;
   if (name !== undefined) return [await readApplication(kubectl, name)];
-  return readApplications(kubectl, flags['all-namespaces'] ? ['--all-namespaces'] : []);
+  return readApplications(kubectl, everywhere(flags));
 }
 
 function print(context: Context, applications: readonly Application[]): void {
@@ -69,31 +66,25 @@ async function watch(context: Context): Promise<ExitCode> {
   await read(context);
   await warnIfNobodyLeads(context);
   const all = new Map<string, Application>();
-  const args = ['get', RESOURCE];
-  if (name !== undefined) args.push(name);
-  if (flags['all-namespaces']) args.push('--all-namespaces');
   let isDue = false;
   const draw = () => {
     isDue = false;
     // Clears, from the top; what scrolled by stays above.
     if (out.width !== undefined) out.write('\u001b[H\u001b[2J');
-    print(
-      context,
-      [...all.values()].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1)),
-    );
+    print(context, inOrder(all.values()));
     if (out.width === undefined) out.write('\n');
   };
-  // An API server ends a watch after some time.
-  while (!signal.aborted) {
-    for await (const event of kubectl.watch(args, signal)) {
-      const { type, object } = eventSchema.parse(event);
-      const application = applicationOf(object);
-      if (type === 'DELETED') all.delete(keyOf(application));
-      else all.set(keyOf(application), application);
-      // A list comes event by event: it is drawn once.
-      if (!isDue) setImmediate(draw);
-      isDue = true;
-    }
+  const args = name === undefined ? everywhere(flags) : [name, ...everywhere(flags)];
+  for await (const { type, application } of watchApplications(kubectl, args, signal)) {
+    if (type === 'DELETED') all.delete(keyOf(application));
+    else all.set(keyOf(application), application);
+    // A list comes event by event: it is drawn once.
+    if (!isDue) setImmediate(draw);
+    isDue = true;
   }
   return EXIT.Done;
+}
+
+function everywhere(flags: Context['flags']): string[] {
+  return flags['all-namespaces'] ? ['--all-namespaces'] : [];
 }

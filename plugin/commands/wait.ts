@@ -1,15 +1,12 @@
-import { z } from 'zod';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import { parseDuration } from '../../operator/api/v1alpha1/duration.ts';
-import { applicationOf, environmentsOf, keyOf, RESOURCE, readApplication, readyOf } from '../application.ts';
+import { environmentsOf, keyOf, readApplication, readyOf, watchApplications } from '../application.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { short } from '../text/application-tree.ts';
 import { plain, wrap } from '../text/terminal.ts';
 import { type Command, type Context, isJson, printJson, printLines } from './command.ts';
 import { leadsSince, silence } from './nobody-leads.ts';
 import { type Awaited, type Verdict, verdictOn } from './verdict.ts';
-
-const eventSchema = z.object({ type: z.string(), object: z.unknown() });
 
 const DEFAULT_TIMEOUT = '10m';
 /** What a timer can wait for: 24 days. */
@@ -70,16 +67,13 @@ async function verdict(context: Context, awaited: Awaited): Promise<Verdict> {
   const signal = AbortSignal.any([ending.signal, context.signal]);
   try {
     const followed = (async () => {
-      for (;;) {
-        for await (const event of kubectl.watch(['get', RESOURCE, name], signal)) {
-          const { type, object } = eventSchema.parse(event);
-          if (type === 'DELETED') throw new CommandError(`${keyOf(latest)} was deleted meanwhile.`);
-          latest = applicationOf(object);
-          const said = answer();
-          if (said !== undefined) return said;
-        }
-        signal.throwIfAborted();
+      for await (const { type, application } of watchApplications(kubectl, [name], signal)) {
+        if (type === 'DELETED') throw new CommandError(`${keyOf(latest)} was deleted meanwhile.`);
+        latest = application;
+        const said = answer();
+        if (said !== undefined) return said;
       }
+      throw signal.reason;
     })();
     const silent = whenSilent(context, signal);
     const late = after(timeoutMs, signal).then(

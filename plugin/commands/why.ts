@@ -7,7 +7,7 @@ import { ANNOTATION_PRUNE_CONSENT } from '../../operator/api/v1alpha1/names.ts';
 import { REASONS } from '../../operator/api/v1alpha1/reasons.ts';
 import { environmentsOf, keyOf, RESOURCE, readApplication, readyOf } from '../application.ts';
 import { EXIT } from '../exit-codes.ts';
-import { objects, short, state } from '../text/application-tree.ts';
+import { objects, short, state, timesOf } from '../text/application-tree.ts';
 import { paint, plain, wrap } from '../text/terminal.ts';
 import { relative } from '../text/times.ts';
 import { type Command, type Context, isJson, printJson, printLines } from './command.ts';
@@ -129,12 +129,8 @@ function print(context: Context, application: Application, causes: readonly Caus
     );
   }
   for (const { environment, reason, message, since, clearsAt, next } of causes) {
-    const times = [
-      ...(since === undefined ? [] : [`since ${relative(since, now())}`]),
-      ...(clearsAt === undefined ? [] : [`clears ${relative(clearsAt, now())}`]),
-    ];
     const where = environment === undefined ? '' : `${environment}: `;
-    const when = times.length === 0 ? '' : ` (${times.join(', ')})`;
+    const when = timesOf({ since, clearsAt }, now());
     lines.push(
       ...wrap(`${where}${paint(out, 'yellow', plain(reason))}${when}: ${plain(message)}`, out.width, '  '),
     );

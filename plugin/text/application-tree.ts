@@ -70,15 +70,23 @@ function factsOf(environment: EnvironmentStatus, now: Date): Node[] {
   return [...new Set(texts)].map((text) => ({ text }));
 }
 
-export function blockedText(
+function blockedText(
   { reason, message, since, clearsAt }: NonNullable<EnvironmentStatus['blockedBy']>[number],
+  now: Date,
+): string {
+  return `blocked by ${reason}${timesOf({ since, clearsAt }, now)}: ${plain(message)}`;
+}
+
+/** ` (since 5m ago, clears in 3m)`, as far as that is known. */
+export function timesOf(
+  { since, clearsAt }: { since?: string | undefined; clearsAt?: string | undefined },
   now: Date,
 ): string {
   const times = [
     ...(since === undefined ? [] : [`since ${relative(since, now)}`]),
     ...(clearsAt === undefined ? [] : [`clears ${relative(clearsAt, now)}`]),
   ];
-  return `blocked by ${reason}${times.length === 0 ? '' : ` (${times.join(', ')})`}: ${plain(message)}`;
+  return times.length === 0 ? '' : ` (${times.join(', ')})`;
 }
 
 function driftText(drift: NonNullable<EnvironmentStatus['drift']>, now: Date): string {

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { type FaultProxy, startFaultProxy } from '../harness/fault-proxy.ts';
-import { newStage, type RunningOperator, type Stage, startOperator } from '../harness/operator.ts';
+import { newStage, type Stage, startOperator, timesLogged } from '../harness/operator.ts';
 import { freePort } from '../harness/process.ts';
 import { useControlPlane } from '../harness/use-control-plane.ts';
 import { eventually } from '../harness/wait.ts';
@@ -78,11 +77,6 @@ async function replica(t: TestContext, stage: Stage, proxy?: FaultProxy) {
       ),
   };
 }
-
-const timesLogged = ({ logPath }: RunningOperator, says: RegExp) =>
-  readFileSync(logPath, 'utf8')
-    .split('\n')
-    .filter((line) => says.test(line)).length;
 
 for (const { name, path, says } of AT_THE_START) {
   test(`A9: a replica that cannot ${name} is not ready, says why there and once in the log, and is ready when it can`, async (t) => {

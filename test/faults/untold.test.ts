@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FaultProxy, HeldRequest } from '../harness/fault-proxy.ts';
-import { fastLease, type Stage, startOperator } from '../harness/operator.ts';
+import { fastLease, type Stage, startOperator, timesLogged } from '../harness/operator.ts';
 import type { RequestMatch } from '../harness/recorded-request.ts';
 import { eventually } from '../harness/wait.ts';
 import {
@@ -336,7 +336,7 @@ for (const [write, at] of Object.entries(LOST_WRITES))
         await stage.deployed(what, { source: { path: what }, ...spec });
         await toldOf(stage, what, 'Synced');
         const before = (await eventsOf(stage, what, reason)).length;
-        const follows = () => timesLogged(stage, /This process follows/);
+        const follows = () => timesLogged(stage.operator, /This process follows/);
         const followed = follows();
         const held = proxy.hold({
           verb: 'patch',
@@ -382,11 +382,4 @@ test('A14: of an Application that another process lets go, after this one was re
 
 async function isLeading({ operator }: Stage): Promise<boolean> {
   return /^leader_election_master_status\{.*\} 1$/m.test(await operator.metrics());
-}
-
-function timesLogged({ operator }: Stage, pattern: RegExp): number {
-  return operator.process
-    .logTail(1_000)
-    .split('\n')
-    .filter((line) => pattern.test(line)).length;
 }

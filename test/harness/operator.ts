@@ -126,6 +126,13 @@ async function rightsFor(
   return proxy === undefined ? kubeconfigWith(cluster, token) : proxy.admit(token);
 }
 
+/** How many lines of its log say that. */
+export function timesLogged({ logPath }: Pick<RunningOperator, 'logPath'>, says: RegExp): number {
+  return readFileSync(logPath, 'utf8')
+    .split('\n')
+    .filter((line) => says.test(line)).length;
+}
+
 /** Waits until the CRDs of this checkout are served. */
 export async function installCRDs(cluster: Cluster): Promise<void> {
   const applied = await cluster.kubectl([

@@ -1,7 +1,7 @@
 import { applicationOf } from '../record/application-key.ts';
 import type { TargetIdentity } from '../record/target.ts';
 import type { DueTarget } from '../target/looks.ts';
-import type { ApplicationCache } from './application-cache.ts';
+import type { ApplicationCache, CachedApplication } from './application-cache.ts';
 
 /** What decides what is due in a target, before anything of it is looked at. */
 export interface Whereabouts {
@@ -39,12 +39,10 @@ export function dueTarget(applications: ApplicationCache, name: string): DueTarg
   const isIt = (target: TargetIdentity) => target.name === name;
   const identity = cached?.targets.find(isIt);
   if (cached === undefined || memory === undefined || identity === undefined) return undefined;
-  const { application, object } = cached;
+  const { application } = cached;
   const due = dueIn({
     isGone: memory.gone !== undefined,
-    isDeleted: object.metadata.deletionTimestamp !== undefined,
-    hasFinalizer: applications.isReady(key),
-    isReadable: application !== undefined,
+    ...applicationWhereabouts(applications, key, cached),
   });
   if (due === 'Nothing' || due === 'Release') return { due, identity, memory };
   const target = cached.specified.find(isIt);
@@ -55,6 +53,18 @@ export function dueTarget(applications: ApplicationCache, name: string): DueTarg
 /** Whether it is only to get our finalizer, and its targets are looked at after that. */
 export function isToBegin(applications: ApplicationCache, key: string): boolean {
   const cached = applications.get(key);
-  if (cached?.application === undefined || applications.isReady(key)) return false;
-  return cached.object.metadata.deletionTimestamp === undefined;
+  if (cached === undefined) return false;
+  return dueIn({ isGone: false, ...applicationWhereabouts(applications, key, cached) }) === 'Later';
+}
+
+function applicationWhereabouts(
+  applications: ApplicationCache,
+  key: string,
+  { application, object }: CachedApplication,
+): Omit<Whereabouts, 'isGone'> {
+  return {
+    isDeleted: object.metadata.deletionTimestamp !== undefined,
+    hasFinalizer: applications.isReady(key),
+    isReadable: application !== undefined,
+  };
 }
