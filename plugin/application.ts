@@ -19,18 +19,23 @@ const eventSchema = z.object({ type: z.string(), object: z.unknown() });
 export async function readApplications(
   kubectl: Kubectl,
   flags: readonly string[] = [],
+  signal?: AbortSignal,
 ): Promise<Application[]> {
-  const { items } = listSchema.parse(await kubectl.json(['get', RESOURCE, ...flags]));
+  const { items } = listSchema.parse(await kubectl.json(['get', RESOURCE, ...flags], signal));
   return inOrder(items.map(applicationOf));
 }
 
 /** @throws CommandError where there is none of that name, with those that there are. */
-export async function readApplication(kubectl: Kubectl, name: string): Promise<Application> {
+export async function readApplication(
+  kubectl: Kubectl,
+  name: string,
+  signal?: AbortSignal,
+): Promise<Application> {
   try {
-    return applicationOf(await kubectl.json(['get', RESOURCE, name]));
+    return applicationOf(await kubectl.json(['get', RESOURCE, name], signal));
   } catch (error) {
     if (!(error instanceof CommandError) || !error.message.includes('(NotFound)')) throw error;
-    const others = await readApplications(kubectl);
+    const others = await readApplications(kubectl, [], signal);
     throw new CommandError(`There is no Application ${name} here; ${inWords(others)}`);
   }
 }

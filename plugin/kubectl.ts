@@ -26,16 +26,21 @@ export class Kubectl {
     this.#program = environment[PROGRAM_VARIABLE] || 'kubectl';
   }
 
-  /** What it prints, as JSON. @throws CommandError with its own words. */
-  async json(args: readonly string[]): Promise<unknown> {
-    const { code, stdout, stderr } = await this.#run([...args, '--output=json']);
+  /**
+   * What it prints, as JSON.
+   *
+   * @param signal ends kubectl where it is aborted.
+   * @throws CommandError with its own words.
+   */
+  async json(args: readonly string[], signal?: AbortSignal): Promise<unknown> {
+    const { code, stdout, stderr } = await this.#run([...args, '--output=json'], signal);
     if (code !== 0) throw new CommandError(inWords(stderr, code));
     return JSON.parse(stdout);
   }
 
   /** The same; undefined where it fails, for whatever reason. */
-  async jsonIfAny(args: readonly string[]): Promise<unknown> {
-    const { code, stdout } = await this.#run([...args, '--output=json']);
+  async jsonIfAny(args: readonly string[], signal?: AbortSignal): Promise<unknown> {
+    const { code, stdout } = await this.#run([...args, '--output=json'], signal);
     return code === 0 ? JSON.parse(stdout) : undefined;
   }
 
@@ -57,8 +62,8 @@ export class Kubectl {
     if (code !== 0 && !signal.aborted) throw new CommandError(inWords(stderr(), code));
   }
 
-  async #run(args: readonly string[]): Promise<Ended> {
-    const child = this.#start(args);
+  async #run(args: readonly string[], signal?: AbortSignal): Promise<Ended> {
+    const child = this.#start(args, signal);
     const stderr = wordsOf(child);
     let stdout = '';
     child.stdout?.setEncoding('utf8').on('data', (text: string) => {
@@ -68,10 +73,18 @@ export class Kubectl {
   }
 
   #start(args: readonly string[], signal?: AbortSignal): ChildProcess {
-    return spawn(this.#program, [...this.#flags, ...args], {
+    const child = spawn(this.#program, [...this.#flags, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       ...(signal === undefined ? {} : { signal }),
     });
+    // What kubectl started, a program that logs in say, may hold these open after kubectl's own end.
+    const close = () => {
+      child.stdout?.destroy();
+      child.stderr?.destroy();
+    };
+    signal?.addEventListener('abort', close, { once: true });
+    child.once('close', () => signal?.removeEventListener('abort', close));
+    return child;
   }
 }
 

@@ -26,8 +26,10 @@ export async function nobodyLeadsSince(
   kubectl: Kubectl,
   namespace: string,
   now: Date,
+  signal: AbortSignal,
 ): Promise<string | undefined> {
-  const answer = await kubectl.jsonIfAny(['get', 'leases.coordination.k8s.io', `--namespace=${namespace}`]);
+  const args = ['get', 'leases.coordination.k8s.io', `--namespace=${namespace}`];
+  const answer = await kubectl.jsonIfAny(args, signal);
   const leases = leasesSchema.safeParse(answer);
   if (!leases.success) return undefined;
   let latest: string | undefined;

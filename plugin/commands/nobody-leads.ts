@@ -10,13 +10,13 @@ function namespaceOf({ flags }: Context): string {
   return flags['operator-namespace'] ?? OPERATOR_NAMESPACE;
 }
 
-export function leadsSince(context: Context): Promise<string | undefined> {
-  return nobodyLeadsSince(context.kubectl, namespaceOf(context), context.now());
+export function leadsSince(context: Context, signal: AbortSignal): Promise<string | undefined> {
+  return nobodyLeadsSince(context.kubectl, namespaceOf(context), context.now(), signal);
 }
 
 /** What a status says may be old where no operator looks: whoever reads it is told. */
 export async function warnIfNobodyLeads(context: Context): Promise<void> {
-  const since = await leadsSince(context);
+  const since = await leadsSince(context, context.signal);
   if (since === undefined) return;
   context.err.write(`${paint(context.err, 'yellow', 'Warning:')} ${silence(since, context)}\n`);
 }

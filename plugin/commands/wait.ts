@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import { parseDuration } from '../../operator/api/v1alpha1/duration.ts';
 import { environmentsOf, keyOf, readApplication, readyOf, watchApplications } from '../application.ts';
@@ -55,34 +56,47 @@ function awaitedOf({ flags }: Context): Awaited {
 }
 
 async function verdict(context: Context, awaited: Awaited): Promise<Verdict> {
-  const { kubectl, words, flags } = context;
-  const [name = '', environment] = words;
+  const { words, flags } = context;
+  const [, environment] = words;
   const timeoutMs = millisecondsOf(flags.timeout ?? DEFAULT_TIMEOUT);
-  let latest = await readApplication(kubectl, name);
-  const answer = () => verdictOnAll(latest, environment, awaited);
-  const first = answer();
-  if (first !== undefined) return first;
-
   const ending = new AbortController();
   const signal = AbortSignal.any([ending.signal, context.signal]);
+  const seen: { application?: Application } = {};
+  const late = async (): Promise<Verdict> => {
+    await setTimeout(timeoutMs, undefined, { signal });
+    return { code: EXIT.TimedOut, message: lateOf(seen.application, context) };
+  };
+  const followed = async (): Promise<Verdict> => {
+    const answer = (application: Application) => {
+      seen.application = application;
+      return verdictOnAll(application, environment, awaited);
+    };
+    return (await now(context, answer, signal)) ?? Promise.race([changed(context, answer, signal), silent()]);
+  };
+  const silent = () => whenSilent(context, signal);
   try {
-    const followed = (async () => {
-      for await (const { type, application } of watchApplications(kubectl, [name], signal)) {
-        if (type === 'DELETED') throw new CommandError(`${keyOf(latest)} was deleted meanwhile.`);
-        latest = application;
-        const said = answer();
-        if (said !== undefined) return said;
-      }
-      throw signal.reason;
-    })();
-    const silent = whenSilent(context, signal);
-    const late = after(timeoutMs, signal).then(
-      (): Verdict => ({ code: EXIT.TimedOut, message: lateOf(latest, flags) }),
-    );
-    return await Promise.race([followed, silent, late]);
+    // What loses is ended, and what that fails with is nobody's.
+    return await Promise.race([followed(), late()]);
   } finally {
     ending.abort();
   }
+}
+
+type Answer = (application: Application) => Verdict | undefined;
+
+async function now({ kubectl, words }: Context, answer: Answer, signal: AbortSignal) {
+  const [name = ''] = words;
+  return answer(await readApplication(kubectl, name, signal));
+}
+
+async function changed({ kubectl, words }: Context, answer: Answer, signal: AbortSignal): Promise<Verdict> {
+  const [name = ''] = words;
+  for await (const { type, application } of watchApplications(kubectl, [name], signal)) {
+    if (type === 'DELETED') throw new CommandError(`${keyOf(application)} was deleted meanwhile.`);
+    const said = answer(application);
+    if (said !== undefined) return said;
+  }
+  throw signal.reason;
 }
 
 function millisecondsOf(timeout: string): number {
@@ -111,28 +125,25 @@ function verdictOnAll(
 
 async function whenSilent(context: Context, signal: AbortSignal): Promise<Verdict> {
   for (;;) {
-    const since = await leadsSince(context);
+    const since = await leadsSince(context, signal);
     if (since !== undefined)
       return { code: EXIT.NobodyLeads, message: `While waiting: ${silence(since, context)}` };
-    await after(LEADER_MS, signal);
+    // Throws where the wait is over.
+    await setTimeout(LEADER_MS, undefined, { signal });
   }
 }
 
-function lateOf(application: Application, flags: Context['flags']): string {
-  const { status, metadata } = application;
+function lateOf(application: Application | undefined, { flags, words }: Context): string {
+  const [name = ''] = words;
+  const within = `Not within ${flags.timeout ?? DEFAULT_TIMEOUT}.`;
+  if (application === undefined)
+    return `${within} The cluster did not answer kubectl: try kubectl get applications ${name}.`;
+  const { status } = application;
   const seen = status?.source?.revision;
   const ready = readyOf(status);
   const source = seen === undefined ? '' : ` The newest commit that was seen is ${short(seen)}.`;
   const state = ready === undefined ? '' : ` ${ready.reason}: ${ready.message}`;
-  return `Not within ${flags.timeout ?? DEFAULT_TIMEOUT}.${source}${state} More: kubectl towpath why ${metadata.name}.`;
-}
-
-/** Never settles once the signal is aborted. */
-function after(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
-  });
+  return `${within}${source}${state} More: kubectl towpath why ${name}.`;
 }
 
 function nameOf(code: number): string {

@@ -136,6 +136,9 @@ export function apiRequest(
 /** A program that ends at once saves a third of its work where it never collects what it does not need any more. */
 const SHORT = { ...process.env, GOGC: '400' };
 
+/** For one that hangs, in milliseconds: it is named then, long before the limit of its test. */
+const PROGRAM_LIMIT_MS = 10 * 60_000;
+
 /** Runs a program to its end and returns what it wrote. */
 export function runProgram(
   command: string,
@@ -154,12 +157,21 @@ export function runProgram(
     });
     child.stdin.end(input ?? '');
     child.on('error', reject);
-    child.on('close', (code) =>
+    const limit = setTimeout(() => {
+      child.kill('SIGKILL');
+      reject(
+        new Error(
+          `${[command, ...args].join(' ')} had not ended after ${PROGRAM_LIMIT_MS / 60_000} minutes.`,
+        ),
+      );
+    }, PROGRAM_LIMIT_MS);
+    child.on('close', (code) => {
+      clearTimeout(limit);
       resolve({
         stdout: Buffer.concat(stdout).toString(),
         stderr: Buffer.concat(stderr).toString(),
         code: code ?? -1,
-      }),
-    );
+      });
+    });
   });
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -16,6 +16,8 @@ export interface PluginShell {
   complete(...words: string[]): Promise<string[]>;
   /** Runs a command of the shell on a terminal of 80 columns; what it printed. */
   onTerminal(command: string): Promise<string>;
+  /** How many runs of kubectl never answered so far (`hangsAt`). */
+  hanging(): number;
   /** One that goes on until it is interrupted. */
   startWatching(...args: string[]): Watching;
 }
@@ -31,18 +33,29 @@ export interface PluginShellOptions {
   /** Of the user; default the administrator's. */
   kubeconfigPath?: string;
   namespace: string;
+  /**
+   * Which runs of kubectl never answer, by a word of theirs; a program that kubectl started, as one that logs in, holds
+   * its output until the test ends.
+   */
+  hangsAt?: string;
 }
 
 export async function newPluginShell(
   t: TestContext,
   cluster: Cluster,
-  { kubeconfigPath = cluster.kubeconfigPath, namespace }: PluginShellOptions,
+  { kubeconfigPath = cluster.kubeconfigPath, namespace, hangsAt }: PluginShellOptions,
 ): Promise<PluginShell> {
   const directory = mkdtempSync(join(tmpdir(), 'towpath-plugin-'));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
   const program = await clusterBinary();
   const kubectl = join(directory, 'kubectl');
-  writeFileSync(kubectl, `#!/bin/sh\nexec "${program}" kubectl "$@"\n`, { mode: 0o755 });
+  const hung = join(directory, 'hung');
+  const hang = `case " $* " in *" ${hangsAt} "*) sleep 600 & echo $! >> "${hung}"; wait;; esac`;
+  const lines = ['#!/bin/sh', ...(hangsAt === undefined ? [] : [hang]), `exec "${program}" kubectl "$@"`, ''];
+  writeFileSync(kubectl, lines.join('\n'), { mode: 0o755 });
+  t.after(() => {
+    endAll(hanging());
+    rmSync(directory, { recursive: true, force: true });
+  });
   const plugin = dirname(await buildPlugin());
   const env = {
     PATH: [directory, plugin, process.env['PATH'] ?? ''].join(delimiter),
@@ -50,6 +63,7 @@ export async function newPluginShell(
     HOME: directory,
     TERM: 'xterm',
   };
+  const hanging = () => (existsSync(hung) ? readFileSync(hung, 'utf8').trim().split('\n') : []);
   const words = (args: readonly string[]) => ['towpath', `--namespace=${namespace}`, ...args];
   return {
     towpath: (...args) => runProgram(kubectl, words(args), '', env),
@@ -58,6 +72,7 @@ export async function newPluginShell(
       // The last line says what else the shell is to do.
       return stdout.trim().split('\n').slice(0, -1);
     },
+    hanging: () => hanging().length,
     onTerminal: async (command) => {
       const terminal = { command: 'script', args: ['-qec', `stty cols 80; ${command}`, '/dev/null'] };
       const { code, stdout } = await runProgram(terminal.command, terminal.args, '', env);
@@ -88,4 +103,14 @@ export async function newPluginShell(
       };
     },
   };
+}
+
+function endAll(pids: readonly string[]): void {
+  for (const pid of pids) {
+    try {
+      process.kill(Number(pid), 'SIGKILL');
+    } catch {
+      // It has ended.
+    }
+  }
 }

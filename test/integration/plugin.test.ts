@@ -188,6 +188,13 @@ test('kubectl towpath wait answers about exactly the commit that was asked about
     );
   });
 
+  await t.test('3: kubectl itself never answers', async (t) => {
+    const shell = await newPluginShell(t, stage.cluster, { namespace: stage.namespace, hangsAt: 'get' });
+    const { code, stdout } = await shell.towpath('wait', 'web', '--revision=abcdef0123', '--timeout=1s');
+    assert.equal(code, 3);
+    assert.match(stdout, /^Not within 1s\. The cluster did not answer kubectl: /);
+  });
+
   await t.test('4: it failed for good', async () => {
     const sync = { retries: { limit: 0 } };
     await stage.repository.commit(chartOf('fails', [configMap('fails')]));
@@ -207,14 +214,17 @@ test('kubectl towpath wait answers about exactly the commit that was asked about
     assert.match(stdout, /^It was refused: .* All errors: kubectl towpath why refused\.\n$/);
   });
 
-  await t.test('6: a newer one took its place', async () => {
+  await t.test('6: a newer one took its place, also while kubectl does not say who leads', async (t) => {
+    const { namespace, cluster } = stage;
+    const shell = await newPluginShell(t, cluster, { namespace, hangsAt: 'leases.coordination.k8s.io' });
     await stage.repository.commit(chartOf('overtaken', [configMap('overtaken')]));
     await stage.deployed('overtaken', { source: { path: 'overtaken' } });
     const stuck = await stage.repository.commit(
       chartOf('overtaken', [configMap('overtaken'), hookJob('stuck', 'pre-upgrade', {}, 'runs')]),
     );
     await podOf(stage, 'stuck');
-    const waiting = wait('overtaken', stuck);
+    const waiting = shell.towpath('wait', 'overtaken', `--revision=${stuck}`);
+    await eventually(() => shell.hanging() > 0, { describe: 'the question who leads' });
     await stage.repository.commit(chartOf('overtaken', [configMap('overtaken')]));
     const { code, stdout } = await waiting;
     assert.equal(code, 6, stdout);
