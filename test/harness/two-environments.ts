@@ -1,7 +1,9 @@
 import type { TestContext } from 'node:test';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
+import { ANNOTATION_SYNC_REQUESTED } from '../../operator/api/v1alpha1/names.ts';
 import { Targets } from '../../operator/controller/application/targets.ts';
 import type { TargetIdentity } from '../../operator/controller/record/target.ts';
+import { requestFor } from '../../operator/controller/target/request-annotations.ts';
 import { KubeClient } from '../../operator/kube/client.ts';
 import { Slices } from '../../operator/observe/event-loop-slices.ts';
 import { startController } from './controller-in-process.ts';
@@ -33,12 +35,14 @@ class TwoTargets extends Targets {
 
   override of(application: Application) {
     const [target] = super.of(application);
+    const asked = application.metadata.annotations[ANNOTATION_SYNC_REQUESTED];
     const [first, second] = ENVIRONMENTS.map((environment) => {
       const { namespace = target.namespace, path = environment } = this.#places[environment] ?? {};
       return {
         ...inEnvironment(target, environment),
         namespace,
         overlay: { path, valuesFiles: target.overlay.valuesFiles },
+        settings: { ...target.settings, request: requestFor(asked, environment) },
       };
     });
     if (first === undefined || second === undefined) throw new Error('there are two environments');

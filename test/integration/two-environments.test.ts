@@ -236,3 +236,35 @@ test('what a ref names, and what its commit holds, is asked of the Git server on
   await stage.untilReadyAt('web', second);
   assert.deepEqual(asked(), { refs: first.refs + 1, packs: 2 }, 'where a sync was asked for');
 });
+
+test('A4: a sync asked for one environment is done once, and not again when it is asked for another, too', async (t) => {
+  const { stage } = await newWeb(t);
+  await stage.application('web', { sync: { mode: 'Manual' } });
+  const ask = (value: string) =>
+    stage.kubectl(
+      'annotate',
+      'applications.towpath.dev',
+      'web',
+      '--overwrite',
+      `towpath.dev/sync-requested=${value}`,
+    );
+  const handled = (value: string) =>
+    stage.until('web', ({ status }) => status?.handledSyncRequest === value, `${value} to be handled`);
+  await stage.repository.commit(charts('2'));
+  await ask('staging=1');
+  await handled('staging=1');
+  assert.deepEqual(
+    [await versionOf(stage, 'staging'), await versionOf(stage, 'prod')],
+    ['2', '1'],
+    'asked of staging only',
+  );
+  await stage.repository.commit(charts('3'));
+  await ask('staging=1,prod=1');
+  const both = await handled('staging=1,prod=1');
+  assert.deepEqual(
+    [await versionOf(stage, 'staging'), await versionOf(stage, 'prod')],
+    ['2', '3'],
+    'nothing new was asked of staging',
+  );
+  assert.equal(environmentOf(both.status, 'staging')?.sync, 'OutOfSync');
+});

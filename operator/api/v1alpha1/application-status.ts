@@ -14,7 +14,9 @@ export const STATUS_LIMITS = {
   environments: 64,
   history: 200,
   historyMessage: 128,
-  quarantineErrors: 20,
+  /** Each environment is named. */
+  quarantineErrors: 64,
+  quarantineErrorsOfOne: 20,
   kept: 15,
   pendingPruneObjects: 20,
   blockedBy: 64,

@@ -16,7 +16,14 @@ export function boundStatus(status: ApplicationStatus): ApplicationStatus {
   const lists: ApplicationStatus = {
     ...texts,
     ...(quarantine?.errors && {
-      quarantine: { ...quarantine, errors: fairShare(quarantine.errors, STATUS_LIMITS.quarantineErrors) },
+      quarantine: {
+        ...quarantine,
+        errors: fairShare(
+          quarantine.errors,
+          STATUS_LIMITS.quarantineErrors,
+          STATUS_LIMITS.quarantineErrorsOfOne,
+        ),
+      },
     }),
     ...(kept && { kept: fairShare(kept, STATUS_LIMITS.kept) }),
   };
@@ -83,14 +90,18 @@ function withBoundedLists(environments: readonly EnvironmentStatus[]): Environme
   });
 }
 
-/** At most `most` entries, in their order: as many of each environment as of any other, as far as it has them. */
+/**
+ * At most `most` entries, in their order, and `mostOfOne` of an environment: as many of each as of any other, as far as
+ * it has them.
+ */
 function fairShare<Entry extends { environment?: string | undefined }>(
   entries: readonly Entry[],
   most: number,
+  mostOfOne: number = most,
 ): Entry[] {
   const ofEach = [...Map.groupBy(entries, ({ environment }) => environment)];
   const granted = shares(
-    ofEach.map(([, its]) => its.length),
+    ofEach.map(([, its]) => Math.min(its.length, mostOfOne)),
     most,
   );
   const left = new Map(ofEach.map(([environment], index) => [environment, granted[index] ?? 0]));

@@ -17,7 +17,7 @@ import type { Lookup } from './dependencies.ts';
 import type { DeployContext } from './deploy-context.ts';
 import { Moving } from './handover/moving.ts';
 import type { Wishes } from './handover/wishes.ts';
-import { handledAs } from './request-annotations.ts';
+import { handledAs, requestFor } from './request-annotations.ts';
 import type { Session } from './session.ts';
 import type { Facts } from './words/facts.ts';
 
@@ -67,8 +67,11 @@ export interface SyncRequest {
   readonly isNew: boolean;
   /** The whole annotation, as status and record have it. */
   readonly asRecorded: string | undefined;
-  /** A deployment was begun for it: that was done, also where no status could say so before the process ended. */
-  readonly isBegun: boolean;
+  /**
+   * What it asks of this target was acted on: the status says so, or a deployment was begun for it, also where no status
+   * could say so before the process ended.
+   */
+  readonly isDone: boolean;
 }
 
 interface UnderWay {
@@ -170,9 +173,13 @@ function requestOf({ application, target, session }: RunInput, { deployment }: T
   const { metadata, status } = application;
   const annotation = metadata.annotations[ANNOTATION_SYNC_REQUESTED];
   if (annotation === undefined)
-    return { open: undefined, isNew: false, asRecorded: undefined, isBegun: false };
+    return { open: undefined, isNew: false, asRecorded: undefined, isDone: false };
   const asRecorded = handledAs(annotation);
-  const isBegun = asRecorded === deployment?.request;
-  const open = isBegun || asRecorded === status?.handledSyncRequest ? undefined : target.settings.request;
-  return { open, isNew: open !== undefined && open !== session.memory.lookedFor, asRecorded, isBegun };
+  const { request } = target.settings;
+  // What is asked of another environment, too, asks nothing new of this one.
+  const isSame = (acted: string | undefined) =>
+    acted === asRecorded || requestFor(acted, target.environment) === request;
+  const isDone = request !== undefined && (isSame(deployment?.request) || isSame(status?.handledSyncRequest));
+  const open = isDone ? undefined : request;
+  return { open, isNew: open !== undefined && open !== session.memory.lookedFor, asRecorded, isDone };
 }

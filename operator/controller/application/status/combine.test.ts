@@ -35,13 +35,13 @@ const held = {
 
 test('the status of one environment is that of the Application', () => {
   const one = part('default', { retry: { attempts: 1 }, source: { revision: 'r' } });
-  assert.equal(combine([one], 'default', undefined), one.status);
+  assert.equal(combine([one], 'default', undefined, undefined), one.status);
   assert.equal(partOf(one.status, 'default', ['default']), one.status);
 });
 
 test('of several the columns are the worst, and conditions those of what needs a person first', () => {
   const all = [part('staging', syncing), part('prod', held), part('test')];
-  const status = combine(all, 'test', undefined);
+  const status = combine(all, 'test', undefined, undefined);
   assert.deepEqual(
     [status.sync, status.health, status.summary?.environments, status.summary?.revision],
     ['Blocked', 'Progressing', '1/3', 'main@test'],
@@ -53,17 +53,32 @@ test('of several the columns are the worst, and conditions those of what needs a
   );
 });
 
-test('a request and a generation are told of when all have them', () => {
+test('a generation is told of when all have it, a request when all that it was asked of have handled it', () => {
   const handled = (value: string, generation: number) => ({
     handledSyncRequest: value,
     observedGeneration: generation,
   });
-  const some = combine([part('staging', handled('two', 2)), part('prod', handled('one', 1))], 'prod', {
-    handledSyncRequest: 'one',
-  });
+  const before = { handledSyncRequest: 'one' };
+  const apart = [part('staging', handled('two', 2)), part('prod', handled('one', 1))];
+  const some = combine(apart, 'prod', before, 'two');
   assert.deepEqual([some.handledSyncRequest, some.observedGeneration], ['one', 1]);
-  const all = combine([part('staging', handled('two', 2)), part('prod', handled('two', 2))], 'prod', some);
+  const all = combine(
+    [part('staging', handled('two', 2)), part('prod', handled('two', 2))],
+    'prod',
+    some,
+    'two',
+  );
   assert.deepEqual([all.handledSyncRequest, all.observedGeneration], ['two', 2]);
+  const ofOne = 'staging=two';
+  const one = combine(
+    [part('staging', handled(ofOne, 2)), part('prod', handled('one', 2))],
+    'prod',
+    all,
+    ofOne,
+  );
+  assert.equal(one.handledSyncRequest, ofOne, 'nothing was asked of prod');
+  const nobody = combine(apart, 'prod', before, 'prdo=two');
+  assert.equal(nobody.handledSyncRequest, 'one', 'there is no such environment');
 });
 
 test('what names its environment is kept apart, and put together again', () => {
@@ -80,6 +95,7 @@ test('what names its environment is kept apart, and put together again', () => {
     ],
     'staging',
     undefined,
+    undefined,
   );
   assert.equal(status.keptTotal, 2);
   assert.equal(status.quarantine?.total, 2);
@@ -93,4 +109,31 @@ test('what names its environment is kept apart, and put together again', () => {
     },
   );
   assert.deepEqual(prod?.environments, [{ name: 'prod', sync: 'Synced' }]);
+});
+
+test('totals stay what they were while environments have told nothing since a start', () => {
+  const object = { group: '', kind: 'ConfigMap', namespace: 'shop', name: 'web' };
+  const of = (environment: string, count: number): Partial<ApplicationStatus> => ({
+    kept: Array.from({ length: count }, () => ({ environment, object, reason: 'wanted' })),
+    keptTotal: count,
+    quarantine: {
+      revision: 'r',
+      errors: Array.from({ length: count }, () => ({ environment, message: 'bad' })),
+      total: count,
+    },
+  });
+  const names = ['staging', 'prod', 'test'];
+  const told = [part('staging', of('staging', 500)), part('prod', of('prod', 2)), part('test')];
+  const status = combine(told, 'prod', undefined, undefined);
+  assert.deepEqual([status.keptTotal, status.quarantine?.total], [502, 502]);
+  assert.ok((status.kept?.length ?? 0) < 502, 'the list has no room for all');
+  const untold = names.map((environment) => ({
+    environment,
+    status: partOf(status, environment, names) ?? {},
+  }));
+  const anew = combine(untold, undefined, status, undefined);
+  assert.deepEqual([anew.keptTotal, anew.quarantine?.total], [502, 502]);
+  const [, ...others] = untold;
+  const without = combine([part('staging'), ...others], 'staging', anew, undefined);
+  assert.deepEqual([without.keptTotal, without.quarantine?.total], [2, 2]);
 });

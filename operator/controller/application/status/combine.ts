@@ -6,6 +6,7 @@ import {
   type SyncState,
 } from '../../../api/v1alpha1/application.ts';
 import { boundStatus } from '../../../api/v1alpha1/bound-status.ts';
+import { handledAs, requestFor } from '../../target/request-annotations.ts';
 
 /** A status as it would be if the Application had only that environment. */
 export interface Part {
@@ -20,33 +21,49 @@ export function partOf(
   environments: readonly unknown[],
 ): ApplicationStatus | undefined {
   if (status === undefined || environments.length === 1) return status;
-  const { kept, keptTotal: _, retry, quarantine, ...rest } = status;
-  const its = <Entry extends { environment?: string | undefined }>(entries: readonly Entry[] = []) =>
-    entries.filter((entry) => entry.environment === environment);
-  const keptHere = its(kept);
-  const errors = its(quarantine?.errors);
+  const { kept, keptTotal, retry, quarantine, ...common } = status;
+  const keptHere = listedOf(environment, kept, keptTotal);
+  const errors = listedOf(environment, quarantine?.errors, quarantine?.total);
   return {
-    ...rest,
+    ...common,
     environments: (status.environments ?? []).filter(({ name }) => name === environment),
-    ...(keptHere.length === 0 ? {} : { kept: keptHere, keptTotal: keptHere.length }),
+    ...(keptHere.total === 0 ? {} : { kept: keptHere.entries, keptTotal: keptHere.total }),
     ...(retry?.environment === environment ? { retry } : {}),
-    ...(quarantine === undefined || errors.length === 0
+    ...(quarantine === undefined || errors.total === 0
       ? {}
-      : { quarantine: { ...quarantine, errors, total: errors.length } }),
+      : { quarantine: { ...quarantine, errors: errors.entries, total: errors.total } }),
   };
 }
 
 /**
+ * What a list has of one environment, and how much there was of it. Whose the entries are for which a list had no room
+ * is not told: most likely of which it has most.
+ */
+function listedOf<Entry extends { environment?: string | undefined }>(
+  environment: string,
+  entries: readonly Entry[] = [],
+  total = entries.length,
+): { entries: Entry[]; total: number } {
+  const ofEach = Map.groupBy(entries, (entry) => entry.environment);
+  const [most] = [...ofEach].toSorted(([, one], [, other]) => other.length - one.length);
+  const its = ofEach.get(environment) ?? [];
+  const unlisted = most?.[0] === environment ? Math.max(0, total - entries.length) : 0;
+  return { entries: its, total: its.length + unlisted };
+}
+
+/**
  * The status of an Application of those of its environments: conditions are those of the one that is worst off, and
- * what was asked for is handled when all have handled it. Pure.
+ * what was asked for is handled when all that it was asked of have handled it. Pure.
  *
  * @param parts one for each environment, at least one.
  * @param latest the environment that told last, and so knows the source best; undefined where none did.
+ * @param asked the annotation towpath.dev/sync-requested
  */
 export function combine(
   parts: readonly Part[],
   latest: string | undefined,
   previous: ApplicationStatus | undefined,
+  asked: string | undefined,
 ): ApplicationStatus {
   const statuses = parts.map(({ status }) => status);
   const [worst = {}] = statuses.toSorted((one, other) => rankOf(one) - rankOf(other));
@@ -63,18 +80,21 @@ export function combine(
     summary: { ...summary, environments: `${ready}/${parts.length}` },
     environments: statuses.flatMap(({ environments }) => environments ?? []),
     ...(source === undefined ? {} : { source }),
-    ...handledBy(statuses, previous),
+    ...handledBy(parts, previous, asked),
     ...lists(statuses),
   });
 }
 
-/** A request is handled when all have handled it. */
 function handledBy(
-  statuses: readonly ApplicationStatus[],
+  parts: readonly Part[],
   previous: ApplicationStatus | undefined,
+  asked: string | undefined,
 ): Pick<ApplicationStatus, 'handledSyncRequest'> {
-  const handled = new Set(statuses.map(({ handledSyncRequest }) => handledSyncRequest));
-  const [one] = handled.size === 1 ? handled : [previous?.handledSyncRequest];
+  const before = previous?.handledSyncRequest;
+  const value = asked === undefined ? undefined : handledAs(asked);
+  const theirs = parts.filter(({ environment }) => requestFor(asked, environment) !== undefined);
+  const isHandled = theirs.length > 0 && theirs.every(({ status }) => status.handledSyncRequest === value);
+  const one = isHandled ? value : before;
   return one === undefined ? {} : { handledSyncRequest: one };
 }
 

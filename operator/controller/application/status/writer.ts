@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Application, ApplicationStatus } from '../../../api/v1alpha1/application.ts';
-import { API_VERSION, GROUP, VERSION } from '../../../api/v1alpha1/names.ts';
+import { ANNOTATION_SYNC_REQUESTED, API_VERSION, GROUP, VERSION } from '../../../api/v1alpha1/names.ts';
 import type { KubeClient, KubeObject, ObjectMetadata } from '../../../kube/client.ts';
 import { isNotFound } from '../../../kube/errors.ts';
 import type { EventRecorder } from '../../../kube/events.ts';
@@ -84,7 +84,8 @@ export class ApplicationWriter {
         status: update === undefined ? statusUntold(before) : statusOf(update, done, before),
       };
     });
-    const status = combine(parts, latest, previous);
+    const asked = metadata.annotations[ANNOTATION_SYNC_REQUESTED];
+    const status = combine(parts, latest, previous, asked);
     const reports = news.map((one) => {
       const outcomes = endedSince(status, one.report);
       return { ...one, report: { ...one.report, outcomes } };

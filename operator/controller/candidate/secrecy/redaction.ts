@@ -57,7 +57,7 @@ export class Redaction {
     const message = this.text(error.message);
     const next = message.endsWith(error.next) ? error.next : '';
     const details = error.details.map((detail, index) =>
-      index < STATUS_LIMITS.quarantineErrors ? this.#ofDetail(detail) : { message: '***' },
+      index < STATUS_LIMITS.quarantineErrorsOfOne ? this.#ofDetail(detail) : { message: '***' },
     );
     return new TowpathError(remedy, reason, message, { cause, details, next });
   }

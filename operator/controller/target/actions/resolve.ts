@@ -44,7 +44,7 @@ function find(run: Run, { memory }: TargetState): Promise<Wanted> {
       values,
       kept: memory.renderAnew ? [] : context.store.candidatesOf(target),
       settled: { revision: source?.revision, candidate: source?.candidate },
-      lookNow: request.open,
+      lookNow: questionOf(request),
       now: context.now(),
     },
     (resolved) => {
@@ -52,6 +52,11 @@ function find(run: Run, { memory }: TargetState): Promise<Wanted> {
     },
     context.signal,
   );
+}
+
+/** The Git server is asked once for all that one annotation asks, whichever environments it is of. */
+function questionOf({ open, asRecorded }: Run['request']): string | undefined {
+  return open === undefined ? undefined : asRecorded;
 }
 
 /** What runs is what is wanted, at another commit perhaps. */
@@ -68,8 +73,10 @@ function noteMove({ context }: Run, { candidate }: Wanted): void {
 function isAnswered({ parts, application, request }: Run, error: unknown): boolean {
   if (error instanceof Quarantine) return true;
   const isForPerson = error instanceof TowpathError && error.remedy === 'Person';
-  const { open } = request;
-  return isForPerson && open !== undefined && parts.wanted.hasAnswered(applicationKey(application), open);
+  const question = questionOf(request);
+  return (
+    isForPerson && question !== undefined && parts.wanted.hasAnswered(applicationKey(application), question)
+  );
 }
 
 /** What was asked for could not be looked at yet: that is said, and the request stays open. */

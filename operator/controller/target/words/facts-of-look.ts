@@ -45,7 +45,7 @@ function report(run: Run, state: TargetState, standing: Standing): Facts {
     ...runningOf(state),
     ...obstacleFacts(state),
   };
-  return request.isBegun && request.asRecorded !== undefined
+  return request.isDone && request.asRecorded !== undefined
     ? { ...all, handledSyncRequest: request.asRecorded }
     : all;
 }
