@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { conditionOf } from '../harness/operator.ts';
+import { conditionOf, fastLease, newStage } from '../harness/operator.ts';
 import { newProxiedStage } from '../harness/proxied-stage.ts';
 import { environmentOf } from '../harness/target.ts';
 import { eventually } from '../harness/wait.ts';
+import { chartOf, configMap as configMapNamed, hookJob } from '../integration/steps.ts';
 
 const configMap = (message: string) =>
   `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {message: "${message}"}\n`;
@@ -52,4 +53,30 @@ test('D7: a deployment whose status was never written is in the history all the 
     ['3 Succeeded', '2 Succeeded', '1 Succeeded'],
   );
   assert.equal(conditionOf(done, 'Stalled'), undefined);
+});
+
+test('A4, D6: after a good candidate and four that failed, the good one is gone back to with Git down and another process', async (t) => {
+  const good = chartOf('app', [configMapNamed('web', { message: 'good' })]);
+  const stage = await newStage(t, { files: good, flags: fastLease });
+  const spec = { source: { path: 'app' }, sync: { retries: { limit: 0 } } };
+  const first = await stage.deployed('web', spec);
+  for (const number of [1, 2, 3, 4]) {
+    const hook = hookJob(`check-${number}`, 'post-upgrade', {}, 'fails');
+    const bad = chartOf('app', [configMapNamed('web', { message: `bad ${number}` }), hook]);
+    const commit = await stage.repository.commit(bad);
+    await stage.until(
+      'web',
+      ({ status }) => {
+        const [last] = environmentOf(status)?.history ?? [];
+        return last?.revision === commit && last.outcome === 'Failed';
+      },
+      `deployment ${number} to fail`,
+    );
+  }
+  await stage.git.stop();
+  await stage.restart();
+  await stage.application('web', { ...spec, source: { path: 'app', ref: { commit: first } } });
+  await stage.untilReadyAt('web', first);
+  const message = await stage.kubectl('get', 'configmap', 'web', '-o', 'jsonpath={.data.message}');
+  assert.equal(message, 'good');
 });

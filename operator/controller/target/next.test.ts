@@ -125,6 +125,13 @@ function failedTry(nextAt: Date): { memory: EarlierFindings } {
   return remembered({ failed: { deployment: 7, generation: 3, error: ownFailure, nextAt } });
 }
 
+const WAITING = {
+  state: 'Waiting',
+  health: 'Progressing',
+  message: 'm',
+  deadline: seconds(90),
+  isPart: false,
+} as const;
 const held = { state: 'PruneHeld', digest: 'd', objects: [] } as const;
 const HELD = { held: { ...held, objects: [...held.objects] } };
 const JUDGED = { judgement: { deferred: [] } };
@@ -349,16 +356,7 @@ const ROWS: readonly [string, Partial<TargetState>, Deed | { wait: Date | undefi
       ...tidied(NEW, {
         lookedAfter: {
           how: 'Advanced',
-          result: {
-            kept: [],
-            progress: {
-              state: 'Waiting',
-              health: 'Progressing',
-              message: 'm',
-              deadline: seconds(90),
-              isPart: false,
-            },
-          },
+          result: { kept: [], progress: WAITING },
         },
       }),
     },
@@ -403,7 +401,7 @@ function outcomesOf(
     : [[{ type: 'LookedAfter', lookedAfter: { how: 'Not', error: ofTime, againAt: seconds(5) } }]];
   const advanced = (
     changes: Partial<Deployment>,
-    progress: { state: 'Done' } | { state: 'Degraded'; message: string },
+    progress: { state: 'Done' } | { state: 'Degraded'; message: string } | typeof WAITING,
   ) =>
     [
       { type: 'LookedAfter', lookedAfter: { how: 'Advanced', result: { kept: [], progress } } },
@@ -425,6 +423,8 @@ function outcomesOf(
         [{ type: 'Unresolved', error: ofTime, isAnswer: false, wanted: wanted(of) }],
       ];
     case 'Judge':
+      // A dependency that is not met is found out before anything is asked.
+      if (from.unmet !== undefined) return [[{ type: 'Blocked', error: from.unmet }]];
       return [[{ type: 'Judged', deferred: [] }], ...blockedOrSo];
     case 'Park':
       return [[{ type: 'Parked' }, () => ({ parked: candidateKey(of) })], ...blockedOrSo];
@@ -446,6 +446,7 @@ function outcomesOf(
       return [
         advanced({ applied: true, outcome: 'Succeeded' }, { state: 'Done' }),
         advanced({ outcome: 'Failed' }, { state: 'Degraded', message: 'm' }),
+        advanced({}, WAITING),
         [{ type: 'FailedTry', error: ownFailure }],
         ...stopped,
       ];
@@ -486,40 +487,86 @@ function* ways(
   }
 }
 
-test('every look ends, does nothing twice, and says where the target stands', () => {
+/** Where a look may begin: each beside every deployment, mode and request. */
+const BEGINNINGS: readonly [string, Partial<TargetState>][] = [
+  ['with nothing remembered', {}],
+  ['whose kept manifests are lost', remembered({ renderAnew: true })],
+  ['that is suspended', SUSPENDED],
+  ['that was suspended', { application: application({}, 'Suspended') }],
+  ['whose wanted candidate is parked', { parked: candidateKey(NEW) }],
+  ['that has another one parked', { parked: candidateKey(OLD) }],
+  ['that judged it before', remembered({ judged: judgedAs(state(), NEW) })],
+  [
+    'that judged and parked it',
+    { parked: candidateKey(NEW), ...remembered({ judged: judgedAs(state(), NEW) }) },
+  ],
+  ['that tries it again later', retry(seconds(4), ofTime)],
+  ['that tries it again now', retry(seconds(-1), ofTime)],
+  ['that waits for another resource', retry(seconds(4), refusal)],
+  ['whose last try rests', failedTry(seconds(20))],
+  ['whose last try is due again', failedTry(seconds(-1))],
+  [
+    'whose candidate was refused',
+    remembered({ refused: { inputs: inputsOf(state(), wanted(NEW)), quarantine } }),
+  ],
+  ['whose dependency is not met', { unmet: refusal }],
+];
+
+const WRITES: readonly Deed[] = [
+  'Judge',
+  'Park',
+  'Restore',
+  'Begin',
+  'Tidy',
+  'Advance',
+  'Confirm',
+  'Repair',
+  'Count',
+];
+
+function* beginnings(): Generator<{ what: string; start: TargetState }> {
   const deployments = [
     undefined,
-    ...[OLD, NEW].flatMap((one) => [{}, UNDER_WAY, FAILED, EXHAUSTED].map((with_) => deployment(one, with_))),
+    ...[OLD, NEW].flatMap((one) =>
+      [{}, UNDER_WAY, FAILED, EXHAUSTED, { ...UNDER_WAY, pausedAt: '2026-11-23T09:59:30Z' }].map((changes) =>
+        deployment(one, changes),
+      ),
+    ),
   ];
-  let count = 0;
-  for (const from of deployments)
-    for (const request of [undefined, 'x'])
-      for (const settings of [state().settings, { ...state().settings, mode: 'Manual' as const }])
-        for (const renderAnew of [false, true]) {
-          const start = state({
-            deployment: from,
-            request,
-            isAskedNow: request !== undefined,
-            settings,
-            ...remembered({ renderAnew }),
-          });
-          for (const { done, last } of ways(start)) {
-            count += 1;
-            const how = `${done.join(', ')} from ${JSON.stringify(from)} mode ${settings.mode} request ${request}`;
-            const standing = standingOf(last);
-            const { obstacle, lookedAfter } = last.found;
-            const error = obstacle?.error ?? (lookedAfter?.how === 'Not' ? lookedAfter.error : undefined);
-            const isTold =
-              error instanceof TowpathError || error instanceof Quarantine || error === undefined;
-            if (isTold) assert.notEqual(standing, LOOKING, how);
-            // A4, D6: whatever is wrong with what is wanted, what runs in its place is looked after.
-            const isSeen = last.found.sight === 'Seen';
-            const isOld = from !== undefined && candidateKey(from.candidate) === candidateKey(OLD);
-            if (isSeen && isOld && !done.includes('Begin')) assert.ok(done.includes('Tidy'), how);
-            // What nobody asked for is not begun (mode Manual), and nothing is begun that was not judged.
-            if (done.includes('Begin')) assert.ok(done.includes('Judge'), how);
-            if (settings.mode === 'Manual' && request === undefined) assert.ok(!done.includes('Begin'), how);
-          }
+  for (const [name, changes] of BEGINNINGS)
+    for (const from of deployments)
+      for (const request of [undefined, 'x'])
+        for (const mode of ['Automatic', 'Manual'] as const) {
+          const asked = { request, isAskedNow: request !== undefined };
+          const settings = { ...state().settings, mode };
+          const start = state({ deployment: from, ...asked, settings, ...changes });
+          yield { what: `one ${name}, of ${JSON.stringify(from)}, mode ${mode}, request ${request}`, start };
         }
-  assert.ok(count > 1_000, `${count} ways`);
+}
+
+test('every look ends, does nothing twice, and says where the target stands', () => {
+  const count = new Map<string, number>();
+  for (const { what, start } of beginnings())
+    for (const { done, last } of ways(start)) {
+      const how = `${done.join(', ')} from ${what}`;
+      for (const deed of done) count.set(deed, (count.get(deed) ?? 0) + 1);
+      const standing = standingOf(last);
+      const { obstacle, lookedAfter } = last.found;
+      const error = obstacle?.error ?? (lookedAfter?.how === 'Not' ? lookedAfter.error : undefined);
+      const isTold = error instanceof TowpathError || error instanceof Quarantine || error === undefined;
+      if (isTold) assert.notEqual(standing, LOOKING, how);
+      // Nothing is done with what is suspended but to stop its clock.
+      const isSuspended = start.application.spec.suspend;
+      if (isSuspended) assert.ok(!done.some((deed) => WRITES.includes(deed)), how);
+      // A4, D6: whatever is wrong with what is wanted, what runs in its place is looked after.
+      const isSeen = last.found.sight === 'Seen';
+      const { deployment: from, settings, request } = start;
+      const isOld = from !== undefined && candidateKey(from.candidate) === candidateKey(OLD);
+      if (isSeen && isOld && !isSuspended && !done.includes('Begin')) assert.ok(done.includes('Tidy'), how);
+      // What nobody asked for is not begun (mode Manual), and nothing is begun that was not judged.
+      if (done.includes('Begin')) assert.ok(done.includes('Judge'), how);
+      if (settings.mode === 'Manual' && request === undefined) assert.ok(!done.includes('Begin'), how);
+    }
+  for (const deed of ['See', 'Pause', 'Resume', 'Resolve', ...WRITES]) assert.ok(count.get(deed), deed);
+  assert.ok((count.get('See') ?? 0) > 10_000, `${count.get('See')} ways`);
 });
