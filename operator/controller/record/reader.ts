@@ -35,7 +35,7 @@ export class RecordReader {
   readonly #slices: Slices;
   readonly #onUntrusted: OnUntrusted;
   /** Versions of Secrets that were told of. */
-  readonly #told = new Set<string>();
+  readonly #refusedVersions = new Set<string>();
 
   constructor(secrets: RecordSecrets, slices: Slices, onUntrusted: OnUntrusted) {
     this.#secrets = secrets;
@@ -110,8 +110,8 @@ export class RecordReader {
   /** Tells once of a Secret that is not trusted. */
   refuse({ metadata }: SecretObject, why: string): void {
     const version = `${metadata.uid} ${metadata.resourceVersion}`;
-    if (this.#told.has(version)) return;
-    this.#told.add(version);
+    if (this.#refusedVersions.has(version)) return;
+    this.#refusedVersions.add(version);
     this.#onUntrusted(`${this.#secrets.namespace}/${metadata.name}`, why);
   }
 }

@@ -120,10 +120,10 @@ export async function readApplication(written: unknown, slices: Slices): Promise
 
 /** What `readTarget` reads. */
 export function writtenTarget(record: TargetRecord): unknown {
-  const { deployment, ended, pending, applied, ...rest } = record;
+  const { deployment, ended, pending, applied, ...asItIs } = record;
   return {
     version: RECORD_VERSION,
-    ...rest,
+    ...asItIs,
     ...(deployment === undefined ? {} : { deployment: writtenDeployment(deployment) }),
     ended: ended.map(writtenDeployment),
     ...(pending === undefined ? {} : { pending: { id: pending.id, digest: pending.digest } }),
@@ -154,8 +154,8 @@ export function versionMismatch(written: unknown): string | undefined {
   if (!found.success || found.data.version === undefined) return 'it has no version';
   if (found.data.version === RECORD_VERSION) return undefined;
   const { version } = found.data;
-  const told = typeof version === 'number' ? `version ${version}` : 'a version that is no number';
-  return `it has ${told}, and ${RECORD_VERSION} is known`;
+  const its = typeof version === 'number' ? `version ${version}` : 'a version that is no number';
+  return `it has ${its}, and ${RECORD_VERSION} is known`;
 }
 
 /** A kept manifest but for its text, which stands by itself. */

@@ -29,8 +29,8 @@ export function afterUnresolved(
   error: unknown,
   random: number,
 ): EarlierFindings {
-  const { retry: _retry, unresolved, ...rest } = memory;
-  if (error instanceof Quarantine) return { ...rest, unresolved: { tries: unresolved.tries } };
+  const { retry: _retry, unresolved, ...others } = memory;
+  if (error instanceof Quarantine) return { ...others, unresolved: { tries: unresolved.tries } };
   if (error instanceof TowpathError && error.remedy === 'Resource')
     return { ...memory, unresolved: { tries: unresolved.tries } };
   const tries = unresolved.tries + 1;

@@ -57,13 +57,13 @@ function listedOf<Entry extends { environment?: string | undefined }>(
  *
  * @param parts one for each environment, at least one.
  * @param latest the environment that told last, and so knows the source best; undefined where none did.
- * @param asked the annotation towpath.dev/sync-requested
+ * @param syncRequest the annotation towpath.dev/sync-requested
  */
 export function combine(
   parts: readonly Part[],
   latest: string | undefined,
   previous: ApplicationStatus | undefined,
-  asked: string | undefined,
+  syncRequest: string | undefined,
 ): ApplicationStatus {
   const statuses = parts.map(({ status }) => status);
   const [worst = {}] = statuses.toSorted((one, other) => rankOf(one) - rankOf(other));
@@ -80,7 +80,7 @@ export function combine(
     summary: { ...summary, environments: `${ready}/${parts.length}` },
     environments: statuses.flatMap(({ environments }) => environments ?? []),
     ...(source === undefined ? {} : { source }),
-    ...handledBy(parts, previous, asked),
+    ...handledBy(parts, previous, syncRequest),
     ...lists(statuses),
   });
 }
@@ -88,11 +88,11 @@ export function combine(
 function handledBy(
   parts: readonly Part[],
   previous: ApplicationStatus | undefined,
-  asked: string | undefined,
+  syncRequest: string | undefined,
 ): Pick<ApplicationStatus, 'handledSyncRequest'> {
   const before = previous?.handledSyncRequest;
-  const value = asked === undefined ? undefined : handledAs(asked);
-  const theirs = parts.filter(({ environment }) => requestFor(asked, environment) !== undefined);
+  const value = syncRequest === undefined ? undefined : handledAs(syncRequest);
+  const theirs = parts.filter(({ environment }) => requestFor(syncRequest, environment) !== undefined);
   const isHandled = theirs.length > 0 && theirs.every(({ status }) => status.handledSyncRequest === value);
   const one = isHandled ? value : before;
   return one === undefined ? {} : { handledSyncRequest: one };

@@ -118,9 +118,9 @@ export function hinderedEntry(
 
 /** Newest first; an id that is there already is not told twice (D7). */
 function mergeHistory(facts: Facts, previous: HistoryEntry[]): HistoryEntry[] {
-  const known = new Set(previous.map((entry) => entry.id));
+  const earlier = new Set(previous.map((entry) => entry.id));
   const added = facts.ended
-    .filter((deployment) => deployment.outcome !== undefined && !known.has(deployment.id))
+    .filter((deployment) => deployment.outcome !== undefined && !earlier.has(deployment.id))
     .map(historyEntry);
   return [...previous, ...added]
     .sort((a, b) => b.id - a.id)

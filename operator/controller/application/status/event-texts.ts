@@ -72,9 +72,9 @@ export function endedSince(
   status: ApplicationStatus,
   { environment, before, outcomes }: Pick<Report, 'environment' | 'before' | 'outcomes'>,
 ) {
-  const known = new Set([...historyOf(before, environment), ...outcomes].map(({ id }) => id));
+  const earlier = new Set([...historyOf(before, environment), ...outcomes].map(({ id }) => id));
   const since = historyOf(status, environment).filter(
-    ({ id, outcome }) => outcome !== undefined && !known.has(id),
+    ({ id, outcome }) => outcome !== undefined && !earlier.has(id),
   );
   return [...outcomes, ...since.reverse()];
 }

@@ -86,20 +86,20 @@ function repairedDrift(repaired: readonly Repaired[]): Facts['drift'] {
 function settleSource(facts: Facts, previous: ApplicationStatus['source']): ApplicationStatus['source'] {
   if (facts.source === undefined) return previous;
   const { revision, ref, commit, candidate } = facts.source;
-  const known = commit ?? (previous?.revision === revision ? previous : undefined);
+  const ofCommit = commit ?? (previous?.revision === revision ? previous : undefined);
   return {
     revision,
     ...(candidate === undefined ? {} : { candidate }),
     ...(ref === '' ? {} : { ref }),
-    ...(known?.message === undefined ? {} : { message: known.message }),
-    ...(known?.author === undefined ? {} : { author: known.author }),
-    ...(known?.committedAt === undefined ? {} : { committedAt: known.committedAt }),
+    ...(ofCommit?.message === undefined ? {} : { message: ofCommit.message }),
+    ...(ofCommit?.author === undefined ? {} : { author: ofCommit.author }),
+    ...(ofCommit?.committedAt === undefined ? {} : { committedAt: ofCommit.committedAt }),
   };
 }
 
 function revisionSummary(facts: Facts, previous: ApplicationStatus | undefined): { revision?: string } {
   // A ref that names nothing wants nothing: what an earlier one named is not what is wanted.
   const before = facts.standing.reason === 'RefNotFound' ? undefined : previous?.source;
-  const known = facts.source ?? before ?? facts.running;
-  return known === undefined ? {} : { revision: shortRevision(known.revision ?? '', known.ref ?? '') };
+  const shown = facts.source ?? before ?? facts.running;
+  return shown === undefined ? {} : { revision: shortRevision(shown.revision ?? '', shown.ref ?? '') };
 }

@@ -113,11 +113,11 @@ export function actionOf({ kind }: TargetUpdate): Action {
 function whileLeaving(update: Leaving, before: Before): ApplicationStatus {
   const { isStalled, reason, retry } = update;
   const message = cut(update.message, STATUS_LIMITS.message);
-  const { kept, keptTotal, retry: _, ...rest } = before.status ?? {};
+  const { kept, keptTotal, retry: _, ...others } = before.status ?? {};
   const keptNow = update.kept?.map((one) => ({ environment: before.environment, ...one })) ?? kept ?? [];
   const sync = isStalled ? 'Blocked' : 'Syncing';
   return boundStatus({
-    ...rest,
+    ...others,
     ...hindered({ sync, reason, message, remedy: isStalled ? 'Person' : 'Time', retry }, before),
     ...(keptNow.length === 0
       ? {}

@@ -84,8 +84,8 @@ export class ApplicationWriter {
         status: update === undefined ? statusUntold(before) : statusOf(update, done, before),
       };
     });
-    const asked = metadata.annotations[ANNOTATION_SYNC_REQUESTED];
-    const status = combine(parts, latest, previous, asked);
+    const syncRequest = metadata.annotations[ANNOTATION_SYNC_REQUESTED];
+    const status = combine(parts, latest, previous, syncRequest);
     const reports = news.map((one) => {
       const outcomes = endedSince(status, one.report);
       return { ...one, report: { ...one.report, outcomes } };
@@ -104,12 +104,12 @@ export class ApplicationWriter {
     status: ApplicationStatus,
     reports: readonly { update: TargetUpdate; unreported: Unreported; report: Report }[],
   ): void {
-    const known = new Set<string>();
+    const texts = new Set<string>();
     for (const { update, unreported, report } of reports) {
       // What is about the whole Application is told once, whoever of its targets told of it.
       const isNew = (event: ReportedEvent | LogLine) => {
         const text = JSON.stringify(event);
-        return !known.has(text) && known.add(text).has(text);
+        return !texts.has(text) && texts.add(text).has(text);
       };
       const events = [...doneEvents(report), ...newsOf(update, status, report).filter(isNew)];
       this.#tellEvents(application.metadata, actionOf(update), events);

@@ -122,8 +122,12 @@ async function accept(
 }
 
 function unionOfKinds(
-  known: readonly { group: string; kind: string; namespace: string }[],
+  recorded: readonly { group: string; kind: string; namespace: string }[],
   manifests: Manifests,
 ) {
-  return kindsOf([...known.map((kind) => ({ ...kind, name: '' })), ...manifests.objects, ...manifests.hooks]);
+  return kindsOf([
+    ...recorded.map((kind) => ({ ...kind, name: '' })),
+    ...manifests.objects,
+    ...manifests.hooks,
+  ]);
 }

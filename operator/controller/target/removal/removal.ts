@@ -81,8 +81,8 @@ const DELETION_MS = 5_000;
 
 /** After how long to look again: a hook that failed may be through with its rest before. */
 export function lookAgainMs(parts: Parts, { hookRetry }: TargetMemory): number {
-  const rest = hookRetry === undefined ? 0 : hookRetry.until.getTime() - parts.home.now().getTime();
-  return rest <= 0 ? DELETION_MS : Math.min(DELETION_MS, rest + 5);
+  const restMs = hookRetry === undefined ? 0 : hookRetry.until.getTime() - parts.home.now().getTime();
+  return restMs <= 0 ? DELETION_MS : Math.min(DELETION_MS, restMs + 5);
 }
 
 /** Says why a deletion did not get on, and what a person can do about it, without values of Secrets (S5). */
