@@ -73,7 +73,7 @@ build: $(INSTALLED) ## Bundles the operator as it is installed (dist/operator) a
 	@$(NODE) hack/build-engine.ts
 
 .PHONY: plugin
-plugin: $(INSTALLED) ## Bundles kubectl towpath (dist/plugin), for Node 20 or newer on Linux and macOS
+plugin: $(INSTALLED) ## Bundles kubectl towpath (dist/plugin), for Node 20 or newer on Linux and macOS, with its engine
 	@$(NODE) hack/build-plugin.ts
 
 .PHONY: generate

@@ -72,10 +72,12 @@ test('client-node stays in kube/, ssh2 in source/', () => {
   assert.match(judge('operator/kube/client.ts', 'ssh2') ?? '', /source/);
 });
 
-test('isomorphic-git serves tests alone', () => {
+test('isomorphic-git serves tests, and reads the clone of who runs the plugin', () => {
   assert.match(judge('operator/source/tree/commit-tree.ts', 'isomorphic-git') ?? '', /tests compare with/);
   assert.match(judge('hack/demo/setting.ts', 'isomorphic-git/http/node') ?? '', /tests compare with/);
   assert.equal(judge('test/harness/isomorphic-git.ts', 'isomorphic-git/http/node'), undefined);
+  assert.equal(judge('plugin/local/clone.ts', 'isomorphic-git'), undefined);
+  assert.match(judge('plugin/commands/status.ts', 'isomorphic-git') ?? '', /tests compare with/);
 });
 
 test("A3: users' YAML is not parsed on the event loop of the operator", () => {
@@ -83,12 +85,21 @@ test("A3: users' YAML is not parsed on the event loop of the operator", () => {
   assert.equal(judge('test/corpus/corpus.test.ts', 'yaml'), undefined);
 });
 
-test('the plugin knows nothing of the operator but its API', () => {
+test('the plugin knows nothing of the operator but its API, and what renders', () => {
   const of = (specifier: string) => objection({ file: 'plugin/commands/why.ts', line: 1, specifier });
   assert.equal(of('../text/tree.ts'), undefined);
   assert.equal(of('../../operator/api/v1alpha1/names.ts'), undefined);
   assert.match(of('../../operator/health/health.ts') ?? '', /the plugin knows operator\/api\/ only/);
   assert.match(of('../../hack/programs.ts') ?? '', /the plugin knows operator\/api\/ only/);
+  assert.equal(of('../../operator/render/renderer.ts'), undefined);
+  assert.equal(of('../../operator/manifest/live.ts'), undefined);
+  for (const other of [
+    'render/engine-pool.ts',
+    'plan/plan.ts',
+    'kube/client.ts',
+    'controller/record/record.ts',
+  ])
+    assert.match(of(`../../operator/${other}`) ?? '', /has to stand in a status/, other);
 });
 
 test('imports are found over several lines, as re-exports, for side effects and when dynamic', () => {

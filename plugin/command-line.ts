@@ -35,6 +35,7 @@ const OWN_OPTIONS: Readonly<Record<keyof CommandFlags, Option>> = {
   for: { type: 'string' },
   timeout: { type: 'string' },
   'operator-namespace': { type: 'string' },
+  local: { type: 'string' },
 };
 
 export interface CommandLine {

@@ -9,7 +9,7 @@ export const EXIT = {
   TimedOut: 3,
   /** The deployment that was asked about failed, and is not tried again by itself. */
   Failed: 4,
-  /** The commit that was asked about was refused before its first write. */
+  /** The commit that was asked about was refused before its first write, or what is in the clone would be. */
   Quarantined: 5,
   /** A newer one took its place before it was healthy. */
   Superseded: 6,
@@ -17,6 +17,10 @@ export const EXIT = {
   NobodyLeads: 7,
   /** It is suspended: nothing will be done before it is resumed. */
   Suspended: 8,
+  /** A sync of what is in the clone would change something. */
+  Differs: 9,
+  /** Nothing that could be seen differs; of something the user's rights, or the cluster, did not tell. */
+  Unknown: 10,
 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];

@@ -13,6 +13,7 @@ const FLAGS: Readonly<Record<keyof CommandFlags, string>> = {
   for: '--for=synced|healthy',
   timeout: '--timeout=10m',
   'operator-namespace': '--operator-namespace=towpath-system',
+  local: '--local=DIR',
 };
 
 /** What there is. */

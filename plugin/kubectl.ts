@@ -62,6 +62,31 @@ export class Kubectl {
     if (code !== 0 && !signal.aborted) throw new CommandError(inWords(stderr(), code));
   }
 
+  /**
+   * Has kubectl serve the API server on a Unix socket, with all that the user may do there, until `signal` is aborted
+   * or this process ends. Resolves once it listens.
+   *
+   * @throws CommandError where kubectl fails.
+   */
+  async proxy(socket: string, signal: AbortSignal): Promise<void> {
+    const child = this.#start(['proxy', `--unix-socket=${socket}`], signal);
+    const end = () => child.kill();
+    process.once('exit', end);
+    child.once('close', () => process.removeListener('exit', end));
+    const stderr = wordsOf(child);
+    const listens = new Promise<'listens'>((resolve) => {
+      let text = '';
+      child.stdout?.setEncoding('utf8').on('data', (more: string) => {
+        if (text.length < MOST_WORDS) text += more;
+        if (text.includes('Starting to serve')) resolve('listens');
+      });
+    });
+    const outcome = await Promise.race([listens, endOf(child)]);
+    if (outcome === 'listens') return;
+    signal.throwIfAborted();
+    throw new CommandError(inWords(stderr(), outcome));
+  }
+
   async #run(args: readonly string[], signal?: AbortSignal): Promise<Ended> {
     const child = this.#start(args, signal);
     const stderr = wordsOf(child);

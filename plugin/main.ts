@@ -12,10 +12,16 @@ const COMPLETE = '__complete';
 const out = terminalOf(process.stdout, process.env);
 const err = terminalOf(process.stderr, process.env);
 const interrupt = new AbortController();
-process.on('SIGINT', () => {
-  interrupt.abort();
-  process.exit(130);
-});
+// What kubectl does for us ends with us.
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+] as const)
+  process.on(signal, () => {
+    interrupt.abort();
+    process.exit(code);
+  });
 // The reader of a pipe is gone: nobody is told anything any more.
 process.stdout.on('error', () => process.exit(EXIT.Error));
 

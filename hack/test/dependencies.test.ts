@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { packagesInPlugin } from '../build-plugin.ts';
 import { linkedModules, objectionTo } from '../licences.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -25,6 +26,7 @@ const COMPATIBLE = new Set([
   'MIT',
   'PSF-2.0',
   'Unlicense',
+  'Zlib',
 ]);
 
 const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
@@ -49,6 +51,19 @@ test('I4: what is installed with the operator is under a licence that Apache-2.0
     if (dev === true) continue;
     const said = license ?? licenceOf(path);
     assert.ok(COMPATIBLE.has(said), `${path}: ${said}`);
+  }
+});
+
+test('I4: so is what is bundled into kubectl towpath', async () => {
+  const bundled = await packagesInPlugin();
+  assert.ok(bundled.includes('node_modules/isomorphic-git'), bundled.join());
+  for (const path of bundled) {
+    const said = packages[path]?.license ?? licenceOf(path);
+    const all = said.replace(/[()]/g, '').split(' AND ');
+    assert.ok(
+      all.every((each) => COMPATIBLE.has(each)),
+      `${path}: ${said}`,
+    );
   }
 });
 

@@ -1,6 +1,7 @@
 import { resume, suspend, sync } from './ask.ts';
 import type { Command } from './command.ts';
 import { history } from './history.ts';
+import { render } from './render.ts';
 import { status } from './status.ts';
 import { wait } from './wait.ts';
 import { why } from './why.ts';
@@ -14,6 +15,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   suspend,
   resume,
   history,
+  render,
 };
 
 export function commandOf(name: string): Command | undefined {

@@ -27,6 +27,7 @@ export interface CommandFlags {
   readonly for?: string;
   readonly timeout?: string;
   readonly 'operator-namespace'?: string;
+  readonly local?: string;
 }
 
 export interface Command {

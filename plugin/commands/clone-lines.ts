@@ -1,0 +1,25 @@
+import type { Clone } from '../local/clone.ts';
+import { short } from '../text/application-tree.ts';
+import { plain } from '../text/terminal.ts';
+
+/** Of so many changes each is named. */
+const MOST = 10;
+
+/** Which files were looked at, in sentences. */
+export function cloneLines({ root, commit, branch, changes }: Clone): string[] {
+  const at = branch === undefined ? 'no branch' : `branch ${branch}`;
+  const how = changes.length === 0 ? 'nothing uncommitted' : `with ${counted(changes.length)}:`;
+  const lines = [`Clone ${root}, ${at}, HEAD ${short(commit)}, ${how}`].map(plain);
+  for (const { path, change } of changes.slice(0, MOST)) lines.push(`  ${change} ${plain(path)}`);
+  if (changes.length > MOST) lines.push(`  and ${changes.length - MOST} more`);
+  return lines;
+}
+
+/** The same for programs. */
+export function cloneJson({ root, commit, branch, changes, untracked }: Clone): object {
+  return { directory: root, commit, branch, changes, untracked };
+}
+
+function counted(changes: number): string {
+  return changes === 1 ? '1 uncommitted change' : `${changes} uncommitted changes`;
+}

@@ -1,0 +1,243 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { rmSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { parseAllDocuments } from 'yaml';
+import { cloneOf, type UserClone } from '../harness/clone.ts';
+import { kubeconfigWith } from '../harness/operator-rights.ts';
+import { newPluginShell, type PluginShell } from '../harness/plugin.ts';
+import { newSteps, type Steps } from './steps.ts';
+
+/** A chart that shows its values, what it finds of the cluster, and a Secret. */
+const chart = {
+  'web/Chart.yaml': 'apiVersion: v2\nname: web\nversion: 1.2.3\n',
+  'web/values.yaml': 'color: red\nsize: 1\n',
+  'web/prod.yaml': 'size: 2\n',
+  'web/templates/config.yaml': [
+    'apiVersion: v1',
+    'kind: ConfigMap',
+    'metadata: {name: web}',
+    'data:',
+    '  color: {{ .Values.color | quote }}',
+    '  size: {{ .Values.size | quote }}',
+    '  big: {{ .Values.big | default "" | quote }}',
+    '  secret: {{ .Values.token | default "" | quote }}',
+    '  jobs: {{ .Capabilities.APIVersions.Has "batch/v1/CronJob" | quote }}',
+    '  mode: "0644"',
+    '',
+  ].join('\n'),
+  'web/templates/secret.yaml': [
+    'apiVersion: v1',
+    'kind: Secret',
+    'metadata: {name: web}',
+    'stringData:',
+    '  password: correct-horse',
+    '',
+  ].join('\n'),
+};
+const helm = { valuesFiles: ['prod.yaml'] };
+
+interface Ground extends Steps, PluginShell {
+  clone: UserClone;
+  /** A user who may do what the rules say in the namespace. */
+  userWith(...rules: [verbs: string, resources: string][]): Promise<PluginShell>;
+}
+
+async function newGround(t: TestContext): Promise<Ground> {
+  const steps = await newSteps(t, { files: chart });
+  const { stage } = steps;
+  const { namespace, cluster } = stage;
+  const userWith = async (...rules: [string, string][]) => {
+    const name = `user-${randomBytes(4).toString('hex')}`;
+    await stage.kubectl('create', 'serviceaccount', name);
+    for (const [index, [verbs, resources]] of rules.entries()) {
+      const role = `${name}-${index}`;
+      await stage.kubectl('create', 'role', role, `--verb=${verbs}`, `--resource=${resources}`);
+      const subject = `--serviceaccount=${namespace}:${name}`;
+      await stage.kubectl('create', 'rolebinding', role, `--role=${role}`, subject);
+    }
+    const token = (await stage.kubectl('create', 'token', name)).trim();
+    return newPluginShell(t, cluster, { namespace, kubeconfigPath: kubeconfigWith(cluster, token) });
+  };
+  return {
+    ...steps,
+    ...(await newPluginShell(t, cluster, { namespace })),
+    clone: await cloneOf(stage.repository),
+    userWith,
+  };
+}
+
+interface Rendered {
+  clone: { directory: string; commit: string; branch?: string; changes: object[]; untracked: string[] };
+  objects: { kind: string; metadata: object; data?: Record<string, string> }[];
+  warnings: string[];
+  unknown: string[];
+}
+
+function renderedIn(stdout: string): Rendered {
+  return JSON.parse(stdout) as Rendered;
+}
+
+function dataOf({ objects }: Rendered, kind: string): Record<string, string> {
+  return objects.find((object) => object.kind === kind)?.data ?? {};
+}
+
+test('kubectl towpath render shows what the files of a clone make before they are pushed', async (t) => {
+  const ground = await newGround(t);
+  const { stage, towpath, clone, userWith } = ground;
+  await stage.deployed('web', { source: { path: 'web' }, helm });
+  const head = await clone.git('rev-parse', 'HEAD');
+
+  await t.test('as YAML documents, with the values and the cluster of the Application', async () => {
+    const { code, stdout, stderr } = await towpath('render', 'web', '--local', clone.directory);
+    assert.equal(code, 0, stderr);
+    const objects = parseAllDocuments(stdout).map((document) => document.toJS());
+    const config = objects.find(({ kind }) => kind === 'ConfigMap');
+    assert.deepEqual(config, {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'web', namespace: stage.namespace },
+      data: { color: 'red', size: '2', big: '', secret: '', jobs: 'true', mode: '0644' },
+    });
+    const seven = head.slice(0, 7);
+    assert.match(stderr, new RegExp(`^Clone ${clone.directory}, branch main, HEAD ${seven}, nothing uncomm`));
+    assert.ok(!stdout.includes('correct-horse') && !stdout.includes('Y29ycmVjd'), stdout);
+  });
+
+  await t.test('uncommitted changes are rendered and named, untracked files are named only', async () => {
+    clone.write('web/values.yaml', 'color: green\n');
+    clone.write('web/templates/new.yaml', 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: new}\n');
+    clone.write('web/templates/unknown.yaml', 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: unknown}\n');
+    await clone.git('add', 'web/templates/new.yaml');
+    rmSync(join(clone.directory, 'web/templates/secret.yaml'));
+    const { code, stdout, stderr } = await towpath('render', 'web', '--local', clone.directory, '-o', 'json');
+    assert.equal(code, 0, stderr);
+    const rendered = renderedIn(stdout);
+    assert.deepEqual(rendered.clone, {
+      directory: clone.directory,
+      commit: head,
+      branch: 'main',
+      changes: [
+        { path: 'web/templates/new.yaml', change: 'added' },
+        { path: 'web/templates/secret.yaml', change: 'deleted' },
+        { path: 'web/values.yaml', change: 'modified' },
+      ],
+      untracked: ['web/templates/unknown.yaml'],
+    });
+    assert.equal(dataOf(rendered, 'ConfigMap')['color'], 'green');
+    const names = rendered.objects.map(({ metadata }) => (metadata as { name: string }).name);
+    assert.deepEqual(names.sort(), ['new', 'web']);
+    assert.ok(
+      rendered.warnings.some((warning) =>
+        /Git does not know a file there \(web.*unknown\.yaml/.test(warning),
+      ),
+    );
+    const { stderr: said } = await towpath('render', 'web', '--local', clone.directory);
+    assert.match(said, /with 3 uncommitted changes:\n {2}added web\/templates\/new\.yaml\n/);
+    await clone.git('reset', '--quiet', '--hard');
+    rmSync(join(clone.directory, 'web/templates/unknown.yaml'));
+  });
+
+  const json = async (shell: PluginShell, app = 'web') => {
+    const answer = await shell.towpath('render', app, '--local', clone.directory, '-o', 'json');
+    return { ...answer, rendered: () => JSON.parse(answer.stdout) as Rendered };
+  };
+
+  await t.test('integers of spec.helm.values keep all their digits', async () => {
+    const patch = '{"spec":{"helm":{"values":{"big":9007199254740993}}}}';
+    await stage.kubectl('patch', 'application', 'web', '--type=merge', `--patch=${patch}`);
+    const { rendered } = await json(ground);
+    assert.equal(dataOf(rendered(), 'ConfigMap')['big'], '9007199254740993');
+  });
+
+  await t.test('what Secrets say is rendered where the user may read them, and never shown', async () => {
+    const token = 'a-token-that-nobody-sees';
+    await stage.kubectl(
+      'create',
+      'secret',
+      'generic',
+      'tokens',
+      `--from-literal=values.yaml=token: ${token}`,
+    );
+    const valuesFrom = [{ kind: 'Secret', name: 'tokens' }];
+    await stage.application('secretive', { source: { path: 'web' }, helm: { ...helm, valuesFrom } });
+    const all = await json(ground, 'secretive');
+    assert.equal(all.code, 0, all.stderr);
+    assert.equal(dataOf(all.rendered(), 'ConfigMap')['secret'], '***');
+    assert.deepEqual(dataOf(all.rendered(), 'Secret'), { password: '(masked)' });
+
+    const reader = await userWith(['get,list,watch', 'applications.towpath.dev']);
+    const some = await json(reader, 'secretive');
+    assert.equal(some.code, 10, some.stderr);
+    assert.equal(dataOf(some.rendered(), 'ConfigMap')['secret'], '');
+    assert.match(some.rendered().unknown.join(), /^Secret \S+\/tokens cannot be read with your rights: /);
+    const { stderr } = await reader.towpath('render', 'secretive', '--local', clone.directory);
+    assert.match(stderr, /\nUnknown: Secret /);
+  });
+
+  await t.test('a Secret that is missing is told as what a sync would wait for', async () => {
+    const valuesFrom = [{ kind: 'Secret', name: 'missing' }];
+    await stage.application('waits', { source: { path: 'web' }, helm: { ...helm, valuesFrom } });
+    const { code, stderr } = await towpath('render', 'waits', '--local', clone.directory);
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /^Secret \S+\/missing, which spec.helm.valuesFrom names, does not exist: a sync would/,
+    );
+  });
+
+  await t.test('5: what the operator would refuse, with its file', async () => {
+    clone.write('web/templates/config.yaml', 'kind: {{ .Values.no.such }}\n');
+    const broken = await towpath('render', 'web', '--local', clone.directory);
+    assert.equal(broken.code, 5);
+    assert.match(broken.stderr, /templates\/config\.yaml/);
+    assert.equal(broken.stdout, '');
+    await clone.git('checkout', '--quiet', 'web');
+
+    rmSync(join(clone.directory, 'web/prod.yaml'));
+    symlinkSync('/etc/hostname', join(clone.directory, 'web/prod.yaml'));
+    const escaping = await towpath('render', 'web', '--local', clone.directory);
+    assert.equal(escaping.code, 5);
+    assert.match(escaping.stderr, /web\/prod\.yaml leads out of the repository/);
+    await clone.git('checkout', '--quiet', 'web');
+  });
+
+  await t.test(
+    'a detached HEAD, a linked worktree and a directory below the root are read alike',
+    async () => {
+      const linked = `${clone.directory}-linked`;
+      await clone.git('worktree', 'add', '--quiet', '--detach', linked, head);
+      t.after(() => rmSync(linked, { recursive: true, force: true }));
+      const { code, stdout, stderr } = await towpath(
+        'render',
+        'web',
+        '--local',
+        join(linked, 'web'),
+        '-o',
+        'json',
+      );
+      assert.equal(code, 0, stderr);
+      const { clone: read } = JSON.parse(stdout) as Rendered;
+      assert.deepEqual(read, { directory: linked, commit: head, changes: [], untracked: [] });
+    },
+  );
+
+  await t.test('what is no clone, no directory or not named is told with the next step', async () => {
+    const of = async (...args: string[]) => {
+      const { code, stderr } = await towpath('render', ...args);
+      return `${code} ${stderr}`;
+    };
+    assert.match(await of('web', '--local', '/'), /^1 \/ is in no Git clone: name /);
+    assert.match(await of('web', '--local', '/nowhere'), /^1 There is no directory \/nowhere: /);
+    assert.match(await of('web'), /^2 What is to be rendered\? .* render web --local DIR\.\n$/);
+    assert.match(
+      await of('wbe', '--local', clone.directory),
+      /^1 There is no Application wbe here; .*\bweb\b/,
+    );
+    assert.match(
+      await of('web', 'prod', '--local', clone.directory),
+      /^1 .* no environment prod; it has default/,
+    );
+  });
+});
