@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { parseDuration } from '../../operator/api/v1alpha1/duration.ts';
+import { FLAGS } from '../../operator/flags.ts';
 import { startFaultProxy } from '../harness/fault-proxy.ts';
 import type { FileContent } from '../harness/git-repository.ts';
-import { fastLease, type Stage, startOperator } from '../harness/operator.ts';
+import { fastLease, newStage, type Stage, startOperator } from '../harness/operator.ts';
 import { inWords, newProxiedStage, writesOf } from '../harness/proxied-stage.ts';
 import type { RequestMatch } from '../harness/recorded-request.ts';
 import { always, eventually } from '../harness/wait.ts';
@@ -99,6 +101,56 @@ async function writeTooLate(t: TestContext, stale: StaleWrite): Promise<void> {
   assert.equal(await messages(stage), stale.outcome, "the outcome is the successor's");
   await stage.untilReadyAt('web', third);
 }
+
+/** docs/installation.md, "High availability": by the Lease's defaults, from the leader's death on. */
+const LED_AGAIN_MS = 20_000;
+/** What a leader needs to begin, records read, and to sync what is due. */
+const BEGUN_MS = 5_000;
+
+interface LeaseSpec {
+  holderIdentity: string;
+  leaseDurationSeconds: number;
+  leaseTransitions: number;
+  acquireTime: string;
+  renewTime: string;
+}
+
+test('D8: a leader that is killed is followed within 20 s by the flags as they are by default, no sooner than its Lease allows, and what it left is synced', async (t) => {
+  const stage = await newStage(t, { files: { 'web.yaml': configMap('web', 'one') } });
+  await stage.deployed('web');
+  const follower = await startOperator(t, stage.cluster, stage.namespace);
+  const readyz = `${await follower.url('probe')}/readyz`;
+  await eventually(async () => (await fetch(readyz)).status === 200, {
+    describe: 'the follower to be ready',
+  });
+  const lease = async () =>
+    (JSON.parse(await stage.kubectl('get', 'lease', 'towpath', '-o', 'json')) as { spec: LeaseSpec }).spec;
+  let last = await lease();
+  const former = last.holderIdentity;
+  const durationMs = parseDuration(FLAGS['lease-duration'].default);
+  assert.equal(last.leaseDurationSeconds * 1_000, durationMs, 'the Lease is as it is by default');
+
+  const died = performance.now();
+  await stage.operator.stop('SIGKILL');
+  const second = await stage.repository.commit({ 'web.yaml': configMap('web', 'two') });
+  await stage.requestSync('web');
+  const next = await eventually(
+    async () => {
+      const seen = await lease();
+      if (seen.holderIdentity !== former) return seen;
+      last = seen;
+      return undefined;
+    },
+    { within: LED_AGAIN_MS, describe: 'the follower to lead' },
+  );
+  t.diagnostic(`led again after ${Math.round(performance.now() - died)} ms`);
+  const waited = Date.parse(next.acquireTime) - Date.parse(last.renewTime);
+  assert.ok(waited >= durationMs, `it took the Lease ${waited} ms after its last renewal`);
+  assert.notEqual(next.holderIdentity, '', 'nobody gave the Lease up');
+  assert.equal(next.leaseTransitions, last.leaseTransitions + 1);
+  await stage.untilReadyAt('web', second, LED_AGAIN_MS + BEGUN_MS - (performance.now() - died));
+  assert.equal(await messages(stage), 'web=two');
+});
 
 test('A7: SIGTERM lets a write that is under way finish, ends with exit code 0 within 10 s, and a successor writes within 2 s of that', async (t) => {
   const { cluster, proxy, stage } = await newProxiedStage(t, {
