@@ -31,7 +31,9 @@ export interface RenderedPod {
     args: string[];
     env?: { name: string; value: string }[];
     ports?: { name: string; containerPort: number }[];
+    volumeMounts?: { name: string; mountPath: string; readOnly?: boolean }[];
   }[];
+  volumes?: { name: string }[];
   [field: string]: unknown;
 }
 

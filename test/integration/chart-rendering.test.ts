@@ -141,22 +141,58 @@ test('I1: every Pod of the chart has the image, the registry, the place and the 
   const pods = podsOf(await rendered(FULL));
   assert.equal(pods.length, 2);
   for (const { spec } of pods) {
-    assert.equal(spec.containers[0]?.image, `${FULL.image.repository}@${FULL.image.digest}`);
     for (const field of ['imagePullSecrets', 'priorityClassName', 'nodeSelector', 'tolerations'] as const)
       assert.deepEqual(spec[field], FULL[field], field);
     assert.deepEqual(spec['securityContext'], {
       runAsNonRoot: true,
       seccompProfile: { type: 'RuntimeDefault' },
     });
-    for (const container of spec.containers as unknown as Record<string, unknown>[])
+    for (const container of spec.containers as unknown as Record<string, unknown>[]) {
+      assert.equal(container['image'], `${FULL.image.repository}@${FULL.image.digest}`);
       assert.deepEqual(container['securityContext'], {
         allowPrivilegeEscalation: false,
         readOnlyRootFilesystem: true,
         capabilities: { drop: ['ALL'] },
       });
+    }
   }
-  const env = pods.flatMap(({ spec }) => spec.containers[0]?.env ?? []).map(({ name }) => name);
-  for (const name of ['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'A']) assert.ok(env.includes(name), name);
+});
+
+test("only the operator's container has the proxy, the private authorities and what is added; that of helm test asks in the cluster alone", async () => {
+  const objects = await rendered(FULL);
+  const containers = podsOf(objects).flatMap(({ spec }) =>
+    [...spec.containers, ...((spec['initContainers'] ?? []) as typeof spec.containers)].map((container) => ({
+      name: container.name,
+      env: container.env?.map(({ name }) => name),
+      mounts: container.volumeMounts?.map(({ name }) => name),
+      volumes: spec.volumes?.map(({ name }) => name),
+    })),
+  );
+  assert.deepEqual(
+    containers.toSorted((one, other) => one.name.localeCompare(other.name)),
+    [
+      {
+        name: 'reached',
+        env: ['SERVICE', 'PROBES_PORT', 'METRICS_PORT', 'WITHIN_SECONDS'],
+        mounts: undefined,
+        volumes: undefined,
+      },
+      {
+        name: 'towpath',
+        env: ['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY', 'A'],
+        mounts: ['tmp', 'authorities', 'more'],
+        volumes: ['tmp', 'authorities', 'more'],
+      },
+    ],
+  );
+  // Why it needs neither: it asks a Service of the release, by plain HTTP.
+  const [asks] = podsOf([only(objects, 'Pod')]);
+  assert.deepEqual(asks?.spec.containers[0]?.env?.[0], {
+    name: 'SERVICE',
+    value: 'towpath-metrics.towpath-system.svc',
+  });
+  const script = readFileSync(join(CHART, 'files/reached.mjs'), 'utf8');
+  assert.deepEqual(script.match(/[a-z]+:\/\//g), ['http://']);
 });
 
 for (const [what, certificateAuthorities, volume, key] of [
@@ -183,7 +219,8 @@ test('without private authorities there is no volume of theirs, and no flag', as
 
 test("the README's proxy that wants a password has its address from a Secret, which the Deployment does not show", async () => {
   const { values } = examples.find(({ title }) => title === 'Behind a proxy that wants a password') ?? {};
-  const env = podsOf(await rendered(values)).flatMap(({ spec }) => spec.containers[0]?.env ?? []);
+  const [pod] = podsOf([only(await rendered(values), 'Deployment')]);
+  const env = pod?.spec.containers[0]?.env ?? [];
   assert.deepEqual(
     env.filter(({ name }) => name.endsWith('PROXY')),
     [
