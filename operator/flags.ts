@@ -178,7 +178,7 @@ export const FLAGS = {
   'ca-file': {
     type: 'string',
     default: '',
-    help: 'File of certificates (PEM) of authorities that are trusted beside the public ones, for Git over HTTPS; read again when it changes.',
+    help: 'File of certificates (PEM) of authorities that are trusted beside the public ones, for Git and proxies over HTTPS; read again when it changes. As it is at the start it counts for the API server, too, where the kubeconfig names no authority.',
   },
   'allow-loopback-repositories': {
     type: 'boolean',

@@ -43,8 +43,11 @@ export interface Cluster {
   ): Promise<ApiResponse>;
 }
 
-/** Text of a kubeconfig (JSON is YAML) with one context and a bearer token. */
-export function kubeConfigText(access: Access, options: { namespace?: string } = {}): string {
+/** Text of a kubeconfig (JSON is YAML) with one context and a bearer token; without `ca` it names no authority. */
+export function kubeConfigText(
+  access: Omit<Access, 'ca'> & Partial<Pick<Access, 'ca'>>,
+  options: { namespace?: string } = {},
+): string {
   const config = {
     apiVersion: 'v1',
     kind: 'Config',
@@ -54,7 +57,7 @@ export function kubeConfigText(access: Access, options: { namespace?: string } =
         name: 'towpath',
         cluster: {
           server: access.serverUrl,
-          'certificate-authority-data': Buffer.from(access.ca).toString('base64'),
+          'certificate-authority-data': access.ca && Buffer.from(access.ca).toString('base64'),
         },
       },
     ],

@@ -3,8 +3,10 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { newCertificates } from '../harness/certificates.ts';
+import { kubeConfigText } from '../harness/cluster.ts';
 import { startGitHttp } from '../harness/git-http.ts';
 import { conditionOf, newStage, startOperator } from '../harness/operator.ts';
+import { operatorToken } from '../harness/operator-rights.ts';
 import { temporaryDirectory } from '../harness/process.ts';
 import { eventually } from '../harness/wait.ts';
 
@@ -61,6 +63,26 @@ test('with --ca-file the operator trusts private authorities beside those it tru
   );
   const changed = await stage.repository.commit({ 'web.yaml': files['web.yaml'].replace('one', 'two') });
   await stage.untilReadyAt('web', changed);
+});
+
+test('with --ca-file the operator trusts an API server, too, whose kubeconfig names no authority', async (t) => {
+  const files = { 'web.yaml': 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\n' };
+  const stage = await newStage(t, { files, startOperator: false });
+  const directory = temporaryDirectory('ca');
+  const path = join(directory, 'ca.crt');
+  writeFileSync(path, stage.cluster.ca);
+  const token = await operatorToken(t, stage.cluster, stage.namespace, stage.namespace);
+  const kubeconfigPath = join(directory, 'kubeconfig');
+  writeFileSync(kubeconfigPath, kubeConfigText({ serverUrl: stage.cluster.serverUrl, token }));
+
+  const without = await startOperator(t, stage.cluster, stage.namespace, { kubeconfigPath });
+  await eventually(() => /unable to (get|verify)|self-signed/.test(readFileSync(without.logPath, 'utf8')), {
+    describe: 'a certificate that nobody vouches for to be told',
+  });
+  await without.stop();
+  const flags = [`--ca-file=${path}`];
+  await startOperator(t, stage.cluster, stage.namespace, { kubeconfigPath, flags });
+  await stage.deployed('web');
 });
 
 test('with a --ca-file that holds no certificate the operator does not start, and says why', async (t) => {
