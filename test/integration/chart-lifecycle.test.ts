@@ -5,7 +5,14 @@ import { before, test } from 'node:test';
 import { ANNOTATION_VERSION } from '../../operator/api/v1alpha1/names.ts';
 import { CLUSTER_RIGHTS, UPGRADE_RIGHTS } from '../../operator/kube/rights.ts';
 import { helm } from '../harness/helm.ts';
-import { installCRDs, newStage, type RunningOperator, type Stage } from '../harness/operator.ts';
+import {
+  fastLease,
+  installCRDs,
+  newStage,
+  type RunningOperator,
+  type Stage,
+  startOperator,
+} from '../harness/operator.ts';
 import { freePort } from '../harness/process.ts';
 import { eventually } from '../harness/wait.ts';
 import { laterChart, newReleases, type Releases, untilItLooked } from './chart-releases.ts';
@@ -232,6 +239,34 @@ test('of two installations for the same Applications the younger one does nothin
   await untilReady(waiting);
   await stage.untilReadyAt('web', await stage.repository.commit({ 'web.yaml': CHANGED }));
   await on.release('uninstall', younger);
+});
+
+test('an installation that runs from source counts as younger: it gives way to one that comes later, and waits while that is there', async (t) => {
+  const files = { 'web.yaml': WEB };
+  const stage = await newStage(t, { cluster: on.cluster, files, flags: fastLease });
+  await stage.deployed('web');
+  // It has no ClusterRole of the chart that would say since when it is there.
+  const installed = { name: 'towpath', namespace: await on.newNamespace(t, 'installed') };
+  // By its id what the one from source deployed is its own.
+  const values = { watchNamespace: stage.namespace, installation: `${stage.namespace}/towpath` };
+  await on.release('install', { ...installed, values });
+  assert.match(await stage.operator.process.ended, /code 1/);
+  assert.match(logOf(stage.operator), /The installation in namespace installed looks after the Applications/);
+
+  const again = await startOperator(t, on.cluster, stage.namespace, { flags: fastLease });
+  await eventually(() => /The installation in namespace installed/.test(logOf(again)), {
+    describe: 'it to say for whom it waits',
+  });
+  const first = await on.run(t, installed);
+  await untilReady(first);
+  const second = await stage.repository.commit({ 'web.yaml': CHANGED });
+  await stage.untilReadyAt('web', second);
+  assert.doesNotMatch(logOf(again), /This process leads/);
+
+  await on.release('uninstall', installed);
+  await first.stop();
+  await untilReady(again);
+  await stage.untilReadyAt('web', await stage.repository.commit({ 'web.yaml': WEB }));
 });
 
 test('two installations of one namespace, each with a namespace to watch, both work', async (t) => {
