@@ -340,11 +340,11 @@ export const CHART_VALUES: ChartGroup['values'] = {
   ),
   terminationGracePeriodSeconds: count('The operator ends within 10 seconds.', 15, 10),
   resources: object(
-    "Of the operator's container. docs/performance.md has what it needs for how many Applications; each engine more (--render-processes) may need 512 MiB more.",
+    "Of the operator's container. docs/performance.md has what it needs for how many Applications; each one more of --render-processes may need 1 GiB more, for its engine and one for slow renders.",
     SHAPES.resources,
     {
       requests: { cpu: '180m', memory: '475Mi' },
-      limits: { memory: '2Gi' },
+      limits: { memory: '2816Mi' },
     },
   ),
   podDisruptionBudget: {

@@ -188,12 +188,12 @@ const CASES: Readonly<Record<string, Case>> = {
     },
   },
   TowpathMemory: {
-    // Of 2 GiB, which the chart's limit is by default.
-    fires: { ...RIGHT, ...gauge('towpath_resident_memory_bytes', '', '1.72e9x120') },
+    // Of 2,816 MiB, which the chart's limit is by default.
+    fires: { ...RIGHT, ...gauge('towpath_resident_memory_bytes', '', '2.37e9x120') },
     at: '20m',
     labels: { ...POD, instance: 'towpath-1:8082' },
     quiet: {
-      'enough is left': { ...RIGHT, ...gauge('towpath_resident_memory_bytes', '', '1.71e9x120') },
+      'enough is left': { ...RIGHT, ...gauge('towpath_resident_memory_bytes', '', '2.36e9x120') },
       'another process': { ...RIGHT, [`towpath_resident_memory_bytes{${replica('other')}}`]: '4e9x120' },
     },
   },

@@ -15,7 +15,7 @@ import { deliver, webhookDeliveries } from '../harness/webhook-delivery.ts';
 const COUNT = 1_000;
 const MIB = 2 ** 20;
 const SAMPLE_MS = 200;
-/** Of operator and engines together, while all are rendered: above it TowpathMemory would fire of the chart's 2 GiB. */
+/** Of operator and engines together, while all are rendered: far below where TowpathMemory would fire. */
 const MOST_MEMORY = 0.8 * 2_048 * MIB;
 /** For a push of another namespace, meanwhile, on a machine that has nothing left. Milliseconds. */
 const OTHERS_MEDIAN_MS = 5_000;
