@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { FLAGS } from '../../operator/flags.ts';
 import { DEFAULT_LIMITS } from '../../operator/render/request.ts';
 import { bytesOf, CHART, only, podsOf, rendered, valuesFile } from '../harness/chart.ts';
-import { helm } from '../harness/helm.ts';
+import { helm, isHelm3 } from '../harness/helm.ts';
 import { temporaryDirectory } from '../harness/process.ts';
 
 for (const [what, values, says] of [
@@ -183,7 +183,7 @@ test('the default limit of memory has room for the greatest that was seen and ea
   assert.ok(bytesOf(resources.requests.memory) >= seen.lastQuarter, resources.requests.memory);
 });
 
-const skip = process.env.HELM === '3' && 'Helm 3 asks a cluster even before a dry run';
+const skip = isHelm3 && 'Helm 3 asks a cluster even before a dry run';
 
 test('what helm says after an install names the commands that tell whether it works, and for which namespaces', {
   skip,
