@@ -94,10 +94,12 @@ Ctrl-C here stops it and removes all of it.`);
     // Keeps this process alive: a waiting promise does not.
     const alive = setInterval(() => {}, 60_000);
     const { signal } = interrupt;
-    signal.addEventListener('abort', () => {
+    const end = () => {
       clearInterval(alive);
       resolve();
-    });
+    };
+    signal.addEventListener('abort', end, { once: true });
+    if (signal.aborted) end();
   });
   say('');
 }

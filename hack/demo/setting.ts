@@ -123,6 +123,7 @@ async function build({ signal }: SettingOptions): Promise<void> {
   process.on('exit', kill);
   const interrupt = () => endGroup(child, 'SIGINT');
   signal.addEventListener('abort', interrupt, { once: true });
+  if (signal.aborted) interrupt();
   const code = await new Promise<number>((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (ended) => resolve(ended ?? -1));

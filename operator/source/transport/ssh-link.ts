@@ -109,6 +109,7 @@ export class SshLink {
       const abort = () => give(signal.reason);
       const late = setTimeout(() => give(timeout(host)), connectMs);
       signal.addEventListener('abort', abort, { once: true });
+      if (signal.aborted) return abort();
       client.exec(command, (error, channel) => {
         // Nobody waits for it any more.
         if (isOver) return channel?.on('error', () => undefined).close();

@@ -114,6 +114,7 @@ export class SshTransport implements Transport {
     failed.promise.catch(() => undefined);
     const abort = () => failed.reject(signal.reason);
     signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) abort();
     const idle = setTimeout(() => failed.reject(timeout(this.host)), this.#options.timeouts.idleMs);
     channel.on('data', () => idle.refresh());
     try {
@@ -171,6 +172,7 @@ export class SshTransport implements Transport {
     try {
       await new Promise<void>((resolve, reject) => {
         signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+        if (signal.aborted) return reject(signal.reason);
         client.on('ready', resolve);
         client.on('error', reject);
         client.on('close', () => reject(new Error('the server closed the connection')));
@@ -224,6 +226,7 @@ export class SshTransport implements Transport {
         signal.removeEventListener('abort', abort);
       };
       signal.addEventListener('abort', abort, { once: true });
+      if (signal.aborted) abort();
       socket.once('error', fail);
       socket.once('connect', () => {
         settle();
