@@ -103,12 +103,14 @@ function roomObjection({ file, specifier }: Import): string | undefined {
 
 /**
  * What the plugin needs to render a clone before it is pushed exactly as the operator would, and to say what it makes
- * different: the engine's caller, and what is pure. None of it speaks to an API server or a Git server.
+ * different: the engine's caller, and what is pure. None of it speaks to an API server or a Git server: of what an API server
+ * answered, it reads the words.
  */
 const OF_RENDERING: readonly string[] = [
   'operator/render/renderer.ts',
   'operator/manifest/',
   'operator/plan/ignore.ts',
+  'operator/kube/refusal.ts',
   'operator/controller/candidate/secrecy/redaction.ts',
 ];
 

@@ -66,7 +66,11 @@ async function run(args: readonly string[]): Promise<ExitCode> {
 }
 
 function tellError(error: unknown, to: Terminal): ExitCode {
-  if (!(error instanceof CommandError)) throw error;
+  if (!(error instanceof CommandError)) {
+    // Node would print the line of the bundle, too, which is all of it.
+    to.write(`A defect of kubectl towpath: ${error instanceof Error ? error.stack : String(error)}\n`);
+    return EXIT.Error;
+  }
   for (const line of error.message.split('\n').flatMap((one) => wrap(plain(one), to.width)))
     to.write(`${line}\n`);
   return error.code;

@@ -1,4 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -73,6 +74,9 @@ export async function withApiServer<T>(
   work: (server: ApiServer) => Promise<T>,
 ): Promise<T> {
   const directory = await mkdtemp(join(tmpdir(), 'towpath-'));
+  const remove = () => rmSync(directory, { recursive: true, force: true });
+  // Ctrl-C ends this process at once.
+  process.once('exit', remove);
   const ending = new AbortController();
   const either = AbortSignal.any([ending.signal, signal]);
   try {
@@ -81,7 +85,8 @@ export async function withApiServer<T>(
     return await work(new ApiServer(socket, either));
   } finally {
     ending.abort();
-    await rm(directory, { recursive: true, force: true });
+    process.removeListener('exit', remove);
+    remove();
   }
 }
 

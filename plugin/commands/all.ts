@@ -1,5 +1,6 @@
 import { resume, suspend, sync } from './ask.ts';
 import type { Command } from './command.ts';
+import { diff } from './diff.ts';
 import { history } from './history.ts';
 import { render } from './render.ts';
 import { status } from './status.ts';
@@ -15,6 +16,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   suspend,
   resume,
   history,
+  diff,
   render,
 };
 

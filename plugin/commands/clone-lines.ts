@@ -1,18 +1,34 @@
 import type { Clone } from '../local/clone.ts';
 import { short } from '../text/application-tree.ts';
-import { plain } from '../text/terminal.ts';
+import { paint, plain, type Terminal, wrap } from '../text/terminal.ts';
 
 /** Of so many changes each is named. */
 const MOST = 10;
 
 /** Which files were looked at, in sentences. */
-export function cloneLines({ root, commit, branch, changes }: Clone): string[] {
+function cloneLines({ root, commit, branch, changes }: Clone): string[] {
   const at = branch === undefined ? 'no branch' : `branch ${branch}`;
   const how = changes.length === 0 ? 'nothing uncommitted' : `with ${counted(changes.length)}:`;
   const lines = [`Clone ${root}, ${at}, HEAD ${short(commit)}, ${how}`].map(plain);
   for (const { path, change } of changes.slice(0, MOST)) lines.push(`  ${change} ${plain(path)}`);
   if (changes.length > MOST) lines.push(`  and ${changes.length - MOST} more`);
   return lines;
+}
+
+/** What was read, what is odd and what is not known. */
+export function tellOf(
+  to: Terminal,
+  clone: Clone,
+  { warnings, unknown }: { warnings: readonly string[]; unknown: readonly string[] },
+): void {
+  const lines = cloneLines(clone).flatMap((line) => wrap(line, to.width, '    '));
+  const tell = (word: string, texts: readonly string[]) => {
+    for (const text of texts)
+      lines.push(...wrap(`${paint(to, 'yellow', `${word}:`)} ${plain(text)}`, to.width, '  '));
+  };
+  tell('Warning', warnings);
+  tell('Unknown', unknown);
+  to.write(lines.map((line) => `${line}\n`).join(''));
 }
 
 /** The same for programs. */

@@ -6,12 +6,12 @@ import type { Context } from './command.ts';
 /** Where the chart installs by default. */
 const OPERATOR_NAMESPACE = 'towpath-system';
 
-function namespaceOf({ flags }: Context): string {
+export function operatorNamespace({ flags }: Pick<Context, 'flags'>): string {
   return flags['operator-namespace'] ?? OPERATOR_NAMESPACE;
 }
 
 export function leadsSince(context: Context, signal: AbortSignal): Promise<string | undefined> {
-  return nobodyLeadsSince(context.kubectl, namespaceOf(context), context.now(), signal);
+  return nobodyLeadsSince(context.kubectl, operatorNamespace(context), context.now(), signal);
 }
 
 /** What a status says may be old where no operator looks: whoever reads it is told. */
@@ -22,6 +22,6 @@ export async function warnIfNobodyLeads(context: Context): Promise<void> {
 }
 
 export function silence(since: string, context: Context): string {
-  const namespace = namespaceOf(context);
+  const namespace = operatorNamespace(context);
   return `no operator has led in namespace ${namespace} since ${since} (${relative(since, context.now())}), so what is shown may be old: look at its Pods with kubectl get pods -n ${namespace}.`;
 }

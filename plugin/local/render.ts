@@ -8,11 +8,11 @@ import { withStringDataAsData } from '../../operator/manifest/secret.ts';
 import { type Rendered, Renderer } from '../../operator/render/renderer.ts';
 import { keyOf, RESOURCE } from '../application.ts';
 import type { ApiServer } from '../cluster/api-server.ts';
-import type { Served } from '../cluster/discovery.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { isObject, jsonText, parseJson } from '../text/exact.ts';
 import { type Clone, isOf } from './clone.ts';
 import { enginePath } from './engine.ts';
+import type { LocalSession } from './session.ts';
 import { readValuesFrom, type ValuesFrom } from './values-from.ts';
 import { WorkingTree } from './working-tree.ts';
 
@@ -29,26 +29,20 @@ export interface LocalRender {
   hide(line: string): string;
 }
 
-export interface LocalRequest {
-  application: Application;
-  environment: string;
-  clone: Clone;
-  served: Served;
-  server: ApiServer;
-  /** Of the target: the label that its objects have. */
-  targetId: string;
-  signal: AbortSignal;
-}
-
-/** @throws CommandError with code Quarantined where the operator would refuse such a commit. */
-export async function renderLocally(request: LocalRequest): Promise<LocalRender> {
-  const { application, clone, served, server } = request;
+/**
+ * @param targetId the label that the objects have.
+ * @throws CommandError with code Quarantined where the operator would refuse such a commit.
+ */
+export async function renderLocally(session: LocalSession, targetId: string): Promise<LocalRender> {
+  const { application, clone, served, server } = session;
   const { found, unknown } = await readValuesFrom(server, application);
   const redaction = new Redaction(found.filter(({ secret }) => secret).map(({ text }) => text));
   const hide = (line: string) => (line === '' ? line : redaction.text(line));
-  const { objects, hooks, chart, warnings } = await render(request, found).catch((error: unknown) => {
-    throw error instanceof TowpathError ? inWords(error, { unknown, hide }) : error;
-  });
+  const { objects, hooks, chart, warnings } = await render(session, targetId, found).catch(
+    (error: unknown) => {
+      throw error instanceof TowpathError ? inWords(error, { unknown, hide }) : error;
+    },
+  );
   return {
     objects: objects.map(withStringDataAsData),
     hooks,
@@ -65,8 +59,12 @@ export async function renderLocally(request: LocalRequest): Promise<LocalRender>
   };
 }
 
-async function render(request: LocalRequest, valuesFrom: readonly ValuesFrom[]): Promise<Rendered> {
-  const { application, environment, clone, served, server, targetId, signal } = request;
+async function render(
+  session: LocalSession,
+  targetId: string,
+  valuesFrom: readonly ValuesFrom[],
+): Promise<Rendered> {
+  const { application, environment, clone, served, server, signal } = session;
   const { spec, metadata } = application;
   const renderer = new Renderer({
     enginePath: enginePath(process.argv[1] ?? '', process.env),

@@ -4,7 +4,7 @@ import { isObject } from './exact.ts';
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 
 /** Whether an object is a Secret, whose values nobody is shown. */
-export function isSecret(object: unknown): boolean {
+function isSecret(object: unknown): boolean {
   return isObject(object) && object['kind'] === 'Secret' && object['apiVersion'] === 'v1';
 }
 

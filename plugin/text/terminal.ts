@@ -8,7 +8,7 @@ export interface Terminal {
   write(text: string): void;
 }
 
-type Colour = 'red' | 'yellow' | 'green' | 'dim' | 'bold';
+export type Colour = 'red' | 'yellow' | 'green' | 'dim' | 'bold';
 
 const CODES: Readonly<Record<Colour, readonly [number, number]>> = {
   red: [31, 39],

@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -18,6 +26,10 @@ export interface PluginShell {
   onTerminal(command: string): Promise<string>;
   /** How many runs of kubectl never answered so far (`hangsAt`). */
   hanging(): number;
+  /** What is in its directory for temporary files. */
+  temporary(): string[];
+  /** How many runs of `kubectl proxy` there were, and how many of them go on. */
+  proxies(): { all: number; running: number };
   /** One that goes on until it is interrupted. */
   startWatching(...args: string[]): Watching;
 }
@@ -50,8 +62,18 @@ export async function newPluginShell(
   const kubectl = join(directory, 'kubectl');
   const hung = join(directory, 'hung');
   const hang = `case " $* " in *" ${hangsAt} "*) sleep 600 & echo $! >> "${hung}"; wait;; esac`;
-  const lines = ['#!/bin/sh', ...(hangsAt === undefined ? [] : [hang]), `exec "${program}" kubectl "$@"`, ''];
+  const proxied = join(directory, 'proxied');
+  const note = `case " $* " in *" proxy "*) echo $$ >> "${proxied}";; esac`;
+  const lines = [
+    '#!/bin/sh',
+    note,
+    ...(hangsAt === undefined ? [] : [hang]),
+    `exec "${program}" kubectl "$@"`,
+    '',
+  ];
   writeFileSync(kubectl, lines.join('\n'), { mode: 0o755 });
+  const temporary = join(directory, 'tmp');
+  mkdirSync(temporary);
   t.after(() => {
     endAll(hanging());
     rmSync(directory, { recursive: true, force: true });
@@ -62,8 +84,11 @@ export async function newPluginShell(
     KUBECONFIG: kubeconfigPath,
     HOME: directory,
     TERM: 'xterm',
+    TMPDIR: temporary,
   };
-  const hanging = () => (existsSync(hung) ? readFileSync(hung, 'utf8').trim().split('\n') : []);
+  const pidsIn = (file: string) =>
+    existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n').map(Number) : [];
+  const hanging = () => pidsIn(hung);
   const words = (args: readonly string[]) => ['towpath', `--namespace=${namespace}`, ...args];
   return {
     towpath: (...args) => runProgram(kubectl, words(args), '', env),
@@ -73,6 +98,8 @@ export async function newPluginShell(
       return stdout.trim().split('\n').slice(0, -1);
     },
     hanging: () => hanging().length,
+    temporary: () => readdirSync(temporary),
+    proxies: () => ({ all: pidsIn(proxied).length, running: pidsIn(proxied).filter(isRunning).length }),
     onTerminal: async (command) => {
       const terminal = { command: 'script', args: ['-qec', `stty cols 80; ${command}`, '/dev/null'] };
       const { code, stdout } = await runProgram(terminal.command, terminal.args, '', env);
@@ -105,12 +132,14 @@ export async function newPluginShell(
   };
 }
 
-function endAll(pids: readonly string[]): void {
-  for (const pid of pids) {
-    try {
-      process.kill(Number(pid), 'SIGKILL');
-    } catch {
-      // It has ended.
-    }
+function endAll(pids: readonly number[]): void {
+  for (const pid of pids) if (isRunning(pid)) process.kill(pid, 'SIGKILL');
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
   }
 }

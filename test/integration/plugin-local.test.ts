@@ -5,9 +5,11 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { parseAllDocuments } from 'yaml';
 import { cloneOf, type UserClone } from '../harness/clone.ts';
+import { definition } from '../harness/definition.ts';
 import { kubeconfigWith } from '../harness/operator-rights.ts';
 import { newPluginShell, type PluginShell } from '../harness/plugin.ts';
-import { newSteps, type Steps } from './steps.ts';
+import { eventually } from '../harness/wait.ts';
+import { claim, configMap, newSteps, type Steps, volumeFor } from './steps.ts';
 
 /** A chart that shows its values, what it finds of the cluster, and a Secret. */
 const chart = {
@@ -238,6 +240,209 @@ test('kubectl towpath render shows what the files of a clone make before they ar
     assert.match(
       await of('web', 'prod', '--local', clone.directory),
       /^1 .* no environment prod; it has default/,
+    );
+  });
+});
+
+interface Differences {
+  differences: {
+    change: string;
+    object: { kind: string; name: string };
+    message?: string;
+    live?: { data?: Record<string, string> };
+    wanted?: { data?: Record<string, string> };
+  }[];
+  unchanged: number;
+  unknown: string[];
+}
+
+test('kubectl towpath diff shows what a sync of a clone would change, and changes nothing', async (t) => {
+  const ground = await newGround(t);
+  const { stage, towpath, clone, userWith, live } = ground;
+  const extra = {
+    'web/templates/old.yaml': 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: old}\ndata: {a: b}\n',
+    'web/templates/claim.yaml': JSON.stringify(claim('kept')),
+  };
+  await stage.repository.commit(extra);
+  await clone.git('pull', '--quiet');
+  await volumeFor(t, stage, 'kept');
+  await stage.deployed('web', { source: { path: 'web' }, helm });
+  const diff = async (shell: PluginShell = ground, app = 'web') => {
+    const answer = await shell.towpath('diff', app, '--local', clone.directory);
+    const json = await shell.towpath('diff', app, '--local', clone.directory, '-o', 'json');
+    assert.equal(json.code, answer.code);
+    return { ...answer, found: () => JSON.parse(json.stdout) as Differences };
+  };
+  const changesIn = ({ differences }: Differences) =>
+    differences.map(({ change, object }) => `${change} ${object.kind} ${object.name}`);
+
+  await t.test('0: no difference', async () => {
+    const { code, stdout, stderr, found } = await diff();
+    assert.equal(code, 0, stdout + stderr);
+    assert.match(stdout, /\nNo difference: 4 as they are\.\n$/);
+    assert.deepEqual(found().differences, []);
+  });
+
+  await t.test('9: what would change, be made, be deleted and stay, with no value of a Secret', async () => {
+    const before = (await live('configmap', 'web'))?.metadata.resourceVersion;
+    const config = chart['web/templates/config.yaml'].replace('  mode: "0644"\n', '');
+    clone.write('web/templates/config.yaml', config);
+    clone.write('web/values.yaml', 'color: green\n');
+    clone.write('web/templates/secret.yaml', chart['web/templates/secret.yaml'].replace('horse', 'zebra'));
+    clone.write('web/templates/new.yaml', 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: new}\n');
+    await clone.git('add', '.');
+    await clone.git('rm', '--quiet', 'web/templates/old.yaml', 'web/templates/claim.yaml');
+    const { code, stdout, stderr, found } = await diff();
+    assert.equal(code, 9, stdout + stderr);
+    const all = found();
+    assert.deepEqual(changesIn(all).sort(), [
+      'Changed ConfigMap web',
+      'Changed Secret web',
+      'Created ConfigMap new',
+      'Deleted ConfigMap old',
+      'Kept PersistentVolumeClaim kept',
+    ]);
+    const changed = all.differences.find(
+      ({ object }) => object.kind === 'ConfigMap' && object.name === 'web',
+    );
+    assert.equal(changed?.live?.data?.['mode'], '0644');
+    assert.equal(changed?.wanted?.data?.['mode'], undefined);
+    assert.match(
+      stdout,
+      /\n~ ConfigMap \S+\/web would change\n(?: .*\n)*? {2}- {3}color: red\n {2}\+ {3}color: green\n/,
+    );
+    assert.match(stdout, /\n {2}- {3}mode: "0644"\n/);
+    assert.match(
+      stdout,
+      /- {3}password: \(masked, as it is\)\n {2}\+ {3}password: \(masked, as it would be\)\n/,
+    );
+    assert.match(stdout, /\n\+ ConfigMap \S+\/new would be created\n {2}\+ apiVersion: v1\n/);
+    assert.match(stdout, /\n- ConfigMap \S+\/old would be deleted\n/);
+    assert.doesNotMatch(stdout + JSON.stringify(all), /horse|zebra|Y29ycmVj/);
+    assert.match(stdout, /\n1 Created, 2 Changed, 1 Deleted, 1 Kept, 0 as they are\.\n$/);
+    assert.equal((await live('configmap', 'web'))?.metadata.resourceVersion, before);
+    assert.equal(await live('configmap', 'new'), undefined);
+    await clone.git('reset', '--quiet', '--hard');
+  });
+
+  await t.test('10: what the rights of the user do not show is unknown, and no difference', async () => {
+    const reader = await userWith(['get,list,watch', 'applications.towpath.dev,configmaps']);
+    const { code, stdout, stderr, found } = await diff(reader);
+    assert.equal(code, 10, stdout + stderr);
+    assert.deepEqual(changesIn(found()), []);
+    const unknown = found().unknown.join('\n');
+    assert.match(unknown, /^Secret \S+\/web cannot be read: secrets "web" is forbidden: /m);
+    assert.match(unknown, /^ConfigMap \S+\/web cannot be tried: .*cannot patch resource "configmaps"/m);
+    assert.match(unknown, /objects that run were not found with your rights to list/);
+    assert.match(stdout, /\nUnknown: Secret /);
+    assert.match(stdout, / Not all is known: see Unknown above\.\n$/);
+  });
+
+  await t.test(
+    'what others changed is a difference, but not where spec.sync.ignore leaves it to them',
+    async () => {
+      const sync = { drift: 'Report' };
+      const update = async (more: object) => {
+        await stage.application('web', { source: { path: 'web' }, helm, sync: { ...sync, ...more } });
+      };
+      await update({});
+      await stage.kubectl('patch', 'configmap', 'web', '--type=merge', '-p', '{"data":{"color":"black"}}');
+      const drifted = await diff();
+      assert.equal(drifted.code, 9);
+      assert.match(drifted.stdout, /- {3}color: black\n {2}\+ {3}color: red\n/);
+      await update({ ignore: [{ kind: 'ConfigMap', name: 'web', paths: ['/data/color'] }] });
+      const { code, stdout } = await diff();
+      assert.equal(code, 0, stdout);
+      await update({});
+      await stage.kubectl('patch', 'configmap', 'web', '--type=merge', '-p', '{"data":{"color":"red"}}');
+    },
+  );
+
+  await t.test('what the API server refuses, and what comes with its definition or namespace', async () => {
+    clone.write(
+      'web/templates/wrong.yaml',
+      'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: wrong}\nspec: {}\n',
+    );
+    clone.write(
+      'web/templates/kind.yaml',
+      'apiVersion: none.example.com/v1\nkind: None\nmetadata: {name: none}\n',
+    );
+    const inNew = '{apiVersion: v1, kind: ConfigMap, metadata: {name: in-new, namespace: towpath-new}}\n';
+    clone.write('web/templates/in-new.yaml', inNew);
+    clone.write(
+      'web/templates/new.yaml',
+      '{apiVersion: v1, kind: Namespace, metadata: {name: towpath-new}}\n',
+    );
+    await clone.git('add', '.');
+    const { code, stdout, found } = await diff();
+    assert.equal(code, 9, stdout);
+    assert.deepEqual(changesIn(found()).sort(), [
+      'Created ConfigMap in-new',
+      'Created Namespace towpath-new',
+      'Refused ConfigMap wrong',
+      'Refused None none',
+    ]);
+    assert.match(stdout, /! ConfigMap \S+\/wrong would be refused\n {4}.*spec/);
+    assert.match(stdout, /does not serve the kind None of none\.example\.com\/v1\.\n/);
+    await clone.git('reset', '--quiet', '--hard');
+  });
+
+  await t.test(
+    'what is there and was not applied, what is made anew, and a kind that comes along',
+    async () => {
+      await stage.kubectl('create', 'configmap', 'theirs', '--from-literal=a=b');
+      await stage.apply({ ...configMap('fixed'), immutable: true });
+      const write = (name: string, object: object) =>
+        clone.write(`web/templates/${name}.yaml`, JSON.stringify(object));
+      write('theirs', configMap('theirs', { a: 'c' }));
+      write('fixed', {
+        ...configMap('fixed', { key: 'next' }, { 'towpath.dev/replace': 'true' }),
+        immutable: true,
+      });
+      const group = `${stage.namespace}.example.com`;
+      write('definition', definition('things', group, 'Thing'));
+      write('thing', { apiVersion: `${group}/v1`, kind: 'Thing', metadata: { name: 'one' } });
+      await clone.git('add', '.');
+      const { code, stdout, found } = await diff();
+      assert.equal(code, 9, stdout);
+      const all = found();
+      assert.deepEqual(changesIn(all).sort(), [
+        'Changed ConfigMap theirs',
+        `Created CustomResourceDefinition things.${group}`,
+        'Created Thing one',
+        'Replaced ConfigMap fixed',
+      ]);
+      const messageOf = (name: string) => all.differences.find(({ object }) => object.name === name)?.message;
+      assert.match(messageOf('theirs') ?? '', /this Application did not apply it: .* towpath\.dev\/adopt/);
+      assert.match(messageOf('fixed') ?? '', /^It would be deleted and made anew: .*immutable/);
+      assert.equal(messageOf('one'), 'Its definition comes with it.');
+      await clone.git('reset', '--quiet', '--hard');
+    },
+  );
+
+  await t.test('kubectl proxy and its socket go with the command, also where Ctrl-C ends it', async (t) => {
+    assert.ok(ground.proxies().all > 0);
+    await eventually(() => ground.proxies().running === 0, {
+      describe: 'the end of all runs of kubectl proxy',
+    });
+    assert.deepEqual(ground.temporary(), []);
+    const { cluster, namespace } = stage;
+    const shell = await newPluginShell(t, cluster, { namespace, hangsAt: 'proxy' });
+    const { interrupt } = shell.startWatching('diff', 'web', '--local', clone.directory);
+    await eventually(() => shell.hanging() > 0, { describe: 'kubectl proxy, which hangs' });
+    assert.notDeepEqual(shell.temporary(), []);
+    assert.equal(await interrupt(), 130);
+    assert.deepEqual(shell.temporary(), []);
+  });
+
+  await t.test('2: without a clone it says whose files it takes, and where they are', async () => {
+    const { code, stderr } = await towpath('diff', 'web');
+    const { status } = await stage.get('web');
+    assert.equal(code, 2);
+    const commit = status?.source?.revision?.slice(0, 7);
+    assert.ok(
+      stderr.includes(`Clone ${stage.repoURL}, check out ${commit}, and run kubectl towpath diff`),
+      stderr,
     );
   });
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
+import { cloneOf } from '../harness/clone.ts';
 import { newPluginShell } from '../harness/plugin.ts';
 import { without } from '../harness/programs.ts';
 import { configMap, newSteps } from './steps.ts';
@@ -29,4 +30,27 @@ test('kubectl towpath uses colours on a terminal only, and no more than its colu
   );
   const colourless = await onTerminal(`NO_COLOR=1 ${kubectl} status ${name}`);
   assert.ok(!colourless.includes('\u001b'), colourless);
+});
+
+test('kubectl towpath diff fits into 80 columns, and says without colours what it says with them', {
+  skip: without('script'),
+}, async (t) => {
+  const { stage, push } = await newSteps(t);
+  const { onTerminal } = await newPluginShell(t, stage.cluster, { namespace: stage.namespace });
+  const line = 'words that go on '.repeat(8);
+  await push('web', [configMap('web', { key: `${line}and end` }), configMap('old')]);
+  await stage.deployed('web', { source: { path: 'web' } });
+  const clone = await cloneOf(stage.repository);
+  const objects = { apiVersion: 'v1', kind: 'List', items: [configMap('web', { key: `${line}and go on` })] };
+  clone.write('web/objects.yaml', JSON.stringify(objects));
+  const diff = `kubectl towpath -n ${stage.namespace} diff web --local ${clone.directory} || [ $? = 9 ]`;
+  const coloured = await onTerminal(diff);
+  assert.ok(coloured.includes('\u001b[32m'), coloured);
+  const text = stripVTControlCharacters(coloured);
+  assert.deepEqual(
+    text.split(/\r?\n/).filter((each) => [...each].length > 80),
+    [],
+  );
+  assert.match(text, /- ConfigMap \S+\/old would be deleted/);
+  assert.equal(await onTerminal(`export NO_COLOR=1; ${diff}`), text);
 });
