@@ -113,7 +113,7 @@ export class Operator {
   async #stop(): Promise<void> {
     this.#stopping.abort(new Error('stopping'));
     await Promise.race([this.#home.endWork(), sleep(STOP_MS, undefined, { ref: false })]);
-    const rest = Promise.allSettled([
+    const allStopped = Promise.allSettled([
       this.#applications.stop(),
       // What is under way looks at the cluster still.
       this.#controller.stop().finally(() => this.#cluster.stop()),
@@ -124,7 +124,7 @@ export class Operator {
       this.#metricsServer.stop(),
       this.#webhooks.stop(),
     ]);
-    const closed = rest.then(() => this.#home.client.close());
+    const closed = allStopped.then(() => this.#home.client.close());
     await Promise.race([closed, sleep(1_000, undefined, { ref: false })]);
     this.#turns.stop();
     this.#authorities?.stop();

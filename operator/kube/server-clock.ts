@@ -24,11 +24,7 @@ export class ServerClock {
     this.#offset = Math.min(Math.max(this.#offset ?? least, least), most);
   }
 
-  /** Whether any answer has told the time; before, `now` is the local clock's. */
-  get known(): boolean {
-    return this.#offset !== undefined;
-  }
-
+  /** The local clock's time until an answer has told the server's. */
   now(): Date {
     return new Date(this.#offset === undefined ? Date.now() : this.#monotonic() + this.#offset);
   }

@@ -29,7 +29,7 @@ export class Turns {
   #collections: Span[] = [];
   #immediate: NodeJS.Immediate | undefined;
   #longest = 0;
-  #told = { milliseconds: 0, at: 0 };
+  #reported = { milliseconds: 0, at: 0 };
   #read = { at: 0, used: 0 };
   #turnedAt = 0;
 
@@ -95,8 +95,8 @@ export class Turns {
 
   #tell(milliseconds: number): void {
     const now = performance.now();
-    if (milliseconds <= this.#told.milliseconds && now - this.#told.at < TOLD_FOR_MS) return;
-    this.#told = { milliseconds, at: now };
+    if (milliseconds <= this.#reported.milliseconds && now - this.#reported.at < TOLD_FOR_MS) return;
+    this.#reported = { milliseconds, at: now };
     this.#onLong(milliseconds);
   }
 }

@@ -149,9 +149,9 @@ export class EngineChild {
       this.#chunks = [all];
       const message = this.#parseOrKill(all);
       if (message === undefined) continue;
-      const rest = all.subarray(this.#needed);
-      this.#chunks = rest.length > 0 ? [rest] : [];
-      this.#received = rest.length;
+      const nextBytes = all.subarray(this.#needed);
+      this.#chunks = nextBytes.length > 0 ? [nextBytes] : [];
+      this.#received = nextBytes.length;
       this.#needed = 4;
       const waiting = this.#waiting;
       this.#waiting = undefined;

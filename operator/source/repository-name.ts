@@ -29,7 +29,7 @@ function join(aliases: Map<string, string>, alias: string, host: string): void {
   const former = aliases.get(alias) ?? alias;
   const name = aliases.get(host) ?? host;
   if (former === name) return;
-  for (const [each, known] of aliases) if (known === former) aliases.set(each, name);
+  for (const [other, nameOfOther] of aliases) if (nameOfOther === former) aliases.set(other, name);
   aliases.set(former, name);
 }
 

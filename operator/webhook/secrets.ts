@@ -53,8 +53,8 @@ export class WebhookSecrets {
 }
 
 function secretsIn({ data }: KubeObject): ReadonlyMap<string, Lines> {
-  const known = Object.entries(membersOf(data)).filter(([key]) => PROVIDERS.has(key));
-  return new Map(known.map(([key, value]) => [key, linesOf(String(value))]));
+  const ofProviders = Object.entries(membersOf(data)).filter(([key]) => PROVIDERS.has(key));
+  return new Map(ofProviders.map(([key, value]) => [key, linesOf(String(value))]));
 }
 
 /** One that cannot be used takes nothing from the others: it may be the one that is being replaced. */

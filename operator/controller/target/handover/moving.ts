@@ -43,10 +43,10 @@ export class Moving {
   async takersOf(objects: readonly LiveObject[]): Promise<Map<string, string>> {
     const { wishes, owner } = this.#options;
     const takers = new Map<string, string>();
-    const wanted = objects.filter((object) => wishes.of(this.#keyOf(object), owner).length > 0);
+    const wanted = objects.filter((object) => wishes.of(this.#clusterKey(object), owner).length > 0);
     await inParallel(wanted, async (object) => {
       const key = objectKey(object);
-      for (const target of wishes.of(this.#keyOf(object), owner)) {
+      for (const target of wishes.of(this.#clusterKey(object), owner)) {
         if (takers.has(key) || !(await this.#mayBeTaken(object, target))) continue;
         takers.set(key, applicationOf(target));
       }
@@ -58,11 +58,11 @@ export class Moving {
   leave(kept: readonly KeptObject[]): void {
     const { wishes, owner } = this.#options;
     for (const { object } of kept)
-      for (const target of wishes.leave(this.#keyOf(object), owner)) this.#left.add(target);
+      for (const target of wishes.leave(this.#clusterKey(object), owner)) this.#left.add(target);
   }
 
-  #keyOf(object: ObjectId): string {
-    return keyIn(this.#options.cluster, object);
+  #clusterKey(object: ObjectId): string {
+    return clusterKey(this.#options.cluster, object);
   }
 
   tellLeft(): void {
@@ -105,10 +105,10 @@ export function wishesOf(
 ): Set<string> {
   const wanted = objects.filter((manifest) => adopts(access, manifest) || holdsMore(manifest));
   const missing = wanted.filter((manifest) => !applied.has(objectKey(manifest)));
-  return new Set(missing.map((manifest) => keyIn(cluster, manifest)));
+  return new Set(missing.map((manifest) => clusterKey(cluster, manifest)));
 }
 
 /** What is of one name in two clusters are two objects. */
-function keyIn(cluster: string, object: ObjectId): string {
+function clusterKey(cluster: string, object: ObjectId): string {
   return `${cluster} ${objectKey(object)}`;
 }
