@@ -73,6 +73,15 @@ export async function packagesInPlugin(): Promise<string[]> {
   return [...new Set(ofPackages.filter((path) => path !== undefined))].sort();
 }
 
+/** Our own sources of which code, not types alone, is in the bundle. */
+export async function sourcesOfPlugin(): Promise<string[]> {
+  const { metafile } = await bundled();
+  return Object.values(metafile.outputs)
+    .flatMap(({ inputs }) => Object.entries(inputs))
+    .filter(([file, { bytesInOutput }]) => bytesInOutput > 0 && !file.includes('node_modules/'))
+    .map(([file]) => file);
+}
+
 /** Linked, where that can be: it is large. */
 function link(from: string, name: string): void {
   const path = join(directory, name);

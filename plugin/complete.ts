@@ -6,6 +6,9 @@ import { Kubectl } from './kubectl.ts';
 /** Of kubectl's completion: what is said is all there is, no file names. */
 const NO_FILES = ':4';
 
+/** What follows is a directory. */
+const DIRECTORIES = ':16';
+
 /**
  * What may stand where the cursor is, as kubectl asks `kubectl_complete-towpath` for it: a word a line, then what the
  * shell is to do.
@@ -13,6 +16,7 @@ const NO_FILES = ':4';
  * @param args all words after `kubectl towpath`, the last one being typed.
  */
 export async function complete(args: readonly string[], environment: NodeJS.ProcessEnv): Promise<string> {
+  if (args.at(-2) === '--local') return `${DIRECTORIES}\n`;
   const begun = args.at(-1) ?? '';
   const words = await wordsFor(args.slice(0, -1), begun, environment).catch(() => []);
   return `${[...words.filter((word) => word.startsWith(begun)), NO_FILES].join('\n')}\n`;

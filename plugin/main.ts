@@ -1,3 +1,4 @@
+import './node-20.ts';
 import { check, readCommandLine } from './command-line.ts';
 import { COMMANDS, commandOf } from './commands/all.ts';
 import { complete } from './complete.ts';

@@ -3,7 +3,7 @@ import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import { ANNOTATION_REPLACE } from '../../operator/api/v1alpha1/names.ts';
 import { errorFromAnswer } from '../../operator/kube/refusal.ts';
 import { pointerSteps } from '../../operator/manifest/exact-json.ts';
-import { fieldManager, isOurs, wasScaled } from '../../operator/manifest/live.ts';
+import { fieldManager, isOurs, type LiveObject, wasScaled } from '../../operator/manifest/live.ts';
 import {
   describeObject,
   groupKind,
@@ -98,19 +98,16 @@ async function outcomeOf(
   const before = comparable(live, ignored);
   const after = comparable(parseJson(answer.text), ignored);
   if (isDeepStrictEqual(before, after)) return 'Unchanged';
-  const isOfTarget = isOurs(metadataOf(resource, live), compared.targetId, compared.targetName);
-  return {
-    change: 'Changed',
-    object,
-    live: before,
-    wanted: after,
-    ...(isOfTarget
-      ? {}
-      : {
-          message:
-            'It is there already, and this Application did not apply it: a sync takes it over only where towpath.dev/adopt says so.',
-        }),
-  };
+  const message = whyNotOurs(compared, metadataOf(resource, live));
+  return { change: 'Changed', object, live: before, wanted: after, ...(message && { message }) };
+}
+
+function whyNotOurs({ targetId, targetName }: Compared, live: LiveObject): string | undefined {
+  if (isOurs(live, targetId, targetName)) return undefined;
+  const [owner = ''] = live.owner.split(' ');
+  if (owner !== '' && owner !== targetName)
+    return `It is of ${owner}: a sync does not take it over while that has it.`;
+  return 'It is there already, and this Application did not apply it: a sync takes it over only where towpath.dev/adopt says so.';
 }
 
 function dryRun({ server, targetId }: Compared, resource: Resource, manifest: Manifest): Promise<Answer> {

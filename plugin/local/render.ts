@@ -36,8 +36,7 @@ export interface LocalRender {
 export async function renderLocally(session: LocalSession, targetId: string): Promise<LocalRender> {
   const { application, clone, served, server } = session;
   const { found, unknown } = await readValuesFrom(server, application);
-  const redaction = new Redaction(found.filter(({ secret }) => secret).map(({ text }) => text));
-  const hide = (line: string) => (line === '' ? line : redaction.text(line));
+  const hide = hiding(found.filter(({ secret }) => secret).map(({ text }) => text));
   const { objects, hooks, chart, warnings } = await render(session, targetId, found).catch(
     (error: unknown) => {
       throw error instanceof TowpathError ? inWords(error, { unknown, hide }) : error;
@@ -55,8 +54,19 @@ export async function renderLocally(session: LocalSession, targetId: string): Pr
           `The API ${version} of this cluster does not answer: which kinds it has, and whether a chart finds them, is not known.`,
       ),
     ],
-    hide: found.some(({ secret }) => secret) ? hide : (line) => line,
+    hide,
   };
+}
+
+/** Any text; it is known of each whether Secrets can be looked for. */
+const HARMLESS = 'x';
+
+/** Where they are too large, or too unusual, to be looked for, no text is shown at all. */
+function hiding(secrets: readonly string[]): LocalRender['hide'] {
+  if (secrets.length === 0) return (line) => line;
+  const redaction = new Redaction(secrets);
+  if (redaction.text(HARMLESS) !== HARMLESS) return () => '(masked)';
+  return (line) => redaction.text(line);
 }
 
 async function render(

@@ -19,8 +19,25 @@ export function shownOf(object: unknown, hide: (line: string) => string): unknow
     if (Object.keys(rest).length === 0) delete metadata[field];
     else metadata[field] = rest;
   }
-  const masked = maskedSecret({ ...object, metadata }, () => MASK);
-  return withTexts(masked, hide);
+  return hidden(
+    maskedSecret({ ...object, metadata }, () => MASK),
+    hide,
+  );
+}
+
+/** Of an object without values of Secrets, too; what it is called, its status tells as well. */
+function hidden(object: unknown, hide: (line: string) => string): unknown {
+  const whole = withTexts(object, hide);
+  if (!isObject(object) || !isObject(whole) || !isObject(object['metadata'])) return whole;
+  const { apiVersion, kind, metadata } = object;
+  const { name, namespace } = metadata;
+  const called = { name, ...(namespace === undefined ? {} : { namespace }) };
+  return {
+    ...whole,
+    apiVersion,
+    kind,
+    metadata: { ...(isObject(whole['metadata']) ? whole['metadata'] : {}), ...called },
+  };
 }
 
 /** Both sides of a difference without values of Secrets: where one changes, so does what stands for it. */
@@ -33,8 +50,8 @@ export function shownSides(
   const isChanged = (key: string) => secretValue(live, key) !== secretValue(wanted, key);
   const word = (when: string) => (key: string) => (isChanged(key) ? `(masked, ${when})` : MASK);
   return {
-    live: withTexts(maskedSecret(live, word('as it is')), hide),
-    wanted: withTexts(maskedSecret(wanted, word('as it would be')), hide),
+    live: hidden(maskedSecret(live, word('as it is')), hide),
+    wanted: hidden(maskedSecret(wanted, word('as it would be')), hide),
   };
 }
 

@@ -109,6 +109,8 @@ export class WorkingTree implements RenderTree {
   /** What is at a path, symlinks followed. */
   async #find(path: string): Promise<Found | undefined> {
     const left = partsOf(path);
+    // Symlinks may go up, and who asks writes paths from the root.
+    if (left.includes('..')) throw escapes(path);
     let at: string[] = [];
     let links = 0;
     let type: Found['type'] = 'directory';

@@ -169,6 +169,13 @@ test('kubectl towpath render shows what the files of a clone make before they ar
     assert.equal(dataOf(all.rendered(), 'ConfigMap')['secret'], '***');
     assert.deepEqual(dataOf(all.rendered(), 'Secret'), { password: '(masked)' });
 
+    const odd = `--from-literal=values.yaml=token: ${token}\nmany: [${'x, '.repeat(2_000)}y]`;
+    await stage.kubectl('create', 'secret', 'generic', 'odd', odd);
+    const from = [{ kind: 'Secret', name: 'odd' }];
+    await stage.application('unsearchable', { source: { path: 'web' }, helm: { ...helm, valuesFrom: from } });
+    const unsearchable = (await json(ground, 'unsearchable')).rendered();
+    assert.ok(Object.values(dataOf(unsearchable, 'ConfigMap')).every((text) => text === '(masked)'));
+
     const reader = await userWith(['get,list,watch', 'applications.towpath.dev']);
     const some = await json(reader, 'secretive');
     assert.equal(some.code, 10, some.stderr);
@@ -400,7 +407,10 @@ test('kubectl towpath diff shows what a sync of a clone would change, and change
         immutable: true,
       });
       const group = `${stage.namespace}.example.com`;
-      write('definition', definition('things', group, 'Thing'));
+      // As definitions have it: a number that doubles cannot hold.
+      const text = JSON.stringify(definition('things', group, 'Thing'));
+      const large = text.replace('{"type":"string"}', '{"type":"integer","maximum":9223372036854775807}');
+      clone.write('web/templates/definition.yaml', large);
       write('thing', { apiVersion: `${group}/v1`, kind: 'Thing', metadata: { name: 'one' } });
       await clone.git('add', '.');
       const { code, stdout, found } = await diff();
@@ -416,6 +426,7 @@ test('kubectl towpath diff shows what a sync of a clone would change, and change
       assert.match(messageOf('theirs') ?? '', /this Application did not apply it: .* towpath\.dev\/adopt/);
       assert.match(messageOf('fixed') ?? '', /^It would be deleted and made anew: .*immutable/);
       assert.equal(messageOf('one'), 'Its definition comes with it.');
+      assert.match(stdout, /\n {2}\+ +maximum: 9223372036854775807\n/);
       await clone.git('reset', '--quiet', '--hard');
     },
   );

@@ -145,6 +145,7 @@ test('kubectl towpath shows and asks, in words', async (t) => {
     assert.deepEqual(await complete('su'), ['suspend']);
     assert.deepEqual(await complete('-n', stage.namespace, 'status', 'we'), ['web']);
     assert.deepEqual(await complete('-n', stage.namespace, 'status', 'web', ''), ['default']);
+    assert.deepEqual(await complete('diff', 'web', '--lo'), ['--local']);
   });
 });
 
