@@ -15,6 +15,7 @@ import { jsonText } from '../text/exact.ts';
 import { type DiffLine, diffLines, hunksOf } from '../text/line-diff.ts';
 import { type Colour, paint, plain, wrap } from '../text/terminal.ts';
 import { yamlOf } from '../text/yaml.ts';
+import { placeIn } from '../text/yaml-place.ts';
 import { cloneJson, tellOf } from './clone-lines.ts';
 import { type Command, type Context, isJson, printLines } from './command.ts';
 import { operatorNamespace } from './nobody-leads.ts';
@@ -160,9 +161,12 @@ function printOne(context: Context, difference: Difference, { hide }: LocalRende
   const sides = shownSides({ ...(live && { live }), ...(wanted && { wanted }) }, hide);
   const texts = [sides.live, sides.wanted].map((side) => (side === undefined ? [] : linesOf(side)));
   const [before = [], after = []] = texts;
-  const hunks = hunksOf(diffLines(before, after), live === undefined ? Number.MAX_SAFE_INTEGER : AROUND);
-  for (const [index, hunk] of hunks.entries()) {
-    if (index > 0) lines.push(paint(out, 'dim', '    …'));
+  const all = diffLines(before, after);
+  const hunks = hunksOf(all, live === undefined ? Number.MAX_SAFE_INTEGER : AROUND);
+  for (const hunk of hunks) {
+    const place = placeIn(all, hunk);
+    const title = wrap(`    … ${plain(place)}`.trimEnd(), out.width, '      ');
+    if (all[0] !== hunk[0]) lines.push(...title.map((line) => paint(out, 'dim', line)));
     lines.push(...hunk.flatMap((line) => lineOf(line, context)));
   }
   if (change === 'Changed' && hunks.length === 0)

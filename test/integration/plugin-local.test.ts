@@ -232,6 +232,25 @@ test('kubectl towpath render shows what the files of a clone make before they ar
     },
   );
 
+  await t.test(
+    'a kustomization is rendered with its base, and hooks come last, with their events',
+    async () => {
+      const hook = 'metadata: {name: hook, annotations: {helm.sh/hook: pre-upgrade}}';
+      clone.write('base/kustomization.yaml', 'resources: [config.yaml]\n');
+      clone.write('base/config.yaml', 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: base}\n');
+      clone.write('overlay/kustomization.yaml', 'resources: [../base]\nnamePrefix: my-\n');
+      clone.write('web/templates/hook.yaml', `apiVersion: v1\nkind: ConfigMap\n${hook}\n`);
+      await clone.git('add', '.');
+      await stage.application('overlay', { source: { path: 'overlay' } });
+      const { code, stdout, stderr } = await towpath('render', 'overlay', '--local', clone.directory);
+      assert.equal(code, 0, stderr);
+      assert.match(stdout, /\n {2}name: my-base\n/);
+      const hooked = await towpath('render', 'web', '--local', clone.directory);
+      assert.match(hooked.stdout, /\n# Hook: pre-upgrade\n(?!(?:.*\n)*---\n)(?:.*\n)*? {2}name: hook\n/);
+      await clone.git('reset', '--quiet', '--hard');
+    },
+  );
+
   await t.test('what is no clone, no directory or not named is told with the next step', async () => {
     const of = async (...args: string[]) => {
       const { code, stderr } = await towpath('render', ...args);
@@ -430,6 +449,29 @@ test('kubectl towpath diff shows what a sync of a clone would change, and change
       await clone.git('reset', '--quiet', '--hard');
     },
   );
+
+  await t.test('hooks are named and not compared, and a suspended Application is told as such', async () => {
+    const hook = 'metadata: {name: hook, annotations: {helm.sh/hook: pre-upgrade}}';
+    clone.write('web/templates/hook.yaml', `apiVersion: v1\nkind: ConfigMap\n${hook}\n`);
+    await clone.git('add', '.');
+    await towpath('suspend', 'web');
+    const { stdout } = await diff();
+    await towpath('resume', 'web');
+    assert.match(
+      stdout,
+      /\nHooks run at their time, and are not compared: ConfigMap \S+\/hook \(pre-upgrade\)\.\n/,
+    );
+    assert.match(stdout, /\nThe Application is suspended: nothing is synced before it is resumed\.\n/);
+    await clone.git('reset', '--quiet', '--hard');
+  });
+
+  await t.test('--context names the cluster, as for kubectl', async () => {
+    const of = (context: string) => towpath('diff', 'web', '--local', clone.directory, '--context', context);
+    const { code, stderr } = await of('elsewhere');
+    assert.equal(code, 1);
+    assert.match(stderr, /context "elsewhere" does not exist/);
+    assert.equal((await of('towpath')).code, 0);
+  });
 
   await t.test('kubectl proxy and its socket go with the command, also where Ctrl-C ends it', async (t) => {
     assert.ok(ground.proxies().all > 0);
