@@ -46,6 +46,7 @@ export async function readClone(directory: string): Promise<Clone> {
 
 async function read(dir: string): Promise<Clone> {
   const repository = { ...(await repositoryOf(dir)), dir, cache: {} };
+  await refuseUnreadable(repository);
   const commit = await git.resolveRef({ ...repository, ref: 'HEAD' }).catch(() => {
     throw new CommandError(`The Git clone ${dir} has no commit yet: make one first.`);
   });
@@ -65,6 +66,33 @@ async function read(dir: string): Promise<Clone> {
   return { root: dir, commit, branch, changes, untracked, tracked, remotes };
 }
 
+/** Settings of a clone that isomorphic-git takes for others, and what helps: what it would tell were wrong. */
+const UNREADABLE = [
+  ['extensions.objectFormat', 'sha256', 'Towpath reads repositories with SHA-1 ids only.'],
+  ['extensions.refStorage', 'reftable', 'make another clone with git clone --ref-format=files.'],
+  ['core.splitIndex', 'true', 'run git update-index --no-split-index and git config core.splitIndex false.'],
+  ['index.sparse', 'true', 'run git sparse-checkout reapply --no-sparse-index.'],
+] as const;
+
+async function refuseUnreadable(repository: Repository & { dir: string }): Promise<void> {
+  const refuse = (what: string, help: string) => {
+    throw new CommandError(`The Git clone ${repository.dir} has ${what}, which cannot be read here: ${help}`);
+  };
+  for (const [path, value, help] of UNREADABLE)
+    if (String(await git.getConfig({ ...repository, path })).toLowerCase() === value)
+      refuse(`${path} = ${value}`, help);
+  const index = await readFile(join(repository.own, 'index')).catch(() => Buffer.alloc(0));
+  if (index.length >= 8 && index.readUInt32BE(4) > 3)
+    refuse(`an index of version ${index.readUInt32BE(4)}`, 'run git update-index --index-version 2.');
+}
+
+interface Repository {
+  fs: git.PromiseFsClient | typeof fs;
+  gitdir: string;
+  /** Where what is a worktree's own is. */
+  own: string;
+}
+
 /** What of a linked worktree's own its directory of Git has; all else is the clone's that it was made of. */
 const OF_WORKTREE = ['HEAD', 'index'];
 
@@ -72,13 +100,13 @@ const OF_WORKTREE = ['HEAD', 'index'];
  * Where Git keeps what it knows: below the clone, or, of a worktree (git worktree) or a submodule, where a file there
  * says. isomorphic-git takes one directory for all: of a worktree, the files that are its own are read in their place.
  */
-async function repositoryOf(dir: string): Promise<{ fs: git.PromiseFsClient | typeof fs; gitdir: string }> {
+async function repositoryOf(dir: string): Promise<Repository> {
   const gitdir = join(dir, '.git');
   const pointer = await readFile(gitdir, 'utf8').catch(() => undefined);
-  if (pointer === undefined) return { fs, gitdir };
+  if (pointer === undefined) return { fs, gitdir, own: gitdir };
   const own = resolve(dir, pointer.replace(/^gitdir:/, '').trim());
   const common = await readFile(join(own, 'commondir'), 'utf8').catch(() => undefined);
-  if (common === undefined) return { fs, gitdir: own };
+  if (common === undefined) return { fs, gitdir: own, own };
   const shared = resolve(own, common.trim());
   const moved = new Map(OF_WORKTREE.map((name) => [join(shared, name), join(own, name)]));
   const { promises } = fs;
@@ -89,7 +117,7 @@ async function repositoryOf(dir: string): Promise<{ fs: git.PromiseFsClient | ty
     stat: (path: string) => promises.stat(at(path)),
     lstat: (path: string) => promises.lstat(at(path)),
   };
-  return { fs: { promises: inPlace }, gitdir: shared };
+  return { fs: { promises: inPlace }, gitdir: shared, own };
 }
 
 /** Whether one of its remotes is that repository: host and path are the same, whatever the protocol. */
