@@ -137,7 +137,7 @@ test('A3, D9: an environment that hangs and has told nothing since a start keeps
 test('A14: a look at one environment that finds nothing new writes no status, whatever the other one told', async (t) => {
   const { stage, proxy } = await newWeb(t);
   const statuses = { verb: 'patch', path: /\/applications\/web\/status/ } as const;
-  const { resourceVersion } = (await stage.get('web')).metadata;
+  const ready = await stage.get('web');
   for (const environment of ['staging', 'prod'])
     await stage.kubectl('annotate', 'configmap', environment, `example.com/of=${environment}`);
   const before = proxy.find(statuses).length;
@@ -146,7 +146,7 @@ test('A14: a look at one environment that finds nothing new writes no status, wh
     (count) => assert.equal(count, before),
     3_000,
   );
-  assert.equal((await stage.get('web')).metadata.resourceVersion, resourceVersion);
+  assert.deepEqual(await stage.get('web'), ready);
 });
 
 test('D11: what hangs in one environment keeps no other from being deleted, and the Application goes with the last', async (t) => {
@@ -199,6 +199,23 @@ test('one commit is the same candidate in each environment, whose manifests have
     'jsonpath={.data.namespace}',
   );
   assert.equal(placed, other);
+});
+
+test('where an environment is to have another folder, it gets that at the same commit', async (t) => {
+  const folder = chartOf('other', [configMap('from-other', { version: '1' })]);
+  const stage = await newStage(t, { startOperator: false, files: { ...charts('1'), ...folder } });
+  const { kubeconfigPath } = stage.cluster;
+  const { namespace } = stage;
+  const first = await startWithTwoEnvironments(t, { kubeconfigPath, namespace });
+  await stage.deployed('web');
+  await first.stop();
+  await startWithTwoEnvironments(t, { kubeconfigPath, namespace, places: { staging: { path: 'other' } } });
+  await eventually(async () => (await versionOf(stage, 'from-other')) === '1', {
+    describe: 'the other folder',
+  });
+  await eventually(async () => (await versionOf(stage, 'staging')) === undefined, {
+    describe: 'what the former one had to be pruned',
+  });
 });
 
 test('what fails of an Application as a whole is told of each of its environments, and over with that', async (t) => {
@@ -267,4 +284,63 @@ test('A4: a sync asked for one environment is done once, and not again when it i
     'nothing new was asked of staging',
   );
   assert.equal(environmentOf(both.status, 'staging')?.sync, 'OutOfSync');
+});
+
+test('A4, D7: what one environment did for a sync request it does not do again after a change of leader, while another is not through', async (t) => {
+  const { stage, proxy, operator, start } = await newWeb(t);
+  await stage.application('web', { sync: { mode: 'Manual' } });
+  const fault = proxy.fail({ method: 'PATCH', path: /\/configmaps\/prod/, fault: { status: 503 } });
+  // Nothing of staging changes: no deployment of its is begun for the request.
+  const chart = charts('2');
+  delete chart['staging/templates/all.yaml'];
+  const second = await stage.repository.commit(chart);
+  const many = Array.from({ length: 12 }, (_, index) => `cluster-${index}=2026-11-29T10:00:00Z`).join(',');
+  const value = `${many},staging=one,prod=one`;
+  const records = { method: 'PATCH', path: /\/secrets\/towpath-application-/ } as const;
+  const before = proxy.find(records).length;
+  await stage.kubectl('annotate', 'applications.towpath.dev', 'web', `towpath.dev/sync-requested=${value}`);
+  await stage.until(
+    'web',
+    ({ status }) =>
+      environmentOf(status, 'staging')?.desiredRevision === second &&
+      environmentOf(status, 'staging')?.sync === 'Synced' &&
+      environmentOf(status, 'prod')?.sync === 'Blocked',
+    'staging to be through, and prod not',
+  );
+  await eventually(() => proxy.find(records).length > before, { describe: 'that to be written down' });
+  assert.equal((await stage.get('web')).status?.handledSyncRequest, undefined);
+  await operator.stop();
+  const third = await stage.repository.commit(charts('3'));
+  await start();
+  await stage.until(
+    'web',
+    ({ status }) =>
+      environmentOf(status, 'staging')?.desiredRevision === third &&
+      environmentOf(status, 'staging')?.sync === 'OutOfSync',
+    'staging to see the third revision, and to wait: it was asked for the second one',
+  );
+  fault.remove();
+  await eventually(async () => (await versionOf(stage, 'prod')) === '3', { describe: 'prod to be through' });
+  assert.equal(await versionOf(stage, 'staging'), '1');
+  const done = await stage.until(
+    'web',
+    ({ status }) => status?.handledSyncRequest,
+    'the request to be handled',
+  );
+  assert.equal(environmentOf(done.status, 'staging')?.sync, 'OutOfSync');
+  // More of the annotation, however long it is, asks nothing new of staging.
+  await stage.kubectl(
+    'annotate',
+    '--overwrite',
+    'applications.towpath.dev',
+    'web',
+    `towpath.dev/sync-requested=${value.replace('prod=one', 'prod=two')}`,
+  );
+  const { status } = await stage.until(
+    'web',
+    (application) => application.status?.handledSyncRequest !== done.status?.handledSyncRequest,
+    'the second request to be handled',
+  );
+  assert.equal(environmentOf(status, 'staging')?.sync, 'OutOfSync');
+  assert.equal(await versionOf(stage, 'staging'), '1');
 });

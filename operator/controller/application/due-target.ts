@@ -47,7 +47,12 @@ export function dueTarget(applications: ApplicationCache, name: string): DueTarg
   if (due === 'Nothing' || due === 'Release') return { due, identity, memory };
   const target = cached.specified.find(isIt);
   if (due === 'Later' || application === undefined || target === undefined) return undefined;
-  return { due, identity, memory, specified: { application, target } };
+  return {
+    due,
+    identity,
+    memory,
+    specified: { application, target, isOneOfSeveral: cached.specified.length > 1 },
+  };
 }
 
 /** Whether it is only to get our finalizer, and its targets are looked at after that. */

@@ -9,14 +9,17 @@ import { refusedBy } from '../../source/bound-hosts.ts';
 import { parseCredential } from '../../source/credential.ts';
 import { parseRemoteUrl } from '../../source/remote-url.ts';
 import type { Access } from '../../source/sources.ts';
+import type { Overlay } from '../record/target.ts';
 import type { Reference, ReferencedContent } from './references.ts';
 
 /**
- * Digest of all that the Application asks for with its spec and what that names. Nothing of a target is part of it,
- * nor of a cluster: one commit is the same candidate in each environment, and what each makes of it is by environment.
+ * Digest of all that the Application asks for with its spec and what that names. Nothing of a cluster is part of it:
+ * one commit is the same candidate in each environment that reads the same of the repository, and what each makes of it
+ * is by environment.
  */
 export function requestDigest(
   { spec, metadata }: Application,
+  { path, valuesFiles }: Overlay,
   values: string | undefined,
   from: readonly ValuesFrom[],
 ): string {
@@ -24,9 +27,9 @@ export function requestDigest(
   return sha256(
     canonicalJson([
       source.repoURL,
-      source.path,
+      path,
       helm?.releaseName ?? metadata.name,
-      helm?.valuesFiles ?? [],
+      [...valuesFiles],
       from.map(({ name, text }) => [name, sha256(text)]),
       values === undefined ? null : parseExact(values),
       ...(helm?.skipSchemaValidation === true ? ['skipSchemaValidation'] : []),

@@ -124,7 +124,7 @@ export class WantedCandidates {
     onResolved(resolved);
     refuseTooLarge(input, resolved);
     const values = valuesFrom(input.application, contents);
-    const digest = requestDigest(input.application, input.values, values);
+    const digest = requestDigest(input.application, input.target.overlay, input.values, values);
     const kept = this.#keptFor(input, resolved, digest);
     if (kept !== undefined) {
       this.#cluster.keep(input.target, kept);

@@ -48,6 +48,33 @@ test('candidates are kept in the order of observation; one that is seen again is
   assert.equal(record.order, 3);
 });
 
+test('an environment that is behind the others finds a candidate where they put it', () => {
+  const all = named(['a', 'a1'], ['b', 'b1'], ['c', 'c1'], ['a', 'a2'], ['b', 'b2'], ['c', 'c2']);
+  const orders = ({ candidates }: ApplicationRecord) => candidates.map(({ id, order }) => [id, order]);
+  const staging = (record: ApplicationRecord, id: string) =>
+    accept(record, candidate(id), { staging: { digest: `${id}1` } }, all);
+  const prod = (record: ApplicationRecord, id: string) =>
+    accept(record, candidate(id), { prod: { digest: `${id}2` } }, all);
+  let record = prod(staging(staging(before(), 'a'), 'b'), 'a');
+  const behind = [
+    ['b', 2],
+    ['a', 1],
+  ];
+  assert.deepEqual(orders(record), behind);
+  assert.ok(isAccepted(record, { id: 'a' }, { prod: { digest: 'a2' } }));
+  assert.deepEqual(orders(prod(record, 'b')), behind);
+  // A git revert, after which prod is behind again.
+  record = staging(staging(prod(record, 'b'), 'a'), 'c');
+  const reverted = [
+    ['c', 4],
+    ['a', 3],
+    ['b', 2],
+  ];
+  assert.deepEqual(orders(record), reverted);
+  assert.ok(isAccepted(record, { id: 'a' }, { prod: { digest: 'a2' } }));
+  assert.deepEqual(orders(prod(record, 'a')), reverted);
+});
+
 test('what no target names is not kept, and what one names is, whatever others do', () => {
   let record = accept(
     before(),

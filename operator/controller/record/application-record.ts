@@ -30,9 +30,12 @@ export function newApplicationRecord(application: string): ApplicationRecord {
 }
 
 /**
- * The record with a candidate accepted in these environments, as the newest one. Kept beside it is what a target names
- * (keys), and nothing else. Where a cluster makes other manifests of it now, it is another entry of the same id; what
- * the other environments made of it stays.
+ * The record with a candidate accepted in these environments. Kept beside it is what a target names (keys), and nothing
+ * else. Where a cluster makes other manifests of it now, it is another entry of the same id; what the other
+ * environments made of it stays.
+ *
+ * It is the newest one where it is new, or seen again (a git revert): where one of these environments had a newer one
+ * already. An environment that is only behind the others finds it where they put it.
  */
 export function accept(
   record: ApplicationRecord,
@@ -42,26 +45,31 @@ export function accept(
 ): ApplicationRecord {
   const before = record.candidates.find(({ id }) => id === candidate.id);
   const same = record.candidates.find((one) => one.id === candidate.id && agrees(one, renderings));
-  const isNewest = same !== undefined && same === record.candidates[0];
-  const order = isNewest ? same.order : record.order + 1;
+  const others = record.candidates.filter((one) => one !== same);
+  const isSeenAgain = others.some(
+    (one) => one.order > (same?.order ?? 0) && Object.keys(renderings).some((name) => has(one, name)),
+  );
+  const order = same === undefined || isSeenAgain ? record.order + 1 : same.order;
   const environments = { ...(same ?? before)?.environments, ...renderings };
-  const others = record.candidates.filter((one) => one !== same && isNamed(one, named));
+  const candidates = [{ ...candidate, order, environments }, ...others.filter((one) => isNamed(one, named))];
   return {
     ...record,
     order: Math.max(order, record.order),
-    candidates: [{ ...candidate, order, environments }, ...others],
+    candidates: candidates.toSorted((one, other) => other.order - one.order),
   };
 }
 
-/** Whether the newest candidate is this one, with these renderings. */
+/** Whether nothing would change: it is accepted with these renderings, and none of their environments had a newer one. */
 export function isAccepted(
-  { candidates: [newest] }: ApplicationRecord,
+  { candidates }: ApplicationRecord,
   { id }: Pick<Candidate, 'id'>,
   renderings: Readonly<Record<string, Rendering>>,
 ): boolean {
-  if (newest === undefined || newest.id !== id) return false;
   const names = Object.keys(renderings);
-  return names.every((name) => renderingIn(newest, name) !== undefined) && agrees(newest, renderings);
+  return names.every((name) => {
+    const latest = candidates.find((one) => has(one, name));
+    return latest?.id === id && agrees(latest, renderings);
+  });
 }
 
 /** What is kept for an environment, the newest first. */
@@ -90,6 +98,10 @@ function agrees(accepted: Accepted, renderings: Readonly<Record<string, Renderin
 /** An environment may be called `constructor`. */
 function renderingIn({ environments }: Accepted, name: string): Rendering | undefined {
   return Object.hasOwn(environments, name) ? environments[name] : undefined;
+}
+
+function has(accepted: Accepted, name: string): boolean {
+  return renderingIn(accepted, name) !== undefined;
 }
 
 function isNamed({ id, environments }: Accepted, named: ReadonlySet<string>): boolean {

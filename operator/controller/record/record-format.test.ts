@@ -42,7 +42,6 @@ const deployment: Required<Deployment> = {
   id: 7,
   candidate: deployed,
   trigger: 'Manual',
-  request: 'now',
   generation: 3,
   startedAt: '2026-01-01T00:00:00Z',
   clusterStartedAt: '2026-01-01T00:00:00Z',
@@ -83,6 +82,7 @@ const record: Required<TargetRecord> = {
   pending: { id: deployed.id, digest },
   ran: [candidateKey(deployed)],
   succeeded: candidateKey(deployed),
+  handledRequest: hex,
   settings: hex,
 };
 
@@ -112,8 +112,8 @@ const untrusted: Record<string, unknown> = {
   nothing: undefined,
   'a text': 'no',
   'without a version': unversioned,
-  'of an older version': written({ version: 1 }),
-  'of a newer version': written({ version: 3 }),
+  'of an older version': written({ version: 2 }),
+  'of a newer version': written({ version: 4 }),
   'of a version that is a text': written({ version: '2' }),
   'with a member that nobody knows': written({ more: true }),
   'without kinds': written({ kinds: undefined }),
@@ -140,8 +140,8 @@ const { version: _none, ...unversionedApplication } = writtenOfApplication();
 const untrustedApplication: Record<string, unknown> = {
   nothing: undefined,
   'without a version': unversionedApplication,
-  'of an older version': writtenOfApplication({ version: 1 }),
-  'of a newer version': writtenOfApplication({ version: 3 }),
+  'of an older version': writtenOfApplication({ version: 2 }),
+  'of a newer version': writtenOfApplication({ version: 4 }),
   "that is a target's": written(),
   'without candidates': writtenOfApplication({ candidates: undefined }),
   'with a candidate that has more': writtenOfApplication({ candidates: [one, { ...one, more: true }] }),

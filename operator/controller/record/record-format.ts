@@ -12,7 +12,7 @@ import type { Candidate, Deployed, Deployment, TargetRecord } from './record.ts'
  * Of the layout of all that a record's Secrets hold. What is written in another one is not trusted and counts as lost:
  * what it described is found again by its marks on the objects.
  */
-const RECORD_VERSION = 2;
+const RECORD_VERSION = 3;
 
 const hex = z.string().regex(/^[0-9a-f]{64}$/);
 const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/);
@@ -50,7 +50,6 @@ const deploymentSchema = z.strictObject({
   id: count,
   candidate: deployedSchema,
   trigger: z.enum(TRIGGERS),
-  request: z.string().exactOptional(),
   generation: count,
   startedAt: z.string(),
   clusterStartedAt: z.string(),
@@ -97,6 +96,7 @@ const targetSchema = z.strictObject({
   pending: z.strictObject({ id: digest, digest }).exactOptional(),
   ran: z.array(candidateKeySchema),
   succeeded: candidateKeySchema.exactOptional(),
+  handledRequest: hex.exactOptional(),
   settings: z.string(),
 });
 

@@ -44,8 +44,6 @@ export interface Deployment {
   id: number;
   candidate: Deployed;
   trigger: Trigger;
-  /** The sync request that it was begun for, as status.handledSyncRequest tells it. */
-  request?: string;
   /** Of the Application's spec when it began. */
   generation: number;
   /** By the clock at home, like all times here but the next. */
@@ -95,6 +93,11 @@ export interface TargetRecord {
   ran: readonly string[];
   /** Key of the candidate that last succeeded. */
   succeeded?: string;
+  /**
+   * Key of the sync request that it acted on last, where a deployment was begun for it, or other environments of the
+   * Application may act on it later: its status tells of one when all have.
+   */
+  handledRequest?: string;
   /** Digest of the settings the objects were last checked against (sync.ignore, sync.prune, adopt). */
   settings: string;
 }

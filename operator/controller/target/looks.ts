@@ -24,6 +24,8 @@ import type { Retry, TargetUpdate } from './words/target-update.ts';
 interface Specified {
   application: Application;
   target: Target;
+  /** The Application has other targets, too. */
+  isOneOfSeveral: boolean;
 }
 
 /**
@@ -120,18 +122,15 @@ export class TargetLooks {
 
   async #reconcile(
     memory: TargetMemory,
-    { application, target }: Specified,
+    { application, target, isOneOfSeveral }: Specified,
     signal: AbortSignal,
   ): Promise<LookResult> {
-    const seen = asSeenBy(target, memory, application);
+    const seen = isOneOfSeveral ? asSeenBy(target, application) : application;
     memory.session ??= newSession(seen, target, memory.unreported);
     const { session } = memory;
     const values = await this.#options.valuesOf(application, signal);
     const reports = new ProgressReports(TELL_AFTER_MS);
-    const tell = (facts: Facts) => {
-      memory.handled = facts.handledSyncRequest ?? memory.handled;
-      return this.#options.tell(target, { kind: 'Facts', facts: withHandled(facts, memory) }, signal);
-    };
+    const tell = (facts: Facts) => this.#options.tell(target, { kind: 'Facts', facts }, signal);
     const onFacts = (now: () => Facts) =>
       reports.start(async () => {
         const facts = now();
@@ -143,6 +142,7 @@ export class TargetLooks {
       const { facts, requeueAt } = await reconcile(this.#parts, {
         application: seen,
         target,
+        isOneOfSeveral,
         values,
         session,
         signal,
@@ -250,28 +250,17 @@ export class TargetLooks {
 }
 
 /** The Application with the status that it would have if this were its only target. */
-function asSeenBy(
-  { environment }: TargetIdentity,
-  { handled }: TargetMemory,
-  application: Application,
-): Application {
+function asSeenBy({ environment }: TargetIdentity, application: Application): Application {
   const { status } = application;
-  if (status?.environments === undefined || status.environments.length < 2) return application;
+  if (status === undefined) return application;
   const { sync, health } = environmentOf(status, environment) ?? {};
-  const { sync: _, health: __, handledSyncRequest, ...others } = status;
+  const { sync: _, health: __, ...others } = status;
   return {
     ...application,
     status: {
       ...others,
       ...(sync === undefined ? {} : { sync }),
       ...(health === undefined ? {} : { health }),
-      ...(handled === undefined && handledSyncRequest === undefined
-        ? {}
-        : { handledSyncRequest: handled ?? handledSyncRequest }),
     },
   };
-}
-
-function withHandled(facts: Facts, { handled }: TargetMemory): Facts {
-  return handled === undefined ? facts : { ...facts, handledSyncRequest: handled };
 }

@@ -12,7 +12,7 @@ const LOOK_EVERY_MS = 500;
 export interface HookRetry {
   tries: number;
   until: Date;
-  /** The sync request that there was: another one ends the rest. */
+  /** What was asked of the target: anything else ends the rest. */
   syncRequest: string | undefined;
   /** What it failed with; undefined where an earlier process told. */
   error?: unknown;
@@ -29,8 +29,6 @@ export interface TargetMemory {
   failedLooks: number;
   /** For changes in the cluster. */
   readonly looks: TokenBucket;
-  /** The sync request that it acted on last: the Application's status tells of one when all its targets did. */
-  handled?: string | undefined;
   /** Of a hook that failed while the Application is being deleted. */
   hookRetry?: HookRetry | undefined;
   /** Nothing of it is left but what was kept, since its Application is being deleted. */
@@ -49,6 +47,5 @@ export function newTargetMemory({ environment }: TargetIdentity, now: number): T
 /** What another process, or another history of the API server, made untrue. */
 export function forgetLooks(memory: TargetMemory): void {
   memory.session = undefined;
-  memory.handled = undefined;
   memory.gone = undefined;
 }

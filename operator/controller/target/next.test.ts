@@ -7,8 +7,10 @@ import type { Wanted } from '../candidate/wanted.ts';
 import { type Candidate, candidateKey, type Deployment } from '../record/record.ts';
 import { foundAfter, memoryAfter, NOTHING_REMEMBERED } from './after-action.ts';
 import { next } from './next.ts';
+import { requestKey } from './request-annotations.ts';
 import { inputsOf, isRunWanted, judgedAs } from './stage.ts';
 import type { Action, Deed, EarlierFindings, Findings, Outcome, TargetState } from './state.ts';
+import { isHandled } from './words/handled-request.ts';
 import { LOOKING, standingOf } from './words/sync-and-reason.ts';
 
 const NOW = new Date('2026-11-23T10:00:00Z');
@@ -85,6 +87,8 @@ function state(changes: Partial<TargetState> = {}): TargetState {
     since: NOW,
     now: NOW,
     request: undefined,
+    handledRequest: undefined,
+    isOneOfSeveral: false,
     isAskedNow: false,
     deployment: undefined,
     parked: undefined,
@@ -432,7 +436,13 @@ function outcomesOf(
       return [[{ type: 'Restored' }], ...blockedOrSo];
     case 'Begin':
       return [
-        [{ type: 'Begun' }, () => ({ deployment: deployment(of, UNDER_WAY) })],
+        [
+          { type: 'Begun' },
+          ({ request }) => ({
+            deployment: deployment(of, UNDER_WAY),
+            ...(request === undefined ? {} : { handledRequest: requestKey(request) }),
+          }),
+        ],
         [{ type: 'Held', held: HELD.held }],
         ...blockedOrSo,
       ];
@@ -454,6 +464,8 @@ function outcomesOf(
       return [[{ type: 'LookedAfter', lookedAfter: { how: 'Confirmed' } }], ...stopped];
     case 'Repair':
       return [[{ type: 'LookedAfter', lookedAfter: { how: 'Repaired' } }], ...stopped];
+    case 'NoteRequest':
+      return [[{ type: 'RequestNoted' }, ({ request = '' }) => ({ handledRequest: requestKey(request) })]];
     case 'Count':
       return [
         [{ type: 'Counted', error: ownFailure, attempts: 1 }],
@@ -510,6 +522,7 @@ const BEGINNINGS: readonly [string, Partial<TargetState>][] = [
     remembered({ refused: { inputs: inputsOf(state(), wanted(NEW)), quarantine } }),
   ],
   ['whose dependency is not met', { unmet: refusal }],
+  ['that is one of several', { isOneOfSeveral: true }],
 ];
 
 const WRITES: readonly Deed[] = [
@@ -566,7 +579,12 @@ test('every look ends, does nothing twice, and says where the target stands', ()
       // What nobody asked for is not begun (mode Manual), and nothing is begun that was not judged.
       if (done.includes('Begin')) assert.ok(done.includes('Judge'), how);
       if (settings.mode === 'Manual' && request === undefined) assert.ok(!done.includes('Begin'), how);
+      // What no status says for now, the record does (D7); where the status does, it costs no write.
+      const isNoted = request !== undefined && last.handledRequest === requestKey(request);
+      if (isHandled(last, standing) && start.isOneOfSeveral) assert.ok(isNoted, how);
+      if (!start.isOneOfSeveral) assert.ok(!done.includes('NoteRequest'), how);
     }
-  for (const deed of ['See', 'Pause', 'Resume', 'Resolve', ...WRITES]) assert.ok(count.get(deed), deed);
+  for (const deed of ['See', 'Pause', 'Resume', 'Resolve', 'NoteRequest', ...WRITES])
+    assert.ok(count.get(deed), deed);
   assert.ok((count.get('See') ?? 0) > 10_000, `${count.get('See')} ways`);
 });

@@ -1,12 +1,27 @@
 import { Quarantine } from '../candidate/quarantine.ts';
+import { requestKey } from './request-annotations.ts';
 import { dueAt, isOfWanted, lastTry, obstacleOf, restingTry, stageOf, wasSuspended } from './stage.ts';
 import type { Action, Deed, TargetState } from './state.ts';
+import { isHandled } from './words/handled-request.ts';
+import { standingOf } from './words/sync-and-reason.ts';
 
 /** What cannot be seen is looked for again after so long. */
 export const PATIENCE_MS = 30_000;
 
 /** What there is to do next: exactly one thing, by the state alone. */
 export function next(state: TargetState): Action {
+  const action = nextOfLook(state);
+  return action.type === 'Wait' && isToNote(state) ? act('NoteRequest') : action;
+}
+
+/** One environment's share of a request is in no status, and must not be acted on again by another process. */
+function isToNote(state: TargetState): boolean {
+  const { isOneOfSeveral, request, handledRequest } = state;
+  if (!isOneOfSeveral || request === undefined || handledRequest === requestKey(request)) return false;
+  return isHandled(state, standingOf(state));
+}
+
+function nextOfLook(state: TargetState): Action {
   const { application, deployment, found, now } = state;
   if (found.sight === undefined) return act('See');
   if (application.spec.suspend) return found.clock === undefined ? act('Pause') : wait();

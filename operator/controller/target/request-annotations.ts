@@ -22,6 +22,11 @@ export function requestFor(annotation: string | undefined, environment: string):
   return isNamed ? undefined : annotation;
 }
 
+/** By which a record knows the value that an environment was asked to act on, however long it is. */
+export function requestKey(value: string): string {
+  return sha256(value);
+}
+
 /**
  * What status.handledSyncRequest says once the annotation was acted on: the annotation, or of one that is too
  * long the beginning and a digest, so that no other one is taken for it.

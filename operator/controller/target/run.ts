@@ -17,7 +17,7 @@ import type { Lookup } from './dependencies.ts';
 import type { DeployContext } from './deploy-context.ts';
 import { Moving } from './handover/moving.ts';
 import type { Wishes } from './handover/wishes.ts';
-import { handledAs, requestFor } from './request-annotations.ts';
+import { handledAs, requestKey } from './request-annotations.ts';
 import type { Session } from './session.ts';
 import type { Facts } from './words/facts.ts';
 
@@ -48,6 +48,8 @@ export interface Run {
   readonly parts: Parts;
   readonly application: Application;
   readonly target: Target;
+  /** Its Application has other targets, too. */
+  readonly isOneOfSeveral: boolean;
   /** Exact JSON text of spec.helm.values. */
   readonly values: string | undefined;
   readonly session: Session;
@@ -65,11 +67,11 @@ export interface SyncRequest {
   readonly open: string | undefined;
   /** Whether this is the first look for it: what waits for its time is tried at once. */
   readonly isNew: boolean;
-  /** The whole annotation, as status and record have it. */
+  /** The whole annotation, as the status has it. */
   readonly asRecorded: string | undefined;
   /**
-   * What it asks of this target was acted on: the status says so, or a deployment was begun for it, also where no status
-   * could say so before the process ended.
+   * What it asks of this target was acted on: the status says so, or the record does, also where no status could say so
+   * before the process ended.
    */
   readonly isDone: boolean;
 }
@@ -84,6 +86,7 @@ interface UnderWay {
 export interface RunInput {
   readonly application: Application;
   readonly target: Target;
+  readonly isOneOfSeveral: boolean;
   /** Exact JSON text of spec.helm.values. */
   readonly values: string | undefined;
   readonly session: Session;
@@ -133,7 +136,7 @@ function holds({ store }: Parts, object: LiveObject): boolean {
 }
 
 export function startRun(parts: Parts, input: RunInput): Run {
-  const { application, target, values, session, signal } = input;
+  const { application, target, isOneOfSeveral, values, session, signal } = input;
   const { settings } = target;
   const record = parts.store.get(target) ?? newRecord(target);
   const request = requestOf(input, record);
@@ -166,10 +169,24 @@ export function startRun(parts: Parts, input: RunInput): Run {
     },
   };
   const since = context.now();
-  return { parts, application, target, values, session, context, since, request, underWay };
+  return {
+    parts,
+    application,
+    target,
+    isOneOfSeveral,
+    values,
+    session,
+    context,
+    since,
+    request,
+    underWay,
+  };
 }
 
-function requestOf({ application, target, session }: RunInput, { deployment }: TargetRecord): SyncRequest {
+function requestOf(
+  { application, target, session }: RunInput,
+  { handledRequest }: TargetRecord,
+): SyncRequest {
   const { metadata, status } = application;
   const annotation = metadata.annotations[ANNOTATION_SYNC_REQUESTED];
   if (annotation === undefined)
@@ -177,9 +194,9 @@ function requestOf({ application, target, session }: RunInput, { deployment }: T
   const asRecorded = handledAs(annotation);
   const { request } = target.settings;
   // What is asked of another environment, too, asks nothing new of this one.
-  const isSame = (acted: string | undefined) =>
-    acted === asRecorded || requestFor(acted, target.environment) === request;
-  const isDone = request !== undefined && (isSame(deployment?.request) || isSame(status?.handledSyncRequest));
+  const isDone =
+    request !== undefined &&
+    (handledRequest === requestKey(request) || status?.handledSyncRequest === asRecorded);
   const open = isDone ? undefined : request;
   return { open, isNew: open !== undefined && open !== session.memory.lookedFor, asRecorded, isDone };
 }

@@ -10,7 +10,7 @@ import type { Findings, TargetState } from './state.ts';
  */
 export function snapshotOf(run: Run, found: Findings): TargetState {
   const { parts, application, target, session, context, since, request } = run;
-  const { deployment, pending, applied } = context.record;
+  const { deployment, pending, applied, handledRequest } = context.record;
   return Object.freeze({
     application,
     settings: target.settings,
@@ -18,6 +18,8 @@ export function snapshotOf(run: Run, found: Findings): TargetState {
     since,
     now: context.now(),
     request: request.open,
+    handledRequest,
+    isOneOfSeveral: run.isOneOfSeveral,
     isAskedNow: request.isNew,
     deployment: deployment === undefined ? undefined : frozen(deployment),
     parked: pending === undefined ? undefined : candidateKey(pending),

@@ -22,6 +22,10 @@ export interface TargetState {
   readonly now: Date;
   /** The value of towpath.dev/sync-requested that is not handled yet. */
   readonly request: string | undefined;
+  /** Key of the one that the record has as acted on. */
+  readonly handledRequest: string | undefined;
+  /** Its Application has other targets, too. */
+  readonly isOneOfSeveral: boolean;
   /** Whether this is the first look for it: what waits for its time is tried at once. */
   readonly isAskedNow: boolean;
   /** A copy of the record's: what runs, or is on its way. */
@@ -144,7 +148,9 @@ export type Deed =
   /** Put back what was applied of a deployment that failed for good. */
   | 'Repair'
   /** Write down that a try failed. */
-  | 'Count';
+  | 'Count'
+  /** Write down that the sync request was acted on, which no status says before other environments did. */
+  | 'NoteRequest';
 
 /** What an action came to. */
 export type Outcome =
@@ -167,6 +173,7 @@ export type Outcome =
       readonly wanted?: Wanted;
     }
   | { readonly type: 'Judged'; readonly deferred: readonly string[] }
+  | { readonly type: 'RequestNoted' }
   | { readonly type: 'Parked' }
   | { readonly type: 'Restored' }
   | { readonly type: 'Begun' }

@@ -18,7 +18,7 @@ function part(environment: string, status: Partial<ApplicationStatus> = {}) {
     summary: { revision: `main@${environment}`, environments: '1/1' },
     environments: [{ name: environment, sync: status.sync ?? 'Synced' }],
   };
-  return { environment, status: { ...synced, ...status } };
+  return { environment, status: { ...synced, ...status }, isFormer: false };
 }
 
 const syncing = {
@@ -127,13 +127,30 @@ test('totals stay what they were while environments have told nothing since a st
   const status = combine(told, 'prod', undefined, undefined);
   assert.deepEqual([status.keptTotal, status.quarantine?.total], [502, 502]);
   assert.ok((status.kept?.length ?? 0) < 502, 'the list has no room for all');
-  const untold = names.map((environment) => ({
-    environment,
-    status: partOf(status, environment, names) ?? {},
-  }));
-  const anew = combine(untold, undefined, status, undefined);
+  const former = (name: string, of = status) => ({
+    environment: name,
+    status: partOf(of, name, names) ?? {},
+    isFormer: true,
+  });
+  let anew = status;
+  // However often it is written meanwhile.
+  for (let writes = 0; writes < 3; writes += 1)
+    anew = combine(
+      names.map((name) => former(name, anew)),
+      undefined,
+      anew,
+      undefined,
+    );
   assert.deepEqual([anew.keptTotal, anew.quarantine?.total], [502, 502]);
-  const [, ...others] = untold;
-  const without = combine([part('staging'), ...others], 'staging', anew, undefined);
-  assert.deepEqual([without.keptTotal, without.quarantine?.total], [2, 2]);
+  for (let writes = 0; writes < 3; writes += 1)
+    anew = combine(
+      [former('staging', anew), part('prod', of('prod', 30)), part('test')],
+      'prod',
+      anew,
+      undefined,
+    );
+  assert.deepEqual([anew.keptTotal, anew.quarantine?.total], [502, 502]);
+  const all = [part('staging', of('staging', 7)), part('prod', of('prod', 30)), part('test')];
+  const sure = combine(all, 'staging', anew, undefined);
+  assert.deepEqual([sure.keptTotal, sure.quarantine?.total], [37, 37]);
 });

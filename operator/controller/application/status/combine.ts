@@ -12,6 +12,8 @@ import { handledAs, requestFor } from '../../target/request-annotations.ts';
 export interface Part {
   environment: string;
   status: ApplicationStatus;
+  /** The environment has told nothing new: lists of it are as the former status had room for them. */
+  isFormer: boolean;
 }
 
 /** What of the status of an Application is about one environment, as if it had no other. Pure. */
@@ -21,34 +23,20 @@ export function partOf(
   environments: readonly unknown[],
 ): ApplicationStatus | undefined {
   if (status === undefined || environments.length === 1) return status;
-  const { kept, keptTotal, retry, quarantine, ...common } = status;
-  const keptHere = listedOf(environment, kept, keptTotal);
-  const errors = listedOf(environment, quarantine?.errors, quarantine?.total);
+  const { kept, keptTotal: _, retry, quarantine, ...common } = status;
+  const its = <Entry extends { environment?: string | undefined }>(entries: readonly Entry[] = []) =>
+    entries.filter((entry) => entry.environment === environment);
+  const keptHere = its(kept);
+  const errors = its(quarantine?.errors);
   return {
     ...common,
     environments: (status.environments ?? []).filter(({ name }) => name === environment),
-    ...(keptHere.total === 0 ? {} : { kept: keptHere.entries, keptTotal: keptHere.total }),
+    ...(keptHere.length === 0 ? {} : { kept: keptHere, keptTotal: keptHere.length }),
     ...(retry?.environment === environment ? { retry } : {}),
-    ...(quarantine === undefined || errors.total === 0
+    ...(quarantine === undefined || errors.length === 0
       ? {}
-      : { quarantine: { ...quarantine, errors: errors.entries, total: errors.total } }),
+      : { quarantine: { ...quarantine, errors, total: errors.length } }),
   };
-}
-
-/**
- * What a list has of one environment, and how much there was of it. Whose the entries are for which a list had no room
- * is not told: most likely of which it has most.
- */
-function listedOf<Entry extends { environment?: string | undefined }>(
-  environment: string,
-  entries: readonly Entry[] = [],
-  total = entries.length,
-): { entries: Entry[]; total: number } {
-  const ofEach = Map.groupBy(entries, (entry) => entry.environment);
-  const [most] = [...ofEach].toSorted(([, one], [, other]) => other.length - one.length);
-  const its = ofEach.get(environment) ?? [];
-  const unlisted = most?.[0] === environment ? Math.max(0, total - entries.length) : 0;
-  return { entries: its, total: its.length + unlisted };
 }
 
 /**
@@ -81,7 +69,7 @@ export function combine(
     environments: statuses.flatMap(({ environments }) => environments ?? []),
     ...(source === undefined ? {} : { source }),
     ...handledBy(parts, previous, syncRequest),
-    ...lists(statuses),
+    ...lists(parts, previous),
   });
 }
 
@@ -100,15 +88,23 @@ function handledBy(
 
 /** What names its environment by itself. */
 function lists(
-  statuses: readonly ApplicationStatus[],
+  parts: readonly Part[],
+  previous: ApplicationStatus | undefined,
 ): Pick<ApplicationStatus, 'retry' | 'quarantine' | 'kept' | 'keptTotal'> {
+  const statuses = parts.map(({ status }) => status);
   const [retry] = statuses
     .flatMap((status) => status.retry ?? [])
     .toSorted((one, other) => (one.nextAt ?? '').localeCompare(other.nextAt ?? ''));
   const quarantines = statuses.flatMap(({ quarantine }) => quarantine ?? []);
   const [first] = quarantines;
   const kept = statuses.flatMap((status) => status.kept ?? []);
-  const keptTotal = statuses.reduce((total, status) => total + (status.keptTotal ?? 0), 0);
+  // What the former status had no room for is known again when all have told.
+  const isSure = parts.every(({ isFormer }) => !isFormer);
+  const total = (counts: readonly number[], before = 0) =>
+    Math.max(
+      counts.reduce((sum, count) => sum + count, 0),
+      isSure ? 0 : before,
+    );
   return {
     ...(retry === undefined ? {} : { retry }),
     ...(first === undefined
@@ -117,10 +113,21 @@ function lists(
           quarantine: {
             ...first,
             errors: quarantines.flatMap(({ errors }) => errors ?? []),
-            total: quarantines.reduce((total, one) => total + one.total, 0),
+            total: total(
+              quarantines.map((one) => one.total),
+              previous?.quarantine?.total,
+            ),
           },
         }),
-    ...(kept.length === 0 ? {} : { kept, keptTotal }),
+    ...(kept.length === 0
+      ? {}
+      : {
+          kept,
+          keptTotal: total(
+            statuses.map(({ keptTotal = 0 }) => keptTotal),
+            previous?.keptTotal,
+          ),
+        }),
   };
 }
 

@@ -82,6 +82,7 @@ export class ApplicationWriter {
       return {
         environment,
         status: update === undefined ? statusUntold(before) : statusOf(update, done, before),
+        isFormer: update?.kind !== 'Facts',
       };
     });
     const syncRequest = metadata.annotations[ANNOTATION_SYNC_REQUESTED];

@@ -10,6 +10,7 @@ import { explainUnserved } from '../words/unavailable-api-service.ts';
 import { begin, park, restore } from './begin.ts';
 import { judge } from './judge.ts';
 import { advance, confirm, count, repair, tidy } from './look-after.ts';
+import { noteRequest } from './note-request.ts';
 import { resolve } from './resolve.ts';
 import { see } from './see.ts';
 import { pause, resume } from './suspend.ts';
@@ -30,6 +31,7 @@ const ACTS: Readonly<Record<Deed, Act>> = {
   Confirm: counted(confirm),
   Repair: running(repair),
   Count: running(count),
+  NoteRequest: noteRequest,
 };
 
 /** Errors of the candidate's own, which count against `sync.retries`; all others are tried for ever. */

@@ -9,6 +9,7 @@ import {
 import { consentTo } from '../deploy/pruning.ts';
 import { type DeployContext, kindsOf } from '../deploy-context.ts';
 import { Planning } from '../planning.ts';
+import { requestKey } from '../request-annotations.ts';
 import type { Run } from '../run.ts';
 import type { Outcome, TargetState } from '../state.ts';
 import { manifestsOfWanted } from './manifests-of.ts';
@@ -36,6 +37,7 @@ export async function begin(run: Run, state: TargetState): Promise<Outcome> {
     }
     changed.deployment = deployment;
     delete changed.pending;
+    if (run.request.open !== undefined) changed.handledRequest = requestKey(run.request.open);
     changed.kinds = unionOfKinds(changed.kinds, manifests);
   });
   context.unreported.begin({ how: 'begun', deployment });
@@ -60,7 +62,7 @@ export async function restore(run: Run, state: TargetState): Promise<Outcome> {
 }
 
 function newDeployment(run: Run, state: TargetState, candidate: Candidate): Deployment {
-  const { application, target, context, request } = run;
+  const { application, target, context } = run;
   const { record } = context;
   const before = record.deployment;
   const history = environmentOf(application.status, target.environment)?.history ?? [];
@@ -82,7 +84,6 @@ function newDeployment(run: Run, state: TargetState, candidate: Candidate): Depl
     generation: application.metadata.generation,
     deferred: [...(state.found.judgement?.deferred ?? [])],
     applied: false,
-    ...(request.open === undefined ? {} : { request: request.asRecorded ?? '' }),
   };
 }
 
@@ -116,6 +117,7 @@ async function accept(
   } catch (error) {
     delete record.deployment;
     delete record.pending;
+    delete record.handledRequest;
     Object.assign(record, before);
     throw error;
   }

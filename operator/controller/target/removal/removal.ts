@@ -1,7 +1,7 @@
 import { TowpathError } from '../../../api/errors.ts';
 import type { Application } from '../../../api/v1alpha1/application.ts';
 import { fitBetween } from '../../../api/v1alpha1/bound-status.ts';
-import { ANNOTATION_ABANDON, ANNOTATION_SYNC_REQUESTED } from '../../../api/v1alpha1/names.ts';
+import { ANNOTATION_ABANDON } from '../../../api/v1alpha1/names.ts';
 import type { Target } from '../../record/target.ts';
 import type { HookRetry, TargetMemory } from '../memory.ts';
 import { syncRetryMs } from '../next-try.ts';
@@ -38,7 +38,7 @@ export async function removeTarget(
   const mayRunHooks =
     hookRetry === undefined ||
     hookRetry.until <= parts.home.now() ||
-    hookRetry.syncRequest !== syncRequestOf(application);
+    hookRetry.syncRequest !== target.settings.request;
   // It takes over nothing any more.
   parts.wishes.tell(target.name, new Set());
   const leaving = { kind: 'Leaving', reason: 'Deleting', isStalled: false } as const;
@@ -68,11 +68,11 @@ export async function removeTarget(
 }
 
 /** Notes that a hook failed; returns when it may run again: as spec.sync.retries says, however often that is. */
-export function hookRetryAfter(parts: Parts, { application, memory }: Removed, error: unknown): Date {
+export function hookRetryAfter(parts: Parts, { application, target, memory }: Removed, error: unknown): Date {
   const tries = (memory.hookRetry?.tries ?? 0) + 1;
   const pause = syncRetryMs(application, tries, parts.random());
   const until = new Date(parts.home.now().getTime() + pause);
-  memory.hookRetry = { tries, until, syncRequest: syncRequestOf(application), error };
+  memory.hookRetry = { tries, until, syncRequest: target.settings.request, error };
   return until;
 }
 
@@ -123,15 +123,11 @@ function takeHookRetry({ application, target, memory }: Removed): HookRetry | un
 /** A restart is no reason to run it before its time. */
 function hookRetryInStatus(
   application: Application,
-  { environment }: Pick<Target, 'environment'>,
+  { environment, settings }: Pick<Target, 'environment' | 'settings'>,
 ): HookRetry | undefined {
   const { conditions = [], retry } = application.status ?? {};
   const ready = conditions.find(({ type }) => type === 'Ready');
   if (ready?.reason !== 'DeletionFailed' || retry?.nextAt === undefined) return undefined;
   if ((retry.environment ?? environment) !== environment) return undefined;
-  return { tries: retry.attempts, until: new Date(retry.nextAt), syncRequest: syncRequestOf(application) };
-}
-
-function syncRequestOf({ metadata }: Application): string | undefined {
-  return metadata.annotations[ANNOTATION_SYNC_REQUESTED];
+  return { tries: retry.attempts, until: new Date(retry.nextAt), syncRequest: settings.request };
 }

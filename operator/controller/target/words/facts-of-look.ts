@@ -8,6 +8,7 @@ import type { Run } from '../run.ts';
 import { lastTry, obstacleOf } from '../stage.ts';
 import type { TargetState } from '../state.ts';
 import type { Facts, Standing } from './facts.ts';
+import { isHandled } from './handled-request.ts';
 import { worstHealth } from './health.ts';
 import { isSourceSilent, standingOf } from './sync-and-reason.ts';
 
@@ -22,7 +23,7 @@ export function factsAtEnd(run: Run, state: TargetState): Facts {
   const standing = standingOf(state);
   const facts = report(run, state, standing);
   const { asRecorded } = run.request;
-  return asRecorded === undefined || !isHandled(state, standing, asRecorded)
+  return asRecorded === undefined || !isHandled(state, standing)
     ? facts
     : { ...facts, handledSyncRequest: asRecorded };
 }
@@ -120,21 +121,6 @@ function runningRetry(state: TargetState): Facts['retry'] {
   if (found.isTidied !== true || found.lookedAfter !== undefined) return undefined;
   const tried = lastTry(state);
   return tried && { attempts: deployment?.attempts ?? 1, nextAt: tried.nextAt };
-}
-
-/**
- * Whether the sync request is done with. One that found the cluster unwilling stays open until it could be acted on;
- * in mode Manual whoever can help.
- */
-function isHandled(
-  { found, request, settings, deployment }: TargetState,
-  standing: Standing,
-  asRecorded: string,
-): boolean {
-  if (request === undefined || found.sight !== 'Seen' || found.clock === 'Paused') return false;
-  if (found.obstacle?.at === 'Resolving') return found.obstacle.isAnswer;
-  if (standing.sync !== 'Blocked' || deployment?.request === asRecorded) return true;
-  return settings.mode !== 'Manual' && standing.remedy === 'Person';
 }
 
 const MISSING = {
