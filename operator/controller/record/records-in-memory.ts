@@ -1,7 +1,7 @@
 import { isNotFound } from '../../kube/errors.ts';
 import type { ApplicationRecord } from './application-record.ts';
 import type { RecordIndex } from './kept-manifest-index.ts';
-import { namedIn, type TargetRecord } from './record.ts';
+import { candidateKey, namedIn, type TargetRecord } from './record.ts';
 import type { SeenSecret } from './secrets.ts';
 import type { TargetIdentity } from './target.ts';
 
@@ -131,7 +131,8 @@ export class RecordsInMemory {
 
   /**
    * Keys of the candidates that a record of the Application's targets names: as it is written, may be written, or is
-   * about to be. One that is written with what is asked for names no more what it named before.
+   * about to be. One that is written with what is asked for names no more what it named before. Of one that is there
+   * and cannot be read, whatever its environment has may be what it goes back to.
    */
   namedBy(application: string, writing: TargetRecord | undefined): ReadonlySet<string> {
     const named = new Set(writing === undefined ? [] : namedIn(writing));
@@ -140,6 +141,12 @@ export class RecordsInMemory {
       const doubtful = this.#doubtful.get(this.#ownName(record.target)) ?? [];
       for (const key of [...namedIn(record), ...written, ...doubtful]) named.add(key);
     }
+    for (const { id, environments } of this.application(application)?.record.candidates ?? [])
+      for (const [environment, { digest }] of Object.entries(environments)) {
+        const place = { application, environment };
+        if (this.target(place) === undefined && this.#doubtful.has(this.#ownName(place)))
+          named.add(candidateKey({ id, digest }));
+      }
     return named;
   }
 

@@ -7,8 +7,8 @@ import { isConflict } from '../../kube/errors.ts';
 import { sha256 } from '../../manifest/digest.ts';
 import { Slices } from '../../observe/event-loop-slices.ts';
 import { Targets } from '../application/targets.ts';
-import { candidateId, manifestsDigest, newRecord, type TargetRecord } from './record.ts';
-import { applicationSecret } from './secrets.ts';
+import { candidateId, candidateKey, manifestsDigest, newRecord, type TargetRecord } from './record.ts';
+import { applicationSecret, targetSecret } from './secrets.ts';
 import { RecordStore } from './store.ts';
 
 const INSTALLATION = 'records/towpath';
@@ -50,11 +50,11 @@ function recordOf(store: RecordStore, id: string): TargetRecord {
 }
 
 /** A candidate that renders to one object there. */
-function newAcceptance(environment: string) {
-  const text = JSON.stringify({ kind: 'ConfigMap', metadata: { name: 'web' } });
+function newAcceptance(environment: string, version = '1') {
+  const text = JSON.stringify({ kind: 'ConfigMap', metadata: { name: 'web' }, data: { version } });
   const identity = { group: '', kind: 'ConfigMap', namespace: 'shop', name: 'web', apiVersion: 'v1' };
   const manifests = { objects: [{ ...identity, text, digest: sha256(text), annotations: {} }], hooks: [] };
-  const [inputs, request] = [sha256('inputs'), sha256('request')];
+  const [inputs, request] = [sha256(`inputs ${version}`), sha256('request')];
   const candidate = {
     id: candidateId(inputs, request),
     inputs,
@@ -149,6 +149,39 @@ test('D7: where somebody deletes the Secret of an Application, what one environm
   await load();
   assert.equal(recordOf(other, id).settings, 'first');
   assert.equal(other.get(prod)?.target.environment, 'prod');
+});
+
+test('D6, D9: what an environment may go back to stays while its record cannot be read, whatever others accept', async (t) => {
+  const { cluster, namespace, one, other, target, id, load } = await newStores(t);
+  await one.save(newRecord(target));
+  const prod = {
+    ...target,
+    environment: 'prod',
+    id: `${id.slice(0, -1)}0`,
+    name: `${target.application}/prod`,
+  };
+  const acceptedIn = (environment: string, version: string) => {
+    const { candidate, renderings } = newAcceptance(environment, version);
+    const { digest = '', manifests = { objects: [], hooks: [] } } = renderings[environment] ?? {};
+    return { candidate: { ...candidate, digest }, manifests };
+  };
+  const good = acceptedIn('prod', 'good');
+  const record = newRecord(prod);
+  record.succeeded = candidateKey(good.candidate);
+  await one.save(record, { accepted: good });
+  const path = `/api/v1/namespaces/${namespace}/secrets/${targetSecret(INSTALLATION, prod)}`;
+  const damaged = { data: { 'target.prod': Buffer.from('damaged').toString('base64') } };
+  const contentType = 'application/merge-patch+json';
+  assert.equal((await cluster.request('PATCH', path, { body: damaged, contentType })).status, 200);
+  await load();
+  assert.equal(other.get(prod), undefined);
+  for (const version of ['2', '3']) {
+    const accepted = acceptedIn(target.environment, version);
+    const staging = recordOf(other, id);
+    staging.succeeded = candidateKey(accepted.candidate);
+    await other.save(staging, { accepted });
+  }
+  assert.deepEqual(await other.manifests(newRecord(prod), good.candidate), good.manifests);
 });
 
 test('D8: the removal of a record that lands late leaves the one that came since', async (t) => {
