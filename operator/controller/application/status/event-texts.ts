@@ -8,6 +8,7 @@ import { describeObject, type ObjectId } from '../../../manifest/manifest.ts';
 import { shortRevision } from '../../candidate/revision.ts';
 import type { Facts, Repaired } from '../../target/words/facts.ts';
 import type { Report } from '../../target/words/unreported.ts';
+import { judge } from './conditions.ts';
 
 /** What an event about an Application says. */
 export interface ReportedEvent {
@@ -24,17 +25,18 @@ const MOST = 5;
  * or a resync floods nothing (A14). Pure.
  */
 export function changeEvents(
-  { standing, environment }: Pick<Facts, 'standing' | 'environment'>,
+  { standing, health, environment }: Pick<Facts, 'standing' | 'health' | 'environment'>,
   status: ApplicationStatus,
   before: ApplicationStatus | undefined,
 ): ReportedEvent[] {
   const events: ReportedEvent[] = [];
-  const ready = readyOf(status);
-  const readyBefore = readyOf(before);
-  if (ready === undefined) return events;
-  const { reason, message } = ready;
-  const isOther = reason !== readyBefore?.reason;
-  const isOtherMessage = isOther || message !== readyBefore.message;
+  const place = placeOf(status, environment);
+  const [stands, stood] = [standsIn(status, place), standsIn(before, place)];
+  if (stands === undefined) return events;
+  const reason = place === undefined ? stands.state : judge(standing, health).ready.reason;
+  const message = inPlace(place, stands.message);
+  const isOther = stands.state !== stood?.state;
+  const isOtherMessage = isOther || stands.message !== stood.message;
   const isProblem =
     standing.remedy === 'Person' ||
     ['Quarantined', 'Failed'].includes(standing.sync) ||
@@ -42,14 +44,54 @@ export function changeEvents(
   // For another resource, or for time. Its message may have numbers that differ at each try.
   const isWait = standing.sync === 'Blocked' && !isProblem;
   if ((isProblem && isOtherMessage) || (isWait && isOther)) events.push({ type: 'Warning', reason, message });
-  if (standing.reason === 'AwaitingSync' && message !== readyBefore?.message)
-    events.push({ type: 'Normal', reason: standing.reason, message: standing.message });
+  if (standing.reason === 'AwaitingSync' && stands.message !== stood?.message)
+    events.push({ type: 'Normal', reason: standing.reason, message: inPlace(place, standing.message) });
   if (
     standing.reason === 'OutOfSync' &&
     isMoreDrift(environmentOf(status, environment)?.drift, environmentOf(before, environment)?.drift)
   )
-    events.push({ type: 'Warning', reason: 'DriftReported', message: standing.message });
+    events.push({ type: 'Warning', reason: 'DriftReported', message: inPlace(place, standing.message) });
   return events;
+}
+
+/** The environment, where its Application has others, too, and conditions may be those of another one. */
+function placeOf(status: ApplicationStatus, environment: string): string | undefined {
+  return (status.environments?.length ?? 0) > 1 ? environment : undefined;
+}
+
+function inPlace(place: string | undefined, message: string): string {
+  return place === undefined ? message : `In ${place}: ${message}`;
+}
+
+/** How an Application stands, or one of its environments: what differs is news. */
+function standsIn(
+  status: ApplicationStatus | undefined,
+  place: string | undefined,
+): { state: string; message: string } | undefined {
+  if (place === undefined) {
+    const ready = readyOf(status);
+    return ready && { state: ready.reason, message: ready.message };
+  }
+  const entry = environmentOf(status, place);
+  if (entry === undefined) return undefined;
+  const { sync = '', health = '', message = '', blockedBy } = entry;
+  return { state: `${blockedBy?.[0]?.reason ?? sync} ${health}`, message };
+}
+
+/** Whether an error that no look came past is news of the status. Pure. */
+export function isOtherFailure(
+  environment: string,
+  { reason, message }: { reason: string; message: string },
+  status: ApplicationStatus,
+  before: ApplicationStatus | undefined,
+): boolean {
+  const place = placeOf(status, environment);
+  if (place === undefined) {
+    const ready = readyOf(before);
+    return ready?.reason !== reason || ready.message !== message;
+  }
+  const [stands, stood] = [standsIn(status, place), standsIn(before, place)];
+  return stands?.state !== stood?.state || stands?.message !== stood?.message;
 }
 
 /** What was done and found besides. Pure. */

@@ -98,9 +98,10 @@ function quarantineLines(
 ): LogLine[] {
   const { quarantine } = status;
   const former = before?.quarantine;
-  if (quarantine === undefined) return [];
+  if (quarantine === undefined || !isQuarantined(status, environment)) return [];
   const { revision, candidate, total: errors } = quarantine;
-  if (former?.revision === revision && former.candidate === candidate) return [];
+  const isSame = former?.revision === revision && former.candidate === candidate;
+  if (isSame && isQuarantined(before, environment)) return [];
   const reason = reasonsOf(status)[0];
   return [
     {
@@ -114,6 +115,13 @@ function quarantineLines(
       },
     },
   ];
+}
+
+/** Errors name their environment, and each that has any is named. */
+function isQuarantined(status: ApplicationStatus | undefined, environment: string): boolean {
+  if (status?.quarantine === undefined) return false;
+  const several = (status.environments?.length ?? 0) > 1;
+  return !several || status.quarantine.errors?.some((error) => error.environment === environment) === true;
 }
 
 function heldLines(

@@ -6,7 +6,7 @@ import type { TargetUpdate } from '../../target/words/target-update.ts';
 import type { Report } from '../../target/words/unreported.ts';
 import { conditionsOf, judge, unready } from './conditions.ts';
 import { type Hindrance, hinderedEntry } from './environment-entry.ts';
-import { changeEvents, type ReportedEvent } from './event-texts.ts';
+import { changeEvents, isOtherFailure, type ReportedEvent } from './event-texts.ts';
 import { changeLines, type LogLine } from './log-lines.ts';
 import { settle } from './settle.ts';
 
@@ -88,13 +88,17 @@ export function statusUnreadable(
 }
 
 /** What is news about a status. Pure. */
-export function newsOf(update: TargetUpdate, status: ApplicationStatus, { before }: Report): ReportedEvent[] {
+export function newsOf(
+  update: TargetUpdate,
+  status: ApplicationStatus,
+  { environment, before }: Report,
+): ReportedEvent[] {
   if (update.kind === 'Facts') return changeEvents(update.facts, status, before);
   if (update.kind === 'Leaving') return [];
   const { reason, message } = update.error;
-  const ready = before?.conditions?.find(({ type }) => type === 'Ready');
-  const isOld = ready?.reason === reason && ready.message === message;
-  return isOld ? [] : [{ type: 'Warning', reason, message }];
+  return isOtherFailure(environment, update.error, status, before)
+    ? [{ type: 'Warning', reason, message }]
+    : [];
 }
 
 /** The same for the log. Pure. */
