@@ -17,7 +17,7 @@ function refusedOf(sources: readonly string[]): string[] {
   return sources.filter((_, index) => found.some((one) => one.startsWith(`operator/apply/${index}.ts:`)));
 }
 
-test('no function of the operator takes a boolean', () => {
+test('no function takes a boolean', () => {
   const [found] = said({
     'operator/apply/a.ts': 'export const b = 1;\nexport function a(isLast: boolean) {}\n',
   });
@@ -39,6 +39,13 @@ test('no function of the operator takes a boolean', () => {
     '// Called by others: \nexport function a(one: boolean) {}',
   ];
   assert.deepEqual(refusedOf(refused), refused);
+  const text = 'export function a(one: boolean) {}';
+  const everywhere = ['hack/a.ts', 'operator/apply/a.test.ts', 'plugin/a.ts', 'test/harness/a.ts'];
+  assert.deepEqual(
+    said(Object.fromEntries(everywhere.map((path) => [path, text]))).map((one) => one.split(':')[0]),
+    everywhere,
+  );
+  assert.deepEqual(said({ 'hack/node_modules/a/a.ts': text }), []);
 });
 
 test('a boolean that says what it means, or that others pass, is taken', () => {
@@ -56,9 +63,6 @@ test('a boolean that says what it means, or that others pass, is taken', () => {
     '// Called by others: Node, for an event.\nexport function a(one: boolean) {}',
   ];
   assert.deepEqual(refusedOf(taken), []);
-  const elsewhere = ['operator/apply/a.test.ts', 'hack/a.ts', 'test/harness/a.ts'];
-  const text = 'export function a(one: boolean) {}';
-  assert.deepEqual(said(Object.fromEntries(elsewhere.map((path) => [path, text]))), []);
 });
 
 test('no function of the controller is longer than a screen', () => {
@@ -78,5 +82,6 @@ test('no function of the controller is longer than a screen', () => {
       begin,
     );
   }
-  assert.deepEqual(said({ 'operator/apply/a.ts': ofLines(500) }), []);
+  for (const other of ['operator/apply/a.ts', 'operator/controller/target/a.test.ts'])
+    assert.deepEqual(said({ [other]: ofLines(500) }), []);
 });

@@ -12,14 +12,14 @@ const REASON = '// Called by others: ';
 /** Of a function in operator/controller/, from its first line to its last: as much as is read without scrolling. */
 export const MOST_LINES = 50;
 
-/** The sentences to print for functions of operator/ that break a rule; `root` is where tsconfig.json is. */
+/** The sentences to print for functions that break a rule; `root` is where tsconfig.json is, which names the folders. */
 export function objections(root: string, options: APIOptions = {}): string[] {
   const api = new API({ cwd: root, ...options });
   try {
     const [project] = api.updateSnapshot({ openProject: `${root}/tsconfig.json` }).getProjects();
     if (project === undefined) throw new Error(`There is no project in ${root}.`);
     return project.rootFiles
-      .filter((file) => file.startsWith(`${root}/operator/`) && !file.endsWith('.test.ts'))
+      .filter((file) => file.startsWith(`${root}/`) && !file.includes('/node_modules/'))
       .sort()
       .map((file) => project.program.getSourceFile(file))
       .filter((source) => source !== undefined)
@@ -34,7 +34,7 @@ function objectionsTo(source: SourceFile, path: string, checker: Checker): strin
   const visit = (node: Node): void => {
     const said = isParameterDeclaration(node)
       ? booleanObjection(source, node, checker)
-      : path.startsWith('operator/controller/')
+      : path.startsWith('operator/controller/') && !path.endsWith('.test.ts')
         ? lengthObjection(source, node)
         : undefined;
     if (said !== undefined) found.push(`${path}:${lineOf(source, node.getStart(source))}: ${said}`);

@@ -1,4 +1,4 @@
-/** Checks the functions of operator/: no boolean parameters, and none in controller/ longer than a screen; see function-rules.ts. */
+/** Checks all functions: no boolean parameters, and in operator/controller/ none longer than a screen; see function-rules.ts. */
 import { join } from 'node:path';
 import { objections } from './function-rules.ts';
 

@@ -67,7 +67,7 @@ try {
   console.log(summary(results, phases));
   const skipped = results.flatMap(({ skippedTests }) => skippedTests);
   const corpusBelongs = process.env.TOWPATH_CORPUS !== undefined || existsSync('../shared');
-  const missing = values.strict === '' ? [] : inexcusable(skipped, corpusBelongs);
+  const missing = values.strict === '' ? [] : inexcusable(skipped, { corpusBelongs });
   for (const { file, name, reason } of missing)
     console.error(`${file}: ${name} must not be skipped: ${reason}.`);
   process.exitCode = missing.length === 0 && results.every(({ failed }) => failed === 0) ? 0 : 1;

@@ -42,7 +42,7 @@ export async function enterCurrentCluster(shell: Shell): Promise<CurrentCluster>
   const hasDefinition = definition !== '';
   return {
     hasDefinition,
-    leave: () => timed('Removing what the demo made in your cluster', leave(shell, hasDefinition)),
+    leave: () => timed('Removing what the demo made in your cluster', leave(shell, { hasDefinition })),
   };
 }
 
@@ -72,7 +72,7 @@ async function orTell(work: Promise<unknown>, next: string): Promise<void> {
 }
 
 /** The demo's own signal may have ended already, so these commands do not listen to it. */
-async function leave(shell: Shell, hasDefinition: boolean): Promise<void> {
+async function leave(shell: Shell, { hasDefinition }: { hasDefinition: boolean }): Promise<void> {
   const { ask } = shell.unsignalled;
   // The operator has ended: nobody else would take the finalizer away.
   const release = `kubectl -n ${namespace} patch applications.towpath.dev podinfo --type=merge -p '{"metadata":{"finalizers":null}}'`;

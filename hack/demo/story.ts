@@ -71,14 +71,14 @@ async function syncFromNothing(setting: Setting): Promise<void> {
   await shell.type('kubectl get deployments,services,configmaps -l towpath.dev/target');
   const status = await statusOf(setting);
   const { sync, health } = status;
-  check('the Application is Synced and Healthy', sync === 'Synced' && health === 'Healthy');
-  check('it runs the newest commit', environmentOf(status)?.revision === (await head(setting)));
+  check({ 'the Application is Synced and Healthy': sync === 'Synced' && health === 'Healthy' });
+  check({ 'it runs the newest commit': environmentOf(status)?.revision === (await head(setting)) });
 }
 
 /** The example of the documentation, with the address of the demo's Git server. */
 function writeApplication({ shell, repoURL }: Setting): void {
   const example = readFileSync(join(root, 'docs/examples/application.yaml'), 'utf8');
-  check('docs/examples/application.yaml names the example repository', example.includes(exampleURL));
+  check({ 'docs/examples/application.yaml names the example repository': example.includes(exampleURL) });
   writeFileSync(join(shell.directory, 'application.yaml'), example.replace(exampleURL, repoURL));
 }
 
@@ -101,7 +101,7 @@ async function pushChange(setting: Setting): Promise<void> {
   await shell.type(`kubectl get ${applications}`);
   await shell.type('kubectl get deployment podinfo');
   const greeting = await shell.type(`kubectl get configmap podinfo -o jsonpath='{.data.greeting}'`);
-  check('the greeting is the pushed one', greeting === 'Good morning');
+  check({ 'the greeting is the pushed one': greeting === 'Good morning' });
 }
 
 async function repairDrift(setting: Setting): Promise<void> {
@@ -128,7 +128,7 @@ async function repairDrift(setting: Setting): Promise<void> {
   await shell.type(
     'kubectl get events --field-selector reason=DriftRepaired -o custom-columns=MESSAGE:.message',
   );
-  check('no drift is left', environmentOf(await statusOf(setting))?.drift?.count === 0);
+  check({ 'no drift is left': environmentOf(await statusOf(setting))?.drift?.count === 0 });
 }
 
 async function holdBackBrokenCommit(setting: Setting): Promise<void> {
@@ -158,9 +158,9 @@ async function holdBackBrokenCommit(setting: Setting): Promise<void> {
   const status = await statusOf(setting);
   const { quarantine } = status;
   const revision = await head(setting);
-  check('the broken commit is quarantined', quarantine?.revision === revision);
-  check('both errors are listed', (quarantine?.total ?? 0) >= 2);
-  check('the commit before still runs', environmentOf(status)?.revision !== revision);
+  check({ 'the broken commit is quarantined': quarantine?.revision === revision });
+  check({ 'both errors are listed': (quarantine?.total ?? 0) >= 2 });
+  check({ 'the commit before still runs': environmentOf(status)?.revision !== revision });
 }
 
 async function fix(setting: Setting): Promise<void> {
@@ -177,7 +177,7 @@ async function fix(setting: Setting): Promise<void> {
   await shell.type(`kubectl get ${applications}`);
   await shell.type('kubectl get deployment podinfo');
   const { sync, quarantine } = await statusOf(setting);
-  check('the quarantine is over', sync === 'Synced' && quarantine === undefined);
+  check({ 'the quarantine is over': sync === 'Synced' && quarantine === undefined });
 }
 
 async function showHistory(setting: Setting): Promise<void> {
@@ -188,7 +188,7 @@ async function showHistory(setting: Setting): Promise<void> {
     '{{range (index .status.environments 0).history}}{{printf "%-3v %.7s  %-7s %-10s %s\\n" .id .revision .trigger .outcome .finishedAt}}{{end}}';
   await shell.type(`kubectl get ${applications} podinfo -o go-template='${rows}'`);
   const history = environmentOf(await statusOf(setting))?.history ?? [];
-  check('three deployments succeeded', history.filter((one) => one.outcome === 'Succeeded').length === 3);
+  check({ 'three deployments succeeded': history.filter((one) => one.outcome === 'Succeeded').length === 3 });
 }
 
 async function deleteApplication({ shell, applications }: Setting): Promise<void> {
@@ -197,14 +197,14 @@ async function deleteApplication({ shell, applications }: Setting): Promise<void
   await shell.type(`kubectl delete ${applications} podinfo ${limit}`);
   await shell.type(`kubectl wait --for=delete deployment/podinfo service/podinfo configmap/podinfo ${limit}`);
   const left = await shell.type('kubectl get deployments,services,configmaps -l towpath.dev/target');
-  check('nothing of it is left', left.startsWith('No resources found'));
+  check({ 'nothing of it is left': left.startsWith('No resources found') });
 }
 
 function edit({ shell }: Setting, changes: readonly (readonly [string, string])[]): void {
   const path = join(shell.directory, 'podinfo/charts/podinfo/values.yaml');
   let text = readFileSync(path, 'utf8');
   for (const [before, after] of changes) {
-    check(`values.yaml has "${before}"`, text.includes(before));
+    check({ [`values.yaml has "${before}"`]: text.includes(before) });
     text = text.replace(before, after);
   }
   writeFileSync(path, text);
@@ -226,6 +226,8 @@ async function statusOf({ shell, applications }: Setting): Promise<ApplicationSt
   return (JSON.parse(text) as Application).status ?? {};
 }
 
-function check(what: string, holds: boolean): void {
-  if (!holds) throw new Error(`The demo expected that ${what}, and it is not so.`);
+/** @param expected what has to be so, and whether it is */
+function check(expected: Record<string, boolean>): void {
+  for (const [what, holds] of Object.entries(expected))
+    if (!holds) throw new Error(`The demo expected that ${what}, and it is not so.`);
 }

@@ -65,7 +65,7 @@ function running({ spec }: Pod, at: string, ip: string): object {
     podIP: ip,
     podIPs: [{ ip }],
     conditions: [...types, ...gates].map((type) => ({ type, status: 'True', lastTransitionTime: at })),
-    containerStatuses: containers(spec.containers, { running: { startedAt: at } }, true),
+    containerStatuses: containers(spec.containers, { running: { startedAt: at } }, { ready: true }),
     initContainerStatuses: (spec.initContainers ?? []).map((container) => ({
       ...containerOf(container),
       ready: true,
@@ -79,7 +79,10 @@ function running({ spec }: Pod, at: string, ip: string): object {
 
 function succeeded({ spec }: Pod, at: string): object {
   const terminated = { exitCode: 0, reason: 'Completed', startedAt: at, finishedAt: at };
-  return { phase: 'Succeeded', containerStatuses: containers(spec.containers, { terminated }, false) };
+  return {
+    phase: 'Succeeded',
+    containerStatuses: containers(spec.containers, { terminated }, { ready: false }),
+  };
 }
 
 function waiting({ spec }: Pod, at: string, reason: string): object {
@@ -91,7 +94,7 @@ function waiting({ spec }: Pod, at: string, reason: string): object {
       { type: 'Initialized', status: 'True', lastTransitionTime: at },
       ...['Ready', 'ContainersReady'].map((type) => unready(type, 'ContainersNotReady', at)),
     ],
-    containerStatuses: containers(spec.containers, state, false),
+    containerStatuses: containers(spec.containers, state, { ready: false }),
   };
 }
 
@@ -101,7 +104,7 @@ function failed({ spec }: Pod, at: string, message: string): object {
     phase: 'Failed',
     startTime: at,
     conditions: [unready('Ready', 'PodFailed', at)],
-    containerStatuses: containers(spec.containers, { terminated }, false),
+    containerStatuses: containers(spec.containers, { terminated }, { ready: false }),
   };
 }
 
@@ -109,7 +112,7 @@ function unready(type: string, reason: string, at: string): object {
   return { type, status: 'False', reason, lastTransitionTime: at };
 }
 
-function containers(all: readonly Container[], state: object, ready: false | true): object[] {
+function containers(all: readonly Container[], state: object, { ready }: { ready: boolean }): object[] {
   return all.map((container) => ({ ...containerOf(container), ready, started: ready, state }));
 }
 

@@ -12,9 +12,9 @@ const skipped = (reason: string) => ({ file: 'a.test.ts', name: 'a', reason });
 
 test('a strict run excuses no test that something lacks on this machine', () => {
   const all = ['sshd is not installed', 'the server takes everyone', WITHOUT_CORPUS].map(skipped);
-  const reasons = (corpusBelongs: boolean) => inexcusable(all, corpusBelongs).map(({ reason }) => reason);
-  assert.deepEqual(reasons(true), ['sshd is not installed', WITHOUT_CORPUS]);
-  assert.deepEqual(reasons(false), ['sshd is not installed']);
+  const reasons = (where: { corpusBelongs: boolean }) => inexcusable(all, where).map(({ reason }) => reason);
+  assert.deepEqual(reasons({ corpusBelongs: true }), ['sshd is not installed', WITHOUT_CORPUS]);
+  assert.deepEqual(reasons({ corpusBelongs: false }), ['sshd is not installed']);
 });
 
 test('a suite that is skipped as a whole is counted as skipped', () => {

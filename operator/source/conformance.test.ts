@@ -24,11 +24,7 @@ interface TransportUnderTest {
 
 const sshMissing = withoutSsh();
 
-function http(
-  name: string,
-  set: (certificates: Certificates) => HttpSetting,
-  tls: boolean,
-): TransportUnderTest {
+function http(name: string, set: (certificates: Certificates) => HttpSetting): TransportUnderTest {
   return {
     name,
     async serve(root) {
@@ -37,7 +33,7 @@ function http(
       return {
         access: (repository) => ({
           url: server.url(repository),
-          ...(tls || setting.credential ? { credential: setting.credential ?? {} } : {}),
+          ...(setting.credential ? { credential: setting.credential } : {}),
         }),
         ...(setting.wrong ? { wrong: setting.wrong } : {}),
         stop: () => server.stop(),
@@ -55,37 +51,28 @@ interface HttpSetting {
 const basic = { username: 'reader', password: 'correct horse' };
 
 const transports: TransportUnderTest[] = [
-  http('HTTP', () => ({ server: {} }), false),
-  http(
-    'HTTP with basic authentication',
-    () => ({ server: { basic }, credential: basic, wrong: { ...basic, password: 'wrong' } }),
-    false,
-  ),
-  http(
-    'HTTPS with basic authentication and a private CA',
-    ({ ca, serverCert, serverKey }) => ({
-      server: { basic, tls: { cert: serverCert, key: serverKey } },
-      credential: { ...basic, caCert: ca },
-      wrong: { ...basic, username: 'stranger', caCert: ca },
-    }),
-    true,
-  ),
-  http(
-    'HTTPS with a bearer token and a private CA',
-    ({ ca, serverCert, serverKey }) => ({
-      server: { bearerToken: 'token-1', tls: { cert: serverCert, key: serverKey } },
-      credential: { bearerToken: 'token-1', caCert: ca },
-      wrong: { bearerToken: 'token-2', caCert: ca },
-    }),
-    true,
-  ),
+  http('HTTP', () => ({ server: {} })),
+  http('HTTP with basic authentication', () => ({
+    server: { basic },
+    credential: basic,
+    wrong: { ...basic, password: 'wrong' },
+  })),
+  http('HTTPS with basic authentication and a private CA', ({ ca, serverCert, serverKey }) => ({
+    server: { basic, tls: { cert: serverCert, key: serverKey } },
+    credential: { ...basic, caCert: ca },
+    wrong: { ...basic, username: 'stranger', caCert: ca },
+  })),
+  http('HTTPS with a bearer token and a private CA', ({ ca, serverCert, serverKey }) => ({
+    server: { bearerToken: 'token-1', tls: { cert: serverCert, key: serverKey } },
+    credential: { bearerToken: 'token-1', caCert: ca },
+    wrong: { bearerToken: 'token-2', caCert: ca },
+  })),
   http(
     'HTTPS with a client certificate and a private CA',
     ({ ca, serverCert, serverKey, clientCert, clientKey }) => ({
       server: { tls: { cert: serverCert, key: serverKey, clientCa: ca } },
       credential: { caCert: ca, clientCert, clientKey },
     }),
-    true,
   ),
   ssh('SSH'),
   ssh('SSH with a passphrase', 'pass phrase'),

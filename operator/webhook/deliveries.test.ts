@@ -13,13 +13,15 @@ const zero = '0'.repeat(40);
 const [before, after] = ['1'.repeat(40), '2'.repeat(40)];
 const aliases = hostAliases('ssh.example.com=git.example.com') ?? new Map();
 
+type Tells = 'Push' | 'Other';
+
 /** What is sent of one event, and whether it is a push. */
 interface Fixture {
   provider: string;
   what: string;
   headers: Record<string, string>;
   payload: unknown;
-  isPush: boolean;
+  tells: Tells;
   /** Ways in which an Application may name the repository; all are meant. */
   meant: readonly string[];
   /** Others, which are not. */
@@ -67,13 +69,13 @@ const githubMeant = [
   'git@ssh.github.com:shop/web.git',
 ];
 
-function github(what: string, event: string, payload: object, isPush = true): Fixture {
+function github(what: string, event: string, payload: object, tells: Tells = 'Push'): Fixture {
   return {
     provider: 'github',
     what,
     headers: { 'x-github-event': event, 'x-github-delivery': 'a', 'user-agent': 'GitHub-Hookshot/a' },
     payload: { repository: githubRepository, sender: { login: 'me' }, ...payload },
-    isPush,
+    tells,
     meant: githubMeant,
     others: otherThan('github.com', 'shop/web'),
   };
@@ -92,7 +94,7 @@ const gitlabProject = {
   default_branch: 'main',
 };
 
-function gitlab(what: string, event: string, payload: object, isPush = true): Fixture {
+function gitlab(what: string, event: string, payload: object, tells: Tells = 'Push'): Fixture {
   return {
     provider: 'gitlab',
     what,
@@ -104,7 +106,7 @@ function gitlab(what: string, event: string, payload: object, isPush = true): Fi
       repository: { name: 'web', url: gitlabProject.ssh_url, homepage: gitlabProject.web_url },
       ...payload,
     },
-    isPush,
+    tells,
     // Its web pages below a path, SSH on a host of its own.
     meant: [
       'https://git.example.com/gitlab/shop/team/web',
@@ -122,7 +124,7 @@ function gitea(
   what: string,
   event: string,
   payload: object,
-  isPush = true,
+  tells: Tells = 'Push',
 ): Fixture {
   return {
     provider: 'gitea',
@@ -140,13 +142,13 @@ function gitea(
       },
       ...payload,
     },
-    isPush,
+    tells,
     meant: [...everywhere('git.example.com', 'shop/web'), 'git@ssh.example.com:shop/web.git'],
     others: otherThan('git.example.com', 'shop/web'),
   };
 }
 
-function cloud(what: string, event: string, changes: readonly object[], isPush = true): Fixture {
+function cloud(what: string, event: string, changes: readonly object[], tells: Tells = 'Push'): Fixture {
   return {
     provider: 'bitbucket',
     what: `Cloud: ${what}`,
@@ -165,19 +167,24 @@ function cloud(what: string, event: string, changes: readonly object[], isPush =
         },
       },
     },
-    isPush,
+    tells,
     meant: [...everywhere('bitbucket.org', 'shop/web'), 'ssh://git@altssh.bitbucket.org:443/shop/web.git'],
     others: otherThan('bitbucket.org', 'shop/web'),
   };
 }
 
-function dataCenter(what: string, event: string, repository: object | undefined, isPush = true): Fixture {
+function dataCenter(
+  what: string,
+  event: string,
+  repository: object | undefined,
+  tells: Tells = 'Push',
+): Fixture {
   return {
     provider: 'bitbucket',
     what: `Data Center: ${what}`,
     headers: { 'x-event-key': event, 'x-request-id': 'a' },
     payload: repository === undefined ? { test: true } : { eventKey: event, repository },
-    isPush,
+    tells,
     meant: [
       'https://git.example.com/scm/shop/web.git',
       'https://me@git.example.com/scm/SHOP/web.git',
@@ -226,7 +233,7 @@ function azure(what: string, event: string, remoteUrl: string, meant = azureMean
       resourceVersion: '1.0',
       resourceContainers: { collection: { id: 'a' }, project: { id: 'a' } },
     },
-    isPush: true,
+    tells: 'Push',
     meant,
     others: [
       'https://dev.azure.com/shop/Web/_git/web',
@@ -258,23 +265,23 @@ const FIXTURES: readonly Fixture[] = [
   github('a branch deleted', 'push', { ref: 'refs/heads/old', before, after: zero, deleted: true }),
   github('a ref created', 'create', { ref: 'v1.2.3', ref_type: 'tag' }),
   github('a ref deleted', 'delete', { ref: 'old', ref_type: 'branch' }),
-  github('a ping', 'ping', { zen: 'a', hook_id: 1, hook: { type: 'Repository' } }, false),
-  github('an issue', 'issues', { action: 'opened' }, false),
+  github('a ping', 'ping', { zen: 'a', hook_id: 1, hook: { type: 'Repository' } }, 'Other'),
+  github('an issue', 'issues', { action: 'opened' }, 'Other'),
   gitlab('a branch', 'Push Hook', { object_kind: 'push', ref: 'refs/heads/main', before, after }),
   gitlab('a tag', 'Tag Push Hook', { object_kind: 'tag_push', ref: 'refs/tags/v1', before: zero, after }),
   gitlab('a branch deleted', 'Push Hook', { object_kind: 'push', before, after: zero, checkout_sha: null }),
   gitlab('of the whole instance', 'System Hook', { event_name: 'repository_update', changes: [] }),
-  gitlab('an issue', 'Issue Hook', { object_kind: 'issue' }, false),
+  gitlab('an issue', 'Issue Hook', { object_kind: 'issue' }, 'Other'),
   ...(['gitea', 'forgejo'] as const).flatMap((name) => [
     gitea(name, 'a branch', 'push', { ref: 'refs/heads/main', before, after }),
     gitea(name, 'a tag', 'create', { ref: 'v1.2.3', ref_type: 'tag', sha: after }),
     gitea(name, 'a branch deleted', 'delete', { ref: 'old', ref_type: 'branch', pusher_type: 'user' }),
-    gitea(name, 'a pull request', 'pull_request', { action: 'opened' }, false),
+    gitea(name, 'a pull request', 'pull_request', { action: 'opened' }, 'Other'),
   ]),
   cloud('a branch', 'repo:push', [changed('branch', 'main', [1, 1])]),
   cloud('a tag', 'repo:push', [changed('tag', 'v1.2.3', [null, 1])]),
   cloud('a branch deleted', 'repo:push', [changed('branch', 'old', [1, null])]),
-  cloud('a pull request', 'pullrequest:created', [], false),
+  cloud('a pull request', 'pullrequest:created', [], 'Other'),
   dataCenter('a branch', 'repo:refs_changed', dataCenterRepository),
   dataCenter('with links', 'repo:refs_changed', {
     ...dataCenterRepository,
@@ -286,7 +293,7 @@ const FIXTURES: readonly Fixture[] = [
       self: [{ href: 'https://git.example.com/projects/SHOP/repos/web/browse' }],
     },
   }),
-  dataCenter('a test of the connection', 'diagnostics:ping', undefined, false),
+  dataCenter('a test of the connection', 'diagnostics:ping', undefined, 'Other'),
   azure('a branch', 'git.push', 'https://dev.azure.com/shop/Web%20Shop/_git/web'),
   azure('a name with white space', 'git.push', 'https://dev.azure.com/shop/Web Shop/_git/web'),
   azure(
@@ -304,7 +311,7 @@ const FIXTURES: readonly Fixture[] = [
     what: 'a list',
     headers: {},
     payload: { repository: ['https://git.example.com/shop/web', 'git@ssh.example.com:shop/web.git', 7] },
-    isPush: true,
+    tells: 'Push',
     meant: everywhere('git.example.com', 'shop/web', 'ssh.example.com'),
     others: otherThan('git.example.com', 'shop/web'),
   },
@@ -361,10 +368,10 @@ function isMeant(pushed: Pushed, url: string, known: HostAliases): boolean {
 }
 
 for (const fixture of FIXTURES)
-  test(`${fixture.provider}, ${fixture.what}: ${fixture.isPush ? 'its repository is meant, however it is written' : 'asks for nothing'}`, () => {
+  test(`${fixture.provider}, ${fixture.what}: ${fixture.tells === 'Push' ? 'its repository is meant, however it is written' : 'asks for nothing'}`, () => {
     for (const each of sent(fixture)) {
       const pushed = read(fixture.provider, each);
-      assert.equal(pushed !== undefined, fixture.isPush);
+      assert.equal(pushed !== undefined, fixture.tells === 'Push');
       if (pushed === undefined) continue;
       for (const url of fixture.meant) assert.ok(isMeant(pushed, url, aliases), `${url} is meant`);
       for (const url of fixture.others) assert.ok(!isMeant(pushed, url, aliases), `${url} is not`);
@@ -410,7 +417,7 @@ function mutated(value: unknown, random: Seeded): unknown {
 test('S13: whatever stands in a signed delivery is read without an error, and names little', () => {
   const random = new Seeded(20_261_128);
   for (let round = 0; round < 100; round += 1)
-    for (const fixture of FIXTURES.filter(({ isPush }) => isPush)) {
+    for (const fixture of FIXTURES.filter(({ tells }) => tells === 'Push')) {
       let payload = fixture.payload;
       for (let times = random.below(4); times >= 0; times -= 1) payload = mutated(payload, random);
       for (const { headers, body } of sent({ ...fixture, payload })) {

@@ -5,7 +5,7 @@ import { yamlOf } from './yaml.ts';
 import { placeIn } from './yaml-place.ts';
 
 test('of each difference it is told in what it stands', () => {
-  const deployment = (image: string, paused: boolean) => ({
+  const deployment = (image: string, { paused }: { paused: boolean }) => ({
     kind: 'Deployment',
     metadata: { name: 'web' },
     spec: {
@@ -20,7 +20,10 @@ test('of each difference it is told in what it stands', () => {
     },
   });
   const linesOf = (value: unknown) => yamlOf(value).trimEnd().split('\n');
-  const lines = diffLines(linesOf(deployment('a', false)), linesOf(deployment('b', true)));
+  const lines = diffLines(
+    linesOf(deployment('a', { paused: false })),
+    linesOf(deployment('b', { paused: true })),
+  );
   assert.deepEqual(
     hunksOf(lines, 1).map((hunk) => placeIn(lines, hunk)),
     ['spec.template.spec.containers[name: web]'],

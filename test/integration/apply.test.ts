@@ -88,7 +88,7 @@ test('the order of applying', async (t) => {
   await t.test('a wave waits for a Job that is suspended, not for a suspended CronJob', async () => {
     const wave = { 'towpath.dev/wave': '-1' };
     const template = hookJob('waits', 'pre-install', {}).spec;
-    const job = (suspend: boolean) => ({
+    const job = ({ suspend }: { suspend: boolean }) => ({
       apiVersion: 'batch/v1',
       kind: 'Job',
       metadata: { name: 'waits', annotations: wave },
@@ -100,7 +100,7 @@ test('the order of applying', async (t) => {
       metadata: { name: 'waits', annotations: wave },
       spec: { schedule: '0 0 1 1 *', suspend: true, jobTemplate: { spec: template } },
     };
-    await push('waits', [job(true), cronJob, configMap('waits')]);
+    await push('waits', [job({ suspend: true }), cronJob, configMap('waits')]);
     // As with an admission queue: when the Job may run is not for Git to say.
     const ignore = [{ group: 'batch', kind: 'Job', name: 'waits', paths: ['/spec/suspend'] }];
     await stage.application('waits', { source: { path: 'waits' }, sync: { ignore } });

@@ -211,33 +211,41 @@ test('what a Service asks for and another one has', async (t) => {
   await t.test('the default PriorityClass is renamed, and being the default moves', async (t) => {
     const serviceAccountName = await admin(t);
     const named = (name: string) => `${stage.namespace}-${name}`;
-    const priority = (name: string, globalDefault?: boolean, more: object = {}): TestObject => ({
+    const priority = (name: string, fields: { globalDefault?: boolean }, more: object = {}): TestObject => ({
       apiVersion: 'scheduling.k8s.io/v1',
       kind: 'PriorityClass',
       metadata: { name: named(name), ...more },
       value: 100,
-      ...(globalDefault === undefined ? {} : { globalDefault }),
+      ...fields,
     });
     const isDefault = async (name: string) => {
       const found = await live('priorityclass', named(name));
       return found === undefined ? 'gone' : (found as { globalDefault?: boolean }).globalDefault === true;
     };
-    await deploy('classes', [configMap('classes'), priority('old', true)], { serviceAccountName });
-    await change('classes', [configMap('classes'), priority('new', true)]);
+    await deploy('classes', [configMap('classes'), priority('old', { globalDefault: true })], {
+      serviceAccountName,
+    });
+    await change('classes', [configMap('classes'), priority('new', { globalDefault: true })]);
     assert.deepEqual([await isDefault('old'), await isDefault('new')], ['gone', true]);
     const later = { annotations: waved(4) };
-    await change('classes', [priority('another', true), priority('new', false, later)]);
+    await change('classes', [
+      priority('another', { globalDefault: true }),
+      priority('new', { globalDefault: false }, later),
+    ]);
     assert.deepEqual([await isDefault('new'), await isDefault('another')], [false, true]);
-    await change('classes', [priority('new', true), priority('another', undefined, later)]);
+    await change('classes', [priority('new', { globalDefault: true }), priority('another', {}, later)]);
     assert.deepEqual([await isDefault('new'), await isDefault('another')], [true, false]);
     const kept = { annotations: { 'towpath.dev/prune': 'disabled' } };
-    await change('classes', [configMap('classes'), priority('new', true, kept)]);
-    await push('classes', [configMap('classes'), priority('last', true)]);
+    await change('classes', [configMap('classes'), priority('new', { globalDefault: true }, kept)]);
+    await push('classes', [configMap('classes'), priority('last', { globalDefault: true })]);
     const told = await stage.until('classes', ({ status }) => status?.sync === 'Blocked', 'the refusal');
     assert.equal(reasonOf(told), 'AlreadyAllocated');
     assert.match(messageOf(told), /new is already marked as default.* take globalDefault off that one/);
     assert.equal(await isDefault('new'), true, 'the guards of pruning hold');
-    await change('classes', [priority('new', false, kept), priority('last', true)]);
+    await change('classes', [
+      priority('new', { globalDefault: false }, kept),
+      priority('last', { globalDefault: true }),
+    ]);
     assert.deepEqual([await isDefault('new'), await isDefault('last')], [false, true]);
     t.after(() => stage.kubectl('delete', 'priorityclass', named('new'), named('last')));
   });

@@ -112,14 +112,14 @@ test('a Pod that no node takes says so', async (t) => {
 test('a Job is Progressing, then Healthy; a suspended one is Suspended', async (t) => {
   const namespace = await namespaceFor(t);
   const jobs = `/apis/batch/v1/namespaces/${namespace}/jobs`;
-  const job = (name: string, suspend: boolean) => ({
+  const job = (name: string, { suspend }: { suspend: boolean }) => ({
     apiVersion: 'batch/v1',
     kind: 'Job',
     metadata: { name },
     spec: { suspend, template: pods({}, 'Never') },
   });
-  await becomes(await created(jobs, job('runs', false)), 'Healthy');
-  await becomes(await created(jobs, job('waits', true)), 'Suspended');
+  await becomes(await created(jobs, job('runs', { suspend: false })), 'Healthy');
+  await becomes(await created(jobs, job('waits', { suspend: true })), 'Suspended');
 });
 
 test('a PodDisruptionBudget and a claim without storage', async (t) => {

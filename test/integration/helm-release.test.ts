@@ -8,7 +8,7 @@ import { temporaryDirectory } from '../harness/process.ts';
 import { messageOf, newSteps, reasonOf } from './steps.ts';
 
 /** A chart whose values decide fields of a ConfigMap and of a Deployment; `isWhole` false leaves some out. */
-function chart(isWhole: boolean): Record<string, string> {
+function chart({ isWhole }: { isWhole: boolean }): Record<string, string> {
   const whole = (text: string) => (isWhole ? text : '');
   return {
     'Chart.yaml': 'apiVersion: v2\nname: web\nversion: 1.0.0\n',
@@ -45,7 +45,7 @@ function write(directory: string, files: Record<string, string>): void {
 test('D13: what a real Helm release applied is adopted with its fields, so that one removed from the chart goes', async (t) => {
   const { stage, live } = await newSteps(t, { flags: fastLease });
   const directory = temporaryDirectory('chart');
-  write(directory, chart(true));
+  write(directory, chart({ isWhole: true }));
   for (const [name, how] of [
     ['client-side', '--server-side=false'],
     ['server-side', '--server-side=true'],
@@ -61,7 +61,7 @@ test('D13: what a real Helm release applied is adopted with its fields, so that 
 
       const at = (files: Record<string, string>) =>
         Object.fromEntries(Object.entries(files).map(([path, text]) => [`${name}/${path}`, text]));
-      const whole = await stage.repository.commit(at(chart(true)));
+      const whole = await stage.repository.commit(at(chart({ isWhole: true })));
       await stage.application(name, { source: { path: name } });
       const refused = await stage.until(name, (one) => reasonOf(one) === 'NotOwned', 'the refusal');
       assert.match(messageOf(refused), /towpath\.dev\/adopt/);
@@ -69,7 +69,7 @@ test('D13: what a real Helm release applied is adopted with its fields, so that 
       await stage.untilReadyAt(name, whole);
       assert.equal((await live('configmap', name))?.metadata.uid, before?.metadata.uid, 'not made anew');
 
-      const less = await stage.repository.commit(at(chart(false)));
+      const less = await stage.repository.commit(at(chart({ isWhole: false })));
       await stage.untilReadyAt(name, less);
       const config = await live('configmap', name);
       assert.deepEqual(config?.data, { kept: 'one' });

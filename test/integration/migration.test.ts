@@ -165,8 +165,8 @@ for (const tool of TOOLS)
   test(`D13, I3: from ${tool.name}: taken over by the commands of docs/migration.md, nothing made anew, nothing left behind`, async (t) => {
     const stage = await newStage(t, { cluster, startOperator: true, flags: fastLease });
     const shell = newShell(stage);
-    const commit = (isWhole: boolean) => stage.repository.commit(filesOf(tool, objectsOf({ isWhole })));
-    const whole = await commit(true);
+    const commit = (which: { isWhole: boolean }) => stage.repository.commit(filesOf(tool, objectsOf(which)));
+    const whole = await commit({ isWhole: true });
     await tool.deploy(stage);
     await makeOwn(t, stage, tool);
     const before = await untilRunning(stage);
@@ -187,7 +187,7 @@ for (const tool of TOOLS)
     assert.equal(await stage.kubectl('get', 'secrets', '-l', 'owner=helm', '-o', 'name'), '');
     assert.deepEqual(identities(await stateOf(stage)), identities(before), 'after the tool is gone');
 
-    const later = await commit(false);
+    const later = await commit({ isWhole: false });
     // The page's Application asks every minute.
     await stage.requestSync('web');
     await stage.untilReadyAt('web', later);

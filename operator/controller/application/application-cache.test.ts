@@ -12,7 +12,7 @@ let version = 1;
 function object(
   name: string,
   spec: object = {},
-  more: { ready?: boolean; metadata?: object } = {},
+  more: { ready?: 'True' | 'False'; metadata?: object } = {},
 ): KubeObject {
   const source = { repoURL: 'https://git.example.com/shop.git' };
   const conditions = more.ready === undefined ? [] : [ready(more.ready)];
@@ -32,10 +32,10 @@ function object(
   } as KubeObject;
 }
 
-function ready(isReady: boolean) {
+function ready(status: 'True' | 'False') {
   return {
     type: 'Ready',
-    status: isReady ? 'True' : 'False',
+    status,
     reason: 'Test',
     message: '',
     lastTransitionTime: '2026-01-01T00:00:00Z',
@@ -55,7 +55,7 @@ test('what is new asks for work, and the echo of a status does not', () => {
   const { applications } = known();
   const first = object('web');
   assert.equal(applications.take(first), true);
-  const echo = object('web', {}, { ready: true });
+  const echo = object('web', {}, { ready: 'True' });
   assert.equal(applications.take(echo), false);
   assert.equal(applications.get('shop/web')?.object, echo);
   assert.equal(applications.take(object('web', {}, { metadata: { generation: 2 } })), true);
@@ -68,15 +68,15 @@ test('dependents are told when what they wait for becomes Ready, unreadable, or 
   applications.take(object('database'));
   applications.take(object('web', { dependsOn: [{ name: 'database' }] }));
   woken.length = 0;
-  applications.take(object('database', {}, { ready: true }));
+  applications.take(object('database', {}, { ready: 'True' }));
   assert.deepEqual(woken.splice(0), ['shop/web']);
-  applications.take(object('database', { source: 7 }, { ready: true }));
+  applications.take(object('database', { source: 7 }, { ready: 'True' }));
   assert.equal(applications.get('shop/database')?.application, undefined);
   assert.deepEqual(woken.splice(0), ['shop/web']);
   applications.forget('shop/database');
   assert.deepEqual(woken.splice(0), ['shop/web']);
   applications.take(object('web'));
-  applications.take(object('database', {}, { ready: true }));
+  applications.take(object('database', {}, { ready: 'True' }));
   assert.deepEqual(woken, [], 'it depends on nothing any more');
 });
 
@@ -129,8 +129,8 @@ test('what is remembered of an Application goes with it, and its successor begin
 
 test('after the history of the server went back, what it has counts, and the record is read anew', () => {
   const { applications } = known();
-  const old = object('web', {}, { ready: false });
-  applications.take(object('web', {}, { ready: true }));
+  const old = object('web', {}, { ready: 'False' });
+  applications.take(object('web', {}, { ready: 'True' }));
   applications.takeAnew(old);
   assert.equal(applications.get('shop/web')?.object, old);
   const [{ name }] = targets.named('shop/web');

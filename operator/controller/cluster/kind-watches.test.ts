@@ -52,15 +52,15 @@ function user(as: ServiceAccount, targetId = 'web') {
   return { targetId, as, signal: AbortSignal.timeout(20_000) };
 }
 
-/** A namespace, and a ServiceAccount's name in it that may do all there when `rights` says so. */
-async function newAccount(t: TestContext, rights: boolean): Promise<ServiceAccount> {
+/** A namespace, and a ServiceAccount's name in it that may do all there, or nothing. */
+async function newAccount(t: TestContext, rights: 'All' | 'None'): Promise<ServiceAccount> {
   const namespace = `kinds-${randomBytes(4).toString('hex')}`;
   await client.create(
     { resource: NAMESPACES },
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } },
   );
   t.after(() => client.delete({ resource: NAMESPACES, name: namespace }));
-  if (rights) await grant({ namespace, name: 'deployer' });
+  if (rights === 'All') await grant({ namespace, name: 'deployer' });
   return { namespace, name: 'deployer' };
 }
 
@@ -91,7 +91,7 @@ const listed = (plural: string, namespace: string) => ({
 
 test('S1: Secrets are watched as the ServiceAccount, in its namespace; other kinds once for all', async (t) => {
   const { watches, seen, labels } = await newWatches(t);
-  const as = await newAccount(t, true);
+  const as = await newAccount(t, 'All');
   proxy.forget();
   await put(SECRETS, 'Secret', as.namespace, labels);
   await put(CONFIG_MAPS, 'ConfigMap', as.namespace, labels);
@@ -105,7 +105,7 @@ test('S1: Secrets are watched as the ServiceAccount, in its namespace; other kin
 
 test('a ServiceAccount that may not list a kind is told so, and looks again once it may', async (t) => {
   const { watches, seen, labels } = await newWatches(t);
-  const as = await newAccount(t, false);
+  const as = await newAccount(t, 'None');
   await put(SECRETS, 'Secret', as.namespace, labels);
   const ensure = () => watches.ensure([{ group: '', kind: 'Secret', namespace: as.namespace }], user(as));
   await assert.rejects(ensure(), (error: TowpathError) => {
@@ -126,7 +126,7 @@ test('a ServiceAccount that may not list a kind is told so, and looks again once
 
 test('a watch ends with the last target that uses it, whatever account is named elsewhere', async (t) => {
   const { watches, seen, labels } = await newWatches(t);
-  const as = await newAccount(t, true);
+  const as = await newAccount(t, 'All');
   const other = { ...as, name: 'other' };
   await grant(other);
   await put(SECRETS, 'Secret', as.namespace, labels);
@@ -157,7 +157,7 @@ test('a watch ends with the last target that uses it, whatever account is named 
 
 test('a run that was broken off watches nothing more', async (t) => {
   const { watches, labels } = await newWatches(t);
-  const as = await newAccount(t, false);
+  const as = await newAccount(t, 'None');
   await put(SECRETS, 'Secret', as.namespace, labels);
   const roles = /\/roles\?/;
   const held = proxy.hold({ verb: 'list', path: roles });
@@ -176,7 +176,7 @@ const MAPS = { group: '', kind: 'ConfigMap' };
 
 test('what a write is answered is known at once, and not when it comes after the news of the deletion', async (t) => {
   const { watches, seen, labels } = await newWatches(t);
-  const as = await newAccount(t, true);
+  const as = await newAccount(t, 'All');
   const answered = async () => versionOf(MAPS, await put(CONFIG_MAPS, 'ConfigMap', as.namespace, labels));
   const remove = () => client.delete({ resource: CONFIG_MAPS, namespace: as.namespace, name: 'a' });
   await watches.ensure([{ ...MAPS, namespace: as.namespace }], user(as));
@@ -195,7 +195,7 @@ test('what a write is answered is known at once, and not when it comes after the
 
 test('what was answered before there was a watch goes when the watch does not find it', async (t) => {
   const { watches, seen, labels } = await newWatches(t);
-  const as = await newAccount(t, true);
+  const as = await newAccount(t, 'All');
   const gone = versionOf(MAPS, await put(CONFIG_MAPS, 'ConfigMap', as.namespace, labels));
   await client.delete({ resource: CONFIG_MAPS, namespace: as.namespace, name: 'a' });
   const there = versionOf(MAPS, await put(CONFIG_MAPS, 'ConfigMap', as.namespace, labels));
@@ -208,7 +208,7 @@ test('what was answered before there was a watch goes when the watch does not fi
 
 test('who waits for the first list of a watch that is ended begins anew', async (t) => {
   const { watches, discovery } = await newWatches(t);
-  const as = await newAccount(t, true);
+  const as = await newAccount(t, 'All');
   const group = `t${randomBytes(4).toString('hex')}.example.com`;
   const crd = definition('widgets', group, 'Widget');
   await client.create({ resource: CRDS }, crd);
@@ -229,7 +229,7 @@ test('who waits for the first list of a watch that is ended begins anew', async 
 
 test('objects of a kind whose definition goes are forgotten', async (t) => {
   const { watches, discovery, seen, labels } = await newWatches(t);
-  const as = await newAccount(t, true);
+  const as = await newAccount(t, 'All');
   const group = `t${randomBytes(4).toString('hex')}.example.com`;
   const crd = definition('widgets', group, 'Widget');
   await client.create({ resource: CRDS }, crd);
