@@ -96,7 +96,9 @@ export class RemoteRepository implements Repository {
   readonly #settings: RepositorySettings;
   readonly #stopped = new AbortController();
   #refs: AdvertisedRefs | undefined;
+  /** The last that was sent, and that until it has ended. */
   #polling: Promise<void> | undefined;
+  #underWay: Promise<void> | undefined;
   #nextPoll: Promise<void> | undefined;
   #packs: Packs | undefined;
   /** Outgrown packs that trees may still be read from. */
@@ -126,6 +128,11 @@ export class RemoteRepository implements Repository {
   poll(signal?: AbortSignal): Promise<void> {
     this.#nextPoll ??= this.#pollAfter(this.#polling);
     return unlessAborted(this.#nextPoll, signal);
+  }
+
+  /** The poll that is under way, or a new one: for who knows of nothing newer. */
+  pollOnce(): Promise<void> {
+    return this.#nextPoll ?? this.#underWay ?? this.poll();
   }
 
   resolve(ref: GitRef): Resolved {
@@ -184,8 +191,13 @@ export class RemoteRepository implements Repository {
     await running?.catch(() => undefined);
     await new Promise((resolve) => setImmediate(resolve));
     this.#polling = this.#nextPoll;
+    this.#underWay = this.#polling;
     this.#nextPoll = undefined;
-    await this.#pollNow();
+    try {
+      await this.#pollNow();
+    } finally {
+      this.#underWay = undefined;
+    }
   }
 
   async #pollNow(): Promise<void> {

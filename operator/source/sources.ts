@@ -250,7 +250,7 @@ export class Sources {
     const { repository } = watched;
     const pause = this.#untilDue(watched);
     if (pause > 0) return this.#schedule(watched, pause);
-    await repository.poll().catch(() => undefined);
+    await repository.pollOnce().catch(() => undefined);
     if (this.#watched.get(repository.key) !== watched) return;
     this.#schedule(watched, this.#delay(watched));
   }
