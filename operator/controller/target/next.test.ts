@@ -319,6 +319,7 @@ const ROWS: readonly [string, Partial<TargetState>, Deed | { wait: Date | undefi
   ],
   ['… or as soon as something wakes us', { ...seen(NEW), ...retry(seconds(4)) }, 'Judge'],
   ['it is due', { ...seen(NEW), ...retry(seconds(-1), ofTime) }, 'Judge'],
+  ['another one than was refused in principle', { ...seen(OLD), ...REFUSED }, 'Judge'],
   ['another one than was refused', { ...seen(OLD), ...retry(seconds(4), ofTime) }, 'Judge'],
   [
     'refused in principle: not asked again',
