@@ -94,6 +94,27 @@ test('a sync request that is too long for the status is acted on once', async (t
   assert.equal(await messageOf(stage, 'web'), 'one');
 });
 
+test('A4: a sync asked for with a value that was used before, and another one since, is acted on', async (t) => {
+  const stage = await newStage(t, { files: { 'web.yaml': configMap('web', 'one') } });
+  const ask = async (value: string) => {
+    const request = `${ANNOTATION_SYNC_REQUESTED}=${value}`;
+    await stage.kubectl('annotate', '--overwrite', 'applications.towpath.dev', 'web', request);
+    await stage.until('web', ({ status }) => status?.handledSyncRequest === value, `${value} to be handled`);
+  };
+  const manual = { sync: { mode: 'Manual' } };
+  await stage.application('web', manual);
+  await ask('again');
+  await stage.until('web', isReady, 'the requested sync');
+  await stage.application('web', { sync: { mode: 'Automatic' } });
+  await stage.untilReadyAt('web', await stage.repository.commit({ 'web.yaml': configMap('web', 'two') }));
+  await stage.application('web', manual);
+  await ask('nothing-to-do');
+  await stage.repository.commit({ 'web.yaml': configMap('web', 'three') });
+  await stage.until('web', ({ status }) => status?.sync === 'OutOfSync', 'the difference to wait');
+  await ask('again');
+  await eventually(async () => (await messageOf(stage, 'web')) === 'three', { describe: 'the third commit' });
+});
+
 test('with drift: Report a change is told with object, field manager and time, and left alone until asked', async (t) => {
   const files = { 'web.yaml': configMap('web', 'one'), 'other.yaml': configMap('other', 'one') };
   const stage = await newStage(t, { files });

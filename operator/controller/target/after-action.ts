@@ -44,6 +44,8 @@ export function foundAfter(state: TargetState, outcome: Outcome): Findings {
       return { ...found, failure: { error: outcome.error, isCounted: true } };
     case 'LookedAfter':
       return { ...found, isTidied: true, lookedAfter: outcome.lookedAfter };
+    case 'RequestUnnoted':
+      return { ...found, isRequestUnnoted: true };
     case 'Refused':
       return obstructed(found, outcome.quarantine);
     case 'Blocked':

@@ -7,8 +7,7 @@ import type { Wanted } from '../candidate/wanted.ts';
 import { type Candidate, candidateKey, type Deployment } from '../record/record.ts';
 import { foundAfter, memoryAfter, NOTHING_REMEMBERED } from './after-action.ts';
 import { next, PATIENCE_MS } from './next.ts';
-import { requestKey } from './request-annotations.ts';
-import { inputsOf, isRunWanted, judgedAs, wasSuspended } from './stage.ts';
+import { inputsOf, isRunWanted, judgedAs, unforeseen, wasSuspended } from './stage.ts';
 import type { Action, Deed, EarlierFindings, Findings, Outcome, TargetState } from './state.ts';
 import { isHandled } from './words/handled-request.ts';
 import { LOOKING, standingOf } from './words/sync-and-reason.ts';
@@ -89,6 +88,7 @@ function state(changes: Partial<TargetState> = {}): TargetState {
     since: NOW,
     now: NOW,
     request: undefined,
+    requestKey: changes.request === undefined ? undefined : `key of ${changes.request}`,
     handledRequest: undefined,
     isOneOfSeveral: false,
     isAskedNow: false,
@@ -451,9 +451,9 @@ function outcomesOf(
       return [
         [
           { type: 'Begun' },
-          ({ request }) => ({
+          ({ requestKey }) => ({
             deployment: deployment(of, { ...UNDER_WAY, id: 8 }),
-            ...(request === undefined ? {} : { handledRequest: requestKey(request) }),
+            ...(requestKey === undefined ? {} : { handledRequest: requestKey }),
           }),
         ],
         [{ type: 'Held', held: HELD.held }],
@@ -478,7 +478,10 @@ function outcomesOf(
     case 'Repair':
       return [[{ type: 'LookedAfter', lookedAfter: { how: 'Repaired' } }], ...stopped];
     case 'NoteRequest':
-      return [[{ type: 'RequestNoted' }, ({ request = '' }) => ({ handledRequest: requestKey(request) })]];
+      return [
+        [{ type: 'RequestNoted' }, ({ requestKey }) => ({ handledRequest: requestKey })],
+        [{ type: 'RequestUnnoted' }],
+      ];
     case 'Count':
       return [
         [{ type: 'Counted', error: ownFailure, attempts: 1 }],
@@ -739,8 +742,15 @@ const PROMISES: Record<string, readonly [where: (look: Look) => boolean, holds: 
   // D7: what no status says for now.
   'writes down that a request was acted on, where other environments may not have': [
     ({ start, last }) => start.isOneOfSeveral && isHandled(last, standingOf(last)),
-    ({ last: { request, handledRequest } }) =>
-      request !== undefined && handledRequest === requestKey(request),
+    ({ last: { requestKey, handledRequest } }) => handledRequest === requestKey,
+  ],
+  'leaves a request open that met what nobody foresaw': [
+    ({ last }) => last.request !== undefined && unforeseen(last) !== undefined,
+    ({ done, last }) => !done.includes('NoteRequest') && !isHandled(last, standingOf(last)),
+  ],
+  'leaves a request open that could not be written down as acted on, and looks again soon': [
+    ({ last }) => last.found.isRequestUnnoted === true,
+    ({ last, until }) => !isHandled(last, standingOf(last)) && until !== undefined && until <= seconds(30),
   ],
   'writes down no request where the status tells of it': [
     ({ start }) => !start.isOneOfSeveral,
@@ -777,7 +787,8 @@ function endsOf(start: TargetState, { found, memory, deployment: of }: TargetSta
   const { sight, obstacle, lookedAfter, isTidied } = found;
   if (isSuspended(start)) return [];
   if (sight !== 'Seen') return [new Date(NOW.getTime() + PATIENCE_MS)];
-  const ends: (Date | undefined)[] = [];
+  const unnoted = found.isRequestUnnoted === true ? new Date(NOW.getTime() + PATIENCE_MS) : undefined;
+  const ends: (Date | undefined)[] = [unnoted];
   const error = obstacle?.error ?? (isStopped(start) ? memory.retry?.error : undefined);
   if (obstacle?.at === 'Resolving' && !(error instanceof Quarantine)) ends.push(memory.unresolved.nextAt);
   if (obstacle?.at !== 'Resolving' && error instanceof TowpathError) ends.push(endOfRetry(memory.retry));

@@ -1,5 +1,4 @@
 import { Quarantine } from '../candidate/quarantine.ts';
-import { requestKey } from './request-annotations.ts';
 import { dueAt, isOfWanted, lastTry, obstacleOf, restingTry, stageOf, wasSuspended } from './stage.ts';
 import type { Action, Deed, TargetState } from './state.ts';
 import { isHandled } from './words/handled-request.ts';
@@ -11,24 +10,26 @@ export const PATIENCE_MS = 30_000;
 /** What there is to do next: exactly one thing, by the state alone. */
 export function next(state: TargetState): Action {
   const action = nextOfLook(state);
-  return action.type === 'Wait' && isToNote(state) ? act('NoteRequest') : action;
+  if (action.type !== 'Wait') return action;
+  if (isToNote(state)) return act('NoteRequest');
+  return state.found.isRequestUnnoted === true ? wait(soonest(action.until, inPatience(state))) : action;
 }
 
 /** One environment's share of a request is in no status, and must not be acted on again by another process. */
 function isToNote(state: TargetState): boolean {
-  const { isOneOfSeveral, request, handledRequest } = state;
-  if (!isOneOfSeveral || request === undefined || handledRequest === requestKey(request)) return false;
+  const { isOneOfSeveral, requestKey, handledRequest } = state;
+  if (!isOneOfSeveral || handledRequest === requestKey) return false;
   return isHandled(state, standingOf(state));
 }
 
 function nextOfLook(state: TargetState): Action {
-  const { application, deployment, found, now } = state;
+  const { application, deployment, found } = state;
   if (found.sight === undefined) return act('See');
   if (application.spec.suspend) return found.clock === undefined ? act('Pause') : wait();
   const isPaused = deployment?.pausedAt !== undefined || wasSuspended(state);
   if (isPaused && found.clock === undefined) return act('Resume');
   if (found.wanted === undefined && found.obstacle === undefined) return act('Resolve');
-  if (found.sight !== 'Seen') return wait(new Date(now.getTime() + PATIENCE_MS));
+  if (found.sight !== 'Seen') return wait(inPatience(state));
   return found.isTidied === true ? nextOfRunning(state) : nextOfWanted(state);
 }
 
@@ -80,8 +81,16 @@ function wait(until?: Date): Action {
 
 /** Until the first of all that ends by itself; what changes wakes the target before. */
 function waitOf(state: TargetState): Action {
-  const times = [endOfObstacle(state), endOfRunning(state)].filter((time) => time !== undefined);
-  return wait(times.toSorted((one, other) => one.getTime() - other.getTime())[0]);
+  return wait(soonest(endOfObstacle(state), endOfRunning(state)));
+}
+
+function soonest(...times: (Date | undefined)[]): Date | undefined {
+  const known = times.filter((time) => time !== undefined);
+  return known.toSorted((one, other) => one.getTime() - other.getTime())[0];
+}
+
+function inPatience({ now }: TargetState): Date {
+  return new Date(now.getTime() + PATIENCE_MS);
 }
 
 function endOfObstacle(state: TargetState): Date | undefined {

@@ -1,11 +1,9 @@
-import { TowpathError } from '../../api/errors.ts';
-import { Quarantine } from '../candidate/quarantine.ts';
 import { act } from './actions/act.ts';
 import { foundAfter, memoryAfter } from './after-action.ts';
 import { next } from './next.ts';
 import { type Parts, type Run, type RunInput, startRun } from './run.ts';
 import { snapshotOf } from './snapshot.ts';
-import { obstacleOf } from './stage.ts';
+import { unforeseen } from './stage.ts';
 import type { Outcome, TargetState } from './state.ts';
 import { droppedNulls } from './words/dropped-nulls.ts';
 import type { Facts } from './words/facts.ts';
@@ -66,12 +64,6 @@ function end(run: Run, state: TargetState, requeueAt: Date | undefined): Looked 
 
 /** What no status has words for ends the look; what runs was looked after before. */
 function throwUnforeseen(state: TargetState): void {
-  // That the objects cannot be seen is what is told.
-  if (state.found.sight !== 'Seen') return;
-  const { lookedAfter } = state.found;
-  const obstacle = obstacleOf(state);
-  const failure = lookedAfter?.how === 'Not' ? lookedAfter : undefined;
-  const first = obstacle ?? failure;
-  if (first === undefined || first.error instanceof Quarantine || first.error instanceof TowpathError) return;
-  throw first.error;
+  const failure = unforeseen(state);
+  if (failure !== undefined) throw failure.error;
 }

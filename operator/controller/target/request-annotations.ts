@@ -22,9 +22,9 @@ export function requestFor(annotation: string | undefined, environment: string):
   return isNamed ? undefined : annotation;
 }
 
-/** By which a record knows the value that an environment was asked to act on, however long it is. */
-export function requestKey(value: string): string {
-  return sha256(value);
+/** By which a record knows what it acted on, however long that is. */
+export function requestKey(request: string): string {
+  return sha256(request);
 }
 
 /**

@@ -65,6 +65,8 @@ export interface Run {
 export interface SyncRequest {
   /** What is not handled yet. */
   readonly open: string | undefined;
+  /** By which the record knows it, open or not. */
+  readonly key: string | undefined;
   /** Whether this is the first look for it: what waits for its time is tried at once. */
   readonly isNew: boolean;
   /** The whole annotation, as the status has it. */
@@ -184,19 +186,19 @@ export function startRun(parts: Parts, input: RunInput): Run {
 }
 
 function requestOf(
-  { application, target, session }: RunInput,
+  { application, target, isOneOfSeveral, session }: RunInput,
   { handledRequest }: TargetRecord,
 ): SyncRequest {
   const { metadata, status } = application;
   const annotation = metadata.annotations[ANNOTATION_SYNC_REQUESTED];
   if (annotation === undefined)
-    return { open: undefined, isNew: false, asRecorded: undefined, isDone: false };
+    return { open: undefined, key: undefined, isNew: false, asRecorded: undefined, isDone: false };
   const asRecorded = handledAs(annotation);
   const { request } = target.settings;
   // What is asked of another environment, too, asks nothing new of this one.
-  const isDone =
-    request !== undefined &&
-    (handledRequest === requestKey(request) || status?.handledSyncRequest === asRecorded);
+  const key = request === undefined ? undefined : requestKey(isOneOfSeveral ? request : annotation);
+  const isDone = key !== undefined && (handledRequest === key || status?.handledSyncRequest === asRecorded);
   const open = isDone ? undefined : request;
-  return { open, isNew: open !== undefined && open !== session.memory.lookedFor, asRecorded, isDone };
+  const isNew = open !== undefined && open !== session.memory.lookedFor;
+  return { open, key, isNew, asRecorded, isDone };
 }

@@ -18,6 +18,7 @@ export function snapshotOf(run: Run, found: Findings): TargetState {
     since,
     now: context.now(),
     request: request.open,
+    requestKey: request.key,
     handledRequest,
     isOneOfSeveral: run.isOneOfSeveral,
     isAskedNow: request.isNew,

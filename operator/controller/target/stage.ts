@@ -1,4 +1,6 @@
+import { TowpathError } from '../../api/errors.ts';
 import { environmentOf } from '../../api/v1alpha1/application.ts';
+import { Quarantine } from '../candidate/quarantine.ts';
 import type { Wanted } from '../candidate/wanted.ts';
 import { type Candidate, candidateKey, inputsKey } from '../record/record.ts';
 import type { EarlierFindings, FailedTry, Obstacle, TargetState } from './state.ts';
@@ -117,4 +119,14 @@ export function isRunWanted(state: TargetState): boolean {
 /** Whether the target is told as suspended. */
 export function wasSuspended({ application, environment }: TargetState): boolean {
   return environmentOf(application.status, environment)?.sync === 'Suspended';
+}
+
+/** What went wrong of what is wanted, or else of what runs, where no status has words for it. */
+export function unforeseen(state: TargetState): { error: unknown } | undefined {
+  // That the objects cannot be seen is what is told.
+  if (state.found.sight !== 'Seen') return undefined;
+  const { lookedAfter } = state.found;
+  const first = obstacleOf(state) ?? (lookedAfter?.how === 'Not' ? lookedAfter : undefined);
+  const isForeseen = first?.error instanceof Quarantine || first?.error instanceof TowpathError;
+  return isForeseen ? undefined : first;
 }

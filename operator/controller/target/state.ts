@@ -22,7 +22,8 @@ export interface TargetState {
   readonly now: Date;
   /** The value of towpath.dev/sync-requested that is not handled yet. */
   readonly request: string | undefined;
-  /** Key of the one that the record has as acted on. */
+  /** By which the record knows what is asked, and that of what it has as acted on. */
+  readonly requestKey: string | undefined;
   readonly handledRequest: string | undefined;
   /** Its Application has other targets, too. */
   readonly isOneOfSeveral: boolean;
@@ -99,6 +100,8 @@ export interface Findings {
   /** A try of the deployment that failed by its own fault, and whether the record has it. */
   readonly failure?: { readonly error: TowpathError; readonly isCounted: boolean };
   readonly lookedAfter?: LookedAfter;
+  /** That the sync request was acted on could not be written down: it stays open. */
+  readonly isRequestUnnoted?: true;
 }
 
 /** Why the wanted candidate is not known, or cannot run. Neither Quarantine nor TowpathError: the look ends with it. */
@@ -174,6 +177,7 @@ export type Outcome =
     }
   | { readonly type: 'Judged'; readonly deferred: readonly string[] }
   | { readonly type: 'RequestNoted' }
+  | { readonly type: 'RequestUnnoted' }
   | { readonly type: 'Parked' }
   | { readonly type: 'Restored' }
   | { readonly type: 'Begun' }

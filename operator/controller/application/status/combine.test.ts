@@ -150,6 +150,10 @@ test('totals stay what they were while environments have told nothing since a st
       undefined,
     );
   assert.deepEqual([anew.keptTotal, anew.quarantine?.total], [502, 502]);
+  const other = { quarantine: { revision: 'other', errors: [{ message: 'bad' }], total: 1 } };
+  const next = combine([former('staging', status), part('prod', other)], 'prod', anew, undefined);
+  const listed = status.quarantine?.errors?.filter(({ environment }) => environment === 'staging').length;
+  assert.deepEqual([next.quarantine?.revision, next.quarantine?.total], ['other', (listed ?? 0) + 1]);
   const all = [part('staging', of('staging', 7)), part('prod', of('prod', 30)), part('test')];
   const sure = combine(all, 'staging', anew, undefined);
   assert.deepEqual([sure.keptTotal, sure.quarantine?.total], [37, 37]);

@@ -96,7 +96,10 @@ function lists(
     .flatMap((status) => status.retry ?? [])
     .toSorted((one, other) => (one.nextAt ?? '').localeCompare(other.nextAt ?? ''));
   const quarantines = statuses.flatMap(({ quarantine }) => quarantine ?? []);
-  const [first] = quarantines;
+  // Of several candidates the one that was told of just now.
+  const [first] = parts
+    .toSorted((one, other) => Number(one.isFormer) - Number(other.isFormer))
+    .flatMap(({ status }) => status.quarantine ?? []);
   const kept = statuses.flatMap((status) => status.kept ?? []);
   // What the former status had no room for is known again when all have told.
   const isSure = parts.every(({ isFormer }) => !isFormer);
@@ -115,7 +118,7 @@ function lists(
             errors: quarantines.flatMap(({ errors }) => errors ?? []),
             total: total(
               quarantines.map((one) => one.total),
-              previous?.quarantine?.total,
+              isSameCandidate(first, previous?.quarantine) ? previous?.quarantine?.total : 0,
             ),
           },
         }),
@@ -129,6 +132,13 @@ function lists(
           ),
         }),
   };
+}
+
+function isSameCandidate(
+  { revision, candidate }: NonNullable<ApplicationStatus['quarantine']>,
+  former: ApplicationStatus['quarantine'],
+): boolean {
+  return former?.revision === revision && former.candidate === candidate;
 }
 
 /** By how badly it is off: first what needs a person, then by sync, then by health. */

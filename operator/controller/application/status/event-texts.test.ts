@@ -59,6 +59,17 @@ test('what happens in an environment is told, also while another one is worse of
   assert.deepEqual(eventsOf({ sync: 'Synced', reason: 'Synced', ...because }, 'Healthy'), []);
 });
 
+test('A14: the health of what still runs tells nothing new of what is refused, however it flaps', () => {
+  const message = 'Because.';
+  const standing: Standing = { sync: 'Quarantined', reason: 'ManifestInvalid', remedy: 'Person', message };
+  const of = (health: HealthState) => statusWith({ sync: 'Quarantined', health, message });
+  const flaps = ['Healthy', 'Progressing', 'Degraded', 'Healthy'] as const;
+  for (const [index, health] of flaps.entries()) {
+    const found = { standing, health: { state: health }, environment: 'prod' };
+    assert.deepEqual(changeEvents(found, of(health), of(flaps[index - 1] ?? 'Healthy')), [], health);
+  }
+});
+
 test('a failure that no look came past is news where the entry of its environment is', () => {
   const error = { reason: 'RecordNotSaved', message: 'The operator cannot write.' };
   const { reason, message } = error;

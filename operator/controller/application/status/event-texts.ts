@@ -74,8 +74,10 @@ function standsIn(
   }
   const entry = environmentOf(status, place);
   if (entry === undefined) return undefined;
-  const { sync = '', health = '', message = '', blockedBy } = entry;
-  return { state: `${blockedBy?.[0]?.reason ?? sync} ${health}`, message };
+  const { sync = 'Syncing', health = 'Unknown', message = '', blockedBy } = entry;
+  const reason = blockedBy?.[0]?.reason ?? sync;
+  // Of what is not in place the health says nothing new, however it flaps.
+  return { state: judge({ sync, reason, message }, { state: health }).ready.reason, message };
 }
 
 /** Whether an error that no look came past is news of the status. Pure. */

@@ -47,6 +47,12 @@ export interface Gathered {
 
 const NOTHING_DONE = { repaired: [] };
 
+/** Whether what the status lists of the environment stays as it was. */
+function isFormer(update: TargetUpdate | undefined): boolean {
+  if (update?.kind === 'Leaving') return update.kept === undefined;
+  return update?.kind !== 'Facts';
+}
+
 /** What is written to an Application itself: its status, one patch at a time, its finalizers, its events. */
 export class ApplicationWriter {
   readonly #options: WriterOptions;
@@ -82,7 +88,7 @@ export class ApplicationWriter {
       return {
         environment,
         status: update === undefined ? statusUntold(before) : statusOf(update, done, before),
-        isFormer: update?.kind !== 'Facts',
+        isFormer: isFormer(update),
       };
     });
     const syncRequest = metadata.annotations[ANNOTATION_SYNC_REQUESTED];

@@ -9,7 +9,6 @@ import {
 import { consentTo } from '../deploy/pruning.ts';
 import { type DeployContext, kindsOf } from '../deploy-context.ts';
 import { Planning } from '../planning.ts';
-import { requestKey } from '../request-annotations.ts';
 import type { Run } from '../run.ts';
 import type { Outcome, TargetState } from '../state.ts';
 import { manifestsOfWanted } from './manifests-of.ts';
@@ -37,7 +36,10 @@ export async function begin(run: Run, state: TargetState): Promise<Outcome> {
     }
     changed.deployment = deployment;
     delete changed.pending;
-    if (run.request.open !== undefined) changed.handledRequest = requestKey(run.request.open);
+    // The status has what an only target acted on: an older request counts as done no longer.
+    if (!run.isOneOfSeveral) delete changed.handledRequest;
+    if (run.request.open !== undefined && run.request.key !== undefined)
+      changed.handledRequest = run.request.key;
     changed.kinds = unionOfKinds(changed.kinds, manifests);
   });
   context.unreported.begin({ how: 'begun', deployment });

@@ -1,4 +1,4 @@
-import { requestKey } from '../request-annotations.ts';
+import { unforeseen } from '../stage.ts';
 import type { TargetState } from '../state.ts';
 import type { Standing } from './facts.ts';
 
@@ -6,12 +6,11 @@ import type { Standing } from './facts.ts';
  * Whether the sync request is done with. One that found the cluster unwilling stays open until it could be acted on;
  * in mode Manual whoever can help.
  */
-export function isHandled(
-  { found, request, handledRequest, settings }: TargetState,
-  standing: Standing,
-): boolean {
+export function isHandled(state: TargetState, standing: Standing): boolean {
+  const { found, request, requestKey, handledRequest, settings } = state;
   if (request === undefined || found.sight !== 'Seen' || found.clock === 'Paused') return false;
+  if (found.isRequestUnnoted === true || unforeseen(state) !== undefined) return false;
   if (found.obstacle?.at === 'Resolving') return found.obstacle.isAnswer;
-  if (standing.sync !== 'Blocked' || handledRequest === requestKey(request)) return true;
+  if (standing.sync !== 'Blocked' || handledRequest === requestKey) return true;
   return settings.mode !== 'Manual' && standing.remedy === 'Person';
 }
