@@ -39,8 +39,6 @@ test('a clone that would be read wrongly is refused, with what helps', async () 
   );
   await git('update-index', '--index-version', '2');
   for (const [name, value] of [
-    ['core.splitIndex', 'true'],
-    ['index.sparse', 'true'],
     ['extensions.objectFormat', 'sha256'],
     ['extensions.refStorage', 'reftable'],
   ] as const) {
@@ -52,4 +50,58 @@ test('a clone that would be read wrongly is refused, with what helps', async () 
     // git itself would not take it.
     await git('config', '--file', '.git/config', '--unset', name);
   }
+});
+
+test('what Git has not checked out, or tells in parts only, is found in the index, whatever made it so', async () => {
+  const files = { 'in/a': 'a', 'in/b': 'b', 'out/c': 'c', top: 't' };
+  const repository = await createRepository({ files });
+  const all = Object.keys(files);
+  const split =
+    /has a split index, which .* git config core\.splitIndex false and git update-index --no-split/;
+  const sparse = /has a sparse index, which .* git sparse-checkout disable\.$/;
+  const skipped =
+    /has a file \(out\/c\) that Git knows and leaves alone on disk .* git sparse-checkout disable, or/;
+  const cases: [refused: RegExp, make: string[][], mend: string[][]][] = [
+    [
+      split,
+      [['update-index', '--split-index']],
+      [
+        ['config', 'core.splitIndex', 'false'],
+        ['update-index', '--no-split-index'],
+      ],
+    ],
+    [
+      split,
+      [['-c', 'core.splitIndex=yes', 'reset', '--quiet', '--hard']],
+      [['update-index', '--no-split-index']],
+    ],
+    [
+      sparse,
+      [['sparse-checkout', 'set', '--cone', '--sparse-index', 'in']],
+      [['sparse-checkout', 'disable']],
+    ],
+    [skipped, [['sparse-checkout', 'set', '--no-cone', '/in', '/top']], [['sparse-checkout', 'disable']]],
+    [
+      skipped,
+      [['update-index', '--skip-worktree', 'out/c']],
+      [['update-index', '--no-skip-worktree', 'out/c']],
+    ],
+  ];
+  for (const [refused, make, mend] of cases) {
+    const { directory, git } = await cloneOf(repository);
+    for (const args of make) await git(...args);
+    await assert.rejects(readClone(directory), refused, make.join());
+    for (const args of mend) await git(...args);
+    assert.deepEqual((await readClone(directory)).tracked, all, mend.join());
+  }
+});
+
+test('an index with what Git needs no reader to know, and with files only announced, is read', async () => {
+  const { directory, git, write } = await cloneOf(await createRepository({ files: { a: 'a', 'd/b': 'b' } }));
+  write('new', 'new');
+  await git('add', '--intent-to-add', 'new');
+  await git('update-index', '--force-untracked-cache');
+  const { tracked, changes } = await readClone(directory);
+  assert.deepEqual(tracked, ['a', 'd/b', 'new']);
+  assert.deepEqual(changes, [{ path: 'new', change: 'added' }]);
 });

@@ -3,6 +3,7 @@ import { readFile, realpath } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import * as git from 'isomorphic-git';
 import { CommandError } from '../exit-codes.ts';
+import { unreadableIn } from './git-index.ts';
 
 export interface Change {
   /** Relative to the clone's root. */
@@ -70,8 +71,6 @@ async function read(dir: string): Promise<Clone> {
 const UNREADABLE = [
   ['extensions.objectFormat', 'sha256', 'Towpath reads repositories with SHA-1 ids only.'],
   ['extensions.refStorage', 'reftable', 'make another clone with git clone --ref-format=files.'],
-  ['core.splitIndex', 'true', 'run git update-index --no-split-index and git config core.splitIndex false.'],
-  ['index.sparse', 'true', 'run git sparse-checkout reapply --no-sparse-index.'],
 ] as const;
 
 async function refuseUnreadable(repository: Repository & { dir: string }): Promise<void> {
@@ -82,8 +81,8 @@ async function refuseUnreadable(repository: Repository & { dir: string }): Promi
     if (String(await git.getConfig({ ...repository, path })).toLowerCase() === value)
       refuse(`${path} = ${value}`, help);
   const index = await readFile(join(repository.own, 'index')).catch(() => Buffer.alloc(0));
-  if (index.length >= 8 && index.readUInt32BE(4) > 3)
-    refuse(`an index of version ${index.readUInt32BE(4)}`, 'run git update-index --index-version 2.');
+  const unreadable = unreadableIn(index);
+  if (unreadable !== undefined) refuse(unreadable.what, unreadable.help);
 }
 
 interface Repository {
