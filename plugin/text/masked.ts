@@ -25,10 +25,47 @@ export function maskedSecret(object: unknown, word: (key: string) => string): un
   return masked;
 }
 
-/** The same value with each of its texts, line by line, as `hide` has it; names of members stay. */
+/** Names of members that every reader of Kubernetes knows: they tell nothing, and hold what is shown together. */
+const FIELDS: ReadonlySet<string> = new Set([
+  'apiVersion',
+  'kind',
+  'metadata',
+  'name',
+  'namespace',
+  'labels',
+  'annotations',
+  'data',
+  'binaryData',
+  'stringData',
+  'spec',
+]);
+
+/** The same value with each of its texts, numbers and names of members, line by line, as `hide` has it. */
 export function withTexts(value: unknown, hide: (line: string) => string): unknown {
-  if (typeof value === 'string') return value.split('\n').map(hide).join('\n');
+  if (typeof value === 'string') return hiddenText(value, hide);
+  if (typeof value === 'number' || typeof value === 'bigint') {
+    const text = String(value);
+    const hidden = hide(text);
+    return hidden === text ? value : hidden;
+  }
   if (Array.isArray(value)) return value.map((one) => withTexts(one, hide));
   if (!isObject(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, withTexts(one, hide)]));
+  const members = new Map<string, unknown>();
+  const alike = new Map<string, number>();
+  for (const [key, one] of Object.entries(value)) {
+    const hidden = FIELDS.has(key) ? key : hiddenText(key, hide);
+    let name = hidden;
+    // Of two that look alike none goes.
+    while (members.has(name) || (name !== key && Object.hasOwn(value, name))) {
+      const number = (alike.get(hidden) ?? 1) + 1;
+      alike.set(hidden, number);
+      name = `${hidden} ${number}`;
+    }
+    members.set(name, withTexts(one, hide));
+  }
+  return Object.fromEntries(members);
+}
+
+function hiddenText(text: string, hide: (line: string) => string): string {
+  return text.split('\n').map(hide).join('\n');
 }
