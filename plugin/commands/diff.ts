@@ -12,12 +12,10 @@ import { type LocalSession, withClone } from '../local/session.ts';
 import { shownSides } from '../local/shown.ts';
 import { short } from '../text/application-tree.ts';
 import { jsonText } from '../text/exact.ts';
-import { type DiffLine, diffLines, hunksOf } from '../text/line-diff.ts';
-import { type Colour, paint, plain, wrap } from '../text/terminal.ts';
-import { yamlOf } from '../text/yaml.ts';
-import { placeIn } from '../text/yaml-place.ts';
+import { wrap } from '../text/terminal.ts';
 import { cloneJson, tellOf } from './clone-lines.ts';
 import { type Command, type Context, isJson, printLines } from './command.ts';
+import { differenceLines, SIGNS } from './difference-lines.ts';
 import { operatorNamespace } from './nobody-leads.ts';
 
 export const diff: Command = {
@@ -120,19 +118,6 @@ function printAsJson({ out }: Context, { session, rendered, differences, unchang
   out.write(`${jsonText(answer, 2)}\n`);
 }
 
-const SIGNS: Readonly<Record<Difference['change'], readonly [sign: string, colour: Colour, words: string]>> =
-  {
-    Created: ['+', 'green', 'would be created'],
-    Changed: ['~', 'yellow', 'would change'],
-    Replaced: ['±', 'yellow', 'would be replaced'],
-    Deleted: ['-', 'red', 'would be deleted'],
-    Kept: ['=', 'dim', 'would stay, though it left Git'],
-    Refused: ['!', 'red', 'would be refused'],
-  };
-
-/** Lines around each difference. */
-const AROUND = 2;
-
 function print(context: Context, { session, rendered, differences, unchanged, unknown }: Found): void {
   const { out } = context;
   tellOf(out, session.clone, { warnings: rendered.warnings, unknown });
@@ -141,7 +126,8 @@ function print(context: Context, { session, rendered, differences, unchanged, un
       context,
       wrap('The Application is suspended: nothing is synced before it is resumed.', out.width),
     );
-  for (const difference of differences) printOne(context, difference, rendered);
+  for (const difference of differences)
+    printLines(context, differenceLines(difference, { out, hide: rendered.hide }));
   const hooks = hooksOf(rendered);
   if (hooks.length > 0)
     printLines(
@@ -149,49 +135,6 @@ function print(context: Context, { session, rendered, differences, unchanged, un
       wrap(`Hooks run at their time, and are not compared: ${hooks.join(', ')}.`, out.width, '  '),
     );
   printLines(context, wrap(summaryOf(differences, unchanged, unknown), out.width));
-}
-
-function printOne(context: Context, difference: Difference, { hide }: LocalRender): void {
-  const { out } = context;
-  const { change, object, message, live, wanted } = difference;
-  const [sign, colour, words] = SIGNS[change];
-  const title = `${sign} ${plain(describeObject(object))} ${words}`;
-  const lines = wrap(paint(out, colour, title), out.width, '  ');
-  if (message !== undefined) lines.push(...wrap(`    ${plain(message)}`, out.width, '    '));
-  const sides = shownSides({ ...(live && { live }), ...(wanted && { wanted }) }, hide);
-  const texts = [sides.live, sides.wanted].map((side) => (side === undefined ? [] : linesOf(side)));
-  const [before = [], after = []] = texts;
-  const all = diffLines(before, after);
-  const hunks = hunksOf(all, live === undefined ? Number.MAX_SAFE_INTEGER : AROUND);
-  for (const hunk of hunks) {
-    const place = placeIn(all, hunk);
-    const title = wrap(`    … ${plain(place)}`.trimEnd(), out.width, '      ');
-    if (all[0] !== hunk[0]) lines.push(...title.map((line) => paint(out, 'dim', line)));
-    lines.push(...hunk.flatMap((line) => lineOf(line, context)));
-  }
-  if (change === 'Changed' && hunks.length === 0)
-    lines.push('    Values of Secrets in it would change, which are not shown.');
-  printLines(context, lines);
-}
-
-function linesOf(side: unknown): string[] {
-  return yamlOf(side).trimEnd().split('\n');
-}
-
-const COLOURS = { ' ': undefined, '-': 'red', '+': 'green' } as const;
-
-/** Broken where it is longer than the terminal is wide; each part with its sign. */
-function lineOf({ sign, text }: DiffLine, { out }: Context): string[] {
-  const colour = COLOURS[sign];
-  const room = out.width === undefined ? Number.MAX_SAFE_INTEGER : out.width - 4;
-  const letters = [...plain(text)];
-  const parts: string[] = [];
-  do parts.push(letters.splice(0, room).join(''));
-  while (letters.length > 0);
-  return parts.map((part) => {
-    const line = `  ${sign} ${part}`;
-    return colour === undefined ? line : paint(out, colour, line);
-  });
 }
 
 function summaryOf(

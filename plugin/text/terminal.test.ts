@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { columnsOf, plain, shorten, wrap } from './terminal.ts';
+import { columnsOf, inParts, paint, plain, shorten, wrap } from './terminal.ts';
 
 test('what others wrote moves no cursor, turns on no colour and ends no line', () => {
   const cases = [
@@ -23,7 +23,20 @@ test('lines are broken between words, and a word that is longer than a line anyw
     assert.ok(columnsOf(line) <= 40, line);
 });
 
+test('a colour is never broken, and takes no columns', () => {
+  const red = paint({ isColoured: true }, 'red', 'abcdefgh');
+  assert.deepEqual(wrap(red, 3), ['\u001b[31mabc', 'def', 'gh\u001b[39m']);
+  assert.deepEqual(wrap(red, 8), [red]);
+});
+
+test('a line is broken anywhere, and never in a character', () => {
+  assert.deepEqual(inParts('abcdef', 4), ['abcd', 'ef']);
+  assert.deepEqual(inParts('😀😀😀', 2), ['😀😀', '😀']);
+  assert.deepEqual(inParts('', 4), ['']);
+});
+
 test('what is cut says so', () => {
+  assert.equal(shorten('😀😀😀', 2), '😀…');
   assert.equal(shorten('abcdef', 4), 'abc…');
   assert.equal(shorten('abcd', 4), 'abcd');
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { diffLines, hunksOf } from './line-diff.ts';
 import { yamlOf } from './yaml.ts';
-import { placeIn } from './yaml-place.ts';
+import { placesIn } from './yaml-place.ts';
 
 test('of each difference it is told in what it stands', () => {
   const deployment = (image: string, { paused }: { paused: boolean }) => ({
@@ -24,13 +24,17 @@ test('of each difference it is told in what it stands', () => {
     linesOf(deployment('a', { paused: false })),
     linesOf(deployment('b', { paused: true })),
   );
-  assert.deepEqual(
-    hunksOf(lines, 1).map((hunk) => placeIn(lines, hunk)),
-    ['spec.template.spec.containers[name: web]'],
-  );
-  assert.deepEqual(
-    hunksOf(lines, 0).map((hunk) => placeIn(lines, hunk)),
-    ['spec.template.spec.containers[name: web]', 'spec'],
-  );
-  assert.equal(placeIn(lines, lines), '');
+  assert.deepEqual(placesIn(lines, hunksOf(lines, 1)), ['spec.template.spec.containers[name: web]']);
+  assert.deepEqual(placesIn(lines, hunksOf(lines, 0)), ['spec.template.spec.containers[name: web]', 'spec']);
+  assert.deepEqual(placesIn(lines, [lines]), ['']);
+});
+
+test('an empty line of a text is no place, and of a long name the beginning is', () => {
+  const long = 'é'.repeat(1_000);
+  const linesOf = (text: string) =>
+    yamlOf({ data: { [long]: text } })
+      .trimEnd()
+      .split('\n');
+  const lines = diffLines(linesOf('a\n\nb\n'), linesOf('a\n\nc\n'));
+  assert.deepEqual(placesIn(lines, hunksOf(lines, 0)), [`data.${'é'.repeat(79)}…`]);
 });
