@@ -70,9 +70,6 @@ export class Kubectl {
    */
   async proxy(socket: string, signal: AbortSignal): Promise<void> {
     const child = this.#start(['proxy', `--unix-socket=${socket}`], signal);
-    const end = () => child.kill();
-    process.once('exit', end);
-    child.once('close', () => process.removeListener('exit', end));
     const stderr = wordsOf(child);
     const listens = new Promise<'listens'>((resolve) => {
       let text = '';
@@ -108,7 +105,13 @@ export class Kubectl {
       child.stderr?.destroy();
     };
     signal?.addEventListener('abort', close, { once: true });
-    child.once('close', () => signal?.removeEventListener('abort', close));
+    // Who asked may have given no signal, and is ended by one.
+    const end = () => child.kill();
+    process.once('exit', end);
+    child.once('close', () => {
+      signal?.removeEventListener('abort', close);
+      process.removeListener('exit', end);
+    });
     return child;
   }
 }

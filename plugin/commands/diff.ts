@@ -77,9 +77,9 @@ function codeOf({ differences, unknown }: Comparison): ExitCode {
 }
 
 /** Manifests stand in no status, and the Secrets that have them are the operator's alone. */
-async function withoutClone({ kubectl, words }: Context): Promise<never> {
+async function withoutClone({ kubectl, words, signal }: Context): Promise<never> {
   const [name = '', environmentName] = words;
-  const application = await readApplication(kubectl, name);
+  const application = await readApplication(kubectl, name, signal);
   const environment = environmentMeant(application, environmentName);
   const { desiredRevision, revision } = environmentOf(application.status, environment) ?? {};
   throw new CommandError(

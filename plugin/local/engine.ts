@@ -1,5 +1,6 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { Renderer } from '../../operator/render/renderer.ts';
 import { CommandError } from '../exit-codes.ts';
 
 /** As `make plugin` names it. Not kubectl-…: kubectl would take it for a plugin. */
@@ -21,4 +22,20 @@ export function enginePath(script: string, environment: NodeJS.ProcessEnv): stri
   throw new CommandError(
     `The program that renders, ${PROGRAM}, is not beside the plugin in ${dirname(script)}: make plugin builds it in dist/plugin; put it there, or its path into ${PROGRAM_VARIABLE}.`,
   );
+}
+
+/** Does something with the engine, which ends with it, and with this process: Ctrl-C ends that at once. */
+export async function withRenderer<T>(
+  enginePath: string,
+  work: (renderer: Renderer) => Promise<T>,
+): Promise<T> {
+  const renderer = new Renderer({ enginePath, processes: 1 });
+  const end = () => void renderer.stop();
+  process.once('exit', end);
+  try {
+    return await work(renderer);
+  } finally {
+    await renderer.stop();
+    process.removeListener('exit', end);
+  }
 }

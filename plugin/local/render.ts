@@ -5,13 +5,13 @@ import { hasInexactNumber } from '../../operator/api/v1alpha1/values-text.ts';
 import { Redaction } from '../../operator/controller/candidate/secrecy/redaction.ts';
 import type { Manifest } from '../../operator/manifest/manifest.ts';
 import { withStringDataAsData } from '../../operator/manifest/secret.ts';
-import { type Rendered, Renderer } from '../../operator/render/renderer.ts';
+import type { Rendered } from '../../operator/render/renderer.ts';
 import { keyOf, RESOURCE } from '../application.ts';
 import type { ApiServer } from '../cluster/api-server.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { isObject, jsonText, parseJson } from '../text/exact.ts';
 import { type Clone, isOf } from './clone.ts';
-import { enginePath } from './engine.ts';
+import { enginePath, withRenderer } from './engine.ts';
 import type { LocalSession } from './session.ts';
 import { readValuesFrom, type ValuesFrom } from './values-from.ts';
 import { WorkingTree } from './working-tree.ts';
@@ -76,13 +76,10 @@ async function render(
 ): Promise<Rendered> {
   const { application, environment, clone, served, server, signal } = session;
   const { spec, metadata } = application;
-  const renderer = new Renderer({
-    enginePath: enginePath(process.argv[1] ?? '', process.env),
-    processes: 1,
-  });
+  const engine = enginePath(process.argv[1] ?? '', process.env);
   const values = await exactValues(server, application);
-  try {
-    return await renderer.render(
+  return withRenderer(engine, (renderer) =>
+    renderer.render(
       new WorkingTree(clone),
       {
         path: spec.source.path,
@@ -100,10 +97,8 @@ async function render(
         owner: `${keyOf(application)}/${environment}`,
       },
       signal,
-    );
-  } finally {
-    await renderer.stop();
-  }
+    ),
+  );
 }
 
 /** JSON text of spec.helm.values; large integers are read from the text that the API server sends. */

@@ -24,7 +24,7 @@ export async function withClone<T>(
 ): Promise<T> {
   const { kubectl, words, signal } = context;
   const [name = '', environmentName] = words;
-  const application = await readApplication(kubectl, name);
+  const application = await readApplication(kubectl, name, signal);
   const environment = environmentMeant(application, environmentName);
   const clone = await readClone(directory);
   return withApiServer(context, async (server) =>
