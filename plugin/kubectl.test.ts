@@ -34,3 +34,21 @@ for (const [flags, what] of [
     await eventually(() => !isRunning(pid), { within: 10_000, describe: 'the end of kubectl' });
   });
 }
+
+for (const [what, when] of [
+  ['under way', 'Later'],
+  ['that begins', 'Before'],
+] as const) {
+  test(`a watch ${what} ends when its signal says so`, { timeout: 20_000 }, async (t) => {
+    const hanging = hangingProgram(t, `echo '{"type":"ADDED","object":{}}'`);
+    const ending = new AbortController();
+    if (when === 'Before') ending.abort();
+    const kubectl = new Kubectl([], { TOWPATH_KUBECTL: hanging.path });
+    const events: unknown[] = [];
+    for await (const event of kubectl.watch(['get', 'pods'], ending.signal)) {
+      events.push(event);
+      ending.abort();
+    }
+    assert.deepEqual(events, when === 'Before' ? [] : [{ type: 'ADDED', object: {} }]);
+  });
+}

@@ -55,8 +55,8 @@ export class Kubectl {
     const stderr = wordsOf(child);
     const ended = endOf(child);
     if (child.stdout === null) return;
-    // One a line.
-    for await (const line of createInterface({ input: child.stdout }))
+    // One a line; of a stream that was destroyed it would never see the end.
+    for await (const line of createInterface({ input: child.stdout, signal }))
       if (line !== '') yield JSON.parse(line);
     const code = await ended;
     if (code !== 0 && !signal.aborted) throw new CommandError(inWords(stderr(), code));
