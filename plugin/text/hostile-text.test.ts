@@ -1,5 +1,6 @@
 import { test } from 'node:test';
 import { assertReadsFramedInLinearTime, assertReadsInLinearTime } from '../../test/harness/hostile-text.ts';
+import { jsonText, parseJson } from './exact.ts';
 import type { DiffLine } from './line-diff.ts';
 import { inParts, shorten, wrap } from './terminal.ts';
 import { placesIn } from './yaml-place.ts';
@@ -27,4 +28,20 @@ test('the places of all differences are found in linear time', () => {
   const everyChange = (all: readonly DiffLine[]) =>
     all.filter(({ sign }) => sign === '+').map((line) => [line]);
   assertReadsFramedInLinearTime((all: DiffLine[]) => placesIn(all, everyChange(all)), lines);
+});
+
+for (const [what, frame] of [
+  ['a string', (text: string) => `{"a":12345678901234567890,"b":${JSON.stringify(quarter(text))}}`],
+  ['what is no JSON', (text: string) => `{"a":12345678901234567890,"b":${quarter(text)}}`],
+] as const) {
+  test(`integers of JSON with ${what} are found in linear time`, () => {
+    assertReadsFramedInLinearTime((json) => parseJson(json), frame);
+  });
+}
+
+test('a string of others is written in linear time', () => {
+  assertReadsFramedInLinearTime(
+    (value) => jsonText(value),
+    (text) => ({ a: 12345678901234567890n, b: quarter(text) }),
+  );
 });
