@@ -160,7 +160,7 @@ test('kubectl towpath render shows what the files of a clone make before they ar
       'secret',
       'generic',
       'tokens',
-      `--from-literal=values.yaml=token: ${token}`,
+      `--from-literal=values.yaml=token: ${token}\npin: 4711471147`,
     );
     const valuesFrom = [{ kind: 'Secret', name: 'tokens' }];
     await stage.application('secretive', { source: { path: 'web' }, helm: { ...helm, valuesFrom } });
@@ -168,6 +168,26 @@ test('kubectl towpath render shows what the files of a clone make before they ar
     assert.equal(all.code, 0, all.stderr);
     assert.equal(dataOf(all.rendered(), 'ConfigMap')['secret'], '***');
     assert.deepEqual(dataOf(all.rendered(), 'Secret'), { password: '(masked)' });
+
+    const anywhere = '{"{{ .Values.token }}": a, pin: {{ .Values.pin }}, float: {{ mulf .Values.pin 1.0 }}}';
+    clone.write(
+      'web/templates/pin.yaml',
+      `{apiVersion: v1, kind: ConfigMap, metadata: {name: pin}, data: ${anywhere}}\n`,
+    );
+    await clone.git('add', '.');
+    for (const args of [[], ['-o', 'json']]) {
+      const { code, stdout, stderr } = await towpath(
+        'render',
+        'secretive',
+        '--local',
+        clone.directory,
+        ...args,
+      );
+      assert.equal(code, 0, stderr);
+      assert.match(stdout, /\bpin\b.*\*\*\*/);
+      assert.doesNotMatch(stdout, /4711471147|4\.711471147|a-token-that/);
+    }
+    await clone.git('reset', '--quiet', '--hard');
 
     const odd = `--from-literal=values.yaml=token: ${token}\nmany: [${'x, '.repeat(2_000)}y]`;
     await stage.kubectl('create', 'secret', 'generic', 'odd', odd);
