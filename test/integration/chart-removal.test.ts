@@ -66,8 +66,8 @@ test('I2: what is left of a release is removed, and nothing of another of its na
 async function installed(t: TestContext) {
   await installCRDs(on.cluster);
   const towpath = { name: 'towpath', namespace: 'towpath-system' };
-  await on.kubectl('create', 'namespace', towpath.namespace);
-  await on.release('install', towpath);
+  // In one command, as the README has it.
+  await on.release('install', towpath, '--create-namespace');
   const stage = await newStage(t, { cluster: on.cluster, files: FILES, startOperator: false });
   const operator = await on.run(t, towpath);
   await stage.deployed('web');
