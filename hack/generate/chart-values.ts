@@ -118,14 +118,22 @@ export const CHART_VALUES: ChartGroup['values'] = {
     },
   },
   imagePullSecrets: objects('Secrets with credentials of the registry: [{name: …}].', SHAPES.localReference),
-  nameOverride: text("Instead of the chart's name in names and labels.", '', {
-    pattern: whole(LABEL),
-    maxLength: 53,
-  }),
-  fullnameOverride: text('Instead of the release and the chart in names.', '', {
-    pattern: whole(LABEL),
-    maxLength: 53,
-  }),
+  nameOverride: text(
+    "Instead of the chart's name in names and labels. Changed on an upgrade, it changes the default of installation.",
+    '',
+    {
+      pattern: whole(LABEL),
+      maxLength: 53,
+    },
+  ),
+  fullnameOverride: text(
+    'Instead of the release and the chart in names. Changed on an upgrade, it changes the default of installation.',
+    '',
+    {
+      pattern: whole(LABEL),
+      maxLength: 53,
+    },
+  ),
   labels: strings(
     'On every object. Those that the chart sets itself stay as they are; those of towpath.dev/ and rbac.authorization.k8s.io/ are its own.',
     {},
@@ -144,7 +152,7 @@ export const CHART_VALUES: ChartGroup['values'] = {
     },
   },
   installation: text(
-    'Id by which a reinstall owns what it owned. Default: namespace/name of the release.',
+    'Id by which an upgrade and a reinstall own what was deployed; with another one all of it is NotOwned. Default: namespace/full name, `sys/gitops-towpath` for the release gitops in sys: docs/installation.md.',
     '',
     { pattern: whole('[A-Za-z0-9][-A-Za-z0-9._/:]{0,252}') },
   ),
