@@ -74,9 +74,10 @@ function isEmpty(value: unknown): boolean {
 
 /** charts/towpath/README.md: how it is installed, examples of values, and all values. */
 export function chartReadme(): string {
-  const rows = leaves(CHART_VALUES).map(([path, value]) => [
+  const rows = entries(CHART_VALUES).map(([path, value]) => [
     code(path),
-    code(JSON.stringify(value.default)),
+    // Of a group the values have the defaults.
+    'values' in value ? '' : code(JSON.stringify(value.default)),
     value.description,
   ]);
   const examples = CHART_EXAMPLES.map(
@@ -95,14 +96,16 @@ Rendering needs no cluster and gives the same bytes each time: there are no gene
 ## Examples
 ${examples.join('\n')}
 ## Values
-A key that is not listed here is refused. Labels, annotations, ${code('nodeSelector')}, ${code('extra…')}, ${code('global')} and ${code('tags')} are open.
+A key that is not listed here is refused. Labels, annotations, ${code('nodeSelector')}, ${code('extra…')}, ${code('global')} and ${code('tags')} are open. A row without a default is a group: what it says goes for all below it.
 
 ${table(['value', 'default', 'what it does'], rows)}
 `;
 }
 
-function leaves(values: ChartGroup['values'], before = ''): [string, ChartValue][] {
-  return Object.entries(values).flatMap(([key, value]): [string, ChartValue][] =>
-    'values' in value ? leaves(value.values, `${before}${key}.`) : [[`${before}${key}`, value]],
-  );
+/** Every group and every value with its path; a group before what is in it. */
+function entries(values: ChartGroup['values'], before = ''): [string, ChartValue | ChartGroup][] {
+  return Object.entries(values).flatMap(([key, value]): [string, ChartValue | ChartGroup][] => [
+    [`${before}${key}`, value],
+    ...('values' in value ? entries(value.values, `${before}${key}.`) : []),
+  ]);
 }

@@ -207,7 +207,7 @@ export const CHART_VALUES: ChartGroup['values'] = {
     },
   },
   metrics: {
-    description: 'What monitoring finds. The Service <full name>-metrics is always there.',
+    description: 'What monitoring finds. The Service `<full name>-metrics` is always there.',
     values: {
       applications: yes(
         'Two series for each Application, with its state. How many are in which state is told in any case.',
@@ -244,7 +244,7 @@ export const CHART_VALUES: ChartGroup['values'] = {
   },
   webhooks: {
     description:
-      'Where Git servers tell of pushes, so that nobody waits for a poll. Put an Ingress of yours before the Service <full name>-webhooks, port 8083.',
+      'Where Git servers tell of pushes, so that nobody waits for a poll. Put an Ingress of yours before the Service `<full name>-webhooks`, port 8083: docs/webhooks.md.',
     values: {
       enabled: no('Listen, and make the Service.'),
       secret: text(
