@@ -307,7 +307,7 @@ export const CHART_VALUES: ChartGroup['values'] = {
         },
       },
       metricsFrom: objects(
-        'Who may scrape: NetworkPolicyPeers. Default: everybody in the cluster.',
+        'Who may scrape: NetworkPolicyPeers. Default: anybody who reaches the Pods, from outside of the cluster, too.',
         SHAPES.networkPolicyPeer,
       ),
       extraEgress: objects('More rules of egress.'),
