@@ -361,7 +361,11 @@ export const CHART_VALUES: ChartGroup['values'] = {
   },
   test: {
     description: '`helm test`.',
-    values: { enabled: yes('Render its Pod, which only `helm test` starts.') },
+    values: {
+      enabled: yes(
+        'Render its Pod. false, or helm template --skip-tests, where rendered manifests are applied: kubectl would start it.',
+      ),
+    },
   },
   enabled: yes('Read by nobody here: for the condition of a chart that has this one as a dependency.'),
   global: object('Open, for charts that have this one as a dependency.'),
