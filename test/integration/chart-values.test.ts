@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { CHART_VALUES, type ChartGroup } from '../../hack/generate/chart-values.ts';
 import { FLAGS } from '../../operator/flags.ts';
 import { DEFAULT_LIMITS } from '../../operator/render/request.ts';
 import { bytesOf, CHART, only, podsOf, rendered, valuesFile } from '../harness/chart.ts';
@@ -166,6 +167,43 @@ test('the chart takes what Kubernetes and Prometheus take', async () => {
   const none = await rendered({ resources: { limits: null }, tolerations: null, affinity: null });
   const volumes = podsOf(none)[0]?.spec['volumes'] as object[];
   assert.deepEqual(volumes, [{ name: 'tmp', emptyDir: { sizeLimit: '6Gi' } }]);
+});
+
+/** The values whose default is empty, as null: what Helm reads where nothing stands after the colon. */
+function withoutEmpty(values: ChartGroup['values']): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(values).flatMap(([key, value]): [string, unknown][] => {
+      if ('values' in value) return [[key, withoutEmpty(value.values)]];
+      return ['""', '[]', '{}'].includes(JSON.stringify(value.default)) ? [[key, null]] : [];
+    }),
+  );
+}
+
+test('a key with nothing after its colon is as if it were not there, each of those that are empty by default', async () => {
+  const on = (monitor: string) => ({
+    metrics: Object.fromEntries(
+      [monitor, 'prometheusRule', 'dashboard'].map((kind) => [kind, { enabled: true }]),
+    ),
+    webhooks: { enabled: true },
+    networkPolicy: { enabled: true },
+  });
+  const nothing = withoutEmpty(CHART_VALUES);
+  for (const key of ['labels', 'podLabels', 'extraEnv', 'extraArgs', 'affinity'])
+    assert.equal(nothing[key], null, key);
+  for (const monitor of ['serviceMonitor', 'podMonitor']) {
+    const file = valuesFile(on(monitor));
+    const render = async (...more: string[]) => {
+      const result = await helm('template', 'towpath', CHART, '--values', file, ...more);
+      assert.equal(result.code, 0, result.stderr);
+      return result.stdout;
+    };
+    assert.ok((await render('--values', valuesFile(nothing))) === (await render()), monitor);
+  }
+  // This one's default is not empty: null is refused in words of the schema, and no template fails.
+  const dashboard = { metrics: { dashboard: { enabled: true, labels: null } } };
+  const { code, stderr } = await helm('template', 'towpath', CHART, '--values', valuesFile(dashboard));
+  assert.notEqual(code, 0);
+  assert.match(stderr, /schema.*labels/s);
 });
 
 test('the default limit of memory has room for the greatest that was seen and each engine at its own limit, those for slow renders, too', async () => {

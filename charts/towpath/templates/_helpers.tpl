@@ -59,7 +59,7 @@ app.kubernetes.io/name: "{{ include "towpath.name" . }}-test"
 {{- define "towpath.labels" -}}
 {{- $own := include "towpath.selectorLabels" . | fromYaml -}}
 {{- $own = merge $own (dict "app.kubernetes.io/managed-by" .Release.Service "app.kubernetes.io/version" .Chart.AppVersion "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_")) -}}
-{{- merge $own .Values.labels | toYaml -}}
+{{- default dict .Values.labels | merge $own | toYaml -}}
 {{- end -}}
 
 {{/* What the operator may do where the Applications are. */}}
