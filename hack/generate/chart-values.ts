@@ -135,7 +135,7 @@ export const CHART_VALUES: ChartGroup['values'] = {
     },
   ),
   labels: strings(
-    'On every object. Those that the chart sets itself stay as they are; those of towpath.dev/ and rbac.authorization.k8s.io/ are its own.',
+    'On every object. Those that the chart sets itself stay as they are, and so do those of podLabels and under metrics; those of towpath.dev/ and rbac.authorization.k8s.io/ are its own.',
     {},
     { propertyNames: { not: { pattern: '^(towpath\\.dev|rbac\\.authorization\\.k8s\\.io)/' } } },
   ),

@@ -25,7 +25,7 @@ const FULL = {
   metrics: {
     serviceMonitor: {
       enabled: true,
-      labels: { release: 'prometheus', team: 'other' },
+      labels: { release: 'prometheus' },
       relabelings: [{ action: 'drop' }],
     },
     prometheusRule: { enabled: true, labels: { release: 'prometheus' } },
@@ -109,6 +109,36 @@ test("labels of one's own are on every object, and never in place of the chart's
     assert.match(labels['helm.sh/chart'] ?? '', /^towpath-/);
     assert.equal(labels['app.kubernetes.io/managed-by'], 'Helm');
   }
+});
+
+test("the labels of one kind of object count before those of all, and the chart's own before both", async () => {
+  const mine = { 'helm.sh/chart': 'mine', 'app.kubernetes.io/instance': 'mine' };
+  const labels = { release: 'mine', team: 'platform', ...mine };
+  const special = { labels: { release: 'kps', none: '', ...mine }, enabled: true };
+  const values = (monitor: string) => ({
+    labels: { ...labels, none: 'some' },
+    podLabels: special.labels,
+    metrics: { [monitor]: special, prometheusRule: special, dashboard: special },
+  });
+  const objects = [
+    ...(await rendered(values('serviceMonitor'))),
+    ...(await rendered(values('podMonitor'))).filter(({ kind }) => kind === 'PodMonitor'),
+  ];
+  const dashboard = objects.find(({ metadata }) => metadata.name === 'towpath-dashboard');
+  const [pod] = podsOf([only(objects, 'Deployment')]);
+  for (const [what, found] of [
+    ...['ServiceMonitor', 'PodMonitor', 'PrometheusRule'].map(
+      (kind) => [kind, only(objects, kind).metadata.labels] as const,
+    ),
+    ['the dashboard', dashboard?.metadata.labels],
+    ['the Pod', pod?.labels],
+  ] as const) {
+    const { release, none, team } = found ?? {};
+    assert.deepEqual({ release, none, team }, { release: 'kps', none: '', team: 'platform' }, what);
+    assert.match(found?.['helm.sh/chart'] ?? '', /^towpath-/, what);
+    assert.equal(found?.['app.kubernetes.io/instance'], 'towpath', what);
+  }
+  assert.equal(only(objects, 'Deployment').metadata.labels?.['release'], 'mine');
 });
 
 test('a ServiceMonitor finds the rendered Service and its port, a PodMonitor the Pods and theirs', async () => {

@@ -57,9 +57,20 @@ app.kubernetes.io/name: "{{ include "towpath.name" . }}-test"
 {{- end -}}
 
 {{- define "towpath.labels" -}}
+{{- include "towpath.labelsWith" (list . dict) -}}
+{{- end -}}
+
+{{/* With those of one kind of object, which are meant before those of all: the last one that is set counts. */}}
+{{- define "towpath.labelsWith" -}}
+{{- with first . -}}
 {{- $own := include "towpath.selectorLabels" . | fromYaml -}}
 {{- $own = merge $own (dict "app.kubernetes.io/managed-by" .Release.Service "app.kubernetes.io/version" .Chart.AppVersion "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_")) -}}
-{{- default dict .Values.labels | merge $own | toYaml -}}
+{{- $labels := dict -}}
+{{- range list .Values.labels (last $) $own -}}
+{{- range $name, $value := . }}{{ $_ := set $labels $name $value }}{{ end -}}
+{{- end -}}
+{{- toYaml $labels -}}
+{{- end -}}
 {{- end -}}
 
 {{/* What the operator may do where the Applications are. */}}
