@@ -357,7 +357,11 @@ export const CHART_VALUES: ChartGroup['values'] = {
   ),
   podDisruptionBudget: {
     description: 'For drains.',
-    values: { enabled: yes('At most one replica is away at a time, where there are several.') },
+    values: {
+      enabled: yes(
+        'At most one replica is away at a time, where there are several. One that is not ready may always be evicted.',
+      ),
+    },
   },
   test: {
     description: '`helm test`.',

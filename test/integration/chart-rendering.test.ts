@@ -141,6 +141,17 @@ test("the labels of one kind of object count before those of all, and the chart'
   assert.equal(only(objects, 'Deployment').metadata.labels?.['release'], 'mine');
 });
 
+test('a PodDisruptionBudget keeps all replicas but one, and no drain waits for one that is not ready', async () => {
+  const { maxUnavailable, unhealthyPodEvictionPolicy } = only(await rendered(), 'PodDisruptionBudget')
+    .spec as Record<string, unknown>;
+  assert.deepEqual(
+    { maxUnavailable, unhealthyPodEvictionPolicy },
+    { maxUnavailable: 1, unhealthyPodEvictionPolicy: 'AlwaysAllow' },
+  );
+  for (const none of [{ replicaCount: 1 }, { podDisruptionBudget: { enabled: false } }])
+    assert.ok(!(await rendered(none)).some(({ kind }) => kind === 'PodDisruptionBudget'));
+});
+
 test('a ServiceMonitor finds the rendered Service and its port, a PodMonitor the Pods and theirs', async () => {
   const objects = await rendered(FULL);
   const monitor = only(objects, 'ServiceMonitor');
