@@ -328,7 +328,8 @@ export const CHART_VALUES: ChartGroup['values'] = {
     schema: { type: 'array', items: { type: 'string' } },
   },
   extraEnv: objects(
-    "More environment variables of the operator's container: value, or valueFrom, such as a Secret's key.",
+    "More environment variables of the operator's container: value, or valueFrom, such as a Secret's key. Each name once, and none that proxy gives, in whatever case.",
+    { type: 'object', required: ['name'], properties: { name: { type: 'string', pattern: '^[^=]+$' } } },
   ),
   extraVolumes: objects('More volumes of the Pod.'),
   extraVolumeMounts: objects("More mounts of the operator's container."),

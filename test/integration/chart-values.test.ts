@@ -96,11 +96,27 @@ for (const [what, values, says] of [
         /runbookUrl/,
       ] as const,
   ),
+  ...(
+    [
+      ['HTTPS_PROXY', { https: 'http://proxy.example.com:3128' }],
+      ['https_proxy', { https: 'http://proxy.example.com:3128' }],
+      ['http_proxy', { http: 'http://proxy.example.com:3128' }],
+      ['no_proxy', { bypass: 'git.example.com' }],
+    ] as const
+  ).map(
+    ([name, proxy]) =>
+      [
+        `the environment variable ${name} beside what proxy says`,
+        { proxy, extraEnv: [{ name, value: 'x' }] },
+        new RegExp(`${name} is in extraEnv and in proxy: keep one`),
+      ] as const,
+  ),
   [
     'an environment variable twice',
-    { proxy: { https: 'http://proxy.example.com:3128' }, extraEnv: [{ name: 'HTTPS_PROXY', value: 'x' }] },
-    /HTTPS_PROXY is in extraEnv and in proxy: keep one/,
+    { extraEnv: ['A', 'B', 'A'].map((name) => ({ name, value: 'x' })) },
+    /A is in extraEnv twice: keep one/,
   ],
+  ['an environment variable without a name', { extraEnv: [{ value: 'x' }] }, /extraEnv.*name/s],
   ['an image with a space', { image: { repository: 'a b' } }, /repository/],
   ['a tag that is none', { image: { tag: 'a/b' } }, /tag/],
   ['an interval that is none', { metrics: { podMonitor: { interval: '1 hour' } } }, /interval/],
@@ -163,6 +179,14 @@ test('the chart takes what Kubernetes and Prometheus take', async () => {
     const { podMetricsEndpoints } = monitor.spec as { podMetricsEndpoints: { interval?: string }[] };
     assert.equal(podMetricsEndpoints[0]?.interval ?? '', interval);
   }
+  // Names in two cases are two names, and these are none that proxy gives.
+  const names = ['https_proxy', 'HTTPS_PROXY', 'a', 'A'];
+  const extraEnv = names.map((name) => ({ name, value: 'http://proxy.example.com:3128' }));
+  const [pod] = podsOf(await rendered({ extraEnv, proxy: { bypass: 'git.example.com' } }));
+  assert.deepEqual(
+    pod?.spec.containers[0]?.env?.map(({ name }) => name),
+    ['NO_PROXY', ...names],
+  );
   // Null takes a default away where nothing counts on it.
   const none = await rendered({ resources: { limits: null }, tolerations: null, affinity: null });
   const volumes = podsOf(none)[0]?.spec['volumes'] as object[];

@@ -188,12 +188,19 @@ capabilities:
 
 {{- define "towpath.proxyEnv" -}}
 {{- $extra := list }}
-{{- range .extraEnv }}{{ $extra = append $extra .name }}{{ end }}
+{{- range .extraEnv }}
+{{- if has .name $extra }}
+{{- fail (printf "%s is in extraEnv twice: keep one of them, since a container has a name once." .name) }}
+{{- end }}
+{{- $extra = append $extra .name }}
+{{- end }}
 {{- with .proxy }}
 {{- range $name, $value := dict "HTTP_PROXY" .http "HTTPS_PROXY" .https "NO_PROXY" .bypass }}
 {{- if $value }}
-{{- if has $name $extra }}
-{{- fail (printf "%s is in extraEnv and in proxy: keep one of them, since Kubernetes takes a name once." $name) }}
+{{- range $extra }}
+{{- if eq (upper .) $name }}
+{{- fail (printf "%s is in extraEnv and in proxy: keep one of them, since the operator reads that name in either case, and follows one of them alone." .) }}
+{{- end }}
 {{- end }}
 - name: {{ $name }}
   value: {{ $value | quote }}
