@@ -21,8 +21,17 @@ const PAIR = ` *${HOST}=${HOST} *`;
 /** As Prometheus writes them, such as 1m30s. */
 const DURATION = `0|${['y', 'w', 'd', 'h', 'm', 's', 'ms'].map((unit) => `([0-9]+${unit})?`).join('')}`;
 
-/** As the operator takes it. */
-const PROXY = { pattern: whole('https?://[^/?# ]+/?') };
+const PORT = '(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})';
+const BRACKETS = '\\[[0-9A-Fa-f:.]+\\]';
+const PROXY_HOST = `([A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?[.]?|${BRACKETS})`;
+/** As the operator takes it; a template refuses a user, since the schema's message would repeat the password. */
+const PROXY = { pattern: whole(`https?://([^/?#@ ]*@)?${PROXY_HOST}(:${PORT})?/?`) };
+
+/** As registries name images, in which a colon is before a port alone. */
+const HOST_PART = '[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?';
+const REGISTRY = `(${HOST_PART}([.]${HOST_PART})*|${BRACKETS})(:${PORT})?`;
+const IMAGE_PART = '[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*';
+const IMAGE = { pattern: `^(${REGISTRY}/)?${IMAGE_PART}(/${IMAGE_PART})*$` };
 
 const text = (description: string, standard = '', rules: ValueSchema = {}): ChartValue => ({
   description,
@@ -109,9 +118,7 @@ export const CHART_VALUES: ChartGroup['values'] = {
   image: {
     description: 'The operator, the render engine in it.',
     values: {
-      repository: text('Image without tag; the registry before it.', 'towpath', {
-        pattern: '^[-A-Za-z0-9._:/\\[\\]]+$',
-      }),
+      repository: text('Image without tag; the registry before it.', 'towpath', IMAGE),
       tag: text("Default: the chart's appVersion.", '', { pattern: whole('\\w[-.\\w]{0,127}') }),
       digest: text('sha256:…; taken instead of the tag.', '', { pattern: '^(sha256:[0-9a-f]{64})?$' }),
       pullPolicy: oneOf('When a node pulls it.', ['Always', 'IfNotPresent', 'Never'], 'IfNotPresent'),

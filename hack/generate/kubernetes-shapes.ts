@@ -43,7 +43,11 @@ const podAffinity = closed({
   requiredDuringSchedulingIgnoredDuringExecution: list(podTerm),
   preferredDuringSchedulingIgnoredDuringExecution: weighed('podAffinityTerm', podTerm),
 });
-const quantities = map({ type: ['string', 'number'] });
+const quantities = map({
+  type: ['string', 'number'],
+  minimum: 0,
+  pattern: '^([0-9]+[.]?[0-9]*|[.][0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][-+]?[0-9]+)?$',
+});
 
 /**
  * Types of Kubernetes' and the Prometheus Operator's APIs that values hold, closed, so that a typo in them is told at

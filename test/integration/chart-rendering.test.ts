@@ -341,7 +341,7 @@ test('a NetworkPolicy opens DNS, the API server and Git, and no address where cl
     ingress: { from: { podSelector: { matchLabels: Record<string, string> } }[] }[];
   };
   assert.deepEqual(policy.egress[2]?.to, [{ ipBlock: { cidr: '192.0.2.10/32' } }]);
-  const proxies = { http: 'http://user:word@proxy.example.com', https: 'http://[2001:db8::1]:3128/' };
+  const proxies = { http: 'http://proxy.example.com', https: 'http://[2001:db8::1]:3128/' };
   const proxied = only(await rendered({ networkPolicy: narrow, proxy: proxies }), 'NetworkPolicy');
   assert.deepEqual((proxied.spec as typeof policy).egress[3], {
     ports: [

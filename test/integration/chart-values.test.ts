@@ -74,8 +74,28 @@ for (const [what, values, says] of [
   ),
   ['a ServiceAccount whose name is none', { serviceAccount: { name: 'a: b' } }, /name/],
   ['aliases of hosts that are none', { webhooks: { hostAliases: 'a.example.com' } }, /hostAliases/],
-  ...['proxy.example.com:3128', 'socks5://proxy.example.com', 'http://', 'http://a b'].map(
-    (https) => [`the proxy ${https}`, { proxy: { https } }, /proxy/] as const,
+  ...[
+    'proxy.example.com:3128',
+    'socks5://proxy.example.com',
+    'http://',
+    'http://a b',
+    'http://proxy:abc',
+    'http://:3128',
+    'http://proxy:',
+    'http://proxy:0',
+    'http://proxy:65536',
+    'http://proxy:99999',
+    'http://proxy/path',
+  ].map((https) => [`the proxy ${https}`, { proxy: { https } }, /proxy/] as const),
+  ...['http://u:word@proxy', 'https://u@proxy:3128', 'http://@proxy'].flatMap((url) =>
+    ['http', 'https'].map(
+      (key) =>
+        [
+          `the user in proxy.${key} ${url}, without telling the password,`,
+          { proxy: { [key]: url } },
+          new RegExp(`^(?!.*word@).*proxy\\.${key} has a user in it.* Secret.* extraEnv`, 's'),
+        ] as const,
+    ),
   ),
   ...['300.1.1.1/24', '10.0.0.0/33', '10.0.0.0', '::/129', 'a/8'].map(
     (cidr) => [`the network ${cidr}`, { networkPolicy: { git: { cidrs: [cidr] } } }, /cidrs/] as const,
@@ -117,7 +137,28 @@ for (const [what, values, says] of [
     /A is in extraEnv twice: keep one/,
   ],
   ['an environment variable without a name', { extraEnv: [{ value: 'x' }] }, /extraEnv.*name/s],
-  ['an image with a space', { image: { repository: 'a b' } }, /repository/],
+  ...['a b', '', 'towpath:dev', 'registry:5000/towpath:dev', `towpath@sha256:${'0a'.repeat(32)}`]
+    .concat(
+      'https://registry/towpath',
+      'Towpath',
+      'registry:port/towpath',
+      'registry/',
+      '/towpath',
+      'registry./towpath',
+      'Registry_1/towpath',
+    )
+    .map(
+      (repository) =>
+        [`the image ${JSON.stringify(repository)}`, { image: { repository } }, /repository/] as const,
+    ),
+  ...['2 Gi', '2GB', '2gi', 'Gi', '', '-1', -1, '1e', '1.2.3', '1Gi '].map(
+    (memory) =>
+      [
+        `the quantity ${JSON.stringify(memory)}`,
+        { resources: { limits: { memory } } },
+        /resources.*memory/s,
+      ] as const,
+  ),
   ['a tag that is none', { image: { tag: 'a/b' } }, /tag/],
   ['an interval that is none', { metrics: { podMonitor: { interval: '1 hour' } } }, /interval/],
   ['a name of a ConfigMap that is none', { certificateAuthorities: { configMap: 'A B' } }, /configMap/],
@@ -202,6 +243,51 @@ function withoutEmpty(values: ChartGroup['values']): Record<string, unknown> {
     }),
   );
 }
+
+test('the chart takes images, proxies and quantities in every form that they have', async () => {
+  const of = (hosts: readonly string[], rests: readonly string[]) =>
+    hosts.flatMap((host) => rests.map((rest) => `${host}${rest}`));
+  const registries = [
+    '',
+    'localhost/',
+    'registry:5000/',
+    'Registry.example.com:65535/',
+    '[2001:db8::1]:5000/',
+  ];
+  const images = of(registries, ['towpath', 'a/b__c/tow.path--2_x']);
+  const hosts = ['proxy', 'proxy.example.com.', 'my_proxy-1', '192.0.2.1', '[2001:db8::1]'];
+  const proxies = of(
+    hosts.map((host) => `http://${host}`),
+    ['', ':1/', ':65535'],
+  ).concat('https://proxy:443');
+  const quantities = [
+    '2Gi',
+    '1.5Gi',
+    '.5G',
+    '2147483648',
+    '2e9',
+    '1E9',
+    '3000000k',
+    '2000000000000m',
+    2e9,
+    0.5,
+  ];
+  for (const [index, https] of proxies.entries()) {
+    assert.notEqual(URL.parse(https), null, https);
+    const repository = images[index % images.length] ?? '';
+    const memory = quantities[index % quantities.length];
+    const values = { image: { repository, tag: 'dev' }, proxy: { https }, resources: { limits: { memory } } };
+    const [container] = podsOf(await rendered(values))[0]?.spec.containers ?? [];
+    assert.ok(container !== undefined);
+    const { image, env } = container;
+    const { resources } = container as unknown as { resources: { limits: object } };
+    assert.deepEqual(
+      { image, env, limits: resources.limits },
+      { image: `${repository}:dev`, env: [{ name: 'HTTPS_PROXY', value: https }], limits: { memory } },
+    );
+  }
+  assert.ok(proxies.length >= Math.max(images.length, quantities.length), 'each was rendered');
+});
 
 test('a key with nothing after its colon is as if it were not there, each of those that are empty by default', async () => {
   const on = (monitor: string) => ({

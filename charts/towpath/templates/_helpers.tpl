@@ -195,6 +195,11 @@ capabilities:
 {{- $extra = append $extra .name }}
 {{- end }}
 {{- with .proxy }}
+{{- range $key, $url := pick . "http" "https" }}
+{{- if contains "@" (default "" $url) }}
+{{- fail (printf "proxy.%s has a user in it, which would stand in the Deployment with the password: keep the URL in a Secret, and take it from there by extraEnv, as the README of the chart shows." $key) }}
+{{- end }}
+{{- end }}
 {{- range $name, $value := dict "HTTP_PROXY" .http "HTTPS_PROXY" .https "NO_PROXY" .bypass }}
 {{- if $value }}
 {{- range $extra }}
