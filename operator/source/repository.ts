@@ -96,9 +96,8 @@ export class RemoteRepository implements Repository {
   readonly #settings: RepositorySettings;
   readonly #stopped = new AbortController();
   #refs: AdvertisedRefs | undefined;
-  /** The last that was sent, and that until it has ended. */
+  /** The one that is under way. */
   #polling: Promise<void> | undefined;
-  #underWay: Promise<void> | undefined;
   #nextPoll: Promise<void> | undefined;
   #packs: Packs | undefined;
   /** Outgrown packs that trees may still be read from. */
@@ -132,7 +131,7 @@ export class RemoteRepository implements Repository {
 
   /** The poll that is under way, or a new one: for who knows of nothing newer. */
   pollOnce(): Promise<void> {
-    return this.#nextPoll ?? this.#underWay ?? this.poll();
+    return this.#nextPoll ?? this.#polling ?? this.poll();
   }
 
   resolve(ref: GitRef): Resolved {
@@ -191,12 +190,11 @@ export class RemoteRepository implements Repository {
     await running?.catch(() => undefined);
     await new Promise((resolve) => setImmediate(resolve));
     this.#polling = this.#nextPoll;
-    this.#underWay = this.#polling;
     this.#nextPoll = undefined;
     try {
       await this.#pollNow();
     } finally {
-      this.#underWay = undefined;
+      this.#polling = undefined;
     }
   }
 

@@ -192,7 +192,7 @@ export interface Stage {
   /** Applies an Application and waits until it is Ready at what `main` is now; returns that revision. */
   deployed(name: string, spec?: Record<string, unknown>): Promise<string>;
   /** Asks for a sync with a value of its own. */
-  requestSync(name: string): Promise<string>;
+  requestSync(name: string, value?: string): Promise<string>;
   kubectl(...args: string[]): Promise<string>;
   apply(object: unknown): Promise<void>;
   restart(signal?: 'SIGKILL' | 'SIGTERM'): Promise<void>;
@@ -302,8 +302,7 @@ export async function newStage(t: TestContext, options: StageOptions = {}): Prom
       await stage.untilReadyAt(name, revision);
       return revision;
     },
-    requestSync: async (name) => {
-      const value = randomBytes(4).toString('hex');
+    requestSync: async (name, value = randomBytes(4).toString('hex')) => {
       const patch = { metadata: { annotations: { 'towpath.dev/sync-requested': value } } };
       await send('PATCH', pathOf(name), patch, 'application/merge-patch+json');
       return value;

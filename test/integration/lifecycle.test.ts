@@ -97,8 +97,7 @@ test('a sync request that is too long for the status is acted on once', async (t
 test('A4: a sync asked for with a value that was used before, and another one since, is acted on', async (t) => {
   const stage = await newStage(t, { files: { 'web.yaml': configMap('web', 'one') } });
   const ask = async (value: string) => {
-    const request = `${ANNOTATION_SYNC_REQUESTED}=${value}`;
-    await stage.kubectl('annotate', '--overwrite', 'applications.towpath.dev', 'web', request);
+    await stage.requestSync('web', value);
     await stage.until('web', ({ status }) => status?.handledSyncRequest === value, `${value} to be handled`);
   };
   const manual = { sync: { mode: 'Manual' } };

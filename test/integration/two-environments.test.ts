@@ -257,18 +257,10 @@ test('what a ref names, and what its commit holds, is asked of the Git server on
 test('A4: a sync asked for one environment is done once, and not again when it is asked for another, too', async (t) => {
   const { stage } = await newWeb(t);
   await stage.application('web', { sync: { mode: 'Manual' } });
-  const ask = (value: string) =>
-    stage.kubectl(
-      'annotate',
-      'applications.towpath.dev',
-      'web',
-      '--overwrite',
-      `towpath.dev/sync-requested=${value}`,
-    );
   const handled = (value: string) =>
     stage.until('web', ({ status }) => status?.handledSyncRequest === value, `${value} to be handled`);
   await stage.repository.commit(charts('2'));
-  await ask('staging=1');
+  await stage.requestSync('web', 'staging=1');
   await handled('staging=1');
   assert.deepEqual(
     [await versionOf(stage, 'staging'), await versionOf(stage, 'prod')],
@@ -276,7 +268,7 @@ test('A4: a sync asked for one environment is done once, and not again when it i
     'asked of staging only',
   );
   await stage.repository.commit(charts('3'));
-  await ask('staging=1,prod=1');
+  await stage.requestSync('web', 'staging=1,prod=1');
   const both = await handled('staging=1,prod=1');
   assert.deepEqual(
     [await versionOf(stage, 'staging'), await versionOf(stage, 'prod')],
@@ -298,7 +290,7 @@ test('A4, D7: what one environment did for a sync request it does not do again a
   const value = `${many},staging=one,prod=one`;
   const records = { method: 'PATCH', path: /\/secrets\/towpath-application-/ } as const;
   const before = proxy.find(records).length;
-  await stage.kubectl('annotate', 'applications.towpath.dev', 'web', `towpath.dev/sync-requested=${value}`);
+  await stage.requestSync('web', value);
   await stage.until(
     'web',
     ({ status }) =>
@@ -329,13 +321,7 @@ test('A4, D7: what one environment did for a sync request it does not do again a
   );
   assert.equal(environmentOf(done.status, 'staging')?.sync, 'OutOfSync');
   // More of the annotation, however long it is, asks nothing new of staging.
-  await stage.kubectl(
-    'annotate',
-    '--overwrite',
-    'applications.towpath.dev',
-    'web',
-    `towpath.dev/sync-requested=${value.replace('prod=one', 'prod=two')}`,
-  );
+  await stage.requestSync('web', value.replace('prod=one', 'prod=two'));
   const { status } = await stage.until(
     'web',
     (application) => application.status?.handledSyncRequest !== done.status?.handledSyncRequest,

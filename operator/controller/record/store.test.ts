@@ -10,6 +10,7 @@ import { Targets } from '../application/targets.ts';
 import { candidateId, candidateKey, manifestsDigest, newRecord, type TargetRecord } from './record.ts';
 import { applicationSecret, targetSecret } from './secrets.ts';
 import { RecordStore } from './store.ts';
+import type { TargetIdentity } from './target.ts';
 
 const INSTALLATION = 'records/towpath';
 
@@ -47,6 +48,12 @@ function recordOf(store: RecordStore, id: string): TargetRecord {
   const record = store.find(id);
   assert.ok(record !== undefined);
   return record;
+}
+
+/** Another target of the same Application. */
+function inProd<Identity extends TargetIdentity>(target: Identity): Identity {
+  const { id, application } = target;
+  return { ...target, environment: 'prod', id: `${id.slice(0, -1)}0`, name: `${application}/prod` };
 }
 
 /** A candidate that renders to one object there. */
@@ -134,12 +141,7 @@ test('D7: where somebody deletes the Secret of an Application, what one environm
   const { cluster, namespace, one, target, id, load, other } = await newStores(t);
   const staging = { ...newRecord(target), settings: 'first' };
   await one.save(staging);
-  const prod = {
-    ...target,
-    environment: 'prod',
-    id: `${id.slice(0, -1)}0`,
-    name: `${target.application}/prod`,
-  };
+  const prod = inProd(target);
   await one.save(newRecord(prod));
   const name = applicationSecret(INSTALLATION, target.application);
   await cluster.request('DELETE', `/api/v1/namespaces/${namespace}/secrets/${name}`);
@@ -154,12 +156,7 @@ test('D7: where somebody deletes the Secret of an Application, what one environm
 test('D6, D9: what an environment may go back to stays while its record cannot be read, whatever others accept', async (t) => {
   const { cluster, namespace, one, other, target, id, load } = await newStores(t);
   await one.save(newRecord(target));
-  const prod = {
-    ...target,
-    environment: 'prod',
-    id: `${id.slice(0, -1)}0`,
-    name: `${target.application}/prod`,
-  };
+  const prod = inProd(target);
   const acceptedIn = (environment: string, version: string) => {
     const { candidate, renderings } = newAcceptance(environment, version);
     const { digest = '', manifests = { objects: [], hooks: [] } } = renderings[environment] ?? {};

@@ -55,7 +55,7 @@ export function changeEvents(
 }
 
 /** The environment, where its Application has others, too, and conditions may be those of another one. */
-function placeOf(status: ApplicationStatus, environment: string): string | undefined {
+export function placeOf(status: ApplicationStatus, environment: string): string | undefined {
   return (status.environments?.length ?? 0) > 1 ? environment : undefined;
 }
 

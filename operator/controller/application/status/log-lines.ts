@@ -8,6 +8,7 @@ import { describeObject, type ObjectId } from '../../../manifest/manifest.ts';
 import type { ApplicationLineName, LogField } from '../../../observe/application-log.ts';
 import { shortCandidate } from '../../candidate/revision.ts';
 import type { Report } from '../../target/words/unreported.ts';
+import { placeOf } from './event-texts.ts';
 
 /** What the log is told of an Application. */
 export interface LogLine {
@@ -120,8 +121,10 @@ function quarantineLines(
 /** Errors name their environment, and each that has any is named. */
 function isQuarantined(status: ApplicationStatus | undefined, environment: string): boolean {
   if (status?.quarantine === undefined) return false;
-  const several = (status.environments?.length ?? 0) > 1;
-  return !several || status.quarantine.errors?.some((error) => error.environment === environment) === true;
+  const place = placeOf(status, environment);
+  return (
+    place === undefined || status.quarantine.errors?.some((error) => error.environment === place) === true
+  );
 }
 
 function heldLines(
