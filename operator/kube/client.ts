@@ -2,7 +2,13 @@ import { existsSync } from 'node:fs';
 import { Slices } from '../observe/event-loop-slices.ts';
 import { errorOf, malformed, objectIn, parsed } from './answers.ts';
 import { type Call, type CallOptions, Connection, type ConnectionOptions, type Verb } from './connection.ts';
-import { Credentials, kubeConfigByDefault, kubeConfigFromFile, parseKubeConfig } from './credentials.ts';
+import {
+  type AccessSource,
+  Credentials,
+  kubeConfigByDefault,
+  kubeConfigFromFile,
+  parseKubeConfig,
+} from './credentials.ts';
 import { isGone } from './errors.ts';
 import { parseList } from './list-text.ts';
 import { describePath, type KubeObject, type ObjectPath, urlPath } from './objects.ts';
@@ -53,7 +59,7 @@ export class KubeClient {
   readonly slices: Slices;
   readonly #connection: Connection;
 
-  constructor(credentials: Credentials, options: ClientOptions = {}) {
+  constructor(credentials: AccessSource, options: ClientOptions = {}) {
     this.silenceMs = options.silenceMs ?? SILENCE_MS;
     this.onWatchFault = options.onWatchFault ?? (() => undefined);
     this.slices = options.slices ?? new Slices();

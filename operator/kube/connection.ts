@@ -1,5 +1,5 @@
 import type { Slices } from '../observe/event-loop-slices.ts';
-import type { Access, Credentials } from './credentials.ts';
+import type { Access, AccessSource } from './credentials.ts';
 import { NotLeaderError, UnreachableError } from './errors.ts';
 import type { ServiceAccount } from './objects.ts';
 import { ServerClock } from './server-clock.ts';
@@ -71,14 +71,14 @@ const READS: readonly Verb[] = ['get', 'list', 'watch'];
 /** Everything between a verb and the wire: credentials, impersonation, the write gate, the clock, the counting. */
 export class Connection {
   readonly clock = new ServerClock();
-  readonly #credentials: Credentials;
+  readonly #credentials: AccessSource;
   readonly #options: ConnectionOptions;
   readonly #retiring = new Set<Transport>();
   readonly #leaveGate: (() => void) | undefined;
   #transport: Transport | undefined;
   #closed = false;
 
-  constructor(credentials: Credentials, options: ConnectionOptions) {
+  constructor(credentials: AccessSource, options: ConnectionOptions) {
     this.#credentials = credentials;
     this.#options = options;
     this.#leaveGate = options.gate?.add({ writesEnded: () => this.writesEnded() });

@@ -29,6 +29,35 @@ export interface Access {
   headers: string[];
 }
 
+/** What a client asks for the access before each request. */
+export interface AccessSource {
+  /** The access to use now. @throws UnreachableError where there is none. */
+  current(): Access | Promise<Access>;
+  /** The server refused `refused` (401, TLS). */
+  invalidate(refused: Access): void;
+}
+
+/** An access that somebody else keeps up to date: no file is read for it, and no program run. */
+export class GivenAccess implements AccessSource {
+  #access: Access;
+
+  constructor(access: Access) {
+    this.#access = access;
+  }
+
+  current(): Access {
+    return this.#access;
+  }
+
+  /** Nothing is read anew: whoever gave it gives another one. */
+  invalidate(): void {}
+
+  /** From the next request on. What is under way goes on as it began. */
+  replace(access: Access): void {
+    this.#access = access;
+  }
+}
+
 /** How old what was read from files or an exec plugin may get; rotated tokens live on for minutes, not hours. */
 const REFRESH_MS = 10_000;
 /** An exec plugin that hangs must not hold up calls, which have time-outs of their own only once they are sent. */
@@ -38,7 +67,7 @@ const READ_TIMEOUT_MS = 15_000;
  * The current access of a kubeconfig, read again every ten seconds (by a monotonic clock, A13) and at once after
  * `invalidate`: token files, CA files and client certificates are followed when they are rotated.
  */
-export class Credentials {
+export class Credentials implements AccessSource {
   readonly #load: () => KubeConfig;
   #config: KubeConfig | undefined;
   #access: Access | undefined;
