@@ -1,0 +1,167 @@
+import { parseRemoteUrl, type RemoteUrl } from './remote-url.ts';
+import { hasControlCharacter } from './text.ts';
+
+const DEFAULT_PORTS = { https: 443, http: 80, ssh: 22 } as const;
+
+/** Characters of a pattern; none that is longer opens anything. */
+const LONGEST_PATTERN = 512;
+
+/**
+ * Whether one of the patterns allows the repository. Both are compared in one form: scheme and host in lower case,
+ * `user@host:path` as `ssh://host/path`, no user, no port that the scheme has anyway, no `/` or `.git` at the end; the
+ * letter case of a path counts. In a pattern `*` stands for anything but `/`, `**` for anything.
+ *
+ * An address whose path a server may read in another way than it is written (`..`, an encoded `/`, an empty part) is
+ * allowed by no pattern: what is compared must be what is fetched.
+ */
+export function isAllowedRepository(patterns: readonly string[], url: string): boolean {
+  const name = comparableRepository(url);
+  return name !== undefined && patterns.some((pattern) => fits(comparablePattern(pattern), name));
+}
+
+/** The form in which a repository's URL is compared; undefined where it has none that is sure. */
+export function comparableRepository(url: string): string | undefined {
+  let remote: RemoteUrl;
+  try {
+    remote = parseRemoteUrl(url);
+  } catch {
+    return undefined;
+  }
+  const path = comparablePath(writtenPath(url, remote));
+  if (path === undefined) return undefined;
+  const port = remote.port === DEFAULT_PORTS[remote.scheme] ? '' : `:${remote.port}`;
+  return `${remote.scheme}://${comparableHost(remote.host)}${port}/${path}`;
+}
+
+/** The path as it stands in the text: `new URL` takes `..` out of it, and makes `/` of a backslash. */
+function writtenPath(url: string, { path }: RemoteUrl): string {
+  const scheme = url.indexOf('://');
+  if (scheme < 0) return path.startsWith('/') ? path : `/${path}`;
+  return url.includes('\\') ? '' : url.slice(url.indexOf('/', scheme + 3));
+}
+
+/** Without what stands around it; undefined where servers may read another path in it. */
+function comparablePath(written: string): string | undefined {
+  let decoded: string;
+  try {
+    decoded = decodeURIComponent(written);
+  } catch {
+    return undefined;
+  }
+  const slashes = (text: string) => text.split('/').length;
+  if (slashes(decoded) !== slashes(written)) return undefined;
+  if (hasControlCharacter(decoded) || /[\\%]/.test(decoded)) return undefined;
+  const path = withoutSuffix(decoded.slice(1));
+  const parts = path.split('/');
+  return parts.some((part) => part === '' || part === '.' || part === '..') ? undefined : path;
+}
+
+/** `git.example.com` for the same with a dot at its end, which DNS takes for the same; an IPv6 address in brackets. */
+function comparableHost(host: string): string {
+  const lower = host.toLowerCase();
+  if (lower.includes(':')) return `[${lower.replace(/^\[|\]$/g, '')}]`;
+  return lower.endsWith('.') ? lower.slice(0, -1) : lower;
+}
+
+function withoutSuffix(path: string): string {
+  const bare = withoutSlashes(path);
+  return bare.endsWith('.git') ? withoutSlashes(bare.slice(0, -'.git'.length)) : bare;
+}
+
+function withoutSlashes(path: string): string {
+  let end = path.length;
+  while (end > 0 && path[end - 1] === '/') end -= 1;
+  return path.slice(0, end);
+}
+
+/** A pattern in the same form; what is no address, such as `**`, as it is. */
+function comparablePattern(pattern: string): string {
+  const scheme = pattern.indexOf('://');
+  if (scheme >= 0) {
+    const name = pattern.slice(0, scheme).toLowerCase();
+    const rest = pattern.slice(scheme + 3);
+    const slash = rest.indexOf('/');
+    const authority = slash < 0 ? rest : rest.slice(0, slash);
+    const path = slash < 0 ? '' : rest.slice(slash + 1);
+    const host = withoutPort(name, authority.slice(authority.lastIndexOf('@') + 1));
+    const ending = withoutSuffix(decodedPattern(path));
+    return `${name}://${host}${slash < 0 ? '' : `/${ending}`}`;
+  }
+  // Linear: each part ends at a sign that it cannot have.
+  const [, host, path] = /^(?:[^@:/]*@)?(\[[^\]]*\]|[^@:/[\]]+):(.+)$/.exec(pattern) ?? [];
+  if (host === undefined || path === undefined) return pattern;
+  const relative = path.startsWith('/') ? path.slice(1) : path;
+  return `ssh://${comparableHost(host)}/${withoutSuffix(relative)}`;
+}
+
+function withoutPort(scheme: string, authority: string): string {
+  const colon = authority.endsWith(']') ? -1 : authority.lastIndexOf(':');
+  const host = comparableHost(colon < 0 ? authority : authority.slice(0, colon));
+  const port = colon < 0 ? '' : authority.slice(colon + 1);
+  const isDefault = Object.entries(DEFAULT_PORTS).some(
+    ([name, number]) => name === scheme && String(number) === port,
+  );
+  return port === '' || isDefault ? host : `${host}:${port}`;
+}
+
+function decodedPattern(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}
+
+/** `*` and `**` in a pattern that was taken apart; anything else is one character. */
+const WITHIN = Symbol('anything but /');
+const ACROSS = Symbol('anything');
+type Token = string | typeof WITHIN | typeof ACROSS;
+
+function tokensOf(pattern: string): Token[] {
+  const tokens: Token[] = [];
+  for (let at = 0; at < pattern.length; at += 1) {
+    if (pattern[at] !== '*') tokens.push(pattern.charAt(at));
+    else if (pattern[at + 1] !== '*') tokens.push(WITHIN);
+    else {
+      while (pattern[at + 1] === '*') at += 1;
+      tokens.push(ACROSS);
+    }
+  }
+  return tokens;
+}
+
+/**
+ * All places of the pattern where the text so far may be are followed at once, so that no text takes longer than its
+ * length times the pattern's.
+ */
+function fits(pattern: string, text: string): boolean {
+  if (pattern.length > LONGEST_PATTERN) return false;
+  const tokens = tokensOf(pattern);
+  let places = reached(tokens, [0]);
+  for (let at = 0; at < text.length; at += 1) {
+    const sign = text.charAt(at);
+    const next: number[] = [];
+    for (const place of places) {
+      const token = tokens[place];
+      if (token === ACROSS || (token === WITHIN && sign !== '/')) next.push(place);
+      else if (token === sign) next.push(place + 1);
+    }
+    if (next.length === 0) return false;
+    places = reached(tokens, next);
+  }
+  return places.includes(tokens.length);
+}
+
+/** The places with those behind wildcards that stand for nothing. Before the last `**` that was reached none is needed. */
+function reached(tokens: readonly Token[], places: readonly number[]): number[] {
+  const all = new Set<number>();
+  let first = 0;
+  for (const place of places) {
+    for (let at = place; !all.has(at); at += 1) {
+      all.add(at);
+      if (tokens[at] === ACROSS) first = Math.max(first, at);
+      if (typeof tokens[at] !== 'symbol') break;
+    }
+  }
+  return [...all].filter((place) => place >= first);
+}
