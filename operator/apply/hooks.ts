@@ -15,7 +15,7 @@ import {
 import { withMetadata } from '../manifest/metadata-text.ts';
 import { classify } from './classify.ts';
 import { deleteAndAwait, deleteHookObject } from './prune.ts';
-import { callOptions, pathOf, resourceOf, type TargetAccess } from './target.ts';
+import { callOptions, pathOf, resourceOf, resourceToWrite, type TargetAccess } from './target.ts';
 
 /** The hooks of an event in Helm's order: weight, then name, then as they were rendered (by kind). */
 export function hooksFor(hooks: readonly Manifest[], event: HookEvent): Manifest[] {
@@ -52,7 +52,7 @@ export interface HookRun {
  */
 export async function runHook(access: TargetAccess, manifest: Manifest, run: HookRun): Promise<void> {
   try {
-    const resource = await resourceOf(access, manifest);
+    const resource = await resourceToWrite(access, manifest);
     const problem = await runOnce(access, resource, manifest, run);
     if (problem === undefined) return;
     if (hasPolicy(manifest, 'hook-failed')) await deleteHook(access, resource, manifest, run.event);

@@ -17,7 +17,7 @@ import { applyOwn, lookAtOwn, mergeOwnership, takeShared, withoutNobody } from '
 import { mustMerge, notOwned } from './owner.ts';
 import { deleteAndAwait } from './prune.ts';
 import { isImmutable, RefusedChange } from './refused-change.ts';
-import { callOptions, pathOf, resourceOf, type TargetAccess } from './target.ts';
+import { callOptions, pathOf, resourceToWrite, type TargetAccess } from './target.ts';
 import { afterTrial, allUnknownFields, dryRunAsNew, isUnknownField } from './trial.ts';
 
 /**
@@ -28,7 +28,7 @@ const NO_OBJECT = '1';
 
 /** Applies one planned object; returns what the record keeps of it. Throws ApiError or TowpathError. */
 export async function applyObject(access: TargetAccess, planned: PlannedApply): Promise<AppliedObject> {
-  const resource = await resourceOf(access, planned.manifest);
+  const resource = await resourceToWrite(access, planned.manifest);
   const attempt: Attempt = { access, resource, planned, dryRun: false };
   let sent: Sent;
   let large: ReturnType<typeof asLargeAs>;
@@ -62,7 +62,7 @@ async function largeEnough(attempt: Attempt, failure: unknown): Promise<ReturnTy
 
 /** Asks about the object by a server-side dry-run. Throws as applyObject does. */
 export async function dryRunObject(access: TargetAccess, planned: PlannedApply): Promise<void> {
-  const resource = await resourceOf(access, planned.manifest);
+  const resource = await resourceToWrite(access, planned.manifest);
   const attempt: Attempt = { access, resource, planned, dryRun: true };
   try {
     await send(attempt);

@@ -7,7 +7,7 @@ import { backoffMs } from '../retry/backoff.ts';
 import { classify, isNamespaceMissing, type Refusal } from './classify.ts';
 import { type Definition, definitionOf, schemaRefusals } from './crd-schema.ts';
 import { applyObject, dryRunObject } from './object.ts';
-import { resourceOf, type TargetAccess } from './target.ts';
+import { resourceToWrite, type TargetAccess } from './target.ts';
 import { dryRunAsNew } from './trial.ts';
 
 /** Applies objects that do not need each other; what was applied is told one by one, also if another fails. */
@@ -120,7 +120,7 @@ export async function dryRunHooks(access: TargetAccess, hooks: readonly Manifest
   const refusals: Refusal[] = [];
   await inParallel(hooks, async (manifest) => {
     try {
-      await dryRunAsNew(access, await resourceOf(access, manifest), manifest);
+      await dryRunAsNew(access, await resourceToWrite(access, manifest), manifest);
     } catch (error) {
       access.signal.throwIfAborted();
       const refusal = classify(error, 'dry-run of', manifest);

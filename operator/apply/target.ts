@@ -3,6 +3,7 @@ import { ANNOTATION_ADOPT } from '../api/v1alpha1/names.ts';
 import type { KubeClient, KubeObject, ObjectPath, Resource, ServiceAccount } from '../kube/client.ts';
 import type { Discovery } from '../kube/discovery.ts';
 import type { AppliedObject } from '../manifest/applied.ts';
+import { type Bounds, outOfBounds } from '../manifest/bounds.ts';
 import type { LiveObject } from '../manifest/live.ts';
 import { describeObject, idOf, type Manifest, type ObjectId } from '../manifest/manifest.ts';
 
@@ -12,6 +13,8 @@ export interface TargetAccess {
   discovery: Discovery;
   /** Absent only with --insecure-no-impersonation. */
   as?: ServiceAccount;
+  /** What may be written at all, whatever that account may; absent: anything. */
+  bounds?: Bounds;
   targetId: string;
   /** `<namespace>/<application>/<environment>` */
   targetName: string;
@@ -62,6 +65,38 @@ export async function resourceOf(
       ],
     },
   );
+}
+
+/**
+ * The same for what is about to be sent, or asked about. Only here it is sure what the kind is served as: that may have
+ * changed since the candidate was judged.
+ */
+export async function resourceToWrite(access: TargetAccess, manifest: Manifest): Promise<Resource> {
+  const resource = await resourceOf(access, manifest);
+  const refusal = refusalOf(access, manifest, resource);
+  if (refusal !== undefined) throw refusal;
+  return resource;
+}
+
+type Located = ObjectId & { readonly file?: string };
+
+/** What keeps an object out of where the target may write (S3), by what the cluster serves now; undefined: nothing. */
+export function boundsRefusal(access: TargetAccess, object: Located): TowpathError | undefined {
+  const { group, kind } = object;
+  return refusalOf(access, object, access.discovery.resourceFor(group, kind));
+}
+
+function refusalOf(
+  { bounds }: TargetAccess,
+  object: Located,
+  served: Resource | undefined,
+): TowpathError | undefined {
+  const message = bounds === undefined ? undefined : outOfBounds(object, served, bounds);
+  if (message === undefined) return undefined;
+  const file = object.file === undefined ? {} : { file: object.file };
+  return new TowpathError('Person', 'OutOfBounds', message, {
+    details: [{ object: idOf(object), message, ...file }],
+  });
 }
 
 export function pathOf(resource: Resource, object: ObjectId): ObjectPath {

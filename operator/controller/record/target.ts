@@ -1,4 +1,5 @@
 import type { ServiceAccount } from '../../kube/client.ts';
+import type { Bounds } from '../../manifest/bounds.ts';
 import type { IgnoreRule } from '../../plan/ignore.ts';
 
 /** Which target it is: enough to find its record and its objects, also where its Application cannot be read. */
@@ -30,6 +31,8 @@ export interface Target extends PlacedTarget {
   readonly namespace: string;
   /** Whose rights every write has; undefined only with --insecure-no-impersonation: the operator's own. */
   readonly account: ServiceAccount | undefined;
+  /** What its Environment lets it write to; absent without environments. */
+  readonly bounds?: Bounds;
   readonly overlay: Overlay;
   readonly settings: TargetSettings;
 }

@@ -100,7 +100,7 @@ export interface RunInput {
 }
 
 export function accessOf(parts: Parts, target: Target, signal: AbortSignal): TargetAccess {
-  const { id, name, account, settings } = target;
+  const { id, name, account, bounds, settings } = target;
   const { client, discovery, inventory } = parts.clusterOf(target);
   return {
     client,
@@ -113,6 +113,7 @@ export function accessOf(parts: Parts, target: Target, signal: AbortSignal): Tar
     observe: (object, resource) => inventory.observe(object, resource, account),
     signal,
     ...(account === undefined ? {} : { as: account }),
+    ...(bounds === undefined ? {} : { bounds }),
   };
 }
 

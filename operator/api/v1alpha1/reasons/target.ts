@@ -76,6 +76,10 @@ export const TARGET_REASONS = {
     'The ServiceAccount of the Application does not exist.',
     'Run the two commands that the message shows.',
   ),
+  OutOfBounds: person(
+    'An object stands outside of the target namespace, or in none, and the Environment does not allow that.',
+    'Take it out of Git, or have the platform allow its kind: spec.access.clusterScoped of the Environment. Nothing of the candidate was applied there; other environments are not concerned.',
+  ),
   NamespaceMissing: resource(
     'The namespace of an object does not exist.',
     'Make it, or add it to the manifests.',

@@ -8,6 +8,7 @@ import { circularValues, renderWarnings } from '../../candidate/render-warnings.
 import type { Candidate, Manifests } from '../../record/record.ts';
 import type { TargetIdentity } from '../../record/target.ts';
 import { withoutFreed } from '../deploy/free-allocations.ts';
+import { refuseOutside } from '../deploy/out-of-bounds.ts';
 import { type DeployContext, kindsOf } from '../deploy-context.ts';
 import { Planning } from '../planning.ts';
 import type { Run } from '../run.ts';
@@ -53,6 +54,7 @@ async function judgeManifests(
     if (!(error instanceof TowpathError)) throw error;
     throw new Quarantine({ revision: candidate.revision, candidate: candidate.id }, error);
   }
+  refuseOutside(access, [...manifests.objects, ...manifests.hooks]);
   await inventory.watches.ensure(kindsOf([...manifests.objects, ...record.applied.values()]), access);
   const planning = await Planning.of(context, manifests.objects);
   const { apply } = await planning.plan();

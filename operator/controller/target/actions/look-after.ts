@@ -1,6 +1,7 @@
 import { isInPrinciple } from '../../../apply/classify.ts';
 import type { Deployment } from '../../record/record.ts';
 import { advance as advanceDeployment, repair as repairDeployment } from '../deploy/deploy.ts';
+import { refuseOutside } from '../deploy/out-of-bounds.ts';
 import { endHooks } from '../deploy/run-hooks.ts';
 import {
   type Advance,
@@ -26,6 +27,7 @@ export async function tidy({ context }: Run): Promise<Outcome> {
 
 /** Nothing differs: no manifest is read, and nothing is asked of the API server. */
 export async function confirm({ context }: Run): Promise<Outcome> {
+  refuseOutside(context.access, context.record.applied.values());
   await saveChanges(context);
   context.drift.clear();
   return { type: 'LookedAfter', lookedAfter: { how: 'Confirmed' } };
@@ -36,6 +38,7 @@ export async function advance(run: Run, state: TargetState): Promise<Outcome> {
   const { context } = run;
   const deployment = deploymentOf(context);
   const manifests = await manifestsOf(run, state, deployment.candidate);
+  refuseOutside(context.access, manifests.objects);
   const result = await advanceDeployment(context, deployment, manifests);
   noteEnd(context, deployment, result);
   return { type: 'LookedAfter', lookedAfter: { how: 'Advanced', result } };
