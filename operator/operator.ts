@@ -4,6 +4,7 @@ import { ApplicationController } from './controller/application/controller.ts';
 import { Targets } from './controller/application/targets.ts';
 import { takeAnswer, watchApplications } from './controller/application/watch-applications.ts';
 import { Cluster } from './controller/cluster/cluster.ts';
+import { Environments } from './controller/environment/environments.ts';
 import { Home } from './controller/home/home.ts';
 import { defaultInstallation, leaseName } from './controller/home/installations.ts';
 import { CONCURRENCY } from './controller/target/paced-queue.ts';
@@ -41,6 +42,7 @@ export class Operator {
   readonly #gate = new WriteGate(() => this.#home.isLeader());
   readonly #home: Home;
   readonly #applications: ListWatch<KubeObject>;
+  readonly #environments: Environments;
   readonly #cluster: Cluster;
   readonly #authorities: Authorities | undefined;
   readonly #sources: Sources;
@@ -64,6 +66,11 @@ export class Operator {
     const client = KubeClient.load(this.#clientOptions());
     this.#home = this.#newHome(client, giveWay);
     this.#applications = this.#watchApplications();
+    this.#environments = new Environments({
+      client,
+      log,
+      onChange: (name) => this.#controller.onEnvironment(name),
+    });
     // The only one so far, and the one that we are in ourselves.
     this.#cluster = this.#newCluster(client);
 
@@ -93,6 +100,7 @@ export class Operator {
       webhookPort: await this.#webhooks.start(),
     };
     await this.#cluster.start();
+    await this.#environments.start();
     this.#applications.start();
     await this.#applications.whenSynced(this.#stopping.signal);
     await this.#home.start(this.#stopping.signal);
@@ -115,6 +123,7 @@ export class Operator {
     await Promise.race([this.#home.endWork(), sleep(STOP_MS, undefined, { ref: false })]);
     const allStopped = Promise.allSettled([
       this.#applications.stop(),
+      this.#environments.stop(),
       // What is under way looks at the cluster still.
       this.#controller.stop().finally(() => this.#cluster.stop()),
       this.#home.stop(),
@@ -272,6 +281,7 @@ export class Operator {
     return new ApplicationController({
       home: this.#home.client,
       clusterOf: () => this.#cluster,
+      clusters: () => [this.#cluster],
       sources: this.#sources,
       nameOf: (url) => repositoryName(url, aliases),
       renderer: this.#renderer,
@@ -282,6 +292,7 @@ export class Operator {
       targets: new Targets({
         installation: this.#installation,
         impersonate: !flags['insecure-no-impersonation'],
+        environments: this.#environments,
       }),
       random: Math.random,
       onFault: (application, { message: error, stack }) =>

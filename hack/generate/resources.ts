@@ -1,9 +1,10 @@
 import type { z } from 'zod';
 import { applicationSchema } from '../../operator/api/v1alpha1/application.ts';
+import { environmentSchema } from '../../operator/api/v1alpha1/environment.ts';
 
 export interface PrinterColumn {
   name: string;
-  type: 'string' | 'date';
+  type: 'string' | 'date' | 'integer';
   description: string;
   jsonPath: string;
   /** 1: shown by `kubectl get -o wide` only. */
@@ -85,4 +86,57 @@ export const APPLICATION: Resource = {
   ],
 };
 
-export const RESOURCES: readonly Resource[] = [APPLICATION];
+const ENVIRONMENT: Resource = {
+  schema: environmentSchema,
+  names: {
+    kind: 'Environment',
+    plural: 'environments',
+    singular: 'environment',
+    shortNames: ['tenv'],
+    categories: ['gitops'],
+  },
+  scope: 'Cluster',
+  description:
+    'Environment is a place that Applications are deployed to: a cluster, a namespace there, whose rights a write has, and which Applications may land. The platform makes it, and Applications name it.',
+  columns: [
+    {
+      name: 'Ready',
+      type: 'string',
+      description: 'Whether Applications can be deployed there.',
+      jsonPath: '.status.conditions[?(@.type=="Ready")].status',
+    },
+    {
+      name: 'Cluster',
+      type: 'string',
+      description: 'Version of Kubernetes that the cluster has.',
+      jsonPath: '.status.cluster.version',
+    },
+    {
+      name: 'Applications',
+      type: 'integer',
+      description: 'Applications that name it.',
+      jsonPath: '.status.applications',
+    },
+    {
+      name: 'Frozen',
+      type: 'string',
+      description: 'Until when nothing new is deployed.',
+      jsonPath: '.status.frozenUntil',
+    },
+    {
+      name: 'Age',
+      type: 'date',
+      description: 'Since when it exists.',
+      jsonPath: '.metadata.creationTimestamp',
+    },
+    {
+      name: 'Message',
+      type: 'string',
+      description: 'What is going on, and the next step.',
+      jsonPath: '.status.conditions[?(@.type=="Ready")].message',
+      priority: 1,
+    },
+  ],
+};
+
+export const RESOURCES: readonly Resource[] = [APPLICATION, ENVIRONMENT];

@@ -38,6 +38,7 @@ const jsonSchema = z.looseObject({
   listType: z.string().exactOptional(),
   listMapKeys: z.array(z.string()).exactOptional(),
   preserveUnknownFields: z.literal(true).exactOptional(),
+  textMap: z.object({ maxLength: z.int() }).exactOptional(),
 });
 type JsonSchema = z.output<typeof jsonSchema>;
 const KNOWN_KEYWORDS = new Set(Object.keys(jsonSchema.shape));
@@ -123,6 +124,12 @@ function convertObject(schema: JsonSchema, output: StructuralSchema, field: stri
     if (schema.maxProperties === undefined) throw new Error(`${field}: has no maximum`);
     output.maxProperties = schema.maxProperties;
     output['x-kubernetes-preserve-unknown-fields'] = true;
+    return;
+  }
+  if (schema.textMap !== undefined) {
+    if (schema.maxProperties === undefined) throw new Error(`${field}: has no maximum`);
+    output.maxProperties = schema.maxProperties;
+    output.additionalProperties = { type: 'string', maxLength: schema.textMap.maxLength };
     return;
   }
   if (schema.additionalProperties !== undefined) {

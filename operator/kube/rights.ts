@@ -34,12 +34,6 @@ export const WATCHED_RIGHTS: readonly Right[] = [
     why: 'Those that an Application names in its own namespace: Git credentials and values. Each is watched by its name.',
   },
   {
-    apiGroups: [''],
-    resources: ['serviceaccounts', 'namespaces'],
-    verbs: ['get'],
-    why: 'Whether the ServiceAccount is missing or may too little; whether the namespace is being deleted.',
-  },
-  {
     apiGroups: ['events.k8s.io'],
     resources: ['events'],
     verbs: ['create', 'patch'],
@@ -49,6 +43,18 @@ export const WATCHED_RIGHTS: readonly Right[] = [
 
 /** What it does besides with what stands in no namespace. */
 export const CLUSTER_RIGHTS: readonly Right[] = [
+  {
+    apiGroups: ['towpath.dev'],
+    resources: ['environments'],
+    verbs: ['get', 'list', 'watch'],
+    why: 'Where Applications may land; got is one whose values have integers beyond 2^53.',
+  },
+  {
+    apiGroups: [''],
+    resources: ['serviceaccounts', 'namespaces'],
+    verbs: ['get'],
+    why: 'Whether the ServiceAccount of a target is missing or may too little; whether its namespace is being deleted.',
+  },
   {
     apiGroups: ['apiextensions.k8s.io'],
     resources: ['customresourcedefinitions'],

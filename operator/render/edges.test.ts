@@ -100,7 +100,7 @@ describe('schemas of values', () => {
       'web/templates/a.yaml': configMap('a', 'x'),
     };
     await failure(engine.render(files), 'ValuesInvalid');
-    const rendered = await engine.render(files, { helm: { skipSchemaValidation: true } });
+    const rendered = await engine.render(files, { helm: { layers: [], skipSchemaValidation: true } });
     assert.deepEqual(names(rendered.objects), ['a']);
   });
 });

@@ -8,6 +8,7 @@ import {
   data,
   failure,
   names,
+  ofHelm,
   request,
   showValues,
   TestRenderer,
@@ -65,7 +66,7 @@ describe('a render of a real Git tree', () => {
   });
 
   it('S6: a values file that is a symlink is read within the repository only', async () => {
-    const helm = (valuesFile: string) => ({ helm: { valuesFiles: [valuesFile] } });
+    const helm = (valuesFile: string) => ofHelm({ valuesFiles: [valuesFile] });
     const files = {
       ...chart,
       ...showValues,

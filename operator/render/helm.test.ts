@@ -2,7 +2,16 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { archiveOf } from '../../test/harness/archive.ts';
 import { MemoryTree } from '../../test/harness/memory-tree.ts';
-import { chart, configMap, data, failure, names, request, TestRenderer } from '../../test/harness/render.ts';
+import {
+  chart,
+  configMap,
+  data,
+  failure,
+  names,
+  ofHelm,
+  request,
+  TestRenderer,
+} from '../../test/harness/render.ts';
 
 const engine = new TestRenderer();
 
@@ -65,7 +74,7 @@ describe('Helm charts', () => {
 `,
         'web/templates/r.yaml': configMap('{{ include "lib.name" . }}', '{{ .Values.imported }}'),
       },
-      { helm: { values: '{"global":{"region":"eu"},"tags":{"fast":false},"jobs":{"who":"worker"}}' } },
+      ofHelm({ values: '{"global":{"region":"eu"},"tags":{"fast":false},"jobs":{"who":"worker"}}' }),
     );
     assert.deepEqual(names(rendered.objects).sort(), ['db', 'from-library', 'jobs']);
     assert.equal(data(rendered, 'db').text, 'db-eu');
@@ -91,7 +100,7 @@ describe('Helm charts', () => {
         ),
         'web/templates/p.yaml': configMap('ports', '{{ toJson .Values.ports | quote }}'),
       },
-      { helm: { values: '{"first":{"service":{"port":{"number":6}}}}' } },
+      ofHelm({ values: '{"first":{"service":{"port":{"number":6}}}}' }),
     );
     assert.deepEqual([data(rendered, 'first').text, data(rendered, 'second').text], ['6', '7']);
     assert.deepEqual(JSON.parse(data(rendered, 'ports').text ?? ''), {
@@ -167,14 +176,14 @@ describe('Helm charts', () => {
         'db/templates/c.yaml': configMap('db', '{{ .Values.global.region }}'),
       }),
     };
-    const helm = { values: '{"global":{"region":"eu"}}' };
-    const rendered = await engine.renderer.render(new MemoryTree(files), request('.', { helm }));
+    const helm = ofHelm({ values: '{"global":{"region":"eu"}}' });
+    const rendered = await engine.renderer.render(new MemoryTree(files), request('.', helm));
     assert.equal(data(rendered, 'db').text, 'eu');
     const broken = new MemoryTree({ ...files, 'charts/db-1.0.0.tgz': 'no archive' });
-    const error = await failure(engine.renderer.render(broken, request('', { helm })), 'ChartInvalid');
+    const error = await failure(engine.renderer.render(broken, request('', helm)), 'ChartInvalid');
     assert.match(error.message, /db-1\.0\.0\.tgz/);
     const missing = new MemoryTree({ 'Chart.yaml': files['Chart.yaml'] });
-    const named = await failure(engine.renderer.render(missing, request('', { helm })), 'DependencyMissing');
+    const named = await failure(engine.renderer.render(missing, request('', helm)), 'DependencyMissing');
     assert.equal(named.details[0]?.file, 'Chart.yaml');
   });
 
@@ -189,7 +198,7 @@ describe('Helm charts', () => {
       /redis 7\.x from https:\/\/charts\.example\.com.*helm dependency update.*redis\.enabled: false/,
     );
     assert.deepEqual(
-      (await engine.render(files, { helm: { values: '{"redis":{"enabled":false}}' } })).objects,
+      (await engine.render(files, ofHelm({ values: '{"redis":{"enabled":false}}' }))).objects,
       [],
     );
   });
@@ -226,11 +235,11 @@ describe('Helm charts', () => {
     const conditional = { ...unpacked, 'web/charts/db/Chart.yaml': db(', condition: redis.enabled') };
     const named = await failure(engine.render(conditional), 'DependencyMissing');
     assert.match(named.message, /or switch it off \(store\.redis\.enabled: false\)/);
-    const off = { helm: { values: '{"store":{"redis":{"enabled":false}}}' } };
+    const off = ofHelm({ values: '{"store":{"redis":{"enabled":false}}}' });
     assert.equal((await engine.render(conditional, off)).objects.length, 0);
     const tagged = { ...unpacked, 'web/charts/db/Chart.yaml': db(', tags: [cache]') };
     assert.equal(
-      (await engine.render(tagged, { helm: { values: '{"tags":{"cache":false}}' } })).objects.length,
+      (await engine.render(tagged, ofHelm({ values: '{"tags":{"cache":false}}' }))).objects.length,
       0,
     );
     const both = {
@@ -307,7 +316,7 @@ describe('Helm charts', () => {
     assert.match(invalid.message, /web\/templates\/a\.yaml, document 2/);
     await failure(engine.render({ ...chart, 'web/Chart.yaml': 'name: [\n' }), 'ChartInvalid');
     const missing = await failure(
-      engine.render({ 'web/values.yaml': '', 'web/templates/a.yaml': '' }, { helm: { values: '{}' } }),
+      engine.render({ 'web/values.yaml': '', 'web/templates/a.yaml': '' }, ofHelm({ values: '{}' })),
       'ChartInvalid',
     );
     assert.match(missing.message, /no Chart\.yaml in web/);

@@ -1,7 +1,13 @@
 import { posix } from 'node:path';
 import { TowpathError } from '../api/errors.ts';
 import type { TracedReads } from './inputs.ts';
-import { describePath, type HelmValues, type RenderKind, type RenderRequest } from './request.ts';
+import {
+  describePath,
+  type HelmValues,
+  type RenderKind,
+  type RenderRequest,
+  type ValuesLayer,
+} from './request.ts';
 import { directoryOf, type EngineValues, readValuesFiles, whatIsThere } from './values.ts';
 
 /** Files that the engine may ask for as a whole, by what it keeps them under. */
@@ -29,8 +35,10 @@ export async function detectKind(
   if (type === 'file') return 'Plain';
   const has = async (name: string) => (await tree.type(posix.join(path, name))) === 'file';
   if (await has('Chart.yaml')) return 'Helm';
-  const { valuesFiles = [], valuesFrom = [], values } = request.helm ?? {};
-  const wantsHelm = valuesFiles.length > 0 || valuesFrom.length > 0 || values !== undefined;
+  const wantsHelm = (request.helm?.layers ?? []).some(
+    ({ valuesFiles = [], valuesFrom = [], values }) =>
+      valuesFiles.length > 0 || valuesFrom.length > 0 || values !== undefined,
+  );
   if (wantsHelm || ((await has('values.yaml')) && (await tree.type(posix.join(path, 'templates'))))) {
     throw new TowpathError(
       'Person',
@@ -46,21 +54,37 @@ export async function detectKind(
 }
 
 /** All values of the request, later ones win. */
-export async function helmValues(tree: TracedReads, path: string, helm: HelmValues): Promise<EngineValues[]> {
-  const json = (name: string, text: string | undefined): EngineValues[] =>
-    text === undefined ? [] : [{ name, format: 'json', text: Buffer.from(text) }];
+export async function helmValues(
+  tree: TracedReads,
+  path: string,
+  { defaults, layers }: HelmValues,
+): Promise<EngineValues[]> {
+  const all = defaults === undefined ? [] : [ofJson(defaults.name, defaults.text)];
+  for (const layer of layers) all.push(...(await layerValues(tree, path, layer)));
+  return all;
+}
+
+async function layerValues(
+  tree: TracedReads,
+  path: string,
+  { name: field, valuesFiles = [], valuesFrom = [], values }: ValuesLayer,
+): Promise<EngineValues[]> {
   return [
-    ...(await readValuesFiles(tree, path, helm.valuesFiles ?? [])),
-    ...(helm.valuesFrom ?? []).map(
-      (from): EngineValues => ({
-        name: from.name,
+    ...(await readValuesFiles(tree, path, valuesFiles)),
+    ...valuesFrom.map(
+      ({ name, text, secret = false }): EngineValues => ({
+        name,
         format: 'yaml',
-        text: Buffer.from(from.text),
-        secret: from.secret ?? false,
+        text: Buffer.from(text),
+        secret,
       }),
     ),
-    ...json('spec.helm.values', helm.values),
+    ...(values === undefined ? [] : [ofJson(`${field}.values`, values)]),
   ];
+}
+
+function ofJson(name: string, text: string): EngineValues {
+  return { name, format: 'json', text: Buffer.from(text) };
 }
 
 /** The chart in a directory; undefined where there is none. */

@@ -25,6 +25,7 @@ export {
   type RenderKind,
   type RenderLimits,
   type RenderRequest,
+  type ValuesLayer,
 } from './request.ts';
 export type { RenderEntry, RenderTree } from './tree.ts';
 
@@ -164,7 +165,7 @@ export class Renderer {
     const reader = new TracedReads(tree, signal);
     const path = repositoryPath('', request.path);
     const kind = await detectKind(reader, path, request);
-    const values = kind === 'Helm' ? await helmValues(reader, path, request.helm ?? {}) : [];
+    const values = kind === 'Helm' ? await helmValues(reader, path, request.helm ?? { layers: [] }) : [];
     const chart = kind === 'Helm' ? await chartFiles(reader, path) : undefined;
     const plain = kind === 'Plain' ? await manifestFiles(reader, path) : [];
     const trees = chart === undefined ? plain : [chart];

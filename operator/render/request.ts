@@ -19,16 +19,25 @@ export interface RenderRequest {
   owner: string;
 }
 
-/** Values in the order in which they are merged: files, valuesFrom, values. */
+/** What a chart is rendered with: the later layer wins. */
 export interface HelmValues {
+  /** All layers win over it, and it says nothing of what is at the path. JSON text of an object. */
+  defaults?: { readonly name: string; readonly text: string };
+  layers: readonly ValuesLayer[];
+  /** The chart's values.schema.json is not asked. */
+  skipSchemaValidation?: true;
+}
+
+/** Values in the order in which they are merged: files, valuesFrom, values. */
+export interface ValuesLayer {
+  /** As messages name it: `spec.helm`. */
+  name: string;
   /** Relative to the request's path, or to the repository's root where they begin with `/`. */
   valuesFiles?: readonly string[];
   /** `name` as messages say it: `ConfigMap shared key values.yaml`. Texts of Secrets never appear in messages. */
   valuesFrom?: readonly { name: string; text: string; secret?: boolean }[];
   /** JSON text of an object; integers beyond 2^53 stay exact. */
   values?: string;
-  /** The chart's values.schema.json is not asked. */
-  skipSchemaValidation?: true;
 }
 
 export type RenderKind = 'Helm' | 'Kustomize' | 'Plain';

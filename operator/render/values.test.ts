@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { chart, configMap, data, failure, showValues, TestRenderer } from '../../test/harness/render.ts';
+import {
+  chart,
+  configMap,
+  data,
+  failure,
+  ofHelm,
+  showValues,
+  TestRenderer,
+} from '../../test/harness/render.ts';
 import type { TowpathError } from '../api/errors.ts';
 
 const engine = new TestRenderer();
@@ -24,7 +32,7 @@ describe('values', () => {
     };
     assert.deepEqual(await engine.values(files, from), { color: 'from', nested: { a: 2 }, one: 1, two: 2 });
     const all = { ...from, values: '{"color":"inline","big":9007199254740993,"small":1000000}' };
-    const merged = await engine.render({ ...chart, ...showValues, ...files }, { helm: all });
+    const merged = await engine.render({ ...chart, ...showValues, ...files }, ofHelm(all));
     assert.match(data(merged, 'values').values ?? '', /"big":9007199254740993.*"color":"inline"/);
   });
 
@@ -55,7 +63,7 @@ describe('values', () => {
     await failure(engine.values({ 'web/v.yaml': `a: ${'x'.repeat(2 ** 20)}` }, one), 'ValuesFileTooLarge');
     const pointer = 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n';
     await failure(engine.values({ 'web/v.yaml': pointer }, one), 'ValuesFileIsLFSPointer');
-    await failure(engine.values({ 'web/values.yaml': pointer }, undefined), 'ValuesFileIsLFSPointer');
+    await failure(engine.values({ 'web/values.yaml': pointer }, {}), 'ValuesFileIsLFSPointer');
   });
 
   test('every violation of the schema is listed, those of subcharts too', async () => {
@@ -69,7 +77,7 @@ describe('values', () => {
           'web/charts/db/Chart.yaml': 'apiVersion: v2\nname: db\nversion: 1.0.0\n',
           'web/charts/db/values.schema.json': schema('[]'),
         },
-        { helm: { values: '{"color":"green","count":0,"db":{"count":"many"}}' } },
+        ofHelm({ values: '{"color":"green","count":0,"db":{"count":"many"}}' }),
       ),
       'ValuesInvalid',
     );
@@ -127,7 +135,7 @@ describe('values', () => {
       '{{ fail (toString .Values.pin) }}',
       '{{ include .Values.password . }}',
     ]) {
-      const error = await engine.render({ ...chart, 'web/templates/a.yaml': template }, { helm: from }).then(
+      const error = await engine.render({ ...chart, 'web/templates/a.yaml': template }, ofHelm(from)).then(
         () => assert.fail(template),
         (caught: TowpathError) => caught,
       );
@@ -137,7 +145,7 @@ describe('values', () => {
     const broken = { valuesFrom: [{ name: 'Secret s key k', text: 'hunter2-very-secret: [', secret: true }] };
     assert.doesNotMatch((await failure(engine.values({}, broken), 'ValuesInvalid')).message, /hunter2/);
     const schema = { 'web/values.schema.json': '{"properties":{"password":{"pattern":"^x"}}}' };
-    const refused = await failure(engine.render({ ...chart, ...schema }, { helm: from }), 'ValuesInvalid');
+    const refused = await failure(engine.render({ ...chart, ...schema }, ofHelm(from)), 'ValuesInvalid');
     assert.doesNotMatch(JSON.stringify([refused.message, refused.details]), /hunter2/);
   });
 });

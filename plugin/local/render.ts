@@ -86,9 +86,14 @@ async function render(
         namespace: metadata.namespace,
         releaseName: spec.helm?.releaseName ?? metadata.name,
         helm: {
-          valuesFiles: spec.helm?.valuesFiles ?? [],
-          valuesFrom,
-          ...(values === undefined ? {} : { values }),
+          layers: [
+            {
+              name: 'spec.helm',
+              valuesFiles: spec.helm?.valuesFiles ?? [],
+              valuesFrom,
+              ...(values === undefined ? {} : { values }),
+            },
+          ],
           ...(spec.helm?.skipSchemaValidation === true ? { skipSchemaValidation: true } : {}),
         },
         capabilities: { kubeVersion: served.kubeVersion, apiVersions: served.apiVersions },

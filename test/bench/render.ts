@@ -36,7 +36,7 @@ function request(releaseName: string, values: string): RenderRequest {
     path: 'chart',
     namespace: 'bench',
     releaseName,
-    helm: { values },
+    helm: { layers: [{ name: 'spec.helm', values }] },
     capabilities: { kubeVersion: 'v1.37.2', apiVersions: ['v1', 'apps/v1'] },
     scopes: {},
     labels: { 'towpath.dev/target': 'bench' },

@@ -15,6 +15,7 @@ import { type Manifest, objectKey } from '../../operator/manifest/manifest.ts';
 import { Renderer, type RenderRequest } from '../../operator/render/renderer.ts';
 import { DirectoryTree } from '../harness/directory-tree.ts';
 import { MemoryTree } from '../harness/memory-tree.ts';
+import { ofHelm } from '../harness/render.ts';
 import { useControlPlane } from '../harness/use-control-plane.ts';
 import { type CorpusChart, corpusCharts, skipWithoutCorpus, withoutDependencies } from './corpus.ts';
 
@@ -54,7 +55,7 @@ function request(
     ...cluster,
     labels: { 'towpath.dev/target': 'corpus' },
     owner: 'corpus/sample/default',
-    ...(values === undefined ? {} : { helm: { valuesFrom: [{ name: 'the value set', text: values }] } }),
+    ...(values === undefined ? {} : ofHelm({ valuesFrom: [{ name: 'the value set', text: values }] })),
   };
 }
 

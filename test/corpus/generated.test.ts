@@ -14,7 +14,7 @@ import { clusterBinary } from '../../hack/programs.ts';
 import { TowpathError } from '../../operator/api/errors.ts';
 import { type Manifest, objectKey } from '../../operator/manifest/manifest.ts';
 import type { Rendered, RenderRequest } from '../../operator/render/renderer.ts';
-import { TestRenderer } from '../harness/render.ts';
+import { ofHelm, TestRenderer } from '../harness/render.ts';
 import { generatedChart } from './generated-charts.ts';
 import { generatedKustomization } from './generated-kustomizations.ts';
 import { Seeded } from './seeded.ts';
@@ -98,8 +98,8 @@ describe('generated charts render as helm template does', () => {
         ...['-f', join(directory, 'values.yaml'), '--kube-version', kubeVersion],
         ...['--api-versions', apiVersions.join(',')],
       ]);
-      const helm = { valuesFrom: [{ name: 'the values', text: values }] };
-      ends.push(await compare(engine.render(files, { ...cluster, helm }), theirs));
+      const helm = ofHelm({ valuesFrom: [{ name: 'the values', text: values }] });
+      ends.push(await compare(engine.render(files, { ...cluster, ...helm }), theirs));
     });
   test('most of them render', () => {
     const count = ends.filter((end) => end === 'same').length;

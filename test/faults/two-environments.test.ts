@@ -21,6 +21,7 @@ import { sha256 } from '../../operator/manifest/digest.ts';
 import { Slices } from '../../operator/observe/event-loop-slices.ts';
 import { startFaultProxy } from '../harness/fault-proxy.ts';
 import { isWrite } from '../harness/proxied-stage.ts';
+import { NO_ENVIRONMENTS } from '../harness/target.ts';
 import { namespaceFor, useControlPlane } from '../harness/use-control-plane.ts';
 import { eventually } from '../harness/wait.ts';
 
@@ -86,7 +87,8 @@ class Story {
   #isDeleted = false;
 
   constructor(application: string) {
-    const [target] = new Targets({ installation: INSTALLATION, impersonate: true }).named(application);
+    const options = { installation: INSTALLATION, impersonate: true, environments: NO_ENVIRONMENTS };
+    const target = new Targets(options).named(application);
     this.targets = ENVIRONMENTS.map((environment, index) => ({
       application,
       environment,

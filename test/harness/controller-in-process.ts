@@ -50,6 +50,7 @@ export async function startController({
   const controller: ApplicationController = new ApplicationController({
     home,
     clusterOf: () => cluster,
+    clusters: () => [cluster],
     sources,
     nameOf: (url) => url,
     renderer,

@@ -30,7 +30,8 @@ export async function operatorToken(
   const ofApplications = [...rulesOf(WATCHED_RIGHTS), impersonation];
   const everywhere = [
     ...rulesOf([...CLUSTER_RIGHTS, ...UPGRADE_RIGHTS, ...READ_RIGHTS]),
-    ...(watched === '' ? ofApplications : []),
+    // Environments put Applications into other namespaces.
+    ...(watched === '' ? ofApplications : [impersonation]),
   ];
   const rbac = `/apis/${GROUP}/v1`;
   const clusterName = [NAME, namespace, watched].join('-').replace(/-$/, '');

@@ -144,13 +144,14 @@ export async function installCRDs(cluster: Cluster): Promise<void> {
   ]);
   if (applied.code !== 0) throw new Error(`kubectl apply -f crds: ${applied.stderr}`);
   // Not `kubectl wait --for=condition`: of a definition so new that it has no conditions at all it fails.
-  const established = '{.status.conditions[?(@.type=="Established")].status}';
+  const established = '{range .items[*]}{.status.conditions[?(@.type=="Established")].status}{end}';
+  const names = ['applications.towpath.dev', 'environments.towpath.dev'];
   await eventually(
     async () => {
-      const query = ['get', 'crd', 'applications.towpath.dev', '-o', `jsonpath=${established}`];
-      return (await cluster.kubectl(query)).stdout === 'True';
+      const query = ['get', 'crd', ...names, '-o', `jsonpath=${established}`];
+      return (await cluster.kubectl(query)).stdout === names.map(() => 'True').join('');
     },
-    { describe: 'the CustomResourceDefinition to be established' },
+    { describe: 'the CustomResourceDefinitions to be established' },
   );
 }
 

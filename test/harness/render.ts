@@ -8,6 +8,7 @@ import {
   Renderer,
   type RendererOptions,
   type RenderRequest,
+  type ValuesLayer,
 } from '../../operator/render/renderer.ts';
 import { MemoryTree } from './memory-tree.ts';
 
@@ -94,12 +95,14 @@ export class TestRenderer {
   /** The values that the chart's templates see. */
   async values(
     files: Readonly<Record<string, string>>,
-    helm: RenderRequest['helm'],
+    helm: Partial<ValuesLayer>,
   ): Promise<Record<string, unknown>> {
-    const rendered = await this.render(
-      { ...chart, ...showValues, ...files },
-      helm === undefined ? {} : { helm },
-    );
+    const rendered = await this.render({ ...chart, ...showValues, ...files }, ofHelm(helm));
     return JSON.parse(data(rendered, 'values').values ?? '');
   }
+}
+
+/** A request with the values of `spec.helm`. */
+export function ofHelm(values: Partial<ValuesLayer>): Pick<RenderRequest, 'helm'> {
+  return { helm: { layers: [{ name: 'spec.helm', ...values }] } };
 }

@@ -2,8 +2,20 @@ import {
   type EnvironmentStatus,
   environmentOf as environmentNamed,
 } from '../../operator/api/v1alpha1/application.ts';
-import { Targets } from '../../operator/controller/application/targets.ts';
+import { isPlaced, type SpecifiedTarget, Targets } from '../../operator/controller/application/targets.ts';
 import { applicationSecret } from '../../operator/controller/record/secrets.ts';
+import type { Target } from '../../operator/controller/record/target.ts';
+
+/** A cluster in which there are no Environments. */
+export const NO_ENVIRONMENTS = { problem: undefined, get: () => undefined };
+
+/** The only target of an Application that names no environment. */
+export function onlyTarget(specified: readonly SpecifiedTarget[]): Target {
+  const placed = specified.filter(isPlaced);
+  const [target] = placed;
+  if (target === undefined || placed.length > 1) throw new Error(`there are ${placed.length} targets, not 1`);
+  return target;
+}
 
 /** What a status tells of the environment that an Application has that names none. */
 export function environmentOf<Environment extends Pick<EnvironmentStatus, 'name'>>(
@@ -14,9 +26,9 @@ export function environmentOf<Environment extends Pick<EnvironmentStatus, 'name'
 
 /** Id of the target that a stage's operator has for an Application that names no environment. */
 export function targetIdOf({ namespace }: { namespace: string }, application: string): string {
-  const targets = new Targets({ installation: `${namespace}/towpath`, impersonate: true });
-  const [{ id }] = targets.named(`${namespace}/${application}`);
-  return id;
+  const installation = `${namespace}/towpath`;
+  const targets = new Targets({ installation, impersonate: true, environments: NO_ENVIRONMENTS });
+  return targets.named(`${namespace}/${application}`).id;
 }
 
 /** Name of the Secret in which a stage's operator keeps an Application's record and that of its first target. */

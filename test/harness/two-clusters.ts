@@ -6,6 +6,7 @@ import { Slices } from '../../operator/observe/event-loop-slices.ts';
 import { startController } from './controller-in-process.ts';
 import { type FaultProxy, startFaultProxy } from './fault-proxy.ts';
 import { newStage, type Stage, type StageOptions } from './operator.ts';
+import { NO_ENVIRONMENTS } from './target.ts';
 
 /** An operator in this process whose Applications are at one API server, and their objects at another one. */
 export interface TwoClusters {
@@ -39,7 +40,7 @@ export async function newTwoClusters(
     slices,
     namespace,
     installation,
-    targets: new Targets({ installation, impersonate: true }),
+    targets: new Targets({ installation, impersonate: true, environments: NO_ENVIRONMENTS }),
     // Its tests look at what the status says.
     tell: () => undefined,
   });

@@ -7,6 +7,7 @@ import { requestFor } from '../../operator/controller/target/request-annotations
 import { KubeClient } from '../../operator/kube/client.ts';
 import { Slices } from '../../operator/observe/event-loop-slices.ts';
 import { startController } from './controller-in-process.ts';
+import { NO_ENVIRONMENTS, onlyTarget } from './target.ts';
 
 export const ENVIRONMENTS = ['staging', 'prod'] as const;
 
@@ -23,30 +24,26 @@ class TwoTargets extends Targets {
   readonly #places: Partial<Record<Environment, Place>>;
 
   constructor(installation: string, places: Partial<Record<Environment, Place>>) {
-    super({ installation, impersonate: true });
+    super({ installation, impersonate: true, environments: NO_ENVIRONMENTS });
     this.#places = places;
   }
 
-  override named(application: string) {
-    const [identity] = super.named(application);
-    const [first, second] = ENVIRONMENTS;
-    return [inEnvironment(identity, first), inEnvironment(identity, second)] as const;
+  override named(application: string, environment: string = ENVIRONMENTS[0]) {
+    return inEnvironment(super.named(application), environment);
   }
 
   override of(application: Application) {
-    const [target] = super.of(application);
+    const target = onlyTarget(super.of(application));
     const asked = application.metadata.annotations[ANNOTATION_SYNC_REQUESTED];
-    const [first, second] = ENVIRONMENTS.map((environment) => {
+    return ENVIRONMENTS.map((environment) => {
       const { namespace = target.namespace, path = environment } = this.#places[environment] ?? {};
       return {
         ...inEnvironment(target, environment),
         namespace,
-        overlay: { path, valuesFiles: target.overlay.valuesFiles },
+        overlay: { ...target.overlay, path },
         settings: { ...target.settings, request: requestFor(asked, environment) },
       };
     });
-    if (first === undefined || second === undefined) throw new Error('there are two environments');
-    return [first, second] as const;
   }
 }
 

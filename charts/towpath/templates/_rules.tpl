@@ -12,10 +12,6 @@
 - apiGroups: [""]
   resources: [secrets, configmaps]
   verbs: [list, watch]
-# Whether the ServiceAccount is missing or may too little; whether the namespace is being deleted.
-- apiGroups: [""]
-  resources: [serviceaccounts, namespaces]
-  verbs: [get]
 # Events about Applications.
 - apiGroups: ["events.k8s.io"]
   resources: [events]
@@ -23,6 +19,14 @@
 {{- end -}}
 
 {{- define "towpath.rules.cluster" -}}
+# Where Applications may land; got is one whose values have integers beyond 2^53.
+- apiGroups: ["towpath.dev"]
+  resources: [environments]
+  verbs: [get, list, watch]
+# Whether the ServiceAccount of a target is missing or may too little; whether its namespace is being deleted.
+- apiGroups: [""]
+  resources: [serviceaccounts, namespaces]
+  verbs: [get]
 # Kinds that appear, change and go, and whether the definition of the Application itself is being deleted.
 - apiGroups: ["apiextensions.k8s.io"]
   resources: [customresourcedefinitions]

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { durationField, parseDuration } from './duration.ts';
 import {
   avoids,
+  environmentName,
   matches,
   namedList,
   objectName,
@@ -9,6 +10,7 @@ import {
   repositoryPath,
   ruled,
   text,
+  valuesField,
   withoutEcho,
 } from './schema.ts';
 import { VERSION_RANGE } from './version-range.ts';
@@ -130,19 +132,33 @@ const helmSchema = z.object({
     64,
     'Values files, the later wins. Relative to path; with a "/" before it, relative to the root of the repository.',
   ).exactOptional(),
-  values: z
-    .record(z.string(), z.unknown())
-    .meta({
-      description: 'Values, which win over valuesFiles and valuesFrom. At most 256 KiB as JSON.',
-      preserveUnknownFields: true,
-      maxProperties: 4096,
-    })
-    .exactOptional(),
+  values: valuesField(
+    'Values, which win over valuesFiles and valuesFrom. At most 256 KiB as JSON.',
+  ).exactOptional(),
   valuesFrom: orderedList(
     valuesSource,
     32,
     'Values from ConfigMaps and Secrets of this namespace, the later wins; they win over valuesFiles. A change is noticed at once.',
   ).exactOptional(),
+});
+
+const environmentSchema = z.object({
+  name: environmentName('Name of the Environment.'),
+  path: repositoryPath('In place of spec.source.path: a Kustomize overlay, say.', 'relative').exactOptional(),
+  ref: ref
+    .meta({ description: 'In place of spec.source.ref: exactly one of branch, tag, semver and commit.' })
+    .exactOptional(),
+  valuesFiles: orderedList(
+    repositoryPath('Path of a values file.', 'rooted'),
+    64,
+    'Values files, the later wins; they win over all of spec.helm. Relative to the path of this environment; with a "/" before it, relative to the root of the repository.',
+  ).exactOptional(),
+  valuesFrom: orderedList(
+    valuesSource,
+    32,
+    'Values from ConfigMaps and Secrets of the namespace of the Application, the later wins; they win over valuesFiles.',
+  ).exactOptional(),
+  values: valuesField('Values, which win over all others. At most 256 KiB as JSON.').exactOptional(),
 });
 
 const retriesSchema = ruled(
@@ -241,6 +257,13 @@ export const applicationSpecSchema = z.object({
   serviceAccountName: objectName(
     'ServiceAccount of this namespace whose rights every write has. Where none is named: towpath.',
   ).exactOptional(),
+  environments: namedList(
+    environmentSchema,
+    64,
+    'The Environments to deploy to, each with what is different there. Left out: one environment, default: this cluster, this namespace, with the rights of serviceAccountName.',
+  )
+    .min(1)
+    .exactOptional(),
   sync: syncSchema
     .meta({ description: 'How the cluster is brought to what Git says, and kept there.' })
     .prefault({}),

@@ -9,6 +9,7 @@ import {
   type SYNC_STATES,
 } from './application-status.ts';
 import { API_VERSION } from './names.ts';
+import { describeIssue, metadataSchema } from './resource.ts';
 import { ruled } from './schema.ts';
 
 export { HEALTH_STATES, STATUS_LIMITS, SYNC_STATES } from './application-status.ts';
@@ -17,19 +18,6 @@ export { HEALTH_STATES, STATUS_LIMITS, SYNC_STATES } from './application-status.
 const NAME_LIMIT = 53;
 /** Of spec.helm.values, in bytes of JSON. No CEL rule can see it; what has more is refused like a bad commit. */
 export const VALUES_LIMIT = 256 * 1024;
-
-const metadataSchema = z.object({
-  name: z.string(),
-  namespace: z.string(),
-  uid: z.string().default(''),
-  resourceVersion: z.string().default(''),
-  generation: z.int().default(0),
-  creationTimestamp: z.string().exactOptional(),
-  deletionTimestamp: z.string().exactOptional(),
-  labels: z.record(z.string(), z.string()).default({}),
-  annotations: z.record(z.string(), z.string()).default({}),
-  finalizers: z.array(z.string()).default([]),
-});
 
 const EFFECTIVE_RELEASE_NAME = (object: string) =>
   `(has(${object}.spec.helm) && has(${object}.spec.helm.releaseName) ? ${object}.spec.helm.releaseName : ${object}.metadata.name)`;
@@ -42,7 +30,7 @@ export const applicationSchema = ruled(
   z.object({
     apiVersion: z.literal(API_VERSION),
     kind: z.literal('Application'),
-    metadata: metadataSchema,
+    metadata: metadataSchema.extend({ namespace: z.string() }),
     spec: applicationSpecSchema.meta({ description: 'What the user asks for.' }),
     status: applicationStatusSchema.meta({ description: 'What is the case.' }).exactOptional(),
   }),
@@ -56,6 +44,14 @@ export const applicationSchema = ruled(
     message: 'an Application cannot depend on itself: remove its own name from dependsOn',
     fieldPath: '.spec.dependsOn',
     holds: ({ metadata, spec }) => spec.dependsOn?.every((other) => other.name !== metadata.name) ?? true,
+  },
+  {
+    rule: `!has(self.spec.environments) || !has(self.spec.serviceAccountName) || self.spec.serviceAccountName == 'towpath'`,
+    message:
+      'serviceAccountName is for an Application without environments: each Environment says whose rights a write has there; remove the field',
+    fieldPath: '.spec.serviceAccountName',
+    holds: ({ spec }) =>
+      spec.environments === undefined || [undefined, 'towpath'].includes(spec.serviceAccountName),
   },
   {
     rule: `${EFFECTIVE_RELEASE_NAME('self')} == ${EFFECTIVE_RELEASE_NAME('oldSelf')}`,
@@ -120,12 +116,4 @@ function withoutUnreadableStatus(object: unknown, issues: readonly z.core.$ZodIs
     ...rest,
     status: Object.fromEntries(Object.entries(status.data).filter(([key]) => !fields.has(key))),
   };
-}
-
-function describeIssue(issue: z.core.$ZodIssue): string {
-  let field = '';
-  for (const part of issue.path) {
-    field += typeof part === 'number' ? `[${part}]` : `${field === '' ? '' : '.'}${String(part)}`;
-  }
-  return field === '' ? issue.message : `${field}: ${issue.message}`;
 }

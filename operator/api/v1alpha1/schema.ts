@@ -22,6 +22,8 @@ declare module 'zod' {
     listType?: 'map' | 'atomic' | 'set';
     listMapKeys?: string[];
     preserveUnknownFields?: boolean;
+    /** A map of texts of at most so many characters; `maxProperties` stands beside it. */
+    textMap?: { maxLength: number };
   }
 }
 
@@ -110,6 +112,29 @@ export function objectName(description: string, max = 253): z.ZodString {
       'must be a Kubernetes name: lower-case letters, digits, "-" and ".", beginning and ending with a letter or digit',
     ),
   );
+}
+
+/** The name of an Environment as an Application names it; `default` is reserved for Applications that name none. */
+export function environmentName(description: string): z.ZodString {
+  return ruled(
+    text(63, description).min(1),
+    matches(
+      `^${DNS_LABEL}$`,
+      'must be the name of an Environment: lower-case letters, digits and "-", beginning and ending with a letter or digit',
+    ),
+    {
+      rule: "self != 'default'",
+      message: 'default is what an Application without environments has: give the Environment another name',
+      holds: (name) => name !== 'default',
+    },
+  );
+}
+
+/** Values of a chart, which may be anything; how large they may be is checked when they are used. */
+export function valuesField(description: string) {
+  return z
+    .record(z.string(), z.unknown())
+    .meta({ description, preserveUnknownFields: true, maxProperties: 4096 });
 }
 
 /** A path inside the repository. Whether symlinks leave it is checked when it is read. */

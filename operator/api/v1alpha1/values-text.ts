@@ -12,23 +12,23 @@ interface ExactJSON {
 const exactJSON = JSON as unknown as ExactJSON;
 
 /**
- * The exact JSON text of `spec.helm.values` in the raw JSON text of an Application, as the API server sent
- * it; undefined where the Application has none. Every number keeps the digits it was written with, so that
- * integers beyond 2^53 reach the templates as they are.
+ * Parses JSON so that JSON.stringify writes every number with the digits it was written with: integers beyond 2^53
+ * reach the templates as they are. Where only parsed objects are at hand, `hasInexactNumber` tells whether it is worth
+ * asking the API server for the text.
  *
- * An Application that went through JSON.parse has lost them: this needs the text of the answer or of the
- * watch line (for a watch event pass the text of its `object`). Where only parsed objects are at hand,
- * `hasInexactNumber` tells whether it is worth asking the API server for the text.
- *
- * Throws SyntaxError when `applicationText` is not JSON.
+ * Throws SyntaxError when `text` is not JSON.
  */
-export function valuesText(applicationText: string): string | undefined {
-  const application = exactJSON.parse(applicationText, (_key, value, { source }) =>
+export function exactJson(text: string): unknown {
+  return exactJSON.parse(text, (_key, value, { source }) =>
     typeof value === 'number' && source !== undefined && String(value) !== source
       ? exactJSON.rawJSON(source)
       : value,
   );
-  const { helm } = membersOf(membersOf(application)['spec']);
+}
+
+/** The exact JSON text of `spec.helm.values` in the raw JSON text of an Application; undefined where it has none. */
+export function valuesText(applicationText: string): string | undefined {
+  const { helm } = membersOf(membersOf(exactJson(applicationText))['spec']);
   const { values } = membersOf(helm);
   return values === undefined || values === null ? undefined : JSON.stringify(values);
 }

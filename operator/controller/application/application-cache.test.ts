@@ -1,11 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { NO_ENVIRONMENTS, onlyTarget } from '../../../test/harness/target.ts';
 import type { Application } from '../../api/v1alpha1/application.ts';
 import type { KubeObject } from '../../kube/client.ts';
 import { ApplicationCache } from './application-cache.ts';
 import { Targets } from './targets.ts';
 
-const targets = new Targets({ installation: 'towpath-system/towpath', impersonate: true });
+const options = {
+  installation: 'towpath-system/towpath',
+  impersonate: true,
+  environments: NO_ENVIRONMENTS,
+};
+const targets = new Targets(options);
 
 let version = 1;
 
@@ -83,7 +89,7 @@ test('dependents are told when what they wait for becomes Ready, unreadable, or 
 test('a target is found by its id until its Application is gone', () => {
   const { applications } = known();
   applications.take(object('web'));
-  const [{ id, name }] = targets.named('shop/web');
+  const { id, name } = targets.named('shop/web');
   assert.deepEqual(
     [...applications.targetsAt(id)].map((target) => target.name),
     [name],
@@ -133,18 +139,17 @@ test('after the history of the server went back, what it has counts, and the rec
   applications.take(object('web', {}, { ready: 'True' }));
   applications.takeAnew(old);
   assert.equal(applications.get('shop/web')?.object, old);
-  const [{ name }] = targets.named('shop/web');
+  const { name } = targets.named('shop/web');
   assert.equal(applications.memoryOf(name)?.isRecordInDoubt, true);
 });
 
 test('S18: where two targets have one id, what happens there is told to both, and one that goes leaves the other', () => {
   class OneAddress extends Targets {
     override of(application: Application) {
-      const [target] = super.of(application);
-      return [{ ...target, id: 'faa5a81b2439ecaa6b3b' }] as const;
+      return [{ ...onlyTarget(super.of(application)), id: 'faa5a81b2439ecaa6b3b' }];
     }
   }
-  const oneAddress = new OneAddress({ installation: 'towpath-system/towpath', impersonate: true });
+  const oneAddress = new OneAddress(options);
   const applications = new ApplicationCache({ targets: oneAddress, onDependency: () => undefined });
   applications.take(object('web'));
   applications.take(object('other'));

@@ -3,10 +3,10 @@ import { type Application, parseApplication } from '../../api/v1alpha1/applicati
 import { API_VERSION, FINALIZER, GROUP } from '../../api/v1alpha1/names.ts';
 import type { KubeObject } from '../../kube/client.ts';
 import { applicationKey, applicationOf } from '../record/application-key.ts';
-import type { PlacedTarget, Target } from '../record/target.ts';
+import type { TargetIdentity } from '../record/target.ts';
 import { forgetLooks, type TargetMemory } from '../target/memory.ts';
 import { type ApplicationMemory, newApplicationMemory, rememberTargets } from './memory.ts';
-import type { Targets } from './targets.ts';
+import type { SpecifiedTarget, Targets } from './targets.ts';
 
 export interface CachedApplication {
   object: KubeObject;
@@ -14,9 +14,9 @@ export interface CachedApplication {
   application: Application | undefined;
   errors: string[];
   /** Whether it can be read or not. */
-  targets: readonly PlacedTarget[];
+  targets: readonly TargetIdentity[];
   /** The same with what the Application asks for there; none of one that cannot be read. */
-  specified: readonly Target[];
+  specified: readonly SpecifiedTarget[];
   memory: ApplicationMemory;
 }
 
@@ -32,8 +32,10 @@ export class ApplicationCache {
   /** By `<namespace>/<name>`, as all that follows. */
   readonly #byKey = new Map<string, CachedApplication>();
   /** By their ids, which are addresses: by their names those that are there. */
-  readonly #byId = new Map<string, Map<string, PlacedTarget>>();
+  readonly #byId = new Map<string, Map<string, TargetIdentity>>();
   readonly #dependents = new Map<string, Set<string>>();
+  /** Keys of Applications by the names of the Environments that they name. */
+  readonly #byEnvironment = new Map<string, Set<string>>();
 
   constructor(options: ApplicationCacheOptions) {
     this.#options = options;
@@ -52,7 +54,7 @@ export class ApplicationCache {
   }
 
   /** Those that have this id: two of different names may (S18). */
-  targetsAt(id: string): Iterable<PlacedTarget> {
+  targetsAt(id: string): Iterable<TargetIdentity> {
     return this.#byId.get(id)?.values() ?? [];
   }
 
@@ -91,8 +93,18 @@ export class ApplicationCache {
     }
   }
 
+  /** Takes in that an Environment came, changed or went; returns the keys of the Applications that name it. */
+  environmentChanged(name: string): readonly string[] {
+    const keys = [...(this.#byEnvironment.get(name) ?? [])];
+    for (const key of keys) {
+      const object = this.#byKey.get(key)?.object;
+      if (object !== undefined) this.#learn(key, object);
+    }
+    return keys;
+  }
+
   /** Takes in that an Application is gone; returns which targets it had. */
-  forget(key: string): readonly PlacedTarget[] {
+  forget(key: string): readonly TargetIdentity[] {
     const { application, targets = [] } = this.#byKey.get(key) ?? {};
     this.#byKey.delete(key);
     for (const { id, name } of targets) {
@@ -101,7 +113,8 @@ export class ApplicationCache {
       if (there?.size === 0) this.#byId.delete(id);
     }
     if (application !== undefined) {
-      for (const other of dependenciesOf(application)) this.#dependsNoMore(key, other);
+      for (const other of dependenciesOf(application)) removeFrom(this.#dependents, other, key);
+      for (const name of environmentsOf(application)) removeFrom(this.#byEnvironment, name, key);
     }
     this.#tellAllDependents(key);
     return targets;
@@ -116,30 +129,22 @@ export class ApplicationCache {
     const isSame = cached?.object.metadata.uid === object.metadata.uid;
     const memory = isSame ? cached.memory : newApplicationMemory(performance.now());
     const specified = application === undefined ? [] : this.#options.targets.of(application);
-    const targets = application === undefined ? this.#options.targets.named(key) : specified;
+    const targets = application === undefined ? [this.#options.targets.named(key)] : specified;
     const errors = parsed.ok ? [] : parsed.errors;
     rememberTargets(memory, targets, performance.now());
     this.#byKey.set(key, { object, application, errors, targets, specified, memory });
-    for (const other of dependenciesOf(before)) this.#dependsNoMore(key, other);
+    for (const other of dependenciesOf(before)) removeFrom(this.#dependents, other, key);
+    for (const name of environmentsOf(before)) removeFrom(this.#byEnvironment, name, key);
     if (readiness(before) !== readiness(application)) this.#tellDependents(key);
     // Whoever waits for it, over however many others, may be in a circle now, or out of one.
     if (!isDeepStrictEqual(dependenciesOf(before), dependenciesOf(application))) this.#tellAllDependents(key);
     if (application === undefined) return;
     for (const target of targets) {
-      const there = this.#byId.get(target.id) ?? new Map<string, PlacedTarget>();
+      const there = this.#byId.get(target.id) ?? new Map<string, TargetIdentity>();
       this.#byId.set(target.id, there.set(target.name, target));
     }
-    for (const other of dependenciesOf(application)) {
-      const dependents = this.#dependents.get(other) ?? new Set();
-      dependents.add(key);
-      this.#dependents.set(other, dependents);
-    }
-  }
-
-  #dependsNoMore(key: string, other: string): void {
-    const dependents = this.#dependents.get(other);
-    dependents?.delete(key);
-    if (dependents?.size === 0) this.#dependents.delete(other);
+    for (const other of dependenciesOf(application)) addTo(this.#dependents, other, key);
+    for (const name of environmentsOf(application)) addTo(this.#byEnvironment, name, key);
   }
 
   #tellAllDependents(key: string): void {
@@ -162,6 +167,21 @@ export class ApplicationCache {
 
 function dependenciesOf(application: Application | undefined): string[] {
   return (application?.spec.dependsOn ?? []).map(({ name }) => `${application?.metadata.namespace}/${name}`);
+}
+
+function environmentsOf(application: Application | undefined): string[] {
+  return (application?.spec.environments ?? []).map(({ name }) => name);
+}
+
+function addTo(index: Map<string, Set<string>>, name: string, key: string): void {
+  const keys = index.get(name) ?? new Set();
+  index.set(name, keys.add(key));
+}
+
+function removeFrom(index: Map<string, Set<string>>, name: string, key: string): void {
+  const keys = index.get(name);
+  keys?.delete(key);
+  if (keys?.size === 0) index.delete(name);
 }
 
 function readiness(application: Application | undefined): string {

@@ -17,6 +17,8 @@ export interface ControllerOptions {
   home: KubeClient;
   /** The one that a target's objects are in. */
   clusterOf(target: Pick<PlacedTarget, 'cluster'>): Cluster;
+  /** All that there are. */
+  clusters(): Iterable<Cluster>;
   sources: Sources;
   /** The same for every way to write the URL of a repository; undefined where it is none. */
   nameOf(url: string): string | undefined;

@@ -9,7 +9,7 @@ import { Secrecy } from '../candidate/secrecy/secrecy.ts';
 import { WantedCandidates } from '../candidate/wanted.ts';
 import { applicationKey, applicationOf } from '../record/application-key.ts';
 import { RecordStore } from '../record/store.ts';
-import type { PlacedTarget, TargetIdentity } from '../record/target.ts';
+import type { TargetIdentity } from '../record/target.ts';
 import { TargetController } from '../target/controller.ts';
 import { Wishes } from '../target/handover/wishes.ts';
 import type { DueTarget } from '../target/looks.ts';
@@ -117,9 +117,10 @@ export class ApplicationController {
       tell: (target, update, signal) => this.#tell(target, update, signal),
       warn: (application, reason, message) => this.#writer.warn(application, reason, message),
       onGone: ({ application }) => this.#queue?.add(application),
-      valuesOf: async ({ metadata }, signal) => {
-        const cached = this.#applications.get(applicationKey({ metadata }));
-        return cached && (await exactValues(home, cached.object, signal));
+      valuesOf: async ({ application, environment, overlay }, signal) => {
+        const cached = this.#applications.get(application);
+        if (cached === undefined) return new Map();
+        return exactValues(home, cached.object, environment, overlay, signal);
       },
       readAgain: async ({ application }, signal) => {
         const cached = this.#applications.get(application);
@@ -170,7 +171,7 @@ export class ApplicationController {
     for (const { name } of this.#targetsOf(key)) this.#targets.look(name, how);
   }
 
-  #targetsOf(key: string): readonly PlacedTarget[] {
+  #targetsOf(key: string): readonly TargetIdentity[] {
     return this.#applications.get(key)?.targets ?? [];
   }
 
@@ -186,6 +187,11 @@ export class ApplicationController {
   /** Something of a target changed in its cluster. */
   onTargetChanged(id: string): void {
     for (const { name } of this.#applications.targetsAt(id)) this.#targets.onChanged(name);
+  }
+
+  /** An Environment came, changed, or went: who names it is looked at anew. */
+  onEnvironment(name: string): void {
+    for (const key of this.#applications.environmentChanged(name)) this.#wake(key, { interrupt: 'at once' });
   }
 
   get load(): Load {
@@ -293,7 +299,7 @@ export class ApplicationController {
     this.#queue?.add(key, { interrupt: 'at once' });
     for (const target of targets) {
       this.#parts.wishes.forget(target.name);
-      this.#parts.clusterOf(target).inventory.forget(target.id);
+      for (const { inventory } of this.#options.clusters()) inventory.forget(target.id);
       this.#targets.look(target.name, { interrupt: 'at once' });
     }
   }

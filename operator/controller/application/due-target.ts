@@ -2,6 +2,7 @@ import { applicationOf } from '../record/application-key.ts';
 import type { TargetIdentity } from '../record/target.ts';
 import type { DueTarget } from '../target/looks.ts';
 import type { ApplicationCache, CachedApplication } from './application-cache.ts';
+import { isPlaced } from './targets.ts';
 
 /** What decides what is due in a target, before anything of it is looked at. */
 export interface Whereabouts {
@@ -11,6 +12,8 @@ export interface Whereabouts {
   isDeleted: boolean;
   /** Its Application has our finalizer. */
   hasFinalizer: boolean;
+  /** It is known where it is. */
+  isPlaced: boolean;
   isReadable: boolean;
 }
 
@@ -23,11 +26,13 @@ export function dueIn({
   isDeleted,
   hasFinalizer,
   isReadable,
+  isPlaced: isKnownWhere,
 }: Whereabouts): DueTarget['due'] | 'Later' {
   if (isGone) return 'Nothing';
   if (!isReadable) return isDeleted && hasFinalizer ? 'Release' : 'Nothing';
   // One that is deleted before it had it never gets it, and nothing of it was deployed.
   if (!hasFinalizer) return isDeleted ? 'Nothing' : 'Later';
+  if (!isKnownWhere) return isDeleted ? 'RemovalRefusal' : 'Refusal';
   return isDeleted ? 'Removal' : 'Sync';
 }
 
@@ -40,13 +45,17 @@ export function dueTarget(applications: ApplicationCache, name: string): DueTarg
   const identity = cached?.targets.find(isIt);
   if (cached === undefined || memory === undefined || identity === undefined) return undefined;
   const { application } = cached;
+  const target = cached.specified.find(isIt);
   const due = dueIn({
     isGone: memory.gone !== undefined,
+    isPlaced: target !== undefined && isPlaced(target),
     ...applicationWhereabouts(applications, key, cached),
   });
   if (due === 'Nothing' || due === 'Release') return { due, identity, memory };
-  const target = cached.specified.find(isIt);
   if (due === 'Later' || application === undefined || target === undefined) return undefined;
+  if (due === 'Refusal' || due === 'RemovalRefusal')
+    return isPlaced(target) ? undefined : { due, identity, memory, unplaced: { application, target } };
+  if (!isPlaced(target)) return undefined;
   return {
     due,
     identity,
@@ -59,14 +68,16 @@ export function dueTarget(applications: ApplicationCache, name: string): DueTarg
 export function isToBegin(applications: ApplicationCache, key: string): boolean {
   const cached = applications.get(key);
   if (cached === undefined) return false;
-  return dueIn({ isGone: false, ...applicationWhereabouts(applications, key, cached) }) === 'Later';
+  return (
+    dueIn({ isGone: false, isPlaced: true, ...applicationWhereabouts(applications, key, cached) }) === 'Later'
+  );
 }
 
 function applicationWhereabouts(
   applications: ApplicationCache,
   key: string,
   { application, object }: CachedApplication,
-): Omit<Whereabouts, 'isGone'> {
+): Omit<Whereabouts, 'isGone' | 'isPlaced'> {
   return {
     isDeleted: object.metadata.deletionTimestamp !== undefined,
     hasFinalizer: applications.isReady(key),

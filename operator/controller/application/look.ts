@@ -17,6 +17,7 @@ import type { Retry, TargetUpdate } from '../target/words/target-update.ts';
 import type { Unreported } from '../target/words/unreported.ts';
 import type { ApplicationCache, CachedApplication } from './application-cache.ts';
 import { APPLICATIONS, type ApplicationWriter } from './status/writer.ts';
+import { isPlaced } from './targets.ts';
 
 export interface ApplicationLooksOptions {
   parts: Parts;
@@ -180,7 +181,7 @@ export class ApplicationLooks {
     const { parts, writer } = this.#options;
     const updates: [string, TargetUpdate][] = [];
     const warn = (reason: string, message: string) => writer.warn(application, reason, message);
-    for (const target of cached.specified) {
+    for (const target of cached.specified.filter(isPlaced)) {
       const memory = cached.memory.targets.get(target.name);
       if (memory === undefined) continue;
       const tell = async (update: TargetUpdate) => void updates.push([target.environment, update]);

@@ -1,5 +1,7 @@
-import type { Application } from '../../api/v1alpha1/application.ts';
+import { TowpathError } from '../../api/errors.ts';
+import type { Application, ApplicationSpec } from '../../api/v1alpha1/application.ts';
 import { parseDuration } from '../../api/v1alpha1/duration.ts';
+import type { Environment } from '../../api/v1alpha1/environment.ts';
 import {
   ANNOTATION_ABANDON,
   ANNOTATION_ADOPT,
@@ -7,8 +9,19 @@ import {
   ANNOTATION_SYNC_REQUESTED,
 } from '../../api/v1alpha1/names.ts';
 import { addressOf } from '../../manifest/digest.ts';
+import type { EnvironmentsView } from '../environment/environments.ts';
+import { placementOf } from '../environment/placement.ts';
 import { applicationKey } from '../record/application-key.ts';
-import { HOME, type PlacedTarget, type Target } from '../record/target.ts';
+import {
+  HOME,
+  type Overlay,
+  type Target,
+  type TargetIdentity,
+  type TargetSettings,
+  type UnplacedTarget,
+  type ValuesAt,
+  type ValuesLayer,
+} from '../record/target.ts';
 import { requestFor } from '../target/request-annotations.ts';
 
 /** The environment of an Application that names none. */
@@ -21,13 +34,21 @@ export interface TargetsOptions {
   installation: string;
   /** False only with --insecure-no-impersonation. */
   impersonate: boolean;
+  environments: EnvironmentsView;
 }
 
-type OneOrMore<Entry> = readonly [Entry, ...Entry[]];
+type Entry = NonNullable<ApplicationSpec['environments']>[number];
+
+/** A target as its Application asks for it, whether it is known where it is or not. */
+export type SpecifiedTarget = Target | UnplacedTarget;
+
+export function isPlaced(target: SpecifiedTarget): target is Target {
+  return 'cluster' in target;
+}
 
 /**
  * Which targets Applications have: the only place that computes ids, and that knows what no environments means. Whoever
- * follows an Application asks once for each change of it (application-cache.ts).
+ * follows an Application asks once for each change of it, or of an Environment that it names (application-cache.ts).
  */
 export class Targets {
   readonly #options: TargetsOptions;
@@ -36,43 +57,111 @@ export class Targets {
     this.#options = options;
   }
 
-  /** The targets of the Application with that key, `<namespace>/<name>`, whether it can be read or not. */
-  named(application: string): OneOrMore<PlacedTarget> {
-    return [Object.freeze(this.#identityOf(application, DEFAULT_ENVIRONMENT))];
-  }
-
-  /** The same with all that the Application asks for there. */
-  of({ metadata, spec }: Application): OneOrMore<Target> {
-    const { namespace, annotations } = metadata;
-    const identity = this.#identityOf(applicationKey({ metadata }), DEFAULT_ENVIRONMENT);
-    const { environment } = identity;
-    const abandoned = annotations[ANNOTATION_ABANDON] ?? '';
-    const target: Target = {
-      ...identity,
-      namespace,
-      account: this.#options.impersonate
-        ? { namespace, name: spec.serviceAccountName ?? DEFAULT_ACCOUNT }
-        : undefined,
-      overlay: Object.freeze({ path: spec.source.path, valuesFiles: spec.helm?.valuesFiles ?? [] }),
-      settings: Object.freeze({
-        mode: spec.sync.mode,
-        prune: spec.sync.prune,
-        drift: spec.sync.drift,
-        adopt: annotations[ANNOTATION_ADOPT] === 'true',
-        ignore: spec.sync.ignore ?? [],
-        timeoutMs: parseDuration(spec.sync.timeout),
-        request: requestFor(annotations[ANNOTATION_SYNC_REQUESTED], environment),
-        consent: requestFor(annotations[ANNOTATION_PRUNE_CONSENT], environment),
-        abandoned: abandoned.split(',').includes(environment),
-      }),
-    };
-    return [Object.freeze(target)];
-  }
-
-  #identityOf(application: string, environment: string): PlacedTarget {
+  /** The target in that environment of the Application with that key, `<namespace>/<name>`, whether that can be read or not. */
+  named(application: string, environment = DEFAULT_ENVIRONMENT): TargetIdentity {
     const slash = application.indexOf('/');
     const parts = [application.slice(0, slash), application.slice(slash + 1), environment];
     const id = addressOf(JSON.stringify([this.#options.installation, ...parts]));
-    return { id, name: parts.join('/'), application, environment, cluster: HOME };
+    return Object.freeze({ id, name: parts.join('/'), application, environment });
   }
+
+  /** One for each environment that the Application names, in that order, or `default`. */
+  of(application: Application): readonly SpecifiedTarget[] {
+    const { environments } = application.spec;
+    if (environments === undefined) return [this.#default(application)];
+    return environments.map((entry) => this.#in(application, entry));
+  }
+
+  #default(application: Application): Target {
+    const { metadata, spec } = application;
+    const { namespace } = metadata;
+    return Object.freeze({
+      ...this.named(applicationKey(application)),
+      cluster: HOME,
+      namespace,
+      account: this.#account(namespace, spec.serviceAccountName ?? DEFAULT_ACCOUNT),
+      overlay: overlayOf(spec),
+      settings: settingsOf(application, DEFAULT_ENVIRONMENT),
+      refusal: undefined,
+    });
+  }
+
+  #in(application: Application, entry: Entry): SpecifiedTarget {
+    const identity = this.named(applicationKey(application), entry.name);
+    const settings = settingsOf(application, entry.name);
+    try {
+      const { cluster, namespace, serviceAccountName, refusal, environment } = placementOf(
+        application,
+        entry.name,
+        this.#options.environments,
+      );
+      return Object.freeze({
+        ...identity,
+        cluster,
+        namespace,
+        account: this.#account(namespace, serviceAccountName),
+        overlay: overlayOf(application.spec, { entry, environment }),
+        settings: environment.spec.suspend ? suspendedBy(environment, settings) : settings,
+        refusal,
+      });
+    } catch (error) {
+      if (!(error instanceof TowpathError)) throw error;
+      return Object.freeze({ ...identity, settings, refusal: error });
+    }
+  }
+
+  #account(namespace: string, name: string): Target['account'] {
+    return this.#options.impersonate ? { namespace, name } : undefined;
+  }
+}
+
+function settingsOf({ metadata, spec }: Application, environment: string): TargetSettings {
+  const { annotations } = metadata;
+  const abandoned = annotations[ANNOTATION_ABANDON] ?? '';
+  return Object.freeze({
+    mode: spec.sync.mode,
+    suspended: spec.suspend
+      ? 'spec.suspend is true: nothing is written. Set it to false to go on.'
+      : undefined,
+    prune: spec.sync.prune,
+    drift: spec.sync.drift,
+    adopt: annotations[ANNOTATION_ADOPT] === 'true',
+    ignore: spec.sync.ignore ?? [],
+    timeoutMs: parseDuration(spec.sync.timeout),
+    request: requestFor(annotations[ANNOTATION_SYNC_REQUESTED], environment),
+    consent: requestFor(annotations[ANNOTATION_PRUNE_CONSENT], environment),
+    abandoned: abandoned.split(',').includes(environment),
+  });
+}
+
+function suspendedBy({ metadata }: Environment, settings: TargetSettings): TargetSettings {
+  const suspended = `Environment ${metadata.name} is suspended: nothing is written there. Who runs it sets its spec.suspend to false to go on.`;
+  return Object.freeze({ ...settings, suspended: settings.suspended ?? suspended });
+}
+
+/** What of the repository is rendered, without environments or in one of them. */
+function overlayOf(
+  { source, helm }: ApplicationSpec,
+  { entry, environment }: { entry?: Entry; environment?: Environment } = {},
+): Overlay {
+  const layers = [layerOf('spec.helm', helm)];
+  if (entry !== undefined) layers.push(layerOf(`spec.environments[${entry.name}]`, entry));
+  const defaults = environment?.spec.values;
+  return Object.freeze({
+    path: entry?.path ?? source.path,
+    ref: entry?.ref ?? source.ref ?? {},
+    defaults:
+      environment === undefined || defaults === undefined
+        ? undefined
+        : { field: `spec.values of Environment ${environment.metadata.name}`, values: defaults },
+    layers,
+  });
+}
+
+function layerOf(
+  field: string,
+  { valuesFiles = [], valuesFrom = [], values }: Pick<Entry, 'valuesFiles' | 'valuesFrom' | 'values'> = {},
+): ValuesLayer {
+  const at: ValuesAt | undefined = values === undefined ? undefined : { field: `${field}.values`, values };
+  return { field, valuesFiles, valuesFrom, values: at };
 }

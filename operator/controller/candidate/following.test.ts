@@ -45,7 +45,12 @@ async function follow(t: TestContext, prefix: string, ref: (index: number) => Gi
     const source = { repoURL, path: '', interval: '1s', ref: ref(index) };
     const application = { metadata: { namespace: 'shop', name: `app-${index}` }, spec: { source } };
     following.follow(
-      { key: `shop/app-${index}`, application: application as unknown as Application, kept: [] },
+      {
+        key: `shop/app-${index}`,
+        application: application as unknown as Application,
+        target: { overlay: { ref: ref(index) } },
+        kept: [],
+      },
       new Map(),
     );
   }

@@ -6,9 +6,10 @@ import { sha256 } from '../../manifest/digest.ts';
 import type { Slices } from '../../observe/event-loop-slices.ts';
 import type { Access, GitRef, Repository, Resolved, Sources } from '../../source/sources.ts';
 import type { CommitTree } from '../../source/tree/commit-tree.ts';
+import type { Overlay } from '../record/target.ts';
 import { Questions } from './questions.ts';
 import type { ReferencedContent } from './references.ts';
-import { gitAccessOf, namingSecret } from './spec-inputs.ts';
+import { gitAccessOf, namingSecret, refsOf } from './spec-inputs.ts';
 
 export interface FollowingOptions {
   sources: Sources;
@@ -23,6 +24,8 @@ export interface Followed {
   /** `<namespace>/<name>` */
   key: string;
   application: Application;
+  /** What of the repository it is followed for. */
+  target: { readonly overlay: Pick<Overlay, 'ref'> };
   /** Candidates whose manifests are kept: with any, it is not kept waiting for a Git server. */
   kept: readonly unknown[];
 }
@@ -55,8 +58,8 @@ const OTHERS_MS = 10_000;
 export class Following {
   readonly #options: FollowingOptions;
   readonly #subscriptions = new Map<string, Subscription>();
-  /** The ref that each Application follows. */
-  readonly #refs = new Map<string, GitRef>();
+  /** The refs that each Application follows. */
+  readonly #refs = new Map<string, readonly GitRef[]>();
   readonly #questions: Questions;
   /** When a repository was last polled for others' sake, and when that is over, however it ends. */
   readonly #pollsForOthers = new WeakMap<Repository, { at: number; over: Promise<void> }>();
@@ -96,7 +99,7 @@ export class Following {
   /** Throws TowpathError where the credential is missing or wrong. */
   follow(input: Followed, contents: Map<string, ReferencedContent>): Repository {
     const { source } = input.application.spec;
-    this.#refs.set(input.key, source.ref ?? {});
+    this.#refs.set(input.key, refsOf(input.application));
     const access = this.#access(input, contents);
     const digest = sha256(JSON.stringify([access.url, access.credential ?? null]));
     const interval = parseDuration(source.interval);
@@ -107,7 +110,7 @@ export class Following {
     let lastState: string | undefined;
     const notice = () => {
       // A push to another branch of the repository is no reason to break off a sync.
-      const state = stateOf(repository, this.#refs.get(input.key) ?? {});
+      const state = (this.#refs.get(input.key) ?? []).map((ref) => stateOf(repository, ref)).join('\n');
       if (state === lastState) return;
       lastState = state;
       this.#options.onChange(input.key);
@@ -169,7 +172,7 @@ export class Following {
     request: string | undefined,
     signal: AbortSignal,
   ): Promise<Resolved> {
-    const ref = input.application.spec.source.ref ?? {};
+    const { ref } = input.target.overlay;
     if (ref.commit !== undefined) return { commit: ref.commit, ref: '' };
     if (request !== undefined) await this.#ask(input, repository, request, signal);
     const { error } = repository;
@@ -183,7 +186,7 @@ export class Following {
 
   /** Which of several tags of one version is meant may have to be asked of the server. */
   #newest(input: Followed, repository: Repository, signal: AbortSignal): Promise<Resolved> {
-    const resolved = repository.resolve(input.application.spec.source.ref ?? {});
+    const resolved = repository.resolve(input.target.overlay.ref);
     return this.#patiently(input, signal, (limited) => repository.newest(resolved, limited));
   }
 

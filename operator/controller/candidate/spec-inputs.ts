@@ -9,8 +9,28 @@ import { refusedBy } from '../../source/bound-hosts.ts';
 import { parseCredential } from '../../source/credential.ts';
 import { parseRemoteUrl } from '../../source/remote-url.ts';
 import type { Access } from '../../source/sources.ts';
-import type { Overlay } from '../record/target.ts';
+import type { GitRef, Overlay, ValuesSource } from '../record/target.ts';
 import type { Reference, ReferencedContent } from './references.ts';
+
+/** The values that are merged for a target, with the texts of what they come from. */
+export interface ResolvedValues {
+  readonly defaults: NamedText | undefined;
+  readonly layers: readonly ResolvedLayer[];
+}
+
+export interface NamedText {
+  readonly name: string;
+  /** JSON. */
+  readonly text: string;
+}
+
+export interface ResolvedLayer {
+  readonly name: string;
+  readonly valuesFiles: readonly string[];
+  readonly valuesFrom: readonly ValuesFrom[];
+  /** JSON. */
+  readonly values?: string;
+}
 
 /**
  * Digest of all that the Application asks for with its spec and what that names. Nothing of a cluster is part of it:
@@ -19,29 +39,44 @@ import type { Reference, ReferencedContent } from './references.ts';
  */
 export function requestDigest(
   { spec, metadata }: Application,
-  { path, valuesFiles }: Overlay,
-  values: string | undefined,
-  from: readonly ValuesFrom[],
+  path: string,
+  { defaults, layers }: ResolvedValues,
 ): string {
   const { source, helm } = spec;
+  const [first, ...others] = layers.map(({ valuesFiles, valuesFrom, values }) => [
+    [...valuesFiles],
+    valuesFrom.map(({ name, text }) => [name, sha256(text)]),
+    values === undefined ? null : parseExact(values),
+  ]);
   return sha256(
     canonicalJson([
       source.repoURL,
       path,
       helm?.releaseName ?? metadata.name,
-      [...valuesFiles],
-      from.map(({ name, text }) => [name, sha256(text)]),
-      values === undefined ? null : parseExact(values),
+      ...(first ?? []),
       ...(helm?.skipSchemaValidation === true ? ['skipSchemaValidation'] : []),
+      ...(others.length === 0 ? [] : [{ environment: others }]),
+      ...(defaults === undefined ? [] : [{ defaults: parseExact(defaults.text) }]),
     ]),
   );
+}
+
+/** All that the Application follows: each of its environments may have a ref of its own. */
+export function refsOf({ spec }: Application): GitRef[] {
+  const own = (spec.environments ?? []).flatMap((entry) => entry.ref ?? []);
+  return [spec.source.ref ?? {}, ...own];
+}
+
+/** All that values of the Application come from, whichever environment it is for. */
+function valuesSourcesOf({ spec }: Application): ValuesSource[] {
+  return [spec.helm, ...(spec.environments ?? [])].flatMap((layer) => layer?.valuesFrom ?? []);
 }
 
 /** The Secrets and ConfigMaps that the spec names. */
 export function referencesOf(application: Application): Reference[] {
   const { namespace } = application.metadata;
-  const { source, helm } = application.spec;
-  const references: Reference[] = (helm?.valuesFrom ?? []).map(({ kind, name }) => ({
+  const { source } = application.spec;
+  const references: Reference[] = valuesSourcesOf(application).map(({ kind, name }) => ({
     kind,
     namespace,
     name,
@@ -87,7 +122,7 @@ const MISSING = { Secret: 'SecretMissing', ConfigMap: 'ConfigMapMissing' } as co
 
 /** The texts of Secrets that values come from, as far as they are there. */
 export function secretTexts(application: Application, contents: Map<string, ReferencedContent>): string[] {
-  return (application.spec.helm?.valuesFrom ?? []).flatMap(({ kind, name, key }) => {
+  return valuesSourcesOf(application).flatMap(({ kind, name, key }) => {
     const bytes = kind === 'Secret' ? contents.get(`Secret/${name}`)?.data.get(key) : undefined;
     return bytes === undefined ? [] : [Buffer.from(bytes).toString('utf8')];
   });
@@ -99,18 +134,48 @@ export interface ValuesFrom {
   secret: boolean;
 }
 
-/** Of each source the text, in the order of the spec; throws TowpathError for one that is missing. */
-export function valuesFrom(application: Application, contents: Map<string, ReferencedContent>): ValuesFrom[] {
+/**
+ * What is merged for a target: the texts of the sources, and the exact ones of values, by their fields. Throws
+ * TowpathError for a source that is missing.
+ */
+export function resolvedValues(
+  application: Application,
+  { defaults, layers }: Overlay,
+  exact: ReadonlyMap<string, string>,
+  contents: Map<string, ReferencedContent>,
+): ResolvedValues {
+  const text = defaults && exact.get(defaults.field);
+  return {
+    defaults: defaults === undefined || text === undefined ? undefined : { name: defaults.field, text },
+    layers: layers.map(({ field, valuesFiles, valuesFrom, values }) => {
+      const exactly = values && exact.get(values.field);
+      return {
+        name: field,
+        valuesFiles,
+        valuesFrom: textsOf(application, field, valuesFrom, contents),
+        ...(exactly === undefined ? {} : { values: exactly }),
+      };
+    }),
+  };
+}
+
+/** Of each source the text, in their order. */
+function textsOf(
+  application: Application,
+  field: string,
+  sources: readonly ValuesSource[],
+  contents: Map<string, ReferencedContent>,
+): ValuesFrom[] {
   const found: ValuesFrom[] = [];
-  for (const { kind, name, key, optional } of application.spec.helm?.valuesFrom ?? []) {
+  for (const { kind, name, key, optional } of sources) {
     const bytes = contents.get(`${kind}/${name}`)?.data.get(key);
     if (bytes === undefined && optional) continue;
-    if (!contents.has(`${kind}/${name}`)) throw missing(kind, application, name, 'spec.helm.valuesFrom');
+    if (!contents.has(`${kind}/${name}`)) throw missing(kind, application, name, `${field}.valuesFrom`);
     if (bytes === undefined) {
       throw new TowpathError(
         'Resource',
         MISSING[kind],
-        `${kind} ${application.metadata.namespace}/${name} has no key ${key}, which spec.helm.valuesFrom names: add it; it is noticed at once.`,
+        `${kind} ${application.metadata.namespace}/${name} has no key ${key}, which ${field}.valuesFrom names: add it; it is noticed at once.`,
       );
     }
     found.push({

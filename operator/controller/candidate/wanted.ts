@@ -19,7 +19,13 @@ import { Quarantine } from './quarantine.ts';
 import type { References } from './references.ts';
 import { RenderFailures } from './render-failures.ts';
 import type { Secrecy } from './secrecy/secrecy.ts';
-import { referencesOf, requestDigest, secretTexts, type ValuesFrom, valuesFrom } from './spec-inputs.ts';
+import {
+  type ResolvedValues,
+  referencesOf,
+  requestDigest,
+  resolvedValues,
+  secretTexts,
+} from './spec-inputs.ts';
 
 export interface WantedOptions {
   sources: Sources;
@@ -52,8 +58,8 @@ export interface WantedInput {
   key: string;
   application: Application;
   target: Target;
-  /** Exact JSON text of spec.helm.values. */
-  values: string | undefined;
+  /** Exact JSON texts of values, by their fields. */
+  values: ReadonlyMap<string, string>;
   /** Candidates whose manifests are kept. */
   kept: readonly Candidate[];
   /** The revision and candidate that the status names: they outlive a restart. */
@@ -123,8 +129,9 @@ export class WantedCandidates {
     const resolved = await this.#following.resolve(input, repository, input.lookNow, signal);
     onResolved(resolved);
     refuseTooLarge(input, resolved);
-    const values = valuesFrom(input.application, contents);
-    const digest = requestDigest(input.application, input.target.overlay, input.values, values);
+    const { overlay } = input.target;
+    const values = resolvedValues(input.application, overlay, input.values, contents);
+    const digest = requestDigest(input.application, overlay.path, values);
     const kept = this.#keptFor(input, resolved, digest);
     if (kept !== undefined) {
       this.#cluster.keep(input.target, kept);
@@ -243,7 +250,7 @@ export class WantedCandidates {
     }
   }
 
-  #request(input: WantedInput, values: ValuesFrom[]): RenderRequest {
+  #request(input: WantedInput, { defaults, layers }: ResolvedValues): RenderRequest {
     const { spec, metadata } = input.application;
     const { id, name, namespace, overlay } = input.target;
     return {
@@ -251,9 +258,8 @@ export class WantedCandidates {
       namespace,
       releaseName: spec.helm?.releaseName ?? metadata.name,
       helm: {
-        valuesFiles: overlay.valuesFiles,
-        valuesFrom: values,
-        ...(input.values === undefined ? {} : { values: input.values }),
+        ...(defaults === undefined ? {} : { defaults }),
+        layers,
         ...(spec.helm?.skipSchemaValidation === true ? { skipSchemaValidation: true } : {}),
       },
       ...this.#cluster.forRender(input.target, input.kept),
@@ -264,18 +270,22 @@ export class WantedCandidates {
 }
 
 /** What nobody could work with, whatever the chart makes of it. */
-function refuseTooLarge({ application, values }: WantedInput, { commit: revision }: Resolved): void {
-  const bytes = Buffer.byteLength(values ?? '');
+function refuseTooLarge({ target, values }: WantedInput, { commit: revision }: Resolved): void {
   const refuse = (reason: string, message: string) =>
     new Quarantine({ revision }, new TowpathError('Person', reason, message));
-  if (bytes > VALUES_LIMIT)
-    throw refuse(
-      'ValuesTooLarge',
-      `spec.helm.values has ${bytes} bytes as JSON; at most 256 KiB (${VALUES_LIMIT}) are taken. Move a part of it into a values file.`,
-    );
-  if (isTooDeep(application.spec.helm?.values))
-    throw refuse(
-      'ValuesInvalid',
-      `spec.helm.values is nested more than ${VALUES_DEPTH} deep. Flatten it; values files are bounded alike.`,
-    );
+  const { defaults, layers } = target.overlay;
+  for (const at of [defaults, ...layers.map((layer) => layer.values)]) {
+    if (at === undefined) continue;
+    const bytes = Buffer.byteLength(values.get(at.field) ?? '');
+    if (bytes > VALUES_LIMIT)
+      throw refuse(
+        'ValuesTooLarge',
+        `${at.field} has ${bytes} bytes as JSON; at most 256 KiB (${VALUES_LIMIT}) are taken. Move a part of it into a values file.`,
+      );
+    if (isTooDeep(at.values))
+      throw refuse(
+        'ValuesInvalid',
+        `${at.field} is nested more than ${VALUES_DEPTH} deep. Flatten it; values files are bounded alike.`,
+      );
+  }
 }

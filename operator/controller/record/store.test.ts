@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { startFaultProxy } from '../../../test/harness/fault-proxy.ts';
+import { NO_ENVIRONMENTS } from '../../../test/harness/target.ts';
 import { namespaceFor, useControlPlane } from '../../../test/harness/use-control-plane.ts';
 import { KubeClient } from '../../kube/client.ts';
 import { isConflict } from '../../kube/errors.ts';
@@ -25,7 +26,8 @@ async function newStores(t: TestContext) {
     await Promise.all([near.close(), far.close()]);
     await proxy.stop();
   });
-  const [target] = new Targets({ installation: INSTALLATION, impersonate: true }).named(`${namespace}/web`);
+  const options = { installation: INSTALLATION, impersonate: true, environments: NO_ENVIRONMENTS };
+  const target = new Targets(options).named(`${namespace}/web`);
   const { id } = target;
   const untrusted: string[] = [];
   const newStore = (client: KubeClient) =>

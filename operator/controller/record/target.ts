@@ -1,3 +1,5 @@
+import type { TowpathError } from '../../api/errors.ts';
+import type { ApplicationSpec } from '../../api/v1alpha1/application.ts';
 import type { ServiceAccount } from '../../kube/client.ts';
 import type { Bounds } from '../../manifest/bounds.ts';
 import type { IgnoreRule } from '../../plan/ignore.ts';
@@ -35,19 +37,53 @@ export interface Target extends PlacedTarget {
   readonly bounds?: Bounds;
   readonly overlay: Overlay;
   readonly settings: TargetSettings;
+  /** Why nothing may be written there although it is known where it is; what runs is looked at all the same. */
+  readonly refusal: TowpathError | undefined;
+}
+
+/** One of which it is not known where it is: nothing can be seen or done there, and what there may be of it stays. */
+export interface UnplacedTarget extends TargetIdentity {
+  readonly refusal: TowpathError;
+  readonly settings: TargetSettings;
 }
 
 /** What of the repository is rendered for it. */
 export interface Overlay {
   /** Folder, relative to the root of the repository. */
   readonly path: string;
-  /** Values files, the later wins. */
-  readonly valuesFiles: readonly string[];
+  readonly ref: GitRef;
+  /** Values of its Environment, which all others win over, and which say nothing of what is at the path. */
+  readonly defaults: ValuesAt | undefined;
+  /** The later wins. */
+  readonly layers: readonly ValuesLayer[];
 }
+
+/** What is followed: one of them, or nothing for the HEAD of the remote. */
+export type GitRef = NonNullable<ApplicationSpec['source']['ref']>;
+
+/** Values, as JSON.parse left them. */
+export interface ValuesAt {
+  /** Where they stand, as messages name it: `spec.helm.values`. Of one Application and its Environments no other has it. */
+  readonly field: string;
+  readonly values: Readonly<Record<string, unknown>>;
+}
+
+/** Values in the order in which they are merged. */
+export interface ValuesLayer {
+  /** Where it stands: `spec.helm`. */
+  readonly field: string;
+  readonly valuesFiles: readonly string[];
+  readonly valuesFrom: readonly ValuesSource[];
+  readonly values: ValuesAt | undefined;
+}
+
+export type ValuesSource = NonNullable<NonNullable<ApplicationSpec['helm']>['valuesFrom']>[number];
 
 /** How it is brought to what Git says, and what persons ask for by annotations. */
 export interface TargetSettings {
   readonly mode: 'Automatic' | 'Manual';
+  /** Who suspended all writes, as a sentence says it; undefined: nobody. */
+  readonly suspended: string | undefined;
   readonly prune: boolean;
   readonly drift: 'Repair' | 'Report';
   readonly adopt: boolean;

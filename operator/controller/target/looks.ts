@@ -1,7 +1,9 @@
 import { TowpathError } from '../../api/errors.ts';
 import { type Application, environmentOf } from '../../api/v1alpha1/application.ts';
+import { fitBetween } from '../../api/v1alpha1/bound-status.ts';
+import { ANNOTATION_ABANDON } from '../../api/v1alpha1/names.ts';
 import type { LookResult } from '../../observe/work-metrics.ts';
-import type { Target, TargetIdentity } from '../record/target.ts';
+import type { Target, TargetIdentity, UnplacedTarget } from '../record/target.ts';
 import { ProgressReports } from '../work/progress-reports.ts';
 import { errorToTell, type Fault, faultOf, isAccident, isOutdated, pauseAfter } from './failed-looks.ts';
 import type { TargetMemory } from './memory.ts';
@@ -33,9 +35,16 @@ interface Specified {
  * nobody can read, too, what it wants done with its objects.
  */
 export type DueTarget = { identity: TargetIdentity; memory: TargetMemory } & (
-  | { due: 'Sync' | 'Removal'; specified: Specified }
-  | { due: 'Release' | 'Nothing'; specified?: never }
+  | { due: 'Sync' | 'Removal'; specified: Specified; unplaced?: never }
+  /** It is not known where it is: neither what is wanted there nor its removal can be done. */
+  | { due: 'Refusal' | 'RemovalRefusal'; unplaced: Unplaced; specified?: never }
+  | { due: 'Release' | 'Nothing'; specified?: never; unplaced?: never }
 );
+
+interface Unplaced {
+  application: Application;
+  target: UnplacedTarget;
+}
 
 /** What looks at targets need of the Applications, which they know by their targets alone. */
 export interface TargetLooksOptions {
@@ -48,8 +57,8 @@ export interface TargetLooksOptions {
   warn(application: Application, reason: string, message: string): void;
   /** Nothing of the target is left. */
   onGone(target: TargetIdentity): void;
-  /** Exact JSON text of spec.helm.values. */
-  valuesOf(application: Application, signal: AbortSignal): Promise<string | undefined>;
+  /** Exact JSON texts of values, by their fields. */
+  valuesOf(target: Target, signal: AbortSignal): Promise<ReadonlyMap<string, string>>;
   /** Reads the target's Application anew. */
   readAgain(target: TargetIdentity, signal: AbortSignal): Promise<void>;
   lookAgain(name: string, delayMs: number): void;
@@ -113,6 +122,10 @@ export class TargetLooks {
         return this.#reconcile(target.memory, target.specified, signal);
       case 'Removal':
         return this.#remove({ ...target.specified, memory: target.memory }, signal);
+      case 'Refusal':
+        return this.#refuse(target, target.unplaced, signal);
+      case 'RemovalRefusal':
+        return this.#refuseRemoval(target, target.unplaced, signal);
       case 'Release':
         return this.#release(target, signal);
       case 'Nothing':
@@ -128,7 +141,7 @@ export class TargetLooks {
     const seen = isOneOfSeveral ? asSeenBy(target, application) : application;
     memory.session ??= newSession(seen, target, memory.unreported);
     const { session } = memory;
-    const values = await this.#options.valuesOf(application, signal);
+    const values = await this.#options.valuesOf(target, signal);
     const reports = new ProgressReports(TELL_AFTER_MS);
     const tell = (facts: Facts) => this.#options.tell(target, { kind: 'Facts', facts }, signal);
     const onFacts = (now: () => Facts) =>
@@ -169,6 +182,37 @@ export class TargetLooks {
     }
     this.#options.lookAgain(target.name, lookAgainMs(this.#parts, memory));
     return 'requeue_after';
+  }
+
+  /** What runs there stays as it is; what changes that wakes it. */
+  async #refuse(
+    { identity, memory }: DueTarget,
+    { target: { refusal } }: Unplaced,
+    signal: AbortSignal,
+  ): Promise<LookResult> {
+    // What was found out there may be another cluster's by the next time.
+    memory.session = undefined;
+    await this.#options.tell(identity, { kind: 'Refused', error: refusal }, signal);
+    return 'success';
+  }
+
+  /** What was never deployed there is gone; what was stays until it is known where, or a person lets go of it. */
+  async #refuseRemoval(
+    due: DueTarget,
+    { target: { refusal, settings, environment } }: Unplaced,
+    signal: AbortSignal,
+  ): Promise<LookResult> {
+    const { identity } = due;
+    if (settings.abandoned || this.#parts.store.get(identity) === undefined)
+      return this.#release(due, signal);
+    const message = fitBetween(
+      'Deleting: ',
+      refusal.message,
+      ` To leave the objects: annotate ${ANNOTATION_ABANDON}=${environment}.`,
+    );
+    const leaving = { kind: 'Leaving', reason: 'DeletionFailed', isStalled: true, message } as const;
+    await this.#options.tell(identity, leaving, signal);
+    return 'success';
   }
 
   #speakerOf({ application, target }: Removed): RemovalSpeaker {

@@ -75,6 +75,7 @@ function state(changes: Partial<TargetState> = {}): TargetState {
     application: application(),
     settings: {
       mode: 'Automatic',
+      suspended: undefined,
       prune: true,
       drift: 'Repair',
       adopt: false,
@@ -85,6 +86,7 @@ function state(changes: Partial<TargetState> = {}): TargetState {
       abandoned: false,
     },
     environment: 'default',
+    refusal: undefined,
     since: NOW,
     now: NOW,
     request: undefined,
@@ -153,13 +155,18 @@ const WAITING = {
 const held = { state: 'PruneHeld', digest: 'd', objects: [] } as const;
 const HELD = { held: { ...held, objects: [...held.objects] } };
 const JUDGED = { judgement: { deferred: [] } };
-const SUSPENDED = { application: application({ suspend: true }) };
+const SUSPENDED: Partial<TargetState> = {
+  settings: { ...state().settings, suspended: 'It is suspended.' },
+};
 
 const ROWS: readonly [string, Partial<TargetState>, Deed | { wait: Date | undefined }][] = [
   ['nothing is known', {}, 'See'],
   ['suspended, not looked at yet', SUSPENDED, 'See'],
   ['suspended', { ...SUSPENDED, found: { sight: 'Seen' } }, 'Pause'],
   ['suspended, told', { ...SUSPENDED, found: { sight: 'Seen', clock: 'Paused' } }, { wait: undefined }],
+  ['refused, not looked at yet', { refusal }, 'See'],
+  ['refused', { refusal, found: { sight: 'Seen' } }, { wait: undefined }],
+  ['refused and suspended', { ...SUSPENDED, refusal, found: { sight: 'Seen' } }, { wait: undefined }],
   ['no longer suspended', { application: application({}, 'Suspended'), found: { sight: 'Seen' } }, 'Resume'],
   [
     'the clock stands still',
@@ -610,7 +617,7 @@ function* beginnings(): Generator<{ what: string; start: TargetState }> {
 
 const runs = ({ deployment }: TargetState, one: Candidate) =>
   deployment !== undefined && candidateKey(deployment.candidate) === candidateKey(one);
-const isSuspended = ({ application: { spec } }: TargetState) => spec.suspend === true;
+const isSuspended = ({ settings }: TargetState) => settings.suspended !== undefined;
 const mayBegin = ({ settings, request }: TargetState) =>
   settings.mode === 'Automatic' || request !== undefined;
 /** What is wanted is known, and the objects are seen. */

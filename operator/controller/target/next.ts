@@ -23,9 +23,10 @@ function isToNote(state: TargetState): boolean {
 }
 
 function nextOfLook(state: TargetState): Action {
-  const { application, deployment, found } = state;
+  const { settings, refusal, deployment, found } = state;
   if (found.sight === undefined) return act('See');
-  if (application.spec.suspend) return found.clock === undefined ? act('Pause') : wait();
+  if (refusal !== undefined) return wait();
+  if (settings.suspended !== undefined) return found.clock === undefined ? act('Pause') : wait();
   const isPaused = deployment?.pausedAt !== undefined || wasSuspended(state);
   if (isPaused && found.clock === undefined) return act('Resume');
   if (found.wanted === undefined && found.obstacle === undefined) return act('Resolve');

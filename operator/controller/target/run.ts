@@ -50,8 +50,8 @@ export interface Run {
   readonly target: Target;
   /** Its Application has other targets, too. */
   readonly isOneOfSeveral: boolean;
-  /** Exact JSON text of spec.helm.values. */
-  readonly values: string | undefined;
+  /** Exact JSON texts of values, by their fields. */
+  readonly values: ReadonlyMap<string, string>;
   readonly session: Session;
   readonly context: DeployContext;
   /** When it began. */
@@ -89,8 +89,8 @@ export interface RunInput {
   readonly application: Application;
   readonly target: Target;
   readonly isOneOfSeveral: boolean;
-  /** Exact JSON text of spec.helm.values. */
-  readonly values: string | undefined;
+  /** Exact JSON texts of values, by their fields. */
+  readonly values: ReadonlyMap<string, string>;
   readonly session: Session;
   readonly signal: AbortSignal;
   /** Takes how to find out the facts as they are at any moment of the look. */

@@ -15,6 +15,7 @@ export function snapshotOf(run: Run, found: Findings): TargetState {
     application,
     settings: target.settings,
     environment: target.environment,
+    refusal: target.refusal,
     since,
     now: context.now(),
     request: request.open,

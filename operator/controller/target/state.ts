@@ -17,6 +17,8 @@ export interface TargetState {
   readonly application: Application;
   readonly settings: TargetSettings;
   readonly environment: string;
+  /** Why nothing may be written there. */
+  readonly refusal: TowpathError | undefined;
   /** When the look began: what rests until later rests for all of it. */
   readonly since: Date;
   readonly now: Date;

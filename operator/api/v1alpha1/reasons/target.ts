@@ -109,6 +109,30 @@ export const TARGET_REASONS = {
     'A null of spec.helm.values was left out by kubectl apply, so that the default of the chart stays; told as an event only.',
     'Use kubectl apply --server-side, or put the null into a values file.',
   ),
+  EnvironmentNotFound: resource(
+    'An Environment that spec.environments names does not exist. What runs there stays, and nothing is written.',
+    'Make it, or name another one.',
+  ),
+  EnvironmentInvalid: resource(
+    'An Environment cannot be read. What runs there stays, and nothing is written.',
+    'Correct the fields of the Environment that the message names.',
+  ),
+  EnvironmentsUnknown: time(
+    'Environments cannot be listed, so that it is not known where to deploy.',
+    'Nothing: it is tried again. Where the kind does not exist, apply its CustomResourceDefinition.',
+  ),
+  NamespaceInvalid: person(
+    'What the Environment makes of its spec.namespace for this Application is no name of a namespace.',
+    'Name the Application otherwise, or use another Environment.',
+  ),
+  NamespaceNotAllowed: resource(
+    'The Environment does not take Applications of this namespace. What runs there stays, and nothing is written.',
+    'Ask who runs the Environment to add the namespace to its spec.allowedNamespaces.',
+  ),
+  NoPolicy: resource(
+    'The Environment takes only what a PromotionPolicy brings there, and none has this Application.',
+    'Ask who runs the Environment.',
+  ),
   DependencyNotReady: resource(
     'An Application in dependsOn is not Ready.',
     'Look at the Application that the message names.',

@@ -2,7 +2,7 @@ import { type ApplicationStatus, environmentOf } from '../../../api/v1alpha1/app
 import { STATUS_LIMITS } from '../../../api/v1alpha1/application-status.ts';
 import { boundStatus, cut } from '../../../api/v1alpha1/bound-status.ts';
 import { secondTime } from '../../../kube/times.ts';
-import type { TargetUpdate } from '../../target/words/target-update.ts';
+import type { Retry, TargetUpdate } from '../../target/words/target-update.ts';
 import type { Report } from '../../target/words/unreported.ts';
 import { conditionsOf, judge, unready } from './conditions.ts';
 import { type Hindrance, hinderedEntry } from './environment-entry.ts';
@@ -14,7 +14,7 @@ import { settle } from './settle.ts';
 export type Action = 'Sync' | 'Delete';
 
 type Leaving = Extract<TargetUpdate, { kind: 'Leaving' }>;
-type Failing = Extract<TargetUpdate, { kind: 'Failing' }>;
+type Failing = Extract<TargetUpdate, { kind: 'Failing' | 'Refused' }>;
 
 /** Which status a part of it is made from. */
 export interface Before {
@@ -37,6 +37,7 @@ export function statusOf(
     case 'Leaving':
       return whileLeaving(update, before);
     case 'Failing':
+    case 'Refused':
       return whileFailing(update, before);
   }
 }
@@ -130,8 +131,9 @@ function whileLeaving(update: Leaving, before: Before): ApplicationStatus {
 }
 
 /** What runs is as it was, as far as is known. */
-function whileFailing({ error, retry }: Failing, before: Before): ApplicationStatus {
-  const { reason, message, remedy } = error;
+function whileFailing(update: Failing, before: Before): ApplicationStatus {
+  const { reason, message, remedy } = update.error;
+  const retry = update.kind === 'Failing' ? update.retry : undefined;
   return boundStatus({
     ...before.status,
     ...hindered({ sync: 'Blocked', reason, message, remedy, retry }, before),
@@ -154,7 +156,7 @@ function hindered(
   };
 }
 
-function retryOf({ attempts, nextAt }: Failing['retry'], environment: string) {
+function retryOf({ attempts, nextAt }: Retry, environment: string) {
   return { attempts, nextAt: secondTime(nextAt), environment };
 }
 

@@ -27,14 +27,11 @@ export const LOOKING: Standing = {
  * @param doing what is being done at the moment, a sentence; absent at the end of a look.
  */
 export function standingOf(state: TargetState, doing?: string): Standing {
-  const { found, environment } = state;
+  const { found, environment, refusal, settings } = state;
   const { sight, held, wanted } = found;
-  if (found.clock === 'Paused')
-    return {
-      sync: 'Suspended',
-      reason: 'Suspended',
-      message: 'spec.suspend is true: nothing is written. Set it to false to go on.',
-    };
+  if (refusal !== undefined) return blocked(refusal);
+  if (found.clock === 'Paused' && settings.suspended !== undefined)
+    return { sync: 'Suspended', reason: 'Suspended', message: settings.suspended };
   if (isOver(state) && sight !== undefined && sight !== 'Seen') return blocked(sight.unseen);
   const obstacle = obstacleStanding(state);
   // What a person must mend in the wanted candidate weighs more than how far the one before it got.

@@ -1,0 +1,89 @@
+import { type Environment, parseEnvironment } from '../../api/v1alpha1/environment.ts';
+import { API_VERSION, GROUP, VERSION } from '../../api/v1alpha1/names.ts';
+import type { KubeClient, KubeObject } from '../../kube/client.ts';
+import { ListWatch } from '../../kube/list-watch.ts';
+import type { Logger } from '../../observe/log.ts';
+import { OngoingFault } from '../../retry/ongoing-fault.ts';
+
+export const ENVIRONMENTS = { group: GROUP, version: VERSION, plural: 'environments' };
+
+export interface EnvironmentsOptions {
+  client: KubeClient;
+  log: Logger;
+  /** One came, changed, or went. */
+  onChange(name: string): void;
+}
+
+/** An Environment as it was last told. */
+export interface KnownEnvironment {
+  readonly object: KubeObject;
+  /** Undefined where it cannot be read as one. */
+  readonly environment: Environment | undefined;
+  readonly errors: readonly string[];
+}
+
+/** What placement needs to know of the Environments. */
+export interface EnvironmentsView {
+  /** Why they are not known; undefined: those that `get` does not find do not exist. */
+  readonly problem: string | undefined;
+  get(name: string): KnownEnvironment | undefined;
+}
+
+/** The Environments that there are. */
+export class Environments implements EnvironmentsView {
+  readonly #watch: ListWatch<KnownEnvironment>;
+  readonly #fault = new OngoingFault();
+  readonly #answered = Promise.withResolvers<void>();
+  readonly #byName = new Map<string, KnownEnvironment>();
+
+  constructor({ client, log, onChange }: EnvironmentsOptions) {
+    this.#watch = new ListWatch<KnownEnvironment>({
+      client,
+      resource: ENVIRONMENTS,
+      reduce: known,
+      onEvent: ({ type, name, object }) => {
+        if (type === 'Deleted') this.#byName.delete(name);
+        else this.#byName.set(name, object);
+        onChange(name);
+      },
+      onListed: () => this.#answered.resolve(),
+      onState: (state) => {
+        if (state.state === 'Watching') this.#fault.end();
+        if (state.state !== 'Failing') return;
+        this.#answered.resolve();
+        if (this.#fault.note(state.error.message))
+          log.warn({ error: this.#fault.message }, 'Environments cannot be watched; it is tried again.');
+      },
+    });
+  }
+
+  /** Resolves when they are listed, or cannot be for now: Applications without environments wait for none of it. */
+  async start(): Promise<void> {
+    this.#watch.start();
+    await this.#answered.promise;
+  }
+
+  get problem(): string | undefined {
+    if (this.#watch.synced) return undefined;
+    return this.#watch.lastError?.message ?? 'They are not listed yet.';
+  }
+
+  get(name: string): KnownEnvironment | undefined {
+    return this.#byName.get(name);
+  }
+
+  async stop(): Promise<void> {
+    this.#answered.resolve();
+    await this.#watch.stop();
+  }
+}
+
+function known(object: KubeObject): KnownEnvironment {
+  const { managedFields: _, ...metadata } = object.metadata;
+  const parsed = parseEnvironment({ apiVersion: API_VERSION, kind: 'Environment', ...object });
+  return {
+    object: { ...object, metadata },
+    environment: parsed.ok ? parsed.environment : undefined,
+    errors: parsed.ok ? [] : parsed.errors,
+  };
+}

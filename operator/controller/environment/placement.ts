@@ -1,0 +1,111 @@
+import { TowpathError } from '../../api/errors.ts';
+import type { Application } from '../../api/v1alpha1/application.ts';
+import type { Environment } from '../../api/v1alpha1/environment.ts';
+import { HOME } from '../record/target.ts';
+import type { EnvironmentsView } from './environments.ts';
+
+/** Name of the ServiceAccount that managed access makes. */
+const MANAGED_ACCOUNT = 'towpath';
+/** Kubernetes' limit for the name of a namespace. */
+const NAMESPACE_LIMIT = 63;
+
+/** Where an Application lands, and what its Environment says of that. */
+export interface Placement {
+  /** Name of the cluster. */
+  readonly cluster: string;
+  readonly namespace: string;
+  readonly serviceAccountName: string;
+  /** Why nothing may be written there. */
+  readonly refusal: TowpathError | undefined;
+  readonly environment: Environment;
+}
+
+/** What of an Application decides where it lands, and whether it may. */
+type Landing = Pick<Application, 'metadata' | 'spec'>;
+
+/** Where an Application lands that names an Environment. Pure. @throws TowpathError where that is not known */
+export function placementOf(application: Landing, name: string, environments: EnvironmentsView): Placement {
+  const environment = readable(name, environments);
+  const { access = {} } = environment.spec;
+  return {
+    cluster: HOME,
+    namespace: namespaceFor(application, environment),
+    serviceAccountName: access.serviceAccountName ?? MANAGED_ACCOUNT,
+    refusal: refusalOf(application, environment),
+    environment,
+  };
+}
+
+function readable(name: string, environments: EnvironmentsView): Environment {
+  const known = environments.get(name);
+  if (known?.environment !== undefined) return known.environment;
+  if (known !== undefined)
+    throw new TowpathError(
+      'Resource',
+      'EnvironmentInvalid',
+      `Environment ${name} cannot be read; nothing is written there until it is corrected: ${known.errors.join('; ')}`,
+    );
+  const { problem } = environments;
+  if (problem !== undefined)
+    throw new TowpathError(
+      'Time',
+      'EnvironmentsUnknown',
+      `Environments cannot be listed, so that it is not known where ${name} is; it is tried again: ${problem}`,
+    );
+  throw new TowpathError(
+    'Resource',
+    'EnvironmentNotFound',
+    `Environment ${name}, which spec.environments names, does not exist: create it, or name another one; what runs there stays. kubectl get environments lists those that exist.`,
+  );
+}
+
+function namespaceFor({ metadata }: Landing, { metadata: { name }, spec }: Environment): string {
+  const namespace = spec.namespace
+    .replaceAll('{namespace}', metadata.namespace)
+    .replaceAll('{name}', metadata.name)
+    .replaceAll('{environment}', name);
+  if (namespace.length <= NAMESPACE_LIMIT && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(namespace))
+    return namespace;
+  throw new TowpathError(
+    'Person',
+    'NamespaceInvalid',
+    `Environment ${name} makes ${namespace.slice(0, 80)} of its spec.namespace for this Application, which no namespace can be called: at most ${NAMESPACE_LIMIT} lower-case letters, digits and "-". Name the Application otherwise, or use another Environment.`,
+  );
+}
+
+function refusalOf({ metadata }: Landing, environment: Environment): TowpathError | undefined {
+  const { name } = environment.metadata;
+  const { spec } = environment;
+  if (!isAllowed(metadata.namespace, spec.allowedNamespaces ?? []))
+    return new TowpathError(
+      'Resource',
+      'NamespaceNotAllowed',
+      `Environment ${name} does not take Applications of namespace ${metadata.namespace}: nothing is written, and what runs stays. Who runs it can add the namespace to its spec.allowedNamespaces.`,
+    );
+  if (spec.requirePolicy)
+    return new TowpathError(
+      'Resource',
+      'NoPolicy',
+      `Environment ${name} takes only what a PromotionPolicy brings there (spec.requirePolicy), and none has this Application: nothing is written, and what runs stays.`,
+    );
+  return undefined;
+}
+
+/** S2: none is allowed unless it is named. `*` stands for anything. Linear: a part is looked for once, from where the one before ended. */
+function isAllowed(namespace: string, patterns: readonly string[]): boolean {
+  return patterns.some((pattern) => isMatch(namespace, pattern));
+}
+
+function isMatch(text: string, pattern: string): boolean {
+  const [first = '', ...rest] = pattern.split('*');
+  const last = rest.pop();
+  if (last === undefined) return text === first;
+  if (!text.startsWith(first)) return false;
+  let from = first.length;
+  for (const part of rest) {
+    const found = text.indexOf(part, from);
+    if (found < 0) return false;
+    from = found + part.length;
+  }
+  return text.length - last.length >= from && text.endsWith(last);
+}

@@ -1,0 +1,198 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { environmentOf } from '../../operator/api/v1alpha1/application.ts';
+import { newEnvironment, type StagedEnvironment } from '../harness/environments.ts';
+import { conditionOf, newStage, type Stage } from '../harness/operator.ts';
+import { always } from '../harness/wait.ts';
+
+/** A chart that says in a ConfigMap what values it was rendered with. */
+const CHART = {
+  'Chart.yaml': 'apiVersion: v2\nname: web\nversion: 1.0.0\n',
+  'values.yaml': 'from: chart\nsize: 1\nid: 0\n',
+  'values-prod.yaml': 'size: 3\n',
+  'templates/config.yaml':
+    'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {values: {{ pick .Values "from" "size" "id" "region" "tier" | toJson | quote }} }\n',
+};
+
+async function valuesIn({ cluster }: Stage, { namespace }: Pick<StagedEnvironment, 'namespace'>) {
+  const { status, body } = await cluster.request('GET', `/api/v1/namespaces/${namespace}/configmaps/web`);
+  if (status === 404) return undefined;
+  assert.equal(status, 200, body);
+  return (JSON.parse(body) as { data: { values: string } }).data.values;
+}
+
+async function twoEnvironments(t: TestContext, stage: Stage) {
+  const staging = await newEnvironment(t, stage, 'staging', { values: { region: 'eu', tier: 'low' } });
+  const prod = await newEnvironment(t, stage, 'prod', { values: { region: 'eu', tier: 'high' } });
+  return { staging, prod };
+}
+
+test('one Application is deployed to each of its environments, each with its own values, and kubectl get says so', async (t) => {
+  const stage = await newStage(t, { files: CHART });
+  const { staging, prod } = await twoEnvironments(t, stage);
+  await stage.apply({
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'of-prod' },
+    data: { 'values.yaml': 'tier: highest\n' },
+  });
+  const helm = { values: { from: 'application' } };
+  const environments = [
+    { name: staging.name, values: { id: '9007199254740993-as-a-number' } },
+    {
+      name: prod.name,
+      valuesFiles: ['values-prod.yaml'],
+      valuesFrom: [{ kind: 'ConfigMap', name: 'of-prod' }],
+    },
+  ];
+  // What JSON.stringify cannot write.
+  const text = JSON.stringify(environments).replace('"9007199254740993-as-a-number"', '9007199254740993');
+  await stage.kubectl('version', '--client');
+  const revision = await stage.repository.revParse('main');
+  const source = { repoURL: stage.repoURL, interval: '1s' };
+  const object = JSON.stringify({
+    apiVersion: 'towpath.dev/v1alpha1',
+    kind: 'Application',
+    metadata: { name: 'web' },
+    spec: { source, helm },
+  });
+  const whole = object.replace('"helm":', `"environments":${text},"helm":`);
+  const applied = await stage.cluster.kubectl(['-n', stage.namespace, 'apply', '-f', '-'], { input: whole });
+  assert.equal(applied.code, 0, applied.stderr);
+  const ready = await stage.untilReadyAt('web', revision);
+  assert.equal(
+    await valuesIn(stage, staging),
+    '{"from":"application","id":9007199254740993,"region":"eu","size":1,"tier":"low"}',
+  );
+  assert.equal(
+    await valuesIn(stage, prod),
+    '{"from":"application","id":0,"region":"eu","size":3,"tier":"highest"}',
+  );
+  assert.equal(await valuesIn(stage, stage), undefined, 'nothing in its own namespace');
+  assert.equal(ready.status?.summary?.environments, '2/2');
+  assert.deepEqual(
+    ready.status?.environments?.map(({ name, sync, health, objects }) => [name, sync, health, objects]),
+    [
+      [staging.name, 'Synced', 'Healthy', 1],
+      [prod.name, 'Synced', 'Healthy', 1],
+    ],
+  );
+  const table = await stage.kubectl('get', 'tapp', 'web');
+  t.diagnostic(table);
+  assert.match(
+    table,
+    /^NAME +READY +SYNC +HEALTH +REVISION +ENVIRONMENTS +AGE\nweb +True +Synced +Healthy +main@\w+ +2\/2/,
+  );
+
+  // An Environment's values are inputs of what is deployed there, and nowhere else.
+  await stage.kubectl(
+    'patch',
+    'environment',
+    staging.name,
+    '--type=merge',
+    '-p',
+    '{"spec":{"values":{"tier":"lower"}}}',
+  );
+  await stage.until(
+    'web',
+    async () => (await valuesIn(stage, staging))?.includes('"tier":"lower"'),
+    'the new values',
+  );
+  const later = await stage.until(
+    'web',
+    ({ status }) =>
+      status?.summary?.environments === '2/2' && environmentOf(status, staging.name)?.history?.length === 2,
+    'the second deployment to staging',
+  );
+  assert.equal(environmentOf(later.status, prod.name)?.history?.length, 1, 'prod was not deployed again');
+});
+
+test('S2: an Environment that is missing, or not meant for the namespace, holds up no other, and is noticed when it is there', async (t) => {
+  const stage = await newStage(t, { files: CHART });
+  const { staging, prod } = await twoEnvironments(t, stage);
+  await stage.kubectl(
+    'patch',
+    'environment',
+    prod.name,
+    '--type=merge',
+    '-p',
+    '{"spec":{"allowedNamespaces":["others-*"]}}',
+  );
+  const missing = `later-${stage.namespace}`;
+  const environments = [staging.name, prod.name, missing].map((name) => ({ name }));
+  await stage.application('web', { environments });
+  const waiting = await stage.until(
+    'web',
+    ({ status }) =>
+      environmentOf(status, staging.name)?.sync === 'Synced' && status?.summary?.environments === '1/3',
+    'staging to be deployed',
+  );
+  assert.equal(environmentOf(waiting.status, prod.name)?.blockedBy?.[0]?.reason, 'NamespaceNotAllowed');
+  assert.equal(environmentOf(waiting.status, missing)?.blockedBy?.[0]?.reason, 'EnvironmentNotFound');
+  assert.equal(conditionOf(waiting, 'Stalled'), undefined, 'others clear it');
+  assert.equal(await valuesIn(stage, prod), undefined);
+
+  await stage.kubectl(
+    'patch',
+    'environment',
+    prod.name,
+    '--type=merge',
+    '-p',
+    `{"spec":{"allowedNamespaces":["${stage.namespace}"]}}`,
+  );
+  await stage.until('web', ({ status }) => status?.summary?.environments === '2/3', 'prod to be deployed');
+  assert.ok((await valuesIn(stage, prod)) !== undefined);
+  const later = await newEnvironment(t, stage, 'later');
+  assert.equal(later.name, missing);
+  await stage.until('web', ({ status }) => status?.summary?.environments === '3/3', 'all to be deployed');
+});
+
+test('an Environment that is narrowed keeps what runs there, and nothing new is written until it is wide again', async (t) => {
+  const stage = await newStage(t, { files: CHART });
+  const { staging, prod } = await twoEnvironments(t, stage);
+  await stage.deployed('web', { environments: [{ name: staging.name }, { name: prod.name }] });
+  await stage.kubectl(
+    'patch',
+    'environment',
+    prod.name,
+    '--type=merge',
+    '-p',
+    '{"spec":{"allowedNamespaces":[]}}',
+  );
+  const blocked = await stage.until(
+    'web',
+    ({ status }) => environmentOf(status, prod.name)?.blockedBy?.[0]?.reason === 'NamespaceNotAllowed',
+    'the refusal to be told',
+  );
+  assert.equal(environmentOf(blocked.status, prod.name)?.health, 'Healthy', 'what runs is looked at');
+  const second = await stage.repository.commit({ 'values.yaml': 'from: second\nsize: 1\nid: 0\n' });
+  await stage.until(
+    'web',
+    ({ status }) => environmentOf(status, staging.name)?.revision === second,
+    'staging to follow',
+  );
+  await always(
+    () => valuesIn(stage, prod),
+    (values) => assert.match(values ?? '', /"from":"chart"/),
+    1_500,
+  );
+  await stage.kubectl(
+    'patch',
+    'environment',
+    prod.name,
+    '--type=merge',
+    '-p',
+    '{"spec":{"allowedNamespaces":["*"]}}',
+  );
+  await stage.untilReadyAt('web', second);
+  assert.match((await valuesIn(stage, prod)) ?? '', /"from":"second"/);
+});
+
+test('an Application in several environments is deleted in all of them', async (t) => {
+  const stage = await newStage(t, { files: CHART });
+  const { staging, prod } = await twoEnvironments(t, stage);
+  await stage.deployed('web', { environments: [{ name: staging.name }, { name: prod.name }] });
+  await stage.kubectl('delete', 'tapp', 'web', '--timeout=30s');
+  assert.equal(await valuesIn(stage, staging), undefined);
+  assert.equal(await valuesIn(stage, prod), undefined);
+});
