@@ -129,6 +129,11 @@ const specSchema = ruled(
         '^([a-z0-9]|\\{(namespace|name|environment)\\})(([-a-z0-9]|\\{(namespace|name|environment)\\})*([a-z0-9]|\\{(namespace|name|environment)\\}))?$',
         'must be the name of a namespace, in which {namespace}, {name} and {environment} may stand',
       ),
+      {
+        rule: 'self == oldSelf',
+        message:
+          'cannot change, because objects would be left behind there: make another Environment and have Applications name that',
+      },
     ).default(DEFAULT_NAMESPACE),
     access: accessSchema
       .meta({
@@ -178,12 +183,6 @@ const specSchema = ruled(
     rule: 'has(self.cluster) == has(oldSelf.cluster) && (!has(self.cluster) || self.cluster == oldSelf.cluster)',
     message:
       'cluster cannot change, because objects would be left behind there: make another Environment and have Applications name that',
-  },
-  {
-    rule: 'self.namespace == oldSelf.namespace',
-    message:
-      'namespace cannot change, because objects would be left behind there: make another Environment and have Applications name that',
-    fieldPath: '.namespace',
   },
 );
 
