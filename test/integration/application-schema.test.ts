@@ -68,7 +68,7 @@ test('the API server accepts', async (t) => {
 test('an unknown field is refused', async (t) => {
   const namespace = await namespaceFor(t);
   for (const [spec, field] of [
-    [{ ...source({}), environments: [] }, 'spec.environments'],
+    [{ ...source({}), environments: [{ name: 'staging', brunch: 'x' }] }, 'spec.environments[0].brunch'],
     [sync({ pruneBudget: '50%' }), 'spec.sync.pruneBudget'],
     [source({ ref: { brunch: 'main' } }), 'spec.source.ref.brunch'],
   ] as const) {
@@ -220,5 +220,5 @@ test('the largest status there can be is written and read back', async (t) => {
 test('conditions merge by type, environments by name', async () => {
   const crd = await readFile(CRD, 'utf8');
   assert.equal(crd.match(/x-kubernetes-list-map-keys:\n\s+- type/g)?.length, 1);
-  assert.equal(crd.match(/x-kubernetes-list-map-keys:\n\s+- name/g)?.length, 2);
+  assert.equal(crd.match(/x-kubernetes-list-map-keys:\n\s+- name/g)?.length, 3);
 });

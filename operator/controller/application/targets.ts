@@ -90,7 +90,7 @@ export class Targets {
     const identity = this.named(applicationKey(application), entry.name);
     const settings = settingsOf(application, entry.name);
     try {
-      const { cluster, namespace, serviceAccountName, refusal, environment } = placementOf(
+      const { cluster, namespace, serviceAccountName, bounds, refusal, environment } = placementOf(
         application,
         entry.name,
         this.#options.environments,
@@ -100,6 +100,7 @@ export class Targets {
         cluster,
         namespace,
         account: this.#account(namespace, serviceAccountName),
+        bounds,
         overlay: overlayOf(application.spec, { entry, environment }),
         settings: environment.spec.suspend ? suspendedBy(environment, settings) : settings,
         refusal,

@@ -1,6 +1,9 @@
 import { TowpathError } from '../../api/errors.ts';
 import type { Application } from '../../api/v1alpha1/application.ts';
 import type { Environment } from '../../api/v1alpha1/environment.ts';
+import type { Bounds } from '../../manifest/bounds.ts';
+import { groupKind } from '../../manifest/manifest.ts';
+import { isAllowedRepository } from '../../source/allowed-repositories.ts';
 import { HOME } from '../record/target.ts';
 import type { EnvironmentsView } from './environments.ts';
 
@@ -15,6 +18,7 @@ export interface Placement {
   readonly cluster: string;
   readonly namespace: string;
   readonly serviceAccountName: string;
+  readonly bounds: Bounds;
   /** Why nothing may be written there. */
   readonly refusal: TowpathError | undefined;
   readonly environment: Environment;
@@ -27,10 +31,17 @@ type Landing = Pick<Application, 'metadata' | 'spec'>;
 export function placementOf(application: Landing, name: string, environments: EnvironmentsView): Placement {
   const environment = readable(name, environments);
   const { access = {} } = environment.spec;
+  const namespace = namespaceFor(application, environment);
   return {
     cluster: HOME,
-    namespace: namespaceFor(application, environment),
+    namespace,
     serviceAccountName: access.serviceAccountName ?? MANAGED_ACCOUNT,
+    bounds: {
+      environment: name,
+      namespace,
+      clusterScoped: new Set((access.clusterScoped ?? []).map(groupKind)),
+      isManaged: access.serviceAccountName === undefined,
+    },
     refusal: refusalOf(application, environment),
     environment,
   };
@@ -73,7 +84,10 @@ function namespaceFor({ metadata }: Landing, { metadata: { name }, spec }: Envir
   );
 }
 
-function refusalOf({ metadata }: Landing, environment: Environment): TowpathError | undefined {
+function refusalOf(
+  { metadata, spec: { source } }: Landing,
+  environment: Environment,
+): TowpathError | undefined {
   const { name } = environment.metadata;
   const { spec } = environment;
   if (!isAllowed(metadata.namespace, spec.allowedNamespaces ?? []))
@@ -81,6 +95,13 @@ function refusalOf({ metadata }: Landing, environment: Environment): TowpathErro
       'Resource',
       'NamespaceNotAllowed',
       `Environment ${name} does not take Applications of namespace ${metadata.namespace}: nothing is written, and what runs stays. Who runs it can add the namespace to its spec.allowedNamespaces.`,
+    );
+  const { allowedRepositories } = spec;
+  if (allowedRepositories !== undefined && !isAllowedRepository(allowedRepositories, source.repoURL))
+    return new TowpathError(
+      'Resource',
+      'RepositoryNotAllowed',
+      `Environment ${name} takes nothing from the repository in spec.source.repoURL: nothing is written, and what runs stays. Who runs it can add the repository to its spec.allowedRepositories.`,
     );
   if (spec.requirePolicy)
     return new TowpathError(

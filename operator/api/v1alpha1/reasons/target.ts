@@ -129,6 +129,10 @@ export const TARGET_REASONS = {
     'The Environment does not take Applications of this namespace. What runs there stays, and nothing is written.',
     'Ask who runs the Environment to add the namespace to its spec.allowedNamespaces.',
   ),
+  RepositoryNotAllowed: resource(
+    'The Environment takes nothing from this repository. What runs there stays, and nothing is written.',
+    'Ask who runs the Environment to add the repository to its spec.allowedRepositories.',
+  ),
   NoPolicy: resource(
     'The Environment takes only what a PromotionPolicy brings there, and none has this Application.',
     'Ask who runs the Environment.',
