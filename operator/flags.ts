@@ -44,6 +44,10 @@ const FORMS = {
     fits: (value: string) => hostAliases(value) !== undefined,
     hint: 'pairs of hosts with commas between them, such as ssh.example.com=git.example.com',
   },
+  roles: {
+    fits: (value: string) => value === '' || /^[^\s,/%]{1,253}(,[^\s,/%]{1,253})*$/.test(value),
+    hint: 'names of ClusterRoles with commas between them, such as edit,view, or empty for none',
+  },
   level: {
     fits: (value: string) => ['trace', 'debug', 'info', 'warn', 'error'].includes(value),
     hint: 'trace, debug, info, warn or error',
@@ -92,6 +96,12 @@ export const FLAGS = {
     form: 'name',
     default: '',
     help: 'Look after the Applications of this namespace only. Default: of all.',
+  },
+  'managed-cluster-roles': {
+    type: 'string',
+    form: 'roles',
+    default: 'edit',
+    help: 'ClusterRoles that may be bound for Environments with managed access (spec.access.clusterRole), separated by commas. Empty: none.',
   },
   'upgrade-definitions': {
     type: 'boolean',
@@ -288,4 +298,9 @@ export function addressOf(
   const address = listenAddress(flags[name]);
   if (address === undefined) throw new Error(`--${name} is "${flags[name]}"`);
   return address;
+}
+
+/** ClusterRoles that may be bound for Environments. */
+export function rolesOf(flags: FlagValues): string[] {
+  return flags['managed-cluster-roles'].split(',').filter((role) => role !== '');
 }

@@ -5,10 +5,11 @@ import { Targets } from './controller/application/targets.ts';
 import { takeAnswer, watchApplications } from './controller/application/watch-applications.ts';
 import { Cluster } from './controller/cluster/cluster.ts';
 import { Environments } from './controller/environment/environments.ts';
+import { ManagedAccess } from './controller/environment/managed-access.ts';
 import { Home } from './controller/home/home.ts';
 import { defaultInstallation, leaseName } from './controller/home/installations.ts';
 import { CONCURRENCY } from './controller/target/paced-queue.ts';
-import { addressOf, aliasesOf, type FlagValues } from './flags.ts';
+import { addressOf, aliasesOf, type FlagValues, rolesOf } from './flags.ts';
 import { type ClientOptions, KubeClient, type KubeObject } from './kube/client.ts';
 import type { LedBefore } from './kube/lease.ts';
 import type { ListWatch } from './kube/list-watch.ts';
@@ -282,6 +283,12 @@ export class Operator {
       home: this.#home.client,
       clusterOf: () => this.#cluster,
       clusters: () => [this.#cluster],
+      access: new ManagedAccess({
+        home: this.#home.client,
+        ownNamespace: flags.namespace,
+        clusterRoles: rolesOf(flags),
+        clientOf: () => this.#cluster.client,
+      }),
       sources: this.#sources,
       nameOf: (url) => repositoryName(url, aliases),
       renderer: this.#renderer,

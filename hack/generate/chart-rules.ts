@@ -1,6 +1,7 @@
 import { GROUP } from '../../operator/api/v1alpha1/names.ts';
 import {
   CLUSTER_RIGHTS,
+  MANAGED_RIGHTS,
   OWN_NAMESPACE_RIGHTS,
   READ_RIGHTS,
   type Right,
@@ -31,6 +32,7 @@ export function chartRules(): string {
     defined('watched', WATCHED_RIGHTS),
     defined('cluster', CLUSTER_RIGHTS),
     defined('upgrade', UPGRADE_RIGHTS),
+    defined('managed', MANAGED_RIGHTS),
     defined('ownNamespace', OWN_NAMESPACE_RIGHTS),
     defined('read', READ_RIGHTS),
     defined('view', [VIEW]),

@@ -34,12 +34,14 @@ export class TowpathError extends Error {
   readonly details: readonly ErrorDetail[];
   /** The end of the message that names the next step, where it is known: it stays when the message is shortened. */
   readonly next: string;
+  /** More than a message has room for, such as YAML to apply: told by the event. */
+  readonly advice: string;
 
   constructor(
     remedy: Remedy,
     reason: string,
     message: string,
-    options: { cause?: unknown; details?: readonly ErrorDetail[]; next?: string } = {},
+    options: { cause?: unknown; details?: readonly ErrorDetail[]; next?: string; advice?: string } = {},
   ) {
     super(message, { cause: options.cause });
     this.name = 'TowpathError';
@@ -47,5 +49,6 @@ export class TowpathError extends Error {
     this.reason = reason;
     this.details = options.details ?? [];
     this.next = options.next ?? '';
+    this.advice = options.advice ?? '';
   }
 }

@@ -80,6 +80,34 @@ export const UPGRADE_RIGHTS: readonly Right[] = [
   },
 ];
 
+/**
+ * The same for Environments that have their access managed, which is made with the operator's own rights. What it makes
+ * has one name in each namespace, so that nothing of another name can be made by it. The verb `bind`, on the ClusterRoles
+ * that the chart lists, stands in the chart's template.
+ */
+export const MANAGED_RIGHTS: readonly Right[] = [
+  {
+    apiGroups: [''],
+    resources: ['namespaces'],
+    verbs: ['create'],
+    why: 'Those that Environments land in, with the label that says for whom. None is changed or deleted.',
+  },
+  {
+    apiGroups: [''],
+    resources: ['serviceaccounts'],
+    resourceNames: ['towpath'],
+    verbs: ['create', 'patch'],
+    why: 'The account of managed access, in each of them. Server-side apply tells the name of what it creates.',
+  },
+  {
+    apiGroups: ['rbac.authorization.k8s.io'],
+    resources: ['rolebindings'],
+    resourceNames: ['towpath-managed'],
+    verbs: ['get', 'create', 'patch', 'delete'],
+    why: 'Its binding to a ClusterRole. Deleted is one whose role is another by now: a role that is bound cannot be changed.',
+  },
+];
+
 /** What the operator does in its own namespace besides. */
 export const OWN_NAMESPACE_RIGHTS: readonly Right[] = [
   {

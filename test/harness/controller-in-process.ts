@@ -3,6 +3,7 @@ import { ApplicationController } from '../../operator/controller/application/con
 import type { Targets } from '../../operator/controller/application/targets.ts';
 import { takeAnswer, watchApplications } from '../../operator/controller/application/watch-applications.ts';
 import { Cluster } from '../../operator/controller/cluster/cluster.ts';
+import { ManagedAccess } from '../../operator/controller/environment/managed-access.ts';
 import type { KubeClient } from '../../operator/kube/client.ts';
 import { EventRecorder } from '../../operator/kube/events.ts';
 import type { Slices } from '../../operator/observe/event-loop-slices.ts';
@@ -51,6 +52,12 @@ export async function startController({
     home,
     clusterOf: () => cluster,
     clusters: () => [cluster],
+    access: new ManagedAccess({
+      home,
+      ownNamespace: namespace,
+      clusterRoles: ['edit'],
+      clientOf: () => there,
+    }),
     sources,
     nameOf: (url) => url,
     renderer,

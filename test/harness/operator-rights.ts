@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import {
   CLUSTER_RIGHTS,
+  MANAGED_RIGHTS,
   OWN_NAMESPACE_RIGHTS,
   READ_RIGHTS,
   type Right,
@@ -14,6 +15,10 @@ import { temporaryDirectory } from './process.ts';
 
 const GROUP = 'rbac.authorization.k8s.io';
 const NAME = 'towpath-operator';
+/** Whether the namespace and the account are there, also where one namespace is watched. */
+const LOOK = { apiGroups: [''], resources: ['namespaces', 'serviceaccounts'], verbs: ['get'] };
+/** What the chart lets managed access be bound to by default. */
+const BIND = { apiGroups: [GROUP], resources: ['clusterroles'], verbs: ['bind'], resourceNames: ['edit'] };
 
 /**
  * A token of a ServiceAccount that may do what the installed operator may, and nothing else (S15), for an operator
@@ -30,7 +35,9 @@ export async function operatorToken(
   const ofApplications = [...rulesOf(WATCHED_RIGHTS), impersonation];
   const everywhere = [
     ...rulesOf([...CLUSTER_RIGHTS, ...UPGRADE_RIGHTS, ...READ_RIGHTS]),
-    // Environments put Applications into other namespaces.
+    // Environments put Applications into other namespaces, and have access made there.
+    ...rulesOf(MANAGED_RIGHTS),
+    ...[BIND, LOOK],
     ...(watched === '' ? ofApplications : [impersonation]),
   ];
   const rbac = `/apis/${GROUP}/v1`;

@@ -45,6 +45,23 @@
   resourceNames: [applications.towpath.dev]
 {{- end -}}
 
+{{- define "towpath.rules.managed" -}}
+# Those that Environments land in, with the label that says for whom. None is changed or deleted.
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [create]
+# The account of managed access, in each of them. Server-side apply tells the name of what it creates.
+- apiGroups: [""]
+  resources: [serviceaccounts]
+  verbs: [create, patch]
+  resourceNames: [towpath]
+# Its binding to a ClusterRole. Deleted is one whose role is another by now: a role that is bound cannot be changed.
+- apiGroups: ["rbac.authorization.k8s.io"]
+  resources: [rolebindings]
+  verbs: [get, create, patch, delete]
+  resourceNames: [towpath-managed]
+{{- end -}}
+
 {{- define "towpath.rules.ownNamespace" -}}
 # The target records, and what webhooks are signed with.
 - apiGroups: [""]

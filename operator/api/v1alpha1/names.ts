@@ -30,6 +30,14 @@ export const ANNOTATION_ABANDON = `${GROUP}/abandon`;
  */
 export const ANNOTATION_HOSTS = `${GROUP}/hosts`;
 
+/**
+ * On a namespace in which an Environment manages access: the namespace of the Applications that it is for. The operator
+ * sets it on those that it makes; on one that is there already only the platform may (S16).
+ */
+export const LABEL_MANAGED_FOR = `${GROUP}/managed-for`;
+/** On the RoleBinding of managed access: the Environment that it is made for. */
+export const ANNOTATION_ENVIRONMENT = `${GROUP}/environment`;
+
 /** On our CustomResourceDefinitions: the version of Towpath that they are of; an older operator leaves them as they are. */
 export const ANNOTATION_VERSION = `${GROUP}/version`;
 /** On our CustomResourceDefinitions: a digest of their spec, by which two builds of one version are told apart. */

@@ -6,6 +6,7 @@ import type { Renderer } from '../../render/renderer.ts';
 import type { Sources } from '../../source/sources.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { PlacedTarget } from '../record/target.ts';
+import type { AccessKeeper } from '../target/access-keeper.ts';
 import type { Fault } from '../target/failed-looks.ts';
 import type { QueueObserver } from '../work/queue.ts';
 import type { LogLine } from './status/log-lines.ts';
@@ -19,6 +20,8 @@ export interface ControllerOptions {
   clusterOf(target: Pick<PlacedTarget, 'cluster'>): Cluster;
   /** All that there are. */
   clusters(): Iterable<Cluster>;
+  /** Of Environments that have it managed. */
+  access: AccessKeeper;
   sources: Sources;
   /** The same for every way to write the URL of a repository; undefined where it is none. */
   nameOf(url: string): string | undefined;

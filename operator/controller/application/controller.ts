@@ -72,11 +72,12 @@ export class ApplicationController {
   /** What it gives to looks; it is asked for what it knows later, when all of it is there. */
   #newParts(): Parts {
     const options = this.#options;
-    const { home, clusterOf } = options;
+    const { home, clusterOf, access } = options;
     const secrecy = new Secrecy();
     return {
       home,
       clusterOf,
+      access,
       store: new RecordStore(home, { ...options, onUntrusted: options.onUntrustedRecord }),
       secrecy,
       wanted: new WantedCandidates({

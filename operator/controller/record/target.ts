@@ -33,6 +33,8 @@ export interface Target extends PlacedTarget {
   readonly namespace: string;
   /** Whose rights every write has; undefined only with --insecure-no-impersonation: the operator's own. */
   readonly account: ServiceAccount | undefined;
+  /** The ClusterRole that the account is bound to where the Environment has its access managed. */
+  readonly managedRole?: string;
   /** What its Environment lets it write to; absent without environments. */
   readonly bounds?: Bounds;
   readonly overlay: Overlay;

@@ -13,6 +13,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import { newRecord, type TargetRecord } from '../record/record.ts';
 import type { RecordStore } from '../record/store.ts';
 import type { PlacedTarget, Target } from '../record/target.ts';
+import type { AccessKeeper } from './access-keeper.ts';
 import type { Lookup } from './dependencies.ts';
 import type { DeployContext } from './deploy-context.ts';
 import { Moving } from './handover/moving.ts';
@@ -26,6 +27,8 @@ export interface Parts {
   home: KubeClient;
   /** The one that a target's objects are in. */
   clusterOf(target: Pick<PlacedTarget, 'cluster'>): Cluster;
+  /** Of Environments that have it managed. */
+  access: AccessKeeper;
   store: RecordStore;
   wanted: WantedCandidates;
   secrecy: Secrecy;
@@ -56,6 +59,8 @@ export interface Run {
   readonly context: DeployContext;
   /** When it began. */
   readonly since: Date;
+  /** The same on the clock of performance.now(). */
+  readonly startedAt: number;
   readonly request: SyncRequest;
   /** What is being done at the moment, for the status of a look that takes long. */
   readonly underWay: UnderWay;
@@ -181,6 +186,7 @@ export function startRun(parts: Parts, input: RunInput): Run {
     session,
     context,
     since,
+    startedAt: performance.now(),
     request,
     underWay,
   };

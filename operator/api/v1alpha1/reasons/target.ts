@@ -76,6 +76,18 @@ export const TARGET_REASONS = {
     'The ServiceAccount of the Application does not exist.',
     'Run the two commands that the message shows.',
   ),
+  NamespaceNotManaged: person(
+    'The namespace in which an Environment would manage access is not for these Applications, or belongs to Kubernetes or to Towpath.',
+    'Label it as the message says if it is meant for them; else let the Environment, or the Application, land elsewhere.',
+  ),
+  ClusterRoleNotListed: person(
+    'An Environment has its access managed with a ClusterRole that the operator may not bind.',
+    'Add it to managedAccess.clusterRoles in the values of the chart, or name one that is there.',
+  ),
+  AccessNotGranted: resource(
+    'Towpath itself has no right to make the access that an Environment has managed.',
+    'Grant what the message names: by managedAccess.clusterRoles in the values of the chart, or on another cluster to the account of the kubeconfig.',
+  ),
   OutOfBounds: person(
     'An object stands outside of the target namespace, or in none, and the Environment does not allow that.',
     'Take it out of Git, or have the platform allow its kind: spec.access.clusterScoped of the Environment. Nothing of the candidate was applied there; other environments are not concerned.',

@@ -34,7 +34,8 @@ export function changeEvents(
   const [stands, stood] = [standsIn(status, place), standsIn(before, place)];
   if (stands === undefined) return events;
   const reason = place === undefined ? stands.state : judge(standing, health).ready.reason;
-  const message = inPlace(place, stands.message);
+  const { advice } = standing;
+  const message = inPlace(place, stands.message) + (advice === undefined ? '' : `\n${advice}`);
   const isOther = stands.state !== stood?.state;
   const isOtherMessage = isOther || stands.message !== stood.message;
   const isProblem =

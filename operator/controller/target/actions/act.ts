@@ -5,7 +5,7 @@ import { Quarantine } from '../../candidate/quarantine.ts';
 import type { Run } from '../run.ts';
 import { isRunWanted } from '../stage.ts';
 import type { Deed, Outcome, TargetState } from '../state.ts';
-import { explainForbidden } from '../words/missing-service-account.ts';
+import { explainForbidden } from '../words/forbidden.ts';
 import { explainUnserved } from '../words/unavailable-api-service.ts';
 import { begin, park, restore } from './begin.ts';
 import { judge } from './judge.ts';
@@ -91,11 +91,11 @@ async function stopped(run: Run, state: TargetState, error: unknown): Promise<Ou
 }
 
 /** What keeps the wanted candidate from running. @throws where what is known is outdated: nothing is to be done by it */
-async function obstructed({ context }: Run, error: unknown): Promise<Outcome> {
+async function obstructed({ parts, target, context }: Run, error: unknown): Promise<Outcome> {
   if (isConflict(error) || isAlreadyExists(error)) throw error;
   if (error instanceof Quarantine) return { type: 'Refused', quarantine: error };
   if (!(error instanceof TowpathError)) return { type: 'Broken', error };
   const { access, signal } = context;
-  const forbidden = await explainForbidden(access.client, access.as, error, signal);
+  const forbidden = await explainForbidden(parts, target, error, signal);
   return { type: 'Blocked', error: await explainUnserved(access.client, forbidden, signal) };
 }

@@ -25,9 +25,10 @@ interface Judgement {
 
 /** Finds out whether the wanted candidate may run, before its first write. */
 export async function judge(run: Run, state: TargetState): Promise<Outcome> {
-  const { application, context } = run;
+  const { application, context, parts, target, startedAt } = run;
   if (state.unmet !== undefined) throw state.unmet;
   const { wanted, manifests } = await manifestsOfWanted(run, state);
+  await parts.access.ready(target, { since: startedAt, ifMissing: 'Make' }, context.signal);
   const { deferred, undecided } = await judgeManifests(context, wanted.candidate, manifests);
   context.unreported.warn([
     ...renderWarnings(application, wanted),

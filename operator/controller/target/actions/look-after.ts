@@ -12,7 +12,7 @@ import {
 } from '../deploy-context.ts';
 import type { Run } from '../run.ts';
 import type { Outcome, TargetState } from '../state.ts';
-import { explainForbidden } from '../words/missing-service-account.ts';
+import { explainForbidden } from '../words/forbidden.ts';
 import { manifestsOf } from './manifests-of.ts';
 
 /** Ends hooks' objects that an earlier process made, or a write that landed late: as often as one is seen. */
@@ -63,10 +63,10 @@ export async function repair(run: Run, state: TargetState): Promise<Outcome> {
 /** Counts a try that failed by the deployment's own fault; after the last one it failed for good. */
 export async function count(run: Run, { found }: TargetState): Promise<Outcome> {
   const { context, application } = run;
-  const { access, signal } = context;
+  const { signal } = context;
   if (found.failure === undefined) throw new Error('there is no failure to count');
   const deployment = deploymentOf(context);
-  const error = await explainForbidden(access.client, access.as, found.failure.error, signal);
+  const error = await explainForbidden(run.parts, run.target, found.failure.error, signal);
   const attempts = (deployment.attempts ?? 0) + 1;
   deployment.attempts = attempts;
   if (attempts > application.spec.sync.retries.limit || isInPrinciple(error.reason)) {

@@ -11,6 +11,7 @@ export async function see(run: Run, { memory }: TargetState): Promise<Outcome> {
   const { record, access, inventory, signal } = context;
   recallHistory(record, environmentOf(application.status, target.environment)?.history ?? []);
   try {
+    await accessMade(run);
     const isLost = parts.store.get(target) === undefined;
     const lostKinds = isLost
       ? (memory.lostKinds ?? (await whereLost(application, target, access)))
@@ -21,6 +22,16 @@ export async function see(run: Run, { memory }: TargetState): Promise<Outcome> {
     return { type: 'Seen', ...(lostKinds === undefined ? {} : { lostKinds }) };
   } catch (error) {
     signal.throwIfAborted();
-    return { type: 'Unseen', error: await whyUnseen(application, access, error) };
+    return { type: 'Unseen', error: await whyUnseen(parts, target, error, signal) };
   }
+}
+
+/**
+ * What comes first, before anything is watched or asked as the account. Where something runs, the account is trusted to
+ * be as it was until the API server refuses it, so that nothing is asked at rest.
+ */
+async function accessMade({ parts, target, context, startedAt }: Run): Promise<void> {
+  const isNew = context.record.deployment === undefined;
+  if (!isNew && !parts.access.isInDoubt(target)) return;
+  await parts.access.ready(target, { since: startedAt, ifMissing: 'Make' }, context.signal);
 }

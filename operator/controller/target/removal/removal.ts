@@ -6,7 +6,7 @@ import type { Target } from '../../record/target.ts';
 import type { HookRetry, TargetMemory } from '../memory.ts';
 import { syncRetryMs } from '../next-try.ts';
 import type { Parts } from '../run.ts';
-import { explainForbidden } from '../words/missing-service-account.ts';
+import { explainForbidden } from '../words/forbidden.ts';
 import type { TargetUpdate } from '../words/target-update.ts';
 import { finalize } from './finalize.ts';
 
@@ -41,6 +41,9 @@ export async function removeTarget(
     hookRetry.syncRequest !== target.settings.request;
   // It takes over nothing any more.
   parts.wishes.tell(target.name, new Set());
+  // Without a namespace there is nothing left to delete, and no reason to make one.
+  if (parts.access.isInDoubt(target))
+    await parts.access.ready(target, { since: performance.now(), ifMissing: 'Leave' }, signal);
   const leaving = { kind: 'Leaving', reason: 'Deleting', isStalled: false } as const;
   const finalized = await finalize(parts, application, target, signal, {
     tell: (message) => speaker.tell({ ...leaving, message }, signal),
@@ -93,13 +96,11 @@ export async function tellUnremoved(
   { tell, warn }: Pick<RemovalSpeaker, 'tell'> & Partial<RemovalSpeaker>,
 ): Promise<void> {
   const signal = AbortSignal.timeout(TELL_MS);
-  const { account, environment } = target;
+  const { environment } = target;
   await parts.wanted.learnSecrets(application, signal).catch(() => undefined);
   const hidden = parts.secrecy.hide(application, error);
   const explained =
-    hidden instanceof TowpathError
-      ? await explainForbidden(parts.clusterOf(target).client, account, hidden, signal)
-      : hidden;
+    hidden instanceof TowpathError ? await explainForbidden(parts, target, hidden, signal) : hidden;
   const why = explained instanceof Error ? explained.message : String(explained);
   // Without the right, or without an answer, only the person can say that the objects are to be left.
   const abandon = ` To leave the objects: annotate ${ANNOTATION_ABANDON}=${environment}.`;

@@ -12,6 +12,8 @@ export interface Standing {
   message: string;
   /** What helps; absent where nothing is wrong. */
   remedy?: Remedy;
+  /** More than the message has room for: told by the event. */
+  advice?: string;
 }
 
 /** A live object that differs from what was applied because somebody changed it. */

@@ -64,7 +64,8 @@ function obstacleStanding(state: TargetState): Standing | undefined {
 }
 
 function blocked(error: TowpathError): Standing {
-  return { sync: 'Blocked', reason: error.reason, message: error.message, remedy: error.remedy };
+  const { reason, message, remedy, advice } = error;
+  return { sync: 'Blocked', reason, message, remedy, ...(advice === '' ? {} : { advice }) };
 }
 
 /** What is under way, or failed, is what a person has to know first. */

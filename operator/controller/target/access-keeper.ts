@@ -1,0 +1,18 @@
+import type { Target } from '../record/target.ts';
+
+/** Whether a namespace that is missing is made. The end of a target never makes what it would leave behind. */
+export type IfMissing = 'Make' | 'Leave';
+
+/** Keeps the access there that Environments have managed. Of a target whose access is not, it knows nothing to do. */
+export interface AccessKeeper {
+  /**
+   * Resolves when the access is there, as it was found at `since` (by performance.now()) or later.
+   *
+   * @throws TowpathError with what keeps it from being made
+   */
+  ready(target: Target, when: { since: number; ifMissing: IfMissing }, signal: AbortSignal): Promise<void>;
+  /** The API server refuses what the access should allow, or does not know where it should be. */
+  doubt(target: Target): void;
+  /** It is to be looked at again. */
+  isInDoubt(target: Target): boolean;
+}
