@@ -90,16 +90,14 @@ export class Targets {
     const identity = this.named(applicationKey(application), entry.name);
     const settings = settingsOf(application, entry.name);
     try {
-      const { cluster, namespace, serviceAccountName, bounds, refusal, environment } = placementOf(
-        application,
-        entry.name,
-        this.#options.environments,
-      );
+      const { cluster, namespace, serviceAccountName, managedRole, bounds, refusal, environment } =
+        placementOf(application, entry.name, this.#options.environments);
       return Object.freeze({
         ...identity,
         cluster,
         namespace,
         account: this.#account(namespace, serviceAccountName),
+        ...(managedRole === undefined ? {} : { managedRole }),
         bounds,
         overlay: overlayOf(application.spec, { entry, environment }),
         settings: environment.spec.suspend ? suspendedBy(environment, settings) : settings,

@@ -14,14 +14,14 @@ export interface ManagedPlace {
 }
 
 /** The ServiceAccount that is made, in each target namespace. */
-const ACCOUNT = 'towpath';
+export const MANAGED_ACCOUNT = 'towpath';
 /** Not the account's name: a person's own binding of that name stays as it is. */
 const BINDING = 'towpath-managed';
 const RBAC = 'rbac.authorization.k8s.io';
 const LABELS = { 'app.kubernetes.io/managed-by': 'towpath' };
 
 export function managedAccount(namespace: string): ServiceAccount {
-  return { namespace, name: ACCOUNT };
+  return { namespace, name: MANAGED_ACCOUNT };
 }
 
 export function namespacePath(name: string): ObjectPath & { name: string } {

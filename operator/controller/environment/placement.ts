@@ -1,14 +1,13 @@
 import { TowpathError } from '../../api/errors.ts';
 import type { Application } from '../../api/v1alpha1/application.ts';
-import type { Environment } from '../../api/v1alpha1/environment.ts';
+import { DEFAULT_CLUSTER_ROLE, type Environment } from '../../api/v1alpha1/environment.ts';
 import type { Bounds } from '../../manifest/bounds.ts';
 import { groupKind } from '../../manifest/manifest.ts';
 import { isAllowedRepository } from '../../source/allowed-repositories.ts';
 import { HOME } from '../record/target.ts';
 import type { EnvironmentsView } from './environments.ts';
+import { MANAGED_ACCOUNT } from './managed-objects.ts';
 
-/** Name of the ServiceAccount that managed access makes. */
-const MANAGED_ACCOUNT = 'towpath';
 /** Kubernetes' limit for the name of a namespace. */
 const NAMESPACE_LIMIT = 63;
 
@@ -18,6 +17,8 @@ export interface Placement {
   readonly cluster: string;
   readonly namespace: string;
   readonly serviceAccountName: string;
+  /** What that account is bound to where its access is managed. */
+  readonly managedRole: string | undefined;
   readonly bounds: Bounds;
   /** Why nothing may be written there. */
   readonly refusal: TowpathError | undefined;
@@ -36,6 +37,8 @@ export function placementOf(application: Landing, name: string, environments: En
     cluster: HOME,
     namespace,
     serviceAccountName: access.serviceAccountName ?? MANAGED_ACCOUNT,
+    managedRole:
+      access.serviceAccountName === undefined ? (access.clusterRole ?? DEFAULT_CLUSTER_ROLE) : undefined,
     bounds: {
       environment: name,
       namespace,

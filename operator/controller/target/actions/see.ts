@@ -31,6 +31,8 @@ export async function see(run: Run, { memory }: TargetState): Promise<Outcome> {
  * be as it was until the API server refuses it, so that nothing is asked at rest.
  */
 async function accessMade({ parts, target, context, startedAt }: Run): Promise<void> {
+  // Where nothing may be written, nothing is made for it either.
+  if (target.refusal !== undefined || target.settings.suspended !== undefined) return;
   const isNew = context.record.deployment === undefined;
   if (!isNew && !parts.access.isInDoubt(target)) return;
   await parts.access.ready(target, { since: startedAt, ifMissing: 'Make' }, context.signal);
