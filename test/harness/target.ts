@@ -7,7 +7,7 @@ import { applicationSecret } from '../../operator/controller/record/secrets.ts';
 import type { Target } from '../../operator/controller/record/target.ts';
 
 /** A cluster in which there are no Environments. */
-export const NO_ENVIRONMENTS = { problem: undefined, get: () => undefined };
+export const NO_ENVIRONMENTS = { problem: undefined, get: () => undefined, labelsOf: () => ({ labels: {} }) };
 
 /** The only target of an Application that names no environment. */
 export function onlyTarget(specified: readonly SpecifiedTarget[]): Target {

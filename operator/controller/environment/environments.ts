@@ -4,6 +4,7 @@ import type { KubeClient, KubeObject } from '../../kube/client.ts';
 import { ListWatch } from '../../kube/list-watch.ts';
 import type { Logger } from '../../observe/log.ts';
 import { OngoingFault } from '../../retry/ongoing-fault.ts';
+import { type KnownLabels, NamespaceLabels } from './namespace-labels.ts';
 
 export const ENVIRONMENTS = { group: GROUP, version: VERSION, plural: 'environments' };
 
@@ -27,6 +28,8 @@ export interface EnvironmentsView {
   /** Why they are not known; undefined: those that `get` does not find do not exist. */
   readonly problem: string | undefined;
   get(name: string): KnownEnvironment | undefined;
+  /** Of a namespace at home, where an Environment chooses by them. */
+  labelsOf(namespace: string): KnownLabels;
 }
 
 /** The Environments that there are. */
@@ -35,8 +38,15 @@ export class Environments implements EnvironmentsView {
   readonly #fault = new OngoingFault();
   readonly #answered = Promise.withResolvers<void>();
   readonly #byName = new Map<string, KnownEnvironment>();
+  readonly #namespaces: NamespaceLabels;
 
   constructor({ client, log, onChange }: EnvironmentsOptions) {
+    this.#namespaces = new NamespaceLabels({
+      client,
+      onChange: () => {
+        for (const [name, { environment }] of this.#byName) if (choosesByLabels(environment)) onChange(name);
+      },
+    });
     this.#watch = new ListWatch<KnownEnvironment>({
       client,
       resource: ENVIRONMENTS,
@@ -44,6 +54,7 @@ export class Environments implements EnvironmentsView {
       onEvent: ({ type, name, object }) => {
         if (type === 'Deleted') this.#byName.delete(name);
         else this.#byName.set(name, object);
+        if (choosesByLabels(object.environment)) this.#namespaces.start();
         onChange(name);
       },
       onListed: () => this.#answered.resolve(),
@@ -72,10 +83,18 @@ export class Environments implements EnvironmentsView {
     return this.#byName.get(name);
   }
 
+  labelsOf(namespace: string): KnownLabels {
+    return this.#namespaces.of(namespace);
+  }
+
   async stop(): Promise<void> {
     this.#answered.resolve();
-    await this.#watch.stop();
+    await Promise.all([this.#watch.stop(), this.#namespaces.stop()]);
   }
+}
+
+function choosesByLabels(environment: Environment | undefined): boolean {
+  return environment?.spec.namespaceSelector !== undefined;
 }
 
 function known(object: KubeObject): KnownEnvironment {

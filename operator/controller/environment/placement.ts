@@ -45,7 +45,7 @@ export function placementOf(application: Landing, name: string, environments: En
       clusterScoped: new Set((access.clusterScoped ?? []).map(groupKind)),
       isManaged: access.serviceAccountName === undefined,
     },
-    refusal: refusalOf(application, environment),
+    refusal: namespaceRefusal(application, environment, environments) ?? refusalOf(application, environment),
     environment,
   };
 }
@@ -87,18 +87,38 @@ function namespaceFor({ metadata }: Landing, { metadata: { name }, spec }: Envir
   );
 }
 
-function refusalOf(
-  { metadata, spec: { source } }: Landing,
-  environment: Environment,
+/** S2: none is allowed unless it is named, or has the labels. */
+function namespaceRefusal(
+  { metadata: { namespace } }: Landing,
+  { metadata: { name }, spec: { allowedNamespaces, namespaceSelector } }: Environment,
+  environments: EnvironmentsView,
 ): TowpathError | undefined {
-  const { name } = environment.metadata;
-  const { spec } = environment;
-  if (!isAllowed(metadata.namespace, spec.allowedNamespaces ?? []))
+  const refusal = `Environment ${name} does not take Applications of namespace ${namespace}: nothing is written, and what runs stays.`;
+  if (namespaceSelector === undefined) {
+    if (isAllowed(namespace, allowedNamespaces ?? [])) return undefined;
+    const next = 'Who runs it can add the namespace to its spec.allowedNamespaces.';
+    return new TowpathError('Resource', 'NamespaceNotAllowed', `${refusal} ${next}`, { next });
+  }
+  const known = environments.labelsOf(namespace);
+  if ('problem' in known)
     return new TowpathError(
-      'Resource',
-      'NamespaceNotAllowed',
-      `Environment ${name} does not take Applications of namespace ${metadata.namespace}: nothing is written, and what runs stays. Who runs it can add the namespace to its spec.allowedNamespaces.`,
+      'Time',
+      'EnvironmentsUnknown',
+      `Namespaces cannot be listed, so that it is not known whether Environment ${name} takes Applications of ${namespace}; it is tried again: ${known.problem}`,
     );
+  const lacking = Object.entries(namespaceSelector.matchLabels ?? {}).filter(
+    ([label, value]) => known.labels[label] !== value,
+  );
+  if (lacking.length === 0) return undefined;
+  const labels = lacking.map(([label, value]) => `${label}=${value}`).join(' ');
+  const next = `If it is meant to: kubectl label namespace ${namespace} ${labels}`;
+  return new TowpathError('Resource', 'NamespaceNotAllowed', `${refusal} ${next}`, { next });
+}
+
+function refusalOf(
+  { spec: { source } }: Landing,
+  { metadata: { name }, spec }: Environment,
+): TowpathError | undefined {
   const { allowedRepositories } = spec;
   if (allowedRepositories !== undefined && !isAllowedRepository(allowedRepositories, source.repoURL))
     return new TowpathError(
@@ -115,7 +135,7 @@ function refusalOf(
   return undefined;
 }
 
-/** S2: none is allowed unless it is named. `*` stands for anything. Linear: a part is looked for once, from where the one before ended. */
+/** `*` stands for anything. Linear: a part is looked for once, from where the one before ended. */
 function isAllowed(namespace: string, patterns: readonly string[]): boolean {
   return patterns.some((pattern) => isMatch(namespace, pattern));
 }

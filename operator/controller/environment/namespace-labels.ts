@@ -1,0 +1,58 @@
+import type { KubeClient } from '../../kube/client.ts';
+import { ListWatch } from '../../kube/list-watch.ts';
+
+const NAMESPACES = { group: '', version: 'v1', plural: 'namespaces' };
+
+type Labels = Readonly<Record<string, string>>;
+
+/** Those of a namespace, or why they are not known. */
+export type KnownLabels = { readonly labels: Labels } | { readonly problem: string };
+
+export interface NamespaceLabelsOptions {
+  client: KubeClient;
+  /** Those of a namespace are others by now, or are known at all. */
+  onChange(): void;
+}
+
+/** The labels of the namespaces at home, for Environments that choose by them; without any it watches nothing. */
+export class NamespaceLabels {
+  readonly #watch: ListWatch<Labels>;
+  readonly #byName = new Map<string, Labels>();
+  #isStarted = false;
+
+  constructor({ client, onChange }: NamespaceLabelsOptions) {
+    this.#watch = new ListWatch<Labels>({
+      client,
+      resource: NAMESPACES,
+      metadataOnly: true,
+      reduce: ({ metadata }) => Object.freeze({ ...metadata.labels }),
+      onEvent: ({ type, name, object }) => {
+        const before = this.#byName.get(name);
+        if (type === 'Deleted') this.#byName.delete(name);
+        else this.#byName.set(name, object);
+        if (this.#watch.synced && !isSame(before, this.#byName.get(name))) onChange();
+      },
+      onListed: onChange,
+    });
+  }
+
+  /** From now on they are known, or why they are not. */
+  start(): void {
+    if (this.#isStarted) return;
+    this.#isStarted = true;
+    this.#watch.start();
+  }
+
+  of(namespace: string): KnownLabels {
+    if (this.#watch.synced) return { labels: this.#byName.get(namespace) ?? {} };
+    return { problem: this.#watch.lastError?.message ?? 'they are not listed yet' };
+  }
+
+  stop(): Promise<void> {
+    return this.#watch.stop();
+  }
+}
+
+function isSame(one: Labels | undefined, other: Labels | undefined): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}

@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { TowpathError } from '../../api/errors.ts';
+import { applicationSchema } from '../../api/v1alpha1/application.ts';
+import { type Environment, environmentSchema } from '../../api/v1alpha1/environment.ts';
+import type { EnvironmentsView } from './environments.ts';
+import type { KnownLabels } from './namespace-labels.ts';
+import { placementOf } from './placement.ts';
+
+const metadata = (name: string, namespace?: string) => ({
+  name,
+  ...(namespace === undefined ? {} : { namespace }),
+  uid: 'u',
+  resourceVersion: '1',
+  generation: 1,
+});
+
+function environment(spec: object, name = 'staging'): Environment {
+  return environmentSchema.parse({
+    apiVersion: 'towpath.dev/v1alpha1',
+    kind: 'Environment',
+    metadata: metadata(name),
+    spec: 'namespaceSelector' in spec ? spec : { allowedNamespaces: ['*'], ...spec },
+  });
+}
+
+function application(namespace = 'shop', repoURL = 'https://git.example.com/shop/web.git') {
+  return applicationSchema.parse({
+    apiVersion: 'towpath.dev/v1alpha1',
+    kind: 'Application',
+    metadata: metadata('web', namespace),
+    spec: { source: { repoURL }, environments: [{ name: 'staging' }] },
+  });
+}
+
+function knowing(one: Environment | undefined, labels: KnownLabels = { labels: {} }): EnvironmentsView {
+  const known = one && {
+    object: { metadata: { name: 'staging', uid: 'u', resourceVersion: '1' } },
+    environment: one,
+    errors: [],
+  };
+  return {
+    problem: undefined,
+    get: (name) => (name === one?.metadata.name ? known : undefined),
+    labelsOf: () => labels,
+  };
+}
+
+const placed = (spec: object, of = application(), labels?: KnownLabels) =>
+  placementOf(of, 'staging', knowing(environment(spec), labels));
+
+test('it lands where the Environment says, with the account that it names, or with one that Towpath makes', () => {
+  const managed = placed({});
+  assert.equal(managed.namespace, 'shop-staging');
+  assert.deepEqual([managed.serviceAccountName, managed.managedRole], ['towpath', 'edit']);
+  assert.equal(managed.bounds.isManaged, true);
+  assert.equal(managed.refusal, undefined);
+  const named = placed({
+    namespace: '{name}-in-{environment}',
+    access: {
+      serviceAccountName: 'deployer',
+      clusterScoped: [{ group: 'storage.k8s.io', kind: 'StorageClass' }],
+    },
+  });
+  assert.equal(named.namespace, 'web-in-staging');
+  assert.deepEqual([named.serviceAccountName, named.managedRole], ['deployer', undefined]);
+  assert.deepEqual([...named.bounds.clusterScoped], ['storage.k8s.io/StorageClass']);
+  assert.equal(placed({ access: { clusterRole: 'view' } }).managedRole, 'view');
+});
+
+test('S2: it is refused where the Environment does not take its namespace or its repository, and known where it would be', () => {
+  const selector = {
+    namespaceSelector: { matchLabels: { team: 'shop', tier: 'a' } },
+  };
+  const table: [spec: object, reason: string | undefined, words: RegExp, labels?: KnownLabels][] = [
+    [{ allowedNamespaces: ['shop'] }, undefined, /^$/],
+    [{ allowedNamespaces: ['sh*p', 'other'] }, undefined, /^$/],
+    [{ allowedNamespaces: [] }, 'NamespaceNotAllowed', /allowedNamespaces/],
+    [{ allowedNamespaces: ['shop-*'] }, 'NamespaceNotAllowed', /namespace shop:/],
+    [{ allowedNamespaces: ['shopping'] }, 'NamespaceNotAllowed', /namespace shop:/],
+    [selector, undefined, /^$/, { labels: { team: 'shop', tier: 'a', more: 'b' } }],
+    [
+      selector,
+      'NamespaceNotAllowed',
+      /kubectl label namespace shop tier=a$/,
+      { labels: { team: 'shop', tier: 'b' } },
+    ],
+    [selector, 'EnvironmentsUnknown', /not listed/, { problem: 'not listed' }],
+    [{ namespaceSelector: {} }, undefined, /^$/, { labels: {} }],
+    [{ allowedRepositories: ['https://git.example.com/shop/*'] }, undefined, /^$/],
+    [
+      { allowedRepositories: ['https://git.example.com/other/*'] },
+      'RepositoryNotAllowed',
+      /allowedRepositories/,
+    ],
+    [{ allowedRepositories: [] }, 'RepositoryNotAllowed', /what runs stays/],
+    [{ requirePolicy: true }, 'NoPolicy', /PromotionPolicy/],
+  ];
+  for (const [spec, reason, words, labels] of table) {
+    const { refusal, namespace } = placed(spec, application(), labels);
+    assert.equal(refusal?.reason, reason, JSON.stringify(spec));
+    assert.match(refusal?.message ?? '', words);
+    assert.equal(namespace, 'shop-staging');
+  }
+});
+
+test('it is not known where it is without its Environment, or where no namespace can be called so', () => {
+  assert.throws(
+    () => placementOf(application(), 'staging', knowing(undefined)),
+    (error) => error instanceof TowpathError && error.reason === 'EnvironmentNotFound',
+  );
+  for (const spec of [{ namespace: `{namespace}-${'x'.repeat(51)}` }])
+    assert.throws(
+      () => placed(spec, application('s'.repeat(40))),
+      (error) => error instanceof TowpathError && error.reason === 'NamespaceInvalid',
+    );
+});
+
+test('S2: a pattern is compared in time that grows with the name alone', () => {
+  const started = performance.now();
+  const { refusal } = placed(
+    { namespace: '{namespace}', allowedNamespaces: [`${'*a'.repeat(31)}b`] },
+    application('a'.repeat(63)),
+  );
+  assert.equal(refusal?.reason, 'NamespaceNotAllowed');
+  assert.ok(performance.now() - started < 100);
+});
