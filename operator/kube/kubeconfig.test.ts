@@ -105,7 +105,7 @@ describe('a kubeconfig of another cluster', () => {
           { name: 'us-cluster', cluster: { server: 'https://us.example.com/k8s/clusters/c-1/' } },
         ],
         users: [
-          { name: 'program', user: { exec: { command: 'aws' } } },
+          { name: 'program', user: { exec: { command: MARK } } },
           { name: 'deployer', user: TOKEN },
         ],
         contexts: [
@@ -140,7 +140,7 @@ describe('a kubeconfig of another cluster is refused', () => {
       { exec: { command: MARK } },
       /`exec` of its user "deployer".*runs no program.*ServiceAccount/,
     ],
-    ['runs a program beside a token', { ...TOKEN, exec: { command: 'aws' } }, /`exec`/],
+    ['runs a program beside a token', { ...TOKEN, exec: { command: MARK } }, /`exec`/],
     [
       'has an auth-provider',
       { 'auth-provider': { name: 'gcp' } },
