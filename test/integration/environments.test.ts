@@ -196,3 +196,68 @@ test('an Application in several environments is deleted in all of them', async (
   assert.equal(await valuesIn(stage, staging), undefined);
   assert.equal(await valuesIn(stage, prod), undefined);
 });
+
+/** A chart that a value can make invalid for one environment alone. */
+const BREAKABLE = {
+  ...CHART,
+  'templates/config.yaml': CHART['templates/config.yaml'].replace(
+    'kind: ConfigMap\n',
+    'kind: ConfigMap\n{{- if eq (toString .Values.size) "3" }}\nimmutable: {{ .Values.from | quote }}\n{{- end }}\n',
+  ),
+};
+
+test('what one environment refuses in principle is begun in none, and each is told where it is wrong', async (t) => {
+  const stage = await newStage(t, { files: CHART });
+  const { staging, prod } = await twoEnvironments(t, stage);
+  const environments = [{ name: staging.name }, { name: prod.name, valuesFiles: ['values-prod.yaml'] }];
+  await stage.deployed('web', { environments });
+
+  for (const [what, files, message] of [
+    ['the API server', { ...BREAKABLE, 'values.yaml': 'from: second\nsize: 1\nid: 0\n' }, /immutable/],
+    [
+      'the engine',
+      { ...CHART, 'values.yaml': 'from: other\nsize: 1\nid: 0\n', 'values-prod.yaml': 'size: [\n' },
+      /values-prod\.yaml/,
+    ],
+  ] as const) {
+    const revision = await stage.repository.commit(files);
+    const refused = await stage.until(
+      'web',
+      ({ status }) =>
+        status?.quarantine?.revision === revision &&
+        status.environments?.every(({ sync }) => sync === 'Quarantined'),
+      `the refusal by ${what} in both environments`,
+    );
+    const errors = refused.status?.quarantine?.errors ?? [];
+    assert.deepEqual([...new Set(errors.map(({ environment }) => environment))], [prod.name]);
+    assert.match(errors[0]?.message ?? '', message);
+    const told = environmentOf(refused.status, staging.name)?.message ?? '';
+    assert.ok(told.includes(`environment ${prod.name} refuses it`), told);
+    assert.match((await valuesIn(stage, staging)) ?? '', /"from":"chart"/);
+    assert.equal(environmentOf(refused.status, staging.name)?.history?.length, 1);
+  }
+  const fixed = await stage.repository.commit({ ...CHART, 'values.yaml': 'from: third\nsize: 1\nid: 0\n' });
+  await stage.untilReadyAt('web', fixed);
+  assert.match((await valuesIn(stage, staging)) ?? '', /"from":"third"/);
+  assert.match((await valuesIn(stage, prod)) ?? '', /"from":"third"/);
+});
+
+test('what the state of one environment does not let be deployed there is deployed in the others', async (t) => {
+  const stage = await newStage(t, { files: CHART });
+  const { staging, prod } = await twoEnvironments(t, stage);
+  await stage.deployed('web', { environments: [{ name: staging.name }, { name: prod.name }] });
+  await stage.cluster.request(
+    'DELETE',
+    `/apis/rbac.authorization.k8s.io/v1/namespaces/${prod.namespace}/rolebindings/deployer`,
+  );
+  const second = await stage.repository.commit({ 'values.yaml': 'from: second\nsize: 1\nid: 0\n' });
+  const blocked = await stage.until(
+    'web',
+    ({ status }) =>
+      environmentOf(status, staging.name)?.revision === second &&
+      environmentOf(status, prod.name)?.sync === 'Blocked',
+    'staging to follow and prod to be blocked',
+  );
+  assert.equal(environmentOf(blocked.status, prod.name)?.blockedBy?.[0]?.reason, 'Forbidden');
+  assert.match((await valuesIn(stage, prod)) ?? '', /"from":"chart"/);
+});

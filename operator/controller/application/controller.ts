@@ -15,6 +15,7 @@ import { Wishes } from '../target/handover/wishes.ts';
 import type { DueTarget } from '../target/looks.ts';
 import { pacedQueue } from '../target/paced-queue.ts';
 import type { Parts } from '../target/run.ts';
+import { Verdicts } from '../target/verdicts.ts';
 import type { TargetUpdate } from '../target/words/target-update.ts';
 import type { Queue } from '../work/queue.ts';
 import { ApplicationCache } from './application-cache.ts';
@@ -26,6 +27,7 @@ import { forgetStatus, forgetUpdates } from './memory.ts';
 import { stateOf } from './metrics-state.ts';
 import type { LogLine } from './status/log-lines.ts';
 import { ApplicationWriter } from './status/writer.ts';
+import { isPlaced } from './targets.ts';
 
 /**
  * Follows the Applications, and works on them while this process leads: what there is to do for one is done target by
@@ -100,6 +102,8 @@ export class ApplicationController {
         othersSee: (owner, signal) => this.#parts.wanted.othersSee(applicationOf(owner), signal),
         onUnwanted: (owner) => this.#targets.look(owner),
       }),
+      verdicts: new Verdicts((target) => this.#targets.look(target)),
+      placedTargets: (application) => this.#applications.get(application)?.specified.filter(isPlaced) ?? [],
       onLeft: (target) => this.#targets.takeOver(target),
       random: options.random,
     };
@@ -297,6 +301,7 @@ export class ApplicationController {
     const targets = this.#applications.forget(key);
     this.#looks.tellGone(key);
     this.#parts.wanted.forget(key);
+    this.#parts.verdicts.forget(key);
     this.#queue?.add(key, { interrupt: 'at once' });
     for (const target of targets) {
       this.#parts.wishes.forget(target.name);

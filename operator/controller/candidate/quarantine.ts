@@ -15,7 +15,7 @@ export class Quarantine extends Error {
   readonly retry: { attempts: number; nextAt: Date } | undefined;
 
   constructor(
-    { revision, candidate }: { revision: string; candidate?: string },
+    { revision, candidate, errors }: Omit<Rejected, 'errors'> & Partial<Rejected>,
     error: TowpathError,
     retry?: { attempts: number; nextAt: Date },
   ) {
@@ -26,7 +26,7 @@ export class Quarantine extends Error {
     this.rejected = {
       revision,
       ...(candidate === undefined ? {} : { candidate }),
-      errors: error.details.length > 0 ? error.details : [{ message: error.message }],
+      errors: errors ?? (error.details.length > 0 ? error.details : [{ message: error.message }]),
     };
   }
 }

@@ -61,6 +61,27 @@ export function requestDigest(
   );
 }
 
+const digests = new WeakMap<ReferencedContent, string>();
+
+function digestOf(content: ReferencedContent): string {
+  const known = digests.get(content);
+  if (known !== undefined) return known;
+  const texts = [...content.data].map(([key, bytes]) => [key, Buffer.from(bytes).toString('base64')]);
+  const digest = sha256(JSON.stringify(texts.sort()));
+  digests.set(content, digest);
+  return digest;
+}
+
+/** Digest of all that the Application asks for in whichever environment, before anything is rendered of it. */
+export function askedFor(
+  { metadata }: Application,
+  commit: string,
+  contents: ReadonlyMap<string, ReferencedContent>,
+): string {
+  const named = [...contents].map(([name, content]) => [name, digestOf(content)]);
+  return sha256(JSON.stringify([commit, metadata.uid, metadata.generation, named.sort()]));
+}
+
 /** All that the Application follows: each of its environments may have a ref of its own. */
 export function refsOf({ spec }: Application): GitRef[] {
   const own = (spec.environments ?? []).flatMap((entry) => entry.ref ?? []);

@@ -20,6 +20,7 @@ import type { References } from './references.ts';
 import { RenderFailures } from './render-failures.ts';
 import type { Secrecy } from './secrecy/secrecy.ts';
 import {
+  askedFor,
   type ResolvedValues,
   referencesOf,
   requestDigest,
@@ -113,10 +114,13 @@ export class WantedCandidates {
     this.#options.secrecy.forget(key);
   }
 
-  /** Throws TowpathError, or Quarantine for what does not render; `onResolved` is told the revision before. */
+  /**
+   * Throws TowpathError, or Quarantine for what does not render; `onResolved` is told before which revision it is, and
+   * what the Application asks for, the same in all environments that follow the same ref.
+   */
   async find(
     input: WantedInput,
-    onResolved: (resolved: Resolved) => void,
+    onResolved: (resolved: Resolved, asked: string) => void,
     signal: AbortSignal,
   ): Promise<Wanted> {
     const contents = await this.#options.references.read(input.key, referencesOf(input.application), signal);
@@ -127,7 +131,7 @@ export class WantedCandidates {
     const repository = this.#following.follow(input, contents);
     this.#tryAgain(input);
     const resolved = await this.#following.resolve(input, repository, input.lookNow, signal);
-    onResolved(resolved);
+    onResolved(resolved, askedFor(input.application, resolved.commit, contents));
     refuseTooLarge(input, resolved);
     const { overlay } = input.target;
     const values = resolvedValues(input.application, overlay, input.values, contents);

@@ -85,12 +85,12 @@ export function memoryAfter(state: TargetState, outcome: Outcome, random: number
     case 'Unresolved':
       return afterUnresolved(state, outcome.error, random);
     case 'Judged':
-      return state.found.wanted === undefined
-        ? memory
-        : { ...memory, judged: judgedAs(state, state.found.wanted.candidate) };
+      return afterJudged(state, outcome.deferred);
     case 'Restored':
-    case 'Begun':
-      return { ...memory, renderAnew: false };
+    case 'Begun': {
+      const { awaiting: _, ...others } = memory;
+      return { ...others, renderAnew: false };
+    }
     case 'Refused':
       return state.found.wanted === undefined
         ? memory
@@ -107,6 +107,15 @@ export function memoryAfter(state: TargetState, outcome: Outcome, random: number
     default:
       return memory;
   }
+}
+
+function afterJudged(state: TargetState, deferred: readonly string[]): EarlierFindings {
+  const { memory, now, isOneOfSeveral } = state;
+  const { wanted } = state.found;
+  if (wanted === undefined) return memory;
+  const awaiting = { inputs: inputsOf(state, wanted), deferred, since: now };
+  const judged = judgedAs(state, wanted.candidate);
+  return { ...memory, judged, ...(isOneOfSeveral ? { awaiting } : {}) };
 }
 
 /** With other inputs, what failed with the former ones says nothing. */

@@ -163,7 +163,7 @@ export class TargetLooks {
         tellNow: () => reports.now(),
       });
       await reports.stop();
-      await tell(facts);
+      if (facts !== undefined) await tell(facts);
       if (requeueAt === undefined) return 'success';
       const delayMs = Math.max(0, requeueAt.getTime() - this.#parts.home.now().getTime()) + 5;
       this.#options.lookAgain(target.name, delayMs);

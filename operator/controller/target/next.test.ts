@@ -9,6 +9,7 @@ import { foundAfter, memoryAfter, NOTHING_REMEMBERED } from './after-action.ts';
 import { next, PATIENCE_MS } from './next.ts';
 import { inputsOf, isRunWanted, judgedAs, unforeseen, wasSuspended } from './stage.ts';
 import type { Action, Deed, EarlierFindings, Findings, Outcome, TargetState } from './state.ts';
+import { NO_OTHERS } from './verdicts.ts';
 import { isHandled } from './words/handled-request.ts';
 import { LOOKING, standingOf } from './words/sync-and-reason.ts';
 
@@ -93,6 +94,7 @@ function state(changes: Partial<TargetState> = {}): TargetState {
     requestKey: changes.request === undefined ? undefined : `key of ${changes.request}`,
     handledRequest: undefined,
     isOneOfSeveral: false,
+    others: NO_OTHERS,
     isAskedNow: false,
     deployment: undefined,
     parked: undefined,
@@ -122,6 +124,19 @@ const quarantine = new Quarantine(
 function remembered(changes: Partial<EarlierFindings>): { memory: EarlierFindings } {
   return { memory: { ...NOTHING_REMEMBERED, ...changes } };
 }
+
+/** Judged a second ago, and waits for what prod says. */
+const AWAITED: Partial<TargetState> = {
+  isOneOfSeveral: true,
+  others: { awaited: ['prod'], refused: [] },
+  ...remembered({
+    awaiting: { inputs: inputsOf(state(), wanted(NEW)), deferred: [], since: seconds(-1) },
+  }),
+};
+const REFUSED_ELSEWHERE: Partial<TargetState> = {
+  isOneOfSeveral: true,
+  others: { awaited: [], refused: [{ environment: 'prod', quarantine }] },
+};
 
 /** Of the wanted candidate NEW. */
 function retry(
@@ -191,6 +206,22 @@ const ROWS: readonly [string, Partial<TargetState>, Deed | { wait: Date | undefi
     'another one while the former is under way',
     { deployment: deployment(OLD, UNDER_WAY), ...seen(NEW) },
     'Judge',
+  ],
+  ['what another environment has not judged yet', { ...seen(NEW, JUDGED), ...AWAITED }, { wait: seconds(4) }],
+  ['… judged here in the look before', { ...seen(NEW), ...AWAITED }, { wait: seconds(4) }],
+  ['… and waited for long enough', { ...seen(NEW), ...AWAITED, now: seconds(4) }, 'Begin'],
+  ['… and now it has', { ...seen(NEW), ...AWAITED, others: NO_OTHERS }, 'Begin'],
+  ['… but something else is wanted by now', { ...seen(OLD), ...AWAITED }, 'Judge'],
+  [
+    'what another environment refuses, with nothing that runs',
+    { ...seen(NEW), ...REFUSED_ELSEWHERE },
+    { wait: undefined },
+  ],
+  ['… with something that runs', { deployment: deployment(OLD), ...seen(NEW), ...REFUSED_ELSEWHERE }, 'Tidy'],
+  [
+    '… where it runs already',
+    { deployment: deployment(NEW), ...tidied(NEW), ...REFUSED_ELSEWHERE },
+    'Advance',
   ],
   ['what runs is wanted', { deployment: deployment(NEW), ...seen(NEW) }, 'Tidy'],
   ['… tidied', { deployment: deployment(NEW), ...tidied(NEW) }, 'Advance'],

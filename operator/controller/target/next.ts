@@ -1,5 +1,14 @@
 import { Quarantine } from '../candidate/quarantine.ts';
-import { dueAt, isOfWanted, lastTry, obstacleOf, restingTry, stageOf, wasSuspended } from './stage.ts';
+import {
+  awaitedUntil,
+  dueAt,
+  isOfWanted,
+  lastTry,
+  obstacleOf,
+  restingTry,
+  stageOf,
+  wasSuspended,
+} from './stage.ts';
 import type { Action, Deed, TargetState } from './state.ts';
 import { isHandled } from './words/handled-request.ts';
 import { standingOf } from './words/sync-and-reason.ts';
@@ -44,6 +53,8 @@ function nextOfWanted(state: TargetState): Action {
       return act('Restore');
     case 'Judged':
       return act('Begin');
+    case 'Awaiting':
+      return wait(awaitedUntil(state));
     case 'Parked':
     case 'Current':
       return lookAfter(state);

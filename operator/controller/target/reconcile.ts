@@ -3,7 +3,7 @@ import { foundAfter, memoryAfter } from './after-action.ts';
 import { next } from './next.ts';
 import { type Parts, type Run, type RunInput, startRun } from './run.ts';
 import { snapshotOf } from './snapshot.ts';
-import { unforeseen } from './stage.ts';
+import { stageOf, unforeseen, verdictOf } from './stage.ts';
 import type { Outcome, TargetState } from './state.ts';
 import { droppedNulls } from './words/dropped-nulls.ts';
 import type { Facts } from './words/facts.ts';
@@ -13,7 +13,8 @@ import { factsAtEnd, factsSoFar } from './words/facts-of-look.ts';
 const MOST_STEPS = 30;
 
 export interface Looked {
-  facts: Facts;
+  /** Undefined where the look waits for a moment, and there is nothing to tell yet. */
+  facts: Facts | undefined;
   /** When to look again, whatever happens until then. */
   requeueAt: Date | undefined;
 }
@@ -35,8 +36,15 @@ export async function reconcile(parts: Parts, input: RunInput): Promise<Looked> 
     const action = next(state);
     if (action.type === 'Wait') return end(run, state, action.until);
     state = after(run, state, await act(run, state, action.type));
+    noteVerdict(run, state);
   }
   throw new Error(`a look at ${run.target.name} goes round in circles: ${JSON.stringify(next(state))}`);
+}
+
+/** Says to the other environments of its Application what it thinks of what is wanted. */
+function noteVerdict({ parts, target, isOneOfSeveral, underWay }: Run, state: TargetState): void {
+  const verdict = isOneOfSeveral ? verdictOf(state) : undefined;
+  if (verdict !== undefined) parts.verdicts.note(target, underWay.asked, verdict);
 }
 
 /** Where the target is after an action, with what it came to found and remembered. */
@@ -56,7 +64,7 @@ function end(run: Run, state: TargetState, requeueAt: Date | undefined): Looked 
     const { lookedFor: _before, ...memory } = session.memory;
     session.memory = request.open === undefined ? memory : { ...memory, lookedFor: request.open };
   }
-  const facts = factsAtEnd(run, state);
+  const facts = stageOf(state) === 'Awaiting' ? undefined : factsAtEnd(run, state);
   context.inventory.watches.endUnused(context.access.targetId);
   context.inventory.lookAtPods(context.access.targetId, context.access.as);
   return { facts, requeueAt };

@@ -20,6 +20,7 @@ import { Moving } from './handover/moving.ts';
 import type { Wishes } from './handover/wishes.ts';
 import { handledAs, requestKey } from './request-annotations.ts';
 import type { Session } from './session.ts';
+import type { Verdicts } from './verdicts.ts';
 import type { Facts } from './words/facts.ts';
 
 export interface Parts {
@@ -36,6 +37,9 @@ export interface Parts {
   /** As whom another target deploys, by its name; undefined: as the operator itself, or there is none. */
   accountOf(target: string): ServiceAccount | undefined;
   wishes: Wishes;
+  verdicts: Verdicts;
+  /** All targets of an Application of which it is known where they are. */
+  placedTargets(application: string): readonly Target[];
   /** A target may take over now what another one left, by its name. */
   onLeft(target: string): void;
   /** Shared with all else that takes long. */
@@ -88,6 +92,8 @@ interface UnderWay {
   doing?: string;
   /** What the ref names, before it is rendered. */
   resolved?: Resolved;
+  /** Digest of what the Application asks for, at that commit. */
+  asked?: string;
 }
 
 export interface RunInput {

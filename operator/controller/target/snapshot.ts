@@ -2,6 +2,7 @@ import { candidateKey, type Deployment } from '../record/record.ts';
 import { unmetDependency } from './dependencies.ts';
 import type { Run } from './run.ts';
 import type { Findings, TargetState } from './state.ts';
+import { NO_OTHERS, type Others } from './verdicts.ts';
 
 /**
  * Where the target is now: the record, the watches and what the look found so far; nobody is asked. What an action
@@ -22,6 +23,7 @@ export function snapshotOf(run: Run, found: Findings): TargetState {
     requestKey: request.key,
     handledRequest,
     isOneOfSeveral: run.isOneOfSeveral,
+    others: othersOf(run),
     isAskedNow: request.isNew,
     deployment: deployment === undefined ? undefined : frozen(deployment),
     parked: pending === undefined ? undefined : candidateKey(pending),
@@ -30,6 +32,11 @@ export function snapshotOf(run: Run, found: Findings): TargetState {
     memory: session.memory,
     found: Object.freeze(found),
   });
+}
+
+function othersOf({ parts, target, isOneOfSeveral, underWay: { asked } }: Run): Others {
+  if (!isOneOfSeveral || asked === undefined) return NO_OTHERS;
+  return parts.verdicts.others(target, asked, parts.placedTargets(target.application));
 }
 
 function frozen(deployment: Deployment): Readonly<Deployment> {

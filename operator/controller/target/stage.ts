@@ -1,12 +1,17 @@
 import { TowpathError } from '../../api/errors.ts';
 import { environmentOf } from '../../api/v1alpha1/application.ts';
 import { Quarantine } from '../candidate/quarantine.ts';
+import { shortRevision } from '../candidate/revision.ts';
 import type { Wanted } from '../candidate/wanted.ts';
 import { type Candidate, candidateKey, inputsKey } from '../record/record.ts';
-import type { EarlierFindings, FailedTry, Obstacle, TargetState } from './state.ts';
+import type { EarlierFindings, FailedTry, Findings, Obstacle, TargetState } from './state.ts';
+import type { Verdict } from './verdicts.ts';
+import { toldAfter } from './words/refusals.ts';
 
 /** What another resource decides is tried again when something wakes us, but not for every Pod that flaps (A14). */
 const RESOURCE_PAUSE_MS = 500;
+/** So long others may take to say what they think of a candidate; one that hangs must not delay them for longer (A3). */
+const OTHERS_MS = 5_000;
 
 /** How far the wanted candidate is. */
 export type Stage =
@@ -15,6 +20,8 @@ export type Stage =
   /** It would delete everything, and nobody consented to that (D2). */
   | 'Held'
   | 'Unjudged'
+  /** It may run, and waits for what the other environments of its Application say of it. */
+  | 'Awaiting'
   /** It may run, and waits to be asked for (mode Manual): its bytes are to be kept, or are. */
   | 'Unparked'
   | 'Parked'
@@ -37,12 +44,49 @@ export function stageOf(state: TargetState): Stage {
     if (memory.judged !== judgedAs(state, candidate) || state.unmet !== undefined) return 'Unjudged';
     return parked === candidateKey(candidate) ? 'Parked' : 'Unparked';
   }
-  if (found.judgement === undefined) return 'Unjudged';
+  if (judgementOf(state) === undefined) return 'Unjudged';
+  if (awaitedUntil(state) !== undefined) return 'Awaiting';
   return isLost(state) ? 'Lost' : 'Judged';
+}
+
+/** What was found out of the wanted candidate by dry-runs, in this look or before others were waited for. */
+export function judgementOf(state: TargetState): Findings['judgement'] {
+  const { found, memory } = state;
+  if (found.judgement !== undefined || found.wanted === undefined) return found.judgement;
+  return memory.awaiting?.inputs === inputsOf(state, found.wanted) ? memory.awaiting : undefined;
+}
+
+/** Until when the wanted candidate waits at most for what other environments say of it; undefined: it does not. */
+export function awaitedUntil({ others, memory, now }: TargetState): Date | undefined {
+  if (others.awaited.length === 0 || memory.awaiting === undefined) return undefined;
+  const until = new Date(memory.awaiting.since.getTime() + OTHERS_MS);
+  return until > now ? until : undefined;
 }
 
 /** Why the wanted candidate is not known, or may not run: found just now, or remembered and not over yet. */
 export function obstacleOf(state: TargetState): Obstacle | undefined {
+  return ownObstacleOf(state) ?? refusedByOthers(state);
+}
+
+/** What one environment refuses in principle is begun in none; where it runs already, it stays. */
+function refusedByOthers(state: TargetState): Obstacle | undefined {
+  const { wanted } = state.found;
+  const [first] = state.others.refused;
+  if (first === undefined || wanted === undefined || !isToDeploy(state)) return undefined;
+  const { environment, quarantine } = first;
+  const { remedy, reason } = quarantine.error;
+  const { revision, ref } = wanted.candidate;
+  const message = toldAfter(
+    `Revision ${shortRevision(revision, ref)} is held back: environment ${environment} refuses it. `,
+    quarantine.error,
+  );
+  const error = new TowpathError(remedy, reason, message, { cause: quarantine, next: quarantine.error.next });
+  // The environment that refuses it tells each error.
+  return { at: 'Deploying', error: new Quarantine({ ...quarantine.rejected, errors: [] }, error) };
+}
+
+/** The same without what other environments say. */
+export function ownObstacleOf(state: TargetState): Obstacle | undefined {
   const { found, memory } = state;
   if (found.obstacle !== undefined || found.wanted === undefined) return found.obstacle;
   const inputs = inputsOf(state, found.wanted);
@@ -129,4 +173,22 @@ export function unforeseen(state: TargetState): { error: unknown } | undefined {
   const first = obstacleOf(state) ?? (lookedAfter?.how === 'Not' ? lookedAfter : undefined);
   const isForeseen = first?.error instanceof Quarantine || first?.error instanceof TowpathError;
   return isForeseen ? undefined : first;
+}
+
+/** What the target says of what is wanted, once it can. */
+export function verdictOf(state: TargetState): Verdict | undefined {
+  const { found } = state;
+  if (found.sight !== undefined && found.sight !== 'Seen') return 'Undecided';
+  const { error } = ownObstacleOf(state) ?? {};
+  if (error instanceof Quarantine)
+    // What cannot change in one environment's object may be made anew in another's.
+    return error.error.reason === 'ImmutableField' ? 'Undecided' : { refusedBy: error };
+  if (error !== undefined) return 'Undecided';
+  if (found.wanted === undefined) return undefined;
+  return !isToDeploy(state) || judgementOf(state) !== undefined || isParked(state) ? 'Fine' : undefined;
+}
+
+function isParked(state: TargetState): boolean {
+  const stage = stageOf(state);
+  return stage === 'Parked' || stage === 'Unparked';
 }

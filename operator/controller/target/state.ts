@@ -8,6 +8,7 @@ import type { WatchedKind } from '../cluster/lost-objects.ts';
 import type { Deployment } from '../record/record.ts';
 import type { TargetSettings } from '../record/target.ts';
 import type { Advance, PruneHeld } from './deploy-context.ts';
+import type { Others } from './verdicts.ts';
 
 /**
  * Where a target is at one moment of a look: all by which `next` decides what to do and `standingOf` what is told.
@@ -29,6 +30,8 @@ export interface TargetState {
   readonly handledRequest: string | undefined;
   /** Its Application has other targets, too. */
   readonly isOneOfSeveral: boolean;
+  /** What the other environments say of what is wanted. */
+  readonly others: Others;
   /** Whether this is the first look for it: what waits for its time is tried at once. */
   readonly isAskedNow: boolean;
   /** A copy of the record's: what runs, or is on its way. */
@@ -59,6 +62,12 @@ export interface EarlierFindings {
   readonly refused?: { readonly inputs: string; readonly quarantine: Quarantine };
   /** The candidate and generation that were judged last (mode Manual). */
   readonly judged?: string;
+  /** What was judged, and waits for what other environments say. */
+  readonly awaiting?: {
+    readonly inputs: string;
+    readonly deferred: readonly string[];
+    readonly since: Date;
+  };
   /** Looks in a row that did not even find out what is wanted, and when that is tried again. */
   readonly unresolved: { readonly tries: number; readonly nextAt?: Date };
   /** The kept manifests were damaged: what is wanted is rendered and accepted again. */

@@ -10,6 +10,7 @@ import { consentTo } from '../deploy/pruning.ts';
 import { type DeployContext, kindsOf } from '../deploy-context.ts';
 import { Planning } from '../planning.ts';
 import type { Run } from '../run.ts';
+import { judgementOf } from '../stage.ts';
 import type { Outcome, TargetState } from '../state.ts';
 import { manifestsOfWanted } from './manifests-of.ts';
 
@@ -84,7 +85,7 @@ function newDeployment(run: Run, state: TargetState, candidate: Candidate): Depl
     // A retry of the same candidate runs only the hooks that had not completed.
     hooks: isRetry ? before.hooks : [],
     generation: application.metadata.generation,
-    deferred: [...(state.found.judgement?.deferred ?? [])],
+    deferred: [...(judgementOf(state)?.deferred ?? [])],
     applied: false,
   };
 }

@@ -47,8 +47,9 @@ function find(run: Run, { memory }: TargetState): Promise<Wanted> {
       lookNow: questionOf(request),
       now: context.now(),
     },
-    (resolved) => {
+    (resolved, asked) => {
       underWay.resolved = resolved;
+      underWay.asked = asked;
     },
     context.signal,
   );

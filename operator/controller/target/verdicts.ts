@@ -1,0 +1,81 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Quarantine } from '../candidate/quarantine.ts';
+import type { Target } from '../record/target.ts';
+
+/** What an environment says of what its Application asks for; `Undecided`: it cannot tell, as it is now. */
+export type Verdict = 'Fine' | 'Undecided' | { readonly refusedBy: Quarantine };
+
+/** What the other environments of a target's Application say of the same that it wants. */
+export interface Others {
+  /** Those that are being looked at, and have not said yet. */
+  readonly awaited: readonly string[];
+  readonly refused: readonly { readonly environment: string; readonly quarantine: Quarantine }[];
+}
+
+export const NO_OTHERS: Others = Object.freeze({ awaited: [], refused: [] });
+
+type Place = Pick<Target, 'name' | 'application' | 'environment' | 'overlay' | 'refusal' | 'settings'>;
+
+interface Said {
+  /** What it is about; undefined: whatever is asked for, it could not be found out. */
+  asked: string | undefined;
+  verdict: Verdict;
+}
+
+/**
+ * Before a candidate is begun anywhere, each environment that follows the same ref has judged it: what one refuses in
+ * principle is begun nowhere. In memory: a process that begins anew finds out again what each says, and one that runs
+ * it already says so.
+ */
+export class Verdicts {
+  readonly #wake: (target: string) => void;
+  /** By Application and environment. */
+  readonly #said = new Map<string, Map<string, Said>>();
+  /** Names of targets, by Application, that another verdict would help. */
+  readonly #waiting = new Map<string, Set<string>>();
+
+  constructor(wake: (target: string) => void) {
+    this.#wake = wake;
+  }
+
+  /** Takes in what an environment says; whom that may help is woken. */
+  note({ application, environment, name }: Place, asked: string | undefined, verdict: Verdict): void {
+    const said = this.#said.get(application) ?? new Map<string, Said>();
+    this.#said.set(application, said);
+    if (isDeepStrictEqual(said.get(environment), { asked, verdict })) return;
+    said.set(environment, { asked, verdict });
+    const waiting = this.#waiting.get(application);
+    if (waiting === undefined) return;
+    for (const target of waiting) {
+      if (target === name) continue;
+      waiting.delete(target);
+      this.#wake(target);
+    }
+  }
+
+  /** What others say of what the target asks for; it is woken when one says something else. */
+  others(target: Place, asked: string, all: readonly Place[]): Others {
+    const said = this.#said.get(target.application);
+    const awaited: string[] = [];
+    const refused: { environment: string; quarantine: Quarantine }[] = [];
+    for (const other of all) {
+      const isAsked = other.refusal === undefined && other.settings.suspended === undefined;
+      if (!isAsked || other.name === target.name) continue;
+      if (!isDeepStrictEqual(other.overlay.ref, target.overlay.ref)) continue;
+      const { environment } = other;
+      const its = said?.get(environment);
+      if (its === undefined || (its.asked !== undefined && its.asked !== asked)) awaited.push(environment);
+      else if (typeof its.verdict === 'object')
+        refused.push({ environment, quarantine: its.verdict.refusedBy });
+    }
+    if (awaited.length === 0 && refused.length === 0) return NO_OTHERS;
+    const waiting = this.#waiting.get(target.application) ?? new Set();
+    this.#waiting.set(target.application, waiting.add(target.name));
+    return { awaited, refused };
+  }
+
+  forget(application: string): void {
+    this.#said.delete(application);
+    this.#waiting.delete(application);
+  }
+}
