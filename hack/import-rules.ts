@@ -18,7 +18,7 @@ export const levels: readonly (readonly string[])[] = [
   ['operator'],
   ['flags'],
   ['controller', 'webhook'],
-  ['source', 'render', 'plan', 'apply', 'health'],
+  ['source', 'render', 'plan', 'apply', 'health', 'promote'],
   ['manifest', 'kube'],
   ['observe', 'retry'],
   ['api'],

@@ -261,3 +261,116 @@ test('what the state of one environment does not let be deployed there is deploy
   assert.equal(environmentOf(blocked.status, prod.name)?.blockedBy?.[0]?.reason, 'Forbidden');
   assert.match((await valuesIn(stage, prod)) ?? '', /"from":"chart"/);
 });
+
+test('a freeze keeps what is new out until the very time that its status names, and what runs goes on', async (t) => {
+  const stage = await newStage(t, { files: CHART });
+  const { staging, prod } = await twoEnvironments(t, stage);
+  await stage.deployed('web', { environments: [{ name: staging.name }, { name: prod.name }] });
+  const freeze = (freezes: readonly object[]) =>
+    stage.kubectl(
+      'patch',
+      'environment',
+      prod.name,
+      '--type=merge',
+      '-p',
+      JSON.stringify({ spec: { freezes } }),
+    );
+  await freeze([{ from: '2026-01-01T00:00:00Z', reason: 'an incident' }]);
+  const second = await stage.repository.commit({ 'values.yaml': 'from: second\nsize: 1\nid: 0\n' });
+  const waiting = await stage.until(
+    'web',
+    ({ status }) =>
+      environmentOf(status, staging.name)?.revision === second &&
+      environmentOf(status, prod.name)?.sync === 'Waiting',
+    'staging to follow and prod to wait',
+  );
+  const entry = environmentOf(waiting.status, prod.name);
+  assert.equal(entry?.blockedBy?.[0]?.reason, 'Frozen');
+  assert.match(entry?.blockedBy?.[0]?.message ?? '', /frozen until its freeze is lifted: an incident/);
+  assert.equal(entry?.blockedBy?.[0]?.clearsAt, undefined);
+  assert.equal(entry?.desiredRevision, second);
+  assert.equal(waiting.status?.sync, 'Waiting');
+  assert.equal(waiting.status?.summary?.environments, '1/2');
+  assert.equal(conditionOf(waiting, 'Ready')?.status, 'True', 'waiting is no fault');
+  t.diagnostic(await stage.kubectl('get', 'tapp', 'web', '-o', 'wide'));
+
+  // Drift is repaired, and a request moves nothing.
+  await stage.cluster.request('DELETE', `/api/v1/namespaces/${prod.namespace}/configmaps/web`);
+  await stage.until('web', async () => (await valuesIn(stage, prod)) !== undefined, 'the repair');
+  const asked = await stage.requestSync('web', `${prod.name}=now`);
+  await stage.until('web', ({ status }) => status?.handledSyncRequest === asked, 'the request to be handled');
+  assert.match((await valuesIn(stage, prod)) ?? '', /"from":"chart"/);
+
+  const until = new Date(Math.ceil(Date.now() / 1_000) * 1_000 + 4_000);
+  await freeze([{ from: '2026-01-01T00:00:00Z', until: until.toISOString() }]);
+  const told = await stage.until(
+    'web',
+    ({ status }) => environmentOf(status, prod.name)?.blockedBy?.[0]?.clearsAt,
+    'when it clears',
+  );
+  assert.equal(
+    Date.parse(environmentOf(told.status, prod.name)?.blockedBy?.[0]?.clearsAt ?? ''),
+    until.getTime(),
+  );
+  const ready = await stage.untilReadyAt('web', second);
+  const { startedAt = '' } = environmentOf(ready.status, prod.name)?.history?.[0] ?? {};
+  assert.ok(Date.parse(startedAt) >= until.getTime(), `${startedAt} is not before ${until.toISOString()}`);
+  assert.ok(Date.parse(startedAt) <= until.getTime() + 2_000, `${startedAt}, of ${until.toISOString()}`);
+  assert.match((await valuesIn(stage, prod)) ?? '', /"from":"second"/);
+});
+
+test('a suspended Environment writes nothing, and a deletion works all the same', async (t) => {
+  const stage = await newStage(t, { files: CHART });
+  const { staging, prod } = await twoEnvironments(t, stage);
+  await stage.deployed('web', { environments: [{ name: staging.name }, { name: prod.name }] });
+  await stage.kubectl('patch', 'environment', prod.name, '--type=merge', '-p', '{"spec":{"suspend":true}}');
+  const suspended = await stage.until(
+    'web',
+    ({ status }) => environmentOf(status, prod.name)?.sync === 'Suspended',
+    'prod to be suspended',
+  );
+  assert.match(environmentOf(suspended.status, prod.name)?.message ?? '', /spec\.suspend to false/);
+  const second = await stage.repository.commit({ 'values.yaml': 'from: second\nsize: 1\nid: 0\n' });
+  await stage.until(
+    'web',
+    ({ status }) => environmentOf(status, staging.name)?.revision === second,
+    'staging',
+  );
+  assert.match((await valuesIn(stage, prod)) ?? '', /"from":"chart"/);
+  await stage.kubectl('delete', 'tapp', 'web', '--timeout=30s');
+  assert.equal(await valuesIn(stage, prod), undefined);
+});
+
+test('what an Application depends on has to be Ready in the same environment, and only there', async (t) => {
+  const stage = await newStage(t, { files: { ...inFolder('web'), ...inFolder('database') } });
+  const { staging, prod } = await twoEnvironments(t, stage);
+  const environments = [{ name: staging.name }, { name: prod.name }];
+  await stage.application('web', {
+    source: { path: 'web' },
+    dependsOn: [{ name: 'database' }],
+    environments,
+  });
+  await stage.deployed('database', { source: { path: 'database' }, environments: [{ name: staging.name }] });
+  const waiting = await stage.until(
+    'web',
+    ({ status }) =>
+      environmentOf(status, staging.name)?.sync === 'Synced' &&
+      environmentOf(status, prod.name)?.blockedBy?.[0]?.reason === 'DependencyNotFound',
+    'staging to be deployed and prod to wait',
+  );
+  assert.match(
+    environmentOf(waiting.status, prod.name)?.message ?? '',
+    new RegExp(`database.* is not deployed to environment ${prod.name}`),
+  );
+  await stage.application('database', { source: { path: 'database' }, environments });
+  await stage.until('web', ({ status }) => status?.summary?.environments === '2/2', 'both');
+});
+
+function inFolder(name: string): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(CHART).map(([path, text]) => [
+      `${name}/${path}`,
+      text.replace('metadata: {name: web}', `metadata: {name: ${name}}`),
+    ]),
+  );
+}

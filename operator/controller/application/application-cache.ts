@@ -186,7 +186,11 @@ function removeFrom(index: Map<string, Set<string>>, name: string, key: string):
 
 function readiness(application: Application | undefined): string {
   const ready = application?.status?.conditions?.find((condition) => condition.type === 'Ready');
-  return `${ready?.status} ${application?.status?.observedGeneration === application?.metadata.generation}`;
+  const isOfThis = application?.status?.observedGeneration === application?.metadata.generation;
+  const environments = (application?.status?.environments ?? []).map(
+    ({ name, sync, health }) => `${name} ${sync} ${health}`,
+  );
+  return [ready?.status, isOfThis, ...environments].join(' ');
 }
 
 /** Whether an event is more than the echo of our own status. */

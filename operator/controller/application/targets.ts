@@ -82,6 +82,7 @@ export class Targets {
       account: this.#account(namespace, spec.serviceAccountName ?? DEFAULT_ACCOUNT),
       overlay: overlayOf(spec),
       settings: settingsOf(application, DEFAULT_ENVIRONMENT),
+      freezes: [],
       refusal: undefined,
     });
   }
@@ -101,6 +102,7 @@ export class Targets {
         bounds,
         overlay: overlayOf(application.spec, { entry, environment }),
         settings: environment.spec.suspend ? suspendedBy(environment, settings) : settings,
+        freezes: environment.spec.freezes ?? [],
         refusal,
       });
     } catch (error) {

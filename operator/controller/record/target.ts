@@ -1,5 +1,6 @@
 import type { TowpathError } from '../../api/errors.ts';
 import type { ApplicationSpec } from '../../api/v1alpha1/application.ts';
+import type { Freeze } from '../../api/v1alpha1/environment.ts';
 import type { ServiceAccount } from '../../kube/client.ts';
 import type { Bounds } from '../../manifest/bounds.ts';
 import type { IgnoreRule } from '../../plan/ignore.ts';
@@ -39,6 +40,8 @@ export interface Target extends PlacedTarget {
   readonly bounds?: Bounds;
   readonly overlay: Overlay;
   readonly settings: TargetSettings;
+  /** Of its Environment: times in which nothing new is deployed. */
+  readonly freezes: readonly Freeze[];
   /** Why nothing may be written there although it is known where it is; what runs is looked at all the same. */
   readonly refusal: TowpathError | undefined;
 }

@@ -1,8 +1,12 @@
 import { TowpathError } from '../../api/errors.ts';
-import type { Application } from '../../api/v1alpha1/application.ts';
+import { type Application, environmentOf } from '../../api/v1alpha1/application.ts';
+import type { Dependency } from '../../promote/gate.ts';
 
 /** Reads an Application by namespace and name; undefined where there is none. */
 export type Lookup = (namespace: string, name: string) => Application | undefined;
+
+/** What runs, although something newer waits, or is held. */
+const RUNS: readonly (string | undefined)[] = ['Synced', 'Held', 'Waiting'];
 
 /** Throws DependencyCycle, which names the way round, where the Application waits for itself. */
 export function checkCycle(application: Application, lookup: Lookup): void {
@@ -17,33 +21,32 @@ export function checkCycle(application: Application, lookup: Lookup): void {
   }
 }
 
-/** The first dependency that is not Ready: it stands between the Application and its next deployment. */
-export function unmetDependency(application: Application, lookup: Lookup): TowpathError | undefined {
-  const { namespace } = application.metadata;
-  for (const dependency of application.spec.dependsOn ?? []) {
-    const other = lookup(namespace, dependency.name);
-    if (other === undefined) {
-      return new TowpathError(
-        'Resource',
-        'DependencyNotFound',
-        `Application ${namespace}/${dependency.name}, which spec.dependsOn names, does not exist: create it; it is noticed at once.`,
-      );
-    }
-    if (isReady(other)) continue;
-    return new TowpathError(
-      'Resource',
-      'DependencyNotReady',
-      `Waiting for Application ${namespace}/${dependency.name} to be Ready; look at its status if it does not become so.`,
-    );
-  }
-  return undefined;
+/** What an Application depends on, as it is in the same environment. */
+export function dependenciesIn(
+  environment: string,
+  { metadata: { namespace }, spec }: Application,
+  lookup: Lookup,
+): Dependency[] {
+  return (spec.dependsOn ?? []).map(({ name }) => ({
+    application: `${namespace}/${name}`,
+    state: stateIn(environment, lookup(namespace, name)),
+  }));
 }
 
-function isReady(application: Application): boolean {
-  const ready = application.status?.conditions?.find((condition) => condition.type === 'Ready');
-  return (
-    ready?.status === 'True' && application.status?.observedGeneration === application.metadata.generation
-  );
+function stateIn(environment: string, other: Application | undefined): Dependency['state'] {
+  if (other === undefined) return 'Missing';
+  const { environments } = other.spec;
+  const names = environments?.map(({ name }) => name) ?? ['default'];
+  if (!names.includes(environment)) return 'ElsewhereOnly';
+  return isReadyIn(environment, other) ? 'Ready' : 'NotReady';
+}
+
+function isReadyIn(environment: string, { metadata, spec, status }: Application): boolean {
+  if (status?.observedGeneration !== metadata.generation) return false;
+  if (spec.environments === undefined)
+    return status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') === true;
+  const { sync, health } = environmentOf(status, environment) ?? {};
+  return RUNS.includes(sync) && health === 'Healthy';
 }
 
 function findCycle(application: Application, lookup: Lookup): string[] | undefined {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TowpathError } from '../../api/errors.ts';
 import { type Application, parseApplication } from '../../api/v1alpha1/application.ts';
+import type { BlockedBy } from '../../promote/gate.ts';
 import { Quarantine } from '../candidate/quarantine.ts';
 import type { Wanted } from '../candidate/wanted.ts';
 import { type Candidate, candidateKey, type Deployment } from '../record/record.ts';
@@ -98,7 +99,7 @@ function state(changes: Partial<TargetState> = {}): TargetState {
     isAskedNow: false,
     deployment: undefined,
     parked: undefined,
-    unmet: undefined,
+    blockedBy: [],
     applied: new Map(),
     memory: NOTHING_REMEMBERED,
     found: {},
@@ -124,6 +125,19 @@ const quarantine = new Quarantine(
 function remembered(changes: Partial<EarlierFindings>): { memory: EarlierFindings } {
   return { memory: { ...NOTHING_REMEMBERED, ...changes } };
 }
+
+const FREEZE: BlockedBy = {
+  reason: 'Frozen',
+  message: 'It is frozen.',
+  remedy: 'Time',
+  standing: 'Waiting',
+  clearsAt: seconds(3_600),
+};
+const unmet = new TowpathError('Resource', 'DependencyNotReady', 'It waits.');
+const UNMET = {
+  blockedBy: [{ reason: unmet.reason, message: unmet.message, remedy: 'Resource', standing: 'Blocked' }],
+} satisfies Partial<TargetState>;
+const isUnmet = ({ blockedBy }: TargetState) => blockedBy.some(({ standing }) => standing === 'Blocked');
 
 /** Judged a second ago, and waits for what prod says. */
 const AWAITED: Partial<TargetState> = {
@@ -221,6 +235,42 @@ const ROWS: readonly [string, Partial<TargetState>, Deed | { wait: Date | undefi
   [
     '… where it runs already',
     { deployment: deployment(NEW), ...tidied(NEW), ...REFUSED_ELSEWHERE },
+    'Advance',
+  ],
+  [
+    'something new while it is frozen',
+    { deployment: deployment(OLD), ...seen(NEW), blockedBy: [FREEZE] },
+    'Judge',
+  ],
+  [
+    '… judged',
+    {
+      deployment: deployment(OLD),
+      ...seen(NEW),
+      blockedBy: [FREEZE],
+      ...remembered({ judged: judgedAs(state(), NEW) }),
+    },
+    'Park',
+  ],
+  [
+    '… and parked: it is looked at again when that clears',
+    {
+      deployment: deployment(OLD),
+      ...tidied(NEW, { lookedAfter: { how: 'Confirmed' } }),
+      blockedBy: [FREEZE],
+      parked: candidateKey(NEW),
+      ...remembered({ judged: judgedAs(state(), NEW) }),
+    },
+    { wait: seconds(3_600) },
+  ],
+  [
+    '… and asked for',
+    { ...seen(NEW), blockedBy: [FREEZE], request: 'x', ...remembered({ judged: judgedAs(state(), NEW) }) },
+    'Park',
+  ],
+  [
+    '… but what runs has its first write',
+    { deployment: deployment(NEW, UNDER_WAY), ...tidied(NEW), blockedBy: [FREEZE] },
     'Advance',
   ],
   ['what runs is wanted', { deployment: deployment(NEW), ...seen(NEW) }, 'Tidy'],
@@ -398,7 +448,7 @@ const ROWS: readonly [string, Partial<TargetState>, Deed | { wait: Date | undefi
       ...seen(NEW),
       ...remembered({ judged: judgedAs(state(), NEW) }),
       parked: candidateKey(NEW),
-      unmet: refusal,
+      ...UNMET,
     },
     'Judge',
   ],
@@ -479,7 +529,7 @@ function outcomesOf(
       ];
     case 'Judge':
       // A dependency that is not met is found out before anything is asked.
-      if (from.unmet !== undefined) return [[{ type: 'Blocked', error: from.unmet }]];
+      if (isUnmet(from)) return [[{ type: 'Blocked', error: unmet }]];
       return [[{ type: 'Judged', deferred: [] }], ...blockedOrSo];
     case 'Park':
       return [[{ type: 'Parked' }, () => ({ parked: candidateKey(of) })], ...blockedOrSo];
@@ -577,7 +627,7 @@ const BEGINNINGS: readonly [string, Partial<TargetState>][] = [
   ],
   [
     'that judged and parked it, and whose dependency is not met',
-    { parked: candidateKey(NEW), ...remembered({ judged: judgedAs(state(), NEW) }), unmet: refusal },
+    { parked: candidateKey(NEW), ...remembered({ judged: judgedAs(state(), NEW) }), ...UNMET },
   ],
   ['that tries it again later', retry(seconds(4), ofTime)],
   ['that tries it again later, as was asked', retry(seconds(4), ofTime, seconds(-10), 'x')],
@@ -604,8 +654,13 @@ const BEGINNINGS: readonly [string, Partial<TargetState>][] = [
     'whose candidate was refused as it was asked for',
     remembered({ refused: { inputs: inputsOf(state({ request: 'x' }), wanted(NEW)), quarantine } }),
   ],
-  ['whose dependency is not met', { unmet: refusal }],
+  ['whose dependency is not met', UNMET],
   ['that is one of several', { isOneOfSeveral: true }],
+  ['whose environment is frozen', { blockedBy: [FREEZE] }],
+  [
+    'whose environment is frozen, and whose dependency is not met',
+    { blockedBy: [...UNMET.blockedBy, FREEZE] },
+  ],
 ];
 
 const WRITES: readonly Deed[] = [
@@ -649,8 +704,9 @@ function* beginnings(): Generator<{ what: string; start: TargetState }> {
 const runs = ({ deployment }: TargetState, one: Candidate) =>
   deployment !== undefined && candidateKey(deployment.candidate) === candidateKey(one);
 const isSuspended = ({ settings }: TargetState) => settings.suspended !== undefined;
-const mayBegin = ({ settings, request }: TargetState) =>
-  settings.mode === 'Automatic' || request !== undefined;
+const isFrozen = ({ blockedBy }: TargetState) => blockedBy.some(({ standing }) => standing === 'Waiting');
+const mayBegin = (start: TargetState) =>
+  !isFrozen(start) && (start.settings.mode === 'Automatic' || start.request !== undefined);
 /** What is wanted is known, and the objects are seen. */
 const isClear = ({ start, last: { found } }: Look) =>
   !isSuspended(start) &&
@@ -711,6 +767,10 @@ const PROMISES: Record<string, readonly [where: (look: Look) => boolean, holds: 
     ({ start }) => !mayBegin(start),
     ({ done }) => !done.includes('Begin'),
   ],
+  'begins nothing at a gate, whoever asks, and goes on with what runs': [
+    ({ start, last }) => isFrozen(start) && last.found.sight === 'Seen' && !isSuspended(start),
+    ({ start, done }) => !done.includes('Begin') && (!runs(start, OLD) || done.includes('Tidy')),
+  ],
   'begins what may run': [
     (look) => isClear(look) && mayBegin(look.start) && isToBegin(look.start) && !isHindered(look),
     ({ done }) => done.includes('Begin'),
@@ -724,13 +784,13 @@ const PROMISES: Record<string, readonly [where: (look: Look) => boolean, holds: 
     ({ done }) => !done.includes('Judge') && !done.includes('Begin') && !done.includes('Restore'),
   ],
   'does not judge again what was judged and waits to be asked for': [
-    ({ start }) => !mayBegin(start) && wasJudged(start) && start.unmet === undefined,
+    ({ start }) => !mayBegin(start) && wasJudged(start) && !isUnmet(start),
     ({ done }) => !done.includes('Judge'),
   ],
   'begins and parks nothing whose dependency is not met, and says so': [
-    (look) => isClear(look) && look.start.unmet !== undefined && isToBegin(look.start),
-    ({ start, done, last }) =>
-      !done.includes('Begin') && !done.includes('Park') && last.found.obstacle?.error === start.unmet,
+    (look) => isClear(look) && isUnmet(look.start) && isToBegin(look.start),
+    ({ done, last }) =>
+      !done.includes('Begin') && !done.includes('Park') && last.found.obstacle?.error === unmet,
   ],
   'asks nothing again about what was refused, or failed a moment ago': [
     ({ start }) => isStopped(start),
@@ -821,7 +881,7 @@ const PROMISES: Record<string, readonly [where: (look: Look) => boolean, holds: 
 };
 
 /** When what a look waits for ends by itself. */
-function endsOf(start: TargetState, { found, memory, deployment: of }: TargetState): Date[] {
+function endsOf(start: TargetState, { found, memory, deployment: of, parked }: TargetState): Date[] {
   const { sight, obstacle, lookedAfter, isTidied } = found;
   if (isSuspended(start)) return [];
   if (sight !== 'Seen') return [new Date(NOW.getTime() + PATIENCE_MS)];
@@ -833,6 +893,8 @@ function endsOf(start: TargetState, { found, memory, deployment: of }: TargetSta
   if (lookedAfter?.how === 'Not') ends.push(lookedAfter.againAt);
   if (lookedAfter?.how === 'Advanced' && lookedAfter.result.progress.state === 'Waiting')
     ends.push(lookedAfter.result.progress.deadline);
+  const waits = isFrozen(start) && obstacle === undefined && isToBegin({ ...start, deployment: of });
+  if (waits && parked === candidateKey(NEW)) ends.push(FREEZE.clearsAt);
   const { failed } = memory;
   const isNext = lookedAfter === undefined && isTidied === true && failed?.deployment === of?.id;
   if (isNext && (rests(start) || found.failure !== undefined)) ends.push(failed?.nextAt);

@@ -7,6 +7,7 @@ import {
   obstacleOf,
   restingTry,
   stageOf,
+  waitsAt,
   wasSuspended,
 } from './stage.ts';
 import type { Action, Deed, TargetState } from './state.ts';
@@ -93,7 +94,7 @@ function wait(until?: Date): Action {
 
 /** Until the first of all that ends by itself; what changes wakes the target before. */
 function waitOf(state: TargetState): Action {
-  return wait(soonest(endOfObstacle(state), endOfRunning(state)));
+  return wait(soonest(endOfObstacle(state), endOfRunning(state), endOfGate(state)));
 }
 
 function soonest(...times: (Date | undefined)[]): Date | undefined {
@@ -113,6 +114,11 @@ function endOfObstacle(state: TargetState): Date | undefined {
   if (obstacle.at === 'Resolving') return unresolved.nextAt;
   if (retry === undefined) return undefined;
   return retry.triedAt < state.since ? dueAt(retry) : retry.nextAt;
+}
+
+/** What waits at a gate is looked at when that clears, and not before. */
+function endOfGate(state: TargetState): Date | undefined {
+  return stageOf(state) === 'Parked' ? waitsAt(state)?.clearsAt : undefined;
 }
 
 function endOfRunning(state: TargetState): Date | undefined {

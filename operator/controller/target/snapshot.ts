@@ -1,5 +1,6 @@
+import { decide } from '../../promote/decide.ts';
 import { candidateKey, type Deployment } from '../record/record.ts';
-import { unmetDependency } from './dependencies.ts';
+import { dependenciesIn } from './dependencies.ts';
 import type { Run } from './run.ts';
 import type { Findings, TargetState } from './state.ts';
 import { NO_OTHERS, type Others } from './verdicts.ts';
@@ -27,7 +28,12 @@ export function snapshotOf(run: Run, found: Findings): TargetState {
     isAskedNow: request.isNew,
     deployment: deployment === undefined ? undefined : frozen(deployment),
     parked: pending === undefined ? undefined : candidateKey(pending),
-    unmet: unmetDependency(application, parts.lookup),
+    blockedBy: decide({
+      environment: target.environment,
+      now: context.now(),
+      freezes: target.freezes,
+      dependencies: dependenciesIn(target.environment, application, parts.lookup),
+    }),
     applied,
     memory: session.memory,
     found: Object.freeze(found),

@@ -1,5 +1,6 @@
 import { TowpathError } from '../../api/errors.ts';
 import { environmentOf } from '../../api/v1alpha1/application.ts';
+import type { BlockedBy } from '../../promote/gate.ts';
 import { Quarantine } from '../candidate/quarantine.ts';
 import { shortRevision } from '../candidate/revision.ts';
 import type { Wanted } from '../candidate/wanted.ts';
@@ -22,7 +23,7 @@ export type Stage =
   | 'Unjudged'
   /** It may run, and waits for what the other environments of its Application say of it. */
   | 'Awaiting'
-  /** It may run, and waits to be asked for (mode Manual): its bytes are to be kept, or are. */
+  /** It may run, and waits to be asked for (mode Manual), or at a gate: its bytes are to be kept, or are. */
   | 'Unparked'
   | 'Parked'
   /** It is what runs, but for its kept bytes. */
@@ -41,7 +42,8 @@ export function stageOf(state: TargetState): Stage {
   const { candidate } = wanted;
   if (mayOnlyPark(state)) {
     // What waits for a request was judged when it came; whatever wakes us since is no reason to ask again.
-    if (memory.judged !== judgedAs(state, candidate) || state.unmet !== undefined) return 'Unjudged';
+    if (memory.judged !== judgedAs(state, candidate) || blockedByOf(state, 'Blocked') !== undefined)
+      return 'Unjudged';
     return parked === candidateKey(candidate) ? 'Parked' : 'Unparked';
   }
   if (judgementOf(state) === undefined) return 'Unjudged';
@@ -117,9 +119,22 @@ export function isOfWanted({ deployment, found: { wanted } }: TargetState): bool
   return candidateKey(deployment.candidate) === candidateKey(wanted.candidate);
 }
 
-/** In mode Manual nothing is begun that nobody asked for. */
-function mayOnlyPark({ settings, request }: TargetState): boolean {
-  return settings.mode === 'Manual' && request === undefined;
+/** In mode Manual nothing is begun that nobody asked for; and at a gate nothing new, whoever asks. */
+function mayOnlyPark(state: TargetState): boolean {
+  const { settings, request } = state;
+  return (settings.mode === 'Manual' && request === undefined) || waitsAt(state) !== undefined;
+}
+
+/** The gate at which anything new waits; undefined: it would be blocked first, or may enter. */
+export function waitsAt(state: TargetState): BlockedBy | undefined {
+  return blockedByOf(state, 'Waiting');
+}
+
+export function blockedByOf(
+  { blockedBy }: TargetState,
+  standing: BlockedBy['standing'],
+): BlockedBy | undefined {
+  return blockedBy.find((one) => one.standing === standing);
 }
 
 function isToDeploy(state: TargetState): boolean {

@@ -2,6 +2,7 @@ import type { TowpathError } from '../../api/errors.ts';
 import type { Application } from '../../api/v1alpha1/application.ts';
 import type { AppliedObject } from '../../manifest/applied.ts';
 import type { KeptObject } from '../../plan/plan.ts';
+import type { BlockedBy } from '../../promote/gate.ts';
 import type { Quarantine } from '../candidate/quarantine.ts';
 import type { Wanted } from '../candidate/wanted.ts';
 import type { WatchedKind } from '../cluster/lost-objects.ts';
@@ -38,8 +39,8 @@ export interface TargetState {
   readonly deployment: Readonly<Deployment> | undefined;
   /** Key of the candidate that waits to be asked for, its bytes kept. */
   readonly parked: string | undefined;
-  /** The dependency that stands between the Application and its next deployment. */
-  readonly unmet: TowpathError | undefined;
+  /** What keeps anything new out. */
+  readonly blockedBy: readonly BlockedBy[];
   /** What was applied, by object key. */
   readonly applied: ReadonlyMap<string, AppliedObject>;
   readonly memory: EarlierFindings;

@@ -145,6 +145,10 @@ export const TARGET_REASONS = {
     'The Environment takes nothing from this repository. What runs there stays, and nothing is written.',
     'Ask who runs the Environment to add the repository to its spec.allowedRepositories.',
   ),
+  Frozen: none(
+    'The Environment is frozen: something newer waits, and what runs goes on.',
+    'Wait for the time in blockedBy, or ask who runs the Environment to end the freeze in its spec.freezes.',
+  ),
   NoPolicy: resource(
     'The Environment takes only what a PromotionPolicy brings there, and none has this Application.',
     'Ask who runs the Environment.',

@@ -51,9 +51,22 @@ export function entryOf(
     };
   }
   if (lastSyncedAt !== undefined) environment.lastSyncedAt = lastSyncedAt;
-  if (standing.sync === 'Blocked') environment.blockedBy = [blockedBy(standing, previous, facts.retry, now)];
+  const waits = waitsFor(facts, previous, now);
+  if (waits.length > 0) environment.blockedBy = waits;
   if (history.length > 0) environment.history = history;
   return environment;
+}
+
+/** Why what is wanted cannot be begun, or what something newer waits for. */
+function waitsFor(
+  { standing, gates, retry }: Facts,
+  previous: EnvironmentStatus | undefined,
+  now: string,
+): NonNullable<EnvironmentStatus['blockedBy']> {
+  if (standing.sync === 'Blocked') return [blockedBy(standing, previous, retry, now)];
+  return gates.map(({ clearsAt, ...gate }) =>
+    blockedBy(gate, previous, clearsAt && { attempts: 0, nextAt: clearsAt }, now),
+  );
 }
 
 function settleDrift(

@@ -68,6 +68,7 @@ function facts(
     running: deployment(1).candidate,
     objects: 1,
     kept: [],
+    gates: [],
     isLookedAt: true,
     warnings: [],
     ended: [deployment(1, 'Succeeded')],

@@ -33,7 +33,11 @@ export function settle(
     ),
     sync: standing.sync,
     health: health.state,
-    summary: { ...revisionSummary(facts, previous), environments: `${ready.status === 'True' ? 1 : 0}/1` },
+    summary: {
+      ...revisionSummary(facts, previous),
+      // What runs may be older than what is counted here.
+      environments: `${ready.status === 'True' && standing.sync === 'Synced' ? 1 : 0}/1`,
+    },
     environments: [entryOf(facts, previousEntry, secondTime(facts.now))],
   };
   const source = settleSource(facts, previous?.source);

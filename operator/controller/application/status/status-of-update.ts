@@ -52,7 +52,7 @@ export function statusUntold({ environment, generation, now, status }: Before): 
   );
   const standing = { sync, reason, message, ...(isForPerson === true ? { remedy: 'Person' as const } : {}) };
   const judged = judge(standing, { state: health, message });
-  const isReady = judged.ready.status === 'True';
+  const isReady = judged.ready.status === 'True' && sync === 'Synced';
   return {
     ...status,
     ...conditionsOf(judged, status, status?.observedGeneration ?? generation, now),

@@ -12,6 +12,7 @@ import { refuseOutside } from '../deploy/out-of-bounds.ts';
 import { type DeployContext, kindsOf } from '../deploy-context.ts';
 import { Planning } from '../planning.ts';
 import type { Run } from '../run.ts';
+import { blockedByOf } from '../stage.ts';
 import type { Outcome, TargetState } from '../state.ts';
 import { combined } from '../words/refusals.ts';
 import { manifestsOfWanted } from './manifests-of.ts';
@@ -26,7 +27,8 @@ interface Judgement {
 /** Finds out whether the wanted candidate may run, before its first write. */
 export async function judge(run: Run, state: TargetState): Promise<Outcome> {
   const { application, context, parts, target, startedAt } = run;
-  if (state.unmet !== undefined) throw state.unmet;
+  const unmet = blockedByOf(state, 'Blocked');
+  if (unmet !== undefined) throw new TowpathError(unmet.remedy, unmet.reason, unmet.message);
   const { wanted, manifests } = await manifestsOfWanted(run, state);
   await parts.access.ready(target, { since: startedAt, ifMissing: 'Make' }, context.signal);
   const { deferred, undecided } = await judgeManifests(context, wanted.candidate, manifests);

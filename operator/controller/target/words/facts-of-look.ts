@@ -40,6 +40,7 @@ function report(run: Run, state: TargetState, standing: Standing): Facts {
     health: found.sight === undefined ? healthBefore(run) : healthNow(run, state),
     objects: context.record.applied.size,
     kept: memory.kept,
+    gates: standing.sync === 'Waiting' ? state.blockedBy : [],
     isLookedAt: found.lookedAfter !== undefined && found.lookedAfter.how !== 'Not',
     ended: [...ended, ...(deployment?.outcome === undefined ? [] : [deployment])],
     ...sourceOf(run, state),

@@ -2,6 +2,7 @@ import type { Remedy, TowpathError } from '../../../api/errors.ts';
 import type { Application, HealthState, SyncState } from '../../../api/v1alpha1/application.ts';
 import type { ObjectId } from '../../../manifest/manifest.ts';
 import type { KeptObject } from '../../../plan/plan.ts';
+import type { BlockedBy } from '../../../promote/gate.ts';
 import type { Rejected } from '../../candidate/quarantine.ts';
 import type { Candidate, Deployed, Deployment } from '../../record/record.ts';
 
@@ -56,6 +57,8 @@ export interface Facts {
   drift?: Drift;
   pendingPrune?: { digest: string; objects: ObjectId[] };
   kept: readonly KeptObject[];
+  /** What something newer waits for, while what runs goes on. */
+  gates: readonly BlockedBy[];
   retry?: { attempts: number; nextAt: Date };
   handledSyncRequest?: string;
   /** Deployments that ended, oldest first; those that the history has already are passed over. */

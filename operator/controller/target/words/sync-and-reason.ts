@@ -7,7 +7,7 @@ import { Quarantine } from '../../candidate/quarantine.ts';
 import { shortRevision } from '../../candidate/revision.ts';
 import type { Candidate, Deployed, Deployment } from '../../record/record.ts';
 import type { Advance, Progress, PruneHeld } from '../deploy-context.ts';
-import { lastTry, obstacleOf, stageOf } from '../stage.ts';
+import { lastTry, obstacleOf, stageOf, waitsAt } from '../stage.ts';
 import type { TargetState } from '../state.ts';
 import type { Drift, Standing } from './facts.ts';
 import { describeAll, toldAfter } from './refusals.ts';
@@ -39,7 +39,7 @@ export function standingOf(state: TargetState, doing?: string): Standing {
     return { sync: 'Syncing', reason: 'Syncing', message: doing };
   if (obstacle !== undefined) return obstacle;
   if (held !== undefined && wanted !== undefined) return heldStanding(environment, wanted.candidate, held);
-  if (wanted !== undefined && isAwaitingRequest(state)) return awaitingRequest(wanted.candidate);
+  if (wanted !== undefined && isAwaitingRequest(state)) return awaiting(state, wanted.candidate);
   return runningStanding(state);
 }
 
@@ -74,11 +74,19 @@ function isAwaitingRequest(state: TargetState): boolean {
   return stageOf(state) === 'Parked' && (outcome === 'Succeeded' || outcome === 'Superseded');
 }
 
-function awaitingRequest({ revision, ref }: Candidate): Standing {
+function awaiting(state: TargetState, { revision, ref }: Candidate): Standing {
+  const gate = waitsAt(state);
+  const which = shortRevision(revision, ref);
+  if (gate !== undefined)
+    return {
+      sync: 'Waiting',
+      reason: gate.reason,
+      message: fitBetween('', gate.message, ` Waiting: ${which}.`),
+    };
   return {
     sync: 'OutOfSync',
     reason: 'AwaitingSync',
-    message: `Revision ${shortRevision(revision, ref)} differs from what runs and waits: ask for it with the annotation towpath.dev/sync-requested.`,
+    message: `Revision ${which} differs from what runs and waits: ask for it with the annotation towpath.dev/sync-requested.`,
   };
 }
 
