@@ -106,7 +106,7 @@ export const FLAGS = {
   'upgrade-definitions': {
     type: 'boolean',
     default: false,
-    help: 'The replica that leads brings the CustomResourceDefinitions of Towpath up to its own version; never down.',
+    help: 'The replica that leads brings the CustomResourceDefinitions of Towpath up to its own version, never down, and creates those of kinds that are new.',
   },
   'probe-address': {
     type: 'string',

@@ -79,5 +79,7 @@ async function leave(shell: Shell, { hasDefinition }: { hasDefinition: boolean }
   await ask(`${release} || true`);
   await ask(`kubectl delete namespace ${namespaces} --ignore-not-found --timeout=60s`);
   if (!hasDefinition)
-    await ask('kubectl delete crd applications.towpath.dev --ignore-not-found --timeout=30s');
+    await ask(
+      'kubectl delete crd applications.towpath.dev environments.towpath.dev --ignore-not-found --timeout=30s',
+    );
 }

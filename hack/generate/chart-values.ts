@@ -185,7 +185,7 @@ export const CHART_VALUES: ChartGroup['values'] = {
       'The definitions of our kinds. Helm installs those in crds/ once, and never changes or deletes them.',
     values: {
       upgrade: yes(
-        'The operator that leads brings its own definitions up to its version. Never down, and none is deleted. false: apply crds/ yourself before an upgrade.',
+        'The operator that leads brings its own definitions up to its version, and creates that of a kind that is new. Never down, and none is deleted. false: apply crds/ yourself before an upgrade.',
       ),
     },
   },

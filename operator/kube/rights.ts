@@ -1,3 +1,6 @@
+import definitions from '../api/v1alpha1/definitions.json' with { type: 'json' };
+import { GROUP } from '../api/v1alpha1/names.ts';
+
 /** A rule of the operator's own roles, and why it is there. */
 export interface Right {
   apiGroups: readonly string[];
@@ -69,14 +72,32 @@ export const CLUSTER_RIGHTS: readonly Right[] = [
   },
 ];
 
+const DEFINITIONS = definitions.map(({ metadata }) => metadata.name);
+
+/**
+ * Definitions that the leader makes where they are missing, as after an upgrade from a release that had no such kind.
+ * Without that of the Application nobody leads, and who deletes it means it.
+ */
+export const MADE_DEFINITIONS: readonly string[] = DEFINITIONS.filter(
+  (name) => name !== `applications.${GROUP}`,
+);
+
 /** The same with --upgrade-definitions. */
 export const UPGRADE_RIGHTS: readonly Right[] = [
   {
     apiGroups: ['apiextensions.k8s.io'],
     resources: ['customresourcedefinitions'],
-    resourceNames: ['applications.towpath.dev'],
+    resourceNames: DEFINITIONS,
     verbs: ['patch'],
-    why: 'Its own definitions, brought up to its version. None is created or deleted.',
+    why: 'Its own definitions, brought up to its version. None is deleted.',
+  },
+  {
+    apiGroups: ['apiextensions.k8s.io'],
+    resources: ['customresourcedefinitions'],
+    resourceNames: MADE_DEFINITIONS,
+    // A server-side apply that creates is allowed by its name; a POST never is.
+    verbs: ['create'],
+    why: 'Those of kinds that an older release did not have, which Helm installs in no upgrade.',
   },
 ];
 

@@ -21,6 +21,7 @@ const SECRET = 'a secret of more than 16 characters';
 /** Events that repeat are written together, once a minute. */
 const SERIES_MS = 90_000;
 const APPLICATIONS = 'applications.towpath.dev';
+const ENVIRONMENTS = 'environments.towpath.dev';
 const FLAGS = [...fastLease, '--upgrade-definitions', '--webhook-host-aliases=git.example.com=127.0.0.1'];
 
 const webChart = {
@@ -33,7 +34,7 @@ const webChart = {
 /** What a rule allows and nobody asked for, and what was asked for and no rule allows. */
 function comparison(proxy: FaultProxy, rights: readonly (readonly [readonly Right[], Scope])[]) {
   const allowed = rights.flatMap(([rules, scope]) => allowedBy(rules, scope));
-  const needs = proxy.requests.map(needsOf).filter((ways) => ways.length > 0);
+  const needs = proxy.requests.flatMap(needsOf);
   const used = new Set(needs.flat());
   return {
     surplus: allowed.filter((right) => !used.has(right)),
@@ -257,6 +258,9 @@ for (const [what, watching] of WATCHING)
         ...['patch', 'customresourcedefinition', APPLICATIONS, '--type=merge', '-p', JSON.stringify(older)],
       ]);
       assert.equal(patched.code, 0, patched.stderr);
+      // As after an upgrade from a release without that kind.
+      const deleted = await cluster.kubectl(['delete', 'customresourcedefinition', ENVIRONMENTS]);
+      assert.equal(deleted.code, 0, deleted.stderr);
       await stage.restart();
 
       await driveAll(t, stage, proxy, own, flags);

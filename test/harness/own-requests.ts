@@ -21,18 +21,21 @@ const RESOURCE =
   /^\/api(?:s\/(?<group>[^/]+))?\/[^/]+\/(?:namespaces\/(?<namespace>[^/]+)\/(?!status$|finalize$))?(?<plural>[^/]+)(?:\/(?<name>[^/]+)(?:\/(?<subresource>[^/]+))?)?$/;
 
 /**
- * What a request of the operator itself needs to be allowed, in the same words: each of them would do. None where it
- * asks as somebody else, or for no resource.
+ * What a request of the operator itself needs to be allowed, in the same words: of each list one would do. None where
+ * it asks as somebody else, or for no resource.
  */
-export function needsOf({ verb, path, impersonate }: RecordedRequest): string[] {
+export function needsOf({ verb, path, impersonate, status }: RecordedRequest): string[][] {
   const { group = '', namespace = '', plural, name, subresource } = RESOURCE.exec(path)?.groups ?? {};
   if (impersonate !== '' || plural === undefined || verb === 'other') return [];
   const resource = subresource === undefined ? plural : `${plural}/${subresource}`;
-  const need = { verb: verb === 'apply' ? 'patch' : verb, group, resource };
+  // A server-side apply that creates must be allowed both, by the name.
+  const verbs = verb !== 'apply' ? [verb] : status === 201 ? ['patch', 'create'] : ['patch'];
   // A namespace stands in itself.
   const scopes = new Set([plural === 'namespaces' ? (name ?? '') : namespace, '']);
-  return [...scopes].flatMap((scope) =>
-    [undefined, name].map((one) => inWords({ ...need, name: one, scope })),
+  return verbs.map((verb) =>
+    [...scopes].flatMap((scope) =>
+      [undefined, name].map((one) => inWords({ verb, group, resource, name: one, scope })),
+    ),
   );
 }
 

@@ -15,10 +15,12 @@ export const ORDERS: readonly (readonly Step[])[] = [
 ];
 
 const PAGE = 'installation.md';
-const CRD = 'applications.towpath.dev';
+const APPLICATIONS = 'applications.towpath.dev';
+const CRDS = [APPLICATIONS, 'environments.towpath.dev'];
 
 /** Lets Applications go that no operator looks after any more, with the page's own commands. */
-export const letGo = (cluster: Cluster) => runCommands(cluster, documented(PAGE, `kubectl get ${CRD} -A`));
+export const letGo = (cluster: Cluster) =>
+  runCommands(cluster, documented(PAGE, `kubectl get ${APPLICATIONS} -A`));
 
 /** Removes what a release left whose namespace went before it, with the page's own commands. */
 export const removeLeftovers = (cluster: Cluster) =>
@@ -39,9 +41,9 @@ export async function remove(
 ): Promise<void> {
   const runs = !gone.includes('release') && !gone.includes('namespace');
   if (step === 'definitions') {
-    await kubectl('delete', 'crd', CRD, '--wait=false');
+    await kubectl('delete', 'crd', ...CRDS, '--wait=false');
     if (!runs) await letGo(cluster);
-    await kubectl('wait', '--for=delete', `crd/${CRD}`, '--timeout=60s');
+    await kubectl('wait', '--for=delete', ...CRDS.map((name) => `crd/${name}`), '--timeout=60s');
   } else if (step === 'namespace') {
     await kubectl('delete', 'namespace', 'towpath-system', '--timeout=120s');
   } else if (gone.includes('namespace')) {

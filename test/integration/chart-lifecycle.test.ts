@@ -1,17 +1,20 @@
 import assert from 'node:assert/strict';
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { before, test } from 'node:test';
+import { before, type TestContext, test } from 'node:test';
 import { ANNOTATION_VERSION } from '../../operator/api/v1alpha1/names.ts';
 import { CLUSTER_RIGHTS, UPGRADE_RIGHTS } from '../../operator/kube/rights.ts';
+import { newEnvironment } from '../harness/environments.ts';
 import { helm } from '../harness/helm.ts';
 import {
+  conditionOf,
   fastLease,
   installCRDs,
   newStage,
   type RunningOperator,
   type Stage,
   startOperator,
+  timesLogged,
 } from '../harness/operator.ts';
 import { freePort } from '../harness/process.ts';
 import { eventually } from '../harness/wait.ts';
@@ -172,6 +175,65 @@ test('I2: the leader brings its definitions up to its version, never down, and n
   assert.match(await on.kubectl('get', 'applications.towpath.dev', 'web', '-n', stage.namespace), /web/);
 });
 
+const ENVIRONMENTS = 'environments.towpath.dev';
+/** As the docs have it. */
+const APPLY = /kubectl apply --server-side --force-conflicts -f charts\/towpath\/crds/;
+
+/** An installation that a release without Environments left behind: their definition is not there. */
+async function installedBefore(t: TestContext, name: string, values: object) {
+  await installCRDs(on.cluster);
+  t.after(() => installCRDs(on.cluster));
+  const installed = { name: 'towpath', namespace: await on.newNamespace(t, name) };
+  await on.release('install', { ...installed, values: { ...values, impersonate: ['towpath', 'deployer'] } });
+  await on.kubectl('delete', 'crd', ENVIRONMENTS, '--timeout=30s');
+  const stage = await newStage(t, { cluster: on.cluster, files: { 'web.yaml': WEB }, startOperator: false });
+  return { installed, stage };
+}
+
+test('I2: an upgrade brings the kind that the release before did not have, which Helm does not', async (t) => {
+  const { installed, stage } = await installedBefore(t, 'before', {});
+  await on.release('upgrade', { ...installed, values: { impersonate: ['towpath', 'deployer'] } });
+  const operator = await on.run(t, installed);
+  await eventually(async () => (await on.cluster.kubectl(['get', ENVIRONMENTS])).code === 0, {
+    describe: 'Environments to be served',
+  });
+  const staging = await newEnvironment(t, stage, 'staging');
+  await stage.deployed('web', { environments: [{ name: staging.name }] });
+  const can = (verb: string, name: string) => {
+    const as = `--as=system:serviceaccount:${installed.namespace}:towpath-operator`;
+    return on.cluster.kubectl(['auth', 'can-i', verb, name, as]).then(({ stdout }) => stdout.trim());
+  };
+  assert.equal(await can('create', `crd/${ENVIRONMENTS}`), 'yes');
+  for (const other of ['crd', 'crd/applications.towpath.dev', 'crd/others.example.com'])
+    assert.equal(await can('create', other), 'no', other);
+  assert.equal(await can('delete', `crd/${ENVIRONMENTS}`), 'no');
+  await stage.kubectl('delete', 'applications.towpath.dev', 'web', '--timeout=30s');
+  await operator.stop();
+  await on.release('uninstall', installed);
+});
+
+test('I2: without the definition of Environments, and no right to make it, Applications without environments work, and it says what to apply', async (t) => {
+  const { installed, stage } = await installedBefore(t, 'without', { crds: { upgrade: false } });
+  const operator = await on.run(t, installed);
+  await stage.deployed('web');
+  await stage.application('to-staging', { environments: [{ name: `staging-${stage.namespace}` }] });
+  const told = await stage.until(
+    'to-staging',
+    (one) => conditionOf(one, 'Ready')?.reason === 'EnvironmentsUnknown',
+    'the Application to be told',
+  );
+  assert.match(conditionOf(told, 'Ready')?.message ?? '', APPLY);
+  await stage.untilReadyAt('web', await stage.repository.commit({ 'web.yaml': CHANGED }));
+  assert.equal(timesLogged(operator, APPLY), 1, logOf(operator));
+
+  await installCRDs(on.cluster);
+  await newEnvironment(t, stage, 'staging');
+  await stage.untilReadyAt('to-staging', await stage.repository.revParse('main'));
+  await stage.kubectl('delete', 'applications.towpath.dev', '--all', '--timeout=30s');
+  await operator.stop();
+  await on.release('uninstall', installed);
+});
+
 test('I2: a definition that could not be brought up is tried again, without a restart', async (t) => {
   await installCRDs(on.cluster);
   t.after(() => installCRDs(on.cluster));
@@ -180,8 +242,8 @@ test('I2: a definition that could not be brought up is tried again, without a re
   await on.release('install', installed);
   const patchRole = (...operations: object[]) =>
     on.kubectl('patch', 'clusterrole', 'refused:towpath', '--type=json', '-p', JSON.stringify(operations));
-  const [rule] = [...CLUSTER_RIGHTS, ...UPGRADE_RIGHTS].flatMap(({ why: _, ...right }, index) =>
-    right.verbs.includes('patch') ? [{ right, path: `/rules/${index}` }] : [],
+  const [rule] = UPGRADE_RIGHTS.flatMap(({ why: _, ...right }, index) =>
+    right.verbs.includes('patch') ? [{ right, path: `/rules/${CLUSTER_RIGHTS.length + index}` }] : [],
   );
   assert.ok(rule !== undefined);
   await patchRole({ op: 'test', path: rule.path, value: rule.right }, { op: 'remove', path: rule.path });

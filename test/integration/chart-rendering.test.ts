@@ -472,7 +472,12 @@ test("S15: the operator's own roles have no wildcard, and write nothing but its 
     {
       resources: ['customresourcedefinitions'],
       verbs: ['patch'],
-      resourceNames: ['applications.towpath.dev'],
+      resourceNames: ['applications.towpath.dev', 'environments.towpath.dev'],
+    },
+    {
+      resources: ['customresourcedefinitions'],
+      verbs: ['create'],
+      resourceNames: ['environments.towpath.dev'],
     },
     { resources: ['applications'], verbs: ['get', 'list', 'watch', 'patch'] },
     { resources: ['applications/status'], verbs: ['patch'] },

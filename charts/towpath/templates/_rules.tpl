@@ -38,11 +38,16 @@
 {{- end -}}
 
 {{- define "towpath.rules.upgrade" -}}
-# Its own definitions, brought up to its version. None is created or deleted.
+# Its own definitions, brought up to its version. None is deleted.
 - apiGroups: ["apiextensions.k8s.io"]
   resources: [customresourcedefinitions]
   verbs: [patch]
-  resourceNames: [applications.towpath.dev]
+  resourceNames: [applications.towpath.dev, environments.towpath.dev]
+# Those of kinds that an older release did not have, which Helm installs in no upgrade.
+- apiGroups: ["apiextensions.k8s.io"]
+  resources: [customresourcedefinitions]
+  verbs: [create]
+  resourceNames: [environments.towpath.dev]
 {{- end -}}
 
 {{- define "towpath.rules.managed" -}}

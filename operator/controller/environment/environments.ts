@@ -1,6 +1,7 @@
 import { type Environment, parseEnvironment } from '../../api/v1alpha1/environment.ts';
 import { API_VERSION, GROUP, VERSION } from '../../api/v1alpha1/names.ts';
 import type { KubeClient, KubeObject } from '../../kube/client.ts';
+import { isNotFound } from '../../kube/errors.ts';
 import { ListWatch } from '../../kube/list-watch.ts';
 import type { Logger } from '../../observe/log.ts';
 import { OngoingFault } from '../../retry/ongoing-fault.ts';
@@ -62,8 +63,11 @@ export class Environments implements EnvironmentsView {
         if (state.state === 'Watching') this.#fault.end();
         if (state.state !== 'Failing') return;
         this.#answered.resolve();
-        if (this.#fault.note(state.error.message))
-          log.warn({ error: this.#fault.message }, 'Environments cannot be watched; it is tried again.');
+        if (this.#fault.note(describe(state.error)))
+          log.warn(
+            { error: this.#fault.message },
+            'Environments cannot be watched; it is tried again. Applications without environments go on.',
+          );
       },
     });
   }
@@ -76,7 +80,8 @@ export class Environments implements EnvironmentsView {
 
   get problem(): string | undefined {
     if (this.#watch.synced) return undefined;
-    return this.#watch.lastError?.message ?? 'They are not listed yet.';
+    const { lastError } = this.#watch;
+    return lastError === undefined ? 'They are not listed yet.' : describe(lastError);
   }
 
   get(name: string): KnownEnvironment | undefined {
@@ -95,6 +100,12 @@ export class Environments implements EnvironmentsView {
 
 function choosesByLabels(environment: Environment | undefined): boolean {
   return environment?.spec.namespaceSelector !== undefined;
+}
+
+/** What was never listed and is not found has no definition. */
+function describe(error: Error): string {
+  if (!isNotFound(error)) return error.message;
+  return `the definition environments.${GROUP} is missing: kubectl apply --server-side --force-conflicts -f charts/towpath/crds`;
 }
 
 function known(object: KubeObject): KnownEnvironment {

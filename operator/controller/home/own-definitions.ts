@@ -2,6 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import definitions from '../../api/v1alpha1/definitions.json' with { type: 'json' };
 import { ANNOTATION_SCHEMA, ANNOTATION_VERSION } from '../../api/v1alpha1/names.ts';
 import type { KubeClient, KubeObject } from '../../kube/client.ts';
+import { isNotFound } from '../../kube/errors.ts';
+import { MADE_DEFINITIONS } from '../../kube/rights.ts';
 import type { Logger } from '../../observe/log.ts';
 import { backoffMs } from '../../retry/backoff.ts';
 import { compareVersions, parseVersion } from '../../source/semver.ts';
@@ -23,10 +25,11 @@ export interface UpgradeOptions {
 
 /**
  * Brings the definitions of our kinds up to this operator's version, each with one conditional write, and logs those
- * that changed. One of a newer version stays as it is, so that an older operator, after a rollback or beside a newer
- * one, takes no field away; so does one of the same version and schema. A stored version that a newer one lacks is
- * refused by the API server. What fails is logged with what helps, and tried again until the signal ends it: the
- * operator works with older definitions meanwhile. Resolves after the first attempt.
+ * that changed. One that is missing is created, since no upgrade by Helm brings a kind that is new; but for the
+ * Application's, without which no operator leads. One of a newer version stays as it is, so that an older operator,
+ * after a rollback or beside a newer one, takes no field away; so does one of the same version and schema. A stored
+ * version that a newer one lacks is refused by the API server. What fails is logged with what helps, and tried again
+ * until the signal ends it: the operator works with older definitions meanwhile. Resolves after the first attempt.
  */
 export async function upgradeDefinitions(options: UpgradeOptions): Promise<void> {
   if (!(await succeeds(options))) void tryAgain(options);
@@ -59,33 +62,73 @@ async function succeeds({ log, ...options }: UpgradeOptions): Promise<boolean> {
 interface DefinitionUpgrade {
   /** `applications.towpath.dev` */
   name: string;
-  /** Undefined: of a time when definitions told no version. */
+  /** Undefined: of a time when definitions told no version, or there was none. */
   from: string | undefined;
   to: string;
 }
 
-async function upgradeOlder({ client, signal }: Omit<UpgradeOptions, 'log'>): Promise<DefinitionUpgrade[]> {
+type Definition = (typeof definitions)[number];
+
+async function upgradeOlder(options: Omit<UpgradeOptions, 'log'>): Promise<DefinitionUpgrade[]> {
   const upgrades: DefinitionUpgrade[] = [];
-  for (const { metadata, spec } of definitions) {
-    const { name } = metadata;
-    const path = { resource: DEFINITIONS, name };
-    const live = await client.get(path, { signal });
-    const { annotations } = metadata;
-    const from = live.metadata.annotations?.[ANNOTATION_VERSION];
-    const to = annotations[ANNOTATION_VERSION];
-    const isOther =
-      from === to && live.metadata.annotations?.[ANNOTATION_SCHEMA] !== annotations[ANNOTATION_SCHEMA];
-    if (!(isNewer(to, from) || isOther) || isGoing(live)) continue;
-    // A merge patch replaces the list of versions as a whole: no field of an older schema is left in it.
-    const { uid, resourceVersion } = live.metadata;
-    const patch = {
-      metadata: { uid, resourceVersion, annotations },
-      spec: { names: spec.names, versions: spec.versions },
-    };
-    await client.mergePatch(path, patch, { fieldManager: 'towpath' }, { signal });
-    upgrades.push({ name, from, to });
+  for (const definition of definitions) {
+    const { name, annotations } = definition.metadata;
+    const live = await read(name, options);
+    if (live !== undefined && !isBehind(live, definition)) continue;
+    if (live === undefined) await create(definition, options);
+    else await upgrade(live, definition, options);
+    const from = live?.metadata.annotations?.[ANNOTATION_VERSION];
+    upgrades.push({ name, from, to: annotations[ANNOTATION_VERSION] });
   }
   return upgrades;
+}
+
+/** @returns undefined where it is missing and may be made */
+async function read(
+  name: string,
+  { client, signal }: Omit<UpgradeOptions, 'log'>,
+): Promise<KubeObject | undefined> {
+  try {
+    return await client.get({ resource: DEFINITIONS, name }, { signal });
+  } catch (error) {
+    if (isNotFound(error) && MADE_DEFINITIONS.includes(name)) return undefined;
+    throw error;
+  }
+}
+
+function isBehind(live: KubeObject, { metadata: { annotations } }: Definition): boolean {
+  const from = live.metadata.annotations?.[ANNOTATION_VERSION];
+  const to = annotations[ANNOTATION_VERSION];
+  const isOther =
+    from === to && live.metadata.annotations?.[ANNOTATION_SCHEMA] !== annotations[ANNOTATION_SCHEMA];
+  return (isNewer(to, from) || isOther) && !isGoing(live);
+}
+
+async function upgrade(
+  live: KubeObject,
+  { metadata: { name, annotations }, spec }: Definition,
+  { client, signal }: Omit<UpgradeOptions, 'log'>,
+): Promise<void> {
+  // A merge patch replaces the list of versions as a whole: no field of an older schema is left in it.
+  const { uid, resourceVersion } = live.metadata;
+  const patch = {
+    metadata: { uid, resourceVersion, annotations },
+    spec: { names: spec.names, versions: spec.versions },
+  };
+  await client.mergePatch({ resource: DEFINITIONS, name }, patch, { fieldManager: 'towpath' }, { signal });
+}
+
+/**
+ * By server-side apply, the one way to create of which RBAC takes the name. With this resourceVersion one that somebody
+ * else made meanwhile is refused.
+ */
+async function create(
+  { metadata, ...definition }: Definition,
+  { client, signal }: Omit<UpgradeOptions, 'log'>,
+): Promise<void> {
+  const body = { ...definition, metadata: { ...metadata, resourceVersion: '1' } };
+  const path = { resource: DEFINITIONS, name: metadata.name };
+  await client.apply(path, JSON.stringify(body), { fieldManager: 'towpath', force: false }, { signal });
 }
 
 /** Whether a version comes after another; what is no version is older than any. */
