@@ -374,3 +374,23 @@ function inFolder(name: string): Record<string, string> {
     ]),
   );
 }
+
+test('A11: a commit that changes nothing of what is deployed is no deployment, and who begins anew neither fetches nor renders it', async (t) => {
+  const stage = await newStage(t, { files: CHART });
+  const { staging, prod } = await twoEnvironments(t, stage);
+  const environments = [{ name: staging.name }, { name: prod.name, valuesFiles: ['values-prod.yaml'] }];
+  await stage.deployed('web', { environments });
+  const second = await stage.repository.commit({ 'README.md': 'Nothing of the chart.\n' });
+  const after = await stage.untilReadyAt('web', second);
+  for (const { name } of [staging, prod])
+    assert.equal(environmentOf(after.status, name)?.history?.length, 1, name);
+  await stage.restart('SIGTERM');
+  // Something to look at each of them for.
+  for (const { namespace } of [staging, prod])
+    await stage.cluster.request('DELETE', `/api/v1/namespaces/${namespace}/configmaps/web`);
+  for (const environment of [staging, prod])
+    await stage.until('web', async () => (await valuesIn(stage, environment)) !== undefined, 'the repair');
+  const metrics = await stage.operator.metrics();
+  assert.doesNotMatch(metrics, /^towpath_renders_total.* [1-9]/m);
+  assert.doesNotMatch(metrics, /^towpath_git_fetches_total.* [1-9]/m);
+});

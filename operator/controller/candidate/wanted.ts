@@ -54,6 +54,13 @@ export interface Wanted {
   warnings?: readonly string[];
 }
 
+/** Which candidate a revision comes to: by its id, or by the manifests that it has where it runs. */
+export interface Settled {
+  revision?: string | undefined;
+  candidate?: string | undefined;
+  digest?: string | undefined;
+}
+
 export interface WantedInput {
   /** `<namespace>/<name>` */
   key: string;
@@ -63,8 +70,8 @@ export interface WantedInput {
   values: ReadonlyMap<string, string>;
   /** Candidates whose manifests are kept. */
   kept: readonly Candidate[];
-  /** The revision and candidate that the status names: they outlive a restart. */
-  settled: { revision?: string | undefined; candidate?: string | undefined };
+  /** What the status says of a revision: it outlives a restart. */
+  settled: Settled;
   /** A request to look now, and to try again what failed; done once for each value. */
   lookNow: string | undefined;
   now: Date;
@@ -194,8 +201,7 @@ export class WantedCandidates {
       (candidate) =>
         candidate.request === digest &&
         this.#cluster.areSame(input.target, candidate) &&
-        (candidate.revision === resolved.commit ||
-          (input.settled.candidate === candidate.id && input.settled.revision === resolved.commit)),
+        (candidate.revision === resolved.commit || isSettled(input.settled, resolved, candidate)),
     );
   }
 
@@ -271,6 +277,10 @@ export class WantedCandidates {
       owner: name,
     };
   }
+}
+
+function isSettled({ revision, candidate, digest }: Settled, { commit }: Resolved, one: Candidate): boolean {
+  return revision === commit && (candidate === one.id || digest === one.digest);
 }
 
 /** What nobody could work with, whatever the chart makes of it. */

@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { TowpathError } from '../../../api/errors.ts';
+import { environmentOf } from '../../../api/v1alpha1/application.ts';
 import { isAlreadyExists, isConflict } from '../../../kube/errors.ts';
 import { Quarantine } from '../../candidate/quarantine.ts';
-import type { Wanted } from '../../candidate/wanted.ts';
+import type { Settled, Wanted } from '../../candidate/wanted.ts';
 import { applicationKey } from '../../record/application-key.ts';
 import { candidateKey, inputsKey, movedTo } from '../../record/record.ts';
 import { checkCycle } from '../dependencies.ts';
@@ -35,7 +36,6 @@ export async function resolve(run: Run, state: TargetState): Promise<Outcome> {
 
 function find(run: Run, { memory }: TargetState): Promise<Wanted> {
   const { application, target, values, context, parts, request, underWay } = run;
-  const source = application.status?.source;
   return parts.wanted.find(
     {
       key: applicationKey(application),
@@ -43,7 +43,7 @@ function find(run: Run, { memory }: TargetState): Promise<Wanted> {
       target,
       values,
       kept: memory.renderAnew ? [] : context.store.candidatesOf(target),
-      settled: { revision: source?.revision, candidate: source?.candidate },
+      settled: settledIn(run),
       lookNow: questionOf(request),
       now: context.now(),
     },
@@ -53,6 +53,14 @@ function find(run: Run, { memory }: TargetState): Promise<Wanted> {
     },
     context.signal,
   );
+}
+
+/** The source's candidate in the status is that of one environment; another one may have come to another. */
+function settledIn({ application: { status }, target, isOneOfSeveral }: Run): Settled {
+  const { revision, candidate } = status?.source ?? {};
+  const entry = environmentOf(status, target.environment);
+  if (!isOneOfSeveral || entry?.sync !== 'Synced') return { revision, candidate };
+  return { revision: entry.desiredRevision, digest: entry.digest };
 }
 
 /** The Git server is asked once for all that one annotation asks, whichever environments it is of. */
