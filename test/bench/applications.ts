@@ -118,15 +118,28 @@ export interface NewApplication {
   path?: string;
   interval?: string;
   annotations?: Record<string, string>;
+  /** Names of Environments; left out: none. */
+  environments?: readonly string[];
 }
 
 export function applicationOf(options: NewApplication): object {
-  const { name, namespace, repoURL, path = 'chart', interval = '1h', annotations = {} } = options;
+  const {
+    name,
+    namespace,
+    repoURL,
+    path = 'chart',
+    interval = '1h',
+    annotations = {},
+    environments,
+  } = options;
   return {
     apiVersion: 'towpath.dev/v1alpha1',
     kind: 'Application',
     metadata: { name, namespace, annotations },
-    spec: { source: { repoURL, path, interval } },
+    spec: {
+      source: { repoURL, path, interval },
+      ...(environments === undefined ? {} : { environments: environments.map((env) => ({ name: env })) }),
+    },
   };
 }
 

@@ -17,10 +17,30 @@ const MIB = 2 ** 20;
 /** Metrics 2, 7, 8 and 10: many Applications of one chart, from nothing, at rest, and after a restart. */
 export async function fleet(ground: Ground): Promise<Figure[]> {
   const count = ground.options.quick ? 100 : 1_000;
-  return [...(await ofSize(ground, count, 4)), ...(await ofSize(ground, count, 10))];
+  return [
+    ...(await ofSize(ground, { count, objects: 4, environments: 0 })),
+    ...(await ofSize(ground, { count, objects: 10, environments: 0 })),
+  ];
 }
 
-async function ofSize(ground: Ground, count: number, objects: number): Promise<Figure[]> {
+/** The same metrics of Applications that are deployed to three environments each. */
+export function fleetInEnvironments(ground: Ground): Promise<Figure[]> {
+  return ofSize(ground, { count: ground.options.quick ? 100 : 1_000, objects: 4, environments: 3 });
+}
+
+interface Size {
+  /** Applications. */
+  count: number;
+  /** That each has in each of its environments. */
+  objects: number;
+  /** 0: Applications that name none. */
+  environments: number;
+}
+
+async function ofSize(ground: Ground, size: Size): Promise<Figure[]> {
+  const { count: applications, objects, environments } = size;
+  const targets = Math.max(environments, 1);
+  const count = applications * targets;
   const { say } = ground.options;
   const stage = await Stage.open(ground, 'fleet');
   try {
@@ -31,13 +51,16 @@ async function ofSize(ground: Ground, count: number, objects: number): Promise<F
     await delay(2_000);
     const empty = operator.memory();
     await operator.stop();
-    await stage.createApplications('app', count, await stage.repository('chart', chartOf(objects)));
+    const names = await stage.createEnvironments(environments);
+    await stage.createApplications('app', applications, await stage.repository('chart', chartOf(objects)), {
+      environments: names,
+    });
     operator = await stage.startOperator({ profile: `fleet-${objects}` });
     const beganAt = await operator.leading();
-    const syncedAt = await stage.watch.allReady(count, 900_000);
+    const syncedAt = await stage.watch.allReady(applications, 900_000);
     const fromNothing = syncedAt - beganAt;
     say(
-      `${count} Applications with ${objects} objects each were Synced after ${(fromNothing / 1000).toFixed(1)} s`,
+      `${count} targets with ${objects} objects each were Synced after ${(fromNothing / 1000).toFixed(1)} s`,
     );
     await settled(operator, count);
     const sync = await requestsOf(operator);
@@ -69,7 +92,7 @@ function fromNothingFigure(run: {
   const allowed = 1.5 + BOOKKEEPING / (2 * objects);
   return figure({
     metric: `2 (${count} × ${objects})`,
-    name: `${count} Applications from nothing`,
+    name: `${count} targets from nothing`,
     unit: 'ms',
     values: [fromNothing],
     baseline: [bare],

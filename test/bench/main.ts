@@ -3,7 +3,7 @@ import { commitToSynced } from './commit.ts';
 import { drift } from './drift.ts';
 import { fetchCommit } from './fetch.ts';
 import { type Figure, table } from './figures.ts';
-import { fleet } from './fleet.ts';
+import { fleet, fleetInEnvironments } from './fleet.ts';
 import { printProfiles } from './profile.ts';
 import { pushToSynced } from './push.ts';
 import { rendering } from './render.ts';
@@ -19,6 +19,7 @@ const MEASUREMENTS: Record<string, (ground: Ground) => Promise<Figure[]>> = {
   fetch: fetchCommit,
   render: () => rendering(),
   fleet,
+  environments: fleetInEnvironments,
 };
 
 const USAGE = `Usage: make bench ARGS='[names …] [--quick] [--profile=directory]'

@@ -47,6 +47,12 @@ export async function newGround(options: BenchOptions): Promise<Ground> {
   };
 }
 
+export interface ApplicationsOptions {
+  pathOf?(index: number): string;
+  /** Names of Environments. */
+  environments?: readonly string[];
+}
+
 /** One namespace with a ServiceAccount that may edit it, its Applications, and its operator. */
 export class Stage {
   readonly ground: Ground;
@@ -78,6 +84,30 @@ export class Stage {
     return this.#operator;
   }
 
+  /** Makes Environments `<namespace>-0` …, each with a namespace of its own for the Applications of this one. */
+  async createEnvironments(count: number): Promise<string[]> {
+    const { cluster } = this.ground;
+    const names = Array.from({ length: count }, (_, index) => `${this.namespace}-${index}`);
+    const post = async (path: string, body: object) => {
+      const { status, body: text } = await cluster.request('POST', path, { body });
+      if (status >= 300) throw new Error(`POST ${path}: ${status} ${text}`);
+    };
+    for (const name of names) {
+      await letDeploy(post, name);
+      await post('/apis/towpath.dev/v1alpha1/environments', {
+        apiVersion: 'towpath.dev/v1alpha1',
+        kind: 'Environment',
+        metadata: { name },
+        spec: {
+          namespace: name,
+          access: { serviceAccountName: 'towpath' },
+          allowedNamespaces: [this.namespace],
+        },
+      });
+    }
+    return names;
+  }
+
   /** `profile` names the profile's directory, where profiles are asked for. */
   async startOperator(options: { kubeconfigPath?: string; profile?: string } = {}): Promise<BenchOperator> {
     const { profileDirectory } = this.ground.options;
@@ -104,7 +134,7 @@ export class Stage {
     prefix: string,
     count: number,
     repository: GitRepository,
-    pathOf: (index: number) => string = () => 'chart',
+    { pathOf = () => 'chart', environments = [] }: ApplicationsOptions = {},
   ): Promise<void> {
     const { client } = this.ground;
     const { namespace } = this;
@@ -115,6 +145,7 @@ export class Stage {
         namespace,
         repoURL,
         path: pathOf(index),
+        ...(environments.length === 0 ? {} : { environments }),
       });
       return client.create({ resource: APPLICATIONS, namespace }, application);
     });
@@ -132,4 +163,18 @@ export class Stage {
     await this.watch.stop();
     await this.#operator?.stop();
   }
+}
+
+/** Makes a namespace with a ServiceAccount that may edit it. */
+async function letDeploy(
+  post: (path: string, body: object) => Promise<void>,
+  namespace: string,
+): Promise<void> {
+  await post('/api/v1/namespaces', { metadata: { name: namespace } });
+  await post(`/api/v1/namespaces/${namespace}/serviceaccounts`, { metadata: { name: 'towpath' } });
+  await post(`/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}/rolebindings`, {
+    metadata: { name: 'towpath' },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'edit' },
+    subjects: [{ kind: 'ServiceAccount', name: 'towpath', namespace }],
+  });
 }
