@@ -70,7 +70,8 @@ function rowsOf(schema: StructuralSchema, path: string): string[][] {
 function typeOf(schema: StructuralSchema): string {
   if (Array.isArray(schema.enum)) return schema.enum.map((value) => code(String(value))).join(', ');
   if (schema.items) return `list of ${schema.items.properties ? 'objects' : `${schema.items.type}s`}`;
-  return typeof schema.format === 'string' && schema.format === 'date-time' ? 'time' : schema.type;
+  if (schema['x-kubernetes-int-or-string']) return 'integer or string';
+  return schema.format === 'date-time' ? 'time' : (schema.type ?? '');
 }
 
 /** Defaults of an object stand at its fields. */

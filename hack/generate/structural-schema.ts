@@ -2,7 +2,8 @@ import { z } from 'zod';
 
 /** A structural schema as a CRD carries it: OpenAPI v3 with Kubernetes' extensions. */
 export interface StructuralSchema {
-  type: string;
+  /** Absent for an integer or a string. */
+  type?: string;
   description?: string;
   properties?: Record<string, StructuralSchema>;
   required?: string[];
@@ -11,6 +12,7 @@ export interface StructuralSchema {
   'x-kubernetes-list-type'?: string;
   'x-kubernetes-list-map-keys'?: string[];
   'x-kubernetes-preserve-unknown-fields'?: true;
+  'x-kubernetes-int-or-string'?: true;
   [keyword: string]: unknown;
 }
 
@@ -41,6 +43,13 @@ const jsonSchema = z.looseObject({
   textMap: z.object({ maxLength: z.int() }).exactOptional(),
 });
 type JsonSchema = z.output<typeof jsonSchema>;
+
+const intOrStringSchema = z.object({
+  intOrString: z.literal(true),
+  description: z.string(),
+  default: z.unknown().optional(),
+  cel: jsonSchema.shape.cel,
+});
 const KNOWN_KEYWORDS = new Set(Object.keys(jsonSchema.shape));
 
 /**
@@ -53,6 +62,8 @@ export function structuralSchema(schema: z.ZodType, field: string): StructuralSc
 }
 
 function convert(input: unknown, field: string): StructuralSchema {
+  const either = intOrStringSchema.safeParse(input);
+  if (either.success) return convertIntOrString(either.data, field);
   const parsed = jsonSchema.safeParse(input);
   if (!parsed.success) {
     const where = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ');
@@ -86,6 +97,18 @@ function convert(input: unknown, field: string): StructuralSchema {
   if (schema.type === 'object') convertObject(schema, output, field);
   if (schema.cel !== undefined && schema.cel.length > 0) output['x-kubernetes-validations'] = schema.cel;
   return output;
+}
+
+function convertIntOrString(schema: z.output<typeof intOrStringSchema>, field: string): StructuralSchema {
+  if (schema.cel === undefined)
+    throw new Error(`${field}: no rule says which integers and strings it may be`);
+  return {
+    description: schema.description,
+    ...(schema.default === undefined ? {} : { default: schema.default }),
+    anyOf: [{ type: 'integer' }, { type: 'string' }],
+    'x-kubernetes-int-or-string': true,
+    'x-kubernetes-validations': schema.cel,
+  };
 }
 
 function convertString(schema: JsonSchema, output: StructuralSchema, field: string): void {

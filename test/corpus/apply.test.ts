@@ -55,7 +55,11 @@ test('every chart of the corpus is applied to the API server, with other values 
           data: { off: withoutDependencies[name] ?? '{}', set },
         });
       await values('{}');
-      await stage.application(name, { source: { path: name, interval: '1m' }, helm: { valuesFrom } });
+      await stage.application(name, {
+        source: { path: name, interval: '1m' },
+        helm: { valuesFrom },
+        sync: { pruneBudget: '100%' },
+      });
       const applied = async (what: string, before?: string) => {
         const started = performance.now();
         const { status } = await stage.until(

@@ -19,6 +19,7 @@ const valuesFrom = (...names: string[]) =>
 const ADDRESS = 'must be the address of a Git repository';
 const CREDENTIALS = 'must not carry credentials: put username and password into a Secret';
 const INSIDE = 'must stay inside the repository';
+const BUDGET = 'must be a number of objects from 1 on, without quotes, or a percentage from 1% to 100%';
 const EXACTLY_ONE = 'must name exactly one of branch, tag, semver and commit';
 const NAME = 'must be a Kubernetes name';
 
@@ -156,6 +157,16 @@ export const REFUSED: Refusal[] = [
     'spec.sync.mode',
     'supported values: "Automatic", "Manual"',
   ],
+  ...[0, -1, '0%', '101%', '50', '3', '5 %', '', `${'9'.repeat(1_000)}%`].map(
+    (pruneBudget): Refusal => [
+      `a budget of ${JSON.stringify(pruneBudget).slice(0, 20)}`,
+      sync({ pruneBudget }),
+      'spec.sync.pruneBudget',
+      BUDGET,
+    ],
+  ),
+  ['a budget that is a list', sync({ pruneBudget: ['50%'] }), 'spec.sync.pruneBudget', 'must be'],
+  ['a budget of half an object', sync({ pruneBudget: 1.5 }), 'spec.sync.pruneBudget', 'must be'],
   ['an unknown drift', sync({ drift: 'Ignore' }), 'spec.sync.drift', 'supported values: "Repair", "Report"'],
   [
     'a timeout that is no duration',
@@ -346,6 +357,10 @@ export const ACCEPTED: [what: string, spec: unknown][] = [
       ],
     }),
   ],
+  ...[1, 3, 1_000_000, '1%', '50%', '100%'].map((pruneBudget): [string, unknown] => [
+    `a budget of ${pruneBudget}`,
+    sync({ pruneBudget }),
+  ]),
   [
     'all of sync',
     sync({

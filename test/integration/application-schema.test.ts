@@ -69,7 +69,7 @@ test('an unknown field is refused', async (t) => {
   const namespace = await namespaceFor(t);
   for (const [spec, field] of [
     [{ ...source({}), environments: [{ name: 'staging', brunch: 'x' }] }, 'spec.environments[0].brunch'],
-    [sync({ pruneBudget: '50%' }), 'spec.sync.pruneBudget'],
+    [sync({ pruneLimit: '50%' }), 'spec.sync.pruneLimit'],
     [source({ ref: { brunch: 'main' } }), 'spec.source.ref.brunch'],
   ] as const) {
     const answer = await tried(namespace, application(spec));

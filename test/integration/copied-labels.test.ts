@@ -43,7 +43,10 @@ test('what a controller made with labels of an object of ours is no leftover', a
     ).split(' ');
 
   await t.test('endpoints of Services, and a Secret as a controller of certificates makes it', async () => {
-    await deploy('copied', [configMap('first'), ...objects], { serviceAccountName });
+    await deploy('copied', [configMap('first'), ...objects], {
+      serviceAccountName,
+      sync: { pruneBudget: '100%' },
+    });
     const secret = {
       apiVersion: 'v1',
       kind: 'Secret',

@@ -111,7 +111,10 @@ test('a Namespace or a definition that leaves Git stays while objects in Git nee
   const thing = { apiVersion: `${group}/v1`, kind: 'Thing', metadata: { name: 'one' }, spec: { a: 'x' } };
   const inside = configMap('inside');
   const within = { ...inside, metadata: { ...inside.metadata, namespace: other } };
-  await deploy('needed', [crd, namespace, thing, within], { serviceAccountName });
+  await deploy('needed', [crd, namespace, thing, within], {
+    serviceAccountName,
+    sync: { pruneBudget: '100%' },
+  });
   const kept = await change('needed', [thing, within]);
   assert.deepEqual(
     kept.status?.kept?.map(({ object, reason }) => [object.kind, /is still in Git/.test(reason)]).sort(),

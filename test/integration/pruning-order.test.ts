@@ -68,6 +68,8 @@ test('D15: no operator goes before its custom resource, and no rights before wha
   await stage.apply(definition);
   t.after(() => stage.kubectl('delete', 'crd', definition.metadata.name, '--wait=false'));
   const serviceAccountName = await steps.admin(t);
+  // That much of it goes is not what this is about.
+  const sync = { pruneBudget: '100%' };
   const locks = `locks.${group}`;
   const hold = (finalizers: string[] | null) =>
     stage.kubectl(
@@ -90,7 +92,7 @@ test('D15: no operator goes before its custom resource, and no rights before wha
   };
 
   await t.test('the rest waits, the status says for what, and goes on when it is gone', async () => {
-    await deploy('gone', whole, { serviceAccountName });
+    await deploy('gone', whole, { serviceAccountName, sync });
     await hold(['example.com/held']);
     const commit = await push('gone', [configMap('stays')]);
     const told = await waiting('gone');
@@ -107,7 +109,7 @@ test('D15: no operator goes before its custom resource, and no rights before wha
   });
 
   await t.test('also when the operator was killed in between, and its next start goes on', async () => {
-    await deploy('gone', whole, { serviceAccountName });
+    await deploy('gone', whole, { serviceAccountName, sync });
     await hold(['example.com/held']);
     const commit = await push('gone', [configMap('stays')]);
     await waiting('gone');
@@ -115,7 +117,7 @@ test('D15: no operator goes before its custom resource, and no rights before wha
   });
 
   await t.test('also with consent to delete everything, which is asked for once', async () => {
-    await deploy('gone', whole, { serviceAccountName });
+    await deploy('gone', whole, { serviceAccountName, sync });
     await hold(['example.com/held']);
     const commit = await push('gone', []);
     const held = await stage.until('gone', (one) => reasonOf(one) === 'PruneHeld', 'the plan');
@@ -127,7 +129,7 @@ test('D15: no operator goes before its custom resource, and no rights before wha
   });
 
   await t.test('A5: a newer commit takes over at once, and may want the rest back', async () => {
-    await deploy('gone', whole, { serviceAccountName });
+    await deploy('gone', whole, { serviceAccountName, sync });
     await hold(['example.com/held']);
     await push('gone', [configMap('stays')]);
     await waiting('gone');
@@ -143,7 +145,7 @@ test('D15: no operator goes before its custom resource, and no rights before wha
   });
 
   await t.test('the deletion of the Application goes in the same order', async () => {
-    await deploy('gone', whole, { serviceAccountName });
+    await deploy('gone', whole, { serviceAccountName, sync });
     await hold(['example.com/held']);
     await stage.kubectl('delete', 'application', 'gone', '--wait=false');
     await stage.until('gone', (one) => messageOf(one).includes('waiting for Lock'), 'the deletion to wait');

@@ -3,6 +3,7 @@ import { durationField, parseDuration } from './duration.ts';
 import {
   avoids,
   environmentName,
+  intOrString,
   matches,
   namedList,
   objectName,
@@ -212,6 +213,22 @@ const ignoreSchema = z.object({
   ).min(1),
 });
 
+const PERCENTAGE = '^([1-9]|[1-9][0-9]|100)%$';
+
+const pruneBudget = ruled(
+  intOrString(
+    'How many objects may be lost at once: a number, or a percentage of those that there are, rounded up. Lost is what is deleted without anything new of its kind in its place. Above it, and where a candidate renders nothing, consent is asked for (annotation towpath.dev/prune-consent).',
+  ),
+  {
+    rule: `type(self) == int ? self >= 1 && self <= 1000000 : self.matches(r'${PERCENTAGE}')`,
+    message:
+      'must be a number of objects from 1 on, without quotes, or a percentage from 1% to 100%; to have nothing deleted at all, set prune to false',
+    // Linear: an expression of ours, which looks at five characters.
+    holds: (value) =>
+      typeof value === 'number' ? value >= 1 && value <= 1_000_000 : new RegExp(PERCENTAGE).test(value),
+  },
+).default('50%');
+
 const syncSchema = z.object({
   mode: z
     .enum(['Automatic', 'Manual'])
@@ -224,6 +241,7 @@ const syncSchema = z.object({
     .boolean()
     .meta({ description: 'Whether objects that are no longer in Git are deleted.' })
     .default(true),
+  pruneBudget,
   drift: z
     .enum(['Repair', 'Report'])
     .meta({ description: 'What becomes of changes that others make to fields that Git decides.' })

@@ -20,6 +20,7 @@ test('an Application gets every default that the API server would give it', () =
     sync: {
       mode: 'Automatic',
       prune: true,
+      pruneBudget: '50%',
       drift: 'Repair',
       timeout: '5m',
       retries: { limit: 5, backoff: '5s', maxBackoff: '3m' },

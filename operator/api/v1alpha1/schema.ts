@@ -24,6 +24,7 @@ declare module 'zod' {
     preserveUnknownFields?: boolean;
     /** A map of texts of at most so many characters; `maxProperties` stands beside it. */
     textMap?: { maxLength: number };
+    intOrString?: boolean;
   }
 }
 
@@ -77,6 +78,11 @@ function celText(text: string): string {
 /** A string of at most `max` characters. */
 export function text(max: number, description: string): z.ZodString {
   return z.string().max(max).meta({ description });
+}
+
+/** An integer or a string, as IntOrString of Kubernetes; what either may be is for rules to say, in which `type(self)` tells. */
+export function intOrString(description: string): z.ZodUnion<readonly [z.ZodInt, z.ZodString]> {
+  return z.union([z.int(), z.string()]).meta({ description, intOrString: true });
 }
 
 /** A list whose entries have a `name` (or another key) that occurs once: entries merge by it. */

@@ -125,6 +125,7 @@ function settingsOf({ metadata, spec }: Application, environment: string): Targe
       ? 'spec.suspend is true: nothing is written. Set it to false to go on.'
       : undefined,
     prune: spec.sync.prune,
+    pruneBudget: spec.sync.pruneBudget,
     drift: spec.sync.drift,
     adopt: annotations[ANNOTATION_ADOPT] === 'true',
     ignore: spec.sync.ignore ?? [],

@@ -2,6 +2,7 @@ import type { Outcome, Trigger } from '../../api/v1alpha1/application.ts';
 import type { AppliedObject } from '../../manifest/applied.ts';
 import { digestOf } from '../../manifest/digest.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
+import type { Baseline } from '../../plan/prune-budget.ts';
 import type { TargetIdentity } from './target.ts';
 
 /** A revision together with everything else that goes into its manifests, and what a target's cluster makes of it. */
@@ -56,8 +57,10 @@ export interface Deployment {
   hooks: string[];
   /** Object keys of what the dry-run could not be asked about before the first write. */
   deferred: string[];
-  /** It deletes everything, and a person consented to exactly that. */
-  consented?: true;
+  /** While something is to be deleted: what there was before, and what comes in place of it. */
+  baseline?: Baseline;
+  /** While it deletes what needs consent: the uids of all that a person consented to have deleted. */
+  consented?: string[];
   /** Whether everything was applied at least once and what left was pruned. */
   applied: boolean;
   outcome?: Outcome;

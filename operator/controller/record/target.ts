@@ -90,6 +90,8 @@ export interface TargetSettings {
   /** Who suspended all writes, as a sentence says it; undefined: nobody. */
   readonly suspended: string | undefined;
   readonly prune: boolean;
+  /** A number of objects, or a percentage of those that there are. */
+  readonly pruneBudget: number | string;
   readonly drift: 'Repair' | 'Report';
   readonly adopt: boolean;
   readonly ignore: readonly IgnoreRule[];

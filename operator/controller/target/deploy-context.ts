@@ -7,6 +7,7 @@ import { type ObjectId, objectKey } from '../../manifest/manifest.ts';
 import { isPassedOver } from '../../manifest/never-pruned.ts';
 import type { Slices } from '../../observe/event-loop-slices.ts';
 import type { KeptObject } from '../../plan/plan.ts';
+import type { Losses } from '../../plan/prune-budget.ts';
 import type { Inventory } from '../cluster/inventory.ts';
 import type { WatchedKind } from '../cluster/lost-objects.ts';
 import type { Deployment, TargetRecord } from '../record/record.ts';
@@ -66,9 +67,11 @@ export type Progress =
   /** Drift that was repaired too often of late; it is left for so long. */
   | { state: 'RepairDelayed'; until: Date };
 
-/** Everything would be deleted, and nobody consented to exactly that. */
+/** Everything would be deleted, or more than spec.sync.pruneBudget allows, and nobody consented to exactly that. */
 export interface PruneHeld {
   state: 'PruneHeld';
+  /** Absent where the candidate renders nothing. */
+  exceeds?: Losses & { budget: number | string };
   digest: string;
   objects: ObjectId[];
 }

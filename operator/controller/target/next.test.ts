@@ -82,6 +82,7 @@ function state(changes: Partial<TargetState> = {}): TargetState {
       drift: 'Repair',
       adopt: false,
       ignore: [],
+      pruneBudget: '50%',
       timeoutMs: 300_000,
       request: undefined,
       consent: undefined,

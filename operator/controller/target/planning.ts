@@ -1,8 +1,10 @@
 import type { PlannedApply } from '../../manifest/applied.ts';
+import type { LiveObject } from '../../manifest/live.ts';
 import { type Manifest, objectKey } from '../../manifest/manifest.ts';
 import { ignoredPaths, REPLICAS } from '../../plan/ignore.ts';
 import { waves } from '../../plan/order.ts';
 import { type Plan, type PlanInput, planObjects, planRemoval } from '../../plan/plan.ts';
+import { type Baseline, baselineOf } from '../../plan/prune-budget.ts';
 import type { DeployContext } from './deploy-context.ts';
 
 /** So many objects are planned before others may have a turn. */
@@ -63,6 +65,16 @@ export class Planning {
       await moving.othersTold();
     }
     return this.plan();
+  }
+
+  /** What would be deleted if no other Application took anything over; more than that is never deleted. */
+  leaving(): readonly LiveObject[] {
+    return planRemoval(this.#input()).prune;
+  }
+
+  /** For a deployment that begins now. */
+  baseline(): Baseline {
+    return baselineOf(this.#input());
   }
 
   /** How some of the objects are to be applied, as they are now. */

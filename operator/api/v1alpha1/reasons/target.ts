@@ -65,8 +65,8 @@ export const TARGET_REASONS = {
     'Wait; where the object that the message names stays, look at its finalizers.',
   ),
   PruneHeld: person(
-    'The candidate has no objects at all, so everything that was applied would be deleted.',
-    'Compare status.environments[].pendingPrune; consent with the annotation towpath.dev/prune-consent.',
+    'The candidate has no objects at all, so everything that was applied would be deleted; or more objects would be lost than spec.sync.pruneBudget allows.',
+    'Compare status.environments[].pendingPrune; correct Git, raise spec.sync.pruneBudget, or consent with the annotation towpath.dev/prune-consent.',
   ),
   Forbidden: resource(
     "The Application's ServiceAccount may not do it.",

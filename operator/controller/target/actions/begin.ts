@@ -22,17 +22,26 @@ export async function begin(run: Run, state: TargetState): Promise<Outcome> {
   const { context } = run;
   const { wanted, manifests } = await manifestsOfWanted(run, state);
   const { candidate } = wanted;
-  const consent = await consentTo(context, await Planning.of(context, manifests.objects));
-  if (consent.state === 'PruneHeld') return { type: 'Held', held: consent };
-  const deployment = newDeployment(run, state, candidate);
   const before = context.record.deployment;
+  const retried = before !== undefined && isRetried(before, candidate) ? before : undefined;
+  const planning = await Planning.of(context, manifests.objects);
+  const consent = await consentTo(context, planning, retried);
+  if (consent.state === 'PruneHeld') return { type: 'Held', held: consent };
+  const baseline = retried?.baseline ?? planning.baseline();
+  const consented = consent.state === 'Given' ? consent.to : retried?.consented;
+  const deployment: Deployment = {
+    ...newDeployment(run, state, candidate),
+    ...(baseline.objects === 0 ? {} : { baseline }),
+    ...(consented === undefined ? {} : { consented }),
+  };
   await accept(context, candidate, manifests, (changed) => {
     // Also one that ended on its own: its status may not have been written yet. What it has is not told twice.
     if (before !== undefined) {
+      const { baseline: _, consented: __, ...asTold } = before;
       const ended =
         before.outcome === undefined
-          ? { ...before, outcome: 'Superseded' as const, finishedAt: deployment.startedAt }
-          : before;
+          ? { ...asTold, outcome: 'Superseded' as const, finishedAt: deployment.startedAt }
+          : asTold;
       changed.ended = [...changed.ended, ended].slice(-20);
     }
     changed.deployment = deployment;
@@ -70,10 +79,6 @@ function newDeployment(run: Run, state: TargetState, candidate: Candidate): Depl
   const before = record.deployment;
   const history = environmentOf(application.status, target.environment)?.history ?? [];
   const lastId = Math.max(0, ...history.map((entry) => entry.id));
-  const isRetry =
-    before !== undefined &&
-    candidateKey(before.candidate) === candidateKey(candidate) &&
-    before.outcome !== 'Succeeded';
   return {
     id: Math.max(lastId, before?.id ?? 0) + 1,
     candidate,
@@ -83,11 +88,16 @@ function newDeployment(run: Run, state: TargetState, candidate: Candidate): Depl
     install:
       before === undefined ? record.applied.size === 0 && lastId === 0 : before.install && !before.applied,
     // A retry of the same candidate runs only the hooks that had not completed.
-    hooks: isRetry ? before.hooks : [],
+    hooks: before !== undefined && isRetried(before, candidate) ? before.hooks : [],
     generation: application.metadata.generation,
     deferred: [...(judgementOf(state)?.deferred ?? [])],
     applied: false,
   };
+}
+
+/** Whether a deployment of the candidate goes on where this one ended. */
+function isRetried(before: Deployment, candidate: Candidate): boolean {
+  return candidateKey(before.candidate) === candidateKey(candidate) && before.outcome !== 'Succeeded';
 }
 
 /** What asked for a deployment. A request that only found a new commit earlier is that commit's. */

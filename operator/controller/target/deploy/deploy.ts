@@ -250,6 +250,8 @@ async function complete(
     deployment.outcome ??= 'Succeeded';
     if (deployment.outcome === 'Succeeded') record.succeeded = candidateKey(deployment.candidate);
     deployment.finishedAt ??= context.now().toISOString();
+    delete deployment.baseline;
+    delete deployment.consented;
     store.changed(record);
   }
   await saveChanges(context);

@@ -1,6 +1,8 @@
 import type { LiveObject } from '../../../manifest/live.ts';
 import { idOf, objectKey } from '../../../manifest/manifest.ts';
 import { keepReason } from '../../../manifest/never-pruned.ts';
+import type { Plan } from '../../../plan/plan.ts';
+import { lossesOf } from '../../../plan/prune-budget.ts';
 import type { Deployment } from '../../record/record.ts';
 import {
   type Advance,
@@ -13,26 +15,56 @@ import type { Planning } from '../planning.ts';
 import { depart, describeDeparture } from './delete-in-stages.ts';
 
 /** Whether pruning may go on. */
-export type Consent = { state: 'NotNeeded' } | PruneHeld;
+export type Consent =
+  | { state: 'NotNeeded' }
+  /** With the uids of all that it holds for. */
+  | { state: 'Given'; to: string[] }
+  | PruneHeld;
+
+/** What counts of the deployment that prunes, or is to be gone on with. */
+type Begun = Pick<Deployment, 'baseline' | 'consented'>;
 
 /**
- * Whether a person has to consent before exactly this is deleted (D2). Of a deployment whose pruning began with
- * consent the rest needs none.
+ * Whether a person has to consent before a candidate is begun with (D2, D3). Others are waited for, which may take over
+ * what leaves, only where all of it would be too much.
  */
 export async function consentTo(
   context: DeployContext,
   planning: Planning,
-  deployment?: Deployment,
+  begun: Begun = {},
 ): Promise<Consent> {
-  // Only what has no objects at all would delete everything.
-  if (planning.objects.length > 0) return { state: 'NotNeeded' };
-  const planned = await planning.planPruning();
-  const isEverything = planned.prune.length > 0;
-  if (!isEverything || context.settings.consent === planned.pruneDigest) return { state: 'NotNeeded' };
-  const { applied } = context.record;
-  const isRest = planned.prune.every((live) => applied.get(objectKey(live))?.uid === live.uid);
-  if (deployment?.consented === true && isRest) return { state: 'NotNeeded' };
-  return { state: 'PruneHeld', digest: planned.pruneDigest, objects: planned.prune.map(idOf) };
+  const atMost = planning.leaving();
+  if (reasonToHold(context, planning, atMost, begun) === undefined) return { state: 'NotNeeded' };
+  return consentToPlan(context, planning, await planning.planPruning(), begun);
+}
+
+/** The same for exactly what is to be deleted. Of what began with consent the rest needs none. */
+function consentToPlan(
+  context: DeployContext,
+  planning: Planning,
+  { prune, pruneDigest }: Pick<Plan, 'prune' | 'pruneDigest'>,
+  begun: Begun,
+): Consent {
+  const held = reasonToHold(context, planning, prune, begun);
+  if (held === undefined) return { state: 'NotNeeded' };
+  const consented = new Set(begun.consented);
+  if (prune.every(({ uid }) => consented.has(uid))) return { state: 'NotNeeded' };
+  if (context.settings.consent === pruneDigest) return { state: 'Given', to: prune.map(({ uid }) => uid) };
+  return { state: 'PruneHeld', digest: pruneDigest, objects: prune.map(idOf), ...held };
+}
+
+function reasonToHold(
+  { settings }: DeployContext,
+  planning: Planning,
+  prune: readonly LiveObject[],
+  { baseline = planning.baseline() }: Begun,
+): Pick<PruneHeld, 'exceeds'> | undefined {
+  if (prune.length === 0) return undefined;
+  // Whatever the budget is: nobody means to have an Application of nothing without a word.
+  if (planning.objects.length === 0) return {};
+  const budget = settings.pruneBudget;
+  const losses = lossesOf(prune, baseline, budget);
+  return losses.lost > losses.allowed ? { exceeds: { ...losses, budget } } : undefined;
 }
 
 /**
@@ -49,11 +81,11 @@ export async function prune(
   const planned = await planning.planPruning();
   findDeleted(context, 'pruned', planned.prune);
   result.kept = planned.kept;
-  const consent = await consentTo(context, planning, deployment);
+  const consent = consentToPlan(context, planning, planned, deployment);
   if (consent.state === 'PruneHeld') return consent;
   const desired = new Set(planning.objects.map(objectKey));
   const leaving = [...planned.prune, ...goingOf(context, desired)];
-  if (leaving.length > 1 && planning.objects.length === 0) await noteConsent(context, deployment);
+  if (consent.state === 'Given') await noteConsent(context, deployment, consent.to);
   unreported.deleting('pruned', planned.prune);
   const { deleted, refusal, goingNow, left } = await depart(context.access, leaving, 'prune');
   if (planned.prune.length > 0) store.changed(record);
@@ -86,9 +118,12 @@ function goingOf({ inventory, access }: DeployContext, desired: ReadonlySet<stri
 }
 
 /** Ahead of the first deletion: what is left of the plan has another digest then, also for the next process. */
-async function noteConsent({ record, store, signal }: DeployContext, deployment: Deployment): Promise<void> {
-  if (deployment.consented === true) return;
-  deployment.consented = true;
+async function noteConsent(
+  { record, store, signal }: DeployContext,
+  deployment: Deployment,
+  to: string[],
+): Promise<void> {
+  deployment.consented = to;
   store.changed(record);
   await store.save(record, { signal });
 }

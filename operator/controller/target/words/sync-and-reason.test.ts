@@ -25,6 +25,16 @@ test('S18: the digest to consent to is told in full, however long what else is t
       assert.ok(jsonBytes(message) <= STATUS_LIMITS.message, message);
     }
   }
+  const exceeds = { lost: 4_999, of: 5_000, allowed: 2_500, budget: '50%' };
+  for (const ref of ['', 'refs/heads/main', `refs/heads/${'b'.repeat(200)}`]) {
+    const message = heldMessage(
+      'e'.repeat(63),
+      { revision: '4f2c81a'.padEnd(40, '0'), ref },
+      { digest, objects: [], exceeds },
+    );
+    assert.ok(message.endsWith(`=${digest}`), message);
+    assert.ok(jsonBytes(message) <= STATUS_LIMITS.message, message);
+  }
   assert.equal(
     heldMessage(
       'default',
@@ -35,5 +45,23 @@ test('S18: the digest to consent to is told in full, however long what else is t
       },
     ),
     `Revision main@4f2c81a renders nothing: deleting ConfigMap shop/web needs consent. Correct it in Git, or annotate: towpath.dev/prune-consent=default=${digest}`,
+  );
+});
+
+test('D3: who loses more than the budget is told how many of how many, the budget, and each way out', () => {
+  const told = (exceeds: { lost: number; of: number; allowed: number; budget: number | string }) =>
+    heldMessage(
+      'default',
+      { revision: '4f2c81a'.padEnd(40, '0'), ref: 'refs/heads/main' },
+      { digest, objects: [], exceeds },
+    );
+  const ways = `Correct Git, raise it, or annotate: towpath.dev/prune-consent=default=${digest}`;
+  assert.equal(
+    told({ lost: 8, of: 10, allowed: 5, budget: '50%' }),
+    `Revision main@4f2c81a loses 8 of 10 objects; pruneBudget is 50% (5). ${ways}`,
+  );
+  assert.equal(
+    told({ lost: 8, of: 10, allowed: 3, budget: 3 }),
+    `Revision main@4f2c81a loses 8 of 10 objects; pruneBudget is 3. ${ways}`,
   );
 });

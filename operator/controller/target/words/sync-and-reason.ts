@@ -216,20 +216,29 @@ function heldStanding(environment: string, candidate: Deployed, held: PruneHeld)
   };
 }
 
-/** Of the branch a part is told, and of the objects as much as there is room for: the digest is copied from here. */
+/** Of the branch a part is told, and of the rest as much as there is room for: the digest is copied from here. */
 const HELD_REVISION = 40;
 
 /** Asks for consent to exactly these deletions. */
 export function heldMessage(
   environment: string,
   { revision, ref }: Pick<Candidate, 'revision' | 'ref'>,
-  { digest, objects }: Pick<PruneHeld, 'digest' | 'objects'>,
+  { digest, objects, exceeds }: Pick<PruneHeld, 'digest' | 'objects' | 'exceeds'>,
 ): string {
+  const consent = `annotate: ${ANNOTATION_PRUNE_CONSENT}=${environment}=${digest}`;
+  const what = `Revision ${shortRevision(revision, ref, HELD_REVISION)} `;
+  if (exceeds !== undefined)
+    return fitBetween('', what, `loses ${lossesInWords(exceeds)}. Correct Git, raise it, or ${consent}`);
   return fitBetween(
-    `Revision ${shortRevision(revision, ref, HELD_REVISION)} renders nothing: deleting `,
+    `${what}renders nothing: deleting `,
     describeAll(objects),
-    ` needs consent. Correct it in Git, or annotate: ${ANNOTATION_PRUNE_CONSENT}=${environment}=${digest}`,
+    ` needs consent. Correct it in Git, or ${consent}`,
   );
+}
+
+function lossesInWords({ lost, of, allowed, budget }: NonNullable<PruneHeld['exceeds']>): string {
+  const inObjects = typeof budget === 'number' ? '' : ` (${allowed})`;
+  return `${lost} of ${of} objects; pruneBudget is ${budget}${inObjects}`;
 }
 
 function synced({ revision, ref }: Deployed, applied: ReadonlyMap<string, AppliedObject>): Standing {
