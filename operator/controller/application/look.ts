@@ -31,6 +31,9 @@ export interface ApplicationLooksOptions {
 
 /** How long it may take to read something anew, and to tell of a look that failed. */
 const TELL_MS = 10_000;
+/** With more environments than that, what they tell is gathered for so long before it is written again (A14). */
+const MANY_ENVIRONMENTS = 8;
+const WRITE_EVERY_MS = 1_000;
 
 /**
  * What is done for an Application as a whole, between its targets: it is told when it cannot be read, gets our
@@ -72,6 +75,8 @@ export class ApplicationLooks {
       // The event of it wakes the targets, also where its answer is lost.
       await this.#options.writer.setFinalizers(application.metadata, finalizers, signal);
     }
+    const restMs = restOf(cached, performance.now());
+    if (restMs > 0) return this.#options.lookAgain(key, restMs);
     await memory.updates.settle((environments) => this.#tell(key, environments, signal), signal);
   }
 
@@ -81,6 +86,7 @@ export class ApplicationLooks {
     if (cached?.application === undefined) return;
     const { latest } = cached.memory.updates;
     await this.#write(cached, cached.application, latest, environments, signal);
+    cached.memory.writtenAt = performance.now();
   }
 
   /** @param latest by environment, who told last at the end. */
@@ -208,6 +214,11 @@ export class ApplicationLooks {
     const { home } = this.#options.parts;
     this.#options.onAnswer(await home.get({ resource: APPLICATIONS, namespace, name }, { signal }));
   }
+}
+
+/** Milliseconds until what targets told may be written. */
+function restOf({ targets, memory }: CachedApplication, now: number): number {
+  return targets.length > MANY_ENVIRONMENTS ? memory.writtenAt + WRITE_EVERY_MS - now : 0;
 }
 
 function areGone({ memory, targets }: CachedApplication): boolean {

@@ -16,6 +16,8 @@ export interface ApplicationMemory {
   readonly targets: Map<string, TargetMemory>;
   /** What its targets told. */
   readonly updates: TargetUpdates;
+  /** When what they told was last written, on the clock of performance.now(). */
+  writtenAt: number;
   /** Works in a row on the Application itself that failed. */
   failures: number;
   /** For changes of what the spec names. */
@@ -26,6 +28,7 @@ export function newApplicationMemory(now: number): ApplicationMemory {
   return {
     targets: new Map(),
     updates: new TargetUpdates(),
+    writtenAt: Number.NEGATIVE_INFINITY,
     failures: 0,
     wakes: new TokenBucket(WAKES_AT_ONCE, WAKE_EVERY_MS, now),
   };
