@@ -4,7 +4,7 @@ import { ApplicationController } from './controller/application/controller.ts';
 import { Targets } from './controller/application/targets.ts';
 import { takeAnswer, watchApplications } from './controller/application/watch-applications.ts';
 import { Cluster } from './controller/cluster/cluster.ts';
-import { Environments } from './controller/environment/environments.ts';
+import { EnvironmentController } from './controller/environment/controller.ts';
 import { ManagedAccess } from './controller/environment/managed-access.ts';
 import { Home } from './controller/home/home.ts';
 import { defaultInstallation, leaseName } from './controller/home/installations.ts';
@@ -43,7 +43,7 @@ export class Operator {
   readonly #gate = new WriteGate(() => this.#home.isLeader());
   readonly #home: Home;
   readonly #applications: ListWatch<KubeObject>;
-  readonly #environments: Environments;
+  readonly #environments: EnvironmentController;
   readonly #cluster: Cluster;
   readonly #authorities: Authorities | undefined;
   readonly #sources: Sources;
@@ -67,13 +67,9 @@ export class Operator {
     const client = KubeClient.load(this.#clientOptions());
     this.#home = this.#newHome(client, giveWay);
     this.#applications = this.#watchApplications();
-    this.#environments = new Environments({
-      client,
-      log,
-      onChange: (name) => this.#controller.onEnvironment(name),
-    });
-    // The only one so far, and the one that we are in ourselves.
+    // The one that we are in ourselves.
     this.#cluster = this.#newCluster(client);
+    this.#environments = this.#newEnvironments();
 
     this.#authorities = authoritiesOf(flags, log);
     this.#sources = this.#newSources();
@@ -124,9 +120,8 @@ export class Operator {
     await Promise.race([this.#home.endWork(), sleep(STOP_MS, undefined, { ref: false })]);
     const allStopped = Promise.allSettled([
       this.#applications.stop(),
-      this.#environments.stop(),
-      // What is under way looks at the cluster still.
-      this.#controller.stop().finally(() => this.#cluster.stop()),
+      // What is under way looks at the clusters still.
+      this.#controller.stop().finally(() => Promise.all([this.#environments.stop(), this.#cluster.stop()])),
       this.#home.stop(),
       this.#sources.stop(),
       this.#renderer.stop(),
@@ -156,7 +151,12 @@ export class Operator {
     return new Metrics({
       observed: {
         applications: () => (this.#home.isLeader() ? this.#controller.states() : []),
-        objects: () => this.#cluster.inventory.size,
+        objects: () => {
+          let count = 0;
+          for (const { inventory } of this.#environments.clusters()) count += inventory.size;
+          return count;
+        },
+        credentials: () => (this.#home.isLeader() ? this.#environments.credentials() : []),
         load: () => this.#controller.load,
         leader: () => this.#home.isLeader(),
         leaseAge: () => this.#home.leaseAgeMs / 1_000,
@@ -217,8 +217,14 @@ export class Operator {
         log.warn({ error: describe(error) }, 'An event could not be written.'),
       obstacle: () => this.#obstacle(),
       tryRecords: (signal: AbortSignal) => this.#controller.tryRecords(signal),
-      begin: (signal: AbortSignal, before: LedBefore) => this.#controller.lead(signal, before),
-      end: () => this.#controller.follow(),
+      begin: (signal: AbortSignal, before: LedBefore) => {
+        this.#environments.lead();
+        return this.#controller.lead(signal, before);
+      },
+      end: () => {
+        this.#environments.follow();
+        return this.#controller.follow();
+      },
       random: Math.random,
     };
     return new Home(options, this.#stopping.signal);
@@ -236,7 +242,7 @@ export class Operator {
     });
   }
 
-  #newCluster(client: KubeClient): Cluster {
+  #newCluster(client: KubeClient, named: { host?: string } = {}): Cluster {
     return new Cluster({
       client,
       onChange: (target) => this.#controller.onTargetChanged(target),
@@ -244,9 +250,24 @@ export class Operator {
       onDefinitionsChanged: () => this.#controller.onDefinitionsChanged(),
       onFault: (error) =>
         this.#log.warn(
-          { error: describe(error) },
+          { ...named, error: describe(error) },
           'The API server cannot be asked what it serves; it is tried again.',
         ),
+      random: Math.random,
+    });
+  }
+
+  #newEnvironments(): EnvironmentController {
+    return new EnvironmentController({
+      client: this.#home.client,
+      home: this.#cluster,
+      connect: {
+        client: (access, beforeWrite) => new KubeClient(access, { ...this.#clientOptions(), beforeWrite }),
+        cluster: (client, host) => this.#newCluster(client, { host }),
+      },
+      namespace: this.#flags.namespace,
+      log: this.#log,
+      onChange: (name) => this.#controller.onEnvironment(name),
       random: Math.random,
     });
   }
@@ -281,13 +302,13 @@ export class Operator {
     const aliases = aliasesOf(flags);
     return new ApplicationController({
       home: this.#home.client,
-      clusterOf: () => this.#cluster,
-      clusters: () => [this.#cluster],
+      clusterOf: (target) => this.#environments.clusterOf(target),
+      clusters: () => this.#environments.clusters(),
       access: new ManagedAccess({
         home: this.#home.client,
         ownNamespace: flags.namespace,
         clusterRoles: rolesOf(flags),
-        clientOf: () => this.#cluster.client,
+        clientOf: (target) => this.#environments.clusterOf(target).client,
       }),
       sources: this.#sources,
       nameOf: (url) => repositoryName(url, aliases),

@@ -17,6 +17,7 @@ export function metricsPage(): string {
     observed: {
       applications: () => [],
       objects: none,
+      credentials: () => [],
       load: () => ({ waiting: 0, running: 0, unfinished: 0, longest: 0 }),
       leader: () => false,
       leaseAge: none,

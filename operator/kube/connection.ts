@@ -40,6 +40,8 @@ export interface CallOptions {
 export interface ConnectionOptions {
   /** Each write (dry-runs too) goes through it; closed, it rejects them with NotLeaderError (D8). */
   gate?: WriteGate;
+  /** Awaited before each write (dry-runs too), unless it has nothing to wait for; what it rejects with is the write's end. */
+  beforeWrite?: () => Promise<void> | undefined;
   onRequest?: (record: RequestRecord) => void;
   userAgent?: string;
   /** Of watches that do not say otherwise: without a byte for this long they are renewed (A2). Default 90 s. */
@@ -123,6 +125,8 @@ export class Connection {
 
   /** Sends; where credentials or CA were refused and have been rotated since, sends once more. */
   async #withAccess(call: Call, options: CallOptions, send: Send): Promise<WireAnswer> {
+    const waited = isGated(call, options) ? this.#options.beforeWrite?.() : undefined;
+    if (waited !== undefined) await unlessAborted(waited, options.signal);
     const access = await this.#credentials.current();
     let refusal: unknown;
     try {
@@ -176,8 +180,7 @@ export class Connection {
   }
 
   #request(call: Call, options: CallOptions, access: Access): WireRequest {
-    const isGated = options.ungated !== true && !READS.includes(call.verb);
-    const gate = isGated ? this.#options.gate : undefined;
+    const gate = isGated(call, options) ? this.#options.gate : undefined;
     if (gate?.isOpen() === false) throw new NotLeaderError();
     const headers = [
       ...access.headers,
@@ -216,6 +219,10 @@ export class Connection {
     }
     return this.#transport;
   }
+}
+
+function isGated({ verb }: Call, { ungated }: CallOptions): boolean {
+  return ungated !== true && !READS.includes(verb);
 }
 
 /** `told` is called with the status of an answer that goes on for long. */

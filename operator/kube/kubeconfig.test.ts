@@ -83,10 +83,11 @@ describe('a kubeconfig of another cluster', () => {
   });
 
   it('S12: with a client certificate is taken, and one without an authority trusts the public ones', () => {
-    const { access, expiresAt } = read({ cluster: {}, user: CLIENT });
+    const { access, expiresAt, issuedAt } = read({ cluster: {}, user: CLIENT });
     assert.deepEqual(access.tls, { cert: certificate, key });
     assert.deepEqual(access.headers, []);
     assert.equal(expiresAt?.toISOString(), '2120-01-01T00:00:00.000Z');
+    assert.equal(issuedAt?.toISOString(), '2020-01-01T00:00:00.000Z');
   });
 
   it('B3: tells when its token expires, as far as the token says so', () => {

@@ -11,6 +11,8 @@ export interface ClusterAccess {
   context: string;
   /** When the client certificate, or the token as far as it tells that, is valid no more. */
   expiresAt: Date | undefined;
+  /** Since when it is valid, as far as it tells that. */
+  issuedAt: Date | undefined;
   /** The same for all kubeconfigs that reach the same address in the same way as the same user. */
   digest: string;
 }
@@ -39,10 +41,10 @@ export function readKubeConfig(content: string, where: string): ClusterAccess {
   }
   const servername = reader.serverName(cluster['tls-server-name'], clusterPlace);
   if (servername !== undefined) tls.servername = servername;
-  const { headers, expiresAt, ...certificate } = reader.credentials(user, userPlace);
+  const { headers, validity, ...certificate } = reader.credentials(user, userPlace);
   Object.assign(tls, certificate);
   const access: Access = { server, proxyUrl, tls, headers };
-  return { access, context, expiresAt, digest: digestOf(access) };
+  return { access, context, ...validity, digest: digestOf(access) };
 }
 
 const AUTHORITIES = 'certificate-authority-data';
@@ -51,8 +53,10 @@ const KEY = 'client-key-data';
 
 interface Proof extends Pick<TlsOptions, 'cert' | 'key'> {
   headers: string[];
-  expiresAt: Date | undefined;
+  validity: Validity;
 }
+
+type Validity = Pick<ClusterAccess, 'expiresAt' | 'issuedAt'>;
 
 /** What the parts of a kubeconfig mean. */
 class Reader extends KubeConfigText {
@@ -116,7 +120,7 @@ class Reader extends KubeConfigText {
         `\`token\` of its ${place} has a space, a line break or another character that no token has`,
         'store it as `kubectl create token` prints it',
       );
-    return { headers: ['Authorization', `Bearer ${token}`], expiresAt: expiryOfToken(token) };
+    return { headers: ['Authorization', `Bearer ${token}`], validity: validityOfToken(token) };
   }
 
   #clientCertificate(cert: string, key: string, place: string): Proof {
@@ -140,7 +144,8 @@ class Reader extends KubeConfigText {
         `\`${KEY}\` of its ${place} does not belong to the certificate in \`${CERTIFICATE}\``,
         'store the two that belong together',
       );
-    return { cert, key, headers: [], expiresAt: validDate(leaf.validToDate) };
+    const validity = { expiresAt: validDate(leaf.validToDate), issuedAt: validDate(leaf.validFromDate) };
+    return { cert, key, headers: [], validity };
   }
 
   /** The text that a field holds in base64. */
@@ -180,17 +185,24 @@ function certificateOf(block: string): X509Certificate | undefined {
   }
 }
 
-/** When a token that is a JWT says that it expires. Nothing is believed of it but that: the API server checks it. */
-function expiryOfToken(token: string): Date | undefined {
+/** What a token that is a JWT says of its time. Nothing is believed of it but that: the API server checks it. */
+function validityOfToken(token: string): Validity {
+  const unknown = { expiresAt: undefined, issuedAt: undefined };
   const [, payload, signature, ...more] = token.split('.', 4);
-  if (payload === undefined || signature === undefined || more.length > 0) return undefined;
+  if (payload === undefined || signature === undefined || more.length > 0) return unknown;
   try {
     const claims: unknown = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'));
-    const parsed = z.object({ exp: z.number().nonnegative() }).safeParse(claims);
-    return parsed.success ? validDate(new Date(parsed.data.exp * 1_000)) : undefined;
+    const { success, data } = claimsSchema.safeParse(claims);
+    return success ? { expiresAt: secondsAsDate(data.exp), issuedAt: secondsAsDate(data.iat) } : unknown;
   } catch {
-    return undefined;
+    return unknown;
   }
+}
+
+const claimsSchema = z.object({ exp: z.number().optional(), iat: z.number().optional().catch(undefined) });
+
+function secondsAsDate(seconds: number | undefined): Date | undefined {
+  return seconds === undefined ? undefined : validDate(new Date(seconds * 1_000));
 }
 
 function validDate(date: Date): Date | undefined {

@@ -53,6 +53,12 @@ export const CLUSTER_RIGHTS: readonly Right[] = [
     why: 'Where Applications may land; got is one whose values have integers beyond 2^53.',
   },
   {
+    apiGroups: ['towpath.dev'],
+    resources: ['environments/status'],
+    verbs: ['patch'],
+    why: 'Their status.',
+  },
+  {
     apiGroups: [''],
     resources: ['serviceaccounts', 'namespaces'],
     verbs: ['get'],

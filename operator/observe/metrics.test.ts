@@ -12,6 +12,7 @@ function newMetrics(applications: readonly ApplicationState[] = []): Metrics {
     observed: {
       applications: () => applications,
       objects: none,
+      credentials: () => [],
       load: () => ({ waiting: 0, running: 0, unfinished: 0, longest: 0 }),
       leader: () => true,
       leaseAge: none,

@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { ApplicationLineName, LogField } from './application-log.ts';
 import { type ApplicationState, applicationSeries } from './application-metrics.ts';
+import { type CredentialState, observeEnvironments } from './environment-metrics.ts';
 import type { Slices } from './event-loop-slices.ts';
 import { collectProcess } from './process-metrics.ts';
 import { type Load, WorkMetrics } from './work-metrics.ts';
@@ -10,6 +11,8 @@ export interface Observed {
   /** As long as this process leads; of others it would be told twice. */
   applications(): Iterable<ApplicationState>;
   objects(): number;
+  /** Of the kubeconfigs of Environments, as long as this process leads. */
+  credentials(): Iterable<CredentialState>;
   load(): Load;
   leader(): boolean;
   /** Seconds since the Lease was renewed by this process; 0 where it does not lead. */
@@ -120,6 +123,7 @@ export class Metrics {
     );
     this.#pruned = counter('towpath_pruned_objects_total', 'Objects that left Git and were deleted.');
     this.#observe(observed);
+    observeEnvironments(registry, observed);
     collectProcess(registry);
   }
 

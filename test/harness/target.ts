@@ -3,11 +3,17 @@ import {
   environmentOf as environmentNamed,
 } from '../../operator/api/v1alpha1/application.ts';
 import { isPlaced, type SpecifiedTarget, Targets } from '../../operator/controller/application/targets.ts';
+import type { EnvironmentsView } from '../../operator/controller/environment/environments.ts';
 import { applicationSecret } from '../../operator/controller/record/secrets.ts';
-import type { Target } from '../../operator/controller/record/target.ts';
+import { HOME, type Target } from '../../operator/controller/record/target.ts';
 
 /** A cluster in which there are no Environments. */
-export const NO_ENVIRONMENTS = { problem: undefined, get: () => undefined, labelsOf: () => ({ labels: {} }) };
+export const NO_ENVIRONMENTS: EnvironmentsView = {
+  problem: undefined,
+  get: () => undefined,
+  labelsOf: () => ({ labels: {} }),
+  whereabouts: () => ({ is: 'Known', cluster: HOME }),
+};
 
 /** The only target of an Application that names no environment. */
 export function onlyTarget(specified: readonly SpecifiedTarget[]): Target {

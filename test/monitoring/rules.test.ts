@@ -47,6 +47,18 @@ const gauge = (name: string, labels: string, values: string): Series => ({
   [`${name}{${labels}${labels === '' ? '' : ','}${LEADER}}`]: values,
 });
 
+const DAY = 86_400;
+/** The credential of an Environment that expires so long after 10m, of a lifetime; in seconds. */
+const credential = (left: number, lifetime: number): Series => ({
+  ...RIGHT,
+  ...gauge(
+    'towpath_environment_credential_expiry_timestamp_seconds',
+    'environment="eu"',
+    `${600 + left}x120`,
+  ),
+  ...gauge('towpath_environment_credential_lifetime_seconds', 'environment="eu"', `${lifetime}x120`),
+});
+
 const CASES: Readonly<Record<string, Case>> = {
   TowpathNobodyLeads: {
     fires: { [status(LEADER)]: '1x5 0x115', [status(FOLLOWER)]: '0x120' },
@@ -176,6 +188,16 @@ const CASES: Readonly<Record<string, Case>> = {
         ...RIGHT,
         [`rest_client_requests_total{code="503",${replica('other')}}`]: '0+10x120',
       },
+    },
+  },
+  TowpathCredentialExpires: {
+    fires: credential(6 * DAY, 365 * DAY),
+    at: '10m',
+    labels: { environment: 'eu' },
+    quiet: {
+      'a certificate that is good for weeks': credential(30 * DAY, 365 * DAY),
+      'a token that is renewed every hour': credential(3_600, 7_200),
+      'one that does not expire': RIGHT,
     },
   },
   TowpathEventLoopHeld: {

@@ -24,6 +24,7 @@ const NOT_HERE: Readonly<Record<string, string>> = {
   TowpathLookAbandoned: 'an operator without a defect never does',
   TowpathQueueGrows: 'ten minutes with 50 Applications that wait',
   TowpathMemory: 'an operator has not as much memory in use',
+  TowpathCredentialExpires: 'there is no Environment of another cluster',
 };
 
 const configMap = (name: string) =>

@@ -23,6 +23,10 @@
 - apiGroups: ["towpath.dev"]
   resources: [environments]
   verbs: [get, list, watch]
+# Their status.
+- apiGroups: ["towpath.dev"]
+  resources: [environments/status]
+  verbs: [patch]
 # Whether the ServiceAccount of a target is missing or may too little; whether its namespace is being deleted.
 - apiGroups: [""]
   resources: [serviceaccounts, namespaces]

@@ -24,6 +24,8 @@ export const ANNOTATION_SYNC_REQUESTED = `${GROUP}/sync-requested`;
 export const ANNOTATION_PRUNE_CONSENT = `${GROUP}/prune-consent`;
 /** On an Application: `<environment>` lets go of a deletion that is stuck: its objects there are released as far as that can be done, and stay. */
 export const ANNOTATION_ABANDON = `${GROUP}/abandon`;
+/** On an Environment: the uid of the cluster that it is in from now on, where its kubeconfig leads to another one than before. */
+export const ANNOTATION_CLUSTER_CONFIRMED = `${GROUP}/cluster-confirmed`;
 /**
  * On a Secret with credentials: the hosts that it may be sent to, `host` or `host:port`, separated by commas; any other
  * gets nothing. Without it every Application of its namespace may send it anywhere.

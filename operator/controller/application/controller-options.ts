@@ -17,7 +17,7 @@ export interface ControllerOptions {
   /** The API server that Applications, records and the Lease are in. */
   home: KubeClient;
   /** The one that a target's objects are in. */
-  clusterOf(target: Pick<PlacedTarget, 'cluster'>): Cluster;
+  clusterOf(target: Pick<PlacedTarget, 'cluster' | 'environment'>): Cluster;
   /** All that there are. */
   clusters(): Iterable<Cluster>;
   /** Of Environments that have it managed. */

@@ -2,7 +2,7 @@ import { applicationOf } from '../record/application-key.ts';
 import type { TargetIdentity } from '../record/target.ts';
 import type { DueTarget } from '../target/looks.ts';
 import type { ApplicationCache, CachedApplication } from './application-cache.ts';
-import { isPlaced } from './targets.ts';
+import { isPlaced, isRefused } from './targets.ts';
 
 /** What decides what is due in a target, before anything of it is looked at. */
 export interface Whereabouts {
@@ -54,7 +54,7 @@ export function dueTarget(applications: ApplicationCache, name: string): DueTarg
   if (due === 'Nothing' || due === 'Release') return { due, identity, memory };
   if (due === 'Later' || application === undefined || target === undefined) return undefined;
   if (due === 'Refusal' || due === 'RemovalRefusal')
-    return isPlaced(target) ? undefined : { due, identity, memory, unplaced: { application, target } };
+    return isRefused(target) ? { due, identity, memory, unplaced: { application, target } } : undefined;
   if (!isPlaced(target)) return undefined;
   return {
     due,

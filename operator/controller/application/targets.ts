@@ -10,11 +10,12 @@ import {
 } from '../../api/v1alpha1/names.ts';
 import { addressOf } from '../../manifest/digest.ts';
 import type { EnvironmentsView } from '../environment/environments.ts';
-import { placementOf } from '../environment/placement.ts';
+import { PlacementPending, placementOf } from '../environment/placement.ts';
 import { applicationKey } from '../record/application-key.ts';
 import {
   HOME,
   type Overlay,
+  type RefusedTarget,
   type Target,
   type TargetIdentity,
   type TargetSettings,
@@ -44,6 +45,11 @@ export type SpecifiedTarget = Target | UnplacedTarget;
 
 export function isPlaced(target: SpecifiedTarget): target is Target {
   return 'cluster' in target;
+}
+
+/** One of which it is being found out where it is is none: there is nothing to tell of it. */
+export function isRefused(target: SpecifiedTarget): target is RefusedTarget {
+  return !isPlaced(target) && target.refusal !== undefined;
 }
 
 /**
@@ -106,6 +112,8 @@ export class Targets {
         refusal,
       });
     } catch (error) {
+      if (error instanceof PlacementPending)
+        return Object.freeze({ ...identity, settings, refusal: undefined });
       if (!(error instanceof TowpathError)) throw error;
       return Object.freeze({ ...identity, settings, refusal: error });
     }

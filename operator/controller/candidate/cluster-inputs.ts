@@ -1,3 +1,4 @@
+import { TowpathError } from '../../api/errors.ts';
 import type { Discovery } from '../../kube/discovery.ts';
 import {
   areAnsweredAlike,
@@ -18,6 +19,7 @@ export class ClusterInputs {
   /** By the names of targets what was rendered last: with other answers it may have come to the same manifests. */
   readonly #last = new Map<string, { target: PlacedTarget; candidate: string; reads: ClusterReads }>();
 
+  /** `discoveryOf` throws a TowpathError where there is no way to the target's cluster. */
   constructor(discoveryOf: (target: PlacedTarget) => Served) {
     this.#discoveryOf = discoveryOf;
   }
@@ -26,7 +28,7 @@ export class ClusterInputs {
   areSame(target: PlacedTarget, candidate: Candidate): boolean {
     const last = this.#last.get(target.name);
     const reads = last?.candidate === candidateKey(candidate) ? last.reads : candidate.reads;
-    return areAnsweredAlike(reads ?? {}, answersOf(this.#discoveryOf(target)));
+    return this.#isAnsweredAlike(target, reads ?? {});
   }
 
   /** Notes what a render just now read; a change of it is told by `changed`. */
@@ -48,8 +50,20 @@ export class ClusterInputs {
   /** The names of the targets whose candidates would be rendered with other answers now. */
   changed(): string[] {
     return [...this.#last.values()].flatMap(({ target, reads }) =>
-      areAnsweredAlike(reads, answersOf(this.#discoveryOf(target))) ? [] : [target.name],
+      this.#isAnsweredAlike(target, reads) ? [] : [target.name],
     );
+  }
+
+  /** Of a cluster to which there is no way any more nothing is known to have changed. */
+  #isAnsweredAlike(target: PlacedTarget, reads: ClusterReads): boolean {
+    let discovery: Served;
+    try {
+      discovery = this.#discoveryOf(target);
+    } catch (error) {
+      if (error instanceof TowpathError) return true;
+      throw error;
+    }
+    return areAnsweredAlike(reads, answersOf(discovery));
   }
 
   /**

@@ -1,19 +1,24 @@
+import { isDeepStrictEqual } from 'node:util';
 import { type Environment, parseEnvironment } from '../../api/v1alpha1/environment.ts';
 import { API_VERSION, GROUP, VERSION } from '../../api/v1alpha1/names.ts';
 import type { KubeClient, KubeObject } from '../../kube/client.ts';
 import { isNotFound } from '../../kube/errors.ts';
 import { ListWatch } from '../../kube/list-watch.ts';
+import { entryOf } from '../../kube/object-store.ts';
 import type { Logger } from '../../observe/log.ts';
 import { OngoingFault } from '../../retry/ongoing-fault.ts';
 import { type KnownLabels, NamespaceLabels } from './namespace-labels.ts';
+import type { Whereabouts } from './whereabouts.ts';
 
 export const ENVIRONMENTS = { group: GROUP, version: VERSION, plural: 'environments' };
 
 export interface EnvironmentsOptions {
   client: KubeClient;
   log: Logger;
-  /** One came, changed, or went. */
+  /** One came, changed, or went; what its status says of its cluster is a part of it. */
   onChange(name: string): void;
+  /** It was told, also where nothing but its status changed. */
+  onTold(name: string): void;
 }
 
 /** An Environment as it was last told. */
@@ -31,17 +36,19 @@ export interface EnvironmentsView {
   get(name: string): KnownEnvironment | undefined;
   /** Of a namespace at home, where an Environment chooses by them. */
   labelsOf(namespace: string): KnownLabels;
+  /** In which cluster it is, as far as that is known. */
+  whereabouts(environment: Environment): Whereabouts;
 }
 
 /** The Environments that there are. */
-export class Environments implements EnvironmentsView {
+export class Environments {
   readonly #watch: ListWatch<KnownEnvironment>;
   readonly #fault = new OngoingFault();
   readonly #answered = Promise.withResolvers<void>();
   readonly #byName = new Map<string, KnownEnvironment>();
   readonly #namespaces: NamespaceLabels;
 
-  constructor({ client, log, onChange }: EnvironmentsOptions) {
+  constructor({ client, log, onChange, onTold }: EnvironmentsOptions) {
     this.#namespaces = new NamespaceLabels({
       client,
       onChange: () => {
@@ -53,10 +60,13 @@ export class Environments implements EnvironmentsView {
       resource: ENVIRONMENTS,
       reduce: known,
       onEvent: ({ type, name, object }) => {
+        const before = this.#byName.get(name);
         if (type === 'Deleted') this.#byName.delete(name);
         else this.#byName.set(name, object);
         if (choosesByLabels(object.environment)) this.#namespaces.start();
-        onChange(name);
+        // Our own status must not wake everybody who deploys there.
+        if (type === 'Deleted' || before === undefined || decidesOtherwise(before, object)) onChange(name);
+        onTold(name);
       },
       onListed: () => this.#answered.resolve(),
       onState: (state) => {
@@ -92,6 +102,15 @@ export class Environments implements EnvironmentsView {
     return this.#namespaces.of(namespace);
   }
 
+  names(): Iterable<string> {
+    return this.#byName.keys();
+  }
+
+  /** Takes in an Environment as a write of ours was answered. */
+  takeIn(object: KubeObject): void {
+    this.#watch.takeIn(entryOf(object, known(object)));
+  }
+
   async stop(): Promise<void> {
     this.#answered.resolve();
     await Promise.all([this.#watch.stop(), this.#namespaces.stop()]);
@@ -106,6 +125,18 @@ function choosesByLabels(environment: Environment | undefined): boolean {
 function describe(error: Error): string {
   if (!isNotFound(error)) return error.message;
   return `the definition environments.${GROUP} is missing: kubectl apply --server-side --force-conflicts -f charts/towpath/crds`;
+}
+
+/** Whether it may decide otherwise about who lands there, and where. */
+function decidesOtherwise(before: KnownEnvironment, after: KnownEnvironment): boolean {
+  const relevant = ({ object: { metadata }, environment }: KnownEnvironment) => [
+    metadata.uid,
+    metadata.generation,
+    metadata.deletionTimestamp,
+    metadata.annotations,
+    environment?.status?.cluster?.uid,
+  ];
+  return !isDeepStrictEqual(relevant(before), relevant(after));
 }
 
 function known(object: KubeObject): KnownEnvironment {

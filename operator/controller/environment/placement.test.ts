@@ -3,9 +3,10 @@ import { test } from 'node:test';
 import { TowpathError } from '../../api/errors.ts';
 import { applicationSchema } from '../../api/v1alpha1/application.ts';
 import { type Environment, environmentSchema } from '../../api/v1alpha1/environment.ts';
+import { HOME } from '../record/target.ts';
 import type { EnvironmentsView } from './environments.ts';
 import type { KnownLabels } from './namespace-labels.ts';
-import { placementOf } from './placement.ts';
+import { PlacementPending, placementOf } from './placement.ts';
 
 const metadata = (name: string, namespace?: string) => ({
   name,
@@ -33,7 +34,11 @@ function application(namespace = 'shop', repoURL = 'https://git.example.com/shop
   });
 }
 
-function knowing(one: Environment | undefined, labels: KnownLabels = { labels: {} }): EnvironmentsView {
+function knowing(
+  one: Environment | undefined,
+  labels: KnownLabels = { labels: {} },
+  whereabouts: EnvironmentsView['whereabouts'] = () => ({ is: 'Known', cluster: HOME }),
+): EnvironmentsView {
   const known = one && {
     object: { metadata: { name: 'staging', uid: 'u', resourceVersion: '1' } },
     environment: one,
@@ -43,6 +48,7 @@ function knowing(one: Environment | undefined, labels: KnownLabels = { labels: {
     problem: undefined,
     get: (name) => (name === one?.metadata.name ? known : undefined),
     labelsOf: () => labels,
+    whereabouts,
   };
 }
 
@@ -124,4 +130,20 @@ test('S2: a pattern is compared in time that grows with the name alone', () => {
   );
   assert.equal(refusal?.reason, 'NamespaceNotAllowed');
   assert.ok(performance.now() - started < 100);
+});
+
+test('where it is not known in which cluster, or that is out of reach, it lands nowhere; who may not land there is told that', () => {
+  const landing = (whereabouts: ReturnType<EnvironmentsView['whereabouts']>, spec: object = {}) =>
+    placementOf(
+      application(),
+      'staging',
+      knowing(environment(spec), { labels: {} }, () => whereabouts),
+    );
+  assert.equal(landing({ is: 'Known', cluster: 'uid' }).cluster, 'uid');
+  assert.throws(() => landing({ is: 'Pending' }), PlacementPending);
+  assert.throws(() => landing({ is: 'Found', uid: 'uid' }), PlacementPending);
+  const error = new TowpathError('Time', 'ClusterUnreachable', 'No answer.');
+  assert.throws(() => landing({ is: 'Lost', error }), error);
+  const notAllowed = { reason: 'NamespaceNotAllowed' };
+  assert.throws(() => landing({ is: 'Lost', error }, { allowedNamespaces: [] }), notAllowed);
 });

@@ -4,7 +4,6 @@ import { DEFAULT_CLUSTER_ROLE, type Environment } from '../../api/v1alpha1/envir
 import type { Bounds } from '../../manifest/bounds.ts';
 import { groupKind } from '../../manifest/manifest.ts';
 import { isAllowedRepository } from '../../source/allowed-repositories.ts';
-import { HOME } from '../record/target.ts';
 import type { EnvironmentsView } from './environments.ts';
 import { MANAGED_ACCOUNT } from './managed-objects.ts';
 
@@ -28,13 +27,15 @@ export interface Placement {
 /** What of an Application decides where it lands, and whether it may. */
 type Landing = Pick<Application, 'metadata' | 'spec'>;
 
-/** Where an Application lands that names an Environment. Pure. @throws TowpathError where that is not known */
+/** Where an Application lands that names an Environment. Pure. @throws TowpathError where that is not known, PlacementPending where it is not known yet */
 export function placementOf(application: Landing, name: string, environments: EnvironmentsView): Placement {
   const environment = readable(name, environments);
   const { access = {} } = environment.spec;
   const namespace = namespaceFor(application, environment);
+  const refusal =
+    namespaceRefusal(application, environment, environments) ?? refusalOf(application, environment);
   return {
-    cluster: HOME,
+    cluster: clusterOf(environment, environments, refusal),
     namespace,
     serviceAccountName: access.serviceAccountName ?? MANAGED_ACCOUNT,
     managedRole:
@@ -45,9 +46,28 @@ export function placementOf(application: Landing, name: string, environments: En
       clusterScoped: new Set((access.clusterScoped ?? []).map(groupKind)),
       isManaged: access.serviceAccountName === undefined,
     },
-    refusal: namespaceRefusal(application, environment, environments) ?? refusalOf(application, environment),
+    refusal,
     environment,
   };
+}
+
+/** It is being found out where an Environment is; there is nothing to tell yet. */
+export class PlacementPending extends Error {
+  constructor(name: string) {
+    super(`It is being found out in which cluster Environment ${name} is.`);
+  }
+}
+
+/** Who may not land there is told that alone. */
+function clusterOf(
+  environment: Environment,
+  environments: EnvironmentsView,
+  refusal: TowpathError | undefined,
+): string {
+  const whereabouts = environments.whereabouts(environment);
+  if (whereabouts.is === 'Known') return whereabouts.cluster;
+  if (whereabouts.is === 'Lost') throw refusal ?? whereabouts.error;
+  throw new PlacementPending(environment.metadata.name);
 }
 
 function readable(name: string, environments: EnvironmentsView): Environment {

@@ -76,6 +76,7 @@ const applied: Required<AppliedObject> = {
 
 const record: Required<TargetRecord> = {
   target: { id: 'ab'.repeat(10), name: 'shop/web/default', application: 'shop/web', environment: 'default' },
+  cluster: '0b0c8a5e-1111-4222-8333-444455556666',
   kinds: [{ group: 'apps', kind: 'Deployment', namespace: 'shop' }],
   applied: new Map([[objectKey(applied), applied]]),
   deployment,

@@ -90,6 +90,7 @@ const targetSchema = z.strictObject({
     application: z.string(),
     environment: z.string(),
   }),
+  cluster: z.string().exactOptional(),
   kinds: z.array(z.unknown()),
   applied: z.array(z.unknown()),
   deployment: deploymentSchema.exactOptional(),

@@ -3,7 +3,7 @@ import type { AppliedObject } from '../../manifest/applied.ts';
 import { digestOf } from '../../manifest/digest.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
 import type { Baseline } from '../../plan/prune-budget.ts';
-import type { TargetIdentity } from './target.ts';
+import { HOME, type PlacedTarget, type TargetIdentity } from './target.ts';
 
 /** A revision together with everything else that goes into its manifests, and what a target's cluster makes of it. */
 export interface Candidate {
@@ -82,6 +82,8 @@ export interface Deployment {
  */
 export interface TargetRecord {
   target: TargetIdentity;
+  /** The cluster that it is about, by its uid; absent: the one at home. What is known of one says nothing of another. */
+  cluster?: string;
   /** Kinds (`apps/Deployment`) and namespaces that it wrote or is about to write: written ahead. */
   kinds: { group: string; kind: string; namespace: string }[];
   /** Each applied object, by object key. */
@@ -105,9 +107,21 @@ export interface TargetRecord {
   settings: string;
 }
 
-export function newRecord({ id, name, application, environment }: TargetIdentity): TargetRecord {
+export function newRecord({
+  id,
+  name,
+  application,
+  environment,
+  cluster = HOME,
+}: TargetIdentity & Partial<Pick<PlacedTarget, 'cluster'>>): TargetRecord {
   const target = { id, name, application, environment };
-  return { target, kinds: [], applied: new Map(), ended: [], ran: [], settings: '' };
+  const record = { target, kinds: [], applied: new Map(), ended: [], ran: [], settings: '' };
+  return cluster === HOME ? record : { ...record, cluster };
+}
+
+/** Whether the record is about where the target is now. */
+export function isAboutPlaceOf({ cluster }: Pick<PlacedTarget, 'cluster'>, record: TargetRecord): boolean {
+  return (record.cluster ?? HOME) === cluster;
 }
 
 /** What tells candidates of a target apart: where its cluster answers otherwise, the same one has other manifests. */

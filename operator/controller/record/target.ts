@@ -48,8 +48,14 @@ export interface Target extends PlacedTarget {
 
 /** One of which it is not known where it is: nothing can be seen or done there, and what there may be of it stays. */
 export interface UnplacedTarget extends TargetIdentity {
-  readonly refusal: TowpathError;
+  /** Why; undefined: that is being found out. */
+  readonly refusal: TowpathError | undefined;
   readonly settings: TargetSettings;
+}
+
+/** One of which it is known why it is not known where it is. */
+export interface RefusedTarget extends UnplacedTarget {
+  readonly refusal: TowpathError;
 }
 
 /** What of the repository is rendered for it. */

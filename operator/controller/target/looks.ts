@@ -3,7 +3,8 @@ import { type Application, environmentOf } from '../../api/v1alpha1/application.
 import { fitBetween } from '../../api/v1alpha1/bound-status.ts';
 import { ANNOTATION_ABANDON } from '../../api/v1alpha1/names.ts';
 import type { LookResult } from '../../observe/work-metrics.ts';
-import type { Target, TargetIdentity, UnplacedTarget } from '../record/target.ts';
+import { isAboutPlaceOf } from '../record/record.ts';
+import type { RefusedTarget, Target, TargetIdentity } from '../record/target.ts';
 import { ProgressReports } from '../work/progress-reports.ts';
 import { errorToTell, type Fault, faultOf, isAccident, isOutdated, pauseAfter } from './failed-looks.ts';
 import type { TargetMemory } from './memory.ts';
@@ -43,7 +44,7 @@ export type DueTarget = { identity: TargetIdentity; memory: TargetMemory } & (
 
 interface Unplaced {
   application: Application;
-  target: UnplacedTarget;
+  target: RefusedTarget;
 }
 
 /** What looks at targets need of the Applications, which they know by their targets alone. */
@@ -139,6 +140,7 @@ export class TargetLooks {
     signal: AbortSignal,
   ): Promise<LookResult> {
     const seen = isOneOfSeveral ? asSeenBy(target, application) : application;
+    await this.#closeRecordOfOther(target, signal);
     memory.session ??= newSession(seen, target, memory.unreported);
     const { session } = memory;
     const values = await this.#options.valuesOf(target, signal);
@@ -172,6 +174,13 @@ export class TargetLooks {
       // Before the next look begins: it must not meet a status of this one.
       await reports.stop();
     }
+  }
+
+  /** A person confirmed that the target is in another cluster from now on: what was done in the one before is lost. */
+  async #closeRecordOfOther(target: Target, signal: AbortSignal): Promise<void> {
+    const record = this.#parts.store.get(target);
+    if (record !== undefined && !isAboutPlaceOf(target, record))
+      await this.#parts.store.remove(record, signal);
   }
 
   async #remove(removed: Removed, signal: AbortSignal): Promise<LookResult> {

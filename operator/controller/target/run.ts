@@ -27,7 +27,7 @@ export interface Parts {
   /** The API server that Applications, records and the Lease are in. */
   home: KubeClient;
   /** The one that a target's objects are in. */
-  clusterOf(target: Pick<PlacedTarget, 'cluster'>): Cluster;
+  clusterOf(target: Pick<PlacedTarget, 'cluster' | 'environment'>): Cluster;
   /** Of Environments that have it managed. */
   access: AccessKeeper;
   store: RecordStore;

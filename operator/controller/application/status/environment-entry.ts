@@ -1,5 +1,5 @@
 import type { Remedy } from '../../../api/errors.ts';
-import type { EnvironmentStatus, HistoryEntry } from '../../../api/v1alpha1/application.ts';
+import type { EnvironmentStatus, HealthState, HistoryEntry } from '../../../api/v1alpha1/application.ts';
 import { secondTime } from '../../../kube/times.ts';
 import { describeObject } from '../../../manifest/manifest.ts';
 import type { Deployment } from '../../record/record.ts';
@@ -106,6 +106,8 @@ function blockedBy(
 /** Why an environment does not get on whatever it has: what runs is as it was. */
 export interface Hindrance {
   sync: 'Blocked' | 'Syncing';
+  /** Undefined: it stays as it was. */
+  health?: HealthState | undefined;
   reason: string;
   message: string;
   remedy: Remedy | undefined;
@@ -116,7 +118,7 @@ export interface Hindrance {
 export function hinderedEntry(
   previous: EnvironmentStatus | undefined,
   environment: string,
-  { sync, retry, ...why }: Hindrance,
+  { sync, health, retry, ...why }: Hindrance,
   now: string,
 ): EnvironmentStatus {
   const { blockedBy: _, ...before } = previous ?? {};
@@ -124,6 +126,7 @@ export function hinderedEntry(
     ...before,
     name: environment,
     sync,
+    ...(health === undefined ? {} : { health }),
     message: why.message,
     ...(sync === 'Blocked' ? { blockedBy: [blockedBy(why, previous, retry, now)] } : {}),
   };

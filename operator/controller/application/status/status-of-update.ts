@@ -136,7 +136,18 @@ function whileFailing(update: Failing, before: Before): ApplicationStatus {
   const retry = update.kind === 'Failing' ? update.retry : undefined;
   return boundStatus({
     ...before.status,
-    ...hindered({ sync: 'Blocked', reason, message, remedy, retry }, before),
+    // Nobody sees what runs there any more.
+    ...hindered(
+      {
+        sync: 'Blocked',
+        health: update.kind === 'Refused' ? 'Unknown' : undefined,
+        reason,
+        message,
+        remedy,
+        retry,
+      },
+      before,
+    ),
   });
 }
 
@@ -145,12 +156,13 @@ function hindered(
   hindrance: Hindrance,
   { environment, generation, now, status }: Before,
 ): Partial<ApplicationStatus> {
-  const { sync, reason, message, remedy, retry } = hindrance;
+  const { sync, health, reason, message, remedy, retry } = hindrance;
   const entry = hinderedEntry(environmentOf(status, environment), environment, hindrance, secondTime(now));
   return {
     ...notReady(status ?? {}),
     ...unready(status, { reason, message, isStalled: remedy === 'Person' }, generation, now),
     sync,
+    ...(health === undefined ? {} : { health }),
     environments: [entry],
     ...(retry === undefined ? {} : { retry: retryOf(retry, environment) }),
   };

@@ -1,0 +1,254 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { TowpathError } from '../../api/errors.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { type AccessSource, GivenAccess } from '../../kube/credentials.ts';
+import { UnreachableError } from '../../kube/errors.ts';
+import type { ClusterAccess } from '../../kube/kubeconfig.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import { clusterUnreachable, hostOf, troubleOf } from './cluster-trouble.ts';
+
+/** How an API server of others is connected to. */
+export interface Connect {
+  client(access: AccessSource, beforeWrite: () => Promise<void> | undefined): KubeClient;
+  /** `host`: of its API server, for the log. */
+  cluster(client: KubeClient, host: string): Cluster;
+}
+
+export interface ClusterLinkOptions {
+  /** At the beginning of a sentence: `The kubeconfig in Secret towpath/eu`. */
+  where: string;
+  given: ClusterAccess;
+  connect: Connect;
+  /** It is to be asked anew how it stands. */
+  onChange(): void;
+}
+
+/** Whether there is a way to a cluster. */
+export type LinkState =
+  /** Nobody knows yet. */
+  | { readonly is: 'Connecting' }
+  | { readonly is: 'Lost'; readonly error: TowpathError }
+  | { readonly is: 'Reached'; readonly uid: string };
+
+/** What is known of a cluster, also while it is out of reach. */
+export interface ClusterFacts {
+  readonly version: string | undefined;
+  readonly uid: string | undefined;
+  readonly context: string;
+  readonly expiresAt: Date | undefined;
+  readonly issuedAt: Date | undefined;
+}
+
+interface Connected {
+  readonly client: KubeClient;
+  readonly source: GivenAccess;
+}
+
+interface Known extends Connected {
+  readonly uid: string;
+  readonly cluster: Cluster;
+  /** Since when, on the clock of performance.now(). */
+  readonly since: number;
+  /** It is known what is served. */
+  isStarted: boolean;
+}
+
+/** A cluster is known by the uid of this namespace: the address says nothing, and this one nobody replaces. */
+const KUBE_SYSTEM = { resource: { group: '', version: 'v1', plural: 'namespaces' }, name: 'kube-system' };
+/** Between two questions whether it is still there, and still the same. One out of reach is told within a minute (B2). */
+const ASK_MS = 10_000;
+const ANSWER_MS = 8_000;
+/** After a question without an answer. */
+const RETRY_MS = 3_000;
+/** An API server that has just started refuses all until it knows the roles. */
+const REFUSED_RETRY_MS = 10_000;
+/** So many questions in a row: one alone may have had bad luck. */
+const TOLD_AFTER = 2;
+/** So long before a write it is known whom it goes to. */
+const FRESH_MS = 2_000;
+/** Until it is known what is served. */
+const START_MS = 20_000;
+
+/**
+ * The way to one cluster of others: who it is, asked again and again, and whether it answers. It never gives up; what
+ * is known of the cluster is kept until it turns out to be another one.
+ */
+export class ClusterLink {
+  readonly #options: ClusterLinkOptions;
+  readonly #stopping = new AbortController();
+  #where: string;
+  #given: ClusterAccess;
+  #known: Known | undefined;
+  /** A kubeconfig that nothing was heard with yet. */
+  #next: (Connected & { given: ClusterAccess }) | undefined;
+  #trouble: TowpathError | undefined;
+  #failures = 0;
+  #verifiedAt = Number.NEGATIVE_INFINITY;
+  #asking: Promise<void> | undefined;
+  #woken = Promise.withResolvers<void>();
+  #told = '';
+  #running: Promise<void> | undefined;
+
+  constructor(options: ClusterLinkOptions) {
+    this.#options = options;
+    this.#where = options.where;
+    this.#given = options.given;
+    this.#next = { ...this.#connect(options.given), given: options.given };
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort(new UnreachableError('Closed', 'The cluster is used no more.'));
+    this.#woken.resolve();
+    const [known, next] = [this.#known, this.#next];
+    await Promise.all([known?.cluster.stop(), this.#running]);
+    await Promise.all([known?.client.close(), next?.client.close()]);
+  }
+
+  get digest(): string {
+    return this.#next?.given.digest ?? this.#given.digest;
+  }
+
+  get state(): LinkState {
+    if (this.#trouble !== undefined) return { is: 'Lost', error: this.#trouble };
+    const known = this.#known;
+    if (known === undefined) return { is: 'Connecting' };
+    if (known.isStarted) return { is: 'Reached', uid: known.uid };
+    if (performance.now() - known.since < START_MS) return { is: 'Connecting' };
+    const why = known.cluster.problem ?? 'what it serves is not known';
+    return { is: 'Lost', error: clusterUnreachable(hostOf(this.#given), why) };
+  }
+
+  get facts(): ClusterFacts {
+    const { context, expiresAt, issuedAt } = this.#next?.given ?? this.#given;
+    const version = this.#known?.cluster.discovery.kubeVersion() || undefined;
+    return { version, uid: this.#known?.uid, context, expiresAt, issuedAt };
+  }
+
+  /** The cluster that was found last. */
+  get cluster(): Cluster | undefined {
+    return this.#known?.cluster;
+  }
+
+  /** Another kubeconfig takes the place of the one before, as soon as it is known where it leads. */
+  rotate(given: ClusterAccess, where: string): void {
+    if (given.digest === this.digest) return;
+    void this.#next?.client.close();
+    this.#where = where;
+    this.#next = { ...this.#connect(given), given };
+    this.#failures = 0;
+    this.#woken.resolve();
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      this.#woken = Promise.withResolvers<void>();
+      await this.#ask();
+      this.#tell();
+      const pause = sleep(this.#pauseMs(), undefined, { signal, ref: false }).catch(() => undefined);
+      await Promise.race([pause, this.#woken.promise]);
+    }
+  }
+
+  #pauseMs(): number {
+    if (this.#failures === 0) return this.#known?.isStarted === true ? ASK_MS : RETRY_MS;
+    const isRefusal = this.#trouble !== undefined && this.#trouble.reason !== 'ClusterUnreachable';
+    return isRefusal ? REFUSED_RETRY_MS : RETRY_MS;
+  }
+
+  /** Who comes meanwhile shares the answer. */
+  #ask(): Promise<void> {
+    this.#asking ??= this.#askOnce().finally(() => {
+      this.#asking = undefined;
+    });
+    return this.#asking;
+  }
+
+  async #askOnce(): Promise<void> {
+    const { signal } = this.#stopping;
+    const next = this.#next;
+    const client = next?.client ?? this.#known?.client;
+    if (client === undefined) return;
+    const askedAt = performance.now();
+    // Another kubeconfig may have come meanwhile.
+    const isOutdated = () => signal.aborted || this.#next !== next;
+    try {
+      const { metadata } = await client.getMetadata(KUBE_SYSTEM, { timeoutMs: ANSWER_MS, signal });
+      if (isOutdated()) return;
+      this.#found(metadata.uid, next);
+      this.#verifiedAt = askedAt;
+      this.#failures = 0;
+      this.#trouble = undefined;
+    } catch (error) {
+      if (isOutdated()) return;
+      this.#failures += 1;
+      const given = next?.given ?? this.#given;
+      const trouble = troubleOf(error, { where: this.#where, given }, client.now());
+      if (this.#failures >= TOLD_AFTER) this.#trouble = trouble;
+    }
+  }
+
+  #found(uid: string, next: (Connected & { given: ClusterAccess }) | undefined): void {
+    const before = this.#known;
+    if (next !== undefined) {
+      this.#next = undefined;
+      this.#given = next.given;
+    }
+    if (before?.uid === uid) {
+      if (next === undefined) return;
+      // What is known of the cluster stays, and its watches go on: they begin anew with the new credentials by and by.
+      before.source.replace(next.given.access);
+      void next.client.close();
+      return;
+    }
+    // What is under way with the client before must not go on in another cluster.
+    this.#know(uid, next ?? this.#connect(this.#given));
+    void before?.cluster.stop().finally(() => before.client.close());
+  }
+
+  #know(uid: string, { client, source }: Connected): void {
+    const cluster = this.#options.connect.cluster(client, hostOf(this.#given));
+    const known: Known = { uid, cluster, client, source, since: performance.now(), isStarted: false };
+    this.#known = known;
+    cluster.start().then(
+      () => {
+        known.isStarted = true;
+        this.#tell();
+      },
+      // It was stopped before.
+      () => undefined,
+    );
+  }
+
+  #connect(given: ClusterAccess): Connected {
+    const source = new GivenAccess(given.access);
+    const client: KubeClient = this.#options.connect.client(source, () => this.#beforeWrite(client));
+    return { client, source };
+  }
+
+  /** Whom a write goes to is asked first, unless that is known since a moment ago: behind the address may be another one by now. */
+  #beforeWrite(client: KubeClient): Promise<void> | undefined {
+    const isFresh = () => performance.now() - this.#verifiedAt < FRESH_MS;
+    if (isFresh() && client === this.#known?.client && this.#trouble === undefined) return undefined;
+    return this.#ask().then(() => {
+      const why = client === this.#known?.client ? this.#trouble?.message : 'it is another cluster by now';
+      if (why === undefined && this.#failures === 0) return;
+      throw new UnreachableError('Unverified', `Nothing is written: ${why ?? 'the cluster does not answer'}`);
+    });
+  }
+
+  /** Only what changed is told. */
+  #tell(): void {
+    if (this.#stopping.signal.aborted) return;
+    const { state, facts } = this;
+    const error = state.is === 'Lost' ? [state.error.reason, state.error.message] : [];
+    const now = JSON.stringify([state.is, error, facts]);
+    if (now === this.#told) return;
+    this.#told = now;
+    this.#options.onChange();
+  }
+}

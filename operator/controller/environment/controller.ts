@@ -1,0 +1,134 @@
+import type { Environment } from '../../api/v1alpha1/environment.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import type { CredentialState } from '../../observe/environment-metrics.ts';
+import type { Logger } from '../../observe/log.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import { HOME, type PlacedTarget } from '../record/target.ts';
+import type { Connect } from './cluster-link.ts';
+import { Clusters } from './clusters.ts';
+import type { EnvironmentFacts } from './environment-status.ts';
+import { Environments, type EnvironmentsView, type KnownEnvironment } from './environments.ts';
+import type { KnownLabels } from './namespace-labels.ts';
+import { EnvironmentStatusWriter } from './status-writer.ts';
+import { type Whereabouts, whereaboutsOf } from './whereabouts.ts';
+
+export interface EnvironmentControllerOptions {
+  /** The API server with the Environments. */
+  client: KubeClient;
+  /** The same, as one that targets are in. */
+  home: Cluster;
+  connect: Connect;
+  /** Of the Secrets with kubeconfigs. */
+  namespace: string;
+  log: Logger;
+  /** Whoever lands there is to be looked at anew. */
+  onChange(environment: string): void;
+  random(): number;
+}
+
+/** The Environments: what they say, which clusters they are in, and what their status tells. */
+export class EnvironmentController implements EnvironmentsView {
+  readonly #options: EnvironmentControllerOptions;
+  readonly #environments: Environments;
+  readonly #clusters: Clusters;
+  readonly #writer: EnvironmentStatusWriter;
+
+  constructor(options: EnvironmentControllerOptions) {
+    const { client, home, connect, namespace, log, random } = options;
+    this.#options = options;
+    this.#environments = new Environments({
+      client,
+      log,
+      onChange: (name) => this.#changed(name),
+      onTold: (name) => this.#writer.due(name),
+    });
+    this.#clusters = new Clusters({
+      home,
+      client,
+      namespace,
+      connect,
+      onChange: (name) => {
+        options.onChange(name);
+        this.#writer.due(name);
+      },
+    });
+    this.#writer = new EnvironmentStatusWriter({
+      client,
+      get: (name) => this.get(name),
+      names: () => this.#environments.names(),
+      factsOf: (name) => this.#factsOf(name),
+      onWritten: (object) => this.#environments.takeIn(object),
+      onFault: (environment, error) =>
+        log.warn(
+          { environment, error: error instanceof Error ? error.message : String(error) },
+          'The status of an Environment could not be written; it is tried again.',
+        ),
+      random,
+    });
+  }
+
+  /** Resolves when the Environments are known, or cannot be for now; their clusters are waited for by nobody. */
+  start(): Promise<void> {
+    return this.#environments.start();
+  }
+
+  async stop(): Promise<void> {
+    this.#writer.follow();
+    await Promise.all([this.#environments.stop(), this.#clusters.stop()]);
+  }
+
+  /** This process leads. */
+  lead(): void {
+    this.#writer.lead();
+  }
+
+  follow(): void {
+    this.#writer.follow();
+  }
+
+  get problem(): string | undefined {
+    return this.#environments.problem;
+  }
+
+  get(name: string): KnownEnvironment | undefined {
+    return this.#environments.get(name);
+  }
+
+  labelsOf(namespace: string): KnownLabels {
+    return this.#environments.labelsOf(namespace);
+  }
+
+  whereabouts(environment: Environment): Whereabouts {
+    return whereaboutsOf(environment, this.#clusters.stand(environment.metadata.name));
+  }
+
+  /** The cluster that a target is in. @throws TowpathError where there is no way to it any more */
+  clusterOf({ cluster, environment }: Pick<PlacedTarget, 'cluster' | 'environment'>): Cluster {
+    return cluster === HOME ? this.#options.home : this.#clusters.of(environment);
+  }
+
+  /** All that targets are in. */
+  clusters(): Iterable<Cluster> {
+    return this.#clusters.all();
+  }
+
+  /** How long each kubeconfig's credential is good for, of those that say it. */
+  *credentials(): Iterable<CredentialState> {
+    for (const environment of this.#environments.names()) {
+      const { expiresAt, issuedAt } = this.#clusters.stand(environment)?.facts ?? {};
+      if (expiresAt !== undefined) yield { environment, expiresAt, issuedAt };
+    }
+  }
+
+  #changed(name: string): void {
+    this.#clusters.follow(name, this.get(name)?.environment?.spec.cluster?.kubeConfig.secretRef);
+    this.#options.onChange(name);
+  }
+
+  #factsOf(name: string): EnvironmentFacts {
+    return {
+      stand: this.#clusters.stand(name),
+      homeVersion: this.#options.home.discovery.kubeVersion() || undefined,
+    };
+  }
+}

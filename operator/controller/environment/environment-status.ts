@@ -1,0 +1,93 @@
+import type { TowpathError } from '../../api/errors.ts';
+import { fitBetween } from '../../api/v1alpha1/bound-status.ts';
+import { setConditions } from '../../api/v1alpha1/conditions.ts';
+import type { Environment, EnvironmentResourceStatus } from '../../api/v1alpha1/environment.ts';
+import { secondTime } from '../../kube/times.ts';
+import type { ClusterStand } from './clusters.ts';
+import { whereaboutsOf } from './whereabouts.ts';
+
+/** What an Environment's status says beside what follows of its cluster. */
+export interface EnvironmentFacts {
+  /** Undefined: it is in the operator's own cluster. */
+  readonly stand: ClusterStand | undefined;
+  /** Version of the operator's own. */
+  readonly homeVersion: string | undefined;
+  /** What is counted, and what holds; what is left out stays as it is. */
+  readonly others?: Partial<Pick<EnvironmentResourceStatus, 'frozenUntil' | 'applications' | 'objects'>>;
+}
+
+type Status = EnvironmentResourceStatus;
+type Told = Pick<Environment, 'metadata' | 'status'>;
+
+/** The status of an Environment. Pure. What is known of a cluster stays while it is out of reach. */
+export function environmentStatus(
+  environment: Told,
+  facts: EnvironmentFacts,
+  generation: number,
+  now: Date,
+): Status {
+  const { status = {} } = environment;
+  const known = { ...status, ...facts.others };
+  const whereabouts = whereaboutsOf(environment, facts.stand);
+  if (whereabouts.is === 'Pending') return known;
+  const error = whereabouts.is === 'Lost' ? whereabouts.error : undefined;
+  return {
+    ...known,
+    observedGeneration: generation,
+    conditions: conditionsOf(error, status, generation, now),
+    cluster: clusterOf(status.cluster, facts, whereabouts.is === 'Found' ? whereabouts.uid : undefined),
+  };
+}
+
+function conditionsOf(
+  error: TowpathError | undefined,
+  { conditions = [] }: Status,
+  generation: number,
+  now: Date,
+): NonNullable<Status['conditions']> {
+  const judge = () => {
+    if (error === undefined)
+      return [
+        {
+          type: 'Ready',
+          status: 'True' as const,
+          reason: 'Available',
+          message: 'Applications can be deployed here.',
+        },
+      ];
+    const why = { reason: error.reason, message: fitted(error) };
+    return [
+      { type: 'Ready', status: 'False' as const, ...why },
+      { type: error.remedy === 'Person' ? 'Stalled' : 'Reconciling', status: 'True' as const, ...why },
+    ];
+  };
+  return setConditions(conditions, judge(), generation, secondTime(now));
+}
+
+/** The next step stays where the message has to be cut. */
+function fitted({ message, next }: TowpathError): string {
+  const end = message.endsWith(next) ? next : '';
+  return fitBetween('', message.slice(0, message.length - end.length), end);
+}
+
+/** `uid`: the cluster that it is in from now on. */
+function clusterOf(
+  known: Status['cluster'] = {},
+  { stand, homeVersion }: EnvironmentFacts,
+  uid: string | undefined,
+): NonNullable<Status['cluster']> {
+  if (stand === undefined)
+    return { ...(homeVersion === undefined ? {} : { version: homeVersion }), reachable: true };
+  const { state, facts } = stand;
+  const inUse = uid ?? known.uid;
+  // Of another cluster, which nobody confirmed, nothing is told as if it were this one's.
+  const version = facts?.uid === inUse ? (facts?.version ?? known.version) : known.version;
+  const expiresAt = facts?.expiresAt;
+  return {
+    ...(version === undefined ? {} : { version }),
+    ...(inUse === undefined ? {} : { uid: inUse }),
+    reachable: state.is === 'Reached',
+    ...(facts === undefined ? {} : { context: facts.context }),
+    ...(expiresAt === undefined ? {} : { credentialExpiresAt: secondTime(expiresAt) }),
+  };
+}

@@ -1,0 +1,112 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { EnvironmentResourceStatus } from '../../api/v1alpha1/environment.ts';
+import type { KubeClient, KubeObject } from '../../kube/client.ts';
+import { isConflict, isNotFound, NotLeaderError } from '../../kube/errors.ts';
+import { backoffMs } from '../../retry/backoff.ts';
+import { mergePatchBetween } from '../work/merge-patch.ts';
+import { type EnvironmentFacts, environmentStatus } from './environment-status.ts';
+import { ENVIRONMENTS, type KnownEnvironment } from './environments.ts';
+
+export interface EnvironmentStatusWriterOptions {
+  client: KubeClient;
+  /** The Environment as it was told last. */
+  get(name: string): KnownEnvironment | undefined;
+  names(): Iterable<string>;
+  /** What is to be told of it now. */
+  factsOf(name: string): EnvironmentFacts;
+  /** Takes in what a write returned. */
+  onWritten(object: KubeObject): void;
+  onFault(name: string, error: unknown): void;
+  random(): number;
+}
+
+/** So long after what changed: what comes together is one write. */
+const SETTLE_MS = 50;
+const RETRY = { firstMs: 1_000, longestMs: 30_000 };
+
+/** The only writer of Environments: one patch of what changed, one at a time for each, and none where nothing did. */
+export class EnvironmentStatusWriter {
+  readonly #options: EnvironmentStatusWriterOptions;
+  /** By name whether it is to be looked at once more. */
+  readonly #writing = new Map<string, { again: boolean }>();
+  #leading: AbortController | undefined;
+
+  constructor(options: EnvironmentStatusWriterOptions) {
+    this.#options = options;
+  }
+
+  /** This process leads: what the Environments say is its to write. */
+  lead(): void {
+    this.#leading ??= new AbortController();
+    for (const name of this.#options.names()) this.due(name);
+  }
+
+  follow(): void {
+    this.#leading?.abort(new Error('this process leads no more'));
+    this.#leading = undefined;
+  }
+
+  /** Something of what the Environment is to say changed. */
+  due(name: string): void {
+    const leading = this.#leading;
+    if (leading === undefined) return;
+    const writing = this.#writing.get(name);
+    if (writing !== undefined) {
+      writing.again = true;
+      return;
+    }
+    const mine = { again: true };
+    this.#writing.set(name, mine);
+    void this.#write(name, mine, leading.signal).finally(() => {
+      this.#writing.delete(name);
+      // It was asked for between the last look and the end, or by who leads again.
+      if (mine.again) this.due(name);
+    });
+  }
+
+  async #write(name: string, mine: { again: boolean }, signal: AbortSignal): Promise<void> {
+    for (let failures = 0; mine.again; ) {
+      const pause =
+        failures === 0
+          ? SETTLE_MS
+          : backoffMs({ ...RETRY, failures, jitter: 'Fifth', random: this.#options.random() });
+      await sleep(pause, undefined, { signal }).catch(() => undefined);
+      mine.again = false;
+      if (signal.aborted) return;
+      try {
+        await this.#patch(name, signal);
+        failures = 0;
+      } catch (error) {
+        if (signal.aborted || error instanceof NotLeaderError) return;
+        failures += 1;
+        mine.again = true;
+        // Somebody wrote meanwhile, and the watch tells what.
+        if (!isConflict(error)) this.#options.onFault(name, error);
+      }
+    }
+  }
+
+  async #patch(name: string, signal: AbortSignal): Promise<void> {
+    const { client, get, factsOf } = this.#options;
+    const known = get(name);
+    if (known?.environment === undefined) return;
+    const { metadata } = known.object;
+    const generation = metadata.generation ?? 0;
+    const status: EnvironmentResourceStatus = environmentStatus(
+      known.environment,
+      factsOf(name),
+      generation,
+      client.now(),
+    );
+    const patch = mergePatchBetween(known.environment.status ?? {}, status);
+    if (patch === undefined) return;
+    const path = { resource: ENVIRONMENTS, name, subresource: 'status' };
+    const body = { metadata: { resourceVersion: metadata.resourceVersion }, status: patch };
+    try {
+      const written = await client.mergePatch(path, body, {}, { signal });
+      this.#options.onWritten(written);
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+  }
+}

@@ -1,0 +1,44 @@
+import { TowpathError } from '../../api/errors.ts';
+import type { Environment } from '../../api/v1alpha1/environment.ts';
+import { ANNOTATION_CLUSTER_CONFIRMED } from '../../api/v1alpha1/names.ts';
+import { HOME } from '../record/target.ts';
+import type { ClusterStand } from './clusters.ts';
+
+/** In which cluster an Environment is, as it is used and told. */
+export type Whereabouts =
+  /** `cluster`: the uid by which it is known, or HOME. */
+  | { readonly is: 'Known'; readonly cluster: string }
+  /** It is found out, and not yet to be told. */
+  | { readonly is: 'Pending' }
+  /** A person confirmed that it is that one from now on, or none was known before: that is to be written down first. */
+  | { readonly is: 'Found'; readonly uid: string }
+  | { readonly is: 'Lost'; readonly error: TowpathError };
+
+/**
+ * Where an Environment is. Pure. Whom its kubeconfig leads to is compared with whom it led to before: nothing is
+ * written to a cluster that is not written down (B5).
+ */
+export function whereaboutsOf(
+  { metadata, status }: Pick<Environment, 'metadata' | 'status'>,
+  stand: ClusterStand | undefined,
+): Whereabouts {
+  if (stand === undefined) return { is: 'Known', cluster: HOME };
+  const { state } = stand;
+  if (state.is === 'Connecting') return { is: 'Pending' };
+  if (state.is === 'Lost') return state;
+  const known = status?.cluster?.uid;
+  if (known === state.uid) return { is: 'Known', cluster: state.uid };
+  const confirmed = metadata.annotations[ANNOTATION_CLUSTER_CONFIRMED];
+  if (known === undefined || confirmed === state.uid) return { is: 'Found', uid: state.uid };
+  return { is: 'Lost', error: clusterChanged(metadata.name, known, state.uid) };
+}
+
+function clusterChanged(name: string, known: string, found: string): TowpathError {
+  const next = `If that is meant: kubectl annotate --overwrite environment ${name} ${ANNOTATION_CLUSTER_CONFIRMED}=${found}`;
+  return new TowpathError(
+    'Person',
+    'ClusterChanged',
+    `The kubeconfig of Environment ${name} leads to another cluster than before (${known}): nothing is written or deleted there. ${next}`,
+    { next },
+  );
+}

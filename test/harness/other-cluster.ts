@@ -1,0 +1,131 @@
+import type { TestContext } from 'node:test';
+import { kubeConfigText } from './cluster.ts';
+import { type ControlPlane, startControlPlane } from './control-plane.ts';
+import type { StagedEnvironment } from './environments.ts';
+import type { Stage } from './operator.ts';
+
+/** Where the account of kubeconfigs is, as docs/clusters.md has it. */
+const OPERATORS = 'towpath-system';
+export const ENVIRONMENTS = '/apis/towpath.dev/v1alpha1/environments';
+
+let other: Promise<ControlPlane> | undefined;
+
+/** A second control plane, one for each test process, which ends with it. */
+export function useOtherCluster(): Promise<ControlPlane> {
+  other ??= startControlPlane();
+  return other;
+}
+
+type Requests = Pick<ControlPlane, 'request'>;
+
+export async function make({ request }: Requests, path: string, body: object): Promise<void> {
+  const { status, body: text } = await request('POST', path, { body });
+  if (status >= 300 && status !== 409) throw new Error(`POST ${path}: ${status} ${text}`);
+}
+
+/** A ServiceAccount with the rights that docs/clusters.md gives it, and a token of it; `expires` in seconds. */
+export async function newAccount(
+  cluster: Requests,
+  name: string,
+  { rights = true, expires = 7_200 }: { rights?: boolean; expires?: number } = {},
+): Promise<string> {
+  await make(cluster, '/api/v1/namespaces', { metadata: { name: OPERATORS } });
+  await make(cluster, `/api/v1/namespaces/${OPERATORS}/serviceaccounts`, { metadata: { name } });
+  const rbac = '/apis/rbac.authorization.k8s.io/v1';
+  const rules = [
+    { apiGroups: [''], resources: ['namespaces', 'serviceaccounts'], verbs: ['get'] },
+    {
+      apiGroups: ['apiextensions.k8s.io'],
+      resources: ['customresourcedefinitions'],
+      verbs: ['list', 'watch'],
+    },
+    { apiGroups: [''], resources: ['serviceaccounts'], verbs: ['impersonate'], resourceNames: ['deployer'] },
+  ];
+  if (rights) {
+    await make(cluster, `${rbac}/clusterroles`, { metadata: { name: OPERATORS }, rules });
+    for (const role of [OPERATORS, 'view'])
+      await make(cluster, `${rbac}/clusterrolebindings`, {
+        metadata: { name: `${role}-${name}` },
+        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: role },
+        subjects: [{ kind: 'ServiceAccount', name, namespace: OPERATORS }],
+      });
+  }
+  const path = `/api/v1/namespaces/${OPERATORS}/serviceaccounts/${name}/token`;
+  const { status, body } = await cluster.request('POST', path, {
+    body: {
+      apiVersion: 'authentication.k8s.io/v1',
+      kind: 'TokenRequest',
+      spec: { expirationSeconds: expires },
+    },
+  });
+  if (status !== 201) throw new Error(`POST ${path}: ${status} ${body}`);
+  return (JSON.parse(body) as { status: { token: string } }).status.token;
+}
+
+export async function endAccount(cluster: Requests, name: string): Promise<void> {
+  await cluster.request('DELETE', `/api/v1/namespaces/${OPERATORS}/serviceaccounts/${name}`);
+}
+
+/** Stores a kubeconfig where the operator of the stage looks for it. */
+export async function storeKubeConfig(stage: Stage, secret: string, text: string): Promise<void> {
+  const path = `/api/v1/namespaces/${stage.namespace}/secrets/${secret}`;
+  const body = {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: secret },
+    data: { kubeconfig: Buffer.from(text).toString('base64') },
+  };
+  const { status, body: answer } = await stage.cluster.request(
+    'PATCH',
+    `${path}?fieldManager=test&force=true`,
+    { body, contentType: 'application/apply-patch+yaml' },
+  );
+  if (status >= 300) throw new Error(`PATCH ${path}: ${status} ${answer}`);
+}
+
+export function kubeConfigOf(
+  { serverUrl, ca }: Pick<ControlPlane, 'serverUrl' | 'ca'>,
+  token: string,
+): string {
+  return kubeConfigText({ serverUrl, ca, token });
+}
+
+/** The namespace with a ServiceAccount `deployer` that may edit it. */
+export async function newLanding(t: TestContext, cluster: Requests, namespace: string): Promise<void> {
+  t.after(async () => {
+    await cluster.request('DELETE', `/api/v1/namespaces/${namespace}`);
+  });
+  await make(cluster, '/api/v1/namespaces', { metadata: { name: namespace } });
+  await make(cluster, `/api/v1/namespaces/${namespace}/serviceaccounts`, { metadata: { name: 'deployer' } });
+  await make(cluster, `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}/rolebindings`, {
+    metadata: { name: 'deployer' },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'edit' },
+    subjects: [{ kind: 'ServiceAccount', name: 'deployer', namespace }],
+  });
+}
+
+/** An Environment by a kubeconfig, whose Secret may come later. */
+export async function newRemoteEnvironment(
+  t: TestContext,
+  { cluster, namespace }: Stage,
+  suffix: string,
+  secret = suffix,
+): Promise<StagedEnvironment> {
+  const name = `${suffix}-${namespace}`.slice(0, 63);
+  const landing = `${namespace}-${suffix}`;
+  t.after(async () => {
+    await cluster.request('DELETE', `${ENVIRONMENTS}/${name}`);
+  });
+  await make(cluster, ENVIRONMENTS, {
+    apiVersion: 'towpath.dev/v1alpha1',
+    kind: 'Environment',
+    metadata: { name },
+    spec: {
+      cluster: { kubeConfig: { secretRef: { name: secret } } },
+      namespace: landing,
+      access: { serviceAccountName: 'deployer' },
+      allowedNamespaces: [namespace],
+    },
+  });
+  return { name, namespace: landing };
+}

@@ -1,0 +1,299 @@
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { environmentOf } from '../../operator/api/v1alpha1/application.ts';
+import type { Environment } from '../../operator/api/v1alpha1/environment.ts';
+import type { Cluster } from '../harness/cluster.ts';
+import { startConnectProxy } from '../harness/connect-proxy.ts';
+import { documented, runCommands } from '../harness/documented.ts';
+import { newEnvironment, type StagedEnvironment } from '../harness/environments.ts';
+import { conditionOf, newStage, type Stage } from '../harness/operator.ts';
+import {
+  ENVIRONMENTS,
+  endAccount,
+  kubeConfigOf,
+  newAccount,
+  newLanding,
+  newRemoteEnvironment,
+  storeKubeConfig,
+  useOtherCluster,
+} from '../harness/other-cluster.ts';
+import { temporaryDirectory } from '../harness/process.ts';
+import { eventually } from '../harness/wait.ts';
+
+const configMap = (version: string) => ({
+  'web.yaml': `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {version: "${version}"}\n`,
+});
+
+async function environment(
+  { cluster }: Stage,
+  { name }: Pick<StagedEnvironment, 'name'>,
+): Promise<Environment> {
+  const { status, body } = await cluster.request('GET', `${ENVIRONMENTS}/${name}`);
+  assert.equal(status, 200, body);
+  return JSON.parse(body) as Environment;
+}
+
+const readyOf = ({ status }: Environment) => status?.conditions?.find(({ type }) => type === 'Ready');
+
+async function untilEnvironment(
+  stage: Stage,
+  of: Pick<StagedEnvironment, 'name'>,
+  reason: string,
+): Promise<Environment> {
+  let last: Environment | undefined;
+  try {
+    return await eventually(
+      async () => {
+        last = await environment(stage, of);
+        return readyOf(last)?.reason === reason ? last : undefined;
+      },
+      { describe: `Environment ${of.name} to say ${reason}` },
+    );
+  } catch (error) {
+    throw new Error(
+      `${(error as Error).message.slice(0, 200)}\nstatus: ${JSON.stringify(last?.status)}\noperator: ${stage.operator.process.logTail(15)}`,
+    );
+  }
+}
+
+/** Undefined where there is none. */
+async function webIn(
+  cluster: Pick<Cluster, 'request'>,
+  namespace: string,
+): Promise<{ version: string; uid: string } | undefined> {
+  const { status, body } = await cluster.request('GET', `/api/v1/namespaces/${namespace}/configmaps/web`);
+  if (status === 404) return undefined;
+  assert.equal(status, 200, body);
+  const { data, metadata } = JSON.parse(body) as { data: { version: string }; metadata: { uid: string } };
+  return { version: data.version, uid: metadata.uid };
+}
+
+async function uidOf(cluster: Pick<Cluster, 'request'>): Promise<string> {
+  const { body } = await cluster.request('GET', '/api/v1/namespaces/kube-system');
+  return (JSON.parse(body) as { metadata: { uid: string } }).metadata.uid;
+}
+
+/** An Application `web` in this cluster and in another one. */
+async function newWeb(t: TestContext) {
+  const other = await useOtherCluster();
+  const stage = await newStage(t, { files: configMap('1') });
+  const here = await newEnvironment(t, stage, 'here');
+  const there = await newRemoteEnvironment(t, stage, 'there');
+  await newLanding(t, other, there.namespace);
+  const account = `of-${stage.namespace}`;
+  await storeKubeConfig(stage, 'there', kubeConfigOf(other, await newAccount(other, account)));
+  const environments = [{ name: here.name }, { name: there.name }];
+  await stage.deployed('web', { environments });
+  return { stage, other, here, there, account, environments };
+}
+
+test('an Application with an environment in another cluster has its objects there and only there, and a rotated kubeconfig takes effect by itself', async (t) => {
+  const { stage, other, here, there, account } = await newWeb(t);
+  assert.equal((await webIn(stage.cluster, here.namespace))?.version, '1');
+  assert.equal((await webIn(other, there.namespace))?.version, '1');
+  assert.equal(await webIn(stage.cluster, there.namespace), undefined);
+  assert.equal(await webIn(other, here.namespace), undefined);
+
+  const { status } = await untilEnvironment(stage, there, 'Available');
+  const { version } = JSON.parse(
+    (await other.request('GET', '/version')).body.replace('gitVersion', 'version'),
+  );
+  assert.equal(status?.cluster?.version, version);
+  assert.equal(status?.cluster?.uid, await uidOf(other));
+  assert.equal(status?.cluster?.reachable, true);
+  assert.equal(status?.cluster?.context, 'towpath');
+  const expiresInMs = Date.parse(status?.cluster?.credentialExpiresAt ?? '') - Date.now();
+  assert.ok(expiresInMs > 3_600_000 && expiresInMs <= 7_200_000, `${expiresInMs} ms`);
+  const table = await stage.kubectl('get', 'environment', there.name);
+  t.diagnostic(table);
+  assert.match(
+    table,
+    new RegExp(`^NAME +READY +CLUSTER.*\\n${there.name} +True +${version.replaceAll('.', '\\.')}`),
+  );
+  await untilEnvironment(stage, here, 'Available');
+  const metrics = await stage.operator.metrics();
+  const expiry = new RegExp(
+    `^towpath_environment_credential_expiry_timestamp_seconds\\{environment="${there.name}"\\} (\\d+)$`,
+    'm',
+  ).exec(metrics)?.[1];
+  assert.equal(Number(expiry) * 1_000, Date.parse(status?.cluster?.credentialExpiresAt ?? ''));
+
+  // Another account, and the first one is no more: B12.
+  await storeKubeConfig(stage, 'there', kubeConfigOf(other, await newAccount(other, `${account}-2`)));
+  await endAccount(other, account);
+  const second = await stage.repository.commit(configMap('2'));
+  await stage.untilReadyAt('web', second);
+  assert.equal((await webIn(other, there.namespace))?.version, '2');
+
+  await endAccount(other, `${account}-2`);
+  const refused = await untilEnvironment(stage, there, 'CredentialRefused');
+  assert.equal(
+    refused.status?.conditions?.some(({ type }) => type === 'Stalled'),
+    true,
+  );
+  await storeKubeConfig(stage, 'there', kubeConfigOf(other, await newAccount(other, `${account}-3`)));
+  await untilEnvironment(stage, there, 'Available');
+  await stage.untilReadyAt('web', second);
+});
+
+test('A3: a cluster that is stopped is told within a minute, delays no other and no start, and what was missed is made up for when it is back', async (t) => {
+  const { stage, other, here, there } = await newWeb(t);
+  const before = await webIn(other, there.namespace);
+  t.after(() => other.startApiServer().catch(() => undefined));
+  await other.stopApiServer();
+  const stopped = performance.now();
+  const down = await untilEnvironment(stage, there, 'ClusterUnreachable');
+  const unseen = await stage.until(
+    'web',
+    ({ status }) => environmentOf(status, there.name)?.health === 'Unknown',
+    'the Application to say so',
+  );
+  assert.ok(performance.now() - stopped < 60_000, 'within a minute (B2)');
+  assert.equal(down.status?.cluster?.reachable, false);
+  assert.equal(
+    down.status?.cluster?.uid,
+    await environment(stage, there).then(({ status }) => status?.cluster?.uid),
+  );
+  assert.equal(conditionOf(unseen, 'Ready')?.status, 'False');
+  assert.equal(conditionOf(unseen, 'Ready')?.reason, 'ClusterUnreachable');
+  assert.equal(environmentOf(unseen.status, there.name)?.sync, 'Blocked');
+  assert.equal(unseen.status?.summary?.environments, '1/2');
+
+  const second = await stage.repository.commit(configMap('2'));
+  const isHere = async () => (await webIn(stage.cluster, here.namespace))?.version === '2';
+  await eventually(isHere, { describe: 'the commit here' });
+  await stage.restart('SIGTERM');
+  await eventually(async () => (await fetch(`${await stage.operator.url('probe')}/readyz`)).status === 200, {
+    describe: 'the operator to be ready',
+    within: 20_000,
+  });
+  const third = await stage.repository.commit(configMap('3'));
+  const isThird = async () => (await webIn(stage.cluster, here.namespace))?.version === '3';
+  await eventually(isThird, { describe: 'the next commit here after a restart' });
+  assert.notEqual(second, third);
+
+  await other.startApiServer();
+  await stage.untilReadyAt('web', third);
+  const after = await webIn(other, there.namespace);
+  assert.deepEqual(after, { version: '3', uid: before?.uid }, 'nothing was deleted meanwhile');
+  await untilEnvironment(stage, there, 'Available');
+});
+
+test('B9: a cluster is reached through the proxy of its kubeconfig, and by the name in its certificate', async (t) => {
+  const { stage, other, there, account } = await newWeb(t);
+  const proxy = await startConnectProxy(Number(new URL(other.serverUrl).port));
+  t.after(() => proxy.stop());
+  // Only the proxy knows the way.
+  const serverUrl = 'https://eu.example.invalid:6443';
+  const config = JSON.parse(kubeConfigOf({ ...other, serverUrl }, await newAccount(other, account)));
+  Object.assign(config.clusters[0].cluster, { 'proxy-url': proxy.url, 'tls-server-name': 'localhost' });
+  await storeKubeConfig(stage, 'there', JSON.stringify(config));
+  const second = await stage.repository.commit(configMap('2'));
+  await eventually(() => proxy.asked.length > 0, { describe: 'the proxy to be asked' });
+  await stage.untilReadyAt('web', second);
+  assert.equal((await webIn(other, there.namespace))?.version, '2');
+  assert.deepEqual(new Set(proxy.asked), new Set(['eu.example.invalid:6443']));
+});
+
+test('S12, B5: a kubeconfig that is gone, cannot be used, or leads to another cluster is told, costs no object, and is used again when it is back', async (t) => {
+  const { stage, other, there, account } = await newWeb(t);
+  const before = await webIn(other, there.namespace);
+  const good = kubeConfigOf(other, await newAccount(other, account));
+  await stage.kubectl('delete', 'secret', 'there');
+  await untilEnvironment(stage, there, 'KubeConfigMissing');
+  const missing = await stage.until(
+    'web',
+    (application) => conditionOf(application, 'Ready')?.reason === 'KubeConfigMissing',
+    'the Application to tell of the Secret',
+  );
+  assert.match(environmentOf(missing.status, there.name)?.message ?? '', /Secret .*\/there.* does not exist/);
+
+  const program = good.replace(
+    '"token"',
+    '"exec": {"apiVersion": "client.authentication.k8s.io/v1"}, "token"',
+  );
+  await storeKubeConfig(stage, 'there', program);
+  const invalid = await untilEnvironment(stage, there, 'KubeConfigInvalid');
+  assert.match(readyOf(invalid)?.message ?? '', /runs no program/);
+
+  const expired = `a.${Buffer.from('{"exp":1700000000}').toString('base64url')}.b`;
+  await storeKubeConfig(stage, 'there', kubeConfigOf(other, expired));
+  await untilEnvironment(stage, there, 'CredentialExpired');
+  await storeKubeConfig(
+    stage,
+    'there',
+    kubeConfigOf(other, await newAccount(other, `${account}-powerless`, { rights: false })),
+  );
+  await untilEnvironment(stage, there, 'ClusterForbidden');
+  await storeKubeConfig(stage, 'there', kubeConfigOf({ ...other, ca: stage.cluster.ca }, expired));
+  await untilEnvironment(stage, there, 'ClusterUntrusted');
+
+  // The operator's own cluster is another one than before.
+  await newLanding(t, stage.cluster, there.namespace);
+  const second = await stage.repository.commit(configMap('2'));
+  const own = kubeConfigOf(stage.cluster, stage.cluster.adminToken);
+  await storeKubeConfig(stage, 'there', own);
+  const changed = await untilEnvironment(stage, there, 'ClusterChanged');
+  const uid = await uidOf(stage.cluster);
+  assert.ok(readyOf(changed)?.message.includes(`towpath.dev/cluster-confirmed=${uid}`));
+  assert.equal(changed.status?.cluster?.uid, await uidOf(other));
+  assert.equal(await webIn(stage.cluster, there.namespace), undefined, 'nothing is written there');
+  assert.deepEqual(await webIn(other, there.namespace), before, 'and nothing changed in the old one');
+
+  await storeKubeConfig(stage, 'there', good);
+  await stage.untilReadyAt('web', second);
+  assert.deepEqual(await webIn(other, there.namespace), { version: '2', uid: before?.uid });
+
+  await storeKubeConfig(stage, 'there', own);
+  await untilEnvironment(stage, there, 'ClusterChanged');
+  await stage.kubectl('annotate', 'environment', there.name, `towpath.dev/cluster-confirmed=${uid}`);
+  const confirmed = await untilEnvironment(stage, there, 'Available');
+  assert.equal(confirmed.status?.cluster?.uid, uid);
+  await eventually(async () => (await webIn(stage.cluster, there.namespace))?.version === '2', {
+    describe: 'the Application to be deployed to the cluster that was confirmed',
+  });
+  assert.equal((await webIn(other, there.namespace))?.uid, before?.uid, 'what the old one had stays');
+});
+
+test('the commands of docs/clusters.md make a kubeconfig with which access is managed and an Application deployed there', async (t) => {
+  const other = await useOtherCluster();
+  const stage = await newStage(t, { files: configMap('1') });
+  const directory = temporaryDirectory('kubeconfig');
+  const page = 'clusters.md';
+  writeFileSync(join(directory, 'towpath-remote.yaml'), documented(page, 'kind: ClusterRole'));
+  await runCommands(other, documented(page, 'kubectl apply -f towpath-remote.yaml'), directory);
+  await runCommands(other, documented(page, 'create token'), directory);
+  const inNamespace = (commands: string) =>
+    runCommands(stage.cluster, commands.replaceAll('towpath-system', stage.namespace), directory);
+  await inNamespace(documented(page, 'create secret generic eu', '--from-file=kubeconfig=eu.kubeconfig\n'));
+
+  const name = `docs-${stage.namespace}`;
+  const landing = `${stage.namespace}-${name}`;
+  const written = documented(page, 'kind: Environment').replace('name: eu\n', `name: ${name}\n`);
+  t.after(async () => {
+    await stage.cluster.request('DELETE', `${ENVIRONMENTS}/${name}`);
+    await other.request('DELETE', `/api/v1/namespaces/${landing}`);
+  });
+  const applied = await stage.cluster.kubectl(['apply', '-f', '-'], { input: written });
+  assert.equal(applied.code, 0, applied.stderr);
+  const revision = await stage.deployed('web', { environments: [{ name }] });
+  assert.ok(revision);
+  assert.equal((await webIn(other, landing))?.version, '1');
+  const { status } = await untilEnvironment(stage, { name }, 'Available');
+  assert.equal(status?.cluster?.context, 'eu');
+
+  // Rotated as the page says it: the token is another one, and nothing is made anew.
+  const before = await webIn(other, landing);
+  const former = status?.cluster?.credentialExpiresAt;
+  const shorter = documented(page, 'create token').replace('2160h', '1h');
+  await runCommands(other, shorter, directory);
+  await inNamespace(documented(page, '--dry-run=client'));
+  await eventually(
+    async () => (await environment(stage, { name })).status?.cluster?.credentialExpiresAt !== former,
+    { describe: 'the new token in the status' },
+  );
+  await stage.untilReadyAt('web', revision);
+  assert.deepEqual(await webIn(other, landing), before);
+});
