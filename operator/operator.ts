@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseDuration } from './api/v1alpha1/duration.ts';
+import { GROUP } from './api/v1alpha1/names.ts';
 import { ApplicationController } from './controller/application/controller.ts';
 import { Targets } from './controller/application/targets.ts';
 import { takeAnswer, watchApplications } from './controller/application/watch-applications.ts';
@@ -14,6 +15,7 @@ import { type ClientOptions, KubeClient, type KubeObject } from './kube/client.t
 import type { LedBefore } from './kube/lease.ts';
 import type { ListWatch } from './kube/list-watch.ts';
 import { WriteGate } from './kube/write-gate.ts';
+import { addressOf as digestAddress } from './manifest/digest.ts';
 import { APPLICATION_LINES } from './observe/application-log.ts';
 import { Slices } from './observe/event-loop-slices.ts';
 import { HttpServer } from './observe/http-server.ts';
@@ -217,9 +219,10 @@ export class Operator {
         log.warn({ error: describe(error) }, 'An event could not be written.'),
       obstacle: () => this.#obstacle(),
       tryRecords: (signal: AbortSignal) => this.#controller.tryRecords(signal),
-      begin: (signal: AbortSignal, before: LedBefore) => {
-        this.#environments.lead();
-        return this.#controller.lead(signal, before);
+      begin: async (signal: AbortSignal, before: LedBefore) => {
+        await this.#controller.lead(signal, before);
+        // What is deployed where is known by then.
+        if (!signal.aborted) this.#environments.lead();
       },
       end: () => {
         this.#environments.follow();
@@ -266,6 +269,9 @@ export class Operator {
         cluster: (client, host) => this.#newCluster(client, { host }),
       },
       namespace: this.#flags.namespace,
+      isOnly: this.#flags['watch-namespace'] === '',
+      finalizer: environmentFinalizer(this.#installation),
+      usesOf: (name) => this.#controller.usesOf(name),
       log: this.#log,
       onChange: (name) => this.#controller.onEnvironment(name),
       random: Math.random,
@@ -304,6 +310,7 @@ export class Operator {
       home: this.#home.client,
       clusterOf: (target) => this.#environments.clusterOf(target),
       clusters: () => this.#environments.clusters(),
+      onUse: (environment) => this.#environments.used(environment),
       access: new ManagedAccess({
         home: this.#home.client,
         ownNamespace: flags.namespace,
@@ -364,6 +371,11 @@ export class Operator {
       onDelivery: (provider, outcome) => this.#metrics.delivered(provider, outcome),
     });
   }
+}
+
+/** Several installations may deploy to one Environment, each for namespaces of its own. */
+function environmentFinalizer(installation: string): string {
+  return `${GROUP}/used-by-${digestAddress(installation)}`;
 }
 
 function authoritiesOf(flags: FlagValues, log: Logger): Authorities | undefined {

@@ -49,8 +49,8 @@ export const CLUSTER_RIGHTS: readonly Right[] = [
   {
     apiGroups: ['towpath.dev'],
     resources: ['environments'],
-    verbs: ['get', 'list', 'watch'],
-    why: 'Where Applications may land; got is one whose values have integers beyond 2^53.',
+    verbs: ['get', 'list', 'watch', 'patch'],
+    why: 'Where Applications may land; patched is the finalizer of one that is used, and got one whose values have integers beyond 2^53.',
   },
   {
     apiGroups: ['towpath.dev'],

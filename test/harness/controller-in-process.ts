@@ -52,6 +52,7 @@ export async function startController({
     home,
     clusterOf: () => cluster,
     clusters: () => [cluster],
+    onUse: nothing,
     access: new ManagedAccess({
       home,
       ownNamespace: namespace,

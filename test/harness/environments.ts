@@ -27,6 +27,11 @@ export async function newEnvironment(
   const environments = '/apis/towpath.dev/v1alpha1/environments';
   t.after(async () => {
     await cluster.request('DELETE', `${environments}/${name}`);
+    // What its operator, which has ended, would do.
+    await cluster.request('PATCH', `${environments}/${name}`, {
+      body: { metadata: { finalizers: null } },
+      contentType: 'application/merge-patch+json',
+    });
     await cluster.request('DELETE', `/api/v1/namespaces/${landing}`);
   });
   await make('/api/v1/namespaces', { metadata: { name: landing } });

@@ -3,7 +3,7 @@ import { type TestContext, test } from 'node:test';
 import { environmentOf } from '../../operator/api/v1alpha1/application.ts';
 import { newEnvironment, type StagedEnvironment } from '../harness/environments.ts';
 import { conditionOf, newStage, type Stage } from '../harness/operator.ts';
-import { always } from '../harness/wait.ts';
+import { always, eventually } from '../harness/wait.ts';
 
 /** A chart that says in a ConfigMap what values it was rendered with. */
 const CHART = {
@@ -393,4 +393,44 @@ test('A11: a commit that changes nothing of what is deployed is no deployment, a
   const metrics = await stage.operator.metrics();
   assert.doesNotMatch(metrics, /^towpath_renders_total.* [1-9]/m);
   assert.doesNotMatch(metrics, /^towpath_git_fetches_total.* [1-9]/m);
+});
+
+test('an Environment that is used stays when it is deleted, works, and says who uses it; when nobody does any more, it goes', async (t) => {
+  const stage = await newStage(t, { files: CHART });
+  const { staging, prod } = await twoEnvironments(t, stage);
+  await stage.deployed('web', { environments: [{ name: staging.name }, { name: prod.name }] });
+  const until = new Date(Math.ceil(Date.now() / 1_000) * 1_000 + 3_000).toISOString().replace('.000', '');
+  const frozen = { spec: { freezes: [{ from: '2026-01-01T00:00:00Z', until, reason: 'a test' }] } };
+  await stage.kubectl('patch', 'environment', prod.name, '--type=merge', '-p', JSON.stringify(frozen));
+  const table = async () => (await stage.kubectl('get', 'environments', prod.name)).split('\n').slice(0, 2);
+  await eventually(async () => (await table())[1]?.includes(until), { describe: 'the freeze in the table' });
+  t.diagnostic((await table()).join('\n'));
+  assert.match(
+    (await table()).join('\n'),
+    /^NAME +READY +CLUSTER +APPLICATIONS +FROZEN +AGE\n\S+ +True +v1\./,
+  );
+
+  await stage.kubectl('delete', 'environment', prod.name, '--wait=false');
+  const readyOf = [
+    'get',
+    'environment',
+    prod.name,
+    '-o',
+    'jsonpath={.status.conditions[?(@.type=="Ready")].message}',
+  ];
+  await eventually(async () => (await stage.kubectl(...readyOf)).includes(`It has ${stage.namespace}/web.`), {
+    describe: 'the Environment to say who uses it',
+  });
+  const second = await stage.repository.commit({ 'values.yaml': 'from: second\nsize: 1\nid: 0\n' });
+  await stage.untilReadyAt('web', second);
+  assert.match((await valuesIn(stage, prod)) ?? '', /"from":"second"/);
+
+  await stage.kubectl('delete', 'tapp', 'web', '--timeout=30s');
+  await eventually(
+    async () => {
+      const path = `/apis/towpath.dev/v1alpha1/environments/${prod.name}`;
+      return (await stage.cluster.request('GET', path)).status === 404;
+    },
+    { describe: 'the Environment to be gone' },
+  );
 });

@@ -19,10 +19,10 @@
 {{- end -}}
 
 {{- define "towpath.rules.cluster" -}}
-# Where Applications may land; got is one whose values have integers beyond 2^53.
+# Where Applications may land; patched is the finalizer of one that is used, and got one whose values have integers beyond 2^53.
 - apiGroups: ["towpath.dev"]
   resources: [environments]
-  verbs: [get, list, watch]
+  verbs: [get, list, watch, patch]
 # Their status.
 - apiGroups: ["towpath.dev"]
   resources: [environments/status]

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type Application, parseApplication } from '../../api/v1alpha1/application.ts';
+import { type Application, environmentOf, parseApplication } from '../../api/v1alpha1/application.ts';
 import { API_VERSION, FINALIZER, GROUP } from '../../api/v1alpha1/names.ts';
 import type { KubeObject } from '../../kube/client.ts';
+import type { Uses } from '../environment/uses.ts';
 import { applicationKey, applicationOf } from '../record/application-key.ts';
 import type { TargetIdentity } from '../record/target.ts';
 import { forgetLooks, type TargetMemory } from '../target/memory.ts';
@@ -91,6 +92,15 @@ export class ApplicationCache {
       forgetLooks(target);
       target.isRecordInDoubt = true;
     }
+  }
+
+  /** What is deployed to an Environment. */
+  usesOf(environment: string): Uses {
+    const applications = [...(this.#byEnvironment.get(environment) ?? [])];
+    const objects = applications.map(
+      (key) => environmentOf(this.#byKey.get(key)?.application?.status, environment)?.objects ?? 0,
+    );
+    return { applications, objects: objects.reduce((sum, count) => sum + count, 0) };
   }
 
   /** Takes in that an Environment came, changed or went; returns the keys of the Applications that name it. */

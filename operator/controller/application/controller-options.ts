@@ -22,6 +22,8 @@ export interface ControllerOptions {
   clusters(): Iterable<Cluster>;
   /** Of Environments that have it managed. */
   access: AccessKeeper;
+  /** Something of what is deployed to an Environment changed. */
+  onUse(environment: string): void;
   sources: Sources;
   /** The same for every way to write the URL of a repository; undefined where it is none. */
   nameOf(url: string): string | undefined;

@@ -7,6 +7,7 @@ import type { Load } from '../../observe/work-metrics.ts';
 import { References } from '../candidate/references.ts';
 import { Secrecy } from '../candidate/secrecy/secrecy.ts';
 import { WantedCandidates } from '../candidate/wanted.ts';
+import type { Uses } from '../environment/uses.ts';
 import { applicationKey, applicationOf } from '../record/application-key.ts';
 import { RecordStore } from '../record/store.ts';
 import type { TargetIdentity } from '../record/target.ts';
@@ -194,6 +195,11 @@ export class ApplicationController {
     for (const { name } of this.#applications.targetsAt(id)) this.#targets.onChanged(name);
   }
 
+  /** What is deployed to an Environment. */
+  usesOf(environment: string): Uses {
+    return this.#applications.usesOf(environment);
+  }
+
   /** An Environment came, changed, or went: who names it is looked at anew. */
   onEnvironment(name: string): void {
     for (const key of this.#applications.environmentChanged(name)) this.#wake(key, { interrupt: 'at once' });
@@ -262,8 +268,15 @@ export class ApplicationController {
   }
 
   /** Takes in an event of the watch on Applications: each is newer than what was told before. */
-  onEvent({ type, namespace, name, object, isAnew }: WatchEvent<KubeObject>): void {
-    const key = `${namespace}/${name}`;
+  onEvent(event: WatchEvent<KubeObject>): void {
+    const environments = () => this.#targetsOf(key).map(({ environment }) => environment);
+    const key = `${event.namespace}/${event.name}`;
+    const before = environments();
+    this.#takeIn(key, event);
+    for (const environment of new Set([...before, ...environments()])) this.#options.onUse(environment);
+  }
+
+  #takeIn(key: string, { type, object, isAnew }: WatchEvent<KubeObject>): void {
     const wasReady = this.#applications.isReady(key);
     if (type === 'Deleted') {
       this.#forget(key);

@@ -2,6 +2,7 @@ import type { Environment } from '../../api/v1alpha1/environment.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import type { CredentialState } from '../../observe/environment-metrics.ts';
 import type { Logger } from '../../observe/log.ts';
+import { nextChange } from '../../promote/gates/freeze.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { HOME, type PlacedTarget } from '../record/target.ts';
 import type { Connect } from './cluster-link.ts';
@@ -10,6 +11,8 @@ import type { EnvironmentFacts } from './environment-status.ts';
 import { Environments, type EnvironmentsView, type KnownEnvironment } from './environments.ts';
 import type { KnownLabels } from './namespace-labels.ts';
 import { EnvironmentStatusWriter } from './status-writer.ts';
+import { Timers } from './timers.ts';
+import { countsOf, inUse, type Uses } from './uses.ts';
 import { type Whereabouts, whereaboutsOf } from './whereabouts.ts';
 
 export interface EnvironmentControllerOptions {
@@ -21,10 +24,19 @@ export interface EnvironmentControllerOptions {
   /** Of the Secrets with kubeconfigs. */
   namespace: string;
   log: Logger;
+  /** Whether no other installation deploys to the same Environments: then what is counted is all. */
+  isOnly: boolean;
+  /** By which our finalizer is told from another installation's. */
+  finalizer: string;
+  /** What is deployed there. */
+  usesOf(environment: string): Uses;
   /** Whoever lands there is to be looked at anew. */
   onChange(environment: string): void;
   random(): number;
 }
+
+/** What is counted is told so long after it changed: what comes together is one write. */
+const COUNT_AFTER_MS = 2_000;
 
 /** The Environments: what they say, which clusters they are in, and what their status tells. */
 export class EnvironmentController implements EnvironmentsView {
@@ -32,6 +44,9 @@ export class EnvironmentController implements EnvironmentsView {
   readonly #environments: Environments;
   readonly #clusters: Clusters;
   readonly #writer: EnvironmentStatusWriter;
+  /** By Environment: when a freeze begins or ends, and when what is counted is told again. */
+  readonly #freezes = new Timers((name) => this.#writer.due(name));
+  readonly #counts = new Timers((name) => this.#writer.due(name));
 
   constructor(options: EnvironmentControllerOptions) {
     const { client, home, connect, namespace, log, random } = options;
@@ -56,6 +71,9 @@ export class EnvironmentController implements EnvironmentsView {
       client,
       get: (name) => this.get(name),
       names: () => this.#environments.names(),
+      isUsed: (name) => options.usesOf(name).applications.length > 0,
+      isOurs: (name) => options.isOnly || options.usesOf(name).applications.length > 0,
+      finalizer: options.finalizer,
       factsOf: (name) => this.#factsOf(name),
       onWritten: (object) => this.#environments.takeIn(object),
       onFault: (environment, error) =>
@@ -73,7 +91,7 @@ export class EnvironmentController implements EnvironmentsView {
   }
 
   async stop(): Promise<void> {
-    this.#writer.follow();
+    this.follow();
     await Promise.all([this.#environments.stop(), this.#clusters.stop()]);
   }
 
@@ -84,6 +102,13 @@ export class EnvironmentController implements EnvironmentsView {
 
   follow(): void {
     this.#writer.follow();
+    this.#freezes.clear();
+    this.#counts.clear();
+  }
+
+  /** Something of what is deployed there changed: that is told, but not for each object that comes (A14). */
+  used(name: string): void {
+    this.#counts.setIfNone(name, COUNT_AFTER_MS);
   }
 
   get problem(): string | undefined {
@@ -126,7 +151,19 @@ export class EnvironmentController implements EnvironmentsView {
   }
 
   #factsOf(name: string): EnvironmentFacts {
+    const { client, usesOf, isOnly } = this.#options;
+    const environment = this.get(name)?.environment;
+    const freezes = environment?.spec.freezes ?? [];
+    const now = client.now();
+    this.#freezes.clear(name);
+    const change = nextChange(freezes, now);
+    if (change !== undefined) this.#freezes.setIfNone(name, change.getTime() - now.getTime() + 5);
+    const uses = usesOf(name);
+    const { frozenUntil, ...counts } = countsOf(uses, freezes, now);
+    const isGoing = environment?.metadata.deletionTimestamp !== undefined;
     return {
+      others: { frozenUntil, ...(isOnly ? counts : {}) },
+      deletion: isGoing ? inUse(name, uses) : undefined,
       stand: this.#clusters.stand(name),
       homeVersion: this.#options.home.discovery.kubeVersion() || undefined,
     };

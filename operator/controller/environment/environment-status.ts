@@ -12,6 +12,8 @@ export interface EnvironmentFacts {
   readonly stand: ClusterStand | undefined;
   /** Version of the operator's own. */
   readonly homeVersion: string | undefined;
+  /** Why it stays although it is being deleted. */
+  readonly deletion?: TowpathError | undefined;
   /** What is counted, and what holds; what is left out stays as it is. */
   readonly others?: Partial<Pick<EnvironmentResourceStatus, 'frozenUntil' | 'applications' | 'objects'>>;
 }
@@ -30,7 +32,7 @@ export function environmentStatus(
   const known = { ...status, ...facts.others };
   const whereabouts = whereaboutsOf(environment, facts.stand);
   if (whereabouts.is === 'Pending') return known;
-  const error = whereabouts.is === 'Lost' ? whereabouts.error : undefined;
+  const error = facts.deletion ?? (whereabouts.is === 'Lost' ? whereabouts.error : undefined);
   return {
     ...known,
     observedGeneration: generation,

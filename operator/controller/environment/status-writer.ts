@@ -12,6 +12,11 @@ export interface EnvironmentStatusWriterOptions {
   /** The Environment as it was told last. */
   get(name: string): KnownEnvironment | undefined;
   names(): Iterable<string>;
+  /** Whether something is deployed there: then it is not deleted. */
+  isUsed(name: string): boolean;
+  /** Whether it is this installation's to tell of. */
+  isOurs(name: string): boolean;
+  finalizer: string;
   /** What is to be told of it now. */
   factsOf(name: string): EnvironmentFacts;
   /** Takes in what a write returned. */
@@ -86,8 +91,33 @@ export class EnvironmentStatusWriter {
     }
   }
 
+  /** Sees to it that what is used has our finalizer, and nothing else has; answers whether there is something to tell. */
+  async #isToTell(name: string, signal: AbortSignal): Promise<boolean> {
+    const { client, get, isUsed, isOurs, finalizer } = this.#options;
+    const metadata = get(name)?.object.metadata;
+    if (metadata === undefined) return false;
+    const { finalizers = [], resourceVersion, deletionTimestamp } = metadata;
+    const isHeld = finalizers.includes(finalizer);
+    const isWanted = isUsed(name);
+    if (isHeld === isWanted || (isWanted && deletionTimestamp !== undefined)) return isOurs(name);
+    const others = finalizers.filter((one) => one !== finalizer);
+    const body = {
+      metadata: { resourceVersion, finalizers: isWanted ? [...others, finalizer] : others },
+    };
+    try {
+      this.#options.onWritten(
+        await client.mergePatch({ resource: ENVIRONMENTS, name }, body, {}, { signal }),
+      );
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+      return false;
+    }
+    return isOurs(name);
+  }
+
   async #patch(name: string, signal: AbortSignal): Promise<void> {
     const { client, get, factsOf } = this.#options;
+    if (!(await this.#isToTell(name, signal))) return;
     const known = get(name);
     if (known?.environment === undefined) return;
     const { metadata } = known.object;

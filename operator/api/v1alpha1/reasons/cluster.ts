@@ -2,6 +2,10 @@ import { none, person, type ReasonTable, resource } from './reason.ts';
 
 /** Reaching another cluster by its kubeconfig; what it costs an Environment costs each of its Applications. */
 export const CLUSTER_REASONS = {
+  EnvironmentInUse: resource(
+    'An Environment is to be deleted, and something is deployed there.',
+    'Take it out of spec.environments of the Applications that the message names, or delete them.',
+  ),
   Available: none('The Environment can be deployed to.'),
   KubeConfigMissing: resource(
     'The Secret with the kubeconfig of the Environment does not exist, or lacks the key.',
