@@ -72,8 +72,21 @@ export function keyOf({ metadata }: Application): string {
   return `${metadata.namespace}/${metadata.name}`;
 }
 
+/** Of an Application that names no environments. */
+export const DEFAULT_ENVIRONMENT = 'default';
+
+/** Those that the spec names, and those of which something is told still; `default` where it names none. */
+export function environmentNames({ spec, status }: Application): string[] {
+  const named = spec.environments?.map(({ name }) => name) ?? [DEFAULT_ENVIRONMENT];
+  return [...new Set([...named, ...(status?.environments ?? []).map(({ name }) => name)])];
+}
+
+export function hasSeveral(application: Application): boolean {
+  return environmentNames(application).length > 1;
+}
+
 /**
- * What is told of that environment, or of all.
+ * What is told of that environment, or of all; of one that the spec names, and nothing is told of yet, its name.
  *
  * @throws CommandError where it has none of that name, with those that it has.
  */
@@ -81,15 +94,15 @@ export function environmentsOf(
   application: Application,
   name: string | undefined,
 ): readonly EnvironmentStatus[] {
-  const { status } = application;
-  const all = status?.environments ?? [];
-  if (name === undefined) return all;
-  const one = environmentOf(status, name);
-  if (one !== undefined) return [one];
-  const names = all.map((environment) => environment.name).join(', ');
-  throw new CommandError(
-    `Application ${keyOf(application)} has no environment ${name}; it has ${names || 'told of none yet'}.`,
-  );
+  const { status, spec } = application;
+  const names = environmentNames(application);
+  if (name !== undefined && !names.includes(name))
+    throw new CommandError(
+      `Application ${keyOf(application)} has no environment ${name}; it has ${names.join(', ')}.`,
+    );
+  if (name !== undefined) return [environmentOf(status, name) ?? { name }];
+  if (spec.environments === undefined) return status?.environments ?? [];
+  return names.map((one) => environmentOf(status, one) ?? { name: one });
 }
 
 export function readyOf(status: ApplicationStatus | undefined) {

@@ -36,6 +36,7 @@ const OWN_OPTIONS: Readonly<Record<keyof CommandFlags, Option>> = {
   timeout: { type: 'string' },
   'operator-namespace': { type: 'string' },
   local: { type: 'string' },
+  'target-context': { type: 'string' },
 };
 
 export interface CommandLine {

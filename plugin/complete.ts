@@ -1,4 +1,4 @@
-import { readApplication, readApplications } from './application.ts';
+import { environmentNames, readApplication, readApplications } from './application.ts';
 import { readCommandLine } from './command-line.ts';
 import { COMMANDS, commandOf } from './commands/all.ts';
 import { Kubectl } from './kubectl.ts';
@@ -37,5 +37,5 @@ async function wordsFor(
   const [application] = words;
   if (application === undefined)
     return (await readApplications(kubectl)).map(({ metadata }) => metadata.name);
-  return ((await readApplication(kubectl, application)).status?.environments ?? []).map(({ name }) => name);
+  return environmentNames(await readApplication(kubectl, application));
 }

@@ -14,6 +14,7 @@ const FLAGS: Readonly<Record<keyof CommandFlags, string>> = {
   timeout: '--timeout=10m',
   'operator-namespace': '--operator-namespace=towpath-system',
   local: '--local=DIR',
+  'target-context': '--target-context=CONTEXT',
 };
 
 /** What there is. */

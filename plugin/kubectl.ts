@@ -20,10 +20,18 @@ export class Kubectl {
   readonly #program: string;
   /** What of the command line is kubectl's: --context=…, --namespace=… */
   readonly #flags: readonly string[];
+  readonly #environment: NodeJS.ProcessEnv;
 
   constructor(flags: readonly string[], environment: NodeJS.ProcessEnv) {
     this.#flags = flags;
+    this.#environment = environment;
     this.#program = environment[PROGRAM_VARIABLE] || 'kubectl';
+  }
+
+  /** The same kubectl in another context of the kubeconfig. */
+  inContext(name: string): Kubectl {
+    const others = this.#flags.filter((flag) => !/^--(context|cluster|user|server|token)=/.test(flag));
+    return new Kubectl([...others, `--context=${name}`], this.#environment);
   }
 
   /**

@@ -1,3 +1,4 @@
+import type { EnvironmentStatus } from '../../operator/api/v1alpha1/application.ts';
 import { ANNOTATION_SYNC_REQUESTED } from '../../operator/api/v1alpha1/names.ts';
 import { environmentsOf, keyOf, RESOURCE, readApplication } from '../application.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -16,10 +17,17 @@ export const sync: Command = {
     const { kubectl, words, now } = context;
     const [name = '', environment] = words;
     const application = await readApplication(kubectl, name);
-    environmentsOf(application, environment);
+    const asked = environmentsOf(application, environment);
     const key = keyOf(application);
     if (application.spec.suspend) {
       const message = `${key} is suspended, so a sync would do nothing: kubectl towpath resume ${name}.`;
+      tell(context, { application: key, changed: false, message });
+      return EXIT.Suspended;
+    }
+    const halted = asked.flatMap((one) => haltOf(one) ?? []);
+    const why = halted.join(' ');
+    if (halted.length > 0 && halted.length === asked.length) {
+      const message = `A sync of ${key} would do nothing. ${why}`;
       tell(context, { application: key, changed: false, message });
       return EXIT.Suspended;
     }
@@ -30,11 +38,19 @@ export const sync: Command = {
     };
     await patch(context, name, { metadata: { annotations } });
     const where = environment === undefined ? '' : ` in ${environment}`;
-    const message = `Asked for a sync of ${key}${where}; follow it with kubectl towpath status ${name} --watch.`;
+    const others = halted.length === 0 ? '' : ` Not in all: ${why}`;
+    const message = `Asked for a sync of ${key}${where}; follow it with kubectl towpath status ${name} --watch.${others}`;
     tell(context, { application: key, changed: true, message });
     return EXIT.Done;
   },
 };
+
+/** Why a sync would do nothing in an environment, which a person or the time ends; undefined: it would. */
+function haltOf({ name, sync, message, blockedBy = [] }: EnvironmentStatus): string | undefined {
+  if (sync === 'Suspended') return `${name}: ${message ?? 'it is suspended.'}`;
+  const frozen = blockedBy.find(({ reason }) => reason === 'Frozen');
+  return frozen && `${name}: ${frozen.message}`;
+}
 
 export const suspend = switching('suspend');
 export const resume = switching('resume');

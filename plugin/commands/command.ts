@@ -28,6 +28,7 @@ export interface CommandFlags {
   readonly timeout?: string;
   readonly 'operator-namespace'?: string;
   readonly local?: string;
+  readonly 'target-context'?: string;
 }
 
 export interface Command {

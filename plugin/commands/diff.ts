@@ -1,7 +1,7 @@
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import { environmentOf } from '../../operator/api/v1alpha1/application.ts';
 import { describeObject, idOf } from '../../operator/manifest/manifest.ts';
-import { keyOf, readApplication } from '../application.ts';
+import { hasSeveral, keyOf, readApplication } from '../application.ts';
 import { CommandError, EXIT, type ExitCode } from '../exit-codes.ts';
 import { type Comparison, compare, type Difference } from '../local/compare.ts';
 import { leftovers } from '../local/leftovers.ts';
@@ -21,13 +21,14 @@ import { operatorNamespace } from './nobody-leads.ts';
 export const diff: Command = {
   usage: 'diff APP [ENV] --local DIR',
   words: [1, 2],
-  flags: ['local', 'output', 'operator-namespace'],
+  flags: ['local', 'output', 'operator-namespace', 'target-context'],
   summary:
     'Shows what a sync of the files of your clone would change, before they are pushed: each object is tried with your rights.',
   notes: [
     'Files that Git knows are read as they are on disk; what is new is read once it was added (git add).',
     'The API server is asked for a dry-run of the same server-side apply; nothing is written.',
-    '--context: the cluster, as for kubectl. Values of Secrets are masked.',
+    '--context: the cluster with the Application, as for kubectl. --target-context: the one of an Environment elsewhere.',
+    'Values of Secrets are masked.',
     'Exit codes: 0 no difference, 5 the commit would be refused, 9 differences, 10 none that can be seen, but rights or the cluster do not tell all.',
   ],
   run: async (context) => {
@@ -46,7 +47,9 @@ interface Found extends Comparison {
 }
 
 async function lookAt(context: Context, session: LocalSession): Promise<Found> {
-  const { application, environment, server, served } = session;
+  const { application, landing, target: server, served } = session;
+  const { environment } = landing;
+  refuseUnknown(session);
   const targetName = `${keyOf(application)}/${environment}`;
   let targetId = targetIdOf(application, environment, operatorNamespace(context));
   let rendered = await renderLocally(session, targetId);
@@ -58,7 +61,7 @@ async function lookAt(context: Context, session: LocalSession): Promise<Found> {
     rendered = await renderLocally(session, targetId);
     places = await placesOf(server, served, rendered.objects);
   }
-  const compared = { application, server, targetId, targetName, places, hide: rendered.hide };
+  const compared = { application, landing, server, targetId, targetName, places, hide: rendered.hide };
   const comparison = await compare(compared);
   const running = environmentOf(application.status, environment)?.objects;
   const left = await leftovers(compared, served, running);
@@ -71,6 +74,12 @@ async function lookAt(context: Context, session: LocalSession): Promise<Found> {
   };
 }
 
+/** Where the objects are must be known: in another place all would seem to be new. */
+function refuseUnknown({ landing, isTargetAsked, unknown }: LocalSession): void {
+  if (landing.isKnown && isTargetAsked) return;
+  throw new CommandError([...landing.unknown, ...unknown].join(' '), EXIT.Unknown);
+}
+
 function codeOf({ differences, unknown }: Comparison): ExitCode {
   if (differences.some(({ change }) => change !== 'Kept')) return EXIT.Differs;
   return unknown.length === 0 ? EXIT.Done : EXIT.Unknown;
@@ -81,11 +90,12 @@ async function withoutClone({ kubectl, words, signal }: Context): Promise<never>
   const [name = '', environmentName] = words;
   const application = await readApplication(kubectl, name, signal);
   const environment = environmentMeant(application, environmentName);
+  const which = hasSeveral(application) ? `${name} ${environment}` : name;
   const { desiredRevision, revision } = environmentOf(application.status, environment) ?? {};
   throw new CommandError(
     [
       `What a sync of ${keyOf(application)} would change takes the files of the commit: only the operator may read the manifests that it made of them.`,
-      `Clone ${application.spec.source.repoURL}, ${commitIn(application, desiredRevision ?? revision)}, and run kubectl towpath diff ${name} --local DIR. What it waits for, and what others changed: kubectl towpath why ${name}.`,
+      `Clone ${application.spec.source.repoURL}, ${commitIn(application, desiredRevision ?? revision)}, and run kubectl towpath diff ${which} --local DIR. What it waits for, and what others changed: kubectl towpath why ${which}.`,
     ].join(' '),
     EXIT.Usage,
   );
@@ -101,10 +111,11 @@ function hooksOf({ hooks }: LocalRender): string[] {
 }
 
 function printAsJson({ out }: Context, { session, rendered, differences, unchanged, unknown }: Found): void {
-  const { application, environment, clone } = session;
+  const { application, landing, clone } = session;
   const answer = {
     application: application.metadata.name,
-    environment,
+    environment: landing.environment,
+    namespace: landing.namespace,
     clone: cloneJson(clone),
     differences: differences.map(({ live, wanted, ...difference }) => ({
       ...difference,

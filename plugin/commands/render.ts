@@ -13,12 +13,13 @@ import { type Command, type Context, isJson } from './command.ts';
 export const render: Command = {
   usage: 'render APP [ENV] --local DIR',
   words: [1, 2],
-  flags: ['local', 'output'],
+  flags: ['local', 'output', 'target-context'],
   summary:
     'Prints the manifests that the files of your clone make, uncommitted changes among them, before they are pushed.',
   notes: [
     'Files that Git knows are read as they are on disk; what is new is read once it was added (git add).',
-    "The Application's path, values files and values are those of its spec; version and kinds are the cluster's.",
+    "Path, values files and values are those of the Application's spec and of its Environment; version and kinds are the cluster's.",
+    '--target-context: the context of your kubeconfig for an Environment in another cluster.',
     'Values of Secrets are masked.',
     'Exit codes: 0 all is known, 5 the commit would be refused, 10 rights or the cluster do not tell all.',
   ],
@@ -46,7 +47,7 @@ function codeOf({ unknown }: LocalRender): ExitCode {
 
 function printJson(
   { out }: Context,
-  { application, environment, clone }: LocalSession,
+  { application, landing, clone }: LocalSession,
   rendered: LocalRender,
 ): void {
   const { chart, objects, hooks, warnings, unknown } = rendered;
@@ -54,7 +55,8 @@ function printJson(
     manifests.map((one) => shownOf(parseJson(one.text), rendered.hide));
   const answer = {
     application: application.metadata.name,
-    environment,
+    environment: landing.environment,
+    namespace: landing.namespace,
     clone: cloneJson(clone),
     ...(chart === undefined ? {} : { chart }),
     objects: shown(objects),

@@ -58,6 +58,8 @@ export function verdictOn(
       code: EXIT.Failed,
       message: `In ${where} it failed: ${entry.message ?? environment.message ?? 'see the status'}`,
     };
+  if (environment.sync === 'Suspended' && !application.spec.suspend)
+    return { code: EXIT.Suspended, message: `${where}: ${environment.message ?? 'it is suspended.'}` };
   if (application.spec.suspend)
     return {
       code: EXIT.Suspended,

@@ -113,10 +113,9 @@ function verdictOnAll(
   environment: string | undefined,
   awaited: Awaited,
 ): Verdict | undefined {
-  // One that is new has told of no environment yet.
-  const known = application.status?.environments ?? [];
-  const environments = known.length === 0 ? [] : environmentsOf(application, environment);
-  const verdicts = environments.map((one) => verdictOn(application, one, awaited));
+  const verdicts = environmentsOf(application, environment).map((one) =>
+    verdictOn(application, one, awaited),
+  );
   const bad = verdicts.find((one) => one !== undefined && one.code !== EXIT.Done);
   if (bad !== undefined) return bad;
   if (verdicts.length === 0 || verdicts.includes(undefined)) return undefined;

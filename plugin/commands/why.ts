@@ -5,9 +5,9 @@ import type {
 } from '../../operator/api/v1alpha1/application.ts';
 import { ANNOTATION_PRUNE_CONSENT } from '../../operator/api/v1alpha1/names.ts';
 import { REASONS } from '../../operator/api/v1alpha1/reasons.ts';
-import { environmentsOf, keyOf, RESOURCE, readApplication, readyOf } from '../application.ts';
+import { environmentsOf, hasSeveral, keyOf, RESOURCE, readApplication, readyOf } from '../application.ts';
 import { EXIT } from '../exit-codes.ts';
-import { objects, short, state, timesOf } from '../text/application-tree.ts';
+import { objects, short, state, tells, timesOf } from '../text/application-tree.ts';
 import { paint, plain, wrap } from '../text/terminal.ts';
 import { relative } from '../text/times.ts';
 import { type Command, type Context, isJson, printJson, printLines } from './command.ts';
@@ -36,7 +36,7 @@ export const why: Command = {
     await warnIfNobodyLeads(context);
     const causes = causesOf(application, environments);
     if (isJson(context)) printJson(context, { namespace: application.metadata.namespace, name, causes });
-    else print(context, application, causes);
+    else print(context, application, environments, causes);
     return EXIT.Done;
   },
 };
@@ -45,10 +45,15 @@ function causesOf(application: Application, environments: readonly EnvironmentSt
   const { status, metadata } = application;
   const causes: Cause[] = [];
   const ready = readyOf(status);
+  // Conditions are those of the environment that is worst off.
+  const about = (status?.environments ?? []).filter((one) => tells(one, ready?.message));
+  const [asked] = about.filter((one) => environments.includes(one));
+  const isOfOthers = about.length > 0 && asked === undefined;
   if (ready === undefined)
     causes.push({ reason: 'NotLookedAt', message: 'No operator has told anything of it yet.' });
-  else if (ready.status !== 'True')
+  else if (ready.status !== 'True' && !isOfOthers)
     causes.push({
+      ...(hasSeveral(application) && asked !== undefined ? { environment: asked.name } : {}),
       reason: ready.reason,
       message: ready.message,
       since: ready.lastTransitionTime,
@@ -56,10 +61,22 @@ function causesOf(application: Application, environments: readonly EnvironmentSt
     });
   if (status?.observedGeneration !== undefined && status.observedGeneration !== metadata.generation)
     causes.push({ reason: 'SpecChanged', message: 'The spec was changed since the operator looked last.' });
-  for (const environment of environments)
-    causes.push(...blocksOf(environment, metadata.name, ready?.message));
+  for (const environment of environments) {
+    const told = environment === asked ? ready?.message : undefined;
+    causes.push(...stateOf(environment, told), ...blocksOf(environment, metadata.name, told));
+  }
   causes.push(...refusalsOf(status), ...keptOf(status));
   return causes;
+}
+
+/** What an environment tells that is not as it should be, and that nothing else says. */
+function stateOf(environment: EnvironmentStatus, told: string | undefined): Cause[] {
+  const { name, sync, health, message, blockedBy = [] } = environment;
+  if (sync === 'Synced' && health === 'Healthy') return [];
+  if (message === undefined || message === told || blockedBy.some((one) => one.message === message))
+    return [];
+  const reason = (sync === 'Synced' ? health : sync) ?? 'NotLookedAt';
+  return [{ environment: name, reason, message }];
 }
 
 function blocksOf(environment: EnvironmentStatus, application: string, told: string | undefined): Cause[] {
@@ -117,13 +134,21 @@ function nextOf(reason: string, application: string): Pick<Cause, 'next'> {
   return entry === undefined || entry.remedy === 'None' ? {} : { next: entry.action };
 }
 
-function print(context: Context, application: Application, causes: readonly Cause[]): void {
+function print(
+  context: Context,
+  application: Application,
+  environments: readonly EnvironmentStatus[],
+  causes: readonly Cause[],
+): void {
   const { out, now } = context;
   const { status } = application;
+  const [only] = environments.length === 1 && hasSeveral(application) ? environments : [];
+  const title = only === undefined ? keyOf(application) : `${keyOf(application)} in ${only.name}`;
   const retry = status?.retry;
-  const lines = [`${paint(out, 'bold', keyOf(application))}  ${state(status?.sync, status?.health, out)}`];
+  const { sync, health } = only ?? status ?? {};
+  const lines = [`${paint(out, 'bold', title)}  ${state(sync, health, out)}`];
   if (causes.length === 0) {
-    const message = readyOf(status)?.message;
+    const message = only === undefined ? readyOf(status)?.message : only.message;
     lines.push(
       ...wrap(`Nothing: ${message === undefined ? 'it is as Git says.' : plain(message)}`, out.width),
     );

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import { ANNOTATION_REPLACE } from '../../operator/api/v1alpha1/names.ts';
 import { errorFromAnswer } from '../../operator/kube/refusal.ts';
+import { outOfBounds } from '../../operator/manifest/bounds.ts';
 import { pointerSteps } from '../../operator/manifest/exact-json.ts';
 import { fieldManager, isOurs, type LiveObject, wasScaled } from '../../operator/manifest/live.ts';
 import {
@@ -13,10 +14,11 @@ import {
   objectKey,
 } from '../../operator/manifest/manifest.ts';
 import { ignoredPaths } from '../../operator/plan/ignore.ts';
-import type { Answer, ApiServer } from '../cluster/api-server.ts';
+import { type Answer, type ApiServer, wordsIn } from '../cluster/api-server.ts';
 import { pathOf, type Resource } from '../cluster/discovery.ts';
 import { inParallel } from '../cluster/in-parallel.ts';
 import { isObject, parseJson } from '../text/exact.ts';
+import type { Landing } from './landing.ts';
 import { metadataOf, type Place } from './live.ts';
 
 /** What a sync would do to one object. */
@@ -38,6 +40,8 @@ export interface Comparison {
 
 export interface Compared {
   application: Application;
+  landing: Landing;
+  /** With the objects. */
   server: ApiServer;
   targetId: string;
   /** `<namespace>/<application>/<environment>` */
@@ -54,7 +58,7 @@ type Outcome = Difference | 'Unchanged' | { unknown: string };
  * same field manager, so that fields which left Git go, too.
  */
 export async function compare(compared: Compared): Promise<Comparison> {
-  const { places, application } = compared;
+  const { places, application, landing } = compared;
   const scaled = new Set<string>();
   for (const { manifest, resource, live } of places)
     if (resource !== undefined && live !== undefined && wasScaled(metadataOf(resource, live)))
@@ -62,7 +66,7 @@ export async function compare(compared: Compared): Promise<Comparison> {
   const ignored = ignoredPaths(
     application.spec.sync.ignore ?? [],
     places.map(({ manifest }) => manifest),
-    application.metadata.namespace,
+    landing.namespace,
     (key) => scaled.has(key),
   );
   const outcomes = await inParallel(places, (place) => outcomeOf(compared, place, ignored(place.manifest)));
@@ -90,9 +94,14 @@ async function outcomeOf(
     const message = `The cluster does not serve the kind ${manifest.kind} of ${manifest.apiVersion}.`;
     return { change: 'Refused', object, message };
   }
+  const { bounds } = compared.landing;
+  const outside = bounds && outOfBounds(manifest, { namespaced: resource.isNamespaced }, bounds);
+  if (outside !== undefined) return { change: 'Refused', object, message: outside };
   const answer = await dryRun(compared, resource, manifest);
   if (answer.status === 404 && comes(compared, 'Namespace', ({ name }) => name === manifest.namespace))
     return { change: 'Created', object, wanted: asRendered(), message: 'Its namespace comes with it.' };
+  if (answer.status === 404 && bounds?.isManaged === true && isNamespaceMissing(answer, bounds.namespace))
+    return { change: 'Created', object, wanted: asRendered(), message: 'Towpath makes its namespace.' };
   if (answer.status >= 300) return refusal(compared, resource, manifest, answer);
   if (live === undefined) return { change: 'Created', object, wanted: asRendered() };
   const before = comparable(live, ignored);
@@ -100,6 +109,10 @@ async function outcomeOf(
   if (isDeepStrictEqual(before, after)) return 'Unchanged';
   const message = whyNotOurs(compared, metadataOf(resource, live));
   return { change: 'Changed', object, live: before, wanted: after, ...(message && { message }) };
+}
+
+function isNamespaceMissing({ text }: Answer, namespace: string): boolean {
+  return wordsIn(text, 404).includes(`namespaces "${namespace}" not found`);
 }
 
 function whyNotOurs({ targetId, targetName }: Compared, live: LiveObject): string | undefined {

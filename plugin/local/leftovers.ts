@@ -65,8 +65,8 @@ export async function leftovers(
 
 /** All objects with the target's label, once each. */
 async function labelled(compared: Compared, { resources }: Served): Promise<LiveObject[]> {
-  const { application, places } = compared;
-  const namespaces = new Set([application.metadata.namespace]);
+  const { landing, places } = compared;
+  const namespaces = new Set([landing.namespace]);
   for (const { manifest } of places) if (manifest.namespace !== '') namespaces.add(manifest.namespace);
   const preferred = new Map<string, Resource>();
   for (const resource of resources) {

@@ -1,10 +1,7 @@
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import { addressOf } from '../../operator/manifest/digest.ts';
-import { environmentsOf, keyOf } from '../application.ts';
+import { environmentNames, environmentsOf, keyOf } from '../application.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
-
-/** Of an Application that names none. */
-const DEFAULT_ENVIRONMENT = 'default';
 
 /**
  * The environment that is meant: the one that was named, or the only one.
@@ -12,15 +9,15 @@ const DEFAULT_ENVIRONMENT = 'default';
  * @throws CommandError where it has none of that name, or several and none was named.
  */
 export function environmentMeant(application: Application, name: string | undefined): string {
-  const names = environmentsOf(application, undefined).map((environment) => environment.name);
-  // One that nobody has looked at yet has told of none.
-  if (name === undefined && names.length <= 1) return names.join('') || DEFAULT_ENVIRONMENT;
+  const names = environmentNames(application);
+  const [only = ''] = names;
+  if (name === undefined && names.length === 1) return only;
   if (name === undefined)
     throw new CommandError(
       `Application ${keyOf(application)} has several environments: name one of ${names.join(', ')}.`,
       EXIT.Usage,
     );
-  if (name !== DEFAULT_ENVIRONMENT || names.length > 0) environmentsOf(application, name);
+  environmentsOf(application, name);
   return name;
 }
 

@@ -1,17 +1,15 @@
 import { TowpathError } from '../../operator/api/errors.ts';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import { LABEL_TARGET } from '../../operator/api/v1alpha1/names.ts';
-import { hasInexactNumber } from '../../operator/api/v1alpha1/values-text.ts';
 import { Redaction } from '../../operator/controller/candidate/secrecy/redaction.ts';
 import type { Manifest } from '../../operator/manifest/manifest.ts';
 import { withStringDataAsData } from '../../operator/manifest/secret.ts';
 import type { Rendered } from '../../operator/render/renderer.ts';
-import { keyOf, RESOURCE } from '../application.ts';
-import type { ApiServer } from '../cluster/api-server.ts';
+import { keyOf } from '../application.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
-import { isObject, jsonText, parseJson } from '../text/exact.ts';
 import { type Clone, isOf } from './clone.ts';
 import { enginePath, withRenderer } from './engine.ts';
+import type { Landing, Layer } from './landing.ts';
 import type { LocalSession } from './session.ts';
 import { readValuesFrom, type ValuesFrom } from './values-from.ts';
 import { WorkingTree } from './working-tree.ts';
@@ -29,15 +27,27 @@ export interface LocalRender {
   hide(line: string): string;
 }
 
+/** A layer with the texts that it names. */
+interface ReadLayer extends Omit<Layer, 'valuesFrom'> {
+  valuesFrom: readonly ValuesFrom[];
+}
+
 /**
  * @param targetId the label that the objects have.
  * @throws CommandError with code Quarantined where the operator would refuse such a commit.
  */
 export async function renderLocally(session: LocalSession, targetId: string): Promise<LocalRender> {
-  const { application, clone, served, server } = session;
-  const { found, unknown } = await readValuesFrom(server, application);
+  const { application, clone, landing, served, server } = session;
+  const layers: ReadLayer[] = [];
+  const unknown = [...landing.unknown, ...session.unknown];
+  for (const layer of landing.layers) {
+    const read = await readValuesFrom(server, application.metadata.namespace, layer);
+    layers.push({ ...layer, valuesFrom: read.found });
+    unknown.push(...read.unknown);
+  }
+  const found = layers.flatMap(({ valuesFrom }) => valuesFrom);
   const hide = hiding(found.filter(({ secret }) => secret).map(({ text }) => text));
-  const { objects, hooks, chart, warnings } = await render(session, targetId, found).catch(
+  const { objects, hooks, chart, warnings } = await render(session, targetId, layers).catch(
     (error: unknown) => {
       throw error instanceof TowpathError ? inWords(error, { unknown, hide }) : error;
     },
@@ -46,7 +56,7 @@ export async function renderLocally(session: LocalSession, targetId: string): Pr
     objects: objects.map(withStringDataAsData),
     hooks,
     chart,
-    warnings: [...warnings.map(hide), ...notPushed(clone, application)],
+    warnings: [...warnings.map(hide), ...otherRef(clone, landing), ...notPushed(clone, application, landing)],
     unknown: [
       ...unknown,
       ...served.unknown.map(
@@ -72,57 +82,31 @@ function hiding(secrets: readonly string[]): LocalRender['hide'] {
 async function render(
   session: LocalSession,
   targetId: string,
-  valuesFrom: readonly ValuesFrom[],
+  layers: readonly ReadLayer[],
 ): Promise<Rendered> {
-  const { application, environment, clone, served, server, signal } = session;
+  const { application, landing, clone, served, signal } = session;
   const { spec, metadata } = application;
   const engine = enginePath(process.argv[1] ?? '', process.env);
-  const values = await exactValues(server, application);
   return withRenderer(engine, (renderer) =>
     renderer.render(
       new WorkingTree(clone),
       {
-        path: spec.source.path,
-        namespace: metadata.namespace,
+        path: landing.path,
+        namespace: landing.namespace,
         releaseName: spec.helm?.releaseName ?? metadata.name,
         helm: {
-          layers: [
-            {
-              name: 'spec.helm',
-              valuesFiles: spec.helm?.valuesFiles ?? [],
-              valuesFrom,
-              ...(values === undefined ? {} : { values }),
-            },
-          ],
+          ...(landing.defaults === undefined ? {} : { defaults: landing.defaults }),
+          layers: layers.map(({ field, ...layer }) => ({ name: field, ...layer })),
           ...(spec.helm?.skipSchemaValidation === true ? { skipSchemaValidation: true } : {}),
         },
         capabilities: { kubeVersion: served.kubeVersion, apiVersions: served.apiVersions },
         scopes: served.scopes,
         labels: { [LABEL_TARGET]: targetId },
-        owner: `${keyOf(application)}/${environment}`,
+        owner: `${keyOf(application)}/${landing.environment}`,
       },
       signal,
     ),
   );
-}
-
-/** JSON text of spec.helm.values; large integers are read from the text that the API server sends. */
-async function exactValues(
-  server: ApiServer,
-  { metadata, spec, apiVersion }: Application,
-): Promise<string | undefined> {
-  const values = spec.helm?.values;
-  if (values === undefined) return undefined;
-  if (!hasInexactNumber(values)) return JSON.stringify(values);
-  const [plural] = RESOURCE.split('.');
-  const { text } = await server.send(
-    `/apis/${apiVersion}/namespaces/${metadata.namespace}/${plural}/${metadata.name}`,
-  );
-  const exact = ['spec', 'helm', 'values'].reduce<unknown>(
-    (value, name) => (isObject(value) ? value[name] : undefined),
-    parseJson(text),
-  );
-  return jsonText(exact ?? values);
 }
 
 function inWords(
@@ -141,9 +125,19 @@ function inWords(
   );
 }
 
+/** Which commit an environment follows is the operator's to find out: what the clone has is rendered. */
+function otherRef({ branch }: Clone, { environment, ref }: Landing): string[] {
+  const [kind, value] = Object.entries(ref ?? {})[0] ?? [];
+  if (kind === undefined || (kind === 'branch' && value === branch)) return [];
+  const at = branch === undefined ? 'at no branch' : `at branch ${branch}`;
+  return [
+    `${environment} follows ${kind} ${value}, and the clone is ${at}: what the clone has is rendered. Check out what is to be deployed there.`,
+  ];
+}
+
 /** What is in the directory, and no push of it would bring. */
-function notPushed(clone: Clone, { spec }: Application): string[] {
-  const path = spec.source.path.replace(/^\.?\/?/, '');
+function notPushed(clone: Clone, { spec }: Application, landing: Landing): string[] {
+  const path = landing.path.replace(/^\.?\/?/, '');
   const left = clone.untracked.filter((file) => path === '' || file === path || file.startsWith(`${path}/`));
   const notes: string[] = [];
   if (left.length > 0)

@@ -2,23 +2,40 @@ import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import { readApplication } from '../application.ts';
 import { type ApiServer, withApiServer } from '../cluster/api-server.ts';
 import { discover, type Served } from '../cluster/discovery.ts';
+import { CommandError } from '../exit-codes.ts';
 import type { Kubectl } from '../kubectl.ts';
 import { type Clone, readClone } from './clone.ts';
+import { type Landing, landingOf } from './landing.ts';
 import { environmentMeant } from './place.ts';
 
-/** An Application in one environment, a clone, and the cluster, for as long as a command looks at them. */
+/** An Application in one environment, a clone, and the clusters, for as long as a command looks at them. */
 export interface LocalSession {
   application: Application;
-  environment: string;
+  landing: Landing;
   clone: Clone;
+  /** With the Application. */
   server: ApiServer;
+  /** With its objects; the same, but for an Environment in another cluster. */
+  target: ApiServer;
   served: Served;
+  /** Whether the objects' own cluster is asked. */
+  isTargetAsked: boolean;
+  /** What is not known because of that. */
+  unknown: readonly string[];
   signal: AbortSignal;
 }
 
-/** @param context with the words of the command line: APP [ENV]. */
+interface Asking {
+  kubectl: Kubectl;
+  /** Of the command line: APP [ENV]. */
+  words: readonly string[];
+  flags: { readonly local?: string; readonly 'target-context'?: string };
+  signal: AbortSignal;
+}
+
+/** @throws CommandError where there is no such Application, environment or clone. */
 export async function withClone<T>(
-  context: { kubectl: Kubectl; words: readonly string[]; signal: AbortSignal },
+  context: Asking,
   directory: string,
   work: (session: LocalSession) => Promise<T>,
 ): Promise<T> {
@@ -27,7 +44,49 @@ export async function withClone<T>(
   const application = await readApplication(kubectl, name, signal);
   const environment = environmentMeant(application, environmentName);
   const clone = await readClone(directory);
-  return withApiServer(context, async (server) =>
-    work({ application, environment, clone, server, served: await discover(server), signal }),
-  );
+  return withApiServer(context, async (server) => {
+    const landing = await landingOf(server, application, environment);
+    const common = { application, landing, clone, server, signal };
+    return withTarget(context, landing, server, async (target, isTargetAsked) =>
+      work({
+        ...common,
+        target,
+        served: await discover(target),
+        isTargetAsked,
+        unknown: isTargetAsked ? [] : [otherCluster(landing)],
+      }),
+    );
+  });
+}
+
+function otherCluster({ environment }: Landing): string {
+  return `Environment ${environment} is another cluster: its version and kinds are not known, and those of the cluster with the Application stand for them. Name the context of your kubeconfig that reaches it: --target-context=CONTEXT.`;
+}
+
+/** Asks the cluster that the objects are in, where a context of the user's kubeconfig is said to reach it. */
+function withTarget<T>(
+  { kubectl, flags, signal }: Asking,
+  landing: Landing,
+  server: ApiServer,
+  work: (target: ApiServer, isTargetAsked: boolean) => Promise<T>,
+): Promise<T> {
+  const named = flags['target-context'];
+  if (named === undefined) return work(server, !landing.isElsewhere);
+  return withApiServer({ kubectl: kubectl.inContext(named), signal }, async (target) => {
+    await checkCluster(target, landing, named);
+    return work(target, true);
+  });
+}
+
+/** By which a cluster is known: the uid of its namespace kube-system. */
+async function checkCluster(target: ApiServer, landing: Landing, named: string): Promise<void> {
+  const { environment, clusterUid } = landing;
+  if (clusterUid === undefined) return;
+  const { status, text } = await target.send('/api/v1/namespaces/kube-system');
+  if (status !== 200) return;
+  const { metadata } = JSON.parse(text) as { metadata: { uid: string } };
+  if (metadata.uid !== clusterUid)
+    throw new CommandError(
+      `The context ${named} is another cluster than Environment ${environment}: name the one that reaches it with --target-context.`,
+    );
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import { type ApiServer, wordsIn } from '../cluster/api-server.ts';
 import { CommandError } from '../exit-codes.ts';
+import type { Layer } from './landing.ts';
 
 /** Values of a ConfigMap or a Secret, as the engine takes them. */
 export interface ValuesFrom {
@@ -16,38 +16,39 @@ const FORBIDDEN = 403;
 const NOT_FOUND = 404;
 
 /**
- * What spec.helm.valuesFrom names, as far as the user may read it; of each that they may not, a sentence.
+ * What a layer's valuesFrom names in the namespace of the Application, as far as the user may read it; of each that
+ * they may not, a sentence.
  *
  * @throws CommandError for one that is missing: a sync would wait for it, too.
  */
 export async function readValuesFrom(
   server: ApiServer,
-  { metadata, spec }: Application,
+  namespace: string,
+  { field, valuesFrom }: Layer,
 ): Promise<{ found: ValuesFrom[]; unknown: string[] }> {
-  const { namespace } = metadata;
   const found: ValuesFrom[] = [];
   const unknown: string[] = [];
-  for (const { kind, name, key, optional } of spec.helm?.valuesFrom ?? []) {
+  for (const { kind, name, key, optional } of valuesFrom) {
     const object = `${kind} ${namespace}/${name}`;
     const path = `/api/v1/namespaces/${namespace}/${PLURALS[kind]}/${name}`;
     const { status, text } = await server.send(path);
     if (status === FORBIDDEN) {
       unknown.push(
-        `${object} cannot be read with your rights: what its key ${key}, which spec.helm.valuesFrom names, makes of the chart is not known.`,
+        `${object} cannot be read with your rights: what its key ${key}, which ${field}.valuesFrom names, makes of the chart is not known.`,
       );
       continue;
     }
     if (status === NOT_FOUND && optional) continue;
     if (status === NOT_FOUND)
       throw new CommandError(
-        `${object}, which spec.helm.valuesFrom names, does not exist: a sync would wait for it. Create it.`,
+        `${object}, which ${field}.valuesFrom names, does not exist: a sync would wait for it. Create it.`,
       );
     if (status !== 200) throw new CommandError(`${object} cannot be read: ${wordsIn(text, status)}`);
     const value = dataSchema.parse(JSON.parse(text)).data?.[key];
     if (value === undefined && optional) continue;
     if (value === undefined)
       throw new CommandError(
-        `${object} has no key ${key}, which spec.helm.valuesFrom names: a sync would wait for it. Add it.`,
+        `${object} has no key ${key}, which ${field}.valuesFrom names: a sync would wait for it. Add it.`,
       );
     found.push({
       name: `${kind} ${name} key ${key}`,

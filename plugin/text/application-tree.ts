@@ -22,7 +22,8 @@ export function applicationNode(
   if (status?.summary?.revision !== undefined) words.push(plain(status.summary.revision));
   words.push(state(status?.sync, status?.health, look));
   const ready = readyOf(status);
-  const isTold = environments.some(({ message }) => message !== undefined && message === ready?.message);
+  // Conditions are those of the environment that is worst off.
+  const isTold = (status?.environments ?? []).some((one) => tells(one, ready?.message));
   const below: Node[] = [];
   if (metadata.deletionTimestamp !== undefined)
     below.push({ text: `is being deleted, asked for ${relative(metadata.deletionTimestamp, now)}` });
@@ -36,6 +37,11 @@ export function applicationNode(
     });
   for (const environment of environments) below.push(environmentNode(environment, now, look));
   return { text: words.join('  '), below };
+}
+
+/** Whether an environment says that, as what goes on or as what it waits for. */
+export function tells({ message, blockedBy = [] }: EnvironmentStatus, said: string | undefined): boolean {
+  return said !== undefined && (message === said || blockedBy.some((blocked) => blocked.message === said));
 }
 
 function environmentNode(environment: EnvironmentStatus, now: Date, look: Look): Node {
@@ -61,12 +67,14 @@ function factsOf(environment: EnvironmentStatus, now: Date): Node[] {
   const texts: string[] = [];
   if (desiredRevision !== undefined && desiredRevision !== revision)
     texts.push(`is to run ${short(desiredRevision)}`);
-  if (message !== undefined && (sync !== 'Synced' || health !== 'Healthy')) texts.push(plain(message));
+  // What it waits for is often the message, too.
+  const isSaid = blockedBy.some((blocked) => blocked.message === message);
+  if (message !== undefined && !isSaid && (sync !== 'Synced' || health !== 'Healthy'))
+    texts.push(plain(message));
   for (const blocked of blockedBy) texts.push(blockedText(blocked, now));
   if (drift !== undefined && drift.count > 0) texts.push(driftText(drift, now));
   if (pendingPrune !== undefined)
     texts.push(`deleting ${objects(pendingPrune.count)} waits for consent: kubectl towpath why`);
-  // What it waits for is often the message, too.
   return [...new Set(texts)].map((text) => ({ text }));
 }
 

@@ -15,7 +15,7 @@ import {
 } from './schema.ts';
 
 /** Where an Application lands that its Environment says nothing else of. */
-const DEFAULT_NAMESPACE = '{namespace}-{environment}';
+export const DEFAULT_NAMESPACE = '{namespace}-{environment}';
 /** The ClusterRole that managed access is bound to where an Environment names none. */
 export const DEFAULT_CLUSTER_ROLE = 'edit';
 
@@ -239,6 +239,17 @@ export type Environment = z.output<typeof environmentSchema>;
 export type EnvironmentSpec = z.output<typeof specSchema>;
 export type EnvironmentResourceStatus = z.output<typeof environmentResourceStatusSchema>;
 export type Freeze = z.output<typeof freezeSchema>;
+
+/** What an Environment's spec.namespace makes of the names of an Application; a namespace can be called so or not. */
+export function namespaceBy(
+  pattern: string,
+  names: { readonly namespace: string; readonly name: string; readonly environment: string },
+): string {
+  return pattern
+    .replaceAll('{namespace}', names.namespace)
+    .replaceAll('{name}', names.name)
+    .replaceAll('{environment}', names.environment);
+}
 
 export type ParsedEnvironment = { ok: true; environment: Environment } | { ok: false; errors: string[] };
 

@@ -1,6 +1,6 @@
 import { TowpathError } from '../../api/errors.ts';
 import type { Application } from '../../api/v1alpha1/application.ts';
-import { DEFAULT_CLUSTER_ROLE, type Environment } from '../../api/v1alpha1/environment.ts';
+import { DEFAULT_CLUSTER_ROLE, type Environment, namespaceBy } from '../../api/v1alpha1/environment.ts';
 import type { Bounds } from '../../manifest/bounds.ts';
 import { groupKind } from '../../manifest/manifest.ts';
 import { isAllowedRepository } from '../../source/allowed-repositories.ts';
@@ -94,10 +94,8 @@ function readable(name: string, environments: EnvironmentsView): Environment {
 }
 
 function namespaceFor({ metadata }: Landing, { metadata: { name }, spec }: Environment): string {
-  const namespace = spec.namespace
-    .replaceAll('{namespace}', metadata.namespace)
-    .replaceAll('{name}', metadata.name)
-    .replaceAll('{environment}', name);
+  const names = { namespace: metadata.namespace, name: metadata.name, environment: name };
+  const namespace = namespaceBy(spec.namespace, names);
   if (namespace.length <= NAMESPACE_LIMIT && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(namespace))
     return namespace;
   throw new TowpathError(
