@@ -10,6 +10,7 @@ import {
   WATCHED_RIGHTS,
 } from '../../operator/kube/rights.ts';
 import { type ControlPlane, startControlPlane } from '../harness/control-plane.ts';
+import { newEnvironment } from '../harness/environments.ts';
 import { type FaultProxy, startFaultProxy } from '../harness/fault-proxy.ts';
 import { conditionOf, fastLease, newStage, type Stage, startOperator } from '../harness/operator.ts';
 import { allowedBy, needsOf, type Scope } from '../harness/own-requests.ts';
@@ -167,6 +168,11 @@ async function driveAll(
   // A number that JSON.parse cannot hold has the Application read by itself.
   const helm = { valuesFrom: names, values: { large: 2 ** 60 } };
   await stage.deployed('web', { source: { path: 'web', interval: '1h' }, helm });
+
+  // And an Environment.
+  const apart = await newEnvironment(t, stage, 'apart', { values: { large: 2 ** 60 } });
+  await stage.deployed('apart', { source: { path: 'web' }, environments: [{ name: apart.name }] });
+  await stage.kubectl('delete', APPLICATIONS, 'apart', '--timeout=60s');
 
   // An event that repeats.
   const repaired = () => stage.kubectl('get', 'configmap', 'web', '--ignore-not-found', '-o', 'name');
