@@ -47,7 +47,7 @@ export async function withClone<T>(
   return withApiServer(context, async (server) => {
     const landing = await landingOf(server, application, environment);
     const common = { application, landing, clone, server, signal };
-    return withTarget(context, landing, server, async (target, isTargetAsked) =>
+    return withTarget(context, landing, server, async ({ target, isTargetAsked }) =>
       work({
         ...common,
         target,
@@ -68,13 +68,13 @@ function withTarget<T>(
   { kubectl, flags, signal }: Asking,
   landing: Landing,
   server: ApiServer,
-  work: (target: ApiServer, isTargetAsked: boolean) => Promise<T>,
+  work: (asked: Pick<LocalSession, 'target' | 'isTargetAsked'>) => Promise<T>,
 ): Promise<T> {
   const named = flags['target-context'];
-  if (named === undefined) return work(server, !landing.isElsewhere);
+  if (named === undefined) return work({ target: server, isTargetAsked: !landing.isElsewhere });
   return withApiServer({ kubectl: kubectl.inContext(named), signal }, async (target) => {
     await checkCluster(target, landing, named);
-    return work(target, true);
+    return work({ target, isTargetAsked: true });
   });
 }
 
