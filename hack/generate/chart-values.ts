@@ -172,6 +172,22 @@ export const CHART_VALUES: ChartGroup['values'] = {
     "Names of the ServiceAccounts, in the Applications' namespaces, as which the operator may write. Nothing else in the cluster can be written by it, but what docs/security.md lists.",
     ['towpath'],
   ),
+  managedAccess: {
+    description:
+      'Access that Environments have managed (spec.access.clusterRole): a namespace, the ServiceAccount towpath in it, and its binding to a ClusterRole.',
+    values: {
+      clusterRoles: {
+        description:
+          'ClusterRoles that may be bound. An Environment with another one is stalled. Empty, or with watchNamespace: the operator has no right to make any of it, and Environments name a serviceAccountName.',
+        default: ['edit'],
+        schema: {
+          type: 'array',
+          items: { type: 'string', pattern: '^[^\\s,/%]{1,253}$' },
+          uniqueItems: true,
+        },
+      },
+    },
+  },
   rbac: {
     description: 'Rights of people.',
     values: {

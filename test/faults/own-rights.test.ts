@@ -3,6 +3,7 @@ import { after, before, describe, type TestContext, test } from 'node:test';
 import { ANNOTATION_VERSION } from '../../operator/api/v1alpha1/names.ts';
 import {
   CLUSTER_RIGHTS,
+  MANAGED_RIGHTS,
   OWN_NAMESPACE_RIGHTS,
   READ_RIGHTS,
   type Right,
@@ -23,7 +24,12 @@ const SECRET = 'a secret of more than 16 characters';
 const SERIES_MS = 90_000;
 const APPLICATIONS = 'applications.towpath.dev';
 const ENVIRONMENTS = 'environments.towpath.dev';
-const FLAGS = [...fastLease, '--upgrade-definitions', '--webhook-host-aliases=git.example.com=127.0.0.1'];
+const FLAGS = [
+  ...fastLease,
+  '--upgrade-definitions',
+  '--webhook-host-aliases=git.example.com=127.0.0.1',
+  '--managed-cluster-roles=edit,view',
+];
 
 const webChart = {
   'web/Chart.yaml': 'apiVersion: v2\nname: web\nversion: 1.0.0\n',
@@ -223,6 +229,28 @@ async function driveAll(
   await stage.kubectl('delete', APPLICATIONS, 'web', '--timeout=60s');
 }
 
+/** Access that an Environment has managed is made, and made anew with another ClusterRole. */
+async function driveManagedAccess(t: TestContext, stage: Stage): Promise<void> {
+  const name = `managed-${stage.namespace}`;
+  const landing = `landing-${stage.namespace}`;
+  const spec = { namespace: landing, allowedNamespaces: [stage.namespace], access: { clusterRole: 'edit' } };
+  const environment = { apiVersion: 'towpath.dev/v1alpha1', kind: 'Environment', metadata: { name }, spec };
+  // Its definition is being made.
+  await eventually(() => stage.apply(environment).then(() => true), { describe: 'the kind to be served' });
+  t.after(() => stage.kubectl('delete', `environment/${name}`, `namespace/${landing}`, '--wait=false'));
+  await stage.deployed('managed', { source: { path: 'web' }, environments: [{ name }] });
+  await stage.apply({ ...environment, spec: { ...spec, access: { clusterRole: 'view' } } });
+  const role = ['get', 'rolebinding', 'towpath-managed', '-o', 'jsonpath={.roleRef.name}'];
+  await eventually(async () => (await stage.kubectl('-n', landing, ...role)) === 'view', {
+    describe: 'the other role to be bound',
+  });
+  await stage.apply(environment);
+  await eventually(async () => (await stage.kubectl('-n', landing, ...role)) === 'edit', {
+    describe: 'the first role to be bound again',
+  });
+  await stage.kubectl('delete', APPLICATIONS, 'managed', '--timeout=60s');
+}
+
 /** Of an operator that watches one namespace, and of one that watches all, as the chart does by default. */
 const WATCHING: readonly (readonly [what: string, flags: readonly string[]])[] = [
   ['of one namespace', []],
@@ -269,11 +297,15 @@ for (const [what, watching] of WATCHING)
       assert.equal(deleted.code, 0, deleted.stderr);
       await stage.restart();
 
+      // The chart lets it make access where it looks after all namespaces.
+      const isForAll = watching.length > 0;
+      if (isForAll) await driveManagedAccess(t, stage);
       await driveAll(t, stage, proxy, own, flags);
       const withoutReads = [
-        [WATCHED_RIGHTS, watching.length === 0 ? stage.namespace : ''],
+        [WATCHED_RIGHTS, isForAll ? '' : stage.namespace],
         [CLUSTER_RIGHTS, ''],
         [UPGRADE_RIGHTS, ''],
+        [isForAll ? MANAGED_RIGHTS : [], ''],
         [OWN_NAMESPACE_RIGHTS, own],
       ] as const;
       assert.deepEqual(comparison(proxy, withoutReads).surplus, [], 'allowed, and of no use');

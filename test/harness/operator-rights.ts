@@ -17,8 +17,13 @@ const GROUP = 'rbac.authorization.k8s.io';
 const NAME = 'towpath-operator';
 /** Whether the namespace and the account are there, also where one namespace is watched. */
 const LOOK = { apiGroups: [''], resources: ['namespaces', 'serviceaccounts'], verbs: ['get'] };
-/** What the chart lets managed access be bound to by default. */
-const BIND = { apiGroups: [GROUP], resources: ['clusterroles'], verbs: ['bind'], resourceNames: ['edit'] };
+/** What managed access may be bound to. */
+const BIND = {
+  apiGroups: [GROUP],
+  resources: ['clusterroles'],
+  verbs: ['bind'],
+  resourceNames: ['edit', 'view'],
+};
 
 /**
  * A token of a ServiceAccount that may do what the installed operator may, and nothing else (S15), for an operator

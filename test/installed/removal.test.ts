@@ -30,7 +30,8 @@ test('I2, I3: whatever of a running installation goes first, its removal ends', 
         await remove(one, order.slice(0, index), { cluster, kubectl, uninstall });
         assert.equal(await kubectl(...of, 'jsonpath={.metadata.uid} {.data}'), `${uid} {"is":"there"}`, one);
       }
-      const kinds = 'crd,namespaces,clusterroles,clusterrolebindings';
+      const policies = 'validatingadmissionpolicies,validatingadmissionpolicybindings';
+      const kinds = `crd,namespaces,clusterroles,clusterrolebindings,${policies}`;
       assert.doesNotMatch(await kubectl('get', kinds, '-o', 'name'), /towpath/);
       assert.equal(await kubectl('get', 'pods', '--all-namespaces', '-o', 'name'), '');
       // An operator that still ran has taken its marks from it.

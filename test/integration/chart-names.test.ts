@@ -130,7 +130,7 @@ test('no two releases have a cluster-scoped object in common', async () => {
     ),
   );
   const names = all.flat();
-  assert.equal(names.length, releases.length * 7);
+  assert.equal(names.length, releases.length * 9);
   assert.equal(names.length, new Set(names).size, names.sort().join('\n'));
 });
 

@@ -27,7 +27,12 @@ for (const order of ORDERS)
       await remove(step, gone, removal);
       assert.equal(await uidOf(stage), uid, `after ${step}`);
     }
-    const left = ['get', `crd,namespaces,clusterroles,clusterrolebindings`, '-o', 'name'];
+    const left = [
+      'get',
+      'crd,namespaces,clusterroles,clusterrolebindings,validatingadmissionpolicies,validatingadmissionpolicybindings',
+      '-o',
+      'name',
+    ];
     const names = await on.kubectl(...left);
     assert.doesNotMatch(names, /towpath/);
     const data = await stage.kubectl('get', 'configmap', 'web', '-o', 'jsonpath={.data}');

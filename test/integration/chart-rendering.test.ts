@@ -428,14 +428,19 @@ test('the series of single Applications are served, and are left out on request'
 });
 
 test('what the chart makes outside of its namespace is found by one label', async () => {
-  const objects = await rendered({ watchNamespace: 'shop' });
+  const objects = [...(await rendered()), ...(await rendered({ watchNamespace: 'shop' }))];
   const outside = objects.filter(
     ({ kind, metadata }) =>
-      kind.startsWith('ClusterRole') || (metadata.namespace ?? 'towpath-system') !== 'towpath-system',
+      kind.startsWith('ClusterRole') ||
+      kind.startsWith('ValidatingAdmissionPolicy') ||
+      (metadata.namespace ?? 'towpath-system') !== 'towpath-system',
   );
   assert.deepEqual(
     new Set(outside.map(({ kind }) => kind)),
-    new Set(['ClusterRole', 'ClusterRoleBinding', 'Role', 'RoleBinding']),
+    new Set([
+      ...['ClusterRole', 'ClusterRoleBinding', 'Role', 'RoleBinding'],
+      ...['ValidatingAdmissionPolicy', 'ValidatingAdmissionPolicyBinding'],
+    ]),
   );
   for (const { kind, metadata } of outside)
     if (!isForPeople(metadata.labels ?? {}))
@@ -483,8 +488,34 @@ test("S15: the operator's own roles have no wildcard, and write nothing but its 
     { resources: ['applications/status'], verbs: ['patch'] },
     { resources: ['events'], verbs: ['create', 'patch'] },
     { resources: ['serviceaccounts'], verbs: ['impersonate'], resourceNames: ['towpath', 'deployer'] },
+    ...MANAGED,
   ]);
 });
+
+const MANAGED = [
+  { resources: ['namespaces'], verbs: ['create'] },
+  { resources: ['serviceaccounts'], verbs: ['create', 'patch'], resourceNames: ['towpath'] },
+  {
+    resources: ['rolebindings'],
+    verbs: ['get', 'create', 'patch', 'delete'],
+    resourceNames: ['towpath-managed'],
+  },
+  { resources: ['clusterroles'], verbs: ['bind'], resourceNames: ['edit'] },
+];
+
+for (const [how, values] of [
+  ['without ClusterRoles that may be bound', { managedAccess: { clusterRoles: [] } }],
+  ['that watches one namespace', { watchNamespace: 'shop' }],
+] as const)
+  test(`S15: an installation ${how} may make no access, and needs no policy that bounds it`, async () => {
+    const objects = await rendered(values);
+    const rules = clusterRoles(objects).flatMap((role) => role.rules ?? []);
+    assert.ok(!rules.some(({ verbs }) => verbs.includes('bind')));
+    assert.ok(
+      !rules.some(({ resources, verbs }) => resources.includes('namespaces') && verbs.includes('create')),
+    );
+    assert.ok(!objects.some(({ kind }) => kind.startsWith('ValidatingAdmissionPolicy')));
+  });
 
 test('view reads our kinds, edit writes Applications, and nothing else is added to a ClusterRole of people', async () => {
   const found = clusterRoles(await rendered()).flatMap(({ metadata, rules = [] }) =>

@@ -37,7 +37,7 @@ for (const [what, namespace, way] of [
       startOperator: false,
     });
     await install(CHART);
-    t.after(() => on.cluster.kubectl(['delete', 'clusterroles,clusterrolebindings', '-l', OURS]));
+    t.after(() => on.cluster.kubectl(['delete', OUTSIDE, '-l', OURS]));
     assert.equal(await difference(CHART), '', 'after the first apply');
     const first = await versionsOf(namespace);
     const operator = await on.run(t, { name: 'towpath', namespace });
@@ -64,13 +64,14 @@ for (const [what, namespace, way] of [
   });
 
 const OURS = 'app.kubernetes.io/name=towpath';
+const OUTSIDE =
+  'clusterroles,clusterrolebindings,validatingadmissionpolicies,validatingadmissionpolicybindings';
 
 /** resourceVersions of what the chart brings. */
 async function versionsOf(namespace: string): Promise<string[]> {
   const version =
     'jsonpath={range .items[*]}{.kind} {.metadata.name} {.metadata.resourceVersion}{"\\n"}{end}';
-  const kinds =
-    'serviceaccounts,services,roles,rolebindings,poddisruptionbudgets,clusterroles,clusterrolebindings';
+  const kinds = `serviceaccounts,services,roles,rolebindings,poddisruptionbudgets,${OUTSIDE}`;
   const found = await on.kubectl('get', kinds, '-n', namespace, '-l', OURS, '-o', version);
   // A Deployment's status is the cluster's own, and has part in its version.
   const spec = 'jsonpath={.items[*].metadata.generation} {.items[*].metadata.labels}';

@@ -85,6 +85,11 @@ app.kubernetes.io/name: "{{ include "towpath.name" . }}-test"
 {{- end }}
 {{- end -}}
 
+{{/* Not empty where it may make managed access. */}}
+{{- define "towpath.managesAccess" -}}
+{{- if and .Values.managedAccess.clusterRoles (not .Values.watchNamespace) }}true{{ end -}}
+{{- end -}}
+
 {{/* Not one of those that Applications may name: one in this namespace would have the operator's own rights. */}}
 {{- define "towpath.serviceAccountName" -}}
 {{- $name := .Values.serviceAccount.name -}}

@@ -85,7 +85,7 @@ function withRule(
 ): TowpathError {
   const holder = managedRole === undefined ? `a role of ${account.namespace}/${account.name}` : managedRole;
   const next = ` Add to ${managedRole === undefined ? holder : `ClusterRole ${holder}`}: ${shortRule(right)}`;
-  const message = fitBetween('', wordsIn(error), next, LEAST_WORDS);
+  const message = fitBetween('', withoutHead(wordsIn(error)), next, LEAST_WORDS);
   const advice = adviceOf(managedRole, account, right);
   return new TowpathError(error.remedy, error.reason, message, {
     cause: error,
@@ -102,6 +102,15 @@ function withRule(
 function adviceOf(managedRole: string | undefined, account: ServiceAccount, right: MissingRight) {
   if (managedRole === undefined) return grantTo(account, right);
   return GATHERING.has(managedRole) && right.namespace !== '' ? addTo(managedRole, right) : undefined;
+}
+
+const HEAD = ' is forbidden: User "';
+
+/** Without `widgets.example.com "web" is forbidden: ` behind the object, which the sentence names already. */
+function withoutHead(text: string): string {
+  const end = text.indexOf(HEAD);
+  const begin = text.slice(0, Math.max(end, 0)).lastIndexOf(': ');
+  return begin < 0 ? text : `${text.slice(0, begin + 2)}${text.slice(end + HEAD.indexOf('User'))}`;
 }
 
 /** The error's sentence without the next step that it had. */
