@@ -1,6 +1,15 @@
-import { namespace, operatorNamespace } from './names.ts';
+import { environmentNames, namespace, operatorNamespace } from './names.ts';
 import type { Shell } from './shell.ts';
 import { say, timed } from './terminal.ts';
+
+const environments = Object.values(environmentNames);
+const namespaces = [namespace, operatorNamespace, ...environments.map((name) => `towpath-${name}`)].join(' ');
+const NO_FINALIZERS = `--type=merge -p '{"metadata":{"finalizers":null}}'`;
+/** Nobody but an operator takes finalizers away. */
+const RELEASE = [
+  `kubectl -n ${namespace} patch applications.towpath.dev podinfo shop ${NO_FINALIZERS}`,
+  `kubectl patch environments.towpath.dev ${environments.join(' ')} ${NO_FINALIZERS}`,
+];
 
 /** The user's cluster, which the demo leaves as it was. */
 export interface CurrentCluster {
@@ -9,8 +18,6 @@ export interface CurrentCluster {
   /** Removes what the demo made, with a limit; call it while the operator runs or after its end. */
   leave(): Promise<void>;
 }
-
-const namespaces = `${namespace} ${operatorNamespace}`;
 
 /**
  * Writes a kubeconfig of our own for the context that is current, so that the user's is not changed, and
@@ -33,17 +40,28 @@ export async function enterCurrentCluster(shell: Shell): Promise<CurrentCluster>
   if (found !== '') {
     throw new Error(
       `There is ${found.split('\n').join(' and ')} already, perhaps of a demo that was killed. If nobody needs it:\n` +
-        `  kubectl -n ${namespace} patch applications.towpath.dev podinfo --type=merge -p '{"metadata":{"finalizers":null}}'\n` +
-        `  kubectl delete namespace ${namespaces}`,
+        RELEASE.map((line) => `  ${line}\n`).join('') +
+        `  kubectl delete environments.towpath.dev ${environments.join(' ')}\n  kubectl delete namespace ${namespaces}`,
     );
   }
   await checkAlone(shell);
-  const definition = await shell.ask('kubectl get crd applications.towpath.dev --ignore-not-found -o name');
-  const hasDefinition = definition !== '';
+  const hasDefinition = await hasDefinitions(shell);
   return {
     hasDefinition,
     leave: () => timed('Removing what the demo made in your cluster', leave(shell, { hasDefinition })),
   };
+}
+
+/** Whether the cluster knows our kinds; what it knows is never deleted. */
+async function hasDefinitions(shell: Shell): Promise<boolean> {
+  const kinds = ['applications', 'environments'].map((plural) => `${plural}.towpath.dev`);
+  const found = await shell.ask(`kubectl get crd ${kinds.join(' ')} --ignore-not-found -o name`);
+  const names = found.split('\n').filter((name) => name !== '');
+  if (names.length > 0 && names.length < kinds.length)
+    throw new Error(
+      `Of Towpath's definitions your cluster has ${names.join()} alone: install the others with kubectl apply --server-side -f crds, or leave CLUSTER out.`,
+    );
+  return names.length > 0;
 }
 
 interface Leases {
@@ -75,8 +93,8 @@ async function orTell(work: Promise<unknown>, next: string): Promise<void> {
 async function leave(shell: Shell, { hasDefinition }: { hasDefinition: boolean }): Promise<void> {
   const { ask } = shell.unsignalled;
   // The operator has ended: nobody else would take the finalizer away.
-  const release = `kubectl -n ${namespace} patch applications.towpath.dev podinfo --type=merge -p '{"metadata":{"finalizers":null}}'`;
-  await ask(`${release} || true`);
+  for (const line of RELEASE) await ask(`${line} || true`);
+  await ask(`kubectl delete environments.towpath.dev ${environments.join(' ')} --timeout=30s || true`);
   await ask(`kubectl delete namespace ${namespaces} --ignore-not-found --timeout=60s`);
   if (!hasDefinition)
     await ask(

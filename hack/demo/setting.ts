@@ -33,6 +33,9 @@ export interface Setting {
   readonly repoURL: string;
   /** How the demo names the kind: a cluster that also runs Argo CD has another `applications`. */
   readonly applications: string;
+  readonly environments: string;
+  /** Of the cluster that prod is; undefined where there is one cluster only. In the shell's directory. */
+  readonly prodKubeconfigPath: string | undefined;
   /** Whether the cluster knows Applications already; then its definition is used and left as it is. */
   readonly hasDefinition: boolean;
   readonly operator: RunningProcess | undefined;
@@ -59,19 +62,24 @@ export async function prepareSetting(options: SettingOptions): Promise<Setting> 
       environment: shellEnvironment(kubeconfigPath, binDirectory),
       signal,
     });
+    const prodKubeconfigPath = join(shell.directory, 'prod.kubeconfig');
     let current: CurrentCluster | undefined;
     if (options.current) {
       current = await enterCurrentCluster(shell);
       stops.push(current.leave);
     } else {
-      const starting = startControlPlane({ nodes: 2, dataDir: directory.make('cluster') });
+      const starting = Promise.all([
+        startControlPlane({ nodes: 2, dataDir: directory.make('cluster') }),
+        startControlPlane({ nodes: 1, dataDir: directory.make('prod') }),
+      ]);
       // When an interrupt comes meanwhile, the processes end with this one.
-      const cluster = await timed(
-        'Starting etcd, kube-apiserver, kube-controller-manager, kube-scheduler and 2 simulated nodes',
+      const [cluster, prod] = await timed(
+        'Starting etcd, kube-apiserver, kube-controller-manager, kube-scheduler and simulated nodes, for two clusters',
         untilAborted(starting, signal),
       );
-      stops.push(cluster.stop);
+      stops.push(cluster.stop, prod.stop);
       copyFileSync(cluster.kubeconfigPath, kubeconfigPath);
+      copyFileSync(prod.kubeconfigPath, prodKubeconfigPath);
     }
     const git = await timed('Starting a Git server with a repository', serveRepository(directory));
     stops.push(git.server.stop);
@@ -82,6 +90,8 @@ export async function prepareSetting(options: SettingOptions): Promise<Setting> 
       binDirectory,
       repoURL: git.repoURL,
       applications: options.current ? 'applications.towpath.dev' : 'applications',
+      environments: options.current ? 'environments.towpath.dev' : 'environments',
+      prodKubeconfigPath: options.current ? undefined : prodKubeconfigPath,
       hasDefinition: current?.hasDefinition ?? false,
       get operator() {
         return operator;

@@ -2,14 +2,14 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Application, ApplicationStatus } from '../../operator/api/v1alpha1/application.ts';
 import { environmentOf } from '../../test/harness/target.ts';
+import { check, limit } from './check.ts';
+import { deleteShop, deployToEnvironments } from './environments.ts';
 import { namespace, operatorNamespace } from './names.ts';
 import type { Setting } from './setting.ts';
 import { heading, say } from './terminal.ts';
 
 const root = join(import.meta.dirname, '../..');
 const exampleURL = 'https://git.example.com/shop/podinfo.git';
-/** Limit of each wait. */
-const limit = '--timeout=60s';
 
 /** Plays the demo: each part types commands, shows their answers, and checks that they are the right ones. */
 export async function tell(setting: Setting, options: { keep: boolean }): Promise<void> {
@@ -22,6 +22,7 @@ export async function tell(setting: Setting, options: { keep: boolean }): Promis
   await holdBackBrokenCommit(setting);
   await fix(setting);
   await showHistory(setting);
+  await deployToEnvironments(setting);
   if (!options.keep) await deleteApplication(setting);
 }
 
@@ -29,13 +30,14 @@ async function install(setting: Setting): Promise<void> {
   const { shell } = setting;
   heading('1. Towpath is installed');
   if (setting.hasDefinition) {
-    say('Your cluster knows Applications already; their definition is used as it is.');
+    say('Your cluster knows Applications and Environments already; their definitions are used as they are.');
   } else {
-    say('The cluster learns what an Application is.');
+    say('The cluster learns what an Application and an Environment are.');
     await shell.type('kubectl apply -f crds/', { directory: root });
     // Not --for=condition: of a definition so new that it has no conditions at all that fails.
     const established = `--for=jsonpath='{.status.conditions[?(@.type=="Established")].status}'=True`;
-    await shell.type(`kubectl wait ${established} crd/applications.towpath.dev ${limit}`);
+    const definitions = 'crd/applications.towpath.dev crd/environments.towpath.dev';
+    await shell.type(`kubectl wait ${established} ${definitions} ${limit}`);
   }
   say('The operator gets a namespace for its records, and runs from source, as `make run` does.');
   await shell.type(`kubectl create namespace ${operatorNamespace}`);
@@ -191,13 +193,16 @@ async function showHistory(setting: Setting): Promise<void> {
   check({ 'three deployments succeeded': history.filter((one) => one.outcome === 'Succeeded').length === 3 });
 }
 
-async function deleteApplication({ shell, applications }: Setting): Promise<void> {
-  heading('10. Deleting it');
+async function deleteApplication(setting: Setting): Promise<void> {
+  const { shell, applications } = setting;
+  heading('11. Deleting it');
   say('Its objects go with it (spec.deletionPolicy: Prune).');
   await shell.type(`kubectl delete ${applications} podinfo ${limit}`);
   await shell.type(`kubectl wait --for=delete deployment/podinfo service/podinfo configmap/podinfo ${limit}`);
   const left = await shell.type('kubectl get deployments,services,configmaps -l towpath.dev/target');
   check({ 'nothing of it is left': left.startsWith('No resources found') });
+  say('That in two environments goes in both at once.');
+  await deleteShop(setting);
 }
 
 function edit({ shell }: Setting, changes: readonly (readonly [string, string])[]): void {
@@ -224,10 +229,4 @@ function head({ shell }: Setting): Promise<string> {
 async function statusOf({ shell, applications }: Setting): Promise<ApplicationStatus> {
   const text = await shell.ask(`kubectl get ${applications} podinfo -o json`);
   return (JSON.parse(text) as Application).status ?? {};
-}
-
-/** @param expected what has to be so, and whether it is */
-function check(expected: Record<string, boolean>): void {
-  for (const [what, holds] of Object.entries(expected))
-    if (!holds) throw new Error(`The demo expected that ${what}, and it is not so.`);
 }

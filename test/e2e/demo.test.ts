@@ -90,7 +90,12 @@ test('the demo shows all that it promises, and leaves nothing', async (t) => {
     /^ {2}Deployment podinfo: .*spec\.replicas/m,
     /^ {2}podinfo +4\/4 /m,
     /^ {2}3 +[0-9a-f]{7} +Commit +Succeeded /m,
+    /^ {2}shop +True +Synced +Healthy +[^ ]+ +2\/2 /m,
+    /^ {2}demo-prod +True /m,
+    /^ {2}Hello from staging$/m,
+    /^ {2}Hello from prod$/m,
     /^ {2}No resources found in towpath-demo namespace\.$/m,
+    /^ {2}No resources found in towpath-demo-prod namespace\.$/m,
   ];
   for (const line of lines) assert.match(output, line);
   assert.deepEqual(readdirSync(temporary), []);
