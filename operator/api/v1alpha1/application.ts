@@ -75,6 +75,11 @@ export type HealthState = (typeof HEALTH_STATES)[number];
 export type Outcome = NonNullable<HistoryEntry['outcome']>;
 export type Trigger = HistoryEntry['trigger'];
 
+/** All that values of an Application come from, whichever of its environments they are for. */
+export function valuesSourcesOf({ spec }: Pick<Application, 'spec'>) {
+  return [spec.helm, ...(spec.environments ?? [])].flatMap((layer) => layer?.valuesFrom ?? []);
+}
+
 /** What a status tells of the environment with that name. */
 export function environmentOf<Environment extends Pick<EnvironmentStatus, 'name'>>(
   status: { environments?: Environment[] | undefined } | undefined,

@@ -1,7 +1,7 @@
 /** What an Application's spec asks for, with the Secrets and ConfigMaps that it names. */
 
 import { TowpathError } from '../../api/errors.ts';
-import type { Application } from '../../api/v1alpha1/application.ts';
+import { type Application, valuesSourcesOf } from '../../api/v1alpha1/application.ts';
 import { ANNOTATION_HOSTS } from '../../api/v1alpha1/names.ts';
 import { sha256 } from '../../manifest/digest.ts';
 import { canonicalJson, parseExact } from '../../manifest/exact-json.ts';
@@ -86,11 +86,6 @@ export function askedFor(
 export function refsOf({ spec }: Application): GitRef[] {
   const own = (spec.environments ?? []).flatMap((entry) => entry.ref ?? []);
   return [spec.source.ref ?? {}, ...own];
-}
-
-/** All that values of the Application come from, whichever environment it is for. */
-function valuesSourcesOf({ spec }: Application): ValuesSource[] {
-  return [spec.helm, ...(spec.environments ?? [])].flatMap((layer) => layer?.valuesFrom ?? []);
 }
 
 /** The Secrets and ConfigMaps that the spec names. */

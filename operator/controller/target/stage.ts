@@ -84,7 +84,7 @@ function refusedByOthers(state: TargetState): Obstacle | undefined {
   );
   const error = new TowpathError(remedy, reason, message, { cause: quarantine, next: quarantine.error.next });
   // The environment that refuses it tells each error.
-  return { at: 'Deploying', error: new Quarantine({ ...quarantine.rejected, errors: [] }, error) };
+  return { at: 'Deploying', error: new Quarantine(quarantine.rejected, error, undefined, 'Another') };
 }
 
 /** The same without what other environments say. */

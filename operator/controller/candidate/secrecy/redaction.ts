@@ -12,7 +12,7 @@ const MOST_MARKS = 1_500;
 const MARKS = /[:,[{#]|[-?]\s/g;
 
 const HIDDEN =
-  'What is wrong cannot be told: it may repeat values of the Secrets in spec.helm.valuesFrom, which are too large or too unusual to be searched for. Try the candidate with "kubectl apply --dry-run=server", or take what is not secret out of them.';
+  'What is wrong cannot be told: it may repeat values of the Secrets that values come from, which are too large or too unusual to be searched for. Try the candidate with "kubectl apply --dry-run=server", or take what is not secret out of them.';
 
 /**
  * Keeps the values of Secrets that went into a render out of what the API server answered to it (S5): it
@@ -42,7 +42,7 @@ export class Redaction {
   of(error: unknown): unknown {
     if (this.#texts.length === 0) return error;
     if (error instanceof Quarantine)
-      return new Quarantine(error.rejected, this.#ofTowpath(error.error), error.retry);
+      return new Quarantine(error.rejected, this.#ofTowpath(error.error), error.retry, error.refusedBy);
     return error instanceof TowpathError ? this.#ofTowpath(error) : error;
   }
 

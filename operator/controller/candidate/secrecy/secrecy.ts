@@ -1,4 +1,4 @@
-import type { Application } from '../../../api/v1alpha1/application.ts';
+import { type Application, valuesSourcesOf } from '../../../api/v1alpha1/application.ts';
 import { applicationKey } from '../../record/application-key.ts';
 import { Redaction } from './redaction.ts';
 
@@ -36,7 +36,7 @@ export class Secrecy {
   #redactionsOf(application: Application): readonly Redaction[] {
     const kept = this.#redactions.get(applicationKey(application));
     if (kept !== undefined) return kept;
-    const hasSecrets = (application.spec.helm?.valuesFrom ?? []).some(({ kind }) => kind === 'Secret');
+    const hasSecrets = valuesSourcesOf(application).some(({ kind }) => kind === 'Secret');
     return hasSecrets ? [Redaction.ofUnknown()] : [];
   }
 }
