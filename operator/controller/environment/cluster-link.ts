@@ -133,6 +133,11 @@ export class ClusterLink {
     return this.#known?.cluster;
   }
 
+  /** The cluster that was found last, where that is the one with this uid. */
+  clusterAt(uid: string): Cluster | undefined {
+    return this.#known?.uid === uid ? this.#known.cluster : undefined;
+  }
+
   /** Another kubeconfig takes the place of the one before, as soon as it is known where it leads. */
   rotate(given: ClusterAccess, where: string): void {
     if (given.digest === this.digest) return;
@@ -148,7 +153,6 @@ export class ClusterLink {
     while (!signal.aborted) {
       this.#woken = Promise.withResolvers<void>();
       await this.#ask();
-      this.#tell();
       const pause = sleep(this.#pauseMs(), undefined, { signal, ref: false }).catch(() => undefined);
       await Promise.race([pause, this.#woken.promise]);
     }
@@ -164,6 +168,8 @@ export class ClusterLink {
   #ask(): Promise<void> {
     this.#asking ??= this.#askOnce().finally(() => {
       this.#asking = undefined;
+      // Before whoever asked goes on: a write is the first to notice that it is another cluster.
+      this.#tell();
     });
     return this.#asking;
   }

@@ -88,16 +88,18 @@ export class Clusters {
     return { state: link?.state ?? CONNECTING, facts: link?.facts };
   }
 
-  /** The one that the Environment's targets are in. @throws TowpathError where there is no way to it any more */
-  of(environment: string): Cluster {
-    const followed = this.#followed.get(environment);
-    if (followed === undefined) return this.#options.home;
-    const cluster = followed.link?.cluster;
+  /**
+   * The cluster with that uid, by the Environment's kubeconfig. Nobody confirmed another one that it may lead to by now.
+   *
+   * @throws TowpathError where there is no way to it any more
+   */
+  of(environment: string, uid: string): Cluster {
+    const cluster = this.#followed.get(environment)?.link?.clusterAt(uid);
     if (cluster !== undefined) return cluster;
     throw new TowpathError(
       'Time',
       'ClusterUnreachable',
-      `The cluster of Environment ${environment} is not connected. It is tried again.`,
+      `The cluster of Environment ${environment} (${uid}) is not connected. It is tried again.`,
     );
   }
 

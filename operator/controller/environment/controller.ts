@@ -129,7 +129,7 @@ export class EnvironmentController implements EnvironmentsView {
 
   /** The cluster that a target is in. @throws TowpathError where there is no way to it any more */
   clusterOf({ cluster, environment }: Pick<PlacedTarget, 'cluster' | 'environment'>): Cluster {
-    return cluster === HOME ? this.#options.home : this.#clusters.of(environment);
+    return cluster === HOME ? this.#options.home : this.#clusters.of(environment, cluster);
   }
 
   /** All that targets are in. */
