@@ -19,6 +19,9 @@ export async function deployToEnvironments(setting: Setting): Promise<void> {
   await shell.type('kubectl apply -f shop.yaml');
   await shell.type(`kubectl wait --for=condition=Ready ${applications}/shop ${limit}`);
   await shell.type(`kubectl get ${applications}`);
+  // One that looks after a namespace alone does not count.
+  if (setting.prodKubeconfigPath !== undefined)
+    await shell.ask(`kubectl wait --for=jsonpath='{.status.applications}'=1 environment/${prod} ${limit}`);
   await shell.type(`kubectl get ${setting.environments}`);
   const names = (await environmentsOf(setting)).map(({ name, sync, health }) => `${name} ${sync} ${health}`);
   check({

@@ -99,7 +99,8 @@ export async function prepareSetting(options: SettingOptions): Promise<Setting> 
       async startOperator() {
         const engine = await buildEngine();
         const program = await buildOperator();
-        operator = runOperator({ program, engine, directory: directory.path, shell });
+        const watches = options.current ? namespace : '';
+        operator = runOperator({ program, engine, directory: directory.path, shell, watches });
         stops.push(() => operator?.stop('SIGTERM') ?? Promise.resolve());
         await timed('Starting the operator', untilAborted(operatorIsReady(operator), signal));
       },
@@ -201,10 +202,12 @@ interface OperatorStart {
   engine: string;
   directory: string;
   shell: Shell;
+  /** The namespace that it looks after; '': all. */
+  watches: string;
 }
 
-/** As `make run` does, but for the demo's namespace only; impersonation is on, as it always is. */
-function runOperator({ program, engine, directory, shell }: OperatorStart): RunningProcess {
+/** As `make run` does; impersonation is on, as it always is. */
+function runOperator({ program, engine, directory, shell, watches }: OperatorStart): RunningProcess {
   return startProcess({
     name: 'The operator',
     command: process.execPath,
@@ -212,7 +215,7 @@ function runOperator({ program, engine, directory, shell }: OperatorStart): Runn
       ...NODE_FLAGS,
       program,
       `--namespace=${operatorNamespace}`,
-      `--watch-namespace=${namespace}`,
+      `--watch-namespace=${watches}`,
       `--engine=${engine}`,
       `--cache-directory=${join(directory, 'git-cache')}`,
       '--probe-address=127.0.0.1:0',

@@ -91,7 +91,7 @@ test('the demo shows all that it promises, and leaves nothing', async (t) => {
     /^ {2}podinfo +4\/4 /m,
     /^ {2}3 +[0-9a-f]{7} +Commit +Succeeded /m,
     /^ {2}shop +True +Synced +Healthy +[^ ]+ +2\/2 /m,
-    /^ {2}demo-prod +True /m,
+    /^ {2}demo-prod +True +v1\.\d+\.\d+ +1 /m,
     /^ {2}Hello from staging$/m,
     /^ {2}Hello from prod$/m,
     /^ {2}No resources found in towpath-demo namespace\.$/m,
