@@ -270,6 +270,7 @@ export class Operator {
       },
       namespace: this.#flags.namespace,
       isOnly: this.#flags['watch-namespace'] === '',
+      clusterRoles: rolesOf(this.#flags),
       finalizer: environmentFinalizer(this.#installation),
       usesOf: (name) => this.#controller.usesOf(name),
       log: this.#log,

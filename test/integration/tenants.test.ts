@@ -120,6 +120,15 @@ describe('tenants of one cluster', () => {
     const listed = 'ClusterRoleNotListed';
     assert.match(await shop.blocked('web', listed), /managedAccess: \{clusterRoles: \[edit, view\]\}/);
     assert.equal((await configMapOf('shop-staging', 'web'))?.data?.['is'], 'two', 'what runs stays');
+    await eventually(
+      async () => {
+        const staging = await live('/apis/towpath.dev/v1alpha1/environments/staging');
+        return staging?.status?.conditions?.some(
+          ({ type, reason, status }) => type === 'Stalled' && reason === listed && status === 'True',
+        );
+      },
+      { describe: 'the Environment to say so, too' },
+    );
     await patchEnvironment('staging', { access: { clusterRole: 'edit' } });
     await shop.ready('web', second);
 
@@ -227,6 +236,31 @@ describe('tenants of one cluster', () => {
       /store-staging-eu is managed for the Applications of store .*not for those of store-staging/,
     );
     await one.ready('web', revision);
+  });
+
+  test('S16: two Environments that land in one namespace do not undo what the other one bound', async (t) => {
+    const { stage } = await stageOf(t, {
+      flags: [...fastLease, '--watch-namespace=', '--managed-cluster-roles=edit,view'],
+    });
+    const shop = await newTenant(t, stage, 'both');
+    const shared = { allowedNamespaces: ['both'], namespace: 'both-land' };
+    t.after(() => cluster.request('DELETE', '/api/v1/namespaces/both-land'));
+    await newEnvironmentOf(t, stage, 'editing', shared);
+    await newEnvironmentOf(t, stage, 'viewing', { ...shared, access: { clusterRole: 'view' } });
+    const revision = await stage.repository.revParse('main');
+    await shop.application('web', web('editing'));
+    await shop.ready('web', revision);
+    await shop.application('other', web('viewing'));
+    const told = await shop.blocked('other', 'NamespaceNotManaged');
+    assert.match(told, /has managed access of Environment editing already/);
+    assert.deepEqual((await bindingOf('both-land'))?.roleRef, {
+      apiGroup: RBAC,
+      kind: 'ClusterRole',
+      name: 'edit',
+    });
+    // With the same one they share it, and only their objects meet.
+    await patchEnvironment('viewing', { access: { clusterRole: 'edit' } });
+    await shop.blocked('other', 'NotOwned');
   });
 
   test('S3: nothing is written outside of the target namespace, by hooks neither, and another environment goes on', async (t) => {
@@ -517,6 +551,7 @@ describe('tenants of one cluster', () => {
 interface Live {
   metadata: { labels?: Record<string, string> };
   data?: Record<string, string>;
+  status?: { conditions?: { type: string; status: string; reason: string }[] };
   roleRef?: unknown;
   subjects?: unknown;
 }

@@ -9,6 +9,8 @@ import type { Connect } from './cluster-link.ts';
 import { Clusters } from './clusters.ts';
 import type { EnvironmentFacts } from './environment-status.ts';
 import { Environments, type EnvironmentsView, type KnownEnvironment } from './environments.ts';
+import { unlistedRole } from './managed-access.ts';
+import { managedRoleOf } from './managed-objects.ts';
 import type { KnownLabels } from './namespace-labels.ts';
 import { EnvironmentStatusWriter } from './status-writer.ts';
 import { Timers } from './timers.ts';
@@ -26,6 +28,8 @@ export interface EnvironmentControllerOptions {
   log: Logger;
   /** Whether no other installation deploys to the same Environments: then what is counted is all. */
   isOnly: boolean;
+  /** Those that managed access may be bound to. */
+  clusterRoles: readonly string[];
   /** By which our finalizer is told from another installation's. */
   finalizer: string;
   /** What is deployed there. */
@@ -151,7 +155,7 @@ export class EnvironmentController implements EnvironmentsView {
   }
 
   #factsOf(name: string): EnvironmentFacts {
-    const { client, usesOf, isOnly } = this.#options;
+    const { client, usesOf, isOnly, clusterRoles } = this.#options;
     const environment = this.get(name)?.environment;
     const freezes = environment?.spec.freezes ?? [];
     const now = client.now();
@@ -164,6 +168,7 @@ export class EnvironmentController implements EnvironmentsView {
     return {
       others: { frozenUntil, ...(isOnly ? counts : {}) },
       deletion: isGoing ? inUse(name, uses) : undefined,
+      access: environment && unlistedRole(name, managedRoleOf(environment.spec), clusterRoles),
       stand: this.#clusters.stand(name),
       homeVersion: this.#options.home.discovery.kubeVersion() || undefined,
     };

@@ -8,6 +8,7 @@ import type { ClusterFacts, LinkState } from './cluster-link.ts';
 import { troubleOf } from './cluster-trouble.ts';
 import type { ClusterStand } from './clusters.ts';
 import { environmentStatus } from './environment-status.ts';
+import { unlistedRole } from './managed-access.ts';
 import { whereaboutsOf } from './whereabouts.ts';
 
 const NOW = new Date('2026-11-29T14:00:00.500Z');
@@ -138,4 +139,24 @@ test('B3: expired, refused, forbidden, not trusted and out of reach are told apa
   for (const code of ['ECONNREFUSED', 'Timeout', 'ENOTFOUND', 'UND_ERR_SOCKET'])
     assert.equal(reasonOf(failed(code), past), 'ClusterUnreachable', code);
   assert.equal(reasonOf(new ApiError(503, 'ServiceUnavailable', 'no')), 'ClusterUnreachable');
+});
+
+test('S16: an Environment whose ClusterRole may not be bound is stalled with the values to add', () => {
+  const access = unlistedRole('eu', 'admin', ['edit']);
+  const { conditions = [] } = environmentStatus(
+    environment(),
+    { stand: REACHED, homeVersion: '', access },
+    3,
+    NOW,
+  );
+  assert.deepEqual(
+    conditions.map(({ type, status, reason }) => [type, status, reason]),
+    [
+      ['Ready', 'False', 'ClusterRoleNotListed'],
+      ['Stalled', 'True', 'ClusterRoleNotListed'],
+    ],
+  );
+  assert.match(conditions[0]?.message ?? '', /managedAccess: \{clusterRoles: \[edit, admin\]\}/);
+  assert.equal(unlistedRole('eu', 'edit', ['edit']), undefined);
+  assert.equal(unlistedRole('eu', undefined, []), undefined, 'it names an account');
 });

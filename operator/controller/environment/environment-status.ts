@@ -14,6 +14,8 @@ export interface EnvironmentFacts {
   readonly homeVersion: string | undefined;
   /** Why it stays although it is being deleted. */
   readonly deletion?: TowpathError | undefined;
+  /** What keeps its access from being made, wherever an Application lands. */
+  readonly access?: TowpathError | undefined;
   /** What is counted, and what holds; what is left out stays as it is. */
   readonly others?: Partial<Pick<EnvironmentResourceStatus, 'frozenUntil' | 'applications' | 'objects'>>;
 }
@@ -32,7 +34,8 @@ export function environmentStatus(
   const known = { ...status, ...facts.others };
   const whereabouts = whereaboutsOf(environment, facts.stand);
   if (whereabouts.is === 'Pending') return known;
-  const error = facts.deletion ?? (whereabouts.is === 'Lost' ? whereabouts.error : undefined);
+  const lost = whereabouts.is === 'Lost' ? whereabouts.error : undefined;
+  const error = facts.deletion ?? lost ?? facts.access;
   return {
     ...known,
     observedGeneration: generation,

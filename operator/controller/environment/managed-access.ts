@@ -148,8 +148,8 @@ export class ManagedAccess implements AccessKeeper {
       throw refused(
         `Namespace ${namespace} is ${owner}: Environment ${environment} gets no managed access there, whatever its labels say. Let it land elsewhere: spec.namespace of the Environment.`,
       );
-    if (clusterRoles.includes(clusterRole)) return;
-    throw unlistedRole(environment, clusterRole, clusterRoles);
+    const unlisted = unlistedRole(environment, clusterRole, clusterRoles);
+    if (unlisted !== undefined) throw unlisted;
   }
 
   /** What the API server says of us, and not of the Application's account. */
@@ -169,12 +169,13 @@ export class ManagedAccess implements AccessKeeper {
 /** What a message has for the API server's own words at least. */
 const LEAST_WORDS = 60;
 
-/** A ClusterRole that the operator may not bind, with the values to add. */
+/** That the operator may not bind a ClusterRole, with the values to add; undefined: it may, or there is none to bind. */
 export function unlistedRole(
   environment: string,
-  clusterRole: string,
+  clusterRole: string | undefined,
   listed: readonly string[],
-): TowpathError {
+): TowpathError | undefined {
+  if (clusterRole === undefined || listed.includes(clusterRole)) return undefined;
   return new TowpathError(
     'Person',
     'ClusterRoleNotListed',

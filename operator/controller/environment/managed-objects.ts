@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { DEFAULT_CLUSTER_ROLE, type EnvironmentSpec } from '../../api/v1alpha1/environment.ts';
 import { ANNOTATION_ENVIRONMENT, LABEL_MANAGED_FOR } from '../../api/v1alpha1/names.ts';
 import type { KubeObject, ObjectPath, ServiceAccount } from '../../kube/client.ts';
 
@@ -19,6 +20,11 @@ export const MANAGED_ACCOUNT = 'towpath';
 const BINDING = 'towpath-managed';
 const RBAC = 'rbac.authorization.k8s.io';
 const LABELS = { 'app.kubernetes.io/managed-by': 'towpath' };
+
+/** The ClusterRole that an Environment has managed access bound to; undefined: it names an account instead. */
+export function managedRoleOf({ access = {} }: EnvironmentSpec): string | undefined {
+  return access.serviceAccountName === undefined ? (access.clusterRole ?? DEFAULT_CLUSTER_ROLE) : undefined;
+}
 
 export function managedAccount(namespace: string): ServiceAccount {
   return { namespace, name: MANAGED_ACCOUNT };

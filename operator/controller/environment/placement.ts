@@ -1,11 +1,11 @@
 import { TowpathError } from '../../api/errors.ts';
 import type { Application } from '../../api/v1alpha1/application.ts';
-import { DEFAULT_CLUSTER_ROLE, type Environment, namespaceBy } from '../../api/v1alpha1/environment.ts';
+import { type Environment, namespaceBy } from '../../api/v1alpha1/environment.ts';
 import type { Bounds } from '../../manifest/bounds.ts';
 import { groupKind } from '../../manifest/manifest.ts';
 import { isAllowedRepository } from '../../source/allowed-repositories.ts';
 import type { EnvironmentsView } from './environments.ts';
-import { MANAGED_ACCOUNT } from './managed-objects.ts';
+import { MANAGED_ACCOUNT, managedRoleOf } from './managed-objects.ts';
 
 /** Kubernetes' limit for the name of a namespace. */
 const NAMESPACE_LIMIT = 63;
@@ -38,8 +38,7 @@ export function placementOf(application: Landing, name: string, environments: En
     cluster: clusterOf(environment, environments, refusal),
     namespace,
     serviceAccountName: access.serviceAccountName ?? MANAGED_ACCOUNT,
-    managedRole:
-      access.serviceAccountName === undefined ? (access.clusterRole ?? DEFAULT_CLUSTER_ROLE) : undefined,
+    managedRole: managedRoleOf(environment.spec),
     bounds: {
       environment: name,
       namespace,

@@ -1,6 +1,6 @@
 import { TowpathError } from '../../../api/errors.ts';
 import { fitBetween } from '../../../api/v1alpha1/bound-status.ts';
-import type { KubeClient, ServiceAccount } from '../../../kube/client.ts';
+import type { KubeClient, ObjectPath, ServiceAccount } from '../../../kube/client.ts';
 import { isNotFound } from '../../../kube/errors.ts';
 import type { Target } from '../../record/target.ts';
 import type { Parts } from '../run.ts';
@@ -30,22 +30,41 @@ export async function explainForbidden(
   const right = missingRight(error);
   if (right?.verb === 'impersonate')
     return notActedAs(account, error, client === home ? 'Home' : 'Elsewhere');
-  if (await isMissing(client, account, signal)) return missingAccount(account, error);
+  if (await isMissing(client, accountPath(account), signal)) {
+    const isHomeless = await isMissing(client, namespacePath(account), signal);
+    return isHomeless ? missingNamespace(account, error) : missingAccount(account, error);
+  }
   return bounds === undefined || right === undefined ? error : withRule(target, account, right, error);
 }
 
-async function isMissing(
-  client: KubeClient,
-  { namespace, name }: ServiceAccount,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const resource = { group: '', version: 'v1', plural: 'serviceaccounts' };
+const accountPath = ({ namespace, name }: ServiceAccount): ObjectPath => ({
+  resource: { group: '', version: 'v1', plural: 'serviceaccounts' },
+  namespace,
+  name,
+});
+
+const namespacePath = ({ namespace: name }: ServiceAccount): ObjectPath => ({
+  resource: { group: '', version: 'v1', plural: 'namespaces' },
+  name,
+});
+
+async function isMissing(client: KubeClient, path: ObjectPath, signal: AbortSignal): Promise<boolean> {
   try {
-    await client.getMetadata({ resource, namespace, name }, { signal });
+    await client.getMetadata(path, { signal });
     return false;
   } catch (failure) {
     return isNotFound(failure);
   }
+}
+
+/** Where an Environment names an account, the platform makes both. */
+function missingNamespace({ namespace, name }: ServiceAccount, cause: TowpathError): TowpathError {
+  return new TowpathError(
+    'Resource',
+    'NamespaceMissing',
+    `Namespace ${namespace} does not exist, nor ServiceAccount ${name} in it: kubectl create namespace ${namespace}, then make the account and bind what it may. Or leave both to Towpath: spec.access.clusterRole of the Environment.`,
+    { cause },
+  );
 }
 
 /** With the commands that make it. */
