@@ -61,3 +61,12 @@ test('nobody waits for one that is refused, suspended, follows another ref, or c
   verdicts.note(prod, undefined, 'Undecided');
   assert.equal(verdicts.others(staging, 'one', [staging, prod]), NO_OTHERS);
 });
+
+test('A3: one that was waited for in vain is waited for again only when it has said something', () => {
+  const verdicts = new Verdicts(() => undefined);
+  const all = [staging, prod];
+  verdicts.passOver('shop/web', verdicts.others(staging, 'one', all).awaited);
+  assert.equal(verdicts.others(staging, 'two', all), NO_OTHERS);
+  verdicts.note(prod, 'one', 'Undecided');
+  assert.deepEqual(verdicts.others(staging, 'two', all).awaited, ['prod']);
+});

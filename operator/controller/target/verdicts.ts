@@ -33,6 +33,8 @@ export class Verdicts {
   readonly #said = new Map<string, Map<string, Said>>();
   /** Names of targets, by Application, that another verdict would help. */
   readonly #waiting = new Map<string, Set<string>>();
+  /** Environments, by Application, that were waited for in vain: one whose cluster hangs costs the others that once (A3). */
+  readonly #silent = new Map<string, Set<string>>();
 
   constructor(wake: (target: string) => void) {
     this.#wake = wake;
@@ -42,6 +44,7 @@ export class Verdicts {
   note({ application, environment, name }: Place, asked: string | undefined, verdict: Verdict): void {
     const said = this.#said.get(application) ?? new Map<string, Said>();
     this.#said.set(application, said);
+    this.#silent.get(application)?.delete(environment);
     if (isDeepStrictEqual(said.get(environment), { asked, verdict })) return;
     said.set(environment, { asked, verdict });
     const waiting = this.#waiting.get(application);
@@ -64,8 +67,9 @@ export class Verdicts {
       if (!isDeepStrictEqual(other.overlay.ref, target.overlay.ref)) continue;
       const { environment } = other;
       const its = said?.get(environment);
-      if (its === undefined || (its.asked !== undefined && its.asked !== asked)) awaited.push(environment);
-      else if (typeof its.verdict === 'object')
+      if (its === undefined || (its.asked !== undefined && its.asked !== asked)) {
+        if (this.#silent.get(target.application)?.has(environment) !== true) awaited.push(environment);
+      } else if (typeof its.verdict === 'object')
         refused.push({ environment, quarantine: its.verdict.refusedBy });
     }
     if (awaited.length === 0 && refused.length === 0) return NO_OTHERS;
@@ -74,7 +78,15 @@ export class Verdicts {
     return { awaited, refused };
   }
 
+  /** These are waited for no longer, and not again before they say something. */
+  passOver(application: string, environments: readonly string[]): void {
+    if (environments.length === 0) return;
+    const silent = this.#silent.get(application) ?? new Set();
+    this.#silent.set(application, silent.union(new Set(environments)));
+  }
+
   forget(application: string): void {
+    this.#silent.delete(application);
     this.#said.delete(application);
     this.#waiting.delete(application);
   }

@@ -19,7 +19,8 @@ import { manifestsOfWanted } from './manifests-of.ts';
  * One that it overtakes ends as Superseded.
  */
 export async function begin(run: Run, state: TargetState): Promise<Outcome> {
-  const { context } = run;
+  const { context, parts, target } = run;
+  parts.verdicts.passOver(target.application, state.others.awaited);
   const { wanted, manifests } = await manifestsOfWanted(run, state);
   const { candidate } = wanted;
   const before = context.record.deployment;
