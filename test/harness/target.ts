@@ -2,10 +2,10 @@ import {
   type EnvironmentStatus,
   environmentOf as environmentNamed,
 } from '../../operator/api/v1alpha1/application.ts';
-import { isPlaced, type SpecifiedTarget, Targets } from '../../operator/controller/application/targets.ts';
+import { isPlaced, Targets } from '../../operator/controller/application/targets.ts';
 import type { EnvironmentsView } from '../../operator/controller/environment/environments.ts';
 import { applicationSecret } from '../../operator/controller/record/secrets.ts';
-import { HOME, type Target } from '../../operator/controller/record/target.ts';
+import { HOME, type SpecifiedTarget, type Target } from '../../operator/controller/record/target.ts';
 
 /** A cluster in which there are no Environments. */
 export const NO_ENVIRONMENTS: EnvironmentsView = {

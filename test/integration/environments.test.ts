@@ -434,3 +434,53 @@ test('an Environment that is used stays when it is deleted, works, and says who 
     { describe: 'the Environment to be gone' },
   );
 });
+
+test('what one environment refused in principle stays out of the others when that one goes out of sight, also for a process that begins anew', async (t) => {
+  const stage = await newStage(t, { files: CHART });
+  const { staging, prod } = await twoEnvironments(t, stage);
+  const environments = [{ name: staging.name }, { name: prod.name, valuesFiles: ['values-prod.yaml'] }];
+  await stage.deployed('web', { environments });
+  const bad = await stage.repository.commit({ ...BREAKABLE, 'values.yaml': 'from: bad\nsize: 1\nid: 0\n' });
+  await stage.until(
+    'web',
+    ({ status }) =>
+      status?.quarantine?.revision === bad &&
+      status.environments?.every(({ sync }) => sync === 'Quarantined'),
+    'the refusal in both',
+  );
+  const allow = (namespaces: readonly string[]) =>
+    stage.kubectl(
+      'patch',
+      'environment',
+      prod.name,
+      '--type=merge',
+      '-p',
+      JSON.stringify({ spec: { allowedNamespaces: namespaces } }),
+    );
+  await allow([]);
+  await stage.until(
+    'web',
+    ({ status }) => environmentOf(status, prod.name)?.blockedBy?.[0]?.reason === 'NamespaceNotAllowed',
+    'prod to be refused',
+  );
+  const isHeldBack = async () => {
+    await stage.requestSync('web');
+    await always(
+      () => valuesIn(stage, staging),
+      (values) => assert.match(values ?? '', /"from":"chart"/),
+      2_000,
+    );
+  };
+  await isHeldBack();
+  await allow([stage.namespace]);
+  await stage.until(
+    'web',
+    ({ status }) => environmentOf(status, prod.name)?.sync === 'Quarantined',
+    'prod again',
+  );
+  await stage.restart();
+  await isHeldBack();
+  const fixed = await stage.repository.commit({ ...CHART, 'values.yaml': 'from: fixed\nsize: 1\nid: 0\n' });
+  await stage.untilReadyAt('web', fixed);
+  assert.match((await valuesIn(stage, staging)) ?? '', /"from":"fixed"/);
+});

@@ -4,10 +4,10 @@ import { API_VERSION, FINALIZER, GROUP } from '../../api/v1alpha1/names.ts';
 import type { KubeObject } from '../../kube/client.ts';
 import type { Uses } from '../environment/uses.ts';
 import { applicationKey, applicationOf } from '../record/application-key.ts';
-import type { TargetIdentity } from '../record/target.ts';
+import type { SpecifiedTarget, TargetIdentity } from '../record/target.ts';
 import { forgetLooks, type TargetMemory } from '../target/memory.ts';
 import { type ApplicationMemory, newApplicationMemory, rememberTargets } from './memory.ts';
-import type { SpecifiedTarget, Targets } from './targets.ts';
+import type { Targets } from './targets.ts';
 
 export interface CachedApplication {
   object: KubeObject;

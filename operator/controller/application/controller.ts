@@ -28,7 +28,6 @@ import { forgetStatus, forgetUpdates } from './memory.ts';
 import { stateOf } from './metrics-state.ts';
 import type { LogLine } from './status/log-lines.ts';
 import { ApplicationWriter } from './status/writer.ts';
-import { isPlaced } from './targets.ts';
 
 /**
  * Follows the Applications, and works on them while this process leads: what there is to do for one is done target by
@@ -104,7 +103,7 @@ export class ApplicationController {
         onUnwanted: (owner) => this.#targets.look(owner),
       }),
       verdicts: new Verdicts((target) => this.#targets.look(target)),
-      placedTargets: (application) => this.#applications.get(application)?.specified.filter(isPlaced) ?? [],
+      specifiedTargets: (application) => this.#applications.get(application)?.specified ?? [],
       onLeft: (target) => this.#targets.takeOver(target),
       random: options.random,
     };

@@ -16,10 +16,10 @@ import {
   HOME,
   type Overlay,
   type RefusedTarget,
+  type SpecifiedTarget,
   type Target,
   type TargetIdentity,
   type TargetSettings,
-  type UnplacedTarget,
   type ValuesAt,
   type ValuesLayer,
 } from '../record/target.ts';
@@ -39,9 +39,6 @@ export interface TargetsOptions {
 }
 
 type Entry = NonNullable<ApplicationSpec['environments']>[number];
-
-/** A target as its Application asks for it, whether it is known where it is or not. */
-export type SpecifiedTarget = Target | UnplacedTarget;
 
 export function isPlaced(target: SpecifiedTarget): target is Target {
   return 'cluster' in target;

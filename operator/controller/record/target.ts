@@ -58,6 +58,9 @@ export interface RefusedTarget extends UnplacedTarget {
   readonly refusal: TowpathError;
 }
 
+/** A target as its Application asks for it, whether it is known where it is or not. */
+export type SpecifiedTarget = Target | UnplacedTarget;
+
 /** What of the repository is rendered for it. */
 export interface Overlay {
   /** Folder, relative to the root of the repository. */

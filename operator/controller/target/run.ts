@@ -12,7 +12,7 @@ import type { WantedCandidates } from '../candidate/wanted.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { newRecord, type TargetRecord } from '../record/record.ts';
 import type { RecordStore } from '../record/store.ts';
-import type { PlacedTarget, Target } from '../record/target.ts';
+import type { PlacedTarget, SpecifiedTarget, Target } from '../record/target.ts';
 import type { AccessKeeper } from './access-keeper.ts';
 import type { Lookup } from './dependencies.ts';
 import type { DeployContext } from './deploy-context.ts';
@@ -38,8 +38,8 @@ export interface Parts {
   accountOf(target: string): ServiceAccount | undefined;
   wishes: Wishes;
   verdicts: Verdicts;
-  /** All targets of an Application of which it is known where they are. */
-  placedTargets(application: string): readonly Target[];
+  /** All targets that an Application asks for. */
+  specifiedTargets(application: string): readonly SpecifiedTarget[];
   /** A target may take over now what another one left, by its name. */
   onLeft(target: string): void;
   /** Shared with all else that takes long. */

@@ -1,9 +1,11 @@
+import { TowpathError } from '../../api/errors.ts';
 import { decide } from '../../promote/decide.ts';
+import { Quarantine } from '../candidate/quarantine.ts';
 import { candidateKey, type Deployment } from '../record/record.ts';
 import { dependenciesIn } from './dependencies.ts';
 import type { Run } from './run.ts';
 import type { Findings, TargetState } from './state.ts';
-import { NO_OTHERS, type Others } from './verdicts.ts';
+import { NO_OTHERS, type Others, type ToldBefore } from './verdicts.ts';
 
 /**
  * Where the target is now: the record, the watches and what the look found so far; nobody is asked. What an action
@@ -40,9 +42,36 @@ export function snapshotOf(run: Run, found: Findings): TargetState {
   });
 }
 
-function othersOf({ parts, target, isOneOfSeveral, underWay: { asked } }: Run): Others {
+function othersOf(run: Run): Others {
+  const {
+    parts,
+    target,
+    isOneOfSeveral,
+    underWay: { asked },
+  } = run;
   if (!isOneOfSeveral || asked === undefined) return NO_OTHERS;
-  return parts.verdicts.others(target, asked, parts.placedTargets(target.application));
+  const all = parts.specifiedTargets(target.application);
+  return parts.verdicts.others(target, asked, all, toldBefore(run));
+}
+
+/** What the status says was refused of what is asked for now: a process that begins anew has not seen it itself. */
+function toldBefore({ application, underWay: { resolved } }: Run): ToldBefore {
+  const { status, metadata } = application;
+  const { quarantine, observedGeneration, conditions = [] } = status ?? {};
+  if (quarantine === undefined || quarantine.revision !== resolved?.commit) return new Map();
+  if (observedGeneration !== metadata.generation) return new Map();
+  const reason = conditions.find(({ type }) => type === 'Stalled')?.reason ?? 'ManifestInvalid';
+  const refusals = (quarantine.errors ?? []).flatMap(({ environment, message }) =>
+    environment === undefined
+      ? []
+      : [
+          [
+            environment,
+            new Quarantine({ revision: quarantine.revision }, new TowpathError('Person', reason, message)),
+          ] as const,
+        ],
+  );
+  return new Map(refusals);
 }
 
 function frozen(deployment: Deployment): Readonly<Deployment> {

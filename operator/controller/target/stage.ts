@@ -193,14 +193,19 @@ export function unforeseen(state: TargetState): { error: unknown } | undefined {
 /** What the target says of what is wanted, once it can. */
 export function verdictOf(state: TargetState): Verdict | undefined {
   const { found } = state;
-  if (found.sight !== undefined && found.sight !== 'Seen') return 'Undecided';
-  const { error } = ownObstacleOf(state) ?? {};
+  if (found.sight !== undefined && found.sight !== 'Seen') return 'Unseen';
+  const { error, at } = ownObstacleOf(state) ?? {};
   if (error instanceof Quarantine)
     // What cannot change in one environment's object may be made anew in another's.
     return error.error.reason === 'ImmutableField' ? 'Undecided' : { refusedBy: error };
-  if (error !== undefined) return 'Undecided';
+  if (error !== undefined) return isOfItsState(error) && at === 'Deploying' ? 'Undecided' : 'Unseen';
   if (found.wanted === undefined) return undefined;
   return !isToDeploy(state) || judgementOf(state) !== undefined || isParked(state) ? 'Fine' : undefined;
+}
+
+/** Whether it was asked about, and its cluster, as it is, does not take it. */
+function isOfItsState(error: unknown): boolean {
+  return error instanceof TowpathError && error.remedy !== 'Time';
 }
 
 function isParked(state: TargetState): boolean {

@@ -11,13 +11,14 @@ function place(environment: string, changes: Partial<Place> = {}): Place {
     name: `shop/web/${environment}`,
     application: 'shop/web',
     environment,
-    overlay: { path: '.', ref: { branch: 'main' }, defaults: undefined, layers: [] },
+    overlay: { ref: { branch: 'main' } },
     refusal: undefined,
     settings: { suspended: undefined } as Place['settings'],
     ...changes,
   };
 }
 
+const SUSPENDED = { suspended: 'It is.' } as Place['settings'];
 const [staging, prod] = [place('staging'), place('prod')];
 const refusal = new TowpathError('Person', 'ManifestInvalid', 'No.');
 const quarantine = new Quarantine({ revision: 'a'.repeat(40) }, refusal);
@@ -45,6 +46,14 @@ test('what one refuses is told to all who ask for the same, until it says otherw
   verdicts.note(prod, 'one', { refusedBy: quarantine });
   const { refused } = verdicts.others(staging, 'one', [staging, prod]);
   assert.deepEqual(refused, [{ environment: 'prod', quarantine }]);
+  for (const asked of ['one', undefined]) verdicts.note(prod, asked, 'Unseen');
+  assert.deepEqual(woken, [], 'out of sight it says nothing else');
+  for (const lost of [{ refusal }, { overlay: undefined }, { settings: SUSPENDED }]) {
+    const { overlay, ...elsewhere } = place('prod', lost as Partial<Place>);
+    const there = overlay === undefined ? elsewhere : { ...elsewhere, overlay };
+    assert.equal(verdicts.others(staging, 'one', [staging, there]).refused.length, 1);
+    assert.equal(verdicts.others(staging, 'two', [staging, { ...there, refusal }]), NO_OTHERS);
+  }
   verdicts.note(prod, 'one', 'Undecided');
   assert.deepEqual(woken, [staging.name]);
   assert.equal(verdicts.others(staging, 'one', [staging, prod]), NO_OTHERS);
@@ -54,8 +63,8 @@ test('nobody waits for one that is refused, suspended, follows another ref, or c
   const verdicts = new Verdicts(() => undefined);
   const others = [
     place('refused', { refusal }),
-    place('suspended', { settings: { suspended: 'It is.' } as Place['settings'] }),
-    place('elsewhere', { overlay: { ...staging.overlay, ref: { branch: 'next' } } }),
+    place('suspended', { settings: SUSPENDED }),
+    place('elsewhere', { overlay: { ref: { branch: 'next' } } }),
   ];
   assert.equal(verdicts.others(staging, 'one', [staging, ...others]), NO_OTHERS);
   verdicts.note(prod, undefined, 'Undecided');
@@ -69,4 +78,13 @@ test('A3: one that was waited for in vain is waited for again only when it has s
   assert.equal(verdicts.others(staging, 'two', all), NO_OTHERS);
   verdicts.note(prod, 'one', 'Undecided');
   assert.deepEqual(verdicts.others(staging, 'two', all).awaited, ['prod']);
+});
+
+test('what the status told before this process began counts until that environment says something', () => {
+  const verdicts = new Verdicts(() => undefined);
+  const before = new Map([['prod', quarantine]]);
+  const all = [staging, prod];
+  assert.equal(verdicts.others(staging, 'one', all, before).refused.length, 1);
+  verdicts.note(prod, 'one', 'Fine');
+  assert.equal(verdicts.others(staging, 'one', all, before), NO_OTHERS);
 });

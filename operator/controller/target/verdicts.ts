@@ -2,8 +2,11 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Quarantine } from '../candidate/quarantine.ts';
 import type { Target } from '../record/target.ts';
 
-/** What an environment says of what its Application asks for; `Undecided`: it cannot tell, as it is now. */
-export type Verdict = 'Fine' | 'Undecided' | { readonly refusedBy: Quarantine };
+/**
+ * What an environment says of what its Application asks for; `Undecided`: nothing is wrong with that in principle, but it
+ * cannot be begun there, as it is now; `Unseen`: it cannot tell.
+ */
+export type Verdict = 'Fine' | 'Undecided' | 'Unseen' | { readonly refusedBy: Quarantine };
 
 /** What the other environments of a target's Application say of the same that it wants. */
 export interface Others {
@@ -14,7 +17,13 @@ export interface Others {
 
 export const NO_OTHERS: Others = Object.freeze({ awaited: [], refused: [] });
 
-type Place = Pick<Target, 'name' | 'application' | 'environment' | 'overlay' | 'refusal' | 'settings'>;
+/** Refusals that the status told before this process began, by environment: until one says something else they count. */
+export type ToldBefore = ReadonlyMap<string, Quarantine>;
+
+type Place = Pick<Target, 'name' | 'application' | 'environment' | 'refusal' | 'settings'> & {
+  /** Absent where it is not known where it is: it is asked for nothing, and what it refused counts. */
+  readonly overlay?: Pick<Target['overlay'], 'ref'>;
+};
 
 interface Said {
   /** What it is about; undefined: whatever is asked for, it could not be found out. */
@@ -45,7 +54,8 @@ export class Verdicts {
     const said = this.#said.get(application) ?? new Map<string, Said>();
     this.#said.set(application, said);
     this.#silent.get(application)?.delete(environment);
-    if (isDeepStrictEqual(said.get(environment), { asked, verdict })) return;
+    const before = said.get(environment);
+    if (isDeepStrictEqual(before, { asked, verdict }) || isOutOfSight(before, asked, verdict)) return;
     said.set(environment, { asked, verdict });
     const waiting = this.#waiting.get(application);
     if (waiting === undefined) return;
@@ -57,16 +67,20 @@ export class Verdicts {
   }
 
   /** What others say of what the target asks for; it is woken when one says something else. */
-  others(target: Place, asked: string, all: readonly Place[]): Others {
+  others(target: Place, asked: string, all: readonly Place[], before: ToldBefore = new Map()): Others {
     const said = this.#said.get(target.application);
     const awaited: string[] = [];
     const refused: { environment: string; quarantine: Quarantine }[] = [];
     for (const other of all) {
-      const isAsked = other.refusal === undefined && other.settings.suspended === undefined;
-      if (!isAsked || other.name === target.name) continue;
-      if (!isDeepStrictEqual(other.overlay.ref, target.overlay.ref)) continue;
+      if (other.name === target.name || !mayFollowTheSame(other, target)) continue;
       const { environment } = other;
       const its = said?.get(environment);
+      const told = before.get(environment);
+      if (its === undefined && told !== undefined) {
+        refused.push({ environment, quarantine: told });
+        continue;
+      }
+      if (!isAskedOf(other) && !isRefusalOf(its, asked)) continue;
       if (its === undefined || (its.asked !== undefined && its.asked !== asked)) {
         if (this.#silent.get(target.application)?.has(environment) !== true) awaited.push(environment);
       } else if (typeof its.verdict === 'object')
@@ -90,4 +104,23 @@ export class Verdicts {
     this.#said.delete(application);
     this.#waiting.delete(application);
   }
+}
+
+/** Nobody waits for one that is refused or suspended; for one of which it is being found out where it is, they do. */
+function isAskedOf({ refusal, settings }: Place): boolean {
+  return refusal === undefined && settings.suspended === undefined;
+}
+
+function mayFollowTheSame(other: Place, target: Place): boolean {
+  return other.overlay === undefined || isDeepStrictEqual(other.overlay.ref, target.overlay?.ref);
+}
+
+function isRefusalOf(said: Said | undefined, asked: string): boolean {
+  return said?.asked === asked && typeof said.verdict === 'object';
+}
+
+/** What was refused stays refused while nothing new can be found out. */
+function isOutOfSight(before: Said | undefined, asked: string | undefined, verdict: Verdict): boolean {
+  if (verdict !== 'Unseen' || typeof before?.verdict !== 'object') return false;
+  return asked === undefined || asked === before.asked;
 }
