@@ -131,6 +131,9 @@ test('S2: an Environment that is missing, or not meant for the namespace, holds 
   assert.equal(environmentOf(waiting.status, missing)?.blockedBy?.[0]?.reason, 'EnvironmentNotFound');
   assert.equal(conditionOf(waiting, 'Stalled'), undefined, 'others clear it');
   assert.equal(await valuesIn(stage, prod), undefined);
+  // Whom it is refused in has answered.
+  const asked = await stage.requestSync('web');
+  await stage.until('web', ({ status }) => status?.handledSyncRequest === asked, 'the request to be handled');
 
   await stage.kubectl(
     'patch',

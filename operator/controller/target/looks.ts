@@ -1,7 +1,7 @@
 import { TowpathError } from '../../api/errors.ts';
 import { type Application, environmentOf } from '../../api/v1alpha1/application.ts';
 import { fitBetween } from '../../api/v1alpha1/bound-status.ts';
-import { ANNOTATION_ABANDON } from '../../api/v1alpha1/names.ts';
+import { ANNOTATION_ABANDON, ANNOTATION_SYNC_REQUESTED } from '../../api/v1alpha1/names.ts';
 import type { LookResult } from '../../observe/work-metrics.ts';
 import { isAboutPlaceOf } from '../record/record.ts';
 import type { RefusedTarget, Target, TargetIdentity } from '../record/target.ts';
@@ -17,6 +17,7 @@ import {
   removeTarget,
   tellUnremoved,
 } from './removal/removal.ts';
+import { handledAs } from './request-annotations.ts';
 import type { Parts } from './run.ts';
 import { newSession } from './session.ts';
 import type { Facts } from './words/facts.ts';
@@ -196,12 +197,16 @@ export class TargetLooks {
   /** What runs there stays as it is; what changes that wakes it. */
   async #refuse(
     { identity, memory }: DueTarget,
-    { target: { refusal } }: Unplaced,
+    { application, target: { refusal, settings } }: Unplaced,
     signal: AbortSignal,
   ): Promise<LookResult> {
     // What was found out there may be another cluster's by the next time.
     memory.session = undefined;
-    await this.#options.tell(identity, { kind: 'Refused', error: refusal }, signal);
+    const asked = application.metadata.annotations[ANNOTATION_SYNC_REQUESTED];
+    // That is the answer to what is asked of it, but where it comes to be known by itself.
+    const isAnswer = settings.request !== undefined && refusal.remedy !== 'Time';
+    const handled = asked === undefined || !isAnswer ? {} : { handledSyncRequest: handledAs(asked) };
+    await this.#options.tell(identity, { kind: 'Refused', error: refusal, ...handled }, signal);
     return 'success';
   }
 

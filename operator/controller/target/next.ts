@@ -27,8 +27,8 @@ export function next(state: TargetState): Action {
 
 /** One environment's share of a request is in no status, and must not be acted on again by another process. */
 function isToNote(state: TargetState): boolean {
-  const { isOneOfSeveral, requestKey, handledRequest } = state;
-  if (!isOneOfSeveral || handledRequest === requestKey) return false;
+  const { isOneOfSeveral, requestKey, handledRequest, refusal } = state;
+  if (!isOneOfSeveral || refusal !== undefined || handledRequest === requestKey) return false;
   return isHandled(state, standingOf(state));
 }
 

@@ -57,11 +57,15 @@ test('a generation is told of when all have it, a request when all that it was a
   const handled = (value: string, generation: number) => ({
     handledSyncRequest: value,
     observedGeneration: generation,
+    conditions: [{ ...condition('Ready', 'True', 'Synced'), observedGeneration: generation }],
   });
   const before = { handledSyncRequest: 'one' };
   const apart = [part('staging', handled('two', 2)), part('prod', handled('one', 1))];
   const some = combine(apart, 'prod', before, 'two');
   assert.deepEqual([some.handledSyncRequest, some.observedGeneration], ['one', 1]);
+  // kubectl wait goes by the condition's own.
+  for (const { observedGeneration } of some.conditions ?? []) assert.equal(observedGeneration, 1);
+  assert.equal(some.summary?.environments, '1/2');
   const all = combine(
     [part('staging', handled('two', 2)), part('prod', handled('two', 2))],
     'prod',

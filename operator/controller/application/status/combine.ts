@@ -57,12 +57,16 @@ export function combine(
   const [worst = {}] = statuses.toSorted((one, other) => rankOf(one) - rankOf(other));
   if (parts.length === 1) return worst;
   const generations = statuses.flatMap(({ observedGeneration }) => observedGeneration ?? []);
-  const ready = statuses.filter(({ summary }) => summary?.environments === '1/1').length;
+  const newest = Math.max(...generations);
+  const oldest = Math.min(...generations);
+  const isReady = ({ summary, observedGeneration }: ApplicationStatus) =>
+    summary?.environments === '1/1' && observedGeneration === newest;
+  const ready = statuses.filter(isReady).length;
   const { source, summary } = parts.find(({ environment }) => environment === latest)?.status ?? worst;
   const states = { sync: statuses.map(({ sync }) => sync), health: statuses.map(({ health }) => health) };
   return boundStatus({
-    ...(generations.length === 0 ? {} : { observedGeneration: Math.min(...generations) }),
-    conditions: worst.conditions,
+    ...(generations.length === 0 ? {} : { observedGeneration: oldest }),
+    conditions: asOf(oldest, worst.conditions),
     sync: worstOf<SyncState>(SYNC_STATES, states.sync),
     health: worstOf<HealthState>(HEALTH_STATES, states.health),
     summary: { ...summary, environments: `${ready}/${parts.length}` },
@@ -71,6 +75,19 @@ export function combine(
     ...handledBy(parts, previous, syncRequest),
     ...lists(parts, previous),
   });
+}
+
+/** They hold for all environments: for a generation that one has not seen yet, nothing is said. */
+function asOf(
+  generation: number,
+  conditions: ApplicationStatus['conditions'],
+): ApplicationStatus['conditions'] {
+  return conditions?.map((condition) => ({
+    ...condition,
+    ...(condition.observedGeneration === undefined
+      ? {}
+      : { observedGeneration: Math.min(condition.observedGeneration, generation) }),
+  }));
 }
 
 function handledBy(

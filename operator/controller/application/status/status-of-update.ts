@@ -134,6 +134,7 @@ function whileLeaving(update: Leaving, before: Before): ApplicationStatus {
 function whileFailing(update: Failing, before: Before): ApplicationStatus {
   const { reason, message, remedy } = update.error;
   const retry = update.kind === 'Failing' ? update.retry : undefined;
+  const handled = update.kind === 'Refused' ? update.handledSyncRequest : undefined;
   return boundStatus({
     ...before.status,
     // Nobody sees what runs there any more.
@@ -148,6 +149,7 @@ function whileFailing(update: Failing, before: Before): ApplicationStatus {
       },
       before,
     ),
+    ...(handled === undefined ? {} : { handledSyncRequest: handled }),
   });
 }
 

@@ -7,7 +7,9 @@ import type { Standing } from './facts.ts';
  * in mode Manual whoever can help.
  */
 export function isHandled(state: TargetState, standing: Standing): boolean {
-  const { found, request, requestKey, handledRequest, settings } = state;
+  const { found, request, requestKey, handledRequest, settings, refusal } = state;
+  // That is the answer: what is asked for when it is allowed again is asked for then.
+  if (request !== undefined && refusal !== undefined) return refusal.remedy !== 'Time';
   if (request === undefined || found.sight !== 'Seen' || found.clock === 'Paused') return false;
   if (found.isRequestUnnoted === true || unforeseen(state) !== undefined) return false;
   if (found.obstacle?.at === 'Resolving') return found.obstacle.isAnswer;

@@ -14,7 +14,7 @@ export type TargetUpdate =
   /** Looks in a row failed: what runs is as it was, as far as is known. */
   | { kind: 'Failing'; error: TowpathError; retry: Retry }
   /** Nothing may be done there, and nothing can be seen: what runs is as it was, as far as is known. */
-  | { kind: 'Refused'; error: TowpathError }
+  | { kind: 'Refused'; error: TowpathError; handledSyncRequest?: string }
   /** Its Application is being deleted, and something of it is still there. */
   | {
       kind: 'Leaving';
