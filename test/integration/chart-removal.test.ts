@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { before, type TestContext, test } from 'node:test';
+import { newEnvironment } from '../harness/environments.ts';
 import { installCRDs, newStage, type Stage } from '../harness/operator.ts';
 import { letGo, ORDERS, remove, removeLeftovers } from '../harness/removal.ts';
+import { eventually } from '../harness/wait.ts';
 import { newReleases, type Releases } from './chart-releases.ts';
 
 // Definitions go here, which other test files would notice.
@@ -72,11 +74,18 @@ async function installed(t: TestContext) {
   await installCRDs(on.cluster);
   const towpath = { name: 'towpath', namespace: 'towpath-system' };
   // In one command, as the README has it.
-  await on.release('install', towpath, '--create-namespace');
+  const values = { impersonate: ['towpath', 'deployer'] };
+  await on.release('install', { ...towpath, values }, '--create-namespace');
   const stage = await newStage(t, { cluster: on.cluster, files: FILES, startOperator: false });
   const operator = await on.run(t, towpath);
   await stage.deployed('web');
   assert.ok((await stage.get('web')).metadata.finalizers.length > 0);
+  const staging = await newEnvironment(t, stage, 'staging');
+  await stage.deployed('away', { environments: [{ name: staging.name }] });
+  const held = ['get', 'environment', staging.name, '-o', 'jsonpath={.metadata.finalizers}'];
+  await eventually(async () => (await on.kubectl(...held)) !== '', {
+    describe: 'the Environment to be held',
+  });
   t.after(async () => {
     await operator.stop();
     await on.cluster.kubectl(['delete', 'namespace', towpath.namespace, '--ignore-not-found']);
