@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Environment, parseEnvironment } from '../../api/v1alpha1/environment.ts';
-import { API_VERSION, GROUP, VERSION } from '../../api/v1alpha1/names.ts';
+import { ANNOTATION_CLUSTER_CONFIRMED, API_VERSION, GROUP, VERSION } from '../../api/v1alpha1/names.ts';
 import type { KubeClient, KubeObject } from '../../kube/client.ts';
 import { isNotFound } from '../../kube/errors.ts';
 import { ListWatch } from '../../kube/list-watch.ts';
@@ -133,7 +133,7 @@ function decidesOtherwise(before: KnownEnvironment, after: KnownEnvironment): bo
     metadata.uid,
     metadata.generation,
     metadata.deletionTimestamp,
-    metadata.annotations,
+    metadata.annotations?.[ANNOTATION_CLUSTER_CONFIRMED],
     environment?.status?.cluster?.uid,
   ];
   return !isDeepStrictEqual(relevant(before), relevant(after));
