@@ -111,6 +111,7 @@ async function deleteFormer(
 ): Promise<void> {
   const mayGo = (now: LiveObject) =>
     isOurs(now, access.targetId, access.targetName) ||
+    access.isHandedOver(now) ||
     (now.hook && (now.target === '' || now.target === access.targetId));
   const live = liveObject(resource, existing.metadata);
   if (!mayGo(live)) throw notOurs(manifest);
@@ -132,7 +133,8 @@ async function applyDefinition(
   const live = liveObject(resource, existing.metadata);
   if (
     !isOurHook(live, access.targetId, access.targetName) &&
-    !isOurs(live, access.targetId, access.targetName)
+    !isOurs(live, access.targetId, access.targetName) &&
+    !access.isHandedOver(live)
   )
     throw notOurs(manifest);
   await access.client.apply(

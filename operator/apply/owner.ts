@@ -35,7 +35,7 @@ export function mustMerge(
       : !isMarkedByAnother(existing, live, access));
   if (isOurs(live, access.targetId, access.targetName) || isRestored) return false;
   // A hook of ours that became an ordinary object: what it was made with is ours too.
-  if (isOurHook(live, access.targetId, access.targetName)) return true;
+  if (isOurHook(live, access.targetId, access.targetName) || access.isHandedOver(live)) return true;
   const left = owner !== undefined && !access.isHeld(live);
   if (owner !== undefined && !left) throw heldBy(owner, live);
   if (!adopts(access, planned.manifest))

@@ -22,6 +22,8 @@ export interface TargetAccess {
   adopt: boolean;
   /** Whether the target that applied an object of others has it still: in what it runs, or is about to run. */
   isHeld(object: LiveObject): boolean;
+  /** Whether a target of the same Application applied it, or made it as a hook's, whose place this one takes. */
+  isHandedOver(object: LiveObject): boolean;
   /**
    * The manifest that the object was applied with, where it is still kept and the same paths were left to others.
    */

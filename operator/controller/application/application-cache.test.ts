@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { NO_ENVIRONMENTS, onlyTarget } from '../../../test/harness/target.ts';
 import type { Application } from '../../api/v1alpha1/application.ts';
 import type { KubeObject } from '../../kube/client.ts';
+import { newRecord, type TargetRecord } from '../record/record.ts';
 import { ApplicationCache } from './application-cache.ts';
 import { Targets } from './targets.ts';
 
@@ -52,7 +53,9 @@ function known() {
   const woken: string[] = [];
   const applications = new ApplicationCache({
     targets,
+    recordsOf: () => [],
     onDependency: (dependent) => woken.push(dependent),
+    onDropped: () => undefined,
   });
   return { applications, woken };
 }
@@ -150,11 +153,60 @@ test('S18: where two targets have one id, what happens there is told to both, an
     }
   }
   const oneAddress = new OneAddress(options);
-  const applications = new ApplicationCache({ targets: oneAddress, onDependency: () => undefined });
+  const applications = new ApplicationCache({
+    targets: oneAddress,
+    recordsOf: () => [],
+    onDependency: () => undefined,
+    onDropped: () => undefined,
+  });
   applications.take(object('web'));
   applications.take(object('other'));
   const there = () => [...applications.targetsAt('faa5a81b2439ecaa6b3b')].map(({ name }) => name);
   assert.deepEqual(there(), ['shop/web/default', 'shop/other/default']);
   applications.forget('shop/other');
   assert.deepEqual(there(), ['shop/web/default']);
+});
+
+test('a target that its Application names no more is known as long as it is recorded, or its status tells of it', () => {
+  const records: TargetRecord[] = [];
+  const dropped: string[] = [];
+  const applications = new ApplicationCache({
+    targets,
+    recordsOf: () => records,
+    onDependency: () => undefined,
+    onDropped: ({ name }) => dropped.push(name),
+  });
+  const known = () => applications.get('shop/web');
+  const names = (all: readonly { environment: string }[] = []) => all.map(({ environment }) => environment);
+  const inStaging = { environments: [{ name: 'staging' }] };
+  applications.take(object('web'));
+  records.push(newRecord(targets.named('shop/web')), newRecord(targets.named('shop/web', 'staging')));
+  const status = { environments: [{ name: 'default', objects: 3 }] };
+  applications.take({ ...object('web', inStaging), status });
+  assert.deepEqual([names(known()?.specified), names(known()?.left)], [['staging'], ['default']]);
+  assert.deepEqual([...applications.targetsAt(targets.named('shop/web').id)].length, 1);
+  records.shift();
+  applications.recordsChanged();
+  assert.deepEqual(names(known()?.left), ['default'], 'its record may be lost');
+  assert.ok(applications.memoryOf('shop/web/default'));
+  applications.take(object('web', inStaging));
+  assert.deepEqual(names(known()?.targets), ['staging']);
+  assert.deepEqual(dropped, ['shop/web/default']);
+  assert.equal(applications.memoryOf('shop/web/default'), undefined);
+  assert.deepEqual([...applications.targetsAt(targets.named('shop/web').id)], []);
+});
+
+test('an Application that cannot be read has the targets that are recorded', () => {
+  const records = ['staging', 'prod'].map((name) => newRecord(targets.named('shop/web', name)));
+  const applications = new ApplicationCache({
+    targets,
+    recordsOf: () => records,
+    onDependency: () => undefined,
+    onDropped: () => undefined,
+  });
+  applications.take(object('web', { source: {} }));
+  assert.deepEqual(
+    applications.get('shop/web')?.targets.map(({ name }) => name),
+    ['shop/web/staging', 'shop/web/prod'],
+  );
 });

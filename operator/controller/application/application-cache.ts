@@ -4,6 +4,7 @@ import { API_VERSION, FINALIZER, GROUP } from '../../api/v1alpha1/names.ts';
 import type { KubeObject } from '../../kube/client.ts';
 import type { Uses } from '../environment/uses.ts';
 import { applicationKey, applicationOf } from '../record/application-key.ts';
+import type { TargetRecord } from '../record/record.ts';
 import type { SpecifiedTarget, TargetIdentity } from '../record/target.ts';
 import { forgetLooks, type TargetMemory } from '../target/memory.ts';
 import { type ApplicationMemory, newApplicationMemory, rememberTargets } from './memory.ts';
@@ -18,13 +19,19 @@ export interface CachedApplication {
   targets: readonly TargetIdentity[];
   /** The same with what the Application asks for there; none of one that cannot be read. */
   specified: readonly SpecifiedTarget[];
+  /** Those of `targets` that it had, and no longer names: something of them is there still. */
+  left: readonly SpecifiedTarget[];
   memory: ApplicationMemory;
 }
 
 export interface ApplicationCacheOptions {
   targets: Targets;
+  /** What is recorded of the Application's targets, whether it names them or not; nothing while others lead. */
+  recordsOf(key: string): Iterable<TargetRecord>;
   /** An Application whose dependency became Ready, or ceased to be, or is gone. */
   onDependency(dependent: string): void;
+  /** A target that there is no longer, though its Application is there: nothing is known of it any more. */
+  onDropped(target: TargetIdentity): void;
 }
 
 /** What follows from the Applications as they were last told. */
@@ -106,31 +113,40 @@ export class ApplicationCache {
   /** Takes in that an Environment came, changed or went; returns the keys of the Applications that name it. */
   environmentChanged(name: string): readonly string[] {
     const keys = [...(this.#byEnvironment.get(name) ?? [])];
-    for (const key of keys) {
-      const object = this.#byKey.get(key)?.object;
-      if (object !== undefined) this.#learn(key, object);
-    }
+    for (const key of keys) this.learnAnew(key);
     return keys;
+  }
+
+  /** Takes in the Application anew: what is not its own, and follows from that, changed. */
+  learnAnew(key: string): void {
+    const object = this.#byKey.get(key)?.object;
+    if (object !== undefined) this.#learn(key, object);
+  }
+
+  /** Other records are there now: where they are of targets that are not known, or none is any more of one that left. */
+  recordsChanged(): void {
+    for (const [key, { targets, left }] of [...this.#byKey]) {
+      const known = new Set(targets.map(({ environment }) => environment));
+      const recorded = [...this.#options.recordsOf(key)];
+      if (left.length > 0 || recorded.some(({ target }) => !known.has(target.environment)))
+        this.learnAnew(key);
+    }
   }
 
   /** Takes in that an Application is gone; returns which targets it had. */
   forget(key: string): readonly TargetIdentity[] {
-    const { application, targets = [] } = this.#byKey.get(key) ?? {};
+    const cached = this.#byKey.get(key);
+    const { targets = [] } = cached ?? {};
     this.#byKey.delete(key);
-    for (const { id, name } of targets) {
-      const there = this.#byId.get(id);
-      there?.delete(name);
-      if (there?.size === 0) this.#byId.delete(id);
-    }
-    if (application !== undefined) {
-      for (const other of dependenciesOf(application)) removeFrom(this.#dependents, other, key);
-      for (const name of environmentsOf(application)) removeFrom(this.#byEnvironment, name, key);
-    }
+    for (const target of targets) this.#forgetId(target);
+    for (const other of dependenciesOf(cached?.application)) removeFrom(this.#dependents, other, key);
+    for (const name of environmentsOf(cached)) removeFrom(this.#byEnvironment, name, key);
     this.#tellAllDependents(key);
     return targets;
   }
 
   #learn(key: string, object: KubeObject): void {
+    const { metadata } = object;
     const parsed = parseApplication({ apiVersion: API_VERSION, kind: 'Application', ...object });
     const cached = this.#byKey.get(key);
     const before = cached?.application;
@@ -138,23 +154,56 @@ export class ApplicationCache {
     // A successor of the same name begins anew.
     const isSame = cached?.object.metadata.uid === object.metadata.uid;
     const memory = isSame ? cached.memory : newApplicationMemory(performance.now());
-    const specified = application === undefined ? [] : this.#options.targets.of(application);
-    const targets = application === undefined ? [this.#options.targets.named(key)] : specified;
     const errors = parsed.ok ? [] : parsed.errors;
-    rememberTargets(memory, targets, performance.now());
-    this.#byKey.set(key, { object, application, errors, targets, specified, memory });
+    const known = { object, application, errors, ...this.#targetsOf(key, application), memory };
+    rememberTargets(memory, known.targets, performance.now());
+    if (metadata.deletionTimestamp === undefined) returnTo(memory, known.specified);
+    this.#byKey.set(key, known);
+    this.#dropFormer(cached, known);
     for (const other of dependenciesOf(before)) removeFrom(this.#dependents, other, key);
-    for (const name of environmentsOf(before)) removeFrom(this.#byEnvironment, name, key);
+    for (const name of environmentsOf(cached)) removeFrom(this.#byEnvironment, name, key);
     if (readiness(before) !== readiness(application)) this.#tellDependents(key);
     // Whoever waits for it, over however many others, may be in a circle now, or out of one.
     if (!isDeepStrictEqual(dependenciesOf(before), dependenciesOf(application))) this.#tellAllDependents(key);
     if (application === undefined) return;
-    for (const target of targets) {
+    for (const target of known.targets) {
       const there = this.#byId.get(target.id) ?? new Map<string, TargetIdentity>();
       this.#byId.set(target.id, there.set(target.name, target));
     }
     for (const other of dependenciesOf(application)) addTo(this.#dependents, other, key);
-    for (const name of environmentsOf(application)) addTo(this.#byEnvironment, name, key);
+    for (const name of environmentsOf(known)) addTo(this.#byEnvironment, name, key);
+  }
+
+  #targetsOf(
+    key: string,
+    application: Application | undefined,
+  ): Pick<CachedApplication, 'targets' | 'specified' | 'left'> {
+    const { targets, recordsOf } = this.#options;
+    const records = [...recordsOf(key)];
+    if (application === undefined) {
+      const recorded = records.map(({ target }) => targets.named(key, target.environment));
+      return { targets: recorded.length === 0 ? [targets.named(key)] : recorded, specified: [], left: [] };
+    }
+    const { specified, left } = targets.withLeft(application, records);
+    return { targets: [...specified, ...left], specified, left };
+  }
+
+  /** What is known of targets that there are no longer goes. */
+  #dropFormer(before: CachedApplication | undefined, { targets, memory }: CachedApplication): void {
+    const names = new Set(targets.map(({ name }) => name));
+    for (const target of before?.targets ?? []) {
+      if (names.has(target.name)) continue;
+      this.#forgetId(target);
+      memory.targets.delete(target.name);
+      memory.updates.drop(target.environment);
+      this.#options.onDropped(target);
+    }
+  }
+
+  #forgetId({ id, name }: TargetIdentity): void {
+    const there = this.#byId.get(id);
+    there?.delete(name);
+    if (there?.size === 0) this.#byId.delete(id);
   }
 
   #tellAllDependents(key: string): void {
@@ -179,8 +228,20 @@ function dependenciesOf(application: Application | undefined): string[] {
   return (application?.spec.dependsOn ?? []).map(({ name }) => `${application?.metadata.namespace}/${name}`);
 }
 
-function environmentsOf(application: Application | undefined): string[] {
-  return (application?.spec.environments ?? []).map(({ name }) => name);
+/** That it names, or did. */
+function environmentsOf({
+  specified = [],
+  left = [],
+}: Partial<Pick<CachedApplication, 'specified' | 'left'>> = {}): string[] {
+  return [...specified, ...left].map(({ environment }) => environment);
+}
+
+/** What was gone and is named again is to be looked after. */
+function returnTo({ targets }: ApplicationMemory, specified: readonly TargetIdentity[]): void {
+  for (const { name } of specified) {
+    const memory = targets.get(name);
+    if (memory?.gone !== undefined) forgetLooks(memory);
+  }
 }
 
 function addTo(index: Map<string, Set<string>>, name: string, key: string): void {

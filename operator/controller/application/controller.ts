@@ -57,7 +57,9 @@ export class ApplicationController {
     });
     this.#applications = new ApplicationCache({
       targets,
+      recordsOf: (key) => this.#parts.store.recordsOf(key),
       onDependency: (dependent) => this.#wakeTargets(dependent),
+      onDropped: (target) => this.#drop(target),
     });
     this.#parts = this.#newParts();
     this.#looks = new ApplicationLooks({
@@ -155,6 +157,9 @@ export class ApplicationController {
     const written = this.#applications.get(application)?.memory.updates.tell(environment, update, signal);
     this.#queue?.add(application);
     await written;
+    // What it took over, or is through with, they wait for.
+    if (update.kind !== 'Facts') return;
+    for (const { name } of this.#applications.get(application)?.left ?? []) this.#targets.look(name);
   }
 
   /** The targets that are looked at, or are to be: also those whose Application has no finalizer yet. */
@@ -225,6 +230,7 @@ export class ApplicationController {
   async lead(signal: AbortSignal, before: LedBefore): Promise<void> {
     await this.#parts.store.load(signal);
     signal.throwIfAborted();
+    this.#applications.recordsChanged();
     for (const [, { memory }] of this.#applications.entries()) {
       forgetUpdates(memory);
       if (before !== 'this process') forgetStatus(memory);
@@ -315,10 +321,16 @@ export class ApplicationController {
     this.#parts.wanted.forget(key);
     this.#parts.verdicts.forget(key);
     this.#queue?.add(key, { interrupt: 'at once' });
-    for (const target of targets) {
-      this.#parts.wishes.forget(target.name);
-      for (const { inventory } of this.#options.clusters()) inventory.forget(target.id);
-      this.#targets.look(target.name, { interrupt: 'at once' });
-    }
+    for (const target of targets) this.#drop(target);
+  }
+
+  /** Nothing is known of a target any more. */
+  #drop(target: TargetIdentity): void {
+    const { id, name } = target;
+    this.#parts.wishes.forget(name);
+    this.#parts.wanted.forgetTarget(name);
+    this.#parts.verdicts.forgetTarget(target);
+    for (const { inventory } of this.#options.clusters()) inventory.forget(id);
+    this.#targets.look(name, { interrupt: 'at once' });
   }
 }

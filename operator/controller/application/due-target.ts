@@ -8,6 +8,8 @@ import { isPlaced, isRefused } from './targets.ts';
 export interface Whereabouts {
   /** Nothing is left of it but what was kept. */
   isGone: boolean;
+  /** Its Application names its environment no more. */
+  hasLeft: boolean;
   /** Its Application is being deleted. */
   isDeleted: boolean;
   /** Its Application has our finalizer. */
@@ -23,6 +25,7 @@ export interface Whereabouts {
  */
 export function dueIn({
   isGone,
+  hasLeft,
   isDeleted,
   hasFinalizer,
   isReadable,
@@ -32,8 +35,9 @@ export function dueIn({
   if (!isReadable) return isDeleted && hasFinalizer ? 'Release' : 'Nothing';
   // One that is deleted before it had it never gets it, and nothing of it was deployed.
   if (!hasFinalizer) return isDeleted ? 'Nothing' : 'Later';
-  if (!isKnownWhere) return isDeleted ? 'RemovalRefusal' : 'Refusal';
-  return isDeleted ? 'Removal' : 'Sync';
+  if (!isKnownWhere) return isDeleted || hasLeft ? 'RemovalRefusal' : 'Refusal';
+  if (isDeleted) return 'Removal';
+  return hasLeft ? 'Leaving' : 'Sync';
 }
 
 /** The target with that name, and what is due there; undefined where there is none, or it is not looked at yet. */
@@ -45,9 +49,10 @@ export function dueTarget(applications: ApplicationCache, name: string): DueTarg
   const identity = cached?.targets.find(isIt);
   if (cached === undefined || memory === undefined || identity === undefined) return undefined;
   const { application } = cached;
-  const target = cached.specified.find(isIt);
+  const target = [...cached.specified, ...cached.left].find(isIt);
   const due = dueIn({
     isGone: memory.gone !== undefined,
+    hasLeft: cached.left.some(isIt),
     isPlaced: target !== undefined && isPlaced(target),
     ...applicationWhereabouts(applications, key, cached),
   });
@@ -56,28 +61,25 @@ export function dueTarget(applications: ApplicationCache, name: string): DueTarg
   if (due === 'Refusal' || due === 'RemovalRefusal')
     return isRefused(target) ? { due, identity, memory, unplaced: { application, target } } : undefined;
   if (!isPlaced(target)) return undefined;
-  return {
-    due,
-    identity,
-    memory,
-    specified: { application, target, isOneOfSeveral: cached.specified.length > 1 },
-  };
+  const specified = { application, target, isOneOfSeveral: cached.targets.length > 1 };
+  if (due !== 'Leaving') return { due, identity, memory, specified };
+  const successors = cached.specified.filter(isPlaced).filter((one) => one.takesOver?.some(isIt));
+  return { due, identity, memory, specified, successors };
 }
 
 /** Whether it is only to get our finalizer, and its targets are looked at after that. */
 export function isToBegin(applications: ApplicationCache, key: string): boolean {
   const cached = applications.get(key);
   if (cached === undefined) return false;
-  return (
-    dueIn({ isGone: false, isPlaced: true, ...applicationWhereabouts(applications, key, cached) }) === 'Later'
-  );
+  const whereabouts = applicationWhereabouts(applications, key, cached);
+  return dueIn({ isGone: false, hasLeft: false, isPlaced: true, ...whereabouts }) === 'Later';
 }
 
 function applicationWhereabouts(
   applications: ApplicationCache,
   key: string,
   { application, object }: CachedApplication,
-): Omit<Whereabouts, 'isGone' | 'isPlaced'> {
+): Omit<Whereabouts, 'isGone' | 'hasLeft' | 'isPlaced'> {
   return {
     isDeleted: object.metadata.deletionTimestamp !== undefined,
     hasFinalizer: applications.isReady(key),

@@ -78,6 +78,22 @@ export class ApplicationLooks {
     const restMs = restOf(cached, performance.now());
     if (restMs > 0) return this.#options.lookAgain(key, restMs);
     await memory.updates.settle((environments) => this.#tell(key, environments, signal), signal);
+    if (!isDeleted) await this.#tellLeft(key, signal);
+  }
+
+  /** Targets that the Application left are gone: its status has them no longer, and nothing is known of them. */
+  async #tellLeft(key: string, signal: AbortSignal): Promise<void> {
+    const { applications, writer } = this.#options;
+    const cached = applications.get(key);
+    const gone = cached?.left.flatMap(({ name, environment }) => {
+      const memory = cached.memory.targets.get(name);
+      return memory?.gone === undefined ? [] : [{ environment, kept: memory.gone.kept, memory }];
+    });
+    if (cached?.application === undefined || gone === undefined || gone.length === 0) return;
+    await this.#write(cached, cached.application, cached.memory.updates.latest, new Set(), signal);
+    for (const { environment, kept, memory } of gone)
+      writer.tellLeft(cached.application, environment, memory.unreported, kept);
+    applications.learnAnew(key);
   }
 
   /** Writes what the targets told last; `environments` told it since the last write. */
@@ -91,20 +107,23 @@ export class ApplicationLooks {
 
   /** @param latest by environment, who told last at the end. */
   async #write(
-    { memory, targets }: CachedApplication,
+    { memory, targets, left }: CachedApplication,
     application: Application,
     latest: ReadonlyMap<string, TargetUpdate>,
     news: ReadonlySet<string>,
     signal: AbortSignal,
   ): Promise<void> {
+    const former = new Set(left.map(({ environment }) => environment));
     const gathered = targets.flatMap(({ name, environment }) => {
-      const unreported = memory.targets.get(name)?.unreported;
+      const { unreported, gone } = memory.targets.get(name) ?? {};
       const update = latest.get(environment);
-      return unreported === undefined
+      const hasLeft = former.has(environment);
+      return unreported === undefined || (hasLeft && gone !== undefined)
         ? []
-        : [{ environment, unreported, update, isNew: news.has(environment) }];
+        : [{ environment, unreported, update, isNew: news.has(environment), hasLeft }];
     });
-    const last = [...latest.keys()].at(-1);
+    // What they are to have in Git, those that are named know.
+    const last = [...latest.keys()].filter((environment) => !former.has(environment)).at(-1);
     await this.#options.writer.tell(application, gathered, last, signal);
   }
 
@@ -187,7 +206,7 @@ export class ApplicationLooks {
     const { parts, writer } = this.#options;
     const updates: [string, TargetUpdate][] = [];
     const warn = (reason: string, message: string) => writer.warn(application, reason, message);
-    for (const target of cached.specified.filter(isPlaced)) {
+    for (const target of [...cached.specified, ...cached.left].filter(isPlaced)) {
       const memory = cached.memory.targets.get(target.name);
       if (memory === undefined) continue;
       const tell = async (update: TargetUpdate) => void updates.push([target.environment, update]);

@@ -52,6 +52,11 @@ export class TargetUpdates {
     }
   }
 
+  /** What was told of the environment counts no more. */
+  drop(environment: string): void {
+    this.#latest.delete(environment);
+  }
+
   /** Nothing that was told counts any more; who waits for it waits until its own signal ends that. */
   forget(): void {
     this.#latest.clear();

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NO_ENVIRONMENTS, onlyTarget } from '../../../test/harness/target.ts';
 import { parseApplication } from '../../api/v1alpha1/application.ts';
+import { parseEnvironment } from '../../api/v1alpha1/environment.ts';
+import { newRecord } from '../record/record.ts';
 import { HOME } from '../record/target.ts';
-import { Targets } from './targets.ts';
+import { isPlaced, Targets } from './targets.ts';
 
 function application(spec: object = {}, annotations: Record<string, string> = {}) {
   const parsed = parseApplication({
@@ -83,4 +85,76 @@ test('what annotations ask for is read for the environment of the target', () =>
 test('a target is frozen', () => {
   const target = onlyTarget(targets.of(application({ helm: { valuesFiles: ['values.yaml'] } })));
   for (const part of [target, target.overlay, target.settings]) assert.ok(Object.isFrozen(part));
+});
+
+/** Environments of these names and namespaces, open to all. */
+function environmentsAt(namespaces: Record<string, string>) {
+  return {
+    ...NO_ENVIRONMENTS,
+    get: (name: string) => {
+      const namespace = namespaces[name];
+      if (namespace === undefined) return undefined;
+      const object = {
+        apiVersion: 'towpath.dev/v1alpha1',
+        kind: 'Environment',
+        metadata: { name, uid: name, resourceVersion: '1' },
+        spec: { namespace, access: { serviceAccountName: 'deployer' }, allowedNamespaces: ['*'] },
+      };
+      const parsed = parseEnvironment(object);
+      assert.ok(parsed.ok);
+      return { object, environment: parsed.environment, errors: [] };
+    },
+  };
+}
+
+const inEnvironments = (...names: string[]) => ({ environments: names.map((name) => ({ name })) });
+const recordOf = (environment: string, account?: string) => ({
+  ...newRecord(targets.named('shop/web', environment)),
+  ...(account === undefined ? {} : { account }),
+});
+
+test('of environments that land at one place the first one has it, and the next ones are refused, naming it', () => {
+  const at = new Targets({
+    installation: 'towpath-system/towpath',
+    impersonate: true,
+    environments: environmentsAt({ blue: '{namespace}', green: '{namespace}', other: '{namespace}-other' }),
+  });
+  const all = at.of(application(inEnvironments('blue', 'green', 'other')));
+  assert.deepEqual(
+    all.map(({ refusal }) => refusal?.reason),
+    [undefined, 'SamePlace', undefined],
+  );
+  assert.match(all[1]?.refusal?.message ?? '', /^Environment green lands where environment blue does/);
+});
+
+test('B4: who lands where a target was that is named no more takes over its objects, and nobody else does', () => {
+  const at = new Targets({
+    installation: 'towpath-system/towpath',
+    impersonate: true,
+    environments: environmentsAt({ home: '{namespace}', also: '{namespace}', away: 'away' }),
+  });
+  const withLeft = (spec: object, ...records: ReturnType<typeof recordOf>[]) => {
+    const { specified, left } = at.withLeft(application(spec), records);
+    const takers = specified.flatMap((target) =>
+      isPlaced(target) && target.takesOver !== undefined
+        ? [[target.environment, ...target.takesOver.map(({ environment }) => environment)]]
+        : [],
+    );
+    return { takers, left };
+  };
+  const first = withLeft(inEnvironments('away', 'home', 'also'), recordOf('default', 'deployer'));
+  assert.deepEqual(first.takers, [['home', 'default']]);
+  const [former] = first.left.filter(isPlaced);
+  assert.deepEqual(former?.account, { namespace: 'shop', name: 'deployer' }, 'as which it was deployed');
+  assert.equal(former?.namespace, 'shop');
+
+  const renamed = withLeft(inEnvironments('also'), recordOf('home'), recordOf('also'), recordOf('away'));
+  assert.deepEqual(renamed.takers, [['also', 'home']]);
+  assert.deepEqual(
+    renamed.left.map(({ environment }) => environment),
+    ['home', 'away'],
+  );
+  assert.deepEqual(withLeft({}, recordOf('home')).takers, [['default', 'home']]);
+  const unknown = withLeft(inEnvironments('home'), recordOf('gone'));
+  assert.deepEqual([unknown.takers, unknown.left[0]?.refusal?.reason], [[], 'EnvironmentNotFound']);
 });

@@ -12,6 +12,7 @@ import { addressOf } from '../../manifest/digest.ts';
 import type { EnvironmentsView } from '../environment/environments.ts';
 import { PlacementPending, placementOf } from '../environment/placement.ts';
 import { applicationKey } from '../record/application-key.ts';
+import type { TargetRecord } from '../record/record.ts';
 import {
   HOME,
   type Overlay,
@@ -23,6 +24,7 @@ import {
   type ValuesAt,
   type ValuesLayer,
 } from '../record/target.ts';
+import { wasDeployed } from '../target/lost-record.ts';
 import { requestFor } from '../target/request-annotations.ts';
 
 /** The environment of an Application that names none. */
@@ -72,7 +74,35 @@ export class Targets {
   of(application: Application): readonly SpecifiedTarget[] {
     const { environments } = application.spec;
     if (environments === undefined) return [this.#default(application)];
-    return environments.map((entry) => this.#in(application, entry));
+    return apart(environments.map((entry) => this.#in(application, entry)));
+  }
+
+  /**
+   * The same, with those that it names no more: something of them is recorded, or the status tells of it. Those that
+   * land where one of these did take over its objects.
+   */
+  withLeft(
+    application: Application,
+    records: readonly TargetRecord[],
+  ): { specified: readonly SpecifiedTarget[]; left: readonly SpecifiedTarget[] } {
+    const specified = this.of(application);
+    const named = new Set(specified.map(({ environment }) => environment));
+    const known = new Map(records.map((record) => [record.target.environment, record]));
+    const told = (application.status?.environments ?? []).filter(wasDeployed).map(({ name }) => name);
+    const left = [...new Set([...known.keys(), ...told])]
+      .filter((environment) => !named.has(environment))
+      .map((environment) => this.#left(application, environment, known.get(environment)));
+    return { specified: left.length === 0 ? specified : takingOver(specified, left), left };
+  }
+
+  #left(application: Application, environment: string, record: TargetRecord | undefined): SpecifiedTarget {
+    if (environment !== DEFAULT_ENVIRONMENT) return this.#in(application, { name: environment });
+    if (record?.account === undefined) return this.#default(application);
+    // Beside environments the spec names its account no more.
+    return this.#default({
+      ...application,
+      spec: { ...application.spec, serviceAccountName: record.account },
+    });
   }
 
   #default(application: Application): Target {
@@ -119,6 +149,44 @@ export class Targets {
   #account(namespace: string, name: string): Target['account'] {
     return this.#options.impersonate ? { namespace, name } : undefined;
   }
+}
+
+/** Of several at one place the first one has it: the others would fight with it over each object. */
+function apart(targets: readonly SpecifiedTarget[]): readonly SpecifiedTarget[] {
+  const first = new Map<string, string>();
+  return targets.map((target) => {
+    if (!isPlaced(target)) return target;
+    const place = placeOf(target);
+    const other = first.get(place);
+    if (other === undefined) first.set(place, target.environment);
+    return other === undefined
+      ? target
+      : Object.freeze({ ...target, refusal: target.refusal ?? samePlace(target, other) });
+  });
+}
+
+function samePlace({ environment, namespace }: Target, other: string): TowpathError {
+  return new TowpathError(
+    'Person',
+    'SamePlace',
+    `Environment ${environment} lands where environment ${other} does, in namespace ${namespace} of the same cluster: nothing is written for it. Take one of them out of spec.environments.`,
+  );
+}
+
+function placeOf({ cluster, namespace }: Target): string {
+  return `${cluster} ${namespace}`;
+}
+
+function takingOver(
+  specified: readonly SpecifiedTarget[],
+  left: readonly SpecifiedTarget[],
+): readonly SpecifiedTarget[] {
+  const former = Map.groupBy(left.filter(isPlaced), placeOf);
+  return specified.map((target) => {
+    if (!isPlaced(target) || target.refusal?.reason === 'SamePlace') return target;
+    const takesOver = former.get(placeOf(target));
+    return takesOver === undefined ? target : Object.freeze({ ...target, takesOver });
+  });
 }
 
 function settingsOf({ metadata, spec }: Application, environment: string): TargetSettings {

@@ -42,6 +42,10 @@ export class ClusterInputs {
       this.note(target, candidate, candidate.reads ?? {});
   }
 
+  forgetTarget(name: string): void {
+    this.#last.delete(name);
+  }
+
   forget(application: string): void {
     for (const [name, { target }] of this.#last)
       if (target.application === application) this.#last.delete(name);

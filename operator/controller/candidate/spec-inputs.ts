@@ -43,7 +43,9 @@ export function requestDigest(
   { defaults, layers }: ResolvedValues,
 ): string {
   const { source, helm } = spec;
-  const [first, ...others] = layers.map(({ valuesFiles, valuesFrom, values }) => [
+  // An environment that says nothing of its own has the candidate that none at all would have.
+  const said = layers.filter((layer, index) => index === 0 || saysSomething(layer));
+  const [first, ...others] = said.map(({ valuesFiles, valuesFrom, values }) => [
     [...valuesFiles],
     valuesFrom.map(({ name, text }) => [name, sha256(text)]),
     values === undefined ? null : parseExact(values),
@@ -59,6 +61,10 @@ export function requestDigest(
       ...(defaults === undefined ? [] : [{ defaults: parseExact(defaults.text) }]),
     ]),
   );
+}
+
+function saysSomething({ valuesFiles, valuesFrom, values }: ResolvedLayer): boolean {
+  return valuesFiles.length > 0 || valuesFrom.length > 0 || values !== undefined;
 }
 
 const digests = new WeakMap<ReferencedContent, string>();

@@ -5,6 +5,7 @@ import { LABEL_TARGET } from '../../api/v1alpha1/names.ts';
 import { isTooDeep, VALUES_DEPTH } from '../../api/v1alpha1/values-text.ts';
 import type { Discovery } from '../../kube/discovery.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
+import { withMarksOf } from '../../manifest/marks.ts';
 import { withStringDataAsData } from '../../manifest/secret.ts';
 import type { Slices } from '../../observe/event-loop-slices.ts';
 import type { Rendered, Renderer, RenderRequest } from '../../render/renderer.ts';
@@ -70,6 +71,8 @@ export interface WantedInput {
   values: ReadonlyMap<string, string>;
   /** Candidates whose manifests are kept. */
   kept: readonly Candidate[];
+  /** Of those whose objects the target takes over: what it asks for alike keeps their bytes, random values too. */
+  taken?: { candidates: readonly Candidate[]; read(candidate: Candidate): Promise<Manifests | undefined> };
   /** What the status says of a revision: it outlives a restart. */
   settled: Settled;
   /** A request to look now, and to try again what failed; done once for each value. */
@@ -110,6 +113,13 @@ export class WantedCandidates {
   /** Has others see what the Application's repository told last. Rejects with the signal's reason. */
   othersSee(owner: string, signal: AbortSignal): Promise<void> {
     return this.#following.othersSee(owner, signal);
+  }
+
+  /** The target with that name is there no more, though its Application is. */
+  forgetTarget(name: string): void {
+    this.#failures.forget(name);
+    this.#tried.delete(name);
+    this.#cluster.forgetTarget(name);
   }
 
   forget(key: string): void {
@@ -217,7 +227,8 @@ export class WantedCandidates {
     const rendered = await this.#rendered(tree, request, signal);
     const id = candidateId(rendered.inputs, digest);
     const place = { revision: resolved.commit, ref: resolved.ref, commit: tree.commit };
-    const manifests = { objects: await this.#asStored(rendered.objects), hooks: rendered.hooks };
+    const fresh = { objects: await this.#asStored(rendered.objects), hooks: rendered.hooks };
+    const manifests = (await this.#takenOver(input, { id, reads: rendered.reads })) ?? fresh;
     const rendering = manifestsDigest(manifests);
     const isKnown = (candidate: Candidate) =>
       (candidate.id === id && isDeepStrictEqual(candidate.reads ?? {}, rendered.reads)) ||
@@ -237,6 +248,28 @@ export class WantedCandidates {
       ...(rendered.chart?.appVersion === undefined ? {} : { appVersion: rendered.chart.appVersion }),
     };
     return { candidate, manifests, resolved, warnings: rendered.warnings };
+  }
+
+  /** The same candidate as those had it whose objects the target takes over, with its own marks. */
+  async #takenOver(
+    { taken, target }: WantedInput,
+    { id, reads }: { id: string; reads: Candidate['reads'] },
+  ): Promise<Manifests | undefined> {
+    const former = taken?.candidates.find(
+      (candidate) => candidate.id === id && isDeepStrictEqual(candidate.reads ?? {}, reads),
+    );
+    const manifests = former && (await taken?.read(former));
+    if (manifests === undefined) return undefined;
+    const marked = async (all: readonly Manifest[]) => {
+      const mine: Manifest[] = [];
+      for (const manifest of all) {
+        const pause = this.#options.slices.pause();
+        if (pause !== undefined) await pause;
+        mine.push(withMarksOf(manifest, target));
+      }
+      return mine;
+    };
+    return { objects: await marked(manifests.objects), hooks: await marked(manifests.hooks) };
   }
 
   async #asStored(rendered: readonly Manifest[]): Promise<Manifest[]> {

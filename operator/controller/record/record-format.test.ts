@@ -48,6 +48,7 @@ const deployment: Required<Deployment> = {
   install: false,
   hooks: ['pre-upgrade batch/Job/shop/migrate'],
   deferred: ['/ConfigMap/shop/web'],
+  from: ['default'],
   baseline: { objects: 3, coming: { 'apps/Deployment': 1 } },
   consented: ['uid-1'],
   applied: true,
@@ -84,6 +85,8 @@ const record: Required<TargetRecord> = {
   pending: { id: deployed.id, digest },
   ran: [candidateKey(deployed)],
   succeeded: candidateKey(deployed),
+  account: 'deployer',
+  ending: true,
   handledRequest: hex,
   settings: hex,
 };

@@ -56,6 +56,7 @@ const deploymentSchema = z.strictObject({
   install: z.boolean(),
   hooks: z.array(z.string()),
   deferred: z.array(z.string()),
+  from: z.array(z.string()).exactOptional(),
   baseline: z.strictObject({ objects: count, coming: z.record(z.string(), count) }).exactOptional(),
   consented: z.array(z.string()).exactOptional(),
   applied: z.boolean(),
@@ -91,6 +92,7 @@ const targetSchema = z.strictObject({
     environment: z.string(),
   }),
   cluster: z.string().exactOptional(),
+  account: z.string().exactOptional(),
   kinds: z.array(z.unknown()),
   applied: z.array(z.unknown()),
   deployment: deploymentSchema.exactOptional(),
@@ -99,6 +101,7 @@ const targetSchema = z.strictObject({
   ran: z.array(candidateKeySchema),
   succeeded: candidateKeySchema.exactOptional(),
   handledRequest: hex.exactOptional(),
+  ending: z.literal(true).exactOptional(),
   settings: z.string(),
 });
 

@@ -57,6 +57,8 @@ export interface Deployment {
   hooks: string[];
   /** Object keys of what the dry-run could not be asked about before the first write. */
   deferred: string[];
+  /** The environments of the Application whose objects it takes over, because they left and it lands where they did. */
+  from?: string[];
   /** While something is to be deleted: what there was before, and what comes in place of it. */
   baseline?: Baseline;
   /** While it deletes what needs consent: the uids of all that a person consented to have deleted. */
@@ -84,6 +86,8 @@ export interface TargetRecord {
   target: TargetIdentity;
   /** The cluster that it is about, by its uid; absent: the one at home. What is known of one says nothing of another. */
   cluster?: string;
+  /** Name of the ServiceAccount as which it was deployed last. */
+  account?: string;
   /** Kinds (`apps/Deployment`) and namespaces that it wrote or is about to write: written ahead. */
   kinds: { group: string; kind: string; namespace: string }[];
   /** Each applied object, by object key. */
@@ -103,6 +107,8 @@ export interface TargetRecord {
    * Application may act on it later: its status tells of one when all have.
    */
   handledRequest?: string;
+  /** Its environment left the Application, and a person consented to the deletion of what it has. */
+  ending?: true;
   /** Digest of the settings the objects were last checked against (sync.ignore, sync.prune, adopt). */
   settings: string;
 }

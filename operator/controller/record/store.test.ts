@@ -55,7 +55,8 @@ function recordOf(store: RecordStore, id: string): TargetRecord {
 /** Another target of the same Application. */
 function inProd<Identity extends TargetIdentity>(target: Identity): Identity {
   const { id, application } = target;
-  return { ...target, environment: 'prod', id: `${id.slice(0, -1)}0`, name: `${application}/prod` };
+  const last = id.endsWith('0') ? '1' : '0';
+  return { ...target, environment: 'prod', id: `${id.slice(0, -1)}${last}`, name: `${application}/prod` };
 }
 
 /** A candidate that renders to one object there. */

@@ -109,6 +109,11 @@ export class RecordStore {
     return this.#entries.find(id);
   }
 
+  /** Those of the targets of the Application with that key. */
+  recordsOf(application: string): TargetRecord[] {
+    return [...this.#entries.targetsOf(application).values()].map(({ record }) => record);
+  }
+
   /** The candidates whose manifests are kept for the target, the newest first. */
   candidatesOf({ application, environment }: Place): Candidate[] {
     const entry = this.#entries.application(application);

@@ -44,6 +44,8 @@ export interface Target extends PlacedTarget {
   readonly freezes: readonly Freeze[];
   /** Why nothing may be written there although it is known where it is; what runs is looked at all the same. */
   readonly refusal: TowpathError | undefined;
+  /** Targets of the same Application that left, and whose objects this one takes over: it lands where they did. */
+  readonly takesOver?: readonly TargetIdentity[];
 }
 
 /** One of which it is not known where it is: nothing can be seen or done there, and what there may be of it stays. */

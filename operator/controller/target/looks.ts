@@ -1,19 +1,22 @@
 import { TowpathError } from '../../api/errors.ts';
 import { type Application, environmentOf } from '../../api/v1alpha1/application.ts';
-import { fitBetween } from '../../api/v1alpha1/bound-status.ts';
-import { ANNOTATION_ABANDON, ANNOTATION_SYNC_REQUESTED } from '../../api/v1alpha1/names.ts';
+import { ANNOTATION_SYNC_REQUESTED } from '../../api/v1alpha1/names.ts';
 import type { LookResult } from '../../observe/work-metrics.ts';
 import { isAboutPlaceOf } from '../record/record.ts';
 import type { RefusedTarget, Target, TargetIdentity } from '../record/target.ts';
 import { ProgressReports } from '../work/progress-reports.ts';
 import { errorToTell, type Fault, faultOf, isAccident, isOutdated, pauseAfter } from './failed-looks.ts';
+import { wasDeployed } from './lost-record.ts';
 import type { TargetMemory } from './memory.ts';
 import { reconcile } from './reconcile.ts';
+import { type Left, leaveTarget } from './removal/leaving.ts';
 import {
   hookRetryAfter,
   lookAgainMs,
+  type Removal,
   type RemovalSpeaker,
   type Removed,
+  refusedRemoval,
   removeTarget,
   tellUnremoved,
 } from './removal/removal.ts';
@@ -33,11 +36,13 @@ interface Specified {
 }
 
 /**
- * A target as its Application has it now, and what is due: `Removal` where that is being deleted, `Release` where
- * nobody can read, too, what it wants done with its objects.
+ * A target as its Application has it now, and what is due: `Removal` where that is being deleted, `Leaving` where it
+ * names the environment no more, `Release` where nobody can read, too, what it wants done with its objects.
  */
 export type DueTarget = { identity: TargetIdentity; memory: TargetMemory } & (
   | { due: 'Sync' | 'Removal'; specified: Specified; unplaced?: never }
+  /** `successors` land where it did, and take its objects over. */
+  | { due: 'Leaving'; specified: Specified; successors: readonly Target[]; unplaced?: never }
   /** It is not known where it is: neither what is wanted there nor its removal can be done. */
   | { due: 'Refusal' | 'RemovalRefusal'; unplaced: Unplaced; specified?: never }
   | { due: 'Release' | 'Nothing'; specified?: never; unplaced?: never }
@@ -124,6 +129,10 @@ export class TargetLooks {
         return this.#reconcile(target.memory, target.specified, signal);
       case 'Removal':
         return this.#remove({ ...target.specified, memory: target.memory }, signal);
+      case 'Leaving': {
+        const { specified, memory, successors } = target;
+        return this.#leave({ ...specified, memory, successors }, signal);
+      }
       case 'Refusal':
         return this.#refuse(target, target.unplaced, signal);
       case 'RemovalRefusal':
@@ -185,11 +194,18 @@ export class TargetLooks {
   }
 
   async #remove(removed: Removed, signal: AbortSignal): Promise<LookResult> {
-    const { target, memory } = removed;
-    if (await removeTarget(this.#parts, removed, this.#speakerOf(removed), signal)) {
-      this.#options.onGone(target);
-      return 'success';
-    }
+    const removal = await removeTarget(this.#parts, removed, this.#speakerOf(removed), signal);
+    return this.#afterRemoval(removed, removal);
+  }
+
+  async #leave(left: Left, signal: AbortSignal): Promise<LookResult> {
+    left.memory.session = undefined;
+    return this.#afterRemoval(left, await leaveTarget(this.#parts, left, this.#speakerOf(left), signal));
+  }
+
+  #afterRemoval({ target, memory }: Removed, removal: Removal): LookResult {
+    if (removal === 'Gone') this.#options.onGone(target);
+    if (removal !== 'Waiting') return 'success';
     this.#options.lookAgain(target.name, lookAgainMs(this.#parts, memory));
     return 'requeue_after';
   }
@@ -213,19 +229,16 @@ export class TargetLooks {
   /** What was never deployed there is gone; what was stays until it is known where, or a person lets go of it. */
   async #refuseRemoval(
     due: DueTarget,
-    { target: { refusal, settings, environment } }: Unplaced,
+    { application, target: { refusal, settings, environment } }: Unplaced,
     signal: AbortSignal,
   ): Promise<LookResult> {
     const { identity } = due;
-    if (settings.abandoned || this.#parts.store.get(identity) === undefined)
-      return this.#release(due, signal);
-    const message = fitBetween(
-      'Deleting: ',
-      refusal.message,
-      ` To leave the objects: annotate ${ANNOTATION_ABANDON}=${environment}.`,
-    );
-    const leaving = { kind: 'Leaving', reason: 'DeletionFailed', isStalled: true, message } as const;
-    await this.#options.tell(identity, leaving, signal);
+    const told = environmentOf(application.status, environment);
+    // Its record may be lost.
+    const isThere =
+      this.#parts.store.get(identity) !== undefined || (told !== undefined && wasDeployed(told));
+    if (settings.abandoned || !isThere) return this.#release(due, signal);
+    await this.#options.tell(identity, refusedRemoval(environment, refusal), signal);
     return 'success';
   }
 
@@ -268,7 +281,7 @@ export class TargetLooks {
     const now = this.#parts.home.now().getTime();
     // A deletion of which the hook failed rests as long as its retries say.
     const nextAt =
-      target.due === 'Removal' && error instanceof TowpathError && error.reason === 'HookFailed'
+      isEnding(target) && error instanceof TowpathError && error.reason === 'HookFailed'
         ? hookRetryAfter(this.#parts, { ...target.specified, memory }, error)
         : new Date(now + pause);
     this.#options.lookAgain(name, nextAt.getTime() - now + 5);
@@ -276,20 +289,19 @@ export class TargetLooks {
   }
 
   /** Never rejects. */
-  async #tellFailed(
-    { identity, memory, specified, due }: DueTarget,
-    error: unknown,
-    retry: Retry,
-  ): Promise<void> {
+  async #tellFailed(target: DueTarget, error: unknown, retry: Retry): Promise<void> {
+    const { identity, memory, specified } = target;
     const { wanted, secrecy } = this.#parts;
     const { tell, onFault } = this.#options;
     // A process that began with the deletion has not read its Secrets yet.
-    if (due === 'Removal')
-      await wanted.learnSecrets(specified.application, AbortSignal.timeout(TELL_MS)).catch(() => undefined);
+    if (isEnding(target))
+      await wanted
+        .learnSecrets(target.specified.application, AbortSignal.timeout(TELL_MS))
+        .catch(() => undefined);
     onFault(identity, faultOf(error, specified?.application, secrecy));
     if (specified === undefined) return;
     const { application } = specified;
-    if (due === 'Removal') {
+    if (isEnding(target)) {
       const removed = { ...specified, memory };
       return tellUnremoved(this.#parts, removed, error, this.#speakerOf(removed)).catch(() => undefined);
     }
@@ -305,6 +317,11 @@ export class TargetLooks {
     await this.#parts.store.reload(identity, signal);
     await this.#options.readAgain(identity, signal);
   }
+}
+
+/** Whether it is to be removed: what fails of that is told otherwise. */
+function isEnding(target: DueTarget): target is Extract<DueTarget, { due: 'Removal' | 'Leaving' }> {
+  return target.due === 'Removal' || target.due === 'Leaving';
 }
 
 /** The Application with the status that it would have if this were its only target. */

@@ -1,4 +1,4 @@
-import { type Application, environmentOf } from '../../api/v1alpha1/application.ts';
+import { type Application, type EnvironmentStatus, environmentOf } from '../../api/v1alpha1/application.ts';
 import type { TargetAccess } from '../../apply/target.ts';
 import { searchTarget, type WatchedKind } from '../cluster/lost-objects.ts';
 import type { Target } from '../record/target.ts';
@@ -13,11 +13,12 @@ export async function whereLost(
   target: Target,
   access: TargetAccess,
 ): Promise<WatchedKind[]> {
-  if (!wasDeployed(application, target)) return [];
+  const entry = environmentOf(application.status, target.environment);
+  if (entry === undefined || !wasDeployed(entry)) return [];
   return searchTarget(access, target.namespace);
 }
 
-function wasDeployed({ status }: Application, { environment }: Target): boolean {
-  const { history = [], revision, objects = 0 } = environmentOf(status, environment) ?? {};
+/** Whether something of the environment may be there. */
+export function wasDeployed({ history = [], revision, objects = 0 }: EnvironmentStatus): boolean {
   return history.length > 0 || revision !== undefined || objects > 0;
 }

@@ -35,8 +35,10 @@ export class Planning {
   static async of(context: DeployContext, objects: readonly Manifest[]): Promise<Planning> {
     const { target, settings, slices, inventory, access } = context;
     await slices.pause();
+    // What is not taken over yet is seen where it was.
+    const ids = [access.targetId, ...(target.takesOver ?? []).map(({ id }) => id)];
     const pathsOf = ignoredPaths(settings.ignore, objects, target.namespace, (key) =>
-      inventory.isScaled(access.targetId, key),
+      ids.some((id) => inventory.isScaled(id, key)),
     );
     const ignored = new Map<Manifest, readonly string[]>();
     for (const [index, object] of objects.entries()) {

@@ -2,7 +2,7 @@ import type { Application } from '../../api/v1alpha1/application.ts';
 import { ANNOTATION_SYNC_REQUESTED } from '../../api/v1alpha1/names.ts';
 import type { TargetAccess } from '../../apply/target.ts';
 import type { KubeClient, ServiceAccount } from '../../kube/client.ts';
-import type { LiveObject } from '../../manifest/live.ts';
+import { isOurHook, isOurs, type LiveObject } from '../../manifest/live.ts';
 import { objectKey } from '../../manifest/manifest.ts';
 import type { Slices } from '../../observe/event-loop-slices.ts';
 import type { Resolved } from '../../source/sources.ts';
@@ -111,7 +111,7 @@ export interface RunInput {
 }
 
 export function accessOf(parts: Parts, target: Target, signal: AbortSignal): TargetAccess {
-  const { id, name, account, bounds, settings } = target;
+  const { id, name, account, bounds, settings, takesOver = [] } = target;
   const { client, discovery, inventory } = parts.clusterOf(target);
   return {
     client,
@@ -120,6 +120,8 @@ export function accessOf(parts: Parts, target: Target, signal: AbortSignal): Tar
     targetName: name,
     adopt: settings.adopt,
     isHeld: (object) => holds(parts, object),
+    isHandedOver: (object) =>
+      takesOver.some(({ id, name: of }) => isOurs(object, id, of) || isOurHook(object, id, of)),
     former: formerManifests(parts.store, () => parts.store.get(target), signal),
     observe: (object, resource) => inventory.observe(object, resource, account),
     signal,

@@ -99,6 +99,16 @@ export class Verdicts {
     this.#silent.set(application, silent.union(new Set(environments)));
   }
 
+  forgetTarget({
+    application,
+    environment,
+    name,
+  }: Pick<Place, 'application' | 'environment' | 'name'>): void {
+    this.#said.get(application)?.delete(environment);
+    this.#silent.get(application)?.delete(environment);
+    this.#waiting.get(application)?.delete(name);
+  }
+
   forget(application: string): void {
     this.#silent.delete(application);
     this.#said.delete(application);

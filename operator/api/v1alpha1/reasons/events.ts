@@ -25,6 +25,11 @@ export const EVENTS = {
     meaning:
       'A look at the Application did not end when a change interrupted it, which is a defect of Towpath: it was abandoned, and a new one goes on.',
   },
+  EnvironmentLeft: {
+    type: 'Normal',
+    meaning:
+      'All objects of an environment that left spec.environments were deleted, released or taken over.',
+  },
   Deleted: { type: 'Normal', meaning: 'All objects of the Application were deleted or released.' },
 } satisfies Readonly<Record<string, EventEntry>>;
 

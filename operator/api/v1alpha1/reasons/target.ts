@@ -65,8 +65,16 @@ export const TARGET_REASONS = {
     'Wait; where the object that the message names stays, look at its finalizers.',
   ),
   PruneHeld: person(
-    'The candidate has no objects at all, so everything that was applied would be deleted; or more objects would be lost than spec.sync.pruneBudget allows.',
-    'Compare status.environments[].pendingPrune; correct Git, raise spec.sync.pruneBudget, or consent with the annotation towpath.dev/prune-consent.',
+    'The candidate has no objects at all, so everything that was applied would be deleted; or more objects would be lost than spec.sync.pruneBudget allows; or the environment left spec.environments.',
+    'Compare status.environments[].pendingPrune; correct Git, raise spec.sync.pruneBudget or put the environment back, or consent with the annotation towpath.dev/prune-consent.',
+  ),
+  HandingOver: none(
+    'The environment left spec.environments, and another one that lands at the same place takes over its objects.',
+    'Wait; where it lasts, look at what is told of the environment that the message names.',
+  ),
+  SamePlace: person(
+    'Two environments of the Application land in the same namespace of the same cluster.',
+    'Take one of them out of spec.environments; the first one has the place.',
   ),
   Forbidden: resource(
     "The Application's ServiceAccount may not do it.",

@@ -18,7 +18,7 @@ function part(environment: string, status: Partial<ApplicationStatus> = {}) {
     summary: { revision: `main@${environment}`, environments: '1/1' },
     environments: [{ name: environment, sync: status.sync ?? 'Synced' }],
   };
-  return { environment, status: { ...synced, ...status }, isFormer: false };
+  return { environment, status: { ...synced, ...status }, isFormer: false, hasLeft: false };
 }
 
 const syncing = {
@@ -135,6 +135,7 @@ test('totals stay what they were while environments have told nothing since a st
     environment: name,
     status: partOf(of, name, names) ?? {},
     isFormer: true,
+    hasLeft: false,
   });
   let anew = status;
   // However often it is written meanwhile.
@@ -161,4 +162,12 @@ test('totals stay what they were while environments have told nothing since a st
   const all = [part('staging', of('staging', 7)), part('prod', of('prod', 30)), part('test')];
   const sure = combine(all, 'staging', anew, undefined);
   assert.deepEqual([sure.keptTotal, sure.quarantine?.total], [37, 37]);
+});
+
+test('what is asked of all is handled without those that the Application names no more', () => {
+  const handled = part('staging', { handledSyncRequest: 'now' });
+  const left = { ...part('prod', held), hasLeft: true };
+  assert.equal(combine([handled, left], 'staging', undefined, 'now').handledSyncRequest, 'now');
+  const waiting = { ...left, hasLeft: false };
+  assert.equal(combine([handled, waiting], 'staging', undefined, 'now').handledSyncRequest, undefined);
 });

@@ -14,6 +14,8 @@ export interface Part {
   status: ApplicationStatus;
   /** The environment has told nothing new: lists of it are as the former status had room for them. */
   isFormer: boolean;
+  /** The Application names it no more: nothing is asked of it. */
+  hasLeft: boolean;
 }
 
 /** What of the status of an Application is about one environment, as if it had no other. Pure. */
@@ -97,7 +99,9 @@ function handledBy(
 ): Pick<ApplicationStatus, 'handledSyncRequest'> {
   const before = previous?.handledSyncRequest;
   const value = syncRequest === undefined ? undefined : handledAs(syncRequest);
-  const theirs = parts.filter(({ environment }) => requestFor(syncRequest, environment) !== undefined);
+  const theirs = parts.filter(
+    ({ environment, hasLeft }) => !hasLeft && requestFor(syncRequest, environment) !== undefined,
+  );
   const isHandled = theirs.length > 0 && theirs.every(({ status }) => status.handledSyncRequest === value);
   const one = isHandled ? value : before;
   return one === undefined ? {} : { handledSyncRequest: one };

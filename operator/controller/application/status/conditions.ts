@@ -91,5 +91,6 @@ export function unready(
   now: Date,
 ): Conditions {
   const ready = { status: 'False' as const, reason, message };
-  return conditionsOf({ ready, reconciling: !isStalled, stalled: isStalled }, previous, generation, now);
+  const reconciling = !isStalled && reason !== 'Suspended';
+  return conditionsOf({ ready, reconciling, stalled: isStalled }, previous, generation, now);
 }

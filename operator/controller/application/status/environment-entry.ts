@@ -43,13 +43,7 @@ export function entryOf(
   else if (previous?.desiredRevision !== undefined) environment.desiredRevision = previous.desiredRevision;
   const drift = settleDrift(facts, previous?.drift);
   if (drift !== undefined) environment.drift = drift;
-  if (pendingPrune !== undefined) {
-    environment.pendingPrune = {
-      digest: pendingPrune.digest,
-      count: pendingPrune.objects.length,
-      objects: pendingPrune.objects,
-    };
-  }
+  if (pendingPrune !== undefined) environment.pendingPrune = pendingPruneOf(pendingPrune);
   if (lastSyncedAt !== undefined) environment.lastSyncedAt = lastSyncedAt;
   const waits = waitsFor(facts, previous, now);
   if (waits.length > 0) environment.blockedBy = waits;
@@ -67,6 +61,13 @@ function waitsFor(
   return gates.map(({ clearsAt, ...gate }) =>
     blockedBy(gate, previous, clearsAt && { attempts: 0, nextAt: clearsAt }, now),
   );
+}
+
+export function pendingPruneOf({
+  digest,
+  objects,
+}: NonNullable<Facts['pendingPrune']>): NonNullable<EnvironmentStatus['pendingPrune']> {
+  return { digest, count: objects.length, objects };
 }
 
 function settleDrift(
@@ -105,7 +106,7 @@ function blockedBy(
 
 /** Why an environment does not get on whatever it has: what runs is as it was. */
 export interface Hindrance {
-  sync: 'Blocked' | 'Syncing';
+  sync: 'Blocked' | 'Syncing' | 'Suspended';
   /** Undefined: it stays as it was. */
   health?: HealthState | undefined;
   reason: string;
@@ -159,6 +160,12 @@ function historyEntry(deployment: Deployment): HistoryEntry {
     ...(deployment.finishedAt === undefined
       ? {}
       : { finishedAt: secondTime(new Date(deployment.finishedAt)) }),
-    ...(deployment.message === undefined ? {} : { message: deployment.message }),
+    ...messageOf(deployment),
   };
+}
+
+function messageOf({ message, from = [] }: Deployment): Pick<HistoryEntry, 'message'> {
+  const taken = from.length === 0 ? [] : [`It took over the objects of environment ${from.join(' and ')}.`];
+  const all = message === undefined ? taken : [...taken, message];
+  return all.length === 0 ? {} : { message: all.join(' ') };
 }

@@ -127,7 +127,8 @@ function isQuarantined(status: ApplicationStatus | undefined, environment: strin
   );
 }
 
-function heldLines(
+/** That a deletion waits for consent. */
+export function heldLines(
   environment: string,
   status: ApplicationStatus,
   before: ApplicationStatus | undefined,

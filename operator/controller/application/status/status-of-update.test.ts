@@ -122,3 +122,22 @@ test('what stands in the way for longer keeps its since, and what does no more i
   const leaving = hindered.at(-1)?.[0] ?? failing;
   assert.equal(entryAfter(leaving, { environments: [{ ...runs, blockedBy }] }).entry?.blockedBy, undefined);
 });
+
+test('the plan of a target that leaves stands in its entry as long as it waits for consent', () => {
+  const object = { group: '', kind: 'ConfigMap', namespace: 'shop', name: 'web' };
+  const held: TargetUpdate = {
+    kind: 'Leaving',
+    reason: 'PruneHeld',
+    message: 'It needs consent.',
+    isStalled: true,
+    pendingPrune: { digest: 'sha256:0', objects: [object] },
+  };
+  const { entry } = entryAfter(held, { environments: [runs] });
+  const pendingPrune = { digest: 'sha256:0', count: 1, objects: [object] };
+  assert.deepEqual(entry?.pendingPrune, pendingPrune);
+  const leaving = { kind: 'Leaving', reason: 'Deleting', message: 'Deleting.', isStalled: false } as const;
+  assert.equal(
+    entryAfter(leaving, { environments: [{ ...runs, pendingPrune }] }).entry?.pendingPrune,
+    undefined,
+  );
+});

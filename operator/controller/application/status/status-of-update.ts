@@ -1,13 +1,17 @@
-import { type ApplicationStatus, environmentOf } from '../../../api/v1alpha1/application.ts';
+import {
+  type ApplicationStatus,
+  type EnvironmentStatus,
+  environmentOf,
+} from '../../../api/v1alpha1/application.ts';
 import { STATUS_LIMITS } from '../../../api/v1alpha1/application-status.ts';
 import { boundStatus, cut } from '../../../api/v1alpha1/bound-status.ts';
 import { secondTime } from '../../../kube/times.ts';
 import type { Retry, TargetUpdate } from '../../target/words/target-update.ts';
 import type { Report } from '../../target/words/unreported.ts';
 import { conditionsOf, judge, unready } from './conditions.ts';
-import { type Hindrance, hinderedEntry } from './environment-entry.ts';
+import { type Hindrance, hinderedEntry, pendingPruneOf } from './environment-entry.ts';
 import { changeEvents, isOtherFailure, type ReportedEvent } from './event-texts.ts';
-import { changeLines, type LogLine } from './log-lines.ts';
+import { changeLines, heldLines, type LogLine } from './log-lines.ts';
 import { settle } from './settle.ts';
 
 /** What an event tells of; those of a deletion are no repetition of what a sync did. */
@@ -95,9 +99,9 @@ export function newsOf(
   { environment, before }: Report,
 ): ReportedEvent[] {
   if (update.kind === 'Facts') return changeEvents(update.facts, status, before);
-  if (update.kind === 'Leaving') return [];
-  const { reason, message } = update.error;
-  return isOtherFailure(environment, update.error, status, before)
+  if (update.kind === 'Leaving' && update.pendingPrune === undefined) return [];
+  const { reason, message } = update.kind === 'Leaving' ? update : update.error;
+  return isOtherFailure(environment, { reason, message }, status, before)
     ? [{ type: 'Warning', reason, message }]
     : [];
 }
@@ -108,7 +112,8 @@ export function linesOf(
   status: ApplicationStatus,
   { environment, before }: Report,
 ): LogLine[] {
-  return update.kind === 'Facts' ? changeLines(environment, status, before) : [];
+  if (update.kind === 'Facts') return changeLines(environment, status, before);
+  return update.kind === 'Leaving' ? heldLines(environment, status, before) : [];
 }
 
 export function actionOf({ kind }: TargetUpdate): Action {
@@ -120,10 +125,16 @@ function whileLeaving(update: Leaving, before: Before): ApplicationStatus {
   const message = cut(update.message, STATUS_LIMITS.message);
   const { kept, keptTotal, retry: _, ...others } = before.status ?? {};
   const keptNow = update.kept?.map((one) => ({ environment: before.environment, ...one })) ?? kept ?? [];
-  const sync = isStalled ? 'Blocked' : 'Syncing';
+  const sync = isStalled ? 'Blocked' : reason === 'Suspended' ? 'Suspended' : 'Syncing';
+  const status = hindered({ sync, reason, message, remedy: isStalled ? 'Person' : 'Time', retry }, before);
   return boundStatus({
     ...others,
-    ...hindered({ sync, reason, message, remedy: isStalled ? 'Person' : 'Time', retry }, before),
+    ...status,
+    environments: status.environments.map(({ pendingPrune: _pending, ...entry }) =>
+      update.pendingPrune === undefined
+        ? entry
+        : { ...entry, pendingPrune: pendingPruneOf(update.pendingPrune) },
+    ),
     ...(keptNow.length === 0
       ? {}
       : { kept: keptNow, keptTotal: update.kept?.length ?? keptTotal ?? keptNow.length }),
@@ -157,7 +168,7 @@ function whileFailing(update: Failing, before: Before): ApplicationStatus {
 function hindered(
   hindrance: Hindrance,
   { environment, generation, now, status }: Before,
-): Partial<ApplicationStatus> {
+): Partial<ApplicationStatus> & { environments: EnvironmentStatus[] } {
   const { sync, health, reason, message, remedy, retry } = hindrance;
   const entry = hinderedEntry(environmentOf(status, environment), environment, hindrance, secondTime(now));
   return {

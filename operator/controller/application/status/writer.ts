@@ -43,6 +43,8 @@ export interface Gathered {
   update: TargetUpdate | undefined;
   /** It was told since the last write. */
   isNew: boolean;
+  /** The Application names it no more. */
+  hasLeft: boolean;
 }
 
 const NOTHING_DONE = { repaired: [] };
@@ -81,7 +83,7 @@ export class ApplicationWriter {
     const reportOf = (environment: string) =>
       news.find(({ report }) => report.environment === environment)?.report;
     const now = this.#options.client.now();
-    const parts = gathered.map(({ environment, update }) => {
+    const parts = gathered.map(({ environment, update, hasLeft }) => {
       const status = partOf(previous, environment, gathered);
       const before = { environment, generation: metadata.generation, now, status };
       const done = reportOf(environment)?.done ?? NOTHING_DONE;
@@ -89,6 +91,7 @@ export class ApplicationWriter {
         environment,
         status: update === undefined ? statusUntold(before) : statusOf(update, done, before),
         isFormer: isFormer(update),
+        hasLeft,
       };
     });
     const syncRequest = metadata.annotations[ANNOTATION_SYNC_REQUESTED];
@@ -140,6 +143,26 @@ export class ApplicationWriter {
         ? `All objects of Application ${namespace}/${name} were deleted or released.`
         : `Application ${namespace}/${name} is gone; ${describeObject(first.object)}${more} stayed: ${first.reason}`;
     this.#record(metadata, { type: 'Normal', reason: 'Deleted', action: 'Delete', note });
+  }
+
+  /** An environment that the Application names no more is over. */
+  tellLeft(
+    application: Application,
+    environment: string,
+    unreported: Unreported,
+    kept: readonly KeptObject[],
+  ): void {
+    const { metadata, status } = application;
+    const report = unreported.take(status);
+    this.#tellEvents(metadata, 'Delete', doneEvents(report));
+    this.#options.onTold(application, doneLines(report));
+    const [first] = kept;
+    const more = kept.length > 1 ? ` and ${kept.length - 1} more` : '';
+    const note =
+      first === undefined
+        ? `Nothing of environment ${environment} is left: its objects were deleted, released or taken over.`
+        : `Environment ${environment} is gone; ${describeObject(first.object)}${more} stayed: ${first.reason}`;
+    this.#record(metadata, { type: 'Normal', reason: 'EnvironmentLeft', action: 'Delete', note });
   }
 
   warn({ metadata }: Application, reason: string, note: string): void {

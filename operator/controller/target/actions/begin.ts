@@ -1,4 +1,5 @@
 import { environmentOf, type Trigger } from '../../../api/v1alpha1/application.ts';
+import { hookName, hooksFor } from '../../../apply/hooks.ts';
 import {
   type Candidate,
   candidateKey,
@@ -34,6 +35,7 @@ export async function begin(run: Run, state: TargetState): Promise<Outcome> {
     ...newDeployment(run, state, candidate),
     ...(baseline.objects === 0 ? {} : { baseline }),
     ...(consented === undefined ? {} : { consented }),
+    ...takingOver(run, candidate, manifests),
   };
   await accept(context, candidate, manifests, (changed) => {
     // Also one that ended on its own: its status may not have been written yet. What it has is not told twice.
@@ -46,6 +48,7 @@ export async function begin(run: Run, state: TargetState): Promise<Outcome> {
       changed.ended = [...changed.ended, ended].slice(-20);
     }
     changed.deployment = deployment;
+    if (run.target.account !== undefined) changed.account = run.target.account.name;
     delete changed.pending;
     // The status has what an only target acted on: an older request counts as done no longer.
     if (!run.isOneOfSeveral) delete changed.handledRequest;
@@ -93,6 +96,39 @@ function newDeployment(run: Run, state: TargetState, candidate: Candidate): Depl
     generation: application.metadata.generation,
     deferred: [...(judgementOf(state)?.deferred ?? [])],
     applied: false,
+  };
+}
+
+/**
+ * The first deployment of a target that takes over others' objects is no install. Where one of these ran the very
+ * manifests, no hooks are run for them once more.
+ */
+function takingOver(
+  { parts, target, context }: Run,
+  candidate: Candidate,
+  { hooks }: Manifests,
+): Partial<Deployment> {
+  const before = context.record.deployment;
+  if (before !== undefined)
+    return before.from !== undefined && isRetried(before, candidate) ? { from: before.from } : {};
+  const former = (target.takesOver ?? []).flatMap(({ id, name, environment }) => {
+    const record = parts.store.get({ id, name });
+    // Of one whose record is lost something was deployed, too.
+    const isNothing = record !== undefined && record.deployment === undefined;
+    return isNothing ? [] : [{ environment, deployment: record?.deployment }];
+  });
+  if (former.length === 0) return {};
+  // Manifests have the marks of their target: the candidate tells that they are the same but for those.
+  const isSame = former.some(
+    ({ deployment }) => deployment?.candidate.id === candidate.id && deployment.outcome === 'Succeeded',
+  );
+  const run = (['pre-upgrade', 'post-upgrade'] as const).flatMap((event) =>
+    hooksFor(hooks, event).map((hook) => hookName(event, hook)),
+  );
+  return {
+    from: former.map(({ environment }) => environment),
+    install: false,
+    ...(isSame ? { hooks: run } : {}),
   };
 }
 

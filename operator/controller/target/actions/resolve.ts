@@ -3,7 +3,7 @@ import { TowpathError } from '../../../api/errors.ts';
 import { environmentOf } from '../../../api/v1alpha1/application.ts';
 import { isAlreadyExists, isConflict } from '../../../kube/errors.ts';
 import { Quarantine } from '../../candidate/quarantine.ts';
-import type { Settled, Wanted } from '../../candidate/wanted.ts';
+import type { Settled, Wanted, WantedInput } from '../../candidate/wanted.ts';
 import { applicationKey } from '../../record/application-key.ts';
 import { candidateKey, inputsKey, movedTo } from '../../record/record.ts';
 import { checkCycle } from '../dependencies.ts';
@@ -43,6 +43,7 @@ function find(run: Run, { memory }: TargetState): Promise<Wanted> {
       target,
       values,
       kept: memory.renderAnew ? [] : context.store.candidatesOf(target),
+      ...takenOver(run),
       settled: settledIn(run),
       lookNow: questionOf(request),
       now: context.now(),
@@ -53,6 +54,13 @@ function find(run: Run, { memory }: TargetState): Promise<Wanted> {
     },
     context.signal,
   );
+}
+
+/** Before the first deployment: what it is to begin with. */
+function takenOver({ target, context: { store, record, signal } }: Run): Pick<WantedInput, 'taken'> {
+  if (target.takesOver === undefined || record.deployment !== undefined) return {};
+  const candidates = target.takesOver.flatMap((former) => store.candidatesOf(former));
+  return { taken: { candidates, read: (candidate) => store.manifests(record, candidate, signal) } };
 }
 
 /** The source's candidate in the status is that of one environment; another one may have come to another. */

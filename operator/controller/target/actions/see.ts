@@ -8,10 +8,15 @@ import { whyUnseen } from '../words/unreachable-cluster.ts';
 /** Begins each look: what the status tells of the record is noted, and the target's objects are watched, also those of a record that is lost. */
 export async function see(run: Run, { memory }: TargetState): Promise<Outcome> {
   const { parts, application, target, context } = run;
-  const { record, access, inventory, signal } = context;
+  const { record, store, access, inventory, signal } = context;
   recallHistory(record, environmentOf(application.status, target.environment)?.history ?? []);
   try {
     await accessMade(run);
+    if (record.ending !== undefined) {
+      // It was to end, and is wanted again: that was consent to what was there then.
+      delete record.ending;
+      await store.save(record, { signal });
+    }
     const isLost = parts.store.get(target) === undefined;
     const lostKinds = isLost
       ? (memory.lostKinds ?? (await whereLost(application, target, access)))
@@ -19,6 +24,7 @@ export async function see(run: Run, { memory }: TargetState): Promise<Outcome> {
     if (lostKinds !== undefined) record.kinds = [...lostKinds];
     await inventory.watches.ensure(record.kinds, access);
     await inventory.seeAutoscalers(access);
+    await seeFormer(run);
     return { type: 'Seen', ...(lostKinds === undefined ? {} : { lostKinds }) };
   } catch (error) {
     signal.throwIfAborted();
@@ -36,4 +42,20 @@ async function accessMade({ parts, target, context, startedAt }: Run): Promise<v
   const isNew = context.record.deployment === undefined;
   if (!isNew && !parts.access.isInDoubt(target)) return;
   await parts.access.ready(target, { since: startedAt, ifMissing: 'Make' }, context.signal);
+}
+
+/** What it takes over of others is watched as theirs until then: who else decides what of it. */
+async function seeFormer({ parts, target, context }: Run): Promise<void> {
+  const { access, inventory } = context;
+  for (const former of target.takesOver ?? []) {
+    const kinds = parts.store.get(former)?.kinds ?? [];
+    const user = { ...access, targetId: former.id, targetName: former.name };
+    try {
+      await inventory.watches.ensure(kinds, user);
+      await inventory.seeAutoscalers(user);
+    } catch {
+      // What this account may not see it cannot take over either.
+      access.signal.throwIfAborted();
+    }
+  }
 }

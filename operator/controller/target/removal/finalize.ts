@@ -3,6 +3,7 @@ import { classify } from '../../../apply/classify.ts';
 import { releaseObject } from '../../../apply/prune.ts';
 import type { TargetAccess } from '../../../apply/target.ts';
 import { inParallel } from '../../../kube/in-parallel.ts';
+import type { LiveObject } from '../../../manifest/live.ts';
 import { type HookEvent, idOf, objectKey } from '../../../manifest/manifest.ts';
 import { isApplicationOf, isPassedOver, keepReason } from '../../../manifest/never-pruned.ts';
 import { type KeptObject, takenReason } from '../../../plan/plan.ts';
@@ -13,13 +14,14 @@ import { newRecord } from '../../record/record.ts';
 import type { Target } from '../../record/target.ts';
 import { depart, describeDeparture } from '../deploy/delete-in-stages.ts';
 import { endHooks, haveRun, runHooks } from '../deploy/run-hooks.ts';
+import type { PruneHeld } from '../deploy-context.ts';
 import type { Moving } from '../handover/moving.ts';
 import { whereLost } from '../lost-record.ts';
 import { accessOf, movingOf, type Parts } from '../run.ts';
 import type { Unreported } from '../words/unreported.ts';
 import { whatLeaves } from './what-leaves.ts';
 
-interface Deletion {
+export interface Deletion {
   parts: Parts;
   cluster: Cluster;
   access: TargetAccess;
@@ -33,7 +35,17 @@ interface Deletion {
   /** Those of an event are through. */
   onHooksRun(): void;
   unreported: Unreported;
+  /** Told of all that may go; what stands against it now. Absent: nothing does. */
+  ask?(objects: readonly LiveObject[], record: TargetRecord): Promise<Hold | undefined>;
+  /** Whether the chart's hooks are run: not where another target has taken over what they would clear away. */
+  hooks: 'Run' | 'Leave';
 }
+
+/** Why nothing of a target is deleted yet. */
+export type Hold =
+  | PruneHeld
+  /** Another environment is to take over some of it. */
+  | { state: 'HandingOver'; to: string };
 
 /** How long deletion without pruning may take to take our marks off the objects. */
 const RELEASE_MS = 5_000;
@@ -46,7 +58,8 @@ export type Finalized =
   | { state: 'Gone'; kept: readonly KeptObject[] }
   /** For the time when the hook that failed may run again. */
   | { state: 'Resting' }
-  | { state: 'Waiting'; message: string; kept: readonly KeptObject[] };
+  | { state: 'Waiting'; message: string; kept: readonly KeptObject[] }
+  | { state: 'Held'; hold: Hold; kept: readonly KeptObject[] };
 
 /**
  * Ends an Application's life in the cluster: objects are pruned in reverse order, or released, and the
@@ -58,7 +71,7 @@ export async function finalize(
   application: Application,
   target: Target,
   signal: AbortSignal,
-  options: Pick<Deletion, 'tell' | 'warn' | 'mayRunHooks' | 'onHooksRun' | 'unreported'>,
+  options: Omit<Deletion, 'parts' | 'cluster' | 'access' | 'record' | 'timeoutMs'>,
 ): Promise<Finalized> {
   const access = accessOf(parts, target, signal);
   const cluster = parts.clusterOf(target);
@@ -78,29 +91,58 @@ export async function finalize(
     return { state: 'Gone', kept: [] };
   }
   await watchAll(cluster, application, access, record);
-  let kept: KeptObject[] = [];
-  let takers: ReadonlyMap<string, string> = new Map();
   const moving = movingOf(parts, target, access);
-  if (application.spec.deletionPolicy === 'Prune') {
-    const deletion = { parts, cluster, access, record, timeoutMs, ...options };
-    await endHooks({ access, inventory: cluster.inventory, unreported: options.unreported }, isOfDeletion);
-    if ((await runDeleteHooks(deletion, 'pre-delete')) === 'Resting') return { state: 'Resting' };
-    takers = await takersOf(cluster, access, moving);
-    kept = keptOf(cluster, access, takers);
-    const pruned = await pruneAll(cluster, access, takers);
-    if (pruned.state === 'Waiting') return { ...pruned, kept };
-    if ((await runDeleteHooks(deletion, 'post-delete')) === 'Resting') return { state: 'Resting' };
-  }
+  const isPruned = application.spec.deletionPolicy === 'Prune';
+  const deletion = { parts, cluster, access, record, timeoutMs, ...options };
+  const held = await heldBy(deletion, moving);
+  if (held !== undefined) return held;
+  const deleted = isPruned ? await deleteAll(deletion, moving) : NOTHING_DELETED;
+  if (deleted.state !== 'Done') return deleted;
+  const { kept, takers } = deleted;
   // A write of a sync that this deletion broke off may land a moment later, and would belong to nobody.
   await cluster.client.writesEnded({ signal, ...(access.as === undefined ? {} : { as: access.as }) });
   const late = await cluster.inventory.lookAgain(record.kinds, access, takers);
-  if (late && application.spec.deletionPolicy === 'Prune')
+  if (late && isPruned)
     return { state: 'Waiting', message: 'Deleting: an object came a moment too late, and goes too.', kept };
   await releaseAll(cluster, access);
   await parts.store.remove(record, signal);
   moving.leave(kept);
   moving.tellLeft();
   return { state: 'Gone', kept };
+}
+
+interface Deleted {
+  state: 'Done';
+  kept: readonly KeptObject[];
+  takers: ReadonlyMap<string, string>;
+}
+
+const NOTHING_DELETED: Deleted = { state: 'Done', kept: [], takers: new Map() };
+
+async function heldBy(
+  { cluster, access, record, ask }: Deletion,
+  moving: Moving,
+): Promise<Extract<Finalized, { state: 'Held' }> | undefined> {
+  if (ask === undefined) return undefined;
+  const takers = await takersOf(cluster, access, moving);
+  const hold = await ask(goingOf(cluster, access, takers), record);
+  return hold && { state: 'Held', hold, kept: keptOf(cluster, access, takers) };
+}
+
+/** Deletes all that may go, between the hooks for that. */
+async function deleteAll(
+  deletion: Deletion,
+  moving: Moving,
+): Promise<Deleted | Exclude<Finalized, { state: 'Gone' }>> {
+  const { cluster, access, unreported } = deletion;
+  await endHooks({ access, inventory: cluster.inventory, unreported }, isOfDeletion);
+  if ((await runDeleteHooks(deletion, 'pre-delete')) === 'Resting') return { state: 'Resting' };
+  const takers = await takersOf(cluster, access, moving);
+  const kept = keptOf(cluster, access, takers);
+  const pruned = await pruneAll(cluster, access, takers);
+  if (pruned.state === 'Waiting') return { ...pruned, kept };
+  if ((await runDeleteHooks(deletion, 'post-delete')) === 'Resting') return { state: 'Resting' };
+  return { state: 'Done', kept, takers };
 }
 
 async function watchAll(
@@ -190,18 +232,27 @@ function targetNameOf(application: Application) {
   return { namespace: application.metadata.namespace, name: application.metadata.name };
 }
 
-/** Prunes one stage after the other, the next when the one before is gone. */
-async function pruneAll(
+/** All that is there and may go. */
+function goingOf(
   { inventory }: Cluster,
   access: TargetAccess,
   takers: ReadonlyMap<string, string>,
-): Promise<{ state: 'Done' } | { state: 'Waiting'; message: string }> {
-  const all = [...inventory.of(access.targetId).values()].filter(
+): LiveObject[] {
+  return [...inventory.of(access.targetId).values()].filter(
     (object) =>
       !object.hook &&
       !takers.has(objectKey(object)) &&
       keepReason(object, { ...access, prune: true }) === undefined,
   );
+}
+
+/** Prunes one stage after the other, the next when the one before is gone. */
+async function pruneAll(
+  cluster: Cluster,
+  access: TargetAccess,
+  takers: ReadonlyMap<string, string>,
+): Promise<{ state: 'Done' } | { state: 'Waiting'; message: string }> {
+  const all = goingOf(cluster, access, takers);
   const { deleted, refusal, goingNow, left } = await depart(access, all, 'delete');
   if (refusal !== undefined) throw refusal;
   // The watches tell that they are gone, and wake the next look.
@@ -213,11 +264,11 @@ async function pruneAll(
 
 /** How far the hooks of the event are. */
 async function runDeleteHooks(
-  { parts, cluster, access, record, timeoutMs, tell, warn, mayRunHooks, onHooksRun }: Deletion,
+  { parts, cluster, access, record, timeoutMs, tell, warn, mayRunHooks, onHooksRun, hooks }: Deletion,
   event: HookEvent,
 ): Promise<'Done' | 'Resting'> {
   const { deployment } = record;
-  if (deployment === undefined) return 'Done';
+  if (deployment === undefined || hooks === 'Leave') return 'Done';
   const manifests = await parts.store.manifests(record, deployment.candidate, access.signal);
   if (manifests === undefined) {
     const hook = `lost ${event}`;

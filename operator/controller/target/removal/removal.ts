@@ -7,13 +7,14 @@ import type { HookRetry, TargetMemory } from '../memory.ts';
 import { syncRetryMs } from '../next-try.ts';
 import type { Parts } from '../run.ts';
 import { explainForbidden } from '../words/forbidden.ts';
+import { leftMessage } from '../words/sync-and-reason.ts';
 import type { TargetUpdate } from '../words/target-update.ts';
-import { finalize } from './finalize.ts';
+import { type Deletion, finalize, type Hold } from './finalize.ts';
 
 /** How long it may take to find out what to keep silent about, and to tell. */
 const TELL_MS = 10_000;
 
-/** A target whose Application is being deleted. */
+/** A target whose Application is being deleted, or which it left. */
 export interface Removed {
   application: Application;
   target: Target;
@@ -26,13 +27,21 @@ export interface RemovalSpeaker {
   warn(reason: string, message: string): void;
 }
 
-/** Deletes what was deployed there; answers whether it is gone, of which `memory.gone` has the rest. */
+/** How far a removal is: `Held` until something changes that the target is woken for. */
+export type Removal = 'Gone' | 'Waiting' | 'Held';
+
+/**
+ * Deletes what was deployed there; of what is gone `memory.gone` has the rest.
+ *
+ * @param how what is asked before, and whether hooks are run.
+ */
 export async function removeTarget(
   parts: Parts,
   removed: Removed,
   speaker: RemovalSpeaker,
   signal: AbortSignal,
-): Promise<boolean> {
+  how: Pick<Deletion, 'ask' | 'hooks'> = { hooks: 'Run' },
+): Promise<Removal> {
   const { application, target, memory } = removed;
   const hookRetry = takeHookRetry(removed);
   const mayRunHooks =
@@ -53,21 +62,47 @@ export async function removeTarget(
       memory.hookRetry = undefined;
     },
     unreported: memory.unreported,
+    ...how,
   });
   signal.throwIfAborted();
   switch (finalized.state) {
     case 'Gone':
       memory.gone = { kept: finalized.kept };
-      return true;
+      return 'Gone';
     case 'Resting':
       // Again, in case it could not be told when it failed.
       if (hookRetry?.error !== undefined)
         await tellUnremoved(parts, removed, hookRetry.error, { tell: speaker.tell });
-      return false;
+      return 'Waiting';
     case 'Waiting':
       await speaker.tell({ ...leaving, message: finalized.message, kept: finalized.kept }, signal);
-      return false;
+      return 'Waiting';
+    case 'Held': {
+      const { hold, kept } = finalized;
+      await speaker.tell({ ...whyHeld(target.environment, hold), kept }, signal);
+      return 'Held';
+    }
   }
+}
+
+/** What is told of one whose objects may not be touched, though it is to end. */
+export function refusedRemoval(
+  environment: string,
+  { message }: TowpathError,
+): Extract<TargetUpdate, { kind: 'Leaving' }> {
+  const abandon = ` To leave the objects: annotate ${ANNOTATION_ABANDON}=${environment}.`;
+  const text = fitBetween('Deleting: ', message, abandon);
+  return { kind: 'Leaving', reason: 'DeletionFailed', isStalled: true, message: text };
+}
+
+/** What is told of a target that its Application left, and that is not removed yet. */
+export function whyHeld(environment: string, hold: Hold): Extract<TargetUpdate, { kind: 'Leaving' }> {
+  if (hold.state === 'PruneHeld') {
+    const message = leftMessage(environment, hold);
+    return { kind: 'Leaving', reason: 'PruneHeld', isStalled: true, message, pendingPrune: hold };
+  }
+  const message = `It left spec.environments: environment ${hold.to} takes over its objects.`;
+  return { kind: 'Leaving', reason: 'HandingOver', isStalled: false, message };
 }
 
 /** Notes that a hook failed; returns when it may run again: as spec.sync.retries says, however often that is. */

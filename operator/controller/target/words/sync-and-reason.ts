@@ -236,6 +236,15 @@ export function heldMessage(
   );
 }
 
+/** Asks for consent to the end of an environment that the Application no longer names. */
+export function leftMessage(environment: string, { digest, objects }: PruneHeld): string {
+  return fitBetween(
+    `It left spec.environments: deleting `,
+    describeAll(objects),
+    ` needs consent. Put it back, or annotate: ${ANNOTATION_PRUNE_CONSENT}=${environment}=${digest}`,
+  );
+}
+
 function lossesInWords({ lost, of, allowed, budget }: NonNullable<PruneHeld['exceeds']>): string {
   const inObjects = typeof budget === 'number' ? '' : ` (${allowed})`;
   return `${lost} of ${of} objects; pruneBudget is ${budget}${inObjects}`;

@@ -1,5 +1,6 @@
 import type { TowpathError } from '../../../api/errors.ts';
 import type { KeptObject } from '../../../plan/plan.ts';
+import type { PruneHeld } from '../deploy-context.ts';
 import type { Facts } from './facts.ts';
 
 /** Tries that failed, and when the next one is. */
@@ -15,12 +16,14 @@ export type TargetUpdate =
   | { kind: 'Failing'; error: TowpathError; retry: Retry }
   /** Nothing may be done there, and nothing can be seen: what runs is as it was, as far as is known. */
   | { kind: 'Refused'; error: TowpathError; handledSyncRequest?: string }
-  /** Its Application is being deleted, and something of it is still there. */
+  /** Its Application is being deleted, or it left that, and something of it is still there. */
   | {
       kind: 'Leaving';
-      reason: 'Deleting' | 'DeletionFailed';
+      reason: 'Deleting' | 'DeletionFailed' | 'HandingOver' | 'PruneHeld' | 'Suspended';
       message: string;
       isStalled: boolean;
       kept?: readonly KeptObject[];
+      /** What waits for consent. */
+      pendingPrune?: Pick<PruneHeld, 'digest' | 'objects'>;
       retry?: Retry;
     };
