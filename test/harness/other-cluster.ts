@@ -5,7 +5,7 @@ import type { StagedEnvironment } from './environments.ts';
 import type { Stage } from './operator.ts';
 
 /** Where the account of kubeconfigs is, as docs/clusters.md has it. */
-const OPERATORS = 'towpath-system';
+export const OPERATORS = 'towpath-system';
 export const ENVIRONMENTS = '/apis/towpath.dev/v1alpha1/environments';
 
 let other: Promise<ControlPlane> | undefined;
@@ -23,11 +23,11 @@ export async function make({ request }: Requests, path: string, body: object): P
   if (status >= 300 && status !== 409) throw new Error(`POST ${path}: ${status} ${text}`);
 }
 
-/** A ServiceAccount with the rights that docs/clusters.md gives it, and a token of it; `expires` in seconds. */
+/** A ServiceAccount with the roles that docs/clusters.md gives it, or others, and a token of it for two hours. */
 export async function newAccount(
   cluster: Requests,
   name: string,
-  { rights = true, expires = 7_200 }: { rights?: boolean; expires?: number } = {},
+  roles: readonly string[] = [OPERATORS, 'view'],
 ): Promise<string> {
   await make(cluster, '/api/v1/namespaces', { metadata: { name: OPERATORS } });
   await make(cluster, `/api/v1/namespaces/${OPERATORS}/serviceaccounts`, { metadata: { name } });
@@ -41,21 +41,19 @@ export async function newAccount(
     },
     { apiGroups: [''], resources: ['serviceaccounts'], verbs: ['impersonate'], resourceNames: ['deployer'] },
   ];
-  if (rights) {
-    await make(cluster, `${rbac}/clusterroles`, { metadata: { name: OPERATORS }, rules });
-    for (const role of [OPERATORS, 'view'])
-      await make(cluster, `${rbac}/clusterrolebindings`, {
-        metadata: { name: `${role}-${name}` },
-        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: role },
-        subjects: [{ kind: 'ServiceAccount', name, namespace: OPERATORS }],
-      });
-  }
+  await make(cluster, `${rbac}/clusterroles`, { metadata: { name: OPERATORS }, rules });
+  for (const role of roles)
+    await make(cluster, `${rbac}/clusterrolebindings`, {
+      metadata: { name: `${role}-${name}` },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: role },
+      subjects: [{ kind: 'ServiceAccount', name, namespace: OPERATORS }],
+    });
   const path = `/api/v1/namespaces/${OPERATORS}/serviceaccounts/${name}/token`;
   const { status, body } = await cluster.request('POST', path, {
     body: {
       apiVersion: 'authentication.k8s.io/v1',
       kind: 'TokenRequest',
-      spec: { expirationSeconds: expires },
+      spec: { expirationSeconds: 7_200 },
     },
   });
   if (status !== 201) throw new Error(`POST ${path}: ${status} ${body}`);

@@ -224,7 +224,7 @@ test('S12, B5: a kubeconfig that is gone, cannot be used, or leads to another cl
   await storeKubeConfig(
     stage,
     'there',
-    kubeConfigOf(other, await newAccount(other, `${account}-powerless`, { rights: false })),
+    kubeConfigOf(other, await newAccount(other, `${account}-powerless`, [])),
   );
   await untilEnvironment(stage, there, 'ClusterForbidden');
   await storeKubeConfig(stage, 'there', kubeConfigOf({ ...other, ca: stage.cluster.ca }, expired));
