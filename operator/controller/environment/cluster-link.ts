@@ -66,6 +66,7 @@ const REFUSED_RETRY_MS = 10_000;
 const TOLD_AFTER = 2;
 /** So long before a write it is known whom it goes to. */
 const FRESH_MS = 2_000;
+const WRITE_PATIENCE_MS = 4_000;
 /** Until it is known what is served. */
 const START_MS = 20_000;
 
@@ -240,11 +241,21 @@ export class ClusterLink {
   #beforeWrite(client: KubeClient): Promise<void> | undefined {
     const isFresh = () => performance.now() - this.#verifiedAt < FRESH_MS;
     if (isFresh() && client === this.#known?.client && this.#trouble === undefined) return undefined;
-    return this.#ask().then(() => {
+    return this.#isAnswered().then((isAnswered) => {
       const why = client === this.#known?.client ? this.#trouble?.message : 'it is another cluster by now';
-      if (why === undefined && this.#failures === 0) return;
+      if (why === undefined && isAnswered && this.#failures === 0) return;
       throw new UnreachableError('Unverified', `Nothing is written: ${why ?? 'the cluster does not answer'}`);
     });
+  }
+
+  /** Who is to write does not wait as long as it takes to tell that the cluster is out of reach. */
+  async #isAnswered(): Promise<boolean> {
+    const given = new AbortController();
+    const late = sleep(WRITE_PATIENCE_MS, false, { signal: given.signal, ref: false });
+    late.catch(() => undefined);
+    const isAnswered = await Promise.race([this.#ask().then(() => true), late]);
+    given.abort();
+    return isAnswered;
   }
 
   /** Only what changed is told. */
