@@ -64,18 +64,28 @@ for (const [what, namespace, way] of [
   });
 
 const OURS = 'app.kubernetes.io/name=towpath';
-const OUTSIDE =
-  'clusterroles,clusterrolebindings,validatingadmissionpolicies,validatingadmissionpolicybindings';
+const POLICIES = 'validatingadmissionpolicies';
+const WITHOUT_STATUS = 'clusterroles,clusterrolebindings,validatingadmissionpolicybindings';
+const OUTSIDE = `${WITHOUT_STATUS},${POLICIES}`;
 
 /** resourceVersions of what the chart brings. */
 async function versionsOf(namespace: string): Promise<string[]> {
   const version =
     'jsonpath={range .items[*]}{.kind} {.metadata.name} {.metadata.resourceVersion}{"\\n"}{end}';
-  const kinds = `serviceaccounts,services,roles,rolebindings,poddisruptionbudgets,${OUTSIDE}`;
+  const kinds = `serviceaccounts,services,roles,rolebindings,poddisruptionbudgets,${WITHOUT_STATUS}`;
   const found = await on.kubectl('get', kinds, '-n', namespace, '-l', OURS, '-o', version);
-  // A Deployment's status is the cluster's own, and has part in its version.
+  // Their status is the cluster's own, and has part in their version.
   const spec = 'jsonpath={.items[*].metadata.generation} {.items[*].metadata.labels}';
-  const deployment = await on.kubectl('get', 'deployments', '-n', namespace, '-l', OURS, '-o', spec);
+  const deployment = await on.kubectl(
+    'get',
+    `deployments,${POLICIES}`,
+    '-n',
+    namespace,
+    '-l',
+    OURS,
+    '-o',
+    spec,
+  );
   const crd = await on.kubectl('get', 'crd', CRD, '-o', 'jsonpath={.metadata.resourceVersion}');
   return [...found.trim().split('\n').sort(), deployment, crd];
 }

@@ -73,7 +73,6 @@ async function mayInThatNamespaceAlone(cluster: Cluster, namespace: string): Pro
     ['list', 'secrets'],
     ['patch', 'applications.towpath.dev'],
     ['create', 'events.events.k8s.io'],
-    ['get', 'serviceaccounts'],
   ]) {
     assert.equal(await may(namespace, ...what), 'yes', what.join(' '));
     assert.equal(await may('default', ...what), 'no', what.join(' '));
