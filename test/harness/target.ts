@@ -11,6 +11,7 @@ import { HOME, type SpecifiedTarget, type Target } from '../../operator/controll
 export const NO_ENVIRONMENTS: EnvironmentsView = {
   problem: undefined,
   get: () => undefined,
+  ownNamespace: 'towpath-system',
   labelsOf: () => ({ labels: {} }),
   whereabouts: () => ({ is: 'Known', cluster: HOME }),
 };

@@ -263,6 +263,62 @@ describe('tenants of one cluster', () => {
     await shop.blocked('other', 'NotOwned');
   });
 
+  test('S16: a tenant acts as a named account in no namespace of others, whatever its names make, until the platform labels it', async (t) => {
+    const on = await stageOf(t);
+    const { stage, proxy } = on;
+    const [team, other] = [await newTenant(t, stage, 'team'), await newTenant(t, stage, 'team-prod')];
+    const accountIn = async (namespace: string) => {
+      const metadata = { name: 'towpath' };
+      await newObject(t, stage, `/api/v1/namespaces/${namespace}/serviceaccounts`, { metadata });
+      await newObject(t, stage, `/apis/${RBAC}/v1/namespaces/${namespace}/rolebindings`, {
+        metadata,
+        roleRef: { apiGroup: RBAC, kind: 'ClusterRole', name: 'edit' },
+        subjects: [{ kind: 'ServiceAccount', name: 'towpath', namespace }],
+      });
+    };
+    const reserved = ['kube-system', stage.namespace];
+    // The operator's own namespace has one already.
+    for (const namespace of ['team-prod', 'kube-system']) await accountIn(namespace);
+    const named = { allowedNamespaces: ['team', 'team-prod'], access: { serviceAccountName: 'towpath' } };
+    await newEnvironmentOf(t, stage, 'prod', named);
+    await newEnvironmentOf(t, stage, 'prod-by-name', { ...named, namespace: '{name}' });
+    const head = await push(on, 'intruder', [configMap('intruder')]);
+    await other.application('own', { source: { path: 'web' } });
+    await other.ready('own', head);
+    proxy.forget();
+
+    const intruder = (environment: string) => ({
+      source: { path: 'intruder' },
+      environments: [{ name: environment }],
+    });
+    t.after(() => label('kube-system', { 'towpath.dev/managed-for': null }));
+    await label('kube-system', { 'towpath.dev/managed-for': 'team' });
+    await team.application('by-pattern', intruder('prod'));
+    for (const name of ['team-prod', ...reserved]) await team.application(name, intruder('prod-by-name'));
+    for (const name of ['by-pattern', 'team-prod'])
+      assert.match(
+        await team.blocked(name, 'NamespaceNotManaged'),
+        /kubectl label namespace team-prod towpath.dev\/managed-for=team$/,
+      );
+    for (const name of reserved)
+      assert.match(await team.blocked(name, 'NamespaceNotManaged'), /whatever its labels say/);
+    for (const namespace of ['team-prod', ...reserved])
+      assert.equal(await configMapOf(namespace, 'intruder'), undefined, namespace);
+    assert.deepEqual(proxy.find({ path: /intruder/, verb: ['apply', 'create'] }), [], 'not even asked about');
+
+    // The platform says for whom it is, and takes it back: what runs stays, and nothing new comes.
+    await label('team-prod', { 'towpath.dev/managed-for': 'team' });
+    await team.ready('by-pattern', head);
+    await label('team-prod', { 'towpath.dev/managed-for': 'somebody' });
+    assert.match(await team.blocked('by-pattern', 'NamespaceNotManaged'), /Applications of somebody/);
+    await push(on, 'intruder', [configMap('intruder', { is: 'two' })]);
+    await other.ready('own', await stage.repository.revParse('main'));
+    assert.equal((await configMapOf('team-prod', 'intruder'))?.data?.['is'], undefined);
+    assert.ok((await configMapOf('team-prod', 'intruder')) !== undefined);
+    await label('team-prod', { 'towpath.dev/managed-for': 'team' });
+    await team.delete('by-pattern');
+  });
+
   test('S3: nothing is written outside of the target namespace, by hooks neither, and another environment goes on', async (t) => {
     const on = await stageOf(t);
     const { stage, proxy } = on;

@@ -23,7 +23,7 @@ export interface EnvironmentControllerOptions {
   /** The same, as one that targets are in. */
   home: Cluster;
   connect: Connect;
-  /** Of the Secrets with kubeconfigs. */
+  /** The operator's, with the Secrets that have kubeconfigs. */
   namespace: string;
   log: Logger;
   /** Whether no other installation deploys to the same Environments: then what is counted is all. */
@@ -121,6 +121,10 @@ export class EnvironmentController implements EnvironmentsView {
 
   get(name: string): KnownEnvironment | undefined {
     return this.#environments.get(name);
+  }
+
+  get ownNamespace(): string {
+    return this.#options.namespace;
   }
 
   labelsOf(namespace: string): KnownLabels {

@@ -1,12 +1,19 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Environment, parseEnvironment } from '../../api/v1alpha1/environment.ts';
-import { ANNOTATION_CLUSTER_CONFIRMED, API_VERSION, GROUP, VERSION } from '../../api/v1alpha1/names.ts';
+import {
+  ANNOTATION_CLUSTER_CONFIRMED,
+  API_VERSION,
+  GROUP,
+  LABEL_MANAGED_FOR,
+  VERSION,
+} from '../../api/v1alpha1/names.ts';
 import type { KubeClient, KubeObject } from '../../kube/client.ts';
 import { isNotFound } from '../../kube/errors.ts';
 import { ListWatch } from '../../kube/list-watch.ts';
 import { entryOf } from '../../kube/object-store.ts';
 import type { Logger } from '../../observe/log.ts';
 import { OngoingFault } from '../../retry/ongoing-fault.ts';
+import { landsByLabel } from './landing-refusal.ts';
 import { type KnownLabels, NamespaceLabels } from './namespace-labels.ts';
 import type { Whereabouts } from './whereabouts.ts';
 
@@ -34,7 +41,9 @@ export interface EnvironmentsView {
   /** Why they are not known; undefined: those that `get` does not find do not exist. */
   readonly problem: string | undefined;
   get(name: string): KnownEnvironment | undefined;
-  /** Of a namespace at home, where an Environment chooses by them. */
+  /** At home; by none of them does anything land there. */
+  readonly ownNamespace: string;
+  /** Of a namespace at home, where an Environment goes by them. */
   labelsOf(namespace: string): KnownLabels;
   /** In which cluster it is, as far as that is known. */
   whereabouts(environment: Environment): Whereabouts;
@@ -51,8 +60,13 @@ export class Environments {
   constructor({ client, log, onChange, onTold }: EnvironmentsOptions) {
     this.#namespaces = new NamespaceLabels({
       client,
-      onChange: () => {
-        for (const [name, { environment }] of this.#byName) if (choosesByLabels(environment)) onChange(name);
+      onChange: (isOther) => {
+        for (const [name, { environment }] of this.#byName)
+          if (labelsFor(environment)?.some(isOther)) onChange(name);
+      },
+      onListed: () => {
+        for (const [name, { environment }] of this.#byName)
+          if (labelsFor(environment) !== undefined) onChange(name);
       },
     });
     this.#watch = new ListWatch<KnownEnvironment>({
@@ -63,7 +77,7 @@ export class Environments {
         const before = this.#byName.get(name);
         if (type === 'Deleted') this.#byName.delete(name);
         else this.#byName.set(name, object);
-        if (choosesByLabels(object.environment)) this.#namespaces.start();
+        if (labelsFor(object.environment) !== undefined) this.#namespaces.start();
         // Our own status must not wake everybody who deploys there.
         if (type === 'Deleted' || before === undefined || decidesOtherwise(before, object)) onChange(name);
         onTold(name);
@@ -117,8 +131,13 @@ export class Environments {
   }
 }
 
-function choosesByLabels(environment: Environment | undefined): boolean {
-  return environment?.spec.namespaceSelector !== undefined;
+/** Labels of namespaces by which it decides; undefined: it knows all without any. */
+function labelsFor(environment: Environment | undefined): readonly string[] | undefined {
+  if (environment === undefined) return undefined;
+  const { namespaceSelector } = environment.spec;
+  const landing = landsByLabel(environment) ? [LABEL_MANAGED_FOR] : [];
+  if (namespaceSelector === undefined) return landing.length === 0 ? undefined : landing;
+  return [...Object.keys(namespaceSelector.matchLabels ?? {}), ...landing];
 }
 
 /** What was never listed and is not found has no definition. */

@@ -12,6 +12,7 @@ import { backoffMs } from '../../retry/backoff.ts';
 import { namespaceOf } from '../record/application-key.ts';
 import type { Target } from '../record/target.ts';
 import type { AccessKeeper, IfMissing } from '../target/access-keeper.ts';
+import { ownerOf } from './landing-refusal.ts';
 import {
   accountPath,
   bindingLacks,
@@ -139,11 +140,7 @@ export class ManagedAccess implements AccessKeeper {
 
   #refuseByName(client: KubeClient, { namespace, environment, clusterRole }: ManagedPlace): void {
     const { home, ownNamespace, clusterRoles } = this.#options;
-    const owner = namespace.startsWith('kube-')
-      ? 'of Kubernetes itself'
-      : client === home && namespace === ownNamespace
-        ? "the operator's own"
-        : undefined;
+    const owner = ownerOf(namespace, { ownNamespace: client === home ? ownNamespace : undefined });
     if (owner !== undefined)
       throw refused(
         `Namespace ${namespace} is ${owner}: Environment ${environment} gets no managed access there, whatever its labels say. Let it land elsewhere: spec.namespace of the Environment.`,

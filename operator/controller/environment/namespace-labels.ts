@@ -10,17 +10,19 @@ export type KnownLabels = { readonly labels: Labels } | { readonly problem: stri
 
 export interface NamespaceLabelsOptions {
   client: KubeClient;
-  /** Those of a namespace are others by now, or are known at all. */
-  onChange(): void;
+  /** Those of a namespace are others by now, as `isOther` tells of each label. */
+  onChange(isOther: (label: string) => boolean): void;
+  /** They are known, those of all namespaces. */
+  onListed(): void;
 }
 
-/** The labels of the namespaces at home, for Environments that choose by them; without any it watches nothing. */
+/** The labels of the namespaces at home, for Environments that go by them; without any it watches nothing. */
 export class NamespaceLabels {
   readonly #watch: ListWatch<Labels>;
   readonly #byName = new Map<string, Labels>();
   #isStarted = false;
 
-  constructor({ client, onChange }: NamespaceLabelsOptions) {
+  constructor({ client, onChange, onListed }: NamespaceLabelsOptions) {
     this.#watch = new ListWatch<Labels>({
       client,
       resource: NAMESPACES,
@@ -30,9 +32,10 @@ export class NamespaceLabels {
         const before = this.#byName.get(name);
         if (type === 'Deleted') this.#byName.delete(name);
         else this.#byName.set(name, object);
-        if (this.#watch.synced && !isSame(before, this.#byName.get(name))) onChange();
+        const after = this.#byName.get(name);
+        if (this.#watch.synced) onChange((label) => before?.[label] !== after?.[label]);
       },
-      onListed: onChange,
+      onListed,
     });
   }
 
@@ -51,8 +54,4 @@ export class NamespaceLabels {
   stop(): Promise<void> {
     return this.#watch.stop();
   }
-}
-
-function isSame(one: Labels | undefined, other: Labels | undefined): boolean {
-  return JSON.stringify(one) === JSON.stringify(other);
 }

@@ -34,6 +34,8 @@ function application(namespace = 'shop', repoURL = 'https://git.example.com/shop
   });
 }
 
+const managedFor = (tenant: string): KnownLabels => ({ labels: { 'towpath.dev/managed-for': tenant } });
+
 function knowing(
   one: Environment | undefined,
   labels: KnownLabels = { labels: {} },
@@ -46,6 +48,7 @@ function knowing(
   };
   return {
     problem: undefined,
+    ownNamespace: 'towpath-system',
     get: (name) => (name === one?.metadata.name ? known : undefined),
     labelsOf: () => labels,
     whereabouts,
@@ -61,13 +64,18 @@ test('it lands where the Environment says, with the account that it names, or wi
   assert.deepEqual([managed.serviceAccountName, managed.managedRole], ['towpath', 'edit']);
   assert.equal(managed.bounds.isManaged, true);
   assert.equal(managed.refusal, undefined);
-  const named = placed({
-    namespace: '{name}-in-{environment}',
-    access: {
-      serviceAccountName: 'deployer',
-      clusterScoped: [{ group: 'storage.k8s.io', kind: 'StorageClass' }],
+  const named = placed(
+    {
+      namespace: '{name}-in-{environment}',
+      access: {
+        serviceAccountName: 'deployer',
+        clusterScoped: [{ group: 'storage.k8s.io', kind: 'StorageClass' }],
+      },
     },
-  });
+    application(),
+    managedFor('shop'),
+  );
+  assert.equal(named.refusal, undefined);
   assert.equal(named.namespace, 'web-in-staging');
   assert.deepEqual([named.serviceAccountName, named.managedRole], ['deployer', undefined]);
   assert.deepEqual([...named.bounds.clusterScoped], ['storage.k8s.io/StorageClass']);
@@ -107,6 +115,43 @@ test('S2: it is refused where the Environment does not take its namespace or its
     assert.equal(refusal?.reason, reason, JSON.stringify(spec));
     assert.match(refusal?.message ?? '', words);
     assert.equal(namespace, 'shop-staging');
+  }
+});
+
+test('S16: nobody acts as the account of others by the name of a namespace', () => {
+  const named = { access: { serviceAccountName: 'towpath' } };
+  const elsewhere = { cluster: { kubeConfig: { secretRef: { name: 'eu' } } } };
+  const table: [spec: object, reason: string | undefined, words: RegExp, labels?: KnownLabels][] = [
+    // The names of Kubernetes and of the operator, however the account is had.
+    [{ namespace: 'kube-system' }, 'NamespaceNotManaged', /of Kubernetes itself/, managedFor('shop')],
+    [{ ...named, namespace: 'kube-system' }, 'NamespaceNotManaged', /of Kubernetes itself/],
+    [{ ...named, ...elsewhere, namespace: 'kube-{name}' }, 'NamespaceNotManaged', /kube-web is/],
+    [{ namespace: 'towpath-system' }, 'NamespaceNotManaged', /the operator's own/],
+    [{ ...named, namespace: 'towpath-system' }, 'NamespaceNotManaged', /the operator's own/],
+    [{ ...named, ...elsewhere, namespace: 'towpath-system' }, undefined, /^$/],
+    // Where the names of tenants decide, the label says whose it is.
+    [named, 'NamespaceNotManaged', /kubectl label namespace shop-staging towpath.dev\/managed-for=shop$/],
+    [{ ...named, namespace: '{name}' }, 'NamespaceNotManaged', /namespace web is for .* of shop, /],
+    [
+      named,
+      'NamespaceNotManaged',
+      /for the Applications of other .*not for those of shop/,
+      managedFor('other'),
+    ],
+    [named, 'NamespaceNotManaged', /of nobody/, managedFor('')],
+    [named, 'EnvironmentsUnknown', /not listed/, { problem: 'not listed' }],
+    [named, undefined, /^$/, managedFor('shop')],
+    // Its own one, and what the platform named, need none.
+    [{ ...named, namespace: '{namespace}' }, undefined, /^$/],
+    [{ ...named, namespace: 'all-{environment}' }, undefined, /^$/, managedFor('other')],
+    [{ ...named, ...elsewhere }, undefined, /^$/, managedFor('other')],
+    // Managed access looks at it itself.
+    [{}, undefined, /^$/, managedFor('other')],
+  ];
+  for (const [spec, reason, words, labels] of table) {
+    const { refusal } = placed(spec, application(), labels);
+    assert.equal(refusal?.reason, reason, JSON.stringify(spec));
+    assert.match(refusal?.message ?? '', words);
   }
 });
 

@@ -5,6 +5,7 @@ import type { Bounds } from '../../manifest/bounds.ts';
 import { groupKind } from '../../manifest/manifest.ts';
 import { isAllowedRepository } from '../../source/allowed-repositories.ts';
 import type { EnvironmentsView } from './environments.ts';
+import { landingRefusal } from './landing-refusal.ts';
 import { MANAGED_ACCOUNT, managedRoleOf } from './managed-objects.ts';
 
 /** Kubernetes' limit for the name of a namespace. */
@@ -33,7 +34,9 @@ export function placementOf(application: Landing, name: string, environments: En
   const { access = {} } = environment.spec;
   const namespace = namespaceFor(application, environment);
   const refusal =
-    namespaceRefusal(application, environment, environments) ?? refusalOf(application, environment);
+    namespaceRefusal(application, environment, environments) ??
+    landingRefusal(environment, { namespace, tenant: application.metadata.namespace }, environments) ??
+    refusalOf(application, environment);
   return {
     cluster: clusterOf(environment, environments, refusal),
     namespace,

@@ -85,7 +85,7 @@ export const TARGET_REASONS = {
     'Run the two commands that the message shows.',
   ),
   NamespaceNotManaged: person(
-    'The namespace in which an Environment would manage access is not for these Applications, or belongs to Kubernetes or to Towpath.',
+    'The namespace that an Environment lands these Applications in is not for them, as its label says, or belongs to Kubernetes or to Towpath.',
     'Label it as the message says if it is meant for them; else let the Environment, or the Application, land elsewhere.',
   ),
   ClusterRoleNotListed: person(
