@@ -487,3 +487,58 @@ test('what one environment refused in principle stays out of the others when tha
   await stage.untilReadyAt('web', fixed);
   assert.match((await valuesIn(stage, staging)) ?? '', /"from":"fixed"/);
 });
+
+test('S2: an Application is deleted where an Environment does not take it any more, and nothing else is done as the account there', async (t) => {
+  const hook =
+    'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: farewell, annotations: {"helm.sh/hook": pre-delete}}\n';
+  const stage = await newStage(t, { files: { ...CHART, 'templates/hook.yaml': hook } });
+  const { staging, prod } = await twoEnvironments(t, stage);
+  const environments = [{ name: staging.name }, { name: prod.name }];
+  const allow = (...namespaces: string[]) =>
+    stage.kubectl(
+      ...['patch', 'environment', prod.name, '--type=merge', '-p'],
+      JSON.stringify({ spec: { allowedNamespaces: namespaces } }),
+    );
+  const hookIn = async ({ namespace }: StagedEnvironment) => {
+    const path = `/api/v1/namespaces/${namespace}/configmaps/farewell`;
+    return (await stage.cluster.request('GET', path)).status === 200;
+  };
+  const untilBlocked = () =>
+    stage.until(
+      'web',
+      ({ status }) => environmentOf(status, prod.name)?.blockedBy?.[0]?.reason === 'NamespaceNotAllowed',
+      'the refusal to be told',
+    );
+
+  await stage.deployed('web', { environments });
+  await allow();
+  await untilBlocked();
+  await stage.kubectl('delete', 'tapp', 'web', '--timeout=30s');
+  assert.equal(await valuesIn(stage, prod), undefined, 'what is recorded is deleted');
+  assert.ok(await hookIn(staging), 'where it may be it says farewell');
+  assert.ok(!(await hookIn(prod)), 'and nothing is made where it may not');
+
+  // With its record it lost what to delete there: that is looked for only while it may act as the account.
+  await allow(stage.namespace);
+  await stage.deployed('web', { environments });
+  await allow();
+  await untilBlocked();
+  const secrets = await stage.kubectl('get', 'secrets', '-o', 'name');
+  const records = secrets.split('\n').filter((name) => name.startsWith('secret/towpath-application-'));
+  assert.ok(records.length > 0, secrets);
+  await stage.kubectl('delete', ...records);
+  await stage.restart('SIGKILL');
+  await stage.kubectl('delete', 'tapp', 'web', '--wait=false');
+  const waiting = await stage.until(
+    'web',
+    (one) => conditionOf(one, 'Ready')?.reason === 'DeletionFailed',
+    'what it waits for to be told',
+  );
+  const message = conditionOf(waiting, 'Ready')?.message ?? '';
+  assert.ok(message.startsWith(`Deleting: Environment ${prod.name} does not take Applications of`), message);
+  assert.ok(message.endsWith(`annotate towpath.dev/abandon=${prod.name}.`), message);
+  assert.ok((await valuesIn(stage, prod)) !== undefined);
+  await allow(stage.namespace);
+  await eventually(async () => (await valuesIn(stage, prod)) === undefined, { describe: 'it to be deleted' });
+  await stage.kubectl('wait', '--for=delete', 'tapp/web', '--timeout=20s');
+});

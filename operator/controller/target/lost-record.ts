@@ -13,9 +13,14 @@ export async function whereLost(
   target: Target,
   access: TargetAccess,
 ): Promise<WatchedKind[]> {
-  const entry = environmentOf(application.status, target.environment);
-  if (entry === undefined || !wasDeployed(entry)) return [];
+  if (!toldDeployed(application, target)) return [];
   return searchTarget(access, target.namespace);
+}
+
+/** Whether the status tells that something was deployed there. */
+export function toldDeployed({ status }: Application, { environment }: Pick<Target, 'environment'>): boolean {
+  const entry = environmentOf(status, environment);
+  return entry !== undefined && wasDeployed(entry);
 }
 
 /** Whether something of the environment may be there. */

@@ -17,7 +17,8 @@ export async function see(run: Run, { memory }: TargetState): Promise<Outcome> {
       delete record.ending;
       await store.save(record, { signal });
     }
-    const isLost = parts.store.get(target) === undefined;
+    // Nothing is looked for as an account that it may not act as: that waits until it may again.
+    const isLost = target.refusal === undefined && parts.store.get(target) === undefined;
     const lostKinds = isLost
       ? (memory.lostKinds ?? (await whereLost(application, target, access)))
       : undefined;

@@ -16,7 +16,7 @@ import { depart, describeDeparture } from '../deploy/delete-in-stages.ts';
 import { endHooks, haveRun, runHooks } from '../deploy/run-hooks.ts';
 import type { PruneHeld } from '../deploy-context.ts';
 import type { Moving } from '../handover/moving.ts';
-import { whereLost } from '../lost-record.ts';
+import { toldDeployed, whereLost } from '../lost-record.ts';
 import { accessOf, movingOf, type Parts } from '../run.ts';
 import type { Unreported } from '../words/unreported.ts';
 import { whatLeaves } from './what-leaves.ts';
@@ -94,6 +94,8 @@ export async function finalize(
   const moving = movingOf(parts, target, access);
   const isPruned = application.spec.deletionPolicy === 'Prune';
   const deletion = { parts, cluster, access, record, timeoutMs, ...options };
+  // What a record has is deleted, but nothing more is done as an account that it may not act as by now.
+  if (target.refusal !== undefined) deletion.hooks = 'Leave';
   const held = await heldBy(deletion, moving);
   if (held !== undefined) return held;
   const deleted = isPruned ? await deleteAll(deletion, moving) : NOTHING_DELETED;
@@ -203,6 +205,12 @@ async function recovered(
   target: Target,
   access: TargetAccess,
 ): Promise<TargetRecord | undefined> {
+  const { refusal } = target;
+  if (refusal !== undefined) {
+    // Nothing is looked for as an account that it may not act as. What there may be is not left behind in silence.
+    if (toldDeployed(application, target)) throw refusal;
+    return undefined;
+  }
   const kinds = await whereLost(application, target, access);
   return kinds.length === 0 ? undefined : { ...newRecord(target), kinds };
 }
