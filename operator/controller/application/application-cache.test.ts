@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NO_ENVIRONMENTS, onlyTarget } from '../../../test/harness/target.ts';
 import type { Application } from '../../api/v1alpha1/application.ts';
+import { parseEnvironment } from '../../api/v1alpha1/environment.ts';
 import type { KubeObject } from '../../kube/client.ts';
 import { newRecord, type TargetRecord } from '../record/record.ts';
 import { ApplicationCache } from './application-cache.ts';
@@ -49,10 +50,10 @@ function ready(status: 'True' | 'False') {
   };
 }
 
-function known() {
+function known(of = targets) {
   const woken: string[] = [];
   const applications = new ApplicationCache({
-    targets,
+    targets: of,
     recordsOf: () => [],
     onDependency: (dependent) => woken.push(dependent),
     onDropped: () => undefined,
@@ -209,4 +210,28 @@ test('an Application that cannot be read has the targets that are recorded', () 
     applications.get('shop/web')?.targets.map(({ name }) => name),
     ['shop/web/staging', 'shop/web/prod'],
   );
+});
+
+test('A15: what an Environment says changes only the targets that land there, and nothing where they stay as they are', () => {
+  let allowed = ['shop'];
+  const environment = (name: string) => {
+    const parsed = parseEnvironment({
+      apiVersion: 'towpath.dev/v1alpha1',
+      kind: 'Environment',
+      metadata: { name },
+      spec: { allowedNamespaces: name === 'prod' ? allowed : ['*'] },
+    });
+    assert.ok(parsed.ok);
+    return { object: { metadata: { name } } as KubeObject, environment: parsed.environment, errors: [] };
+  };
+  const environments = { ...NO_ENVIRONMENTS, get: environment };
+  const { applications } = known(new Targets({ ...options, environments }));
+  applications.take(object('web', { environments: [{ name: 'staging' }, { name: 'prod' }] }));
+  assert.deepEqual([...applications.namersOf('prod')], ['shop/web']);
+  assert.deepEqual(applications.placeAnew('shop/web'), [], 'all is as it was');
+  assert.deepEqual(applications.usesOf('prod').applications, ['shop/web']);
+  allowed = [];
+  assert.deepEqual(applications.placeAnew('shop/web'), ['shop/web/prod']);
+  assert.deepEqual(applications.usesOf('prod').applications, [], 'who may not land there does not keep it');
+  assert.deepEqual(applications.usesOf('staging').applications, ['shop/web']);
 });

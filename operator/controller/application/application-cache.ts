@@ -8,7 +8,9 @@ import type { TargetRecord } from '../record/record.ts';
 import type { SpecifiedTarget, TargetIdentity } from '../record/target.ts';
 import { forgetLooks, type TargetMemory } from '../target/memory.ts';
 import { type ApplicationMemory, newApplicationMemory, rememberTargets } from './memory.ts';
-import type { Targets } from './targets.ts';
+import { isPlaced, type Targets } from './targets.ts';
+
+const NOBODY: ReadonlySet<string> = new Set();
 
 export interface CachedApplication {
   object: KubeObject;
@@ -101,20 +103,41 @@ export class ApplicationCache {
     }
   }
 
-  /** What is deployed to an Environment. */
+  /** What is deployed to an Environment, or may be: who only names it does not keep it. */
   usesOf(environment: string): Uses {
-    const applications = [...(this.#byEnvironment.get(environment) ?? [])];
+    const applications = [...this.namersOf(environment)].filter((key) => this.#uses(key, environment));
     const objects = applications.map(
       (key) => environmentOf(this.#byKey.get(key)?.application?.status, environment)?.objects ?? 0,
     );
     return { applications, objects: objects.reduce((sum, count) => sum + count, 0) };
   }
 
-  /** Takes in that an Environment came, changed or went; returns the keys of the Applications that name it. */
-  environmentChanged(name: string): readonly string[] {
-    const keys = [...(this.#byEnvironment.get(name) ?? [])];
-    for (const key of keys) this.learnAnew(key);
-    return keys;
+  #uses(key: string, environment: string): boolean {
+    const { specified = [], left = [] } = this.#byKey.get(key) ?? {};
+    const mayLand = (target: SpecifiedTarget) =>
+      target.environment === environment && isPlaced(target) && target.refusal === undefined;
+    if (specified.some(mayLand) || left.some((target) => target.environment === environment)) return true;
+    return [...this.#options.recordsOf(key)].some(({ target }) => target.environment === environment);
+  }
+
+  /** The keys of the Applications that name an Environment, or have something there. */
+  namersOf(environment: string): ReadonlySet<string> {
+    return this.#byEnvironment.get(environment) ?? NOBODY;
+  }
+
+  /**
+   * Finds out anew where the targets of an Application are, and whether anything may be written there; returns the
+   * names of those of which that changed.
+   */
+  placeAnew(key: string): readonly string[] {
+    const cached = this.#byKey.get(key);
+    if (cached?.application === undefined) return [];
+    const before = new Map([...cached.specified, ...cached.left].map((target) => [target.name, target]));
+    const { specified, left } = this.#targetsOf(key, cached.application);
+    const now = [...specified, ...left];
+    const changed = now.filter((target) => !isDeepStrictEqual(before.get(target.name), target));
+    if (changed.length > 0 || now.length !== before.size) this.learnAnew(key);
+    return changed.map(({ name }) => name);
   }
 
   /** Takes in the Application anew: what is not its own, and follows from that, changed. */
@@ -165,13 +188,13 @@ export class ApplicationCache {
     if (readiness(before) !== readiness(application)) this.#tellDependents(key);
     // Whoever waits for it, over however many others, may be in a circle now, or out of one.
     if (!isDeepStrictEqual(dependenciesOf(before), dependenciesOf(application))) this.#tellAllDependents(key);
+    for (const name of environmentsOf(known)) addTo(this.#byEnvironment, name, key);
     if (application === undefined) return;
     for (const target of known.targets) {
       const there = this.#byId.get(target.id) ?? new Map<string, TargetIdentity>();
       this.#byId.set(target.id, there.set(target.name, target));
     }
     for (const other of dependenciesOf(application)) addTo(this.#dependents, other, key);
-    for (const name of environmentsOf(known)) addTo(this.#byEnvironment, name, key);
   }
 
   #targetsOf(
@@ -228,12 +251,9 @@ function dependenciesOf(application: Application | undefined): string[] {
   return (application?.spec.dependsOn ?? []).map(({ name }) => `${application?.metadata.namespace}/${name}`);
 }
 
-/** That it names, or did. */
-function environmentsOf({
-  specified = [],
-  left = [],
-}: Partial<Pick<CachedApplication, 'specified' | 'left'>> = {}): string[] {
-  return [...specified, ...left].map(({ environment }) => environment);
+/** That it names, or did; of one that cannot be read those that it has something in. */
+function environmentsOf({ targets = [] }: Partial<Pick<CachedApplication, 'targets'>> = {}): string[] {
+  return targets.map(({ environment }) => environment);
 }
 
 /** What was gone and is named again is to be looked after. */

@@ -18,6 +18,7 @@ import { pacedQueue } from '../target/paced-queue.ts';
 import type { Parts } from '../target/run.ts';
 import { Verdicts } from '../target/verdicts.ts';
 import type { TargetUpdate } from '../target/words/target-update.ts';
+import { OneAtATime } from '../work/one-at-a-time.ts';
 import type { Queue } from '../work/queue.ts';
 import { ApplicationCache } from './application-cache.ts';
 import type { ControllerOptions } from './controller-options.ts';
@@ -42,6 +43,7 @@ export class ApplicationController {
   readonly #looks: ApplicationLooks;
   readonly #targets: TargetController;
   #queue: Queue | undefined;
+  readonly #placing = new OneAtATime((environment) => this.#placeAnew(environment));
 
   constructor(options: ControllerOptions) {
     this.#options = options;
@@ -206,7 +208,19 @@ export class ApplicationController {
 
   /** An Environment came, changed, or went: who names it is looked at anew. */
   onEnvironment(name: string): void {
-    for (const key of this.#applications.environmentChanged(name)) this.#wake(key, { interrupt: 'at once' });
+    void this.#placing.run(name);
+  }
+
+  /** However many land there, others have their turns; and only whom it is about is interrupted. */
+  async #placeAnew(environment: string): Promise<void> {
+    for (const key of [...this.#applications.namersOf(environment)]) {
+      const pause = this.#options.slices.pause();
+      if (pause !== undefined) await pause;
+      const changed = this.#applications.placeAnew(key);
+      if (changed.length === 0) continue;
+      this.#queue?.add(key);
+      for (const target of changed) this.#targets.look(target, { interrupt: 'at once' });
+    }
   }
 
   get load(): Load {
