@@ -248,6 +248,17 @@ test('S12, B5: a kubeconfig that is gone, cannot be used, or leads to another cl
 
   await storeKubeConfig(stage, 'there', own);
   await untilEnvironment(stage, there, 'ClusterChanged');
+  // As a backup restores it: the records know where it was.
+  const path = `${ENVIRONMENTS}/${there.name}/status`;
+  const lost = await stage.cluster.request('PATCH', path, {
+    body: { status: null },
+    contentType: 'application/merge-patch+json',
+  });
+  assert.equal(lost.status, 200, lost.body);
+  assert.equal((JSON.parse(lost.body) as Environment).status, undefined);
+  const restored = await untilEnvironment(stage, there, 'ClusterChanged');
+  assert.equal(restored.status?.cluster?.uid, undefined, 'it is taken for none that nobody confirmed');
+  assert.ok(readyOf(restored)?.message.includes(await uidOf(other)));
   await stage.kubectl('annotate', 'environment', there.name, `towpath.dev/cluster-confirmed=${uid}`);
   const confirmed = await untilEnvironment(stage, there, 'Available');
   assert.equal(confirmed.status?.cluster?.uid, uid);

@@ -206,6 +206,11 @@ export class ApplicationController {
     return this.#applications.usesOf(environment);
   }
 
+  /** In which clusters records have something of an Environment. */
+  recordedIn(environment: string): ReadonlySet<string> {
+    return this.#parts.store.clustersOf(environment);
+  }
+
   /** An Environment came, changed, or went: who names it is looked at anew. */
   onEnvironment(name: string): void {
     void this.#placing.run(name);

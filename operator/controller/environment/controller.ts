@@ -34,6 +34,8 @@ export interface EnvironmentControllerOptions {
   finalizer: string;
   /** What is deployed there. */
   usesOf(environment: string): Uses;
+  /** In which clusters records have something of it. */
+  recordedIn(environment: string): ReadonlySet<string>;
   /** Whoever lands there is to be looked at anew. */
   onChange(environment: string): void;
   random(): number;
@@ -48,6 +50,8 @@ export class EnvironmentController implements EnvironmentsView {
   readonly #environments: Environments;
   readonly #clusters: Clusters;
   readonly #writer: EnvironmentStatusWriter;
+  /** By Environment whose status names no cluster: in which ones records have something of it. */
+  readonly #recorded = new Map<string, ReadonlySet<string>>();
   /** By Environment: when a freeze begins or ends, and when what is counted is told again. */
   readonly #freezes = new Timers((name) => this.#writer.due(name));
   readonly #counts = new Timers((name) => this.#writer.due(name));
@@ -99,8 +103,12 @@ export class EnvironmentController implements EnvironmentsView {
     await Promise.all([this.#environments.stop(), this.#clusters.stop()]);
   }
 
-  /** This process leads. */
+  /** This process leads, and knows the records. */
   lead(): void {
+    for (const name of this.#environments.names()) {
+      this.#noteRecorded(name);
+      if (this.#recorded.has(name)) this.#options.onChange(name);
+    }
     this.#writer.lead();
   }
 
@@ -132,7 +140,8 @@ export class EnvironmentController implements EnvironmentsView {
   }
 
   whereabouts(environment: Environment): Whereabouts {
-    return whereaboutsOf(environment, this.#clusters.stand(environment.metadata.name));
+    const { name } = environment.metadata;
+    return whereaboutsOf(environment, this.#clusters.stand(name), this.#recorded.get(name));
   }
 
   /** The cluster that a target is in. @throws TowpathError where there is no way to it any more */
@@ -154,8 +163,16 @@ export class EnvironmentController implements EnvironmentsView {
   }
 
   #changed(name: string): void {
+    this.#noteRecorded(name);
     this.#clusters.follow(name, this.get(name)?.environment?.spec.cluster?.kubeConfig.secretRef);
     this.#options.onChange(name);
+  }
+
+  /** Records are gone through for nobody else: there may be many, and what a status says counts before them. */
+  #noteRecorded(name: string): void {
+    const { spec, status } = this.get(name)?.environment ?? {};
+    if (spec?.cluster === undefined || status?.cluster?.uid !== undefined) this.#recorded.delete(name);
+    else this.#recorded.set(name, this.#options.recordedIn(name));
   }
 
   #factsOf(name: string): EnvironmentFacts {
@@ -174,6 +191,7 @@ export class EnvironmentController implements EnvironmentsView {
       deletion: isGoing ? inUse(name, uses) : undefined,
       access: environment && unlistedRole(name, managedRoleOf(environment.spec), clusterRoles),
       stand: this.#clusters.stand(name),
+      recorded: this.#recorded.get(name) ?? new Set(),
       homeVersion: this.#options.home.discovery.kubeVersion() || undefined,
     };
   }

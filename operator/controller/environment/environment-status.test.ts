@@ -58,6 +58,22 @@ test('B5: an Environment is in the cluster that its status has, and in another o
   assert.equal(isIn(confirm(OTHER_UID), REACHED), 'ClusterChanged', 'that was another one');
 });
 
+test('B5: an Environment that came without its status is in the cluster that records know, until a person confirms another', () => {
+  const recorded = new Set([OTHER_UID]);
+  const facts = { stand: REACHED, homeVersion: undefined, recorded };
+  const whereabouts = whereaboutsOf(environment(), REACHED, recorded);
+  assert.equal(whereabouts.is, 'Lost');
+  assert.ok(whereabouts.error.message.includes(OTHER_UID) && whereabouts.error.message.includes(UID));
+  const told = environmentStatus(environment(), facts, 3, NOW);
+  assert.equal(told.conditions?.[0]?.reason, 'ClusterChanged');
+  assert.equal(told.cluster?.uid, undefined, 'nobody confirmed it');
+
+  const confirmed = environment(undefined, { 'towpath.dev/cluster-confirmed': UID });
+  assert.equal(environmentStatus(confirmed, facts, 3, NOW).cluster?.uid, UID);
+  assert.equal(whereaboutsOf(environment(), REACHED, new Set([UID])).is, 'Found', 'the same one');
+  assert.equal(whereaboutsOf(environment({ cluster: { uid: UID } }), REACHED, recorded).is, 'Known');
+});
+
 test('the status of an Environment tells of its cluster, keeps what is known of it, and changes with nothing else', () => {
   const first = statusOf(environment(), REACHED);
   assert.deepEqual(first, {

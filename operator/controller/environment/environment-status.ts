@@ -12,6 +12,8 @@ export interface EnvironmentFacts {
   readonly stand: ClusterStand | undefined;
   /** Version of the operator's own. */
   readonly homeVersion: string | undefined;
+  /** Clusters in which records have something of it. */
+  readonly recorded?: ReadonlySet<string>;
   /** Why it stays although it is being deleted. */
   readonly deletion?: TowpathError | undefined;
   /** What keeps its access from being made, wherever an Application lands. */
@@ -32,7 +34,7 @@ export function environmentStatus(
 ): Status {
   const { status = {} } = environment;
   const known = { ...status, ...facts.others };
-  const whereabouts = whereaboutsOf(environment, facts.stand);
+  const whereabouts = whereaboutsOf(environment, facts.stand, facts.recorded);
   if (whereabouts.is === 'Pending') return known;
   const lost = whereabouts.is === 'Lost' ? whereabouts.error : undefined;
   const error = facts.deletion ?? lost ?? facts.access;

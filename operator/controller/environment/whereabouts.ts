@@ -17,16 +17,19 @@ export type Whereabouts =
 /**
  * Where an Environment is. Pure. Whom its kubeconfig leads to is compared with whom it led to before: nothing is
  * written to a cluster that is not written down (B5).
+ *
+ * @param recorded Clusters in which records have something of it. They outlive a status, which no backup restores.
  */
 export function whereaboutsOf(
   { metadata, status }: Pick<Environment, 'metadata' | 'status'>,
   stand: ClusterStand | undefined,
+  recorded: ReadonlySet<string> = new Set(),
 ): Whereabouts {
   if (stand === undefined) return { is: 'Known', cluster: HOME };
   const { state } = stand;
   if (state.is === 'Connecting') return { is: 'Pending' };
   if (state.is === 'Lost') return state;
-  const known = status?.cluster?.uid;
+  const known = status?.cluster?.uid ?? [...recorded].find((cluster) => cluster !== state.uid);
   if (known === state.uid) return { is: 'Known', cluster: state.uid };
   const confirmed = metadata.annotations[ANNOTATION_CLUSTER_CONFIRMED];
   if (known === undefined || confirmed === state.uid) return { is: 'Found', uid: state.uid };
@@ -35,10 +38,11 @@ export function whereaboutsOf(
 
 function clusterChanged(name: string, known: string, found: string): TowpathError {
   const next = `If that is meant: kubectl annotate --overwrite environment ${name} ${ANNOTATION_CLUSTER_CONFIRMED}=${found}`;
+  const before = known === HOME ? "the operator's own" : known;
   return new TowpathError(
     'Person',
     'ClusterChanged',
-    `The kubeconfig of Environment ${name} leads to another cluster than before (${known}): nothing is written or deleted there. ${next}`,
+    `The kubeconfig of Environment ${name} leads to another cluster than before (${before}): nothing is written or deleted there. ${next}`,
     { next },
   );
 }

@@ -96,6 +96,11 @@ export class RecordsInMemory {
     return this.#byId.get(id);
   }
 
+  /** Of all targets. */
+  records(): Iterable<TargetRecord> {
+    return this.#byId.values();
+  }
+
   /** The target whose record is a member of the Application's Secret. */
   inside(application: string): TargetEntry | undefined {
     return [...this.targetsOf(application).values()].find(({ own }) => own === undefined);

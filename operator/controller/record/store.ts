@@ -12,7 +12,7 @@ import { type OnUntrusted, RecordReader } from './reader.ts';
 import { type Candidate, type Manifests, noteRan, type TargetRecord } from './record.ts';
 import { type Place, RecordsInMemory } from './records-in-memory.ts';
 import { purposeOf, RecordSecrets, targetSecret } from './secrets.ts';
-import type { TargetIdentity } from './target.ts';
+import { HOME, type TargetIdentity } from './target.ts';
 import { TargetSecrets } from './target-secrets.ts';
 
 export interface StoreOptions {
@@ -112,6 +112,14 @@ export class RecordStore {
   /** Those of the targets of the Application with that key. */
   recordsOf(application: string): TargetRecord[] {
     return [...this.#entries.targetsOf(application).values()].map(({ record }) => record);
+  }
+
+  /** The clusters in which something was written of that environment, of whichever Application. */
+  clustersOf(environment: string): ReadonlySet<string> {
+    const clusters = new Set<string>();
+    for (const { target, cluster = HOME, kinds } of this.#entries.records())
+      if (target.environment === environment && kinds.length > 0) clusters.add(cluster);
+    return clusters;
   }
 
   /** The candidates whose manifests are kept for the target, the newest first. */
