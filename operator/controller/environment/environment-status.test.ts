@@ -15,12 +15,16 @@ const NOW = new Date('2026-11-29T14:00:00.500Z');
 const OTHER_UID = 'ffffffff-0000-4000-8000-000000000000';
 const UID = '00000000-0000-4000-8000-000000000000';
 
-function environment(status?: object, annotations: Record<string, string> = {}): Environment {
+function environment(
+  status?: object,
+  annotations: Record<string, string> = {},
+  spec: object = {},
+): Environment {
   const parsed = parseEnvironment({
     apiVersion: 'towpath.dev/v1alpha1',
     kind: 'Environment',
     metadata: { name: 'eu', uid: 'u', resourceVersion: '1', generation: 3, annotations },
-    spec: { allowedNamespaces: ['*'], cluster: { kubeConfig: { secretRef: { name: 'eu' } } } },
+    spec: { allowedNamespaces: ['*'], cluster: { kubeConfig: { secretRef: { name: 'eu' } } }, ...spec },
     ...(status === undefined ? {} : { status }),
   });
   assert.ok(parsed.ok, JSON.stringify(parsed));
@@ -90,7 +94,8 @@ test('the status of an Environment tells of its cluster, keeps what is known of 
     ],
     cluster: { version: 'v1.37.2', uid: UID, reachable: true, context: 'eu' },
   });
-  const later = environmentStatus(environment(first), { stand: REACHED, homeVersion: '' }, 3, new Date());
+  const facts = { stand: REACHED, homeVersion: '' };
+  const later = environmentStatus(environment(first), facts, 3, new Date());
   assert.deepEqual(later, first, 'no heartbeat');
 
   const down = statusOf(environment(first), LOST);
@@ -123,6 +128,14 @@ test('B5: of another cluster nothing is told as if it were the one that is known
     uid: OTHER_UID,
     version: 'v1.30.0',
   });
+});
+
+test('a suspended Environment does not say that Applications can be deployed there', () => {
+  const { conditions } = statusOf(environment(undefined, {}, { suspend: true }), REACHED);
+  assert.deepEqual(
+    conditions?.map(({ type, message }) => [type, message]),
+    [['Ready', 'Suspended: nothing is written here until spec.suspend is false.']],
+  );
 });
 
 test('a message that is too long keeps its next step', () => {

@@ -1,7 +1,11 @@
-import type { TowpathError } from '../../api/errors.ts';
+import { TowpathError } from '../../api/errors.ts';
 import { fitBetween } from '../../api/v1alpha1/bound-status.ts';
 import { setConditions } from '../../api/v1alpha1/conditions.ts';
-import type { Environment, EnvironmentResourceStatus } from '../../api/v1alpha1/environment.ts';
+import {
+  type Environment,
+  type EnvironmentResourceStatus,
+  environmentResourceStatusSchema,
+} from '../../api/v1alpha1/environment.ts';
 import { secondTime } from '../../kube/times.ts';
 import type { ClusterStand } from './clusters.ts';
 import { whereaboutsOf } from './whereabouts.ts';
@@ -23,7 +27,7 @@ export interface EnvironmentFacts {
 }
 
 type Status = EnvironmentResourceStatus;
-type Told = Pick<Environment, 'metadata' | 'status'>;
+type Told = Pick<Environment, 'metadata' | 'spec' | 'status'>;
 
 /** The status of an Environment. Pure. What is known of a cluster stays while it is out of reach. */
 export function environmentStatus(
@@ -41,31 +45,46 @@ export function environmentStatus(
   return {
     ...known,
     observedGeneration: generation,
-    conditions: conditionsOf(error, status, generation, now),
+    conditions: conditionsOf(error ?? availability(environment), status, generation, now),
     cluster: clusterOf(status.cluster, facts, whereabouts.is === 'Found' ? whereabouts.uid : undefined),
   };
 }
 
+/** What of its status is told of an Environment that cannot be read as one, and what was told before. Pure. */
+export function unreadableStatus(
+  name: string,
+  { errors, told }: { errors: readonly string[]; told: unknown },
+  generation: number,
+  now: Date,
+): { before: Status; status: Status } {
+  const before = toldSchema.safeParse(told ?? {}).data ?? {};
+  const begin = `Environment ${name} cannot be read, and nothing is written there; correct it: `;
+  const message = fitBetween(begin, errors.join('; '), '');
+  const error = new TowpathError('Person', 'EnvironmentInvalid', message);
+  const conditions = conditionsOf(error, before, generation, now);
+  return { before, status: { observedGeneration: generation, conditions } };
+}
+
+const toldSchema = environmentResourceStatusSchema.pick({ observedGeneration: true, conditions: true });
+
+function availability({ spec }: Told): { message: string } {
+  if (!spec.suspend) return { message: 'Applications can be deployed here.' };
+  return { message: 'Suspended: nothing is written here until spec.suspend is false.' };
+}
+
 function conditionsOf(
-  error: TowpathError | undefined,
+  found: TowpathError | { message: string },
   { conditions = [] }: Status,
   generation: number,
   now: Date,
 ): NonNullable<Status['conditions']> {
   const judge = () => {
-    if (error === undefined)
-      return [
-        {
-          type: 'Ready',
-          status: 'True' as const,
-          reason: 'Available',
-          message: 'Applications can be deployed here.',
-        },
-      ];
-    const why = { reason: error.reason, message: fitted(error) };
+    if (!(found instanceof TowpathError))
+      return [{ type: 'Ready', status: 'True' as const, reason: 'Available', message: found.message }];
+    const why = { reason: found.reason, message: fitted(found) };
     return [
       { type: 'Ready', status: 'False' as const, ...why },
-      { type: error.remedy === 'Person' ? 'Stalled' : 'Reconciling', status: 'True' as const, ...why },
+      { type: found.remedy === 'Person' ? 'Stalled' : 'Reconciling', status: 'True' as const, ...why },
     ];
   };
   return setConditions(conditions, judge(), generation, secondTime(now));

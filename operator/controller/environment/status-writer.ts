@@ -1,10 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { EnvironmentResourceStatus } from '../../api/v1alpha1/environment.ts';
 import type { KubeClient, KubeObject } from '../../kube/client.ts';
 import { isConflict, isNotFound, NotLeaderError } from '../../kube/errors.ts';
 import { backoffMs } from '../../retry/backoff.ts';
 import { mergePatchBetween } from '../work/merge-patch.ts';
-import { type EnvironmentFacts, environmentStatus } from './environment-status.ts';
+import { type EnvironmentFacts, environmentStatus, unreadableStatus } from './environment-status.ts';
 import { ENVIRONMENTS, type KnownEnvironment } from './environments.ts';
 
 export interface EnvironmentStatusWriterOptions {
@@ -115,23 +114,28 @@ export class EnvironmentStatusWriter {
     return isOurs(name);
   }
 
+  #statusOf(name: string, { object, environment, errors }: KnownEnvironment) {
+    const now = this.#options.client.now();
+    const generation = object.metadata.generation ?? 0;
+    if (environment === undefined) {
+      const told = 'status' in object ? object.status : undefined;
+      return unreadableStatus(name, { errors, told }, generation, now);
+    }
+    const status = environmentStatus(environment, this.#options.factsOf(name), generation, now);
+    return { before: environment.status ?? {}, status };
+  }
+
   async #patch(name: string, signal: AbortSignal): Promise<void> {
-    const { client, get, factsOf } = this.#options;
+    const { client, get } = this.#options;
     if (!(await this.#isToTell(name, signal))) return;
     const known = get(name);
-    if (known?.environment === undefined) return;
-    const { metadata } = known.object;
-    const generation = metadata.generation ?? 0;
-    const status: EnvironmentResourceStatus = environmentStatus(
-      known.environment,
-      factsOf(name),
-      generation,
-      client.now(),
-    );
-    const patch = mergePatchBetween(known.environment.status ?? {}, status);
+    if (known === undefined) return;
+    const { before, status } = this.#statusOf(name, known);
+    const patch = mergePatchBetween(before, status);
     if (patch === undefined) return;
     const path = { resource: ENVIRONMENTS, name, subresource: 'status' };
-    const body = { metadata: { resourceVersion: metadata.resourceVersion }, status: patch };
+    const { resourceVersion } = known.object.metadata;
+    const body = { metadata: { resourceVersion }, status: patch };
     try {
       const written = await client.mergePatch(path, body, {}, { signal });
       this.#options.onWritten(written);
