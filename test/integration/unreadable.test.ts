@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { startControlPlane } from '../harness/control-plane.ts';
+import { newEnvironment } from '../harness/environments.ts';
 import { conditionOf, fastLease, installCRDs, newStage } from '../harness/operator.ts';
-import { environmentOf } from '../harness/target.ts';
+import { environmentOf, recordSecretOf } from '../harness/target.ts';
 
 const configMap = (name: string) => `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\n`;
 const CRD = 'crd/applications.towpath.dev';
@@ -29,9 +30,19 @@ test('A6: an Application that is stored and cannot be read is told so on itself,
     },
     flags: fastLease,
   });
+  const staging = await newEnvironment(t, stage, 'staging');
+  const prod = await newEnvironment(t, stage, 'prod');
   // After what the stage still asks of it.
   t.after(() => cluster.stop());
   const head = await stage.deployed('once', { source: { path: 'once' } });
+
+  const environments = [staging, prod].map(({ name }) => ({ name }));
+  await stage.deployed('spread', { source: { path: 'once' }, environments });
+  const recordsOf = async (name: string) => {
+    const names = await stage.kubectl('get', 'secrets', '-o', 'jsonpath={.items[*].metadata.name}');
+    return names.split(' ').filter((one) => one.startsWith(recordSecretOf(stage, name)));
+  };
+  assert.equal((await recordsOf('spread')).length, 2, 'a record for each environment');
 
   const lax = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
   await stage.kubectl(
@@ -60,6 +71,7 @@ test('A6: an Application that is stored and cannot be read is told so on itself,
     serviceAccountName: 'towpath',
   };
   await write('once', broken);
+  await write('spread', { ...broken, environments });
   await installCRDs(cluster);
   await stage.until(
     'once',
@@ -81,6 +93,7 @@ test('A6: an Application that is stored and cannot be read is told so on itself,
     ['credentials', 'must not carry credentials'],
     ['loop', 'spec.source.interval'],
     ['once', 'spec.source.interval'],
+    ['spread', 'spec.source.interval'],
   ] as const) {
     const told = await stage.until(
       name,
@@ -112,7 +125,13 @@ test('A6: an Application that is stored and cannot be read is told so on itself,
   const recovered = await stage.untilReadyAt('loop', head);
   assert.equal(conditionOf(recovered, 'Stalled'), undefined);
 
-  // What it wants done with its objects is unknown: it is let go, and they are left.
+  // What it wants done with its objects is unknown: it is let go, and they are left; what is recorded of them is not.
   await stage.kubectl('delete', 'applications.towpath.dev', 'once', '--timeout=20s');
   assert.equal(await stage.kubectl('get', 'configmap', 'once', '-o', 'name'), 'configmap/once\n');
+  await stage.kubectl('delete', 'applications.towpath.dev', 'spread', '--timeout=20s');
+  for (const { namespace } of [staging, prod]) {
+    const { stdout } = await cluster.kubectl(['-n', namespace, 'get', 'configmap', 'once', '-o', 'name']);
+    assert.equal(stdout, 'configmap/once\n');
+  }
+  for (const name of ['once', 'spread']) assert.deepEqual(await recordsOf(name), [], name);
 });
