@@ -99,7 +99,20 @@ const namespacesSchema = {
     .exactOptional(),
 };
 
-const time = (description: string) => z.iso.datetime({ offset: true }).max(35).meta({ description });
+const YEAR = '[12][0-9]{3}';
+const LEAP_YEAR = '([12][0-9](0[48]|[2468][048]|[13579][26])|(1[26]|2[048])00)';
+const DATE = `(${YEAR}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))|${LEAP_YEAR}-02-29)`;
+const MINUTES = '([01][0-9]|2[0-3]):[0-5][0-9]';
+
+/** A time of RFC 3339. The format date-time of the API server takes others, too, which nobody can compare. */
+const time = (description: string) =>
+  ruled(
+    text(35, description),
+    matches(
+      `^${DATE}T${MINUTES}:[0-5][0-9]([.][0-9]{1,9})?(Z|[-+]${MINUTES})$`,
+      'must be a time with its zone: 2026-12-20T00:00:00Z or 2026-12-20T01:00:00+01:00',
+    ),
+  );
 
 const freezeSchema = ruled(
   z.object({
@@ -108,7 +121,7 @@ const freezeSchema = ruled(
     reason: text(128, 'Why; told with everything that waits for it.').exactOptional(),
   }),
   {
-    rule: '!has(self.until) || self.from < self.until',
+    rule: '!has(self.until) || timestamp(self.from) < timestamp(self.until)',
     message: 'until must be after from',
     fieldPath: '.until',
     holds: ({ from, until }) => until === undefined || Date.parse(from) < Date.parse(until),
@@ -186,6 +199,7 @@ const specSchema = ruled(
   },
 );
 
+const foundTime = (description: string) => z.iso.datetime({ offset: true }).max(35).meta({ description });
 const count = (description: string) => z.int().min(0).max(1_000_000_000).meta({ description });
 
 export const environmentResourceStatusSchema = z.object({
@@ -206,7 +220,7 @@ export const environmentResourceStatusSchema = z.object({
       uid: text(64, 'By which it is known: the uid of its namespace kube-system.').optional(),
       reachable: z.boolean().meta({ description: 'Whether its API server answers.' }).optional(),
       context: text(253, 'The context of the kubeconfig that is used.').optional(),
-      credentialExpiresAt: time('When the certificate or token of the kubeconfig expires.').optional(),
+      credentialExpiresAt: foundTime('When the certificate or token of the kubeconfig expires.').optional(),
     })
     .meta({ description: 'The cluster, as it was found.' })
     .optional(),
