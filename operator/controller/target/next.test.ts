@@ -222,9 +222,14 @@ const ROWS: readonly [string, Partial<TargetState>, Deed | { wait: Date | undefi
     { deployment: deployment(OLD, UNDER_WAY), ...seen(NEW) },
     'Judge',
   ],
-  ['what another environment has not judged yet', { ...seen(NEW, JUDGED), ...AWAITED }, { wait: seconds(4) }],
-  ['… judged here in the look before', { ...seen(NEW), ...AWAITED }, { wait: seconds(4) }],
-  ['… and waited for long enough', { ...seen(NEW), ...AWAITED, now: seconds(4) }, 'Begin'],
+  ['what another environment has not judged yet', { ...seen(NEW, JUDGED), ...AWAITED }, { wait: seconds(1) }],
+  [
+    '… as somebody asked for',
+    { ...seen(NEW, JUDGED), ...AWAITED, request: 'x', requestKey: 'key of x' },
+    { wait: seconds(1) },
+  ],
+  ['… judged here in the look before', { ...seen(NEW), ...AWAITED }, { wait: seconds(1) }],
+  ['… and waited for long enough', { ...seen(NEW), ...AWAITED, now: seconds(1) }, 'Begin'],
   ['… and now it has', { ...seen(NEW), ...AWAITED, others: NO_OTHERS }, 'Begin'],
   ['… but something else is wanted by now', { ...seen(OLD), ...AWAITED }, 'Judge'],
   [

@@ -12,7 +12,7 @@ import { toldAfter } from './words/refusals.ts';
 /** What another resource decides is tried again when something wakes us, but not for every Pod that flaps (A14). */
 const RESOURCE_PAUSE_MS = 500;
 /** So long others may take to say what they think of a candidate; one that hangs must not delay them for longer (A3). */
-const OTHERS_MS = 5_000;
+const OTHERS_MS = 2_000;
 
 /** How far the wanted candidate is. */
 export type Stage =

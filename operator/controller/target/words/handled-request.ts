@@ -1,4 +1,4 @@
-import { unforeseen } from '../stage.ts';
+import { stageOf, unforeseen } from '../stage.ts';
 import type { TargetState } from '../state.ts';
 import type { Standing } from './facts.ts';
 
@@ -12,6 +12,8 @@ export function isHandled(state: TargetState, standing: Standing): boolean {
   if (request !== undefined && refusal !== undefined) return refusal.remedy !== 'Time';
   if (request === undefined || found.sight !== 'Seen' || found.clock === 'Paused') return false;
   if (found.isRequestUnnoted === true || unforeseen(state) !== undefined) return false;
+  // Nothing was done for it yet, and noting it would make what was judged for it another thing.
+  if (stageOf(state) === 'Awaiting') return false;
   if (found.obstacle?.at === 'Resolving') return found.obstacle.isAnswer;
   if (standing.sync !== 'Blocked' || handledRequest === requestKey) return true;
   return settings.mode !== 'Manual' && standing.remedy === 'Person';
