@@ -474,6 +474,8 @@ test("S15: the operator's own roles have no wildcard, and write nothing but its 
       ...(resourceNames && { resourceNames }),
     }));
   assert.deepEqual(writes, [
+    { resources: ['environments'], verbs: ['get', 'list', 'watch', 'patch'] },
+    { resources: ['environments/status'], verbs: ['patch'] },
     {
       resources: ['customresourcedefinitions'],
       verbs: ['patch'],
