@@ -276,6 +276,7 @@ export class Operator {
       recordedIn: (name) => this.#controller.recordedIn(name),
       log: this.#log,
       onChange: (name) => this.#controller.onEnvironment(name),
+      onListed: () => this.#controller.onEnvironmentsListed(),
       random: Math.random,
     });
   }

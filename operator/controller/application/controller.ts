@@ -29,6 +29,7 @@ import { forgetStatus, forgetUpdates } from './memory.ts';
 import { stateOf } from './metrics-state.ts';
 import type { LogLine } from './status/log-lines.ts';
 import { ApplicationWriter } from './status/writer.ts';
+import { isRefused } from './targets.ts';
 
 /**
  * Follows the Applications, and works on them while this process leads: what there is to do for one is done target by
@@ -214,6 +215,14 @@ export class ApplicationController {
   /** An Environment came, changed, or went: who names it is looked at anew. */
   onEnvironment(name: string): void {
     void this.#placing.run(name);
+  }
+
+  /** All Environments are known: an Application that names one which does not exist hears of none. */
+  onEnvironmentsListed(): void {
+    const waiting = [...this.#applications.entries()].flatMap(([, { specified }]) =>
+      specified.filter(isRefused).filter(({ refusal }) => refusal.reason === 'EnvironmentsUnknown'),
+    );
+    for (const name of new Set(waiting.map(({ environment }) => environment))) this.onEnvironment(name);
   }
 
   /** However many land there, others have their turns; and only whom it is about is interrupted. */

@@ -125,6 +125,8 @@ export class Clusters {
     followed.isReading = true;
     void this.#readAll(environment, followed).finally(() => {
       followed.isReading = false;
+      // It changed between the last look and the end.
+      if (followed.isOutdated && !followed.ended.signal.aborted) this.#read(environment);
     });
   }
 

@@ -1,3 +1,4 @@
+import { TowpathError } from '../../api/errors.ts';
 import type { Environment } from '../../api/v1alpha1/environment.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import type { CredentialState } from '../../observe/environment-metrics.ts';
@@ -38,6 +39,8 @@ export interface EnvironmentControllerOptions {
   recordedIn(environment: string): ReadonlySet<string>;
   /** Whoever lands there is to be looked at anew. */
   onChange(environment: string): void;
+  /** All Environments are known: whoever waits for one that does not exist is to be told so. */
+  onListed(): void;
   random(): number;
 }
 
@@ -52,6 +55,8 @@ export class EnvironmentController implements EnvironmentsView {
   readonly #writer: EnvironmentStatusWriter;
   /** By Environment whose status names no cluster: in which ones records have something of it. */
   readonly #recorded = new Map<string, ReadonlySet<string>>();
+  /** By Environment: why its status cannot be written. */
+  readonly #unwritten = new Map<string, string>();
   /** By Environment: when a freeze begins or ends, and when what is counted is told again. */
   readonly #freezes = new Timers((name) => this.#writer.due(name));
   readonly #counts = new Timers((name) => this.#writer.due(name));
@@ -63,6 +68,7 @@ export class EnvironmentController implements EnvironmentsView {
       client,
       log,
       onChange: (name) => this.#changed(name),
+      onListed: () => options.onListed(),
       onTold: (name) => this.#writer.due(name),
     });
     this.#clusters = new Clusters({
@@ -83,12 +89,12 @@ export class EnvironmentController implements EnvironmentsView {
       isOurs: (name) => options.isOnly || options.usesOf(name).applications.length > 0,
       finalizer: options.finalizer,
       factsOf: (name) => this.#factsOf(name),
-      onWritten: (object) => this.#environments.takeIn(object),
-      onFault: (environment, error) =>
-        log.warn(
-          { environment, error: error instanceof Error ? error.message : String(error) },
-          'The status of an Environment could not be written; it is tried again.',
-        ),
+      onWritten: (object) => {
+        this.#environments.takeIn(object);
+        const { name } = object.metadata;
+        if (this.#unwritten.delete(name)) options.onChange(name);
+      },
+      onFault: (name, error) => this.#notWritten(name, error),
       random,
     });
   }
@@ -141,7 +147,10 @@ export class EnvironmentController implements EnvironmentsView {
 
   whereabouts(environment: Environment): Whereabouts {
     const { name } = environment.metadata;
-    return whereaboutsOf(environment, this.#clusters.stand(name), this.#recorded.get(name));
+    const whereabouts = whereaboutsOf(environment, this.#clusters.stand(name), this.#recorded.get(name));
+    const why = this.#unwritten.get(name);
+    if (whereabouts.is !== 'Found' || why === undefined) return whereabouts;
+    return { is: 'Lost', error: notWrittenDown(name, why) };
   }
 
   /** The cluster that a target is in. @throws TowpathError where there is no way to it any more */
@@ -162,7 +171,19 @@ export class EnvironmentController implements EnvironmentsView {
     }
   }
 
+  #notWritten(name: string, error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    this.#options.log.warn(
+      { environment: name, error: message },
+      'The status of an Environment could not be written; it is tried again.',
+    );
+    const isNews = this.#unwritten.get(name) !== message;
+    this.#unwritten.set(name, message);
+    if (isNews) this.#options.onChange(name);
+  }
+
   #changed(name: string): void {
+    if (this.get(name) === undefined) this.#unwritten.delete(name);
     this.#noteRecorded(name);
     this.#clusters.follow(name, this.get(name)?.environment?.spec.cluster?.kubeConfig.secretRef);
     this.#options.onChange(name);
@@ -195,4 +216,13 @@ export class EnvironmentController implements EnvironmentsView {
       homeVersion: this.#options.home.discovery.kubeVersion() || undefined,
     };
   }
+}
+
+/** Nothing is written to a cluster of which it is not known by tomorrow that it was this one. */
+function notWrittenDown(name: string, why: string): TowpathError {
+  return new TowpathError(
+    'Time',
+    'EnvironmentsUnknown',
+    `In which cluster Environment ${name} is cannot be written into its status, and before that nothing is deployed there; it is tried again: ${why}`,
+  );
 }

@@ -24,6 +24,8 @@ export interface EnvironmentsOptions {
   log: Logger;
   /** One came, changed, or went; what its status says of its cluster is a part of it. */
   onChange(name: string): void;
+  /** All that there are were told: one that is not known does not exist. */
+  onListed(): void;
   /** It was told, also where nothing but its status changed. */
   onTold(name: string): void;
 }
@@ -57,7 +59,7 @@ export class Environments {
   readonly #byName = new Map<string, KnownEnvironment>();
   readonly #namespaces: NamespaceLabels;
 
-  constructor({ client, log, onChange, onTold }: EnvironmentsOptions) {
+  constructor({ client, log, onChange, onListed, onTold }: EnvironmentsOptions) {
     this.#namespaces = new NamespaceLabels({
       client,
       onChange: (isOther) => {
@@ -82,7 +84,10 @@ export class Environments {
         if (type === 'Deleted' || before === undefined || decidesOtherwise(before, object)) onChange(name);
         onTold(name);
       },
-      onListed: () => this.#answered.resolve(),
+      onListed: () => {
+        this.#answered.resolve();
+        onListed();
+      },
       onState: (state) => {
         if (state.state === 'Watching') this.#fault.end();
         if (state.state !== 'Failing') return;

@@ -138,7 +138,7 @@ export const TARGET_REASONS = {
     'Correct the fields of the Environment that the message names.',
   ),
   EnvironmentsUnknown: time(
-    'Environments cannot be listed, so that it is not known where to deploy.',
+    'Environments cannot be listed, or in which cluster one is cannot be written into its status, so that it is not known where to deploy.',
     'Nothing: it is tried again. Where the kind does not exist, apply its CustomResourceDefinition.',
   ),
   NamespaceInvalid: person(
