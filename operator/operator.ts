@@ -273,6 +273,7 @@ export class Operator {
       clusterRoles: rolesOf(this.#flags),
       finalizer: environmentFinalizer(this.#installation),
       usesOf: (name) => this.#controller.usesOf(name),
+      isNamed: (name) => this.#controller.isNamed(name),
       recordedIn: (name) => this.#controller.recordedIn(name),
       log: this.#log,
       onChange: (name) => this.#controller.onEnvironment(name),

@@ -207,6 +207,11 @@ export class ApplicationController {
     return this.#applications.usesOf(environment);
   }
 
+  /** Whether an Application names that Environment. */
+  isNamed(environment: string): boolean {
+    return this.#applications.namersOf(environment).size > 0;
+  }
+
   /** In which clusters records have something of an Environment. */
   recordedIn(environment: string): ReadonlySet<string> {
     return this.#parts.store.clustersOf(environment);

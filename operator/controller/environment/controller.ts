@@ -35,6 +35,8 @@ export interface EnvironmentControllerOptions {
   finalizer: string;
   /** What is deployed there. */
   usesOf(environment: string): Uses;
+  /** Whether an Application names it, also one of which it is not known yet where it lands. */
+  isNamed(environment: string): boolean;
   /** In which clusters records have something of it. */
   recordedIn(environment: string): ReadonlySet<string>;
   /** Whoever lands there is to be looked at anew. */
@@ -86,7 +88,7 @@ export class EnvironmentController implements EnvironmentsView {
       get: (name) => this.get(name),
       names: () => this.#environments.names(),
       isUsed: (name) => options.usesOf(name).applications.length > 0,
-      isOurs: (name) => options.isOnly || options.usesOf(name).applications.length > 0,
+      isOurs: (name) => options.isOnly || options.isNamed(name),
       finalizer: options.finalizer,
       factsOf: (name) => this.#factsOf(name),
       onWritten: (object) => {
