@@ -43,7 +43,9 @@ export function landingRefusal(
   view: LandingView,
 ): TowpathError | undefined {
   const { metadata, spec } = environment;
-  const ownNamespace = spec.cluster === undefined ? view.ownNamespace : undefined;
+  // Who writes Applications in the operator's namespace names accounts of it without an Environment, too.
+  const isTheirOwn = namespace === tenant && spec.access?.serviceAccountName !== undefined;
+  const ownNamespace = spec.cluster === undefined && !isTheirOwn ? view.ownNamespace : undefined;
   const owner = ownerOf(namespace, { ownNamespace });
   const stays = `Environment ${metadata.name} writes nothing there`;
   const elsewhere = 'Let it land elsewhere: spec.namespace of the Environment.';
