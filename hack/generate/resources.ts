@@ -20,6 +20,21 @@ export interface Resource {
   columns: PrinterColumn[];
 }
 
+const AGE: PrinterColumn = {
+  name: 'Age',
+  type: 'date',
+  description: 'Since when it exists.',
+  jsonPath: '.metadata.creationTimestamp',
+};
+
+const MESSAGE: PrinterColumn = {
+  name: 'Message',
+  type: 'string',
+  description: 'What is going on, and the next step.',
+  jsonPath: '.status.conditions[?(@.type=="Ready")].message',
+  priority: 1,
+};
+
 export const APPLICATION: Resource = {
   schema: applicationSchema,
   names: {
@@ -63,19 +78,8 @@ export const APPLICATION: Resource = {
       description: 'Environments that are Ready at it, of all.',
       jsonPath: '.status.summary.environments',
     },
-    {
-      name: 'Age',
-      type: 'date',
-      description: 'Since when it exists.',
-      jsonPath: '.metadata.creationTimestamp',
-    },
-    {
-      name: 'Message',
-      type: 'string',
-      description: 'What is going on, and the next step.',
-      jsonPath: '.status.conditions[?(@.type=="Ready")].message',
-      priority: 1,
-    },
+    AGE,
+    MESSAGE,
     {
       name: 'Repository',
       type: 'string',
@@ -123,19 +127,8 @@ const ENVIRONMENT: Resource = {
       description: 'Until when nothing new is deployed.',
       jsonPath: '.status.frozenUntil',
     },
-    {
-      name: 'Age',
-      type: 'date',
-      description: 'Since when it exists.',
-      jsonPath: '.metadata.creationTimestamp',
-    },
-    {
-      name: 'Message',
-      type: 'string',
-      description: 'What is going on, and the next step.',
-      jsonPath: '.status.conditions[?(@.type=="Ready")].message',
-      priority: 1,
-    },
+    AGE,
+    MESSAGE,
   ],
 };
 

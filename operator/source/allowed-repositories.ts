@@ -131,10 +131,12 @@ function tokensOf(pattern: string): Token[] {
 }
 
 /**
+ * Whether a pattern stands for a text: `*` for anything but `/`, `**` for anything.
+ *
  * All places of the pattern where the text so far may be are followed at once, so that no text takes longer than its
  * length times the pattern's.
  */
-function fits(pattern: string, text: string): boolean {
+export function fits(pattern: string, text: string): boolean {
   if (pattern.length > LONGEST_PATTERN) return false;
   const tokens = tokensOf(pattern);
   let places = reached(tokens, [0]);

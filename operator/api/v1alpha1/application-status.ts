@@ -85,6 +85,21 @@ export const conditionSchema = z.object({
   message: message('Why, in a sentence that names the next step.'),
 });
 
+/** What the status of each kind of ours begins with. */
+export const judgedFields = {
+  observedGeneration: z
+    .int()
+    .min(0)
+    .meta({ description: 'The generation of the spec that this status is about.' })
+    .optional(),
+  conditions: namedList(
+    conditionSchema,
+    8,
+    'Ready; and, only while true, Reconciling and Stalled.',
+    'type',
+  ).optional(),
+};
+
 export const historyEntrySchema = z.object({
   id: z.int().min(1).meta({ description: 'Counts the deployments to this environment.' }),
   revision: revision('The commit.'),
@@ -162,17 +177,7 @@ const quarantineErrorSchema = z.object({
 });
 
 export const applicationStatusSchema = z.object({
-  observedGeneration: z
-    .int()
-    .min(0)
-    .meta({ description: 'The generation of the spec that this status is about.' })
-    .optional(),
-  conditions: namedList(
-    conditionSchema,
-    8,
-    'Ready; and, only while true, Reconciling and Stalled.',
-    'type',
-  ).optional(),
+  ...judgedFields,
   sync: syncState.meta({ description: 'The worst sync of all environments.' }).optional(),
   health: healthState.meta({ description: 'The worst health of all environments.' }).optional(),
   summary: z

@@ -1,12 +1,11 @@
 import { z } from 'zod';
-import { conditionSchema } from './application-status.ts';
+import { judgedFields } from './application-status.ts';
 import { API_VERSION } from './names.ts';
 import { describeIssue, metadataSchema } from './resource.ts';
 import {
   avoids,
   environmentName,
   matches,
-  namedList,
   objectName,
   orderedList,
   ruled,
@@ -203,17 +202,7 @@ const foundTime = (description: string) => z.iso.datetime({ offset: true }).max(
 const count = (description: string) => z.int().min(0).max(1_000_000_000).meta({ description });
 
 export const environmentResourceStatusSchema = z.object({
-  observedGeneration: z
-    .int()
-    .min(0)
-    .meta({ description: 'The generation of the spec that this status is about.' })
-    .optional(),
-  conditions: namedList(
-    conditionSchema,
-    8,
-    'Ready; and, only while true, Reconciling and Stalled.',
-    'type',
-  ).optional(),
+  ...judgedFields,
   cluster: z
     .object({
       version: text(64, 'Version of Kubernetes that it told last.').optional(),

@@ -117,7 +117,7 @@ test('of environments that land at one place the first one has it, and the next 
   const at = new Targets({
     installation: 'towpath-system/towpath',
     impersonate: true,
-    environments: environmentsAt({ blue: '{namespace}', green: '{namespace}', other: '{namespace}-other' }),
+    environments: environmentsAt({ blue: '{namespace}', green: '{namespace}', other: 'elsewhere' }),
   });
   const all = at.of(application(inEnvironments('blue', 'green', 'other')));
   assert.deepEqual(

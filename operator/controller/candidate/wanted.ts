@@ -137,7 +137,7 @@ export class WantedCandidates {
    */
   async find(
     input: WantedInput,
-    onResolved: (resolved: Resolved, asked: string) => void,
+    onResolved: (resolved: Resolved, asked: () => string) => void,
     signal: AbortSignal,
   ): Promise<Wanted> {
     const contents = await this.#options.references.read(input.key, referencesOf(input.application), signal);
@@ -148,7 +148,7 @@ export class WantedCandidates {
     const repository = this.#following.follow(input, contents);
     this.#tryAgain(input);
     const resolved = await this.#following.resolve(input, repository, input.lookNow, signal);
-    onResolved(resolved, askedFor(input.application, resolved.commit, contents));
+    onResolved(resolved, () => askedFor(input.application, resolved.commit, contents));
     refuseTooLarge(input, resolved);
     const { overlay } = input.target;
     const values = resolvedValues(input.application, overlay, input.values, contents);

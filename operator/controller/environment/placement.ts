@@ -3,7 +3,7 @@ import type { Application } from '../../api/v1alpha1/application.ts';
 import { type Environment, namespaceBy } from '../../api/v1alpha1/environment.ts';
 import type { Bounds } from '../../manifest/bounds.ts';
 import { groupKind } from '../../manifest/manifest.ts';
-import { isAllowedRepository } from '../../source/allowed-repositories.ts';
+import { fits, isAllowedRepository } from '../../source/allowed-repositories.ts';
 import type { EnvironmentsView } from './environments.ts';
 import { landingRefusal } from './landing-refusal.ts';
 import { MANAGED_ACCOUNT, managedRoleOf } from './managed-objects.ts';
@@ -115,7 +115,7 @@ function namespaceRefusal(
 ): TowpathError | undefined {
   const refusal = `Environment ${name} does not take Applications of namespace ${namespace}: nothing is written, and what runs stays.`;
   if (namespaceSelector === undefined) {
-    if (isAllowed(namespace, allowedNamespaces ?? [])) return undefined;
+    if ((allowedNamespaces ?? []).some((pattern) => fits(pattern, namespace))) return undefined;
     const next = 'Who runs it can add the namespace to its spec.allowedNamespaces.';
     return new TowpathError('Resource', 'NamespaceNotAllowed', `${refusal} ${next}`, { next });
   }
@@ -153,23 +153,4 @@ function refusalOf(
       `Environment ${name} takes only what a PromotionPolicy brings there (spec.requirePolicy), and none has this Application: nothing is written, and what runs stays.`,
     );
   return undefined;
-}
-
-/** `*` stands for anything. Linear: a part is looked for once, from where the one before ended. */
-function isAllowed(namespace: string, patterns: readonly string[]): boolean {
-  return patterns.some((pattern) => isMatch(namespace, pattern));
-}
-
-function isMatch(text: string, pattern: string): boolean {
-  const [first = '', ...rest] = pattern.split('*');
-  const last = rest.pop();
-  if (last === undefined) return text === first;
-  if (!text.startsWith(first)) return false;
-  let from = first.length;
-  for (const part of rest) {
-    const found = text.indexOf(part, from);
-    if (found < 0) return false;
-    from = found + part.length;
-  }
-  return text.length - last.length >= from && text.endsWith(last);
 }

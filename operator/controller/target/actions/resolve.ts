@@ -35,7 +35,7 @@ export async function resolve(run: Run, state: TargetState): Promise<Outcome> {
 }
 
 function find(run: Run, { memory }: TargetState): Promise<Wanted> {
-  const { application, target, values, context, parts, request, underWay } = run;
+  const { application, target, values, context, parts, request, underWay, isOneOfSeveral } = run;
   return parts.wanted.find(
     {
       key: applicationKey(application),
@@ -50,7 +50,8 @@ function find(run: Run, { memory }: TargetState): Promise<Wanted> {
     },
     (resolved, asked) => {
       underWay.resolved = resolved;
-      underWay.asked = asked;
+      // Who has no others to compare it with spares the digest.
+      if (isOneOfSeveral) underWay.asked = asked();
     },
     context.signal,
   );
