@@ -320,6 +320,7 @@ export class Operator {
         ownNamespace: flags.namespace,
         clusterRoles: rolesOf(flags),
         clientOf: (target) => this.#environments.clusterOf(target).client,
+        onChange: (target) => this.#controller.onTargetChanged(target),
       }),
       sources: this.#sources,
       nameOf: (url) => repositoryName(url, aliases),

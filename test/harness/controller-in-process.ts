@@ -58,6 +58,7 @@ export async function startController({
       ownNamespace: namespace,
       clusterRoles: ['edit'],
       clientOf: () => there,
+      onChange: (target) => controller.onTargetChanged(target),
     }),
     sources,
     nameOf: (url) => url,

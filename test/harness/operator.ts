@@ -81,6 +81,8 @@ export async function startOperator(
     env: {
       ...(process.env as Record<string, string>),
       ...NODE_ENVIRONMENT,
+      // Installed, it has none.
+      NODE_DISABLE_COMPILE_CACHE: '1',
       ...options.environment,
       KUBECONFIG: options.kubeconfigPath ?? (await rightsFor(t, cluster, namespace, options)),
     },

@@ -295,7 +295,7 @@ export class ApplicationController {
   async follow(): Promise<void> {
     const queue = this.#queue;
     this.#queue = undefined;
-    await Promise.all([this.#targets.follow(), queue?.stop()]);
+    await Promise.all([this.#targets.follow(), queue?.stop(), this.#parts.access.stop()]);
     // The Git servers are the new leader's to ask, unless that is this process again by now.
     if (this.#queue === undefined) this.#parts.wanted.stopPolling();
   }
@@ -363,6 +363,7 @@ export class ApplicationController {
     this.#parts.wishes.forget(name);
     this.#parts.wanted.forgetTarget(name);
     this.#parts.verdicts.forgetTarget(target);
+    this.#parts.access.forget(target);
     for (const { inventory } of this.#options.clusters()) inventory.forget(id);
     this.#targets.look(name, { interrupt: 'at once' });
   }

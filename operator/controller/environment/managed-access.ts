@@ -10,8 +10,9 @@ import { unlessAborted } from '../../kube/unless-aborted.ts';
 import type { ObjectId } from '../../manifest/manifest.ts';
 import { backoffMs } from '../../retry/backoff.ts';
 import { namespaceOf } from '../record/application-key.ts';
-import type { Target } from '../record/target.ts';
+import type { Target, TargetIdentity } from '../record/target.ts';
 import type { AccessKeeper, IfMissing } from '../target/access-keeper.ts';
+import { AwaitedNamespaces } from './awaited-namespaces.ts';
 import { ownerOf } from './landing-refusal.ts';
 import {
   accountPath,
@@ -34,6 +35,8 @@ export interface ManagedAccessOptions {
   clusterRoles: readonly string[];
   /** The API server that a target's objects are in, with the operator's own rights there. */
   clientOf(target: Target): KubeClient;
+  /** What kept access from being made for the target, by its id, is other by now. */
+  onChange(target: string): void;
 }
 
 /** Where it is made, for whom, and by which API server. */
@@ -48,6 +51,10 @@ interface Known {
   /** When it was last found in order, on the clock of performance.now(); undefined: not yet, or there is doubt. */
   checkedAt: number | undefined;
   isInDoubt: boolean;
+  /** The namespace, where it is not for these Applications, or is going. */
+  unfit?: KubeObject;
+  /** Counts how often such a namespace changed. */
+  changes: number;
   underWay?: Promise<void>;
 }
 
@@ -68,6 +75,7 @@ const MOST_KNOWN = 10_000;
 export class ManagedAccess implements AccessKeeper {
   readonly #options: ManagedAccessOptions;
   readonly #known = new WeakMap<KubeClient, Map<string, Known>>();
+  readonly #awaited = new AwaitedNamespaces();
 
   constructor(options: ManagedAccessOptions) {
     this.#options = options;
@@ -85,7 +93,12 @@ export class ManagedAccess implements AccessKeeper {
     known.underWay ??= this.#check(where, ifMissing, known).finally(() => {
       delete known.underWay;
     });
-    await unlessAborted(known.underWay, signal);
+    try {
+      await unlessAborted(known.underWay, signal);
+    } catch (error) {
+      if (!signal.aborted && known.unfit !== undefined) this.#await(target, where, known, known.unfit);
+      throw error;
+    }
   }
 
   doubt(target: Target): void {
@@ -96,6 +109,26 @@ export class ManagedAccess implements AccessKeeper {
   isInDoubt(target: Target): boolean {
     const where = this.#whereOf(target);
     return where !== undefined && this.#knownOf(where).isInDoubt;
+  }
+
+  changes(target: Target): number {
+    const where = this.#whereOf(target);
+    return where === undefined ? 0 : this.#knownOf(where).changes;
+  }
+
+  forget({ id }: TargetIdentity): void {
+    this.#awaited.forget(id);
+  }
+
+  stop(): Promise<void> {
+    return this.#awaited.stop();
+  }
+
+  #await({ id }: Target, { client }: Where, known: Known, unfit: KubeObject): void {
+    this.#awaited.await(client, unfit, id, () => {
+      known.changes += 1;
+      this.#options.onChange(id);
+    });
   }
 
   #whereOf(target: Target): Where | undefined {
@@ -112,7 +145,7 @@ export class ManagedAccess implements AccessKeeper {
     if (ofClient.size >= MOST_KNOWN) ofClient.clear();
     this.#known.set(client, ofClient);
     const key = JSON.stringify([environment, namespace, tenant]);
-    const known = ofClient.get(key) ?? { clusterRole, checkedAt: undefined, isInDoubt: false };
+    const known = ofClient.get(key) ?? { clusterRole, checkedAt: undefined, isInDoubt: false, changes: 0 };
     ofClient.set(key, known);
     // The Environment names another one by now.
     if (known.clusterRole !== clusterRole) Object.assign(known, { clusterRole, isInDoubt: true });
@@ -122,10 +155,11 @@ export class ManagedAccess implements AccessKeeper {
   async #check({ client, place }: Where, ifMissing: IfMissing, known: Known): Promise<void> {
     const startedAt = performance.now();
     known.isInDoubt = false;
+    delete known.unfit;
     try {
       this.#refuseByName(client, place);
       const signal = AbortSignal.timeout(CHECK_MS);
-      if ((await ensureNamespace(client, place, ifMissing, signal)) === 'Missing') return;
+      if ((await ensureNamespace(client, place, ifMissing, known, signal)) === 'Missing') return;
       const [, binding] = await Promise.all([
         ensureAccount(client, place, signal),
         ensureBinding(client, place, signal),
@@ -184,12 +218,13 @@ async function ensureNamespace(
   client: KubeClient,
   place: ManagedPlace,
   ifMissing: IfMissing,
+  known: Known,
   signal: AbortSignal,
 ): Promise<'There' | 'Missing'> {
   const path = namespacePath(place.namespace);
   const live = await ifThere(client.getMetadata(path, { signal }));
   if (live !== undefined) {
-    checkNamespace(live, place);
+    checkNamespace(live, place, known);
     return 'There';
   }
   if (ifMissing === 'Leave') return 'Missing';
@@ -198,24 +233,34 @@ async function ensureNamespace(
     await client.create(collection, newNamespace(place), { fieldManager: MANAGER.fieldManager }, { signal });
   } catch (error) {
     if (!isAlreadyExists(error)) throw error;
-    checkNamespace(await client.getMetadata(path, { signal }), place);
+    checkNamespace(await client.getMetadata(path, { signal }), place, known);
   }
   return 'There';
 }
 
-/** @throws TowpathError where the namespace is not for these Applications, or is going */
-function checkNamespace({ metadata }: KubeObject, { namespace, tenant, environment }: ManagedPlace): void {
+/** @throws TowpathError where the namespace is not for these Applications, or is going: it is known as unfit then */
+function checkNamespace(live: KubeObject, place: ManagedPlace, known: Known): void {
+  const refusal = refusalOf(live, place);
+  if (refusal === undefined) return;
+  known.unfit = live;
+  throw refusal;
+}
+
+function refusalOf(
+  { metadata }: KubeObject,
+  { namespace, tenant, environment }: ManagedPlace,
+): TowpathError | undefined {
   const managedFor = metadata.labels?.[LABEL_MANAGED_FOR];
   if (managedFor === undefined)
-    throw refused(
+    return refused(
       `Namespace ${namespace} was there before, and is not managed for ${tenant}: Environment ${environment} gets no access to it. If it is meant to: kubectl label namespace ${namespace} ${LABEL_MANAGED_FOR}=${tenant}`,
     );
   if (managedFor !== tenant)
-    throw refused(
+    return refused(
       `Namespace ${namespace} is managed for the Applications of ${managedFor || 'nobody'} (label ${LABEL_MANAGED_FOR}), not for those of ${tenant}. Let Environment ${environment} land elsewhere: its spec.namespace.`,
     );
-  if (metadata.deletionTimestamp === undefined) return;
-  throw new TowpathError(
+  if (metadata.deletionTimestamp === undefined) return undefined;
+  return new TowpathError(
     'Resource',
     'NamespaceTerminating',
     `Namespace ${namespace} of environment ${environment} is being deleted: it is made again when it is gone. If that takes long, look at its finalizers: kubectl get namespace ${namespace} -o yaml`,

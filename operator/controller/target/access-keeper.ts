@@ -1,4 +1,4 @@
-import type { Target } from '../record/target.ts';
+import type { Target, TargetIdentity } from '../record/target.ts';
 
 /** Whether a namespace that is missing is made. The end of a target never makes what it would leave behind. */
 export type IfMissing = 'Make' | 'Leave';
@@ -15,4 +15,10 @@ export interface AccessKeeper {
   doubt(target: Target): void;
   /** It is to be looked at again. */
   isInDoubt(target: Target): boolean;
+  /** Counts what changed of that which kept it from being there: what was refused for that is tried again at once. */
+  changes(target: Target): number;
+  /** A target is there no more. */
+  forget(target: TargetIdentity): void;
+  /** Ends what waits for a change. */
+  stop(): Promise<void>;
 }

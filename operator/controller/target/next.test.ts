@@ -89,6 +89,7 @@ function state(changes: Partial<TargetState> = {}): TargetState {
       abandoned: false,
     },
     environment: 'default',
+    accessChanges: 0,
     refusal: undefined,
     since: NOW,
     now: NOW,

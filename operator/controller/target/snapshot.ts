@@ -19,6 +19,7 @@ export function snapshotOf(run: Run, found: Findings): TargetState {
     application,
     settings: target.settings,
     environment: target.environment,
+    accessChanges: parts.access.changes(target),
     refusal: target.refusal,
     since,
     now: context.now(),

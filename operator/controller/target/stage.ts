@@ -99,8 +99,11 @@ export function ownObstacleOf(state: TargetState): Obstacle | undefined {
 }
 
 /** All that a failure of the wanted candidate may be due to: with another one it is tried again. */
-export function inputsOf({ application, settings, request }: TargetState, { candidate }: Wanted): string {
-  return `${inputsKey(candidate)} ${application.metadata.generation} ${settings.adopt} ${request ?? ''}`;
+export function inputsOf(
+  { application, settings, request, accessChanges }: TargetState,
+  { candidate }: Wanted,
+): string {
+  return `${inputsKey(candidate)} ${application.metadata.generation} ${settings.adopt} ${accessChanges} ${request ?? ''}`;
 }
 
 /** By which a judgement is remembered while its candidate waits. */

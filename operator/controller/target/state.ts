@@ -19,6 +19,8 @@ export interface TargetState {
   readonly application: Application;
   readonly settings: TargetSettings;
   readonly environment: string;
+  /** Counts what changed of that which kept its access from being there. */
+  readonly accessChanges: number;
   /** Why nothing may be written there. */
   readonly refusal: TowpathError | undefined;
   /** When the look began: what rests until later rests for all of it. */
