@@ -27,6 +27,10 @@ test: $(INSTALLED) $(NOTIFY) ## Runs unit, integration and corpus tests (ONLY=op
 test-faults: $(INSTALLED) ## Runs the long tests: kills at every write, API faults, request counts (ONLY=, NAME=)
 	@$(NODE) hack/test.ts faults --only='$(ONLY)' --name='$(NAME)' --strict='$(STRICT)'
 
+.PHONY: test-release
+test-release: $(INSTALLED) ## Installs, upgrades and removes the chart in all orders, under all names, by other tools (ONLY=, NAME=, HELM=3)
+	@$(NODE) hack/test.ts release --only='$(ONLY)' --name='$(NAME)' --strict='$(STRICT)'
+
 .PHONY: test-scale
 test-scale: $(INSTALLED) ## Runs the tests of size: 5,000 objects, 1,000 waves, many refs (ONLY=, NAME=)
 	@$(NODE) hack/test.ts scale --only='$(ONLY)' --name='$(NAME)' --strict='$(STRICT)'

@@ -14,7 +14,7 @@ const KUBERNETES = ['chartutil', 'lint/rules'].flatMap((room) =>
   ),
 );
 
-/** What many still install with: `make test HELM=3 ONLY=integration/chart`. */
+/** What many still install with: `make test-release HELM=3`. */
 const HELM_3: GoProgram = {
   ...HELM_4,
   name: 'helm3',

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { groupsOf, suiteOf } from './suites.ts';
 
 test('every test file is of a suite, once', () => {
-  const names = ['test', 'faults', 'scale', 'arm64', 'image', 'monitoring', 'installed'];
+  const names = ['test', 'faults', 'release', 'scale', 'arm64', 'image', 'monitoring', 'installed'];
   const suites = names.map(suiteOf);
   const ran = suites.flatMap((suite) => groupsOf(suite, '').flatMap(({ files }) => files));
   const all = ['operator', 'plugin', 'test', 'hack'].flatMap((room) =>

@@ -63,6 +63,8 @@ const SUITES = {
     // What measures times needs the machine.
     { patterns: ['test/faults/**/*.test.ts'], atOnce: 1 },
   ],
+  // The chart's life as it is not met every day: in all orders, under all names, by other tools, by who is no administrator.
+  release: [{ patterns: ['test/release/**/*.test.ts'], atOnce: FILES_AT_ONCE }],
   // Takes ten minutes by itself, and finds what grows with size only.
   scale: [{ patterns: ['test/scale/**/*.test.ts'], atOnce: 1 }],
   // Slow, and another architecture's.

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { newStage } from '../harness/operator.ts';
 import { newEnvironmentOf, newObject, newTenant } from '../harness/tenants.ts';
-import { newReleases, type Releases } from './chart-releases.ts';
+import { newReleases, type Releases } from '../harness/chart-releases.ts';
 
 let on: Releases;
 before(async () => {

@@ -4,7 +4,7 @@ import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import { fastLease, newStage, type Stage, startOperator } from '../harness/operator.ts';
 import { environmentOf } from '../harness/target.ts';
 import { namespaceFor } from '../harness/use-control-plane.ts';
-import { untilItLooked } from './chart-releases.ts';
+import { untilItLooked } from '../harness/chart-releases.ts';
 
 interface Stored {
   kind: string;

@@ -4,7 +4,7 @@ import { newEnvironment } from '../harness/environments.ts';
 import { installCRDs, newStage, type Stage } from '../harness/operator.ts';
 import { letGo, ORDERS, remove, removeLeftovers } from '../harness/removal.ts';
 import { eventually } from '../harness/wait.ts';
-import { newReleases, type Releases } from './chart-releases.ts';
+import { newReleases, type Releases } from '../harness/chart-releases.ts';
 
 // Definitions go here, which other test files would notice.
 let on: Releases;

@@ -18,7 +18,7 @@ import {
 } from '../harness/operator.ts';
 import { freePort } from '../harness/process.ts';
 import { eventually } from '../harness/wait.ts';
-import { laterChart, newReleases, type Releases, untilItLooked } from './chart-releases.ts';
+import { laterChart, newReleases, type Releases, untilItLooked } from '../harness/chart-releases.ts';
 
 let on: Releases;
 before(async () => {

@@ -2,15 +2,15 @@ import assert from 'node:assert/strict';
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { CHART, podsOf, type Rendered, valuesFile } from '../harness/chart.ts';
-import type { Cluster } from '../harness/cluster.ts';
-import { startControlPlane } from '../harness/control-plane.ts';
-import { helm } from '../harness/helm.ts';
-import { objectVersions } from '../harness/object-versions.ts';
-import { fastLease, looks, type RunningOperator, type Stage, startOperator } from '../harness/operator.ts';
-import { kubeconfigOf } from '../harness/operator-rights.ts';
-import { temporaryDirectory } from '../harness/process.ts';
-import { eventually } from '../harness/wait.ts';
+import { CHART, podsOf, type Rendered, valuesFile } from './chart.ts';
+import type { Cluster } from './cluster.ts';
+import { startControlPlane } from './control-plane.ts';
+import { helm } from './helm.ts';
+import { objectVersions } from './object-versions.ts';
+import { fastLease, looks, type RunningOperator, type Stage, startOperator } from './operator.ts';
+import { kubeconfigOf } from './operator-rights.ts';
+import { temporaryDirectory } from './process.ts';
+import { eventually } from './wait.ts';
 
 /** Values of all releases: no Pods, which simulated nodes would not run, and Git servers on this machine. */
 export const LOOPBACK = { git: { allowLoopback: true }, replicaCount: 0 };

@@ -13,7 +13,7 @@ import {
 } from '../harness/deployment-tools.ts';
 import { newStage, type Stage } from '../harness/operator.ts';
 import { eventually } from '../harness/wait.ts';
-import { LOOPBACK, laterChart, newReleases, type Releases, untilItLooked } from './chart-releases.ts';
+import { LOOPBACK, laterChart, newReleases, type Releases, untilItLooked } from '../harness/chart-releases.ts';
 
 let on: Releases;
 before(async () => {
