@@ -310,6 +310,8 @@ describe('tenants of one cluster', () => {
       assert.equal(await configMapOf(namespace, 'intruder'), undefined, namespace);
     assert.deepEqual(proxy.find({ path: /intruder/, verb: ['apply', 'create'] }), [], 'not even asked about');
 
+    // Of two that make the same object there the first would have it.
+    await team.delete('team-prod');
     // The platform says for whom it is, and takes it back: what runs stays, and nothing new comes.
     await label('team-prod', { 'towpath.dev/managed-for': 'team' });
     await team.ready('by-pattern', head);
