@@ -9,7 +9,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { sharedClusterVariable } from '../test/harness/use-control-plane.ts';
+import { lastingClusterVariable, sharedClusterVariable } from '../test/harness/use-control-plane.ts';
 import { buildOperator } from './build-operator.ts';
 import { buildPrograms, type Phase, type SharedCluster, startSharedCluster, timed } from './test/prepare.ts';
 import { type FileResult, runFiles } from './test/run-files.ts';
@@ -52,6 +52,7 @@ if (suite !== 'installed') {
   });
   shared = await timed(phases, 'control plane', () => startSharedCluster(values.cluster));
   process.env[sharedClusterVariable] = shared.kubeconfigPath;
+  if (values.cluster !== '') process.env[lastingClusterVariable] = '1';
 }
 // What was made in a user's cluster goes also when the run is broken off.
 for (const [signal, code] of [
