@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
+import { newReleases, type Releases } from '../harness/chart-releases.ts';
 import { newStage } from '../harness/operator.ts';
 import { newEnvironmentOf, newObject, newTenant } from '../harness/tenants.ts';
-import { newReleases, type Releases } from '../harness/chart-releases.ts';
 
 let on: Releases;
 before(async () => {

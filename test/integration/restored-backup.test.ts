@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
+import { untilItLooked } from '../harness/chart-releases.ts';
 import { fastLease, newStage, type Stage, startOperator } from '../harness/operator.ts';
 import { environmentOf } from '../harness/target.ts';
 import { namespaceFor } from '../harness/use-control-plane.ts';
-import { untilItLooked } from '../harness/chart-releases.ts';
 
 interface Stored {
   kind: string;

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
+import { laterChart, newReleases, type Releases } from '../harness/chart-releases.ts';
 import { isHelm3 } from '../harness/helm.ts';
 import { kubeconfigOf } from '../harness/operator-rights.ts';
 import { eventually } from '../harness/wait.ts';
-import { laterChart, newReleases, type Releases } from '../harness/chart-releases.ts';
 
 const EXAMPLES = join(import.meta.dirname, '../../docs/examples');
 /** Those of installer.yaml, and of installer-of-a-namespace.yaml. */

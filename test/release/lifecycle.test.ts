@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { before, type TestContext, test } from 'node:test';
 import { ANNOTATION_VERSION } from '../../operator/api/v1alpha1/names.ts';
 import { CLUSTER_RIGHTS, UPGRADE_RIGHTS } from '../../operator/kube/rights.ts';
+import { laterChart, newReleases, type Releases, untilItLooked } from '../harness/chart-releases.ts';
 import { newEnvironment } from '../harness/environments.ts';
 import { helm } from '../harness/helm.ts';
 import {
@@ -18,7 +19,6 @@ import {
 } from '../harness/operator.ts';
 import { freePort } from '../harness/process.ts';
 import { eventually } from '../harness/wait.ts';
-import { laterChart, newReleases, type Releases, untilItLooked } from '../harness/chart-releases.ts';
 
 let on: Releases;
 before(async () => {

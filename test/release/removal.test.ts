@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { before, type TestContext, test } from 'node:test';
+import { newReleases, type Releases } from '../harness/chart-releases.ts';
 import { newEnvironment } from '../harness/environments.ts';
 import { installCRDs, newStage, type Stage } from '../harness/operator.ts';
 import { letGo, ORDERS, remove, removeLeftovers } from '../harness/removal.ts';
 import { eventually } from '../harness/wait.ts';
-import { newReleases, type Releases } from '../harness/chart-releases.ts';
 
 // Definitions go here, which other test files would notice.
 let on: Releases;

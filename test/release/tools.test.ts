@@ -3,6 +3,13 @@ import { before, type TestContext, test } from 'node:test';
 import { ANNOTATION_VERSION } from '../../operator/api/v1alpha1/names.ts';
 import { CHART } from '../harness/chart.ts';
 import {
+  LOOPBACK,
+  laterChart,
+  newReleases,
+  type Releases,
+  untilItLooked,
+} from '../harness/chart-releases.ts';
+import {
   ANNOTATED,
   argo,
   CLIENT_SIDE,
@@ -13,7 +20,6 @@ import {
 } from '../harness/deployment-tools.ts';
 import { newStage, type Stage } from '../harness/operator.ts';
 import { eventually } from '../harness/wait.ts';
-import { LOOPBACK, laterChart, newReleases, type Releases, untilItLooked } from '../harness/chart-releases.ts';
 
 let on: Releases;
 before(async () => {
