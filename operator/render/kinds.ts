@@ -25,13 +25,7 @@ export async function detectKind(
   request: RenderRequest,
 ): Promise<RenderKind> {
   const type = await tree.type(path);
-  if (type === undefined) {
-    throw new TowpathError(
-      'Person',
-      'PathNotFound',
-      `There is no ${path} in the repository.${await whatIsThere(tree, directoryOf(path))} Set spec.source.path to one of them.`,
-    );
-  }
+  if (type === undefined) throw notFound(path, request, await whatIsThere(tree, directoryOf(path)));
   if (type === 'file') return 'Plain';
   const has = async (name: string) => (await tree.type(posix.join(path, name))) === 'file';
   if (await has('Chart.yaml')) return 'Helm';
@@ -51,6 +45,18 @@ export async function detectKind(
     if (await has(name)) return 'Kustomize';
   }
   return 'Plain';
+}
+
+/** A path of one environment's own may come with a later commit: that is no matter of the others. */
+function notFound(path: string, { pathField }: RenderRequest, whatIsThere: string): TowpathError {
+  const missing = `There is no ${path} in the repository.${whatIsThere}`;
+  if (pathField === undefined)
+    return new TowpathError('Person', 'PathNotFound', `${missing} Set spec.source.path to one of them.`);
+  return new TowpathError(
+    'Person',
+    'EnvironmentPathNotFound',
+    `${missing} Push it: the first commit that has it is deployed there; other environments do not wait. Or set ${pathField} to one of them.`,
+  );
 }
 
 /** All values of the request, later ones win. */

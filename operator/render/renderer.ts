@@ -46,8 +46,8 @@ interface Flight {
  * confined engine processes.
  *
  * Reasons of its errors (TowpathError, remedy Person): ChartInvalid, RenderFailed, ValuesInvalid,
- * ValuesFileNotFound, ValuesFileTooLarge, ValuesFileIsLFSPointer, LFSPointer, PathNotFound, PathIsParent, DependencyMissing,
- * KubeVersionUnsupported, KustomizationInvalid, ManifestInvalid, DuplicateObject, RenderTooLarge,
+ * ValuesFileNotFound, ValuesFileTooLarge, ValuesFileIsLFSPointer, LFSPointer, PathNotFound, EnvironmentPathNotFound, PathIsParent,
+ * DependencyMissing, KubeVersionUnsupported, KustomizationInvalid, ManifestInvalid, DuplicateObject, RenderTooLarge,
  * RenderTimeout, RenderOutOfMemory, EngineEnded. With remedy Time: EngineUnavailable, Stopping. A render of nothing is no
  * error. What the tree throws is passed on.
  */

@@ -5,6 +5,8 @@ import type { ClusterReads } from './cluster-reads.ts';
 export interface RenderRequest {
   /** Of the chart, kustomization, directory or file, in the repository. */
   path: string;
+  /** Where that path stands, if it is not that of the whole Application: `spec.environments[prod].path`. */
+  pathField?: string;
   /** The target namespace. */
   namespace: string;
   releaseName: string;

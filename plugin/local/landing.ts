@@ -33,6 +33,8 @@ export interface Landing {
   /** Undefined of an Application without environments. */
   bounds: Bounds | undefined;
   path: string;
+  /** Where the path stands, if it is the environment's own. */
+  pathField?: string;
   /** Set where the environment follows another ref than the others. */
   ref: Entry['ref'];
   /** Values of the Environment, below all layers; JSON. */
@@ -79,7 +81,15 @@ export async function landingOf(
     membersAt(exact, ['environments', index, 'values']),
   );
   const place = await placeOf(server, application, environment);
-  return { ...common, path: entry.path ?? path, ref: entry.ref, layers: [ofAll, own], ...place };
+  const pathField = entry.path === undefined ? {} : { pathField: `spec.environments[${environment}].path` };
+  return {
+    ...common,
+    path: entry.path ?? path,
+    ...pathField,
+    ref: entry.ref,
+    layers: [ofAll, own],
+    ...place,
+  };
 }
 
 type Place = Pick<

@@ -92,6 +92,7 @@ async function render(
       new WorkingTree(clone),
       {
         path: landing.path,
+        ...(landing.pathField === undefined ? {} : { pathField: landing.pathField }),
         namespace: landing.namespace,
         releaseName: spec.helm?.releaseName ?? metadata.name,
         helm: {

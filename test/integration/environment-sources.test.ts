@@ -3,6 +3,7 @@ import { type TestContext, test } from 'node:test';
 import { environmentOf } from '../../operator/api/v1alpha1/application.ts';
 import { newEnvironment, type StagedEnvironment } from '../harness/environments.ts';
 import { newStage, type Stage } from '../harness/operator.ts';
+import { newPluginShell } from '../harness/plugin.ts';
 import { always } from '../harness/wait.ts';
 import { configMap } from './message.ts';
 
@@ -50,6 +51,56 @@ test('each environment has the overlay that its entry names, and one that a comm
   await stage.requestSync('web');
   const later = await stage.untilReadyAt('web', second);
   assert.equal(environmentOf(later.status, prod.name)?.history?.length, 1);
+});
+
+test('A35: an entry whose path comes with a later commit holds up no other environment, and is told so', async (t) => {
+  const { stage, staging, prod } = await staged(t);
+  const environments = [
+    { name: staging.name, path: 'overlays/staging' },
+    { name: prod.name, path: 'overlays/late' },
+  ];
+  await stage.application('web', { environments });
+  const untilFollowed = (revision: string) =>
+    stage.until(
+      'web',
+      ({ status }) =>
+        environmentOf(status, staging.name)?.revision === revision &&
+        environmentOf(status, staging.name)?.health === 'Healthy' &&
+        environmentOf(status, prod.name)?.sync === 'Quarantined',
+      'staging to be deployed, and prod to be told of its path',
+    );
+  await untilFollowed(await stage.repository.revParse('main'));
+  const overlay = MAIN['overlays/staging/kustomization.yaml'];
+  const second = await stage.repository.commit({
+    'overlays/staging/kustomization.yaml': overlay.replace('of staging', 'second'),
+  });
+  const { status } = await untilFollowed(second);
+  assert.equal(await messageIn(stage, staging), 'second');
+  assert.equal(await messageIn(stage, prod), undefined);
+  const told = status?.quarantine?.errors?.map(({ environment, message }) => `${environment}: ${message}`);
+  assert.equal(told?.length, 1);
+  assert.match(
+    told?.[0] ?? '',
+    /^prod-.*: There is no overlays\/late in the repository\. .*Push it.* Or set spec\.environments\[prod-.*\]\.path to one of them\./,
+  );
+  const { towpath } = await newPluginShell(t, stage.cluster, { namespace: stage.namespace });
+  const why = (await towpath('why', 'web', prod.name)).stdout.replaceAll(/\s+/g, ' ');
+  assert.match(why, /There is no overlays\/late in the repository\./);
+
+  const third = await stage.repository.commit({
+    'overlays/late/kustomization.yaml': MAIN['overlays/prod/kustomization.yaml'],
+  });
+  await stage.untilReadyAt('web', third);
+  assert.equal(await messageIn(stage, prod), 'base');
+
+  // Gone again it is the same, and what runs there stays.
+  const fourth = await stage.repository.commit({
+    'overlays/late/kustomization.yaml': null,
+    'overlays/staging/kustomization.yaml': overlay.replace('of staging', 'fourth'),
+  });
+  await untilFollowed(fourth);
+  assert.equal(await messageIn(stage, staging), 'fourth');
+  assert.equal(await messageIn(stage, prod), 'base');
 });
 
 test('an environment follows the ref that its entry names, and waits for none that follows another one', async (t) => {

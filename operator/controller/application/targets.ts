@@ -224,6 +224,7 @@ function overlayOf(
   const defaults = environment?.spec.values;
   return Object.freeze({
     path: entry?.path ?? source.path,
+    ...(entry?.path === undefined ? {} : { pathField: `spec.environments[${entry.name}].path` }),
     ref: entry?.ref ?? source.ref ?? {},
     defaults:
       environment === undefined || defaults === undefined

@@ -298,6 +298,7 @@ export class WantedCandidates {
     const { id, name, namespace, overlay } = input.target;
     return {
       path: overlay.path,
+      ...(overlay.pathField === undefined ? {} : { pathField: overlay.pathField }),
       namespace,
       releaseName: spec.helm?.releaseName ?? metadata.name,
       helm: {

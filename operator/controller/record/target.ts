@@ -67,6 +67,8 @@ export type SpecifiedTarget = Target | UnplacedTarget;
 export interface Overlay {
   /** Folder, relative to the root of the repository. */
   readonly path: string;
+  /** Where that stands, if it is the environment's own: `spec.environments[prod].path`. */
+  readonly pathField?: string;
   readonly ref: GitRef;
   /** Values of its Environment, which all others win over, and which say nothing of what is at the path. */
   readonly defaults: ValuesAt | undefined;

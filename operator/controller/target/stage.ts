@@ -14,6 +14,12 @@ const RESOURCE_PAUSE_MS = 500;
 /** So long others may take to say what they think of a candidate; one that hangs must not delay them for longer (A3). */
 const OTHERS_MS = 2_000;
 
+/**
+ * What is refused in principle and says nothing of other environments: what cannot change in one environment's object
+ * may be made anew in another's, and a path of its own may come with a later commit.
+ */
+const OF_ONE_ENVIRONMENT: ReadonlySet<string> = new Set(['ImmutableField', 'EnvironmentPathNotFound']);
+
 /** How far the wanted candidate is. */
 export type Stage =
   /** It is not known, or may not run for now: `obstacleOf` says why. */
@@ -199,8 +205,7 @@ export function verdictOf(state: TargetState): Verdict | undefined {
   if (found.sight !== undefined && found.sight !== 'Seen') return 'Unseen';
   const { error, at } = ownObstacleOf(state) ?? {};
   if (error instanceof Quarantine)
-    // What cannot change in one environment's object may be made anew in another's.
-    return error.error.reason === 'ImmutableField' ? 'Undecided' : { refusedBy: error };
+    return OF_ONE_ENVIRONMENT.has(error.error.reason) ? 'Undecided' : { refusedBy: error };
   if (error !== undefined) return isOfItsState(error) && at === 'Deploying' ? 'Undecided' : 'Unseen';
   if (found.wanted === undefined) return undefined;
   return !isToDeploy(state) || judgementOf(state) !== undefined || isParked(state) ? 'Fine' : undefined;

@@ -101,6 +101,10 @@ export const SOURCE_REASONS = {
     'There is nothing at the path in this commit.',
     'Correct spec.source.path, or push it; the message lists what is there.',
   ),
+  EnvironmentPathNotFound: person(
+    'There is nothing in this commit at the path that the environment alone has; the other environments go on.',
+    'Push it, or correct the path of that entry of spec.environments; the message lists what is there.',
+  ),
   PathEscapes: person(
     'A path or symlink leads out of the repository.',
     'Remove it; only files of the repository are read.',
