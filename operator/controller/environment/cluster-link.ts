@@ -6,6 +6,7 @@ import { UnreachableError } from '../../kube/errors.ts';
 import type { ClusterAccess } from '../../kube/kubeconfig.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { clusterUnreachable, hostOf, troubleOf } from './cluster-trouble.ts';
+import { Reachability } from './reachability.ts';
 
 /** How an API server of others is connected to. */
 export interface Connect {
@@ -62,8 +63,6 @@ const ANSWER_MS = 8_000;
 const RETRY_MS = 3_000;
 /** An API server that has just started refuses all until it knows the roles. */
 const REFUSED_RETRY_MS = 10_000;
-/** So many questions in a row: one alone may have had bad luck. */
-const TOLD_AFTER = 2;
 /** So long before a write it is known whom it goes to. */
 const FRESH_MS = 2_000;
 const WRITE_PATIENCE_MS = 4_000;
@@ -83,7 +82,7 @@ export class ClusterLink {
   /** A kubeconfig that nothing was heard with yet. */
   #next: (Connected & { given: ClusterAccess }) | undefined;
   #trouble: TowpathError | undefined;
-  #failures = 0;
+  readonly #reachability = new Reachability();
   #verifiedAt = Number.NEGATIVE_INFINITY;
   #asking: Promise<void> | undefined;
   #woken = Promise.withResolvers<void>();
@@ -145,7 +144,7 @@ export class ClusterLink {
     void this.#next?.client.close();
     this.#where = where;
     this.#next = { ...this.#connect(given), given };
-    this.#failures = 0;
+    this.#reachability.startAnew();
     this.#woken.resolve();
   }
 
@@ -160,8 +159,8 @@ export class ClusterLink {
   }
 
   #pauseMs(): number {
-    if (this.#failures === 0) return this.#known?.isStarted === true ? ASK_MS : RETRY_MS;
-    const isRefusal = this.#trouble !== undefined && this.#trouble.reason !== 'ClusterUnreachable';
+    if (this.#reachability.failures === 0) return this.#known?.isStarted === true ? ASK_MS : RETRY_MS;
+    const isRefusal = this.#trouble !== undefined && !isSilence(this.#trouble);
     return isRefusal ? REFUSED_RETRY_MS : RETRY_MS;
   }
 
@@ -188,14 +187,14 @@ export class ClusterLink {
       if (isOutdated()) return;
       this.#found(metadata.uid, next);
       this.#verifiedAt = askedAt;
-      this.#failures = 0;
+      this.#reachability.answered(performance.now());
       this.#trouble = undefined;
     } catch (error) {
       if (isOutdated()) return;
-      this.#failures += 1;
       const given = next?.given ?? this.#given;
       const trouble = troubleOf(error, { where: this.#where, given }, client.now());
-      if (this.#failures >= TOLD_AFTER) this.#trouble = trouble;
+      const how = isSilence(trouble) ? 'Unanswered' : 'Refused';
+      if (this.#reachability.failed(how, performance.now())) this.#trouble = trouble;
     }
   }
 
@@ -243,7 +242,7 @@ export class ClusterLink {
     if (isFresh() && client === this.#known?.client && this.#trouble === undefined) return undefined;
     return this.#isAnswered().then((isAnswered) => {
       const why = client === this.#known?.client ? this.#trouble?.message : 'it is another cluster by now';
-      if (why === undefined && isAnswered && this.#failures === 0) return;
+      if (why === undefined && isAnswered && this.#reachability.failures === 0) return;
       throw new UnreachableError('Unverified', `Nothing is written: ${why ?? 'the cluster does not answer'}`);
     });
   }
@@ -268,4 +267,9 @@ export class ClusterLink {
     this.#told = now;
     this.#options.onChange();
   }
+}
+
+/** Whether it did not answer at all. */
+function isSilence({ reason }: TowpathError): boolean {
+  return reason === 'ClusterUnreachable';
 }
