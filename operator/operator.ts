@@ -9,6 +9,7 @@ import { EnvironmentController } from './controller/environment/controller.ts';
 import { ManagedAccess } from './controller/environment/managed-access.ts';
 import { Home } from './controller/home/home.ts';
 import { defaultInstallation, leaseName } from './controller/home/installations.ts';
+import { PolicyController } from './controller/policy/controller.ts';
 import { CONCURRENCY } from './controller/target/paced-queue.ts';
 import { addressOf, aliasesOf, type FlagValues, rolesOf } from './flags.ts';
 import { type ClientOptions, KubeClient, type KubeObject } from './kube/client.ts';
@@ -46,6 +47,7 @@ export class Operator {
   readonly #home: Home;
   readonly #applications: ListWatch<KubeObject>;
   readonly #environments: EnvironmentController;
+  readonly #policies: PolicyController;
   readonly #cluster: Cluster;
   readonly #authorities: Authorities | undefined;
   readonly #sources: Sources;
@@ -72,6 +74,7 @@ export class Operator {
     // The one that we are in ourselves.
     this.#cluster = this.#newCluster(client);
     this.#environments = this.#newEnvironments();
+    this.#policies = this.#newPolicies();
 
     this.#authorities = authoritiesOf(flags, log);
     this.#sources = this.#newSources();
@@ -99,7 +102,7 @@ export class Operator {
       webhookPort: await this.#webhooks.start(),
     };
     await this.#cluster.start();
-    await this.#environments.start();
+    await Promise.all([this.#environments.start(), this.#policies.start()]);
     this.#applications.start();
     await this.#applications.whenSynced(this.#stopping.signal);
     await this.#home.start(this.#stopping.signal);
@@ -123,7 +126,9 @@ export class Operator {
     const allStopped = Promise.allSettled([
       this.#applications.stop(),
       // What is under way looks at the clusters still.
-      this.#controller.stop().finally(() => Promise.all([this.#environments.stop(), this.#cluster.stop()])),
+      this.#controller
+        .stop()
+        .finally(() => Promise.all([this.#policies.stop(), this.#environments.stop(), this.#cluster.stop()])),
       this.#home.stop(),
       this.#sources.stop(),
       this.#renderer.stop(),
@@ -222,10 +227,13 @@ export class Operator {
       begin: async (signal: AbortSignal, before: LedBefore) => {
         await this.#controller.lead(signal, before);
         // What is deployed where is known by then.
-        if (!signal.aborted) this.#environments.lead();
+        if (signal.aborted) return;
+        this.#environments.lead();
+        this.#policies.lead();
       },
       end: () => {
         this.#environments.follow();
+        this.#policies.follow();
         return this.#controller.follow();
       },
       random: Math.random,
@@ -282,6 +290,17 @@ export class Operator {
     });
   }
 
+  #newPolicies(): PolicyController {
+    return new PolicyController({
+      client: this.#home.client,
+      namespace: this.#flags['watch-namespace'],
+      log: this.#log,
+      applicationsIn: (namespace) => this.#controller.applicationsIn(namespace),
+      onChange: (namespace) => this.#controller.onPolicies(namespace),
+      random: Math.random,
+    });
+  }
+
   #newSources(): Sources {
     const flags = this.#flags;
     return new Sources({
@@ -333,7 +352,9 @@ export class Operator {
         installation: this.#installation,
         impersonate: !flags['insecure-no-impersonation'],
         environments: this.#environments,
+        policies: this.#policies,
       }),
+      onApplication: (key) => this.#policies.used(key),
       random: Math.random,
       onFault: (application, { message: error, stack }) =>
         log.warn({ application, error, stack }, 'A look at an Application failed; it is tried again.'),

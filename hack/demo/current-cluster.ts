@@ -54,7 +54,9 @@ export async function enterCurrentCluster(shell: Shell): Promise<CurrentCluster>
 
 /** Whether the cluster knows our kinds; what it knows is never deleted. */
 async function hasDefinitions(shell: Shell): Promise<boolean> {
-  const kinds = ['applications', 'environments'].map((plural) => `${plural}.towpath.dev`);
+  const kinds = ['applications', 'environments', 'promotionpolicies'].map(
+    (plural) => `${plural}.towpath.dev`,
+  );
   const found = await shell.ask(`kubectl get crd ${kinds.join(' ')} --ignore-not-found -o name`);
   const names = found.split('\n').filter((name) => name !== '');
   if (names.length > 0 && names.length < kinds.length)
@@ -98,6 +100,6 @@ async function leave(shell: Shell, { hasDefinition }: { hasDefinition: boolean }
   await ask(`kubectl delete namespace ${namespaces} --ignore-not-found --timeout=60s`);
   if (!hasDefinition)
     await ask(
-      'kubectl delete crd applications.towpath.dev environments.towpath.dev --ignore-not-found --timeout=30s',
+      'kubectl delete crd applications.towpath.dev environments.towpath.dev promotionpolicies.towpath.dev --ignore-not-found --timeout=30s',
     );
 }

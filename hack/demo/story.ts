@@ -36,7 +36,8 @@ async function install(setting: Setting): Promise<void> {
     await shell.type('kubectl apply -f crds/', { directory: root });
     // Not --for=condition: of a definition so new that it has no conditions at all that fails.
     const established = `--for=jsonpath='{.status.conditions[?(@.type=="Established")].status}'=True`;
-    const definitions = 'crd/applications.towpath.dev crd/environments.towpath.dev';
+    const kinds = ['applications', 'environments', 'promotionpolicies'];
+    const definitions = kinds.map((kind) => `crd/${kind}.towpath.dev`).join(' ');
     await shell.type(`kubectl wait ${established} ${definitions} ${limit}`);
   }
   say('The operator gets a namespace for its records, and runs from source, as `make run` does.');

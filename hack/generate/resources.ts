@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { applicationSchema } from '../../operator/api/v1alpha1/application.ts';
 import { environmentSchema } from '../../operator/api/v1alpha1/environment.ts';
+import { promotionPolicySchema } from '../../operator/api/v1alpha1/promotion-policy.ts';
 
 export interface PrinterColumn {
   name: string;
@@ -132,4 +133,34 @@ const ENVIRONMENT: Resource = {
   ],
 };
 
-export const RESOURCES: readonly Resource[] = [APPLICATION, ENVIRONMENT];
+const PROMOTION_POLICY: Resource = {
+  schema: promotionPolicySchema,
+  names: {
+    kind: 'PromotionPolicy',
+    plural: 'promotionpolicies',
+    singular: 'promotionpolicy',
+    shortNames: ['tpolicy'],
+    categories: ['gitops'],
+  },
+  scope: 'Namespaced',
+  description:
+    'PromotionPolicy says in which order the environments of Applications get what is new: what enters a stage has passed the one before.',
+  columns: [
+    {
+      name: 'Ready',
+      type: 'string',
+      description: 'Whether it holds as it is.',
+      jsonPath: '.status.conditions[?(@.type=="Ready")].status',
+    },
+    {
+      name: 'Applications',
+      type: 'integer',
+      description: 'Applications that it is for.',
+      jsonPath: '.status.applications',
+    },
+    AGE,
+    MESSAGE,
+  ],
+};
+
+export const RESOURCES: readonly Resource[] = [APPLICATION, ENVIRONMENT, PROMOTION_POLICY];

@@ -31,6 +31,18 @@ export const WATCHED_RIGHTS: readonly Right[] = [
     why: 'Their status.',
   },
   {
+    apiGroups: ['towpath.dev'],
+    resources: ['promotionpolicies'],
+    verbs: ['list', 'watch'],
+    why: 'In which order their environments get what is new.',
+  },
+  {
+    apiGroups: ['towpath.dev'],
+    resources: ['promotionpolicies/status'],
+    verbs: ['patch'],
+    why: 'Their status.',
+  },
+  {
     apiGroups: [''],
     resources: ['secrets', 'configmaps'],
     verbs: ['list', 'watch'],

@@ -24,6 +24,7 @@ const SECRET = 'a secret of more than 16 characters';
 const SERIES_MS = 90_000;
 const APPLICATIONS = 'applications.towpath.dev';
 const ENVIRONMENTS = 'environments.towpath.dev';
+const POLICIES = 'promotionpolicies.towpath.dev';
 const FLAGS = [
   ...fastLease,
   '--upgrade-definitions',
@@ -251,6 +252,23 @@ async function driveManagedAccess(t: TestContext, stage: Stage): Promise<void> {
   await stage.kubectl('delete', APPLICATIONS, 'managed', '--timeout=60s');
 }
 
+/** A policy is read, and told of. */
+async function drivePolicy(stage: Stage): Promise<void> {
+  const stages = [{ name: 'staging', environments: ['staging'] }];
+  const policy = {
+    apiVersion: 'towpath.dev/v1alpha1',
+    kind: 'PromotionPolicy',
+    metadata: { name: 'standard' },
+    spec: { selector: {}, stages },
+  };
+  // Its definition is being made.
+  await eventually(() => stage.apply(policy).then(() => true), { describe: 'the kind to be served' });
+  const ready = ['get', POLICIES, 'standard', '-o', 'jsonpath={.status.conditions[0].status}'];
+  await eventually(async () => (await stage.kubectl(...ready)) === 'True', {
+    describe: 'the status of the policy',
+  });
+}
+
 /** Of an operator that watches one namespace, and of one that watches all, as the chart does by default. */
 const WATCHING: readonly (readonly [what: string, flags: readonly string[]])[] = [
   ['of one namespace', []],
@@ -293,13 +311,15 @@ for (const [what, watching] of WATCHING)
       ]);
       assert.equal(patched.code, 0, patched.stderr);
       // As after an upgrade from a release without that kind.
-      const deleted = await cluster.kubectl(['delete', 'customresourcedefinition', ENVIRONMENTS]);
+      const newer = [ENVIRONMENTS, POLICIES];
+      const deleted = await cluster.kubectl(['delete', 'customresourcedefinition', ...newer]);
       assert.equal(deleted.code, 0, deleted.stderr);
       await stage.restart();
 
       // The chart lets it make access where it looks after all namespaces.
       const isForAll = watching.length > 0;
       if (isForAll) await driveManagedAccess(t, stage);
+      await drivePolicy(stage);
       await driveAll(t, stage, proxy, own, flags);
       const withoutReads = [
         [WATCHED_RIGHTS, isForAll ? '' : stage.namespace],

@@ -53,6 +53,7 @@ export async function startController({
     clusterOf: () => cluster,
     clusters: () => [cluster],
     onUse: nothing,
+    onApplication: nothing,
     access: new ManagedAccess({
       home,
       ownNamespace: namespace,

@@ -147,7 +147,7 @@ export async function installCRDs(cluster: Cluster): Promise<void> {
   if (applied.code !== 0) throw new Error(`kubectl apply -f crds: ${applied.stderr}`);
   // Not `kubectl wait --for=condition`: of a definition so new that it has no conditions at all it fails.
   const established = '{range .items[*]}{.status.conditions[?(@.type=="Established")].status}{end}';
-  const names = ['applications.towpath.dev', 'environments.towpath.dev'];
+  const names = ['applications.towpath.dev', 'environments.towpath.dev', 'promotionpolicies.towpath.dev'];
   await eventually(
     async () => {
       const query = ['get', 'crd', ...names, '-o', `jsonpath=${established}`];

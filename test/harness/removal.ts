@@ -16,7 +16,7 @@ export const ORDERS: readonly (readonly Step[])[] = [
 
 const PAGE = 'installation.md';
 const APPLICATIONS = 'applications.towpath.dev';
-const CRDS = [APPLICATIONS, 'environments.towpath.dev'];
+const CRDS = [APPLICATIONS, 'environments.towpath.dev', 'promotionpolicies.towpath.dev'];
 
 /** Lets Applications go that no operator looks after any more, with the page's own commands. */
 export const letGo = (cluster: Cluster) =>

@@ -479,15 +479,20 @@ test("S15: the operator's own roles have no wildcard, and write nothing but its 
     {
       resources: ['customresourcedefinitions'],
       verbs: ['patch'],
-      resourceNames: ['applications.towpath.dev', 'environments.towpath.dev'],
+      resourceNames: [
+        'applications.towpath.dev',
+        'environments.towpath.dev',
+        'promotionpolicies.towpath.dev',
+      ],
     },
     {
       resources: ['customresourcedefinitions'],
       verbs: ['create'],
-      resourceNames: ['environments.towpath.dev'],
+      resourceNames: ['environments.towpath.dev', 'promotionpolicies.towpath.dev'],
     },
     { resources: ['applications'], verbs: ['get', 'list', 'watch', 'patch'] },
     { resources: ['applications/status'], verbs: ['patch'] },
+    { resources: ['promotionpolicies/status'], verbs: ['patch'] },
     { resources: ['events'], verbs: ['create', 'patch'] },
     { resources: ['serviceaccounts'], verbs: ['impersonate'], resourceNames: ['towpath', 'deployer'] },
     ...MANAGED,

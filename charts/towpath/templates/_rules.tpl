@@ -8,6 +8,14 @@
 - apiGroups: ["towpath.dev"]
   resources: [applications/status]
   verbs: [patch]
+# In which order their environments get what is new.
+- apiGroups: ["towpath.dev"]
+  resources: [promotionpolicies]
+  verbs: [list, watch]
+# Their status.
+- apiGroups: ["towpath.dev"]
+  resources: [promotionpolicies/status]
+  verbs: [patch]
 # Those that an Application names in its own namespace: Git credentials and values. Each is watched by its name.
 - apiGroups: [""]
   resources: [secrets, configmaps]
@@ -46,12 +54,12 @@
 - apiGroups: ["apiextensions.k8s.io"]
   resources: [customresourcedefinitions]
   verbs: [patch]
-  resourceNames: [applications.towpath.dev, environments.towpath.dev]
+  resourceNames: [applications.towpath.dev, environments.towpath.dev, promotionpolicies.towpath.dev]
 # Those of kinds that an older release did not have, which Helm installs in no upgrade.
 - apiGroups: ["apiextensions.k8s.io"]
   resources: [customresourcedefinitions]
   verbs: [create]
-  resourceNames: [environments.towpath.dev]
+  resourceNames: [environments.towpath.dev, promotionpolicies.towpath.dev]
 {{- end -}}
 
 {{- define "towpath.rules.managed" -}}
@@ -144,7 +152,7 @@
 {{- define "towpath.rules.view" -}}
 # All our kinds that stand in a namespace.
 - apiGroups: ["towpath.dev"]
-  resources: [applications]
+  resources: [applications, promotionpolicies]
   verbs: [get, list, watch]
 {{- end -}}
 

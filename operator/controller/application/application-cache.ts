@@ -86,9 +86,11 @@ export class ApplicationCache {
   /** Takes in an Application as somebody told it; answers whether there is something to do about it. */
   take(object: KubeObject): boolean {
     const key = applicationKey(object);
-    const before = this.#byKey.get(key)?.object;
+    const before = this.#byKey.get(key);
     this.#learn(key, object);
-    return before === undefined || asksForWork(before, object);
+    if (before === undefined || asksForWork(before.object, object)) return true;
+    // By other labels another policy selects it.
+    return !isDeepStrictEqual(governanceOf(before), governanceOf(this.#byKey.get(key)));
   }
 
   /** Takes in an Application as it is since the server's history went back: what was remembered of it may not be so. */
@@ -282,6 +284,10 @@ function readiness(application: Application | undefined): string {
     ({ name, sync, health }) => `${name} ${sync} ${health}`,
   );
   return [ready?.status, isOfThis, ...environments].join(' ');
+}
+
+function governanceOf(cached: CachedApplication | undefined) {
+  return cached?.specified.filter(isPlaced).map(({ governance }) => governance);
 }
 
 /** Whether an event is more than the echo of our own status. */

@@ -24,6 +24,8 @@ export interface ControllerOptions {
   access: AccessKeeper;
   /** Something of what is deployed to an Environment changed. */
   onUse(environment: string): void;
+  /** One came, changed, or went. */
+  onApplication(key: string): void;
   sources: Sources;
   /** The same for every way to write the URL of a repository; undefined where it is none. */
   nameOf(url: string): string | undefined;

@@ -12,6 +12,7 @@ import { applicationKey, applicationOf } from '../record/application-key.ts';
 import { RecordStore } from '../record/store.ts';
 import type { TargetIdentity } from '../record/target.ts';
 import { TargetController } from '../target/controller.ts';
+import { Evidence } from '../target/evidence.ts';
 import { Wishes } from '../target/handover/wishes.ts';
 import type { DueTarget } from '../target/looks.ts';
 import { pacedQueue } from '../target/paced-queue.ts';
@@ -45,6 +46,7 @@ export class ApplicationController {
   readonly #targets: TargetController;
   #queue: Queue | undefined;
   readonly #placing = new OneAtATime((environment) => this.#placeAnew(environment));
+  readonly #governing = new OneAtATime((namespace) => this.#governAnew(namespace));
 
   constructor(options: ControllerOptions) {
     this.#options = options;
@@ -108,6 +110,7 @@ export class ApplicationController {
         onUnwanted: (owner) => this.#targets.look(owner),
       }),
       verdicts: new Verdicts((target) => this.#targets.look(target)),
+      evidence: new Evidence((target) => this.#targets.look(target)),
       specifiedTargets: (application) => this.#applications.get(application)?.specified ?? [],
       onLeft: (target) => this.#targets.takeOver(target),
       random: options.random,
@@ -207,6 +210,13 @@ export class ApplicationController {
     return this.#applications.usesOf(environment);
   }
 
+  /** Those of a namespace that can be read. */
+  applicationsIn(namespace: string): Application[] {
+    return [...this.#applications.entries()].flatMap(([key, { application }]) =>
+      key.startsWith(`${namespace}/`) ? (application ?? []) : [],
+    );
+  }
+
   /** Whether an Application names that Environment. */
   isNamed(environment: string): boolean {
     return this.#applications.namersOf(environment).size > 0;
@@ -230,9 +240,23 @@ export class ApplicationController {
     for (const name of new Set(waiting.map(({ environment }) => environment))) this.onEnvironment(name);
   }
 
-  /** However many land there, others have their turns; and only whom it is about is interrupted. */
+  /** PromotionPolicies of a namespace, or of all, say something else. */
+  onPolicies(namespace: string | undefined): void {
+    void this.#governing.run(namespace ?? '');
+  }
+
+  async #governAnew(namespace: string): Promise<void> {
+    const keys = [...this.#applications.keys()];
+    await this.#replace(namespace === '' ? keys : keys.filter((key) => key.startsWith(`${namespace}/`)));
+  }
+
   async #placeAnew(environment: string): Promise<void> {
-    for (const key of [...this.#applications.namersOf(environment)]) {
+    await this.#replace([...this.#applications.namersOf(environment)]);
+  }
+
+  /** However many there are, others have their turns; and only whom it is about is interrupted. */
+  async #replace(keys: readonly string[]): Promise<void> {
+    for (const key of keys) {
       const pause = this.#options.slices.pause();
       if (pause !== undefined) await pause;
       const changed = this.#applications.placeAnew(key);
@@ -263,6 +287,7 @@ export class ApplicationController {
   async lead(signal: AbortSignal, before: LedBefore): Promise<void> {
     await this.#parts.store.load(signal);
     signal.throwIfAborted();
+    this.#parts.evidence.forgetAll();
     this.#applications.recordsChanged();
     for (const [, { memory }] of this.#applications.entries()) {
       forgetUpdates(memory);
@@ -312,6 +337,7 @@ export class ApplicationController {
     const before = environments();
     this.#takeIn(key, event);
     for (const environment of new Set([...before, ...environments()])) this.#options.onUse(environment);
+    this.#options.onApplication(key);
   }
 
   #takeIn(key: string, { type, object, isAnew }: WatchEvent<KubeObject>): void {
@@ -353,6 +379,7 @@ export class ApplicationController {
     this.#looks.tellGone(key);
     this.#parts.wanted.forget(key);
     this.#parts.verdicts.forget(key);
+    this.#parts.evidence.forget(key);
     this.#queue?.add(key, { interrupt: 'at once' });
     for (const target of targets) this.#drop(target);
   }
@@ -364,6 +391,7 @@ export class ApplicationController {
     this.#parts.wanted.forgetTarget(name);
     this.#parts.verdicts.forgetTarget(target);
     this.#parts.access.forget(target);
+    this.#parts.evidence.forgetTarget(target);
     for (const { inventory } of this.#options.clusters()) inventory.forget(id);
     this.#targets.look(name, { interrupt: 'at once' });
   }

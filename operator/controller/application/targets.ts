@@ -9,8 +9,10 @@ import {
   ANNOTATION_SYNC_REQUESTED,
 } from '../../api/v1alpha1/names.ts';
 import { addressOf } from '../../manifest/digest.ts';
+import { FREE } from '../../promote/governance.ts';
 import type { EnvironmentsView } from '../environment/environments.ts';
 import { PlacementPending, placementOf } from '../environment/placement.ts';
+import { NO_POLICIES, type PoliciesView } from '../policy/policies.ts';
 import { applicationKey } from '../record/application-key.ts';
 import type { TargetRecord } from '../record/record.ts';
 import {
@@ -38,6 +40,8 @@ export interface TargetsOptions {
   /** False only with --insecure-no-impersonation. */
   impersonate: boolean;
   environments: EnvironmentsView;
+  /** Left out: there are none. */
+  policies?: PoliciesView;
 }
 
 type Entry = NonNullable<ApplicationSpec['environments']>[number];
@@ -116,6 +120,7 @@ export class Targets {
       overlay: overlayOf(spec),
       settings: settingsOf(application, DEFAULT_ENVIRONMENT),
       freezes: [],
+      governance: FREE,
       refusal: undefined,
     });
   }
@@ -123,9 +128,11 @@ export class Targets {
   #in(application: Application, entry: Entry): SpecifiedTarget {
     const identity = this.named(applicationKey(application), entry.name);
     const settings = settingsOf(application, entry.name);
+    const { environments, policies = NO_POLICIES } = this.#options;
+    const governance = policies.governanceOf(application, entry.name);
     try {
       const { cluster, namespace, serviceAccountName, managedRole, bounds, refusal, environment } =
-        placementOf(application, entry.name, this.#options.environments);
+        placementOf(application, { name: entry.name, governance }, environments);
       return Object.freeze({
         ...identity,
         cluster,
@@ -136,6 +143,7 @@ export class Targets {
         overlay: overlayOf(application.spec, { entry, environment }),
         settings: environment.spec.suspend ? suspendedBy(environment, settings) : settings,
         freezes: environment.spec.freezes ?? [],
+        governance,
         refusal,
       });
     } catch (error) {

@@ -6,6 +6,7 @@ import type { Logger } from '../../observe/log.ts';
 import { nextChange } from '../../promote/gates/freeze.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { HOME, type PlacedTarget } from '../record/target.ts';
+import { Timers } from '../work/timers.ts';
 import type { Connect } from './cluster-link.ts';
 import { Clusters } from './clusters.ts';
 import type { EnvironmentFacts } from './environment-status.ts';
@@ -14,7 +15,6 @@ import { unlistedRole } from './managed-access.ts';
 import { managedRoleOf } from './managed-objects.ts';
 import type { KnownLabels } from './namespace-labels.ts';
 import { EnvironmentStatusWriter } from './status-writer.ts';
-import { Timers } from './timers.ts';
 import { countsOf, inUse, type Uses } from './uses.ts';
 import { type Whereabouts, whereaboutsOf } from './whereabouts.ts';
 

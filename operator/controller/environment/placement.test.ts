@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { TowpathError } from '../../api/errors.ts';
 import { applicationSchema } from '../../api/v1alpha1/application.ts';
 import { type Environment, environmentSchema } from '../../api/v1alpha1/environment.ts';
+import { FREE, type Governance } from '../../promote/governance.ts';
 import { HOME } from '../record/target.ts';
 import type { EnvironmentsView } from './environments.ts';
 import type { KnownLabels } from './namespace-labels.ts';
@@ -55,8 +56,10 @@ function knowing(
   };
 }
 
+const STAGING = { name: 'staging', governance: FREE };
+
 const placed = (spec: object, of = application(), labels?: KnownLabels) =>
-  placementOf(of, 'staging', knowing(environment(spec), labels));
+  placementOf(of, STAGING, knowing(environment(spec), labels));
 
 test('it lands where the Environment says, with the account that it names, or with one that Towpath makes', () => {
   const managed = placed({});
@@ -157,7 +160,7 @@ test('S16: nobody acts as the account of others by the name of a namespace', () 
 
 test('it is not known where it is without its Environment, or where no namespace can be called so', () => {
   assert.throws(
-    () => placementOf(application(), 'staging', knowing(undefined)),
+    () => placementOf(application(), STAGING, knowing(undefined)),
     (error) => error instanceof TowpathError && error.reason === 'EnvironmentNotFound',
   );
   for (const spec of [{ namespace: `{namespace}-${'x'.repeat(51)}` }])
@@ -181,7 +184,7 @@ test('where it is not known in which cluster, or that is out of reach, it lands 
   const landing = (whereabouts: ReturnType<EnvironmentsView['whereabouts']>, spec: object = {}) =>
     placementOf(
       application(),
-      'staging',
+      STAGING,
       knowing(environment(spec), { labels: {} }, () => whereabouts),
     );
   assert.equal(landing({ is: 'Known', cluster: 'uid' }).cluster, 'uid');
@@ -191,4 +194,22 @@ test('where it is not known in which cluster, or that is out of reach, it lands 
   assert.throws(() => landing({ is: 'Lost', error }), error);
   const notAllowed = { reason: 'NamespaceNotAllowed' };
   assert.throws(() => landing({ is: 'Lost', error }, { allowedNamespaces: [] }), notAllowed);
+});
+
+test('S14: where a policy is required, only what one policy has in a stage lands; who else may not is told why', () => {
+  const refusalFor = (governance: Governance) =>
+    placementOf(application(), { name: 'staging', governance }, knowing(environment({ requirePolicy: true })))
+      .refusal;
+  assert.equal(refusalFor({ is: 'InStage', policy: 'p', stage: 'staging', isFollowed: false }), undefined);
+  const table: [Governance, string, RegExp][] = [
+    [FREE, 'NoPolicy', /none of its namespace selects/],
+    [{ is: 'InNoStage', policy: 'standard' }, 'NoPolicy', /standard has it in no stage/],
+    [{ is: 'Contested', policies: ['a', 'b'] }, 'PolicyContested', /a and b all select/],
+    [{ is: 'Unknown', problem: 'no answer' }, 'PoliciesUnknown', /no answer/],
+  ];
+  for (const [governance, reason, words] of table) {
+    const refusal = refusalFor(governance);
+    assert.equal(refusal?.reason, reason);
+    assert.match(refusal?.message ?? '', words);
+  }
 });

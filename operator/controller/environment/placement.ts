@@ -3,6 +3,7 @@ import type { Application } from '../../api/v1alpha1/application.ts';
 import { type Environment, namespaceBy } from '../../api/v1alpha1/environment.ts';
 import type { Bounds } from '../../manifest/bounds.ts';
 import { groupKind } from '../../manifest/manifest.ts';
+import type { Governance } from '../../promote/governance.ts';
 import { fits, isAllowedRepository } from '../../source/allowed-repositories.ts';
 import type { EnvironmentsView } from './environments.ts';
 import { landingRefusal } from './landing-refusal.ts';
@@ -29,14 +30,18 @@ export interface Placement {
 type Landing = Pick<Application, 'metadata' | 'spec'>;
 
 /** Where an Application lands that names an Environment. Pure. @throws TowpathError where that is not known, PlacementPending where it is not known yet */
-export function placementOf(application: Landing, name: string, environments: EnvironmentsView): Placement {
+export function placementOf(
+  application: Landing,
+  { name, governance }: { name: string; governance: Governance },
+  environments: EnvironmentsView,
+): Placement {
   const environment = readable(name, environments);
   const { access = {} } = environment.spec;
   const namespace = namespaceFor(application, environment);
   const refusal =
     namespaceRefusal(application, environment, environments) ??
     landingRefusal(environment, { namespace, tenant: application.metadata.namespace }, environments) ??
-    refusalOf(application, environment);
+    refusalOf(application, environment, governance);
   return {
     cluster: clusterOf(environment, environments, refusal),
     namespace,
@@ -138,6 +143,7 @@ function namespaceRefusal(
 function refusalOf(
   { spec: { source } }: Landing,
   { metadata: { name }, spec }: Environment,
+  governance: Governance,
 ): TowpathError | undefined {
   const { allowedRepositories } = spec;
   if (allowedRepositories !== undefined && !isAllowedRepository(allowedRepositories, source.repoURL))
@@ -146,11 +152,40 @@ function refusalOf(
       'RepositoryNotAllowed',
       `Environment ${name} takes nothing from the repository in spec.source.repoURL: nothing is written, and what runs stays. Who runs it can add the repository to its spec.allowedRepositories.`,
     );
-  if (spec.requirePolicy)
-    return new TowpathError(
-      'Resource',
-      'NoPolicy',
-      `Environment ${name} takes only what a PromotionPolicy brings there (spec.requirePolicy), and none has this Application: nothing is written, and what runs stays.`,
-    );
-  return undefined;
+  return spec.requirePolicy ? noPolicy(name, governance) : undefined;
+}
+
+/** S14: what decides alone is that exactly one policy has it in a stage, in whichever order all of this was made. */
+function noPolicy(name: string, governance: Governance): TowpathError | undefined {
+  if (governance.is === 'InStage') return undefined;
+  const refusal = (why: string) =>
+    `Environment ${name} takes only what a PromotionPolicy brings there (spec.requirePolicy), and ${why}: nothing is written, and what runs stays.`;
+  switch (governance.is) {
+    case 'Free':
+      return new TowpathError(
+        'Resource',
+        'NoPolicy',
+        refusal('none of its namespace selects this Application'),
+      );
+    case 'InNoStage':
+      return new TowpathError(
+        'Resource',
+        'NoPolicy',
+        refusal(
+          `PromotionPolicy ${governance.policy} has it in no stage for this Application, or its entry has a ref of its own`,
+        ),
+      );
+    case 'Contested':
+      return new TowpathError(
+        'Person',
+        'PolicyContested',
+        refusal(`${governance.policies.join(' and ')} all select this Application`),
+      );
+    case 'Unknown':
+      return new TowpathError(
+        'Time',
+        'PoliciesUnknown',
+        refusal(`these are not known: ${governance.problem}`),
+      );
+  }
 }

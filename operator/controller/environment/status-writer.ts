@@ -1,8 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { KubeClient, KubeObject } from '../../kube/client.ts';
-import { isConflict, isNotFound, NotLeaderError } from '../../kube/errors.ts';
-import { backoffMs } from '../../retry/backoff.ts';
+import { isNotFound } from '../../kube/errors.ts';
 import { mergePatchBetween } from '../work/merge-patch.ts';
+import { StatusWrites } from '../work/status-writes.ts';
 import { type EnvironmentFacts, environmentStatus, unreadableStatus } from './environment-status.ts';
 import { ENVIRONMENTS, type KnownEnvironment } from './environments.ts';
 
@@ -24,70 +23,28 @@ export interface EnvironmentStatusWriterOptions {
   random(): number;
 }
 
-/** So long after what changed: what comes together is one write. */
-const SETTLE_MS = 50;
-const RETRY = { firstMs: 1_000, longestMs: 30_000 };
-
 /** The only writer of Environments: one patch of what changed, one at a time for each, and none where nothing did. */
 export class EnvironmentStatusWriter {
   readonly #options: EnvironmentStatusWriterOptions;
-  /** By name whether it is to be looked at once more. */
-  readonly #writing = new Map<string, { again: boolean }>();
-  #leading: AbortController | undefined;
+  readonly #writes: StatusWrites;
 
   constructor(options: EnvironmentStatusWriterOptions) {
     this.#options = options;
+    this.#writes = new StatusWrites({ ...options, patch: (name, signal) => this.#patch(name, signal) });
   }
 
   /** This process leads: what the Environments say is its to write. */
   lead(): void {
-    this.#leading ??= new AbortController();
-    for (const name of this.#options.names()) this.due(name);
+    this.#writes.lead();
   }
 
   follow(): void {
-    this.#leading?.abort(new Error('this process leads no more'));
-    this.#leading = undefined;
+    this.#writes.follow();
   }
 
   /** Something of what the Environment is to say changed. */
   due(name: string): void {
-    const leading = this.#leading;
-    if (leading === undefined) return;
-    const writing = this.#writing.get(name);
-    if (writing !== undefined) {
-      writing.again = true;
-      return;
-    }
-    const mine = { again: true };
-    this.#writing.set(name, mine);
-    void this.#write(name, mine, leading.signal).finally(() => {
-      this.#writing.delete(name);
-      // It was asked for between the last look and the end, or by who leads again.
-      if (mine.again) this.due(name);
-    });
-  }
-
-  async #write(name: string, mine: { again: boolean }, signal: AbortSignal): Promise<void> {
-    for (let failures = 0; mine.again; ) {
-      const pause =
-        failures === 0
-          ? SETTLE_MS
-          : backoffMs({ ...RETRY, failures, jitter: 'Fifth', random: this.#options.random() });
-      await sleep(pause, undefined, { signal }).catch(() => undefined);
-      mine.again = false;
-      if (signal.aborted) return;
-      try {
-        await this.#patch(name, signal);
-        failures = 0;
-      } catch (error) {
-        if (signal.aborted || error instanceof NotLeaderError) return;
-        failures += 1;
-        mine.again = true;
-        // Somebody wrote meanwhile, and the watch tells what.
-        if (!isConflict(error)) this.#options.onFault(name, error);
-      }
-    }
+    this.#writes.due(name);
   }
 
   /** Sees to it that what is used has our finalizer, and nothing else has; answers whether there is something to tell. */

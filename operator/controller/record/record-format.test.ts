@@ -83,6 +83,9 @@ const record: Required<TargetRecord> = {
   deployment,
   ended: [deployment],
   pending: { id: deployed.id, digest },
+  waiting: [{ id: deployed.id, digest, asked: hex }],
+  asks: [{ asked: hex, digest }],
+  governed: true,
   ran: [candidateKey(deployed)],
   succeeded: candidateKey(deployed),
   account: 'deployer',
@@ -128,6 +131,9 @@ const untrusted: Record<string, unknown> = {
   'with a list of applied objects that is none': written({ applied: {} }),
   'with candidates of its own': written({ candidates: [] }),
   'S18: with a candidate by 12 digits': written({ pending: { id: 'c-0123456789ab', digest } }),
+  'S18: with one that waits by 12 digits': written({
+    waiting: [{ id: 'c-0123456789ab', digest, asked: hex }],
+  }),
   'S18: with one that ran by 12 digits': written({ ran: ['c-0123456789ab'] }),
   'S18: with a success by 12 digits': written({ succeeded: 'c-0123456789ab' }),
   'with a deployment of an outcome that nobody knows': written({

@@ -34,6 +34,15 @@ export interface Candidate {
 /** A candidate as a target's record has it: by id and digest, with what is told of it, for when it is kept no more. */
 export type Deployed = Omit<Candidate, 'inputs' | 'reads'>;
 
+/** What was asked for, by a digest that all environments have in common, and what it came to in one. */
+export interface Ask {
+  readonly asked: string;
+  readonly digest: string;
+}
+
+/** A candidate that waits to be promoted. */
+export type Waiting = Pick<Candidate, 'id' | 'digest'> & Ask;
+
 export interface Manifests {
   objects: Manifest[];
   hooks: Manifest[];
@@ -96,8 +105,14 @@ export interface TargetRecord {
   deployment?: Deployment;
   /** Deployments that ended before the status could tell; taken over into its history. */
   ended: Deployment[];
-  /** Accepted, to be deployed when it is asked for (mode Manual). */
+  /** Accepted, to be deployed when it is asked for (mode Manual), or when the gate at which it waits clears. */
   pending?: Pick<Candidate, 'id' | 'digest'>;
+  /** Accepted, to be promoted when they passed the stage before: in the order in which they were observed. */
+  waiting?: readonly Waiting[];
+  /** What the last that was asked for came to here, and that with which another environment waits. */
+  asks?: readonly Ask[];
+  /** A policy had it in a stage once: without one it follows its source no more. */
+  governed?: true;
   /** Keys of the candidates that ran last, the newest first, the last good one among them. */
   ran: readonly string[];
   /** Key of the candidate that last succeeded. */
@@ -182,10 +197,10 @@ export function noteRan(record: TargetRecord): void {
 }
 
 /** Keys of the candidates that a target may go on with or back to: their manifests are kept. */
-export function namedIn({ ran, succeeded, pending, deployment }: TargetRecord): string[] {
+export function namedIn({ ran, succeeded, pending, waiting = [], deployment }: TargetRecord): string[] {
   const named = [...ran];
   if (succeeded !== undefined) named.push(succeeded);
-  for (const candidate of [pending, deployment?.candidate])
+  for (const candidate of [pending, ...waiting, deployment?.candidate])
     if (candidate !== undefined) named.push(candidateKey(candidate));
   return named;
 }

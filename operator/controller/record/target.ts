@@ -4,6 +4,7 @@ import type { Freeze } from '../../api/v1alpha1/environment.ts';
 import type { ServiceAccount } from '../../kube/client.ts';
 import type { Bounds } from '../../manifest/bounds.ts';
 import type { IgnoreRule } from '../../plan/ignore.ts';
+import type { Governance } from '../../promote/governance.ts';
 
 /** Which target it is: enough to find its record and its objects, also where its Application cannot be read. */
 export interface TargetIdentity {
@@ -42,6 +43,8 @@ export interface Target extends PlacedTarget {
   readonly settings: TargetSettings;
   /** Of its Environment: times in which nothing new is deployed. */
   readonly freezes: readonly Freeze[];
+  /** What PromotionPolicies say of what may enter. */
+  readonly governance: Governance;
   /** Why nothing may be written there although it is known where it is; what runs is looked at all the same. */
   readonly refusal: TowpathError | undefined;
   /** Targets of the same Application that left, and whose objects this one takes over: it lands where they did. */

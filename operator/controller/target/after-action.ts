@@ -24,6 +24,8 @@ export function foundAfter(state: TargetState, outcome: Outcome): Findings {
       const obstacle = { at: 'Resolving', error, isAnswer } as const;
       return { ...found, obstacle, ...(wanted === undefined ? {} : { wanted }) };
     }
+    case 'Chosen':
+      return foundChosen(found, outcome);
     case 'Judged':
       return { ...found, judgement: { deferred: outcome.deferred } };
     case 'Held':
@@ -56,6 +58,16 @@ export function foundAfter(state: TargetState, outcome: Outcome): Findings {
   }
 }
 
+/** What was found of the newest is not about what was chosen in its place. */
+function foundChosen(
+  { obstacle, judgement: _, held: __, ...found }: Findings,
+  { wanted, chosen }: Pick<Extract<Outcome, { type: 'Chosen' }>, 'wanted' | 'chosen'>,
+): Findings {
+  const { error } = obstacle?.at === 'Resolving' ? obstacle : {};
+  const ofSource = error instanceof TowpathError && error.remedy === 'Time' ? { sourceError: error } : {};
+  return { ...found, ...ofSource, wanted, chosen };
+}
+
 function sourceErrorOf({ sourceError }: { sourceError?: TowpathError }): Pick<Findings, 'sourceError'> {
   return sourceError === undefined ? {} : { sourceError };
 }
@@ -84,6 +96,8 @@ export function memoryAfter(state: TargetState, outcome: Outcome, random: number
       );
     case 'Unresolved':
       return afterUnresolved(state, outcome.error, random);
+    case 'Chosen':
+      return ofInputs(state, { ...memory, toldWishes: outcome.toldWishes }, outcome.wanted);
     case 'Judged':
       return afterJudged(state, outcome.deferred);
     case 'Restored':

@@ -124,6 +124,8 @@ export class TargetLooks {
   }
 
   async #doWhatIsDue(target: DueTarget, signal: AbortSignal): Promise<LookResult> {
+    // Who is promoted after it waits until it can be looked at.
+    if (target.due !== 'Sync') this.#parts.evidence.note(target.identity, undefined);
     switch (target.due) {
       case 'Sync':
         return this.#reconcile(target.memory, target.specified, signal);

@@ -102,6 +102,7 @@ function state(changes: Partial<TargetState> = {}): TargetState {
     deployment: undefined,
     parked: undefined,
     blockedBy: [],
+    choice: undefined,
     applied: new Map(),
     memory: NOTHING_REMEMBERED,
     found: {},
@@ -189,6 +190,23 @@ const JUDGED = { judgement: { deferred: [] } };
 const SUSPENDED: Partial<TargetState> = {
   settings: { ...state().settings, suspended: 'It is suspended.' },
 };
+
+const ORDER: BlockedBy = {
+  reason: 'Order',
+  message: 'It has not passed stage staging.',
+  remedy: 'Resource',
+  standing: 'Waiting',
+};
+/** The newest waits, and an older one may enter. */
+const OLDER_MAY: Partial<TargetState> = {
+  blockedBy: [ORDER],
+  choice: { id: OLD.id, digest: OLD.digest, asked: 'a' },
+};
+const PARKED: Partial<TargetState> = {
+  parked: candidateKey(NEW),
+  ...remembered({ judged: judgedAs(state(), NEW) }),
+};
+const CHOSEN = { asked: 'a', newest: wanted(NEW), againAt: undefined };
 
 const ROWS: readonly [string, Partial<TargetState>, Deed | { wait: Date | undefined }][] = [
   ['nothing is known', {}, 'See'],
@@ -279,6 +297,54 @@ const ROWS: readonly [string, Partial<TargetState>, Deed | { wait: Date | undefi
     '… but what runs has its first write',
     { deployment: deployment(NEW, UNDER_WAY), ...tidied(NEW), blockedBy: [FREEZE] },
     'Advance',
+  ],
+  [
+    'something new that has not passed the stage before',
+    {
+      deployment: deployment(OLD),
+      ...tidied(NEW, { lookedAfter: { how: 'Confirmed' } }),
+      blockedBy: [ORDER],
+      parked: candidateKey(NEW),
+      ...remembered({ judged: judgedAs(state(), NEW) }),
+    },
+    { wait: undefined },
+  ],
+  ['… with an older one that may enter: the newest is kept first', { ...seen(NEW), ...OLDER_MAY }, 'Judge'],
+  ['… judged', { ...seen(NEW), ...OLDER_MAY, ...remembered({ judged: judgedAs(state(), NEW) }) }, 'Park'],
+  ['… and kept', { ...seen(NEW), ...OLDER_MAY, ...PARKED }, 'Choose'],
+  ['… chosen', { ...seen(OLD, { chosen: CHOSEN }) }, 'Judge'],
+  ['… judged once more', { ...seen(OLD, { chosen: CHOSEN, ...JUDGED }) }, 'Begin'],
+  [
+    '… but there is a gate by now',
+    {
+      ...seen(OLD, { chosen: CHOSEN, ...JUDGED }),
+      blockedBy: [FREEZE],
+      ...remembered({ judged: judgedAs(state(), OLD) }),
+    },
+    { wait: seconds(3_600) },
+  ],
+  [
+    '… and through: the next look tells what the newest waits for',
+    {
+      deployment: deployment(OLD),
+      ...tidied(OLD, { chosen: CHOSEN, lookedAfter: { how: 'Confirmed' } }),
+    },
+    { wait: NOW },
+  ],
+  [
+    '… where the newest is refused',
+    { ...seen(NEW, { obstacle: { at: 'Deploying', error: quarantine } }), ...OLDER_MAY },
+    'Choose',
+  ],
+  [
+    '… where Git does not answer',
+    { found: { sight: 'Seen', obstacle: { at: 'Resolving', error: ofTime, isAnswer: false } }, ...OLDER_MAY },
+    'Choose',
+  ],
+  [
+    '… where the newest met what nobody foresaw',
+    { ...seen(NEW, { obstacle: { at: 'Deploying', error: new Error('a defect') } }), ...OLDER_MAY },
+    { wait: undefined },
   ],
   ['what runs is wanted', { deployment: deployment(NEW), ...seen(NEW) }, 'Tidy'],
   ['… tidied', { deployment: deployment(NEW), ...tidied(NEW) }, 'Advance'],
@@ -534,6 +600,8 @@ function outcomesOf(
         ]),
         [{ type: 'Unresolved', error: ofTime, isAnswer: false, wanted: wanted(of) }],
       ];
+    case 'Choose':
+      return [];
     case 'Judge':
       // A dependency that is not met is found out before anything is asked.
       if (isUnmet(from)) return [[{ type: 'Blocked', error: unmet }]];

@@ -2,7 +2,9 @@ import { Quarantine } from '../candidate/quarantine.ts';
 import {
   awaitedUntil,
   dueAt,
+  endsChosen,
   isOfWanted,
+  isToChoose,
   lastTry,
   obstacleOf,
   restingTry,
@@ -45,6 +47,7 @@ function nextOfLook(state: TargetState): Action {
 }
 
 function nextOfWanted(state: TargetState): Action {
+  if (isToChoose(state)) return act('Choose');
   switch (stageOf(state)) {
     case 'Unjudged':
       return act('Judge');
@@ -94,7 +97,11 @@ function wait(until?: Date): Action {
 
 /** Until the first of all that ends by itself; what changes wakes the target before. */
 function waitOf(state: TargetState): Action {
-  return wait(soonest(endOfObstacle(state), endOfRunning(state), endOfGate(state)));
+  // What the newest waits for by then is told of the next look.
+  if (endsChosen(state)) return wait(state.now);
+  return wait(
+    soonest(endOfObstacle(state), endOfRunning(state), endOfGate(state), state.found.chosen?.againAt),
+  );
 }
 
 function soonest(...times: (Date | undefined)[]): Date | undefined {
@@ -106,7 +113,8 @@ function inPatience({ now }: TargetState): Date {
   return new Date(now.getTime() + PATIENCE_MS);
 }
 
-function endOfObstacle(state: TargetState): Date | undefined {
+/** When what keeps the wanted candidate from running, or from being known, is tried again. */
+export function endOfObstacle(state: TargetState): Date | undefined {
   const obstacle = obstacleOf(state);
   if (obstacle === undefined) return undefined;
   if (obstacle.error instanceof Quarantine) return obstacle.error.retry?.nextAt;

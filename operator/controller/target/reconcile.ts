@@ -1,10 +1,13 @@
 import { act } from './actions/act.ts';
 import { foundAfter, memoryAfter } from './after-action.ts';
+import { gatesOf } from './gates.ts';
 import { next } from './next.ts';
+import { shownBy } from './promotion.ts';
 import { type Parts, type Run, type RunInput, startRun } from './run.ts';
 import { snapshotOf } from './snapshot.ts';
-import { stageOf, unforeseen, verdictOf } from './stage.ts';
+import { endsChosen, stageOf, unforeseen, verdictOf } from './stage.ts';
 import type { Outcome, TargetState } from './state.ts';
+import { NO_OTHERS } from './verdicts.ts';
 import { droppedNulls } from './words/dropped-nulls.ts';
 import type { Facts } from './words/facts.ts';
 import { factsAtEnd, factsSoFar } from './words/facts-of-look.ts';
@@ -43,7 +46,9 @@ export async function reconcile(parts: Parts, input: RunInput): Promise<Looked> 
 
 /** Says to the other environments of its Application what it thinks of what is wanted. */
 function noteVerdict({ parts, target, isOneOfSeveral, underWay }: Run, state: TargetState): void {
-  const verdict = isOneOfSeveral ? verdictOf(state) : undefined;
+  // They are asked about the newest alone: what is chosen in its place was judged by all when it was that.
+  const isNewest = state.found.chosen === undefined;
+  const verdict = isOneOfSeveral && isNewest ? verdictOf(state) : undefined;
   if (verdict !== undefined) parts.verdicts.note(target, underWay.asked, verdict);
 }
 
@@ -52,7 +57,12 @@ function after(run: Run, { found }: TargetState, outcome: Outcome): TargetState 
   const state = snapshotOf(run, found);
   const memory = Object.freeze(memoryAfter(state, outcome, run.parts.random()));
   run.session.memory = memory;
-  return Object.freeze({ ...state, memory, found: Object.freeze(foundAfter(state, outcome)) });
+  const known = Object.freeze(foundAfter(state, outcome));
+  // What is wanted may be known only now, and gates are about that.
+  const gates = gatesOf(run, known);
+  // What they say is of the newest.
+  const others = known.chosen === undefined ? state.others : NO_OTHERS;
+  return Object.freeze({ ...state, ...gates, others, memory, found: known });
 }
 
 function end(run: Run, state: TargetState, requeueAt: Date | undefined): Looked {
@@ -64,10 +74,19 @@ function end(run: Run, state: TargetState, requeueAt: Date | undefined): Looked 
     const { lookedFor: _before, ...memory } = session.memory;
     session.memory = request.open === undefined ? memory : { ...memory, lookedFor: request.open };
   }
-  const facts = stageOf(state) === 'Awaiting' ? undefined : factsAtEnd(run, state);
+  const isOver = stageOf(state) !== 'Awaiting' && !endsChosen(state);
+  const facts = isOver ? factsAtEnd(run, state) : undefined;
+  if (facts !== undefined) noteEvidence(run, state, facts);
   context.inventory.watches.endUnused(context.access.targetId);
   context.inventory.lookAtPods(context.access.targetId, context.access.as);
   return { facts, requeueAt };
+}
+
+/** Shows how it is to those that are promoted after it. */
+function noteEvidence({ parts, target, underWay }: Run, state: TargetState, { health }: Facts): void {
+  const { governance } = target;
+  if (governance.is !== 'InStage' || !governance.isFollowed) return;
+  parts.evidence.note(target, { ...shownBy(state, health.state), asked: underWay.asked });
 }
 
 /** What no status has words for ends the look; what runs was looked after before. */

@@ -16,6 +16,7 @@ import type { PlacedTarget, SpecifiedTarget, Target } from '../record/target.ts'
 import type { AccessKeeper } from './access-keeper.ts';
 import type { Lookup } from './dependencies.ts';
 import type { DeployContext } from './deploy-context.ts';
+import type { Evidence } from './evidence.ts';
 import { Moving } from './handover/moving.ts';
 import type { Wishes } from './handover/wishes.ts';
 import { handledAs, requestKey } from './request-annotations.ts';
@@ -38,6 +39,7 @@ export interface Parts {
   accountOf(target: string): ServiceAccount | undefined;
   wishes: Wishes;
   verdicts: Verdicts;
+  evidence: Evidence;
   /** All targets that an Application asks for. */
   specifiedTargets(application: string): readonly SpecifiedTarget[];
   /** A target may take over now what another one left, by its name. */

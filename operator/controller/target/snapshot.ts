@@ -1,8 +1,7 @@
 import { TowpathError } from '../../api/errors.ts';
-import { decide } from '../../promote/decide.ts';
 import { Quarantine } from '../candidate/quarantine.ts';
-import { candidateKey, type Deployment } from '../record/record.ts';
-import { dependenciesIn } from './dependencies.ts';
+import type { Deployment } from '../record/record.ts';
+import { gatesOf } from './gates.ts';
 import type { Run } from './run.ts';
 import type { Findings, TargetState } from './state.ts';
 import { NO_OTHERS, type Others, type ToldBefore } from './verdicts.ts';
@@ -14,7 +13,7 @@ import { NO_OTHERS, type Others, type ToldBefore } from './verdicts.ts';
  */
 export function snapshotOf(run: Run, found: Findings): TargetState {
   const { parts, application, target, session, context, since, request } = run;
-  const { deployment, pending, applied, handledRequest } = context.record;
+  const { deployment, applied, handledRequest } = context.record;
   return Object.freeze({
     application,
     settings: target.settings,
@@ -27,16 +26,10 @@ export function snapshotOf(run: Run, found: Findings): TargetState {
     requestKey: request.key,
     handledRequest,
     isOneOfSeveral: run.isOneOfSeveral,
-    others: othersOf(run),
+    others: found.chosen === undefined ? othersOf(run) : NO_OTHERS,
     isAskedNow: request.isNew,
     deployment: deployment === undefined ? undefined : frozen(deployment),
-    parked: pending === undefined ? undefined : candidateKey(pending),
-    blockedBy: decide({
-      environment: target.environment,
-      now: context.now(),
-      freezes: target.freezes,
-      dependencies: dependenciesIn(target.environment, application, parts.lookup),
-    }),
+    ...gatesOf(run, found),
     applied,
     memory: session.memory,
     found: Object.freeze(found),

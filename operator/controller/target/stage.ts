@@ -50,11 +50,27 @@ export function stageOf(state: TargetState): Stage {
     // What waits for a request was judged when it came; whatever wakes us since is no reason to ask again.
     if (memory.judged !== judgedAs(state, candidate) || blockedByOf(state, 'Blocked') !== undefined)
       return 'Unjudged';
-    return parked === candidateKey(candidate) ? 'Parked' : 'Unparked';
+    return found.chosen !== undefined || parked === candidateKey(candidate) ? 'Parked' : 'Unparked';
   }
   if (judgementOf(state) === undefined) return 'Unjudged';
   if (awaitedUntil(state) !== undefined) return 'Awaiting';
   return isLost(state) ? 'Lost' : 'Judged';
+}
+
+/** Whether an older candidate is to be promoted: the newest waits, may not run, or cannot be found out. */
+export function isToChoose(state: TargetState): boolean {
+  const { choice, found } = state;
+  if (choice === undefined || found.chosen !== undefined || found.isTidied === true) return false;
+  const stage = stageOf(state);
+  return (
+    stage === 'Parked' || stage === 'Held' || (stage === 'Obstructed' && unforeseen(state) === undefined)
+  );
+}
+
+/** Whether what was chosen is through: what is newer is told of by a look of its own, at once. */
+export function endsChosen(state: TargetState): boolean {
+  const { found, deployment } = state;
+  return found.chosen !== undefined && isRunWanted(state) && deployment?.outcome === 'Succeeded';
 }
 
 /** What was found out of the wanted candidate by dry-runs, in this look or before others were waited for. */

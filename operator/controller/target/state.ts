@@ -6,7 +6,7 @@ import type { BlockedBy } from '../../promote/gate.ts';
 import type { Quarantine } from '../candidate/quarantine.ts';
 import type { Wanted } from '../candidate/wanted.ts';
 import type { WatchedKind } from '../cluster/lost-objects.ts';
-import type { Deployment } from '../record/record.ts';
+import type { Deployment, Waiting } from '../record/record.ts';
 import type { TargetSettings } from '../record/target.ts';
 import type { Advance, PruneHeld } from './deploy-context.ts';
 import type { Others } from './verdicts.ts';
@@ -43,6 +43,8 @@ export interface TargetState {
   readonly parked: string | undefined;
   /** What keeps anything new out. */
   readonly blockedBy: readonly BlockedBy[];
+  /** The candidate that may enter in place of the newest, which may not. */
+  readonly choice: Waiting | undefined;
   /** What was applied, by object key. */
   readonly applied: ReadonlyMap<string, AppliedObject>;
   readonly memory: EarlierFindings;
@@ -101,6 +103,8 @@ export interface Findings {
   readonly sight?: 'Seen' | { readonly unseen: TowpathError };
   readonly clock?: 'Paused' | 'Resumed';
   readonly wanted?: Wanted;
+  /** What is wanted was chosen, in place of the source's newest. */
+  readonly chosen?: Chosen;
   /** The Git server cannot be asked at the moment. */
   readonly sourceError?: TowpathError;
   readonly obstacle?: Obstacle;
@@ -116,6 +120,15 @@ export interface Findings {
   readonly lookedAfter?: LookedAfter;
   /** That the sync request was acted on could not be written down: it stays open. */
   readonly isRequestUnnoted?: true;
+}
+
+/** What is promoted although the source has something newer, which may not enter, or cannot be found out. */
+export interface Chosen {
+  /** What was asked for. */
+  readonly asked: string;
+  readonly newest: Wanted | undefined;
+  /** When the newest is tried again. */
+  readonly againAt: Date | undefined;
 }
 
 /** Why the wanted candidate is not known, or cannot run. Neither Quarantine nor TowpathError: the look ends with it. */
@@ -150,6 +163,8 @@ export type Deed =
   | 'Resolve'
   /** Ask by dry-runs whether the wanted candidate may run. */
   | 'Judge'
+  /** Put in the place of the newest candidate an older one that may enter. */
+  | 'Choose'
   /** Keep its bytes until it is asked for. */
   | 'Park'
   /** Keep again the bytes of what runs, which were lost. */
@@ -188,6 +203,12 @@ export type Outcome =
       readonly isAnswer: boolean;
       /** Known, but others could not be told of it. */
       readonly wanted?: Wanted;
+    }
+  | {
+      readonly type: 'Chosen';
+      readonly wanted: Wanted;
+      readonly chosen: Chosen;
+      readonly toldWishes: ToldWishes;
     }
   | { readonly type: 'Judged'; readonly deferred: readonly string[] }
   | { readonly type: 'RequestNoted' }

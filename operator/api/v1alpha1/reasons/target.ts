@@ -64,6 +64,31 @@ export const TARGET_REASONS = {
     'What left Git is being deleted, stage by stage; an object takes its time, and what goes after it waits.',
     'Wait; where the object that the message names stays, look at its finalizers.',
   ),
+  Order: resource(
+    'The environment comes after another stage of a PromotionPolicy, which what is new has not passed: one of its environments does not run it, Synced and Healthy. What runs goes on.',
+    'Wait; look at the environment that the message names where it stays.',
+  ),
+  StageEmpty: resource(
+    'The environment comes after a stage of a PromotionPolicy of which the Application has no environment, so that nothing can pass that.',
+    'Add an environment of that stage to spec.environments, or correct the policy.',
+  ),
+  PolicyGone: resource(
+    'What ran there was promoted, and no PromotionPolicy has the environment in a stage for this Application any more: nothing new is deployed, and what runs stays.',
+    'Have a policy select the Application again, with the environment in a stage; one stage without `after` follows the source.',
+  ),
+  PolicyContested: person(
+    'Several PromotionPolicies select the Application: nothing new is deployed to its environments.',
+    'Change labels of the Application, or the selector of a policy, so that one selects it.',
+  ),
+  PoliciesUnknown: time(
+    'PromotionPolicies cannot be listed, or one cannot be read, so that it is not known what may enter an environment.',
+    'Nothing: it is tried again. Where the kind does not exist, apply its CustomResourceDefinition; correct a policy that the message names.',
+  ),
+  PolicyInvalid: person(
+    'A PromotionPolicy cannot be read. Nothing new is deployed to environments of Applications of its namespace.',
+    'Correct the fields that the message names.',
+  ),
+  InForce: none('The PromotionPolicy holds for what is new.'),
   PruneHeld: person(
     'The candidate has no objects at all, so everything that was applied would be deleted; or more objects would be lost than spec.sync.pruneBudget allows; or the environment left spec.environments.',
     'Compare status.environments[].pendingPrune; correct Git, raise spec.sync.pruneBudget or put the environment back, or consent with the annotation towpath.dev/prune-consent.',

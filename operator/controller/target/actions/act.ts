@@ -8,6 +8,7 @@ import type { Deed, Outcome, TargetState } from '../state.ts';
 import { explainForbidden } from '../words/forbidden.ts';
 import { explainUnserved } from '../words/unavailable-api-service.ts';
 import { begin, park, restore } from './begin.ts';
+import { choose } from './choose.ts';
 import { judge } from './judge.ts';
 import { advance, confirm, count, repair, tidy } from './look-after.ts';
 import { noteRequest } from './note-request.ts';
@@ -23,6 +24,7 @@ const ACTS: Readonly<Record<Deed, Act>> = {
   Resume: resume,
   Resolve: resolve,
   Judge: deploying(judge),
+  Choose: choose,
   Park: deploying(park),
   Restore: deploying(restore),
   Begin: deploying(begin),

@@ -7,9 +7,11 @@ import {
   type Manifests,
   type TargetRecord,
 } from '../../record/record.ts';
+import { cameTo, waitingAfter, withWaiting } from '../../record/waiting.ts';
 import { consentTo } from '../deploy/pruning.ts';
 import { type DeployContext, kindsOf } from '../deploy-context.ts';
 import { Planning } from '../planning.ts';
+import { isPromoted } from '../promotion.ts';
 import type { Run } from '../run.ts';
 import { judgementOf } from '../stage.ts';
 import type { Outcome, TargetState } from '../state.ts';
@@ -50,6 +52,8 @@ export async function begin(run: Run, state: TargetState): Promise<Outcome> {
     changed.deployment = deployment;
     if (run.target.account !== undefined) changed.account = run.target.account.name;
     delete changed.pending;
+    changed.waiting = waitingAfter(changed.waiting ?? [], candidate);
+    if (changed.waiting.length === 0) delete changed.waiting;
     // The status has what an only target acted on: an older request counts as done no longer.
     if (!run.isOneOfSeveral) delete changed.handledRequest;
     if (run.request.open !== undefined && run.request.key !== undefined)
@@ -60,13 +64,30 @@ export async function begin(run: Run, state: TargetState): Promise<Outcome> {
   return { type: 'Begun' };
 }
 
-/** In mode Manual a candidate waits for its request: its bytes are decided now. */
+/** A candidate waits for its request (mode Manual), or at a gate: its bytes are decided now. */
 export async function park(run: Run, state: TargetState): Promise<Outcome> {
   const { wanted, manifests } = await manifestsOfWanted(run, state);
-  await accept(run.context, wanted.candidate, manifests, (changed) => {
-    changed.pending = wanted.candidate;
+  const { candidate } = wanted;
+  const { asked } = run.underWay;
+  await accept(run.context, candidate, manifests, (changed) => {
+    if (asked === undefined || !isPromoted(run.target)) {
+      changed.pending = candidate;
+      return;
+    }
+    changed.waiting = withWaiting(changed.waiting ?? [], { ...candidate, asked }, isRunningElsewhere(run));
+    delete changed.pending;
   });
   return { type: 'Parked' };
+}
+
+/** What was asked for runs in another environment: it may pass there. */
+function isRunningElsewhere({ parts, target, context }: Run): (asked: string) => boolean {
+  const others = parts.store.recordsOf(target.application).filter((record) => record !== context.record);
+  return (asked) =>
+    others.some((record) => {
+      const digest = cameTo(record, asked);
+      return digest !== undefined && record.deployment?.candidate.digest === digest;
+    });
 }
 
 /** The same bytes as those that were lost: nothing new is deployed. */
@@ -86,7 +107,7 @@ function newDeployment(run: Run, state: TargetState, candidate: Candidate): Depl
   return {
     id: Math.max(lastId, before?.id ?? 0) + 1,
     candidate,
-    trigger: triggerOf(state, before, candidate),
+    trigger: isPromoted(target) ? 'Promotion' : triggerOf(state, before, candidate),
     startedAt: context.now().toISOString(),
     clusterStartedAt: context.clusterNow().toISOString(),
     install:
@@ -167,6 +188,7 @@ async function accept(
   } catch (error) {
     delete record.deployment;
     delete record.pending;
+    delete record.waiting;
     delete record.handledRequest;
     Object.assign(record, before);
     throw error;

@@ -6,6 +6,7 @@ import { Quarantine } from '../../candidate/quarantine.ts';
 import type { Settled, Wanted, WantedInput } from '../../candidate/wanted.ts';
 import { applicationKey } from '../../record/application-key.ts';
 import { candidateKey, inputsKey, movedTo } from '../../record/record.ts';
+import { cameTo, withAsk } from '../../record/waiting.ts';
 import { checkCycle } from '../dependencies.ts';
 import { wishesOf } from '../handover/moving.ts';
 import type { Run } from '../run.ts';
@@ -21,7 +22,10 @@ export async function resolve(run: Run, state: TargetState): Promise<Outcome> {
     if (isSeen) checkCycle(application, parts.lookup);
     wanted = await find(run, state);
     const toldWishes = isSeen ? { toldWishes: await tellWishes(run, state, wanted) } : {};
-    if (isSeen) noteMove(run, wanted);
+    if (isSeen) {
+      noteMove(run, wanted);
+      noteAsked(run, wanted);
+    }
     const sourceError = parts.wanted.sourceError(applicationKey(application));
     return { type: 'Resolved', wanted, ...toldWishes, ...(sourceError === undefined ? {} : { sourceError }) };
   } catch (failure) {
@@ -51,7 +55,7 @@ function find(run: Run, { memory }: TargetState): Promise<Wanted> {
     (resolved, asked) => {
       underWay.resolved = resolved;
       // Who has no others to compare it with spares the digest.
-      if (isOneOfSeveral) underWay.asked = asked();
+      if (isOneOfSeveral || target.governance.is === 'InStage') underWay.asked = asked();
     },
     context.signal,
   );
@@ -75,6 +79,35 @@ function settledIn({ application: { status }, target, isOneOfSeveral }: Run): Se
 /** The Git server is asked once for all that one annotation asks, whichever environments it is of. */
 function questionOf({ open, asRecorded }: Run['request']): string | undefined {
   return open === undefined ? undefined : asRecorded;
+}
+
+/**
+ * Whether a policy has the target in a stage outlives the policy; and what is asked for comes to, here, is what later
+ * stages compare with what runs. Written with whatever else is, but where another environment waits with the same.
+ */
+function noteAsked({ parts, target, context, underWay: { asked } }: Run, { candidate }: Wanted): void {
+  const { governance } = target;
+  const { record, store } = context;
+  if (governance.is !== 'InStage' || asked === undefined) return;
+  if (record.governed !== true) {
+    record.governed = true;
+    store.changed(record);
+  }
+  const runs = record.deployment;
+  if (
+    record.waiting !== undefined &&
+    runs !== undefined &&
+    candidateKey(runs.candidate) === candidateKey(candidate)
+  ) {
+    // What runs is the newest again: nothing came after it.
+    delete record.waiting;
+    store.changed(record);
+  }
+  const { digest } = candidate;
+  if (!governance.isFollowed || cameTo(record, asked) === digest) return;
+  const others = parts.store.recordsOf(target.application).filter((other) => other !== record);
+  record.asks = withAsk(record.asks ?? [], { asked, digest }, others);
+  if (others.some(({ waiting = [] }) => waiting.some((one) => one.asked === asked))) store.changed(record);
 }
 
 /** What runs is what is wanted, at another commit perhaps. */
@@ -106,7 +139,7 @@ function withRequest(error: unknown): unknown {
 }
 
 /** Tells which objects of what is wanted others must not delete; once all was applied, it has them. */
-async function tellWishes(
+export async function tellWishes(
   { parts, target, context }: Run,
   { memory }: TargetState,
   wanted: Wanted,

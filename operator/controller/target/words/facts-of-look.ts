@@ -59,8 +59,9 @@ function healthBefore({ application, target }: Run): Facts['health'] {
 
 /** What the source has, whether it may run or not. */
 function sourceOf({ underWay }: Run, { found }: TargetState): Pick<Facts, 'source'> {
-  if (found.wanted !== undefined) {
-    const { revision, ref, commit, id } = found.wanted.candidate;
+  const newest = found.chosen === undefined ? found.wanted : found.chosen.newest;
+  if (newest !== undefined) {
+    const { revision, ref, commit, id } = newest.candidate;
     return { source: { revision, ref, ...(commit === undefined ? {} : { commit }), candidate: id } };
   }
   const { resolved } = underWay;

@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseApplication } from '../../api/v1alpha1/application.ts';
+import { parsePolicy } from '../../api/v1alpha1/promotion-policy.ts';
+import { governanceIn } from './governance.ts';
+import { policyStatus } from './status.ts';
+
+const NOW = new Date('2026-11-29T10:00:00Z');
+const STAGES = [
+  { name: 'staging', environments: ['staging', 'load'] },
+  { name: 'prod', after: ['staging'], environments: ['eu', 'us'] },
+];
+
+function policy(name: string, matchLabels: Record<string, string>, stages: readonly object[] = STAGES) {
+  const parsed = parsePolicy({
+    apiVersion: 'towpath.dev/v1alpha1',
+    kind: 'PromotionPolicy',
+    metadata: { name, namespace: 'shop' },
+    spec: { selector: { matchLabels }, stages },
+  });
+  assert.ok(parsed.ok, JSON.stringify(parsed));
+  return parsed.policy;
+}
+
+function application(environments: readonly object[], labels: Record<string, string> = { tier: 'web' }) {
+  const parsed = parseApplication({
+    apiVersion: 'towpath.dev/v1alpha1',
+    kind: 'Application',
+    metadata: { name: 'web', namespace: 'shop', labels },
+    spec: { source: { repoURL: 'https://git.example.com/web.git' }, environments },
+    status: { sync: 'Waiting', environments: [{ name: 'eu', sync: 'Waiting', health: 'Healthy' }] },
+  });
+  assert.ok(parsed.ok, JSON.stringify(parsed));
+  return parsed.application;
+}
+
+const WEB = policy('web', { tier: 'web' });
+
+test('an environment is in the stage that has it, after those of the stage before that the Application has, too', () => {
+  const web = application([{ name: 'staging' }, { name: 'eu' }]);
+  assert.deepEqual(governanceIn(web, 'staging', [WEB]), {
+    is: 'InStage',
+    policy: 'web',
+    stage: 'staging',
+    isFollowed: true,
+  });
+  assert.deepEqual(governanceIn(web, 'eu', [WEB]), {
+    is: 'InStage',
+    policy: 'web',
+    stage: 'prod',
+    after: { stage: 'staging', environments: ['staging'] },
+    isFollowed: false,
+  });
+  assert.deepEqual(governanceIn(web, 'other', [WEB]), { is: 'InNoStage', policy: 'web' });
+});
+
+test('an environment with a ref of its own is in no stage, and nothing passes there', () => {
+  const web = application([{ name: 'staging', ref: { branch: 'staging' } }, { name: 'eu' }]);
+  assert.deepEqual(governanceIn(web, 'staging', [WEB]), { is: 'InNoStage', policy: 'web' });
+  const prod = governanceIn(web, 'eu', [WEB]);
+  assert.deepEqual(prod.is === 'InStage' && prod.after, { stage: 'staging', environments: [] });
+});
+
+test('labels decide, all of them; a policy without any is for all Applications of its namespace', () => {
+  const web = application([{ name: 'staging' }], { tier: 'web', team: 'a' });
+  const of = (labels: Record<string, string>) => governanceIn(web, 'staging', [policy('p', labels)]).is;
+  assert.equal(of({ tier: 'web', team: 'a' }), 'InStage');
+  assert.equal(of({ tier: 'web', team: 'b' }), 'Free');
+  assert.equal(of({ constructor: 'x' }), 'Free');
+  assert.equal(of({}), 'InStage');
+});
+
+test('of two policies neither holds: both are named, and each says so in its status', () => {
+  const all = policy('all', {});
+  const web = application([{ name: 'staging' }, { name: 'eu' }]);
+  assert.deepEqual(governanceIn(web, 'staging', [WEB, all]), { is: 'Contested', policies: ['all', 'web'] });
+  const { conditions } = policyStatus(all, { applications: [web], policies: [WEB, all] }, 1, NOW);
+  assert.deepEqual(
+    conditions.map(({ type, status, reason }) => [type, status, reason]),
+    [
+      ['Ready', 'False', 'PolicyContested'],
+      ['Stalled', 'True', 'PolicyContested'],
+    ],
+  );
+  assert.match(conditions[0]?.message ?? '', /Application web/);
+});
+
+test('the status of a policy counts whom it is for and what waits, and tells of a stage that nothing can pass', () => {
+  const both = application([{ name: 'staging' }, { name: 'eu' }]);
+  const status = policyStatus(WEB, { applications: [both], policies: [WEB] }, 3, NOW);
+  assert.equal(status.applications, 1);
+  assert.deepEqual(status.stages, [
+    { name: 'staging', waiting: 0, blocked: 0 },
+    { name: 'prod', waiting: 1, blocked: 0 },
+  ]);
+  assert.equal(status.conditions[0]?.status, 'True');
+  const alone = application([{ name: 'eu' }]);
+  const empty = policyStatus(WEB, { applications: [alone], policies: [WEB] }, 3, NOW);
+  assert.equal(empty.conditions[0]?.reason, 'StageEmpty');
+  assert.match(empty.conditions[0]?.message ?? '', /Stage staging has no environment of Application web/);
+});
+
+test('a policy whose stages follow from nothing, or have an environment twice, is refused with the field', () => {
+  const errorsOf = (stages: readonly object[]) => {
+    const parsed = parsePolicy({
+      apiVersion: 'towpath.dev/v1alpha1',
+      kind: 'PromotionPolicy',
+      metadata: { name: 'p', namespace: 'shop' },
+      spec: { selector: {}, stages },
+    });
+    return parsed.ok ? '' : parsed.errors.join('\n');
+  };
+  assert.match(
+    errorsOf([{ name: 'prod', after: ['staging'], environments: ['eu'] }]),
+    /^spec.stages: after must/,
+  );
+  assert.match(errorsOf([{ name: 'prod', after: ['prod'], environments: ['eu'] }]), /after must name/);
+  const twice = [
+    { name: 'staging', environments: ['eu'] },
+    { name: 'prod', environments: ['us', 'eu'] },
+  ];
+  assert.match(errorsOf(twice), /^spec.stages: an environment may stand in one stage/);
+  assert.match(errorsOf([]), /spec.stages/);
+});

@@ -1,0 +1,109 @@
+import { TowpathError } from '../../api/errors.ts';
+import { type Application, environmentOf } from '../../api/v1alpha1/application.ts';
+import { fitBetween } from '../../api/v1alpha1/bound-status.ts';
+import { setConditions } from '../../api/v1alpha1/conditions.ts';
+import type { PolicyStatus, PromotionPolicy } from '../../api/v1alpha1/promotion-policy.ts';
+import { secondTime } from '../../kube/times.ts';
+import { governanceIn, selects } from './governance.ts';
+
+/** What the status of a policy says of the Applications of its namespace. */
+export interface PolicyFacts {
+  readonly applications: readonly Application[];
+  /** All that can be read in its namespace, this one among them. */
+  readonly policies: readonly PromotionPolicy[];
+}
+
+/** So many are named where all have no room. */
+const NAMED = 3;
+
+/** The status of a policy. Pure, as what follows. */
+export function policyStatus(policy: PromotionPolicy, facts: PolicyFacts, generation: number, now: Date) {
+  const its = facts.applications.filter((application) => selects(policy, application));
+  const error = mistakeIn(policy, its, facts.policies);
+  return {
+    observedGeneration: generation,
+    conditions: conditionsOf(error, policy.status, generation, now),
+    applications: its.length,
+    stages: policy.spec.stages.map(({ name, environments }) => {
+      const syncs = its.flatMap(({ spec, status }) =>
+        (spec.environments ?? [])
+          .filter((entry) => environments.includes(entry.name))
+          .map((entry) => environmentOf(status, entry.name)?.sync),
+      );
+      return {
+        name,
+        waiting: syncs.filter((sync) => sync === 'Waiting').length,
+        blocked: syncs.filter((sync) => sync === 'Blocked').length,
+      };
+    }),
+  } satisfies PolicyStatus;
+}
+
+/** What is told of a policy that cannot be read as one. */
+export function unreadablePolicyStatus(
+  errors: readonly string[],
+  generation: number,
+  now: Date,
+): PolicyStatus {
+  const begin = 'It cannot be read, and nothing new is deployed to environments by it; correct it: ';
+  const error = new TowpathError('Person', 'PolicyInvalid', fitBetween(begin, errors.join('; '), ''));
+  return { observedGeneration: generation, conditions: conditionsOf(error, {}, generation, now) };
+}
+
+/** The first mistake that somebody has to correct: in it, or in what it is for. */
+function mistakeIn(
+  policy: PromotionPolicy,
+  applications: readonly Application[],
+  policies: readonly PromotionPolicy[],
+): TowpathError | undefined {
+  const contested = applications.filter((one) => policies.filter((other) => selects(other, one)).length > 1);
+  if (contested.length > 0)
+    return new TowpathError(
+      'Person',
+      'PolicyContested',
+      `Another PromotionPolicy selects ${named(contested)}, too: change labels or a selector, so that one does. Nothing new is deployed there until then.`,
+    );
+  const empty = applications.flatMap((application) => emptyStageOf(application, policy) ?? []);
+  const [first] = empty;
+  if (first === undefined) return undefined;
+  return new TowpathError(
+    'Resource',
+    'StageEmpty',
+    `Stage ${first.stage} has no environment of ${named(empty.map(({ application }) => application))}, so that nothing can be promoted after it: add one to spec.environments there, or correct the policy.`,
+  );
+}
+
+function emptyStageOf(application: Application, policy: PromotionPolicy) {
+  for (const { name } of application.spec.environments ?? []) {
+    const governance = governanceIn(application, name, [policy]);
+    if (governance.is === 'InStage' && governance.after?.environments.length === 0)
+      return { application, stage: governance.after.stage };
+  }
+  return undefined;
+}
+
+function named(applications: readonly Application[]): string {
+  const names = applications.map(({ metadata }) => metadata.name).sort();
+  const more = names.length > NAMED ? ` and ${names.length - NAMED} more` : '';
+  return `${names.length === 1 ? 'Application' : 'Applications'} ${names.slice(0, NAMED).join(', ')}${more}`;
+}
+
+function conditionsOf(
+  error: TowpathError | undefined,
+  { conditions = [] }: PolicyStatus = {},
+  generation: number,
+  now: Date,
+): NonNullable<PolicyStatus['conditions']> {
+  const judge = () => {
+    if (error === undefined)
+      return [
+        { type: 'Ready', status: 'True' as const, reason: 'InForce', message: 'It holds for what is new.' },
+      ];
+    const why = { reason: error.reason, message: fitBetween('', error.message, '') };
+    return [
+      { type: 'Ready', status: 'False' as const, ...why },
+      { type: error.remedy === 'Person' ? 'Stalled' : 'Reconciling', status: 'True' as const, ...why },
+    ];
+  };
+  return setConditions(conditions, judge(), generation, secondTime(now));
+}

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { newRecord, type TargetRecord, type Waiting } from './record.ts';
+import { cameTo, MOST_WAITING, waitingAfter, withAsk, withWaiting } from './waiting.ts';
+
+const one = (asked: string, digest = asked): Waiting => ({ id: `id of ${digest}`, digest, asked });
+const askedOf = (waiting: readonly { asked: string }[]) => waiting.map(({ asked }) => asked).join('');
+const nowhere = () => false;
+
+test('what waits stands in the order in which it was seen, and what is seen again is the newest', () => {
+  let waiting: readonly Waiting[] = [];
+  for (const asked of ['a', 'b', 'c', 'a']) waiting = withWaiting(waiting, one(asked), nowhere);
+  assert.equal(askedOf(waiting), 'bca');
+});
+
+test('of too many the oldest goes that runs nowhere else, never the newest: what soaks is not starved by commits', () => {
+  let waiting: readonly Waiting[] = [];
+  for (const asked of 'abcdefghijkl')
+    waiting = withWaiting(waiting, one(asked), (it) => it === 'a' || it === 'c');
+  assert.equal(waiting.length, MOST_WAITING);
+  assert.equal(askedOf(waiting), 'acghijkl');
+  for (const asked of 'mnopqrstuv') waiting = withWaiting(waiting, one(asked), () => true);
+  assert.equal(askedOf(waiting), 'opqrstuv');
+});
+
+test('what enters takes with it all that came before it', () => {
+  const waiting = ['a', 'b', 'c'].map((asked) => one(asked));
+  assert.equal(askedOf(waitingAfter(waiting, one('b'))), 'c');
+  assert.equal(askedOf(waitingAfter(waiting, one('d'))), '');
+  const twice = [one('a'), one('b', 'same'), one('c', 'same'), one('d')];
+  assert.equal(askedOf(waitingAfter(twice, one('b', 'same'))), 'd');
+});
+
+test('what was asked for is kept while others wait with it, and the latest in any case', () => {
+  const record = newRecord({ id: 'i', name: 's/a/staging', application: 's/a', environment: 'staging' });
+  const other: TargetRecord = { ...record, waiting: [one('b')] };
+  let asks = record.asks ?? [];
+  for (const asked of 'abcdefgh') asks = withAsk(asks, { asked, digest: asked.toUpperCase() }, [other]);
+  assert.equal(askedOf(asks), 'befgh');
+  assert.equal(cameTo({ ...record, asks }, 'b'), 'B');
+  assert.equal(cameTo({ ...record, asks }, 'a'), undefined);
+  assert.equal(cameTo(record, 'b'), undefined);
+});

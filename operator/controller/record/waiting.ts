@@ -1,0 +1,61 @@
+/** The candidates of a target that wait to be promoted, and what was asked for and came to them. Pure. */
+
+import { type Ask, candidateKey, type TargetRecord, type Waiting } from './record.ts';
+
+/** So many candidates wait in a target; their manifests are kept. */
+export const MOST_WAITING = 8;
+/** What was asked for last is kept before anybody waits with it. */
+const LATEST_ASKS = 4;
+/** Of all environments of an Application no more is waited with. */
+const MOST_ASKS = 64;
+
+/**
+ * With one more, the newest. What is seen again is the newest; where there are too many, the oldest goes that runs in no
+ * other environment, since the newest passes what it passed.
+ *
+ * @param isRunning whether what was asked for runs in another environment
+ */
+export function withWaiting(
+  waiting: readonly Waiting[],
+  { id, digest, asked }: Waiting,
+  isRunning: (asked: string) => boolean,
+): readonly Waiting[] {
+  const all = [...waiting.filter((one) => one.asked !== asked), { id, digest, asked }];
+  while (all.length > MOST_WAITING) {
+    const oldest = all.slice(0, -1).findIndex((one) => !isRunning(one.asked));
+    all.splice(Math.max(0, oldest), 1);
+  }
+  return all;
+}
+
+/** Those that came after a candidate; of one that waited not, all are older. */
+export function waitingAfter(
+  waiting: readonly Waiting[],
+  entered: Pick<Waiting, 'id' | 'digest'>,
+): readonly Waiting[] {
+  const key = candidateKey(entered);
+  const at = waiting.findLastIndex((one) => candidateKey(one) === key);
+  return at === -1 ? [] : waiting.slice(at + 1);
+}
+
+/**
+ * With what was asked for last. Kept is what others wait with, too, since a candidate has passed where it came to what
+ * runs there.
+ */
+export function withAsk(
+  asks: readonly Ask[],
+  { asked, digest }: Ask,
+  others: readonly TargetRecord[],
+): readonly Ask[] {
+  const waitedWith = new Set(others.flatMap(({ waiting = [] }) => waiting.map((one) => one.asked)));
+  const before = asks.filter((one) => one.asked !== asked);
+  const kept = before.filter(
+    (one, index) => index >= before.length - LATEST_ASKS + 1 || waitedWith.has(one.asked),
+  );
+  return [...kept, { asked, digest }].slice(-MOST_ASKS);
+}
+
+/** What was asked for came to there; undefined: that is not known. */
+export function cameTo({ asks = [] }: TargetRecord, asked: string): string | undefined {
+  return asks.find((one) => one.asked === asked)?.digest;
+}

@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Evidence, type Shown } from './evidence.ts';
+
+const place = (environment: string) => ({
+  name: `shop/web/${environment}`,
+  application: 'shop/web',
+  environment,
+});
+const HEALTHY: Shown = { asked: 'a', digest: 'd', health: 'Healthy' };
+
+test('who asked how an environment is, is woken when that changes, and by nothing else', () => {
+  const woken: string[] = [];
+  const evidence = new Evidence((target) => woken.push(target));
+  assert.equal(evidence.of(place('prod'), 'staging'), undefined);
+  evidence.note(place('staging'), HEALTHY);
+  evidence.note(place('staging'), { ...HEALTHY });
+  assert.deepEqual(woken, ['shop/web/prod']);
+  assert.deepEqual(evidence.of(place('prod'), 'staging'), HEALTHY);
+  evidence.note(place('staging'), { ...HEALTHY, health: 'NotHealthy' });
+  evidence.note(place('staging'), undefined);
+  assert.equal(woken.length, 3);
+  assert.equal(evidence.of(place('prod'), 'staging'), undefined);
+  evidence.forgetTarget(place('prod'));
+  evidence.note(place('staging'), HEALTHY);
+  assert.equal(woken.length, 3);
+});

@@ -1,0 +1,65 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { TargetIdentity } from '../record/target.ts';
+
+/** How an environment was in its last look. */
+export interface Shown {
+  /** What it was asked for last, as far as that could be found out. */
+  readonly asked: string | undefined;
+  /** Of what is deployed there to the end. */
+  readonly digest: string | undefined;
+  /** `Unknown`: that cannot be seen. */
+  readonly health: 'Healthy' | 'NotHealthy' | 'Unknown';
+}
+
+type Place = Pick<TargetIdentity, 'name' | 'application' | 'environment'>;
+
+/**
+ * What environments show to those that wait for them. In memory: a process that begins anew looks at each of them first,
+ * and nobody else can write it, as a status could be.
+ */
+export class Evidence {
+  readonly #wake: (target: string) => void;
+  /** By Application and environment. */
+  readonly #shown = new Map<string, Map<string, Shown>>();
+  /** Names of targets, by Application, that asked. */
+  readonly #waiting = new Map<string, Set<string>>();
+
+  constructor(wake: (target: string) => void) {
+    this.#wake = wake;
+  }
+
+  /** Takes in how an environment is; who waits for it is woken where that changed. */
+  note({ application, environment, name }: Place, shown: Shown | undefined): void {
+    const all = this.#shown.get(application) ?? new Map<string, Shown>();
+    if (isDeepStrictEqual(all.get(environment), shown)) return;
+    if (shown === undefined) all.delete(environment);
+    else all.set(environment, shown);
+    if (all.size === 0) this.#shown.delete(application);
+    else this.#shown.set(application, all);
+    const waiting = this.#waiting.get(application) ?? [];
+    for (const target of waiting) if (target !== name) this.#wake(target);
+  }
+
+  /** How an environment of the target's Application is; the target is woken when that changes. */
+  of({ application, name }: Place, environment: string): Shown | undefined {
+    const waiting = this.#waiting.get(application) ?? new Set();
+    this.#waiting.set(application, waiting.add(name));
+    return this.#shown.get(application)?.get(environment);
+  }
+
+  forgetTarget(target: Place): void {
+    this.#waiting.get(target.application)?.delete(target.name);
+    this.note(target, undefined);
+  }
+
+  forget(application: string): void {
+    this.#shown.delete(application);
+    this.#waiting.delete(application);
+  }
+
+  /** Another process may have looked at all of them since. */
+  forgetAll(): void {
+    this.#shown.clear();
+    this.#waiting.clear();
+  }
+}

@@ -1,0 +1,23 @@
+/** What PromotionPolicies say of an Application in one of its environments. */
+export type Governance =
+  /** None selects the Application. */
+  | { readonly is: 'Free' }
+  | InStage
+  /** One selects the Application, and has the environment in no stage; or that has a ref of its own. */
+  | { readonly is: 'InNoStage'; readonly policy: string }
+  /** Several select the Application: which of them holds, a person has to say. */
+  | { readonly is: 'Contested'; readonly policies: readonly string[] }
+  /** It cannot be known which there are; why, as a sentence goes on. */
+  | { readonly is: 'Unknown'; readonly problem: string };
+
+export interface InStage {
+  readonly is: 'InStage';
+  readonly policy: string;
+  readonly stage: string;
+  /** The stage that it comes after, with the environments that the Application has of it. */
+  readonly after?: { readonly stage: string; readonly environments: readonly string[] };
+  /** Another stage comes after it. */
+  readonly isFollowed: boolean;
+}
+
+export const FREE: Governance = Object.freeze({ is: 'Free' });
