@@ -24,8 +24,12 @@ test: $(INSTALLED) $(NOTIFY) ## Runs unit, integration and corpus tests (ONLY=op
 	@$(NODE) hack/test.ts test --only='$(ONLY)' --name='$(NAME)' --cluster='$(CLUSTER)' --strict='$(STRICT)'
 
 .PHONY: test-faults
-test-faults: $(INSTALLED) ## Runs the long tests: kills at every write, API faults, request counts (ONLY=, NAME=)
+test-faults: $(INSTALLED) ## Runs the tests of faults: Git down, a leader that stops, etcd restored; requests are counted (ONLY=, NAME=)
 	@$(NODE) hack/test.ts faults --only='$(ONLY)' --name='$(NAME)' --strict='$(STRICT)'
+
+.PHONY: test-exhaustive
+test-exhaustive: $(INSTALLED) ## Goes through all instants one by one: kills at every write, answers that are lost, API faults (ONLY=, NAME=)
+	@$(NODE) hack/test.ts exhaustive --only='$(ONLY)' --name='$(NAME)' --strict='$(STRICT)'
 
 .PHONY: test-release
 test-release: $(INSTALLED) ## Installs, upgrades and removes the chart in all orders, under all names, by other tools (ONLY=, NAME=, HELM=3)

@@ -15,16 +15,10 @@ const FILES_AT_ONCE = 2;
  */
 const UNTIMED_FAULTS = [
   ...[
-    'kill',
-    'untold',
-    'two-environments',
-    'late',
-    'api-server',
     'counts',
     'own-rights',
     'records',
     'steps',
-    'stuck-work',
     'readiness',
     'history',
     'deleted-underway',
@@ -63,6 +57,8 @@ const SUITES = {
     // What measures times needs the machine.
     { patterns: ['test/faults/**/*.test.ts'], atOnce: 1 },
   ],
+  // What is gone through one by one: each write at which a process may die, or of which an answer may be lost.
+  exhaustive: [{ patterns: ['test/exhaustive/**/*.test.ts'], atOnce: FILES_AT_ONCE }],
   // The chart's life as it is not met every day: in all orders, under all names, by other tools, by who is no administrator.
   release: [{ patterns: ['test/release/**/*.test.ts'], atOnce: FILES_AT_ONCE }],
   // Takes ten minutes by itself, and finds what grows with size only.
