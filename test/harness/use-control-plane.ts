@@ -12,6 +12,7 @@ export const sharedClusterVariable = 'TOWPATH_TEST_CONTROL_PLANE';
 export const sharedNodes = 2;
 
 let own: Promise<Cluster> | undefined;
+let shared: Cluster | undefined;
 
 /**
  * The control plane that this run's test files share (one with controllers, scheduler and simulated nodes);
@@ -25,7 +26,10 @@ export function useControlPlane(): Promise<Cluster> {
 
 async function connectOrStart(): Promise<Cluster> {
   const path = process.env[sharedClusterVariable];
-  if (path) return clusterFromKubeconfig(path);
+  if (path) {
+    shared = await clusterFromKubeconfig(path);
+    return shared;
+  }
   // Ends with the process: a hook made here would belong to the test that happens to be the first to ask.
   return startControlPlane({ nodes: sharedNodes });
 }
@@ -75,10 +79,14 @@ export async function namespaceFor(t: TestContext, cluster?: Cluster): Promise<s
   }
   t.after(async () => {
     if (process.env[lastingClusterVariable]) await request('DELETE', `/api/v1/namespaces/${name}`);
-    // After all other hooks: an operator that runs still would put back what goes.
-    else t.after(() => emptied({ request }, name));
+    // After all other hooks: an operator that runs still would put back what goes. One of its own may be gone by then.
+    else if (isShared(cluster)) t.after(() => emptied({ request }, name));
   });
   return name;
+}
+
+function isShared(cluster: Cluster | undefined): boolean {
+  return process.env[sharedClusterVariable] !== undefined && (cluster === undefined || cluster === shared);
 }
 
 /**
