@@ -4,7 +4,17 @@ import { test } from 'node:test';
 import { groupsOf, suiteOf } from './suites.ts';
 
 test('every test file is of a suite, once', () => {
-  const names = ['test', 'faults', 'exhaustive', 'release', 'scale', 'arm64', 'image', 'monitoring', 'installed'];
+  const names = [
+    'test',
+    'faults',
+    'exhaustive',
+    'release',
+    'scale',
+    'arm64',
+    'image',
+    'monitoring',
+    'installed',
+  ];
   const suites = names.map(suiteOf);
   const ran = suites.flatMap((suite) => groupsOf(suite, '').flatMap(({ files }) => files));
   const all = ['operator', 'plugin', 'test', 'hack'].flatMap((room) =>

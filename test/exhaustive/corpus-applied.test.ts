@@ -3,9 +3,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { test } from 'node:test';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
+import { appliedSets, corpusCharts, skipWithoutCorpus, withoutDependencies } from '../corpus/corpus.ts';
 import { newStage, type Stage } from '../harness/operator.ts';
 import { environmentOf, targetIdOf } from '../harness/target.ts';
-import { appliedSets, corpusCharts, skipWithoutCorpus, withoutDependencies } from './corpus.ts';
 
 const hasApplied = ({ status }: Application, revision: string) =>
   environmentOf(status)?.revision === revision && ['Synced', 'Syncing'].includes(status?.sync ?? '');
