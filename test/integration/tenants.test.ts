@@ -134,7 +134,19 @@ describe('tenants of one cluster', () => {
 
     await shop.delete('web');
     assert.equal(await configMapOf('shop-staging', 'web'), undefined);
-    assert.ok((await live('/api/v1/namespaces/shop-staging')) !== undefined, 'the namespace stays');
+    // With the Environment, too, nobody names the namespace any more.
+    const environment = '/apis/towpath.dev/v1alpha1/environments/staging';
+    await cluster.request('DELETE', environment);
+    await eventually(async () => (await live(environment)) === undefined, {
+      describe: 'the Environment to be gone',
+    });
+    const left = await live('/api/v1/namespaces/shop-staging');
+    assert.equal(left?.metadata.uid, namespace?.metadata.uid, 'the namespace stays');
+    assert.equal(left?.metadata.deletionTimestamp, undefined);
+    assert.deepEqual(
+      proxy.find({ verb: 'delete', path: /^\/api\/v1\/namespaces\/[^/]+$/ }).map(({ path }) => path),
+      [],
+    );
   });
 
   test('S16, B13: the end of an Application puts right the access that it needs, and makes no namespace for it', async (t) => {
@@ -611,7 +623,7 @@ describe('tenants of one cluster', () => {
 });
 
 interface Live {
-  metadata: { labels?: Record<string, string> };
+  metadata: { uid: string; deletionTimestamp?: string; labels?: Record<string, string> };
   data?: Record<string, string>;
   status?: { conditions?: { type: string; status: string; reason: string }[] };
   roleRef?: unknown;
