@@ -93,26 +93,36 @@ export async function newLanding(t: TestContext, cluster: Requests, namespace: s
   t.after(async () => {
     await cluster.request('DELETE', `/api/v1/namespaces/${namespace}`);
   });
+  await makeLanding(cluster, namespace);
+}
+
+/** The same in a cluster that goes with the test. @param role `edit` is empty where no controllers run */
+export async function makeLanding(cluster: Requests, namespace: string, role = 'edit'): Promise<void> {
   await make(cluster, '/api/v1/namespaces', { metadata: { name: namespace } });
   await make(cluster, `/api/v1/namespaces/${namespace}/serviceaccounts`, { metadata: { name: 'deployer' } });
   await make(cluster, `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}/rolebindings`, {
     metadata: { name: 'deployer' },
-    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'edit' },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: role },
     subjects: [{ kind: 'ServiceAccount', name: 'deployer', namespace }],
   });
 }
 
-/** An Environment by a kubeconfig, whose Secret may come later. */
+/** An Environment by a kubeconfig, whose Secret may come later. @param landing as `spec.namespace` has it */
 export async function newRemoteEnvironment(
   t: TestContext,
   { cluster, namespace }: Stage,
   suffix: string,
   secret = suffix,
+  landing = `${namespace}-${suffix}`,
 ): Promise<StagedEnvironment> {
   const name = `${suffix}-${namespace}`.slice(0, 63);
-  const landing = `${namespace}-${suffix}`;
   t.after(async () => {
     await cluster.request('DELETE', `${ENVIRONMENTS}/${name}`);
+    // What its operator, which has ended, would do: another one would go on watching for its Secret.
+    await cluster.request('PATCH', `${ENVIRONMENTS}/${name}`, {
+      body: { metadata: { finalizers: null } },
+      contentType: 'application/merge-patch+json',
+    });
   });
   await make(cluster, ENVIRONMENTS, {
     apiVersion: 'towpath.dev/v1alpha1',
