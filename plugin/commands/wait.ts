@@ -133,16 +133,27 @@ async function whenSilent(context: Context, signal: AbortSignal): Promise<Verdic
 }
 
 function lateOf(application: Application | undefined, { flags, words }: Context): string {
-  const [name = ''] = words;
+  const [name = '', environment] = words;
   const within = `Not within ${flags.timeout ?? DEFAULT_TIMEOUT}.`;
   if (application === undefined)
     return `${within} The cluster did not answer kubectl: try kubectl get applications ${name}.`;
   const { status } = application;
   const seen = status?.source?.revision;
-  const ready = readyOf(status);
   const source = seen === undefined ? '' : ` The newest commit that was seen is ${short(seen)}.`;
-  const state = ready === undefined ? '' : ` ${ready.reason}: ${ready.message}`;
-  return `${within}${source}${state} More: kubectl towpath why ${name}.`;
+  const which = environment === undefined ? name : `${name} ${environment}`;
+  return `${within}${source}${stateOf(application, environment)} More: kubectl towpath why ${which}.`;
+}
+
+/** Conditions are those of the environment that is worst off: of one that was named, what it says itself. */
+function stateOf(application: Application, environment: string | undefined): string {
+  const [own] = environment === undefined ? [] : environmentsOf(application, environment);
+  if (own !== undefined) {
+    const { name, sync, health = 'health unknown', message } = own;
+    if (sync === undefined) return ` Nothing was told of ${name} yet.`;
+    return message === undefined ? ` ${name} is ${sync}, ${health}.` : ` ${sync}, ${health}: ${message}`;
+  }
+  const ready = readyOf(application.status);
+  return ready === undefined ? '' : ` ${ready.reason}: ${ready.message}`;
 }
 
 function nameOf(code: number): string {

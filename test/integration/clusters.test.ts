@@ -19,6 +19,7 @@ import {
   storeKubeConfig,
   useOtherCluster,
 } from '../harness/other-cluster.ts';
+import { newPluginShell } from '../harness/plugin.ts';
 import { temporaryDirectory } from '../harness/process.ts';
 import { eventually } from '../harness/wait.ts';
 
@@ -160,6 +161,20 @@ test('A3: a cluster that is stopped is told within a minute, delays no other and
   assert.equal(conditionOf(unseen, 'Ready')?.reason, 'ClusterUnreachable');
   assert.equal(environmentOf(unseen.status, there.name)?.sync, 'Blocked');
   assert.equal(unseen.status?.summary?.environments, '1/2');
+
+  // A pipeline gets no success of what nobody sees (B2), and is told why.
+  const { towpath } = await newPluginShell(t, stage.cluster, { namespace: stage.namespace });
+  const first = await stage.repository.revParse('main');
+  const wait = async (...of: string[]) => {
+    const { code, stdout } = await towpath('wait', 'web', ...of, '--revision', first, '--timeout=1s');
+    return { code, says: stdout.replaceAll(/\s+/g, ' ') };
+  };
+  for (const waited of await Promise.all([wait(), wait(there.name)])) {
+    assert.equal(waited.code, 3, waited.says);
+    assert.match(waited.says, /^Not within 1s\. .*The API server at .* does not answer: /);
+  }
+  const elsewhere = await wait(here.name);
+  assert.equal(elsewhere.code, 0, elsewhere.says);
 
   const second = await stage.repository.commit(configMap('2'));
   const isHere = async () => (await webIn(stage.cluster, here.namespace))?.version === '2';
