@@ -86,7 +86,8 @@ function codeOf({ differences, unknown }: Comparison): ExitCode {
 }
 
 /** Manifests stand in no status, and the Secrets that have them are the operator's alone. */
-async function withoutClone({ kubectl, words, signal }: Context): Promise<never> {
+async function withoutClone(context: Context): Promise<never> {
+  const { kubectl, words, signal } = context;
   const [name = '', environmentName] = words;
   const application = await readApplication(kubectl, name, signal);
   const environment = environmentMeant(application, environmentName);
@@ -94,7 +95,7 @@ async function withoutClone({ kubectl, words, signal }: Context): Promise<never>
   const { desiredRevision, revision } = environmentOf(application.status, environment) ?? {};
   throw new CommandError(
     [
-      `What a sync of ${keyOf(application)} would change takes the files of the commit: only the operator may read the manifests that it made of them.`,
+      `What a sync of ${keyOf(application)} would change cannot be said from the cluster: the manifests that the operator made of a commit are in Secrets of namespace ${operatorNamespace(context)}, as values of Secrets may be in them, and these are for the operator alone. The files of the commit say the same.`,
       `Clone ${application.spec.source.repoURL}, ${commitIn(application, desiredRevision ?? revision)}, and run kubectl towpath diff ${which} --local DIR. What it waits for, and what others changed: kubectl towpath why ${which}.`,
     ].join(' '),
     EXIT.Usage,

@@ -517,5 +517,6 @@ test('kubectl towpath diff shows what a sync of a clone would change, and change
       stderr.includes(`Clone ${stage.repoURL}, check out ${commit}, and run kubectl towpath diff`),
       stderr,
     );
+    assert.match(stderr, /Secrets of namespace towpath-system, .* for the operator alone\./);
   });
 });
