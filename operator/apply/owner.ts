@@ -36,11 +36,13 @@ export function mustMerge(
   if (isOurs(live, access.targetId, access.targetName) || isRestored) return false;
   // A hook of ours that became an ordinary object: what it was made with is ours too.
   if (isOurHook(live, access.targetId, access.targetName) || access.isHandedOver(live)) return true;
-  const left = owner !== undefined && !access.isHeld(live);
+  // Nobody looks after it under that id: no two installations have the same Application.
+  const isOfOtherId = owner !== undefined && live.owner === ownerAnnotation(access.targetName, live);
+  const left = owner !== undefined && (isOfOtherId || !access.isHeld(live));
   if (owner !== undefined && !left) throw heldBy(owner, live);
-  if (!adopts(access, planned.manifest))
-    throw left ? leftBy(owner, live) : foundThere(access, existing, live);
-  return true;
+  if (adopts(access, planned.manifest)) return true;
+  if (isOfOtherId) throw ofOtherId(live);
+  throw left ? leftBy(owner, live) : foundThere(access, existing, live);
 }
 
 const ADOPT = 'towpath.dev/adopt: "true" on the object in Git or on the Application';
@@ -50,6 +52,14 @@ function heldBy(owner: string, live: LiveObject): TowpathError {
     live,
     `belongs to Application ${owner}, which has it in Git`,
     'Remove it from one of the two. To move it here as it is, take it out there and annotate it towpath.dev/adopt: "true" here.',
+  );
+}
+
+function ofOtherId(live: LiveObject): TowpathError {
+  return notOwned(
+    live,
+    'was applied for this Application by an installation with another id',
+    `If that id is to come back, set it (--installation, "installation" in the chart); otherwise take it over with the annotation ${ADOPT}.`,
   );
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ownerAnnotation } from '../../operator/manifest/live.ts';
 import { isReadyAt } from '../harness/operator.ts';
 import { eventually } from '../harness/wait.ts';
 import { claim, configMap, messageOf, newProxiedSteps, newSteps, reasonOf, volumeFor } from './steps.ts';
@@ -54,6 +55,44 @@ test('an Application deletes what it made, and nothing else', async (t) => {
     assert.equal(await value(), '2');
     assert.deepEqual((await live('configmap', 'cleared'))?.data, { a: '2' }, 'D13: what left Git goes');
   });
+
+  await t.test(
+    'D5: what another id of the installation applied for the same Application is taken over when told to',
+    async () => {
+      const { namespace } = stage;
+      const id = '0123456789abcdef0123';
+      const owner = `${namespace}/returned/default`;
+      const object = { group: '', kind: 'ConfigMap', namespace, name: 'returned' };
+      const path = `/api/v1/namespaces/${namespace}/configmaps/returned`;
+      const applied = await stage.cluster.request('PATCH', `${path}?fieldManager=towpath-${id}`, {
+        body: {
+          ...configMap('returned', { key: 'former', gone: 'soon' }),
+          metadata: {
+            name: 'returned',
+            labels: { 'towpath.dev/target': id },
+            annotations: { 'towpath.dev/owner': ownerAnnotation(owner, object) },
+          },
+        },
+        contentType: 'application/apply-patch+yaml',
+      });
+      assert.equal(applied.status, 201, applied.body);
+      const before = (await live('configmap', 'returned'))?.metadata.uid;
+      const commit = await push('returned', [configMap('returned')]);
+      await stage.application('returned', { source: { path: 'returned' } });
+      const refused = await stage.until('returned', (one) => reasonOf(one) === 'NotOwned', 'the refusal');
+      assert.match(
+        messageOf(refused),
+        /was applied for this Application by an installation with another id\./,
+      );
+      await stage.kubectl('annotate', 'applications.towpath.dev', 'returned', 'towpath.dev/adopt=true');
+      await ready('returned', commit);
+      const after = await live('configmap', 'returned');
+      assert.equal(after?.metadata.uid, before);
+      assert.deepEqual(after?.data, { key: 'value' }, 'what the other id applied besides went');
+      await stage.kubectl('delete', 'applications.towpath.dev', 'returned', '--timeout=20s');
+      assert.equal(await live('configmap', 'returned'), undefined, 'it is its own');
+    },
+  );
 
   await t.test('D4: a PersistentVolumeClaim is kept, and the status says why', async (t) => {
     await volumeFor(t, stage, 'disk');
