@@ -35,6 +35,8 @@ interface GroupVersion {
 }
 
 interface Snapshot {
+  /** What it was made of, document by document. */
+  of: readonly GroupVersion[][];
   /** Groups as the server orders them, each one's versions in its order of preference. */
   groupVersions: GroupVersion[];
   byKind: Map<string, Resource[]>;
@@ -60,8 +62,9 @@ const LEAVING_MS = 20_000;
 export class Discovery {
   readonly #client: KubeClient;
   readonly #listeners = new Set<() => void>();
-  readonly #documents = new Map<string, { etag: string | undefined; groups: GroupDocument[] }>();
-  #snapshot: Snapshot = { groupVersions: [], byKind: new Map(), kubeVersion: '', names: new Set() };
+  /** What was read of each document: the documents themselves are several times as large, and there are many clusters. */
+  readonly #documents = new Map<string, { etag: string | undefined; groupVersions: GroupVersion[] }>();
+  #snapshot: Snapshot = { of: [], groupVersions: [], byKind: new Map(), kubeVersion: '', names: new Set() };
   /** What was served, and is not any more, with when that was found; for a while it counts as served. */
   readonly #leaving = new Map<string, number>();
   #left: NodeJS.Timeout | undefined;
@@ -173,15 +176,25 @@ export class Discovery {
         this.#document('/apis'),
         this.#client.version(),
       ]);
-      const groupVersions = groupVersionsOf([...core, ...named], this.#snapshot.groupVersions);
+      const before = this.#snapshot;
+      if (before.of[0] === core && before.of[1] === named && before.kubeVersion === version.gitVersion)
+        return;
+      const of = [core, named];
+      const groupVersions = of.flat();
       const names = namesOf(groupVersions);
-      const next = { groupVersions, byKind: byKind(groupVersions), kubeVersion: version.gitVersion, names };
+      const next = {
+        of,
+        groupVersions,
+        byKind: byKind(groupVersions),
+        kubeVersion: version.gitVersion,
+        names,
+      };
       const changed =
-        next.kubeVersion !== this.#snapshot.kubeVersion ||
-        JSON.stringify(groupVersions) !== JSON.stringify(this.#snapshot.groupVersions);
-      if (!changed) return;
-      this.#noteLeaving(this.#snapshot.names, names);
+        next.kubeVersion !== before.kubeVersion ||
+        JSON.stringify(groupVersions) !== JSON.stringify(before.groupVersions);
       this.#snapshot = next;
+      if (!changed) return;
+      this.#noteLeaving(before.names, names);
       this.#tell();
     } catch (error) {
       this.#invalid ||= wasInvalid;
@@ -211,18 +224,18 @@ export class Discovery {
   }
 
   /** One of the two documents; unchanged ones cost the server only a 304. */
-  async #document(path: '/api' | '/apis'): Promise<GroupDocument[]> {
+  async #document(path: '/api' | '/apis'): Promise<GroupVersion[]> {
     const cached = this.#documents.get(path);
     const answer = await this.#client.getPath(path, { accept: ACCEPT, ifNoneMatch: cached?.etag });
-    if (answer.status === 304 && cached !== undefined) return cached.groups;
+    if (answer.status === 304 && cached !== undefined) return cached.groupVersions;
     const document: { kind?: string; items?: GroupDocument[] } = parseDocument(path, answer.text);
     if (document.kind !== 'APIGroupDiscoveryList') {
       throw new Error('The API server has no aggregated discovery; Towpath needs Kubernetes 1.27 or newer.');
     }
     const etag = answer.headers.etag;
-    const groups = document.items ?? [];
-    this.#documents.set(path, { etag: typeof etag === 'string' ? etag : undefined, groups });
-    return groups;
+    const groupVersions = groupVersionsOf(document.items ?? [], this.#snapshot.groupVersions);
+    this.#documents.set(path, { etag: typeof etag === 'string' ? etag : undefined, groupVersions });
+    return groupVersions;
   }
 }
 
