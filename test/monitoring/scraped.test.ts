@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
+import { kubeConfigOf, newRemoteEnvironment, storeKubeConfig } from '../harness/other-cluster.ts';
 import { without } from '../harness/programs.ts';
 import { newProxiedStage } from '../harness/proxied-stage.ts';
 import { eventually } from '../harness/wait.ts';
@@ -24,7 +25,6 @@ const NOT_HERE: Readonly<Record<string, string>> = {
   TowpathLookAbandoned: 'an operator without a defect never does',
   TowpathQueueGrows: 'ten minutes with 50 Applications that wait',
   TowpathMemory: 'an operator has not as much memory in use',
-  TowpathCredentialExpires: 'there is no Environment of another cluster',
 };
 
 const configMap = (name: string) =>
@@ -116,6 +116,10 @@ test('a real Prometheus has an answer to every query of the dashboard and every 
   const all = proxy.fail({ fault: { status: 503 } });
   await untilTrue('TowpathApiServerFails', { window: '20s' });
   all.remove();
+  await newRemoteEnvironment(t, stage, 'elsewhere');
+  const token = (await stage.kubectl('create', 'token', 'towpath', '--duration=1h')).trim();
+  await storeKubeConfig(stage, 'elsewhere', kubeConfigOf(stage.cluster, token));
+  await untilTrue('TowpathCredentialExpires', { inSeconds: 3_000 });
 
   for (const { alert, expr } of rules) {
     if (made.has(alert)) continue;
