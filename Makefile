@@ -36,7 +36,7 @@ test-release: $(INSTALLED) ## Installs, upgrades and removes the chart in all or
 	@$(NODE) hack/test.ts release --only='$(ONLY)' --name='$(NAME)' --strict='$(STRICT)'
 
 .PHONY: test-scale
-test-scale: $(INSTALLED) ## Runs the tests of size: 5,000 objects, 1,000 waves, many refs (ONLY=, NAME=)
+test-scale: $(INSTALLED) ## Runs the tests of size: 5,000 objects, 1,000 waves, many refs, many clusters (ONLY=, NAME=)
 	@$(NODE) hack/test.ts scale --only='$(ONLY)' --name='$(NAME)' --strict='$(STRICT)'
 
 .PHONY: test-monitoring
