@@ -6,6 +6,7 @@ import { environmentOf } from '../../operator/api/v1alpha1/application.ts';
 import type { Environment } from '../../operator/api/v1alpha1/environment.ts';
 import type { Cluster } from '../harness/cluster.ts';
 import { startConnectProxy } from '../harness/connect-proxy.ts';
+import { definition } from '../harness/definition.ts';
 import { documented, runCommands } from '../harness/documented.ts';
 import { newEnvironment, type StagedEnvironment } from '../harness/environments.ts';
 import { conditionOf, newStage, type Stage } from '../harness/operator.ts';
@@ -13,6 +14,7 @@ import {
   ENVIRONMENTS,
   endAccount,
   kubeConfigOf,
+  make,
   newAccount,
   newLanding,
   newRemoteEnvironment,
@@ -24,8 +26,12 @@ import { temporaryDirectory } from '../harness/process.ts';
 import { eventually } from '../harness/wait.ts';
 
 const configMap = (version: string) => ({
-  'web.yaml': `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {version: "${version}"}\n`,
+  'web.yaml': `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata:\n  version: "${version}"\n`,
 });
+
+/** A group of APIs that only the other cluster has. */
+const ONLY_THERE = 'only-there.example.com';
+const DEFINITIONS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
 
 async function environment(
   { cluster }: Stage,
@@ -69,6 +75,12 @@ async function webIn(
   assert.equal(status, 200, body);
   const { data, metadata } = JSON.parse(body) as { data: { version: string }; metadata: { uid: string } };
   return { version: data.version, uid: metadata.uid };
+}
+
+/** Whether the chart found the kind of the other cluster where it was rendered for. */
+async function thingsIn(cluster: Pick<Cluster, 'request'>, namespace: string): Promise<string | undefined> {
+  const { body } = await cluster.request('GET', `/api/v1/namespaces/${namespace}/configmaps/web`);
+  return (JSON.parse(body) as { data?: { things?: string } }).data?.things;
 }
 
 async function uidOf(cluster: Pick<Cluster, 'request'>): Promise<string> {
@@ -140,7 +152,10 @@ test('an Application with an environment in another cluster has its objects ther
 });
 
 test('A3: a cluster that is stopped is told within a minute, delays no other and no start, and what was missed is made up for when it is back', async (t) => {
-  const { stage, other, here, there } = await newWeb(t);
+  const other = await useOtherCluster();
+  await make(other, DEFINITIONS, definition('things', ONLY_THERE, 'Thing'));
+  t.after(() => other.request('DELETE', `${DEFINITIONS}/things.${ONLY_THERE}`));
+  const { stage, here, there } = await newWeb(t);
   const before = await webIn(other, there.namespace);
   t.after(() => other.startApiServer().catch(() => undefined));
   await other.stopApiServer();
@@ -184,7 +199,12 @@ test('A3: a cluster that is stopped is told within a minute, delays no other and
     describe: 'the operator to be ready',
     within: 20_000,
   });
-  const third = await stage.repository.commit(configMap('3'));
+  // By now a chart, which each cluster's own kinds decide: also one's that is down, and that this process never saw.
+  const third = await stage.repository.commit({
+    'web.yaml': null,
+    'Chart.yaml': 'apiVersion: v2\nname: web\nversion: 1.0.0\n',
+    'templates/web.yaml': `${configMap('3')['web.yaml']}  things: "{{ .Capabilities.APIVersions.Has "${ONLY_THERE}/v1/Thing" }}"\n`,
+  });
   const isThird = async () => (await webIn(stage.cluster, here.namespace))?.version === '3';
   await eventually(isThird, { describe: 'the next commit here after a restart' });
   assert.notEqual(second, third);
@@ -192,6 +212,8 @@ test('A3: a cluster that is stopped is told within a minute, delays no other and
   await other.startApiServer();
   await stage.untilReadyAt('web', third);
   const after = await webIn(other, there.namespace);
+  assert.equal(await thingsIn(stage.cluster, here.namespace), 'false');
+  assert.equal(await thingsIn(other, there.namespace), 'true');
   assert.deepEqual(after, { version: '3', uid: before?.uid }, 'nothing was deleted meanwhile');
   await untilEnvironment(stage, there, 'Available');
 });
