@@ -13,7 +13,7 @@ const TAKES_PART = ['slice', 'substring', 'substr', 'subarray'];
 const LEAVES = ['replace', 'replaceAll', 'split', 'toString', 'toLowerCase', 'toUpperCase', 'trim', 'at'];
 
 /** What people read. */
-const SHORTENS = ['shortCandidate', 'shortRevision'];
+const SHORTENS = ['shortCandidate', 'shortRevision', 'shownDigest'];
 const COMPARES = ['===', '!==', '==', '!=', '<', '>', '<=', '>='];
 /** What looks for its first argument, or keeps something by it. */
 const LOOKS_FOR = [

@@ -27,7 +27,7 @@ export const levels: readonly (readonly string[])[] = [
 /** The rooms of operator/controller/, top to bottom, by the same rule. */
 export const controllerLevels: readonly (readonly string[])[] = [
   ['application'],
-  ['environment', 'policy'],
+  ['environment', 'policy', 'promotion'],
   ['target', 'home'],
   ['candidate', 'cluster'],
   ['record'],

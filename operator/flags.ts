@@ -40,6 +40,10 @@ const FORMS = {
     fits: (value: string) => /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(value),
     hint: 'the name of a Secret',
   },
+  policy: {
+    fits: (value: string) => /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(value),
+    hint: 'the name of a ValidatingAdmissionPolicy',
+  },
   aliases: {
     fits: (value: string) => hostAliases(value) !== undefined,
     hint: 'pairs of hosts with commas between them, such as ssh.example.com=git.example.com',
@@ -102,6 +106,12 @@ export const FLAGS = {
     form: 'roles',
     default: 'edit',
     help: 'ClusterRoles that may be bound for Environments with managed access (spec.access.clusterRole), separated by commas. Empty: none.',
+  },
+  'approval-policy': {
+    type: 'string',
+    form: 'policy',
+    default: 'approvals.towpath.dev',
+    help: 'ValidatingAdmissionPolicy, and binding of the same name, by which the API server proves who makes an Approval. Without them none counts.',
   },
   'upgrade-definitions': {
     type: 'boolean',

@@ -10,6 +10,7 @@ import { ManagedAccess } from './controller/environment/managed-access.ts';
 import { Home } from './controller/home/home.ts';
 import { defaultInstallation, leaseName } from './controller/home/installations.ts';
 import { PolicyController } from './controller/policy/controller.ts';
+import { Approvals } from './controller/promotion/approvals.ts';
 import { CONCURRENCY } from './controller/target/paced-queue.ts';
 import { addressOf, aliasesOf, type FlagValues, rolesOf } from './flags.ts';
 import { type ClientOptions, KubeClient, type KubeObject } from './kube/client.ts';
@@ -49,6 +50,7 @@ export class Operator {
   readonly #environments: EnvironmentController;
   readonly #policies: PolicyController;
   readonly #cluster: Cluster;
+  readonly #approvals: Approvals;
   readonly #authorities: Authorities | undefined;
   readonly #sources: Sources;
   readonly #renderer: Renderer;
@@ -75,6 +77,7 @@ export class Operator {
     this.#cluster = this.#newCluster(client);
     this.#environments = this.#newEnvironments();
     this.#policies = this.#newPolicies();
+    this.#approvals = this.#newApprovals();
 
     this.#authorities = authoritiesOf(flags, log);
     this.#sources = this.#newSources();
@@ -128,7 +131,14 @@ export class Operator {
       // What is under way looks at the clusters still.
       this.#controller
         .stop()
-        .finally(() => Promise.all([this.#policies.stop(), this.#environments.stop(), this.#cluster.stop()])),
+        .finally(() =>
+          Promise.all([
+            this.#policies.stop(),
+            this.#environments.stop(),
+            this.#approvals.stop(),
+            this.#cluster.stop(),
+          ]),
+        ),
       this.#home.stop(),
       this.#sources.stop(),
       this.#renderer.stop(),
@@ -301,6 +311,18 @@ export class Operator {
     });
   }
 
+  #newApprovals(): Approvals {
+    return new Approvals({
+      client: this.#home.client,
+      namespace: this.#flags['watch-namespace'],
+      policy: this.#flags['approval-policy'],
+      log: this.#log,
+      onChange: (target) => this.#controller.onApproval(target),
+      onAdmission: () => this.#controller.onApprovalAdmission(),
+      random: Math.random,
+    });
+  }
+
   #newSources(): Sources {
     const flags = this.#flags;
     return new Sources({
@@ -341,6 +363,7 @@ export class Operator {
         clientOf: (target) => this.#environments.clusterOf(target).client,
         onChange: (target) => this.#controller.onTargetChanged(target),
       }),
+      approvals: this.#approvals,
       sources: this.#sources,
       nameOf: (url) => repositoryName(url, aliases),
       renderer: this.#renderer,

@@ -68,7 +68,10 @@ export function check(command: Command, { words, flags }: CommandLine): void {
   const [least, most] = command.words;
   const usage = `Usage: kubectl towpath ${command.usage}`;
   if (words.length < least)
-    throw new CommandError(`The name of an Application is missing. ${usage}`, EXIT.Usage);
+    throw new CommandError(
+      `The name of an ${words.length === 0 ? 'Application' : 'environment'} is missing. ${usage}`,
+      EXIT.Usage,
+    );
   if (words.length > most)
     throw new CommandError(`"${words[most]}" is one word too many. ${usage}`, EXIT.Usage);
   const unknown = Object.keys(flags).find((flag) => !(command.flags as readonly string[]).includes(flag));

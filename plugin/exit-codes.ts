@@ -21,6 +21,8 @@ export const EXIT = {
   Differs: 9,
   /** Nothing that could be seen differs; of something the user's rights, or the cluster, did not tell. */
   Unknown: 10,
+  /** Nothing waits for that decision, or it was made. */
+  NotAwaited: 11,
 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];

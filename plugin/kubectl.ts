@@ -46,7 +46,22 @@ export class Kubectl {
     return JSON.parse(stdout);
   }
 
-  /** The same; undefined where it fails, for whatever reason. */
+  /**
+   * Makes an object.
+   *
+   * @throws CommandError with kubectl's own words.
+   */
+  async create(object: object): Promise<unknown> {
+    const { code, stdout, stderr } = await this.#run(
+      ['create', '-f', '-', '--output=json'],
+      undefined,
+      JSON.stringify(object),
+    );
+    if (code !== 0) throw new CommandError(inWords(stderr, code));
+    return JSON.parse(stdout);
+  }
+
+  /** What it prints, as JSON; undefined where it fails, for whatever reason. */
   async jsonIfAny(args: readonly string[], signal?: AbortSignal): Promise<unknown> {
     const { code, stdout } = await this.#run([...args, '--output=json'], signal);
     return code === 0 ? JSON.parse(stdout) : undefined;
@@ -92,8 +107,10 @@ export class Kubectl {
     throw new CommandError(inWords(stderr(), outcome));
   }
 
-  async #run(args: readonly string[], signal?: AbortSignal): Promise<Ended> {
-    const child = this.#start(args, signal);
+  async #run(args: readonly string[], signal?: AbortSignal, input?: string): Promise<Ended> {
+    const child = this.#start(args, signal, input === undefined ? 'ignore' : 'pipe');
+    // One that ends before it has read all says why.
+    child.stdin?.on('error', () => undefined).end(input);
     const stderr = wordsOf(child);
     let stdout = '';
     child.stdout?.setEncoding('utf8').on('data', (text: string) => {
@@ -102,9 +119,9 @@ export class Kubectl {
     return { code: await endOf(child), stdout, stderr: stderr() };
   }
 
-  #start(args: readonly string[], signal?: AbortSignal): ChildProcess {
+  #start(args: readonly string[], signal?: AbortSignal, stdin: 'ignore' | 'pipe' = 'ignore'): ChildProcess {
     const child = spawn(this.#program, [...this.#flags, ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [stdin, 'pipe', 'pipe'],
       ...(signal === undefined ? {} : { signal }),
     });
     // What kubectl started, a program that logs in say, may hold these open after kubectl's own end.

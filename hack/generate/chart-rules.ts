@@ -8,7 +8,7 @@ import {
   UPGRADE_RIGHTS,
   WATCHED_RIGHTS,
 } from '../../operator/kube/rights.ts';
-import { APPLICATION, RESOURCES } from './resources.ts';
+import { APPLICATION, APPROVAL, RESOURCES } from './resources.ts';
 
 const VIEW: Right = {
   apiGroups: [GROUP],
@@ -25,6 +25,22 @@ const EDIT: Right = {
   why: 'What is deployed, with the rights of a ServiceAccount of the namespace; never a status.',
 };
 
+/** Bound to nobody: who decides is for the platform, and Kubernetes' own roles must not bring it. */
+const APPROVER: readonly Right[] = [
+  {
+    apiGroups: [GROUP],
+    resources: [APPROVAL.names.plural],
+    verbs: ['get', 'list', 'watch', 'create', 'delete'],
+    why: 'A yes or a no in the own name, which the admission policy proves; only the own one can be taken back.',
+  },
+  {
+    apiGroups: [GROUP],
+    resources: [APPLICATION.names.plural],
+    verbs: ['get', 'list', 'watch'],
+    why: 'What waits, and for what.',
+  },
+];
+
 /** The chart's templates of RBAC rules, each with its reason. */
 export function chartRules(): string {
   return [
@@ -37,6 +53,7 @@ export function chartRules(): string {
     defined('read', READ_RIGHTS),
     defined('view', [VIEW]),
     defined('edit', [EDIT]),
+    defined('approver', APPROVER),
   ].join('\n');
 }
 

@@ -93,6 +93,7 @@ test('docs/troubleshooting.md helps with every error that a person or another re
 const BETTER_KNOWN: Readonly<Record<string, readonly string[]>> = {
   KindMissing: ['Time'], // a definition that was just applied is not established yet
   EnvironmentInvalid: ['Person'], // an Application waits for the Environment, and that one for who writes it
+  WindowInvalid: ['Person'], // likewise
 };
 
 test('what helps is the same in the documentation and in the code', async () => {

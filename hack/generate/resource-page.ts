@@ -30,11 +30,7 @@ Beside other tools with a resource of that name, write ${code(`${names.plural}.$
 ## spec
 ${fieldTable(spec, 'spec')}
 
-Rules about the whole resource, which the API server checks:
-
-${rules.map(({ message }) => `- ${message}`).join('\n')}
-
-## status
+${rulesOf(rules.map(({ message }) => message))}## status
 ${fieldTable(status, 'status')}
 
 ## Columns of kubectl get
@@ -47,6 +43,12 @@ ${table(
   ]),
 )}
 `;
+}
+
+function rulesOf(messages: readonly string[]): string {
+  if (messages.length === 0) return '';
+  const list = messages.map((message) => `- ${message}`).join('\n');
+  return `Rules about the whole resource, which the API server checks:\n\n${list}\n\n`;
 }
 
 function fieldTable(schema: StructuralSchema, path: string): string {

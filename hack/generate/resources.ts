@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { applicationSchema } from '../../operator/api/v1alpha1/application.ts';
+import { approvalSchema } from '../../operator/api/v1alpha1/approval.ts';
 import { environmentSchema } from '../../operator/api/v1alpha1/environment.ts';
 import { promotionPolicySchema } from '../../operator/api/v1alpha1/promotion-policy.ts';
 
@@ -163,4 +164,48 @@ const PROMOTION_POLICY: Resource = {
   ],
 };
 
-export const RESOURCES: readonly Resource[] = [APPLICATION, ENVIRONMENT, PROMOTION_POLICY];
+export const APPROVAL: Resource = {
+  schema: approvalSchema,
+  names: {
+    kind: 'Approval',
+    plural: 'approvals',
+    singular: 'approval',
+    shortNames: ['tappr'],
+    categories: ['gitops'],
+  },
+  scope: 'Namespaced',
+  description:
+    "Approval is one person's yes or no to exactly these manifests of an Application in one environment. Who makes it cannot be feigned, it cannot change, and it is used by the deployment that enters by it.",
+  columns: [
+    {
+      name: 'Application',
+      type: 'string',
+      description: 'The Application.',
+      jsonPath: '.spec.application',
+    },
+    {
+      name: 'Environment',
+      type: 'string',
+      description: 'The Environment.',
+      jsonPath: '.spec.environment',
+    },
+    { name: 'Decision', type: 'string', description: 'Approve or Reject.', jsonPath: '.spec.decision' },
+    { name: 'By', type: 'string', description: 'Who decided.', jsonPath: '.spec.by' },
+    {
+      name: 'Entered',
+      type: 'date',
+      description: 'Since when the manifests are there that entered by it.',
+      jsonPath: '.status.enteredAt',
+    },
+    AGE,
+    {
+      name: 'Digest',
+      type: 'string',
+      description: 'Of the manifests.',
+      jsonPath: '.spec.digest',
+      priority: 1,
+    },
+  ],
+};
+
+export const RESOURCES: readonly Resource[] = [APPLICATION, ENVIRONMENT, PROMOTION_POLICY, APPROVAL];

@@ -32,6 +32,18 @@ export const WATCHED_RIGHTS: readonly Right[] = [
   },
   {
     apiGroups: ['towpath.dev'],
+    resources: ['approvals'],
+    verbs: ['list', 'watch'],
+    why: 'What people say to manifests that wait.',
+  },
+  {
+    apiGroups: ['towpath.dev'],
+    resources: ['approvals/status'],
+    verbs: ['patch'],
+    why: 'That a deployment entered by it; none is made, changed or deleted.',
+  },
+  {
+    apiGroups: ['towpath.dev'],
     resources: ['promotionpolicies'],
     verbs: ['list', 'watch'],
     why: 'In which order their environments get what is new.',

@@ -27,3 +27,8 @@ export function sha256Name(text: string): string {
     .toString(32)
     .padStart(52, '0');
 }
+
+/** Of a digest what people read where there is no room for all of it: `sha256:` and 12 digits. Nothing is compared with it. */
+export function shownDigest(digest: string): string {
+  return digest.slice(0, 'sha256:'.length + 12);
+}

@@ -1,9 +1,11 @@
 import type { BlockedBy, Entry, Gate } from './gate.ts';
+import { approvals, nextExpiry } from './gates/approvals.ts';
 import { dependencies } from './gates/dependencies.ts';
 import { freeze } from './gates/freeze.ts';
+import { windows } from './gates/window.ts';
 
 /** What a person has to know first comes first. */
-const GATES: readonly Gate[] = [dependencies, freeze];
+const GATES: readonly Gate[] = [dependencies, approvals, freeze, windows];
 
 /**
  * What keeps the newest candidate of the source out of an environment, judged together at one moment; nothing: it may
@@ -11,4 +13,13 @@ const GATES: readonly Gate[] = [dependencies, freeze];
  */
 export function decide(entry: Entry): readonly BlockedBy[] {
   return GATES.flatMap((gate) => gate(entry) ?? []);
+}
+
+/** When what `decide` answered may be another answer by itself, open windows that shut included; undefined: it stays. Pure. */
+export function changesAt(entry: Entry, decided: readonly BlockedBy[]): Date | undefined {
+  const clears = decided.flatMap(({ clearsAt }) => clearsAt ?? []);
+  const turns = entry.openings.flatMap(({ opening }) => ('changesAt' in opening ? opening.changesAt : []));
+  const expiries = entry.approvals.flatMap((of) => nextExpiry(of, entry.now) ?? []);
+  const times = [...clears, ...turns, ...expiries].map((time) => time.getTime());
+  return times.length === 0 ? undefined : new Date(Math.min(...times));
 }

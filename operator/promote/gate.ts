@@ -1,5 +1,6 @@
 import type { Remedy } from '../api/errors.ts';
 import type { Freeze } from '../api/v1alpha1/environment.ts';
+import type { ApprovalsGate } from '../api/v1alpha1/gates.ts';
 
 /** What stands between a candidate and an environment. */
 export interface BlockedBy {
@@ -20,14 +21,70 @@ export interface Dependency {
   readonly state: 'Ready' | 'NotReady' | 'Missing' | 'ElsewhereOnly';
 }
 
+/** Whether something new may begin, by a list of windows at one moment. */
+export type Opening =
+  /** Until then at least: one of them ends there, and another one may go on. */
+  | { readonly is: 'Open'; readonly changesAt: Date }
+  | {
+      readonly is: 'Closed';
+      readonly changesAt: Date;
+      /** The same, with the clock of the zone of the window that opens: `2027-03-28T09:00:00+02:00[Europe/Berlin]`. */
+      readonly opensAt: string;
+    }
+  | { readonly is: 'Unknown'; readonly timeZone: string }
+  | { readonly is: 'Never' };
+
+/** What windows say at one moment. */
+export interface OpeningOf {
+  /** Whose they are, as a sentence begins: `Environment prod`. */
+  readonly whose: string;
+  readonly opening: Opening;
+}
+
+/** A person's yes or no, as the API server has it. */
+export interface Decision {
+  readonly uid: string;
+  readonly by: string;
+  readonly groups: readonly string[];
+  readonly decision: 'Approve' | 'Reject';
+  /** By the API server's clock, to the second. */
+  readonly at: Date;
+}
+
+/** Whether the API server proves who made an Approval: only then it says anything. */
+export type Admission =
+  | { readonly is: 'Enforced'; readonly since: Date }
+  /** What there should be, and is not: `ValidatingAdmissionPolicy x`. */
+  | { readonly is: 'Missing'; readonly what: string }
+  /** The Approvals, or what proves them, cannot be seen. */
+  | { readonly is: 'Unknown'; readonly why: string };
+
+/** What persons have to say of the manifests that would enter. */
+export interface ApprovalsOf {
+  /** Whose gate it is, as a sentence begins: `Environment prod`. */
+  readonly whose: string;
+  readonly gate: ApprovalsGate;
+  /** Arguments of `kubectl towpath approve`. */
+  readonly how: string;
+  /** Of the manifests that would enter; undefined: they are not known yet. */
+  readonly digest: string | undefined;
+  /** Those about these manifests that no deployment has used. */
+  readonly decisions: readonly Decision[];
+  readonly admission: Admission;
+}
+
 /** All that decides whether a candidate may enter an environment, gathered at one moment. */
 export interface Entry {
   readonly environment: string;
   readonly now: Date;
   /** Of the Environment. */
   readonly freezes: readonly Freeze[];
+  /** One for each list of windows that holds. */
+  readonly openings: readonly OpeningOf[];
   readonly dependencies: readonly Dependency[];
+  /** One for each gate of approvals that the manifests have not passed yet. */
+  readonly approvals: readonly ApprovalsOf[];
 }
 
-/** Answers what keeps a candidate out; undefined: nothing that it looks at. Pure. */
-export type Gate = (entry: Entry) => BlockedBy | undefined;
+/** Answers what keeps a candidate out; undefined, or none: nothing that it looks at. Pure. */
+export type Gate = (entry: Entry) => BlockedBy | readonly BlockedBy[] | undefined;

@@ -1,5 +1,6 @@
 import { resume, suspend, sync } from './ask.ts';
 import type { Command } from './command.ts';
+import { approve, reject } from './decide.ts';
 import { diff } from './diff.ts';
 import { history } from './history.ts';
 import { render } from './render.ts';
@@ -15,6 +16,8 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   sync,
   suspend,
   resume,
+  approve,
+  reject,
   history,
   diff,
   render,

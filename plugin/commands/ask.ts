@@ -48,8 +48,8 @@ export const sync: Command = {
 /** Why a sync would do nothing in an environment, which a person or the time ends; undefined: it would. */
 function haltOf({ name, sync, message, blockedBy = [] }: EnvironmentStatus): string | undefined {
   if (sync === 'Suspended') return `${name}: ${message ?? 'it is suspended.'}`;
-  const frozen = blockedBy.find(({ reason }) => reason === 'Frozen');
-  return frozen && `${name}: ${frozen.message}`;
+  const [gate] = sync === 'Waiting' ? blockedBy : [];
+  return gate && `${name}: ${gate.message}`;
 }
 
 export const suspend = switching('suspend');

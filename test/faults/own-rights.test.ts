@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, type TestContext, test } from 'node:test';
+import { environmentOf } from '../../operator/api/v1alpha1/application.ts';
 import { ANNOTATION_VERSION } from '../../operator/api/v1alpha1/names.ts';
 import {
   CLUSTER_RIGHTS,
@@ -10,6 +11,7 @@ import {
   UPGRADE_RIGHTS,
   WATCHED_RIGHTS,
 } from '../../operator/kube/rights.ts';
+import { installPolicies, say } from '../harness/approvals.ts';
 import { type ControlPlane, startControlPlane } from '../harness/control-plane.ts';
 import { newEnvironment } from '../harness/environments.ts';
 import { type FaultProxy, startFaultProxy } from '../harness/fault-proxy.ts';
@@ -23,8 +25,9 @@ const SECRET = 'a secret of more than 16 characters';
 /** Events that repeat are written together, once a minute. */
 const SERIES_MS = 90_000;
 const APPLICATIONS = 'applications.towpath.dev';
-const ENVIRONMENTS = 'environments.towpath.dev';
 const POLICIES = 'promotionpolicies.towpath.dev';
+/** Which came with releases after the first. */
+const LATER_KINDS = ['environments.towpath.dev', 'approvals.towpath.dev', POLICIES];
 const FLAGS = [
   ...fastLease,
   '--upgrade-definitions',
@@ -177,8 +180,21 @@ async function driveAll(
   await stage.deployed('web', { source: { path: 'web', interval: '1h' }, helm });
 
   // And an Environment.
-  const apart = await newEnvironment(t, stage, 'apart', { values: { large: 2 ** 60 } });
-  await stage.deployed('apart', { source: { path: 'web' }, environments: [{ name: apart.name }] });
+  const gates = { approvals: { required: 1 } };
+  const apart = await newEnvironment(t, stage, 'apart', { values: { large: 2 ** 60 }, gates });
+  const { cluster, namespace } = stage;
+  const policy = { name: 'approvals.towpath.dev', namespaces: [namespace] };
+  await installPolicies(t, cluster, 'Validating', policy);
+  await stage.application('apart', { source: { path: 'web' }, environments: [{ name: apart.name }] });
+  const { status } = await stage.until(
+    'apart',
+    (one) => environmentOf(one.status, apart.name)?.blockedBy?.[0]?.reason === 'AwaitingApproval',
+    'what waits for approval',
+  );
+  const digest = environmentOf(status, apart.name)?.desiredDigest ?? '';
+  const said = { application: 'apart', environment: apart.name, digest };
+  await say(cluster, namespace, { user: 'anna', groups: ['system:masters'] }, said);
+  await stage.untilReadyAt('apart', await stage.repository.revParse('main'));
   await stage.kubectl('delete', APPLICATIONS, 'apart', '--timeout=60s');
 
   // An event that repeats.
@@ -310,9 +326,8 @@ for (const [what, watching] of WATCHING)
         ...['patch', 'customresourcedefinition', APPLICATIONS, '--type=merge', '-p', JSON.stringify(older)],
       ]);
       assert.equal(patched.code, 0, patched.stderr);
-      // As after an upgrade from a release without that kind.
-      const newer = [ENVIRONMENTS, POLICIES];
-      const deleted = await cluster.kubectl(['delete', 'customresourcedefinition', ...newer]);
+      // As after an upgrade from a release without these kinds.
+      const deleted = await cluster.kubectl(['delete', 'customresourcedefinition', ...LATER_KINDS]);
       assert.equal(deleted.code, 0, deleted.stderr);
       await stage.restart();
 

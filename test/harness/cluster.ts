@@ -16,6 +16,12 @@ export interface KubectlResult {
   code: number;
 }
 
+/** Somebody whom a request of the admin's is made for. */
+export interface Person {
+  user: string;
+  groups?: readonly string[];
+}
+
 export interface ApiResponse {
   status: number;
   headers: NodeJS.Dict<string | string[]>;
@@ -35,11 +41,11 @@ export interface Cluster {
   kubeConfigText: string;
   /** Runs kubectl as admin; never throws for kubectl's own failures. */
   kubectl(args: readonly string[], options?: { input?: string }): Promise<KubectlResult>;
-  /** Sends one request as admin, or with another token; never throws for a status. */
+  /** Sends one request as admin, with another token, or for somebody; never throws for a status. */
   request(
     method: string,
     path: string,
-    options?: { body?: unknown; contentType?: string; accept?: string; token?: string },
+    options?: { body?: unknown; contentType?: string; accept?: string; token?: string; as?: Person },
   ): Promise<ApiResponse>;
 }
 
@@ -99,7 +105,14 @@ export function apiRequest(
   access: Access,
   method: string,
   path: string,
-  options: { body?: unknown; contentType?: string; accept?: string; timeoutMs?: number; agent?: Agent } = {},
+  options: {
+    body?: unknown;
+    contentType?: string;
+    accept?: string;
+    timeoutMs?: number;
+    agent?: Agent;
+    as?: Person;
+  } = {},
 ): Promise<ApiResponse> {
   const { body } = options;
   const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
@@ -114,6 +127,12 @@ export function apiRequest(
         headers: {
           authorization: `Bearer ${access.token}`,
           accept: options.accept ?? 'application/json',
+          ...(options.as === undefined
+            ? {}
+            : {
+                'impersonate-user': options.as.user,
+                'impersonate-group': [...(options.as.groups ?? [])],
+              }),
           ...(text === undefined ? {} : { 'content-type': options.contentType ?? 'application/json' }),
         },
       },

@@ -4,6 +4,7 @@ import type { Targets } from '../../operator/controller/application/targets.ts';
 import { takeAnswer, watchApplications } from '../../operator/controller/application/watch-applications.ts';
 import { Cluster } from '../../operator/controller/cluster/cluster.ts';
 import { ManagedAccess } from '../../operator/controller/environment/managed-access.ts';
+import { Approvals } from '../../operator/controller/promotion/approvals.ts';
 import type { KubeClient } from '../../operator/kube/client.ts';
 import { EventRecorder } from '../../operator/kube/events.ts';
 import type { Slices } from '../../operator/observe/event-loop-slices.ts';
@@ -60,6 +61,15 @@ export async function startController({
       clusterRoles: ['edit'],
       clientOf: () => there,
       onChange: (target) => controller.onTargetChanged(target),
+    }),
+    approvals: new Approvals({
+      client: home,
+      namespace,
+      policy: 'approvals.towpath.dev',
+      log: newLogger('error', 'json', tell),
+      onChange: nothing,
+      onAdmission: nothing,
+      random: Math.random,
     }),
     sources,
     nameOf: (url) => url,

@@ -5,6 +5,7 @@ import type { TestContext } from 'node:test';
 import { buildEngine } from '../../hack/build-engine.ts';
 import { buildOperator, NODE_ENVIRONMENT, NODE_FLAGS } from '../../hack/build-operator.ts';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
+import definitions from '../../operator/api/v1alpha1/definitions.json' with { type: 'json' };
 import type { Cluster } from './cluster.ts';
 import { assertTurns, startLoopControl } from './event-loop.ts';
 import type { FaultProxy } from './fault-proxy.ts';
@@ -147,7 +148,7 @@ export async function installCRDs(cluster: Cluster): Promise<void> {
   if (applied.code !== 0) throw new Error(`kubectl apply -f crds: ${applied.stderr}`);
   // Not `kubectl wait --for=condition`: of a definition so new that it has no conditions at all it fails.
   const established = '{range .items[*]}{.status.conditions[?(@.type=="Established")].status}{end}';
-  const names = ['applications.towpath.dev', 'environments.towpath.dev', 'promotionpolicies.towpath.dev'];
+  const names = definitions.map(({ metadata }) => metadata.name);
   await eventually(
     async () => {
       const query = ['get', 'crd', ...names, '-o', `jsonpath=${established}`];

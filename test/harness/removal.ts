@@ -1,3 +1,4 @@
+import definitions from '../../operator/api/v1alpha1/definitions.json' with { type: 'json' };
 import type { Cluster } from './cluster.ts';
 import { documented, runCommands } from './documented.ts';
 
@@ -16,7 +17,7 @@ export const ORDERS: readonly (readonly Step[])[] = [
 
 const PAGE = 'installation.md';
 const APPLICATIONS = 'applications.towpath.dev';
-const CRDS = [APPLICATIONS, 'environments.towpath.dev', 'promotionpolicies.towpath.dev'];
+const CRDS = definitions.map(({ metadata }) => metadata.name);
 
 /** Lets Applications go that no operator looks after any more, with the page's own commands. */
 export const letGo = (cluster: Cluster) =>

@@ -68,6 +68,12 @@ test('I1: the image has a user without a name for root, and neither a shell nor 
   }
 });
 
+test('A30: the image has the time zones by which windows open', { skip }, () => {
+  const script = `console.log(new Date('2026-11-30T08:00:00Z').toLocaleString('sv', { timeZone: 'Australia/Lord_Howe' }), process.versions.tz)`;
+  const said = dockerSays('run', '--rm', '--entrypoint', '/usr/local/bin/node', image, '-e', script);
+  assert.match(said ?? '', /^2026-11-30 19:00:00 20\d\d[a-z]/);
+});
+
 test("I1, A7: with the chart's memory, a read-only root, no capability and no new privileges it deploys and follows a push; asked to end it does so within 10 s, and a successor leads within 2 s of that and deploys", {
   skip,
 }, async (t) => {

@@ -483,15 +483,17 @@ test("S15: the operator's own roles have no wildcard, and write nothing but its 
         'applications.towpath.dev',
         'environments.towpath.dev',
         'promotionpolicies.towpath.dev',
+        'approvals.towpath.dev',
       ],
     },
     {
       resources: ['customresourcedefinitions'],
       verbs: ['create'],
-      resourceNames: ['environments.towpath.dev', 'promotionpolicies.towpath.dev'],
+      resourceNames: ['environments.towpath.dev', 'promotionpolicies.towpath.dev', 'approvals.towpath.dev'],
     },
     { resources: ['applications'], verbs: ['get', 'list', 'watch', 'patch'] },
     { resources: ['applications/status'], verbs: ['patch'] },
+    { resources: ['approvals/status'], verbs: ['patch'] },
     { resources: ['promotionpolicies/status'], verbs: ['patch'] },
     { resources: ['events'], verbs: ['create', 'patch'] },
     { resources: ['serviceaccounts'], verbs: ['impersonate'], resourceNames: ['towpath', 'deployer'] },
@@ -531,7 +533,13 @@ test('view reads our kinds, edit writes Applications, and nothing else is added 
       .map((label) => [label.slice(AGGREGATED.length), rules] as const),
   );
   assert.deepEqual(Object.fromEntries(found), {
-    view: [{ apiGroups: ['towpath.dev'], resources: ['applications'], verbs: ['get', 'list', 'watch'] }],
+    view: [
+      {
+        apiGroups: ['towpath.dev'],
+        resources: ['applications', 'approvals'],
+        verbs: ['get', 'list', 'watch'],
+      },
+    ],
     edit: [
       {
         apiGroups: ['towpath.dev'],

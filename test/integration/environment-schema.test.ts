@@ -37,6 +37,9 @@ async function request(method: string, path: string, body: object) {
   return { status: answer.status, message: kind === 'Status' ? message : '' };
 }
 
+const WINDOW = { days: ['Mon', 'Sun'], from: '09:00', until: '16:00', timeZone: 'Europe/Berlin' };
+const open = (changes: object) => ({ ...ALL, gates: { windows: [{ ...WINDOW, ...changes }] } });
+
 const ACCEPTED: [what: string, spec: object][] = [
   ['all namespaces', ALL],
   ['namespaces by their labels', { namespaceSelector: { matchLabels: { tier: 'web' } } }],
@@ -48,6 +51,9 @@ const ACCEPTED: [what: string, spec: object][] = [
   ],
   ['a freeze', frozen('2026-12-20T00:00:00Z', '2027-01-04T06:00:00+01:00')],
   ['a freeze without an end', frozen('2026-12-20T00:00:00.123456789-23:59')],
+  ['a window over midnight', open({ from: '22:00', until: '02:00' })],
+  ['a window of a whole day', open({ from: '00:00', until: '24:00', timeZone: '+05:30' })],
+  ['no gates', { ...ALL, gates: {} }],
   ['a freeze on the day of a leap year', frozen('2028-02-29T23:59:59Z', '2400-02-29T00:00:00Z')],
 ];
 
@@ -99,6 +105,33 @@ const REFUSED: [what: string, spec: object, field: string, message: string][] = 
     'spec.freezes[0].from',
     TIME,
   ]),
+  ...['9:00', '24:00', '09:60', '09:00:00', ''].map((from): [string, object, string, string] => [
+    `a window from ${from}`,
+    open({ from }),
+    'spec.gates.windows[0].from',
+    'must be a time of day from 00:00 to 23:59',
+  ]),
+  [
+    'a window until 24:30',
+    open({ until: '24:30' }),
+    'spec.gates.windows[0].until',
+    'must be a time of day from 00:00 to 24:00',
+  ],
+  [
+    'a window that ends as it begins',
+    open({ until: '09:00' }),
+    'spec.gates.windows[0].until',
+    'from and until must differ',
+  ],
+  [
+    'a window in two words',
+    open({ timeZone: 'New York' }),
+    'spec.gates.windows[0].timeZone',
+    'must be the name of a time zone',
+  ],
+  ['a window on no day', open({ days: [] }), 'spec.gates.windows[0].days', 'at least 1'],
+  ['a window on any day', open({ days: ['Any'] }), 'spec.gates.windows[0].days[0]', 'supported values'],
+  ['no windows', { ...ALL, gates: { windows: [] } }, 'spec.gates.windows', 'at least 1'],
   ['a time to end', frozen('2026-12-20T00:00:00Z', 'never'), 'spec.freezes[0].until', TIME],
 ];
 

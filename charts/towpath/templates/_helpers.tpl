@@ -31,6 +31,11 @@
 {{- printf "%s:%s" .Release.Namespace (include "towpath.fullname" .) -}}
 {{- end -}}
 
+{{/* Names of policies have no colon, and no namespace has a dot. */}}
+{{- define "towpath.approvalPolicy" -}}
+{{- printf "%s.approvals" (include "towpath.clusterName" . | replace ":" ".") -}}
+{{- end -}}
+
 {{- define "towpath.installation" -}}
 {{- .Values.installation | default (printf "%s/%s" .Release.Namespace (include "towpath.fullname" .)) -}}
 {{- end -}}

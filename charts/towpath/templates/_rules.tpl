@@ -8,6 +8,14 @@
 - apiGroups: ["towpath.dev"]
   resources: [applications/status]
   verbs: [patch]
+# What people say to manifests that wait.
+- apiGroups: ["towpath.dev"]
+  resources: [approvals]
+  verbs: [list, watch]
+# That a deployment entered by it; none is made, changed or deleted.
+- apiGroups: ["towpath.dev"]
+  resources: [approvals/status]
+  verbs: [patch]
 # In which order their environments get what is new.
 - apiGroups: ["towpath.dev"]
   resources: [promotionpolicies]
@@ -152,7 +160,7 @@
 {{- define "towpath.rules.view" -}}
 # All our kinds that stand in a namespace.
 - apiGroups: ["towpath.dev"]
-  resources: [applications, promotionpolicies]
+  resources: [applications, promotionpolicies, approvals]
   verbs: [get, list, watch]
 {{- end -}}
 
@@ -161,4 +169,15 @@
 - apiGroups: ["towpath.dev"]
   resources: [applications]
   verbs: [create, update, patch, delete, deletecollection]
+{{- end -}}
+
+{{- define "towpath.rules.approver" -}}
+# A yes or a no in the own name, which the admission policy proves; only the own one can be taken back.
+- apiGroups: ["towpath.dev"]
+  resources: [approvals]
+  verbs: [get, list, watch, create, delete]
+# What waits, and for what.
+- apiGroups: ["towpath.dev"]
+  resources: [applications]
+  verbs: [get, list, watch]
 {{- end -}}

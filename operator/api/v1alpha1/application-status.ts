@@ -134,6 +134,10 @@ export const environmentStatusSchema = z.object({
   chart: chart.optional(),
   appVersion: appVersion.optional(),
   digest: digest.optional(),
+  desiredDigest: text(
+    71,
+    'While something newer waits: SHA-256 of the manifests that wait, which is what an Approval is about.',
+  ).optional(),
   objects: count('How many objects the environment has of this Application.').optional(),
   drift: z
     .object({

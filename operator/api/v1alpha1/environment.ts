@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { judgedFields } from './application-status.ts';
+import { gatesSchema } from './gates.ts';
 import { API_VERSION } from './names.ts';
 import { describeIssue, metadataSchema } from './resource.ts';
 import {
@@ -177,6 +178,12 @@ const specSchema = ruled(
       64,
       'Times in which nothing new is deployed here. What has its first write goes on, and so do repairs and deletions.',
     ).exactOptional(),
+    gates: gatesSchema
+      .meta({
+        description:
+          'What has to be the case before anything new is deployed here, whatever Applications and policies say.',
+      })
+      .exactOptional(),
     suspend: z
       .boolean()
       .meta({

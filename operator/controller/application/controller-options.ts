@@ -7,6 +7,7 @@ import type { Sources } from '../../source/sources.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { PlacedTarget } from '../record/target.ts';
 import type { AccessKeeper } from '../target/access-keeper.ts';
+import type { ApprovalsView } from '../target/approvals-view.ts';
 import type { Fault } from '../target/failed-looks.ts';
 import type { QueueObserver } from '../work/queue.ts';
 import type { LogLine } from './status/log-lines.ts';
@@ -22,6 +23,7 @@ export interface ControllerOptions {
   clusters(): Iterable<Cluster>;
   /** Of Environments that have it managed. */
   access: AccessKeeper;
+  approvals: ApprovalsView;
   /** Something of what is deployed to an Environment changed. */
   onUse(environment: string): void;
   /** One came, changed, or went. */

@@ -15,6 +15,7 @@ import { TargetController } from '../target/controller.ts';
 import { Evidence } from '../target/evidence.ts';
 import { Wishes } from '../target/handover/wishes.ts';
 import type { DueTarget } from '../target/looks.ts';
+import { Openings } from '../target/openings.ts';
 import { pacedQueue } from '../target/paced-queue.ts';
 import type { Parts } from '../target/run.ts';
 import { Verdicts } from '../target/verdicts.ts';
@@ -30,7 +31,7 @@ import { forgetStatus, forgetUpdates } from './memory.ts';
 import { stateOf } from './metrics-state.ts';
 import type { LogLine } from './status/log-lines.ts';
 import { ApplicationWriter } from './status/writer.ts';
-import { isRefused } from './targets.ts';
+import { isPlaced, isRefused } from './targets.ts';
 
 /**
  * Follows the Applications, and works on them while this process leads: what there is to do for one is done target by
@@ -81,12 +82,13 @@ export class ApplicationController {
   /** What it gives to looks; it is asked for what it knows later, when all of it is there. */
   #newParts(): Parts {
     const options = this.#options;
-    const { home, clusterOf, access } = options;
+    const { home, clusterOf, access, approvals } = options;
     const secrecy = new Secrecy();
     return {
       home,
       clusterOf,
       access,
+      approvals,
       store: new RecordStore(home, { ...options, onUntrusted: options.onUntrustedRecord }),
       secrecy,
       wanted: new WantedCandidates({
@@ -111,6 +113,7 @@ export class ApplicationController {
       }),
       verdicts: new Verdicts((target) => this.#targets.look(target)),
       evidence: new Evidence((target) => this.#targets.look(target)),
+      openings: new Openings(),
       specifiedTargets: (application) => this.#applications.get(application)?.specified ?? [],
       onLeft: (target) => this.#targets.takeOver(target),
       random: options.random,
@@ -248,6 +251,18 @@ export class ApplicationController {
   async #governAnew(namespace: string): Promise<void> {
     const keys = [...this.#applications.keys()];
     await this.#replace(namespace === '' ? keys : keys.filter((key) => key.startsWith(`${namespace}/`)));
+  }
+
+  /** Somebody decided on manifests of a target, by its name, or took that back. */
+  onApproval(target: string): void {
+    if (this.#applications.memoryOf(target) !== undefined) this.#targets.look(target);
+  }
+
+  /** Whether Approvals count, and which there are, is known, or is otherwise by now. */
+  onApprovalAdmission(): void {
+    for (const [, { specified }] of this.#applications.entries())
+      for (const target of specified)
+        if (isPlaced(target) && target.gates.approvals !== undefined) this.#targets.look(target.name);
   }
 
   async #placeAnew(environment: string): Promise<void> {

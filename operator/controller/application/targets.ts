@@ -121,6 +121,7 @@ export class Targets {
       settings: settingsOf(application, DEFAULT_ENVIRONMENT),
       freezes: [],
       governance: FREE,
+      gates: {},
       refusal: undefined,
     });
   }
@@ -144,6 +145,7 @@ export class Targets {
         settings: environment.spec.suspend ? suspendedBy(environment, settings) : settings,
         freezes: environment.spec.freezes ?? [],
         governance,
+        gates: environment.spec.gates ?? {},
         refusal,
       });
     } catch (error) {

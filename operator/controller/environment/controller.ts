@@ -11,6 +11,7 @@ import type { Connect } from './cluster-link.ts';
 import { Clusters } from './clusters.ts';
 import type { EnvironmentFacts } from './environment-status.ts';
 import { Environments, type EnvironmentsView, type KnownEnvironment } from './environments.ts';
+import { gatesFault } from './gates-fault.ts';
 import { unlistedRole } from './managed-access.ts';
 import { managedRoleOf } from './managed-objects.ts';
 import type { KnownLabels } from './namespace-labels.ts';
@@ -213,6 +214,7 @@ export class EnvironmentController implements EnvironmentsView {
       others: { frozenUntil, ...(isOnly ? counts : {}) },
       deletion: isGoing ? inUse(name, uses) : undefined,
       access: environment && unlistedRole(name, managedRoleOf(environment.spec), clusterRoles),
+      gates: environment && gatesFault(name, environment.spec.gates),
       stand: this.#clusters.stand(name),
       recorded: this.#recorded.get(name) ?? new Set(),
       homeVersion: this.#options.home.discovery.kubeVersion() || undefined,

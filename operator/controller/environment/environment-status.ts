@@ -22,6 +22,8 @@ export interface EnvironmentFacts {
   readonly deletion?: TowpathError | undefined;
   /** What keeps its access from being made, wherever an Application lands. */
   readonly access?: TowpathError | undefined;
+  /** Why nothing new enters there, whoever waits. */
+  readonly gates?: TowpathError | undefined;
   /** What is counted, and what holds; what is left out stays as it is. */
   readonly others?: Partial<Pick<EnvironmentResourceStatus, 'frozenUntil' | 'applications' | 'objects'>>;
 }
@@ -41,7 +43,7 @@ export function environmentStatus(
   const whereabouts = whereaboutsOf(environment, facts.stand, facts.recorded);
   if (whereabouts.is === 'Pending') return known;
   const lost = whereabouts.is === 'Lost' ? whereabouts.error : undefined;
-  const error = facts.deletion ?? lost ?? facts.access;
+  const error = facts.deletion ?? lost ?? facts.access ?? facts.gates;
   return {
     ...known,
     observedGeneration: generation,

@@ -104,6 +104,7 @@ const targetSchema = z.strictObject({
   ran: z.array(candidateKeySchema),
   succeeded: candidateKeySchema.exactOptional(),
   handledRequest: hex.exactOptional(),
+  used: z.array(z.strictObject({ approval: z.string(), deployment: count, at: z.string() })).exactOptional(),
   ending: z.literal(true).exactOptional(),
   settings: z.string(),
 });

@@ -87,6 +87,16 @@ export interface Deployment {
   message?: string;
 }
 
+/** An Approval by which a deployment entered: it counts for no other one. */
+export interface UsedApproval {
+  /** Its uid. */
+  approval: string;
+  /** Id of the deployment. */
+  deployment: number;
+  /** When that began. */
+  at: string;
+}
+
 /**
  * What of a target outlives the process, besides its status and the objects themselves. Its candidates stand in the
  * record of its Application (application-record.ts).
@@ -122,6 +132,8 @@ export interface TargetRecord {
    * Application may act on it later: its status tells of one when all have.
    */
   handledRequest?: string;
+  /** Approvals by which its deployments entered, for as long as their own status may not say so. */
+  used?: UsedApproval[];
   /** Its environment left the Application, and a person consented to the deletion of what it has. */
   ending?: true;
   /** Digest of the settings the objects were last checked against (sync.ignore, sync.prune, adopt). */

@@ -1,6 +1,7 @@
 import type { TowpathError } from '../../api/errors.ts';
 import type { ApplicationSpec } from '../../api/v1alpha1/application.ts';
 import type { Freeze } from '../../api/v1alpha1/environment.ts';
+import type { Gates } from '../../api/v1alpha1/gates.ts';
 import type { ServiceAccount } from '../../kube/client.ts';
 import type { Bounds } from '../../manifest/bounds.ts';
 import type { IgnoreRule } from '../../plan/ignore.ts';
@@ -45,6 +46,8 @@ export interface Target extends PlacedTarget {
   readonly freezes: readonly Freeze[];
   /** What PromotionPolicies say of what may enter. */
   readonly governance: Governance;
+  /** Of its Environment: what has to be the case before anything new enters. */
+  readonly gates: Gates;
   /** Why nothing may be written there although it is known where it is; what runs is looked at all the same. */
   readonly refusal: TowpathError | undefined;
   /** Targets of the same Application that left, and whose objects this one takes over: it lands where they did. */

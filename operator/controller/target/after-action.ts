@@ -100,11 +100,11 @@ export function memoryAfter(state: TargetState, outcome: Outcome, random: number
       return ofInputs(state, { ...memory, toldWishes: outcome.toldWishes }, outcome.wanted);
     case 'Judged':
       return afterJudged(state, outcome.deferred);
+    case 'Parked':
+      return withoutAwaiting(memory);
     case 'Restored':
-    case 'Begun': {
-      const { awaiting: _, ...others } = memory;
-      return { ...others, renderAnew: false };
-    }
+    case 'Begun':
+      return { ...withoutAwaiting(memory), renderAnew: false };
     case 'Refused':
       return state.found.wanted === undefined
         ? memory
@@ -121,6 +121,11 @@ export function memoryAfter(state: TargetState, outcome: Outcome, random: number
     default:
       return memory;
   }
+}
+
+/** What was judged before it waited at a gate, or to be asked for, is judged anew when it may be begun. */
+function withoutAwaiting({ awaiting: _, ...memory }: EarlierFindings): EarlierFindings {
+  return memory;
 }
 
 function afterJudged(state: TargetState, deferred: readonly string[]): EarlierFindings {

@@ -124,9 +124,10 @@ export function endOfObstacle(state: TargetState): Date | undefined {
   return retry.triedAt < state.since ? dueAt(retry) : retry.nextAt;
 }
 
-/** What waits at a gate is looked at when that clears, and not before. */
+/** What waits at a gate is looked at when that clears, or another one shuts, and not before. */
 function endOfGate(state: TargetState): Date | undefined {
-  return stageOf(state) === 'Parked' ? waitsAt(state)?.clearsAt : undefined;
+  const isWaiting = stageOf(state) === 'Parked' && waitsAt(state) !== undefined;
+  return isWaiting ? state.gatesChangeAt : undefined;
 }
 
 function endOfRunning(state: TargetState): Date | undefined {

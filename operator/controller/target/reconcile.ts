@@ -1,6 +1,6 @@
 import { act } from './actions/act.ts';
 import { foundAfter, memoryAfter } from './after-action.ts';
-import { gatesOf } from './gates.ts';
+import { gatesOf, knowApprovals } from './gates.ts';
 import { next } from './next.ts';
 import { shownBy } from './promotion.ts';
 import { type Parts, type Run, type RunInput, startRun } from './run.ts';
@@ -33,6 +33,7 @@ export async function reconcile(parts: Parts, input: RunInput): Promise<Looked> 
   const { application, session } = run;
   if (application.status?.observedGeneration !== application.metadata.generation)
     session.unreported.warn(droppedNulls(application));
+  await knowApprovals(run);
   let state = snapshotOf(run, {});
   input.onFacts(() => factsSoFar(run, state));
   for (let step = 0; step < MOST_STEPS; step += 1) {

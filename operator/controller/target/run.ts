@@ -14,11 +14,13 @@ import { newRecord, type TargetRecord } from '../record/record.ts';
 import type { RecordStore } from '../record/store.ts';
 import type { PlacedTarget, SpecifiedTarget, Target } from '../record/target.ts';
 import type { AccessKeeper } from './access-keeper.ts';
+import type { ApprovalsView } from './approvals-view.ts';
 import type { Lookup } from './dependencies.ts';
 import type { DeployContext } from './deploy-context.ts';
 import type { Evidence } from './evidence.ts';
 import { Moving } from './handover/moving.ts';
 import type { Wishes } from './handover/wishes.ts';
+import type { Openings } from './openings.ts';
 import { handledAs, requestKey } from './request-annotations.ts';
 import type { Session } from './session.ts';
 import type { Verdicts } from './verdicts.ts';
@@ -40,6 +42,8 @@ export interface Parts {
   wishes: Wishes;
   verdicts: Verdicts;
   evidence: Evidence;
+  openings: Openings;
+  approvals: ApprovalsView;
   /** All targets that an Application asks for. */
   specifiedTargets(application: string): readonly SpecifiedTarget[];
   /** A target may take over now what another one left, by its name. */

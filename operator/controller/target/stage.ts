@@ -46,10 +46,11 @@ export function stageOf(state: TargetState): Stage {
   if (found.held !== undefined) return 'Held';
   if (!isToDeploy(state)) return 'Current';
   const { candidate } = wanted;
+  // Whatever was judged before: who judges says why it may not run.
+  if (blockedByOf(state, 'Blocked') !== undefined) return 'Unjudged';
   if (mayOnlyPark(state)) {
     // What waits for a request was judged when it came; whatever wakes us since is no reason to ask again.
-    if (memory.judged !== judgedAs(state, candidate) || blockedByOf(state, 'Blocked') !== undefined)
-      return 'Unjudged';
+    if (memory.judged !== judgedAs(state, candidate)) return 'Unjudged';
     return found.chosen !== undefined || parked === candidateKey(candidate) ? 'Parked' : 'Unparked';
   }
   if (judgementOf(state) === undefined) return 'Unjudged';

@@ -2,7 +2,7 @@ import type { TowpathError } from '../../api/errors.ts';
 import type { Application } from '../../api/v1alpha1/application.ts';
 import type { AppliedObject } from '../../manifest/applied.ts';
 import type { KeptObject } from '../../plan/plan.ts';
-import type { BlockedBy } from '../../promote/gate.ts';
+import type { BlockedBy, Decision } from '../../promote/gate.ts';
 import type { Quarantine } from '../candidate/quarantine.ts';
 import type { Wanted } from '../candidate/wanted.ts';
 import type { WatchedKind } from '../cluster/lost-objects.ts';
@@ -45,6 +45,10 @@ export interface TargetState {
   readonly blockedBy: readonly BlockedBy[];
   /** The candidate that may enter in place of the newest, which may not. */
   readonly choice: Waiting | undefined;
+  /** When that may change by itself. */
+  readonly gatesChangeAt: Date | undefined;
+  /** By which what is wanted would enter. */
+  readonly approvedBy: readonly Decision[];
   /** What was applied, by object key. */
   readonly applied: ReadonlyMap<string, AppliedObject>;
   readonly memory: EarlierFindings;

@@ -39,6 +39,8 @@ test('all that blocks is told: a dependency first, then the freeze with when it 
     environment: 'prod',
     now: NOW,
     freezes: [{ from: '2026-12-20T00:00:00Z', until: '2027-01-02T06:00:00Z', reason: 'year end' }],
+    openings: [],
+    approvals: [],
     dependencies: [
       { application: 'shop/database', state: 'Ready' },
       { application: 'shop/cache', state: 'NotReady' },

@@ -182,6 +182,30 @@ export const TARGET_REASONS = {
     'The Environment is frozen: something newer waits, and what runs goes on.',
     'Wait for the time in blockedBy, or ask who runs the Environment to end the freeze in its spec.freezes.',
   ),
+  OutsideWindow: none(
+    'The Environment lets in what is new in its windows only, and none is open: something newer waits, and what runs goes on.',
+    'Wait for the time in blockedBy, or ask who runs the Environment to change its spec.gates.windows.',
+  ),
+  WindowInvalid: resource(
+    'A window of the Environment names a time zone that is not known, or none ever begins: nothing new is deployed there, and what runs goes on.',
+    'Ask who runs the Environment to correct its spec.gates.windows; it is noticed at once.',
+  ),
+  AwaitingApproval: none(
+    'The Environment wants persons to approve the manifests that wait, and not enough have.',
+    'Look at what changes, and approve or reject it: kubectl towpath approve.',
+  ),
+  Rejected: none(
+    'A person whom the Environment asks rejected the manifests that wait: they are held back there, and what runs goes on.',
+    'Correct it in Git; a newer commit may enter. Who rejected it may approve it.',
+  ),
+  AdmissionPolicyMissing: resource(
+    'The Environment wants approvals, and the API server does not prove who gives one: none counts.',
+    'Have who runs Towpath install the ValidatingAdmissionPolicy of the chart, and its binding; approvals from before do not count.',
+  ),
+  ApprovalsUnknown: time(
+    'The Environment wants approvals, and they, or what proves them, cannot be seen.',
+    'Nothing: it is tried again. Where the kind does not exist, apply its CustomResourceDefinition.',
+  ),
   NoPolicy: resource(
     'The Environment takes only what a PromotionPolicy brings there, and none has this Application.',
     'Ask who runs the Environment.',

@@ -41,6 +41,7 @@ export function entryOf(
   }
   if (facts.source !== undefined) environment.desiredRevision = facts.source.revision;
   else if (previous?.desiredRevision !== undefined) environment.desiredRevision = previous.desiredRevision;
+  if (facts.desiredDigest !== undefined) environment.desiredDigest = facts.desiredDigest;
   const drift = settleDrift(facts, previous?.drift);
   if (drift !== undefined) environment.drift = drift;
   if (pendingPrune !== undefined) environment.pendingPrune = pendingPruneOf(pendingPrune);
@@ -122,7 +123,7 @@ export function hinderedEntry(
   { sync, health, retry, ...why }: Hindrance,
   now: string,
 ): EnvironmentStatus {
-  const { blockedBy: _, ...before } = previous ?? {};
+  const { blockedBy: _, desiredDigest: __, ...before } = previous ?? {};
   return {
     ...before,
     name: environment,

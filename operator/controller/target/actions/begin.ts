@@ -58,10 +58,28 @@ export async function begin(run: Run, state: TargetState): Promise<Outcome> {
     if (!run.isOneOfSeveral) delete changed.handledRequest;
     if (run.request.open !== undefined && run.request.key !== undefined)
       changed.handledRequest = run.request.key;
+    noteUsed(run, state, deployment, changed);
     changed.kinds = unionOfKinds(changed.kinds, manifests);
   });
+  parts.approvals.markUsed(context.record.used ?? []);
   context.unreported.begin({ how: 'begun', deployment });
   return { type: 'Begun' };
+}
+
+/** What it enters by lets nothing else in, also where the Approvals' own status cannot say so before the process ends. */
+function noteUsed(
+  { parts }: Run,
+  { approvedBy }: TargetState,
+  { id, startedAt }: Deployment,
+  record: TargetRecord,
+): void {
+  const unmarked = (record.used ?? []).filter(({ approval }) => parts.approvals.isUnmarked(approval));
+  const used = [
+    ...unmarked,
+    ...approvedBy.map(({ uid }) => ({ approval: uid, deployment: id, at: startedAt })),
+  ];
+  if (used.length > 0) record.used = used;
+  else delete record.used;
 }
 
 /** A candidate waits for its request (mode Manual), or at a gate: its bytes are decided now. */
@@ -190,6 +208,7 @@ async function accept(
     delete record.pending;
     delete record.waiting;
     delete record.handledRequest;
+    delete record.used;
     Object.assign(record, before);
     throw error;
   }

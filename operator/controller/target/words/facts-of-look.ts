@@ -40,7 +40,7 @@ function report(run: Run, state: TargetState, standing: Standing): Facts {
     health: found.sight === undefined ? healthBefore(run) : healthNow(run, state),
     objects: context.record.applied.size,
     kept: memory.kept,
-    gates: standing.sync === 'Waiting' ? state.blockedBy : [],
+    ...waitingOf(state, standing),
     isLookedAt: found.lookedAfter !== undefined && found.lookedAfter.how !== 'Not',
     ended: [...ended, ...(deployment?.outcome === undefined ? [] : [deployment])],
     ...sourceOf(run, state),
@@ -50,6 +50,15 @@ function report(run: Run, state: TargetState, standing: Standing): Facts {
   return request.isDone && request.asRecorded !== undefined
     ? { ...all, handledSyncRequest: request.asRecorded }
     : all;
+}
+
+/** What something newer waits for, and which manifests that is. */
+function waitingOf(
+  { blockedBy, found: { wanted } }: TargetState,
+  { sync }: Standing,
+): Pick<Facts, 'gates' | 'desiredDigest'> {
+  if (sync !== 'Waiting') return { gates: [] };
+  return { gates: blockedBy, ...(wanted === undefined ? {} : { desiredDigest: wanted.candidate.digest }) };
 }
 
 /** Before anything was looked at. */

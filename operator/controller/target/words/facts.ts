@@ -48,6 +48,8 @@ export interface Facts {
   source?: { revision: string; ref: string; commit?: NonNullable<Candidate['commit']>; candidate?: string };
   /** The Git server cannot be asked at the moment; what was accepted stays enforced (A4). */
   sourceError?: TowpathError;
+  /** Of the manifests that wait at a gate. */
+  desiredDigest?: string;
   rejected?: Rejected;
   /** The candidate whose objects the cluster has. */
   running?: Deployed;

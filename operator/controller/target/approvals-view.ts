@@ -1,0 +1,15 @@
+import type { Admission, Decision } from '../../promote/gate.ts';
+import type { UsedApproval } from '../record/record.ts';
+
+/** What a target needs of the Approvals. */
+export interface ApprovalsView {
+  /** Resolves when they are known, or cannot be for now. Before somebody asks nobody watches them. */
+  known(signal: AbortSignal): Promise<void>;
+  /** Those about a target's manifests that no deployment has used. */
+  unused(target: string, digest: string): readonly Decision[];
+  readonly admission: Admission;
+  /** Says in their status what they were used for; what fails is tried again. */
+  markUsed(used: readonly UsedApproval[]): void;
+  /** Whether its status does not say yet that it was used. */
+  isUnmarked(approval: string): boolean;
+}

@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { changesAt, decide } from '../decide.ts';
+import type { ApprovalsOf, Decision, Entry } from '../gate.ts';
+import { approvedBy } from './approvals.ts';
+
+const NOW = new Date('2026-12-01T12:00:00Z');
+const ENFORCED = { is: 'Enforced', since: new Date('2026-01-01T00:00:00Z') } as const;
+const DIGEST = `sha256:${'ab'.repeat(32)}`;
+
+const minutesAgo = (minutes: number) => new Date(NOW.getTime() - minutes * 60_000);
+let count = 0;
+const given = (by: string, changes: Partial<Decision> = {}): Decision => {
+  count += 1;
+  return { uid: `uid-${count}`, by, groups: ['sre'], decision: 'Approve', at: minutesAgo(10), ...changes };
+};
+const entry = (changes: Partial<ApprovalsOf>, now = NOW): Entry => ({
+  environment: 'prod',
+  now,
+  freezes: [],
+  openings: [],
+  dependencies: [],
+  approvals: [
+    {
+      whose: 'Environment prod',
+      gate: { required: 2, groups: ['sre', 'release-managers'] },
+      how: 'web prod -n shop',
+      digest: DIGEST,
+      decisions: [],
+      admission: ENFORCED,
+      ...changes,
+    },
+  ],
+});
+const reasons = (of: Entry) => decide(of).map(({ reason }) => reason);
+
+/** Decisions, and how many of two approvals they are; `no`: they hold it back. */
+const ROWS: readonly [what: string, decisions: Decision[], counts: number | 'no'][] = [
+  ['nobody', [], 0],
+  ['one person', [given('anna')], 1],
+  ['two persons', [given('anna'), given('ben', { groups: ['release-managers'] })], 2],
+  ['one person twice', [given('anna'), given('anna', { at: minutesAgo(1) })], 1],
+  ['one in none of the groups', [given('anna'), given('eve', { groups: ['developers'] })], 1],
+  [
+    'a ServiceAccount, whatever its groups',
+    [given('anna'), given('system:serviceaccount:shop:towpath', { groups: ['sre'] })],
+    1,
+  ],
+  ['what has the group of ServiceAccounts', [given('bot', { groups: ['sre', 'system:serviceaccounts'] })], 0],
+  ['one before the admission policy', [given('anna'), given('ben', { at: ENFORCED.since })], 1],
+  ['a no', [given('anna'), given('ben'), given('carl', { decision: 'Reject' })], 'no'],
+  [
+    'a no of somebody whom nobody asked',
+    [given('anna'), given('ben'), given('eve', { decision: 'Reject', groups: [] })],
+    2,
+  ],
+  [
+    'a yes after a no of the same person',
+    [given('anna', { decision: 'Reject', at: minutesAgo(20) }), given('anna'), given('ben')],
+    2,
+  ],
+  [
+    'a no after a yes of the same person',
+    [given('anna', { at: minutesAgo(20) }), given('anna', { decision: 'Reject' }), given('ben')],
+    'no',
+  ],
+  ['both in one second', [given('anna', { decision: 'Reject' }), given('anna'), given('ben')], 'no'],
+];
+
+test('A4, S14: a quorum of persons, of each the newest decision, of those who are asked', async (t) => {
+  for (const [what, decisions, counts] of ROWS)
+    await t.test(what, () => {
+      for (const order of [decisions, decisions.toReversed()]) {
+        const of = entry({ decisions: order });
+        const [blocked] = decide(of);
+        if (counts === 'no') assert.equal(blocked?.reason, 'Rejected');
+        else if (counts === 2) assert.equal(blocked, undefined);
+        else
+          assert.match(
+            blocked?.message ?? '',
+            new RegExp(`^${counts} of 2 approvals of manifests sha256:abab`),
+          );
+        if (blocked !== undefined) assert.equal(blocked.standing, 'Waiting', 'it is no fault');
+      }
+    });
+});
+
+test('what is missing says of what, by whom and how', () => {
+  const [blocked] = decide(entry({ decisions: [given('anna')] }));
+  assert.equal(
+    blocked?.message,
+    '1 of 2 approvals of manifests sha256:abababababab (by anna), by sre, release-managers: kubectl towpath approve web prod -n shop',
+  );
+  const [rejected] = decide(entry({ decisions: [given('ben', { decision: 'Reject' })] }));
+  assert.match(rejected?.message ?? '', /rejected by ben\..*kubectl towpath approve web prod -n shop$/);
+});
+
+test('A5, A9: a yes counts to the instant at which it expires, and it is looked at again then', () => {
+  const gate = { required: 2, validFor: '1h' };
+  const decisions = [given('anna', { at: minutesAgo(50) }), given('ben', { at: minutesAgo(20) })];
+  const of = entry({ gate, decisions });
+  assert.deepEqual(reasons(of), []);
+  const expiry = new Date('2026-12-01T12:10:00Z');
+  assert.deepEqual(changesAt(of, decide(of)), expiry, 'also where nothing is in the way');
+  const before = entry({ gate, decisions }, new Date(expiry.getTime() - 1));
+  assert.deepEqual(reasons(before), []);
+  const after = entry({ gate, decisions }, expiry);
+  assert.match(decide(after)[0]?.message ?? '', /^1 of 2 /);
+  assert.deepEqual(changesAt(after, decide(after)), new Date('2026-12-01T12:40:00Z'));
+  const rejected = entry({ gate, decisions: [given('anna', { decision: 'Reject', at: minutesAgo(90) })] });
+  assert.deepEqual(reasons(rejected), ['Rejected'], 'a no does not expire');
+});
+
+test('S14: without the admission policy nothing counts, and what cannot be seen lets nothing in', () => {
+  const decisions = [given('anna'), given('ben')];
+  const missing = entry({ decisions, admission: { is: 'Missing', what: 'ValidatingAdmissionPolicy x' } });
+  assert.deepEqual(reasons(missing), ['AdmissionPolicyMissing']);
+  assert.deepEqual(approvedBy(missing), []);
+  assert.deepEqual(reasons(entry({ decisions, admission: { is: 'Unknown', why: 'No.' } })), [
+    'ApprovalsUnknown',
+  ]);
+  assert.deepEqual(reasons(entry({ decisions, digest: undefined })), ['AwaitingApproval']);
+});
+
+test('S14: nothing enters without its quorum, and what it enters by is exactly who approved', () => {
+  const decision = fc.record({
+    uid: fc.uuid(),
+    by: fc.constantFrom('anna', 'ben', 'carl', 'system:serviceaccount:shop:towpath'),
+    groups: fc.subarray(['sre', 'developers']),
+    decision: fc.constantFrom('Approve' as const, 'Reject' as const),
+    at: fc.integer({ min: 0, max: 200 }).map(minutesAgo),
+  });
+  const property = fc.property(
+    fc.array(decision, { maxLength: 8 }),
+    fc.integer({ min: 1, max: 3 }),
+    fc.option(fc.constant('1h'), { nil: undefined }),
+    (decisions, required, validFor) => {
+      const gate = { required, groups: ['sre'], ...(validFor === undefined ? {} : { validFor }) };
+      const of = entry({ decisions, gate });
+      const entered = approvedBy(of);
+      const persons = new Set(entered.map(({ by }) => by));
+      assert.equal(persons.size, entered.length, 'each counts once');
+      for (const one of entered) {
+        assert.equal(one.decision, 'Approve');
+        assert.ok(one.groups.includes('sre') && !one.by.startsWith('system:'));
+        const later = decisions.filter(
+          ({ by, at, groups }) => by === one.by && at > one.at && groups.includes('sre'),
+        );
+        assert.deepEqual(later, [], 'it is the newest');
+        if (validFor !== undefined) assert.ok(NOW.getTime() - one.at.getTime() < 3_600_000);
+      }
+      const mayEnter = decide(of).length === 0;
+      if (mayEnter) assert.ok(persons.size >= required);
+      else assert.ok(decide(of).every(({ message }) => message !== ''));
+    },
+  );
+  fc.assert(property, { numRuns: 500 });
+});

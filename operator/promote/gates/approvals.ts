@@ -1,0 +1,118 @@
+import { fitBetween } from '../../api/v1alpha1/bound-status.ts';
+import { parseDuration } from '../../api/v1alpha1/duration.ts';
+import type { ApprovalsGate } from '../../api/v1alpha1/gates.ts';
+import { shownDigest } from '../../manifest/digest.ts';
+import type { ApprovalsOf, BlockedBy, Decision, Entry } from '../gate.ts';
+
+/** So many persons are named. */
+const NAMED = 3;
+
+/** Persons who have to say yes to the very manifests that would enter, and whom a no of one of them stops. */
+export function approvals({ approvals: all, now }: Entry): readonly BlockedBy[] {
+  return all.flatMap((of) => blockedBy(of, now) ?? []);
+}
+
+/** Those by which the manifests enter that nothing keeps out: they are used up by that. */
+export function approvedBy({ approvals: all, now }: Entry): readonly Decision[] {
+  const counted = all.flatMap((of) => countingOf(of, now).yes);
+  return [...new Map(counted.map((one) => [one.uid, one])).values()];
+}
+
+function blockedBy(of: ApprovalsOf, now: Date): BlockedBy | undefined {
+  const { whose, admission, digest, gate, how } = of;
+  if (admission.is === 'Missing')
+    return {
+      reason: 'AdmissionPolicyMissing',
+      message: `${whose} wants approvals, and none counts: who gives one is proven by the ${admission.what}, which is missing or does not deny. Who runs Towpath installs it with the chart.`,
+      remedy: 'Resource',
+      standing: 'Blocked',
+    };
+  if (admission.is === 'Unknown')
+    return {
+      reason: 'ApprovalsUnknown',
+      message: `${whose} wants approvals, and they cannot be seen; it is tried again: ${admission.why}`,
+      remedy: 'Time',
+      standing: 'Blocked',
+    };
+  const { yes, no } = countingOf(of, now);
+  const which = digest === undefined ? 'what is new' : `manifests ${shownDigest(digest)}`;
+  if (no.length > 0)
+    return {
+      reason: 'Rejected',
+      message: fitBetween(
+        `${whose} holds back ${which}: rejected by `,
+        named(no),
+        `. A newer commit may enter; who rejected it may: kubectl towpath approve ${how}`,
+      ),
+      remedy: 'Resource',
+      standing: 'Waiting',
+    };
+  if (digest !== undefined && yes.length >= gate.required) return undefined;
+  const those = yes.length === 0 ? '' : ` (by ${named(yes)})`;
+  return {
+    reason: 'AwaitingApproval',
+    message: fitBetween(
+      `${yes.length} of ${gate.required} ${gate.required === 1 ? 'approval' : 'approvals'} of ${which}`,
+      `${those}${fromWhom(gate)}`,
+      `: kubectl towpath approve ${how}`,
+    ),
+    remedy: 'Resource',
+    standing: 'Waiting',
+  };
+}
+
+/** When the first yes that counts now counts no more; undefined: that does not come by itself. */
+export function nextExpiry(of: ApprovalsOf, now: Date): Date | undefined {
+  const { gate } = of;
+  if (gate.validFor === undefined) return undefined;
+  const ends = countingOf(of, now).yes.map((one) => endOf(one, gate));
+  return ends.length === 0 ? undefined : new Date(Math.min(...ends));
+}
+
+/** What counts: of each person whom the gate asks the newest decision, unless it is too old. */
+function countingOf(
+  { gate, admission, decisions }: ApprovalsOf,
+  now: Date,
+): { yes: readonly Decision[]; no: readonly Decision[] } {
+  if (admission.is !== 'Enforced') return { yes: [], no: [] };
+  const newest = new Map<string, Decision>();
+  for (const one of decisions) {
+    if (!mayDecide(one, gate) || one.at <= admission.since) continue;
+    const before = newest.get(one.by);
+    if (before === undefined || isAfter(one, before)) newest.set(one.by, one);
+  }
+  const counting = [...newest.values()].sort((a, b) => a.at.getTime() - b.at.getTime());
+  return {
+    yes: counting.filter((one) => one.decision === 'Approve' && now.getTime() < endOf(one, gate)),
+    no: counting.filter(({ decision }) => decision === 'Reject'),
+  };
+}
+
+/** What a program asks for is nobody's decision: it may do what a commit told it. */
+function mayDecide({ by, groups }: Decision, gate: ApprovalsGate): boolean {
+  if (by.startsWith('system:serviceaccount:') || groups.includes('system:serviceaccounts')) return false;
+  return gate.groups === undefined || gate.groups.some((group) => groups.includes(group));
+}
+
+/** Of two in the same second a no counts: which came first nobody knows. */
+function isAfter(one: Decision, other: Decision): boolean {
+  if (one.at.getTime() !== other.at.getTime()) return one.at > other.at;
+  return one.decision === 'Reject';
+}
+
+function endOf({ at }: Decision, { validFor }: ApprovalsGate): number {
+  return validFor === undefined ? Number.POSITIVE_INFINITY : at.getTime() + parseDuration(validFor);
+}
+
+function named(decisions: readonly Decision[]): string {
+  const names = decisions.slice(0, NAMED).map(({ by }) => by.slice(0, 40));
+  const others = decisions.length - names.length;
+  return `${names.join(', ')}${others > 0 ? ` and ${others} more` : ''}`;
+}
+
+function fromWhom({ groups }: ApprovalsGate): string {
+  if (groups === undefined) return '';
+  const names = groups.slice(0, NAMED).map((group) => group.slice(0, 40));
+  const others = groups.length - names.length;
+  return `, by ${names.join(', ')}${others > 0 ? ` and ${others} groups more` : ''}`;
+}

@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import type { TestContext } from 'node:test';
+import { parseAllDocuments } from 'yaml';
+import { CHART, type Rendered } from './chart.ts';
+import type { ApiResponse, Cluster, Person } from './cluster.ts';
+import { helm } from './helm.ts';
+import { eventually } from './wait.ts';
+
+const REGISTRATION = '/apis/admissionregistration.k8s.io/v1';
+const PATHS: Readonly<Record<string, string>> = {
+  ValidatingAdmissionPolicy: 'validatingadmissionpolicies',
+  ValidatingAdmissionPolicyBinding: 'validatingadmissionpolicybindings',
+  MutatingAdmissionPolicy: 'mutatingadmissionpolicies',
+  MutatingAdmissionPolicyBinding: 'mutatingadmissionpolicybindings',
+};
+
+/** What a person says of manifests. */
+export interface Said {
+  application: string;
+  environment: string;
+  digest: string;
+  decision?: 'Approve' | 'Reject';
+  /** Feigned. */
+  by?: string;
+  groups?: readonly string[];
+}
+
+/**
+ * The admission policies of the chart, of one kind or the other, under another name and for these namespaces alone, since
+ * other tests are on the same API server; gone at the test's end. What they are about is proven when this resolves.
+ */
+export async function installPolicies(
+  t: TestContext,
+  cluster: Cluster,
+  kind: 'Validating' | 'Mutating',
+  { name, namespaces }: { name: string; namespaces: readonly string[] },
+): Promise<void> {
+  const selector = {
+    matchExpressions: [{ key: 'kubernetes.io/metadata.name', operator: 'In', values: namespaces }],
+  };
+  for (const object of await policiesOfChart()) {
+    if (!object.kind.startsWith(kind)) continue;
+    const { spec = {} } = object;
+    const { matchConstraints } = spec as { matchConstraints?: object };
+    const path = `${REGISTRATION}/${PATHS[object.kind]}`;
+    t.after(() => cluster.request('DELETE', `${path}/${name}`));
+    const body = {
+      apiVersion: object.apiVersion,
+      kind: object.kind,
+      metadata: { name },
+      spec:
+        matchConstraints === undefined
+          ? { ...spec, policyName: name }
+          : { ...spec, matchConstraints: { ...matchConstraints, namespaceSelector: selector } },
+    };
+    const { status, body: text } = await cluster.request('POST', path, { body });
+    assert.equal(status, 201, text);
+  }
+  const [namespace = ''] = namespaces;
+  const probe = { application: 'x', environment: 'x', digest: `sha256:${'0'.repeat(64)}`, by: 'nobody' };
+  await eventually(
+    async () => {
+      const answer = await say(
+        cluster,
+        namespace,
+        { user: 'admin', groups: ['system:masters'] },
+        probe,
+        '?dryRun=All',
+      );
+      if (kind === 'Validating') return answer.status === 422;
+      return (JSON.parse(answer.body) as { spec?: { by?: string } }).spec?.by === 'admin';
+    },
+    { describe: `the ${kind} policy to hold` },
+  );
+}
+
+async function policiesOfChart(): Promise<Rendered[]> {
+  const { code, stdout, stderr } = await helm(
+    'template',
+    'towpath',
+    CHART,
+    '--show-only=templates/approvals.yaml',
+    '--api-versions=admissionregistration.k8s.io/v1/MutatingAdmissionPolicy',
+  );
+  assert.equal(code, 0, stderr);
+  return parseAllDocuments(stdout).map((document) => document.toJS() as Rendered);
+}
+
+/** Makes an Approval as somebody; never throws for a status. */
+export function say(
+  cluster: Cluster,
+  namespace: string,
+  as: Person,
+  { application, environment, digest, decision = 'Approve', by = as.user, groups = as.groups ?? [] }: Said,
+  query = '',
+): Promise<ApiResponse> {
+  return cluster.request('POST', `${pathOf(namespace)}${query}`, {
+    as,
+    body: {
+      apiVersion: 'towpath.dev/v1alpha1',
+      kind: 'Approval',
+      metadata: { generateName: `${application}-` },
+      spec: { application, environment, digest, decision, by, groups },
+    },
+  });
+}
+
+export function pathOf(namespace: string): string {
+  return `/apis/towpath.dev/v1alpha1/namespaces/${namespace}/approvals`;
+}

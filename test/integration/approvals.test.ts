@@ -1,0 +1,208 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { type TestContext, test } from 'node:test';
+import {
+  type Application,
+  type EnvironmentStatus,
+  environmentOf,
+} from '../../operator/api/v1alpha1/application.ts';
+import type { Approval } from '../../operator/api/v1alpha1/approval.ts';
+import { installPolicies, pathOf, type Said, say } from '../harness/approvals.ts';
+import type { ApiResponse, Person } from '../harness/cluster.ts';
+import { newEnvironment } from '../harness/environments.ts';
+import { newStage, type Stage } from '../harness/operator.ts';
+import { newPluginShell } from '../harness/plugin.ts';
+import { namespaceFor } from '../harness/use-control-plane.ts';
+import { eventually } from '../harness/wait.ts';
+
+const configMap = (message: string) => ({
+  'web.yaml': `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {message: "${message}"}\n`,
+});
+const RBAC = '/apis/rbac.authorization.k8s.io/v1';
+
+/** Lets a group make, see and delete Approvals in a namespace, as the chart's role for approvers does. */
+async function letDecide({ cluster }: Pick<Stage, 'cluster'>, namespace: string, groups: readonly string[]) {
+  const metadata = { name: 'approvers' };
+  const verbs = ['get', 'list', 'create', 'patch', 'delete'];
+  const rules = [
+    { apiGroups: ['towpath.dev'], resources: ['approvals'], verbs },
+    { apiGroups: ['towpath.dev'], resources: ['applications'], verbs: ['get', 'list'] },
+  ];
+  const kind = 'Group';
+  const apiGroup = 'rbac.authorization.k8s.io';
+  const subjects = groups.map((name) => ({ apiGroup, kind, name }));
+  const roleRef = { apiGroup, kind: 'Role', name: 'approvers' };
+  for (const [plural, body] of [
+    ['roles', { metadata, rules }],
+    ['rolebindings', { metadata, subjects, roleRef }],
+  ] as const) {
+    const { status, body: text } = await cluster.request(
+      'POST',
+      `${RBAC}/namespaces/${namespace}/${plural}`,
+      { body },
+    );
+    assert.equal(status, 201, text);
+  }
+}
+
+function nameIn({ status, body }: ApiResponse): string {
+  assert.equal(status, 201, body);
+  return (JSON.parse(body) as Approval).metadata.name;
+}
+
+function assertRefused({ status, body }: ApiResponse, words: RegExp): void {
+  assert.ok(status === 403 || status === 422, `${status} ${body}`);
+  assert.match(body, words);
+}
+
+const ANNA: Person = { user: 'anna', groups: ['sre'] };
+const BEN: Person = { user: 'ben', groups: ['sre', 'developers'] };
+const CARL: Person = { user: 'carl', groups: ['sre'] };
+const EVE: Person = { user: 'eve', groups: ['developers'] };
+
+/** A stage whose environment prod wants two approvals of the group sre. */
+async function guarded(t: TestContext) {
+  const policy = `approvals-${randomBytes(5).toString('hex')}`;
+  const stage = await newStage(t, { files: configMap('one'), flags: [`--approval-policy=${policy}`] });
+  const { cluster, namespace } = stage;
+  const staging = await newEnvironment(t, stage, 'staging');
+  const gates = { approvals: { required: 2, groups: ['sre'] } };
+  const prod = await newEnvironment(t, stage, 'prod', { gates });
+  await letDecide(stage, namespace, ['sre', 'developers']);
+  await stage.application('web', { environments: [{ name: staging.name }, { name: prod.name }] });
+  const inProd = async (holds: (entry: EnvironmentStatus) => unknown, describe: string) => {
+    const of = ({ status }: Application) => environmentOf(status, prod.name);
+    const told = await stage.until('web', (one) => holds(of(one) ?? { name: prod.name }), describe);
+    return of(told) ?? { name: prod.name };
+  };
+  /** Resolves with the digest of what waits, once that is said of it. */
+  const waiting = async (words: RegExp, not?: string) => {
+    const entry = await inProd(
+      ({ blockedBy, sync, desiredDigest }) =>
+        sync === 'Waiting' && desiredDigest !== not && words.test(blockedBy?.[0]?.message ?? ''),
+      `prod to wait: ${words}`,
+    );
+    return entry.desiredDigest ?? '';
+  };
+  const runs = (revision: string) =>
+    inProd((one) => one.sync === 'Synced' && one.revision === revision, `prod to run ${revision}`);
+  const decide = (as: Person, digest: string, more: Partial<Said> = {}) =>
+    say(cluster, namespace, as, { application: 'web', environment: prod.name, digest, ...more });
+  const remove = (as: Person, name: string) =>
+    cluster.request('DELETE', `${pathOf(namespace)}/${name}`, { as });
+  return { stage, policy, prod, waiting, inProd, runs, decide, remove };
+}
+
+/** Ben and Carl approve with kubectl towpath. */
+async function byPlugin(
+  t: TestContext,
+  { cluster, namespace }: Stage,
+  prod: string,
+  digest: string,
+): Promise<void> {
+  const { towpath } = await newPluginShell(t, cluster, { namespace });
+  const as = (user: string) => [`--as=${user}`, '--as-group=sre'];
+  const early = await towpath('approve', 'web', `staging-${namespace}`, ...as('ben'));
+  assert.equal(early.code, 11, early.stderr);
+  assert.match(early.stderr, /^Nothing of .*\/web waits for that in staging-/);
+  const other = await towpath('approve', 'web', prod, '--revision=0123456', ...as('ben'));
+  assert.equal(other.code, 11, other.stderr);
+  const bens = await towpath('approve', 'web', prod, ...as('ben'));
+  assert.equal(bens.code, 0, bens.stderr);
+  const said = bens.stdout.replaceAll(/\s+/g, ' ');
+  assert.ok(
+    said.includes(`You approved manifests ${digest} of ${namespace}/web in ${prod} (revision `),
+    said,
+  );
+  const again = await towpath('approve', 'web', prod, ...as('ben'));
+  assert.equal(again.code, 11, again.stderr);
+  assert.match(again.stderr, /already, as ben/);
+  const sync = await towpath('sync', 'web', prod);
+  assert.equal(sync.code, 8, 'it moves nothing');
+  const carls = await towpath('approve', 'web', prod, '-o', 'json', ...as('carl'));
+  assert.equal(carls.code, 0, carls.stderr);
+  const { by, decision } = JSON.parse(carls.stdout) as Record<string, string>;
+  assert.deepEqual([by, decision], ['carl', 'Approve']);
+}
+
+test('S14, A1, A4: what enters was approved by so many persons, each in the own name, for these very manifests, and nobody counts twice', async (t) => {
+  const { stage, policy, prod, waiting, inProd, runs, decide, remove } = await guarded(t);
+  const { cluster, namespace, repository } = stage;
+  const blocked = await inProd(
+    ({ blockedBy }) => blockedBy?.[0]?.reason === 'AdmissionPolicyMissing',
+    'the missing policy to be told',
+  );
+  assert.equal(blocked.sync, 'Blocked');
+  // Nobody proved who that was.
+  const going = await namespaceFor(t, cluster);
+  await letDecide(stage, going, ['sre']);
+  await installPolicies(t, cluster, 'Validating', { name: policy, namespaces: [namespace, going] });
+  const first = await waiting(/^0 of 2 approvals of manifests sha256:/);
+  assert.match(first, /^sha256:[0-9a-f]{64}$/);
+
+  // A namespace that goes takes its Approvals along, whoever gave them.
+  nameIn(await say(cluster, going, ANNA, { application: 'web', environment: 'prod', digest: first }));
+  await cluster.request('DELETE', `/api/v1/namespaces/${going}`);
+
+  // Feigned, each in its way.
+  assertRefused(await decide(EVE, first, { by: 'anna' }), /spec.by must be you.*eve/);
+  assertRefused(await decide(EVE, first, { groups: ['developers', 'sre'] }), /only groups that you are in/);
+  assertRefused(await decide({ user: 'mallory' }, first), /cannot create resource/);
+  const annas = nameIn(await decide(ANNA, first));
+  await waiting(/^1 of 2 approvals/);
+  const edit = await cluster.request('PATCH', `${pathOf(namespace)}/${annas}`, {
+    as: ANNA,
+    body: { spec: { environment: 'staging' } },
+    contentType: 'application/merge-patch+json',
+  });
+  assertRefused(edit, /an Approval cannot change|An Approval cannot change/);
+  assertRefused(await remove(BEN, annas), /Only who gave an Approval may take it back/);
+
+  // In the own name, and of no use: once more, in another group, of other manifests, by a program.
+  nameIn(await decide(ANNA, first));
+  nameIn(await decide(EVE, first));
+  nameIn(await decide(BEN, `sha256:${'0'.repeat(64)}`));
+  const account = {
+    user: `system:serviceaccount:${namespace}:towpath`,
+    groups: ['sre', 'system:serviceaccounts'],
+  };
+  nameIn(await decide(account, first));
+  const no = nameIn(await decide(CARL, first, { decision: 'Reject' }));
+  await inProd(({ blockedBy }) => blockedBy?.[0]?.reason === 'Rejected', 'the rejection to be told');
+  assert.equal((await remove(CARL, no)).status, 200);
+  await waiting(/^1 of 2 approvals.*\(by anna\), by sre: kubectl towpath approve web/);
+
+  const one = await repository.revParse('main');
+  nameIn(await decide(BEN, first));
+  await runs(one);
+  await eventually(
+    async () => {
+      const { body } = await cluster.request('GET', pathOf(namespace));
+      const { items } = JSON.parse(body) as { items: Approval[] };
+      const used = items.filter(({ status }) => status?.enteredAt !== undefined);
+      return (
+        used.map(({ spec }) => spec.by).join() === 'anna,ben' ||
+        used.map(({ spec }) => spec.by).join() === 'ben,anna'
+      );
+    },
+    { describe: 'the Approvals to say that they were used' },
+  );
+
+  // What was approved says nothing of what comes next, nor of its own return.
+  const two = await repository.commit(configMap('two'));
+  const second = await waiting(/^0 of 2/, first);
+  await stage.restart();
+  await byPlugin(t, stage, prod.name, second);
+  await runs(two);
+  await repository.commit(configMap('one'));
+  assert.equal(await waiting(/^0 of 2/, second), first);
+
+  // Where the API server fills in who it is, nothing that was written there stays.
+  await installPolicies(t, cluster, 'Mutating', { name: policy, namespaces: [namespace] });
+  const stamped = await decide(EVE, first, { by: 'anna', groups: ['sre'] });
+  const { spec } = JSON.parse(stamped.body) as Approval;
+  assert.deepEqual([spec.by, spec.groups], ['eve', ['developers', 'system:authenticated']]);
+  await eventually(async () => (await cluster.request('GET', `/api/v1/namespaces/${going}`)).status === 404, {
+    describe: 'the namespace with an Approval to be gone',
+  });
+});
