@@ -194,7 +194,7 @@ export const APPROVAL: Resource = {
     {
       name: 'Entered',
       type: 'date',
-      description: 'Since when the manifests are there that entered by it.',
+      description: 'Since when these manifests are there: it has been used.',
       jsonPath: '.status.enteredAt',
     },
     AGE,

@@ -62,12 +62,12 @@
 - apiGroups: ["apiextensions.k8s.io"]
   resources: [customresourcedefinitions]
   verbs: [patch]
-  resourceNames: [applications.towpath.dev, environments.towpath.dev, promotionpolicies.towpath.dev]
+  resourceNames: [applications.towpath.dev, environments.towpath.dev, promotionpolicies.towpath.dev, approvals.towpath.dev]
 # Those of kinds that an older release did not have, which Helm installs in no upgrade.
 - apiGroups: ["apiextensions.k8s.io"]
   resources: [customresourcedefinitions]
   verbs: [create]
-  resourceNames: [environments.towpath.dev, promotionpolicies.towpath.dev]
+  resourceNames: [environments.towpath.dev, promotionpolicies.towpath.dev, approvals.towpath.dev]
 {{- end -}}
 
 {{- define "towpath.rules.managed" -}}

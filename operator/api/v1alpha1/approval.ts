@@ -38,7 +38,10 @@ const statusSchema = z.object({
   enteredAt: z.iso
     .datetime({ offset: true })
     .max(35)
-    .meta({ description: 'When the manifests entered by it: it has been used, and counts no more.' })
+    .meta({
+      description:
+        'When these manifests entered: what was decided of them until then is settled, and counts no more.',
+    })
     .optional(),
   deployment: z
     .int()

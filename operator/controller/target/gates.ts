@@ -1,6 +1,6 @@
 import { changesAt, decide } from '../../promote/decide.ts';
 import type { ApprovalsOf, BlockedBy, Entry } from '../../promote/gate.ts';
-import { approvedBy } from '../../promote/gates/approvals.ts';
+import { settledBy } from '../../promote/gates/approvals.ts';
 import { dependenciesIn } from './dependencies.ts';
 import { promotionOf } from './promotion.ts';
 import type { Run } from './run.ts';
@@ -10,7 +10,7 @@ import type { Findings, TargetState } from './state.ts';
 export function gatesOf(
   run: Run,
   found: Findings,
-): Pick<TargetState, 'parked' | 'blockedBy' | 'choice' | 'gatesChangeAt' | 'approvedBy'> {
+): Pick<TargetState, 'parked' | 'blockedBy' | 'choice' | 'gatesChangeAt' | 'settles'> {
   const changes: Date[] = [];
   const gatesFor = (digest: string | undefined): readonly BlockedBy[] => {
     const entry = entryOf(run, digest);
@@ -25,7 +25,7 @@ export function gatesOf(
   return {
     ...promotion,
     gatesChangeAt,
-    approvedBy: approvedBy(entryOf(run, found.wanted?.candidate.digest)),
+    settles: settledBy(entryOf(run, found.wanted?.candidate.digest)),
   };
 }
 

@@ -104,7 +104,7 @@ function state(changes: Partial<TargetState> = {}): TargetState {
     blockedBy: [],
     choice: undefined,
     gatesChangeAt: changes.blockedBy?.find(({ clearsAt }) => clearsAt !== undefined)?.clearsAt,
-    approvedBy: [],
+    settles: [],
     applied: new Map(),
     memory: NOTHING_REMEMBERED,
     found: {},

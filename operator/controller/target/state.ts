@@ -47,8 +47,8 @@ export interface TargetState {
   readonly choice: Waiting | undefined;
   /** When that may change by itself. */
   readonly gatesChangeAt: Date | undefined;
-  /** By which what is wanted would enter. */
-  readonly approvedBy: readonly Decision[];
+  /** What persons decided of what is wanted, and is used up when that enters. */
+  readonly settles: readonly Decision[];
   /** What was applied, by object key. */
   readonly applied: ReadonlyMap<string, AppliedObject>;
   readonly memory: EarlierFindings;

@@ -12,10 +12,14 @@ export function approvals({ approvals: all, now }: Entry): readonly BlockedBy[] 
   return all.flatMap((of) => blockedBy(of, now) ?? []);
 }
 
-/** Those by which the manifests enter that nothing keeps out: they are used up by that. */
-export function approvedBy({ approvals: all, now }: Entry): readonly Decision[] {
-  const counted = all.flatMap((of) => countingOf(of, now).yes);
-  return [...new Map(counted.map((one) => [one.uid, one])).values()];
+/**
+ * What is settled where the manifests enter now, and says nothing when they come back: all that was decided of them, also
+ * what a newer decision of the same person, or enough others, made superfluous.
+ */
+export function settledBy({ approvals: all }: Entry): readonly Decision[] {
+  const proven = all.filter(({ admission }) => admission.is === 'Enforced');
+  const decisions = proven.flatMap((of) => of.decisions);
+  return [...new Map(decisions.map((one) => [one.uid, one])).values()];
 }
 
 function blockedBy(of: ApprovalsOf, now: Date): BlockedBy | undefined {

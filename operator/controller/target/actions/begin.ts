@@ -69,15 +69,12 @@ export async function begin(run: Run, state: TargetState): Promise<Outcome> {
 /** What it enters by lets nothing else in, also where the Approvals' own status cannot say so before the process ends. */
 function noteUsed(
   { parts }: Run,
-  { approvedBy }: TargetState,
+  { settles }: TargetState,
   { id, startedAt }: Deployment,
   record: TargetRecord,
 ): void {
   const unmarked = (record.used ?? []).filter(({ approval }) => parts.approvals.isUnmarked(approval));
-  const used = [
-    ...unmarked,
-    ...approvedBy.map(({ uid }) => ({ approval: uid, deployment: id, at: startedAt })),
-  ];
+  const used = [...unmarked, ...settles.map(({ uid }) => ({ approval: uid, deployment: id, at: startedAt }))];
   if (used.length > 0) record.used = used;
   else delete record.used;
 }
