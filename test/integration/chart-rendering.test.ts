@@ -465,7 +465,7 @@ test("S15: the operator's own roles have no wildcard, and write nothing but its 
   const rules = objects.flatMap((object) => object.rules ?? []);
   assert.ok(!rules.some((rule) => [...rule.apiGroups, ...rule.resources, ...rule.verbs].includes('*')));
   const writes = clusterRoles(objects)
-    .filter(({ metadata }) => !isForPeople(metadata.labels ?? {}))
+    .filter(({ metadata }) => !isForPeople(metadata.labels ?? {}) && !metadata.name.endsWith(APPROVER))
     .flatMap((role) => role.rules ?? [])
     .filter(({ verbs }) => verbs.some((verb) => !['get', 'list', 'watch'].includes(verb)))
     .map(({ resources, verbs, resourceNames }) => ({
@@ -523,7 +523,9 @@ for (const [how, values] of [
     assert.ok(
       !rules.some(({ resources, verbs }) => resources.includes('namespaces') && verbs.includes('create')),
     );
-    assert.ok(!objects.some(({ kind }) => kind.startsWith('ValidatingAdmissionPolicy')));
+    const names = objects.map(({ metadata }) => metadata.name);
+    assert.ok(!names.some((name) => name.endsWith('.managed-access')));
+    assert.ok(names.includes('towpath-system.towpath.approvals'), 'who approves is proven all the same');
   });
 
 test('view reads our kinds, edit writes Applications, and nothing else is added to a ClusterRole of people', async () => {
@@ -536,7 +538,7 @@ test('view reads our kinds, edit writes Applications, and nothing else is added 
     view: [
       {
         apiGroups: ['towpath.dev'],
-        resources: ['applications', 'approvals'],
+        resources: ['applications', 'promotionpolicies', 'approvals'],
         verbs: ['get', 'list', 'watch'],
       },
     ],
@@ -552,6 +554,23 @@ test('view reads our kinds, edit writes Applications, and nothing else is added 
   assert.ok(!without.some(({ metadata }) => isForPeople(metadata.labels ?? {})));
 });
 
+test('S14: the operator counts what the policy of its chart proves, and the role of approvers is bound to nobody', async () => {
+  const objects = await rendered();
+  const [pod] = podsOf(objects);
+  const flag = '--approval-policy=towpath-system.towpath.approvals';
+  assert.ok(pod?.spec.containers[0]?.args.includes(flag));
+  const policies = objects.filter(({ metadata }) => flag.endsWith(`=${metadata.name}`));
+  assert.deepEqual(
+    policies.map(({ kind }) => kind),
+    ['ValidatingAdmissionPolicy', 'ValidatingAdmissionPolicyBinding'],
+    'as far as the API server is known to have them',
+  );
+  const bound = objects.filter(({ kind }) => kind.endsWith('RoleBinding') || kind === 'ClusterRoleBinding');
+  assert.doesNotMatch(JSON.stringify(bound), new RegExp(APPROVER));
+  assert.ok(clusterRoles(objects).some(({ metadata }) => metadata.name.endsWith(APPROVER)));
+});
+
+const APPROVER = ':approver';
 const AGGREGATED = 'rbac.authorization.k8s.io/aggregate-to-';
 
 function isForPeople(labels: Readonly<Record<string, string>>): boolean {
