@@ -105,7 +105,7 @@ const REFUSED: [what: string, spec: object, field: string, message: string][] = 
     'spec.freezes[0].from',
     TIME,
   ]),
-  ...['9:00', '24:00', '09:60', '09:00:00', ''].map((from): [string, object, string, string] => [
+  ...['9:00', '24:00', '09:60', ''].map((from): [string, object, string, string] => [
     `a window from ${from}`,
     open({ from }),
     'spec.gates.windows[0].from',
