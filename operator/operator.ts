@@ -377,6 +377,7 @@ export class Operator {
         environments: this.#environments,
         policies: this.#policies,
       }),
+      ledUntil: () => this.#home.ledUntil,
       onApplication: (key) => this.#policies.used(key),
       random: Math.random,
       onFault: (application, { message: error, stack }) =>

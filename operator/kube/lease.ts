@@ -69,6 +69,7 @@ export class LeaderElection {
   #observed: Observed | undefined;
   /** The Lease, and how often it had changed hands, when this replica led last. */
   #ledLast: { uid: string; transitions: number } | undefined;
+  #renewedBefore: Date | undefined;
   /** When the renewal that is in force was sent; undefined for a follower. */
   #renewedAt: number | undefined;
   #deadline: NodeJS.Timeout | undefined;
@@ -94,6 +95,11 @@ export class LeaderElection {
   /** Since the renewal that is in force was sent, in milliseconds; 0 for a follower. */
   get ageMs(): number {
     return this.#renewedAt === undefined ? 0 : this.#monotonic() - this.#renewedAt;
+  }
+
+  /** When the Lease was renewed last before this replica took it; undefined where there was none. */
+  get renewedBefore(): Date | undefined {
+    return this.#renewedBefore;
   }
 
   /** Begins to compete, also after an end of `stop`. */
@@ -182,6 +188,7 @@ export class LeaderElection {
       this.#renewedAt === undefined ? await this.#look() : (this.#observed ?? (await this.#look()));
     if (seen === undefined) return this.#create();
     if (this.#isHeldByAnother(seen)) return this.#lose();
+    if (this.#renewedAt === undefined) this.#renewedBefore = timeOf(seen.spec.renewTime);
     try {
       await this.#renew(seen);
     } catch (error) {
@@ -329,6 +336,12 @@ export class LeaderElection {
       // Nobody is left to tell, and the election has to go on.
     }
   }
+}
+
+/** Somebody else may have written it. */
+function timeOf(time: unknown): Date | undefined {
+  const date = new Date(typeof time === 'string' ? time : Number.NaN);
+  return Number.isNaN(date.getTime()) ? undefined : date;
 }
 
 function specOf(lease: KubeObject): LeaseSpec {

@@ -38,6 +38,17 @@ const FREEZE: BlockedBy = {
   standing: 'Waiting',
   clearsAt: new Date('2026-12-01T00:00:00Z'),
 };
+const SOON = new Date('2026-11-29T10:30:00Z');
+const LATER = new Date('2026-11-29T11:00:00Z');
+/** Healthy in both environments, in one of them not for long enough. */
+const soaking = (key: string, soakedAt?: Date): Candidate => ({
+  key,
+  evidence: [
+    { environment: 'staging-eu', is: 'Passed' },
+    { environment: 'staging-us', is: 'Soaks', ...(soakedAt === undefined ? {} : { soakedAt }) },
+  ],
+  gates: [],
+});
 const frozen = (one: Candidate): Candidate => ({ ...one, gates: [FREEZE] });
 const passed = (key: string) => candidate(key, 'Passed', 'Passed');
 const behind = (key: string) => candidate(key, 'RunsAnother', 'RunsAnother');
@@ -79,6 +90,19 @@ const TABLE: readonly [string, Partial<Situation>, string | undefined, readonly 
     { waiting: [frozen(passed('1')), frozen(behind('2'))] },
     undefined,
     ['Frozen', 'Order'],
+  ],
+  ['one that soaks', { waiting: [soaking('1', SOON)] }, undefined, ['Soak']],
+  [
+    'one that soaked, and a newer one that soaks',
+    { waiting: [passed('1'), soaking('2', SOON)] },
+    '1',
+    ['Soak'],
+  ],
+  [
+    'one that soaks in one environment, and is broken in another',
+    { waiting: [candidate('1', 'Soaks', 'NotHealthy')] },
+    undefined,
+    ['Order'],
   ],
   ['a gate of the newest alone', { waiting: [passed('1'), frozen(passed('2'))] }, '1', ['Frozen']],
   ['the first stage', { governance: FIRST, waiting: [candidate('1')] }, '1', []],
@@ -155,4 +179,46 @@ test('what keeps a candidate out is said in sentences that name the policy, the 
     /PromotionPolicies a, b and c/,
   );
   assert.match(messageOf({ governance: FREE }), /keeps what it runs/);
+});
+
+test('A12: in a Sequential stage one waits for the one before it, which is named', () => {
+  const governance = { ...AFTER_STAGING, behind: 'prod-eu' } as Governance;
+  const of = (is: Evidence['is']): Candidate => ({
+    key: '1',
+    evidence: [{ environment: 'prod-eu', is }],
+    gates: [],
+  });
+  const waiting = (is: Evidence['is']) => situation({ governance, waiting: [of(is)] });
+  assert.equal(choose(waiting('Passed')).enter?.key, '1');
+  for (const is of ['NotHealthy', 'RunsAnother', 'NotSeen', 'OutOfSight'] as const) {
+    const { enter, blockedBy } = choose(waiting(is));
+    assert.equal(enter, undefined);
+    assert.match(blockedBy[0]?.message ?? '', /environment prod-eu, which comes before it in stage prod/);
+  }
+});
+
+test('A9: it is asked again when the first gate of any candidate clears, and a soak is over with its last environment', () => {
+  const after = { stage: 'staging', environments: ['staging-eu', 'staging-us'], soakMs: 5_400_000 };
+  const governance = { ...AFTER_STAGING, after } as Governance;
+  const waiting = [soaking('1', SOON), behind('2')];
+  const choice = choose(situation({ governance, waiting }));
+  assert.deepEqual(choice.changesAt, SOON, 'the newest waits for another reason');
+  const both: Candidate = {
+    key: '3',
+    evidence: [
+      { environment: 'staging-eu', is: 'Soaks', soakedAt: LATER },
+      { environment: 'staging-us', is: 'Soaks', soakedAt: SOON },
+    ],
+    gates: [],
+  };
+  const [gate] = blockedByFor(situation({ governance }), both);
+  assert.deepEqual(gate?.clearsAt, LATER);
+  assert.equal(gate?.remedy, 'Time');
+  assert.match(
+    gate.message,
+    /healthy in environment staging-eu and staging-us for 1h30m before it enters stage prod/,
+  );
+  const [paused] = blockedByFor(situation({ governance }), soaking('4'));
+  assert.equal(paused?.clearsAt, undefined, 'what is not healthy now ends at no known time');
+  assert.equal(choose(situation({ waiting: [passed('1')] })).changesAt, undefined);
 });

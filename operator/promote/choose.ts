@@ -6,6 +6,8 @@ export interface Evidence {
   readonly environment: string;
   readonly is: /** It runs exactly what the candidate is there, was deployed to the end, and is Synced and Healthy. */
     | 'Passed'
+    /** The same, but not for long enough yet. */
+    | 'Soaks'
     /** It runs that, and is not (or no longer) healthy, or not deployed to the end. */
     | 'NotHealthy'
     | 'RunsAnother'
@@ -13,6 +15,8 @@ export interface Evidence {
     | 'NotSeen'
     /** It cannot be seen for now how it is. */
     | 'OutOfSight';
+  /** When it has been healthy for long enough, where it is so now. */
+  readonly soakedAt?: Date;
 }
 
 export interface Candidate {
@@ -37,6 +41,8 @@ export interface Choice<One extends Candidate> {
   readonly enter?: One;
   /** What keeps the newest out; nothing where it is the one to enter. */
   readonly blockedBy: readonly BlockedBy[];
+  /** When a gate of any of them clears by itself: then it is to be asked again. */
+  readonly changesAt?: Date;
 }
 
 /**
@@ -44,12 +50,18 @@ export interface Choice<One extends Candidate> {
  * situation always the same is said.
  */
 export function choose<One extends Candidate>(situation: Situation<One>): Choice<One> {
-  const { waiting } = situation;
-  const newest = waiting.at(-1);
-  const outer = policyGate(situation);
-  const blockedBy = newest === undefined ? outer : blockedByFor(situation, newest);
-  const enter = waiting.findLast((candidate) => blockedByFor(situation, candidate).length === 0);
-  return enter === undefined ? { blockedBy } : { enter, blockedBy };
+  const judged = situation.waiting.map((candidate) => ({
+    candidate,
+    blockedBy: blockedByFor(situation, candidate),
+  }));
+  const { blockedBy = policyGate(situation) } = judged.at(-1) ?? {};
+  const enter = judged.findLast((one) => one.blockedBy.length === 0)?.candidate;
+  const times = judged.flatMap((one) => one.blockedBy.flatMap(({ clearsAt }) => clearsAt?.getTime() ?? []));
+  return {
+    ...(enter === undefined ? {} : { enter }),
+    blockedBy,
+    ...(times.length === 0 ? {} : { changesAt: new Date(Math.min(...times)) }),
+  };
 }
 
 /** What keeps one candidate out, whichever others there are. Pure. */
@@ -113,20 +125,72 @@ function policyGone(governance: Governance, environment: string): BlockedBy {
   };
 }
 
-/** Nothing enters that has not passed the stage before in each of its environments. */
+/** Nothing enters that has not passed the stage before in each of its environments, and soaked there. */
 function orderGate({ governance }: Pick<Situation, 'governance'>, { evidence }: Candidate): BlockedBy[] {
-  if (governance.is !== 'InStage' || governance.after === undefined) return [];
-  const unmet = evidence.find(({ is }) => is !== 'Passed');
-  if (unmet === undefined && evidence.length > 0) return [];
-  const which = unmet === undefined ? '' : `: ${sentenceOf(unmet)}`;
+  if (governance.is !== 'InStage') return [];
+  const { policy, stage, after, behind } = governance;
+  if (after === undefined && behind === undefined) return [];
+  const unmet = evidence.find(({ is }) => is !== 'Passed' && is !== 'Soaks');
+  if (unmet !== undefined || evidence.length === 0) {
+    const whom =
+      after === undefined || behind !== undefined
+        ? `environment ${behind}, which comes before it in stage ${stage} of PromotionPolicy ${policy}`
+        : `stage ${after.stage} of PromotionPolicy ${policy}`;
+    const which = unmet === undefined ? '' : `: ${sentenceOf(unmet)}`;
+    return [
+      {
+        reason: 'Order',
+        message: `It has not passed ${whom}${which}.`,
+        remedy: 'Resource',
+        standing: 'Waiting',
+      },
+    ];
+  }
+  const soaking = evidence.filter(({ is }) => is === 'Soaks');
+  if (soaking.length === 0) return [];
+  const ends = soaking.map(({ soakedAt }) => soakedAt?.getTime());
+  const isCounting = ends.every((end) => end !== undefined);
   return [
     {
-      reason: 'Order',
-      message: `It has not passed stage ${governance.after.stage} of PromotionPolicy ${governance.policy}${which}.`,
-      remedy: 'Resource',
+      reason: 'Soak',
+      message: `It is to be healthy in environment ${listed(soaking.map(({ environment }) => environment))} for ${inWords(after?.soakMs)} before it enters stage ${stage} of PromotionPolicy ${policy}.`,
+      remedy: 'Time',
       standing: 'Waiting',
+      ...(isCounting ? { clearsAt: new Date(Math.max(...ends)) } : {}),
     },
   ];
+}
+
+/** What is new waits while the stage before stays on what soaks for the one after it. */
+export function staysOn({
+  policy,
+  environment,
+  soakedMs,
+  until,
+}: {
+  policy: string;
+  environment: string;
+  soakedMs: number;
+  until: Date;
+}): BlockedBy {
+  return {
+    reason: 'Soak',
+    message: `Environment ${environment} stays on what runs there until that has been healthy for ${inWords(soakedMs)}: it waits to be promoted by PromotionPolicy ${policy}.`,
+    remedy: 'Time',
+    standing: 'Waiting',
+    clearsAt: until,
+  };
+}
+
+/** As durations are written: 1h30m. */
+function inWords(ms = 0): string {
+  const seconds = Math.round(ms / 1_000);
+  const parts = [
+    [Math.floor(seconds / 3_600), 'h'],
+    [Math.floor(seconds / 60) % 60, 'm'],
+    [seconds % 60, 's'],
+  ] as const;
+  return parts.map(([count, unit]) => (count === 0 ? '' : `${count}${unit}`)).join('') || '0s';
 }
 
 function sentenceOf({ environment, is }: Evidence): string {
@@ -140,6 +204,7 @@ function sentenceOf({ environment, is }: Evidence): string {
     case 'OutOfSight':
       return `how environment ${environment} is cannot be seen for now`;
     case 'Passed':
+    case 'Soaks':
       return `environment ${environment} has`;
   }
 }

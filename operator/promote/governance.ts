@@ -1,3 +1,5 @@
+import type { Freeze } from '../api/v1alpha1/environment.ts';
+
 /** What PromotionPolicies say of an Application in one of its environments. */
 export type Governance =
   /** None selects the Application. */
@@ -14,10 +16,21 @@ export interface InStage {
   readonly is: 'InStage';
   readonly policy: string;
   readonly stage: string;
+  /** Of the policy: times in which nothing new enters. */
+  readonly freezes?: readonly Freeze[];
   /** The stage that it comes after, with the environments that the Application has of it. */
-  readonly after?: { readonly stage: string; readonly environments: readonly string[] };
-  /** Another stage comes after it. */
+  readonly after?: {
+    readonly stage: string;
+    readonly environments: readonly string[];
+    /** How long it has to be healthy there. */
+    readonly soakMs?: number;
+  };
+  /** The environment of the same stage that is to have it before this one. */
+  readonly behind?: string;
+  /** Another stage comes after it, or another environment of the same. */
   readonly isFollowed: boolean;
+  /** The longest time that a stage after it wants something healthy here. */
+  readonly soakedMs?: number;
 }
 
 export const FREE: Governance = Object.freeze({ is: 'Free' });

@@ -55,6 +55,7 @@ export async function startController({
     clusters: () => [cluster],
     onUse: nothing,
     onApplication: nothing,
+    ledUntil: nothing,
     access: new ManagedAccess({
       home,
       ownNamespace: namespace,

@@ -84,7 +84,12 @@ async function application(
   });
 }
 
-async function policy({ stage, staging, prod }: Promoted, name: string, tier: string): Promise<void> {
+async function policy(
+  { stage, staging, prod }: Promoted,
+  name: string,
+  tier: string,
+  gates?: { soak: string },
+): Promise<void> {
   await apply(stage, policyPath(stage, name), {
     apiVersion: 'towpath.dev/v1alpha1',
     kind: 'PromotionPolicy',
@@ -93,7 +98,7 @@ async function policy({ stage, staging, prod }: Promoted, name: string, tier: st
       selector: { matchLabels: { tier } },
       stages: [
         { name: 'staging', environments: [staging.name] },
-        { name: 'prod', after: ['staging'], environments: [prod.name] },
+        { name: 'prod', after: ['staging'], environments: [prod.name], ...(gates && { gates }) },
       ],
     },
   });
@@ -135,7 +140,7 @@ function waitsFor(promoted: Promoted, name: string, revision: string, reason: st
 }
 
 test('environments in stages of a PromotionPolicy', async (t) => {
-  const names = ['web', 'refused', 'attack', 'label', 'late'];
+  const names = ['web', 'refused', 'attack', 'label', 'late', 'soak', 'line'];
   const stage = await newStage(t, {
     flags: fastLease,
     files: Object.assign({}, ...names.map((name) => chart(name, '1'))),
@@ -162,6 +167,12 @@ test('environments in stages of a PromotionPolicy', async (t) => {
   await run(
     'S14: an Environment that requires a policy takes nothing without one, in whichever order they come',
     required,
+  );
+  await run('A12: in a Sequential stage one environment follows the other', oneAfterTheOther);
+  await run('a freeze of the policy holds all of its stages', frozen);
+  await run(
+    'D7: a soak is neither shortened nor lost where the operator is killed, and what came meanwhile follows',
+    soaks,
   );
   await run('a policy that nothing could follow is refused by the API server, with the field', mistakes);
 });
@@ -332,6 +343,100 @@ async function required(promoted: Promoted): Promise<void> {
   await policy(promoted, 'late', 'unknown');
   await says(promoted, prod, 'late', '1 all');
   await stage.untilReadyAt('late', revision);
+}
+
+const SOAK_MS = 4_000;
+
+async function soaks(promoted: Promoted): Promise<void> {
+  const { stage, staging, prod } = promoted;
+  await policy(promoted, 'soaking', 'soak', { soak: `${SOAK_MS}ms` });
+  await application(promoted, 'soak', { labels: { tier: 'soak' } });
+  const soaking = await stage.until(
+    'soak',
+    (of) => entry(of, prod)?.blockedBy?.[0]?.reason === 'Soak' && entry(of, prod)?.blockedBy?.[0]?.clearsAt,
+    'prod to wait for the soak',
+  );
+  assert.equal(entry(soaking, prod)?.sync, 'Waiting');
+  await stage.operator.stop('SIGKILL');
+  const second = await stage.repository.commit(chart('soak', '2'));
+  await stage.restart();
+  await says(promoted, prod, 'soak', '1 all');
+  await says(promoted, staging, 'soak', '2 all');
+  await says(promoted, prod, 'soak', '2 all');
+  const ready = await stage.untilReadyAt('soak', second);
+  const [begun, through] = [
+    entry(ready, prod)?.history?.map(({ startedAt }) => Date.parse(startedAt)) ?? [],
+    entry(ready, staging)?.history?.map(({ finishedAt }) => Date.parse(finishedAt ?? '')) ?? [],
+  ];
+  assert.deepEqual([begun.length, through.length], [2, 2]);
+  // Times in a history have whole seconds.
+  for (const [index, time] of begun.entries())
+    assert.ok(time - (through[index] ?? 0) >= SOAK_MS - 1_000, `${time} after ${through[index]}`);
+  const [, first] = begun;
+  const [later] = entry(ready, staging)?.history?.map(({ startedAt }) => Date.parse(startedAt)) ?? [];
+  assert.ok((later ?? 0) >= (first ?? 0) - 1_000, 'staging stayed on the first until that had soaked');
+}
+
+async function oneAfterTheOther(promoted: Promoted, t: TestContext): Promise<void> {
+  const { stage, staging, prod } = promoted;
+  const last = await newEnvironment(t, stage, 'last');
+  await apply(stage, policyPath(stage, 'line'), {
+    apiVersion: 'towpath.dev/v1alpha1',
+    kind: 'PromotionPolicy',
+    metadata: { name: 'line' },
+    spec: {
+      selector: { matchLabels: { tier: 'line' } },
+      stages: [
+        { name: 'staging', environments: [staging.name] },
+        {
+          name: 'prod',
+          after: ['staging'],
+          environments: [prod.name, last.name],
+          rollout: 'Sequential',
+        },
+      ],
+    },
+  });
+  const freezes = [{ from: '2026-01-01T00:00:00Z' }];
+  await patch(stage, `${API}/environments/${prod.name}`, { spec: { freezes } });
+  await apply(stage, applicationPath(stage, 'line'), {
+    apiVersion: 'towpath.dev/v1alpha1',
+    kind: 'Application',
+    metadata: { name: 'line', labels: { tier: 'line' } },
+    spec: {
+      source: { repoURL: stage.repoURL, interval: '1s', path: 'line' },
+      environments: [last, staging, prod].map(({ name }) => ({ name })),
+    },
+  });
+  const waiting = await stage.until(
+    'line',
+    (of) => entry(of, prod)?.blockedBy?.[0]?.reason === 'Frozen' && entry(of, last)?.sync === 'Waiting',
+    'both to wait',
+  );
+  assert.equal(entry(waiting, last)?.blockedBy?.[0]?.reason, 'Order');
+  assert.match(
+    entry(waiting, last)?.message ?? '',
+    new RegExp(`not passed environment ${prod.name}, which comes before it in stage prod`),
+  );
+  await patch(stage, `${API}/environments/${prod.name}`, { spec: { freezes: [] } });
+  await says(promoted, last, 'line', '1 all');
+  const ready = await stage.untilReadyAt('line', await stage.repository.revParse('main'));
+  const [first, second] = [prod, last].map((environment) => entry(ready, environment)?.history?.[0]);
+  assert.ok((first?.finishedAt ?? '') <= (second?.startedAt ?? ''));
+  await stage.kubectl('delete', 'applications.towpath.dev', 'line', '--timeout=60s');
+}
+
+async function frozen(promoted: Promoted): Promise<void> {
+  const { stage, prod, staging } = promoted;
+  const freeze = (freezes: readonly object[]) =>
+    patch(stage, policyPath(stage, 'standard'), { spec: { freezes } });
+  await freeze([{ from: '2026-01-01T00:00:00Z', reason: 'a release' }]);
+  const fifth = await stage.repository.commit(chart('label', '5'));
+  const held = await waitsFor(promoted, 'label', fifth, 'Frozen');
+  for (const environment of [staging, prod])
+    assert.match(entry(held, environment)?.message ?? '', /PromotionPolicy standard is frozen .*: a release/);
+  await freeze([]);
+  await says(promoted, prod, 'label', '5 all');
 }
 
 async function mistakes({ stage, staging, prod }: Promoted): Promise<void> {

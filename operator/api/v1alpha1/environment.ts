@@ -114,7 +114,7 @@ const time = (description: string) =>
     ),
   );
 
-const freezeSchema = ruled(
+export const freezeSchema = ruled(
   z.object({
     from: time('When it begins.'),
     until: time('When it ends. Without it: until it is taken out.').exactOptional(),

@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { judgedFields } from './application-status.ts';
+import { durationField } from './duration.ts';
+import { freezeSchema } from './environment.ts';
 import { API_VERSION } from './names.ts';
 import { describeIssue, metadataSchema } from './resource.ts';
 import { environmentName, matches, namedList, orderedList, ruled, text } from './schema.ts';
@@ -28,6 +30,23 @@ const stageSchema = z.object({
     1,
     'The stage before: nothing enters that has not passed it. It stands further up in the list. Without it the stage follows the source.',
   ).exactOptional(),
+  rollout: z
+    .enum(['Parallel', 'Sequential'])
+    .meta({
+      description:
+        'Whether its environments get what is new at once, or each when the one before it in the list runs it, Synced and Healthy.',
+    })
+    .default('Parallel'),
+  gates: z
+    .object({
+      soak: durationField(
+        'How long it has to be healthy in each environment of the stage before, which stays on it for that time.',
+        '1s',
+        '720h',
+      ).exactOptional(),
+    })
+    .meta({ description: 'What has to be the case besides before anything new enters.' })
+    .exactOptional(),
 });
 
 type Stages = readonly z.output<typeof stageSchema>[];
@@ -45,6 +64,12 @@ const stagesSchema = ruled(
       stages.every(({ after = [] }, index) =>
         after.every((name) => stages.slice(0, index).some((stage) => stage.name === name)),
       ),
+  },
+  {
+    rule: 'self.all(s, !has(s.gates) || !has(s.gates.soak) || has(s.after))',
+    message: 'gates.soak needs after: it is about the stage before',
+    holds: (stages: Stages) =>
+      stages.every(({ after, gates }) => gates?.soak === undefined || after !== undefined),
   },
   {
     rule: 'self.all(s, s.environments.all(e, self.map(t, t.environments.filter(x, x == e).size()).sum() == 1))',
@@ -74,6 +99,11 @@ const specSchema = z.object({
       description: 'The Applications of this namespace that it is for; without labels all of them.',
     }),
   stages: stagesSchema,
+  freezes: orderedList(
+    freezeSchema,
+    64,
+    'Times in which nothing new enters any of its stages. What has its first write goes on.',
+  ).exactOptional(),
 });
 
 const count = (description: string) => z.int().min(0).max(1_000_000_000).meta({ description });

@@ -26,6 +26,8 @@ export interface ControllerOptions {
   approvals: ApprovalsView;
   /** Something of what is deployed to an Environment changed. */
   onUse(environment: string): void;
+  /** Until when a process led before this one; undefined where nobody knows. */
+  ledUntil(): Date | undefined;
   /** One came, changed, or went. */
   onApplication(key: string): void;
   sources: Sources;

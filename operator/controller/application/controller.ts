@@ -112,6 +112,7 @@ export class ApplicationController {
         onUnwanted: (owner) => this.#targets.look(owner),
       }),
       verdicts: new Verdicts((target) => this.#targets.look(target)),
+      ledUntil: () => options.ledUntil(),
       evidence: new Evidence((target) => this.#targets.look(target)),
       openings: new Openings(),
       specifiedTargets: (application) => this.#applications.get(application)?.specified ?? [],

@@ -73,6 +73,11 @@ export class Home {
     return this.#leadership.leaseAgeMs;
   }
 
+  /** Until when whoever led before this process renewed the Lease. */
+  get ledUntil(): Date | undefined {
+    return this.#leadership.ledUntil;
+  }
+
   /** Why it is not known whether there is another installation, or who that is. */
   get rival(): string | undefined {
     return this.#installations.problem;

@@ -87,6 +87,11 @@ export class Leadership {
     return this.#election.ageMs;
   }
 
+  /** Until when whoever led before this process renewed the Lease. */
+  get ledUntil(): Date | undefined {
+    return this.#election.renewedBefore;
+  }
+
   /** Why this replica could not take over, or leads and does nothing; undefined where nothing is in its way. */
   get problem(): string | undefined {
     return this.#recordFault.message ?? this.#leaseFault.message;

@@ -54,6 +54,43 @@ test('an environment is in the stage that has it, after those of the stage befor
   assert.deepEqual(governanceIn(web, 'other', [WEB]), { is: 'InNoStage', policy: 'web' });
 });
 
+test('a soak is asked for of the stage before, which knows the longest that any stage after it wants', () => {
+  const stages = [
+    { name: 'staging', environments: ['staging'] },
+    { name: 'prod', after: ['staging'], environments: ['eu'], gates: { soak: '30m' } },
+    { name: 'last', after: ['staging'], environments: ['us'], gates: { soak: '1h30m' } },
+  ];
+  const soaking = policy('soaking', {}, stages);
+  const web = application([{ name: 'staging' }, { name: 'eu' }]);
+  const prod = governanceIn(web, 'eu', [soaking]);
+  assert.equal(prod.is === 'InStage' && prod.after?.soakMs, 1_800_000);
+  const staging = governanceIn(web, 'staging', [soaking]);
+  assert.equal(staging.is === 'InStage' && staging.soakedMs, 5_400_000);
+});
+
+test('in a Sequential stage each environment comes behind the one before it that the Application has', () => {
+  const stages = [
+    { name: 'staging', environments: ['staging'] },
+    { name: 'prod', after: ['staging'], environments: ['eu', 'asia', 'us'], rollout: 'Sequential' },
+  ];
+  const one = policy('one', {}, stages);
+  const web = application([{ name: 'us' }, { name: 'staging' }, { name: 'eu' }]);
+  const [eu, us] = ['eu', 'us'].map((environment) => governanceIn(web, environment, [one]));
+  assert.ok(eu?.is === 'InStage' && us?.is === 'InStage');
+  assert.deepEqual([eu.behind, eu.isFollowed], [undefined, true]);
+  assert.deepEqual([us.behind, us.isFollowed], ['eu', false]);
+});
+
+test('a freeze of the policy is one of each of its stages', () => {
+  const freezes = [{ from: '2026-12-20T00:00:00Z', reason: 'year end' }];
+  const frozen = { ...WEB, spec: { ...WEB.spec, freezes } };
+  const web = application([{ name: 'staging' }, { name: 'eu' }]);
+  for (const environment of ['staging', 'eu']) {
+    const governance = governanceIn(web, environment, [frozen]);
+    assert.deepEqual(governance.is === 'InStage' && governance.freezes, freezes);
+  }
+});
+
 test('an environment with a ref of its own is in no stage, and nothing passes there', () => {
   const web = application([{ name: 'staging', ref: { branch: 'staging' } }, { name: 'eu' }]);
   assert.deepEqual(governanceIn(web, 'staging', [WEB]), { is: 'InNoStage', policy: 'web' });
@@ -121,4 +158,6 @@ test('a policy whose stages follow from nothing, or have an environment twice, i
   ];
   assert.match(errorsOf(twice), /^spec.stages: an environment may stand in one stage/);
   assert.match(errorsOf([]), /spec.stages/);
+  const soak = [{ name: 'staging', environments: ['eu'], gates: { soak: '1m' } }];
+  assert.match(errorsOf(soak), /gates.soak needs after/);
 });

@@ -1,6 +1,7 @@
 import type { Application } from '../../api/v1alpha1/application.ts';
+import { parseDuration } from '../../api/v1alpha1/duration.ts';
 import type { PolicyStage, PromotionPolicy } from '../../api/v1alpha1/promotion-policy.ts';
-import { FREE, type Governance } from '../../promote/governance.ts';
+import { FREE, type Governance, type InStage } from '../../promote/governance.ts';
 
 type Labelled = { readonly metadata: Pick<Application['metadata'], 'labels'> };
 type Promoted = Labelled & Pick<Application, 'spec'>;
@@ -28,7 +29,7 @@ export function governanceIn(
     const names = [name, ...others.map(({ metadata }) => metadata.name)];
     return Object.freeze({ is: 'Contested', policies: names.sort() });
   }
-  const { stages } = policy.spec;
+  const { stages, freezes = [] } = policy.spec;
   const stage = stages.find(({ environments }) => environments.includes(environment));
   if (stage === undefined || !promotedIn(application, stage).includes(environment))
     return Object.freeze({ is: 'InNoStage', policy: name });
@@ -37,11 +38,50 @@ export function governanceIn(
     is: 'InStage',
     policy: name,
     stage: stage.name,
+    ...(freezes.length === 0 ? {} : { freezes }),
     ...(before === undefined
       ? {}
-      : { after: { stage: before.name, environments: promotedIn(application, before) } }),
-    isFollowed: stages.some(({ after }) => after?.includes(stage.name) === true),
+      : {
+          after: {
+            stage: before.name,
+            environments: promotedIn(application, before),
+            ...(stage.gates?.soak === undefined ? {} : { soakMs: parseDuration(stage.gates.soak) }),
+          },
+        }),
+    ...inLine(environment, stage, promotedIn(application, stage), followedBy(stage, stages)),
   });
+}
+
+/** Which environment of a Sequential stage is to have something new before another one. */
+function inLine(
+  environment: string,
+  { rollout }: PolicyStage,
+  line: readonly string[],
+  followed: Pick<InStage, 'isFollowed' | 'soakedMs'>,
+): Pick<InStage, 'behind' | 'isFollowed' | 'soakedMs'> {
+  if (rollout === 'Parallel') return followed;
+  const at = line.indexOf(environment);
+  const behind = line[at - 1];
+  return {
+    ...followed,
+    ...(behind === undefined ? {} : { behind }),
+    isFollowed: followed.isFollowed || at < line.length - 1,
+  };
+}
+
+/** What comes after a stage, and what it wants of it. */
+function followedBy(
+  { name }: PolicyStage,
+  stages: readonly PolicyStage[],
+): Pick<InStage, 'isFollowed' | 'soakedMs'> {
+  const followers = stages.filter(({ after }) => after?.includes(name) === true);
+  const soaks = followers.flatMap(({ gates }) =>
+    gates?.soak === undefined ? [] : parseDuration(gates.soak),
+  );
+  return {
+    isFollowed: followers.length > 0,
+    ...(soaks.length === 0 ? {} : { soakedMs: Math.max(...soaks) }),
+  };
 }
 
 /** The environments of a stage that the Application has. One with a ref of its own follows that, and is in no stage. */

@@ -85,6 +85,7 @@ const record: Required<TargetRecord> = {
   pending: { id: deployed.id, digest },
   waiting: [{ id: deployed.id, digest, asked: hex }],
   asks: [{ asked: hex, digest }],
+  soak: { digest, ms: 1_000, since: '2026-11-29T10:00:00.000Z' },
   governed: true,
   ran: [candidateKey(deployed)],
   succeeded: candidateKey(deployed),

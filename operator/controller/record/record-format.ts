@@ -100,6 +100,7 @@ const targetSchema = z.strictObject({
   pending: z.strictObject({ id: digest, digest }).exactOptional(),
   waiting: z.array(z.strictObject({ id: digest, digest, asked: hex })).exactOptional(),
   asks: z.array(z.strictObject({ asked: hex, digest })).exactOptional(),
+  soak: z.strictObject({ digest, ms: z.number().min(0), since: z.string().exactOptional() }).exactOptional(),
   governed: z.literal(true).exactOptional(),
   ran: z.array(candidateKeySchema),
   succeeded: candidateKeySchema.exactOptional(),

@@ -3,6 +3,7 @@ import type { AppliedObject } from '../../manifest/applied.ts';
 import { digestOf } from '../../manifest/digest.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
 import type { Baseline } from '../../plan/prune-budget.ts';
+import type { Soak } from '../../promote/soak.ts';
 import { HOME, type PlacedTarget, type TargetIdentity } from './target.ts';
 
 /** A revision together with everything else that goes into its manifests, and what a target's cluster makes of it. */
@@ -121,6 +122,8 @@ export interface TargetRecord {
   waiting?: readonly Waiting[];
   /** What the last that was asked for came to here, and that with which another environment waits. */
   asks?: readonly Ask[];
+  /** For how long what runs has been healthy, where a policy wants that for another stage. */
+  soak?: Soak;
   /** A policy had it in a stage once: without one it follows its source no more. */
   governed?: true;
   /** Keys of the candidates that ran last, the newest first, the last good one among them. */

@@ -46,6 +46,8 @@ export function foundAfter(state: TargetState, outcome: Outcome): Findings {
       return { ...found, failure: { error: outcome.error, isCounted: true } };
     case 'LookedAfter':
       return { ...found, isTidied: true, lookedAfter: outcome.lookedAfter };
+    case 'HealthNoted':
+      return { ...found, isHealthNoted: true };
     case 'RequestUnnoted':
       return { ...found, isRequestUnnoted: true };
     case 'Refused':

@@ -25,3 +25,9 @@ test('who asked how an environment is, is woken when that changes, and by nothin
   evidence.note(place('staging'), HEALTHY);
   assert.equal(woken.length, 3);
 });
+
+test('who may have stayed for a target is woken when that has what it waited for', () => {
+  const woken: string[] = [];
+  new Evidence((target) => woken.push(target)).release(place('prod'), ['staging', 'load']);
+  assert.deepEqual(woken, ['shop/web/staging', 'shop/web/load']);
+});

@@ -47,6 +47,16 @@ export class Evidence {
     return this.#shown.get(application)?.get(environment);
   }
 
+  /** These environments of its Application stay for nothing that the target waits for any more. */
+  release({ application }: Pick<Place, 'application'>, environments: readonly string[]): void {
+    for (const environment of environments) this.#wake(`${application}/${environment}`);
+  }
+
+  /** Whether it has been looked at, since this process leads. */
+  knows({ application, environment }: Pick<Place, 'application' | 'environment'>): boolean {
+    return this.#shown.get(application)?.has(environment) === true;
+  }
+
   forgetTarget(target: Place): void {
     this.#waiting.get(target.application)?.delete(target.name);
     this.note(target, undefined);

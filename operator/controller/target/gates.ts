@@ -1,23 +1,21 @@
 import { changesAt, decide } from '../../promote/decide.ts';
 import type { ApprovalsOf, BlockedBy, Entry } from '../../promote/gate.ts';
 import { settledBy } from '../../promote/gates/approvals.ts';
+import { frozenBy } from '../../promote/gates/freeze.ts';
 import { dependenciesIn } from './dependencies.ts';
-import { promotionOf } from './promotion.ts';
+import { type Judged, promotionOf } from './promotion.ts';
 import type { Run } from './run.ts';
 import type { Findings, TargetState } from './state.ts';
 
 /** What waits, what keeps it out now, until when, and which may enter, gathered and judged at one moment. */
-export function gatesOf(
-  run: Run,
-  found: Findings,
-): Pick<TargetState, 'parked' | 'blockedBy' | 'choice' | 'gatesChangeAt' | 'settles'> {
+export function gatesOf(run: Run, found: Findings): Judged & Pick<TargetState, 'gatesChangeAt' | 'settles'> {
   const changes: Date[] = [];
   const gatesFor = (digest: string | undefined): readonly BlockedBy[] => {
     const entry = entryOf(run, digest);
     const blockedBy = decide(entry);
     const change = changesAt(entry, blockedBy);
     if (change !== undefined) changes.push(change);
-    return blockedBy;
+    return [...blockedBy, ...policyFreeze(run)];
   };
   const promotion = promotionOf(run, found, gatesFor);
   for (const { clearsAt } of promotion.blockedBy) if (clearsAt !== undefined) changes.push(clearsAt);
@@ -27,6 +25,13 @@ export function gatesOf(
     gatesChangeAt,
     settles: settledBy(entryOf(run, found.wanted?.candidate.digest)),
   };
+}
+
+/** The release manager's, of the policy. */
+function policyFreeze({ target: { governance }, context }: Run): readonly BlockedBy[] {
+  if (governance.is !== 'InStage' || governance.freezes === undefined) return [];
+  const frozen = frozenBy(`PromotionPolicy ${governance.policy}`, governance.freezes, context.now());
+  return frozen === undefined ? [] : [frozen];
 }
 
 /** All that decides whether manifests may enter, by their digest. */

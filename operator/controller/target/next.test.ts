@@ -105,6 +105,8 @@ function state(changes: Partial<TargetState> = {}): TargetState {
     choice: undefined,
     gatesChangeAt: changes.blockedBy?.find(({ clearsAt }) => clearsAt !== undefined)?.clearsAt,
     settles: [],
+    mayEnterAt: undefined,
+    soaks: false,
     applied: new Map(),
     memory: NOTHING_REMEMBERED,
     found: {},
@@ -347,6 +349,32 @@ const ROWS: readonly [string, Partial<TargetState>, Deed | { wait: Date | undefi
     '… where the newest met what nobody foresaw',
     { ...seen(NEW, { obstacle: { at: 'Deploying', error: new Error('a defect') } }), ...OLDER_MAY },
     { wait: undefined },
+  ],
+  [
+    'for how long it is healthy is asked by a policy',
+    { deployment: deployment(NEW), ...tidied(NEW, { lookedAfter: { how: 'Confirmed' } }), soaks: true },
+    'NoteHealth',
+  ],
+  [
+    '… and written down',
+    {
+      deployment: deployment(NEW),
+      ...tidied(NEW, { lookedAfter: { how: 'Confirmed' }, isHealthNoted: true }),
+      soaks: true,
+    },
+    { wait: undefined },
+  ],
+  ['… while others are waited for', { ...seen(NEW, JUDGED), ...AWAITED, soaks: true }, { wait: seconds(1) }],
+  [
+    'something older soaks, and is not what the newest waits for',
+    {
+      deployment: deployment(OLD),
+      ...tidied(NEW, { lookedAfter: { how: 'Confirmed' } }),
+      blockedBy: [ORDER],
+      ...PARKED,
+      mayEnterAt: seconds(60),
+    },
+    { wait: seconds(60) },
   ],
   ['what runs is wanted', { deployment: deployment(NEW), ...seen(NEW) }, 'Tidy'],
   ['… tidied', { deployment: deployment(NEW), ...tidied(NEW) }, 'Advance'],
@@ -609,6 +637,8 @@ function outcomesOf(
       ];
     case 'Choose':
       return [];
+    case 'NoteHealth':
+      return [[{ type: 'HealthNoted' }]];
     case 'Judge':
       // A dependency that is not met is found out before anything is asked.
       if (isUnmet(from)) return [[{ type: 'Blocked', error: unmet }]];
@@ -731,6 +761,7 @@ const BEGINNINGS: readonly [string, Partial<TargetState>][] = [
     remembered({ failed: { deployment: 7, generation: 2, error: ownFailure, nextAt: seconds(20) } }),
   ],
   ['some of whose objects were kept', KEPT],
+  ['of whose health a policy asks', { soaks: true }],
   ['whose candidate was refused', REFUSED],
   [
     'whose candidate was refused as it was asked for',

@@ -23,8 +23,15 @@ export const PATIENCE_MS = 30_000;
 export function next(state: TargetState): Action {
   const action = nextOfLook(state);
   if (action.type !== 'Wait') return action;
+  if (isHealthToNote(state)) return act('NoteHealth');
   if (isToNote(state)) return act('NoteRequest');
   return state.found.isRequestUnnoted === true ? wait(soonest(action.until, inPatience(state))) : action;
+}
+
+/** At the end of a look that tells how it is. */
+function isHealthToNote(state: TargetState): boolean {
+  if (!state.soaks || state.found.isHealthNoted === true) return false;
+  return stageOf(state) !== 'Awaiting' && !endsChosen(state);
 }
 
 /** One environment's share of a request is in no status, and must not be acted on again by another process. */
@@ -100,7 +107,13 @@ function waitOf(state: TargetState): Action {
   // What the newest waits for by then is told of the next look.
   if (endsChosen(state)) return wait(state.now);
   return wait(
-    soonest(endOfObstacle(state), endOfRunning(state), endOfGate(state), state.found.chosen?.againAt),
+    soonest(
+      endOfObstacle(state),
+      endOfRunning(state),
+      endOfGate(state),
+      state.found.chosen?.againAt,
+      state.mayEnterAt,
+    ),
   );
 }
 

@@ -1,6 +1,7 @@
 import type { HealthState } from '../../api/v1alpha1/application.ts';
-import { blockedByFor, choose, type Evidence as Shows } from '../../promote/choose.ts';
+import { blockedByFor, choose, type Evidence as Shows, staysOn } from '../../promote/choose.ts';
 import type { BlockedBy } from '../../promote/gate.ts';
+import { healthyMs } from '../../promote/soak.ts';
 import { candidateKey, type TargetRecord, type Waiting } from '../record/record.ts';
 import type { Target } from '../record/target.ts';
 import { cameTo } from '../record/waiting.ts';
@@ -8,24 +9,25 @@ import type { Shown } from './evidence.ts';
 import type { Run } from './run.ts';
 import type { Findings, TargetState } from './state.ts';
 
-/** Whether a policy has the target in a stage after another one: what enters there is promoted. */
+/** Whether a policy has the target after another one, in another stage or the same: what enters there is promoted. */
 export function isPromoted({ governance }: Pick<Target, 'governance'>): boolean {
-  return governance.is === 'InStage' && governance.after !== undefined;
+  return governance.is === 'InStage' && (governance.after !== undefined || governance.behind !== undefined);
 }
 
-type Judged = Pick<TargetState, 'parked' | 'blockedBy' | 'choice'>;
+export type Judged = Pick<TargetState, 'parked' | 'blockedBy' | 'choice' | 'mayEnterAt'>;
 
 /**
  * What waits in the target, what keeps the wanted candidate out, and which older one may enter in its place; gathered at
  * one moment.
  *
- * @param gatesFor what else keeps manifests out, by their digest
+ * @param outerGates what else keeps manifests out, by their digest
  */
 export function promotionOf(
   run: Run,
   found: Findings,
-  gatesFor: (digest: string | undefined) => readonly BlockedBy[],
+  outerGates: (digest: string | undefined) => readonly BlockedBy[],
 ): Judged {
+  const gatesFor = (digest: string | undefined) => [...outerGates(digest), ...staysOnWhatSoaks(run, digest)];
   const { target, context, underWay } = run;
   const { pending, governed, waiting = [], deployment } = context.record;
   const { environment, governance } = target;
@@ -34,7 +36,8 @@ export function promotionOf(
   if (!isPromoted(target)) {
     const parked = pending === undefined ? undefined : candidateKey(pending);
     const only = { key: '', evidence: [], gates: gatesFor(candidate?.digest) };
-    return { parked, blockedBy: blockedByFor(situation, only), choice: undefined };
+    const blockedBy = blockedByFor(situation, only);
+    return { parked, blockedBy, choice: undefined, mayEnterAt: undefined };
   }
   const choosable = (one: Waiting) => ({
     ...one,
@@ -50,10 +53,44 @@ export function promotionOf(
   const last = waiting.at(-1);
   const parked = last === undefined || last.asked !== asked ? undefined : candidateKey(last);
   if (found.chosen !== undefined && wanted !== undefined)
-    return { parked, blockedBy: blockedByFor(situation, choosable(wanted)), choice: undefined };
+    return {
+      parked,
+      blockedBy: blockedByFor(situation, choosable(wanted)),
+      choice: undefined,
+      mayEnterAt: undefined,
+    };
   const all = inOrder(deployment, keptOf(run, waiting), wanted).map(choosable);
-  const { enter, blockedBy } = choose({ ...situation, waiting: all });
-  return { parked, blockedBy, choice: enter?.asked === wanted?.asked ? undefined : enter };
+  const { enter, blockedBy, changesAt } = choose({ ...situation, waiting: all });
+  const choice = enter?.asked === wanted?.asked ? undefined : enter;
+  return { parked, blockedBy, choice, mayEnterAt: changesAt };
+}
+
+/** So long what soaked stays for those that are to get it then, who are woken at the same moment. */
+const ENTER_MS = 10_000;
+
+/** While what runs soaks, and another environment waits for it, nothing newer takes its place. */
+function staysOnWhatSoaks({ parts, target, context }: Run, digest: string | undefined): readonly BlockedBy[] {
+  const { governance, environment } = target;
+  const { record } = context;
+  const { soak, deployment } = record;
+  if (governance.is !== 'InStage' || governance.soakedMs === undefined || soak?.since === undefined)
+    return [];
+  if (soak.digest === digest || deployment?.candidate.digest !== soak.digest) return [];
+  const others = parts.store.recordsOf(target.application).filter((one) => one !== record);
+  if (!isWaitedFor(others, record)) return [];
+  const now = context.now().getTime();
+  const end = now + governance.soakedMs - healthyMs(soak, context.now());
+  // Before it was looked at, it is not known how much counts of the time in which nobody looked.
+  const latest = (parts.evidence.knows(target) ? end : Math.max(end, now)) + ENTER_MS;
+  if (latest <= now) return [];
+  const { policy, soakedMs } = governance;
+  return [staysOn({ policy, environment, soakedMs, until: new Date(end > now ? end : latest) })];
+}
+
+/** Whether another environment waits with what runs here. */
+function isWaitedFor(others: readonly TargetRecord[], record: TargetRecord): boolean {
+  const digest = record.deployment?.candidate.digest;
+  return others.some(({ waiting = [] }) => waiting.some(({ asked }) => cameTo(record, asked) === digest));
 }
 
 /** Those whose manifests are kept. */
@@ -76,15 +113,35 @@ function inOrder(
   return [...waiting.filter(({ asked }) => asked !== wanted.asked), wanted];
 }
 
-/** What the environments of the stage before show of what was asked for. */
-function evidenceFor({ parts, target }: Run, asked: string): readonly Shows[] {
+/** What the environments show of what was asked for that are to have it before: of the stage before, or one of the same. */
+function evidenceFor({ parts, target, context }: Run, asked: string): readonly Shows[] {
   const { governance } = target;
-  if (governance.is !== 'InStage' || governance.after === undefined) return [];
+  if (governance.is !== 'InStage') return [];
+  const { after, behind } = governance;
   const records = parts.store.recordsOf(target.application);
-  return governance.after.environments.map((environment) => {
+  const of = (environment: string, soakMs: number): Shows => {
     const record = records.find((one) => one.target.environment === environment);
-    return { environment, is: shows(record, parts.evidence.of(target, environment), asked) };
-  });
+    const is = shows(record, parts.evidence.of(target, environment), asked);
+    return { environment, ...soaked(is, record, soakMs, context.now()) };
+  };
+  // It entered there when it had passed the stage before, which may have gone on since.
+  if (behind !== undefined) return [of(behind, 0)];
+  return after?.environments.map((environment) => of(environment, after.soakMs ?? 0)) ?? [];
+}
+
+/** What passed, by how long it was healthy. */
+function soaked(
+  is: Shows['is'],
+  record: TargetRecord | undefined,
+  neededMs: number,
+  now: Date,
+): Pick<Shows, 'is' | 'soakedAt'> {
+  if (is !== 'Passed' || neededMs === 0) return { is };
+  const { soak, deployment } = record ?? {};
+  if (soak === undefined || soak.digest !== deployment?.candidate.digest) return { is: 'Soaks' };
+  const left = neededMs - healthyMs(soak, now);
+  if (left <= 0) return { is };
+  return { is: 'Soaks', ...(soak.since === undefined ? {} : { soakedAt: new Date(now.getTime() + left) }) };
 }
 
 function shows(record: TargetRecord | undefined, shown: Shown | undefined, asked: string): Shows['is'] {
@@ -95,6 +152,13 @@ function shows(record: TargetRecord | undefined, shown: Shown | undefined, asked
   if (shown === undefined || shown.health === 'Unknown') return 'OutOfSight';
   const isThrough = deployment.outcome === 'Succeeded' && shown.digest === digest;
   return isThrough && shown.health === 'Healthy' ? 'Passed' : 'NotHealthy';
+}
+
+/** Those that a promoted target comes after. */
+export function comesAfter({ governance }: Pick<Target, 'governance'>): readonly string[] {
+  if (governance.is !== 'InStage') return [];
+  const { after, behind } = governance;
+  return behind === undefined ? (after?.environments ?? []) : [behind];
 }
 
 /** How the target is, for those that are promoted after it: Synced at what runs, and its health. */

@@ -44,6 +44,8 @@ export interface Parts {
   evidence: Evidence;
   openings: Openings;
   approvals: ApprovalsView;
+  /** Until when a process led before this one: what it saw counts until then. Undefined where nobody knows. */
+  ledUntil(): Date | undefined;
   /** All targets that an Application asks for. */
   specifiedTargets(application: string): readonly SpecifiedTarget[];
   /** A target may take over now what another one left, by its name. */

@@ -30,6 +30,7 @@ export function snapshotOf(run: Run, found: Findings): TargetState {
     isAskedNow: request.isNew,
     deployment: deployment === undefined ? undefined : frozen(deployment),
     ...gatesOf(run, found),
+    soaks: target.governance.is === 'InStage' && target.governance.soakedMs !== undefined,
     applied,
     memory: session.memory,
     found: Object.freeze(found),

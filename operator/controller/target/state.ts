@@ -49,6 +49,10 @@ export interface TargetState {
   readonly gatesChangeAt: Date | undefined;
   /** What persons decided of what is wanted, and is used up when that enters. */
   readonly settles: readonly Decision[];
+  /** When another one may enter by itself, whether it is the newest or not. */
+  readonly mayEnterAt: Date | undefined;
+  /** A policy wants to know for how long what runs is healthy. */
+  readonly soaks: boolean;
   /** What was applied, by object key. */
   readonly applied: ReadonlyMap<string, AppliedObject>;
   readonly memory: EarlierFindings;
@@ -122,6 +126,8 @@ export interface Findings {
   /** A try of the deployment that failed by its own fault, and whether the record has it. */
   readonly failure?: { readonly error: TowpathError; readonly isCounted: boolean };
   readonly lookedAfter?: LookedAfter;
+  /** How healthy it is, is written down as far as a policy wants to know. */
+  readonly isHealthNoted?: true;
   /** That the sync request was acted on could not be written down: it stays open. */
   readonly isRequestUnnoted?: true;
 }
@@ -186,7 +192,9 @@ export type Deed =
   /** Write down that a try failed. */
   | 'Count'
   /** Write down that the sync request was acted on, which no status says before other environments did. */
-  | 'NoteRequest';
+  | 'NoteRequest'
+  /** Write down that what runs became healthy, or ceased to be, for stages that come after. */
+  | 'NoteHealth';
 
 /** What an action came to. */
 export type Outcome =
@@ -215,6 +223,7 @@ export type Outcome =
       readonly toldWishes: ToldWishes;
     }
   | { readonly type: 'Judged'; readonly deferred: readonly string[] }
+  | { readonly type: 'HealthNoted' }
   | { readonly type: 'RequestNoted' }
   | { readonly type: 'RequestUnnoted' }
   | { readonly type: 'Parked' }

@@ -3,6 +3,11 @@ import type { BlockedBy, Entry } from '../gate.ts';
 
 /** A time in which nothing new is deployed. What has its first write is no matter of gates, and goes on. */
 export function freeze({ environment, freezes, now }: Entry): BlockedBy | undefined {
+  return frozenBy(`Environment ${environment}`, freezes, now);
+}
+
+/** The same of whoever says it, named as a sentence begins. */
+export function frozenBy(whose: string, freezes: readonly Freeze[], now: Date): BlockedBy | undefined {
   const held = heldBy(freezes, now);
   if (held === undefined) return undefined;
   const { until, reasons } = held;
@@ -10,7 +15,7 @@ export function freeze({ environment, freezes, now }: Entry): BlockedBy | undefi
   const how = until === undefined ? 'until its freeze is lifted' : `until ${until}`;
   return {
     reason: 'Frozen',
-    message: `Environment ${environment} is frozen ${how}${why}. What is new waits; who runs it can end that in its spec.freezes.`,
+    message: `${whose} is frozen ${how}${why}. What is new waits; who runs it can end that in its spec.freezes.`,
     remedy: until === undefined ? 'Resource' : 'Time',
     standing: 'Waiting',
     ...(until === undefined ? {} : { clearsAt: new Date(until) }),

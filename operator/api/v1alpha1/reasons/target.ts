@@ -68,6 +68,10 @@ export const TARGET_REASONS = {
     'The environment comes after another stage of a PromotionPolicy, which what is new has not passed: one of its environments does not run it, Synced and Healthy. What runs goes on.',
     'Wait; look at the environment that the message names where it stays.',
   ),
+  Soak: time(
+    'A PromotionPolicy wants what is new to be healthy in the stage before for a while; or an environment of that stage stays on what is so for as long.',
+    'Wait; clearsAt says until when.',
+  ),
   StageEmpty: resource(
     'The environment comes after a stage of a PromotionPolicy of which the Application has no environment, so that nothing can pass that.',
     'Add an environment of that stage to spec.environments, or correct the policy.',

@@ -11,6 +11,7 @@ import { begin, park, restore } from './begin.ts';
 import { choose } from './choose.ts';
 import { judge } from './judge.ts';
 import { advance, confirm, count, repair, tidy } from './look-after.ts';
+import { noteHealth } from './note-health.ts';
 import { noteRequest } from './note-request.ts';
 import { resolve } from './resolve.ts';
 import { see } from './see.ts';
@@ -34,6 +35,7 @@ const ACTS: Readonly<Record<Deed, Act>> = {
   Repair: running(repair),
   Count: running(count),
   NoteRequest: noteRequest,
+  NoteHealth: noteHealth,
 };
 
 /** Errors of the candidate's own, which count against `sync.retries`; all others are tried for ever. */

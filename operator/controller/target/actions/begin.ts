@@ -11,7 +11,7 @@ import { cameTo, waitingAfter, withWaiting } from '../../record/waiting.ts';
 import { consentTo } from '../deploy/pruning.ts';
 import { type DeployContext, kindsOf } from '../deploy-context.ts';
 import { Planning } from '../planning.ts';
-import { isPromoted } from '../promotion.ts';
+import { comesAfter, isPromoted } from '../promotion.ts';
 import type { Run } from '../run.ts';
 import { judgementOf } from '../stage.ts';
 import type { Outcome, TargetState } from '../state.ts';
@@ -54,6 +54,7 @@ export async function begin(run: Run, state: TargetState): Promise<Outcome> {
     delete changed.pending;
     changed.waiting = waitingAfter(changed.waiting ?? [], candidate);
     if (changed.waiting.length === 0) delete changed.waiting;
+    if (changed.soak?.digest !== candidate.digest) delete changed.soak;
     // The status has what an only target acted on: an older request counts as done no longer.
     if (!run.isOneOfSeveral) delete changed.handledRequest;
     if (run.request.open !== undefined && run.request.key !== undefined)
@@ -63,6 +64,7 @@ export async function begin(run: Run, state: TargetState): Promise<Outcome> {
   });
   parts.approvals.markUsed(context.record.used ?? []);
   context.unreported.begin({ how: 'begun', deployment });
+  parts.evidence.release(target, comesAfter(target));
   return { type: 'Begun' };
 }
 
@@ -204,6 +206,7 @@ async function accept(
     delete record.deployment;
     delete record.pending;
     delete record.waiting;
+    delete record.soak;
     delete record.handledRequest;
     delete record.used;
     Object.assign(record, before);

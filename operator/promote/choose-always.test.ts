@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Candidate, choose, type Evidence, type Situation } from './choose.ts';
+import type { BlockedBy } from './gate.ts';
+import { FREE, type Governance } from './governance.ts';
+
+const STATES: readonly Evidence['is'][] = [
+  'Passed',
+  'Soaks',
+  'NotHealthy',
+  'RunsAnother',
+  'NotSeen',
+  'OutOfSight',
+];
+const ENVIRONMENTS = ['staging-eu', 'staging-us'];
+const SOON = new Date('2026-11-29T10:30:00Z');
+const FREEZE: BlockedBy = {
+  reason: 'Frozen',
+  message: 'It is frozen.',
+  remedy: 'Time',
+  standing: 'Waiting',
+  clearsAt: SOON,
+};
+const after = { stage: 'staging', environments: ENVIRONMENTS };
+const inStage = { is: 'InStage', policy: 'standard', stage: 'prod', isFollowed: false } as const;
+const GOVERNANCES: readonly Governance[] = [
+  FREE,
+  inStage,
+  { ...inStage, after },
+  { ...inStage, after: { ...after, environments: [] } },
+  { is: 'InNoStage', policy: 'standard' },
+  { is: 'Contested', policies: ['a', 'b'] },
+  { is: 'Unknown', problem: 'no answer' },
+];
+
+function* candidates(key: string): Generator<Candidate> {
+  for (const first of STATES)
+    for (const second of STATES)
+      for (const gates of [[], [FREEZE]])
+        yield {
+          key,
+          evidence: [first, second].map((is, index) => ({
+            environment: ENVIRONMENTS[index] ?? '',
+            is,
+            ...(is === 'Soaks' ? { soakedAt: SOON } : {}),
+          })),
+          gates,
+        };
+}
+
+/** All that there are with an older and a newer candidate, each in every state in two environments. */
+function* situations(): Generator<Situation> {
+  for (const governance of GOVERNANCES)
+    for (const wasGoverned of [false, true])
+      for (const older of candidates('older'))
+        for (const newer of candidates('newer'))
+          yield { environment: 'prod', governance, wasGoverned, waiting: [older, newer] };
+}
+
+function mayEnter({ governance, wasGoverned }: Situation, { evidence, gates }: Candidate): boolean {
+  if (gates.length > 0) return false;
+  if (governance.is === 'Free' || governance.is === 'InNoStage') return !wasGoverned;
+  if (governance.is !== 'InStage') return false;
+  if (governance.after === undefined) return true;
+  return governance.after.environments.length > 0 && evidence.every(({ is }) => is === 'Passed');
+}
+
+/** What is so in every situation. */
+const ALWAYS: Readonly<Record<string, (situation: Situation) => boolean>> = {
+  'no stage is skipped, no gate that is unmet is entered, nothing enters that is not healthy': (
+    situation,
+  ) => {
+    const { enter } = choose(situation);
+    return enter === undefined || mayEnter(situation, enter);
+  },
+  'the newest of those that may enter does, and one that may is never left waiting': (situation) => {
+    const newest = situation.waiting.findLast((one) => mayEnter(situation, one));
+    return choose(situation).enter?.key === newest?.key;
+  },
+  'why the newest waits is always said, and nothing where it does not': (situation) => {
+    const { enter, blockedBy } = choose(situation);
+    return (enter?.key === 'newer') === (blockedBy.length === 0);
+  },
+  'it is asked again when the first of all gates clears by itself': (situation) => {
+    const times = situation.waiting.some(
+      ({ gates, evidence }) =>
+        gates.length > 0 ||
+        (situation.governance.is === 'InStage' &&
+          situation.governance.after !== undefined &&
+          evidence.some(({ is }) => is === 'Soaks') &&
+          evidence.every(({ is }) => is === 'Soaks' || is === 'Passed')),
+    );
+    return (choose(situation).changesAt !== undefined) === times;
+  },
+};
+
+for (const [what, holds] of Object.entries(ALWAYS))
+  test(`always: ${what}`, () => {
+    let count = 0;
+    for (const situation of situations()) {
+      count += 1;
+      if (!holds(situation)) assert.fail(JSON.stringify(situation));
+    }
+    assert.ok(count > 70_000, `${count} situations`);
+  });
+
+test('always: the same is said of the same', () => {
+  let count = 0;
+  for (const situation of situations()) {
+    count += 1;
+    // A prime number: each part takes each of its values in turn.
+    if (count % 97 === 0) assert.deepEqual(choose(structuredClone(situation)), choose(situation));
+  }
+});
