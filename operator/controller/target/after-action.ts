@@ -30,16 +30,8 @@ export function foundAfter(state: TargetState, outcome: Outcome): Findings {
       return { ...found, judgement: { deferred: outcome.deferred } };
     case 'Held':
       return { ...found, held: outcome.held };
-    case 'Tidied': {
-      // What is remembered of it may be dropped meanwhile; what this look tells is decided.
-      const obstacle = obstacleOf(state);
-      return {
-        ...found,
-        isTidied: true,
-        isUndisturbed: outcome.isUndisturbed,
-        ...(obstacle === undefined ? {} : { obstacle }),
-      };
-    }
+    case 'Tidied':
+      return foundTidied(state, outcome);
     case 'FailedTry':
       return { ...found, failure: { error: outcome.error, isCounted: false } };
     case 'Counted':
@@ -58,6 +50,12 @@ export function foundAfter(state: TargetState, outcome: Outcome): Findings {
     default:
       return found;
   }
+}
+
+function foundTidied(state: TargetState, { isUndisturbed }: Extract<Outcome, { type: 'Tidied' }>): Findings {
+  // What is remembered of it may be dropped meanwhile; what this look tells is decided.
+  const obstacle = obstacleOf(state);
+  return { ...state.found, isTidied: true, isUndisturbed, ...(obstacle === undefined ? {} : { obstacle }) };
 }
 
 /** What was found of the newest is not about what was chosen in its place. */
