@@ -129,6 +129,11 @@ metadata: {name: more}
         names.map(async (name) => [name, { ...(await dataOf(stage, name)), ...idOf(await stage.get(name)) }]),
       ),
     );
+  // What lists all kinds is rendered anew by each definition that comes or goes, also those of other tests meanwhile.
+  const quiet = async () => {
+    const { lists, ...others } = await state();
+    return { ...others, lists: lists.has };
+  };
   const before = await state();
   assert.deepEqual([before.asks.has, before.lists.has], ['false', 'false']);
   const crd = definition('probes', probes, 'Probe');
@@ -150,7 +155,7 @@ metadata: {name: more}
   );
 
   await t.test('an empty commit and a request render nothing, also after a restart', async () => {
-    const now = await state();
+    const now = await quiet();
     const settled = async () => {
       const head = await stage.repository.git(['rev-parse', 'main']);
       for (const name of names) {
@@ -161,18 +166,18 @@ metadata: {name: more}
     };
     await stage.repository.commit({ README: 'nothing that is rendered' });
     await settled();
-    assert.deepEqual(await state(), now);
+    assert.deepEqual(await quiet(), now);
     await stage.restart('SIGTERM');
     await stage.repository.commit({ README: 'again' });
     await settled();
-    assert.deepEqual(await state(), now);
+    assert.deepEqual(await quiet(), now);
   });
 
   await t.test('a definition that is replaced takes nothing away; one that stays away does', async () => {
-    const now = await state();
+    const now = await quiet();
     await stage.kubectl('delete', 'crd', crd.metadata.name);
     await stage.apply(crd);
-    await always(state, (seen) => assert.deepEqual(seen, now), 2_000);
+    await always(quiet, (seen) => assert.deepEqual(seen, now), 2_000);
     await stage.kubectl('delete', 'crd', crd.metadata.name);
     const gone = (one: Application) => idOf(one).manifests !== now.asks.manifests;
     const told = await stage.until('asks', gone, 'other manifests of asks');
