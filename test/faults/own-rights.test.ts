@@ -25,9 +25,10 @@ const SECRET = 'a secret of more than 16 characters';
 /** Events that repeat are written together, once a minute. */
 const SERIES_MS = 90_000;
 const APPLICATIONS = 'applications.towpath.dev';
+const ENVIRONMENTS = 'environments.towpath.dev';
 const POLICIES = 'promotionpolicies.towpath.dev';
 /** Which came with releases after the first. */
-const LATER_KINDS = ['environments.towpath.dev', 'approvals.towpath.dev', POLICIES];
+const LATER_KINDS = [ENVIRONMENTS, 'approvals.towpath.dev', POLICIES];
 const FLAGS = [
   ...fastLease,
   '--upgrade-definitions',
@@ -195,6 +196,11 @@ async function driveAll(
   const said = { application: 'apart', environment: apart.name, digest };
   await say(cluster, namespace, { user: 'anna', groups: ['system:masters'] }, said);
   await stage.untilReadyAt('apart', await stage.repository.revParse('main'));
+  // What is counted of it is told 2 s after it changed.
+  const told = ['get', ENVIRONMENTS, apart.name, '-o', 'jsonpath={.metadata.finalizers}{.status.conditions}'];
+  await eventually(async () => /used-by.*Ready/.test(await stage.kubectl(...told)), {
+    describe: 'the Environment to say that it is used',
+  });
   await stage.kubectl('delete', APPLICATIONS, 'apart', '--timeout=60s');
 
   // An event that repeats.
