@@ -6,7 +6,8 @@ import { paint, plain, type Terminal, wrap } from '../text/terminal.ts';
 const MOST = 10;
 
 /** Which files were looked at, in sentences. */
-function cloneLines({ root, commit, branch, changes }: Clone): string[] {
+function cloneLines({ root, commit, branch, changes, fetchedFrom }: Clone): string[] {
+  if (fetchedFrom !== undefined) return [plain(`Commit ${short(commit)} of ${fetchedFrom}`)];
   const at = branch === undefined ? 'no branch' : `branch ${branch}`;
   const how = changes.length === 0 ? 'nothing uncommitted' : `with ${counted(changes.length)}:`;
   const lines = [`Clone ${root}, ${at}, HEAD ${short(commit)}, ${how}`].map(plain);
@@ -32,7 +33,8 @@ export function tellOf(
 }
 
 /** The same for programs. */
-export function cloneJson({ root, commit, branch, changes, untracked }: Clone): object {
+export function cloneJson({ root, commit, branch, changes, untracked, fetchedFrom }: Clone): object {
+  if (fetchedFrom !== undefined) return { fetchedFrom, commit };
   return { directory: root, commit, branch, changes, untracked };
 }
 

@@ -1,16 +1,14 @@
-import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import { environmentOf } from '../../operator/api/v1alpha1/application.ts';
 import { describeObject, idOf } from '../../operator/manifest/manifest.ts';
-import { hasSeveral, keyOf, readApplication } from '../application.ts';
+import { keyOf } from '../application.ts';
 import { CommandError, EXIT, type ExitCode } from '../exit-codes.ts';
 import { type Comparison, compare, type Difference } from '../local/compare.ts';
 import { leftovers } from '../local/leftovers.ts';
 import { placesOf, targetIdIn } from '../local/live.ts';
-import { environmentMeant, targetIdOf } from '../local/place.ts';
+import { targetIdOf } from '../local/place.ts';
 import { type LocalRender, renderLocally } from '../local/render.ts';
-import { type LocalSession, withClone } from '../local/session.ts';
+import { type LocalSession, withFiles } from '../local/session.ts';
 import { shownSides } from '../local/shown.ts';
-import { short } from '../text/application-tree.ts';
 import { jsonText } from '../text/exact.ts';
 import { wrap } from '../text/terminal.ts';
 import { cloneJson, tellOf } from './clone-lines.ts';
@@ -19,22 +17,21 @@ import { differenceLines, SIGNS } from './difference-lines.ts';
 import { operatorNamespace } from './nobody-leads.ts';
 
 export const diff: Command = {
-  usage: 'diff APP [ENV] --local DIR',
+  usage: 'diff APP [ENV] [--local DIR]',
   words: [1, 2],
   flags: ['local', 'output', 'operator-namespace', 'target-context'],
   summary:
-    'Shows what a sync of the files of your clone would change, before they are pushed: each object is tried with your rights.',
+    'Shows what a sync would change, of the commit that is wanted or of the files of your clone before they are pushed: each object is tried with your rights.',
   notes: [
-    'Files that Git knows are read as they are on disk; what is new is read once it was added (git add).',
+    'Without --local the commit is fetched with your own git into a directory that goes afterwards.',
+    '--local: files that Git knows are read as they are on disk; what is new is read once it was added (git add).',
     'The API server is asked for a dry-run of the same server-side apply; nothing is written.',
     '--context: the cluster with the Application, as for kubectl. --target-context: the one of an Environment elsewhere.',
     'Values of Secrets are masked.',
     'Exit codes: 0 no difference, 5 the commit would be refused, 9 differences, 10 none that can be seen, but rights or the cluster do not tell all.',
   ],
   run: async (context) => {
-    const { flags } = context;
-    if (flags.local === undefined) return withoutClone(context);
-    const found = await withClone(context, flags.local, (session) => lookAt(context, session));
+    const found = await withFiles(context, (session) => lookAt(context, session));
     if (isJson(context)) printAsJson(context, found);
     else print(context, found);
     return codeOf(found);
@@ -83,28 +80,6 @@ function refuseUnknown({ landing, isTargetAsked, unknown }: LocalSession): void 
 function codeOf({ differences, unknown }: Comparison): ExitCode {
   if (differences.some(({ change }) => change !== 'Kept')) return EXIT.Differs;
   return unknown.length === 0 ? EXIT.Done : EXIT.Unknown;
-}
-
-/** Manifests stand in no status, and the Secrets that have them are the operator's alone. */
-async function withoutClone(context: Context): Promise<never> {
-  const { kubectl, words, signal } = context;
-  const [name = '', environmentName] = words;
-  const application = await readApplication(kubectl, name, signal);
-  const environment = environmentMeant(application, environmentName);
-  const which = hasSeveral(application) ? `${name} ${environment}` : name;
-  const { desiredRevision, revision } = environmentOf(application.status, environment) ?? {};
-  throw new CommandError(
-    [
-      `What a sync of ${keyOf(application)} would change cannot be said from the cluster: the manifests that the operator made of a commit are in Secrets of namespace ${operatorNamespace(context)}, as values of Secrets may be in them, and these are for the operator alone. The files of the commit say the same.`,
-      `Clone ${application.spec.source.repoURL}, ${commitIn(application, desiredRevision ?? revision)}, and run kubectl towpath diff ${which} --local DIR. What it waits for, and what others changed: kubectl towpath why ${which}.`,
-    ].join(' '),
-    EXIT.Usage,
-  );
-}
-
-function commitIn({ status }: Application, revision: string | undefined): string {
-  const wanted = revision ?? status?.source?.revision;
-  return wanted === undefined ? 'check out the commit' : `check out ${short(wanted)}`;
 }
 
 function hooksOf({ hooks }: LocalRender): string[] {

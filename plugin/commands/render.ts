@@ -1,8 +1,8 @@
 import type { Manifest } from '../../operator/manifest/manifest.ts';
-import { CommandError, EXIT, type ExitCode } from '../exit-codes.ts';
+import { EXIT, type ExitCode } from '../exit-codes.ts';
 import type { Clone } from '../local/clone.ts';
 import { type LocalRender, renderLocally } from '../local/render.ts';
-import { type LocalSession, withClone } from '../local/session.ts';
+import { type LocalSession, withFiles } from '../local/session.ts';
 import { shownOf } from '../local/shown.ts';
 import { jsonText, parseJson } from '../text/exact.ts';
 import { paint, plain } from '../text/terminal.ts';
@@ -11,27 +11,21 @@ import { cloneJson, tellOf } from './clone-lines.ts';
 import { type Command, type Context, isJson } from './command.ts';
 
 export const render: Command = {
-  usage: 'render APP [ENV] --local DIR',
+  usage: 'render APP [ENV] [--local DIR]',
   words: [1, 2],
   flags: ['local', 'output', 'target-context'],
   summary:
-    'Prints the manifests that the files of your clone make, uncommitted changes among them, before they are pushed.',
+    'Prints the manifests of the commit that is wanted, or of the files of your clone, uncommitted changes among them, before they are pushed.',
   notes: [
-    'Files that Git knows are read as they are on disk; what is new is read once it was added (git add).',
+    'Without --local the commit is fetched with your own git into a directory that goes afterwards.',
+    '--local: files that Git knows are read as they are on disk; what is new is read once it was added (git add).',
     "Path, values files and values are those of the Application's spec and of its Environment; version and kinds are the cluster's.",
     '--target-context: the context of your kubeconfig for an Environment in another cluster.',
     'Values of Secrets are masked.',
     'Exit codes: 0 all is known, 5 the commit would be refused, 10 rights or the cluster do not tell all.',
   ],
   run: async (context) => {
-    const { words, flags } = context;
-    const [name = ''] = words;
-    if (flags.local === undefined)
-      throw new CommandError(
-        `What is to be rendered? Name your clone of the repository: kubectl towpath render ${name} --local DIR.`,
-        EXIT.Usage,
-      );
-    const { rendered, ...session } = await withClone(context, flags.local, async (session) => ({
+    const { rendered, ...session } = await withFiles(context, async (session) => ({
       ...session,
       rendered: await renderLocally(session, ''),
     }));

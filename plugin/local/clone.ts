@@ -26,6 +26,8 @@ export interface Clone {
   /** All files that Git knows, and that the next commit has, by path. */
   tracked: readonly string[];
   remotes: readonly string[];
+  /** Whence the commit was fetched, where it is no clone of the user's. */
+  fetchedFrom?: string;
 }
 
 /** Reads which commit a clone is at, and what was changed there since. @throws CommandError where it is none. */

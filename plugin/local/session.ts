@@ -1,10 +1,11 @@
-import type { Application } from '../../operator/api/v1alpha1/application.ts';
-import { readApplication } from '../application.ts';
+import { type Application, environmentOf } from '../../operator/api/v1alpha1/application.ts';
+import { keyOf, readApplication } from '../application.ts';
 import { type ApiServer, withApiServer } from '../cluster/api-server.ts';
 import { discover, type Served } from '../cluster/discovery.ts';
 import { CommandError } from '../exit-codes.ts';
 import type { Kubectl } from '../kubectl.ts';
 import { type Clone, readClone } from './clone.ts';
+import { withFetched } from './fetched.ts';
 import { type Landing, landingOf } from './landing.ts';
 import { environmentMeant } from './place.ts';
 
@@ -33,20 +34,43 @@ interface Asking {
   signal: AbortSignal;
 }
 
-/** @throws CommandError where there is no such Application, environment or clone. */
-export async function withClone<T>(
-  context: Asking,
-  directory: string,
-  work: (session: LocalSession) => Promise<T>,
-): Promise<T> {
-  const { kubectl, words, signal } = context;
+/**
+ * Of the clone that `--local` names, or else of the commit that the Application wants there.
+ *
+ * @throws CommandError where there is no such Application, environment, clone or commit.
+ */
+export async function withFiles<T>(context: Asking, work: (session: LocalSession) => Promise<T>): Promise<T> {
+  const { kubectl, words, flags, signal } = context;
   const [name = '', environmentName] = words;
   const application = await readApplication(kubectl, name, signal);
   const environment = environmentMeant(application, environmentName);
-  const clone = await readClone(directory);
+  const withClone = async (clone: Clone) => withServers(context, { application, environment, clone }, work);
+  if (flags.local !== undefined) return withClone(await readClone(flags.local));
+  return withFetched(wantedOf(application, environment), signal, withClone);
+}
+
+/** @throws CommandError where no commit is known */
+function wantedOf(application: Application, environment: string) {
+  const { spec, status } = application;
+  const { desiredRevision, revision } = environmentOf(status, environment) ?? {};
+  const commit = desiredRevision ?? revision ?? status?.source?.revision;
+  if (commit === undefined)
+    throw new CommandError(
+      `No commit is known yet that ${keyOf(application)} wants in environment ${environment}: kubectl towpath why ${application.metadata.name} says what it waits for. For a clone of yours: --local DIR.`,
+    );
+  // What follows another ref is found by its id, or not at all.
+  const hasRef = spec.environments?.some((one) => one.name === environment && one.ref !== undefined);
+  return { url: spec.source.repoURL, commit, ref: hasRef === true ? undefined : status?.source?.ref };
+}
+
+function withServers<T>(
+  context: Asking,
+  { application, environment, clone }: { application: Application; environment: string; clone: Clone },
+  work: (session: LocalSession) => Promise<T>,
+): Promise<T> {
   return withApiServer(context, async (server) => {
     const landing = await landingOf(server, application, environment);
-    const common = { application, landing, clone, server, signal };
+    const common = { application, landing, clone, server, signal: context.signal };
     return withTarget(context, landing, server, async ({ target, isTargetAsked }) =>
       work({
         ...common,

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { rmSync, symlinkSync } from 'node:fs';
+import { existsSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { parseAllDocuments } from 'yaml';
+import { withFetched } from '../../plugin/local/fetched.ts';
 import { cloneOf, type UserClone } from '../harness/clone.ts';
 import { definition } from '../harness/definition.ts';
 import { kubeconfigWith } from '../harness/operator-rights.ts';
@@ -278,7 +279,6 @@ test('kubectl towpath render shows what the files of a clone make before they ar
     };
     assert.match(await of('web', '--local', '/'), /^1 \/ is in no Git clone: name /);
     assert.match(await of('web', '--local', '/nowhere'), /^1 There is no directory \/nowhere: /);
-    assert.match(await of('web'), /^2 What is to be rendered\? .* render web --local DIR\.\n$/);
     assert.match(
       await of('wbe', '--local', clone.directory),
       /^1 There is no Application wbe here; .*\bweb\b/,
@@ -508,15 +508,46 @@ test('kubectl towpath diff shows what a sync of a clone would change, and change
     assert.deepEqual(shell.temporary(), []);
   });
 
-  await t.test('2: without a clone it says whose files it takes, and where they are', async () => {
-    const { code, stderr } = await towpath('diff', 'web');
-    const { status } = await stage.get('web');
-    assert.equal(code, 2);
-    const commit = status?.source?.revision?.slice(0, 7);
-    assert.ok(
-      stderr.includes(`Clone ${stage.repoURL}, check out ${commit}, and run kubectl towpath diff`),
-      stderr,
-    );
-    assert.match(stderr, /Secrets of namespace towpath-system, .* for the operator alone\./);
-  });
+  await t.test(
+    "without a clone the commit that is wanted is fetched with the user's git, and goes again",
+    async () => {
+      const { status } = await stage.get('web');
+      const seven = status?.source?.revision?.slice(0, 7);
+      const same = await towpath('diff', 'web');
+      assert.equal(same.code, 0, same.stdout + same.stderr);
+      assert.ok(same.stderr.startsWith(`Commit ${seven} of ${stage.repoURL}`), same.stderr);
+      await towpath('suspend', 'web');
+      await stage.kubectl('patch', 'configmap', 'web', '--type=merge', '-p', '{"data":{"color":"by hand"}}');
+      const json = await towpath('diff', 'web', '-o', 'json');
+      await towpath('resume', 'web');
+      assert.equal(json.code, 9, json.stderr);
+      assert.deepEqual(changesIn(JSON.parse(json.stdout) as Differences), ['Changed ConfigMap web']);
+      const { clone: fetched } = JSON.parse(json.stdout) as { clone: object };
+      assert.deepEqual(fetched, { fetchedFrom: stage.repoURL, commit: status?.source?.revision });
+      const rendered = await towpath('render', 'web');
+      assert.equal(rendered.code, 0, rendered.stderr);
+      assert.match(rendered.stdout, /color: red/);
+      assert.deepEqual(ground.temporary(), []);
+    },
+  );
+
+  await t.test(
+    'a commit that cannot be fetched is told with the words of git, and runs no program',
+    async () => {
+      const mark = join(clone.directory, 'ran');
+      const ofUrl = (url: string) => {
+        const wanted = { url, commit: '0'.repeat(40), ref: 'refs/heads/main' };
+        return withFetched(wanted, AbortSignal.timeout(60_000), async () =>
+          assert.fail('nothing was fetched'),
+        );
+      };
+      await assert.rejects(ofUrl(stage.repoURL), /git checkout ended with code \d+: .*--local DIR\./s);
+      await assert.rejects(ofUrl(`ext::sh -c touch% ${mark}`), /transport 'ext' not allowed/);
+      assert.ok(!existsSync(mark));
+      await stage.application('unknown', { source: { repoURL: `${stage.repoURL}-missing` } });
+      const { code, stderr } = await towpath('diff', 'unknown');
+      assert.equal(code, 1, stderr);
+      assert.match(stderr, /^No commit is known yet that \S+\/unknown wants .* kubectl towpath why unknown/);
+    },
+  );
 });
