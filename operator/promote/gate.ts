@@ -38,6 +38,8 @@ export type Opening =
 export interface OpeningOf {
   /** Whose they are, as a sentence begins: `Environment prod`. */
   readonly whose: string;
+  /** Where they stand there: `spec.gates.windows`. */
+  readonly field: string;
   readonly opening: Opening;
 }
 

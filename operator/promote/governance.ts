@@ -1,4 +1,5 @@
 import type { Freeze } from '../api/v1alpha1/environment.ts';
+import type { Gates } from '../api/v1alpha1/gates.ts';
 
 /** What PromotionPolicies say of an Application in one of its environments. */
 export type Governance =
@@ -16,6 +17,8 @@ export interface InStage {
   readonly is: 'InStage';
   readonly policy: string;
   readonly stage: string;
+  /** Of the stage, beside those of the Environment. */
+  readonly gates?: Gates;
   /** Of the policy: times in which nothing new enters. */
   readonly freezes?: readonly Freeze[];
   /** The stage that it comes after, with the environments that the Application has of it. */

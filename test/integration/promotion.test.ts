@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { type Application, environmentOf } from '../../operator/api/v1alpha1/application.ts';
+import { DAYS } from '../../operator/api/v1alpha1/gates.ts';
+import { installPolicies, say } from '../harness/approvals.ts';
 import { newEnvironment, type StagedEnvironment } from '../harness/environments.ts';
 import { conditionOf, fastLease, newStage, type Stage } from '../harness/operator.ts';
 import { eventually } from '../harness/wait.ts';
 
 const API = '/apis/towpath.dev/v1alpha1';
+const ADMISSION = 'promotion.towpath.dev';
 
 /** A Deployment that never becomes healthy, and never fails before its time. */
 const NEVER_READY = `---
@@ -88,7 +92,7 @@ async function policy(
   { stage, staging, prod }: Promoted,
   name: string,
   tier: string,
-  gates?: { soak: string },
+  gates?: object,
 ): Promise<void> {
   await apply(stage, policyPath(stage, name), {
     apiVersion: 'towpath.dev/v1alpha1',
@@ -140,9 +144,9 @@ function waitsFor(promoted: Promoted, name: string, revision: string, reason: st
 }
 
 test('environments in stages of a PromotionPolicy', async (t) => {
-  const names = ['web', 'refused', 'attack', 'label', 'late', 'soak', 'line'];
+  const names = ['web', 'refused', 'attack', 'label', 'late', 'soak', 'line', 'gated'];
   const stage = await newStage(t, {
-    flags: fastLease,
+    flags: [...fastLease, `--approval-policy=${ADMISSION}`],
     files: Object.assign({}, ...names.map((name) => chart(name, '1'))),
   });
   const staging = await newEnvironment(t, stage, 'staging');
@@ -169,6 +173,10 @@ test('environments in stages of a PromotionPolicy', async (t) => {
     required,
   );
   await run('A12: in a Sequential stage one environment follows the other', oneAfterTheOther);
+  await run(
+    'A4: windows and approvals of a stage are judged together at the moment of entry, each by itself',
+    gated,
+  );
   await run('a freeze of the policy holds all of its stages', frozen);
   await run(
     'D7: a soak is neither shortened nor lost where the operator is killed, and what came meanwhile follows',
@@ -255,6 +263,77 @@ async function olderOne(promoted: Promoted): Promise<void> {
   const fourth = await stage.repository.commit(chart('refused', '4'));
   await says(promoted, prod, 'refused', '4 all');
   await stage.untilReadyAt('refused', fourth);
+}
+
+async function gated(promoted: Promoted, t: TestContext): Promise<void> {
+  const { stage, staging, prod } = promoted;
+  const { cluster, namespace } = stage;
+  await installPolicies(t, cluster, 'Validating', { name: ADMISSION, namespaces: [namespace] });
+  // Neither now nor soon.
+  const day = DAYS[(new Date().getUTCDay() + 3) % 7];
+  const windows = [{ days: [day], from: '09:00', until: '10:00', timeZone: 'UTC' }];
+  const approvals = { required: 2, groups: ['release-managers'] };
+  await policy(promoted, 'gated', 'gated', { windows, approvals });
+  await application(promoted, 'gated', { labels: { tier: 'gated' } });
+  const blocked = (reasons: readonly string[], message: RegExp) =>
+    stage.until(
+      'gated',
+      (of) => {
+        const all = entry(of, prod)?.blockedBy ?? [];
+        return (
+          isDeepStrictEqual(
+            all.map(({ reason }) => reason),
+            reasons,
+          ) && message.test(all[0]?.message ?? '')
+        );
+      },
+      `prod to be kept out by ${reasons.join(', ')}`,
+    );
+  const waiting = await blocked(['AwaitingApproval', 'OutsideWindow'], /^0 of 2 approvals/);
+  assert.equal(await saidIn(promoted, staging, 'gated'), '1 all');
+  const [, outside] = entry(waiting, prod)?.blockedBy ?? [];
+  assert.match(
+    outside?.message ?? '',
+    /^Stage prod of PromotionPolicy gated lets in .* spec\.stages\[prod\]/,
+  );
+  assert.ok(Date.parse(outside?.clearsAt ?? '') > Date.now());
+
+  const digest = entry(waiting, prod)?.desiredDigest ?? '';
+  const approve = async (user: string, groups: readonly string[]) => {
+    const said = { application: 'gated', environment: prod.name, digest };
+    const { status, body } = await say(
+      cluster,
+      namespace,
+      { user, groups: ['system:masters', ...groups] },
+      said,
+    );
+    assert.equal(status, 201, body);
+  };
+  await approve('anna', ['release-managers']);
+  await approve('mallory', ['guests']);
+  await blocked(['AwaitingApproval', 'OutsideWindow'], /^1 of 2 approvals .*by anna/);
+  await approve('bert', ['release-managers']);
+  await blocked(['OutsideWindow'], /^Stage prod/);
+  assert.equal(await saidIn(promoted, prod, 'gated'), undefined);
+  // Against the policy as it is then.
+  await policy(promoted, 'gated', 'gated', { approvals });
+  await says(promoted, prod, 'gated', '1 all');
+  await stage.untilReadyAt('gated', await stage.repository.revParse('main'));
+
+  const next = await stage.repository.commit(chart('gated', '2'));
+  const used = await waitsFor(promoted, 'gated', next, 'AwaitingApproval');
+  assert.match(entry(used, prod)?.blockedBy?.[0]?.message ?? '', /^0 of 2/, 'those before were used up');
+  const zone = { windows: [{ ...windows[0], timeZone: 'Europe/Berlyn' }] };
+  await policy(promoted, 'gated', 'gated', zone);
+  const read = ['get', 'tpolicy', 'gated', '-o', 'jsonpath={.status.conditions}'];
+  await eventually(
+    async () => /Stalled.*WindowInvalid|WindowInvalid.*Stalled/.test(await stage.kubectl(...read)),
+    {
+      describe: 'the policy to say that its window cannot be',
+    },
+  );
+  await policy(promoted, 'gated', 'gated');
+  await says(promoted, prod, 'gated', '2 all');
 }
 
 async function forgedStatus(promoted: Promoted): Promise<void> {

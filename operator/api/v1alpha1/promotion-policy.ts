@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { judgedFields } from './application-status.ts';
 import { durationField } from './duration.ts';
 import { freezeSchema } from './environment.ts';
+import { gatesSchema } from './gates.ts';
 import { API_VERSION } from './names.ts';
 import { describeIssue, metadataSchema } from './resource.ts';
 import { environmentName, matches, namedList, orderedList, ruled, text } from './schema.ts';
@@ -44,6 +45,7 @@ const stageSchema = z.object({
         '1s',
         '720h',
       ).exactOptional(),
+      ...gatesSchema.shape,
     })
     .meta({ description: 'What has to be the case besides before anything new enters.' })
     .exactOptional(),

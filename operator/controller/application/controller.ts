@@ -13,6 +13,7 @@ import { RecordStore } from '../record/store.ts';
 import type { TargetIdentity } from '../record/target.ts';
 import { TargetController } from '../target/controller.ts';
 import { Evidence } from '../target/evidence.ts';
+import { wantsApprovals } from '../target/gates.ts';
 import { Wishes } from '../target/handover/wishes.ts';
 import type { DueTarget } from '../target/looks.ts';
 import { Openings } from '../target/openings.ts';
@@ -263,7 +264,7 @@ export class ApplicationController {
   onApprovalAdmission(): void {
     for (const [, { specified }] of this.#applications.entries())
       for (const target of specified)
-        if (isPlaced(target) && target.gates.approvals !== undefined) this.#targets.look(target.name);
+        if (isPlaced(target) && wantsApprovals(target)) this.#targets.look(target.name);
   }
 
   async #placeAnew(environment: string): Promise<void> {

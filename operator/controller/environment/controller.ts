@@ -4,6 +4,7 @@ import type { KubeClient } from '../../kube/client.ts';
 import type { CredentialState } from '../../observe/environment-metrics.ts';
 import type { Logger } from '../../observe/log.ts';
 import { nextChange } from '../../promote/gates/freeze.ts';
+import { gatesFault } from '../../promote/gates/gates-fault.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { HOME, type PlacedTarget } from '../record/target.ts';
 import { Timers } from '../work/timers.ts';
@@ -11,7 +12,6 @@ import type { Connect } from './cluster-link.ts';
 import { Clusters } from './clusters.ts';
 import type { EnvironmentFacts } from './environment-status.ts';
 import { Environments, type EnvironmentsView, type KnownEnvironment } from './environments.ts';
-import { gatesFault } from './gates-fault.ts';
 import { unlistedRole } from './managed-access.ts';
 import { managedRoleOf } from './managed-objects.ts';
 import type { KnownLabels } from './namespace-labels.ts';
@@ -214,7 +214,7 @@ export class EnvironmentController implements EnvironmentsView {
       others: { frozenUntil, ...(isOnly ? counts : {}) },
       deletion: isGoing ? inUse(name, uses) : undefined,
       access: environment && unlistedRole(name, managedRoleOf(environment.spec), clusterRoles),
-      gates: environment && gatesFault(name, environment.spec.gates),
+      gates: environment && gatesFault(`Environment ${name}`, 'spec.gates', environment.spec.gates),
       stand: this.#clusters.stand(name),
       recorded: this.#recorded.get(name) ?? new Set(),
       homeVersion: this.#options.home.discovery.kubeVersion() || undefined,

@@ -38,6 +38,7 @@ export function governanceIn(
     is: 'InStage',
     policy: name,
     stage: stage.name,
+    ...(stage.gates === undefined ? {} : { gates: stage.gates }),
     ...(freezes.length === 0 ? {} : { freezes }),
     ...(before === undefined
       ? {}

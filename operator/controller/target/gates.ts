@@ -1,7 +1,9 @@
+import type { Gates } from '../../api/v1alpha1/gates.ts';
 import { changesAt, decide } from '../../promote/decide.ts';
 import type { ApprovalsOf, BlockedBy, Entry } from '../../promote/gate.ts';
 import { settledBy } from '../../promote/gates/approvals.ts';
 import { frozenBy } from '../../promote/gates/freeze.ts';
+import type { Target } from '../record/target.ts';
 import { dependenciesIn } from './dependencies.ts';
 import { type Judged, promotionOf } from './promotion.ts';
 import type { Run } from './run.ts';
@@ -37,22 +39,49 @@ function policyFreeze({ target: { governance }, context }: Run): readonly Blocke
 /** All that decides whether manifests may enter, by their digest. */
 function entryOf(run: Run, digest: string | undefined): Entry {
   const { parts, application, target, context } = run;
-  const { environment, freezes, gates } = target;
+  const { environment, freezes } = target;
   const now = context.now();
-  const whose = `Environment ${environment}`;
+  const all = allGates(target);
   return {
     environment,
     now,
     freezes,
-    openings: gates.windows === undefined ? [] : [{ whose, opening: parts.openings.at(gates.windows, now) }],
+    openings: all.flatMap(({ whose, field, gates: { windows } }) =>
+      windows === undefined
+        ? []
+        : [{ whose, field: `${field}.windows`, opening: parts.openings.at(windows, now) }],
+    ),
     dependencies: dependenciesIn(environment, application, parts.lookup),
-    approvals: approvalsOf(run, whose, digest),
+    approvals: approvalsOf(run, all, digest),
   };
+}
+
+interface GatesOf {
+  /** As a sentence begins. */
+  readonly whose: string;
+  /** Where they stand there. */
+  readonly field: string;
+  readonly gates: Gates;
+}
+
+/** The platform's own, and those of the stage that a policy has the target in: one lifts none of the other's. */
+function allGates({ environment, gates, governance }: Pick<Target, 'environment' | 'gates' | 'governance'>) {
+  const all: GatesOf[] = [{ whose: `Environment ${environment}`, field: 'spec.gates', gates }];
+  if (governance.is !== 'InStage' || governance.gates === undefined) return all;
+  const { stage, policy } = governance;
+  const whose = `Stage ${stage} of PromotionPolicy ${policy}`;
+  all.push({ whose, field: `spec.stages[${stage}].gates`, gates: governance.gates });
+  return all;
+}
+
+/** Whether persons have to say yes to what enters. */
+export function wantsApprovals(target: Pick<Target, 'environment' | 'gates' | 'governance'>): boolean {
+  return allGates(target).some(({ gates }) => gates.approvals !== undefined);
 }
 
 /** A process that begins anew has not heard of any: what nobody has seen is no reason to say that none is there. */
 export async function knowApprovals({ parts, target, context }: Run): Promise<void> {
-  if (target.gates.approvals === undefined) return;
+  if (!wantsApprovals(target)) return;
   await parts.approvals.known(context.signal);
   // What could not be written before the process ended.
   parts.approvals.markUsed(context.record.used ?? []);
@@ -61,22 +90,24 @@ export async function knowApprovals({ parts, target, context }: Run): Promise<vo
 /** None where the manifests entered already: what runs is not asked about again, and a retry is no entry. */
 function approvalsOf(
   { parts, application: { metadata }, target, context }: Run,
-  whose: string,
+  all: readonly GatesOf[],
   digest: string | undefined,
 ): readonly ApprovalsOf[] {
-  const gate = target.gates.approvals;
   const { deployment, used = [] } = context.record;
-  if (gate === undefined || (digest !== undefined && deployment?.candidate.digest === digest)) return [];
+  if (digest !== undefined && deployment?.candidate.digest === digest) return [];
   const usedUp = new Set(used.map(({ approval }) => approval));
-  const decisions = digest === undefined ? [] : parts.approvals.unused(target.name, digest);
-  return [
-    {
-      whose,
-      gate,
-      how: `${metadata.name} ${target.environment} -n ${metadata.namespace}`,
-      digest,
-      decisions: decisions.filter(({ uid }) => !usedUp.has(uid)),
-      admission: parts.approvals.admission,
-    },
-  ];
+  return all.flatMap(({ whose, gates: { approvals: gate } }) => {
+    if (gate === undefined) return [];
+    const decisions = digest === undefined ? [] : parts.approvals.unused(target.name, digest);
+    return [
+      {
+        whose,
+        gate,
+        how: `${metadata.name} ${target.environment} -n ${metadata.namespace}`,
+        digest,
+        decisions: decisions.filter(({ uid }) => !usedUp.has(uid)),
+        admission: parts.approvals.admission,
+      },
+    ];
+  });
 }

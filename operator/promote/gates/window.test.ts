@@ -157,7 +157,7 @@ test('A9: outside of a window what is new waits with when it clears; inside noth
       freezes: [],
       dependencies: [],
       approvals: [],
-      openings: [{ whose: 'Environment prod', opening }],
+      openings: [{ whose: 'Environment prod', field: 'spec.gates.windows', opening }],
     };
   };
   const sunday = entryAt('2026-11-29T18:00:00Z');

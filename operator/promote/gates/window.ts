@@ -11,29 +11,32 @@ export function windows({ openings }: Entry): readonly BlockedBy[] {
   return openings.flatMap((opening) => blockedBy(opening) ?? []);
 }
 
-function blockedBy({ whose, opening }: OpeningOf): BlockedBy | undefined {
+function blockedBy({ whose, field, opening }: OpeningOf): BlockedBy | undefined {
   switch (opening.is) {
     case 'Open':
       return undefined;
     case 'Closed':
       return {
         reason: 'OutsideWindow',
-        message: `${whose} lets in what is new in its windows only, and the next one begins at ${opening.opensAt}. What is new waits; who runs it decides on its spec.gates.windows.`,
+        message: `${whose} lets in what is new in its windows only, and the next one begins at ${opening.opensAt}. What is new waits; who wrote it decides on its ${field}.`,
         remedy: 'Time',
         standing: 'Waiting',
         clearsAt: opening.changesAt,
       };
     case 'Never':
-      return never(whose, 'none of its windows ever begins');
+      return never({ whose, field }, 'none of its windows ever begins');
     case 'Unknown':
-      return never(whose, `one of its windows names a time zone that is not known: ${opening.timeZone}`);
+      return never(
+        { whose, field },
+        `one of its windows names a time zone that is not known: ${opening.timeZone}`,
+      );
   }
 }
 
-function never(whose: string, why: string): BlockedBy {
+function never({ whose, field }: Pick<OpeningOf, 'whose' | 'field'>, why: string): BlockedBy {
   return {
     reason: 'WindowInvalid',
-    message: `Nothing new is deployed, and what runs stays: ${whose} lets it in by its windows only, and ${why}. Who runs it can correct its spec.gates.windows.`,
+    message: `Nothing new is deployed, and what runs stays: ${whose} lets it in by its windows only, and ${why}. Who wrote it can correct its ${field}.`,
     remedy: 'Resource',
     standing: 'Blocked',
   };

@@ -187,15 +187,15 @@ export const TARGET_REASONS = {
     'Wait for the time in blockedBy, or ask who runs the Environment to end the freeze in its spec.freezes.',
   ),
   OutsideWindow: none(
-    'The Environment lets in what is new in its windows only, and none is open: something newer waits, and what runs goes on.',
-    'Wait for the time in blockedBy, or ask who runs the Environment to change its spec.gates.windows.',
+    'The Environment, or the stage of the policy, lets in what is new in its windows only, and none is open: something newer waits, and what runs goes on.',
+    'Wait for the time in blockedBy, or ask who wrote the Environment, or the policy, to change its windows.',
   ),
   WindowInvalid: resource(
-    'A window of the Environment names a time zone that is not known, or none ever begins: nothing new is deployed there, and what runs goes on.',
-    'Ask who runs the Environment to correct its spec.gates.windows; it is noticed at once.',
+    'A window of the Environment, or of the stage, names a time zone that is not known, or none ever begins: nothing new is deployed there, and what runs goes on.',
+    'Ask who wrote the Environment, or the policy, to correct its windows; it is noticed at once.',
   ),
   AwaitingApproval: none(
-    'The Environment wants persons to approve the manifests that wait, and not enough have.',
+    'The Environment, or the stage of the policy, wants persons to approve the manifests that wait, and not enough have.',
     'Look at what changes, and approve or reject it: kubectl towpath approve.',
   ),
   Rejected: none(
