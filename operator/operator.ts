@@ -294,8 +294,14 @@ export class Operator {
       isNamed: (name) => this.#controller.isNamed(name),
       recordedIn: (name) => this.#controller.recordedIn(name),
       log: this.#log,
-      onChange: (name) => this.#controller.onEnvironment(name),
-      onListed: () => this.#controller.onEnvironmentsListed(),
+      onChange: (name) => {
+        this.#controller.onEnvironment(name);
+        this.#policies.onEnvironment(name);
+      },
+      onListed: () => {
+        this.#controller.onEnvironmentsListed();
+        this.#policies.onEnvironment(undefined);
+      },
       random: Math.random,
     });
   }
@@ -306,6 +312,8 @@ export class Operator {
       namespace: this.#flags['watch-namespace'],
       log: this.#log,
       applicationsIn: (namespace) => this.#controller.applicationsIn(namespace),
+      isMissing: (name) =>
+        this.#environments.problem === undefined && this.#environments.get(name) === undefined,
       onChange: (namespace) => this.#controller.onPolicies(namespace),
       random: Math.random,
     });

@@ -285,8 +285,8 @@ async function drivePolicy(stage: Stage): Promise<void> {
   };
   // Its definition is being made.
   await eventually(() => stage.apply(policy).then(() => true), { describe: 'the kind to be served' });
-  const ready = ['get', POLICIES, 'standard', '-o', 'jsonpath={.status.conditions[0].status}'];
-  await eventually(async () => (await stage.kubectl(...ready)) === 'True', {
+  const ready = ['get', POLICIES, 'standard', '-o', 'jsonpath={.status.conditions[0].reason}'];
+  await eventually(async () => (await stage.kubectl(...ready)) === 'EnvironmentNotFound', {
     describe: 'the status of the policy',
   });
 }

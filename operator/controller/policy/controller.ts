@@ -17,6 +17,8 @@ export interface PolicyControllerOptions {
   log: Logger;
   /** The Applications of a namespace that can be read. */
   applicationsIn(namespace: string): readonly Application[];
+  /** Whether it is known that there is no such Environment. */
+  isMissing(environment: string): boolean;
   /** What those of a namespace say of Applications may be another thing now; undefined: those of all. */
   onChange(namespace: string | undefined): void;
   random(): number;
@@ -81,6 +83,15 @@ export class PolicyController implements PoliciesView {
     for (const key of this.#in(namespace)) this.#counts.setIfNone(key, COUNT_AFTER_MS);
   }
 
+  /** An Environment came, changed, or went, or which there are is known now: undefined. */
+  onEnvironment(environment: string | undefined): void {
+    for (const key of this.#policies.keys()) {
+      const { stages = [] } = this.#policies.get(key)?.policy?.spec ?? {};
+      const isNamed = stages.some(({ environments }) => environments.some((name) => name === environment));
+      if (environment === undefined || isNamed) this.#counts.setIfNone(key, COUNT_AFTER_MS);
+    }
+  }
+
   governanceOf(application: Pick<Application, 'metadata' | 'spec'>, environment: string): Governance {
     return this.#policies.governanceOf(application, environment);
   }
@@ -90,7 +101,7 @@ export class PolicyController implements PoliciesView {
   }
 
   async #patch(key: string, signal: AbortSignal): Promise<void> {
-    const { client, applicationsIn } = this.#options;
+    const { client, applicationsIn, isMissing } = this.#options;
     const known = this.#policies.get(key);
     if (known === undefined) return;
     const { policy, object, errors } = known;
@@ -98,6 +109,7 @@ export class PolicyController implements PoliciesView {
     const facts = {
       applications: applicationsIn(namespace),
       policies: this.#policies.readable(namespace),
+      isMissing,
     };
     const status =
       policy === undefined

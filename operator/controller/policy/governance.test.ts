@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseApplication } from '../../api/v1alpha1/application.ts';
-import { parsePolicy } from '../../api/v1alpha1/promotion-policy.ts';
+import { type Application, parseApplication } from '../../api/v1alpha1/application.ts';
+import { type PromotionPolicy, parsePolicy } from '../../api/v1alpha1/promotion-policy.ts';
 import { governanceIn } from './governance.ts';
 import { policyStatus } from './status.ts';
 
 const NOW = new Date('2026-11-29T10:00:00Z');
+const isMissing = () => false;
 const STAGES = [
   { name: 'staging', environments: ['staging', 'load'] },
   { name: 'prod', after: ['staging'], environments: ['eu', 'us'] },
@@ -111,7 +112,7 @@ test('of two policies neither holds: both are named, and each says so in its sta
   const all = policy('all', {});
   const web = application([{ name: 'staging' }, { name: 'eu' }]);
   assert.deepEqual(governanceIn(web, 'staging', [WEB, all]), { is: 'Contested', policies: ['all', 'web'] });
-  const { conditions } = policyStatus(all, { applications: [web], policies: [WEB, all] }, 1, NOW);
+  const { conditions } = policyStatus(all, { applications: [web], policies: [WEB, all], isMissing }, 1, NOW);
   assert.deepEqual(
     conditions.map(({ type, status, reason }) => [type, status, reason]),
     [
@@ -124,7 +125,7 @@ test('of two policies neither holds: both are named, and each says so in its sta
 
 test('the status of a policy counts whom it is for and what waits, and tells of a stage that nothing can pass', () => {
   const both = application([{ name: 'staging' }, { name: 'eu' }]);
-  const status = policyStatus(WEB, { applications: [both], policies: [WEB] }, 3, NOW);
+  const status = policyStatus(WEB, { applications: [both], policies: [WEB], isMissing }, 3, NOW);
   assert.equal(status.applications, 1);
   assert.deepEqual(status.stages, [
     { name: 'staging', waiting: 0, blocked: 0 },
@@ -132,9 +133,29 @@ test('the status of a policy counts whom it is for and what waits, and tells of 
   ]);
   assert.equal(status.conditions[0]?.status, 'True');
   const alone = application([{ name: 'eu' }]);
-  const empty = policyStatus(WEB, { applications: [alone], policies: [WEB] }, 3, NOW);
+  const empty = policyStatus(WEB, { applications: [alone], policies: [WEB], isMissing }, 3, NOW);
   assert.equal(empty.conditions[0]?.reason, 'StageEmpty');
   assert.match(empty.conditions[0]?.message ?? '', /Stage staging has no environment of Application web/);
+});
+
+test('a policy tells of an Environment that does not exist, of a window that cannot be, and of what is in no stage', () => {
+  const of = (one: PromotionPolicy, applications: Application[], missing: readonly string[] = []) =>
+    policyStatus(one, { applications, policies: [one], isMissing: (name) => missing.includes(name) }, 3, NOW)
+      .conditions[0];
+  const gone = of(WEB, [], ['staging']);
+  assert.deepEqual([gone?.status, gone?.reason], ['False', 'EnvironmentNotFound']);
+  assert.match(gone?.message ?? '', /^Stage staging names staging, and there is no such Environment/);
+  const windows = [{ days: ['Mon' as const], from: '09:00', until: '10:00', timeZone: 'Mars/Base' }];
+  const [first, ...rest] = WEB.spec.stages;
+  assert.ok(first);
+  const never = of(
+    { ...WEB, spec: { ...WEB.spec, stages: [{ ...first, gates: { windows } }, ...rest] } },
+    [],
+  );
+  assert.deepEqual([never?.status, never?.reason], ['False', 'WindowInvalid']);
+  const outside = of(WEB, [application([{ name: 'staging' }, { name: 'dev' }])]);
+  assert.equal(outside?.status, 'True');
+  assert.match(outside?.message ?? '', /In no stage, .*: dev of Application web\.$/);
 });
 
 test('a policy whose stages follow from nothing, or have an environment twice, is refused with the field', () => {

@@ -12,6 +12,8 @@ export interface PolicyFacts {
   readonly applications: readonly Application[];
   /** All that can be read in its namespace, this one among them. */
   readonly policies: readonly PromotionPolicy[];
+  /** Whether it is known that there is no such Environment. */
+  isMissing(environment: string): boolean;
 }
 
 /** So many are named where all have no room. */
@@ -20,10 +22,10 @@ const NAMED = 3;
 /** The status of a policy. Pure, as what follows. */
 export function policyStatus(policy: PromotionPolicy, facts: PolicyFacts, generation: number, now: Date) {
   const its = facts.applications.filter((application) => selects(policy, application));
-  const error = mistakeIn(policy, its, facts.policies);
+  const error = mistakeIn(policy, its, facts);
   return {
     observedGeneration: generation,
-    conditions: conditionsOf(error, policy.status, generation, now),
+    conditions: conditionsOf(error ?? inForce(policy, its), policy.status, generation, now),
     applications: its.length,
     stages: policy.spec.stages.map(({ name, environments }) => {
       const syncs = its.flatMap(({ spec, status }) =>
@@ -55,7 +57,7 @@ export function unreadablePolicyStatus(
 function mistakeIn(
   policy: PromotionPolicy,
   applications: readonly Application[],
-  policies: readonly PromotionPolicy[],
+  { policies, isMissing }: Pick<PolicyFacts, 'policies' | 'isMissing'>,
 ): TowpathError | undefined {
   const contested = applications.filter((one) => policies.filter((other) => selects(other, one)).length > 1);
   if (contested.length > 0)
@@ -67,6 +69,15 @@ function mistakeIn(
   for (const { name, gates } of policy.spec.stages) {
     const fault = gatesFault(`Stage ${name}`, `spec.stages[${name}].gates`, gates);
     if (fault !== undefined) return fault;
+  }
+  for (const { name, environments } of policy.spec.stages) {
+    const missing = environments.filter(isMissing);
+    if (missing.length > 0)
+      return new TowpathError(
+        'Resource',
+        'EnvironmentNotFound',
+        `Stage ${name} names ${missing.slice(0, NAMED).join(', ')}, and there is no such Environment: make it, or correct the policy.`,
+      );
   }
   const empty = applications.flatMap((application) => emptyStageOf(application, policy) ?? []);
   const [first] = empty;
@@ -93,21 +104,37 @@ function named(applications: readonly Application[]): string {
   return `${names.length === 1 ? 'Application' : 'Applications'} ${names.slice(0, NAMED).join(', ')}${more}`;
 }
 
+/** That it holds, and which environments it has in no stage: these follow their source. */
+function inForce(policy: PromotionPolicy, applications: readonly Application[]): string {
+  const outside = applications.flatMap((application) =>
+    (application.spec.environments ?? []).flatMap(({ name }) =>
+      governanceIn(application, name, [policy]).is === 'InStage'
+        ? []
+        : [`${name} of Application ${application.metadata.name}`],
+    ),
+  );
+  const holds = 'It holds for what is new.';
+  if (outside.length === 0) return holds;
+  const more = outside.length > NAMED ? ` and ${outside.length - NAMED} more` : '';
+  return `${holds} In no stage, and so by their source where their Environment takes that: ${outside.sort().slice(0, NAMED).join(', ')}${more}.`;
+}
+
+/** @param judged what is wrong, or that nothing is, in words */
 function conditionsOf(
-  error: TowpathError | undefined,
+  judged: TowpathError | string,
   { conditions = [] }: PolicyStatus = {},
   generation: number,
   now: Date,
 ): NonNullable<PolicyStatus['conditions']> {
   const judge = () => {
-    if (error === undefined)
-      return [
-        { type: 'Ready', status: 'True' as const, reason: 'InForce', message: 'It holds for what is new.' },
-      ];
-    const why = { reason: error.reason, message: fitBetween('', error.message, '') };
+    if (typeof judged === 'string') {
+      const message = fitBetween('', judged, '');
+      return [{ type: 'Ready', status: 'True' as const, reason: 'InForce', message }];
+    }
+    const why = { reason: judged.reason, message: fitBetween('', judged.message, '') };
     return [
       { type: 'Ready', status: 'False' as const, ...why },
-      { type: error.remedy === 'Person' ? 'Stalled' : 'Reconciling', status: 'True' as const, ...why },
+      { type: judged.remedy === 'Person' ? 'Stalled' : 'Reconciling', status: 'True' as const, ...why },
     ];
   };
   return setConditions(conditions, judge(), generation, secondTime(now));
