@@ -52,6 +52,10 @@ test('each example of YAML in the docs is accepted by the API server, without an
   for (const { place, text } of all)
     await t.test(place, async () => {
       const documents = parseAllDocuments(text).map((document) => document.toJS() as Shown);
+      assert.ok(
+        documents.every((document) => !Array.isArray(document)),
+        `a part of a list, which says nothing by itself:\n${text}`,
+      );
       const items = documents.map((document) => wholeOf(document, namespace));
       const input = items.map((item) => JSON.stringify(item)).join('\n---\n');
       const flags = ['--server-side', '--force-conflicts', '--dry-run=server', '--validate=strict'];
