@@ -511,9 +511,16 @@ async function frozen(promoted: Promoted): Promise<void> {
     patch(stage, policyPath(stage, 'standard'), { spec: { freezes } });
   await freeze([{ from: '2026-01-01T00:00:00Z', reason: 'a release' }]);
   const fifth = await stage.repository.commit(chart('label', '5'));
-  const held = await waitsFor(promoted, 'label', fifth, 'Frozen');
-  for (const environment of [staging, prod])
-    assert.match(entry(held, environment)?.message ?? '', /PromotionPolicy standard is frozen .*: a release/);
+  // Each tells it by itself.
+  await stage.until(
+    'label',
+    (of) =>
+      [staging, prod].every((environment) => {
+        const { desiredRevision, message = '' } = entry(of, environment) ?? {};
+        return desiredRevision === fifth && /PromotionPolicy standard is frozen .*: a release/.test(message);
+      }),
+    'both to say that the policy is frozen',
+  );
   await freeze([]);
   await says(promoted, prod, 'label', '5 all');
 }
