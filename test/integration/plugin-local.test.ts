@@ -515,7 +515,7 @@ test('kubectl towpath diff shows what a sync of a clone would change, and change
       const seven = status?.source?.revision?.slice(0, 7);
       const same = await towpath('diff', 'web');
       assert.equal(same.code, 0, same.stdout + same.stderr);
-      assert.ok(same.stderr.startsWith(`Commit ${seven} of ${stage.repoURL}`), same.stderr);
+      assert.ok(same.stdout.startsWith(`Commit ${seven} of ${stage.repoURL}`), same.stdout);
       await towpath('suspend', 'web');
       await stage.kubectl('patch', 'configmap', 'web', '--type=merge', '-p', '{"data":{"color":"by hand"}}');
       const json = await towpath('diff', 'web', '-o', 'json');
