@@ -16,7 +16,6 @@ const FILES_AT_ONCE = 2;
 const UNTIMED_FAULTS = [
   ...[
     'counts',
-    'own-rights',
     'records',
     'steps',
     'readiness',

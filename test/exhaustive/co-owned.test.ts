@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { definition } from '../harness/definition.ts';
 import { environmentOf } from '../harness/target.ts';
 import { eventually } from '../harness/wait.ts';
-import { messageOf, newSteps, reasonOf, type Steps, type TestObject, toldOf } from './steps.ts';
+import { messageOf, newSteps, reasonOf, type Steps, type TestObject, toldOf } from '../integration/steps.ts';
 
 type Container = Record<string, unknown> & { name: string };
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { environmentOf } from '../harness/target.ts';
 import { eventually } from '../harness/wait.ts';
-import { configMap, messageOf, newSteps, reasonOf, type TestObject, toldOf } from './steps.ts';
+import { configMap, messageOf, newSteps, reasonOf, type TestObject, toldOf } from '../integration/steps.ts';
 
 const selector = { app: 'ferry' };
 

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { definition } from '../harness/definition.ts';
 import { environmentOf } from '../harness/target.ts';
-import { type Row, rowsFor, takenOutRows } from './immutable-fields-cases.ts';
-import { messageOf, newSteps, reasonOf, type TestObject } from './steps.ts';
+import { type Row, rowsFor, takenOutRows } from '../integration/immutable-fields-cases.ts';
+import { messageOf, newSteps, reasonOf, type TestObject } from '../integration/steps.ts';
 
 const rule = (message: object) => ({
   type: 'string',

@@ -12,7 +12,7 @@ import {
   podOf,
   type TestObject,
   toldOf,
-} from './steps.ts';
+} from '../integration/steps.ts';
 
 function withSpec(job: TestObject, spec: Record<string, unknown>): TestObject {
   return { ...job, spec: { ...(job.spec as object), ...spec } };

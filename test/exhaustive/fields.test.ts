@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { environmentOf } from '../harness/target.ts';
 import { eventually } from '../harness/wait.ts';
-import { configMap, messageOf, newSteps, reasonOf, type TestObject } from './steps.ts';
+import { configMap, messageOf, newSteps, reasonOf, type TestObject } from '../integration/steps.ts';
 
 function deployment(name: string, spec: Record<string, unknown> = {}): TestObject {
   const labels = { app: name };

@@ -3,7 +3,15 @@ import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { podAnnotation } from '../../hack/nodes/pod.ts';
 import { eventually } from '../harness/wait.ts';
-import { configMap, endPod, messageOf, newSteps, podOf, type TestObject, toldOf } from './steps.ts';
+import {
+  configMap,
+  endPod,
+  messageOf,
+  newSteps,
+  podOf,
+  type TestObject,
+  toldOf,
+} from '../integration/steps.ts';
 
 type Annotations = Record<string, string>;
 

@@ -9,7 +9,7 @@ import { helm } from '../harness/helm.ts';
 import { fastLease, newStage, type Stage } from '../harness/operator.ts';
 import { temporaryDirectory } from '../harness/process.ts';
 import { eventually } from '../harness/wait.ts';
-import { chartOf, configMap, type LiveObject, reasonOf, type TestObject } from './steps.ts';
+import { chartOf, configMap, type LiveObject, reasonOf, type TestObject } from '../integration/steps.ts';
 
 // The kinds of other tools come about here, which other test files would notice: Argo CD has Applications, too.
 let cluster: Cluster;

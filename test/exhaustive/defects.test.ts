@@ -4,8 +4,8 @@ import { test } from 'node:test';
 import { conditionOf, newStage } from '../harness/operator.ts';
 import { newProxiedStage } from '../harness/proxied-stage.ts';
 import { eventually } from '../harness/wait.ts';
-import { type BadInput, filesOf, judgeAll } from './bad-input.ts';
-import { eventsOf, messageOf, reasonOf } from './steps.ts';
+import { type BadInput, filesOf, judgeAll } from '../integration/bad-input.ts';
+import { eventsOf, messageOf, reasonOf } from '../integration/steps.ts';
 
 const chart = {
   'Chart.yaml': 'apiVersion: v2\nname: web\nversion: 1.0.0\n',
