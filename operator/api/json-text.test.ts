@@ -34,14 +34,20 @@ test('white space and what else is given is passed over', () => {
   assert.equal(skip('  ', 0), 2);
 });
 
+/** Of this thread, in milliseconds. */
+function timeOf(text: string): number {
+  const { user: before } = process.threadCpuUsage();
+  endOfString(text, 0);
+  endOfValue(text, 0);
+  endOfValue(text, 1);
+  return (process.threadCpuUsage().user - before) / 1_000;
+}
+
 test('A15: a MiB of quotes, backslashes and brackets takes no time', () => {
   for (const piece of ['"', '\\', '\\"', '[', '{"', '[[]', '"\\\\"', ',"']) {
     const text = `${'"'}${piece.repeat((1 << 20) / piece.length)}`;
-    const { user: before } = process.threadCpuUsage();
-    endOfString(text, 0);
-    endOfValue(text, 0);
-    endOfValue(text, 1);
-    const took = (process.threadCpuUsage().user - before) / 1_000;
+    // Of three the least: what else runs on the core counts as this thread's time, too.
+    const took = Math.min(...[1, 2, 3].map(() => timeOf(text)));
     assert.ok(took < scaled(100), `${piece}: ${took} ms`);
   }
 });

@@ -245,7 +245,7 @@ test('--installation: a reinstall with the same id owns what it owned, one with 
     (application) => reasonOf(application) === 'NotOwned',
     'the refusal',
   );
-  assert.match(messageOf(refused), /belongs to Application/);
+  assert.match(messageOf(refused), /was applied for this Application by an installation with another id/);
   assert.equal(await message(), 'one');
   await stranger.stop('SIGTERM');
 

@@ -143,7 +143,7 @@ test('A14: a look at one environment that finds nothing new writes no status, wh
   const before = proxy.find(statuses).length;
   await always(
     () => proxy.find(statuses).length,
-    (count) => assert.equal(count, before),
+    (count) => assert.equal(count, before, JSON.stringify(proxy.find(statuses).slice(before))),
     3_000,
   );
   assert.deepEqual(await stage.get('web'), ready);

@@ -53,6 +53,16 @@ test('of several the columns are the worst, and conditions those of what needs a
   );
 });
 
+test('A14: of two candidates of one commit that stays which was told, whoever told last; of another commit the latest', () => {
+  const [one, other] = ['a', 'b'].map((candidate) => ({ source: { revision: 'first', candidate } }));
+  const all = [part('staging', one), part('prod', other)];
+  const told = (previous: ApplicationStatus | undefined) => combine(all, 'prod', previous, undefined).source;
+  assert.deepEqual(told(undefined), other?.source);
+  assert.deepEqual(told(one), one?.source);
+  assert.deepEqual(told({ source: { revision: 'first', candidate: 'gone' } }), other?.source);
+  assert.deepEqual(told({ source: { revision: 'before', candidate: 'a' } }), other?.source);
+});
+
 test('a generation is told of when all have it, a request when all that it was asked of have handled it', () => {
   const handled = (value: string, generation: number) => ({
     handledSyncRequest: value,

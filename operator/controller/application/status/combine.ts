@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import {
   type ApplicationStatus,
   HEALTH_STATES,
@@ -42,6 +43,19 @@ export function partOf(
 }
 
 /**
+ * Who knows the source best. Environments with files of their own have another candidate of the same commit each: while
+ * one has that which was told, it stays, whoever told last (A14).
+ */
+function sourceBy(
+  statuses: readonly ApplicationStatus[],
+  latest: ApplicationStatus,
+  previous: ApplicationStatus | undefined,
+): ApplicationStatus {
+  if (previous?.source === undefined || previous.source.revision !== latest.source?.revision) return latest;
+  return statuses.find(({ source }) => isDeepStrictEqual(source, previous.source)) ?? latest;
+}
+
+/**
  * The status of an Application of those of its environments: conditions are those of the one that is worst off, and
  * what was asked for is handled when all that it was asked of have handled it. Pure.
  *
@@ -64,7 +78,11 @@ export function combine(
   const isReady = ({ summary, observedGeneration }: ApplicationStatus) =>
     summary?.environments === '1/1' && observedGeneration === newest;
   const ready = statuses.filter(isReady).length;
-  const { source, summary } = parts.find(({ environment }) => environment === latest)?.status ?? worst;
+  const { source, summary } = sourceBy(
+    statuses,
+    parts.find(({ environment }) => environment === latest)?.status ?? worst,
+    previous,
+  );
   const states = { sync: statuses.map(({ sync }) => sync), health: statuses.map(({ health }) => health) };
   return boundStatus({
     ...(generations.length === 0 ? {} : { observedGeneration: oldest }),
