@@ -46,8 +46,8 @@ function timeOf(text: string): number {
 test('A15: a MiB of quotes, backslashes and brackets takes no time', () => {
   for (const piece of ['"', '\\', '\\"', '[', '{"', '[[]', '"\\\\"', ',"']) {
     const text = `${'"'}${piece.repeat((1 << 20) / piece.length)}`;
-    // Of three the least: what else runs on the core counts as this thread's time, too.
+    // Of three the least, since what else runs on the core counts, too; where it grew with the square it would be minutes.
     const took = Math.min(...[1, 2, 3].map(() => timeOf(text)));
-    assert.ok(took < scaled(100), `${piece}: ${took} ms`);
+    assert.ok(took < scaled(400), `${piece}: ${took} ms`);
   }
 });
