@@ -1,11 +1,9 @@
-import { rmSync } from 'node:fs';
-import { mkdtemp } from 'node:fs/promises';
 import { request } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { CommandError } from '../exit-codes.ts';
 import type { Kubectl } from '../kubectl.ts';
+import { inTemporaryDirectory } from '../temporary-directory.ts';
 
 export interface Answer {
   status: number;
@@ -73,21 +71,17 @@ export async function withApiServer<T>(
   { kubectl, signal }: { kubectl: Kubectl; signal: AbortSignal },
   work: (server: ApiServer) => Promise<T>,
 ): Promise<T> {
-  const directory = await mkdtemp(join(tmpdir(), 'towpath-'));
-  const remove = () => rmSync(directory, { recursive: true, force: true });
-  // Ctrl-C ends this process at once.
-  process.once('exit', remove);
-  const ending = new AbortController();
-  const either = AbortSignal.any([ending.signal, signal]);
-  try {
-    const socket = join(directory, 'api');
-    await kubectl.proxy(socket, either);
-    return await work(new ApiServer(socket, either));
-  } finally {
-    ending.abort();
-    process.removeListener('exit', remove);
-    remove();
-  }
+  return inTemporaryDirectory(async (directory) => {
+    const ending = new AbortController();
+    const either = AbortSignal.any([ending.signal, signal]);
+    try {
+      const socket = join(directory, 'api');
+      await kubectl.proxy(socket, either);
+      return await work(new ApiServer(socket, either));
+    } finally {
+      ending.abort();
+    }
+  });
 }
 
 const statusSchema = z.object({ kind: z.literal('Status'), message: z.string().min(1) });

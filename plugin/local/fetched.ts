@@ -1,9 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { rmSync } from 'node:fs';
-import { mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { CommandError } from '../exit-codes.ts';
+import { inTemporaryDirectory } from '../temporary-directory.ts';
 import { type Clone, readClone } from './clone.ts';
 
 /** A commit of a repository, and where it is found where a server gives none by its id. */
@@ -41,17 +38,10 @@ export async function withFetched<T>(
   signal: AbortSignal,
   work: (clone: Clone) => Promise<T>,
 ): Promise<T> {
-  const directory = await mkdtemp(join(tmpdir(), 'towpath-'));
-  const remove = () => rmSync(directory, { recursive: true, force: true });
-  // Ctrl-C ends this process at once.
-  process.once('exit', remove);
-  try {
+  return inTemporaryDirectory(async (directory) => {
     await fetchInto(directory, wanted, signal);
-    return await work({ ...(await readClone(directory)), fetchedFrom: wanted.url });
-  } finally {
-    process.removeListener('exit', remove);
-    remove();
-  }
+    return work({ ...(await readClone(directory)), fetchedFrom: wanted.url });
+  });
 }
 
 async function fetchInto(
