@@ -3,6 +3,7 @@ import type { KubeClient } from '../../kube/client.ts';
 import { isNotFound } from '../../kube/errors.ts';
 import type { Logger } from '../../observe/log.ts';
 import type { Governance } from '../../promote/governance.ts';
+import { namespaceOf } from '../record/application-key.ts';
 import { mergePatchBetween } from '../work/merge-patch.ts';
 import { StatusWrites } from '../work/status-writes.ts';
 import { Timers } from '../work/timers.ts';
@@ -79,8 +80,7 @@ export class PolicyController implements PoliciesView {
 
   /** An Application came, changed, or went, by its key: what is counted of it is told, but not for each change (A14). */
   used(application: string): void {
-    const namespace = application.slice(0, application.indexOf('/'));
-    for (const key of this.#in(namespace)) this.#counts.setIfNone(key, COUNT_AFTER_MS);
+    for (const key of this.#in(namespaceOf(application))) this.#counts.setIfNone(key, COUNT_AFTER_MS);
   }
 
   /** An Environment came, changed, or went, or which there are is known now: undefined. */

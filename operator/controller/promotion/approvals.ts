@@ -6,6 +6,7 @@ import { isNotFound, NotLeaderError } from '../../kube/errors.ts';
 import { ListWatch, type WatchEvent } from '../../kube/list-watch.ts';
 import { entryOf } from '../../kube/object-store.ts';
 import { secondTime } from '../../kube/times.ts';
+import { unlessAborted } from '../../kube/unless-aborted.ts';
 import type { Logger } from '../../observe/log.ts';
 import type { Admission, Decision } from '../../promote/gate.ts';
 import { backoffMs } from '../../retry/backoff.ts';
@@ -99,12 +100,7 @@ export class Approvals implements ApprovalsView {
       this.#watch.start();
     }
     if (this.#hasAnswered && this.#admission.hasAnswered) return;
-    const aborted = Promise.withResolvers<void>();
-    const onAbort = () => aborted.reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-    await Promise.race([this.#answered.promise, aborted.promise]).finally(() =>
-      signal.removeEventListener('abort', onAbort),
-    );
+    await unlessAborted(this.#answered.promise, signal);
   }
 
   unused(target: string, digest: string): readonly Decision[] {

@@ -25,7 +25,7 @@ export function gatesOf(run: Run, found: Findings): Judged & Pick<TargetState, '
   return {
     ...promotion,
     gatesChangeAt,
-    settles: settledBy(entryOf(run, found.wanted?.candidate.digest)),
+    settles: settledBy(approvalsOf(run, allGates(run.target), found.wanted?.candidate.digest)),
   };
 }
 

@@ -116,8 +116,8 @@ test('S14: without the admission policy nothing counts, and what cannot be seen 
   const decisions = [given('anna'), given('ben')];
   const missing = entry({ decisions, admission: { is: 'Missing', what: 'ValidatingAdmissionPolicy x' } });
   assert.deepEqual(reasons(missing), ['AdmissionPolicyMissing']);
-  assert.deepEqual(settledBy(missing), []);
-  assert.deepEqual(settledBy(entry({ decisions })), decisions, 'and with it all are used up');
+  assert.deepEqual(settledBy(missing.approvals), []);
+  assert.deepEqual(settledBy(entry({ decisions }).approvals), decisions, 'and with it all are used up');
   assert.deepEqual(reasons(entry({ decisions, admission: { is: 'Unknown', why: 'No.' } })), [
     'ApprovalsUnknown',
   ]);

@@ -16,7 +16,7 @@ export function approvals({ approvals: all, now }: Entry): readonly BlockedBy[] 
  * What is settled where the manifests enter now, and says nothing when they come back: all that was decided of them, also
  * what a newer decision of the same person, or enough others, made superfluous.
  */
-export function settledBy({ approvals: all }: Entry): readonly Decision[] {
+export function settledBy(all: readonly ApprovalsOf[]): readonly Decision[] {
   const proven = all.filter(({ admission }) => admission.is === 'Enforced');
   const decisions = proven.flatMap((of) => of.decisions);
   return [...new Map(decisions.map((one) => [one.uid, one])).values()];
