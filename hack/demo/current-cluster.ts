@@ -100,6 +100,6 @@ async function leave(shell: Shell, { hasDefinition }: { hasDefinition: boolean }
   await ask(`kubectl delete namespace ${namespaces} --ignore-not-found --timeout=60s`);
   if (!hasDefinition)
     await ask(
-      'kubectl delete crd applications.towpath.dev approvals.towpath.dev environments.towpath.dev promotionpolicies.towpath.dev --ignore-not-found --timeout=30s',
+      'kubectl delete crd applications.towpath.dev approvals.towpath.dev environments.towpath.dev promotionpolicies.towpath.dev promotions.towpath.dev --ignore-not-found --timeout=30s',
     );
 }

@@ -36,7 +36,7 @@ async function install(setting: Setting): Promise<void> {
     await shell.type('kubectl apply -f crds/', { directory: root });
     // Not --for=condition: of a definition so new that it has no conditions at all that fails.
     const established = `--for=jsonpath='{.status.conditions[?(@.type=="Established")].status}'=True`;
-    const kinds = ['applications', 'approvals', 'environments', 'promotionpolicies'];
+    const kinds = ['applications', 'approvals', 'environments', 'promotionpolicies', 'promotions'];
     const definitions = kinds.map((kind) => `crd/${kind}.towpath.dev`).join(' ');
     await shell.type(`kubectl wait ${established} ${definitions} ${limit}`);
   }

@@ -29,7 +29,7 @@ export function resourceSchema(
 
 /** The CustomResourceDefinition of a resource. */
 function definitionOf(resource: Resource): object {
-  const { names, scope, columns } = resource;
+  const { names, scope, columns, selectable = [] } = resource;
   const spec = {
     group: GROUP,
     scope,
@@ -41,6 +41,9 @@ function definitionOf(resource: Resource): object {
         storage: true,
         subresources: { status: {} },
         additionalPrinterColumns: columns,
+        ...(selectable.length === 0
+          ? {}
+          : { selectableFields: selectable.map((jsonPath) => ({ jsonPath })) }),
         schema: { openAPIV3Schema: resourceSchema(resource) },
       },
     ],

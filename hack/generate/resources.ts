@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { applicationSchema } from '../../operator/api/v1alpha1/application.ts';
 import { approvalSchema } from '../../operator/api/v1alpha1/approval.ts';
 import { environmentSchema } from '../../operator/api/v1alpha1/environment.ts';
+import { promotionSchema } from '../../operator/api/v1alpha1/promotion.ts';
 import { promotionPolicySchema } from '../../operator/api/v1alpha1/promotion-policy.ts';
 
 export interface PrinterColumn {
@@ -20,6 +21,8 @@ export interface Resource {
   scope: 'Namespaced' | 'Cluster';
   description: string;
   columns: PrinterColumn[];
+  /** Paths of fields that a field selector may name, besides name and namespace; Kubernetes 1.31 and newer know them. */
+  selectable?: string[];
 }
 
 const AGE: PrinterColumn = {
@@ -208,4 +211,56 @@ export const APPROVAL: Resource = {
   ],
 };
 
-export const RESOURCES: readonly Resource[] = [APPLICATION, ENVIRONMENT, PROMOTION_POLICY, APPROVAL];
+export const PROMOTION: Resource = {
+  schema: promotionSchema,
+  names: {
+    kind: 'Promotion',
+    plural: 'promotions',
+    singular: 'promotion',
+    shortNames: ['tpromo'],
+    categories: ['gitops'],
+  },
+  scope: 'Namespaced',
+  description:
+    'Promotion is one deployment of an Application to one environment. The operator makes one for each, as its record; persons make those by which they ask for something. It cannot change, nobody deletes it, and its status says what became of it.',
+  columns: [
+    {
+      name: 'Application',
+      type: 'string',
+      description: 'The Application.',
+      jsonPath: '.spec.application',
+    },
+    {
+      name: 'Environment',
+      type: 'string',
+      description: 'The environment.',
+      jsonPath: '.spec.environment',
+    },
+    { name: 'Revision', type: 'string', description: 'The revision.', jsonPath: '.status.summary.revision' },
+    { name: 'Phase', type: 'string', description: 'Where it is.', jsonPath: '.status.phase' },
+    { name: 'By', type: 'string', description: 'Who, or what, asked for it.', jsonPath: '.spec.requestedBy' },
+    {
+      name: 'Started',
+      type: 'date',
+      description: 'How long ago its first write began.',
+      jsonPath: '.status.startedAt',
+    },
+    {
+      name: 'Finished',
+      type: 'date',
+      description: 'How long ago it ended.',
+      jsonPath: '.status.finishedAt',
+    },
+    { name: 'Type', type: 'string', description: 'What is asked for.', jsonPath: '.spec.type', priority: 1 },
+    { name: 'Message', type: 'string', description: 'Why.', jsonPath: '.status.message', priority: 1 },
+  ],
+  selectable: ['.spec.application', '.spec.environment', '.status.phase'],
+};
+
+export const RESOURCES: readonly Resource[] = [
+  APPLICATION,
+  ENVIRONMENT,
+  PROMOTION_POLICY,
+  APPROVAL,
+  PROMOTION,
+];

@@ -44,6 +44,18 @@ export const WATCHED_RIGHTS: readonly Right[] = [
   },
   {
     apiGroups: ['towpath.dev'],
+    resources: ['promotions'],
+    verbs: ['get', 'list', 'watch', 'create', 'delete'],
+    why: 'One for each deployment, as its record, and those by which people ask for something; deleted are old ones, when the archive has them.',
+  },
+  {
+    apiGroups: ['towpath.dev'],
+    resources: ['promotions/status'],
+    verbs: ['patch'],
+    why: 'What becomes of them.',
+  },
+  {
+    apiGroups: ['towpath.dev'],
     resources: ['promotionpolicies'],
     verbs: ['list', 'watch'],
     why: 'In which order their environments get what is new.',

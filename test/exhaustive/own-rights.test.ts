@@ -28,7 +28,7 @@ const APPLICATIONS = 'applications.towpath.dev';
 const ENVIRONMENTS = 'environments.towpath.dev';
 const POLICIES = 'promotionpolicies.towpath.dev';
 /** Which came with releases after the first. */
-const LATER_KINDS = [ENVIRONMENTS, 'approvals.towpath.dev', POLICIES];
+const LATER_KINDS = [ENVIRONMENTS, 'approvals.towpath.dev', POLICIES, 'promotions.towpath.dev'];
 const FLAGS = [
   ...fastLease,
   '--upgrade-definitions',

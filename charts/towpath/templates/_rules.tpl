@@ -16,6 +16,14 @@
 - apiGroups: ["towpath.dev"]
   resources: [approvals/status]
   verbs: [patch]
+# One for each deployment, as its record, and those by which people ask for something; deleted are old ones, when the archive has them.
+- apiGroups: ["towpath.dev"]
+  resources: [promotions]
+  verbs: [get, list, watch, create, delete]
+# What becomes of them.
+- apiGroups: ["towpath.dev"]
+  resources: [promotions/status]
+  verbs: [patch]
 # In which order their environments get what is new.
 - apiGroups: ["towpath.dev"]
   resources: [promotionpolicies]
@@ -62,12 +70,12 @@
 - apiGroups: ["apiextensions.k8s.io"]
   resources: [customresourcedefinitions]
   verbs: [patch]
-  resourceNames: [applications.towpath.dev, environments.towpath.dev, promotionpolicies.towpath.dev, approvals.towpath.dev]
+  resourceNames: [applications.towpath.dev, environments.towpath.dev, promotionpolicies.towpath.dev, approvals.towpath.dev, promotions.towpath.dev]
 # Those of kinds that an older release did not have, which Helm installs in no upgrade.
 - apiGroups: ["apiextensions.k8s.io"]
   resources: [customresourcedefinitions]
   verbs: [create]
-  resourceNames: [environments.towpath.dev, promotionpolicies.towpath.dev, approvals.towpath.dev]
+  resourceNames: [environments.towpath.dev, promotionpolicies.towpath.dev, approvals.towpath.dev, promotions.towpath.dev]
 {{- end -}}
 
 {{- define "towpath.rules.managed" -}}
@@ -160,7 +168,7 @@
 {{- define "towpath.rules.view" -}}
 # All our kinds that stand in a namespace.
 - apiGroups: ["towpath.dev"]
-  resources: [applications, promotionpolicies, approvals]
+  resources: [applications, promotionpolicies, approvals, promotions]
   verbs: [get, list, watch]
 {{- end -}}
 

@@ -63,7 +63,7 @@ const count = (description: string) => z.int().min(0).max(1_000_000_000).meta({ 
 const syncState = z.enum(SYNC_STATES);
 const healthState = z.enum(HEALTH_STATES);
 
-const objectReference = z
+export const objectReference = z
   .object({
     group: text(253, 'API group; "" for the core group.'),
     kind: text(63, 'Kind.'),
@@ -115,7 +115,7 @@ export const historyEntrySchema = z.object({
   message: text(STATUS_LIMITS.historyMessage, 'Why it ended so.').optional(),
 });
 
-const blockedBySchema = z.object({
+export const blockedBySchema = z.object({
   reason: text(63, 'What it waits for, in one CamelCase word.').min(1),
   message: message('What it waits for, and what clears it.'),
   since: time('Since when it waits for that.').optional(),
