@@ -3,7 +3,7 @@ import { TowpathError } from '../api/errors.ts';
 import { ANNOTATION_OWNER, LABEL_TARGET } from '../api/v1alpha1/names.ts';
 import type { Resource } from '../kube/client.ts';
 import { isConflict, isNotFound } from '../kube/errors.ts';
-import { isOurHook, isOurs, type LiveObject, liveObject } from '../manifest/live.ts';
+import { isOurCheck, isOurHook, isOurs, type LiveObject, liveObject } from '../manifest/live.ts';
 import { describeObject } from '../manifest/manifest.ts';
 import { keepReason } from '../manifest/never-pruned.ts';
 import { backoffMs } from '../retry/backoff.ts';
@@ -74,6 +74,15 @@ export async function deleteHookObject(
   await deleteExactly(access, resource, live, (now) => isOurHook(now, access.targetId, access.targetName));
 }
 
+/** Deletes the Job of a check; one that is not ours any more is left. */
+export async function deleteCheckJob(
+  access: TargetAccess,
+  resource: Resource,
+  live: LiveObject,
+): Promise<void> {
+  await deleteExactly(access, resource, live, (now) => isOurCheck(now, access.targetId, access.targetName));
+}
+
 /** Deletes an object and waits, for a minute at most, until its name is free. Throws where it may not go. */
 export async function deleteAndAwait(
   access: TargetAccess,
@@ -117,7 +126,8 @@ export async function releaseObject(access: TargetAccess, live: LiveObject): Pro
     const now = liveObject(resource, current.metadata);
     if (
       !isOurs(now, access.targetId, access.targetName) &&
-      !isOurHook(now, access.targetId, access.targetName)
+      !isOurHook(now, access.targetId, access.targetName) &&
+      !isOurCheck(now, access.targetId, access.targetName)
     )
       return;
     await access.client.mergePatch(

@@ -17,6 +17,11 @@ export function ignoredFieldManager(targetId: string): string {
 /** How the field managers begin that make hooks' objects; the deployment and the event follow. */
 export const HOOK_MANAGER = 'towpath-hook-';
 
+/** The field manager of the Jobs that a target runs as checks. */
+export function checkManager(targetId: string): string {
+  return `towpath-check-${targetId}`;
+}
+
 /** What the annotation towpath.dev/owner says on an object that the target applied. */
 export function ownerAnnotation(targetName: string, object: ObjectId): string {
   return `${targetName} ${objectKey(object)}`;
@@ -46,6 +51,8 @@ export interface LiveObject extends ObjectId {
   hook: boolean;
   /** For which events Towpath made it as a hook's object. */
   madeFor: readonly string[];
+  /** The Job of a check: made by the target, and none of what it applies. */
+  check?: true;
   /** Made by a controller, which copied labels of an object of ours to it. */
   byController?: true;
   /** The last deployment of its target that made it as a hook's object; they are counted from 1. */
@@ -138,6 +145,8 @@ export function liveObject(
         /^(\d{1,10})-(.{1,40})$/.exec(manager.slice(HOOK_MANAGER.length)) ?? [];
       live.madeFor = [...live.madeFor, event];
       live.madeIn = Math.max(live.madeIn ?? 0, Number(deployment));
+    } else if (manager === checkManager(target)) {
+      live.check = true;
     } else if (manager !== ignoredFieldManager(target)) {
       const { time = '', subresource = '' } = entry;
       others.push({
@@ -148,6 +157,8 @@ export function liveObject(
       });
     }
   }
+  // What it applies is that, whoever wrote to it besides.
+  if (live.entry !== undefined) delete live.check;
   if (others.some(({ manager, subresource }) => !isController(manager, subresource))) live.shared = true;
   if (others.length > 0)
     live.others = others
@@ -192,4 +203,9 @@ export function isOurHook(live: LiveObject, targetId: string, targetName: string
   return (
     live.target === targetId && live.owner === ownerAnnotation(targetName, live) && live.madeFor.length > 0
   );
+}
+
+/** Whether the target made this Job to run a check: label, annotation and field manager agree. */
+export function isOurCheck(live: LiveObject, targetId: string, targetName: string): boolean {
+  return live.target === targetId && live.owner === ownerAnnotation(targetName, live) && live.check === true;
 }

@@ -34,11 +34,11 @@ export function isApplicationOf(object: ObjectId, targetName: string): boolean {
 }
 
 /**
- * Whether an object that carries the target's label and is not in Git is no leftover: it goes already, is a hook's,
- * or was made by a controller that copies labels and would put them back.
+ * Whether an object that carries the target's label and is not in Git is no leftover: it goes already, is a hook's
+ * or a check's, or was made by a controller that copies labels and would put them back.
  */
 export function isPassedOver(live: LiveObject): boolean {
-  return live.deleting || live.hook || live.byController === true;
+  return live.deleting || live.hook || live.check === true || live.byController === true;
 }
 
 /** Why an object that carries the target's label stays although nothing asks for it; undefined: it may go. */

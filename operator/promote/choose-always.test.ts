@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Candidate, choose, type Evidence, type Situation } from './choose.ts';
 import type { BlockedBy } from './gate.ts';
+import type { CheckShown } from './gates/checks.ts';
 import { FREE, type Governance } from './governance.ts';
 
 const STATES: readonly Evidence['is'][] = [
@@ -21,6 +22,17 @@ const FREEZE: BlockedBy = {
   standing: 'Waiting',
   clearsAt: SOON,
 };
+/** Of one of its environments, and not of the other. */
+const CHECKS: readonly CheckShown[] = [
+  { environment: 'staging-eu', check: 'smoke', standing: { is: 'Passed' } },
+  { environment: 'staging-us', check: 'smoke', standing: { is: 'Runs', until: SOON } },
+];
+/** What else may keep it out. */
+const OTHERS: readonly Pick<Candidate, 'gates' | 'checks'>[] = [
+  { gates: [] },
+  { gates: [FREEZE] },
+  { gates: [], checks: CHECKS },
+];
 const after = { stage: 'staging', environments: ENVIRONMENTS };
 const inStage = { is: 'InStage', policy: 'standard', stage: 'prod', isFollowed: false } as const;
 const GOVERNANCES: readonly Governance[] = [
@@ -36,7 +48,7 @@ const GOVERNANCES: readonly Governance[] = [
 function* candidates(key: string): Generator<Candidate> {
   for (const first of STATES)
     for (const second of STATES)
-      for (const gates of [[], [FREEZE]])
+      for (const others of OTHERS)
         yield {
           key,
           evidence: [first, second].map((is, index) => ({
@@ -44,7 +56,7 @@ function* candidates(key: string): Generator<Candidate> {
             is,
             ...(is === 'Soaks' ? { soakedAt: SOON } : {}),
           })),
-          gates,
+          ...others,
         };
 }
 
@@ -57,12 +69,21 @@ function* situations(): Generator<Situation> {
           yield { environment: 'prod', governance, wasGoverned, waiting: [older, newer] };
 }
 
-function mayEnter({ governance, wasGoverned }: Situation, { evidence, gates }: Candidate): boolean {
-  if (gates.length > 0) return false;
+function mayEnter(
+  { governance, wasGoverned }: Situation,
+  { evidence, gates, checks = [] }: Candidate,
+): boolean {
+  if (gates.length > 0 || checks.some(({ standing }) => standing.is !== 'Passed')) return false;
   if (governance.is === 'Free' || governance.is === 'InNoStage') return !wasGoverned;
   if (governance.is !== 'InStage') return false;
   if (governance.after === undefined) return true;
   return governance.after.environments.length > 0 && evidence.every(({ is }) => is === 'Passed');
+}
+
+/** What is not where it is to come from, or not healthy there: no check says anything of that. */
+function isKeptOutByOrder({ governance }: Situation, evidence: readonly Evidence[]): boolean {
+  const isBehind = governance.is === 'InStage' && governance.after !== undefined;
+  return isBehind && evidence.some(({ is }) => is !== 'Passed' && is !== 'Soaks');
 }
 
 /** What is so in every situation. */
@@ -83,8 +104,9 @@ const ALWAYS: Readonly<Record<string, (situation: Situation) => boolean>> = {
   },
   'it is asked again when the first of all gates clears by itself': (situation) => {
     const times = situation.waiting.some(
-      ({ gates, evidence }) =>
+      ({ gates, evidence, checks = [] }) =>
         gates.length > 0 ||
+        (checks.length > 0 && !isKeptOutByOrder(situation, evidence)) ||
         (situation.governance.is === 'InStage' &&
           situation.governance.after !== undefined &&
           evidence.some(({ is }) => is === 'Soaks') &&

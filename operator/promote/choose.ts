@@ -1,4 +1,5 @@
 import type { BlockedBy } from './gate.ts';
+import { type CheckShown, checks } from './gates/checks.ts';
 import type { Governance, InStage } from './governance.ts';
 
 /** What an environment of the stage before shows of a candidate. */
@@ -23,6 +24,8 @@ export interface Candidate {
   readonly key: string;
   /** One for each environment of the stage before. */
   readonly evidence: readonly Evidence[];
+  /** How the checks of the stage stand there. */
+  readonly checks?: readonly CheckShown[];
   /** What else keeps it out. */
   readonly gates: readonly BlockedBy[];
 }
@@ -69,7 +72,11 @@ export function blockedByFor(
   situation: Omit<Situation, 'waiting'>,
   candidate: Candidate,
 ): readonly BlockedBy[] {
-  return [...policyGate(situation), ...candidate.gates, ...orderGate(situation, candidate)];
+  const order = orderGate(situation, candidate);
+  // Of what does not run there, or is not healthy, no check can say anything.
+  const isThere = order.every(({ reason }) => reason !== 'Order');
+  const unmet = isThere ? checks(candidate.checks ?? []) : [];
+  return [...policyGate(situation), ...candidate.gates, ...order, ...unmet];
 }
 
 /** Where it does not follow from one policy what may enter, nothing does. */
@@ -161,6 +168,9 @@ function orderGate({ governance }: Pick<Situation, 'governance'>, { evidence }: 
   ];
 }
 
+/** So long what soaked, or was checked, stays for those that are to get it then, who are woken at the same moment. */
+export const ENTER_MS = 10_000;
+
 /** What is new waits while the stage before stays on what soaks for the one after it. */
 export function staysOn({
   policy,
@@ -176,6 +186,17 @@ export function staysOn({
   return {
     reason: 'Soak',
     message: `Environment ${environment} stays on what runs there until that has been healthy for ${inWords(soakedMs)}: it waits to be promoted by PromotionPolicy ${policy}.`,
+    remedy: 'Time',
+    standing: 'Waiting',
+    clearsAt: until,
+  };
+}
+
+/** The same while what runs is checked. */
+export function staysOnChecked(policy: string, environment: string, until: Date): BlockedBy {
+  return {
+    reason: 'Checks',
+    message: `Environment ${environment} stays on what runs there until its checks have ended: it waits to be promoted by PromotionPolicy ${policy}.`,
     remedy: 'Time',
     standing: 'Waiting',
     clearsAt: until,

@@ -1,5 +1,6 @@
 import type { Freeze } from '../api/v1alpha1/environment.ts';
 import type { Gates } from '../api/v1alpha1/gates.ts';
+import type { Check } from './checks.ts';
 
 /** What PromotionPolicies say of an Application in one of its environments. */
 export type Governance =
@@ -27,6 +28,8 @@ export interface InStage {
     readonly environments: readonly string[];
     /** How long it has to be healthy there. */
     readonly soakMs?: number;
+    /** What has to pass there. */
+    readonly checks?: readonly Check[];
   };
   /** The environment of the same stage that is to have it before this one. */
   readonly behind?: string;
@@ -34,6 +37,8 @@ export interface InStage {
   readonly isFollowed: boolean;
   /** The longest time that a stage after it wants something healthy here. */
   readonly soakedMs?: number;
+  /** What is run here, for stages after it, and to verify what entered. */
+  readonly checks?: readonly Check[];
 }
 
 export const FREE: Governance = Object.freeze({ is: 'Free' });

@@ -5,6 +5,8 @@ export const API_VERSION = `${GROUP}/${VERSION}`;
 
 /** On every applied object: the id of the target that owns it. */
 export const LABEL_TARGET = `${GROUP}/target`;
+/** On the Job of a check: the name of that. */
+export const LABEL_CHECK = `${GROUP}/check`;
 /**
  * On every applied object: whose it is and which object it was written to, as
  * `<namespace>/<application>/<environment> <group>/<kind>/<namespace>/<name>`; pruning needs it to agree (D1).

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { judgedFields } from './application-status.ts';
+import { checksField } from './checks.ts';
 import { durationField } from './duration.ts';
 import { freezeSchema } from './environment.ts';
 import { gatesSchema } from './gates.ts';
@@ -45,6 +46,9 @@ const stageSchema = z.object({
         '1s',
         '720h',
       ).exactOptional(),
+      checks: checksField(
+        'Jobs that are run in each environment of the stage before for what runs there, and have to succeed.',
+      ),
       ...gatesSchema.shape,
     })
     .meta({ description: 'What has to be the case besides before anything new enters.' })
@@ -72,6 +76,12 @@ const stagesSchema = ruled(
     message: 'gates.soak needs after: it is about the stage before',
     holds: (stages: Stages) =>
       stages.every(({ after, gates }) => gates?.soak === undefined || after !== undefined),
+  },
+  {
+    rule: 'self.all(s, !has(s.gates) || !has(s.gates.checks) || has(s.after))',
+    message: 'gates.checks needs after: they are run in the stage before',
+    holds: (stages: Stages) =>
+      stages.every(({ after, gates }) => gates?.checks === undefined || after !== undefined),
   },
   {
     rule: 'self.all(s, s.environments.all(e, self.map(t, t.environments.filter(x, x == e).size()).sum() == 1))',

@@ -27,7 +27,7 @@ export interface ObservedObject extends LiveObject {
   health: Health;
   /** Present on a workload that is not healthy: whose Pods may tell why, once there are some of its latest spec. */
   pods?: { selector: string; own: Health; areLatest: boolean };
-  /** A hook's Job or Pod that has not ended. */
+  /** A hook's Job or Pod, or a check's Job, that has not ended. */
   runs?: true;
   /** Present on a claim that no Pod uses yet: its class may wait for that. */
   claim?: { storageClass: string; own: Health };
@@ -272,7 +272,7 @@ function reduce(resource: Resource, object: KubeObject): ObservedObject {
   if (!hasHealth(resource.group, resource.kind)) return { ...live, health: { state: 'Healthy' } };
   const reduced = reduceForHealth({ ...object, kind: resource.kind, apiVersion: live.apiVersion });
   const health = healthOf(reduced);
-  if (live.hook && isWaitedFor(resource) && !finished(object).done) live.runs = true;
+  if ((live.hook || live.check === true) && isWaitedFor(resource) && !finished(object).done) live.runs = true;
   const storageClass = classOfUnused(reduced);
   if (storageClass !== undefined) return { ...live, health, claim: { storageClass, own: health } };
   const { state } = health;

@@ -2,6 +2,7 @@ import type { Application } from '../../api/v1alpha1/application.ts';
 import { parseDuration } from '../../api/v1alpha1/duration.ts';
 import type { PolicyStage, PromotionPolicy } from '../../api/v1alpha1/promotion-policy.ts';
 import { FREE, type Governance, type InStage } from '../../promote/governance.ts';
+import { checksOf, together } from './checks.ts';
 
 type Labelled = { readonly metadata: Pick<Application['metadata'], 'labels'> };
 type Promoted = Labelled & Pick<Application, 'spec'>;
@@ -47,6 +48,7 @@ export function governanceIn(
             stage: before.name,
             environments: promotedIn(application, before),
             ...(stage.gates?.soak === undefined ? {} : { soakMs: parseDuration(stage.gates.soak) }),
+            ...(stage.gates?.checks === undefined ? {} : { checks: checksOf(stage.gates.checks) }),
           },
         }),
     ...inLine(environment, stage, promotedIn(application, stage), followedBy(stage, stages)),
@@ -58,8 +60,8 @@ function inLine(
   environment: string,
   { rollout }: PolicyStage,
   line: readonly string[],
-  followed: Pick<InStage, 'isFollowed' | 'soakedMs'>,
-): Pick<InStage, 'behind' | 'isFollowed' | 'soakedMs'> {
+  followed: Pick<InStage, 'isFollowed' | 'soakedMs' | 'checks'>,
+): Pick<InStage, 'behind' | 'isFollowed' | 'soakedMs' | 'checks'> {
   if (rollout === 'Parallel') return followed;
   const at = line.indexOf(environment);
   const behind = line[at - 1];
@@ -74,12 +76,14 @@ function inLine(
 function followedBy(
   { name }: PolicyStage,
   stages: readonly PolicyStage[],
-): Pick<InStage, 'isFollowed' | 'soakedMs'> {
+): Pick<InStage, 'isFollowed' | 'soakedMs' | 'checks'> {
   const followers = stages.filter(({ after }) => after?.includes(name) === true);
   const soaks = followers.flatMap(({ gates }) =>
     gates?.soak === undefined ? [] : parseDuration(gates.soak),
   );
+  const checks = together(...followers.map(({ gates }) => checksOf(gates?.checks)));
   return {
+    ...(checks.length === 0 ? {} : { checks }),
     isFollowed: followers.length > 0,
     ...(soaks.length === 0 ? {} : { soakedMs: Math.max(...soaks) }),
   };

@@ -86,6 +86,20 @@ const record: Required<TargetRecord> = {
   waiting: [{ id: deployed.id, digest, asked: hex }],
   asks: [{ asked: hex, digest }],
   soak: { digest, ms: 1_000, since: '2026-11-29T10:00:00.000Z' },
+  checks: {
+    digest,
+    runs: [
+      {
+        check: 'smoke',
+        template: hex,
+        run: 2,
+        startedAt: '2026-11-29T10:00:00.000Z',
+        ended: { outcome: 'Failed', at: '2026-11-29T10:01:00.000Z', why: 'exit code 1' },
+        tries: 1,
+      },
+    ],
+    request: hex,
+  },
   governed: true,
   ran: [candidateKey(deployed)],
   succeeded: candidateKey(deployed),

@@ -5,6 +5,7 @@ import { OUTCOMES, TRIGGERS } from '../../api/v1alpha1/application-status.ts';
 import type { AppliedObject } from '../../manifest/applied.ts';
 import { HOOK_DELETE_POLICIES, HOOK_EVENTS, type Manifest, objectKey } from '../../manifest/manifest.ts';
 import type { Slices } from '../../observe/event-loop-slices.ts';
+import { CHECK_OUTCOMES, type CheckRun } from '../../promote/checks.ts';
 import type { Accepted, ApplicationRecord } from './application-record.ts';
 import type { Candidate, Deployed, Deployment, TargetRecord } from './record.ts';
 
@@ -82,6 +83,17 @@ const appliedSchema = z.strictObject({
   larger: z.strictObject({ git: z.string(), live: z.string() }).exactOptional(),
 }) satisfies z.ZodType<AppliedObject>;
 
+const checkRunSchema = z.strictObject({
+  check: z.string(),
+  template: hex,
+  run: count,
+  startedAt: z.string(),
+  ended: z
+    .strictObject({ outcome: z.enum(CHECK_OUTCOMES), at: z.string(), why: z.string().exactOptional() })
+    .exactOptional(),
+  tries: count.exactOptional(),
+}) satisfies z.ZodType<CheckRun>;
+
 /** The lists without bound are compared entry by entry. */
 const targetSchema = z.strictObject({
   version: z.literal(RECORD_VERSION),
@@ -101,6 +113,9 @@ const targetSchema = z.strictObject({
   waiting: z.array(z.strictObject({ id: digest, digest, asked: hex })).exactOptional(),
   asks: z.array(z.strictObject({ asked: hex, digest })).exactOptional(),
   soak: z.strictObject({ digest, ms: z.number().min(0), since: z.string().exactOptional() }).exactOptional(),
+  checks: z
+    .strictObject({ digest, runs: z.array(checkRunSchema), request: hex.exactOptional() })
+    .exactOptional(),
   governed: z.literal(true).exactOptional(),
   ran: z.array(candidateKeySchema),
   succeeded: candidateKeySchema.exactOptional(),

@@ -3,6 +3,7 @@ import type { AppliedObject } from '../../manifest/applied.ts';
 import { digestOf } from '../../manifest/digest.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
 import type { Baseline } from '../../plan/prune-budget.ts';
+import type { Checks } from '../../promote/checks.ts';
 import type { Soak } from '../../promote/soak.ts';
 import { HOME, type PlacedTarget, type TargetIdentity } from './target.ts';
 
@@ -124,6 +125,8 @@ export interface TargetRecord {
   asks?: readonly Ask[];
   /** For how long what runs has been healthy, where a policy wants that for another stage. */
   soak?: Soak;
+  /** What checks of a policy came to for what runs. */
+  checks?: Checks;
   /** A policy had it in a stage once: without one it follows its source no more. */
   governed?: true;
   /** Keys of the candidates that ran last, the newest first, the last good one among them. */

@@ -40,6 +40,8 @@ export function foundAfter(state: TargetState, outcome: Outcome): Findings {
       return { ...found, isTidied: true, lookedAfter: outcome.lookedAfter };
     case 'HealthNoted':
       return { ...found, isHealthNoted: true };
+    case 'Checked':
+      return { ...found, checked: outcome.again === undefined ? {} : { again: outcome.again } };
     case 'RequestUnnoted':
       return { ...found, isRequestUnnoted: true };
     case 'Refused':

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { Checks } from '../../promote/checks.ts';
 import type { TargetIdentity } from '../record/target.ts';
 
 /** How an environment was in its last look. */
@@ -9,6 +10,8 @@ export interface Shown {
   readonly digest: string | undefined;
   /** `Unknown`: that cannot be seen. */
   readonly health: 'Healthy' | 'NotHealthy' | 'Unknown';
+  /** What checks came to for what is deployed there. */
+  readonly checks?: Checks;
 }
 
 type Place = Pick<TargetIdentity, 'name' | 'application' | 'environment'>;
@@ -23,6 +26,8 @@ export class Evidence {
   readonly #shown = new Map<string, Map<string, Shown>>();
   /** Names of targets, by Application, that asked. */
   readonly #waiting = new Map<string, Set<string>>();
+  /** By the name of a target the manifests with which another one would enter, were results there not too old. */
+  readonly #awaited = new Map<string, string>();
 
   constructor(wake: (target: string) => void) {
     this.#wake = wake;
@@ -47,6 +52,24 @@ export class Evidence {
     return this.#shown.get(application)?.get(environment);
   }
 
+  /** An environment of the target's Application is to run again the checks of these manifests that passed too long ago. */
+  awaitChecks({ application }: Pick<Place, 'application'>, environment: string, digest: string): void {
+    const name = `${application}/${environment}`;
+    if (this.#awaited.get(name) === digest) return;
+    this.#awaited.set(name, digest);
+    this.#wake(name);
+  }
+
+  /** Whether another one waits for that. */
+  areChecksAwaited({ name }: Pick<Place, 'name'>, digest: string): boolean {
+    return this.#awaited.get(name) === digest;
+  }
+
+  /** They are run, if they were to be. */
+  checksBegun({ name }: Pick<Place, 'name'>): void {
+    this.#awaited.delete(name);
+  }
+
   /** These environments of its Application stay for nothing that the target waits for any more. */
   release({ application }: Pick<Place, 'application'>, environments: readonly string[]): void {
     for (const environment of environments) this.#wake(`${application}/${environment}`);
@@ -59,6 +82,7 @@ export class Evidence {
 
   forgetTarget(target: Place): void {
     this.#waiting.get(target.application)?.delete(target.name);
+    this.#awaited.delete(target.name);
     this.note(target, undefined);
   }
 
@@ -71,5 +95,6 @@ export class Evidence {
   forgetAll(): void {
     this.#shown.clear();
     this.#waiting.clear();
+    this.#awaited.clear();
   }
 }

@@ -107,6 +107,7 @@ function state(changes: Partial<TargetState> = {}): TargetState {
     settles: [],
     mayEnterAt: undefined,
     soaks: false,
+    isChecked: false,
     applied: new Map(),
     memory: NOTHING_REMEMBERED,
     found: {},
@@ -365,6 +366,44 @@ const ROWS: readonly [string, Partial<TargetState>, Deed | { wait: Date | undefi
     { wait: undefined },
   ],
   ['… while others are waited for', { ...seen(NEW, JUDGED), ...AWAITED, soaks: true }, { wait: seconds(1) }],
+  [
+    'a policy wants checks of what runs',
+    { deployment: deployment(NEW), ...tidied(NEW, { lookedAfter: { how: 'Confirmed' } }), isChecked: true },
+    'Check',
+  ],
+  [
+    '… also while it is not known what is wanted',
+    {
+      deployment: deployment(OLD),
+      found: {
+        sight: 'Seen',
+        isTidied: true,
+        obstacle: { at: 'Resolving', error: ofTime, isAnswer: false },
+        lookedAfter: { how: 'Confirmed' },
+      },
+      isChecked: true,
+    },
+    'Check',
+  ],
+  [
+    '… which were looked at, and one is to end by itself',
+    {
+      deployment: deployment(NEW),
+      ...tidied(NEW, { lookedAfter: { how: 'Confirmed' }, checked: { again: seconds(20) } }),
+      isChecked: true,
+    },
+    { wait: seconds(20) },
+  ],
+  [
+    '… and all writes are suspended',
+    {
+      deployment: deployment(NEW, { pausedAt: NOW.toISOString() }),
+      settings: { ...state().settings, suspended: 'It is suspended.' },
+      found: { sight: 'Seen', clock: 'Paused' },
+      isChecked: true,
+    },
+    { wait: undefined },
+  ],
   [
     'something older soaks, and is not what the newest waits for',
     {
@@ -639,6 +678,8 @@ function outcomesOf(
       return [];
     case 'NoteHealth':
       return [[{ type: 'HealthNoted' }]];
+    case 'Check':
+      return [[{ type: 'Checked' }], [{ type: 'Checked', again: seconds(20) }]];
     case 'Judge':
       // A dependency that is not met is found out before anything is asked.
       if (isUnmet(from)) return [[{ type: 'Blocked', error: unmet }]];
@@ -762,6 +803,7 @@ const BEGINNINGS: readonly [string, Partial<TargetState>][] = [
   ],
   ['some of whose objects were kept', KEPT],
   ['of whose health a policy asks', { soaks: true }],
+  ['of which a policy wants checks', { isChecked: true }],
   ['whose candidate was refused', REFUSED],
   [
     'whose candidate was refused as it was asked for',
@@ -999,7 +1041,7 @@ function endsOf(start: TargetState, { found, memory, deployment: of, parked }: T
   if (isSuspended(start)) return [];
   if (sight !== 'Seen') return [new Date(NOW.getTime() + PATIENCE_MS)];
   const unnoted = found.isRequestUnnoted === true ? new Date(NOW.getTime() + PATIENCE_MS) : undefined;
-  const ends: (Date | undefined)[] = [unnoted];
+  const ends: (Date | undefined)[] = [unnoted, found.checked?.again];
   const error = obstacle?.error ?? (isStopped(start) ? memory.retry?.error : undefined);
   if (obstacle?.at === 'Resolving' && !(error instanceof Quarantine)) ends.push(memory.unresolved.nextAt);
   if (obstacle?.at !== 'Resolving' && error instanceof TowpathError) ends.push(endOfRetry(memory.retry));

@@ -24,13 +24,23 @@ export function next(state: TargetState): Action {
   const action = nextOfLook(state);
   if (action.type !== 'Wait') return action;
   if (isHealthToNote(state)) return act('NoteHealth');
+  if (isToCheck(state)) return act('Check');
   if (isToNote(state)) return act('NoteRequest');
-  return state.found.isRequestUnnoted === true ? wait(soonest(action.until, inPatience(state))) : action;
+  const unnoted = state.found.isRequestUnnoted === true ? inPatience(state) : undefined;
+  return wait(soonest(action.until, unnoted, state.found.checked?.again));
 }
 
 /** At the end of a look that tells how it is. */
 function isHealthToNote(state: TargetState): boolean {
   if (!state.soaks || state.found.isHealthNoted === true) return false;
+  return stageOf(state) !== 'Awaiting' && !endsChosen(state);
+}
+
+/** The same, where something may be written. */
+function isToCheck(state: TargetState): boolean {
+  const { isChecked, refusal, settings, found } = state;
+  if (!isChecked || found.checked !== undefined || found.sight !== 'Seen') return false;
+  if (refusal !== undefined || settings.suspended !== undefined) return false;
   return stageOf(state) !== 'Awaiting' && !endsChosen(state);
 }
 

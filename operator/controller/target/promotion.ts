@@ -1,10 +1,19 @@
 import type { HealthState } from '../../api/v1alpha1/application.ts';
-import { blockedByFor, choose, type Evidence as Shows, staysOn } from '../../promote/choose.ts';
+import {
+  blockedByFor,
+  type Candidate,
+  choose,
+  ENTER_MS,
+  type Evidence as Shows,
+  type Situation,
+  staysOn,
+} from '../../promote/choose.ts';
 import type { BlockedBy } from '../../promote/gate.ts';
 import { healthyMs } from '../../promote/soak.ts';
 import { candidateKey, type TargetRecord, type Waiting } from '../record/record.ts';
 import type { Target } from '../record/target.ts';
 import { cameTo } from '../record/waiting.ts';
+import { awaitFresh, checksFor, staysOnWhatIsChecked } from './checks/gates.ts';
 import type { Shown } from './evidence.ts';
 import type { Run } from './run.ts';
 import type { Findings, TargetState } from './state.ts';
@@ -27,7 +36,11 @@ export function promotionOf(
   found: Findings,
   outerGates: (digest: string | undefined) => readonly BlockedBy[],
 ): Judged {
-  const gatesFor = (digest: string | undefined) => [...outerGates(digest), ...staysOnWhatSoaks(run, digest)];
+  const gatesFor = (digest: string | undefined) => [
+    ...outerGates(digest),
+    ...staysOnWhatSoaks(run, digest),
+    ...staysOnWhatIsChecked(run, found, digest, isWaitedFor),
+  ];
   const { target, context, underWay } = run;
   const { pending, governed, waiting = [], deployment } = context.record;
   const { environment, governance } = target;
@@ -39,12 +52,7 @@ export function promotionOf(
     const blockedBy = blockedByFor(situation, only);
     return { parked, blockedBy, choice: undefined, mayEnterAt: undefined };
   }
-  const choosable = (one: Waiting) => ({
-    ...one,
-    key: one.asked,
-    evidence: evidenceFor(run, one.asked),
-    gates: gatesFor(one.digest),
-  });
+  const choosable = (one: Waiting) => choosableAs(run, situation, one, gatesFor(one.digest));
   const asked = found.chosen?.asked ?? underWay.asked;
   const wanted =
     candidate === undefined || asked === undefined
@@ -65,8 +73,19 @@ export function promotionOf(
   return { parked, blockedBy, choice, mayEnterAt: changesAt };
 }
 
-/** So long what soaked stays for those that are to get it then, who are woken at the same moment. */
-const ENTER_MS = 10_000;
+/** What decides of a candidate whether it may enter. Where nothing but the age of a check's result is in its way, a new one is seen to. */
+function choosableAs(
+  run: Run,
+  situation: Omit<Situation, 'waiting'>,
+  one: Waiting,
+  gates: readonly BlockedBy[],
+): Waiting & Candidate {
+  const { asked } = one;
+  const its = { ...one, key: asked, evidence: evidenceFor(run, asked), gates };
+  const checks = checksFor(run, asked);
+  if (checks.length > 0 && blockedByFor(situation, its).length === 0) awaitFresh(run, checks);
+  return { ...its, checks };
+}
 
 /** While what runs soaks, and another environment waits for it, nothing newer takes its place. */
 function staysOnWhatSoaks({ parts, target, context }: Run, digest: string | undefined): readonly BlockedBy[] {
@@ -85,6 +104,11 @@ function staysOnWhatSoaks({ parts, target, context }: Run, digest: string | unde
   if (latest <= now) return [];
   const { policy, soakedMs } = governance;
   return [staysOn({ policy, environment, soakedMs, until: new Date(end > now ? end : latest) })];
+}
+
+/** Whether checks are run there for others. */
+export function wantsChecks({ governance }: Pick<Target, 'governance'>): boolean {
+  return governance.is === 'InStage' && governance.checks !== undefined;
 }
 
 /** Whether another environment waits with what runs here. */

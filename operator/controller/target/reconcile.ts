@@ -84,10 +84,19 @@ function end(run: Run, state: TargetState, requeueAt: Date | undefined): Looked 
 }
 
 /** Shows how it is to those that are promoted after it. */
-function noteEvidence({ parts, target, underWay }: Run, state: TargetState, { health }: Facts): void {
+function noteEvidence(
+  { parts, target, underWay, context }: Run,
+  state: TargetState,
+  { health }: Facts,
+): void {
   const { governance } = target;
   if (governance.is !== 'InStage' || !governance.isFollowed) return;
-  parts.evidence.note(target, { ...shownBy(state, health.state), asked: underWay.asked });
+  const { checks } = context.record;
+  parts.evidence.note(target, {
+    ...shownBy(state, health.state),
+    asked: underWay.asked,
+    ...(checks === undefined ? {} : { checks }),
+  });
 }
 
 /** What no status has words for ends the look; what runs was looked after before. */

@@ -2,6 +2,7 @@ import { TowpathError } from '../../api/errors.ts';
 import { Quarantine } from '../candidate/quarantine.ts';
 import type { Deployment } from '../record/record.ts';
 import { gatesOf } from './gates.ts';
+import { wantsChecks } from './promotion.ts';
 import type { Run } from './run.ts';
 import type { Findings, TargetState } from './state.ts';
 import { NO_OTHERS, type Others, type ToldBefore } from './verdicts.ts';
@@ -30,6 +31,7 @@ export function snapshotOf(run: Run, found: Findings): TargetState {
     isAskedNow: request.isNew,
     deployment: deployment === undefined ? undefined : frozen(deployment),
     ...gatesOf(run, found),
+    isChecked: context.record.checks !== undefined || wantsChecks(target),
     soaks: target.governance.is === 'InStage' && target.governance.soakedMs !== undefined,
     applied,
     memory: session.memory,

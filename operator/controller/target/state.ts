@@ -53,6 +53,8 @@ export interface TargetState {
   readonly mayEnterAt: Date | undefined;
   /** A policy wants to know for how long what runs is healthy. */
   readonly soaks: boolean;
+  /** A policy wants checks of what runs, or did. */
+  readonly isChecked: boolean;
   /** What was applied, by object key. */
   readonly applied: ReadonlyMap<string, AppliedObject>;
   readonly memory: EarlierFindings;
@@ -128,6 +130,8 @@ export interface Findings {
   readonly lookedAfter?: LookedAfter;
   /** How healthy it is, is written down as far as a policy wants to know. */
   readonly isHealthNoted?: true;
+  /** Checks were looked at; when they are to be again, whatever happens until then. */
+  readonly checked?: { readonly again?: Date };
   /** That the sync request was acted on could not be written down: it stays open. */
   readonly isRequestUnnoted?: true;
 }
@@ -194,7 +198,9 @@ export type Deed =
   /** Write down that the sync request was acted on, which no status says before other environments did. */
   | 'NoteRequest'
   /** Write down that what runs became healthy, or ceased to be, for stages that come after. */
-  | 'NoteHealth';
+  | 'NoteHealth'
+  /** Run what a policy wants to be checked of what runs. */
+  | 'Check';
 
 /** What an action came to. */
 export type Outcome =
@@ -224,6 +230,7 @@ export type Outcome =
     }
   | { readonly type: 'Judged'; readonly deferred: readonly string[] }
   | { readonly type: 'HealthNoted' }
+  | { readonly type: 'Checked'; readonly again?: Date }
   | { readonly type: 'RequestNoted' }
   | { readonly type: 'RequestUnnoted' }
   | { readonly type: 'Parked' }

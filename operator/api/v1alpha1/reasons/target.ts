@@ -72,6 +72,14 @@ export const TARGET_REASONS = {
     'A PromotionPolicy wants what is new to be healthy in the stage before for a while; or an environment of that stage stays on what is so for as long.',
     'Wait; clearsAt says until when.',
   ),
+  Checks: resource(
+    'A PromotionPolicy wants Jobs to succeed in the stage before for what is new, and one failed, could not run, or has not ended; or an environment of that stage stays on what is checked until they have.',
+    'Look at the logs of the Job that the message names; a newer commit may pass, and a sync of that environment runs again what did not pass.',
+  ),
+  CheckInvalid: person(
+    'A check of a PromotionPolicy cannot be run as it is.',
+    'Correct the field that the message names.',
+  ),
   StageEmpty: resource(
     'The environment comes after a stage of a PromotionPolicy of which the Application has no environment, so that nothing can pass that.',
     'Add an environment of that stage to spec.environments, or correct the policy.',

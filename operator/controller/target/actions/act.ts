@@ -8,6 +8,7 @@ import type { Deed, Outcome, TargetState } from '../state.ts';
 import { explainForbidden } from '../words/forbidden.ts';
 import { explainUnserved } from '../words/unavailable-api-service.ts';
 import { begin, park, restore } from './begin.ts';
+import { check } from './check.ts';
 import { choose } from './choose.ts';
 import { judge } from './judge.ts';
 import { advance, confirm, count, repair, tidy } from './look-after.ts';
@@ -36,6 +37,7 @@ const ACTS: Readonly<Record<Deed, Act>> = {
   Count: running(count),
   NoteRequest: noteRequest,
   NoteHealth: noteHealth,
+  Check: check,
 };
 
 /** Errors of the candidate's own, which count against `sync.retries`; all others are tried for ever. */

@@ -55,6 +55,7 @@ export async function begin(run: Run, state: TargetState): Promise<Outcome> {
     changed.waiting = waitingAfter(changed.waiting ?? [], candidate);
     if (changed.waiting.length === 0) delete changed.waiting;
     if (changed.soak?.digest !== candidate.digest) delete changed.soak;
+    if (changed.checks?.digest !== candidate.digest) delete changed.checks;
     // The status has what an only target acted on: an older request counts as done no longer.
     if (!run.isOneOfSeveral) delete changed.handledRequest;
     if (run.request.open !== undefined && run.request.key !== undefined)
@@ -207,6 +208,7 @@ async function accept(
     delete record.pending;
     delete record.waiting;
     delete record.soak;
+    delete record.checks;
     delete record.handledRequest;
     delete record.used;
     Object.assign(record, before);

@@ -235,8 +235,10 @@ async function complete(
 ): Promise<void> {
   const { record, store, inventory, access } = context;
   await context.slices.pause();
-  // Hooks' objects, of earlier candidates too: what they left is let go with the Application.
-  const left = [...inventory.of(access.targetId).values()].filter(({ hook }) => hook);
+  // Hooks' objects, of earlier candidates too, and Jobs of checks: what they left is let go with the Application.
+  const left = [...inventory.of(access.targetId).values()].filter(
+    ({ hook, check }) => hook || check === true,
+  );
   const kept = result.kept.map(({ object }) => object);
   record.kinds = kindsOf([...record.applied.values(), ...kept, ...hooks, ...left]);
   const settings = settingsDigest(context);

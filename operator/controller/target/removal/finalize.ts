@@ -12,6 +12,7 @@ import type { Cluster } from '../../cluster/cluster.ts';
 import type { TargetRecord } from '../../record/record.ts';
 import { newRecord } from '../../record/record.ts';
 import type { Target } from '../../record/target.ts';
+import { endJobs } from '../checks/jobs.ts';
 import { depart, describeDeparture } from '../deploy/delete-in-stages.ts';
 import { endHooks, haveRun, runHooks } from '../deploy/run-hooks.ts';
 import type { PruneHeld } from '../deploy-context.ts';
@@ -138,6 +139,7 @@ async function deleteAll(
 ): Promise<Deleted | Exclude<Finalized, { state: 'Gone' }>> {
   const { cluster, access, unreported } = deletion;
   await endHooks({ access, inventory: cluster.inventory, unreported }, isOfDeletion);
+  await endJobs({ access, inventory: cluster.inventory }, () => true);
   if ((await runDeleteHooks(deletion, 'pre-delete')) === 'Resting') return { state: 'Resting' };
   const takers = await takersOf(cluster, access, moving);
   const kept = keptOf(cluster, access, takers);

@@ -140,7 +140,7 @@ const MISSING = {
 };
 
 /** The worst health of what was applied; what is not there, or no longer ours, is missing. */
-export function healthNow({ context }: Run, { found }: TargetState): Facts['health'] {
+export function healthNow({ context }: Run, { found }: Pick<TargetState, 'found'>): Facts['health'] {
   const { record, access, inventory } = context;
   if (found.sight !== undefined && found.sight !== 'Seen')
     return { state: 'Unknown', message: found.sight.unseen.message };

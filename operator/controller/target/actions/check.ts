@@ -1,0 +1,202 @@
+import { TowpathError } from '../../../api/errors.ts';
+import { wordsOf } from '../../../apply/refusal-words.ts';
+import { ApiError, isConflict, isTransient } from '../../../kube/errors.ts';
+import { objectKey } from '../../../manifest/manifest.ts';
+import {
+  type Check,
+  type CheckEnd,
+  type CheckRun,
+  checksAfter,
+  nextCheck,
+  runOf,
+  standingOf,
+} from '../../../promote/checks.ts';
+import { checks as gateOfChecks } from '../../../promote/gates/checks.ts';
+import { type CheckSubject, jobOf, logsOf } from '../checks/job.ts';
+import { endJobs, resultNow, seeJobs, startJob } from '../checks/jobs.ts';
+import { kindsOf } from '../deploy-context.ts';
+import { shownBy } from '../promotion.ts';
+import type { Run } from '../run.ts';
+import type { Outcome, TargetState } from '../state.ts';
+import { healthNow } from '../words/facts-of-look.ts';
+
+/** Before it is tried again what could not be asked, or written. */
+const AGAIN_MS = 5_000;
+
+/** The checks of what runs, in one look. */
+interface Checking {
+  readonly run: Run;
+  readonly wanted: readonly Check[];
+  readonly subject: CheckSubject;
+  /** Whether what runs is deployed to the end, Synced and Healthy. */
+  readonly isHealthy: boolean;
+}
+
+type Ends = ReadonlyMap<CheckRun, CheckEnd>;
+
+/**
+ * Runs the checks that a policy wants of what runs here: takes in what ended, writes down what it is about to begin, and
+ * begins that. A process that ends anywhere in between goes on with the same Jobs.
+ */
+export async function check(run: Run, state: TargetState): Promise<Outcome> {
+  const { context } = run;
+  const checking = checkingOf(run, state);
+  // What nobody can say now is asked again when it is known.
+  if (checking === undefined) return { type: 'Checked' };
+  try {
+    const ends = await endsOf(checking);
+    await note(checking, ends);
+    const refused = await start(checking);
+    await note(checking, refused);
+    await tidyUp(checking);
+    const isNews = ends.size > 0 || refused.size > 0;
+    // What waited for that is looked at anew.
+    const again = isNews ? context.now() : nextCheck(checking.wanted, context.record.checks);
+    return { type: 'Checked', ...(again === undefined ? {} : { again }) };
+  } catch (error) {
+    context.signal.throwIfAborted();
+    if (isConflict(error)) throw error;
+    if (!(error instanceof TowpathError) && !isTransient(error)) throw error;
+    return { type: 'Checked', again: new Date(context.now().getTime() + AGAIN_MS) };
+  }
+}
+
+function checkingOf(run: Run, state: TargetState): Checking | undefined {
+  const { target, context } = run;
+  const { governance, namespace } = target;
+  const { deployment } = context.record;
+  if (deployment === undefined || governance.is === 'Unknown' || governance.is === 'Contested')
+    return undefined;
+  const { digest, revision } = deployment.candidate;
+  const shown = shownBy(state, healthNow(run, state).state);
+  return {
+    run,
+    wanted: governance.is === 'InStage' ? (governance.checks ?? []) : [],
+    subject: { target, namespace, digest, revision },
+    isHealthy: shown.health === 'Healthy' && shown.digest === digest,
+  };
+}
+
+/** Those that have not ended as far as it is written down. */
+function* underWay({ run, wanted, subject }: Checking): Generator<[Check, CheckRun]> {
+  const { checks } = run.context.record;
+  if (checks?.digest !== subject.digest) return;
+  for (const check of wanted) {
+    const last = runOf(checks.runs, check);
+    if (last !== undefined && last.ended === undefined) yield [check, last];
+  }
+}
+
+/** What has ended since it was looked at last. */
+async function endsOf(checking: Checking): Promise<Ends> {
+  const { run, subject } = checking;
+  const ends = new Map<CheckRun, CheckEnd>();
+  for (const [check, one] of underWay(checking)) {
+    const result = await orCouldNotRun(checking, () => resultNow(run.context, subject, check, one));
+    if (result !== undefined && result !== 'NotMade') ends.set(one, endNow(run, result));
+  }
+  return ends;
+}
+
+/** Makes the Jobs that are not there; those that could not be made are told. */
+async function start(checking: Checking): Promise<Ends> {
+  const { run, subject } = checking;
+  const { access, inventory } = run.context;
+  const refused = new Map<CheckRun, CheckEnd>();
+  for (const [check, one] of underWay(checking)) {
+    if (inventory.of(access.targetId).has(objectKey(jobOf(subject, one)))) continue;
+    const refusal = await orCouldNotRun(checking, async () => {
+      await seeJobs(run.context, subject.namespace);
+      await startJob(run.context, subject, check, one);
+    });
+    if (refusal !== undefined) refused.set(one, endNow(run, refusal));
+  }
+  return refused;
+}
+
+/** What keeps one run from being looked at is that run's alone, unless the API server does not answer at all. */
+async function orCouldNotRun<Result>(
+  { run }: Checking,
+  work: () => Promise<Result>,
+): Promise<Result | Omit<CheckEnd, 'at'>> {
+  try {
+    return await work();
+  } catch (error) {
+    run.context.signal.throwIfAborted();
+    if (isTransient(error) || !(error instanceof TowpathError || error instanceof ApiError)) throw error;
+    if (error instanceof TowpathError && error.reason === 'ClusterUnreachable') throw error;
+    const why = error instanceof ApiError ? wordsOf(error) : error.message.replace(/\.$/, '');
+    return { outcome: 'CouldNotRun', why };
+  }
+}
+
+function endNow({ parts, application, context }: Run, { outcome, why }: Omit<CheckEnd, 'at'>): CheckEnd {
+  const at = context.now().toISOString();
+  if (why === undefined) return { outcome, at };
+  return { outcome, at, why: parts.secrecy.hideIn(application, why).slice(0, MOST_WHY) };
+}
+
+/** Of why it ended so no more is kept: a status has room for no more. */
+const MOST_WHY = 200;
+
+/** Writes down what ended, and what is about to begin. */
+async function note(checking: Checking, ends: Ends): Promise<void> {
+  const { run, wanted, subject, isHealthy } = checking;
+  const { context, parts, target, request } = run;
+  const { record, store, signal } = context;
+  const { checks: before, kinds } = record;
+  const after = checksAfter(before, ends, {
+    wanted,
+    digest: subject.digest,
+    now: context.now(),
+    isHealthy,
+    request: request.open === undefined ? undefined : request.key,
+    isAwaited: parts.evidence.areChecksAwaited(target, subject.digest),
+  });
+  if (after === before) return;
+  if (after === undefined) delete record.checks;
+  else {
+    record.checks = after;
+    const jobs = after.runs.filter(({ ended }) => ended === undefined).map((one) => jobOf(subject, one));
+    record.kinds = kindsOf([...kinds.map((kind) => ({ ...kind, name: '' })), ...jobs]);
+  }
+  try {
+    await store.save(record, { signal });
+  } catch (error) {
+    // Nothing is begun that is not written down.
+    record.kinds = kinds;
+    if (before === undefined) delete record.checks;
+    else record.checks = before;
+    throw error;
+  }
+  parts.evidence.checksBegun(target);
+  tell(checking, ends);
+}
+
+/** That one did not pass is an event. */
+function tell({ run, wanted, subject }: Checking, ends: Ends): void {
+  const { context, target } = run;
+  const { checks } = context.record;
+  const unmet = [...ends.keys()].flatMap((ended) => {
+    const check = wanted.find(({ name, template }) => name === ended.check && template === ended.template);
+    if (check === undefined) return [];
+    const standing = standingOf(check, subject.digest, checks, context.now());
+    const shown = { environment: target.environment, check: check.name, standing };
+    return gateOfChecks([{ ...shown, logs: logsOf(jobOf(subject, ended)) }]);
+  });
+  context.unreported.warn(
+    unmet.map(({ remedy, reason, message }) => new TowpathError(remedy, reason, message)),
+  );
+}
+
+/** Ends what runs for nobody any more, and removes what passed; one that failed stays for a day, with what it wrote. */
+async function tidyUp({ run, subject }: Checking): Promise<void> {
+  const { checks } = run.context.record;
+  const outcomes = new Map(
+    (checks?.runs ?? []).map((one) => [objectKey(jobOf(subject, one)), one.ended?.outcome ?? 'Runs']),
+  );
+  await endJobs(run.context, (job) => {
+    const outcome = outcomes.get(objectKey(job));
+    return outcome === 'Passed' || (job.runs === true && outcome !== 'Runs');
+  });
+}

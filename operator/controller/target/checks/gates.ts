@@ -1,0 +1,94 @@
+/** What checks keep out: of the environment after, what did not pass them; of the one they run in, what is newer. */
+
+import {
+  againAt,
+  type Check,
+  type CheckRun,
+  deadlineOf,
+  runOf,
+  standingOf,
+} from '../../../promote/checks.ts';
+import { ENTER_MS, staysOnChecked } from '../../../promote/choose.ts';
+import type { BlockedBy } from '../../../promote/gate.ts';
+import type { CheckShown } from '../../../promote/gates/checks.ts';
+import type { TargetRecord } from '../../record/record.ts';
+import { cameTo } from '../../record/waiting.ts';
+import type { Run } from '../run.ts';
+import type { Findings } from '../state.ts';
+import { healthNow } from '../words/facts-of-look.ts';
+import { jobOf, logsOf } from './job.ts';
+
+interface CheckThere extends CheckShown {
+  /** Of the manifests there. */
+  readonly digest: string;
+}
+
+/** How the checks of the stage before stand for what was asked for. */
+export function checksFor({ parts, target, context }: Run, asked: string): readonly CheckThere[] {
+  const { governance } = target;
+  // It entered the one before in the same stage when it had passed them, and the stage before may have gone on since.
+  if (governance.is !== 'InStage' || governance.behind !== undefined) return [];
+  const { environments, checks } = governance.after ?? {};
+  if (environments === undefined || checks === undefined) return [];
+  const records = parts.store.recordsOf(target.application);
+  const places = parts.specifiedTargets(target.application);
+  const now = context.now();
+  return environments.flatMap((environment) => {
+    const record = records.find((one) => one.target.environment === environment);
+    const place = places.find((one) => one.environment === environment);
+    const digest = record && cameTo(record, asked);
+    // Of what has not come there the order says so.
+    if (record === undefined || digest === undefined) return [];
+    return checks.map((check) => {
+      const standing = standingOf(check, digest, record.checks, now);
+      const shown = { environment, check: check.name, digest, standing };
+      if (standing.is !== 'Failed' || place === undefined || !('namespace' in place)) return shown;
+      const subject = { target: record.target, namespace: place.namespace, digest };
+      return { ...shown, logs: logsOf(jobOf(subject, standing.run)) };
+    });
+  });
+}
+
+/** What would enter but for results that are too old has them found anew. */
+export function awaitFresh({ parts, target }: Run, all: readonly CheckThere[]): void {
+  if (all.some(({ standing: { is } }) => is !== 'Passed' && is !== 'Expired')) return;
+  for (const { environment, digest, standing } of all)
+    if (standing.is === 'Expired') parts.evidence.awaitChecks(target, environment, digest);
+}
+
+/** While what runs is checked, and another environment waits for it, nothing newer takes its place. */
+export function staysOnWhatIsChecked(
+  run: Run,
+  found: Findings,
+  digest: string | undefined,
+  isWaitedFor: (others: readonly TargetRecord[], record: TargetRecord) => boolean,
+): readonly BlockedBy[] {
+  const { parts, target, context } = run;
+  const { governance, environment } = target;
+  const { checks, deployment } = context.record;
+  if (governance.is !== 'InStage' || checks === undefined || checks.digest === digest) return [];
+  if (deployment?.candidate.digest !== checks.digest || deployment.outcome !== 'Succeeded') return [];
+  const until = checkedUntil(governance.checks ?? [], checks.runs, context.now());
+  const others = parts.store.recordsOf(target.application).filter((one) => one !== context.record);
+  if (until === undefined || !isWaitedFor(others, context.record)) return [];
+  // What is not healthy is waited for by nobody: its fix may come in.
+  if (found.sight === 'Seen' && healthNow(run, { found }).state !== 'Healthy') return [];
+  return [staysOnChecked(governance.policy, environment, until)];
+}
+
+/** By when all have ended, and who waits for it has it; undefined: that is so, or one has failed. */
+function checkedUntil(wanted: readonly Check[], runs: readonly CheckRun[], now: Date): Date | undefined {
+  const ends = wanted.flatMap((check) => {
+    const run = runOf(runs, check);
+    return run === undefined ? [] : [{ run, end: endOf(check, run) }];
+  });
+  if (ends.some(({ run, end }) => run.ended !== undefined && run.ended.outcome !== 'Passed' && end < now))
+    return undefined;
+  const last = Math.max(...ends.map(({ end }) => end.getTime()));
+  return last > now.getTime() ? new Date(last) : undefined;
+}
+
+function endOf(check: Check, run: CheckRun): Date {
+  if (run.ended === undefined) return deadlineOf(check, run);
+  return againAt(run) ?? new Date(Date.parse(run.ended.at) + (run.ended.outcome === 'Passed' ? ENTER_MS : 0));
+}

@@ -1,0 +1,193 @@
+/** Checks: Jobs that have to succeed in an environment for the manifests that run there. When which is run, and what it came to. Pure. */
+
+import type { CheckSpec } from '../api/v1alpha1/checks.ts';
+import { backoffMs } from '../retry/backoff.ts';
+
+/** A check as a policy has it. */
+export interface Check {
+  readonly name: string;
+  /** Digest of what it runs, in hex: with another template it is another check. */
+  readonly template: string;
+  /** How long one run may take. */
+  readonly deadlineMs: number;
+  /** How old a result may be when something enters by it. */
+  readonly validForMs?: number;
+  readonly job: CheckSpec['job'];
+}
+
+/** The last run of a check for the manifests that run. Kept in the target's record. */
+export interface CheckRun {
+  readonly check: string;
+  readonly template: string;
+  /** Counts the runs of the check for these manifests, from 1. */
+  readonly run: number;
+  /** RFC 3339, by the clock at home, as the next. */
+  readonly startedAt: string;
+  /** Absent: it has not ended. */
+  readonly ended?: CheckEnd;
+  /** In a row could not run before it. */
+  readonly tries?: number;
+}
+
+export interface CheckEnd {
+  readonly outcome: CheckOutcome;
+  readonly at: string;
+  /** What to know of it, as a sentence goes on: `exit code 1 (Error)`. */
+  readonly why?: string;
+}
+
+/** `CouldNotRun`: nobody knows what it would have come to. */
+export const CHECK_OUTCOMES = ['Passed', 'Failed', 'CouldNotRun'] as const;
+export type CheckOutcome = (typeof CHECK_OUTCOMES)[number];
+
+/** What ran for manifests. */
+export interface Checks {
+  /** Of the manifests. */
+  readonly digest: string;
+  readonly runs: readonly CheckRun[];
+  /** Key of the sync request for which those that did not pass were run again. */
+  readonly request?: string;
+}
+
+/** How a check stands for the manifests that run. */
+export type CheckStanding =
+  | { readonly is: 'Passed' }
+  /** It passed longer ago than it counts. */
+  | { readonly is: 'Expired'; readonly at: string }
+  | { readonly is: 'Failed'; readonly why: string; readonly run: CheckRun }
+  /** `again`: when it is tried again; undefined: it was tried often enough. */
+  | { readonly is: 'CouldNotRun'; readonly why: string; readonly again: Date | undefined }
+  | { readonly is: 'Runs'; readonly until: Date }
+  | { readonly is: 'NotRun' };
+
+/** One that could not run is tried so often in all. */
+export const MOST_TRIES = 4;
+const AGAIN = { firstMs: 15_000, longestMs: 300_000 };
+
+/** The last run of a check; undefined: it was never run with this template. */
+export function runOf(
+  runs: readonly CheckRun[],
+  { name, template }: Pick<Check, 'name' | 'template'>,
+): CheckRun | undefined {
+  return runs.find((one) => one.check === name && one.template === template);
+}
+
+/** How a check stands for manifests, by what is known of those that run. */
+export function standingOf(
+  check: Check,
+  digest: string,
+  checks: Checks | undefined,
+  now: Date,
+): CheckStanding {
+  const run = checks?.digest === digest ? runOf(checks.runs, check) : undefined;
+  if (run === undefined) return { is: 'NotRun' };
+  const { ended } = run;
+  if (ended === undefined) return { is: 'Runs', until: deadlineOf(check, run) };
+  switch (ended.outcome) {
+    case 'Passed':
+      return isExpired(check, ended, now) ? { is: 'Expired', at: ended.at } : { is: 'Passed' };
+    case 'Failed':
+      return { is: 'Failed', why: ended.why ?? 'it failed', run };
+    case 'CouldNotRun':
+      return { is: 'CouldNotRun', why: ended.why ?? 'nobody knows why', again: againAt(run) };
+  }
+}
+
+/** By when a run has to have ended. */
+export function deadlineOf({ deadlineMs }: Pick<Check, 'deadlineMs'>, { startedAt }: CheckRun): Date {
+  return new Date(Date.parse(startedAt) + deadlineMs);
+}
+
+/** When what could not run is tried again; undefined: never by itself, or there is no reason to. */
+export function againAt({ ended, tries = 0 }: CheckRun): Date | undefined {
+  if (ended?.outcome !== 'CouldNotRun' || tries + 1 >= MOST_TRIES) return undefined;
+  return new Date(Date.parse(ended.at) + backoffMs({ ...AGAIN, failures: tries + 1, jitter: 'None' }));
+}
+
+function isExpired({ validForMs }: Check, { at }: CheckEnd, now: Date): boolean {
+  return validForMs !== undefined && now.getTime() - Date.parse(at) > validForMs;
+}
+
+export interface CheckSituation {
+  /** Those that are to be run here. */
+  readonly wanted: readonly Check[];
+  /** Of the manifests that run, or are on their way. */
+  readonly digest: string;
+  readonly now: Date;
+  /** Whether the manifests run there, deployed to the end, Synced and Healthy: before, nothing is begun. */
+  readonly isHealthy: boolean;
+  /** Key of the sync request by which a person asks for what did not pass; undefined: nobody does. */
+  readonly request: string | undefined;
+  /** Something would enter by results that are too old by now. */
+  readonly isAwaited: boolean;
+}
+
+/** What a run came to, by its check, template and number. */
+export type CheckEnds = ReadonlyMap<CheckRun, CheckEnd>;
+
+/**
+ * What is known after a look at what runs, runs to begin among it; the very same where nothing is to be written. What was
+ * known of other manifests, or of a check that nobody wants any more, is not kept.
+ */
+export function checksAfter(
+  before: Checks | undefined,
+  ends: CheckEnds,
+  situation: CheckSituation,
+): Checks | undefined {
+  const { wanted, digest, request } = situation;
+  const known = before?.digest === digest ? before : undefined;
+  const isAskedAgain = request !== undefined && known !== undefined && known.request !== request;
+  const runs = wanted.flatMap((check) => {
+    const last = known && runOf(known.runs, check);
+    const end = last && ends.get(last);
+    const now = last === undefined || end === undefined ? last : { ...last, ended: end };
+    return runToBegin(check, now, { ...situation, isAskedAgain }) ?? now ?? [];
+  });
+  if (runs.length === 0) return undefined;
+  const handled = isAskedAgain ? request : known?.request;
+  const after = { digest, runs, ...(handled === undefined ? {} : { request: handled }) };
+  return before !== undefined && isSame(before, after) ? before : after;
+}
+
+function isSame(one: Checks, other: Checks): boolean {
+  if (one.digest !== other.digest || one.request !== other.request) return false;
+  return one.runs.length === other.runs.length && one.runs.every((run, index) => run === other.runs[index]);
+}
+
+/** The run to begin of a check, if one is to be begun now. */
+function runToBegin(
+  check: Check,
+  last: CheckRun | undefined,
+  {
+    now,
+    isHealthy,
+    isAskedAgain,
+    isAwaited,
+  }: Pick<CheckSituation, 'now' | 'isHealthy' | 'isAwaited'> & { readonly isAskedAgain: boolean },
+): CheckRun | undefined {
+  if (!isHealthy) return undefined;
+  const begun = { check: check.name, template: check.template, startedAt: now.toISOString() };
+  if (last === undefined) return { ...begun, run: 1 };
+  const { ended, run, tries = 0 } = last;
+  if (ended === undefined) return undefined;
+  const next = { ...begun, run: run + 1 };
+  if (ended.outcome === 'Passed') return isAwaited && isExpired(check, ended, now) ? next : undefined;
+  if (isAskedAgain) return next;
+  const again = againAt(last);
+  return again !== undefined && again <= now ? { ...next, tries: tries + 1 } : undefined;
+}
+
+/** Whether a check is under way, or is tried again by itself: what waits for its end does not wait for ever. */
+export function isUnfinished(run: CheckRun): boolean {
+  return run.ended === undefined || againAt(run) !== undefined;
+}
+
+/** When something is to be done of what runs by itself: an end that is due, or another try. */
+export function nextCheck(wanted: readonly Check[], checks: Checks | undefined): Date | undefined {
+  const times = wanted.flatMap((check) => {
+    const run = checks && runOf(checks.runs, check);
+    if (run === undefined) return [];
+    return (run.ended === undefined ? deadlineOf(check, run) : againAt(run)) ?? [];
+  });
+  return times.toSorted((one, other) => one.getTime() - other.getTime())[0];
+}
