@@ -18,7 +18,19 @@ export interface BlockedBy {
 export interface Dependency {
   /** `<namespace>/<name>` */
   readonly application: string;
-  readonly state: 'Ready' | 'NotReady' | 'Missing' | 'ElsewhereOnly';
+  readonly state: 'Ready' | 'NotReady' | 'Missing' | 'ElsewhereOnly' | 'OtherVersion';
+  /** Where that matters. */
+  readonly version?: VersionThere;
+}
+
+/** Which version of an Application's chart there is in an environment, and which there is to be. */
+export interface VersionThere {
+  /** A range. */
+  readonly wanted: string;
+  /** Undefined: what runs there is no chart, or nothing is known to run. */
+  readonly runs: string | undefined;
+  /** One that would do waits to enter there. */
+  readonly waits?: string;
 }
 
 /** Whether something new may begin, by a list of windows at one moment. */

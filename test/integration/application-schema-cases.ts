@@ -324,6 +324,12 @@ export const REFUSED: Refusal[] = [
   ['values from a name in capitals', valuesFrom('Shared'), 'spec.helm.valuesFrom[0].name', NAME],
   ['values of another namespace', valuesFrom('other/shared'), 'spec.helm.valuesFrom[0].name', NAME],
   ['a dependency in capitals', dependsOn('Database'), 'spec.dependsOn[0].name', NAME],
+  [
+    'a dependency with a version that is no range',
+    { ...source({}), dependsOn: [{ name: 'database', version: 'new' }] },
+    'spec.dependsOn[0].version',
+    'must be a range of semantic versions',
+  ],
   ['a dependency in another namespace', dependsOn('other/database'), 'spec.dependsOn[0].name', NAME],
   [
     'a dependency with a name of 54 characters',
@@ -373,6 +379,10 @@ export const ACCEPTED: [what: string, spec: unknown][] = [
   ],
   ['ignored fields', ignored('/spec/replicas', '/metadata/annotations/a.example.com~1b', '/data/a~0b')],
   ['dependencies', dependsOn('database', 'cache')],
+  [
+    'a dependency with versions',
+    { ...source({}), dependsOn: [{ name: 'database', version: '>=2.0 <4 || ^5' }] },
+  ],
   [
     '32 dependencies with names of 53 characters',
     dependsOn(...many(32, (index) => `a${index}`.padEnd(53, 'b'))),

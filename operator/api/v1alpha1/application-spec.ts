@@ -16,6 +16,8 @@ import {
 } from './schema.ts';
 import { VERSION_RANGE } from './version-range.ts';
 
+const VERSION_RANGE_EXPECTED = 'must be a range of semantic versions, like 1.x, ^1.2 or ">=1.2 <2"';
+
 const REF_FIELDS = ['branch', 'tag', 'semver', 'commit'] as const;
 
 // The rules of git check-ref-format that a mistyped name breaks; Git itself has the last word.
@@ -35,7 +37,7 @@ const ref = ruled(
         128,
         'A range of semantic versions, as Helm has them; the highest tag inside it is followed. Pre-releases only where the range names one: ">=1.0.0-0 <2" includes 2.0.0-rc.1, ">=1.0.0-0 <2.0.0-0" does not.',
       ).min(1),
-      matches(VERSION_RANGE, 'must be a range of semantic versions, like 1.x, ^1.2 or ">=1.2 <2"'),
+      matches(VERSION_RANGE, VERSION_RANGE_EXPECTED),
     ).exactOptional(),
     commit: ruled(
       text(40, 'The full id of one commit, which is then never left.'),
@@ -286,9 +288,18 @@ export const applicationSpecSchema = z.object({
     .meta({ description: 'How the cluster is brought to what Git says, and kept there.' })
     .prefault({}),
   dependsOn: namedList(
-    z.object({ name: objectName('Name of an Application in the same namespace.', 53) }),
+    z.object({
+      name: objectName('Name of an Application in the same namespace.', 53),
+      version: ruled(
+        text(
+          128,
+          'A range of semantic versions, as Helm has them, in which the version of the chart is to be that it runs there. Without it any will do.',
+        ).min(1),
+        matches(VERSION_RANGE, VERSION_RANGE_EXPECTED),
+      ).exactOptional(),
+    }),
     32,
-    'Applications that must be Ready before this one is synced.',
+    'Applications that must be Ready in the same environment before anything new of this one enters it.',
   ).exactOptional(),
   deletionPolicy: z
     .enum(['Prune', 'Orphan'])

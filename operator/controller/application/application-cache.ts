@@ -281,7 +281,7 @@ function readiness(application: Application | undefined): string {
   const ready = application?.status?.conditions?.find((condition) => condition.type === 'Ready');
   const isOfThis = application?.status?.observedGeneration === application?.metadata.generation;
   const environments = (application?.status?.environments ?? []).map(
-    ({ name, sync, health }) => `${name} ${sync} ${health}`,
+    ({ name, sync, health, chart }) => `${name} ${sync} ${health} ${chart}`,
   );
   return [ready?.status, isOfThis, ...environments].join(' ');
 }

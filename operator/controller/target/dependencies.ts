@@ -1,6 +1,9 @@
 import { TowpathError } from '../../api/errors.ts';
 import { type Application, environmentOf } from '../../api/v1alpha1/application.ts';
-import type { Dependency } from '../../promote/gate.ts';
+import type { Dependency, VersionThere } from '../../promote/gate.ts';
+import { parseRange, parseVersion } from '../../source/semver.ts';
+import { candidateKey } from '../record/record.ts';
+import type { RecordStore } from '../record/store.ts';
 
 /** Reads an Application by namespace and name; undefined where there is none. */
 export type Lookup = (namespace: string, name: string) => Application | undefined;
@@ -25,12 +28,57 @@ export function checkCycle(application: Application, lookup: Lookup): void {
 export function dependenciesIn(
   environment: string,
   { metadata: { namespace }, spec }: Application,
-  lookup: Lookup,
+  { lookup, store }: { lookup: Lookup; store: Pick<RecordStore, 'recordsOf' | 'candidatesOf'> },
 ): Dependency[] {
-  return (spec.dependsOn ?? []).map(({ name }) => ({
-    application: `${namespace}/${name}`,
-    state: stateIn(environment, lookup(namespace, name)),
-  }));
+  return (spec.dependsOn ?? []).map(({ name, version }) => {
+    const application = `${namespace}/${name}`;
+    const state = stateIn(environment, lookup(namespace, name));
+    if (state !== 'Ready' || version === undefined) return { application, state };
+    const there = versionIn(environment, application, version, store);
+    return isInRange(there.runs, version)
+      ? { application, state }
+      : { application, state: 'OtherVersion', version: there };
+  });
+}
+
+/** By the records, which nobody else writes: a status may be written by who may edit it. */
+function versionIn(
+  environment: string,
+  application: string,
+  wanted: string,
+  store: Pick<RecordStore, 'recordsOf' | 'candidatesOf'>,
+): VersionThere {
+  const record = store.recordsOf(application).find(({ target }) => target.environment === environment);
+  const { deployment, pending, waiting = [] } = record ?? {};
+  const runs = deployment?.outcome === 'Succeeded' ? versionOf(deployment.candidate.chart) : undefined;
+  const waitingKeys = new Set([pending, ...waiting].flatMap((one) => one ?? []).map(candidateKey));
+  const waits =
+    waitingKeys.size === 0
+      ? undefined
+      : store
+          .candidatesOf({ application, environment })
+          .filter((one) => waitingKeys.has(candidateKey(one)))
+          .map(({ chart }) => versionOf(chart))
+          .find((version) => isInRange(version, wanted));
+  return { wanted, runs, ...(waits === undefined ? {} : { waits }) };
+}
+
+/** A chart's name and version are told together; longer ones are none. */
+const LONGEST_CHART = 300;
+
+/** Of `podinfo-6.7.0` what stands behind the name, which may have hyphens, too. */
+export function versionOf(chart = ''): string | undefined {
+  if (chart.length > LONGEST_CHART) return undefined;
+  for (let at = chart.indexOf('-'); at !== -1; at = chart.indexOf('-', at + 1)) {
+    const version = chart.slice(at + 1);
+    if (parseVersion(version) !== undefined) return version;
+  }
+  return undefined;
+}
+
+function isInRange(version: string | undefined, range: string): boolean {
+  const parsed = version === undefined ? undefined : parseVersion(version);
+  return parsed !== undefined && parseRange(range)?.(parsed) === true;
 }
 
 function stateIn(environment: string, other: Application | undefined): Dependency['state'] {

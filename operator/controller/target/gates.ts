@@ -51,7 +51,7 @@ function entryOf(run: Run, digest: string | undefined): Entry {
         ? []
         : [{ whose, field: `${field}.windows`, opening: parts.openings.at(windows, now) }],
     ),
-    dependencies: dependenciesIn(environment, application, parts.lookup),
+    dependencies: dependenciesIn(environment, application, parts),
     approvals: approvalsOf(run, all, digest),
   };
 }

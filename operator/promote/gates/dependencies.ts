@@ -1,12 +1,12 @@
-import type { BlockedBy, Dependency, Entry } from '../gate.ts';
+import type { BlockedBy, Dependency, Entry, VersionThere } from '../gate.ts';
 
-/** The first Application in spec.dependsOn that is not Ready in the same environment. */
+/** The first Application in spec.dependsOn that is not Ready in the same environment, or in another version than is wanted. */
 export function dependencies({ environment, dependencies: all }: Entry): BlockedBy | undefined {
   const unmet = all.find(({ state }) => state !== 'Ready');
   return unmet && blockedBy(unmet, environment);
 }
 
-function blockedBy({ application, state }: Dependency, environment: string): BlockedBy {
+function blockedBy({ application, state, version }: Dependency, environment: string): BlockedBy {
   const where = environment === 'default' ? '' : ` in environment ${environment}`;
   const its = { remedy: 'Resource', standing: 'Blocked' } as const;
   switch (state) {
@@ -22,6 +22,8 @@ function blockedBy({ application, state }: Dependency, environment: string): Blo
         reason: 'DependencyNotFound',
         message: `Application ${application}, which spec.dependsOn names, is not deployed to environment ${environment}: add that to its spec.environments, or take it out of dependsOn.`,
       };
+    case 'OtherVersion':
+      return otherVersion(application, where, version);
     default:
       return {
         ...its,
@@ -29,4 +31,25 @@ function blockedBy({ application, state }: Dependency, environment: string): Blo
         message: `Waiting for Application ${application} to be Ready${where}; look at its status if it does not become so.`,
       };
   }
+}
+
+/** No fault of anybody's: its chart comes to be of that version, or somebody changes what is asked for. */
+function otherVersion(
+  application: string,
+  where: string,
+  { wanted, runs, waits }: VersionThere = { wanted: '*', runs: undefined },
+): BlockedBy {
+  const is = runs === undefined ? 'no chart with a version' : `version ${cut(runs)} of its chart`;
+  const comes = waits === undefined ? '' : `, and ${cut(waits)} waits to enter there`;
+  return {
+    reason: 'DependencyVersion',
+    message: `Application ${application} runs ${is}${where}, and spec.dependsOn wants ${cut(wanted)}${comes}: it goes on when that runs there.`,
+    remedy: 'Resource',
+    standing: 'Waiting',
+  };
+}
+
+/** Charts and specs may have long ones. */
+function cut(version: string): string {
+  return version.length <= 40 ? version : `${version.slice(0, 39)}…`;
 }

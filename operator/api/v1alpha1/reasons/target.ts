@@ -64,6 +64,10 @@ export const TARGET_REASONS = {
     'What left Git is being deleted, stage by stage; an object takes its time, and what goes after it waits.',
     'Wait; where the object that the message names stays, look at its finalizers.',
   ),
+  DependencyVersion: resource(
+    'An Application that spec.dependsOn names runs a chart there whose version is not in the range that is asked for.',
+    'Wait until it runs one, promote or deploy that there, or correct the range.',
+  ),
   Order: resource(
     'The environment comes after another stage of a PromotionPolicy, which what is new has not passed: one of its environments does not run it, Synced and Healthy. What runs goes on.',
     'Wait; look at the environment that the message names where it stays.',

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Dependency } from '../gate.ts';
+import { dependencies } from './dependencies.ts';
+
+const NOTHING = { now: new Date(0), freezes: [], openings: [], approvals: [] };
+
+function gateOf(...all: readonly Dependency[]) {
+  return dependencies({ ...NOTHING, environment: 'prod', dependencies: all });
+}
+
+const APPLICATION = 'shop/database';
+
+test('what depends on a version waits for that, and is told which there is and whether one comes', () => {
+  const version = { wanted: '>=2.0', runs: '1.9.0' };
+  const gate = gateOf({ application: APPLICATION, state: 'OtherVersion', version });
+  assert.equal(gate?.reason, 'DependencyVersion');
+  assert.equal(gate.standing, 'Waiting');
+  assert.match(
+    gate.message,
+    /^Application shop\/database runs version 1\.9\.0 of its chart in environment prod, /,
+  );
+  assert.match(gate.message, /dependsOn wants >=2\.0: /);
+  const coming = gateOf({
+    application: APPLICATION,
+    state: 'OtherVersion',
+    version: { ...version, waits: '2.0.1' },
+  });
+  assert.match(coming?.message ?? '', /wants >=2\.0, and 2\.0\.1 waits to enter there:/);
+  const none = gateOf({
+    application: APPLICATION,
+    state: 'OtherVersion',
+    version: { wanted: '>=2.0', runs: undefined },
+  });
+  assert.match(none?.message ?? '', /runs no chart with a version in environment prod/);
+});
+
+test('long versions leave room for what helps', () => {
+  const version = { wanted: '>=2.0 '.repeat(21), runs: `1.0.0-${'a'.repeat(200)}`, waits: '2'.repeat(200) };
+  const application = `${'n'.repeat(40)}/${'d'.repeat(40)}`;
+  const { message = '' } = gateOf({ application, state: 'OtherVersion', version }) ?? {};
+  assert.ok(message.length <= 340 && message.endsWith('it goes on when that runs there.'), message);
+});
+
+test('one that is not Ready is told before any version, and what is Ready is in nobody’s way', () => {
+  const ready = { application: APPLICATION, state: 'Ready' } as const;
+  assert.equal(gateOf(ready), undefined);
+  assert.equal(gateOf(ready, { application: 'shop/cache', state: 'NotReady' })?.reason, 'DependencyNotReady');
+});
