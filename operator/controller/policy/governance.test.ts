@@ -181,4 +181,64 @@ test('a policy whose stages follow from nothing, or have an environment twice, i
   assert.match(errorsOf([]), /spec.stages/);
   const soak = [{ name: 'staging', environments: ['eu'], gates: { soak: '1m' } }];
   assert.match(errorsOf(soak), /gates.soak needs after/);
+  const first = [{ name: 'staging', environments: ['eu'], gates: { checks: [check('smoke')] } }];
+  assert.match(errorsOf(first), /gates.checks needs after/);
+  const same = [check('smoke'), check('smoke')];
+  assert.match(errorsOf(checkedStages(same)), /gates.checks: every name may occur once/);
+});
+
+function check(name: string, template: object = { spec: { containers: [{ name: 'c', image: 'x' }] } }) {
+  return { name, validFor: '24h', job: { spec: { template, activeDeadlineSeconds: 60 } } };
+}
+
+function checkedStages(checks: readonly object[], more: readonly object[] = []) {
+  return [
+    { name: 'staging', environments: ['staging'] },
+    { name: 'prod', after: ['staging'], environments: ['eu'], gates: { checks } },
+    ...more,
+  ];
+}
+
+test('checks of stages are run in the stage before them, each once where two stages want the same', () => {
+  const others = [
+    {
+      name: 'last',
+      after: ['staging'],
+      environments: ['us'],
+      gates: { checks: [check('smoke'), check('load')] },
+    },
+  ];
+  const checked = policy('checked', {}, checkedStages([check('smoke')], others));
+  const web = application([{ name: 'staging' }, { name: 'eu' }, { name: 'us' }]);
+  const [staging, eu] = ['staging', 'eu'].map((environment) => governanceIn(web, environment, [checked]));
+  assert.ok(staging?.is === 'InStage' && eu?.is === 'InStage');
+  assert.deepEqual(
+    staging.checks?.map(({ name }) => name),
+    ['smoke', 'load'],
+  );
+  const [smoke] = eu.after?.checks ?? [];
+  assert.equal(smoke?.deadlineMs, 60_000);
+  assert.equal(smoke.validForMs, 86_400_000);
+  assert.equal(eu.checks, undefined);
+  const changed = policy('checked', {}, checkedStages([check('smoke', { spec: { containers: [] } })]));
+  const after = governanceIn(web, 'eu', [changed]);
+  assert.ok(after.is === 'InStage' && after.after?.checks?.[0]?.template !== smoke.template);
+});
+
+test('a policy tells of a check that could never run', () => {
+  const reasonOf = (template: object) => {
+    const one = policy('checked', {}, checkedStages([check('smoke', template)]));
+    return policyStatus(one, { applications: [], policies: [one], isMissing }, 3, NOW).conditions[0];
+  };
+  for (const template of [{}, { spec: { containers: [] } }, { spec: 'x' }]) {
+    const { reason, message } = reasonOf(template) ?? {};
+    assert.equal(reason, 'CheckInvalid');
+    assert.match(message ?? '', /^Stage prod has a check smoke that has no container/);
+  }
+  const args = ['x'.repeat(40_000)];
+  assert.match(
+    reasonOf({ spec: { containers: [{ name: 'c', args }] } })?.message ?? '',
+    /more than 32768 bytes/,
+  );
+  assert.equal(reasonOf({ spec: { containers: [{ name: 'c' }] } })?.status, 'True');
 });

@@ -4,7 +4,7 @@ import { fitBetween } from '../../api/v1alpha1/bound-status.ts';
 import { setConditions } from '../../api/v1alpha1/conditions.ts';
 import type { PolicyStatus, PromotionPolicy } from '../../api/v1alpha1/promotion-policy.ts';
 import { secondTime } from '../../kube/times.ts';
-import { gatesFault } from '../../promote/gates/gates-fault.ts';
+import { checksFault, gatesFault } from '../../promote/gates/gates-fault.ts';
 import { governanceIn, selects } from './governance.ts';
 
 /** What the status of a policy says of the Applications of its namespace. */
@@ -67,7 +67,10 @@ function mistakeIn(
       `Another PromotionPolicy selects ${named(contested)}, too: change labels or a selector, so that one does. Nothing new is deployed there until then.`,
     );
   for (const { name, gates } of policy.spec.stages) {
-    const fault = gatesFault(`Stage ${name}`, `spec.stages[${name}].gates`, gates);
+    const field = `spec.stages[${name}].gates`;
+    const fault =
+      gatesFault(`Stage ${name}`, field, gates) ??
+      checksFault(`Stage ${name}`, `${field}.checks`, gates?.checks);
     if (fault !== undefined) return fault;
   }
   for (const { name, environments } of policy.spec.stages) {
