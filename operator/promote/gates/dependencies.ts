@@ -51,5 +51,5 @@ function otherVersion(
 
 /** Charts and specs may have long ones. */
 function cut(version: string): string {
-  return version.length <= 40 ? version : `${version.slice(0, 39)}…`;
+  return version.length <= 30 ? version : `${version.slice(0, 29)}…`;
 }
