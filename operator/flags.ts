@@ -113,6 +113,24 @@ export const FLAGS = {
     default: 'approvals.towpath.dev',
     help: 'ValidatingAdmissionPolicy, and binding of the same name, by which the API server proves who makes an Approval. Without them none counts.',
   },
+  'promotion-history': {
+    type: 'string',
+    form: 'count',
+    default: '10',
+    help: 'How many Promotions that ended each Application keeps in each environment; older ones are in the archive alone.',
+  },
+  'archive-interval': {
+    type: 'string',
+    form: 'duration',
+    default: '1m',
+    help: 'How often the Promotions that ended meanwhile are written into the archive.',
+  },
+  'archive-size': {
+    type: 'string',
+    form: 'count',
+    default: '40',
+    help: 'How many ConfigMaps of 64 KB, in --namespace, the archive may have for each namespace of Applications; the oldest goes first.',
+  },
   'upgrade-definitions': {
     type: 'boolean',
     default: false,

@@ -11,6 +11,9 @@ import { Home } from './controller/home/home.ts';
 import { defaultInstallation, leaseName } from './controller/home/installations.ts';
 import { PolicyController } from './controller/policy/controller.ts';
 import { Approvals } from './controller/promotion/approvals.ts';
+import { Archive } from './controller/promotion/archive.ts';
+import { LedgerKeeper } from './controller/promotion/keeper.ts';
+import { Ledger } from './controller/promotion/ledger.ts';
 import { CONCURRENCY } from './controller/target/paced-queue.ts';
 import { addressOf, aliasesOf, type FlagValues, rolesOf } from './flags.ts';
 import { type ClientOptions, KubeClient, type KubeObject } from './kube/client.ts';
@@ -51,6 +54,8 @@ export class Operator {
   readonly #policies: PolicyController;
   readonly #cluster: Cluster;
   readonly #approvals: Approvals;
+  readonly #ledger: Ledger;
+  readonly #keeper: LedgerKeeper;
   readonly #authorities: Authorities | undefined;
   readonly #sources: Sources;
   readonly #renderer: Renderer;
@@ -78,6 +83,8 @@ export class Operator {
     this.#environments = this.#newEnvironments();
     this.#policies = this.#newPolicies();
     this.#approvals = this.#newApprovals();
+    this.#ledger = this.#newLedger();
+    this.#keeper = this.#newKeeper();
 
     this.#authorities = authoritiesOf(flags, log);
     this.#sources = this.#newSources();
@@ -240,11 +247,13 @@ export class Operator {
         if (signal.aborted) return;
         this.#environments.lead();
         this.#policies.lead();
+        this.#keeper.lead();
       },
-      end: () => {
+      end: async () => {
         this.#environments.follow();
         this.#policies.follow();
-        return this.#controller.follow();
+        this.#ledger.follow();
+        await Promise.all([this.#controller.follow(), this.#keeper.follow()]);
       },
       random: Math.random,
     };
@@ -331,6 +340,34 @@ export class Operator {
     });
   }
 
+  #newLedger(): Ledger {
+    return new Ledger({
+      client: this.#home.client,
+      log: this.#log,
+      onEnded: (promotion) => this.#keeper.ended(promotion),
+      now: () => this.#home.client.now(),
+      random: Math.random,
+    });
+  }
+
+  #newKeeper(): LedgerKeeper {
+    const flags = this.#flags;
+    const { client } = this.#home;
+    return new LedgerKeeper({
+      client,
+      archive: new Archive({ client, namespace: flags.namespace, most: Number(flags['archive-size']) }),
+      log: this.#log,
+      slices: this.#slices,
+      namespace: flags['watch-namespace'],
+      intervalMs: parseDuration(flags['archive-interval']),
+      keep: Number(flags['promotion-history']),
+      ledger: this.#ledger,
+      applicationOf: (key) => this.#controller.applicationOf(key),
+      recordsOf: (key) => this.#controller.recordsOf(key),
+      keys: () => this.#controller.keys(),
+    });
+  }
+
   #newSources(): Sources {
     const flags = this.#flags;
     return new Sources({
@@ -372,6 +409,7 @@ export class Operator {
         onChange: (target) => this.#controller.onTargetChanged(target),
       }),
       approvals: this.#approvals,
+      ledger: this.#ledger,
       sources: this.#sources,
       nameOf: (url) => repositoryName(url, aliases),
       renderer: this.#renderer,

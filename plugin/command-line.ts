@@ -34,6 +34,8 @@ const OWN_OPTIONS: Readonly<Record<keyof CommandFlags, Option>> = {
   candidate: { type: 'string' },
   for: { type: 'string' },
   timeout: { type: 'string' },
+  time: { type: 'string' },
+  rates: { type: 'boolean' },
   'operator-namespace': { type: 'string' },
   local: { type: 'string' },
   'target-context': { type: 'string' },

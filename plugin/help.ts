@@ -12,6 +12,8 @@ const FLAGS: Readonly<Record<keyof CommandFlags, string>> = {
   candidate: '--candidate=ID',
   for: '--for=synced|healthy',
   timeout: '--timeout=10m',
+  time: '--time=TIME',
+  rates: '--rates',
   'operator-namespace': '--operator-namespace=towpath-system',
   local: '--local=DIR',
   'target-context': '--target-context=CONTEXT',

@@ -1,9 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { z } from 'zod';
 import { CommandError } from './exit-codes.ts';
 
 /** Names the kubectl to run; default the one in the PATH. */
 const PROGRAM_VARIABLE = 'TOWPATH_KUBECTL';
+
+const configSchema = z.object({
+  contexts: z.array(z.object({ context: z.object({ namespace: z.string().optional() }) })).nullish(),
+});
 
 /** How a run of kubectl ended. */
 interface Ended {
@@ -26,6 +31,14 @@ export class Kubectl {
     this.#flags = flags;
     this.#environment = environment;
     this.#program = environment[PROGRAM_VARIABLE] || 'kubectl';
+  }
+
+  /** The one that it takes where none is named. @throws CommandError where it fails */
+  async namespace(): Promise<string> {
+    const named = this.#flags.findLast((flag) => flag.startsWith('--namespace='));
+    if (named !== undefined) return named.slice('--namespace='.length);
+    const { contexts } = configSchema.parse(await this.json(['config', 'view', '--minify']));
+    return contexts?.[0]?.context.namespace || 'default';
   }
 
   /** The same kubectl in another context of the kubeconfig. */

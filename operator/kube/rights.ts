@@ -182,8 +182,8 @@ export const OWN_NAMESPACE_RIGHTS: readonly Right[] = [
   {
     apiGroups: [''],
     resources: ['configmaps'],
-    verbs: ['list', 'watch', 'create', 'patch'],
-    why: 'Pushes that arrived at a replica that does not lead, in towpath-pushes.',
+    verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'],
+    why: 'Pushes that arrived at a replica that does not lead, in towpath-pushes, and the archive of Promotions; deleted is its oldest.',
   },
   {
     apiGroups: ['coordination.k8s.io'],

@@ -1,4 +1,5 @@
 import { resume, suspend, sync } from './ask.ts';
+import { at } from './at.ts';
 import type { Command } from './command.ts';
 import { approve, reject } from './decide.ts';
 import { diff } from './diff.ts';
@@ -19,6 +20,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   approve,
   reject,
   history,
+  at,
   diff,
   render,
 };

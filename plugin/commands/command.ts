@@ -26,6 +26,8 @@ export interface CommandFlags {
   readonly candidate?: string;
   readonly for?: string;
   readonly timeout?: string;
+  readonly time?: string;
+  readonly rates?: boolean;
   readonly 'operator-namespace'?: string;
   readonly local?: string;
   readonly 'target-context'?: string;

@@ -72,6 +72,7 @@ export async function startController({
       onAdmission: nothing,
       random: Math.random,
     }),
+    ledger: { note: nothing },
     sources,
     nameOf: (url) => url,
     renderer,

@@ -28,9 +28,20 @@ export async function newProxiedStage(
 
 const WRITES = ['create', 'update', 'patch', 'apply', 'delete', 'deletecollection'];
 
-/** Any write, dry-runs too, but those of Leases, which go on at rest, and of Events, which may come late. */
-export function isWrite({ verb, path }: RecordedRequest): boolean {
-  return WRITES.includes(verb) && !/\/(leases|events)(\/|$)/.test(path);
+/**
+ * Any write, dry-runs too, but those of Leases, which go on at rest, and of Events and the ledger, which come beside
+ * what they tell of, or late.
+ */
+export function isWrite(request: RecordedRequest): boolean {
+  const { verb, path } = request;
+  return WRITES.includes(verb) && !/\/(leases|events)(\/|$)/.test(path) && !isOfLedger(request);
+}
+
+/** Of Promotions, or of their archive. */
+export function isOfLedger({ path, impersonate, verb }: RecordedRequest): boolean {
+  const isOfArchive =
+    /\/configmaps\/towpath-ledger\./.test(path) || (verb === 'create' && /\/configmaps$/.test(path));
+  return /\/promotions(\/|$)/.test(path) || (isOfArchive && impersonate === '');
 }
 
 /** Such writes among a proxy's recorded requests. */

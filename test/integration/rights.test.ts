@@ -101,6 +101,8 @@ function isOwnBusiness({ path, query }: RecordedRequest, operatorNamespace: stri
     (path.endsWith('/clusterroles') && query.get('labelSelector') === 'towpath.dev/watches') ||
     new RegExp(`/namespaces/${operatorNamespace}/(leases|secrets)(/|$)`).test(path) ||
     /\/events(\/|$)/.test(path) ||
+    // The archive of the ledger.
+    new RegExp(`/namespaces/${operatorNamespace}/configmaps(/towpath-ledger|$)`).test(path) ||
     /\/apis\/towpath\.dev\//.test(path)
   );
 }

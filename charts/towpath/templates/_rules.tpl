@@ -100,10 +100,10 @@
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get, list, watch, create, patch, delete]
-# Pushes that arrived at a replica that does not lead, in towpath-pushes.
+# Pushes that arrived at a replica that does not lead, in towpath-pushes, and the archive of Promotions; deleted is its oldest.
 - apiGroups: [""]
   resources: [configmaps]
-  verbs: [list, watch, create, patch]
+  verbs: [get, list, watch, create, patch, delete]
 # Which replica leads.
 - apiGroups: ["coordination.k8s.io"]
   resources: [leases]

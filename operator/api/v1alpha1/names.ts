@@ -42,6 +42,19 @@ export const LABEL_MANAGED_FOR = `${GROUP}/managed-for`;
 /** On the RoleBinding of managed access: the Environment that it is made for. */
 export const ANNOTATION_ENVIRONMENT = `${GROUP}/environment`;
 
+/** On a Promotion: the Application that it is about, as its spec has it. */
+export const LABEL_APPLICATION = `${GROUP}/application`;
+/** On a Promotion: the environment that it is about, as its spec has it. */
+export const LABEL_ENVIRONMENT = `${GROUP}/environment`;
+/** On a ConfigMap of the ledger's archive: the namespace whose Promotions it has. */
+export const LABEL_LEDGER = `${GROUP}/ledger`;
+/** On a ConfigMap of the ledger's archive: when the first of its Promotions ended. */
+export const ANNOTATION_FROM = `${GROUP}/from`;
+/** On a ConfigMap of the ledger's archive: when the last of its Promotions ended. */
+export const ANNOTATION_UNTIL = `${GROUP}/until`;
+/** On a ConfigMap of the ledger's archive: how many Promotions it has. */
+export const ANNOTATION_RECORDS = `${GROUP}/records`;
+
 /** On our CustomResourceDefinitions: the version of Towpath that they are of; an older operator leaves them as they are. */
 export const ANNOTATION_VERSION = `${GROUP}/version`;
 /** On our CustomResourceDefinitions: a digest of their spec, by which two builds of one version are told apart. */

@@ -189,6 +189,7 @@ export const promotionSchema = z.object({
 export type Promotion = z.output<typeof promotionSchema>;
 export type PromotionStatus = z.output<typeof promotionStatusSchema>;
 export type PromotionPhase = (typeof PROMOTION_PHASES)[number];
+export type FinishedPhase = (typeof FINISHED_PHASES)[number];
 export type SkippableGate = (typeof SKIPPABLE_GATES)[number];
 
 /** Reads an object as a Promotion; undefined where it is none. A status that cannot be read is left out. */
@@ -202,6 +203,6 @@ export function parsePromotion(object: unknown): Promotion | undefined {
 }
 
 /** Whether it has come to its end. */
-export function isFinished(phase: PromotionPhase | undefined): boolean {
+export function isFinished(phase: PromotionPhase | undefined): phase is FinishedPhase {
   return FINISHED_PHASES.some((one) => one === phase);
 }

@@ -9,6 +9,7 @@ import type { PlacedTarget } from '../record/target.ts';
 import type { AccessKeeper } from '../target/access-keeper.ts';
 import type { ApprovalsView } from '../target/approvals-view.ts';
 import type { Fault } from '../target/failed-looks.ts';
+import type { LedgerView } from '../target/ledger-view.ts';
 import type { QueueObserver } from '../work/queue.ts';
 import type { LogLine } from './status/log-lines.ts';
 import type { Targets } from './targets.ts';
@@ -24,6 +25,7 @@ export interface ControllerOptions {
   /** Of Environments that have it managed. */
   access: AccessKeeper;
   approvals: ApprovalsView;
+  ledger: LedgerView;
   /** Something of what is deployed to an Environment changed. */
   onUse(environment: string): void;
   /** Until when a process led before this one; undefined where nobody knows. */

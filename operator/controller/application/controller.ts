@@ -9,6 +9,7 @@ import { Secrecy } from '../candidate/secrecy/secrecy.ts';
 import { WantedCandidates } from '../candidate/wanted.ts';
 import type { Uses } from '../environment/uses.ts';
 import { applicationKey, applicationOf } from '../record/application-key.ts';
+import type { TargetRecord } from '../record/record.ts';
 import { RecordStore } from '../record/store.ts';
 import type { TargetIdentity } from '../record/target.ts';
 import { TargetController } from '../target/controller.ts';
@@ -83,13 +84,14 @@ export class ApplicationController {
   /** What it gives to looks; it is asked for what it knows later, when all of it is there. */
   #newParts(): Parts {
     const options = this.#options;
-    const { home, clusterOf, access, approvals } = options;
+    const { home, clusterOf, access, approvals, ledger } = options;
     const secrecy = new Secrecy();
     return {
       home,
       clusterOf,
       access,
       approvals,
+      ledger,
       store: new RecordStore(home, { ...options, onUntrusted: options.onUntrustedRecord }),
       secrecy,
       wanted: new WantedCandidates({
@@ -220,6 +222,21 @@ export class ApplicationController {
     return [...this.#applications.entries()].flatMap(([key, { application }]) =>
       key.startsWith(`${namespace}/`) ? (application ?? []) : [],
     );
+  }
+
+  /** Keys of all, also of those that cannot be read. */
+  keys(): string[] {
+    return [...this.#applications.keys()];
+  }
+
+  /** Undefined where it cannot be read, or there is none. */
+  applicationOf(key: string): Application | undefined {
+    return this.#applications.get(key)?.application;
+  }
+
+  /** The records of the targets of an Application. */
+  recordsOf(key: string): readonly TargetRecord[] {
+    return this.#parts.store.recordsOf(key);
   }
 
   /** Whether an Application names that Environment. */

@@ -178,6 +178,7 @@ export class TargetLooks {
       });
       await reports.stop();
       if (facts !== undefined) await tell(facts);
+      this.#noteInLedger(target, application);
       if (requeueAt === undefined) return 'success';
       const delayMs = Math.max(0, requeueAt.getTime() - this.#parts.home.now().getTime()) + 5;
       this.#options.lookAgain(target.name, delayMs);
@@ -186,6 +187,12 @@ export class TargetLooks {
       // Before the next look begins: it must not meet a status of this one.
       await reports.stop();
     }
+  }
+
+  /** How its deployments ended, when who waits for that has heard it. */
+  #noteInLedger(target: Target, { metadata }: Application): void {
+    const record = this.#parts.store.get(target);
+    if (record !== undefined) this.#parts.ledger.note(target, metadata.uid, record);
   }
 
   /** A person confirmed that the target is in another cluster from now on: what was done in the one before is lost. */

@@ -53,12 +53,18 @@ function noteVerdict({ parts, target, isOneOfSeveral, underWay }: Run, state: Ta
   if (verdict !== undefined) parts.verdicts.note(target, underWay.asked, verdict);
 }
 
+/** Beside what is applied by now: nobody waits for that. */
+function noteInLedger({ parts, application, target, context }: Run): void {
+  parts.ledger.note(target, application.metadata.uid, context.record);
+}
+
 /** Where the target is after an action, with what it came to found and remembered. */
 function after(run: Run, { found }: TargetState, outcome: Outcome): TargetState {
   const state = snapshotOf(run, found);
   const memory = Object.freeze(memoryAfter(state, outcome, run.parts.random()));
   run.session.memory = memory;
   const known = Object.freeze(foundAfter(state, outcome));
+  if (outcome.type === 'Begun') noteInLedger(run);
   // What is wanted may be known only now, and gates are about that.
   const gates = gatesOf(run, known);
   // What they say is of the newest.

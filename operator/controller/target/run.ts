@@ -20,6 +20,7 @@ import type { DeployContext } from './deploy-context.ts';
 import type { Evidence } from './evidence.ts';
 import { Moving } from './handover/moving.ts';
 import type { Wishes } from './handover/wishes.ts';
+import type { LedgerView } from './ledger-view.ts';
 import type { Openings } from './openings.ts';
 import { handledAs, requestKey } from './request-annotations.ts';
 import type { Session } from './session.ts';
@@ -44,6 +45,7 @@ export interface Parts {
   evidence: Evidence;
   openings: Openings;
   approvals: ApprovalsView;
+  ledger: LedgerView;
   /** Until when a process led before this one: what it saw counts until then. Undefined where nobody knows. */
   ledUntil(): Date | undefined;
   /** All targets that an Application asks for. */

@@ -1,0 +1,122 @@
+import { type Application, environmentOf, type HistoryEntry } from '../../api/v1alpha1/application.ts';
+import { isFinished, type Promotion } from '../../api/v1alpha1/promotion.ts';
+import type { TargetRecord } from '../record/record.ts';
+import { recordedOf } from './ledger.ts';
+import { isOf, type Recorded } from './promotion-of.ts';
+import { idOf } from './retention.ts';
+
+/** What is to be written down, and under which name, where it has a Promotion. */
+export interface Gap {
+  readonly recorded: Recorded;
+  readonly name?: string;
+}
+
+/** A target whose Application is known, with what its Promotions and its record say. */
+export interface Known {
+  readonly application: Application;
+  readonly record: TargetRecord;
+  /** Of the target. */
+  readonly promotions: readonly Promotion[];
+}
+
+/**
+ * What an earlier process left undone of a target: deployments without a Promotion, and Promotions that do not say how
+ * their deployment ended. From what the record says, and, of what it has no more, the history in the status.
+ */
+export function gapsOf({ application, record, promotions }: Known): Gap[] {
+  const uid = application.metadata.uid;
+  const own = promotions.filter(({ spec }) => spec.deployment?.applicationUID === uid);
+  const oldest = Math.min(...own.map(idOf));
+  const gaps = deploymentsOf(application, record).flatMap((recorded): Gap[] => {
+    const there = own.find((promotion) => isOf(promotion, recorded));
+    if (there !== undefined)
+      return isFinished(there.status?.phase) ? [] : [{ recorded, name: there.metadata.name }];
+    // What ended before the ledger began, or is in the archive alone by now, is no gap.
+    const isLast = recorded.id === record.deployment?.id;
+    return isLast || recorded.id > oldest ? [{ recorded }] : [];
+  });
+  const known = new Set(gaps.map(({ name }) => name));
+  const lost = promotions.filter(
+    ({ metadata, spec, status }) =>
+      spec.deployment !== undefined && !isFinished(status?.phase) && !known.has(metadata.name),
+  );
+  return [...gaps, ...lost.flatMap((promotion) => endOfLost(promotion, own) ?? [])];
+}
+
+/** All that are known, the oldest first; of one that a person made, its own Promotion tells. */
+function deploymentsOf(application: Application, { target, deployment, ended }: TargetRecord): Recorded[] {
+  const { uid } = application.metadata;
+  const recorded = [...ended, ...(deployment === undefined ? [] : [deployment])];
+  const ids = new Set(recorded.map(({ id }) => id));
+  const history = environmentOf(application.status, target.environment)?.history ?? [];
+  const told = history.flatMap((entry) => (ids.has(entry.id) ? [] : (toldOf(entry) ?? [])));
+  const all = [...told, ...recorded].sort((one, other) => one.id - other.id);
+  return all.map((one, index) => recordedOf(target.name, uid, one, all[index - 1]));
+}
+
+type Told = Parameters<typeof recordedOf>[2];
+
+function toldOf(entry: HistoryEntry): Told | undefined {
+  const { id, revision, candidate, ref = '', chart, appVersion, digest } = entry;
+  const { outcome, trigger, startedAt, finishedAt, message } = entry;
+  // Without an outcome its record would have it.
+  if (candidate === undefined || digest === undefined || outcome === undefined) return undefined;
+  return {
+    id,
+    candidate: {
+      id: candidate,
+      request: '',
+      revision,
+      ref,
+      digest,
+      ...(chart === undefined ? {} : { chart }),
+      ...(appVersion === undefined ? {} : { appVersion }),
+    },
+    trigger,
+    startedAt,
+    outcome,
+    ...(finishedAt === undefined ? {} : { finishedAt }),
+    ...(message === undefined ? {} : { message }),
+  };
+}
+
+/** Nothing but its Promotion knows of it: it came to no end that anybody saw, and something else runs. */
+function endOfLost(promotion: Promotion, own: readonly Promotion[]): Gap | undefined {
+  const { metadata, spec, status } = promotion;
+  const { deployment, candidate } = spec;
+  if (deployment === undefined || candidate === undefined) return undefined;
+  const next = own
+    .filter((other) => idOf(other) > deployment.id)
+    .sort((one, other) => idOf(one) - idOf(other))
+    .at(0)?.spec.deployment;
+  const { digest = '', revision = '', chart, appVersion } = status ?? {};
+  return {
+    name: metadata.name,
+    recorded: {
+      target: `${metadata.namespace}/${spec.application}/${spec.environment}`,
+      applicationUID: deployment.applicationUID,
+      id: deployment.id,
+      candidate: {
+        id: candidate,
+        digest,
+        revision,
+        ref: '',
+        ...(chart === undefined ? {} : { chart }),
+        ...(appVersion === undefined ? {} : { appVersion }),
+      },
+      trigger: 'Commit',
+      startedAt: deployment.startedAt,
+      previous: undefined,
+      outcome: 'Superseded',
+      ...(next === undefined ? {} : { finishedAt: next.startedAt }),
+      message: 'Its end was not seen.',
+    },
+  };
+}
+
+/** Those whose Application, or whose environment of it, is no more: what is under way of them ends. */
+export function lostOf(promotions: readonly Promotion[]): Gap[] {
+  return promotions
+    .filter(({ spec, status }) => spec.deployment !== undefined && !isFinished(status?.phase))
+    .flatMap((promotion) => endOfLost(promotion, promotions) ?? []);
+}

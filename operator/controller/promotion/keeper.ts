@@ -1,0 +1,255 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Application } from '../../api/v1alpha1/application.ts';
+import { type LedgerRecord, ledgerRecord } from '../../api/v1alpha1/ledger.ts';
+import { type Promotion, parsePromotion } from '../../api/v1alpha1/promotion.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { isNotFound, NotLeaderError } from '../../kube/errors.ts';
+import type { Slices } from '../../observe/event-loop-slices.ts';
+import type { Logger } from '../../observe/log.ts';
+import { OngoingFault } from '../../retry/ongoing-fault.ts';
+import { namespaceOf } from '../record/application-key.ts';
+import type { TargetRecord } from '../record/record.ts';
+import type { Archive } from './archive.ts';
+import { type Gap, gapsOf, lostOf } from './gaps.ts';
+import { type Ledger, PROMOTIONS } from './ledger.ts';
+import { surplusOf, targetIn } from './retention.ts';
+
+/** Between two looks at all Promotions: what one leader left undone the next one finds with its first. */
+const SWEEP_MS = 24 * 60 * 60_000;
+/** Of so many targets Promotions are listed for each by itself. */
+const MOST_ASKED_APART = 5;
+/** For the last batch, when it is to end. */
+const LAST_MS = 2_000;
+/** What waits for the archive in memory: more is found again by the next look at all. */
+const MOST_WAITING = 10_000;
+
+export interface KeeperOptions {
+  client: KubeClient;
+  archive: Archive;
+  log: Logger;
+  slices: Slices;
+  /** The namespace of the Applications that are looked after; '': all. */
+  namespace: string;
+  /** Between two batches for the archive. */
+  intervalMs: number;
+  /** So many Promotions that ended each target keeps. */
+  keep: number;
+  /** Told what is missing. */
+  ledger: Pick<Ledger, 'record' | 'isUnderWay'>;
+  applicationOf(key: string): Application | undefined;
+  /** Of the targets of the Application with that key. */
+  recordsOf(key: string): readonly TargetRecord[];
+  /** Of the Applications that there are. */
+  keys(): Iterable<string>;
+}
+
+/**
+ * Keeps the ledger whole and small: by the minute what ended goes into the archive, and what is in that and is not among
+ * the last of its target goes. After a start, and once a day, it goes through all Promotions, and has done what an earlier
+ * process could not.
+ */
+export class LedgerKeeper {
+  readonly #options: KeeperOptions;
+  readonly #fault = new OngoingFault();
+  /** By namespace and uid. */
+  readonly #waiting = new Map<string, Map<string, LedgerRecord>>();
+  #leading: AbortController | undefined;
+  #running: Promise<void> | undefined;
+
+  constructor(options: KeeperOptions) {
+    this.#options = options;
+  }
+
+  lead(): void {
+    const leading = new AbortController();
+    this.#leading?.abort();
+    this.#leading = leading;
+    this.#options.archive.forget();
+    this.#running = this.#run(leading.signal);
+  }
+
+  /** What waits is written down, as far as that is possible still: a namespace that goes meanwhile takes what it has with it. */
+  async follow(): Promise<void> {
+    this.#leading?.abort(new Error('it leads no longer'));
+    this.#leading = undefined;
+    await this.#running;
+    const signal = AbortSignal.timeout(LAST_MS);
+    for (const namespace of this.#waiting.keys())
+      await this.#append(namespace, signal).catch(() => this.#waiting.delete(namespace));
+  }
+
+  /** A Promotion has ended. */
+  ended(promotion: Promotion): void {
+    const record = ledgerRecord(promotion);
+    if (record !== undefined) this.#take(promotion.metadata.namespace, record);
+  }
+
+  #take(namespace: string, record: LedgerRecord): void {
+    const there = this.#waiting.get(namespace) ?? new Map<string, LedgerRecord>();
+    if (!there.has(record.uid)) this.#options.log.info({ namespace, record }, 'A Promotion ended.');
+    if (there.size < MOST_WAITING) this.#waiting.set(namespace, there.set(record.uid, record));
+  }
+
+  /** Never rejects. */
+  async #run(signal: AbortSignal): Promise<void> {
+    let sweptAt = Number.NEGATIVE_INFINITY;
+    for (;;) {
+      await sleep(this.#options.intervalMs, undefined, { signal, ref: false }).catch(() => undefined);
+      if (signal.aborted) return;
+      try {
+        if (performance.now() - sweptAt >= SWEEP_MS) {
+          await this.#sweep(signal);
+          sweptAt = performance.now();
+        }
+        for (const namespace of [...this.#waiting.keys()]) await this.#archive(namespace, signal);
+        this.#fault.end();
+      } catch (error) {
+        if (signal.aborted || error instanceof NotLeaderError) return;
+        this.#tell(error);
+      }
+    }
+  }
+
+  /** What ended in a namespace since the last batch, and what may go by that. */
+  async #archive(namespace: string, signal: AbortSignal): Promise<void> {
+    const batch = await this.#append(namespace, signal);
+    const targets = new Set(batch.map(({ application, environment }) => `${application}/${environment}`));
+    for (const of of await this.#promotionsOf(namespace, targets, signal))
+      await this.#trim(namespace, of, signal);
+  }
+
+  async #append(namespace: string, signal: AbortSignal): Promise<readonly LedgerRecord[]> {
+    const there = this.#waiting.get(namespace);
+    const batch = [...(there?.values() ?? [])];
+    await this.#options.archive.append(namespace, batch, signal);
+    for (const { uid } of batch) there?.delete(uid);
+    if (there?.size === 0) this.#waiting.delete(namespace);
+    return batch;
+  }
+
+  /** Those of each target: where it is about many of them, asked for all at once. */
+  async #promotionsOf(
+    namespace: string,
+    targets: ReadonlySet<string>,
+    signal: AbortSignal,
+  ): Promise<Promotion[][]> {
+    const list = async (fieldSelector?: string) => {
+      const select = fieldSelector === undefined ? {} : { fieldSelector };
+      const path = { resource: PROMOTIONS, namespace };
+      const { items } = await this.#options.client.list(path, select, { signal });
+      return items.flatMap((item) => parsePromotion(item) ?? []);
+    };
+    if (targets.size > MOST_ASKED_APART) {
+      const all = Map.groupBy(await list(), targetIn);
+      return [...targets].map((target) => all.get(target) ?? []);
+    }
+    const found: Promotion[][] = [];
+    for (const target of targets) {
+      const [application, environment] = target.split('/');
+      found.push(await list(`spec.application=${application},spec.environment=${environment}`));
+    }
+    return found;
+  }
+
+  /** Removes what a target has too many of, once it is sure that the archive has it. */
+  async #trim(namespace: string, promotions: readonly Promotion[], signal: AbortSignal): Promise<void> {
+    const { archive, client, keep } = this.#options;
+    const surplus = surplusOf(promotions, {
+      finished: keep,
+      running: this.#runningOf(namespace, promotions),
+    });
+    if (surplus.length === 0) return;
+    const records = surplus.flatMap((promotion) => ledgerRecord(promotion) ?? []);
+    const missing = await archive.missing(namespace, records, signal);
+    for (const record of missing) this.#take(namespace, record);
+    const isMissing = new Set(missing.map(({ uid }) => uid));
+    for (const { metadata } of surplus) {
+      if (isMissing.has(metadata.uid)) continue;
+      const path = { resource: PROMOTIONS, namespace, name: metadata.name };
+      await client.delete(path, { uid: metadata.uid }, { signal }).catch((error: unknown) => {
+        if (!isNotFound(error)) throw error;
+      });
+    }
+  }
+
+  #runningOf(namespace: string, [first]: readonly Promotion[]): number | undefined {
+    if (first === undefined) return undefined;
+    const { application, environment } = first.spec;
+    return this.#recordOf(`${namespace}/${application}`, environment)?.deployment?.id;
+  }
+
+  #recordOf(application: string, environment: string): TargetRecord | undefined {
+    return this.#options.recordsOf(application).find(({ target }) => target.environment === environment);
+  }
+
+  /** Page by page, in which namespaces come one after the other: no more than one of them is in memory. */
+  async #sweep(signal: AbortSignal): Promise<void> {
+    const { client, namespace, keys, slices } = this.#options;
+    const path = { resource: PROMOTIONS, ...(namespace === '' ? {} : { namespace }) };
+    const keysIn = Map.groupBy(keys(), namespaceOf);
+    const one = { namespace: '', promotions: [] as Promotion[] };
+    const endOfOne = async () => {
+      const { namespace: name, promotions } = one;
+      const its = keysIn.get(name) ?? [];
+      keysIn.delete(name);
+      if (name !== '') await this.#sweepNamespace(name, its, promotions, signal);
+    };
+    for (let next: string | undefined = ''; next !== undefined; ) {
+      const page = await client.listPage(path, {}, next, { signal });
+      next = page.continue === '' ? undefined : page.continue;
+      for (const item of page.items) {
+        await slices.pause();
+        const promotion = parsePromotion(item);
+        if (promotion === undefined) continue;
+        if (promotion.metadata.namespace !== one.namespace) {
+          await endOfOne();
+          one.namespace = promotion.metadata.namespace;
+          one.promotions = [];
+        }
+        one.promotions.push(promotion);
+      }
+    }
+    await endOfOne();
+    for (const [name, its] of [...keysIn]) await this.#sweepNamespace(name, its, [], signal);
+  }
+
+  async #sweepNamespace(
+    namespace: string,
+    keys: readonly string[],
+    promotions: readonly Promotion[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { archive, ledger } = this.#options;
+    const ofTargets = Map.groupBy(promotions, targetIn);
+    for (const { recorded, name } of this.#gapsIn(keys, ofTargets))
+      if (!ledger.isUnderWay(recorded.target, recorded.id)) ledger.record(recorded, name);
+    const ended = promotions.flatMap((promotion) => ledgerRecord(promotion) ?? []);
+    for (const record of await archive.missing(namespace, ended, signal)) this.#take(namespace, record);
+    for (const of of ofTargets.values()) await this.#trim(namespace, of, signal);
+  }
+
+  #gapsIn(keys: readonly string[], ofTargets: ReadonlyMap<string, readonly Promotion[]>): Gap[] {
+    const { applicationOf, recordsOf } = this.#options;
+    const known = new Set<string>();
+    const gaps = keys.flatMap((key) => {
+      const application = applicationOf(key);
+      return recordsOf(key).flatMap((record): Gap[] => {
+        const name = `${key.slice(key.indexOf('/') + 1)}/${record.target.environment}`;
+        known.add(name);
+        const promotions = ofTargets.get(name) ?? [];
+        return application === undefined ? [] : gapsOf({ application, record, promotions });
+      });
+    });
+    const lost = [...ofTargets].filter(([name]) => !known.has(name));
+    return [...gaps, ...lost.flatMap(([, promotions]) => lostOf(promotions))];
+  }
+
+  #tell(error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    if (!this.#fault.note(message)) return;
+    this.#options.log.warn(
+      { error: message },
+      'The ledger cannot be archived; it is tried again. Promotions stay until it can.',
+    );
+  }
+}

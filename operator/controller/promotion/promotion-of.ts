@@ -1,0 +1,138 @@
+import type { Outcome, Trigger } from '../../api/v1alpha1/application.ts';
+import { STATUS_LIMITS } from '../../api/v1alpha1/application-status.ts';
+import { cut } from '../../api/v1alpha1/bound-status.ts';
+import { type Judgement, setConditions } from '../../api/v1alpha1/conditions.ts';
+import { API_VERSION, LABEL_APPLICATION, LABEL_ENVIRONMENT } from '../../api/v1alpha1/names.ts';
+import {
+  isFinished,
+  type Promotion,
+  type PromotionPhase,
+  type PromotionStatus,
+  REQUESTED_BY_OPERATOR,
+} from '../../api/v1alpha1/promotion.ts';
+import { addressOf } from '../../manifest/digest.ts';
+import { shortRevision } from '../candidate/revision.ts';
+import type { Deployed } from '../record/record.ts';
+
+/** A deployment as the ledger records it. Frozen: the record that it is from goes on. */
+export interface Recorded {
+  /** `<namespace>/<application>/<environment>` */
+  readonly target: string;
+  readonly applicationUID: string;
+  readonly id: number;
+  readonly candidate: Pick<Deployed, 'id' | 'digest' | 'revision' | 'ref' | 'chart' | 'appVersion'>;
+  readonly trigger: Trigger;
+  readonly startedAt: string;
+  readonly previous: Pick<Deployed, 'digest' | 'revision'> | undefined;
+  /** Absent while it runs. */
+  readonly outcome?: Outcome;
+  readonly finishedAt?: string;
+  readonly message?: string;
+}
+
+/** Namespace, Application and environment of a target's name. */
+export function partsOf(target: string): { namespace: string; application: string; environment: string } {
+  const [namespace = '', application = '', environment = ''] = target.split('/');
+  return { namespace, application, environment };
+}
+
+/**
+ * What the Promotion of a deployment is called. Where that name is another one's (`a-b` in `c`, and `a` in `b-c`; an
+ * earlier Application of the name), it is told apart by an address of all that it is.
+ */
+export function promotionNames({ target, applicationUID, id }: Recorded): readonly [string, string] {
+  const { application, environment } = partsOf(target);
+  const plain = `${application}-${environment}-${id}`;
+  return [plain, `${plain}-${addressOf(JSON.stringify([target, applicationUID, id]))}`];
+}
+
+/** What is created; its status is written after it. */
+export function promotionOf(recorded: Recorded, name: string) {
+  const { target, applicationUID, id, candidate, trigger, startedAt } = recorded;
+  const { namespace, application, environment } = partsOf(target);
+  return {
+    apiVersion: API_VERSION,
+    kind: 'Promotion',
+    metadata: {
+      name,
+      namespace,
+      labels: { [LABEL_APPLICATION]: application, [LABEL_ENVIRONMENT]: environment },
+    },
+    spec: {
+      type: trigger === 'Rollback' ? 'Rollback' : 'Promote',
+      application,
+      environment,
+      candidate: candidate.id,
+      requestedBy: `${REQUESTED_BY_OPERATOR}${trigger}`,
+      deployment: { applicationUID, id, startedAt },
+    },
+  } as const;
+}
+
+/** Whether that object records this very deployment. */
+export function isOf({ spec }: Pick<Promotion, 'spec'>, { target, applicationUID, id }: Recorded): boolean {
+  const { application, environment } = partsOf(target);
+  return (
+    spec.application === application &&
+    spec.environment === environment &&
+    spec.deployment?.applicationUID === applicationUID &&
+    spec.deployment.id === id
+  );
+}
+
+/** Where a deployment is, as its Promotion says it. */
+export function phaseOf({ outcome }: Pick<Recorded, 'outcome'>): PromotionPhase {
+  return outcome ?? 'Deploying';
+}
+
+/** The status of its Promotion. All times are of the clock at home, and in order. @param now for conditions */
+export function statusOf(recorded: Recorded, now: string): PromotionStatus {
+  const { id, candidate, previous, startedAt, message } = recorded;
+  const phase = phaseOf(recorded);
+  const finishedAt = isFinished(phase) ? latest(startedAt, recorded.finishedAt ?? now) : undefined;
+  const { chart, appVersion, digest, revision } = candidate;
+  return {
+    conditions: setConditions([], judgementsOf(phase, message ?? ''), 1, now),
+    phase,
+    ...(message === undefined ? {} : { message: cut(message, STATUS_LIMITS.message) }),
+    requestedAt: startedAt,
+    startedAt,
+    ...(phase === 'Succeeded' && finishedAt !== undefined ? { deployedAt: finishedAt } : {}),
+    ...(finishedAt === undefined ? {} : { finishedAt }),
+    deployment: id,
+    digest,
+    revision,
+    summary: { revision: shortRevision(revision, candidate.ref) },
+    ...(chart === undefined ? {} : { chart: cut(chart, 96) }),
+    ...(appVersion === undefined ? {} : { appVersion: cut(appVersion, 48) }),
+    ...(previous === undefined ? {} : { previous: { revision: previous.revision, digest: previous.digest } }),
+  };
+}
+
+const SAYS: Readonly<Record<PromotionPhase, string>> = {
+  Pending: 'It was asked for.',
+  Gated: 'It waits for what blockedBy says.',
+  Deploying: 'It is being deployed.',
+  Verifying: 'It is deployed, and watched.',
+  Succeeded: 'It is deployed.',
+  Failed: 'It failed.',
+  RolledBack: 'It failed to verify, and what ran before was put back.',
+  Superseded: 'Something newer took its place.',
+  Cancelled: 'It was taken back.',
+};
+
+/** By the kstatus contract: what ended otherwise than it was asked for comes to nothing by waiting. */
+export function judgementsOf(phase: PromotionPhase, message: string): Judgement[] {
+  const said = message === '' ? SAYS[phase] : cut(message, STATUS_LIMITS.message);
+  const why = { reason: phase, message: said };
+  if (phase === 'Succeeded') return [{ type: 'Ready', status: 'True', ...why }];
+  return [
+    { type: 'Ready', status: 'False', ...why },
+    { type: isFinished(phase) ? 'Stalled' : 'Reconciling', status: 'True', ...why },
+  ];
+}
+
+/** Of times with milliseconds in UTC. */
+function latest(...times: string[]): string {
+  return times.reduce((one, other) => (Date.parse(other) > Date.parse(one) ? other : one));
+}

@@ -1,0 +1,200 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import {
+  type LedgerEntry,
+  ledgerRecord,
+  ledgerRecords,
+  ledgerText,
+} from '../../operator/api/v1alpha1/ledger.ts';
+import type { FinishedPhase, Promotion } from '../../operator/api/v1alpha1/promotion.ts';
+import { deploymentsByTarget, ranAt, ranBetween, ratesOf } from './at.ts';
+
+const YEAR_MS = 365 * 24 * 60 * 60_000;
+const BEGIN = Date.parse('2026-01-01T00:00:00.000Z');
+const iso = (ms: number) => new Date(BEGIN + ms).toISOString();
+
+/** A deployment as it was, whatever the ledger says. */
+interface Happened {
+  id: number;
+  from: number;
+  /** When it had ended, or was overtaken. */
+  until: number;
+  phase: FinishedPhase;
+}
+
+/** Deployments of one target in a year: when each began, how long it took, and how it ended. */
+const year = fc
+  .array(
+    fc.record({
+      at: fc.integer({ min: 0, max: YEAR_MS }),
+      took: fc.integer({ min: 1, max: 3 * 60 * 60_000 }),
+      ended: fc.constantFrom('Succeeded' as const, 'Failed' as const),
+    }),
+    { minLength: 1, maxLength: 400 },
+  )
+  .map((drawn): Happened[] => {
+    const starts = drawn.sort((one, other) => one.at - other.at);
+    return starts.map(({ at, took, ended }, index) => {
+      const next = starts[index + 1]?.at ?? Number.POSITIVE_INFINITY;
+      const isOvertaken = at + took > next;
+      return {
+        id: index + 1,
+        from: at,
+        until: isOvertaken ? next : at + took,
+        phase: isOvertaken ? 'Superseded' : ended,
+      };
+    });
+  });
+
+function promotion({ id, from, until, phase }: Happened): Promotion {
+  return {
+    apiVersion: 'towpath.dev/v1alpha1',
+    kind: 'Promotion',
+    metadata: {
+      // A name says nothing of the order.
+      name: `x-${(id * 7919) % 1_000}-${id}`,
+      namespace: 'shop',
+      uid: `uid-${id}`,
+      resourceVersion: '1',
+      generation: 1,
+      labels: {},
+      annotations: {},
+      finalizers: [],
+    },
+    spec: {
+      type: 'Promote',
+      application: 'web',
+      environment: 'prod',
+      candidate: `sha256:${id}`,
+      skipGates: [],
+      requestedBy: 'towpath:Commit',
+      deployment: { applicationUID: 'a', id, startedAt: iso(from) },
+    },
+    status: {
+      phase,
+      deployment: id,
+      requestedAt: iso(from),
+      startedAt: iso(from),
+      ...(phase === 'Succeeded' ? { deployedAt: iso(until) } : {}),
+      finishedAt: iso(until),
+      revision: `revision ${id}`,
+    },
+  };
+}
+
+const recordOf = (one: Happened): LedgerEntry => {
+  const record = ledgerRecord(promotion(one));
+  assert.ok(record);
+  return record;
+};
+
+/** As an operator that restarts writes it: batches, in each what is there already once more, into chunks, in any order. */
+function archived(happened: readonly Happened[], cuts: readonly number[]): LedgerEntry[] {
+  const records = happened.map(recordOf);
+  const chunks = cuts.map((cut, index) => records.slice(cuts[index - 1] ?? 0, cut));
+  const texts = [...chunks, records.slice(cuts.at(-1) ?? 0)].map((chunk) =>
+    ledgerText(chunk.flatMap((record) => ledgerRecords(`${JSON.stringify(record)}\n`).records)),
+  );
+  return texts.reverse().flatMap((text) => ledgerRecords(text).records);
+}
+
+const deploymentsOf = (entries: readonly LedgerEntry[]) => deploymentsByTarget(entries).get('web/prod') ?? [];
+
+test('which version was where when is exact over a year of deployments, whatever restarted and however it was batched', () => {
+  fc.assert(
+    fc.property(
+      year,
+      fc.array(fc.nat(400)),
+      fc.array(fc.integer({ min: -1_000, max: YEAR_MS + 10_000 }), { minLength: 20, maxLength: 60 }),
+      (happened, drawn, moments) => {
+        const cuts = drawn.map((cut) => Math.min(cut, happened.length)).sort((a, b) => a - b);
+        const deployments = deploymentsOf(archived(happened, cuts));
+        const edges = happened.flatMap(({ from, until }) => [from - 1, from, until - 1, until]);
+        for (const moment of [...moments, ...edges.slice(0, 200)]) {
+          // What happened, by its own account: the last that had begun by then.
+          const ran = happened.findLast(({ from }) => from <= moment);
+          const said = ranAt(deployments, new Date(BEGIN + moment), 'Whole');
+          if (ran === undefined) assert.equal(said.is, 'Nothing');
+          else {
+            assert.ok(said.is === 'Recorded', `${said.is} at ${moment}`);
+            assert.equal(said.entry.deployment, ran.id);
+            assert.equal(said.phase, ran.until <= moment ? ran.phase : 'Deploying');
+          }
+        }
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
+
+test('what is lost is said to be not recorded, and never guessed', () => {
+  fc.assert(
+    fc.property(
+      year,
+      fc.func(fc.boolean()),
+      fc.integer({ min: 0, max: YEAR_MS }),
+      (happened, isKept, moment) => {
+        const kept = happened.filter(({ id }) => isKept(id));
+        const said = ranAt(deploymentsOf(kept.map(recordOf)), new Date(BEGIN + moment), 'Partial');
+        const ran = happened.findLast(({ from }) => from <= moment);
+        assert.notEqual(said.is, 'Nothing', 'where not all is known, nobody knows that');
+        if (
+          said.is === 'Recorded' &&
+          ran !== undefined &&
+          kept.some(({ id }) => id > (said.entry.deployment ?? 0))
+        )
+          assert.equal(said.entry.deployment, ran.id);
+      },
+    ),
+    { numRuns: 100 },
+  );
+});
+
+test('a range says what ran at its beginning, and each change until its end', () => {
+  const happened: Happened[] = [
+    { id: 1, from: 1_000, until: 2_000, phase: 'Succeeded' },
+    { id: 2, from: 5_000, until: 6_000, phase: 'Superseded' },
+    { id: 3, from: 6_000, until: 9_000, phase: 'Failed' },
+  ];
+  const range = { from: new Date(BEGIN + 1_500), until: new Date(BEGIN + 8_000) };
+  const said = ranBetween(deploymentsOf(happened.map(recordOf)), range, 'Whole');
+  assert.deepEqual(
+    said.map(({ at, ran }) => [
+      at.getTime() - BEGIN,
+      ran.is === 'Recorded' && `${ran.entry.deployment} ${ran.phase}`,
+    ]),
+    [
+      [1_500, '1 Deploying'],
+      [2_000, '1 Succeeded'],
+      [5_000, '2 Deploying'],
+      [6_000, '3 Deploying'],
+    ],
+  );
+});
+
+test('an Application that is made anew under its name counts from 1, and nothing is missing between the two', () => {
+  const first = recordOf({ id: 4, from: 1_000, until: 2_000, phase: 'Succeeded' });
+  const second = {
+    ...recordOf({ id: 1, from: 9_000, until: 9_500, phase: 'Succeeded' }),
+    applicationUID: 'b',
+  };
+  const deployments = deploymentsOf([second, first]);
+  const said = ranAt(deployments, new Date(BEGIN + 5_000), 'Partial');
+  assert.equal(said.is === 'Recorded' && said.entry.deployment, 4);
+});
+
+test('A5: what was superseded counts as no failure', () => {
+  const phases: FinishedPhase[] = [
+    'Succeeded',
+    'Failed',
+    'Superseded',
+    'RolledBack',
+    'Superseded',
+    'Succeeded',
+  ];
+  const entries = phases.map((phase, index) =>
+    recordOf({ id: index + 1, from: index * 10, until: index * 10 + 5, phase }),
+  );
+  assert.deepEqual(ratesOf(entries), [{ environment: 'prod', deployments: 6, failed: 2, failureRate: 0.5 }]);
+});

@@ -1,0 +1,139 @@
+import type { LedgerEntry } from '../../operator/api/v1alpha1/ledger.ts';
+import { isFinished, type PromotionPhase } from '../../operator/api/v1alpha1/promotion.ts';
+
+/** Whole: the archive could be read, and has lost nothing of its oldest. */
+export type Reach = 'Whole' | 'Partial';
+
+/** What the ledger knows of a namespace. */
+export interface Ledger {
+  readonly entries: readonly LedgerEntry[];
+  readonly reach: Reach;
+}
+
+/** What ran in a target at a moment. */
+export type RanAt =
+  | { readonly is: 'Recorded'; readonly entry: LedgerEntry; readonly phase: PromotionPhase }
+  /** Nothing was deployed there by then. */
+  | { readonly is: 'Nothing' }
+  /** What is known does not reach so far, or has a gap there. */
+  | { readonly is: 'NotRecorded' };
+
+/** `<application>/<environment>` */
+export function targetOf({ application, environment }: LedgerEntry): string {
+  return `${application}/${environment}`;
+}
+
+/** Deployments by target, each in the order in which they began: never of their names, which people choose (A19). */
+export function deploymentsByTarget(entries: readonly LedgerEntry[]): Map<string, LedgerEntry[]> {
+  const deployments = entries
+    .filter(({ deployment, startedAt }) => deployment !== undefined && startedAt !== undefined)
+    .sort(inTime)
+    // One that was restored from a backup has another uid, and is the same all the same.
+    .filter((entry, index, all) => index === 0 || !isSame(entry, all[index - 1]));
+  return grouped(deployments, targetOf);
+}
+
+function isSame(entry: LedgerEntry, other: LedgerEntry | undefined): boolean {
+  return (
+    other !== undefined &&
+    targetOf(entry) === targetOf(other) &&
+    entry.deployment === other.deployment &&
+    startOf(entry) === startOf(other)
+  );
+}
+
+/** Node 20 has no Map.groupBy. */
+function grouped(
+  entries: readonly LedgerEntry[],
+  by: (entry: LedgerEntry) => string,
+): Map<string, LedgerEntry[]> {
+  const groups = new Map<string, LedgerEntry[]>();
+  for (const entry of entries) {
+    const its = groups.get(by(entry));
+    if (its === undefined) groups.set(by(entry), [entry]);
+    else its.push(entry);
+  }
+  return groups;
+}
+
+function inTime(one: LedgerEntry, other: LedgerEntry): number {
+  if (startOf(one) !== startOf(other)) return startOf(one) - startOf(other);
+  if (targetOf(one) !== targetOf(other)) return targetOf(one) < targetOf(other) ? -1 : 1;
+  return (one.deployment ?? 0) - (other.deployment ?? 0);
+}
+
+function startOf({ startedAt = '' }: LedgerEntry): number {
+  return Date.parse(startedAt);
+}
+
+/**
+ * What of a target's deployments, in the order in which they began, ran at that moment: the last that had begun by then,
+ * and how far it was. Where one between it and the next is not known, it is known until its own end alone.
+ *
+ * @param reach Whole: nothing before the first of them is missing
+ */
+export function ranAt(deployments: readonly LedgerEntry[], at: Date, reach: Reach): RanAt {
+  const time = at.getTime();
+  const index = deployments.findLastIndex((one) => startOf(one) <= time);
+  const [entry, next] = [deployments[index], deployments[index + 1]];
+  if (entry === undefined)
+    return { is: reach === 'Whole' && next?.deployment === 1 ? 'Nothing' : 'NotRecorded' };
+  const hasEnded = entry.finishedAt !== undefined && Date.parse(entry.finishedAt) <= time;
+  if (hasEnded && next !== undefined && !follows(next, entry)) return { is: 'NotRecorded' };
+  return { is: 'Recorded', entry, phase: phaseAt(entry, time) };
+}
+
+/** Whether no deployment is missing between them. Each Application that has the name counts from 1. */
+function follows(next: LedgerEntry, entry: LedgerEntry): boolean {
+  const isOfOne = next.applicationUID === undefined || entry.applicationUID === undefined;
+  const isOfSame = isOfOne || next.applicationUID === entry.applicationUID;
+  return next.deployment === (isOfSame ? (entry.deployment ?? 0) + 1 : 1);
+}
+
+function phaseAt({ phase, deployedAt, finishedAt }: LedgerEntry, time: number): PromotionPhase {
+  const hasEnded = isFinished(phase) && finishedAt !== undefined && Date.parse(finishedAt) <= time;
+  if (hasEnded) return phase;
+  const isDeployed = deployedAt !== undefined && Date.parse(deployedAt) <= time;
+  return isDeployed ? 'Verifying' : 'Deploying';
+}
+
+/** Each change of what ran between two moments, and what ran at the first of them. */
+export function ranBetween(
+  deployments: readonly LedgerEntry[],
+  { from, until }: { from: Date; until: Date },
+  reach: Reach,
+): { at: Date; ran: RanAt }[] {
+  const times = deployments
+    .flatMap(({ startedAt, deployedAt, finishedAt }) => [startedAt, deployedAt, finishedAt])
+    .flatMap((time) => (time === undefined ? [] : Date.parse(time)))
+    .filter((time) => time > from.getTime() && time <= until.getTime());
+  const moments = [from.getTime(), ...new Set(times.sort((one, other) => one - other))];
+  return moments.map((time) => ({ at: new Date(time), ran: ranAt(deployments, new Date(time), reach) }));
+}
+
+/** Deployments of an environment, and how many of them failed. */
+export interface Rate {
+  readonly environment: string;
+  readonly deployments: number;
+  readonly failed: number;
+  /** Of those that ended as succeeded, failed or rolled back; what was superseded or cancelled says nothing (A5). */
+  readonly failureRate: number | undefined;
+}
+
+export function ratesOf(entries: readonly LedgerEntry[]): Rate[] {
+  const deployments = entries.filter(({ deployment }) => deployment !== undefined);
+  return [...grouped(deployments, ({ environment }) => environment)]
+    .map(([environment, its]) => {
+      const of = (...phases: readonly PromotionPhase[]) =>
+        its.filter(({ phase }) => phases.includes(phase)).length;
+      const failed = of('Failed', 'RolledBack');
+      const judged = failed + of('Succeeded');
+      return {
+        environment,
+        deployments: its.length,
+        failed,
+        failureRate: judged === 0 ? undefined : failed / judged,
+      };
+    })
+    .sort((one, other) => (one.environment < other.environment ? -1 : 1));
+}

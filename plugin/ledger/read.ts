@@ -1,0 +1,72 @@
+import { gunzipSync } from 'node:zlib';
+import { z } from 'zod';
+import {
+  LEDGER_KEY,
+  type LedgerEntry,
+  ledgerEntry,
+  ledgerRecords,
+} from '../../operator/api/v1alpha1/ledger.ts';
+import { GROUP, LABEL_LEDGER } from '../../operator/api/v1alpha1/names.ts';
+import { parsePromotion } from '../../operator/api/v1alpha1/promotion.ts';
+import type { Kubectl } from '../kubectl.ts';
+import type { Ledger } from './at.ts';
+
+const promotionsSchema = z.object({ items: z.array(z.unknown()) });
+const archiveSchema = z.object({
+  items: z.array(
+    z.object({
+      metadata: z.object({ name: z.string() }),
+      binaryData: z.record(z.string(), z.string()).default({}),
+    }),
+  ),
+});
+/** What is expanded of one ConfigMap: its operator writes much less. */
+const LARGEST_TEXT = 8 * 1024 * 1024;
+
+export interface ReadOptions {
+  namespace: string;
+  /** The operator's. */
+  operatorNamespace: string;
+  signal?: AbortSignal;
+}
+
+/** Promotions of a namespace, and what the archive has of it, as far as the user may see them; each once. */
+export async function readLedger(
+  kubectl: Kubectl,
+  { namespace, operatorNamespace, signal }: ReadOptions,
+): Promise<Ledger & { seesArchive: boolean }> {
+  const { items } = promotionsSchema.parse(
+    await kubectl.json(['get', `promotions.${GROUP}`, `--namespace=${namespace}`], signal),
+  );
+  const archive = await kubectl.jsonIfAny(
+    ['get', 'configmaps', `--namespace=${operatorNamespace}`, `--selector=${LABEL_LEDGER}=${namespace}`],
+    signal,
+  );
+  const chunks = archiveSchema.safeParse(archive).data?.items;
+  const texts = (chunks ?? []).map(({ binaryData }) => textOf(binaryData[LEDGER_KEY]));
+  const isWhole =
+    chunks !== undefined &&
+    texts.every((text) => text !== undefined) &&
+    (chunks.length === 0 || chunks.some(({ metadata }) => metadata.name.endsWith('.000001')));
+  const byUid = new Map<string, LedgerEntry>();
+  for (const text of texts)
+    for (const record of ledgerRecords(text ?? '').records) byUid.set(record.uid, record);
+  for (const item of items) {
+    const promotion = parsePromotion(item);
+    if (promotion !== undefined) byUid.set(promotion.metadata.uid, ledgerEntry(promotion));
+  }
+  return {
+    entries: [...byUid.values()],
+    reach: isWhole ? 'Whole' : 'Partial',
+    seesArchive: chunks !== undefined,
+  };
+}
+
+function textOf(packed: string | undefined): string | undefined {
+  if (packed === undefined) return undefined;
+  try {
+    return gunzipSync(Buffer.from(packed, 'base64'), { maxOutputLength: LARGEST_TEXT }).toString();
+  } catch {
+    return undefined;
+  }
+}

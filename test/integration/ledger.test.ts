@@ -1,0 +1,198 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
+import { LEDGER_KEY, type LedgerRecord, ledgerRecords } from '../../operator/api/v1alpha1/ledger.ts';
+import { LABEL_LEDGER } from '../../operator/api/v1alpha1/names.ts';
+import { type Promotion, parsePromotion } from '../../operator/api/v1alpha1/promotion.ts';
+import { CHART } from '../harness/chart.ts';
+import { helm } from '../harness/helm.ts';
+import { fastLease, newStage, type Stage } from '../harness/operator.ts';
+import { newPluginShell } from '../harness/plugin.ts';
+import { namespaceFor } from '../harness/use-control-plane.ts';
+import { eventually } from '../harness/wait.ts';
+
+/** As which an operator of the tests works. */
+const OPERATOR = 'towpath-operator';
+const FLAGS = [...fastLease, '--archive-interval=300ms', '--promotion-history=2'];
+
+const configMap = (version: string) => ({
+  'web.yaml': `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {version: "${version}"}\n`,
+});
+
+async function promotionsOf({ cluster, namespace }: Stage): Promise<Promotion[]> {
+  const path = `/apis/towpath.dev/v1alpha1/namespaces/${namespace}/promotions`;
+  const { items } = JSON.parse((await cluster.request('GET', path)).body) as { items: object[] };
+  const apiVersion = 'towpath.dev/v1alpha1';
+  return items.flatMap((item) => parsePromotion({ apiVersion, kind: 'Promotion', ...item }) ?? []);
+}
+
+interface Chunk {
+  metadata: { name: string };
+  immutable?: boolean;
+  binaryData: Record<string, string>;
+}
+
+async function archiveOf({ cluster, namespace }: Stage, own = namespace): Promise<LedgerRecord[]> {
+  const path = `/api/v1/namespaces/${own}/configmaps?labelSelector=${LABEL_LEDGER}=${namespace}`;
+  const { items } = JSON.parse((await cluster.request('GET', path)).body) as { items: Chunk[] };
+  return items.flatMap(({ binaryData }) => {
+    const text = gunzipSync(Buffer.from(binaryData[LEDGER_KEY] ?? '', 'base64')).toString();
+    const { records, unreadable } = ledgerRecords(text);
+    assert.equal(unreadable, 0);
+    return records;
+  });
+}
+
+const idsOf = (records: readonly LedgerRecord[]) => records.map(({ deployment }) => deployment);
+
+/** Pushes a version and waits until it runs. */
+async function deploy(stage: Stage, version: string): Promise<string> {
+  const revision = await stage.repository.commit(configMap(version));
+  await stage.untilReadyAt('web', revision);
+  return revision;
+}
+
+/** Waits until so many deployments are in the archive. */
+function archived(stage: Stage, count: number, own?: string): Promise<LedgerRecord[]> {
+  return eventually(
+    async () => {
+      const records = await archiveOf(stage, own);
+      return records.length >= count ? records : undefined;
+    },
+    { describe: `${count} records in the archive` },
+  );
+}
+
+test('each deployment is a Promotion, the last ones stay, and all are in the archive once, whatever restarts', async (t) => {
+  const stage = await newStage(t, { files: configMap('1'), flags: FLAGS });
+  const revision = await stage.deployed('web');
+  await archived(stage, 1);
+  const [first] = await promotionsOf(stage);
+  assert.equal(first?.metadata.name, 'web-default-1');
+  const { spec, status = {} } = first;
+  assert.equal(spec.requestedBy, 'towpath:Commit');
+  assert.equal(spec.deployment?.id, 1);
+  assert.equal(status.phase, 'Succeeded');
+  assert.equal(status.revision, revision);
+  assert.match(status.digest ?? '', /^sha256:/);
+  assert.equal(status.summary?.revision, `main@${revision.slice(0, 7)}`);
+  const times = [status.requestedAt, status.startedAt, status.deployedAt, status.finishedAt];
+  assert.deepEqual(times, [...times].sort(), 'requested, started, deployed, finished');
+
+  await t.test('kubectl shows it', async () => {
+    const { stdout } = await stage.cluster.kubectl(['get', 'promotions', '-n', stage.namespace]);
+    assert.match(stdout, /^NAME +APPLICATION +ENVIRONMENT +REVISION +PHASE +BY +STARTED +FINISHED\n/);
+    assert.match(stdout, /web-default-1 +web +default +main@\w{7} +Succeeded +towpath:Commit +\d+s +\d+s/);
+  });
+
+  await t.test('D7, D8: killed while one is under way, it is recorded once and to its end', async () => {
+    await stage.operator.stop('SIGKILL');
+    const pushed = await stage.repository.commit(configMap('2'));
+    await stage.restart();
+    await stage.untilReadyAt('web', pushed);
+    await stage.operator.stop('SIGKILL');
+    await stage.restart();
+    const records = await archived(stage, 2);
+    assert.deepEqual(idsOf(records), [1, 2]);
+    assert.equal(records[1]?.previous?.revision, revision);
+  });
+
+  await t.test('A23: of each target the last ones stay, and what went is in the archive', async () => {
+    for (const version of ['3', '4', '5']) await deploy(stage, version);
+    const records = await archived(stage, 5);
+    assert.deepEqual(idsOf(records), [1, 2, 3, 4, 5]);
+    const left = await eventually(
+      async () => {
+        const promotions = await promotionsOf(stage);
+        return promotions.length === 2 ? promotions : undefined;
+      },
+      { describe: 'the older Promotions to go' },
+    );
+    assert.deepEqual(
+      left.map(({ status }) => status?.deployment),
+      [4, 5],
+    );
+    assert.equal(new Set(records.map(({ uid }) => uid)).size, 5);
+  });
+});
+
+/** The chart's policy that keeps Promotions, for the namespace of a stage alone; gone at the test's end. */
+async function keepPromotions(t: TestContext, { cluster, namespace }: Stage, own: string): Promise<void> {
+  const values = [`watchNamespace=${namespace}`, `serviceAccount.name=${OPERATOR}`];
+  const { code, stdout, stderr } = await helm(
+    'template',
+    'ledger',
+    CHART,
+    `--namespace=${own}`,
+    '--show-only=templates/promotions-deletion.yaml',
+    ...values.map((value) => `--set=${value}`),
+  );
+  assert.equal(code, 0, stderr);
+  const applied = await cluster.kubectl(['apply', '-n', own, '-f', '-'], { input: stdout });
+  assert.equal(applied.code, 0, applied.stderr);
+  t.after(() => cluster.kubectl(['delete', '-n', own, '--wait=false', '-f', '-'], { input: stdout }));
+}
+
+test('A1: nobody takes a Promotion out of the ledger; a namespace goes with fifty, and at answers for it', async (t) => {
+  const own = await namespaceFor(t);
+  const flags = [...FLAGS, `--namespace=${own}`, '--promotion-history=99'];
+  const stage = await newStage(t, { files: configMap('1'), flags });
+  const { cluster, namespace } = stage;
+  const revision = await stage.deployed('web');
+  await archived(stage, 1, own);
+  await stage.operator.stop();
+  const path = `/apis/towpath.dev/v1alpha1/namespaces/${namespace}/promotions`;
+  const at = (second: number) => new Date(Date.parse('2026-01-01T00:00:00Z') + second * 1_000).toISOString();
+  await Promise.all(
+    Array.from({ length: 49 }, async (_, index) => {
+      const name = `other-prod-${index + 1}`;
+      const deployment = { applicationUID: 'other', id: index + 1, startedAt: at(index * 60) };
+      const spec = {
+        type: 'Promote',
+        application: 'other',
+        environment: 'prod',
+        candidate: `sha256:${'0'.repeat(64)}`,
+        requestedBy: 'towpath:Commit',
+        deployment,
+      };
+      const body = { apiVersion: 'towpath.dev/v1alpha1', kind: 'Promotion', metadata: { name }, spec };
+      assert.equal((await cluster.request('POST', path, { body })).status, 201);
+      const status = { phase: 'Succeeded', finishedAt: at(index * 60 + 30), revision: `${index + 1}` };
+      const contentType = 'application/merge-patch+json';
+      const written = await cluster.request('PATCH', `${path}/${name}/status`, {
+        body: { status },
+        contentType,
+      });
+      assert.equal(written.status, 200, written.body);
+    }),
+  );
+  await keepPromotions(t, stage, own);
+  await eventually(
+    async () => {
+      const { status, body } = await cluster.request('DELETE', `${path}/other-prod-1?dryRun=All`);
+      return status === 422 && /A Promotion is the record of a deployment/.test(body);
+    },
+    { describe: 'the deletion to be refused' },
+  );
+  await stage.restart();
+  await archived(stage, 50, own);
+  // The operator's rights here go with the namespace, and could not take a finalizer away.
+  await stage.kubectl('delete', 'applications.towpath.dev', 'web', '--timeout=30s');
+  const { code, stderr } = await cluster.kubectl(['delete', 'namespace', namespace, '--timeout=60s']);
+  assert.equal(code, 0, stderr);
+  const { towpath } = await newPluginShell(t, cluster, { namespace });
+  const ask = (...args: string[]) => towpath('at', `--operator-namespace=${own}`, ...args);
+  const now = await ask('web');
+  assert.equal(now.code, 0, now.stderr);
+  assert.match(
+    now.stdout,
+    new RegExp(`web +default +main@${revision.slice(0, 7)} .*Succeeded +towpath:Commit`),
+  );
+  const then = await ask('other', 'prod', `--time=${at(3 * 60 + 10)}`, '-o', 'json');
+  assert.equal(then.code, 0, then.stderr);
+  const [answer] = JSON.parse(then.stdout) as [{ phase: string; record: LedgerRecord }];
+  assert.equal(answer.record.revision, '4');
+  assert.equal(answer.phase, 'Deploying');
+  const before = await ask('other', 'prod', '--time=2025-12-31T00:00:00Z');
+  assert.match(before.stdout, /nothing yet/);
+});
