@@ -8,6 +8,8 @@ import { FREE, type Governance } from './governance.ts';
 const STATES: readonly Evidence['is'][] = [
   'Passed',
   'Soaks',
+  'Verifies',
+  'Rejected',
   'NotHealthy',
   'RunsAnother',
   'NotSeen',
@@ -55,6 +57,7 @@ function* candidates(key: string): Generator<Candidate> {
             environment: ENVIRONMENTS[index] ?? '',
             is,
             ...(is === 'Soaks' ? { soakedAt: SOON } : {}),
+            ...(is === 'Verifies' ? { verifiedAt: SOON } : {}),
           })),
           ...others,
         };
@@ -109,8 +112,8 @@ const ALWAYS: Readonly<Record<string, (situation: Situation) => boolean>> = {
         (checks.length > 0 && !isKeptOutByOrder(situation, evidence)) ||
         (situation.governance.is === 'InStage' &&
           situation.governance.after !== undefined &&
-          evidence.some(({ is }) => is === 'Soaks') &&
-          evidence.every(({ is }) => is === 'Soaks' || is === 'Passed')),
+          evidence.some(({ is }) => is === 'Soaks' || is === 'Verifies') &&
+          evidence.every(({ is }) => is === 'Soaks' || is === 'Verifies' || is === 'Passed')),
     );
     return (choose(situation).changesAt !== undefined) === times;
   },

@@ -91,6 +91,14 @@ const TABLE: readonly [string, Partial<Situation>, string | undefined, readonly 
     undefined,
     ['Frozen', 'Order'],
   ],
+  ['one that is verified', { waiting: [candidate('1', 'Passed', 'Verifies')] }, undefined, ['Order']],
+  ['one that was rejected', { waiting: [candidate('1', 'Passed', 'Rejected')] }, undefined, ['Order']],
+  [
+    'one that passed, and a newer one that was rejected',
+    { waiting: [passed('1'), candidate('2', 'Rejected', 'Passed')] },
+    '1',
+    ['Order'],
+  ],
   ['one that soaks', { waiting: [soaking('1', SOON)] }, undefined, ['Soak']],
   [
     'one that soaked, and a newer one that soaks',

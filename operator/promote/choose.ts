@@ -9,6 +9,10 @@ export interface Evidence {
     | 'Passed'
     /** The same, but not for long enough yet. */
     | 'Soaks'
+    /** It runs that, Synced and Healthy, and has to stay so for a while. */
+    | 'Verifies'
+    /** It failed there. */
+    | 'Rejected'
     /** It runs that, and is not (or no longer) healthy, or not deployed to the end. */
     | 'NotHealthy'
     | 'RunsAnother'
@@ -18,6 +22,8 @@ export interface Evidence {
     | 'OutOfSight';
   /** When it has been healthy for long enough, where it is so now. */
   readonly soakedAt?: Date;
+  /** The same for what is verified. */
+  readonly verifiedAt?: Date;
 }
 
 export interface Candidate {
@@ -137,7 +143,7 @@ function orderGate({ governance }: Pick<Situation, 'governance'>, { evidence }: 
   if (governance.is !== 'InStage') return [];
   const { policy, stage, after, behind } = governance;
   if (after === undefined && behind === undefined) return [];
-  const unmet = evidence.find(({ is }) => is !== 'Passed' && is !== 'Soaks');
+  const unmet = worstOf(evidence);
   if (unmet !== undefined || evidence.length === 0) {
     const whom =
       after === undefined || behind !== undefined
@@ -148,8 +154,8 @@ function orderGate({ governance }: Pick<Situation, 'governance'>, { evidence }: 
       {
         reason: 'Order',
         message: `It has not passed ${whom}${which}.`,
-        remedy: 'Resource',
         standing: 'Waiting',
+        ...(unmet?.is === 'Verifies' ? whenVerified(evidence) : { remedy: 'Resource' }),
       },
     ];
   }
@@ -170,6 +176,22 @@ function orderGate({ governance }: Pick<Situation, 'governance'>, { evidence }: 
 
 /** So long what soaked, or was checked, stays for those that are to get it then, who are woken at the same moment. */
 export const ENTER_MS = 10_000;
+/** What a person has to know first of what did not pass: that it failed, then what is in the way, then what takes time. */
+function worstOf(evidence: readonly Evidence[]): Evidence | undefined {
+  const unmet = evidence.filter(({ is }) => is !== 'Passed' && is !== 'Soaks');
+  return (
+    unmet.find(({ is }) => is === 'Rejected') ?? unmet.find(({ is }) => is !== 'Verifies') ?? unmet.at(0)
+  );
+}
+
+/** Where nothing but time is in the way of all that is verified. */
+function whenVerified(evidence: readonly Evidence[]): Pick<BlockedBy, 'remedy' | 'clearsAt'> {
+  const ends = evidence
+    .filter(({ is }) => is === 'Verifies')
+    .map(({ verifiedAt }) => verifiedAt?.getTime() ?? Number.NaN);
+  const end = Math.max(...ends);
+  return Number.isNaN(end) ? { remedy: 'Resource' } : { remedy: 'Time', clearsAt: new Date(end) };
+}
 
 /** What is new waits while the stage before stays on what soaks for the one after it. */
 export function staysOn({
@@ -216,6 +238,10 @@ function inWords(ms = 0): string {
 
 function sentenceOf({ environment, is }: Evidence): string {
   switch (is) {
+    case 'Verifies':
+      return `environment ${environment} verifies it: it has to stay healthy there for a while`;
+    case 'Rejected':
+      return `it failed in environment ${environment}, which rejected it`;
     case 'NotHealthy':
       return `environment ${environment} is not Synced and Healthy with it`;
     case 'RunsAnother':

@@ -1,6 +1,7 @@
 import type { Freeze } from '../api/v1alpha1/environment.ts';
 import type { Gates } from '../api/v1alpha1/gates.ts';
 import type { Check } from './checks.ts';
+import type { VerifyRule } from './verify.ts';
 
 /** What PromotionPolicies say of an Application in one of its environments. */
 export type Governance =
@@ -33,9 +34,11 @@ export interface InStage {
   };
   /** The environment of the same stage that is to have it before this one. */
   readonly behind?: string;
+  /** What has to become of what entered. */
+  readonly verify?: VerifyRule;
   /** Another stage comes after it, or another environment of the same. */
   readonly isFollowed: boolean;
-  /** The longest time that a stage after it wants something healthy here. */
+  /** The longest time for which those that come after it wait until something is healthy here for so long. */
   readonly soakedMs?: number;
   /** What is run here, for stages after it, and to verify what entered. */
   readonly checks?: readonly Check[];

@@ -23,7 +23,7 @@ export interface SoakSeen {
 }
 
 /** So much counts of a time in which nobody looked; what is longer counts no further. */
-const GAP_MS = 120_000;
+export const GAP_MS = 120_000;
 
 /** What is known after a look; the very same where nothing is to be written. */
 export function soakAfter(

@@ -53,6 +53,23 @@ const stageSchema = z.object({
     })
     .meta({ description: 'What has to be the case besides before anything new enters.' })
     .exactOptional(),
+  verify: z
+    .object({
+      for: durationField(
+        'How long what entered has to be healthy there, from when it is deployed. What is Degraded or Missing in that time failed, and what does not become healthy within spec.sync.timeout of the Application.',
+        '1s',
+        '720h',
+      ),
+      onFailure: z
+        .enum(['Rollback', 'Keep'])
+        .meta({
+          description:
+            'What becomes of what failed. Rollback: the environment goes back to what passed there last. Keep: it stays. Either way these manifests enter it no more, and later stages do not get them.',
+        })
+        .default('Rollback'),
+    })
+    .meta({ description: 'What has to become of what entered, before those that come after get it.' })
+    .exactOptional(),
 });
 
 type Stages = readonly z.output<typeof stageSchema>[];

@@ -35,12 +35,14 @@ export function governanceIn(
   if (stage === undefined || !promotedIn(application, stage).includes(environment))
     return Object.freeze({ is: 'InNoStage', policy: name });
   const before = stages.find((one) => one.name === stage.after?.[0]);
+  const verify = verifyOf(stage);
   return Object.freeze({
     is: 'InStage',
     policy: name,
     stage: stage.name,
     ...(stage.gates === undefined ? {} : { gates: stage.gates }),
     ...(freezes.length === 0 ? {} : { freezes }),
+    ...verify,
     ...(before === undefined
       ? {}
       : {
@@ -51,7 +53,10 @@ export function governanceIn(
             ...(stage.gates?.checks === undefined ? {} : { checks: checksOf(stage.gates.checks) }),
           },
         }),
-    ...inLine(environment, stage, promotedIn(application, stage), followedBy(stage, stages)),
+    ...withVerify(
+      verify,
+      inLine(environment, stage, promotedIn(application, stage), followedBy(stage, stages)),
+    ),
   });
 }
 
@@ -70,6 +75,20 @@ function inLine(
     ...(behind === undefined ? {} : { behind }),
     isFollowed: followed.isFollowed || at < line.length - 1,
   };
+}
+
+function verifyOf({ verify }: PolicyStage): Pick<InStage, 'verify'> {
+  if (verify === undefined) return {};
+  return { verify: { forMs: parseDuration(verify.for), onFailure: verify.onFailure } };
+}
+
+/** What is verified is waited for by those that come after, as what soaks is. */
+function withVerify(
+  { verify }: Pick<InStage, 'verify'>,
+  followed: Pick<InStage, 'behind' | 'isFollowed' | 'soakedMs'>,
+): Pick<InStage, 'behind' | 'isFollowed' | 'soakedMs'> {
+  if (verify === undefined || !followed.isFollowed) return followed;
+  return { ...followed, soakedMs: Math.max(followed.soakedMs ?? 0, verify.forMs) };
 }
 
 /** What comes after a stage, and what it wants of it. */

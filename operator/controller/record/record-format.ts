@@ -6,6 +6,7 @@ import type { AppliedObject } from '../../manifest/applied.ts';
 import { HOOK_DELETE_POLICIES, HOOK_EVENTS, type Manifest, objectKey } from '../../manifest/manifest.ts';
 import type { Slices } from '../../observe/event-loop-slices.ts';
 import { CHECK_OUTCOMES, type CheckRun } from '../../promote/checks.ts';
+import type { Verify } from '../../promote/verify.ts';
 import type { Accepted, ApplicationRecord } from './application-record.ts';
 import type { Candidate, Deployed, Deployment, TargetRecord } from './record.ts';
 
@@ -47,6 +48,17 @@ const deployedSchema = z.strictObject({ ...candidateOfAll, digest }) satisfies z
 
 const candidateKeySchema = z.string().regex(/^sha256:[0-9a-f]{64} sha256:[0-9a-f]{64}$/);
 
+const verifySchema = z.strictObject({
+  forMs: z.number().min(0),
+  onFailure: z.enum(['Rollback', 'Keep']),
+  ms: z.number().min(0),
+  since: z.string().exactOptional(),
+  comingUpSince: z.string().exactOptional(),
+  outcome: z.enum(['Passed', 'Failed']).exactOptional(),
+  endedAt: z.string().exactOptional(),
+  wentBack: z.literal('Impossible').exactOptional(),
+}) satisfies z.ZodType<Verify>;
+
 const deploymentSchema = z.strictObject({
   id: count,
   candidate: deployedSchema,
@@ -63,6 +75,7 @@ const deploymentSchema = z.strictObject({
   applied: z.boolean(),
   outcome: z.enum(OUTCOMES).exactOptional(),
   finishedAt: z.string().exactOptional(),
+  verify: verifySchema.exactOptional(),
   pausedAt: z.string().exactOptional(),
   pausedMs: z.number().exactOptional(),
   attempts: count.exactOptional(),
@@ -116,6 +129,7 @@ const targetSchema = z.strictObject({
   checks: z
     .strictObject({ digest, runs: z.array(checkRunSchema), request: hex.exactOptional() })
     .exactOptional(),
+  rejected: z.array(z.strictObject({ digest, why: z.string(), at: z.string() })).exactOptional(),
   governed: z.literal(true).exactOptional(),
   ran: z.array(candidateKeySchema),
   succeeded: candidateKeySchema.exactOptional(),

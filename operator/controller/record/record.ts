@@ -4,7 +4,9 @@ import { digestOf } from '../../manifest/digest.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
 import type { Baseline } from '../../plan/prune-budget.ts';
 import type { Checks } from '../../promote/checks.ts';
+import type { Rejection } from '../../promote/rejection.ts';
 import type { Soak } from '../../promote/soak.ts';
+import type { Verify } from '../../promote/verify.ts';
 import { HOME, type PlacedTarget, type TargetIdentity } from './target.ts';
 
 /** A revision together with everything else that goes into its manifests, and what a target's cluster makes of it. */
@@ -78,6 +80,8 @@ export interface Deployment {
   applied: boolean;
   outcome?: Outcome;
   finishedAt?: string;
+  /** What a policy wanted of it as it began, and how far that is. */
+  verify?: Verify;
   /** Since when the Application is suspended, and for how long it was before: spec.sync.timeout stands still. */
   pausedAt?: string;
   pausedMs?: number;
@@ -127,11 +131,13 @@ export interface TargetRecord {
   soak?: Soak;
   /** What checks of a policy came to for what runs. */
   checks?: Checks;
+  /** Manifests that failed there, the newest last: they enter no more until a person promotes them. */
+  rejected?: readonly Rejection[];
   /** A policy had it in a stage once: without one it follows its source no more. */
   governed?: true;
   /** Keys of the candidates that ran last, the newest first, the last good one among them. */
   ran: readonly string[];
-  /** Key of the candidate that last succeeded. */
+  /** Key of the candidate that last succeeded, and passed what its policy wanted of it then. */
   succeeded?: string;
   /**
    * Key of the sync request that it acted on last, where a deployment was begun for it, or other environments of the

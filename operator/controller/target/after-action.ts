@@ -37,18 +37,20 @@ export function foundAfter(state: TargetState, outcome: Outcome): Findings {
     case 'Counted':
       return { ...found, failure: { error: outcome.error, isCounted: true } };
     case 'LookedAfter':
-      return { ...found, isTidied: true, lookedAfter: outcome.lookedAfter };
+      return { ...found, ...firstOf(state), isTidied: true, lookedAfter: outcome.lookedAfter };
     case 'HealthNoted':
       return { ...found, isHealthNoted: true };
     case 'Checked':
       return { ...found, checked: outcome.again === undefined ? {} : { again: outcome.again } };
+    case 'WentBack':
+      return { ...found, wentBack: true };
     case 'RequestUnnoted':
       return { ...found, isRequestUnnoted: true };
     case 'Refused':
-      return obstructed(found, outcome.quarantine);
+      return obstructed(state, outcome.quarantine);
     case 'Blocked':
     case 'Broken':
-      return obstructed(found, outcome.error);
+      return obstructed(state, outcome.error);
     default:
       return found;
   }
@@ -57,7 +59,19 @@ export function foundAfter(state: TargetState, outcome: Outcome): Findings {
 function foundTidied(state: TargetState, { isUndisturbed }: Extract<Outcome, { type: 'Tidied' }>): Findings {
   // What is remembered of it may be dropped meanwhile; what this look tells is decided.
   const obstacle = obstacleOf(state);
-  return { ...state.found, isTidied: true, isUndisturbed, ...(obstacle === undefined ? {} : { obstacle }) };
+  return {
+    ...state.found,
+    ...firstOf(state),
+    isTidied: true,
+    isUndisturbed,
+    ...(obstacle === undefined ? {} : { obstacle }),
+  };
+}
+
+/** Of what is looked after before it is known what is wanted. */
+function firstOf({ found, deployment }: TargetState): Pick<Findings, 'first'> {
+  const isKnown = found.wanted !== undefined || found.obstacle !== undefined;
+  return isKnown || deployment === undefined ? {} : { first: deployment.id };
 }
 
 /** What was found of the newest is not about what was chosen in its place. */
@@ -74,9 +88,11 @@ function sourceErrorOf({ sourceError }: { sourceError?: TowpathError }): Pick<Fi
   return sourceError === undefined ? {} : { sourceError };
 }
 
-function obstructed(found: Findings, error: unknown): Findings {
+function obstructed(state: TargetState, error: unknown): Findings {
+  const { found } = state;
   const obstacle = { at: 'Deploying', error } as const;
-  if (found.isTidied !== true) return { ...found, obstacle };
+  const isOfAnother = found.first !== undefined && !isOfWanted(state);
+  if (found.isTidied !== true || isOfAnother) return { ...found, obstacle };
   return { ...found, obstacle, lookedAfter: { how: 'Not', error } };
 }
 

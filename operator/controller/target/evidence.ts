@@ -12,6 +12,8 @@ export interface Shown {
   readonly health: 'Healthy' | 'NotHealthy' | 'Unknown';
   /** What checks came to for what is deployed there. */
   readonly checks?: Checks;
+  /** How far that is which its policy wants of it; absent: nothing. */
+  readonly verify?: 'UnderWay' | 'Passed' | 'Failed';
 }
 
 type Place = Pick<TargetIdentity, 'name' | 'application' | 'environment'>;

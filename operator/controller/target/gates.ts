@@ -3,6 +3,7 @@ import { changesAt, decide } from '../../promote/decide.ts';
 import type { ApprovalsOf, BlockedBy, Entry } from '../../promote/gate.ts';
 import { settledBy } from '../../promote/gates/approvals.ts';
 import { frozenBy } from '../../promote/gates/freeze.ts';
+import { heldBack, rejectionOf } from '../../promote/rejection.ts';
 import type { Target } from '../record/target.ts';
 import { dependenciesIn } from './dependencies.ts';
 import { type Judged, promotionOf } from './promotion.ts';
@@ -17,7 +18,7 @@ export function gatesOf(run: Run, found: Findings): Judged & Pick<TargetState, '
     const blockedBy = decide(entry);
     const change = changesAt(entry, blockedBy);
     if (change !== undefined) changes.push(change);
-    return [...blockedBy, ...policyFreeze(run)];
+    return [...rejectedGate(run, digest), ...blockedBy, ...policyFreeze(run)];
   };
   const promotion = promotionOf(run, found, gatesFor);
   for (const { clearsAt } of promotion.blockedBy) if (clearsAt !== undefined) changes.push(clearsAt);
@@ -27,6 +28,16 @@ export function gatesOf(run: Run, found: Findings): Judged & Pick<TargetState, '
     gatesChangeAt,
     settles: settledBy(approvalsOf(run, allGates(run.target), found.wanted?.candidate.digest)),
   };
+}
+
+/** What failed there before. What runs is kept as it is, whatever became of it. */
+function rejectedGate(
+  { target, context: { record } }: Run,
+  digest: string | undefined,
+): readonly BlockedBy[] {
+  if (record.deployment?.candidate.digest === digest) return [];
+  const rejection = rejectionOf(record.rejected, digest);
+  return rejection === undefined ? [] : [heldBack(target.environment, rejection)];
 }
 
 /** The release manager's, of the policy. */

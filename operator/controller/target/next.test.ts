@@ -3,12 +3,13 @@ import { test } from 'node:test';
 import { TowpathError } from '../../api/errors.ts';
 import { type Application, parseApplication } from '../../api/v1alpha1/application.ts';
 import type { BlockedBy } from '../../promote/gate.ts';
+import { verifyEndsAt } from '../../promote/verify.ts';
 import { Quarantine } from '../candidate/quarantine.ts';
 import type { Wanted } from '../candidate/wanted.ts';
 import { type Candidate, candidateKey, type Deployment } from '../record/record.ts';
 import { foundAfter, memoryAfter, NOTHING_REMEMBERED } from './after-action.ts';
 import { next, PATIENCE_MS } from './next.ts';
-import { inputsOf, isRunWanted, judgedAs, unforeseen, wasSuspended } from './stage.ts';
+import { inputsOf, isInterim, isRunWanted, judgedAs, unforeseen, wasSuspended } from './stage.ts';
 import type { Action, Deed, EarlierFindings, Findings, Outcome, TargetState } from './state.ts';
 import { NO_OTHERS } from './verdicts.ts';
 import { isHandled } from './words/handled-request.ts';
@@ -63,6 +64,16 @@ function deployment(of: Candidate, changes: Partial<Deployment> = {}): Deploymen
 const UNDER_WAY: Partial<Deployment> = { applied: false, outcome: undefined as never };
 const FAILED: Partial<Deployment> = { applied: false, outcome: 'Failed' };
 const EXHAUSTED: Partial<Deployment> = { ...FAILED, exhausted: true };
+/** Deployed half a minute ago, and to be healthy for a minute. */
+const VERIFYING = {
+  forMs: 60_000,
+  onFailure: 'Rollback',
+  ms: 0,
+  since: '2026-11-23T09:59:30Z',
+} satisfies Deployment['verify'];
+const REJECTED = { ...VERIFYING, outcome: 'Failed' } as const;
+const KEPT_THERE = { ...REJECTED, onFailure: 'Keep' } as const;
+const GOING_BACK: Partial<Deployment> = { ...UNDER_WAY, trigger: 'Rollback' };
 
 function wanted(of: Candidate): Wanted {
   return {
@@ -415,6 +426,131 @@ const ROWS: readonly [string, Partial<TargetState>, Deed | { wait: Date | undefi
     },
     { wait: seconds(60) },
   ],
+  [
+    'what entered is verified',
+    {
+      deployment: deployment(NEW, { verify: VERIFYING }),
+      ...tidied(NEW, { lookedAfter: { how: 'Confirmed' } }),
+    },
+    'NoteHealth',
+  ],
+  [
+    '… and goes on so: it is looked at when that is over',
+    {
+      deployment: deployment(NEW, { verify: VERIFYING }),
+      ...tidied(NEW, { lookedAfter: { how: 'Confirmed' }, isHealthNoted: true }),
+    },
+    { wait: seconds(30) },
+  ],
+  [
+    '… and comes up once more: it has as long as spec.sync.timeout',
+    {
+      deployment: deployment(NEW, {
+        verify: { forMs: 60_000, onFailure: 'Keep', ms: 0, comingUpSince: '2026-11-23T09:59:30Z' },
+      }),
+      ...tidied(NEW, { lookedAfter: { how: 'Confirmed' }, isHealthNoted: true }),
+    },
+    { wait: seconds(270) },
+  ],
+  [
+    '… before it is deployed there is nothing to verify',
+    {
+      deployment: deployment(NEW, { ...UNDER_WAY, verify: VERIFYING }),
+      ...tidied(NEW, { lookedAfter: { how: 'Advanced', result: { kept: [], progress: WAITING } } }),
+    },
+    { wait: seconds(90) },
+  ],
+  [
+    '… and failed in this look',
+    {
+      deployment: deployment(NEW, { outcome: 'Failed', verify: REJECTED }),
+      ...tidied(NEW, { lookedAfter: { how: 'Confirmed' }, isHealthNoted: true }),
+    },
+    'GoBack',
+  ],
+  [
+    '… or before the process ended',
+    { deployment: deployment(NEW, { outcome: 'Failed', verify: REJECTED }), found: { sight: 'Seen' } },
+    'GoBack',
+  ],
+  [
+    '… which could not be tried: soon',
+    {
+      deployment: deployment(NEW, { outcome: 'Failed', verify: REJECTED }),
+      ...tidied(NEW, { lookedAfter: { how: 'Not', error: ofTime, againAt: seconds(5) } }),
+    },
+    { wait: seconds(5) },
+  ],
+  [
+    '… with nothing to go back to: it stays',
+    {
+      deployment: deployment(NEW, { outcome: 'Failed', verify: { ...REJECTED, wentBack: 'Impossible' } }),
+      ...tidied(NEW, { lookedAfter: { how: 'Confirmed' } }),
+    },
+    { wait: undefined },
+  ],
+  [
+    '… and is to be kept there',
+    { deployment: deployment(NEW, { outcome: 'Failed', verify: KEPT_THERE }), ...seen(NEW) },
+    'Tidy',
+  ],
+  [
+    '… whoever asks for a sync',
+    { deployment: deployment(NEW, { outcome: 'Failed', verify: KEPT_THERE }), ...seen(NEW), request: 'x' },
+    'Tidy',
+  ],
+  [
+    'it was gone back: at once more of that',
+    { deployment: deployment(OLD, GOING_BACK), ...seen(NEW, { wentBack: true }) },
+    { wait: NOW },
+  ],
+  [
+    'what is gone back to comes before what Git has (D12)',
+    { deployment: deployment(OLD, GOING_BACK), found: { sight: 'Seen' } },
+    'Tidy',
+  ],
+  [
+    '… tidied',
+    { deployment: deployment(OLD, GOING_BACK), found: { sight: 'Seen', isTidied: true, first: 7 } },
+    'Advance',
+  ],
+  [
+    '… and gone on with',
+    {
+      deployment: deployment(OLD, GOING_BACK),
+      found: {
+        sight: 'Seen',
+        isTidied: true,
+        first: 7,
+        lookedAfter: { how: 'Advanced', result: { kept: [], progress: WAITING } },
+      },
+    },
+    'Resolve',
+  ],
+  [
+    '… what is newer enters all the same (A27)',
+    {
+      deployment: deployment(OLD, GOING_BACK),
+      ...tidied(NEW, {
+        first: 7,
+        lookedAfter: { how: 'Advanced', result: { kept: [], progress: WAITING } },
+        ...JUDGED,
+      }),
+    },
+    'Begin',
+  ],
+  [
+    '… and has begun',
+    {
+      deployment: deployment(NEW, { ...UNDER_WAY, id: 8 }),
+      ...tidied(NEW, {
+        first: 7,
+        lookedAfter: { how: 'Advanced', result: { kept: [], progress: WAITING } },
+        ...JUDGED,
+      }),
+    },
+    { wait: NOW },
+  ],
   ['what runs is wanted', { deployment: deployment(NEW), ...seen(NEW) }, 'Tidy'],
   ['… tidied', { deployment: deployment(NEW), ...tidied(NEW) }, 'Advance'],
   [
@@ -676,10 +812,39 @@ function outcomesOf(
       ];
     case 'Choose':
       return [];
-    case 'NoteHealth':
-      return [[{ type: 'HealthNoted' }]];
     case 'Check':
       return [[{ type: 'Checked' }], [{ type: 'Checked', again: seconds(20) }]];
+    case 'NoteHealth': {
+      const { deployment: before } = from;
+      const { verify } = before ?? {};
+      if (before === undefined || verify === undefined || verify.outcome !== undefined)
+        return [[{ type: 'HealthNoted' }]];
+      const failed = {
+        ...before,
+        outcome: 'Failed' as const,
+        verify: { ...verify, outcome: 'Failed' as const },
+      };
+      return [
+        [{ type: 'HealthNoted' }],
+        [
+          { type: 'HealthNoted' },
+          () => ({ deployment: { ...before, verify: { ...verify, outcome: 'Passed' } } }),
+        ],
+        [{ type: 'HealthNoted' }, () => ({ deployment: failed })],
+      ];
+    }
+    case 'GoBack':
+      return [
+        [{ type: 'WentBack' }, () => ({ deployment: deployment(OLD, { ...GOING_BACK, id: 8 }) })],
+        [
+          { type: 'Stayed' },
+          ({ deployment: before }) =>
+            before === undefined
+              ? {}
+              : { deployment: { ...before, verify: { ...REJECTED, wentBack: 'Impossible' } } },
+        ],
+        [{ type: 'LookedAfter', lookedAfter: { how: 'Not', error: ofTime, againAt: seconds(5) } }],
+      ];
     case 'Judge':
       // A dependency that is not met is found out before anything is asked.
       if (isUnmet(from)) return [[{ type: 'Blocked', error: unmet }]];
@@ -818,6 +983,17 @@ const BEGINNINGS: readonly [string, Partial<TargetState>][] = [
   ],
 ];
 
+/** Those beside which what a policy wants of what entered makes a difference. */
+const VERIFIED: readonly string[] = [
+  'with nothing remembered',
+  'whose kept manifests are lost',
+  'that is suspended',
+  'that tries it again later',
+  'whose last try rests',
+  'whose dependency is not met',
+  'whose environment is frozen',
+];
+
 const WRITES: readonly Deed[] = [
   'Judge',
   'Park',
@@ -829,6 +1005,7 @@ const WRITES: readonly Deed[] = [
   'Repair',
   'Count',
   'NoteRequest',
+  'GoBack',
 ];
 
 /** One that was not handled yet stays open after the first look for it: what it asked for may wait for something. */
@@ -839,15 +1016,22 @@ const REQUESTS = {
 };
 
 function* beginnings(): Generator<{ what: string; start: TargetState }> {
-  const stages = [{}, UNDER_WAY, FAILED, EXHAUSTED, { ...UNDER_WAY, pausedAt: '2026-11-23T09:59:30Z' }];
+  const all = (stages: readonly Partial<Deployment>[]) =>
+    [OLD, NEW].flatMap((one) => stages.map((changes) => deployment(one, changes)));
   const deployments = [
     undefined,
-    ...[OLD, NEW].flatMap((one) => stages.map((changes) => deployment(one, changes))),
+    ...all([{}, UNDER_WAY, FAILED, EXHAUSTED, { ...UNDER_WAY, pausedAt: '2026-11-23T09:59:30Z' }]),
     deployment(NEW, { ...FAILED, generation: 2 }),
     deployment(RENDERED_BEFORE),
   ];
+  const verified = all([
+    { verify: VERIFYING },
+    { outcome: 'Failed', verify: REJECTED },
+    { outcome: 'Failed', verify: KEPT_THERE },
+    GOING_BACK,
+  ]);
   for (const [name, changes] of BEGINNINGS)
-    for (const from of deployments)
+    for (const from of VERIFIED.includes(name) ? [...deployments, ...verified] : deployments)
       for (const [which, asked] of Object.entries(REQUESTS))
         for (const mode of ['Automatic', 'Manual'] as const) {
           const settings = { ...state().settings, mode };
@@ -871,6 +1055,7 @@ const isClear = ({ start, last: { found } }: Look) =>
 /** What failed is begun again when that is asked for, or the spec is another one. */
 const isAskedAgain = ({ deployment, request, application: { metadata } }: TargetState) =>
   deployment?.outcome === 'Failed' &&
+  deployment.verify?.outcome !== 'Failed' &&
   (request !== undefined || deployment.generation !== metadata.generation);
 const isToBegin = (start: TargetState) => !runs(start, NEW) || isAskedAgain(start);
 const rests = ({ deployment, memory: { failed }, isAskedNow, application: { metadata } }: TargetState) =>
@@ -888,6 +1073,10 @@ const isStopped = ({ memory: { refused, retry: failed }, ...start }: TargetState
   const isResting = failed?.inputs === inputs && (endOfRetry(failed) ?? NOW) > NOW;
   return refused?.inputs === inputs || isResting;
 };
+
+/** That could not be tried: until then what failed is left as it is. */
+const isToGoBackSoon = ({ done, last }: Pick<Look, 'done' | 'last'>) =>
+  done.includes('GoBack') && last.found.lookedAfter?.how === 'Not';
 
 /** What holds of every look: in which ones, and what. */
 const PROMISES: Record<string, readonly [where: (look: Look) => boolean, holds: (look: Look) => boolean]> = {
@@ -907,7 +1096,11 @@ const PROMISES: Record<string, readonly [where: (look: Look) => boolean, holds: 
   // A4, D6
   'looks after what runs, whatever is wrong with what is wanted': [
     ({ start, done, last }) =>
-      last.found.sight === 'Seen' && runs(start, OLD) && !isSuspended(start) && !done.includes('Begin'),
+      last.found.sight === 'Seen' &&
+      runs(start, OLD) &&
+      !isSuspended(start) &&
+      !done.includes('Begin') &&
+      !isToGoBackSoon({ done, last }),
     ({ done }) => done.includes('Tidy'),
   ],
   'begins nothing that it did not judge': [
@@ -924,7 +1117,9 @@ const PROMISES: Record<string, readonly [where: (look: Look) => boolean, holds: 
   ],
   'begins nothing at a gate, whoever asks, and goes on with what runs': [
     ({ start, last }) => isFrozen(start) && last.found.sight === 'Seen' && !isSuspended(start),
-    ({ start, done }) => !done.includes('Begin') && (!runs(start, OLD) || done.includes('Tidy')),
+    ({ start, done, last }) =>
+      !done.includes('Begin') &&
+      (!runs(start, OLD) || done.includes('Tidy') || isToGoBackSoon({ done, last })),
   ],
   'begins what may run': [
     (look) => isClear(look) && mayBegin(look.start) && isToBegin(look.start) && !isHindered(look),
@@ -981,13 +1176,20 @@ const PROMISES: Record<string, readonly [where: (look: Look) => boolean, holds: 
     ({ done }) => !done.includes('Advance') && !done.includes('Confirm') && !done.includes('Count'),
   ],
   'puts back what just failed for good': [
-    ({ last: { deployment: of, found } }) => of?.exhausted === true && found.failure?.isCounted === true,
+    ({ last: { deployment: of, found } }) =>
+      of?.exhausted === true && found.failure?.isCounted === true && found.first === undefined,
     ({ done }) => done.includes('Repair'),
   ],
   'keeps again the bytes that were lost, of what runs as it is': [
-    (look) => isClear(look) && look.start.memory.renderAnew && runs(look.start, NEW) && !isHindered(look),
+    (look) =>
+      isClear(look) &&
+      look.start.memory.renderAnew &&
+      runs(look.start, NEW) &&
+      !isHindered(look) &&
+      !isToGoBackSoon(look),
     ({ start, done, last }) => {
-      const isWhole = start.deployment?.outcome === 'Succeeded' && start.request === undefined;
+      const { deployment: of } = done.includes('Restore') && last.found.first !== undefined ? last : start;
+      const isWhole = of?.outcome === 'Succeeded' && start.request === undefined;
       if (!mayBegin(start)) return last.parked === candidateKey(NEW);
       return done.includes(isWhole ? 'Restore' : 'Begin');
     },
@@ -1008,6 +1210,15 @@ const PROMISES: Record<string, readonly [where: (look: Look) => boolean, holds: 
   'writes down no request where the status tells of it': [
     ({ start }) => !start.isOneOfSeveral,
     ({ done }) => !done.includes('NoteRequest'),
+  ],
+  'goes back from what failed after it entered, once, and from nothing else': [
+    ({ start, last }) => !isSuspended(start) && last.found.sight === 'Seen',
+    ({ start, done, last }) =>
+      done.includes('GoBack')
+        ? done.includes('Begin') ||
+          last.deployment?.verify?.wentBack !== undefined ||
+          last.found.lookedAfter?.how === 'Not'
+        : start.deployment?.verify?.outcome !== 'Failed' || start.deployment.verify.onFailure === 'Keep',
   ],
   'keeps again the bytes of nothing else': [
     ({ done }) => done.includes('Restore'),
@@ -1050,6 +1261,7 @@ function endsOf(start: TargetState, { found, memory, deployment: of, parked }: T
     ends.push(lookedAfter.result.progress.deadline);
   const waits = isFrozen(start) && obstacle === undefined && isToBegin({ ...start, deployment: of });
   if (waits && parked === candidateKey(NEW)) ends.push(FREEZE.clearsAt);
+  if (of?.verify !== undefined && found.isHealthNoted === true) ends.push(verifyEndsAt(of.verify, 300_000));
   const { failed } = memory;
   const isNext = lookedAfter === undefined && isTidied === true && failed?.deployment === of?.id;
   if (isNext && (rests(start) || found.failure !== undefined)) ends.push(failed?.nextAt);
@@ -1082,9 +1294,11 @@ test('every look ends, does nothing twice, and keeps what is promised of all', (
   for (const { what, start } of beginnings())
     for (const look of looks(start)) {
       count += 1;
+      // Another look, at once, keeps what is promised.
+      if (isInterim(look.last)) assert.equal(look.until, look.last.now, what);
       for (const deed of look.done) deeds.set(deed, (deeds.get(deed) ?? 0) + 1);
       for (const [promise, [where, holds]] of Object.entries(PROMISES)) {
-        if (!where(look)) continue;
+        if (isInterim(look.last) || !where(look)) continue;
         applied.set(promise, (applied.get(promise) ?? 0) + 1);
         if (!holds(look)) assert.fail(`not every look ${promise}: ${look.done.join(', ')} from ${what}`);
       }

@@ -1,8 +1,10 @@
+import { isUndecided, verifyEndsAt } from '../../promote/verify.ts';
 import { Quarantine } from '../candidate/quarantine.ts';
 import {
   awaitedUntil,
   dueAt,
   endsChosen,
+  isInterim,
   isOfWanted,
   isToChoose,
   lastTry,
@@ -21,6 +23,7 @@ export const PATIENCE_MS = 30_000;
 
 /** What there is to do next: exactly one thing, by the state alone. */
 export function next(state: TargetState): Action {
+  if (isInterim(state)) return wait(state.now);
   const action = nextOfLook(state);
   if (action.type !== 'Wait') return action;
   if (isHealthToNote(state)) return act('NoteHealth');
@@ -32,7 +35,8 @@ export function next(state: TargetState): Action {
 
 /** At the end of a look that tells how it is. */
 function isHealthToNote(state: TargetState): boolean {
-  if (!state.soaks || state.found.isHealthNoted === true) return false;
+  if (!state.soaks && !isVerifying(state)) return false;
+  if (state.found.isHealthNoted === true) return false;
   return stageOf(state) !== 'Awaiting' && !endsChosen(state);
 }
 
@@ -58,9 +62,27 @@ function nextOfLook(state: TargetState): Action {
   if (settings.suspended !== undefined) return found.clock === undefined ? act('Pause') : wait();
   const isPaused = deployment?.pausedAt !== undefined || wasSuspended(state);
   if (isPaused && found.clock === undefined) return act('Resume');
+  if (isToGoBack(state)) return act('GoBack');
+  const onWay = isOnWayBack(state) ? nextOfTidied(state) : wait();
+  if (onWay.type !== 'Wait') return onWay;
   if (found.wanted === undefined && found.obstacle === undefined) return act('Resolve');
   if (found.sight !== 'Seen') return wait(inPatience(state));
-  return found.isTidied === true ? nextOfRunning(state) : nextOfWanted(state);
+  // What was looked after first says nothing of anything newer.
+  const isFirst = found.first !== undefined && (!isOfWanted(state) || state.memory.renderAnew);
+  return found.isTidied === true && !isFirst ? nextOfRunning(state) : nextOfWanted(state);
+}
+
+/** What failed after it entered is gone back from, whatever is wanted by now: once, where that can be tried. */
+function isToGoBack({ deployment, found }: TargetState): boolean {
+  const { verify } = deployment ?? {};
+  if (found.sight !== 'Seen' || found.lookedAfter?.how === 'Not') return false;
+  return verify?.outcome === 'Failed' && verify.onFailure === 'Rollback' && verify.wentBack === undefined;
+}
+
+/** What is gone back to goes on before anything is asked of the Git server (D12). */
+function isOnWayBack({ deployment, found }: TargetState): boolean {
+  if (found.sight !== 'Seen' || found.wanted !== undefined || found.obstacle !== undefined) return false;
+  return deployment?.trigger === 'Rollback' && deployment.outcome === undefined;
 }
 
 function nextOfWanted(state: TargetState): Action {
@@ -92,7 +114,11 @@ function isRenderedAnew({ deployment, memory, found: { wanted } }: TargetState):
 }
 
 function lookAfter(state: TargetState): Action {
-  return state.deployment === undefined ? waitOf(state) : act('Tidy');
+  return state.deployment === undefined ? waitOf(state) : nextOfTidied(state);
+}
+
+function nextOfTidied(state: TargetState): Action {
+  return state.found.isTidied === true ? nextOfRunning(state) : act('Tidy');
 }
 
 function nextOfRunning(state: TargetState): Action {
@@ -123,8 +149,19 @@ function waitOf(state: TargetState): Action {
       endOfGate(state),
       state.found.chosen?.againAt,
       state.mayEnterAt,
+      endOfVerify(state),
     ),
   );
+}
+
+/** It is deployed, or failed at that, and what its policy wants of it is not decided. */
+function isVerifying({ deployment }: TargetState): boolean {
+  return deployment?.outcome !== undefined && isUndecided(deployment.verify);
+}
+
+function endOfVerify({ deployment, settings, found }: TargetState): Date | undefined {
+  // Before it was looked at, it is not known whether it goes on.
+  return found.isHealthNoted === true ? verifyEndsAt(deployment?.verify, settings.timeoutMs) : undefined;
 }
 
 function soonest(...times: (Date | undefined)[]): Date | undefined {

@@ -1,11 +1,22 @@
 import type { PlannedApply } from '../../manifest/applied.ts';
 import type { LiveObject } from '../../manifest/live.ts';
-import { type Manifest, objectKey } from '../../manifest/manifest.ts';
+import { groupKind, idOf, type Manifest, objectKey } from '../../manifest/manifest.ts';
 import { ignoredPaths, REPLICAS } from '../../plan/ignore.ts';
 import { waves } from '../../plan/order.ts';
-import { type Plan, type PlanInput, planObjects, planRemoval } from '../../plan/plan.ts';
+import { type KeptObject, type Plan, type PlanInput, planObjects, planRemoval } from '../../plan/plan.ts';
 import { type Baseline, baselineOf } from '../../plan/prune-budget.ts';
+import type { Deployment } from '../record/record.ts';
 import type { DeployContext } from './deploy-context.ts';
+
+/** A definition is not taken back: what is stored of its kind may be what only the newer one knows. */
+export type Applying = 'All' | 'NoDefinitions';
+
+/** What a deployment applies of its manifests. */
+export function applyingOf({ trigger }: Pick<Deployment, 'trigger'>): Applying {
+  return trigger === 'Rollback' ? 'NoDefinitions' : 'All';
+}
+
+const DEFINITION = 'apiextensions.k8s.io/CustomResourceDefinition';
 
 /** So many objects are planned before others may have a turn. */
 const PIECE = 100;
@@ -15,24 +26,32 @@ const PIECE = 100;
  * stage plans its own objects only (A15).
  */
 export class Planning {
+  /** All that there is to be, applied or not. */
   readonly objects: readonly Manifest[];
   /** In the order of applying. */
   readonly waves: readonly (readonly (readonly Manifest[])[])[];
   readonly #context: DeployContext;
   readonly #ignored: Map<Manifest, readonly string[]>;
+  readonly #applying: Applying;
 
   private constructor(
     context: DeployContext,
     objects: readonly Manifest[],
     ignored: Map<Manifest, readonly string[]>,
+    applying: Applying,
   ) {
     this.objects = objects;
-    this.waves = waves(objects);
+    this.#applying = applying;
+    this.waves = waves(objects.filter((object) => this.#isApplied(object)));
     this.#context = context;
     this.#ignored = ignored;
   }
 
-  static async of(context: DeployContext, objects: readonly Manifest[]): Promise<Planning> {
+  static async of(
+    context: DeployContext,
+    objects: readonly Manifest[],
+    applying: Applying = 'All',
+  ): Promise<Planning> {
     const { target, settings, slices, inventory, access } = context;
     await slices.pause();
     // What is not taken over yet is seen where it was.
@@ -46,7 +65,7 @@ export class Planning {
       ignored.set(object, pathsOf(object));
     }
     await slices.pause();
-    return new Planning(context, objects, ignored);
+    return new Planning(context, objects, ignored, applying);
   }
 
   /** What is to be done, as everything is now. */
@@ -85,9 +104,23 @@ export class Planning {
     for (let from = 0; from < objects.length; from += PIECE) {
       const pause = this.#context.slices.pause();
       if (pause !== undefined) await pause;
-      applies.push(...planObjects(objects.slice(from, from + PIECE), this.#input()));
+      const piece = objects.slice(from, from + PIECE).filter((object) => this.#isApplied(object));
+      applies.push(...planObjects(piece, this.#input()));
     }
     return applies;
+  }
+
+  /** What is left as it is, although it differs. */
+  leftAlone(): readonly KeptObject[] {
+    const left = this.objects.filter((object) => !this.#isApplied(object));
+    return planObjects(left, this.#input()).map(({ manifest }) => ({
+      object: idOf(manifest),
+      reason: 'Going back leaves a definition as it is: what is stored of its kind may need it so.',
+    }));
+  }
+
+  #isApplied(object: Manifest): boolean {
+    return this.#applying === 'All' || groupKind(object) !== DEFINITION;
   }
 
   /** The same just before it is sent: what an autoscaler scaled that was not seen until now keeps its replicas. */

@@ -9,7 +9,9 @@ import {
   staysOn,
 } from '../../promote/choose.ts';
 import type { BlockedBy } from '../../promote/gate.ts';
+import { rejectionOf } from '../../promote/rejection.ts';
 import { healthyMs } from '../../promote/soak.ts';
+import { verifyEndsAt } from '../../promote/verify.ts';
 import { candidateKey, type TargetRecord, type Waiting } from '../record/record.ts';
 import type { Target } from '../record/target.ts';
 import { cameTo } from '../record/waiting.ts';
@@ -95,6 +97,7 @@ function staysOnWhatSoaks({ parts, target, context }: Run, digest: string | unde
   if (governance.is !== 'InStage' || governance.soakedMs === undefined || soak?.since === undefined)
     return [];
   if (soak.digest === digest || deployment?.candidate.digest !== soak.digest) return [];
+  if (rejectionOf(record.rejected, soak.digest) !== undefined) return [];
   const others = parts.store.recordsOf(target.application).filter((one) => one !== record);
   if (!isWaitedFor(others, record)) return [];
   const now = context.now().getTime();
@@ -114,7 +117,11 @@ export function wantsChecks({ governance }: Pick<Target, 'governance'>): boolean
 /** Whether another environment waits with what runs here. */
 function isWaitedFor(others: readonly TargetRecord[], record: TargetRecord): boolean {
   const digest = record.deployment?.candidate.digest;
-  return others.some(({ waiting = [] }) => waiting.some(({ asked }) => cameTo(record, asked) === digest));
+  return others.some(({ waiting = [], rejected }) =>
+    waiting.some(
+      (one) => cameTo(record, one.asked) === digest && rejectionOf(rejected, one.digest) === undefined,
+    ),
+  );
 }
 
 /** Those whose manifests are kept. */
@@ -146,6 +153,7 @@ function evidenceFor({ parts, target, context }: Run, asked: string): readonly S
   const of = (environment: string, soakMs: number): Shows => {
     const record = records.find((one) => one.target.environment === environment);
     const is = shows(record, parts.evidence.of(target, environment), asked);
+    if (is === 'Verifies') return { environment, is, ...verified(record) };
     return { environment, ...soaked(is, record, soakMs, context.now()) };
   };
   // It entered there when it had passed the stage before, which may have gone on since.
@@ -168,14 +176,25 @@ function soaked(
   return { is: 'Soaks', ...(soak.since === undefined ? {} : { soakedAt: new Date(now.getTime() + left) }) };
 }
 
+/** When, if it goes on as it is. */
+function verified(record: TargetRecord | undefined): Pick<Shows, 'verifiedAt'> {
+  const { verify } = record?.deployment ?? {};
+  if (verify?.since === undefined) return {};
+  // What comes up is waited for by who looks after it.
+  const verifiedAt = verifyEndsAt(verify, 0);
+  return verifiedAt === undefined ? {} : { verifiedAt };
+}
+
 function shows(record: TargetRecord | undefined, shown: Shown | undefined, asked: string): Shows['is'] {
   const digest = record && cameTo(record, asked);
-  const { deployment } = record ?? {};
+  const { deployment, rejected } = record ?? {};
   if (digest === undefined) return 'NotSeen';
+  if (rejectionOf(rejected, digest) !== undefined) return 'Rejected';
   if (deployment?.candidate.digest !== digest) return 'RunsAnother';
   if (shown === undefined || shown.health === 'Unknown') return 'OutOfSight';
   const isThrough = deployment.outcome === 'Succeeded' && shown.digest === digest;
-  return isThrough && shown.health === 'Healthy' ? 'Passed' : 'NotHealthy';
+  if (!isThrough || shown.health !== 'Healthy') return 'NotHealthy';
+  return deployment.verify === undefined || shown.verify === 'Passed' ? 'Passed' : 'Verifies';
 }
 
 /** Those that a promoted target comes after. */
@@ -186,7 +205,13 @@ export function comesAfter({ governance }: Pick<Target, 'governance'>): readonly
 }
 
 /** How the target is, for those that are promoted after it: Synced at what runs, and its health. */
-export function shownBy(state: TargetState, health: HealthState): Pick<Shown, 'digest' | 'health'> {
+export function shownBy(state: TargetState, health: HealthState): Omit<Shown, 'asked'> {
+  const { verify } = state.deployment ?? {};
+  const verified = verify === undefined ? {} : { verify: verify.outcome ?? ('UnderWay' as const) };
+  return { ...healthShownBy(state, health), ...verified };
+}
+
+function healthShownBy(state: TargetState, health: HealthState): Pick<Shown, 'digest' | 'health'> {
   const { deployment, found } = state;
   const { lookedAfter } = found;
   const digest = deployment?.outcome === 'Succeeded' ? deployment.candidate.digest : undefined;

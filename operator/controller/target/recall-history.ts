@@ -3,11 +3,13 @@ import { candidateKey, type TargetRecord } from '../record/record.ts';
 
 /** Notes in the record what the status tells of it: that outlives a restart which came before the record was written again. */
 export function recallHistory(record: TargetRecord, history: readonly HistoryEntry[]): void {
-  const inStatus = new Set(history.map((entry) => entry.id));
-  const oldest = inStatus.size === 0 ? 0 : Math.min(...inStatus);
-  record.ended = record.ended.filter(
-    (deployment) => !inStatus.has(deployment.id) && !(deployment.id < oldest),
-  );
+  const inStatus = new Map(history.map((entry) => [entry.id, entry.outcome]));
+  const oldest = inStatus.size === 0 ? 0 : Math.min(...inStatus.keys());
+  record.ended = record.ended.filter(({ id, outcome, verify }) => {
+    // What failed after its end is told of anew.
+    const isTold = inStatus.has(id) && (verify?.outcome !== 'Failed' || inStatus.get(id) === outcome);
+    return !isTold && !(id < oldest);
+  });
   const { deployment } = record;
   const entry = history.find((one) => one.id === deployment?.id);
   if (deployment === undefined || deployment.outcome !== undefined) return;
@@ -15,7 +17,7 @@ export function recallHistory(record: TargetRecord, history: readonly HistoryEnt
   deployment.outcome = entry.outcome;
   if (entry.outcome === 'Succeeded') {
     deployment.applied = true;
-    record.succeeded = candidateKey(deployment.candidate);
+    if (deployment.verify === undefined) record.succeeded = candidateKey(deployment.candidate);
   }
   if (entry.finishedAt !== undefined) deployment.finishedAt = entry.finishedAt;
 }

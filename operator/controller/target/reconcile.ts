@@ -1,3 +1,4 @@
+import { isUndecided } from '../../promote/verify.ts';
 import { act } from './actions/act.ts';
 import { foundAfter, memoryAfter } from './after-action.ts';
 import { gatesOf, knowApprovals } from './gates.ts';
@@ -5,7 +6,7 @@ import { next } from './next.ts';
 import { shownBy } from './promotion.ts';
 import { type Parts, type Run, type RunInput, startRun } from './run.ts';
 import { snapshotOf } from './snapshot.ts';
-import { endsChosen, stageOf, unforeseen, verdictOf } from './stage.ts';
+import { endsChosen, isInterim, stageOf, unforeseen, verdictOf } from './stage.ts';
 import type { Outcome, TargetState } from './state.ts';
 import { NO_OTHERS } from './verdicts.ts';
 import { droppedNulls } from './words/dropped-nulls.ts';
@@ -81,7 +82,7 @@ function end(run: Run, state: TargetState, requeueAt: Date | undefined): Looked 
     const { lookedFor: _before, ...memory } = session.memory;
     session.memory = request.open === undefined ? memory : { ...memory, lookedFor: request.open };
   }
-  const isOver = stageOf(state) !== 'Awaiting' && !endsChosen(state);
+  const isOver = stageOf(state) !== 'Awaiting' && !endsChosen(state) && !isInterim(state);
   const facts = isOver ? factsAtEnd(run, state) : undefined;
   if (facts !== undefined) noteEvidence(run, state, facts);
   context.inventory.watches.endUnused(context.access.targetId);
@@ -96,7 +97,9 @@ function noteEvidence(
   { health }: Facts,
 ): void {
   const { governance } = target;
-  if (governance.is !== 'InStage' || !governance.isFollowed) return;
+  const isFollowed = governance.is === 'InStage' && governance.isFollowed;
+  // By this it is known that this process has looked at it, too.
+  if (!isFollowed && !isUndecided(state.deployment?.verify)) return;
   const { checks } = context.record;
   parts.evidence.note(target, {
     ...shownBy(state, health.state),

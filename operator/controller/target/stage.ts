@@ -61,7 +61,8 @@ export function stageOf(state: TargetState): Stage {
 /** Whether an older candidate is to be promoted: the newest waits, may not run, or cannot be found out. */
 export function isToChoose(state: TargetState): boolean {
   const { choice, found } = state;
-  if (choice === undefined || found.chosen !== undefined || found.isTidied === true) return false;
+  if (choice === undefined || found.chosen !== undefined) return false;
+  if (found.isTidied === true && found.first === undefined) return false;
   const stage = stageOf(state);
   return (
     stage === 'Parked' || stage === 'Held' || (stage === 'Obstructed' && unforeseen(state) === undefined)
@@ -72,6 +73,11 @@ export function isToChoose(state: TargetState): boolean {
 export function endsChosen(state: TargetState): boolean {
   const { found, deployment } = state;
   return found.chosen !== undefined && isRunWanted(state) && deployment?.outcome === 'Succeeded';
+}
+
+/** Another deployment than what the look knows of was written down in it: a look of its own, at once, goes on with that. */
+export function isInterim({ found, deployment }: TargetState): boolean {
+  return found.wentBack === true || (found.first !== undefined && deployment?.id !== found.first);
 }
 
 /** What was found out of the wanted candidate by dry-runs, in this look or before others were waited for. */
@@ -165,8 +171,10 @@ export function blockedByOf(
 
 function isToDeploy(state: TargetState): boolean {
   const { deployment, application, request, memory } = state;
+  // What a policy had rejected is begun by nobody's request for a sync, nor by another spec.
   const isAskedAgain =
     deployment?.outcome === 'Failed' &&
+    deployment.verify?.outcome !== 'Failed' &&
     (request !== undefined || deployment.generation !== application.metadata.generation);
   return !isOfWanted(state) || isAskedAgain || memory.renderAnew;
 }

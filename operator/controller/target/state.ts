@@ -132,6 +132,10 @@ export interface Findings {
   readonly isHealthNoted?: true;
   /** Checks were looked at; when they are to be again, whatever happens until then. */
   readonly checked?: { readonly again?: Date };
+  /** It is gone back: the next look, at once, goes on with that. */
+  readonly wentBack?: true;
+  /** Id of what is gone back to and was looked after before it was asked what is wanted. */
+  readonly first?: number;
   /** That the sync request was acted on could not be written down: it stays open. */
   readonly isRequestUnnoted?: true;
 }
@@ -197,6 +201,8 @@ export type Deed =
   | 'Count'
   /** Write down that the sync request was acted on, which no status says before other environments did. */
   | 'NoteRequest'
+  /** Write down the deployment of what passed before, in the place of what failed. */
+  | 'GoBack'
   /** Write down that what runs became healthy, or ceased to be, for stages that come after. */
   | 'NoteHealth'
   /** Run what a policy wants to be checked of what runs. */
@@ -231,6 +237,9 @@ export type Outcome =
   | { readonly type: 'Judged'; readonly deferred: readonly string[] }
   | { readonly type: 'HealthNoted' }
   | { readonly type: 'Checked'; readonly again?: Date }
+  | { readonly type: 'WentBack' }
+  /** There is nothing to go back to, or that is refused. */
+  | { readonly type: 'Stayed' }
   | { readonly type: 'RequestNoted' }
   | { readonly type: 'RequestUnnoted' }
   | { readonly type: 'Parked' }

@@ -20,6 +20,11 @@ export const EVENTS = {
       'A hook had not ended when its deployment was overtaken, or its Application deleted; its object was deleted.',
   },
   Superseded: { type: 'Normal', meaning: 'A newer candidate took the place of one that was being applied.' },
+  RolledBack: {
+    type: 'Warning',
+    meaning:
+      'A deployment failed what a PromotionPolicy wants of it after it entered (verify), and its environment went back to what passed there last.',
+  },
   LookAbandoned: {
     type: 'Warning',
     meaning:

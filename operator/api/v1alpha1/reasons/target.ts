@@ -211,8 +211,12 @@ export const TARGET_REASONS = {
     'Look at what changes, and approve or reject it: kubectl towpath approve.',
   ),
   Rejected: none(
-    'A person whom the Environment asks rejected the manifests that wait: they are held back there, and what runs goes on.',
-    'Correct it in Git; a newer commit may enter. Who rejected it may approve it.',
+    'The manifests that wait are held back there, and what runs goes on: a person whom the Environment asks rejected them, or they failed there before, after they had entered.',
+    'Correct it in Git; a newer commit may enter. A person who rejected it may approve it.',
+  ),
+  VerifyFailed: person(
+    'What entered failed what its PromotionPolicy wants of it there (`verify`), and stays, as that says, or because there is nothing to go back to. Later stages do not get it.',
+    'Look at the object that the message names, and correct it in Git; a newer commit enters.',
   ),
   AdmissionPolicyMissing: resource(
     'The Environment wants approvals, and the API server does not prove who gives one: none counts.',

@@ -134,13 +134,18 @@ export function hinderedEntry(
   };
 }
 
-/** Newest first; an id that is there already is not told twice (D7). */
+/** Newest first; an id that is there already is not told twice (D7), unless it failed what came after its end. */
 function mergeHistory(facts: Facts, previous: HistoryEntry[]): HistoryEntry[] {
-  const earlier = new Set(previous.map((entry) => entry.id));
+  const told = new Map(previous.map(({ id, outcome }) => [id, outcome]));
   const added = facts.ended
-    .filter((deployment) => deployment.outcome !== undefined && !earlier.has(deployment.id))
+    .filter(
+      ({ id, outcome, verify }) =>
+        outcome !== undefined &&
+        (!told.has(id) || (verify?.outcome === 'Failed' && told.get(id) !== outcome)),
+    )
     .map(historyEntry);
-  return [...previous, ...added]
+  const anew = new Set(added.map(({ id }) => id));
+  return [...previous.filter(({ id }) => !anew.has(id)), ...added]
     .sort((a, b) => b.id - a.id)
     .slice(0, facts.application.spec.revisionHistoryLimit);
 }

@@ -117,11 +117,15 @@ export function endedSince(
   status: ApplicationStatus,
   { environment, before, outcomes }: Pick<Report, 'environment' | 'before' | 'outcomes'>,
 ) {
-  const earlier = new Set([...historyOf(before, environment), ...outcomes].map(({ id }) => id));
+  const earlier = new Set([...historyOf(before, environment), ...outcomes].map(toldAs));
   const since = historyOf(status, environment).filter(
-    ({ id, outcome }) => outcome !== undefined && !earlier.has(id),
+    (entry) => entry.outcome !== undefined && !earlier.has(toldAs(entry)),
   );
   return [...outcomes, ...since.reverse()];
+}
+
+function toldAs({ id, outcome }: HistoryEntry): string {
+  return `${id} ${outcome}`;
 }
 
 function historyOf(status: ApplicationStatus | undefined, environment: string): HistoryEntry[] {
@@ -137,10 +141,19 @@ function normal(reason: string, message: string): ReportedEvent {
 }
 
 /** One that failed is told as the problem that it is. */
-function endEvents({ outcome, revision, ref = '' }: HistoryEntry): ReportedEvent[] {
+function endEvents({ outcome, revision, ref = '', message = '' }: HistoryEntry): ReportedEvent[] {
   const what = `Revision ${shortRevision(revision, ref)}`;
   if (outcome === 'Succeeded') return [normal('Synced', `${what} is deployed and healthy.`)];
   if (outcome === 'Superseded') return [normal('Superseded', `${what} was overtaken before it was healthy.`)];
+  if (outcome === 'RolledBack')
+    return [
+      {
+        type: 'Warning',
+        reason: 'RolledBack',
+        message:
+          `${what} is rejected, and the environment goes back to what passed there last. ${message}`.trim(),
+      },
+    ];
   return [];
 }
 

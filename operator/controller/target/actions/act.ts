@@ -10,6 +10,7 @@ import { explainUnserved } from '../words/unavailable-api-service.ts';
 import { begin, park, restore } from './begin.ts';
 import { check } from './check.ts';
 import { choose } from './choose.ts';
+import { goBack } from './go-back.ts';
 import { judge } from './judge.ts';
 import { advance, confirm, count, repair, tidy } from './look-after.ts';
 import { noteHealth } from './note-health.ts';
@@ -38,6 +39,7 @@ const ACTS: Readonly<Record<Deed, Act>> = {
   NoteRequest: noteRequest,
   NoteHealth: noteHealth,
   Check: check,
+  GoBack: goingBack(goBack),
 };
 
 /** Errors of the candidate's own, which count against `sync.retries`; all others are tried for ever. */
@@ -58,6 +60,15 @@ function deploying(work: Act): Act {
 /** What is done for the deployment that there is. Where that is the wanted one, whatever fails is in its way. */
 function running(work: Act): Act {
   return (run, state) => orElse(run, state, work, (error) => stopped(run, state, error));
+}
+
+/** The same where another one is gone back to: that is tried again soon. */
+function goingBack(work: Act): Act {
+  return (run, state) =>
+    orElse(run, state, work, async (error) => {
+      if (isConflict(error) || isAlreadyExists(error)) throw error;
+      return notYet(run, error);
+    });
 }
 
 /** The same, but what fails by the deployment's own fault is counted. */
@@ -92,7 +103,11 @@ function isOwn({ deployment }: TargetState, { reason }: TowpathError): boolean {
 
 async function stopped(run: Run, state: TargetState, error: unknown): Promise<Outcome> {
   if (isRunWanted(state)) return obstructed(run, error);
-  const againAt = new Date(run.context.now().getTime() + AGAIN_MS);
+  return notYet(run, error);
+}
+
+function notYet({ context }: Run, error: unknown): Outcome {
+  const againAt = new Date(context.now().getTime() + AGAIN_MS);
   return { type: 'LookedAfter', lookedAfter: { how: 'Not', error, againAt } };
 }
 

@@ -1,5 +1,7 @@
-import { environmentOf, type Trigger } from '../../../api/v1alpha1/application.ts';
+import type { Trigger } from '../../../api/v1alpha1/application.ts';
 import { hookName, hooksFor } from '../../../apply/hooks.ts';
+import { rejectionOf } from '../../../promote/rejection.ts';
+import { failedVerify, newVerify } from '../../../promote/verify.ts';
 import {
   type Candidate,
   candidateKey,
@@ -9,13 +11,13 @@ import {
 } from '../../record/record.ts';
 import { cameTo, waitingAfter, withWaiting } from '../../record/waiting.ts';
 import { consentTo } from '../deploy/pruning.ts';
-import { type DeployContext, kindsOf } from '../deploy-context.ts';
 import { Planning } from '../planning.ts';
 import { comesAfter, isPromoted } from '../promotion.ts';
 import type { Run } from '../run.ts';
 import { judgementOf } from '../stage.ts';
 import type { Outcome, TargetState } from '../state.ts';
 import { manifestsOfWanted } from './manifests-of.ts';
+import { lastId, replaceDeployment, withKinds, writeAhead } from './write-ahead.ts';
 
 /**
  * Begins a deployment: what it is about to write, and the manifests, are recorded before the first write.
@@ -39,30 +41,20 @@ export async function begin(run: Run, state: TargetState): Promise<Outcome> {
     ...(consented === undefined ? {} : { consented }),
     ...takingOver(run, candidate, manifests),
   };
-  await accept(context, candidate, manifests, (changed) => {
-    // Also one that ended on its own: its status may not have been written yet. What it has is not told twice.
-    if (before !== undefined) {
-      const { baseline: _, consented: __, ...asTold } = before;
-      const ended =
-        before.outcome === undefined
-          ? { ...asTold, outcome: 'Superseded' as const, finishedAt: deployment.startedAt }
-          : asTold;
-      changed.ended = [...changed.ended, ended].slice(-20);
-    }
-    changed.deployment = deployment;
+  const change = (changed: TargetRecord) => {
+    replaceDeployment(changed, deployment, before?.outcome === undefined ? 'Superseded' : undefined);
     if (run.target.account !== undefined) changed.account = run.target.account.name;
     delete changed.pending;
     changed.waiting = waitingAfter(changed.waiting ?? [], candidate);
     if (changed.waiting.length === 0) delete changed.waiting;
-    if (changed.soak?.digest !== candidate.digest) delete changed.soak;
-    if (changed.checks?.digest !== candidate.digest) delete changed.checks;
     // The status has what an only target acted on: an older request counts as done no longer.
     if (!run.isOneOfSeveral) delete changed.handledRequest;
     if (run.request.open !== undefined && run.request.key !== undefined)
       changed.handledRequest = run.request.key;
     noteUsed(run, state, deployment, changed);
-    changed.kinds = unionOfKinds(changed.kinds, manifests);
-  });
+    changed.kinds = withKinds(changed, manifests);
+  };
+  await writeAhead(context, change, { candidate, manifests });
   parts.approvals.markUsed(context.record.used ?? []);
   context.unreported.begin({ how: 'begun', deployment });
   parts.evidence.release(target, comesAfter(target));
@@ -87,14 +79,15 @@ export async function park(run: Run, state: TargetState): Promise<Outcome> {
   const { wanted, manifests } = await manifestsOfWanted(run, state);
   const { candidate } = wanted;
   const { asked } = run.underWay;
-  await accept(run.context, candidate, manifests, (changed) => {
+  const change = (changed: TargetRecord) => {
     if (asked === undefined || !isPromoted(run.target)) {
       changed.pending = candidate;
       return;
     }
     changed.waiting = withWaiting(changed.waiting ?? [], { ...candidate, asked }, isRunningElsewhere(run));
     delete changed.pending;
-  });
+  };
+  await writeAhead(run.context, change, { candidate, manifests });
   return { type: 'Parked' };
 }
 
@@ -120,22 +113,34 @@ function newDeployment(run: Run, state: TargetState, candidate: Candidate): Depl
   const { application, target, context } = run;
   const { record } = context;
   const before = record.deployment;
-  const history = environmentOf(application.status, target.environment)?.history ?? [];
-  const lastId = Math.max(0, ...history.map((entry) => entry.id));
+  const last = lastId(application, target, record);
   return {
-    id: Math.max(lastId, before?.id ?? 0) + 1,
+    id: last + 1,
     candidate,
     trigger: isPromoted(target) ? 'Promotion' : triggerOf(state, before, candidate),
     startedAt: context.now().toISOString(),
     clusterStartedAt: context.clusterNow().toISOString(),
     install:
-      before === undefined ? record.applied.size === 0 && lastId === 0 : before.install && !before.applied,
+      before === undefined ? record.applied.size === 0 && last === 0 : before.install && !before.applied,
     // A retry of the same candidate runs only the hooks that had not completed.
     hooks: before !== undefined && isRetried(before, candidate) ? before.hooks : [],
     generation: application.metadata.generation,
     deferred: [...(judgementOf(state)?.deferred ?? [])],
     applied: false,
+    ...verifyOf(run, candidate),
   };
+}
+
+/** As the policy is now. What failed there is the same under another name. */
+function verifyOf(
+  { target: { governance }, context }: Run,
+  { digest }: Candidate,
+): Pick<Deployment, 'verify'> {
+  const rule = governance.is === 'InStage' ? governance.verify : undefined;
+  if (rule === undefined) return {};
+  const verify = newVerify(rule);
+  const isRejected = rejectionOf(context.record.rejected, digest) !== undefined;
+  return { verify: isRejected ? failedVerify(verify, context.now()) : verify };
 }
 
 /**
@@ -189,40 +194,4 @@ function triggerOf(
     (before.candidate.ref !== candidate.ref || before.candidate.request !== candidate.request);
   if (before.candidate.revision !== candidate.revision && !isAskedAnew) return 'Commit';
   return request === undefined ? 'Spec' : 'Manual';
-}
-
-/** Changes the record and writes it; where the write fails, the record is what it was: nothing runs ahead of it. */
-async function accept(
-  context: DeployContext,
-  candidate: Candidate,
-  manifests: Manifests,
-  change: (record: TargetRecord) => void,
-): Promise<void> {
-  const { record, store, signal } = context;
-  const before = { ...record };
-  change(record);
-  try {
-    await store.save(record, { accepted: { candidate, manifests }, signal });
-  } catch (error) {
-    delete record.deployment;
-    delete record.pending;
-    delete record.waiting;
-    delete record.soak;
-    delete record.checks;
-    delete record.handledRequest;
-    delete record.used;
-    Object.assign(record, before);
-    throw error;
-  }
-}
-
-function unionOfKinds(
-  recorded: readonly { group: string; kind: string; namespace: string }[],
-  manifests: Manifests,
-) {
-  return kindsOf([
-    ...recorded.map((kind) => ({ ...kind, name: '' })),
-    ...manifests.objects,
-    ...manifests.hooks,
-  ]);
 }

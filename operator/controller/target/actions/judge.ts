@@ -10,7 +10,7 @@ import type { TargetIdentity } from '../../record/target.ts';
 import { withoutFreed } from '../deploy/free-allocations.ts';
 import { refuseOutside } from '../deploy/out-of-bounds.ts';
 import { type DeployContext, kindsOf } from '../deploy-context.ts';
-import { Planning } from '../planning.ts';
+import { type Applying, Planning } from '../planning.ts';
 import type { Run } from '../run.ts';
 import { blockedByOf } from '../stage.ts';
 import type { Outcome, TargetState } from '../state.ts';
@@ -44,10 +44,11 @@ export async function judge(run: Run, state: TargetState): Promise<Outcome> {
  * Every changed object goes to the API server as a dry-run. Throws Quarantine with all errors in principle;
  * TowpathError where this cluster, as it is now, refuses.
  */
-async function judgeManifests(
+export async function judgeManifests(
   context: DeployContext,
   candidate: Candidate,
   manifests: Manifests,
+  applying: Applying = 'All',
 ): Promise<Judgement> {
   const { access, inventory, record } = context;
   try {
@@ -59,7 +60,7 @@ async function judgeManifests(
   }
   refuseOutside(access, [...manifests.objects, ...manifests.hooks]);
   await inventory.watches.ensure(kindsOf([...manifests.objects, ...record.applied.values()]), access);
-  const planning = await Planning.of(context, manifests.objects);
+  const planning = await Planning.of(context, manifests.objects, applying);
   const { apply } = await planning.plan();
   const { refusals: found, deferred } = await dryRunAll(access, apply, manifests.objects);
   const refusals = await withoutFreed(context, planning, apply, found);

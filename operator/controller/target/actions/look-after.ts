@@ -49,10 +49,10 @@ export async function repair(run: Run, state: TargetState): Promise<Outcome> {
   const { context } = run;
   const isAsItWas = isAsApplied(context);
   if (isAsItWas) context.drift.clear();
-  const { candidate } = deploymentOf(context);
+  const deployment = deploymentOf(context);
   const result = isAsItWas
     ? undefined
-    : await repairDeployment(context, await manifestsOf(run, state, candidate));
+    : await repairDeployment(context, deployment, await manifestsOf(run, state, deployment.candidate));
   await saveChanges(context);
   return {
     type: 'LookedAfter',

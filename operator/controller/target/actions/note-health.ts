@@ -1,38 +1,61 @@
 import { TowpathError } from '../../../api/errors.ts';
 import type { HealthState } from '../../../api/v1alpha1/application.ts';
 import { type Counted, healthyMs, type Soak, soakAfter } from '../../../promote/soak.ts';
+import type { VerifySeen } from '../../../promote/verify.ts';
+import type { TargetRecord } from '../../record/record.ts';
 import { shownBy } from '../promotion.ts';
 import type { Run } from '../run.ts';
 import type { Outcome, TargetState } from '../state.ts';
 import { healthNow } from '../words/facts-of-look.ts';
+import { noteVerify } from './note-verify.ts';
+
+type Gap = VerifySeen['gap'];
 
 /**
- * Has the record say since when what runs is healthy, where that changed. Where the record cannot be written, it counts
- * all the same, and is written with whatever is next.
+ * Has the record say since when what runs is healthy, where that changed, and whether that is what its policy wants of
+ * it. Where the record cannot be written, it counts all the same, and is written with whatever is next.
+ *
+ * @throws where what was decided by that could not be written: then it is not decided
  */
 export async function noteHealth(run: Run, state: TargetState): Promise<Outcome> {
-  const { record, store, signal } = run.context;
-  const soak = soakNow(run, state);
-  if (soak === record.soak) return { type: 'HealthNoted' };
-  if (soak === undefined) delete record.soak;
-  else record.soak = soak;
+  const { context, parts, target } = run;
+  const { record, store, signal } = context;
+  // The first look of a process, or since it leads again.
+  const gap = parts.evidence.knows(target) ? undefined : { from: parts.ledUntil() };
+  const before = { ...record };
+  const live = healthNow(run, state);
+  if (state.soaks) noteSoak(run, state, live.state, gap);
+  const isDecided = noteVerify(run, state, live, gap);
+  if (record.soak === before.soak && record.deployment === before.deployment) return { type: 'HealthNoted' };
   try {
     await store.save(record, { signal });
   } catch (error) {
+    if (isDecided) putBack(record, before);
     signal.throwIfAborted();
-    if (!(error instanceof TowpathError)) throw error;
+    if (isDecided || !(error instanceof TowpathError)) throw error;
   }
   return { type: 'HealthNoted' };
 }
 
-function soakNow(run: Run, state: TargetState): Soak | undefined {
-  const { context, parts, target } = run;
+function putBack(record: TargetRecord, before: TargetRecord): void {
+  delete record.soak;
+  delete record.rejected;
+  delete record.succeeded;
+  Object.assign(record, before);
+}
+
+function noteSoak(run: Run, state: TargetState, live: HealthState, gap: Gap): void {
+  const { record } = run.context;
+  const soak = soakNow(run, state, live, gap);
+  if (soak === undefined) delete record.soak;
+  else record.soak = soak;
+}
+
+function soakNow(run: Run, state: TargetState, live: HealthState, gap: Gap): Soak | undefined {
+  const { context } = run;
   const { soak: before } = context.record;
   const now = context.now();
-  const { state: live } = healthNow(run, state);
   const { digest, health } = shownBy(state, live);
-  // The first look of a process, or since it leads again.
-  const gap = parts.evidence.knows(target) ? undefined : { from: parts.ledUntil() };
   const after = soakAfter(before, {
     digest,
     health: countedAs(health, live),

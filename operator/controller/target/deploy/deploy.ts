@@ -3,7 +3,15 @@ import { isWaitedFor } from '../../../apply/hooks.ts';
 import { dryRunDeferred } from '../../../apply/run.ts';
 import { asWanted } from '../../../health/health.ts';
 import type { AppliedObject, PlannedApply } from '../../../manifest/applied.ts';
-import { groupKind, idOf, type Manifest, type ObjectId, objectKey } from '../../../manifest/manifest.ts';
+import {
+  groupKind,
+  type HookEvent,
+  idOf,
+  type Manifest,
+  type ObjectId,
+  objectKey,
+} from '../../../manifest/manifest.ts';
+import { verifyFrom } from '../../../promote/verify.ts';
 import { shortRevision } from '../../candidate/revision.ts';
 import type { ObservedObject } from '../../cluster/inventory.ts';
 import { candidateKey, type Deployment, type Manifests } from '../../record/record.ts';
@@ -17,7 +25,7 @@ import {
   settingsDigest,
 } from '../deploy-context.ts';
 import { leaveAlone, repairedOf } from '../drift/drift.ts';
-import { Planning } from '../planning.ts';
+import { applyingOf, Planning } from '../planning.ts';
 import { finalFailure, worstHealth } from '../words/health.ts';
 import { partly } from '../words/refusals.ts';
 import { applyFreeing } from './free-allocations.ts';
@@ -36,12 +44,10 @@ export async function advance(
 ): Promise<Advance> {
   const result = newAdvance();
   const isFirst = !deployment.applied;
-  const planning = await Planning.of(context, manifests.objects);
+  const planning = await Planning.of(context, manifests.objects, applyingOf(deployment));
   if (!isFirst && leaveAlone(context, await planning.plan(), result)) return result;
   const hooks = { ...context, timeoutMs: context.settings.timeoutMs };
-  const [before, after] = deployment.install
-    ? (['pre-install', 'post-install'] as const)
-    : (['pre-upgrade', 'post-upgrade'] as const);
+  const [before, after] = hookEventsOf(deployment);
   const tell = (waiting: string, hook: Manifest) =>
     context.say(`Waiting ${waiting}`, { atOnce: isWaitedFor(hook) });
   if (isFirst) {
@@ -56,18 +62,29 @@ export async function advance(
     await saveChanges(context);
     return result;
   }
+  result.kept.push(...planning.leftAlone());
   if (isFirst) await runHooks(hooks, deployment, manifests.hooks, after, tell);
   await complete(context, deployment, manifests, result);
   return result;
+}
+
+/** Those of Helm that run before and after. */
+function hookEventsOf({ install, trigger }: Deployment): readonly [HookEvent, HookEvent] {
+  if (trigger === 'Rollback') return ['pre-rollback', 'post-rollback'];
+  return install ? ['pre-install', 'post-install'] : ['pre-upgrade', 'post-upgrade'];
 }
 
 /**
  * Of a deployment that failed: puts back what was applied and changed since, and goes no further, because what
  * is missing is what failed. What it notes in the record is the caller's to save.
  */
-export async function repair(context: DeployContext, manifests: Manifests): Promise<Advance> {
+export async function repair(
+  context: DeployContext,
+  deployment: Deployment,
+  manifests: Manifests,
+): Promise<Advance> {
   const result = newAdvance();
-  const planning = await Planning.of(context, manifests.objects);
+  const planning = await Planning.of(context, manifests.objects, applyingOf(deployment));
   const planned = await planning.plan();
   const changed = planned.apply.filter((one) => one.reason === 'Drift');
   if (leaveAlone(context, { ...planned, apply: changed, prune: [] }, result)) return result;
@@ -250,8 +267,13 @@ async function complete(
   if (isNew) {
     deployment.applied = true;
     deployment.outcome ??= 'Succeeded';
-    if (deployment.outcome === 'Succeeded') record.succeeded = candidateKey(deployment.candidate);
-    deployment.finishedAt ??= context.now().toISOString();
+    const now = context.now();
+    deployment.finishedAt ??= now.toISOString();
+    if (deployment.outcome === 'Succeeded') {
+      // What is to be verified is not gone back to before it passed.
+      if (deployment.verify === undefined) record.succeeded = candidateKey(deployment.candidate);
+      else deployment.verify = verifyFrom(deployment.verify, now);
+    }
     delete deployment.baseline;
     delete deployment.consented;
     store.changed(record);

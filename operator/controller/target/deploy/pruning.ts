@@ -22,7 +22,7 @@ export type Consent =
   | PruneHeld;
 
 /** What counts of the deployment that prunes, or is to be gone on with. */
-type Begun = Pick<Deployment, 'baseline' | 'consented'>;
+type Begun = Partial<Pick<Deployment, 'baseline' | 'consented' | 'trigger'>>;
 
 /**
  * Whether a person has to consent before a candidate is begun with (D2, D3). Others are waited for, which may take over
@@ -57,11 +57,13 @@ function reasonToHold(
   { settings }: DeployContext,
   planning: Planning,
   prune: readonly LiveObject[],
-  { baseline = planning.baseline() }: Begun,
+  { trigger, baseline = planning.baseline() }: Begun,
 ): Pick<PruneHeld, 'exceeds'> | undefined {
   if (prune.length === 0) return undefined;
   // Whatever the budget is: nobody means to have an Application of nothing without a word.
   if (planning.objects.length === 0) return {};
+  // What goes is what came with that which is gone back from.
+  if (trigger === 'Rollback') return undefined;
   const budget = settings.pruneBudget;
   const losses = lossesOf(prune, baseline, budget);
   return losses.lost > losses.allowed ? { exceeds: { ...losses, budget } } : undefined;

@@ -90,8 +90,27 @@ function awaiting(state: TargetState, { revision, ref }: Candidate): Standing {
   };
 }
 
-/** Where the deployment stands that runs, or ran last. */
+/** Where the deployment stands that runs, or ran last, and what its policy says of it. */
 function runningStanding(state: TargetState): Standing {
+  const standing = deployedStanding(state);
+  const { verify, message = '' } = state.deployment ?? {};
+  if (verify === undefined || standing.sync !== 'Synced' || state.deployment === undefined) return standing;
+  if (verify.outcome === 'Passed') return standing;
+  if (verify.outcome === undefined)
+    return { ...standing, message: `${standing.message} It is being verified: it has to stay healthy.` };
+  const { revision, ref } = state.deployment.candidate;
+  return {
+    ...FAILED,
+    reason: 'VerifyFailed',
+    message: fitBetween(
+      `Revision ${shortRevision(revision, ref)} failed after it was deployed, and later stages do not get it: `,
+      message,
+      ' Correct it in Git.',
+    ),
+  };
+}
+
+function deployedStanding(state: TargetState): Standing {
   const { deployment, found, application } = state;
   const { lookedAfter } = found;
   if (deployment === undefined) return LOOKING;

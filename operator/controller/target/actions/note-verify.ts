@@ -1,0 +1,65 @@
+import type { HealthState } from '../../../api/v1alpha1/application.ts';
+import { withRejection } from '../../../promote/rejection.ts';
+import { failedVerify, isUndecided, type VerifySeen, verifyAfter } from '../../../promote/verify.ts';
+import { candidateKey, type Deployment } from '../../record/record.ts';
+import { shownBy } from '../promotion.ts';
+import type { Run } from '../run.ts';
+import type { TargetState } from '../state.ts';
+import type { Facts } from '../words/facts.ts';
+
+/**
+ * Notes in the record how far that is which a policy wants of what runs.
+ *
+ * @returns whether it is decided by that
+ */
+export function noteVerify(
+  { context, target }: Run,
+  state: TargetState,
+  live: Facts['health'],
+  gap: VerifySeen['gap'],
+): boolean {
+  const { record } = context;
+  const { deployment } = record;
+  if (deployment?.outcome === undefined || !isUndecided(deployment.verify)) return false;
+  const now = context.now();
+  const verify =
+    deployment.outcome === 'Failed'
+      ? failedVerify(deployment.verify, now)
+      : verifyAfter(deployment.verify, {
+          how: seenAs(shownBy(state, live.state).health, live.state),
+          now,
+          timeoutMs: target.settings.timeoutMs,
+          ...(gap === undefined ? {} : { gap }),
+        });
+  if (verify === deployment.verify) return false;
+  record.deployment = { ...deployment, verify };
+  if (verify.outcome === undefined) return false;
+  if (verify.outcome === 'Passed') {
+    record.succeeded = candidateKey(deployment.candidate);
+    return true;
+  }
+  const why = deployment.outcome === 'Failed' ? whyFailed(deployment) : whyUnverified(live);
+  record.deployment = { ...record.deployment, outcome: 'Failed', message: why };
+  record.rejected = withRejection(record.rejected ?? [], {
+    digest: deployment.candidate.digest,
+    why,
+    at: now.toISOString(),
+  });
+  return true;
+}
+
+/** What somebody changed is no fault of it, nor is what nobody sees. */
+function seenAs(shown: ReturnType<typeof shownBy>['health'], live: HealthState): VerifySeen['how'] {
+  if (shown === 'Healthy') return 'Healthy';
+  if (shown === 'Unknown') return 'OutOfSight';
+  if (live === 'Degraded' || live === 'Missing') return 'Broken';
+  return live === 'Healthy' ? 'OutOfSight' : 'ComingUp';
+}
+
+function whyFailed({ message = 'It was not deployed to its end.' }: Deployment): string {
+  return message;
+}
+
+function whyUnverified({ state, message }: Facts['health']): string {
+  return `It did not stay healthy: ${message ?? `it is ${state}.`}`;
+}

@@ -1,0 +1,72 @@
+import { type Application, environmentOf } from '../../../api/v1alpha1/application.ts';
+import type { Candidate, Deployment, Manifests, TargetRecord } from '../../record/record.ts';
+import type { TargetIdentity } from '../../record/target.ts';
+import { type DeployContext, kindsOf } from '../deploy-context.ts';
+
+/** So many deployments wait at most until the status tells of their end. */
+const MOST_ENDED = 20;
+
+/** Id of the last deployment that is known of; 0: there was none. */
+export function lastId(
+  { status }: Application,
+  { environment }: Pick<TargetIdentity, 'environment'>,
+  { deployment }: TargetRecord,
+): number {
+  const told = environmentOf(status, environment)?.history ?? [];
+  return Math.max(0, deployment?.id ?? 0, ...told.map(({ id }) => id));
+}
+
+/** Puts a deployment in the place of the one before, with the outcome that this has by that. */
+export function replaceDeployment(
+  record: TargetRecord,
+  deployment: Deployment,
+  outcome: Deployment['outcome'],
+): void {
+  const { deployment: before } = record;
+  // Also one that ended on its own: its status may not have been written yet. What it has is not told twice.
+  if (before !== undefined) {
+    const { baseline: _, consented: __, ...asTold } = before;
+    const { startedAt } = deployment;
+    const ended = {
+      ...asTold,
+      ...(outcome === undefined ? {} : { outcome, finishedAt: before.finishedAt ?? startedAt }),
+    };
+    record.ended = [...record.ended, ended].slice(-MOST_ENDED);
+  }
+  record.deployment = deployment;
+  if (record.soak?.digest !== deployment.candidate.digest) delete record.soak;
+  if (record.checks?.digest !== deployment.candidate.digest) delete record.checks;
+}
+
+/** With the kinds that manifests are about to be written of. */
+export function withKinds({ kinds }: TargetRecord, manifests: Manifests): TargetRecord['kinds'] {
+  return kindsOf([...kinds.map((kind) => ({ ...kind, name: '' })), ...manifests.objects, ...manifests.hooks]);
+}
+
+/**
+ * Changes the record and writes it, with a candidate that is accepted by that; where the write fails, the record is what it was:
+ * nothing runs ahead of it.
+ */
+export async function writeAhead(
+  context: DeployContext,
+  change: (record: TargetRecord) => void,
+  accepted?: { candidate: Candidate; manifests: Manifests },
+): Promise<void> {
+  const { record, store, signal } = context;
+  const before = { ...record };
+  change(record);
+  try {
+    await store.save(record, { ...(accepted === undefined ? {} : { accepted }), signal });
+  } catch (error) {
+    delete record.deployment;
+    delete record.pending;
+    delete record.waiting;
+    delete record.soak;
+    delete record.checks;
+    delete record.rejected;
+    delete record.handledRequest;
+    delete record.used;
+    Object.assign(record, before);
+    throw error;
+  }
+}

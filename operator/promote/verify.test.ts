@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import {
+  isUndecided,
+  newVerify,
+  type Verify,
+  type VerifySeen,
+  verifyAfter,
+  verifyEndsAt,
+  verifyFrom,
+} from './verify.ts';
+
+const BEGIN = Date.parse('2026-11-29T10:00:00Z');
+const at = (seconds: number) => new Date(BEGIN + seconds * 1_000);
+const TIMEOUT_MS = 300_000;
+
+function seen(how: VerifySeen['how'], seconds: number, gap?: VerifySeen['gap']): VerifySeen {
+  return { how, now: at(seconds), timeoutMs: TIMEOUT_MS, ...(gap === undefined ? {} : { gap }) };
+}
+
+/** Deployed at the beginning, and to be healthy for ten minutes. */
+const BEGUN = verifyFrom(newVerify({ forMs: 600_000, onFailure: 'Rollback' }), at(0));
+
+function after(...looks: readonly VerifySeen[]): Verify {
+  return looks.reduce(verifyAfter, BEGUN);
+}
+
+const TABLE: readonly [string, Verify, Verify['outcome']][] = [
+  ['healthy for long enough', after(seen('Healthy', 600)), 'Passed'],
+  ['healthy, and not for long enough', after(seen('Healthy', 599.999)), undefined],
+  ['Degraded for a moment', after(seen('Healthy', 300), seen('Broken', 301)), 'Failed'],
+  ['… which nothing takes back', after(seen('Broken', 301), seen('Healthy', 2_000)), 'Failed'],
+  [
+    'it comes up once more: that time does not count',
+    after(seen('ComingUp', 300), seen('Healthy', 400), seen('Healthy', 699)),
+    undefined,
+  ],
+  ['… and the rest does', after(seen('ComingUp', 300), seen('Healthy', 400), seen('Healthy', 700)), 'Passed'],
+  [
+    'it comes up for longer than spec.sync.timeout (A15)',
+    after(seen('ComingUp', 300), seen('ComingUp', 600)),
+    'Failed',
+  ],
+  ['… not quite', after(seen('ComingUp', 300), seen('ComingUp', 599)), undefined],
+  [
+    'it cannot be seen for a day: that is no fault of it',
+    after(seen('OutOfSight', 300), seen('OutOfSight', 86_400)),
+    undefined,
+  ],
+  [
+    '… nor does that count',
+    after(seen('OutOfSight', 300), seen('Healthy', 86_400), seen('Healthy', 86_699)),
+    undefined,
+  ],
+  [
+    '… what is left does',
+    after(seen('OutOfSight', 300), seen('Healthy', 86_400), seen('Healthy', 86_700)),
+    'Passed',
+  ],
+  [
+    'it came up, was out of sight, and comes up: each by itself',
+    after(seen('ComingUp', 0), seen('OutOfSight', 200), seen('ComingUp', 400), seen('ComingUp', 600)),
+    undefined,
+  ],
+];
+
+test('what entered passes where it stays healthy, and fails where it is broken or does not come up', () => {
+  for (const [what, verify, outcome] of TABLE) assert.equal(verify.outcome, outcome, what);
+});
+
+test('D7: a restart counts for two minutes at most, and fails nothing that nobody saw', () => {
+  const short = after(seen('Healthy', 400, { from: at(300) }));
+  assert.equal(verifyEndsAt(short, TIMEOUT_MS)?.getTime(), at(600).getTime());
+  const long = after(seen('Healthy', 1_300, { from: at(300) }));
+  assert.equal(long.outcome, undefined);
+  assert.equal(verifyEndsAt(long, TIMEOUT_MS)?.getTime(), at(1_300 + 180).getTime());
+  const comingUp = after(seen('ComingUp', 100), seen('ComingUp', 5_000, { from: at(200) }));
+  assert.equal(comingUp.outcome, undefined);
+  const again = after(seen('ComingUp', 100), seen('ComingUp', 400, { from: at(350) }));
+  assert.equal(again.outcome, 'Failed');
+});
+
+test('nothing is to be written where nothing changed', () => {
+  assert.equal(verifyAfter(BEGUN, seen('Healthy', 10)), BEGUN);
+  const comingUp = after(seen('ComingUp', 10));
+  assert.equal(verifyAfter(comingUp, seen('ComingUp', 20)), comingUp);
+  const unseen = after(seen('OutOfSight', 10));
+  assert.equal(verifyAfter(unseen, seen('OutOfSight', 20)), unseen);
+  const passed = after(seen('Healthy', 600));
+  assert.equal(verifyAfter(passed, seen('Broken', 700)), passed);
+});
+
+const looks = fc.array(
+  fc.record({
+    how: fc.constantFrom<VerifySeen['how'][]>('Healthy', 'ComingUp', 'Broken', 'OutOfSight'),
+    afterS: fc.integer({ min: 0, max: 400 }),
+    isFirst: fc.boolean(),
+  }),
+  { maxLength: 30 },
+);
+
+test('always: it passes after no less than its time of health, and is decided or has an end unless it is out of sight', () => {
+  fc.assert(
+    fc.property(looks, (all) => {
+      let verify = BEGUN;
+      let clock = 0;
+      let healthyS = 0;
+      let before: VerifySeen['how'] = 'Healthy';
+      for (const { how, afterS, isFirst } of all) {
+        if (before === 'Healthy') healthyS += afterS;
+        clock += afterS;
+        verify = verifyAfter(verify, seen(how, clock, isFirst ? { from: at(clock - afterS) } : undefined));
+        before = how;
+        if (how === 'Broken') assert.equal(verify.outcome === undefined, false);
+        if (verify.outcome === 'Passed') assert.ok(healthyS >= 600, `${healthyS} s`);
+        if (!isUndecided(verify)) return;
+        const end = verifyEndsAt(verify, TIMEOUT_MS);
+        assert.equal(end === undefined, how === 'OutOfSight');
+        if (end !== undefined) assert.ok(end > at(clock));
+      }
+    }),
+  );
+});

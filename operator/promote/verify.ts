@@ -1,0 +1,103 @@
+/** What has to become of what entered: for how long it stays healthy, and what fails it. Pure. */
+
+import { GAP_MS, healthyMs, type Soak, soakAfter } from './soak.ts';
+
+/** What a policy wants of what enters. */
+export interface VerifyRule {
+  /** For so long it has to be healthy. */
+  readonly forMs: number;
+  /** What becomes of what fails. */
+  readonly onFailure: 'Rollback' | 'Keep';
+}
+
+/**
+ * Of one deployment, kept in the target's record: the rule as it was when that began, since what has its first write
+ * goes on, whatever becomes of the policy.
+ */
+export interface Verify extends VerifyRule {
+  /** For how long it was healthy before `since`. */
+  readonly ms: number;
+  /** RFC 3339, by the clock at home, as the next ones. Absent: it is not healthy now. */
+  readonly since?: string;
+  /** Since when it comes up once more. */
+  readonly comingUpSince?: string;
+  readonly outcome?: 'Passed' | 'Failed';
+  readonly endedAt?: string;
+  /** What became of going back. Absent: nothing yet, or nothing is to. */
+  readonly wentBack?: 'Impossible';
+}
+
+export interface VerifySeen {
+  /** `OutOfSight`: it cannot be seen, or somebody changed it. `Broken`: it is Degraded, or Missing. */
+  readonly how: 'Healthy' | 'ComingUp' | 'Broken' | 'OutOfSight';
+  readonly now: Date;
+  /** So long it may take to come up once more. */
+  readonly timeoutMs: number;
+  /** Present at the first look of a process: until when one before it looked. Unknown where none is known to have. */
+  readonly gap?: { readonly from: Date | undefined };
+}
+
+/** Of a deployment that begins. */
+export function newVerify({ forMs, onFailure }: VerifyRule): Verify {
+  return { forMs, onFailure, ms: 0 };
+}
+
+/** It is deployed to the end, and so healthy: from here on it counts. */
+export function verifyFrom(verify: Verify, now: Date): Verify {
+  return verify.outcome === undefined ? { ...verify, since: now.toISOString() } : verify;
+}
+
+/** Whether it is not decided yet. */
+export function isUndecided(verify: Verify | undefined): verify is Verify {
+  return verify !== undefined && verify.outcome === undefined;
+}
+
+export function failedVerify({ since: _, comingUpSince: __, ...verify }: Verify, now: Date): Verify {
+  return { ...verify, outcome: 'Failed', endedAt: now.toISOString() };
+}
+
+/** What is known after a look at what is deployed; the very same where nothing is to be written. */
+export function verifyAfter(before: Verify, { how, now, timeoutMs, gap }: VerifySeen): Verify {
+  if (before.outcome !== undefined) return before;
+  if (how === 'Broken') return failedVerify(before, now);
+  const { since: _, comingUpSince, ms: __, ...rule } = before;
+  const counted = countedAfter(before, how, now, gap);
+  const left = rule.forMs - healthyMs(counted, now);
+  if (how === 'Healthy' && left <= 0)
+    return { ...rule, ms: rule.forMs, outcome: 'Passed', endedAt: now.toISOString() };
+  const { ms, since } = counted;
+  const after = { ...rule, ms, ...(since === undefined ? {} : { since }) };
+  if (how !== 'ComingUp') return isSame(before, after) ? before : after;
+  // What nobody looked at for longer may have been healthy meanwhile.
+  const isLong = gap !== undefined && now.getTime() - (gap.from?.getTime() ?? 0) > GAP_MS;
+  const from = comingUpSince === undefined || isLong ? now.toISOString() : comingUpSince;
+  if (now.getTime() >= Date.parse(from) + timeoutMs)
+    return failedVerify({ ...after, comingUpSince: from }, now);
+  return from === comingUpSince && isSame(before, { ...after, comingUpSince: from })
+    ? before
+    : { ...after, comingUpSince: from };
+}
+
+/** When it is decided if it goes on as it is; undefined: that is not known. */
+export function verifyEndsAt(verify: Verify | undefined, timeoutMs: number): Date | undefined {
+  if (!isUndecided(verify)) return undefined;
+  const { since, comingUpSince, forMs, ms } = verify;
+  if (since !== undefined) return new Date(Date.parse(since) + forMs - ms);
+  return comingUpSince === undefined ? undefined : new Date(Date.parse(comingUpSince) + timeoutMs);
+}
+
+/** As a soak counts: while it comes up, or cannot be seen, the time stands still. */
+function countedAfter(
+  { ms, since }: Verify,
+  how: VerifySeen['how'],
+  now: Date,
+  gap: VerifySeen['gap'],
+): Pick<Soak, 'ms' | 'since'> {
+  const before = { digest: '', ms, ...(since === undefined ? {} : { since }) };
+  const seen = { digest: '', health: how === 'Healthy' ? how : ('Paused' as const), now };
+  return soakAfter(before, gap === undefined ? seen : { ...seen, gap }) ?? before;
+}
+
+function isSame(one: Verify, other: Verify): boolean {
+  return one.ms === other.ms && one.since === other.since && one.comingUpSince === other.comingUpSince;
+}
