@@ -1,8 +1,9 @@
 import { type Application, environmentOf, type HistoryEntry } from '../../api/v1alpha1/application.ts';
 import { isFinished, type Promotion } from '../../api/v1alpha1/promotion.ts';
 import type { TargetRecord } from '../record/record.ts';
-import { recordedOf } from './ledger.ts';
+import { isOfPerson } from './ledger.ts';
 import { isOf, type Recorded } from './promotion-of.ts';
+import { recordedOf, type Told } from './recorded.ts';
 import { idOf } from './retention.ts';
 
 /** What is to be written down, and under which name, where it has a Promotion. */
@@ -26,8 +27,13 @@ export interface Known {
 export function gapsOf({ application, record, promotions }: Known): Gap[] {
   const uid = application.metadata.uid;
   const own = promotions.filter(({ spec }) => spec.deployment?.applicationUID === uid);
+  // What a person asked for is recorded by that.
+  const ofPersons = new Set(
+    promotions.filter(({ spec }) => spec.deployment === undefined).map(({ status }) => status?.deployment),
+  );
   const oldest = Math.min(...own.map(idOf));
   const gaps = deploymentsOf(application, record).flatMap((recorded): Gap[] => {
+    if (ofPersons.has(recorded.id)) return [];
     const there = own.find((promotion) => isOf(promotion, recorded));
     if (there !== undefined)
       return isFinished(there.status?.phase) ? [] : [{ recorded, name: there.metadata.name }];
@@ -45,16 +51,20 @@ export function gapsOf({ application, record, promotions }: Known): Gap[] {
 
 /** All that are known, the oldest first; of one that a person made, its own Promotion tells. */
 function deploymentsOf(application: Application, { target, deployment, ended }: TargetRecord): Recorded[] {
-  const { uid } = application.metadata;
-  const recorded = [...ended, ...(deployment === undefined ? [] : [deployment])];
+  const applicationUID = application.metadata.uid;
+  const recorded: Told[] = [...ended, ...(deployment === undefined ? [] : [deployment])];
   const ids = new Set(recorded.map(({ id }) => id));
   const history = environmentOf(application.status, target.environment)?.history ?? [];
   const told = history.flatMap((entry) => (ids.has(entry.id) ? [] : (toldOf(entry) ?? [])));
   const all = [...told, ...recorded].sort((one, other) => one.id - other.id);
-  return all.map((one, index) => recordedOf(target.name, uid, one, all[index - 1]));
+  return all.flatMap((one, index) => {
+    const overtakenAt = all[index + 1]?.startedAt;
+    const previous = all[index - 1]?.candidate;
+    const around = { target: target.name, applicationUID, previous };
+    if (isOfPerson(one)) return [];
+    return [recordedOf(one, overtakenAt === undefined ? around : { ...around, overtakenAt })];
+  });
 }
-
-type Told = Parameters<typeof recordedOf>[2];
 
 function toldOf(entry: HistoryEntry): Told | undefined {
   const { id, revision, candidate, ref = '', chart, appVersion, digest } = entry;
@@ -65,7 +75,6 @@ function toldOf(entry: HistoryEntry): Told | undefined {
     id,
     candidate: {
       id: candidate,
-      request: '',
       revision,
       ref,
       digest,
@@ -107,7 +116,7 @@ function endOfLost(promotion: Promotion, own: readonly Promotion[]): Gap | undef
       trigger: 'Commit',
       startedAt: deployment.startedAt,
       previous: undefined,
-      outcome: 'Superseded',
+      phase: 'Superseded',
       ...(next === undefined ? {} : { finishedAt: next.startedAt }),
       message: 'Its end was not seen.',
     },

@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Outcome } from '../../api/v1alpha1/application.ts';
 import { GROUP, VERSION } from '../../api/v1alpha1/names.ts';
 import {
   isFinished,
@@ -12,18 +11,11 @@ import { isAlreadyExists, isNamespaceTerminating, isNotFound, NotLeaderError } f
 import type { Logger } from '../../observe/log.ts';
 import { backoffMs } from '../../retry/backoff.ts';
 import { OngoingFault } from '../../retry/ongoing-fault.ts';
-import type { Deployment, TargetRecord } from '../record/record.ts';
+import type { TargetRecord } from '../record/record.ts';
 import type { TargetIdentity } from '../record/target.ts';
 import type { LedgerView } from '../target/ledger-view.ts';
-import {
-  isOf,
-  partsOf,
-  phaseOf,
-  promotionNames,
-  promotionOf,
-  type Recorded,
-  statusOf,
-} from './promotion-of.ts';
+import { isOf, partsOf, promotionNames, promotionOf, type Recorded, statusOf } from './promotion-of.ts';
+import { recordedOf, type Told } from './recorded.ts';
 
 export const PROMOTIONS = { group: GROUP, version: VERSION, plural: 'promotions' };
 const RETRY = { firstMs: 1_000, longestMs: 30_000 };
@@ -73,14 +65,26 @@ export class Ledger implements LedgerView {
   }
 
   note({ name: target }: TargetIdentity, applicationUID: string, { deployment, ended }: TargetRecord): void {
-    for (const [id, entry] of this.#entries.get(target) ?? [])
-      if (id !== deployment?.id) update(entry, ended.find((one) => one.id === id) ?? overtakenBy(deployment));
-    if (deployment === undefined) return;
+    const overtakenAt = deployment?.startedAt;
+    for (const [id, entry] of this.#entries.get(target) ?? []) {
+      if (id === deployment?.id) continue;
+      const { previous } = entry.recorded;
+      const told = ended.find((one) => one.id === id);
+      const around = {
+        target,
+        applicationUID,
+        previous,
+        ...(overtakenAt === undefined ? {} : { overtakenAt }),
+      };
+      update(entry, told === undefined ? overtaken(entry, overtakenAt) : recordedOf(told, around));
+    }
+    if (deployment === undefined || isOfPerson(deployment)) return;
     const entry = this.#entries.get(target)?.get(deployment.id);
-    if (entry !== undefined) update(entry, deployment);
+    const previous = entry === undefined ? ended.at(-1)?.candidate : entry.recorded.previous;
+    const recorded = recordedOf(deployment, { target, applicationUID, previous });
+    if (entry !== undefined) update(entry, recorded);
     // What ended before this process knew of it is for who looks for gaps.
-    else if (deployment.outcome === undefined)
-      this.record(recordedOf(target, applicationUID, deployment, ended.at(-1)));
+    else if (!isFinished(recorded.phase)) this.record(recorded);
   }
 
   /** @param name of its Promotion, where there is one */
@@ -125,11 +129,11 @@ export class Ledger implements LedgerView {
   /** Writes what is not written yet, or waits until there is something. */
   async #step(entry: Entry, signal: AbortSignal): Promise<void> {
     entry.name ??= await this.#make(entry.recorded, signal);
-    const phase = phaseOf(entry.recorded);
+    const { phase } = entry.recorded;
     if (phase === entry.wrote) return this.#more(entry, undefined, signal);
     if (entry.wrote === undefined && !isFinished(phase)) {
       const isLong = await this.#more(entry, TELL_AFTER_MS, signal).then(
-        () => phaseOf(entry.recorded) === phase,
+        () => entry.recorded.phase === phase,
       );
       if (!isLong) return;
     }
@@ -175,7 +179,7 @@ export class Ledger implements LedgerView {
     const path = { resource: PROMOTIONS, namespace, name, subresource: 'status' };
     const status = statusOf(recorded, now().toISOString());
     const written: KubeObject = await client.mergePatch(path, { status }, {}, { signal });
-    entry.wrote = phaseOf(recorded);
+    entry.wrote = recorded.phase;
     const promotion = parsePromotion(written);
     if (isFinished(entry.wrote) && promotion !== undefined) this.#options.onEnded(promotion);
   }
@@ -190,49 +194,24 @@ export class Ledger implements LedgerView {
   }
 }
 
-function update(entry: Entry, { outcome, finishedAt, message }: Ending): void {
-  if (outcome === entry.recorded.outcome || outcome === undefined) return;
-  entry.recorded = Object.freeze({
-    ...entry.recorded,
-    outcome,
-    ...(finishedAt === undefined ? {} : { finishedAt }),
-    ...(message === undefined ? {} : { message }),
-  });
+/** Whether its Promotion is one that a person made, whose status is written by who does what it asks for. */
+export function isOfPerson({ promoted }: Told): boolean {
+  return promoted !== undefined;
+}
+
+/** It is known to be further. */
+function update(entry: Entry, recorded: Recorded): void {
+  if (recorded.phase === entry.recorded.phase) return;
+  entry.recorded = recorded;
   entry.wake();
 }
 
-type Ending = Pick<Deployment, 'outcome' | 'finishedAt' | 'message'>;
-
 /** How one ended of which nothing else is known any more. */
-function overtakenBy(next: Deployment | undefined): Ending {
-  const outcome: Outcome = 'Superseded';
-  return { outcome, ...(next === undefined ? {} : { finishedAt: next.startedAt }) };
-}
-
-/** What of a deployment the ledger tells. */
-type Told = Pick<
-  Deployment,
-  'id' | 'candidate' | 'trigger' | 'startedAt' | 'outcome' | 'finishedAt' | 'message'
->;
-
-/** What the ledger records of a deployment. @param before the one before it */
-export function recordedOf(
-  target: string,
-  applicationUID: string,
-  { id, candidate, trigger, startedAt, outcome, finishedAt, message }: Told,
-  before: Pick<Deployment, 'candidate'> | undefined,
-): Recorded {
+function overtaken(entry: Entry, at: string | undefined): Recorded {
   return Object.freeze({
-    target,
-    applicationUID,
-    id,
-    candidate,
-    trigger,
-    startedAt,
-    previous: before?.candidate,
-    ...(outcome === undefined ? {} : { outcome }),
-    ...(finishedAt === undefined ? {} : { finishedAt }),
-    ...(message === undefined ? {} : { message }),
+    ...entry.recorded,
+    phase: 'Superseded',
+    ...(at === undefined ? {} : { finishedAt: at }),
   });
 }
 

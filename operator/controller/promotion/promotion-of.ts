@@ -1,4 +1,4 @@
-import type { Outcome, Trigger } from '../../api/v1alpha1/application.ts';
+import type { Trigger } from '../../api/v1alpha1/application.ts';
 import { STATUS_LIMITS } from '../../api/v1alpha1/application-status.ts';
 import { cut } from '../../api/v1alpha1/bound-status.ts';
 import { type Judgement, setConditions } from '../../api/v1alpha1/conditions.ts';
@@ -24,8 +24,9 @@ export interface Recorded {
   readonly trigger: Trigger;
   readonly startedAt: string;
   readonly previous: Pick<Deployed, 'digest' | 'revision'> | undefined;
-  /** Absent while it runs. */
-  readonly outcome?: Outcome;
+  readonly phase: PromotionPhase;
+  /** When all of it was applied and healthy. */
+  readonly deployedAt?: string;
   readonly finishedAt?: string;
   readonly message?: string;
 }
@@ -80,16 +81,13 @@ export function isOf({ spec }: Pick<Promotion, 'spec'>, { target, applicationUID
   );
 }
 
-/** Where a deployment is, as its Promotion says it. */
-export function phaseOf({ outcome }: Pick<Recorded, 'outcome'>): PromotionPhase {
-  return outcome ?? 'Deploying';
-}
-
 /** The status of its Promotion. All times are of the clock at home, and in order. @param now for conditions */
 export function statusOf(recorded: Recorded, now: string): PromotionStatus {
-  const { id, candidate, previous, startedAt, message } = recorded;
-  const phase = phaseOf(recorded);
-  const finishedAt = isFinished(phase) ? latest(startedAt, recorded.finishedAt ?? now) : undefined;
+  const { id, candidate, previous, phase, startedAt, message } = recorded;
+  const deployedAt = recorded.deployedAt && latest(startedAt, recorded.deployedAt);
+  const finishedAt = isFinished(phase)
+    ? latest(deployedAt ?? startedAt, recorded.finishedAt ?? now)
+    : undefined;
   const { chart, appVersion, digest, revision } = candidate;
   return {
     conditions: setConditions([], judgementsOf(phase, message ?? ''), 1, now),
@@ -97,7 +95,7 @@ export function statusOf(recorded: Recorded, now: string): PromotionStatus {
     ...(message === undefined ? {} : { message: cut(message, STATUS_LIMITS.message) }),
     requestedAt: startedAt,
     startedAt,
-    ...(phase === 'Succeeded' && finishedAt !== undefined ? { deployedAt: finishedAt } : {}),
+    ...(deployedAt === undefined ? {} : { deployedAt }),
     ...(finishedAt === undefined ? {} : { finishedAt }),
     deployment: id,
     digest,

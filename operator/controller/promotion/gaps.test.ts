@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Application } from '../../api/v1alpha1/application.ts';
+import { type Promotion, type PromotionPhase, parsePromotion } from '../../api/v1alpha1/promotion.ts';
+import { type Deployment, newRecord, type TargetRecord } from '../record/record.ts';
+import { gapsOf, lostOf } from './gaps.ts';
+import { promotionNames, promotionOf, statusOf } from './promotion-of.ts';
+import { recordedOf, type Told } from './recorded.ts';
+
+const NOW = '2026-11-29T22:00:00.000Z';
+const minute = (count: number) => new Date(Date.parse('2026-11-29T12:00:00Z') + count * 60_000).toISOString();
+const digest = (id: number) => `sha256:${String(id).padStart(64, '0')}`;
+
+function deployment(id: number, more: Partial<Deployment> = {}): Deployment {
+  return {
+    id,
+    candidate: {
+      id: digest(id),
+      digest: digest(id),
+      request: '',
+      revision: `r${id}`,
+      ref: 'refs/heads/main',
+    },
+    trigger: 'Commit',
+    generation: 1,
+    startedAt: minute(id * 10),
+    clusterStartedAt: minute(id * 10),
+    install: false,
+    hooks: [],
+    deferred: [],
+    applied: true,
+    ...more,
+  };
+}
+
+const ended = (id: number, outcome: Deployment['outcome'] = 'Succeeded') =>
+  deployment(id, { outcome, finishedAt: minute(id * 10 + 5) });
+
+function record(last: Deployment | undefined, before: Deployment[] = []): TargetRecord {
+  const target = { id: 'a', name: 'shop/web/prod', application: 'shop/web', environment: 'prod' };
+  const made = newRecord(target);
+  return { ...made, ended: before, ...(last === undefined ? {} : { deployment: last }) };
+}
+
+function application(history: Deployment[] = []): Application {
+  return {
+    metadata: { name: 'web', namespace: 'shop', uid: 'uid' },
+    status: {
+      environments: [
+        {
+          name: 'prod',
+          history: history.map(({ candidate, ...one }) => ({
+            ...one,
+            revision: candidate.revision,
+            candidate: candidate.id,
+            digest: candidate.digest,
+          })),
+        },
+      ],
+    },
+  } as unknown as Application;
+}
+
+/** As the operator writes it, and as far as it came. */
+function promotion(told: Told, phase?: PromotionPhase): Promotion {
+  const around = { target: 'shop/web/prod', applicationUID: 'uid', previous: undefined };
+  const recorded = recordedOf(told, around);
+  const [name] = promotionNames(recorded);
+  const object = promotionOf(recorded, name);
+  const status = phase === undefined ? undefined : { ...statusOf(recorded, NOW), phase };
+  const metadata = { ...object.metadata, uid: `uid-${told.id}` };
+  const parsed = parsePromotion({ ...object, metadata, ...(status === undefined ? {} : { status }) });
+  assert.ok(parsed);
+  return parsed;
+}
+
+const inWords = (gaps: ReturnType<typeof gapsOf>) =>
+  gaps.map(({ recorded, name }) => `${recorded.id} ${recorded.phase} ${name ?? 'is to be made'}`);
+
+const CASES: [what: string, known: Parameters<typeof gapsOf>[0], gaps: string[]][] = [
+  ['nothing was deployed', { application: application(), record: record(undefined), promotions: [] }, []],
+  [
+    'all is written',
+    {
+      application: application(),
+      record: record(ended(2), [ended(1)]),
+      promotions: [promotion(ended(1), 'Succeeded'), promotion(ended(2), 'Succeeded')],
+    },
+    [],
+  ],
+  [
+    'killed before it was made',
+    { application: application(), record: record(deployment(1)), promotions: [] },
+    ['1 Deploying is to be made'],
+  ],
+  [
+    'killed between the end and its status',
+    { application: application(), record: record(ended(1)), promotions: [promotion(deployment(1))] },
+    ['1 Succeeded web-prod-1'],
+  ],
+  [
+    'killed when it was overtaken',
+    {
+      application: application(),
+      record: record(deployment(2), [ended(1, 'Superseded')]),
+      promotions: [promotion(deployment(1), 'Deploying')],
+    },
+    ['1 Superseded web-prod-1', '2 Deploying is to be made'],
+  ],
+  [
+    'none could be made for a while: what the record has no more, the status has',
+    {
+      application: application([ended(3, 'Failed'), ended(2), ended(1)]),
+      record: record(ended(4)),
+      promotions: [promotion(ended(1), 'Succeeded')],
+    },
+    ['2 Succeeded is to be made', '3 Failed is to be made', '4 Succeeded is to be made'],
+  ],
+  [
+    'the ledger begins: of what was before it, the last alone is recorded',
+    { application: application([ended(2), ended(1)]), record: record(ended(3)), promotions: [] },
+    ['3 Succeeded is to be made'],
+  ],
+  [
+    'what is in the archive alone is not made again',
+    {
+      application: application([ended(2), ended(1)]),
+      record: record(ended(3)),
+      promotions: [promotion(ended(3), 'Succeeded')],
+    },
+    [],
+  ],
+  [
+    'one of which nobody knows how it ended',
+    {
+      application: application(),
+      record: record(ended(9)),
+      promotions: [promotion(deployment(7), 'Deploying'), promotion(ended(9), 'Succeeded')],
+    },
+    ['7 Superseded web-prod-7'],
+  ],
+];
+
+for (const [what, known, gaps] of CASES)
+  test(`D7, D8: after a start the ledger is made whole: ${what}`, () => {
+    assert.deepEqual(inWords(gapsOf(known)), gaps);
+  });
+
+test('what a person asked for is recorded by that Promotion, and by no other one', () => {
+  const own = promotion(ended(1), 'Succeeded');
+  const { deployment: _, ...spec } = own.spec;
+  const asked = { ...own, spec: { ...spec, requestedBy: 'anna' } };
+  const known = { application: application([ended(1)]), record: record(ended(1)), promotions: [asked] };
+  assert.deepEqual(gapsOf(known), []);
+});
+
+test('what was under way when its Application went ends as superseded', () => {
+  assert.deepEqual(inWords(lostOf([promotion(deployment(1), 'Deploying')])), ['1 Superseded web-prod-1']);
+});
+
+test('A22: requested, started, deployed and finished are in order, also where a clock was set back', () => {
+  const around = { target: 'shop/web/prod', applicationUID: 'uid', previous: undefined };
+  const back = deployment(6, { outcome: 'Succeeded', finishedAt: minute(1) });
+  const { requestedAt, startedAt, deployedAt, finishedAt } = statusOf(recordedOf(back, around), NOW);
+  const times = [requestedAt, startedAt, deployedAt, finishedAt];
+  assert.deepEqual(times, [...times].sort());
+});
+
+test('what a policy verifies is Verifying until that is decided, and what failed is so until it is gone back from', () => {
+  const around = { target: 'shop/web/prod', applicationUID: 'uid', previous: undefined };
+  const of = (verify: NonNullable<Told['verify']>, overtakenAt?: string) =>
+    recordedOf({ ...ended(1), verify }, overtakenAt === undefined ? around : { ...around, overtakenAt })
+      .phase;
+  assert.equal(of({ onFailure: 'Rollback' }), 'Verifying');
+  assert.equal(of({ onFailure: 'Rollback', outcome: 'Passed', endedAt: NOW }), 'Succeeded');
+  assert.equal(of({ onFailure: 'Rollback', outcome: 'Failed', endedAt: NOW }), 'Verifying');
+  assert.equal(
+    of({ onFailure: 'Rollback', outcome: 'Failed', endedAt: NOW, wentBack: 'Impossible' }),
+    'Failed',
+  );
+  assert.equal(of({ onFailure: 'Keep', outcome: 'Failed', endedAt: NOW }), 'Failed');
+  assert.equal(of({ onFailure: 'Keep' }, NOW), 'Superseded');
+});

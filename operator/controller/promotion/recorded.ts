@@ -1,0 +1,63 @@
+import type { Outcome, Trigger } from '../../api/v1alpha1/application.ts';
+import type { PromotionPhase } from '../../api/v1alpha1/promotion.ts';
+import type { Deployed } from '../record/record.ts';
+import type { Recorded } from './promotion-of.ts';
+
+/** What of a deployment the ledger tells, from its record or from the history of a status. */
+export interface Told {
+  readonly id: number;
+  readonly candidate: Recorded['candidate'];
+  readonly trigger: Trigger;
+  readonly startedAt: string;
+  readonly outcome?: Outcome;
+  readonly finishedAt?: string;
+  readonly message?: string;
+  /** What a policy wanted of it once it was deployed. */
+  readonly verify?: {
+    readonly onFailure: 'Rollback' | 'Keep';
+    readonly outcome?: 'Passed' | 'Failed';
+    readonly endedAt?: string;
+    readonly wentBack?: string;
+  };
+  /** The Promotion of a person that records it. */
+  readonly promoted?: { readonly promotion: string };
+}
+
+/** What it was recorded for, and what came before and after it. */
+export interface Around {
+  readonly target: string;
+  readonly applicationUID: string;
+  readonly previous: Pick<Deployed, 'digest' | 'revision'> | undefined;
+  /** When the next one began: it goes on no longer. */
+  readonly overtakenAt?: string;
+}
+
+export function recordedOf(told: Told, { target, applicationUID, previous, overtakenAt }: Around): Recorded {
+  const { id, candidate, trigger, startedAt, outcome, message, verify } = told;
+  const phase = phaseOf(told, overtakenAt);
+  const isDeployed = outcome === 'Succeeded' || verify?.endedAt !== undefined;
+  const isUndecided = phase === 'Superseded' && outcome === 'Succeeded';
+  const finishedAt = isUndecided ? overtakenAt : (verify?.endedAt ?? told.finishedAt ?? overtakenAt);
+  return Object.freeze({
+    target,
+    applicationUID,
+    id,
+    candidate,
+    trigger,
+    startedAt,
+    previous,
+    phase,
+    ...(isDeployed && told.finishedAt !== undefined ? { deployedAt: told.finishedAt } : {}),
+    ...(finishedAt === undefined ? {} : { finishedAt }),
+    ...(message === undefined ? {} : { message }),
+  });
+}
+
+/** Where it is. What was deployed is watched until that is decided, and until what failed is gone back from. */
+function phaseOf({ outcome, verify }: Told, overtakenAt: string | undefined): PromotionPhase {
+  if (outcome === undefined) return overtakenAt === undefined ? 'Deploying' : 'Superseded';
+  if (outcome !== 'Succeeded' || verify === undefined || verify.outcome === 'Passed') return outcome;
+  const staysThere = verify.onFailure === 'Keep' || verify.wentBack !== undefined;
+  if (verify.outcome === 'Failed' && (staysThere || overtakenAt !== undefined)) return 'Failed';
+  return overtakenAt === undefined ? 'Verifying' : 'Superseded';
+}
