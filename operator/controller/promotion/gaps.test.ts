@@ -180,4 +180,9 @@ test('what a policy verifies is Verifying until that is decided, and what failed
   );
   assert.equal(of({ onFailure: 'Keep', outcome: 'Failed', endedAt: NOW }), 'Failed');
   assert.equal(of({ onFailure: 'Keep' }, NOW), 'Superseded');
+  const failed = { onFailure: 'Rollback', outcome: 'Failed', endedAt: NOW } as const;
+  const goesBack = { ...ended(1, 'Failed'), verify: failed };
+  assert.equal(recordedOf(goesBack, around).phase, 'Verifying');
+  const wentBack = { ...ended(1, 'RolledBack'), verify: failed };
+  assert.equal(recordedOf(wentBack, { ...around, overtakenAt: NOW }).phase, 'RolledBack');
 });

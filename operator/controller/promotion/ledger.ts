@@ -202,7 +202,9 @@ export function isOfPerson({ promoted }: Told): boolean {
 /** It is known to be further. */
 function update(entry: Entry, recorded: Recorded): void {
   if (recorded.phase === entry.recorded.phase) return;
-  entry.recorded = recorded;
+  const { deployedAt } = entry.recorded;
+  // What failed later was deployed all the same.
+  entry.recorded = deployedAt === undefined ? recorded : Object.freeze({ deployedAt, ...recorded });
   entry.wake();
 }
 

@@ -35,7 +35,7 @@ export interface Around {
 export function recordedOf(told: Told, { target, applicationUID, previous, overtakenAt }: Around): Recorded {
   const { id, candidate, trigger, startedAt, outcome, message, verify } = told;
   const phase = phaseOf(told, overtakenAt);
-  const isDeployed = outcome === 'Succeeded' || verify?.endedAt !== undefined;
+  const isDeployed = outcome === 'Succeeded';
   const isUndecided = phase === 'Superseded' && outcome === 'Succeeded';
   const finishedAt = isUndecided ? overtakenAt : (verify?.endedAt ?? told.finishedAt ?? overtakenAt);
   return Object.freeze({
@@ -55,9 +55,11 @@ export function recordedOf(told: Told, { target, applicationUID, previous, overt
 
 /** Where it is. What was deployed is watched until that is decided, and until what failed is gone back from. */
 function phaseOf({ outcome, verify }: Told, overtakenAt: string | undefined): PromotionPhase {
-  if (outcome === undefined) return overtakenAt === undefined ? 'Deploying' : 'Superseded';
+  const isOver = overtakenAt !== undefined;
+  if (outcome === undefined) return isOver ? 'Superseded' : 'Deploying';
+  if (verify?.outcome === 'Failed' && !isOver && verify.onFailure === 'Rollback')
+    return verify.wentBack === undefined ? 'Verifying' : 'Failed';
   if (outcome !== 'Succeeded' || verify === undefined || verify.outcome === 'Passed') return outcome;
-  const staysThere = verify.onFailure === 'Keep' || verify.wentBack !== undefined;
-  if (verify.outcome === 'Failed' && (staysThere || overtakenAt !== undefined)) return 'Failed';
-  return overtakenAt === undefined ? 'Verifying' : 'Superseded';
+  if (verify.outcome === 'Failed') return 'Failed';
+  return isOver ? 'Superseded' : 'Verifying';
 }
