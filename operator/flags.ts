@@ -131,6 +131,12 @@ export const FLAGS = {
     default: '40',
     help: 'How many ConfigMaps of 64 KB, in --namespace, the archive may have for each namespace of Applications; the oldest goes first.',
   },
+  'promotion-policy': {
+    type: 'string',
+    form: 'policy',
+    default: 'promotions.towpath.dev',
+    help: 'ValidatingAdmissionPolicy, and binding of the same name, by which the API server proves who makes a Promotion, and that he may. Without them none of a person counts.',
+  },
   'upgrade-definitions': {
     type: 'boolean',
     default: false,

@@ -12,6 +12,7 @@ import { defaultInstallation, leaseName } from './controller/home/installations.
 import { PolicyController } from './controller/policy/controller.ts';
 import { Approvals } from './controller/promotion/approvals.ts';
 import { Archive } from './controller/promotion/archive.ts';
+import { Commands } from './controller/promotion/commands.ts';
 import { LedgerKeeper } from './controller/promotion/keeper.ts';
 import { Ledger } from './controller/promotion/ledger.ts';
 import { CONCURRENCY } from './controller/target/paced-queue.ts';
@@ -56,6 +57,7 @@ export class Operator {
   readonly #approvals: Approvals;
   readonly #ledger: Ledger;
   readonly #keeper: LedgerKeeper;
+  readonly #commands: Commands;
   readonly #authorities: Authorities | undefined;
   readonly #sources: Sources;
   readonly #renderer: Renderer;
@@ -85,6 +87,7 @@ export class Operator {
     this.#approvals = this.#newApprovals();
     this.#ledger = this.#newLedger();
     this.#keeper = this.#newKeeper();
+    this.#commands = this.#newCommands();
 
     this.#authorities = authoritiesOf(flags, log);
     this.#sources = this.#newSources();
@@ -113,6 +116,7 @@ export class Operator {
     };
     await this.#cluster.start();
     await Promise.all([this.#environments.start(), this.#policies.start()]);
+    this.#commands.start();
     this.#applications.start();
     await this.#applications.whenSynced(this.#stopping.signal);
     await this.#home.start(this.#stopping.signal);
@@ -143,6 +147,7 @@ export class Operator {
             this.#policies.stop(),
             this.#environments.stop(),
             this.#approvals.stop(),
+            this.#commands.stop(),
             this.#cluster.stop(),
           ]),
         ),
@@ -248,10 +253,12 @@ export class Operator {
         this.#environments.lead();
         this.#policies.lead();
         this.#keeper.lead();
+        this.#commands.lead();
       },
       end: async () => {
         this.#environments.follow();
         this.#policies.follow();
+        this.#commands.follow();
         this.#ledger.follow();
         await Promise.all([this.#controller.follow(), this.#keeper.follow()]);
       },
@@ -350,6 +357,19 @@ export class Operator {
     });
   }
 
+  #newCommands(): Commands {
+    return new Commands({
+      client: this.#home.client,
+      namespace: this.#flags['watch-namespace'],
+      policy: this.#flags['promotion-policy'],
+      log: this.#log,
+      onChange: (target) => this.#controller.onCommand(target),
+      onEnded: (promotion) => this.#keeper.ended(promotion),
+      now: () => this.#home.client.now(),
+      random: Math.random,
+    });
+  }
+
   #newKeeper(): LedgerKeeper {
     const flags = this.#flags;
     const { client } = this.#home;
@@ -410,6 +430,7 @@ export class Operator {
       }),
       approvals: this.#approvals,
       ledger: this.#ledger,
+      commands: this.#commands,
       sources: this.#sources,
       nameOf: (url) => repositoryName(url, aliases),
       renderer: this.#renderer,

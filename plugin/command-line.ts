@@ -38,6 +38,13 @@ const OWN_OPTIONS: Readonly<Record<keyof CommandFlags, Option>> = {
   rates: { type: 'boolean' },
   'operator-namespace': { type: 'string' },
   local: { type: 'string' },
+  promotion: { type: 'string' },
+  retry: { type: 'string' },
+  reason: { type: 'string' },
+  'skip-gates': { type: 'string' },
+  to: { type: 'string' },
+  until: { type: 'string' },
+  all: { type: 'boolean' },
   'target-context': { type: 'string' },
 };
 

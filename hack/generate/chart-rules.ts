@@ -41,6 +41,43 @@ const APPROVER: readonly Right[] = [
   },
 ];
 
+/** What a person who commands promotions has to see and to make; what he may ask for is in verbs of their own. */
+const COMMANDER: readonly Right[] = [
+  {
+    apiGroups: [GROUP],
+    resources: ['promotions'],
+    verbs: ['get', 'list', 'watch', 'create'],
+    why: 'To ask for something in the own name; what may be asked for, the admission policy finds out by the verbs below.',
+  },
+  {
+    apiGroups: [GROUP],
+    resources: [APPLICATION.names.plural],
+    verbs: ['get', 'list', 'watch'],
+    why: 'What runs, what waits, and for what.',
+  },
+];
+
+/** Bound to nobody, as the next one. To skip gates takes `override`, too, which no role has. */
+const PROMOTER: readonly Right[] = [
+  ...COMMANDER,
+  {
+    apiGroups: [GROUP],
+    resources: ['promotions'],
+    verbs: ['promote', 'retry'],
+    why: 'In every environment; with resourceNames in those environments alone.',
+  },
+];
+
+const ON_CALL: readonly Right[] = [
+  ...COMMANDER,
+  {
+    apiGroups: [GROUP],
+    resources: ['promotions'],
+    verbs: ['rollback', 'retry'],
+    why: 'To go back, to go on from there, and to try again what failed; nothing new enters by it.',
+  },
+];
+
 /** The chart's templates of RBAC rules, each with its reason. */
 export function chartRules(): string {
   return [
@@ -54,6 +91,8 @@ export function chartRules(): string {
     defined('view', [VIEW]),
     defined('edit', [EDIT]),
     defined('approver', APPROVER),
+    defined('promoter', PROMOTER),
+    defined('on-call', ON_CALL),
   ].join('\n');
 }
 

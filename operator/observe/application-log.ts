@@ -14,6 +14,9 @@ export const LOG_FIELDS = {
   revision: 'The commit.',
   candidate: 'The candidate, `c-` and 12 digits; absent where nothing could be rendered.',
   trigger: 'What asked for it: `Commit`, `Spec` or `Manual`.',
+  promotion: 'The Promotion of a person that asked for it.',
+  by: 'Who that is.',
+  skipped: 'Gates that it passed by, separated by commas.',
   outcome: '`Succeeded`, `Failed` or `Superseded`.',
   seconds: 'From its first write to its end.',
   reason: 'A [reason](reasons.md).',
@@ -30,12 +33,12 @@ export const APPLICATION_LINES = {
   begun: {
     says: 'A deployment began.',
     when: 'A new deployment wrote its first object, or is about to.',
-    fields: ['environment', 'deployment', 'revision', 'candidate', 'trigger'],
+    fields: ['environment', 'deployment', 'revision', 'candidate', 'trigger', 'promotion', 'by', 'skipped'],
   },
   takenUp: {
     says: 'A deployment is taken up.',
     when: 'One under way was begun by an earlier process, and goes on in this one.',
-    fields: ['environment', 'deployment', 'revision', 'candidate', 'trigger'],
+    fields: ['environment', 'deployment', 'revision', 'candidate', 'trigger', 'promotion', 'by', 'skipped'],
   },
   ended: {
     says: 'A deployment ended.',

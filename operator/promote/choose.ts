@@ -132,9 +132,10 @@ function policyGone(governance: Governance, environment: string): BlockedBy {
       : `no PromotionPolicy selects this Application any more`;
   return {
     reason: 'PolicyGone',
-    message: `What ran in environment ${environment} was promoted, and ${why}: it keeps what it runs until a policy has it in a stage again.`,
+    message: `What ran in environment ${environment} was promoted, and ${why}: it keeps what it runs until a policy has it in a stage again, or a person promotes: kubectl towpath promote.`,
     remedy: 'Resource',
     standing: 'Blocked',
+    untilPromoted: true,
   };
 }
 

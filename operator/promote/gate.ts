@@ -12,6 +12,8 @@ export interface BlockedBy {
   readonly standing: 'Waiting' | 'Blocked';
   /** When it may clear by itself, to the millisecond. */
   readonly clearsAt?: Date;
+  /** A person's Promote passes it, whichever gates that skips. */
+  readonly untilPromoted?: true;
 }
 
 /** An Application that another one depends on, as it is in the same environment. */

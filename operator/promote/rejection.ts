@@ -51,5 +51,6 @@ export function heldBack(environment: string, { digest, why }: Rejection): Block
     ),
     remedy: 'Resource',
     standing: 'Waiting',
+    untilPromoted: true,
   };
 }

@@ -3,8 +3,11 @@ import { at } from './at.ts';
 import type { Command } from './command.ts';
 import { approve, reject } from './decide.ts';
 import { diff } from './diff.ts';
+import { freeze, unfreeze } from './freeze.ts';
 import { history } from './history.ts';
+import { cancel, promote } from './promote.ts';
 import { render } from './render.ts';
+import { rollback } from './rollback.ts';
 import { status } from './status.ts';
 import { wait } from './wait.ts';
 import { why } from './why.ts';
@@ -19,6 +22,11 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   resume,
   approve,
   reject,
+  promote,
+  cancel,
+  rollback,
+  freeze,
+  unfreeze,
   history,
   at,
   diff,

@@ -4,6 +4,7 @@ import { environmentsOf, keyOf, RESOURCE, readApplication } from '../application
 import { EXIT } from '../exit-codes.ts';
 import { type Command, type Context, isJson, printJson, printLines } from './command.ts';
 import { warnIfNobodyLeads } from './nobody-leads.ts';
+import { resumeHeld } from './rollback.ts';
 
 /** Who asked stands in managedFields. */
 const MANAGER = '--field-manager=kubectl-towpath';
@@ -58,14 +59,15 @@ export const resume = switching('resume');
 function switching(verb: 'suspend' | 'resume'): Command {
   const isSuspended = verb === 'suspend';
   return {
-    usage: `${verb} APP`,
-    words: [1, 1],
-    flags: ['output'],
+    usage: isSuspended ? 'suspend APP' : 'resume APP [ENV]',
+    words: isSuspended ? [1, 1] : [1, 2],
+    flags: isSuspended ? ['output'] : ['output', 'reason', 'operator-namespace'],
     summary: isSuspended
       ? 'Has nothing of an Application written any more, until it is resumed; what runs stays.'
-      : 'Goes on with an Application that was suspended.',
+      : 'Goes on with an Application that was suspended; with ENV, where a rollback holds that environment.',
     run: async (context) => {
-      const [name = ''] = context.words;
+      const [name = '', environment] = context.words;
+      if (environment !== undefined) return resumeHeld(context, name, environment);
       const application = await readApplication(context.kubectl, name);
       const key = keyOf(application);
       const is = `${key} is ${isSuspended ? 'suspended' : 'not suspended'}`;

@@ -30,6 +30,13 @@ export interface CommandFlags {
   readonly rates?: boolean;
   readonly 'operator-namespace'?: string;
   readonly local?: string;
+  readonly promotion?: string;
+  readonly retry?: string;
+  readonly reason?: string;
+  readonly 'skip-gates'?: string;
+  readonly to?: string;
+  readonly until?: string;
+  readonly all?: boolean;
   readonly 'target-context'?: string;
 }
 

@@ -5,6 +5,7 @@ import { API_VERSION, GROUP } from '../../operator/api/v1alpha1/names.ts';
 import { environmentsOf, keyOf, readApplication } from '../application.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { plain } from '../text/terminal.ts';
+import { whoAmI } from '../who-am-i.ts';
 import { type Command, type Context, isJson, printJson, printLines } from './command.ts';
 import { warnIfNobodyLeads } from './nobody-leads.ts';
 
@@ -37,7 +38,7 @@ function deciding(decision: 'Approve' | 'Reject'): Command {
       const digest = waitingDigest(entry, decision);
       if (digest === undefined) throw nothingWaits(key, environment, entry);
       refuseOtherRevision(context, entry);
-      const me = await whoAmI(context);
+      const me = await whoAmI(kubectl);
       const about = { application: name, environment, digest };
       if ((await lastDecision(context, about, me.username)) === decision)
         throw new CommandError(
@@ -92,17 +93,6 @@ function ofCommit(entry: EnvironmentStatus | undefined): string {
   if (desiredRevision === undefined) return '';
   const before = revision === undefined ? '' : `, where ${revision.slice(0, 7)} runs`;
   return ` (revision ${desiredRevision.slice(0, 7)}${before})`;
-}
-
-const reviewSchema = z.object({
-  status: z.object({
-    userInfo: z.object({ username: z.string().min(1), groups: z.array(z.string()).default([]) }),
-  }),
-});
-
-/** As the API server knows the user: it proves both, and where it can it fills them in. @throws CommandError */
-async function whoAmI({ kubectl }: Context): Promise<{ username: string; groups: string[] }> {
-  return reviewSchema.parse(await kubectl.json(['auth', 'whoami'])).status.userInfo;
 }
 
 const listSchema = z.object({ items: z.array(z.unknown()) });

@@ -1,13 +1,16 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import { parseDuration } from '../../operator/api/v1alpha1/duration.ts';
+import type { Promotion } from '../../operator/api/v1alpha1/promotion.ts';
 import { environmentsOf, keyOf, readApplication, readyOf, watchApplications } from '../application.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
+import { readPromotion } from '../promotion.ts';
 import { short } from '../text/application-tree.ts';
 import { plain, wrap } from '../text/terminal.ts';
 import { type Command, type Context, isJson, printJson, printLines } from './command.ts';
 import { leadsSince, silence } from './nobody-leads.ts';
 import { type Awaited, type Verdict, verdictOn } from './verdict.ts';
+import { PROMOTION_GOALS, promotionEnds, promotionSoFar, verdictOnPromotion } from './wait-promotion.ts';
 
 const DEFAULT_TIMEOUT = '10m';
 /** What a timer can wait for: 24 days. */
@@ -16,26 +19,69 @@ const LONGEST_MS = 2 ** 31 - 1;
 const LEADER_MS = 10_000;
 
 export const wait: Command = {
-  usage: 'wait APP [ENV] --revision SHA | --candidate ID [--for synced|healthy]',
-  words: [1, 2],
-  flags: ['revision', 'candidate', 'for', 'timeout', 'output', 'operator-namespace'],
-  summary: 'Waits for exactly that commit or candidate, and says in its exit code what became of it.',
+  usage: 'wait APP [ENV] --revision SHA | --candidate ID, or wait --promotion NAME',
+  words: [0, 2],
+  flags: ['revision', 'candidate', 'promotion', 'for', 'timeout', 'output', 'operator-namespace'],
+  summary:
+    'Waits for exactly that commit, candidate or Promotion, and says in its exit code what became of it.',
   notes: [
+    'Of a Promotion --for verified (default): it came to its end; deployed: it was applied and was healthy.',
     '--for healthy (default): it was applied and all that it made is healthy; synced: it was applied.',
     `--timeout: default ${DEFAULT_TIMEOUT}. Without ENV all environments are waited for.`,
     'Exit codes: 0 it is so, 3 not in time, 4 failed, 5 quarantined, 6 superseded, 7 no operator leads, 8 suspended.',
   ],
   run: async (context) => {
-    const awaited = awaitedOf(context);
-    const { code, message } = await verdict(context, awaited);
+    const { code, message } = await verdictFor(context);
     if (isJson(context)) printJson(context, { answer: nameOf(code), message });
     else printLines(context, wrap(plain(message), context.out.width));
     return code;
   },
 };
 
-function awaitedOf({ flags }: Context): Awaited {
+function verdictFor(context: Context): Promise<Verdict> {
+  const { words, flags } = context;
+  const { promotion } = flags;
+  if (promotion === undefined) {
+    const awaited = awaitedOf(context);
+    const seen: { application?: Application } = {};
+    const late = () => lateOf(seen.application, context);
+    return inTime(context, late, async (signal) => {
+      const answer = (application: Application) => {
+        seen.application = application;
+        return verdictOnAll(application, words[1], awaited);
+      };
+      const first = await now(context, answer, signal);
+      return first ?? Promise.race([changed(context, answer, signal), whenSilent(context, signal)]);
+    });
+  }
+  const goal = PROMOTION_GOALS.find((one) => one === (flags.for ?? 'verified'));
+  if (goal === undefined || words.length > 0 || flags.revision !== undefined || flags.candidate !== undefined)
+    throw new CommandError(
+      'Write wait --promotion NAME, and --for deployed or verified: it says itself what it is about.',
+      EXIT.Usage,
+    );
+  const seen: { promotion?: Promotion } = {};
+  const late = () =>
+    `Not within ${flags.timeout ?? DEFAULT_TIMEOUT}.${seen.promotion === undefined ? '' : promotionSoFar(seen.promotion)}`;
+  const note = (one: Promotion) => {
+    seen.promotion = one;
+    return verdictOnPromotion(one, goal);
+  };
+  return inTime(context, late, async (signal) => {
+    const first = note(await readPromotion(context.kubectl, promotion, signal));
+    return (
+      first ?? Promise.race([promotionEnds(context, promotion, note, signal), whenSilent(context, signal)])
+    );
+  });
+}
+
+function awaitedOf({ flags, words }: Context): Awaited {
   const { revision, candidate } = flags;
+  if (words.length === 0)
+    throw new CommandError(
+      `The name of an Application is missing. Usage: kubectl towpath ${wait.usage}`,
+      EXIT.Usage,
+    );
   const goal = flags.for ?? 'healthy';
   if (goal !== 'synced' && goal !== 'healthy')
     throw new CommandError(`--for=${goal} is neither synced nor healthy.`, EXIT.Usage);
@@ -55,28 +101,22 @@ function awaitedOf({ flags }: Context): Awaited {
   return { by, digits, goal };
 }
 
-async function verdict(context: Context, awaited: Awaited): Promise<Verdict> {
-  const { words, flags } = context;
-  const [, environment] = words;
-  const timeoutMs = millisecondsOf(flags.timeout ?? DEFAULT_TIMEOUT);
+/** What comes of it, but not after the time is over, nor where no operator leads. */
+async function inTime(
+  context: Context,
+  late: () => string,
+  verdict: (signal: AbortSignal) => Promise<Verdict>,
+): Promise<Verdict> {
+  const timeoutMs = millisecondsOf(context.flags.timeout ?? DEFAULT_TIMEOUT);
   const ending = new AbortController();
   const signal = AbortSignal.any([ending.signal, context.signal]);
-  const seen: { application?: Application } = {};
-  const late = async (): Promise<Verdict> => {
+  const timedOut = async (): Promise<Verdict> => {
     await setTimeout(timeoutMs, undefined, { signal });
-    return { code: EXIT.TimedOut, message: lateOf(seen.application, context) };
+    return { code: EXIT.TimedOut, message: late() };
   };
-  const followed = async (): Promise<Verdict> => {
-    const answer = (application: Application) => {
-      seen.application = application;
-      return verdictOnAll(application, environment, awaited);
-    };
-    return (await now(context, answer, signal)) ?? Promise.race([changed(context, answer, signal), silent()]);
-  };
-  const silent = () => whenSilent(context, signal);
   try {
     // What loses is ended, and what that fails with is nobody's.
-    return await Promise.race([followed(), late()]);
+    return await Promise.race([verdict(signal), timedOut()]);
   } finally {
     ending.abort();
   }

@@ -25,6 +25,12 @@ export interface Said {
   groups?: readonly string[];
 }
 
+interface Installed {
+  readonly name: string;
+  /** The first is the one of the operator, too. */
+  readonly namespaces: readonly string[];
+}
+
 /**
  * The admission policies of the chart, of one kind or the other, under another name and for these namespaces alone, since
  * other tests are on the same API server; gone at the test's end. What they are about is proven when this resolves.
@@ -33,13 +39,32 @@ export async function installPolicies(
   t: TestContext,
   cluster: Cluster,
   kind: 'Validating' | 'Mutating',
-  { name, namespaces }: { name: string; namespaces: readonly string[] },
+  { name, namespaces }: Installed,
+): Promise<void> {
+  const [namespace = ''] = namespaces;
+  const probe = { application: 'x', environment: 'x', digest: `sha256:${'0'.repeat(64)}`, by: 'nobody' };
+  const admin = { user: 'admin', groups: ['system:masters'] };
+  await install(t, cluster, kind, 'approvals', { name, namespaces }, async () => {
+    const answer = await say(cluster, namespace, admin, probe, '?dryRun=All');
+    if (kind === 'Validating') return answer.status === 422;
+    return (JSON.parse(answer.body) as { spec?: { by?: string } }).spec?.by === 'admin';
+  });
+}
+
+/** Those of the chart's templates of one kind. @param holds whether what they are about is proven */
+export async function install(
+  t: TestContext,
+  cluster: Cluster,
+  kind: 'Validating' | 'Mutating',
+  template: 'approvals' | 'promotions',
+  { name, namespaces }: Installed,
+  holds: () => Promise<boolean>,
 ): Promise<void> {
   const selector = {
     matchExpressions: [{ key: 'kubernetes.io/metadata.name', operator: 'In', values: namespaces }],
   };
   let createdAt = 0;
-  for (const object of await policiesOfChart()) {
+  for (const object of await policiesOfChart(template, namespaces[0] ?? '')) {
     if (!object.kind.startsWith(kind)) continue;
     const { spec = {} } = object;
     const { matchConstraints } = spec as { matchConstraints?: object };
@@ -59,32 +84,20 @@ export async function installPolicies(
     const { metadata } = JSON.parse(text) as { metadata: { creationTimestamp: string } };
     createdAt = Date.parse(metadata.creationTimestamp);
   }
-  const [namespace = ''] = namespaces;
-  const probe = { application: 'x', environment: 'x', digest: `sha256:${'0'.repeat(64)}`, by: 'nobody' };
   await eventually(
-    async () => {
-      // An Approval of the same second may be from before.
-      if (Date.now() < createdAt + 1_000) return false;
-      const answer = await say(
-        cluster,
-        namespace,
-        { user: 'admin', groups: ['system:masters'] },
-        probe,
-        '?dryRun=All',
-      );
-      if (kind === 'Validating') return answer.status === 422;
-      return (JSON.parse(answer.body) as { spec?: { by?: string } }).spec?.by === 'admin';
-    },
+    // What is of the same second may be from before.
+    async () => Date.now() >= createdAt + 1_000 && (await holds()),
     { describe: `the ${kind} policy to hold` },
   );
 }
 
-async function policiesOfChart(): Promise<Rendered[]> {
+async function policiesOfChart(template: string, namespace: string): Promise<Rendered[]> {
   const { code, stdout, stderr } = await helm(
     'template',
     'towpath',
     CHART,
-    '--show-only=templates/approvals.yaml',
+    `--namespace=${namespace}`,
+    `--show-only=templates/${template}.yaml`,
     '--api-versions=admissionregistration.k8s.io/v1/MutatingAdmissionPolicy',
   );
   assert.equal(code, 0, stderr);

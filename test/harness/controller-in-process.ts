@@ -5,6 +5,7 @@ import { takeAnswer, watchApplications } from '../../operator/controller/applica
 import { Cluster } from '../../operator/controller/cluster/cluster.ts';
 import { ManagedAccess } from '../../operator/controller/environment/managed-access.ts';
 import { Approvals } from '../../operator/controller/promotion/approvals.ts';
+import { NO_COMMANDS } from '../../operator/controller/target/commands-view.ts';
 import type { KubeClient } from '../../operator/kube/client.ts';
 import { EventRecorder } from '../../operator/kube/events.ts';
 import type { Slices } from '../../operator/observe/event-loop-slices.ts';
@@ -73,6 +74,7 @@ export async function startController({
       random: Math.random,
     }),
     ledger: { note: nothing },
+    commands: NO_COMMANDS,
     sources,
     nameOf: (url) => url,
     renderer,

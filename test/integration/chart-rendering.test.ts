@@ -465,7 +465,7 @@ test("S15: the operator's own roles have no wildcard, and write nothing but its 
   const rules = objects.flatMap((object) => object.rules ?? []);
   assert.ok(!rules.some((rule) => [...rule.apiGroups, ...rule.resources, ...rule.verbs].includes('*')));
   const writes = clusterRoles(objects)
-    .filter(({ metadata }) => !isForPeople(metadata.labels ?? {}) && !metadata.name.endsWith(APPROVER))
+    .filter(({ metadata }) => !isForPeople(metadata.labels ?? {}) && !isBoundToNobody(metadata.name))
     .flatMap((role) => role.rules ?? [])
     .filter(({ verbs }) => verbs.some((verb) => !['get', 'list', 'watch'].includes(verb)))
     .map(({ resources, verbs, resourceNames }) => ({
@@ -578,7 +578,30 @@ test('S14: the operator counts what the policy of its chart proves, and the role
   assert.ok(clusterRoles(objects).some(({ metadata }) => metadata.name.endsWith(APPROVER)));
 });
 
+for (const [role, verbs] of [
+  ['promoter', ['promote', 'retry']],
+  ['on-call', ['rollback', 'retry']],
+] as const)
+  test(`A20: the role ${role} has ${verbs.join(' and ')}, never override, and is bound to nobody`, async () => {
+    const objects = await rendered();
+    const [pod] = podsOf(objects);
+    assert.ok(pod?.spec.containers[0]?.args.includes('--promotion-policy=towpath-system.towpath.promotions'));
+    const found = clusterRoles(objects).find(({ metadata }) => metadata.name.endsWith(`:${role}`));
+    const granted = found?.rules?.filter(({ resources }) => resources.includes('promotions')) ?? [];
+    assert.deepEqual(
+      granted.flatMap((rule) => rule.verbs),
+      ['get', 'list', 'watch', 'create', ...verbs],
+    );
+    const bound = objects.filter(({ kind }) => kind.endsWith('RoleBinding') || kind === 'ClusterRoleBinding');
+    assert.doesNotMatch(JSON.stringify(bound), new RegExp(`:${role}`));
+  });
+
 const APPROVER = ':approver';
+
+function isBoundToNobody(role: string): boolean {
+  return [APPROVER, ':promoter', ':on-call'].some((ending) => role.endsWith(ending));
+}
+
 const AGGREGATED = 'rbac.authorization.k8s.io/aggregate-to-';
 
 function isForPeople(labels: Readonly<Record<string, string>>): boolean {

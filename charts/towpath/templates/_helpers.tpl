@@ -36,6 +36,10 @@
 {{- printf "%s.approvals" (include "towpath.clusterName" . | replace ":" ".") -}}
 {{- end -}}
 
+{{- define "towpath.promotionPolicy" -}}
+{{- printf "%s.promotions" (include "towpath.clusterName" . | replace ":" ".") -}}
+{{- end -}}
+
 {{- define "towpath.installation" -}}
 {{- .Values.installation | default (printf "%s/%s" .Release.Namespace (include "towpath.fullname" .)) -}}
 {{- end -}}

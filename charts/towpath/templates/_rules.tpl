@@ -189,3 +189,33 @@
   resources: [applications]
   verbs: [get, list, watch]
 {{- end -}}
+
+{{- define "towpath.rules.promoter" -}}
+# To ask for something in the own name; what may be asked for, the admission policy finds out by the verbs below.
+- apiGroups: ["towpath.dev"]
+  resources: [promotions]
+  verbs: [get, list, watch, create]
+# What runs, what waits, and for what.
+- apiGroups: ["towpath.dev"]
+  resources: [applications]
+  verbs: [get, list, watch]
+# In every environment; with resourceNames in those environments alone.
+- apiGroups: ["towpath.dev"]
+  resources: [promotions]
+  verbs: [promote, retry]
+{{- end -}}
+
+{{- define "towpath.rules.on-call" -}}
+# To ask for something in the own name; what may be asked for, the admission policy finds out by the verbs below.
+- apiGroups: ["towpath.dev"]
+  resources: [promotions]
+  verbs: [get, list, watch, create]
+# What runs, what waits, and for what.
+- apiGroups: ["towpath.dev"]
+  resources: [applications]
+  verbs: [get, list, watch]
+# To go back, to go on from there, and to try again what failed; nothing new enters by it.
+- apiGroups: ["towpath.dev"]
+  resources: [promotions]
+  verbs: [rollback, retry]
+{{- end -}}

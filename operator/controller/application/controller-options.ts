@@ -8,6 +8,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import type { PlacedTarget } from '../record/target.ts';
 import type { AccessKeeper } from '../target/access-keeper.ts';
 import type { ApprovalsView } from '../target/approvals-view.ts';
+import type { CommandsView } from '../target/commands-view.ts';
 import type { Fault } from '../target/failed-looks.ts';
 import type { LedgerView } from '../target/ledger-view.ts';
 import type { QueueObserver } from '../work/queue.ts';
@@ -26,6 +27,7 @@ export interface ControllerOptions {
   access: AccessKeeper;
   approvals: ApprovalsView;
   ledger: LedgerView;
+  commands: CommandsView;
   /** Something of what is deployed to an Environment changed. */
   onUse(environment: string): void;
   /** Until when a process led before this one; undefined where nobody knows. */

@@ -84,7 +84,7 @@ export class ApplicationController {
   /** What it gives to looks; it is asked for what it knows later, when all of it is there. */
   #newParts(): Parts {
     const options = this.#options;
-    const { home, clusterOf, access, approvals, ledger } = options;
+    const { home, clusterOf, access, approvals, ledger, commands } = options;
     const secrecy = new Secrecy();
     return {
       home,
@@ -92,6 +92,7 @@ export class ApplicationController {
       access,
       approvals,
       ledger,
+      commands,
       store: new RecordStore(home, { ...options, onUntrusted: options.onUntrustedRecord }),
       secrecy,
       wanted: new WantedCandidates({
@@ -274,6 +275,11 @@ export class ApplicationController {
 
   /** Somebody decided on manifests of a target, by its name, or took that back. */
   onApproval(target: string): void {
+    if (this.#applications.memoryOf(target) !== undefined) this.#targets.look(target);
+  }
+
+  /** A person asks for something of a target, by its name, or that is otherwise by now. */
+  onCommand(target: string): void {
     if (this.#applications.memoryOf(target) !== undefined) this.#targets.look(target);
   }
 

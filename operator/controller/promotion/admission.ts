@@ -13,10 +13,10 @@ interface Proof {
 }
 
 /**
- * Whether the API server proves who makes an Approval: the policy of that name, and the binding of the same name that
- * has it deny, everywhere. Approvals from before are nobody's word.
+ * Whether the API server proves who makes an object: the policy of that name, and the binding of the same name that has
+ * it deny, everywhere. Objects from before are nobody's word.
  */
-export class ApprovalAdmission {
+export class AdmissionProof {
   readonly #name: string;
   readonly #policy: ListWatch<Proof>;
   readonly #binding: ListWatch<Proof>;

@@ -13,7 +13,7 @@ import { backoffMs } from '../../retry/backoff.ts';
 import { OngoingFault } from '../../retry/ongoing-fault.ts';
 import type { UsedApproval } from '../record/record.ts';
 import type { ApprovalsView } from '../target/approvals-view.ts';
-import { ApprovalAdmission } from './admission.ts';
+import { AdmissionProof } from './admission.ts';
 
 const APPROVALS = { group: GROUP, version: VERSION, plural: 'approvals' };
 const RETRY = { firstMs: 1_000, longestMs: 30_000 };
@@ -46,7 +46,7 @@ interface Known {
 export class Approvals implements ApprovalsView {
   readonly #options: ApprovalsOptions;
   readonly #watch: ListWatch<Known | undefined>;
-  readonly #admission: ApprovalAdmission;
+  readonly #admission: AdmissionProof;
   readonly #fault = new OngoingFault();
   /** By `<namespace>/<name>`. */
   readonly #byKey = new Map<string, Known>();
@@ -62,7 +62,7 @@ export class Approvals implements ApprovalsView {
   constructor(options: ApprovalsOptions) {
     this.#options = options;
     const { client, namespace, policy } = options;
-    this.#admission = new ApprovalAdmission({
+    this.#admission = new AdmissionProof({
       client,
       name: policy,
       onChange: () => {

@@ -64,6 +64,7 @@ const deployment: Required<Deployment> = {
     endedAt: '2026-01-01T00:02:00Z',
     wentBack: 'Impossible',
   },
+  promoted: { promotion: 'web-1', uid: 'u', by: 'anna', skipped: ['windows'] },
   pausedAt: '2026-01-01T00:00:30Z',
   pausedMs: 500,
   attempts: 2,

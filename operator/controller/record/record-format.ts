@@ -76,6 +76,14 @@ const deploymentSchema = z.strictObject({
   outcome: z.enum(OUTCOMES).exactOptional(),
   finishedAt: z.string().exactOptional(),
   verify: verifySchema.exactOptional(),
+  promoted: z
+    .strictObject({
+      promotion: z.string(),
+      uid: z.string(),
+      by: z.string(),
+      skipped: z.array(z.string()).exactOptional(),
+    })
+    .exactOptional(),
   pausedAt: z.string().exactOptional(),
   pausedMs: z.number().exactOptional(),
   attempts: count.exactOptional(),

@@ -52,6 +52,16 @@ export interface Manifests {
   hooks: Manifest[];
 }
 
+/** What a person asked for, as far as a deployment has to tell of it. */
+export interface PromotedBy {
+  /** Name of the Promotion, and its uid. */
+  promotion: string;
+  uid: string;
+  by: string;
+  /** Gates that it passed by. */
+  skipped?: readonly string[];
+}
+
 /** A deployment of a candidate, from its first write on. */
 export interface Deployment {
   /** Counts the deployments of the target, from 1. */
@@ -82,6 +92,8 @@ export interface Deployment {
   finishedAt?: string;
   /** What a policy wanted of it as it began, and how far that is. */
   verify?: Verify;
+  /** The Promotion of a person by which it entered, which is the record of it. */
+  promoted?: PromotedBy;
   /** Since when the Application is suspended, and for how long it was before: spec.sync.timeout stands still. */
   pausedAt?: string;
   pausedMs?: number;

@@ -117,6 +117,7 @@ function state(changes: Partial<TargetState> = {}): TargetState {
     gatesChangeAt: changes.blockedBy?.find(({ clearsAt }) => clearsAt !== undefined)?.clearsAt,
     settles: [],
     mayEnterAt: undefined,
+    promoted: undefined,
     soaks: false,
     isChecked: false,
     applied: new Map(),

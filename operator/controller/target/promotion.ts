@@ -16,6 +16,8 @@ import { candidateKey, type TargetRecord, type Waiting } from '../record/record.
 import type { Target } from '../record/target.ts';
 import { cameTo } from '../record/waiting.ts';
 import { awaitFresh, checksFor, staysOnWhatIsChecked } from './checks/gates.ts';
+import { promotedIn } from './commanded.ts';
+import type { Promoted } from './commands-view.ts';
 import type { Shown } from './evidence.ts';
 import type { Run } from './run.ts';
 import type { Findings, TargetState } from './state.ts';
@@ -25,7 +27,7 @@ export function isPromoted({ governance }: Pick<Target, 'governance'>): boolean 
   return governance.is === 'InStage' && (governance.after !== undefined || governance.behind !== undefined);
 }
 
-export type Judged = Pick<TargetState, 'parked' | 'blockedBy' | 'choice' | 'mayEnterAt'>;
+export type Judged = Pick<TargetState, 'parked' | 'blockedBy' | 'choice' | 'mayEnterAt' | 'promoted'>;
 
 /**
  * What waits in the target, what keeps the wanted candidate out, and which older one may enter in its place; gathered at
@@ -38,41 +40,86 @@ export function promotionOf(
   found: Findings,
   outerGates: (digest: string | undefined) => readonly BlockedBy[],
 ): Judged {
-  const gatesFor = (digest: string | undefined) => [
-    ...outerGates(digest),
-    ...staysOnWhatSoaks(run, digest),
-    ...staysOnWhatIsChecked(run, found, digest, isWaitedFor),
-  ];
   const { target, context, underWay } = run;
-  const { pending, governed, waiting = [], deployment } = context.record;
-  const { environment, governance } = target;
-  const situation = { environment, governance, wasGoverned: governed === true };
+  if (!isPromoted(target)) return onlyOf(run, found, outerGates);
+  const gatesFor = (digest: string | undefined) => [...outerGates(digest), ...keptOut(run, found, digest)];
+  const { waiting = [], deployment } = context.record;
+  const situation = situationOf(run);
   const candidate = found.wanted?.candidate;
-  if (!isPromoted(target)) {
-    const parked = pending === undefined ? undefined : candidateKey(pending);
-    const only = { key: '', evidence: [], gates: gatesFor(candidate?.digest) };
-    const blockedBy = blockedByFor(situation, only);
-    return { parked, blockedBy, choice: undefined, mayEnterAt: undefined };
-  }
   const choosable = (one: Waiting) => choosableAs(run, situation, one, gatesFor(one.digest));
   const asked = found.chosen?.asked ?? underWay.asked;
   const wanted =
     candidate === undefined || asked === undefined
       ? undefined
       : { id: candidate.id, digest: candidate.digest, asked };
+  const promoted = (all: readonly Waiting[]) =>
+    promotedIn(run, all, candidate, (one) =>
+      blockedByFor(situation, choosableAs(run, situation, one, outerGates(one.digest))),
+    );
   const last = waiting.at(-1);
   const parked = last === undefined || last.asked !== asked ? undefined : candidateKey(last);
   if (found.chosen !== undefined && wanted !== undefined)
-    return {
-      parked,
-      blockedBy: blockedByFor(situation, choosable(wanted)),
-      choice: undefined,
-      mayEnterAt: undefined,
-    };
-  const all = inOrder(deployment, keptOf(run, waiting), wanted).map(choosable);
-  const { enter, blockedBy, changesAt } = choose({ ...situation, waiting: all });
+    return withPromoted(
+      {
+        parked,
+        blockedBy: blockedByFor(situation, choosable(wanted)),
+        choice: undefined,
+        mayEnterAt: undefined,
+      },
+      promoted([...keptOf(run, waiting), wanted]),
+      wanted,
+    );
+  const all = inOrder(deployment, keptOf(run, waiting), wanted);
+  const { enter, blockedBy, changesAt } = choose({ ...situation, waiting: all.map(choosable) });
   const choice = enter?.asked === wanted?.asked ? undefined : enter;
-  return { parked, blockedBy, choice, mayEnterAt: changesAt };
+  return withPromoted({ parked, blockedBy, choice, mayEnterAt: changesAt }, promoted(all), wanted);
+}
+
+/** What keeps something newer out while what runs is to be promoted; a person's Promote ends it. */
+function keptOut(run: Run, found: Findings, digest: string | undefined): readonly BlockedBy[] {
+  return [...staysOnWhatSoaks(run, digest), ...staysOnWhatIsChecked(run, found, digest, isWaitedFor)];
+}
+
+function situationOf({ target: { environment, governance }, context: { record } }: Run) {
+  return { environment, governance, wasGoverned: record.governed === true };
+}
+
+/** Where what the source has is all that may enter. */
+function onlyOf(
+  run: Run,
+  found: Findings,
+  outerGates: (digest: string | undefined) => readonly BlockedBy[],
+): Judged {
+  const { pending } = run.context.record;
+  const parked = pending === undefined ? undefined : candidateKey(pending);
+  const candidate = found.wanted?.candidate;
+  const blockedByWith = (gates: readonly BlockedBy[]) =>
+    blockedByFor(situationOf(run), { key: '', evidence: [], gates });
+  const digest = candidate?.digest;
+  const blockedBy = blockedByWith([...outerGates(digest), ...keptOut(run, found, digest)]);
+  const all = candidate === undefined ? [] : [{ ...candidate, asked: '' }];
+  const promoted = promotedIn(run, all, candidate, (one) => blockedByWith(outerGates(one.digest)));
+  return withPromoted({ parked, blockedBy, choice: undefined, mayEnterAt: undefined }, promoted, candidate);
+}
+
+/** What a person promotes goes before what would enter by itself, once nothing is in its way. */
+function withPromoted(
+  judged: Omit<Judged, 'promoted'>,
+  promoted: Promoted | undefined,
+  wanted: Pick<Waiting, 'id' | 'digest'> | undefined,
+): Judged {
+  if (promoted?.candidate === undefined || promoted.refusal !== undefined) return { ...judged, promoted };
+  const { candidate, blockedBy } = promoted;
+  if (blockedBy.length > 0) {
+    const times = [judged.mayEnterAt, ...blockedBy.map(({ clearsAt }) => clearsAt)].filter(
+      (time) => time !== undefined,
+    );
+    const [mayEnterAt] = times.toSorted((one, other) => one.getTime() - other.getTime());
+    return { ...judged, promoted, mayEnterAt };
+  }
+  if (wanted !== undefined && candidateKey(candidate) === candidateKey(wanted))
+    return { ...judged, promoted, blockedBy: [], choice: undefined };
+  return { ...judged, promoted, choice: candidate };
 }
 
 /** What decides of a candidate whether it may enter. Where nothing but the age of a check's result is in its way, a new one is seen to. */

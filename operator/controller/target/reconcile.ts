@@ -1,6 +1,7 @@
 import { isUndecided } from '../../promote/verify.ts';
 import { act } from './actions/act.ts';
 import { foundAfter, memoryAfter } from './after-action.ts';
+import { answerCommands } from './answer-commands.ts';
 import { gatesOf, knowApprovals } from './gates.ts';
 import { next } from './next.ts';
 import { shownBy } from './promotion.ts';
@@ -39,7 +40,10 @@ export async function reconcile(parts: Parts, input: RunInput): Promise<Looked> 
   input.onFacts(() => factsSoFar(run, state));
   for (let step = 0; step < MOST_STEPS; step += 1) {
     const action = next(state);
-    if (action.type === 'Wait') return end(run, state, action.until);
+    if (action.type === 'Wait') {
+      await answerCommands(run, state);
+      return end(run, state, action.until);
+    }
     state = after(run, state, await act(run, state, action.type));
     noteVerdict(run, state);
   }

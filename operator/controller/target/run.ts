@@ -15,6 +15,7 @@ import type { RecordStore } from '../record/store.ts';
 import type { PlacedTarget, SpecifiedTarget, Target } from '../record/target.ts';
 import type { AccessKeeper } from './access-keeper.ts';
 import type { ApprovalsView } from './approvals-view.ts';
+import type { CommandsView } from './commands-view.ts';
 import type { Lookup } from './dependencies.ts';
 import type { DeployContext } from './deploy-context.ts';
 import type { Evidence } from './evidence.ts';
@@ -46,6 +47,7 @@ export interface Parts {
   openings: Openings;
   approvals: ApprovalsView;
   ledger: LedgerView;
+  commands: CommandsView;
   /** Until when a process led before this one: what it saw counts until then. Undefined where nobody knows. */
   ledUntil(): Date | undefined;
   /** All targets that an Application asks for. */

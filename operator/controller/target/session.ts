@@ -1,4 +1,5 @@
 import { type Application, environmentOf } from '../../api/v1alpha1/application.ts';
+import type { PromotionStatus } from '../../api/v1alpha1/promotion.ts';
 import { TokenBucket } from '../../kube/token-bucket.ts';
 import type { Target } from '../record/target.ts';
 import { NOTHING_REMEMBERED } from './after-action.ts';
@@ -18,6 +19,8 @@ export interface Session {
   readonly drift: DriftMemory;
   readonly contests: Contests;
   readonly unreported: Unreported;
+  /** What the candidate that a person promotes would change, so that its manifests are not read in each look. */
+  changes?: { readonly of: string; readonly changes: NonNullable<PromotionStatus['changes']> };
 }
 
 /** The status is what an earlier process told; `unreported` outlives sessions. */

@@ -1,5 +1,6 @@
 import { TowpathError } from '../../api/errors.ts';
 import { environmentOf } from '../../api/v1alpha1/application.ts';
+import type { Command } from '../../promote/command.ts';
 import type { BlockedBy } from '../../promote/gate.ts';
 import { Quarantine } from '../candidate/quarantine.ts';
 import { shortRevision } from '../candidate/revision.ts';
@@ -64,6 +65,8 @@ export function isToChoose(state: TargetState): boolean {
   if (choice === undefined || found.chosen !== undefined) return false;
   if (found.isTidied === true && found.first === undefined) return false;
   const stage = stageOf(state);
+  // What a person wants there is not kept waiting by what else might enter, or runs.
+  if (choice === state.promoted?.candidate && (stage === 'Judged' || stage === 'Current')) return true;
   return (
     stage === 'Parked' || stage === 'Held' || (stage === 'Obstructed' && unforeseen(state) === undefined)
   );
@@ -154,7 +157,16 @@ export function isOfWanted({ deployment, found: { wanted } }: TargetState): bool
 /** In mode Manual nothing is begun that nobody asked for; and at a gate nothing new, whoever asks. */
 function mayOnlyPark(state: TargetState): boolean {
   const { settings, request } = state;
-  return (settings.mode === 'Manual' && request === undefined) || waitsAt(state) !== undefined;
+  const isAskedFor = settings.mode === 'Automatic' || request !== undefined || entersBy(state) !== undefined;
+  return !isAskedFor || waitsAt(state) !== undefined;
+}
+
+/** What a person asked for by which the wanted candidate may enter now. */
+export function entersBy({ promoted, found: { wanted } }: TargetState): Command | undefined {
+  if (promoted?.candidate === undefined || promoted.refusal !== undefined || wanted === undefined)
+    return undefined;
+  if (promoted.blockedBy.length > 0) return undefined;
+  return candidateKey(promoted.candidate) === candidateKey(wanted.candidate) ? promoted.command : undefined;
 }
 
 /** The gate at which anything new waits; undefined: it would be blocked first, or may enter. */
@@ -174,8 +186,9 @@ function isToDeploy(state: TargetState): boolean {
   // What a policy had rejected is begun by nobody's request for a sync, nor by another spec.
   const isAskedAgain =
     deployment?.outcome === 'Failed' &&
-    deployment.verify?.outcome !== 'Failed' &&
-    (request !== undefined || deployment.generation !== application.metadata.generation);
+    (entersBy(state) !== undefined ||
+      (deployment.verify?.outcome !== 'Failed' &&
+        (request !== undefined || deployment.generation !== application.metadata.generation)));
   return !isOfWanted(state) || isAskedAgain || memory.renderAnew;
 }
 

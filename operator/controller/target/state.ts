@@ -8,6 +8,7 @@ import type { Wanted } from '../candidate/wanted.ts';
 import type { WatchedKind } from '../cluster/lost-objects.ts';
 import type { Deployment, Waiting } from '../record/record.ts';
 import type { TargetSettings } from '../record/target.ts';
+import type { Promoted } from './commands-view.ts';
 import type { Advance, PruneHeld } from './deploy-context.ts';
 import type { Others } from './verdicts.ts';
 
@@ -51,6 +52,8 @@ export interface TargetState {
   readonly settles: readonly Decision[];
   /** When another one may enter by itself, whether it is the newest or not. */
   readonly mayEnterAt: Date | undefined;
+  /** What a person asks to have promoted here, which waits. */
+  readonly promoted: Promoted | undefined;
   /** A policy wants to know for how long what runs is healthy. */
   readonly soaks: boolean;
   /** A policy wants checks of what runs, or did. */

@@ -19,6 +19,10 @@ export const EVENTS = {
     meaning:
       'A hook had not ended when its deployment was overtaken, or its Application deleted; its object was deleted.',
   },
+  Promoted: {
+    type: 'Normal',
+    meaning: 'What a person promoted enters; the gates that it passed by are named.',
+  },
   Superseded: { type: 'Normal', meaning: 'A newer candidate took the place of one that was being applied.' },
   RolledBack: {
     type: 'Warning',

@@ -99,11 +99,13 @@ export function isOtherFailure(
 
 /** What was done and found besides. Pure. */
 export function doneEvents({
+  begun,
   outcomes,
   warnings,
   done,
-}: Pick<Report, 'outcomes' | 'warnings' | 'done'>): ReportedEvent[] {
+}: Pick<Report, 'begun' | 'outcomes' | 'warnings' | 'done'>): ReportedEvent[] {
   return [
+    ...begun.flatMap(({ how, deployment }) => (how === 'begun' ? promotedEvents(deployment) : [])),
     ...done.repaired.slice(0, MOST).flatMap(repairEvents),
     ...done.endedHooks.slice(0, MOST).map((object) => normal('HookDeleted', deletedHook(object))),
     ...prunedEvents(done.pruned),
@@ -138,6 +140,15 @@ function readyOf(status: ApplicationStatus | undefined) {
 
 function normal(reason: string, message: string): ReportedEvent {
   return { type: 'Normal', reason, message };
+}
+
+/** What a person had enter, and past which gates, is told beside what a policy does by itself. */
+function promotedEvents({ candidate, promoted }: Report['begun'][number]['deployment']): ReportedEvent[] {
+  if (promoted === undefined) return [];
+  const { promotion, by, skipped = [] } = promoted;
+  const past = skipped.length === 0 ? '' : `, past its gates ${skipped.join(', ')}`;
+  const what = `Revision ${shortRevision(candidate.revision, candidate.ref)}`;
+  return [normal('Promoted', `${what} enters${past}: ${by} asked for it by Promotion ${promotion}.`)];
 }
 
 /** One that failed is told as the problem that it is. */

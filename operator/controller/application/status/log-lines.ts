@@ -7,6 +7,7 @@ import { SOURCE_REASONS } from '../../../api/v1alpha1/reasons/source.ts';
 import { describeObject, type ObjectId } from '../../../manifest/manifest.ts';
 import type { ApplicationLineName, LogField } from '../../../observe/application-log.ts';
 import { shortCandidate } from '../../candidate/revision.ts';
+import type { PromotedBy } from '../../record/record.ts';
 import type { Report } from '../../target/words/unreported.ts';
 import { placeOf } from './event-texts.ts';
 
@@ -24,7 +25,7 @@ export function doneLines({
   done,
 }: Pick<Report, 'environment' | 'begun' | 'outcomes' | 'done'>): LogLine[] {
   return [
-    ...begun.map(({ how, deployment: { id, trigger, candidate } }) => ({
+    ...begun.map(({ how, deployment: { id, trigger, candidate, promoted } }) => ({
       line: how,
       fields: {
         environment,
@@ -32,6 +33,7 @@ export function doneLines({
         revision: candidate.revision,
         candidate: shortCandidate(candidate.id),
         trigger,
+        ...(promoted === undefined ? {} : askedFor(promoted)),
       },
     })),
     ...objectLines(
@@ -42,6 +44,10 @@ export function doneLines({
     ...objectLines('pruned', environment, done.pruned),
     ...outcomes.map((entry) => endedLine(environment, entry)),
   ];
+}
+
+function askedFor({ promotion, by, skipped = [] }: PromotedBy): LogLine['fields'] {
+  return { promotion, by, ...(skipped.length === 0 ? {} : { skipped: skipped.join(',') }) };
 }
 
 /** What the log is told of what is news in a status. Pure. */

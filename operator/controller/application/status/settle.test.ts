@@ -82,7 +82,7 @@ type Status = ApplicationStatus | undefined;
 function settle(found: Facts & Omit<Report, 'before' | 'begun' | 'outcomes'>, before: Status) {
   const status = settleFacts(found, found.done, before);
   const outcomes = endedSince(status, { environment: found.environment, before, outcomes: [] });
-  const events = [...doneEvents({ ...found, outcomes }), ...changeEvents(found, status, before)];
+  const events = [...doneEvents({ ...found, begun: [], outcomes }), ...changeEvents(found, status, before)];
   return { status, events };
 }
 

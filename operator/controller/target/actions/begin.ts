@@ -1,6 +1,6 @@
 import type { Trigger } from '../../../api/v1alpha1/application.ts';
 import { hookName, hooksFor } from '../../../apply/hooks.ts';
-import { rejectionOf } from '../../../promote/rejection.ts';
+import { rejectionOf, withoutRejection } from '../../../promote/rejection.ts';
 import { failedVerify, newVerify } from '../../../promote/verify.ts';
 import {
   type Candidate,
@@ -14,7 +14,7 @@ import { consentTo } from '../deploy/pruning.ts';
 import { Planning } from '../planning.ts';
 import { comesAfter, isPromoted } from '../promotion.ts';
 import type { Run } from '../run.ts';
-import { judgementOf } from '../stage.ts';
+import { entersBy, judgementOf } from '../stage.ts';
 import type { Outcome, TargetState } from '../state.ts';
 import { manifestsOfWanted } from './manifests-of.ts';
 import { lastId, replaceDeployment, withKinds, writeAhead } from './write-ahead.ts';
@@ -47,6 +47,8 @@ export async function begin(run: Run, state: TargetState): Promise<Outcome> {
     delete changed.pending;
     changed.waiting = waitingAfter(changed.waiting ?? [], candidate);
     if (changed.waiting.length === 0) delete changed.waiting;
+    if (deployment.promoted !== undefined && changed.rejected !== undefined)
+      changed.rejected = withoutRejection(changed.rejected, candidate.digest);
     // The status has what an only target acted on: an older request counts as done no longer.
     if (!run.isOneOfSeveral) delete changed.handledRequest;
     if (run.request.open !== undefined && run.request.key !== undefined)
@@ -117,7 +119,8 @@ function newDeployment(run: Run, state: TargetState, candidate: Candidate): Depl
   return {
     id: last + 1,
     candidate,
-    trigger: isPromoted(target) ? 'Promotion' : triggerOf(state, before, candidate),
+    trigger:
+      isPromoted(target) || entersBy(state) !== undefined ? 'Promotion' : triggerOf(state, before, candidate),
     startedAt: context.now().toISOString(),
     clusterStartedAt: context.clusterNow().toISOString(),
     install:
@@ -127,20 +130,31 @@ function newDeployment(run: Run, state: TargetState, candidate: Candidate): Depl
     generation: application.metadata.generation,
     deferred: [...(judgementOf(state)?.deferred ?? [])],
     applied: false,
-    ...verifyOf(run, candidate),
+    ...verifyOf(run, state, candidate),
+    ...promotedBy(state),
   };
 }
 
-/** As the policy is now. What failed there is the same under another name. */
+/** As the policy is now. What failed there is the same under another name, but for who has seen that and promotes it. */
 function verifyOf(
   { target: { governance }, context }: Run,
+  state: TargetState,
   { digest }: Candidate,
 ): Pick<Deployment, 'verify'> {
   const rule = governance.is === 'InStage' ? governance.verify : undefined;
   if (rule === undefined) return {};
   const verify = newVerify(rule);
   const isRejected = rejectionOf(context.record.rejected, digest) !== undefined;
-  return { verify: isRejected ? failedVerify(verify, context.now()) : verify };
+  const isFailed = isRejected && entersBy(state) === undefined;
+  return { verify: isFailed ? failedVerify(verify, context.now()) : verify };
+}
+
+/** What a person asked for is acted on once: the record says so with the first write. */
+function promotedBy(state: TargetState): Pick<Deployment, 'promoted'> {
+  const command = entersBy(state);
+  if (command === undefined) return {};
+  const { promotion, uid, by, skipGates } = command;
+  return { promoted: { promotion, uid, by, ...(skipGates.length === 0 ? {} : { skipped: skipGates }) } };
 }
 
 /**

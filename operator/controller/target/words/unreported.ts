@@ -31,7 +31,7 @@ export interface Report {
 /** A deployment under way: begun, or taken up from an earlier process. */
 export interface Begun {
   how: 'begun' | 'takenUp';
-  deployment: Pick<Deployment, 'id' | 'candidate' | 'trigger'>;
+  deployment: Pick<Deployment, 'id' | 'candidate' | 'trigger' | 'promoted'>;
 }
 
 /** What deletions are told as. */

@@ -1,0 +1,81 @@
+/** What the status of a Promotion that a person made says. Pure. */
+
+import { STATUS_LIMITS } from '../../api/v1alpha1/application-status.ts';
+import { cut } from '../../api/v1alpha1/bound-status.ts';
+import { setConditions } from '../../api/v1alpha1/conditions.ts';
+import { isFinished, PROMOTION_LIMITS, type PromotionStatus } from '../../api/v1alpha1/promotion.ts';
+import { secondTime } from '../../kube/times.ts';
+import type { BlockedBy } from '../../promote/gate.ts';
+import { shortRevision } from '../candidate/revision.ts';
+import type { CommandAnswer } from '../target/commands-view.ts';
+import { judgementsOf } from './promotion-of.ts';
+
+/** @param before what it says now. @param now by the clock at home */
+export function statusAfter(
+  before: PromotionStatus,
+  { phase, message, blockedBy = [], candidate, changes, deployment, previous, command }: CommandAnswer,
+  now: Date,
+): PromotionStatus {
+  const { message: _, blockedBy: __, ...rest } = before;
+  const waits = blockedBy.slice(0, PROMOTION_LIMITS.blockedBy).map((one) => blocked(one, before, now));
+  const [first] = blockedBy;
+  const text = message === '' ? (first?.message ?? '') : message;
+  return {
+    ...rest,
+    conditions: setConditions(before.conditions ?? [], judgementsOf(phase, text), 1, now.toISOString()),
+    phase,
+    requestedAt: before.requestedAt ?? command.requestedAt.toISOString(),
+    ...(text === '' ? {} : { message: cut(text, STATUS_LIMITS.message) }),
+    ...(waits.length === 0 ? {} : { blockedBy: waits }),
+    ...(candidate === undefined ? {} : deployed(candidate)),
+    ...(changes === undefined ? {} : { changes }),
+    ...(previous === undefined ? {} : { previous: { revision: previous.revision, digest: previous.digest } }),
+    ...(deployment === undefined ? {} : timesOf(deployment)),
+    ...(isFinished(phase) ? { finishedAt: endOf(before, deployment, now) } : {}),
+  };
+}
+
+function timesOf({
+  id,
+  startedAt,
+  outcome,
+  finishedAt,
+}: NonNullable<CommandAnswer['deployment']>): Partial<PromotionStatus> {
+  const isDeployed = outcome === 'Succeeded' && finishedAt !== undefined;
+  return { deployment: id, startedAt, ...(isDeployed ? { deployedAt: finishedAt } : {}) };
+}
+
+/** Never before what it is the end of. */
+function endOf(before: PromotionStatus, deployment: CommandAnswer['deployment'], now: Date): string {
+  return before.finishedAt ?? deployment?.finishedAt ?? now.toISOString();
+}
+
+function deployed({
+  digest,
+  revision,
+  ref,
+  chart,
+  appVersion,
+}: NonNullable<CommandAnswer['candidate']>): Partial<PromotionStatus> {
+  return {
+    digest,
+    revision,
+    summary: { revision: cut(shortRevision(revision, ref), STATUS_LIMITS.summary) },
+    ...(chart === undefined ? {} : { chart: cut(chart, 96) }),
+    ...(appVersion === undefined ? {} : { appVersion: cut(appVersion, 48) }),
+  };
+}
+
+function blocked(
+  { reason, message, clearsAt }: BlockedBy,
+  before: PromotionStatus,
+  now: Date,
+): NonNullable<PromotionStatus['blockedBy']>[number] {
+  const since = before.blockedBy?.find((one) => one.reason === reason)?.since ?? secondTime(now);
+  return {
+    reason,
+    message: cut(message, STATUS_LIMITS.message),
+    since,
+    ...(clearsAt === undefined ? {} : { clearsAt: secondTime(clearsAt) }),
+  };
+}

@@ -1,0 +1,163 @@
+import { TowpathError } from '../../api/errors.ts';
+import { PROMOTION_LIMITS, type PromotionStatus } from '../../api/v1alpha1/promotion.ts';
+import type { ApplyReason } from '../../manifest/applied.ts';
+import { idOf } from '../../manifest/manifest.ts';
+import type { BlockedBy } from '../../promote/gate.ts';
+import { Quarantine } from '../candidate/quarantine.ts';
+import { type Candidate, candidateKey, type Deployment, type Waiting } from '../record/record.ts';
+import { type CommandedThere, commandedIn } from './commanded.ts';
+import type { CommandAnswer, Promoted } from './commands-view.ts';
+import { Planning } from './planning.ts';
+import type { Run } from './run.ts';
+import { obstacleOf } from './stage.ts';
+import type { TargetState } from './state.ts';
+
+/** Says in the status of each Promotion that a person made about the target what has become of it, at the end of a look. */
+export async function answerCommands(run: Run, state: TargetState): Promise<void> {
+  const { parts, target } = run;
+  const commanded = commandedIn(run);
+  for (const answer of [...ofEnded(commanded), ...ofBegun(run, commanded)])
+    parts.commands.answer(target.name, answer);
+  const { waits, takesBack } = commanded;
+  if (takesBack !== undefined) parts.commands.answer(target.name, tooLate(takesBack));
+  if (waits === undefined) return;
+  if (waits.type === 'Promote') {
+    if (state.promoted?.command.uid !== waits.uid) return;
+    parts.commands.answer(target.name, await ofPromoted(run, state, state.promoted));
+  }
+}
+
+function ofEnded({ ended }: CommandedThere): readonly CommandAnswer[] {
+  return ended.map(({ command, phase, message }) => ({ command, phase, message }));
+}
+
+function ofBegun({ target, context }: Run, { begun }: CommandedThere): readonly CommandAnswer[] {
+  const { ended } = context.record;
+  return begun.map(({ command, deployment, phase }) => {
+    if (deployment === undefined)
+      return {
+        command,
+        phase,
+        message: `Something newer took the place of deployment ${command.deployment} to ${target.environment}.`,
+      };
+    const { id, candidate, message = '' } = deployment;
+    const previous = ended.findLast((one) => one.id < id)?.candidate;
+    return {
+      command,
+      deployment,
+      candidate,
+      phase,
+      message,
+      ...(previous === undefined ? {} : { previous }),
+    };
+  });
+}
+
+function tooLate({ cancel, of }: NonNullable<CommandedThere['takesBack']>): CommandAnswer {
+  return {
+    command: cancel,
+    phase: 'Failed',
+    message: `Promotion ${of.promotion} has its first write, and is taken back by going to what ran before: kubectl towpath rollback ${of.application} ${of.environment}`,
+  };
+}
+
+async function ofPromoted(run: Run, state: TargetState, promoted: Promoted): Promise<CommandAnswer> {
+  const { command, candidate, blockedBy, refusal } = promoted;
+  if (refusal !== undefined) return { command, phase: 'Failed', message: refusal };
+  if (candidate === undefined)
+    return { command, phase: 'Pending', message: '', blockedBy: unknownYet(state) };
+  const kept = run.context.store
+    .candidatesOf(run.target)
+    .find((one) => candidateKey(one) === candidateKey(candidate));
+  const what = kept ?? state.found.wanted?.candidate;
+  const about = {
+    command,
+    ...(what === undefined ? {} : { candidate: what }),
+    ...(await changesOf(run, candidate, what)),
+  };
+  const runs = state.deployment;
+  if (
+    runs !== undefined &&
+    candidateKey(runs.candidate) === candidateKey(candidate) &&
+    runs.outcome !== 'Failed'
+  )
+    return { ...about, ...ofWhatRuns(runs) };
+  if (blockedBy.length > 0) return { ...about, phase: 'Gated', message: '', blockedBy };
+  const { error } = obstacleOf(state) ?? {};
+  if (error instanceof Quarantine)
+    return { ...about, phase: 'Failed', message: `It is refused: ${error.error.message}` };
+  return { ...about, phase: 'Pending', message: '', blockedBy: inTheWay(state) };
+}
+
+function ofWhatRuns({ id, outcome }: Deployment): Pick<CommandAnswer, 'phase' | 'message'> {
+  return outcome === 'Succeeded'
+    ? { phase: 'Succeeded', message: `It runs there already, by deployment ${id}.` }
+    : { phase: 'Superseded', message: `It was on its way there already, by deployment ${id}.` };
+}
+
+function unknownYet(state: TargetState): readonly BlockedBy[] {
+  const way = inTheWay(state);
+  if (way.length > 0) return way;
+  return [
+    {
+      reason: 'Resolving',
+      message: 'What the source has is being found out.',
+      remedy: 'Time',
+      standing: 'Waiting',
+    },
+  ];
+}
+
+/** What is in the way that is no gate: it cannot be placed, seen, read or applied for now. */
+function inTheWay(state: TargetState): readonly BlockedBy[] {
+  const { refusal, settings, found } = state;
+  const suspended = settings.suspended;
+  if (suspended !== undefined)
+    return [
+      { reason: 'Suspended', message: `${suspended} is suspended.`, remedy: 'Person', standing: 'Blocked' },
+    ];
+  const unseen = found.sight !== undefined && found.sight !== 'Seen' ? found.sight.unseen : undefined;
+  const error = refusal ?? unseen ?? obstacleOf(state)?.error;
+  if (!(error instanceof TowpathError)) return [];
+  const { reason, message, remedy } = error;
+  return [{ reason, message, remedy, standing: 'Blocked' }];
+}
+
+/** What a candidate would change of what is there now, by its kept manifests: the API server is not asked. */
+async function changesOf(
+  { context, session }: Run,
+  candidate: Waiting,
+  to: Pick<Candidate, 'revision' | 'chart'> | undefined,
+): Promise<Pick<CommandAnswer, 'changes'>> {
+  const { store, record, signal } = context;
+  const from = record.deployment;
+  const of = `${candidateKey(candidate)} ${from?.id ?? 0} ${from?.outcome ?? ''}`;
+  if (session.changes?.of === of) return { changes: session.changes.changes };
+  const manifests = await store.manifests(record, candidate, signal);
+  if (manifests === undefined) return {};
+  const planning = await Planning.of(context, manifests.objects);
+  const applies = await planning.applies(manifests.objects);
+  const named = (reason: ApplyReason, change: 'Added' | 'Changed') =>
+    applies.filter((one) => one.reason === reason).map(({ manifest }) => ({ change, ...idOf(manifest) }));
+  const [added, changed] = [named('Create', 'Added'), named('Update', 'Changed')];
+  const pruned = planning.leaving().map((object) => ({ change: 'Pruned' as const, ...idOf(object) }));
+  const changes = {
+    added: added.length,
+    changed: changed.length,
+    pruned: pruned.length,
+    objects: [...changed, ...added, ...pruned].slice(0, PROMOTION_LIMITS.changedObjects),
+    ...fromTo('revision', from?.candidate.revision, to?.revision),
+    ...fromTo('chart', from?.candidate.chart, to?.chart),
+  };
+  session.changes = { of, changes };
+  return { changes };
+}
+
+function fromTo(
+  what: 'revision' | 'chart',
+  from: string | undefined,
+  to: string | undefined,
+): Pick<NonNullable<PromotionStatus['changes']>, 'revision' | 'chart'> {
+  if (from === undefined && to === undefined) return {};
+  return { [what]: { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) } };
+}

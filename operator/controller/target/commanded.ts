@@ -1,0 +1,137 @@
+import { environmentOf } from '../../api/v1alpha1/application.ts';
+import { isFinished, type PromotionPhase } from '../../api/v1alpha1/promotion.ts';
+import type { Command } from '../../promote/command.ts';
+import { type Commanded, commandedBy, type Given, NOTHING_COMMANDED } from '../../promote/commands.ts';
+import type { BlockedBy } from '../../promote/gate.ts';
+import { leftAfterSkipping } from '../../promote/skipping.ts';
+import { type Candidate, candidateKey, type Deployment, type Waiting } from '../record/record.ts';
+import type { Promoted } from './commands-view.ts';
+import type { Run } from './run.ts';
+
+interface BegunFor {
+  readonly command: Command;
+  /** Undefined: nothing but the status of the Promotion knows of it. */
+  readonly deployment: Deployment | undefined;
+  readonly phase: PromotionPhase;
+}
+
+/** What persons ask for of the target by now, as its record knows it. */
+export interface CommandedThere extends Commanded {
+  /** For these a deployment was begun. */
+  readonly begun: readonly BegunFor[];
+}
+
+export function commandedIn({
+  parts,
+  target,
+  context,
+}: Pick<Run, 'parts' | 'target' | 'context'>): CommandedThere {
+  const given = parts.commands.given(target.name);
+  if (given.length === 0) return { ...NOTHING_COMMANDED, begun: [] };
+  const { deployment, ended } = context.record;
+  const all = [...ended, ...(deployment === undefined ? [] : [deployment])];
+  const deploymentOf = ({ uid, deployment: id }: Command) =>
+    all.findLast((one) => one.promoted?.uid === uid || (id !== undefined && one.id === id));
+  const begun = given.flatMap((command): BegunFor[] => {
+    const its = deploymentOf(command);
+    if (its !== undefined) return [{ command, deployment: its, phase: phaseOf(its, deployment) }];
+    const isLost = command.deployment !== undefined;
+    return isLost ? [{ command, deployment: undefined, phase: 'Superseded' }] : [];
+  });
+  const placeOf = (command: Command): Given['is'] => {
+    const one = begun.find((its) => its.command === command);
+    if (one === undefined) return 'Waiting';
+    return isFinished(one.phase) ? 'Over' : 'UnderWay';
+  };
+  return { ...commandedBy(given.map((command) => ({ command, is: placeOf(command) }))), begun };
+}
+
+/**
+ * Where a deployment is, as the Promotion of a person says it. @param current what runs, or ran last: what is not that goes
+ * on no longer
+ */
+function phaseOf(deployment: Deployment, current: Deployment | undefined): PromotionPhase {
+  const { outcome, verify } = deployment;
+  const isOver = deployment !== current;
+  if (outcome === undefined) return isOver ? 'Superseded' : 'Deploying';
+  if (verify === undefined || outcome === 'Superseded' || outcome === 'RolledBack') return outcome;
+  if (verify.outcome === undefined) return isOver ? 'Superseded' : 'Verifying';
+  // It is about to be gone back from.
+  const isLeft =
+    verify.outcome === 'Failed' && verify.onFailure === 'Rollback' && verify.wentBack === undefined;
+  return isLeft && !isOver ? 'Verifying' : outcome;
+}
+
+/**
+ * What a person asks to have promoted here, judged at this moment.
+ *
+ * @param all what waits, the wanted candidate among them
+ * @param gatesOf what keeps one of them out
+ */
+export function promotedIn(
+  run: Run,
+  all: readonly Waiting[],
+  wanted: Pick<Candidate, 'id' | 'digest'> | undefined,
+  gatesOf: (one: Waiting) => readonly BlockedBy[],
+): Promoted | undefined {
+  const { waits: command } = commandedIn(run);
+  if (command?.type !== 'Promote') return undefined;
+  const refusal = refusalOf(run, command);
+  if (refusal !== undefined) return { command, blockedBy: [], refusal };
+  const candidate = all.findLast((one) => isNamed(run, command, one)) ?? keptIn(run, command);
+  if (candidate === undefined) {
+    // It may be what is just being found out.
+    if (wanted === undefined) return { command, blockedBy: [] };
+    return { command, blockedBy: [], refusal: unknownIn(run, command) };
+  }
+  if (follows(run) && wanted !== undefined && candidateKey(candidate) !== candidateKey(wanted))
+    return { command, blockedBy: [], refusal: overwritten(run) };
+  return { command, candidate, blockedBy: leftAfterSkipping(gatesOf(candidate), command.skipGates) };
+}
+
+/** Without a policy the source decides what runs, but where a person asks for each sync, or one had it once. */
+function refusalOf({ target, context }: Run, { environment }: Command): string | undefined {
+  const { governance, settings } = target;
+  const isGoverned = governance.is !== 'Free' && governance.is !== 'InNoStage';
+  if (isGoverned || context.record.governed === true || settings.mode === 'Manual') return undefined;
+  return `Environment ${environment} follows its source, since no PromotionPolicy has it in a stage: what was promoted would be overwritten at once. Write a policy, or set spec.sync.mode to Manual.`;
+}
+
+/** Whether what its source has comes there by itself, in a stage that comes after none. */
+function follows({ target: { governance, settings }, context }: Run): boolean {
+  if (governance.is === 'InStage') return governance.after === undefined && governance.behind === undefined;
+  return settings.mode === 'Automatic' || context.record.governed !== true;
+}
+
+function overwritten({ target: { environment } }: Run): string {
+  return `Environment ${environment} follows its source: what is newer there would take the place of what was promoted at once. To go back and stay there, roll back: kubectl towpath rollback.`;
+}
+
+/** Either digest is one of SHA-256, and no two things have the same. */
+function isNamed(run: Run, { candidate, historyID }: Command, one: Pick<Waiting, 'id' | 'digest'>): boolean {
+  if (candidate !== undefined) return one.digest === candidate || one.id === candidate;
+  return historyID !== undefined && one.digest === digestOf(run, historyID);
+}
+
+function digestOf({ application, target, context }: Run, historyID: number): string | undefined {
+  const { deployment, ended } = context.record;
+  if (deployment?.id === historyID) return deployment.candidate.digest;
+  const inRecord = ended.find(({ id }) => id === historyID)?.candidate.digest;
+  const history = environmentOf(application.status, target.environment)?.history ?? [];
+  return inRecord ?? history.find(({ id }) => id === historyID)?.digest;
+}
+
+/** One that ran here before, and is kept. */
+function keptIn(run: Run, command: Command): Waiting | undefined {
+  const { target, context } = run;
+  const kept = context.store.candidatesOf(target).findLast((one) => isNamed(run, command, one));
+  if (kept === undefined) return undefined;
+  const { id, digest } = kept;
+  const asked = context.record.asks?.findLast((one) => one.digest === digest)?.asked ?? '';
+  return { id, digest, asked };
+}
+
+function unknownIn({ target, application }: Run, { candidate, historyID }: Command): string {
+  const what = candidate ?? `deployment ${historyID}`;
+  return `Nothing of that digest waits in environment ${target.environment}, nor is it kept there: ${what}. See what waits: kubectl towpath status ${application.metadata.name} ${target.environment}`;
+}

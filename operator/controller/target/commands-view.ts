@@ -1,0 +1,44 @@
+import type { PromotionPhase, PromotionStatus } from '../../api/v1alpha1/promotion.ts';
+import type { Command } from '../../promote/command.ts';
+import type { BlockedBy } from '../../promote/gate.ts';
+import type { Candidate, Deployment, Waiting } from '../record/record.ts';
+
+/** What a target needs of the Promotions that people make. */
+export interface CommandsView {
+  /**
+   * Those about the target that came to no end yet, in the order in which they were made: of persons who are proven, and
+   * may ask for that. Who asked is told by the way why another one does not count.
+   */
+  given(target: string): readonly Command[];
+  /** Says in its status what became of one; what fails is tried again. */
+  answer(target: string, answer: CommandAnswer): void;
+}
+
+/** What there is to say of a Promotion that a person made. */
+export interface CommandAnswer {
+  readonly command: Command;
+  readonly phase: PromotionPhase;
+  /** A sentence; '': what it waits for says all. */
+  readonly message: string;
+  readonly blockedBy?: readonly BlockedBy[];
+  /** What it would deploy, or did. */
+  readonly candidate?: Pick<Candidate, 'digest' | 'revision' | 'ref' | 'chart' | 'appVersion'>;
+  readonly changes?: PromotionStatus['changes'];
+  /** The deployment that was begun for it, as far as it got; its times are RFC 3339, by the clock at home. */
+  readonly deployment?: Pick<Deployment, 'id' | 'startedAt' | 'outcome' | 'finishedAt'>;
+  /** What ran before that. */
+  readonly previous?: Pick<Candidate, 'digest' | 'revision'>;
+}
+
+/** What a person asks to have promoted, which waits. */
+export interface Promoted {
+  readonly command: Command;
+  /** What that names; undefined: it is not known yet, or it is refused. */
+  readonly candidate?: Waiting;
+  /** What it has to wait for, but for the gates that it skips. */
+  readonly blockedBy: readonly BlockedBy[];
+  /** Why nothing will come of it: a sentence. */
+  readonly refusal?: string;
+}
+
+export const NO_COMMANDS: CommandsView = { given: () => [], answer: () => undefined };

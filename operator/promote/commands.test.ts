@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { PROMOTION_TYPES } from '../api/v1alpha1/promotion.ts';
+import type { Command } from './command.ts';
+import { commandedBy, type Given } from './commands.ts';
+
+function command(promotion: string, type: Command['type'], about?: string): Command {
+  return {
+    uid: promotion,
+    promotion,
+    type,
+    application: 'web',
+    environment: 'prod',
+    requestedAt: new Date(0),
+    by: 'anna',
+    skipGates: [],
+    reason: '',
+    ...(about === undefined ? {} : { about }),
+  };
+}
+
+const waiting = (promotion: string, type: Command['type'], about?: string): Given => ({
+  command: command(promotion, type, about),
+  is: 'Waiting',
+});
+
+function outcome(given: readonly Given[]) {
+  const { waits, takesBack, ended } = commandedBy(given);
+  return {
+    waits: waits?.promotion,
+    takesBack: takesBack?.of.promotion,
+    ended: Object.fromEntries(ended.map((one) => [one.command.promotion, one.phase])),
+  };
+}
+
+/** What an earlier Promote is in, and what comes then. */
+type Row = readonly [before: Given['is'], type: Command['type'], expected: ReturnType<typeof outcome>];
+const TABLE: readonly Row[] = [
+  ...(['Promote', 'Rollback', 'Resume', 'Retry'] as const).flatMap((type): Row[] => [
+    ['Waiting', type, { waits: 'new', takesBack: undefined, ended: { old: 'Superseded' } }],
+    // It ends when the new one is begun: nothing was done for that yet.
+    ['UnderWay', type, { waits: 'new', takesBack: undefined, ended: {} }],
+    ['Over', type, { waits: 'new', takesBack: undefined, ended: {} }],
+  ]),
+  [
+    'Waiting',
+    'Cancel',
+    { waits: undefined, takesBack: undefined, ended: { old: 'Cancelled', new: 'Succeeded' } },
+  ],
+  ['UnderWay', 'Cancel', { waits: undefined, takesBack: 'old', ended: {} }],
+  ['Over', 'Cancel', { waits: undefined, takesBack: undefined, ended: { new: 'Failed' } }],
+];
+
+for (const [before, type, expected] of TABLE)
+  test(`A3, A5: ${type} where an earlier Promote is ${before}`, () => {
+    const old = { command: command('old', 'Promote'), is: before };
+    const about = type === 'Promote' || type === 'Rollback' ? undefined : 'old';
+    assert.deepEqual(outcome([old, waiting('new', type, about)]), expected);
+  });
+
+test('A3: one that waits ends where a newer one was begun, also when that is over', () => {
+  for (const is of ['UnderWay', 'Over'] as const) {
+    const newer = { command: command('newer', 'Promote'), is };
+    assert.deepEqual(outcome([waiting('older', 'Promote'), newer]), {
+      waits: undefined,
+      takesBack: undefined,
+      ended: { older: 'Superseded' },
+    });
+  }
+});
+
+test('A3: a Cancel that waits is no Promotion that another one could cancel, and says so', () => {
+  const given = [waiting('a', 'Cancel', 'b'), waiting('c', 'Cancel', 'a')];
+  assert.deepEqual(outcome(given).ended, { a: 'Failed', c: 'Failed' });
+});
+
+test('A5: who took it back and why is in what is told of it', () => {
+  const { ended } = commandedBy([
+    waiting('old', 'Promote'),
+    { command: { ...command('new', 'Cancel', 'old'), by: 'ben', reason: 'wrong day' }, is: 'Waiting' },
+  ]);
+  assert.match(ended[0]?.message ?? '', /^ben took it back .* Promotion new: wrong day$/);
+});
+
+const sequences = fc
+  .array(
+    fc.record({
+      type: fc.constantFrom(...PROMOTION_TYPES),
+      is: fc.constantFrom<Given['is']>('Waiting', 'UnderWay', 'Over'),
+      about: fc.nat({ max: 7 }),
+    }),
+    { maxLength: 8 },
+  )
+  .map((all) =>
+    all.map(
+      ({ type, is, about }, index): Given => ({
+        command: command(
+          `p${index}`,
+          type,
+          type === 'Promote' || type === 'Rollback' ? undefined : `p${about}`,
+        ),
+        // A Cancel is done at once, or waits for what it takes back.
+        is: type === 'Cancel' ? 'Waiting' : is,
+      }),
+    ),
+  );
+
+test('A33: without all that was cancelled, superseded or failed the answer is the same, and each is in one place', () => {
+  fc.assert(
+    fc.property(sequences, (given) => {
+      const { waits, takesBack, ended } = commandedBy(given);
+      const over = new Set(ended.map((one) => one.command));
+      const rest = commandedBy(given.filter((one) => !over.has(one.command)));
+      assert.deepEqual(rest, {
+        ...(waits === undefined ? {} : { waits }),
+        ...(takesBack === undefined ? {} : { takesBack }),
+        ended: [],
+      });
+      assert.equal(over.size, ended.length, 'nothing ends twice');
+      for (const { command: one, is } of given) {
+        const places = [over.has(one), one === waits, one === takesBack?.cancel, is !== 'Waiting'];
+        assert.equal(places.filter(Boolean).length, 1, one.promotion);
+      }
+    }),
+  );
+});
+
+test('A3: what waits is the newest of all that were not taken back', () => {
+  fc.assert(
+    fc.property(sequences, (given) => {
+      const { waits, ended } = commandedBy(given);
+      if (waits === undefined) return;
+      const at = given.findIndex((one) => one.command === waits);
+      const newer = given.slice(at + 1).filter((one) => one.command.type !== 'Cancel');
+      assert.ok(
+        newer.every((one) => ended.some((end) => end.command === one.command && end.phase === 'Cancelled')),
+      );
+    }),
+  );
+});

@@ -1,0 +1,34 @@
+/** What of the gates is left for a candidate that a person promotes. Pure. */
+
+import type { SkippableGate } from '../api/v1alpha1/promotion.ts';
+import type { BlockedBy } from './gate.ts';
+
+/** Which gate a reason is of; what is not here nobody passes by. */
+const GATE_OF: Readonly<Record<string, SkippableGate>> = {
+  Soak: 'soak',
+  OutsideWindow: 'windows',
+  WindowInvalid: 'windows',
+  AwaitingApproval: 'approvals',
+  Rejected: 'approvals',
+  AdmissionPolicyMissing: 'approvals',
+  ApprovalsUnknown: 'approvals',
+  Checks: 'checks',
+  Frozen: 'freeze',
+  Order: 'order',
+  StageEmpty: 'order',
+};
+
+/**
+ * What keeps a candidate out that a person promotes: all but the gates that are skipped, and what is there so that
+ * nothing enters by itself.
+ */
+export function leftAfterSkipping(
+  blockedBy: readonly BlockedBy[],
+  skipGates: readonly SkippableGate[],
+): readonly BlockedBy[] {
+  return blockedBy.filter((one) => {
+    if (one.untilPromoted === true) return false;
+    const gate = GATE_OF[one.reason];
+    return gate === undefined || !skipGates.includes(gate);
+  });
+}

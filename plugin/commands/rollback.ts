@@ -1,0 +1,74 @@
+import { type EnvironmentStatus, environmentOf } from '../../operator/api/v1alpha1/application.ts';
+import { environmentsOf, keyOf, readApplication } from '../application.ts';
+import { CommandError, EXIT, type ExitCode } from '../exit-codes.ts';
+import { promotionsOf } from '../promotion.ts';
+import type { Command, Context } from './command.ts';
+import { warnIfNobodyLeads } from './nobody-leads.ts';
+import { reasonOf, tell } from './promote.ts';
+
+export const rollback: Command = {
+  usage: 'rollback APP ENV [--to ID]',
+  words: [2, 2],
+  flags: ['to', 'reason', 'output', 'operator-namespace'],
+  summary: 'Goes back to what ran there before, and stays there until kubectl towpath resume.',
+  notes: [
+    '--to ID: what that deployment deployed, as kubectl towpath history lists them; without it the last that succeeded',
+    'before what runs. It waits for no gate. --reason TEXT: why, for those who read it later.',
+  ],
+  run: async (context) => {
+    const { kubectl, words, flags } = context;
+    const [name = '', environment = ''] = words;
+    const application = await readApplication(kubectl, name);
+    environmentsOf(application, environment);
+    const entry = environmentOf(application.status, environment);
+    const historyID =
+      flags.to === undefined ? before(keyOf(application), environment, entry) : idOf(flags.to, entry);
+    await warnIfNobodyLeads(context);
+    return tell(context, {
+      type: 'Rollback',
+      application: name,
+      environment,
+      historyID,
+      ...reasonOf(context),
+    });
+  },
+};
+
+function before(key: string, environment: string, entry: EnvironmentStatus | undefined): number {
+  const [runs, ...earlier] = entry?.history ?? [];
+  const last = earlier.find(({ outcome, digest }) => outcome === 'Succeeded' && digest !== runs?.digest);
+  if (last !== undefined) return last.id;
+  throw new CommandError(
+    `There is nothing to go back to: nothing else succeeded in ${environment} of ${key}, as far as its history reaches.`,
+    EXIT.NotAwaited,
+  );
+}
+
+function idOf(text: string, entry: EnvironmentStatus | undefined): number {
+  const ids = (entry?.history ?? []).map(({ id }) => id);
+  const id = Number(text);
+  if (ids.includes(id)) return id;
+  throw new CommandError(
+    `--to=${text} is in no history there; it has ${ids.join(', ') || 'none'}.`,
+    EXIT.Usage,
+  );
+}
+
+/** Lets go of what a rollback holds. */
+export async function resumeHeld(context: Context, name: string, environment: string): Promise<ExitCode> {
+  const { kubectl } = context;
+  const application = await readApplication(kubectl, name);
+  environmentsOf(application, environment);
+  const [hold] = (await promotionsOf(kubectl, name, environment)).filter(
+    ({ spec }) => spec.type === 'Rollback',
+  );
+  const isHeld = environmentOf(application.status, environment)?.sync === 'Held';
+  if (!isHeld || hold === undefined)
+    throw new CommandError(
+      `Nothing holds ${environment} of ${keyOf(application)}. An Application that is suspended: kubectl towpath resume ${name}.`,
+      EXIT.NotAwaited,
+    );
+  await warnIfNobodyLeads(context);
+  const promotion = hold.metadata.name;
+  return tell(context, { type: 'Resume', application: name, environment, promotion, ...reasonOf(context) });
+}

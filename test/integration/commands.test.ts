@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ApiResponse, Person } from '../harness/cluster.ts';
+import {
+  ANNA,
+  BEN,
+  CARL,
+  configMap,
+  installPromotionPolicies,
+  newGuardedStage,
+  OLGA,
+  promotionsPath,
+  taken,
+} from '../harness/promotions.ts';
+
+function assertRefused({ status, body }: ApiResponse, words: RegExp): void {
+  assert.ok(status === 403 || status === 422, `${status} ${body}`);
+  assert.match(body, words);
+}
+
+test('S14, A2, A3, A5, A20, A21: what a person promotes enters as far as that person may, the newest counts, and what is taken back leaves nothing', async (t) => {
+  const { stage, policy, prod, inProd, waiting, runs, asked, promote, cancel, until } =
+    await newGuardedStage(t);
+  const { cluster, namespace, repository } = stage;
+  const one = await repository.revParse('main');
+  const first = await waiting(one);
+
+  // Nobody proves who that was.
+  const early = taken(await promote(BEN, first, { skipGates: ['windows'] }));
+  const unproven = await until(early, 'Pending');
+  assert.equal(unproven.status?.blockedBy?.[0]?.reason, 'AdmissionPolicyMissing');
+  await installPromotionPolicies(t, cluster, 'Validating', { name: policy, namespace });
+  await until(early, 'Failed', /make it again/);
+
+  // Feigned, or more than one may.
+  assertRefused(await promote(ANNA, first, { requestedBy: 'ben' }), /spec.requestedBy must be you.*anna/);
+  assertRefused(
+    await promote(ANNA, first, {
+      deployment: { applicationUID: 'x', id: 1, startedAt: '2026-01-01T00:00:00Z' },
+    }),
+    /Only the operator records deployments/,
+  );
+  assertRefused(await promote(ANNA, first, { skipGates: ['windows'] }), /You may not skip gates.*override/);
+  assertRefused(await promote(CARL, first), /You may not promote to environment/);
+  assertRefused(await promote(OLGA, first), /You may not promote to environment/);
+  assertRefused(await asked(ANNA, { type: 'Rollback', candidate: first }), /You may not roll back/);
+  assertRefused(await asked(ANNA, { type: 'Resume', promotion: early }), /You may not roll back or resume/);
+  assertRefused(await asked(ANNA, { type: 'Retry', promotion: early }), /You may not retry/);
+  assertRefused(await cancel(CARL, early), /You may not cancel/);
+  const deployer: Person = { user: `system:serviceaccount:${namespace}:towpath`, groups: ['system:masters'] };
+  assertRefused(await promote(deployer, first), /what a repository brings does not let itself in/);
+  const edit = await cluster.request('PATCH', `${promotionsPath(namespace)}/${early}`, {
+    body: { spec: { skipGates: ['order'] } },
+    contentType: 'application/merge-patch+json',
+  });
+  assertRefused(edit, /cannot change/);
+
+  // What is not skipped is waited for, and says so; the newest counts.
+  const annas = taken(await promote(ANNA, first));
+  const gated = await until(annas, 'Gated');
+  assert.deepEqual(
+    gated.status?.blockedBy?.map(({ reason }) => reason),
+    ['OutsideWindow'],
+  );
+  assert.ok(Date.parse(gated.status?.blockedBy?.[0]?.clearsAt ?? '') > Date.now());
+  assert.deepEqual(gated.status?.changes?.objects, [
+    { change: 'Added', group: '', kind: 'ConfigMap', namespace: prod.namespace, name: 'web' },
+  ]);
+  const bens = taken(await promote(BEN, first, { skipGates: ['windows'], reason: 'it is urgent' }));
+  await until(annas, 'Superseded', new RegExp(`${bens} \\(Promote, by ben\\) took its place`));
+  const done = await until(bens, 'Succeeded');
+  assert.equal(done.status?.revision, one);
+  const [entered] = inProd(await runs(one))?.history ?? [];
+  assert.equal(entered?.trigger, 'Promotion');
+  assert.equal(entered?.id, done.status?.deployment);
+
+  // Taken back before it was begun, also by an operator that was killed meanwhile.
+  const two = await repository.commit(configMap('two'));
+  const second = await waiting(two);
+  const mistaken = taken(await promote(ANNA, second));
+  await until(mistaken, 'Gated');
+  await stage.restart('SIGKILL');
+  const taking = taken(await cancel(OLGA, mistaken));
+  await until(mistaken, 'Cancelled', /^olga took it back/);
+  await until(taking, 'Succeeded');
+  await until(taken(await cancel(ANNA, mistaken)), 'Failed', /There is nothing to take back/);
+  assert.equal(await waiting(two), second);
+  assert.equal(inProd(await stage.get('web'))?.revision, one);
+
+  // What makes no sense says why.
+  await until(taken(await promote(ANNA, first)), 'Succeeded', /runs there already/);
+  await until(taken(await promote(ANNA, `sha256:${'0'.repeat(64)}`)), 'Failed', /waits in environment/);
+});
