@@ -34,6 +34,9 @@ const FLAGS = [
   '--upgrade-definitions',
   '--webhook-host-aliases=git.example.com=127.0.0.1',
   '--managed-cluster-roles=edit,view',
+  '--archive-interval=500ms',
+  '--promotion-history=1',
+  '--archive-size=1',
 ];
 
 const webChart = {
@@ -291,6 +294,41 @@ async function drivePolicy(stage: Stage): Promise<void> {
   });
 }
 
+/** A Promotion whose name is taken, one too many of them, and an archive that has no room. */
+async function driveLedger(stage: Stage, own: string): Promise<void> {
+  const spec = {
+    type: 'Promote',
+    application: 'other',
+    environment: 'default',
+    requestedBy: 'anna',
+    historyID: 1,
+  };
+  const metadata = { name: 'ledger-default-1' };
+  const taken = { apiVersion: 'towpath.dev/v1alpha1', kind: 'Promotion', metadata, spec };
+  // Its definition is being made.
+  await eventually(() => stage.apply(taken).then(() => true), { describe: 'the kind to be served' });
+  await stage.deployed('ledger', { source: { path: 'web' } });
+  const ledger = (...args: string[]) => stage.kubectl('-n', own, ...args);
+  const select = `-l=towpath.dev/ledger=${stage.namespace}`;
+  const first = await eventually(() => ledger('get', 'configmaps', select, '-o', 'name'), {
+    describe: 'the archive to have the first one',
+  });
+  await ledger('patch', first.trim(), '--type=merge', '-p', '{"immutable":true}');
+  const next = await stage.repository.commit({ 'web/values.yaml': 'is: next\n' });
+  await stage.untilReadyAt('ledger', next);
+  await eventually(
+    async () => !(await ledger('get', 'configmaps', select, '-o', 'name')).includes(first.trim()),
+    {
+      describe: 'the oldest of the archive to go',
+    },
+  );
+  const left = ['get', 'promotions', '--field-selector=spec.application=ledger', '-o', 'name'];
+  await eventually(async () => !(await stage.kubectl(...left)).includes('ledger-default-1'), {
+    describe: 'the older Promotion to go',
+  });
+  await stage.kubectl('delete', APPLICATIONS, 'ledger', '--timeout=60s');
+}
+
 /** Of an operator that watches one namespace, and of one that watches all, as the chart does by default. */
 const WATCHING: readonly (readonly [what: string, flags: readonly string[]])[] = [
   ['of one namespace', []],
@@ -341,6 +379,7 @@ for (const [what, watching] of WATCHING)
       const isForAll = watching.length > 0;
       if (isForAll) await driveManagedAccess(t, stage);
       await drivePolicy(stage);
+      await driveLedger(stage, own);
       await driveAll(t, stage, proxy, own, flags);
       const withoutReads = [
         [WATCHED_RIGHTS, isForAll ? '' : stage.namespace],

@@ -6,8 +6,9 @@ import { LABEL_LEDGER } from '../../operator/api/v1alpha1/names.ts';
 import { type Promotion, parsePromotion } from '../../operator/api/v1alpha1/promotion.ts';
 import { CHART } from '../harness/chart.ts';
 import { helm } from '../harness/helm.ts';
-import { fastLease, newStage, type Stage } from '../harness/operator.ts';
+import { fastLease, newStage, type Stage, timesLogged } from '../harness/operator.ts';
 import { newPluginShell } from '../harness/plugin.ts';
+import { isOfLedger, newProxiedStage } from '../harness/proxied-stage.ts';
 import { namespaceFor } from '../harness/use-control-plane.ts';
 import { eventually } from '../harness/wait.ts';
 
@@ -195,4 +196,47 @@ test('A1: nobody takes a Promotion out of the ledger; a namespace goes with fift
   assert.equal(answer.phase, 'Deploying');
   const before = await ask('other', 'prod', '--time=2025-12-31T00:00:00Z');
   assert.match(before.stdout, /nothing yet/);
+});
+
+test('D8: no deployment waits for its record: what cannot be written is told, and written when it can be', async (t) => {
+  const { stage, proxy } = await newProxiedStage(t, { files: configMap('1'), flags: FLAGS });
+  await stage.deployed('web');
+  await archived(stage, 1);
+  const refused = proxy.fail({ method: 'POST', path: /\/promotions$/, fault: { status: 503 } });
+  await deploy(stage, '2');
+  await deploy(stage, '3');
+  assert.equal((await promotionsOf(stage)).length, 1);
+  const told = /A deployment cannot be written down as a Promotion; it goes on all the same/;
+  await eventually(() => timesLogged(stage.operator, told) > 0, { describe: 'the fault to be told' });
+  await stage.operator.stop('SIGKILL');
+  refused.remove();
+  proxy.forget();
+  await stage.restart();
+  const records = await archived(stage, 3);
+  assert.deepEqual(
+    idsOf(records).sort(),
+    [1, 2, 3],
+    'also what the record of the Application knows of no more',
+  );
+  const made = proxy.find({ method: 'POST', path: /\/promotions$/ }).filter(({ status }) => status === 201);
+  assert.equal(made.length, 2);
+});
+
+test('a deployment takes two writes of a Promotion, and none besides at rest', async (t) => {
+  const flags = [...fastLease, '--archive-interval=300ms'];
+  const { stage, proxy } = await newProxiedStage(t, { files: configMap('1'), flags });
+  await stage.deployed('web');
+  await archived(stage, 1);
+  proxy.forget();
+  await deploy(stage, '2');
+  await archived(stage, 2);
+  const writes = proxy.find({ where: (one) => isOfLedger(one) && one.method !== 'GET' });
+  assert.deepEqual(
+    writes.map(({ method, path }) => `${method} ${path.split('/').slice(6).join('/')}`),
+    [
+      'POST promotions',
+      'PATCH promotions/web-default-2/status',
+      `PATCH towpath-ledger.${stage.namespace}.000001`,
+    ],
+  );
 });
