@@ -351,6 +351,7 @@ export class Operator {
     return new Ledger({
       client: this.#home.client,
       log: this.#log,
+      giverOf: (approval) => this.#approvals.giverOf(approval),
       onEnded: (promotion) => this.#keeper.ended(promotion),
       now: () => this.#home.client.now(),
       random: Math.random,

@@ -7,6 +7,7 @@ import {
   environmentOf,
 } from '../../operator/api/v1alpha1/application.ts';
 import type { Approval } from '../../operator/api/v1alpha1/approval.ts';
+import type { Promotion } from '../../operator/api/v1alpha1/promotion.ts';
 import { installPolicies, pathOf, type Said, say } from '../harness/approvals.ts';
 import type { ApiResponse, Person } from '../harness/cluster.ts';
 import { newEnvironment } from '../harness/environments.ts';
@@ -186,6 +187,17 @@ test('S14, A1, A4: what enters was approved by so many persons, each in the own 
     },
     { describe: 'the Approvals to say that they were used' },
   );
+
+  // Who let it in stands in its record: not who was not asked, nor a program.
+  const path = `/apis/towpath.dev/v1alpha1/namespaces/${namespace}/promotions/web-${prod.name}-1`;
+  const recorded = await eventually(
+    async () => {
+      const { status: code, body } = await cluster.request('GET', path);
+      return code === 200 && (JSON.parse(body) as Promotion).status?.approvals;
+    },
+    { describe: 'the record of what entered' },
+  );
+  assert.deepEqual(recorded.map(({ by }) => by).sort(), ['anna', 'ben']);
 
   // What was approved says nothing of what comes next, nor of its own return.
   const two = await repository.commit(configMap('two'));

@@ -115,6 +115,12 @@ export class Approvals implements ApprovalsView {
     return { is: 'Unknown', why: this.#watch.lastError?.message ?? 'they are not listed yet' };
   }
 
+  /** Who gave the one with that uid, and when; undefined where it is not known, or not any more. */
+  giverOf(approval: string): { name: string; by: string; at: Date } | undefined {
+    const known = this.#byKey.get(this.#byUid.get(approval) ?? '');
+    return known && { name: known.name, by: known.decision.by, at: known.decision.at };
+  }
+
   isUnmarked(approval: string): boolean {
     return this.#byKey.get(this.#byUid.get(approval) ?? '')?.isUsed === false;
   }

@@ -27,6 +27,8 @@ const TRIES_WITHOUT_PLACE = 5;
 export interface LedgerOptions {
   client: KubeClient;
   log: Logger;
+  /** Who gave the Approval with that uid. */
+  giverOf(approval: string): { name: string; by: string; at: Date } | undefined;
   /** A Promotion has ended, and says so. */
   onEnded(promotion: Promotion): void;
   now(): Date;
@@ -64,7 +66,8 @@ export class Ledger implements LedgerView {
     return this.#entries.get(target)?.has(deployment) === true;
   }
 
-  note({ name: target }: TargetIdentity, applicationUID: string, { deployment, ended }: TargetRecord): void {
+  note({ name: target }: TargetIdentity, applicationUID: string, record: TargetRecord): void {
+    const { deployment, ended } = record;
     const overtakenAt = deployment?.startedAt;
     for (const [id, entry] of this.#entries.get(target) ?? []) {
       if (id === deployment?.id) continue;
@@ -84,7 +87,13 @@ export class Ledger implements LedgerView {
     const recorded = recordedOf(deployment, { target, applicationUID, previous });
     if (entry !== undefined) update(entry, recorded);
     // What ended before this process knew of it is for who looks for gaps.
-    else if (!isFinished(recorded.phase)) this.record(recorded);
+    else if (!isFinished(recorded.phase)) this.record(this.#approved(recorded, record));
+  }
+
+  #approved(recorded: Recorded, { used = [] }: TargetRecord): Recorded {
+    const its = used.filter(({ deployment, counted }) => counted === true && deployment === recorded.id);
+    const approvals = its.flatMap(({ approval }) => this.#options.giverOf(approval) ?? []);
+    return approvals.length === 0 ? recorded : Object.freeze({ ...recorded, approvals });
   }
 
   /** @param name of its Promotion, where there is one */
@@ -202,9 +211,13 @@ export function isOfPerson({ promoted }: Told): boolean {
 /** It is known to be further. */
 function update(entry: Entry, recorded: Recorded): void {
   if (recorded.phase === entry.recorded.phase) return;
-  const { deployedAt } = entry.recorded;
+  const { deployedAt, approvals } = entry.recorded;
   // What failed later was deployed all the same.
-  entry.recorded = deployedAt === undefined ? recorded : Object.freeze({ deployedAt, ...recorded });
+  entry.recorded = Object.freeze({
+    ...(deployedAt === undefined ? {} : { deployedAt }),
+    ...(approvals === undefined ? {} : { approvals }),
+    ...recorded,
+  });
   entry.wake();
 }
 

@@ -5,11 +5,13 @@ import { type Judgement, setConditions } from '../../api/v1alpha1/conditions.ts'
 import { API_VERSION, LABEL_APPLICATION, LABEL_ENVIRONMENT } from '../../api/v1alpha1/names.ts';
 import {
   isFinished,
+  PROMOTION_LIMITS,
   type Promotion,
   type PromotionPhase,
   type PromotionStatus,
   REQUESTED_BY_OPERATOR,
 } from '../../api/v1alpha1/promotion.ts';
+import { secondTime } from '../../kube/times.ts';
 import { addressOf } from '../../manifest/digest.ts';
 import { shortRevision } from '../candidate/revision.ts';
 import type { Deployed } from '../record/record.ts';
@@ -24,6 +26,8 @@ export interface Recorded {
   readonly trigger: Trigger;
   readonly startedAt: string;
   readonly previous: Pick<Deployed, 'digest' | 'revision'> | undefined;
+  /** By which it entered. */
+  readonly approvals?: readonly { readonly name: string; readonly by: string; readonly at: Date }[];
   readonly phase: PromotionPhase;
   /** When all of it was applied and healthy. */
   readonly deployedAt?: string;
@@ -96,6 +100,7 @@ export function statusOf(recorded: Recorded, now: string): PromotionStatus {
     requestedAt: startedAt,
     startedAt,
     ...(deployedAt === undefined ? {} : { deployedAt }),
+    ...approvalsOf(recorded),
     ...(finishedAt === undefined ? {} : { finishedAt }),
     deployment: id,
     digest,
@@ -105,6 +110,12 @@ export function statusOf(recorded: Recorded, now: string): PromotionStatus {
     ...(appVersion === undefined ? {} : { appVersion: cut(appVersion, 48) }),
     ...(previous === undefined ? {} : { previous: { revision: previous.revision, digest: previous.digest } }),
   };
+}
+
+function approvalsOf({ approvals = [] }: Recorded): Pick<PromotionStatus, 'approvals'> {
+  if (approvals.length === 0) return {};
+  const first = approvals.slice(0, PROMOTION_LIMITS.approvals);
+  return { approvals: first.map(({ name, by, at }) => ({ name, by, at: secondTime(at) })) };
 }
 
 const SAYS: Readonly<Record<PromotionPhase, string>> = {

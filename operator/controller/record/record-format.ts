@@ -142,7 +142,16 @@ const targetSchema = z.strictObject({
   ran: z.array(candidateKeySchema),
   succeeded: candidateKeySchema.exactOptional(),
   handledRequest: hex.exactOptional(),
-  used: z.array(z.strictObject({ approval: z.string(), deployment: count, at: z.string() })).exactOptional(),
+  used: z
+    .array(
+      z.strictObject({
+        approval: z.string(),
+        deployment: count,
+        at: z.string(),
+        counted: z.literal(true).exactOptional(),
+      }),
+    )
+    .exactOptional(),
   ending: z.literal(true).exactOptional(),
   settings: z.string(),
 });

@@ -113,6 +113,8 @@ export interface UsedApproval {
   deployment: number;
   /** When that began. */
   at: string;
+  /** It is one of those that let it in: others were superfluous, or nobody's who was asked. */
+  counted?: true;
 }
 
 /**

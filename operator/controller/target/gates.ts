@@ -26,7 +26,10 @@ export function gatesOf(run: Run, found: Findings): Judged & Pick<TargetState, '
   return {
     ...promotion,
     gatesChangeAt,
-    settles: settledBy(approvalsOf(run, allGates(run.target), found.wanted?.candidate.digest)),
+    settles: settledBy(
+      approvalsOf(run, allGates(run.target), found.wanted?.candidate.digest),
+      run.context.now(),
+    ),
   };
 }
 

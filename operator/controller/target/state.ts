@@ -2,7 +2,8 @@ import type { TowpathError } from '../../api/errors.ts';
 import type { Application } from '../../api/v1alpha1/application.ts';
 import type { AppliedObject } from '../../manifest/applied.ts';
 import type { KeptObject } from '../../plan/plan.ts';
-import type { BlockedBy, Decision } from '../../promote/gate.ts';
+import type { BlockedBy } from '../../promote/gate.ts';
+import type { Settled } from '../../promote/gates/approvals.ts';
 import type { Quarantine } from '../candidate/quarantine.ts';
 import type { Wanted } from '../candidate/wanted.ts';
 import type { WatchedKind } from '../cluster/lost-objects.ts';
@@ -49,7 +50,7 @@ export interface TargetState {
   /** When that may change by itself. */
   readonly gatesChangeAt: Date | undefined;
   /** What persons decided of what is wanted, and is used up when that enters. */
-  readonly settles: readonly Decision[];
+  readonly settles: readonly Settled[];
   /** When another one may enter by itself, whether it is the newest or not. */
   readonly mayEnterAt: Date | undefined;
   /** What a person asks to have promoted here, which waits. */

@@ -112,12 +112,23 @@ test('A5, A9: a yes counts to the instant at which it expires, and it is looked 
   assert.deepEqual(reasons(rejected), ['Rejected'], 'a no does not expire');
 });
 
+test('of what is used up those are told apart that let it in', () => {
+  const program = given('system:serviceaccount:shop:ci');
+  const [earlier, later] = [given('anna', { at: minutesAgo(9) }), given('anna', { at: minutesAgo(5) })];
+  const settled = settledBy(entry({ decisions: [earlier, later, program] }).approvals, NOW);
+  assert.deepEqual(
+    settled.map(({ counts }) => counts),
+    [false, true, false],
+  );
+});
+
 test('S14: without the admission policy nothing counts, and what cannot be seen lets nothing in', () => {
   const decisions = [given('anna'), given('ben')];
   const missing = entry({ decisions, admission: { is: 'Missing', what: 'ValidatingAdmissionPolicy x' } });
   assert.deepEqual(reasons(missing), ['AdmissionPolicyMissing']);
-  assert.deepEqual(settledBy(missing.approvals), []);
-  assert.deepEqual(settledBy(entry({ decisions }).approvals), decisions, 'and with it all are used up');
+  assert.deepEqual(settledBy(missing.approvals, NOW), []);
+  const counting = decisions.map((one) => ({ ...one, counts: true }));
+  assert.deepEqual(settledBy(entry({ decisions }).approvals, NOW), counting, 'and with it all are used up');
   assert.deepEqual(reasons(entry({ decisions, admission: { is: 'Unknown', why: 'No.' } })), [
     'ApprovalsUnknown',
   ]);

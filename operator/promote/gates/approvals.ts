@@ -4,6 +4,9 @@ import type { ApprovalsGate } from '../../api/v1alpha1/gates.ts';
 import { shownDigest } from '../../manifest/digest.ts';
 import type { ApprovalsOf, BlockedBy, Decision, Entry } from '../gate.ts';
 
+/** A decision that is used up, and whether it is one of those that let in what enters. */
+export type Settled = Decision & { readonly counts: boolean };
+
 /** So many persons are named. */
 const NAMED = 3;
 
@@ -16,10 +19,11 @@ export function approvals({ approvals: all, now }: Entry): readonly BlockedBy[] 
  * What is settled where the manifests enter now, and says nothing when they come back: all that was decided of them, also
  * what a newer decision of the same person, or enough others, made superfluous.
  */
-export function settledBy(all: readonly ApprovalsOf[]): readonly Decision[] {
+export function settledBy(all: readonly ApprovalsOf[], now: Date): readonly Settled[] {
   const proven = all.filter(({ admission }) => admission.is === 'Enforced');
   const decisions = proven.flatMap((of) => of.decisions);
-  return [...new Map(decisions.map((one) => [one.uid, one])).values()];
+  const counting = new Set(proven.flatMap((of) => countingOf(of, now).yes.map(({ uid }) => uid)));
+  return [...new Map(decisions.map((one) => [one.uid, { ...one, counts: counting.has(one.uid) }])).values()];
 }
 
 function blockedBy(of: ApprovalsOf, now: Date): BlockedBy | undefined {

@@ -71,7 +71,15 @@ function noteUsed(
   record: TargetRecord,
 ): void {
   const unmarked = (record.used ?? []).filter(({ approval }) => parts.approvals.isUnmarked(approval));
-  const used = [...unmarked, ...settles.map(({ uid }) => ({ approval: uid, deployment: id, at: startedAt }))];
+  const used = [
+    ...unmarked,
+    ...settles.map(({ uid, counts }) => ({
+      approval: uid,
+      deployment: id,
+      at: startedAt,
+      ...(counts ? { counted: true as const } : {}),
+    })),
+  ];
   if (used.length > 0) record.used = used;
   else delete record.used;
 }
