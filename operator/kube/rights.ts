@@ -33,14 +33,14 @@ export const WATCHED_RIGHTS: readonly Right[] = [
   {
     apiGroups: ['towpath.dev'],
     resources: ['approvals'],
-    verbs: ['list', 'watch'],
-    why: 'What people say to manifests that wait.',
+    verbs: ['list', 'watch', 'delete'],
+    why: 'What people say to manifests that wait; deleted are old ones that were used, and no others: the admission policy sees to that.',
   },
   {
     apiGroups: ['towpath.dev'],
     resources: ['approvals/status'],
     verbs: ['patch'],
-    why: 'That a deployment entered by it; none is made, changed or deleted.',
+    why: 'That a deployment entered by it; none is made or changed.',
   },
   {
     apiGroups: ['towpath.dev'],

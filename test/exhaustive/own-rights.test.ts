@@ -327,6 +327,21 @@ async function driveLedger(stage: Stage, own: string): Promise<void> {
     describe: 'the older Promotion to go',
   });
   await stage.kubectl('delete', APPLICATIONS, 'ledger', '--timeout=60s');
+
+  // After a start Approvals that were used are looked through, too.
+  const digest = `sha256:${'0'.repeat(64)}`;
+  const said = { application: 'web', environment: 'prod', digest, decision: 'Approve', by: 'anna' };
+  for (const name of ['first', 'second']) {
+    const approval = { apiVersion: 'towpath.dev/v1alpha1', kind: 'Approval', metadata: { name }, spec: said };
+    await eventually(() => stage.apply(approval).then(() => true), { describe: 'the kind to be served' });
+    const status = JSON.stringify({ status: { enteredAt: '2026-11-29T12:00:00Z' } });
+    await stage.kubectl('patch', 'approval', name, '--subresource=status', '--type=merge', '-p', status);
+  }
+  await stage.restart('SIGTERM');
+  const approvals = ['get', 'approvals', '-o', 'name'];
+  await eventually(async () => (await stage.kubectl(...approvals)).trim().split('\n').length === 1, {
+    describe: 'the older Approval to go',
+  });
 }
 
 /** Of an operator that watches one namespace, and of one that watches all, as the chart does by default. */

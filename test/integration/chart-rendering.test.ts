@@ -499,6 +499,7 @@ test("S15: the operator's own roles have no wildcard, and write nothing but its 
     },
     { resources: ['applications'], verbs: ['get', 'list', 'watch', 'patch'] },
     { resources: ['applications/status'], verbs: ['patch'] },
+    { resources: ['approvals'], verbs: ['list', 'watch', 'delete'] },
     { resources: ['approvals/status'], verbs: ['patch'] },
     { resources: ['promotions'], verbs: ['get', 'list', 'watch', 'create', 'delete'] },
     { resources: ['promotions/status'], verbs: ['patch'] },

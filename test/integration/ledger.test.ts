@@ -46,6 +46,22 @@ async function archiveOf({ cluster, namespace }: Stage, own = namespace): Promis
 
 const idsOf = (records: readonly LedgerRecord[]) => records.map(({ deployment }) => deployment);
 
+/** Approvals that were used one after the other, and one that was not. */
+async function useApprovals({ cluster, namespace }: Stage, count: number): Promise<void> {
+  const path = `/apis/towpath.dev/v1alpha1/namespaces/${namespace}/approvals`;
+  const digest = `sha256:${'0'.repeat(64)}`;
+  const spec = { application: 'web', environment: 'prod', digest, decision: 'Approve', by: 'anna' };
+  for (let index = 0; index <= count; index += 1) {
+    const metadata = { name: `approval-${count - index}` };
+    const body = { apiVersion: 'towpath.dev/v1alpha1', kind: 'Approval', metadata, spec };
+    assert.equal((await cluster.request('POST', path, { body })).status, 201);
+    if (index === count) return;
+    const status = { enteredAt: `2026-11-29T12:00:0${index}Z` };
+    const contentType = 'application/merge-patch+json';
+    await cluster.request('PATCH', `${path}/${metadata.name}/status`, { body: { status }, contentType });
+  }
+}
+
 /** Pushes a version and waits until it runs. */
 async function deploy(stage: Stage, version: string): Promise<string> {
   const revision = await stage.repository.commit(configMap(version));
@@ -86,6 +102,7 @@ test('each deployment is a Promotion, the last ones stay, and all are in the arc
     assert.match(stdout, /web-default-1 +web +default +main@\w{7} +Succeeded +towpath:Commit +\d+s +\d+s/);
   });
 
+  await useApprovals(stage, 4);
   await t.test('D7, D8: killed while one is under way, it is recorded once and to its end', async () => {
     await stage.operator.stop('SIGKILL');
     const pushed = await stage.repository.commit(configMap('2'));
@@ -96,6 +113,13 @@ test('each deployment is a Promotion, the last ones stay, and all are in the arc
     const records = await archived(stage, 2);
     assert.deepEqual(idsOf(records), [1, 2]);
     assert.equal(records[1]?.previous?.revision, revision);
+  });
+
+  await t.test('A23: of used Approvals the last ones stay, and all that were not used', async () => {
+    const left = async () =>
+      (await stage.kubectl('get', 'approvals', '-o', 'name')).trim().split('\n').sort().join(' ');
+    const kept = [0, 1, 2].map((index) => `approval.towpath.dev/approval-${index}`).join(' ');
+    await eventually(async () => (await left()) === kept, { describe: 'the older Approvals to go' });
   });
 
   await t.test('A23: of each target the last ones stay, and what went is in the archive', async () => {

@@ -8,11 +8,11 @@
 - apiGroups: ["towpath.dev"]
   resources: [applications/status]
   verbs: [patch]
-# What people say to manifests that wait.
+# What people say to manifests that wait; deleted are old ones that were used, and no others: the admission policy sees to that.
 - apiGroups: ["towpath.dev"]
   resources: [approvals]
-  verbs: [list, watch]
-# That a deployment entered by it; none is made, changed or deleted.
+  verbs: [list, watch, delete]
+# That a deployment entered by it; none is made or changed.
 - apiGroups: ["towpath.dev"]
   resources: [approvals/status]
   verbs: [patch]

@@ -13,6 +13,7 @@ import type { Archive } from './archive.ts';
 import { type Gap, gapsOf, lostOf } from './gaps.ts';
 import { type Ledger, PROMOTIONS } from './ledger.ts';
 import { surplusOf, targetIn } from './retention.ts';
+import { trimApprovals } from './used-approvals.ts';
 
 /** Between two looks at all Promotions: what one leader left undone the next one finds with its first. */
 const SWEEP_MS = 24 * 60 * 60_000;
@@ -184,7 +185,7 @@ export class LedgerKeeper {
 
   /** Page by page, in which namespaces come one after the other: no more than one of them is in memory. */
   async #sweep(signal: AbortSignal): Promise<void> {
-    const { client, namespace, keys, slices } = this.#options;
+    const { client, namespace, keys, keep, slices } = this.#options;
     const path = { resource: PROMOTIONS, ...(namespace === '' ? {} : { namespace }) };
     const keysIn = Map.groupBy(keys(), namespaceOf);
     const one = { namespace: '', promotions: [] as Promotion[] };
@@ -211,6 +212,7 @@ export class LedgerKeeper {
     }
     await endOfOne();
     for (const [name, its] of [...keysIn]) await this.#sweepNamespace(name, its, [], signal);
+    await trimApprovals(client, { namespace, keep, signal });
   }
 
   async #sweepNamespace(
