@@ -14,6 +14,7 @@ import {
   MOST_TRIES,
   nextCheck,
   standingOf,
+  verdictOf,
 } from './checks.ts';
 
 const NOW = new Date('2026-11-29T10:00:00Z');
@@ -130,6 +131,24 @@ test('a run is looked at again at its deadline, and one that could not run when 
   assert.deepEqual(nextCheck([SMOKE], known(ended('CouldNotRun'))), later(15));
   assert.equal(nextCheck([SMOKE], known(ended('Passed'))), undefined);
   assert.equal(nextCheck([SMOKE], known(ended('Failed'))), undefined);
+});
+
+test('A6: what verifies has failed with one check that failed, passed with all, and else is not decided', () => {
+  const load = { ...SMOKE, name: 'load' };
+  const wanted = [SMOKE, load];
+  const of = (...runs: readonly CheckRun[]) => verdictOf(wanted, DIGEST, known(...runs)).is;
+  const loaded = { check: 'load' };
+  assert.equal(of(ended('Passed'), ended('Passed', loaded)), 'Passed');
+  assert.equal(of(ended('Passed')), 'Unfinished');
+  assert.equal(of(ended('Passed'), { ...BEGUN, ...loaded }), 'Unfinished');
+  assert.equal(of({ ...BEGUN, ...loaded }, ended('Failed')), 'Failed');
+  assert.equal(of(ended('Passed'), ended('CouldNotRun', { ...loaded, tries: 9 })), 'Unfinished');
+  assert.equal(verdictOf(wanted, OTHER, known(ended('Failed'))).is, 'Unfinished');
+  assert.deepEqual(verdictOf([], DIGEST, undefined), { is: 'Passed' });
+  assert.deepEqual(verdictOf([SMOKE], DIGEST, known(ended('Failed'))), {
+    is: 'Failed',
+    why: 'Check smoke failed: exit code 1.',
+  });
 });
 
 /** What happens to the checks of an environment, one thing after the other. */

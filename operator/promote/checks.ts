@@ -64,6 +64,12 @@ export type CheckStanding =
 export const MOST_TRIES = 4;
 const AGAIN = { firstMs: 15_000, longestMs: 300_000 };
 
+/** Each once, where several lists have the same ones. */
+export function together(...lists: readonly (readonly Check[])[]): readonly Check[] {
+  const all = new Map(lists.flat().map((check) => [`${check.name} ${check.template}`, check]));
+  return [...all.values()];
+}
+
 /** The last run of a check; undefined: it was never run with this template. */
 export function runOf(
   runs: readonly CheckRun[],
@@ -175,6 +181,19 @@ function runToBegin(
   if (isAskedAgain) return next;
   const again = againAt(last);
   return again !== undefined && again <= now ? { ...next, tries: tries + 1 } : undefined;
+}
+
+/** What checks say together of the manifests that run: one that failed decides, and one that could not run says nothing. */
+export function verdictOf(
+  wanted: readonly Check[],
+  digest: string,
+  checks: Checks | undefined,
+): { readonly is: 'Passed' | 'Unfinished' } | { readonly is: 'Failed'; readonly why: string } {
+  const runs = wanted.map((check) => (checks?.digest === digest ? runOf(checks.runs, check) : undefined));
+  const failed = runs.find((run) => run?.ended?.outcome === 'Failed');
+  if (failed !== undefined)
+    return { is: 'Failed', why: `Check ${failed.check} failed: ${failed.ended?.why ?? 'it failed'}.` };
+  return { is: runs.every((run) => run?.ended?.outcome === 'Passed') ? 'Passed' : 'Unfinished' };
 }
 
 /** Whether a check is under way, or is tried again by itself: what waits for its end does not wait for ever. */

@@ -24,6 +24,8 @@ export interface Evidence {
   readonly soakedAt?: Date;
   /** The same for what is verified. */
   readonly verifiedAt?: Date;
+  /** A check that has not passed yet, as a sentence says it. */
+  readonly waitsFor?: string;
 }
 
 export interface Candidate {
@@ -154,7 +156,7 @@ function orderGate({ governance }: Pick<Situation, 'governance'>, { evidence }: 
     return [
       {
         reason: 'Order',
-        message: `It has not passed ${whom}${which}.`,
+        message: `It has not passed ${whom}${which}${which.endsWith('.') ? '' : '.'}`,
         standing: 'Waiting',
         ...(unmet?.is === 'Verifies' ? whenVerified(evidence) : { remedy: 'Resource' }),
       },
@@ -237,10 +239,10 @@ function inWords(ms = 0): string {
   return parts.map(([count, unit]) => (count === 0 ? '' : `${count}${unit}`)).join('') || '0s';
 }
 
-function sentenceOf({ environment, is }: Evidence): string {
+function sentenceOf({ environment, is, waitsFor }: Evidence): string {
   switch (is) {
     case 'Verifies':
-      return `environment ${environment} verifies it: it has to stay healthy there for a while`;
+      return `environment ${environment} verifies it: ${waitsFor ?? 'it has to stay healthy there for a while'}`;
     case 'Rejected':
       return `it failed in environment ${environment}, which rejected it`;
     case 'NotHealthy':

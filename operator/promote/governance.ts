@@ -35,12 +35,12 @@ export interface InStage {
   /** The environment of the same stage that is to have it before this one. */
   readonly behind?: string;
   /** What has to become of what entered. */
-  readonly verify?: VerifyRule;
+  readonly verify?: VerifyRule & { readonly checks?: readonly Check[] };
   /** Another stage comes after it, or another environment of the same. */
   readonly isFollowed: boolean;
   /** The longest time for which those that come after it wait until something is healthy here for so long. */
   readonly soakedMs?: number;
-  /** What is run here, for stages after it, and to verify what entered. */
+  /** What is run here for stages after it. */
   readonly checks?: readonly Check[];
 }
 

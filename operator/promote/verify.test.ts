@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import {
+  type CheckVerdict,
   isUndecided,
   newVerify,
   type Verify,
@@ -17,6 +18,10 @@ const TIMEOUT_MS = 300_000;
 
 function seen(how: VerifySeen['how'], seconds: number, gap?: VerifySeen['gap']): VerifySeen {
   return { how, now: at(seconds), timeoutMs: TIMEOUT_MS, ...(gap === undefined ? {} : { gap }) };
+}
+
+function checked(checks: CheckVerdict, seconds: number): VerifySeen {
+  return { ...seen('Healthy', seconds), checks };
 }
 
 /** Deployed at the beginning, and to be healthy for ten minutes. */
@@ -43,6 +48,10 @@ const TABLE: readonly [string, Verify, Verify['outcome']][] = [
     'Failed',
   ],
   ['… not quite', after(seen('ComingUp', 300), seen('ComingUp', 599)), undefined],
+  ['healthy for long enough, and a check has not ended', after(checked('Unfinished', 600)), undefined],
+  ['… which passes later', after(checked('Unfinished', 600), checked('Passed', 700)), 'Passed'],
+  ['a check that passed, and not healthy for long enough', after(checked('Passed', 300)), undefined],
+  ['a check that failed, at once', after(checked('Failed', 300)), 'Failed'],
   [
     'it cannot be seen for a day: that is no fault of it',
     after(seen('OutOfSight', 300), seen('OutOfSight', 86_400)),

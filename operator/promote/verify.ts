@@ -27,10 +27,15 @@ export interface Verify extends VerifyRule {
   readonly wentBack?: 'Impossible';
 }
 
+/** What checks say of what entered. */
+export type CheckVerdict = 'Passed' | 'Failed' | 'Unfinished';
+
 export interface VerifySeen {
   /** `OutOfSight`: it cannot be seen, or somebody changed it. `Broken`: it is Degraded, or Missing. */
   readonly how: 'Healthy' | 'ComingUp' | 'Broken' | 'OutOfSight';
   readonly now: Date;
+  /** Absent: none are wanted. */
+  readonly checks?: CheckVerdict;
   /** So long it may take to come up once more. */
   readonly timeoutMs: number;
   /** Present at the first look of a process: until when one before it looked. Unknown where none is known to have. */
@@ -57,13 +62,13 @@ export function failedVerify({ since: _, comingUpSince: __, ...verify }: Verify,
 }
 
 /** What is known after a look at what is deployed; the very same where nothing is to be written. */
-export function verifyAfter(before: Verify, { how, now, timeoutMs, gap }: VerifySeen): Verify {
+export function verifyAfter(before: Verify, { how, now, checks, timeoutMs, gap }: VerifySeen): Verify {
   if (before.outcome !== undefined) return before;
-  if (how === 'Broken') return failedVerify(before, now);
+  if (how === 'Broken' || checks === 'Failed') return failedVerify(before, now);
   const { since: _, comingUpSince, ms: __, ...rule } = before;
   const counted = countedAfter(before, how, now, gap);
   const left = rule.forMs - healthyMs(counted, now);
-  if (how === 'Healthy' && left <= 0)
+  if (how === 'Healthy' && left <= 0 && checks !== 'Unfinished')
     return { ...rule, ms: rule.forMs, outcome: 'Passed', endedAt: now.toISOString() };
   const { ms, since } = counted;
   const after = { ...rule, ms, ...(since === undefined ? {} : { since }) };

@@ -64,6 +64,26 @@ async function check(
   });
 }
 
+/** A policy of which a check verifies what entered staging. */
+async function verifying({ stage, staging, prod }: Checked, name: string, pod: Pod): Promise<void> {
+  await stage.apply({
+    apiVersion: 'towpath.dev/v1alpha1',
+    kind: 'PromotionPolicy',
+    metadata: { name },
+    spec: {
+      selector: { matchLabels: { app: name } },
+      stages: [
+        {
+          name: 'staging',
+          environments: [staging.name],
+          verify: { checks: [{ name: 'smoke', job: { spec: { template: template(pod) } } }] },
+        },
+        { name: 'prod', after: ['staging'], environments: [prod.name] },
+      ],
+    },
+  });
+}
+
 async function application({ stage, staging, prod }: Checked, name: string): Promise<void> {
   await stage.apply({
     apiVersion: 'towpath.dev/v1alpha1',
@@ -138,7 +158,7 @@ async function endPod({ stage, staging }: Checked, job: Job, phase: 'Succeeded' 
 }
 
 test('checks of a PromotionPolicy, run in the stage before', async (t) => {
-  const names = ['good', 'bad', 'kept', 'odd', 'busy'];
+  const names = ['good', 'bad', 'kept', 'odd', 'back', 'busy'];
   const stage = await newStage(t, {
     flags: fastLease,
     files: Object.assign({}, ...names.map((name) => files(name, '1'))),
@@ -155,6 +175,10 @@ test('checks of a PromotionPolicy, run in the stage before', async (t) => {
   );
   await run('D7, A18: the operator is killed while one runs, which is made once and counts', killed);
   await run('A6: one that could not be made is no failure, and is told with why', couldNotRun);
+  await run(
+    'D12: one that verifies what entered rolls back where it fails, and later stages do not get that',
+    verifies,
+  );
   await run(
     'A17: staging stays on what is checked; what is newer follows, and then the check of that',
     stays,
@@ -230,6 +254,39 @@ async function couldNotRun(checked: Checked): Promise<void> {
   assert.ok(gate?.clearsAt !== undefined, 'it is tried again');
   await check(checked, 'odd', template('completes'));
   await runs(checked, prod, 'odd', '1');
+}
+
+async function verifies(checked: Checked): Promise<void> {
+  const { stage, staging, prod } = checked;
+  await verifying(checked, 'back', 'runs');
+  await application(checked, 'back');
+  const first = await jobOf(checked, 'back');
+  await stage.until(
+    'back',
+    ({ status }) => {
+      const [gate] = environmentOf(status, prod.name)?.blockedBy ?? [];
+      return gate?.reason === 'Order' && /verifies it: Check smoke runs/.test(gate.message);
+    },
+    'prod to wait for what is verified',
+  );
+  await endPod(checked, first, 'Succeeded');
+  await runs(checked, prod, 'back', '1');
+  const next = await stage.repository.commit(files('back', '2'));
+  await runs(checked, staging, 'back', '2');
+  const second = await jobOf(checked, 'back', first);
+  await endPod(checked, second, 'Failed');
+  await runs(checked, staging, 'back', '1');
+  const after = await stage.until(
+    'back',
+    ({ status }) =>
+      environmentOf(status, staging.name)?.history?.[0]?.trigger === 'Rollback' &&
+      environmentOf(status, staging.name)?.blockedBy?.[0]?.reason === 'Rejected',
+    'staging to be gone back, and to say that it rejects the second',
+  );
+  const failed = environmentOf(after.status, staging.name)?.history?.[1];
+  assert.deepEqual([failed?.revision, failed?.outcome], [next, 'RolledBack']);
+  assert.match(failed?.message ?? '', /Check smoke failed: .*exit code 3/);
+  await runs(checked, prod, 'back', '1');
 }
 
 async function stays(checked: Checked): Promise<void> {

@@ -59,6 +59,9 @@ const stageSchema = z.object({
         'How long what entered has to be healthy there, from when it is deployed. What is Degraded or Missing in that time failed, and what does not become healthy within spec.sync.timeout of the Application.',
         '1s',
         '720h',
+      ).exactOptional(),
+      checks: checksField(
+        'Jobs that are run there for what entered, once it is deployed, Synced and Healthy, and have to succeed.',
       ),
       onFailure: z
         .enum(['Rollback', 'Keep'])
@@ -86,6 +89,14 @@ const stagesSchema = ruled(
     holds: (stages: Stages) =>
       stages.every(({ after = [] }, index) =>
         after.every((name) => stages.slice(0, index).some((stage) => stage.name === name)),
+      ),
+  },
+  {
+    rule: 'self.all(s, !has(s.verify) || has(s.verify.for) || has(s.verify.checks))',
+    message: 'verify needs for, checks or both',
+    holds: (stages: Stages) =>
+      stages.every(
+        ({ verify }) => verify === undefined || verify.for !== undefined || verify.checks !== undefined,
       ),
   },
   {

@@ -15,12 +15,6 @@ export function checksOf(specs: readonly CheckSpec[] = []): readonly Check[] {
   });
 }
 
-/** Each once, where several lists have the same ones. */
-export function together(...lists: readonly (readonly Check[])[]): readonly Check[] {
-  const all = new Map(lists.flat().map((check) => [`${check.name} ${check.template}`, check]));
-  return [...all.values()];
-}
-
 function checkOf({ name, job, validFor }: CheckSpec): Check {
   return Object.freeze({
     name,

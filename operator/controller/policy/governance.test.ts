@@ -225,6 +225,21 @@ test('checks of stages are run in the stage before them, each once where two sta
   assert.ok(after.is === 'InStage' && after.after?.checks?.[0]?.template !== smoke.template);
 });
 
+test('what entered is verified by time, by checks, or by both', () => {
+  const verified = (verify: object) => {
+    const stages = [{ name: 'staging', environments: ['staging'], verify }];
+    const of = governanceIn(application([{ name: 'staging' }]), 'staging', [policy('v', {}, stages)]);
+    return of.is === 'InStage' ? of : undefined;
+  };
+  const both = verified({ for: '10m', checks: [check('smoke')], onFailure: 'Keep' });
+  assert.equal(both?.verify?.forMs, 600_000);
+  assert.equal(both.verify.checks?.[0]?.name, 'smoke');
+  const alone = verified({ checks: [check('smoke')] });
+  assert.deepEqual([alone?.verify?.forMs, alone?.verify?.onFailure], [0, 'Rollback']);
+  assert.equal(alone?.soakedMs, undefined);
+  assert.throws(() => verified({ onFailure: 'Keep' }), /verify needs for, checks or both/);
+});
+
 test('a policy tells of a check that could never run', () => {
   const reasonOf = (template: object) => {
     const one = policy('checked', {}, checkedStages([check('smoke', template)]));

@@ -1,8 +1,9 @@
 import type { Application } from '../../api/v1alpha1/application.ts';
 import { parseDuration } from '../../api/v1alpha1/duration.ts';
 import type { PolicyStage, PromotionPolicy } from '../../api/v1alpha1/promotion-policy.ts';
+import { together } from '../../promote/checks.ts';
 import { FREE, type Governance, type InStage } from '../../promote/governance.ts';
-import { checksOf, together } from './checks.ts';
+import { checksOf } from './checks.ts';
 
 type Labelled = { readonly metadata: Pick<Application['metadata'], 'labels'> };
 type Promoted = Labelled & Pick<Application, 'spec'>;
@@ -79,15 +80,17 @@ function inLine(
 
 function verifyOf({ verify }: PolicyStage): Pick<InStage, 'verify'> {
   if (verify === undefined) return {};
-  return { verify: { forMs: parseDuration(verify.for), onFailure: verify.onFailure } };
+  const forMs = verify.for === undefined ? 0 : parseDuration(verify.for);
+  const { onFailure, checks } = verify;
+  return { verify: { forMs, onFailure, ...(checks === undefined ? {} : { checks: checksOf(checks) }) } };
 }
 
 /** What is verified is waited for by those that come after, as what soaks is. */
 function withVerify(
   { verify }: Pick<InStage, 'verify'>,
-  followed: Pick<InStage, 'behind' | 'isFollowed' | 'soakedMs'>,
-): Pick<InStage, 'behind' | 'isFollowed' | 'soakedMs'> {
-  if (verify === undefined || !followed.isFollowed) return followed;
+  followed: Pick<InStage, 'behind' | 'isFollowed' | 'soakedMs' | 'checks'>,
+): Pick<InStage, 'behind' | 'isFollowed' | 'soakedMs' | 'checks'> {
+  if (verify === undefined || verify.forMs === 0 || !followed.isFollowed) return followed;
   return { ...followed, soakedMs: Math.max(followed.soakedMs ?? 0, verify.forMs) };
 }
 

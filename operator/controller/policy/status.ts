@@ -66,11 +66,12 @@ function mistakeIn(
       'PolicyContested',
       `Another PromotionPolicy selects ${named(contested)}, too: change labels or a selector, so that one does. Nothing new is deployed there until then.`,
     );
-  for (const { name, gates } of policy.spec.stages) {
+  for (const { name, gates, verify } of policy.spec.stages) {
     const field = `spec.stages[${name}].gates`;
     const fault =
       gatesFault(`Stage ${name}`, field, gates) ??
-      checksFault(`Stage ${name}`, `${field}.checks`, gates?.checks);
+      checksFault(`Stage ${name}`, `${field}.checks`, gates?.checks) ??
+      checksFault(`Stage ${name}`, `spec.stages[${name}].verify.checks`, verify?.checks);
     if (fault !== undefined) return fault;
   }
   for (const { name, environments } of policy.spec.stages) {

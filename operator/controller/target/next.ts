@@ -159,9 +159,12 @@ function isVerifying({ deployment }: TargetState): boolean {
   return deployment?.outcome !== undefined && isUndecided(deployment.verify);
 }
 
-function endOfVerify({ deployment, settings, found }: TargetState): Date | undefined {
+function endOfVerify({ deployment, settings, found, now }: TargetState): Date | undefined {
   // Before it was looked at, it is not known whether it goes on.
-  return found.isHealthNoted === true ? verifyEndsAt(deployment?.verify, settings.timeoutMs) : undefined;
+  if (found.isHealthNoted !== true) return undefined;
+  const end = verifyEndsAt(deployment?.verify, settings.timeoutMs);
+  // What is healthy for long enough waits for checks, whose end wakes it.
+  return end === undefined || end <= now ? undefined : end;
 }
 
 function soonest(...times: (Date | undefined)[]): Date | undefined {

@@ -15,7 +15,7 @@ import { verifyEndsAt } from '../../promote/verify.ts';
 import { candidateKey, type TargetRecord, type Waiting } from '../record/record.ts';
 import type { Target } from '../record/target.ts';
 import { cameTo } from '../record/waiting.ts';
-import { awaitFresh, checksFor, staysOnWhatIsChecked } from './checks/gates.ts';
+import { awaitFresh, checksFor, staysOnWhatIsChecked, unmetToVerify } from './checks/gates.ts';
 import { promotedIn } from './commanded.ts';
 import type { Promoted } from './commands-view.ts';
 import type { Shown } from './evidence.ts';
@@ -156,9 +156,10 @@ function staysOnWhatSoaks({ parts, target, context }: Run, digest: string | unde
   return [staysOn({ policy, environment, soakedMs, until: new Date(end > now ? end : latest) })];
 }
 
-/** Whether checks are run there for others. */
+/** Whether checks are run there, for others or to verify what entered. */
 export function wantsChecks({ governance }: Pick<Target, 'governance'>): boolean {
-  return governance.is === 'InStage' && governance.checks !== undefined;
+  if (governance.is !== 'InStage') return false;
+  return governance.checks !== undefined || governance.verify?.checks !== undefined;
 }
 
 /** Whether another environment waits with what runs here. */
@@ -192,7 +193,8 @@ function inOrder(
 }
 
 /** What the environments show of what was asked for that are to have it before: of the stage before, or one of the same. */
-function evidenceFor({ parts, target, context }: Run, asked: string): readonly Shows[] {
+function evidenceFor(run: Run, asked: string): readonly Shows[] {
+  const { parts, target, context } = run;
   const { governance } = target;
   if (governance.is !== 'InStage') return [];
   const { after, behind } = governance;
@@ -200,7 +202,7 @@ function evidenceFor({ parts, target, context }: Run, asked: string): readonly S
   const of = (environment: string, soakMs: number): Shows => {
     const record = records.find((one) => one.target.environment === environment);
     const is = shows(record, parts.evidence.of(target, environment), asked);
-    if (is === 'Verifies') return { environment, is, ...verified(record) };
+    if (is === 'Verifies') return { environment, is, ...verified(run, environment, record) };
     return { environment, ...soaked(is, record, soakMs, context.now()) };
   };
   // It entered there when it had passed the stage before, which may have gone on since.
@@ -224,7 +226,13 @@ function soaked(
 }
 
 /** When, if it goes on as it is. */
-function verified(record: TargetRecord | undefined): Pick<Shows, 'verifiedAt'> {
+function verified(
+  run: Run,
+  environment: string,
+  record: TargetRecord | undefined,
+): Pick<Shows, 'verifiedAt' | 'waitsFor'> {
+  const unmet = record && unmetToVerify(run, environment, record);
+  if (unmet !== undefined) return { waitsFor: unmet };
   const { verify } = record?.deployment ?? {};
   if (verify?.since === undefined) return {};
   // What comes up is waited for by who looks after it.

@@ -10,8 +10,12 @@ import {
   nextCheck,
   runOf,
   standingOf,
+  together,
 } from '../../../promote/checks.ts';
 import { checks as gateOfChecks } from '../../../promote/gates/checks.ts';
+import type { InStage } from '../../../promote/governance.ts';
+import { isUndecided } from '../../../promote/verify.ts';
+import type { TargetRecord } from '../../record/record.ts';
 import { type CheckSubject, jobOf, logsOf } from '../checks/job.ts';
 import { endJobs, resultNow, seeJobs, startJob } from '../checks/jobs.ts';
 import { kindsOf } from '../deploy-context.ts';
@@ -71,10 +75,19 @@ function checkingOf(run: Run, state: TargetState): Checking | undefined {
   const shown = shownBy(state, healthNow(run, state).state);
   return {
     run,
-    wanted: governance.is === 'InStage' ? (governance.checks ?? []) : [],
+    wanted: governance.is === 'InStage' ? wantedIn(governance, context.record) : [],
     subject: { target, namespace, digest, revision },
     isHealthy: shown.health === 'Healthy' && shown.digest === digest,
   };
+}
+
+/** Those that verify what entered are begun as long as that is not decided. */
+function wantedIn({ checks = [], verify }: InStage, { deployment, checks: known }: TargetRecord) {
+  const isOpen = isUndecided(deployment?.verify);
+  const toVerify = (verify?.checks ?? []).filter(
+    (check) => isOpen || (known !== undefined && runOf(known.runs, check) !== undefined),
+  );
+  return together(checks, toVerify);
 }
 
 /** Those that have not ended as far as it is written down. */

@@ -1,7 +1,9 @@
 import type { HealthState } from '../../../api/v1alpha1/application.ts';
+import { verdictOf } from '../../../promote/checks.ts';
 import { withRejection } from '../../../promote/rejection.ts';
 import { failedVerify, isUndecided, type VerifySeen, verifyAfter } from '../../../promote/verify.ts';
-import { candidateKey, type Deployment } from '../../record/record.ts';
+import { candidateKey, type Deployment, type TargetRecord } from '../../record/record.ts';
+import type { Target } from '../../record/target.ts';
 import { shownBy } from '../promotion.ts';
 import type { Run } from '../run.ts';
 import type { TargetState } from '../state.ts';
@@ -22,12 +24,14 @@ export function noteVerify(
   const { deployment } = record;
   if (deployment?.outcome === undefined || !isUndecided(deployment.verify)) return false;
   const now = context.now();
+  const checked = checkedOf(target, record);
   const verify =
     deployment.outcome === 'Failed'
       ? failedVerify(deployment.verify, now)
       : verifyAfter(deployment.verify, {
           how: seenAs(shownBy(state, live.state).health, live.state),
           now,
+          ...(checked === undefined ? {} : { checks: checked.is }),
           timeoutMs: target.settings.timeoutMs,
           ...(gap === undefined ? {} : { gap }),
         });
@@ -38,7 +42,7 @@ export function noteVerify(
     record.succeeded = candidateKey(deployment.candidate);
     return true;
   }
-  const why = deployment.outcome === 'Failed' ? whyFailed(deployment) : whyUnverified(live);
+  const why = deployment.outcome === 'Failed' ? whyFailed(deployment) : whyUnverified(live, checked);
   record.deployment = { ...record.deployment, outcome: 'Failed', message: why };
   record.rejected = withRejection(record.rejected ?? [], {
     digest: deployment.candidate.digest,
@@ -60,6 +64,14 @@ function whyFailed({ message = 'It was not deployed to its end.' }: Deployment):
   return message;
 }
 
-function whyUnverified({ state, message }: Facts['health']): string {
+/** What the checks of its policy say of it; undefined: it has none, or none any more. */
+function checkedOf({ governance }: Target, { deployment, checks }: TargetRecord) {
+  const wanted = governance.is === 'InStage' ? governance.verify?.checks : undefined;
+  if (wanted === undefined || deployment === undefined) return undefined;
+  return verdictOf(wanted, deployment.candidate.digest, checks);
+}
+
+function whyUnverified({ state, message }: Facts['health'], checked: ReturnType<typeof checkedOf>): string {
+  if (checked?.is === 'Failed') return checked.why;
   return `It did not stay healthy: ${message ?? `it is ${state}.`}`;
 }

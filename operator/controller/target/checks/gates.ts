@@ -7,10 +7,11 @@ import {
   deadlineOf,
   runOf,
   standingOf,
+  together,
 } from '../../../promote/checks.ts';
 import { ENTER_MS, staysOnChecked } from '../../../promote/choose.ts';
 import type { BlockedBy } from '../../../promote/gate.ts';
-import type { CheckShown } from '../../../promote/gates/checks.ts';
+import { type CheckShown, checks as gateOfChecks } from '../../../promote/gates/checks.ts';
 import type { TargetRecord } from '../../record/record.ts';
 import { cameTo } from '../../record/waiting.ts';
 import type { Run } from '../run.ts';
@@ -49,6 +50,23 @@ export function checksFor({ parts, target, context }: Run, asked: string): reado
   });
 }
 
+/** What has not passed yet of the checks that verify what runs in an environment; undefined: nothing. */
+export function unmetToVerify(
+  { parts, target, context }: Run,
+  environment: string,
+  { checks, deployment }: TargetRecord,
+): string | undefined {
+  const place = parts.specifiedTargets(target.application).find((one) => one.environment === environment);
+  if (place === undefined || !('governance' in place) || place.governance.is !== 'InStage') return undefined;
+  const { digest = '' } = deployment?.candidate ?? {};
+  const all = (place.governance.verify?.checks ?? []).map((check) => ({
+    environment,
+    check: check.name,
+    standing: standingOf({ ...check, validForMs: Number.POSITIVE_INFINITY }, digest, checks, context.now()),
+  }));
+  return gateOfChecks(all)[0]?.message;
+}
+
 /** What would enter but for results that are too old has them found anew. */
 export function awaitFresh({ parts, target }: Run, all: readonly CheckThere[]): void {
   if (all.some(({ standing: { is } }) => is !== 'Passed' && is !== 'Expired')) return;
@@ -68,7 +86,8 @@ export function staysOnWhatIsChecked(
   const { checks, deployment } = context.record;
   if (governance.is !== 'InStage' || checks === undefined || checks.digest === digest) return [];
   if (deployment?.candidate.digest !== checks.digest || deployment.outcome !== 'Succeeded') return [];
-  const until = checkedUntil(governance.checks ?? [], checks.runs, context.now());
+  const wanted = together(governance.checks ?? [], governance.verify?.checks ?? []);
+  const until = checkedUntil(wanted, checks.runs, context.now());
   const others = parts.store.recordsOf(target.application).filter((one) => one !== context.record);
   if (until === undefined || !isWaitedFor(others, context.record)) return [];
   // What is not healthy is waited for by nobody: its fix may come in.
