@@ -14,9 +14,8 @@ const SYNC: Readonly<Record<SyncState, string>> = {
   OutOfSync: 'The cluster differs from Git, and is to be left so until someone asks (Manual, Report).',
   Blocked: 'Something must happen first; blockedBy says what.',
   Syncing: 'A candidate is fetched, rendered, applied, or applied and not healthy yet.',
-  Held: 'A person had it rolled back: it stays there until a newer candidate is promoted by a person. No Application has it before there are promotions.',
-  Waiting:
-    'A newer candidate waits at a gate; blockedBy says which. No Application has it before there are promotions.',
+  Held: 'A person had it rolled back: it stays there until a person promotes something, or lets go of it.',
+  Waiting: 'A newer candidate waits at a gate; blockedBy says which.',
   Suspended: 'Nothing is written.',
   Synced: 'The cluster has what Git says.',
 };

@@ -99,3 +99,94 @@ test('D7: killed after each write of a promotion in turn, the next start finishe
     assert.ok((before?.[0]?.finishedAt ?? '') <= (after?.[0]?.startedAt ?? ''), `order at write ${count}`);
   }
 });
+
+/** With a Pod of its own for each version, that a test can break. */
+const breakable = (version: number) => ({
+  'web.yaml': `${configMap(version)['web.yaml']}---
+apiVersion: v1
+kind: Pod
+metadata: {name: web-${version}}
+spec: {terminationGracePeriodSeconds: 0, containers: [{name: main, image: example.invalid/main}]}
+`,
+});
+
+test('D7, A27: killed after each write of going back from what failed, the next start finishes it: once, and nothing that was rejected comes back', async (t) => {
+  const { stage, proxy } = await newProxiedStage(t, { files: breakable(1), flags: fastLease });
+  const staging = await newEnvironment(t, stage, 'staging');
+  const verifyFor = (duration: string) =>
+    stage.apply({
+      apiVersion: 'towpath.dev/v1alpha1',
+      kind: 'PromotionPolicy',
+      metadata: { name: 'standard' },
+      spec: {
+        selector: {},
+        stages: [{ name: 'staging', environments: [staging.name], verify: { for: duration } }],
+      },
+    });
+  const says = (what: RegExp, revision: string, within?: number) =>
+    stage.until(
+      'web',
+      ({ status }) => {
+        const { message = '', revision: runs } = environmentOf(status, staging.name) ?? {};
+        return runs === revision && what.test(message);
+      },
+      `${what} of ${revision.slice(0, 7)}`,
+      within,
+    );
+  await verifyFor('1s');
+  const first = await stage.deployed('web', {
+    environments: [{ name: staging.name }],
+    revisionHistoryLimit: 100,
+  });
+  await says(/is deployed: 2 objects\.$/, first);
+  await verifyFor('1h');
+  const writes = () => proxy.find({ where: isOfPromotion });
+  let version = 1;
+  /** Resolves when it was gone back from the next version. */
+  const fail = async (whenBroken: () => void) => {
+    version += 1;
+    const revision = await stage.repository.commit(breakable(version));
+    await says(/being verified/, revision);
+    whenBroken();
+    const path = `/api/v1/namespaces/${staging.namespace}/pods/web-${version}/status`;
+    const { status, body } = await stage.cluster.request('PATCH', path, {
+      body: { status: { phase: 'Failed' } },
+      contentType: 'application/merge-patch+json',
+    });
+    assert.equal(status, 200, body);
+    return says(/Rejected|rejected/, first, 60_000);
+  };
+  await fail(() => proxy.forget());
+  await untilPolled(stage, 3);
+  const most = writes().length;
+  t.diagnostic(
+    writes()
+      .map(({ verb, path }) => `${verb} ${path}`)
+      .join('\n'),
+  );
+  for (let count = 1; count <= most; count += 1) {
+    let seen = 0;
+    let held: ReturnType<typeof proxy.hold> | undefined;
+    const over = fail(() => {
+      held = proxy.hold({
+        at: 'response',
+        where: (request) => isOfPromotion(request) && ++seen === count,
+      });
+    });
+    over.catch(() => undefined);
+    await eventually(() => held !== undefined, { describe: 'it to be broken' });
+    const isHeld = await Promise.race([held?.seen.then(() => true), over.then(() => false)]);
+    if (isHeld === true) {
+      await stage.operator.stop('SIGKILL');
+      held?.drop();
+      await stage.restart();
+    }
+    held?.release();
+    const { status } = await over;
+    assert.equal(await versionIn(stage, staging), 1);
+    const history = environmentOf(status, staging.name)?.history ?? [];
+    const told = history.map(({ trigger, outcome }) => `${trigger} ${outcome}`);
+    const rounds = Array.from({ length: version - 1 }, () => ['Rollback Succeeded', 'Commit RolledBack']);
+    assert.deepEqual(told, [...rounds.flat(), 'Commit Succeeded'], `after a kill at write ${count}`);
+  }
+});

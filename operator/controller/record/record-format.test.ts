@@ -112,6 +112,8 @@ const record: Required<TargetRecord> = {
     request: hex,
   },
   rejected: [{ digest, why: 'It was Degraded.', at: '2026-01-01T00:02:00Z' }],
+  hold: { promotion: 'web-1', uid: 'uid-2', by: 'anna', since: '2026-01-01T00:02:00Z' },
+  answered: [{ uid: 'uid-2', phase: 'Failed', message: 'It is kept no more.' }],
   governed: true,
   ran: [candidateKey(deployed)],
   succeeded: candidateKey(deployed),

@@ -138,6 +138,12 @@ const targetSchema = z.strictObject({
     .strictObject({ digest, runs: z.array(checkRunSchema), request: hex.exactOptional() })
     .exactOptional(),
   rejected: z.array(z.strictObject({ digest, why: z.string(), at: z.string() })).exactOptional(),
+  hold: z
+    .strictObject({ promotion: z.string(), uid: z.string(), by: z.string(), since: z.string() })
+    .exactOptional(),
+  answered: z
+    .array(z.strictObject({ uid: z.string(), phase: z.enum(['Succeeded', 'Failed']), message: z.string() }))
+    .exactOptional(),
   governed: z.literal(true).exactOptional(),
   ran: z.array(candidateKeySchema),
   succeeded: candidateKeySchema.exactOptional(),

@@ -4,6 +4,7 @@ import { digestOf } from '../../manifest/digest.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
 import type { Baseline } from '../../plan/prune-budget.ts';
 import type { Checks } from '../../promote/checks.ts';
+import type { Answered, Hold } from '../../promote/hold.ts';
 import type { Rejection } from '../../promote/rejection.ts';
 import type { Soak } from '../../promote/soak.ts';
 import type { Verify } from '../../promote/verify.ts';
@@ -147,6 +148,10 @@ export interface TargetRecord {
   checks?: Checks;
   /** Manifests that failed there, the newest last: they enter no more until a person promotes them. */
   rejected?: readonly Rejection[];
+  /** A person went back there, and keeps it there. */
+  hold?: Hold;
+  /** What came of what persons asked for without a deployment that tells, the newest last. */
+  answered?: readonly Answered[];
   /** A policy had it in a stage once: without one it follows its source no more. */
   governed?: true;
   /** Keys of the candidates that ran last, the newest first, the last good one among them. */

@@ -71,7 +71,7 @@ function foundTidied(state: TargetState, { isUndisturbed }: Extract<Outcome, { t
 /** Of what is looked after before it is known what is wanted. */
 function firstOf({ found, deployment }: TargetState): Pick<Findings, 'first'> {
   const isKnown = found.wanted !== undefined || found.obstacle !== undefined;
-  return isKnown || deployment === undefined ? {} : { first: deployment.id };
+  return isKnown ? {} : { first: deployment?.id ?? 0 };
 }
 
 /** What was found of the newest is not about what was chosen in its place. */

@@ -16,7 +16,7 @@ import type { TargetState } from './state.ts';
 export async function answerCommands(run: Run, state: TargetState): Promise<void> {
   const { parts, target } = run;
   const commanded = commandedIn(run);
-  for (const answer of [...ofEnded(commanded), ...ofBegun(run, commanded)])
+  for (const answer of [...ofEnded(commanded), ...ofBegun(run, commanded), ...ofAnswered(run)])
     parts.commands.answer(target.name, answer);
   const { waits, takesBack } = commanded;
   if (takesBack !== undefined) parts.commands.answer(target.name, tooLate(takesBack));
@@ -25,6 +25,16 @@ export async function answerCommands(run: Run, state: TargetState): Promise<void
     if (state.promoted?.command.uid !== waits.uid) return;
     parts.commands.answer(target.name, await ofPromoted(run, state, state.promoted));
   }
+}
+
+/** What was acted on without a deployment. */
+function ofAnswered({ parts, target, context }: Run): readonly CommandAnswer[] {
+  const { answered = [] } = context.record;
+  if (answered.length === 0) return [];
+  return parts.commands.given(target.name).flatMap((command) => {
+    const its = answered.find(({ uid }) => uid === command.uid);
+    return its === undefined ? [] : [{ command, phase: its.phase, message: its.message }];
+  });
 }
 
 function ofEnded({ ended }: CommandedThere): readonly CommandAnswer[] {

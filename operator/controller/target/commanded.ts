@@ -28,7 +28,8 @@ export function commandedIn({
 }: Pick<Run, 'parts' | 'target' | 'context'>): CommandedThere {
   const given = parts.commands.given(target.name);
   if (given.length === 0) return { ...NOTHING_COMMANDED, begun: [] };
-  const { deployment, ended } = context.record;
+  const { deployment, ended, answered = [] } = context.record;
+  const isAnswered = new Set(answered.map(({ uid }) => uid));
   const all = [...ended, ...(deployment === undefined ? [] : [deployment])];
   const deploymentOf = ({ uid, deployment: id }: Command) =>
     all.findLast((one) => one.promoted?.uid === uid || (id !== undefined && one.id === id));
@@ -40,10 +41,16 @@ export function commandedIn({
   });
   const placeOf = (command: Command): Given['is'] => {
     const one = begun.find((its) => its.command === command);
-    if (one === undefined) return 'Waiting';
+    if (one === undefined) return isAnswered.has(command.uid) ? 'Over' : 'Waiting';
     return isFinished(one.phase) ? 'Over' : 'UnderWay';
   };
   return { ...commandedBy(given.map((command) => ({ command, is: placeOf(command) }))), begun };
+}
+
+/** What a person asks for by which nothing of the source enters, and that was not acted on. */
+export function askedIn(run: Pick<Run, 'parts' | 'target' | 'context'>): Command | undefined {
+  const { waits } = commandedIn(run);
+  return waits?.type === 'Rollback' || waits?.type === 'Resume' ? waits : undefined;
 }
 
 /**

@@ -3,6 +3,7 @@ import { changesAt, decide } from '../../promote/decide.ts';
 import type { ApprovalsOf, BlockedBy, Entry } from '../../promote/gate.ts';
 import { settledBy } from '../../promote/gates/approvals.ts';
 import { frozenBy } from '../../promote/gates/freeze.ts';
+import { heldGate } from '../../promote/hold.ts';
 import { heldBack, rejectionOf } from '../../promote/rejection.ts';
 import type { Target } from '../record/target.ts';
 import { dependenciesIn } from './dependencies.ts';
@@ -18,7 +19,7 @@ export function gatesOf(run: Run, found: Findings): Judged & Pick<TargetState, '
     const blockedBy = decide(entry);
     const change = changesAt(entry, blockedBy);
     if (change !== undefined) changes.push(change);
-    return [...rejectedGate(run, digest), ...blockedBy, ...policyFreeze(run)];
+    return [...heldBackGates(run, digest), ...blockedBy, ...policyFreeze(run)];
   };
   const promotion = promotionOf(run, found, gatesFor);
   for (const { clearsAt } of promotion.blockedBy) if (clearsAt !== undefined) changes.push(clearsAt);
@@ -33,14 +34,19 @@ export function gatesOf(run: Run, found: Findings): Judged & Pick<TargetState, '
   };
 }
 
-/** What failed there before. What runs is kept as it is, whatever became of it. */
-function rejectedGate(
-  { target, context: { record } }: Run,
+/** What a person holds, and what failed there before. What runs is kept as it is, whatever became of it. */
+function heldBackGates(
+  { application: { metadata }, target: { environment }, context: { record } }: Run,
   digest: string | undefined,
 ): readonly BlockedBy[] {
-  if (record.deployment?.candidate.digest === digest) return [];
-  const rejection = rejectionOf(record.rejected, digest);
-  return rejection === undefined ? [] : [heldBack(target.environment, rejection)];
+  const { deployment, hold, rejected } = record;
+  if (deployment?.candidate.digest === digest) return [];
+  const rejection = rejectionOf(rejected, digest);
+  const how = `${metadata.name} ${environment} -n ${metadata.namespace}`;
+  return [
+    ...(hold === undefined ? [] : [heldGate(hold, how)]),
+    ...(rejection === undefined ? [] : [heldBack(environment, rejection)]),
+  ];
 }
 
 /** The release manager's, of the policy. */

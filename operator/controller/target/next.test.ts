@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TowpathError } from '../../api/errors.ts';
 import { type Application, parseApplication } from '../../api/v1alpha1/application.ts';
+import type { Command } from '../../promote/command.ts';
 import type { BlockedBy } from '../../promote/gate.ts';
+import type { Hold } from '../../promote/hold.ts';
 import { verifyEndsAt } from '../../promote/verify.ts';
 import { Quarantine } from '../candidate/quarantine.ts';
 import type { Wanted } from '../candidate/wanted.ts';
@@ -120,6 +122,8 @@ function state(changes: Partial<TargetState> = {}): TargetState {
     promoted: undefined,
     soaks: false,
     isChecked: false,
+    asked: undefined,
+    hold: undefined,
     applied: new Map(),
     memory: NOTHING_REMEMBERED,
     found: {},
@@ -223,6 +227,20 @@ const PARKED: Partial<TargetState> = {
   parked: candidateKey(NEW),
   ...remembered({ judged: judgedAs(state(), NEW) }),
 };
+const ROLLBACK: Command = {
+  uid: 'u',
+  promotion: 'web-back',
+  type: 'Rollback',
+  application: 'web',
+  environment: 'default',
+  requestedAt: NOW,
+  by: 'anna',
+  historyID: 6,
+  skipGates: [],
+  reason: '',
+};
+const RESUME: Command = { ...ROLLBACK, type: 'Resume', about: 'web-back' };
+const HOLD: Hold = { promotion: 'web-back', uid: 'u', by: 'anna', since: '2026-11-23T09:00:00Z' };
 const CHOSEN = { asked: 'a', newest: wanted(NEW), againAt: undefined };
 
 const ROWS: readonly [string, Partial<TargetState>, Deed | { wait: Date | undefined }][] = [
@@ -552,6 +570,43 @@ const ROWS: readonly [string, Partial<TargetState>, Deed | { wait: Date | undefi
     },
     { wait: NOW },
   ],
+  [
+    'a person goes back: before anything is asked of Git, and whatever is under way (D12, A16)',
+    { asked: ROLLBACK, deployment: deployment(NEW, UNDER_WAY), found: { sight: 'Seen' } },
+    'GoBack',
+  ],
+  [
+    '… whatever waits at a gate, or is frozen',
+    { asked: ROLLBACK, deployment: deployment(NEW), blockedBy: [FREEZE], ...tidied(NEW) },
+    'GoBack',
+  ],
+  [
+    '… but nothing is written that is suspended',
+    { ...SUSPENDED, asked: ROLLBACK, found: { sight: 'Seen' } },
+    'Pause',
+  ],
+  ['… nor where nothing may be', { refusal, asked: ROLLBACK, found: { sight: 'Seen' } }, { wait: undefined }],
+  [
+    '… and what failed is not gone back from where a person holds it',
+    { hold: HOLD, deployment: deployment(NEW, { outcome: 'Failed', verify: REJECTED }), ...seen(NEW) },
+    'Tidy',
+  ],
+  [
+    'a person lets go',
+    { asked: RESUME, hold: HOLD, deployment: deployment(OLD), found: { sight: 'Seen' } },
+    'LetGo',
+  ],
+  [
+    'something new where a person holds: it is kept, and waits',
+    {
+      hold: HOLD,
+      deployment: deployment(OLD),
+      ...tidied(NEW, { lookedAfter: { how: 'Confirmed' } }),
+      blockedBy: [{ ...ORDER, reason: 'Held' }],
+      ...PARKED,
+    },
+    { wait: undefined },
+  ],
   ['what runs is wanted', { deployment: deployment(NEW), ...seen(NEW) }, 'Tidy'],
   ['… tidied', { deployment: deployment(NEW), ...tidied(NEW) }, 'Advance'],
   [
@@ -834,14 +889,19 @@ function outcomesOf(
         [{ type: 'HealthNoted' }, () => ({ deployment: failed })],
       ];
     }
+    case 'LetGo':
+      return [[{ type: 'LetGone' }, () => ({ asked: undefined, hold: undefined })]];
     case 'GoBack':
       return [
-        [{ type: 'WentBack' }, () => ({ deployment: deployment(OLD, { ...GOING_BACK, id: 8 }) })],
+        [
+          { type: 'WentBack' },
+          () => ({ asked: undefined, deployment: deployment(OLD, { ...GOING_BACK, id: 8 }) }),
+        ],
         [
           { type: 'Stayed' },
-          ({ deployment: before }) =>
-            before === undefined
-              ? {}
+          ({ deployment: before, asked }) =>
+            before === undefined || asked !== undefined
+              ? { asked: undefined, hold: HOLD }
               : { deployment: { ...before, verify: { ...REJECTED, wentBack: 'Impossible' } } },
         ],
         [{ type: 'LookedAfter', lookedAfter: { how: 'Not', error: ofTime, againAt: seconds(5) } }],
@@ -970,6 +1030,9 @@ const BEGINNINGS: readonly [string, Partial<TargetState>][] = [
   ['some of whose objects were kept', KEPT],
   ['of whose health a policy asks', { soaks: true }],
   ['of which a policy wants checks', { isChecked: true }],
+  ['that a person goes back in', { asked: ROLLBACK }],
+  ['that a person lets go of', { asked: RESUME, hold: HOLD }],
+  ['that a person holds', { hold: HOLD, blockedBy: [{ ...ORDER, reason: 'Held' }] }],
   ['whose candidate was refused', REFUSED],
   [
     'whose candidate was refused as it was asked for',
@@ -1123,11 +1186,21 @@ const PROMISES: Record<string, readonly [where: (look: Look) => boolean, holds: 
       (!runs(start, OLD) || done.includes('Tidy') || isToGoBackSoon({ done, last })),
   ],
   'begins what may run': [
-    (look) => isClear(look) && mayBegin(look.start) && isToBegin(look.start) && !isHindered(look),
+    (look) =>
+      isClear(look) &&
+      mayBegin(look.start) &&
+      isToBegin(look.start) &&
+      !isHindered(look) &&
+      !isToGoBackSoon(look),
     ({ done }) => done.includes('Begin'),
   ],
   'keeps the bytes of what may only be parked': [
-    (look) => isClear(look) && !mayBegin(look.start) && isToBegin(look.start) && !isHindered(look),
+    (look) =>
+      isClear(look) &&
+      !mayBegin(look.start) &&
+      isToBegin(look.start) &&
+      !isHindered(look) &&
+      !isToGoBackSoon(look),
     ({ last }) => last.parked === candidateKey(NEW),
   ],
   'begins nothing anew that runs, but what is asked for again, or lost': [
@@ -1217,9 +1290,13 @@ const PROMISES: Record<string, readonly [where: (look: Look) => boolean, holds: 
     ({ start, done, last }) =>
       done.includes('GoBack')
         ? done.includes('Begin') ||
+          start.asked !== undefined ||
           last.deployment?.verify?.wentBack !== undefined ||
           last.found.lookedAfter?.how === 'Not'
-        : start.deployment?.verify?.outcome !== 'Failed' || start.deployment.verify.onFailure === 'Keep',
+        : start.asked?.type !== 'Rollback' &&
+          (start.hold !== undefined ||
+            start.deployment?.verify?.outcome !== 'Failed' ||
+            start.deployment.verify.onFailure === 'Keep'),
   ],
   'keeps again the bytes of nothing else': [
     ({ done }) => done.includes('Restore'),
@@ -1261,7 +1338,7 @@ function endsOf(start: TargetState, { found, memory, deployment: of, parked }: T
   if (lookedAfter?.how === 'Advanced' && lookedAfter.result.progress.state === 'Waiting')
     ends.push(lookedAfter.result.progress.deadline);
   const waits = isFrozen(start) && obstacle === undefined && isToBegin({ ...start, deployment: of });
-  if (waits && parked === candidateKey(NEW)) ends.push(FREEZE.clearsAt);
+  if (waits && parked === candidateKey(NEW)) ends.push(start.gatesChangeAt);
   if (of?.verify !== undefined && found.isHealthNoted === true) ends.push(verifyEndsAt(of.verify, 300_000));
   const { failed } = memory;
   const isNext = lookedAfter === undefined && isTidied === true && failed?.deployment === of?.id;
@@ -1304,7 +1381,8 @@ test('every look ends, does nothing twice, and keeps what is promised of all', (
         if (!holds(look)) assert.fail(`not every look ${promise}: ${look.done.join(', ')} from ${what}`);
       }
     }
-  for (const deed of ['See', 'Pause', 'Resume', 'Resolve', ...WRITES]) assert.ok(deeds.get(deed), deed);
+  for (const deed of ['See', 'Pause', 'Resume', 'Resolve', 'LetGo', ...WRITES])
+    assert.ok(deeds.get(deed), deed);
   for (const promise of Object.keys(PROMISES)) assert.ok(applied.get(promise), `no look where: ${promise}`);
   assert.ok(count > 10_000, `${count} looks`);
 });

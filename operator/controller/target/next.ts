@@ -62,6 +62,7 @@ function nextOfLook(state: TargetState): Action {
   if (settings.suspended !== undefined) return found.clock === undefined ? act('Pause') : wait();
   const isPaused = deployment?.pausedAt !== undefined || wasSuspended(state);
   if (isPaused && found.clock === undefined) return act('Resume');
+  if (state.asked?.type === 'Resume') return act('LetGo');
   if (isToGoBack(state)) return act('GoBack');
   const onWay = isOnWayBack(state) ? nextOfTidied(state) : wait();
   if (onWay.type !== 'Wait') return onWay;
@@ -72,15 +73,23 @@ function nextOfLook(state: TargetState): Action {
   return found.isTidied === true && !isFirst ? nextOfRunning(state) : nextOfWanted(state);
 }
 
-/** What failed after it entered is gone back from, whatever is wanted by now: once, where that can be tried. */
-function isToGoBack({ deployment, found }: TargetState): boolean {
+/**
+ * What a person goes back from, and what failed after it entered, whatever is wanted by now: once, where that can be
+ * tried.
+ */
+function isToGoBack({ deployment, found, asked, hold }: TargetState): boolean {
   const { verify } = deployment ?? {};
   if (found.sight !== 'Seen' || found.lookedAfter?.how === 'Not') return false;
+  if (asked?.type === 'Rollback') return true;
+  // A person has it stay where it is.
+  if (hold !== undefined) return false;
   return verify?.outcome === 'Failed' && verify.onFailure === 'Rollback' && verify.wentBack === undefined;
 }
 
 /** What is gone back to goes on before anything is asked of the Git server (D12). */
-function isOnWayBack({ deployment, found }: TargetState): boolean {
+function isOnWayBack({ deployment, found, promoted }: TargetState): boolean {
+  // Nor does what a person promotes wait for it.
+  if (promoted !== undefined) return false;
   if (found.sight !== 'Seen' || found.wanted !== undefined || found.obstacle !== undefined) return false;
   return deployment?.trigger === 'Rollback' && deployment.outcome === undefined;
 }

@@ -44,8 +44,11 @@ export async function reconcile(parts: Parts, input: RunInput): Promise<Looked> 
       await answerCommands(run, state);
       return end(run, state, action.until);
     }
-    state = after(run, state, await act(run, state, action.type));
+    const outcome = await act(run, state, action.type);
+    state = after(run, state, outcome);
     noteVerdict(run, state);
+    // Hooks that run for it may take long.
+    if (outcome.type === 'Begun') await answerCommands(run, state);
   }
   throw new Error(`a look at ${run.target.name} goes round in circles: ${JSON.stringify(next(state))}`);
 }
@@ -69,7 +72,7 @@ function after(run: Run, { found }: TargetState, outcome: Outcome): TargetState 
   const memory = Object.freeze(memoryAfter(state, outcome, run.parts.random()));
   run.session.memory = memory;
   const known = Object.freeze(foundAfter(state, outcome));
-  if (outcome.type === 'Begun') noteInLedger(run);
+  if (outcome.type === 'Begun' || outcome.type === 'WentBack') noteInLedger(run);
   // What is wanted may be known only now, and gates are about that.
   const gates = gatesOf(run, known);
   // What they say is of the newest.

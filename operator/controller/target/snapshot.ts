@@ -1,6 +1,7 @@
 import { TowpathError } from '../../api/errors.ts';
 import { Quarantine } from '../candidate/quarantine.ts';
 import type { Deployment } from '../record/record.ts';
+import { askedIn } from './commanded.ts';
 import { gatesOf } from './gates.ts';
 import { wantsChecks } from './promotion.ts';
 import type { Run } from './run.ts';
@@ -33,6 +34,8 @@ export function snapshotOf(run: Run, found: Findings): TargetState {
     ...gatesOf(run, found),
     isChecked: context.record.checks !== undefined || wantsChecks(target),
     soaks: target.governance.is === 'InStage' && target.governance.soakedMs !== undefined,
+    asked: askedIn(run),
+    hold: context.record.hold,
     applied,
     memory: session.memory,
     found: Object.freeze(found),

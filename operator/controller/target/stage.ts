@@ -80,7 +80,7 @@ export function endsChosen(state: TargetState): boolean {
 
 /** Another deployment than what the look knows of was written down in it: a look of its own, at once, goes on with that. */
 export function isInterim({ found, deployment }: TargetState): boolean {
-  return found.wentBack === true || (found.first !== undefined && deployment?.id !== found.first);
+  return found.wentBack === true || (found.first !== undefined && (deployment?.id ?? 0) !== found.first);
 }
 
 /** What was found out of the wanted candidate by dry-runs, in this look or before others were waited for. */

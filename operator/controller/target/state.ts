@@ -2,8 +2,10 @@ import type { TowpathError } from '../../api/errors.ts';
 import type { Application } from '../../api/v1alpha1/application.ts';
 import type { AppliedObject } from '../../manifest/applied.ts';
 import type { KeptObject } from '../../plan/plan.ts';
+import type { Command } from '../../promote/command.ts';
 import type { BlockedBy } from '../../promote/gate.ts';
 import type { Settled } from '../../promote/gates/approvals.ts';
+import type { Hold } from '../../promote/hold.ts';
 import type { Quarantine } from '../candidate/quarantine.ts';
 import type { Wanted } from '../candidate/wanted.ts';
 import type { WatchedKind } from '../cluster/lost-objects.ts';
@@ -59,6 +61,10 @@ export interface TargetState {
   readonly soaks: boolean;
   /** A policy wants checks of what runs, or did. */
   readonly isChecked: boolean;
+  /** What a person asks for that no candidate of the source is needed for, and that was not acted on. */
+  readonly asked: Command | undefined;
+  /** A person went back there, and keeps it there. */
+  readonly hold: Hold | undefined;
   /** What was applied, by object key. */
   readonly applied: ReadonlyMap<string, AppliedObject>;
   readonly memory: EarlierFindings;
@@ -138,7 +144,7 @@ export interface Findings {
   readonly checked?: { readonly again?: Date };
   /** It is gone back: the next look, at once, goes on with that. */
   readonly wentBack?: true;
-  /** Id of what is gone back to and was looked after before it was asked what is wanted. */
+  /** Id of what is gone back to and was looked after before it was asked what is wanted; 0: of nothing. */
   readonly first?: number;
   /** That the sync request was acted on could not be written down: it stays open. */
   readonly isRequestUnnoted?: true;
@@ -207,6 +213,8 @@ export type Deed =
   | 'NoteRequest'
   /** Write down the deployment of what passed before, in the place of what failed. */
   | 'GoBack'
+  /** Let go of what a person held. */
+  | 'LetGo'
   /** Write down that what runs became healthy, or ceased to be, for stages that come after. */
   | 'NoteHealth'
   /** Run what a policy wants to be checked of what runs. */
@@ -244,6 +252,8 @@ export type Outcome =
   | { readonly type: 'WentBack' }
   /** There is nothing to go back to, or that is refused. */
   | { readonly type: 'Stayed' }
+  /** What a person asked for was answered, and the hold is as it asks. */
+  | { readonly type: 'LetGone' }
   | { readonly type: 'RequestNoted' }
   | { readonly type: 'RequestUnnoted' }
   | { readonly type: 'Parked' }

@@ -214,6 +214,10 @@ export const TARGET_REASONS = {
     'The manifests that wait are held back there, and what runs goes on: a person whom the Environment asks rejected them, or they failed there before, after they had entered.',
     'Correct it in Git; a newer commit may enter. A person who rejected it may approve it.',
   ),
+  Held: none(
+    'A person went back to what runs there, and holds it: nothing new enters, whatever the source and its policy say.',
+    'Promote something, or let go of it: kubectl towpath resume.',
+  ),
   VerifyFailed: person(
     'What entered failed what its PromotionPolicy wants of it there (`verify`), and stays, as that says, or because there is nothing to go back to. Later stages do not get it.',
     'Look at the object that the message names, and correct it in Git; a newer commit enters.',

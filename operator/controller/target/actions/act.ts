@@ -12,6 +12,7 @@ import { check } from './check.ts';
 import { choose } from './choose.ts';
 import { goBack } from './go-back.ts';
 import { judge } from './judge.ts';
+import { letGo } from './let-go.ts';
 import { advance, confirm, count, repair, tidy } from './look-after.ts';
 import { noteHealth } from './note-health.ts';
 import { noteRequest } from './note-request.ts';
@@ -40,6 +41,7 @@ const ACTS: Readonly<Record<Deed, Act>> = {
   NoteHealth: noteHealth,
   Check: check,
   GoBack: goingBack(goBack),
+  LetGo: letGo,
 };
 
 /** Errors of the candidate's own, which count against `sync.retries`; all others are tried for ever. */

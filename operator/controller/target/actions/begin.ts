@@ -47,8 +47,7 @@ export async function begin(run: Run, state: TargetState): Promise<Outcome> {
     delete changed.pending;
     changed.waiting = waitingAfter(changed.waiting ?? [], candidate);
     if (changed.waiting.length === 0) delete changed.waiting;
-    if (deployment.promoted !== undefined && changed.rejected !== undefined)
-      changed.rejected = withoutRejection(changed.rejected, candidate.digest);
+    if (deployment.promoted !== undefined) liftFor(candidate, changed);
     // The status has what an only target acted on: an older request counts as done no longer.
     if (!run.isOneOfSeveral) delete changed.handledRequest;
     if (run.request.open !== undefined && run.request.key !== undefined)
@@ -61,6 +60,12 @@ export async function begin(run: Run, state: TargetState): Promise<Outcome> {
   context.unreported.begin({ how: 'begun', deployment });
   parts.evidence.release(target, comesAfter(target));
   return { type: 'Begun' };
+}
+
+/** What a person promotes is rejected and held back no more. */
+function liftFor({ digest }: Candidate, record: TargetRecord): void {
+  delete record.hold;
+  if (record.rejected !== undefined) record.rejected = withoutRejection(record.rejected, digest);
 }
 
 /** What it enters by lets nothing else in, also where the Approvals' own status cannot say so before the process ends. */

@@ -1,73 +1,84 @@
 import { TowpathError } from '../../../api/errors.ts';
-import { shownDigest } from '../../../manifest/digest.ts';
-import { rejectionOf } from '../../../promote/rejection.ts';
+import type { Command } from '../../../promote/command.ts';
+import { withAnswer } from '../../../promote/hold.ts';
+import { rejectionOf, withoutRejection, withRejection } from '../../../promote/rejection.ts';
 import { Quarantine } from '../../candidate/quarantine.ts';
 import { shortRevision } from '../../candidate/revision.ts';
-import { type Candidate, candidateKey, type Deployment, type Manifests } from '../../record/record.ts';
+import type { Deployment, TargetRecord } from '../../record/record.ts';
 import type { DeployContext } from '../deploy-context.ts';
+import { type Former, lastGood, namedBy } from '../former.ts';
 import { Planning } from '../planning.ts';
 import type { Run } from '../run.ts';
-import type { Outcome } from '../state.ts';
+import type { Outcome, TargetState } from '../state.ts';
 import { judgeManifests } from './judge.ts';
 import { lastId, replaceDeployment, withKinds, writeAhead } from './write-ahead.ts';
 
-/** What is gone back to. */
-interface Former {
-  readonly candidate: Candidate;
-  readonly manifests: Manifests;
-}
-
 /**
- * Goes back to what passed there last, of which the manifests are kept: nothing is asked of Git, and no gate is. Once;
- * what is refused before its first write, or is not kept, leaves the environment as it is (A27).
+ * Goes back to what a person names, or, where what entered failed, to what passed there last: by the manifests that are
+ * kept. Nothing is asked of Git, and no gate is. Once: what is refused before its first write, or is not kept, leaves
+ * the environment as it is (A27); where a person asked for it, it is held there all the same.
  */
-export async function goBack(run: Run): Promise<Outcome> {
+export async function goBack(run: Run, { asked }: TargetState): Promise<Outcome> {
   const { context } = run;
-  const former = await formerOf(run);
-  if (typeof former === 'string') return stay(context, former);
+  const former = asked === undefined ? await lastGood(run) : await namedBy(run, asked);
+  if (typeof former === 'string') return stay(context, asked, former);
   const { candidate, manifests } = former;
+  if (asked !== undefined && isThere(context.record, candidate.digest))
+    return hold(context, asked, 'Succeeded', 'It runs there already, and is held.');
   try {
     const { deferred } = await judgeManifests(context, candidate, manifests, 'NoDefinitions');
-    await beginBack(run, former, deferred);
+    await beginBack(run, asked, former, deferred);
     return { type: 'WentBack' };
   } catch (error) {
     const refusal = error instanceof Quarantine ? error.error : error;
     if (!(refusal instanceof TowpathError) || refusal.remedy === 'Time') throw error;
     const { revision, ref } = candidate;
-    return stay(context, `Revision ${shortRevision(revision, ref)} before it is refused: ${refusal.message}`);
+    return stay(
+      context,
+      asked,
+      `Going back to revision ${shortRevision(revision, ref)} is refused: ${refusal.message}`,
+    );
   }
 }
 
-/** What passed there last; or why there is nothing to go back to. */
-async function formerOf({ context, target }: Run): Promise<Former | string> {
-  const { record, store, signal } = context;
-  const { succeeded, deployment, rejected } = record;
-  const candidate = store.candidatesOf(target).find((one) => candidateKey(one) === succeeded);
-  if (candidate === undefined || candidate.digest === deployment?.candidate.digest)
-    return 'Nothing passed there before it, so that there is nothing to go back to.';
-  if (rejectionOf(rejected, candidate.digest) !== undefined)
-    return `What passed there before it, manifests ${shownDigest(candidate.digest)}, was rejected since.`;
-  const manifests = await store.manifests(record, candidate, signal);
-  return manifests === undefined
-    ? `The manifests of what passed there before it, ${shownDigest(candidate.digest)}, are not kept any more.`
-    : { candidate, manifests };
+function isThere({ deployment }: TargetRecord, digest: string): boolean {
+  return deployment?.candidate.digest === digest && deployment.outcome === 'Succeeded';
 }
 
 /** It stays where it is, which is told, and not tried again. */
-async function stay(context: DeployContext, why: string): Promise<Outcome> {
-  const { record, store, signal } = context;
-  const { deployment } = record;
+async function stay(context: DeployContext, asked: Command | undefined, why: string): Promise<Outcome> {
+  if (asked !== undefined) return hold(context, asked, 'Failed', why);
+  const { deployment } = context.record;
   if (deployment?.verify === undefined) throw new Error('there is nothing to go back from');
   const verify = { ...deployment.verify, wentBack: 'Impossible' as const };
-  record.deployment = { ...deployment, verify, message: `${deployment.message ?? ''} ${why}`.trim() };
-  store.changed(record);
-  await store.save(record, { signal });
+  await writeAhead(context, (changed) => {
+    changed.deployment = { ...deployment, verify, message: `${deployment.message ?? ''} ${why}`.trim() };
+  });
   return { type: 'Stayed' };
+}
+
+/** What a person asked for is answered, and holds from here on. */
+async function hold(
+  context: DeployContext,
+  asked: Command,
+  phase: 'Succeeded' | 'Failed',
+  message: string,
+): Promise<Outcome> {
+  await writeAhead(context, (changed) => {
+    changed.hold = holdOf(context, asked);
+    changed.answered = withAnswer(changed.answered ?? [], { uid: asked.uid, phase, message });
+  });
+  return { type: 'Stayed' };
+}
+
+function holdOf({ now }: DeployContext, { promotion, uid, by }: Command): NonNullable<TargetRecord['hold']> {
+  return { promotion, uid, by, since: now().toISOString() };
 }
 
 /** Written down before the first write, as any deployment. */
 async function beginBack(
   { context, application, target }: Run,
+  asked: Command | undefined,
   { candidate, manifests }: Former,
   deferred: readonly string[],
 ): Promise<void> {
@@ -86,11 +97,39 @@ async function beginBack(
     deferred: [...deferred],
     applied: false,
     ...(baseline.objects === 0 ? {} : { baseline }),
+    ...(asked === undefined
+      ? {}
+      : { promoted: { promotion: asked.promotion, uid: asked.uid, by: asked.by } }),
   };
+  const left = record.deployment;
   await writeAhead(context, (changed) => {
-    replaceDeployment(changed, deployment, 'RolledBack');
+    replaceDeployment(changed, deployment, outcomeOfLeft(asked, left));
     if (target.account !== undefined) changed.account = target.account.name;
     changed.kinds = withKinds(changed, manifests);
+    if (asked === undefined) return;
+    changed.hold = holdOf(context, asked);
+    changed.rejected = rejectedBy(changed, asked, left, deployment);
   });
   context.unreported.begin({ how: 'begun', deployment });
+}
+
+/** What a person leaves that ended by itself ended so. */
+function outcomeOfLeft(asked: Command | undefined, left: Deployment | undefined): Deployment['outcome'] {
+  if (asked === undefined) return 'RolledBack';
+  return left?.outcome === undefined ? 'Superseded' : undefined;
+}
+
+/** A person who goes back rejects what that leaves, and wants what it goes to. */
+function rejectedBy(
+  { rejected = [] }: TargetRecord,
+  { by, promotion, reason }: Command,
+  left: Deployment | undefined,
+  { candidate: { digest }, startedAt }: Deployment,
+): NonNullable<TargetRecord['rejected']> {
+  const wanted = withoutRejection(rejected, digest);
+  if (left === undefined || left.candidate.digest === digest) return wanted;
+  if (rejectionOf(wanted, left.candidate.digest) !== undefined) return wanted;
+  const because = reason === '' ? '' : `: ${reason}`;
+  const why = `${by} went back from it by Promotion ${promotion}${because}.`;
+  return withRejection(wanted, { digest: left.candidate.digest, why, at: startedAt });
 }

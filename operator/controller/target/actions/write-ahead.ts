@@ -64,6 +64,8 @@ export async function writeAhead(
     delete record.soak;
     delete record.checks;
     delete record.rejected;
+    delete record.hold;
+    delete record.answered;
     delete record.handledRequest;
     delete record.used;
     Object.assign(record, before);

@@ -57,7 +57,8 @@ function waitingOf(
   { blockedBy, found: { wanted } }: TargetState,
   { sync }: Standing,
 ): Pick<Facts, 'gates' | 'desiredDigest'> {
-  if (sync !== 'Waiting') return { gates: [] };
+  const isHeldBack = sync === 'Held' && blockedBy.some(({ reason }) => reason === 'Held');
+  if (sync !== 'Waiting' && !isHeldBack) return { gates: [] };
   return { gates: blockedBy, ...(wanted === undefined ? {} : { desiredDigest: wanted.candidate.digest }) };
 }
 

@@ -3,6 +3,7 @@ import { fitBetween } from '../../../api/v1alpha1/bound-status.ts';
 import { ANNOTATION_PRUNE_CONSENT, LABEL_TARGET } from '../../../api/v1alpha1/names.ts';
 import type { AppliedObject } from '../../../manifest/applied.ts';
 import { describeObject } from '../../../manifest/manifest.ts';
+import type { Hold } from '../../../promote/hold.ts';
 import { Quarantine } from '../../candidate/quarantine.ts';
 import { shortRevision } from '../../candidate/revision.ts';
 import type { Candidate, Deployed, Deployment } from '../../record/record.ts';
@@ -79,7 +80,7 @@ function awaiting(state: TargetState, { revision, ref }: Candidate): Standing {
   const which = shortRevision(revision, ref);
   if (gate !== undefined)
     return {
-      sync: 'Waiting',
+      sync: gate.reason === 'Held' ? 'Held' : 'Waiting',
       reason: gate.reason,
       message: fitBetween('', gate.message, ` Waiting: ${which}.`),
     };
@@ -93,6 +94,7 @@ function awaiting(state: TargetState, { revision, ref }: Candidate): Standing {
 /** Where the deployment stands that runs, or ran last, and what its policy says of it. */
 function runningStanding(state: TargetState): Standing {
   const standing = deployedStanding(state);
+  if (state.hold !== undefined && standing.sync === 'Synced') return held(standing, state.hold);
   const { verify, message = '' } = state.deployment ?? {};
   if (verify === undefined || standing.sync !== 'Synced' || state.deployment === undefined) return standing;
   if (verify.outcome === 'Passed') return standing;
@@ -110,10 +112,22 @@ function runningStanding(state: TargetState): Standing {
   };
 }
 
+/** As a person asked, with nothing newer so far. */
+function held({ message }: Standing, { by, promotion }: Hold): Standing {
+  return {
+    sync: 'Held',
+    reason: 'Held',
+    message: fitBetween(message, ` ${by} holds it there`, ` (Promotion ${promotion.slice(0, 80)}).`),
+  };
+}
+
 function deployedStanding(state: TargetState): Standing {
   const { deployment, found, application } = state;
   const { lookedAfter } = found;
-  if (deployment === undefined) return LOOKING;
+  if (deployment === undefined)
+    return lookedAfter?.how === 'Not' && lookedAfter.error instanceof TowpathError
+      ? blocked(lookedAfter.error)
+      : LOOKING;
   if (lookedAfter === undefined) {
     const tried = lastTry(state);
     return found.isTidied === true && tried !== undefined ? tryFailed(deployment, tried.error) : LOOKING;

@@ -1,0 +1,53 @@
+import { environmentOf } from '../../api/v1alpha1/application.ts';
+import { shownDigest } from '../../manifest/digest.ts';
+import type { Command } from '../../promote/command.ts';
+import { rejectionOf } from '../../promote/rejection.ts';
+import { type Candidate, candidateKey, type Manifests } from '../record/record.ts';
+import type { Run } from './run.ts';
+
+/** What is gone back to. */
+export interface Former {
+  readonly candidate: Candidate;
+  readonly manifests: Manifests;
+}
+
+/** What passed there last; or why there is nothing to go back to, as a sentence. */
+export async function lastGood({ context, target }: Run): Promise<Former | string> {
+  const { record, store } = context;
+  const { succeeded, deployment, rejected } = record;
+  const candidate = store.candidatesOf(target).find((one) => candidateKey(one) === succeeded);
+  if (candidate === undefined || candidate.digest === deployment?.candidate.digest)
+    return 'Nothing passed there before it, so that there is nothing to go back to.';
+  if (rejectionOf(rejected, candidate.digest) !== undefined)
+    return `What passed there before it, manifests ${shownDigest(candidate.digest)}, was rejected since.`;
+  return withManifests(context, candidate);
+}
+
+/** What a person names; or why it cannot be gone back to, as a sentence. */
+export async function namedBy(run: Run, { candidate: digest, historyID }: Command): Promise<Former | string> {
+  const { context, target, application } = run;
+  const wanted = digest ?? (historyID === undefined ? undefined : digestOf(run, historyID));
+  const candidate = context.store
+    .candidatesOf(target)
+    .find((one) => one.digest === wanted || one.id === wanted);
+  if (candidate !== undefined) return withManifests(context, candidate);
+  const what = digest === undefined ? `deployment ${historyID}` : `manifests ${shownDigest(digest)}`;
+  return `Of ${what} nothing is kept in environment ${target.environment}: kept is what succeeded last, and three that ran before. See kubectl towpath history ${application.metadata.name} ${target.environment}`;
+}
+
+async function withManifests(
+  { record, store, signal }: Run['context'],
+  candidate: Candidate,
+): Promise<Former | string> {
+  const manifests = await store.manifests(record, candidate, signal);
+  if (manifests !== undefined) return { candidate, manifests };
+  return `The manifests of what is to be gone back to, ${shownDigest(candidate.digest)}, are not kept any more.`;
+}
+
+/** What was deployed by it: the record knows it, or the status, of which a digest says nothing that is not kept. */
+function digestOf({ application, target, context }: Run, historyID: number): string | undefined {
+  const { deployment, ended } = context.record;
+  const known = [deployment, ...ended].find((one) => one?.id === historyID);
+  const told = environmentOf(application.status, target.environment)?.history ?? [];
+  return known?.candidate.digest ?? told.find(({ id }) => id === historyID)?.digest;
+}

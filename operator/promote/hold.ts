@@ -1,0 +1,45 @@
+/** An environment that a person went back in stays there, whatever the source says. Pure. */
+
+import { fitBetween } from '../api/v1alpha1/bound-status.ts';
+import type { BlockedBy } from './gate.ts';
+
+/** Kept in the target's record, from when the rollback was accepted. */
+export interface Hold {
+  /** Name and uid of the Promotion that asked for it. */
+  readonly promotion: string;
+  readonly uid: string;
+  readonly by: string;
+  /** RFC 3339, by the clock at home. */
+  readonly since: string;
+}
+
+/** What came of what a person asked for, where no deployment tells; kept in the target's record. */
+export interface Answered {
+  /** Of the Promotion. */
+  readonly uid: string;
+  readonly phase: 'Succeeded' | 'Failed';
+  /** A sentence. */
+  readonly message: string;
+}
+
+/** So many answers are remembered: what is older stands in the status of its Promotion. */
+const MOST_ANSWERED = 16;
+
+export function withAnswer(answered: readonly Answered[], answer: Answered): readonly Answered[] {
+  return [...answered.filter(({ uid }) => uid !== answer.uid), answer].slice(-MOST_ANSWERED);
+}
+
+/** Nothing new enters. @param how arguments of `kubectl towpath resume` */
+export function heldGate({ promotion, by }: Hold, how: string): BlockedBy {
+  return {
+    reason: 'Held',
+    message: fitBetween(
+      `${by.slice(0, 60)} went back here and holds it (Promotion ${promotion.slice(0, 80)})`,
+      ': nothing new enters until a person promotes it, or lets go',
+      `: kubectl towpath resume ${how}`,
+    ),
+    remedy: 'Resource',
+    standing: 'Waiting',
+    untilPromoted: true,
+  };
+}
