@@ -352,6 +352,7 @@ export class Operator {
       client: this.#home.client,
       log: this.#log,
       giverOf: (approval) => this.#approvals.giverOf(approval),
+      onGone: (namespace, record) => this.#keeper.gone(namespace, record),
       onEnded: (promotion) => this.#keeper.ended(promotion),
       now: () => this.#home.client.now(),
       random: Math.random,

@@ -77,6 +77,7 @@ function jsonOf({ ran, ...answer }: Answer) {
 function rowOf({ at: time, application, environment, ran }: Answer): string[] {
   const place = [`${time.slice(0, 19)}Z`, plain(application), plain(environment)];
   if (ran.is === 'Nothing') return [...place, 'nothing yet'];
+  if (ran.is === 'Removed') return [...place, 'removed'];
   if (ran.is === 'NotRecorded') return [...place, 'not recorded'];
   const { revision = '', shortRevision, chart = '', by, promotion } = ran.entry;
   return [

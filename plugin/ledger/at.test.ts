@@ -6,6 +6,7 @@ import {
   ledgerRecord,
   ledgerRecords,
   ledgerText,
+  removalRecord,
 } from '../../operator/api/v1alpha1/ledger.ts';
 import type { FinishedPhase, Promotion } from '../../operator/api/v1alpha1/promotion.ts';
 import { deploymentsByTarget, ranAt, ranBetween, ratesOf } from './at.ts';
@@ -182,6 +183,26 @@ test('an Application that is made anew under its name counts from 1, and nothing
   const deployments = deploymentsOf([second, first]);
   const said = ranAt(deployments, new Date(BEGIN + 5_000), 'Partial');
   assert.equal(said.is === 'Recorded' && said.entry.deployment, 4);
+});
+
+test('what was removed runs no more, and what comes back counts from 1', () => {
+  const at = (second: number) => new Date(BEGIN + second * 1_000);
+  const target = { application: 'web', environment: 'prod' };
+  const entries = [
+    recordOf({ id: 7, from: 1_000, until: 2_000, phase: 'Succeeded' }),
+    removalRecord(target, 'a', iso(5_000)),
+    recordOf({ id: 1, from: 8_000, until: 9_000, phase: 'Failed' }),
+  ];
+  const said = (second: number, known: readonly LedgerEntry[] = entries) => {
+    const ran = ranAt(deploymentsOf(known), at(second), 'Partial');
+    return ran.is === 'Recorded' ? `${ran.entry.deployment} ${ran.phase}` : ran.is;
+  };
+  assert.deepEqual(
+    [0, 1, 4, 5, 7, 8, 9].map((second) => said(second)),
+    ['NotRecorded', '7 Deploying', '7 Succeeded', 'Removed', 'Removed', '1 Deploying', '1 Failed'],
+  );
+  const next = recordOf({ id: 2, from: 8_000, until: 9_000, phase: 'Succeeded' });
+  assert.equal(said(6, [...entries.slice(0, 2), next]), 'NotRecorded', 'the first after it is lost');
 });
 
 test('A5: what was superseded counts as no failure', () => {

@@ -13,6 +13,8 @@ export interface Ledger {
 /** What ran in a target at a moment. */
 export type RanAt =
   | { readonly is: 'Recorded'; readonly entry: LedgerEntry; readonly phase: PromotionPhase }
+  /** The Application, or its environment, was deleted, and with it what ran. */
+  | { readonly is: 'Removed'; readonly entry: LedgerEntry }
   /** Nothing was deployed there by then. */
   | { readonly is: 'Nothing' }
   /** What is known does not reach so far, or has a gap there. */
@@ -26,7 +28,7 @@ export function targetOf({ application, environment }: LedgerEntry): string {
 /** Deployments by target, each in the order in which they began: never of their names, which people choose (A19). */
 export function deploymentsByTarget(entries: readonly LedgerEntry[]): Map<string, LedgerEntry[]> {
   const deployments = entries
-    .filter(({ deployment, startedAt }) => deployment !== undefined && startedAt !== undefined)
+    .filter((one) => (one.deployment !== undefined || isRemoval(one)) && one.startedAt !== undefined)
     .sort(inTime)
     // One that was restored from a backup has another uid, and is the same all the same.
     .filter((entry, index, all) => index === 0 || !isSame(entry, all[index - 1]));
@@ -78,13 +80,21 @@ export function ranAt(deployments: readonly LedgerEntry[], at: Date, reach: Reac
   const [entry, next] = [deployments[index], deployments[index + 1]];
   if (entry === undefined)
     return { is: reach === 'Whole' && next?.deployment === 1 ? 'Nothing' : 'NotRecorded' };
+  if (isRemoval(entry))
+    return next === undefined || follows(next, entry) ? { is: 'Removed', entry } : { is: 'NotRecorded' };
   const hasEnded = entry.finishedAt !== undefined && Date.parse(entry.finishedAt) <= time;
   if (hasEnded && next !== undefined && !follows(next, entry)) return { is: 'NotRecorded' };
   return { is: 'Recorded', entry, phase: phaseAt(entry, time) };
 }
 
+function isRemoval({ type }: LedgerEntry): boolean {
+  return type === 'Remove';
+}
+
 /** Whether no deployment is missing between them. Each Application that has the name counts from 1. */
 function follows(next: LedgerEntry, entry: LedgerEntry): boolean {
+  if (isRemoval(next)) return true;
+  if (isRemoval(entry)) return next.deployment === 1;
   const isOfOne = next.applicationUID === undefined || entry.applicationUID === undefined;
   const isOfSame = isOfOne || next.applicationUID === entry.applicationUID;
   return next.deployment === (isOfSame ? (entry.deployment ?? 0) + 1 : 1);

@@ -203,16 +203,19 @@ test('A1: nobody takes a Promotion out of the ledger; a namespace goes with fift
   await archived(stage, 50, own);
   // The operator's rights here go with the namespace, and could not take a finalizer away.
   await stage.kubectl('delete', 'applications.towpath.dev', 'web', '--timeout=30s');
+  await archived(stage, 51, own);
   const { code, stderr } = await cluster.kubectl(['delete', 'namespace', namespace, '--timeout=60s']);
   assert.equal(code, 0, stderr);
   const { towpath } = await newPluginShell(t, cluster, { namespace });
   const ask = (...args: string[]) => towpath('at', `--operator-namespace=${own}`, ...args);
-  const now = await ask('web');
-  assert.equal(now.code, 0, now.stderr);
+  const [record] = (await archiveOf(stage, own)).filter(({ application }) => application === 'web');
+  const ran = await ask('web', `--time=${record?.finishedAt}`);
+  assert.equal(ran.code, 0, ran.stderr);
   assert.match(
-    now.stdout,
+    ran.stdout,
     new RegExp(`web +default +main@${revision.slice(0, 7)} .*Succeeded +towpath:Commit`),
   );
+  assert.match((await ask('web')).stdout, /web +default +removed/);
   const then = await ask('other', 'prod', `--time=${at(3 * 60 + 10)}`, '-o', 'json');
   assert.equal(then.code, 0, then.stderr);
   const [answer] = JSON.parse(then.stdout) as [{ phase: string; record: LedgerRecord }];

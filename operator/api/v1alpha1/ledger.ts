@@ -27,7 +27,8 @@ export const ledgerRecordSchema = z.object({
   promotion: text(),
   application: text(),
   environment: text(),
-  type: z.enum(PROMOTION_TYPES),
+  /** Remove: no Promotion, but the end of the target; nothing runs there any more. */
+  type: z.enum([...PROMOTION_TYPES, 'Remove']),
   phase: z.enum(FINISHED_PHASES),
   by: text(),
   /** Id of the deployment in the target's history; absent where nothing was deployed. */
@@ -96,6 +97,26 @@ export function ledgerEntry({ metadata, spec, status = {} }: Promotion): LedgerE
     ...(Object.keys(previous).length === 0 ? {} : { previous }),
     ...(skipGates.length === 0 ? {} : { skippedGates: skipGates }),
     ...(approvals.length === 0 ? {} : { approvedBy: approvals.map(({ by }) => by) }),
+  };
+}
+
+/** What the archive keeps of a target that is gone: its Application, or the environment of that, was deleted. */
+export function removalRecord(
+  target: { application: string; environment: string },
+  applicationUID: string,
+  at: string,
+): LedgerRecord {
+  return {
+    uid: `${applicationUID}/${target.environment}/${at}`,
+    promotion: '',
+    ...target,
+    type: 'Remove',
+    phase: 'Succeeded',
+    by: '',
+    applicationUID,
+    requestedAt: at,
+    startedAt: at,
+    finishedAt: at,
   };
 }
 

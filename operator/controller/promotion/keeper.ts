@@ -21,6 +21,9 @@ const SWEEP_MS = 24 * 60 * 60_000;
 const MOST_ASKED_APART = 5;
 /** For the last batch, when it is to end. */
 const LAST_MS = 2_000;
+/** A line of the log for each, for whoever keeps them elsewhere. */
+const ENDED = 'A Promotion ended.';
+const REMOVED = 'An Application left an environment.';
 /** What waits for the archive in memory: more is found again by the next look at all. */
 const MOST_WAITING = 10_000;
 
@@ -85,9 +88,15 @@ export class LedgerKeeper {
     if (record !== undefined) this.#take(promotion.metadata.namespace, record);
   }
 
+  /** A target is gone. */
+  gone(namespace: string, record: LedgerRecord): void {
+    this.#take(namespace, record);
+  }
+
   #take(namespace: string, record: LedgerRecord): void {
     const there = this.#waiting.get(namespace) ?? new Map<string, LedgerRecord>();
-    if (!there.has(record.uid)) this.#options.log.info({ namespace, record }, 'A Promotion ended.');
+    if (!there.has(record.uid))
+      this.#options.log.info({ namespace, record }, record.type === 'Remove' ? REMOVED : ENDED);
     if (there.size < MOST_WAITING) this.#waiting.set(namespace, there.set(record.uid, record));
   }
 

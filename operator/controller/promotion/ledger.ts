@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type LedgerRecord, removalRecord } from '../../api/v1alpha1/ledger.ts';
 import { GROUP, VERSION } from '../../api/v1alpha1/names.ts';
 import {
   isFinished,
@@ -29,6 +30,8 @@ export interface LedgerOptions {
   log: Logger;
   /** Who gave the Approval with that uid. */
   giverOf(approval: string): { name: string; by: string; at: Date } | undefined;
+  /** What goes into the archive of a target that is gone. */
+  onGone(namespace: string, record: LedgerRecord): void;
   /** A Promotion has ended, and says so. */
   onEnded(promotion: Promotion): void;
   now(): Date;
@@ -88,6 +91,13 @@ export class Ledger implements LedgerView {
     if (entry !== undefined) update(entry, recorded);
     // What ended before this process knew of it is for who looks for gaps.
     else if (!isFinished(recorded.phase)) this.record(this.#approved(recorded, record));
+  }
+
+  gone({ name: target }: TargetIdentity, applicationUID: string): void {
+    const { namespace, ...of } = partsOf(target);
+    const at = this.#options.now().toISOString();
+    for (const entry of this.#entries.get(target)?.values() ?? []) update(entry, overtaken(entry, at));
+    this.#options.onGone(namespace, removalRecord(of, applicationUID, at));
   }
 
   #approved(recorded: Recorded, { used = [] }: TargetRecord): Recorded {

@@ -45,10 +45,15 @@ export function partsOf(target: string): { namespace: string; application: strin
  * What the Promotion of a deployment is called. Where that name is another one's (`a-b` in `c`, and `a` in `b-c`; an
  * earlier Application of the name), it is told apart by an address of all that it is.
  */
-export function promotionNames({ target, applicationUID, id }: Recorded): readonly [string, string] {
+export function promotionNames({
+  target,
+  applicationUID,
+  id,
+  startedAt,
+}: Recorded): readonly [string, string] {
   const { application, environment } = partsOf(target);
   const plain = `${application}-${environment}-${id}`;
-  return [plain, `${plain}-${addressOf(JSON.stringify([target, applicationUID, id]))}`];
+  return [plain, `${plain}-${addressOf(JSON.stringify([target, applicationUID, id, secondOf(startedAt)]))}`];
 }
 
 /** What is created; its status is written after it. */
@@ -74,14 +79,26 @@ export function promotionOf(recorded: Recorded, name: string) {
   } as const;
 }
 
-/** Whether that object records this very deployment. */
-export function isOf({ spec }: Pick<Promotion, 'spec'>, { target, applicationUID, id }: Recorded): boolean {
+/** Histories have no milliseconds. */
+function secondOf(time: string): number {
+  return Math.floor(Date.parse(time) / 1_000);
+}
+
+/**
+ * Whether that object records this very deployment: an environment that left its Application and came back counts from 1
+ * again.
+ */
+export function isOf(
+  { spec }: Pick<Promotion, 'spec'>,
+  { target, applicationUID, id, startedAt }: Recorded,
+): boolean {
   const { application, environment } = partsOf(target);
   return (
     spec.application === application &&
     spec.environment === environment &&
     spec.deployment?.applicationUID === applicationUID &&
-    spec.deployment.id === id
+    spec.deployment.id === id &&
+    secondOf(spec.deployment.startedAt) === secondOf(startedAt)
   );
 }
 

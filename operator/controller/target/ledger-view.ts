@@ -10,4 +10,6 @@ export interface LedgerView {
    * @param applicationUID of its Application
    */
   note(target: TargetIdentity, applicationUID: string, record: TargetRecord): void;
+  /** Nothing runs there any more of what was deployed. */
+  gone(target: TargetIdentity, applicationUID: string): void;
 }

@@ -2,7 +2,7 @@ import { TowpathError } from '../../api/errors.ts';
 import { type Application, environmentOf } from '../../api/v1alpha1/application.ts';
 import { ANNOTATION_SYNC_REQUESTED } from '../../api/v1alpha1/names.ts';
 import type { LookResult } from '../../observe/work-metrics.ts';
-import { isAboutPlaceOf } from '../record/record.ts';
+import { isAboutPlaceOf, type TargetRecord } from '../record/record.ts';
 import type { RefusedTarget, Target, TargetIdentity } from '../record/target.ts';
 import { ProgressReports } from '../work/progress-reports.ts';
 import { errorToTell, type Fault, faultOf, isAccident, isOutdated, pauseAfter } from './failed-looks.ts';
@@ -203,16 +203,26 @@ export class TargetLooks {
   }
 
   async #remove(removed: Removed, signal: AbortSignal): Promise<LookResult> {
+    const before = this.#parts.store.get(removed.target);
     const removal = await removeTarget(this.#parts, removed, this.#speakerOf(removed), signal);
-    return this.#afterRemoval(removed, removal);
+    return this.#afterRemoval(removed, removal, before);
   }
 
   async #leave(left: Left, signal: AbortSignal): Promise<LookResult> {
     left.memory.session = undefined;
-    return this.#afterRemoval(left, await leaveTarget(this.#parts, left, this.#speakerOf(left), signal));
+    const before = this.#parts.store.get(left.target);
+    const removal = await leaveTarget(this.#parts, left, this.#speakerOf(left), signal);
+    return this.#afterRemoval(left, removal, before);
   }
 
-  #afterRemoval({ target, memory }: Removed, removal: Removal): LookResult {
+  /** @param before what was recorded of it until then */
+  #afterRemoval(
+    { application, target, memory }: Removed,
+    removal: Removal,
+    before: TargetRecord | undefined,
+  ): LookResult {
+    if (removal === 'Gone' && before?.deployment !== undefined)
+      this.#parts.ledger.gone(target, application.metadata.uid);
     if (removal === 'Gone') this.#options.onGone(target);
     if (removal !== 'Waiting') return 'success';
     this.#options.lookAgain(target.name, lookAgainMs(this.#parts, memory));
