@@ -17,6 +17,10 @@ import { trimApprovals } from './used-approvals.ts';
 
 /** Between two looks at all Promotions: what one leader left undone the next one finds with its first. */
 const SWEEP_MS = 24 * 60 * 60_000;
+/** The same after one that failed. */
+const SWEEP_AGAIN_MS = 10 * 60_000;
+/** What ended earlier was looked for in the archive by an earlier look at all; and it is once more before it goes. */
+const LOOKED_FOR_MS = 7 * SWEEP_MS;
 /** Of so many targets Promotions are listed for each by itself. */
 const MOST_ASKED_APART = 5;
 /** For the last batch, when it is to end. */
@@ -102,21 +106,30 @@ export class LedgerKeeper {
 
   /** Never rejects. */
   async #run(signal: AbortSignal): Promise<void> {
-    let sweptAt = Number.NEGATIVE_INFINITY;
+    let sweepAt = 0;
     for (;;) {
       await sleep(this.#options.intervalMs, undefined, { signal, ref: false }).catch(() => undefined);
       if (signal.aborted) return;
-      try {
-        if (performance.now() - sweptAt >= SWEEP_MS) {
-          await this.#sweep(signal);
-          sweptAt = performance.now();
-        }
-        for (const namespace of [...this.#waiting.keys()]) await this.#archive(namespace, signal);
-        this.#fault.end();
-      } catch (error) {
-        if (signal.aborted || error instanceof NotLeaderError) return;
-        this.#tell(error);
-      }
+      const isDue = performance.now() >= sweepAt;
+      if (isDue) sweepAt = performance.now() + SWEEP_AGAIN_MS;
+      const isSwept = isDue && (await this.#tried(() => this.#sweep(signal), signal));
+      if (isSwept) sweepAt = performance.now() + SWEEP_MS;
+      let isWell = isSwept === isDue;
+      // What is in the way in one namespace is in no other one's.
+      for (const namespace of [...this.#waiting.keys()])
+        isWell = (await this.#tried(() => this.#archive(namespace, signal), signal)) && isWell;
+      if (isWell) this.#fault.end();
+    }
+  }
+
+  /** Answers whether it succeeded; else why not is told. Never rejects. */
+  async #tried(work: () => Promise<void>, signal: AbortSignal): Promise<boolean> {
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      if (!signal.aborted && !(error instanceof NotLeaderError)) this.#tell(error);
+      return false;
     }
   }
 
@@ -234,7 +247,10 @@ export class LedgerKeeper {
     const ofTargets = Map.groupBy(promotions, targetIn);
     for (const { recorded, name } of this.#gapsIn(keys, ofTargets))
       if (!ledger.isUnderWay(recorded.target, recorded.id)) ledger.record(recorded, name);
-    const ended = promotions.flatMap((promotion) => ledgerRecord(promotion) ?? []);
+    const since = this.#options.client.now().getTime() - LOOKED_FOR_MS;
+    const ended = promotions
+      .flatMap((promotion) => ledgerRecord(promotion) ?? [])
+      .filter(({ finishedAt }) => Date.parse(finishedAt) >= since);
     for (const record of await archive.missing(namespace, ended, signal)) this.#take(namespace, record);
     for (const of of ofTargets.values()) await this.#trim(namespace, of, signal);
   }
