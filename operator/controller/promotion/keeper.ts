@@ -177,9 +177,11 @@ export class LedgerKeeper {
   /** Removes what a target has too many of, once it is sure that the archive has it. */
   async #trim(namespace: string, promotions: readonly Promotion[], signal: AbortSignal): Promise<void> {
     const { archive, client, keep } = this.#options;
+    const record = this.#recordOf(namespace, promotions);
     const surplus = surplusOf(promotions, {
       finished: keep,
-      running: this.#runningOf(namespace, promotions),
+      running: record?.deployment?.id,
+      holding: record?.hold?.promotion,
     });
     if (surplus.length === 0) return;
     const records = surplus.flatMap((promotion) => ledgerRecord(promotion) ?? []);
@@ -195,14 +197,12 @@ export class LedgerKeeper {
     }
   }
 
-  #runningOf(namespace: string, [first]: readonly Promotion[]): number | undefined {
+  /** Of the target that they are of. */
+  #recordOf(namespace: string, [first]: readonly Promotion[]): TargetRecord | undefined {
     if (first === undefined) return undefined;
     const { application, environment } = first.spec;
-    return this.#recordOf(`${namespace}/${application}`, environment)?.deployment?.id;
-  }
-
-  #recordOf(application: string, environment: string): TargetRecord | undefined {
-    return this.#options.recordsOf(application).find(({ target }) => target.environment === environment);
+    const records = this.#options.recordsOf(`${namespace}/${application}`);
+    return records.find(({ target }) => target.environment === environment);
   }
 
   /** Page by page, in which namespaces come one after the other: no more than one of them is in memory. */

@@ -42,6 +42,12 @@ test('A23: what runs stays, however many failed after it, and what is under way 
   assert.deepEqual(namesOf(surplusOf(promotions, { finished: 1, running: 2 })), ['web-prod-3', 'web-prod-4']);
 });
 
+test('A26: the one that holds stays, so that somebody can name it to let go', () => {
+  const promotions = [1, 2, 3].map((id) => promotion(id, 'Succeeded', `by-hand-${id}`));
+  const kept = { finished: 1, running: 3, holding: 'by-hand-1' };
+  assert.deepEqual(namesOf(surplusOf(promotions, kept)), ['by-hand-2']);
+});
+
 test('nothing goes that is not too much', () => {
   assert.deepEqual(surplusOf([promotion(1, 'Succeeded')], { finished: 1, running: undefined }), []);
   assert.deepEqual(surplusOf([], { finished: 1, running: undefined }), []);
