@@ -1,94 +1,25 @@
 import assert from 'node:assert/strict';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { environmentOf } from '../../operator/api/v1alpha1/application.ts';
-import { newEnvironment, type StagedEnvironment } from '../harness/environments.ts';
-import { fastLease, type Stage } from '../harness/operator.ts';
+import { newEnvironment } from '../harness/environments.ts';
+import { fastLease } from '../harness/operator.ts';
 import { untilPolled } from '../harness/polls.ts';
-import { isWrite, newProxiedStage } from '../harness/proxied-stage.ts';
-import type { RecordedRequest } from '../harness/recorded-request.ts';
+import { newProxiedStage } from '../harness/proxied-stage.ts';
 import { eventually } from '../harness/wait.ts';
-
-const configMap = (version: number) => ({
-  'web.yaml': `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {version: "${version}"}\n`,
-});
-/** What a promotion writes, but for statuses of Environments and policies, which count and come late. */
-const isOfPromotion = (request: RecordedRequest) =>
-  isWrite(request) && !request.dryRun && !/\/(environments|promotionpolicies)\//.test(request.path);
-
-async function versionIn({ cluster }: Stage, { namespace }: StagedEnvironment): Promise<number> {
-  const { status, body } = await cluster.request('GET', `/api/v1/namespaces/${namespace}/configmaps/web`);
-  return status === 200 ? Number((JSON.parse(body) as { data: { version: string } }).data.version) : 0;
-}
-
-/** Staging, and prod after it, of one Application that is through with its first version. */
-async function newGround(t: TestContext) {
-  const { stage, proxy } = await newProxiedStage(t, { files: configMap(1), flags: fastLease });
-  const staging = await newEnvironment(t, stage, 'staging');
-  const prod = await newEnvironment(t, stage, 'prod');
-  await stage.apply({
-    apiVersion: 'towpath.dev/v1alpha1',
-    kind: 'PromotionPolicy',
-    metadata: { name: 'standard' },
-    spec: {
-      selector: {},
-      stages: [
-        { name: 'staging', environments: [staging.name] },
-        { name: 'prod', after: ['staging'], environments: [prod.name] },
-      ],
-    },
-  });
-  const environments = [{ name: staging.name }, { name: prod.name }];
-  await stage.deployed('web', { environments, revisionHistoryLimit: 100 });
-  return { stage, proxy, staging, prod };
-}
+import { configMap, isOfPromotion, killedAt, newGround, versionIn, writesOfOne } from './promotion-ground.ts';
 
 test('D7: killed after each write of a promotion in turn, the next start finishes it: once, in order, with nothing left out', async (t) => {
-  const { stage, proxy, staging, prod } = await newGround(t);
-  const writes = () => proxy.find({ where: isOfPromotion });
-  const atRest = () =>
-    eventually(
-      async () => {
-        const before = writes().length;
-        await untilPolled(stage, 2);
-        return writes().length === before;
-      },
-      { describe: 'the operator to be at rest' },
-    );
-  let version = 1;
-  const commit = async () => {
-    version += 1;
-    return stage.repository.commit(configMap(version));
-  };
-  await atRest();
-  proxy.forget();
-  await stage.untilReadyAt('web', await commit());
-  await atRest();
-  const records = writes().filter(({ path }) => /\/secrets\//.test(path)).length;
-  t.diagnostic(
-    writes()
-      .map(({ verb, path }) => `${verb} ${path}`)
-      .join('\n'),
-  );
+  const ground = await newGround(t);
+  const { stage, staging, prod } = ground;
+  const writes = await writesOfOne(ground);
+  const records = writes.filter(({ path }) => /\/secrets\//.test(path)).length;
+  t.diagnostic(writes.map(({ verb, path }) => `${verb} ${path}`).join('\n'));
   // Accepted and parked, begun, ended: the first environment's record is a part of the Application's.
   assert.ok(records >= 6 && records <= 8, `${records} writes of records`);
-  const most = writes().length;
-  for (let count = 1; count <= most; count += 1) {
-    let seen = 0;
-    const held = proxy.hold({
-      at: 'response',
-      where: (request) => isOfPromotion(request) && ++seen === count,
-    });
-    const revision = await commit();
-    const over = stage.untilReadyAt('web', revision).then(atRest);
-    over.catch(() => undefined);
-    const isHeld = await Promise.race([held.seen.then(() => true), over.then(() => false)]);
-    if (isHeld) {
-      await stage.operator.stop('SIGKILL');
-      held.drop();
-      await stage.restart();
-    }
-    held.release();
-    const { status } = await stage.untilReadyAt('web', revision);
+  for (let count = 1; count <= writes.length; count += 1) {
+    const version = count + 2;
+    await killedAt(ground, version, count);
+    const { status } = await stage.get('web');
     assert.deepEqual([await versionIn(stage, staging), await versionIn(stage, prod)], [version, version]);
     const [before, after] = [staging, prod].map(({ name }) => environmentOf(status, name)?.history ?? []);
     for (const history of [before, after]) {
