@@ -127,10 +127,16 @@ test('a check whose policy has it no more is forgotten, and nothing is written w
 });
 
 test('a run is looked at again at its deadline, and one that could not run when it is tried again', () => {
-  assert.deepEqual(nextCheck([SMOKE], known(BEGUN)), deadlineOf(SMOKE, BEGUN));
-  assert.deepEqual(nextCheck([SMOKE], known(ended('CouldNotRun'))), later(15));
-  assert.equal(nextCheck([SMOKE], known(ended('Passed'))), undefined);
-  assert.equal(nextCheck([SMOKE], known(ended('Failed'))), undefined);
+  const next = (run: CheckRun, now = NOW) => nextCheck([SMOKE], known(run), now);
+  assert.deepEqual(next(BEGUN), deadlineOf(SMOKE, BEGUN));
+  assert.deepEqual(next(ended('CouldNotRun')), later(15));
+  assert.equal(
+    next(ended('CouldNotRun'), later(15)),
+    undefined,
+    'it waits for health, and is not polled for it',
+  );
+  assert.equal(next(ended('Passed')), undefined);
+  assert.equal(next(ended('Failed')), undefined);
 });
 
 test('A6: what verifies has failed with one check that failed, passed with all, and else is not decided', () => {
@@ -184,7 +190,9 @@ test('always: one run at a time, each has an end or a time, and no number comes 
             before?.digest === rest.digest ? before.runs.find((one) => isOfSame(one, run)) : undefined;
           assert.ok(run.run === (last?.run ?? 0) + (run.startedAt === last?.startedAt ? 0 : 1));
           const isOver = run.ended !== undefined && run.ended.outcome !== 'CouldNotRun';
-          assert.ok(isOver || nextCheck(rest.wanted, checks) !== undefined || (run.tries ?? 0) > 0);
+          assert.ok(
+            isOver || nextCheck(rest.wanted, checks, new Date(0)) !== undefined || (run.tries ?? 0) > 0,
+          );
         }
         assert.equal(checks?.runs.length ?? 0, checks === undefined ? 0 : rest.wanted.length);
       }

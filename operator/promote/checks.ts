@@ -201,12 +201,15 @@ export function isUnfinished(run: CheckRun): boolean {
   return run.ended === undefined || againAt(run) !== undefined;
 }
 
-/** When something is to be done of what runs by itself: an end that is due, or another try. */
-export function nextCheck(wanted: readonly Check[], checks: Checks | undefined): Date | undefined {
+/**
+ * When something is to be done of what runs by itself: an end that is due, or another try. What is due already waits for
+ * more than time.
+ */
+export function nextCheck(wanted: readonly Check[], checks: Checks | undefined, now: Date): Date | undefined {
   const times = wanted.flatMap((check) => {
     const run = checks && runOf(checks.runs, check);
     if (run === undefined) return [];
     return (run.ended === undefined ? deadlineOf(check, run) : againAt(run)) ?? [];
   });
-  return times.toSorted((one, other) => one.getTime() - other.getTime())[0];
+  return times.filter((time) => time > now).toSorted((one, other) => one.getTime() - other.getTime())[0];
 }

@@ -231,7 +231,7 @@ class Model {
     const ends = (this.#checks?.runs ?? []).map(({ startedAt, ended }) =>
       ended === undefined ? Date.parse(startedAt) + version.checkTakes : Number.POSITIVE_INFINITY,
     );
-    const again = nextCheck([SMOKE], this.#checks)?.getTime() ?? Number.POSITIVE_INFINITY;
+    const again = nextCheck([SMOKE], this.#checks, new Date(now))?.getTime() ?? Number.POSITIVE_INFINITY;
     return [deployedAt + version.healthyAfter, deployedAt + version.brokenAfter, ...ends, again];
   }
 

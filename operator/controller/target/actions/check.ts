@@ -55,7 +55,7 @@ export async function check(run: Run, state: TargetState): Promise<Outcome> {
     await tidyUp(checking);
     const isNews = ends.size > 0 || refused.size > 0;
     // What waited for that is looked at anew.
-    const again = isNews ? context.now() : nextCheck(checking.wanted, context.record.checks);
+    const again = isNews ? context.now() : nextCheck(checking.wanted, context.record.checks, context.now());
     return { type: 'Checked', ...(again === undefined ? {} : { again }) };
   } catch (error) {
     context.signal.throwIfAborted();
