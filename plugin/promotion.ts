@@ -54,13 +54,12 @@ export async function promotionsOf(
   application: string,
   environment: string,
 ): Promise<readonly Promotion[]> {
-  const { items } = listSchema.parse(
-    await kubectl.json([
-      'get',
-      PROMOTIONS,
-      `--field-selector=spec.application=${application},spec.environment=${environment}`,
-    ]),
-  );
+  const found = await kubectl.jsonIfAny([
+    'get',
+    PROMOTIONS,
+    `--field-selector=spec.application=${application},spec.environment=${environment}`,
+  ]);
+  const { items = [] } = listSchema.safeParse(found).data ?? {};
   const time = ({ metadata }: Promotion) => metadata.creationTimestamp ?? '';
   return items.map(promotionOf).sort((one, other) => (time(one) < time(other) ? 1 : -1));
 }

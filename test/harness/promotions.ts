@@ -125,6 +125,18 @@ export async function became(
 export const configMap = (message: string) => ({
   'web.yaml': `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {message: "${message}"}\n`,
 });
+/** One that fails once its time is over. */
+export const neverReady = {
+  'slow.yaml': `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: slow}
+spec:
+  selector: {matchLabels: {app: slow}}
+  template:
+    metadata: {labels: {app: slow}}
+    spec: {nodeSelector: {no: such-node}, containers: [{name: web, image: "example.com/web:1"}]}
+`,
+};
 /** Promotes to prod. */
 export const ANNA: Person = { user: 'anna' };
 /** The same, and may pass by gates. */
@@ -173,6 +185,7 @@ export async function newGuardedStage(t: TestContext) {
     spec: {
       source: { repoURL: stage.repoURL, interval: '1s' },
       environments: [{ name: staging.name }, { name: prod.name }],
+      sync: { timeout: '5s', retries: { limit: 0 } },
     },
   });
   const inProd = ({ status }: Application) => environmentOf(status, prod.name);

@@ -3,10 +3,12 @@ import { test } from 'node:test';
 import type { ApiResponse, Person } from '../harness/cluster.ts';
 import {
   ANNA,
+  ask,
   BEN,
   CARL,
   configMap,
   installPromotionPolicies,
+  letCommand,
   newGuardedStage,
   OLGA,
   promotionsPath,
@@ -55,6 +57,10 @@ test('S14, A2, A3, A5, A20, A21: what a person promotes enters as far as that pe
   });
   assertRefused(edit, /cannot change/);
 
+  const lost = taken(await promote(ANNA, first, { application: 'absent' }));
+  const absent = await until(lost, 'Pending', /There is no Application absent/);
+  assert.equal(absent.status?.blockedBy?.[0]?.reason, 'ApplicationNotFound');
+
   // What is not skipped is waited for, and says so; the newest counts.
   const annas = taken(await promote(ANNA, first));
   const gated = await until(annas, 'Gated');
@@ -90,4 +96,23 @@ test('S14, A2, A3, A5, A20, A21: what a person promotes enters as far as that pe
   // What makes no sense says why.
   await until(taken(await promote(ANNA, first)), 'Succeeded', /runs there already/);
   await until(taken(await promote(ANNA, `sha256:${'0'.repeat(64)}`)), 'Failed', /waits in environment/);
+  await stage.application('free', {});
+  const free = { type: 'Promote', application: 'free', environment: 'default', candidate: first };
+  await letCommand(cluster, namespace, CARL, 'default', ['promote']);
+  const freely = taken(await ask(cluster, namespace, CARL, free));
+  await until(freely, 'Failed', /follows its source, since no PromotionPolicy/);
+
+  // Where the API server fills in who it is, nothing that was written there stays.
+  await installPromotionPolicies(t, cluster, 'Mutating', { name: policy, namespace });
+  const stamped = taken(await promote(BEN, second, { requestedBy: 'anna', skipGates: ['windows'] }));
+  const last = await until(stamped, 'Succeeded');
+  assert.equal(last.spec.requestedBy, 'ben');
+  await runs(two);
+
+  // One that ran before is promoted again, past the order of what waits.
+  const back = taken(
+    await asked(BEN, { type: 'Promote', historyID: entered?.id, skipGates: ['windows', 'order'] }),
+  );
+  await until(back, 'Succeeded');
+  await runs(one);
 });

@@ -278,13 +278,14 @@ export class ApplicationController {
     if (this.#applications.memoryOf(target) !== undefined) this.#targets.look(target);
   }
 
-  /** A person asks for something of a target, by its name, or that is otherwise by now. */
-  onCommand(target: string): void {
-    if (this.#applications.memoryOf(target) === undefined) return;
+  /** A person asks for something of a target, by its name, or that is otherwise by now. Answers whether there is one. */
+  onCommand(target: string): boolean {
+    if (this.#applications.memoryOf(target) === undefined) return false;
     // A person does not wait for what is under way, a hook say.
     const newest = this.#parts.commands.given(target).at(-1)?.type;
     const isUrgent = newest === 'Rollback' || newest === 'Promote';
     this.#targets.look(target, isUrgent ? { interrupt: 'at once' } : {});
+    return true;
   }
 
   /** Whether Approvals count, and which there are, is known, or is otherwise by now. */

@@ -11,11 +11,8 @@ import type { CommandAnswer } from '../target/commands-view.ts';
 import { judgementsOf } from './promotion-of.ts';
 
 /** @param before what it says now. @param now by the clock at home */
-export function statusAfter(
-  before: PromotionStatus,
-  { phase, message, blockedBy = [], candidate, changes, deployment, previous, command }: CommandAnswer,
-  now: Date,
-): PromotionStatus {
+export function statusAfter(before: PromotionStatus, answer: CommandAnswer, now: Date): PromotionStatus {
+  const { phase, message, blockedBy = [], candidate, changes, approvals, deployment, previous } = answer;
   const { message: _, blockedBy: __, ...rest } = before;
   const waits = blockedBy.slice(0, PROMOTION_LIMITS.blockedBy).map((one) => blocked(one, before, now));
   const [first] = blockedBy;
@@ -24,11 +21,18 @@ export function statusAfter(
     ...rest,
     conditions: setConditions(before.conditions ?? [], judgementsOf(phase, text), 1, now.toISOString()),
     phase,
-    requestedAt: before.requestedAt ?? command.requestedAt.toISOString(),
+    requestedAt: before.requestedAt ?? answer.command.requestedAt.toISOString(),
     ...(text === '' ? {} : { message: cut(text, STATUS_LIMITS.message) }),
     ...(waits.length === 0 ? {} : { blockedBy: waits }),
     ...(candidate === undefined ? {} : deployed(candidate)),
     ...(changes === undefined ? {} : { changes }),
+    ...(approvals === undefined
+      ? {}
+      : {
+          approvals: approvals
+            .slice(0, PROMOTION_LIMITS.approvals)
+            .map(({ by, at }) => ({ by, at: secondTime(at) })),
+        }),
     ...(previous === undefined ? {} : { previous: { revision: previous.revision, digest: previous.digest } }),
     ...(deployment === undefined ? {} : timesOf(deployment)),
     ...(isFinished(phase) ? { finishedAt: endOf(before, deployment, now) } : {}),

@@ -30,8 +30,8 @@ export interface CommandsOptions {
   /** Name of the ValidatingAdmissionPolicy, and of its binding. */
   policy: string;
   log: Logger;
-  /** What is asked for of a target, by its name, is something else by now. */
-  onChange(target: string): void;
+  /** What is asked for of a target, by its name, is something else by now. Answers whether there is such a target. */
+  onChange(target: string): boolean;
   /** A Promotion has ended, and says so. */
   onEnded(promotion: Promotion): void;
   /** By the clock at home. */
@@ -70,6 +70,7 @@ export class Commands implements CommandsView {
   /** What their status is to say, by key. */
   readonly #answers = new Map<string, { readonly uid: string; readonly status: PromotionStatus }>();
   #isProofWatched = false;
+  #isLeading = false;
   #latest = 0;
 
   constructor(options: CommandsOptions) {
@@ -110,10 +111,13 @@ export class Commands implements CommandsView {
 
   /** This process leads: what they say is its to write. */
   lead(): void {
+    this.#isLeading = true;
     this.#writes.lead();
+    this.#onProof();
   }
 
   follow(): void {
+    this.#isLeading = false;
     this.#writes.follow();
   }
 
@@ -163,7 +167,26 @@ export class Commands implements CommandsView {
     }
     if (before?.uid === after?.uid) return;
     for (const target of new Set([before?.target, after?.target]))
-      if (target !== undefined) this.#options.onChange(target);
+      if (target !== undefined) this.#changed(target);
+  }
+
+  /** Nobody looks at what there is not: its Promotions say so. */
+  #changed(target: string): void {
+    if (this.#options.onChange(target) || !this.#isLeading) return;
+    for (const command of this.given(target))
+      this.answer(target, {
+        command,
+        phase: 'Pending',
+        message: '',
+        blockedBy: [
+          {
+            reason: 'ApplicationNotFound',
+            message: `There is no Application ${command.application} with an environment ${command.environment} in this namespace: make it, or take this back: kubectl towpath cancel ${command.promotion}`,
+            remedy: 'Resource',
+            standing: 'Blocked',
+          },
+        ],
+      });
   }
 
   #forget(key: string, { target, uid }: Known): void {
@@ -182,7 +205,7 @@ export class Commands implements CommandsView {
   }
 
   #onProof(): void {
-    for (const target of [...this.#byTarget.keys()]) this.#options.onChange(target);
+    for (const target of [...this.#byTarget.keys()]) this.#changed(target);
   }
 
   /** As they were made: of two of the same second that one which was seen first, or has the older version. */

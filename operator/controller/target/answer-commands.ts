@@ -7,6 +7,7 @@ import { Quarantine } from '../candidate/quarantine.ts';
 import { type Candidate, candidateKey, type Deployment, type Waiting } from '../record/record.ts';
 import { type CommandedThere, commandedIn } from './commanded.ts';
 import type { CommandAnswer, Promoted } from './commands-view.ts';
+import { wantsApprovals } from './gates.ts';
 import { Planning } from './planning.ts';
 import type { Run } from './run.ts';
 import { obstacleOf } from './stage.ts';
@@ -21,10 +22,8 @@ export async function answerCommands(run: Run, state: TargetState): Promise<void
   const { waits, takesBack } = commanded;
   if (takesBack !== undefined) parts.commands.answer(target.name, tooLate(takesBack));
   if (waits === undefined) return;
-  if (waits.type === 'Promote') {
-    if (state.promoted?.command.uid !== waits.uid) return;
-    parts.commands.answer(target.name, await ofPromoted(run, state, state.promoted));
-  }
+  if (state.promoted?.command.uid !== waits.uid) return;
+  parts.commands.answer(target.name, await ofPromoted(run, state, state.promoted));
 }
 
 /** What was acted on without a deployment. */
@@ -84,6 +83,7 @@ async function ofPromoted(run: Run, state: TargetState, promoted: Promoted): Pro
     command,
     ...(what === undefined ? {} : { candidate: what }),
     ...(await changesOf(run, candidate, what)),
+    ...approvalsOf(run, candidate),
   };
   const runs = state.deployment;
   if (
@@ -97,6 +97,15 @@ async function ofPromoted(run: Run, state: TargetState, promoted: Promoted): Pro
   if (error instanceof Quarantine)
     return { ...about, phase: 'Failed', message: `It is refused: ${error.error.message}` };
   return { ...about, phase: 'Pending', message: '', blockedBy: inTheWay(state) };
+}
+
+/** Who said yes to it, as far as somebody is to. */
+function approvalsOf({ parts, target }: Run, { digest }: Waiting): Pick<CommandAnswer, 'approvals'> {
+  if (!wantsApprovals(target)) return {};
+  const { admission } = parts.approvals;
+  if (admission.is !== 'Enforced') return {};
+  const said = parts.approvals.unused(target.name, digest);
+  return { approvals: said.filter(({ decision, at }) => decision === 'Approve' && at > admission.since) };
 }
 
 function ofWhatRuns({ id, outcome }: Deployment): Pick<CommandAnswer, 'phase' | 'message'> {

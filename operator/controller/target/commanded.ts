@@ -82,6 +82,7 @@ export function promotedIn(
   gatesOf: (one: Waiting) => readonly BlockedBy[],
 ): Promoted | undefined {
   const { waits: command } = commandedIn(run);
+  if (command?.type === 'Retry') return retriedIn(run, command);
   if (command?.type !== 'Promote') return undefined;
   const refusal = refusalOf(run, command);
   if (refusal !== undefined) return { command, blockedBy: [], refusal };
@@ -94,6 +95,29 @@ export function promotedIn(
   if (follows(run) && wanted !== undefined && candidateKey(candidate) !== candidateKey(wanted))
     return { command, blockedBy: [], refusal: overwritten(run) };
   return { command, candidate, blockedBy: leftAfterSkipping(gatesOf(candidate), command.skipGates) };
+}
+
+/** What failed is tried once more. It has entered before: no gate is asked. */
+function retriedIn({ context: { record }, target }: Run, command: Command): Promoted {
+  const { application, environment, about = '' } = command;
+  const { deployment } = record;
+  const refused = (refusal: string): Promoted => ({ command, blockedBy: [], refusal });
+  if (deployment === undefined || !isRecordedBy(deployment, `${application}-${environment}`, about))
+    return refused(
+      `Promotion ${about} is not what environment ${environment} is at: promote what it deployed.`,
+    );
+  const { candidate } = deployment;
+  if (phaseOf(deployment, deployment) !== 'Failed')
+    return refused(`Promotion ${about} has not failed in environment ${target.environment}.`);
+  const asked = record.asks?.findLast((one) => one.digest === candidate.digest)?.asked ?? '';
+  return { command, candidate: { id: candidate.id, digest: candidate.digest, asked }, blockedBy: [] };
+}
+
+/** The operator's own has the name of the target and the id of the deployment, and an address where another one has that. */
+function isRecordedBy({ id, promoted }: Deployment, target: string, promotion: string): boolean {
+  if (promoted !== undefined) return promoted.promotion === promotion;
+  const name = `${target}-${id}`;
+  return promotion === name || promotion.startsWith(`${name}-`);
 }
 
 /** Without a policy the source decides what runs, but where a person asks for each sync, or one had it once. */

@@ -1,6 +1,6 @@
 import type { PromotionPhase, PromotionStatus } from '../../api/v1alpha1/promotion.ts';
 import type { Command } from '../../promote/command.ts';
-import type { BlockedBy } from '../../promote/gate.ts';
+import type { BlockedBy, Decision } from '../../promote/gate.ts';
 import type { Candidate, Deployment, Waiting } from '../record/record.ts';
 
 /** What a target needs of the Promotions that people make. */
@@ -24,6 +24,8 @@ export interface CommandAnswer {
   /** What it would deploy, or did. */
   readonly candidate?: Pick<Candidate, 'digest' | 'revision' | 'ref' | 'chart' | 'appVersion'>;
   readonly changes?: PromotionStatus['changes'];
+  /** Those of its manifests that count by now. */
+  readonly approvals?: readonly Pick<Decision, 'by' | 'at'>[];
   /** The deployment that was begun for it, as far as it got; its times are RFC 3339, by the clock at home. */
   readonly deployment?: Pick<Deployment, 'id' | 'startedAt' | 'outcome' | 'finishedAt'>;
   /** What ran before that. */

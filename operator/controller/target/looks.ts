@@ -242,7 +242,15 @@ export class TargetLooks {
     const isAnswer = settings.request !== undefined && refusal.remedy !== 'Time';
     const handled = asked === undefined || !isAnswer ? {} : { handledSyncRequest: handledAs(asked) };
     await this.#options.tell(identity, { kind: 'Refused', error: refusal, ...handled }, signal);
+    this.#answerRefused(identity.name, refusal);
     return 'success';
+  }
+
+  #answerRefused(target: string, { reason, message, remedy }: TowpathError): void {
+    const { commands } = this.#parts;
+    const blockedBy = [{ reason, message, remedy, standing: 'Blocked' as const }];
+    for (const command of commands.given(target))
+      commands.answer(target, { command, phase: 'Pending', message: '', blockedBy });
   }
 
   /** What was never deployed there is gone; what was stays until it is known where, or a person lets go of it. */

@@ -170,6 +170,10 @@ export const TARGET_REASONS = {
     'A null of spec.helm.values was left out by kubectl apply, so that the default of the chart stays; told as an event only.',
     'Use kubectl apply --server-side, or put the null into a values file.',
   ),
+  ApplicationNotFound: resource(
+    'A Promotion that a person made is about an Application that does not exist, or that has no such environment.',
+    'Make it; or take the Promotion back: kubectl towpath cancel.',
+  ),
   EnvironmentNotFound: resource(
     'An Environment that spec.environments names does not exist. What runs there stays, and nothing is written.',
     'Make it, or name another one.',
