@@ -186,6 +186,7 @@ export class Operator {
           return count;
         },
         credentials: () => (this.#home.isLeader() ? this.#environments.credentials() : []),
+        reach: () => (this.#home.isLeader() ? this.#environments.reach() : []),
         load: () => this.#controller.load,
         leader: () => this.#home.isLeader(),
         leaseAge: () => this.#home.leaseAgeMs / 1_000,

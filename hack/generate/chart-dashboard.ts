@@ -78,6 +78,21 @@ export const PANELS: readonly Panel[] = [
       ],
     ],
   },
+  series(
+    'Waiting at gates',
+    'Applications of which something new is kept out of an environment, and why.',
+    'none',
+    [['sum by (environment, reason) (towpath_waiting_applications)', '{{environment}}: {{reason}}']],
+  ),
+  series('Oldest wait', 'By environment and gate.', 's', [
+    [
+      'time() - min by (environment, reason) (towpath_waiting_since_timestamp_seconds)',
+      '{{environment}}: {{reason}}',
+    ],
+  ]),
+  series('Environments out of reach', '0: their cluster does not answer; nothing is done there.', 'none', [
+    ['min by (environment) (towpath_environment_reachable)', '{{environment}}'],
+  ]),
   series('States', 'Applications by sync and health.', 'none', [
     ['sum by (sync, health) (towpath_applications)', '{{sync}}, {{health}}'],
   ]),

@@ -1,4 +1,4 @@
-import { APPLICATION_METRICS } from '../../operator/observe/application-metrics.ts';
+import { APPLICATION_METRICS, WAIT_METRICS } from '../../operator/observe/application-metrics.ts';
 import { Slices } from '../../operator/observe/event-loop-slices.ts';
 import { Metrics } from '../../operator/observe/metrics.ts';
 import { code, GENERATED, table } from './markdown.ts';
@@ -18,6 +18,7 @@ export function metricsPage(): string {
       applications: () => [],
       objects: none,
       credentials: () => [],
+      reach: () => [],
       load: () => ({ waiting: 0, running: 0, unfinished: 0, longest: 0 }),
       leader: () => false,
       leaseAge: none,
@@ -33,6 +34,7 @@ export function metricsPage(): string {
   });
   const described: readonly Described[] = [
     ...(registry.getMetricsAsArray() as unknown as Described[]),
+    ...WAIT_METRICS,
     ...APPLICATION_METRICS,
   ];
   const rows = described.map(({ name, help, type, labelNames = [] }) => [

@@ -11,6 +11,16 @@ export interface ApplicationState {
   reason: string;
   /** Since when Ready has its status, in seconds since 1970. */
   since: number;
+  /** What its environments wait for. */
+  waits: readonly Wait[];
+}
+
+/** One reason for which something new is kept out of an environment. */
+export interface Wait {
+  environment: string;
+  reason: string;
+  /** In seconds since 1970. */
+  since: number;
 }
 
 const KEY = ['application_namespace', 'application'] as const;
@@ -28,8 +38,24 @@ const SINCE = {
   labelNames: KEY,
 } as const;
 
+const WAIT = ['environment', 'reason'] as const;
+const WAITING = {
+  name: 'towpath_waiting_applications',
+  help: 'Applications of which something new is kept out of an environment, by what it waits for: the reasons of blockedBy. The leader tells it.',
+  type: 'gauge',
+  labelNames: WAIT,
+} as const;
+const OLDEST = {
+  name: 'towpath_waiting_since_timestamp_seconds',
+  help: 'Since when the one of them waits that has waited longest, in seconds since 1970; the leader tells it.',
+  type: 'gauge',
+  labelNames: WAIT,
+} as const;
+
 /** They are not in the registry: what grows with the number of Applications is written in slices, and kept nowhere. */
 export const APPLICATION_METRICS = [INFO, SINCE] as const;
+/** Read off all Applications alike, but never more than Environments times reasons. */
+export const WAIT_METRICS = [WAITING, OLDEST] as const;
 
 /** The series of all Applications, in the format of Prometheus; none of one that is gone. */
 export async function applicationSeries(states: Iterable<ApplicationState>, slices: Slices): Promise<string> {
@@ -49,7 +75,34 @@ export async function applicationSeries(states: Iterable<ApplicationState>, slic
   return [...infos, '', ...sinces, ''].join('\n');
 }
 
-function headOf({ name, help, type }: (typeof APPLICATION_METRICS)[number]): string {
+/** What is waited for in all of them together, in the format of Prometheus. */
+export async function waitSeries(states: Iterable<ApplicationState>, slices: Slices): Promise<string> {
+  const all = new Map<string, { waiting: number; since: number }>();
+  for (const { waits } of states) {
+    const pause = slices.pause();
+    if (pause !== undefined) await pause;
+    for (const { environment, reason, since } of waits) {
+      const key = `environment="${escaped(environment)}",reason="${escaped(reason)}"`;
+      const before = all.get(key);
+      all.set(key, {
+        waiting: (before?.waiting ?? 0) + 1,
+        since: Math.min(before?.since ?? since, since),
+      });
+    }
+  }
+  const lines = (name: string, value: (one: { waiting: number; since: number }) => number) =>
+    [...all].map(([key, one]) => `${name}{${key}} ${value(one)}`);
+  return [
+    headOf(WAITING),
+    ...lines(WAITING.name, ({ waiting }) => waiting),
+    '',
+    headOf(OLDEST),
+    ...lines(OLDEST.name, ({ since }) => since),
+    '',
+  ].join('\n');
+}
+
+function headOf({ name, help, type }: { name: string; help: string; type: string }): string {
   return `# HELP ${name} ${help}\n# TYPE ${name} ${type}`;
 }
 

@@ -8,10 +8,16 @@ export interface CredentialState {
   issuedAt: Date | undefined;
 }
 
+/** Whether the cluster of an Environment can be worked in. */
+export interface ReachState {
+  environment: string;
+  isReached: boolean;
+}
+
 /** Metrics of Environments, read when somebody asks; of one that is gone there are none. */
 export function observeEnvironments(
   registry: Registry,
-  { credentials }: { credentials(): Iterable<CredentialState> },
+  { credentials, reach }: { credentials(): Iterable<CredentialState>; reach(): Iterable<ReachState> },
 ): void {
   const registers = [registry];
   new Gauge({
@@ -23,6 +29,16 @@ export function observeEnvironments(
       this.reset();
       for (const { environment, expiresAt } of credentials())
         this.set({ environment }, expiresAt.getTime() / 1_000);
+    },
+  });
+  new Gauge({
+    name: 'towpath_environment_reachable',
+    help: '1 where the cluster of an Environment with a kubeconfig answers, 0 where nothing can be done in it for now; the leader tells it.',
+    labelNames: ['environment'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { environment, isReached } of reach()) this.set({ environment }, isReached ? 1 : 0);
     },
   });
   new Gauge({

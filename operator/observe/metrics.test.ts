@@ -13,6 +13,7 @@ function newMetrics(applications: readonly ApplicationState[] = []): Metrics {
       applications: () => applications,
       objects: none,
       credentials: () => [],
+      reach: () => [],
       load: () => ({ waiting: 0, running: 0, unfinished: 0, longest: 0 }),
       leader: () => true,
       leaseAge: none,
@@ -45,6 +46,32 @@ test('metrics wake the process never: an operator at rest costs nothing', async 
   assert.ok(Math.abs(valueIn('process_start_time_seconds') - startedAt) < 2);
 });
 
+test('what is waited for is told by environment and reason, with the oldest of each', async () => {
+  const state = (name: string, waits: ApplicationState['waits']): ApplicationState => ({
+    namespace: 'shop',
+    name,
+    sync: 'Waiting',
+    health: 'Healthy',
+    ready: 'True',
+    reason: 'Waiting',
+    since: 1,
+    waits,
+  });
+  const metrics = newMetrics([
+    state('a', [{ environment: 'prod', reason: 'Soak', since: 30 }]),
+    state('b', [
+      { environment: 'prod', reason: 'Soak', since: 20 },
+      { environment: 'prod', reason: 'Frozen', since: 10 },
+    ]),
+    state('c', []),
+  ]);
+  const families = parseExposition(await metrics.text());
+  const of = (name: string, reason: string) => sumOf(families, name, { environment: 'prod', reason });
+  assert.equal(of('towpath_waiting_applications', 'Soak'), 2);
+  assert.equal(of('towpath_waiting_since_timestamp_seconds', 'Soak'), 20);
+  assert.equal(of('towpath_waiting_applications', 'Frozen'), 1);
+});
+
 test('the format holds whatever a label says, and however many Applications there are', async () => {
   const hostile = 'a"} 1\nb{c="\\';
   const states = Array.from({ length: 5_000 }, (_, index) => ({
@@ -55,6 +82,7 @@ test('the format holds whatever a label says, and however many Applications ther
     ready: 'True',
     reason: hostile,
     since: 1_700_000_000.5,
+    waits: [],
   }));
   const metrics = newMetrics(states);
   metrics.polled({ milliseconds: 1, reason: hostile });

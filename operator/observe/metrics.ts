@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { ApplicationLineName, LogField } from './application-log.ts';
-import { type ApplicationState, applicationSeries } from './application-metrics.ts';
-import { type CredentialState, observeEnvironments } from './environment-metrics.ts';
+import { type ApplicationState, applicationSeries, waitSeries } from './application-metrics.ts';
+import { type CredentialState, observeEnvironments, type ReachState } from './environment-metrics.ts';
 import type { Slices } from './event-loop-slices.ts';
 import { collectProcess } from './process-metrics.ts';
 import { type Load, WorkMetrics } from './work-metrics.ts';
@@ -13,6 +13,8 @@ export interface Observed {
   objects(): number;
   /** Of the kubeconfigs of Environments, as long as this process leads. */
   credentials(): Iterable<CredentialState>;
+  /** Of the same. */
+  reach(): Iterable<ReachState>;
   load(): Load;
   leader(): boolean;
   /** Seconds since the Lease was renewed by this process; 0 where it does not lead. */
@@ -206,9 +208,9 @@ export class Metrics {
   /** All of it, in the text format of Prometheus. */
   async text(): Promise<string> {
     const { withApplications, observed, slices } = this.#options;
-    const metrics = await this.registry.metrics();
-    if (!withApplications) return metrics;
-    return `${metrics}\n${await applicationSeries(observed.applications(), slices)}`;
+    const metrics = [await this.registry.metrics(), await waitSeries(observed.applications(), slices)];
+    if (withApplications) metrics.push(await applicationSeries(observed.applications(), slices));
+    return metrics.join('\n');
   }
 
   requested({ verb, method, host, plural, dryRun, code }: CountedRequest): void {

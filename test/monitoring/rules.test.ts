@@ -59,6 +59,16 @@ const credential = (left: number, lifetime: number): Series => ({
   ...gauge('towpath_environment_credential_lifetime_seconds', 'environment="eu"', `${lifetime}x120`),
 });
 
+/** Something new before prod; time begins at 0. */
+const waits = (reason: string, since = 0): Series => ({
+  [status(LEADER)]: '1x4400',
+  ...gauge(
+    'towpath_waiting_since_timestamp_seconds',
+    `environment="prod",reason="${reason}"`,
+    `${since}x4400`,
+  ),
+});
+
 const CASES: Readonly<Record<string, Case>> = {
   TowpathNobodyLeads: {
     fires: { [status(LEADER)]: '1x5 0x115', [status(FOLLOWER)]: '0x120' },
@@ -198,6 +208,27 @@ const CASES: Readonly<Record<string, Case>> = {
       'a certificate that is good for weeks': credential(30 * DAY, 365 * DAY),
       'a token that is renewed every hour': credential(3_600, 7_200),
       'one that does not expire': RIGHT,
+    },
+  },
+  TowpathEnvironmentUnreachable: {
+    fires: { ...RIGHT, ...gauge('towpath_environment_reachable', 'environment="eu"', '1x3 0x117') },
+    at: '10m',
+    labels: { environment: 'eu' },
+    quiet: {
+      'it answers': { ...RIGHT, ...gauge('towpath_environment_reachable', 'environment="eu"', '1x120') },
+      'it was lost a moment ago': {
+        ...RIGHT,
+        ...gauge('towpath_environment_reachable', 'environment="eu"', '1x7 0x113'),
+      },
+    },
+  },
+  TowpathWaitsLong: {
+    fires: waits('AwaitingApproval'),
+    at: '4330m',
+    labels: { environment: 'prod', reason: 'AwaitingApproval' },
+    quiet: {
+      'a freeze, which has an end': waits('Frozen'),
+      'since yesterday': waits('AwaitingApproval', 3 * DAY),
     },
   },
   TowpathEventLoopHeld: {

@@ -60,6 +60,11 @@ async function everythingHappens(t: TestContext) {
     await stage.application(name, {
       source: { repoURL: `${stage.repoURL.replace(/\.git$/, '')}-${name}.git` },
     });
+  await stage.application('waits', {
+    source: { path: 'web', interval: '1h' },
+    dependsOn: [{ name: 'nowhere' }],
+  });
+  await newRemoteEnvironment(t, stage, 'elsewhere');
   await stage.until('broken', ({ status }) => status?.sync === 'Quarantined', 'the quarantine');
   await stage.kubectl('patch', 'configmap', 'web', '-p', '{"data":{"is":"drift"}}');
   await stage.repository.commit({ 'web/old.yaml': null });
@@ -104,6 +109,8 @@ test('a real Prometheus has an answer to every query of the dashboard and every 
       assert.equal(await prometheus.count(expr.replaceAll('$namespace', 'other')), 0, `${title}: of others`);
   assert.equal(await prometheus.count(rules[0]?.expr ?? ''), 0, 'one leads');
 
+  await untilTrue('TowpathEnvironmentUnreachable');
+  await untilTrue('TowpathWaitsLong', { inSeconds: 300_000 });
   await untilTrue('TowpathApplicationNotReady', { inSeconds: 1_000 });
   await untilTrue('TowpathGitFails');
   process.kill(stage.operator.process.pid, 'SIGUSR2');
@@ -116,7 +123,6 @@ test('a real Prometheus has an answer to every query of the dashboard and every 
   const all = proxy.fail({ fault: { status: 503 } });
   await untilTrue('TowpathApiServerFails', { window: '20s' });
   all.remove();
-  await newRemoteEnvironment(t, stage, 'elsewhere');
   const token = (await stage.kubectl('create', 'token', 'towpath', '--duration=1h')).trim();
   await storeKubeConfig(stage, 'elsewhere', kubeConfigOf(stage.cluster, token));
   await untilTrue('TowpathCredentialExpires', { inSeconds: 3_000 });

@@ -15,8 +15,9 @@ export function stateOf({ application, object }: CachedApplication): Application
       ready: 'False',
       reason: 'InvalidSpec',
       since: since(creationTimestamp),
+      waits: [],
     };
-  const { sync = 'Unknown', health = 'Unknown', conditions } = application.status ?? {};
+  const { sync = 'Unknown', health = 'Unknown', conditions, environments = [] } = application.status ?? {};
   const ready = conditions?.find(({ type }) => type === 'Ready');
   return {
     ...key,
@@ -25,5 +26,12 @@ export function stateOf({ application, object }: CachedApplication): Application
     ready: ready?.status ?? 'Unknown',
     reason: ready?.reason ?? '',
     since: since(ready?.lastTransitionTime ?? creationTimestamp),
+    waits: environments.flatMap(({ name: environment, blockedBy = [] }) =>
+      blockedBy.map((one) => ({
+        environment,
+        reason: one.reason,
+        since: since(one.since ?? creationTimestamp),
+      })),
+    ),
   };
 }

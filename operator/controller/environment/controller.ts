@@ -1,7 +1,7 @@
 import { TowpathError } from '../../api/errors.ts';
 import type { Environment } from '../../api/v1alpha1/environment.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import type { CredentialState } from '../../observe/environment-metrics.ts';
+import type { CredentialState, ReachState } from '../../observe/environment-metrics.ts';
 import type { Logger } from '../../observe/log.ts';
 import { nextChange } from '../../promote/gates/freeze.ts';
 import { gatesFault } from '../../promote/gates/gates-fault.ts';
@@ -171,6 +171,15 @@ export class EnvironmentController implements EnvironmentsView {
     for (const environment of this.#environments.names()) {
       const { expiresAt, issuedAt } = this.#clusters.stand(environment)?.facts ?? {};
       if (expiresAt !== undefined) yield { environment, expiresAt, issuedAt };
+    }
+  }
+
+  /** Of each that is elsewhere, what its status says: one that was lost for a moment is not told as lost (A14). */
+  *reach(): Iterable<ReachState> {
+    for (const environment of this.#environments.names()) {
+      const { spec, status } = this.get(environment)?.environment ?? {};
+      const isReached = status?.cluster?.reachable;
+      if (spec?.cluster !== undefined && isReached !== undefined) yield { environment, isReached };
     }
   }
 
