@@ -59,13 +59,13 @@ const credential = (left: number, lifetime: number): Series => ({
   ...gauge('towpath_environment_credential_lifetime_seconds', 'environment="eu"', `${lifetime}x120`),
 });
 
-/** Something new before prod; time begins at 0. */
-const waits = (reason: string, since = 0): Series => ({
-  [status(LEADER)]: '1x4400',
+/** Something new before prod, so many days at 10m. */
+const waits = (reason: string, days: number): Series => ({
+  ...RIGHT,
   ...gauge(
     'towpath_waiting_since_timestamp_seconds',
     `environment="prod",reason="${reason}"`,
-    `${since}x4400`,
+    `${600 - days * DAY}x120`,
   ),
 });
 
@@ -223,12 +223,12 @@ const CASES: Readonly<Record<string, Case>> = {
     },
   },
   TowpathWaitsLong: {
-    fires: waits('AwaitingApproval'),
-    at: '4330m',
+    fires: waits('AwaitingApproval', 4),
+    at: '10m',
     labels: { environment: 'prod', reason: 'AwaitingApproval' },
     quiet: {
-      'a freeze, which has an end': waits('Frozen'),
-      'since yesterday': waits('AwaitingApproval', 3 * DAY),
+      'a freeze, which has an end': waits('Frozen', 30),
+      'since yesterday': waits('AwaitingApproval', 1),
     },
   },
   TowpathEventLoopHeld: {

@@ -174,12 +174,13 @@ export class EnvironmentController implements EnvironmentsView {
     }
   }
 
-  /** Of each that is elsewhere, what its status says: one that was lost for a moment is not told as lost (A14). */
+  /** Of each that is elsewhere, once it is known; one that was lost for a moment is not told as lost (A14). */
   *reach(): Iterable<ReachState> {
     for (const environment of this.#environments.names()) {
-      const { spec, status } = this.get(environment)?.environment ?? {};
-      const isReached = status?.cluster?.reachable;
-      if (spec?.cluster !== undefined && isReached !== undefined) yield { environment, isReached };
+      const { spec } = this.get(environment)?.environment ?? {};
+      const { state } = (spec?.cluster && this.#clusters.stand(environment)) ?? {};
+      if (state !== undefined && state.is !== 'Connecting')
+        yield { environment, isReached: state.is === 'Reached' };
     }
   }
 
