@@ -110,11 +110,12 @@ export class Metrics {
     );
     this.#deployments = new Counter({
       name: 'towpath_deployments_total',
-      help: 'Deployments that ended: Succeeded, Failed or Superseded.',
+      help: 'Deployments that ended: Succeeded, Failed, Superseded, or RolledBack. What was Succeeded and failed its verification counts once more, as RolledBack, or as Failed where it was kept.',
       labelNames: ['outcome'],
       registers,
     });
-    for (const outcome of ['Succeeded', 'Failed', 'Superseded']) this.#deployments.inc({ outcome }, 0);
+    for (const outcome of ['Succeeded', 'Failed', 'Superseded', 'RolledBack'])
+      this.#deployments.inc({ outcome }, 0);
     this.#quarantined = counter(
       'towpath_quarantines_total',
       'Commits that cannot run, and of which nothing was written.',

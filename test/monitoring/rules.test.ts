@@ -210,6 +210,15 @@ const CASES: Readonly<Record<string, Case>> = {
       'one that does not expire': RIGHT,
     },
   },
+  TowpathRolledBack: {
+    fires: { ...RIGHT, ...gauge('towpath_deployments_total', 'outcome="RolledBack"', '0x10 1x110') },
+    at: '20m',
+    labels: NAMESPACE,
+    quiet: {
+      'one of long ago': { ...RIGHT, ...gauge('towpath_deployments_total', 'outcome="RolledBack"', '1x120') },
+      'what succeeded': { ...RIGHT, ...counted('towpath_deployments_total', 'outcome="Succeeded"', 1) },
+    },
+  },
   TowpathEnvironmentUnreachable: {
     fires: { ...RIGHT, ...gauge('towpath_environment_reachable', 'environment="eu"', '1x3 0x117') },
     at: '10m',

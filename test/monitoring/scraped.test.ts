@@ -20,6 +20,7 @@ const blocking = `data:text/javascript,${encodeURIComponent(`
 /** Alerts that this test does not bring about, and why; rules.test.ts has series for them. */
 const NOT_HERE: Readonly<Record<string, string>> = {
   TowpathTwoLead: 'an operator never does',
+  TowpathRolledBack: 'a policy, and what fails after it was healthy: integration/verify',
   TowpathDriftComesBack: 'more than 50 repairs of one object are put off',
   TowpathLookHangs: 'half an hour',
   TowpathLookAbandoned: 'an operator without a defect never does',
