@@ -139,6 +139,24 @@ test('each deployment is a Promotion, the last ones stay, and all are in the arc
     );
     assert.equal(new Set(records.map(({ uid }) => uid)).size, 5);
   });
+
+  await t.test(
+    'history counts, and at lists each change, from Promotions and archive together',
+    async (t) => {
+      const { towpath } = await newPluginShell(t, stage.cluster, { namespace: stage.namespace });
+      const from = `--operator-namespace=${stage.namespace}`;
+      const rates = await towpath('history', 'web', '--rates', from, '-o', 'json');
+      assert.deepEqual(JSON.parse(rates.stdout), [
+        { environment: 'default', deployments: 5, failed: 0, failureRate: 0 },
+      ]);
+      const changes = await towpath('at', 'web', '--time=1h..', from);
+      assert.equal(changes.code, 0, changes.stderr);
+      const rows = changes.stdout.trimEnd().split('\n').slice(1);
+      assert.match(rows[0] ?? '', /nothing yet/);
+      assert.equal(rows.filter((row) => row.includes('Succeeded')).length, 5);
+      assert.equal((await towpath('at', 'web', '--time=yesterday', from)).code, 2);
+    },
+  );
 });
 
 /** The chart's policy that keeps Promotions, for the namespace of a stage alone; gone at the test's end. */

@@ -160,7 +160,7 @@ export class LedgerKeeper {
       const select = fieldSelector === undefined ? {} : { fieldSelector };
       const path = { resource: PROMOTIONS, namespace };
       const { items } = await this.#options.client.list(path, select, { signal });
-      return items.flatMap((item) => parsePromotion(item) ?? []);
+      return this.#each(items, (item) => present(parsePromotion(item)));
     };
     if (targets.size > MOST_ASKED_APART) {
       const all = Map.groupBy(await list(), targetIn);
@@ -245,20 +245,24 @@ export class LedgerKeeper {
   ): Promise<void> {
     const { archive, ledger } = this.#options;
     const ofTargets = Map.groupBy(promotions, targetIn);
-    for (const { recorded, name } of this.#gapsIn(keys, ofTargets))
+    for (const { recorded, name } of await this.#gapsIn(keys, ofTargets))
       if (!ledger.isUnderWay(recorded.target, recorded.id)) ledger.record(recorded, name);
     const since = this.#options.client.now().getTime() - LOOKED_FOR_MS;
-    const ended = promotions
-      .flatMap((promotion) => ledgerRecord(promotion) ?? [])
-      .filter(({ finishedAt }) => Date.parse(finishedAt) >= since);
+    const ended = await this.#each(promotions, (promotion) => {
+      const record = ledgerRecord(promotion);
+      return record !== undefined && Date.parse(record.finishedAt) >= since ? [record] : [];
+    });
     for (const record of await archive.missing(namespace, ended, signal)) this.#take(namespace, record);
     for (const of of ofTargets.values()) await this.#trim(namespace, of, signal);
   }
 
-  #gapsIn(keys: readonly string[], ofTargets: ReadonlyMap<string, readonly Promotion[]>): Gap[] {
+  async #gapsIn(
+    keys: readonly string[],
+    ofTargets: ReadonlyMap<string, readonly Promotion[]>,
+  ): Promise<Gap[]> {
     const { applicationOf, recordsOf } = this.#options;
     const known = new Set<string>();
-    const gaps = keys.flatMap((key) => {
+    const gaps = await this.#each(keys, (key) => {
       const application = applicationOf(key);
       return recordsOf(key).flatMap((record): Gap[] => {
         const name = `${key.slice(key.indexOf('/') + 1)}/${record.target.environment}`;
@@ -271,6 +275,19 @@ export class LedgerKeeper {
     return [...gaps, ...lost.flatMap(([, promotions]) => lostOf(promotions))];
   }
 
+  /** What comes of each of many, however many there are: others have their turns. */
+  async #each<Item, Result>(
+    items: readonly Item[],
+    of: (item: Item) => readonly Result[],
+  ): Promise<Result[]> {
+    const results: Result[] = [];
+    for (const item of items) {
+      await this.#options.slices.pause();
+      results.push(...of(item));
+    }
+    return results;
+  }
+
   #tell(error: unknown): void {
     const message = error instanceof Error ? error.message : String(error);
     if (!this.#fault.note(message)) return;
@@ -279,4 +296,8 @@ export class LedgerKeeper {
       'The ledger cannot be archived; it is tried again. Promotions stay until it can.',
     );
   }
+}
+
+function present<Value>(value: Value | undefined): Value[] {
+  return value === undefined ? [] : [value];
 }
