@@ -217,6 +217,16 @@ test('A1: nobody takes a Promotion out of the ledger; a namespace goes with fift
     },
     { describe: 'the deletion to be refused' },
   );
+  const feigned = {
+    apiVersion: 'towpath.dev/v1alpha1',
+    kind: 'Promotion',
+    metadata: { name: 'feigned' },
+    spec: { type: 'Promote', application: 'web', environment: 'prod', historyID: 1, requestedBy: 'anna' },
+  };
+  const operator = { user: `system:serviceaccount:${own}:${OPERATOR}`, groups: ['system:masters'] };
+  const asOperator = await cluster.request('POST', `${path}?dryRun=All`, { body: feigned, as: operator });
+  assert.equal(asOperator.status, 422, asOperator.body);
+  assert.match(asOperator.body, /in the name of a person/);
   await stage.restart();
   await archived(stage, 50, own);
   // The operator's rights here go with the namespace, and could not take a finalizer away.
