@@ -99,7 +99,7 @@ test('each deployment is a Promotion, the last ones stay, and all are in the arc
   await t.test('kubectl shows it', async () => {
     const { stdout } = await stage.cluster.kubectl(['get', 'promotions', '-n', stage.namespace]);
     assert.match(stdout, /^NAME +APPLICATION +ENVIRONMENT +REVISION +PHASE +BY +STARTED +FINISHED\n/);
-    assert.match(stdout, /web-default-1 +web +default +main@\w{7} +Succeeded +towpath:Commit +\d+s +\d+s/);
+    assert.match(stdout, /web-default-1 +web +default +main@\w{7} +Succeeded +towpath:Commit +\d\w+ +\d\w+/);
   });
 
   await useApprovals(stage, 4);
