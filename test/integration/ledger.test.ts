@@ -185,7 +185,8 @@ test('A1: nobody takes a Promotion out of the ledger; a namespace goes with fift
   await archived(stage, 1, own);
   await stage.operator.stop();
   const path = `/apis/towpath.dev/v1alpha1/namespaces/${namespace}/promotions`;
-  const at = (second: number) => new Date(Date.parse('2026-01-01T00:00:00Z') + second * 1_000).toISOString();
+  const begin = Date.now() - 2 * 60 * 60_000;
+  const at = (second: number) => new Date(begin + second * 1_000).toISOString();
   await Promise.all(
     Array.from({ length: 49 }, async (_, index) => {
       const name = `other-prod-${index + 1}`;
@@ -249,7 +250,7 @@ test('A1: nobody takes a Promotion out of the ledger; a namespace goes with fift
   const [answer] = JSON.parse(then.stdout) as [{ phase: string; record: LedgerRecord }];
   assert.equal(answer.record.revision, '4');
   assert.equal(answer.phase, 'Deploying');
-  const before = await ask('other', 'prod', '--time=2025-12-31T00:00:00Z');
+  const before = await ask('other', 'prod', `--time=${at(-60)}`);
   assert.match(before.stdout, /nothing yet/);
 });
 
