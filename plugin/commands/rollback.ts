@@ -1,4 +1,5 @@
 import { type EnvironmentStatus, environmentOf } from '../../operator/api/v1alpha1/application.ts';
+import { type Promotion, REQUESTED_BY_OPERATOR } from '../../operator/api/v1alpha1/promotion.ts';
 import { environmentsOf, keyOf, readApplication } from '../application.ts';
 import { CommandError, EXIT, type ExitCode } from '../exit-codes.ts';
 import { promotionsOf } from '../promotion.ts';
@@ -59,9 +60,7 @@ export async function resumeHeld(context: Context, name: string, environment: st
   const { kubectl } = context;
   const application = await readApplication(kubectl, name);
   environmentsOf(application, environment);
-  const [hold] = (await promotionsOf(kubectl, name, environment)).filter(
-    ({ spec }) => spec.type === 'Rollback',
-  );
+  const hold = holdOf(await promotionsOf(kubectl, name, environment));
   const isHeld = environmentOf(application.status, environment)?.sync === 'Held';
   if (!isHeld || hold === undefined)
     throw new CommandError(
@@ -71,4 +70,12 @@ export async function resumeHeld(context: Context, name: string, environment: st
   await warnIfNobodyLeads(context);
   const promotion = hold.metadata.name;
   return tell(context, { type: 'Resume', application: name, environment, promotion, ...reasonOf(context) });
+}
+
+/** What a person rolled back by last, the newest being first; what a policy goes back by itself holds nothing. */
+export function holdOf(promotions: readonly Promotion[]): Promotion | undefined {
+  return promotions.find(({ spec, status }) => {
+    const isTaken = status?.phase === 'Superseded' || status?.phase === 'Cancelled';
+    return spec.type === 'Rollback' && !spec.requestedBy.startsWith(REQUESTED_BY_OPERATOR) && !isTaken;
+  });
 }

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Promotion, PromotionPhase } from '../../operator/api/v1alpha1/promotion.ts';
+import { holdOf } from './rollback.ts';
+
+function promotion(
+  name: string,
+  phase: PromotionPhase,
+  spec: Partial<Pick<Promotion['spec'], 'type' | 'requestedBy'>> = {},
+): Promotion {
+  return {
+    apiVersion: 'towpath.dev/v1alpha1',
+    kind: 'Promotion',
+    metadata: {
+      name,
+      namespace: 'shop',
+      uid: name,
+      resourceVersion: '1',
+      annotations: {},
+      labels: {},
+      finalizers: [],
+      generation: 1,
+    },
+    spec: {
+      type: 'Rollback',
+      application: 'web',
+      environment: 'prod',
+      historyID: 1,
+      skipGates: [],
+      requestedBy: 'olga',
+      ...spec,
+    },
+    status: { phase },
+  };
+}
+
+test('A26: resume names what a person rolled back by last, also where that failed and holds all the same', () => {
+  const all = [
+    promotion('promoted', 'Succeeded', { type: 'Promote' }),
+    promotion('web-prod-4', 'Succeeded', { requestedBy: 'towpath:Rollback' }),
+    promotion('overtaken', 'Superseded'),
+    promotion('refused', 'Failed'),
+    promotion('older', 'Succeeded'),
+  ];
+  assert.equal(holdOf(all)?.metadata.name, 'refused');
+  assert.equal(holdOf(all.slice(0, 3)), undefined);
+});
