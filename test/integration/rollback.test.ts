@@ -109,4 +109,78 @@ test('D12, A26, A28: what a person goes back to is held, with Git down, under au
   await eventually(async () => inProd(await stage.get('web'))?.sync === 'Synced', {
     describe: 'the hold to be over',
   });
+
+  // Nothing is written that is suspended, and the Promotion says why it waits.
+  await stage.kubectl(
+    'patch',
+    'applications.towpath.dev',
+    'web',
+    '--type=merge',
+    '-p',
+    '{"spec":{"suspend":true}}',
+  );
+  await stage.until('web', (of) => inProd(of)?.sync === 'Suspended', 'it to be suspended');
+  const waits = taken(await asked(OLGA, { type: 'Rollback', historyID }));
+  const pending = await until(waits, 'Pending');
+  assert.equal(pending.status?.blockedBy?.[0]?.reason, 'Suspended');
+  await stage.kubectl(
+    'patch',
+    'applications.towpath.dev',
+    'web',
+    '--type=merge',
+    '-p',
+    '{"spec":{"suspend":false}}',
+  );
+  await until(waits, 'Succeeded');
+  assert.equal(await saidInProd(), 'one');
+});
+
+test('A3, A16: who goes back while something is on its way does not wait for that: its hooks end, and it is Superseded', async (t) => {
+  const { stage, policy, prod, inProd, waiting, runs, asked, promote, until } = await newGuardedStage(t);
+  const { cluster, namespace, repository } = stage;
+  await installPromotionPolicies(t, cluster, 'Validating', { name: policy, namespace });
+  const one = await repository.revParse('main');
+  await until(taken(await promote(BEN, await waiting(one), { skipGates: ['windows'] })), 'Succeeded');
+  const first = inProd(await runs(one))?.digest;
+  const hook = `apiVersion: batch/v1
+kind: Job
+metadata:
+  name: slow
+  annotations: {helm.sh/hook: "pre-upgrade"}
+spec:
+  template:
+    metadata: {annotations: {test.towpath.dev/pod: runs}}
+    spec: {restartPolicy: Never, containers: [{name: main, image: example.invalid/main}]}
+`;
+  const two = await repository.commit({
+    ...configMap('two'),
+    'Chart.yaml': 'apiVersion: v2\nname: web\nversion: 1.0.0\n',
+    'templates/web.yaml': configMap('two')['web.yaml'],
+    'templates/hook.yaml': hook,
+  });
+  const jobs = async () => {
+    const { body } = await cluster.request('GET', `/apis/batch/v1/namespaces/${prod.namespace}/jobs`);
+    return (JSON.parse(body) as { items: unknown[] }).items.length;
+  };
+  t.after(async () => {
+    await cluster.request('DELETE', `/apis/batch/v1/namespaces/${prod.namespace}/jobs/slow`);
+  });
+  const second = await stage.until(
+    'web',
+    (of) => inProd(of)?.desiredRevision === two && inProd(of)?.blockedBy?.[0]?.reason !== undefined,
+    'prod to have the second',
+  );
+  const bens = taken(
+    await promote(BEN, inProd(second)?.desiredDigest ?? '', { skipGates: ['windows', 'order'] }),
+  );
+  await until(bens, 'Deploying');
+  await eventually(async () => (await jobs()) === 1, { describe: 'the hook to run' });
+  const asking = performance.now();
+  const back = taken(await asked(OLGA, { type: 'Rollback', candidate: first }));
+  await until(back, 'Succeeded');
+  const tookMs = performance.now() - asking;
+  assert.ok(tookMs < 15_000, `${tookMs} ms`);
+  await until(bens, 'Superseded');
+  await eventually(async () => (await jobs()) === 0, { describe: 'the hook to be ended' });
+  assert.equal(inProd(await runs(one))?.sync, 'Held');
 });

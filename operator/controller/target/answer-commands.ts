@@ -2,6 +2,7 @@ import { TowpathError } from '../../api/errors.ts';
 import { PROMOTION_LIMITS, type PromotionStatus } from '../../api/v1alpha1/promotion.ts';
 import type { ApplyReason } from '../../manifest/applied.ts';
 import { idOf } from '../../manifest/manifest.ts';
+import type { Command } from '../../promote/command.ts';
 import type { BlockedBy } from '../../promote/gate.ts';
 import { Quarantine } from '../candidate/quarantine.ts';
 import { type Candidate, candidateKey, type Deployment, type Waiting } from '../record/record.ts';
@@ -21,9 +22,17 @@ export async function answerCommands(run: Run, state: TargetState): Promise<void
     parts.commands.answer(target.name, answer);
   const { waits, takesBack } = commanded;
   if (takesBack !== undefined) parts.commands.answer(target.name, tooLate(takesBack));
+  if (state.asked !== undefined) parts.commands.answer(target.name, ofAsked(state, state.asked));
   if (waits === undefined) return;
   if (state.promoted?.command.uid !== waits.uid) return;
   parts.commands.answer(target.name, await ofPromoted(run, state, state.promoted));
+}
+
+/** What could not be acted on so far: what Git has is nothing to it. */
+function ofAsked(state: TargetState, command: Command): CommandAnswer {
+  const { lookedAfter } = state.found;
+  const error = lookedAfter?.how === 'Not' ? lookedAfter.error : undefined;
+  return { command, phase: 'Pending', message: '', blockedBy: inTheWay(state, error ?? null) };
 }
 
 /** What was acted on without a deployment. */
@@ -128,15 +137,13 @@ function unknownYet(state: TargetState): readonly BlockedBy[] {
 }
 
 /** What is in the way that is no gate: it cannot be placed, seen, read or applied for now. */
-function inTheWay(state: TargetState): readonly BlockedBy[] {
+function inTheWay(state: TargetState, obstacle: unknown = obstacleOf(state)?.error): readonly BlockedBy[] {
   const { refusal, settings, found } = state;
   const suspended = settings.suspended;
   if (suspended !== undefined)
-    return [
-      { reason: 'Suspended', message: `${suspended} is suspended.`, remedy: 'Person', standing: 'Blocked' },
-    ];
+    return [{ reason: 'Suspended', message: suspended, remedy: 'Person', standing: 'Blocked' }];
   const unseen = found.sight !== undefined && found.sight !== 'Seen' ? found.sight.unseen : undefined;
-  const error = refusal ?? unseen ?? obstacleOf(state)?.error;
+  const error = refusal ?? unseen ?? obstacle;
   if (!(error instanceof TowpathError)) return [];
   const { reason, message, remedy } = error;
   return [{ reason, message, remedy, standing: 'Blocked' }];
