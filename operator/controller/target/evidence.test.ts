@@ -31,3 +31,20 @@ test('who may have stayed for a target is woken when that has what it waited for
   new Evidence((target) => woken.push(target)).release(place('prod'), ['staging', 'load']);
   assert.deepEqual(woken, ['shop/web/staging', 'shop/web/load']);
 });
+
+test('A10: checks that are asked for wake where they run, once for the same manifests, until they are begun', () => {
+  const woken: string[] = [];
+  const evidence = new Evidence((target) => woken.push(target));
+  const ask = (digest: string) => evidence.awaitChecks(place('prod'), 'staging', digest);
+  ask('d');
+  ask('d');
+  assert.deepEqual(woken, ['shop/web/staging']);
+  assert.equal(evidence.areChecksAwaited(place('staging'), 'd'), true);
+  assert.equal(evidence.areChecksAwaited(place('staging'), 'e'), false);
+  evidence.checksBegun(place('staging'));
+  assert.equal(evidence.areChecksAwaited(place('staging'), 'd'), false);
+  ask('d');
+  assert.equal(woken.length, 2);
+  evidence.forgetAll();
+  assert.equal(evidence.areChecksAwaited(place('staging'), 'd'), false);
+});
