@@ -6,6 +6,14 @@ import { NEXT_VERSION } from '../../hack/image/next-release.ts';
 import { eventually } from '../harness/wait.ts';
 import { drainAndReturn } from './drain.ts';
 import { type Kubectl, mayNot, podOfLeader, SYSTEM } from './in-the-pod.ts';
+import {
+  approve,
+  prodOf,
+  promotionsToProd,
+  setUpPromotion,
+  storeOf,
+  untilStoreAnswers,
+} from './promotion.ts';
 import { type Receiver, startReceiver } from './receiver.ts';
 import { definitionOf, imageValues, settledObjects, untilShown } from './releases.ts';
 import { next, type Site, setting, skip, startSite, stepsOf, today, version, waiting } from './site.ts';
@@ -85,6 +93,36 @@ test('I2: installed by helm, it deploys what runs and answers on a real node', {
   await step('a push replaces the Pods', async () => {
     await site.repository.commit({ 'web/web.yaml': web('two') });
     await untilAnswers('two');
+  });
+
+  await step('a push reaches prod after staging, and with the yes of a second person', async () => {
+    await setUpPromotion(site);
+    await site.repository.commit({ 'store/store.yaml': storeOf(today.image, 'one') });
+    await site.applyApplication(...(['store', 'store', { path: 'store' }] as const), {
+      spec: { environments: [{ name: 'staging' }, { name: 'prod' }], sync: { timeout: '20s' } },
+    });
+    await untilStoreAnswers(site, 'staging', 'one');
+    await approve(site);
+    await untilStoreAnswers(site, 'prod', 'one');
+    await eventually(async () => (await promotionsToProd(site)) === 'Succeeded', {
+      within: 60_000,
+      describe: 'the record of what prod runs, verified',
+    });
+  });
+
+  await step('what breaks in prod alone fails its verification there, and is rolled back', async () => {
+    await site.repository.commit({ 'store/store.yaml': storeOf(today.image, 'two', 'in prod') });
+    await untilStoreAnswers(site, 'staging', 'two');
+    await approve(site);
+    await eventually(async () => (await promotionsToProd(site)) === 'Succeeded RolledBack Succeeded', {
+      within: 90_000,
+      describe: 'prod to be back at what ran before',
+    });
+    await untilStoreAnswers(site, 'prod', 'one');
+    await untilStoreAnswers(site, 'staging', 'two');
+    assert.equal(await prodOf(site, '.history[0].trigger'), 'Rollback');
+    await kubectl('-n', 'store', 'delete', 'applications.towpath.dev', 'store', '--timeout=60s');
+    await kubectl('delete', 'environments', 'staging', 'prod', '--timeout=60s');
   });
 
   await step('S15: it has the rights of the chart, and no more', () => mayNot(kubectl));
