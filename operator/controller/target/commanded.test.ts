@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Command } from '../../promote/command.ts';
+import { FREE } from '../../promote/governance.ts';
+import type { Candidate, Deployment, TargetRecord } from '../record/record.ts';
+import { commandedIn, promotedIn } from './commanded.ts';
+import type { Run } from './run.ts';
+
+const digest = (letter: string) => `sha256:${letter.repeat(64)}`;
+const RUNS = { id: digest('a'), digest: digest('b') };
+const after = { stage: 'staging', environments: ['staging'] };
+const IN_STAGE = { is: 'InStage', policy: 'standard', stage: 'prod', after, isFollowed: false } as const;
+
+function command(more: Partial<Command>): Command {
+  return {
+    uid: 'u-1',
+    promotion: 'mine',
+    type: 'Promote',
+    application: 'web',
+    environment: 'prod',
+    requestedAt: new Date(0),
+    by: 'anna',
+    skipGates: [],
+    reason: '',
+    ...more,
+  };
+}
+
+/** What of a look is read to find out what persons ask for. */
+function look(
+  given: readonly Command[],
+  deployment: Partial<Deployment>,
+  governance: object = IN_STAGE,
+  ended: readonly Partial<Deployment>[] = [],
+): Run {
+  const record = { ended, deployment: { id: 3, candidate: RUNS, ...deployment } } as unknown as TargetRecord;
+  return {
+    parts: { commands: { given: () => given } },
+    target: { name: 'shop/web/prod', environment: 'prod', governance, settings: { mode: 'Automatic' } },
+    application: { metadata: { name: 'web' } },
+    context: { record, store: { candidatesOf: () => [] } },
+  } as unknown as Run;
+}
+
+const retried = (deployment: Partial<Deployment>, about: string) =>
+  promotedIn(look([command({ type: 'Retry', about })], deployment), [], RUNS as Candidate, () =>
+    assert.fail('what has entered is asked about no gate'),
+  );
+
+test('A20: what failed is tried once more, whoever had it enter, and asks no gate', () => {
+  const byPolicy = retried({ outcome: 'Failed' }, 'web-prod-3');
+  assert.equal(byPolicy?.candidate?.digest, RUNS.digest);
+  const promoted = { promotion: 'hers', uid: 'u-0', by: 'olga' };
+  assert.equal(retried({ outcome: 'Failed', promoted }, 'hers')?.candidate?.id, RUNS.id);
+});
+
+for (const [what, deployment, about, words] of [
+  ['an older deployment', { outcome: 'Failed' }, 'web-prod-2', /not what environment prod is at/],
+  ['what did not fail', { outcome: 'Succeeded' }, 'web-prod-3', /has not failed/],
+  ['what is under way', {}, 'web-prod-3', /has not failed/],
+] as const)
+  test(`A20: ${what} is not tried once more, and that is said`, () => {
+    const answer = retried(deployment, about);
+    assert.equal(answer?.candidate, undefined);
+    assert.match(answer?.refusal ?? '', words);
+  });
+
+test('without a policy nothing is promoted where the source would overwrite it', () => {
+  const run = look([command({ candidate: RUNS.digest })], {}, FREE);
+  const answer = promotedIn(run, [], RUNS as Candidate, () => []);
+  assert.match(answer?.refusal ?? '', /follows its source, since no PromotionPolicy has it in a stage/);
+});
+
+test('D7: what was begun for a person is known by the record, and not begun once more', () => {
+  const one = command({ candidate: RUNS.digest });
+  const promoted = { promotion: one.promotion, uid: one.uid, by: one.by };
+  for (const [deployment, ended, phase] of [
+    [{ promoted }, [], 'Deploying'],
+    [{ promoted, outcome: 'Succeeded' }, [], 'Succeeded'],
+    [{ id: 4 }, [{ id: 3, candidate: RUNS, promoted, outcome: 'RolledBack' }], 'RolledBack'],
+  ] as const) {
+    const { waits, begun } = commandedIn(
+      look([one], deployment as Partial<Deployment>, IN_STAGE, ended as never),
+    );
+    assert.equal(waits, undefined);
+    assert.deepEqual(
+      begun.map((its) => its.phase),
+      [phase],
+    );
+  }
+});
