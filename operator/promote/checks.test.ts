@@ -42,7 +42,7 @@ function ended(outcome: (typeof CHECK_OUTCOMES)[number], changes: Partial<CheckR
 const known = (...runs: readonly CheckRun[]): Checks => ({ digest: DIGEST, runs });
 
 function situation(changes: Partial<CheckSituation> = {}): CheckSituation {
-  const nothing = { request: undefined, isAwaited: false };
+  const nothing = { request: undefined, isAwaited: false, isWaitedFor: () => true };
   return { wanted: [SMOKE], digest: DIGEST, now: later(1), isHealthy: true, ...nothing, ...changes };
 }
 
@@ -60,6 +60,7 @@ function begun(before: Checks | undefined, changes: Partial<CheckSituation> = {}
 const ROWS: readonly [string, Checks | undefined, Partial<CheckSituation>, number | undefined][] = [
   ['nothing ran yet', undefined, {}, 1],
   ['… before it is healthy', undefined, { isHealthy: false }, undefined],
+  ['… and nobody waits for it', undefined, { isWaitedFor: () => false }, undefined],
   ['it runs', known(BEGUN), {}, undefined],
   ['it passed', known(ended('Passed')), {}, undefined],
   ['A7: it passed for other manifests', { ...known(ended('Passed')), digest: OTHER }, {}, 1],
@@ -183,7 +184,7 @@ test('always: one run at a time, each has an end or a time, and no number comes 
           end === undefined ? [] : live.map((one) => [one, { outcome: end, at: now.toISOString() }]),
         );
         const before = checks;
-        checks = checksAfter(before, ends, { ...rest, now });
+        checks = checksAfter(before, ends, { ...rest, isWaitedFor: () => true, now });
         for (const run of checks?.runs ?? []) {
           assert.ok(checks?.digest === rest.digest);
           const last =

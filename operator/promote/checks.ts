@@ -124,6 +124,8 @@ export interface CheckSituation {
   readonly isHealthy: boolean;
   /** Key of the sync request by which a person asks for what did not pass; undefined: nobody does. */
   readonly request: string | undefined;
+  /** Whether somebody waits for what a check says: what nobody asks is not run for each edit of a policy. */
+  isWaitedFor(check: Check): boolean;
   /** Something would enter by results that are too old by now. */
   readonly isAwaited: boolean;
 }
@@ -147,7 +149,8 @@ export function checksAfter(
     const last = known && runOf(known.runs, check);
     const end = last && ends.get(last);
     const now = last === undefined || end === undefined ? last : { ...last, ended: end };
-    return runToBegin(check, now, { ...situation, isAskedAgain }) ?? now ?? [];
+    const asked = { ...situation, isAskedAgain, isWaitedFor: situation.isWaitedFor(check) };
+    return runToBegin(check, now, asked) ?? now ?? [];
   });
   if (runs.length === 0) return undefined;
   const handled = isAskedAgain ? request : known?.request;
@@ -168,10 +171,12 @@ function runToBegin(
     now,
     isHealthy,
     isAskedAgain,
+    isWaitedFor,
     isAwaited,
-  }: Pick<CheckSituation, 'now' | 'isHealthy' | 'isAwaited'> & { readonly isAskedAgain: boolean },
+  }: Pick<CheckSituation, 'now' | 'isHealthy' | 'isAwaited'> &
+    Readonly<Record<'isAskedAgain' | 'isWaitedFor', boolean>>,
 ): CheckRun | undefined {
-  if (!isHealthy) return undefined;
+  if (!isHealthy || !(isWaitedFor || isAskedAgain)) return undefined;
   const begun = { check: check.name, template: check.template, startedAt: now.toISOString() };
   if (last === undefined) return { ...begun, run: 1 };
   const { ended, run, tries = 0 } = last;

@@ -226,6 +226,7 @@ class Model {
       now: new Date(now),
       isHealthy: isThrough && health === 'Healthy',
       request: undefined,
+      isWaitedFor: () => version.number > this.#prod,
       isAwaited: this.#awaitsFresh,
     });
     const ends = (this.#checks?.runs ?? []).map(({ startedAt, ended }) =>

@@ -21,7 +21,14 @@ interface Job {
     deletionTimestamp?: string;
     managedFields: { manager: string }[];
   };
-  spec: { template: { spec: { automountServiceAccountToken: boolean } } };
+  spec: {
+    template: {
+      spec: {
+        automountServiceAccountToken: boolean;
+        containers: { env: { name: string; value: string }[] }[];
+      };
+    };
+  };
 }
 
 /** What the simulated nodes make of the Pod of a check. */
@@ -311,7 +318,13 @@ async function stays(checked: Checked): Promise<void> {
   await endPod(checked, second, 'Succeeded');
   await runs(checked, prod, 'busy', '2');
   await check(checked, 'busy', template('waits'));
-  await jobOf(checked, 'busy', second);
+  const third = await stage.repository.commit(files('busy', '3'));
+  const { spec } = await jobOf(checked, 'busy', second);
+  const { env } = spec.template.spec.containers[0] ?? { env: [] };
+  assert.ok(
+    env.some(({ name, value }) => name === 'TOWPATH_REVISION' && value === third),
+    'for what had entered before the policy was edited none is run',
+  );
   await stage.kubectl('delete', 'application', 'busy', '--wait=true');
   await eventually(async () => (await jobsOf(checked, 'busy')).length === 0, {
     describe: 'its Jobs to go with it',

@@ -15,7 +15,7 @@ import { verifyEndsAt } from '../../promote/verify.ts';
 import { candidateKey, type TargetRecord, type Waiting } from '../record/record.ts';
 import type { Target } from '../record/target.ts';
 import { cameTo } from '../record/waiting.ts';
-import { awaitFresh, checksFor, staysOnWhatIsChecked, unmetToVerify } from './checks/gates.ts';
+import { awaitFirst, awaitFresh, checksFor, staysOnWhatIsChecked, unmetToVerify } from './checks/gates.ts';
 import { promotedIn } from './commanded.ts';
 import type { Promoted } from './commands-view.ts';
 import type { Shown } from './evidence.ts';
@@ -122,7 +122,7 @@ function withPromoted(
   return { ...judged, promoted, choice: candidate };
 }
 
-/** What decides of a candidate whether it may enter. Where nothing but the age of a check's result is in its way, a new one is seen to. */
+/** What decides of a candidate whether it may enter. Checks that it waits for are asked for, anew where nothing but their age is in its way. */
 function choosableAs(
   run: Run,
   situation: Omit<Situation, 'waiting'>,
@@ -132,6 +132,9 @@ function choosableAs(
   const { asked } = one;
   const its = { ...one, key: asked, evidence: evidenceFor(run, asked), gates };
   const checks = checksFor(run, asked);
+  const isNew = run.context.record.deployment?.candidate.digest !== one.digest;
+  const isThere = its.evidence.every(({ is }) => is === 'Passed' || is === 'Soaks');
+  if (isNew && isThere) awaitFirst(run, checks);
   if (checks.length > 0 && blockedByFor(situation, its).length === 0) awaitFresh(run, checks);
   return { ...its, checks };
 }
@@ -163,7 +166,7 @@ export function wantsChecks({ governance }: Pick<Target, 'governance'>): boolean
 }
 
 /** Whether another environment waits with what runs here. */
-function isWaitedFor(others: readonly TargetRecord[], record: TargetRecord): boolean {
+export function isWaitedFor(others: readonly TargetRecord[], record: TargetRecord): boolean {
   const digest = record.deployment?.candidate.digest;
   return others.some(({ waiting = [], rejected }) =>
     waiting.some(

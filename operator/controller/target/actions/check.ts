@@ -19,7 +19,7 @@ import type { TargetRecord } from '../../record/record.ts';
 import { type CheckSubject, jobOf, logsOf } from '../checks/job.ts';
 import { endJobs, resultNow, seeJobs, startJob } from '../checks/jobs.ts';
 import { kindsOf } from '../deploy-context.ts';
-import { shownBy } from '../promotion.ts';
+import { isWaitedFor, shownBy } from '../promotion.ts';
 import type { Run } from '../run.ts';
 import type { Outcome, TargetState } from '../state.ts';
 import { healthNow } from '../words/facts-of-look.ts';
@@ -88,6 +88,22 @@ function wantedIn({ checks = [], verify }: InStage, { deployment, checks: known 
     (check) => isOpen || (known !== undefined && runOf(known.runs, check) !== undefined),
   );
   return together(checks, toVerify);
+}
+
+/** Whether what entered is not through before it passed. */
+function verifies({ target: { governance }, context }: Run, { name, template }: Check): boolean {
+  const { checks = [] } = governance.is === 'InStage' ? (governance.verify ?? {}) : {};
+  if (!isUndecided(context.record.deployment?.verify)) return false;
+  return checks.some((one) => one.name === name && one.template === template);
+}
+
+/** Whether another environment waits for what runs here, or asks for its checks. */
+function isAskedFor({ parts, target, context: { record } }: Run, digest: string): boolean {
+  if (parts.evidence.areChecksAwaited(target, digest)) return true;
+  return isWaitedFor(
+    parts.store.recordsOf(target.application).filter((one) => one !== record),
+    record,
+  );
 }
 
 /** Those that have not ended as far as it is written down. */
@@ -163,6 +179,7 @@ async function note(checking: Checking, ends: Ends): Promise<void> {
     digest: subject.digest,
     now: context.now(),
     isHealthy,
+    isWaitedFor: (check) => verifies(run, check) || isAskedFor(run, subject.digest),
     request: request.open === undefined ? undefined : request.key,
     isAwaited: parts.evidence.areChecksAwaited(target, subject.digest),
   });

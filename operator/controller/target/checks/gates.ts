@@ -67,6 +67,12 @@ export function unmetToVerify(
   return gateOfChecks(all)[0]?.message;
 }
 
+/** Has checks run that were not yet. What is waited for at other gates may begin before those open. */
+export function awaitFirst({ parts, target }: Run, all: readonly CheckThere[]): void {
+  for (const { environment, digest, standing } of all)
+    if (standing.is === 'NotRun') parts.evidence.awaitChecks(target, environment, digest);
+}
+
 /** What would enter but for results that are too old has them found anew. */
 export function awaitFresh({ parts, target }: Run, all: readonly CheckThere[]): void {
   if (all.some(({ standing: { is } }) => is !== 'Passed' && is !== 'Expired')) return;
