@@ -184,12 +184,10 @@ async function note(checking: Checking, ends: Ends): Promise<void> {
     isAwaited: parts.evidence.areChecksAwaited(target, subject.digest),
   });
   if (after === before) return;
+  const withJobs = await kindsWith(checking, after?.runs ?? []);
   if (after === undefined) delete record.checks;
-  else {
-    record.checks = after;
-    const jobs = after.runs.filter(({ ended }) => ended === undefined).map((one) => jobOf(subject, one));
-    record.kinds = kindsOf([...kinds.map((kind) => ({ ...kind, name: '' })), ...jobs]);
-  }
+  else record.checks = after;
+  record.kinds = withJobs;
   try {
     await store.save(record, { signal });
   } catch (error) {
@@ -201,6 +199,21 @@ async function note(checking: Checking, ends: Ends): Promise<void> {
   }
   parts.evidence.checksBegun(target);
   tell(checking, ends);
+}
+
+/** The kinds that the target has, with Jobs where some are to be made: unless nobody may see them, which the run itself is told. */
+async function kindsWith({ run: { context }, subject }: Checking, runs: readonly CheckRun[]) {
+  const { kinds } = context.record;
+  const jobs = runs.filter(({ ended }) => ended === undefined).map((one) => jobOf(subject, one));
+  if (jobs.length === 0) return kinds;
+  try {
+    await seeJobs(context, subject.namespace);
+  } catch (error) {
+    context.signal.throwIfAborted();
+    if (!(error instanceof TowpathError) || error.reason === 'ClusterUnreachable') throw error;
+    return kinds;
+  }
+  return kindsOf([...kinds.map((kind) => ({ ...kind, name: '' })), ...jobs]);
 }
 
 /** That one did not pass is an event. */
