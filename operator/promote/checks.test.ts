@@ -11,6 +11,7 @@ import {
   checksAfter,
   deadlineOf,
   isUnfinished,
+  lostOf,
   MOST_TRIES,
   nextCheck,
   standingOf,
@@ -143,19 +144,40 @@ test('a run is looked at again at its deadline, and one that could not run when 
 test('A6: what verifies has failed with one check that failed, passed with all, and else is not decided', () => {
   const load = { ...SMOKE, name: 'load' };
   const wanted = [SMOKE, load];
-  const of = (...runs: readonly CheckRun[]) => verdictOf(wanted, DIGEST, known(...runs)).is;
+  const of = (...runs: readonly CheckRun[]) =>
+    verdictOf(['smoke', 'load'], wanted, DIGEST, known(...runs)).is;
   const loaded = { check: 'load' };
   assert.equal(of(ended('Passed'), ended('Passed', loaded)), 'Passed');
   assert.equal(of(ended('Passed')), 'Unfinished');
   assert.equal(of(ended('Passed'), { ...BEGUN, ...loaded }), 'Unfinished');
   assert.equal(of({ ...BEGUN, ...loaded }, ended('Failed')), 'Failed');
   assert.equal(of(ended('Passed'), ended('CouldNotRun', { ...loaded, tries: 9 })), 'Unfinished');
-  assert.equal(verdictOf(wanted, OTHER, known(ended('Failed'))).is, 'Unfinished');
-  assert.deepEqual(verdictOf([], DIGEST, undefined), { is: 'Passed' });
-  assert.deepEqual(verdictOf([SMOKE], DIGEST, known(ended('Failed'))), {
+  assert.equal(verdictOf(['smoke', 'load'], wanted, OTHER, known(ended('Failed'))).is, 'Unfinished');
+  assert.deepEqual(verdictOf([], [], DIGEST, undefined), { is: 'Passed' });
+  assert.deepEqual(verdictOf(['smoke'], [SMOKE], DIGEST, known(ended('Failed'))), {
     is: 'Failed',
     why: 'Check smoke failed: exit code 1.',
   });
+});
+
+test('A7: a check that something entered with is not passed by taking it out of the policy, and what it came to is kept', () => {
+  const gone: readonly Check[] = [];
+  const of = (...runs: readonly CheckRun[]) => verdictOf(['smoke'], gone, DIGEST, known(...runs)).is;
+  assert.equal(verdictOf(['smoke'], gone, DIGEST, undefined).is, 'Unfinished', 'it never ran');
+  assert.equal(of(BEGUN), 'Unfinished', 'nobody sees its end');
+  assert.equal(of(ended('Passed')), 'Passed');
+  assert.equal(of(ended('Failed')), 'Failed');
+  const changed = { ...SMOKE, template: 'b'.repeat(64) };
+  assert.equal(verdictOf(['smoke'], [changed], DIGEST, known(ended('Passed'))).is, 'Unfinished');
+  assert.equal(verdictOf([], [SMOKE], DIGEST, undefined).is, 'Passed', 'one that came later is not asked');
+
+  assert.deepEqual(lostOf(['smoke', 'load'], gone, DIGEST, known(ended('Passed'))), ['load']);
+  assert.deepEqual(lostOf(['smoke'], [SMOKE], DIGEST, undefined), []);
+
+  const before = known(ended('Passed'), { ...BEGUN, check: 'load' });
+  const without = situation({ wanted: gone, kept: ['smoke', 'load'] });
+  assert.deepEqual(checksAfter(before, new Map(), without)?.runs, [ended('Passed')]);
+  assert.equal(checksAfter(before, new Map(), situation({ wanted: gone })), undefined);
 });
 
 /** What happens to the checks of an environment, one thing after the other. */

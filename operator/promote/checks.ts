@@ -117,6 +117,8 @@ function isExpired({ validForMs }: Check, { at }: CheckEnd, now: Date): boolean 
 export interface CheckSituation {
   /** Those that are to be run here. */
   readonly wanted: readonly Check[];
+  /** Names of those whose end is still asked for, also where no policy has them any more. */
+  readonly kept?: readonly string[];
   /** Of the manifests that run, or are on their way. */
   readonly digest: string;
   readonly now: Date;
@@ -142,16 +144,21 @@ export function checksAfter(
   ends: CheckEnds,
   situation: CheckSituation,
 ): Checks | undefined {
-  const { wanted, digest, request } = situation;
+  const { wanted, kept = [], digest, request } = situation;
   const known = before?.digest === digest ? before : undefined;
   const isAskedAgain = request !== undefined && known !== undefined && known.request !== request;
-  const runs = wanted.flatMap((check) => {
+  const begun = wanted.flatMap((check) => {
     const last = known && runOf(known.runs, check);
     const end = last && ends.get(last);
     const now = last === undefined || end === undefined ? last : { ...last, ended: end };
     const asked = { ...situation, isAskedAgain, isWaitedFor: situation.isWaitedFor(check) };
     return runToBegin(check, now, asked) ?? now ?? [];
   });
+  const left = (known?.runs ?? []).filter(
+    ({ check, ended }) =>
+      ended !== undefined && kept.includes(check) && !wanted.some(({ name }) => name === check),
+  );
+  const runs = [...begun, ...left];
   if (runs.length === 0) return undefined;
   const handled = isAskedAgain ? request : known?.request;
   const after = { digest, runs, ...(handled === undefined ? {} : { request: handled }) };
@@ -188,17 +195,51 @@ function runToBegin(
   return again !== undefined && again <= now ? { ...next, tries: tries + 1 } : undefined;
 }
 
-/** What checks say together of the manifests that run: one that failed decides, and one that could not run says nothing. */
+/**
+ * What the checks of these names say together of the manifests that run: one that failed decides, and one that could not
+ * run says nothing. @param had as the policy has them now: of one that it has no more, what it came to counts
+ */
 export function verdictOf(
-  wanted: readonly Check[],
+  names: readonly string[],
+  had: readonly Check[],
   digest: string,
   checks: Checks | undefined,
 ): { readonly is: 'Passed' | 'Unfinished' } | { readonly is: 'Failed'; readonly why: string } {
-  const runs = wanted.map((check) => (checks?.digest === digest ? runOf(checks.runs, check) : undefined));
+  const runs = names.map((name) => runNamed(name, had, digest, checks));
   const failed = runs.find((run) => run?.ended?.outcome === 'Failed');
   if (failed !== undefined)
     return { is: 'Failed', why: `Check ${failed.check} failed: ${failed.ended?.why ?? 'it failed'}.` };
   return { is: runs.every((run) => run?.ended?.outcome === 'Passed') ? 'Passed' : 'Unfinished' };
+}
+
+/** Those of these names that nobody can run any more, as no policy has them, and that came to nothing. */
+export function lostOf(
+  names: readonly string[],
+  had: readonly Check[],
+  digest: string,
+  checks: Checks | undefined,
+): readonly string[] {
+  return names.filter(
+    (name) => !had.some((check) => check.name === name) && !runNamed(name, had, digest, checks),
+  );
+}
+
+/** As a sentence has them. */
+export function shownChecks(names: readonly string[]): string {
+  const more = names.length > 3 ? ` and ${names.length - 3} more` : '';
+  return `${names.length === 1 ? 'check' : 'checks'} ${names.slice(0, 3).join(', ')}${more}`;
+}
+
+function runNamed(
+  name: string,
+  had: readonly Check[],
+  digest: string,
+  checks: Checks | undefined,
+): CheckRun | undefined {
+  if (checks?.digest !== digest) return undefined;
+  const check = had.find((one) => one.name === name);
+  if (check !== undefined) return runOf(checks.runs, check);
+  return checks.runs.find((one) => one.check === name && one.ended !== undefined);
 }
 
 /** Whether a check is under way, or is tried again by itself: what waits for its end does not wait for ever. */

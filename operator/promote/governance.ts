@@ -44,4 +44,9 @@ export interface InStage {
   readonly checks?: readonly Check[];
 }
 
+/** Those that verify what enters, as far as a policy has any now. */
+export function checksToVerify(governance: Governance): readonly Check[] {
+  return (governance.is === 'InStage' ? governance.verify?.checks : undefined) ?? [];
+}
+
 export const FREE: Governance = Object.freeze({ is: 'Free' });

@@ -131,3 +131,11 @@ test('always: it passes after no less than its time of health, and is decided or
     }),
   );
 });
+
+test('what entered with checks remembers which, in a record too', () => {
+  const rule = { forMs: 0, onFailure: 'Keep', checks: [{ name: 'smoke' }, { name: 'load' }] } as const;
+  assert.deepEqual(newVerify(rule).checks, ['smoke', 'load']);
+  assert.equal('checks' in newVerify({ ...rule, checks: [] }), false);
+  const undecided = verifyAfter(newVerify(rule), checked('Unfinished', 600));
+  assert.deepEqual([undecided.outcome, undecided.checks], [undefined, ['smoke', 'load']]);
+});

@@ -15,6 +15,8 @@ export interface VerifyRule {
  * goes on, whatever becomes of the policy.
  */
 export interface Verify extends VerifyRule {
+  /** Names of the checks that it has to pass, whoever has them by now. Absent: none. */
+  readonly checks?: readonly string[];
   /** For how long it was healthy before `since`. */
   readonly ms: number;
   /** RFC 3339, by the clock at home, as the next ones. Absent: it is not healthy now. */
@@ -43,8 +45,13 @@ export interface VerifySeen {
 }
 
 /** Of a deployment that begins. */
-export function newVerify({ forMs, onFailure }: VerifyRule): Verify {
-  return { forMs, onFailure, ms: 0 };
+export function newVerify({
+  forMs,
+  onFailure,
+  checks = [],
+}: VerifyRule & { readonly checks?: readonly { readonly name: string }[] }): Verify {
+  const names = checks.map(({ name }) => name);
+  return { forMs, onFailure, ms: 0, ...(names.length === 0 ? {} : { checks: names }) };
 }
 
 /** It is deployed to the end, and so healthy: from here on it counts. */

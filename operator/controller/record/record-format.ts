@@ -51,6 +51,7 @@ const candidateKeySchema = z.string().regex(/^sha256:[0-9a-f]{64} sha256:[0-9a-f
 const verifySchema = z.strictObject({
   forMs: z.number().min(0),
   onFailure: z.enum(['Rollback', 'Keep']),
+  checks: z.array(z.string()).exactOptional(),
   ms: z.number().min(0),
   since: z.string().exactOptional(),
   comingUpSince: z.string().exactOptional(),

@@ -122,6 +122,7 @@ function state(changes: Partial<TargetState> = {}): TargetState {
     promoted: undefined,
     soaks: false,
     isChecked: false,
+    lostChecks: [],
     asked: undefined,
     hold: undefined,
     applied: new Map(),

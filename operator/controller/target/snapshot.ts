@@ -1,4 +1,7 @@
 import { TowpathError } from '../../api/errors.ts';
+import { lostOf } from '../../promote/checks.ts';
+import { checksToVerify } from '../../promote/governance.ts';
+import { isUndecided } from '../../promote/verify.ts';
 import { Quarantine } from '../candidate/quarantine.ts';
 import type { Deployment } from '../record/record.ts';
 import { askedIn } from './commanded.ts';
@@ -33,6 +36,7 @@ export function snapshotOf(run: Run, found: Findings): TargetState {
     deployment: deployment === undefined ? undefined : frozen(deployment),
     ...gatesOf(run, found),
     isChecked: context.record.checks !== undefined || wantsChecks(target),
+    lostChecks: lostChecksOf(run),
     soaks: target.governance.is === 'InStage' && target.governance.soakedMs !== undefined,
     asked: askedIn(run),
     hold: context.record.hold,
@@ -40,6 +44,12 @@ export function snapshotOf(run: Run, found: Findings): TargetState {
     memory: session.memory,
     found: Object.freeze(found),
   });
+}
+
+function lostChecksOf({ target: { governance }, context }: Run): readonly string[] {
+  const { deployment, checks } = context.record;
+  if (deployment?.verify?.checks === undefined || !isUndecided(deployment.verify)) return [];
+  return lostOf(deployment.verify.checks, checksToVerify(governance), deployment.candidate.digest, checks);
 }
 
 function othersOf(run: Run): Others {

@@ -61,6 +61,8 @@ export interface TargetState {
   readonly soaks: boolean;
   /** A policy wants checks of what runs, or did. */
   readonly isChecked: boolean;
+  /** Names of checks that what runs has to pass, and that no policy has any more that can be read. */
+  readonly lostChecks: readonly string[];
   /** What a person asks for that no candidate of the source is needed for, and that was not acted on. */
   readonly asked: Command | undefined;
   /** A person went back there, and keeps it there. */

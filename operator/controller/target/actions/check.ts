@@ -13,7 +13,7 @@ import {
   together,
 } from '../../../promote/checks.ts';
 import { checks as gateOfChecks } from '../../../promote/gates/checks.ts';
-import type { InStage } from '../../../promote/governance.ts';
+import { checksToVerify, type InStage } from '../../../promote/governance.ts';
 import { isUndecided } from '../../../promote/verify.ts';
 import type { TargetRecord } from '../../record/record.ts';
 import { type CheckSubject, jobOf, logsOf } from '../checks/job.ts';
@@ -83,18 +83,23 @@ function checkingOf(run: Run, state: TargetState): Checking | undefined {
 
 /** Those that verify what entered are begun as long as that is not decided. */
 function wantedIn({ checks = [], verify }: InStage, { deployment, checks: known }: TargetRecord) {
-  const isOpen = isUndecided(deployment?.verify);
+  const names = toPassBy(deployment);
   const toVerify = (verify?.checks ?? []).filter(
-    (check) => isOpen || (known !== undefined && runOf(known.runs, check) !== undefined),
+    (check) => names.includes(check.name) || (known !== undefined && runOf(known.runs, check) !== undefined),
   );
   return together(checks, toVerify);
 }
 
+/** Names of what it has to pass still: as the policy said when it entered. */
+function toPassBy(deployment: TargetRecord['deployment']): readonly string[] {
+  const { verify } = deployment ?? {};
+  return isUndecided(verify) ? (verify.checks ?? []) : [];
+}
+
 /** Whether what entered is not through before it passed. */
 function verifies({ target: { governance }, context }: Run, { name, template }: Check): boolean {
-  const { checks = [] } = governance.is === 'InStage' ? (governance.verify ?? {}) : {};
-  if (!isUndecided(context.record.deployment?.verify)) return false;
-  return checks.some((one) => one.name === name && one.template === template);
+  if (!toPassBy(context.record.deployment).includes(name)) return false;
+  return checksToVerify(governance).some((one) => one.name === name && one.template === template);
 }
 
 /** Whether another environment waits for what runs here, or asks for its checks. */
@@ -176,6 +181,7 @@ async function note(checking: Checking, ends: Ends): Promise<void> {
   const { checks: before, kinds } = record;
   const after = checksAfter(before, ends, {
     wanted,
+    kept: toPassBy(record.deployment),
     digest: subject.digest,
     now: context.now(),
     isHealthy,

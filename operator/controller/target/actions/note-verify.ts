@@ -1,5 +1,6 @@
 import type { HealthState } from '../../../api/v1alpha1/application.ts';
 import { verdictOf } from '../../../promote/checks.ts';
+import { checksToVerify } from '../../../promote/governance.ts';
 import { withRejection } from '../../../promote/rejection.ts';
 import { failedVerify, isUndecided, type VerifySeen, verifyAfter } from '../../../promote/verify.ts';
 import { candidateKey, type Deployment, type TargetRecord } from '../../record/record.ts';
@@ -64,11 +65,11 @@ function whyFailed({ message = 'It was not deployed to its end.' }: Deployment):
   return message;
 }
 
-/** What the checks of its policy say of it; undefined: it has none, or none any more. */
+/** What the checks say of it that it entered with; undefined: there were none. What cannot be run for now has not passed. */
 function checkedOf({ governance }: Target, { deployment, checks }: TargetRecord) {
-  const wanted = governance.is === 'InStage' ? governance.verify?.checks : undefined;
-  if (wanted === undefined || deployment === undefined) return undefined;
-  return verdictOf(wanted, deployment.candidate.digest, checks);
+  const names = deployment?.verify?.checks;
+  if (names === undefined || deployment === undefined) return undefined;
+  return verdictOf(names, checksToVerify(governance), deployment.candidate.digest, checks);
 }
 
 function whyUnverified({ state, message }: Facts['health'], checked: ReturnType<typeof checkedOf>): string {

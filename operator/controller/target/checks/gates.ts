@@ -5,13 +5,16 @@ import {
   type Check,
   type CheckRun,
   deadlineOf,
+  lostOf,
   runOf,
+  shownChecks,
   standingOf,
   together,
 } from '../../../promote/checks.ts';
 import { ENTER_MS, staysOnChecked } from '../../../promote/choose.ts';
 import type { BlockedBy } from '../../../promote/gate.ts';
 import { type CheckShown, checks as gateOfChecks } from '../../../promote/gates/checks.ts';
+import { checksToVerify } from '../../../promote/governance.ts';
 import type { TargetRecord } from '../../record/record.ts';
 import { cameTo } from '../../record/waiting.ts';
 import type { Run } from '../run.ts';
@@ -59,7 +62,12 @@ export function unmetToVerify(
   const place = parts.specifiedTargets(target.application).find((one) => one.environment === environment);
   if (place === undefined || !('governance' in place) || place.governance.is !== 'InStage') return undefined;
   const { digest = '' } = deployment?.candidate ?? {};
-  const all = (place.governance.verify?.checks ?? []).map((check) => ({
+  const names = deployment?.verify?.checks ?? [];
+  const had = checksToVerify(place.governance);
+  const lost = lostOf(names, had, digest, checks);
+  if (lost.length > 0) return `no PromotionPolicy has ${shownChecks(lost)} any more, which it entered with`;
+  const its = had.filter(({ name }) => names.includes(name));
+  const all = its.map((check) => ({
     environment,
     check: check.name,
     standing: standingOf({ ...check, validForMs: Number.POSITIVE_INFINITY }, digest, checks, context.now()),

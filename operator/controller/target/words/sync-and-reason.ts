@@ -12,6 +12,7 @@ import { lastTry, obstacleOf, stageOf, waitsAt } from '../stage.ts';
 import type { TargetState } from '../state.ts';
 import type { Drift, Standing } from './facts.ts';
 import { describeAll, toldAfter } from './refusals.ts';
+import { verifiedBy } from './verified.ts';
 
 const FAILED = { sync: 'Failed', remedy: 'Person' } as const satisfies Partial<Standing>;
 
@@ -99,7 +100,7 @@ function runningStanding(state: TargetState): Standing {
   if (verify === undefined || standing.sync !== 'Synced' || state.deployment === undefined) return standing;
   if (verify.outcome === 'Passed') return standing;
   if (verify.outcome === undefined)
-    return { ...standing, message: `${standing.message} It is being verified: it has to stay healthy.` };
+    return { ...standing, message: `${standing.message} It is being verified: ${verifiedBy(state)}` };
   const { revision, ref } = state.deployment.candidate;
   return {
     ...FAILED,

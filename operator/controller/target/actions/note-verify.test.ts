@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Governance } from '../../../promote/governance.ts';
+import type { Deployment, TargetRecord } from '../../record/record.ts';
+import type { Run } from '../run.ts';
+import type { TargetState } from '../state.ts';
+import { noteVerify } from './note-verify.ts';
+
+const NOW = new Date('2026-11-29T10:00:00Z');
+const DIGEST = `sha256:${'d'.repeat(64)}`;
+const CHECKED = { stage: 'prod', policy: 'standard', isFollowed: false } as const;
+
+/** What is verified for long enough, and entered with a check to pass, as a look finds it under what policies say now. */
+function verifiedUnder(governance: Governance) {
+  const deployment = {
+    id: 3,
+    candidate: { id: DIGEST, digest: DIGEST },
+    outcome: 'Succeeded',
+    verify: { forMs: 1_000, onFailure: 'Rollback', checks: ['smoke'], ms: 0, since: '2026-11-29T09:00:00Z' },
+  } as unknown as Deployment;
+  const record = { deployment } as TargetRecord;
+  const run = {
+    context: { record, now: () => NOW },
+    target: { governance, settings: { timeoutMs: 300_000 } },
+  } as unknown as Run;
+  const found = { sight: 'Seen', lookedAfter: { how: 'Confirmed' } };
+  const isDecided = noteVerify(run, { deployment, found } as TargetState, { state: 'Healthy' }, undefined);
+  return { isDecided, outcome: record.deployment?.verify?.outcome };
+}
+
+for (const [what, governance] of [
+  ['no policy selects it any more', { is: 'Free' }],
+  ['several do', { is: 'Contested', policies: ['one', 'other'] }],
+  ['none can be read', { is: 'Unknown', problem: 'it cannot be read' }],
+  ['its environment is in no stage any more', { is: 'InNoStage', policy: 'standard' }],
+  ['its policy has no verify any more', { is: 'InStage', ...CHECKED }],
+  [
+    'its policy has no checks any more',
+    { is: 'InStage', ...CHECKED, verify: { forMs: 0, onFailure: 'Keep' } },
+  ],
+] satisfies [string, Governance][])
+  test(`A7: what entered with checks does not pass without them: ${what}`, () => {
+    assert.deepEqual(verifiedUnder(governance), { isDecided: false, outcome: undefined });
+  });
