@@ -188,6 +188,13 @@ test('S14, A1, A4: what enters was approved by so many persons, each in the own 
     { describe: 'the Approvals to say that they were used' },
   );
 
+  // Nor is one that was used had to count once more, by whoever may do all.
+  const cleared = await cluster.request('PATCH', `${pathOf(namespace)}/${annas}/status`, {
+    body: { status: { enteredAt: null } },
+    contentType: 'application/merge-patch+json',
+  });
+  assertRefused(cleared, /Only the operator writes the status of an Approval/);
+
   // Who let it in stands in its record: not who was not asked, nor a program.
   const path = `/apis/towpath.dev/v1alpha1/namespaces/${namespace}/promotions/web-${prod.name}-1`;
   const recorded = await eventually(

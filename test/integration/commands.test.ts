@@ -80,6 +80,13 @@ test('S14, A2, A3, A5, A20, A21: what a person promotes enters as far as that pe
   assert.equal(entered?.trigger, 'Promotion');
   assert.equal(entered?.id, done.status?.deployment);
 
+  // What is over is not had to run once more, by whoever may do all.
+  const cleared = await cluster.request('PATCH', `${promotionsPath(namespace)}/${early}/status`, {
+    body: { status: { phase: null } },
+    contentType: 'application/merge-patch+json',
+  });
+  assertRefused(cleared, /Only the operator writes the status of a Promotion/);
+
   // Taken back before it was begun, also by an operator that was killed meanwhile.
   const two = await repository.commit(configMap('two'));
   const second = await waiting(two);
