@@ -71,6 +71,26 @@ test('without a policy nothing is promoted where the source would overwrite it',
   assert.match(answer?.refusal ?? '', /follows its source, since no PromotionPolicy has it in a stage/);
 });
 
+const FOLLOWING = { is: 'InStage', policy: 'standard', stage: 'first', isFollowed: true };
+const ATTACHED = { is: 'InNoStage', policy: 'standard' };
+const CONTESTED = { is: 'Contested', policies: ['one', 'other'] };
+
+for (const [what, governance, governed, isTaken] of [
+  ['its policy is gone', FREE, true, true],
+  ['its policy has it in no stage any more', ATTACHED, true, true],
+  ['several policies select it', CONTESTED, undefined, true],
+  ['it is in a first stage', FOLLOWING, true, false],
+] as const)
+  test(`A2: what ran there before ${isTaken ? 'is taken' : 'is refused as overwritten'} where ${what}`, () => {
+    const older = { id: digest('c'), digest: digest('d') };
+    const run = look([command({ historyID: 2 })], {}, governance, [{ id: 2, candidate: older as Candidate }]);
+    Object.assign(run.context.record, { governed });
+    Object.assign(run.context.store, { candidatesOf: () => [older] });
+    const answer = promotedIn(run, [], RUNS as Candidate, () => []);
+    assert.equal(answer?.candidate?.digest, isTaken ? older.digest : undefined);
+    assert.match(answer?.refusal ?? 'none', isTaken ? /^none$/ : /follows its source/);
+  });
+
 test('D7: what was begun for a person is known by the record, and not begun once more', () => {
   const one = command({ candidate: RUNS.digest });
   const promoted = { promotion: one.promotion, uid: one.uid, by: one.by };

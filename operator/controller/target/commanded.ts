@@ -128,10 +128,18 @@ function refusalOf({ target, context }: Run, { environment }: Command): string |
   return `Environment ${environment} follows its source, since no PromotionPolicy has it in a stage: what was promoted would be overwritten at once. Write a policy, or set spec.sync.mode to Manual.`;
 }
 
-/** Whether what its source has comes there by itself, in a stage that comes after none. */
-function follows({ target: { governance, settings }, context }: Run): boolean {
-  if (governance.is === 'InStage') return governance.after === undefined && governance.behind === undefined;
-  return settings.mode === 'Automatic' || context.record.governed !== true;
+/** Whether what its source has comes there by itself: in a stage that comes after none, or under no policy from the start. */
+function follows({ target: { governance }, context }: Pick<Run, 'target' | 'context'>): boolean {
+  switch (governance.is) {
+    case 'InStage':
+      return governance.after === undefined && governance.behind === undefined;
+    // Nothing comes there by itself; what is promoted waits, and is judged again when one policy is known to hold.
+    case 'Contested':
+    case 'Unknown':
+      return false;
+    default:
+      return context.record.governed !== true;
+  }
 }
 
 function overwritten({ target: { environment } }: Run): string {
