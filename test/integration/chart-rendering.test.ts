@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { parseAllDocuments } from 'yaml';
 import { METADATA_SUBNETS } from '../../operator/source/transport/address.ts';
 import { CHART, only, podsOf, type Rendered, rendered, selects, valuesFile } from '../harness/chart.ts';
 import { helm } from '../harness/helm.ts';
@@ -577,6 +578,27 @@ test('S14: the operator counts what the policy of its chart proves, and the role
   const bound = objects.filter(({ kind }) => kind.endsWith('RoleBinding') || kind === 'ClusterRoleBinding');
   assert.doesNotMatch(JSON.stringify(bound), new RegExp(APPROVER));
   assert.ok(clusterRoles(objects).some(({ metadata }) => metadata.name.endsWith(APPROVER)));
+});
+
+test('S14: policies about Promotions and Approvals hold in the namespace that is watched, and leave those of other installations alone', async () => {
+  const scopes = async (more: readonly string[]) => {
+    const { code, stdout, stderr } = await helm(
+      ...['template', 'towpath', CHART, '--namespace=towpath-system', ...more],
+      '--api-versions=admissionregistration.k8s.io/v1/MutatingAdmissionPolicy',
+    );
+    assert.equal(code, 0, stderr);
+    return parseAllDocuments(stdout)
+      .map((document) => document.toJS() as Rendered | null)
+      .flatMap((object) => {
+        if (object === null || !/\.(approvals|promotions|promotions-deletion)$/.test(object.metadata.name))
+          return [];
+        const { matchConstraints } = object.spec as { matchConstraints?: { namespaceSelector?: object } };
+        return matchConstraints === undefined ? [] : [matchConstraints.namespaceSelector];
+      });
+  };
+  const shop = { matchLabels: { 'kubernetes.io/metadata.name': 'shop' } };
+  assert.deepEqual(await scopes(['--set=watchNamespace=shop']), Array(5).fill(shop));
+  assert.deepEqual(await scopes([]), Array(5).fill(undefined));
 });
 
 for (const [role, verbs] of [

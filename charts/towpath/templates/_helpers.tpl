@@ -40,6 +40,15 @@
 {{- printf "%s.promotions" (include "towpath.clusterName" . | replace ":" ".") -}}
 {{- end -}}
 
+{{/* Which namespaces an admission policy is about: those of others are another installation's. */}}
+{{- define "towpath.watchedNamespaces" -}}
+{{- with .Values.watchNamespace -}}
+namespaceSelector:
+  matchLabels:
+    kubernetes.io/metadata.name: {{ . | quote }}
+{{- end -}}
+{{- end -}}
+
 {{- define "towpath.installation" -}}
 {{- .Values.installation | default (printf "%s/%s" .Release.Namespace (include "towpath.fullname" .)) -}}
 {{- end -}}
