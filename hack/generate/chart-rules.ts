@@ -8,7 +8,7 @@ import {
   UPGRADE_RIGHTS,
   WATCHED_RIGHTS,
 } from '../../operator/kube/rights.ts';
-import { APPLICATION, APPROVAL, RESOURCES } from './resources.ts';
+import { APPLICATION, APPROVAL, PROMOTION, RESOURCES } from './resources.ts';
 
 const VIEW: Right = {
   apiGroups: [GROUP],
@@ -35,9 +35,9 @@ const APPROVER: readonly Right[] = [
   },
   {
     apiGroups: [GROUP],
-    resources: [APPLICATION.names.plural],
+    resources: [APPLICATION.names.plural, PROMOTION.names.plural],
     verbs: ['get', 'list', 'watch'],
-    why: 'What waits, and for what.',
+    why: 'What waits, for what, and what it would change.',
   },
 ];
 

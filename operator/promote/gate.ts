@@ -87,6 +87,8 @@ export interface ApprovalsOf {
   /** Those about these manifests that no deployment has used. */
   readonly decisions: readonly Decision[];
   readonly admission: Admission;
+  /** Who asks for what enters by a Promotion that waits; undefined: nobody does, it would enter by itself. */
+  readonly requester?: string | undefined;
 }
 
 /** All that decides whether a candidate may enter an environment, gathered at one moment. */

@@ -184,9 +184,9 @@
 - apiGroups: ["towpath.dev"]
   resources: [approvals]
   verbs: [get, list, watch, create, delete]
-# What waits, and for what.
+# What waits, for what, and what it would change.
 - apiGroups: ["towpath.dev"]
-  resources: [applications]
+  resources: [applications, promotions]
   verbs: [get, list, watch]
 {{- end -}}
 

@@ -43,6 +43,13 @@ const approvalsSchema = z.object({
   )
     .min(1)
     .exactOptional(),
+  byRequester: z
+    .boolean()
+    .meta({
+      description:
+        'Whether the yes of who asks for it by a Promotion counts, too. Without it somebody else has to say yes.',
+    })
+    .exactOptional(),
   validFor: durationField(
     'How long a yes counts, from when it was given: 72h. Without it: until it is used.',
     '1m',

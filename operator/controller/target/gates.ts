@@ -6,6 +6,7 @@ import { frozenBy } from '../../promote/gates/freeze.ts';
 import { heldGate } from '../../promote/hold.ts';
 import { heldBack, rejectionOf } from '../../promote/rejection.ts';
 import type { Target } from '../record/target.ts';
+import { commandedIn } from './commanded.ts';
 import { dependenciesIn } from './dependencies.ts';
 import { type Judged, promotionOf } from './promotion.ts';
 import type { Run } from './run.ts';
@@ -116,6 +117,8 @@ function approvalsOf(
   const { deployment, used = [] } = context.record;
   if (digest !== undefined && deployment?.candidate.digest === digest) return [];
   const usedUp = new Set(used.map(({ approval }) => approval));
+  const { waits } = commandedIn({ parts, target, context });
+  const requester = waits?.type === 'Promote' ? waits.by : undefined;
   return all.flatMap(({ whose, gates: { approvals: gate } }) => {
     if (gate === undefined) return [];
     const decisions = digest === undefined ? [] : parts.approvals.unused(target.name, digest);
@@ -127,6 +130,7 @@ function approvalsOf(
         digest,
         decisions: decisions.filter(({ uid }) => !usedUp.has(uid)),
         admission: parts.approvals.admission,
+        requester,
       },
     ];
   });

@@ -167,3 +167,17 @@ test('S14: nothing enters without its quorum, whoever says what in whatever orde
   );
   fc.assert(property, { numRuns: 500 });
 });
+
+test('A4: the yes of who asks for it counts where the gate says so alone, and a no of theirs counts everywhere', () => {
+  const decisions = [given('anna'), given('ben')];
+  assert.deepEqual(reasons(entry({ decisions })), []);
+  assert.deepEqual(reasons(entry({ decisions, requester: 'anna' })), ['AwaitingApproval']);
+  assert.match(
+    decide(entry({ decisions, requester: 'anna' }))[0]?.message ?? '',
+    /^1 of 2 approvals .*by ben.*not by anna, who asks for it/,
+  );
+  const gate = { required: 2, byRequester: true };
+  assert.deepEqual(reasons(entry({ decisions, requester: 'anna', gate })), []);
+  const no = [given('anna', { decision: 'Reject' }), given('ben'), given('carl')];
+  assert.deepEqual(reasons(entry({ decisions: no, requester: 'anna' })), ['Rejected']);
+});

@@ -61,7 +61,7 @@ function blockedBy(of: ApprovalsOf, now: Date): BlockedBy | undefined {
     reason: 'AwaitingApproval',
     message: fitBetween(
       `${yes.length} of ${gate.required} ${gate.required === 1 ? 'approval' : 'approvals'} of ${which}`,
-      `${those}${fromWhom(gate)}`,
+      `${those}${fromWhom(of)}`,
       `: kubectl towpath approve ${how}`,
     ),
     remedy: 'Resource',
@@ -79,7 +79,7 @@ export function nextExpiry(of: ApprovalsOf, now: Date): Date | undefined {
 
 /** What counts: of each person whom the gate asks the newest decision, unless it is too old. */
 function countingOf(
-  { gate, admission, decisions }: ApprovalsOf,
+  { gate, admission, decisions, requester }: ApprovalsOf,
   now: Date,
 ): { yes: readonly Decision[]; no: readonly Decision[] } {
   if (admission.is !== 'Enforced') return { yes: [], no: [] };
@@ -91,7 +91,13 @@ function countingOf(
   }
   const counting = [...newest.values()].sort((a, b) => a.at.getTime() - b.at.getTime());
   return {
-    yes: counting.filter((one) => one.decision === 'Approve' && now.getTime() < endOf(one, gate)),
+    yes: counting.filter(
+      (one) =>
+        one.decision === 'Approve' &&
+        now.getTime() < endOf(one, gate) &&
+        // Two persons have looked at what enters: who asked for it is one of them.
+        (one.by !== requester || gate.byRequester === true),
+    ),
     no: counting.filter(({ decision }) => decision === 'Reject'),
   };
 }
@@ -118,9 +124,13 @@ function named(decisions: readonly Decision[]): string {
   return `${names.join(', ')}${others > 0 ? ` and ${others} more` : ''}`;
 }
 
-function fromWhom({ groups }: ApprovalsGate): string {
-  if (groups === undefined) return '';
+function fromWhom({ gate: { groups, byRequester }, requester }: ApprovalsOf): string {
+  const but =
+    requester === undefined || byRequester === true
+      ? ''
+      : `, not by ${requester.slice(0, 40)}, who asks for it`;
+  if (groups === undefined) return but;
   const names = groups.slice(0, NAMED).map((group) => group.slice(0, 40));
   const others = groups.length - names.length;
-  return `, by ${names.join(', ')}${others > 0 ? ` and ${others} groups more` : ''}`;
+  return `, by ${names.join(', ')}${others > 0 ? ` and ${others} groups more` : ''}${but}`;
 }
