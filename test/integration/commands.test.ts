@@ -9,6 +9,7 @@ import {
   configMap,
   installPromotionPolicies,
   letCommand,
+  neverReady,
   newGuardedStage,
   OLGA,
   promotionsPath,
@@ -122,4 +123,13 @@ test('S14, A2, A3, A5, A20, A21: what a person promotes enters as far as that pe
   );
   await until(back, 'Succeeded');
   await runs(one);
+
+  // Only what failed is tried once more, past all gates: it has entered before.
+  const third = await waiting(await repository.commit(neverReady));
+  const failing = taken(await promote(BEN, third, { skipGates: ['windows', 'order'] }));
+  const failed = await until(failing, 'Failed');
+  await until(taken(await asked(OLGA, { type: 'Retry', promotion: back })), 'Failed', /not what .* is at/);
+  const again = await until(taken(await asked(OLGA, { type: 'Retry', promotion: failing })), 'Failed');
+  assert.equal(again.status?.deployment, (failed.status?.deployment ?? 0) + 1);
+  assert.equal(again.status?.digest, third);
 });
