@@ -54,6 +54,11 @@ export function newVerify({
   return { forMs, onFailure, ms: 0, ...(names.length === 0 ? {} : { checks: names }) };
 }
 
+/** The same of one that is tried once more. */
+export function verifyOnceMore({ forMs, onFailure, checks }: Verify): Verify {
+  return { forMs, onFailure, ms: 0, ...(checks === undefined ? {} : { checks }) };
+}
+
 /** It is deployed to the end, and so healthy: from here on it counts. */
 export function verifyFrom(verify: Verify, now: Date): Verify {
   return verify.outcome === undefined ? { ...verify, since: now.toISOString() } : verify;

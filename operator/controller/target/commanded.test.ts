@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Command } from '../../promote/command.ts';
 import { FREE } from '../../promote/governance.ts';
 import type { Candidate, Deployment, TargetRecord } from '../record/record.ts';
-import { commandedIn, promotedIn } from './commanded.ts';
+import { askedIn, commandedIn, promotedIn } from './commanded.ts';
 import type { Run } from './run.ts';
 
 const digest = (letter: string) => `sha256:${letter.repeat(64)}`;
@@ -52,6 +52,22 @@ test('A20: what failed is tried once more, whoever had it enter, and asks no gat
   assert.equal(byPolicy?.candidate?.digest, RUNS.digest);
   const promoted = { promotion: 'hers', uid: 'u-0', by: 'olga' };
   assert.equal(retried({ outcome: 'Failed', promoted }, 'hers')?.candidate?.id, RUNS.id);
+});
+
+test('A20, D12: going back that failed is tried once more as going back, and enters nothing', () => {
+  const one = command({ type: 'Retry', about: 'back' });
+  const promoted = { promotion: 'back', uid: 'u-0', by: 'olga' };
+  const failed = look([one], { outcome: 'Failed', trigger: 'Rollback', promoted });
+  assert.equal(askedIn(failed), one);
+  assert.equal(
+    promotedIn(failed, [], undefined, () => []),
+    undefined,
+  );
+  const entered = look([one], { outcome: 'Failed', trigger: 'Promotion', promoted });
+  assert.equal(askedIn(entered), undefined);
+  const done = look([one], { outcome: 'Succeeded', trigger: 'Rollback', promoted });
+  assert.equal(askedIn(done), undefined);
+  assert.match(promotedIn(done, [], undefined, () => [])?.refusal ?? '', /has not failed/);
 });
 
 for (const [what, deployment, about, words] of [

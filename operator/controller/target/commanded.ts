@@ -50,7 +50,15 @@ export function commandedIn({
 /** What a person asks for by which nothing of the source enters, and that was not acted on. */
 export function askedIn(run: Pick<Run, 'parts' | 'target' | 'context'>): Command | undefined {
   const { waits } = commandedIn(run);
-  return waits?.type === 'Rollback' || waits?.type === 'Resume' ? waits : undefined;
+  if (waits?.type === 'Rollback' || waits?.type === 'Resume') return waits;
+  return waits !== undefined && goesBackOnceMore(run, waits) ? waits : undefined;
+}
+
+/** Going back failed, and is tried once more: as going back, not as what enters. */
+function goesBackOnceMore({ context: { record } }: Pick<Run, 'context'>, command: Command): boolean {
+  const { deployment } = record;
+  if (command.type !== 'Retry' || deployment?.trigger !== 'Rollback') return false;
+  return isAbout(command, deployment) && phaseOf(deployment, deployment) === 'Failed';
 }
 
 /**
@@ -82,7 +90,7 @@ export function promotedIn(
   gatesOf: (one: Waiting) => readonly BlockedBy[],
 ): Promoted | undefined {
   const { waits: command } = commandedIn(run);
-  if (command?.type === 'Retry') return retriedIn(run, command);
+  if (command?.type === 'Retry') return goesBackOnceMore(run, command) ? undefined : retriedIn(run, command);
   if (command?.type !== 'Promote') return undefined;
   const refusal = refusalOf(run, command);
   if (refusal !== undefined) return { command, blockedBy: [], refusal };
@@ -99,10 +107,10 @@ export function promotedIn(
 
 /** What failed is tried once more. It has entered before: no gate is asked. */
 function retriedIn({ context: { record }, target }: Run, command: Command): Promoted {
-  const { application, environment, about = '' } = command;
+  const { environment, about = '' } = command;
   const { deployment } = record;
   const refused = (refusal: string): Promoted => ({ command, blockedBy: [], refusal });
-  if (deployment === undefined || !isRecordedBy(deployment, `${application}-${environment}`, about))
+  if (deployment === undefined || !isAbout(command, deployment))
     return refused(
       `Promotion ${about} is not what environment ${environment} is at: promote what it deployed.`,
     );
@@ -111,6 +119,10 @@ function retriedIn({ context: { record }, target }: Run, command: Command): Prom
     return refused(`Promotion ${about} has not failed in environment ${target.environment}.`);
   const asked = record.asks?.findLast((one) => one.digest === candidate.digest)?.asked ?? '';
   return { command, candidate: { id: candidate.id, digest: candidate.digest, asked }, blockedBy: [] };
+}
+
+function isAbout({ application, environment, about = '' }: Command, deployment: Deployment): boolean {
+  return isRecordedBy(deployment, `${application}-${environment}`, about);
 }
 
 /** The operator's own has the name of the target and the id of the deployment, and an address where another one has that. */

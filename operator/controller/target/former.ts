@@ -24,8 +24,9 @@ export async function lastGood({ context, target }: Run): Promise<Former | strin
 }
 
 /** What a person names; or why it cannot be gone back to, as a sentence. */
-export async function namedBy(run: Run, { candidate: digest, historyID }: Command): Promise<Former | string> {
+export async function namedBy(run: Run, command: Command): Promise<Former | string> {
   const { context, target, application } = run;
+  const { candidate: digest, historyID } = onceMore(run, command);
   const wanted = digest ?? (historyID === undefined ? undefined : digestOf(run, historyID));
   const candidate = context.store
     .candidatesOf(target)
@@ -33,6 +34,12 @@ export async function namedBy(run: Run, { candidate: digest, historyID }: Comman
   if (candidate !== undefined) return withManifests(context, candidate);
   const what = digest === undefined ? `deployment ${historyID}` : `manifests ${shownDigest(digest)}`;
   return `Of ${what} nothing is kept in environment ${target.environment}: kept is what succeeded last, and three that ran before. See kubectl towpath history ${application.metadata.name} ${target.environment}`;
+}
+
+/** Going back is tried once more: to the same. */
+function onceMore({ context: { record } }: Run, command: Command): Pick<Command, 'candidate' | 'historyID'> {
+  if (command.type !== 'Retry' || record.deployment === undefined) return command;
+  return { candidate: record.deployment.candidate.digest };
 }
 
 async function withManifests(

@@ -582,6 +582,16 @@ const ROWS: readonly [string, Partial<TargetState>, Deed | { wait: Date | undefi
     'GoBack',
   ],
   [
+    '… and once more where that failed',
+    {
+      asked: { ...ROLLBACK, type: 'Retry' },
+      hold: HOLD,
+      deployment: deployment(OLD, { ...FAILED, trigger: 'Rollback' }),
+      ...tidied(NEW),
+    },
+    'GoBack',
+  ],
+  [
     '… but nothing is written that is suspended',
     { ...SUSPENDED, asked: ROLLBACK, found: { sight: 'Seen' } },
     'Pause',

@@ -80,7 +80,7 @@ function nextOfLook(state: TargetState): Action {
 function isToGoBack({ deployment, found, asked, hold }: TargetState): boolean {
   const { verify } = deployment ?? {};
   if (found.sight !== 'Seen' || found.lookedAfter?.how === 'Not') return false;
-  if (asked?.type === 'Rollback') return true;
+  if (asked?.type === 'Rollback' || asked?.type === 'Retry') return true;
   // A person has it stay where it is.
   if (hold !== undefined) return false;
   return verify?.outcome === 'Failed' && verify.onFailure === 'Rollback' && verify.wentBack === undefined;

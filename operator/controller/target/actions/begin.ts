@@ -1,7 +1,7 @@
 import type { Trigger } from '../../../api/v1alpha1/application.ts';
 import { hookName, hooksFor } from '../../../apply/hooks.ts';
 import { rejectionOf, withoutRejection } from '../../../promote/rejection.ts';
-import { failedVerify, newVerify } from '../../../promote/verify.ts';
+import { failedVerify, newVerify, verifyOnceMore } from '../../../promote/verify.ts';
 import {
   type Candidate,
   candidateKey,
@@ -47,7 +47,7 @@ export async function begin(run: Run, state: TargetState): Promise<Outcome> {
     delete changed.pending;
     changed.waiting = waitingAfter(changed.waiting ?? [], candidate);
     if (changed.waiting.length === 0) delete changed.waiting;
-    if (deployment.promoted !== undefined) liftFor(candidate, changed);
+    if (entersBy(state)?.type === 'Promote') liftFor(candidate, changed);
     // The status has what an only target acted on: an older request counts as done no longer.
     if (!run.isOneOfSeveral) delete changed.handledRequest;
     if (run.request.open !== undefined && run.request.key !== undefined)
@@ -154,12 +154,20 @@ function verifyOf(
   state: TargetState,
   { digest }: Candidate,
 ): Pick<Deployment, 'verify'> {
-  const rule = governance.is === 'InStage' ? governance.verify : undefined;
-  if (rule === undefined) return {};
-  const verify = newVerify(rule);
+  const verify =
+    governance.is === 'InStage'
+      ? governance.verify && newVerify(governance.verify)
+      : retriedVerify(context.record, digest);
+  if (verify === undefined) return {};
   const isRejected = rejectionOf(context.record.rejected, digest) !== undefined;
   const isFailed = isRejected && entersBy(state) === undefined;
   return { verify: isFailed ? failedVerify(verify, context.now()) : verify };
+}
+
+/** What is tried once more is verified as it was, where no policy says how. */
+function retriedVerify({ deployment }: TargetRecord, digest: string): Deployment['verify'] {
+  if (deployment?.verify === undefined || deployment.candidate.digest !== digest) return undefined;
+  return deployment.outcome === 'Succeeded' ? undefined : verifyOnceMore(deployment.verify);
 }
 
 /** What a person asked for is acted on once: the record says so with the first write. */

@@ -57,7 +57,7 @@ async function stay(context: DeployContext, asked: Command | undefined, why: str
   return { type: 'Stayed' };
 }
 
-/** What a person asked for is answered, and holds from here on. */
+/** What a person asked for is answered, and holds from here on; what is tried once more leaves that as it is. */
 async function hold(
   context: DeployContext,
   asked: Command,
@@ -65,7 +65,7 @@ async function hold(
   message: string,
 ): Promise<Outcome> {
   await writeAhead(context, (changed) => {
-    changed.hold = holdOf(context, asked);
+    if (asked.type === 'Rollback') changed.hold = holdOf(context, asked);
     changed.answered = withAnswer(changed.answered ?? [], { uid: asked.uid, phase, message });
   });
   return { type: 'Stayed' };
@@ -84,7 +84,8 @@ async function beginBack(
 ): Promise<void> {
   const { record } = context;
   const planning = await Planning.of(context, manifests.objects, 'NoDefinitions');
-  const baseline = planning.baseline();
+  const retried = asked?.type === 'Retry' ? record.deployment : undefined;
+  const baseline = retried?.baseline ?? planning.baseline();
   const deployment: Deployment = {
     id: lastId(application, target, record) + 1,
     candidate,
@@ -92,7 +93,7 @@ async function beginBack(
     startedAt: context.now().toISOString(),
     clusterStartedAt: context.clusterNow().toISOString(),
     install: false,
-    hooks: [],
+    hooks: retried?.hooks ?? [],
     generation: application.metadata.generation,
     deferred: [...deferred],
     applied: false,
@@ -106,7 +107,7 @@ async function beginBack(
     replaceDeployment(changed, deployment, outcomeOfLeft(asked, left));
     if (target.account !== undefined) changed.account = target.account.name;
     changed.kinds = withKinds(changed, manifests);
-    if (asked === undefined) return;
+    if (asked?.type !== 'Rollback') return;
     changed.hold = holdOf(context, asked);
     changed.rejected = rejectedBy(changed, asked, left, deployment);
   });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { CheckEnd } from '../../../promote/checks.ts';
 import type { Governance } from '../../../promote/governance.ts';
 import type { Deployment, TargetRecord } from '../../record/record.ts';
 import type { Run } from '../run.ts';
@@ -11,21 +12,24 @@ const DIGEST = `sha256:${'d'.repeat(64)}`;
 const CHECKED = { stage: 'prod', policy: 'standard', isFollowed: false } as const;
 
 /** What is verified for long enough, and entered with a check to pass, as a look finds it under what policies say now. */
-function verifiedUnder(governance: Governance) {
+function verifiedUnder(governance: Governance, passed?: CheckEnd) {
   const deployment = {
     id: 3,
     candidate: { id: DIGEST, digest: DIGEST },
     outcome: 'Succeeded',
     verify: { forMs: 1_000, onFailure: 'Rollback', checks: ['smoke'], ms: 0, since: '2026-11-29T09:00:00Z' },
   } as unknown as Deployment;
-  const record = { deployment } as TargetRecord;
+  const smoke = { check: 'smoke', template: 'a'.repeat(64), run: 1, startedAt: '2026-11-29T09:00:00Z' };
+  const checks = { digest: DIGEST, runs: passed === undefined ? [] : [{ ...smoke, ended: passed }] };
+  const rejected = [{ digest: DIGEST, why: 'It failed before.', at: '2026-11-29T08:00:00Z' }];
+  const record = { deployment, checks, rejected } as unknown as TargetRecord;
   const run = {
     context: { record, now: () => NOW },
     target: { governance, settings: { timeoutMs: 300_000 } },
   } as unknown as Run;
   const found = { sight: 'Seen', lookedAfter: { how: 'Confirmed' } };
   const isDecided = noteVerify(run, { deployment, found } as TargetState, { state: 'Healthy' }, undefined);
-  return { isDecided, outcome: record.deployment?.verify?.outcome };
+  return { isDecided, outcome: record.deployment?.verify?.outcome, rejected: record.rejected?.length };
 }
 
 for (const [what, governance] of [
@@ -40,5 +44,14 @@ for (const [what, governance] of [
   ],
 ] satisfies [string, Governance][])
   test(`A7: what entered with checks does not pass without them: ${what}`, () => {
-    assert.deepEqual(verifiedUnder(governance), { isDecided: false, outcome: undefined });
+    assert.deepEqual(verifiedUnder(governance), { isDecided: false, outcome: undefined, rejected: 1 });
   });
+
+test('A20: what passed after it was tried once more is rejected no more', () => {
+  const passed = { outcome: 'Passed', at: '2026-11-29T09:30:00Z' } as const;
+  assert.deepEqual(verifiedUnder({ is: 'Free' }, passed), {
+    isDecided: true,
+    outcome: 'Passed',
+    rejected: 0,
+  });
+});

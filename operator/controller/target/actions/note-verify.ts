@@ -1,7 +1,7 @@
 import type { HealthState } from '../../../api/v1alpha1/application.ts';
 import { verdictOf } from '../../../promote/checks.ts';
 import { checksToVerify } from '../../../promote/governance.ts';
-import { withRejection } from '../../../promote/rejection.ts';
+import { withoutRejection, withRejection } from '../../../promote/rejection.ts';
 import { failedVerify, isUndecided, type VerifySeen, verifyAfter } from '../../../promote/verify.ts';
 import { candidateKey, type Deployment, type TargetRecord } from '../../record/record.ts';
 import type { Target } from '../../record/target.ts';
@@ -41,6 +41,9 @@ export function noteVerify(
   if (verify.outcome === undefined) return false;
   if (verify.outcome === 'Passed') {
     record.succeeded = candidateKey(deployment.candidate);
+    // It failed before, and was tried once more.
+    if (record.rejected !== undefined)
+      record.rejected = withoutRejection(record.rejected, deployment.candidate.digest);
     return true;
   }
   const why = deployment.outcome === 'Failed' ? whyFailed(deployment) : whyUnverified(live, checked);

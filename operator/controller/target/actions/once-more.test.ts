@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Slices } from '../../../observe/event-loop-slices.ts';
+import type { Command } from '../../../promote/command.ts';
+import type { Candidate, Deployment, TargetRecord } from '../../record/record.ts';
+import type { Run } from '../run.ts';
+import type { TargetState } from '../state.ts';
+import { begin } from './begin.ts';
+import { goBack } from './go-back.ts';
+
+const NOW = new Date('2026-11-29T10:00:00Z');
+const digest = (letter: string) => `sha256:${letter.repeat(64)}`;
+const CANDIDATE = { id: digest('a'), digest: digest('b'), revision: 'c'.repeat(40), ref: 'refs/heads/main' };
+const HOLD = { promotion: 'back', uid: 'u-1', by: 'olga', since: '2026-11-29T09:00:00Z' };
+const REJECTED = [
+  { digest: CANDIDATE.digest, why: 'It failed.', at: HOLD.since },
+  { digest: digest('d'), why: 'olga went back from it.', at: HOLD.since },
+];
+
+function asked(type: Command['type']): Command {
+  return {
+    uid: 'u-2',
+    promotion: 'again',
+    type,
+    application: 'web',
+    environment: 'prod',
+    requestedAt: NOW,
+    by: 'otto',
+    about: 'back',
+    skipGates: [],
+    reason: '',
+  };
+}
+
+/** A look at a target whose last deployment failed, and that is held. */
+function failedLook(trigger: Deployment['trigger']) {
+  const deployment = {
+    id: 7,
+    candidate: CANDIDATE,
+    trigger,
+    outcome: 'Failed',
+    install: false,
+    hooks: ['pre-rollback v1 ConfigMap a'],
+    baseline: { objects: 2, coming: {} },
+    promoted: { promotion: 'back', uid: 'u-1', by: 'olga' },
+  } as unknown as Deployment;
+  const record = {
+    deployment,
+    ended: [],
+    kinds: [],
+    applied: new Map(),
+    hold: HOLD,
+    rejected: REJECTED,
+  } as unknown as TargetRecord;
+  const manifests = { objects: [], hooks: [] };
+  const context = {
+    record,
+    target: { namespace: 'shop', name: 'shop/web/prod' },
+    settings: { ignore: [], pruneBudget: '100%' },
+    access: { targetId: 't' },
+    inventory: { of: () => new Map(), isScaled: () => false, watches: { ensure: async () => {} } },
+    slices: new Slices(),
+    moving: { takersOf: async () => new Map() },
+    store: {
+      candidatesOf: () => [CANDIDATE],
+      manifests: async () => manifests,
+      save: async () => {},
+    },
+    unreported: { begin: () => {} },
+    now: () => NOW,
+    clusterNow: () => NOW,
+  };
+  const run = {
+    context,
+    parts: {
+      verdicts: { passOver: () => {} },
+      approvals: { isUnmarked: () => false, markUsed: () => {} },
+      evidence: { release: () => {} },
+    },
+    request: {},
+    application: { metadata: { name: 'web', generation: 3 } },
+    target: { environment: 'prod', governance: { is: 'Free' } },
+  } as unknown as Run;
+  return { run, record, deployment, wanted: { candidate: CANDIDATE as Candidate, manifests } };
+}
+
+test('A20, D12: going back once more is going back, goes on with its hooks, and leaves the hold as it was', async () => {
+  const { run, record, deployment } = failedLook('Rollback');
+  assert.equal((await goBack(run, { asked: asked('Retry') } as TargetState)).type, 'WentBack');
+  const { trigger, hooks, candidate, baseline, promoted } = record.deployment ?? {};
+  assert.equal(trigger, 'Rollback');
+  assert.equal(candidate, CANDIDATE);
+  assert.deepEqual([hooks, baseline], [deployment.hooks, deployment.baseline]);
+  assert.equal(promoted?.promotion, 'again');
+  assert.deepEqual([record.hold, record.rejected], [HOLD, REJECTED]);
+});
+
+for (const [type, hold, rejected] of [
+  ['Retry', HOLD, REJECTED],
+  ['Promote', undefined, REJECTED.slice(1)],
+] as const)
+  test(`A20, A28: a hold and a rejection after a person's ${type}`, async () => {
+    const { run, record, wanted } = failedLook('Promotion');
+    const command = asked(type);
+    const candidate = { ...CANDIDATE, asked: '' };
+    const promoted = { command, candidate, blockedBy: [] };
+    const { application } = run;
+    const state = {
+      application,
+      settings: {},
+      promoted,
+      settles: [],
+      memory: {},
+      others: { awaited: [] },
+      found: { wanted, judgement: {} },
+    };
+    await begin(run, state as unknown as TargetState);
+    assert.equal(record.deployment?.id, 8);
+    assert.deepEqual([record.hold, record.rejected], [hold, rejected]);
+  });
