@@ -30,7 +30,7 @@ export function withAnswer(answered: readonly Answered[], answer: Answered): rea
 }
 
 /** Nothing new enters. @param how arguments of `kubectl towpath resume` */
-export function heldGate({ promotion, by }: Hold, how: string): BlockedBy {
+export function heldGate({ promotion, by }: Pick<Hold, 'promotion' | 'by'>, how: string): BlockedBy {
   return {
     reason: 'Held',
     message: fitBetween(

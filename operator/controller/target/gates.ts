@@ -3,7 +3,7 @@ import { changesAt, decide } from '../../promote/decide.ts';
 import type { ApprovalsOf, BlockedBy, Entry } from '../../promote/gate.ts';
 import { settledBy } from '../../promote/gates/approvals.ts';
 import { frozenBy } from '../../promote/gates/freeze.ts';
-import { heldGate } from '../../promote/hold.ts';
+import { type Hold, heldGate } from '../../promote/hold.ts';
 import { heldBack, rejectionOf } from '../../promote/rejection.ts';
 import type { Target } from '../record/target.ts';
 import { commandedIn } from './commanded.ts';
@@ -36,11 +36,11 @@ export function gatesOf(run: Run, found: Findings): Judged & Pick<TargetState, '
 }
 
 /** What a person holds, and what failed there before. What runs is kept as it is, whatever became of it. */
-function heldBackGates(
-  { application: { metadata }, target: { environment }, context: { record } }: Run,
-  digest: string | undefined,
-): readonly BlockedBy[] {
-  const { deployment, hold, rejected } = record;
+function heldBackGates(run: Run, digest: string | undefined): readonly BlockedBy[] {
+  const { metadata } = run.application;
+  const { environment } = run.target;
+  const { deployment, rejected } = run.context.record;
+  const hold = holdOf(run);
   if (deployment?.candidate.digest === digest) return [];
   const rejection = rejectionOf(rejected, digest);
   const how = `${metadata.name} ${environment} -n ${metadata.namespace}`;
@@ -48,6 +48,12 @@ function heldBackGates(
     ...(hold === undefined ? [] : [heldGate(hold, how)]),
     ...(rejection === undefined ? [] : [heldBack(environment, rejection)]),
   ];
+}
+
+/** A rollback holds from when it was accepted, also while it cannot be begun: nothing enters meanwhile. */
+function holdOf(run: Run): Pick<Hold, 'promotion' | 'by'> | undefined {
+  const { waits } = commandedIn(run);
+  return waits?.type === 'Rollback' ? waits : run.context.record.hold;
 }
 
 /** The release manager's, of the policy. */
