@@ -75,6 +75,25 @@ test('A3: a Cancel that waits is no Promotion that another one could cancel, and
   assert.deepEqual(outcome(given).ended, { a: 'Failed', c: 'Failed' });
 });
 
+test('A3: what is refused takes no place, and what one that may be refused took can be taken back', () => {
+  const refused: Given = { command: command('no', 'Resume', 'x'), is: 'Refused' };
+  assert.deepEqual(outcome([waiting('old', 'Rollback'), refused]), {
+    waits: 'old',
+    takesBack: undefined,
+    ended: {},
+  });
+  const given = [waiting('old', 'Rollback'), waiting('new', 'Retry', 'x')];
+  assert.deepEqual(
+    commandedBy(given).ended.map(({ unless }) => unless),
+    ['Refused'],
+  );
+  assert.deepEqual(outcome([...given, waiting('back', 'Cancel', 'old')]), {
+    waits: 'new',
+    takesBack: undefined,
+    ended: { old: 'Cancelled', back: 'Succeeded' },
+  });
+});
+
 test('A5: who took it back and why is in what is told of it', () => {
   const { ended } = commandedBy([
     waiting('old', 'Promote'),

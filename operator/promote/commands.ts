@@ -8,7 +8,9 @@ export interface Given {
     /** A deployment was begun for it. */
     | 'UnderWay'
     /** That is over. */
-    | 'Over';
+    | 'Over'
+    /** Nothing came of it, nor will. */
+    | 'Refused';
 }
 
 /** What became of one, with a sentence that says why. */
@@ -16,6 +18,8 @@ export interface Ended {
   readonly command: Command;
   readonly phase: 'Succeeded' | 'Failed' | 'Superseded' | 'Cancelled';
   readonly message: string;
+  /** What took its place waits itself: should that be refused, this one goes on. */
+  readonly unless?: 'Refused';
 }
 
 /** What persons ask for of one target by now. */
@@ -32,7 +36,7 @@ export const NOTHING_COMMANDED: Commanded = Object.freeze({ ended: [] });
 /**
  * What holds of all that persons ask for of a target: the newest. One that waits ends where a newer one comes, and where
  * it is cancelled, and nothing is left of it: without those that ended the answer would be the same. What is under way
- * ends when what is newer is begun, not before. Pure.
+ * ends when what is newer is begun, not before. What is refused takes no place. Pure.
  *
  * @param given in the order in which they were made
  */
@@ -41,19 +45,23 @@ export function commandedBy(given: readonly Given[]): Commanded {
   let waits: Command | undefined;
   let takesBack: Commanded['takesBack'];
   for (const [index, { command, is }] of given.entries()) {
+    if (is === 'Refused') continue;
     if (command.type !== 'Cancel') {
-      if (waits !== undefined) ended.push(superseded(waits, command));
+      if (waits !== undefined) ended.push(superseded(waits, { command, is }));
       waits = is === 'Waiting' ? command : undefined;
       continue;
     }
     const about = given.slice(0, index).find((one) => one.command.promotion === command.about);
+    const place = ended.findIndex((one) => one.command === about?.command && one.unless !== undefined);
     if (about?.is === 'UnderWay') {
-      if (takesBack !== undefined) ended.push(superseded(takesBack.cancel, command));
+      if (takesBack !== undefined) ended.push(superseded(takesBack.cancel, { command, is: 'UnderWay' }));
       takesBack = { cancel: command, of: about.command };
     } else if (about !== undefined && about.command === waits) {
       ended.push(cancelled(waits, command), done(command));
       waits = undefined;
-    } else ended.push(tooLate(command));
+    } else if (about !== undefined && place !== -1)
+      ended.splice(place, 1, cancelled(about.command, command), done(command));
+    else ended.push(tooLate(command));
   }
   return {
     ...(waits === undefined ? {} : { waits }),
@@ -62,8 +70,14 @@ export function commandedBy(given: readonly Given[]): Commanded {
   };
 }
 
-function superseded(command: Command, by: Command): Ended {
+/** What is over also where nothing is judged, so that nothing takes a place: what was taken back, say. */
+export function endedUnheard({ ended }: Pick<Commanded, 'ended'>): readonly Ended[] {
+  return ended.filter(({ unless }) => unless === undefined);
+}
+
+function superseded(command: Command, { command: by, is }: Given): Ended {
   return {
+    ...(is === 'Waiting' ? { unless: 'Refused' as const } : {}),
     command,
     phase: 'Superseded',
     message: `Promotion ${by.promotion} (${by.type}, by ${by.by}) took its place before it was begun.`,

@@ -3,14 +3,16 @@ import { PROMOTION_LIMITS, type PromotionStatus } from '../../api/v1alpha1/promo
 import type { ApplyReason } from '../../manifest/applied.ts';
 import { idOf } from '../../manifest/manifest.ts';
 import type { Command } from '../../promote/command.ts';
+import { endedUnheard } from '../../promote/commands.ts';
 import type { BlockedBy } from '../../promote/gate.ts';
 import { Quarantine } from '../candidate/quarantine.ts';
 import { type Candidate, candidateKey, type Deployment, type Waiting } from '../record/record.ts';
+import type { TargetIdentity } from '../record/target.ts';
 import { type CommandedThere, commandedIn } from './commanded.ts';
 import type { CommandAnswer, Promoted } from './commands-view.ts';
 import { wantsApprovals } from './gates.ts';
 import { Planning } from './planning.ts';
-import type { Run } from './run.ts';
+import type { Parts, Run } from './run.ts';
 import { obstacleOf } from './stage.ts';
 import type { TargetState } from './state.ts';
 
@@ -18,14 +20,36 @@ import type { TargetState } from './state.ts';
 export async function answerCommands(run: Run, state: TargetState): Promise<void> {
   const { parts, target } = run;
   const commanded = commandedIn(run);
-  for (const answer of [...ofEnded(commanded), ...ofBegun(run, commanded), ...ofAnswered(run)])
-    parts.commands.answer(target.name, answer);
   const { waits, takesBack } = commanded;
+  const { promoted } = state;
+  const isJudged = waits !== undefined && promoted?.command.uid === waits.uid;
+  const newest = isJudged ? await ofPromoted(run, state, promoted) : undefined;
+  const isHeard = newest !== undefined && newest.phase !== 'Failed' && promoted?.candidate !== undefined;
+  // What is refused, or may yet be, ends none that waited before it.
+  const goesBack = state.asked?.type !== 'Resume' && state.asked?.uid === waits?.uid;
+  const isPlaceTaken = waits === undefined || goesBack || isHeard;
+  const ended = ofEnded(isPlaceTaken ? commanded : { ended: endedUnheard(commanded) });
+  for (const answer of [...ended, ...ofBegun(run, commanded), ...ofAnswered(run)])
+    parts.commands.answer(target.name, answer);
   if (takesBack !== undefined) parts.commands.answer(target.name, tooLate(takesBack));
   if (state.asked !== undefined) parts.commands.answer(target.name, ofAsked(state, state.asked));
-  if (waits === undefined) return;
-  if (state.promoted?.command.uid !== waits.uid) return;
-  parts.commands.answer(target.name, await ofPromoted(run, state, state.promoted));
+  if (newest !== undefined) parts.commands.answer(target.name, newest);
+}
+
+/** The same where the target has no place: nothing is begun there, and what waits can be taken back. */
+export function answerRefused(
+  parts: Pick<Parts, 'commands' | 'store'>,
+  target: TargetIdentity,
+  { reason, message, remedy }: TowpathError,
+): void {
+  const { commands, store } = parts;
+  const commanded = commandedIn({ parts, target, context: { record: store.get(target) ?? { ended: [] } } });
+  const { takesBack } = commanded;
+  for (const answer of ofEnded({ ended: endedUnheard(commanded) })) commands.answer(target.name, answer);
+  if (takesBack !== undefined) commands.answer(target.name, tooLate(takesBack));
+  const blockedBy = [{ reason, message, remedy, standing: 'Blocked' as const }];
+  for (const command of commands.given(target.name))
+    commands.answer(target.name, { command, phase: 'Pending', message: '', blockedBy });
 }
 
 /** What could not be acted on so far: what Git has is nothing to it. */
@@ -45,7 +69,7 @@ function ofAnswered({ parts, target, context }: Run): readonly CommandAnswer[] {
   });
 }
 
-function ofEnded({ ended }: CommandedThere): readonly CommandAnswer[] {
+function ofEnded({ ended }: Pick<CommandedThere, 'ended'>): readonly CommandAnswer[] {
   return ended.map(({ command, phase, message }) => ({ command, phase, message }));
 }
 

@@ -4,9 +4,16 @@ import type { Command } from '../../promote/command.ts';
 import { type Commanded, commandedBy, type Given, NOTHING_COMMANDED } from '../../promote/commands.ts';
 import type { BlockedBy } from '../../promote/gate.ts';
 import { leftAfterSkipping } from '../../promote/skipping.ts';
-import { type Candidate, candidateKey, type Deployment, type Waiting } from '../record/record.ts';
+import {
+  type Candidate,
+  candidateKey,
+  type Deployment,
+  type TargetRecord,
+  type Waiting,
+} from '../record/record.ts';
+import type { TargetIdentity } from '../record/target.ts';
 import type { Promoted } from './commands-view.ts';
-import type { Run } from './run.ts';
+import type { Parts, Run } from './run.ts';
 
 interface BegunFor {
   readonly command: Command;
@@ -15,21 +22,23 @@ interface BegunFor {
   readonly phase: PromotionPhase;
 }
 
+/** What of a look tells what persons ask for. */
+interface Place {
+  readonly parts: Pick<Parts, 'commands'>;
+  readonly target: Pick<TargetIdentity, 'name'>;
+  readonly context: { readonly record: Pick<TargetRecord, 'deployment' | 'ended' | 'answered'> };
+}
+
 /** What persons ask for of the target by now, as its record knows it. */
 export interface CommandedThere extends Commanded {
   /** For these a deployment was begun. */
   readonly begun: readonly BegunFor[];
 }
 
-export function commandedIn({
-  parts,
-  target,
-  context,
-}: Pick<Run, 'parts' | 'target' | 'context'>): CommandedThere {
+export function commandedIn({ parts, target, context }: Place): CommandedThere {
   const given = parts.commands.given(target.name);
   if (given.length === 0) return { ...NOTHING_COMMANDED, begun: [] };
   const { deployment, ended, answered = [] } = context.record;
-  const isAnswered = new Set(answered.map(({ uid }) => uid));
   const all = [...ended, ...(deployment === undefined ? [] : [deployment])];
   const deploymentOf = ({ uid, deployment: id }: Command) =>
     all.findLast((one) => one.promoted?.uid === uid || (id !== undefined && one.id === id));
@@ -41,21 +50,24 @@ export function commandedIn({
   });
   const placeOf = (command: Command): Given['is'] => {
     const one = begun.find((its) => its.command === command);
-    if (one === undefined) return isAnswered.has(command.uid) ? 'Over' : 'Waiting';
+    const answer = answered.find(({ uid }) => uid === command.uid);
+    // A Rollback that failed holds all the same.
+    if (answer?.phase === 'Failed' && command.type === 'Resume') return 'Refused';
+    if (one === undefined) return answer === undefined ? 'Waiting' : 'Over';
     return isFinished(one.phase) ? 'Over' : 'UnderWay';
   };
   return { ...commandedBy(given.map((command) => ({ command, is: placeOf(command) }))), begun };
 }
 
 /** What a person asks for by which nothing of the source enters, and that was not acted on. */
-export function askedIn(run: Pick<Run, 'parts' | 'target' | 'context'>): Command | undefined {
+export function askedIn(run: Place): Command | undefined {
   const { waits } = commandedIn(run);
   if (waits?.type === 'Rollback' || waits?.type === 'Resume') return waits;
   return waits !== undefined && goesBackOnceMore(run, waits) ? waits : undefined;
 }
 
 /** Going back failed, and is tried once more: as going back, not as what enters. */
-function goesBackOnceMore({ context: { record } }: Pick<Run, 'context'>, command: Command): boolean {
+function goesBackOnceMore({ context: { record } }: Pick<Place, 'context'>, command: Command): boolean {
   const { deployment } = record;
   if (command.type !== 'Retry' || deployment?.trigger !== 'Rollback') return false;
   return isAbout(command, deployment) && phaseOf(deployment, deployment) === 'Failed';

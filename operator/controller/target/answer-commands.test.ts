@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Command } from '../../promote/command.ts';
+import type { Candidate } from '../record/record.ts';
+import { answerCommands } from './answer-commands.ts';
+import { askedIn, promotedIn } from './commanded.ts';
+import type { CommandAnswer } from './commands-view.ts';
+import type { Run } from './run.ts';
+import type { TargetState } from './state.ts';
+
+const RUNS = { id: `sha256:${'a'.repeat(64)}`, digest: `sha256:${'b'.repeat(64)}` };
+const after = { stage: 'staging', environments: ['staging'] };
+
+function command(uid: string, type: Command['type'], more: Partial<Command>): Command {
+  const who = { application: 'web', environment: 'prod', by: 'anna', reason: '', skipGates: [] };
+  return { uid, promotion: uid, type, requestedAt: new Date(0), ...who, ...more };
+}
+
+const ROLLBACK = command('back', 'Rollback', { historyID: 2 });
+
+/** One look at a target in a cluster that is out of reach. Answers by the Promotions' names, and what is left then. */
+async function looked(newer: Command, answered: readonly object[] = []) {
+  const answers = new Map<string, CommandAnswer>();
+  const isOver = ({ uid }: Command) => ['Failed', 'Superseded'].includes(answers.get(uid)?.phase ?? '');
+  const run = {
+    parts: {
+      commands: {
+        given: () => [ROLLBACK, newer].filter((one) => !isOver(one)),
+        answer: (_: string, answer: CommandAnswer) => answers.set(answer.command.uid, answer),
+      },
+    },
+    target: {
+      name: 'shop/web/prod',
+      environment: 'prod',
+      governance: { is: 'InStage', policy: 'standard', stage: 'prod', after, isFollowed: false },
+      gates: {},
+      settings: { mode: 'Automatic' },
+    },
+    application: { metadata: { name: 'web' } },
+    context: {
+      record: { ended: [], deployment: { id: 3, candidate: RUNS, outcome: 'Succeeded' }, answered },
+      store: { candidatesOf: () => [] },
+    },
+  } as unknown as Run;
+  const promoted = promotedIn(run, [], RUNS as Candidate, () => []);
+  const state = { promoted, asked: askedIn(run), settings: {}, found: {} } as unknown as TargetState;
+  await answerCommands(run, state);
+  const phaseOf = (uid: string) => answers.get(uid)?.phase ?? 'Pending';
+  return { back: phaseOf('back'), newer: phaseOf('new'), left: askedIn(run)?.uid };
+}
+
+for (const [what, newer, answered] of [
+  ['a Retry of another name', command('new', 'Retry', { about: 'web-prod-1' }), []],
+  [
+    'a Promote of what is not there',
+    command('new', 'Promote', { candidate: `sha256:${'0'.repeat(64)}` }),
+    [],
+  ],
+  [
+    'a Resume of what holds nothing',
+    command('new', 'Resume', { about: 'x' }),
+    [{ uid: 'new', phase: 'Failed', message: 'Nothing is held there.' }],
+  ],
+] as const)
+  test(`A3: ${what} is refused, and the Rollback that waited before it still waits`, async () => {
+    assert.deepEqual(await looked(newer, answered), { back: 'Pending', newer: 'Failed', left: 'back' });
+  });
+
+test('A3: what is not refused ends the Rollback that waited before it', async () => {
+  const newer = command('new', 'Rollback', { historyID: 1 });
+  assert.deepEqual(await looked(newer), { back: 'Superseded', newer: 'Pending', left: 'new' });
+});
