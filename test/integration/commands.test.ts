@@ -61,6 +61,9 @@ test('S14, A2, A3, A5, A20, A21: what a person promotes enters as far as that pe
   const lost = taken(await promote(ANNA, first, { application: 'absent' }));
   const absent = await until(lost, 'Pending', /There is no Application absent/);
   assert.equal(absent.status?.blockedBy?.[0]?.reason, 'ApplicationNotFound');
+  const recalled = taken(await asked(ANNA, { type: 'Cancel', application: 'absent', promotion: lost }));
+  await until(lost, 'Cancelled', /^anna took it back/);
+  await until(recalled, 'Succeeded');
 
   // What is not skipped is waited for, and says so; the newest counts.
   const annas = taken(await promote(ANNA, first));

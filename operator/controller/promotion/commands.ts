@@ -15,6 +15,7 @@ import { entryOf } from '../../kube/object-store.ts';
 import { isNewerVersion } from '../../kube/resource-version.ts';
 import type { Logger } from '../../observe/log.ts';
 import type { Command } from '../../promote/command.ts';
+import { commandedBy, endedUnheard, type Given } from '../../promote/commands.ts';
 import { OngoingFault } from '../../retry/ongoing-fault.ts';
 import type { CommandAnswer, CommandsView } from '../target/commands-view.ts';
 import { mergePatchBetween } from '../work/merge-patch.ts';
@@ -173,7 +174,12 @@ export class Commands implements CommandsView {
   /** Nobody looks at what there is not: its Promotions say so. */
   #changed(target: string): void {
     if (this.#options.onChange(target) || !this.#isLeading) return;
-    for (const command of this.given(target))
+    const commands = this.given(target);
+    const given = commands.map((command): Given => {
+      return { command, is: command.deployment === undefined ? 'Waiting' : 'Over' };
+    });
+    for (const ended of endedUnheard(commandedBy(given))) this.answer(target, ended);
+    for (const command of commands)
       this.answer(target, {
         command,
         phase: 'Pending',

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { TowpathError } from '../../api/errors.ts';
 import type { Command } from '../../promote/command.ts';
 import type { Candidate } from '../record/record.ts';
-import { answerCommands } from './answer-commands.ts';
+import { answerCommands, answerRefused } from './answer-commands.ts';
 import { askedIn, promotedIn } from './commanded.ts';
 import type { CommandAnswer } from './commands-view.ts';
 import type { Run } from './run.ts';
@@ -69,4 +70,22 @@ for (const [what, newer, answered] of [
 test('A3: what is not refused ends the Rollback that waited before it', async () => {
   const newer = command('new', 'Rollback', { historyID: 1 });
   assert.deepEqual(await looked(newer), { back: 'Superseded', newer: 'Pending', left: 'new' });
+});
+
+test('A5: where the environment is gone what waits is taken back all the same, and the rest goes on waiting', () => {
+  const given = [
+    ROLLBACK,
+    command('cancel', 'Cancel', { about: 'back' }),
+    command('other', 'Resume', { about: 'x' }),
+  ];
+  const answers = new Map<string, string>();
+  const commands = {
+    given: () => given.filter(({ uid }) => !answers.has(uid)),
+    answer: (_: string, answer: CommandAnswer) => answers.set(answer.command.uid, answer.phase),
+  };
+  const parts = { commands, store: { get: () => undefined } } as unknown as Run['parts'];
+  const target = { name: 'shop/web/prod' } as unknown as Run['target'];
+  const error = new TowpathError('Resource', 'EnvironmentNotFound', 'There is no Environment prod.');
+  answerRefused(parts, target, error);
+  assert.deepEqual(Object.fromEntries(answers), { back: 'Cancelled', cancel: 'Succeeded', other: 'Pending' });
 });

@@ -5,6 +5,7 @@ import type { LookResult } from '../../observe/work-metrics.ts';
 import { isAboutPlaceOf, type TargetRecord } from '../record/record.ts';
 import type { RefusedTarget, Target, TargetIdentity } from '../record/target.ts';
 import { ProgressReports } from '../work/progress-reports.ts';
+import { answerRefused } from './answer-commands.ts';
 import { errorToTell, type Fault, faultOf, isAccident, isOutdated, pauseAfter } from './failed-looks.ts';
 import { wasDeployed } from './lost-record.ts';
 import type { TargetMemory } from './memory.ts';
@@ -242,15 +243,8 @@ export class TargetLooks {
     const isAnswer = settings.request !== undefined && refusal.remedy !== 'Time';
     const handled = asked === undefined || !isAnswer ? {} : { handledSyncRequest: handledAs(asked) };
     await this.#options.tell(identity, { kind: 'Refused', error: refusal, ...handled }, signal);
-    this.#answerRefused(identity.name, refusal);
+    answerRefused(this.#parts, identity, refusal);
     return 'success';
-  }
-
-  #answerRefused(target: string, { reason, message, remedy }: TowpathError): void {
-    const { commands } = this.#parts;
-    const blockedBy = [{ reason, message, remedy, standing: 'Blocked' as const }];
-    for (const command of commands.given(target))
-      commands.answer(target, { command, phase: 'Pending', message: '', blockedBy });
   }
 
   /** What was never deployed there is gone; what was stays until it is known where, or a person lets go of it. */
