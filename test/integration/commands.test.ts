@@ -25,6 +25,8 @@ test('S14, A2, A3, A5, A20, A21: what a person promotes enters as far as that pe
   const { stage, policy, prod, inProd, waiting, runs, asked, promote, cancel, until } =
     await newGuardedStage(t);
   const { cluster, namespace, repository } = stage;
+  // The API server's authorizer learns of it a moment later.
+  await letCommand(cluster, namespace, CARL, 'default', ['promote']);
   const one = await repository.revParse('main');
   const first = await waiting(one);
 
@@ -109,7 +111,6 @@ test('S14, A2, A3, A5, A20, A21: what a person promotes enters as far as that pe
   await until(taken(await promote(ANNA, `sha256:${'0'.repeat(64)}`)), 'Failed', /waits in environment/);
   await stage.application('free', {});
   const free = { type: 'Promote', application: 'free', environment: 'default', candidate: first };
-  await letCommand(cluster, namespace, CARL, 'default', ['promote']);
   const freely = taken(await ask(cluster, namespace, CARL, free));
   await until(freely, 'Failed', /follows its source, since no PromotionPolicy/);
 
