@@ -34,14 +34,15 @@ function promotion(
   };
 }
 
-test('A26: resume names what a person rolled back by last, also where that failed and holds all the same', () => {
+test('A26: resume names what a person went back by last, not what waits to, also where that failed and holds all the same', () => {
   const all = [
     promotion('promoted', 'Succeeded', { type: 'Promote' }),
     promotion('web-prod-4', 'Succeeded', { requestedBy: 'towpath:Rollback' }),
+    promotion('waits', 'Pending'),
     promotion('overtaken', 'Superseded'),
     promotion('refused', 'Failed'),
     promotion('older', 'Succeeded'),
   ];
   assert.equal(holdOf(all)?.metadata.name, 'refused');
-  assert.equal(holdOf(all.slice(0, 3)), undefined);
+  assert.equal(holdOf(all.slice(0, 4)), undefined);
 });

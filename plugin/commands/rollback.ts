@@ -1,5 +1,9 @@
 import { type EnvironmentStatus, environmentOf } from '../../operator/api/v1alpha1/application.ts';
-import { type Promotion, REQUESTED_BY_OPERATOR } from '../../operator/api/v1alpha1/promotion.ts';
+import {
+  type Promotion,
+  type PromotionPhase,
+  REQUESTED_BY_OPERATOR,
+} from '../../operator/api/v1alpha1/promotion.ts';
 import { environmentsOf, keyOf, readApplication } from '../application.ts';
 import { CommandError, EXIT, type ExitCode } from '../exit-codes.ts';
 import { promotionsOf } from '../promotion.ts';
@@ -72,10 +76,22 @@ export async function resumeHeld(context: Context, name: string, environment: st
   return tell(context, { type: 'Resume', application: name, environment, promotion, ...reasonOf(context) });
 }
 
+/** What went back and was not overtaken: not what waits to, nor what ended before it was begun. */
+const HOLDING: ReadonlySet<PromotionPhase | undefined> = new Set<PromotionPhase>([
+  'Deploying',
+  'Verifying',
+  'Succeeded',
+  // A Rollback that was refused, or failed, holds all the same.
+  'Failed',
+  'RolledBack',
+]);
+
 /** What a person rolled back by last, the newest being first; what a policy goes back by itself holds nothing. */
 export function holdOf(promotions: readonly Promotion[]): Promotion | undefined {
-  return promotions.find(({ spec, status }) => {
-    const isTaken = status?.phase === 'Superseded' || status?.phase === 'Cancelled';
-    return spec.type === 'Rollback' && !spec.requestedBy.startsWith(REQUESTED_BY_OPERATOR) && !isTaken;
-  });
+  return promotions.find(
+    ({ spec, status }) =>
+      spec.type === 'Rollback' &&
+      !spec.requestedBy.startsWith(REQUESTED_BY_OPERATOR) &&
+      HOLDING.has(status?.phase),
+  );
 }
