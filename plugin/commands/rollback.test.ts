@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Promotion, PromotionPhase } from '../../operator/api/v1alpha1/promotion.ts';
-import { holdOf } from './rollback.ts';
+import { holdOf, waitingBack } from './rollback.ts';
 
 function promotion(
   name: string,
@@ -45,4 +45,10 @@ test('A26: resume names what a person went back by last, not what waits to, also
   ];
   assert.equal(holdOf(all)?.metadata.name, 'refused');
   assert.equal(holdOf(all.slice(0, 4)), undefined);
+});
+
+test('A26: where the rollback that holds is not begun, resume says how it is taken back', () => {
+  const all = [promotion('web-7', 'Pending'), promotion('older', 'Superseded')];
+  assert.match(waitingBack(all) ?? '', /Promotion web-7 waits.*kubectl towpath cancel web-7\.$/);
+  assert.equal(waitingBack(all.slice(1)), undefined);
 });

@@ -64,11 +64,13 @@ export async function resumeHeld(context: Context, name: string, environment: st
   const { kubectl } = context;
   const application = await readApplication(kubectl, name);
   environmentsOf(application, environment);
-  const hold = holdOf(await promotionsOf(kubectl, name, environment));
+  const promotions = await promotionsOf(kubectl, name, environment);
+  const hold = holdOf(promotions);
   const isHeld = environmentOf(application.status, environment)?.sync === 'Held';
   if (!isHeld || hold === undefined)
     throw new CommandError(
-      `Nothing holds ${environment} of ${keyOf(application)}. An Application that is suspended: kubectl towpath resume ${name}.`,
+      waitingBack(promotions) ??
+        `Nothing holds ${environment} of ${keyOf(application)}. An Application that is suspended: kubectl towpath resume ${name}.`,
       EXIT.NotAwaited,
     );
   await warnIfNobodyLeads(context);
@@ -94,4 +96,14 @@ export function holdOf(promotions: readonly Promotion[]): Promotion | undefined 
       !spec.requestedBy.startsWith(REQUESTED_BY_OPERATOR) &&
       HOLDING.has(status?.phase),
   );
+}
+
+/** What is not begun holds, too, and there is nothing yet to let go of; the next step. */
+export function waitingBack(promotions: readonly Promotion[]): string | undefined {
+  const one = promotions.find(({ spec, status: { phase = 'Pending' } = {} }) => {
+    return spec.type === 'Rollback' && (phase === 'Pending' || phase === 'Gated');
+  });
+  if (one === undefined) return undefined;
+  const { name } = one.metadata;
+  return `Promotion ${name} waits to go back there, and is not begun: take it back with kubectl towpath cancel ${name}.`;
 }
