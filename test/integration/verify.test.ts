@@ -120,7 +120,7 @@ test('verify: what has to become of what entered an environment', async (t) => {
     keepsWhatFailed,
   );
   await run(
-    'A27: with nothing to go back to, or where that is refused, it stays where it is, and says so',
+    'A27: with nothing to go back to, or as long as that is refused, it stays where it is, and says so',
     staysWhereItIs,
   );
   await run(
@@ -209,11 +209,17 @@ async function staysWhereItIs(verified: Verified): Promise<void> {
     { describe: 'the quota to hold' },
   );
   await breakPod(verified, staging, 'quota-2');
-  const refused = await stage.until('quota', (of) => entryIn(of, staging).sync === 'Failed', 'it to fail');
-  assert.match(entryIn(refused, staging).message ?? '', /no such table/);
+  const refused = await stage.until(
+    'quota',
+    (of) => /quota/.test(entryIn(of, staging).message ?? '') && entryIn(of, staging).sync === 'Blocked',
+    'going back to be refused',
+  );
   assert.equal(await saidBy(stage, staging, 'quota'), '2');
+  assert.match(entryIn(refused, staging).history?.[0]?.message ?? '', /no such table/);
   assert.equal(outcomesIn(refused, staging)?.[0], 'Commit Failed');
   await stage.cluster.request('DELETE', `${quota}/no-pods`);
+  // Once that clears, it goes back after all.
+  await says(verified, staging, 'quota', '1');
 }
 
 async function goesBack(verified: Verified, t: TestContext): Promise<void> {

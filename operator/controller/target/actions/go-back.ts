@@ -31,7 +31,7 @@ export async function goBack(run: Run, { asked }: TargetState): Promise<Outcome>
     return { type: 'WentBack' };
   } catch (error) {
     const refusal = error instanceof Quarantine ? error.error : error;
-    if (!(refusal instanceof TowpathError) || refusal.remedy === 'Time') throw error;
+    if (!(refusal instanceof TowpathError) || mayClear(run, asked, refusal)) throw error;
     const { revision, ref } = candidate;
     return stay(
       context,
@@ -39,6 +39,14 @@ export async function goBack(run: Run, { asked }: TargetState): Promise<Outcome>
       `Going back to revision ${shortRevision(revision, ref)} is refused: ${refusal.message}`,
     );
   }
+}
+
+/** It is tried again: what another resource decides, for as long as something may take to become healthy. */
+function mayClear({ context, target }: Run, asked: Command | undefined, { remedy }: TowpathError): boolean {
+  if (remedy !== 'Resource') return remedy === 'Time';
+  const { endedAt } = context.record.deployment?.verify ?? {};
+  const since = asked?.requestedAt.getTime() ?? Date.parse(endedAt ?? '');
+  return context.now().getTime() < since + target.settings.timeoutMs;
 }
 
 function isThere({ deployment }: TargetRecord, digest: string): boolean {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { TowpathError } from '../../../api/errors.ts';
 import { Slices } from '../../../observe/event-loop-slices.ts';
 import type { Command } from '../../../promote/command.ts';
 import type { Candidate, Deployment, TargetRecord } from '../../record/record.ts';
@@ -79,7 +80,7 @@ function failedLook(trigger: Deployment['trigger']) {
     },
     request: {},
     application: { metadata: { name: 'web', generation: 3 } },
-    target: { environment: 'prod', governance: { is: 'Free' } },
+    target: { environment: 'prod', governance: { is: 'Free' }, settings: { timeoutMs: 300_000 } },
   } as unknown as Run;
   return { run, record, deployment, wanted: { candidate: CANDIDATE as Candidate, manifests } };
 }
@@ -94,6 +95,37 @@ test('A20, D12: going back once more is going back, goes on with its hooks, and 
   assert.equal(promoted?.promotion, 'again');
   assert.deepEqual([record.hold, record.rejected], [HOLD, REJECTED]);
 });
+
+for (const [remedy, minutes, isTriedAgain] of [
+  ['Time', 60, true],
+  ['Resource', 4, true],
+  ['Resource', 6, false],
+  ['Person', 0, false],
+] as const)
+  for (const who of ['a person', 'a policy'] as const)
+    test(`D12: what ${who} goes back to is refused with remedy ${remedy}, and ${minutes} minutes passed: ${isTriedAgain ? 'tried again' : 'it stays'}`, async () => {
+      const { run, record, deployment } = failedLook('Commit');
+      const since = new Date(NOW.getTime() - minutes * 60_000);
+      const verify = { forMs: 0, ms: 0, onFailure: 'Rollback', outcome: 'Failed' } as const;
+      record.deployment = {
+        ...deployment,
+        candidate: { ...deployment.candidate, digest: digest('e') },
+        verify: { ...verify, endedAt: since.toISOString() },
+      };
+      record.succeeded = `${CANDIDATE.id} ${CANDIDATE.digest}`;
+      record.rejected = [];
+      const refusal = new TowpathError(remedy, 'QuotaExceeded', 'The quota is used up.');
+      run.context.inventory.watches.ensure = () => Promise.reject(refusal);
+      const command = { ...asked('Rollback'), candidate: CANDIDATE.digest, requestedAt: since };
+      const going = goBack(run, { asked: who === 'a person' ? command : undefined } as TargetState);
+      if (isTriedAgain) await assert.rejects(going, refusal);
+      else assert.equal((await going).type, 'Stayed');
+      const isOver =
+        who === 'a person'
+          ? record.answered !== undefined
+          : record.deployment.verify?.wentBack === 'Impossible';
+      assert.equal(isOver, !isTriedAgain);
+    });
 
 for (const [type, hold, rejected] of [
   ['Retry', HOLD, REJECTED],
