@@ -210,6 +210,9 @@ export const TARGET_REASONS = {
     'A window of the Environment, or of the stage, names a time zone that is not known, or none ever begins: nothing new is deployed there, and what runs goes on.',
     'Ask who wrote the Environment, or the policy, to correct its windows; it is noticed at once.',
   ),
+  Resolving: none(
+    'What a person asks to have promoted waits until it is found out what the source has, and what that comes to there.',
+  ),
   AwaitingApproval: none(
     'The Environment, or the stage of the policy, wants persons to approve the manifests that wait, and not enough have.',
     'Look at what changes, and approve or reject it: kubectl towpath approve.',
