@@ -127,7 +127,10 @@ function isRead({ verb }: RecordedRequest): boolean {
 
 /** Neither an Application, nor a target record, nor an event. */
 function isOfObject({ path, verb }: RecordedRequest): boolean {
-  return verb !== 'other' && !/\/applications|\/secrets\/towpath-|\/events|\/leases/.test(path);
+  return (
+    verb !== 'other' &&
+    !/\/applications|\/promotions|\/configmaps\/towpath-|\/secrets\/towpath-|\/events|\/leases/.test(path)
+  );
 }
 
 function describe(requests: readonly RecordedRequest[]): string {
