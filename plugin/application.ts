@@ -105,6 +105,21 @@ export function environmentsOf(
   return names.map((one) => environmentOf(status, one) ?? { name: one });
 }
 
+/**
+ * An Application, and what is told of one of its environments; undefined: nothing yet.
+ *
+ * @throws CommandError where there is none of that name, with those that there are.
+ */
+export async function readEnvironment(
+  kubectl: Kubectl,
+  name: string,
+  environment: string,
+): Promise<{ application: Application; entry: EnvironmentStatus | undefined }> {
+  const application = await readApplication(kubectl, name);
+  environmentsOf(application, environment);
+  return { application, entry: environmentOf(application.status, environment) };
+}
+
 export function readyOf(status: ApplicationStatus | undefined) {
   return status?.conditions?.find(({ type }) => type === 'Ready');
 }

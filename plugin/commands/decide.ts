@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { type EnvironmentStatus, environmentOf } from '../../operator/api/v1alpha1/application.ts';
+import type { EnvironmentStatus } from '../../operator/api/v1alpha1/application.ts';
 import { parseApproval } from '../../operator/api/v1alpha1/approval.ts';
 import { API_VERSION, GROUP } from '../../operator/api/v1alpha1/names.ts';
-import { environmentsOf, keyOf, readApplication } from '../application.ts';
+import { keyOf, readEnvironment } from '../application.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { isOver, linesOfChanges, promotionsOf } from '../promotion.ts';
 import { plain } from '../text/terminal.ts';
@@ -32,10 +32,8 @@ function deciding(decision: 'Approve' | 'Reject'): Command {
     run: async (context) => {
       const { kubectl, words } = context;
       const [name = '', environment = ''] = words;
-      const application = await readApplication(kubectl, name);
-      environmentsOf(application, environment);
+      const { application, entry } = await readEnvironment(kubectl, name, environment);
       const key = keyOf(application);
-      const entry = environmentOf(application.status, environment);
       const digest = waitingDigest(entry, decision);
       if (digest === undefined) throw nothingWaits(key, environment, entry);
       refuseOtherRevision(context, entry);

@@ -1,14 +1,10 @@
-import {
-  type Application,
-  type EnvironmentStatus,
-  environmentOf,
-} from '../../operator/api/v1alpha1/application.ts';
+import type { Application, EnvironmentStatus } from '../../operator/api/v1alpha1/application.ts';
 import {
   type Promotion,
   SKIPPABLE_GATES,
   type SkippableGate,
 } from '../../operator/api/v1alpha1/promotion.ts';
-import { environmentsOf, keyOf, readApplication } from '../application.ts';
+import { keyOf, readEnvironment } from '../application.ts';
 import { CommandError, EXIT, type ExitCode } from '../exit-codes.ts';
 import { type Asked, answered, ask, linesOf, readPromotion } from '../promotion.ts';
 import { plain, wrap } from '../text/terminal.ts';
@@ -29,9 +25,7 @@ export const promote: Command = {
   run: async (context) => {
     const { kubectl, words, flags } = context;
     const [name = '', environment = ''] = words;
-    const application = await readApplication(kubectl, name);
-    environmentsOf(application, environment);
-    const entry = environmentOf(application.status, environment);
+    const { application, entry } = await readEnvironment(kubectl, name, environment);
     const skipGates = gatesOf(flags['skip-gates']);
     const about = { application: name, environment, ...reasonOf(context) };
     await warnIfNobodyLeads(context);

@@ -1,10 +1,10 @@
-import { type EnvironmentStatus, environmentOf } from '../../operator/api/v1alpha1/application.ts';
+import type { EnvironmentStatus } from '../../operator/api/v1alpha1/application.ts';
 import {
   type Promotion,
   type PromotionPhase,
   REQUESTED_BY_OPERATOR,
 } from '../../operator/api/v1alpha1/promotion.ts';
-import { environmentsOf, keyOf, readApplication } from '../application.ts';
+import { keyOf, readEnvironment } from '../application.ts';
 import { CommandError, EXIT, type ExitCode } from '../exit-codes.ts';
 import { promotionsOf } from '../promotion.ts';
 import type { Command, Context } from './command.ts';
@@ -23,9 +23,7 @@ export const rollback: Command = {
   run: async (context) => {
     const { kubectl, words, flags } = context;
     const [name = '', environment = ''] = words;
-    const application = await readApplication(kubectl, name);
-    environmentsOf(application, environment);
-    const entry = environmentOf(application.status, environment);
+    const { application, entry } = await readEnvironment(kubectl, name, environment);
     const historyID =
       flags.to === undefined ? before(keyOf(application), environment, entry) : idOf(flags.to, entry);
     await warnIfNobodyLeads(context);
@@ -62,12 +60,10 @@ function idOf(text: string, entry: EnvironmentStatus | undefined): number {
 /** Lets go of what a rollback holds. */
 export async function resumeHeld(context: Context, name: string, environment: string): Promise<ExitCode> {
   const { kubectl } = context;
-  const application = await readApplication(kubectl, name);
-  environmentsOf(application, environment);
+  const { application, entry } = await readEnvironment(kubectl, name, environment);
   const promotions = await promotionsOf(kubectl, name, environment);
   const hold = holdOf(promotions);
-  const isHeld = environmentOf(application.status, environment)?.sync === 'Held';
-  if (!isHeld || hold === undefined)
+  if (entry?.sync !== 'Held' || hold === undefined)
     throw new CommandError(
       waitingBack(promotions) ??
         `Nothing holds ${environment} of ${keyOf(application)}. An Application that is suspended: kubectl towpath resume ${name}.`,
