@@ -154,6 +154,20 @@ test('what a person asked for is recorded by that Promotion, and by no other one
   assert.deepEqual(gapsOf(known), []);
 });
 
+test('what a person asked for of an earlier Application of the name records no deployment of the one that is there', () => {
+  const former = promotion({ ...ended(2), startedAt: minute(-500) }, 'Succeeded');
+  const { deployment: _, ...spec } = former.spec;
+  const asked = { ...former, spec: { ...spec, requestedBy: 'anna' } };
+  const of = (history: Deployment[], last: Deployment) => ({
+    application: application(history),
+    record: record(last),
+    promotions: [asked, promotion(ended(1), 'Succeeded')],
+  });
+  assert.deepEqual(inWords(gapsOf(of([ended(1)], ended(2)))), ['2 Succeeded is to be made']);
+  const [second, third] = ['2 Succeeded is to be made', '3 Succeeded is to be made'];
+  assert.deepEqual(inWords(gapsOf(of([ended(2), ended(1)], ended(3)))), [second, third]);
+});
+
 test('what was under way when its Application went ends as superseded', () => {
   assert.deepEqual(inWords(lostOf([promotion(deployment(1), 'Deploying')])), ['1 Superseded web-prod-1']);
 });

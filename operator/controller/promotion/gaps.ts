@@ -2,7 +2,7 @@ import { type Application, environmentOf, type HistoryEntry } from '../../api/v1
 import { isFinished, type Promotion } from '../../api/v1alpha1/promotion.ts';
 import type { TargetRecord } from '../record/record.ts';
 import { isOfPerson } from './ledger.ts';
-import { isOf, type Recorded } from './promotion-of.ts';
+import { isOf, isWhatCameOf, type Recorded } from './promotion-of.ts';
 import { recordedOf, type Told } from './recorded.ts';
 import { idOf } from './retention.ts';
 
@@ -28,12 +28,10 @@ export function gapsOf({ application, record, promotions }: Known): Gap[] {
   const uid = application.metadata.uid;
   const own = promotions.filter(({ spec }) => spec.deployment?.applicationUID === uid);
   // What a person asked for is recorded by that.
-  const ofPersons = new Set(
-    promotions.filter(({ spec }) => spec.deployment === undefined).map(({ status }) => status?.deployment),
-  );
+  const ofPersons = promotions.filter(({ spec }) => spec.deployment === undefined);
   const oldest = Math.min(...own.map(idOf));
   const gaps = deploymentsOf(application, record).flatMap((recorded): Gap[] => {
-    if (ofPersons.has(recorded.id)) return [];
+    if (ofPersons.some((promotion) => isWhatCameOf(promotion, recorded))) return [];
     const there = own.find((promotion) => isOf(promotion, recorded));
     if (there !== undefined)
       return isFinished(there.status?.phase) ? [] : [{ recorded, name: there.metadata.name }];

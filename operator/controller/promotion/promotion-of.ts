@@ -102,6 +102,14 @@ export function isOf(
   );
 }
 
+/**
+ * Whether that deployment came of what a person asked for. An Application of the same name that was there before counted
+ * from 1, too, and a Promotion of a person does not say of which of them it is: but when it began there.
+ */
+export function isWhatCameOf({ status }: Pick<Promotion, 'status'>, { id, startedAt }: Recorded): boolean {
+  return status?.deployment === id && secondOf(status.startedAt ?? '') === secondOf(startedAt);
+}
+
 /** The status of its Promotion. All times are of the clock at home, and in order. @param now for conditions */
 export function statusOf(recorded: Recorded, now: string): PromotionStatus {
   const { id, candidate, previous, phase, startedAt, message } = recorded;
