@@ -129,6 +129,84 @@ test('which version was where when is exact over a year of deployments, whatever
   );
 });
 
+/** What happens to a name in a year: deployments, and the end of what has the name, which may be made anew after it. */
+const lives = fc.uniqueArray(
+  fc.record({
+    at: fc.integer({ min: 0, max: YEAR_MS }),
+    took: fc.integer({ min: 1, max: 3 * 60 * 60_000 }),
+    ended: fc.constantFrom('Succeeded' as const, 'Failed' as const),
+    isEnd: fc.integer({ min: 0, max: 9 }).map((drawn) => drawn === 0),
+    /** The operator was killed before it could let go, and does it all once more. */
+    isKilled: fc.boolean(),
+  }),
+  { minLength: 1, maxLength: 300, selector: ({ at }) => at },
+);
+
+/** At that moment, until the next one. */
+type Step = { at: number } & ({ happened: Happened; uid: string } | { happened: 'Removed'; again: boolean });
+
+function stepsOf(
+  drawn: readonly { at: number; took: number; ended: FinishedPhase; isEnd: boolean; isKilled: boolean }[],
+): Step[] {
+  const inOrder = [...drawn].sort((one, other) => one.at - other.at);
+  let [life, id] = [1, 0];
+  return inOrder.flatMap(({ at, took, ended, isEnd, isKilled }, index): Step[] => {
+    const next = inOrder[index + 1]?.at ?? Number.POSITIVE_INFINITY;
+    if (isEnd) {
+      if (id === 0) return [];
+      [life, id] = [life + 1, 0];
+      return [{ at, happened: 'Removed', again: isKilled && at + 1 < next }];
+    }
+    id += 1;
+    const isOvertaken = at + took > next;
+    const happened = {
+      id,
+      from: at,
+      until: isOvertaken ? next : at + took,
+      phase: isOvertaken ? 'Superseded' : ended,
+    } as const;
+    return [{ at, happened, uid: `life ${life}` }];
+  });
+}
+
+function entriesOf(step: Step): LedgerEntry[] {
+  const target = { application: 'web', environment: 'prod' };
+  if (step.happened === 'Removed')
+    return [step.at, ...(step.again ? [step.at + 1] : [])].map((at) => removalRecord(target, 'x', iso(at)));
+  const uid = `${step.uid}, deployment ${step.happened.id}`;
+  return [{ ...recordOf(step.happened), uid, applicationUID: step.uid }];
+}
+
+test('which version was where when is exact also where the Application was deleted and made anew under its name, again and again', () => {
+  fc.assert(
+    fc.property(
+      lives,
+      fc.array(fc.integer({ min: -1_000, max: YEAR_MS + 10_000 }), { minLength: 20, maxLength: 60 }),
+      (drawn, moments) => {
+        const steps = stepsOf(drawn);
+        const deployments = deploymentsOf(steps.flatMap(entriesOf).reverse());
+        const edges = steps.flatMap(({ at }) => [at - 1, at, at + 1]);
+        for (const moment of [...moments, ...edges.slice(0, 300)]) {
+          const last = steps.findLast(({ at }) => at <= moment);
+          const said = ranAt(deployments, new Date(BEGIN + moment), 'Whole');
+          if (last === undefined) assert.equal(said.is, steps.length === 0 ? 'NotRecorded' : 'Nothing');
+          else if (last.happened === 'Removed') assert.equal(said.is, 'Removed');
+          else {
+            assert.ok(said.is === 'Recorded', `${said.is} at ${moment}`);
+            assert.equal(said.entry.uid, `${last.uid}, deployment ${last.happened.id}`);
+            assert.equal(said.phase, last.happened.until <= moment ? last.happened.phase : 'Deploying');
+          }
+        }
+        const range = { from: new Date(BEGIN - 1), until: new Date(BEGIN + YEAR_MS) };
+        const ends = ranBetween(deployments, range, 'Whole').filter(({ ran }) => ran.is === 'Removed');
+        const removed = steps.filter(({ happened }) => happened === 'Removed');
+        assert.equal(ends.length, removed.length, 'each end is told once');
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
+
 test('what is lost is said to be not recorded, and never guessed', () => {
   fc.assert(
     fc.property(

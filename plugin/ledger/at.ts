@@ -29,19 +29,24 @@ export function targetOf({ application, environment }: LedgerEntry): string {
 export function deploymentsByTarget(entries: readonly LedgerEntry[]): Map<string, LedgerEntry[]> {
   const deployments = entries
     .filter((one) => (one.deployment !== undefined || isRemoval(one)) && one.startedAt !== undefined)
-    .sort(inTime)
-    // One that was restored from a backup has another uid, and is the same all the same.
-    .filter((entry, index, all) => index === 0 || !isSame(entry, all[index - 1]));
-  return grouped(deployments, targetOf);
+    .sort(inTime);
+  const byTarget = grouped(deployments, targetOf);
+  for (const [target, its] of byTarget)
+    byTarget.set(
+      target,
+      its.filter((entry, index) => !isSame(entry, its[index - 1])),
+    );
+  return byTarget;
 }
 
-function isSame(entry: LedgerEntry, other: LedgerEntry | undefined): boolean {
-  return (
-    other !== undefined &&
-    targetOf(entry) === targetOf(other) &&
-    entry.deployment === other.deployment &&
-    startOf(entry) === startOf(other)
-  );
+/**
+ * Of the same target, and one after the other. One that was restored from a backup has another uid, and is the same all
+ * the same; a removal that was killed is written down once more by who goes on with it.
+ */
+function isSame(entry: LedgerEntry, before: LedgerEntry | undefined): boolean {
+  if (before === undefined) return false;
+  if (isRemoval(entry) && isRemoval(before)) return true;
+  return entry.deployment === before.deployment && startOf(entry) === startOf(before);
 }
 
 /** Node 20 has no Map.groupBy. */

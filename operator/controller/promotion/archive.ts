@@ -34,7 +34,8 @@ interface Chunk {
   readonly name: string;
   readonly uid: string;
   readonly sequence: number;
-  /** Milliseconds since 1970. */
+  /** When the first and the last of what is in it ended: milliseconds since 1970. */
+  readonly from: number;
   readonly until: number;
 }
 
@@ -70,19 +71,20 @@ export class Archive {
       await this.#appendBatch(namespace, records.slice(from, from + BATCH), signal);
   }
 
-  /** Those that the archive does not have. */
+  /**
+   * Those that the archive does not have. Of a row only what is of their times is read: for one record hardly ever more
+   * than one ConfigMap, however many there are.
+   */
   async missing(
     namespace: string,
     records: readonly LedgerRecord[],
     signal: AbortSignal,
   ): Promise<LedgerRecord[]> {
     if (records.length === 0) return [];
-    const since = Math.min(...records.map(({ finishedAt }) => Date.parse(finishedAt)));
     const row = await this.#row(namespace, signal);
     const missing = new Map(records.map((record) => [record.uid, record]));
-    // The newest first: that is where nearly all of them are.
-    for (const chunk of row.filter(({ until }) => until >= since).reverse()) {
-      if (missing.size === 0) break;
+    for (const chunk of [...row].reverse()) {
+      if (!isOfTime(chunk, missing.values())) continue;
       const object = await this.#read(chunk.name, signal);
       for (const uid of uidsIn((object && (await textOf(object))) ?? '')) missing.delete(uid);
     }
@@ -199,14 +201,25 @@ function nameOf(namespace: string, sequence: number): string {
 }
 
 function chunkOf({ metadata: { name, uid, annotations = {} } }: KubeObject): Chunk {
+  const from = Date.parse(annotations[ANNOTATION_FROM] ?? '');
   const until = Date.parse(annotations[ANNOTATION_UNTIL] ?? '');
   return {
     name,
     uid,
     sequence: Number(/\.(\d{6,12})$/.exec(name)?.[1] ?? 0),
     // One that does not say it may have anything.
+    from: Number.isNaN(from) ? Number.NEGATIVE_INFINITY : from,
     until: Number.isNaN(until) ? Number.POSITIVE_INFINITY : until,
   };
+}
+
+/** Whether one of them may be in it. */
+function isOfTime({ from, until }: Chunk, records: Iterable<LedgerRecord>): boolean {
+  for (const { finishedAt } of records) {
+    const time = Date.parse(finishedAt);
+    if (from <= time && time <= until) return true;
+  }
+  return false;
 }
 
 function inOrder(chunks: readonly Chunk[]): readonly Chunk[] {
