@@ -27,6 +27,10 @@ test: $(INSTALLED) $(NOTIFY) ## Runs unit, integration and corpus tests (ONLY=op
 test-faults: $(INSTALLED) ## Runs the tests of faults: Git down, a leader that stops, etcd restored; requests are counted (ONLY=, NAME=)
 	@$(NODE) hack/test.ts faults --only='$(ONLY)' --name='$(NAME)' --strict='$(STRICT)'
 
+.PHONY: test-edges
+test-edges: $(INSTALLED) ## Tests what is met rarely: objects that move, autoscalers, claims; faults at each step (ONLY=, NAME=)
+	@$(NODE) hack/test.ts edges --only='$(ONLY)' --name='$(NAME)' --strict='$(STRICT)'
+
 .PHONY: test-exhaustive
 test-exhaustive: $(INSTALLED) ## Goes through all instants one by one: kills at every write, answers that are lost, API faults (ONLY=, NAME=)
 	@$(NODE) hack/test.ts exhaustive --only='$(ONLY)' --name='$(NAME)' --strict='$(STRICT)'

@@ -2,7 +2,7 @@
  * Runs tests: builds what they need, starts the control plane that they share, runs the files, and says what
  * ran, what was skipped and why, and how long each part took.
  *
- *   node hack/test.ts [test|faults|exhaustive|release|scale|arm64|image|monitoring|installed] [--only=PART_OF_A_PATH[,ANOTHER]] [--name=PATTERN] [--cluster=current] [--strict=1]
+ *   node hack/test.ts [test|faults|edges|exhaustive|release|scale|arm64|image|monitoring|installed] [--only=PART_OF_A_PATH[,ANOTHER]] [--name=PATTERN] [--cluster=current] [--strict=1]
  *
  * A strict run fails where a test was skipped for something that this machine should have.
  */

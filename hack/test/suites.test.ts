@@ -7,6 +7,7 @@ test('every test file is of a suite, once', () => {
   const names = [
     'test',
     'faults',
+    'edges',
     'exhaustive',
     'release',
     'scale',

@@ -14,24 +14,9 @@ const FILES_AT_ONCE = 2;
  * once are as good as one. The long ones first.
  */
 const UNTIMED_FAULTS = [
-  ...[
-    'counts',
-    'records',
-    'steps',
-    'readiness',
-    'history',
-    'deleted-underway',
-    'git-down',
-    'slow-sync',
-    'restored-etcd',
-    'two-namespaces',
-    'late-hook',
-    'late-list',
-    'last-good',
-    'definition-gone',
-    'repair-author',
-    'two-clusters',
-  ].map((name) => `test/faults/${name}.test.ts`),
+  ...['counts', 'git-down', 'slow-sync', 'restored-etcd', 'two-namespaces', 'last-good'].map(
+    (name) => `test/faults/${name}.test.ts`,
+  ),
   'test/e2e/**/*.test.ts',
 ];
 
@@ -56,6 +41,8 @@ const SUITES = {
     // What measures times needs the machine.
     { patterns: ['test/faults/**/*.test.ts'], atOnce: 1 },
   ],
+  // What is met rarely: objects that move, autoscalers, claims, definitions; faults at each step of a job.
+  edges: [{ patterns: ['test/edges/**/*.test.ts'], atOnce: FILES_AT_ONCE }],
   // What is gone through one by one: each write at which a process may die, or of which an answer may be lost.
   exhaustive: [{ patterns: ['test/exhaustive/**/*.test.ts'], atOnce: FILES_AT_ONCE }],
   // The chart's life as it is not met every day: in all orders, under all names, by other tools, by who is no administrator.

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { conditionOf, newStage } from '../harness/operator.ts';
 import { environmentOf } from '../harness/target.ts';
-import { configMap, isReady, messageOf } from './message.ts';
+import { configMap, isReady, messageOf } from '../integration/message.ts';
 
 test('D2: a render of nothing, a vanished path and a deleted branch prune nothing; consent to the exact plan does', async (t) => {
   const stage = await newStage(t, { files: { 'app/web.yaml': configMap('web', 'one'), 'README.md': 'x' } });

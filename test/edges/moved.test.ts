@@ -12,7 +12,7 @@ import {
   reasonOf,
   type TestObject,
   volumeFor,
-} from './steps.ts';
+} from '../integration/steps.ts';
 
 test('an object moves from one Application to another', async (t) => {
   const steps = await newSteps(t);

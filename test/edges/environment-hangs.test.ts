@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { environmentOf } from '../../operator/api/v1alpha1/application.ts';
 import { newEnvironment } from '../harness/environments.ts';
 import { newProxiedStage } from '../harness/proxied-stage.ts';
-import { chartOf, configMap } from './steps.ts';
+import { chartOf, configMap } from '../integration/steps.ts';
 
 const chart = (version: string) => chartOf('web', [configMap('web', { version })]);
 

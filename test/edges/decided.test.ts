@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { newCertificates } from '../harness/certificates.ts';
 import { eventually } from '../harness/wait.ts';
-import { configMap, eventsOf, newSteps, type TestObject } from './steps.ts';
+import { configMap, eventsOf, newSteps, type TestObject } from '../integration/steps.ts';
 
 const RBAC = 'rbac.authorization.k8s.io/v1';
 

@@ -4,7 +4,14 @@ import { test } from 'node:test';
 import { conditionOf } from '../harness/operator.ts';
 import { environmentOf } from '../harness/target.ts';
 import { eventually } from '../harness/wait.ts';
-import { configMap, messageOf, newSteps, reasonOf, type Steps, type TestObject } from './steps.ts';
+import {
+  configMap,
+  messageOf,
+  newSteps,
+  reasonOf,
+  type Steps,
+  type TestObject,
+} from '../integration/steps.ts';
 
 const unique = randomBytes(4).toString('hex');
 const group = `canal-${unique}.example.com`;

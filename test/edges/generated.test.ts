@@ -14,10 +14,10 @@ import { clusterBinary } from '../../hack/programs.ts';
 import { TowpathError } from '../../operator/api/errors.ts';
 import { type Manifest, objectKey } from '../../operator/manifest/manifest.ts';
 import type { Rendered, RenderRequest } from '../../operator/render/renderer.ts';
+import { generatedChart } from '../corpus/generated-charts.ts';
+import { generatedKustomization } from '../corpus/generated-kustomizations.ts';
+import { Seeded } from '../corpus/seeded.ts';
 import { ofHelm, TestRenderer } from '../harness/render.ts';
-import { generatedChart } from './generated-charts.ts';
-import { generatedKustomization } from './generated-kustomizations.ts';
-import { Seeded } from './seeded.ts';
 
 const run = promisify(execFile);
 const engine = new TestRenderer();

@@ -9,7 +9,7 @@ import { writeSboms } from '../../hack/sbom.ts';
 import { runProgram } from '../harness/cluster.ts';
 import { temporaryDirectory } from '../harness/process.ts';
 import { scaled } from '../harness/slowness.ts';
-import { BUILD_MS, operatorImage, skip } from './container.ts';
+import { BUILD_MS, operatorImage, skip } from '../image/container.ts';
 
 const root = join(import.meta.dirname, '../..');
 

@@ -4,7 +4,7 @@ import { newEnvironment } from '../harness/environments.ts';
 import { polls } from '../harness/polls.ts';
 import { isWrite, newProxiedStage } from '../harness/proxied-stage.ts';
 import { always } from '../harness/wait.ts';
-import { chartOf, configMap } from './steps.ts';
+import { chartOf, configMap } from '../integration/steps.ts';
 
 const ENVIRONMENTS = 10;
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../harness/wait.ts';
-import { configMap, eventsOf, messageOf, newSteps, type TestObject } from './steps.ts';
+import { configMap, eventsOf, messageOf, newSteps, type TestObject } from '../integration/steps.ts';
 
 test('a claim that was grown by hand', async (t) => {
   const { stage, push, deploy, change, live, admin } = await newSteps(t);

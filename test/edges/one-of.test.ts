@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../harness/wait.ts';
-import { messageOf, newSteps, type Steps, type TestObject } from './steps.ts';
+import { messageOf, newSteps, type Steps, type TestObject } from '../integration/steps.ts';
 
 type Live = Awaited<ReturnType<Steps['live']>>;
 

@@ -6,7 +6,7 @@ import { startGitHttp } from '../harness/git-http.ts';
 import { conditionOf, fastLease, type Stage } from '../harness/operator.ts';
 import { environmentOf } from '../harness/target.ts';
 import { eventually } from '../harness/wait.ts';
-import { chartOf, configMap, hookJob, newSteps, podOf } from './steps.ts';
+import { chartOf, configMap, hookJob, newSteps, podOf } from '../integration/steps.ts';
 
 const flags = [...fastLease, '--log-level=info'];
 

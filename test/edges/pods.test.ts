@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { podAnnotation, podReasonAnnotation } from '../../hack/nodes/pod.ts';
 import { conditionOf } from '../harness/operator.ts';
 import { environmentOf } from '../harness/target.ts';
-import { messageOf, newSteps, type TestObject, toldOf } from './steps.ts';
+import { messageOf, newSteps, type TestObject, toldOf } from '../integration/steps.ts';
 
 function workload(kind: string, name: string, annotations: Record<string, string>): TestObject {
   const labels = { app: name };

@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { decode, encode } from '../../operator/controller/record/kept-manifest-index.ts';
 import { newStage, type Stage } from '../harness/operator.ts';
 import { eventually } from '../harness/wait.ts';
-import { configMap, isReady } from './message.ts';
+import { configMap, isReady } from '../integration/message.ts';
 
 /** The records, and the index of the manifests, of an Application's Secret. */
 type Member = 'record' | 'target.default' | 'index';

@@ -4,7 +4,14 @@ import { test } from 'node:test';
 import { definition } from '../harness/definition.ts';
 import { fastLease } from '../harness/operator.ts';
 import { eventually } from '../harness/wait.ts';
-import { configMap, messageOf, newProxiedSteps, newSteps, reasonOf, type TestObject } from './steps.ts';
+import {
+  configMap,
+  messageOf,
+  newProxiedSteps,
+  newSteps,
+  reasonOf,
+  type TestObject,
+} from '../integration/steps.ts';
 
 test('A10: a definition that somebody else installs, removes and installs again is followed', async (t) => {
   const { stage, push, live, admin } = await newSteps(t, { flags: fastLease });

@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Stage } from '../harness/operator.ts';
 import { eventually } from '../harness/wait.ts';
-import { configMap, eventsOf, newProxiedSteps, newSteps, reasonOf, type TestObject } from './steps.ts';
+import {
+  configMap,
+  eventsOf,
+  newProxiedSteps,
+  newSteps,
+  reasonOf,
+  type TestObject,
+} from '../integration/steps.ts';
 
 function loom(name: string, replicas: number): TestObject {
   const labels = { app: name };
