@@ -234,13 +234,14 @@ type Send = (
 
 /** Our own requests share by what they are about: an API of others that hangs holds up itself alone. */
 function placeOf(
-  { group, plural }: Call,
+  { verb, group, plural }: Call,
   { ungated, as, sharer }: CallOptions,
 ): Pick<WireRequest, 'lane' | 'sharer'> {
   const own = { tenant: group, target: plural };
   if (ungated === true) return { lane: 'Urgent', sharer: own };
-  if (sharer !== undefined) return { lane: 'Application', sharer };
-  if (as !== undefined) return { lane: 'Application', sharer: { tenant: as.namespace, target: '' } };
+  const lane = group === '' && plural === 'services' && !READS.includes(verb) ? 'Service' : 'Application';
+  if (sharer !== undefined) return { lane, sharer };
+  if (as !== undefined) return { lane, sharer: { tenant: as.namespace, target: '' } };
   return { lane: 'Own', sharer: own };
 }
 

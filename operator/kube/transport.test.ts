@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { eventually } from '../../test/harness/wait.ts';
 import { KubeClient } from './client.ts';
 import { UnreachableError } from './errors.ts';
@@ -106,6 +107,62 @@ test('A3: of a thousand requests of ours that a busy API server answers slowly n
     [],
   );
   assert.equal(client.saturated, false);
+});
+
+/** An API server that gives out addresses one after the other, also to who has hung up; other kinds it answers at once. */
+function addressesInTurn(answerMs: number): RequestListener {
+  let line = Promise.resolve();
+  return (request, response) => {
+    const answer = () => void response.end('{"metadata":{"name":"a","uid":"u","resourceVersion":"1"}}');
+    if (request.url?.includes('/services/') === true) line = line.then(() => delay(answerMs)).then(answer);
+    else answer();
+  };
+}
+
+const APPLY = { fieldManager: 'towpath', force: false } as const;
+const inNamespace = (plural: string, namespace: string, name: string) => ({
+  resource: { group: '', version: 'v1', plural },
+  namespace,
+  name,
+});
+
+test('A3: of many Services, whose addresses an API server gives out one by one, none runs out of time', async (t) => {
+  const client = await clientOf(t, addressesInTurn(40));
+  const options = (target: number) => ({ sharer: { tenant: 'a', target: `${target}` }, timeoutMs: 900 });
+  const services = Array.from({ length: 50 }, (_, index) =>
+    client.apply(
+      inNamespace('services', 'a', `s${index}`),
+      '{}',
+      { ...APPLY, dryRun: index % 2 === 0 },
+      options(index),
+    ),
+  );
+  await eventually(() => client.saturated, { every: 1, describe: 'as many to be sent as may be at once' });
+  // They are waited for by nothing else.
+  const began = performance.now();
+  await client.apply(inNamespace('configmaps', 'a', 'c'), '{}', APPLY, options(0));
+  assert.ok(performance.now() - began < 700, 'a ConfigMap waits for none of them');
+  await Promise.all(services);
+  assert.equal(client.saturated, false);
+});
+
+test('A3: where the Services of a namespace hang, those of another are written after seconds', async (t) => {
+  const hanging: string[] = [];
+  const client = await clientOf(t, (request, response) => {
+    if (request.url?.includes('/namespaces/a/')) hanging.push(request.url);
+    else response.end('{"metadata":{"name":"a","uid":"u","resourceVersion":"1"}}');
+  });
+  for (let index = 0; index < 40; index += 1) {
+    const sharer = { tenant: 'a', target: `${index}` };
+    void client
+      .apply(inNamespace('services', 'a', `s${index}`), '{}', APPLY, { sharer })
+      .catch(() => undefined);
+  }
+  await eventually(() => hanging.length >= 8, { describe: 'as many to be sent as may be at once' });
+  const began = performance.now();
+  await client.apply(inNamespace('services', 'b', 's'), '{}', APPLY, { sharer: { tenant: 'b', target: '' } });
+  assert.ok(performance.now() - began < 5_000, 'what hangs lends its place on');
+  assert.ok(hanging.length < 20, `${hanging.length} hang: a part of the places, not all`);
 });
 
 test('requests that wait for a place when the CA was rotated are still sent', async (t) => {

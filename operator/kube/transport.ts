@@ -13,8 +13,9 @@ export interface WireRequest {
   headers: string[];
   body?: string;
   /**
-   * For the whole exchange; for a stream until its headers are there. One of our own that waits for its turn has not
-   * begun: a thousand that wait for a busy API server would run out of time together, and wait anew, for ever.
+   * For the whole exchange; for a stream until its headers are there. One of our own, or of a Service, that waits for its
+   * turn has not begun: a thousand that wait for a busy API server would run out of time together, and wait anew, for
+   * ever.
    */
   timeoutMs: number;
   signal?: AbortSignal | undefined;
@@ -28,8 +29,8 @@ export interface WireRequest {
   impersonated?: string;
 }
 
-/** `Urgent` waits behind no other request. */
-export type Lane = 'Urgent' | 'Own' | 'Application';
+/** `Urgent` waits behind no other request; `Service`: of Applications, and a Service would be written. */
+export type Lane = 'Urgent' | 'Own' | 'Application' | 'Service';
 
 export interface WireHead {
   status: number;
@@ -53,6 +54,11 @@ const MAX_ANSWER_BYTES = 32 * 2 ** 20;
 const APPLICATIONS_SHARES = { active: 64, lendAfterMs: 1_000, most: 512, mostOfTenant: 64 };
 /** Of our own more wait. */
 const OWN_SHARES = { active: 16, lendAfterMs: 1_000, most: 128, mostOfTenant: 32 };
+/**
+ * An API server gives out the addresses of Services one after the other, and dry-runs wait in the same line. More at once
+ * are no faster: a hundred that wait there run out of time together, are carried out all the same, and asked for anew.
+ */
+const SERVICE_SHARES = { active: 8, lendAfterMs: 3_000, most: 64, mostOfTenant: 16 };
 
 /**
  * Connections to one API server: for requests as many as `Shares` lets begin, and one a watch, so that watches never
@@ -65,7 +71,11 @@ export class Transport {
   readonly #origin: string;
   /** Under way, or waiting for a place; those included that nobody waits for any more. */
   readonly #underWay = new Map<Promise<void>, WireRequest>();
-  readonly #shares = { Application: new Shares(APPLICATIONS_SHARES), Own: new Shares(OWN_SHARES) };
+  readonly #shares = {
+    Application: new Shares(APPLICATIONS_SHARES),
+    Own: new Shares(OWN_SHARES),
+    Service: new Shares(SERVICE_SHARES),
+  };
 
   constructor(access: Access) {
     this.#access = access;
@@ -81,7 +91,7 @@ export class Transport {
 
   /** Whether also an Application that waits for nothing of its own would only wait for its turn, or its bookkeeping would. */
   get saturated(): boolean {
-    return this.#shares.Application.full || this.#shares.Own.full;
+    return Object.values(this.#shares).some(({ full }) => full);
   }
 
   /** Resolves when the writes that are under way now have ended; `as`: those that impersonate this user. */
@@ -113,7 +123,7 @@ export class Transport {
       const ended = run.ended.then(() => void this.#underWay.delete(ended));
       this.#underWay.set(ended, request);
       // A renewal of the Lease that waits behind hundreds of writes would cost the leadership that they need.
-      if (request.lane !== 'Own') run.startClock();
+      if (request.lane === 'Urgent' || request.lane === 'Application') run.startClock();
       if (request.lane === 'Urgent') this.#dispatch(this.#dispatchers.urgent, request, run);
       else {
         const begin = () => {
