@@ -54,6 +54,9 @@ ${table(
 ${table(['sync', 'what helps', 'health', 'Ready', 'reason', 'Reconciling', 'Stalled'], conditionRows())}
 
 While the Git server cannot be asked, what was accepted stays enforced: an Application that is Synced keeps its Ready condition, and \`Reconciling\` says what is wrong with the server.
+
+## Promoted
+An Application has the condition \`Promoted\`, too. It is True (\`AllPromoted\`) when each of its environments has the newest candidate that was accepted, deployed to the end, however healthy it is by now; so with a policy or without one \`kubectl wait --for=condition=Promoted\` waits until a commit is everywhere. Else it is False (\`NotPromoted\`), and its message names the environments and what each waits for. What was refused (\`Quarantined\`) was accepted nowhere, and leaves it as it is. An environment that is suspended, held after a rollback, or out of reach has not got what is newer, as far as anybody can say.
 `;
 }
 

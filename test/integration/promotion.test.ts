@@ -204,9 +204,13 @@ async function reachesProd(promoted: Promoted): Promise<void> {
     /has not passed stage staging of PromotionPolicy standard/,
   );
   assert.equal(await saidIn(promoted, prod, 'web'), '1 all');
+  const { status, message } = conditionOf(waiting, 'Promoted') ?? {};
+  assert.equal(status, 'False');
+  assert.match(message ?? '', new RegExp(`not yet in .*${prod.name} \\(Order\\)`));
 
   const fixed = await stage.repository.commit(chart('web', '3'));
-  await says(promoted, prod, 'web', '3 all');
+  await stage.kubectl('wait', '--for=condition=Promoted', 'applications.towpath.dev/web', '--timeout=60s');
+  assert.equal(await saidIn(promoted, prod, 'web'), '3 all');
   const ready = await stage.untilReadyAt('web', fixed);
   assert.deepEqual(
     entry(ready, prod)?.history?.map(({ revision }) => revision),

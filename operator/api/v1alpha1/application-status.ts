@@ -73,7 +73,7 @@ export const objectReference = z
   .meta({ description: 'The object.' });
 
 export const conditionSchema = z.object({
-  type: text(63, 'Ready, Reconciling or Stalled.').min(1),
+  type: text(63, 'Ready, Reconciling or Stalled; of an Application also Promoted.').min(1),
   status: z.enum(['True', 'False', 'Unknown']).meta({ description: 'Whether it holds.' }),
   observedGeneration: z
     .int()
@@ -95,7 +95,7 @@ export const judgedFields = {
   conditions: namedList(
     conditionSchema,
     8,
-    'Ready; and, only while true, Reconciling and Stalled.',
+    'Ready; and, only while true, Reconciling and Stalled. Of an Application also Promoted: every environment has the newest candidate that was accepted.',
     'type',
   ).optional(),
 };

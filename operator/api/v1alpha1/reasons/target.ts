@@ -3,6 +3,11 @@ import { none, person, type ReasonTable, resource, time } from './reason.ts';
 /** The state of an Application in its cluster. */
 export const TARGET_REASONS = {
   Synced: none('What Git says runs and is healthy.'),
+  AllPromoted: none('Every environment has the newest candidate that was accepted.'),
+  NotPromoted: none(
+    'Not every environment has the newest candidate that was accepted.',
+    'Look at what the environments wait for that the message names.',
+  ),
   Syncing: none('A candidate is being applied.', 'Wait; the message says for what it waits.'),
   Progressing: none('All is applied and not healthy yet.', 'Wait; the message names the object.'),
   Degraded: none(

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import {
   type ApplicationStatus,
+  environmentOf,
   HEALTH_STATES,
   type HealthState,
   SYNC_STATES,
@@ -8,6 +9,7 @@ import {
 } from '../../../api/v1alpha1/application.ts';
 import { boundStatus } from '../../../api/v1alpha1/bound-status.ts';
 import { handledAs, requestFor } from '../../target/request-annotations.ts';
+import { withPromoted } from './promoted.ts';
 
 /** A status as it would be if the Application had only that environment. */
 export interface Part {
@@ -17,6 +19,8 @@ export interface Part {
   isFormer: boolean;
   /** The Application names it no more: nothing is asked of it. */
   hasLeft: boolean;
+  /** Whether its last look found the newest candidate deployed there; undefined where none has told since the start. */
+  runsNewest: boolean | undefined;
 }
 
 /** What of the status of an Application is about one environment, as if it had no other. Pure. */
@@ -62,8 +66,27 @@ function sourceBy(
  * @param parts one for each environment, at least one.
  * @param latest the environment that told last, and so knows the source best; undefined where none did.
  * @param syncRequest the annotation towpath.dev/sync-requested
+ * @param now RFC 3339
  */
 export function combine(
+  parts: readonly Part[],
+  latest: string | undefined,
+  previous: ApplicationStatus | undefined,
+  syncRequest: string | undefined,
+  now: string,
+): ApplicationStatus {
+  const standings = parts
+    .filter(({ hasLeft }) => !hasLeft)
+    .map(({ environment, status, runsNewest }) => ({
+      environment,
+      entry: environmentOf(status, environment),
+      runsNewest,
+    }));
+  const status = combined(parts, latest, previous, syncRequest);
+  return boundStatus(withPromoted(status, standings, previous, now));
+}
+
+function combined(
   parts: readonly Part[],
   latest: string | undefined,
   previous: ApplicationStatus | undefined,
@@ -84,7 +107,7 @@ export function combine(
     previous,
   );
   const states = { sync: statuses.map(({ sync }) => sync), health: statuses.map(({ health }) => health) };
-  return boundStatus({
+  return {
     ...(generations.length === 0 ? {} : { observedGeneration: oldest }),
     conditions: asOf(oldest, worst.conditions),
     sync: worstOf<SyncState>(SYNC_STATES, states.sync),
@@ -94,7 +117,7 @@ export function combine(
     ...(source === undefined ? {} : { source }),
     ...handledBy(parts, previous, syncRequest),
     ...lists(parts, previous),
-  });
+  };
 }
 
 /** They hold for all environments: for a generation that one has not seen yet, nothing is said. */

@@ -67,6 +67,7 @@ function facts(
     source: { revision: REVISION, ref: 'refs/heads/main' },
     running: deployment(1).candidate,
     objects: 1,
+    runsNewest: true,
     kept: [],
     gates: [],
     isLookedAt: true,

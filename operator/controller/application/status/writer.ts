@@ -4,6 +4,7 @@ import { ANNOTATION_SYNC_REQUESTED, API_VERSION, GROUP, VERSION } from '../../..
 import type { KubeClient, KubeObject, ObjectMetadata } from '../../../kube/client.ts';
 import { isNotFound } from '../../../kube/errors.ts';
 import type { EventRecorder } from '../../../kube/events.ts';
+import { secondTime } from '../../../kube/times.ts';
 import { describeObject } from '../../../manifest/manifest.ts';
 import type { KeptObject } from '../../../plan/plan.ts';
 import type { TargetUpdate } from '../../target/words/target-update.ts';
@@ -92,10 +93,11 @@ export class ApplicationWriter {
         status: update === undefined ? statusUntold(before) : statusOf(update, done, before),
         isFormer: isFormer(update),
         hasLeft,
+        runsNewest: update === undefined ? undefined : update.kind === 'Facts' && update.facts.runsNewest,
       };
     });
     const syncRequest = metadata.annotations[ANNOTATION_SYNC_REQUESTED];
-    const status = combine(parts, latest, previous, syncRequest);
+    const status = combine(parts, latest, previous, syncRequest, secondTime(now));
     const reports = news.map((one) => {
       const outcomes = endedSince(status, one.report);
       return { ...one, report: { ...one.report, outcomes } };

@@ -10,6 +10,7 @@ import type { TargetState } from '../state.ts';
 import type { Facts, Standing } from './facts.ts';
 import { isHandled } from './handled-request.ts';
 import { worstHealth } from './health.ts';
+import { runsNewest } from './newest.ts';
 import { isSourceSilent, standingOf } from './sync-and-reason.ts';
 
 /** All that is told of a look that goes on: what it found so far, and what it is doing. */
@@ -39,6 +40,7 @@ function report(run: Run, state: TargetState, standing: Standing): Facts {
     standing,
     health: found.sight === undefined ? healthBefore(run) : healthNow(run, state),
     objects: context.record.applied.size,
+    runsNewest: runsNewest(state, context.record),
     kept: memory.kept,
     ...waitingOf(state, standing),
     isLookedAt: found.lookedAfter !== undefined && found.lookedAfter.how !== 'Not',

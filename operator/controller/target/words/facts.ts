@@ -54,6 +54,8 @@ export interface Facts {
   /** The candidate whose objects the cluster has. */
   running?: Deployed;
   objects: number;
+  /** Whether the newest candidate that was accepted is deployed there to the end. */
+  runsNewest: boolean;
   /** Whether the live objects were compared: without, what was told of drift stays. */
   isLookedAt: boolean;
   drift?: Drift;
