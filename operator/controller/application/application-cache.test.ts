@@ -234,4 +234,12 @@ test('A15: what an Environment says changes only the targets that land there, an
   assert.deepEqual(applications.placeAnew('shop/web'), ['shop/web/prod']);
   assert.deepEqual(applications.usesOf('prod').applications, [], 'who may not land there does not keep it');
   assert.deepEqual(applications.usesOf('staging').applications, ['shop/web']);
+  const spec = { environments: [{ name: 'staging' }, { name: 'prod' }] };
+  assert.equal(applications.take(object('web', spec)), false);
+  allowed = ['shop'];
+  assert.equal(
+    applications.take(object('web', spec)),
+    true,
+    'A9: an echo that comes before anybody compared must not hide that a freeze, say, was lifted',
+  );
 });

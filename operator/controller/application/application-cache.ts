@@ -89,8 +89,9 @@ export class ApplicationCache {
     const before = this.#byKey.get(key);
     this.#learn(key, object);
     if (before === undefined || asksForWork(before.object, object)) return true;
-    // By other labels another policy selects it.
-    return !isDeepStrictEqual(governanceOf(before), governanceOf(this.#byKey.get(key)));
+    // By other labels another policy selects it. And what an Environment or a policy says by now is taken in with
+    // whatever comes first of the Application, the echo of a status say: who compares later finds nothing new.
+    return !isDeepStrictEqual(before.specified, this.#byKey.get(key)?.specified);
   }
 
   /** Takes in an Application as it is since the server's history went back: what was remembered of it may not be so. */
@@ -284,10 +285,6 @@ function readiness(application: Application | undefined): string {
     ({ name, sync, health, chart }) => `${name} ${sync} ${health} ${chart}`,
   );
   return [ready?.status, isOfThis, ...environments].join(' ');
-}
-
-function governanceOf(cached: CachedApplication | undefined) {
-  return cached?.specified.filter(isPlaced).map(({ governance }) => governance);
 }
 
 /** Whether an event is more than the echo of our own status. */
