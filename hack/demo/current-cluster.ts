@@ -10,6 +10,8 @@ const RELEASE = [
   `kubectl -n ${namespace} patch applications.towpath.dev podinfo shop ${NO_FINALIZERS}`,
   `kubectl patch environments.towpath.dev ${environments.join(' ')} ${NO_FINALIZERS}`,
 ];
+const INSTALLED =
+  'clusterroles,clusterrolebindings,validatingadmissionpolicies,validatingadmissionpolicybindings';
 
 /** The user's cluster, which the demo leaves as it was. */
 export interface CurrentCluster {
@@ -41,7 +43,8 @@ export async function enterCurrentCluster(shell: Shell): Promise<CurrentCluster>
     throw new Error(
       `There is ${found.split('\n').join(' and ')} already, perhaps of a demo that was killed. If nobody needs it:\n` +
         RELEASE.map((line) => `  ${line}\n`).join('') +
-        `  kubectl delete environments.towpath.dev ${environments.join(' ')}\n  kubectl delete namespace ${namespaces}`,
+        `  kubectl delete environments.towpath.dev ${environments.join(' ')}\n  kubectl delete namespace ${namespaces}\n` +
+        `  kubectl delete ${INSTALLED} -l towpath.dev/installed-in=${operatorNamespace}`,
     );
   }
   await checkAlone(shell);
@@ -98,6 +101,8 @@ async function leave(shell: Shell, { hasDefinition }: { hasDefinition: boolean }
   for (const line of RELEASE) await ask(`${line} || true`);
   await ask(`kubectl delete environments.towpath.dev ${environments.join(' ')} --timeout=30s || true`);
   await ask(`kubectl delete namespace ${namespaces} --ignore-not-found --timeout=60s`);
+  // What of the chart stands in no namespace.
+  await ask(`kubectl delete ${INSTALLED} -l towpath.dev/installed-in=${operatorNamespace} --timeout=30s`);
   if (!hasDefinition)
     await ask(
       'kubectl delete crd applications.towpath.dev approvals.towpath.dev environments.towpath.dev promotionpolicies.towpath.dev promotions.towpath.dev --ignore-not-found --timeout=30s',

@@ -59,7 +59,7 @@ ${cluster}  namespace: towpath-{environment}
 `;
   return [
     environment(staging, '', '{greeting: Hello from staging, replicaCount: 1}'),
-    environment(prod, elsewhere, '{greeting: Hello from prod}'),
+    environment(prod, elsewhere, '{greeting: Hello from prod, pool: fast}'),
   ].join('---\n');
 }
 
@@ -68,8 +68,10 @@ function applicationText({ repoURL }: Setting): string {
 kind: Application
 metadata:
   name: shop
+  labels: {tier: web}
 spec:
   source: {repoURL: '${repoURL}', path: charts/podinfo, interval: 10s}
+  sync: {timeout: 15s}
   environments:
     - name: ${staging}
     - name: ${prod}
@@ -77,11 +79,10 @@ spec:
 `;
 }
 
-async function showWhatRuns({ shell, prodKubeconfigPath }: Setting): Promise<void> {
-  const there = prodKubeconfigPath === undefined ? 'kubectl' : 'kubectl --kubeconfig prod.kubeconfig';
+async function showWhatRuns({ shell, kubectlOfProd }: Setting): Promise<void> {
   for (const [kubectl, name, greeting] of [
     ['kubectl', staging, 'Hello from staging'],
-    [there, prod, 'Hello from prod'],
+    [kubectlOfProd, prod, 'Hello from prod'],
   ] as const) {
     await shell.type(`${kubectl} -n towpath-${name} get deployments`);
     const told = await shell.type(
@@ -91,17 +92,16 @@ async function showWhatRuns({ shell, prodKubeconfigPath }: Setting): Promise<voi
   }
 }
 
-async function environmentsOf({ shell, applications }: Setting) {
+export async function environmentsOf({ shell, applications }: Setting) {
   const text = await shell.ask(`kubectl get ${applications} shop -o json`);
   return (JSON.parse(text) as Application).status?.environments ?? [];
 }
 
 /** In all environments, side by side. */
-export async function deleteShop({ shell, applications, prodKubeconfigPath }: Setting): Promise<void> {
+export async function deleteShop({ shell, applications, kubectlOfProd }: Setting): Promise<void> {
   await shell.type(`kubectl delete ${applications} shop ${limit}`);
-  const there = prodKubeconfigPath === undefined ? 'kubectl' : 'kubectl --kubeconfig prod.kubeconfig';
   const left = await shell.type(
-    `${there} -n towpath-${prod} get deployments,services,configmaps -l towpath.dev/target`,
+    `${kubectlOfProd} -n towpath-${prod} get deployments,services,configmaps -l towpath.dev/target`,
   );
   check({ 'nothing is left in prod': left.startsWith('No resources found') });
 }

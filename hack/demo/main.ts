@@ -104,17 +104,18 @@ Ctrl-C here stops it and removes all of it.`);
   say('');
 }
 
-/** What went wrong, the Application's status and the end of the operator's log. */
+/** What went wrong, the Applications' status and the end of the operator's log. */
 async function report(error: unknown, setting: Setting | undefined): Promise<void> {
   problem(`\n${messageOf(error)}`);
   const operator = setting?.operator;
   if (setting === undefined || operator === undefined) return;
   try {
-    const status = await setting.shell.ask(
-      `kubectl -n ${namespace} get ${setting.applications} podinfo --ignore-not-found -o jsonpath='{.status}'`,
-    );
-    heading("The Application's status:");
-    answer(status === '' ? 'none' : JSON.stringify(JSON.parse(status), null, 2));
+    const text = await setting.shell.ask(`kubectl -n ${namespace} get ${setting.applications} -o json`);
+    const { items } = JSON.parse(text) as { items: { metadata: { name: string }; status?: object }[] };
+    for (const { metadata, status } of items) {
+      heading(`The status of Application ${metadata.name}:`);
+      answer(JSON.stringify(status ?? 'none', null, 2));
+    }
   } catch (failure) {
     problem(messageOf(failure));
   }

@@ -1,6 +1,14 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  globSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import { startControlPlane } from '../../test/harness/control-plane.ts';
 import { type GitHttpServer, startGitHttp } from '../../test/harness/git-http.ts';
 import { createRepository } from '../../test/harness/git-repository.ts';
@@ -8,10 +16,12 @@ import { type RunningProcess, startProcess } from '../../test/harness/process.ts
 import { eventually } from '../../test/harness/wait.ts';
 import { buildEngine } from '../build-engine.ts';
 import { buildOperator, NODE_ENVIRONMENT, NODE_FLAGS } from '../build-operator.ts';
+import { buildPlugin } from '../build-plugin.ts';
 import { clusterBinary } from '../programs.ts';
 import { type CurrentCluster, enterCurrentCluster } from './current-cluster.ts';
 import type { DemoDirectory } from './directory.ts';
-import { namespace, operatorNamespace } from './names.ts';
+import { type Installation, operatorKubeconfig, writeInstallation } from './installation.ts';
+import { namespace } from './names.ts';
 import { endGroup, newShell, type Shell } from './shell.ts';
 import { timed } from './terminal.ts';
 
@@ -36,10 +46,17 @@ export interface Setting {
   readonly environments: string;
   /** Of the cluster that prod is; undefined where there is one cluster only. In the shell's directory. */
   readonly prodKubeconfigPath: string | undefined;
+  /** As one types it to ask the cluster that prod is. */
+  readonly kubectlOfProd: string;
   /** Whether the cluster knows Applications already; then its definition is used and left as it is. */
   readonly hasDefinition: boolean;
+  /** Its rights, those of people, and what the API server proves. */
+  readonly installation: Installation;
   readonly operator: RunningProcess | undefined;
+  /** With the account and the flags of the installation, which is applied by then. */
   startOperator(): Promise<void>;
+  stopGit(): Promise<void>;
+  startGit(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -57,6 +74,7 @@ export async function prepareSetting(options: SettingOptions): Promise<Setting> 
     const kubeconfigPath = join(directory.path, 'kubeconfig');
     const binDirectory = directory.make('bin');
     writeKubectl(join(binDirectory, 'kubectl'), binary);
+    await linkPlugin(binDirectory);
     const shell = newShell({
       directory: directory.make('work'),
       environment: shellEnvironment(kubeconfigPath, binDirectory),
@@ -82,7 +100,11 @@ export async function prepareSetting(options: SettingOptions): Promise<Setting> 
       copyFileSync(prod.kubeconfigPath, prodKubeconfigPath);
     }
     const git = await timed('Starting a Git server with a repository', serveRepository(directory));
-    stops.push(git.server.stop);
+    stops.push(git.stop);
+    const installation = await writeInstallation(
+      shell,
+      options.current ? "the demo's namespace" : 'all namespaces',
+    );
     let operator: RunningProcess | undefined;
     return {
       shell,
@@ -92,15 +114,21 @@ export async function prepareSetting(options: SettingOptions): Promise<Setting> 
       applications: options.current ? 'applications.towpath.dev' : 'applications',
       environments: options.current ? 'environments.towpath.dev' : 'environments',
       prodKubeconfigPath: options.current ? undefined : prodKubeconfigPath,
+      kubectlOfProd: options.current ? 'kubectl' : 'kubectl --kubeconfig prod.kubeconfig',
       hasDefinition: current?.hasDefinition ?? false,
+      installation,
+      stopGit: git.stop,
+      startGit: git.start,
       get operator() {
         return operator;
       },
       async startOperator() {
         const engine = await buildEngine();
         const program = await buildOperator();
-        const watches = options.current ? namespace : '';
-        operator = runOperator({ program, engine, directory: directory.path, shell, watches });
+        const path = join(directory.path, 'operator.kubeconfig');
+        const kubeconfig = await operatorKubeconfig(shell, path, installation.account);
+        const flags = [...installation.flags, `--watch-namespace=${options.current ? namespace : ''}`];
+        operator = runOperator({ program, engine, directory: directory.path, shell, kubeconfig, flags });
         stops.push(() => operator?.stop('SIGTERM') ?? Promise.resolve());
         await timed('Starting the operator', untilAborted(operatorIsReady(operator), signal));
       },
@@ -158,6 +186,13 @@ function writeKubectl(path: string, binary: string): void {
   chmodSync(path, 0o755);
 }
 
+/** Beside kubectl, where it finds what extends it. */
+async function linkPlugin(binDirectory: string): Promise<void> {
+  const directory = dirname(await buildPlugin());
+  for (const name of ['kubectl-towpath', 'kubectl_complete-towpath'])
+    symlinkSync(join(directory, name), join(binDirectory, name));
+}
+
 function shellEnvironment(kubeconfigPath: string, binDirectory: string): NodeJS.ProcessEnv {
   return {
     ...process.env,
@@ -177,10 +212,15 @@ function shellEnvironment(kubeconfigPath: string, binDirectory: string): NodeJS.
   };
 }
 
+interface GitService {
+  readonly repoURL: string;
+  /** At the same address again. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
 /** `git http-backend` before a bare repository with one commit: hack/demo/chart, in charts/podinfo. */
-async function serveRepository(
-  directory: DemoDirectory,
-): Promise<{ server: GitHttpServer; repoURL: string }> {
+async function serveRepository(directory: DemoDirectory): Promise<GitService> {
   const chart = join(import.meta.dirname, 'chart');
   const files = globSync('**/*.*', { cwd: chart }).map(
     (file) => [`charts/podinfo/${file}`, readFileSync(join(chart, file), 'utf8')] as const,
@@ -192,8 +232,19 @@ async function serveRepository(
     time: Math.floor(Date.now() / 1000),
   });
   await repository.git(['config', 'http.receivepack', 'true']);
-  const server = await startGitHttp({ root: repository.root });
-  return { server, repoURL: server.url(repository.name) };
+  const { root } = repository;
+  let server: GitHttpServer | undefined = await startGitHttp({ root });
+  const { port } = server;
+  return {
+    repoURL: server.url(repository.name),
+    start: async () => {
+      server ??= await startGitHttp({ root, port });
+    },
+    stop: async () => {
+      await server?.stop();
+      server = undefined;
+    },
+  };
 }
 
 interface OperatorStart {
@@ -202,28 +253,32 @@ interface OperatorStart {
   engine: string;
   directory: string;
   shell: Shell;
-  /** The namespace that it looks after; '': all. */
-  watches: string;
+  /** Path; it has the rights of the chart. */
+  kubeconfig: string;
+  flags: readonly string[];
 }
 
-/** As `make run` does; impersonation is on, as it always is. */
-function runOperator({ program, engine, directory, shell, watches }: OperatorStart): RunningProcess {
+/** As in its Pod, but for where it listens; impersonation is on, as it always is. */
+function runOperator(start: OperatorStart): RunningProcess {
+  const { program, engine, directory, shell, kubeconfig, flags } = start;
   return startProcess({
     name: 'The operator',
     command: process.execPath,
     args: [
       ...NODE_FLAGS,
       program,
-      `--namespace=${operatorNamespace}`,
-      `--watch-namespace=${watches}`,
+      ...flags,
       `--engine=${engine}`,
       `--cache-directory=${join(directory, 'git-cache')}`,
       '--probe-address=127.0.0.1:0',
       '--metrics-address=127.0.0.1:0',
       '--webhook-address=127.0.0.1:0',
-      '--allow-loopback-repositories',
     ],
-    env: { ...(shell.environment as Record<string, string>), ...NODE_ENVIRONMENT },
+    env: {
+      ...(shell.environment as Record<string, string>),
+      ...NODE_ENVIRONMENT,
+      KUBECONFIG: kubeconfig,
+    },
     logPath: join(directory, 'operator.log'),
   });
 }

@@ -4,7 +4,9 @@ import type { Application, ApplicationStatus } from '../../operator/api/v1alpha1
 import { environmentOf } from '../../test/harness/target.ts';
 import { check, limit } from './check.ts';
 import { deleteShop, deployToEnvironments } from './environments.ts';
+import { edit, head } from './git.ts';
 import { namespace, operatorNamespace } from './names.ts';
+import { promote } from './promotion.ts';
 import type { Setting } from './setting.ts';
 import { heading, say } from './terminal.ts';
 
@@ -23,6 +25,7 @@ export async function tell(setting: Setting, options: { keep: boolean }): Promis
   await fix(setting);
   await showHistory(setting);
   await deployToEnvironments(setting);
+  await promote(setting);
   if (!options.keep) await deleteApplication(setting);
 }
 
@@ -40,8 +43,14 @@ async function install(setting: Setting): Promise<void> {
     const definitions = kinds.map((kind) => `crd/${kind}.towpath.dev`).join(' ');
     await shell.type(`kubectl wait ${established} ${definitions} ${limit}`);
   }
-  say('The operator gets a namespace for its records, and runs from source, as `make run` does.');
+  say(
+    'The operator gets a namespace for its records, and of its chart all but the Pod: its account with its',
+  );
+  say(
+    'rights, roles for people, and policies by which the API server proves who decides. It runs from source.',
+  );
   await shell.type(`kubectl create namespace ${operatorNamespace}`);
+  await shell.type(`kubectl apply -f ${setting.installation.file}`);
   await setting.startOperator();
 }
 
@@ -196,7 +205,7 @@ async function showHistory(setting: Setting): Promise<void> {
 
 async function deleteApplication(setting: Setting): Promise<void> {
   const { shell, applications } = setting;
-  heading('11. Deleting it');
+  heading('16. Deleting it');
   say('Its objects go with it (spec.deletionPolicy: Prune).');
   await shell.type(`kubectl delete ${applications} podinfo ${limit}`);
   await shell.type(`kubectl wait --for=delete deployment/podinfo service/podinfo configmap/podinfo ${limit}`);
@@ -206,25 +215,11 @@ async function deleteApplication(setting: Setting): Promise<void> {
   await deleteShop(setting);
 }
 
-function edit({ shell }: Setting, changes: readonly (readonly [string, string])[]): void {
-  const path = join(shell.directory, 'podinfo/charts/podinfo/values.yaml');
-  let text = readFileSync(path, 'utf8');
-  for (const [before, after] of changes) {
-    check({ [`values.yaml has "${before}"`]: text.includes(before) });
-    text = text.replace(before, after);
-  }
-  writeFileSync(path, text);
-}
-
 async function awaitRevision({ shell, applications }: Setting): Promise<void> {
   await shell.type(
     `kubectl wait --for=jsonpath='{.status.environments[0].revision}'="$(git -C podinfo rev-parse HEAD)" ${applications}/podinfo ${limit}`,
   );
   await shell.type(`kubectl wait --for=condition=Ready ${applications}/podinfo ${limit}`);
-}
-
-function head({ shell }: Setting): Promise<string> {
-  return shell.ask('git -C podinfo rev-parse HEAD');
 }
 
 async function statusOf({ shell, applications }: Setting): Promise<ApplicationStatus> {
