@@ -1,5 +1,7 @@
+import { cpus } from 'node:os';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
+import { setTimeout } from 'node:timers/promises';
 import { stripVTControlCharacters } from 'node:util';
 
 /**
@@ -13,6 +15,8 @@ const testLimit = 15 * 60_000;
  */
 const fileLimit = 20 * 60_000;
 const progressEvery = 30_000;
+/** So many processors idle for so many milliseconds are taken for enough to run one file more. */
+const spare = { processors: 0.7, during: 3_000 };
 
 export interface NamedTest {
   file: string;
@@ -31,7 +35,11 @@ export interface FileResult {
   failedTests: NamedTest[];
 }
 
-/** Runs test files, each in a process of its own; prints each file's report when it has ended. */
+/**
+ * Runs test files, each in a process of its own; prints each file's report when it has ended. Beside so many at once
+ * one more is begun where the processors have nothing to do, since most tests wait now and then; not beside a single
+ * one, which is to have the machine to itself.
+ */
 export async function runFiles(
   files: readonly string[],
   namePattern: string,
@@ -45,19 +53,36 @@ export async function runFiles(
     const each = [...running].map(([file, started]) => `${file} (${seconds(now - started).toFixed(0)} s)`);
     console.log(`… running ${each.join(', ')}; ${waiting.length} files to come`);
   }, progressEvery);
+  const runNext = async () => {
+    const file = waiting.shift();
+    if (file === undefined) return;
+    running.set(file, performance.now());
+    results.push(await runFile(file, namePattern));
+    running.delete(file);
+  };
   const work = async () => {
-    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
-      running.set(file, performance.now());
-      results.push(await runFile(file, namePattern));
-      running.delete(file);
+    while (waiting.length > 0) await runNext();
+  };
+  const workOnSpareProcessors = async () => {
+    while (waiting.length > 0) {
+      if ((await idleProcessors(spare.during)) >= spare.processors) await runNext();
     }
   };
+  const besides = filesAtOnce > 1 ? [workOnSpareProcessors()] : [];
   try {
-    await Promise.all(Array.from({ length: filesAtOnce }, work));
+    await Promise.all([...Array.from({ length: filesAtOnce }, work), ...besides]);
   } finally {
     clearInterval(progress);
   }
   return results;
+}
+
+/** How many of the machine's processors had nothing to do from now on, on average over so many milliseconds. */
+async function idleProcessors(during: number): Promise<number> {
+  const idleSoFar = () => cpus().reduce((sum, { times }) => sum + times.idle, 0);
+  const [before, started] = [idleSoFar(), performance.now()];
+  await setTimeout(during);
+  return (idleSoFar() - before) / (performance.now() - started);
 }
 
 async function runFile(file: string, namePattern: string): Promise<FileResult> {
