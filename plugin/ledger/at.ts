@@ -85,8 +85,10 @@ export function ranAt(deployments: readonly LedgerEntry[], at: Date, reach: Reac
   const [entry, next] = [deployments[index], deployments[index + 1]];
   if (entry === undefined)
     return { is: reach === 'Whole' && next?.deployment === 1 ? 'Nothing' : 'NotRecorded' };
-  if (isRemoval(entry))
-    return next === undefined || follows(next, entry) ? { is: 'Removed', entry } : { is: 'NotRecorded' };
+  if (isRemoval(entry)) {
+    const isKnown = next === undefined || followsRemoval(next, deployments[index - 1]);
+    return isKnown ? { is: 'Removed', entry } : { is: 'NotRecorded' };
+  }
   const hasEnded = entry.finishedAt !== undefined && Date.parse(entry.finishedAt) <= time;
   if (hasEnded && next !== undefined && !follows(next, entry)) return { is: 'NotRecorded' };
   return { is: 'Recorded', entry, phase: phaseAt(entry, time) };
@@ -96,13 +98,26 @@ function isRemoval({ type }: LedgerEntry): boolean {
   return type === 'Remove';
 }
 
-/** Whether no deployment is missing between them. Each Application that has the name counts from 1. */
+/**
+ * Whether no deployment is missing between them. Each Application that has the name counts from 1; but one that was
+ * restored, which has another uid, goes on with its records, and what ran before is what is known to have run.
+ */
 function follows(next: LedgerEntry, entry: LedgerEntry): boolean {
   if (isRemoval(next)) return true;
-  if (isRemoval(entry)) return next.deployment === 1;
-  const isOfOne = next.applicationUID === undefined || entry.applicationUID === undefined;
-  const isOfSame = isOfOne || next.applicationUID === entry.applicationUID;
-  return next.deployment === (isOfSame ? (entry.deployment ?? 0) + 1 : 1);
+  const isNext = next.deployment === (entry.deployment ?? 0) + 1;
+  if (isOfOneApplication(next, entry)) return isNext;
+  const before = next.previous?.digest;
+  return next.deployment === 1 || (isNext && before !== undefined && before === entry.digest);
+}
+
+/** The same after a removal: what came back counts from 1, or goes on where the Application stayed. */
+function followsRemoval(next: LedgerEntry, before: LedgerEntry | undefined): boolean {
+  return isRemoval(next) || next.deployment === 1 || (before !== undefined && follows(next, before));
+}
+
+function isOfOneApplication(one: LedgerEntry, other: LedgerEntry): boolean {
+  const [uid, otherUID] = [one.applicationUID, other.applicationUID];
+  return uid === undefined || otherUID === undefined || uid === otherUID;
 }
 
 function phaseAt({ phase, deployedAt, finishedAt }: LedgerEntry, time: number): PromotionPhase {

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { startControlPlane } from '../harness/control-plane.ts';
 import { newEnvironment } from '../harness/environments.ts';
+import { archiveOf } from '../harness/ledger.ts';
 import { conditionOf, fastLease, installCRDs, newStage } from '../harness/operator.ts';
 import { environmentOf, recordSecretOf } from '../harness/target.ts';
 
@@ -134,4 +135,10 @@ test('A6: an Application that is stored and cannot be read is told so on itself,
     assert.equal(stdout, 'configmap/once\n');
   }
   for (const name of ['once', 'spread']) assert.deepEqual(await recordsOf(name), [], name);
+  const removed = (await archiveOf(stage)).filter(({ type }) => type === 'Remove');
+  assert.deepEqual(
+    removed.map(({ application, environment }) => `${application} ${environment}`).sort(),
+    ['once default', `spread ${prod.name}`, `spread ${staging.name}`],
+    'the ledger says that they are none of its any more',
+  );
 });

@@ -73,7 +73,7 @@ export async function startController({
       onAdmission: nothing,
       random: Math.random,
     }),
-    ledger: { note: nothing, gone: nothing },
+    ledger: { note: nothing, gone: () => Promise.resolve() },
     commands: NO_COMMANDS,
     sources,
     nameOf: (url) => url,

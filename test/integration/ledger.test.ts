@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { gunzipSync } from 'node:zlib';
-import { LEDGER_KEY, type LedgerRecord, ledgerRecords } from '../../operator/api/v1alpha1/ledger.ts';
-import { LABEL_LEDGER } from '../../operator/api/v1alpha1/names.ts';
-import { type Promotion, parsePromotion } from '../../operator/api/v1alpha1/promotion.ts';
+import type { LedgerRecord } from '../../operator/api/v1alpha1/ledger.ts';
 import { CHART } from '../harness/chart.ts';
 import { helm } from '../harness/helm.ts';
+import { archived, archiveOf, promotionsOf } from '../harness/ledger.ts';
 import { fastLease, newStage, type Stage, timesLogged } from '../harness/operator.ts';
 import { newPluginShell } from '../harness/plugin.ts';
 import { isOfLedger, newProxiedStage } from '../harness/proxied-stage.ts';
@@ -19,30 +17,6 @@ const FLAGS = [...fastLease, '--archive-interval=300ms', '--promotion-history=2'
 const configMap = (version: string) => ({
   'web.yaml': `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {version: "${version}"}\n`,
 });
-
-async function promotionsOf({ cluster, namespace }: Stage): Promise<Promotion[]> {
-  const path = `/apis/towpath.dev/v1alpha1/namespaces/${namespace}/promotions`;
-  const { items } = JSON.parse((await cluster.request('GET', path)).body) as { items: object[] };
-  const apiVersion = 'towpath.dev/v1alpha1';
-  return items.flatMap((item) => parsePromotion({ apiVersion, kind: 'Promotion', ...item }) ?? []);
-}
-
-interface Chunk {
-  metadata: { name: string };
-  immutable?: boolean;
-  binaryData: Record<string, string>;
-}
-
-async function archiveOf({ cluster, namespace }: Stage, own = namespace): Promise<LedgerRecord[]> {
-  const path = `/api/v1/namespaces/${own}/configmaps?labelSelector=${LABEL_LEDGER}=${namespace}`;
-  const { items } = JSON.parse((await cluster.request('GET', path)).body) as { items: Chunk[] };
-  return items.flatMap(({ binaryData }) => {
-    const text = gunzipSync(Buffer.from(binaryData[LEDGER_KEY] ?? '', 'base64')).toString();
-    const { records, unreadable } = ledgerRecords(text);
-    assert.equal(unreadable, 0);
-    return records;
-  });
-}
 
 const idsOf = (records: readonly LedgerRecord[]) => records.map(({ deployment }) => deployment);
 
@@ -67,17 +41,6 @@ async function deploy(stage: Stage, version: string): Promise<string> {
   const revision = await stage.repository.commit(configMap(version));
   await stage.untilReadyAt('web', revision);
   return revision;
-}
-
-/** Waits until so many deployments are in the archive. */
-function archived(stage: Stage, count: number, own?: string): Promise<LedgerRecord[]> {
-  return eventually(
-    async () => {
-      const records = await archiveOf(stage, own);
-      return records.length >= count ? records : undefined;
-    },
-    { describe: `${count} records in the archive` },
-  );
 }
 
 test('each deployment is a Promotion, the last ones stay, and all are in the archive once, whatever restarts', async (t) => {

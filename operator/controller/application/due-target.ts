@@ -56,7 +56,8 @@ export function dueTarget(applications: ApplicationCache, name: string): DueTarg
     isPlaced: target !== undefined && isPlaced(target),
     ...applicationWhereabouts(applications, key, cached),
   });
-  if (due === 'Nothing' || due === 'Release') return { due, identity, memory };
+  if (due === 'Nothing') return { due, identity, memory };
+  if (due === 'Release') return { due, identity, memory, applicationUID: cached.object.metadata.uid };
   if (due === 'Later' || application === undefined || target === undefined) return undefined;
   if (due === 'Refusal' || due === 'RemovalRefusal')
     return isRefused(target) ? { due, identity, memory, unplaced: { application, target } } : undefined;

@@ -50,7 +50,7 @@ function recordsOf(count: number, application = 'web', begin = BEGIN): LedgerRec
 test('A23: whether the archive has a record costs one read, however many ConfigMaps it has', async (t) => {
   const { archive, proxy, signal } = await newArchive(t);
   const records = recordsOf(1_200);
-  await archive.append('shop', records, signal);
+  await archive.append('shop', () => records, signal);
   const chunks = proxy.find({ method: 'POST', path: /\/configmaps$/ }).length;
   assert.ok(chunks >= 4, `${chunks} ConfigMaps`);
   for (const record of [records[0], records[500], records.at(-1)]) {

@@ -9,6 +9,7 @@ import {
 } from '../../api/v1alpha1/names.ts';
 import type { KubeClient, KubeObject } from '../../kube/client.ts';
 import { isNotFound } from '../../kube/errors.ts';
+import { Turns } from '../work/turns.ts';
 
 const CONFIG_MAPS = { group: '', version: 'v1', plural: 'configmaps' };
 const [compress, expand] = [promisify(gzip), promisify(gunzip)];
@@ -48,13 +49,13 @@ interface ChunkObject extends KubeObject {
  * What stays of Promotions when their objects are gone: ConfigMaps in the operator's namespace, for each namespace of
  * Applications a row of its own. The last of a row takes what ended, until it is full and sealed; where a row has too many,
  * its oldest goes. What is in it already is never taken in again, whatever became of the answer to a write.
- *
- * What is to be done for one namespace is done one after the other by who calls.
+ * What is done for one namespace is done one after the other.
  */
 export class Archive {
   readonly #options: ArchiveOptions;
   /** By namespace of Applications, in their order; what is not here was not looked for yet. */
   readonly #rows = new Map<string, readonly Chunk[]>();
+  readonly #turns = new Turns();
 
   constructor(options: ArchiveOptions) {
     this.#options = options;
@@ -65,10 +66,22 @@ export class Archive {
     this.#rows.clear();
   }
 
-  /** Writes down what the archive does not have yet. */
-  async append(namespace: string, records: readonly LedgerRecord[], signal: AbortSignal): Promise<void> {
-    for (let from = 0; from < records.length; from += BATCH)
-      await this.#appendBatch(namespace, records.slice(from, from + BATCH), signal);
+  /**
+   * Writes down what the archive does not have yet.
+   *
+   * @param records asked for what there is when it has its turn. @returns these
+   */
+  append(
+    namespace: string,
+    records: () => readonly LedgerRecord[],
+    signal: AbortSignal,
+  ): Promise<readonly LedgerRecord[]> {
+    return this.#turns.take(namespace, signal, async () => {
+      const all = records();
+      for (let from = 0; from < all.length; from += BATCH)
+        await this.#appendBatch(namespace, all.slice(from, from + BATCH), signal);
+      return all;
+    });
   }
 
   /**
@@ -81,6 +94,14 @@ export class Archive {
     signal: AbortSignal,
   ): Promise<LedgerRecord[]> {
     if (records.length === 0) return [];
+    return this.#turns.take(namespace, signal, () => this.#missing(namespace, records, signal));
+  }
+
+  async #missing(
+    namespace: string,
+    records: readonly LedgerRecord[],
+    signal: AbortSignal,
+  ): Promise<LedgerRecord[]> {
     const row = await this.#row(namespace, signal);
     const missing = new Map(records.map((record) => [record.uid, record]));
     for (const chunk of [...row].reverse()) {

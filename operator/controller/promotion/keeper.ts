@@ -25,6 +25,8 @@ const LOOKED_FOR_MS = 7 * SWEEP_MS;
 const MOST_ASKED_APART = 5;
 /** For the last batch, when it is to end. */
 const LAST_MS = 2_000;
+/** So long the end of a target waits for its record in the archive. */
+const GONE_MS = 5_000;
 /** A line of the log for each, for whoever keeps them elsewhere. */
 const ENDED = 'A Promotion ended.';
 const REMOVED = 'An Application left an environment.';
@@ -84,6 +86,7 @@ export class LedgerKeeper {
     const signal = AbortSignal.timeout(LAST_MS);
     for (const namespace of this.#waiting.keys())
       await this.#append(namespace, signal).catch(() => this.#waiting.delete(namespace));
+    this.#options.archive.forget();
   }
 
   /** A Promotion has ended. */
@@ -92,9 +95,23 @@ export class LedgerKeeper {
     if (record !== undefined) this.#take(promotion.metadata.namespace, record);
   }
 
-  /** A target is gone. */
-  gone(namespace: string, record: LedgerRecord): void {
+  /**
+   * A target is gone: that is archived at once. Resolves also where it cannot be, or not soon: the next batch has it then.
+   * Never rejects.
+   */
+  async gone(namespace: string, record: LedgerRecord): Promise<void> {
     this.#take(namespace, record);
+    const signal = AbortSignal.timeout(GONE_MS);
+    await this.#tried(() => this.#appendRemovals(namespace, signal), signal);
+  }
+
+  /** Of many that go at once those that come meanwhile are in the next write. */
+  async #appendRemovals(namespace: string, signal: AbortSignal): Promise<void> {
+    const removals = () => {
+      const waiting = this.#waiting.get(namespace)?.values() ?? [];
+      return [...waiting].filter(({ type }) => type === 'Remove');
+    };
+    await this.#appendAll(namespace, removals, signal);
   }
 
   #take(namespace: string, record: LedgerRecord): void {
@@ -142,9 +159,17 @@ export class LedgerKeeper {
   }
 
   async #append(namespace: string, signal: AbortSignal): Promise<readonly LedgerRecord[]> {
+    return this.#appendAll(namespace, () => [...(this.#waiting.get(namespace)?.values() ?? [])], signal);
+  }
+
+  /** @param waiting what is to be written, when it has its turn */
+  async #appendAll(
+    namespace: string,
+    waiting: () => readonly LedgerRecord[],
+    signal: AbortSignal,
+  ): Promise<readonly LedgerRecord[]> {
+    const batch = await this.#options.archive.append(namespace, waiting, signal);
     const there = this.#waiting.get(namespace);
-    const batch = [...(there?.values() ?? [])];
-    await this.#options.archive.append(namespace, batch, signal);
     for (const { uid } of batch) there?.delete(uid);
     if (there?.size === 0) this.#waiting.delete(namespace);
     return batch;

@@ -30,8 +30,8 @@ export interface LedgerOptions {
   log: Logger;
   /** Who gave the Approval with that uid. */
   giverOf(approval: string): { name: string; by: string; at: Date } | undefined;
-  /** What goes into the archive of a target that is gone. */
-  onGone(namespace: string, record: LedgerRecord): void;
+  /** What goes into the archive of a target that is gone; resolves when it is there, or soon. */
+  onGone(namespace: string, record: LedgerRecord): Promise<void>;
   /** A Promotion has ended, and says so. */
   onEnded(promotion: Promotion): void;
   now(): Date;
@@ -93,11 +93,11 @@ export class Ledger implements LedgerView {
     else if (!isFinished(recorded.phase)) this.record(this.#approved(recorded, record));
   }
 
-  gone({ name: target }: TargetIdentity, applicationUID: string): void {
+  gone({ name: target }: TargetIdentity, applicationUID: string): Promise<void> {
     const { namespace, ...of } = partsOf(target);
     const at = this.#options.now().toISOString();
     for (const entry of this.#entries.get(target)?.values() ?? []) update(entry, overtaken(entry, at));
-    this.#options.onGone(namespace, removalRecord(of, applicationUID, at));
+    return this.#options.onGone(namespace, removalRecord(of, applicationUID, at));
   }
 
   #approved(recorded: Recorded, { used = [] }: TargetRecord): Recorded {

@@ -10,6 +10,10 @@ export interface LedgerView {
    * @param applicationUID of its Application
    */
   note(target: TargetIdentity, applicationUID: string, record: TargetRecord): void;
-  /** Nothing runs there any more of what was deployed. */
-  gone(target: TargetIdentity, applicationUID: string): void;
+  /**
+   * Nothing runs there any more of what was deployed. Resolves when that is written down, so that who waits for it before
+   * the last goes by which the target is known leaves it to be found by the next process; or when that cannot be done now,
+   * or takes seconds: nobody is held up by it for longer. Never rejects.
+   */
+  gone(target: TargetIdentity, applicationUID: string): Promise<void>;
 }

@@ -46,7 +46,8 @@ export type DueTarget = { identity: TargetIdentity; memory: TargetMemory } & (
   | { due: 'Leaving'; specified: Specified; successors: readonly Target[]; unplaced?: never }
   /** It is not known where it is: neither what is wanted there nor its removal can be done. */
   | { due: 'Refusal' | 'RemovalRefusal'; unplaced: Unplaced; specified?: never }
-  | { due: 'Release' | 'Nothing'; specified?: never; unplaced?: never }
+  | { due: 'Release'; applicationUID: string; specified?: never; unplaced?: never }
+  | { due: 'Nothing'; specified?: never; unplaced?: never }
 );
 
 interface Unplaced {
@@ -141,7 +142,7 @@ export class TargetLooks {
       case 'RemovalRefusal':
         return this.#refuseRemoval(target, target.unplaced, signal);
       case 'Release':
-        return this.#release(target, signal);
+        return this.#release(target, target.applicationUID, signal);
       case 'Nothing':
         return 'success';
     }
@@ -153,7 +154,7 @@ export class TargetLooks {
     signal: AbortSignal,
   ): Promise<LookResult> {
     const seen = isOneOfSeveral ? asSeenBy(target, application) : application;
-    await this.#closeRecordOfOther(target, signal);
+    await this.#closeRecordOfOther(target, application, signal);
     memory.session ??= newSession(seen, target, memory.unreported);
     const { session } = memory;
     const values = await this.#options.valuesOf(target, signal);
@@ -197,33 +198,30 @@ export class TargetLooks {
   }
 
   /** A person confirmed that the target is in another cluster from now on: what was done in the one before is lost. */
-  async #closeRecordOfOther(target: Target, signal: AbortSignal): Promise<void> {
+  async #closeRecordOfOther(target: Target, { metadata }: Application, signal: AbortSignal): Promise<void> {
     const record = this.#parts.store.get(target);
     if (record !== undefined && !isAboutPlaceOf(target, record))
-      await this.#parts.store.remove(record, signal);
+      await this.#removeRecord(record, metadata.uid, signal);
+  }
+
+  /** Of what stays as it is, and is nobody's from then on. */
+  async #removeRecord(record: TargetRecord, applicationUID: string, signal: AbortSignal): Promise<void> {
+    if (record.deployment !== undefined) await this.#parts.ledger.gone(record.target, applicationUID);
+    await this.#parts.store.remove(record, signal);
   }
 
   async #remove(removed: Removed, signal: AbortSignal): Promise<LookResult> {
-    const before = this.#parts.store.get(removed.target);
     const removal = await removeTarget(this.#parts, removed, this.#speakerOf(removed), signal);
-    return this.#afterRemoval(removed, removal, before);
+    return this.#afterRemoval(removed, removal);
   }
 
   async #leave(left: Left, signal: AbortSignal): Promise<LookResult> {
     left.memory.session = undefined;
-    const before = this.#parts.store.get(left.target);
     const removal = await leaveTarget(this.#parts, left, this.#speakerOf(left), signal);
-    return this.#afterRemoval(left, removal, before);
+    return this.#afterRemoval(left, removal);
   }
 
-  /** @param before what was recorded of it until then */
-  #afterRemoval(
-    { application, target, memory }: Removed,
-    removal: Removal,
-    before: TargetRecord | undefined,
-  ): LookResult {
-    if (removal === 'Gone' && before?.deployment !== undefined)
-      this.#parts.ledger.gone(target, application.metadata.uid);
+  #afterRemoval({ target, memory }: Removed, removal: Removal): LookResult {
     if (removal === 'Gone') this.#options.onGone(target);
     if (removal !== 'Waiting') return 'success';
     this.#options.lookAgain(target.name, lookAgainMs(this.#parts, memory));
@@ -258,7 +256,7 @@ export class TargetLooks {
     // Its record may be lost.
     const isThere =
       this.#parts.store.get(identity) !== undefined || (told !== undefined && wasDeployed(told));
-    if (settings.abandoned || !isThere) return this.#release(due, signal);
+    if (settings.abandoned || !isThere) return this.#release(due, application.metadata.uid, signal);
     await this.#options.tell(identity, refusedRemoval(environment, refusal), signal);
     return 'success';
   }
@@ -274,9 +272,13 @@ export class TargetLooks {
    * What an Application that cannot be read wants done with its objects is unknown: they are left, like with
    * deletionPolicy Orphan.
    */
-  async #release({ identity, memory }: DueTarget, signal: AbortSignal): Promise<LookResult> {
+  async #release(
+    { identity, memory }: DueTarget,
+    applicationUID: string,
+    signal: AbortSignal,
+  ): Promise<LookResult> {
     const record = this.#parts.store.get(identity);
-    if (record !== undefined) await this.#parts.store.remove(record, signal);
+    if (record !== undefined) await this.#removeRecord(record, applicationUID, signal);
     memory.gone = { kept: [] };
     this.#options.onGone(identity);
     return 'success';

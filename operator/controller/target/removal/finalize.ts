@@ -81,13 +81,16 @@ export async function finalize(
   const record =
     parts.store.get(target) ??
     (isAbandoned || leaving !== undefined ? undefined : await recovered(application, target, access));
+  const isOver = () => noteEnd(parts, application, target, record);
   if (record === undefined) {
+    await isOver();
     // A first write of it without an answer may have left something.
     await parts.store.remove(newRecord(target), signal);
     return { state: 'Gone', kept: [] };
   }
   if (isAbandoned || leaving !== undefined) {
     await releaseWhatCanBe(cluster, access, record, leaving?.namespace);
+    await isOver();
     await parts.store.remove(record, signal);
     return { state: 'Gone', kept: [] };
   }
@@ -108,10 +111,22 @@ export async function finalize(
   if (late && isPruned)
     return { state: 'Waiting', message: 'Deleting: an object came a moment too late, and goes too.', kept };
   await releaseAll(cluster, access);
+  await isOver();
   await parts.store.remove(record, signal);
   moving.leave(kept);
   moving.tellLeft();
   return { state: 'Gone', kept };
+}
+
+/** Before the record goes: who is killed in between comes to it again. Its record may be lost, and the status tell of it. */
+async function noteEnd(
+  { ledger }: Parts,
+  application: Application,
+  target: Target,
+  record: TargetRecord | undefined,
+): Promise<void> {
+  if (record?.deployment !== undefined || toldDeployed(application, target))
+    await ledger.gone(target, application.metadata.uid);
 }
 
 interface Deleted {
