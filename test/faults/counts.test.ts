@@ -10,7 +10,7 @@ import { scaled } from '../harness/slowness.ts';
 import { environmentOf } from '../harness/target.ts';
 import { always, eventually } from '../harness/wait.ts';
 
-const COUNT = 1000;
+const COUNT = 300;
 const INTERVAL_S = 2;
 const names = Array.from({ length: COUNT }, (_, index) => `app-${index}`);
 

@@ -10,7 +10,7 @@ import { definition } from '../harness/definition.ts';
 import { kubeconfigWith } from '../harness/operator-rights.ts';
 import { newPluginShell, type PluginShell } from '../harness/plugin.ts';
 import { eventually } from '../harness/wait.ts';
-import { claim, configMap, newSteps, type Steps, volumeFor } from './steps.ts';
+import { claim, configMap, newSteps, type Steps, volumeFor } from '../integration/steps.ts';
 
 /** A chart that shows its values, what it finds of the cluster, and a Secret. */
 const chart = {
