@@ -29,7 +29,7 @@ function outcome(given: readonly Given[]) {
   const { waits, takesBack, ended } = commandedBy(given);
   return {
     waits: waits?.promotion,
-    takesBack: takesBack?.of.promotion,
+    takesBack: takesBack?.about,
     ended: Object.fromEntries(ended.map((one) => [one.command.promotion, one.phase])),
   };
 }
@@ -58,6 +58,22 @@ for (const [before, type, expected] of TABLE)
     const about = type === 'Promote' || type === 'Rollback' ? undefined : 'old';
     assert.deepEqual(outcome([old, waiting('new', type, about)]), expected);
   });
+
+test('A3: what goes on without a person having asked for it is taken back, too, by the newest Cancel', () => {
+  const given = [waiting('a', 'Cancel', 'web-prod-7'), waiting('b', 'Cancel', 'web-prod-7')];
+  const { takesBack, ended } = commandedBy(given, ({ about }) => about === 'web-prod-7');
+  assert.equal(takesBack?.promotion, 'b');
+  assert.deepEqual(
+    ended.map((one) => [one.command.promotion, one.phase]),
+    [['a', 'Superseded']],
+  );
+});
+
+test('D7: a Cancel that is done is not said to have come too late', () => {
+  const old: Given = { command: command('old', 'Promote'), is: 'Over' };
+  const done: Given = { command: command('new', 'Cancel', 'old'), is: 'Over' };
+  assert.deepEqual(outcome([old, done]), { waits: undefined, takesBack: undefined, ended: {} });
+});
 
 test('A3: one that waits ends where a newer one was begun, also when that is over', () => {
   for (const is of ['UnderWay', 'Over'] as const) {
@@ -138,7 +154,7 @@ test('A33: without all that was cancelled, superseded or failed the answer is th
       });
       assert.equal(over.size, ended.length, 'nothing ends twice');
       for (const { command: one, is } of given) {
-        const places = [over.has(one), one === waits, one === takesBack?.cancel, is !== 'Waiting'];
+        const places = [over.has(one), one === waits, one === takesBack, is !== 'Waiting'];
         assert.equal(places.filter(Boolean).length, 1, one.promotion);
       }
     }),

@@ -26,8 +26,8 @@ export interface Ended {
 export interface Commanded {
   /** The newest, which waits to be acted on; each before it has ended. */
   readonly waits?: Command;
-  /** What is under way is to be taken back. */
-  readonly takesBack?: { readonly cancel: Command; readonly of: Command };
+  /** By this one what is under way is to be taken back. */
+  readonly takesBack?: Command;
   readonly ended: readonly Ended[];
 }
 
@@ -39,13 +39,17 @@ export const NOTHING_COMMANDED: Commanded = Object.freeze({ ended: [] });
  * ends when what is newer is begun, not before. What is refused takes no place. Pure.
  *
  * @param given in the order in which they were made
+ * @param takesBackOwn whether a Cancel is about what goes on without a person having asked for it
  */
-export function commandedBy(given: readonly Given[]): Commanded {
+export function commandedBy(
+  given: readonly Given[],
+  takesBackOwn: (cancel: Command) => boolean = () => false,
+): Commanded {
   const ended: Ended[] = [];
   let waits: Command | undefined;
   let takesBack: Commanded['takesBack'];
   for (const [index, { command, is }] of given.entries()) {
-    if (is === 'Refused') continue;
+    if (is === 'Refused' || (is === 'Over' && command.type === 'Cancel')) continue;
     if (command.type !== 'Cancel') {
       if (waits !== undefined) ended.push(superseded(waits, { command, is }));
       waits = is === 'Waiting' ? command : undefined;
@@ -53,9 +57,10 @@ export function commandedBy(given: readonly Given[]): Commanded {
     }
     const about = given.slice(0, index).find((one) => one.command.promotion === command.about);
     const place = ended.findIndex((one) => one.command === about?.command && one.unless !== undefined);
-    if (about?.is === 'UnderWay') {
-      if (takesBack !== undefined) ended.push(superseded(takesBack.cancel, { command, is: 'UnderWay' }));
-      takesBack = { cancel: command, of: about.command };
+    const goesOn = about === undefined ? takesBackOwn(command) : about.is === 'UnderWay';
+    if (goesOn) {
+      if (takesBack !== undefined) ended.push(superseded(takesBack, { command, is: 'UnderWay' }));
+      takesBack = command;
     } else if (about !== undefined && about.command === waits) {
       ended.push(cancelled(waits, command), done(command));
       waits = undefined;

@@ -17,7 +17,7 @@ export interface Hold {
 export interface Answered {
   /** Of the Promotion. */
   readonly uid: string;
-  readonly phase: 'Succeeded' | 'Failed';
+  readonly phase: 'Succeeded' | 'Failed' | 'Cancelled';
   /** A sentence. */
   readonly message: string;
 }

@@ -40,8 +40,11 @@ export const cancel: Command = {
   usage: 'cancel NAME',
   words: [1, 1],
   flags: ['reason', 'output', 'operator-namespace'],
-  summary: 'Takes back a Promotion that waits.',
-  notes: ['NAME is one of kubectl get promotions. --reason TEXT: why, for those who read it later.'],
+  summary: 'Takes back a Promotion that waits, deploys or is verified.',
+  notes: [
+    'NAME is one of kubectl get promotions. From what is on its way it goes back to what succeeded there last, and these',
+    'manifests wait until they are promoted. --reason TEXT: why, for those who read it later.',
+  ],
   run: async (context) => {
     const [name = ''] = context.words;
     const { spec } = await readPromotion(context.kubectl, name);

@@ -1,13 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { type Application, environmentOf } from '../../operator/api/v1alpha1/application.ts';
 import type { Promotion } from '../../operator/api/v1alpha1/promotion.ts';
+import { newEnvironment } from '../harness/environments.ts';
 import { startGitHttp } from '../harness/git-http.ts';
 import { conditionOf } from '../harness/operator.ts';
 import {
   ANNA,
+  ask,
   BEN,
   configMap,
   installPromotionPolicies,
+  letCommand,
   newGuardedStage,
   OLGA,
   taken,
@@ -135,52 +139,147 @@ test('D12, A26, A28: what a person goes back to is held, with Git down, under au
   assert.equal(await saidInProd(), 'one');
 });
 
-test('A3, A16: who goes back while something is on its way does not wait for that: its hooks end, and it is Superseded', async (t) => {
-  const { stage, policy, prod, inProd, waiting, runs, asked, promote, until } = await newGuardedStage(t);
-  const { cluster, namespace, repository } = stage;
-  await installPromotionPolicies(t, cluster, 'Validating', { name: policy, namespace });
-  const one = await repository.revParse('main');
-  await until(taken(await promote(BEN, await waiting(one), { skipGates: ['windows'] })), 'Succeeded');
-  const first = inProd(await runs(one))?.digest;
-  const hook = `apiVersion: batch/v1
+const LONG = JSON.stringify({ spec: { sync: { timeout: '5m' } } });
+const VERIFY = JSON.stringify([{ op: 'add', path: '/spec/stages/1/verify', value: { for: '1h' } }]);
+
+/** Of an Application with one environment, which goes on with what ran before. */
+const isTakenBack =
+  (revision: string) =>
+  ({ status }: Application): boolean => {
+    const [entry] = status?.environments ?? [];
+    return entry?.sync === 'Waiting' && entry.revision === revision;
+  };
+
+/** Runs until somebody ends it. */
+const HOOK = `apiVersion: batch/v1
 kind: Job
 metadata:
   name: slow
-  annotations: {helm.sh/hook: "pre-upgrade"}
+  annotations: {helm.sh/hook: "pre-install,pre-upgrade"}
 spec:
   template:
     metadata: {annotations: {test.towpath.dev/pod: runs}}
     spec: {restartPolicy: Never, containers: [{name: main, image: example.invalid/main}]}
 `;
-  const two = await repository.commit({
-    ...configMap('two'),
-    'Chart.yaml': 'apiVersion: v2\nname: web\nversion: 1.0.0\n',
-    'templates/web.yaml': configMap('two')['web.yaml'],
-    'templates/hook.yaml': hook,
-  });
-  const jobs = async () => {
-    const { body } = await cluster.request('GET', `/apis/batch/v1/namespaces/${prod.namespace}/jobs`);
+const CHART = 'apiVersion: v2\nname: web\nversion: 1.0.0\n';
+
+test('A3, A8, A16: who goes back, or takes back, while something is on its way does not wait for that: its hooks end, and what is taken back is neither failed nor rejected, and comes back when a person promotes it', async (t) => {
+  const guarded = await newGuardedStage(t);
+  const { stage, policy, prod, inProd, waiting, runs, asked, promote, cancel, until } = guarded;
+  const { cluster, namespace, repository } = stage;
+  await installPromotionPolicies(t, cluster, 'Validating', { name: policy, namespace });
+  const other = await newEnvironment(t, stage, 'other');
+  await letCommand(cluster, namespace, OLGA, 'default', ['rollback']);
+  await letCommand(cluster, namespace, OLGA, other.name, ['rollback', 'promote']);
+  await stage.kubectl('patch', 'applications.towpath.dev', 'web', '--type=merge', '-p', LONG);
+  const jobs = async (where: string) => {
+    const { body } = await cluster.request('GET', `/apis/batch/v1/namespaces/${where}/jobs`);
     return (JSON.parse(body) as { items: unknown[] }).items.length;
   };
-  t.after(async () => {
-    await cluster.request('DELETE', `/apis/batch/v1/namespaces/${prod.namespace}/jobs/slow`);
+  const hook = (where: string, count: number) =>
+    eventually(async () => (await jobs(where)) === count, { describe: `${count} hooks to run in ${where}` });
+  for (const where of [prod.namespace, other.namespace, namespace])
+    t.after(() => cluster.request('DELETE', `/apis/batch/v1/namespaces/${where}/jobs/slow`));
+  const one = await repository.revParse('main');
+  await until(taken(await promote(BEN, await waiting(one), { skipGates: ['windows'] })), 'Succeeded');
+  const first = inProd(await runs(one))?.digest;
+  await stage.deployed('free', { sync: { timeout: '5m' } });
+  const two = await repository.commit({
+    ...configMap('two'),
+    'Chart.yaml': CHART,
+    'templates/web.yaml': configMap('two')['web.yaml'],
+    'templates/hook.yaml': HOOK,
   });
-  const second = await stage.until(
+
+  // What no person asked for: it does not come back by itself, also not because somebody asks for a sync.
+  await hook(namespace, 1);
+  const own = { application: 'free', environment: 'default', promotion: 'free-default-2' };
+  const recalled = taken(
+    await ask(cluster, namespace, OLGA, { ...own, type: 'Cancel', reason: 'wrong day' }),
+  );
+  await until(recalled, 'Succeeded', /goes back to revision/);
+  await until('free-default-2', 'Cancelled', /^olga took it back .*wrong day/);
+  await hook(namespace, 0);
+  await stage.requestSync('free');
+  const [waits] = (await stage.until('free', isTakenBack(one), 'it to wait')).status?.environments ?? [];
+  assert.equal(waits?.blockedBy?.[0]?.reason, 'Cancelled');
+  assert.deepEqual(
+    waits?.history?.map(({ outcome, trigger }) => `${trigger} ${outcome}`),
+    ['Rollback Succeeded', 'Commit Superseded', 'Commit Succeeded'],
+  );
+
+  // With nothing to go back to.
+  await stage.application('late', { environments: [{ name: other.name }], sync: { timeout: '5m' } });
+  await hook(other.namespace, 1);
+  const its = { application: 'late', environment: other.name, promotion: `late-${other.name}-1` };
+  const stopped = taken(await ask(cluster, namespace, OLGA, { ...its, type: 'Cancel' }));
+  await until(stopped, 'Succeeded', /stays as far as that got. Nothing passed there/);
+  await hook(other.namespace, 0);
+  await stage.until('late', ({ status }) => status?.sync === 'Waiting', 'it to stay as it is');
+  await until(its.promotion, 'Cancelled');
+
+  const enters = async () => {
+    const told = await stage.until(
+      'web',
+      (of) => inProd(of)?.desiredRevision === two && inProd(of)?.blockedBy?.[0]?.reason !== undefined,
+      'prod to have the second',
+    );
+    const digest = inProd(told)?.desiredDigest ?? '';
+    const bens = taken(await promote(BEN, digest, { skipGates: ['windows', 'order'] }));
+    await until(bens, 'Deploying');
+    await hook(prod.namespace, 1);
+    return bens;
+  };
+  const mistaken = await enters();
+  await until(taken(await cancel(OLGA, mistaken)), 'Succeeded');
+  await until(mistaken, 'Cancelled', /^olga took it back/);
+  await hook(prod.namespace, 0);
+  const after = await stage.until(
     'web',
-    (of) => inProd(of)?.desiredRevision === two && inProd(of)?.blockedBy?.[0]?.reason !== undefined,
-    'prod to have the second',
+    (of) => inProd(of)?.sync === 'Waiting' && inProd(of)?.revision === one,
+    'prod to be as it was',
   );
-  const bens = taken(
-    await promote(BEN, inProd(second)?.desiredDigest ?? '', { skipGates: ['windows', 'order'] }),
-  );
-  await until(bens, 'Deploying');
-  await eventually(async () => (await jobs()) === 1, { describe: 'the hook to run' });
+  assert.equal(inProd(after)?.blockedBy?.[0]?.reason, 'Cancelled');
+  assert.equal(conditionOf(after, 'Stalled')?.message.includes(prod.name) ?? false, false);
+
+  const bens = await enters();
   const asking = performance.now();
   const back = taken(await asked(OLGA, { type: 'Rollback', candidate: first }));
   await until(back, 'Succeeded');
   const tookMs = performance.now() - asking;
   assert.ok(tookMs < 15_000, `${tookMs} ms`);
   await until(bens, 'Superseded');
-  await eventually(async () => (await jobs()) === 0, { describe: 'the hook to be ended' });
+  await hook(prod.namespace, 0);
   assert.equal(inProd(await runs(one))?.sync, 'Held');
+
+  // What is verified, past the hold; what is newer enters elsewhere as usual.
+  await stage.kubectl('patch', 'promotionpolicies.towpath.dev', 'standard', '--type=json', '-p', VERIFY);
+  const three = await repository.commit({
+    'templates/web.yaml': configMap('three')['web.yaml'],
+    'templates/hook.yaml': '',
+  });
+  for (const name of ['free', 'late']) await stage.untilReadyAt(name, three);
+  const told = await stage.until(
+    'web',
+    (of) => inProd(of)?.desiredRevision === three,
+    'prod to have the third',
+  );
+  const digest = inProd(told)?.desiredDigest ?? '';
+  for (const _ of ['once', 'once more']) {
+    const verified = taken(await promote(BEN, digest, { skipGates: ['windows', 'order'] }));
+    await until(verified, 'Verifying');
+    await until(taken(await cancel(ANNA, verified)), 'Succeeded');
+    await until(verified, 'Cancelled', /^anna took it back/);
+    const { status } = await stage.until(
+      'web',
+      (of) => inProd(of)?.sync === 'Waiting' && inProd(of)?.revision === one,
+      'prod to be back',
+    );
+    const entry = environmentOf(status, prod.name);
+    assert.deepEqual(
+      entry?.blockedBy?.map(({ reason }) => reason).filter((reason) => ['Held', 'Rejected'].includes(reason)),
+      [],
+    );
+    assert.equal(entry?.history?.[1]?.outcome, 'Superseded');
+  }
 });

@@ -281,9 +281,9 @@ export class ApplicationController {
   /** A person asks for something of a target, by its name, or that is otherwise by now. Answers whether there is one. */
   onCommand(target: string): boolean {
     if (this.#applications.memoryOf(target) === undefined) return false;
-    // A person does not wait for what is under way, a hook say.
-    const newest = this.#parts.commands.given(target).at(-1)?.type;
-    const isUrgent = newest === 'Rollback' || newest === 'Promote';
+    // A person does not wait for what is under way, a hook say; what was begun for one is not interrupted.
+    const newest = this.#parts.commands.given(target).at(-1);
+    const isUrgent = newest !== undefined && newest.deployment === undefined;
     this.#targets.look(target, isUrgent ? { interrupt: 'at once' } : {});
     return true;
   }

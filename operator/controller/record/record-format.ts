@@ -85,6 +85,7 @@ const deploymentSchema = z.strictObject({
       skipped: z.array(z.string()).exactOptional(),
     })
     .exactOptional(),
+  cancelled: z.literal(true).exactOptional(),
   pausedAt: z.string().exactOptional(),
   pausedMs: z.number().exactOptional(),
   attempts: count.exactOptional(),
@@ -142,8 +143,17 @@ const targetSchema = z.strictObject({
   hold: z
     .strictObject({ promotion: z.string(), uid: z.string(), by: z.string(), since: z.string() })
     .exactOptional(),
+  cancelled: z
+    .strictObject({ digest, promotion: z.string(), by: z.string(), at: z.string() })
+    .exactOptional(),
   answered: z
-    .array(z.strictObject({ uid: z.string(), phase: z.enum(['Succeeded', 'Failed']), message: z.string() }))
+    .array(
+      z.strictObject({
+        uid: z.string(),
+        phase: z.enum(['Succeeded', 'Failed', 'Cancelled']),
+        message: z.string(),
+      }),
+    )
     .exactOptional(),
   governed: z.literal(true).exactOptional(),
   ran: z.array(candidateKeySchema),

@@ -3,6 +3,7 @@ import type { AppliedObject } from '../../manifest/applied.ts';
 import { digestOf } from '../../manifest/digest.ts';
 import type { Manifest } from '../../manifest/manifest.ts';
 import type { Baseline } from '../../plan/prune-budget.ts';
+import type { Cancelled } from '../../promote/cancelled.ts';
 import type { Checks } from '../../promote/checks.ts';
 import type { Answered, Hold } from '../../promote/hold.ts';
 import type { Rejection } from '../../promote/rejection.ts';
@@ -95,6 +96,8 @@ export interface Deployment {
   verify?: Verify;
   /** The Promotion of a person by which it entered, which is the record of it. */
   promoted?: PromotedBy;
+  /** A person took it back while it was on its way: its outcome is Superseded, and its message says who. */
+  cancelled?: true;
   /** Since when the Application is suspended, and for how long it was before: spec.sync.timeout stands still. */
   pausedAt?: string;
   pausedMs?: number;
@@ -150,6 +153,8 @@ export interface TargetRecord {
   rejected?: readonly Rejection[];
   /** A person went back there, and keeps it there. */
   hold?: Hold;
+  /** What a person took back last on its way, where nothing else entered since. */
+  cancelled?: Cancelled;
   /** What came of what persons asked for without a deployment that tells, the newest last. */
   answered?: readonly Answered[];
   /** A policy had it in a stage once: without one it follows its source no more. */
@@ -186,6 +191,12 @@ export function newRecord({
 /** Whether the record is about where the target is now. */
 export function isAboutPlaceOf({ cluster }: Pick<PlacedTarget, 'cluster'>, record: TargetRecord): boolean {
   return (record.cluster ?? HOME) === cluster;
+}
+
+/** Makes a record again what a copy of it says that it was; what is written in that since is dropped. */
+export function putBack(record: TargetRecord, before: Readonly<TargetRecord>): void {
+  for (const field of Object.keys(record)) if (!(field in before)) Reflect.deleteProperty(record, field);
+  Object.assign(record, before);
 }
 
 /** What tells candidates of a target apart: where its cluster answers otherwise, the same one has other manifests. */

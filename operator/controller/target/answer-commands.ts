@@ -31,7 +31,8 @@ export async function answerCommands(run: Run, state: TargetState): Promise<void
   const ended = ofEnded(isPlaceTaken ? commanded : { ended: endedUnheard(commanded) });
   for (const answer of [...ended, ...ofBegun(run, commanded), ...ofAnswered(run)])
     parts.commands.answer(target.name, answer);
-  if (takesBack !== undefined) parts.commands.answer(target.name, tooLate(takesBack));
+  if (takesBack !== undefined && takesBack !== state.asked)
+    parts.commands.answer(target.name, { command: takesBack, phase: 'Pending', message: '' });
   if (state.asked !== undefined) parts.commands.answer(target.name, ofAsked(state, state.asked));
   if (newest !== undefined) parts.commands.answer(target.name, newest);
 }
@@ -44,9 +45,7 @@ export function answerRefused(
 ): void {
   const { commands, store } = parts;
   const commanded = commandedIn({ parts, target, context: { record: store.get(target) ?? { ended: [] } } });
-  const { takesBack } = commanded;
   for (const answer of ofEnded({ ended: endedUnheard(commanded) })) commands.answer(target.name, answer);
-  if (takesBack !== undefined) commands.answer(target.name, tooLate(takesBack));
   const blockedBy = [{ reason, message, remedy, standing: 'Blocked' as const }];
   for (const command of commands.given(target.name))
     commands.answer(target.name, { command, phase: 'Pending', message: '', blockedBy });
@@ -95,14 +94,6 @@ function ofBegun({ target, context }: Run, { begun }: CommandedThere): readonly 
   });
 }
 
-function tooLate({ cancel, of }: NonNullable<CommandedThere['takesBack']>): CommandAnswer {
-  return {
-    command: cancel,
-    phase: 'Failed',
-    message: `Promotion ${of.promotion} has its first write, and is taken back by going to what ran before: kubectl towpath rollback ${of.application} ${of.environment}`,
-  };
-}
-
 async function ofPromoted(run: Run, state: TargetState, promoted: Promoted): Promise<CommandAnswer> {
   const { command, candidate, blockedBy, refusal } = promoted;
   if (refusal !== undefined) return { command, phase: 'Failed', message: refusal };
@@ -122,7 +113,8 @@ async function ofPromoted(run: Run, state: TargetState, promoted: Promoted): Pro
   if (
     runs !== undefined &&
     candidateKey(runs.candidate) === candidateKey(candidate) &&
-    runs.outcome !== 'Failed'
+    runs.outcome !== 'Failed' &&
+    runs.cancelled !== true
   )
     return { ...about, ...ofWhatRuns(runs) };
   if (blockedBy.length > 0) return { ...about, phase: 'Gated', message: '', blockedBy };

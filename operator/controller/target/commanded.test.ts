@@ -125,3 +125,83 @@ test('D7: what was begun for a person is known by the record, and not begun once
     );
   }
 });
+
+const VERIFY = { forMs: 60_000, onFailure: 'Rollback', ms: 0 } as const;
+
+/** How far what entered by Promotion `old` is. */
+const PHASES: Readonly<Record<string, Partial<Deployment>>> = {
+  Deploying: {},
+  Verifying: { outcome: 'Succeeded', verify: VERIFY },
+  'failed to verify, and about to be gone back from': {
+    outcome: 'Failed',
+    verify: { ...VERIFY, outcome: 'Failed' },
+  },
+  Succeeded: { outcome: 'Succeeded' },
+  Failed: { outcome: 'Failed' },
+  Cancelled: { outcome: 'Superseded', cancelled: true },
+};
+/** Those in which it may be tried once more, and taken back. */
+const RETRIED = ['Failed', 'Cancelled'];
+const TAKEN_BACK = ['Deploying', 'Verifying'];
+
+for (const [phase, changes] of Object.entries(PHASES))
+  for (const recordedBy of ['old', 'web-prod-3'])
+    test(`A3, A5: of what ${recordedBy} recorded and is ${phase}, every command of a person`, () => {
+      const ofPerson = recordedBy === 'old';
+      const promoted = { promotion: 'old', uid: 'u-0', by: 'olga' };
+      const deployment = { ...changes, ...(ofPerson ? { promoted } : {}) };
+      const old = command({ uid: 'u-0', promotion: 'old', candidate: RUNS.digest, deployment: 3 });
+      const of = (one: Command) => look(ofPerson ? [old, one] : [one], deployment);
+      const back = command({ type: 'Rollback', historyID: 2 });
+      assert.equal(askedIn(of(back)), back, 'goes back at once');
+      const resume = command({ type: 'Resume', about: 'x' });
+      assert.equal(askedIn(of(resume)), resume);
+      const again = command({ candidate: RUNS.digest });
+      const promotes = promotedIn(of(again), [{ ...RUNS, asked: '' }], RUNS as Candidate, () => []);
+      assert.equal(promotes?.candidate?.digest, RUNS.digest, 'is asked for');
+      const retry = of(command({ type: 'Retry', about: recordedBy }));
+      const retried = promotedIn(retry, [], RUNS as Candidate, () => []);
+      assert.equal(retried?.refusal === undefined, RETRIED.includes(phase));
+      const cancel = command({ type: 'Cancel', about: recordedBy });
+      const isTakenBack = TAKEN_BACK.includes(phase);
+      assert.equal(askedIn(of(cancel)), isTakenBack ? cancel : undefined);
+      const [late] = commandedIn(of(cancel)).ended;
+      assert.equal(late?.phase, isTakenBack ? undefined : 'Failed');
+    });
+
+test('A3: a rollback comes before what is taken back, which that ends; a Promote after it', () => {
+  const old = command({ uid: 'u-0', promotion: 'old', candidate: RUNS.digest, deployment: 3 });
+  const promoted = { promotion: 'old', uid: 'u-0', by: 'olga' };
+  const cancel = command({ uid: 'u-1', promotion: 'cancel', type: 'Cancel', about: 'old' });
+  const back = command({ uid: 'u-2', type: 'Rollback', historyID: 2 });
+  assert.equal(askedIn(look([old, cancel, back], { promoted })), back);
+  const newer = command({ uid: 'u-2', candidate: digest('d') });
+  assert.equal(askedIn(look([old, cancel, newer], { promoted })), cancel);
+  assert.equal(commandedIn(look([old, cancel, newer], { promoted })).waits, newer);
+});
+
+test('D7: what was taken back is known by the record, also where its deployment is told and forgotten', () => {
+  const old = command({ uid: 'u-0', promotion: 'old', candidate: RUNS.digest, deployment: 3 });
+  const cancel = command({ uid: 'u-1', promotion: 'cancel', type: 'Cancel', about: 'old' });
+  const run = look([old, cancel], { id: 5 });
+  Object.assign(run.context.record, {
+    answered: [
+      { uid: 'u-1', phase: 'Succeeded', message: '' },
+      { uid: 'u-0', phase: 'Cancelled', message: '' },
+    ],
+  });
+  const { begun, ended, takesBack, waits } = commandedIn(run);
+  assert.deepEqual(
+    { begun, ended, takesBack, waits },
+    { begun: [], ended: [], takesBack: undefined, waits: undefined },
+  );
+});
+
+test('A3: without a policy what was taken back is promoted, which nothing else is', () => {
+  const run = look([command({ candidate: RUNS.digest })], { id: 5 }, FREE);
+  Object.assign(run.context.record, {
+    cancelled: { digest: RUNS.digest, promotion: 'x', by: 'anna', at: '' },
+  });
+  const answer = promotedIn(run, [{ ...RUNS, asked: '' }], RUNS as Candidate, () => []);
+  assert.equal(answer?.candidate?.digest, RUNS.digest);
+});

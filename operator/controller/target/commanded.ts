@@ -45,7 +45,7 @@ export function commandedIn({ parts, target, context }: Place): CommandedThere {
   const begun = given.flatMap((command): BegunFor[] => {
     const its = deploymentOf(command);
     if (its !== undefined) return [{ command, deployment: its, phase: phaseOf(its, deployment) }];
-    const isLost = command.deployment !== undefined;
+    const isLost = command.deployment !== undefined && !answered.some(({ uid }) => uid === command.uid);
     return isLost ? [{ command, deployment: undefined, phase: 'Superseded' }] : [];
   });
   const placeOf = (command: Command): Given['is'] => {
@@ -54,23 +54,38 @@ export function commandedIn({ parts, target, context }: Place): CommandedThere {
     // A Rollback that failed holds all the same.
     if (answer?.phase === 'Failed' && command.type === 'Resume') return 'Refused';
     if (one === undefined) return answer === undefined ? 'Waiting' : 'Over';
-    return isFinished(one.phase) ? 'Over' : 'UnderWay';
+    return one.deployment !== undefined && goesOn(one.deployment, deployment) ? 'UnderWay' : 'Over';
   };
-  return { ...commandedBy(given.map((command) => ({ command, is: placeOf(command) }))), begun };
+  const takesBackOwn = (cancel: Command) =>
+    deployment !== undefined && goesOn(deployment, deployment) && isAbout(cancel, deployment);
+  const places = given.map((command) => ({ command, is: placeOf(command) }));
+  return { ...commandedBy(places, takesBackOwn), begun };
+}
+
+/** It deploys, or is being verified: what failed that is gone back from anyway. */
+function goesOn(deployment: Deployment, current: Deployment | undefined): boolean {
+  return !isFinished(phaseOf(deployment, current)) && deployment.verify?.outcome === undefined;
 }
 
 /** What a person asks for by which nothing of the source enters, and that was not acted on. */
 export function askedIn(run: Place): Command | undefined {
-  const { waits } = commandedIn(run);
+  const { waits, takesBack } = commandedIn(run);
+  // What goes back ends what is to be taken back, too.
   if (waits?.type === 'Rollback' || waits?.type === 'Resume') return waits;
-  return waits !== undefined && goesBackOnceMore(run, waits) ? waits : undefined;
+  return waits !== undefined && goesBackOnceMore(run, waits) ? waits : takesBack;
 }
 
 /** Going back failed, and is tried once more: as going back, not as what enters. */
 function goesBackOnceMore({ context: { record } }: Pick<Place, 'context'>, command: Command): boolean {
   const { deployment } = record;
   if (command.type !== 'Retry' || deployment?.trigger !== 'Rollback') return false;
-  return isAbout(command, deployment) && phaseOf(deployment, deployment) === 'Failed';
+  return isAbout(command, deployment) && mayBeRetried(deployment);
+}
+
+/** It failed, or was taken back, and is what the environment is at. */
+function mayBeRetried(deployment: Deployment): boolean {
+  const phase = phaseOf(deployment, deployment);
+  return phase === 'Failed' || phase === 'Cancelled';
 }
 
 /**
@@ -78,7 +93,8 @@ function goesBackOnceMore({ context: { record } }: Pick<Place, 'context'>, comma
  * on no longer
  */
 function phaseOf(deployment: Deployment, current: Deployment | undefined): PromotionPhase {
-  const { outcome, verify } = deployment;
+  const { outcome, verify, cancelled } = deployment;
+  if (cancelled === true) return 'Cancelled';
   const isOver = deployment !== current;
   if (outcome === undefined) return isOver ? 'Superseded' : 'Deploying';
   if (verify === undefined || outcome === 'Superseded' || outcome === 'RolledBack') return outcome;
@@ -127,7 +143,7 @@ function retriedIn({ context: { record }, target }: Run, command: Command): Prom
       `Promotion ${about} is not what environment ${environment} is at: promote what it deployed.`,
     );
   const { candidate } = deployment;
-  if (phaseOf(deployment, deployment) !== 'Failed')
+  if (!mayBeRetried(deployment))
     return refused(`Promotion ${about} has not failed in environment ${target.environment}.`);
   const asked = record.asks?.findLast((one) => one.digest === candidate.digest)?.asked ?? '';
   return { command, candidate: { id: candidate.id, digest: candidate.digest, asked }, blockedBy: [] };
@@ -149,6 +165,8 @@ function refusalOf({ target, context }: Run, { environment }: Command): string |
   const { governance, settings } = target;
   const isGoverned = governance.is !== 'Free' && governance.is !== 'InNoStage';
   if (isGoverned || context.record.governed === true || settings.mode === 'Manual') return undefined;
+  // What was taken back there comes by itself no more.
+  if (context.record.cancelled !== undefined) return undefined;
   return `Environment ${environment} follows its source, since no PromotionPolicy has it in a stage: what was promoted would be overwritten at once. Write a policy, or set spec.sync.mode to Manual.`;
 }
 

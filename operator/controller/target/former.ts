@@ -1,7 +1,7 @@
 import { environmentOf } from '../../api/v1alpha1/application.ts';
 import { shownDigest } from '../../manifest/digest.ts';
 import type { Command } from '../../promote/command.ts';
-import { rejectionOf } from '../../promote/rejection.ts';
+import { type Rejection, rejectionOf } from '../../promote/rejection.ts';
 import { type Candidate, candidateKey, type Manifests } from '../record/record.ts';
 import type { Run } from './run.ts';
 
@@ -11,10 +11,13 @@ export interface Former {
   readonly manifests: Manifests;
 }
 
-/** What passed there last; or why there is nothing to go back to, as a sentence. */
-export async function lastGood({ context, target }: Run): Promise<Former | string> {
+/** What passed there last and is not rejected; or why there is nothing to go back to, as a sentence. */
+export async function lastGood(
+  { context, target }: Run,
+  rejected: readonly Rejection[] | undefined,
+): Promise<Former | string> {
   const { record, store } = context;
-  const { succeeded, deployment, rejected } = record;
+  const { succeeded, deployment } = record;
   const candidate = store.candidatesOf(target).find((one) => candidateKey(one) === succeeded);
   if (candidate === undefined || candidate.digest === deployment?.candidate.digest)
     return 'Nothing passed there before it, so that there is nothing to go back to.';

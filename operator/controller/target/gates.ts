@@ -1,4 +1,5 @@
 import type { Gates } from '../../api/v1alpha1/gates.ts';
+import { cancelledGate } from '../../promote/cancelled.ts';
 import { changesAt, decide } from '../../promote/decide.ts';
 import type { ApprovalsOf, BlockedBy, Entry } from '../../promote/gate.ts';
 import { settledBy } from '../../promote/gates/approvals.ts';
@@ -35,16 +36,20 @@ export function gatesOf(run: Run, found: Findings): Judged & Pick<TargetState, '
   };
 }
 
-/** What a person holds, and what failed there before. What runs is kept as it is, whatever became of it. */
+/** What a person holds, or took back, and what failed there before. What runs is kept as it is, whatever became of it. */
 function heldBackGates(run: Run, digest: string | undefined): readonly BlockedBy[] {
   const { metadata } = run.application;
   const { environment } = run.target;
-  const { deployment, rejected } = run.context.record;
+  const { deployment, rejected, cancelled } = run.context.record;
   const hold = holdOf(run);
-  if (deployment?.candidate.digest === digest) return [];
-  const rejection = rejectionOf(rejected, digest);
   const how = `${metadata.name} ${environment} -n ${metadata.namespace}`;
+  // Also where it stayed as far as it got.
+  const tookBack =
+    cancelled === undefined || cancelled.digest !== digest ? [] : [cancelledGate(cancelled, how)];
+  if (deployment?.candidate.digest === digest) return tookBack;
+  const rejection = rejectionOf(rejected, digest);
   return [
+    ...tookBack,
     ...(hold === undefined ? [] : [heldGate(hold, how)]),
     ...(rejection === undefined ? [] : [heldBack(environment, rejection)]),
   ];

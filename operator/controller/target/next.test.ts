@@ -66,6 +66,13 @@ function deployment(of: Candidate, changes: Partial<Deployment> = {}): Deploymen
 const UNDER_WAY: Partial<Deployment> = { applied: false, outcome: undefined as never };
 const FAILED: Partial<Deployment> = { applied: false, outcome: 'Failed' };
 const EXHAUSTED: Partial<Deployment> = { ...FAILED, exhausted: true };
+/** With nothing to go back to. */
+const TAKEN_BACK: Partial<Deployment> = {
+  applied: false,
+  outcome: 'Superseded',
+  cancelled: true,
+  exhausted: true,
+};
 /** Deployed half a minute ago, and to be healthy for a minute. */
 const VERIFYING = {
   forMs: 60_000,
@@ -240,6 +247,7 @@ const ROLLBACK: Command = {
   skipGates: [],
   reason: '',
 };
+const CANCEL: Command = { ...ROLLBACK, type: 'Cancel', about: 'web-default-7' };
 const RESUME: Command = { ...ROLLBACK, type: 'Resume', about: 'web-back' };
 const HOLD: Hold = { promotion: 'web-back', uid: 'u', by: 'anna', since: '2026-11-23T09:00:00Z' };
 const CHOSEN = { asked: 'a', newest: wanted(NEW), againAt: undefined };
@@ -603,6 +611,49 @@ const ROWS: readonly [string, Partial<TargetState>, Deed | { wait: Date | undefi
     'Tidy',
   ],
   [
+    'a person takes back what is on its way: before anything is asked of Git (A3)',
+    { asked: CANCEL, deployment: deployment(NEW, UNDER_WAY), found: { sight: 'Seen' } },
+    'GoBack',
+  ],
+  [
+    '… and what is verified',
+    { asked: CANCEL, deployment: deployment(NEW, { verify: VERIFYING }), ...tidied(NEW) },
+    'GoBack',
+  ],
+  [
+    '… which could not be tried: soon, and it is brought no further meanwhile',
+    {
+      asked: CANCEL,
+      deployment: deployment(NEW, UNDER_WAY),
+      ...tidied(NEW, { lookedAfter: { how: 'Not', error: ofTime, againAt: seconds(5) } }),
+    },
+    { wait: seconds(5) },
+  ],
+  [
+    '… but nothing is written that is suspended',
+    { ...SUSPENDED, asked: CANCEL, deployment: deployment(NEW, UNDER_WAY), found: { sight: 'Seen' } },
+    'Pause',
+  ],
+  [
+    'taken back with nothing to go back to: as far as it got it is kept, whoever asks for a sync',
+    { deployment: deployment(NEW, TAKEN_BACK), ...tidied(NEW), request: 'x' },
+    'Repair',
+  ],
+  [
+    '… until a person promotes it',
+    {
+      deployment: deployment(NEW, TAKEN_BACK),
+      promoted: {
+        command: { ...ROLLBACK, type: 'Promote' },
+        candidate: { id: NEW.id, digest: NEW.digest, asked: 'b' },
+        blockedBy: [],
+      },
+      ...seen(NEW, JUDGED),
+    },
+    'Begin',
+  ],
+  ['… or something newer comes', { deployment: deployment(OLD, TAKEN_BACK), ...seen(NEW, JUDGED) }, 'Begin'],
+  [
     'a person lets go',
     { asked: RESUME, hold: HOLD, deployment: deployment(OLD), found: { sight: 'Seen' } },
     'LetGo',
@@ -839,6 +890,10 @@ test('what follows from where a target is', () => {
   }
 });
 
+function takenBack({ verify: _, ...before }: Deployment): Deployment {
+  return { ...before, ...TAKEN_BACK };
+}
+
 /** All that an action may come to, as far as `next` can tell it apart, and what it makes of the record. */
 function outcomesOf(
   deed: Deed,
@@ -911,9 +966,11 @@ function outcomesOf(
         [
           { type: 'Stayed' },
           ({ deployment: before, asked }) =>
-            before === undefined || asked !== undefined
-              ? { asked: undefined, hold: HOLD }
-              : { deployment: { ...before, verify: { ...REJECTED, wentBack: 'Impossible' } } },
+            asked?.type === 'Cancel' && before !== undefined
+              ? { asked: undefined, deployment: takenBack(before) }
+              : before === undefined || asked !== undefined
+                ? { asked: undefined, hold: HOLD }
+                : { deployment: { ...before, verify: { ...REJECTED, wentBack: 'Impossible' } } },
         ],
         [{ type: 'LookedAfter', lookedAfter: { how: 'Not', error: ofTime, againAt: seconds(5) } }],
       ];
@@ -1042,6 +1099,7 @@ const BEGINNINGS: readonly [string, Partial<TargetState>][] = [
   ['of whose health a policy asks', { soaks: true }],
   ['of which a policy wants checks', { isChecked: true }],
   ['that a person goes back in', { asked: ROLLBACK }],
+  ['that a person takes back', { asked: CANCEL }],
   ['that a person lets go of', { asked: RESUME, hold: HOLD }],
   ['that a person holds', { hold: HOLD, blockedBy: [{ ...ORDER, reason: 'Held' }] }],
   ['whose candidate was refused', REFUSED],
@@ -1060,6 +1118,7 @@ const BEGINNINGS: readonly [string, Partial<TargetState>][] = [
 
 /** Those beside which what a policy wants of what entered makes a difference. */
 const VERIFIED: readonly string[] = [
+  'that a person takes back',
   'with nothing remembered',
   'whose kept manifests are lost',
   'that is suspended',
@@ -1100,6 +1159,7 @@ function* beginnings(): Generator<{ what: string; start: TargetState }> {
     deployment(RENDERED_BEFORE),
   ];
   const verified = all([
+    TAKEN_BACK,
     { verify: VERIFYING },
     { outcome: 'Failed', verify: REJECTED },
     { outcome: 'Failed', verify: KEPT_THERE },
@@ -1109,12 +1169,17 @@ function* beginnings(): Generator<{ what: string; start: TargetState }> {
     for (const from of VERIFIED.includes(name) ? [...deployments, ...verified] : deployments)
       for (const [which, asked] of Object.entries(REQUESTS))
         for (const mode of ['Automatic', 'Manual'] as const) {
+          // Only what goes on can be taken back.
+          if (changes.asked === CANCEL && !isUnderWay(from)) continue;
           const settings = { ...state().settings, mode };
           const start = state({ deployment: from, ...asked, settings, ...changes });
           yield { what: `one ${name}, of ${JSON.stringify(from)}, mode ${mode}, request: ${which}`, start };
         }
 }
 
+const isUnderWay = (of: Deployment | undefined) =>
+  of !== undefined &&
+  (of.outcome === undefined || (of.verify !== undefined && of.verify.outcome === undefined));
 const runs = ({ deployment }: TargetState, one: Candidate) =>
   deployment !== undefined && candidateKey(deployment.candidate) === candidateKey(one);
 const isSuspended = ({ settings }: TargetState) => settings.suspended !== undefined;
@@ -1304,7 +1369,7 @@ const PROMISES: Record<string, readonly [where: (look: Look) => boolean, holds: 
           start.asked !== undefined ||
           last.deployment?.verify?.wentBack !== undefined ||
           last.found.lookedAfter?.how === 'Not'
-        : start.asked?.type !== 'Rollback' &&
+        : (start.asked === undefined || start.asked.type === 'Resume') &&
           (start.hold !== undefined ||
             start.deployment?.verify?.outcome !== 'Failed' ||
             start.deployment.verify.onFailure === 'Keep'),

@@ -74,13 +74,13 @@ function nextOfLook(state: TargetState): Action {
 }
 
 /**
- * What a person goes back from, and what failed after it entered, whatever is wanted by now: once, where that can be
+ * What a person goes back from, or takes back, and what failed after it entered, whatever is wanted by now: once, where that can be
  * tried.
  */
 function isToGoBack({ deployment, found, asked, hold }: TargetState): boolean {
   const { verify } = deployment ?? {};
   if (found.sight !== 'Seen' || found.lookedAfter?.how === 'Not') return false;
-  if (asked?.type === 'Rollback' || asked?.type === 'Retry') return true;
+  if (asked !== undefined && asked.type !== 'Resume') return true;
   // A person has it stay where it is.
   if (hold !== undefined) return false;
   return verify?.outcome === 'Failed' && verify.onFailure === 'Rollback' && verify.wentBack === undefined;

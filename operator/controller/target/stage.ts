@@ -184,11 +184,13 @@ export function blockedByOf(
 function isToDeploy(state: TargetState): boolean {
   const { deployment, application, request, memory } = state;
   // What a policy had rejected is begun by nobody's request for a sync, nor by another spec.
+  const isPromoted = entersBy(state) !== undefined;
   const isAskedAgain =
-    deployment?.outcome === 'Failed' &&
-    (entersBy(state) !== undefined ||
-      (deployment.verify?.outcome !== 'Failed' &&
-        (request !== undefined || deployment.generation !== application.metadata.generation)));
+    (deployment?.cancelled === true && isPromoted) ||
+    (deployment?.outcome === 'Failed' &&
+      (isPromoted ||
+        (deployment.verify?.outcome !== 'Failed' &&
+          (request !== undefined || deployment.generation !== application.metadata.generation))));
   return !isOfWanted(state) || isAskedAgain || memory.renderAnew;
 }
 

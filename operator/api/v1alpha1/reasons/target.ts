@@ -226,6 +226,10 @@ export const TARGET_REASONS = {
     'The manifests that wait are held back there, and what runs goes on: a person whom the Environment asks rejected them, or they failed there before, after they had entered.',
     'Correct it in Git; a newer commit may enter. A person who rejected it may approve it.',
   ),
+  Cancelled: none(
+    'A person took these manifests back while they were on their way, or verified: they do not come back by themselves, and what runs goes on.',
+    'Promote them: kubectl towpath promote; a newer commit enters as usual.',
+  ),
   Held: none(
     'A person went back to what runs there, and holds it: nothing new enters, whatever the source and its policy say.',
     'Promote something, or let go of it: kubectl towpath resume.',

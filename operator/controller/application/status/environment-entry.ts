@@ -134,14 +134,14 @@ export function hinderedEntry(
   };
 }
 
-/** Newest first; an id that is there already is not told twice (D7), unless it failed what came after its end. */
+/** Newest first; an id that is there already is not told twice (D7), unless it failed what came after its end, or was taken back. */
 function mergeHistory(facts: Facts, previous: HistoryEntry[]): HistoryEntry[] {
   const told = new Map(previous.map(({ id, outcome }) => [id, outcome]));
   const added = facts.ended
     .filter(
-      ({ id, outcome, verify }) =>
+      ({ id, outcome, verify, cancelled }) =>
         outcome !== undefined &&
-        (!told.has(id) || (verify?.outcome === 'Failed' && told.get(id) !== outcome)),
+        (!told.has(id) || ((verify?.outcome === 'Failed' || cancelled === true) && told.get(id) !== outcome)),
     )
     .map(historyEntry);
   const anew = new Set(added.map(({ id }) => id));

@@ -47,6 +47,7 @@ export async function begin(run: Run, state: TargetState): Promise<Outcome> {
     delete changed.pending;
     changed.waiting = waitingAfter(changed.waiting ?? [], candidate);
     if (changed.waiting.length === 0) delete changed.waiting;
+    delete changed.cancelled;
     if (entersBy(state)?.type === 'Promote') liftFor(candidate, changed);
     // The status has what an only target acted on: an older request counts as done no longer.
     if (!run.isOneOfSeveral) delete changed.handledRequest;

@@ -15,7 +15,7 @@ import {
 import { checks as gateOfChecks } from '../../../promote/gates/checks.ts';
 import { checksToVerify, type InStage } from '../../../promote/governance.ts';
 import { isUndecided } from '../../../promote/verify.ts';
-import type { TargetRecord } from '../../record/record.ts';
+import { putBack, type TargetRecord } from '../../record/record.ts';
 import { type CheckSubject, jobOf, logsOf } from '../checks/job.ts';
 import { endJobs, resultNow, seeJobs, startJob } from '../checks/jobs.ts';
 import { kindsOf } from '../deploy-context.ts';
@@ -178,7 +178,7 @@ async function note(checking: Checking, ends: Ends): Promise<void> {
   const { run, wanted, subject, isHealthy } = checking;
   const { context, parts, target, request } = run;
   const { record, store, signal } = context;
-  const { checks: before, kinds } = record;
+  const { checks: before } = record;
   const after = checksAfter(before, ends, {
     wanted,
     kept: toPassBy(record.deployment),
@@ -191,6 +191,7 @@ async function note(checking: Checking, ends: Ends): Promise<void> {
   });
   if (after === before) return;
   const withJobs = await kindsWith(checking, after?.runs ?? []);
+  const asItWas = { ...record };
   if (after === undefined) delete record.checks;
   else record.checks = after;
   record.kinds = withJobs;
@@ -198,9 +199,7 @@ async function note(checking: Checking, ends: Ends): Promise<void> {
     await store.save(record, { signal });
   } catch (error) {
     // Nothing is begun that is not written down.
-    record.kinds = kinds;
-    if (before === undefined) delete record.checks;
-    else record.checks = before;
+    putBack(record, asItWas);
     throw error;
   }
   parts.evidence.checksBegun(target);

@@ -11,16 +11,17 @@ import { Planning } from '../planning.ts';
 import type { Run } from '../run.ts';
 import type { Outcome, TargetState } from '../state.ts';
 import { judgeManifests } from './judge.ts';
+import { rejectedWithout, takeBack } from './take-back.ts';
 import { lastId, replaceDeployment, withKinds, writeAhead } from './write-ahead.ts';
 
 /**
- * Goes back to what a person names, or, where what entered failed, to what passed there last: by the manifests that are
- * kept. Nothing is asked of Git, and no gate is. Once: what is refused before its first write, or is not kept, leaves
+ * Goes back to what a person names, or, where what entered failed or is taken back, to what passed there last: by the
+ * manifests that are kept. Nothing is asked of Git, and no gate is. Once: what is refused before its first write, or is not kept, leaves
  * the environment as it is (A27); where a person asked for it, it is held there all the same.
  */
 export async function goBack(run: Run, { asked }: TargetState): Promise<Outcome> {
   const { context } = run;
-  const former = asked === undefined ? await lastGood(run) : await namedBy(run, asked);
+  const former = await formerOf(run, asked);
   if (typeof former === 'string') return stay(context, asked, former);
   const { candidate, manifests } = former;
   if (asked !== undefined && isThere(context.record, candidate.digest))
@@ -41,6 +42,13 @@ export async function goBack(run: Run, { asked }: TargetState): Promise<Outcome>
   }
 }
 
+/** A Cancel names what it leaves, not what that left. */
+function formerOf(run: Run, asked: Command | undefined): Promise<Former | string> {
+  const { record } = run.context;
+  if (asked?.type === 'Cancel') return lastGood(run, rejectedWithout(record));
+  return asked === undefined ? lastGood(run, record.rejected) : namedBy(run, asked);
+}
+
 /** It is tried again: what another resource decides, for as long as something may take to become healthy. */
 function mayClear({ context, target }: Run, asked: Command | undefined, { remedy }: TowpathError): boolean {
   if (remedy !== 'Resource') return remedy === 'Time';
@@ -55,12 +63,24 @@ function isThere({ deployment }: TargetRecord, digest: string): boolean {
 
 /** It stays where it is, which is told, and not tried again. */
 async function stay(context: DeployContext, asked: Command | undefined, why: string): Promise<Outcome> {
+  if (asked?.type === 'Cancel') return stop(context, asked, why);
   if (asked !== undefined) return hold(context, asked, 'Failed', why);
   const { deployment } = context.record;
   if (deployment?.verify === undefined) throw new Error('there is nothing to go back from');
   const verify = { ...deployment.verify, wentBack: 'Impossible' as const };
   await writeAhead(context, (changed) => {
     changed.deployment = { ...deployment, verify, message: `${deployment.message ?? ''} ${why}`.trim() };
+  });
+  return { type: 'Stayed' };
+}
+
+/** What is taken back stays as far as it got; nothing is deleted. */
+async function stop(context: DeployContext, cancel: Command, why: string): Promise<Outcome> {
+  await writeAhead(context, (changed) => {
+    const { environment } = changed.target;
+    const said = `Environment ${environment} stays as far as that got. ${why}`;
+    takeBack(changed, cancel, said, context.now().toISOString());
+    if (changed.deployment !== undefined) changed.deployment = { ...changed.deployment, exhausted: true };
   });
   return { type: 'Stayed' };
 }
@@ -106,16 +126,21 @@ async function beginBack(
     deferred: [...deferred],
     applied: false,
     ...(baseline.objects === 0 ? {} : { baseline }),
-    ...(asked === undefined
+    // What a Cancel has done is recorded by the operator: it asks for no deployment.
+    ...(asked === undefined || asked.type === 'Cancel'
       ? {}
       : { promoted: { promotion: asked.promotion, uid: asked.uid, by: asked.by } }),
   };
   const left = record.deployment;
   await writeAhead(context, (changed) => {
+    const { environment } = target;
+    const back = `Environment ${environment} goes back to revision ${shortRevision(candidate.revision, candidate.ref)}.`;
+    if (asked?.type === 'Cancel') takeBack(changed, asked, back, deployment.startedAt);
     replaceDeployment(changed, deployment, outcomeOfLeft(asked, left));
     if (target.account !== undefined) changed.account = target.account.name;
     changed.kinds = withKinds(changed, manifests);
     if (asked?.type !== 'Rollback') return;
+    if (changed.cancelled?.digest === candidate.digest) delete changed.cancelled;
     changed.hold = holdOf(context, asked);
     changed.rejected = rejectedBy(changed, asked, left, deployment);
   });
@@ -125,6 +150,7 @@ async function beginBack(
 /** What a person leaves that ended by itself ended so. */
 function outcomeOfLeft(asked: Command | undefined, left: Deployment | undefined): Deployment['outcome'] {
   if (asked === undefined) return 'RolledBack';
+  if (asked.type === 'Cancel') return undefined;
   return left?.outcome === undefined ? 'Superseded' : undefined;
 }
 

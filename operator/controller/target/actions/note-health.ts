@@ -2,7 +2,7 @@ import { TowpathError } from '../../../api/errors.ts';
 import type { HealthState } from '../../../api/v1alpha1/application.ts';
 import { type Counted, healthyMs, type Soak, soakAfter } from '../../../promote/soak.ts';
 import type { VerifySeen } from '../../../promote/verify.ts';
-import type { TargetRecord } from '../../record/record.ts';
+import { putBack } from '../../record/record.ts';
 import { shownBy } from '../promotion.ts';
 import type { Run } from '../run.ts';
 import type { Outcome, TargetState } from '../state.ts';
@@ -35,13 +35,6 @@ export async function noteHealth(run: Run, state: TargetState): Promise<Outcome>
     if (isDecided || !(error instanceof TowpathError)) throw error;
   }
   return { type: 'HealthNoted' };
-}
-
-function putBack(record: TargetRecord, before: TargetRecord): void {
-  delete record.soak;
-  delete record.rejected;
-  delete record.succeeded;
-  Object.assign(record, before);
 }
 
 function noteSoak(run: Run, state: TargetState, live: HealthState, gap: Gap): void {

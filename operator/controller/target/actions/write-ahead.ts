@@ -1,5 +1,11 @@
 import { type Application, environmentOf } from '../../../api/v1alpha1/application.ts';
-import type { Candidate, Deployment, Manifests, TargetRecord } from '../../record/record.ts';
+import {
+  type Candidate,
+  type Deployment,
+  type Manifests,
+  putBack,
+  type TargetRecord,
+} from '../../record/record.ts';
 import type { TargetIdentity } from '../../record/target.ts';
 import { type DeployContext, kindsOf } from '../deploy-context.ts';
 
@@ -58,17 +64,7 @@ export async function writeAhead(
   try {
     await store.save(record, { ...(accepted === undefined ? {} : { accepted }), signal });
   } catch (error) {
-    delete record.deployment;
-    delete record.pending;
-    delete record.waiting;
-    delete record.soak;
-    delete record.checks;
-    delete record.rejected;
-    delete record.hold;
-    delete record.answered;
-    delete record.handledRequest;
-    delete record.used;
-    Object.assign(record, before);
+    putBack(record, before);
     throw error;
   }
 }

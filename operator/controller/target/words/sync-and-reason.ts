@@ -137,7 +137,7 @@ function deployedStanding(state: TargetState): Standing {
     case 'Confirmed':
       return synced(deployment.candidate, state.applied);
     case 'Repaired':
-      return failed(deployment);
+      return deployment.cancelled === true ? tookBack(deployment) : failed(deployment);
     case 'Not':
       return lookedAfter.error instanceof TowpathError ? blocked(lookedAfter.error) : LOOKING;
     case 'Advanced':
@@ -159,6 +159,19 @@ function failed({ reason, message }: Pick<Deployment, 'reason' | 'message'>): St
     ...FAILED,
     reason: reason ?? 'ApplyFailed',
     message: message ?? 'The deployment failed: correct it in Git, or ask for a sync.',
+  };
+}
+
+/** A person took it back, and there was nothing to go back to. */
+function tookBack({ candidate: { revision, ref }, message = '' }: Deployment): Standing {
+  return {
+    sync: 'Waiting',
+    reason: 'Cancelled',
+    message: fitBetween(
+      `Revision ${shortRevision(revision, ref)} was taken back, and stays as far as it got: `,
+      message,
+      ' Promote it, or something newer.',
+    ),
   };
 }
 
