@@ -284,7 +284,7 @@ export class ApplicationController {
     // A person does not wait for what is under way, a hook say; what was begun for one is not interrupted.
     const newest = this.#parts.commands.given(target).at(-1);
     const isUrgent = newest !== undefined && newest.deployment === undefined;
-    this.#targets.look(target, isUrgent ? { interrupt: 'at once' } : {});
+    this.#targets.onCommand(target, isUrgent ? { interrupt: 'at once' } : {});
     return true;
   }
 

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { TowpathError } from '../../api/errors.ts';
 import type { Command } from '../../promote/command.ts';
 import type { Candidate } from '../record/record.ts';
-import { answerCommands, answerRefused } from './answer-commands.ts';
+import { answerCommands, answerEnding, answerRefused } from './answer-commands.ts';
 import { askedIn, promotedIn } from './commanded.ts';
 import type { CommandAnswer } from './commands-view.ts';
 import type { Run } from './run.ts';
@@ -88,4 +88,31 @@ test('A5: where the environment is gone what waits is taken back all the same, a
   const error = new TowpathError('Resource', 'EnvironmentNotFound', 'There is no Environment prod.');
   answerRefused(parts, target, error);
   assert.deepEqual(Object.fromEntries(answers), { back: 'Cancelled', cancel: 'Succeeded', other: 'Pending' });
+});
+
+test('A3, A8: while the target is being removed all is taken back at once, and the rest is told why it waits', () => {
+  const given = [
+    command('old', 'Promote', { candidate: RUNS.digest, deployment: 3 }),
+    command('cancel', 'Cancel', { about: 'old' }),
+    command('other', 'Rollback', { historyID: 1 }),
+  ];
+  const answers = new Map<string, CommandAnswer>();
+  const commands = {
+    given: () =>
+      given.filter(({ uid }) => !['Cancelled', 'Succeeded'].includes(answers.get(uid)?.phase ?? '')),
+    answer: (_: string, answer: CommandAnswer) => answers.set(answer.command.uid, answer),
+  };
+  const promoted = { promotion: 'old', uid: 'old', by: 'anna' };
+  const record = { ended: [], deployment: { id: 3, candidate: RUNS, promoted } };
+  const parts = { commands, store: { get: () => record } } as unknown as Run['parts'];
+  answerEnding(parts, { id: '', name: 'shop/web/prod', application: 'shop/web', environment: 'prod' });
+  assert.deepEqual(
+    [...answers].map(([uid, { phase }]) => [uid, phase]),
+    [
+      ['old', 'Cancelled'],
+      ['cancel', 'Succeeded'],
+      ['other', 'Pending'],
+    ],
+  );
+  assert.match(answers.get('other')?.blockedBy?.[0]?.message ?? '', /prod .* is being removed/);
 });

@@ -2,6 +2,7 @@ import { TowpathError } from '../../api/errors.ts';
 import { PROMOTION_LIMITS, type PromotionStatus } from '../../api/v1alpha1/promotion.ts';
 import type { ApplyReason } from '../../manifest/applied.ts';
 import { idOf } from '../../manifest/manifest.ts';
+import { tookBack } from '../../promote/cancelled.ts';
 import type { Command } from '../../promote/command.ts';
 import { endedUnheard } from '../../promote/commands.ts';
 import type { BlockedBy } from '../../promote/gate.ts';
@@ -43,12 +44,33 @@ export function answerRefused(
   target: TargetIdentity,
   { reason, message, remedy }: TowpathError,
 ): void {
-  const { commands, store } = parts;
-  const commanded = commandedIn({ parts, target, context: { record: store.get(target) ?? { ended: [] } } });
+  const { commands } = parts;
+  const commanded = commandedAt(parts, target);
   for (const answer of ofEnded({ ended: endedUnheard(commanded) })) commands.answer(target.name, answer);
   const blockedBy = [{ reason, message, remedy, standing: 'Blocked' as const }];
-  for (const command of commands.given(target.name))
-    commands.answer(target.name, { command, phase: 'Pending', message: '', blockedBy });
+  for (const command of commands.given(target.name)) {
+    const its = commanded.begun.find((one) => one.command === command);
+    commands.answer(target.name, { command, phase: its?.phase ?? 'Pending', message: '', blockedBy });
+  }
+}
+
+/** The same where it is being removed: nothing goes on there either, and is taken back at once. */
+export function answerEnding(parts: Pick<Parts, 'commands' | 'store'>, target: TargetIdentity): void {
+  const { commands } = parts;
+  const { application, environment, name } = target;
+  const { takesBack, begun } = commandedAt(parts, target);
+  const why = `Environment ${environment} of Application ${application} is being removed: nothing enters or goes on there any more.`;
+  if (takesBack !== undefined) {
+    const left = begun.find(({ command }) => command.promotion === takesBack.about)?.command;
+    const message = tookBack(takesBack);
+    if (left !== undefined) commands.answer(name, { command: left, phase: 'Cancelled', message });
+    commands.answer(name, { command: takesBack, phase: 'Succeeded', message: why });
+  }
+  answerRefused(parts, target, new TowpathError('Resource', 'Deleting', why));
+}
+
+function commandedAt(parts: Pick<Parts, 'commands' | 'store'>, target: TargetIdentity): CommandedThere {
+  return commandedIn({ parts, target, context: { record: parts.store.get(target) ?? { ended: [] } } });
 }
 
 /** What could not be acted on so far: what Git has is nothing to it. */

@@ -73,6 +73,11 @@ export class TargetController {
     this.#queue?.add(name, how);
   }
 
+  /** A person asks for something. */
+  onCommand(name: string, how: { interrupt?: 'at once' }): void {
+    if (!this.#looks.answersEnding(name)) this.look(name, how);
+  }
+
   lookAfter(name: string, delayMs: number): void {
     this.#queue?.addAfter(name, delayMs);
   }

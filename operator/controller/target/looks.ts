@@ -5,7 +5,7 @@ import type { LookResult } from '../../observe/work-metrics.ts';
 import { isAboutPlaceOf, type TargetRecord } from '../record/record.ts';
 import type { RefusedTarget, Target, TargetIdentity } from '../record/target.ts';
 import { ProgressReports } from '../work/progress-reports.ts';
-import { answerRefused } from './answer-commands.ts';
+import { answerEnding, answerRefused } from './answer-commands.ts';
 import { errorToTell, type Fault, faultOf, isAccident, isOutdated, pauseAfter } from './failed-looks.ts';
 import { wasDeployed } from './lost-record.ts';
 import type { TargetMemory } from './memory.ts';
@@ -132,8 +132,10 @@ export class TargetLooks {
       case 'Sync':
         return this.#reconcile(target.memory, target.specified, signal);
       case 'Removal':
+        this.answersEnding(target.identity.name);
         return this.#remove({ ...target.specified, memory: target.memory }, signal);
       case 'Leaving': {
+        this.answersEnding(target.identity.name);
         const { specified, memory, successors } = target;
         return this.#leave({ ...specified, memory, successors }, signal);
       }
@@ -282,6 +284,14 @@ export class TargetLooks {
     memory.gone = { kept: [] };
     this.#options.onGone(identity);
     return 'success';
+  }
+
+  /** What a person asks for where the target is being removed is answered while that goes on, however long its hooks take. */
+  answersEnding(name: string): boolean {
+    const target = this.#options.find(name);
+    if (target === undefined || !isEnding(target)) return false;
+    answerEnding(this.#parts, target.identity);
+    return true;
   }
 
   /** A look ended with an error: says when the next one is, and tells of it. */
