@@ -29,6 +29,24 @@ export function withAnswer(answered: readonly Answered[], answer: Answered): rea
   return [...answered.filter(({ uid }) => uid !== answer.uid), answer].slice(-MOST_ANSWERED);
 }
 
+/** The same while somebody waits to go back: what is not begun is held by nothing that a person could let go of. */
+export function goingBackGate(
+  { promotion, by }: Pick<Hold, 'promotion' | 'by'>,
+  namespace: string,
+): BlockedBy {
+  return {
+    reason: 'Held',
+    message: fitBetween(
+      `${by.slice(0, 60)} goes back here (Promotion ${promotion.slice(0, 80)})`,
+      ', which could not be begun yet: nothing enters until it is',
+      `; to take it back: kubectl towpath cancel ${promotion} -n ${namespace}`,
+    ),
+    remedy: 'Resource',
+    standing: 'Waiting',
+    untilPromoted: true,
+  };
+}
+
 /** Nothing new enters. @param how arguments of `kubectl towpath resume` */
 export function heldGate({ promotion, by }: Pick<Hold, 'promotion' | 'by'>, how: string): BlockedBy {
   return {

@@ -66,6 +66,7 @@ export async function resumeHeld(context: Context, name: string, environment: st
   if (entry?.sync !== 'Held' || hold === undefined)
     throw new CommandError(
       waitingBack(promotions) ??
+        (entry?.sync === 'Held' ? entry.message : undefined) ??
         `Nothing holds ${environment} of ${keyOf(application)}. An Application that is suspended: kubectl towpath resume ${name}.`,
       EXIT.NotAwaited,
     );

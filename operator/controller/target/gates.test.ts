@@ -11,10 +11,20 @@ const digest = (letter: string) => `sha256:${letter.repeat(64)}`;
 const OLD = { id: digest('1'), digest: digest('1') };
 const NEW = { id: digest('2'), digest: digest('2') };
 
-/** Reasons that keep something newer out while a person asks for that, and it was not acted on. */
-function keptOutBy(type: Command['type'], ...answered: string[]): readonly string[] {
-  const command = { uid: 'u-1', promotion: 'back', type, by: 'olga', historyID: 1, skipGates: [] };
-  const record = { deployment: { id: 3, candidate: OLD }, ended: [] } as unknown as TargetRecord;
+interface Given {
+  readonly type: Command['type'];
+  readonly about?: string;
+  /** Uids of those that failed. */
+  readonly answered?: readonly string[];
+  readonly record?: Partial<TargetRecord>;
+  /** Default: something newer than what runs. */
+  readonly wanted?: typeof OLD;
+}
+
+/** What keeps the wanted candidate out while a person asks for something, and it was not acted on. */
+function gatesIn({ type, about, answered = [], record, wanted = NEW }: Given) {
+  const who = { application: 'web', environment: 'prod', by: 'olga', skipGates: [] };
+  const command = { uid: 'u-1', promotion: 'back', type, historyID: 1, ...who, ...(about && { about }) };
   const its = answered.map((uid) => ({ uid, phase: 'Failed', message: 'It is refused.' }));
   const run = {
     parts: { commands: { given: () => [command] }, openings: {} },
@@ -27,15 +37,44 @@ function keptOutBy(type: Command['type'], ...answered: string[]): readonly strin
       gates: {},
       freezes: [],
     },
-    context: { record: { ...record, answered: its }, store: { candidatesOf: () => [] }, now: () => NOW },
+    context: {
+      record: { deployment: { id: 3, candidate: OLD }, ended: [], answered: its, ...record },
+      store: { candidatesOf: () => [] },
+      now: () => NOW,
+    },
     underWay: {},
   } as unknown as Run;
-  const found = { sight: 'Seen', wanted: { candidate: NEW } } as unknown as Findings;
-  return gatesOf(run, found).blockedBy.map(({ reason }) => reason);
+  const found = { sight: 'Seen', wanted: { candidate: wanted } } as unknown as Findings;
+  return gatesOf(run, found).blockedBy;
 }
 
+const keptOutBy = (given: Given) => gatesIn(given).map(({ reason }) => reason);
+
 test('D12, A26: a rollback holds from when it was accepted: nothing newer enters while it cannot be begun', () => {
-  assert.deepEqual(keptOutBy('Rollback'), ['Held']);
-  assert.deepEqual(keptOutBy('Resume'), []);
-  assert.deepEqual(keptOutBy('Rollback', 'u-1'), [], 'what was answered is what the record says');
+  assert.deepEqual(keptOutBy({ type: 'Rollback' }), ['Held']);
+  assert.match(gatesIn({ type: 'Rollback' })[0]?.message ?? '', /kubectl towpath cancel back -n shop$/);
+  assert.deepEqual(keptOutBy({ type: 'Resume' }), []);
+  const answered = ['u-1'];
+  assert.deepEqual(
+    keptOutBy({ type: 'Rollback', answered }),
+    [],
+    'what was answered is what the record says',
+  );
+});
+
+const FAILED = { id: 3, candidate: OLD, outcome: 'Failed' } as unknown as TargetRecord['deployment'];
+
+test('A26, A27: going back that failed holds while it waits to be tried once more, whoever went back', () => {
+  const deployment = { ...FAILED, trigger: 'Rollback' } as TargetRecord['deployment'];
+  const record = { ...(deployment && { deployment }) };
+  assert.deepEqual(keptOutBy({ type: 'Retry', about: 'web-prod-3', record }), ['Held']);
+  assert.deepEqual(keptOutBy({ type: 'Retry', about: 'another', record }), []);
+});
+
+test('A26: what failed is not begun anew while somebody waits to go back from it, nor what was taken back', () => {
+  const failed = { ...(FAILED && { deployment: FAILED }) };
+  assert.deepEqual(keptOutBy({ type: 'Rollback', record: failed, wanted: OLD }), ['Held']);
+  const cancelled = { digest: OLD.digest, promotion: 'cancel', by: 'anna', at: '' };
+  assert.deepEqual(keptOutBy({ type: 'Resume', record: { cancelled }, wanted: OLD }), ['Cancelled']);
+  assert.deepEqual(keptOutBy({ type: 'Resume', record: { cancelled } }), []);
 });

@@ -1,13 +1,14 @@
 import type { Gates } from '../../api/v1alpha1/gates.ts';
 import { cancelledGate } from '../../promote/cancelled.ts';
+import type { Command } from '../../promote/command.ts';
 import { changesAt, decide } from '../../promote/decide.ts';
 import type { ApprovalsOf, BlockedBy, Entry } from '../../promote/gate.ts';
 import { settledBy } from '../../promote/gates/approvals.ts';
 import { frozenBy } from '../../promote/gates/freeze.ts';
-import { type Hold, heldGate } from '../../promote/hold.ts';
+import { goingBackGate, heldGate } from '../../promote/hold.ts';
 import { heldBack, rejectionOf } from '../../promote/rejection.ts';
 import type { Target } from '../record/target.ts';
-import { commandedIn } from './commanded.ts';
+import { askedIn, commandedIn } from './commanded.ts';
 import { dependenciesIn } from './dependencies.ts';
 import { type Judged, promotionOf } from './promotion.ts';
 import type { Run } from './run.ts';
@@ -36,29 +37,33 @@ export function gatesOf(run: Run, found: Findings): Judged & Pick<TargetState, '
   };
 }
 
-/** What a person holds, or took back, and what failed there before. What runs is kept as it is, whatever became of it. */
+/**
+ * What a person holds, or took back, and what failed there before. What runs is kept as it is, whatever became of it; it
+ * is not begun anew either where it was taken back, or somebody waits to go back from it.
+ */
 function heldBackGates(run: Run, digest: string | undefined): readonly BlockedBy[] {
-  const { metadata } = run.application;
+  const { name, namespace } = run.application.metadata;
   const { environment } = run.target;
-  const { deployment, rejected, cancelled } = run.context.record;
-  const hold = holdOf(run);
-  const how = `${metadata.name} ${environment} -n ${metadata.namespace}`;
-  // Also where it stayed as far as it got.
-  const tookBack =
-    cancelled === undefined || cancelled.digest !== digest ? [] : [cancelledGate(cancelled, how)];
-  if (deployment?.candidate.digest === digest) return tookBack;
+  const { deployment, rejected, cancelled, hold } = run.context.record;
+  const how = `${name} ${environment} -n ${namespace}`;
+  const goesBack = waitsToGoBack(run);
+  const always = [
+    ...(goesBack === undefined ? [] : [goingBackGate(goesBack, namespace)]),
+    ...(cancelled === undefined || cancelled.digest !== digest ? [] : [cancelledGate(cancelled, how)]),
+  ];
+  if (deployment?.candidate.digest === digest) return always;
   const rejection = rejectionOf(rejected, digest);
   return [
-    ...tookBack,
-    ...(hold === undefined ? [] : [heldGate(hold, how)]),
+    ...always,
+    ...(hold === undefined || goesBack !== undefined ? [] : [heldGate(hold, how)]),
     ...(rejection === undefined ? [] : [heldBack(environment, rejection)]),
   ];
 }
 
-/** A rollback holds from when it was accepted, also while it cannot be begun: nothing enters meanwhile. */
-function holdOf(run: Run): Pick<Hold, 'promotion' | 'by'> | undefined {
-  const { waits } = commandedIn(run);
-  return waits?.type === 'Rollback' ? waits : run.context.record.hold;
+/** A rollback holds from when it was accepted, or is tried once more, also while it cannot be begun. */
+function waitsToGoBack(run: Run): Command | undefined {
+  const asked = askedIn(run);
+  return asked?.type === 'Rollback' || asked?.type === 'Retry' ? asked : undefined;
 }
 
 /** The release manager's, of the policy. */
