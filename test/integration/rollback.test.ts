@@ -142,11 +142,11 @@ test('D12, A26, A28: what a person goes back to is held, with Git down, under au
 const LONG = JSON.stringify({ spec: { sync: { timeout: '5m' } } });
 const VERIFY = JSON.stringify([{ op: 'add', path: '/spec/stages/1/verify', value: { for: '1h' } }]);
 
-/** Of an Application with one environment, which goes on with what ran before. */
+/** Of an Application that names no environment, and goes on with what ran before. */
 const isTakenBack =
   (revision: string) =>
   ({ status }: Application): boolean => {
-    const [entry] = status?.environments ?? [];
+    const entry = environmentOf(status, 'default');
     return entry?.sync === 'Waiting' && entry.revision === revision;
   };
 
@@ -201,7 +201,7 @@ test('A3, A8, A16: who goes back, or takes back, while something is on its way d
   await until('free-default-2', 'Cancelled', /^olga took it back .*wrong day/);
   await hook(namespace, 0);
   await stage.requestSync('free');
-  const [waits] = (await stage.until('free', isTakenBack(one), 'it to wait')).status?.environments ?? [];
+  const waits = environmentOf((await stage.until('free', isTakenBack(one), 'it to wait')).status, 'default');
   assert.equal(waits?.blockedBy?.[0]?.reason, 'Cancelled');
   assert.deepEqual(
     waits?.history?.map(({ outcome, trigger }) => `${trigger} ${outcome}`),
