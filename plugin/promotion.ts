@@ -1,7 +1,8 @@
 import { setTimeout } from 'node:timers/promises';
 import { z } from 'zod';
+import type { EnvironmentStatus } from '../operator/api/v1alpha1/application.ts';
 import { API_VERSION, GROUP } from '../operator/api/v1alpha1/names.ts';
-import { isFinished, type Promotion, parsePromotion } from '../operator/api/v1alpha1/promotion.ts';
+import { type Promotion, parsePromotion } from '../operator/api/v1alpha1/promotion.ts';
 import { CommandError } from './exit-codes.ts';
 import type { Kubectl } from './kubectl.ts';
 import { plain } from './text/terminal.ts';
@@ -92,15 +93,19 @@ function isAnswer({ status = {} }: Promotion): boolean {
   return phase !== 'Pending' || blockedBy.length > 0;
 }
 
-/** What it changes, and what it waits for: line by line. */
-export function linesOf({ metadata, status = {} }: Promotion): string[] {
-  const { phase = 'Pending', message, blockedBy = [], changes } = status;
+/**
+ * What it changes, and what it waits for: line by line.
+ *
+ * @param shown digest of the manifests of which was told before what they change
+ */
+export function linesOf({ metadata, status = {} }: Promotion, shown?: string): string[] {
+  const { phase = 'Pending', message, blockedBy = [], changes, digest } = status;
   const waits = blockedBy.map(({ reason, message: why, clearsAt }) => {
     const until = clearsAt === undefined ? '' : ` (clears at ${clearsAt})`;
     return `  ${reason}: ${plain(why)}${until}`;
   });
   return [
-    ...linesOfChanges(changes),
+    ...(digest !== undefined && digest === shown ? [] : linesOfChanges(changes)),
     ...(waits.length === 0 ? [] : ['It waits for:', ...waits]),
     `Promotion ${metadata.name}: ${phase}${message === undefined || waits.length > 0 ? '' : `. ${plain(message)}`}`,
   ];
@@ -135,9 +140,17 @@ function fromTo(
   return [`${what}: ${from === undefined ? 'nothing' : shown(from)} → ${shown(to)}`];
 }
 
-/** Whether nothing will change any more. */
-export function isOver({ status }: Promotion): boolean {
-  return isFinished(status?.phase);
+/** What that would change which waits in an environment by itself, and is told in the status of the Application. */
+export function waitingChanges(entry: EnvironmentStatus): NonNullable<Promotion['status']>['changes'] {
+  const { changes, revision, desiredRevision } = entry;
+  if (changes === undefined) return undefined;
+  return {
+    ...changes,
+    revision: {
+      ...(revision === undefined ? {} : { from: revision }),
+      ...(desiredRevision === undefined ? {} : { to: desiredRevision }),
+    },
+  };
 }
 
 /** @throws CommandError where it cannot be read */

@@ -4,7 +4,7 @@ import { parseApproval } from '../../operator/api/v1alpha1/approval.ts';
 import { API_VERSION, GROUP } from '../../operator/api/v1alpha1/names.ts';
 import { keyOf, readEnvironment } from '../application.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
-import { isOver, linesOfChanges, promotionsOf } from '../promotion.ts';
+import { linesOfChanges, waitingChanges } from '../promotion.ts';
 import { plain } from '../text/terminal.ts';
 import { whoAmI } from '../who-am-i.ts';
 import { type Command, type Context, isJson, printJson, printLines } from './command.ts';
@@ -45,7 +45,7 @@ function deciding(decision: 'Approve' | 'Reject'): Command {
           EXIT.NotAwaited,
         );
       await warnIfNobodyLeads(context);
-      if (isYes) await tellChanges(context, about);
+      if (isYes && entry !== undefined) tellChanges(context, entry);
       await kubectl.create({
         apiVersion: API_VERSION,
         kind: 'Approval',
@@ -62,16 +62,10 @@ function deciding(decision: 'Approve' | 'Reject'): Command {
   };
 }
 
-/** What one says yes to comes first, as far as a person's Promotion of these manifests tells. */
-async function tellChanges(
-  context: Context,
-  { application, environment, digest }: { application: string; environment: string; digest: string },
-): Promise<void> {
+/** What one says yes to comes first: of exactly these manifests, which the entry names. */
+function tellChanges(context: Context, entry: EnvironmentStatus): void {
   if (isJson(context)) return;
-  const { kubectl, err } = context;
-  const promotions = await promotionsOf(kubectl, application, environment);
-  const waits = promotions.find((one) => !isOver(one) && one.status?.digest === digest);
-  for (const line of linesOfChanges(waits?.status?.changes)) err.write(`${line}\n`);
+  for (const line of linesOfChanges(waitingChanges(entry))) context.err.write(`${line}\n`);
 }
 
 /** A no may be said to whatever waits, for what else it does. */

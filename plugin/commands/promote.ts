@@ -6,7 +6,15 @@ import {
 } from '../../operator/api/v1alpha1/promotion.ts';
 import { keyOf, readEnvironment } from '../application.ts';
 import { CommandError, EXIT, type ExitCode } from '../exit-codes.ts';
-import { type Asked, answered, ask, linesOf, readPromotion } from '../promotion.ts';
+import {
+  type Asked,
+  answered,
+  ask,
+  linesOf,
+  linesOfChanges,
+  readPromotion,
+  waitingChanges,
+} from '../promotion.ts';
 import { plain, wrap } from '../text/terminal.ts';
 import { type Command, type Context, isJson, printJson, printLines } from './command.ts';
 import { warnIfNobodyLeads } from './nobody-leads.ts';
@@ -31,8 +39,8 @@ export const promote: Command = {
     await warnIfNobodyLeads(context);
     if (flags.retry !== undefined) return tell(context, { ...about, type: 'Retry', promotion: flags.retry });
     const candidate = candidateOf(context, application, entry);
-    tellGates(context, entry, candidate, skipGates);
-    return tell(context, { ...about, type: 'Promote', candidate, skipGates });
+    const shown = tellBefore(context, entry, candidate, skipGates);
+    return tell(context, { ...about, type: 'Promote', candidate, skipGates }, shown);
   },
 };
 
@@ -55,8 +63,12 @@ export const cancel: Command = {
   },
 };
 
-/** Asks, says what the operator answers, and ends with the code of that. */
-export async function tell(context: Context, asked: Asked): Promise<ExitCode> {
+/**
+ * Asks, says what the operator answers, and ends with the code of that.
+ *
+ * @param shown digest of the manifests of which was told before what they change
+ */
+export async function tell(context: Context, asked: Asked, shown?: string): Promise<ExitCode> {
   const { kubectl, out, signal } = context;
   const made = await ask(kubectl, asked);
   const promotion = await answered(kubectl, made, signal);
@@ -64,7 +76,7 @@ export async function tell(context: Context, asked: Asked): Promise<ExitCode> {
   else
     printLines(
       context,
-      [...linesOf(promotion), followed(promotion)].flatMap((line) => wrap(line, out.width)),
+      [...linesOf(promotion, shown), followed(promotion)].flatMap((line) => wrap(line, out.width)),
     );
   if (promotion.status?.phase !== 'Failed') return EXIT.Done;
   return asked.type === 'Cancel' ? EXIT.NotAwaited : EXIT.Failed;
@@ -151,20 +163,27 @@ function ofRevision(
   );
 }
 
-/** What a person has to know before what is asked for is made: what keeps it out, and what he passes by. */
-function tellGates(
+/**
+ * What a person has to know before what is asked for is made: what it changes, what keeps it out, and what he passes by.
+ * Answers with the digest of the manifests of which was told what they change.
+ */
+function tellBefore(
   context: Context,
   entry: EnvironmentStatus | undefined,
   candidate: string,
   skipGates: readonly SkippableGate[],
-): void {
-  if (isJson(context)) return;
+): string | undefined {
+  if (isJson(context)) return undefined;
   const { blockedBy = [], desiredDigest } = entry ?? {};
+  const isWaiting = entry !== undefined && desiredDigest === candidate;
+  const changes = isWaiting ? linesOfChanges(waitingChanges(entry)) : [];
   const lines = [
-    ...(desiredDigest === candidate
-      ? blockedBy.map(({ reason, message }) => `In the way now: ${reason}: ${plain(message)}`)
-      : []),
+    ...(isWaiting ? blockedBy : []).map(
+      ({ reason, message }) => `In the way now: ${reason}: ${plain(message)}`,
+    ),
     ...(skipGates.length === 0 ? [] : [`You pass by: ${skipGates.join(', ')}. That is on record.`]),
+    ...changes,
   ];
   for (const line of lines.flatMap((one) => wrap(one, context.err.width))) context.err.write(`${line}\n`);
+  return changes.length === 0 ? undefined : candidate;
 }

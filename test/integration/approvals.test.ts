@@ -113,6 +113,9 @@ async function byPlugin(
   assert.equal(other.code, 11, other.stderr);
   const bens = await towpath('approve', 'web', prod, ...as('ben'));
   assert.equal(bens.code, 0, bens.stderr);
+  // What one says yes to comes first, with the rights of one who approves.
+  assert.match(bens.stderr, /^Commit: [0-9a-f]{7} → [0-9a-f]{7}\nChanges: 1 changed, 0 added, 0 deleted\.\n/);
+  assert.match(bens.stderr, /\n {2}~ ConfigMap \S+\/web\n/);
   const said = bens.stdout.replaceAll(/\s+/g, ' ');
   assert.ok(
     said.includes(`You approved manifests ${digest} of ${namespace}/web in ${prod} (revision `),

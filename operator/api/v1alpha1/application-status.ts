@@ -19,6 +19,7 @@ export const STATUS_LIMITS = {
   quarantineErrorsOfOne: 20,
   kept: 15,
   pendingPruneObjects: 20,
+  changedObjects: 20,
   blockedBy: 64,
   blockedByOfOne: 8,
 } as const;
@@ -71,6 +72,26 @@ export const objectReference = z
     name: text(253, 'Name.'),
   })
   .meta({ description: 'The object.' });
+
+export const changedObjectSchema = z.object({
+  change: z.enum(['Added', 'Changed', 'Pruned']).meta({ description: 'What becomes of it.' }),
+  ...objectReference.shape,
+});
+
+/** What a candidate changes there, but for the commits. */
+export const changedFields = {
+  added: count('Objects that come.').optional(),
+  changed: count('Objects whose manifest is another one.').optional(),
+  pruned: count('Objects that go.').optional(),
+  objects: orderedList(changedObjectSchema, STATUS_LIMITS.changedObjects, 'The first of them.').optional(),
+  chart: z
+    .object({
+      from: text(96, 'The chart that runs, or ran.').optional(),
+      to: text(96, 'The chart that comes.').optional(),
+    })
+    .meta({ description: 'The chart, from and to.' })
+    .optional(),
+};
 
 export const conditionSchema = z.object({
   type: text(63, 'Ready, Reconciling or Stalled; of an Application also Promoted.').min(1),
@@ -138,6 +159,13 @@ export const environmentStatusSchema = z.object({
     71,
     'While something newer waits: SHA-256 of the manifests that wait, which is what an Approval is about.',
   ).optional(),
+  changes: z
+    .object(changedFields)
+    .meta({
+      description:
+        'While something newer waits at a gate: what its manifests, those of desiredDigest, would change there.',
+    })
+    .optional(),
   objects: count('How many objects the environment has of this Application.').optional(),
   drift: z
     .object({

@@ -100,6 +100,23 @@ test('of each environment that is blocked the status says at least why before it
   assert.deepEqual(of(2), [8, 8]);
 });
 
+test('of what waits in many environments as many objects are named of each, and how many there are is told of all', () => {
+  const object = { change: 'Changed' as const, group: '', kind: 'ConfigMap', namespace: 'shop', name: 'web' };
+  const of = (count: number) => {
+    const changes = { changed: 30, objects: Array.from({ length: 30 }, () => object) };
+    const environments = Array.from({ length: count }, (_, index) => ({ name: `${index}`, changes }));
+    return boundStatus({ environments }).environments?.map((one) => one.changes);
+  };
+  assert.deepEqual(
+    of(2)?.map((changes) => [changes?.changed, changes?.objects?.length]),
+    [
+      [30, 10],
+      [30, 10],
+    ],
+  );
+  assert.deepEqual(of(1)?.[0]?.objects?.length, 20);
+});
+
 test('a bounded status is one that the schema accepts', () => {
   const many = Array.from({ length: 500 }, (_, index) => ({
     id: 500 - index,

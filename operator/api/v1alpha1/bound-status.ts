@@ -69,7 +69,7 @@ function* inTurn<Entry>(lists: readonly (readonly Entry[])[]): Generator<Entry> 
 }
 
 function withBoundedLists(environments: readonly EnvironmentStatus[]): EnvironmentStatus[] {
-  const { blockedBy, blockedByOfOne, pendingPruneObjects } = STATUS_LIMITS;
+  const { blockedBy, blockedByOfOne, pendingPruneObjects, changedObjects } = STATUS_LIMITS;
   const blocks = shares(
     environments.map((environment) => Math.min(environment.blockedBy?.length ?? 0, blockedByOfOne)),
     blockedBy,
@@ -78,13 +78,20 @@ function withBoundedLists(environments: readonly EnvironmentStatus[]): Environme
     environments.map((environment) => environment.pendingPrune?.objects?.length ?? 0),
     pendingPruneObjects,
   );
+  const changed = shares(
+    environments.map((environment) => environment.changes?.objects?.length ?? 0),
+    changedObjects,
+  );
   return environments.map((environment, index) => {
-    const { pendingPrune } = environment;
+    const { pendingPrune, changes } = environment;
     return {
       ...environment,
       ...(environment.blockedBy && { blockedBy: environment.blockedBy.slice(0, blocks[index]) }),
       ...(pendingPrune?.objects && {
         pendingPrune: { ...pendingPrune, objects: pendingPrune.objects.slice(0, prunes[index]) },
+      }),
+      ...(changes?.objects && {
+        changes: { ...changes, objects: changes.objects.slice(0, changed[index]) },
       }),
     };
   });

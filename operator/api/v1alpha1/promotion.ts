@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { blockedBySchema, judgedFields, objectReference, STATUS_LIMITS } from './application-status.ts';
+import { blockedBySchema, changedFields, judgedFields, STATUS_LIMITS } from './application-status.ts';
 import { API_VERSION } from './names.ts';
 import { metadataSchema } from './resource.ts';
 import { matches, objectName, orderedList, ruled, text } from './schema.ts';
@@ -22,10 +22,14 @@ export const UNFINISHED_SELECTOR = FINISHED_PHASES.map((phase) => `status.phase!
 export const REQUESTED_BY_OPERATOR = 'towpath:';
 
 /** Maxima of a Promotion's status. */
-export const PROMOTION_LIMITS = { approvals: 32, changedObjects: 20, blockedBy: 16, reason: 512 } as const;
+export const PROMOTION_LIMITS = {
+  approvals: 32,
+  changedObjects: STATUS_LIMITS.changedObjects,
+  blockedBy: 16,
+  reason: 512,
+} as const;
 
 const time = (description: string) => z.iso.datetime({ offset: true }).max(35).meta({ description });
-const count = (description: string) => z.int().min(0).max(1_000_000_000).meta({ description });
 const fullDigest = (description: string) =>
   ruled(
     text(71, description),
@@ -114,19 +118,7 @@ const fromTo = (what: string, max: number) =>
     })
     .meta({ description: `The ${what}, from and to.` });
 
-const changedObjectSchema = z.object({
-  change: z.enum(['Added', 'Changed', 'Pruned']).meta({ description: 'What becomes of it.' }),
-  ...objectReference.shape,
-});
-
-const changesSchema = z.object({
-  added: count('Objects that come.').optional(),
-  changed: count('Objects whose manifest is another one.').optional(),
-  pruned: count('Objects that go.').optional(),
-  objects: orderedList(changedObjectSchema, PROMOTION_LIMITS.changedObjects, 'The first of them.').optional(),
-  chart: fromTo('chart', 96).optional(),
-  revision: fromTo('commit', 64).optional(),
-});
+const changesSchema = z.object({ ...changedFields, revision: fromTo('commit', 64).optional() });
 
 const approvalSchema = z.object({
   name: text(253, 'Name of the Approval.').optional(),

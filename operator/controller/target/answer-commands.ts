@@ -1,18 +1,15 @@
 import { TowpathError } from '../../api/errors.ts';
-import { PROMOTION_LIMITS, type PromotionStatus } from '../../api/v1alpha1/promotion.ts';
-import type { ApplyReason } from '../../manifest/applied.ts';
-import { idOf } from '../../manifest/manifest.ts';
 import { tookBack } from '../../promote/cancelled.ts';
 import type { Command } from '../../promote/command.ts';
 import { endedUnheard } from '../../promote/commands.ts';
 import type { BlockedBy } from '../../promote/gate.ts';
 import { Quarantine } from '../candidate/quarantine.ts';
-import { type Candidate, candidateKey, type Deployment, type Waiting } from '../record/record.ts';
+import { candidateKey, type Deployment, type Waiting } from '../record/record.ts';
 import type { TargetIdentity } from '../record/target.ts';
+import { changesOf } from './changes.ts';
 import { type CommandedThere, commandedIn } from './commanded.ts';
 import type { CommandAnswer, Promoted } from './commands-view.ts';
 import { wantsApprovals } from './gates.ts';
-import { Planning } from './planning.ts';
 import type { Parts, Run } from './run.ts';
 import { obstacleOf } from './stage.ts';
 import type { TargetState } from './state.ts';
@@ -125,10 +122,11 @@ async function ofPromoted(run: Run, state: TargetState, promoted: Promoted): Pro
     .candidatesOf(run.target)
     .find((one) => candidateKey(one) === candidateKey(candidate));
   const what = kept ?? state.found.wanted?.candidate;
+  const changes = await changesOf(run, candidate, what);
   const about = {
     command,
     ...(what === undefined ? {} : { candidate: what }),
-    ...(await changesOf(run, candidate, what)),
+    ...(changes === undefined ? {} : { changes }),
     ...approvalsOf(run, candidate),
   };
   const runs = state.deployment;
@@ -185,43 +183,4 @@ function inTheWay(state: TargetState, obstacle: unknown = obstacleOf(state)?.err
   if (!(error instanceof TowpathError)) return [];
   const { reason, message, remedy } = error;
   return [{ reason, message, remedy, standing: 'Blocked' }];
-}
-
-/** What a candidate would change of what is there now, by its kept manifests: the API server is not asked. */
-async function changesOf(
-  { context, session }: Run,
-  candidate: Waiting,
-  to: Pick<Candidate, 'revision' | 'chart'> | undefined,
-): Promise<Pick<CommandAnswer, 'changes'>> {
-  const { store, record, signal } = context;
-  const from = record.deployment;
-  const of = `${candidateKey(candidate)} ${from?.id ?? 0} ${from?.outcome ?? ''}`;
-  if (session.changes?.of === of) return { changes: session.changes.changes };
-  const manifests = await store.manifests(record, candidate, signal);
-  if (manifests === undefined) return {};
-  const planning = await Planning.of(context, manifests.objects);
-  const applies = await planning.applies(manifests.objects);
-  const named = (reason: ApplyReason, change: 'Added' | 'Changed') =>
-    applies.filter((one) => one.reason === reason).map(({ manifest }) => ({ change, ...idOf(manifest) }));
-  const [added, changed] = [named('Create', 'Added'), named('Update', 'Changed')];
-  const pruned = planning.leaving().map((object) => ({ change: 'Pruned' as const, ...idOf(object) }));
-  const changes = {
-    added: added.length,
-    changed: changed.length,
-    pruned: pruned.length,
-    objects: [...changed, ...added, ...pruned].slice(0, PROMOTION_LIMITS.changedObjects),
-    ...fromTo('revision', from?.candidate.revision, to?.revision),
-    ...fromTo('chart', from?.candidate.chart, to?.chart),
-  };
-  session.changes = { of, changes };
-  return { changes };
-}
-
-function fromTo(
-  what: 'revision' | 'chart',
-  from: string | undefined,
-  to: string | undefined,
-): Pick<NonNullable<PromotionStatus['changes']>, 'revision' | 'chart'> {
-  if (from === undefined && to === undefined) return {};
-  return { [what]: { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) } };
 }

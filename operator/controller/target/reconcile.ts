@@ -2,6 +2,7 @@ import { isUndecided } from '../../promote/verify.ts';
 import { act } from './actions/act.ts';
 import { foundAfter, memoryAfter } from './after-action.ts';
 import { answerCommands } from './answer-commands.ts';
+import { noteChanges } from './changes.ts';
 import { gatesOf, knowApprovals } from './gates.ts';
 import { next } from './next.ts';
 import { shownBy } from './promotion.ts';
@@ -41,6 +42,7 @@ export async function reconcile(parts: Parts, input: RunInput): Promise<Looked> 
   for (let step = 0; step < MOST_STEPS; step += 1) {
     const action = next(state);
     if (action.type === 'Wait') {
+      await noteChanges(run, state);
       await answerCommands(run, state);
       return end(run, state, action.until);
     }

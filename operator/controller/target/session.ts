@@ -19,8 +19,8 @@ export interface Session {
   readonly drift: DriftMemory;
   readonly contests: Contests;
   readonly unreported: Unreported;
-  /** What the candidate that a person promotes would change, so that its manifests are not read in each look. */
-  changes?: { readonly of: string; readonly changes: NonNullable<PromotionStatus['changes']> };
+  /** What candidates that wait would change, the newest last, so that their manifests are not read in each look. */
+  changes?: readonly { readonly of: string; readonly changes: NonNullable<PromotionStatus['changes']> }[];
 }
 
 /** The status is what an earlier process told; `unreported` outlives sessions. */

@@ -42,6 +42,7 @@ export function entryOf(
   if (facts.source !== undefined) environment.desiredRevision = facts.source.revision;
   else if (previous?.desiredRevision !== undefined) environment.desiredRevision = previous.desiredRevision;
   if (facts.desiredDigest !== undefined) environment.desiredDigest = facts.desiredDigest;
+  if (facts.changes !== undefined) environment.changes = facts.changes;
   const drift = settleDrift(facts, previous?.drift);
   if (drift !== undefined) environment.drift = drift;
   if (pendingPrune !== undefined) environment.pendingPrune = pendingPruneOf(pendingPrune);
@@ -123,7 +124,7 @@ export function hinderedEntry(
   { sync, health, retry, ...why }: Hindrance,
   now: string,
 ): EnvironmentStatus {
-  const { blockedBy: _, desiredDigest: __, ...before } = previous ?? {};
+  const { blockedBy: _, desiredDigest: __, changes: ___, ...before } = previous ?? {};
   return {
     ...before,
     name: environment,

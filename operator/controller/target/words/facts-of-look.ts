@@ -4,6 +4,7 @@ import { LABEL_TARGET } from '../../../api/v1alpha1/names.ts';
 import { asWanted } from '../../../health/health.ts';
 import { isOurs } from '../../../manifest/live.ts';
 import { Quarantine } from '../../candidate/quarantine.ts';
+import { changesToTell } from '../changes.ts';
 import type { Run } from '../run.ts';
 import { lastTry, obstacleOf } from '../stage.ts';
 import type { TargetState } from '../state.ts';
@@ -42,7 +43,7 @@ function report(run: Run, state: TargetState, standing: Standing): Facts {
     objects: context.record.applied.size,
     runsNewest: runsNewest(state, context.record),
     kept: memory.kept,
-    ...waitingOf(state, standing),
+    ...waitingOf(run, state, standing),
     isLookedAt: found.lookedAfter !== undefined && found.lookedAfter.how !== 'Not',
     ended: [...ended, ...(deployment?.outcome === undefined ? [] : [deployment])],
     ...sourceOf(run, state),
@@ -56,12 +57,19 @@ function report(run: Run, state: TargetState, standing: Standing): Facts {
 
 /** What something newer waits for, and which manifests that is. */
 function waitingOf(
+  run: Run,
   { blockedBy, found: { wanted } }: TargetState,
   { sync }: Standing,
-): Pick<Facts, 'gates' | 'desiredDigest'> {
+): Pick<Facts, 'gates' | 'desiredDigest' | 'changes'> {
   const isHeldBack = sync === 'Held' && blockedBy.some(({ reason }) => reason === 'Held');
   if (sync !== 'Waiting' && !isHeldBack) return { gates: [] };
-  return { gates: blockedBy, ...(wanted === undefined ? {} : { desiredDigest: wanted.candidate.digest }) };
+  if (wanted === undefined) return { gates: blockedBy };
+  const changes = changesToTell(run, wanted.candidate);
+  return {
+    gates: blockedBy,
+    desiredDigest: wanted.candidate.digest,
+    ...(changes === undefined ? {} : { changes }),
+  };
 }
 
 /** Before anything was looked at. */

@@ -1,5 +1,10 @@
 import type { Remedy, TowpathError } from '../../../api/errors.ts';
-import type { Application, HealthState, SyncState } from '../../../api/v1alpha1/application.ts';
+import type {
+  Application,
+  EnvironmentStatus,
+  HealthState,
+  SyncState,
+} from '../../../api/v1alpha1/application.ts';
 import type { ObjectId } from '../../../manifest/manifest.ts';
 import type { KeptObject } from '../../../plan/plan.ts';
 import type { BlockedBy } from '../../../promote/gate.ts';
@@ -50,6 +55,8 @@ export interface Facts {
   sourceError?: TowpathError;
   /** Of the manifests that wait at a gate. */
   desiredDigest?: string;
+  /** What they would change there, where that is known. */
+  changes?: NonNullable<EnvironmentStatus['changes']>;
   rejected?: Rejected;
   /** The candidate whose objects the cluster has. */
   running?: Deployed;

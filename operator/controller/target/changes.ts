@@ -1,0 +1,94 @@
+import type { EnvironmentStatus } from '../../api/v1alpha1/application.ts';
+import { PROMOTION_LIMITS, type PromotionStatus } from '../../api/v1alpha1/promotion.ts';
+import type { ApplyReason } from '../../manifest/applied.ts';
+import { idOf, type Manifest } from '../../manifest/manifest.ts';
+import { type Candidate, candidateKey, type TargetRecord } from '../record/record.ts';
+import { Planning } from './planning.ts';
+import type { Run } from './run.ts';
+import type { Session } from './session.ts';
+import { stageOf, waitsAt } from './stage.ts';
+import type { TargetState } from './state.ts';
+
+export type Changes = NonNullable<PromotionStatus['changes']>;
+
+type Key = Pick<Candidate, 'id' | 'digest'>;
+
+/** What a person promotes, and what waits by itself. */
+const REMEMBERED = 2;
+
+/**
+ * What a candidate would change of what is there now, by its manifests: the API server is not asked. Undefined where
+ * they are kept no more. Found out once for a candidate and what runs.
+ *
+ * @param to what there is to tell of it
+ * @param rendered objects of its manifests, where they are at hand: else they are read
+ */
+export async function changesOf(
+  run: Run,
+  candidate: Key,
+  to: Pick<Candidate, 'revision' | 'chart'> | undefined,
+  rendered?: readonly Manifest[],
+): Promise<Changes | undefined> {
+  const { context, session } = run;
+  const { store, record, signal } = context;
+  const known = knownChanges(session, record, candidate);
+  if (known !== undefined) return known;
+  const objects = rendered ?? (await store.manifests(record, candidate, signal))?.objects;
+  if (objects === undefined) return undefined;
+  const from = record.deployment?.candidate;
+  const changes = {
+    ...(await objectsOf(run, objects)),
+    ...fromTo('revision', from?.revision, to?.revision),
+    ...fromTo('chart', from?.chart, to?.chart),
+  };
+  const others = (session.changes ?? []).slice(1 - REMEMBERED);
+  session.changes = [...others, { of: nameOf(record, candidate), changes }];
+  return changes;
+}
+
+/** What was found out of it before. */
+function knownChanges(session: Session, record: TargetRecord, candidate: Key): Changes | undefined {
+  const of = nameOf(record, candidate);
+  return session.changes?.find((one) => one.of === of)?.changes;
+}
+
+function nameOf({ deployment }: TargetRecord, candidate: Key): string {
+  return `${candidateKey(candidate)} ${deployment?.id ?? 0} ${deployment?.outcome ?? ''}`;
+}
+
+/** Finds out what that would change which waits at a gate by itself: who says yes to it sees it before. */
+export async function noteChanges(run: Run, state: TargetState): Promise<void> {
+  const { wanted } = state.found;
+  if (wanted === undefined || stageOf(state) !== 'Parked' || waitsAt(state) === undefined) return;
+  await changesOf(run, wanted.candidate, wanted.candidate, wanted.manifests?.objects);
+}
+
+/** The same as the status of the Application has it, which names both commits elsewhere. */
+export function changesToTell({ session, context }: Run, candidate: Key): EnvironmentStatus['changes'] {
+  const { revision: _, ...changes } = knownChanges(session, context.record, candidate) ?? {};
+  return Object.keys(changes).length === 0 ? undefined : changes;
+}
+
+async function objectsOf({ context }: Run, objects: readonly Manifest[]): Promise<Changes> {
+  const planning = await Planning.of(context, objects);
+  const applies = await planning.applies(objects);
+  const named = (reason: ApplyReason, change: 'Added' | 'Changed') =>
+    applies.filter((one) => one.reason === reason).map(({ manifest }) => ({ change, ...idOf(manifest) }));
+  const [added, changed] = [named('Create', 'Added'), named('Update', 'Changed')];
+  const pruned = planning.leaving().map((object) => ({ change: 'Pruned' as const, ...idOf(object) }));
+  return {
+    added: added.length,
+    changed: changed.length,
+    pruned: pruned.length,
+    objects: [...changed, ...added, ...pruned].slice(0, PROMOTION_LIMITS.changedObjects),
+  };
+}
+
+function fromTo(
+  what: 'revision' | 'chart',
+  from: string | undefined,
+  to: string | undefined,
+): Pick<Changes, 'revision' | 'chart'> {
+  if (from === undefined && to === undefined) return {};
+  return { [what]: { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) } };
+}
