@@ -1,10 +1,10 @@
 import type { KubeClient, KubeObject } from '../../operator/kube/client.ts';
 import { ListWatch } from '../../operator/kube/list-watch.ts';
-import { environmentOf } from '../harness/target.ts';
 
 export const APPLICATIONS = { group: 'towpath.dev', version: 'v1alpha1', plural: 'applications' };
 
 interface State {
+  /** That all of its environments run; undefined where they differ. */
   revision: string | undefined;
   isReady: boolean;
   message: string;
@@ -104,8 +104,9 @@ export class ApplicationWatch {
 function stateOf(object: KubeObject): State {
   const status = (object.status ?? {}) as Status;
   const ready = status.conditions?.find((condition) => condition.type === 'Ready');
+  const [revision, ...others] = new Set(status.environments?.map((environment) => environment.revision));
   return {
-    revision: environmentOf(status)?.revision,
+    revision: others.length === 0 ? revision : undefined,
     isReady: ready?.status === 'True' && status.sync === 'Synced',
     message: ready?.message ?? '',
   };

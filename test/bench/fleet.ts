@@ -203,7 +203,7 @@ async function settled(operator: BenchOperator, count: number): Promise<number> 
 }
 
 /** The requests since the operator's start, its Lease's left out. */
-async function requestsOf(operator: BenchOperator) {
+export async function requestsOf(operator: BenchOperator) {
   const metrics = await operator.metrics();
   const name = 'towpath_writes_total';
   const isDryRun = { dry_run: ['true'] };

@@ -4,7 +4,9 @@ import { drift } from './drift.ts';
 import { fetchCommit } from './fetch.ts';
 import { type Figure, table } from './figures.ts';
 import { fleet, fleetInEnvironments } from './fleet.ts';
+import { ledgerOfAMonth } from './ledger.ts';
 import { printProfiles } from './profile.ts';
+import { promotions } from './promotions.ts';
 import { pushToSynced } from './push.ts';
 import { rendering } from './render.ts';
 import { requests } from './requests.ts';
@@ -20,6 +22,8 @@ const MEASUREMENTS: Record<string, (ground: Ground) => Promise<Figure[]>> = {
   render: () => rendering(),
   fleet,
   environments: fleetInEnvironments,
+  promotions,
+  ledger: ledgerOfAMonth,
 };
 
 const USAGE = `Usage: make bench ARGS='[names …] [--quick] [--profile=directory]'
