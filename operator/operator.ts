@@ -315,6 +315,7 @@ export class Operator {
         this.#controller.onEnvironment(name);
         this.#policies.onEnvironment(name);
       },
+      onHeld: (name) => this.#controller.onEnvironmentHeld(name),
       onListed: () => {
         this.#controller.onEnvironmentsListed();
         this.#policies.onEnvironment(undefined);
@@ -424,6 +425,7 @@ export class Operator {
       clusterOf: (target) => this.#environments.clusterOf(target),
       clusters: () => this.#environments.clusters(),
       onUse: (environment) => this.#environments.used(environment),
+      isHeld: (environment) => this.#environments.isHeld(environment),
       access: new ManagedAccess({
         home: this.#home.client,
         ownNamespace: flags.namespace,

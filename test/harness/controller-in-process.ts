@@ -55,6 +55,7 @@ export async function startController({
     clusterOf: () => cluster,
     clusters: () => [cluster],
     onUse: nothing,
+    isHeld: () => true,
     onApplication: nothing,
     ledUntil: nothing,
     access: new ManagedAccess({

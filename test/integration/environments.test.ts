@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { environmentOf } from '../../operator/api/v1alpha1/application.ts';
+import { type Application, environmentOf } from '../../operator/api/v1alpha1/application.ts';
 import { newEnvironment, type StagedEnvironment } from '../harness/environments.ts';
 import { conditionOf, newStage, type Stage } from '../harness/operator.ts';
+import { newProxiedStage } from '../harness/proxied-stage.ts';
 import { always, eventually } from '../harness/wait.ts';
 
 /** A chart that says in a ConfigMap what values it was rendered with. */
@@ -436,6 +437,23 @@ test('an Environment that is used stays when it is deleted, works, and says who 
     },
     { describe: 'the Environment to be gone' },
   );
+});
+
+test('an Environment that is deleted while the first Application is on its way there goes, and nothing is deployed there', async (t) => {
+  const { stage, proxy } = await newProxiedStage(t, { files: CHART });
+  const { staging, prod } = await twoEnvironments(t, stage);
+  const path = `/apis/towpath.dev/v1alpha1/environments/${prod.name}`;
+  const held = proxy.hold({ verb: 'patch', path: new RegExp(`${path}$`) });
+  await stage.application('web', { environments: [{ name: staging.name }, { name: prod.name }] });
+  const isIn = (place: StagedEnvironment, says: RegExp) => (of: Application) =>
+    says.test(JSON.stringify(environmentOf(of.status, place.name)));
+  await stage.until('web', isIn(staging, /"sync":"Synced"/), 'staging to be deployed');
+  assert.equal(await valuesIn(stage, prod), undefined);
+  await held.seen;
+  await stage.kubectl('delete', 'environment', prod.name, '--timeout=10s');
+  held.release();
+  await stage.until('web', isIn(prod, /"EnvironmentNotFound"/), 'prod to be missed');
+  assert.equal(await valuesIn(stage, prod), undefined);
 });
 
 test('what one environment refused in principle stays out of the others when that one goes out of sight, also for a process that begins anew', async (t) => {

@@ -30,6 +30,8 @@ export interface ControllerOptions {
   commands: CommandsView;
   /** Something of what is deployed to an Environment changed. */
   onUse(environment: string): void;
+  /** Whether an Environment stays for as long as something is deployed there; where not, `onEnvironmentHeld` follows. */
+  isHeld(environment: string): boolean;
   /** Until when a process led before this one; undefined where nobody knows. */
   ledUntil(): Date | undefined;
   /** One came, changed, or went. */

@@ -134,7 +134,7 @@ export class ApplicationController {
       observer: queueObserver,
       names: () => this.#applications.targetNames(),
       memoryOf: (name) => this.#applications.memoryOf(name),
-      find: (name) => this.#find(name),
+      find: (name) => this.#findHeld(name),
       tell: (target, update, signal) => this.#tell(target, update, signal),
       warn: (application, reason, message) => this.#writer.warn(application, reason, message),
       onGone: ({ application }) => this.#queue?.add(application),
@@ -160,6 +160,24 @@ export class ApplicationController {
 
   #find(name: string): DueTarget | undefined {
     return dueTarget(this.#applications, name);
+  }
+
+  /** Later, where its Environment could still be deleted from under what is deployed there first. */
+  #findHeld(name: string): DueTarget | undefined {
+    const found = this.#find(name);
+    if (found?.due !== 'Sync') return found;
+    const { environment, application, refusal, bounds } = found.specified.target;
+    const mayLand = refusal === undefined && bounds !== undefined;
+    if (!mayLand || this.recordsOf(application).some(({ target }) => target.environment === environment))
+      return found;
+    return this.#options.isHeld(environment) ? found : undefined;
+  }
+
+  /** An Environment cannot be deleted from under what is deployed there any more. */
+  onEnvironmentHeld(name: string): void {
+    for (const key of this.#applications.namersOf(name))
+      for (const target of this.#targetsOf(key))
+        if (target.environment === name) this.#targets.look(target.name);
   }
 
   /** Has it written by who writes all of the Application. */

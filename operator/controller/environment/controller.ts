@@ -42,6 +42,8 @@ export interface EnvironmentControllerOptions {
   recordedIn(environment: string): ReadonlySet<string>;
   /** Whoever lands there is to be looked at anew. */
   onChange(environment: string): void;
+  /** Whoever waited to land there until it cannot go any more (`isHeld`) goes on. */
+  onHeld(environment: string): void;
   /** All Environments are known: whoever waits for one that does not exist is to be told so. */
   onListed(): void;
   random(): number;
@@ -97,6 +99,7 @@ export class EnvironmentController implements EnvironmentsView {
         const { name } = object.metadata;
         if (this.#unwritten.delete(name)) options.onChange(name);
       },
+      onHeld: (name) => options.onHeld(name),
       onFault: (name, error) => this.#notWritten(name, error),
       random,
     });
@@ -130,6 +133,18 @@ export class EnvironmentController implements EnvironmentsView {
   /** Something of what is deployed there changed: that is told, but not for each object that comes (A14). */
   used(name: string): void {
     this.#counts.setIfNone(name, COUNT_AFTER_MS);
+  }
+
+  /**
+   * Whether it stays while something is deployed there, as it has our finalizer; where not it gets it, and `onHeld` tells.
+   * One to which nothing can be written holds up nobody: that is told by its status and the log.
+   */
+  isHeld(name: string): boolean {
+    const metadata = this.get(name)?.object.metadata;
+    if (metadata === undefined || metadata.deletionTimestamp !== undefined) return true;
+    if (metadata.finalizers?.includes(this.#options.finalizer) || this.#unwritten.has(name)) return true;
+    this.#writer.due(name);
+    return false;
   }
 
   get problem(): string | undefined {
@@ -192,7 +207,9 @@ export class EnvironmentController implements EnvironmentsView {
     );
     const isNews = this.#unwritten.get(name) !== message;
     this.#unwritten.set(name, message);
-    if (isNews) this.#options.onChange(name);
+    if (!isNews) return;
+    this.#options.onChange(name);
+    this.#options.onHeld(name);
   }
 
   #changed(name: string): void {

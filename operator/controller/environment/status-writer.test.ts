@@ -58,6 +58,7 @@ test('A6: an Environment that is stored and cannot be read says so on itself, in
     finalizer: 'towpath.dev/test',
     factsOf: () => assert.fail('nothing of it is known'),
     onWritten: () => undefined,
+    onHeld: () => undefined,
     onFault: (_, error) => assert.fail(String(error)),
     random: Math.random,
   });

@@ -19,6 +19,8 @@ export interface EnvironmentStatusWriterOptions {
   factsOf(name: string): EnvironmentFacts;
   /** Takes in what a write returned. */
   onWritten(object: KubeObject): void;
+  /** It has our finalizer by now: what waited for that goes on. */
+  onHeld(name: string): void;
   onFault(name: string, error: unknown): void;
   random(): number;
 }
@@ -64,6 +66,7 @@ export class EnvironmentStatusWriter {
       this.#options.onWritten(
         await client.mergePatch({ resource: ENVIRONMENTS, name }, body, {}, { signal }),
       );
+      if (isWanted) this.#options.onHeld(name);
     } catch (error) {
       if (!isNotFound(error)) throw error;
       return false;
