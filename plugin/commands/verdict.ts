@@ -1,4 +1,8 @@
-import type { Application, EnvironmentStatus } from '../../operator/api/v1alpha1/application.ts';
+import type {
+  Application,
+  EnvironmentStatus,
+  HistoryEntry,
+} from '../../operator/api/v1alpha1/application.ts';
 import { keyOf } from '../application.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { short } from '../text/application-tree.ts';
@@ -8,6 +12,7 @@ export interface Awaited {
   by: 'revision' | 'candidate';
   /** Hexadecimal digits. */
   digits: string;
+  /** `synced`: it was deployed to its end, whatever its health is by now; `healthy`: and it is Healthy. */
   goal: 'synced' | 'healthy';
 }
 
@@ -25,13 +30,12 @@ export function verdictOn(
   environment: EnvironmentStatus,
   awaited: Awaited,
 ): Verdict | undefined {
-  const { status } = application;
   const where = `${keyOf(application)} in ${environment.name}`;
   const entry = environment.history?.find((one) => isAwaited(one, awaited));
   if (runs(environment, awaited)) {
-    const { sync, health } = environment;
-    if (sync === 'Synced' && (awaited.goal === 'synced' || health === 'Healthy'))
-      return { code: EXIT.Done, message: `${where} runs it: ${sync}, ${health ?? 'health unknown'}.` };
+    const { sync = 'sync unknown', health = 'health unknown' } = environment;
+    if (isDeployed(environment) && (awaited.goal === 'synced' || health === 'Healthy'))
+      return { code: EXIT.Done, message: `${where} runs it: ${sync}, ${health}.` };
   } else if (entry?.outcome === 'Succeeded') {
     const now = environment.revision === undefined ? '' : `; ${short(environment.revision)} runs now`;
     return {
@@ -39,33 +43,84 @@ export function verdictOn(
       message: `${where} was healthy with it at ${entry.finishedAt ?? 'its end'}${now}.`,
     };
   }
+  return (
+    refused(application, awaited) ??
+    ended(application, environment, entry, awaited) ??
+    suspended(application, environment)
+  );
+}
+
+/** Before its first write, in all environments. */
+function refused({ metadata, status }: Application, awaited: Awaited): Verdict | undefined {
   const { quarantine } = status ?? {};
-  if (quarantine !== undefined && isAwaited(quarantine, awaited)) {
-    const [first] = quarantine.errors ?? [];
-    return {
-      code: EXIT.Quarantined,
-      message: `It was refused: ${first?.message ?? 'see the status'} All errors: kubectl towpath why ${application.metadata.name}.`,
-    };
+  if (quarantine === undefined || !isAwaited(quarantine, awaited)) return undefined;
+  const [first] = quarantine.errors ?? [];
+  return {
+    code: EXIT.Quarantined,
+    message: `It was refused: ${first?.message ?? 'see the status'} All errors: kubectl towpath why ${metadata.name}.`,
+  };
+}
+
+/** What its last deployment came to, where that did not succeed and is not tried once more. */
+function ended(
+  application: Application,
+  environment: EnvironmentStatus,
+  entry: HistoryEntry | undefined,
+  awaited: Awaited,
+): Verdict | undefined {
+  if (entry === undefined || isTriedAgain(application, environment, entry, awaited)) return undefined;
+  const where = `${keyOf(application)} in ${environment.name}`;
+  const why = entry.message ?? environment.message ?? 'see the status';
+  switch (entry.outcome) {
+    case 'Superseded':
+      return {
+        code: EXIT.Superseded,
+        message: `In ${where} a newer one took its place before it was healthy.`,
+      };
+    case 'Failed':
+      return { code: EXIT.Failed, message: `In ${where} it failed: ${why}` };
+    case 'RolledBack':
+      return { code: EXIT.Failed, message: `In ${where} it was deployed and rolled back: ${why}` };
+    default:
+      return undefined;
   }
-  if (entry?.outcome === 'Superseded')
-    return {
-      code: EXIT.Superseded,
-      message: `In ${where} a newer one took its place before it was healthy.`,
-    };
-  const isTriedAgain = status?.retry?.nextAt !== undefined && environment.desiredRevision === entry?.revision;
-  if (entry?.outcome === 'Failed' && !isTriedAgain)
-    return {
-      code: EXIT.Failed,
-      message: `In ${where} it failed: ${entry.message ?? environment.message ?? 'see the status'}`,
-    };
-  if (environment.sync === 'Suspended' && !application.spec.suspend)
-    return { code: EXIT.Suspended, message: `${where}: ${environment.message ?? 'it is suspended.'}` };
-  if (application.spec.suspend)
+}
+
+/** What is under way once more has no entry of its own in the history before its end. */
+function isTriedAgain(
+  { status }: Application,
+  environment: EnvironmentStatus,
+  { outcome, revision }: HistoryEntry,
+  awaited: Awaited,
+): boolean {
+  const { name, sync, desiredRevision } = environment;
+  if (runs(environment, awaited) && (sync === 'Syncing' || outcome === 'RolledBack')) return true;
+  if (outcome !== 'Failed' || status?.retry?.nextAt === undefined || desiredRevision !== revision)
+    return false;
+  // Of several tries the status has the next one alone, which may be another environment's.
+  return (status.retry.environment ?? name) === name || sync === 'Blocked';
+}
+
+function suspended(application: Application, environment: EnvironmentStatus): Verdict | undefined {
+  const { metadata, spec } = application;
+  const key = keyOf(application);
+  if (spec.suspend)
     return {
       code: EXIT.Suspended,
-      message: `${keyOf(application)} is suspended: kubectl towpath resume ${application.metadata.name}.`,
+      message: `${key} is suspended: kubectl towpath resume ${metadata.name}.`,
     };
-  return undefined;
+  if (environment.sync !== 'Suspended') return undefined;
+  const message = environment.message ?? 'it is suspended.';
+  return { code: EXIT.Suspended, message: `${key} in ${environment.name}: ${message}` };
+}
+
+/**
+ * Whether what runs was deployed to its end, whatever newer is refused, waits or is held back by now, and whatever
+ * others changed of it since. Environments with much history of others may have none of their own.
+ */
+function isDeployed({ sync, digest, history: [newest] = [] }: EnvironmentStatus): boolean {
+  if (sync === 'Synced') return true;
+  return digest !== undefined && newest?.digest === digest && newest.outcome === 'Succeeded';
 }
 
 /** The newest of the history is what runs, where its manifests run; one with the same manifests leaves no entry. */

@@ -2,7 +2,14 @@ import { setTimeout } from 'node:timers/promises';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import { parseDuration } from '../../operator/api/v1alpha1/duration.ts';
 import type { Promotion } from '../../operator/api/v1alpha1/promotion.ts';
-import { environmentsOf, keyOf, readApplication, readyOf, watchApplications } from '../application.ts';
+import {
+  DEFAULT_ENVIRONMENT,
+  environmentsOf,
+  keyOf,
+  readApplication,
+  readyOf,
+  watchApplications,
+} from '../application.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { readPromotion } from '../promotion.ts';
 import { short } from '../text/application-tree.ts';
@@ -26,7 +33,7 @@ export const wait: Command = {
     'Waits for exactly that commit, candidate or Promotion, and says in its exit code what became of it.',
   notes: [
     'Of a Promotion --for verified (default): it came to its end; deployed: it was applied and was healthy.',
-    '--for healthy (default): it was applied and all that it made is healthy; synced: it was applied.',
+    '--for healthy (default): it was deployed to its end and is healthy; synced: that it was deployed is enough, whatever its health is by now.',
     `--timeout: default ${DEFAULT_TIMEOUT}. Without ENV all environments are waited for.`,
     'Exit codes: 0 it is so, 3 not in time, 4 failed, 5 quarantined, 6 superseded, 7 no operator leads, 8 suspended.',
   ],
@@ -148,14 +155,16 @@ function millisecondsOf(timeout: string): number {
 }
 
 /** The first that is not good, or good where all are; undefined where one is not final and none is bad. */
-function verdictOnAll(
+export function verdictOnAll(
   application: Application,
   environment: string | undefined,
   awaited: Awaited,
 ): Verdict | undefined {
-  const verdicts = environmentsOf(application, environment).map((one) =>
-    verdictOn(application, one, awaited),
-  );
+  const { environments = [{ name: DEFAULT_ENVIRONMENT }] } = application.spec;
+  // One that the spec names no more is on its way out, and gets nothing new.
+  const verdicts = environmentsOf(application, environment)
+    .filter(({ name }) => name === environment || environments.some((one) => one.name === name))
+    .map((one) => verdictOn(application, one, awaited));
   const bad = verdicts.find((one) => one !== undefined && one.code !== EXIT.Done);
   if (bad !== undefined) return bad;
   if (verdicts.length === 0 || verdicts.includes(undefined)) return undefined;

@@ -5,7 +5,15 @@ import type {
 } from '../../operator/api/v1alpha1/application.ts';
 import { ANNOTATION_PRUNE_CONSENT } from '../../operator/api/v1alpha1/names.ts';
 import { REASONS } from '../../operator/api/v1alpha1/reasons.ts';
-import { environmentsOf, hasSeveral, keyOf, RESOURCE, readApplication, readyOf } from '../application.ts';
+import {
+  DEFAULT_ENVIRONMENT,
+  environmentsOf,
+  hasSeveral,
+  keyOf,
+  RESOURCE,
+  readApplication,
+  readyOf,
+} from '../application.ts';
 import { EXIT } from '../exit-codes.ts';
 import { objects, short, state, tells, timesOf } from '../text/application-tree.ts';
 import { paint, plain, wrap } from '../text/terminal.ts';
@@ -144,7 +152,7 @@ function print(
   const { status } = application;
   const [only] = environments.length === 1 && hasSeveral(application) ? environments : [];
   const title = only === undefined ? keyOf(application) : `${keyOf(application)} in ${only.name}`;
-  const retry = status?.retry;
+  const retry = retryIn(status, only?.name);
   const { sync, health } = only ?? status ?? {};
   const lines = [`${paint(out, 'bold', title)}  ${state(sync, health, out)}`];
   if (causes.length === 0) {
@@ -165,7 +173,18 @@ function print(
   }
   if (retry !== undefined) {
     const next = retry.nextAt === undefined ? '' : `; the next try is ${relative(retry.nextAt, now())}`;
-    lines.push(`${retry.attempts === 1 ? '1 try' : `${retry.attempts} tries`} failed${next}.`);
+    const where = only === undefined && hasSeveral(application) ? `${retry.environment}: ` : '';
+    lines.push(`${where}${retry.attempts === 1 ? '1 try' : `${retry.attempts} tries`} failed${next}.`);
   }
   printLines(context, lines);
+}
+
+/** What is tried again there; undefined: in any. */
+export function retryIn(
+  status: ApplicationStatus | undefined,
+  environment: string | undefined,
+): { attempts: number; nextAt?: string | undefined; environment: string } | undefined {
+  const { retry } = status ?? {};
+  const { environment: of = environment ?? DEFAULT_ENVIRONMENT } = retry ?? {};
+  return retry === undefined || (environment ?? of) !== of ? undefined : { ...retry, environment: of };
 }

@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type {
+  Application,
+  EnvironmentStatus,
+  HistoryEntry,
+} from '../../operator/api/v1alpha1/application.ts';
+import { parseApplication } from '../../operator/api/v1alpha1/application.ts';
+import { SYNC_STATES } from '../../operator/api/v1alpha1/application-status.ts';
+import { type Awaited, verdictOn } from './verdict.ts';
+import { verdictOnAll } from './wait.ts';
+
+const AT = '2026-11-23T10:00:00Z';
+const REVISION = 'a'.repeat(40);
+const NEWER = 'b'.repeat(40);
+const DIGEST = `sha256:${'1'.repeat(64)}`;
+
+const awaited = (goal: Awaited['goal'] = 'healthy'): Awaited => ({
+  by: 'revision',
+  digits: REVISION.slice(0, 7),
+  goal,
+});
+
+function entry(outcome: HistoryEntry['outcome'], more: Partial<HistoryEntry> = {}): HistoryEntry {
+  const of: HistoryEntry = { id: 3, revision: REVISION, digest: DIGEST, trigger: 'Commit', startedAt: AT };
+  return { ...of, ...(outcome === undefined ? {} : { outcome }), ...more };
+}
+
+function environment(more: Partial<EnvironmentStatus> = {}): EnvironmentStatus {
+  return {
+    name: 'staging',
+    sync: 'Synced',
+    health: 'Healthy',
+    revision: REVISION,
+    desiredRevision: REVISION,
+    digest: DIGEST,
+    history: [entry('Succeeded')],
+    ...more,
+  };
+}
+
+function application(
+  environments: readonly EnvironmentStatus[],
+  { status = {}, suspend = false }: { status?: object; suspend?: boolean } = {},
+): Application {
+  const parsed = parseApplication({
+    apiVersion: 'towpath.dev/v1alpha1',
+    kind: 'Application',
+    metadata: { name: 'web', namespace: 'shop', uid: 'u', resourceVersion: '1', generation: 1 },
+    spec: {
+      source: { repoURL: 'https://git.example.com/web' },
+      environments: [{ name: 'staging' }, { name: 'prod' }],
+      suspend,
+    },
+    status: { environments, ...status },
+  });
+  if (!parsed.ok) throw new Error(parsed.errors.join('; '));
+  return parsed.application;
+}
+
+function codeOf(of: EnvironmentStatus, goal: Awaited['goal'] = 'healthy', more = {}): number | undefined {
+  return verdictOn(application([of], more), of, awaited(goal))?.code;
+}
+
+for (const sync of SYNC_STATES)
+  test(`A3: wait answers at once about what runs and is healthy, whatever newer is ${sync}`, () => {
+    const newer = environment({ sync, desiredRevision: NEWER });
+    assert.deepEqual([codeOf(newer), codeOf(newer, 'synced')], [0, 0]);
+    const worse = environment({ sync, health: 'Degraded' });
+    assert.equal(codeOf(worse, 'synced'), 0);
+    assert.equal(codeOf(worse), sync === 'Suspended' ? 8 : undefined);
+  });
+
+test('wait answers that it is so where the whole Application was suspended after that', () => {
+  assert.equal(codeOf(environment({ sync: 'Suspended' }), 'healthy', { suspend: true }), 0);
+  const other = environment({ sync: 'Suspended', revision: NEWER, history: [] });
+  assert.equal(codeOf(other, 'healthy', { suspend: true }), 8);
+});
+
+test('wait goes on for what is under way, is deployed once more, or has the digest of nothing that succeeded', () => {
+  const syncing = { sync: 'Syncing', health: 'Healthy' } as const;
+  const before = entry('Succeeded', { id: 2, revision: NEWER, digest: `sha256:${'2'.repeat(64)}` });
+  for (const history of [
+    [before],
+    [before, entry('Succeeded', { id: 1 })],
+    ...(['Failed', 'RolledBack', 'Superseded'] as const).map((outcome) => [
+      before,
+      entry(outcome, { id: 1 }),
+    ]),
+  ])
+    assert.deepEqual([codeOf(environment({ ...syncing, history })), history.length > 0], [undefined, true]);
+});
+
+test('a commit that has the manifests of the one before has no entry of its own, and runs all the same', () => {
+  const history = [entry('Succeeded', { revision: 'c'.repeat(40) })];
+  assert.equal(codeOf(environment({ sync: 'Waiting', history })), 0);
+});
+
+test('wait: what was rolled back failed', () => {
+  const history = [
+    entry('Succeeded', { id: 4, revision: NEWER }),
+    entry('RolledBack', { message: 'It broke.' }),
+  ];
+  const of = environment({ revision: NEWER, history });
+  assert.deepEqual(verdictOn(application([of]), of, awaited()), {
+    code: 4,
+    message: 'In shop/web in staging it was deployed and rolled back: It broke.',
+  });
+});
+
+test('wait: what failed for good is told while another environment is tried again', () => {
+  const failed = environment({ name: 'prod', sync: 'Failed', history: [entry('Failed')] });
+  const retry = { attempts: 2, nextAt: AT };
+  const codeWith = (of: string) =>
+    codeOf(failed, 'healthy', { status: { retry: { ...retry, environment: of } } });
+  assert.deepEqual([codeWith('staging'), codeWith('prod')], [4, undefined]);
+});
+
+test('wait without an environment asks nothing of one that the spec names no more', () => {
+  const left = environment({ name: 'old', sync: 'Blocked', revision: NEWER, history: [] });
+  const all = application([environment(), environment({ name: 'prod' }), left]);
+  assert.equal(verdictOnAll(all, undefined, awaited())?.code, 0);
+  assert.equal(verdictOnAll(all, 'old', awaited()), undefined);
+});
