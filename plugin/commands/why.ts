@@ -15,7 +15,7 @@ import {
   readyOf,
 } from '../application.ts';
 import { EXIT } from '../exit-codes.ts';
-import { objects, short, state, tells, timesOf } from '../text/application-tree.ts';
+import { isSaidBy, objects, short, state, tells, timesOf } from '../text/application-tree.ts';
 import { paint, plain, wrap } from '../text/terminal.ts';
 import { relative } from '../text/times.ts';
 import { type Command, type Context, isJson, printJson, printLines } from './command.ts';
@@ -81,8 +81,7 @@ function causesOf(application: Application, environments: readonly EnvironmentSt
 function stateOf(environment: EnvironmentStatus, told: string | undefined): Cause[] {
   const { name, sync, health, message, blockedBy = [] } = environment;
   if (sync === 'Synced' && health === 'Healthy') return [];
-  if (message === undefined || message === told || blockedBy.some((one) => one.message === message))
-    return [];
+  if (message === undefined || message === told || isSaidBy(blockedBy, message)) return [];
   const reason = (sync === 'Synced' ? health : sync) ?? 'NotLookedAt';
   return [{ environment: name, reason, message }];
 }

@@ -44,6 +44,14 @@ export function tells({ message, blockedBy = [] }: EnvironmentStatus, said: stri
   return said !== undefined && (message === said || blockedBy.some((blocked) => blocked.message === said));
 }
 
+/** So much of what blocks is looked for in a message, which may be cut behind it. */
+const KNOWN_BY = 80;
+
+/** Whether what an environment waits for says its message already: that is often it, behind the commit that waits. */
+export function isSaidBy(blockedBy: readonly { message: string }[], message: string): boolean {
+  return blockedBy.some((blocked) => message.includes(blocked.message.slice(0, KNOWN_BY)));
+}
+
 function environmentNode(environment: EnvironmentStatus, now: Date, look: Look): Node {
   const { name, sync, health, chart, revision } = environment;
   const words = [name, state(sync, health, look)];
@@ -67,10 +75,8 @@ function factsOf(environment: EnvironmentStatus, now: Date): Node[] {
   const texts: string[] = [];
   if (desiredRevision !== undefined && desiredRevision !== revision)
     texts.push(`is to run ${short(desiredRevision)}`);
-  // What it waits for is often the message, too.
-  const isSaid = blockedBy.some((blocked) => blocked.message === message);
-  if (message !== undefined && !isSaid && (sync !== 'Synced' || health !== 'Healthy'))
-    texts.push(plain(message));
+  const isFine = sync === 'Synced' && health === 'Healthy';
+  if (message !== undefined && !isFine && !isSaidBy(blockedBy, message)) texts.push(plain(message));
   for (const blocked of blockedBy) texts.push(blockedText(blocked, now));
   if (drift !== undefined && drift.count > 0) texts.push(driftText(drift, now));
   if (pendingPrune !== undefined)

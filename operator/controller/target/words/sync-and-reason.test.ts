@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { STATUS_LIMITS } from '../../../api/v1alpha1/application-status.ts';
 import { jsonBytes } from '../../../api/v1alpha1/bound-status.ts';
-import { heldMessage } from './sync-and-reason.ts';
+import { heldMessage, waitingMessage } from './sync-and-reason.ts';
 
 const digest = `sha256:${'0123456789abcdef'.repeat(4)}`;
 const objectOf = (name: string) => ({ group: 'apps', kind: 'StatefulSet', namespace: 'n'.repeat(63), name });
@@ -64,4 +64,14 @@ test('D3: who loses more than the budget is told how many of how many, the budge
     told({ lost: 8, of: 10, allowed: 3, budget: 3 }),
     `Revision main@4f2c81a loses 8 of 10 objects; pruneBudget is 3. ${ways}`,
   );
+});
+
+test('what waits names its commit before why it waits, which ends in the command to copy', () => {
+  const command = 'kubectl towpath approve podinfo prod -n shop';
+  const message = waitingMessage('main@4f2c81a', `0 of 1 approval of manifests sha256:0c7a1d: ${command}`);
+  assert.equal(
+    message,
+    `Revision main@4f2c81a waits: 0 of 1 approval of manifests sha256:0c7a1d: ${command}`,
+  );
+  assert.ok(jsonBytes(waitingMessage('main@4f2c81a', 'ü'.repeat(1_000))) <= STATUS_LIMITS.message);
 });

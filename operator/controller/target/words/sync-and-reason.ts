@@ -83,13 +83,18 @@ function awaiting(state: TargetState, { revision, ref }: Candidate): Standing {
     return {
       sync: gate.reason === 'Held' ? 'Held' : 'Waiting',
       reason: gate.reason,
-      message: fitBetween('', gate.message, ` Waiting: ${which}.`),
+      message: waitingMessage(which, gate.message),
     };
   return {
     sync: 'OutOfSync',
     reason: 'AwaitingSync',
     message: `Revision ${which} differs from what runs and waits: ask for it with the annotation towpath.dev/sync-requested.`,
   };
+}
+
+/** What a gate says comes last: it often ends in a command to copy. */
+export function waitingMessage(which: string, why: string): string {
+  return fitBetween(`Revision ${which} waits: `, why, '');
 }
 
 /** Where the deployment stands that runs, or ran last, and what its policy says of it. */
