@@ -131,6 +131,24 @@ export const FLAGS = {
     default: '40',
     help: 'How many ConfigMaps of 64 KB, in --namespace, the archive may have for each namespace of Applications; the oldest goes first.',
   },
+  'gone-promotions': {
+    type: 'string',
+    form: 'count',
+    default: '100',
+    help: 'How many Promotions that ended are kept in a namespace of Applications, and environments of these, that are gone; older ones are in the archive alone.',
+  },
+  'gone-archive-size': {
+    type: 'string',
+    form: 'count',
+    default: '400',
+    help: 'How many ConfigMaps of 64 KB the archive may have for all namespaces together in which neither an Application nor a Promotion is any more; the oldest goes first.',
+  },
+  'gone-retention': {
+    type: 'string',
+    form: 'duration',
+    default: '8760h',
+    help: 'How long Promotions, and the archive of namespaces, are kept of which all is gone.',
+  },
   'promotion-policy': {
     type: 'string',
     form: 'policy',

@@ -385,6 +385,11 @@ export class Operator {
       namespace: flags['watch-namespace'],
       intervalMs: parseDuration(flags['archive-interval']),
       keep: Number(flags['promotion-history']),
+      gone: {
+        promotions: Number(flags['gone-promotions']),
+        chunks: Number(flags['gone-archive-size']),
+        retentionMs: parseDuration(flags['gone-retention']),
+      },
       ledger: this.#ledger,
       applicationOf: (key) => this.#controller.applicationOf(key),
       recordsOf: (key) => this.#controller.recordsOf(key),

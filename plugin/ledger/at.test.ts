@@ -10,6 +10,7 @@ import {
 } from '../../operator/api/v1alpha1/ledger.ts';
 import type { FinishedPhase, Promotion } from '../../operator/api/v1alpha1/promotion.ts';
 import { deploymentsByTarget, ranAt, ranBetween, ratesOf } from './at.ts';
+import { isFromBegin } from './read.ts';
 
 const YEAR_MS = 365 * 24 * 60 * 60_000;
 const BEGIN = Date.parse('2026-01-01T00:00:00.000Z');
@@ -281,6 +282,13 @@ test('what was removed runs no more, and what comes back counts from 1', () => {
   );
   const next = recordOf({ id: 2, from: 8_000, until: 9_000, phase: 'Succeeded' });
   assert.equal(said(6, [...entries.slice(0, 2), next]), 'NotRecorded', 'the first after it is lost');
+});
+
+test('where what came before may have been removed from the archive, nobody says that there was nothing', () => {
+  assert.equal(isFromBegin(['towpath-ledger.shop.000001'], { isDropped: true }), true);
+  assert.equal(isFromBegin(['towpath-ledger.shop.000002'], { isDropped: false }), false, 'its oldest went');
+  assert.equal(isFromBegin([], { isDropped: false }), true);
+  assert.equal(isFromBegin([], { isDropped: true }), false, 'there may have been one of its name');
 });
 
 test('A5: what was superseded counts as no failure', () => {

@@ -6,7 +6,7 @@ import {
   ledgerEntry,
   ledgerRecords,
 } from '../../operator/api/v1alpha1/ledger.ts';
-import { GROUP, LABEL_LEDGER } from '../../operator/api/v1alpha1/names.ts';
+import { GROUP, LABEL_LEDGER, LEDGER_OF_ALL } from '../../operator/api/v1alpha1/names.ts';
 import { parsePromotion } from '../../operator/api/v1alpha1/promotion.ts';
 import type { Kubectl } from '../kubectl.ts';
 import type { Ledger } from './at.ts';
@@ -15,7 +15,7 @@ const promotionsSchema = z.object({ items: z.array(z.unknown()) });
 const archiveSchema = z.object({
   items: z.array(
     z.object({
-      metadata: z.object({ name: z.string() }),
+      metadata: z.object({ name: z.string(), labels: z.record(z.string(), z.string()).default({}) }),
       binaryData: z.record(z.string(), z.string()).default({}),
     }),
   ),
@@ -39,15 +39,19 @@ export async function readLedger(
     await kubectl.json(['get', `promotions.${GROUP}`, `--namespace=${namespace}`], signal),
   );
   const archive = await kubectl.jsonIfAny(
-    ['get', 'configmaps', `--namespace=${operatorNamespace}`, `--selector=${LABEL_LEDGER}=${namespace}`],
+    [
+      ...['get', 'configmaps', `--namespace=${operatorNamespace}`],
+      `--selector=${LABEL_LEDGER} in (${namespace},${LEDGER_OF_ALL})`,
+    ],
     signal,
   );
-  const chunks = archiveSchema.safeParse(archive).data?.items;
+  const found = archiveSchema.safeParse(archive).data?.items;
+  const chunks = found?.filter(({ metadata }) => metadata.labels[LABEL_LEDGER] === namespace);
+  // It is not known of which: of one that has none it may be.
+  const isDropped = found !== undefined && found.length > (chunks?.length ?? 0);
   const texts = (chunks ?? []).map(({ binaryData }) => textOf(binaryData[LEDGER_KEY]));
-  const isWhole =
-    chunks !== undefined &&
-    texts.every((text) => text !== undefined) &&
-    (chunks.length === 0 || chunks.some(({ metadata }) => metadata.name.endsWith('.000001')));
+  const isReadable = chunks !== undefined && texts.every((text) => text !== undefined);
+  const names = (chunks ?? []).map(({ metadata }) => metadata.name);
   const byUid = new Map<string, LedgerEntry>();
   for (const text of texts)
     for (const record of ledgerRecords(text ?? '').records) byUid.set(record.uid, record);
@@ -57,9 +61,18 @@ export async function readLedger(
   }
   return {
     entries: [...byUid.values()],
-    reach: isWhole ? 'Whole' : 'Partial',
+    reach: isReadable && isFromBegin(names, { isDropped }) ? 'Whole' : 'Partial',
     seesArchive: chunks !== undefined,
   };
+}
+
+/**
+ * Whether nothing before the first of a namespace was removed.
+ *
+ * @param names of its ConfigMaps. @param isDropped all that some namespaces had is gone: of which is not known
+ */
+export function isFromBegin(names: readonly string[], { isDropped }: { isDropped: boolean }): boolean {
+  return names.length === 0 ? !isDropped : names.some((name) => name.endsWith('.000001'));
 }
 
 function textOf(packed: string | undefined): string | undefined {

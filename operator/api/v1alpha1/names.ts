@@ -48,6 +48,8 @@ export const LABEL_APPLICATION = `${GROUP}/application`;
 export const LABEL_ENVIRONMENT = `${GROUP}/environment`;
 /** On a ConfigMap of the ledger's archive: the namespace whose Promotions it has. */
 export const LABEL_LEDGER = `${GROUP}/ledger`;
+/** Value of that label where it is about no namespace: none has such a name. */
+export const LEDGER_OF_ALL = 'all.namespaces';
 /** On a ConfigMap of the ledger's archive: when the first of its Promotions ended. */
 export const ANNOTATION_FROM = `${GROUP}/from`;
 /** On a ConfigMap of the ledger's archive: when the last of its Promotions ended. */

@@ -3,6 +3,7 @@ import { type TestContext, test } from 'node:test';
 import { startFaultProxy } from '../../../test/harness/fault-proxy.ts';
 import { namespaceFor, useControlPlane } from '../../../test/harness/use-control-plane.ts';
 import type { LedgerRecord } from '../../api/v1alpha1/ledger.ts';
+import { LABEL_LEDGER } from '../../api/v1alpha1/names.ts';
 import { KubeClient } from '../../kube/client.ts';
 import { sha256 } from '../../manifest/digest.ts';
 import { Archive } from './archive.ts';
@@ -10,7 +11,7 @@ import { Archive } from './archive.ts';
 const BEGIN = Date.parse('2026-01-01T00:00:00Z');
 const HOUR_MS = 60 * 60_000;
 
-async function newArchive(t: TestContext) {
+async function newArchive(t: TestContext, most = 40) {
   const cluster = await useControlPlane();
   const own = await namespaceFor(t, cluster);
   const proxy = await startFaultProxy(cluster);
@@ -19,7 +20,7 @@ async function newArchive(t: TestContext) {
     await client.close();
     await proxy.stop();
   });
-  const archive = new Archive({ client, namespace: own, most: 40 });
+  const archive = new Archive({ client, namespace: own, most });
   return { archive, proxy, client, own, signal: AbortSignal.timeout(60_000) };
 }
 
@@ -65,4 +66,34 @@ test('A23: whether the archive has a record costs one read, however many ConfigM
   proxy.forget();
   assert.deepEqual(await archive.missing('shop', later, signal), later);
   assert.deepEqual(proxy.find({ method: 'GET' }), [], 'none is of its time');
+});
+
+test('A23: what the archive has of namespaces that are gone is bounded by itself, the oldest first, and nothing else goes', async (t) => {
+  const { archive, client, own, signal } = await newArchive(t);
+  const rows: [namespace: string, begin: number][] = [
+    ['older', BEGIN],
+    ['newer', BEGIN + 1_000 * HOUR_MS],
+    ['newest', BEGIN + 2_000 * HOUR_MS],
+    ['in-use', BEGIN],
+  ];
+  for (const [namespace, begin] of rows)
+    await archive.append(namespace, () => recordsOf(1, namespace, begin), signal);
+  const left = async () => {
+    const path = { resource: { group: '', version: 'v1', plural: 'configmaps' }, namespace: own };
+    const { items } = await client.list(path, { labelSelector: LABEL_LEDGER }, { signal });
+    return items.map(({ metadata: { name } }) => name.replace('towpath-ledger', '')).sort();
+  };
+  const isInUse = (namespace: string) => namespace === 'in-use';
+  const retire = (bounds: { most: number; since: number }, of?: string) =>
+    archive.retire(isInUse, { bounds, of }, signal);
+  await retire({ most: 3, since: BEGIN });
+  assert.deepEqual(await left(), ['.in-use.000001', '.newer.000001', '.newest.000001', '.older.000001']);
+  await retire({ most: 0, since: BEGIN }, 'another');
+  await retire({ most: 2, since: BEGIN });
+  assert.deepEqual(await left(), ['', '.in-use.000001', '.newer.000001', '.newest.000001'], 'too many');
+  await retire({ most: 2, since: BEGIN + 1_500 * HOUR_MS });
+  assert.deepEqual(await left(), ['', '.in-use.000001', '.newest.000001'], 'too old');
+  // One of its name does not look as if nothing had been before it.
+  await archive.append('older', () => recordsOf(1, 'older', BEGIN + 3_000 * HOUR_MS), signal);
+  assert.ok((await left()).includes('.older.000002'));
 });

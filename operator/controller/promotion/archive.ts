@@ -1,24 +1,27 @@
-import { promisify } from 'node:util';
-import { gunzip, gzip } from 'node:zlib';
-import { LEDGER_KEY, type LedgerRecord, ledgerText } from '../../api/v1alpha1/ledger.ts';
-import {
-  ANNOTATION_FROM,
-  ANNOTATION_RECORDS,
-  ANNOTATION_UNTIL,
-  LABEL_LEDGER,
-} from '../../api/v1alpha1/names.ts';
-import type { KubeClient, KubeObject } from '../../kube/client.ts';
-import { isNotFound } from '../../kube/errors.ts';
+import { type LedgerRecord, ledgerText } from '../../api/v1alpha1/ledger.ts';
+import { LABEL_LEDGER, LEDGER_OF_ALL } from '../../api/v1alpha1/names.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { isAlreadyExists, isNotFound } from '../../kube/errors.ts';
 import { Turns } from '../work/turns.ts';
+import {
+  type Chunk,
+  type ChunkObject,
+  chunkOf,
+  contentsOf,
+  FULL_BYTES,
+  inOrder,
+  isOfTime,
+  nameOf,
+  packed,
+  textOf,
+  toldOf,
+  uidsIn,
+} from './archive-chunks.ts';
+import { type Going, type GoneBounds, goingOf } from './archive-retention.ts';
 
 const CONFIG_MAPS = { group: '', version: 'v1', plural: 'configmaps' };
-const [compress, expand] = [promisify(gzip), promisify(gunzip)];
-/** Base 64, as it stands in the ConfigMap. */
-const FULL_BYTES = 64 * 1024;
-/** One with this much is sealed with the write that comes to it: hardly any batch would fit into it. */
-const SEALED_BYTES = 60 * 1024;
-/** What is expanded of a chunk: more than a full one can have of what is written here. */
-const LARGEST_TEXT = 8 * 1024 * 1024;
+/** That something was removed of which no ConfigMap of its own tells any more. */
+const DROPPED = 'towpath-ledger';
 /** So many records go into one write: alone they have room in a chunk. */
 const BATCH = 200;
 
@@ -28,21 +31,6 @@ export interface ArchiveOptions {
   namespace: string;
   /** ConfigMaps that a namespace of Applications may have. */
   most: number;
-}
-
-/** What is known of a chunk without reading what is in it. */
-interface Chunk {
-  readonly name: string;
-  readonly uid: string;
-  readonly sequence: number;
-  /** When the first and the last of what is in it ended: milliseconds since 1970. */
-  readonly from: number;
-  readonly until: number;
-}
-
-interface ChunkObject extends KubeObject {
-  binaryData?: Record<string, string>;
-  immutable?: boolean;
 }
 
 /**
@@ -154,7 +142,8 @@ export class Archive {
     signal: AbortSignal,
   ): Promise<void> {
     const { client, namespace: own, most } = this.#options;
-    const sequence = (row.at(-1)?.sequence ?? 0) + 1;
+    const before = row.at(-1)?.sequence ?? ((await this.#hasDropped(signal)) ? 1 : 0);
+    const sequence = before + 1;
     const metadata = {
       name: nameOf(namespace, sequence),
       namespace: own,
@@ -170,15 +159,66 @@ export class Archive {
       this.#rows.delete(namespace);
       throw error;
     }
-    for (const { name, uid } of row.slice(0, Math.max(0, row.length + 1 - most))) {
-      await client.delete(this.#path(name), { uid }, { signal }).catch((error: unknown) => {
-        if (!isNotFound(error)) throw error;
-      });
+    for (const chunk of row.slice(0, Math.max(0, row.length + 1 - most)))
+      await this.#remove(namespace, chunk, signal);
+  }
+
+  async #remove(namespace: string, { name, uid }: Chunk, signal: AbortSignal): Promise<void> {
+    await this.#options.client.delete(this.#path(name), { uid }, { signal }).catch((error: unknown) => {
+      if (!isNotFound(error)) throw error;
+    });
+    const row = this.#rows.get(namespace);
+    if (row !== undefined)
       this.#rows.set(
         namespace,
-        (this.#rows.get(namespace) ?? []).filter((chunk) => chunk.uid !== uid),
+        row.filter((chunk) => chunk.uid !== uid),
       );
+  }
+
+  /**
+   * Removes what there is too much of namespaces in which nothing is any more.
+   *
+   * @param of the one that is asked about; undefined: all
+   */
+  async retire(
+    isInUse: (namespace: string) => boolean,
+    { bounds, of }: { bounds: GoneBounds; of: string | undefined },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const labelSelector = of === undefined ? LABEL_LEDGER : `${LABEL_LEDGER}=${of}`;
+    const path = { resource: CONFIG_MAPS, namespace: this.#options.namespace };
+    const { items } = await this.#options.client.list(
+      path,
+      { labelSelector, metadataOnly: true },
+      { signal },
+    );
+    const rows = Map.groupBy(items, ({ metadata }) => metadata.labels?.[LABEL_LEDGER] ?? '');
+    const gone = new Map<string, readonly Chunk[]>();
+    for (const [namespace, objects] of rows) {
+      const chunks = objects.map(chunkOf).filter(({ sequence }) => sequence > 0);
+      if (chunks.length > 0 && !isInUse(namespace)) gone.set(namespace, chunks);
     }
+    for (const one of goingOf(gone, bounds))
+      await this.#turns.take(one.namespace, signal, () => this.#retireOne(one, signal));
+  }
+
+  /** What follows in a namespace of which nothing is left must not look as if nothing had been before it. */
+  async #retireOne({ namespace, chunk, isLast }: Going, signal: AbortSignal): Promise<void> {
+    const { client, namespace: own } = this.#options;
+    if (isLast && !(await this.#hasDropped(signal))) {
+      const metadata = { name: DROPPED, namespace: own, labels: { [LABEL_LEDGER]: LEDGER_OF_ALL } };
+      const body = { apiVersion: 'v1', kind: 'ConfigMap', metadata };
+      await client
+        .create({ resource: CONFIG_MAPS, namespace: own }, body, {}, { signal })
+        .catch((error: unknown) => {
+          if (!isAlreadyExists(error)) throw error;
+        });
+    }
+    await this.#remove(namespace, chunk, signal);
+  }
+
+  async #hasDropped(signal: AbortSignal): Promise<boolean> {
+    return (await this.#read(DROPPED, signal)) !== undefined;
   }
 
   #note(namespace: string, chunk: Chunk): void {
@@ -214,74 +254,4 @@ export class Archive {
   #path(name: string) {
     return { resource: CONFIG_MAPS, namespace: this.#options.namespace, name };
   }
-}
-
-/** `towpath-ledger.shop.000001`: by their names they stand in their order. */
-function nameOf(namespace: string, sequence: number): string {
-  return `towpath-ledger.${namespace}.${String(sequence).padStart(6, '0')}`;
-}
-
-function chunkOf({ metadata: { name, uid, annotations = {} } }: KubeObject): Chunk {
-  const from = Date.parse(annotations[ANNOTATION_FROM] ?? '');
-  const until = Date.parse(annotations[ANNOTATION_UNTIL] ?? '');
-  return {
-    name,
-    uid,
-    sequence: Number(/\.(\d{6,12})$/.exec(name)?.[1] ?? 0),
-    // One that does not say it may have anything.
-    from: Number.isNaN(from) ? Number.NEGATIVE_INFINITY : from,
-    until: Number.isNaN(until) ? Number.POSITIVE_INFINITY : until,
-  };
-}
-
-/** Whether one of them may be in it. */
-function isOfTime({ from, until }: Chunk, records: Iterable<LedgerRecord>): boolean {
-  for (const { finishedAt } of records) {
-    const time = Date.parse(finishedAt);
-    if (from <= time && time <= until) return true;
-  }
-  return false;
-}
-
-function inOrder(chunks: readonly Chunk[]): readonly Chunk[] {
-  return [...chunks].sort((one, other) => one.sequence - other.sequence);
-}
-
-/** What a chunk says of itself, so that nobody has to read it for that. @param before what it said until now */
-function toldOf(news: readonly LedgerRecord[], before: Record<string, string> = {}): Record<string, string> {
-  const ends = news.map(({ finishedAt }) => finishedAt);
-  const [from, until] = [before[ANNOTATION_FROM], before[ANNOTATION_UNTIL]];
-  for (const end of [from, until]) if (end !== undefined) ends.push(end);
-  ends.sort((one, other) => Date.parse(one) - Date.parse(other));
-  return {
-    [ANNOTATION_FROM]: ends[0] ?? '',
-    [ANNOTATION_UNTIL]: ends.at(-1) ?? '',
-    [ANNOTATION_RECORDS]: String(Number(before[ANNOTATION_RECORDS] ?? 0) + news.length),
-  };
-}
-
-function contentsOf(data: string) {
-  return { binaryData: { [LEDGER_KEY]: data }, ...(data.length >= SEALED_BYTES ? { immutable: true } : {}) };
-}
-
-async function packed(text: string): Promise<string> {
-  return (await compress(text)).toString('base64');
-}
-
-/** Undefined where it was damaged: nothing is written over that. */
-async function textOf({ binaryData = {} }: ChunkObject): Promise<string | undefined> {
-  const written = binaryData[LEDGER_KEY];
-  if (written === undefined) return undefined;
-  try {
-    return (await expand(Buffer.from(written, 'base64'), { maxOutputLength: LARGEST_TEXT })).toString();
-  } catch {
-    return undefined;
-  }
-}
-
-/** Each line begins with the uid: most of what is in it nobody needs to know what is there. */
-function uidsIn(text: string): Set<string> {
-  const begin = '{"uid":"';
-  const lines = text.split('\n').filter((line) => line.startsWith(begin));
-  return new Set(lines.map((line) => line.slice(begin.length, line.indexOf('"', begin.length))));
 }

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Application } from '../../api/v1alpha1/application.ts';
+import { type Application, environmentOf } from '../../api/v1alpha1/application.ts';
 import { type LedgerRecord, ledgerRecord } from '../../api/v1alpha1/ledger.ts';
 import { type Promotion, parsePromotion } from '../../api/v1alpha1/promotion.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import { isNotFound, NotLeaderError } from '../../kube/errors.ts';
+import { NotLeaderError } from '../../kube/errors.ts';
 import type { Slices } from '../../observe/event-loop-slices.ts';
 import type { Logger } from '../../observe/log.ts';
 import { OngoingFault } from '../../retry/ongoing-fault.ts';
@@ -12,7 +12,8 @@ import type { TargetRecord } from '../record/record.ts';
 import type { Archive } from './archive.ts';
 import { type Gap, gapsOf, lostOf } from './gaps.ts';
 import { type Ledger, PROMOTIONS } from './ledger.ts';
-import { surplusOf, targetIn } from './retention.ts';
+import { targetIn } from './retention.ts';
+import { Trim } from './trim.ts';
 import { trimApprovals } from './used-approvals.ts';
 
 /** Between two looks at all Promotions: what one leader left undone the next one finds with its first. */
@@ -44,6 +45,8 @@ export interface KeeperOptions {
   intervalMs: number;
   /** So many Promotions that ended each target keeps. */
   keep: number;
+  /** What is kept of targets, and of namespaces, that are gone. */
+  gone: { promotions: number; chunks: number; retentionMs: number };
   /** Told what is missing. */
   ledger: Pick<Ledger, 'record' | 'isUnderWay'>;
   applicationOf(key: string): Application | undefined;
@@ -63,11 +66,16 @@ export class LedgerKeeper {
   readonly #fault = new OngoingFault();
   /** By namespace and uid. */
   readonly #waiting = new Map<string, Map<string, LedgerRecord>>();
+  readonly #trim: Trim;
   #leading: AbortController | undefined;
   #running: Promise<void> | undefined;
 
   constructor(options: KeeperOptions) {
     this.#options = options;
+    this.#trim = new Trim({
+      ...options,
+      onMissing: (namespace, records) => this.#takeAll(namespace, records),
+    });
   }
 
   lead(): void {
@@ -114,6 +122,10 @@ export class LedgerKeeper {
     await this.#appendAll(namespace, removals, signal);
   }
 
+  #takeAll(namespace: string, records: readonly LedgerRecord[]): void {
+    for (const record of records) this.#take(namespace, record);
+  }
+
   #take(namespace: string, record: LedgerRecord): void {
     const there = this.#waiting.get(namespace) ?? new Map<string, LedgerRecord>();
     if (!there.has(record.uid))
@@ -155,7 +167,7 @@ export class LedgerKeeper {
     const batch = await this.#append(namespace, signal);
     const targets = new Set(batch.map(({ application, environment }) => `${application}/${environment}`));
     for (const of of await this.#promotionsOf(namespace, targets, signal))
-      await this.#trim(namespace, of, signal);
+      await this.#trim.target(namespace, of, signal);
   }
 
   async #append(namespace: string, signal: AbortSignal): Promise<readonly LedgerRecord[]> {
@@ -199,47 +211,18 @@ export class LedgerKeeper {
     return found;
   }
 
-  /** Removes what a target has too many of, once it is sure that the archive has it. */
-  async #trim(namespace: string, promotions: readonly Promotion[], signal: AbortSignal): Promise<void> {
-    const { archive, client, keep } = this.#options;
-    const record = this.#recordOf(namespace, promotions);
-    const surplus = surplusOf(promotions, {
-      finished: keep,
-      running: record?.deployment?.id,
-      holding: record?.hold?.promotion,
-    });
-    if (surplus.length === 0) return;
-    const records = surplus.flatMap((promotion) => ledgerRecord(promotion) ?? []);
-    const missing = await archive.missing(namespace, records, signal);
-    for (const record of missing) this.#take(namespace, record);
-    const isMissing = new Set(missing.map(({ uid }) => uid));
-    for (const { metadata } of surplus) {
-      if (isMissing.has(metadata.uid)) continue;
-      const path = { resource: PROMOTIONS, namespace, name: metadata.name };
-      await client.delete(path, { uid: metadata.uid }, { signal }).catch((error: unknown) => {
-        if (!isNotFound(error)) throw error;
-      });
-    }
-  }
-
-  /** Of the target that they are of. */
-  #recordOf(namespace: string, [first]: readonly Promotion[]): TargetRecord | undefined {
-    if (first === undefined) return undefined;
-    const { application, environment } = first.spec;
-    const records = this.#options.recordsOf(`${namespace}/${application}`);
-    return records.find(({ target }) => target.environment === environment);
-  }
-
   /** Page by page, in which namespaces come one after the other: no more than one of them is in memory. */
   async #sweep(signal: AbortSignal): Promise<void> {
-    const { client, namespace, keys, keep, slices } = this.#options;
+    const { client, namespace, keys, keep, gone, slices } = this.#options;
     const path = { resource: PROMOTIONS, ...(namespace === '' ? {} : { namespace }) };
     const keysIn = Map.groupBy(keys(), namespaceOf);
+    const inUse = new Set(keysIn.keys());
     const one = { namespace: '', promotions: [] as Promotion[] };
     const endOfOne = async () => {
       const { namespace: name, promotions } = one;
       const its = keysIn.get(name) ?? [];
       keysIn.delete(name);
+      inUse.add(name);
       if (name !== '') await this.#sweepNamespace(name, its, promotions, signal);
     };
     for (let next: string | undefined = ''; next !== undefined; ) {
@@ -259,7 +242,20 @@ export class LedgerKeeper {
     }
     await endOfOne();
     for (const [name, its] of [...keysIn]) await this.#sweepNamespace(name, its, [], signal);
-    await trimApprovals(client, { namespace, keep, signal });
+    const all = new Set(keys());
+    const isGone = (name: string, target: string) => this.#isGone(all, name, target);
+    await trimApprovals(client, { namespace, keep, gone: { keep: gone.promotions, isGone }, signal });
+    await this.#retire(inUse, signal);
+  }
+
+  /** @param inUse namespaces in which an Application is, or a Promotion */
+  async #retire(inUse: ReadonlySet<string>, signal: AbortSignal): Promise<void> {
+    const { archive, client, gone, namespace } = this.#options;
+    const bounds = { most: gone.chunks, since: client.now().getTime() - gone.retentionMs };
+    const of = namespace === '' ? undefined : namespace;
+    // What waits to be written is of one that is in use, too.
+    const isInUse = (name: string) => inUse.has(name) || this.#waiting.has(name);
+    await archive.retire(isInUse, { bounds, of }, signal);
   }
 
   async #sweepNamespace(
@@ -277,8 +273,29 @@ export class LedgerKeeper {
       const record = ledgerRecord(promotion);
       return record !== undefined && Date.parse(record.finishedAt) >= since ? [record] : [];
     });
-    for (const record of await archive.missing(namespace, ended, signal)) this.#take(namespace, record);
-    for (const of of ofTargets.values()) await this.#trim(namespace, of, signal);
+    this.#takeAll(namespace, await archive.missing(namespace, ended, signal));
+    const there = new Set(keys);
+    const { true: gone = [], false: others = [] } = Object.groupBy(
+      ofTargets,
+      ([target]) => `${this.#isGone(there, namespace, target)}` as const,
+    );
+    for (const [, of] of others) await this.#trim.target(namespace, of, signal);
+    await this.#trim.gone(
+      namespace,
+      gone.flatMap(([, of]) => of),
+      signal,
+    );
+  }
+
+  /** Its Application is no more, or has nothing in that environment. @param target `<application>/<environment>` */
+  #isGone(keys: ReadonlySet<string>, namespace: string, target: string): boolean {
+    const { applicationOf, recordsOf } = this.#options;
+    const [name = '', environment = ''] = target.split('/');
+    const key = `${namespace}/${name}`;
+    if (!keys.has(key)) return true;
+    if (recordsOf(key).some((record) => record.target.environment === environment)) return false;
+    const application = applicationOf(key);
+    return application !== undefined && environmentOf(application.status, environment) === undefined;
   }
 
   async #gapsIn(

@@ -11,7 +11,11 @@ export interface Kept {
 }
 
 /** `<application>/<environment>` */
-export function targetIn({ spec: { application, environment } }: Pick<Promotion, 'spec'>): string {
+export function targetIn({
+  spec: { application, environment },
+}: {
+  spec: { application: string; environment: string };
+}): string {
   return `${application}/${environment}`;
 }
 
@@ -33,7 +37,8 @@ export function surplusOf(
     .reverse();
 }
 
-function endOf({ status, metadata }: Promotion): number {
+/** Milliseconds since 1970. */
+export function endOf({ status, metadata }: Promotion): number {
   return Date.parse(status?.finishedAt ?? metadata.creationTimestamp ?? '') || 0;
 }
 

@@ -2,8 +2,16 @@ import { type Approval, parseApproval } from '../../api/v1alpha1/approval.ts';
 import { API_VERSION, GROUP, VERSION } from '../../api/v1alpha1/names.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { isForbidden, isInvalid, isNotFound } from '../../kube/errors.ts';
+import { targetIn } from './retention.ts';
 
 const APPROVALS = { group: GROUP, version: VERSION, plural: 'approvals' };
+
+export interface ApprovalBounds {
+  /** So many that were used each target keeps. */
+  keep: number;
+  /** So many each namespace keeps of all targets together that are gone. */
+  gone: { keep: number; isGone(namespace: string, target: string): boolean };
+}
 
 /**
  * Removes used Approvals that a target has too many of: who let something in stands in the record of that. What was not
@@ -13,7 +21,7 @@ const APPROVALS = { group: GROUP, version: VERSION, plural: 'approvals' };
  */
 export async function trimApprovals(
   client: KubeClient,
-  { namespace, keep, signal }: { namespace: string; keep: number; signal: AbortSignal },
+  { namespace, signal, ...bounds }: ApprovalBounds & { namespace: string; signal: AbortSignal },
 ): Promise<void> {
   const path = { resource: APPROVALS, ...(namespace === '' ? {} : { namespace }) };
   const approvals: Approval[] = [];
@@ -25,7 +33,7 @@ export async function trimApprovals(
       if (approval !== undefined) approvals.push(approval);
     }
   }
-  for (const { metadata } of surplusApprovals(approvals, keep)) {
+  for (const { metadata } of surplusApprovals(approvals, bounds)) {
     const one = { resource: APPROVALS, namespace: metadata.namespace, name: metadata.name };
     await client.delete(one, { uid: metadata.uid }, { signal }).catch((error: unknown) => {
       // An older chart's policy lets nobody take it away.
@@ -35,16 +43,16 @@ export async function trimApprovals(
 }
 
 /** Of each target all that were used but for the last ones. */
-export function surplusApprovals(approvals: readonly Approval[], keep: number): Approval[] {
+function surplusApprovals(approvals: readonly Approval[], { keep, gone }: ApprovalBounds): Approval[] {
   const used = approvals.filter(({ status }) => status?.enteredAt !== undefined);
-  const byTarget = Map.groupBy(
-    used,
-    ({ metadata, spec }) => `${metadata.namespace}/${spec.application}/${spec.environment}`,
-  );
-  return [...byTarget.values()].flatMap((its) =>
+  const byTarget = Map.groupBy(used, ({ metadata: { namespace }, spec }) => {
+    const target = targetIn({ spec });
+    return gone.isGone(namespace, target) ? namespace : `${namespace}/${target}`;
+  });
+  return [...byTarget].flatMap(([of, its]) =>
     its
       .sort((one, other) => usedAt(other) - usedAt(one) || givenAt(other) - givenAt(one))
-      .slice(keep)
+      .slice(of.includes('/') ? keep : gone.keep)
       .reverse(),
   );
 }
