@@ -114,6 +114,7 @@ function newLedger(client: KubeClient, now: () => Date): { ledger: Ledger; keepe
     namespace: '',
     intervalMs: 1,
     keep: 10,
+    gone: { promotions: 100, chunks: 400, retentionMs: 365 * 24 * 60 * 60_000 },
     ledger: { record: () => undefined, isUnderWay: () => false },
     applicationOf: () => undefined,
     recordsOf: () => [],
