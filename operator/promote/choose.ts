@@ -229,7 +229,7 @@ export function staysOnChecked(policy: string, environment: string, until: Date)
 }
 
 /** As durations are written: 1h30m. */
-function inWords(ms = 0): string {
+export function inWords(ms = 0): string {
   const seconds = Math.round(ms / 1_000);
   const parts = [
     [Math.floor(seconds / 3_600), 'h'],

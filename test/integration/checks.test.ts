@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { podAnnotation } from '../../hack/nodes/pod.ts';
 import { environmentOf } from '../../operator/api/v1alpha1/application.ts';
+import { parsePromotion } from '../../operator/api/v1alpha1/promotion.ts';
 import { newEnvironment, type StagedEnvironment } from '../harness/environments.ts';
 import { fastLease, newStage, type Stage } from '../harness/operator.ts';
 import { eventually } from '../harness/wait.ts';
@@ -72,7 +73,11 @@ async function check(
 }
 
 /** A policy of which a check verifies what entered staging. */
-async function verifying({ stage, staging, prod }: Checked, name: string, pod: Pod): Promise<void> {
+async function verifying(
+  { stage, staging, prod }: Checked,
+  name: string,
+  podTemplate: object,
+): Promise<void> {
   await stage.apply({
     apiVersion: 'towpath.dev/v1alpha1',
     kind: 'PromotionPolicy',
@@ -83,7 +88,7 @@ async function verifying({ stage, staging, prod }: Checked, name: string, pod: P
         {
           name: 'staging',
           environments: [staging.name],
-          verify: { checks: [{ name: 'smoke', job: { spec: { template: template(pod) } } }] },
+          verify: { checks: [{ name: 'smoke', job: { spec: { template: podTemplate } } }] },
         },
         { name: 'prod', after: ['staging'], environments: [prod.name] },
       ],
@@ -165,7 +170,7 @@ async function endPod({ stage, staging }: Checked, job: Job, phase: 'Succeeded' 
 }
 
 test('checks of a PromotionPolicy, run in the stage before', async (t) => {
-  const names = ['good', 'bad', 'kept', 'odd', 'back', 'busy'];
+  const names = ['good', 'bad', 'kept', 'odd', 'back', 'stuck', 'busy'];
   const stage = await newStage(t, {
     flags: fastLease,
     files: Object.assign({}, ...names.map((name) => files(name, '1'))),
@@ -185,6 +190,10 @@ test('checks of a PromotionPolicy, run in the stage before', async (t) => {
   await run(
     'D12: one that verifies what entered rolls back where it fails, and later stages do not get that',
     verifies,
+  );
+  await run(
+    'A15: what is verified says in its record what it waits for, also where a check could not run',
+    saysWhy,
   );
   await run(
     'A17: staging stays on what is checked; what is newer follows, and then the check of that',
@@ -265,7 +274,7 @@ async function couldNotRun(checked: Checked): Promise<void> {
 
 async function verifies(checked: Checked): Promise<void> {
   const { stage, staging, prod } = checked;
-  await verifying(checked, 'back', 'runs');
+  await verifying(checked, 'back', template('runs'));
   await application(checked, 'back');
   const first = await jobOf(checked, 'back');
   await stage.until(
@@ -294,6 +303,31 @@ async function verifies(checked: Checked): Promise<void> {
   assert.deepEqual([failed?.revision, failed?.outcome], [next, 'RolledBack']);
   assert.match(failed?.message ?? '', /Check smoke failed: .*exit code 3/);
   await runs(checked, prod, 'back', '1');
+}
+
+async function saysWhy(checked: Checked): Promise<void> {
+  const { stage, staging, prod } = checked;
+  const path = `/apis/towpath.dev/v1alpha1/namespaces/${stage.namespace}/promotions/stuck-${staging.name}-1`;
+  const says = (phase: string, why: RegExp | undefined) =>
+    eventually(
+      async () => {
+        const { status, body } = await stage.cluster.request('GET', path);
+        const told = parsePromotion(status === 200 ? JSON.parse(body) : undefined)?.status;
+        const [first] = told?.blockedBy ?? [];
+        return (
+          told?.phase === phase && (why === undefined ? first === undefined : why.test(first?.message ?? ''))
+        );
+      },
+      { describe: `the record to say ${phase}: ${why}` },
+    );
+  await verifying(checked, 'stuck', { spec: { containers: [] } });
+  await application(checked, 'stuck');
+  await says('Verifying', /^Check smoke could not run in environment .*containers/);
+  await verifying(checked, 'stuck', template('runs'));
+  await says('Verifying', /^Check smoke runs in environment/);
+  await endPod(checked, await jobOf(checked, 'stuck'), 'Succeeded');
+  await says('Succeeded', undefined);
+  await runs(checked, prod, 'stuck', '1');
 }
 
 async function stays(checked: Checked): Promise<void> {

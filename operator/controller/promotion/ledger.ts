@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { type LedgerRecord, removalRecord } from '../../api/v1alpha1/ledger.ts';
 import { GROUP, VERSION } from '../../api/v1alpha1/names.ts';
 import {
@@ -10,6 +11,7 @@ import {
 import type { KubeClient, KubeObject } from '../../kube/client.ts';
 import { isAlreadyExists, isNamespaceTerminating, isNotFound, NotLeaderError } from '../../kube/errors.ts';
 import type { Logger } from '../../observe/log.ts';
+import type { BlockedBy } from '../../promote/gate.ts';
 import { backoffMs } from '../../retry/backoff.ts';
 import { OngoingFault } from '../../retry/ongoing-fault.ts';
 import type { TargetRecord } from '../record/record.ts';
@@ -45,6 +47,8 @@ interface Entry {
   name: string | undefined;
   /** What its Promotion says of it. */
   wrote: PromotionPhase | undefined;
+  /** And of what that waits for. */
+  wroteWaits: Recorded['blockedBy'];
   /** Called when more of it is known. */
   wake: () => void;
 }
@@ -69,7 +73,12 @@ export class Ledger implements LedgerView {
     return this.#entries.get(target)?.has(deployment) === true;
   }
 
-  note({ name: target }: TargetIdentity, applicationUID: string, record: TargetRecord): void {
+  note(
+    { name: target }: TargetIdentity,
+    applicationUID: string,
+    record: TargetRecord,
+    waits: readonly BlockedBy[] = [],
+  ): void {
     const { deployment, ended } = record;
     const overtakenAt = deployment?.startedAt;
     for (const [id, entry] of this.#entries.get(target) ?? []) {
@@ -87,7 +96,8 @@ export class Ledger implements LedgerView {
     if (deployment === undefined || isOfPerson(deployment)) return;
     const entry = this.#entries.get(target)?.get(deployment.id);
     const previous = entry === undefined ? ended.at(-1)?.candidate : entry.recorded.previous;
-    const recorded = recordedOf(deployment, { target, applicationUID, previous });
+    const known = recordedOf(deployment, { target, applicationUID, previous });
+    const recorded = waits.length === 0 ? known : Object.freeze({ ...known, blockedBy: waits });
     if (entry !== undefined) update(entry, recorded);
     // What ended before this process knew of it is for who looks for gaps.
     else if (!isFinished(recorded.phase)) this.record(this.#approved(recorded, record));
@@ -111,7 +121,7 @@ export class Ledger implements LedgerView {
     const { target, id } = recorded;
     const entries = this.#entries.get(target) ?? new Map<number, Entry>();
     if (entries.has(id)) return;
-    const entry: Entry = { recorded, name, wrote: undefined, wake: () => undefined };
+    const entry: Entry = { recorded, name, wrote: undefined, wroteWaits: undefined, wake: () => undefined };
     this.#entries.set(target, entries.set(id, entry));
     void this.#write(entry, this.#leading.signal).finally(() => {
       entries.delete(id);
@@ -149,7 +159,8 @@ export class Ledger implements LedgerView {
   async #step(entry: Entry, signal: AbortSignal): Promise<void> {
     entry.name ??= await this.#make(entry.recorded, signal);
     const { phase } = entry.recorded;
-    if (phase === entry.wrote) return this.#more(entry, undefined, signal);
+    if (phase === entry.wrote && isDeepStrictEqual(entry.recorded.blockedBy, entry.wroteWaits))
+      return this.#more(entry, undefined, signal);
     if (entry.wrote === undefined && !isFinished(phase)) {
       const isLong = await this.#more(entry, TELL_AFTER_MS, signal).then(
         () => entry.recorded.phase === phase,
@@ -197,8 +208,10 @@ export class Ledger implements LedgerView {
     const { namespace } = partsOf(recorded.target);
     const path = { resource: PROMOTIONS, namespace, name, subresource: 'status' };
     const status = statusOf(recorded, now().toISOString());
-    const written: KubeObject = await client.mergePatch(path, { status }, {}, { signal });
+    const patch = { status: { blockedBy: null, ...status } };
+    const written: KubeObject = await client.mergePatch(path, patch, {}, { signal });
     entry.wrote = recorded.phase;
+    entry.wroteWaits = recorded.blockedBy;
     const promotion = parsePromotion(written);
     if (isFinished(entry.wrote) && promotion !== undefined) this.#options.onEnded(promotion);
   }
@@ -220,7 +233,8 @@ export function isOfPerson({ promoted }: Told): boolean {
 
 /** It is known to be further. */
 function update(entry: Entry, recorded: Recorded): void {
-  if (recorded.phase === entry.recorded.phase) return;
+  const { phase, blockedBy } = entry.recorded;
+  if (recorded.phase === phase && isDeepStrictEqual(recorded.blockedBy, blockedBy)) return;
   const { deployedAt, approvals } = entry.recorded;
   // What failed later was deployed all the same.
   entry.recorded = Object.freeze({

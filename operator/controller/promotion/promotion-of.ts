@@ -13,6 +13,7 @@ import {
 } from '../../api/v1alpha1/promotion.ts';
 import { secondTime } from '../../kube/times.ts';
 import { addressOf } from '../../manifest/digest.ts';
+import type { BlockedBy } from '../../promote/gate.ts';
 import { shortRevision } from '../candidate/revision.ts';
 import type { Deployed } from '../record/record.ts';
 
@@ -33,6 +34,8 @@ export interface Recorded {
   readonly deployedAt?: string;
   readonly finishedAt?: string;
   readonly message?: string;
+  /** What it waits for while it is verified. */
+  readonly blockedBy?: readonly Pick<BlockedBy, 'reason' | 'message' | 'clearsAt'>[];
 }
 
 /** Namespace, Application and environment of a target's name. */
@@ -122,6 +125,7 @@ export function statusOf(recorded: Recorded, now: string): PromotionStatus {
     conditions: setConditions([], judgementsOf(phase, message ?? ''), 1, now),
     phase,
     ...(message === undefined ? {} : { message: cut(message, STATUS_LIMITS.message) }),
+    ...blockedByOf(recorded),
     requestedAt: startedAt,
     startedAt,
     ...(deployedAt === undefined ? {} : { deployedAt }),
@@ -134,6 +138,18 @@ export function statusOf(recorded: Recorded, now: string): PromotionStatus {
     ...(chart === undefined ? {} : { chart: cut(chart, 96) }),
     ...(appVersion === undefined ? {} : { appVersion: cut(appVersion, 48) }),
     ...(previous === undefined ? {} : { previous: { revision: previous.revision, digest: previous.digest } }),
+  };
+}
+
+function blockedByOf({ phase, blockedBy = [] }: Recorded): Pick<PromotionStatus, 'blockedBy'> {
+  if (phase !== 'Verifying' || blockedBy.length === 0) return {};
+  const first = blockedBy.slice(0, PROMOTION_LIMITS.blockedBy);
+  return {
+    blockedBy: first.map(({ reason, message, clearsAt }) => ({
+      reason,
+      message: cut(message, STATUS_LIMITS.message),
+      ...(clearsAt === undefined ? {} : { clearsAt: secondTime(clearsAt) }),
+    })),
   };
 }
 

@@ -7,6 +7,7 @@ import { Quarantine } from '../candidate/quarantine.ts';
 import { candidateKey, type Deployment, type Waiting } from '../record/record.ts';
 import type { TargetIdentity } from '../record/target.ts';
 import { changesOf } from './changes.ts';
+import { awaitedToVerify } from './checks/gates.ts';
 import { type CommandedThere, commandedIn } from './commanded.ts';
 import type { CommandAnswer, Promoted } from './commands-view.ts';
 import { wantsApprovals } from './gates.ts';
@@ -91,7 +92,8 @@ function ofEnded({ ended }: Pick<CommandedThere, 'ended'>): readonly CommandAnsw
   return ended.map(({ command, phase, message }) => ({ command, phase, message }));
 }
 
-function ofBegun({ target, context }: Run, { begun }: CommandedThere): readonly CommandAnswer[] {
+function ofBegun(run: Run, { begun }: CommandedThere): readonly CommandAnswer[] {
+  const { target, context } = run;
   const { ended } = context.record;
   return begun.map(({ command, deployment, phase }) => {
     if (deployment === undefined)
@@ -108,6 +110,7 @@ function ofBegun({ target, context }: Run, { begun }: CommandedThere): readonly 
       candidate,
       phase,
       message,
+      ...(phase === 'Verifying' ? { blockedBy: awaitedToVerify(run) } : {}),
       ...(previous === undefined ? {} : { previous }),
     };
   });

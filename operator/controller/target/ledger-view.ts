@@ -1,3 +1,4 @@
+import type { BlockedBy } from '../../promote/gate.ts';
 import type { TargetRecord } from '../record/record.ts';
 import type { TargetIdentity } from '../record/target.ts';
 
@@ -8,8 +9,14 @@ export interface LedgerView {
    * look is over.
    *
    * @param applicationUID of its Application
+   * @param waits what that waits for which is deployed, and is verified
    */
-  note(target: TargetIdentity, applicationUID: string, record: TargetRecord): void;
+  note(
+    target: TargetIdentity,
+    applicationUID: string,
+    record: TargetRecord,
+    waits?: readonly BlockedBy[],
+  ): void;
   /**
    * Nothing runs there any more of what was deployed. Resolves when that is written down, so that who waits for it before
    * the last goes by which the target is known leaves it to be found by the next process; or when that cannot be done now,

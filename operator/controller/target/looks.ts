@@ -2,6 +2,7 @@ import { TowpathError } from '../../api/errors.ts';
 import { type Application, environmentOf } from '../../api/v1alpha1/application.ts';
 import { ANNOTATION_SYNC_REQUESTED } from '../../api/v1alpha1/names.ts';
 import type { LookResult } from '../../observe/work-metrics.ts';
+import type { BlockedBy } from '../../promote/gate.ts';
 import { isAboutPlaceOf, type TargetRecord } from '../record/record.ts';
 import type { RefusedTarget, Target, TargetIdentity } from '../record/target.ts';
 import { ProgressReports } from '../work/progress-reports.ts';
@@ -170,7 +171,7 @@ export class TargetLooks {
         await tell(facts);
       });
     try {
-      const { facts, requeueAt } = await reconcile(this.#parts, {
+      const { facts, requeueAt, waits } = await reconcile(this.#parts, {
         application: seen,
         target,
         isOneOfSeveral,
@@ -182,7 +183,7 @@ export class TargetLooks {
       });
       await reports.stop();
       if (facts !== undefined) await tell(facts);
-      this.#noteInLedger(target, application);
+      this.#noteInLedger(target, application, waits);
       if (requeueAt === undefined) return 'success';
       const delayMs = Math.max(0, requeueAt.getTime() - this.#parts.home.now().getTime()) + 5;
       this.#options.lookAgain(target.name, delayMs);
@@ -194,9 +195,9 @@ export class TargetLooks {
   }
 
   /** How its deployments ended, when who waits for that has heard it. */
-  #noteInLedger(target: Target, { metadata }: Application): void {
+  #noteInLedger(target: Target, { metadata }: Application, waits: readonly BlockedBy[]): void {
     const record = this.#parts.store.get(target);
-    if (record !== undefined) this.#parts.ledger.note(target, metadata.uid, record);
+    if (record !== undefined) this.#parts.ledger.note(target, metadata.uid, record, waits);
   }
 
   /** A person confirmed that the target is in another cluster from now on: what was done in the one before is lost. */

@@ -234,8 +234,8 @@ function verified(
   environment: string,
   record: TargetRecord | undefined,
 ): Pick<Shows, 'verifiedAt' | 'waitsFor'> {
-  const unmet = record && unmetToVerify(run, environment, record);
-  if (unmet !== undefined) return { waitsFor: unmet };
+  const [unmet] = record === undefined ? [] : unmetToVerify(run, environment, record);
+  if (unmet !== undefined) return { waitsFor: unmet.message };
   const { verify } = record?.deployment ?? {};
   if (verify?.since === undefined) return {};
   // What comes up is waited for by who looks after it.

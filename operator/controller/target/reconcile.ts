@@ -1,8 +1,10 @@
+import type { BlockedBy } from '../../promote/gate.ts';
 import { isUndecided } from '../../promote/verify.ts';
 import { act } from './actions/act.ts';
 import { foundAfter, memoryAfter } from './after-action.ts';
 import { answerCommands } from './answer-commands.ts';
 import { noteChanges } from './changes.ts';
+import { awaitedToVerify } from './checks/gates.ts';
 import { gatesOf, knowApprovals } from './gates.ts';
 import { next } from './next.ts';
 import { shownBy } from './promotion.ts';
@@ -23,6 +25,8 @@ export interface Looked {
   facts: Facts | undefined;
   /** When to look again, whatever happens until then. */
   requeueAt: Date | undefined;
+  /** What that waits for which is deployed, and is verified. */
+  waits: readonly BlockedBy[];
 }
 
 /**
@@ -96,7 +100,7 @@ function end(run: Run, state: TargetState, requeueAt: Date | undefined): Looked 
   if (facts !== undefined) noteEvidence(run, state, facts);
   context.inventory.watches.endUnused(context.access.targetId);
   context.inventory.lookAtPods(context.access.targetId, context.access.as);
-  return { facts, requeueAt };
+  return { facts, requeueAt, waits: awaitedToVerify(run) };
 }
 
 /** Shows how it is to those that are promoted after it. */

@@ -11,10 +11,11 @@ import {
   standingOf,
   together,
 } from '../../../promote/checks.ts';
-import { ENTER_MS, staysOnChecked } from '../../../promote/choose.ts';
+import { ENTER_MS, inWords, staysOnChecked } from '../../../promote/choose.ts';
 import type { BlockedBy } from '../../../promote/gate.ts';
 import { type CheckShown, checks as gateOfChecks } from '../../../promote/gates/checks.ts';
 import { checksToVerify } from '../../../promote/governance.ts';
+import { isUndecided, type Verify } from '../../../promote/verify.ts';
 import type { TargetRecord } from '../../record/record.ts';
 import { cameTo } from '../../record/waiting.ts';
 import type { Run } from '../run.ts';
@@ -53,26 +54,46 @@ export function checksFor({ parts, target, context }: Run, asked: string): reado
   });
 }
 
-/** What has not passed yet of the checks that verify what runs in an environment; undefined: nothing. */
+/** What has not passed yet of the checks that verify what runs in an environment. */
 export function unmetToVerify(
   { parts, target, context }: Run,
   environment: string,
   { checks, deployment }: TargetRecord,
-): string | undefined {
+): readonly BlockedBy[] {
   const place = parts.specifiedTargets(target.application).find((one) => one.environment === environment);
-  if (place === undefined || !('governance' in place) || place.governance.is !== 'InStage') return undefined;
+  if (place === undefined || !('governance' in place) || place.governance.is !== 'InStage') return [];
   const { digest = '' } = deployment?.candidate ?? {};
   const names = deployment?.verify?.checks ?? [];
   const had = checksToVerify(place.governance);
   const lost = lostOf(names, had, digest, checks);
-  if (lost.length > 0) return `no PromotionPolicy has ${shownChecks(lost)} any more, which it entered with`;
+  if (lost.length > 0) return [lostChecks(lost)];
   const its = had.filter(({ name }) => names.includes(name));
   const all = its.map((check) => ({
     environment,
     check: check.name,
     standing: standingOf({ ...check, validForMs: Number.POSITIVE_INFINITY }, digest, checks, context.now()),
   }));
-  return gateOfChecks(all)[0]?.message;
+  return gateOfChecks(all);
+}
+
+function lostChecks(names: readonly string[]): BlockedBy {
+  const message = `No PromotionPolicy has ${shownChecks(names)} any more, which it entered with: put it back there, or bring a newer commit.`;
+  return { reason: 'Checks', message, remedy: 'Person', standing: 'Waiting' };
+}
+
+/** What that waits for which is verified here, so that nothing is under way without why. */
+export function awaitedToVerify(run: Run): readonly BlockedBy[] {
+  const { target, context } = run;
+  const { deployment } = context.record;
+  if (deployment?.outcome === undefined || !isUndecided(deployment.verify)) return [];
+  const unmet = unmetToVerify(run, target.environment, context.record);
+  return deployment.verify.forMs === 0 ? unmet : [...unmet, toStayHealthy(deployment.verify)];
+}
+
+/** Without the time at which that is over: what comes up once more moves it, and each move would be a write. */
+function toStayHealthy({ forMs }: Verify): BlockedBy {
+  const message = `It has to stay healthy for ${inWords(forMs)} in all from when it was deployed.`;
+  return { reason: 'Verifying', message, remedy: 'Time', standing: 'Waiting' };
 }
 
 /** Has checks run that were not yet. What is waited for at other gates may begin before those open. */
