@@ -91,7 +91,7 @@ const released = JSON.parse(
   readFileSync(join(import.meta.dirname, 'testdata/released-status.json'), 'utf8'),
 ) as Statuses;
 
-test('I2: every status that an operator of the last release may have stored is valid for this one', () => {
+test('I2, A24: every status that an operator of the last release may have stored is valid for this one', () => {
   const now = statuses();
   assert.ok(Object.keys(released).length > 0);
   for (const [name, before] of Object.entries(released)) {

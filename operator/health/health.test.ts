@@ -74,7 +74,7 @@ test('a workload whose Pod no node takes goes on waiting, and says so', () => {
   assert.deepEqual(withPods(givenUp, pods), { ...givenUp, message: why });
 });
 
-test('what older Pods tell is over until there are some of the latest spec', () => {
+test('A31: what older Pods tell is over until there are some of the latest spec', () => {
   const of = (kind: string, status: object) =>
     hasPodsOfLatest(
       reduceForHealth({ apiVersion: 'apps/v1', kind, metadata: { generation: 2 }, status } as LiveObject),

@@ -194,7 +194,7 @@ const EVENTS = fc.array(
   { maxLength: 30 },
 );
 
-test('always: one run at a time, each has an end or a time, and no number comes twice for the same manifests', () => {
+test('A17: always: one run at a time, each has an end or a time, and no number comes twice for the same manifests', () => {
   fc.assert(
     fc.property(EVENTS, (events) => {
       let checks: Checks | undefined;

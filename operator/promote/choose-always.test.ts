@@ -91,21 +91,23 @@ function isKeptOutByOrder({ governance }: Situation, evidence: readonly Evidence
 
 /** What is so in every situation. */
 const ALWAYS: Readonly<Record<string, (situation: Situation) => boolean>> = {
-  'no stage is skipped, no gate that is unmet is entered, nothing enters that is not healthy': (
+  'always: no stage is skipped, no gate that is unmet is entered, nothing enters that is not healthy': (
     situation,
   ) => {
     const { enter } = choose(situation);
     return enter === undefined || mayEnter(situation, enter);
   },
-  'the newest of those that may enter does, and one that may is never left waiting': (situation) => {
+  'A11: always the newest of those that may enter does, and one that may is never left waiting': (
+    situation,
+  ) => {
     const newest = situation.waiting.findLast((one) => mayEnter(situation, one));
     return choose(situation).enter?.key === newest?.key;
   },
-  'why the newest waits is always said, and nothing where it does not': (situation) => {
+  'always: why the newest waits is always said, and nothing where it does not': (situation) => {
     const { enter, blockedBy } = choose(situation);
     return (enter?.key === 'newer') === (blockedBy.length === 0);
   },
-  'it is asked again when the first of all gates clears by itself': (situation) => {
+  'always: it is asked again when the first of all gates clears by itself': (situation) => {
     const times = situation.waiting.some(
       ({ gates, evidence, checks = [] }) =>
         gates.length > 0 ||
@@ -120,7 +122,7 @@ const ALWAYS: Readonly<Record<string, (situation: Situation) => boolean>> = {
 };
 
 for (const [what, holds] of Object.entries(ALWAYS))
-  test(`always: ${what}`, () => {
+  test(what, () => {
     let count = 0;
     for (const situation of situations()) {
       count += 1;

@@ -31,6 +31,15 @@ test('A14: while nothing changes, nothing is to be written', () => {
   }
 });
 
+test('A14: a hundred commits that change nothing there neither begin a soak anew nor end it, and none is written', () => {
+  const first = soakAfter(undefined, { digest: 'd', health: 'Healthy', now: at(0) });
+  let soak = first;
+  for (let minute = 1; minute <= 100; minute += 1)
+    soak = soakAfter(soak, { digest: 'd', health: 'Healthy', now: at(minute) });
+  assert.equal(soak, first);
+  assert.equal(soak && healthyMs(soak, at(100)), 100 * MINUTE);
+});
+
 test('what is not deployed to the end has no healthy time', () => {
   assert.equal(
     soakAfter(after([0, 'Healthy']), { digest: undefined, health: 'Paused', now: at(1) }),

@@ -165,11 +165,14 @@ test('environments in stages of a PromotionPolicy', async (t) => {
     'D7: what passed is promoted although something newer is refused, also after the operator was killed meanwhile',
     olderOne,
   );
-  await run('S14: a status that a tenant wrote promotes nothing', forgedStatus);
-  await run('S14: without its policy, or by another label, what was promoted keeps what it runs', policyGone);
+  await run('S14, A2: a status that a tenant wrote promotes nothing', forgedStatus);
+  await run(
+    'S14, A2: without its policy, or by another label, what was promoted keeps what it runs',
+    policyGone,
+  );
   await run('two policies are one too many: both are named, and nothing new is deployed', twoPolicies);
   await run(
-    'S14: an Environment that requires a policy takes nothing without one, in whichever order they come',
+    'S14, A2: an Environment that requires a policy takes nothing without one, in whichever order they come',
     required,
   );
   await run('A12: in a Sequential stage one environment follows the other', oneAfterTheOther);

@@ -41,3 +41,16 @@ test('what was asked for is kept while others wait with it, and the latest in an
   assert.equal(cameTo({ ...record, asks }, 'a'), undefined);
   assert.equal(cameTo(record, 'b'), undefined);
 });
+
+test('A14: after a hundred commits that change nothing it is known of what waits that it came to what runs in the stage before', () => {
+  const staging = newRecord({ id: 'i', name: 's/a/staging', application: 's/a', environment: 'staging' });
+  let waiting: readonly Waiting[] = [];
+  let asks = staging.asks ?? [];
+  for (let commit = 0; commit < 100; commit += 1) {
+    const asked = `commit ${commit}`;
+    waiting = withWaiting(waiting, one(asked, 'same'), () => true);
+    asks = withAsk(asks, { asked, digest: 'runs' }, [{ ...staging, waiting }]);
+  }
+  assert.equal(waiting.at(-1)?.asked, 'commit 99');
+  for (const { asked } of waiting) assert.equal(cameTo({ ...staging, asks }, asked), 'runs', asked);
+});

@@ -322,7 +322,7 @@ const ROWS: readonly [string, Partial<TargetState>, Deed | { wait: Date | undefi
     'Park',
   ],
   [
-    '… and parked: it is looked at again when that clears',
+    '… and parked: it is looked at again when that clears, and takes nobody’s place until then (A29)',
     {
       deployment: deployment(OLD),
       ...tidied(NEW, { lookedAfter: { how: 'Confirmed' } }),
@@ -338,7 +338,7 @@ const ROWS: readonly [string, Partial<TargetState>, Deed | { wait: Date | undefi
     'Park',
   ],
   [
-    '… but what runs has its first write',
+    '… but what runs has its first write (A8)',
     { deployment: deployment(NEW, UNDER_WAY), ...tidied(NEW), blockedBy: [FREEZE] },
     'Advance',
   ],

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ApplicationStatus, EnvironmentStatus, HealthState } from '../../../api/v1alpha1/application.ts';
 import type { Standing } from '../../target/words/facts.ts';
-import { changeEvents, isOtherFailure } from './event-texts.ts';
-import { changeLines } from './log-lines.ts';
+import { changeEvents, doneEvents, isOtherFailure } from './event-texts.ts';
+import { changeLines, doneLines } from './log-lines.ts';
 
 const at = '2026-01-01T00:00:00Z';
 const failed = { name: 'staging', sync: 'Failed', health: 'Degraded', message: 'A hook failed.' } as const;
@@ -100,4 +100,35 @@ test('the log has a line for each environment whose candidate is refused, each o
   assert.equal(linesOf(of('staging', 'prod'), of('staging')), 1);
   assert.equal(linesOf(of('staging', 'prod'), of('staging', 'prod')), 0);
   assert.equal(linesOf(of('staging'), before), 0);
+});
+
+test('A32: who had something enter past which gates is in the event and in the line of the log', () => {
+  const candidate = {
+    id: `sha256:${'0'.repeat(64)}`,
+    request: 'r',
+    revision: 'a'.repeat(40),
+    ref: '',
+    digest: 'd',
+  };
+  const promoted = { promotion: 'web-prod-x', uid: 'u', by: 'ben', skipped: ['windows', 'freeze'] };
+  const deployment = { id: 3, candidate, trigger: 'Promotion' as const, promoted };
+  const report = {
+    environment: 'prod',
+    before: undefined,
+    begun: [{ how: 'begun' as const, deployment }],
+    outcomes: [],
+    warnings: [],
+    done: { repaired: [], pruned: [], endedHooks: [] },
+  };
+  assert.deepEqual(
+    doneEvents(report).map(({ reason, message }) => `${reason} ${message}`),
+    [
+      'Promoted Revision aaaaaaa enters, past its gates windows, freeze: ben asked for it by Promotion web-prod-x.',
+    ],
+  );
+  const [line] = doneLines(report);
+  assert.deepEqual(
+    [line?.fields.by, line?.fields.skipped, line?.fields.promotion],
+    ['ben', 'windows,freeze', 'web-prod-x'],
+  );
 });

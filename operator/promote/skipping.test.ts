@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { SKIPPABLE_GATES } from '../api/v1alpha1/promotion.ts';
+import type { BlockedBy } from './gate.ts';
+import { leftAfterSkipping } from './skipping.ts';
+
+const blocked = (reason: string, more: Partial<BlockedBy> = {}): BlockedBy => ({
+  reason,
+  message: `${reason}.`,
+  remedy: 'Resource',
+  standing: 'Waiting',
+  ...more,
+});
+const GATES = ['Soak', 'OutsideWindow', 'AwaitingApproval', 'Checks', 'Frozen', 'Order'] as const;
+const ALL = GATES.map((reason) => blocked(reason));
+const reasons = (left: readonly BlockedBy[]) => left.map(({ reason }) => reason);
+
+test('A34: what a person asks for waits for the same gates as what enters by itself, but for those that it names', () => {
+  assert.deepEqual(leftAfterSkipping(ALL, []), ALL);
+  for (const [index, gate] of (
+    ['soak', 'windows', 'approvals', 'checks', 'freeze', 'order'] as const
+  ).entries())
+    assert.deepEqual(reasons(leftAfterSkipping(ALL, [gate])), reasons(ALL.toSpliced(index, 1)), gate);
+});
+
+test('A34: what is no gate of a policy or an Environment is passed by by nobody', () => {
+  const others = [
+    'DependencyNotReady',
+    'DependencyVersion',
+    'PoliciesUnknown',
+    'PolicyContested',
+    'NoPolicy',
+  ].map((reason) => blocked(reason, { standing: 'Blocked' }));
+  assert.deepEqual(leftAfterSkipping(others, SKIPPABLE_GATES), others);
+});
+
+test('what keeps out only what enters by itself keeps out nothing that a person asks for', () => {
+  assert.deepEqual(leftAfterSkipping([blocked('Soak', { untilPromoted: true })], []), []);
+});
