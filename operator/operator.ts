@@ -471,6 +471,7 @@ export class Operator {
       takeAnswer: (object) => takeAnswer(this.#applications, object),
       queueObserver: this.#metrics.work,
       onLooked: (result, seconds) => this.#metrics.work.looked(result, seconds),
+      onChecked: (outcome) => this.#metrics.checked(outcome),
       onLong: (application, seconds) =>
         log.warn({ application, seconds }, 'A look at an Application has not ended for long.'),
       onAbandoned: (application) => {

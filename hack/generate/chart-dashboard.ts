@@ -90,6 +90,15 @@ export const PANELS: readonly Panel[] = [
       '{{environment}}: {{reason}}',
     ],
   ]),
+  series(
+    'Checks',
+    'That run now, by environment; and that ended in five minutes, by what they came to.',
+    'none',
+    [
+      ['sum by (environment) (towpath_checks_running)', 'running: {{environment}}'],
+      ['sum by (outcome) (increase(towpath_checks_total[5m]))', '{{outcome}}'],
+    ],
+  ),
   series('Environments out of reach', '0: their cluster does not answer; nothing is done there.', 'none', [
     ['min by (environment) (towpath_environment_reachable)', '{{environment}}'],
   ]),

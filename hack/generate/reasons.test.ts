@@ -94,6 +94,7 @@ const BETTER_KNOWN: Readonly<Record<string, readonly string[]>> = {
   KindMissing: ['Time'], // a definition that was just applied is not established yet
   EnvironmentInvalid: ['Person'], // an Application waits for the Environment, and that one for who writes it
   WindowInvalid: ['Person'], // likewise
+  Deleting: ['Resource'], // what a person asks for meanwhile waits for that
 };
 
 test('what helps is the same in the documentation and in the code', async () => {

@@ -13,6 +13,8 @@ export interface ApplicationState {
   since: number;
   /** What its environments wait for. */
   waits: readonly Wait[];
+  /** An environment for each check that is under way there. */
+  checking: readonly string[];
 }
 
 /** One reason for which something new is kept out of an environment. */
@@ -52,10 +54,17 @@ const OLDEST = {
   labelNames: WAIT,
 } as const;
 
+const CHECKING = {
+  name: 'towpath_checks_running',
+  help: 'Checks of PromotionPolicies that are under way, by the environment in which they run. The leader tells it.',
+  type: 'gauge',
+  labelNames: ['environment'],
+} as const;
+
 /** They are not in the registry: what grows with the number of Applications is written in slices, and kept nowhere. */
 export const APPLICATION_METRICS = [INFO, SINCE] as const;
 /** Read off all Applications alike, but never more than Environments times reasons. */
-export const WAIT_METRICS = [WAITING, OLDEST] as const;
+export const WAIT_METRICS = [WAITING, OLDEST, CHECKING] as const;
 
 /** The series of all Applications, in the format of Prometheus; none of one that is gone. */
 export async function applicationSeries(states: Iterable<ApplicationState>, slices: Slices): Promise<string> {
@@ -78,9 +87,11 @@ export async function applicationSeries(states: Iterable<ApplicationState>, slic
 /** What is waited for in all of them together, in the format of Prometheus. */
 export async function waitSeries(states: Iterable<ApplicationState>, slices: Slices): Promise<string> {
   const all = new Map<string, { waiting: number; since: number }>();
-  for (const { waits } of states) {
+  const running = new Map<string, number>();
+  for (const { waits, checking } of states) {
     const pause = slices.pause();
     if (pause !== undefined) await pause;
+    for (const environment of checking) running.set(environment, (running.get(environment) ?? 0) + 1);
     for (const { environment, reason, since } of waits) {
       const key = `environment="${escaped(environment)}",reason="${escaped(reason)}"`;
       const before = all.get(key);
@@ -98,6 +109,11 @@ export async function waitSeries(states: Iterable<ApplicationState>, slices: Sli
     '',
     headOf(OLDEST),
     ...lines(OLDEST.name, ({ since }) => since),
+    '',
+    headOf(CHECKING),
+    ...[...running].map(
+      ([environment, count]) => `${CHECKING.name}{environment="${escaped(environment)}"} ${count}`,
+    ),
     '',
   ].join('\n');
 }

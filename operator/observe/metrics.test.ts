@@ -56,6 +56,7 @@ test('what is waited for is told by environment and reason, with the oldest of e
     reason: 'Waiting',
     since: 1,
     waits,
+    checking: waits.map(({ environment }) => environment),
   });
   const metrics = newMetrics([
     state('a', [{ environment: 'prod', reason: 'Soak', since: 30 }]),
@@ -70,6 +71,16 @@ test('what is waited for is told by environment and reason, with the oldest of e
   assert.equal(of('towpath_waiting_applications', 'Soak'), 2);
   assert.equal(of('towpath_waiting_since_timestamp_seconds', 'Soak'), 20);
   assert.equal(of('towpath_waiting_applications', 'Frozen'), 1);
+  assert.equal(sumOf(families, 'towpath_checks_running', { environment: 'prod' }), 3);
+});
+
+test('A6: a check that could not run is counted apart from one that failed, and each from before the first of its kind', async () => {
+  const metrics = newMetrics();
+  metrics.checked('CouldNotRun');
+  const families = parseExposition(await metrics.text());
+  const of = (outcome: string) => sumOf(families, 'towpath_checks_total', { outcome });
+  assert.deepEqual([of('CouldNotRun'), of('Failed'), of('Passed')], [1, 0, 0]);
+  assert.equal(families.get('towpath_checks_total')?.samples.length, 3);
 });
 
 test('the format holds whatever a label says, and however many Applications there are', async () => {
@@ -83,6 +94,7 @@ test('the format holds whatever a label says, and however many Applications ther
     reason: hostile,
     since: 1_700_000_000.5,
     waits: [],
+    checking: [],
   }));
   const metrics = newMetrics(states);
   metrics.polled({ milliseconds: 1, reason: hostile });

@@ -71,6 +71,7 @@ export class Metrics {
   readonly #deliveries: Counter<'provider' | 'outcome'>;
   readonly #abandoned: Counter;
   readonly #deployments: Counter<'outcome'>;
+  readonly #checks: Counter<'outcome'>;
   readonly #quarantined: Counter;
   readonly #repaired: Counter;
   readonly #pruned: Counter;
@@ -116,6 +117,13 @@ export class Metrics {
     });
     for (const outcome of ['Succeeded', 'Failed', 'Superseded', 'RolledBack'])
       this.#deployments.inc({ outcome }, 0);
+    this.#checks = new Counter({
+      name: 'towpath_checks_total',
+      help: 'Runs of checks of PromotionPolicies that ended: Passed, Failed, or CouldNotRun, which says nothing of what was to be checked.',
+      labelNames: ['outcome'],
+      registers,
+    });
+    for (const outcome of ['Passed', 'Failed', 'CouldNotRun']) this.#checks.inc({ outcome }, 0);
     this.#quarantined = counter(
       'towpath_quarantines_total',
       'Commits that cannot run, and of which nothing was written.',
@@ -220,6 +228,10 @@ export class Metrics {
     this.#requests.inc({ code: answer, method, host });
     if (!NO_WRITES.has(verb))
       this.#writes.inc({ verb, resource: plural, dry_run: String(dryRun), code: answer });
+  }
+
+  checked(outcome: string): void {
+    this.#checks.inc({ outcome });
   }
 
   polled(done: Done): void {

@@ -91,6 +91,7 @@ export async function startController({
     takeAnswer: (object) => takeAnswer(applications, object),
     queueObserver: { added: nothing, delayed: nothing, began: nothing, ended: nothing },
     onLooked: nothing,
+    onChecked: nothing,
     onLong: nothing,
     onAbandoned: (application) => tell(`${application}: abandoned`),
   });

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { podAnnotation } from '../../hack/nodes/pod.ts';
 import { environmentOf } from '../../operator/api/v1alpha1/application.ts';
 import { parsePromotion } from '../../operator/api/v1alpha1/promotion.ts';
 import { newEnvironment, type StagedEnvironment } from '../harness/environments.ts';
 import { fastLease, newStage, type Stage } from '../harness/operator.ts';
+import { newPluginShell } from '../harness/plugin.ts';
 import { eventually } from '../harness/wait.ts';
 import { toldOf } from './steps.ts';
 
@@ -178,7 +179,8 @@ test('checks of a PromotionPolicy, run in the stage before', async (t) => {
   const staging = await newEnvironment(t, stage, 'staging');
   const prod = await newEnvironment(t, stage, 'prod');
   const checked = { stage, staging, prod };
-  const run = (name: string, what: (checked: Checked) => Promise<void>) => t.test(name, () => what(checked));
+  const run = (name: string, what: (checked: Checked, t: TestContext) => Promise<void>) =>
+    t.test(name, (of) => what(checked, of));
 
   await run('A18: one that passes at once lets in what it ran for, and leaves nothing', passes);
   await run(
@@ -225,6 +227,10 @@ async function fails(checked: Checked): Promise<void> {
   const first = await jobOf(checked, 'bad');
   await blocked(checked, 'bad', /^Check smoke runs in environment/);
   assert.equal(first.spec.template.spec.automountServiceAccountToken, false);
+  assert.match(
+    await stage.operator.metrics(),
+    new RegExp(`^towpath_checks_running\\{environment="${staging.name}"\\} 1$`, 'm'),
+  );
   await endPod(checked, first, 'Failed');
   const waiting = await blocked(checked, 'bad', /^Check smoke failed in environment .* exit code 3\./);
   assert.equal(environmentOf(waiting.status, prod.name)?.sync, 'Waiting');
@@ -260,13 +266,19 @@ async function killed(checked: Checked): Promise<void> {
   });
 }
 
-async function couldNotRun(checked: Checked): Promise<void> {
-  const { prod } = checked;
+async function couldNotRun(checked: Checked, t: TestContext): Promise<void> {
+  const { stage, prod } = checked;
   await check(checked, 'odd', { spec: { containers: [] } });
   await application(checked, 'odd');
   const waiting = await blocked(checked, 'odd', /^Check smoke could not run in environment/);
   const [gate] = environmentOf(waiting.status, prod.name)?.blockedBy ?? [];
   assert.match(gate?.message ?? '', /containers/);
+  const metrics = await stage.operator.metrics();
+  assert.match(metrics, /^towpath_checks_total\{outcome="CouldNotRun"\} [1-9]/m);
+  assert.match(metrics, /^towpath_checks_total\{outcome="Failed"\} 0$/m);
+  const { towpath } = await newPluginShell(t, stage.cluster, { namespace: stage.namespace });
+  const why = (await towpath('why', 'odd', prod.name)).stdout.replaceAll(/\s+/g, ' ');
+  assert.match(why, /Checks.* Check smoke could not run in environment .*containers/);
   assert.ok(gate?.clearsAt !== undefined, 'it is tried again');
   await check(checked, 'odd', template('completes'));
   await runs(checked, prod, 'odd', '1');

@@ -219,6 +219,18 @@ const CASES: Readonly<Record<string, Case>> = {
       'what succeeded': { ...RIGHT, ...counted('towpath_deployments_total', 'outcome="Succeeded"', 1) },
     },
   },
+  TowpathChecksCannotRun: {
+    fires: { ...RIGHT, ...gauge('towpath_checks_total', 'outcome="CouldNotRun"', '0x10 4x110') },
+    at: '20m',
+    labels: NAMESPACE,
+    quiet: {
+      'one that ran at the next try': {
+        ...RIGHT,
+        ...gauge('towpath_checks_total', 'outcome="CouldNotRun"', '0x10 1x110'),
+      },
+      'one that failed': { ...RIGHT, ...gauge('towpath_checks_total', 'outcome="Failed"', '0x10 4x110') },
+    },
+  },
   TowpathEnvironmentUnreachable: {
     fires: { ...RIGHT, ...gauge('towpath_environment_reachable', 'environment="eu"', '1x3 0x117') },
     at: '10m',

@@ -121,6 +121,7 @@ export class ApplicationController {
       openings: new Openings(),
       specifiedTargets: (application) => this.#applications.get(application)?.specified ?? [],
       onLeft: (target) => this.#targets.takeOver(target),
+      onChecked: options.onChecked,
       random: options.random,
     };
   }
@@ -337,7 +338,7 @@ export class ApplicationController {
   *states(): Iterable<ApplicationState> {
     for (const key of [...this.#applications.keys()]) {
       const cached = this.#applications.get(key);
-      if (cached !== undefined) yield stateOf(cached);
+      if (cached !== undefined) yield stateOf(cached, this.recordsOf(key));
     }
   }
 

@@ -1,10 +1,17 @@
 import type { ApplicationState } from '../../observe/application-metrics.ts';
+import type { TargetRecord } from '../record/record.ts';
 import type { CachedApplication } from './application-cache.ts';
 
-/** What the metrics tell of an Application: what its status says. */
-export function stateOf({ application, object }: CachedApplication): ApplicationState {
+/** What the metrics tell of an Application: what its status says, and which checks its records have under way. */
+export function stateOf(
+  { application, object }: CachedApplication,
+  records: readonly Pick<TargetRecord, 'target' | 'checks'>[],
+): ApplicationState {
   const { name, namespace = '', creationTimestamp } = object.metadata;
-  const key = { namespace, name };
+  const checking = records.flatMap(({ target: { environment }, checks }) =>
+    (checks?.runs ?? []).flatMap(({ ended }) => (ended === undefined ? [environment] : [])),
+  );
+  const key = { namespace, name, checking };
   const since = (time: string | undefined) => (time === undefined ? 0 : Date.parse(time) / 1_000);
   // Of one that cannot be read nothing in its status can be relied on either.
   if (application === undefined)

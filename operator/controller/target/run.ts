@@ -5,6 +5,7 @@ import type { KubeClient, ServiceAccount } from '../../kube/client.ts';
 import { isOurHook, isOurs, type LiveObject } from '../../manifest/live.ts';
 import { objectKey } from '../../manifest/manifest.ts';
 import type { Slices } from '../../observe/event-loop-slices.ts';
+import type { CheckOutcome } from '../../promote/checks.ts';
 import type { Resolved } from '../../source/sources.ts';
 import { formerManifests } from '../candidate/former-manifests.ts';
 import type { Secrecy } from '../candidate/secrecy/secrecy.ts';
@@ -57,6 +58,8 @@ export interface Parts {
   /** Shared with all else that takes long. */
   slices: Slices;
   random(): number;
+  /** Told of each run of a check that ended. */
+  onChecked(outcome: CheckOutcome): void;
 }
 
 /** What a person asks for is done at once. */

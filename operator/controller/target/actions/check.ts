@@ -203,6 +203,7 @@ async function note(checking: Checking, ends: Ends): Promise<void> {
     throw error;
   }
   parts.evidence.checksBegun(target);
+  for (const { outcome } of ends.values()) parts.onChecked(outcome);
   tell(checking, ends);
 }
 
