@@ -92,6 +92,7 @@ export class EnvironmentController implements EnvironmentsView {
       names: () => this.#environments.names(),
       isUsed: (name) => options.usesOf(name).applications.length > 0,
       isOurs: (name) => options.isOnly || options.isNamed(name),
+      isShared: !options.isOnly,
       finalizer: options.finalizer,
       factsOf: (name) => this.#factsOf(name),
       onWritten: (object) => {

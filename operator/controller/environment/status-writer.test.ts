@@ -1,10 +1,16 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
-import { eventually } from '../../../test/harness/wait.ts';
+import { pino } from 'pino';
+import { installCRDs } from '../../../test/harness/operator.ts';
+import { useControlPlane } from '../../../test/harness/use-control-plane.ts';
+import { always, eventually } from '../../../test/harness/wait.ts';
+import { TowpathError } from '../../api/errors.ts';
 import { KubeClient, type KubeObject } from '../../kube/client.ts';
 import { GivenAccess } from '../../kube/credentials.ts';
+import { Environments } from './environments.ts';
 import { EnvironmentStatusWriter } from './status-writer.ts';
 
 const BEFORE = {
@@ -55,6 +61,7 @@ test('A6: an Environment that is stored and cannot be read says so on itself, in
     names: () => ['eu'],
     isUsed: () => false,
     isOurs: () => true,
+    isShared: false,
     finalizer: 'towpath.dev/test',
     factsOf: () => assert.fail('nothing of it is known'),
     onWritten: () => undefined,
@@ -85,4 +92,75 @@ test('A6: an Environment that is stored and cannot be read says so on itself, in
       { type: 'Stalled', status: 'True', ...why },
     ],
   );
+});
+
+test('A14: two installations that each know something else of one Environment do not answer each other for ever', async (t) => {
+  const cluster = await useControlPlane();
+  await installCRDs(cluster);
+  const name = `shared-${randomBytes(5).toString('hex')}`;
+  const path = '/apis/towpath.dev/v1alpha1/environments';
+  const spec = { allowedNamespaces: ['*'], access: { serviceAccountName: 'deployer' } };
+  const kind = { apiVersion: 'towpath.dev/v1alpha1', kind: 'Environment' };
+  const created = await cluster.request('POST', path, { body: { ...kind, metadata: { name }, spec } });
+  assert.equal(created.status, 201, created.body);
+  t.after(() => cluster.request('DELETE', `${path}/${name}`));
+
+  /** Of whose Applications, and nobody else's, what it says is about. */
+  const installation = async (of: string) => {
+    let users = `of ${of}`;
+    let writes = 0;
+    const client = KubeClient.fromKubeConfig(cluster.kubeconfigPath);
+    const environments = new Environments({
+      client,
+      log: pino({ enabled: false }),
+      onChange: () => undefined,
+      onListed: () => undefined,
+      onTold: (told) => writer.due(told),
+    });
+    const writer: EnvironmentStatusWriter = new EnvironmentStatusWriter({
+      client,
+      get: (one) => environments.get(one),
+      names: () => [name],
+      isUsed: () => false,
+      isOurs: (one) => one === name,
+      isShared: true,
+      finalizer: `towpath.dev/${of}`,
+      factsOf: () => ({
+        stand: undefined,
+        homeVersion: 'v1.37.2',
+        deletion: new TowpathError('Person', 'EnvironmentInUse', `Applications ${users} deploy there.`),
+      }),
+      onWritten: (object) => {
+        writes += 1;
+        environments.takeIn(object);
+      },
+      onHeld: () => undefined,
+      onFault: (_, error) => assert.fail(String(error)),
+      random: Math.random,
+    });
+    await environments.start();
+    writer.lead();
+    t.after(async () => {
+      writer.follow();
+      await environments.stop();
+      await client.close();
+    });
+    const saysNow = (other: string) => {
+      users = other;
+      writer.due(name);
+    };
+    const message = () => environments.get(name)?.environment?.status?.conditions?.[0]?.message ?? '';
+    return { writes: () => writes, message, saysNow };
+  };
+  const [one, other] = [await installation('one'), await installation('other')];
+  await eventually(() => one.writes() >= 1 && other.writes() >= 1, { describe: 'both to have said theirs' });
+  await always(
+    () => one.writes() + other.writes(),
+    (writes) => assert.ok(writes <= 4, `${writes} writes`),
+    1_000,
+  );
+  one.saysNow('of nobody else');
+  await eventually(() => /of nobody else/.test(other.message()), {
+    describe: 'news to be told all the same',
+  });
 });

@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { EnvironmentResourceStatus } from '../../api/v1alpha1/environment.ts';
 import type { KubeClient, KubeObject } from '../../kube/client.ts';
 import { isNotFound } from '../../kube/errors.ts';
 import { mergePatchBetween } from '../work/merge-patch.ts';
@@ -14,6 +16,8 @@ export interface EnvironmentStatusWriterOptions {
   isUsed(name: string): boolean;
   /** Whether it is this installation's to tell of. */
   isOurs(name: string): boolean;
+  /** Whether other installations tell of the same Environments. */
+  isShared: boolean;
   finalizer: string;
   /** What is to be told of it now. */
   factsOf(name: string): EnvironmentFacts;
@@ -29,6 +33,8 @@ export interface EnvironmentStatusWriterOptions {
 export class EnvironmentStatusWriter {
   readonly #options: EnvironmentStatusWriterOptions;
   readonly #writes: StatusWrites;
+  /** By name: what was written last, or was there, but for its times; kept where others write, too. */
+  readonly #said = new Map<string, object>();
 
   constructor(options: EnvironmentStatusWriterOptions) {
     this.#options = options;
@@ -37,6 +43,7 @@ export class EnvironmentStatusWriter {
 
   /** This process leads: what the Environments say is its to write. */
   lead(): void {
+    this.#said.clear();
     this.#writes.lead();
   }
 
@@ -92,15 +99,35 @@ export class EnvironmentStatusWriter {
     if (known === undefined) return;
     const { before, status } = this.#statusOf(name, known);
     const patch = mergePatchBetween(before, status);
-    if (patch === undefined) return;
+    const said = withoutTimes(status);
+    if (patch === undefined || this.#isSaid(name, said, before, status)) {
+      this.#said.set(name, said);
+      return;
+    }
     const path = { resource: ENVIRONMENTS, name, subresource: 'status' };
     const { resourceVersion } = known.object.metadata;
     const body = { metadata: { resourceVersion }, status: patch };
     try {
       const written = await client.mergePatch(path, body, {}, { signal });
+      this.#said.set(name, said);
       this.#options.onWritten(written);
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }
   }
+
+  /**
+   * Whether we said just that before, and another installation says something else since, of whose Secrets and
+   * Applications we know nothing: who says something new has the word, or both would answer each other for ever. But in
+   * which cluster it is, nobody deploys there without.
+   */
+  #isSaid(name: string, said: object, before: EnvironmentResourceStatus, status: EnvironmentResourceStatus) {
+    if (!this.#options.isShared || before.cluster?.uid !== status.cluster?.uid) return false;
+    return isDeepStrictEqual(this.#said.get(name), said);
+  }
+}
+
+/** When a condition came to be depends on what others say meanwhile. */
+function withoutTimes({ conditions = [], ...status }: EnvironmentResourceStatus): object {
+  return { ...status, conditions: conditions.map(({ lastTransitionTime: _, ...condition }) => condition) };
 }
