@@ -1,8 +1,8 @@
 import type { KubeClient, KubeObject } from '../../kube/client.ts';
 import { ListWatch, type WatchEvent } from '../../kube/list-watch.ts';
 import { entryOf } from '../../kube/object-store.ts';
+import { tellingFaults } from '../../kube/watch-faults.ts';
 import type { Logger } from '../../observe/log.ts';
-import { OngoingFault } from '../../retry/ongoing-fault.ts';
 import { APPLICATIONS } from './status/writer.ts';
 
 export interface WatchApplicationsOptions {
@@ -16,18 +16,15 @@ export interface WatchApplicationsOptions {
 /** The watch of the Applications themselves, not started yet. */
 export function watchApplications(options: WatchApplicationsOptions): ListWatch<KubeObject> {
   const { client, namespace, log, onEvent } = options;
-  const fault = new OngoingFault();
   return new ListWatch<KubeObject>({
     client,
     resource: APPLICATIONS,
     ...(namespace === '' ? {} : { namespace }),
     reduce: withoutManagedFields,
     onEvent,
-    onState: (state) => {
-      if (state.state === 'Watching') fault.end();
-      if (state.state !== 'Failing' || !fault.note(state.error.message)) return;
-      log.warn({ error: fault.message }, 'Applications cannot be watched; it is tried again.');
-    },
+    onState: tellingFaults({
+      warn: (error) => log.warn({ error }, 'Applications cannot be watched; it is tried again.'),
+    }),
   });
 }
 

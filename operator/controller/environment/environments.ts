@@ -11,8 +11,8 @@ import type { KubeClient, KubeObject } from '../../kube/client.ts';
 import { isNotFound } from '../../kube/errors.ts';
 import { ListWatch } from '../../kube/list-watch.ts';
 import { entryOf } from '../../kube/object-store.ts';
+import { tellingFaults } from '../../kube/watch-faults.ts';
 import type { Logger } from '../../observe/log.ts';
-import { OngoingFault } from '../../retry/ongoing-fault.ts';
 import { landsByLabel } from './landing-refusal.ts';
 import { type KnownLabels, NamespaceLabels } from './namespace-labels.ts';
 import type { Whereabouts } from './whereabouts.ts';
@@ -54,7 +54,6 @@ export interface EnvironmentsView {
 /** The Environments that there are. */
 export class Environments {
   readonly #watch: ListWatch<KnownEnvironment>;
-  readonly #fault = new OngoingFault();
   readonly #answered = Promise.withResolvers<void>();
   readonly #byName = new Map<string, KnownEnvironment>();
   readonly #namespaces: NamespaceLabels;
@@ -88,16 +87,15 @@ export class Environments {
         this.#answered.resolve();
         onListed();
       },
-      onState: (state) => {
-        if (state.state === 'Watching') this.#fault.end();
-        if (state.state !== 'Failing') return;
-        this.#answered.resolve();
-        if (this.#fault.note(describe(state.error)))
+      onState: tellingFaults({
+        describe,
+        onFailing: () => this.#answered.resolve(),
+        warn: (error) =>
           log.warn(
-            { error: this.#fault.message },
+            { error },
             'Environments cannot be watched; it is tried again. Applications without environments go on.',
-          );
-      },
+          ),
+      }),
     });
   }
 

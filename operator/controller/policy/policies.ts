@@ -6,9 +6,9 @@ import type { KubeClient, KubeObject } from '../../kube/client.ts';
 import { isNotFound } from '../../kube/errors.ts';
 import { ListWatch } from '../../kube/list-watch.ts';
 import { entryOf } from '../../kube/object-store.ts';
+import { tellingFaults } from '../../kube/watch-faults.ts';
 import type { Logger } from '../../observe/log.ts';
 import { FREE, type Governance } from '../../promote/governance.ts';
-import { OngoingFault } from '../../retry/ongoing-fault.ts';
 import { governanceIn } from './governance.ts';
 
 export const PROMOTION_POLICIES = { group: GROUP, version: VERSION, plural: 'promotionpolicies' };
@@ -45,7 +45,6 @@ export interface PoliciesOptions {
 /** The PromotionPolicies that there are. */
 export class Policies implements PoliciesView {
   readonly #watch: ListWatch<KnownPolicy>;
-  readonly #fault = new OngoingFault();
   readonly #answered = Promise.withResolvers<void>();
   /** By namespace and name. */
   readonly #known = new Map<string, Map<string, KnownPolicy>>();
@@ -67,16 +66,15 @@ export class Policies implements PoliciesView {
         this.#answered.resolve();
         onKnown();
       },
-      onState: (state) => {
-        if (state.state === 'Watching') this.#fault.end();
-        if (state.state !== 'Failing') return;
-        this.#answered.resolve();
-        if (this.#fault.note(describe(state.error)))
+      onState: tellingFaults({
+        describe,
+        onFailing: () => this.#answered.resolve(),
+        warn: (error) =>
           log.warn(
-            { error: this.#fault.message },
+            { error },
             'PromotionPolicies cannot be watched; it is tried again. Applications without environments go on.',
-          );
-      },
+          ),
+      }),
     });
   }
 

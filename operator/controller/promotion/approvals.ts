@@ -7,10 +7,10 @@ import { ListWatch, type WatchEvent } from '../../kube/list-watch.ts';
 import { entryOf } from '../../kube/object-store.ts';
 import { secondTime } from '../../kube/times.ts';
 import { unlessAborted } from '../../kube/unless-aborted.ts';
+import { tellingFaults } from '../../kube/watch-faults.ts';
 import type { Logger } from '../../observe/log.ts';
 import type { Admission, Decision } from '../../promote/gate.ts';
 import { backoffMs } from '../../retry/backoff.ts';
-import { OngoingFault } from '../../retry/ongoing-fault.ts';
 import type { UsedApproval } from '../record/record.ts';
 import type { ApprovalsView } from '../target/approvals-view.ts';
 import { AdmissionProof } from './admission.ts';
@@ -47,7 +47,6 @@ export class Approvals implements ApprovalsView {
   readonly #options: ApprovalsOptions;
   readonly #watch: ListWatch<Known | undefined>;
   readonly #admission: AdmissionProof;
-  readonly #fault = new OngoingFault();
   /** By `<namespace>/<name>`. */
   readonly #byKey = new Map<string, Known>();
   /** Their keys by the target that they are about, and by uid. */
@@ -80,16 +79,14 @@ export class Approvals implements ApprovalsView {
         this.#noteAnswer('Approvals');
         options.onAdmission();
       },
-      onState: (state) => {
-        if (state.state === 'Watching') this.#fault.end();
-        if (state.state !== 'Failing') return;
-        this.#noteAnswer('Approvals');
-        if (this.#fault.note(state.error.message))
+      onState: tellingFaults({
+        onFailing: () => this.#noteAnswer('Approvals'),
+        warn: (error) =>
           options.log.warn(
-            { error: this.#fault.message },
+            { error },
             'Approvals cannot be watched; it is tried again. What waits for one waits on.',
-          );
-      },
+          ),
+      }),
     });
   }
 

@@ -13,10 +13,10 @@ import { isNotFound } from '../../kube/errors.ts';
 import { ListWatch, type WatchEvent } from '../../kube/list-watch.ts';
 import { entryOf } from '../../kube/object-store.ts';
 import { isNewerVersion } from '../../kube/resource-version.ts';
+import { tellingFaults } from '../../kube/watch-faults.ts';
 import type { Logger } from '../../observe/log.ts';
 import type { Command } from '../../promote/command.ts';
 import { commandedBy, endedUnheard, type Given } from '../../promote/commands.ts';
-import { OngoingFault } from '../../retry/ongoing-fault.ts';
 import type { CommandAnswer, CommandsView } from '../target/commands-view.ts';
 import { mergePatchBetween } from '../work/merge-patch.ts';
 import { StatusWrites } from '../work/status-writes.ts';
@@ -61,7 +61,6 @@ export class Commands implements CommandsView {
   readonly #watch: ListWatch<Known | undefined>;
   readonly #proof: AdmissionProof;
   readonly #writes: StatusWrites;
-  readonly #fault = new OngoingFault();
   /** By `<namespace>/<name>`. */
   readonly #byKey = new Map<string, Known>();
   /** Their keys by the target that they are about. */
@@ -95,14 +94,10 @@ export class Commands implements CommandsView {
       ...(namespace === '' ? {} : { namespace }),
       reduce: known,
       onEvent: (event) => this.#takeIn(event),
-      onState: (state) => {
-        if (state.state === 'Watching') this.#fault.end();
-        if (state.state === 'Failing' && this.#fault.note(state.error.message))
-          log.warn(
-            { error: this.#fault.message },
-            'Promotions cannot be watched; it is tried again. What people ask for waits.',
-          );
-      },
+      onState: tellingFaults({
+        warn: (error) =>
+          log.warn({ error }, 'Promotions cannot be watched; it is tried again. What people ask for waits.'),
+      }),
     });
   }
 
