@@ -17,7 +17,10 @@ export function leadsSince(context: Context, signal: AbortSignal): Promise<strin
 /** What a status says may be old where no operator looks: whoever reads it is told. */
 export async function warnIfNobodyLeads(context: Context): Promise<void> {
   const since = await leadsSince(context, context.signal);
-  if (since === undefined) return;
+  if (since !== undefined) warnOfSilence(since, context);
+}
+
+export function warnOfSilence(since: string, context: Context): void {
   context.err.write(`${paint(context.err, 'yellow', 'Warning:')} ${silence(since, context)}\n`);
 }
 

@@ -19,6 +19,8 @@ export interface Awaited {
 export interface Verdict {
   code: ExitCode;
   message: string;
+  /** It says how it is, not what it came to: that is as old as the last look of an operator. */
+  isOfNow?: true;
 }
 
 /**
@@ -35,7 +37,11 @@ export function verdictOn(
   if (runs(environment, awaited)) {
     const { sync = 'sync unknown', health = 'health unknown' } = environment;
     if (isDeployed(environment) && (awaited.goal === 'synced' || health === 'Healthy'))
-      return { code: EXIT.Done, message: `${where} runs it: ${sync}, ${health}.` };
+      return {
+        code: EXIT.Done,
+        message: `${where} runs it: ${sync}, ${health}.`,
+        ...(awaited.goal === 'healthy' ? { isOfNow: true } : {}),
+      };
   } else if (entry?.outcome === 'Succeeded') {
     const now = environment.revision === undefined ? '' : `; ${short(environment.revision)} runs now`;
     return {

@@ -11,11 +11,12 @@ import {
   watchApplications,
 } from '../application.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
+import { isOld, LeaderWatch, lastRenewal } from '../leader.ts';
 import { readPromotion } from '../promotion.ts';
 import { short } from '../text/application-tree.ts';
 import { plain, wrap } from '../text/terminal.ts';
 import { type Command, type Context, isJson, printJson, printLines } from './command.ts';
-import { leadsSince, silence } from './nobody-leads.ts';
+import { leadsSince, operatorNamespace, silence, warnOfSilence } from './nobody-leads.ts';
 import { type Awaited, type Verdict, verdictOn } from './verdict.ts';
 import { PROMOTION_GOALS, promotionEnds, promotionSoFar, verdictOnPromotion } from './wait-promotion.ts';
 
@@ -24,6 +25,8 @@ const DEFAULT_TIMEOUT = '10m';
 const LONGEST_MS = 2 ** 31 - 1;
 /** How often it is asked whether an operator leads: nothing tells of one that is silent. */
 const LEADER_MS = 10_000;
+/** How long what is known already is kept back for who leads. */
+const LEADER_ANSWERS_MS = 5_000;
 
 export const wait: Command = {
   usage: 'wait APP [ENV] --revision SHA | --candidate ID, or wait --promotion NAME',
@@ -57,8 +60,10 @@ function verdictFor(context: Context): Promise<Verdict> {
         seen.application = application;
         return verdictOnAll(application, words[1], awaited);
       };
-      const first = await now(context, answer, signal);
-      return first ?? Promise.race([changed(context, answer, signal), whenSilent(context, signal)]);
+      return (
+        (await firstOf(context, () => now(context, answer, signal), signal)) ??
+        Promise.race([changed(context, answer, signal), whenSilent(context, signal)])
+      );
     });
   }
   const goal = PROMOTION_GOALS.find((one) => one === (flags.for ?? 'verified'));
@@ -75,9 +80,10 @@ function verdictFor(context: Context): Promise<Verdict> {
     return verdictOnPromotion(one, goal);
   };
   return inTime(context, late, async (signal) => {
-    const first = note(await readPromotion(context.kubectl, promotion, signal));
+    const read = async () => note(await readPromotion(context.kubectl, promotion, signal));
     return (
-      first ?? Promise.race([promotionEnds(context, promotion, note, signal), whenSilent(context, signal)])
+      (await firstOf(context, read, signal)) ??
+      Promise.race([promotionEnds(context, promotion, note, signal), whenSilent(context, signal)])
     );
   });
 }
@@ -168,16 +174,45 @@ export function verdictOnAll(
   const bad = verdicts.find((one) => one !== undefined && one.code !== EXIT.Done);
   if (bad !== undefined) return bad;
   if (verdicts.length === 0 || verdicts.includes(undefined)) return undefined;
-  return { code: EXIT.Done, message: verdicts.map((one) => one?.message).join(' ') };
+  return {
+    code: EXIT.Done,
+    message: verdicts.map((one) => one?.message).join(' '),
+    ...(verdicts.some((one) => one?.isOfNow) ? { isOfNow: true } : {}),
+  };
+}
+
+/**
+ * What is so already, with what is known of who leads: a status that nobody looks after keeps saying what it said
+ * last. Who does not say so in time says nothing.
+ */
+async function firstOf(
+  context: Context,
+  answer: () => Promise<Verdict | undefined>,
+  signal: AbortSignal,
+): Promise<Verdict | undefined> {
+  const asked = leadsSince(context, signal).catch(() => undefined);
+  const verdict = await answer();
+  if (verdict === undefined) return undefined;
+  const patience = setTimeout(LEADER_ANSWERS_MS, undefined, { signal }).catch(() => undefined);
+  const since = await Promise.race([asked, patience]);
+  if (since === undefined) return verdict;
+  if (verdict.isOfNow === undefined) {
+    warnOfSilence(since, context);
+    return verdict;
+  }
+  return { code: EXIT.NobodyLeads, message: `${verdict.message} But ${silence(since, context)}` };
 }
 
 async function whenSilent(context: Context, signal: AbortSignal): Promise<Verdict> {
+  const watch = new LeaderWatch();
   for (;;) {
-    const since = await leadsSince(context, signal);
+    const renewal = await lastRenewal(context.kubectl, operatorNamespace(context), signal);
+    const byClock = renewal !== undefined && isOld(renewal, context.now()) ? 'Old' : 'New';
+    const since = renewal && watch.note(renewal, byClock, performance.now());
     if (since !== undefined)
       return { code: EXIT.NobodyLeads, message: `While waiting: ${silence(since, context)}` };
     // Throws where the wait is over.
-    await setTimeout(LEADER_MS, undefined, { signal });
+    await setTimeout(Math.min(LEADER_MS, renewal?.durationMs ?? LEADER_MS), undefined, { signal });
   }
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
+import { environmentOf } from '../../operator/api/v1alpha1/application.ts';
 import { fastLease } from '../harness/operator.ts';
 import { kubeconfigWith } from '../harness/operator-rights.ts';
 import { newPluginShell, type PluginShell } from '../harness/plugin.ts';
@@ -250,6 +251,18 @@ test('kubectl towpath wait answers about exactly the commit that was asked about
     await stage.operator.stop();
     const { code, stdout } = await wait('web', 'abcdef0123');
     assert.equal(code, 7, stdout);
+    const runs = environmentOf((await stage.get('web')).status, 'default')?.revision ?? '';
+    const stale = await wait('web', runs);
+    assert.equal(stale.code, 7, 'B2: it was healthy when somebody looked last');
+    assert.match(stale.stdout, /runs it: Synced, Healthy\. But no operator has led/);
+    const deployed = await wait('web', runs, '--for=synced');
+    assert.equal(deployed.code, 0, 'it was deployed, whoever leads');
+    assert.match(deployed.stderr, /^Warning: no operator has led in namespace /);
+    const review = JSON.parse(await stage.kubectl('auth', 'whoami', '--output=json')) as {
+      metadata: { creationTimestamp: string };
+    };
+    const awayMs = Date.now() - Date.parse(review.metadata.creationTimestamp);
+    assert.ok(Math.abs(awayMs) < 5_000, 'by which clock that is asked');
     const status = await towpath('status', 'web', `--operator-namespace=${stage.namespace}`);
     assert.equal(status.code, 0);
     assert.match(status.stderr, /^Warning: no operator has led in namespace /);
