@@ -74,6 +74,7 @@ export class ApplicationController {
       parts: this.#parts,
       applications: this.#applications,
       writer: this.#writer,
+      isLookedAt: (target) => this.#targets.isLookedAt(target),
       lookAgain: (key, delayMs) => this.#queue?.addAfter(key, delayMs),
       onAnswer: options.takeAnswer,
       onFault: options.onFault,

@@ -23,6 +23,8 @@ export interface ApplicationLooksOptions {
   parts: Parts;
   applications: ApplicationCache;
   writer: ApplicationWriter;
+  /** Whether a look at the target with that name is under way. */
+  isLookedAt(target: string): boolean;
   lookAgain(key: string, delayMs: number): void;
   /** Told of an Application that was read anew. */
   onAnswer(object: KubeObject): void;
@@ -34,6 +36,8 @@ const TELL_MS = 10_000;
 /** With more environments than that, what they tell is gathered for so long before it is written again (A14). */
 const MANY_ENVIRONMENTS = 8;
 const WRITE_EVERY_MS = 1_000;
+/** So long what one target told waits for others of its Application that are being looked at: together it is one write. */
+const GATHER_MS = 100;
 
 /**
  * What is done for an Application as a whole, between its targets: it is told when it cannot be read, gets our
@@ -75,10 +79,22 @@ export class ApplicationLooks {
       // The event of it wakes the targets, also where its answer is lost.
       await this.#options.writer.setFinalizers(application.metadata, finalizers, signal);
     }
-    const restMs = restOf(cached, performance.now());
+    const now = performance.now();
+    // The steps of a removal wait for what they told.
+    const restMs = Math.max(restOf(cached, now), isDeleted ? 0 : this.#gatheringMs(cached, now));
     if (restMs > 0) return this.#options.lookAgain(key, restMs);
     await memory.updates.settle((environments) => this.#tell(key, environments, signal), signal);
     if (!isDeleted) await this.#tellLeft(key, signal);
+  }
+
+  /** Milliseconds until what one told is written without what others are about to tell. */
+  #gatheringMs({ targets, memory: { updates } }: CachedApplication, now: number): number {
+    const { waitingSince } = updates;
+    if (waitingSince === undefined || waitingSince + GATHER_MS <= now) return 0;
+    const isAwaited = targets.some(
+      ({ name, environment }) => this.#options.isLookedAt(name) && !updates.isWaiting(environment),
+    );
+    return isAwaited ? waitingSince + GATHER_MS - now : 0;
   }
 
   /** Targets that the Application left are gone: its status has them no longer, and nothing is known of them. */

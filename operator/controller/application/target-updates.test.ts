@@ -53,6 +53,20 @@ test('a patch that fails is told whoever waited for it; one that was broken off 
   await waiting;
 });
 
+test('who waits for a write, and since when, is known until it is written', async () => {
+  const updates = new TargetUpdates();
+  assert.equal(updates.waitingSince, undefined);
+  const before = performance.now();
+  const written = ['staging', 'prod'].map((environment) => updates.tell(environment, told('one'), never));
+  const since = updates.waitingSince ?? 0;
+  assert.ok(since >= before && since <= performance.now(), 'the first of them');
+  assert.ok(updates.isWaiting('prod') && !updates.isWaiting('dev'));
+  await updates.settle(() => Promise.resolve(), never);
+  await Promise.all(written);
+  assert.equal(updates.waitingSince, undefined);
+  assert.ok(!updates.isWaiting('prod'));
+});
+
 test('nothing is written for a look that was interrupted', async () => {
   const updates = new TargetUpdates();
   const abort = new AbortController();

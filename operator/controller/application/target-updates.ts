@@ -3,6 +3,8 @@ import type { TargetUpdate } from '../target/words/target-update.ts';
 
 interface Waiter {
   environment: string;
+  /** On the clock of performance.now(). */
+  since: number;
   signal: AbortSignal;
   resolve(): void;
   reject(error: unknown): void;
@@ -23,7 +25,7 @@ export class TargetUpdates {
     this.#latest.delete(environment);
     this.#latest.set(environment, update);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const waiter = { environment, signal, resolve, reject };
+    const waiter = { environment, since: performance.now(), signal, resolve, reject };
     this.#waiting.add(waiter);
     return unlessAborted(promise, signal).finally(() => this.#waiting.delete(waiter));
   }
@@ -31,6 +33,16 @@ export class TargetUpdates {
   /** By environment, who told last at the end; nothing of a target that has told nothing yet. */
   get latest(): ReadonlyMap<string, TargetUpdate> {
     return this.#latest;
+  }
+
+  /** Since when the first of them waits for what it told to be written; undefined: none does. */
+  get waitingSince(): number | undefined {
+    const [first] = this.#waiting;
+    return first?.since;
+  }
+
+  isWaiting(environment: string): boolean {
+    return [...this.#waiting].some((waiter) => waiter.environment === environment);
   }
 
   /**

@@ -47,6 +47,11 @@ export class TargetController {
     return this.#queue?.underWay() ?? [];
   }
 
+  /** Whether a look at the target with that name is under way. */
+  isLookedAt(name: string): boolean {
+    return this.#queue?.isRunning(name) === true;
+  }
+
   /** Begins to work, on nothing yet. */
   lead(): void {
     const { slices, observer, parts } = this.#options;

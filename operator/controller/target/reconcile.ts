@@ -9,10 +9,9 @@ import { gatesOf, knowApprovals } from './gates.ts';
 import { next } from './next.ts';
 import { shownBy } from './promotion.ts';
 import { type Parts, type Run, type RunInput, startRun } from './run.ts';
-import { snapshotOf } from './snapshot.ts';
+import { othersOf, snapshotOf } from './snapshot.ts';
 import { endsChosen, isInterim, stageOf, unforeseen, verdictOf } from './stage.ts';
 import type { Outcome, TargetState } from './state.ts';
-import { NO_OTHERS } from './verdicts.ts';
 import { droppedNulls } from './words/dropped-nulls.ts';
 import type { Facts } from './words/facts.ts';
 import { factsAtEnd, factsSoFar } from './words/facts-of-look.ts';
@@ -81,9 +80,8 @@ function after(run: Run, { found }: TargetState, outcome: Outcome): TargetState 
   if (outcome.type === 'Begun' || outcome.type === 'WentBack') noteInLedger(run);
   // What is wanted may be known only now, and gates are about that.
   const gates = gatesOf(run, known);
-  // What they say is of the newest.
-  const others = known.chosen === undefined ? state.others : NO_OTHERS;
-  return Object.freeze({ ...state, ...gates, others, memory, found: known });
+  const moved = { ...state, ...gates, memory, found: known };
+  return Object.freeze({ ...moved, others: othersOf(run, moved) });
 }
 
 function end(run: Run, state: TargetState, requeueAt: Date | undefined): Looked {

@@ -8,6 +8,7 @@ import { askedIn } from './commanded.ts';
 import { gatesOf } from './gates.ts';
 import { wantsChecks } from './promotion.ts';
 import type { Run } from './run.ts';
+import { isToDeploy } from './stage.ts';
 import type { Findings, TargetState } from './state.ts';
 import { NO_OTHERS, type Others, type ToldBefore } from './verdicts.ts';
 
@@ -19,7 +20,7 @@ import { NO_OTHERS, type Others, type ToldBefore } from './verdicts.ts';
 export function snapshotOf(run: Run, found: Findings): TargetState {
   const { parts, application, target, session, context, since, request } = run;
   const { deployment, applied, handledRequest } = context.record;
-  return Object.freeze({
+  const state = {
     application,
     settings: target.settings,
     environment: target.environment,
@@ -31,7 +32,7 @@ export function snapshotOf(run: Run, found: Findings): TargetState {
     requestKey: request.key,
     handledRequest,
     isOneOfSeveral: run.isOneOfSeveral,
-    others: found.chosen === undefined ? othersOf(run) : NO_OTHERS,
+    others: NO_OTHERS,
     isAskedNow: request.isNew,
     deployment: deployment === undefined ? undefined : frozen(deployment),
     ...gatesOf(run, found),
@@ -43,7 +44,8 @@ export function snapshotOf(run: Run, found: Findings): TargetState {
     applied,
     memory: session.memory,
     found: Object.freeze(found),
-  });
+  };
+  return Object.freeze({ ...state, others: othersOf(run, state) });
 }
 
 function lostChecksOf({ target: { governance }, context }: Run): readonly string[] {
@@ -52,13 +54,17 @@ function lostChecksOf({ target: { governance }, context }: Run): readonly string
   return lostOf(deployment.verify.checks, checksToVerify(governance), deployment.candidate.digest, checks);
 }
 
-function othersOf(run: Run): Others {
+/** Of what runs already nobody else is asked: what they say would change nothing, and each word of theirs cost a look. */
+export function othersOf(run: Run, state: TargetState): Others {
   const {
     parts,
     target,
     isOneOfSeveral,
     underWay: { asked },
   } = run;
+  const { wanted, chosen } = state.found;
+  // What they say is of the newest.
+  if (wanted === undefined || chosen !== undefined || !isToDeploy(state)) return NO_OTHERS;
   if (!isOneOfSeveral || asked === undefined) return NO_OTHERS;
   const all = parts.specifiedTargets(target.application);
   return parts.verdicts.others(target, asked, all, toldBefore(run));

@@ -123,9 +123,10 @@ function refusedByOthers(state: TargetState): Obstacle | undefined {
 export function ownObstacleOf(state: TargetState): Obstacle | undefined {
   const { found, memory } = state;
   if (found.obstacle !== undefined || found.wanted === undefined) return found.obstacle;
+  const { refused, retry } = memory;
+  if (refused === undefined && retry === undefined) return undefined;
   const inputs = inputsOf(state, found.wanted);
-  if (memory.refused?.inputs === inputs) return { at: 'Deploying', error: memory.refused.quarantine };
-  const { retry } = memory;
+  if (refused?.inputs === inputs) return { at: 'Deploying', error: refused.quarantine };
   if (retry?.inputs !== inputs || dueAt(retry) <= state.since) return undefined;
   return { at: 'Deploying', error: retry.error };
 }
@@ -181,7 +182,8 @@ export function blockedByOf(
   return blockedBy.find((one) => one.standing === standing);
 }
 
-function isToDeploy(state: TargetState): boolean {
+/** Whether what is wanted is to be begun, as far as it may. */
+export function isToDeploy(state: TargetState): boolean {
   const { deployment, application, request, memory } = state;
   // What a policy had rejected is begun by nobody's request for a sync, nor by another spec.
   const isPromoted = entersBy(state) !== undefined;

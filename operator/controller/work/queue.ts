@@ -95,6 +95,12 @@ export class Queue {
     }
   }
 
+  /** Whether a run of the key is under way. */
+  isRunning(key: string): boolean {
+    const state = this.#entries.get(key)?.state;
+    return state !== undefined && state !== 'waiting';
+  }
+
   get load(): Load {
     const now = performance.now();
     const load = { waiting: this.#waiting.size, running: 0, unfinished: 0, longest: 0 };
