@@ -91,7 +91,7 @@ helm install towpath charts/towpath --namespace towpath-system --create-namespac
   --set image.repository=registry.example.com/platform/towpath
 helm test towpath --namespace towpath-system
 ${'```'}
-Rendering needs no cluster and gives the same bytes each time: there are no generated secrets, no ${code('lookup')}, and no hook but the Pod of ${code('helm test')}. So GitOps tools that know Helm's hooks can apply it as it is; where rendered manifests are applied (${code('helm template … | kubectl apply -f -')}), leave that Pod out by ${code('--skip-tests')} or ${code('test.enabled=false')}.
+Rendering needs no cluster and gives the same bytes each time from the same values and API versions (what Kubernetes 1.36 and newer have besides, MutatingAdmissionPolicies by which who approves or promotes need not name himself, is rendered where the cluster is known to have it: ${code('helm template --api-versions=admissionregistration.k8s.io/v1/MutatingAdmissionPolicy')}): there are no generated secrets, no ${code('lookup')}, and no hook but the Pod of ${code('helm test')}. So GitOps tools that know Helm's hooks can apply it as it is; where rendered manifests are applied (${code('helm template … | kubectl apply -f -')}), leave that Pod out by ${code('--skip-tests')} or ${code('test.enabled=false')}.
 
 ## Examples
 ${examples.join('\n')}

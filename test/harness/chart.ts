@@ -50,6 +50,7 @@ export async function rendered(
   release = 'towpath',
   chart = CHART,
   namespace = 'towpath-system',
+  flags: readonly string[] = [],
 ): Promise<Rendered[]> {
   const result = await helm(
     'template',
@@ -57,6 +58,7 @@ export async function rendered(
     chart,
     `--namespace=${namespace}`,
     `--values=${valuesFile(values)}`,
+    ...flags,
   );
   assert.equal(result.code, 0, result.stderr);
   // As Helm reads it: more words than those of YAML 1.2 are no texts.

@@ -28,10 +28,21 @@ export const ANNOTATED: Marks = { annotations: { 'argocd.argoproj.io/tracking-id
 export const CLIENT_SIDE = ['--server-side=false'];
 export const SERVER_SIDE = ['--server-side', '--force-conflicts'];
 
+/** What charts may ask `.Capabilities.APIVersions` for: as Argo CD tells Helm, which has no connection of its own there. */
+async function servedAdmission(cluster: Cluster): Promise<string[]> {
+  const groupVersion = 'admissionregistration.k8s.io/v1';
+  const { body } = await cluster.request('GET', `/apis/${groupVersion}`);
+  const { resources } = JSON.parse(body) as { resources: { name: string; kind: string }[] };
+  return resources
+    .filter(({ name }) => !name.includes('/'))
+    .map(({ kind }) => `--api-versions=${groupVersion}/${kind}`);
+}
+
 /** Argo CD renders as `helm template --include-crds` does, marks each object, applies it, and compares dry-runs. */
 export function argo({ cluster, namespace, values: always }: Where, marks: Marks, how: string[]): Way {
   const wanted = async (chart: string, values: object = {}) => {
-    const flags = ['--include-crds', `--values=${valuesFile({ ...always, ...values })}`];
+    const file = `--values=${valuesFile({ ...always, ...values })}`;
+    const flags = ['--include-crds', file, ...(await servedAdmission(cluster))];
     const { stdout } = succeeded(await helm('template', 'towpath', chart, `-n=${namespace}`, ...flags));
     return (
       parseAllDocuments(stdout)

@@ -30,9 +30,17 @@ test('I2, I3: whatever of a running installation goes first, its removal ends', 
         await remove(one, order.slice(0, index), { cluster, kubectl, uninstall });
         assert.equal(await kubectl(...of, 'jsonpath={.metadata.uid} {.data}'), `${uid} {"is":"there"}`, one);
       }
-      const policies = 'validatingadmissionpolicies,validatingadmissionpolicybindings';
-      const kinds = `crd,namespaces,clusterroles,clusterrolebindings,${policies}`;
-      assert.doesNotMatch(await kubectl('get', kinds, '-o', 'name'), /towpath/);
+      const policies = await kubectl(
+        ...['api-resources', '--api-group=admissionregistration.k8s.io', '-o', 'name'],
+      );
+      const kinds = [
+        'crd',
+        'namespaces',
+        'clusterroles',
+        'clusterrolebindings',
+        ...policies.trim().split('\n'),
+      ];
+      assert.doesNotMatch(await kubectl('get', kinds.join(','), '-o', 'name'), /towpath/);
       assert.equal(await kubectl('get', 'pods', '--all-namespaces', '-o', 'name'), '');
       // An operator that still ran has taken its marks from it.
       const marks = await kubectl(...of, 'jsonpath={.metadata.labels} {.metadata.annotations}');

@@ -429,11 +429,13 @@ test('the series of single Applications are served, and are left out on request'
 });
 
 test('what the chart makes outside of its namespace is found by one label', async () => {
-  const objects = [...(await rendered()), ...(await rendered({ watchNamespace: 'shop' }))];
+  const mutating = ['--api-versions=admissionregistration.k8s.io/v1/MutatingAdmissionPolicy'];
+  const all = (values: object) => rendered(values, undefined, undefined, undefined, mutating);
+  const objects = [...(await all({})), ...(await all({ watchNamespace: 'shop' }))];
   const outside = objects.filter(
     ({ kind, metadata }) =>
       kind.startsWith('ClusterRole') ||
-      kind.startsWith('ValidatingAdmissionPolicy') ||
+      /^(Validating|Mutating)AdmissionPolicy/.test(kind) ||
       (metadata.namespace ?? 'towpath-system') !== 'towpath-system',
   );
   assert.deepEqual(
@@ -441,6 +443,7 @@ test('what the chart makes outside of its namespace is found by one label', asyn
     new Set([
       ...['ClusterRole', 'ClusterRoleBinding', 'Role', 'RoleBinding'],
       ...['ValidatingAdmissionPolicy', 'ValidatingAdmissionPolicyBinding'],
+      ...['MutatingAdmissionPolicy', 'MutatingAdmissionPolicyBinding'],
     ]),
   );
   for (const { kind, metadata } of outside)

@@ -29,13 +29,17 @@ for (const order of ORDERS)
       await remove(step, gone, removal);
       assert.equal(await uidOf(stage), uid, `after ${step}`);
     }
-    const left = [
-      'get',
-      'crd,namespaces,clusterroles,clusterrolebindings,validatingadmissionpolicies,validatingadmissionpolicybindings',
-      '-o',
-      'name',
+    const admission = await on.kubectl(
+      ...['api-resources', '--api-group=admissionregistration.k8s.io', '-o', 'name'],
+    );
+    const kinds = [
+      'crd',
+      'namespaces',
+      'clusterroles',
+      'clusterrolebindings',
+      ...admission.trim().split('\n'),
     ];
-    const names = await on.kubectl(...left);
+    const names = await on.kubectl('get', kinds.join(','), '-o', 'name');
     assert.doesNotMatch(names, /towpath/);
     const data = await stage.kubectl('get', 'configmap', 'web', '-o', 'jsonpath={.data}');
     assert.deepEqual(JSON.parse(data), { is: 'there' });
