@@ -2,6 +2,7 @@
 
 import type { CheckSpec } from '../api/v1alpha1/checks.ts';
 import { backoffMs } from '../retry/backoff.ts';
+import { earliest } from './earliest.ts';
 
 /** A check as a policy has it. */
 export interface Check {
@@ -257,5 +258,5 @@ export function nextCheck(wanted: readonly Check[], checks: Checks | undefined, 
     if (run === undefined) return [];
     return (run.ended === undefined ? deadlineOf(check, run) : againAt(run)) ?? [];
   });
-  return times.filter((time) => time > now).toSorted((one, other) => one.getTime() - other.getTime())[0];
+  return earliest(...times.filter((time) => time > now));
 }

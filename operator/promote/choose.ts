@@ -1,3 +1,4 @@
+import { earliest } from './earliest.ts';
 import type { BlockedBy } from './gate.ts';
 import { type CheckShown, checks } from './gates/checks.ts';
 import type { Governance, InStage } from './governance.ts';
@@ -67,11 +68,11 @@ export function choose<One extends Candidate>(situation: Situation<One>): Choice
   }));
   const { blockedBy = policyGate(situation) } = judged.at(-1) ?? {};
   const enter = judged.findLast((one) => one.blockedBy.length === 0)?.candidate;
-  const times = judged.flatMap((one) => one.blockedBy.flatMap(({ clearsAt }) => clearsAt?.getTime() ?? []));
+  const changes = earliest(...judged.flatMap((one) => one.blockedBy.map(({ clearsAt }) => clearsAt)));
   return {
     ...(enter === undefined ? {} : { enter }),
     blockedBy,
-    ...(times.length === 0 ? {} : { changesAt: new Date(Math.min(...times)) }),
+    ...(changes === undefined ? {} : { changesAt: changes }),
   };
 }
 

@@ -1,3 +1,4 @@
+import { earliest } from './earliest.ts';
 import type { BlockedBy, Entry, Gate } from './gate.ts';
 import { approvals, nextExpiry } from './gates/approvals.ts';
 import { dependencies } from './gates/dependencies.ts';
@@ -20,6 +21,5 @@ export function changesAt(entry: Entry, decided: readonly BlockedBy[]): Date | u
   const clears = decided.flatMap(({ clearsAt }) => clearsAt ?? []);
   const turns = entry.openings.flatMap(({ opening }) => ('changesAt' in opening ? opening.changesAt : []));
   const expiries = entry.approvals.flatMap((of) => nextExpiry(of, entry.now) ?? []);
-  const times = [...clears, ...turns, ...expiries].map((time) => time.getTime());
-  return times.length === 0 ? undefined : new Date(Math.min(...times));
+  return earliest(...clears, ...turns, ...expiries);
 }

@@ -2,6 +2,7 @@ import type { Gates } from '../../api/v1alpha1/gates.ts';
 import { cancelledGate } from '../../promote/cancelled.ts';
 import type { Command } from '../../promote/command.ts';
 import { changesAt, decide } from '../../promote/decide.ts';
+import { earliest } from '../../promote/earliest.ts';
 import type { ApprovalsOf, BlockedBy, Entry } from '../../promote/gate.ts';
 import { settledBy } from '../../promote/gates/approvals.ts';
 import { frozenBy } from '../../promote/gates/freeze.ts';
@@ -26,10 +27,9 @@ export function gatesOf(run: Run, found: Findings): Judged & Pick<TargetState, '
   };
   const promotion = promotionOf(run, found, gatesFor);
   for (const { clearsAt } of promotion.blockedBy) if (clearsAt !== undefined) changes.push(clearsAt);
-  const [gatesChangeAt] = changes.toSorted((one, other) => one.getTime() - other.getTime());
   return {
     ...promotion,
-    gatesChangeAt,
+    gatesChangeAt: earliest(...changes),
     settles: settledBy(
       approvalsOf(run, allGates(run.target), found.wanted?.candidate.digest),
       run.context.now(),

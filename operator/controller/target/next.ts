@@ -1,3 +1,4 @@
+import { earliest } from '../../promote/earliest.ts';
 import { isUndecided, verifyEndsAt } from '../../promote/verify.ts';
 import { Quarantine } from '../candidate/quarantine.ts';
 import {
@@ -30,7 +31,7 @@ export function next(state: TargetState): Action {
   if (isToCheck(state)) return act('Check');
   if (isToNote(state)) return act('NoteRequest');
   const unnoted = state.found.isRequestUnnoted === true ? inPatience(state) : undefined;
-  return wait(soonest(action.until, unnoted, state.found.checked?.again));
+  return wait(earliest(action.until, unnoted, state.found.checked?.again));
 }
 
 /** At the end of a look that tells how it is. */
@@ -152,7 +153,7 @@ function waitOf(state: TargetState): Action {
   // What the newest waits for by then is told of the next look.
   if (endsChosen(state)) return wait(state.now);
   return wait(
-    soonest(
+    earliest(
       endOfObstacle(state),
       endOfRunning(state),
       endOfGate(state),
@@ -174,11 +175,6 @@ function endOfVerify({ deployment, settings, found, now }: TargetState): Date | 
   const end = verifyEndsAt(deployment?.verify, settings.timeoutMs);
   // What is healthy for long enough waits for checks, whose end wakes it.
   return end === undefined || end <= now ? undefined : end;
-}
-
-function soonest(...times: (Date | undefined)[]): Date | undefined {
-  const known = times.filter((time) => time !== undefined);
-  return known.toSorted((one, other) => one.getTime() - other.getTime())[0];
 }
 
 function inPatience({ now }: TargetState): Date {

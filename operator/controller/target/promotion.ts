@@ -8,6 +8,7 @@ import {
   type Situation,
   staysOn,
 } from '../../promote/choose.ts';
+import { earliest } from '../../promote/earliest.ts';
 import type { BlockedBy } from '../../promote/gate.ts';
 import { rejectionOf } from '../../promote/rejection.ts';
 import { healthyMs } from '../../promote/soak.ts';
@@ -111,10 +112,7 @@ function withPromoted(
   if (promoted?.candidate === undefined || promoted.refusal !== undefined) return { ...judged, promoted };
   const { candidate, blockedBy } = promoted;
   if (blockedBy.length > 0) {
-    const times = [judged.mayEnterAt, ...blockedBy.map(({ clearsAt }) => clearsAt)].filter(
-      (time) => time !== undefined,
-    );
-    const [mayEnterAt] = times.toSorted((one, other) => one.getTime() - other.getTime());
+    const mayEnterAt = earliest(judged.mayEnterAt, ...blockedBy.map(({ clearsAt }) => clearsAt));
     return { ...judged, promoted, mayEnterAt };
   }
   if (wanted !== undefined && candidateKey(candidate) === candidateKey(wanted))

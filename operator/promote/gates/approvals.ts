@@ -2,6 +2,7 @@ import { fitBetween } from '../../api/v1alpha1/bound-status.ts';
 import { parseDuration } from '../../api/v1alpha1/duration.ts';
 import type { ApprovalsGate } from '../../api/v1alpha1/gates.ts';
 import { shownDigest } from '../../manifest/digest.ts';
+import { earliest } from '../earliest.ts';
 import type { ApprovalsOf, BlockedBy, Decision, Entry } from '../gate.ts';
 
 /** A decision that is used up, and whether it is one of those that let in what enters. */
@@ -74,7 +75,7 @@ export function nextExpiry(of: ApprovalsOf, now: Date): Date | undefined {
   const { gate } = of;
   if (gate.validFor === undefined) return undefined;
   const ends = countingOf(of, now).yes.map((one) => endOf(one, gate));
-  return ends.length === 0 ? undefined : new Date(Math.min(...ends));
+  return earliest(...ends.map((end) => new Date(end)));
 }
 
 /** What counts: of each person whom the gate asks the newest decision, unless it is too old. */

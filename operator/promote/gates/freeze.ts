@@ -1,4 +1,5 @@
 import type { Freeze } from '../../api/v1alpha1/environment.ts';
+import { earliest } from '../earliest.ts';
 import type { BlockedBy, Entry } from '../gate.ts';
 
 /** A time in which nothing new is deployed. What has its first write is no matter of gates, and goes on. */
@@ -49,7 +50,7 @@ export function heldBy(freezes: readonly Freeze[], now: Date): Held | undefined 
 export function nextChange(freezes: readonly Freeze[], now: Date): Date | undefined {
   const times = freezes
     .flatMap(({ from, until }) => [from, ...(until === undefined ? [] : [until])])
-    .map((time) => Date.parse(time))
-    .filter((time) => time > now.getTime());
-  return times.length === 0 ? undefined : new Date(Math.min(...times));
+    .map((time) => new Date(time))
+    .filter((time) => time > now);
+  return earliest(...times);
 }
