@@ -17,7 +17,7 @@ import type { Run } from '../run.ts';
 import { entersBy, judgementOf } from '../stage.ts';
 import type { Outcome, TargetState } from '../state.ts';
 import { manifestsOfWanted } from './manifests-of.ts';
-import { lastId, replaceDeployment, withKinds, writeAhead } from './write-ahead.ts';
+import { beginning, replaceDeployment, withKinds, writeAhead } from './write-ahead.ts';
 
 /**
  * Begins a deployment: what it is about to write, and the manifests, are recorded before the first write.
@@ -126,24 +126,20 @@ export async function restore(run: Run, state: TargetState): Promise<Outcome> {
 }
 
 function newDeployment(run: Run, state: TargetState, candidate: Candidate): Deployment {
-  const { application, target, context } = run;
-  const { record } = context;
+  const { record } = run.context;
   const before = record.deployment;
-  const last = lastId(application, target, record);
+  const begun = beginning(run, candidate);
+  const isFirst = record.applied.size === 0 && begun.id === 1;
   return {
-    id: last + 1,
-    candidate,
+    ...begun,
     trigger:
-      isPromoted(target) || entersBy(state) !== undefined ? 'Promotion' : triggerOf(state, before, candidate),
-    startedAt: context.now().toISOString(),
-    clusterStartedAt: context.clusterNow().toISOString(),
-    install:
-      before === undefined ? record.applied.size === 0 && last === 0 : before.install && !before.applied,
+      isPromoted(run.target) || entersBy(state) !== undefined
+        ? 'Promotion'
+        : triggerOf(state, before, candidate),
+    install: before === undefined ? isFirst : before.install && !before.applied,
     // A retry of the same candidate runs only the hooks that had not completed.
     hooks: before !== undefined && isRetried(before, candidate) ? before.hooks : [],
-    generation: application.metadata.generation,
     deferred: [...(judgementOf(state)?.deferred ?? [])],
-    applied: false,
     ...verifyOf(run, state, candidate),
     ...promotedBy(state),
   };

@@ -12,7 +12,7 @@ import type { Run } from '../run.ts';
 import type { Outcome, TargetState } from '../state.ts';
 import { judgeManifests } from './judge.ts';
 import { rejectedWithout, takeBack } from './take-back.ts';
-import { lastId, replaceDeployment, withKinds, writeAhead } from './write-ahead.ts';
+import { beginning, replaceDeployment, withKinds, writeAhead } from './write-ahead.ts';
 
 /**
  * Goes back to what a person names, or, where what entered failed or is taken back, to what passed there last: by the
@@ -105,26 +105,22 @@ function holdOf({ now }: DeployContext, { promotion, uid, by }: Command): NonNul
 
 /** Written down before the first write, as any deployment. */
 async function beginBack(
-  { context, application, target }: Run,
+  run: Run,
   asked: Command | undefined,
   { candidate, manifests }: Former,
   deferred: readonly string[],
 ): Promise<void> {
+  const { context, target } = run;
   const { record } = context;
   const planning = await Planning.of(context, manifests.objects, 'NoDefinitions');
   const retried = asked?.type === 'Retry' ? record.deployment : undefined;
   const baseline = retried?.baseline ?? planning.baseline();
   const deployment: Deployment = {
-    id: lastId(application, target, record) + 1,
-    candidate,
+    ...beginning(run, candidate),
     trigger: 'Rollback',
-    startedAt: context.now().toISOString(),
-    clusterStartedAt: context.clusterNow().toISOString(),
     install: false,
     hooks: retried?.hooks ?? [],
-    generation: application.metadata.generation,
     deferred: [...deferred],
-    applied: false,
     ...(baseline.objects === 0 ? {} : { baseline }),
     // What a Cancel has done is recorded by the operator: it asks for no deployment.
     ...(asked === undefined || asked.type === 'Cancel'

@@ -8,18 +8,34 @@ import {
 } from '../../record/record.ts';
 import type { TargetIdentity } from '../../record/target.ts';
 import { type DeployContext, kindsOf } from '../deploy-context.ts';
+import type { Run } from '../run.ts';
 
 /** So many deployments wait at most until the status tells of their end. */
 const MOST_ENDED = 20;
 
 /** Id of the last deployment that is known of; 0: there was none. */
-export function lastId(
+function lastId(
   { status }: Application,
   { environment }: Pick<TargetIdentity, 'environment'>,
   { deployment }: TargetRecord,
 ): number {
   const told = environmentOf(status, environment)?.history ?? [];
   return Math.max(0, deployment?.id ?? 0, ...told.map(({ id }) => id));
+}
+
+/** What every deployment begins with. */
+export function beginning(
+  { application, target, context: { record, now, clusterNow } }: Run,
+  candidate: Candidate,
+) {
+  return {
+    id: lastId(application, target, record) + 1,
+    candidate,
+    startedAt: now().toISOString(),
+    clusterStartedAt: clusterNow().toISOString(),
+    generation: application.metadata.generation,
+    applied: false,
+  } satisfies Partial<Deployment>;
 }
 
 /** Puts a deployment in the place of the one before, with the outcome that this has by that. */
