@@ -17,7 +17,7 @@ export const LOG_FIELDS = {
   promotion: 'The Promotion of a person that asked for it.',
   by: 'Who that is.',
   skipped: 'Gates that it passed by, separated by commas.',
-  outcome: '`Succeeded`, `Failed` or `Superseded`.',
+  outcome: '`Succeeded`, `Failed`, `Superseded`, `RolledBack` or `Cancelled`.',
   seconds: 'From its first write to its end.',
   reason: 'A [reason](reasons.md).',
   errors: 'How many errors it has, also where the status has no room for all.',

@@ -111,11 +111,11 @@ export class Metrics {
     );
     this.#deployments = new Counter({
       name: 'towpath_deployments_total',
-      help: 'Deployments that ended: Succeeded, Failed, Superseded, or RolledBack. What was Succeeded and failed its verification counts once more, as RolledBack, or as Failed where it was kept.',
+      help: 'Deployments that ended: Succeeded, Failed, Superseded, RolledBack, or Cancelled. What was Succeeded and failed its verification counts once more, as RolledBack, or as Failed where it was kept; and as Cancelled where a person took it back.',
       labelNames: ['outcome'],
       registers,
     });
-    for (const outcome of ['Succeeded', 'Failed', 'Superseded', 'RolledBack'])
+    for (const outcome of ['Succeeded', 'Failed', 'Superseded', 'RolledBack', 'Cancelled'])
       this.#deployments.inc({ outcome }, 0);
     this.#checks = new Counter({
       name: 'towpath_checks_total',

@@ -83,6 +83,8 @@ function ended(
         code: EXIT.Superseded,
         message: `In ${where} a newer one took its place before it was healthy.`,
       };
+    case 'Cancelled':
+      return { code: EXIT.Superseded, message: `In ${where} it goes no further: ${why}` };
     case 'Failed':
       return { code: EXIT.Failed, message: `In ${where} it failed: ${why}` };
     case 'RolledBack':

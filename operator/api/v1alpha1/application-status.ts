@@ -36,7 +36,7 @@ export const SYNC_STATES = [
   'Suspended',
   'Synced',
 ] as const;
-export const OUTCOMES = ['Succeeded', 'Failed', 'Superseded', 'RolledBack'] as const;
+export const OUTCOMES = ['Succeeded', 'Failed', 'Superseded', 'RolledBack', 'Cancelled'] as const;
 export const TRIGGERS = ['Commit', 'Spec', 'Manual', 'Rollback', 'Promotion'] as const;
 /** From worst to best: the health of an Application is the worst of its environments'. */
 export const HEALTH_STATES = [

@@ -21,8 +21,6 @@ export interface Told {
   };
   /** The Promotion of a person that records it. */
   readonly promoted?: { readonly promotion: string };
-  /** A person took it back. */
-  readonly cancelled?: true;
 }
 
 /** What it was recorded for, and what came before and after it. */
@@ -56,8 +54,7 @@ export function recordedOf(told: Told, { target, applicationUID, previous, overt
 }
 
 /** Where it is. What was deployed is watched until that is decided, and until what failed is gone back from. */
-function phaseOf({ outcome, verify, cancelled }: Told, overtakenAt: string | undefined): PromotionPhase {
-  if (cancelled === true) return 'Cancelled';
+function phaseOf({ outcome, verify }: Told, overtakenAt: string | undefined): PromotionPhase {
   const isOver = overtakenAt !== undefined;
   if (outcome === undefined) return isOver ? 'Superseded' : 'Deploying';
   if (verify?.outcome === 'Failed' && !isOver && verify.onFailure === 'Rollback')

@@ -65,7 +65,6 @@ const deployment: Required<Deployment> = {
     wentBack: 'Impossible',
   },
   promoted: { promotion: 'web-1', uid: 'u', by: 'anna', skipped: ['windows'] },
-  cancelled: true,
   pausedAt: '2026-01-01T00:00:30Z',
   pausedMs: 500,
   attempts: 2,

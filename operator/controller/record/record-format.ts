@@ -85,7 +85,6 @@ const deploymentSchema = z.strictObject({
       skipped: z.array(z.string()).exactOptional(),
     })
     .exactOptional(),
-  cancelled: z.literal(true).exactOptional(),
   pausedAt: z.string().exactOptional(),
   pausedMs: z.number().exactOptional(),
   attempts: count.exactOptional(),

@@ -96,8 +96,6 @@ export interface Deployment {
   verify?: Verify;
   /** The Promotion of a person by which it entered, which is the record of it. */
   promoted?: PromotedBy;
-  /** A person took it back while it was on its way: its outcome is Superseded, and its message says who. */
-  cancelled?: true;
   /** Since when the Application is suspended, and for how long it was before: spec.sync.timeout stands still. */
   pausedAt?: string;
   pausedMs?: number;

@@ -137,7 +137,7 @@ async function ofPromoted(run: Run, state: TargetState, promoted: Promoted): Pro
     runs !== undefined &&
     candidateKey(runs.candidate) === candidateKey(candidate) &&
     runs.outcome !== 'Failed' &&
-    runs.cancelled !== true
+    runs.outcome !== 'Cancelled'
   )
     return { ...about, ...ofWhatRuns(runs) };
   if (blockedBy.length > 0) return { ...about, phase: 'Gated', message: '', blockedBy };

@@ -138,7 +138,7 @@ const PHASES: Readonly<Record<string, Partial<Deployment>>> = {
   },
   Succeeded: { outcome: 'Succeeded' },
   Failed: { outcome: 'Failed' },
-  Cancelled: { outcome: 'Superseded', cancelled: true },
+  Cancelled: { outcome: 'Cancelled' },
 };
 /** Those in which it may be tried once more, and taken back. */
 const RETRIED = ['Failed', 'Cancelled'];

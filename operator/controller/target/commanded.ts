@@ -88,16 +88,20 @@ function mayBeRetried(deployment: Deployment): boolean {
   return phase === 'Failed' || phase === 'Cancelled';
 }
 
+/** Whatever came of it before: it is no more what runs there. */
+function isOfItsEnd(outcome: Deployment['outcome']): boolean {
+  return outcome === 'Superseded' || outcome === 'RolledBack' || outcome === 'Cancelled';
+}
+
 /**
  * Where a deployment is, as the Promotion of a person says it. @param current what runs, or ran last: what is not that goes
  * on no longer
  */
 function phaseOf(deployment: Deployment, current: Deployment | undefined): PromotionPhase {
-  const { outcome, verify, cancelled } = deployment;
-  if (cancelled === true) return 'Cancelled';
+  const { outcome, verify } = deployment;
   const isOver = deployment !== current;
   if (outcome === undefined) return isOver ? 'Superseded' : 'Deploying';
-  if (verify === undefined || outcome === 'Superseded' || outcome === 'RolledBack') return outcome;
+  if (verify === undefined || isOfItsEnd(outcome)) return outcome;
   if (verify.outcome === undefined) return isOver ? 'Superseded' : 'Verifying';
   // It is about to be gone back from.
   const isLeft =

@@ -69,8 +69,7 @@ const EXHAUSTED: Partial<Deployment> = { ...FAILED, exhausted: true };
 /** With nothing to go back to. */
 const TAKEN_BACK: Partial<Deployment> = {
   applied: false,
-  outcome: 'Superseded',
-  cancelled: true,
+  outcome: 'Cancelled',
   exhausted: true,
 };
 /** Deployed half a minute ago, and to be healthy for a minute. */
@@ -598,6 +597,18 @@ const ROWS: readonly [string, Partial<TargetState>, Deed | { wait: Date | undefi
       ...tidied(NEW),
     },
     'GoBack',
+  ],
+  [
+    '… and what failed is not begun anew meanwhile, where that cannot be tried and somebody asks for a sync (A26)',
+    {
+      asked: ROLLBACK,
+      blockedBy: [{ ...ORDER, reason: 'Held' }],
+      request: 'x',
+      deployment: deployment(NEW, FAILED),
+      ...PARKED,
+      ...tidied(NEW, { lookedAfter: { how: 'Not', error: ofTime, againAt: seconds(5) } }),
+    },
+    { wait: seconds(5) },
   ],
   [
     '… but nothing is written that is suspended',

@@ -5,9 +5,10 @@ import { candidateKey, type TargetRecord } from '../record/record.ts';
 export function recallHistory(record: TargetRecord, history: readonly HistoryEntry[]): void {
   const inStatus = new Map(history.map((entry) => [entry.id, entry.outcome]));
   const oldest = inStatus.size === 0 ? 0 : Math.min(...inStatus.keys());
-  record.ended = record.ended.filter(({ id, outcome, verify, cancelled }) => {
+  record.ended = record.ended.filter(({ id, outcome, verify }) => {
     // What failed after its end, or was taken back then, is told of anew.
-    const isOtherwise = (verify?.outcome === 'Failed' || cancelled === true) && inStatus.get(id) !== outcome;
+    const isOtherwise =
+      (verify?.outcome === 'Failed' || outcome === 'Cancelled') && inStatus.get(id) !== outcome;
     const isTold = inStatus.has(id) && !isOtherwise;
     return !isTold && !(id < oldest);
   });

@@ -188,7 +188,7 @@ export function isToDeploy(state: TargetState): boolean {
   // What a policy had rejected is begun by nobody's request for a sync, nor by another spec.
   const isPromoted = entersBy(state) !== undefined;
   const isAskedAgain =
-    (deployment?.cancelled === true && isPromoted) ||
+    (deployment?.outcome === 'Cancelled' && isPromoted) ||
     (deployment?.outcome === 'Failed' &&
       (isPromoted ||
         (deployment.verify?.outcome !== 'Failed' &&

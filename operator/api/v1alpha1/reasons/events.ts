@@ -23,7 +23,10 @@ export const EVENTS = {
     type: 'Normal',
     meaning: 'What a person promoted enters; the gates that it passed by are named.',
   },
-  Superseded: { type: 'Normal', meaning: 'A newer candidate took the place of one that was being applied.' },
+  Superseded: {
+    type: 'Normal',
+    meaning: 'A newer candidate took the place of one that was being applied, or a person took it back.',
+  },
   RolledBack: {
     type: 'Warning',
     meaning:

@@ -140,9 +140,10 @@ function mergeHistory(facts: Facts, previous: HistoryEntry[]): HistoryEntry[] {
   const told = new Map(previous.map(({ id, outcome }) => [id, outcome]));
   const added = facts.ended
     .filter(
-      ({ id, outcome, verify, cancelled }) =>
+      ({ id, outcome, verify }) =>
         outcome !== undefined &&
-        (!told.has(id) || ((verify?.outcome === 'Failed' || cancelled === true) && told.get(id) !== outcome)),
+        (!told.has(id) ||
+          ((verify?.outcome === 'Failed' || outcome === 'Cancelled') && told.get(id) !== outcome)),
     )
     .map(historyEntry);
   const anew = new Set(added.map(({ id }) => id));

@@ -155,9 +155,8 @@ function promotedEvents({ candidate, promoted }: Report['begun'][number]['deploy
 function endEvents({ outcome, revision, ref = '', message = '' }: HistoryEntry): ReportedEvent[] {
   const what = `Revision ${shortRevision(revision, ref)}`;
   if (outcome === 'Succeeded') return [normal('Synced', `${what} is deployed and healthy.`)];
-  // Who took it back says so.
-  if (outcome === 'Superseded')
-    return [normal('Superseded', `${what} was overtaken before it was healthy. ${message}`.trim())];
+  if (outcome === 'Superseded') return [normal('Superseded', `${what} was overtaken before it was healthy.`)];
+  if (outcome === 'Cancelled') return [normal('Superseded', `${what} goes no further: ${message}`)];
   if (outcome === 'RolledBack')
     return [
       {

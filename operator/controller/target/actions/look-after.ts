@@ -20,7 +20,7 @@ export async function tidy({ context }: Run): Promise<Outcome> {
   const deployment = deploymentOf(context);
   if (deployment.outcome === undefined && !deployment.applied)
     context.unreported.begin({ how: 'takenUp', deployment });
-  const isTakenBack = deployment.cancelled === true;
+  const isTakenBack = deployment.outcome === 'Cancelled';
   await endHooks(context, ({ madeIn = deployment.id }) => !isTakenBack && madeIn >= deployment.id);
   // Asked once in a look: it takes as long as there are objects.
   return { type: 'Tidied', isUndisturbed: isUndisturbed(context) };

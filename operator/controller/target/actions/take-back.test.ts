@@ -32,8 +32,8 @@ test('A3, A5: what is taken back is neither failed nor rejected nor verified, sa
   const verify = { forMs: 60_000, onFailure: 'Rollback', ms: 0 } as const;
   const record = recordOf({ outcome: 'Succeeded', verify, promoted: PROMOTED });
   takeBack(record, CANCEL, 'Environment prod goes back.', AT);
-  const { outcome, cancelled, message, verify: left } = record.deployment ?? {};
-  assert.deepEqual({ outcome, cancelled, left }, { outcome: 'Superseded', cancelled: true, left: undefined });
+  const { outcome, message, verify: left } = record.deployment ?? {};
+  assert.deepEqual({ outcome, left }, { outcome: 'Cancelled', left: undefined });
   assert.equal(message, 'anna took it back by Promotion cancel: wrong day');
   assert.equal(record.rejected, undefined);
   assert.deepEqual(record.cancelled, { digest: digest('b'), promotion: 'cancel', by: 'anna', at: AT });

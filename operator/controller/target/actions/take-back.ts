@@ -16,7 +16,7 @@ export function takeBack(record: TargetRecord, cancel: Command, said: string, at
   const { promotion, by, uid } = cancel;
   const message = tookBack(cancel);
   const { verify: _, ...ended } = left;
-  record.deployment = { ...ended, outcome: 'Superseded', cancelled: true, finishedAt: at, message };
+  record.deployment = { ...ended, outcome: 'Cancelled', finishedAt: at, message };
   const answered = withAnswer(record.answered ?? [], {
     uid,
     phase: 'Succeeded',

@@ -73,7 +73,8 @@ function blocked(error: TowpathError): Standing {
 /** What is under way, or failed, is what a person has to know first. */
 function isAwaitingRequest(state: TargetState): boolean {
   const { outcome = 'UnderWay' } = state.deployment ?? { outcome: 'Succeeded' };
-  return stageOf(state) === 'Parked' && (outcome === 'Succeeded' || outcome === 'Superseded');
+  const isOfNoFault = outcome === 'Succeeded' || outcome === 'Superseded' || outcome === 'Cancelled';
+  return stageOf(state) === 'Parked' && isOfNoFault;
 }
 
 function awaiting(state: TargetState, { revision, ref }: Candidate): Standing {
@@ -142,7 +143,7 @@ function deployedStanding(state: TargetState): Standing {
     case 'Confirmed':
       return synced(deployment.candidate, state.applied);
     case 'Repaired':
-      return deployment.cancelled === true ? tookBack(deployment) : failed(deployment);
+      return deployment.outcome === 'Cancelled' ? tookBack(deployment) : failed(deployment);
     case 'Not':
       return lookedAfter.error instanceof TowpathError ? blocked(lookedAfter.error) : LOOKING;
     case 'Advanced':
