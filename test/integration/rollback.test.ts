@@ -12,6 +12,7 @@ import {
   configMap,
   installPromotionPolicies,
   letCommand,
+  neverReady,
   newGuardedStage,
   OLGA,
   taken,
@@ -25,6 +26,14 @@ test('D12, A26, A28: what a person goes back to is held, with Git down, under au
   const enter = async (revision: string) => {
     await until(taken(await promote(BEN, await waiting(revision), { skipGates: ['windows'] })), 'Succeeded');
     return inProd(await runs(revision));
+  };
+  const desired = async (revision: string) => {
+    const told = await stage.until(
+      'web',
+      (of) => inProd(of)?.desiredRevision === revision && of.status?.source?.revision === revision,
+      `prod to have ${revision.slice(0, 7)}`,
+    );
+    return told.status?.source?.candidate ?? '';
   };
   const saidInProd = async () => {
     const { body } = await cluster.request('GET', `/api/v1/namespaces/${prod.namespace}/configmaps/web`);
@@ -137,6 +146,44 @@ test('D12, A26, A28: what a person goes back to is held, with Git down, under au
   );
   await until(waits, 'Succeeded');
   assert.equal(await saidInProd(), 'one');
+
+  // What the API server refuses is told, and holds all the same.
+  const web = `/api/v1/namespaces/${prod.namespace}/configmaps/web`;
+  const merge = { contentType: 'application/merge-patch+json' };
+  await cluster.request('PATCH', web, { body: { immutable: true }, ...merge });
+  const toTwo = { type: 'Rollback', candidate: digest };
+  const impossible = taken(await asked(OLGA, toTwo));
+  await until(impossible, 'Failed', /^Going back to revision .* is refused: .*immutable/);
+  const kept = await stage.until('web', (of) => inProd(of)?.sync === 'Held', 'prod to be held as it was');
+  assert.match(inProd(kept)?.message ?? '', new RegExp(impossible));
+  assert.equal(await saidInProd(), 'one');
+  await cluster.request('DELETE', web, { body: {} });
+  await eventually(async () => (await saidInProd()) === 'one', { describe: 'what was deleted to be back' });
+  await until(taken(await asked(OLGA, toTwo)), 'Succeeded');
+  assert.equal(await saidInProd(), 'two');
+
+  // What does not become healthy fails; what it needs is there later, and it is tried once more.
+  const slow = neverReady['slow.yaml'].replace('{no: such-node}', `{only: ${namespace}}`);
+  const five = await repository.commit({ 'slow.yaml': slow });
+  const bad = await desired(five);
+  await until(taken(await promote(BEN, bad, { skipGates: ['windows', 'order'] })), 'Failed');
+  const six = await repository.commit({ ...configMap('six'), 'slow.yaml': '' });
+  await until(
+    taken(await promote(BEN, await desired(six), { skipGates: ['windows', 'order'] })),
+    'Succeeded',
+  );
+  const failing = taken(await asked(OLGA, { type: 'Rollback', candidate: bad }));
+  const failed = await until(failing, 'Failed', /did not become healthy|Not healthy in time/);
+  const stuck = await stage.until('web', (of) => inProd(of)?.sync === 'Failed', 'prod to say so');
+  assert.match(conditionOf(stuck, 'Stalled')?.message ?? '', /did not become healthy/);
+  const { body: nodes } = await cluster.request('GET', '/api/v1/nodes');
+  const [node] = (JSON.parse(nodes) as { items: { metadata: { name: string } }[] }).items;
+  const labels = { metadata: { labels: { only: namespace } } };
+  await cluster.request('PATCH', `/api/v1/nodes/${node?.metadata.name}`, { body: labels, ...merge });
+  const mended = await until(taken(await asked(OLGA, { type: 'Retry', promotion: failing })), 'Succeeded');
+  assert.equal(mended.status?.deployment, (failed.status?.deployment ?? 0) + 1);
+  const last = await stage.until('web', (of) => inProd(of)?.sync === 'Held', 'the hold to go on');
+  assert.match(inProd(last)?.message ?? '', new RegExp(failing));
 });
 
 const LONG = JSON.stringify({ spec: { sync: { timeout: '5m' } } });
@@ -205,7 +252,7 @@ test('A3, A8, A16: who goes back, or takes back, while something is on its way d
   assert.equal(waits?.blockedBy?.[0]?.reason, 'Cancelled');
   assert.deepEqual(
     waits?.history?.map(({ outcome, trigger }) => `${trigger} ${outcome}`),
-    ['Rollback Succeeded', 'Commit Superseded', 'Commit Succeeded'],
+    ['Rollback Succeeded', 'Commit Cancelled', 'Commit Succeeded'],
   );
 
   // With nothing to go back to.
@@ -280,6 +327,6 @@ test('A3, A8, A16: who goes back, or takes back, while something is on its way d
       entry?.blockedBy?.map(({ reason }) => reason).filter((reason) => ['Held', 'Rejected'].includes(reason)),
       [],
     );
-    assert.equal(entry?.history?.[1]?.outcome, 'Superseded');
+    assert.equal(entry?.history?.[1]?.outcome, 'Cancelled');
   }
 });
