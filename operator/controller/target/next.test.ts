@@ -15,6 +15,7 @@ import { inputsOf, isInterim, isRunWanted, judgedAs, unforeseen, wasSuspended } 
 import type { Action, Deed, EarlierFindings, Findings, Outcome, TargetState } from './state.ts';
 import { NO_OTHERS } from './verdicts.ts';
 import { isHandled } from './words/handled-request.ts';
+import { runsNewest } from './words/newest.ts';
 import { LOOKING, standingOf } from './words/sync-and-reason.ts';
 
 const NOW = new Date('2026-11-23T10:00:00Z');
@@ -892,6 +893,57 @@ const ROWS: readonly [string, Partial<TargetState>, Deed | { wait: Date | undefi
     { wait: seconds(2) },
   ],
 ];
+
+/** Whether each has the newest that was accepted (condition Promoted). */
+const NEWEST: readonly (readonly [string, Partial<TargetState>, Parameters<typeof runsNewest>[1], string])[] =
+  [
+    ['what is wanted runs', { deployment: deployment(NEW), ...tidied(NEW) }, {}, 'Has'],
+    [
+      '… and is not deployed to the end',
+      { deployment: deployment(NEW, UNDER_WAY), ...tidied(NEW) },
+      {},
+      'Lacks',
+    ],
+    ['… and failed', { deployment: deployment(NEW, FAILED), ...tidied(NEW) }, {}, 'Lacks'],
+    [
+      '… and failed later',
+      { deployment: deployment(NEW, { verify: KEPT_THERE }), ...tidied(NEW) },
+      {},
+      'Lacks',
+    ],
+    [
+      '… and is verified still',
+      { deployment: deployment(NEW, { verify: VERIFYING }), ...tidied(NEW) },
+      {},
+      'Has',
+    ],
+    [
+      'something newer waits at a gate',
+      { deployment: deployment(OLD), ...tidied(NEW), blockedBy: [FREEZE] },
+      {},
+      'Lacks',
+    ],
+    ['something newer is refused', { deployment: deployment(OLD), ...tidied(NEW), ...REFUSED }, {}, 'Has'],
+    [
+      '… while what came before it waits',
+      { deployment: deployment(OLD), ...tidied(NEW), ...REFUSED },
+      { waiting: [{ ...candidate('3'), asked: 'a' }] },
+      'Lacks',
+    ],
+    [
+      'a person holds it',
+      { deployment: deployment(OLD), ...tidied(OLD) },
+      { hold: { promotion: 'p', uid: 'u', by: 'ben', since: NOW.toISOString() } },
+      'Lacks',
+    ],
+    ['nobody has looked yet', { deployment: deployment(OLD) }, {}, 'Lacks'],
+    ['nothing was ever deployed', { ...tidied(NEW) }, {}, 'Lacks'],
+  ];
+
+for (const [name, changes, record, expected] of NEWEST)
+  test(`the newest that was accepted: ${name}`, () => {
+    assert.equal(runsNewest(state(changes), record) ? 'Has' : 'Lacks', expected);
+  });
 
 test('what follows from where a target is', () => {
   for (const [name, changes, expected] of ROWS) {
