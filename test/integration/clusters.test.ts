@@ -140,6 +140,7 @@ test('an Application with an environment in another cluster has its objects ther
   await stage.untilReadyAt('web', second);
   assert.equal((await webIn(other, there.namespace))?.version, '2');
 
+  await checkedThere(stage, other, here, there);
   await endAccount(other, `${account}-2`);
   const refused = await untilEnvironment(stage, there, 'CredentialRefused');
   assert.equal(
@@ -148,8 +149,70 @@ test('an Application with an environment in another cluster has its objects ther
   );
   await storeKubeConfig(stage, 'there', kubeConfigOf(other, await newAccount(other, `${account}-3`)));
   await untilEnvironment(stage, there, 'Available');
-  await stage.untilReadyAt('web', second);
+  await stage.untilReadyAt('web', await stage.repository.revParse('main'));
 });
+
+interface Named {
+  metadata: { name: string };
+}
+
+async function listed(cluster: Pick<Cluster, 'request'>, path: string): Promise<Named[]> {
+  const { status, body } = await cluster.request('GET', path);
+  assert.equal(status, 200, body);
+  return (JSON.parse(body) as { items: Named[] }).items;
+}
+
+/** A check of what runs in the other cluster is a Job there and only there, by whose end it enters this one. */
+async function checkedThere(
+  stage: Stage,
+  other: Pick<Cluster, 'request'>,
+  here: StagedEnvironment,
+  there: StagedEnvironment,
+): Promise<void> {
+  const jobsIn = ({ namespace }: StagedEnvironment) => `/apis/batch/v1/namespaces/${namespace}/jobs`;
+  const template = { spec: { containers: [{ name: 'smoke', image: 'example.com/smoke:1' }] } };
+  const checks = [{ name: 'smoke', job: { spec: { template } } }];
+  await stage.apply({
+    apiVersion: 'towpath.dev/v1alpha1',
+    kind: 'PromotionPolicy',
+    metadata: { name: 'checked' },
+    spec: {
+      selector: { matchLabels: { checked: 'there' } },
+      stages: [
+        { name: 'first', environments: [there.name] },
+        { name: 'second', after: ['first'], environments: [here.name], gates: { checks } },
+      ],
+    },
+  });
+  await stage.kubectl('label', 'applications.towpath.dev', 'web', 'checked=there');
+  const third = await stage.repository.commit(configMap('3'));
+  const [job] = await eventually(
+    async () => {
+      const jobs = await listed(other, jobsIn(there));
+      return jobs.length > 0 && jobs;
+    },
+    { describe: 'the Job of the check in the other cluster' },
+  );
+  assert.deepEqual(await listed(stage.cluster, jobsIn(here)), []);
+  assert.equal((await webIn(other, there.namespace))?.version, '3');
+  assert.equal((await webIn(stage.cluster, here.namespace))?.version, '2');
+  const pods = `/api/v1/namespaces/${there.namespace}/pods`;
+  const pod = await eventually(async () => (await listed(other, pods))[0]?.metadata.name, {
+    describe: 'its Pod',
+  });
+  const terminated = { exitCode: 0, reason: 'Completed' };
+  const container = { name: 'smoke', image: 'x', imageID: '', ready: false, restartCount: 0 };
+  const ended = await other.request('PATCH', `${pods}/${pod}/status`, {
+    body: { status: { phase: 'Succeeded', containerStatuses: [{ ...container, state: { terminated } }] } },
+    contentType: 'application/merge-patch+json',
+  });
+  assert.equal(ended.status, 200, ended.body);
+  await stage.untilReadyAt('web', third);
+  assert.equal((await webIn(stage.cluster, here.namespace))?.version, '3');
+  await eventually(async () => (await listed(other, jobsIn(there))).length === 0, {
+    describe: `Job ${job?.metadata.name} to be gone`,
+  });
+}
 
 test('A3: a cluster that is stopped is told within a minute, delays no other and no start, and what was missed is made up for when it is back', async (t) => {
   const other = await useOtherCluster();
