@@ -1,7 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EnvironmentStatus } from '../../operator/api/v1alpha1/application.ts';
-import { eventually } from '../../test/harness/wait.ts';
 import { check, limit } from './check.ts';
 import { environmentsOf } from './environments.ts';
 import { edit, head } from './git.ts';
@@ -55,8 +54,12 @@ async function waitForGates(setting: Setting): Promise<void> {
   await shell.type(`kubectl towpath why shop ${prod} ${whereItIs}`);
   const waits = blockedBy(await entryOf(setting, prod));
   check({ 'prod waits for an approval': waits.includes('AwaitingApproval') });
-  const isOver = async () => !blockedBy(await entryOf(setting, prod)).includes('Soak');
-  await timed('The soak ends by itself', eventually(isOver, { describe: 'the soak to end' }));
+  const where = `{.status.environments[?(@.name=="${prod}")].blockedBy[*].reason}`;
+  const reasons = `kubectl get ${setting.applications} shop -o jsonpath='${where}'`;
+  await timed(
+    'The soak ends by itself',
+    shell.until(reasons, (answer) => !answer.includes('Soak')),
+  );
   say('Then it waits for somebody, which is no fault: what runs is Ready.');
   await shell.type(`kubectl towpath why shop ${prod} ${whereItIs}`);
   await shell.type(`kubectl get ${setting.applications} shop`);

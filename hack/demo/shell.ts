@@ -1,5 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { answer, command } from './terminal.ts';
+
+const UNTIL_MS = 60_000;
+const PAUSE_MS = 100;
 
 /** Runs command lines as a user would type them. */
 export interface Shell {
@@ -10,6 +14,8 @@ export interface Shell {
   type(line: string, options?: RunOptions): Promise<string>;
   /** The same out of view. */
   ask(line: string, options?: RunOptions): Promise<string>;
+  /** Asks out of view, again and again, until the answer is as it should be; @throws where it is not within a minute */
+  until(line: string, holds: (answer: string) => boolean): Promise<void>;
   /** The same shell for the work of cleaning up, which no interrupt ends. */
   readonly unsignalled: Pick<Shell, 'ask'>;
 }
@@ -40,6 +46,14 @@ export function newShell(options: ShellOptions): Shell {
     environment: options.environment,
     ask,
     unsignalled: { ask: askWith(new AbortController().signal) },
+    async until(line, holds) {
+      const started = performance.now();
+      while (!holds(await ask(line))) {
+        if (performance.now() - started > UNTIL_MS)
+          throw new Error(`What this command answers is not as it should be for a minute: ${line}`);
+        await sleep(PAUSE_MS);
+      }
+    },
     async type(line, runOptions) {
       command(line);
       const text = await ask(line, runOptions);
