@@ -25,7 +25,7 @@ spec:
       after: [staging]
       environments: [${prod}]
       gates:
-        soak: 5s
+        soak: 10s
         approvals: {required: 1, groups: [release-managers]}
       verify: {for: 3s, onFailure: Rollback}
 `;
@@ -42,7 +42,7 @@ export async function promote(setting: Setting): Promise<void> {
 async function waitForGates(setting: Setting): Promise<void> {
   const { shell } = setting;
   heading('11. Staging first');
-  say('A policy: prod gets what was healthy in staging for 5 s and what a release manager has said yes to,');
+  say('A policy: prod gets what was healthy in staging for 10 s and what a release manager has said yes to,');
   say('and keeps it if it stays healthy there for 3 s.');
   writeFileSync(join(shell.directory, 'policy.yaml'), policy);
   await shell.type('cat policy.yaml');
