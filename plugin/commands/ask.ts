@@ -1,7 +1,8 @@
-import type { EnvironmentStatus } from '../../operator/api/v1alpha1/application.ts';
+import type { Application, EnvironmentStatus } from '../../operator/api/v1alpha1/application.ts';
+import { requestFor } from '../../operator/api/v1alpha1/environment-request.ts';
 import { ANNOTATION_SYNC_REQUESTED } from '../../operator/api/v1alpha1/names.ts';
-import { environmentsOf, keyOf, RESOURCE, readApplication } from '../application.ts';
-import { EXIT } from '../exit-codes.ts';
+import { environmentNames, environmentsOf, keyOf, RESOURCE, readApplication } from '../application.ts';
+import { CommandError, EXIT } from '../exit-codes.ts';
 import { type Command, type Context, isJson, printJson, printLines } from './command.ts';
 import { warnIfNobodyLeads } from './nobody-leads.ts';
 import { resumeHeld } from './rollback.ts';
@@ -25,7 +26,7 @@ export const sync: Command = {
       tell(context, { application: key, changed: false, message });
       return EXIT.Suspended;
     }
-    const halted = asked.flatMap((one) => haltOf(one) ?? []);
+    const halted = asked.flatMap((one) => haltOf(one, name) ?? []);
     const why = halted.join(' ');
     if (halted.length > 0 && halted.length === asked.length) {
       const message = `A sync of ${key} would do nothing. ${why}`;
@@ -33,11 +34,7 @@ export const sync: Command = {
       return EXIT.Suspended;
     }
     await warnIfNobodyLeads(context);
-    const value = now().toISOString();
-    const annotations = {
-      [ANNOTATION_SYNC_REQUESTED]: environment === undefined ? value : `${environment}=${value}`,
-    };
-    await patch(context, name, { metadata: { annotations } });
+    await request(context, application, environment, now().toISOString());
     const where = environment === undefined ? '' : ` in ${environment}`;
     const others = halted.length === 0 ? '' : ` Not in all: ${why}`;
     const message = `Asked for a sync of ${key}${where}; follow it with kubectl towpath status ${name} --watch.${others}`;
@@ -46,11 +43,68 @@ export const sync: Command = {
   },
 };
 
+/** How often a request is written anew because something else was written meanwhile. */
+const TRIES = 10;
+
+async function request(
+  context: Context,
+  application: Application,
+  environment: string | undefined,
+  value: string,
+): Promise<void> {
+  const { name } = application.metadata;
+  let current = application;
+  for (let tries = 1; ; tries += 1) {
+    const { resourceVersion } = current.metadata;
+    const annotations = { [ANNOTATION_SYNC_REQUESTED]: requestWith(current, environment, value) };
+    try {
+      await patch(context, name, { metadata: { resourceVersion, annotations } });
+      return;
+    } catch (error) {
+      if (!(error instanceof CommandError) || !error.message.includes('(Conflict)') || tries === TRIES)
+        throw error;
+      current = await readApplication(context.kubectl, name);
+    }
+  }
+}
+
+/** The annotation that asks it of one environment, or of all, and what was asked of others and is not done yet. */
+export function requestWith(
+  application: Application,
+  environment: string | undefined,
+  value: string,
+): string {
+  if (environment === undefined) return value;
+  const { metadata, status } = application;
+  const before = metadata.annotations[ANNOTATION_SYNC_REQUESTED];
+  // Of one that is longer than a status has room for, that which is done is known as such by the records.
+  const isDone = before === status?.handledSyncRequest;
+  const others = environmentNames(application).flatMap((other) => {
+    const asked = isDone || other === environment ? undefined : requestFor(before, other);
+    return asked === undefined ? [] : [`${other}=${asked}`];
+  });
+  return [...others, `${environment}=${value}`].join(',');
+}
+
 /** Why a sync would do nothing in an environment, which a person or the time ends; undefined: it would. */
-function haltOf({ name, sync, message, blockedBy = [] }: EnvironmentStatus): string | undefined {
-  if (sync === 'Suspended') return `${name}: ${message ?? 'it is suspended.'}`;
-  const [gate] = sync === 'Waiting' ? blockedBy : [];
-  return gate && `${name}: ${gate.message}`;
+export function haltOf(
+  { name, sync, message, blockedBy = [] }: EnvironmentStatus,
+  application: string,
+): string | undefined {
+  switch (sync) {
+    case 'Suspended':
+      return `${name}: ${message ?? 'it is suspended.'}`;
+    case 'Held':
+      return `${name}: ${message ?? 'a rollback holds it.'} Let it go: kubectl towpath resume ${application} ${name}.`;
+    case 'Waiting': {
+      // Checks that did not pass are run again.
+      if (blockedBy.some(({ reason }) => reason === 'Checks')) return undefined;
+      const why = blockedBy[0]?.message ?? message;
+      return why && `${name}: ${why}`;
+    }
+    default:
+      return undefined;
+  }
 }
 
 export const suspend = switching('suspend');

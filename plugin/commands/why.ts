@@ -3,6 +3,7 @@ import type {
   ApplicationStatus,
   EnvironmentStatus,
 } from '../../operator/api/v1alpha1/application.ts';
+import { requestFor } from '../../operator/api/v1alpha1/environment-request.ts';
 import { ANNOTATION_PRUNE_CONSENT } from '../../operator/api/v1alpha1/names.ts';
 import { REASONS } from '../../operator/api/v1alpha1/reasons.ts';
 import {
@@ -71,7 +72,7 @@ function causesOf(application: Application, environments: readonly EnvironmentSt
     causes.push({ reason: 'SpecChanged', message: 'The spec was changed since the operator looked last.' });
   for (const environment of environments) {
     const told = environment === asked ? ready?.message : undefined;
-    causes.push(...stateOf(environment, told), ...blocksOf(environment, metadata.name, told));
+    causes.push(...stateOf(environment, told), ...blocksOf(environment, application, told));
   }
   causes.push(...refusalsOf(status), ...keptOf(status));
   return causes;
@@ -86,21 +87,46 @@ function stateOf(environment: EnvironmentStatus, told: string | undefined): Caus
   return [{ environment: name, reason, message }];
 }
 
-function blocksOf(environment: EnvironmentStatus, application: string, told: string | undefined): Cause[] {
+function blocksOf(
+  environment: EnvironmentStatus,
+  application: Application,
+  told: string | undefined,
+): Cause[] {
   const { name, blockedBy = [], pendingPrune } = environment;
   const causes: Cause[] = blockedBy
     .filter(({ message }) => message !== told)
-    .map((blocked) => ({ environment: name, ...blocked, ...nextOf(blocked.reason, application) }));
+    .map((blocked) => ({
+      environment: name,
+      ...blocked,
+      ...nextOf(blocked.reason, application.metadata.name),
+    }));
   if (pendingPrune !== undefined) {
     const named = pendingPrune.objects?.map(({ kind, name }) => `${kind} ${name}`).join(', ');
     causes.push({
       environment: name,
       reason: 'PruneHeld',
       message: `Deleting ${objects(pendingPrune.count)} waits for consent${named === undefined ? '' : `: ${named}`}.`,
-      next: `kubectl annotate ${RESOURCE} ${application} --overwrite ${ANNOTATION_PRUNE_CONSENT}=${name}=${pendingPrune.digest}`,
+      next: `kubectl annotate ${RESOURCE} ${application.metadata.name} --overwrite ${ANNOTATION_PRUNE_CONSENT}=${consentWith(application, name, pendingPrune.digest)}`,
     });
   }
   return causes;
+}
+
+/** The annotation that consents to a plan, and to those of other environments that were consented to and go on. */
+export function consentWith(
+  { metadata, status }: Pick<Application, 'metadata' | 'status'>,
+  environment: string,
+  digest: string,
+): string {
+  const before = metadata.annotations[ANNOTATION_PRUNE_CONSENT];
+  const others = (status?.environments ?? [])
+    .filter(({ name }) => name !== environment)
+    .filter(
+      ({ name, pendingPrune }) =>
+        pendingPrune !== undefined && requestFor(before, name) === pendingPrune.digest,
+    )
+    .map(({ name, pendingPrune }) => `${name}=${pendingPrune?.digest}`);
+  return [...others, `${environment}=${digest}`].join(',');
 }
 
 function refusalsOf(status: ApplicationStatus | undefined): Cause[] {

@@ -1,9 +1,9 @@
 import type { TestContext } from 'node:test';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
+import { requestFor } from '../../operator/api/v1alpha1/environment-request.ts';
 import { ANNOTATION_SYNC_REQUESTED } from '../../operator/api/v1alpha1/names.ts';
 import { Targets } from '../../operator/controller/application/targets.ts';
 import type { TargetIdentity } from '../../operator/controller/record/target.ts';
-import { requestFor } from '../../operator/controller/target/request-annotations.ts';
 import { KubeClient } from '../../operator/kube/client.ts';
 import { Slices } from '../../operator/observe/event-loop-slices.ts';
 import { startController } from './controller-in-process.ts';

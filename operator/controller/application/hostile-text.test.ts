@@ -5,9 +5,10 @@ import {
 } from '../../../test/harness/hostile-text.ts';
 import { TowpathError } from '../../api/errors.ts';
 import { boundStatus } from '../../api/v1alpha1/bound-status.ts';
+import { requestFor } from '../../api/v1alpha1/environment-request.ts';
 import { healthOf, type LiveObject, reduceForHealth } from '../../health/health.ts';
 import { Redaction } from '../candidate/secrecy/redaction.ts';
-import { handledAs, requestFor } from '../target/request-annotations.ts';
+import { handledAs } from '../target/request-annotations.ts';
 import { worstHealth } from '../target/words/health.ts';
 import { partly, toldAfter } from '../target/words/refusals.ts';
 

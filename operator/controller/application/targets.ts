@@ -2,6 +2,7 @@ import { TowpathError } from '../../api/errors.ts';
 import type { Application, ApplicationSpec } from '../../api/v1alpha1/application.ts';
 import { parseDuration } from '../../api/v1alpha1/duration.ts';
 import type { Environment } from '../../api/v1alpha1/environment.ts';
+import { requestFor } from '../../api/v1alpha1/environment-request.ts';
 import {
   ANNOTATION_ABANDON,
   ANNOTATION_ADOPT,
@@ -27,7 +28,6 @@ import {
   type ValuesLayer,
 } from '../record/target.ts';
 import { wasDeployed } from '../target/lost-record.ts';
-import { requestFor } from '../target/request-annotations.ts';
 
 /** The environment of an Application that names none. */
 const DEFAULT_ENVIRONMENT = 'default';

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { STATUS_LIMITS } from '../../api/v1alpha1/application-status.ts';
 import { boundStatus } from '../../api/v1alpha1/bound-status.ts';
+import { requestFor } from '../../api/v1alpha1/environment-request.ts';
 import { sha256 } from '../../manifest/digest.ts';
-import { handledAs, requestFor } from './request-annotations.ts';
+import { handledAs } from './request-annotations.ts';
 
 const cases: [string | undefined, string | undefined][] = [
   [undefined, undefined],

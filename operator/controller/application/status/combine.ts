@@ -8,7 +8,8 @@ import {
   type SyncState,
 } from '../../../api/v1alpha1/application.ts';
 import { boundStatus } from '../../../api/v1alpha1/bound-status.ts';
-import { handledAs, requestFor } from '../../target/request-annotations.ts';
+import { requestFor } from '../../../api/v1alpha1/environment-request.ts';
+import { handledAs } from '../../target/request-annotations.ts';
 import { withPromoted } from './promoted.ts';
 
 /** A status as it would be if the Application had only that environment. */
