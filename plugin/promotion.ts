@@ -6,6 +6,7 @@ import { type Promotion, parsePromotion } from '../operator/api/v1alpha1/promoti
 import { CommandError } from './exit-codes.ts';
 import type { Kubectl } from './kubectl.ts';
 import { plain } from './text/terminal.ts';
+import { local } from './text/times.ts';
 import { whoAmI } from './who-am-i.ts';
 
 export const PROMOTIONS = `promotions.${GROUP}`;
@@ -101,7 +102,7 @@ function isAnswer({ status = {} }: Promotion): boolean {
 export function linesOf({ metadata, status = {} }: Promotion, shown?: string): string[] {
   const { phase = 'Pending', message, blockedBy = [], changes, digest } = status;
   const waits = blockedBy.map(({ reason, message: why, clearsAt }) => {
-    const until = clearsAt === undefined ? '' : ` (clears at ${clearsAt})`;
+    const until = clearsAt === undefined ? '' : ` (clears at ${local(clearsAt)})`;
     return `  ${reason}: ${plain(why)}${until}`;
   });
   return [

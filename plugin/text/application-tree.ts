@@ -1,7 +1,7 @@
 import type { Application, EnvironmentStatus } from '../../operator/api/v1alpha1/application.ts';
 import { readyOf } from '../application.ts';
 import { paint, plain, type Terminal } from './terminal.ts';
-import { relative } from './times.ts';
+import { clears, relative } from './times.ts';
 import type { Node } from './tree.ts';
 
 type Look = Pick<Terminal, 'isColoured'>;
@@ -91,14 +91,14 @@ function blockedText(
   return `blocked by ${reason}${timesOf({ since, clearsAt }, now)}: ${plain(message)}`;
 }
 
-/** ` (since 5m ago, clears in 3m)`, as far as that is known. */
+/** ` (since 5m ago, clears in 3m, at 2026-12-03 09:00 UTC+1)`, as far as that is known. */
 export function timesOf(
   { since, clearsAt }: { since?: string | undefined; clearsAt?: string | undefined },
   now: Date,
 ): string {
   const times = [
     ...(since === undefined ? [] : [`since ${relative(since, now)}`]),
-    ...(clearsAt === undefined ? [] : [`clears ${relative(clearsAt, now)}`]),
+    ...(clearsAt === undefined ? [] : [clears(clearsAt, now)]),
   ];
   return times.length === 0 ? '' : ` (${times.join(', ')})`;
 }

@@ -19,3 +19,28 @@ export function relative(time: string, now: Date): string {
   const ms = now.getTime() - at;
   return ms >= 0 ? `${span(ms)} ago` : `in ${span(-ms)}`;
 }
+
+/** A time by the user's clock, with how far that is from UTC then: `2026-12-03 09:00 UTC+1`; what is no time, as it is. */
+export function local(time: string, timeZone?: string): string {
+  const at = Date.parse(time);
+  if (Number.isNaN(at)) return time;
+  const format = new Intl.DateTimeFormat('en-US', {
+    ...(timeZone === undefined ? {} : { timeZone }),
+    year: 'numeric',
+    month: '2-digit',
+    day: '2-digit',
+    hour: '2-digit',
+    minute: '2-digit',
+    hourCycle: 'h23',
+    timeZoneName: 'shortOffset',
+  });
+  const parts = new Map(format.formatToParts(at).map(({ type, value }) => [type, value]));
+  const part = (type: Intl.DateTimeFormatPartTypes) => parts.get(type) ?? '';
+  const zone = part('timeZoneName').replace('GMT', 'UTC');
+  return `${part('year')}-${part('month')}-${part('day')} ${part('hour')}:${part('minute')} ${zone}`;
+}
+
+/** When something ends by itself: how long that is, and when by the user's clock. */
+export function clears(time: string, now: Date): string {
+  return `clears ${relative(time, now)}, at ${local(time)}`;
+}

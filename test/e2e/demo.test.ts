@@ -94,7 +94,7 @@ test('the demo shows all that it promises, and leaves nothing', async (t) => {
     /^ {2}demo-prod +True +v1\.\d+\.\d+ +1 /m,
     /^ {2}Hello from staging$/m,
     /^ {2}Hello from prod$/m,
-    /^ {2}demo-prod: Soak \(since .*, clears in \d+s\): /m,
+    /^ {2}demo-prod: Soak \(since .*, clears in \d+s, at \d{4}-\d\d-\d\d \d\d:\d\d UTC\S*\): /m,
     /^ {2}shop +True +Waiting +Healthy +main@[0-9a-f]{7} +1\/2 /m,
     /^ {2}You approved manifests sha256:[0-9a-f]{64} of towpath-demo\/shop in demo-prod .*, as olga\./m,
     /^ {2}Promotion shop-demo-prod-2: Succeeded\.$/m,
