@@ -414,8 +414,8 @@ async function twoPolicies(promoted: Promoted): Promise<void> {
   });
 }
 
-async function required(promoted: Promoted): Promise<void> {
-  const { stage, prod } = promoted;
+async function required(promoted: Promoted, t: TestContext): Promise<void> {
+  const { stage, staging, prod } = promoted;
   await patch(stage, `${API}/environments/${prod.name}`, { spec: { requirePolicy: true } });
   await application(promoted, 'late', { labels: { tier: 'unknown' } });
   const revision = await stage.repository.revParse('main');
@@ -429,6 +429,36 @@ async function required(promoted: Promoted): Promise<void> {
   await policy(promoted, 'late', 'unknown');
   await says(promoted, prod, 'late', '1 all');
   await stage.untilReadyAt('late', revision);
+
+  // Neither a rename nor a removal lets anything in: the entry that goes is in no stage any more.
+  const after = await newEnvironment(t, stage, 'after', { namespace: prod.namespace, requirePolicy: true });
+  const renamed = { ...after, namespace: prod.namespace };
+  await policy({ ...promoted, prod: renamed }, 'late', 'unknown');
+  const path = `/api/v1/namespaces/${prod.namespace}/configmaps/late`;
+  const uid = async () => /"uid":"[^"]+"/.exec((await stage.cluster.request('GET', path)).body)?.[0];
+  const before = await uid();
+  const isReadyIn = (...names: string[]) =>
+    stage.until(
+      'late',
+      (of) =>
+        conditionOf(of, 'Ready')?.status === 'True' &&
+        isDeepStrictEqual(
+          of.status?.environments?.map(({ name }) => name),
+          names,
+        ),
+      `late to be Ready in ${names.join(' and ')}`,
+    );
+  await application({ ...promoted, prod: renamed }, 'late', { labels: { tier: 'unknown' } });
+  await isReadyIn(staging.name, renamed.name);
+  assert.ok(before !== undefined && (await uid()) === before, 'the same object');
+  await patch(stage, applicationPath(stage, 'late'), { spec: { environments: [{ name: staging.name }] } });
+  const asked = await stage.until('late', (of) => entry(of, renamed)?.pendingPrune, 'the plan');
+  const consent = `${renamed.name}=${entry(asked, renamed)?.pendingPrune?.digest}`;
+  await patch(stage, applicationPath(stage, 'late'), {
+    metadata: { annotations: { 'towpath.dev/prune-consent': consent } },
+  });
+  await isReadyIn(staging.name);
+  assert.equal(await uid(), undefined);
 }
 
 const SOAK_MS = 4_000;

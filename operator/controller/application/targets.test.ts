@@ -88,7 +88,7 @@ test('a target is frozen', () => {
 });
 
 /** Environments of these names and namespaces, open to all. */
-function environmentsAt(namespaces: Record<string, string>) {
+function environmentsAt(namespaces: Record<string, string>, more: object = {}) {
   return {
     ...NO_ENVIRONMENTS,
     get: (name: string) => {
@@ -98,7 +98,7 @@ function environmentsAt(namespaces: Record<string, string>) {
         apiVersion: 'towpath.dev/v1alpha1',
         kind: 'Environment',
         metadata: { name, uid: name, resourceVersion: '1' },
-        spec: { namespace, access: { serviceAccountName: 'deployer' }, allowedNamespaces: ['*'] },
+        spec: { namespace, access: { serviceAccountName: 'deployer' }, allowedNamespaces: ['*'], ...more },
       };
       const parsed = parseEnvironment(object);
       assert.ok(parsed.ok);
@@ -157,4 +157,31 @@ test('B4: who lands where a target was that is named no more takes over its obje
   assert.deepEqual(withLeft({}, recordOf('home')).takers, [['default', 'home']]);
   const unknown = withLeft(inEnvironments('home'), recordOf('gone'));
   assert.deepEqual([unknown.takers, unknown.left[0]?.refusal?.reason], [[], 'EnvironmentNotFound']);
+});
+
+test('S14: no policy is asked for where an entry is removed or renamed, or its Application deleted: that lets nothing in', () => {
+  const at = new Targets({
+    installation: 'towpath-system/towpath',
+    impersonate: true,
+    environments: environmentsAt({ blue: '{namespace}', green: '{namespace}' }, { requirePolicy: true }),
+    policies: {
+      governanceOf: ({ spec }, environment) =>
+        spec.environments?.some(({ name }) => name === environment) === true && environment === 'green'
+          ? { is: 'InStage', policy: 'standard', stage: 'prod', isFollowed: false }
+          : { is: 'InNoStage', policy: 'standard' },
+    },
+  });
+  const reasons = (targets: readonly { refusal: { reason: string } | undefined }[]) =>
+    targets.map(({ refusal }) => refusal?.reason);
+  assert.deepEqual(reasons(at.of(application(inEnvironments('blue')))), ['NoPolicy']);
+  const { specified, left } = at.withLeft(application(inEnvironments('green')), [recordOf('blue')]);
+  assert.deepEqual([reasons(specified), reasons(left)], [[undefined], [undefined]]);
+  const [green] = specified.filter(isPlaced);
+  assert.deepEqual(
+    green?.takesOver?.map(({ environment }) => environment),
+    ['blue'],
+  );
+  const named = application(inEnvironments('blue'));
+  const metadata = { ...named.metadata, deletionTimestamp: '2026-11-30T10:00:00Z' };
+  assert.deepEqual(reasons(at.of({ ...named, metadata })), [undefined]);
 });

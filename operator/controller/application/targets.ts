@@ -78,7 +78,9 @@ export class Targets {
   of(application: Application): readonly SpecifiedTarget[] {
     const { environments } = application.spec;
     if (environments === undefined) return [this.#default(application)];
-    return apart(environments.map((entry) => this.#in(application, entry)));
+    // What goes needs no policy to let it in.
+    const how = application.metadata.deletionTimestamp === undefined ? 'Enters' : 'Leaves';
+    return apart(environments.map((entry) => this.#in(application, entry, how)));
   }
 
   /**
@@ -100,7 +102,7 @@ export class Targets {
   }
 
   #left(application: Application, environment: string, record: TargetRecord | undefined): SpecifiedTarget {
-    if (environment !== DEFAULT_ENVIRONMENT) return this.#in(application, { name: environment });
+    if (environment !== DEFAULT_ENVIRONMENT) return this.#in(application, { name: environment }, 'Leaves');
     if (record?.account === undefined) return this.#default(application);
     // Beside environments the spec names its account no more.
     return this.#default({
@@ -126,14 +128,18 @@ export class Targets {
     });
   }
 
-  #in(application: Application, entry: Entry): SpecifiedTarget {
+  #in(application: Application, entry: Entry, how: 'Enters' | 'Leaves'): SpecifiedTarget {
     const identity = this.named(applicationKey(application), entry.name);
     const settings = settingsOf(application, entry.name);
     const { environments, policies = NO_POLICIES } = this.#options;
     const governance = policies.governanceOf(application, entry.name);
     try {
       const { cluster, namespace, serviceAccountName, managedRole, bounds, refusal, environment } =
-        placementOf(application, { name: entry.name, governance }, environments);
+        placementOf(
+          application,
+          { name: entry.name, ...(how === 'Enters' ? { governance } : {}) },
+          environments,
+        );
       return Object.freeze({
         ...identity,
         cluster,

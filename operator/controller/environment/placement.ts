@@ -29,10 +29,15 @@ export interface Placement {
 /** What of an Application decides where it lands, and whether it may. */
 type Landing = Pick<Application, 'metadata' | 'spec'>;
 
-/** Where an Application lands that names an Environment. Pure. @throws TowpathError where that is not known, PlacementPending where it is not known yet */
+/**
+ * Where an Application lands that names an Environment. Pure.
+ *
+ * @param entry without `governance` where it only leaves: whom no policy lets in any more may go all the same.
+ * @throws TowpathError where that is not known, PlacementPending where it is not known yet
+ */
 export function placementOf(
   application: Landing,
-  { name, governance }: { name: string; governance: Governance },
+  { name, governance }: { name: string; governance?: Governance },
   environments: EnvironmentsView,
 ): Placement {
   const environment = readable(name, environments);
@@ -143,7 +148,7 @@ function namespaceRefusal(
 function refusalOf(
   { spec: { source } }: Landing,
   { metadata: { name }, spec }: Environment,
-  governance: Governance,
+  governance: Governance | undefined,
 ): TowpathError | undefined {
   const { allowedRepositories } = spec;
   if (allowedRepositories !== undefined && !isAllowedRepository(allowedRepositories, source.repoURL))
@@ -152,7 +157,7 @@ function refusalOf(
       'RepositoryNotAllowed',
       `Environment ${name} takes nothing from the repository in spec.source.repoURL: nothing is written, and what runs stays. Who runs it can add the repository to its spec.allowedRepositories.`,
     );
-  return spec.requirePolicy ? noPolicy(name, governance) : undefined;
+  return spec.requirePolicy && governance !== undefined ? noPolicy(name, governance) : undefined;
 }
 
 /** S14: what decides alone is that exactly one policy has it in a stage, in whichever order all of this was made. */
