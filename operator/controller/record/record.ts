@@ -78,7 +78,7 @@ export interface Deployment {
   clusterStartedAt: string;
   /** Whether Helm's install hooks are its hooks, not the upgrade ones. */
   install: boolean;
-  /** Hooks that ran to their end, which a retry does not run again, and events whose hooks were `cleaned` or `lost`. */
+  /** Hooks that ran to their end, which a retry does not run again, and events whose hooks were `cleaned`, `lost` or `left`. */
   hooks: string[];
   /** Object keys of what the dry-run could not be asked about before the first write. */
   deferred: string[];

@@ -37,6 +37,11 @@ export const EVENTS = {
     meaning:
       'A look at the Application did not end when a change interrupted it, which is a defect of Towpath: it was abandoned, and a new one goes on.',
   },
+  HooksLeft: {
+    type: 'Warning',
+    meaning:
+      "Objects were deleted from an environment without the chart's hooks for that, since its Environment does not take the Application any more.",
+  },
   EnvironmentLeft: {
     type: 'Normal',
     meaning:

@@ -4,42 +4,30 @@ import { releaseObject } from '../../../apply/prune.ts';
 import type { TargetAccess } from '../../../apply/target.ts';
 import { inParallel } from '../../../kube/in-parallel.ts';
 import type { LiveObject } from '../../../manifest/live.ts';
-import { type HookEvent, idOf, objectKey } from '../../../manifest/manifest.ts';
+import { idOf, objectKey } from '../../../manifest/manifest.ts';
 import { isApplicationOf, isPassedOver, keepReason } from '../../../manifest/never-pruned.ts';
 import { type KeptObject, takenReason } from '../../../plan/plan.ts';
-import { shortCandidate } from '../../candidate/revision.ts';
 import type { Cluster } from '../../cluster/cluster.ts';
 import type { TargetRecord } from '../../record/record.ts';
 import { newRecord } from '../../record/record.ts';
 import type { Target } from '../../record/target.ts';
 import { endJobs } from '../checks/jobs.ts';
 import { depart, describeDeparture } from '../deploy/delete-in-stages.ts';
-import { endHooks, haveRun, runHooks } from '../deploy/run-hooks.ts';
+import { endHooks } from '../deploy/run-hooks.ts';
 import type { PruneHeld } from '../deploy-context.ts';
 import type { Moving } from '../handover/moving.ts';
 import { toldDeployed, whereLost } from '../lost-record.ts';
 import { accessOf, movingOf, type Parts } from '../run.ts';
 import type { Unreported } from '../words/unreported.ts';
+import { type HookedDeletion, runDeleteHooks } from './delete-hooks.ts';
 import { whatLeaves } from './what-leaves.ts';
 
-export interface Deletion {
+export interface Deletion extends HookedDeletion {
   parts: Parts;
   cluster: Cluster;
-  access: TargetAccess;
-  record: TargetRecord;
-  timeoutMs: number;
-  tell(message: string): Promise<void>;
-  /** Told as an event. */
-  warn(message: string): void;
-  /** False for a while after one failed. */
-  mayRunHooks: boolean;
-  /** Those of an event are through. */
-  onHooksRun(): void;
   unreported: Unreported;
   /** Told of all that may go; what stands against it now. Absent: nothing does. */
   ask?(objects: readonly LiveObject[], record: TargetRecord): Promise<Hold | undefined>;
-  /** Whether the chart's hooks are run: not where another target has taken over what they would clear away. */
-  hooks: 'Run' | 'Leave';
 }
 
 /** Why nothing of a target is deleted yet. */
@@ -72,7 +60,7 @@ export async function finalize(
   application: Application,
   target: Target,
   signal: AbortSignal,
-  options: Omit<Deletion, 'parts' | 'cluster' | 'access' | 'record' | 'timeoutMs'>,
+  options: Omit<Deletion, 'parts' | 'cluster' | 'access' | 'record' | 'timeoutMs' | 'refusal'>,
 ): Promise<Finalized> {
   const access = accessOf(parts, target, signal);
   const cluster = parts.clusterOf(target);
@@ -97,9 +85,8 @@ export async function finalize(
   await watchAll(cluster, application, access, record);
   const moving = movingOf(parts, target, access);
   const isPruned = application.spec.deletionPolicy === 'Prune';
-  const deletion = { parts, cluster, access, record, timeoutMs, ...options };
-  // What a record has is deleted, but nothing more is done as an account that it may not act as by now.
-  if (target.refusal !== undefined) deletion.hooks = 'Leave';
+  const { refusal } = target;
+  const deletion = { parts, cluster, access, record, timeoutMs, refusal, ...options };
   const held = await heldBy(deletion, moving);
   if (held !== undefined) return held;
   const deleted = isPruned ? await deleteAll(deletion, moving) : NOTHING_DELETED;
@@ -285,31 +272,4 @@ async function pruneAll(
   if (first === undefined) return { state: 'Done' };
   const size = goingNow === undefined ? deleted.length : left.size;
   return { state: 'Waiting', message: `Deleting: ${describeDeparture(first, { size })}` };
-}
-
-/** How far the hooks of the event are. */
-async function runDeleteHooks(
-  { parts, cluster, access, record, timeoutMs, tell, warn, mayRunHooks, onHooksRun, hooks }: Deletion,
-  event: HookEvent,
-): Promise<'Done' | 'Resting'> {
-  const { deployment } = record;
-  if (deployment === undefined || hooks === 'Leave') return 'Done';
-  const manifests = await parts.store.manifests(record, deployment.candidate, access.signal);
-  if (manifests === undefined) {
-    const hook = `lost ${event}`;
-    if (deployment.hooks.includes(hook)) return 'Done';
-    deployment.hooks.push(hook);
-    warn(
-      `The kept manifests of ${shortCandidate(deployment.candidate.id)} are gone: hooks of ${event} that they may have had were not run.`,
-    );
-    return 'Done';
-  }
-  const hadRun = haveRun(deployment, manifests.hooks, event);
-  if (!mayRunHooks && !hadRun) return 'Resting';
-  const context = { access, store: parts.store, inventory: cluster.inventory, record, timeoutMs };
-  await runHooks(context, deployment, manifests.hooks, event, (waiting) =>
-    tell(`Deleting: waiting ${waiting}`),
-  );
-  if (!hadRun) onHooksRun();
-  return 'Done';
 }

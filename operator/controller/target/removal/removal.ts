@@ -56,7 +56,7 @@ export async function removeTarget(
   const leaving = { kind: 'Leaving', reason: 'Deleting', isStalled: false } as const;
   const finalized = await finalize(parts, application, target, signal, {
     tell: (message) => speaker.tell({ ...leaving, message }, signal),
-    warn: (message) => speaker.warn('RecordDamaged', message),
+    warn: (reason, message) => speaker.warn(reason, message),
     mayRunHooks,
     onHooksRun: () => {
       memory.hookRetry = undefined;
@@ -88,11 +88,11 @@ export async function removeTarget(
 /** What is told of one whose objects may not be touched, though it is to end. */
 export function refusedRemoval(
   environment: string,
-  { message }: TowpathError,
+  { message, remedy }: TowpathError,
 ): Extract<TargetUpdate, { kind: 'Leaving' }> {
   const abandon = ` To leave the objects: annotate ${ANNOTATION_ABANDON}=${environment}.`;
   const text = fitBetween('Deleting: ', message, abandon);
-  return { kind: 'Leaving', reason: 'DeletionFailed', isStalled: true, message: text };
+  return { kind: 'Leaving', reason: 'DeletionFailed', isStalled: remedy !== 'Time', message: text };
 }
 
 /** What is told of a target that its Application left, and that is not removed yet. */
