@@ -8,15 +8,11 @@ import { whyUnseen } from '../words/unreachable-cluster.ts';
 /** Begins each look: what the status tells of the record is noted, and the target's objects are watched, also those of a record that is lost. */
 export async function see(run: Run, { memory }: TargetState): Promise<Outcome> {
   const { parts, application, target, context } = run;
-  const { record, store, access, inventory, signal } = context;
+  const { record, access, inventory, signal } = context;
   recallHistory(record, environmentOf(application.status, target.environment)?.history ?? []);
+  await stays(run);
   try {
     await accessMade(run);
-    if (record.ending !== undefined) {
-      // It was to end, and is wanted again: that was consent to what was there then.
-      delete record.ending;
-      await store.save(record, { signal });
-    }
     // Nothing is looked for as an account that it may not act as: that waits until it may again.
     const isLost = target.refusal === undefined && parts.store.get(target) === undefined;
     const lostKinds = isLost
@@ -30,6 +26,22 @@ export async function see(run: Run, { memory }: TargetState): Promise<Outcome> {
   } catch (error) {
     signal.throwIfAborted();
     return { type: 'Unseen', error: await whyUnseen(parts, target, error, signal) };
+  }
+}
+
+/**
+ * It was to end, and is wanted again: the consent was to what was there then. Where that cannot be written, the look
+ * fails, and the next one tries it again: what stays in the record would be consent to another plan, later.
+ */
+async function stays({ context: { record, store, signal } }: Run): Promise<void> {
+  if (record.ending === undefined) return;
+  const { ending } = record;
+  delete record.ending;
+  try {
+    await store.save(record, { signal });
+  } catch (error) {
+    record.ending = ending;
+    throw error;
   }
 }
 

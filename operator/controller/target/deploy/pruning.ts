@@ -125,7 +125,15 @@ async function noteConsent(
   deployment: Deployment,
   to: string[],
 ): Promise<void> {
+  const { consented: before } = deployment;
   deployment.consented = to;
   store.changed(record);
-  await store.save(record, { signal });
+  try {
+    await store.save(record, { signal });
+  } catch (error) {
+    // Nothing is deleted by what is not written down.
+    if (before === undefined) delete deployment.consented;
+    else deployment.consented = before;
+    throw error;
+  }
 }

@@ -59,9 +59,9 @@ function obstacleOf({ store }: Parts, { target, successors }: Left): LeavingUpda
 }
 
 /** What stands against the end of the target: nothing where nothing of it is deleted. */
-async function holdOf(
-  { store }: Parts,
-  { application, target, successors }: Left,
+export async function holdOf(
+  { store }: { store: Pick<Parts['store'], 'get' | 'isAhead' | 'save'> },
+  { application, target, successors }: Pick<Left, 'application' | 'target' | 'successors'>,
   objects: readonly LiveObject[],
   record: TargetRecord,
   signal: AbortSignal,
@@ -75,9 +75,19 @@ async function holdOf(
   const isPruned = application.spec.deletionPolicy === 'Prune';
   if (!isPruned || going.length === 0 || record.ending === true) return undefined;
   const digest = pruneDigest(going);
-  if (target.settings.consent !== digest) return { state: 'PruneHeld', digest, objects: going.map(idOf) };
+  if (target.settings.consent !== digest) {
+    // A consent that was taken back, since its write failed, may be stored all the same: that answer was lost.
+    if (store.isAhead(record)) await store.save(record, { signal });
+    return { state: 'PruneHeld', digest, objects: going.map(idOf) };
+  }
   // Ahead of the first deletion: what is left of the plan has another digest then, also for the next process.
   record.ending = true;
-  await store.save(record, { signal });
+  try {
+    await store.save(record, { signal });
+  } catch (error) {
+    // Nothing is deleted by what is not written down, nor when the person has changed their mind by the next look.
+    delete record.ending;
+    throw error;
+  }
   return undefined;
 }

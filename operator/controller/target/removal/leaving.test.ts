@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { LiveObject } from '../../../manifest/live.ts';
+import { pruneDigest } from '../../../plan/plan.ts';
+import { newRecord, type TargetRecord } from '../../record/record.ts';
+import { holdOf } from './leaving.ts';
+
+const live = (name: string) =>
+  ({
+    group: '',
+    kind: 'ConfigMap',
+    namespace: 'shop-prod',
+    name,
+    uid: name,
+    deleting: false,
+  }) as unknown as LiveObject;
+
+/** A store of which each write does what it is told next, and that knows what is not written. */
+function storeThat(...answers: ('Refuses' | 'Takes')[]) {
+  const ahead = new Set<TargetRecord>();
+  const written: (true | undefined)[] = [];
+  return {
+    written,
+    get: () => undefined,
+    isAhead: (record: TargetRecord) => ahead.has(record),
+    save: async (record: TargetRecord) => {
+      ahead.add(record);
+      if (answers.shift() === 'Refuses') throw new Error('not written');
+      written.push(record.ending);
+      ahead.delete(record);
+    },
+  };
+}
+
+test('D3: what a person consented to is deleted only when that is written: where it is not, consent counts as it is by then', async () => {
+  const record = newRecord({ id: 'i', name: 'shop/web/prod', application: 'shop/web', environment: 'prod' });
+  const objects = [live('web'), live('extra')];
+  const digest = pruneDigest(objects);
+  const ask = (store: ReturnType<typeof storeThat>, consent: string | undefined) => {
+    const left = {
+      application: { spec: { deletionPolicy: 'Prune' } },
+      target: { settings: { consent } },
+      successors: [],
+    } as unknown as Parameters<typeof holdOf>[1];
+    return holdOf({ store }, left, objects, record, new AbortController().signal);
+  };
+  const store = storeThat('Refuses', 'Takes', 'Takes');
+  await assert.rejects(ask(store, digest), /not written/);
+  // The annotation was taken away meanwhile.
+  assert.equal((await ask(store, undefined))?.state, 'PruneHeld');
+  assert.deepEqual(store.written, [undefined], 'also where the write arrived, and its answer did not');
+  await ask(store, undefined);
+  assert.equal(store.written.length, 1, 'nothing is written at rest');
+  assert.equal(await ask(store, digest), undefined);
+  assert.deepEqual(store.written, [undefined, true], 'ahead of the first deletion');
+});
