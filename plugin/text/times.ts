@@ -36,7 +36,8 @@ export function local(time: string, timeZone?: string): string {
   });
   const parts = new Map(format.formatToParts(at).map(({ type, value }) => [type, value]));
   const part = (type: Intl.DateTimeFormatPartTypes) => parts.get(type) ?? '';
-  const zone = part('timeZoneName').replace('GMT', 'UTC');
+  // Versions of ICU differ in whether they write the 0.
+  const zone = part('timeZoneName').replace(/^GMT(?:\+0$)?/, 'UTC');
   return `${part('year')}-${part('month')}-${part('day')} ${part('hour')}:${part('minute')} ${zone}`;
 }
 
