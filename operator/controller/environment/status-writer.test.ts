@@ -164,3 +164,46 @@ test('A14: two installations that each know something else of one Environment do
     describe: 'news to be told all the same',
   });
 });
+
+test('an Environment that comes into use gets our finalizer before anything is told, and who waited for that hears of it', async (t) => {
+  const told: string[] = [];
+  const server = createServer((request, response) => {
+    let text = '';
+    request.on('data', (part) => {
+      text += part;
+    });
+    request.on('end', () => {
+      told.push(text);
+      response.end(JSON.stringify(object));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const access = { server: `http://127.0.0.1:${port}`, proxyUrl: undefined, tls: {}, headers: [] };
+  const client = new KubeClient(new GivenAccess(access));
+  t.after(async () => {
+    await client.close();
+    server.close();
+  });
+  const metadata = { name: 'eu', uid: 'u', resourceVersion: '7', finalizers: ['example.com/other'] };
+  const object: KubeObject = { apiVersion: 'towpath.dev/v1alpha1', kind: 'Environment', metadata };
+  const writer = new EnvironmentStatusWriter({
+    client,
+    get: () => ({ object, environment: undefined, errors: [] }),
+    names: () => ['eu'],
+    isUsed: () => true,
+    isOurs: () => false,
+    isShared: false,
+    finalizer: 'towpath.dev/test',
+    factsOf: () => assert.fail('it is not ours to tell of'),
+    onWritten: () => told.push('taken in'),
+    onHeld: (name) => told.push(`${name} is held`),
+    onFault: (_, error) => assert.fail(String(error)),
+    random: Math.random,
+  });
+  t.after(() => writer.follow());
+  writer.lead();
+  await eventually(() => told.length >= 3, { describe: 'the finalizer to be told' });
+  const patch = { metadata: { resourceVersion: '7', finalizers: ['example.com/other', 'towpath.dev/test'] } };
+  assert.deepEqual(told.slice(0, 3), [JSON.stringify(patch), 'taken in', 'eu is held']);
+});
