@@ -368,6 +368,60 @@ test('S12, B5: a kubeconfig that is gone, cannot be used, or leads to another cl
   assert.equal((await webIn(other, there.namespace))?.uid, before?.uid, 'what the old one had stays');
 });
 
+test('S16: in another cluster, too, nobody acts as the account of others by a name: not before the platform labels the namespace, and no longer', async (t) => {
+  const other = await useOtherCluster();
+  const stage = await newStage(t, { files: configMap('1') });
+  const there = await newRemoteEnvironment(t, stage, 'there', 'there', '{namespace}-{name}');
+  // What an Application `web` of this namespace makes of the pattern is the namespace of somebody else.
+  const landing = `${stage.namespace}-web`;
+  await newLanding(t, other, landing);
+  const label = async (tenant: string) => {
+    const { status, body } = await other.request('PATCH', `/api/v1/namespaces/${landing}`, {
+      body: { metadata: { labels: { 'towpath.dev/managed-for': tenant } } },
+      contentType: 'application/merge-patch+json',
+    });
+    assert.equal(status, 200, body);
+  };
+  const told = async (words: RegExp) => {
+    const { status } = await stage.until(
+      'web',
+      ({ status }) => words.test(environmentOf(status, there.name)?.blockedBy?.[0]?.message ?? ''),
+      `the Application to say ${words}`,
+    );
+    const [block] = environmentOf(status, there.name)?.blockedBy ?? [];
+    assert.equal(block?.reason, 'NamespaceNotManaged');
+    assert.equal(environmentOf(status, there.name)?.sync, 'Blocked');
+  };
+  await storeKubeConfig(
+    stage,
+    'there',
+    kubeConfigOf(other, await newAccount(other, `of-${stage.namespace}`)),
+  );
+  const web = { environments: [{ name: there.name }] };
+  await stage.application('web', web);
+  await told(new RegExp(`kubectl label namespace ${landing} towpath.dev/managed-for=${stage.namespace}$`));
+  await label('victim');
+  await told(/is for the Applications of victim /);
+  assert.equal(await webIn(other, landing), undefined);
+  // What was never let in leaves nothing to wait for.
+  await stage.kubectl('delete', 'application', 'web', '--timeout=20s');
+
+  await label(stage.namespace);
+  const revision = await stage.deployed('web', web);
+  assert.equal((await webIn(other, landing))?.version, '1');
+
+  // Taken back while nobody looked: no repair is made there either, and what runs stays.
+  await stage.operator.stop('SIGKILL');
+  await label('victim');
+  await other.request('DELETE', `/api/v1/namespaces/${landing}/configmaps/web`);
+  await stage.restart();
+  await told(/is for the Applications of victim /);
+  assert.equal(await webIn(other, landing), undefined);
+  await label(stage.namespace);
+  await stage.untilReadyAt('web', revision);
+  assert.equal((await webIn(other, landing))?.version, '1');
+});
+
 test('the commands of docs/clusters.md make a kubeconfig with which access is managed and an Application deployed there', async (t) => {
   const other = await useOtherCluster();
   const stage = await newStage(t, { files: configMap('1') });

@@ -134,18 +134,16 @@ export class Targets {
     const { environments, policies = NO_POLICIES } = this.#options;
     const governance = policies.governanceOf(application, entry.name);
     try {
-      const { cluster, namespace, serviceAccountName, managedRole, bounds, refusal, environment } =
-        placementOf(
-          application,
-          { name: entry.name, ...(how === 'Enters' ? { governance } : {}) },
-          environments,
-        );
+      const by = { name: entry.name, ...(how === 'Enters' ? { governance } : {}) };
+      const placement = placementOf(application, by, environments);
+      const { cluster, namespace, managedRole, bounds, refusal, environment } = placement;
       return Object.freeze({
         ...identity,
         cluster,
         namespace,
-        account: this.#account(namespace, serviceAccountName),
+        account: this.#account(namespace, placement.serviceAccountName),
         ...(managedRole === undefined ? {} : { managedRole }),
+        ...(placement.landsByLabel ? { landsByLabel: true as const } : {}),
         bounds,
         overlay: overlayOf(application.spec, { entry, environment }),
         settings: environment.spec.suspend ? suspendedBy(environment, settings) : settings,

@@ -138,7 +138,7 @@ export class Environments {
 function labelsFor(environment: Environment | undefined): readonly string[] | undefined {
   if (environment === undefined) return undefined;
   const { namespaceSelector } = environment.spec;
-  const landing = landsByLabel(environment) ? [LABEL_MANAGED_FOR] : [];
+  const landing = landsByLabel(environment) === 'Here' ? [LABEL_MANAGED_FOR] : [];
   if (namespaceSelector === undefined) return landing.length === 0 ? undefined : landing;
   return [...Object.keys(namespaceSelector.matchLabels ?? {}), ...landing];
 }

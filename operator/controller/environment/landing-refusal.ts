@@ -1,4 +1,5 @@
 import { TowpathError } from '../../api/errors.ts';
+import { fitBetween } from '../../api/v1alpha1/bound-status.ts';
 import type { Environment } from '../../api/v1alpha1/environment.ts';
 import { LABEL_MANAGED_FOR } from '../../api/v1alpha1/names.ts';
 import type { KnownLabels } from './namespace-labels.ts';
@@ -18,6 +19,8 @@ export interface Landing {
   readonly tenant: string;
 }
 
+const ELSEWHERE = 'Let it land elsewhere: spec.namespace of the Environment.';
+
 /** Whose a namespace is in which no Application lands by an Environment; undefined: nobody's. */
 export function ownerOf(
   namespace: string,
@@ -29,11 +32,14 @@ export function ownerOf(
 
 /**
  * Whether the names that tenants choose decide whose account is acted as: the platform says by a label of the namespace
- * for whom it is. In another cluster there are no namespaces of tenants that such a name could meet.
+ * for whom it is. `Here`: of one at home, whose labels are watched. `Elsewhere`: of one in another cluster, which is
+ * asked before anything is written there.
  */
-export function landsByLabel({ spec: { cluster, access, namespace } }: Pick<Environment, 'spec'>): boolean {
-  if (cluster !== undefined || access?.serviceAccountName === undefined) return false;
-  return /\{name(space)?\}/.test(namespace);
+export function landsByLabel({
+  spec: { cluster, access, namespace },
+}: Pick<Environment, 'spec'>): 'Here' | 'Elsewhere' | undefined {
+  if (access?.serviceAccountName === undefined || !/\{name(space)?\}/.test(namespace)) return undefined;
+  return cluster === undefined ? 'Here' : 'Elsewhere';
 }
 
 /** S16: nobody acts as the account of others by the name of a namespace. Managed access looks at the label itself. */
@@ -47,11 +53,11 @@ export function landingRefusal(
   const isTheirOwn = namespace === tenant && spec.access?.serviceAccountName !== undefined;
   const ownNamespace = spec.cluster === undefined && !isTheirOwn ? view.ownNamespace : undefined;
   const owner = ownerOf(namespace, { ownNamespace });
-  const stays = `Environment ${metadata.name} writes nothing there`;
-  const elsewhere = 'Let it land elsewhere: spec.namespace of the Environment.';
   if (owner !== undefined)
-    return refused(`Namespace ${namespace} is ${owner}: ${stays}, whatever its labels say. ${elsewhere}`);
-  if (namespace === tenant || !landsByLabel(environment)) return undefined;
+    return refused(
+      `Namespace ${namespace} is ${owner}: Environment ${metadata.name} writes nothing there, whatever its labels say. ${ELSEWHERE}`,
+    );
+  if (namespace === tenant || landsByLabel(environment) !== 'Here') return undefined;
   const known = view.labelsOf(namespace);
   if ('problem' in known)
     return new TowpathError(
@@ -59,15 +65,36 @@ export function landingRefusal(
       'EnvironmentsUnknown',
       `Namespaces cannot be listed, so that it is not known whether ${namespace} is for Applications of ${tenant}; it is tried again: ${known.problem}`,
     );
-  const madeFor = known.labels[LABEL_MANAGED_FOR];
+  const account = spec.access?.serviceAccountName ?? '';
+  return labelRefusal(known.labels, { environment: metadata.name, namespace, tenant, account });
+}
+
+/** Whose account it would be, and where. */
+export interface NamedPlace extends Landing {
+  readonly environment: string;
+  /** Name of the ServiceAccount. */
+  readonly account: string;
+}
+
+/** S16: what the labels of the namespace say against acting as its account for the tenant. */
+export function labelRefusal(
+  labels: Readonly<Record<string, string>>,
+  { environment, namespace, tenant, account }: NamedPlace,
+): TowpathError | undefined {
+  const madeFor = labels[LABEL_MANAGED_FOR];
+  const stays = `Environment ${environment} writes nothing there`;
   if (madeFor === tenant) return undefined;
   if (madeFor !== undefined)
     return refused(
-      `Namespace ${namespace} is for the Applications of ${madeFor || 'nobody'} (label ${LABEL_MANAGED_FOR}), not for those of ${tenant}: ${stays}. ${elsewhere}`,
+      `Namespace ${namespace} is for the Applications of ${madeFor || 'nobody'} (label ${LABEL_MANAGED_FOR}), not for those of ${tenant}: ${stays}. ${ELSEWHERE}`,
     );
-  return refused(
-    `No label says that namespace ${namespace} is for the Applications of ${tenant}, and its ServiceAccount ${spec.access?.serviceAccountName} may be that of others: ${stays}. If it is meant to: kubectl label namespace ${namespace} ${LABEL_MANAGED_FOR}=${tenant}`,
-  );
+  const why = `No label says that namespace ${namespace} is for the Applications of ${tenant}, and its ServiceAccount ${account} may be that of others: ${stays}.`;
+  return refused(fitBetween('', why, labelledBy(namespace, tenant)));
+}
+
+/** The next step, which stays where the message has to be cut. */
+export function labelledBy(namespace: string, tenant: string): string {
+  return ` If it is meant to: kubectl label namespace ${namespace} ${LABEL_MANAGED_FOR}=${tenant}`;
 }
 
 function refused(message: string): TowpathError {

@@ -1,30 +1,25 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { TowpathError } from '../../api/errors.ts';
 import { fitBetween } from '../../api/v1alpha1/bound-status.ts';
-import { LABEL_MANAGED_FOR } from '../../api/v1alpha1/names.ts';
 import { classify } from '../../apply/classify.ts';
 import { wordsOf } from '../../apply/refusal-words.ts';
 import type { KubeClient, KubeObject } from '../../kube/client.ts';
-import { ApiError, isAlreadyExists, isForbidden, isNotFound } from '../../kube/errors.ts';
+import { ApiError } from '../../kube/errors.ts';
 import { unlessAborted } from '../../kube/unless-aborted.ts';
 import type { ObjectId } from '../../manifest/manifest.ts';
-import { backoffMs } from '../../retry/backoff.ts';
 import { namespaceOf } from '../record/application-key.ts';
 import type { Target, TargetIdentity } from '../record/target.ts';
 import type { AccessKeeper, IfMissing } from '../target/access-keeper.ts';
-import { AwaitedNamespaces } from './awaited-namespaces.ts';
-import { ownerOf } from './landing-refusal.ts';
 import {
-  accountPath,
-  bindingLacks,
-  bindingPath,
-  type ManagedPlace,
-  managedAccount,
-  namespacePath,
-  newAccount,
-  newBinding,
-  newNamespace,
-} from './managed-objects.ts';
+  checkLabel,
+  ensureAccount,
+  ensureBinding,
+  ensureNamespace,
+  type Unfit,
+  untilInEffect,
+} from './access-places.ts';
+import { AwaitedNamespaces } from './awaited-namespaces.ts';
+import { type NamedPlace, ownerOf } from './landing-refusal.ts';
+import type { ManagedPlace } from './managed-objects.ts';
 
 export interface ManagedAccessOptions {
   /** The API server of the operator's own namespace. */
@@ -39,38 +34,36 @@ export interface ManagedAccessOptions {
   onChange(target: string): void;
 }
 
-/** Where it is made, for whom, and by which API server. */
-interface Where {
-  client: KubeClient;
-  place: ManagedPlace;
-}
+/** Where it is made or looked at, for whom, and by which API server. */
+type Where = { client: KubeClient } & (
+  | { is: 'Managed'; place: ManagedPlace }
+  /** The platform made all of it: only for whom it is has to be known. */
+  | { is: 'Named'; place: NamedPlace }
+);
 
 /** What is known of one place. */
-interface Known {
-  clusterRole: string;
+interface Known extends Unfit {
+  /** What the account is bound to, or the name of one that the platform made. */
+  access: string;
   /** When it was last found in order, on the clock of performance.now(); undefined: not yet, or there is doubt. */
   checkedAt: number | undefined;
   isInDoubt: boolean;
-  /** The namespace, where it is not for these Applications, or is going. */
-  unfit?: KubeObject;
   /** Counts how often such a namespace changed. */
   changes: number;
   underWay?: Promise<void>;
 }
 
-const MANAGER = { fieldManager: 'towpath-access', force: true } as const;
 /** One look at a place, with all that it lacks. */
 const CHECK_MS = 20_000;
-/** The API server's authorizer takes a moment to go by a new binding. */
-const EFFECT_MS = 2_000;
-const EFFECT_POLL = { firstMs: 20, longestMs: 200 };
 /** Forgotten all at once: what is not known is looked at again when it is needed. */
 const MOST_KNOWN = 10_000;
 
 /**
  * Managed access of Environments: a namespace, a ServiceAccount in it, and a RoleBinding to a ClusterRole, made with the
  * operator's own rights in that cluster, and only where that is allowed (S16). What was found in order is looked at again
- * when something new is deployed, and when the API server refuses what it should allow: at rest nothing is asked.
+ * when something is to be written that is new or was not looked at for a while, and when the API server refuses what it
+ * should allow: at rest nothing is asked. Of an account that the platform made in another cluster, where the names of
+ * tenants decide whose it is, the label of its namespace is looked at, at the same times.
  */
 export class ManagedAccess implements AccessKeeper {
   readonly #options: ManagedAccessOptions;
@@ -132,44 +125,66 @@ export class ManagedAccess implements AccessKeeper {
   }
 
   #whereOf(target: Target): Where | undefined {
-    const { environment, namespace, managedRole } = target;
-    if (managedRole === undefined) return undefined;
-    const tenant = namespaceOf(target.application);
-    const place = { environment, namespace, tenant, clusterRole: managedRole };
-    return { client: this.#options.clientOf(target), place };
+    const { environment, namespace, managedRole, landsByLabel, account } = target;
+    const where = { environment, namespace, tenant: namespaceOf(target.application) };
+    if (managedRole !== undefined)
+      return {
+        is: 'Managed',
+        client: this.#options.clientOf(target),
+        place: { ...where, clusterRole: managedRole },
+      };
+    if (landsByLabel === undefined) return undefined;
+    const place = { ...where, account: account?.name ?? '' };
+    return { is: 'Named', client: this.#options.clientOf(target), place };
   }
 
-  #knownOf({ client, place }: Where): Known {
-    const { environment, namespace, tenant, clusterRole } = place;
+  #knownOf(where: Where): Known {
+    const { client, place } = where;
+    const { environment, namespace, tenant } = place;
+    const access = where.is === 'Managed' ? where.place.clusterRole : `account ${where.place.account}`;
     const ofClient = this.#known.get(client) ?? new Map<string, Known>();
     if (ofClient.size >= MOST_KNOWN) ofClient.clear();
     this.#known.set(client, ofClient);
     const key = JSON.stringify([environment, namespace, tenant]);
-    const known = ofClient.get(key) ?? { clusterRole, checkedAt: undefined, isInDoubt: false, changes: 0 };
+    const known = ofClient.get(key) ?? { access, checkedAt: undefined, isInDoubt: false, changes: 0 };
     ofClient.set(key, known);
     // The Environment names another one by now.
-    if (known.clusterRole !== clusterRole) Object.assign(known, { clusterRole, isInDoubt: true });
+    if (known.access !== access) Object.assign(known, { access, isInDoubt: true });
     return known;
   }
 
-  async #check({ client, place }: Where, ifMissing: IfMissing, known: Known): Promise<void> {
+  async #check(where: Where, ifMissing: IfMissing, known: Known): Promise<void> {
     const startedAt = performance.now();
     known.isInDoubt = false;
     delete known.unfit;
     try {
-      this.#refuseByName(client, place);
       const signal = AbortSignal.timeout(CHECK_MS);
-      if ((await ensureNamespace(client, place, ifMissing, known, signal)) === 'Missing') return;
-      const [, binding] = await Promise.all([
-        ensureAccount(client, place, signal),
-        ensureBinding(client, place, signal),
-      ]);
-      if (binding === 'Written') await untilInEffect(client, place, signal);
-      known.checkedAt = startedAt;
+      const found =
+        where.is === 'Managed'
+          ? await this.#ensure(where.client, where.place, ifMissing, known, signal)
+          : await checkLabel(where.client, where.place, ifMissing, known, signal);
+      if (found === 'There') known.checkedAt = startedAt;
     } catch (error) {
       known.isInDoubt = true;
-      throw this.#explained(client, place, error);
+      throw this.#explained(where, error);
     }
+  }
+
+  async #ensure(
+    client: KubeClient,
+    place: ManagedPlace,
+    ifMissing: IfMissing,
+    known: Known,
+    signal: AbortSignal,
+  ): Promise<'There' | 'Missing'> {
+    this.#refuseByName(client, place);
+    if ((await ensureNamespace(client, place, ifMissing, known, signal)) === 'Missing') return 'Missing';
+    const [, binding] = await Promise.all([
+      ensureAccount(client, place, signal),
+      ensureBinding(client, place, signal),
+    ]);
+    if (binding === 'Written') await untilInEffect(client, place, signal);
+    return 'There';
   }
 
   #refuseByName(client: KubeClient, { namespace, environment, clusterRole }: ManagedPlace): void {
@@ -184,14 +199,17 @@ export class ManagedAccess implements AccessKeeper {
   }
 
   /** What the API server says of us, and not of the Application's account. */
-  #explained(client: KubeClient, { namespace, environment }: ManagedPlace, error: unknown): unknown {
+  #explained({ is, client, place: { namespace, environment } }: Where, error: unknown): unknown {
+    const isManaged = is === 'Managed';
     if (!(error instanceof ApiError) || error.refuser !== 'Rights')
-      return classify(error, 'manage access in', namespaceId(namespace)).error;
+      return classify(error, isManaged ? 'manage access in' : 'look at', namespaceId(namespace)).error;
     const next =
       client === this.#options.home
         ? "Grant it by the chart's value managedAccess.clusterRoles."
         : "Grant it to the account of the Environment's kubeconfig.";
-    const begin = `Towpath itself may not manage access for Environment ${environment}: `;
+    const begin = isManaged
+      ? `Towpath itself may not manage access for Environment ${environment}: `
+      : `Towpath itself may not look at namespace ${namespace} of Environment ${environment}, whose label says for whom it is: `;
     const message = fitBetween(begin, `${wordsOf(error)}.`, ` ${next}`, LEAST_WORDS);
     return new TowpathError('Resource', 'AccessNotGranted', message, { cause: error, next });
   }
@@ -214,122 +232,10 @@ export function unlistedRole(
   );
 }
 
-async function ensureNamespace(
-  client: KubeClient,
-  place: ManagedPlace,
-  ifMissing: IfMissing,
-  known: Known,
-  signal: AbortSignal,
-): Promise<'There' | 'Missing'> {
-  const path = namespacePath(place.namespace);
-  const live = await ifThere(client.getMetadata(path, { signal }));
-  if (live !== undefined) {
-    checkNamespace(live, place, known);
-    return 'There';
-  }
-  if (ifMissing === 'Leave') return 'Missing';
-  try {
-    const { name: _, ...collection } = path;
-    await client.create(collection, newNamespace(place), { fieldManager: MANAGER.fieldManager }, { signal });
-  } catch (error) {
-    if (!isAlreadyExists(error)) throw error;
-    checkNamespace(await client.getMetadata(path, { signal }), place, known);
-  }
-  return 'There';
-}
-
-/** @throws TowpathError where the namespace is not for these Applications, or is going: it is known as unfit then */
-function checkNamespace(live: KubeObject, place: ManagedPlace, known: Known): void {
-  const refusal = refusalOf(live, place);
-  if (refusal === undefined) return;
-  known.unfit = live;
-  throw refusal;
-}
-
-function refusalOf(
-  { metadata }: KubeObject,
-  { namespace, tenant, environment }: ManagedPlace,
-): TowpathError | undefined {
-  const managedFor = metadata.labels?.[LABEL_MANAGED_FOR];
-  if (managedFor === undefined)
-    return refused(
-      `Namespace ${namespace} was there before, and is not managed for ${tenant}: Environment ${environment} gets no access to it. If it is meant to: kubectl label namespace ${namespace} ${LABEL_MANAGED_FOR}=${tenant}`,
-    );
-  if (managedFor !== tenant)
-    return refused(
-      `Namespace ${namespace} is managed for the Applications of ${managedFor || 'nobody'} (label ${LABEL_MANAGED_FOR}), not for those of ${tenant}. Let Environment ${environment} land elsewhere: its spec.namespace.`,
-    );
-  if (metadata.deletionTimestamp === undefined) return undefined;
-  return new TowpathError(
-    'Resource',
-    'NamespaceTerminating',
-    `Namespace ${namespace} of environment ${environment} is being deleted: it is made again when it is gone. If that takes long, look at its finalizers: kubectl get namespace ${namespace} -o yaml`,
-  );
-}
-
-async function ensureAccount(client: KubeClient, place: ManagedPlace, signal: AbortSignal): Promise<void> {
-  const path = accountPath(place.namespace);
-  if ((await ifThere(client.getMetadata(path, { signal }))) !== undefined) return;
-  await client.apply(path, JSON.stringify(newAccount(place)), MANAGER, { signal });
-}
-
-async function ensureBinding(
-  client: KubeClient,
-  place: ManagedPlace,
-  signal: AbortSignal,
-): Promise<'Found' | 'Written'> {
-  const path = bindingPath(place.namespace);
-  const live = await ifThere(client.get(path, { signal }));
-  const lacks = live === undefined ? 'Subjects' : bindingLacks(live, place);
-  if (lacks === 'Nothing') return 'Found';
-  if (typeof lacks === 'object') throw contested(place, lacks.wantedBy);
-  if (lacks === 'Role' && live !== undefined) {
-    // Which role is bound cannot be changed. Whoever works with the access meanwhile is refused, and asks again.
-    const { uid, resourceVersion } = live.metadata;
-    await ifThere(client.delete(path, { uid, resourceVersion }, { signal }));
-  }
-  await client.apply(path, JSON.stringify(newBinding(place)), MANAGER, { signal });
-  return 'Written';
-}
-
-function contested({ namespace, environment, clusterRole }: ManagedPlace, other: string): TowpathError {
-  return refused(
-    `Namespace ${namespace} has managed access of Environment ${other} already, with another ClusterRole than ${clusterRole}: give ${environment} the same, or another namespace. If ${other} is gone: kubectl -n ${namespace} delete rolebinding ${bindingPath(namespace).name}`,
-  );
-}
-
-/** Waits, not for ever, until the account may look at itself, which `view`, `edit` and `admin` allow. */
-async function untilInEffect(
-  client: KubeClient,
-  { namespace }: ManagedPlace,
-  signal: AbortSignal,
-): Promise<void> {
-  const as = managedAccount(namespace);
-  const limit = performance.now() + EFFECT_MS;
-  for (let failures = 1; performance.now() < limit; failures += 1) {
-    try {
-      await client.getMetadata(accountPath(namespace), { as, signal });
-      return;
-    } catch (error) {
-      if (!isForbidden(error)) throw error;
-    }
-    await sleep(backoffMs({ ...EFFECT_POLL, failures, jitter: 'None' }), undefined, { signal });
-  }
-}
-
-async function ifThere<T>(answer: Promise<T>): Promise<T | undefined> {
-  try {
-    return await answer;
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
+function namespaceId(name: string): ObjectId {
+  return { group: '', kind: 'Namespace', namespace: '', name };
 }
 
 function refused(message: string): TowpathError {
   return new TowpathError('Person', 'NamespaceNotManaged', message);
-}
-
-function namespaceId(name: string): ObjectId {
-  return { group: '', kind: 'Namespace', namespace: '', name };
 }

@@ -6,7 +6,7 @@ import { groupKind } from '../../manifest/manifest.ts';
 import type { Governance } from '../../promote/governance.ts';
 import { fits, isAllowedRepository } from '../../source/allowed-repositories.ts';
 import type { EnvironmentsView } from './environments.ts';
-import { landingRefusal } from './landing-refusal.ts';
+import { landingRefusal, landsByLabel } from './landing-refusal.ts';
 import { MANAGED_ACCOUNT, managedRoleOf } from './managed-objects.ts';
 
 /** Kubernetes' limit for the name of a namespace. */
@@ -20,6 +20,8 @@ export interface Placement {
   readonly serviceAccountName: string;
   /** What that account is bound to where its access is managed. */
   readonly managedRole: string | undefined;
+  /** The account is acted as only where a label of the namespace says so, which its cluster is asked for. */
+  readonly landsByLabel: boolean;
   readonly bounds: Bounds;
   /** Why nothing may be written there. */
   readonly refusal: TowpathError | undefined;
@@ -52,6 +54,7 @@ export function placementOf(
     namespace,
     serviceAccountName: access.serviceAccountName ?? MANAGED_ACCOUNT,
     managedRole: managedRoleOf(environment.spec),
+    landsByLabel: namespace !== application.metadata.namespace && landsByLabel(environment) === 'Elsewhere',
     bounds: {
       environment: name,
       namespace,

@@ -38,6 +38,8 @@ export interface Target extends PlacedTarget {
   readonly account: ServiceAccount | undefined;
   /** The ClusterRole that the account is bound to where the Environment has its access managed. */
   readonly managedRole?: string;
+  /** In another cluster: the account is acted as only where a label of the namespace says for whom (S16). */
+  readonly landsByLabel?: true;
   /** What its Environment lets it write to; absent without environments. */
   readonly bounds?: Bounds;
   readonly overlay: Overlay;

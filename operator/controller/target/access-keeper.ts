@@ -3,7 +3,10 @@ import type { Target, TargetIdentity } from '../record/target.ts';
 /** Whether a namespace that is missing is made. The end of a target never makes what it would leave behind. */
 export type IfMissing = 'Make' | 'Leave';
 
-/** Keeps the access there that Environments have managed. Of a target whose access is not, it knows nothing to do. */
+/**
+ * Keeps the access there that Environments have managed, and from the access of others whoever lands there by its name.
+ * Of a target whose access is neither, it knows nothing to do.
+ */
 export interface AccessKeeper {
   /**
    * Resolves when the access is there, as it was found at `since` (by performance.now()) or later.

@@ -46,6 +46,12 @@ export interface DeployContext {
   /** By the clock of the target's cluster: for what is compared with times of its objects. */
   clusterNow(): Date;
   signal: AbortSignal;
+  /**
+   * Resolves, before something is written again, when the access there was found right a moment ago.
+   *
+   * @throws TowpathError with what is not right any more
+   */
+  accessChecked(): Promise<void>;
   /** Takes what is being done, for the status of a sync that takes long: a sentence; `atOnce` what is sure to take long. */
   say(doing: string, options?: { atOnce?: boolean }): void;
 }

@@ -65,6 +65,9 @@ export interface Parts {
 /** What a person asks for is done at once. */
 const UNBOUNDED = { take: () => true, waitMs: () => 0 };
 
+/** Access that was looked at so long ago is looked at again before a write. */
+const ACCESS_GOOD_MS = 60_000;
+
 /** What does not change in the course of one look, and what its actions work with. */
 export interface Run {
   readonly parts: Parts;
@@ -194,6 +197,8 @@ export function startRun(parts: Parts, input: RunInput): Run {
     now: () => parts.home.now(),
     clusterNow: () => parts.clusterOf(target).now(),
     signal,
+    accessChecked: () =>
+      parts.access.ready(target, { since: performance.now() - ACCESS_GOOD_MS, ifMissing: 'Make' }, signal),
     say: (doing, { atOnce = false } = {}) => {
       underWay.doing = doing;
       if (atOnce) input.tellNow();

@@ -50,8 +50,9 @@ async function stays({ context: { record, store, signal } }: Run): Promise<void>
  * be as it was until the API server refuses it, so that nothing is asked at rest.
  */
 async function accessMade({ parts, target, context, startedAt }: Run): Promise<void> {
-  // Where nothing may be written, nothing is made for it either.
-  if (target.refusal !== undefined || target.settings.suspended !== undefined) return;
+  if (target.refusal !== undefined) return;
+  // Where nothing may be written, nothing is made for it either; whose account it is has to be known to look around, too.
+  if (target.settings.suspended !== undefined && target.landsByLabel === undefined) return;
   const isNew = context.record.deployment === undefined;
   if (!isNew && !parts.access.isInDoubt(target)) return;
   await parts.access.ready(target, { since: startedAt, ifMissing: 'Make' }, context.signal);

@@ -103,6 +103,7 @@ async function send(
   planning: Planning,
 ): Promise<void> {
   const planned = await planning.sparingScaled(plannedBefore);
+  if (planned.length > 0) await context.accessChecked();
   const drifted = new Map(
     planned
       .filter(({ reason }) => reason === 'Drift')

@@ -85,6 +85,7 @@ export async function prune(
   result.kept = planned.kept;
   const consent = consentToPlan(context, planning, planned, deployment);
   if (consent.state === 'PruneHeld') return consent;
+  if (planned.prune.length > 0) await context.accessChecked();
   const desired = new Set(planning.objects.map(objectKey));
   const leaving = [...planned.prune, ...goingOf(context, desired)];
   if (consent.state === 'Given') await noteConsent(context, deployment, consent.to);

@@ -3,6 +3,7 @@ import type { Application } from '../../../api/v1alpha1/application.ts';
 import { fitBetween } from '../../../api/v1alpha1/bound-status.ts';
 import { ANNOTATION_ABANDON } from '../../../api/v1alpha1/names.ts';
 import type { Target } from '../../record/target.ts';
+import { toldDeployed } from '../lost-record.ts';
 import type { HookRetry, TargetMemory } from '../memory.ts';
 import { syncRetryMs } from '../next-try.ts';
 import type { Parts } from '../run.ts';
@@ -51,7 +52,7 @@ export async function removeTarget(
   // It takes over nothing any more.
   parts.wishes.tell(target.name, new Set());
   // Without a namespace there is nothing left to delete, and no reason to make one.
-  if (parts.access.isInDoubt(target))
+  if (parts.access.isInDoubt(target) && mayBeThere(parts, removed))
     await parts.access.ready(target, { since: performance.now(), ifMissing: 'Leave' }, signal);
   const leaving = { kind: 'Leaving', reason: 'Deleting', isStalled: false } as const;
   const finalized = await finalize(parts, application, target, signal, {
@@ -83,6 +84,12 @@ export async function removeTarget(
       return 'Held';
     }
   }
+}
+
+/** Whether anything of it may be there that is not to be let go: for what never was, nobody needs an access. */
+function mayBeThere({ store }: Parts, { application, target }: Removed): boolean {
+  if (target.settings.abandoned) return false;
+  return store.get(target) !== undefined || toldDeployed(application, target);
 }
 
 /** What is told of one whose objects may not be touched, though it is to end. */
