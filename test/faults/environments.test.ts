@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { environmentOf } from '../../operator/api/v1alpha1/application.ts';
+import { startFaultProxy } from '../harness/fault-proxy.ts';
 import { conditionOf } from '../harness/operator.ts';
-import { kubeConfigOf, newLanding, newRemoteEnvironment, storeKubeConfig } from '../harness/other-cluster.ts';
+import { newLanding, newRemoteEnvironment, poseAs, storeKubeConfig } from '../harness/other-cluster.ts';
 import { newProxiedStage } from '../harness/proxied-stage.ts';
 
 const FILES = { 'web.yaml': 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\n' };
@@ -31,7 +32,10 @@ test('B5: where it cannot be written down in which cluster an Environment is, it
     path: new RegExp(`/environments/${there.name}/status`),
     fault: { status: 500 },
   });
-  await storeKubeConfig(stage, 'there', kubeConfigOf(cluster, cluster.adminToken));
+  const other = await startFaultProxy(cluster);
+  t.after(() => other.stop());
+  poseAs(other, '00000000-0000-4000-8000-000000000001');
+  await storeKubeConfig(stage, 'there', other.kubeConfigFor(cluster.adminToken));
   const head = await stage.repository.revParse('main');
   await stage.application('web', { environments: [{ name: there.name }] });
   const told = await stage.until(

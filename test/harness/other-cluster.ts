@@ -2,6 +2,7 @@ import type { TestContext } from 'node:test';
 import { kubeConfigText } from './cluster.ts';
 import { type ControlPlane, startControlPlane } from './control-plane.ts';
 import type { StagedEnvironment } from './environments.ts';
+import type { FaultProxy } from './fault-proxy.ts';
 import type { Stage } from './operator.ts';
 
 /** Where the account of kubeconfigs is, as docs/clusters.md has it. */
@@ -86,6 +87,13 @@ export function kubeConfigOf(
   token: string,
 ): string {
   return kubeConfigText({ serverUrl, ca, token });
+}
+
+/** From now on behind the proxy is a cluster of its own, known by that uid. */
+export function poseAs(proxy: FaultProxy, uid: string): void {
+  const metadata = { name: 'kube-system', uid, resourceVersion: '1' };
+  const line = JSON.stringify({ apiVersion: 'meta.k8s.io/v1', kind: 'PartialObjectMetadata', metadata });
+  proxy.fail({ verb: 'get', path: /\/namespaces\/kube-system$/, fault: { line } });
 }
 
 /** The namespace with a ServiceAccount `deployer` that may edit it. */

@@ -9,6 +9,7 @@ import { startConnectProxy } from '../harness/connect-proxy.ts';
 import { definition } from '../harness/definition.ts';
 import { documented, runCommands } from '../harness/documented.ts';
 import { newEnvironment, type StagedEnvironment } from '../harness/environments.ts';
+import { startFaultProxy } from '../harness/fault-proxy.ts';
 import { conditionOf, newStage, type Stage } from '../harness/operator.ts';
 import {
   ENVIRONMENTS,
@@ -18,11 +19,13 @@ import {
   newAccount,
   newLanding,
   newRemoteEnvironment,
+  poseAs,
   storeKubeConfig,
   useOtherCluster,
 } from '../harness/other-cluster.ts';
 import { newPluginShell } from '../harness/plugin.ts';
 import { temporaryDirectory } from '../harness/process.ts';
+import { isWrite } from '../harness/proxied-stage.ts';
 import { eventually } from '../harness/wait.ts';
 
 const configMap = (version: string) => ({
@@ -331,23 +334,47 @@ test('S12, B5: a kubeconfig that is gone, cannot be used, or leads to another cl
   await storeKubeConfig(stage, 'there', kubeConfigOf({ ...other, ca: stage.cluster.ca }, expired));
   await untilEnvironment(stage, there, 'ClusterUntrusted');
 
-  // The operator's own cluster is another one than before.
+  // The operator's own cluster is none of others, whoever confirms it.
   await newLanding(t, stage.cluster, there.namespace);
   const second = await stage.repository.commit(configMap('2'));
-  const own = kubeConfigOf(stage.cluster, stage.cluster.adminToken);
-  await storeKubeConfig(stage, 'there', own);
+  await storeKubeConfig(stage, 'there', kubeConfigOf(stage.cluster, stage.cluster.adminToken));
+  const confirmed = (uid: string) =>
+    stage.kubectl(
+      'annotate',
+      '--overwrite',
+      'environment',
+      there.name,
+      `towpath.dev/cluster-confirmed=${uid}`,
+    );
+  await confirmed(await uidOf(stage.cluster));
+  const own = await untilEnvironment(stage, there, 'ClusterIsHome');
+  assert.match(readyOf(own)?.message ?? '', /Make an Environment without spec\.cluster/);
+  assert.equal(own.status?.cluster?.uid, await uidOf(other));
+  await stage.until(
+    'web',
+    (application) => conditionOf(application, 'Ready')?.reason === 'ClusterIsHome',
+    'the Application to tell of it',
+  );
+  assert.equal(await webIn(stage.cluster, there.namespace), undefined, 'nothing is written there');
+
+  const uid = '00000000-0000-4000-8000-000000000001';
+  const proxy = await startFaultProxy(other);
+  t.after(() => proxy.stop());
+  poseAs(proxy, uid);
+  const another = proxy.kubeConfigFor(await newAccount(other, account));
+  await storeKubeConfig(stage, 'there', another);
   const changed = await untilEnvironment(stage, there, 'ClusterChanged');
-  const uid = await uidOf(stage.cluster);
   assert.ok(readyOf(changed)?.message.includes(`towpath.dev/cluster-confirmed=${uid}`));
   assert.equal(changed.status?.cluster?.uid, await uidOf(other));
-  assert.equal(await webIn(stage.cluster, there.namespace), undefined, 'nothing is written there');
+  const written = () => proxy.find({ where: isWrite }).map(({ verb, path }) => `${verb} ${path}`);
+  assert.deepEqual(written(), [], 'nothing is written there');
   assert.deepEqual(await webIn(other, there.namespace), before, 'and nothing changed in the old one');
 
   await storeKubeConfig(stage, 'there', good);
   await stage.untilReadyAt('web', second);
   assert.deepEqual(await webIn(other, there.namespace), { version: '2', uid: before?.uid });
 
-  await storeKubeConfig(stage, 'there', own);
+  await storeKubeConfig(stage, 'there', another);
   await untilEnvironment(stage, there, 'ClusterChanged');
   // As a backup restores it: the records know where it was.
   const path = `${ENVIRONMENTS}/${there.name}/status`;
@@ -359,13 +386,14 @@ test('S12, B5: a kubeconfig that is gone, cannot be used, or leads to another cl
   assert.equal((JSON.parse(lost.body) as Environment).status, undefined);
   const restored = await untilEnvironment(stage, there, 'ClusterChanged');
   assert.equal(restored.status?.cluster?.uid, undefined, 'it is taken for none that nobody confirmed');
-  await stage.kubectl('annotate', 'environment', there.name, `towpath.dev/cluster-confirmed=${uid}`);
-  const confirmed = await untilEnvironment(stage, there, 'Available');
-  assert.equal(confirmed.status?.cluster?.uid, uid);
-  await eventually(async () => (await webIn(stage.cluster, there.namespace))?.version === '2', {
-    describe: 'the Application to be deployed to the cluster that was confirmed',
-  });
-  assert.equal((await webIn(other, there.namespace))?.uid, before?.uid, 'what the old one had stays');
+  assert.deepEqual(written(), []);
+  await confirmed(uid);
+  const available = await untilEnvironment(stage, there, 'Available');
+  assert.equal(available.status?.cluster?.uid, uid);
+  const third = await stage.repository.commit(configMap('3'));
+  await stage.untilReadyAt('web', third);
+  assert.ok(written().length > 0, 'it is deployed by the kubeconfig that was confirmed');
+  assert.equal((await webIn(other, there.namespace))?.version, '3');
 });
 
 test('S16: in another cluster, too, nobody acts as the account of others by a name: not before the platform labels the namespace, and no longer', async (t) => {

@@ -12,6 +12,7 @@ import {
   newLanding,
   newRemoteEnvironment,
   OPERATORS,
+  poseAs,
   useOtherCluster,
 } from '../harness/other-cluster.ts';
 import { isWrite, newProxiedStage } from '../harness/proxied-stage.ts';
@@ -269,9 +270,7 @@ test('B17: 20 clusters with 200 definitions each take the operator less than 80 
     await newLanding(t, other, environment.namespace);
     const proxy = await newLink(t, stage, suffix);
     const uid = `00000000-0000-4000-8000-${String(index).padStart(12, '0')}`;
-    const metadata = { name: 'kube-system', uid, resourceVersion: '1' };
-    const line = JSON.stringify({ apiVersion: 'meta.k8s.io/v1', kind: 'PartialObjectMetadata', metadata });
-    proxy.fail({ verb: 'get', path: /\/namespaces\/kube-system$/, fault: { line } });
+    poseAs(proxy, uid);
     environments.push(environment);
   }
   await deployFleet(stage, { prefix: 'far', count: 1 }, environments);

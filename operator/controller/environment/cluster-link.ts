@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { TowpathError } from '../../api/errors.ts';
+import { TowpathError } from '../../api/errors.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { type AccessSource, GivenAccess } from '../../kube/credentials.ts';
 import { UnreachableError } from '../../kube/errors.ts';
 import type { ClusterAccess } from '../../kube/kubeconfig.ts';
 import type { Cluster } from '../cluster/cluster.ts';
-import { clusterUnreachable, hostOf, troubleOf } from './cluster-trouble.ts';
+import { clusterIsHome, clusterUnreachable, hostOf, troubleOf } from './cluster-trouble.ts';
 import { Reachability } from './reachability.ts';
 
 /** How an API server of others is connected to. */
@@ -20,6 +20,8 @@ export interface ClusterLinkOptions {
   where: string;
   given: ClusterAccess;
   connect: Connect;
+  /** Uid of the operator's own cluster. @throws where that is not known for now */
+  homeUid(): Promise<string>;
   /** It is to be asked anew how it stands. */
   onChange(): void;
 }
@@ -55,7 +57,10 @@ interface Known extends Connected {
 }
 
 /** A cluster is known by the uid of this namespace: the address says nothing, and this one nobody replaces. */
-const KUBE_SYSTEM = { resource: { group: '', version: 'v1', plural: 'namespaces' }, name: 'kube-system' };
+export const KUBE_SYSTEM = {
+  resource: { group: '', version: 'v1', plural: 'namespaces' },
+  name: 'kube-system',
+};
 /** Between two questions whether it is still there, and still the same. One out of reach is told within a minute (B2). */
 const ASK_MS = 10_000;
 const ANSWER_MS = 8_000;
@@ -184,7 +189,12 @@ export class ClusterLink {
     const isOutdated = () => signal.aborted || this.#next !== next;
     try {
       const { metadata } = await client.getMetadata(KUBE_SYSTEM, { timeoutMs: ANSWER_MS, signal });
-      if (isOutdated()) return;
+      const home = await this.#homeUid();
+      if (isOutdated() || home === undefined) return;
+      if (metadata.uid === home) {
+        this.#foundHome();
+        return;
+      }
       this.#found(metadata.uid, next);
       this.#verifiedAt = askedAt;
       this.#reachability.answered(performance.now());
@@ -214,6 +224,30 @@ export class ClusterLink {
     // What is under way with the client before must not go on in another cluster.
     this.#know(uid, next ?? this.#connect(this.#given));
     void before?.cluster.stop().finally(() => before.client.close());
+  }
+
+  /** Undefined: nobody can tell for now, and before that nothing is written. */
+  async #homeUid(): Promise<string | undefined> {
+    try {
+      return await this.#options.homeUid();
+    } catch (error) {
+      if (!this.#stopping.signal.aborted) this.#refuse(homeUnknown(this.#where, error));
+      return undefined;
+    }
+  }
+
+  /** What is known of a cluster of others is of no use here, and what is under way with its client must not go on. */
+  #foundHome(): void {
+    const before = this.#known;
+    this.#next ??= { ...this.#connect(this.#given), given: this.#given };
+    this.#known = undefined;
+    void before?.cluster.stop().finally(() => before.client.close());
+    this.#refuse(clusterIsHome(this.#where));
+  }
+
+  #refuse(trouble: TowpathError): void {
+    this.#reachability.failed('Refused', performance.now());
+    this.#trouble = trouble;
   }
 
   #know(uid: string, { client, source }: Connected): void {
@@ -267,6 +301,16 @@ export class ClusterLink {
     this.#told = now;
     this.#options.onChange();
   }
+}
+
+function homeUnknown(where: string, cause: unknown): TowpathError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new TowpathError(
+    'Time',
+    'EnvironmentsUnknown',
+    `It is not known whether ${where.replace(/^T/, 't')} leads to the operator's own cluster, whose namespace kube-system says that, and before that nothing is written there; it is tried again: ${why}`,
+    { cause },
+  );
 }
 
 /** Whether it did not answer at all. */

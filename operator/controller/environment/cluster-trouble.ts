@@ -45,6 +45,18 @@ export function hostOf({ access }: Pick<ClusterAccess, 'access'>): string {
   return URL.parse(access.server)?.host ?? 'an unknown address';
 }
 
+/** By a kubeconfig neither two Environments at one place are told from each other, nor the operator's own namespace. */
+export function clusterIsHome(where: string): TowpathError {
+  const next =
+    'Make an Environment without spec.cluster, and have Applications name that; this one cannot change into it.';
+  return new TowpathError(
+    'Person',
+    'ClusterIsHome',
+    `${where} leads to the cluster that Towpath runs in, as the uid of its namespace kube-system says: nothing is written by it. ${next}`,
+    { next },
+  );
+}
+
 function credentialExpired(where: string, expiresAt: Date, cause: unknown): TowpathError {
   const next = 'Store a new one; what runs there stays.';
   const since = `${expiresAt.toISOString().slice(0, 19)}Z`;

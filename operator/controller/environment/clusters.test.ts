@@ -11,6 +11,7 @@ import { Clusters } from './clusters.ts';
 
 const UID = '00000000-0000-4000-8000-000000000000';
 const OTHER_UID = 'ffffffff-0000-4000-8000-000000000000';
+const HOME_UID = '11111111-0000-4000-8000-000000000000';
 const SECRET = { name: 'eu', key: 'kubeconfig' };
 const CONFIG_MAPS = { resource: { group: '', version: 'v1', plural: 'configmaps' }, namespace: 'shop' };
 
@@ -45,6 +46,10 @@ const textOf = (object: object) => JSON.stringify(object);
 /** One that has the Secret with the kubeconfig. */
 const answerAtHome: RequestListener = ({ url = '' }, response) => {
   if (url.includes('watch=')) return;
+  if (url.endsWith('/namespaces/kube-system')) {
+    response.end(textOf({ metadata: { name: 'kube-system', uid: HOME_UID, resourceVersion: '1' } }));
+    return;
+  }
   const metadata = { name: SECRET.name, namespace: 'towpath', uid: 's', resourceVersion: '1' };
   const data = { kubeconfig: Buffer.from(KUBECONFIG).toString('base64') };
   response.end(textOf({ metadata: { resourceVersion: '1' }, items: [{ metadata, data }] }));
@@ -114,4 +119,19 @@ test('B5: a target in the cluster of an Environment is never in the one at home,
   const { clusters } = await staged(t);
   clusters.follow('eu', undefined);
   assert.throws(() => clusters.of('eu', UID), { reason: 'ClusterUnreachable' });
+});
+
+test("S16: the operator's own cluster is none of others, also when the address of one leads there by now", async (t) => {
+  const { behind, told, clusters, write } = await staged(t);
+  behind.uid = HOME_UID;
+  const now = performance.now.bind(performance);
+  t.mock.method(performance, 'now', () => now() + 5_000);
+  await assert.rejects(write(), UnreachableError);
+  assert.deepEqual(behind.written, []);
+  const stand = clusters.stand('eu');
+  assert.equal(stand?.state.is, 'Lost');
+  assert.equal(stand.state.error.reason, 'ClusterIsHome');
+  assert.match(stand.state.error.message, /^The kubeconfig in Secret towpath\/eu leads to the cluster/);
+  assert.throws(() => clusters.of('eu', HOME_UID), { reason: 'ClusterUnreachable' });
+  assert.equal(told.at(-1), undefined);
 });

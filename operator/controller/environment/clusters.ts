@@ -3,7 +3,7 @@ import type { KubeClient } from '../../kube/client.ts';
 import { type ClusterAccess, readKubeConfig } from '../../kube/kubeconfig.ts';
 import { References } from '../candidate/references.ts';
 import type { Cluster } from '../cluster/cluster.ts';
-import { type ClusterFacts, ClusterLink, type Connect, type LinkState } from './cluster-link.ts';
+import { type ClusterFacts, ClusterLink, type Connect, KUBE_SYSTEM, type LinkState } from './cluster-link.ts';
 
 /** The Secret, in the operator's namespace, and its key with the kubeconfig. */
 export interface KubeConfigReference {
@@ -42,6 +42,7 @@ interface Followed {
 
 /** A Secret that could not be read is read again after so long. */
 const READ_AGAIN_MS = 5_000;
+const HOME_ANSWER_MS = 8_000;
 const CONNECTING: LinkState = { is: 'Connecting' };
 
 /**
@@ -53,6 +54,7 @@ export class Clusters {
   readonly #options: ClustersOptions;
   readonly #secrets: References;
   readonly #followed = new Map<string, Followed>();
+  #homeUid: Promise<string> | undefined;
 
   constructor(options: ClustersOptions) {
     this.#options = options;
@@ -199,6 +201,7 @@ export class Clusters {
       where,
       given,
       connect: this.#options.connect,
+      homeUid: () => this.#askHome(),
       onChange: () => {
         for (const [environment, followed] of this.#followed)
           if (followed.link === link) this.#options.onChange(environment);
@@ -206,6 +209,18 @@ export class Clusters {
     });
     link.start();
     return link;
+  }
+
+  /** Once: the cluster that one runs in is never another one. */
+  #askHome(): Promise<string> {
+    this.#homeUid ??= this.#options.home.client.getMetadata(KUBE_SYSTEM, { timeoutMs: HOME_ANSWER_MS }).then(
+      ({ metadata }) => metadata.uid,
+      (error: unknown) => {
+        this.#homeUid = undefined;
+        throw error;
+      },
+    );
+    return this.#homeUid;
   }
 
   #join(followed: Followed, link: ClusterLink): void {

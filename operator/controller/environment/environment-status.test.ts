@@ -31,6 +31,12 @@ function environment(
   return parsed.environment;
 }
 
+function atHome(): Environment {
+  const { spec, ...others } = environment();
+  const { cluster: _, ...here } = spec;
+  return { ...others, spec: here };
+}
+
 function stand(state: LinkState, facts: Partial<ClusterFacts> = {}): ClusterStand {
   const known = { version: 'v1.37.2', uid: UID, context: 'eu', expiresAt: undefined, issuedAt: undefined };
   return { state, facts: { ...known, ...facts } };
@@ -49,7 +55,9 @@ test('B5: an Environment is in the cluster that its status has, and in another o
     const whereabouts = whereaboutsOf(of, at);
     return whereabouts.is === 'Lost' ? whereabouts.error.reason : whereabouts;
   };
-  assert.deepEqual(isIn(environment(known), undefined), { is: 'Known', cluster: HOME });
+  const home = atHome();
+  assert.deepEqual(isIn(home, undefined), { is: 'Known', cluster: HOME });
+  assert.deepEqual(isIn(environment(known), undefined), { is: 'Pending' }, 'elsewhere is never at home');
   assert.deepEqual(isIn(environment(known), REACHED), { is: 'Known', cluster: UID });
   assert.deepEqual(isIn(environment(known), stand({ is: 'Connecting' })), { is: 'Pending' });
   assert.equal(isIn(environment(known), LOST), 'ClusterUnreachable');
@@ -112,7 +120,7 @@ test('the status of an Environment tells of its cluster, keeps what is known of 
   assert.deepEqual(statusOf(environment(first), stand({ is: 'Connecting' })), first, 'nobody knows yet');
   assert.deepEqual(statusOf(environment(down), REACHED).conditions?.length, 1);
 
-  const home = statusOf(environment(), undefined);
+  const home = statusOf(atHome(), undefined);
   assert.deepEqual(home.cluster, { version: 'v1.36.0', reachable: true });
 });
 

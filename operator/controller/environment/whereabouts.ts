@@ -21,11 +21,13 @@ export type Whereabouts =
  * @param recorded Clusters in which records have something of it. They outlive a status, which no backup restores.
  */
 export function whereaboutsOf(
-  { metadata, status }: Pick<Environment, 'metadata' | 'status'>,
+  { metadata, spec, status }: Pick<Environment, 'metadata' | 'spec' | 'status'>,
   stand: ClusterStand | undefined,
   recorded: ReadonlySet<string> = new Set(),
 ): Whereabouts {
-  if (stand === undefined) return { is: 'Known', cluster: HOME };
+  if (spec.cluster === undefined) return { is: 'Known', cluster: HOME };
+  // Not followed yet, or no more: it is never the one at home.
+  if (stand === undefined) return { is: 'Pending' };
   const { state } = stand;
   if (state.is === 'Connecting') return { is: 'Pending' };
   if (state.is === 'Lost') return state;

@@ -31,6 +31,10 @@ export const CLUSTER_REASONS = {
     'The API server shows a certificate of another authority than the kubeconfig has, or for another name.',
     "Store the cluster's present authority into the Secret, once you are sure that it is the cluster's.",
   ),
+  ClusterIsHome: person(
+    'The kubeconfig of the Environment leads to the cluster that Towpath runs in, by the uid of its namespace kube-system: nothing is written by it.',
+    'Make an Environment without spec.cluster for that cluster, and name it in spec.environments; or store the kubeconfig of another cluster.',
+  ),
   ClusterChanged: person(
     'The kubeconfig leads to another cluster than before, by the uid of its namespace kube-system: nothing is written or deleted there.',
     'Put the old kubeconfig back; or, where the cluster was replaced, confirm with the annotation towpath.dev/cluster-confirmed that the message shows.',
