@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { environmentOf } from '../../operator/api/v1alpha1/application.ts';
 import type { ApiResponse, Person } from '../harness/cluster.ts';
+import type { Stage } from '../harness/operator.ts';
 import {
   ANNA,
   ask,
@@ -19,6 +21,39 @@ import {
 function assertRefused({ status, body }: ApiResponse, words: RegExp): void {
   assert.ok(status === 403 || status === 422, `${status} ${body}`);
   assert.match(body, words);
+}
+
+/** An Application whose repository promotes another one, by an account that may write Promotions. */
+async function bringsOne(
+  stage: Stage,
+  spec: { environment: string; candidate: string; requestedBy: string },
+) {
+  const { cluster, namespace, repository } = stage;
+  const of = { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'brings' };
+  const rules = [{ apiGroups: ['towpath.dev'], resources: ['promotions'], verbs: ['*'] }];
+  const subjects = [{ kind: 'ServiceAccount', name: 'towpath', namespace }];
+  const rights = { apiVersion: 'rbac.authorization.k8s.io/v1', metadata: { name: 'brings' } };
+  await stage.apply({ ...rights, kind: 'Role', rules });
+  await stage.apply({ ...rights, kind: 'RoleBinding', subjects, roleRef: of });
+  const brought = {
+    apiVersion: 'towpath.dev/v1alpha1',
+    kind: 'Promotion',
+    metadata: { name: 'brought' },
+    spec: { type: 'Promote', application: 'web', skipGates: ['windows'], ...spec },
+  };
+  await repository.branch('brings');
+  await repository.commit(
+    { 'web.yaml': null, 'brought.json': JSON.stringify(brought) },
+    { branch: 'brings' },
+  );
+  await stage.application('brings', { source: { ref: { branch: 'brings' } } });
+  await stage.until(
+    'brings',
+    ({ status }) => /denied request: .* is an account/.test(environmentOf(status, 'default')?.message ?? ''),
+    'what the repository brings to be refused',
+  );
+  const { status } = await cluster.request('GET', `${promotionsPath(namespace)}/brought`);
+  assert.equal(status, 404);
 }
 
 test('S14, A2, A3, A5, A20, A21: what a person promotes enters as far as that person may, the newest counts, and what is taken back leaves nothing', async (t) => {
@@ -54,6 +89,7 @@ test('S14, A2, A3, A5, A20, A21: what a person promotes enters as far as that pe
   assertRefused(await cancel(CARL, early), /You may not cancel/);
   const deployer: Person = { user: `system:serviceaccount:${namespace}:towpath`, groups: ['system:masters'] };
   assertRefused(await promote(deployer, first), /what a repository brings does not let itself in/);
+  await bringsOne(stage, { environment: prod.name, candidate: first, requestedBy: deployer.user });
   const edit = await cluster.request('PATCH', `${promotionsPath(namespace)}/${early}`, {
     body: { spec: { skipGates: ['order'] } },
     contentType: 'application/merge-patch+json',
@@ -136,4 +172,15 @@ test('S14, A2, A3, A5, A20, A21: what a person promotes enters as far as that pe
   const again = await until(taken(await asked(OLGA, { type: 'Retry', promotion: failing })), 'Failed');
   assert.equal(again.status?.deployment, (failed.status?.deployment ?? 0) + 1);
   assert.equal(again.status?.digest, third);
+
+  // What lost its policy keeps what it runs, until a person promotes.
+  await stage.kubectl('delete', 'promotionpolicies.towpath.dev', 'standard');
+  const four = await repository.commit({ ...configMap('four'), 'slow.yaml': null });
+  const gone = await stage.until(
+    'web',
+    (of) => inProd(of)?.desiredRevision === four && inProd(of)?.blockedBy?.[0]?.reason === 'PolicyGone',
+    'prod to keep what it runs',
+  );
+  await until(taken(await promote(ANNA, gone.status?.source?.candidate ?? '')), 'Succeeded');
+  await runs(four);
 });
