@@ -377,6 +377,24 @@ describe('tenants of one cluster', () => {
         metadata: { name: 'taken' },
         spec: { source: { repoURL: 'https://git.example.com/evil' } },
       } as unknown as TestObject,
+      'a-promotion': {
+        apiVersion: 'towpath.dev/v1alpha1',
+        kind: 'Promotion',
+        metadata: { name: 'taken' },
+        spec: { type: 'Promote', application: 'web', environment: 'one', historyID: 1, requestedBy: 'anna' },
+      } as unknown as TestObject,
+      'an-approval': {
+        apiVersion: 'towpath.dev/v1alpha1',
+        kind: 'Approval',
+        metadata: { name: 'taken' },
+        spec: { application: 'web', environment: 'one', digest: 'x', decision: 'Approve', by: 'anna' },
+      } as unknown as TestObject,
+      'a-policy': {
+        apiVersion: 'towpath.dev/v1alpha1',
+        kind: 'PromotionPolicy',
+        metadata: { name: 'taken' },
+        spec: { selector: {}, stages: [{ name: 'all', environments: ['one'] }] },
+      } as unknown as TestObject,
       'an-environment': {
         apiVersion: 'towpath.dev/v1alpha1',
         kind: 'Environment',
