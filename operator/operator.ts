@@ -185,6 +185,7 @@ export class Operator {
           for (const { inventory } of this.#environments.clusters()) count += inventory.size;
           return count;
         },
+        unrecordedDeployments: () => this.#ledger.unrecorded,
         credentials: () => (this.#home.isLeader() ? this.#environments.credentials() : []),
         reach: () => (this.#home.isLeader() ? this.#environments.reach() : []),
         load: () => this.#controller.load,
@@ -356,6 +357,7 @@ export class Operator {
       giverOf: (approval) => this.#approvals.giverOf(approval),
       onGone: (namespace, record) => this.#keeper.gone(namespace, record),
       onEnded: (promotion) => this.#keeper.ended(promotion),
+      onWritable: () => this.#keeper.sweepSoon(),
       now: () => this.#home.client.now(),
       random: Math.random,
     });

@@ -16,6 +16,7 @@ export function metricsPage(): string {
   const { registry } = new Metrics({
     observed: {
       applications: () => [],
+      unrecordedDeployments: () => 0,
       objects: none,
       credentials: () => [],
       reach: () => [],

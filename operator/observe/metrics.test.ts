@@ -11,6 +11,7 @@ function newMetrics(applications: readonly ApplicationState[] = []): Metrics {
   return new Metrics({
     observed: {
       applications: () => applications,
+      unrecordedDeployments: () => 0,
       objects: none,
       credentials: () => [],
       reach: () => [],

@@ -11,6 +11,8 @@ export interface Observed {
   /** As long as this process leads; of others it would be told twice. */
   applications(): Iterable<ApplicationState>;
   objects(): number;
+  /** Deployments whose Promotion could not be made yet. */
+  unrecordedDeployments(): number;
   /** Of the kubeconfigs of Environments, as long as this process leads. */
   credentials(): Iterable<CredentialState>;
   /** Of the same. */
@@ -207,6 +209,11 @@ export class Metrics {
       observed.leaseAge,
     );
     gauge('towpath_objects', 'Objects in the inventory.', observed.objects);
+    gauge(
+      'towpath_unrecorded_deployments',
+      'Deployments that could not be written down as a Promotion yet: the last ten of each environment, 2,000 at most. More than 0 for long says that something refuses it, which the log names.',
+      observed.unrecordedDeployments,
+    );
     gauge(
       'towpath_event_loop_longest_turn_seconds',
       'Longest time since the start for which work held up all other work: processor time of one turn of the event loop, without the collection of garbage. Waiting inside a call of the system, for a disk say, takes none and is not in it. More than 0.05 is a defect.',

@@ -126,6 +126,7 @@ function newLedger(client: KubeClient, now: () => Date): { ledger: Ledger; keepe
     giverOf: () => undefined,
     onGone: (namespace, record) => keeper.gone(namespace, record),
     onEnded: (promotion) => keeper.ended(promotion),
+    onWritable: () => keeper.sweepSoon(),
     now,
     random: Math.random,
   });

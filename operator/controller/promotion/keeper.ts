@@ -67,6 +67,8 @@ export class LedgerKeeper {
   /** By namespace and uid. */
   readonly #waiting = new Map<string, Map<string, LedgerRecord>>();
   readonly #trim: Trim;
+  /** When all Promotions are looked at next, where that is before it is due: by the clock of the process. */
+  #soonAt = Number.POSITIVE_INFINITY;
   #leading: AbortController | undefined;
   #running: Promise<void> | undefined;
 
@@ -133,14 +135,22 @@ export class LedgerKeeper {
     if (there.size < MOST_WAITING) this.#waiting.set(namespace, there.set(record.uid, record));
   }
 
+  /** Something may be found by now that could not be written before: soon, but not each time that anything can. */
+  sweepSoon(): void {
+    this.#soonAt = Math.min(this.#soonAt, performance.now() + SWEEP_AGAIN_MS);
+  }
+
   /** Never rejects. */
   async #run(signal: AbortSignal): Promise<void> {
     let sweepAt = 0;
     for (;;) {
       await sleep(this.#options.intervalMs, undefined, { signal, ref: false }).catch(() => undefined);
       if (signal.aborted) return;
-      const isDue = performance.now() >= sweepAt;
-      if (isDue) sweepAt = performance.now() + SWEEP_AGAIN_MS;
+      const isDue = performance.now() >= Math.min(sweepAt, this.#soonAt);
+      if (isDue) {
+        sweepAt = performance.now() + SWEEP_AGAIN_MS;
+        this.#soonAt = Number.POSITIVE_INFINITY;
+      }
       const isSwept = isDue && (await this.#tried(() => this.#sweep(signal), signal));
       if (isSwept) sweepAt = performance.now() + SWEEP_MS;
       let isWell = isSwept === isDue;

@@ -9,7 +9,13 @@ import {
   parsePromotion,
 } from '../../api/v1alpha1/promotion.ts';
 import type { KubeClient, KubeObject } from '../../kube/client.ts';
-import { isAlreadyExists, isNamespaceTerminating, isNotFound, NotLeaderError } from '../../kube/errors.ts';
+import {
+  ApiError,
+  isAlreadyExists,
+  isNamespaceTerminating,
+  isNotFound,
+  NotLeaderError,
+} from '../../kube/errors.ts';
 import type { Logger } from '../../observe/log.ts';
 import type { BlockedBy } from '../../promote/gate.ts';
 import { backoffMs } from '../../retry/backoff.ts';
@@ -19,9 +25,12 @@ import type { TargetIdentity } from '../record/target.ts';
 import type { LedgerView } from '../target/ledger-view.ts';
 import { isOf, partsOf, promotionNames, promotionOf, type Recorded, statusOf } from './promotion-of.ts';
 import { recordedOf, type Told } from './recorded.ts';
+import { type Unrecorded, UnrecordedDeployments } from './unrecorded.ts';
 
 export const PROMOTIONS = { group: GROUP, version: VERSION, plural: 'promotions' };
 const RETRY = { firstMs: 1_000, longestMs: 30_000 };
+/** What was refused, by a quota say, somebody has to mend. */
+const RETRY_REFUSED = { firstMs: 1_000, longestMs: 5 * 60_000 };
 /** What ends sooner is written once, at its end. */
 const TELL_AFTER_MS = 1_000;
 /** Tries to write into a namespace, or of a kind, that is not there: what looks for gaps finds it later. */
@@ -36,12 +45,14 @@ export interface LedgerOptions {
   onGone(namespace: string, record: LedgerRecord): Promise<void>;
   /** A Promotion has ended, and says so. */
   onEnded(promotion: Promotion): void;
+  /** What was dropped, because it could not be written for long, may be found and written by now. */
+  onWritable(): void;
   now(): Date;
   random(): number;
 }
 
 /** A deployment on its way into the ledger. */
-interface Entry {
+interface Entry extends Unrecorded {
   recorded: Recorded;
   /** Name of its Promotion, as soon as there is one. */
   name: string | undefined;
@@ -59,13 +70,20 @@ interface Entry {
  */
 export class Ledger implements LedgerView {
   readonly #options: LedgerOptions;
-  readonly #fault = new OngoingFault();
+  /** By what is refused, and the namespace: a quota or a webhook of one says nothing of another. */
+  readonly #faults = new Map<string, OngoingFault>();
+  readonly #unrecorded = new UnrecordedDeployments();
   /** By target's name and id of the deployment: those that are not through. */
   readonly #entries = new Map<string, Map<number, Entry>>();
   #leading = new AbortController();
 
   constructor(options: LedgerOptions) {
     this.#options = options;
+  }
+
+  /** So many deployments wait for their Promotion, because none could be made. */
+  get unrecorded(): number {
+    return this.#unrecorded.size;
   }
 
   /** Whether it is being written down at the moment. */
@@ -121,9 +139,22 @@ export class Ledger implements LedgerView {
     const { target, id } = recorded;
     const entries = this.#entries.get(target) ?? new Map<number, Entry>();
     if (entries.has(id)) return;
-    const entry: Entry = { recorded, name, wrote: undefined, wroteWaits: undefined, wake: () => undefined };
+    const dropped = new AbortController();
+    const drop = () => dropped.abort(new Error('too many wait'));
+    const entry: Entry = {
+      target,
+      id,
+      recorded,
+      name,
+      wrote: undefined,
+      wroteWaits: undefined,
+      wake: () => undefined,
+      drop,
+    };
     this.#entries.set(target, entries.set(id, entry));
-    void this.#write(entry, this.#leading.signal).finally(() => {
+    const signal = AbortSignal.any([this.#leading.signal, dropped.signal]);
+    void this.#write(entry, signal).finally(() => {
+      this.#unrecorded.delete(entry);
       entries.delete(id);
       if (entries.size === 0 && this.#entries.get(target) === entries) this.#entries.delete(target);
     });
@@ -134,6 +165,7 @@ export class Ledger implements LedgerView {
     this.#leading.abort(new Error('it leads no longer'));
     this.#leading = new AbortController();
     this.#entries.clear();
+    this.#faults.clear();
   }
 
   /** Never rejects. Resolves when its end is written down, or it is given up. */
@@ -142,14 +174,15 @@ export class Ledger implements LedgerView {
       try {
         await this.#step(entry, signal);
         failures = 0;
-        this.#fault.end();
       } catch (error) {
         failures += 1;
         if (signal.aborted || error instanceof NotLeaderError || isLost(error, failures)) return;
         // Somebody deleted it: it is made anew.
         if (isNotFound(error)) entry.name = undefined;
         this.#tell(entry, error);
-        const pause = backoffMs({ ...RETRY, failures, jitter: 'Fifth', random: this.#options.random() });
+        if (entry.name === undefined && this.#unrecorded.add(entry) > 0) this.#tellDropped(entry);
+        const retry = isRefused(error) ? RETRY_REFUSED : RETRY;
+        const pause = backoffMs({ ...retry, failures, jitter: 'Fifth', random: this.#options.random() });
         await sleep(pause, undefined, { signal, ref: false }).catch(() => undefined);
       }
     }
@@ -157,7 +190,10 @@ export class Ledger implements LedgerView {
 
   /** Writes what is not written yet, or waits until there is something. */
   async #step(entry: Entry, signal: AbortSignal): Promise<void> {
-    entry.name ??= await this.#make(entry.recorded, signal);
+    if (entry.name === undefined) {
+      entry.name = await this.#make(entry.recorded, signal);
+      this.#canBeMade(entry);
+    }
     const { phase } = entry.recorded;
     if (phase === entry.wrote && isDeepStrictEqual(entry.recorded.blockedBy, entry.wroteWaits))
       return this.#more(entry, undefined, signal);
@@ -212,17 +248,38 @@ export class Ledger implements LedgerView {
     const written: KubeObject = await client.mergePatch(path, patch, {}, { signal });
     entry.wrote = recorded.phase;
     entry.wroteWaits = recorded.blockedBy;
+    this.#faults.delete(`patch ${namespace}`);
     const promotion = parsePromotion(written);
     if (isFinished(entry.wrote) && promotion !== undefined) this.#options.onEnded(promotion);
   }
 
-  #tell({ recorded }: Entry, error: unknown): void {
+  #tell({ recorded, name }: Entry, error: unknown): void {
+    const key = `${name === undefined ? 'create' : 'patch'} ${partsOf(recorded.target).namespace}`;
+    const fault = this.#faults.get(key) ?? new OngoingFault();
+    this.#faults.set(key, fault);
     const message = error instanceof Error ? error.message : String(error);
-    if (!this.#fault.note(message)) return;
+    // The words have the name of each, and all of them wait for the same.
+    const cause = error instanceof ApiError ? `${error.code} ${error.reason} ${error.refuser}` : message;
+    if (!fault.note(cause)) return;
     this.#options.log.warn(
       { target: recorded.target, deployment: recorded.id, error: message },
-      'A deployment cannot be written down as a Promotion; it goes on all the same, and that is tried again.',
+      'A deployment cannot be written down as a Promotion; it goes on all the same, and that is tried again. If it is refused, let the operator create Promotions in that namespace: raise the quota, or exempt it in the webhook or policy that is named. Of each environment the last ten that wait are kept.',
     );
+  }
+
+  #tellDropped({ recorded: { target } }: Entry): void {
+    const { namespace } = partsOf(target);
+    this.#options.log.debug(
+      { target, namespace },
+      'Too many deployments wait for their Promotion; the oldest is given up, unless the status of its Application has it later.',
+    );
+  }
+
+  #canBeMade(entry: Entry): void {
+    const { namespace } = partsOf(entry.target);
+    this.#unrecorded.delete(entry);
+    this.#faults.delete(`create ${namespace}`);
+    if (this.#unrecorded.takeDropped(namespace)) this.#options.onWritable();
   }
 }
 
@@ -252,6 +309,11 @@ function overtaken(entry: Entry, at: string | undefined): Recorded {
     phase: 'Superseded',
     ...(at === undefined ? {} : { finishedAt: at }),
   });
+}
+
+/** Time alone does not help. */
+function isRefused(error: unknown): boolean {
+  return error instanceof ApiError && error.code >= 400 && error.code < 500 && error.code !== 429;
 }
 
 /** Where nothing can be written any more: its namespace goes, or is gone. */
