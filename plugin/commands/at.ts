@@ -32,12 +32,12 @@ export const at: Command = {
     const times = readTimes(flags.time ?? '0s', now());
     const namespace = await kubectl.namespace();
     const ownNamespace = operatorNamespace(context);
-    const { entries, reach, seesArchive } = await readLedger(kubectl, {
+    const { entries, unrecorded, reach, seesArchive } = await readLedger(kubectl, {
       namespace,
       operatorNamespace: ownNamespace,
       signal,
     });
-    const byTarget = deploymentsByTarget(entries);
+    const byTarget = deploymentsByTarget([...entries, ...unrecorded]);
     if (
       application !== undefined &&
       environment !== undefined &&

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import {
   type LedgerEntry,
   ledgerRecord,
@@ -11,6 +12,7 @@ import {
 import type { FinishedPhase, Promotion } from '../../operator/api/v1alpha1/promotion.ts';
 import { deploymentsByTarget, ranAt, ranBetween, ratesOf } from './at.ts';
 import { isFromBegin } from './read.ts';
+import { unrecordedOf } from './unrecorded.ts';
 
 const YEAR_MS = 365 * 24 * 60 * 60_000;
 const BEGIN = Date.parse('2026-01-01T00:00:00.000Z');
@@ -264,6 +266,21 @@ test('an Application that is made anew under its name counts from 1, and nothing
   assert.equal(said.is === 'Recorded' && said.entry.deployment, 4);
 });
 
+test('an Application that was restored, or whose environment moved, counts on, and what ran before is proven by what comes after it', () => {
+  const digest = `sha256:${'a'.repeat(64)}`;
+  const second = { ...recordOf({ id: 2, from: 1_000, until: 2_000, phase: 'Succeeded' }), digest };
+  const third = {
+    ...recordOf({ id: 3, from: 9_000, until: 9_500, phase: 'Succeeded' }),
+    applicationUID: 'restored',
+  };
+  const between = (...entries: LedgerEntry[]) =>
+    ranAt(deploymentsOf(entries), new Date(BEGIN + 5_000), 'Partial').is;
+  assert.equal(between(second, { ...third, previous: { digest } }), 'Recorded');
+  assert.equal(between(second, third), 'NotRecorded', 'its own first two may be lost');
+  const removal = removalRecord({ application: 'web', environment: 'prod' }, 'a', iso(3_000));
+  assert.equal(between(second, removal, { ...third, applicationUID: 'a' }), 'Removed');
+});
+
 test('what was removed runs no more, and what comes back counts from 1', () => {
   const at = (second: number) => new Date(BEGIN + second * 1_000);
   const target = { application: 'web', environment: 'prod' };
@@ -289,6 +306,28 @@ test('where what came before may have been removed from the archive, nobody says
   assert.equal(isFromBegin(['towpath-ledger.shop.000002'], { isDropped: false }), false, 'its oldest went');
   assert.equal(isFromBegin([], { isDropped: false }), true);
   assert.equal(isFromBegin([], { isDropped: true }), false, 'there may have been one of its name');
+});
+
+test('what the status of the Application tells of and no record does is said to be not recorded, and what ran before runs no more', () => {
+  const seconds = (count: number) => `${iso(count * 1_000).slice(0, 19)}Z`;
+  const history = [3, 2, 1].map((id) => ({ id, startedAt: seconds(id * 100) }));
+  const application = {
+    metadata: { name: 'web', uid: 'a' },
+    status: { environments: [{ name: 'prod', history }] },
+  } as unknown as Application;
+  const of = (...ids: number[]) => {
+    const records = ids.map((id) =>
+      recordOf({ id, from: id * 100_000 + 7, until: id * 100_000 + 50_000, phase: 'Succeeded' }),
+    );
+    const deployments = deploymentsOf([...records, ...unrecordedOf([application], records)]);
+    return [150, 250, 350].map((second) => {
+      const ran = ranAt(deployments, new Date(BEGIN + second * 1_000), 'Whole');
+      return ran.is === 'Recorded' ? ran.entry.deployment : ran.is;
+    });
+  };
+  assert.deepEqual(of(1, 2, 3), [1, 2, 3]);
+  assert.deepEqual(of(1), [1, 'NotRecorded', 'NotRecorded']);
+  assert.deepEqual(of(1, 3), [1, 'NotRecorded', 3]);
 });
 
 test('A5: what was superseded counts as no failure', () => {

@@ -1,12 +1,17 @@
 import type { LedgerEntry } from '../../operator/api/v1alpha1/ledger.ts';
 import { isFinished, type PromotionPhase } from '../../operator/api/v1alpha1/promotion.ts';
 
+/** What began, as the ledger has it; or as a status alone tells, where it could not be written down. */
+export type Began = LedgerEntry & { readonly isUnrecorded?: true };
+
 /** Whole: the archive could be read, and has lost nothing of its oldest. */
 export type Reach = 'Whole' | 'Partial';
 
 /** What the ledger knows of a namespace. */
 export interface Ledger {
   readonly entries: readonly LedgerEntry[];
+  /** What a status tells of beside that. */
+  readonly unrecorded: readonly Began[];
   readonly reach: Reach;
 }
 
@@ -26,7 +31,7 @@ export function targetOf({ application, environment }: LedgerEntry): string {
 }
 
 /** Deployments by target, each in the order in which they began: never of their names, which people choose (A19). */
-export function deploymentsByTarget(entries: readonly LedgerEntry[]): Map<string, LedgerEntry[]> {
+export function deploymentsByTarget(entries: readonly Began[]): Map<string, Began[]> {
   const deployments = entries
     .filter((one) => (one.deployment !== undefined || isRemoval(one)) && one.startedAt !== undefined)
     .sort(inTime);
@@ -50,11 +55,11 @@ function isSame(entry: LedgerEntry, before: LedgerEntry | undefined): boolean {
 }
 
 /** Node 20 has no Map.groupBy. */
-function grouped(
-  entries: readonly LedgerEntry[],
-  by: (entry: LedgerEntry) => string,
-): Map<string, LedgerEntry[]> {
-  const groups = new Map<string, LedgerEntry[]>();
+function grouped<Entry extends LedgerEntry>(
+  entries: readonly Entry[],
+  by: (entry: Entry) => string,
+): Map<string, Entry[]> {
+  const groups = new Map<string, Entry[]>();
   for (const entry of entries) {
     const its = groups.get(by(entry));
     if (its === undefined) groups.set(by(entry), [entry]);
@@ -79,12 +84,13 @@ function startOf({ startedAt = '' }: LedgerEntry): number {
  *
  * @param reach Whole: nothing before the first of them is missing
  */
-export function ranAt(deployments: readonly LedgerEntry[], at: Date, reach: Reach): RanAt {
+export function ranAt(deployments: readonly Began[], at: Date, reach: Reach): RanAt {
   const time = at.getTime();
   const index = deployments.findLastIndex((one) => startOf(one) <= time);
   const [entry, next] = [deployments[index], deployments[index + 1]];
   if (entry === undefined)
     return { is: reach === 'Whole' && next?.deployment === 1 ? 'Nothing' : 'NotRecorded' };
+  if (entry.isUnrecorded === true) return { is: 'NotRecorded' };
   if (isRemoval(entry)) {
     const isKnown = next === undefined || followsRemoval(next, deployments[index - 1]);
     return isKnown ? { is: 'Removed', entry } : { is: 'NotRecorded' };
@@ -129,7 +135,7 @@ function phaseAt({ phase, deployedAt, finishedAt }: LedgerEntry, time: number): 
 
 /** Each change of what ran between two moments, and what ran at the first of them. */
 export function ranBetween(
-  deployments: readonly LedgerEntry[],
+  deployments: readonly Began[],
   { from, until }: { from: Date; until: Date },
   reach: Reach,
 ): { at: Date; ran: RanAt }[] {

@@ -1,5 +1,6 @@
 import { gunzipSync } from 'node:zlib';
 import { z } from 'zod';
+import { parseApplication } from '../../operator/api/v1alpha1/application.ts';
 import {
   LEDGER_KEY,
   type LedgerEntry,
@@ -10,8 +11,9 @@ import { GROUP, LABEL_LEDGER, LEDGER_OF_ALL } from '../../operator/api/v1alpha1/
 import { parsePromotion } from '../../operator/api/v1alpha1/promotion.ts';
 import type { Kubectl } from '../kubectl.ts';
 import type { Ledger } from './at.ts';
+import { unrecordedOf } from './unrecorded.ts';
 
-const promotionsSchema = z.object({ items: z.array(z.unknown()) });
+const listSchema = z.object({ items: z.array(z.unknown()) });
 const archiveSchema = z.object({
   items: z.array(
     z.object({
@@ -35,7 +37,11 @@ export async function readLedger(
   kubectl: Kubectl,
   { namespace, operatorNamespace, signal }: ReadOptions,
 ): Promise<Ledger & { seesArchive: boolean }> {
-  const { items } = promotionsSchema.parse(
+  // Before the records: of what begins meanwhile they would be looked for in vain.
+  const applications = listSchema.safeParse(
+    await kubectl.jsonIfAny(['get', `applications.${GROUP}`, `--namespace=${namespace}`], signal),
+  ).data;
+  const { items } = listSchema.parse(
     await kubectl.json(['get', `promotions.${GROUP}`, `--namespace=${namespace}`], signal),
   );
   const archive = await kubectl.jsonIfAny(
@@ -59,8 +65,14 @@ export async function readLedger(
     const promotion = parsePromotion(item);
     if (promotion !== undefined) byUid.set(promotion.metadata.uid, ledgerEntry(promotion));
   }
+  const entries = [...byUid.values()];
+  const told = (applications?.items ?? []).flatMap((item) => {
+    const parsed = parseApplication(item);
+    return parsed.ok ? [parsed.application] : [];
+  });
   return {
-    entries: [...byUid.values()],
+    entries,
+    unrecorded: unrecordedOf(told, entries),
     reach: isReadable && isFromBegin(names, { isDropped }) ? 'Whole' : 'Partial',
     seesArchive: chunks !== undefined,
   };
