@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { environmentOf } from '../../operator/api/v1alpha1/application.ts';
 import { newEnvironment } from '../harness/environments.ts';
 import { fastLease } from '../harness/operator.ts';
 import { untilPolled } from '../harness/polls.ts';
-import { newProxiedStage } from '../harness/proxied-stage.ts';
+import { ask, became, installPromotionPolicies, letCommand, OLGA, taken } from '../harness/promotions.ts';
+import { isOfLedger, newProxiedStage } from '../harness/proxied-stage.ts';
+import type { RecordedRequest } from '../harness/recorded-request.ts';
 import { eventually } from '../harness/wait.ts';
 import { configMap, isOfPromotion, killedAt, newGround, versionIn, writesOfOne } from './promotion-ground.ts';
 
@@ -119,5 +122,76 @@ test('D7, A27: killed after each write of going back from what failed, the next 
     const told = history.map(({ trigger, outcome }) => `${trigger} ${outcome}`);
     const rounds = Array.from({ length: version - 1 }, () => ['Rollback Succeeded', 'Commit RolledBack']);
     assert.deepEqual(told, [...rounds.flat(), 'Commit Succeeded'], `after a kill at write ${count}`);
+  }
+});
+
+test('A3, D7: killed after each write of taking back what is verified, the next start finishes it: once, neither failed nor rejected, and it does not come back by itself', async (t) => {
+  const policy = `promotions-${randomBytes(5).toString('hex')}`;
+  const flags = [...fastLease, `--promotion-policy=${policy}`];
+  const { stage, proxy } = await newProxiedStage(t, { files: configMap(1), flags });
+  const { cluster, namespace, repository } = stage;
+  const staging = await newEnvironment(t, stage, 'staging');
+  await installPromotionPolicies(t, cluster, 'Validating', { name: policy, namespace });
+  await letCommand(cluster, namespace, OLGA, staging.name, ['rollback']);
+  const environments = [{ name: staging.name }];
+  const first = await stage.deployed('web', { environments, revisionHistoryLimit: 100 });
+  const stages = [{ name: 'staging', environments: [staging.name], verify: { for: '1h' } }];
+  const kind = { apiVersion: 'towpath.dev/v1alpha1', kind: 'PromotionPolicy' };
+  await stage.apply({ ...kind, metadata: { name: 'standard' }, spec: { selector: {}, stages } });
+  const isOfCancel = (request: RecordedRequest) =>
+    isOfPromotion(request) || (request.verb === 'patch' && isOfLedger(request));
+  let version = 1;
+  /** Resolves with what the history says when the next version was taken back. */
+  const takeBack = async (whenVerified: () => void) => {
+    version += 1;
+    const revision = await repository.commit(configMap(version));
+    const verified = await stage.until(
+      'web',
+      ({ status }) => {
+        const { message = '', revision: runs } = environmentOf(status, staging.name) ?? {};
+        return runs === revision && /being verified/.test(message);
+      },
+      `${revision.slice(0, 7)} to be verified`,
+    );
+    const id = environmentOf(verified.status, staging.name)?.history?.[0]?.id ?? 0;
+    const own = `web-${staging.name}-${id}`;
+    whenVerified();
+    const of = { application: 'web', environment: staging.name };
+    const cancel = taken(await ask(cluster, namespace, OLGA, { type: 'Cancel', promotion: own, ...of }));
+    await became(cluster, namespace, cancel, 'Succeeded', /goes back to revision/);
+    await became(cluster, namespace, own, 'Cancelled', /^olga took it back/);
+    const { status } = await stage.until(
+      'web',
+      (of) => {
+        const entry = environmentOf(of.status, staging.name);
+        return entry?.revision === first && entry.blockedBy?.[0]?.reason === 'Cancelled';
+      },
+      'what ran before to run, and what was taken back to wait',
+    );
+    return environmentOf(status, staging.name)?.history ?? [];
+  };
+  await takeBack(() => proxy.forget());
+  await untilPolled(stage, 3);
+  const writes = proxy.find({ where: isOfCancel });
+  t.diagnostic(writes.map(({ verb, path }) => `${verb} ${path}`).join('\n'));
+  for (let count = 1; count <= writes.length; count += 1) {
+    let seen = 0;
+    let held: ReturnType<typeof proxy.hold> | undefined;
+    const over = takeBack(() => {
+      held = proxy.hold({ at: 'response', where: (request) => isOfCancel(request) && ++seen === count });
+    });
+    over.catch(() => undefined);
+    await eventually(() => held !== undefined, { describe: 'it to be verified' });
+    const isHeld = await Promise.race([held?.seen.then(() => true), over.then(() => false)]);
+    if (isHeld === true) {
+      await stage.operator.stop('SIGKILL');
+      held?.drop();
+      await stage.restart();
+    }
+    held?.release();
+    const told = (await over).map(({ trigger, outcome }) => `${trigger} ${outcome}`);
+    const rounds = Array.from({ length: version - 1 }, () => ['Rollback Succeeded', 'Commit Cancelled']);
+    assert.deepEqual(told, [...rounds.flat(), 'Commit Succeeded'], `after a kill at write ${count}`);
+    assert.equal(await versionIn(stage, staging), 1);
   }
 });
