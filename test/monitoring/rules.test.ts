@@ -271,6 +271,22 @@ const CASES: Readonly<Record<string, Case>> = {
       'another process': { ...RIGHT, [`towpath_resident_memory_bytes{${replica('other')}}`]: '4e9x120' },
     },
   },
+  TowpathDescriptors: {
+    fires: {
+      ...RIGHT,
+      ...gauge('process_open_fds', '', '830x120'),
+      ...gauge('process_max_fds', '', '1024x120'),
+    },
+    at: '20m',
+    labels: { ...POD, instance: 'towpath-1:8082' },
+    quiet: {
+      'enough are left': {
+        ...RIGHT,
+        ...gauge('process_open_fds', '', '810x120'),
+        ...gauge('process_max_fds', '', '1024x120'),
+      },
+    },
+  },
 };
 
 /** Prometheus puts labels in for the placeholders that we use. */

@@ -27,6 +27,7 @@ const NOT_HERE: Readonly<Record<string, string>> = {
   TowpathLookAbandoned: 'an operator without a defect never does',
   TowpathQueueGrows: 'ten minutes with 50 Applications that wait',
   TowpathMemory: 'an operator has not as much memory in use',
+  TowpathDescriptors: 'an operator has not as many connections open',
 };
 
 const configMap = (name: string) =>
