@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RecordedRequest } from '../harness/fault-proxy.ts';
+import { promotionsOf } from '../harness/ledger.ts';
 import type { Stage } from '../harness/operator.ts';
 import { inWords } from '../harness/proxied-stage.ts';
 import { environmentOf } from '../harness/target.ts';
@@ -43,6 +44,28 @@ async function endOf(stage: Stage, outcome: string, past = 0) {
   assert.ok(last?.finishedAt);
   const seconds = (Date.parse(last.finishedAt) - Date.parse(last.startedAt)) / 1_000;
   return { id: last.id, seconds, reason: reasonOf(application), message: last.message };
+}
+
+/** Of each Promotion when it was asked for, begun, deployed, and ended: by the clock at home, one after the other. */
+async function areInOrder(stage: Stage, count: number, homeAheadMs: number): Promise<void> {
+  const statuses = await eventually(
+    async () => {
+      const all = (await promotionsOf(stage)).map(({ status = {} }) => status);
+      return all.length === count && all.every(({ finishedAt }) => finishedAt !== undefined)
+        ? all
+        : undefined;
+    },
+    { describe: `${count} Promotions that ended` },
+  );
+  assert.ok(statuses.some(({ deployedAt }) => deployedAt !== undefined));
+  for (const { requestedAt, startedAt, deployedAt, finishedAt } of statuses) {
+    const times = [requestedAt, startedAt, deployedAt, finishedAt].flatMap((time) => time ?? []);
+    assert.deepEqual(times, [...times].sort(), 'A22: requested, started, deployed, finished');
+    for (const time of times) {
+      const off = Math.abs(Date.parse(time) - Date.now() - homeAheadMs);
+      assert.ok(off < HOUR_MS / 2, `${time} is by the clock at home`);
+    }
+  }
 }
 
 /** Applications and what the operator keeps and tells of them. */
@@ -92,6 +115,9 @@ for (const { name, homeAheadMs } of clocks) {
     const again = await endOf(stage, 'Failed', failed.id);
     assert.match(again.message ?? '', /^Not healthy in time: /);
     assert.ok(again.seconds >= 4 && again.seconds < 600, `after ${again.seconds} s`);
+    await stage.repository.commit(chart(configMap('settings')));
+    await endOf(stage, 'Succeeded', again.id);
+    await areInOrder(stage, again.id + 1, homeAheadMs);
   });
 
   test(`A13: with the clock at home ${name} that of the cluster, a hook under way is taken up, and has its time`, async (t) => {

@@ -6,6 +6,7 @@ import { Cluster } from '../../operator/controller/cluster/cluster.ts';
 import { ManagedAccess } from '../../operator/controller/environment/managed-access.ts';
 import { Approvals } from '../../operator/controller/promotion/approvals.ts';
 import { NO_COMMANDS } from '../../operator/controller/target/commands-view.ts';
+import type { LedgerView } from '../../operator/controller/target/ledger-view.ts';
 import type { KubeClient } from '../../operator/kube/client.ts';
 import { EventRecorder } from '../../operator/kube/events.ts';
 import type { Slices } from '../../operator/observe/event-loop-slices.ts';
@@ -22,6 +23,8 @@ export interface ControllerInProcess {
   namespace: string;
   installation: string;
   targets: Targets;
+  /** Absent: nothing is written down. */
+  ledger?: LedgerView;
   /** Takes what goes wrong, as a sentence. */
   tell(text: string): void;
 }
@@ -36,6 +39,7 @@ export async function startController({
   namespace,
   installation,
   targets,
+  ledger = { note: nothing, gone: () => Promise.resolve() },
   tell,
 }: ControllerInProcess): Promise<() => Promise<void>> {
   const onFault = (error: unknown) => tell(String(error));
@@ -74,7 +78,7 @@ export async function startController({
       onAdmission: nothing,
       random: Math.random,
     }),
-    ledger: { note: nothing, gone: () => Promise.resolve() },
+    ledger,
     commands: NO_COMMANDS,
     sources,
     nameOf: (url) => url,

@@ -1,8 +1,10 @@
 import type { TestContext } from 'node:test';
 import { Targets } from '../../operator/controller/application/targets.ts';
+import { Ledger } from '../../operator/controller/promotion/ledger.ts';
 import { KubeClient } from '../../operator/kube/client.ts';
 import { WriteGate } from '../../operator/kube/write-gate.ts';
 import { Slices } from '../../operator/observe/event-loop-slices.ts';
+import { newLogger } from '../../operator/observe/log.ts';
 import { startController } from './controller-in-process.ts';
 import { type FaultProxy, startFaultProxy } from './fault-proxy.ts';
 import { newStage, type Stage, type StageOptions } from './operator.ts';
@@ -34,8 +36,20 @@ export async function newTwoClusters(
   const slices = new Slices();
   const gate = new WriteGate(() => true);
   const clientOf = (proxy: FaultProxy) => KubeClient.fromKubeConfig(proxy.kubeConfigText, { gate, slices });
+  const client = clientOf(home);
+  const ledger = new Ledger({
+    client,
+    log: newLogger('error', 'json'),
+    giverOf: () => undefined,
+    onGone: () => Promise.resolve(),
+    onEnded: () => undefined,
+    onWritable: () => undefined,
+    now: () => client.now(),
+    random: Math.random,
+  });
   const stop = await startController({
-    home: clientOf(home),
+    home: client,
+    ledger,
     there: clientOf(other),
     slices,
     namespace,
@@ -45,6 +59,7 @@ export async function newTwoClusters(
     tell: () => undefined,
   });
   t.after(async () => {
+    ledger.follow();
     await stop();
     await Promise.all([home.stop(), other.stop()]);
   });
