@@ -7,7 +7,7 @@ import { type Cluster, runProgram } from './cluster.ts';
 /** The only block of code of a page in docs/ that has all of these words, as it stands there. */
 export function documented(page: string, ...words: readonly string[]): string {
   const text = readFileSync(join(import.meta.dirname, '../../docs', page), 'utf8');
-  const blocks = [...text.matchAll(/^```(?:yaml)?\n([^`]{1,2000})^```$/gm)].map(([, block = '']) => block);
+  const blocks = [...text.matchAll(/^```(?:yaml)?\n([^`]{1,6000})^```$/gm)].map(([, block = '']) => block);
   const found = blocks.filter((block) => words.every((word) => block.includes(word)));
   const [block] = found;
   assert.ok(block !== undefined && found.length === 1, `${found.length} blocks of ${words.join(', ')}`);

@@ -19,6 +19,7 @@ import {
   newAccount,
   newLanding,
   newRemoteEnvironment,
+  OPERATORS,
   poseAs,
   storeKubeConfig,
   useOtherCluster,
@@ -301,7 +302,7 @@ test('B9: a cluster is reached through the proxy of its kubeconfig, and by the n
   assert.deepEqual(new Set(proxy.asked), new Set(['eu.example.invalid:6443']));
 });
 
-test('S12, B5: a kubeconfig that is gone, cannot be used, or leads to another cluster is told, costs no object, and is used again when it is back', async (t) => {
+test('S12, S16, B5: a kubeconfig that is gone, cannot be used, or leads to another cluster is told, costs no object, and is used again when it is back', async (t) => {
   const { stage, other, there, account } = await newWeb(t);
   const before = await webIn(other, there.namespace);
   const good = kubeConfigOf(other, await newAccount(other, account));
@@ -450,7 +451,40 @@ test('S16: in another cluster, too, nobody acts as the account of others by a na
   assert.equal((await webIn(other, landing))?.version, '1');
 });
 
-test('the commands of docs/clusters.md make a kubeconfig with which access is managed and an Application deployed there', async (t) => {
+/** Whoever has taken over the account of the kubeconfig binds what is to be bound, where it is to be, and nothing else. */
+async function bindsOnlyWhereItMay(t: TestContext, other: Cluster): Promise<void> {
+  await make(other, '/api/v1/namespaces', {
+    metadata: { name: 'for-shop', labels: { 'towpath.dev/managed-for': 'shop' } },
+  });
+  t.after(() => other.request('DELETE', '/api/v1/namespaces/for-shop'));
+  const bind = async (namespace: string, { role = 'edit', subject = namespace } = {}) => {
+    const input = JSON.stringify({
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'RoleBinding',
+      metadata: { name: 'towpath-managed', namespace },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: role },
+      subjects: [{ kind: 'ServiceAccount', name: 'towpath', namespace: subject }],
+    });
+    const as = '--as=system:serviceaccount:towpath-system:towpath-remote';
+    const how = ['--server-side', '--dry-run=server', as, '-f', '-'];
+    const { code, stderr } = await other.kubectl(['apply', ...how], { input });
+    return code === 0 ? '' : stderr;
+  };
+  // The API server takes a moment to go by a new policy.
+  await eventually(async () => /only in namespaces with the label/.test(await bind('kube-system')), {
+    describe: 'kube-system to be refused',
+  });
+  assert.match(await bind(OPERATORS), /only in namespaces with the label/);
+  assert.match(await bind('default'), /only in namespaces with the label/);
+  assert.match(await bind('for-shop', { subject: 'default' }), /of that namespace alone/);
+  assert.match(
+    await bind('for-shop', { role: 'admin' }),
+    /attempting to grant RBAC permissions|only the ClusterRoles/,
+  );
+  assert.equal(await bind('for-shop'), '');
+}
+
+test('S16: the commands of docs/clusters.md make a kubeconfig with which access is managed and an Application deployed there, and that can bind nothing else', async (t) => {
   const other = await useOtherCluster();
   const stage = await newStage(t, { files: configMap('1') });
   const directory = temporaryDirectory('kubeconfig');
@@ -458,6 +492,7 @@ test('the commands of docs/clusters.md make a kubeconfig with which access is ma
   writeFileSync(join(directory, 'towpath-remote.yaml'), documented(page, 'kind: ClusterRole'));
   await runCommands(other, documented(page, 'kubectl apply -f towpath-remote.yaml'), directory);
   await runCommands(other, documented(page, 'create token'), directory);
+  await bindsOnlyWhereItMay(t, other);
   const inNamespace = (commands: string) =>
     runCommands(stage.cluster, commands.replaceAll('towpath-system', stage.namespace), directory);
   await inNamespace(documented(page, 'create secret generic eu', '--from-file=kubeconfig=eu.kubeconfig\n'));
