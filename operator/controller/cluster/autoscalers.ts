@@ -5,6 +5,7 @@ import { ListWatch, type WatchEvent } from '../../kube/list-watch.ts';
 import { type LiveObject, wasScaled } from '../../manifest/live.ts';
 import { objectKey } from '../../manifest/manifest.ts';
 import { type ScaleTarget, scaledKey } from '../../manifest/scale-target.ts';
+import { Refusal } from './refusal.ts';
 
 export interface AutoscalersOptions {
   client: KubeClient;
@@ -38,7 +39,8 @@ interface Watched {
   byKey: Map<string, Map<string, string>>;
   /** Resolves when the autoscalers are known, or cannot be for now. */
   looked: Promise<void>;
-  isForbidden: boolean;
+  /** It may not list them. */
+  refusal?: Refusal;
 }
 
 const AUTOSCALERS = { group: 'autoscaling', version: 'v2', plural: 'horizontalpodautoscalers' };
@@ -71,7 +73,9 @@ export class Autoscalers {
     this.#ofCluster ??= this.#begin({});
     await within(limit, this.#ofCluster.looked);
     target.signal.throwIfAborted();
-    if (this.#ofCluster.isForbidden) await within(limit, this.#watchAsAccount(target));
+    if (this.#ofCluster.refusal?.isDue() === true) void this.#tryAgain();
+    if (this.#ofCluster.refusal !== undefined) await within(limit, this.#watchAsAccount(target));
+    else this.forget(target.targetId);
     target.signal.throwIfAborted();
   }
 
@@ -81,11 +85,11 @@ export class Autoscalers {
    */
   isScaled(object: LiveObject, targetId: string): boolean {
     const watched =
-      this.#ofCluster?.isForbidden === true
+      this.#ofCluster?.refusal !== undefined
         ? this.#byTarget.get(targetId)?.get(object.namespace)
         : this.#ofCluster;
     if (watched === undefined) return false;
-    if (watched.isForbidden || !watched.watch.synced) return wasScaled(object);
+    if (watched.refusal !== undefined || !watched.watch.synced) return wasScaled(object);
     const targets = watched.byKey.get(objectKey(object))?.values() ?? [];
     return [...targets].some((target) => target !== targetId);
   }
@@ -101,7 +105,7 @@ export class Autoscalers {
   ): Promise<ReadonlySet<string>> {
     const unsure = objects.filter((one) => wasScaled(one) && !this.isScaled(one, targetId));
     const scaled = new Set<string>();
-    const user = this.#ofCluster?.isForbidden === true && as !== undefined ? { as } : {};
+    const user = this.#ofCluster?.refusal !== undefined && as !== undefined ? { as } : {};
     for (const namespace of new Set(unsure.map((one) => one.namespace))) {
       const path = { resource: AUTOSCALERS, namespace };
       const { items } = await this.#options.client.list(path, {}, { signal, ...user });
@@ -116,12 +120,26 @@ export class Autoscalers {
     this.#release(targetId, new Set());
   }
 
+  /** What the operator's account may see is other by now. */
+  onRightsChanged(): void {
+    this.#ofCluster?.refusal?.expire();
+  }
+
   async stop(): Promise<void> {
     const all = [...this.#ofAccounts.values()].map(({ watched }) => watched);
     if (this.#ofCluster !== undefined) all.push(this.#ofCluster);
     this.#ofAccounts.clear();
     this.#byTarget.clear();
     await Promise.all(all.map(({ watch }) => watch.stop()));
+  }
+
+  /** The accounts' watches tell until that of the cluster has listed them. */
+  async #tryAgain(): Promise<void> {
+    const refused = this.#ofCluster;
+    const next = this.#begin({});
+    await next.looked;
+    if (next.watch.synced && this.#ofCluster === refused) this.#ofCluster = next;
+    else void next.watch.stop();
   }
 
   async #watchAsAccount({ targetId, namespaces, as }: ScaledTarget): Promise<void> {
@@ -136,7 +154,7 @@ export class Autoscalers {
     const id = `${namespace} ${as === undefined ? '' : `${as.namespace}/${as.name}`}`;
     let shared = this.#ofAccounts.get(id);
     // The account may have been granted the right since.
-    if (shared === undefined || shared.watched.isForbidden) {
+    if (shared === undefined || shared.watched.refusal !== undefined) {
       const where = { namespace, ...(as === undefined ? {} : { as }) };
       shared = { watched: this.#begin(where), users: shared?.users ?? new Set() };
       this.#ofAccounts.set(id, shared);
@@ -160,14 +178,14 @@ export class Autoscalers {
       onState: (state) => {
         if (state.state !== 'Failing') return;
         if (isForbidden(state.error) || isNotFound(state.error)) {
-          watched.isForbidden = true;
+          watched.refusal = new Refusal();
           void watch.stop();
         }
         looked.resolve();
       },
       ...where,
     });
-    const watched: Watched = { watch, byKey, looked: looked.promise, isForbidden: false };
+    const watched: Watched = { watch, byKey, looked: looked.promise };
     watch.start();
     return watched;
   }

@@ -180,6 +180,13 @@ export class Inventory {
     this.watches.forget(targetId);
   }
 
+  /** What the operator's own account may see is other by now. */
+  onRightsChanged(): void {
+    this.watches.onRightsChanged();
+    this.#autoscalers.onRightsChanged();
+    this.#classes.onRightsChanged();
+  }
+
   async stop(): Promise<void> {
     await Promise.all([this.#pods.stop(), this.#autoscalers.stop(), this.#classes.stop()]);
     await this.watches.stop();

@@ -103,6 +103,69 @@ test('S1: Secrets are watched as the ServiceAccount, in its namespace; other kin
   assert.equal(proxy.find({ verb: 'list', path: /^\/api\/v1\/configmaps/ }).length, 1);
 });
 
+test('S1, S2: where the operator may not list a kind the ServiceAccounts watch it, and it watches for all again soon after it may', async (t) => {
+  const { watches, seen, labels } = await newWatches(t);
+  const as = await newAccount(t, 'All');
+  await put(CONFIG_MAPS, 'ConfigMap', as.namespace, labels);
+  const look = async () => {
+    await watches.ensure([{ group: '', kind: 'ConfigMap', namespace: as.namespace }], user(as));
+    watches.endUnused('web');
+  };
+  const where = ({ query }: { query: URLSearchParams }) =>
+    query.get('labelSelector') === `test=${labels.test}`;
+  const asked = () => proxy.find({ verb: 'list', path: /^\/api\/v1\/configmaps/, where }).length;
+  const open = (path: RegExp) => proxy.openWatches({ path, where });
+  const ofNamespace = new RegExp(`/namespaces/${as.namespace}/configmaps`);
+  const refused = proxy.fail({ verb: 'list', path: /^\/api\/v1\/configmaps/, fault: { status: 403 } });
+  await look();
+  await eventually(() => open(ofNamespace) === 1, { describe: 'the watch of the ServiceAccount' });
+  const before = asked();
+  await look();
+  assert.equal(asked(), before, 'nothing is asked in each look');
+
+  const now = performance.now.bind(performance);
+  let aheadMs = 300_000;
+  t.mock.method(performance, 'now', () => now() + aheadMs);
+  await look();
+  await eventually(() => asked() > before, { describe: 'it to be tried again' });
+  const again = asked();
+  await look();
+  assert.equal(asked(), again, 'once in some minutes');
+  assert.equal(seen.size, 1);
+
+  refused.remove();
+  aheadMs *= 2;
+  await eventually(
+    async () => {
+      await look();
+      return open(/^\/api\/v1\/configmaps/) === 1 && open(ofNamespace) === 0;
+    },
+    { describe: 'one watch for all' },
+  );
+  assert.equal(seen.size, 1, 'and nothing was forgotten meanwhile');
+
+  // Lost again, and back with another credential of the account, which is tried at once.
+  const lost = proxy.fail({ path: /^\/api\/v1\/configmaps/, fault: { status: 403 } });
+  proxy.expireWatches({ path: /^\/api\/v1\/configmaps/ });
+  await eventually(
+    async () => {
+      aheadMs += 5_000;
+      await look();
+      return open(ofNamespace) === 1;
+    },
+    { describe: 'the watch of the ServiceAccount once more', within: 30_000 },
+  );
+  lost.remove();
+  watches.onRightsChanged();
+  await eventually(
+    async () => {
+      await look();
+      return open(/^\/api\/v1\/configmaps/) === 1;
+    },
+    { describe: 'one watch for all once more' },
+  );
+});
+
 test('a ServiceAccount that may not list a kind is told so, and looks again once it may', async (t) => {
   const { watches, seen, labels } = await newWatches(t);
   const as = await newAccount(t, 'None');

@@ -8,6 +8,7 @@ import { ListWatch, type WatchEvent } from '../../kube/list-watch.ts';
 import type { Entry } from '../../kube/object-store.ts';
 import { groupKind, type ObjectId } from '../../manifest/manifest.ts';
 import { NEVER_AS_OPERATOR, type WatchedKind } from './lost-objects.ts';
+import { Refusal } from './refusal.ts';
 
 export interface KindWatchesOptions<T> {
   client: KubeClient;
@@ -42,7 +43,8 @@ interface Watcher<T> {
   isUnseen?: boolean;
   /** Resolves to false once listing was refused: the kind is then watched namespace by namespace. */
   forbidden: PromiseWithResolvers<false>;
-  isForbidden: boolean;
+  /** Of the operator's own account; while there is one the ServiceAccounts watch. */
+  refusal?: Refusal;
   as: ServiceAccount | undefined;
 }
 
@@ -103,6 +105,11 @@ export class KindWatches<T extends ObjectVersion> {
     }
   }
 
+  /** What the operator's account may see is other by now. */
+  onRightsChanged(): void {
+    for (const { refusal } of this.#watchers.values()) refusal?.expire();
+  }
+
   async stop(): Promise<void> {
     await Promise.all([...this.#watchers.values()].map(({ watch }) => watch.stop()));
     this.#watchers.clear();
@@ -147,7 +154,7 @@ export class KindWatches<T extends ObjectVersion> {
   #watcherOf(kind: WatchedKind, as: ServiceAccount | undefined): Watcher<T> | undefined {
     const own = this.#watchers.get(watcherKey(kind, kind.namespace || undefined, as));
     const shown = own ?? this.#watchers.get(watcherKey(kind, undefined, undefined));
-    return shown?.isForbidden === true ? undefined : shown;
+    return shown?.refusal === undefined ? shown : undefined;
   }
 
   #release(targetId: string, key: string): void {
@@ -184,11 +191,28 @@ export class KindWatches<T extends ObjectVersion> {
     if (resource === undefined || !resource.verbs.includes('watch')) return;
     if (!NEVER_AS_OPERATOR.has(groupKind(kind))) {
       const shared = this.#watcher(resource, undefined, undefined, user);
-      if (!shared.isForbidden && (await this.#synced(shared, kind, signal))) return;
+      if (shared.refusal?.isDue() === true) void this.#tryAgain(shared);
+      if (shared.refusal === undefined && (await this.#synced(shared, kind, signal))) return;
     }
     const own = this.#watcher(resource, resource.namespaced ? kind.namespace : undefined, as, user);
     if (!(await this.#synced(own, kind, signal)) || isForbidden(own.watch.lastError))
       throw classify(own.watch.lastError, 'list', { ...kind, name: '*' }).error;
+  }
+
+  /** Watches for all once more where that is allowed again; until its first list is in the ServiceAccounts' watches tell. */
+  async #tryAgain({ resource, users }: Watcher<T>): Promise<void> {
+    const key = watcherKey(resource, undefined, undefined);
+    const refused = this.#watchers.get(key);
+    try {
+      const { client, labelSelector } = this.#options;
+      const signal = AbortSignal.timeout(FIRST_LIST_MS);
+      await client.listPage({ resource }, { labelSelector, limit: 1, metadataOnly: true }, '', { signal });
+    } catch {
+      return;
+    }
+    if (refused === undefined || this.#watchers.get(key) !== refused) return;
+    const watcher = this.#newWatcher(key, resource, undefined, undefined);
+    for (const targetId of users) watcher.users.add(targetId);
   }
 
   /** True when the first list is in; false when it is forbidden. Throws TowpathError where it does not come. */
@@ -255,7 +279,7 @@ export class KindWatches<T extends ObjectVersion> {
       ...(namespace === undefined ? {} : { namespace }),
       ...(as === undefined ? {} : { as }),
     });
-    const watcher: Watcher<T> = { watch, users: new Set(), resource, forbidden, isForbidden: false, as };
+    const watcher: Watcher<T> = { watch, users: new Set(), resource, forbidden, as };
     this.#watchers.set(key, watcher);
     watch.start();
     return watcher;
@@ -268,11 +292,11 @@ export class KindWatches<T extends ObjectVersion> {
     // A watch of the operator's that loses its right later is given up too: the ServiceAccounts watch then.
     const isLost = as === undefined && failingMs >= LOST_MS;
     if (isForbidden(error) && (!watch.synced || isLost)) {
-      watcher.isForbidden = true;
       forbidden.resolve(false);
       void watch.stop();
-      // The ServiceAccount may be granted the right at any moment; the operator's role does not change.
-      if (as !== undefined) this.#watchers.delete(key);
+      // The ServiceAccount may be granted the right at any moment; the operator's own is asked for now and then.
+      if (as === undefined) watcher.refusal = new Refusal();
+      else this.#watchers.delete(key);
       if (watch.synced) this.#forget(watcher);
       return;
     }

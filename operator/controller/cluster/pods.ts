@@ -5,6 +5,7 @@ import type { KubeClient, KubeObject, ServiceAccount } from '../../kube/client.t
 import { isForbidden } from '../../kube/errors.ts';
 import { ListWatch } from '../../kube/list-watch.ts';
 import { type GroupKind, groupKind } from '../../manifest/manifest.ts';
+import { Refusal } from './refusal.ts';
 
 /** A workload whose Pods are looked at while it is not healthy. */
 export interface Workload {
@@ -40,6 +41,8 @@ interface Watched {
   identity: string;
   watch: ListWatch<SeenPod>;
   start: NodeJS.Timeout;
+  /** The account may not list them. */
+  refusal?: Refusal;
 }
 
 const PATIENCE_MS = 1_000;
@@ -115,7 +118,8 @@ export class PodWatches {
     const { key, namespace, selector } = workload;
     const identity = as === undefined ? '' : `${as.namespace}/${as.name}`;
     const existing = this.#byTarget.get(targetId)?.get(key);
-    if (existing?.selector === selector && existing.identity === identity) return;
+    const isSame = existing?.selector === selector && existing.identity === identity;
+    if (isSame && existing.refusal?.isDue() !== true) return;
     if (existing !== undefined) this.release(targetId, key);
     if (this.#size >= MOST_WATCHES) return;
     const watch = new ListWatch<SeenPod>({
@@ -127,13 +131,16 @@ export class PodWatches {
       onEvent: () => this.#options.onChange(targetId, key),
       onState: (state) => {
         // Without the right to see Pods the workload's own conditions must do.
-        if (state.state === 'Failing' && isForbidden(state.error)) void watch.stop();
+        if (state.state !== 'Failing' || !isForbidden(state.error)) return;
+        watched.refusal = new Refusal();
+        void watch.stop();
       },
       ...(as === undefined ? {} : { as }),
     });
     const start = setTimeout(() => watch.start(), this.#options.patienceMs ?? PATIENCE_MS);
+    const watched: Watched = { selector, identity, watch, start };
     const ofTarget = this.#byTarget.get(targetId) ?? new Map<string, Watched>();
-    this.#byTarget.set(targetId, ofTarget.set(key, { selector, identity, watch, start }));
+    this.#byTarget.set(targetId, ofTarget.set(key, watched));
     this.#size += 1;
   }
 }

@@ -1,6 +1,7 @@
 import type { KubeClient } from '../../kube/client.ts';
 import { isForbidden } from '../../kube/errors.ts';
 import { ListWatch } from '../../kube/list-watch.ts';
+import { Refusal } from './refusal.ts';
 
 const STORAGE_CLASSES = { group: 'storage.k8s.io', version: 'v1', plural: 'storageclasses' };
 
@@ -14,6 +15,7 @@ export interface StorageClassesOptions {
 export class StorageClasses {
   readonly #options: StorageClassesOptions;
   #watch: ListWatch<string> | undefined;
+  #refusal: Refusal | undefined;
 
   constructor(options: StorageClassesOptions) {
     this.#options = options;
@@ -21,8 +23,14 @@ export class StorageClasses {
 
   /** The class's volumeBindingMode; undefined: there is none of that name, or it is not known yet. */
   bindingMode(name: string): string | undefined {
+    if (this.#refusal?.isDue() === true) this.#watch = undefined;
     this.#watch ??= this.#begin();
     return this.#watch.get('', name);
+  }
+
+  /** What the operator's account may see is other by now. */
+  onRightsChanged(): void {
+    this.#refusal?.expire();
   }
 
   async stop(): Promise<void> {
@@ -30,6 +38,7 @@ export class StorageClasses {
   }
 
   #begin(): ListWatch<string> {
+    this.#refusal = undefined;
     const watch = new ListWatch<string>({
       client: this.#options.client,
       resource: STORAGE_CLASSES,
@@ -37,7 +46,9 @@ export class StorageClasses {
       onEvent: () => this.#options.onChange(),
       onState: (state) => {
         // Without the right a claim is judged by its own status alone.
-        if (state.state === 'Failing' && isForbidden(state.error)) void watch.stop();
+        if (state.state !== 'Failing' || !isForbidden(state.error)) return;
+        this.#refusal = new Refusal();
+        void watch.stop();
       },
     });
     watch.start();
