@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, type TestContext, test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { type ControlPlane, startControlPlane } from '../harness/control-plane.ts';
 import type { RecordedRequest } from '../harness/fault-proxy.ts';
 import { startGitHttp } from '../harness/git-http.ts';
@@ -277,6 +278,16 @@ describe('tenants of one cluster', () => {
     // With the same one they share it, and only their objects meet.
     await patchEnvironment('viewing', { access: { clusterRole: 'edit' } });
     await shop.blocked('other', 'NotOwned');
+
+    // Narrowed while no operator ran: it holds from its start on, and waits for no deployment.
+    await stage.operator.stop('SIGKILL');
+    for (const name of ['editing', 'viewing'])
+      await patchEnvironment(name, { access: { clusterRole: 'view' } });
+    await stage.restart();
+    const role = { apiGroup: RBAC, kind: 'ClusterRole', name: 'view' };
+    await eventually(async () => isDeepStrictEqual((await bindingOf('both-land'))?.roleRef, role), {
+      describe: 'the narrower role to be bound',
+    });
   });
 
   test('S16: a tenant acts as a named account in no namespace of others, whatever its names make, until the platform labels it', async (t) => {

@@ -127,6 +127,7 @@ const targetSchema = z.strictObject({
   }),
   cluster: z.string().exactOptional(),
   account: z.string().exactOptional(),
+  managedRole: z.string().exactOptional(),
   kinds: z.array(z.unknown()),
   applied: z.array(z.unknown()),
   deployment: deploymentSchema.exactOptional(),

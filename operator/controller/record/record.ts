@@ -129,6 +129,8 @@ export interface TargetRecord {
   cluster?: string;
   /** Name of the ServiceAccount as which it was deployed last. */
   account?: string;
+  /** The ClusterRole that its access there was found bound to last, where an Environment has that managed. */
+  managedRole?: string;
   /** Kinds (`apps/Deployment`) and namespaces that it wrote or is about to write: written ahead. */
   kinds: { group: string; kind: string; namespace: string }[];
   /** Each applied object, by object key. */

@@ -17,7 +17,7 @@ import type { Run } from '../run.ts';
 import { entersBy, judgementOf } from '../stage.ts';
 import type { Outcome, TargetState } from '../state.ts';
 import { manifestsOfWanted } from './manifests-of.ts';
-import { beginning, replaceDeployment, withKinds, writeAhead } from './write-ahead.ts';
+import { beginning, noteAccount, replaceDeployment, withKinds, writeAhead } from './write-ahead.ts';
 
 /**
  * Begins a deployment: what it is about to write, and the manifests, are recorded before the first write.
@@ -43,7 +43,7 @@ export async function begin(run: Run, state: TargetState): Promise<Outcome> {
   };
   const change = (changed: TargetRecord) => {
     replaceDeployment(changed, deployment, before?.outcome === undefined ? 'Superseded' : undefined);
-    if (run.target.account !== undefined) changed.account = run.target.account.name;
+    noteAccount(changed, run.target);
     delete changed.pending;
     changed.waiting = waitingAfter(changed.waiting ?? [], candidate);
     if (changed.waiting.length === 0) delete changed.waiting;

@@ -12,7 +12,7 @@ import type { Run } from '../run.ts';
 import type { Outcome, TargetState } from '../state.ts';
 import { judgeManifests } from './judge.ts';
 import { rejectedWithout, takeBack } from './take-back.ts';
-import { beginning, replaceDeployment, withKinds, writeAhead } from './write-ahead.ts';
+import { beginning, noteAccount, replaceDeployment, withKinds, writeAhead } from './write-ahead.ts';
 
 /**
  * Goes back to what a person names, or, where what entered failed or is taken back, to what passed there last: by the
@@ -133,7 +133,7 @@ async function beginBack(
     const back = `Environment ${environment} goes back to revision ${shortRevision(candidate.revision, candidate.ref)}.`;
     if (asked?.type === 'Cancel') takeBack(changed, asked, back, deployment.startedAt);
     replaceDeployment(changed, deployment, outcomeOfLeft(asked, left));
-    if (target.account !== undefined) changed.account = target.account.name;
+    noteAccount(changed, target);
     changed.kinds = withKinds(changed, manifests);
     if (asked?.type !== 'Rollback') return;
     if (changed.cancelled?.digest === candidate.digest) delete changed.cancelled;

@@ -4,6 +4,7 @@ import { recallHistory } from '../recall-history.ts';
 import type { Run } from '../run.ts';
 import type { Outcome, TargetState } from '../state.ts';
 import { whyUnseen } from '../words/unreachable-cluster.ts';
+import { noteManagedRole, writeAhead } from './write-ahead.ts';
 
 /** Begins each look: what the status tells of the record is noted, and the target's objects are watched, also those of a record that is lost. */
 export async function see(run: Run, { memory }: TargetState): Promise<Outcome> {
@@ -53,9 +54,14 @@ async function accessMade({ parts, target, context, startedAt }: Run): Promise<v
   if (target.refusal !== undefined) return;
   // Where nothing may be written, nothing is made for it either; whose account it is has to be known to look around, too.
   if (target.settings.suspended !== undefined && target.landsByLabel === undefined) return;
-  const isNew = context.record.deployment === undefined;
-  if (!isNew && !parts.access.isInDoubt(target)) return;
-  await parts.access.ready(target, { since: startedAt, ifMissing: 'Make' }, context.signal);
+  const { record, signal } = context;
+  const isNew = record.deployment === undefined;
+  // Another ClusterRole than the one that was bound, perhaps before this process began: a narrower one is to hold at once.
+  const isOther = record.managedRole !== undefined && record.managedRole !== target.managedRole;
+  if (isOther) parts.access.doubt(target);
+  if (isNew || parts.access.isInDoubt(target))
+    await parts.access.ready(target, { since: startedAt, ifMissing: 'Make' }, signal);
+  if (isOther) await writeAhead(context, (changed) => noteManagedRole(changed, target));
 }
 
 /** What it takes over of others is watched as theirs until then: who else decides what of it. */

@@ -6,7 +6,7 @@ import {
   putBack,
   type TargetRecord,
 } from '../../record/record.ts';
-import type { TargetIdentity } from '../../record/target.ts';
+import type { Target, TargetIdentity } from '../../record/target.ts';
 import { type DeployContext, kindsOf } from '../deploy-context.ts';
 import type { Run } from '../run.ts';
 
@@ -58,6 +58,17 @@ export function replaceDeployment(
   record.deployment = deployment;
   if (record.soak?.digest !== deployment.candidate.digest) delete record.soak;
   if (record.checks?.digest !== deployment.candidate.digest) delete record.checks;
+}
+
+/** As whom it is written from now on, and what that account is bound to where its access is managed. */
+export function noteAccount(record: TargetRecord, target: Pick<Target, 'account' | 'managedRole'>): void {
+  if (target.account !== undefined) record.account = target.account.name;
+  noteManagedRole(record, target);
+}
+
+export function noteManagedRole(record: TargetRecord, { managedRole }: Pick<Target, 'managedRole'>): void {
+  if (managedRole === undefined) delete record.managedRole;
+  else record.managedRole = managedRole;
 }
 
 /** With the kinds that manifests are about to be written of. */
