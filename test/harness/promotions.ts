@@ -147,11 +147,11 @@ export const CARL: Person = { user: 'carl' };
 export const OLGA: Person = { user: 'olga' };
 
 /** A stage in which nothing enters prod by itself: its window is closed. */
-export async function newGuardedStage(t: TestContext) {
+export async function newGuardedStage(t: TestContext, flags: readonly string[] = []) {
   const policy = `promotions-${randomBytes(5).toString('hex')}`;
   const stage = await newStage(t, {
     files: configMap('one'),
-    flags: [...fastLease, `--promotion-policy=${policy}`],
+    flags: [...fastLease, `--promotion-policy=${policy}`, ...flags],
   });
   const { cluster, namespace } = stage;
   const staging = await newEnvironment(t, stage, 'staging');
