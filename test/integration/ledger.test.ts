@@ -24,7 +24,7 @@ const idsOf = (records: readonly LedgerRecord[]) => records.map(({ deployment })
 async function useApprovals({ cluster, namespace }: Stage, count: number): Promise<void> {
   const path = `/apis/towpath.dev/v1alpha1/namespaces/${namespace}/approvals`;
   const digest = `sha256:${'0'.repeat(64)}`;
-  const spec = { application: 'web', environment: 'prod', digest, decision: 'Approve', by: 'anna' };
+  const spec = { application: 'web', environment: 'default', digest, decision: 'Approve', by: 'anna' };
   for (let index = 0; index <= count; index += 1) {
     const metadata = { name: `approval-${count - index}` };
     const body = { apiVersion: 'towpath.dev/v1alpha1', kind: 'Approval', metadata, spec };
