@@ -5,6 +5,7 @@ import { newEnvironment, type StagedEnvironment } from '../harness/environments.
 import { conditionOf, newStage, type Stage } from '../harness/operator.ts';
 import { newProxiedStage } from '../harness/proxied-stage.ts';
 import { always, eventually } from '../harness/wait.ts';
+import { toldOf } from './steps.ts';
 
 /** A chart that says in a ConfigMap what values it was rendered with. */
 const CHART = {
@@ -535,6 +536,10 @@ test('S2: an Application is deleted where an Environment does not take it any mo
   assert.equal(await valuesIn(stage, prod), undefined, 'what is recorded is deleted');
   assert.ok(await hookIn(staging), 'where it may be it says farewell');
   assert.ok(!(await hookIn(prod)), 'and nothing is made where it may not');
+  const [left = ''] = await toldOf(stage, 'web', 'HooksLeft');
+  const hookThere = `ConfigMap ${prod.namespace}/farewell (pre-delete)`;
+  const { name } = prod;
+  assert.ok(left.startsWith(`Deleted from environment ${name} without its hook ${hookThere}: `), left);
 
   // With its record it lost what to delete there: that is looked for only while it may act as the account.
   await allow(stage.namespace);
