@@ -59,6 +59,25 @@ for (const [before, type, expected] of TABLE)
     assert.deepEqual(outcome([old, waiting('new', type, about)]), expected);
   });
 
+for (const type of ['Rollback', 'Retry'] as const)
+  test(`S14, A26: what goes back by a ${type} is taken back by who asked for it, and by nobody else, whose Cancel says what to do`, () => {
+    const old: Given = { command: command('old', type), is: 'UnderWay', goesBack: true };
+    const cancel = waiting('new', 'Cancel', 'old');
+    assert.equal(outcome([old, cancel]).takesBack, 'old');
+    const others = { ...cancel, command: { ...cancel.command, by: 'ben' } };
+    assert.deepEqual(outcome([old, others]), {
+      waits: undefined,
+      takesBack: undefined,
+      ended: { new: 'Failed' },
+    });
+    assert.match(
+      commandedBy([old, others]).ended[0]?.message ?? '',
+      /^anna goes back there by Promotion old, .*kubectl towpath rollback web prod --to ID/,
+    );
+    // Neither does it end one that is anna's.
+    assert.equal(outcome([old, cancel, others]).takesBack, 'old');
+  });
+
 test('A3: what goes on without a person having asked for it is taken back, too, by the newest Cancel', () => {
   const given = [waiting('a', 'Cancel', 'web-prod-7'), waiting('b', 'Cancel', 'web-prod-7')];
   const { takesBack, ended } = commandedBy(given, ({ about }) => about === 'web-prod-7');

@@ -11,6 +11,8 @@ export interface Given {
     | 'Over'
     /** Nothing came of it, nor will. */
     | 'Refused';
+  /** What is under way for it goes back. */
+  readonly goesBack?: true;
 }
 
 /** What became of one, with a sentence that says why. */
@@ -36,7 +38,7 @@ export const NOTHING_COMMANDED: Commanded = Object.freeze({ ended: [] });
 /**
  * What holds of all that persons ask for of a target: the newest. One that waits ends where a newer one comes, and where
  * it is cancelled, and nothing is left of it: without those that ended the answer would be the same. What is under way
- * ends when what is newer is begun, not before. What is refused takes no place. Pure.
+ * ends when what is newer is begun, not before. What is refused takes no place. What goes back nobody else takes back. Pure.
  *
  * @param given in the order in which they were made
  * @param takesBackOwn whether a Cancel is about what goes on without a person having asked for it
@@ -58,7 +60,9 @@ export function commandedBy(
     const about = given.slice(0, index).find((one) => one.command.promotion === command.about);
     const place = ended.findIndex((one) => one.command === about?.command && one.unless !== undefined);
     const goesOn = about === undefined ? takesBackOwn(command) : about.is === 'UnderWay';
-    if (goesOn) {
+    if (goesOn && about?.goesBack === true && !mayEndWayBack(command, about.command)) {
+      ended.push(notTheirs(command, about.command));
+    } else if (goesOn) {
       if (takesBack !== undefined) ended.push(superseded(takesBack, { command, is: 'UnderWay' }));
       takesBack = command;
     } else if (about !== undefined && about.command === waits) {
@@ -73,6 +77,14 @@ export function commandedBy(
     ...(takesBack === undefined ? {} : { takesBack }),
     ended,
   };
+}
+
+/**
+ * Going back is taken back by who asked for it alone: what that leaves would be there again past every gate and freeze,
+ * and neither held nor rejected, by the right to promote. Who may go back asks for that by a Rollback.
+ */
+export function mayEndWayBack(cancel: Pick<Command, 'by'>, goesBack: Pick<Command, 'by'>): boolean {
+  return cancel.by === goesBack.by;
 }
 
 /** What is over also where nothing is judged, so that nothing takes a place: what was taken back, say. */
@@ -100,6 +112,15 @@ function cancelled(command: Command, { by, promotion, reason }: Command): Ended 
 
 function done(command: Command): Ended {
   return { command, phase: 'Succeeded', message: `Promotion ${command.about} is taken back.` };
+}
+
+function notTheirs(command: Command, { promotion, by }: Command): Ended {
+  const { application, environment } = command;
+  return {
+    command,
+    phase: 'Failed',
+    message: `${by.slice(0, 60)} goes back there by Promotion ${promotion}, which nobody else takes back once it is begun: what it leaves would come back past all gates. To go elsewhere, roll back: kubectl towpath rollback ${application} ${environment} --to ID; or promote, with its gates: kubectl towpath promote ${application} ${environment}`,
+  };
 }
 
 function tooLate(command: Command): Ended {

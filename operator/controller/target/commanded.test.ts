@@ -70,6 +70,26 @@ test('A20, D12: going back that failed is tried once more as going back, and ent
   assert.match(promotedIn(done, [], undefined, () => [])?.refusal ?? '', /has not failed/);
 });
 
+test('S14, A26: the right to promote does not end what on-call goes back by: the Cancel of another is refused, whatever is heard of the Rollback', () => {
+  const back = command({ uid: 'u-0', promotion: 'back', type: 'Rollback', by: 'olga' });
+  const again = command({ uid: 'u-0', promotion: 'back', type: 'Retry', about: 'older', by: 'olga' });
+  const ends = (by: string) => command({ uid: `u-${by}`, promotion: by, type: 'Cancel', about: 'back', by });
+  const promoted = { promotion: 'back', uid: 'u-0', by: 'olga' };
+  const goesBack = { trigger: 'Rollback', promoted } as const;
+  const isTakenBack = (given: readonly Command[]) => askedIn(look(given, goesBack))?.type === 'Cancel';
+  for (const heard of [[back], [again], []]) {
+    assert.equal(isTakenBack([...heard, ends('olga')]), true);
+    assert.equal(isTakenBack([...heard, ends('ben')]), false);
+    const { ended } = commandedIn(look([...heard, ends('ben')], goesBack));
+    assert.deepEqual(
+      ended.map((one) => [one.command.promotion, one.phase]),
+      [['ben', 'Failed']],
+    );
+  }
+  const byPolicy = look([command({ type: 'Cancel', about: 'web-prod-3' })], { trigger: 'Rollback' });
+  assert.equal(askedIn(byPolicy)?.type, 'Cancel');
+});
+
 for (const [what, deployment, about, words] of [
   ['an older deployment', { outcome: 'Failed' }, 'web-prod-2', /not what environment prod is at/],
   ['what did not fail', { outcome: 'Succeeded' }, 'web-prod-3', /has not failed/],

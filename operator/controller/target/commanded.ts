@@ -1,7 +1,13 @@
 import { environmentOf } from '../../api/v1alpha1/application.ts';
 import { isFinished, type PromotionPhase } from '../../api/v1alpha1/promotion.ts';
 import type { Command } from '../../promote/command.ts';
-import { type Commanded, commandedBy, type Given, NOTHING_COMMANDED } from '../../promote/commands.ts';
+import {
+  type Commanded,
+  commandedBy,
+  type Given,
+  mayEndWayBack,
+  NOTHING_COMMANDED,
+} from '../../promote/commands.ts';
 import type { BlockedBy } from '../../promote/gate.ts';
 import { leftAfterSkipping } from '../../promote/skipping.ts';
 import {
@@ -57,9 +63,23 @@ export function commandedIn({ parts, target, context }: Place): CommandedThere {
     return one.deployment !== undefined && goesOn(one.deployment, deployment) ? 'UnderWay' : 'Over';
   };
   const takesBackOwn = (cancel: Command) =>
-    deployment !== undefined && goesOn(deployment, deployment) && isAbout(cancel, deployment);
-  const places = given.map((command) => ({ command, is: placeOf(command) }));
+    deployment !== undefined &&
+    goesOn(deployment, deployment) &&
+    isAbout(cancel, deployment) &&
+    !isAnothersWayBack(cancel, deployment);
+  const goesBack = (command: Command) =>
+    begun.some((one) => one.command === command && one.deployment?.trigger === 'Rollback');
+  const places = given.map((command) => ({
+    command,
+    is: placeOf(command),
+    ...(goesBack(command) ? { goesBack: true as const } : {}),
+  }));
   return { ...commandedBy(places, takesBackOwn), begun };
+}
+
+/** Also where the Cancel was made before it, or its Promotion is not heard of any more. */
+function isAnothersWayBack(cancel: Command, { trigger, promoted }: Deployment): boolean {
+  return trigger === 'Rollback' && promoted !== undefined && !mayEndWayBack(cancel, promoted);
 }
 
 /** It deploys, or is being verified: what failed that is gone back from anyway. */
