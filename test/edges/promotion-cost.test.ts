@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
+import { environmentOf } from '../../operator/api/v1alpha1/application.ts';
+import { installPolicies } from '../harness/approvals.ts';
 import { newEnvironment } from '../harness/environments.ts';
 import type { FaultProxy } from '../harness/fault-proxy.ts';
 import { fastLease, type Stage } from '../harness/operator.ts';
 import { untilPolled } from '../harness/polls.ts';
-import { inWords, isOfLedger, isWrite, newProxiedStage } from '../harness/proxied-stage.ts';
+import { inWords, isOfLedger, isWrite, newProxiedStage, writesOf } from '../harness/proxied-stage.ts';
 import type { RecordedRequest } from '../harness/recorded-request.ts';
 import { eventually } from '../harness/wait.ts';
 
@@ -127,4 +130,52 @@ test('A14: a promotion costs the same requests, for one Application and for many
   await untilPolled(stage, 3);
   const written = proxy.find({ where: (request) => isWrite(request) || isOfLedger(request) });
   assert.deepEqual(inWords(written), []);
+});
+
+test('A11, I3: a restart tells nothing else of what waits at gates', async (t) => {
+  const policy = `approvals-${randomBytes(5).toString('hex')}`;
+  const flags = [...fastLease, `--approval-policy=${policy}`];
+  const { stage, proxy } = await newProxiedStage(t, { files: file('web', 1), flags });
+  const { cluster, namespace, repository } = stage;
+  await installPolicies(t, cluster, 'Validating', { name: policy, namespaces: [namespace] });
+  const staging = await newEnvironment(t, stage, 'staging');
+  const prod = await newEnvironment(t, stage, 'prod');
+  const path = `/apis/towpath.dev/v1alpha1/environments/${prod.name}`;
+  await stage.apply({
+    apiVersion: 'towpath.dev/v1alpha1',
+    kind: 'PromotionPolicy',
+    metadata: { name: 'standard' },
+    spec: {
+      selector: {},
+      stages: [
+        { name: 'staging', environments: [staging.name] },
+        { name: 'prod', after: ['staging'], environments: [prod.name] },
+      ],
+    },
+  });
+  const environments = [{ name: staging.name }, { name: prod.name }];
+  await stage.application('web', { source: { path: 'web' }, environments });
+  await stage.untilReadyAt('web', await repository.revParse('main'));
+  await cluster.request('PATCH', path, {
+    body: { spec: { gates: { approvals: { required: 1, groups: ['sre'] } } } },
+    contentType: 'application/merge-patch+json',
+  });
+  await repository.commit(file('web', 2));
+  await stage.until(
+    'web',
+    ({ status }) =>
+      environmentOf(status, prod.name)?.blockedBy?.some(({ reason }) => reason === 'AwaitingApproval') ===
+      true,
+    'it to wait for an approval',
+  );
+  await atRest(stage, proxy);
+  const before = await stage.get('web');
+  proxy.forget();
+  await stage.restart();
+  await untilPolled(stage, 3);
+  await atRest(stage, proxy);
+  const isTold = ({ path, dryRun }: RecordedRequest) =>
+    !dryRun && !/environments|promotionpolicies/.test(path);
+  assert.deepEqual(inWords(writesOf(proxy).filter(isTold)), []);
+  assert.deepEqual((await stage.get('web')).status, before.status);
 });

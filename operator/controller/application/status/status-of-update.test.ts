@@ -42,6 +42,18 @@ test('an environment that has told nothing yet keeps its entry, and counts as th
   ]);
 });
 
+test('A11, I3: one that waits at a gate while it is healthy says what it said before, once', () => {
+  const message = 'Revision main@4f2c81a waits: 0 of 1 approval: kubectl towpath approve web prod -n shop';
+  const reason = 'AwaitingApproval';
+  const entry = {
+    ...{ name: 'prod', sync: 'Waiting' as const, health: 'Healthy' as const, message },
+    blockedBy: [{ reason, message: '0 of 1 approval', since: at }],
+  };
+  const ready = { type: 'Ready', status: 'True' as const, reason, message, lastTransitionTime: at };
+  const status = untold({ observedGeneration: 2, conditions: [ready], environments: [entry] });
+  assert.deepEqual(status.conditions, [{ ...ready, observedGeneration: 2 }]);
+});
+
 test('one that was never looked at has no entry, and nothing is Ready for it', () => {
   const status = untold(undefined);
   assert.deepEqual(status.environments, []);

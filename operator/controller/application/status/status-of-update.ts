@@ -55,7 +55,8 @@ export function statusUntold({ environment, generation, now, status }: Before): 
     (condition) => condition.type === 'Stalled' && condition.reason === reason,
   );
   const standing = { sync, reason, message, ...(isForPerson === true ? { remedy: 'Person' as const } : {}) };
-  const judged = judge(standing, { state: health, message });
+  // What there is to tell of the health of what is Healthy stands in that message already.
+  const judged = judge(standing, { state: health, message: health === 'Healthy' ? undefined : message });
   const isReady = judged.ready.status === 'True' && sync === 'Synced';
   return {
     ...status,
