@@ -1,6 +1,7 @@
 import { TowpathError } from '../../api/errors.ts';
 import type { Environment } from '../../api/v1alpha1/environment.ts';
 import type { KubeClient } from '../../kube/client.ts';
+import { ApiError, isTransient } from '../../kube/errors.ts';
 import type { CredentialState, ReachState } from '../../observe/environment-metrics.ts';
 import type { Logger } from '../../observe/log.ts';
 import { nextChange } from '../../promote/gates/freeze.ts';
@@ -62,6 +63,8 @@ export class EnvironmentController implements EnvironmentsView {
   readonly #recorded = new Map<string, ReadonlySet<string>>();
   /** By Environment: why its status cannot be written. */
   readonly #unwritten = new Map<string, string>();
+  /** Those of which the API server refused a write: to try again will hardly help. */
+  readonly #refused = new Set<string>();
   /** By Environment: when a freeze begins or ends, and when what is counted is told again. */
   readonly #freezes = new Timers((name) => this.#writer.due(name));
   readonly #counts = new Timers((name) => this.#writer.due(name));
@@ -97,7 +100,10 @@ export class EnvironmentController implements EnvironmentsView {
       factsOf: (name) => this.#factsOf(name),
       onWritten: (object) => {
         this.#environments.takeIn(object);
-        const { name } = object.metadata;
+      },
+      // Also where a write was carried out that had no answer.
+      onDone: (name) => {
+        this.#refused.delete(name);
         if (this.#unwritten.delete(name)) options.onChange(name);
       },
       onHeld: (name) => options.onHeld(name),
@@ -138,12 +144,12 @@ export class EnvironmentController implements EnvironmentsView {
 
   /**
    * Whether it stays while something is deployed there, as it has our finalizer; where not it gets it, and `onHeld` tells.
-   * One to which nothing can be written holds up nobody: that is told by its status and the log.
+   * One of which the API server refuses what is written holds up nobody: that is told by its status and the log.
    */
   isHeld(name: string): boolean {
     const metadata = this.get(name)?.object.metadata;
     if (metadata === undefined || metadata.deletionTimestamp !== undefined) return true;
-    if (metadata.finalizers?.includes(this.#options.finalizer) || this.#unwritten.has(name)) return true;
+    if (metadata.finalizers?.includes(this.#options.finalizer) || this.#refused.has(name)) return true;
     this.#writer.due(name);
     return false;
   }
@@ -208,13 +214,17 @@ export class EnvironmentController implements EnvironmentsView {
     );
     const isNews = this.#unwritten.get(name) !== message;
     this.#unwritten.set(name, message);
+    if (isRefused(error)) this.#refused.add(name);
     if (!isNews) return;
     this.#options.onChange(name);
     this.#options.onHeld(name);
   }
 
   #changed(name: string): void {
-    if (this.get(name) === undefined) this.#unwritten.delete(name);
+    if (this.get(name) === undefined) {
+      this.#unwritten.delete(name);
+      this.#refused.delete(name);
+    }
     this.#noteRecorded(name);
     this.#clusters.follow(name, this.get(name)?.environment?.spec.cluster?.kubeConfig.secretRef);
     this.#options.onChange(name);
@@ -248,6 +258,11 @@ export class EnvironmentController implements EnvironmentsView {
       homeVersion: this.#options.home.discovery.kubeVersion() || undefined,
     };
   }
+}
+
+/** By the API server's judgement, and not because it was busy or away. */
+function isRefused(error: unknown): boolean {
+  return error instanceof ApiError && !isTransient(error);
 }
 
 /** Nothing is written to a cluster of which it is not known by tomorrow that it was this one. */

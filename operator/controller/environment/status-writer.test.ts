@@ -66,6 +66,7 @@ test('A6: an Environment that is stored and cannot be read says so on itself, in
     factsOf: () => assert.fail('nothing of it is known'),
     onWritten: () => undefined,
     onHeld: () => undefined,
+    onDone: () => undefined,
     onFault: (_, error) => assert.fail(String(error)),
     random: Math.random,
   });
@@ -135,6 +136,7 @@ test('A14: two installations that each know something else of one Environment do
         environments.takeIn(object);
       },
       onHeld: () => undefined,
+      onDone: () => undefined,
       onFault: (_, error) => assert.fail(String(error)),
       random: Math.random,
     });
@@ -198,12 +200,18 @@ test('an Environment that comes into use gets our finalizer before anything is t
     factsOf: () => assert.fail('it is not ours to tell of'),
     onWritten: () => told.push('taken in'),
     onHeld: (name) => told.push(`${name} is held`),
+    onDone: (name) => told.push(`nothing is left of ${name}`),
     onFault: (_, error) => assert.fail(String(error)),
     random: Math.random,
   });
   t.after(() => writer.follow());
   writer.lead();
-  await eventually(() => told.length >= 3, { describe: 'the finalizer to be told' });
+  await eventually(() => told.length >= 4, { describe: 'the finalizer to be told' });
   const patch = { metadata: { resourceVersion: '7', finalizers: ['example.com/other', 'towpath.dev/test'] } };
-  assert.deepEqual(told.slice(0, 3), [JSON.stringify(patch), 'taken in', 'eu is held']);
+  assert.deepEqual(told.slice(0, 4), [
+    JSON.stringify(patch),
+    ...['taken in', 'eu is held'],
+    // Also where the answer was lost and the next try found nothing to write.
+    'nothing is left of eu',
+  ]);
 });

@@ -26,6 +26,8 @@ export interface EnvironmentStatusWriterOptions {
   /** It has our finalizer by now: what waited for that goes on. */
   onHeld(name: string): void;
   onFault(name: string, error: unknown): void;
+  /** Nothing is left to be written. */
+  onDone(name: string): void;
   random(): number;
 }
 
@@ -38,7 +40,13 @@ export class EnvironmentStatusWriter {
 
   constructor(options: EnvironmentStatusWriterOptions) {
     this.#options = options;
-    this.#writes = new StatusWrites({ ...options, patch: (name, signal) => this.#patch(name, signal) });
+    this.#writes = new StatusWrites({
+      ...options,
+      patch: async (name, signal) => {
+        await this.#patch(name, signal);
+        options.onDone(name);
+      },
+    });
   }
 
   /** This process leads: what the Environments say is its to write. */
