@@ -4,7 +4,12 @@ import { fitBetween } from '../api/v1alpha1/bound-status.ts';
 import type { BlockedBy } from './gate.ts';
 
 /** Kept in the target's record, until a person promotes these manifests, or something else enters. */
-export interface Cancelled {
+export interface Cancelled extends TakenBack {
+  /** Of what was taken back before, the newest first: what came in between was taken back itself. */
+  readonly earlier?: readonly TakenBack[];
+}
+
+interface TakenBack {
   /** Of the manifests. */
   readonly digest: string;
   /** Name of the Cancel. */
@@ -14,7 +19,36 @@ export interface Cancelled {
   readonly at: string;
 }
 
-/** @param which the revision, as people read it */
+/** So many are remembered besides the newest. */
+const MOST_EARLIER = 15;
+
+/** With one more, the newest: who takes back what entered meanwhile lets nothing of before in. */
+export function withCancelled(before: Cancelled | undefined, one: TakenBack): Cancelled {
+  const earlier = allOf(before).filter(({ digest }) => digest !== one.digest);
+  return earlier.length === 0 ? one : { ...one, earlier: earlier.slice(0, MOST_EARLIER) };
+}
+
+/** These manifests are wanted again. */
+export function withoutCancelled(before: Cancelled | undefined, digest: string): Cancelled | undefined {
+  if (cancelledOf(before, digest) === undefined) return before;
+  const [newest, ...earlier] = allOf(before).filter((one) => one.digest !== digest);
+  if (newest === undefined) return undefined;
+  return earlier.length === 0 ? newest : { ...newest, earlier };
+}
+
+export function cancelledOf(
+  cancelled: Cancelled | undefined,
+  digest: string | undefined,
+): TakenBack | undefined {
+  return allOf(cancelled).find((one) => one.digest === digest);
+}
+
+function allOf(cancelled: Cancelled | undefined): readonly TakenBack[] {
+  if (cancelled === undefined) return [];
+  const { earlier = [], ...newest } = cancelled;
+  return [newest, ...earlier];
+}
+
 export function tookBack({
   promotion,
   by,

@@ -65,6 +65,17 @@ const deployment: Required<Deployment> = {
     wentBack: 'Impossible',
   },
   promoted: { promotion: 'web-1', uid: 'u', by: 'anna', skipped: ['windows'] },
+  displaced: {
+    hold: { promotion: 'web-0', uid: 'uid-0', by: 'olga', since: '2026-01-01T00:00:00Z' },
+    rejected: [{ digest: `sha256:${hex}`, why: 'It failed.', at: '2026-01-01T00:00:00Z' }],
+    cancelled: {
+      digest: `sha256:${hex}`,
+      promotion: 'web-3',
+      by: 'ben',
+      at: '2026-01-01T00:00:00Z',
+      earlier: [{ digest: `sha256:${hex}`, promotion: 'web-2', by: 'ben', at: '2026-01-01T00:00:00Z' }],
+    },
+  },
   pausedAt: '2026-01-01T00:00:30Z',
   pausedMs: 500,
   attempts: 2,

@@ -5,6 +5,7 @@ import { OUTCOMES, TRIGGERS } from '../../api/v1alpha1/application-status.ts';
 import type { AppliedObject } from '../../manifest/applied.ts';
 import { HOOK_DELETE_POLICIES, HOOK_EVENTS, type Manifest, objectKey } from '../../manifest/manifest.ts';
 import type { Slices } from '../../observe/event-loop-slices.ts';
+import type { Cancelled } from '../../promote/cancelled.ts';
 import { CHECK_OUTCOMES, type CheckRun } from '../../promote/checks.ts';
 import type { Verify } from '../../promote/verify.ts';
 import type { Accepted, ApplicationRecord } from './application-record.ts';
@@ -60,6 +61,19 @@ const verifySchema = z.strictObject({
   wentBack: z.literal('Impossible').exactOptional(),
 }) satisfies z.ZodType<Verify>;
 
+const rejectedSchema = z.array(z.strictObject({ digest, why: z.string(), at: z.string() }));
+const holdSchema = z.strictObject({
+  promotion: z.string(),
+  uid: z.string(),
+  by: z.string(),
+  since: z.string(),
+});
+const takenBack = { digest, promotion: z.string(), by: z.string(), at: z.string() };
+const cancelledSchema = z.strictObject({
+  ...takenBack,
+  earlier: z.array(z.strictObject(takenBack)).exactOptional(),
+}) satisfies z.ZodType<Cancelled>;
+
 const deploymentSchema = z.strictObject({
   id: count,
   candidate: deployedSchema,
@@ -83,6 +97,13 @@ const deploymentSchema = z.strictObject({
       uid: z.string(),
       by: z.string(),
       skipped: z.array(z.string()).exactOptional(),
+    })
+    .exactOptional(),
+  displaced: z
+    .strictObject({
+      hold: holdSchema.exactOptional(),
+      rejected: rejectedSchema.exactOptional(),
+      cancelled: cancelledSchema.exactOptional(),
     })
     .exactOptional(),
   pausedAt: z.string().exactOptional(),
@@ -139,13 +160,9 @@ const targetSchema = z.strictObject({
   checks: z
     .strictObject({ digest, runs: z.array(checkRunSchema), request: hex.exactOptional() })
     .exactOptional(),
-  rejected: z.array(z.strictObject({ digest, why: z.string(), at: z.string() })).exactOptional(),
-  hold: z
-    .strictObject({ promotion: z.string(), uid: z.string(), by: z.string(), since: z.string() })
-    .exactOptional(),
-  cancelled: z
-    .strictObject({ digest, promotion: z.string(), by: z.string(), at: z.string() })
-    .exactOptional(),
+  rejected: rejectedSchema.exactOptional(),
+  hold: holdSchema.exactOptional(),
+  cancelled: cancelledSchema.exactOptional(),
   answered: z
     .array(
       z.strictObject({

@@ -64,6 +64,13 @@ export interface PromotedBy {
   skipped?: readonly string[];
 }
 
+/** What persons held, rejected or took back in a target, and holds no more by what was begun since. */
+export interface Displaced {
+  readonly hold?: Hold;
+  readonly rejected?: readonly Rejection[];
+  readonly cancelled?: Cancelled;
+}
+
 /** A deployment of a candidate, from its first write on. */
 export interface Deployment {
   /** Counts the deployments of the target, from 1. */
@@ -96,6 +103,8 @@ export interface Deployment {
   verify?: Verify;
   /** The Promotion of a person by which it entered, which is the record of it. */
   promoted?: PromotedBy;
+  /** What it ended of what persons said, as long as it can be taken back. */
+  displaced?: Displaced;
   /** Since when the Application is suspended, and for how long it was before: spec.sync.timeout stands still. */
   pausedAt?: string;
   pausedMs?: number;

@@ -1,5 +1,5 @@
 import type { Gates } from '../../api/v1alpha1/gates.ts';
-import { cancelledGate } from '../../promote/cancelled.ts';
+import { cancelledGate, cancelledOf } from '../../promote/cancelled.ts';
 import type { Command } from '../../promote/command.ts';
 import { changesAt, decide } from '../../promote/decide.ts';
 import { earliest } from '../../promote/earliest.ts';
@@ -47,9 +47,10 @@ function heldBackGates(run: Run, digest: string | undefined): readonly BlockedBy
   const { deployment, rejected, cancelled, hold } = run.context.record;
   const how = `${name} ${environment} -n ${namespace}`;
   const goesBack = waitsToGoBack(run);
+  const tookBack = cancelledOf(cancelled, digest);
   const always = [
     ...(goesBack === undefined ? [] : [goingBackGate(goesBack, namespace)]),
-    ...(cancelled === undefined || cancelled.digest !== digest ? [] : [cancelledGate(cancelled, how)]),
+    ...(tookBack === undefined ? [] : [cancelledGate(tookBack, how)]),
   ];
   if (deployment?.candidate.digest === digest) return always;
   const rejection = rejectionOf(rejected, digest);

@@ -16,6 +16,7 @@ import { comesAfter, isPromoted } from '../promotion.ts';
 import type { Run } from '../run.ts';
 import { entersBy, judgementOf } from '../stage.ts';
 import type { Outcome, TargetState } from '../state.ts';
+import { displacedBy } from './displaced.ts';
 import { manifestsOfWanted } from './manifests-of.ts';
 import { beginning, noteAccount, replaceDeployment, withKinds, writeAhead } from './write-ahead.ts';
 
@@ -42,6 +43,7 @@ export async function begin(run: Run, state: TargetState): Promise<Outcome> {
     ...takingOver(run, candidate, manifests),
   };
   const change = (changed: TargetRecord) => {
+    const unchanged = { ...changed };
     replaceDeployment(changed, deployment, before?.outcome === undefined ? 'Superseded' : undefined);
     noteAccount(changed, run.target);
     delete changed.pending;
@@ -49,6 +51,7 @@ export async function begin(run: Run, state: TargetState): Promise<Outcome> {
     if (changed.waiting.length === 0) delete changed.waiting;
     delete changed.cancelled;
     if (entersBy(state)?.type === 'Promote') liftFor(candidate, changed);
+    Object.assign(deployment, displacedBy(unchanged, changed));
     // The status has what an only target acted on: an older request counts as done no longer.
     if (!run.isOneOfSeveral) delete changed.handledRequest;
     if (run.request.open !== undefined && run.request.key !== undefined)

@@ -1,4 +1,5 @@
 import { TowpathError } from '../../../api/errors.ts';
+import { withoutCancelled } from '../../../promote/cancelled.ts';
 import type { Command } from '../../../promote/command.ts';
 import { withAnswer } from '../../../promote/hold.ts';
 import { rejectionOf, withoutRejection, withRejection } from '../../../promote/rejection.ts';
@@ -10,8 +11,9 @@ import { type Former, lastGood, namedBy } from '../former.ts';
 import { Planning } from '../planning.ts';
 import type { Run } from '../run.ts';
 import type { Outcome, TargetState } from '../state.ts';
+import { displacedBy, rejectedWithout } from './displaced.ts';
 import { judgeManifests } from './judge.ts';
-import { rejectedWithout, takeBack } from './take-back.ts';
+import { takeBack } from './take-back.ts';
 import { beginning, noteAccount, replaceDeployment, withKinds, writeAhead } from './write-ahead.ts';
 
 /**
@@ -132,13 +134,18 @@ async function beginBack(
     const { environment } = target;
     const back = `Environment ${environment} goes back to revision ${shortRevision(candidate.revision, candidate.ref)}.`;
     if (asked?.type === 'Cancel') takeBack(changed, asked, back, deployment.startedAt);
+    const before = { ...changed };
     replaceDeployment(changed, deployment, outcomeOfLeft(asked, left));
     noteAccount(changed, target);
     changed.kinds = withKinds(changed, manifests);
-    if (asked?.type !== 'Rollback') return;
-    if (changed.cancelled?.digest === candidate.digest) delete changed.cancelled;
-    changed.hold = holdOf(context, asked);
-    changed.rejected = rejectedBy(changed, asked, left, deployment);
+    if (asked?.type === 'Rollback') {
+      const others = withoutCancelled(changed.cancelled, candidate.digest);
+      if (others === undefined) delete changed.cancelled;
+      else changed.cancelled = others;
+      changed.hold = holdOf(context, asked);
+      changed.rejected = rejectedBy(changed, asked, left, deployment);
+    }
+    Object.assign(deployment, displacedBy(before, changed));
   });
   context.unreported.begin({ how: 'begun', deployment });
 }

@@ -1,4 +1,5 @@
 import { withAnswer } from '../../../promote/hold.ts';
+import type { Deployment } from '../../record/record.ts';
 import type { Run } from '../run.ts';
 import type { Outcome, TargetState } from '../state.ts';
 import { writeAhead } from './write-ahead.ts';
@@ -7,9 +8,14 @@ import { writeAhead } from './write-ahead.ts';
 export async function letGo({ context }: Run, { asked, hold }: TargetState): Promise<Outcome> {
   if (asked === undefined) throw new Error('nobody asked for that');
   const { uid, about } = asked;
-  const isIt = hold !== undefined && hold.promotion === about;
+  const { deployment } = context.record;
+  // It would be held again, should that be taken back which ended it.
+  const endedIt =
+    hold === undefined && deployment?.displaced?.hold?.promotion === about ? deployment : undefined;
+  const isIt = endedIt !== undefined || (hold !== undefined && hold.promotion === about);
   await writeAhead(context, (changed) => {
-    if (isIt) delete changed.hold;
+    if (endedIt !== undefined) changed.deployment = withoutHold(endedIt);
+    else if (isIt) delete changed.hold;
     changed.answered = withAnswer(changed.answered ?? [], {
       uid,
       phase: isIt ? 'Succeeded' : 'Failed',
@@ -19,6 +25,11 @@ export async function letGo({ context }: Run, { asked, hold }: TargetState): Pro
     });
   });
   return { type: 'LetGone' };
+}
+
+function withoutHold({ displaced = {}, ...deployment }: Deployment): Deployment {
+  const { hold: _, ...others } = displaced;
+  return { ...deployment, displaced: others };
 }
 
 function notHeld(about = '', holding: string | undefined): string {

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Command } from '../../../promote/command.ts';
 import type { Deployment, TargetRecord } from '../../record/record.ts';
-import { rejectedWithout, takeBack } from './take-back.ts';
+import { rejectedWithout } from './displaced.ts';
+import { takeBack } from './take-back.ts';
 
 const AT = '2026-11-30T10:00:00.000Z';
 const digest = (letter: string) => `sha256:${letter.repeat(64)}`;

@@ -1,12 +1,13 @@
-import { tookBack } from '../../../promote/cancelled.ts';
+import { tookBack, withCancelled } from '../../../promote/cancelled.ts';
 import type { Command } from '../../../promote/command.ts';
 import { withAnswer } from '../../../promote/hold.ts';
-import type { Rejection } from '../../../promote/rejection.ts';
-import type { Deployment, TargetRecord } from '../../record/record.ts';
+import type { TargetRecord } from '../../record/record.ts';
+import { rejectedWithout } from './displaced.ts';
 
 /**
  * Ends in the record what a person takes back: neither as failed nor as rejected, and its manifests do not come back by
- * themselves. Of a rollback nothing is left, neither the hold nor that what it left is rejected. Pure, but for the record.
+ * themselves. What it ended of what others held, rejected or took back holds again. Of a rollback nothing is left, neither the
+ * hold nor that what it left is rejected. Pure, but for the record.
  *
  * @param said what becomes of the environment, as a sentence
  */
@@ -15,7 +16,8 @@ export function takeBack(record: TargetRecord, cancel: Command, said: string, at
   if (left === undefined) throw new Error('there is nothing to take back');
   const { promotion, by, uid } = cancel;
   const message = tookBack(cancel);
-  const { verify: _, ...ended } = left;
+  const rejected = rejectedWithout(record);
+  const { verify: _, displaced, ...ended } = left;
   record.deployment = { ...ended, outcome: 'Cancelled', finishedAt: at, message };
   const answered = withAnswer(record.answered ?? [], {
     uid,
@@ -25,22 +27,11 @@ export function takeBack(record: TargetRecord, cancel: Command, said: string, at
   // Its status may not say so before what ended is told, and forgotten.
   const its = left.promoted && { uid: left.promoted.uid, phase: 'Cancelled' as const, message };
   record.answered = its === undefined ? answered : withAnswer(answered, its);
-  const rejected = rejectedWithout(record);
-  if (rejected !== undefined) record.rejected = rejected;
+  if (rejected.length > 0 || record.rejected !== undefined) record.rejected = rejected;
   if (record.hold?.uid === left.promoted?.uid) delete record.hold;
-  if (left.trigger !== 'Rollback') record.cancelled = { digest: left.candidate.digest, promotion, by, at };
-}
-
-/** What is rejected, but for what the rollback under way left. */
-export function rejectedWithout({
-  rejected,
-  deployment,
-}: Pick<TargetRecord, 'rejected' | 'deployment'>): readonly Rejection[] | undefined {
-  if (!isByPerson(deployment)) return rejected;
-  return rejected?.filter(({ at }) => at !== deployment?.startedAt);
-}
-
-/** What a policy goes back from has failed. */
-function isByPerson(deployment: Deployment | undefined): boolean {
-  return deployment?.trigger === 'Rollback' && deployment.promoted !== undefined;
+  if (record.hold === undefined && displaced?.hold !== undefined) record.hold = displaced.hold;
+  const before = displaced?.cancelled ?? record.cancelled;
+  if (left.trigger !== 'Rollback')
+    record.cancelled = withCancelled(before, { digest: left.candidate.digest, promotion, by, at });
+  else if (before !== undefined) record.cancelled = before;
 }

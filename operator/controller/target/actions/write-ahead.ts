@@ -47,7 +47,7 @@ export function replaceDeployment(
   const { deployment: before } = record;
   // Also one that ended on its own: its status may not have been written yet. What it has is not told twice.
   if (before !== undefined) {
-    const { baseline: _, consented: __, ...asTold } = before;
+    const { baseline: _, consented: __, displaced: ___, ...asTold } = before;
     const { startedAt } = deployment;
     const ended = {
       ...asTold,
