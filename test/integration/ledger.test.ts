@@ -20,11 +20,11 @@ const configMap = (version: string) => ({
 
 const idsOf = (records: readonly LedgerRecord[]) => records.map(({ deployment }) => deployment);
 
-/** Approvals that were used one after the other, and one that was not. */
+/** Approvals of what is no more that were used one after the other, and one that was not. */
 async function useApprovals({ cluster, namespace }: Stage, count: number): Promise<void> {
   const path = `/apis/towpath.dev/v1alpha1/namespaces/${namespace}/approvals`;
   const digest = `sha256:${'0'.repeat(64)}`;
-  const spec = { application: 'web', environment: 'default', digest, decision: 'Approve', by: 'anna' };
+  const spec = { application: 'web', environment: 'prod', digest, decision: 'Approve', by: 'anna' };
   for (let index = 0; index <= count; index += 1) {
     const metadata = { name: `approval-${count - index}` };
     const body = { apiVersion: 'towpath.dev/v1alpha1', kind: 'Approval', metadata, spec };
@@ -44,7 +44,7 @@ async function deploy(stage: Stage, version: string): Promise<string> {
 }
 
 test('each deployment is a Promotion, the last ones stay, and all are in the archive once, whatever restarts', async (t) => {
-  const stage = await newStage(t, { files: configMap('1'), flags: FLAGS });
+  const stage = await newStage(t, { files: configMap('1'), flags: [...FLAGS, '--gone-promotions=2'] });
   const revision = await stage.deployed('web');
   await archived(stage, 1);
   const [first] = await promotionsOf(stage);
