@@ -458,6 +458,7 @@ export class Operator {
       }),
       ledUntil: () => this.#home.ledUntil,
       onApplication: (key) => this.#policies.used(key),
+      onTargetGone: (target) => this.#commands.gone(target),
       random: Math.random,
       onFault: (application, { message: error, stack }) =>
         log.warn({ application, error, stack }, 'A look at an Application failed; it is tried again.'),

@@ -61,6 +61,7 @@ export async function startController({
     onUse: nothing,
     isHeld: () => true,
     onApplication: nothing,
+    onTargetGone: nothing,
     ledUntil: nothing,
     access: new ManagedAccess({
       home,

@@ -37,6 +37,8 @@ export interface ControllerOptions {
   ledUntil(): Date | undefined;
   /** One came, changed, or went. */
   onApplication(key: string): void;
+  /** There is no target of that name any more: its Application is gone, or nothing is left of it in that environment. */
+  onTargetGone(target: string): void;
   sources: Sources;
   /** The same for every way to write the URL of a repository; undefined where it is none. */
   nameOf(url: string): string | undefined;

@@ -459,5 +459,6 @@ export class ApplicationController {
     this.#parts.evidence.forgetTarget(target);
     for (const { inventory } of this.#options.clusters()) inventory.forget(id);
     this.#targets.look(name, { interrupt: 'at once' });
+    this.#options.onTargetGone(name);
   }
 }

@@ -166,6 +166,11 @@ export class Commands implements CommandsView {
       if (target !== undefined) this.#changed(target);
   }
 
+  /** There is no such target any more: what was begun for somebody is over, and nobody else would say so. */
+  gone(target: string): void {
+    if (this.#byTarget.has(target)) this.#changed(target);
+  }
+
   /** Nobody looks at what there is not: its Promotions say so. */
   #changed(target: string): void {
     if (this.#options.onChange(target) || !this.#isLeading) return;
@@ -174,20 +179,7 @@ export class Commands implements CommandsView {
       return { command, is: command.deployment === undefined ? 'Waiting' : 'Over' };
     });
     for (const ended of endedUnheard(commandedBy(given))) this.answer(target, ended);
-    for (const command of commands)
-      this.answer(target, {
-        command,
-        phase: 'Pending',
-        message: '',
-        blockedBy: [
-          {
-            reason: 'ApplicationNotFound',
-            message: `There is no Application ${command.application} with an environment ${command.environment} in this namespace: make it, or take this back: kubectl towpath cancel ${command.promotion}`,
-            remedy: 'Resource',
-            standing: 'Blocked',
-          },
-        ],
-      });
+    for (const command of commands) this.answer(target, withoutTarget(command));
   }
 
   #forget(key: string, { target, uid }: Known): void {
@@ -240,6 +232,8 @@ export class Commands implements CommandsView {
   #commandOf(one: Known): Command {
     const { name, uid, spec, status } = one;
     const { type, application, environment, requestedBy, candidate, historyID, promotion, skipGates } = spec;
+    // What was begun for it may not be written yet.
+    const { deployment } = this.#answers.get(keyOf(one))?.status ?? status;
     return {
       uid,
       promotion: name,
@@ -253,7 +247,7 @@ export class Commands implements CommandsView {
       ...(candidate === undefined ? {} : { candidate }),
       ...(historyID === undefined ? {} : { historyID }),
       ...(promotion === undefined ? {} : { about: promotion }),
-      ...(status.deployment === undefined ? {} : { deployment: status.deployment }),
+      ...(deployment === undefined ? {} : { deployment }),
     };
   }
 
@@ -321,6 +315,30 @@ export class Commands implements CommandsView {
 
 function keyOf({ namespace, name }: Pick<Known, 'namespace' | 'name'>): string {
   return `${namespace}/${name}`;
+}
+
+/** What there is to say of one whose Application, or whose environment of that, is not there. */
+function withoutTarget(command: Command): CommandAnswer {
+  const { application, environment, promotion, deployment } = command;
+  if (deployment !== undefined)
+    return {
+      command,
+      phase: 'Superseded',
+      message: `Application ${application}, or its environment ${environment}, was deleted before deployment ${deployment} came to its end.`,
+    };
+  return {
+    command,
+    phase: 'Pending',
+    message: '',
+    blockedBy: [
+      {
+        reason: 'ApplicationNotFound',
+        message: `There is no Application ${application} with an environment ${environment} in this namespace: make it, or take this back: kubectl towpath cancel ${promotion}`,
+        remedy: 'Resource',
+        standing: 'Blocked',
+      },
+    ],
+  };
 }
 
 /** What cannot be read as one asks for nothing, and those of the operator's own neither. */

@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { installCRDs } from '../../../test/harness/operator.ts';
+import { namespaceFor, useControlPlane } from '../../../test/harness/use-control-plane.ts';
+import { eventually } from '../../../test/harness/wait.ts';
+import { type Promotion, parsePromotion } from '../../api/v1alpha1/promotion.ts';
+import { KubeClient } from '../../kube/client.ts';
+import { newLogger } from '../../observe/log.ts';
+import { Commands } from './commands.ts';
+import { PROMOTIONS } from './ledger.ts';
+
+const PLACE = { group: 'admissionregistration.k8s.io', version: 'v1' };
+
+/** A policy that denies, and is about nothing that there is: who asks is proven as far as the operator can see. */
+async function proof(t: TestContext, client: KubeClient, name: string): Promise<void> {
+  const rule = { apiGroups: ['nothing.test'], apiVersions: ['*'], operations: ['*'], resources: ['none'] };
+  const made = [
+    {
+      kind: 'ValidatingAdmissionPolicy',
+      plural: 'validatingadmissionpolicies',
+      spec: { matchConstraints: { resourceRules: [rule] }, validations: [{ expression: 'true' }] },
+    },
+    {
+      kind: 'ValidatingAdmissionPolicyBinding',
+      plural: 'validatingadmissionpolicybindings',
+      spec: { policyName: name, validationActions: ['Deny'] },
+    },
+  ];
+  for (const { kind, plural, spec } of made) {
+    const resource = { ...PLACE, plural };
+    const body = { apiVersion: 'admissionregistration.k8s.io/v1', kind, metadata: { name }, spec };
+    await client.create({ resource }, body, {}, {});
+    t.after(() => client.delete({ resource, name }, {}, {}));
+  }
+  // Times of objects are in seconds, and what counts is newer than the policy.
+  const second = Math.floor(Date.now() / 1_000);
+  await eventually(() => Math.floor(Date.now() / 1_000) > second, { describe: 'the next second' });
+}
+
+async function newCommands(t: TestContext) {
+  const cluster = await useControlPlane();
+  await installCRDs(cluster);
+  const namespace = await namespaceFor(t, cluster);
+  const client = KubeClient.fromKubeConfig(cluster.kubeconfigPath);
+  await proof(t, client, namespace);
+  const ended: string[] = [];
+  const targets = new Set([`${namespace}/web/prod`]);
+  const commands = new Commands({
+    client,
+    namespace,
+    policy: namespace,
+    log: newLogger('error', 'json', () => undefined),
+    onChange: (target) => targets.has(target),
+    onEnded: ({ metadata, status }) => void ended.push(`${metadata.name} ${status?.phase}`),
+    now: () => new Date(),
+    random: Math.random,
+  });
+  t.after(async () => {
+    await commands.stop();
+    await client.close();
+  });
+  const ask = (name: string, spec: object) =>
+    client.create(
+      { resource: PROMOTIONS, namespace },
+      {
+        apiVersion: 'towpath.dev/v1alpha1',
+        kind: 'Promotion',
+        metadata: { name },
+        spec: { application: 'web', environment: 'prod', requestedBy: 'anna', ...spec },
+      },
+      {},
+      {},
+    );
+  const is = (name: string, phase: string): Promise<Promotion> =>
+    eventually(
+      async () => {
+        const found = parsePromotion(await client.get({ resource: PROMOTIONS, namespace, name }, {}));
+        return found?.status?.phase === phase ? found : undefined;
+      },
+      { describe: `Promotion ${name} to be ${phase}` },
+    );
+  commands.start();
+  commands.lead();
+  return { commands, target: `${namespace}/web/prod`, targets, ended, ask, is };
+}
+
+test('D7: what was begun for a person is over when its Application goes, and is in the ledger; what waited waits, and can be taken back', async (t) => {
+  const { commands, target, targets, ended, ask, is } = await newCommands(t);
+  const candidate = `sha256:${'0'.repeat(64)}`;
+  await ask('begun', { type: 'Promote', candidate });
+  const [command] = await eventually(
+    () => {
+      const given = commands.given(target);
+      return given.length === 1 ? given : undefined;
+    },
+    { describe: 'the Promotion to be seen' },
+  );
+  assert.ok(command);
+  const deployment = { id: 4, startedAt: new Date().toISOString() };
+  commands.answer(target, { command, phase: 'Verifying', message: '', deployment });
+  await is('begun', 'Verifying');
+  await ask('waits', { type: 'Promote', candidate });
+  await eventually(() => commands.given(target).length === 2, { describe: 'both to be seen' });
+
+  targets.clear();
+  commands.gone(target);
+  const over = await is('begun', 'Superseded');
+  assert.match(over.status?.message ?? '', /Application web, or its environment prod, was deleted/);
+  assert.equal(over.status?.deployment, 4);
+  assert.ok(over.status?.finishedAt !== undefined);
+  await eventually(() => ended.join() === 'begun Superseded', {
+    describe: 'its end to be told to the ledger',
+  });
+  const waits = await is('waits', 'Pending');
+  assert.equal(waits.status?.blockedBy?.[0]?.reason, 'ApplicationNotFound');
+  await ask('back', { type: 'Cancel', promotion: 'waits' });
+  await is('waits', 'Cancelled');
+  await is('back', 'Succeeded');
+});
+
+test('D7: the same where it went while no process looked', async (t) => {
+  const { commands, target, targets, ended, ask, is } = await newCommands(t);
+  await ask('begun', { type: 'Promote', candidate: `sha256:${'0'.repeat(64)}` });
+  await eventually(() => commands.given(target).length === 1, { describe: 'the Promotion to be seen' });
+  const [command] = commands.given(target);
+  assert.ok(command);
+  const deployment = { id: 4, startedAt: new Date().toISOString() };
+  commands.answer(target, { command, phase: 'Deploying', message: '', deployment });
+  await is('begun', 'Deploying');
+  commands.follow();
+  targets.clear();
+  commands.gone(target);
+  commands.lead();
+  await is('begun', 'Superseded');
+  await eventually(() => ended.join() === 'begun Superseded', {
+    describe: 'its end to be told to the ledger',
+  });
+});
