@@ -168,6 +168,29 @@ test('what a person asked for of an earlier Application of the name records no d
   assert.deepEqual(inWords(gapsOf(of([ended(2), ended(1)], ended(3)))), [second, third]);
 });
 
+test('S14: who writes the status of an Application makes up no deployment that the ledger has, or that is yet to come', () => {
+  const feigned = (id: number, at: number) => ({
+    ...ended(id),
+    startedAt: minute(at),
+    finishedAt: minute(at),
+  });
+  const asked = promotion(ended(3), 'Succeeded');
+  const { deployment: _, ...spec } = asked.spec;
+  const promotions = [
+    promotion(ended(1), 'Succeeded'),
+    promotion(ended(2), 'Succeeded'),
+    { ...asked, spec: { ...spec, requestedBy: 'anna' } },
+    promotion(ended(5), 'Succeeded'),
+  ];
+  const of = (...history: Deployment[]) =>
+    inWords(gapsOf({ application: application(history), record: record(ended(5)), promotions }));
+  const newer = [feigned(6, 60), feigned(9, 20), feigned(99, 45)];
+  const again = [feigned(2, 21), feigned(1, 5), feigned(3, 31), feigned(5, 50)];
+  const misplaced = [feigned(4, 15), feigned(4, 55), { ...ended(4), startedAt: 'never' }];
+  for (const one of [...newer, ...again, ...misplaced]) assert.deepEqual(of(one), [], JSON.stringify(one));
+  assert.deepEqual(of(ended(4)), ['4 Succeeded is to be made'], 'what could not be written is');
+});
+
 test('what was under way when its Application went ends as superseded', () => {
   assert.deepEqual(inWords(lostOf([promotion(deployment(1), 'Deploying')])), ['1 Superseded web-prod-1']);
 });

@@ -2,7 +2,7 @@ import { type Application, environmentOf, type HistoryEntry } from '../../api/v1
 import { isFinished, type Promotion } from '../../api/v1alpha1/promotion.ts';
 import type { TargetRecord } from '../record/record.ts';
 import { isOfPerson } from './ledger.ts';
-import { isOf, isWhatCameOf, type Recorded } from './promotion-of.ts';
+import { isOf, isWhatCameOf, type Recorded, secondOf } from './promotion-of.ts';
 import { recordedOf, type Told } from './recorded.ts';
 import { idOf } from './retention.ts';
 
@@ -30,7 +30,7 @@ export function gapsOf({ application, record, promotions }: Known): Gap[] {
   // What a person asked for is recorded by that.
   const ofPersons = promotions.filter(({ spec }) => spec.deployment === undefined);
   const oldest = Math.min(...own.map(idOf));
-  const gaps = deploymentsOf(application, record).flatMap((recorded): Gap[] => {
+  const gaps = deploymentsOf({ application, record, promotions }).flatMap((recorded): Gap[] => {
     if (ofPersons.some((promotion) => isWhatCameOf(promotion, recorded))) return [];
     const there = own.find((promotion) => isOf(promotion, recorded));
     if (there !== undefined)
@@ -48,12 +48,17 @@ export function gapsOf({ application, record, promotions }: Known): Gap[] {
 }
 
 /** All that are known, the oldest first; of one that a person made, its own Promotion tells. */
-function deploymentsOf(application: Application, { target, deployment, ended }: TargetRecord): Recorded[] {
+function deploymentsOf({ application, record, promotions }: Known): Recorded[] {
+  const { target, deployment, ended } = record;
   const applicationUID = application.metadata.uid;
   const recorded: Told[] = [...ended, ...(deployment === undefined ? [] : [deployment])];
   const ids = new Set(recorded.map(({ id }) => id));
+  const known = promotions.flatMap((promotion) => knownBy(promotion, applicationUID) ?? []);
   const history = environmentOf(application.status, target.environment)?.history ?? [];
-  const told = history.flatMap((entry) => (ids.has(entry.id) ? [] : (toldOf(entry) ?? [])));
+  const told = history
+    .filter(({ id }) => !ids.has(id))
+    .filter((entry) => fits(entry, recorded, known))
+    .flatMap((entry) => toldOf(entry) ?? []);
   const all = [...told, ...recorded].sort((one, other) => one.id - other.id);
   return all.flatMap((one, index) => {
     const overtakenAt = all[index + 1]?.startedAt;
@@ -61,6 +66,44 @@ function deploymentsOf(application: Application, { target, deployment, ended }: 
     const around = { target: target.name, applicationUID, previous };
     if (isOfPerson(one)) return [];
     return [recordedOf(one, overtakenAt === undefined ? around : { ...around, overtakenAt })];
+  });
+}
+
+/** A deployment as the ledger has it, which nobody but the operator writes. */
+interface Recounted {
+  readonly id: number;
+  readonly startedAt: string;
+  readonly isOwn: boolean;
+}
+
+/** Of one that a person made it is not known of which Application of the name it is. */
+function knownBy({ spec, status }: Promotion, applicationUID: string): Recounted | undefined {
+  if (spec.deployment !== undefined)
+    return spec.deployment.applicationUID === applicationUID
+      ? { ...spec.deployment, isOwn: true }
+      : undefined;
+  const { deployment: id, startedAt } = status ?? {};
+  return id === undefined || startedAt === undefined ? undefined : { id, startedAt, isOwn: false };
+}
+
+/**
+ * Others may write a status, too: what it alone tells is believed only where there is room for it, before what the record
+ * has, and between the Promotions by its number and its time alike. So nothing that is recorded gets another account, and
+ * nothing newer one in advance.
+ */
+function fits(
+  { id, startedAt }: Pick<HistoryEntry, 'id' | 'startedAt'>,
+  recorded: readonly Pick<Told, 'id' | 'startedAt'>[],
+  known: readonly Recounted[],
+): boolean {
+  const at = secondOf(startedAt);
+  if (Number.isNaN(at) || recorded.every((one) => one.id < id)) return false;
+  const begin = Math.min(...known.filter(({ isOwn }) => isOwn).map((one) => secondOf(one.startedAt)));
+  const ofIts = known.filter((one) => one.isOwn || secondOf(one.startedAt) >= begin);
+  const others = [...recorded, ...ofIts.filter((one) => one.id !== id || secondOf(one.startedAt) !== at)];
+  return others.every((one) => {
+    const then = secondOf(one.startedAt);
+    return one.id < id ? then <= at : one.id > id && then >= at;
   });
 }
 

@@ -83,7 +83,7 @@ export function promotionOf(recorded: Recorded, name: string) {
 }
 
 /** Histories have no milliseconds. */
-function secondOf(time: string): number {
+export function secondOf(time: string): number {
   return Math.floor(Date.parse(time) / 1_000);
 }
 
