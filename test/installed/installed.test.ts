@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { after, before, test } from 'node:test';
 import { NEXT_VERSION } from '../../hack/image/next-release.ts';
+import { createRepository } from '../harness/git-repository.ts';
 import { eventually } from '../harness/wait.ts';
 import { drainAndReturn } from './drain.ts';
 import { type Kubectl, mayNot, podOfLeader, SYSTEM } from './in-the-pod.ts';
@@ -12,15 +13,18 @@ import {
   promotionsToProd,
   setUpPromotion,
   storeOf,
+  untilApprovalIsAwaited,
   untilStoreAnswers,
 } from './promotion.ts';
 import { type Receiver, startReceiver } from './receiver.ts';
 import { definitionOf, imageValues, settledObjects, untilShown } from './releases.ts';
 import { next, type Site, setting, skip, startSite, stepsOf, today, version, waiting } from './site.ts';
 import { admitWeb, untilWebAnswers, webAnswer, webOf } from './web.ts';
+import { newWebhooks, type Webhooks } from './webhook.ts';
 
 let site: Site;
 let posts: Receiver;
+let webhooks: Webhooks;
 
 const web = (text: string) => webOf(today.image, text);
 
@@ -44,7 +48,7 @@ function filesOf(directory: string, below: string): Record<string, string> {
   return Object.fromEntries(texts);
 }
 
-/** Of all objects of the shop the versions, when none of them changes by itself any more. */
+/** Of all objects of shop and store the versions, when none of them changes by itself any more. */
 async function versions(): Promise<Record<string, string>> {
   await kubectl('-n', 'shop', 'rollout', 'status', 'deployment/web', '--timeout=60s');
   const pods = () => kubectl('-n', 'shop', 'get', 'pods', '-o', 'name');
@@ -55,7 +59,14 @@ async function versions(): Promise<Record<string, string>> {
       Object.keys(all).some((key) => key.startsWith(name)),
       name,
     );
-  return all;
+  const store = await settledObjects(kubectl, 'store');
+  assert.ok(
+    Object.keys(store).some((key) => key.startsWith('Promotion ')),
+    'Promotions',
+  );
+  const environments = ['get', 'environments', '-o', 'jsonpath={.items[*].metadata.resourceVersion}'];
+  const inStore = Object.entries(store).map(([key, version]) => [`store: ${key}`, version]);
+  return { ...all, ...Object.fromEntries(inStore), environments: await kubectl(...environments) };
 }
 
 before(async () => {
@@ -74,7 +85,8 @@ test('I2: installed by helm, it deploys what runs and answers on a real node', {
   await step('I1: two Pods run under the restricted Pod Security level', async () => {
     await kubectl('create', 'namespace', 'towpath-system');
     await kubectl('label', 'namespace', 'towpath-system', 'pod-security.kubernetes.io/enforce=restricted');
-    await site.install();
+    webhooks = await newWebhooks(kubectl);
+    await site.install('--set=webhooks.enabled=true');
     const pods = await kubectl(...SYSTEM, 'get', 'pods');
     assert.equal(pods.match(/1\/1 +Running +0/g)?.length, 2, pods);
     assert.match(await podOfLeader(kubectl), /^towpath-/);
@@ -121,8 +133,25 @@ test('I2: installed by helm, it deploys what runs and answers on a real node', {
     await untilStoreAnswers(site, 'prod', 'one');
     await untilStoreAnswers(site, 'staging', 'two');
     assert.equal(await prodOf(site, '.history[0].trigger'), 'Rollback');
-    await kubectl('-n', 'store', 'delete', 'applications.towpath.dev', 'store', '--timeout=60s');
-    await kubectl('delete', 'environments', 'staging', 'prod', '--timeout=60s');
+    // What waits for a yes does so until towpath was upgraded, rolled back and installed anew.
+    await site.repository.commit({ 'store/store.yaml': storeOf(today.image, 'three') });
+    await untilStoreAnswers(site, 'staging', 'three');
+    await untilApprovalIsAwaited(site);
+  });
+
+  await step('a push that GitHub tells of is deployed an hour before the next poll', async () => {
+    const config = (text: string) =>
+      `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: told}\ndata: {text: ${text}}\n`;
+    const [root, name] = [site.repository.root, 'told.git'];
+    const repository = await createRepository({ root, name, files: { 'config.yaml': config('one') } });
+    const repoURL = site.git.url(name);
+    await site.applyApplication('told', 'shop', { repoURL, interval: '1h' });
+    await site.untilReady('told', 'shop');
+    await repository.commit({ 'config.yaml': config('two') });
+    assert.equal(await webhooks.tellService(repoURL), 200);
+    const text = () => kubectl('-n', 'shop', 'get', 'configmap', 'told', '-o', 'jsonpath={.data.text}');
+    await eventually(async () => (await text()) === 'two', { describe: 'the push to be deployed' });
+    await kubectl('-n', 'shop', 'delete', 'applications.towpath.dev', 'told', '--timeout=60s');
   });
 
   await step('S15: it has the rights of the chart, and no more', () => mayNot(kubectl));
@@ -234,6 +263,10 @@ test('I2: installed by helm, it deploys what runs and answers on a real node', {
     await site.install('--skip-crds');
     await site.repository.commit({ 'web/web.yaml': web('five') });
     await untilAnswers('five');
+    await approve(site);
+    await untilStoreAnswers(site, 'prod', 'three');
+    await kubectl('-n', 'store', 'delete', 'applications.towpath.dev', 'store', '--timeout=60s');
+    await kubectl('delete', 'environments', 'staging', 'prod', '--timeout=60s');
   });
 
   await step(

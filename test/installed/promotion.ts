@@ -114,10 +114,14 @@ export async function untilStoreAnswers(
   });
 }
 
-/** Waits until something new asks for a yes before prod, and has the second person give it. */
-export async function approve(site: Site): Promise<void> {
+export async function untilApprovalIsAwaited(site: Site): Promise<void> {
   const waits = async () => (await prodOf(site, '.blockedBy[*].reason')).includes('AwaitingApproval');
   await eventually(waits, { within: 60_000, describe: 'prod to wait for an approval' });
+}
+
+/** Waits until something new asks for a yes before prod, and has the second person give it. */
+export async function approve(site: Site): Promise<void> {
+  await untilApprovalIsAwaited(site);
   const digest = await prodOf(site, '.desiredDigest');
   const approval = {
     apiVersion: 'towpath.dev/v1alpha1',
