@@ -323,9 +323,10 @@ test('A3, A8, A16: who goes back, or takes back, while something is on its way d
       'prod to be back',
     );
     const entry = environmentOf(status, prod.name);
+    // What olga held is held again.
     assert.deepEqual(
       entry?.blockedBy?.map(({ reason }) => reason).filter((reason) => ['Held', 'Rejected'].includes(reason)),
-      [],
+      ['Held'],
     );
     assert.equal(entry?.history?.[1]?.outcome, 'Cancelled');
   }
