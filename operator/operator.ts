@@ -355,7 +355,7 @@ export class Operator {
       client: this.#home.client,
       log: this.#log,
       giverOf: (approval) => this.#approvals.giverOf(approval),
-      onGone: (namespace, record) => this.#keeper.gone(namespace, record),
+      onGone: (namespace, records) => this.#keeper.gone(namespace, records),
       onEnded: (promotion) => this.#keeper.ended(promotion),
       onWritable: () => this.#keeper.sweepSoon(),
       now: () => this.#home.client.now(),

@@ -301,6 +301,23 @@ test('what was removed runs no more, and what comes back counts from 1', () => {
   assert.equal(said(6, [...entries.slice(0, 2), next]), 'NotRecorded', 'the first after it is lost');
 });
 
+test('what is lost between the last that is known and a removal is said to be not recorded: what ran before it runs no more', () => {
+  const target = { application: 'web', environment: 'prod' };
+  const fourth = recordOf({ id: 4, from: 1_000, until: 2_000, phase: 'Succeeded' });
+  const said = (last?: number) =>
+    ranAt(
+      deploymentsOf([fourth, removalRecord(target, 'a', iso(9_000), last)]),
+      new Date(BEGIN + 5_000),
+      'Whole',
+    ).is;
+  assert.equal(said(5), 'NotRecorded');
+  assert.equal(said(4), 'Recorded');
+  assert.equal(said(), 'Recorded', 'an older operator does not say');
+  const [read] = ledgerRecords(ledgerText([removalRecord(target, 'a', iso(0), 5)])).records;
+  assert.equal(read?.last, 5);
+  assert.deepEqual(ratesOf([removalRecord(target, 'a', iso(0), 5)]), []);
+});
+
 test('where what came before may have been removed from the archive, nobody says that there was nothing', () => {
   assert.equal(isFromBegin(['towpath-ledger.shop.000001'], { isDropped: true }), true);
   assert.equal(isFromBegin(['towpath-ledger.shop.000002'], { isDropped: false }), false, 'its oldest went');

@@ -109,7 +109,8 @@ function isRemoval({ type }: LedgerEntry): boolean {
  * restored, which has another uid, goes on with its records, and what ran before is what is known to have run.
  */
 function follows(next: LedgerEntry, entry: LedgerEntry): boolean {
-  if (isRemoval(next)) return true;
+  // An older operator did not say.
+  if (isRemoval(next)) return next.last === undefined || next.last === entry.deployment;
   const isNext = next.deployment === (entry.deployment ?? 0) + 1;
   if (isOfOneApplication(next, entry)) return isNext;
   const before = next.previous?.digest;

@@ -124,7 +124,7 @@ function newLedger(client: KubeClient, now: () => Date): { ledger: Ledger; keepe
     client,
     log,
     giverOf: () => undefined,
-    onGone: (namespace, record) => keeper.gone(namespace, record),
+    onGone: (namespace, records) => keeper.gone(namespace, records),
     onEnded: (promotion) => keeper.ended(promotion),
     onWritable: () => keeper.sweepSoon(),
     now,

@@ -35,6 +35,8 @@ export const ledgerRecordSchema = z.object({
   deployment: z.int().min(1).exactOptional(),
   /** Of the Application, as far as the operator made the Promotion. */
   applicationUID: text().exactOptional(),
+  /** Of a Remove: id of the last deployment before it. */
+  last: z.int().min(1).exactOptional(),
   candidate: text().exactOptional(),
   digest: text().exactOptional(),
   revision: text().exactOptional(),
@@ -100,11 +102,16 @@ export function ledgerEntry({ metadata, spec, status = {} }: Promotion): LedgerE
   };
 }
 
-/** What the archive keeps of a target that is gone: its Application, or the environment of that, was deleted. */
+/**
+ * What the archive keeps of a target that is gone: its Application, or the environment of that, was deleted.
+ *
+ * @param last id of its last deployment, as far as that is known
+ */
 export function removalRecord(
   target: { application: string; environment: string },
   applicationUID: string,
   at: string,
+  last?: number,
 ): LedgerRecord {
   return {
     uid: `${applicationUID}/${target.environment}/${at}`,
@@ -114,6 +121,7 @@ export function removalRecord(
     phase: 'Succeeded',
     by: '',
     applicationUID,
+    ...(last === undefined ? {} : { last }),
     requestedAt: at,
     startedAt: at,
     finishedAt: at,

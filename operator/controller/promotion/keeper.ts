@@ -106,22 +106,23 @@ export class LedgerKeeper {
   }
 
   /**
-   * A target is gone: that is archived at once. Resolves also where it cannot be, or not soon: the next batch has it then.
+   * A target is gone: that is archived at once, with what was under way there. Resolves also where it cannot be, or not soon: the next batch has it then.
    * Never rejects.
    */
-  async gone(namespace: string, record: LedgerRecord): Promise<void> {
-    this.#take(namespace, record);
+  async gone(namespace: string, records: readonly LedgerRecord[]): Promise<void> {
+    this.#takeAll(namespace, records);
+    const uids = new Set(records.map(({ uid }) => uid));
     const signal = AbortSignal.timeout(GONE_MS);
-    await this.#tried(() => this.#appendRemovals(namespace, signal), signal);
+    await this.#tried(() => this.#appendEnds(namespace, uids, signal), signal);
   }
 
   /** Of many that go at once those that come meanwhile are in the next write. */
-  async #appendRemovals(namespace: string, signal: AbortSignal): Promise<void> {
-    const removals = () => {
+  async #appendEnds(namespace: string, uids: ReadonlySet<string>, signal: AbortSignal): Promise<void> {
+    const ends = () => {
       const waiting = this.#waiting.get(namespace)?.values() ?? [];
-      return [...waiting].filter(({ type }) => type === 'Remove');
+      return [...waiting].filter(({ type, uid }) => type === 'Remove' || uids.has(uid));
     };
-    await this.#appendAll(namespace, removals, signal);
+    await this.#appendAll(namespace, ends, signal);
   }
 
   #takeAll(namespace: string, records: readonly LedgerRecord[]): void {

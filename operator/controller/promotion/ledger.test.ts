@@ -4,8 +4,11 @@ import { startFaultProxy } from '../../../test/harness/fault-proxy.ts';
 import { installCRDs } from '../../../test/harness/operator.ts';
 import { namespaceFor, useControlPlane } from '../../../test/harness/use-control-plane.ts';
 import { eventually } from '../../../test/harness/wait.ts';
+import type { LedgerRecord } from '../../api/v1alpha1/ledger.ts';
+import { type Promotion, parsePromotion } from '../../api/v1alpha1/promotion.ts';
 import { KubeClient } from '../../kube/client.ts';
 import { newLogger } from '../../observe/log.ts';
+import { type Deployment, newRecord, type TargetRecord } from '../record/record.ts';
 import { Ledger, PROMOTIONS } from './ledger.ts';
 import type { Recorded } from './promotion-of.ts';
 
@@ -16,13 +19,18 @@ async function newLedger(t: TestContext) {
   const proxy = await startFaultProxy(cluster);
   const client = KubeClient.fromKubeConfig(proxy.kubeconfigPath);
   const lines: string[] = [];
+  const gone: LedgerRecord[] = [];
+  const ended: Promotion[] = [];
   let writable = 0;
   const ledger = new Ledger({
     client,
     log: newLogger('info', 'json', (line) => void lines.push(line)),
     giverOf: () => undefined,
-    onGone: () => Promise.resolve(),
-    onEnded: () => undefined,
+    onGone: (_, records) => {
+      gone.push(...records);
+      return Promise.resolve();
+    },
+    onEnded: (promotion) => void ended.push(promotion),
     onWritable: () => {
       writable += 1;
     },
@@ -38,7 +46,7 @@ async function newLedger(t: TestContext) {
     const { items } = await client.list({ resource: PROMOTIONS, namespace }, {}, {});
     return items.map(({ metadata: { name } }) => Number(name.split('-').at(-1))).sort((a, b) => a - b);
   };
-  return { ledger, namespace, proxy, lines, idsOf, writable: () => writable };
+  return { client, ledger, namespace, proxy, lines, gone, ended, idsOf, writable: () => writable };
 }
 
 function recorded(namespace: string, id: number): Recorded {
@@ -70,4 +78,84 @@ test('D8: what cannot be written down for long fills up no memory, is told once,
   await eventually(() => ledger.unrecorded === 0, { describe: 'the others to be written' });
   assert.deepEqual(await idsOf(), [5, 6, 7, 8, 9, 10, 11, 12, 13, 14]);
   assert.equal(writable(), 1, 'what was dropped is looked for');
+});
+
+/** Of a target in which the fifth deployment is under way. */
+function recordOf(namespace: string, more: Partial<Deployment> = {}): TargetRecord {
+  const { candidate, startedAt } = recorded(namespace, 5);
+  const name = `${namespace}/web/prod`;
+  const record = newRecord({ id: 'a', name, application: `${namespace}/web`, environment: 'prod' });
+  const deployment: Deployment = {
+    id: 5,
+    candidate: { ...candidate, request: '' },
+    trigger: 'Commit',
+    generation: 1,
+    startedAt,
+    clusterStartedAt: startedAt,
+    install: false,
+    hooks: [],
+    deferred: [],
+    applied: true,
+    ...more,
+  };
+  return { ...record, deployment };
+}
+
+const inShort = ({ type, phase, deployment, last, uid }: LedgerRecord) =>
+  type === 'Remove' ? `Remove after ${last}` : `${deployment} ${phase} ${uid}`;
+
+test('A1: what is under way when its target goes is in the archive with that, under the uid of its Promotion', async (t) => {
+  const { client, ledger, namespace, gone, ended } = await newLedger(t);
+  const record = recordOf(namespace);
+  ledger.note(record.target, 'uid', record);
+  const path = { resource: PROMOTIONS, namespace, name: 'web-prod-5' };
+  const uid = await eventually(
+    async () => {
+      const there = parsePromotion(await client.get(path, {}));
+      return there?.status === undefined ? undefined : there.metadata.uid;
+    },
+    { describe: 'its Promotion to say so' },
+  );
+  await ledger.gone(record.target, 'uid', record);
+  assert.deepEqual(gone.map(inShort), ['Remove after 5', `5 Superseded ${uid}`]);
+  await eventually(() => ended.length === 1, { describe: 'its Promotion to end' });
+  assert.equal(ended[0]?.metadata.uid, uid);
+
+  gone.length = 0;
+  const promoted = { promotion: 'annas', uid: 'u-1', by: 'anna', skipped: ['windows'] };
+  await ledger.gone(record.target, 'uid', recordOf(namespace, { promoted }));
+  assert.deepEqual(gone.map(inShort), ['Remove after 5', '5 Superseded u-1']);
+  const annas = gone.at(1);
+  assert.deepEqual([annas?.promotion, annas?.by, annas?.skippedGates], ['annas', 'anna', ['windows']]);
+
+  gone.length = 0;
+  await ledger.gone(
+    record.target,
+    'uid',
+    recordOf(namespace, { outcome: 'Succeeded', finishedAt: annas?.startedAt ?? '' }),
+  );
+  assert.deepEqual(gone.map(inShort), ['Remove after 5'], 'what has ended is archived by its Promotion');
+});
+
+test('A1: of a namespace that goes also what no process knows of any more is in the archive', async (t) => {
+  const { client, ledger, namespace, gone, ended } = await newLedger(t);
+  const configMaps = { resource: { group: '', version: 'v1', plural: 'configmaps' }, namespace };
+  const metadata = { name: 'holds', finalizers: ['towpath.test/holds'] };
+  await client.create(configMaps, { apiVersion: 'v1', kind: 'ConfigMap', metadata }, {}, {});
+  const letGo = () =>
+    client.mergePatch({ ...configMaps, name: 'holds' }, { metadata: { finalizers: null } }, {}, {});
+  try {
+    const resource = { group: '', version: 'v1', plural: 'namespaces' };
+    await client.delete({ resource, name: namespace }, {}, {});
+    const record = recordOf(namespace);
+    await ledger.gone(record.target, 'uid', record);
+    await eventually(() => ended.length === 1, { describe: 'its end to be told' });
+    assert.deepEqual(gone.map(inShort), ['Remove after 5']);
+    const [{ metadata: its, spec, status } = { metadata: undefined }] = ended;
+    assert.equal(its?.namespace, namespace);
+    assert.deepEqual([spec?.deployment?.id, status?.phase], [5, 'Superseded']);
+    assert.match(its?.uid ?? '', /^uid\/prod\/5\//);
+  } finally {
+    await letGo();
+  }
 });

@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { type LedgerRecord, removalRecord } from '../../api/v1alpha1/ledger.ts';
+import { type LedgerRecord, ledgerRecord, removalRecord } from '../../api/v1alpha1/ledger.ts';
 import { GROUP, VERSION } from '../../api/v1alpha1/names.ts';
 import {
   isFinished,
   type Promotion,
   type PromotionPhase,
   parsePromotion,
+  SKIPPABLE_GATES,
 } from '../../api/v1alpha1/promotion.ts';
 import type { KubeClient, KubeObject } from '../../kube/client.ts';
 import {
@@ -20,10 +21,18 @@ import type { Logger } from '../../observe/log.ts';
 import type { BlockedBy } from '../../promote/gate.ts';
 import { backoffMs } from '../../retry/backoff.ts';
 import { OngoingFault } from '../../retry/ongoing-fault.ts';
-import type { TargetRecord } from '../record/record.ts';
+import type { Deployment, TargetRecord } from '../record/record.ts';
 import type { TargetIdentity } from '../record/target.ts';
 import type { LedgerView } from '../target/ledger-view.ts';
-import { isOf, partsOf, promotionNames, promotionOf, type Recorded, statusOf } from './promotion-of.ts';
+import {
+  isOf,
+  partsOf,
+  promotionInWords,
+  promotionNames,
+  promotionOf,
+  type Recorded,
+  statusOf,
+} from './promotion-of.ts';
 import { recordedOf, type Told } from './recorded.ts';
 import { type Unrecorded, UnrecordedDeployments } from './unrecorded.ts';
 
@@ -41,8 +50,8 @@ export interface LedgerOptions {
   log: Logger;
   /** Who gave the Approval with that uid. */
   giverOf(approval: string): { name: string; by: string; at: Date } | undefined;
-  /** What goes into the archive of a target that is gone; resolves when it is there, or soon. */
-  onGone(namespace: string, record: LedgerRecord): Promise<void>;
+  /** What goes into the archive of a target that is gone, and of what was under way; resolves when it is there, or soon. */
+  onGone(namespace: string, records: readonly LedgerRecord[]): Promise<void>;
   /** A Promotion has ended, and says so. */
   onEnded(promotion: Promotion): void;
   /** What was dropped, because it could not be written for long, may be found and written by now. */
@@ -56,6 +65,10 @@ interface Entry extends Unrecorded {
   recorded: Recorded;
   /** Name of its Promotion, as soon as there is one. */
   name: string | undefined;
+  /** Of that Promotion, as far as it is known. */
+  uid: string | undefined;
+  /** Its target is gone: nobody finds it later. */
+  isLast: boolean;
   /** What its Promotion says of it. */
   wrote: PromotionPhase | undefined;
   /** And of what that waits for. */
@@ -121,11 +134,27 @@ export class Ledger implements LedgerView {
     else if (!isFinished(recorded.phase)) this.record(this.#approved(recorded, record));
   }
 
-  gone({ name: target }: TargetIdentity, applicationUID: string): Promise<void> {
+  gone(
+    { name: target }: TargetIdentity,
+    applicationUID: string,
+    record: TargetRecord | undefined,
+  ): Promise<void> {
     const { namespace, ...of } = partsOf(target);
     const at = this.#options.now().toISOString();
-    for (const entry of this.#entries.get(target)?.values() ?? []) update(entry, overtaken(entry, at));
-    return this.#options.onGone(namespace, removalRecord(of, applicationUID, at));
+    const last = record && lastOf(record, { target, applicationUID, at });
+    // A process before this one knew of it.
+    if (last !== undefined && last.promoted === undefined) this.record(last.recorded);
+    const records = [removalRecord(of, applicationUID, at, record?.deployment?.id)];
+    if (last?.promoted !== undefined) records.push(...recordOfPerson(last.recorded, last.promoted, at));
+    for (const entry of this.#entries.get(target)?.values() ?? []) {
+      entry.isLast = true;
+      if (!isFinished(entry.recorded.phase)) update(entry, overtaken(entry, at));
+      // Its namespace may go, and its Promotion with that, before the end of it is written there.
+      const promotion = entry.uid === undefined ? undefined : promotionInWords(entry.recorded, entry, at);
+      const its = promotion && ledgerRecord(promotion);
+      if (its !== undefined) records.push(its);
+    }
+    return this.#options.onGone(namespace, records);
   }
 
   #approved(recorded: Recorded, { used = [] }: TargetRecord): Recorded {
@@ -146,6 +175,8 @@ export class Ledger implements LedgerView {
       id,
       recorded,
       name,
+      uid: undefined,
+      isLast: false,
       wrote: undefined,
       wroteWaits: undefined,
       wake: () => undefined,
@@ -176,7 +207,8 @@ export class Ledger implements LedgerView {
         failures = 0;
       } catch (error) {
         failures += 1;
-        if (signal.aborted || error instanceof NotLeaderError || isLost(error, failures)) return;
+        if (signal.aborted || error instanceof NotLeaderError) return;
+        if (isLost(error, failures)) return this.#lose(entry, error);
         // Somebody deleted it: it is made anew.
         if (isNotFound(error)) entry.name = undefined;
         this.#tell(entry, error);
@@ -188,10 +220,17 @@ export class Ledger implements LedgerView {
     }
   }
 
+  /** It has no Promotion, nor will it: the archive tells how it ended, where no look for gaps could. */
+  #lose({ recorded, name, uid, isLast }: Entry, error: unknown): void {
+    if (!isFinished(recorded.phase) || !(isLast || isNamespaceTerminating(error))) return;
+    const promotion = promotionInWords(recorded, { name, uid }, this.#options.now().toISOString());
+    if (promotion !== undefined) this.#options.onEnded(promotion);
+  }
+
   /** Writes what is not written yet, or waits until there is something. */
   async #step(entry: Entry, signal: AbortSignal): Promise<void> {
     if (entry.name === undefined) {
-      entry.name = await this.#make(entry.recorded, signal);
+      Object.assign(entry, await this.#make(entry.recorded, signal));
       this.#canBeMade(entry);
     }
     const { phase } = entry.recorded;
@@ -203,7 +242,7 @@ export class Ledger implements LedgerView {
       );
       if (!isLong) return;
     }
-    await this.#say(entry, entry.name, signal);
+    if (entry.name !== undefined) await this.#say(entry, entry.name, signal);
   }
 
   /** Resolves when more of it is known, or after that time. */
@@ -215,24 +254,24 @@ export class Ledger implements LedgerView {
     entry.wake = () => undefined;
   }
 
-  /** Answers with the name under which it is recorded: also where an earlier process, or a request without an answer, did that. */
-  async #make(recorded: Recorded, signal: AbortSignal): Promise<string> {
+  /** Answers with what it is recorded by: also where an earlier process, or a request without an answer, did that. */
+  async #make(recorded: Recorded, signal: AbortSignal): Promise<Pick<Entry, 'name' | 'uid'>> {
     const { namespace } = partsOf(recorded.target);
     for (const name of promotionNames(recorded)) {
       try {
-        await this.#options.client.create(
+        const { metadata } = await this.#options.client.create(
           { resource: PROMOTIONS, namespace },
           promotionOf(recorded, name),
           {},
           { signal },
         );
-        return name;
+        return { name, uid: metadata.uid };
       } catch (error) {
         if (!isAlreadyExists(error)) throw error;
         const there = parsePromotion(
           await this.#options.client.get({ resource: PROMOTIONS, namespace, name }, { signal }),
         );
-        if (there !== undefined && isOf(there, recorded)) return name;
+        if (there !== undefined && isOf(there, recorded)) return { name, uid: there.metadata.uid };
       }
     }
     throw new Error('Promotions of both its names are of other deployments');
@@ -286,6 +325,30 @@ export class Ledger implements LedgerView {
 /** Whether its Promotion is one that a person made, whose status is written by who does what it asks for. */
 export function isOfPerson({ promoted }: Told): boolean {
   return promoted !== undefined;
+}
+
+/** What is under way when its target goes, as it ends by that. */
+function lastOf(
+  { deployment, ended }: TargetRecord,
+  { target, applicationUID, at }: { target: string; applicationUID: string; at: string },
+): { recorded: Recorded; promoted: Deployment['promoted'] } | undefined {
+  if (deployment === undefined) return undefined;
+  const around = { target, applicationUID, previous: ended.at(-1)?.candidate };
+  if (isFinished(recordedOf(deployment, around).phase)) return undefined;
+  return { recorded: recordedOf(deployment, { ...around, overtakenAt: at }), promoted: deployment.promoted };
+}
+
+/** The same of what a person asked for, under the uid of that Promotion: it is one record, whoever writes it. */
+function recordOfPerson(
+  recorded: Recorded,
+  { promotion: name, uid, by, skipped = [] }: NonNullable<Deployment['promoted']>,
+  at: string,
+): LedgerRecord[] {
+  const promotion = promotionInWords(recorded, { name, uid }, at);
+  const record = promotion && ledgerRecord(promotion);
+  if (record === undefined) return [];
+  const skippedGates = SKIPPABLE_GATES.filter((gate) => skipped.includes(gate));
+  return [{ ...record, by, ...(skippedGates.length === 0 ? {} : { skippedGates }) }];
 }
 
 /** It is known to be further. */

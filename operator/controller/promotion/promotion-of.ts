@@ -9,6 +9,7 @@ import {
   type Promotion,
   type PromotionPhase,
   type PromotionStatus,
+  parsePromotion,
   REQUESTED_BY_OPERATOR,
 } from '../../api/v1alpha1/promotion.ts';
 import { secondTime } from '../../kube/times.ts';
@@ -80,6 +81,22 @@ export function promotionOf(recorded: Recorded, name: string) {
       deployment: { applicationUID, id, startedAt },
     },
   } as const;
+}
+
+/**
+ * The Promotion of what has ended as it would be, where none can be written any more. Where there was none yet, or nobody
+ * knows its uid, it is told apart by what it is.
+ */
+export function promotionInWords(
+  recorded: Recorded,
+  { name = promotionNames(recorded)[0], uid }: { name?: string | undefined; uid?: string | undefined },
+  now: string,
+): Promotion | undefined {
+  const { applicationUID, target, id, startedAt } = recorded;
+  const object = promotionOf(recorded, name);
+  const own = `${applicationUID}/${partsOf(target).environment}/${id}/${startedAt}`;
+  const metadata = { ...object.metadata, uid: uid ?? own };
+  return parsePromotion({ ...object, metadata, status: statusOf(recorded, now) });
 }
 
 /** Histories have no milliseconds. */

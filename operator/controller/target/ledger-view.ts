@@ -21,6 +21,8 @@ export interface LedgerView {
    * Nothing runs there any more of what was deployed. Resolves when that is written down, so that who waits for it before
    * the last goes by which the target is known leaves it to be found by the next process; or when that cannot be done now,
    * or takes seconds: nobody is held up by it for longer. Never rejects.
+   *
+   * @param record its last; undefined where it is lost
    */
-  gone(target: TargetIdentity, applicationUID: string): Promise<void>;
+  gone(target: TargetIdentity, applicationUID: string, record: TargetRecord | undefined): Promise<void>;
 }

@@ -209,7 +209,7 @@ export class TargetLooks {
 
   /** Of what stays as it is, and is nobody's from then on. */
   async #removeRecord(record: TargetRecord, applicationUID: string, signal: AbortSignal): Promise<void> {
-    if (record.deployment !== undefined) await this.#parts.ledger.gone(record.target, applicationUID);
+    if (record.deployment !== undefined) await this.#parts.ledger.gone(record.target, applicationUID, record);
     await this.#parts.store.remove(record, signal);
   }
 

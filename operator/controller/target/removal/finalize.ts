@@ -113,7 +113,7 @@ async function noteEnd(
   record: TargetRecord | undefined,
 ): Promise<void> {
   if (record?.deployment !== undefined || toldDeployed(application, target))
-    await ledger.gone(target, application.metadata.uid);
+    await ledger.gone(target, application.metadata.uid, record);
 }
 
 interface Deleted {
