@@ -297,7 +297,7 @@ test('A3, A8, A16: who goes back, or takes back, while something is on its way d
   assert.ok(tookMs < 15_000, `${tookMs} ms`);
   await until(bens, 'Superseded');
   await hook(prod.namespace, 0);
-  assert.equal(inProd(await runs(one))?.sync, 'Held');
+  await stage.until('web', (of) => inProd(of)?.sync === 'Held', 'prod to be held');
 
   // What is verified, past the hold; what is newer enters elsewhere as usual.
   await stage.kubectl('patch', 'promotionpolicies.towpath.dev', 'standard', '--type=json', '-p', VERIFY);
