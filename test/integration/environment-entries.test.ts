@@ -42,6 +42,8 @@ async function uidsIn({ cluster }: Stage, namespace: string): Promise<Record<str
     .join('')
     .split('\n')
     .filter(Boolean)
+    // The archive of Promotions is in the operator's namespace.
+    .filter((line) => !line.startsWith('ConfigMap/towpath-ledger.'))
     .map((line) => line.split(' '));
   return Object.fromEntries(uids.map(([object = '', uid = '']) => [object, uid]));
 }

@@ -15,6 +15,7 @@ import { tellUnremoved } from '../target/removal/removal.ts';
 import type { Parts } from '../target/run.ts';
 import type { Retry, TargetUpdate } from '../target/words/target-update.ts';
 import type { Unreported } from '../target/words/unreported.ts';
+import { abortedLater } from '../work/aborted-later.ts';
 import type { ApplicationCache, CachedApplication } from './application-cache.ts';
 import { APPLICATIONS, type ApplicationWriter } from './status/writer.ts';
 import { isPlaced } from './targets.ts';
@@ -38,6 +39,8 @@ const MANY_ENVIRONMENTS = 8;
 const WRITE_EVERY_MS = 1_000;
 /** So long what one target told waits for others of its Application that are being looked at: together it is one write. */
 const GATHER_MS = 100;
+/** So long a write of the status may still be answered when something newer has come: one that hangs is not waited for. */
+const ANSWER_MS = 1_000;
 
 /**
  * What is done for an Application as a whole, between its targets: it is told when it cannot be read, gets our
@@ -83,7 +86,9 @@ export class ApplicationLooks {
     // The steps of a removal wait for what they told.
     const restMs = Math.max(restOf(cached, now), isDeleted ? 0 : this.#gatheringMs(cached, now));
     if (restMs > 0) return this.#options.lookAgain(key, restMs);
-    await memory.updates.settle((environments) => this.#tell(key, environments, signal), signal);
+    // A write that is interrupted is there for everybody to see, and no event tells of it where its answer is not heard.
+    const answered = abortedLater(signal, ANSWER_MS);
+    await memory.updates.settle((environments) => this.#tell(key, environments, answered), signal);
     if (!isDeleted) await this.#tellLeft(key, signal);
   }
 

@@ -29,6 +29,7 @@ test('D3: nothing is pruned by a consent that could not be written, at the next 
     },
     inventory: { of: () => new Map() },
     access: {},
+    accessChecked: async () => undefined,
     unreported: { findDeleted: () => undefined, deleting: () => assert.fail('it was to be deleted') },
   } as unknown as DeployContext;
   // It renders nothing, so that all would go.
