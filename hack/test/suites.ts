@@ -20,6 +20,13 @@ const UNTIMED_FAULTS = [
   'test/e2e/**/*.test.ts',
 ];
 
+/** What compares with another program, or goes through kinds of keys, for a minute. */
+const LONG_UNITS = [
+  'operator/source/pack/differential.test.ts',
+  'operator/source/wire/differential-refs.test.ts',
+  'operator/source/transport/ssh-keys.test.ts',
+];
+
 /** What matches, at most so many at once, group after group. A file is of the first group that it matches. */
 const SUITES = {
   // The long ones first, so that none is left running alone at the end.
@@ -42,7 +49,7 @@ const SUITES = {
     { patterns: ['test/faults/**/*.test.ts'], atOnce: 1 },
   ],
   // What is met rarely: objects that move, autoscalers, claims, definitions; faults at each step of a job.
-  edges: [{ patterns: ['test/edges/**/*.test.ts'], atOnce: FILES_AT_ONCE }],
+  edges: [{ patterns: ['test/edges/**/*.test.ts', ...LONG_UNITS], atOnce: FILES_AT_ONCE }],
   // What is gone through one by one: each write at which a process may die, or of which an answer may be lost.
   exhaustive: [{ patterns: ['test/exhaustive/**/*.test.ts'], atOnce: FILES_AT_ONCE }],
   // The chart's life as it is not met every day: in all orders, under all names, by other tools, by who is no administrator.
@@ -75,7 +82,10 @@ export function groupsOf(suite: SuiteName, only: string): Group[] {
       .flatMap((pattern) => globSync(pattern).sort())
       .filter(
         (file) =>
-          parts.some((part) => file.includes(part)) && !file.includes('node_modules/') && !taken.has(file),
+          parts.some((part) => file.includes(part)) &&
+          !file.includes('node_modules/') &&
+          !taken.has(file) &&
+          (suite !== 'test' || !LONG_UNITS.includes(file)),
       );
     for (const file of files) taken.add(file);
     return { files, atOnce };
