@@ -34,17 +34,19 @@ interface Installed {
 /**
  * The admission policies of the chart, of one kind or the other, under another name and for these namespaces alone, since
  * other tests are on the same API server; gone at the test's end. What they are about is proven when this resolves.
+ *
+ * @returns whether the API server has that kind; mutating ones came with Kubernetes 1.36.
  */
 export async function installPolicies(
   t: TestContext,
   cluster: Cluster,
   kind: 'Validating' | 'Mutating',
   { name, namespaces }: Installed,
-): Promise<void> {
+): Promise<boolean> {
   const [namespace = ''] = namespaces;
   const probe = { application: 'x', environment: 'x', digest: `sha256:${'0'.repeat(64)}`, by: 'nobody' };
   const admin = { user: 'admin', groups: ['system:masters'] };
-  await install(t, cluster, kind, 'approvals', { name, namespaces }, async () => {
+  return install(t, cluster, kind, 'approvals', { name, namespaces }, async () => {
     const answer = await say(cluster, namespace, admin, probe, '?dryRun=All');
     if (kind === 'Validating') return answer.status === 422;
     return (JSON.parse(answer.body) as { spec?: { by?: string } }).spec?.by === 'admin';
@@ -59,7 +61,9 @@ export async function install(
   template: 'approvals' | 'promotions',
   { name, namespaces }: Installed,
   holds: () => Promise<boolean>,
-): Promise<void> {
+): Promise<boolean> {
+  const { body: served } = await cluster.request('GET', REGISTRATION);
+  if (!served.includes(`"${kind}AdmissionPolicy"`)) return false;
   const selector = {
     matchExpressions: [{ key: 'kubernetes.io/metadata.name', operator: 'In', values: namespaces }],
   };
@@ -89,6 +93,7 @@ export async function install(
     async () => Date.now() >= createdAt + 1_000 && (await holds()),
     { describe: `the ${kind} policy to hold` },
   );
+  return true;
 }
 
 async function policiesOfChart(template: string, namespace: string): Promise<Rendered[]> {

@@ -23,7 +23,7 @@ export async function installPromotionPolicies(
   cluster: Cluster,
   kind: 'Validating' | 'Mutating',
   { name, namespace }: { name: string; namespace: string },
-): Promise<void> {
+): Promise<boolean> {
   const admin = { user: 'admin', groups: ['system:masters'] };
   const probe = {
     application: 'x',
@@ -31,7 +31,7 @@ export async function installPromotionPolicies(
     candidate: `sha256:${'0'.repeat(64)}`,
     requestedBy: 'nobody',
   };
-  await install(t, cluster, kind, 'promotions', { name, namespaces: [namespace] }, async () => {
+  return install(t, cluster, kind, 'promotions', { name, namespaces: [namespace] }, async () => {
     const { status, body } = await ask(
       cluster,
       namespace,

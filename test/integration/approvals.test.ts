@@ -219,10 +219,11 @@ test('S14, A1, A4: what enters was approved by so many persons, each in the own 
   assert.equal(await waiting(/^0 of 2/, second), first);
 
   // Where the API server fills in who it is, nothing that was written there stays.
-  await installPolicies(t, cluster, 'Mutating', { name: policy, namespaces: [namespace] });
-  const stamped = await decide(EVE, first, { by: 'anna', groups: ['sre'] });
-  const { spec } = JSON.parse(stamped.body) as Approval;
-  assert.deepEqual([spec.by, spec.groups], ['eve', ['developers', 'system:authenticated']]);
+  if (await installPolicies(t, cluster, 'Mutating', { name: policy, namespaces: [namespace] })) {
+    const stamped = await decide(EVE, first, { by: 'anna', groups: ['sre'] });
+    const { spec } = JSON.parse(stamped.body) as Approval;
+    assert.deepEqual([spec.by, spec.groups], ['eve', ['developers', 'system:authenticated']]);
+  } else t.diagnostic('This API server fills in nothing.');
   await eventually(async () => (await cluster.request('GET', `/api/v1/namespaces/${going}`)).status === 404, {
     describe: 'the namespace with an Approval to be gone',
   });
