@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { pino } from 'pino';
 import { installCRDs } from '../../../test/harness/operator.ts';
 import { useControlPlane } from '../../../test/harness/use-control-plane.ts';
@@ -27,17 +27,17 @@ const BEFORE = {
   cluster: { reachable: true },
 };
 
-test('A6: an Environment that is stored and cannot be read says so on itself, in place of what it said before', async (t) => {
-  const patches: { path: string; body: { status: { conditions: object[] } } }[] = [];
+/** Of a server that answers each request with an object. */
+async function clientAnsweredBy(
+  t: TestContext,
+  answer: (path: string, body: string) => KubeObject,
+): Promise<KubeClient> {
   const server = createServer((request, response) => {
     let text = '';
     request.on('data', (part) => {
       text += part;
     });
-    request.on('end', () => {
-      patches.push({ path: request.url ?? '', body: JSON.parse(text) });
-      response.end(JSON.stringify(object));
-    });
+    request.on('end', () => response.end(JSON.stringify(answer(request.url ?? '', text))));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
@@ -47,6 +47,11 @@ test('A6: an Environment that is stored and cannot be read says so on itself, in
     await client.close();
     server.close();
   });
+  return client;
+}
+
+test('A6: an Environment that is stored and cannot be read says so on itself, in place of what it said before', async (t) => {
+  const patches: { path: string; body: { status: { conditions: object[] } } }[] = [];
   const metadata = { name: 'eu', uid: 'u', resourceVersion: '7', generation: 2 };
   const object: KubeObject & { status: object } = {
     apiVersion: 'towpath.dev/v1alpha1',
@@ -54,6 +59,10 @@ test('A6: an Environment that is stored and cannot be read says so on itself, in
     metadata,
     status: BEFORE,
   };
+  const client = await clientAnsweredBy(t, (path, body) => {
+    patches.push({ path, body: JSON.parse(body) });
+    return object;
+  });
   const errors = ['spec.freezes[0].from: must be a time', 'spec.access: must name one'];
   const writer = new EnvironmentStatusWriter({
     client,
@@ -169,26 +178,12 @@ test('A14: two installations that each know something else of one Environment do
 
 test('an Environment that comes into use gets our finalizer before anything is told, and who waited for that hears of it', async (t) => {
   const told: string[] = [];
-  const server = createServer((request, response) => {
-    let text = '';
-    request.on('data', (part) => {
-      text += part;
-    });
-    request.on('end', () => {
-      told.push(text);
-      response.end(JSON.stringify(object));
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  const access = { server: `http://127.0.0.1:${port}`, proxyUrl: undefined, tls: {}, headers: [] };
-  const client = new KubeClient(new GivenAccess(access));
-  t.after(async () => {
-    await client.close();
-    server.close();
-  });
   const metadata = { name: 'eu', uid: 'u', resourceVersion: '7', finalizers: ['example.com/other'] };
   const object: KubeObject = { apiVersion: 'towpath.dev/v1alpha1', kind: 'Environment', metadata };
+  const client = await clientAnsweredBy(t, (_, body) => {
+    told.push(body);
+    return object;
+  });
   const writer = new EnvironmentStatusWriter({
     client,
     get: () => ({ object, environment: undefined, errors: [] }),
