@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import type { FileResult } from './run-files.ts';
+import { summary } from './summary.ts';
 
 const listens = `(await import('node:net')).createServer().listen(0, '127.0.0.1');`;
 
@@ -50,6 +51,7 @@ test('every test of a file counts, whatever it leaves open, and one whose end is
     resultOf('fails')?.failedTests.map(({ name }) => name),
     ['fails'],
   );
+  assert.match(summary(results, []), /\/fails\.test\.mjs: fails\n {4}no\n/, 'what failed, and why');
   assert.equal(resultOf('exits')?.failed, 1);
 });
 

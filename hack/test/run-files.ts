@@ -21,7 +21,7 @@ const spare = { processors: 0.7, during: 3_000 };
 export interface NamedTest {
   file: string;
   name: string;
-  /** Why it was skipped; '' for a failed one. */
+  /** Why it was skipped, or failed: the error's own words, cut. */
   reason: string;
 }
 
@@ -115,7 +115,7 @@ async function runFile(file: string, namePattern: string): Promise<FileResult> {
     // A failed suite is one by its tests or, without failed tests, by its hooks.
     if (todo !== undefined) return;
     if (details.type === 'suite' && result.failedTests.length > 0) return;
-    result.failedTests.push({ file, name, reason: '' });
+    result.failedTests.push({ file, name, reason: wordsOf(details.error) });
   });
   let isComplete = false;
   stream.on('test:summary', ({ file: of }) => {
@@ -132,6 +132,16 @@ async function runFile(file: string, namePattern: string): Promise<FileResult> {
     report += `\n${file} was killed after ${fileLimit / 60_000} minutes.\n`;
   console.log(`\n${file} (${result.seconds.toFixed(1)} s)\n${withoutTotals(report)}`);
   return result;
+}
+
+/** What the error of a failed test says, at most so much that a summary of some of them can be read. */
+function wordsOf(error: Error): string {
+  const { message } = error.cause instanceof Error ? error.cause : error;
+  const lines = stripVTControlCharacters(message.slice(0, 4_000)).split('\n');
+  return lines
+    .slice(0, 20)
+    .map((line) => line.slice(0, 400))
+    .join('\n');
 }
 
 /** The reporter's totals of each file would drown what ran. */

@@ -16,9 +16,7 @@ export function summary(files: readonly FileResult[], phases: readonly Phase[]):
       ([part, counts]) => `  ${part.padEnd(26)} ${numbers(counts)} ${time(counts.seconds)}`,
     ),
     ...(skipped.length > 0 ? ['', 'What was skipped, and why:', ...skips(skipped)] : []),
-    ...(failed.length > 0
-      ? ['', 'What failed:', ...failed.map((test) => `  ${test.file}: ${test.name}`)]
-      : []),
+    ...(failed.length > 0 ? ['', 'What failed:', ...failed.flatMap(failure)] : []),
     '',
     'How long it took:',
     ...phases.map(
@@ -46,6 +44,12 @@ function sum(files: readonly FileResult[]): Counts {
     total.seconds += seconds;
   }
   return total;
+}
+
+/** With why, since of a long run often its end is all that is kept. */
+function failure({ file, name, reason }: NamedTest): string[] {
+  const why = reason === '' ? [] : reason.split('\n').map((line) => `    ${line}`.trimEnd());
+  return [`  ${file}: ${name}`, ...why];
 }
 
 function skips(skipped: readonly NamedTest[]): string[] {
