@@ -130,7 +130,8 @@ test('no two releases have a cluster-scoped object in common', async () => {
     ),
   );
   const names = all.flat();
-  assert.equal(names.length, releases.length * 9);
+  assert.ok((all[0]?.length ?? 0) > 0);
+  assert.equal(names.length, releases.length * (all[0]?.length ?? 0), 'each release has as many');
   assert.equal(names.length, new Set(names).size, names.sort().join('\n'));
 });
 
