@@ -89,9 +89,13 @@ export class Transport {
     return sameConnection(this.#access, access);
   }
 
-  /** Whether also an Application that waits for nothing of its own would only wait for its turn, or its bookkeeping would. */
+  /**
+   * Whether also an Application that waits for nothing of its own would only wait for its turn, or its bookkeeping would.
+   * Who waits for the address of a Service takes no place that another one's ConfigMap needs (A3).
+   */
   get saturated(): boolean {
-    return Object.values(this.#shares).some(({ full }) => full);
+    const { Application, Own } = this.#shares;
+    return Application.full || Own.full;
   }
 
   /** Resolves when the writes that are under way now have ended; `as`: those that impersonate this user. */
