@@ -128,6 +128,40 @@ export function say(
   });
 }
 
+/**
+ * Expects that whatever is at a path is neither made with, nor gets, what would have the garbage collector delete it, or
+ * would keep it.
+ *
+ * @param kept its name there
+ */
+export async function assertUntied(
+  cluster: Cluster,
+  path: string,
+  { make, edit, kept, object }: { make: Person; edit: Person; kept: string; object: object },
+): Promise<void> {
+  const uid = '00000000-0000-4000-8000-000000000000';
+  const ties = {
+    ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'never-was', uid }],
+    finalizers: ['example.com/keep'],
+  };
+  for (const [field, value] of Object.entries(ties)) {
+    const metadata = { [field]: value };
+    const made = await cluster.request('POST', `${path}?dryRun=All`, {
+      as: make,
+      body: { ...object, metadata: { ...metadata, generateName: 'tied-' } },
+    });
+    const edited = await cluster.request('PATCH', `${path}/${kept}?dryRun=All`, {
+      as: edit,
+      body: { metadata },
+      contentType: 'application/merge-patch+json',
+    });
+    for (const { status, body } of [made, edited]) {
+      assert.equal(status, 422, `${field}: ${body}`);
+      assert.match(body, new RegExp(`leave metadata\\.${field} out`));
+    }
+  }
+}
+
 export function pathOf(namespace: string): string {
   return `/apis/towpath.dev/v1alpha1/namespaces/${namespace}/approvals`;
 }

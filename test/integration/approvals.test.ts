@@ -8,7 +8,7 @@ import {
 } from '../../operator/api/v1alpha1/application.ts';
 import type { Approval } from '../../operator/api/v1alpha1/approval.ts';
 import type { Promotion } from '../../operator/api/v1alpha1/promotion.ts';
-import { installPolicies, pathOf, type Said, say } from '../harness/approvals.ts';
+import { assertUntied, installPolicies, pathOf, type Said, say } from '../harness/approvals.ts';
 import type { ApiResponse, Person } from '../harness/cluster.ts';
 import { newEnvironment } from '../harness/environments.ts';
 import { fastLease, newStage, type Stage } from '../harness/operator.ts';
@@ -164,6 +164,23 @@ test('S14, A1, A4: what enters was approved by so many persons, each in the own 
   });
   assertRefused(edit, /an Approval cannot change|An Approval cannot change/);
   assertRefused(await remove(BEN, annas), /Only who gave an Approval may take it back/);
+  await assertUntied(cluster, pathOf(namespace), {
+    make: ANNA,
+    edit: ANNA,
+    kept: annas,
+    object: {
+      apiVersion: 'towpath.dev/v1alpha1',
+      kind: 'Approval',
+      spec: {
+        application: 'web',
+        environment: prod.name,
+        digest: first,
+        decision: 'Approve',
+        by: 'anna',
+        groups: ['sre'],
+      },
+    },
+  });
 
   // In the own name, and of no use: once more, in another group, of other manifests, by a program.
   nameIn(await decide(ANNA, first));

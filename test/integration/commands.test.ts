@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { environmentOf } from '../../operator/api/v1alpha1/application.ts';
+import { assertUntied } from '../harness/approvals.ts';
 import type { ApiResponse, Person } from '../harness/cluster.ts';
 import type { Stage } from '../harness/operator.ts';
 import {
@@ -95,6 +96,24 @@ test('S14, A2, A3, A5, A20, A21: what a person promotes enters as far as that pe
     contentType: 'application/merge-patch+json',
   });
   assertRefused(edit, /cannot change/);
+  // Nor does what is asked for leave no record, by an owner with which it goes.
+  const administrator: Person = { user: 'admin', groups: ['system:masters'] };
+  await assertUntied(cluster, promotionsPath(namespace), {
+    make: BEN,
+    edit: administrator,
+    kept: early,
+    object: {
+      apiVersion: 'towpath.dev/v1alpha1',
+      kind: 'Promotion',
+      spec: {
+        type: 'Promote',
+        application: 'web',
+        environment: prod.name,
+        candidate: first,
+        requestedBy: 'ben',
+      },
+    },
+  });
 
   const lost = taken(await promote(ANNA, first, { application: 'absent' }));
   const absent = await until(lost, 'Pending', /There is no Application absent/);
