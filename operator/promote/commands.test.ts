@@ -80,7 +80,9 @@ for (const type of ['Rollback', 'Retry'] as const)
 
 test('A3: what goes on without a person having asked for it is taken back, too, by the newest Cancel', () => {
   const given = [waiting('a', 'Cancel', 'web-prod-7'), waiting('b', 'Cancel', 'web-prod-7')];
-  const { takesBack, ended } = commandedBy(given, ({ about }) => about === 'web-prod-7');
+  const { takesBack, ended } = commandedBy(given, ({ about }) =>
+    about === 'web-prod-7' ? 'UnderWay' : 'Over',
+  );
   assert.equal(takesBack?.promotion, 'b');
   assert.deepEqual(
     ended.map((one) => [one.command.promotion, one.phase]),

@@ -24,6 +24,12 @@ export interface Ended {
   readonly unless?: 'Refused';
 }
 
+/**
+ * How far that is which a Cancel names and no Promotion of a person is heard of for: it goes back where another person, a
+ * policy, or somebody's Cancel has it do so.
+ */
+export type OwnIs = 'UnderWay' | 'GoesBack' | 'Over';
+
 /** What persons ask for of one target by now. */
 export interface Commanded {
   /** The newest, which waits to be acted on; each before it has ended. */
@@ -41,11 +47,11 @@ export const NOTHING_COMMANDED: Commanded = Object.freeze({ ended: [] });
  * ends when what is newer is begun, not before. What is refused takes no place. What goes back nobody else takes back. Pure.
  *
  * @param given in the order in which they were made
- * @param takesBackOwn whether a Cancel is about what goes on without a person having asked for it
+ * @param ownIs of what goes on without a person having asked for it
  */
 export function commandedBy(
   given: readonly Given[],
-  takesBackOwn: (cancel: Command) => boolean = () => false,
+  ownIs: (cancel: Command) => OwnIs = () => 'Over',
 ): Commanded {
   const ended: Ended[] = [];
   let waits: Command | undefined;
@@ -59,10 +65,10 @@ export function commandedBy(
     }
     const about = given.slice(0, index).find((one) => one.command.promotion === command.about);
     const place = ended.findIndex((one) => one.command === about?.command && one.unless !== undefined);
-    const goesOn = about === undefined ? takesBackOwn(command) : about.is === 'UnderWay';
-    if (goesOn && about?.goesBack === true && !mayEndWayBack(command, about.command)) {
-      ended.push(notTheirs(command, about.command));
-    } else if (goesOn) {
+    const goesOn = about === undefined ? ownIs(command) : placeOf(about, command);
+    if (goesOn === 'GoesBack') {
+      ended.push(notTheirs(command, about?.command));
+    } else if (goesOn === 'UnderWay') {
       if (takesBack !== undefined) ended.push(superseded(takesBack, { command, is: 'UnderWay' }));
       takesBack = command;
     } else if (about !== undefined && about.command === waits) {
@@ -77,6 +83,11 @@ export function commandedBy(
     ...(takesBack === undefined ? {} : { takesBack }),
     ended,
   };
+}
+
+function placeOf({ command, is, goesBack }: Given, cancel: Command): OwnIs {
+  if (is !== 'UnderWay') return 'Over';
+  return goesBack === true && !mayEndWayBack(cancel, command) ? 'GoesBack' : is;
 }
 
 /**
@@ -114,12 +125,16 @@ function done(command: Command): Ended {
   return { command, phase: 'Succeeded', message: `Promotion ${command.about} is taken back.` };
 }
 
-function notTheirs(command: Command, { promotion, by }: Command): Ended {
-  const { application, environment } = command;
+function notTheirs(command: Command, goesBack: Command | undefined): Ended {
+  const { application, environment, about = '' } = command;
+  const why =
+    goesBack === undefined
+      ? `Environment ${environment} goes back by Promotion ${about}, which nobody takes back who did not ask for it: what it leaves failed, or was taken back, and would stay there in part.`
+      : `${goesBack.by.slice(0, 60)} goes back there by Promotion ${goesBack.promotion}, which nobody else takes back once it is begun: what it leaves would come back past all gates.`;
   return {
     command,
     phase: 'Failed',
-    message: `${by.slice(0, 60)} goes back there by Promotion ${promotion}, which nobody else takes back once it is begun: what it leaves would come back past all gates. To go elsewhere, roll back: kubectl towpath rollback ${application} ${environment} --to ID; or promote, with its gates: kubectl towpath promote ${application} ${environment}`,
+    message: `${why} To go elsewhere, roll back: kubectl towpath rollback ${application} ${environment} --to ID; or promote, with its gates: kubectl towpath promote ${application} ${environment}`,
   };
 }
 

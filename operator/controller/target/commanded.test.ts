@@ -86,8 +86,20 @@ test('S14, A26: the right to promote does not end what on-call goes back by: the
       [['ben', 'Failed']],
     );
   }
+});
+
+test('S14, A27: nobody stops half-way what a policy goes back from, or somebody else took back: that Cancel says what to do', () => {
   const byPolicy = look([command({ type: 'Cancel', about: 'web-prod-3' })], { trigger: 'Rollback' });
-  assert.equal(askedIn(byPolicy)?.type, 'Cancel');
+  assert.equal(askedIn(byPolicy), undefined);
+  const [refused] = commandedIn(byPolicy).ended;
+  assert.equal(refused?.phase, 'Failed');
+  assert.match(
+    refused?.message ?? '',
+    /^Environment prod goes back by Promotion web-prod-3, .* kubectl towpath rollback web prod --to ID/,
+  );
+  const over = { trigger: 'Rollback', outcome: 'Succeeded' } as const;
+  const late = commandedIn(look([command({ type: 'Cancel', about: 'web-prod-3' })], over));
+  assert.match(late.ended[0]?.message ?? '', /^There is nothing to take back/);
 });
 
 for (const [what, deployment, about, words] of [

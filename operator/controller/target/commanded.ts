@@ -7,6 +7,7 @@ import {
   type Given,
   mayEndWayBack,
   NOTHING_COMMANDED,
+  type OwnIs,
 } from '../../promote/commands.ts';
 import type { BlockedBy } from '../../promote/gate.ts';
 import { leftAfterSkipping } from '../../promote/skipping.ts';
@@ -62,11 +63,11 @@ export function commandedIn({ parts, target, context }: Place): CommandedThere {
     if (one === undefined) return answer === undefined ? 'Waiting' : 'Over';
     return one.deployment !== undefined && goesOn(one.deployment, deployment) ? 'UnderWay' : 'Over';
   };
-  const takesBackOwn = (cancel: Command) =>
-    deployment !== undefined &&
-    goesOn(deployment, deployment) &&
-    isAbout(cancel, deployment) &&
-    !isAnothersWayBack(cancel, deployment);
+  const ownIs = (cancel: Command): OwnIs => {
+    if (deployment === undefined || !goesOn(deployment, deployment) || !isAbout(cancel, deployment))
+      return 'Over';
+    return isAnothersWayBack(cancel, deployment) ? 'GoesBack' : 'UnderWay';
+  };
   const goesBack = (command: Command) =>
     begun.some((one) => one.command === command && one.deployment?.trigger === 'Rollback');
   const places = given.map((command) => ({
@@ -74,12 +75,15 @@ export function commandedIn({ parts, target, context }: Place): CommandedThere {
     is: placeOf(command),
     ...(goesBack(command) ? { goesBack: true as const } : {}),
   }));
-  return { ...commandedBy(places, takesBackOwn), begun };
+  return { ...commandedBy(places, ownIs), begun };
 }
 
-/** Also where the Cancel was made before it, or its Promotion is not heard of any more. */
+/**
+ * Also where the Cancel was made before it, or its Promotion is not heard of any more. What a policy goes back from has
+ * failed, and there is nothing before what it goes back to: taken back it would stay as far as it got.
+ */
 function isAnothersWayBack(cancel: Command, { trigger, promoted }: Deployment): boolean {
-  return trigger === 'Rollback' && promoted !== undefined && !mayEndWayBack(cancel, promoted);
+  return trigger === 'Rollback' && (promoted === undefined || !mayEndWayBack(cancel, promoted));
 }
 
 /** It deploys, or is being verified: what failed that is gone back from anyway. */
