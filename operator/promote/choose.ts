@@ -31,7 +31,7 @@ export interface Evidence {
 
 export interface Candidate {
   readonly key: string;
-  /** One for each environment of the stage before. */
+  /** One for each environment of the stage before; the one before it in line comes first. */
   readonly evidence: readonly Evidence[];
   /** How the checks of the stage stand there. */
   readonly checks?: readonly CheckShown[];
@@ -142,7 +142,7 @@ function policyGone(governance: Governance, environment: string): BlockedBy {
   };
 }
 
-/** Nothing enters that has not passed the stage before in each of its environments, and soaked there. */
+/** Nothing enters that has not passed the one before it in line, and the stage before in each of its environments, and soaked there. */
 function orderGate({ governance }: Pick<Situation, 'governance'>, { evidence }: Candidate): BlockedBy[] {
   if (governance.is !== 'InStage') return [];
   const { policy, stage, after, behind } = governance;
@@ -150,7 +150,7 @@ function orderGate({ governance }: Pick<Situation, 'governance'>, { evidence }: 
   const unmet = worstOf(evidence);
   if (unmet !== undefined || evidence.length === 0) {
     const whom =
-      after === undefined || behind !== undefined
+      after === undefined || (behind !== undefined && (unmet === undefined || unmet.environment === behind))
         ? `environment ${behind}, which comes before it in stage ${stage} of PromotionPolicy ${policy}`
         : `stage ${after.stage} of PromotionPolicy ${policy}`;
     const which = unmet === undefined ? '' : `: ${sentenceOf(unmet)}`;

@@ -18,6 +18,14 @@ const GATE_OF: Readonly<Record<string, SkippableGate>> = {
   StageEmpty: 'order',
 };
 
+/** What the stage before is asked about. */
+const OF_STAGE_BEFORE: readonly SkippableGate[] = ['order', 'soak', 'checks'];
+
+/** Whether what enters has not passed the stage before, for all that is known. */
+export function skipsStageBefore(skipGates: readonly SkippableGate[]): boolean {
+  return skipGates.some((gate) => OF_STAGE_BEFORE.includes(gate));
+}
+
 /**
  * What keeps a candidate out that a person promotes: all but the gates that are skipped, and what is there so that
  * nothing enters by itself.

@@ -64,6 +64,7 @@ const deployment: Required<Deployment> = {
     endedAt: '2026-01-01T00:02:00Z',
     wentBack: 'Impossible',
   },
+  passed: { stage: 'staging', asked: 'a'.repeat(64) },
   promoted: { promotion: 'web-1', uid: 'u', by: 'anna', skipped: ['windows'] },
   displaced: {
     hold: { promotion: 'web-0', uid: 'uid-0', by: 'olga', since: '2026-01-01T00:00:00Z' },

@@ -91,6 +91,7 @@ const deploymentSchema = z.strictObject({
   outcome: z.enum(OUTCOMES).exactOptional(),
   finishedAt: z.string().exactOptional(),
   verify: verifySchema.exactOptional(),
+  passed: z.strictObject({ stage: z.string(), asked: z.string() }).exactOptional(),
   promoted: z
     .strictObject({
       promotion: z.string(),

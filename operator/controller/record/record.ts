@@ -54,6 +54,12 @@ export interface Manifests {
   hooks: Manifest[];
 }
 
+/** What a candidate had passed as it entered. */
+export interface Passed {
+  readonly stage: string;
+  readonly asked: string;
+}
+
 /** What a person asked for, as far as a deployment has to tell of it. */
 export interface PromotedBy {
   /** Name of the Promotion, and its uid. */
@@ -101,6 +107,8 @@ export interface Deployment {
   finishedAt?: string;
   /** What a policy wanted of it as it began, and how far that is. */
   verify?: Verify;
+  /** The stage that it had passed when it entered by its gates, and what was asked for: those behind it in line go by that. */
+  passed?: Passed;
   /** The Promotion of a person by which it entered, which is the record of it. */
   promoted?: PromotedBy;
   /** What it ended of what persons said, as long as it can be taken back. */

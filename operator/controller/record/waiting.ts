@@ -59,3 +59,16 @@ export function withAsk(
 export function cameTo({ asks = [] }: TargetRecord, asked: string): string | undefined {
   return asks.find((one) => one.asked === asked)?.digest;
 }
+
+/**
+ * Whether what runs there entered for that very thing when it had passed a stage, by the gates. What came there past them, by
+ * going back, or for something else that it comes to as well, proves nothing of that stage.
+ */
+export function hasPassed(
+  record: Pick<TargetRecord, 'deployment'> | undefined,
+  stage: string | undefined,
+  asked: string,
+): boolean {
+  const { passed } = record?.deployment ?? {};
+  return passed !== undefined && passed.stage === stage && passed.asked === asked;
+}

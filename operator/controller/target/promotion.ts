@@ -15,7 +15,7 @@ import { healthyMs } from '../../promote/soak.ts';
 import { verifyEndsAt } from '../../promote/verify.ts';
 import { candidateKey, type TargetRecord, type Waiting } from '../record/record.ts';
 import type { Target } from '../record/target.ts';
-import { cameTo } from '../record/waiting.ts';
+import { cameTo, hasPassed } from '../record/waiting.ts';
 import { awaitFirst, awaitFresh, checksFor, staysOnWhatIsChecked, unmetToVerify } from './checks/gates.ts';
 import { promotedIn } from './commanded.ts';
 import type { Promoted } from './commands-view.ts';
@@ -206,9 +206,12 @@ function evidenceFor(run: Run, asked: string): readonly Shows[] {
     if (is === 'Verifies') return { environment, is, ...verified(run, environment, record) };
     return { environment, ...soaked(is, record, soakMs, context.now()) };
   };
-  // It entered there when it had passed the stage before, which may have gone on since.
-  if (behind !== undefined) return [of(behind, 0)];
-  return after?.environments.map((environment) => of(environment, after.soakMs ?? 0)) ?? [];
+  const before = after?.environments.map((environment) => of(environment, after.soakMs ?? 0)) ?? [];
+  if (behind === undefined) return before;
+  const inLine = records.find((one) => one.target.environment === behind);
+  // It entered there when it had passed the stage before, which may have gone on since: but for what failed there.
+  const left = hasPassed(inLine, after?.stage, asked) ? before.filter(({ is }) => is === 'Rejected') : before;
+  return [of(behind, 0), ...left];
 }
 
 /** What passed, by how long it was healthy. */
@@ -257,7 +260,7 @@ function shows(record: TargetRecord | undefined, shown: Shown | undefined, asked
 export function comesAfter({ governance }: Pick<Target, 'governance'>): readonly string[] {
   if (governance.is !== 'InStage') return [];
   const { after, behind } = governance;
-  return behind === undefined ? (after?.environments ?? []) : [behind];
+  return [...(behind === undefined ? [] : [behind]), ...(after?.environments ?? [])];
 }
 
 /** How the target is, for those that are promoted after it: Synced at what runs, and its health. */

@@ -1,6 +1,7 @@
 import type { Trigger } from '../../../api/v1alpha1/application.ts';
 import { hookName, hooksFor } from '../../../apply/hooks.ts';
 import { rejectionOf, withoutRejection } from '../../../promote/rejection.ts';
+import { skipsStageBefore } from '../../../promote/skipping.ts';
 import { failedVerify, newVerify, verifyOnceMore } from '../../../promote/verify.ts';
 import {
   type Candidate,
@@ -144,6 +145,7 @@ function newDeployment(run: Run, state: TargetState, candidate: Candidate): Depl
     hooks: before !== undefined && isRetried(before, candidate) ? before.hooks : [],
     deferred: [...(judgementOf(state)?.deferred ?? [])],
     ...verifyOf(run, state, candidate),
+    ...passedBy(run, state, candidate),
     ...promotedBy(state),
   };
 }
@@ -168,6 +170,24 @@ function verifyOf(
 function retriedVerify({ deployment }: TargetRecord, digest: string): Deployment['verify'] {
   if (deployment?.verify === undefined || deployment.candidate.digest !== digest) return undefined;
   return deployment.outcome === 'Succeeded' ? undefined : verifyOnceMore(deployment.verify);
+}
+
+/** What it passed by the gates of its stage. What is tried once more was asked about when it entered first. */
+export function passedBy(
+  { target: { governance }, context, underWay }: Run,
+  state: TargetState,
+  candidate: Candidate,
+): Pick<Deployment, 'passed'> {
+  const command = entersBy(state);
+  if (command?.type === 'Retry') {
+    const { deployment } = context.record;
+    const { passed } = deployment !== undefined && isRetried(deployment, candidate) ? deployment : {};
+    return passed === undefined ? {} : { passed };
+  }
+  const asked = state.found.chosen?.asked ?? underWay.asked;
+  if (governance.is !== 'InStage' || governance.after === undefined || asked === undefined) return {};
+  if (command !== undefined && skipsStageBefore(command.skipGates)) return {};
+  return { passed: { stage: governance.after.stage, asked } };
 }
 
 /** What a person asked for is acted on once: the record says so with the first write. */

@@ -17,7 +17,7 @@ import { type CheckShown, checks as gateOfChecks } from '../../../promote/gates/
 import { checksToVerify } from '../../../promote/governance.ts';
 import { isUndecided, type Verify } from '../../../promote/verify.ts';
 import type { TargetRecord } from '../../record/record.ts';
-import { cameTo } from '../../record/waiting.ts';
+import { cameTo, hasPassed } from '../../record/waiting.ts';
 import type { Run } from '../run.ts';
 import type { Findings } from '../state.ts';
 import { healthNow } from '../words/facts-of-look.ts';
@@ -31,11 +31,13 @@ interface CheckThere extends CheckShown {
 /** How the checks of the stage before stand for what was asked for. */
 export function checksFor({ parts, target, context }: Run, asked: string): readonly CheckThere[] {
   const { governance } = target;
-  // It entered the one before in the same stage when it had passed them, and the stage before may have gone on since.
-  if (governance.is !== 'InStage' || governance.behind !== undefined) return [];
-  const { environments, checks } = governance.after ?? {};
+  if (governance.is !== 'InStage') return [];
+  const { after: { stage, environments, checks } = {}, behind } = governance;
   if (environments === undefined || checks === undefined) return [];
   const records = parts.store.recordsOf(target.application);
+  const inLine = records.find((one) => one.target.environment === behind);
+  // It entered the one before in the same stage when it had passed them, and the stage before may have gone on since.
+  if (behind !== undefined && hasPassed(inLine, stage, asked)) return [];
   const places = parts.specifiedTargets(target.application);
   const now = context.now();
   return environments.flatMap((environment) => {

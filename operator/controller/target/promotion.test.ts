@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { SkippableGate } from '../../api/v1alpha1/promotion.ts';
+import type { Command } from '../../promote/command.ts';
+import type { InStage } from '../../promote/governance.ts';
+import { type Candidate, type Deployment, newRecord, type TargetRecord } from '../record/record.ts';
+import { passedBy } from './actions/begin.ts';
+import { Evidence } from './evidence.ts';
+import { promotionOf } from './promotion.ts';
+import type { Run } from './run.ts';
+import type { Findings, TargetState } from './state.ts';
+
+const ASKED = 'a'.repeat(64);
+const ANOTHER = 'b'.repeat(64);
+const NOW = new Date('2026-11-30T10:00:00Z');
+const HOUR = 3_600_000;
+const smoke = {
+  name: 'smoke',
+  template: 'c'.repeat(64),
+  deadlineMs: 1_000,
+  validForMs: Number.POSITIVE_INFINITY,
+  job: {},
+};
+const digestIn = (environment: string) => `sha256:${environment}`;
+const identityOf = (environment: string) => ({
+  id: environment,
+  name: `shop/web/${environment}`,
+  application: 'shop/web',
+  environment,
+});
+
+interface Line {
+  /** Of eu's deployment. */
+  readonly eu?: Partial<Deployment>;
+  /** What staging comes to and runs, and what there is of that. */
+  readonly staging?: Partial<TargetRecord>;
+  readonly soakMs?: number;
+  readonly hasChecks?: true;
+}
+
+const candidateIn = (environment: string) =>
+  ({ id: 'sha256:id', digest: digestIn(environment) }) as unknown as Candidate;
+
+function recordIn(environment: string, deployment: Partial<Deployment>): TargetRecord {
+  const its = { id: 1, candidate: candidateIn(environment), outcome: 'Succeeded', trigger: 'Promotion' };
+  return {
+    ...newRecord(identityOf(environment)),
+    asks: [{ asked: ASKED, digest: digestIn(environment) }],
+    deployment: { ...its, ...deployment } as unknown as Deployment,
+  };
+}
+
+/** What keeps it out of us, which comes after eu in a Sequential stage after staging; eu runs it, and is healthy. */
+function keptOutOfUs({ eu = {}, staging = {}, soakMs, hasChecks }: Line): readonly string[] {
+  const evidence = new Evidence(() => undefined);
+  const us = { ...newRecord(identityOf('us')), governed: true as const };
+  const records = [{ ...recordIn('staging', {}), ...staging }, recordIn('eu', eu), us];
+  for (const { target, deployment } of records)
+    if (deployment !== undefined)
+      evidence.note(target, { asked: ASKED, digest: deployment.candidate.digest, health: 'Healthy' });
+  const after = {
+    stage: 'staging',
+    environments: ['staging'],
+    ...(soakMs === undefined ? {} : { soakMs }),
+    ...(hasChecks === undefined ? {} : { checks: [smoke] }),
+  };
+  const governance = { is: 'InStage', policy: 'line', stage: 'prod', after, behind: 'eu', isFollowed: false };
+  const run = {
+    parts: {
+      commands: { given: () => [] },
+      store: { recordsOf: () => records, candidatesOf: () => [] },
+      evidence,
+      specifiedTargets: () => [],
+    },
+    application: { metadata: { name: 'web' } },
+    target: { ...identityOf('us'), governance, settings: { mode: 'Automatic' } },
+    context: { record: us, now: () => NOW, store: { candidatesOf: () => [] } },
+    underWay: { asked: ASKED },
+  } as unknown as Run;
+  const found = { sight: 'Seen', wanted: { candidate: candidateIn('us') } } as unknown as Findings;
+  const { blockedBy } = promotionOf(run, found, () => []);
+  return blockedBy.map(({ reason, message }) => `${reason}: ${message}`);
+}
+
+const PASSED = { passed: { stage: 'staging', asked: ASKED } } as const;
+/** Staging has gone on. */
+const WENT_ON = {
+  deployment: { ...recordIn('staging', {}).deployment, candidate: candidateIn('newer') },
+} as Partial<TargetRecord>;
+const FAILED = { rejected: [{ digest: digestIn('staging'), why: 'It failed.', at: NOW.toISOString() }] };
+const SOAKED = { soak: { digest: digestIn('staging'), ms: 2 * HOUR } };
+const NOT_STAGING = [/^Order: It has not passed stage staging of PromotionPolicy line/];
+
+const LINES: readonly [string, Line, readonly RegExp[]][] = [
+  ['got it by its gates', { eu: PASSED }, []],
+  ['got it by its gates, and staging has gone on', { eu: PASSED, staging: WENT_ON }, []],
+  ['got it by its gates, and staging rejected it since', { eu: PASSED, staging: FAILED }, NOT_STAGING],
+  ['got it past its gates', { staging: WENT_ON }, NOT_STAGING],
+  ['got it past its gates, and staging passed it', {}, []],
+  ['got it past its gates, and staging rejected it', { staging: FAILED }, NOT_STAGING],
+  ['got it past its gates, and it has not soaked in staging', { soakMs: HOUR }, [/^Soak: .*staging for 1h/]],
+  ['got it past its gates, and it has soaked in staging', { soakMs: HOUR, staging: SOAKED }, []],
+  [
+    'got it past its gates, and nothing checked it',
+    { hasChecks: true },
+    [/^Checks: Check smoke has not run/],
+  ],
+  [
+    'got it by its gates, and staging checks something else by now',
+    { eu: PASSED, hasChecks: true, staging: WENT_ON },
+    [],
+  ],
+  [
+    'has the same for something else',
+    { eu: { passed: { stage: 'staging', asked: ANOTHER } }, staging: WENT_ON },
+    NOT_STAGING,
+  ],
+  [
+    'got it when it came after another stage',
+    { eu: { passed: { stage: 'qa', asked: ASKED } }, staging: WENT_ON },
+    NOT_STAGING,
+  ],
+  [
+    'does not have it',
+    { eu: { candidate: candidateIn('older') } },
+    [/^Order: It has not passed environment eu, which comes before it/],
+  ],
+];
+for (const [what, line, reasons] of LINES)
+  test(`A2, A12: what may enter behind an environment of a Sequential stage that ${what}`, () => {
+    const kept = keptOutOfUs(line);
+    assert.equal(kept.length, reasons.length, kept.join('\n'));
+    for (const [index, words] of reasons.entries()) assert.match(kept[index] ?? '', words);
+  });
+
+/** What a deployment that begins in eu says that it passed. */
+function passedWith(
+  command: Pick<Command, 'type' | 'skipGates'> | undefined,
+  before: Partial<Deployment> = {},
+) {
+  const candidate = candidateIn('eu');
+  const after = { stage: 'staging', environments: ['staging'] };
+  const governance: InStage = { is: 'InStage', policy: 'line', stage: 'prod', after, isFollowed: true };
+  const record = recordIn('eu', { outcome: 'Failed', ...before });
+  const run = { target: { governance }, context: { record }, underWay: { asked: ASKED } } as unknown as Run;
+  const promoted = command && { command, candidate: { ...candidate, asked: ASKED }, blockedBy: [] };
+  const state = { promoted, found: { wanted: { candidate } } } as unknown as TargetState;
+  return passedBy(run, state, candidate);
+}
+
+test('A2: who passes by what the stage before is asked passes that for nobody behind, also when it is tried once more', () => {
+  const promote = (...skipGates: SkippableGate[]) => passedWith({ type: 'Promote', skipGates });
+  assert.deepEqual(passedWith(undefined), PASSED);
+  assert.deepEqual(promote(), PASSED);
+  assert.deepEqual(promote('windows', 'freeze', 'approvals'), PASSED, 'each environment has these itself');
+  for (const gate of ['order', 'soak', 'checks'] as const) assert.deepEqual(promote(gate), {});
+  assert.deepEqual(passedWith({ type: 'Retry', skipGates: [] }), {});
+  assert.deepEqual(passedWith({ type: 'Retry', skipGates: [] }, PASSED), PASSED);
+});
