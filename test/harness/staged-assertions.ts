@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict';
+import { cancelledOf } from '../../operator/promote/cancelled.ts';
+import { rejectionOf } from '../../operator/promote/rejection.ts';
+import { type Begun, healthOf, StagedModel } from './staged-model.ts';
+import { POLICIES, SEQUENTIAL } from './staged-policies.ts';
+import {
+  DAY,
+  ENVIRONMENTS,
+  type Environment,
+  GOOD_EVERYWHERE,
+  HOUR,
+  MINUTE,
+  type StagedYear,
+  stagedYear,
+  YEAR,
+} from './staged-year.ts';
+
+/** The day and the hour on the clocks of Berlin, by other means than the gate's. */
+const BERLIN = new Intl.DateTimeFormat('en', {
+  timeZone: 'Europe/Berlin',
+  weekday: 'short',
+  hour: '2-digit',
+  hourCycle: 'h23',
+});
+
+function isInWindow(at: number): boolean {
+  const parts = BERLIN.formatToParts(at).map(({ type, value }) => [type, value]);
+  const { weekday, hour } = Object.fromEntries(parts);
+  return ['Mon', 'Tue', 'Wed', 'Thu'].includes(weekday) && Number(hour) >= 9 && Number(hour) < 16;
+}
+
+/** What has to be so of whatever enters by the policy, or by a person's Promote. */
+function assertMayEnter(begun: Begun, year: StagedYear): void {
+  const { environment, commit, at, by, governance, before } = begun;
+  const who = by === undefined ? '' : ` by ${by.type}`;
+  const about = `commit ${commit.number} in ${environment} at ${new Date(at).toISOString()}${who}`;
+  if (by?.type === 'Retry') return;
+  assert.notEqual(governance.is, 'Contested', about);
+  if (by === undefined) assertEntersByItself(begun, about);
+  if (governance.is !== 'InStage') {
+    assert.ok(by !== undefined || before.governed !== true, `${about}: no policy says so`);
+    return;
+  }
+  const { after, gates } = governance;
+  const skips = by?.skipGates ?? [];
+  if (gates?.windows !== undefined && !skips.includes('windows')) assert.ok(isInWindow(at), about);
+  if (skips.includes('order')) return;
+  const policy = year.policies.findLast((one) => one.at <= at)?.which ?? 0;
+  if (environment === 'us' && SEQUENTIAL.includes(policy)) {
+    assertPassed(begun, 'eu', about);
+    return;
+  }
+  const soakMs = skips.includes('soak') ? 0 : (after?.soakMs ?? 0);
+  for (const one of ENVIRONMENTS.filter((name) => after?.environments.includes(name))) {
+    assertPassed(begun, one, about);
+    const ms = soakedMs(begun, one, year);
+    assert.ok(ms >= soakMs - MINUTE, `${about}: it has soaked in ${one} for ${ms} of ${soakMs} ms`);
+  }
+}
+
+/** Nobody asked for it. */
+function assertEntersByItself(
+  { environment, commit, digest, at, governance, before, records }: Begun,
+  about: string,
+): void {
+  assert.equal(before.hold, undefined, `${about}: a person holds it`);
+  assert.equal(rejectionOf(before.rejected, digest), undefined, `${about}: it was rejected`);
+  assert.equal(cancelledOf(before.cancelled, digest), undefined, `${about}: it was taken back`);
+  const runs = before.deployment;
+  if (runs === undefined) return;
+  const number = Number(runs.candidate.revision);
+  assert.ok(commit.number > number, `${about}: it goes back from ${number}`);
+  // What soaks here for another one is not driven out by what is newer.
+  if (governance.is !== 'InStage' || runs.outcome !== 'Succeeded' || runs.verify?.outcome === 'Failed')
+    return;
+  const { since, ms = 0 } = before.soak ?? {};
+  const left = since === undefined ? 0 : (governance.soakedMs ?? 0) - ms - (at - Date.parse(since));
+  const asked = `asked ${number}`;
+  if (before.asks?.some((one) => one.asked === asked) !== true) return;
+  const waits = [...records].filter(
+    ([one, { waiting = [], rejected }]) =>
+      one !== environment &&
+      waiting.some((its) => its.asked === asked && rejectionOf(rejected, its.digest) === undefined),
+  );
+  assert.ok(left <= 0 || waits.length === 0, `${about}: ${waits[0]?.[0]} waited for what soaked there`);
+}
+
+/** It runs there, is through with what its policy wanted of it, and healthy. */
+function assertPassed({ commit, at, records }: Begun, environment: Environment, about: string): void {
+  const deployment = records.get(environment)?.deployment;
+  const there = `${about}: ${environment}`;
+  assert.equal(deployment?.candidate.revision, String(commit.number), `${there} runs another one`);
+  assert.equal(deployment.outcome, 'Succeeded', `${there} has not got it to the end`);
+  assert.ok(
+    deployment.verify === undefined || deployment.verify.outcome === 'Passed',
+    `${there} verifies it`,
+  );
+  const since = Date.parse(deployment.startedAt);
+  assert.equal(healthOf(commit, environment, since, at), 'Healthy', `${there} is not healthy`);
+}
+
+/** For how long it was healthy there, and somebody saw that; of a time in which nobody looked two minutes count. */
+function soakedMs({ commit, at, records }: Begun, environment: Environment, { away }: StagedYear): number {
+  const since = Date.parse(records.get(environment)?.deployment?.startedAt ?? '');
+  let ms = 0;
+  let wasAway = false;
+  for (let then = at; then > since; then -= MINUTE) {
+    const isAway = away.some(({ from, until }) => from <= then && then < until);
+    if (!isAway && healthOf(commit, environment, since, then) !== 'Healthy') return ms;
+    if (!isAway || !wasAway) ms += isAway ? 2 * MINUTE : MINUTE;
+    wasAway = isAway;
+  }
+  return ms;
+}
+
+/** A year of a tree of stages, with rollbacks, cancels and edited policies: what has to be so of each. */
+export async function assertYear(seed: number): Promise<void> {
+  const year = stagedYear(seed, POLICIES.length);
+  const model = new StagedModel(year);
+  await model.run(YEAR.from, YEAR.until);
+  for (const begun of model.begun) if (!begun.isBack) assertMayEnter(begun, year);
+  for (const environment of ENVIRONMENTS) {
+    const entered = model.begun.filter((one) => one.environment === environment && !one.isBack);
+    assert.ok(entered.length > 30, `${entered.length} of a year's commits reached ${environment}`);
+  }
+  const ends = new Set(model.ended.values());
+  for (const end of ['Succeeded', 'Failed', 'Superseded', 'Cancelled'] as const)
+    assert.ok(ends.has(end), `what a person asked for ends ${end} some time`);
+  assert.ok(model.looks < 60_000, `${model.looks} looks: nothing is polled`);
+  // All let go, and a commit that is good everywhere.
+  for (const [environment, { hold }] of model.records) {
+    const letsGo = { type: 'Resume', by: 'anna', promotion: `let-go-${environment}` } as const;
+    if (hold !== undefined) model.ask(environment, { ...letsGo, about: hold.promotion });
+  }
+  const last = model.push({ at: YEAR.until, fates: GOOD_EVERYWHERE });
+  await model.run(YEAR.until, YEAR.until + 8 * DAY);
+  for (const [environment, { deployment }] of model.records)
+    assert.equal(deployment?.candidate.revision, String(last.number), `${environment} got stuck`);
+}
+
+/** Looked at every hour besides, nothing enters that did not, nor at another time, and nobody is told anything else. */
+export async function assertWoken(seed: number, until: number): Promise<void> {
+  const year = stagedYear(seed, POLICIES.length);
+  const [woken, polled] = [new StagedModel(year), new StagedModel(year, HOUR)];
+  await woken.run(YEAR.from, until);
+  await polled.run(YEAR.from, until);
+  assert.ok(woken.begun.length > 100, `${woken.begun.length} deployments`);
+  assert.deepEqual(told(woken), told(polled));
+}
+
+function told({ begun, ended }: StagedModel) {
+  const deployments = begun.map(({ environment, commit, at, isBack, by }) => {
+    const how = `${isBack ? 'back ' : ''}${by?.promotion ?? ''}`;
+    return `${new Date(at).toISOString()} ${environment} ${commit.number} ${how}`;
+  });
+  return { deployments, ended: [...ended] };
+}
