@@ -3,16 +3,17 @@
 import { STATUS_LIMITS } from '../../api/v1alpha1/application-status.ts';
 import { cut } from '../../api/v1alpha1/bound-status.ts';
 import { setConditions } from '../../api/v1alpha1/conditions.ts';
-import { isFinished, PROMOTION_LIMITS, type PromotionStatus } from '../../api/v1alpha1/promotion.ts';
+import { PROMOTION_LIMITS, type PromotionStatus } from '../../api/v1alpha1/promotion.ts';
 import { secondTime } from '../../kube/times.ts';
 import type { BlockedBy } from '../../promote/gate.ts';
 import { shortRevision } from '../candidate/revision.ts';
 import type { CommandAnswer } from '../target/commands-view.ts';
-import { judgementsOf } from './promotion-of.ts';
+import { endsInOrder, judgementsOf } from './promotion-of.ts';
+import { endsOf } from './recorded.ts';
 
 /** @param before what it says now. @param now by the clock at home */
 export function statusAfter(before: PromotionStatus, answer: CommandAnswer, now: Date): PromotionStatus {
-  const { phase, message, blockedBy = [], candidate, changes, approvals, deployment, previous } = answer;
+  const { phase, message, blockedBy = [], candidate, changes, approvals, previous } = answer;
   const { message: _, blockedBy: __, ...rest } = before;
   const waits = blockedBy.slice(0, PROMOTION_LIMITS.blockedBy).map((one) => blocked(one, before, now));
   const [first] = blockedBy;
@@ -34,24 +35,22 @@ export function statusAfter(before: PromotionStatus, answer: CommandAnswer, now:
             .map(({ by, at }) => ({ by, at: secondTime(at) })),
         }),
     ...(previous === undefined ? {} : { previous: { revision: previous.revision, digest: previous.digest } }),
-    ...(deployment === undefined ? {} : timesOf(deployment)),
-    ...(isFinished(phase) ? { finishedAt: endOf(before, deployment, now) } : {}),
+    ...timesOf(before, answer, now.toISOString()),
   };
 }
 
-function timesOf({
-  id,
-  startedAt,
-  outcome,
-  finishedAt,
-}: NonNullable<CommandAnswer['deployment']>): Partial<PromotionStatus> {
-  const isDeployed = outcome === 'Succeeded' && finishedAt !== undefined;
-  return { deployment: id, startedAt, ...(isDeployed ? { deployedAt: finishedAt } : {}) };
-}
-
-/** Never before what it is the end of. */
-function endOf(before: PromotionStatus, deployment: CommandAnswer['deployment'], now: Date): string {
-  return before.finishedAt ?? deployment?.finishedAt ?? now.toISOString();
+/** Those of the deployment that was begun for it; without one it ends when that is said. */
+function timesOf(
+  before: PromotionStatus,
+  { phase, deployment, overtakenAt, command }: CommandAnswer,
+  now: string,
+): Partial<PromotionStatus> {
+  const { startedAt = before.requestedAt ?? command.requestedAt.toISOString(), deployedAt } = before;
+  const was = { phase, startedAt, ...(deployedAt === undefined ? {} : { deployedAt }) };
+  if (deployment === undefined) return endsInOrder(was, now);
+  const { id, startedAt: begunAt } = deployment;
+  const ends = { ...was, startedAt: begunAt, ...endsOf(deployment, phase, overtakenAt) };
+  return { deployment: id, startedAt: begunAt, ...endsInOrder(ends, now) };
 }
 
 function deployed({

@@ -133,10 +133,6 @@ export function isWhatCameOf({ status }: Pick<Promotion, 'status'>, { id, starte
 /** The status of its Promotion. All times are of the clock at home, and in order. @param now for conditions */
 export function statusOf(recorded: Recorded, now: string): PromotionStatus {
   const { id, candidate, previous, phase, startedAt, message } = recorded;
-  const deployedAt = recorded.deployedAt && latest(startedAt, recorded.deployedAt);
-  const finishedAt = isFinished(phase)
-    ? latest(deployedAt ?? startedAt, recorded.finishedAt ?? now)
-    : undefined;
   const { chart, appVersion, digest, revision } = candidate;
   return {
     conditions: setConditions([], judgementsOf(phase, message ?? ''), 1, now),
@@ -145,9 +141,8 @@ export function statusOf(recorded: Recorded, now: string): PromotionStatus {
     ...blockedByOf(recorded),
     requestedAt: startedAt,
     startedAt,
-    ...(deployedAt === undefined ? {} : { deployedAt }),
+    ...endsInOrder(recorded, now),
     ...approvalsOf(recorded),
-    ...(finishedAt === undefined ? {} : { finishedAt }),
     deployment: id,
     digest,
     revision,
@@ -155,6 +150,23 @@ export function statusOf(recorded: Recorded, now: string): PromotionStatus {
     ...(chart === undefined ? {} : { chart: cut(chart, 96) }),
     ...(appVersion === undefined ? {} : { appVersion: cut(appVersion, 48) }),
     ...(previous === undefined ? {} : { previous: { revision: previous.revision, digest: previous.digest } }),
+  };
+}
+
+/** None is before what it is the end of, whoever's clock said so. */
+export function endsInOrder(
+  {
+    phase,
+    startedAt,
+    deployedAt: deployed,
+    finishedAt,
+  }: Pick<Recorded, 'phase' | 'deployedAt' | 'finishedAt'> & { readonly startedAt: string },
+  now: string,
+): Pick<PromotionStatus, 'deployedAt' | 'finishedAt'> {
+  const deployedAt = deployed && latest(startedAt, deployed);
+  return {
+    ...(deployedAt === undefined ? {} : { deployedAt }),
+    ...(isFinished(phase) ? { finishedAt: latest(deployedAt ?? startedAt, finishedAt ?? now) } : {}),
   };
 }
 

@@ -33,11 +33,8 @@ export interface Around {
 }
 
 export function recordedOf(told: Told, { target, applicationUID, previous, overtakenAt }: Around): Recorded {
-  const { id, candidate, trigger, startedAt, outcome, message, verify } = told;
+  const { id, candidate, trigger, startedAt, message } = told;
   const phase = phaseOf(told, overtakenAt);
-  const isDeployed = outcome === 'Succeeded';
-  const isUndecided = phase === 'Superseded' && outcome === 'Succeeded';
-  const finishedAt = isUndecided ? overtakenAt : (verify?.endedAt ?? told.finishedAt ?? overtakenAt);
   return Object.freeze({
     target,
     applicationUID,
@@ -47,10 +44,24 @@ export function recordedOf(told: Told, { target, applicationUID, previous, overt
     startedAt,
     previous,
     phase,
-    ...(isDeployed && told.finishedAt !== undefined ? { deployedAt: told.finishedAt } : {}),
-    ...(finishedAt === undefined ? {} : { finishedAt }),
+    ...endsOf(told, phase, overtakenAt),
     ...(message === undefined ? {} : { message }),
   });
+}
+
+/** When it was deployed, and when it came to its end: what a policy wants of it is decided later. */
+export function endsOf(
+  { outcome, finishedAt: endedAt, verify }: Pick<Told, 'outcome' | 'finishedAt' | 'verify'>,
+  phase: PromotionPhase,
+  overtakenAt: string | undefined,
+): Pick<Recorded, 'deployedAt' | 'finishedAt'> {
+  const isDeployed = outcome === 'Succeeded' && endedAt !== undefined;
+  const isUndecided = phase === 'Superseded' && outcome === 'Succeeded';
+  const finishedAt = isUndecided ? overtakenAt : (verify?.endedAt ?? endedAt ?? overtakenAt);
+  return {
+    ...(isDeployed ? { deployedAt: endedAt } : {}),
+    ...(finishedAt === undefined ? {} : { finishedAt }),
+  };
 }
 
 /** Where it is. What was deployed is watched until that is decided, and until what failed is gone back from. */

@@ -116,3 +116,25 @@ test('A3, A8: while the target is being removed all is taken back at once, and t
   );
   assert.match(answers.get('other')?.blockedBy?.[0]?.message ?? '', /prod .* is being removed/);
 });
+
+test('A5: of what was overtaken while it was verified it is told when the next one began', async () => {
+  const promoted = { promotion: 'new', uid: 'new', by: 'anna' };
+  const verify = { forMs: 1_000, onFailure: 'Rollback', ms: 0 };
+  const second = { id: 2, candidate: RUNS, outcome: 'Succeeded', promoted, verify };
+  const third = { id: 3, candidate: RUNS, startedAt: '2026-11-30T10:00:00.000Z' };
+  const answers: CommandAnswer[] = [];
+  const commands = {
+    given: () => [command('new', 'Promote', {})],
+    answer: (_: string, answer: CommandAnswer) => void answers.push(answer),
+  };
+  const run = {
+    parts: { commands },
+    target: { name: 'shop/web/prod', environment: 'prod' },
+    context: { record: { ended: [second], deployment: third } },
+  } as unknown as Run;
+  await answerCommands(run, { settings: {}, found: {} } as unknown as TargetState);
+  assert.deepEqual(
+    answers.map(({ phase, overtakenAt }) => [phase, overtakenAt]),
+    [['Superseded', third.startedAt]],
+  );
+});

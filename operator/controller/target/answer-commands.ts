@@ -94,7 +94,7 @@ function ofEnded({ ended }: Pick<CommandedThere, 'ended'>): readonly CommandAnsw
 
 function ofBegun(run: Run, { begun }: CommandedThere): readonly CommandAnswer[] {
   const { target, context } = run;
-  const { ended } = context.record;
+  const { ended, deployment: runs } = context.record;
   return begun.map(({ command, deployment, phase }) => {
     if (deployment === undefined)
       return {
@@ -104,6 +104,7 @@ function ofBegun(run: Run, { begun }: CommandedThere): readonly CommandAnswer[] 
       };
     const { id, candidate, message = '' } = deployment;
     const previous = ended.findLast((one) => one.id < id)?.candidate;
+    const next = [...ended, ...(runs === undefined ? [] : [runs])].find((one) => one.id > id);
     return {
       command,
       deployment,
@@ -112,6 +113,7 @@ function ofBegun(run: Run, { begun }: CommandedThere): readonly CommandAnswer[] 
       message,
       ...(phase === 'Verifying' ? { blockedBy: awaitedToVerify(run) } : {}),
       ...(previous === undefined ? {} : { previous }),
+      ...(next === undefined ? {} : { overtakenAt: next.startedAt }),
     };
   });
 }

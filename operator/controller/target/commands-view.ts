@@ -27,7 +27,9 @@ export interface CommandAnswer {
   /** Those of its manifests that count by now. */
   readonly approvals?: readonly Pick<Decision, 'by' | 'at'>[];
   /** The deployment that was begun for it, as far as it got; its times are RFC 3339, by the clock at home. */
-  readonly deployment?: Pick<Deployment, 'id' | 'startedAt' | 'outcome' | 'finishedAt'>;
+  readonly deployment?: Pick<Deployment, 'id' | 'startedAt' | 'outcome' | 'finishedAt' | 'verify'>;
+  /** When the next one began: that goes on no longer. */
+  readonly overtakenAt?: string;
   /** What ran before that. */
   readonly previous?: Pick<Candidate, 'digest' | 'revision'>;
 }
