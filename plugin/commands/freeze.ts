@@ -23,8 +23,9 @@ export const freeze: Command = {
   ],
   run: async (context) => {
     const { kubectl, flags, now } = context;
-    const { username } = await whoAmI(kubectl);
-    const from = now();
+    const { username, askedAt } = await whoAmI(kubectl);
+    // Whether it holds is found out by the cluster's clock: the user's may be wrong.
+    const from = askedAt ?? now();
     const until = flags.until === undefined ? undefined : untilOf(flags.until, from);
     const why = `${flags.reason === undefined ? 'frozen' : flags.reason} (${username})`;
     const added: Freeze = {
@@ -47,7 +48,9 @@ export const unfreeze: Command = {
   summary: 'Ends the freezes that hold now in an Environment, or in all; those that are to come stay.',
   notes: ['Needs the right to patch Environments. Freezes of PromotionPolicies are ended in these.'],
   run: async (context) => {
-    const now = context.now();
+    const { askedAt } = await whoAmI(context.kubectl);
+    // The end of that second: what began in it holds.
+    const now = askedAt === undefined ? context.now() : new Date(askedAt.getTime() + 999);
     return change(context, (freezes) => {
       const left = freezes.filter((one) => !holds(one, now));
       const ended = freezes
