@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
+import { type Application, environmentOf } from '../../operator/api/v1alpha1/application.ts';
 import { type ControlPlane, startControlPlane } from '../harness/control-plane.ts';
 import type { RecordedRequest } from '../harness/fault-proxy.ts';
 import { startGitHttp } from '../harness/git-http.ts';
@@ -11,6 +12,7 @@ import { always, eventually } from '../harness/wait.ts';
 import { chartOf, configMap, hookJob, type TestObject, toldOf } from './steps.ts';
 
 const RBAC = 'rbac.authorization.k8s.io';
+const WRITES = ['apply', 'create', 'patch', 'update', 'delete'] as const;
 const ACCESS = /\/(namespaces\/[^/]+|serviceaccounts\/towpath|rolebindings\/towpath-managed|namespaces)$/;
 
 /** What the operator itself asks of the access that it manages, or does to it. */
@@ -302,6 +304,45 @@ describe('tenants of one cluster', () => {
     await eventually(async () => isDeepStrictEqual((await bindingOf('both-land'))?.roleRef, role), {
       describe: 'the narrower role to be bound',
     });
+  });
+
+  test('S16: who suspends an Application does not keep a ClusterRole that the platform replaces by a narrower one, and nothing else is made there', async (t) => {
+    const { stage, proxy } = await stageOf(t, {
+      flags: [...fastLease, '--watch-namespace=', '--managed-cluster-roles=edit,view'],
+    });
+    const shop = await newTenant(t, stage, 'keeps');
+    t.after(() => cluster.request('DELETE', '/api/v1/namespaces/keeps-wide'));
+    await newEnvironmentOf(t, stage, 'wide', { allowedNamespaces: ['keeps'] });
+    await shop.application('web', web('wide'));
+    await shop.ready('web', await stage.repository.revParse('main'));
+    await shop.application('web', { ...web('wide'), suspend: true });
+    const isSuspended = ({ status }: Application) => environmentOf(status, 'wide')?.sync === 'Suspended';
+    await shop.until('web', isSuspended, 'web to be suspended');
+    await cluster.request('DELETE', '/api/v1/namespaces/keeps-wide/configmaps/web');
+    const role = (name: string) => ({ apiGroup: RBAC, kind: 'ClusterRole', name });
+
+    await patchEnvironment('wide', { access: { clusterRole: 'view' } });
+    await eventually(async () => isDeepStrictEqual((await bindingOf('keeps-wide'))?.roleRef, role('view')), {
+      describe: 'the narrower role to be bound',
+    });
+    assert.equal(await configMapOf('keeps-wide', 'web'), undefined, 'nothing is repaired');
+
+    // Where there is nothing to narrow, nothing is made.
+    await cluster.request('DELETE', '/api/v1/namespaces/keeps-wide');
+    await eventually(async () => (await live('/api/v1/namespaces/keeps-wide')) === undefined, {
+      describe: 'the namespace to be gone',
+    });
+    proxy.forget();
+    await patchEnvironment('wide', { access: { clusterRole: 'edit' } });
+    const isOfRecord = ({ path }: RecordedRequest) =>
+      path.startsWith(`/api/v1/namespaces/${stage.namespace}/secrets`);
+    await eventually(() => Promise.resolve(proxy.find({ verb: WRITES, where: isOfRecord }).length > 0), {
+      describe: 'the other role to be noted',
+    });
+    assert.deepEqual(proxy.find({ verb: WRITES, where: isOfAccess }), []);
+    await shop.application('web', web('wide'));
+    await shop.ready('web', await stage.repository.revParse('main'));
+    assert.deepEqual((await bindingOf('keeps-wide'))?.roleRef, role('edit'));
   });
 
   test('S16: a tenant acts as a named account in no namespace of others, whatever its names make, until the platform labels it', async (t) => {
