@@ -27,8 +27,9 @@ export interface Said {
 
 interface Installed {
   readonly name: string;
-  /** The first is the one of the operator, too. */
   readonly namespaces: readonly string[];
+  /** That of the operator; the first one where it is not said. */
+  readonly releasedIn?: string;
 }
 
 /**
@@ -41,12 +42,13 @@ export async function installPolicies(
   t: TestContext,
   cluster: Cluster,
   kind: 'Validating' | 'Mutating',
-  { name, namespaces }: Installed,
+  installed: Installed,
 ): Promise<boolean> {
+  const { namespaces } = installed;
   const [namespace = ''] = namespaces;
   const probe = { application: 'x', environment: 'x', digest: `sha256:${'0'.repeat(64)}`, by: 'nobody' };
   const admin = { user: 'admin', groups: ['system:masters'] };
-  return install(t, cluster, kind, 'approvals', { name, namespaces }, async () => {
+  return install(t, cluster, kind, 'approvals', installed, async () => {
     const answer = await say(cluster, namespace, admin, probe, '?dryRun=All');
     if (kind === 'Validating') return answer.status === 422;
     return (JSON.parse(answer.body) as { spec?: { by?: string } }).spec?.by === 'admin';
@@ -58,8 +60,8 @@ export async function install(
   t: TestContext,
   cluster: Cluster,
   kind: 'Validating' | 'Mutating',
-  template: 'approvals' | 'promotions',
-  { name, namespaces }: Installed,
+  template: 'approvals' | 'promotions' | 'promotions-deletion',
+  { name, namespaces, releasedIn = namespaces[0] ?? '' }: Installed,
   holds: () => Promise<boolean>,
 ): Promise<boolean> {
   const { body: served } = await cluster.request('GET', REGISTRATION);
@@ -68,7 +70,7 @@ export async function install(
     matchExpressions: [{ key: 'kubernetes.io/metadata.name', operator: 'In', values: namespaces }],
   };
   let createdAt = 0;
-  for (const object of await policiesOfChart(template, namespaces[0] ?? '')) {
+  for (const object of await policiesOfChart(template, releasedIn)) {
     if (!object.kind.startsWith(kind)) continue;
     const { spec = {} } = object;
     const { matchConstraints } = spec as { matchConstraints?: object };

@@ -24,6 +24,8 @@ const BIND = {
   verbs: ['bind'],
   resourceNames: ['edit', 'view'],
 };
+/** By which policies of other installations know an operator; it asks for nothing by it. */
+const RECORD = { apiGroups: ['towpath.dev'], resources: ['promotions'], verbs: ['record'] };
 
 /**
  * A token of a ServiceAccount that may do what the installed operator may, and nothing else (S15), for an operator
@@ -42,7 +44,7 @@ export async function operatorToken(
     ...rulesOf([...CLUSTER_RIGHTS, ...UPGRADE_RIGHTS, ...READ_RIGHTS]),
     // Environments put Applications into other namespaces, and have access made there.
     ...rulesOf(MANAGED_RIGHTS),
-    ...[BIND, LOOK],
+    ...[BIND, LOOK, RECORD],
     ...(watched === '' ? ofApplications : [impersonation]),
   ];
   const rbac = `/apis/${GROUP}/v1`;

@@ -22,7 +22,7 @@ export async function installPromotionPolicies(
   t: TestContext,
   cluster: Cluster,
   kind: 'Validating' | 'Mutating',
-  { name, namespace }: { name: string; namespace: string },
+  { name, namespace, releasedIn }: { name: string; namespace: string; releasedIn?: string },
 ): Promise<boolean> {
   const admin = { user: 'admin', groups: ['system:masters'] };
   const probe = {
@@ -31,7 +31,8 @@ export async function installPromotionPolicies(
     candidate: `sha256:${'0'.repeat(64)}`,
     requestedBy: 'nobody',
   };
-  return install(t, cluster, kind, 'promotions', { name, namespaces: [namespace] }, async () => {
+  const installed = { name, namespaces: [namespace], ...(releasedIn !== undefined && { releasedIn }) };
+  return install(t, cluster, kind, 'promotions', installed, async () => {
     const { status, body } = await ask(
       cluster,
       namespace,

@@ -480,6 +480,7 @@ test("S15: the operator's own roles have no wildcard, and write nothing but its 
   assert.deepEqual(writes, [
     { resources: ['environments'], verbs: ['get', 'list', 'watch', 'patch'] },
     { resources: ['environments/status'], verbs: ['patch'] },
+    { resources: ['promotions'], verbs: ['record'] },
     {
       resources: ['customresourcedefinitions'],
       verbs: ['patch'],

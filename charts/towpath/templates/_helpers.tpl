@@ -49,6 +49,19 @@ namespaceSelector:
 {{- end -}}
 {{- end -}}
 
+{{- define "towpath.operatorAccount" -}}
+{{- printf "system:serviceaccount:%s:%s" .Release.Namespace (include "towpath.serviceAccountName" .) -}}
+{{- end -}}
+
+{{/*
+In CEL: whether an operator asks, this one or that of another installation, which goes on beside this one. Those have a
+verb by name, in all namespaces; who has it by a wildcard is an administrator, and no operator.
+*/}}
+{{- define "towpath.isOperator" -}}
+{{- $promotions := "authorizer.group('towpath.dev').resource('promotions')" -}}
+(request.userInfo.username == '{{ include "towpath.operatorAccount" . }}' || (request.userInfo.username.startsWith('system:serviceaccount:') && {{ $promotions }}.check('record').allowed() && !{{ $promotions }}.check('*').allowed()))
+{{- end -}}
+
 {{- define "towpath.installation" -}}
 {{- .Values.installation | default (printf "%s/%s" .Release.Namespace (include "towpath.fullname" .)) -}}
 {{- end -}}
