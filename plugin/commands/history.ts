@@ -1,7 +1,7 @@
 import type { HistoryEntry } from '../../operator/api/v1alpha1/application.ts';
 import { environmentsOf, readApplication } from '../application.ts';
 import { CommandError, EXIT, type ExitCode } from '../exit-codes.ts';
-import { ratesOf } from '../ledger/at.ts';
+import { deploymentsByTarget, isAllKnown, type Ledger, type Rate, rateOf } from '../ledger/at.ts';
 import { readLedger } from '../ledger/read.ts';
 import { type Range, readTimes } from '../ledger/times.ts';
 import { short } from '../text/application-tree.ts';
@@ -47,41 +47,68 @@ async function showRates(
   application: string,
   environment: string | undefined,
 ): Promise<ExitCode> {
-  const { kubectl, flags, now, signal, out } = context;
+  const { kubectl, flags, now, signal } = context;
   const times = flags.time === undefined ? undefined : readTimes(flags.time, now());
   if (times instanceof Date) throw new CommandError('--time needs two times: FROM..UNTIL.', EXIT.Usage);
   const namespace = await kubectl.namespace();
-  const { entries } = await readLedger(kubectl, {
+  const ledger = await readLedger(kubectl, {
     namespace,
     operatorNamespace: operatorNamespace(context),
     signal,
   });
-  const rates = ratesOf(
-    entries.filter(
-      (entry) =>
-        entry.application === application &&
-        (environment ?? entry.environment) === entry.environment &&
-        isIn(times, entry.startedAt),
-    ),
-  );
+  const rates = ratesIn(ledger, { application, environment, times });
   if (isJson(context)) printJson(context, rates);
-  else
-    printLines(
-      context,
-      tableLines(
-        [
-          ['ENV', 'DEPLOYMENTS', 'FAILED', 'RATE'],
-          ...rates.map(({ environment: name, deployments, failed, failureRate }) => [
-            plain(name),
-            String(deployments),
-            String(failed),
-            failureRate === undefined ? '' : `${Math.round(failureRate * 100)} %`,
-          ]),
-        ],
-        out,
-      ),
-    );
-  return EXIT.Done;
+  else printRates(context, rates);
+  const unknown = rates.filter(({ complete }) => !complete).map((one) => one.environment);
+  if (rates.length > 0 && unknown.length === 0) return EXIT.Done;
+  tellUnknown(context, unknown, ledger);
+  return EXIT.Unknown;
+}
+
+interface KnownRate extends Rate {
+  /** Nothing is missing of what there was in that time. */
+  readonly complete: boolean;
+}
+
+/** By environment, each deployment once, however many records it has. */
+export function ratesIn(
+  { entries, unrecorded, reach }: Ledger,
+  {
+    application,
+    environment,
+    times,
+  }: { application: string; environment: string | undefined; times: Range | undefined },
+): KnownRate[] {
+  return [...deploymentsByTarget([...entries, ...unrecorded])].sort().flatMap(([target, deployments]) => {
+    const [app, env = ''] = target.split('/');
+    if (app !== application || (environment ?? env) !== env) return [];
+    const its = deployments.filter((one) => one.isUnrecorded !== true && isIn(times, one.startedAt));
+    return [{ ...rateOf(env, its), complete: isAllKnown(deployments, times, reach) }];
+  });
+}
+
+function printRates(context: Context, rates: readonly KnownRate[]): void {
+  const rows = rates.map(({ environment, deployments, failed, failureRate }) => [
+    plain(environment),
+    String(deployments),
+    String(failed),
+    failureRate === undefined ? '' : `${Math.round(failureRate * 100)} %`,
+  ]);
+  printLines(context, tableLines([['ENV', 'DEPLOYMENTS', 'FAILED', 'RATE'], ...rows], context.out));
+}
+
+function tellUnknown(
+  context: Context,
+  environments: readonly string[],
+  { seesArchive }: { seesArchive: boolean },
+): void {
+  const where = environments.length === 0 ? '' : ` of ${environments.map(plain).join(', ')}`;
+  const why = seesArchive
+    ? 'the ledger does not reach so far, or has a gap there'
+    : `the archive in namespace ${operatorNamespace(context)} cannot be read with your rights, and what is older than the last Promotions is there alone`;
+  context.err.write(
+    `Not all deployments${where} of that time are known, and the rest is not counted: ${why}.\n`,
+  );
 }
 
 function isIn(times: Range | undefined, startedAt: string | undefined): boolean {

@@ -10,7 +10,7 @@ import {
   removalRecord,
 } from '../../operator/api/v1alpha1/ledger.ts';
 import type { FinishedPhase, Promotion } from '../../operator/api/v1alpha1/promotion.ts';
-import { deploymentsByTarget, ranAt, ranBetween, ratesOf } from './at.ts';
+import { deploymentsByTarget, isAllKnown, type Reach, ranAt, ranBetween, rateOf } from './at.ts';
 import { isFromBegin } from './read.ts';
 import { unrecordedOf } from './unrecorded.ts';
 
@@ -315,7 +315,7 @@ test('what is lost between the last that is known and a removal is said to be no
   assert.equal(said(), 'Recorded', 'an older operator does not say');
   const [read] = ledgerRecords(ledgerText([removalRecord(target, 'a', iso(0), 5)])).records;
   assert.equal(read?.last, 5);
-  assert.deepEqual(ratesOf([removalRecord(target, 'a', iso(0), 5)]), []);
+  assert.equal(rateOf('prod', [removalRecord(target, 'a', iso(0), 5)]).deployments, 0);
 });
 
 test('where what came before may have been removed from the archive, nobody says that there was nothing', () => {
@@ -359,5 +359,45 @@ test('A5: what was superseded counts as no failure', () => {
   const entries = phases.map((phase, index) =>
     recordOf({ id: index + 1, from: index * 10, until: index * 10 + 5, phase }),
   );
-  assert.deepEqual(ratesOf(entries), [{ environment: 'prod', deployments: 6, failed: 2, failureRate: 0.5 }]);
+  assert.deepEqual(rateOf('prod', entries), {
+    environment: 'prod',
+    deployments: 6,
+    failed: 2,
+    failureRate: 0.5,
+  });
+});
+
+test('whether all of a time is known: what ran as it began, and each that came after, without a gap', () => {
+  const all = [1, 2, 3, 4, 5].map((id) =>
+    recordOf({ id, from: id * 1_000, until: id * 1_000 + 500, phase: 'Succeeded' }),
+  );
+  const of = (ids: readonly number[], from: number, until = 9_000, reach: Reach = 'Partial') => {
+    const known = deploymentsOf(all.filter(({ deployment = 0 }) => ids.includes(deployment)));
+    return isAllKnown(known, { from: new Date(BEGIN + from), until: new Date(BEGIN + until) }, reach);
+  };
+  assert.equal(of([3, 4, 5], 3_500), true, 'nothing older is missing of that time');
+  assert.equal(of([3, 4, 5], 2_500), false, 'what came before the first of them may be of that time');
+  assert.equal(of([3, 4, 5], 2_500, 9_000, 'Whole'), false, 'it was before there was a ledger');
+  assert.equal(of([1, 2, 3, 4, 5], 0, 9_000, 'Whole'), true);
+  assert.equal(of([3, 5], 3_500), false, 'a gap');
+  assert.equal(of([3, 4], 3_500), true);
+  assert.equal(of([2, 3, 5], 2_500, 2_800), true, 'a gap after that time');
+  assert.equal(of([3, 5], 3_500, 4_200), false, 'what is missing may have begun before that time was over');
+  assert.equal(of([], 0), false);
+  assert.equal(of([], 0, 9_000, 'Whole'), true);
+  const unrecorded = {
+    ...recordOf({ id: 6, from: 6_000, until: 6_500, phase: 'Succeeded' }),
+    isUnrecorded: true as const,
+  };
+  const times = (until: number) => ({ from: new Date(BEGIN + 3_500), until: new Date(BEGIN + until) });
+  assert.equal(
+    isAllKnown(deploymentsByTarget([...all, unrecorded]).get('web/prod') ?? [], times(9_000), 'Whole'),
+    false,
+  );
+  assert.equal(
+    isAllKnown(deploymentsByTarget([...all, unrecorded]).get('web/prod') ?? [], times(5_500), 'Whole'),
+    true,
+  );
+  assert.equal(isAllKnown(deploymentsOf(all), undefined, 'Whole'), true);
+  assert.equal(isAllKnown(deploymentsOf(all), undefined, 'Partial'), false);
 });

@@ -148,6 +148,31 @@ export function ranBetween(
   return moments.map((time) => ({ at: new Date(time), ran: ranAt(deployments, new Date(time), reach) }));
 }
 
+/**
+ * Whether all is known that began in a target in a time; without one: from its first deployment on.
+ *
+ * @param deployments of the target, in the order in which they began
+ */
+export function isAllKnown(
+  deployments: readonly Began[],
+  times: { readonly from: Date; readonly until: Date } | undefined,
+  reach: Reach,
+): boolean {
+  const [from, until] = [times?.from.getTime() ?? Number.NEGATIVE_INFINITY, times?.until.getTime()];
+  const isOver = (one: Began) => until !== undefined && startOf(one) > until;
+  // What ran when the time began: nothing is missing before it.
+  const begin = deployments.findLastIndex((one) => startOf(one) <= from);
+  const isFromFirst = reach === 'Whole' && (deployments.length === 0 || deployments[0]?.deployment === 1);
+  if (begin === -1 && !isFromFirst) return false;
+  if (deployments.slice(begin + 1).some((one) => one.isUnrecorded === true && !isOver(one))) return false;
+  return deployments.every((next, index) => {
+    const entry = deployments[index - 1];
+    // Between these two nothing of that time can have begun.
+    if (entry === undefined || index <= begin || isOver(entry)) return true;
+    return isRemoval(entry) ? followsRemoval(next, deployments[index - 2]) : follows(next, entry);
+  });
+}
+
 /** Deployments of an environment, and how many of them failed. */
 export interface Rate {
   readonly environment: string;
@@ -157,20 +182,17 @@ export interface Rate {
   readonly failureRate: number | undefined;
 }
 
-export function ratesOf(entries: readonly LedgerEntry[]): Rate[] {
-  const deployments = entries.filter(({ deployment }) => deployment !== undefined);
-  return [...grouped(deployments, ({ environment }) => environment)]
-    .map(([environment, its]) => {
-      const of = (...phases: readonly PromotionPhase[]) =>
-        its.filter(({ phase }) => phases.includes(phase)).length;
-      const failed = of('Failed', 'RolledBack');
-      const judged = failed + of('Succeeded');
-      return {
-        environment,
-        deployments: its.length,
-        failed,
-        failureRate: judged === 0 ? undefined : failed / judged,
-      };
-    })
-    .sort((one, other) => (one.environment < other.environment ? -1 : 1));
+/** @param its records of that environment */
+export function rateOf(environment: string, its: readonly LedgerEntry[]): Rate {
+  const deployments = its.filter(({ deployment }) => deployment !== undefined);
+  const of = (...phases: readonly PromotionPhase[]) =>
+    deployments.filter(({ phase }) => phases.includes(phase)).length;
+  const failed = of('Failed', 'RolledBack');
+  const judged = failed + of('Succeeded');
+  return {
+    environment,
+    deployments: deployments.length,
+    failed,
+    failureRate: judged === 0 ? undefined : failed / judged,
+  };
 }

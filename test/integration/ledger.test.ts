@@ -110,7 +110,7 @@ test('each deployment is a Promotion, the last ones stay, and all are in the arc
       const from = `--operator-namespace=${stage.namespace}`;
       const rates = await towpath('history', 'web', '--rates', from, '-o', 'json');
       assert.deepEqual(JSON.parse(rates.stdout), [
-        { environment: 'default', deployments: 5, failed: 0, failureRate: 0 },
+        { environment: 'default', deployments: 5, failed: 0, failureRate: 0, complete: true },
       ]);
       const changes = await towpath('at', 'web', '--time=1h..', from);
       assert.equal(changes.code, 0, changes.stderr);
