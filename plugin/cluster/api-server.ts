@@ -1,9 +1,10 @@
 import { request } from 'node:http';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { CommandError } from '../exit-codes.ts';
 import type { Kubectl } from '../kubectl.ts';
-import { inTemporaryDirectory } from '../temporary-directory.ts';
+import { inTemporaryDirectory, placeForSocket } from '../temporary-directory.ts';
 
 export interface Answer {
   status: number;
@@ -66,22 +67,27 @@ export class ApiServer {
   }
 }
 
+const SOCKET = 'api';
+
 /** Does something with the API server; what kubectl serves ends with it. */
 export async function withApiServer<T>(
   { kubectl, signal }: { kubectl: Kubectl; signal: AbortSignal },
   work: (server: ApiServer) => Promise<T>,
 ): Promise<T> {
-  return inTemporaryDirectory(async (directory) => {
-    const ending = new AbortController();
-    const either = AbortSignal.any([ending.signal, signal]);
-    try {
-      const socket = join(directory, 'api');
-      await kubectl.proxy(socket, either);
-      return await work(new ApiServer(socket, either));
-    } finally {
-      ending.abort();
-    }
-  });
+  return inTemporaryDirectory(
+    async (directory) => {
+      const ending = new AbortController();
+      const either = AbortSignal.any([ending.signal, signal]);
+      try {
+        const socket = join(directory, SOCKET);
+        await kubectl.proxy(socket, either);
+        return await work(new ApiServer(socket, either));
+      } finally {
+        ending.abort();
+      }
+    },
+    placeForSocket(SOCKET, tmpdir()),
+  );
 }
 
 const statusSchema = z.object({ kind: z.literal('Status'), message: z.string().min(1) });

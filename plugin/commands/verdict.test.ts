@@ -96,6 +96,30 @@ test('a commit that has the manifests of the one before has no entry of its own,
   assert.equal(codeOf(environment({ sync: 'Waiting', history })), 0);
 });
 
+const CANDIDATE = `sha256:${'c'.repeat(64)}`;
+const byCandidate: Awaited = { by: 'candidate', digits: 'c'.repeat(12), goal: 'healthy' };
+
+test('wait for a candidate answers at once that it runs where commits since then changed none of its manifests', () => {
+  const history = [entry('Succeeded', { candidate: CANDIDATE })];
+  const of = environment({ revision: NEWER, desiredRevision: NEWER, history });
+  assert.deepEqual(verdictOn(application([of]), of, byCandidate), {
+    code: 0,
+    message: 'shop/web in staging runs it: Synced, Healthy.',
+    isOfNow: true,
+  });
+  const worse = { ...of, health: 'Degraded' as const };
+  assert.equal(verdictOn(application([worse]), worse, byCandidate), undefined, 'it runs, and is not healthy');
+});
+
+test('wait for a candidate: of a commit with several, what is being gone back to is the one whose manifests run', () => {
+  const other = { candidate: `sha256:${'d'.repeat(64)}`, digest: `sha256:${'2'.repeat(64)}` };
+  const history = [entry('Failed', { id: 4, ...other }), entry('Succeeded', { candidate: CANDIDATE })];
+  const of = environment({ sync: 'Syncing', history });
+  const codeFor = (digit: string) =>
+    verdictOn(application([of]), of, { ...byCandidate, digits: digit.repeat(12) })?.code;
+  assert.deepEqual([codeFor('c'), codeFor('d')], [undefined, 4]);
+});
+
 test('wait: what was rolled back failed', () => {
   const history = [
     entry('Succeeded', { id: 4, revision: NEWER }),

@@ -131,11 +131,15 @@ function isDeployed({ sync, digest, history: [newest] = [] }: EnvironmentStatus)
   return digest !== undefined && newest?.digest === digest && newest.outcome === 'Succeeded';
 }
 
-/** The newest of the history is what runs, where its manifests run; one with the same manifests leaves no entry. */
-function runs(environment: EnvironmentStatus, awaited: Awaited): boolean {
-  const { revision, history = [] } = environment;
+/**
+ * A commit that changes nothing of what runs is no deployment, and has no entry of its own: the candidate is that of the
+ * newest one with the manifests that run.
+ */
+function runs({ revision, digest, history = [] }: EnvironmentStatus, awaited: Awaited): boolean {
   if (awaited.by === 'revision') return revision?.startsWith(awaited.digits) ?? false;
-  const running = history.find((entry) => entry.revision === revision);
+  const running = history.find((entry) =>
+    digest === undefined ? entry.revision === revision : entry.digest === digest,
+  );
   return running !== undefined && isAwaited(running, awaited);
 }
 

@@ -175,7 +175,17 @@ test('kubectl towpath wait answers about exactly the commit that was asked about
     assert.match(before.stdout, new RegExp(`was healthy with it at .*; ${next.slice(0, 7)} runs now`));
     const candidate = (await stage.get('web')).status?.source?.candidate ?? '';
     const short = `c-${candidate.replace('sha256:', '').slice(0, 12)}`;
-    assert.equal((await towpath('wait', 'web', '--candidate', short)).code, 0);
+    const ofCandidate = () => towpath('wait', 'web', '--candidate', short, '--timeout=60s');
+    assert.equal((await ofCandidate()).code, 0);
+    const beside = await stage.repository.commit({ 'README.md': 'Nothing of the chart.\n' });
+    await stage.untilReadyAt('web', beside);
+    const same = await ofCandidate();
+    assert.equal(same.code, 0, same.stdout);
+    assert.match(
+      same.stdout,
+      / runs it: Synced, Healthy\./,
+      'A11: it is no deployment, and runs all the same',
+    );
   });
 
   await t.test('3: nobody has seen it in time, and the newest that was seen is told', async () => {
