@@ -152,6 +152,12 @@ test('records are read as they were written, whatever they have', async () => {
   assert.deepEqual(await readApplication(writtenOfApplication(), new Slices()), application);
 });
 
+test('S16: a record that was written before it named the ClusterRole of managed access is read', async () => {
+  const { managedRole: _, ...older } = record;
+  const text = JSON.stringify(writtenTarget(older));
+  assert.deepEqual(await readTarget(JSON.parse(text), new Slices()), older);
+});
+
 test("a target's record names candidates, and has none of what they were rendered of", async () => {
   const whole = { ...deployed, inputs: hex, reads };
   const of = { ...record, deployment: { ...deployment, candidate: whole }, pending: whole };

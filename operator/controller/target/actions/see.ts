@@ -54,12 +54,14 @@ async function accessMade({ parts, target, context, startedAt }: Run): Promise<v
   if (target.refusal !== undefined) return;
   const { record, signal } = context;
   // Another ClusterRole than the one that was bound, perhaps before this process began: a narrower one is to hold at once.
-  const isOther = record.managedRole !== undefined && record.managedRole !== target.managedRole;
+  // Of a deployment that is older than that field nobody knows what was bound for it.
+  const isNew = record.deployment === undefined;
+  const isKnown = record.managedRole !== undefined || !isNew;
+  const isOther = isKnown && record.managedRole !== target.managedRole;
   // Where nothing may be written, nothing is made for it either; whose account it is has to be known to look around, too.
   const isSuspended = target.settings.suspended !== undefined && target.landsByLabel === undefined;
   // But a tenant that suspends its Application is not to keep what the platform takes away.
   if (isSuspended && !isOther) return;
-  const isNew = record.deployment === undefined;
   const when = { since: startedAt, ifMissing: isSuspended ? 'Leave' : 'Make' } as const;
   if (isOther) parts.access.doubt(target);
   if (isNew || parts.access.isInDoubt(target)) await parts.access.ready(target, when, signal);
