@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { inParallel } from '../bench/applications.ts';
-import { newEnvironment } from '../harness/environments.ts';
 import { parseExposition, sumOf } from '../harness/exposition.ts';
 import type { FaultProxy } from '../harness/fault-proxy.ts';
-import { createRepository } from '../harness/git-repository.ts';
-import { newStage, type Stage } from '../harness/operator.ts';
+import { newStage } from '../harness/operator.ts';
 import {
   makeLanding,
   newLanding,
@@ -15,14 +13,10 @@ import {
   poseAs,
   useOtherCluster,
 } from '../harness/other-cluster.ts';
-import { isWrite, newProxiedStage } from '../harness/proxied-stage.ts';
-import { median, scaled } from '../harness/slowness.ts';
-import { configMap } from '../harness/sync-time.ts';
+import { newProxiedStage } from '../harness/proxied-stage.ts';
 import { eventually } from '../harness/wait.ts';
-import { deployFleet, newLink, untilAll } from './remote.ts';
+import { deployFleet, newLink, statusWrites, untilAll } from './remote.ts';
 
-const SAMPLES = 7;
-const UNREST_MS = 150;
 const MIB = 2 ** 20;
 
 const chart = (objects: readonly string[]) => ({
@@ -33,105 +27,8 @@ const named = (apiVersion: string, kind: string, rest = '') =>
   `apiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: {name: "{{ .Release.Name }}"}\n${rest}`;
 const CONFIG_MAP = named('v1', 'ConfigMap', 'data: {is: one}\n');
 
-/** An Application of another repository in an Environment here, and how long a commit of it takes. */
-async function newNeighbour(t: TestContext, stage: Stage): Promise<() => Promise<number>> {
-  const here = await newEnvironment(t, stage, 'here');
-  const repository = await createRepository({
-    root: stage.repository.root,
-    name: 'neighbour.git',
-    files: { 'near.yaml': configMap('near', '0') },
-  });
-  const spec = { source: { repoURL: stage.git.url(repository.name) }, environments: [{ name: here.name }] };
-  await stage.application('near', spec);
-  await stage.untilReadyAt('near', await repository.revParse('main'));
-  let version = 0;
-  const versionHere = async () => {
-    const { body } = await stage.cluster.request(
-      'GET',
-      `/api/v1/namespaces/${here.namespace}/configmaps/near`,
-    );
-    return (JSON.parse(body) as { data?: { version?: string } }).data?.version;
-  };
-  const sync = async () => {
-    version += 1;
-    await repository.commit({ 'near.yaml': configMap('near', String(version)) });
-    const asked = performance.now();
-    await stage.requestSync('near');
-    await eventually(async () => (await versionHere()) === String(version), {
-      every: 20,
-      describe: `version ${version} here`,
-    });
-    return performance.now() - asked;
-  };
-  return sync;
-}
-
-async function sampled(sync: () => Promise<number>): Promise<number> {
-  const times: number[] = [];
-  for (let count = 0; count < SAMPLES; count += 1) times.push(await sync());
-  return median(times);
-}
-
-const statusWrites = (proxy: FaultProxy) => proxy.find({ verb: 'patch', path: /\/status$/ }).length;
 const events = (proxy: FaultProxy) => proxy.find({ path: /\/events(\/|$)/, where: isWriteOfAny }).length;
 const isWriteOfAny = ({ method }: { method: string }) => method !== 'GET';
-
-test('B11, A3: the Secret of an Environment with 500 Applications goes and comes back: nothing is written or pruned there, and another environment goes on', async (t) => {
-  const COUNT = 500;
-  const fleet = { prefix: 'far', count: COUNT };
-  const other = await useOtherCluster();
-  const { stage, proxy: home } = await newProxiedStage(t, { files: chart([CONFIG_MAP]) });
-  const there = await newRemoteEnvironment(t, stage, 'there');
-  await newLanding(t, other, there.namespace);
-  const far = await newLink(t, stage, 'there');
-  const sync = await newNeighbour(t, stage);
-  await deployFleet(stage, fleet, [there]);
-  await untilAll(stage, fleet, 'Synced');
-  const live = async () => {
-    const { body } = await other.request('GET', `/api/v1/namespaces/${there.namespace}/configmaps`);
-    const { items } = JSON.parse(body) as { items: { metadata: { name: string; uid: string } }[] };
-    return items
-      .filter(({ metadata }) => metadata.name.startsWith('far-'))
-      .map(({ metadata }) => metadata.uid);
-  };
-  const uids = await live();
-  assert.equal(uids.length, COUNT);
-  const { body: kubeConfig } = await stage.cluster.request(
-    'GET',
-    `/api/v1/namespaces/${stage.namespace}/secrets/there`,
-  );
-  const before = await sampled(sync);
-
-  far.forget();
-  home.forget();
-  await stage.kubectl('delete', 'secret', 'there');
-  const told = untilAll(stage, fleet, 'KubeConfigMissing');
-  const during = await sampled(sync);
-  const toldMs = await told;
-  const after = await sampled(sync);
-  const written = statusWrites(home);
-  assert.deepEqual(
-    far.find({ where: isWrite }).map(({ verb, path }) => `${verb} ${path}`),
-    [],
-  );
-  assert.deepEqual(await live(), uids, 'nothing is pruned');
-
-  const { data } = JSON.parse(kubeConfig) as { data: Record<string, string> };
-  await stage.apply({ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'there' }, data });
-  const backMs = await untilAll(stage, fleet, 'Synced');
-  assert.deepEqual(await live(), uids);
-  assert.deepEqual(
-    far.find({ where: isWrite }).map(({ verb, path }) => `${verb} ${path}`),
-    [],
-  );
-  t.diagnostic(
-    `a sync elsewhere took ${Math.round(before)} ms (median of ${SAMPLES}) before, ${Math.round(during)} while ${COUNT} were told, ${Math.round(after)} after that; told after ${toldMs} ms with ${written} writes of a status, Synced again after ${backMs} ms`,
-  );
-  assert.ok(written <= COUNT + 4 * SAMPLES + 10, `${written} writes`);
-  // For as long as so many are told the API server at home has to take their statuses.
-  assert.ok(during < 3 * before + scaled(UNREST_MS), `${during} ms, and ${before} ms before`);
-  assert.ok(after < 1.5 * before + scaled(UNREST_MS), `${after} ms, and ${before} ms before`);
-});
 
 test('A14, B18: a link that flaps is told once of 100 Applications, and costs no write after that', async (t) => {
   const COUNT = 100;

@@ -69,3 +69,8 @@ export async function untilAll(
   );
   return Math.round(performance.now() - began);
 }
+
+/** How often a status was written since the proxy forgot. */
+export function statusWrites(proxy: FaultProxy): number {
+  return proxy.find({ verb: 'patch', path: /\/status$/ }).length;
+}
