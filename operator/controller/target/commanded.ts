@@ -162,19 +162,30 @@ export function promotedIn(
 }
 
 /** What failed is tried once more. It has entered before: no gate is asked. */
-function retriedIn({ context: { record }, target }: Run, command: Command): Promoted {
+function retriedIn(run: Run, command: Command): Promoted {
+  const { record } = run.context;
   const { environment, about = '' } = command;
   const { deployment } = record;
   const refused = (refusal: string): Promoted => ({ command, blockedBy: [], refusal });
+  if (isWaiting(run, about))
+    return refused(
+      `Promotion ${about} has deployed nothing in environment ${environment} yet: see what it waits for: kubectl towpath status ${command.application} ${environment}`,
+    );
   if (deployment === undefined || !isAbout(command, deployment))
     return refused(
       `Promotion ${about} is not what environment ${environment} is at: promote what it deployed.`,
     );
   const { candidate } = deployment;
   if (!mayBeRetried(deployment))
-    return refused(`Promotion ${about} has not failed in environment ${target.environment}.`);
+    return refused(`Promotion ${about} has not failed in environment ${environment}.`);
   const asked = record.asks?.findLast((one) => one.digest === candidate.digest)?.asked ?? '';
   return { command, candidate: { id: candidate.id, digest: candidate.digest, asked }, blockedBy: [] };
+}
+
+/** Nothing was begun for it. */
+function isWaiting(run: Run, promotion: string): boolean {
+  const its = run.parts.commands.given(run.target.name).find((one) => one.promotion === promotion);
+  return its !== undefined && commandedIn(run).begun.every(({ command }) => command !== its);
 }
 
 function isAbout({ application, environment, about = '' }: Command, deployment: Deployment): boolean {
