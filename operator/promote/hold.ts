@@ -11,6 +11,13 @@ export interface Hold {
   readonly by: string;
   /** RFC 3339, by the clock at home. */
   readonly since: string;
+  /** Its rollback was refused, and began nothing: what runs there nobody asked for. */
+  readonly refused?: true;
+}
+
+/** Whether a person wants what runs there to stay, also where it fails. */
+export function keepsThere(hold: Hold | undefined): hold is Hold {
+  return hold !== undefined && hold.refused !== true;
 }
 
 /** What came of what a person asked for, where no deployment tells; kept in the target's record. */

@@ -125,7 +125,7 @@ const record: Required<TargetRecord> = {
   },
   rejected: [{ digest, why: 'It was Degraded.', at: '2026-01-01T00:02:00Z' }],
   cancelled: { digest, promotion: 'web-2', by: 'anna', at: '2026-11-29T10:00:00.000Z' },
-  hold: { promotion: 'web-1', uid: 'uid-2', by: 'anna', since: '2026-01-01T00:02:00Z' },
+  hold: { promotion: 'web-1', uid: 'uid-2', by: 'anna', since: '2026-01-01T00:02:00Z', refused: true },
   answered: [{ uid: 'uid-2', phase: 'Failed', message: 'It is kept no more.' }],
   governed: true,
   ran: [candidateKey(deployed)],

@@ -67,6 +67,7 @@ const holdSchema = z.strictObject({
   uid: z.string(),
   by: z.string(),
   since: z.string(),
+  refused: z.literal(true).exactOptional(),
 });
 const takenBack = { digest, promotion: z.string(), by: z.string(), at: z.string() };
 const cancelledSchema = z.strictObject({

@@ -618,8 +618,17 @@ const ROWS: readonly [string, Partial<TargetState>, Deed | { wait: Date | undefi
   ],
   ['… nor where nothing may be', { refusal, asked: ROLLBACK, found: { sight: 'Seen' } }, { wait: undefined }],
   [
-    '… and what failed is not gone back from where a person holds it',
+    '… and what fails where a person holds it is either gone back from, or said to stay',
     { hold: HOLD, deployment: deployment(NEW, { outcome: 'Failed', verify: REJECTED }), ...seen(NEW) },
+    'GoBack',
+  ],
+  [
+    '… once',
+    {
+      hold: HOLD,
+      deployment: deployment(NEW, { outcome: 'Failed', verify: { ...REJECTED, wentBack: 'Impossible' } }),
+      ...seen(NEW),
+    },
     'Tidy',
   ],
   [
@@ -1524,4 +1533,18 @@ test('every look ends, does nothing twice, and keeps what is promised of all', (
     assert.ok(deeds.get(deed), deed);
   for (const promise of Object.keys(PROMISES)) assert.ok(applied.get(promise), `no look where: ${promise}`);
   assert.ok(count > 10_000, `${count} looks`);
+});
+
+test('A26, A27: that what runs failed its verification is told, also where a person holds it there', () => {
+  const told = (verify: NonNullable<Deployment['verify']>, outcome: Deployment['outcome'] & string) => {
+    const runs = deployment(NEW, { outcome, verify, message: 'A check failed.' });
+    const lookedAfter = { how: 'Confirmed' } as const;
+    const { sync, reason, message } = standingOf(
+      state({ hold: HOLD, deployment: runs, ...tidied(NEW, { lookedAfter }) }),
+    );
+    return { sync, reason, says: /A check failed/.test(message) };
+  };
+  const failed = told({ ...REJECTED, wentBack: 'Impossible' }, 'Failed');
+  assert.deepEqual(failed, { sync: 'Failed', reason: 'VerifyFailed', says: true });
+  assert.equal(told({ ...VERIFYING, outcome: 'Passed' }, 'Succeeded').sync, 'Held');
 });

@@ -76,14 +76,12 @@ function nextOfLook(state: TargetState): Action {
 
 /**
  * What a person goes back from, or takes back, and what failed after it entered, whatever is wanted by now: once, where that can be
- * tried.
+ * tried. Where a person has it stay, that is written down.
  */
-function isToGoBack({ deployment, found, asked, hold }: TargetState): boolean {
+function isToGoBack({ deployment, found, asked }: TargetState): boolean {
   const { verify } = deployment ?? {};
   if (found.sight !== 'Seen' || found.lookedAfter?.how === 'Not') return false;
   if (asked !== undefined && asked.type !== 'Resume') return true;
-  // A person has it stay where it is.
-  if (hold !== undefined) return false;
   return verify?.outcome === 'Failed' && verify.onFailure === 'Rollback' && verify.wentBack === undefined;
 }
 

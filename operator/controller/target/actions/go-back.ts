@@ -1,7 +1,7 @@
 import { TowpathError } from '../../../api/errors.ts';
 import { withoutCancelled } from '../../../promote/cancelled.ts';
 import type { Command } from '../../../promote/command.ts';
-import { withAnswer } from '../../../promote/hold.ts';
+import { keepsThere, withAnswer } from '../../../promote/hold.ts';
 import { rejectionOf, withoutRejection, withRejection } from '../../../promote/rejection.ts';
 import { Quarantine } from '../../candidate/quarantine.ts';
 import { shortRevision } from '../../candidate/revision.ts';
@@ -23,6 +23,9 @@ import { beginning, noteAccount, replaceDeployment, withKinds, writeAhead } from
  */
 export async function goBack(run: Run, { asked }: TargetState): Promise<Outcome> {
   const { context } = run;
+  const { hold: held } = context.record;
+  if (asked === undefined && keepsThere(held))
+    return stay(context, asked, `${held.by} holds it there (Promotion ${held.promotion}), so it stays.`);
   const former = await formerOf(run, asked);
   if (typeof former === 'string') return stay(context, asked, former);
   const { candidate, manifests } = former;
@@ -95,7 +98,8 @@ async function hold(
   message: string,
 ): Promise<Outcome> {
   await writeAhead(context, (changed) => {
-    if (asked.type === 'Rollback') changed.hold = holdOf(context, asked);
+    if (asked.type === 'Rollback')
+      changed.hold = { ...holdOf(context, asked), ...(phase === 'Failed' ? { refused: true } : {}) };
     changed.answered = withAnswer(changed.answered ?? [], { uid: asked.uid, phase, message });
   });
   return { type: 'Stayed' };

@@ -114,6 +114,7 @@ for (const [remedy, minutes, isTriedAgain] of [
       };
       record.succeeded = `${CANDIDATE.id} ${CANDIDATE.digest}`;
       record.rejected = [];
+      if (who === 'a policy') delete record.hold;
       const refusal = new TowpathError(remedy, 'QuotaExceeded', 'The quota is used up.');
       run.context.inventory.watches.ensure = () => Promise.reject(refusal);
       const command = { ...asked('Rollback'), candidate: CANDIDATE.digest, requestedAt: since };
@@ -126,6 +127,41 @@ for (const [remedy, minutes, isTriedAgain] of [
           : record.deployment.verify?.wentBack === 'Impossible';
       assert.equal(isOver, !isTriedAgain);
     });
+
+for (const [what, hold, wentBack] of [
+  [
+    'that a Rollback holds which was refused is gone back from, and the hold stays',
+    { ...HOLD, refused: true },
+    true,
+  ],
+  ['that a person holds there stays, and is told as failed for good', HOLD, false],
+] as const)
+  test(`A26, A27: what fails its verification and ${what}`, async () => {
+    const { run, record, deployment } = failedLook('Promotion');
+    const verify = { forMs: 0, ms: 0, onFailure: 'Rollback', outcome: 'Failed' } as const;
+    const { promoted: _, ...left } = deployment;
+    const candidate = { ...CANDIDATE, id: digest('f'), digest: digest('e') };
+    const failed = { ...left, candidate, message: 'It broke.', verify };
+    Object.assign(record, {
+      deployment: failed,
+      succeeded: `${CANDIDATE.id} ${CANDIDATE.digest}`,
+      rejected: [],
+    });
+    record.hold = hold;
+    const { type } = await goBack(run, {} as TargetState);
+    assert.equal(type, wentBack ? 'WentBack' : 'Stayed');
+    assert.equal(record.hold, hold);
+    if (wentBack) return assert.equal(record.ended.at(-1)?.outcome, 'RolledBack');
+    const { verify: after, message } = record.deployment ?? {};
+    assert.equal(after?.wentBack, 'Impossible');
+    assert.equal(message, 'It broke. olga holds it there (Promotion back), so it stays.');
+  });
+
+test('A26: a Rollback of what is not kept holds, and is remembered as one that began nothing', async () => {
+  const { run, record } = failedLook('Promotion');
+  await goBack(run, { asked: { ...asked('Rollback'), candidate: digest('9') } } as TargetState);
+  assert.deepEqual([record.hold?.uid, record.hold?.refused], ['u-2', true]);
+});
 
 for (const [type, hold, rejected] of [
   ['Retry', HOLD, REJECTED],

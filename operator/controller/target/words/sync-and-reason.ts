@@ -101,8 +101,10 @@ export function waitingMessage(which: string, why: string): string {
 /** Where the deployment stands that runs, or ran last, and what its policy says of it. */
 function runningStanding(state: TargetState): Standing {
   const standing = deployedStanding(state);
-  if (state.hold !== undefined && standing.sync === 'Synced') return held(standing, state.hold);
   const { verify, message = '' } = state.deployment ?? {};
+  // That it failed is what a person has to know first, also who holds it there.
+  if (state.hold !== undefined && standing.sync === 'Synced' && verify?.outcome !== 'Failed')
+    return held(standing, state.hold);
   if (verify === undefined || standing.sync !== 'Synced' || state.deployment === undefined) return standing;
   if (verify.outcome === 'Passed') return standing;
   if (verify.outcome === undefined)
