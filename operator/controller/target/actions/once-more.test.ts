@@ -79,6 +79,7 @@ function failedLook(trigger: Deployment['trigger']) {
       evidence: { release: () => {} },
     },
     request: {},
+    underWay: {},
     application: { metadata: { name: 'web', generation: 3 } },
     target: { environment: 'prod', governance: { is: 'Free' }, settings: { timeoutMs: 300_000 } },
   } as unknown as Run;
