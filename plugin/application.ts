@@ -13,7 +13,6 @@ import type { Kubectl } from './kubectl.ts';
 export const RESOURCE = `applications.${GROUP}`;
 
 const listSchema = z.object({ items: z.array(z.unknown()) });
-const eventSchema = z.object({ type: z.string(), object: z.unknown() });
 
 /** All Applications that kubectl's flags select, by namespace and name. @throws CommandError */
 export async function readApplications(
@@ -46,12 +45,8 @@ export async function* watchApplications(
   args: readonly string[],
   signal: AbortSignal,
 ): AsyncGenerator<{ type: string; application: Application }> {
-  // An API server ends a watch after some time.
-  while (!signal.aborted)
-    for await (const event of kubectl.watch(['get', RESOURCE, ...args], signal)) {
-      const { type, object } = eventSchema.parse(event);
-      yield { type, application: applicationOf(object) };
-    }
+  for await (const { type, object } of kubectl.follow([RESOURCE, ...args], signal))
+    yield { type, application: applicationOf(object) };
 }
 
 /** By namespace and name. */

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
+import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { endsWith, hangingProgram } from '../test/harness/left-behind.ts';
-import { isRunning } from '../test/harness/process.ts';
+import { isRunning, temporaryDirectory } from '../test/harness/process.ts';
 import { eventually } from '../test/harness/wait.ts';
 import { diff } from './commands/diff.ts';
 import { Kubectl } from './kubectl.ts';
@@ -52,3 +53,42 @@ for (const [what, when] of [
     assert.deepEqual(events, when === 'Before' ? [] : [{ type: 'ADDED', object: {} }]);
   });
 }
+
+/** A kubectl that answers its first runs with these lines of a shell, and each later one with the last of them. */
+function scripted(runs: readonly string[]): Kubectl {
+  const directory = temporaryDirectory('scripted');
+  const path = join(directory, 'program');
+  const cases = runs.map((lines, at) => `${at === runs.length - 1 ? '*' : at}) ${lines} ;;`);
+  const counted = `n=$(cat '${directory}/n' 2>/dev/null || echo 0); echo $((n + 1)) > '${directory}/n'`;
+  writeFileSync(path, `#!/bin/sh\n${counted}\ncase $n in\n${cases.join('\n')}\nesac\n`);
+  chmodSync(path, 0o755);
+  return new Kubectl([], { TOWPATH_KUBECTL: path });
+}
+
+const says = (type: string, value: number) => `echo '{"type":"${type}","object":{"value":${value}}}'`;
+const fails = (words: string) => `echo '${words}' >&2; exit 1`;
+const REFUSED =
+  'The connection to the server 127.0.0.1:6443 was refused - did you specify the right host or port?';
+
+test('what is followed is asked for again while the API server is away, until it is gone', async () => {
+  const kubectl = scripted([
+    says('ADDED', 1),
+    fails(REFUSED),
+    `${says('ERROR', 0)}; ${says('MODIFIED', 2)}`,
+    fails('Error from server (NotFound): applications.towpath.dev "web" not found'),
+  ]);
+  const seen: unknown[] = [];
+  await assert.rejects(async () => {
+    for await (const event of kubectl.follow(['applications', 'web'], AbortSignal.timeout(60_000)))
+      seen.push(event);
+  }, /\(NotFound\): applications\.towpath\.dev "web" not found/);
+  assert.deepEqual(seen, [
+    { type: 'ADDED', object: { value: 1 } },
+    { type: 'MODIFIED', object: { value: 2 } },
+  ]);
+});
+
+test('what is followed of an API server that never answered ends with what kubectl says', async () => {
+  const following = scripted([fails(REFUSED)]).follow(['applications'], AbortSignal.timeout(60_000));
+  await assert.rejects(following.next(), /was refused/);
+});

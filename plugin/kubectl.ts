@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { setTimeout } from 'node:timers/promises';
 import { z } from 'zod';
 import { CommandError } from './exit-codes.ts';
 
@@ -9,6 +10,11 @@ const PROGRAM_VARIABLE = 'TOWPATH_KUBECTL';
 const configSchema = z.object({
   contexts: z.array(z.object({ context: z.object({ namespace: z.string().optional() }) })).nullish(),
 });
+
+const watchEventSchema = z.object({ type: z.string(), object: z.unknown() });
+
+/** A watch that ended is begun again after so long, in milliseconds: at first, and at the most. */
+const PAUSE_MS = { first: 200, most: 5_000 };
 
 /** How a run of kubectl ended. */
 interface Ended {
@@ -99,6 +105,37 @@ export class Kubectl {
   }
 
   /**
+   * Each change of what `get` with these arguments has, what is there first, until `signal` is aborted. An API server
+   * ends a watch after some time, and restarts: once it has answered, it is asked again until it does.
+   *
+   * @throws CommandError where kubectl fails before the first answer, or what is watched is gone or forbidden.
+   */
+  async *follow(
+    args: readonly string[],
+    signal: AbortSignal,
+  ): AsyncGenerator<{ type: string; object: unknown }> {
+    let hasAnswered = false;
+    let pause = PAUSE_MS.first;
+    while (!signal.aborted) {
+      try {
+        for await (const event of this.watch(['get', ...args], signal)) {
+          const { type, object } = watchEventSchema.parse(event);
+          // Of the watch itself, which ends with it.
+          if (type === 'ERROR') continue;
+          hasAnswered = true;
+          pause = PAUSE_MS.first;
+          yield { type, object };
+        }
+      } catch (error) {
+        const isFinal = error instanceof CommandError && FINAL_WORDS.test(error.message);
+        if (!hasAnswered || isFinal) throw error;
+      }
+      await setTimeout(pause, undefined, { signal }).catch(() => undefined);
+      pause = Math.min(2 * pause, PAUSE_MS.most);
+    }
+  }
+
+  /**
    * Has kubectl serve the API server on a Unix socket, with all that the user may do there, until `signal` is aborted
    * or this process ends. Resolves once it listens.
    *
@@ -153,6 +190,9 @@ export class Kubectl {
     return child;
   }
 }
+
+/** What asking again does not change. */
+const FINAL_WORDS = /\((NotFound|Forbidden|Unauthorized)\)/;
 
 /** Of what kubectl says, in characters. */
 const MOST_WORDS = 4_000;

@@ -22,7 +22,6 @@ export type Asked = Omit<Promotion['spec'], 'requestedBy' | 'skipGates' | 'deplo
   Partial<Pick<Promotion['spec'], 'skipGates'>>;
 
 const listSchema = z.object({ items: z.array(z.unknown()) });
-const eventSchema = z.object({ type: z.string(), object: z.unknown() });
 
 /** Makes a Promotion in the user's own name. @throws CommandError with kubectl's own words */
 export async function ask(kubectl: Kubectl, spec: Asked): Promise<Promotion> {
@@ -72,11 +71,8 @@ export async function* watchPromotion(
   name: string,
   signal: AbortSignal,
 ): AsyncGenerator<{ type: string; promotion: Promotion }> {
-  while (!signal.aborted)
-    for await (const event of kubectl.watch(['get', PROMOTIONS, name], signal)) {
-      const { type, object } = eventSchema.parse(event);
-      yield { type, promotion: promotionOf(object) };
-    }
+  for await (const { type, object } of kubectl.follow([PROMOTIONS, name], signal))
+    yield { type, promotion: promotionOf(object) };
 }
 
 /** As it is once the operator said something of it; without an answer in time as it is then. */

@@ -225,6 +225,11 @@ describe('a kubeconfig of another cluster is refused', () => {
     ['is of a server without TLS', { server: `http://${MARK}.example.com` }, /does not begin with https:/],
     ['is of no server', { server: MARK }, /`server` .*is no URL; write it as https/],
     ['has a password in its URL', { server: `https://me:${MARK}@eu.example.com` }, /has a user/],
+    [
+      'has a password of its proxy that is not encoded',
+      { 'proxy-url': `http://me:100%${MARK}@proxy:3128` },
+      /`proxy-url` .*is no URL of an HTTP or HTTPS proxy/,
+    ],
     ['goes through a SOCKS proxy', { 'proxy-url': `socks5://${MARK}` }, /`proxy-url` .*SOCKS is not spoken/],
     ['has no name of a host', { 'tls-server-name': 'a b' }, /`tls-server-name` .*no name of a host/],
     [

@@ -79,7 +79,8 @@ class Reader extends KubeConfigText {
   proxy(written: string | undefined, place: string): string | undefined {
     if (written === undefined) return undefined;
     const url = URL.parse(written);
-    if (url !== null && /^https?:$/.test(url.protocol) && url.hostname !== '') return written;
+    if (url !== null && isDecodable(url.username) && isDecodable(url.password))
+      if (/^https?:$/.test(url.protocol) && url.hostname !== '') return written;
     throw this.invalid(
       `\`proxy-url\` of its ${place} is no URL of an HTTP or HTTPS proxy`,
       'write it as http://host:port; SOCKS is not spoken',
@@ -212,4 +213,14 @@ function validDate(date: Date): Date | undefined {
 function digestOf({ server, proxyUrl, tls, headers }: Access): string {
   const parts = [server, proxyUrl, tls.ca, tls.cert, tls.key, tls.servername, headers];
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
+}
+
+/** What goes to the proxy is the user and the password that these stand for. */
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
 }

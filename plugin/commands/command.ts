@@ -45,6 +45,8 @@ export interface Command {
   usage: string;
   /** How many arguments it takes: the least and the most. */
   words: readonly [least: number, most: number];
+  /** What the first of them names, where that is no Application. */
+  first?: 'Environment' | 'Promotion';
   flags: readonly (keyof CommandFlags)[];
   summary: string;
   /** What is not seen from the summary, line by line. */

@@ -14,6 +14,7 @@ const REASON = 128;
 export const freeze: Command = {
   usage: 'freeze ENV | --all',
   words: [0, 1],
+  first: 'Environment',
   flags: ['all', 'until', 'reason', 'output'],
   summary:
     'Stops everything new in an Environment, or in all, from now on; what runs is looked after as ever.',
@@ -44,6 +45,7 @@ export const freeze: Command = {
 export const unfreeze: Command = {
   usage: 'unfreeze ENV | --all',
   words: [0, 1],
+  first: 'Environment',
   flags: ['all', 'output'],
   summary: 'Ends the freezes that hold now in an Environment, or in all; those that are to come stay.',
   notes: ['Needs the right to patch Environments. Freezes of PromotionPolicies are ended in these.'],

@@ -47,6 +47,7 @@ export const promote: Command = {
 export const cancel: Command = {
   usage: 'cancel NAME',
   words: [1, 1],
+  first: 'Promotion',
   flags: ['reason', 'output', 'operator-namespace'],
   summary: 'Takes back a Promotion that waits, deploys or is verified.',
   notes: [

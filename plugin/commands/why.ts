@@ -44,13 +44,23 @@ export const why: Command = {
     const environments = environmentsOf(application, environment);
     await warnIfNobodyLeads(context);
     const causes = causesOf(application, environments);
-    if (isJson(context)) printJson(context, { namespace: application.metadata.namespace, name, causes });
+    if (isJson(context)) printJson(context, jsonOf(application, environment, causes));
     else print(context, application, environments, causes);
     return EXIT.Done;
   },
 };
 
-function causesOf(application: Application, environments: readonly EnvironmentStatus[]): Cause[] {
+function jsonOf(
+  { metadata, status }: Application,
+  environment: string | undefined,
+  causes: readonly Cause[],
+) {
+  const { namespace, name } = metadata;
+  const retry = retryIn(status, environment);
+  return { namespace, name, causes, ...(retry === undefined ? {} : { retry }) };
+}
+
+export function causesOf(application: Application, environments: readonly EnvironmentStatus[]): Cause[] {
   const { status, metadata } = application;
   const causes: Cause[] = [];
   const ready = readyOf(status);
@@ -74,7 +84,7 @@ function causesOf(application: Application, environments: readonly EnvironmentSt
     const told = environment === asked ? ready?.message : undefined;
     causes.push(...stateOf(environment, told), ...blocksOf(environment, application, told));
   }
-  causes.push(...refusalsOf(status), ...keptOf(status));
+  causes.push(...refusalsOf(status), ...keptOf(status, environments));
   return causes;
 }
 
@@ -153,8 +163,12 @@ function refusalsOf(status: ApplicationStatus | undefined): Cause[] {
   return causes;
 }
 
-function keptOf(status: ApplicationStatus | undefined): Cause[] {
-  return (status?.kept ?? []).map(({ environment, object, reason }) => ({
+/** Of these environments. */
+function keptOf(status: ApplicationStatus | undefined, environments: readonly EnvironmentStatus[]): Cause[] {
+  const isAsked = (name: string | undefined) =>
+    name === undefined || environments.some((one) => one.name === name);
+  const kept = (status?.kept ?? []).filter(({ environment }) => isAsked(environment));
+  return kept.map(({ environment, object, reason }) => ({
     ...(environment === undefined ? {} : { environment }),
     reason: 'Kept',
     message: `${object.kind} ${object.namespace && `${object.namespace}/`}${object.name} left Git and stays: ${reason}`,

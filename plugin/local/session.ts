@@ -71,14 +71,8 @@ function withServers<T>(
   return withApiServer(context, async (server) => {
     const landing = await landingOf(server, application, environment);
     const common = { application, landing, clone, server, signal: context.signal };
-    return withTarget(context, landing, server, async ({ target, isTargetAsked }) =>
-      work({
-        ...common,
-        target,
-        served: await discover(target),
-        isTargetAsked,
-        unknown: isTargetAsked ? [] : [otherCluster(landing)],
-      }),
+    return withTarget(context, landing, server, async (asked) =>
+      work({ ...common, ...asked, served: await discover(asked.target) }),
     );
   });
 }
@@ -92,25 +86,50 @@ function withTarget<T>(
   { kubectl, flags, signal }: Asking,
   landing: Landing,
   server: ApiServer,
-  work: (asked: Pick<LocalSession, 'target' | 'isTargetAsked'>) => Promise<T>,
+  work: (asked: Pick<LocalSession, 'target' | 'isTargetAsked' | 'unknown'>) => Promise<T>,
 ): Promise<T> {
   const named = flags['target-context'];
-  if (named === undefined) return work({ target: server, isTargetAsked: !landing.isElsewhere });
+  if (named === undefined) {
+    const isTargetAsked = !landing.isElsewhere;
+    return work({ target: server, isTargetAsked, unknown: isTargetAsked ? [] : [otherCluster(landing)] });
+  }
   return withApiServer({ kubectl: kubectl.inContext(named), signal }, async (target) => {
-    await checkCluster(target, landing, named);
-    return work({ target, isTargetAsked: true });
+    const unknown = await checkCluster(server, target, landing, named);
+    return work({ target, isTargetAsked: true, unknown });
   });
 }
 
-/** By which a cluster is known: the uid of its namespace kube-system. */
-async function checkCluster(target: ApiServer, landing: Landing, named: string): Promise<void> {
-  const { environment, clusterUid } = landing;
-  if (clusterUid === undefined) return;
-  const { status, text } = await target.send('/api/v1/namespaces/kube-system');
-  if (status !== 200) return;
-  const { metadata } = JSON.parse(text) as { metadata: { uid: string } };
-  if (metadata.uid !== clusterUid)
+/**
+ * What is not known of whether the context reaches the cluster of the objects.
+ *
+ * @throws CommandError where it is another one
+ */
+async function checkCluster(
+  home: ApiServer,
+  target: ApiServer,
+  { environment, clusterUid, isElsewhere, isKnown }: Landing,
+  named: string,
+): Promise<string[]> {
+  const isHome = isKnown && !isElsewhere;
+  const [wanted, found] = await Promise.all([isHome ? uidOf(home) : clusterUid, uidOf(target)]);
+  if (wanted !== undefined && found !== undefined && wanted !== found)
     throw new CommandError(
-      `The context ${named} is another cluster than Environment ${environment}: name the one that reaches it with --target-context.`,
+      isHome
+        ? `The objects of environment ${environment} are in the cluster with the Application, and the context ${named} is another one: leave out --target-context.`
+        : `The context ${named} is another cluster than Environment ${environment}: name the one that reaches it with --target-context.`,
     );
+  if (wanted !== undefined && found !== undefined) return [];
+  const why =
+    found === undefined || isHome
+      ? 'your rights do not show namespace kube-system, by whose uid a cluster is known'
+      : 'the status of the Environment does not say yet which one that is, or your rights do not show it';
+  return [`It is not known whether the context ${named} reaches the cluster of ${environment}: ${why}.`];
+}
+
+/** By which a cluster is known: the uid of its namespace kube-system; undefined where it may not be read. */
+async function uidOf(server: ApiServer): Promise<string | undefined> {
+  const { status, text } = await server.send('/api/v1/namespaces/kube-system');
+  if (status !== 200) return undefined;
+  const { metadata } = JSON.parse(text) as { metadata: { uid: string } };
+  return metadata.uid;
 }

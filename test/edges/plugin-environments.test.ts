@@ -1,12 +1,17 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { environmentOf } from '../../operator/api/v1alpha1/application.ts';
 import { cloneOf } from '../harness/clone.ts';
 import { newEnvironment } from '../harness/environments.ts';
+import { startFaultProxy } from '../harness/fault-proxy.ts';
 import { newStage, type StageOptions } from '../harness/operator.ts';
 import { kubeconfigWith } from '../harness/operator-rights.ts';
+import { poseAs } from '../harness/other-cluster.ts';
 import { newPluginShell } from '../harness/plugin.ts';
+import { temporaryDirectory } from '../harness/process.ts';
 
 /** A chart that shows which layers of values it got. */
 const files = {
@@ -113,6 +118,7 @@ test('kubectl towpath tells of each environment of an Application by itself', as
         assert.equal(code, 1);
         assert.match(stderr, new RegExp(`no environment nowhere; it has ${staging.name}, ${prod.name}\\.`));
       }
+      assert.deepEqual(await complete('freeze', staging.name), [staging.name]);
       assert.deepEqual(await complete('--namespace', stage.namespace, 'why', 'web', ''), [
         staging.name,
         prod.name,
@@ -322,15 +328,57 @@ test('kubectl towpath diff asks the cluster that an Environment is in, by a cont
 
   const current = (await stage.kubectl('config', 'current-context')).trim();
   const there = await shell.towpath('diff', ...of, '--target-context', current);
-  assert.equal(there.code, 9, there.stderr);
+  assert.equal(there.code, 10, there.stderr);
+  assert.match(
+    there.stderr,
+    /\nUnknown: It is not known whether the context \S+ reaches the cluster of elsewhere-/,
+  );
   assert.match(there.stdout, new RegExp(`\\n\\+ ConfigMap ${elsewhere.namespace}/web would be created\\n`));
 
-  const status = { cluster: { uid: 'of-another-cluster' } };
-  await stage.kubectl(
-    ...['patch', 'environment', elsewhere.name, '--subresource=status', '--type=merge'],
-    ...['-p', JSON.stringify({ status })],
-  );
+  const tell = (uid: string) =>
+    stage.kubectl(
+      ...['patch', 'environment', elsewhere.name, '--subresource=status', '--type=merge'],
+      ...['-p', JSON.stringify({ status: { cluster: { uid } } })],
+    );
+  await tell(await stage.kubectl('get', 'namespace', 'kube-system', '-o', 'jsonpath={.metadata.uid}'));
+  assert.equal((await shell.towpath('diff', ...of, '--target-context', current)).code, 9);
+  await tell('of-another-cluster');
   const wrong = await shell.towpath('diff', ...of, '--target-context', current);
   assert.equal(wrong.code, 1, wrong.stdout);
   assert.match(wrong.stderr, /^The context \S+ is another cluster than Environment elsewhere-/);
 });
+
+test('kubectl towpath diff takes no context of another cluster where the objects are in the one with the Application', async (t) => {
+  const { stage, staging, clone } = await newGround(t, { startOperator: false });
+  const proxy = await startFaultProxy(stage.cluster);
+  t.after(() => proxy.stop());
+  poseAs(proxy, 'of-another-cluster');
+  const kubeconfigPath = bothOf(stage.cluster.kubeconfigPath, proxy.kubeconfigPath);
+  const shell = await newPluginShell(t, stage.cluster, { kubeconfigPath, namespace: stage.namespace });
+  await stage.application('web', { source: { path: 'web' }, environments: [{ name: staging.name }] });
+  const diff = (context: string) =>
+    shell.towpath('diff', 'web', '--local', clone.directory, '--target-context', context);
+  const wrong = await diff('other');
+  assert.equal(wrong.code, 1, wrong.stdout);
+  assert.match(
+    wrong.stderr,
+    /^The objects of environment staging-\S+ are in the cluster with the Application, and the context other is another one: /,
+  );
+  const right = await diff('towpath');
+  assert.equal(right.code, 9, right.stderr);
+});
+
+/** A kubeconfig with the contexts of two others, of which the second one is named `other`. */
+function bothOf(first: string, second: string): string {
+  const [one, two] = [first, second].map((path) => JSON.parse(readFileSync(path, 'utf8')));
+  const name = 'other';
+  const path = join(temporaryDirectory('contexts'), 'kubeconfig');
+  const both = {
+    ...one,
+    clusters: [...one.clusters, { ...two.clusters[0], name }],
+    users: [...one.users, { ...two.users[0], name }],
+    contexts: [...one.contexts, { name, context: { cluster: name, user: name } }],
+  };
+  writeFileSync(path, JSON.stringify(both), { mode: 0o600 });
+  return path;
+}
