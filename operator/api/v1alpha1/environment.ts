@@ -224,7 +224,9 @@ export const environmentResourceStatusSchema = z.object({
     35,
     'Present while a freeze holds: when it ends (RFC 3339), or "lifted" for one without an end.',
   ).optional(),
-  applications: count('Applications that are deployed there, or may be: those that it refuses do not count.').optional(),
+  applications: count(
+    'Applications that are deployed there, or may be: those that it refuses do not count.',
+  ).optional(),
   objects: count('Objects that they have here.').optional(),
 });
 
