@@ -6,40 +6,27 @@ import {
   candidateKey,
   type Deployment,
   newRecord,
-  noteRan,
   type TargetRecord,
 } from '../../operator/controller/record/record.ts';
-import { waitingAfter, withAsk, withWaiting } from '../../operator/controller/record/waiting.ts';
-import { displacedBy, rejectedWithout } from '../../operator/controller/target/actions/displaced.ts';
+import { withAsk, withWaiting } from '../../operator/controller/record/waiting.ts';
 import { letGo } from '../../operator/controller/target/actions/let-go.ts';
 import { noteVerify } from '../../operator/controller/target/actions/note-verify.ts';
-import { takeBack } from '../../operator/controller/target/actions/take-back.ts';
-import { replaceDeployment } from '../../operator/controller/target/actions/write-ahead.ts';
 import { askedIn, commandedIn } from '../../operator/controller/target/commanded.ts';
 import { Evidence } from '../../operator/controller/target/evidence.ts';
-import { type Former, lastGood, namedBy } from '../../operator/controller/target/former.ts';
 import { gatesOf } from '../../operator/controller/target/gates.ts';
 import { Openings } from '../../operator/controller/target/openings.ts';
 import { comesAfter, isPromoted, shownBy } from '../../operator/controller/target/promotion.ts';
 import type { Run } from '../../operator/controller/target/run.ts';
 import type { Findings, TargetState } from '../../operator/controller/target/state.ts';
 import { digestOf } from '../../operator/manifest/digest.ts';
-import { withoutCancelled } from '../../operator/promote/cancelled.ts';
 import type { Command } from '../../operator/promote/command.ts';
 import { endedUnheard } from '../../operator/promote/commands.ts';
 import { earliest } from '../../operator/promote/earliest.ts';
 import type { BlockedBy } from '../../operator/promote/gate.ts';
 import type { Governance } from '../../operator/promote/governance.ts';
-import { withAnswer } from '../../operator/promote/hold.ts';
-import { rejectionOf, withoutRejection, withRejection } from '../../operator/promote/rejection.ts';
 import { soakAfter } from '../../operator/promote/soak.ts';
-import {
-  failedVerify,
-  newVerify,
-  verifyEndsAt,
-  verifyFrom,
-  verifyOnceMore,
-} from '../../operator/promote/verify.ts';
+import { verifyEndsAt, verifyFrom } from '../../operator/promote/verify.ts';
+import { begin, goBack } from './staged-actions.ts';
 import { POLICIES, stagedApplication } from './staged-policies.ts';
 import {
   type Commit,
@@ -246,7 +233,7 @@ export class StagedModel {
       verify.onFailure === 'Rollback' &&
       verify.wentBack === undefined;
     if (asked !== undefined || hasFailed) {
-      await this.#goBack(environment, run, asked);
+      await goBack(run, asked, (candidate) => this.#note(environment, candidate, asked, 'Back'));
       return undefined;
     }
     const wanted = this.#wanted(environment);
@@ -277,14 +264,14 @@ export class StagedModel {
       if (isToDeploy(chosen)) {
         const again = gatesOf(run, { ...found(chosen), chosen: { asked: choice.asked } } as Findings);
         assert.deepEqual(again.blockedBy, [], 'what was chosen may enter');
-        this.#begin(environment, run, chosen, enters?.candidate === choice ? enters.command : undefined);
+        this.#begin(run, chosen, enters?.candidate === choice ? enters.command : undefined);
         return undefined;
       }
     }
     if (mayBegin) {
       const isAsked =
         enters?.candidate !== undefined && candidateKey(enters.candidate) === candidateKey(wanted);
-      this.#begin(environment, run, wanted, isAsked ? enters?.command : undefined);
+      this.#begin(run, wanted, isAsked ? enters?.command : undefined);
       return undefined;
     }
     const isBlocked = blockedBy.some(({ standing }) => standing === 'Blocked');
@@ -310,109 +297,11 @@ export class StagedModel {
     delete record.pending;
   }
 
-  #begin(environment: Environment, run: Run, candidate: Candidate, by: Command | undefined): void {
-    const record = this.#record(environment);
+  #begin(run: Run, candidate: Candidate, by: Command | undefined): void {
+    const environment = run.target.environment as Environment;
     this.#note(environment, candidate, by, 'In');
-    const before = record.deployment;
-    const unchanged = { ...record };
-    const deployment = {
-      ...this.#newDeployment(environment, candidate),
-      ...this.#verifyOf(environment, candidate, by),
-    };
-    if (by !== undefined) deployment.promoted = { promotion: by.promotion, uid: by.uid, by: by.by };
-    replaceDeployment(record, deployment, before?.outcome === undefined ? 'Superseded' : undefined);
-    delete record.pending;
-    record.waiting = waitingAfter(record.waiting ?? [], candidate);
-    if (record.waiting.length === 0) delete record.waiting;
-    delete record.cancelled;
-    if (by?.type === 'Promote') {
-      delete record.hold;
-      if (record.rejected !== undefined)
-        record.rejected = withoutRejection(record.rejected, candidate.digest);
-    }
-    Object.assign(deployment, displacedBy(unchanged, record));
-    noteRan(record);
+    begin(run, candidate, by);
     this.#evidence.release(identityOf(environment), comesAfter(run.target));
-  }
-
-  #verifyOf(
-    environment: Environment,
-    { digest }: Candidate,
-    by: Command | undefined,
-  ): Pick<Deployment, 'verify'> {
-    const governance = this.#governance(environment);
-    const { deployment, rejected } = this.#record(environment);
-    const isAgain = deployment?.candidate.digest === digest && deployment.outcome !== 'Succeeded';
-    const former = isAgain && deployment.verify !== undefined ? verifyOnceMore(deployment.verify) : undefined;
-    const verify = governance.is === 'InStage' ? governance.verify && newVerify(governance.verify) : former;
-    if (verify === undefined) return {};
-    const hasFailed = rejectionOf(rejected, digest) !== undefined && by === undefined;
-    return { verify: hasFailed ? failedVerify(verify, new Date(this.#now)) : verify };
-  }
-
-  async #goBack(environment: Environment, run: Run, asked: Command | undefined): Promise<void> {
-    const record = this.#record(environment);
-    const at = new Date(this.#now).toISOString();
-    const former = await formerOf(run, asked);
-    const isThere =
-      typeof former !== 'string' &&
-      record.deployment?.candidate.digest === former.candidate.digest &&
-      record.deployment.outcome === 'Succeeded';
-    if (typeof former !== 'string' && !(asked !== undefined && isThere))
-      return this.#beginBack(environment, asked, former);
-    if (asked === undefined) {
-      const { deployment } = record;
-      if (deployment?.verify !== undefined)
-        record.deployment = { ...deployment, verify: { ...deployment.verify, wentBack: 'Impossible' } };
-      return;
-    }
-    if (asked.type === 'Cancel') {
-      takeBack(record, asked, String(former), at);
-      if (record.deployment !== undefined) record.deployment = { ...record.deployment, exhausted: true };
-      return;
-    }
-    const { promotion, uid, by } = asked;
-    if (asked.type === 'Rollback') record.hold = { promotion, uid, by, since: at };
-    const phase = isThere ? ('Succeeded' as const) : ('Failed' as const);
-    record.answered = withAnswer(record.answered ?? [], { uid, phase, message: String(former) });
-  }
-
-  #beginBack(environment: Environment, asked: Command | undefined, { candidate }: Former): void {
-    const record = this.#record(environment);
-    this.#note(environment, candidate, asked, 'Back');
-    const left = record.deployment;
-    const at = new Date(this.#now).toISOString();
-    const deployment: Deployment = { ...this.#newDeployment(environment, candidate), trigger: 'Rollback' };
-    if (asked !== undefined && asked.type !== 'Cancel')
-      deployment.promoted = { promotion: asked.promotion, uid: asked.uid, by: asked.by };
-    if (asked?.type === 'Cancel') takeBack(record, asked, 'It goes back.', at);
-    const before = { ...record };
-    const outcome = left?.outcome === undefined ? ('Superseded' as const) : undefined;
-    const outcomeOfLeft = asked?.type === 'Cancel' ? undefined : outcome;
-    replaceDeployment(record, deployment, asked === undefined ? 'RolledBack' : outcomeOfLeft);
-    if (asked?.type === 'Rollback') {
-      const { promotion, uid, by } = asked;
-      const others = withoutCancelled(record.cancelled, candidate.digest);
-      if (others === undefined) delete record.cancelled;
-      else record.cancelled = others;
-      record.hold = { promotion, uid, by, since: at };
-      const wanted = withoutRejection(record.rejected ?? [], candidate.digest);
-      const isLeft = left !== undefined && left.candidate.digest !== candidate.digest;
-      const isKnown = rejectionOf(wanted, left?.candidate.digest) !== undefined;
-      record.rejected =
-        isLeft && !isKnown
-          ? withRejection(wanted, { digest: left.candidate.digest, why: `${by} went back.`, at })
-          : wanted;
-    }
-    Object.assign(deployment, displacedBy(before, record));
-    noteRan(record);
-  }
-
-  #newDeployment(environment: Environment, candidate: Candidate): Deployment {
-    const startedAt = new Date(this.#now).toISOString();
-    const id = (this.#record(environment).deployment?.id ?? 0) + 1;
-    const what = { id, candidate, startedAt, clusterStartedAt: startedAt, generation: 1 };
-    return { ...what, trigger: 'Promotion', applied: false, install: false, hooks: [], deferred: [] };
   }
 
   /** What the cluster shows by now. */
@@ -657,12 +546,6 @@ function askedFor(commit: Commit | undefined): string {
 /** As `candidateKey` has it. */
 function digestIn(key: string): string {
   return key.split(' ')[1] ?? '';
-}
-
-function formerOf(run: Run, asked: Command | undefined): Promise<Former | string> {
-  const { record } = run.context;
-  if (asked?.type === 'Cancel') return lastGood(run, rejectedWithout(record));
-  return asked === undefined ? lastGood(run, record.rejected) : namedBy(run, asked);
 }
 
 /** What a user reads of what waits; what time clears says when, but for what only counts while it is healthy. */
