@@ -4,7 +4,7 @@ import { NO_ENVIRONMENTS, onlyTarget } from '../../../test/harness/target.ts';
 import type { Application } from '../../api/v1alpha1/application.ts';
 import { parseEnvironment } from '../../api/v1alpha1/environment.ts';
 import type { KubeObject } from '../../kube/client.ts';
-import { newRecord, type TargetRecord } from '../record/record.ts';
+import { type Deployment, newRecord, type TargetRecord } from '../record/record.ts';
 import { ApplicationCache } from './application-cache.ts';
 import { Targets } from './targets.ts';
 
@@ -195,6 +195,35 @@ test('a target that its Application names no more is known as long as it is reco
   assert.deepEqual(dropped, ['shop/web/default']);
   assert.equal(applications.memoryOf('shop/web/default'), undefined);
   assert.deepEqual([...applications.targetsAt(targets.named('shop/web').id)], []);
+});
+
+test('B4: which of two at one place runs there is known when the records are', () => {
+  const records: TargetRecord[] = [];
+  const environment = (name: string) => {
+    const spec = { namespace: 'there', access: { serviceAccountName: 'deployer' }, allowedNamespaces: ['*'] };
+    const metadata = { name, uid: name, resourceVersion: '1' };
+    const parsed = parseEnvironment({
+      apiVersion: 'towpath.dev/v1alpha1',
+      kind: 'Environment',
+      metadata,
+      spec,
+    });
+    assert.ok(parsed.ok);
+    return { object: { metadata } as KubeObject, environment: parsed.environment, errors: [] };
+  };
+  const applications = new ApplicationCache({
+    targets: new Targets({ ...options, environments: { ...NO_ENVIRONMENTS, get: environment } }),
+    recordsOf: () => records,
+    onDependency: () => undefined,
+    onDropped: () => undefined,
+  });
+  applications.take(object('web', { environments: [{ name: 'canary' }, { name: 'prod' }] }));
+  const reasons = () => applications.get('shop/web')?.specified.map(({ refusal }) => refusal?.reason);
+  assert.deepEqual(reasons(), [undefined, 'SamePlace']);
+  const deployment = { id: 1 } as Deployment;
+  records.push({ ...newRecord(targets.named('shop/web', 'prod')), deployment });
+  applications.recordsChanged();
+  assert.deepEqual(reasons(), ['SamePlace', undefined]);
 });
 
 test('an Application that cannot be read has the targets that are recorded', () => {

@@ -149,12 +149,16 @@ export class ApplicationCache {
     if (object !== undefined) this.#learn(key, object);
   }
 
-  /** Other records are there now: where they are of targets that are not known, or none is any more of one that left. */
+  /**
+   * Other records are there now: where they are of targets that are not known, or none is any more of one that left,
+   * or say which of several at one place runs there.
+   */
   recordsChanged(): void {
-    for (const [key, { targets, left }] of [...this.#byKey]) {
+    for (const [key, { targets, specified, left }] of [...this.#byKey]) {
       const known = new Set(targets.map(({ environment }) => environment));
       const recorded = [...this.#options.recordsOf(key)];
-      if (left.length > 0 || recorded.some(({ target }) => !known.has(target.environment)))
+      const isShared = specified.some(({ refusal }) => refusal?.reason === 'SamePlace');
+      if (left.length > 0 || isShared || recorded.some(({ target }) => !known.has(target.environment)))
         this.learnAnew(key);
     }
   }

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NO_ENVIRONMENTS, onlyTarget } from '../../../test/harness/target.ts';
-import { parseApplication } from '../../api/v1alpha1/application.ts';
+import { type Application, parseApplication } from '../../api/v1alpha1/application.ts';
 import { parseEnvironment } from '../../api/v1alpha1/environment.ts';
-import { newRecord } from '../record/record.ts';
+import { type Deployment, newRecord, type TargetRecord } from '../record/record.ts';
 import { HOME } from '../record/target.ts';
 import { isPlaced, Targets } from './targets.ts';
 
@@ -113,6 +113,11 @@ const recordOf = (environment: string, account?: string) => ({
   ...(account === undefined ? {} : { account }),
 });
 
+const deployed = (environment: string): TargetRecord => {
+  const deployment = { id: 1 } as Deployment;
+  return { ...recordOf(environment), deployment };
+};
+
 test('of environments that land at one place the first one has it, and the next ones are refused, naming it', () => {
   const at = new Targets({
     installation: 'towpath-system/towpath',
@@ -125,6 +130,32 @@ test('of environments that land at one place the first one has it, and the next 
     [undefined, 'SamePlace', undefined],
   );
   assert.match(all[1]?.refusal?.message ?? '', /^Environment green lands where environment blue does/);
+});
+
+test('B4: who runs at a place keeps it where an entry for the same one comes before it, by its record or its status', () => {
+  const at = new Targets({
+    installation: 'towpath-system/towpath',
+    impersonate: true,
+    environments: environmentsAt({ blue: '{namespace}', green: '{namespace}', red: '{namespace}' }),
+  });
+  const all = inEnvironments('red', 'blue', 'green');
+  const holders = (of: Application, ...records: TargetRecord[]) =>
+    at
+      .withLeft(of, records)
+      .specified.filter(({ refusal }) => refusal?.reason !== 'SamePlace')
+      .map(({ environment }) => environment);
+  const seen = recordOf('red');
+  assert.deepEqual(holders(application(all), seen), ['red'], 'nothing runs there');
+  assert.deepEqual(holders(application(all), seen, deployed('green')), ['green']);
+  assert.deepEqual(holders(application(all), deployed('green'), deployed('blue')), ['blue']);
+  const status = { environments: [{ name: 'green', revision: '77e9902' }] } as NonNullable<
+    Application['status']
+  >;
+  assert.deepEqual(holders({ ...application(all), status }), ['green'], 'its record may be lost');
+  assert.match(
+    at.of(application(all), [deployed('green')])[0]?.refusal?.message ?? '',
+    /^Environment red lands where environment green does/,
+  );
 });
 
 test('B4: who lands where a target was that is named no more takes over its objects, and nobody else does', () => {

@@ -27,7 +27,7 @@ import {
   type ValuesAt,
   type ValuesLayer,
 } from '../record/target.ts';
-import { wasDeployed } from '../target/lost-record.ts';
+import { toldDeployed, wasDeployed } from '../target/lost-record.ts';
 
 /** The environment of an Application that names none. */
 const DEFAULT_ENVIRONMENT = 'default';
@@ -74,13 +74,21 @@ export class Targets {
     return Object.freeze({ id, name: parts.join('/'), application, environment });
   }
 
-  /** One for each environment that the Application names, in that order, or `default`. */
-  of(application: Application): readonly SpecifiedTarget[] {
+  /**
+   * One for each environment that the Application names, in that order, or `default`.
+   *
+   * @param records of its targets; where they are not known, its status says what runs where
+   */
+  of(application: Application, records: readonly TargetRecord[] = []): readonly SpecifiedTarget[] {
     const { environments } = application.spec;
     if (environments === undefined) return [this.#default(application)];
     // What goes needs no policy to let it in.
     const how = application.metadata.deletionTimestamp === undefined ? 'Enters' : 'Leaves';
-    return apart(environments.map((entry) => this.#in(application, entry, how)));
+    const deployed = new Set(records.filter(({ deployment }) => deployment !== undefined).map(environmentIn));
+    return apart(
+      environments.map((entry) => this.#in(application, entry, how)),
+      (target) => deployed.has(target.environment) || toldDeployed(application, target),
+    );
   }
 
   /**
@@ -91,9 +99,9 @@ export class Targets {
     application: Application,
     records: readonly TargetRecord[],
   ): { specified: readonly SpecifiedTarget[]; left: readonly SpecifiedTarget[] } {
-    const specified = this.of(application);
+    const specified = this.of(application, records);
     const named = new Set(specified.map(({ environment }) => environment));
-    const known = new Map(records.map((record) => [record.target.environment, record]));
+    const known = new Map(records.map((record) => [environmentIn(record), record]));
     const told = (application.status?.environments ?? []).filter(wasDeployed).map(({ name }) => name);
     const left = [...new Set([...known.keys(), ...told])]
       .filter((environment) => !named.has(environment))
@@ -165,17 +173,27 @@ export class Targets {
   }
 }
 
-/** Of several at one place the first one has it: the others would fight with it over each object. */
-function apart(targets: readonly SpecifiedTarget[]): readonly SpecifiedTarget[] {
-  const first = new Map<string, string>();
+function environmentIn({ target }: TargetRecord): string {
+  return target.environment;
+}
+
+/**
+ * Of several at one place one has it: the others would fight with it over each object. Who runs there keeps it, wherever
+ * the list has who came later; else the first one has it.
+ */
+function apart(
+  targets: readonly SpecifiedTarget[],
+  isDeployed: (target: Target) => boolean,
+): readonly SpecifiedTarget[] {
+  const holders = new Map<string, Target | undefined>();
+  for (const [place, there] of Map.groupBy(targets.filter(isPlaced), placeOf))
+    holders.set(place, there.find(isDeployed) ?? there[0]);
   return targets.map((target) => {
     if (!isPlaced(target)) return target;
-    const place = placeOf(target);
-    const other = first.get(place);
-    if (other === undefined) first.set(place, target.environment);
-    return other === undefined
+    const holder = holders.get(placeOf(target)) ?? target;
+    return holder === target
       ? target
-      : Object.freeze({ ...target, refusal: target.refusal ?? samePlace(target, other) });
+      : Object.freeze({ ...target, refusal: target.refusal ?? samePlace(target, holder.environment) });
   });
 }
 

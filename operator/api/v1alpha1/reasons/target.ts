@@ -124,7 +124,7 @@ export const TARGET_REASONS = {
   ),
   SamePlace: person(
     'Two environments of the Application land in the same namespace of the same cluster.',
-    'Take one of them out of spec.environments; the first one has the place.',
+    'Take one of them out of spec.environments; the one that runs there has the place, or the first one.',
   ),
   Forbidden: resource(
     "The Application's ServiceAccount may not do it.",
