@@ -291,14 +291,21 @@ test('of two installations for the same Applications the younger one does nothin
   );
   assert.equal(ready.status, 503);
   assert.match(ready.text, /give each a namespace of its own \(watchNamespace\)/);
+  const [, advice = ''] = /If that one is gone, .*: kubectl (delete \S+ -l \S+)/.exec(ready.text) ?? [];
   const first = await on.run(t, older);
   await untilReady(first);
   assert.doesNotMatch(logOf(waiting), /This process leads/);
 
   await first.stop();
   assert.doesNotMatch(logOf(waiting), /This process leads/, 'a restart of the older one is no gap');
-  await on.release('uninstall', older);
+  // What it says takes away all that would be in the way of the one that waits.
+  await on.kubectl(...advice.split(' '));
   await untilReady(waiting);
+  const left = 'validatingadmissionpolicies,validatingadmissionpolicybindings,clusterrolebindings';
+  const ofOlder = ['-l', 'towpath.dev/installed-in=older', '-o', 'name'];
+  assert.equal(await on.kubectl('get', left, ...ofOlder), '');
+  assert.notEqual(await on.kubectl('get', left, '-l', 'towpath.dev/installed-in=younger', '-o', 'name'), '');
+  await on.release('uninstall', older);
   await stage.untilReadyAt('web', await stage.repository.commit({ 'web.yaml': CHANGED }));
   await on.release('uninstall', younger);
 });

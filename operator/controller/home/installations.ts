@@ -5,6 +5,9 @@ import { sha256Name } from '../../manifest/digest.ts';
 import type { Logger } from '../../observe/log.ts';
 import { OngoingFault } from '../../retry/ongoing-fault.ts';
 
+/** Its policies, too: they would go on to hold. Kinds of newer API servers alone would have kubectl fail on others. */
+const LEFT_KINDS =
+  'clusterroles,clusterrolebindings,validatingadmissionpolicies,validatingadmissionpolicybindings';
 const CLUSTER_ROLES = { group: 'rbac.authorization.k8s.io', version: 'v1', plural: 'clusterroles' };
 
 /**
@@ -14,6 +17,8 @@ const CLUSTER_ROLES = { group: 'rbac.authorization.k8s.io', version: 'v1', plura
 interface Installation {
   namespace: string;
   clusterRole: string;
+  /** By which all that it has in no namespace is found; '': by nothing. */
+  selector: string;
   id: string;
   /** '': the Applications of all namespaces. */
   watches: string;
@@ -144,11 +149,18 @@ function installationOf({ metadata }: KubeObject): Installation {
   return {
     namespace: annotations[ANNOTATION_INSTALLED_IN] ?? '',
     clusterRole: name,
+    selector: selectorOf(labels),
     id: annotations[ANNOTATION_INSTALLATION] ?? '',
     watches: labels[LABEL_WATCHES] ?? '',
     createdAt: creationTimestamp,
     uid,
   };
+}
+
+/** Labels that the chart gives to all that stands in no namespace, one by the name of an annotation; a role of another making lacks some. */
+function selectorOf(labels: Readonly<Record<string, string>>): string {
+  const keys = ['app.kubernetes.io/name', 'app.kubernetes.io/instance', ANNOTATION_INSTALLED_IN];
+  return keys.every((key) => labels[key]) ? keys.map((key) => `${key}=${labels[key]}`).join(',') : '';
 }
 
 /** The sentence about an older installation that looks after some of the same Applications. */
@@ -161,9 +173,10 @@ function rivalOf(
     .filter((other) => other !== us && meet(other.watches, own.watchNamespace) && isBefore(other, us))
     .sort((left, right) => (isBefore(left, right) ? -1 : 1))[0];
   if (older === undefined) return undefined;
-  const { namespace, clusterRole, watches } = older;
+  const { namespace, clusterRole, selector, watches } = older;
   const whose = watches === '' ? 'of all namespaces' : `of namespace ${watches}`;
-  return `The installation in namespace ${namespace} looks after the Applications ${whose} and was there first, so this one does nothing: uninstall one of them, or give each a namespace of its own (watchNamespace). If that one is gone: kubectl delete clusterrole ${clusterRole}`;
+  const left = selector === '' ? `clusterrole ${clusterRole}` : `${LEFT_KINDS} -l ${selector}`;
+  return `The installation in namespace ${namespace} looks after the Applications ${whose} and was there first, so this one does nothing: uninstall one of them, or give each a namespace of its own (watchNamespace). If that one is gone, take away what it left (docs/installation.md, Uninstall): kubectl delete ${left}`;
 }
 
 function meet(left: string, right: string): boolean {
