@@ -1,10 +1,12 @@
 import { type Candidate, type Deployment, noteRan } from '../../operator/controller/record/record.ts';
 import { waitingAfter } from '../../operator/controller/record/waiting.ts';
+import { passedBy } from '../../operator/controller/target/actions/begin.ts';
 import { displacedBy, rejectedWithout } from '../../operator/controller/target/actions/displaced.ts';
 import { takeBack } from '../../operator/controller/target/actions/take-back.ts';
 import { replaceDeployment } from '../../operator/controller/target/actions/write-ahead.ts';
 import { type Former, lastGood, namedBy } from '../../operator/controller/target/former.ts';
 import type { Run } from '../../operator/controller/target/run.ts';
+import type { TargetState } from '../../operator/controller/target/state.ts';
 import { withoutCancelled } from '../../operator/promote/cancelled.ts';
 import type { Command } from '../../operator/promote/command.ts';
 import { withAnswer } from '../../operator/promote/hold.ts';
@@ -21,6 +23,7 @@ export function begin(run: Run, candidate: Candidate, by: Command | undefined): 
   const deployment = {
     ...newDeployment(run, candidate),
     ...verifyOf(run, candidate, by),
+    ...passedBy(run, entering(candidate, by), candidate),
   };
   if (by !== undefined) deployment.promoted = { promotion: by.promotion, uid: by.uid, by: by.by };
   replaceDeployment(record, deployment, before?.outcome === undefined ? 'Superseded' : undefined);
@@ -126,4 +129,11 @@ function formerOf(run: Run, asked: Command | undefined): Promise<Former | string
   const { record } = run.context;
   if (asked?.type === 'Cancel') return lastGood(run, rejectedWithout(record));
   return asked === undefined ? lastGood(run, record.rejected) : namedBy(run, asked);
+}
+
+/** As `begin` finds what enters, and by what it does; in the model a commit is asked for by its number. */
+function entering(candidate: Candidate, command: Command | undefined): TargetState {
+  const asked = `asked ${candidate.revision}`;
+  const promoted = command && { command, candidate: { ...candidate, asked }, blockedBy: [] };
+  return { promoted, found: { wanted: { candidate }, chosen: { asked } } } as unknown as TargetState;
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { cameTo } from '../../operator/controller/record/waiting.ts';
 import { cancelledOf } from '../../operator/promote/cancelled.ts';
 import { rejectionOf } from '../../operator/promote/rejection.ts';
 import { type Begun, healthOf, StagedModel } from './staged-model.ts';
@@ -30,7 +31,7 @@ function isInWindow(at: number): boolean {
 }
 
 /** What has to be so of whatever enters by the policy, or by a person's Promote. */
-function assertMayEnter(begun: Begun, year: StagedYear): void {
+function assertMayEnter(begun: Begun, year: StagedYear, all: readonly Begun[]): void {
   const { environment, commit, at, by, governance, before } = begun;
   const who = by === undefined ? '' : ` by ${by.type}`;
   const about = `commit ${commit.number} in ${environment} at ${new Date(at).toISOString()}${who}`;
@@ -48,13 +49,35 @@ function assertMayEnter(begun: Begun, year: StagedYear): void {
   const policy = year.policies.findLast((one) => one.at <= at)?.which ?? 0;
   if (environment === 'us' && SEQUENTIAL.includes(policy)) {
     assertPassed(begun, 'eu', about);
-    return;
+    assertNotRejected(begun, after?.environments ?? [], about);
+    // It passed staging as it came to eu, which may have gone on since.
+    if (enteredByGates(begun, 'eu', all)) return;
   }
   const soakMs = skips.includes('soak') ? 0 : (after?.soakMs ?? 0);
   for (const one of ENVIRONMENTS.filter((name) => after?.environments.includes(name))) {
     assertPassed(begun, one, about);
     const ms = soakedMs(begun, one, year);
     assert.ok(ms >= soakMs - MINUTE, `${about}: it has soaked in ${one} for ${ms} of ${soakMs} ms`);
+  }
+}
+
+/** How it came to another environment: by what the stage before is asked, and past nothing of that. */
+function enteredByGates({ commit, at }: Begun, environment: Environment, all: readonly Begun[]): boolean {
+  const its = all.filter((one) => one.environment === environment && one.at <= at);
+  const entry = its.findLast(({ by }) => by?.type !== 'Retry');
+  if (entry === undefined || entry.isBack || entry.commit !== commit) return false;
+  const skips = entry.by?.skipGates ?? [];
+  const { governance } = entry;
+  if (governance.is !== 'InStage' || governance.after === undefined) return false;
+  return !skips.includes('order') && !skips.includes('soak');
+}
+
+function assertNotRejected({ commit, records }: Begun, environments: readonly string[], about: string): void {
+  for (const [environment, record] of records) {
+    if (!environments.includes(environment)) continue;
+    const digest = cameTo(record, `asked ${commit.number}`);
+    const rejection = digest === undefined ? undefined : rejectionOf(record.rejected, digest);
+    assert.equal(rejection, undefined, `${about}: ${environment} rejected it`);
   }
 }
 
@@ -118,7 +141,7 @@ export async function assertYear(seed: number): Promise<void> {
   const year = stagedYear(seed, POLICIES.length);
   const model = new StagedModel(year);
   await model.run(YEAR.from, YEAR.until);
-  for (const begun of model.begun) if (!begun.isBack) assertMayEnter(begun, year);
+  for (const begun of model.begun) if (!begun.isBack) assertMayEnter(begun, year, model.begun);
   for (const environment of ENVIRONMENTS) {
     const entered = model.begun.filter((one) => one.environment === environment && !one.isBack);
     assert.ok(entered.length > 30, `${entered.length} of a year's commits reached ${environment}`);
