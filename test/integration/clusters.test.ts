@@ -9,7 +9,7 @@ import { startConnectProxy } from '../harness/connect-proxy.ts';
 import { definition } from '../harness/definition.ts';
 import { documented, runCommands } from '../harness/documented.ts';
 import { newEnvironment, type StagedEnvironment } from '../harness/environments.ts';
-import { startFaultProxy } from '../harness/fault-proxy.ts';
+import { type RecordedRequest, startFaultProxy } from '../harness/fault-proxy.ts';
 import { conditionOf, newStage, type Stage } from '../harness/operator.ts';
 import {
   ENVIRONMENTS,
@@ -395,6 +395,55 @@ test('S12, S16, B5: a kubeconfig that is gone, cannot be used, or leads to anoth
   await stage.untilReadyAt('web', third);
   assert.ok(written().length > 0, 'it is deployed by the kubeconfig that was confirmed');
   assert.equal((await webIn(other, there.namespace))?.version, '3');
+});
+
+test("S2: where the kubeconfig's account loses view the ServiceAccount watches its namespace, until that is back", async (t) => {
+  const other = await useOtherCluster();
+  const proxy = await startFaultProxy(other);
+  t.after(() => proxy.stop());
+  const stage = await newStage(t, { files: configMap('1') });
+  const there = await newRemoteEnvironment(t, stage, 'there');
+  await newLanding(t, other, there.namespace);
+  const account = `of-${stage.namespace}`;
+  // With all its roles, and another token each time.
+  const give = async () =>
+    storeKubeConfig(stage, 'there', proxy.kubeConfigFor(await newAccount(other, account)));
+  const where = ({ query }: RecordedRequest) => query.get('labelSelector') === 'towpath.dev/target';
+  const ofAll = { path: /^\/api\/v1\/configmaps/, where };
+  const inNamespace = { path: new RegExp(`/namespaces/${there.namespace}/configmaps`), where };
+  const watched = (wide: number, narrow: number, describe: string) =>
+    eventually(() => proxy.openWatches(ofAll) === wide && proxy.openWatches(inNamespace) === narrow, {
+      describe,
+    });
+  const repaired = async (by: string) => {
+    const path = `/api/v1/namespaces/${there.namespace}/configmaps/web`;
+    assert.equal((await other.request('DELETE', path)).status, 200);
+    await eventually(async () => (await webIn(other, there.namespace))?.version === '1', {
+      describe: `drift that ${by} sees to be repaired`,
+    });
+  };
+  await give();
+  await stage.deployed('web', { environments: [{ name: there.name }] });
+  await watched(1, 0, 'one watch for all namespaces');
+  const before = await webIn(other, there.namespace);
+
+  await other.request('DELETE', `/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/view-${account}`);
+  proxy.forget();
+  proxy.expireWatches();
+  await watched(0, 1, 'the watch of the ServiceAccount in its place');
+  assert.ok(proxy.find(ofAll).some(({ status }) => status === 403));
+  assert.deepEqual(proxy.find({ where: isWrite }), []);
+  assert.deepEqual(
+    await webIn(other, there.namespace),
+    before,
+    'what nobody saw for a while is not made anew',
+  );
+  await repaired('the ServiceAccount');
+
+  await give();
+  await eventually(() => proxy.openWatches(ofAll) === 1, { describe: 'one watch for all namespaces again' });
+  await repaired('the account of the kubeconfig');
+  await watched(1, 0, 'the other one to end');
 });
 
 test('S16: in another cluster, too, nobody acts as the account of others by a name: not before the platform labels the namespace, and no longer', async (t) => {

@@ -120,9 +120,11 @@ export class Autoscalers {
     this.#release(targetId, new Set());
   }
 
-  /** What the operator's account may see is other by now. */
+  /** What the operator's account may see is other by now: tried at once, since of that alone nobody looks at anything. */
   onRightsChanged(): void {
-    this.#ofCluster?.refusal?.expire();
+    if (this.#ofCluster?.refusal === undefined) return;
+    this.#ofCluster.refusal.expire();
+    void this.#tryAgain();
   }
 
   async stop(): Promise<void> {

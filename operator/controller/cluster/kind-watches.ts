@@ -105,9 +105,12 @@ export class KindWatches<T extends ObjectVersion> {
     }
   }
 
-  /** What the operator's account may see is other by now. */
+  /** What the operator's account may see is other by now: tried at once, since of that alone nobody looks at anything. */
   onRightsChanged(): void {
-    for (const { refusal } of this.#watchers.values()) refusal?.expire();
+    for (const watcher of [...this.#watchers.values()].filter(({ refusal }) => refusal !== undefined)) {
+      watcher.refusal?.expire();
+      void this.#tryAgain(watcher);
+    }
   }
 
   async stop(): Promise<void> {

@@ -30,7 +30,7 @@ export class StorageClasses {
 
   /** What the operator's account may see is other by now. */
   onRightsChanged(): void {
-    this.#refusal?.expire();
+    if (this.#refusal !== undefined) this.#watch = this.#begin();
   }
 
   async stop(): Promise<void> {

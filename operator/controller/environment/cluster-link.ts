@@ -218,7 +218,7 @@ export class ClusterLink {
       if (next === undefined) return;
       // What is known of the cluster stays, and its watches go on: they begin anew with the new credentials by and by.
       before.source.replace(next.given.access);
-      // Another account perhaps: whoever lands there looks at what it may see.
+      // Another account perhaps, which may see more.
       before.cluster.inventory.onRightsChanged();
       this.#told = '';
       void next.client.close();
