@@ -7,6 +7,7 @@ import { archived, archiveOf, promotionsOf } from '../harness/ledger.ts';
 import { fastLease, newStage, type Stage, timesLogged } from '../harness/operator.ts';
 import { newPluginShell } from '../harness/plugin.ts';
 import { isOfLedger, newProxiedStage } from '../harness/proxied-stage.ts';
+import { environmentOf } from '../harness/target.ts';
 import { namespaceFor } from '../harness/use-control-plane.ts';
 import { eventually } from '../harness/wait.ts';
 
@@ -217,28 +218,51 @@ test('A1: nobody takes a Promotion out of the ledger; a namespace goes with fift
   assert.match(before.stdout, /nothing yet/);
 });
 
-test('D8: no deployment waits for its record: what cannot be written is told, and written when it can be', async (t) => {
+/** As who may write the status of an Application does: one more between those that ran, and one after them. */
+async function feign({ cluster, namespace, get }: Stage): Promise<void> {
+  const { status } = await get('web');
+  const entry = environmentOf(status);
+  const [newest, ...before] = entry?.history ?? [];
+  assert.ok(entry !== undefined && newest !== undefined && before.length > 0);
+  const feigned = { ...newest, revision: 'f'.repeat(40), id: 99 };
+  const others = before.filter(({ id }) => id !== 2);
+  const history = [feigned, newest, ...others, { ...feigned, id: 2, startedAt: before.at(-1)?.startedAt }];
+  const path = `/apis/towpath.dev/v1alpha1/namespaces/${namespace}/applications/web/status`;
+  const body = { status: { environments: [{ ...entry, history }] } };
+  const contentType = 'application/merge-patch+json';
+  assert.equal((await cluster.request('PATCH', path, { body, contentType })).status, 200);
+}
+
+test('D8, S14: no deployment waits for its record: what cannot be written is told, and written when it can be, by what the operator knows', async (t) => {
   const { stage, proxy } = await newProxiedStage(t, { files: configMap('1'), flags: FLAGS });
   await stage.deployed('web');
   await archived(stage, 1);
   const refused = proxy.fail({ method: 'POST', path: /\/promotions$/, fault: { status: 503 } });
-  await deploy(stage, '2');
-  await deploy(stage, '3');
+  const revisions: string[] = [];
+  for (const version of ['2', '3', '4']) revisions.push(await deploy(stage, version));
   assert.equal((await promotionsOf(stage)).length, 1);
   const told = /A deployment cannot be written down as a Promotion; it goes on all the same/;
   await eventually(() => timesLogged(stage.operator, told) > 0, { describe: 'the fault to be told' });
   await stage.operator.stop('SIGKILL');
+  await feign(stage);
   refused.remove();
   proxy.forget();
   await stage.restart();
-  const records = await archived(stage, 3);
+  await archived(stage, 4);
+  const fifth = await deploy(stage, '5');
+  const records = await archived(stage, 5);
+  const known = records.map(({ deployment, revision }) => [deployment, revision]).sort();
   assert.deepEqual(
-    idsOf(records).sort(),
-    [1, 2, 3],
-    'also what the record of the Application knows of no more',
+    known.slice(1),
+    [...revisions, fifth].map((revision, index) => [index + 2, revision]),
   );
   const made = proxy.find({ method: 'POST', path: /\/promotions$/ }).filter(({ status }) => status === 201);
-  assert.equal(made.length, 2);
+  assert.equal(made.length, 4, 'each once');
+  const history = environmentOf((await stage.get('web')).status)?.history ?? [];
+  assert.deepEqual(
+    history.map(({ id }) => id),
+    [5, 4, 3, 2, 1],
+  );
 });
 
 test('a deployment takes two writes of a Promotion, and none besides at rest', async (t) => {

@@ -42,6 +42,11 @@ function record(last: Deployment | undefined, before: Deployment[] = []): Target
   return { ...made, ended: before, ...(last === undefined ? {} : { deployment: last }) };
 }
 
+/** The same as an operator writes it that keeps in it what the ledger does not have yet. */
+function counting(last: Deployment, before: Deployment[] = []): TargetRecord {
+  return { ...record(last, before), lastId: last.id };
+}
+
 function application(history: Deployment[] = []): Application {
   return {
     metadata: { name: 'web', namespace: 'shop', uid: 'uid' },
@@ -108,7 +113,16 @@ const CASES: [what: string, known: Parameters<typeof gapsOf>[0], gaps: string[]]
     ['1 Superseded web-prod-1', '2 Deploying is to be made'],
   ],
   [
-    'none could be made for a while: what the record has no more, the status has',
+    'none could be made for a while: the record has them',
+    {
+      application: application([ended(4), ended(3, 'Failed'), ended(2), ended(1)]),
+      record: counting(ended(4), [ended(2), ended(3, 'Failed')]),
+      promotions: [promotion(ended(1), 'Succeeded')],
+    },
+    ['2 Succeeded is to be made', '3 Failed is to be made', '4 Succeeded is to be made'],
+  ],
+  [
+    'none could be made for a while: what the record of an older version has no more, the status has',
     {
       application: application([ended(3, 'Failed'), ended(2), ended(1)]),
       record: record(ended(4)),
@@ -189,6 +203,17 @@ test('S14: who writes the status of an Application makes up no deployment that t
   const misplaced = [feigned(4, 15), feigned(4, 55), { ...ended(4), startedAt: 'never' }];
   for (const one of [...newer, ...again, ...misplaced]) assert.deepEqual(of(one), [], JSON.stringify(one));
   assert.deepEqual(of(ended(4)), ['4 Succeeded is to be made'], 'what could not be written is');
+});
+
+test('S14: where the record keeps what the ledger lacks, no status fills a gap, between or after what is recorded', () => {
+  const promotions = [promotion(ended(1), 'Succeeded'), promotion(ended(5), 'Succeeded')];
+  const of = (known: TargetRecord, ...history: Deployment[]) =>
+    inWords(gapsOf({ application: application(history), record: known, promotions }));
+  for (const one of [ended(2), ended(4), ended(6), ended(99)])
+    assert.deepEqual(of(counting(ended(5)), one), [], `${one.id}`);
+  const known = counting(ended(5), [ended(3, 'Failed')]);
+  const feigned = [deployment(3, { outcome: 'Succeeded', startedAt: minute(31) }), ended(4)];
+  assert.deepEqual(of(known, ...feigned), ['3 Failed is to be made'], 'by what the record says');
 });
 
 test('what was under way when its Application went ends as superseded', () => {

@@ -22,7 +22,8 @@ export interface Known {
 
 /**
  * What an earlier process left undone of a target: deployments without a Promotion, and Promotions that do not say how
- * their deployment ended. From what the record says, and, of what it has no more, the history in the status.
+ * their deployment ended. From what the record says, which keeps what ended until that is in the ledger. One that an older
+ * version wrote did not: of what it has no more, the history in the status tells.
  */
 export function gapsOf({ application, record, promotions }: Known): Gap[] {
   const uid = application.metadata.uid;
@@ -54,8 +55,8 @@ function deploymentsOf({ application, record, promotions }: Known): Recorded[] {
   const recorded: Told[] = [...ended, ...(deployment === undefined ? [] : [deployment])];
   const ids = new Set(recorded.map(({ id }) => id));
   const known = promotions.flatMap((promotion) => knownBy(promotion, applicationUID) ?? []);
-  const history = environmentOf(application.status, target.environment)?.history ?? [];
-  const told = history
+  const inStatus = environmentOf(application.status, target.environment)?.history ?? [];
+  const told = (record.lastId === undefined ? inStatus : [])
     .filter(({ id }) => !ids.has(id))
     .filter((entry) => fits(entry, recorded, known))
     .flatMap((entry) => toldOf(entry) ?? []);

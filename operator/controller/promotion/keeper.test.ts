@@ -32,7 +32,7 @@ async function newKeeper(t: TestContext) {
     intervalMs: 20,
     keep: 2,
     gone: { promotions: 3, chunks: 40, retentionMs: 24 * 60 * 60_000 },
-    ledger: { record: () => undefined, isUnderWay: () => false },
+    ledger: { record: () => undefined, isUnderWay: () => false, found: () => undefined },
     applicationOf: (key) => (key === `${namespace}/web` ? application : undefined),
     recordsOf: () => [],
     keys: () => [`${namespace}/web`],

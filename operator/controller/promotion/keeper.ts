@@ -48,7 +48,7 @@ export interface KeeperOptions {
   /** What is kept of targets, and of namespaces, that are gone. */
   gone: { promotions: number; chunks: number; retentionMs: number };
   /** Told what is missing. */
-  ledger: Pick<Ledger, 'record' | 'isUnderWay'>;
+  ledger: Pick<Ledger, 'record' | 'isUnderWay' | 'found'>;
   applicationOf(key: string): Application | undefined;
   /** Of the targets of the Application with that key. */
   recordsOf(key: string): readonly TargetRecord[];
@@ -321,11 +321,24 @@ export class LedgerKeeper {
         const name = `${key.slice(key.indexOf('/') + 1)}/${record.target.environment}`;
         known.add(name);
         const promotions = ofTargets.get(name) ?? [];
-        return application === undefined ? [] : gapsOf({ application, record, promotions });
+        if (application === undefined) return [];
+        const gaps = gapsOf({ application, record, promotions });
+        this.#noteFound(record, gaps);
+        return gaps;
       });
     });
     const lost = [...ofTargets].filter(([name]) => !known.has(name));
     return [...gaps, ...lost.flatMap(([, promotions]) => lostOf(promotions))];
+  }
+
+  /** What ended and is no gap the ledger has: its record need not keep it. */
+  #noteFound({ target: { name }, ended }: TargetRecord, gaps: readonly Gap[]): void {
+    const { ledger } = this.#options;
+    const missing = new Set(gaps.map(({ recorded }) => recorded.id));
+    ledger.found(
+      name,
+      ended.filter(({ id }) => !missing.has(id) && !ledger.isUnderWay(name, id)),
+    );
   }
 
   /** What comes of each of many, however many there are: others have their turns. */

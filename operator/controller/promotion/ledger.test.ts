@@ -137,6 +137,29 @@ test('A1: what is under way when its target goes is in the archive with that, un
   assert.deepEqual(gone.map(inShort), ['Remove after 5'], 'what has ended is archived by its Promotion');
 });
 
+test('D7: a deployment is known to be recorded when its Promotion says how it ended, and for as long as its record has it', async (t) => {
+  const { ledger, namespace, proxy, ended } = await newLedger(t);
+  const record = recordOf(namespace);
+  const { deployment, target } = record;
+  assert.ok(deployment !== undefined);
+  const isRecorded = () => ledger.isRecorded(target.name, deployment);
+  const refused = proxy.fail({ method: 'POST', path: /\/promotions$/, fault: { status: 503 } });
+  ledger.note(target, 'uid', record);
+  const next = { ...deployment, id: 6, startedAt: new Date().toISOString() };
+  const after = { ...record, deployment: next, ended: [{ ...deployment, outcome: 'Failed' as const }] };
+  ledger.note(target, 'uid', after);
+  await eventually(() => ledger.unrecorded > 0, { describe: 'it to be refused' });
+  assert.equal(isRecorded(), false);
+  refused.remove();
+  await eventually(() => ended.length === 1, { describe: 'its end to be written' });
+  assert.equal(isRecorded(), true);
+  assert.equal(ledger.isRecorded(target.name, { ...deployment, startedAt: next.startedAt }), false);
+  ledger.note(target, 'uid', { ...after, ended: [] });
+  assert.equal(isRecorded(), false, 'nobody asks any more');
+  ledger.found(target.name, [deployment]);
+  assert.equal(isRecorded(), true, 'who went through all Promotions found it');
+});
+
 test('A1: of a namespace that goes also what no process knows of any more is in the archive', async (t) => {
   const { client, ledger, namespace, gone, ended } = await newLedger(t);
   const configMaps = { resource: { group: '', version: 'v1', plural: 'configmaps' }, namespace };

@@ -34,6 +34,7 @@ import {
   statusOf,
 } from './promotion-of.ts';
 import { recordedOf, type Told } from './recorded.ts';
+import { RecordedDeployments } from './recorded-deployments.ts';
 import { type Unrecorded, UnrecordedDeployments } from './unrecorded.ts';
 
 export const PROMOTIONS = { group: GROUP, version: VERSION, plural: 'promotions' };
@@ -86,6 +87,7 @@ export class Ledger implements LedgerView {
   /** By what is refused, and the namespace: a quota or a webhook of one says nothing of another. */
   readonly #faults = new Map<string, OngoingFault>();
   readonly #unrecorded = new UnrecordedDeployments();
+  readonly #recorded = new RecordedDeployments();
   /** By target's name and id of the deployment: those that are not through. */
   readonly #entries = new Map<string, Map<number, Entry>>();
   #leading = new AbortController();
@@ -104,6 +106,15 @@ export class Ledger implements LedgerView {
     return this.#entries.get(target)?.has(deployment) === true;
   }
 
+  isRecorded(target: string, deployment: Pick<Deployment, 'id' | 'startedAt'>): boolean {
+    return this.#recorded.has(target, deployment);
+  }
+
+  /** Promotions of these were found to say how they ended, or are in the archive alone. */
+  found(target: string, deployments: readonly Pick<Deployment, 'id' | 'startedAt'>[]): void {
+    for (const one of deployments) this.#recorded.add(target, one);
+  }
+
   note(
     { name: target }: TargetIdentity,
     applicationUID: string,
@@ -111,6 +122,7 @@ export class Ledger implements LedgerView {
     waits: readonly BlockedBy[] = [],
   ): void {
     const { deployment, ended } = record;
+    this.#recorded.keep(target, deployment === undefined ? ended : [...ended, deployment]);
     const overtakenAt = deployment?.startedAt;
     for (const [id, entry] of this.#entries.get(target) ?? []) {
       if (id === deployment?.id) continue;
@@ -146,6 +158,7 @@ export class Ledger implements LedgerView {
     if (last !== undefined && last.promoted === undefined) this.record(last.recorded);
     const records = [removalRecord(of, applicationUID, at, record?.deployment?.id)];
     if (last?.promoted !== undefined) records.push(...recordOfPerson(last.recorded, last.promoted, at));
+    this.#recorded.keep(target, []);
     for (const entry of this.#entries.get(target)?.values() ?? []) {
       entry.isLast = true;
       if (!isFinished(entry.recorded.phase)) update(entry, overtaken(entry, at));
@@ -196,6 +209,7 @@ export class Ledger implements LedgerView {
     this.#leading.abort(new Error('it leads no longer'));
     this.#leading = new AbortController();
     this.#entries.clear();
+    this.#recorded.clear();
     this.#faults.clear();
   }
 
@@ -289,7 +303,9 @@ export class Ledger implements LedgerView {
     entry.wroteWaits = recorded.blockedBy;
     this.#faults.delete(`patch ${namespace}`);
     const promotion = parsePromotion(written);
-    if (isFinished(entry.wrote) && promotion !== undefined) this.#options.onEnded(promotion);
+    if (!isFinished(entry.wrote)) return;
+    if (!entry.isLast) this.#recorded.add(entry.target, recorded);
+    if (promotion !== undefined) this.#options.onEnded(promotion);
   }
 
   #tell({ recorded, name }: Entry, error: unknown): void {
@@ -310,7 +326,7 @@ export class Ledger implements LedgerView {
     const { namespace } = partsOf(target);
     this.#options.log.debug(
       { target, namespace },
-      'Too many deployments wait for their Promotion; the oldest is given up, unless the status of its Application has it later.',
+      'Too many deployments wait for their Promotion; the oldest is given up, unless its record has it later.',
     );
   }
 

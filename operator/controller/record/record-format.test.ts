@@ -105,6 +105,7 @@ const record: Required<TargetRecord> = {
   applied: new Map([[objectKey(applied), applied]]),
   deployment,
   ended: [deployment],
+  lastId: 7,
   pending: { id: deployed.id, digest },
   waiting: [{ id: deployed.id, digest, asked: hex }],
   asks: [{ asked: hex, digest }],

@@ -155,6 +155,7 @@ const targetSchema = z.strictObject({
   applied: z.array(z.unknown()),
   deployment: deploymentSchema.exactOptional(),
   ended: z.array(deploymentSchema),
+  lastId: count.exactOptional(),
   pending: z.strictObject({ id: digest, digest }).exactOptional(),
   waiting: z.array(z.strictObject({ id: digest, digest, asked: hex })).exactOptional(),
   asks: z.array(z.strictObject({ asked: hex, digest })).exactOptional(),

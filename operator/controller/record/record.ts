@@ -154,8 +154,13 @@ export interface TargetRecord {
   applied: Map<string, AppliedObject>;
   /** The deployment that runs or ran last; its candidate is what is enforced. */
   deployment?: Deployment;
-  /** Deployments that ended before the status could tell; taken over into its history. */
+  /** Deployments that ended, for as long as not both are known to tell of that: the history in the status, and the ledger. */
   ended: Deployment[];
+  /**
+   * Id of the last deployment, as this counts them. Absent before the first, and where an older version wrote it: that let go
+   * of what the status alone told of.
+   */
+  lastId?: number;
   /** Accepted, to be deployed when it is asked for (mode Manual), or when the gate at which it waits clears. */
   pending?: Pick<Candidate, 'id' | 'digest'>;
   /** Accepted, to be promoted when they passed the stage before: in the order in which they were observed. */

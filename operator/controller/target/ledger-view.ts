@@ -1,5 +1,5 @@
 import type { BlockedBy } from '../../promote/gate.ts';
-import type { TargetRecord } from '../record/record.ts';
+import type { Deployment, TargetRecord } from '../record/record.ts';
 import type { TargetIdentity } from '../record/target.ts';
 
 /** What a look tells the ledger, which writes it down beside the look, and holds it up nowhere. */
@@ -17,6 +17,11 @@ export interface LedgerView {
     record: TargetRecord,
     waits?: readonly BlockedBy[],
   ): void;
+  /**
+   * Whether the Promotion of a deployment is known to say how that ended: who keeps it for the ledger need not any more. A
+   * process that begins knows that of none, before it went through them all.
+   */
+  isRecorded(target: string, deployment: Pick<Deployment, 'id' | 'startedAt'>): boolean;
   /**
    * Nothing runs there any more of what was deployed. Resolves when that is written down, so that who waits for it before
    * the last goes by which the target is known leaves it to be found by the next process; or when that cannot be done now,

@@ -1,20 +1,21 @@
 import type { HistoryEntry } from '../../api/v1alpha1/application.ts';
-import { candidateKey, type TargetRecord } from '../record/record.ts';
+import { candidateKey, type Deployment, type TargetRecord } from '../record/record.ts';
+import { borneOut, isAbout, isTold } from './told.ts';
 
-/** Notes in the record what the status tells of it: that outlives a restart which came before the record was written again. */
-export function recallHistory(record: TargetRecord, history: readonly HistoryEntry[]): void {
-  const inStatus = new Map(history.map((entry) => [entry.id, entry.outcome]));
-  const oldest = inStatus.size === 0 ? 0 : Math.min(...inStatus.keys());
-  record.ended = record.ended.filter(({ id, outcome, verify }) => {
-    // What failed after its end, or was taken back then, is told of anew.
-    const isOtherwise =
-      (verify?.outcome === 'Failed' || outcome === 'Cancelled') && inStatus.get(id) !== outcome;
-    const isTold = inStatus.has(id) && !isOtherwise;
-    return !isTold && !(id < oldest);
-  });
+/**
+ * Notes in the record what the status tells of it: that outlives a restart which came before the record was written again.
+ * What ended and is told is forgotten, but not before the ledger has it: that is found in the record alone.
+ */
+export function recallHistory(
+  record: TargetRecord,
+  all: readonly HistoryEntry[],
+  isRecorded: (ended: Deployment) => boolean,
+): void {
+  const history = borneOut(all, record.lastId);
+  record.ended = record.ended.filter((one) => !isTold(one, history) || !isRecorded(one));
   const { deployment } = record;
-  const entry = history.find((one) => one.id === deployment?.id);
   if (deployment === undefined || deployment.outcome !== undefined) return;
+  const entry = history.find((one) => isAbout(one, deployment));
   if (entry?.outcome === undefined) return;
   deployment.outcome = entry.outcome;
   if (entry.outcome === 'Succeeded') {

@@ -3,6 +3,7 @@ import type { EnvironmentStatus, HealthState, HistoryEntry } from '../../../api/
 import { secondTime } from '../../../kube/times.ts';
 import { describeObject } from '../../../manifest/manifest.ts';
 import type { Deployment } from '../../record/record.ts';
+import { borneOut, isEndIn } from '../../target/told.ts';
 import type { Facts } from '../../target/words/facts.ts';
 import { syncedMessage } from './conditions.ts';
 
@@ -135,17 +136,18 @@ export function hinderedEntry(
   };
 }
 
-/** Newest first; an id that is there already is not told twice (D7), unless it failed what came after its end, or was taken back. */
-function mergeHistory(facts: Facts, previous: HistoryEntry[]): HistoryEntry[] {
-  const told = new Map(previous.map(({ id, outcome }) => [id, outcome]));
-  const added = facts.ended
-    .filter(
-      ({ id, outcome, verify }) =>
-        outcome !== undefined &&
-        (!told.has(id) ||
-          ((verify?.outcome === 'Failed' || outcome === 'Cancelled') && told.get(id) !== outcome)),
-    )
-    .map(historyEntry);
+/**
+ * Newest first; what is there already is not told twice (D7), unless it failed what came after its end, or was taken back.
+ * What others wrote there takes the place of nothing that ran, and does not stay before it.
+ */
+function mergeHistory(facts: Facts, all: readonly HistoryEntry[]): HistoryEntry[] {
+  const previous = borneOut(all, facts.lastId);
+  const told = new Map(previous.map((entry) => [entry.id, entry]));
+  const isNew = (one: Deployment) => {
+    const entry = told.get(one.id);
+    return one.outcome !== undefined && (entry === undefined || !isEndIn(entry, one));
+  };
+  const added = facts.ended.filter(isNew).map(historyEntry);
   const anew = new Set(added.map(({ id }) => id));
   return [...previous.filter(({ id }) => !anew.has(id)), ...added]
     .sort((a, b) => b.id - a.id)

@@ -177,6 +177,21 @@ test('D7: a deployment that the history has already is not told twice', () => {
   );
 });
 
+test('S14: what others write into the history hides nothing that ran, and goes', () => {
+  const { status } = settle(facts(), undefined);
+  const entry = environmentOf(status);
+  const [first] = entry?.history ?? [];
+  assert.ok(first !== undefined && entry !== undefined);
+  const feigned = { ...first, startedAt: '2026-11-23T09:00:00Z', revision: 'f'.repeat(40) };
+  const history = [{ ...feigned, id: 99 }, { ...feigned, id: 2 }, feigned];
+  const ended = [deployment(1, 'Succeeded'), deployment(2, 'Failed')];
+  const after = settle(facts({ ended, lastId: 2 }), { ...status, environments: [{ ...entry, history }] });
+  assert.deepEqual(
+    environmentOf(after.status)?.history?.map(({ id, outcome, revision }) => `${id} ${outcome} ${revision}`),
+    [`2 Failed ${REVISION}`, `1 Succeeded ${REVISION}`],
+  );
+});
+
 test('A4: a Git server out of reach is told beside what runs, which stays Ready', () => {
   const sourceError = new TowpathError('Time', 'ConnectionRefused', 'git.example.com refuses connections.');
   const { status } = settle(facts({ sourceError }), undefined);

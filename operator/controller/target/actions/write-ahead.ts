@@ -10,17 +10,24 @@ import type { Target, TargetIdentity } from '../../record/target.ts';
 import { type DeployContext, kindsOf } from '../deploy-context.ts';
 import type { Run } from '../run.ts';
 
-/** So many deployments wait at most until the status tells of their end. */
+/** So many deployments wait at most until status and ledger tell of their end. */
 const MOST_ENDED = 20;
+/** No target gets so far: who writes more into a status wants the number to be too large for what reads it. */
+const MOST_COUNTED = 1_000_000_000;
 
-/** Id of the last deployment that is known of; 0: there was none. */
-function lastId(
-  { status }: Application,
+/**
+ * Id of the last deployment that is known of; 0: there was none. The record counts. Others may write a status, too: that is
+ * asked only where the record is lost.
+ */
+export function lastId(
+  { status }: Pick<Application, 'status'>,
   { environment }: Pick<TargetIdentity, 'environment'>,
-  { deployment }: TargetRecord,
+  { deployment, lastId: counted }: Pick<TargetRecord, 'deployment' | 'lastId'>,
 ): number {
+  const inRecord = counted ?? deployment?.id;
+  if (inRecord !== undefined) return inRecord;
   const told = environmentOf(status, environment)?.history ?? [];
-  return Math.max(0, deployment?.id ?? 0, ...told.map(({ id }) => id));
+  return Math.max(0, ...told.map(({ id }) => id).filter((id) => id <= MOST_COUNTED));
 }
 
 /** What every deployment begins with. */
@@ -45,7 +52,7 @@ export function replaceDeployment(
   outcome: Deployment['outcome'],
 ): void {
   const { deployment: before } = record;
-  // Also one that ended on its own: its status may not have been written yet. What it has is not told twice.
+  // Also one that ended on its own: status and ledger may not have it yet. What they have is not told twice.
   if (before !== undefined) {
     const { baseline: _, consented: __, displaced: ___, ...asTold } = before;
     const { startedAt } = deployment;
@@ -56,6 +63,7 @@ export function replaceDeployment(
     record.ended = [...record.ended, ended].slice(-MOST_ENDED);
   }
   record.deployment = deployment;
+  record.lastId = deployment.id;
   if (record.soak?.digest !== deployment.candidate.digest) delete record.soak;
   if (record.checks?.digest !== deployment.candidate.digest) delete record.checks;
 }

@@ -8,6 +8,7 @@ import { changesToTell } from '../changes.ts';
 import type { Run } from '../run.ts';
 import { lastTry, obstacleOf } from '../stage.ts';
 import type { TargetState } from '../state.ts';
+import { borneOut, isTold } from '../told.ts';
 import type { Facts, Standing } from './facts.ts';
 import { isHandled } from './handled-request.ts';
 import { worstHealth } from './health.ts';
@@ -32,8 +33,7 @@ export function factsAtEnd(run: Run, state: TargetState): Facts {
 
 function report(run: Run, state: TargetState, standing: Standing): Facts {
   const { application, context, target, request } = run;
-  const { deployment, memory, found } = state;
-  const { ended } = context.record;
+  const { memory, found } = state;
   const all: Facts = {
     application,
     environment: target.environment,
@@ -45,7 +45,7 @@ function report(run: Run, state: TargetState, standing: Standing): Facts {
     kept: memory.kept,
     ...waitingOf(run, state, standing),
     isLookedAt: found.lookedAfter !== undefined && found.lookedAfter.how !== 'Not',
-    ended: [...ended, ...(deployment?.outcome === undefined ? [] : [deployment])],
+    ...endedOf(run, state),
     ...sourceOf(run, state),
     ...runningOf(state),
     ...obstacleFacts(state),
@@ -53,6 +53,23 @@ function report(run: Run, state: TargetState, standing: Standing): Facts {
   return request.isDone && request.asRecorded !== undefined
     ? { ...all, handledSyncRequest: request.asRecorded }
     : all;
+}
+
+/** What ended and may not be told yet: the record keeps some for the ledger alone. */
+function endedOf(
+  { application, target, context }: Run,
+  { deployment }: TargetState,
+): Pick<Facts, 'ended' | 'lastId'> {
+  const { ended, lastId } = context.record;
+  const all = environmentOf(application.status, target.environment)?.history ?? [];
+  const history = borneOut(all, lastId);
+  return {
+    ended: [
+      ...ended.filter((one) => !isTold(one, history)),
+      ...(deployment?.outcome === undefined ? [] : [deployment]),
+    ],
+    ...(lastId === undefined ? {} : { lastId }),
+  };
 }
 
 /** What something newer waits for, and which manifests that is. */

@@ -74,4 +74,6 @@ export interface Facts {
   handledSyncRequest?: string;
   /** Deployments that ended, oldest first; those that the history has already are passed over. */
   ended: readonly Deployment[];
+  /** Id of the last deployment, as the record counts: the history has none beyond. Undefined where nobody counted yet. */
+  lastId?: number;
 }
