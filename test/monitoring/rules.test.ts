@@ -252,6 +252,18 @@ const CASES: Readonly<Record<string, Case>> = {
       'since yesterday': waits('AwaitingApproval', 1),
     },
   },
+  TowpathDeploymentsUnrecorded: {
+    fires: { ...RIGHT, ...gauge('towpath_unrecorded_deployments', '', '3x120') },
+    at: '20m',
+    labels: NAMESPACE,
+    quiet: {
+      'all are written': { ...RIGHT, ...gauge('towpath_unrecorded_deployments', '', '0x120') },
+      'the API server was away for a moment': {
+        ...RIGHT,
+        ...gauge('towpath_unrecorded_deployments', '', '0x8 3x5 0x107'),
+      },
+    },
+  },
   TowpathEventLoopHeld: {
     fires: { ...RIGHT, ...gauge('towpath_event_loop_longest_turn_seconds', '', '0.02x10 0.8x110') },
     at: '20m',

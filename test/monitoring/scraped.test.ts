@@ -26,6 +26,7 @@ const NOT_HERE: Readonly<Record<string, string>> = {
   TowpathLookHangs: 'half an hour',
   TowpathLookAbandoned: 'an operator without a defect never does',
   TowpathQueueGrows: 'ten minutes with 50 Applications that wait',
+  TowpathDeploymentsUnrecorded: 'a quarter of an hour of what is refused: integration/ledger',
   TowpathMemory: 'an operator has not as much memory in use',
   TowpathDescriptors: 'an operator has not as many connections open',
 };

@@ -160,6 +160,20 @@ test('D7: a deployment is known to be recorded when its Promotion says how it en
   assert.equal(isRecorded(), true, 'who went through all Promotions found it');
 });
 
+test('A1: where the record of a target is lost, its Promotions say what was the last that its end took away', async (t) => {
+  const { ledger, namespace, proxy, gone, ended } = await newLedger(t);
+  const { target } = recordOf(namespace);
+  for (const id of [9, 10]) ledger.record(recorded(namespace, id));
+  ledger.record({ ...recorded(namespace, 99), applicationUID: 'another' });
+  await eventually(() => ended.length === 3, { describe: 'them to be written' });
+  await ledger.gone(target, 'uid', undefined);
+  assert.deepEqual(gone.map(inShort), ['Remove after 10']);
+  gone.length = 0;
+  proxy.fail({ method: 'GET', path: /\/promotions/, fault: { status: 503 } });
+  await ledger.gone(target, 'uid', undefined);
+  assert.deepEqual(gone.map(inShort), ['Remove after undefined'], 'nobody is held up by that');
+});
+
 test('A1: of a namespace that goes also what no process knows of any more is in the archive', async (t) => {
   const { client, ledger, namespace, gone, ended } = await newLedger(t);
   const configMaps = { resource: { group: '', version: 'v1', plural: 'configmaps' }, namespace };

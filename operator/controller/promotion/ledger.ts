@@ -45,6 +45,8 @@ const RETRY_REFUSED = { firstMs: 1_000, longestMs: 5 * 60_000 };
 const TELL_AFTER_MS = 1_000;
 /** Tries to write into a namespace, or of a kind, that is not there: what looks for gaps finds it later. */
 const TRIES_WITHOUT_PLACE = 5;
+/** So long the end of a target waits to be told what was its last deployment. */
+const LOOK_UP_MS = 2_000;
 
 export interface LedgerOptions {
   client: KubeClient;
@@ -156,7 +158,7 @@ export class Ledger implements LedgerView {
     const last = record && lastOf(record, { target, applicationUID, at });
     // A process before this one knew of it.
     if (last !== undefined && last.promoted === undefined) this.record(last.recorded);
-    const records = [removalRecord(of, applicationUID, at, record?.deployment?.id)];
+    const records: LedgerRecord[] = [];
     if (last?.promoted !== undefined) records.push(...recordOfPerson(last.recorded, last.promoted, at));
     this.#recorded.keep(target, []);
     for (const entry of this.#entries.get(target)?.values() ?? []) {
@@ -167,7 +169,26 @@ export class Ledger implements LedgerView {
       const its = promotion && ledgerRecord(promotion);
       if (its !== undefined) records.push(its);
     }
-    return this.#options.onGone(namespace, records);
+    const end = (id: number | undefined) =>
+      this.#options.onGone(namespace, [removalRecord(of, applicationUID, at, id), ...records]);
+    const { id } = record?.deployment ?? {};
+    return id === undefined ? this.#lastIn(target, applicationUID).then(end) : end(id);
+  }
+
+  /** Id of the last deployment of a target whose record is lost, as far as Promotions tell. Never rejects. */
+  async #lastIn(target: string, applicationUID: string): Promise<number | undefined> {
+    const { namespace, application, environment } = partsOf(target);
+    const fieldSelector = `spec.application=${application},spec.environment=${environment}`;
+    const signal = AbortSignal.any([this.#leading.signal, AbortSignal.timeout(LOOK_UP_MS)]);
+    const path = { resource: PROMOTIONS, namespace };
+    const { items } = await this.#options.client
+      .list(path, { fieldSelector }, { signal })
+      .catch(() => ({ items: [] }));
+    const ids = items.flatMap((item) => {
+      const { deployment } = parsePromotion(item)?.spec ?? {};
+      return deployment?.applicationUID === applicationUID ? [deployment.id] : [];
+    });
+    return ids.length === 0 ? undefined : Math.max(...ids);
   }
 
   #approved(recorded: Recorded, { used = [] }: TargetRecord): Recorded {
