@@ -116,7 +116,8 @@ export class Operator {
     };
     await this.#cluster.start();
     await Promise.all([this.#environments.start(), this.#policies.start()]);
-    this.#commands.start();
+    // One that was accepted holds: nothing enters before it is known.
+    await this.#commands.start();
     this.#applications.start();
     await this.#applications.whenSynced(this.#stopping.signal);
     await this.#home.start(this.#stopping.signal);

@@ -54,6 +54,16 @@ export function goingBackGate(
   };
 }
 
+/** One that waits is in no record: where Promotions cannot be listed, it may be there. @param why a sentence */
+export function mayBeHeldGate(environment: string, why: string): BlockedBy {
+  return {
+    reason: 'PromotionsUnknown',
+    message: `It is not known whether a person goes back in environment ${environment}, so that nothing new enters; it is tried again: ${why}`,
+    remedy: 'Time',
+    standing: 'Blocked',
+  };
+}
+
 /** Nothing new enters. @param how arguments of `kubectl towpath resume` */
 export function heldGate({ promotion, by }: Pick<Hold, 'promotion' | 'by'>, how: string): BlockedBy {
   return {

@@ -473,7 +473,7 @@ export class StagedModel {
     const { metadata, spec } = APPLICATION;
     return {
       parts: {
-        commands: { given: () => this.#pending.get(environment) ?? [] },
+        commands: { given: () => this.#pending.get(environment) ?? [], unknown: () => undefined },
         store,
         evidence: this.#evidence,
         openings: this.#openings,

@@ -1,18 +1,20 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { installCRDs } from '../../../test/harness/operator.ts';
+import { proxiedClient } from '../../../test/harness/proxied-client.ts';
 import { namespaceFor, useControlPlane } from '../../../test/harness/use-control-plane.ts';
 import { eventually } from '../../../test/harness/wait.ts';
 import { type Promotion, parsePromotion } from '../../api/v1alpha1/promotion.ts';
-import { KubeClient } from '../../kube/client.ts';
 import { newLogger } from '../../observe/log.ts';
 import { Commands } from './commands.ts';
 import { PROMOTIONS } from './ledger.ts';
 
+const { proxy, client } = await proxiedClient();
+
 const PLACE = { group: 'admissionregistration.k8s.io', version: 'v1' };
 
 /** A policy that denies, and is about nothing that there is: who asks is proven as far as the operator can see. */
-async function proof(t: TestContext, client: KubeClient, name: string): Promise<void> {
+async function proof(t: TestContext, name: string): Promise<void> {
   const rule = { apiGroups: ['nothing.test'], apiVersions: ['*'], operations: ['*'], resources: ['none'] };
   const made = [
     {
@@ -37,27 +39,30 @@ async function proof(t: TestContext, client: KubeClient, name: string): Promise<
   await eventually(() => Math.floor(Date.now() / 1_000) > second, { describe: 'the next second' });
 }
 
-async function newCommands(t: TestContext) {
+async function newCommands(t: TestContext, is: 'Started' | 'NotStarted' = 'Started') {
   const cluster = await useControlPlane();
   await installCRDs(cluster);
   const namespace = await namespaceFor(t, cluster);
-  const client = KubeClient.fromKubeConfig(cluster.kubeconfigPath);
-  await proof(t, client, namespace);
+  await proof(t, namespace);
   const ended: string[] = [];
+  const changed: string[] = [];
   const targets = new Set([`${namespace}/web/prod`]);
   const commands = new Commands({
     client,
     namespace,
     policy: namespace,
     log: newLogger('error', 'json', () => undefined),
-    onChange: (target) => targets.has(target),
+    onChange: (target) => {
+      changed.push(target);
+      return targets.has(target);
+    },
     onEnded: ({ metadata, status }) => void ended.push(`${metadata.name} ${status?.phase}`),
     now: () => new Date(),
     random: Math.random,
   });
   t.after(async () => {
+    proxy.clear();
     await commands.stop();
-    await client.close();
   });
   const ask = (name: string, spec: object) =>
     client.create(
@@ -71,7 +76,7 @@ async function newCommands(t: TestContext) {
       {},
       {},
     );
-  const is = (name: string, phase: string): Promise<Promotion> =>
+  const became = (name: string, phase: string): Promise<Promotion> =>
     eventually(
       async () => {
         const found = parsePromotion(await client.get({ resource: PROMOTIONS, namespace, name }, {}));
@@ -79,9 +84,11 @@ async function newCommands(t: TestContext) {
       },
       { describe: `Promotion ${name} to be ${phase}` },
     );
-  commands.start();
-  commands.lead();
-  return { commands, target: `${namespace}/web/prod`, targets, ended, ask, is };
+  if (is === 'Started') {
+    await commands.start();
+    commands.lead();
+  }
+  return { commands, target: `${namespace}/web/prod`, targets, changed, ended, ask, is: became };
 }
 
 test('D7: what was begun for a person is over when its Application goes, and is in the ledger; what waited waits, and can be taken back', async (t) => {
@@ -135,4 +142,40 @@ test('D7: the same where it went while no process looked', async (t) => {
   await eventually(() => ended.join() === 'begun Superseded', {
     describe: 'its end to be told to the ledger',
   });
+});
+
+test('D7, A26: an operator that has started knows who goes back; while it cannot, that is told, and its end has the target looked at', async (t) => {
+  const { commands, target, changed, ask } = await newCommands(t, 'NotStarted');
+  await ask('back', { type: 'Rollback', historyID: 1 });
+  const lists = proxy.fail({ verb: 'list', path: /\/promotions(\?|$)/, fault: { status: 429 } });
+  const proofs = proxy.fail({
+    verb: 'list',
+    path: /\/validatingadmissionpolicies(\?|$)/,
+    fault: { status: 403 },
+  });
+  await commands.start();
+  assert.ok(commands.unknown(target) !== undefined);
+  lists.remove();
+  await eventually(() => changed.includes(target), { describe: 'the target to be looked at' });
+  const other = target.replace('prod', 'staging');
+  await eventually(() => commands.unknown(other) === undefined, { describe: 'Promotions to be listed' });
+  assert.ok(commands.unknown(target) !== undefined, 'it is not proven who goes back there');
+  assert.deepEqual(commands.given(target), []);
+  proofs.remove();
+  await eventually(() => commands.unknown(target) === undefined, { describe: 'the proof to be seen' });
+  assert.deepEqual(
+    commands.given(target).map(({ promotion }) => promotion),
+    ['back'],
+  );
+});
+
+test('D7: what is listed is known when it has started; where there is no such kind, nobody asks for anything', async (t) => {
+  const { commands, target, ask } = await newCommands(t, 'NotStarted');
+  await ask('back', { type: 'Rollback', historyID: 1 });
+  await commands.start();
+  assert.equal(commands.given(target).length, 1);
+  const without = await newCommands(t, 'NotStarted');
+  proxy.fail({ verb: 'list', path: /\/promotions(\?|$)/, fault: { status: 404 } });
+  await without.commands.start();
+  assert.equal(without.commands.unknown(without.target), undefined);
 });

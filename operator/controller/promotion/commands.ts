@@ -40,6 +40,9 @@ export interface CommandsOptions {
   random(): number;
 }
 
+/** By these nothing new enters from when they are accepted. */
+const GOES_BACK: ReadonlySet<Command['type']> = new Set(['Rollback', 'Retry']);
+
 interface Known {
   readonly namespace: string;
   readonly name: string;
@@ -69,6 +72,10 @@ export class Commands implements CommandsView {
   readonly #seen = new Map<string, Date>();
   /** What their status is to say, by key. */
   readonly #answers = new Map<string, { readonly uid: string; readonly status: PromotionStatus }>();
+  /** Targets that were told that it is not known what people ask for. */
+  readonly #toldUnknown = new Set<string>();
+  readonly #answered = Promise.withResolvers<void>();
+  #hasAnswered = false;
   #isProofWatched = false;
   #isLeading = false;
   #latest = 0;
@@ -94,15 +101,23 @@ export class Commands implements CommandsView {
       ...(namespace === '' ? {} : { namespace }),
       reduce: known,
       onEvent: (event) => this.#takeIn(event),
+      onListed: () => {
+        this.#noteAnswer('Promotions');
+        for (const target of this.#toldUnknown) this.#changed(target);
+        this.#toldUnknown.clear();
+      },
       onState: tellingFaults({
+        onFailing: () => this.#noteAnswer('Promotions'),
         warn: (error) =>
           log.warn({ error }, 'Promotions cannot be watched; it is tried again. What people ask for waits.'),
       }),
     });
   }
 
-  start(): void {
+  /** Resolves when it is known what people ask for, and whether that is proven, or that cannot be seen for now. */
+  async start(): Promise<void> {
     this.#watch.start();
+    await this.#answered.promise;
   }
 
   /** This process leads: what they say is its to write. */
@@ -119,6 +134,7 @@ export class Commands implements CommandsView {
 
   async stop(): Promise<void> {
     this.#writes.follow();
+    this.#answered.resolve();
     await Promise.all([this.#watch.stop(), this.#proof.stop()]);
   }
 
@@ -131,6 +147,25 @@ export class Commands implements CommandsView {
       if (isFinished(this.#answers.get(keyOf(one))?.status.phase)) return [];
       return this.#isProven(one, command) ? [command] : [];
     });
+  }
+
+  unknown(target: string): string | undefined {
+    const why = this.#whyUnknown(target);
+    if (why !== undefined) this.#toldUnknown.add(target);
+    return why;
+  }
+
+  #whyUnknown(target: string): string | undefined {
+    if (this.#watch.synced) {
+      const { state } = this.#proof;
+      const mayGoBack =
+        state.is === 'Unknown' && this.#of(target).some(({ spec }) => GOES_BACK.has(spec.type));
+      return mayGoBack ? state.why : undefined;
+    }
+    const { lastError } = this.#watch;
+    // Where there is no such kind, nobody asks for anything.
+    if (isNotFound(lastError)) return undefined;
+    return lastError?.message ?? 'Promotions are not listed yet';
   }
 
   #of(target: string): readonly Known[] {
@@ -197,7 +232,13 @@ export class Commands implements CommandsView {
     this.#proof.start();
   }
 
+  #noteAnswer(of?: 'Promotions'): void {
+    if (of !== undefined) this.#hasAnswered = true;
+    if (this.#hasAnswered && (!this.#isProofWatched || this.#proof.hasAnswered)) this.#answered.resolve();
+  }
+
   #onProof(): void {
+    this.#noteAnswer();
     for (const target of [...this.#byTarget.keys()]) this.#changed(target);
   }
 

@@ -10,6 +10,8 @@ export interface CommandsView {
    * may ask for that. Who asked is told by the way why another one does not count.
    */
   given(target: string): readonly Command[];
+  /** Why it cannot be seen whether a person goes back there, as after a start; undefined: it can. Its end wakes the target. */
+  unknown(target: string): string | undefined;
   /** Says in its status what became of one; what fails is tried again. */
   answer(target: string, answer: CommandAnswer): void;
 }
@@ -45,4 +47,8 @@ export interface Promoted {
   readonly refusal?: string;
 }
 
-export const NO_COMMANDS: CommandsView = { given: () => [], answer: () => undefined };
+export const NO_COMMANDS: CommandsView = {
+  given: () => [],
+  unknown: () => undefined,
+  answer: () => undefined,
+};

@@ -19,15 +19,20 @@ interface Given {
   readonly record?: Partial<TargetRecord>;
   /** Default: something newer than what runs. */
   readonly wanted?: typeof OLD;
+  /** Why it cannot be seen what people ask for. */
+  readonly unknown?: string;
 }
 
 /** What keeps the wanted candidate out while a person asks for something, and it was not acted on. */
-function gatesIn({ type, about, answered = [], record, wanted = NEW }: Given) {
+function gatesIn({ type, about, answered = [], record, wanted = NEW, unknown }: Given) {
   const who = { application: 'web', environment: 'prod', by: 'olga', skipGates: [] };
   const command = { uid: 'u-1', promotion: 'back', type, historyID: 1, ...who, ...(about && { about }) };
   const its = answered.map((uid) => ({ uid, phase: 'Failed', message: 'It is refused.' }));
   const run = {
-    parts: { commands: { given: () => [command] }, openings: {} },
+    parts: {
+      commands: { given: () => (unknown === undefined ? [command] : []), unknown: () => unknown },
+      openings: {},
+    },
     application: { metadata: { name: 'web', namespace: 'shop' }, spec: { dependsOn: [] } },
     target: {
       name: 'shop/web/prod',
@@ -60,6 +65,18 @@ test('D12, A26: a rollback holds from when it was accepted: nothing newer enters
     [],
     'what was answered is what the record says',
   );
+});
+
+test('D7, A26: while it cannot be seen whether somebody goes back, nothing newer enters; what runs, or is held, is told nothing of it', () => {
+  const type = 'Rollback';
+  const unknown = 'TooManyRequests';
+  const [gate, ...others] = gatesIn({ type, unknown });
+  assert.equal(others.length, 0);
+  assert.equal(gate?.reason, 'PromotionsUnknown');
+  assert.match(gate?.message ?? '', /whether a person goes back in environment prod.*TooManyRequests$/);
+  assert.deepEqual(keptOutBy({ type, unknown, wanted: OLD }), []);
+  const hold = { promotion: 'back', uid: 'u-0', by: 'olga', since: '' };
+  assert.deepEqual(keptOutBy({ type, unknown, record: { hold } }), ['Held']);
 });
 
 const FAILED = { id: 3, candidate: OLD, outcome: 'Failed' } as unknown as TargetRecord['deployment'];

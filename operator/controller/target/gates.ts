@@ -6,7 +6,7 @@ import { earliest } from '../../promote/earliest.ts';
 import type { ApprovalsOf, BlockedBy, Entry } from '../../promote/gate.ts';
 import { settledBy } from '../../promote/gates/approvals.ts';
 import { frozenBy } from '../../promote/gates/freeze.ts';
-import { goingBackGate, heldGate } from '../../promote/hold.ts';
+import { goingBackGate, heldGate, mayBeHeldGate } from '../../promote/hold.ts';
 import { heldBack, rejectionOf } from '../../promote/rejection.ts';
 import type { Target } from '../record/target.ts';
 import { askedIn, commandedIn } from './commanded.ts';
@@ -54,9 +54,11 @@ function heldBackGates(run: Run, digest: string | undefined): readonly BlockedBy
   ];
   if (deployment?.candidate.digest === digest) return always;
   const rejection = rejectionOf(rejected, digest);
+  const unknown = hold === undefined ? run.parts.commands.unknown(run.target.name) : undefined;
   return [
     ...always,
     ...(hold === undefined || goesBack !== undefined ? [] : [heldGate(hold, how)]),
+    ...(unknown === undefined ? [] : [mayBeHeldGate(environment, unknown)]),
     ...(rejection === undefined ? [] : [heldBack(environment, rejection)]),
   ];
 }

@@ -250,6 +250,10 @@ export const TARGET_REASONS = {
     'The Environment wants approvals, and they, or what proves them, cannot be seen.',
     'Nothing: it is tried again. Where the kind does not exist, apply its CustomResourceDefinition.',
   ),
+  PromotionsUnknown: time(
+    'Promotions, or what proves who made them, cannot be listed, so that it is not known whether a person goes back there: nothing new enters, and what runs goes on.',
+    'Nothing: it is tried again. Where the operator lacks the right to list them, install the rules of the chart.',
+  ),
   NoPolicy: resource(
     'The Environment takes only what a PromotionPolicy brings there, and none has this Application.',
     'Ask who runs the Environment.',
