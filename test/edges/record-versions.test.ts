@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
+import { environmentOf } from '../../operator/api/v1alpha1/application.ts';
 import { decode, encode } from '../../operator/controller/record/kept-manifest-index.ts';
-import { newStage, type Stage } from '../harness/operator.ts';
+import { newEnvironment } from '../harness/environments.ts';
+import { fastLease, newStage, type Stage } from '../harness/operator.ts';
 import { eventually } from '../harness/wait.ts';
 import { configMap, isReady } from '../integration/message.ts';
 
@@ -165,4 +167,63 @@ test('D9: a record of another version or shape is not trusted, and what it descr
   await Promise.all(all.map((name) => stage.untilReadyAt(name, revision)));
   const left = Object.entries(before).filter(([name]) => name.endsWith('-stays'));
   assert.deepEqual(await configMaps(stage), Object.fromEntries(left));
+});
+
+interface OfTarget {
+  secret: string;
+  member: string;
+  record: Record<string, unknown>;
+}
+
+/** The records of targets, in whichever environments they are. */
+async function targetsIn(stage: Stage): Promise<OfTarget[]> {
+  const list = await stage.kubectl('get', 'secrets', '-l', 'towpath.dev/record', '-o', 'json');
+  const { items } = JSON.parse(list) as {
+    items: { metadata: { name: string }; data: Record<string, string> }[];
+  };
+  const members = items.flatMap(({ metadata, data }) =>
+    Object.entries(data)
+      .filter(([member]) => member.startsWith('target.'))
+      .map(([member, text]) => ({ secret: metadata.name, member, text })),
+  );
+  return Promise.all(
+    members.map(async ({ text, ...where }) => ({
+      ...where,
+      record: (await decode(text)) as Record<string, unknown>,
+    })),
+  );
+}
+
+test('S16: records from before they named the ClusterRole of managed access are gone on with, and one that was narrowed meanwhile is bound', async (t) => {
+  const files = { 'web.yaml': configMap('web', 'one') };
+  const stage = await newStage(t, { files, flags: [...fastLease, '--managed-cluster-roles=edit,view'] });
+  const { cluster, namespace } = stage;
+  const landing = `${namespace}-by-towpath`;
+  const access = { clusterRole: 'edit' };
+  const { name } = await newEnvironment(t, stage, 'managed', { namespace: landing, access });
+  t.after(() => cluster.request('DELETE', `/api/v1/namespaces/${landing}`));
+  await stage.deployed('web', { environments: [{ name }] });
+  const inLanding = async (path: string) => JSON.parse((await cluster.request('GET', path)).body);
+  const uid = async () =>
+    (await inLanding(`/api/v1/namespaces/${landing}/configmaps/web`)).metadata?.uid as string | undefined;
+  const binding = `/apis/rbac.authorization.k8s.io/v1/namespaces/${landing}/rolebindings/towpath-managed`;
+  const bound = async () => (await inLanding(binding)).roleRef?.name as string | undefined;
+  const noted = async () => (await targetsIn(stage)).map(({ record }) => record['managedRole']);
+  const before = await uid();
+  for (const role of ['edit', 'view']) {
+    await stage.operator.stop('SIGTERM');
+    assert.deepEqual(await noted(), ['edit']);
+    for (const { secret, member, record } of await targetsIn(stage)) {
+      const { managedRole: _, ...older } = record;
+      const patch = JSON.stringify({ data: { [member]: await encode(older) } });
+      await stage.kubectl('patch', 'secret', secret, '-p', patch);
+    }
+    const patch = JSON.stringify({ spec: { access: { clusterRole: role } } });
+    await stage.kubectl('patch', 'environments.towpath.dev', name, '--type=merge', '-p', patch);
+    await stage.restart();
+    await eventually(async () => (await noted())[0] === role, { describe: `${role} to be noted` });
+    assert.equal(await bound(), role);
+    assert.equal(await uid(), before);
+    assert.equal(environmentOf((await stage.get('web')).status, name)?.history?.length, 1);
+  }
 });
