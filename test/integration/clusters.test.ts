@@ -533,9 +533,32 @@ async function bindsOnlyWhereItMay(t: TestContext, other: Cluster): Promise<void
   assert.equal(await bind('for-shop'), '');
 }
 
-test('S16: the commands of docs/clusters.md make a kubeconfig with which access is managed and an Application deployed there, and that can bind nothing else', async (t) => {
+/** Makes a StorageClass, by which a claim waits for its first Pod; it goes with the test. */
+async function newStorageClass(t: TestContext, cluster: Cluster, name: string): Promise<string> {
+  const path = '/apis/storage.k8s.io/v1/storageclasses';
+  t.after(() => cluster.request('DELETE', `${path}/${name}`));
+  const volumeBindingMode = 'WaitForFirstConsumer';
+  await make(cluster, path, { metadata: { name }, provisioner: 'example.com/none', volumeBindingMode });
+  return name;
+}
+
+/** A claim in a wave before that of all else. */
+function claimBefore(storageClassName: string) {
+  const claim = {
+    apiVersion: 'v1',
+    kind: 'PersistentVolumeClaim',
+    metadata: { name: 'dumps', annotations: { 'towpath.dev/wave': '-1' } },
+    spec: { storageClassName, accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+  };
+  return { 'claim.yaml': JSON.stringify(claim) };
+}
+
+test('S16: the commands of docs/clusters.md make a kubeconfig with which access is managed and an Application deployed there, a claim that waits for its first Pod in it, and that can bind nothing else', async (t) => {
   const other = await useOtherCluster();
-  const stage = await newStage(t, { files: configMap('1') });
+  const stage = await newStage(t);
+  // What comes after a claim that no Pod uses yet, `web` here, does not wait for it.
+  const storageClass = await newStorageClass(t, other, `later-${stage.namespace}`);
+  await stage.repository.commit({ ...configMap('1'), ...claimBefore(storageClass) });
   const directory = temporaryDirectory('kubeconfig');
   const page = 'clusters.md';
   writeFileSync(join(directory, 'towpath-remote.yaml'), documented(page, 'kind: ClusterRole'));

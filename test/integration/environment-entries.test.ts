@@ -238,7 +238,7 @@ test('B4: what another environment does not take over waits for consent, and onl
   assert.deepEqual(await uidsIn(stage, stage.namespace), others);
 });
 
-test('B4: an entry that is renamed to an Environment at the same place keeps its objects; two at one place at once are refused', async (t) => {
+test('B4: an entry that is renamed to an Environment at the same place keeps its objects; of two at one place at once the one that runs there has it, also where it stands last', async (t) => {
   const stage = await newStage(t, { files: CHART });
   const blue = await atHome(t, stage, 'blue');
   const green = await atHome(t, stage, 'green');
@@ -255,6 +255,19 @@ test('B4: an entry that is renamed to an Environment at the same place keeps its
     new RegExp(`lands where environment ${blue.name} does`),
   );
   assert.equal(environmentOf(refused.status, blue.name)?.sync, 'Synced');
+
+  // Who runs there keeps it, in whichever order they stand, and goes on.
+  await setEnvironments(stage, named(green, blue));
+  await stage.restart('SIGKILL');
+  const second = await stage.repository.commit({ 'values.yaml': 'version: two\nextra: true\n' });
+  const { status } = await stage.until(
+    'web',
+    (one) => namesOf(one)?.[0] === green.name && environmentOf(one.status, blue.name)?.revision === second,
+    'the one that runs there to follow',
+  );
+  assert.equal(environmentOf(status, blue.name)?.sync, 'Synced');
+  assert.equal(environmentOf(status, green.name)?.blockedBy?.[0]?.reason, 'SamePlace');
+  assert.deepEqual(await uidsIn(stage, stage.namespace), before);
   await setEnvironments(stage, named(green));
   const renamed = await stage.until('web', isReadyIn(green.name), 'the rename');
   assert.deepEqual(await uidsIn(stage, stage.namespace), before);
