@@ -31,6 +31,7 @@ import { answerMetrics } from './observe/metrics-answer.ts';
 import { answerProbes } from './observe/probes.ts';
 import { Turns } from './observe/turns.ts';
 import { Renderer } from './render/renderer.ts';
+import { ChartRepositories } from './source/charts/chart-repositories.ts';
 import { repositoryName } from './source/repository-name.ts';
 import { Sources } from './source/sources.ts';
 import { Authorities } from './source/transport/authorities.ts';
@@ -60,6 +61,7 @@ export class Operator {
   readonly #commands: Commands;
   readonly #authorities: Authorities | undefined;
   readonly #sources: Sources;
+  readonly #charts: ChartRepositories;
   readonly #renderer: Renderer;
   readonly #controller: ApplicationController;
   readonly #probeServer: HttpServer;
@@ -92,6 +94,7 @@ export class Operator {
     this.#authorities = authoritiesOf(flags, log);
     this.#sources = this.#newSources();
     this.#renderer = this.#newRenderer();
+    this.#charts = this.#newCharts();
     this.#controller = this.#newController();
 
     this.#probeServer = new HttpServer(
@@ -155,6 +158,7 @@ export class Operator {
       this.#home.stop(),
       this.#sources.stop(),
       this.#renderer.stop(),
+      this.#charts.stop(),
       this.#probeServer.stop(),
       this.#metricsServer.stop(),
       this.#webhooks.stop(),
@@ -416,6 +420,18 @@ export class Operator {
     });
   }
 
+  #newCharts(): ChartRepositories {
+    const flags = this.#flags;
+    return new ChartRepositories({
+      locate: (chart, index, signal) => this.#renderer.findInIndex(chart, index, signal),
+      allowLoopback: flags['allow-loopback-repositories'],
+      allowLinkLocal: flags['allow-link-local-repositories'],
+      ...(flags['cache-directory'] === '' ? {} : { cacheDirectory: flags['cache-directory'] }),
+      slices: this.#slices,
+      proxies: proxyRule(process.env),
+    });
+  }
+
   #newRenderer(): Renderer {
     return new Renderer({
       enginePath: this.#flags.engine,
@@ -446,6 +462,7 @@ export class Operator {
       commands: this.#commands,
       sources: this.#sources,
       nameOf: (url) => repositoryName(url, aliases),
+      charts: this.#charts,
       renderer: this.#renderer,
       events: this.#home.events,
       slices: this.#slices,

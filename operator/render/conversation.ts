@@ -6,6 +6,7 @@ import type { EngineMessage } from './engine-child.ts';
 import type { Exchange } from './engine-pool.ts';
 import type { TracedReads } from './inputs.ts';
 import { chartFiles, type EngineFiles } from './kinds.ts';
+import { type ChartReference, MissingCharts } from './missing-charts.ts';
 import { describePath, type Rendered } from './request.ts';
 
 /** Answers what the engine asks about the repository while it works on a request. */
@@ -100,12 +101,20 @@ const LONGEST = 4_096;
 /** No status lists more, and nobody counts them. */
 const MOST_DETAILS = 1_000;
 
-function readFailure(header: Record<string, unknown>): TowpathError {
-  const failure = header as { reason: string; message: string; details?: ErrorDetail[] };
+/** What the engine answers in the place of a result. */
+export function readFailure(header: Record<string, unknown>): TowpathError {
+  const failure = header as {
+    reason: string;
+    message: string;
+    details?: ErrorDetail[];
+    fetch?: ChartReference[];
+  };
   const details = (failure.details ?? [])
     .slice(0, MOST_DETAILS)
     .map((detail) => ({ ...detail, message: cutAtEnd(detail.message, LONGEST) }));
-  return new TowpathError('Person', failure.reason, cutAtEnd(failure.message, LONGEST), { details });
+  const message = cutAtEnd(failure.message, LONGEST);
+  if (failure.fetch !== undefined) return new MissingCharts(message, details, failure.fetch);
+  return new TowpathError('Person', failure.reason, message, { details });
 }
 
 interface EngineManifest extends Omit<Manifest, 'text'> {

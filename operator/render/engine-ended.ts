@@ -5,7 +5,8 @@ import { describePath, type RenderKind } from './request.ts';
 /** What an engine process was rendering. */
 export interface RenderSubject {
   path: string;
-  kind: RenderKind;
+  /** `Index`: nothing is rendered, and a Helm repository's index is read. */
+  kind: RenderKind | 'Index';
 }
 
 /** What one engine process may take for one render. */
@@ -16,10 +17,11 @@ export interface EngineLimits {
 }
 
 /** Where to look in what takes too much, by what was rendered: templates alone can loop. */
-const lookFor: Record<RenderKind, string> = {
+const lookFor: Record<RenderSubject['kind'], string> = {
   Helm: 'Look for templates that loop, that include each other or call tpl without end, or that write very much.',
   Kustomize:
     'Look for a very large resource or many patches, or split the kustomization into several Applications.',
+  Index: 'Tell who runs the repository, or commit the chart to the folder charts.',
   Plain: 'Look for a very large file, or split the directory into several Applications.',
 };
 

@@ -3,10 +3,11 @@ import { TowpathError } from '../api/errors.ts';
 import { sha256 } from '../manifest/digest.ts';
 import { Slices } from '../observe/event-loop-slices.ts';
 import { answersOf, answerTo, areAnsweredAlike, type ClusterAnswers } from './cluster-reads.ts';
-import { Conversation, readResult } from './conversation.ts';
+import { Conversation, readFailure, readResult } from './conversation.ts';
 import { EnginePool } from './engine-pool.ts';
 import { inputsDigest, sameInputs, type Trace, TracedReads } from './inputs.ts';
 import { chartFiles, detectKind, helmValues, manifestFiles } from './kinds.ts';
+import type { ChartReference, IndexEntry } from './missing-charts.ts';
 import {
   DEFAULT_LIMITS,
   type Rendered,
@@ -17,6 +18,7 @@ import {
 import type { RenderTree } from './tree.ts';
 import { repositoryPath } from './values.ts';
 
+export { type ChartReference, type IndexEntry, MissingCharts } from './missing-charts.ts';
 export {
   DEFAULT_LIMITS,
   type HelmValues,
@@ -28,6 +30,7 @@ export {
   type ValuesLayer,
 } from './request.ts';
 export type { RenderEntry, RenderTree } from './tree.ts';
+export { type ChartArchive, TreeWithCharts } from './tree-with-charts.ts';
 
 interface Kept {
   trace: Trace;
@@ -48,7 +51,7 @@ interface Flight {
  * Reasons of its errors (TowpathError, remedy Person): ChartInvalid, RenderFailed, ValuesInvalid,
  * ValuesFileNotFound, ValuesFileTooLarge, ValuesFileIsLFSPointer, LFSPointer, PathNotFound, EnvironmentPathNotFound, PathIsParent,
  * DependencyMissing, KubeVersionUnsupported, KustomizationInvalid, ManifestInvalid, DuplicateObject, RenderTooLarge,
- * RenderTimeout, RenderOutOfMemory, EngineEnded. With remedy Time: EngineUnavailable, Stopping. A render of nothing is no
+ * RenderTimeout, RenderOutOfMemory, EngineEnded, ChartLockOutOfDate, ChartIndexInvalid. With remedy Time: EngineUnavailable, Stopping. A render of nothing is no
  * error. What the tree throws is passed on.
  */
 export class Renderer {
@@ -87,6 +90,19 @@ export class Renderer {
     const flightKey = `${key} ${tree.revision} ${sha256(JSON.stringify([capabilities, scopes]))}`;
     const flight = this.#flights.get(flightKey) ?? this.#start(flightKey, key, tree, request);
     return this.#join(flight, signal);
+  }
+
+  /** Looks a chart's version up in what a Helm repository's index.yaml has of that chart, as Helm does. */
+  async findInIndex(chart: ChartReference, text: Uint8Array, signal: AbortSignal): Promise<IndexEntry> {
+    const subject = { path: `index.yaml of ${chart.repository}`, kind: 'Index' } as const;
+    const answer = await this.#pool.run(
+      subject,
+      '',
+      (exchange) => exchange({ type: 'index', index: chart }, [text]),
+      signal,
+    );
+    if (answer.header.type === 'failure') throw readFailure(answer.header);
+    return answer.header as unknown as IndexEntry;
   }
 
   async stop(): Promise<void> {

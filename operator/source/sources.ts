@@ -1,9 +1,8 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sha256 } from '../manifest/digest.ts';
 import { Slices } from '../observe/event-loop-slices.ts';
+import { newCache } from './cache-directory.ts';
 import type { Credential } from './credential.ts';
 import { defaultLimits, defaultTimeouts, type Limits } from './limits.ts';
 import { pollDelay } from './poll-delay.ts';
@@ -101,7 +100,7 @@ export class Sources {
     this.#options = options;
     this.#limits = { ...defaultLimits, ...options.limits };
     this.#timeouts = { ...defaultTimeouts, ...options.timeouts };
-    this.#directory = newCache(options.cacheDirectory);
+    this.#directory = newCache(options.cacheDirectory, 'towpath-source-');
     this.#slices = options.slices ?? new Slices();
     const { workMs } = this.#limits;
     this.#lanes = new WorkLanes({ workMs, lanes: options.workers ?? 2 });
@@ -295,17 +294,6 @@ export class Sources {
       await repository.dropPacks().catch(() => undefined);
     }
   }
-}
-
-function newCache(given: string | undefined): string {
-  const prefix = 'towpath-source-';
-  if (given !== undefined) {
-    mkdirSync(given, { recursive: true });
-    for (const name of readdirSync(given)) {
-      if (name.startsWith(prefix)) rmSync(join(given, name), { recursive: true, force: true });
-    }
-  }
-  return mkdtempSync(join(given ?? tmpdir(), prefix));
 }
 
 function shortestInterval(subscriptions: ReadonlyMap<string, Subscription>): number {

@@ -12,6 +12,7 @@ import { EventRecorder } from '../../operator/kube/events.ts';
 import type { Slices } from '../../operator/observe/event-loop-slices.ts';
 import { newLogger } from '../../operator/observe/log.ts';
 import { Renderer } from '../../operator/render/renderer.ts';
+import { ChartRepositories } from '../../operator/source/charts/chart-repositories.ts';
 import { Sources } from '../../operator/source/sources.ts';
 
 export interface ControllerInProcess {
@@ -53,6 +54,11 @@ export async function startController({
   });
   const sources = new Sources({ allowLoopback: true, slices });
   const renderer = new Renderer({ enginePath: await buildEngine(), slices });
+  const charts = new ChartRepositories({
+    locate: (chart, index, signal) => renderer.findInIndex(chart, index, signal),
+    allowLoopback: true,
+    slices,
+  });
   const events = new EventRecorder({ client: home, component: 'towpath', instance: 'test', onFault });
   const controller: ApplicationController = new ApplicationController({
     home,
@@ -82,6 +88,7 @@ export async function startController({
     ledger,
     commands: NO_COMMANDS,
     sources,
+    charts,
     nameOf: (url) => url,
     renderer,
     events,
@@ -117,6 +124,7 @@ export async function startController({
       events.stop(),
       sources.stop(),
       renderer.stop(),
+      charts.stop(),
     ]).then(() => Promise.all([...new Set([home, there])].map((client) => client.close())));
     await stopping;
   };

@@ -5,6 +5,7 @@ import type { LookResult } from '../../observe/work-metrics.ts';
 import type { CheckOutcome } from '../../promote/checks.ts';
 import type { Renderer } from '../../render/renderer.ts';
 import type { Sources } from '../../source/sources.ts';
+import type { ChartFetcher } from '../candidate/chart-dependencies.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { PlacedTarget } from '../record/target.ts';
 import type { AccessKeeper } from '../target/access-keeper.ts';
@@ -40,6 +41,8 @@ export interface ControllerOptions {
   /** There is no target of that name any more: its Application is gone, or nothing is left of it in that environment. */
   onTargetGone(target: string): void;
   sources: Sources;
+  /** Brings what charts depend on and Git does not have. */
+  charts: ChartFetcher;
   /** The same for every way to write the URL of a repository; undefined where it is none. */
   nameOf(url: string): string | undefined;
   renderer: Renderer;

@@ -145,6 +145,7 @@ export class Targets {
       const by = { name: entry.name, ...(how === 'Enters' ? { governance } : {}) };
       const placement = placementOf(application, by, environments);
       const { cluster, namespace, managedRole, bounds, refusal, environment } = placement;
+      const { allowedRepositories } = environment.spec;
       return Object.freeze({
         ...identity,
         cluster,
@@ -158,6 +159,7 @@ export class Targets {
         freezes: environment.spec.freezes ?? [],
         governance,
         gates: environment.spec.gates ?? {},
+        ...(allowedRepositories === undefined ? {} : { allowedRepositories }),
         refusal,
       });
     } catch (error) {

@@ -8,12 +8,19 @@ import type { Manifest } from '../../manifest/manifest.ts';
 import { withMarksOf } from '../../manifest/marks.ts';
 import { withStringDataAsData } from '../../manifest/secret.ts';
 import type { Slices } from '../../observe/event-loop-slices.ts';
-import type { Rendered, Renderer, RenderRequest } from '../../render/renderer.ts';
+import {
+  MissingCharts,
+  type Rendered,
+  type Renderer,
+  type RenderRequest,
+  TreeWithCharts,
+} from '../../render/renderer.ts';
 import type { Repository, Resolved, Sources } from '../../source/sources.ts';
 import type { CommitTree } from '../../source/tree/commit-tree.ts';
 import { applicationKey, applicationOf } from '../record/application-key.ts';
 import { type Candidate, candidateId, type Manifests, manifestsDigest, movedTo } from '../record/record.ts';
 import type { PlacedTarget, Target } from '../record/target.ts';
+import { type ChartFetcher, fetchedCharts, notWhatItSays } from './chart-dependencies.ts';
 import { ClusterInputs } from './cluster-inputs.ts';
 import { Following } from './following.ts';
 import { Quarantine } from './quarantine.ts';
@@ -31,6 +38,8 @@ import {
 
 export interface WantedOptions {
   sources: Sources;
+  /** Brings what charts depend on and Git does not have. */
+  charts: ChartFetcher;
   renderer: Renderer;
   references: References;
   /** What the cluster serves that the target is in. */
@@ -224,7 +233,7 @@ export class WantedCandidates {
     signal: AbortSignal,
   ): Promise<Wanted> {
     const tree = await this.#following.open(input, repository, resolved, signal);
-    const rendered = await this.#rendered(tree, request, signal);
+    const rendered = await this.#rendered(input, tree, request, signal);
     const id = candidateId(rendered.inputs, digest);
     const place = { revision: resolved.commit, ref: resolved.ref, commit: tree.commit };
     const fresh = { objects: await this.#asStored(rendered.objects), hooks: rendered.hooks };
@@ -283,14 +292,39 @@ export class WantedCandidates {
   }
 
   /** What the render refuses, no cluster will ever take. */
-  async #rendered(tree: CommitTree, request: RenderRequest, signal: AbortSignal): Promise<Rendered> {
+  async #rendered(
+    input: WantedInput,
+    tree: CommitTree,
+    request: RenderRequest,
+    signal: AbortSignal,
+  ): Promise<Rendered> {
+    const refused = (error: unknown) =>
+      error instanceof TowpathError && error.remedy === 'Person'
+        ? new Quarantine({ revision: tree.revision }, error)
+        : error;
+    let missing: MissingCharts;
     try {
       return await this.#options.renderer.render(tree, request, signal);
     } catch (error) {
-      if (error instanceof TowpathError && error.remedy === 'Person')
-        throw new Quarantine({ revision: tree.revision }, error);
-      throw error;
+      if (!(error instanceof MissingCharts)) throw refused(error);
+      missing = error;
     }
+    // Not of the commit, but of where it is fetched from: asked for again, as Git is.
+    const charts = await this.#fetchedCharts(input, missing, signal);
+    try {
+      return await this.#options.renderer.render(
+        new TreeWithCharts(tree, request.path, charts),
+        request,
+        signal,
+      );
+    } catch (error) {
+      throw refused(notWhatItSays(error));
+    }
+  }
+
+  #fetchedCharts({ target, kept }: WantedInput, { charts }: MissingCharts, signal: AbortSignal) {
+    const patience = kept.length === 0 ? 'Unlimited' : 'Limited';
+    return fetchedCharts(this.#options.charts, charts, target.allowedRepositories, patience, signal);
   }
 
   #request(input: WantedInput, { defaults, layers }: ResolvedValues): RenderRequest {

@@ -50,6 +50,8 @@ export interface Target extends PlacedTarget {
   readonly governance: Governance;
   /** Of its Environment: what has to be the case before anything new enters. */
   readonly gates: Gates;
+  /** Of its Environment: what repositories charts are taken from; absent: all. */
+  readonly allowedRepositories?: readonly string[];
   /** Why nothing may be written there although it is known where it is; what runs is looked at all the same. */
   readonly refusal: TowpathError | undefined;
   /** Targets of the same Application that left, and whose objects this one takes over: it lands where they did. */

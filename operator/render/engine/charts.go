@@ -211,6 +211,8 @@ type assembly struct {
 	unfit map[[2]string]string
 	// What Chart.yaml files declare, as written: Helm puts the alias in the place of the name.
 	declared map[*chart.Dependency]declared
+	// What Chart.lock says of the chart that is rendered.
+	locked locked
 }
 
 // declared is a dependency by its chart's own name, with the versions of it that are vendored.

@@ -12,6 +12,8 @@ type failure struct {
 	Reason  string   `json:"reason"`
 	Message string   `json:"message"`
 	Details []detail `json:"details,omitempty"`
+	// The charts that the render would go on with.
+	Fetch []dependencyRef `json:"fetch,omitempty"`
 }
 
 type detail struct {

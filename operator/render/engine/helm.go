@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log"
@@ -89,6 +90,7 @@ func checkChart(c *chart.Chart, req *request) error {
 // renderValues decides which subcharts take part and returns what templates see: values, release, capabilities.
 func renderValues(c *chart.Chart, values map[string]any, req *request, from *assembly) (common.Values, error) {
 	from.declare(c)
+	from.locked = lockOf(c)
 	if err := chartutil.ProcessDependencies(c, values); err != nil {
 		return nil, fail("ValuesInvalid", "The values do not fit the dependencies of chart %s: %s.", c.Name(), err)
 	}
@@ -125,6 +127,9 @@ type missing struct {
 	of   *chart.Chart
 	dir  string // of the chart that depends on it
 	what string
+	// As Helm left it, and its chart's own name.
+	dependency *chart.Dependency
+	name       string
 	// The value that decides on it, as the user sets it; empty where none does.
 	condition string
 }
@@ -135,6 +140,10 @@ func (a *assembly) missingDependencies(c *chart.Chart) error {
 	all := a.missingIn(c, "", nil)
 	if len(all) == 0 {
 		return nil
+	}
+	fetch, hint, err := a.fetchable(c, all)
+	if err != nil {
+		return err
 	}
 	first := all[0]
 	var details []detail
@@ -165,8 +174,9 @@ func (a *assembly) missingDependencies(c *chart.Chart) error {
 	}
 	return &failure{
 		Reason:  "DependencyMissing",
-		Message: fmt.Sprintf("%s depends on %s, which is not in %s. %s.%s", who, strings.Join(alike, ", "), path.Join(first.dir, "charts"), advice, more),
+		Message: fmt.Sprintf("%s depends on %s, which is not in %s. %s.%s%s", who, strings.Join(alike, ", "), path.Join(first.dir, "charts"), advice, more, hint),
 		Details: details,
+		Fetch:   fetch,
 	}
 }
 
@@ -194,7 +204,7 @@ func (a *assembly) missingIn(c *chart.Chart, above string, all []missing) []miss
 		if !dependency.Enabled && (dependency.Condition != "" || len(dependency.Tags) > 0) {
 			continue
 		}
-		m := missing{of: c, dir: dir, what: as.wanted(dependency)}
+		m := missing{of: c, dir: dir, what: as.wanted(dependency), dependency: dependency, name: cmp.Or(as.name, dependency.Name)}
 		if dependency.Repository != "" {
 			m.what += " from " + dependency.Repository
 		}

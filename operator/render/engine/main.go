@@ -79,6 +79,9 @@ func (e *engine) serve(idle *time.Timer) error {
 	defer idle.Reset(idleAfter)
 	allowance := allow(e.processor)
 	defer allowance.end()
+	if req.Type == "index" && len(texts) == 1 {
+		return e.serveIndex(&req.Index, texts[0])
+	}
 	if req.Type != "render" || len(texts) != len(req.Values) {
 		return fmt.Errorf("%w: a request of type %q", errFrame, req.Type)
 	}
@@ -97,10 +100,7 @@ func (e *engine) serve(idle *time.Timer) error {
 			}
 			known = fail("RenderFailed", "%s", sentence(err.Error()))
 		}
-		return e.channel.send(struct {
-			Type string `json:"type"`
-			*failure
-		}{"failure", hide.applyTo(known)})
+		return e.sendFailure(hide.applyTo(known))
 	}
 	for _, line := range said.lines {
 		res.Warnings = append(res.Warnings, hide.apply(line))
@@ -116,13 +116,30 @@ func (e *engine) serve(idle *time.Timer) error {
 		}
 	}
 	if total > req.MaxOutputBytes {
-		return e.channel.send(struct {
-			Type string `json:"type"`
-			*failure
-		}{"failure", fail("RenderTooLarge", "%s renders to more than %d MiB. Split it into several Applications.", shown(req.Path), req.MaxOutputBytes>>20)})
+		return e.sendFailure(fail("RenderTooLarge", "%s renders to more than %d MiB. Split it into several Applications.", shown(req.Path), req.MaxOutputBytes>>20))
 	}
 	res.Blobs = []int{total}
 	return e.channel.send(res, manifests...)
+}
+
+func (e *engine) sendFailure(f *failure) error {
+	return e.channel.send(struct {
+		Type string `json:"type"`
+		*failure
+	}{"failure", f})
+}
+
+// serveIndex answers where a chart's version is by a Helm repository's index.
+func (e *engine) serveIndex(req *indexRequest, text []byte) error {
+	found, err := findInIndex(req, text)
+	if err != nil {
+		var known *failure
+		if !errors.As(err, &known) {
+			return err
+		}
+		return e.sendFailure(known)
+	}
+	return e.channel.send(found)
 }
 
 func (e *engine) render(req *request, texts [][]byte, hide *redaction) (res *result, err error) {

@@ -26,6 +26,8 @@ type request struct {
 	SkipSchemaValidation bool `json:"skipSchemaValidation"`
 	MaxOutputBytes       int  `json:"maxOutputBytes"`
 	MaxObjects           int  `json:"maxObjects"`
+	// Of a request of type `index`.
+	Index indexRequest `json:"index"`
 }
 
 type treeRef struct {

@@ -36,8 +36,16 @@ export const RENDER_REASONS = {
     'Set spec.source.path to one of those that the message names, and make an Application for each.',
   ),
   DependencyMissing: person(
-    'A dependency of the chart is neither in charts/ nor a file:// path.',
-    'Run "helm dependency update" and commit the folder charts.',
+    'A dependency of the chart is neither in charts/ nor a file:// path, and cannot be fetched.',
+    'Run "helm dependency update" and commit the folder charts; for a dependency of an https:// repository, Chart.lock is enough.',
+  ),
+  ChartLockOutOfDate: person(
+    'Chart.lock was not made of the dependencies that Chart.yaml has now.',
+    'Run "helm dependency update" and commit Chart.lock; the message names what differs.',
+  ),
+  ChartArchiveInvalid: person(
+    'What was fetched for a dependency holds another chart.',
+    'Have who publishes it correct that, or commit the right chart to the folder charts.',
   ),
   KubeVersionUnsupported: person(
     "The chart does not support this cluster's version of Kubernetes.",

@@ -15,11 +15,11 @@ export const SOURCE_REASONS = {
     'Use https://, or ask who runs Towpath to allow it.',
   ),
   HostUnknown: time(
-    'The name of the Git server cannot be resolved.',
+    'The name of the Git server, or of a chart repository, cannot be resolved.',
     'Check the host in spec.source.repoURL, and DNS in the cluster.',
   ),
   ConnectionRefused: time(
-    'The Git server refuses connections.',
+    'The Git server, or a chart repository, refuses connections.',
     'Check that it runs, its port, and NetworkPolicies.',
   ),
   ProxyRefused: person(
@@ -27,19 +27,19 @@ export const SOURCE_REASONS = {
     'Ask who runs the proxy to allow it, or who runs Towpath to give it a user and a password.',
   ),
   ConnectionLost: time(
-    'The connection to the Git server ended before its answer.',
+    'The connection to the Git server, or to a chart repository, ended before its answer.',
     'Check the Git server and what lies between if it stays.',
   ),
   Timeout: time(
-    'The Git server did not answer in time.',
+    'The Git server, or a chart repository, did not answer in time.',
     'Check the Git server, the route to it, and NetworkPolicies.',
   ),
   ServerError: time(
-    'The Git server answered with an error of its own.',
+    'The Git server, or a chart repository, answered with an error of its own.',
     'Look at the Git server; it is asked again.',
   ),
   CertificateUnknown: person(
-    'The TLS certificate of the Git server is not trusted.',
+    'The TLS certificate of the Git server, or of a chart repository, is not trusted.',
     'Put the authority that signed it into the key ca.crt of the Secret in spec.source.secretRef; or, for all repositories, into --ca-file of the operator (certificateAuthorities in the chart).',
   ),
   TLSFailed: person(
@@ -47,7 +47,7 @@ export const SOURCE_REASONS = {
     'Check its certificate and the client certificate in the Secret.',
   ),
   AuthenticationFailed: person(
-    'The Git server refuses the credentials, or wants some.',
+    'The Git server refuses the credentials, or wants some; or a chart repository does, to which none are given.',
     'Check the Secret in spec.source.secretRef; a changed Secret is used at once.',
   ),
   CredentialInvalid: person(
@@ -73,6 +73,30 @@ export const SOURCE_REASONS = {
   RepositoryNotFound: person(
     'There is no such repository, or the credentials may not see it.',
     'Check spec.source.repoURL and the rights of the credentials.',
+  ),
+  ChartRepositoryInvalid: person(
+    'The URL of a chart repository, or one that it leads to, cannot be used.',
+    'Correct it in Chart.yaml as the message says: only https:// without a credential is fetched.',
+  ),
+  ChartRepositoryNotFound: person(
+    'There is no Helm repository at the URL in Chart.yaml: it has no index.yaml.',
+    'Correct the repository in Chart.yaml, and run "helm dependency update".',
+  ),
+  ChartNotFound: person(
+    'The chart repository has no such chart, or not that version of it; it is asked again.',
+    'Publish it there, or correct Chart.yaml and run "helm dependency update"; the message lists what is there.',
+  ),
+  ChartIndexInvalid: person(
+    'The index.yaml of a chart repository cannot be read, or lacks what is needed of a chart.',
+    'Have who runs the repository make it anew (helm repo index), or commit the chart to the folder charts.',
+  ),
+  ChartDigestMismatch: person(
+    'The archive of a chart is another one than the index of its repository says.',
+    'Ask who runs the repository which of the two is right: the chart may have been replaced.',
+  ),
+  ChartTooLarge: person(
+    'The index of a chart repository, or a chart, is larger than what is fetched.',
+    'Commit the chart to the folder charts, or have it made smaller.',
   ),
   RepositoryEmpty: person('The repository has no commit.', 'Push one.'),
   RepositoryDamaged: time(

@@ -204,7 +204,7 @@ export const TARGET_REASONS = {
     'Ask who runs the Environment to add the namespace to its spec.allowedNamespaces.',
   ),
   RepositoryNotAllowed: resource(
-    'The Environment takes nothing from this repository. What runs there stays, and nothing is written.',
+    'The Environment takes nothing from this repository, of Git or of charts. What runs there stays, and nothing is written.',
     'Ask who runs the Environment to add the repository to its spec.allowedRepositories.',
   ),
   Frozen: none(

@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { TowpathError } from '../../api/errors.ts';
+import { type ChartReference, MissingCharts } from '../../render/renderer.ts';
+import { type ChartFetcher, fetchedCharts, notWhatItSays } from './chart-dependencies.ts';
+
+const never = new AbortController().signal;
+
+const of = (repository: string, name = 'redis'): ChartReference => ({ name, version: '1.0.0', repository });
+
+/** Notes what it is asked for, and brings it. */
+function noting(): ChartFetcher & { asked: string[] } {
+  const asked: string[] = [];
+  return {
+    asked,
+    fetch: async ({ repository, name, version }) => {
+      asked.push(repository);
+      return { name, version, digest: '', data: Buffer.alloc(0) };
+    },
+  };
+}
+
+describe('charts that a render lacks', () => {
+  test('S17: are asked of no repository that the Environment does not take', async () => {
+    const judged = async (allowed: readonly string[] | undefined, ...repositories: string[]) => {
+      const fetcher = noting();
+      const fetching = fetchedCharts(
+        fetcher,
+        repositories.map((each) => of(each)),
+        allowed,
+        'Unlimited',
+        never,
+      );
+      const refused = await fetching.then(
+        () => false,
+        (error: TowpathError) => error.reason === 'RepositoryNotAllowed' && error.remedy === 'Resource',
+      );
+      assert.equal(fetcher.asked.length, refused ? 0 : repositories.length);
+      return !refused;
+    };
+    const [good, evil] = ['https://charts.example.com', 'https://evil.example'];
+    assert.ok(await judged(undefined, good, evil));
+    assert.ok(!(await judged([], good)));
+    assert.ok(await judged(['https://charts.example.com/**'], good, `${good}/`, `${good}/acme`));
+    assert.ok(!(await judged(['https://charts.example.com/**'], good, evil)));
+    assert.ok(await judged(['https://charts.example.com/acme'], `${good}/acme`));
+    assert.ok(!(await judged(['https://charts.example.com/acme'], `${good}/other`, `${good}/acme`)));
+    assert.ok(!(await judged(['https://charts.example.com/acme/*'], `${good}/acme/../other`)));
+    assert.ok(
+      !(await judged(['https://charts.example.com/**'], 'https://charts.example.com@evil.example/x')),
+    );
+  });
+
+  test('A4: that do not come keep a look at what runs for seconds only', async () => {
+    const silent: ChartFetcher = {
+      fetch: (_chart, signal) =>
+        new Promise((_, reject) => {
+          signal.addEventListener('abort', () => reject(signal.reason));
+        }),
+    };
+    const given = new AbortController();
+    const waiting = fetchedCharts(silent, [of('https://x.example')], undefined, 'Unlimited', given.signal);
+    given.abort(new Error('no longer wanted'));
+    await assert.rejects(waiting, /no longer wanted/);
+    const began = performance.now();
+    await assert.rejects(fetchedCharts(silent, [of('https://x.example')], undefined, 'Limited', never), {
+      reason: 'Timeout',
+      remedy: 'Time',
+      message: /https:\/\/x\.example has not answered for 3 s/,
+    });
+    assert.ok(performance.now() - began < 20_000);
+  });
+
+  test('S9: are no more than 50', async () => {
+    const fetcher = noting();
+    const many = Array.from({ length: 51 }, (_, index) => of('https://x.example', `redis-${index}`));
+    await assert.rejects(fetchedCharts(fetcher, many, undefined, 'Unlimited', never), {
+      reason: 'ChartInvalid',
+      message: /51 dependencies .* at most 50/,
+    });
+    assert.equal(fetcher.asked.length, 0);
+  });
+
+  test('that lack something still are told by what was published', () => {
+    const told = notWhatItSays(new MissingCharts('', [], [of('https://x.example')]));
+    assert.ok(told instanceof TowpathError);
+    assert.equal(told.reason, 'ChartArchiveInvalid');
+    assert.match(told.message, /redis 1\.0\.0 holds another chart/);
+    const other = new Error('other');
+    assert.equal(notWhatItSays(other), other);
+  });
+});

@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { rendered as helmRendered } from '../../test/harness/chart.ts';
+import {
+  type ChartRepository,
+  lockOf,
+  startChartRepository,
+  updated,
+  writeFiles,
+} from '../../test/harness/chart-repository.ts';
+import { MemoryTree } from '../../test/harness/memory-tree.ts';
+import { temporaryDirectory } from '../../test/harness/process.ts';
+import { configMap, data, failure, ofHelm, request, TestRenderer } from '../../test/harness/render.ts';
+import { type ChartArchive, type ChartReference, MissingCharts, TreeWithCharts } from './renderer.ts';
+
+const engine = new TestRenderer();
+let published: ChartRepository;
+
+before(async () => {
+  published = await startChartRepository();
+  await published.publish({
+    'Chart.yaml': 'apiVersion: v2\nname: redis\nversion: 7.2.1\n',
+    'values.yaml': 'size: 1\n',
+    'templates/a.yaml': configMap('{{ .Release.Name }}-{{ .Chart.Name }}', '"{{ .Values.size }}"'),
+  });
+});
+after(() => published.stop());
+
+/** An umbrella chart in the directory web; `%` is the repository's URL. */
+function umbrella(dependencies: string): Record<string, string> {
+  return {
+    'Chart.yaml': `apiVersion: v2\nname: web\nversion: 1.0.0\ndependencies:\n${dependencies.replaceAll('%', published.url)}`,
+    'values.yaml': 'cache: {size: 3}\n',
+    'templates/a.yaml': configMap('web', 'x'),
+  };
+}
+
+const REDIS = '- {name: redis, version: ^7.0.0, repository: "%", condition: redis.enabled}\n';
+const TWICE = `${REDIS}- {name: redis, alias: cache, version: 7.x, repository: "%"}\n`;
+
+function below(files: Readonly<Record<string, string>>): MemoryTree {
+  return new MemoryTree(
+    Object.fromEntries(Object.entries(files).map(([path, text]) => [`web/${path}`, text])),
+  );
+}
+
+async function missing(tree: MemoryTree): Promise<readonly ChartReference[]> {
+  const error = await failure(engine.renderer.render(tree, request('web')), 'DependencyMissing');
+  assert.ok(error instanceof MissingCharts, error.message);
+  return error.charts;
+}
+
+async function archiveOf({ name, version }: ChartReference): Promise<ChartArchive> {
+  const packed = await readFile(join(published.directory, `${name}-${version}.tgz`));
+  return { name, version, data: packed, digest: createHash('sha256').update(packed).digest('hex') };
+}
+
+describe('dependencies that Git does not have', () => {
+  test('render as helm dependency build and helm template do, once fetched as the lock has them', async () => {
+    const files = umbrella(TWICE);
+    const lock = await lockOf(published, files);
+    const tree = below({ ...files, 'Chart.lock': lock });
+    const charts = await missing(tree);
+    assert.deepEqual(charts, [{ name: 'redis', version: '7.2.1', repository: published.url }]);
+    const whole = new TreeWithCharts(tree, 'web', await Promise.all(charts.map(archiveOf)));
+    const rendered = await engine.renderer.render(whole, request('web'));
+    const directory = join(temporaryDirectory('umbrella'), 'web');
+    await writeFiles(directory, files);
+    await updated(published, directory);
+    const expected = await helmRendered({}, 'web', directory, 'shop');
+    const named = (objects: { metadata: { name: string }; data?: unknown }[]) =>
+      objects
+        .map(({ metadata: { name }, data: content }) => ({ name, content }))
+        .sort((a, b) => (a.name < b.name ? -1 : 1));
+    assert.deepEqual(named(rendered.objects.map(({ text }) => JSON.parse(text))), named(expected));
+    assert.equal(data(rendered, 'web-cache').text, '3');
+    assert.equal(await engine.renderer.render(whole, request('web')), rendered, 'the same is rendered once');
+  });
+
+  test('are inputs of the render: other bytes are another candidate, and the same are the same as vendored', async () => {
+    const files = umbrella(REDIS);
+    const tree = below({ ...files, 'Chart.lock': await lockOf(published, files) });
+    const [chart] = await missing(tree);
+    assert.ok(chart !== undefined);
+    const archive = await archiveOf(chart);
+    const render = (each: ChartArchive) =>
+      engine.renderer.render(new TreeWithCharts(tree, './web/', [each]), request('web'));
+    const first = await render(archive);
+    assert.notEqual((await render({ ...archive, digest: '0'.repeat(64) })).inputs, first.inputs);
+    const vendored = tree.with({ 'web/charts/redis-7.2.1.tgz': archive.data });
+    const same = await engine.renderer.render(vendored, request('web'));
+    assert.deepEqual(
+      same.objects.map(({ text }) => text),
+      first.objects.map(({ text }) => text),
+    );
+  });
+
+  test('are not fetched where they are switched off, nor where Git has them', async () => {
+    const files = umbrella(REDIS);
+    const tree = below({ ...files, 'Chart.lock': await lockOf(published, files) });
+    const off = ofHelm({ values: '{"redis":{"enabled":false}}' });
+    assert.equal((await engine.renderer.render(tree, request('web', off))).objects.length, 1);
+    const vendored = tree.with({
+      'web/charts/redis/Chart.yaml': 'apiVersion: v2\nname: redis\nversion: 7.0.0\n',
+    });
+    assert.equal((await engine.renderer.render(vendored, request('web'))).objects.length, 1);
+  });
+
+  test('with a lock that was made of others are refused, and what differs is named', async () => {
+    const lock = await lockOf(published, umbrella(REDIS));
+    const other = below({ ...umbrella(TWICE.replace('7.x', '8.x')), 'Chart.lock': lock });
+    const error = await failure(engine.renderer.render(other, request('web')), 'ChartLockOutOfDate');
+    assert.match(
+      error.message,
+      /^Chart\.lock of chart web in web .* differ in redis\. Run `helm dependency update`/,
+    );
+    assert.equal(error.details[0]?.file, 'web/Chart.lock');
+    const queue = '- {name: queue, version: 1.x, repository: "%"}\n';
+    const renamed = below({ ...umbrella(queue), 'Chart.lock': lock });
+    assert.match(
+      (await failure(engine.renderer.render(renamed, request('web')), 'ChartLockOutOfDate')).message,
+      /differ in queue, redis\./,
+    );
+    const forged = below({ ...umbrella(REDIS), 'Chart.lock': lock.replace('7.2.1', '7.2.0') });
+    assert.match(
+      (await failure(engine.renderer.render(forged, request('web')), 'ChartLockOutOfDate')).message,
+      /the entries of the two differ/,
+    );
+  });
+
+  test('without a lock, from elsewhere, or of a subchart are refused with what to do', async () => {
+    const refused = async (dependency: string, expected: RegExp) => {
+      const files = umbrella(dependency);
+      const error = await failure(engine.renderer.render(below(files), request('web')), 'DependencyMissing');
+      assert.ok(!(error instanceof MissingCharts));
+      assert.match(error.message, expected);
+    };
+    await refused(REDIS, /commit the folder charts, .* With a Chart\.lock in Git it is fetched/);
+    await refused(
+      '- {name: redis, version: 7.x, repository: "@bitnami"}\n',
+      /@bitnami .* write the repository's URL/,
+    );
+    await refused(
+      '- {name: redis, version: 7.x, repository: "oci://ghcr.io/acme"}\n',
+      /commit the folder charts/,
+    );
+    await refused(
+      '- {name: redis, version: 7.x, repository: "http://charts.example.com"}\n',
+      /commit the folder/,
+    );
+  });
+});

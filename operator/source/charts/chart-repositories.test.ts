@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, beforeEach, describe, type TestContext, test } from 'node:test';
+import { type ChartRepository, startChartRepository } from '../../../test/harness/chart-repository.ts';
+import { TestRenderer } from '../../../test/harness/render.ts';
+import { Authorities } from '../transport/authorities.ts';
+import { ChartRepositories, type ChartRepositoriesOptions } from './chart-repositories.ts';
+
+const engine = new TestRenderer();
+const never = new AbortController().signal;
+let published: ChartRepository;
+
+before(async () => {
+  published = await startChartRepository();
+  // As --ca-file does, for this process.
+  new Authorities({ path: published.caFile, onChange: () => undefined, onFault: assert.fail });
+  for (const version of ['1.0.0', '1.1.0'])
+    await published.publish({
+      'Chart.yaml': `apiVersion: v2\nname: redis\nversion: ${version}\n`,
+      'templates/a.yaml': `kind: ${version}`,
+    });
+});
+after(() => published.stop());
+beforeEach(() => {
+  published.intercept = undefined;
+  published.requests.length = 0;
+});
+
+function repositories(t: TestContext, options: Partial<ChartRepositoriesOptions> = {}): ChartRepositories {
+  const charts = new ChartRepositories({
+    allowLoopback: true,
+    locate: (chart, index, signal) => engine.renderer.findInIndex(chart, index, signal),
+    ...options,
+  });
+  t.after(() => charts.stop());
+  return charts;
+}
+
+const redis = (version = '1.0.0') => ({ name: 'redis', version, repository: published.url });
+
+describe('a chart of a Helm repository', () => {
+  test('is what helm packed, fetched once however many want it', async (t) => {
+    const charts = repositories(t);
+    const all = await Promise.all(Array.from({ length: 100 }, () => charts.fetch(redis(), never)));
+    all.push(await charts.fetch({ ...redis(), repository: `${published.url}/` }, never));
+    const packed = await readFile(join(published.directory, 'redis-1.0.0.tgz'));
+    for (const { data, digest } of all) {
+      assert.deepEqual(data, packed);
+      assert.equal(digest, createHash('sha256').update(packed).digest('hex'));
+    }
+    assert.equal(published.count('index.yaml'), 1);
+    assert.equal(published.count('redis-1.0.0.tgz'), 1);
+    await charts.fetch(redis('1.1.0'), never);
+    assert.equal(published.count('index.yaml'), 1, 'an index that was just asked for is not asked for again');
+  });
+
+  test('that is not there is told with what is', async (t) => {
+    const charts = repositories(t);
+    const reason = 'ChartNotFound';
+    await assert.rejects(charts.fetch(redis('1.0.1'), never), {
+      reason,
+      message: /has no version 1\.0\.1 of chart redis\. It has 1\.0\.0, 1\.1\.0\./,
+    });
+    await assert.rejects(charts.fetch({ ...redis(), name: 'rediss' }, never), {
+      reason,
+      message: /has no chart rediss\. It has redis\./,
+    });
+    await assert.rejects(charts.fetch({ ...redis(), repository: `${published.url}/no` }, never), {
+      reason: 'ChartRepositoryNotFound',
+    });
+    for (const name of ['../redis', 'a/b', '', '.hidden'])
+      await assert.rejects(charts.fetch({ ...redis(), name }, never), { reason });
+  });
+
+  test('S9: whose bytes are others than the index says is refused with both digests, and nothing of it stays', async (t) => {
+    const charts = repositories(t);
+    published.intercept = (request, response) => {
+      if (!request.url?.endsWith('.tgz')) return false;
+      response.end('another chart');
+      return true;
+    };
+    const other = createHash('sha256').update('another chart').digest('hex');
+    await assert.rejects(charts.fetch(redis(), never), {
+      reason: 'ChartDigestMismatch',
+      message: new RegExp(`has the digest sha256:${other}, and its index\\.yaml says sha256:[0-9a-f]{64}`),
+    });
+    published.intercept = undefined;
+    assert.ok((await charts.fetch(redis(), never)).data.length > 0);
+  });
+
+  test('S9: is read no further than its limit, with a length in its head or without', async (t) => {
+    const charts = repositories(t, { limits: { archiveBytes: 1_000, indexBytes: 100_000 } });
+    let sent = 0;
+    const endless = (ending: string, head: Record<string, number>) => {
+      published.intercept = (request, response) => {
+        if (!request.url?.endsWith(ending)) return false;
+        response.writeHead(200, head);
+        const more = () => {
+          while (!response.destroyed && response.write('x'.repeat(1_000))) sent += 1_000;
+        };
+        response.on('drain', more);
+        more();
+        return true;
+      };
+    };
+    const reason = 'ChartTooLarge';
+    endless('.tgz', {});
+    await assert.rejects(charts.fetch(redis(), never), {
+      reason,
+      message: /redis 1\.0\.0 .* more than 1000 bytes/,
+    });
+    endless('.tgz', { 'content-length': 2 ** 40 });
+    await assert.rejects(charts.fetch(redis(), never), { reason });
+    endless('index.yaml', {});
+    await assert.rejects(repositories(t, { limits: { indexBytes: 1_000 } }).fetch(redis(), never), {
+      reason,
+      message: /^index\.yaml of https:.* more than 1000 bytes/,
+    });
+    assert.ok(sent < 2 ** 25, `${sent} bytes were sent`);
+  });
+
+  test('S11: a repository, an archive and a redirect lead to no address that Git servers may not have', async (t) => {
+    const strict = repositories(t, { allowLoopback: false });
+    await assert.rejects(strict.fetch(redis(), never), { reason: 'AddressRefused' });
+    assert.equal(published.requests.length, 0);
+    const charts = repositories(t);
+    const to = (location: string) => {
+      published.intercept = (_request, response) => {
+        response.writeHead(302, { location }).end();
+        return true;
+      };
+    };
+    to('https://169.254.169.254/latest');
+    await assert.rejects(charts.fetch(redis(), never), { reason: 'AddressRefused' });
+    to('http://charts.example.com/index.yaml');
+    await assert.rejects(charts.fetch(redis(), never), {
+      reason: 'ChartRepositoryInvalid',
+      message: /leads to http:\/\/….* only https/,
+    });
+    to('/again');
+    await assert.rejects(charts.fetch(redis(), never), { reason: 'RedirectRefused' });
+    await assert.rejects(
+      charts.fetch({ ...redis(), repository: 'https://user:secret@charts.example.com' }, never),
+      {
+        reason: 'ChartRepositoryInvalid',
+        message: /^(?!.*secret)/,
+      },
+    );
+  });
+
+  test('is fetched through redirects, as storage behind a repository answers', async (t) => {
+    published.intercept = (request, response) => {
+      if (request.url?.startsWith('/charts/moved/') || !request.url?.endsWith('.tgz')) {
+        request.url = request.url?.replace('/moved/', '/');
+        return false;
+      }
+      response.writeHead(307, { location: request.url.replace('/charts/', '/charts/moved/') }).end();
+      return true;
+    };
+    assert.ok((await repositories(t).fetch(redis(), never)).data.length > 0);
+  });
+
+  test('A4: a repository that hangs keeps nobody longer than they want to wait, and its end is told', async (t) => {
+    published.intercept = () => true;
+    const charts = repositories(t, { timeouts: { totalMs: 1_000 } });
+    const gone = AbortSignal.abort(new Error('no longer wanted'));
+    await assert.rejects(charts.fetch(redis(), gone), /no longer wanted/);
+    const impatient = AbortSignal.timeout(50);
+    await assert.rejects(charts.fetch(redis(), impatient), { name: 'TimeoutError' });
+    await assert.rejects(charts.fetch(redis(), never), { reason: 'Timeout', remedy: 'Time' });
+    published.intercept = undefined;
+    assert.ok((await charts.fetch(redis(), never)).data.length > 0);
+  });
+
+  test('an index without digests is refused', async (t) => {
+    const index = await readFile(join(published.directory, 'index.yaml'), 'utf8');
+    published.intercept = (request, response) => {
+      if (!request.url?.endsWith('index.yaml')) return false;
+      response.end(index.replaceAll(/^ +digest: .*\n/gm, ''));
+      return true;
+    };
+    await assert.rejects(repositories(t).fetch(redis(), never), {
+      reason: 'ChartIndexInvalid',
+      message: /has no SHA-256 digest/,
+    });
+  });
+
+  test('goes from the disk where the bound is reached, and comes again', async (t) => {
+    const charts = repositories(t, { limits: { cacheBytes: 1 } });
+    await charts.fetch(redis('1.0.0'), never);
+    await charts.fetch(redis('1.1.0'), never);
+    await charts.fetch(redis('1.0.0'), never);
+    assert.equal(published.count('redis-1.0.0.tgz'), 2);
+  });
+});

@@ -1,0 +1,261 @@
+import { rm } from 'node:fs/promises';
+import { TowpathError } from '../../api/errors.ts';
+import { unlessAborted } from '../../kube/unless-aborted.ts';
+import { sha256 } from '../../manifest/digest.ts';
+import { Slices } from '../../observe/event-loop-slices.ts';
+import { BoundedMap } from '../bounded-map.ts';
+import { newCache } from '../cache-directory.ts';
+import { nearNames } from '../near-names.ts';
+import { printable } from '../text.ts';
+import { fileUrl, repositoryUrl } from './chart-url.ts';
+import { FileCache } from './file-cache.ts';
+import { asBeginning, HttpsFiles, type HttpsFilesOptions } from './https-files.ts';
+import { type IndexCut, IndexCutter } from './index-cut.ts';
+import { type ChartLimits, type ChartTimeouts, defaultChartLimits, defaultChartTimeouts } from './limits.ts';
+
+/** One version of a chart in a Helm repository, as Chart.yaml and Chart.lock name it. */
+export interface WantedChart {
+  name: string;
+  version: string;
+  repository: string;
+}
+
+export interface FetchedChart {
+  name: string;
+  version: string;
+  /** SHA-256 of the data, in hexadecimal. */
+  digest: string;
+  data: Uint8Array;
+}
+
+/** Where an index has a chart's version; without a version it has none such. */
+interface Located {
+  version: string;
+  url: string;
+  digest: string;
+  versions: readonly string[];
+}
+
+export interface ChartRepositoriesOptions extends Omit<HttpsFilesOptions, 'timeouts'> {
+  /** Looks a chart's version up in what an index has of the chart. */
+  locate(chart: WantedChart, index: Uint8Array, signal: AbortSignal): Promise<Located>;
+  limits?: Partial<ChartLimits>;
+  timeouts?: Partial<ChartTimeouts>;
+  /** As for Git: see `Sources`. */
+  cacheDirectory?: string;
+  /** Shared with all else that takes long. */
+  slices?: Slices;
+}
+
+/** An index that was asked for so recently is not asked for again. */
+const RECENT_MS = 10_000;
+/** Versions of charts of which it is known where they are. */
+const MOST_LOCATED = 10_000;
+const MOST_INDEXES = 1_000;
+/** Names that a message lists. */
+const LISTED = 5;
+
+interface Index {
+  etag: string | undefined;
+  /** On the clock of performance.now(). */
+  askedAt: number;
+}
+
+/**
+ * Charts of Helm repositories, each version fetched once however many Applications use it, and kept by the digest that
+ * the repository's index has for it: another one is never handed out for the same version while the process lasts.
+ */
+export class ChartRepositories {
+  readonly #locate: ChartRepositoriesOptions['locate'];
+  readonly #limits: ChartLimits;
+  readonly #timeouts: ChartTimeouts;
+  readonly #slices: Slices;
+  readonly #directory: string;
+  readonly #https: HttpsFiles;
+  readonly #files: FileCache;
+  readonly #stopped = new AbortController();
+  readonly #flights = new Map<string, Promise<unknown>>();
+  readonly #located = new BoundedMap<string, { url: URL; digest: string }>(MOST_LOCATED);
+  readonly #indexes = new BoundedMap<string, Index>(MOST_INDEXES);
+
+  constructor(options: ChartRepositoriesOptions) {
+    this.#locate = options.locate;
+    this.#limits = { ...defaultChartLimits, ...options.limits };
+    this.#timeouts = { ...defaultChartTimeouts, ...options.timeouts };
+    this.#slices = options.slices ?? new Slices();
+    this.#directory = newCache(options.cacheDirectory, 'towpath-charts-');
+    this.#https = new HttpsFiles({ ...options, timeouts: this.#timeouts });
+    this.#files = new FileCache(this.#directory, this.#limits.cacheBytes, this.#slices);
+  }
+
+  /**
+   * A chart's archive. What is fetched for one caller is so for all: it goes on, within its limits of time, when
+   * nobody waits for it any more.
+   *
+   * @throws TowpathError ChartRepositoryInvalid, ChartRepositoryNotFound, ChartNotFound, ChartIndexInvalid,
+   * ChartDigestMismatch, ChartTooLarge, and of the network, as for Git; or the signal's reason.
+   */
+  async fetch(wanted: WantedChart, signal: AbortSignal): Promise<FetchedChart> {
+    signal.throwIfAborted();
+    const repository = repositoryUrl(wanted.repository);
+    refuseName(wanted);
+    const key = JSON.stringify([repository.href, wanted.name, wanted.version]);
+    const { name, version } = wanted;
+    // What is kept may go, or rot, between being found and being read.
+    for (let tries = 0; tries < 2; tries++) {
+      const digest = await unlessAborted(
+        this.#shared(key, () => this.#bring(key, wanted, repository)),
+        signal,
+      );
+      const data = await this.#read(digest);
+      if (data !== undefined) return { name, version, digest, data };
+    }
+    throw new TowpathError(
+      'Time',
+      'RepositoryDamaged',
+      `The archive of chart ${name} ${version} cannot be read from the operator's own disk. It is fetched anew.`,
+    );
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort(new TowpathError('Time', 'Stopping', 'The operator is stopping.'));
+    await Promise.allSettled(this.#flights.values());
+    await this.#https.stop();
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  #shared<T>(key: string, begin: () => Promise<T>): Promise<T> {
+    const existing = this.#flights.get(key);
+    if (existing !== undefined) return existing as Promise<T>;
+    const flight = begin().finally(() => this.#flights.delete(key));
+    this.#flights.set(key, flight);
+    return flight;
+  }
+
+  #limited(): AbortSignal {
+    return AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(this.#timeouts.totalMs)]);
+  }
+
+  /** The digest of the archive, which is kept by then. */
+  async #bring(key: string, wanted: WantedChart, repository: URL): Promise<string> {
+    const known = this.#located.get(key);
+    const { url, digest } = known ?? (await this.#find(wanted, repository));
+    this.#located.set(key, { url, digest });
+    if (!this.#files.has(digest)) await this.#download(wanted, url, digest);
+    return digest;
+  }
+
+  async #find(wanted: WantedChart, repository: URL): Promise<{ url: URL; digest: string }> {
+    const { name, version } = wanted;
+    const cut = await this.#cut(wanted, repository);
+    if (cut.text === undefined) throw notFound(wanted, '', nearNames(name, cut.names));
+    const located = await this.#locate(wanted, cut.text, this.#stopped.signal);
+    // As a whole, it may have other charts only.
+    if (located.version === '') throw notFound(wanted, version, nearVersions(version, located.versions));
+    const what = `The entry of chart ${name} ${version} in index.yaml of ${wanted.repository}`;
+    const digest = located.digest.toLowerCase().replace(/^sha256:/, '');
+    if (!/^[0-9a-f]{64}$/.test(digest))
+      throw new TowpathError(
+        'Person',
+        'ChartIndexInvalid',
+        `${what} has no SHA-256 digest, without which its archive cannot be checked. Have who runs the repository make the index anew (helm repo index), or commit the chart to the folder charts.`,
+      );
+    return { url: fileUrl(located.url, new URL(`${repository.href.replace(/\/$/, '')}/`), what), digest };
+  }
+
+  /** An index of some time ago may lack what it has by now. */
+  async #cut(wanted: WantedChart, repository: URL): Promise<IndexCut> {
+    const file = `index ${sha256(repository.href)}`;
+    for (let tries = 0; tries < 2; tries++) {
+      await this.#shared(file, () => this.#refresh(file, repository));
+      const { entryBytes } = this.#limits;
+      const cutter = new IndexCutter({ name: wanted.name, repository: wanted.repository, entryBytes });
+      if ((await this.#files.read(file, (chunk) => cutter.add(chunk))) !== undefined) return cutter.end();
+    }
+    throw new TowpathError(
+      'Time',
+      'RepositoryDamaged',
+      `index.yaml of ${wanted.repository} cannot be read from the operator's own disk. It is fetched anew.`,
+    );
+  }
+
+  async #refresh(file: string, repository: URL): Promise<void> {
+    const known = this.#files.has(file) ? this.#indexes.get(file) : undefined;
+    if (known !== undefined && performance.now() - known.askedAt < RECENT_MS) return;
+    const askedAt = performance.now();
+    const { indexBytes: maxBytes } = this.#limits;
+    const shown = printable(repository.href, 200);
+    const url = new URL(repository);
+    url.pathname = `${url.pathname.replace(/\/$/, '')}/index.yaml`;
+    const what = `index.yaml of ${shown}`;
+    const { status, etag, body } = await this.#https.get({
+      url,
+      what,
+      etag: known?.etag,
+      maxBytes,
+      signal: this.#limited(),
+    });
+    if (status === 404 || status === 410)
+      throw new TowpathError(
+        'Person',
+        'ChartRepositoryNotFound',
+        `There is no Helm repository at ${shown}: its index.yaml is answered with ${status}. Correct the repository in Chart.yaml, and run \`helm dependency update\`.`,
+      );
+    if (status === 200) await this.#files.add(body, () => file);
+    this.#indexes.set(file, { etag: status === 200 ? etag : known?.etag, askedAt });
+  }
+
+  async #download({ name, version, repository }: WantedChart, url: URL, digest: string): Promise<void> {
+    const { archiveBytes: maxBytes } = this.#limits;
+    const what = `the archive of chart ${name} ${version} of ${repository}`;
+    const { status, body } = await this.#https.get({ url, what, maxBytes, signal: this.#limited() });
+    if (status !== 200)
+      throw new TowpathError(
+        'Person',
+        'ChartNotFound',
+        `${asBeginning(what)} is answered with ${status}, though its index.yaml has it. Tell who runs the repository, or use another version.`,
+      );
+    await this.#files.add(body, (found) => {
+      if (found === digest) return found;
+      throw new TowpathError(
+        'Person',
+        'ChartDigestMismatch',
+        `${asBeginning(what)} has the digest sha256:${found}, and its index.yaml says sha256:${digest}: it was changed, or damaged on its way, and is not used. Ask who runs the repository which of the two is right.`,
+      );
+    });
+  }
+
+  async #read(digest: string): Promise<Buffer | undefined> {
+    const chunks: Buffer[] = [];
+    const read = await this.#files.read(digest, (chunk) => chunks.push(chunk));
+    return read === undefined ? undefined : Buffer.concat(chunks);
+  }
+}
+
+/** What becomes a file's name in the chart's folder charts. */
+function refuseName({ name, version }: WantedChart): void {
+  const isName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,249}$/.test(name);
+  if (isName && /^[A-Za-z0-9][A-Za-z0-9.+-]{0,249}$/.test(version)) return;
+  throw new TowpathError(
+    'Person',
+    'ChartNotFound',
+    `${printable(name, 80)} ${printable(version, 80)} is no name and version that a chart can have. Correct Chart.yaml, and run \`helm dependency update\`.`,
+  );
+}
+
+function notFound({ name, repository }: WantedChart, version: string, near: readonly string[]): TowpathError {
+  const listed = near.slice(0, LISTED).map((each) => printable(each, 80));
+  const instead = listed.length === 0 ? '' : ` It has ${listed.join(', ')}.`;
+  const what = version === '' ? `no chart ${name}` : `no version ${version} of chart ${name}`;
+  return new TowpathError(
+    'Person',
+    'ChartNotFound',
+    `The chart repository ${repository} has ${what}.${instead} Publish it there, or correct Chart.yaml and run \`helm dependency update\`.`,
+  );
+}
+
+/** The newest, after those that are like the wanted one. */
+function nearVersions(wanted: string, versions: readonly string[]): readonly string[] {
+  const near = nearNames(wanted, versions).slice(0, 2);
+  return [...near, ...versions.filter((version) => !near.includes(version))];
+}

@@ -1,0 +1,33 @@
+import { TowpathError } from '../../api/errors.ts';
+import { networkError } from '../transport/network-error.ts';
+import { PROXY, proxyRefusal } from '../transport/proxy-refusal.ts';
+
+/** What happened to a chart repository, as the middle of a sentence, and what to do about it. */
+const SENTENCES: Readonly<Record<string, readonly [what: string, next: string]>> = {
+  HostUnknown: ['is unknown to DNS', 'Check its name in Chart.yaml; it is tried again.'],
+  ConnectionRefused: [
+    'refuses the connection or cannot be reached',
+    'Check that it is up and that a firewall or NetworkPolicy lets Towpath reach it; it is tried again.',
+  ],
+  Timeout: [
+    'did not answer in time',
+    'It is tried again; check that it is up and that a firewall or NetworkPolicy lets Towpath reach it.',
+  ],
+  CertificateUnknown: [
+    'has a certificate that cannot be verified',
+    'If its authority is a private one, have who runs Towpath trust it (--ca-file).',
+  ],
+  TLSFailed: ['makes no TLS connection', 'Check that the port speaks HTTPS, with ECDHE before TLS 1.3.'],
+  ConnectionLost: ['ended the conversation before its answer', 'It is tried again.'],
+};
+
+/** Turns what sockets, TLS, undici and a proxy throw into an error that a user understands. `host` has its port. */
+export function fetchError(error: unknown, host: string, way: 'Direct' | 'Proxied'): TowpathError {
+  const found = proxyRefusal(error, host) ?? networkError(error, host);
+  const [what, next] = SENTENCES[found.reason] ?? [];
+  // What the proxy itself answers says more.
+  if (what === undefined || proxyRefusal(error, host) !== undefined) return found;
+  const through = way === 'Proxied' ? ` It is asked through ${PROXY}.` : '';
+  const message = `The chart repository at ${host} ${what}. ${next}${through}`;
+  return new TowpathError(found.remedy, found.reason, message, { cause: error });
+}

@@ -1,0 +1,185 @@
+import { DEFAULT_CIPHERS } from 'node:tls';
+import { Agent, type Dispatcher, Pool, ProxyAgent, request } from 'undici';
+import { TowpathError } from '../../api/errors.ts';
+import { size } from '../limits.ts';
+import { type AddressRules, checkedLookup, checkHost, checkName } from '../transport/address.ts';
+import type { ProxyRule } from '../transport/proxy.ts';
+import { fileUrl } from './chart-url.ts';
+import { fetchError } from './fetch-error.ts';
+import type { ChartTimeouts } from './limits.ts';
+
+export interface HttpsFilesOptions extends AddressRules {
+  timeouts: ChartTimeouts;
+  /** Default: no proxy. */
+  proxies?: ProxyRule;
+}
+
+export interface FileRequest {
+  url: URL;
+  /** Of what is asked for, for messages: `index.yaml of https://charts.example.com`. */
+  what: string;
+  /** What the server has is only wanted if it is another one than had this tag. */
+  etag?: string | undefined;
+  maxBytes: number;
+  signal: AbortSignal;
+}
+
+export interface FileResponse {
+  /** 304: it is the one with the tag that was given. */
+  status: number;
+  etag: string | undefined;
+  /** @throws TowpathError, also where it is longer than allowed. */
+  body: AsyncGenerator<Buffer>;
+}
+
+const MOST_REDIRECTS = 5;
+/** Before TLS 1.3 a server may invent a group for DHE, with which computing holds the event loop for a second. */
+const CIPHERS = `${DEFAULT_CIPHERS}:!kDHE`;
+/** A longer one is not kept. */
+const LONGEST_TAG = 256;
+
+/**
+ * Files of chart repositories over HTTPS. No credential travels, so that redirects may lead to other hosts, which
+ * storage behind a repository does; each is looked at anew (S11).
+ */
+export class HttpsFiles {
+  readonly #options: HttpsFilesOptions;
+  /** By the proxy's URL; '' is none. */
+  readonly #agents = new Map<string, Dispatcher>();
+
+  constructor(options: HttpsFilesOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Asks for a file. 404 and 410 are told by the status; the body is to be read to its end, or closed.
+   *
+   * @throws TowpathError
+   */
+  async get(asked: FileRequest): Promise<FileResponse> {
+    let { url } = asked;
+    for (let redirects = 0; ; redirects++) {
+      const response = await this.#send(url, asked);
+      const { statusCode: status, headers } = response;
+      if (![301, 302, 303, 307, 308].includes(status)) return this.#answered(response, url, asked);
+      await this.#discard(response);
+      if (redirects >= MOST_REDIRECTS)
+        throw new TowpathError(
+          'Person',
+          'RedirectRefused',
+          `The chart repository at ${url.host} redirects more than ${MOST_REDIRECTS} times for ${asked.what}. Write the address that it really has into Chart.yaml.`,
+        );
+      const { location } = headers;
+      const to = Array.isArray(location) ? location[0] : location;
+      url = fileUrl(to ?? '', url, `A redirect from ${url.host}`);
+    }
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#agents.values()].map((agent) => agent.destroy()));
+  }
+
+  async #send(url: URL, { etag, signal }: FileRequest): Promise<Dispatcher.ResponseData> {
+    const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+    checkHost(host, this.#options);
+    const port = url.port === '' ? 443 : Number(url.port);
+    const proxy = this.#options.proxies?.({ scheme: 'https', host, port });
+    try {
+      if (proxy !== undefined) await checkName(host, this.#options, signal);
+      const { idleMs } = this.#options.timeouts;
+      return await request(url, {
+        dispatcher: this.#agent(proxy ?? ''),
+        method: 'GET',
+        signal,
+        headersTimeout: idleMs,
+        bodyTimeout: idleMs,
+        headers: {
+          'user-agent': 'towpath',
+          accept: '*/*',
+          ...(etag === undefined ? {} : { 'if-none-match': etag }),
+        },
+      });
+    } catch (error) {
+      throw fetchError(error, `${host}:${port}`, proxy === undefined ? 'Direct' : 'Proxied');
+    }
+  }
+
+  #agent(proxy: string): Dispatcher {
+    const existing = this.#agents.get(proxy);
+    if (existing !== undefined) return existing;
+    const { connectMs, idleMs } = this.#options.timeouts;
+    const tls = { timeout: connectMs, ciphers: CIPHERS };
+    const bounds = { keepAliveTimeout: 10_000, connections: 4, pipelining: 1 };
+    const agent =
+      proxy === ''
+        ? new Agent({ ...bounds, connect: { ...tls, lookup: checkedLookup(this.#options) } })
+        : new ProxyAgent({
+            ...bounds,
+            uri: proxy,
+            requestTls: tls,
+            connectTimeout: connectMs,
+            clientFactory: (origin, more) => new Pool(origin, { ...bounds, headersTimeout: idleMs, ...more }),
+          });
+    this.#agents.set(proxy, agent);
+    return agent;
+  }
+
+  async #answered(response: Dispatcher.ResponseData, url: URL, asked: FileRequest): Promise<FileResponse> {
+    const { statusCode: status, headers } = response;
+    const tag = Array.isArray(headers.etag) ? headers.etag[0] : headers.etag;
+    const etag = tag !== undefined && tag.length <= LONGEST_TAG ? tag : undefined;
+    if (status === 200) return { status, etag, body: this.#body(response, url, asked) };
+    await this.#discard(response);
+    if ([304, 404, 410].includes(status)) return { status, etag, body: nothing() };
+    if (status === 401 || status === 403)
+      throw new TowpathError(
+        'Person',
+        'AuthenticationFailed',
+        `The chart repository at ${url.host} answers ${status} for ${asked.what}: it wants a credential, and none is given to chart repositories yet. Commit the chart to the folder charts.`,
+      );
+    throw new TowpathError(
+      'Time',
+      'ServerError',
+      `The chart repository at ${url.host} answers ${status} for ${asked.what}. It is tried again.`,
+    );
+  }
+
+  async *#body(
+    response: Dispatcher.ResponseData,
+    url: URL,
+    { what, maxBytes }: FileRequest,
+  ): AsyncGenerator<Buffer> {
+    const tooLarge = () =>
+      new TowpathError(
+        'Person',
+        'ChartTooLarge',
+        `${asBeginning(what)} has more than ${size(maxBytes)}, which is not fetched. Commit the chart to the folder charts, or have who runs the repository make it smaller.`,
+      );
+    let bytes = 0;
+    try {
+      if (Number(response.headers['content-length'] ?? 0) > maxBytes) throw tooLarge();
+      for await (const chunk of response.body) {
+        bytes += chunk.length;
+        if (bytes > maxBytes) throw tooLarge();
+        yield chunk;
+      }
+    } catch (error) {
+      throw fetchError(error, url.host, 'Direct');
+    } finally {
+      response.body.destroy();
+    }
+  }
+
+  /** What nobody reads: its end is not waited for. */
+  async #discard(response: Dispatcher.ResponseData): Promise<void> {
+    response.body.on('error', () => undefined);
+    await response.body.dump({ limit: 1 << 16 }).catch(() => undefined);
+  }
+}
+
+/** What was asked for, at the beginning of a sentence: a file's name stays as it is. */
+export function asBeginning(what: string): string {
+  return what.startsWith('the ') ? `T${what.slice(1)}` : what;
+}
+
+async function* nothing(): AsyncGenerator<Buffer> {}

@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type ChartRepository, lockOf, startChartRepository } from '../harness/chart-repository.ts';
+import { conditionOf, newStage, type Stage } from '../harness/operator.ts';
+import { environmentOf } from '../harness/target.ts';
+import { eventually } from '../harness/wait.ts';
+
+const configMap = (name: string, text: string) =>
+  `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\ndata: {text: "${text}"}\n`;
+
+function redis(version: string): Record<string, string> {
+  return {
+    'Chart.yaml': `apiVersion: v2\nname: redis\nversion: ${version}\n`,
+    'templates/a.yaml': configMap('{{ .Release.Name }}-redis', '{{ .Chart.Version }}'),
+  };
+}
+
+/** A chart in a directory whose only dependency is published in the repository, and not in Git. */
+async function dependent(
+  repository: ChartRepository,
+  directory: string,
+  version: string,
+): Promise<Record<string, string>> {
+  const files = {
+    'Chart.yaml': `apiVersion: v2\nname: ${directory}\nversion: 1.0.0\ndependencies:\n- {name: redis, version: ${version}, repository: "${repository.url}"}\n`,
+    'templates/own.yaml': configMap(directory, version),
+  };
+  const all = { ...files, 'Chart.lock': await lockOf(repository, files) };
+  return Object.fromEntries(Object.entries(all).map(([path, text]) => [`${directory}/${path}`, text]));
+}
+
+const textOf = (stage: Stage, name: string) =>
+  stage.kubectl('get', 'configmap', name, '-o', 'jsonpath={.data.text}');
+
+test('A4: charts that Git does not have are fetched from their repository, and run on when it is gone', async (t) => {
+  const published = await startChartRepository();
+  t.after(() => published.stop());
+  for (const version of ['1.0.0', '2.0.0']) await published.publish(redis(version));
+  const [web, shop] = await Promise.all(
+    ['web', 'shop'].map((directory) => dependent(published, directory, '1.0.0')),
+  );
+  published.requests.length = 0;
+  const stage = await newStage(t, {
+    files: { ...web, ...shop },
+    flags: [`--ca-file=${published.caFile}`],
+  });
+  const first = await stage.deployed('web', { source: { path: 'web' } });
+  await stage.deployed('shop', { source: { path: 'shop' } });
+
+  await t.test('as the lock pins them, once for all Applications', async () => {
+    assert.equal(await textOf(stage, 'web-redis'), '1.0.0');
+    assert.equal(await textOf(stage, 'shop-redis'), '1.0.0');
+    assert.equal(published.count('redis-1.0.0.tgz'), 1);
+  });
+
+  await t.test('a lock that does not fit Chart.yaml quarantines its commit', async () => {
+    const { 'web/Chart.lock': _, ...newer } = await dependent(published, 'web', '2.0.0');
+    await stage.repository.commit(newer);
+    const told = await stage.until(
+      'web',
+      ({ status }) => status?.sync === 'Quarantined',
+      'the lock to be refused',
+    );
+    assert.equal(conditionOf(told, 'Stalled')?.reason, 'ChartLockOutOfDate');
+    assert.equal(await textOf(stage, 'web-redis'), '1.0.0');
+  });
+
+  const newer = await dependent(published, 'web', '2.0.0');
+  published.intercept = (_request, response) => {
+    response.writeHead(503).end();
+    return true;
+  };
+  await t.test(
+    'a repository that is down is told, and what runs is looked after, also after a restart',
+    async () => {
+      await stage.repository.commit(newer);
+      const reason = 'ServerError';
+      const isTold = () =>
+        stage.until(
+          'web',
+          (application) => conditionOf(application, 'Reconciling')?.reason === reason,
+          'the status to tell of the chart repository',
+        );
+      const told = await isTold();
+      assert.match(
+        conditionOf(told, 'Reconciling')?.message ?? '',
+        /^The chart repository at 127\.0\.0\.1:\d+ answers 503 for (index\.yaml|the archive)/,
+      );
+      assert.equal(environmentOf(told.status)?.revision, first);
+      await stage.restart();
+      await stage.kubectl('patch', 'configmap', 'web-redis', '-p', '{"data":{"text":"drift"}}');
+      await eventually(async () => (await textOf(stage, 'web-redis')) === '1.0.0', {
+        describe: 'the drift to be repaired',
+      });
+      assert.equal(conditionOf(await isTold(), 'Ready')?.status, 'True');
+    },
+  );
+
+  await t.test('back, the newer one is deployed by itself', async () => {
+    published.intercept = undefined;
+    await eventually(async () => (await textOf(stage, 'web-redis')) === '2.0.0', {
+      describe: 'the newer chart to be deployed',
+      within: 40_000,
+    });
+    const done = await stage.get('web');
+    assert.equal(conditionOf(done, 'Stalled')?.status ?? 'False', 'False');
+    // The other Application, which runs what the record has of it, asked for nothing.
+    assert.equal(published.count('redis-1.0.0.tgz'), 1);
+  });
+});
