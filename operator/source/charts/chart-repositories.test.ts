@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, type TestContext, test } from 'node:test';
 import { type ChartRepository, startChartRepository } from '../../../test/harness/chart-repository.ts';
+import { startConnectProxy } from '../../../test/harness/connect-proxy.ts';
 import { TestRenderer } from '../../../test/harness/render.ts';
 import { Authorities } from '../transport/authorities.ts';
 import { ChartRepositories, type ChartRepositoriesOptions } from './chart-repositories.ts';
@@ -148,6 +149,26 @@ describe('a chart of a Helm repository', () => {
         message: /^(?!.*secret)/,
       },
     );
+  });
+
+  test('is fetched through the proxy of the environment, which is told where it is in the way', async (t) => {
+    const tunnel = await startConnectProxy(Number(new URL(published.url).port));
+    t.after(() => tunnel.stop());
+    const charts = repositories(t, { proxies: () => tunnel.url });
+    tunnel.refuse = 403;
+    await assert.rejects(charts.fetch(redis(), never), {
+      reason: 'ProxyRefused',
+      message: /^The chart repository at 127\.0\.0\.1:\d+ is not reached: the proxy .* answers 403/,
+    });
+    tunnel.refuse = undefined;
+    assert.ok((await charts.fetch(redis(), never)).data.length > 0);
+    assert.ok(tunnel.asked.every((each) => each === new URL(published.url).host));
+    assert.ok(published.requests.length > 0);
+    const strict = repositories(t, { proxies: () => tunnel.url, allowLoopback: false });
+    await assert.rejects(strict.fetch(redis(), never), { reason: 'AddressRefused' });
+    await assert.rejects(strict.fetch({ ...redis(), repository: 'https://localhost/charts' }, never), {
+      reason: 'AddressRefused',
+    });
   });
 
   test('is fetched through redirects, as storage behind a repository answers', async (t) => {

@@ -23,10 +23,15 @@ const SENTENCES: Readonly<Record<string, readonly [what: string, next: string]>>
 
 /** Turns what sockets, TLS, undici and a proxy throw into an error that a user understands. `host` has its port. */
 export function fetchError(error: unknown, host: string, way: 'Direct' | 'Proxied'): TowpathError {
-  const found = proxyRefusal(error, host) ?? networkError(error, host);
+  const refused = proxyRefusal(error, host);
+  if (refused !== undefined) {
+    const message = refused.message.replace(/^The Git server /, 'The chart repository at ');
+    return new TowpathError(refused.remedy, refused.reason, message, { cause: error });
+  }
+  const found = networkError(error, host);
   const [what, next] = SENTENCES[found.reason] ?? [];
-  // What the proxy itself answers says more.
-  if (what === undefined || proxyRefusal(error, host) !== undefined) return found;
+  // An error of our own.
+  if (what === undefined) return found;
   const through = way === 'Proxied' ? ` It is asked through ${PROXY}.` : '';
   const message = `The chart repository at ${host} ${what}. ${next}${through}`;
   return new TowpathError(found.remedy, found.reason, message, { cause: error });
