@@ -84,7 +84,7 @@ test('A4: charts that Git does not have are fetched from their repository, and r
       const told = await isTold();
       assert.match(
         conditionOf(told, 'Reconciling')?.message ?? '',
-        /^The chart repository at 127\.0\.0\.1:\d+ answers 503 for (index\.yaml|the archive)/,
+        / The chart repository at 127\.0\.0\.1:\d+ answers 503 for (index\.yaml|the archive)/,
       );
       assert.equal(environmentOf(told.status)?.revision, first);
       await stage.restart();
