@@ -18,12 +18,11 @@ import {
   NotLeaderError,
 } from '../../kube/errors.ts';
 import type { Logger } from '../../observe/log.ts';
-import type { BlockedBy } from '../../promote/gate.ts';
 import { backoffMs } from '../../retry/backoff.ts';
 import { OngoingFault } from '../../retry/ongoing-fault.ts';
 import type { Deployment, TargetRecord } from '../record/record.ts';
 import type { TargetIdentity } from '../record/target.ts';
-import type { LedgerView } from '../target/ledger-view.ts';
+import type { LedgerView, Noted } from '../target/ledger-view.ts';
 import {
   isOf,
   partsOf,
@@ -121,7 +120,7 @@ export class Ledger implements LedgerView {
     { name: target }: TargetIdentity,
     applicationUID: string,
     record: TargetRecord,
-    waits: readonly BlockedBy[] = [],
+    { waits = [], changes }: Noted = {},
   ): void {
     const { deployment, ended } = record;
     this.#recorded.keep(target, deployment === undefined ? ended : [...ended, deployment]);
@@ -145,7 +144,8 @@ export class Ledger implements LedgerView {
     const recorded = waits.length === 0 ? known : Object.freeze({ ...known, blockedBy: waits });
     if (entry !== undefined) update(entry, recorded);
     // What ended before this process knew of it is for who looks for gaps.
-    else if (!isFinished(recorded.phase)) this.record(this.#approved(recorded, record));
+    else if (!isFinished(recorded.phase))
+      this.record(this.#approved(changes === undefined ? recorded : { ...recorded, changes }, record));
   }
 
   gone(
@@ -392,11 +392,12 @@ function recordOfPerson(
 function update(entry: Entry, recorded: Recorded): void {
   const { phase, blockedBy } = entry.recorded;
   if (recorded.phase === phase && isDeepStrictEqual(recorded.blockedBy, blockedBy)) return;
-  const { deployedAt, approvals } = entry.recorded;
+  const { deployedAt, approvals, changes } = entry.recorded;
   // What failed later was deployed all the same.
   entry.recorded = Object.freeze({
     ...(deployedAt === undefined ? {} : { deployedAt }),
     ...(approvals === undefined ? {} : { approvals }),
+    ...(changes === undefined ? {} : { changes }),
     ...recorded,
   });
   entry.wake();

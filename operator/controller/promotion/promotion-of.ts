@@ -30,6 +30,8 @@ export interface Recorded {
   readonly previous: Pick<Deployed, 'digest' | 'revision'> | undefined;
   /** By which it entered. */
   readonly approvals?: readonly { readonly name: string; readonly by: string; readonly at: Date }[];
+  /** What it changes there, where that was found out before it began. */
+  readonly changes?: PromotionStatus['changes'];
   readonly phase: PromotionPhase;
   /** When all of it was applied and healthy. */
   readonly deployedAt?: string;
@@ -143,6 +145,7 @@ export function statusOf(recorded: Recorded, now: string): PromotionStatus {
     startedAt,
     ...endsInOrder(recorded, now),
     ...approvalsOf(recorded),
+    ...(recorded.changes === undefined ? {} : { changes: recorded.changes }),
     deployment: id,
     digest,
     revision,

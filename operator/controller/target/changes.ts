@@ -31,7 +31,7 @@ export async function changesOf(
 ): Promise<Changes | undefined> {
   const { context, session } = run;
   const { store, record, signal } = context;
-  const known = knownChanges(session, record, candidate);
+  const known = knownChanges(run, candidate);
   if (known !== undefined) return known;
   const objects = rendered ?? (await store.manifests(record, candidate, signal))?.objects;
   if (objects === undefined) return undefined;
@@ -46,9 +46,12 @@ export async function changesOf(
   return changes;
 }
 
-/** What was found out of it before. */
-function knownChanges(session: Session, record: TargetRecord, candidate: Key): Changes | undefined {
-  const of = nameOf(record, candidate);
+/** What was found out of it before, for what runs now. */
+export function knownChanges(
+  { session, context }: { session: Pick<Session, 'changes'>; context: Pick<Run['context'], 'record'> },
+  candidate: Key,
+): Changes | undefined {
+  const of = nameOf(context.record, candidate);
   return session.changes?.find((one) => one.of === of)?.changes;
 }
 
@@ -64,8 +67,8 @@ export async function noteChanges(run: Run, state: TargetState): Promise<void> {
 }
 
 /** The same as the status of the Application has it, which names both commits elsewhere. */
-export function changesToTell({ session, context }: Run, candidate: Key): EnvironmentStatus['changes'] {
-  const { revision: _, ...changes } = knownChanges(session, context.record, candidate) ?? {};
+export function changesToTell(run: Run, candidate: Key): EnvironmentStatus['changes'] {
+  const { revision: _, ...changes } = knownChanges(run, candidate) ?? {};
   return Object.keys(changes).length === 0 ? undefined : changes;
 }
 

@@ -1,6 +1,15 @@
+import type { PromotionStatus } from '../../api/v1alpha1/promotion.ts';
 import type { BlockedBy } from '../../promote/gate.ts';
 import type { Deployment, TargetRecord } from '../record/record.ts';
 import type { TargetIdentity } from '../record/target.ts';
+
+/** What a look knows of a deployment beside its record. */
+export interface Noted {
+  /** What that waits for which is deployed, and is verified. */
+  readonly waits?: readonly BlockedBy[];
+  /** What that changes which begins, as those saw it who said yes to it. */
+  readonly changes?: PromotionStatus['changes'];
+}
 
 /** What a look tells the ledger, which writes it down beside the look, and holds it up nowhere. */
 export interface LedgerView {
@@ -9,14 +18,8 @@ export interface LedgerView {
    * look is over.
    *
    * @param applicationUID of its Application
-   * @param waits what that waits for which is deployed, and is verified
    */
-  note(
-    target: TargetIdentity,
-    applicationUID: string,
-    record: TargetRecord,
-    waits?: readonly BlockedBy[],
-  ): void;
+  note(target: TargetIdentity, applicationUID: string, record: TargetRecord, more?: Noted): void;
   /**
    * Whether the Promotion of a deployment is known to say how that ended: who keeps it for the ledger need not any more. A
    * process that begins knows that of none, before it went through them all.

@@ -197,7 +197,7 @@ export class TargetLooks {
   /** How its deployments ended, when who waits for that has heard it. */
   #noteInLedger(target: Target, { metadata }: Application, waits: readonly BlockedBy[]): void {
     const record = this.#parts.store.get(target);
-    if (record !== undefined) this.#parts.ledger.note(target, metadata.uid, record, waits);
+    if (record !== undefined) this.#parts.ledger.note(target, metadata.uid, record, { waits });
   }
 
   /** A person confirmed that the target is in another cluster from now on: what was done in the one before is lost. */

@@ -6,6 +6,7 @@ import { answerCommands } from './answer-commands.ts';
 import { noteChanges } from './changes.ts';
 import { awaitedToVerify } from './checks/gates.ts';
 import { gatesOf, knowApprovals } from './gates.ts';
+import type { Noted } from './ledger-view.ts';
 import { next } from './next.ts';
 import { shownBy } from './promotion.ts';
 import { type Parts, type Run, type RunInput, startRun } from './run.ts';
@@ -67,8 +68,8 @@ function noteVerdict({ parts, target, isOneOfSeveral, underWay }: Run, state: Ta
 }
 
 /** Beside what is applied by now: nobody waits for that. */
-function noteInLedger({ parts, application, target, context }: Run): void {
-  parts.ledger.note(target, application.metadata.uid, context.record);
+function noteInLedger({ parts, application, target, context }: Run, more: Noted): void {
+  parts.ledger.note(target, application.metadata.uid, context.record, more);
 }
 
 /** Where the target is after an action, with what it came to found and remembered. */
@@ -77,7 +78,8 @@ function after(run: Run, { found }: TargetState, outcome: Outcome): TargetState 
   const memory = Object.freeze(memoryAfter(state, outcome, run.parts.random()));
   run.session.memory = memory;
   const known = Object.freeze(foundAfter(state, outcome));
-  if (outcome.type === 'Begun' || outcome.type === 'WentBack') noteInLedger(run);
+  if (outcome.type === 'Begun') noteInLedger(run, { changes: outcome.changes });
+  if (outcome.type === 'WentBack') noteInLedger(run, {});
   // What is wanted may be known only now, and gates are about that.
   const gates = gatesOf(run, known);
   const moved = { ...state, ...gates, memory, found: known };

@@ -260,7 +260,8 @@ export type Outcome =
   | { readonly type: 'RequestUnnoted' }
   | { readonly type: 'Parked' }
   | { readonly type: 'Restored' }
-  | { readonly type: 'Begun' }
+  /** With what it changes, where that was found out while it waited. */
+  | { readonly type: 'Begun'; readonly changes?: PromotionStatus['changes'] }
   | { readonly type: 'Held'; readonly held: PruneHeld }
   | { readonly type: 'Refused'; readonly quarantine: Quarantine }
   | { readonly type: 'Blocked'; readonly error: TowpathError }

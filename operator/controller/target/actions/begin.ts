@@ -11,6 +11,7 @@ import {
   type TargetRecord,
 } from '../../record/record.ts';
 import { cameTo, waitingAfter, withWaiting } from '../../record/waiting.ts';
+import { knownChanges } from '../changes.ts';
 import { consentTo } from '../deploy/pruning.ts';
 import { Planning } from '../planning.ts';
 import { comesAfter, isPromoted } from '../promotion.ts';
@@ -60,11 +61,13 @@ export async function begin(run: Run, state: TargetState): Promise<Outcome> {
     noteUsed(run, state, deployment, changed);
     changed.kinds = withKinds(changed, manifests);
   };
+  // Of what runs before it.
+  const changes = knownChanges(run, candidate);
   await writeAhead(context, change, { candidate, manifests });
   parts.approvals.markUsed(context.record.used ?? []);
   context.unreported.begin({ how: 'begun', deployment });
   parts.evidence.release(target, comesAfter(target));
-  return { type: 'Begun' };
+  return { type: 'Begun', ...(changes === undefined ? {} : { changes }) };
 }
 
 /** What a person promotes is rejected and held back no more. */
