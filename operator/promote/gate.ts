@@ -7,6 +7,8 @@ export interface BlockedBy {
   readonly reason: string;
   /** A sentence with what clears it. */
   readonly message: string;
+  /** The same without the step that would let nothing in, because something else keeps anything out besides. */
+  readonly meanwhile?: string;
   readonly remedy: Remedy;
   /** `Waiting`: as somebody asked for, and no fault. */
   readonly standing: 'Waiting' | 'Blocked';

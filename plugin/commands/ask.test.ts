@@ -50,6 +50,17 @@ test('D4: a sync of what is held says so, and how it is let go', () => {
   );
 });
 
+test('D4: a sync of what is held and was taken back says both', () => {
+  const blockedBy = [
+    { reason: 'Cancelled', message: 'anna took these manifests back here.' },
+    { reason: 'Held', message: 'olga holds it.' },
+  ];
+  assert.equal(
+    haltOf({ name: 'prod', sync: 'Held', message: 'olga holds it there.', blockedBy }, 'web'),
+    'prod: olga holds it there. Let it go: kubectl towpath resume web prod. anna took these manifests back here.',
+  );
+});
+
 test('D4: a sync of what waits says for what, but for checks, which it runs again', () => {
   const waiting = { name: 'prod', sync: 'Waiting', message: 'It was taken back.' } as const;
   assert.equal(haltOf(waiting, 'web'), 'prod: It was taken back.');

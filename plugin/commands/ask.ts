@@ -94,8 +94,12 @@ export function haltOf(
   switch (sync) {
     case 'Suspended':
       return `${name}: ${message ?? 'it is suspended.'}`;
-    case 'Held':
-      return `${name}: ${message ?? 'a rollback holds it.'} Let it go: kubectl towpath resume ${application} ${name}.`;
+    case 'Held': {
+      // Once it is let go, that keeps out what waits still.
+      const other = blockedBy.find(({ reason }) => reason === 'Cancelled' || reason === 'Rejected');
+      const besides = other === undefined ? '' : ` ${other.message}`;
+      return `${name}: ${message ?? 'a rollback holds it.'} Let it go: kubectl towpath resume ${application} ${name}.${besides}`;
+    }
     case 'Waiting': {
       // Checks that did not pass are run again.
       if (blockedBy.some(({ reason }) => reason === 'Checks')) return undefined;

@@ -220,11 +220,14 @@ test('S14, A1, A4: what enters was approved by so many persons, each in the own 
   const recorded = await eventually(
     async () => {
       const { status: code, body } = await cluster.request('GET', path);
-      return code === 200 && (JSON.parse(body) as Promotion).status?.approvals;
+      const { status } = code === 200 ? (JSON.parse(body) as Promotion) : {};
+      return status?.approvals === undefined ? undefined : status;
     },
     { describe: 'the record of what entered' },
   );
-  assert.deepEqual(recorded.map(({ by }) => by).sort(), ['anna', 'ben']);
+  assert.deepEqual(recorded.approvals?.map(({ by }) => by).sort(), ['anna', 'ben']);
+  // With what they said yes to.
+  assert.deepEqual([recorded.changes?.added, recorded.changes?.revision?.to], [1, one]);
 
   // What was approved says nothing of what comes next, nor of its own return.
   const two = await repository.commit(configMap('two'));

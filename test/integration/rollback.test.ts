@@ -319,7 +319,7 @@ test('A3, A8, A16: who goes back, or takes back, while something is on its way d
     await until(verified, 'Cancelled', /^anna took it back/);
     const { status } = await stage.until(
       'web',
-      (of) => inProd(of)?.sync === 'Waiting' && inProd(of)?.revision === one,
+      (of) => inProd(of)?.sync === 'Held' && inProd(of)?.revision === one,
       'prod to be back',
     );
     const entry = environmentOf(status, prod.name);

@@ -1,4 +1,5 @@
 import type { Gates } from '../../api/v1alpha1/gates.ts';
+import { withUsefulAdvice } from '../../promote/advice.ts';
 import { cancelledGate, cancelledOf } from '../../promote/cancelled.ts';
 import type { Command } from '../../promote/command.ts';
 import { changesAt, decide } from '../../promote/decide.ts';
@@ -29,6 +30,7 @@ export function gatesOf(run: Run, found: Findings): Judged & Pick<TargetState, '
   for (const { clearsAt } of promotion.blockedBy) if (clearsAt !== undefined) changes.push(clearsAt);
   return {
     ...promotion,
+    blockedBy: withUsefulAdvice(promotion.blockedBy),
     gatesChangeAt: earliest(...changes),
     settles: settledBy(
       approvalsOf(run, allGates(run.target), found.wanted?.candidate.digest),

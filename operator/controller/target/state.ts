@@ -1,5 +1,6 @@
 import type { TowpathError } from '../../api/errors.ts';
 import type { Application } from '../../api/v1alpha1/application.ts';
+import type { PromotionStatus } from '../../api/v1alpha1/promotion.ts';
 import type { AppliedObject } from '../../manifest/applied.ts';
 import type { KeptObject } from '../../plan/plan.ts';
 import type { Command } from '../../promote/command.ts';

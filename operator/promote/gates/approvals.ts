@@ -58,13 +58,12 @@ function blockedBy(of: ApprovalsOf, now: Date): BlockedBy | undefined {
     };
   if (digest !== undefined && yes.length >= gate.required) return undefined;
   const those = yes.length === 0 ? '' : ` (by ${named(yes)})`;
+  const count = `${yes.length} of ${gate.required} ${gate.required === 1 ? 'approval' : 'approvals'} of ${which}`;
+  const said = `${those}${fromWhom(of)}`;
   return {
     reason: 'AwaitingApproval',
-    message: fitBetween(
-      `${yes.length} of ${gate.required} ${gate.required === 1 ? 'approval' : 'approvals'} of ${which}`,
-      `${those}${fromWhom(of)}`,
-      `: kubectl towpath approve ${how}`,
-    ),
+    message: fitBetween(count, said, `: kubectl towpath approve ${how}`),
+    meanwhile: fitBetween(count, said, '; to approve it would let nothing in for now.'),
     remedy: 'Resource',
     standing: 'Waiting',
   };

@@ -25,7 +25,11 @@ export const EVENTS = {
   },
   Superseded: {
     type: 'Normal',
-    meaning: 'A newer candidate took the place of one that was being applied, or a person took it back.',
+    meaning: 'A newer candidate took the place of one that was being applied.',
+  },
+  Cancelled: {
+    type: 'Normal',
+    meaning: 'A person took back what was being applied, or verified: it does not come back by itself.',
   },
   RolledBack: {
     type: 'Warning',

@@ -156,7 +156,7 @@ function endEvents({ outcome, revision, ref = '', message = '' }: HistoryEntry):
   const what = `Revision ${shortRevision(revision, ref)}`;
   if (outcome === 'Succeeded') return [normal('Synced', `${what} is deployed and healthy.`)];
   if (outcome === 'Superseded') return [normal('Superseded', `${what} was overtaken before it was healthy.`)];
-  if (outcome === 'Cancelled') return [normal('Superseded', `${what} goes no further: ${message}`)];
+  if (outcome === 'Cancelled') return [normal('Cancelled', `${what} goes no further: ${message}`)];
   if (outcome === 'RolledBack')
     return [
       {

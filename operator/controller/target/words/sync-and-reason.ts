@@ -78,7 +78,8 @@ function isAwaitingRequest(state: TargetState): boolean {
 }
 
 function awaiting(state: TargetState, { revision, ref }: Candidate): Standing {
-  const gate = waitsAt(state);
+  // A hold keeps out all that is new, whatever else is said of the one that waits.
+  const gate = state.blockedBy.find(({ reason }) => reason === 'Held') ?? waitsAt(state);
   const which = shortRevision(revision, ref);
   if (gate !== undefined)
     return {
