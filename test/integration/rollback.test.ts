@@ -202,7 +202,7 @@ const HOOK = `apiVersion: batch/v1
 kind: Job
 metadata:
   name: slow
-  annotations: {helm.sh/hook: "pre-install,pre-upgrade"}
+  annotations: {helm.sh/hook: "pre-install,pre-upgrade,pre-rollback"}
 spec:
   template:
     metadata: {annotations: {test.towpath.dev/pod: runs}}
@@ -221,10 +221,14 @@ test('A3, A8, A16: who goes back, or takes back, while something is on its way d
   await stage.kubectl('patch', 'applications.towpath.dev', 'web', '--type=merge', '-p', LONG);
   const jobs = async (where: string) => {
     const { body } = await cluster.request('GET', `/apis/batch/v1/namespaces/${where}/jobs`);
-    return (JSON.parse(body) as { items: unknown[] }).items.length;
+    const { items } = JSON.parse(body) as { items: { metadata: { uid: string } }[] };
+    return items.map(({ metadata }) => metadata.uid);
   };
-  const hook = (where: string, count: number) =>
-    eventually(async () => (await jobs(where)) === count, { describe: `${count} hooks to run in ${where}` });
+  const hook = async (where: string, count: number) => {
+    const describe = `${count} hooks to run in ${where}`;
+    await eventually(async () => (await jobs(where)).length === count, { describe });
+    return jobs(where);
+  };
   for (const where of [prod.namespace, other.namespace, namespace])
     t.after(() => cluster.request('DELETE', `/apis/batch/v1/namespaces/${where}/jobs/slow`));
   const one = await repository.revParse('main');
@@ -274,10 +278,17 @@ test('A3, A8, A16: who goes back, or takes back, while something is on its way d
     const digest = inProd(told)?.desiredDigest ?? '';
     const bens = taken(await promote(BEN, digest, { skipGates: ['windows', 'order'] }));
     await until(bens, 'Deploying');
-    await hook(prod.namespace, 1);
-    return bens;
+    return { name: bens, digest, hooks: await hook(prod.namespace, 1) };
   };
-  const mistaken = await enters();
+  const { name: mistaken, hooks } = await enters();
+  // What makes no sense is refused while the hook runs, which goes on.
+  for (const [type, words] of [
+    ['Retry', /has deployed nothing/],
+    ['Resume', /Nothing is held there/],
+  ] as const)
+    await until(taken(await asked(OLGA, { type, promotion: mistaken })), 'Failed', words);
+  await until(mistaken, 'Deploying');
+  assert.deepEqual(await jobs(prod.namespace), hooks);
   await until(taken(await cancel(OLGA, mistaken)), 'Succeeded');
   await until(mistaken, 'Cancelled', /^olga took it back/);
   await hook(prod.namespace, 0);
@@ -289,7 +300,7 @@ test('A3, A8, A16: who goes back, or takes back, while something is on its way d
   assert.equal(inProd(after)?.sync, 'Waiting');
   assert.equal(conditionOf(after, 'Stalled')?.message.includes(prod.name) ?? false, false);
 
-  const bens = await enters();
+  const { name: bens, digest: second } = await enters();
   const asking = performance.now();
   const back = taken(await asked(OLGA, { type: 'Rollback', candidate: first }));
   await until(back, 'Succeeded');
@@ -298,6 +309,21 @@ test('A3, A8, A16: who goes back, or takes back, while something is on its way d
   await until(bens, 'Superseded');
   await hook(prod.namespace, 0);
   await stage.until('web', (of) => inProd(of)?.sync === 'Held', 'prod to be held');
+
+  // Let go at once, while a hook of going back runs, which goes on; who goes back from that ends it.
+  const forth = taken(await asked(OLGA, { type: 'Rollback', candidate: second }));
+  const going = await hook(prod.namespace, 1);
+  await until(
+    taken(await asked(OLGA, { type: 'Resume', promotion: forth })),
+    'Succeeded',
+    /follows its source/,
+  );
+  await until(forth, 'Deploying');
+  assert.deepEqual(await jobs(prod.namespace), going);
+  await until(taken(await asked(OLGA, { type: 'Rollback', candidate: first })), 'Succeeded');
+  await until(forth, 'Superseded');
+  await hook(prod.namespace, 0);
+  await stage.until('web', (of) => inProd(of)?.sync === 'Held', 'prod to be held again');
 
   // What is verified, past the hold; what is newer enters elsewhere as usual.
   await stage.kubectl('patch', 'promotionpolicies.towpath.dev', 'standard', '--type=json', '-p', VERIFY);
@@ -330,4 +356,33 @@ test('A3, A8, A16: who goes back, or takes back, while something is on its way d
     );
     assert.equal(entry?.history?.[1]?.outcome, 'Cancelled');
   }
+
+  // While it is being removed nothing goes on, and what was under way is taken back at once.
+  const four = await repository.commit({
+    'templates/web.yaml': configMap('four')['web.yaml'],
+    'templates/hook.yaml': HOOK,
+  });
+  const under = await stage.until(
+    'web',
+    (of) => inProd(of)?.desiredRevision === four,
+    'prod to have the fourth',
+  );
+  const fourth = inProd(under)?.desiredDigest ?? '';
+  const left = taken(await promote(BEN, fourth, { skipGates: ['windows', 'order'] }));
+  await hook(prod.namespace, 1);
+  const web = `/api/v1/namespaces/${prod.namespace}/configmaps/web`;
+  const finalizers = (names: readonly string[]) =>
+    cluster.request('PATCH', web, {
+      body: { metadata: { finalizers: names } },
+      contentType: 'application/merge-patch+json',
+    });
+  await finalizers(['example.com/hold']);
+  await stage.kubectl('delete', 'applications.towpath.dev', 'web', '--wait=false');
+  await stage.until('web', (of) => conditionOf(of, 'Reconciling')?.reason === 'Deleting', 'it to be removed');
+  const late = taken(await asked(OLGA, { type: 'Rollback', candidate: first }));
+  assert.equal((await until(late, 'Pending', /being removed/)).status?.blockedBy?.[0]?.reason, 'Deleting');
+  await until(taken(await cancel(ANNA, left)), 'Succeeded', /being removed/);
+  await until(left, 'Cancelled', /^anna took it back/);
+  await finalizers([]);
+  await stage.kubectl('wait', '--for=delete', 'applications.towpath.dev/web', '--timeout=20s');
 });

@@ -5,6 +5,7 @@ import { foundAfter, memoryAfter } from './after-action.ts';
 import { answerCommands } from './answer-commands.ts';
 import { noteChanges } from './changes.ts';
 import { awaitedToVerify } from './checks/gates.ts';
+import { commandedIn } from './commanded.ts';
 import { gatesOf, knowApprovals } from './gates.ts';
 import type { Noted } from './ledger-view.ts';
 import { next } from './next.ts';
@@ -50,6 +51,8 @@ export async function reconcile(parts: Parts, input: RunInput): Promise<Looked> 
       await answerCommands(run, state);
       return end(run, state, action.until);
     }
+    // What is refused, or waits, while a hook runs is not told when that ends.
+    if (action.type === 'Advance' && isUnanswered(run, state)) await answerCommands(run, state);
     const outcome = await act(run, state, action.type);
     state = after(run, state, outcome);
     noteVerdict(run, state);
@@ -57,6 +60,16 @@ export async function reconcile(parts: Parts, input: RunInput): Promise<Looked> 
     if (outcome.type === 'Begun') await answerCommands(run, state);
   }
   throw new Error(`a look at ${run.target.name} goes round in circles: ${JSON.stringify(next(state))}`);
+}
+
+/** A person asked for something for which nothing was begun, and what there is to say of it is known. */
+function isUnanswered(run: Run, { promoted }: TargetState): boolean {
+  if (promoted !== undefined && promoted.candidate === undefined && promoted.refusal === undefined)
+    return false;
+  const { begun } = commandedIn(run);
+  return run.parts.commands
+    .given(run.target.name)
+    .some((one) => begun.every(({ command }) => command.uid !== one.uid));
 }
 
 /** Says to the other environments of its Application what it thinks of what is wanted. */
