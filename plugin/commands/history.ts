@@ -60,7 +60,7 @@ async function showRates(
   if (isJson(context)) printJson(context, rates);
   else printRates(context, rates);
   const unknown = rates.filter(({ complete }) => !complete).map((one) => one.environment);
-  if (rates.length > 0 && unknown.length === 0) return EXIT.Done;
+  if (unknown.length === 0 && (rates.length > 0 || ledger.reach === 'Whole')) return EXIT.Done;
   tellUnknown(context, unknown, ledger);
   return EXIT.Unknown;
 }

@@ -141,13 +141,22 @@ async function memoryFigure(
 
 /** Five of them are longer than the interval at which a repository is asked. */
 const IDLE_SAMPLE_MS = 13_000;
+const STILL_WITHIN_MS = 300_000;
 
 async function idleFigure(operator: BenchOperator, count: number): Promise<Figure> {
   const samples: number[] = [];
   const counted = async () => {
     const { writes, dryRuns, gets, told } = await requestsOf(operator);
-    return { writes, dryRuns, gets, told: new Set(told.split(', ')), polls: sumOf(await operator.metrics(), 'towpath_git_polls_total') };
+    return {
+      writes,
+      dryRuns,
+      gets,
+      told: new Set(told.split(', ')),
+      polls: sumOf(await operator.metrics(), 'towpath_git_polls_total'),
+    };
   };
+  // What the syncs leave to be told, events say and the archive of the ledger.
+  await still(operator, 30_000);
   const before = await counted();
   for (let index = 0; index < 5; index++) {
     const used = operator.cpuSeconds();
@@ -174,6 +183,18 @@ async function idleFigure(operator: BenchOperator, count: number): Promise<Figur
       polls: after.polls - before.polls,
     },
   });
+}
+
+/** Waits until the operator has written nothing, but for its Lease, for so many milliseconds. */
+export async function still(operator: BenchOperator, during: number): Promise<void> {
+  const endsAt = performance.now() + STILL_WITHIN_MS;
+  for (let before = -1; ; ) {
+    const { writes } = await requestsOf(operator);
+    if (writes === before) return;
+    if (performance.now() > endsAt) throw new Error('the operator goes on writing');
+    before = writes;
+    await delay(during);
+  }
 }
 
 async function restart(stage: Stage, count: number, objects: number): Promise<Figure> {

@@ -5,6 +5,7 @@ import { fetchCommit } from './fetch.ts';
 import { type Figure, table } from './figures.ts';
 import { fleet, fleetInEnvironments } from './fleet.ts';
 import { ledgerOfAMonth } from './ledger.ts';
+import { commitInMonorepo } from './monorepo.ts';
 import { printProfiles } from './profile.ts';
 import { promotions } from './promotions.ts';
 import { pushToSynced } from './push.ts';
@@ -16,6 +17,7 @@ import { type BenchOptions, type Ground, newGround } from './stage.ts';
 const MEASUREMENTS: Record<string, (ground: Ground) => Promise<Figure[]>> = {
   commit: commitToSynced,
   push: pushToSynced,
+  monorepo: commitInMonorepo,
   requests,
   drift,
   fetch: fetchCommit,

@@ -33,7 +33,10 @@ describe('charts that a render lacks', () => {
       );
       const refused = await fetching.then(
         () => false,
-        (error: TowpathError) => error.reason === 'RepositoryNotAllowed' && error.remedy === 'Resource',
+        (error: TowpathError) => {
+          assert.doesNotMatch(error.message, /secret/);
+          return error.reason === 'RepositoryNotAllowed' || error.reason === 'ChartRepositoryInvalid';
+        },
       );
       assert.equal(fetcher.asked.length, refused ? 0 : repositories.length);
       return !refused;
@@ -46,6 +49,10 @@ describe('charts that a render lacks', () => {
     assert.ok(await judged(['https://charts.example.com/acme'], `${good}/acme`));
     assert.ok(!(await judged(['https://charts.example.com/acme'], `${good}/other`, `${good}/acme`)));
     assert.ok(!(await judged(['https://charts.example.com/acme/*'], `${good}/acme/../other`)));
+    // To Git one repository, to a server of files two.
+    for (const end of ['.git', '.git/', '%2Egit'])
+      assert.ok(!(await judged(['https://charts.example.com/acme'], `${good}/acme${end}`)), end);
+    assert.ok(!(await judged(['https://charts.example.com/**'], 'https://me:secret@charts.example.com/x')));
     assert.ok(
       !(await judged(['https://charts.example.com/**'], 'https://charts.example.com@evil.example/x')),
     );
@@ -79,6 +86,27 @@ describe('charts that a render lacks', () => {
       message: /51 dependencies .* at most 50/,
     });
     assert.equal(fetcher.asked.length, 0);
+  });
+
+  test('S9: are fetched one after the other, and no more of them than a render reads', async () => {
+    let underWay = 0;
+    const fetched: string[] = [];
+    const large: ChartFetcher = {
+      fetch: async ({ name, version }) => {
+        underWay += 1;
+        assert.equal(underWay, 1);
+        await Promise.resolve();
+        underWay -= 1;
+        fetched.push(name);
+        return { name, version, digest: '', data: Buffer.alloc(15 * 2 ** 20) };
+      },
+    };
+    const four = ['one', 'two', 'three', 'four'].map((name) => of('https://x.example', name));
+    await assert.rejects(fetchedCharts(large, four, undefined, 'Unlimited', never), {
+      reason: 'ChartTooLarge',
+      message: /^The dependencies up to three 1\.0\.0 are archives of more than 32 MiB together/,
+    });
+    assert.deepEqual(fetched, ['one', 'two', 'three']);
   });
 
   test('that lack something still are told by what was published', () => {

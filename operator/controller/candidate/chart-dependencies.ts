@@ -1,6 +1,9 @@
 import { TowpathError } from '../../api/errors.ts';
 import { type ChartArchive, type ChartReference, MissingCharts } from '../../render/renderer.ts';
+import { DEFAULT_LIMITS } from '../../render/request.ts';
 import { isAllowedRepository } from '../../source/allowed-repositories.ts';
+import { repositoryUrl } from '../../source/charts/chart-url.ts';
+import { printable } from '../../source/text.ts';
 
 /** Brings charts from where they are published. */
 export interface ChartFetcher {
@@ -36,15 +39,24 @@ export async function fetchedCharts(
   for (const chart of charts) refuseForeign(chart, allowed);
   const limit = AbortSignal.timeout(ANSWER_MS);
   const limited = patience === 'Limited' ? AbortSignal.any([signal, limit]) : signal;
+  const fetched: ChartArchive[] = [];
+  let bytes = 0;
   try {
-    return await Promise.all(charts.map((chart) => fetcher.fetch(chart, limited)));
+    // One after the other: what all of them together cost memory, disk and engines is what one does.
+    for (const chart of charts) {
+      const archive = await fetcher.fetch(chart, limited);
+      bytes += archive.data.length;
+      if (bytes > DEFAULT_LIMITS.inputBytes) throw tooLarge(chart);
+      fetched.push(archive);
+    }
+    return fetched;
   } catch (error) {
     if (error !== limit.reason) throw error;
-    const [first] = charts;
+    const next = charts[fetched.length];
     throw new TowpathError(
       'Time',
       'Timeout',
-      `The chart repository ${first?.repository ?? ''} has not answered for ${ANSWER_MS / 1_000} s: it is waited for, and what runs is looked after meanwhile.`,
+      `The chart repository ${next?.repository ?? ''} has not answered for ${ANSWER_MS / 1_000} s: it is waited for, and what runs is looked after meanwhile.`,
     );
   }
 }
@@ -61,14 +73,35 @@ export function notWhatItSays(error: unknown): unknown {
   );
 }
 
+/** Of what a render reads, in which these are, no more is taken anyway. */
+function tooLarge({ name, version }: ChartReference): TowpathError {
+  return new TowpathError(
+    'Person',
+    'ChartTooLarge',
+    `The dependencies up to ${name} ${version} are archives of more than ${DEFAULT_LIMITS.inputBytes / 2 ** 20} MiB together, more than a render reads. Have the chart depend on less.`,
+  );
+}
+
 /** As a pattern is written for a repository, or for what is below it: one may be at the root of its host. */
 function refuseForeign({ repository }: ChartReference, allowed: readonly string[] | undefined): void {
   if (allowed === undefined) return;
+  // First, since its words repeat no credential.
+  const url = repositoryUrl(repository);
   const index = `${repository}${repository.endsWith('/') ? '' : '/'}index.yaml`;
-  if (isAllowedRepository(allowed, repository) || isAllowedRepository(allowed, index)) return;
+  // To Git `acme` and `acme.git` are one repository, to a server of files two.
+  const isOne = !/\.git$/i.test(decoded(url.pathname));
+  if ((isOne && isAllowedRepository(allowed, repository)) || isAllowedRepository(allowed, index)) return;
   throw new TowpathError(
     'Resource',
     'RepositoryNotAllowed',
-    `The Environment takes nothing from the chart repository ${repository.slice(0, 200)}: what runs stays. Who runs it can add the repository to its spec.allowedRepositories, or commit the chart to the folder charts.`,
+    `The Environment takes nothing from the chart repository ${printable(url.href, 200)}: what runs stays. Who runs it can add the repository to its spec.allowedRepositories, or commit the chart to the folder charts.`,
   );
+}
+
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
 }

@@ -208,6 +208,44 @@ describe('a chart of a Helm repository', () => {
     });
   });
 
+  test('that the index had wrong comes once the index is corrected', async (t) => {
+    const index = await readFile(join(published.directory, 'index.yaml'), 'utf8');
+    for (const [wrong, reason] of [
+      [index.replaceAll(/digest: .*/g, `digest: ${'0'.repeat(64)}`), 'ChartDigestMismatch'],
+      [index.replaceAll(/redis-/g, 'moved/redis-'), 'ChartNotFound'],
+    ] as const) {
+      let isWrong = true;
+      published.intercept = (request, response) => {
+        if (!isWrong || !request.url?.endsWith('index.yaml')) return false;
+        response.end(wrong);
+        return true;
+      };
+      const charts = repositories(t, { recentMs: 0 });
+      await assert.rejects(charts.fetch(redis(), never), { reason });
+      isWrong = false;
+      assert.ok((await charts.fetch(redis(), never)).data.length > 0);
+    }
+  });
+
+  test('S9: that was handed out stays what it was, also where the index has another digest by now', async (t) => {
+    const charts = repositories(t, { recentMs: 0, limits: { cacheBytes: 1 } });
+    const { digest } = await charts.fetch(redis(), never);
+    await charts.fetch(redis('1.1.0'), never);
+    const index = await readFile(join(published.directory, 'index.yaml'), 'utf8');
+    const other = '0'.repeat(64);
+    published.intercept = (request, response) => {
+      if (!request.url?.endsWith('index.yaml')) return false;
+      response.end(index.replaceAll(digest, other));
+      return true;
+    };
+    await assert.rejects(charts.fetch(redis(), never), {
+      reason: 'ChartDigestMismatch',
+      message: new RegExp(
+        `sha256:${other} for chart redis 1\\.0\\.0, under which sha256:${digest} was fetched`,
+      ),
+    });
+  });
+
   test('goes from the disk where the bound is reached, and comes again', async (t) => {
     const charts = repositories(t, { limits: { cacheBytes: 1 } });
     await charts.fetch(redis('1.0.0'), never);

@@ -41,16 +41,17 @@ export interface ChartRepositoriesOptions extends Omit<HttpsFilesOptions, 'timeo
   locate(chart: WantedChart, index: Uint8Array, signal: AbortSignal): Promise<Located>;
   limits?: Partial<ChartLimits>;
   timeouts?: Partial<ChartTimeouts>;
+  /** An index that was asked for so recently is not asked for again; default 10,000. */
+  recentMs?: number;
   /** As for Git: see `Sources`. */
   cacheDirectory?: string;
   /** Shared with all else that takes long. */
   slices?: Slices;
 }
 
-/** An index that was asked for so recently is not asked for again. */
 const RECENT_MS = 10_000;
-/** Versions of charts of which it is known where they are. */
-const MOST_LOCATED = 10_000;
+/** Versions of charts that were handed out, and stay what they were. */
+const MOST_HANDED_OUT = 10_000;
 const MOST_INDEXES = 1_000;
 /** Names that a message lists. */
 const LISTED = 5;
@@ -71,17 +72,20 @@ export class ChartRepositories {
   readonly #timeouts: ChartTimeouts;
   readonly #slices: Slices;
   readonly #directory: string;
+  readonly #recentMs: number;
   readonly #https: HttpsFiles;
   readonly #files: FileCache;
   readonly #stopped = new AbortController();
   readonly #flights = new Map<string, Promise<unknown>>();
-  readonly #located = new BoundedMap<string, { url: URL; digest: string }>(MOST_LOCATED);
+  /** The digest of each version that was. */
+  readonly #handedOut = new BoundedMap<string, string>(MOST_HANDED_OUT);
   readonly #indexes = new BoundedMap<string, Index>(MOST_INDEXES);
 
   constructor(options: ChartRepositoriesOptions) {
     this.#locate = options.locate;
     this.#limits = { ...defaultChartLimits, ...options.limits };
     this.#timeouts = { ...defaultChartTimeouts, ...options.timeouts };
+    this.#recentMs = options.recentMs ?? RECENT_MS;
     this.#slices = options.slices ?? new Slices();
     this.#directory = newCache(options.cacheDirectory, 'towpath-charts-');
     this.#https = new HttpsFiles({ ...options, timeouts: this.#timeouts });
@@ -138,10 +142,13 @@ export class ChartRepositories {
 
   /** The digest of the archive, which is kept by then. */
   async #bring(key: string, wanted: WantedChart, repository: URL): Promise<string> {
-    const known = this.#located.get(key);
-    const { url, digest } = known ?? (await this.#find(wanted, repository));
-    this.#located.set(key, { url, digest });
+    const handedOut = this.#handedOut.get(key);
+    if (handedOut !== undefined && this.#files.has(handedOut)) return handedOut;
+    // Where it was, and which digest it had, may have been wrong.
+    const { url, digest } = await this.#find(wanted, repository);
+    if (handedOut !== undefined && handedOut !== digest) throw replaced(wanted, handedOut, digest);
     if (!this.#files.has(digest)) await this.#download(wanted, url, digest);
+    this.#handedOut.set(key, digest);
     return digest;
   }
 
@@ -181,7 +188,7 @@ export class ChartRepositories {
 
   async #refresh(file: string, repository: URL): Promise<void> {
     const known = this.#files.has(file) ? this.#indexes.get(file) : undefined;
-    if (known !== undefined && performance.now() - known.askedAt < RECENT_MS) return;
+    if (known !== undefined && performance.now() - known.askedAt < this.#recentMs) return;
     const askedAt = performance.now();
     const { indexBytes: maxBytes } = this.#limits;
     const shown = printable(repository.href, 200);
@@ -251,6 +258,14 @@ function notFound({ name, repository }: WantedChart, version: string, near: read
     'Person',
     'ChartNotFound',
     `The chart repository ${repository} has ${what}.${instead} Publish it there, or correct Chart.yaml and run \`helm dependency update\`.`,
+  );
+}
+
+function replaced({ name, version, repository }: WantedChart, before: string, digest: string): TowpathError {
+  return new TowpathError(
+    'Person',
+    'ChartDigestMismatch',
+    `index.yaml of ${repository} has the digest sha256:${digest} for chart ${name} ${version}, under which sha256:${before} was fetched before: a version that was published does not change. Ask who runs the repository, and have another version published.`,
   );
 }
 
