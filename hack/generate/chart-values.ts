@@ -297,7 +297,7 @@ export const CHART_VALUES: ChartGroup['values'] = {
         },
       },
       git: {
-        description: 'Git servers.',
+        description: 'Git servers, and the Helm repositories that charts depend on.',
         values: {
           ports: ports('Their ports.', [22, 443]),
           cidrs: cidrs(

@@ -1,3 +1,4 @@
+import { fitBetween } from '../api/v1alpha1/bound-status.ts';
 import type { Command } from './command.ts';
 
 /** One whose status says no end yet. */
@@ -125,17 +126,17 @@ function done(command: Command): Ended {
   return { command, phase: 'Succeeded', message: `Promotion ${command.about} is taken back.` };
 }
 
+/** Of why, where names are long, so much stays. */
+const LEAST_WHY = 60;
+
 function notTheirs(command: Command, goesBack: Command | undefined): Ended {
   const { application, environment, about = '' } = command;
   const why =
     goesBack === undefined
-      ? `Environment ${environment} goes back by Promotion ${about}, which nobody takes back who did not ask for it: what it leaves failed, or was taken back, and would stay there in part.`
-      : `${goesBack.by.slice(0, 60)} goes back there by Promotion ${goesBack.promotion}, which nobody else takes back once it is begun: what it leaves would come back past all gates.`;
-  return {
-    command,
-    phase: 'Failed',
-    message: `${why} To go elsewhere, roll back: kubectl towpath rollback ${application} ${environment} --to ID; or promote, with its gates: kubectl towpath promote ${application} ${environment}`,
-  };
+      ? `Environment ${environment} goes back by Promotion ${about}, for which nobody asked: what it leaves failed, or was taken back.`
+      : `${goesBack.by.slice(0, 60)} goes back there by Promotion ${goesBack.promotion}, which nobody else takes back once it is begun.`;
+  const next = ` Go elsewhere by kubectl towpath rollback ${application} ${environment} --to ID, or promote, with its gates.`;
+  return { command, phase: 'Failed', message: fitBetween('', why, next, LEAST_WHY) };
 }
 
 function tooLate(command: Command): Ended {

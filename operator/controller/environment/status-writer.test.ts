@@ -50,7 +50,15 @@ async function clientAnsweredBy(
   return client;
 }
 
+/** Hears of what failed, and has the test fail of it; what its end breaks off is none. */
+function faultsOf(t: TestContext): (name: string, error: unknown) => void {
+  const faults: string[] = [];
+  t.after(() => assert.deepEqual(faults, []));
+  return (_, error) => faults.push(String(error));
+}
+
 test('A6: an Environment that is stored and cannot be read says so on itself, in place of what it said before', async (t) => {
+  const onFault = faultsOf(t);
   const patches: { path: string; body: { status: { conditions: object[] } } }[] = [];
   const metadata = { name: 'eu', uid: 'u', resourceVersion: '7', generation: 2 };
   const object: KubeObject & { status: object } = {
@@ -76,7 +84,7 @@ test('A6: an Environment that is stored and cannot be read says so on itself, in
     onWritten: () => undefined,
     onHeld: () => undefined,
     onDone: () => undefined,
-    onFault: (_, error) => assert.fail(String(error)),
+    onFault,
     random: Math.random,
   });
   t.after(() => writer.follow());
@@ -105,6 +113,7 @@ test('A6: an Environment that is stored and cannot be read says so on itself, in
 });
 
 test('A14: two installations that each know something else of one Environment do not answer each other for ever', async (t) => {
+  const onFault = faultsOf(t);
   const cluster = await useControlPlane();
   await installCRDs(cluster);
   const name = `shared-${randomBytes(5).toString('hex')}`;
@@ -146,7 +155,7 @@ test('A14: two installations that each know something else of one Environment do
       },
       onHeld: () => undefined,
       onDone: () => undefined,
-      onFault: (_, error) => assert.fail(String(error)),
+      onFault,
       random: Math.random,
     });
     await environments.start();
@@ -177,6 +186,7 @@ test('A14: two installations that each know something else of one Environment do
 });
 
 test('an Environment that comes into use gets our finalizer before anything is told, and who waited for that hears of it', async (t) => {
+  const onFault = faultsOf(t);
   const told: string[] = [];
   const metadata = { name: 'eu', uid: 'u', resourceVersion: '7', finalizers: ['example.com/other'] };
   const object: KubeObject = { apiVersion: 'towpath.dev/v1alpha1', kind: 'Environment', metadata };
@@ -196,7 +206,7 @@ test('an Environment that comes into use gets our finalizer before anything is t
     onWritten: () => told.push('taken in'),
     onHeld: (name) => told.push(`${name} is held`),
     onDone: (name) => told.push(`nothing is left of ${name}`),
-    onFault: (_, error) => assert.fail(String(error)),
+    onFault,
     random: Math.random,
   });
   t.after(() => writer.follow());

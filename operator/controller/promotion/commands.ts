@@ -149,6 +149,12 @@ export class Commands implements CommandsView {
     });
   }
 
+  isOpen(target: string, uid: string): boolean {
+    const { synced, lastError } = this.#watch;
+    if (!synced) return !isNotFound(lastError);
+    return this.#of(target).some((one) => one.uid === uid);
+  }
+
   unknown(target: string): string | undefined {
     const why = this.#whyUnknown(target);
     if (why !== undefined) this.#toldUnknown.add(target);

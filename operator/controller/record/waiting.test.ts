@@ -23,6 +23,12 @@ test('of too many the oldest goes that runs nowhere else, never the newest: what
   assert.equal(askedOf(waiting), 'opqrstuv');
 });
 
+test('A14: what passed is waited with still after many commits that change nothing, where all of them run elsewhere', () => {
+  let waiting: readonly Waiting[] = [one('a', 'same')];
+  for (const asked of 'bcdefghijkl') waiting = withWaiting(waiting, one(asked, 'same'), () => true);
+  assert.equal(askedOf(waiting), 'afghijkl');
+});
+
 test('what enters takes with it all that came before it', () => {
   const waiting = ['a', 'b', 'c'].map((asked) => one(asked));
   assert.equal(askedOf(waitingAfter(waiting, one('b'))), 'c');

@@ -11,7 +11,8 @@ const MOST_ASKS = 64;
 
 /**
  * With one more, the newest. What is seen again is the newest; where there are too many, the oldest goes that runs in no
- * other environment, since the newest passes what it passed.
+ * other environment, since the newest passes what it passed. Where all run there, one goes that others before and after it
+ * came to the same: by the first of these it passed, say.
  *
  * @param isRunning whether what was asked for runs in another environment
  */
@@ -23,9 +24,15 @@ export function withWaiting(
   const all = [...waiting.filter((one) => one.asked !== asked), { id, digest, asked }];
   while (all.length > MOST_WAITING) {
     const oldest = all.slice(0, -1).findIndex((one) => !isRunning(one.asked));
-    all.splice(Math.max(0, oldest), 1);
+    const between = all.findIndex((one, at) => isBetween(all, candidateKey(one), at));
+    all.splice(Math.max(0, oldest === -1 ? between : oldest), 1);
   }
   return all;
+}
+
+function isBetween(all: readonly Waiting[], key: string, at: number): boolean {
+  const isSame = (one: Waiting) => candidateKey(one) === key;
+  return all.slice(0, at).some(isSame) && all.slice(at + 1).some(isSame);
 }
 
 /** Those that came after a candidate; of one that waited not, all are older. */

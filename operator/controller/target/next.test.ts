@@ -148,6 +148,7 @@ const tidied = (of: Candidate, more: Findings = {}) => seen(of, { isTidied: true
 const MANUAL: Partial<TargetState> = { settings: { ...state().settings, mode: 'Manual' } };
 const refusal = new TowpathError('Resource', 'QuotaExceeded', 'The quota is used up.');
 const ofTime = new TowpathError('Time', 'SourceUnreachable', 'The Git server does not answer.');
+const notKnown = new TowpathError('Time', 'PromotionsUnknown', 'They are not listed yet.');
 const ownFailure = new TowpathError('Time', 'ApplyFailed', 'It was refused.');
 const quarantine = new Quarantine(
   { revision: REVISION },
@@ -824,6 +825,7 @@ const ROWS: readonly [string, Partial<TargetState>, Deed | { wait: Date | undefi
   ],
   ['… or as soon as something wakes us', { ...seen(NEW), ...retry(seconds(4)) }, 'Judge'],
   ['it is due', { ...seen(NEW), ...retry(seconds(-1), ofTime) }, 'Judge'],
+  ['what was not known then is known', { ...seen(NEW), ...retry(seconds(4), notKnown) }, 'Judge'],
   ['another one than was refused in principle', { ...seen(OLD), ...REFUSED }, 'Judge'],
   ['another one than was refused', { ...seen(OLD), ...retry(seconds(4), ofTime) }, 'Judge'],
   [

@@ -52,7 +52,7 @@ export async function reconcile(parts: Parts, input: RunInput): Promise<Looked> 
       return end(run, state, action.until);
     }
     // What is refused, or waits, while a hook runs is not told when that ends.
-    if (action.type === 'Advance' && isUnanswered(run, state)) await answerCommands(run, state);
+    if (action.type === 'Advance' && isUnanswered(run, state)) await answerEarly(run, state);
     const outcome = await act(run, state, action.type);
     state = after(run, state, outcome);
     noteVerdict(run, state);
@@ -60,6 +60,15 @@ export async function reconcile(parts: Parts, input: RunInput): Promise<Looked> 
     if (outcome.type === 'Begun') await answerCommands(run, state);
   }
   throw new Error(`a look at ${run.target.name} goes round in circles: ${JSON.stringify(next(state))}`);
+}
+
+/** What fails there keeps nothing from going on: at the end of the look it is answered again, and told. */
+async function answerEarly(run: Run, state: TargetState): Promise<void> {
+  try {
+    await answerCommands(run, state);
+  } catch {
+    run.context.signal.throwIfAborted();
+  }
 }
 
 /** A person asked for something for which nothing was begun, and what there is to say of it is known. */

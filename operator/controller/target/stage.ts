@@ -119,6 +119,9 @@ function refusedByOthers(state: TargetState): Obstacle | undefined {
   return { at: 'Deploying', error: new Quarantine(quarantine.rejected, error, undefined, 'Another') };
 }
 
+/** What could not be read then; who is told that it can be is woken. */
+const NOT_KNOWN: ReadonlySet<string> = new Set(['PoliciesUnknown', 'ApprovalsUnknown', 'PromotionsUnknown']);
+
 /** The same without what other environments say. */
 export function ownObstacleOf(state: TargetState): Obstacle | undefined {
   const { found, memory } = state;
@@ -128,6 +131,9 @@ export function ownObstacleOf(state: TargetState): Obstacle | undefined {
   const inputs = inputsOf(state, found.wanted);
   if (refused?.inputs === inputs) return { at: 'Deploying', error: refused.quarantine };
   if (retry?.inputs !== inputs || dueAt(retry) <= state.since) return undefined;
+  const { reason } = retry.error;
+  // What was not known then is: nothing is waited for any more.
+  if (NOT_KNOWN.has(reason) && state.blockedBy.every((one) => one.reason !== reason)) return undefined;
   return { at: 'Deploying', error: retry.error };
 }
 

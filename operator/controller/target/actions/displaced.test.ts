@@ -61,7 +61,15 @@ function environment(before: Before) {
   };
   const application = { metadata: { name: 'web', generation: 3 } };
   const target = { environment: 'prod', governance: { is: 'Free' }, settings: { timeoutMs: 300_000 } };
-  const run = { context, parts, request: {}, underWay: {}, application, target } as unknown as Run;
+  const run = {
+    context,
+    parts,
+    request: {},
+    underWay: {},
+    session: {},
+    application,
+    target,
+  } as unknown as Run;
   const commandOf = (more: Partial<Command>) =>
     ({ uid: `u-${now}`, promotion: `p-${now}`, by: 'ben', reason: '', skipGates: [], ...more }) as Command;
   const enter = (candidate: Candidate, command: Command | undefined) => {

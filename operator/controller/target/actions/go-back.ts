@@ -99,7 +99,11 @@ async function hold(
 ): Promise<Outcome> {
   await writeAhead(context, (changed) => {
     if (asked.type === 'Rollback')
-      changed.hold = { ...holdOf(context, asked), ...(phase === 'Failed' ? { refused: true } : {}) };
+      changed.hold = {
+        ...holdOf(context, asked),
+        // What somebody wanted to stay before stays, whoever else is refused.
+        ...(phase === 'Failed' && !keepsThere(changed.hold) ? { refused: true } : {}),
+      };
     changed.answered = withAnswer(changed.answered ?? [], { uid: asked.uid, phase, message });
   });
   return { type: 'Stayed' };

@@ -80,6 +80,7 @@ function failedLook(trigger: Deployment['trigger']) {
     },
     request: {},
     underWay: {},
+    session: {},
     application: { metadata: { name: 'web', generation: 3 } },
     target: { environment: 'prod', governance: { is: 'Free' }, settings: { timeoutMs: 300_000 } },
   } as unknown as Run;
@@ -159,9 +160,13 @@ for (const [what, hold, wentBack] of [
   });
 
 test('A26: a Rollback of what is not kept holds, and is remembered as one that began nothing', async () => {
-  const { run, record } = failedLook('Promotion');
-  await goBack(run, { asked: { ...asked('Rollback'), candidate: digest('9') } } as TargetState);
-  assert.deepEqual([record.hold?.uid, record.hold?.refused], ['u-2', true]);
+  for (const hold of [undefined, HOLD, { ...HOLD, refused: true }]) {
+    const { run, record } = failedLook('Promotion');
+    Object.assign(record, { hold });
+    await goBack(run, { asked: { ...asked('Rollback'), candidate: digest('9') } } as TargetState);
+    // What another person wanted to stay there stays.
+    assert.deepEqual([record.hold?.uid, record.hold?.refused], ['u-2', hold === HOLD ? undefined : true]);
+  }
 });
 
 for (const [type, hold, rejected] of [

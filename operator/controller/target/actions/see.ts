@@ -36,7 +36,7 @@ export async function see(run: Run, { memory }: TargetState): Promise<Outcome> {
 function isRecorded({ parts, target }: Run, ended: Deployment): boolean {
   const { promoted } = ended;
   if (promoted === undefined) return parts.ledger.isRecorded(target.name, ended);
-  return !parts.commands.given(target.name).some(({ uid }) => uid === promoted.uid);
+  return !parts.commands.isOpen(target.name, promoted.uid);
 }
 
 /**
