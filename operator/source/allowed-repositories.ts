@@ -19,6 +19,16 @@ export function isAllowedRepository(patterns: readonly string[], url: string): b
   return name !== undefined && patterns.some((pattern) => fits(comparablePattern(pattern), name));
 }
 
+/**
+ * The same of a repository of charts. To Git `acme` and `acme.git` are one repository, to a server of files two. As a
+ * pattern is written for a repository, or for what is below it: one may be at the root of its host.
+ */
+export function isAllowedChartRepository(patterns: readonly string[], url: string): boolean {
+  const withSlash = url.endsWith('/') ? url : `${url}/`;
+  if (isAllowedRepository(patterns, `${withSlash}index.yaml`)) return true;
+  return !/\.git\/{0,200}$/i.test(decodedPath(url)) && isAllowedRepository(patterns, url);
+}
+
 /** The form in which a repository's URL is compared; undefined where it has none that is sure. */
 export function comparableRepository(url: string): string | undefined {
   let remote: RemoteUrl;
@@ -84,7 +94,7 @@ function comparablePattern(pattern: string): string {
     const authority = slash < 0 ? rest : rest.slice(0, slash);
     const path = slash < 0 ? '' : rest.slice(slash + 1);
     const host = withoutPort(name, authority.slice(authority.lastIndexOf('@') + 1));
-    const ending = withoutSuffix(decodedPattern(path));
+    const ending = withoutSuffix(decodedPath(path));
     return `${name}://${host}${slash < 0 ? '' : `/${ending}`}`;
   }
   // Linear: each part ends at a sign that it cannot have.
@@ -104,7 +114,7 @@ function withoutPort(scheme: string, authority: string): string {
   return port === '' || isDefault ? host : `${host}:${port}`;
 }
 
-function decodedPattern(path: string): string {
+function decodedPath(path: string): string {
   try {
     return decodeURIComponent(path);
   } catch {

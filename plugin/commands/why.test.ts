@@ -4,6 +4,17 @@ import { parseApplication } from '../../operator/api/v1alpha1/application.ts';
 import { ANNOTATION_PRUNE_CONSENT } from '../../operator/api/v1alpha1/names.ts';
 import { causesOf, consentWith, retryIn } from './why.ts';
 
+const METADATA = {
+  name: 'web',
+  namespace: 'shop',
+  uid: 'u',
+  resourceVersion: '1',
+  generation: 1,
+  labels: {},
+  annotations: {},
+  finalizers: [],
+};
+
 test('why tells of one environment only what is tried again there, and of all which one that is', () => {
   const status = { retry: { attempts: 2, nextAt: '2026-11-23T10:00:00Z', environment: 'staging' } };
   assert.equal(retryIn(status, 'prod'), undefined);
@@ -14,14 +25,8 @@ test('why tells of one environment only what is tried again there, and of all wh
 test('D3: the command that consents to one plan takes no consent from another one', () => {
   const web = (consent: string) => ({
     metadata: {
-      name: 'web',
-      namespace: 'shop',
-      uid: 'u',
-      resourceVersion: '1',
-      generation: 1,
-      labels: {},
+      ...METADATA,
       annotations: { [ANNOTATION_PRUNE_CONSENT]: consent },
-      finalizers: [],
     },
     status: {
       environments: [
@@ -44,16 +49,7 @@ test('why tells of one environment only what stays of that one', () => {
   const application = {
     apiVersion: 'towpath.dev/v1alpha1',
     kind: 'Application',
-    metadata: {
-      name: 'web',
-      namespace: 'shop',
-      uid: 'u',
-      resourceVersion: '1',
-      generation: 1,
-      labels: {},
-      annotations: {},
-      finalizers: [],
-    },
+    metadata: METADATA,
     spec: { source: { repoURL: 'https://example.com/a.git' } },
     status: {
       conditions: [

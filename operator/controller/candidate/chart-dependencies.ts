@@ -1,7 +1,7 @@
 import { TowpathError } from '../../api/errors.ts';
 import { type ChartArchive, type ChartReference, MissingCharts } from '../../render/renderer.ts';
 import { DEFAULT_LIMITS } from '../../render/request.ts';
-import { isAllowedRepository } from '../../source/allowed-repositories.ts';
+import { isAllowedChartRepository } from '../../source/allowed-repositories.ts';
 import { repositoryUrl } from '../../source/charts/chart-url.ts';
 import { printable } from '../../source/text.ts';
 
@@ -82,26 +82,14 @@ function tooLarge({ name, version }: ChartReference): TowpathError {
   );
 }
 
-/** As a pattern is written for a repository, or for what is below it: one may be at the root of its host. */
 function refuseForeign({ repository }: ChartReference, allowed: readonly string[] | undefined): void {
   if (allowed === undefined) return;
   // First, since its words repeat no credential.
   const url = repositoryUrl(repository);
-  const index = `${repository}${repository.endsWith('/') ? '' : '/'}index.yaml`;
-  // To Git `acme` and `acme.git` are one repository, to a server of files two.
-  const isOne = !/\.git$/i.test(decoded(url.pathname));
-  if ((isOne && isAllowedRepository(allowed, repository)) || isAllowedRepository(allowed, index)) return;
+  if (isAllowedChartRepository(allowed, repository)) return;
   throw new TowpathError(
     'Resource',
     'RepositoryNotAllowed',
     `The Environment takes nothing from the chart repository ${printable(url.href, 200)}: what runs stays. Who runs it can add the repository to its spec.allowedRepositories, or commit the chart to the folder charts.`,
   );
-}
-
-function decoded(path: string): string {
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    return path;
-  }
 }
