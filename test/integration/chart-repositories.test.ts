@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import { type ChartRepository, lockOf, startChartRepository } from '../harness/chart-repository.ts';
 import { conditionOf, newStage, type Stage } from '../harness/operator.ts';
 import { environmentOf } from '../harness/target.ts';
@@ -8,10 +9,10 @@ import { eventually } from '../harness/wait.ts';
 const configMap = (name: string, text: string) =>
   `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\ndata: {text: "${text}"}\n`;
 
-function redis(version: string): Record<string, string> {
+function redis(version: string, text = '{{ .Chart.Version }}'): Record<string, string> {
   return {
     'Chart.yaml': `apiVersion: v2\nname: redis\nversion: ${version}\n`,
-    'templates/a.yaml': configMap('{{ .Release.Name }}-redis', '{{ .Chart.Version }}'),
+    'templates/a.yaml': configMap('{{ .Release.Name }}-redis', text),
   };
 }
 
@@ -107,4 +108,37 @@ test('A4: charts that Git does not have are fetched from their repository, and r
     // The other Application, which runs what the record has of it, asked for nothing.
     assert.equal(published.count('redis-1.0.0.tgz'), 1);
   });
+
+  await t.test(
+    'S9: a version that was replaced is refused with both digests, also by another process',
+    async () => {
+      await published.publish(redis('2.0.0', 'replaced'));
+      await stage.restart();
+      await stage.repository.commit({ 'web/templates/own.yaml': configMap('web', 'newer') });
+      const isRefused = (application: Application) =>
+        conditionOf(application, 'Stalled')?.reason === 'ChartReplaced';
+      const told = await stage.until('web', isRefused, 'the chart to be refused');
+      const { message = '' } = conditionOf(told, 'Stalled') ?? {};
+      const digests = [...message.matchAll(/sha256:[0-9a-f]{64}/g)].map(([digest]) => digest);
+      assert.equal(new Set(digests).size, 2, message);
+      assert.match(message, /^Chart redis 2\.0\.0 of https:/);
+      for (const name of ['web', 'web-redis']) assert.equal(await textOf(stage, name), '2.0.0');
+      assert.match(
+        await stage.operator.metrics(),
+        /^towpath_application_info\{.*reason="ChartReplaced"\} 1$/m,
+      );
+      await eventually(
+        async () =>
+          (await stage.kubectl('get', 'events', '-o', 'jsonpath={.items[*].reason}')).includes(
+            'ChartReplaced',
+          ),
+        { describe: 'an event' },
+      );
+      await published.publish(redis('2.0.1'));
+      await stage.repository.commit(await dependent(published, 'web', '2.0.1'));
+      await eventually(async () => (await textOf(stage, 'web-redis')) === '2.0.1', {
+        describe: 'another version to be deployed',
+      });
+    },
+  );
 });

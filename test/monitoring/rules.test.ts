@@ -106,6 +106,17 @@ const CASES: Readonly<Record<string, Case>> = {
       },
     },
   },
+  TowpathChartReplaced: {
+    fires: application('sync="Blocked",health="Healthy",ready="False",reason="ChartReplaced"', 600),
+    at: '5m',
+    labels: { application_namespace: 'shop', application: 'web' },
+    quiet: {
+      'a chart that is not there': application(
+        'sync="Blocked",health="Healthy",ready="False",reason="ChartNotFound"',
+        600,
+      ),
+    },
+  },
   TowpathDriftComesBack: {
     fires: { ...RIGHT, ...counted('towpath_drift_repaired_objects_total', '', 2) },
     at: '60m',

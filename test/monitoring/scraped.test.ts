@@ -22,6 +22,7 @@ const NOT_HERE: Readonly<Record<string, string>> = {
   TowpathTwoLead: 'an operator never does',
   TowpathRolledBack: 'a policy, and what fails after it was healthy: integration/verify',
   TowpathChecksCannotRun: 'a policy, and a Job that cannot be made: integration/checks',
+  TowpathChartReplaced: 'a chart repository: integration/chart-repositories',
   TowpathDriftComesBack: 'more than 50 repairs of one object are put off',
   TowpathLookHangs: 'half an hour',
   TowpathLookAbandoned: 'an operator without a defect never does',

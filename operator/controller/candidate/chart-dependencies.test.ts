@@ -2,9 +2,16 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { TowpathError } from '../../api/errors.ts';
 import { type ChartReference, MissingCharts } from '../../render/renderer.ts';
-import { type ChartFetcher, fetchedCharts, notWhatItSays } from './chart-dependencies.ts';
+import {
+  type ChartFetcher,
+  type FetchTerms,
+  fetchedCharts,
+  notWhatItSays,
+  pinsOf,
+} from './chart-dependencies.ts';
 
 const never = new AbortController().signal;
+const terms: FetchTerms = { allowed: undefined, patience: 'Unlimited', pins: [] };
 
 const of = (repository: string, name = 'redis'): ChartReference => ({ name, version: '1.0.0', repository });
 
@@ -27,8 +34,7 @@ describe('charts that a render lacks', () => {
       const fetching = fetchedCharts(
         fetcher,
         repositories.map((each) => of(each)),
-        allowed,
-        'Unlimited',
+        { ...terms, allowed },
         never,
       );
       const refused = await fetching.then(
@@ -66,22 +72,25 @@ describe('charts that a render lacks', () => {
         }),
     };
     const given = new AbortController();
-    const waiting = fetchedCharts(silent, [of('https://x.example')], undefined, 'Unlimited', given.signal);
+    const waiting = fetchedCharts(silent, [of('https://x.example')], terms, given.signal);
     given.abort(new Error('no longer wanted'));
     await assert.rejects(waiting, /no longer wanted/);
     const began = performance.now();
-    await assert.rejects(fetchedCharts(silent, [of('https://x.example')], undefined, 'Limited', never), {
-      reason: 'Timeout',
-      remedy: 'Time',
-      message: /https:\/\/x\.example has not answered for 3 s/,
-    });
+    await assert.rejects(
+      fetchedCharts(silent, [of('https://x.example')], { ...terms, patience: 'Limited' }, never),
+      {
+        reason: 'Timeout',
+        remedy: 'Time',
+        message: /https:\/\/x\.example has not answered for 3 s/,
+      },
+    );
     assert.ok(performance.now() - began < 20_000);
   });
 
   test('S9: are no more than 50', async () => {
     const fetcher = noting();
     const many = Array.from({ length: 51 }, (_, index) => of('https://x.example', `redis-${index}`));
-    await assert.rejects(fetchedCharts(fetcher, many, undefined, 'Unlimited', never), {
+    await assert.rejects(fetchedCharts(fetcher, many, terms, never), {
       reason: 'ChartInvalid',
       message: /51 dependencies .* at most 50/,
     });
@@ -102,11 +111,28 @@ describe('charts that a render lacks', () => {
       },
     };
     const four = ['one', 'two', 'three', 'four'].map((name) => of('https://x.example', name));
-    await assert.rejects(fetchedCharts(large, four, undefined, 'Unlimited', never), {
+    await assert.rejects(fetchedCharts(large, four, terms, never), {
       reason: 'ChartTooLarge',
       message: /^The dependencies up to three 1\.0\.0 are archives of more than 32 MiB together/,
     });
     assert.deepEqual(fetched, ['one', 'two', 'three']);
+  });
+
+  test('S9: are refused where they are others than before under the same version, with both digests', async () => {
+    const [before, now] = ['ab'.repeat(32), 'cd'.repeat(32)];
+    const [repository, chart] = ['https://x.example/charts', of('https://x.example/charts')];
+    const fetcher: ChartFetcher = {
+      fetch: async ({ name, version }) => ({ name, version, digest: now, data: Buffer.alloc(0) }),
+    };
+    const archives = await fetchedCharts(fetcher, [chart], terms, never);
+    assert.deepEqual(pinsOf([chart], archives), [{ ...chart, digest: now }]);
+    const pinned = (digest: string) => ({ ...terms, pins: [{ ...chart, repository, digest }] });
+    assert.equal((await fetchedCharts(fetcher, [chart], pinned(now), never)).length, 1);
+    await assert.rejects(fetchedCharts(fetcher, [of(`${repository}/`)], pinned(before), never), {
+      reason: 'ChartReplaced',
+      remedy: 'Person',
+      message: new RegExp(`has the digest sha256:${now}, and had sha256:${before} .* is not used`),
+    });
   });
 
   test('that lack something still are told by what was published', () => {

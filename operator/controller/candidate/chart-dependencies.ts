@@ -4,6 +4,7 @@ import { DEFAULT_LIMITS } from '../../render/request.ts';
 import { isAllowedChartRepository } from '../../source/allowed-repositories.ts';
 import { repositoryUrl } from '../../source/charts/chart-url.ts';
 import { printable } from '../../source/text.ts';
+import { type ChartPin, pinnedRepository, pinOf } from '../record/chart-pins.ts';
 
 /** Brings charts from where they are published. */
 export interface ChartFetcher {
@@ -16,18 +17,24 @@ const ANSWER_MS = 3_000;
 /** Charts that are fetched for one; each is asked for by itself. */
 const MOST_CHARTS = 50;
 
+export interface FetchTerms {
+  /** What the Environment takes repositories from; undefined: all. */
+  allowed: readonly string[] | undefined;
+  /** `Limited`: something runs, and is not left alone for as long as a repository hangs (A4). */
+  patience: 'Limited' | 'Unlimited';
+  /** What charts were that were fetched for the Application before. */
+  pins: readonly ChartPin[];
+}
+
 /**
  * The charts that a render lacks.
  *
- * @param allowed what the Environment takes repositories from; undefined: all.
- * @param patience `Limited`: something runs, and is not left alone for as long as a repository hangs (A4).
  * @throws TowpathError, or the signal's reason.
  */
 export async function fetchedCharts(
   fetcher: ChartFetcher,
   charts: readonly ChartReference[],
-  allowed: readonly string[] | undefined,
-  patience: 'Limited' | 'Unlimited',
+  { allowed, patience, pins }: FetchTerms,
   signal: AbortSignal,
 ): Promise<ChartArchive[]> {
   if (charts.length > MOST_CHARTS)
@@ -45,6 +52,7 @@ export async function fetchedCharts(
     // One after the other: what all of them together cost memory, disk and engines is what one does.
     for (const chart of charts) {
       const archive = await fetcher.fetch(chart, limited);
+      refuseReplaced(chart, archive, pins);
       bytes += archive.data.length;
       if (bytes > DEFAULT_LIMITS.inputBytes) throw tooLarge(chart);
       fetched.push(archive);
@@ -59,6 +67,29 @@ export async function fetchedCharts(
       `The chart repository ${next?.repository ?? ''} has not answered for ${ANSWER_MS / 1_000} s: it is waited for, and what runs is looked after meanwhile.`,
     );
   }
+}
+
+/** What is to be remembered of the charts that were fetched, in their order. */
+export function pinsOf(
+  charts: readonly ChartReference[],
+  archives: readonly ChartArchive[],
+): readonly ChartPin[] {
+  return charts.flatMap(({ repository, name, version }, at) => {
+    const digest = archives[at]?.digest;
+    return digest === undefined ? [] : [{ repository: pinnedRepository(repository), name, version, digest }];
+  });
+}
+
+/** Whoever publishes other bytes under a version that was used changes what nobody looks at again. */
+function refuseReplaced(chart: ChartReference, { digest }: ChartArchive, pins: readonly ChartPin[]): void {
+  const before = pinOf(pins, chart)?.digest;
+  if (before === undefined || before === digest) return;
+  const { name, version, repository } = chart;
+  throw new TowpathError(
+    'Person',
+    'ChartReplaced',
+    `Chart ${name} ${version} of ${printable(repository, 200)} has the digest sha256:${digest}, and had sha256:${before} when it was fetched for this Application before: it was replaced under the same version, and is not used. Ask who publishes it why, and have it published as another version, or commit the archive that you trust to the folder charts.`,
+  );
 }
 
 /** A render with all that was fetched that lacks something still: what was published is something else. */

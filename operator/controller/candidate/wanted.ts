@@ -8,24 +8,18 @@ import type { Manifest } from '../../manifest/manifest.ts';
 import { withMarksOf } from '../../manifest/marks.ts';
 import { withStringDataAsData } from '../../manifest/secret.ts';
 import type { Slices } from '../../observe/event-loop-slices.ts';
-import {
-  MissingCharts,
-  type Rendered,
-  type Renderer,
-  type RenderRequest,
-  TreeWithCharts,
-} from '../../render/renderer.ts';
+import type { RenderRequest } from '../../render/renderer.ts';
 import type { Repository, Resolved, Sources } from '../../source/sources.ts';
-import type { CommitTree } from '../../source/tree/commit-tree.ts';
 import { applicationKey, applicationOf } from '../record/application-key.ts';
+import type { ChartPin } from '../record/chart-pins.ts';
 import { type Candidate, candidateId, type Manifests, manifestsDigest, movedTo } from '../record/record.ts';
 import type { PlacedTarget, Target } from '../record/target.ts';
-import { type ChartFetcher, fetchedCharts, notWhatItSays } from './chart-dependencies.ts';
 import { ClusterInputs } from './cluster-inputs.ts';
 import { Following } from './following.ts';
 import { Quarantine } from './quarantine.ts';
 import type { References } from './references.ts';
 import { RenderFailures } from './render-failures.ts';
+import { Rendering, type RenderingOptions } from './rendering.ts';
 import type { Secrecy } from './secrecy/secrecy.ts';
 import {
   askedFor,
@@ -36,11 +30,8 @@ import {
   secretTexts,
 } from './spec-inputs.ts';
 
-export interface WantedOptions {
+export interface WantedOptions extends RenderingOptions {
   sources: Sources;
-  /** Brings what charts depend on and Git does not have. */
-  charts: ChartFetcher;
-  renderer: Renderer;
   references: References;
   /** What the cluster serves that the target is in. */
   discoveryOf(target: PlacedTarget): Discovery;
@@ -80,6 +71,8 @@ export interface WantedInput {
   values: ReadonlyMap<string, string>;
   /** Candidates whose manifests are kept. */
   kept: readonly Candidate[];
+  /** What charts were that were fetched for the Application before. */
+  pins: readonly ChartPin[];
   /** Of those whose objects the target takes over: what it asks for alike keeps their bytes, random values too. */
   taken?: { candidates: readonly Candidate[]; read(candidate: Candidate): Promise<Manifests | undefined> };
   /** What the status says of a revision: it outlives a restart. */
@@ -95,6 +88,7 @@ export class WantedCandidates {
   readonly #following: Following;
   readonly #failures: RenderFailures;
   readonly #cluster: ClusterInputs;
+  readonly #rendering: Rendering;
   /** By the names of targets the request for which what failed was last tried again. */
   readonly #tried = new Map<string, string>();
 
@@ -103,6 +97,7 @@ export class WantedCandidates {
     this.#following = new Following(options);
     this.#failures = new RenderFailures(options.random);
     this.#cluster = new ClusterInputs(options.discoveryOf);
+    this.#rendering = new Rendering(options);
   }
 
   /**
@@ -233,7 +228,8 @@ export class WantedCandidates {
     signal: AbortSignal,
   ): Promise<Wanted> {
     const tree = await this.#following.open(input, repository, resolved, signal);
-    const rendered = await this.#rendered(input, tree, request, signal);
+    const rendered = await this.#rendering.render(input, tree, request, signal);
+    const charts = rendered.charts === undefined ? {} : { charts: rendered.charts };
     const id = candidateId(rendered.inputs, digest);
     const place = { revision: resolved.commit, ref: resolved.ref, commit: tree.commit };
     const fresh = { objects: await this.#asStored(rendered.objects), hooks: rendered.hooks };
@@ -245,9 +241,11 @@ export class WantedCandidates {
     const kept = input.kept.find(isKnown);
     // The commit touched nothing that this render reads: the accepted manifests stay, random values too.
     this.#cluster.note(input.target, kept ?? { id, digest: rendering }, rendered.reads);
-    if (kept !== undefined) return { candidate: { ...kept, ...place, reads: rendered.reads }, resolved };
+    if (kept !== undefined)
+      return { candidate: { ...kept, ...place, ...charts, reads: rendered.reads }, resolved };
     const candidate: Candidate = {
       ...place,
+      ...charts,
       id,
       inputs: rendered.inputs,
       request: digest,
@@ -289,42 +287,6 @@ export class WantedCandidates {
       objects.push(withStringDataAsData(manifest));
     }
     return objects;
-  }
-
-  /** What the render refuses, no cluster will ever take. */
-  async #rendered(
-    input: WantedInput,
-    tree: CommitTree,
-    request: RenderRequest,
-    signal: AbortSignal,
-  ): Promise<Rendered> {
-    const refused = (error: unknown) =>
-      error instanceof TowpathError && error.remedy === 'Person'
-        ? new Quarantine({ revision: tree.revision }, error)
-        : error;
-    let missing: MissingCharts;
-    try {
-      return await this.#options.renderer.render(tree, request, signal);
-    } catch (error) {
-      if (!(error instanceof MissingCharts)) throw refused(error);
-      missing = error;
-    }
-    // Not of the commit, but of where it is fetched from: asked for again, as Git is.
-    const charts = await this.#fetchedCharts(input, missing, signal);
-    try {
-      return await this.#options.renderer.render(
-        new TreeWithCharts(tree, request.path, charts),
-        request,
-        signal,
-      );
-    } catch (error) {
-      throw refused(notWhatItSays(error));
-    }
-  }
-
-  #fetchedCharts({ target, kept }: WantedInput, { charts }: MissingCharts, signal: AbortSignal) {
-    const patience = kept.length === 0 ? 'Unlimited' : 'Limited';
-    return fetchedCharts(this.#options.charts, charts, target.allowedRepositories, patience, signal);
   }
 
   #request(input: WantedInput, { defaults, layers }: ResolvedValues): RenderRequest {

@@ -124,6 +124,24 @@ test('an environment finds what was accepted for it, whatever it is called', () 
   assert.deepEqual(candidatesIn(odd, 'constructor'), [{ ...candidate('a'), digest: 'c' }]);
 });
 
+test('S9: what charts were that were fetched is kept, whichever candidates are', () => {
+  const chart = (version: string) => ({
+    repository: 'https://x.example',
+    name: 'redis',
+    version,
+    digest: '',
+  });
+  let record = accept(before(), candidate('a', { charts: [chart('1')] }), { prod: { digest: 'a' } }, NOBODY);
+  assert.ok(record.candidates.every((one) => !('charts' in one)));
+  record = accept(record, candidate('b', { charts: [chart('2')] }), { prod: { digest: 'b' } }, NOBODY);
+  record = accept(record, candidate('c'), { prod: { digest: 'c' } }, NOBODY);
+  assert.deepEqual(
+    record.candidates.map(({ id }) => id),
+    ['c'],
+  );
+  assert.deepEqual(record.charts, [chart('2'), chart('1')]);
+});
+
 test('S18: candidates whose ids share 12 digits are two', () => {
   // Inputs that were searched for, as anyone can within a minute.
   const [harmless = '', hostile = ''] = ['commit-39732607', 'commit-33167457'].map((inputs) =>

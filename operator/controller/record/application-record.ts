@@ -1,5 +1,6 @@
 /** What an Application accepted, in the order in which it was observed: the same for all of its targets. */
 
+import { type ChartPin, withPins } from './chart-pins.ts';
 import { type Candidate, candidateKey } from './record.ts';
 
 /** What one environment makes of a candidate. */
@@ -8,7 +9,7 @@ export type Rendering = Pick<Candidate, 'digest' | 'reads'>;
 /** A candidate as the Application put it together, nothing of an environment. */
 export type CandidateOfAll = Omit<Candidate, 'digest' | 'reads'>;
 
-export interface Accepted extends CandidateOfAll {
+export interface Accepted extends Omit<CandidateOfAll, 'charts'> {
   /** Counts what the Application accepted, from 1. */
   order: number;
   /** By the environment's name. */
@@ -23,6 +24,8 @@ export interface ApplicationRecord {
   readonly order: number;
   /** Those whose manifests are kept, the newest first. */
   readonly candidates: readonly Accepted[];
+  /** What charts were that were fetched for any of what it accepted, the last used first. */
+  readonly charts?: readonly ChartPin[];
 }
 
 export function newApplicationRecord(application: string): ApplicationRecord {
@@ -39,7 +42,7 @@ export function newApplicationRecord(application: string): ApplicationRecord {
  */
 export function accept(
   record: ApplicationRecord,
-  candidate: CandidateOfAll,
+  { charts = [], ...candidate }: CandidateOfAll,
   renderings: Readonly<Record<string, Rendering>>,
   named: ReadonlySet<string>,
 ): ApplicationRecord {
@@ -53,10 +56,15 @@ export function accept(
   const environments = { ...(same ?? before)?.environments, ...renderings };
   const candidates = [{ ...candidate, order, environments }, ...others.filter((one) => isNamed(one, named))];
   return {
-    ...record,
+    ...withCharts(record, charts),
     order: Math.max(order, record.order),
     candidates: candidates.toSorted((one, other) => other.order - one.order),
   };
+}
+
+/** The record with what was fetched for a candidate of it. */
+export function withCharts(record: ApplicationRecord, charts: readonly ChartPin[]): ApplicationRecord {
+  return charts.length === 0 ? record : { ...record, charts: withPins(record.charts ?? [], charts) };
 }
 
 /** Whether nothing would change: it is accepted with these renderings, and none of their environments had a newer one. */

@@ -7,7 +7,9 @@ import {
   digestsOf,
   newApplicationRecord,
   type Rendering,
+  withCharts,
 } from './application-record.ts';
+import type { ChartPin } from './chart-pins.ts';
 import type { RecordChunks } from './chunks.ts';
 import { type Chunk, encode, RecordIndex } from './kept-manifest-index.ts';
 import type { KeptManifests } from './kept-manifests.ts';
@@ -38,6 +40,8 @@ export interface ApplicationWrite {
   /** Written in the same request: the record that is a member of the Application's Secret. */
   inside?: TargetRecord;
   acceptance?: Acceptance | undefined;
+  /** What was fetched for a candidate that is accepted already. */
+  charts?: readonly ChartPin[];
   signal: Signal;
 }
 
@@ -97,13 +101,14 @@ export class ApplicationSecrets {
   }
 
   /** What is to be known after the write, the members that it changes, and the Secrets that are to be made before it. */
-  async #prepare(key: string, { inside, acceptance, signal }: ApplicationWrite) {
+  async #prepare(key: string, { inside, acceptance, charts = [], signal }: ApplicationWrite) {
     const name = this.nameOf(key);
     const entry = this.#entries.application(key);
     const data: Members = {};
-    if (acceptance === undefined && entry !== undefined) return { next: entry, data, chunks: [] };
+    if (acceptance === undefined && charts.length === 0 && entry !== undefined)
+      return { next: entry, data, chunks: [] };
     await this.#chunks.decide(name, entry?.secret.resourceVersion, usedBy(name, entry), signal);
-    let record: ApplicationRecord = entry?.record ?? newApplicationRecord(key);
+    let record: ApplicationRecord = withCharts(entry?.record ?? newApplicationRecord(key), charts);
     const index = new RecordIndex(entry?.index);
     const chunks: Chunk[] = [];
     if (acceptance !== undefined) {

@@ -36,7 +36,13 @@ const accepted: Required<Accepted> = {
   order: 3,
   environments: { staging: { digest }, prod: { digest, reads } },
 };
-const application: ApplicationRecord = { application: 'shop/web', order: 4, candidates: [accepted] };
+const charts = [{ repository: 'https://charts.example.com', name: 'redis', version: '1.0.0', digest: hex }];
+const application: Required<ApplicationRecord> = {
+  application: 'shop/web',
+  order: 4,
+  candidates: [accepted],
+  charts,
+};
 
 const deployment: Required<Deployment> = {
   id: 7,
@@ -153,6 +159,14 @@ test('records are read as they were written, whatever they have', async () => {
   assert.deepEqual(await readApplication(writtenOfApplication(), new Slices()), application);
 });
 
+test('S9: a record of an Application that was written before charts were pinned is read', async () => {
+  const { charts: _, ...older } = application;
+  assert.deepEqual(
+    await readApplication(JSON.parse(JSON.stringify(writtenApplication(older))), new Slices()),
+    older,
+  );
+});
+
 test('S16: a record that was written before it named the ClusterRole of managed access is read', async () => {
   const { managedRole: _, ...older } = record;
   const text = JSON.stringify(writtenTarget(older));
@@ -160,7 +174,7 @@ test('S16: a record that was written before it named the ClusterRole of managed 
 });
 
 test("a target's record names candidates, and has none of what they were rendered of", async () => {
-  const whole = { ...deployed, inputs: hex, reads };
+  const whole = { ...deployed, inputs: hex, reads, charts };
   const of = { ...record, deployment: { ...deployment, candidate: whole }, pending: whole };
   assert.deepEqual(await readTarget(JSON.parse(JSON.stringify(writtenTarget(of))), new Slices()), record);
 });
@@ -207,6 +221,7 @@ const untrustedApplication: Record<string, unknown> = {
   "that is a target's": written(),
   'without candidates': writtenOfApplication({ candidates: undefined }),
   'with a candidate that has more': writtenOfApplication({ candidates: [one, { ...one, more: true }] }),
+  'with a chart of no digest': writtenOfApplication({ charts: [{ ...charts[0], digest: '' }] }),
   'with a candidate of no order': writtenOfApplication({ candidates: [{ ...one, order: undefined }] }),
   'with a candidate of no environments': writtenOfApplication({ candidates: [{ ...one, environments: [] }] }),
   'S18: with a candidate by 12 digits': writtenOfApplication({

@@ -9,6 +9,7 @@ import type { Cancelled } from '../../promote/cancelled.ts';
 import { CHECK_OUTCOMES, type CheckRun } from '../../promote/checks.ts';
 import type { Verify } from '../../promote/verify.ts';
 import type { Accepted, ApplicationRecord } from './application-record.ts';
+import type { ChartPin } from './chart-pins.ts';
 import type { Candidate, Deployed, Deployment, TargetRecord } from './record.ts';
 
 /**
@@ -34,6 +35,13 @@ const candidateOfAll = {
   chart: z.string().exactOptional(),
   appVersion: z.string().exactOptional(),
 };
+
+const chartSchema = z.strictObject({
+  repository: z.string(),
+  name: z.string(),
+  version: z.string(),
+  digest: hex,
+}) satisfies z.ZodType<ChartPin>;
 
 const acceptedSchema = z.strictObject({
   ...candidateOfAll,
@@ -198,6 +206,7 @@ const applicationSchema = z.strictObject({
   application: z.string(),
   order: count,
   candidates: z.array(z.unknown()),
+  charts: z.array(chartSchema).exactOptional(),
 });
 
 /** What `readApplication` reads. */
@@ -226,7 +235,7 @@ export function writtenTarget(record: TargetRecord): unknown {
 
 /** A whole candidate serves as what is deployed, too; its Application's record has the rest. */
 function writtenDeployment({ candidate, ...deployment }: Deployment): Deployment {
-  const { inputs: _, reads: __, ...deployed }: Deployed & Partial<Candidate> = candidate;
+  const { inputs: _, reads: __, charts: ___, ...deployed }: Deployed & Partial<Candidate> = candidate;
   return { ...deployment, candidate: deployed };
 }
 

@@ -9,6 +9,7 @@ import type { Answered, Hold } from '../../promote/hold.ts';
 import type { Rejection } from '../../promote/rejection.ts';
 import type { Soak } from '../../promote/soak.ts';
 import type { Verify } from '../../promote/verify.ts';
+import type { ChartPin } from './chart-pins.ts';
 import { HOME, type PlacedTarget, type TargetIdentity } from './target.ts';
 
 /** A revision together with everything else that goes into its manifests, and what a target's cluster makes of it. */
@@ -35,10 +36,12 @@ export interface Candidate {
   digest: string;
   /** What the render read of the cluster, with the answers: render/cluster-reads.ts. */
   reads?: Readonly<Record<string, string>>;
+  /** Where it was rendered just now, the charts that were fetched for it: the record of its Application has them. */
+  charts?: readonly ChartPin[];
 }
 
 /** A candidate as a target's record has it: by id and digest, with what is told of it, for when it is kept no more. */
-export type Deployed = Omit<Candidate, 'inputs' | 'reads'>;
+export type Deployed = Omit<Candidate, 'inputs' | 'reads' | 'charts'>;
 
 /** What was asked for, by a digest that all environments have in common, and what it came to in one. */
 export interface Ask {

@@ -6,6 +6,7 @@ import type { Slices } from '../../observe/event-loop-slices.ts';
 import { Turns } from '../work/turns.ts';
 import { type CandidateOfAll, candidatesIn, isAccepted } from './application-record.ts';
 import { type Acceptance, ApplicationSecrets, type Rendered } from './application-secrets.ts';
+import type { ChartPin } from './chart-pins.ts';
 import { RecordChunks } from './chunks.ts';
 import { KeptManifests } from './kept-manifests.ts';
 import { type OnUntrusted, RecordReader } from './reader.ts';
@@ -126,6 +127,21 @@ export class RecordStore {
   candidatesOf({ application, environment }: Place): Candidate[] {
     const entry = this.#entries.application(application);
     return entry === undefined ? [] : candidatesIn(entry.record, environment);
+  }
+
+  /** What charts were that were fetched for what the Application accepted. */
+  chartsOf(application: string): readonly ChartPin[] {
+    return this.#entries.application(application)?.record.charts ?? [];
+  }
+
+  /** Notes the charts of a candidate that is accepted already: with a new one they are written together. */
+  async noteCharts(application: string, charts: readonly ChartPin[], signal?: AbortSignal): Promise<void> {
+    if (this.#entries.application(application) === undefined) return;
+    await this.#written(this.#ofApplications.nameOf(application), () =>
+      this.#turns.take(application, signal, () =>
+        this.#ofApplications.write(application, { charts, signal }),
+      ),
+    );
   }
 
   /** Notes that the record was changed in memory, until the next write of it. */

@@ -239,7 +239,7 @@ describe('a chart of a Helm repository', () => {
       return true;
     };
     await assert.rejects(charts.fetch(redis(), never), {
-      reason: 'ChartDigestMismatch',
+      reason: 'ChartReplaced',
       message: new RegExp(
         `sha256:${other} for chart redis 1\\.0\\.0, under which sha256:${digest} was fetched`,
       ),

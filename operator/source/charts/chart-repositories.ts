@@ -97,7 +97,7 @@ export class ChartRepositories {
    * nobody waits for it any more.
    *
    * @throws TowpathError ChartRepositoryInvalid, ChartRepositoryNotFound, ChartNotFound, ChartIndexInvalid,
-   * ChartDigestMismatch, ChartTooLarge, and of the network, as for Git; or the signal's reason.
+   * ChartDigestMismatch, ChartReplaced, ChartTooLarge, and of the network, as for Git; or the signal's reason.
    */
   async fetch(wanted: WantedChart, signal: AbortSignal): Promise<FetchedChart> {
     signal.throwIfAborted();
@@ -264,7 +264,7 @@ function notFound({ name, repository }: WantedChart, version: string, near: read
 function replaced({ name, version, repository }: WantedChart, before: string, digest: string): TowpathError {
   return new TowpathError(
     'Person',
-    'ChartDigestMismatch',
+    'ChartReplaced',
     `index.yaml of ${repository} has the digest sha256:${digest} for chart ${name} ${version}, under which sha256:${before} was fetched before: a version that was published does not change. Ask who runs the repository, and have another version published.`,
   );
 }

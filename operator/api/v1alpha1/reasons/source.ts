@@ -94,6 +94,10 @@ export const SOURCE_REASONS = {
     'The archive of a chart is another one than the index of its repository says.',
     'Ask who runs the repository which of the two is right: the chart may have been replaced.',
   ),
+  ChartReplaced: person(
+    'A version of a chart has other bytes than it had when it was fetched before: it was replaced under the same version. What runs stays.',
+    'Ask who publishes it why, and have it published as another version; or commit the archive that you trust to the folder charts.',
+  ),
   ChartTooLarge: person(
     'The index of a chart repository, or a chart, is larger than what is fetched.',
     'Commit the chart to the folder charts, or have it made smaller.',

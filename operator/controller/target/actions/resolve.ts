@@ -5,6 +5,7 @@ import { isAlreadyExists, isConflict } from '../../../kube/errors.ts';
 import { Quarantine } from '../../candidate/quarantine.ts';
 import type { Settled, Wanted, WantedInput } from '../../candidate/wanted.ts';
 import { applicationKey } from '../../record/application-key.ts';
+import { arePinned } from '../../record/chart-pins.ts';
 import { candidateKey, inputsKey, movedTo } from '../../record/record.ts';
 import { cameTo, withAsk } from '../../record/waiting.ts';
 import { checkCycle } from '../dependencies.ts';
@@ -21,6 +22,7 @@ export async function resolve(run: Run, state: TargetState): Promise<Outcome> {
   try {
     if (isSeen) checkCycle(application, parts.lookup);
     wanted = await find(run, state);
+    if (isSeen) await noteCharts(run, wanted);
     const toldWishes = isSeen ? { toldWishes: await tellWishes(run, state, wanted) } : {};
     if (isSeen) {
       noteMove(run, wanted);
@@ -47,6 +49,7 @@ function find(run: Run, { memory }: TargetState): Promise<Wanted> {
       target,
       values,
       kept: memory.renderAnew ? [] : context.store.candidatesOf(target),
+      pins: context.store.chartsOf(target.application),
       ...takenOver(run),
       settled: settledIn(run),
       lookNow: questionOf(request),
@@ -108,6 +111,13 @@ function noteAsked({ parts, target, context, underWay: { asked } }: Run, { candi
   const others = parts.store.recordsOf(target.application).filter((other) => other !== record);
   record.asks = withAsk(record.asks ?? [], { asked, digest }, others);
   if (others.some(({ waiting = [] }) => waiting.some((one) => one.asked === asked))) store.changed(record);
+}
+
+/** A candidate that is new is accepted with its charts; one that was rendered without them before gets them by itself. */
+async function noteCharts({ target, context: { store, signal } }: Run, wanted: Wanted): Promise<void> {
+  const { charts = [] } = wanted.candidate;
+  if (wanted.manifests !== undefined || arePinned(store.chartsOf(target.application), charts)) return;
+  await store.noteCharts(target.application, charts, signal);
 }
 
 /** What runs is what is wanted, at another commit perhaps. */

@@ -1,0 +1,71 @@
+import { TowpathError } from '../../api/errors.ts';
+import {
+  MissingCharts,
+  type Rendered,
+  type Renderer,
+  type RenderRequest,
+  TreeWithCharts,
+} from '../../render/renderer.ts';
+import type { CommitTree } from '../../source/tree/commit-tree.ts';
+import type { ChartPin } from '../record/chart-pins.ts';
+import type { Target } from '../record/target.ts';
+import { type ChartFetcher, fetchedCharts, notWhatItSays, pinsOf } from './chart-dependencies.ts';
+import { Quarantine } from './quarantine.ts';
+
+export interface RenderingOptions {
+  renderer: Renderer;
+  /** Brings what charts depend on and Git does not have. */
+  charts: ChartFetcher;
+}
+
+export interface RenderingInput {
+  target: Pick<Target, 'allowedRepositories'>;
+  /** Candidates whose manifests are kept. */
+  kept: readonly unknown[];
+  /** What charts were that were fetched for the Application before. */
+  pins: readonly ChartPin[];
+}
+
+/** Renders commits, with the charts that they lack. */
+export class Rendering {
+  readonly #options: RenderingOptions;
+
+  constructor(options: RenderingOptions) {
+    this.#options = options;
+  }
+
+  /** @throws Quarantine for what the render refuses, which no cluster will ever take; TowpathError for what does not come. */
+  async render(
+    { target, kept, pins }: RenderingInput,
+    tree: CommitTree,
+    request: RenderRequest,
+    signal: AbortSignal,
+  ): Promise<Rendered & { charts?: readonly ChartPin[] }> {
+    const { renderer, charts: fetcher } = this.#options;
+    const refused = (error: unknown) =>
+      error instanceof TowpathError && error.remedy === 'Person'
+        ? new Quarantine({ revision: tree.revision }, error)
+        : error;
+    let missing: MissingCharts;
+    try {
+      return await renderer.render(tree, request, signal);
+    } catch (error) {
+      if (!(error instanceof MissingCharts)) throw refused(error);
+      missing = error;
+    }
+    // Not of the commit, but of where it is fetched from: asked for again, as Git is.
+    const terms = {
+      allowed: target.allowedRepositories,
+      patience: kept.length === 0 ? ('Unlimited' as const) : ('Limited' as const),
+      pins,
+    };
+    const archives = await fetchedCharts(fetcher, missing.charts, terms, signal);
+    try {
+      const whole = new TreeWithCharts(tree, request.path, archives);
+      const rendered = await renderer.render(whole, request, signal);
+      return { ...rendered, charts: pinsOf(missing.charts, archives) };
+    } catch (error) {
+      throw refused(notWhatItSays(error));
+    }
+  }
+}

@@ -1,0 +1,41 @@
+/** What the charts were that an Application was rendered with and Git does not have: their bytes never change. */
+
+export interface ChartPin {
+  /** As `pinnedRepository` writes it. */
+  readonly repository: string;
+  readonly name: string;
+  readonly version: string;
+  /** SHA-256 of the archive, in hexadecimal. */
+  readonly digest: string;
+}
+
+type Chart = Pick<ChartPin, 'repository' | 'name' | 'version'>;
+
+/** Charts whose digests are remembered; those that were used longest ago go first. A chart may have 50. */
+const MOST_PINS = 200;
+
+/** The same for every way to write the URL of a repository. */
+export function pinnedRepository(repository: string): string {
+  const { href } = URL.parse(repository) ?? { href: repository };
+  let end = href.length;
+  while (href[end - 1] === '/') end -= 1;
+  return href.slice(0, end);
+}
+
+/** What the chart was; undefined where it was never used, or so long ago that it is not remembered. */
+export function pinOf(pins: readonly ChartPin[], chart: Chart): ChartPin | undefined {
+  const repository = pinnedRepository(chart.repository);
+  return pins.find(
+    (pin) => pin.version === chart.version && pin.name === chart.name && pin.repository === repository,
+  );
+}
+
+/** With those that are used now, which come first. */
+export function withPins(pins: readonly ChartPin[], used: readonly ChartPin[]): readonly ChartPin[] {
+  const others = pins.filter((pin) => pinOf(used, pin) === undefined);
+  return [...used, ...others].slice(0, MOST_PINS);
+}
+
+export function arePinned(pins: readonly ChartPin[], used: readonly ChartPin[]): boolean {
+  return used.every((one) => pinOf(pins, one) !== undefined);
+}
