@@ -21,9 +21,9 @@ import { Openings } from '../target/openings.ts';
 import { pacedQueue } from '../target/paced-queue.ts';
 import type { Parts } from '../target/run.ts';
 import { Verdicts } from '../target/verdicts.ts';
-import type { TargetUpdate } from '../target/words/target-update.ts';
+import { isOtherState, type TargetUpdate } from '../target/words/target-update.ts';
 import { OneAtATime } from '../work/one-at-a-time.ts';
-import type { Queue } from '../work/queue.ts';
+import type { Adding, Queue } from '../work/queue.ts';
 import { ApplicationCache } from './application-cache.ts';
 import type { ControllerOptions } from './controller-options.ts';
 import { dueTarget, isToBegin } from './due-target.ts';
@@ -188,8 +188,10 @@ export class ApplicationController {
     update: TargetUpdate,
     signal: AbortSignal,
   ): Promise<void> {
-    const written = this.#applications.get(application)?.memory.updates.tell(environment, update, signal);
-    this.#queue?.add(application);
+    const cached = this.#applications.get(application);
+    const written = cached?.memory.updates.tell(environment, update, signal);
+    const isNews = isOtherState(cached?.application?.status, environment, update);
+    this.#queue?.add(application, { rank: isNews ? 'First' : 'InTurn' });
     await written;
     // What it took over, or is through with, they wait for.
     if (update.kind !== 'Facts') return;
@@ -206,12 +208,12 @@ export class ApplicationController {
   }
 
   /** Has all that there may be to do for an Application done. */
-  #wake(key: string, how: { interrupt?: 'at once' } = {}): void {
+  #wake(key: string, how: Adding = {}): void {
     this.#queue?.add(key, how);
     this.#wakeTargets(key, how);
   }
 
-  #wakeTargets(key: string, how: { interrupt?: 'at once' | 'in time' } = {}): void {
+  #wakeTargets(key: string, how: Adding = {}): void {
     for (const { name } of this.#targetsOf(key)) this.#targets.look(name, how);
   }
 
@@ -407,6 +409,8 @@ export class ApplicationController {
 
   #takeIn(key: string, { type, object, isAnew }: WatchEvent<KubeObject>): void {
     const wasReady = this.#applications.isReady(key);
+    // All that are made at once, or listed at a start, are no person's that waits for one.
+    const rank = this.#applications.get(key) === undefined || isAnew === true ? 'InTurn' : 'First';
     if (type === 'Deleted') {
       this.#forget(key);
       return;
@@ -417,7 +421,7 @@ export class ApplicationController {
       if (!wasReady && this.#applications.isReady(key)) this.#wakeTargets(key);
       return;
     }
-    this.#wake(key, { interrupt: 'at once' });
+    this.#wake(key, { interrupt: 'at once', rank });
   }
 
   /** Also of an answer: what somebody else wrote in between, the event of that will not tell any more. */

@@ -1,6 +1,6 @@
 import type { Slices } from '../../observe/event-loop-slices.ts';
 import type { Load } from '../../observe/work-metrics.ts';
-import type { Queue, QueueObserver } from '../work/queue.ts';
+import type { Adding, Queue, QueueObserver } from '../work/queue.ts';
 import { TargetLooks, type TargetLooksOptions, TELL_AFTER_MS } from './looks.ts';
 import type { TargetMemory } from './memory.ts';
 import { ABANDON_AFTER_MS, pacedQueue } from './paced-queue.ts';
@@ -60,6 +60,7 @@ export class TargetController {
       slices,
       work: (name, signal) => this.#looks.look(name, signal),
       spareMs: 2 * TELL_AFTER_MS,
+      isFirst: (name) => this.#isOnItsWay(name),
       onError: (name, error) => this.#looks.failed(name, error),
       onLeft: (name) => this.#abandon(name),
       onLong: (name, seconds) => this.#options.onLong(name, seconds),
@@ -73,14 +74,22 @@ export class TargetController {
     await queue?.stop();
   }
 
+  /** A deployment takes several looks, and each is waited for. */
+  #isOnItsWay(name: string): boolean {
+    const { find, parts } = this.#options;
+    const identity = find(name)?.identity;
+    const deployment = identity && parts.store.get(identity)?.deployment;
+    return deployment !== undefined && deployment.outcome === undefined;
+  }
+
   /** Has the target looked at soon; `interrupt` also ends a look under way, which begins anew. */
-  look(name: string, how: { interrupt?: 'at once' | 'in time' } = {}): void {
+  look(name: string, how: Adding = {}): void {
     this.#queue?.add(name, how);
   }
 
   /** A person asks for something. */
-  onCommand(name: string, how: { interrupt?: 'at once' }): void {
-    if (!this.#looks.answersEnding(name)) this.look(name, how);
+  onCommand(name: string, how: Pick<Adding, 'interrupt'>): void {
+    if (!this.#looks.answersEnding(name)) this.look(name, { ...how, rank: 'First' });
   }
 
   lookAfter(name: string, delayMs: number): void {

@@ -14,7 +14,10 @@ const LONG_MS = 10 * 60_000;
 /** A queue of targets or Applications, by their names: namespaces take turns, and what hangs delays nobody. */
 export function pacedQueue(
   home: Pick<KubeClient, 'saturated'>,
-  options: Pick<QueueOptions, 'work' | 'observer' | 'slices' | 'spareMs' | 'onError' | 'onLeft'> & {
+  options: Pick<
+    QueueOptions,
+    'work' | 'observer' | 'slices' | 'spareMs' | 'isFirst' | 'onError' | 'onLeft'
+  > & {
     onLong(key: string, seconds: number): void;
   },
 ): Queue {

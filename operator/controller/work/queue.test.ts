@@ -116,6 +116,28 @@ test('A5: a commit or an edit interrupts at once also a run that is to have its 
   await subject.stop();
 });
 
+test('A3: what a person asks for, and what is on its way, is run before what waits in turn', async () => {
+  const began: string[] = [];
+  const gate = Promise.withResolvers<void>();
+  const subject = queue(
+    async (key) => {
+      began.push(key);
+      if (key === 'x/stuck') await gate.promise;
+    },
+    { concurrency: 1, isFirst: (key) => key === 'x/on-its-way' },
+  );
+  subject.add('x/stuck');
+  for (const key of ['x/1', 'x/2', 'x/3', 'x/on-its-way']) subject.add(key);
+  subject.add('x/2', { rank: 'First' });
+  subject.add('x/stuck', { rank: 'First' });
+  subject.add('x/stuck');
+  await eventually(() => began.length === 1);
+  gate.resolve();
+  await eventually(() => began.length === 6);
+  await subject.stop();
+  assert.deepEqual(began, ['x/stuck', 'x/on-its-way', 'x/2', 'x/stuck', 'x/1', 'x/3']);
+});
+
 test('A3: a run that takes long lends its place on', async () => {
   const stuck = Promise.withResolvers<void>();
   const other = Promise.withResolvers<void>();

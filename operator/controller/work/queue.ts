@@ -1,6 +1,6 @@
 import type { Slices } from '../../observe/event-loop-slices.ts';
 import type { Load } from '../../observe/work-metrics.ts';
-import { WaitingLine } from './waiting-line.ts';
+import { type Rank, WaitingLine } from './waiting-line.ts';
 
 /** Runs one key: `signal` is aborted when the key's inputs changed, so that a stuck run never blocks the fix. */
 export type Work = (key: string, signal: AbortSignal) => Promise<void>;
@@ -15,6 +15,8 @@ export class Interrupted extends Error {
 
 interface Entry {
   state: 'waiting' | 'running' | 'running-again';
+  /** Of what waits for its end, or for its begin. */
+  rank: Rank;
   /** When it was asked for that which it waits for, on the clock of performance.now(). */
   askedAt: number;
   abort?: AbortController;
@@ -22,6 +24,12 @@ interface Entry {
   since?: number;
   /** Breaks it off when its time has come. */
   spared?: NodeJS.Timeout;
+}
+
+/** How a key is to be run. */
+export interface Adding {
+  interrupt?: 'at once' | 'in time';
+  rank?: Rank;
 }
 
 /** Is told what happens in a queue; durations in seconds. */
@@ -39,6 +47,8 @@ export interface QueueOptions {
   observer?: QueueObserver;
   /** Whose key it is: many keys of one tenant hold up no other's (A3). */
   tenantOf(key: string): string;
+  /** Whether what is under way for a key, or was asked for, goes before what waits in turn; default: nothing does. */
+  isFirst?(key: string): boolean;
   /** How many run at once, those not counted that have run for longer than `lendAfterMs`. */
   concurrency: number;
   /** A run that takes longer lends its place on: it waits for something, and delays nobody (A3). */
@@ -114,21 +124,29 @@ export class Queue {
     return load;
   }
 
-  /** Runs the key soon; `interrupt` also aborts a run under way, at once or when it had its time, which starts anew. */
-  add(key: string, { interrupt }: { interrupt?: 'at once' | 'in time' } = {}): void {
+  /**
+   * Runs the key soon, before those that wait in turn where its rank is `First`; `interrupt` also aborts a run under
+   * way, at once or when it had its time, which starts anew.
+   */
+  add(key: string, { interrupt, rank = 'InTurn' }: Adding = {}): void {
     if (this.#stopped) return;
     const entry = this.#entries.get(key);
     if (entry === undefined) {
       this.#options.observer?.added();
-      this.#wait(key, performance.now());
-    } else if (entry.state !== 'waiting') {
-      if (entry.state === 'running') {
-        this.#options.observer?.added();
-        entry.askedAt = performance.now();
-      }
-      entry.state = 'running-again';
-      if (interrupt !== undefined) this.#interrupt(key, entry, interrupt);
+      this.#wait(key, performance.now(), rank);
+      return;
     }
+    if (entry.state === 'waiting') {
+      if (rank === 'First') this.#waiting.bringForward(key);
+      return;
+    }
+    if (entry.state === 'running') {
+      this.#options.observer?.added();
+      entry.askedAt = performance.now();
+    }
+    entry.state = 'running-again';
+    if (rank === 'First') entry.rank = rank;
+    if (interrupt !== undefined) this.#interrupt(key, entry, interrupt);
   }
 
   /** Runs the key after a delay in milliseconds; an earlier time already set stands. */
@@ -159,9 +177,10 @@ export class Queue {
     await Promise.allSettled(this.#runs);
   }
 
-  #wait(key: string, askedAt: number): void {
-    this.#entries.set(key, { state: 'waiting', askedAt });
-    this.#waiting.add(key);
+  #wait(key: string, askedAt: number, asked: Rank): void {
+    const rank = asked === 'First' || this.#options.isFirst?.(key) === true ? 'First' : 'InTurn';
+    this.#entries.set(key, { state: 'waiting', rank, askedAt });
+    this.#waiting.add(key, rank);
     this.#next();
   }
 
@@ -191,7 +210,7 @@ export class Queue {
     const abort = new AbortController();
     const since = performance.now();
     const askedAt = this.#entries.get(key)?.askedAt ?? since;
-    const entry: Entry = { state: 'running', askedAt, abort, since };
+    const entry: Entry = { state: 'running', rank: 'InTurn', askedAt, abort, since };
     this.#entries.set(key, entry);
     this.#options.observer?.began((since - askedAt) / 1_000);
     const giveBack = this.#takePlace(this.#options.tenantOf(key), () => clearInterval(lend));
@@ -213,7 +232,7 @@ export class Queue {
       if (!abort.signal.aborted) this.#interrupted.delete(key);
       this.#entries.delete(key);
       this.#options.observer?.ended((performance.now() - since) / 1_000);
-      if (entry.state === 'running-again' && !this.#stopped) this.#wait(key, entry.askedAt);
+      if (entry.state === 'running-again' && !this.#stopped) this.#wait(key, entry.askedAt, entry.rank);
       giveBack();
     }
   }

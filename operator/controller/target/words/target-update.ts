@@ -1,4 +1,5 @@
 import type { TowpathError } from '../../../api/errors.ts';
+import { type ApplicationStatus, environmentOf } from '../../../api/v1alpha1/application.ts';
 import type { KeptObject } from '../../../plan/plan.ts';
 import type { PruneHeld } from '../deploy-context.ts';
 import type { Facts } from './facts.ts';
@@ -27,3 +28,17 @@ export type TargetUpdate =
       pendingPrune?: Pick<PruneHeld, 'digest' | 'objects'>;
       retry?: Retry;
     };
+
+/** Whether the status says something else than where an environment stands by now, and not of another commit alone. */
+export function isOtherState(
+  status: ApplicationStatus | undefined,
+  environment: string,
+  update: TargetUpdate,
+): boolean {
+  if (update.kind !== 'Facts') return true;
+  const { standing, running, health, handledSyncRequest } = update.facts;
+  const told = environmentOf(status, environment);
+  if (told?.sync !== standing.sync || told.health !== health.state) return true;
+  if (running !== undefined && told.digest !== running.digest) return true;
+  return handledSyncRequest !== undefined && handledSyncRequest !== status?.handledSyncRequest;
+}
