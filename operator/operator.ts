@@ -375,7 +375,11 @@ export class Operator {
       policy: this.#flags['promotion-policy'],
       log: this.#log,
       onChange: (target) => this.#controller.onCommand(target),
-      onEnded: (promotion) => this.#keeper.ended(promotion),
+      onEnded: (promotion) => {
+        this.#ledger.ended(promotion);
+        this.#keeper.ended(promotion);
+      },
+      onVanished: () => this.#keeper.sweepSoon(),
       now: () => this.#home.client.now(),
       random: Math.random,
     });

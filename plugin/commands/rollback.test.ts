@@ -45,6 +45,10 @@ test('A26: resume names what a person went back by last, not what waits to, also
   ];
   assert.equal(holdOf(all)?.metadata.name, 'refused');
   assert.equal(holdOf(all.slice(0, 4)), undefined);
+  const inPlaceOf = { promotion: 'gone', uid: 'gone', requestedBy: 'olga' };
+  const standIn = promotion('web-prod-5', 'Succeeded', { requestedBy: 'towpath:Rollback' });
+  const its = holdOf([{ ...standIn, status: { ...standIn.status, inPlaceOf } }, ...all]);
+  assert.equal(its?.metadata.name, 'web-prod-5');
 });
 
 test('A26: where the rollback that holds is not begun, resume says how it is taken back', () => {

@@ -71,7 +71,8 @@ export async function resumeHeld(context: Context, name: string, environment: st
       EXIT.NotAwaited,
     );
   await warnIfNobodyLeads(context);
-  const promotion = hold.metadata.name;
+  // The hold has the name of the one that a person made, also where that is gone.
+  const promotion = hold.status?.inPlaceOf?.promotion ?? hold.metadata.name;
   return tell(context, { type: 'Resume', application: name, environment, promotion, ...reasonOf(context) });
 }
 
@@ -90,7 +91,7 @@ export function holdOf(promotions: readonly Promotion[]): Promotion | undefined 
   return promotions.find(
     ({ spec, status }) =>
       spec.type === 'Rollback' &&
-      !spec.requestedBy.startsWith(REQUESTED_BY_OPERATOR) &&
+      (!spec.requestedBy.startsWith(REQUESTED_BY_OPERATOR) || status?.inPlaceOf !== undefined) &&
       HOLDING.has(status?.phase),
   );
 }

@@ -63,7 +63,8 @@ export async function readLedger(
     for (const record of ledgerRecords(text ?? '').records) byUid.set(record.uid, record);
   for (const item of items) {
     const promotion = parsePromotion(item);
-    if (promotion !== undefined) byUid.set(promotion.metadata.uid, ledgerEntry(promotion));
+    const entry = promotion && ledgerEntry(promotion);
+    if (entry !== undefined) byUid.set(entry.uid, entry);
   }
   const entries = [...byUid.values()];
   const told = (applications?.items ?? []).flatMap((item) => {

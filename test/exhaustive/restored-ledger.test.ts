@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LABEL_LEDGER } from '../../operator/api/v1alpha1/names.ts';
-import { archived } from '../harness/ledger.ts';
+import type { Promotion } from '../../operator/api/v1alpha1/promotion.ts';
+import { archived, promotionsOf } from '../harness/ledger.ts';
 import type { Stage } from '../harness/operator.ts';
 import { newPluginShell } from '../harness/plugin.ts';
 import {
@@ -13,6 +14,7 @@ import {
   promotionsPath,
   taken,
 } from '../harness/promotions.ts';
+import { eventually } from '../harness/wait.ts';
 
 interface Stored {
   kind: string;
@@ -70,7 +72,15 @@ async function restore(stage: Stage, items: readonly Stored[]): Promise<void> {
   }
 }
 
-test('D7, A26: with its records, the archive and the Applications restored, a hold holds, a rejection rejects, and at answers for all that ran', async (t) => {
+/** What the operator makes in place of a person's that is gone, once it has looked at all. */
+function standIn(stage: Stage, of: string): Promise<Promotion> {
+  return eventually(
+    async () => (await promotionsOf(stage)).find(({ status }) => status?.inPlaceOf?.promotion === of),
+    { describe: `one in place of ${of}` },
+  );
+}
+
+test('D7, S14, A26: with its records, the archive and the Applications restored, a hold holds, a rejection rejects, and what a person asked for is recorded anew, as at says it', async (t) => {
   const guarded = await newGuardedStage(t, ['--archive-interval=300ms']);
   const { stage, policy, prod, inProd, waiting, runs, asked, promote, until } = guarded;
   const { cluster, namespace, repository } = stage;
@@ -128,7 +138,17 @@ test('D7, A26: with its records, the archive and the Applications restored, a ho
     before,
     'all that ran before',
   );
-  await until(taken(await asked(OLGA, { type: 'Resume', promotion: hold })), 'Succeeded');
+  const standsIn = await standIn(stage, hold);
+  assert.equal(standsIn.spec.environment, prod.name);
+  assert.match(standsIn.status?.message ?? '', new RegExp(`Promotion ${hold} of olga, .* is gone`));
+  // In its place: with that the archive has nothing twice.
+  const olgas = await ledger();
+  assert.deepEqual(
+    olgas.filter((line) => / olga$/.test(line)),
+    before.filter((line) => / olga$/.test(line)),
+  );
+  const resumed = await towpath('resume', 'web', prod.name);
+  assert.equal(resumed.code, 0, resumed.stderr + resumed.stdout);
   const reverted = await repository.commit(configMap('two'));
   await stage.until(
     'web',

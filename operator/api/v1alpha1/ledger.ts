@@ -69,19 +69,21 @@ export function ledgerRecord(promotion: Promotion): LedgerRecord | undefined {
   return isFinished(phase) && finishedAt !== undefined ? { ...entry, phase, finishedAt } : undefined;
 }
 
+/** One that stands in place of a person's is that one's record, by its uid: also where the archive has it already. */
 export function ledgerEntry({ metadata, spec, status = {} }: Promotion): LedgerEntry {
-  const { candidate, skipGates, deployment } = spec;
-  const { finishedAt, approvals = [] } = status;
+  const { candidate, deployment } = spec;
+  const { finishedAt, approvals = [], inPlaceOf } = status;
+  const { skipGates = [] } = inPlaceOf ?? spec;
   const startedAt = status.startedAt ?? deployment?.startedAt;
   const previous = present({ digest: status.previous?.digest, revision: status.previous?.revision });
   return {
-    uid: metadata.uid,
+    uid: inPlaceOf?.uid ?? metadata.uid,
     promotion: metadata.name,
     application: spec.application,
     environment: spec.environment,
     type: spec.type,
     phase: status.phase ?? (deployment === undefined ? 'Pending' : 'Deploying'),
-    by: spec.requestedBy,
+    by: inPlaceOf?.requestedBy ?? spec.requestedBy,
     requestedAt: status.requestedAt ?? startedAt ?? metadata.creationTimestamp ?? finishedAt ?? '',
     ...present({
       deployment: status.deployment ?? deployment?.id,

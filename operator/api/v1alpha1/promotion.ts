@@ -126,6 +126,17 @@ const approvalSchema = z.object({
   at: time('When.').optional(),
 });
 
+const inPlaceOfSchema = z.object({
+  promotion: text(253, 'Name of the Promotion that is gone.'),
+  uid: text(64, 'Its uid.'),
+  requestedBy: text(256, 'Who made it, as the API server proved then.'),
+  skipGates: z
+    .array(z.enum(SKIPPABLE_GATES))
+    .max(SKIPPABLE_GATES.length)
+    .meta({ description: 'Gates that it passed by.', listType: 'set' })
+    .exactOptional(),
+});
+
 export const promotionStatusSchema = z.object({
   ...judgedFields,
   phase: z
@@ -166,6 +177,12 @@ export const promotionStatusSchema = z.object({
       digest: text(71, 'SHA-256 of the manifests.').optional(),
     })
     .meta({ description: 'What ran before.' })
+    .optional(),
+  inPlaceOf: inPlaceOfSchema
+    .meta({
+      description:
+        'The Promotion of a person that had this deployment, and is gone: the operator made this one in place of it, by its own record.',
+    })
     .optional(),
 });
 

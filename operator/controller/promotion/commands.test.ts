@@ -57,6 +57,7 @@ async function newCommands(t: TestContext, is: 'Started' | 'NotStarted' = 'Start
       return targets.has(target);
     },
     onEnded: ({ metadata, status }) => void ended.push(`${metadata.name} ${status?.phase}`),
+    onVanished: () => void ended.push('vanished'),
     now: () => new Date(),
     random: Math.random,
   });
@@ -123,6 +124,24 @@ test('D7: what was begun for a person is over when its Application goes, and is 
   await ask('back', { type: 'Cancel', promotion: 'waits' });
   await is('waits', 'Cancelled');
   await is('back', 'Succeeded');
+});
+
+test('S14: a Promotion that goes before it ended is looked for: nothing else tells what came of it', async (t) => {
+  const { commands, target, ended, ask, is } = await newCommands(t);
+  const candidate = `sha256:${'0'.repeat(64)}`;
+  const { metadata } = await ask('ends', { type: 'Promote', candidate });
+  await ask('vanishes', { type: 'Promote', candidate });
+  const given = await eventually(() => commands.given(target).length === 2 && commands.given(target), {
+    describe: 'both to be seen',
+  });
+  const [command] = given;
+  assert.ok(command);
+  commands.answer(target, { command, phase: 'Superseded', message: '' });
+  await is('ends', 'Superseded');
+  const path = { resource: PROMOTIONS, namespace: metadata.namespace ?? '', name: 'vanishes' };
+  await client.delete(path, {}, {});
+  await eventually(() => ended.length === 2, { describe: 'that to be told' });
+  assert.deepEqual(ended, ['ends Superseded', 'vanished']);
 });
 
 test('D7: the same where it went while no process looked', async (t) => {

@@ -35,6 +35,8 @@ export interface CommandsOptions {
   onChange(target: string): boolean;
   /** A Promotion has ended, and says so. */
   onEnded(promotion: Promotion): void;
+  /** One that had not ended is gone, so that it does not tell what came of it: somebody deleted it. */
+  onVanished(): void;
   /** By the clock at home. */
   now(): Date;
   random(): number;
@@ -149,12 +151,6 @@ export class Commands implements CommandsView {
     });
   }
 
-  isOpen(target: string, uid: string): boolean {
-    const { synced, lastError } = this.#watch;
-    if (!synced) return !isNotFound(lastError);
-    return this.#of(target).some((one) => one.uid === uid);
-  }
-
   unknown(target: string): string | undefined {
     const why = this.#whyUnknown(target);
     if (why !== undefined) this.#toldUnknown.add(target);
@@ -195,6 +191,9 @@ export class Commands implements CommandsView {
     const key = `${namespace}/${name}`;
     const before = this.#byKey.get(key);
     const after = type === 'Deleted' || isFinished(object?.status.phase) ? undefined : object;
+    // What ended leaves the watch like what is deleted.
+    const isEnd = isFinished(this.#answers.get(key)?.status.phase);
+    if (type === 'Deleted' && before !== undefined && !isEnd) this.#options.onVanished();
     if (before !== undefined && before.uid !== after?.uid) this.#forget(key, before);
     if (after !== undefined) {
       const there = this.#byTarget.get(after.target) ?? new Set<string>();

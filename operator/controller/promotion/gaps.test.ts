@@ -168,6 +168,34 @@ test('what a person asked for is recorded by that Promotion, and by no other one
   assert.deepEqual(gapsOf(known), []);
 });
 
+test('S14, D7: what a person asked for is recorded anew where that Promotion is gone, with who it was', () => {
+  const promoted = { promotion: 'annas', uid: 'anna-1', by: 'anna', skipped: ['windows'] };
+  const of = (last: Deployment, before: Deployment[], promotions: Promotion[]) =>
+    gapsOf({ application: application(), record: counting(last, before), promotions });
+  const annas = (id: number) => ({ ...ended(id), promoted });
+  const first = promotion(ended(1), 'Succeeded');
+
+  const [last, ...others] = of(annas(2), [ended(1)], [first]);
+  assert.deepEqual(inWords(last === undefined ? [] : [last]), ['2 Succeeded is to be made']);
+  assert.deepEqual(others, []);
+  assert.deepEqual(last?.recorded.inPlaceOf, promoted);
+  const { inPlaceOf, message } = statusOf(last.recorded, NOW);
+  const by = { promotion: 'annas', uid: 'anna-1', requestedBy: 'anna', skipGates: ['windows'] };
+  assert.deepEqual(inPlaceOf, by);
+  assert.match(message ?? '', /Promotion annas of anna, which asked for it, is gone/);
+
+  const third = promotion(ended(3), 'Succeeded');
+  assert.deepEqual(inWords(of(ended(3), [ended(1), annas(2)], [first, third])), [
+    '2 Succeeded is to be made',
+  ]);
+  assert.deepEqual(of(ended(3), [annas(2)], [third]), [], 'the archive alone has it');
+  assert.deepEqual(of(annas(2), [], [promotion(annas(2), 'Succeeded')]), [], 'one stands in place of it');
+  const { spec, metadata } = promotion(ended(2));
+  const { deployment: _, ...its } = spec;
+  const asked = { ...first, spec: { ...its, requestedBy: 'anna' }, metadata: { ...metadata, uid: 'anna-1' } };
+  assert.deepEqual(of(annas(2), [ended(1)], [first, { ...asked, status: { phase: 'Pending' } }]), []);
+});
+
 test('what a person asked for of an earlier Application of the name records no deployment of the one that is there', () => {
   const former = promotion({ ...ended(2), startedAt: minute(-500) }, 'Succeeded');
   const { deployment: _, ...spec } = former.spec;

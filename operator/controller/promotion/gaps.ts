@@ -1,7 +1,6 @@
 import { type Application, environmentOf, type HistoryEntry } from '../../api/v1alpha1/application.ts';
 import { isFinished, type Promotion } from '../../api/v1alpha1/promotion.ts';
 import type { TargetRecord } from '../record/record.ts';
-import { isOfPerson } from './ledger.ts';
 import { isOf, isWhatCameOf, type Recorded, secondOf } from './promotion-of.ts';
 import { recordedOf, type Told } from './recorded.ts';
 import { idOf } from './retention.ts';
@@ -22,7 +21,7 @@ export interface Known {
 
 /**
  * What an earlier process left undone of a target: deployments without a Promotion, and Promotions that do not say how
- * their deployment ended. From what the record says, which keeps what ended until that is in the ledger. One that an older
+ * their deployment ended. One of a person that is gone is among the former. From what the record says, which keeps what ended until that is in the ledger. One that an older
  * version wrote did not: of what it has no more, the history in the status tells.
  */
 export function gapsOf({ application, record, promotions }: Known): Gap[] {
@@ -32,13 +31,14 @@ export function gapsOf({ application, record, promotions }: Known): Gap[] {
   const ofPersons = promotions.filter(({ spec }) => spec.deployment === undefined);
   const oldest = Math.min(...own.map(idOf));
   const gaps = deploymentsOf({ application, record, promotions }).flatMap((recorded): Gap[] => {
-    if (ofPersons.some((promotion) => isWhatCameOf(promotion, recorded))) return [];
+    if (ofPersons.some((promotion) => isWhatRecords(promotion, recorded))) return [];
     const there = own.find((promotion) => isOf(promotion, recorded));
     if (there !== undefined)
       return isFinished(there.status?.phase) ? [] : [{ recorded, name: there.metadata.name }];
     // What ended before the ledger began, or is in the archive alone by now, is no gap.
     const isLast = recorded.id === record.deployment?.id;
-    return isLast || recorded.id > oldest ? [{ recorded }] : [];
+    const isSince = recorded.inPlaceOf === undefined ? recorded.id > oldest : isSinceOf(promotions, recorded);
+    return isLast || isSince ? [{ recorded }] : [];
   });
   const known = new Set(gaps.map(({ name }) => name));
   const lost = promotions.filter(
@@ -48,7 +48,23 @@ export function gapsOf({ application, record, promotions }: Known): Gap[] {
   return [...gaps, ...lost.flatMap((promotion) => endOfLost(promotion, own) ?? [])];
 }
 
-/** All that are known, the oldest first; of one that a person made, its own Promotion tells. */
+/** Its own status may not say yet which deployment came of it. */
+function isWhatRecords(promotion: Promotion, recorded: Recorded): boolean {
+  return promotion.metadata.uid === recorded.inPlaceOf?.uid || isWhatCameOf(promotion, recorded);
+}
+
+/**
+ * What a person asked for is not in the archive alone where something older is there still. Which Application of the name
+ * that is of, nobody knows: what the archive has already is not taken in again.
+ */
+function isSinceOf(promotions: readonly Promotion[], { startedAt }: Recorded): boolean {
+  return promotions.some(({ spec, status }) => {
+    const begun = status?.startedAt ?? spec.deployment?.startedAt;
+    return begun !== undefined && Date.parse(begun) < Date.parse(startedAt);
+  });
+}
+
+/** All that are known, the oldest first. */
 function deploymentsOf({ application, record, promotions }: Known): Recorded[] {
   const { target, deployment, ended } = record;
   const applicationUID = application.metadata.uid;
@@ -61,12 +77,11 @@ function deploymentsOf({ application, record, promotions }: Known): Recorded[] {
     .filter((entry) => fits(entry, recorded, known))
     .flatMap((entry) => toldOf(entry) ?? []);
   const all = [...told, ...recorded].sort((one, other) => one.id - other.id);
-  return all.flatMap((one, index) => {
+  return all.map((one, index) => {
     const overtakenAt = all[index + 1]?.startedAt;
     const previous = all[index - 1]?.candidate;
     const around = { target: target.name, applicationUID, previous };
-    if (isOfPerson(one)) return [];
-    return [recordedOf(one, overtakenAt === undefined ? around : { ...around, overtakenAt })];
+    return recordedOf(one, overtakenAt === undefined ? around : { ...around, overtakenAt });
   });
 }
 

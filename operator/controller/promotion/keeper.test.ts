@@ -1,46 +1,77 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
 import { installCRDs } from '../../../test/harness/operator.ts';
 import { namespaceFor, useControlPlane } from '../../../test/harness/use-control-plane.ts';
 import { eventually } from '../../../test/harness/wait.ts';
 import type { Application } from '../../api/v1alpha1/application.ts';
+import { LEDGER_KEY } from '../../api/v1alpha1/ledger.ts';
 import { ANNOTATION_RECORDS, LABEL_LEDGER } from '../../api/v1alpha1/names.ts';
+import type { PromotionStatus } from '../../api/v1alpha1/promotion.ts';
 import { KubeClient } from '../../kube/client.ts';
 import { Slices } from '../../observe/event-loop-slices.ts';
 import { newLogger } from '../../observe/log.ts';
+import { type Deployment, newRecord } from '../record/record.ts';
 import { Archive } from './archive.ts';
 import { LedgerKeeper } from './keeper.ts';
 import { PROMOTIONS } from './ledger.ts';
+import type { Recorded } from './promotion-of.ts';
 
 const BEGIN = Date.now() - 60 * 60_000;
 const minute = (count: number) => new Date(BEGIN + count * 60_000).toISOString();
 
 /** A keeper of a namespace in which `web` is, with nothing recorded of it but its status. */
-async function newKeeper(t: TestContext) {
+async function newKeeper(
+  t: TestContext,
+  ofTarget: (namespace: string) => Deployment | undefined = () => undefined,
+) {
   const cluster = await useControlPlane();
   await installCRDs(cluster);
   const namespace = await namespaceFor(t, cluster);
   const client = KubeClient.fromKubeConfig(cluster.kubeconfigPath);
   t.after(() => client.close());
-  const application = { status: { environments: [{ name: 'prod' }] } } as unknown as Application;
+  const application = {
+    metadata: { uid: 'uid' },
+    status: { environments: [{ name: 'prod' }] },
+  } as unknown as Application;
+  const deployment = ofTarget(namespace);
+  const target = {
+    id: 'a',
+    name: `${namespace}/web/prod`,
+    application: `${namespace}/web`,
+    environment: 'prod',
+  };
+  const records = deployment === undefined ? [] : [{ ...newRecord(target), deployment }];
+  const recorded: Recorded[] = [];
+  const lines: string[] = [];
   const keeper = new LedgerKeeper({
     client,
     archive: new Archive({ client, namespace, most: 40 }),
-    log: newLogger('error', 'json', () => undefined),
+    log: newLogger('warn', 'json', (line) => void lines.push(line)),
     slices: new Slices(),
     namespace,
     intervalMs: 20,
     keep: 2,
     gone: { promotions: 3, chunks: 40, retentionMs: 24 * 60 * 60_000 },
-    ledger: { record: () => undefined, isUnderWay: () => false, found: () => undefined },
+    ledger: {
+      record: (one) => void recorded.push(one),
+      isUnderWay: () => false,
+      found: () => undefined,
+    },
     applicationOf: (key) => (key === `${namespace}/web` ? application : undefined),
-    recordsOf: () => [],
+    recordsOf: () => records,
     keys: () => [`${namespace}/web`],
   });
-  return { client, keeper, namespace };
+  return { client, keeper, namespace, recorded, lines };
 }
 
-async function end(client: KubeClient, namespace: string, name: string, at: number): Promise<void> {
+async function end(
+  client: KubeClient,
+  namespace: string,
+  name: string,
+  at: number,
+  more: Pick<PromotionStatus, 'inPlaceOf'> = {},
+): Promise<void> {
   const application = name.replace(/-\d+$/, '');
   const id = Number(/\d+$/.exec(name));
   const spec = {
@@ -53,7 +84,7 @@ async function end(client: KubeClient, namespace: string, name: string, at: numb
   };
   const body = { apiVersion: 'towpath.dev/v1alpha1', kind: 'Promotion', metadata: { name, namespace }, spec };
   await client.create({ resource: PROMOTIONS, namespace }, body, {}, {});
-  const status = { phase: 'Succeeded', deployment: id, finishedAt: minute(at) };
+  const status = { phase: 'Succeeded', deployment: id, finishedAt: minute(at), ...more };
   const path = { resource: PROMOTIONS, namespace, name, subresource: 'status' };
   await client.mergePatch(path, { status }, {}, {});
 }
@@ -81,4 +112,70 @@ test('A23: Promotions of Applications that are gone have a bound together, and t
   await eventually(isTrimmed, { describe: 'the older ones to go' });
   await keeper.follow();
   assert.deepEqual(await left(), expected);
+});
+
+/** What Anna asked for, begun then. */
+function annas(startedAt: string): Deployment {
+  const digest = `sha256:${'0'.repeat(64)}`;
+  return {
+    id: 5,
+    candidate: { id: digest, digest, request: '', revision: 'r', ref: 'refs/heads/main' },
+    trigger: 'Promotion',
+    generation: 1,
+    startedAt,
+    clusterStartedAt: startedAt,
+    install: false,
+    hooks: [],
+    deferred: [],
+    applied: true,
+    promoted: { promotion: 'annas', uid: 'anna-1', by: 'anna' },
+  };
+}
+
+/** Resolves when all Promotions were looked at: what ended is archived after that. */
+async function swept(client: KubeClient, keeper: LedgerKeeper, namespace: string): Promise<string> {
+  const archive = { resource: { group: '', version: 'v1', plural: 'configmaps' }, namespace };
+  keeper.lead();
+  const chunk = await eventually(
+    async () => (await client.list(archive, { labelSelector: LABEL_LEDGER }, {})).items[0],
+    { describe: 'what ended to be archived' },
+  );
+  await keeper.follow();
+  const { binaryData } = chunk as unknown as { binaryData: Record<string, string> };
+  return gunzipSync(Buffer.from(binaryData[LEDGER_KEY] ?? '', 'base64')).toString();
+}
+
+test('S14: a Promotion of a person that is gone is made anew by the record, and told with who it was', async (t) => {
+  const { client, keeper, namespace, recorded, lines } = await newKeeper(t, () => annas(minute(20)));
+  await end(client, namespace, 'web-1', 0);
+  await swept(client, keeper, namespace);
+  assert.deepEqual(
+    recorded.map(({ id, inPlaceOf }) => `${id} ${inPlaceOf?.promotion} ${inPlaceOf?.by}`),
+    ['5 annas anna'],
+  );
+  const told = lines.filter((line) => line.includes('A Promotion that a person made is gone'));
+  assert.equal(told.length, 1);
+  assert.match(told[0] ?? '', /"uid":"anna-1","by":"anna"/);
+});
+
+test('what a person asked for while Promotions were listed is not gone', async (t) => {
+  const { client, keeper, namespace, recorded } = await newKeeper(t, () => annas(minute(24 * 60)));
+  await end(client, namespace, 'web-1', 0);
+  await swept(client, keeper, namespace);
+  assert.deepEqual(recorded, []);
+});
+
+test('what stands in place of a Promotion of a person is archived as that one, once, and goes when the archive has it', async (t) => {
+  const { client, keeper, namespace } = await newKeeper(t);
+  const inPlaceOf = { promotion: 'annas', uid: 'anna-1', requestedBy: 'anna' };
+  await end(client, namespace, 'web-1', 0, { inPlaceOf });
+  await end(client, namespace, 'web-2', 1);
+  await end(client, namespace, 'web-3', 2);
+  const lines = (await swept(client, keeper, namespace)).trim().split('\n');
+  const byAnna = lines.filter((line) => line.startsWith('{"uid":"anna-1"') && line.includes('"by":"anna"'));
+  assert.equal(lines.length, 3);
+  assert.equal(byAnna.length, 1);
+  keeper.lead();
+  const left = async () => (await client.list({ resource: PROMOTIONS, namespace }, {}, {})).items.length;
+  await eventually(async () => (await left()) === 2, { describe: 'the oldest to go' });
 });

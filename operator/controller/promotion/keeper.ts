@@ -136,7 +136,10 @@ export class LedgerKeeper {
     if (there.size < MOST_WAITING) this.#waiting.set(namespace, there.set(record.uid, record));
   }
 
-  /** Something may be found by now that could not be written before: soon, but not each time that anything can. */
+  /**
+   * Something may be found by now that could not be written before, or is to be written anew: soon, but not each time that
+   * anything is.
+   */
   sweepSoon(): void {
     this.#soonAt = Math.min(this.#soonAt, performance.now() + SWEEP_AGAIN_MS);
   }
@@ -225,6 +228,7 @@ export class LedgerKeeper {
   /** Page by page, in which namespaces come one after the other: no more than one of them is in memory. */
   async #sweep(signal: AbortSignal): Promise<void> {
     const { client, namespace, keys, keep, gone, slices } = this.#options;
+    const listedAt = client.now();
     const path = { resource: PROMOTIONS, ...(namespace === '' ? {} : { namespace }) };
     const keysIn = Map.groupBy(keys(), namespaceOf);
     const inUse = new Set(keysIn.keys());
@@ -234,7 +238,7 @@ export class LedgerKeeper {
       const its = keysIn.get(name) ?? [];
       keysIn.delete(name);
       inUse.add(name);
-      if (name !== '') await this.#sweepNamespace(name, its, promotions, signal);
+      if (name !== '') await this.#sweepNamespace(name, { keys: its, promotions, listedAt }, signal);
     };
     for (let next: string | undefined = ''; next !== undefined; ) {
       const page = await client.listPage(path, {}, next, { signal });
@@ -252,7 +256,8 @@ export class LedgerKeeper {
       }
     }
     await endOfOne();
-    for (const [name, its] of [...keysIn]) await this.#sweepNamespace(name, its, [], signal);
+    for (const [name, its] of [...keysIn])
+      await this.#sweepNamespace(name, { keys: its, promotions: [], listedAt }, signal);
     const all = new Set(keys());
     const isGone = (name: string, target: string) => this.#isGone(all, name, target);
     await trimApprovals(client, { namespace, keep, gone: { keep: gone.promotions, isGone }, signal });
@@ -271,14 +276,16 @@ export class LedgerKeeper {
 
   async #sweepNamespace(
     namespace: string,
-    keys: readonly string[],
-    promotions: readonly Promotion[],
+    {
+      keys,
+      promotions,
+      listedAt,
+    }: { keys: readonly string[]; promotions: readonly Promotion[]; listedAt: Date },
     signal: AbortSignal,
   ): Promise<void> {
-    const { archive, ledger } = this.#options;
+    const { archive } = this.#options;
     const ofTargets = Map.groupBy(promotions, targetIn);
-    for (const { recorded, name } of await this.#gapsIn(keys, ofTargets))
-      if (!ledger.isUnderWay(recorded.target, recorded.id)) ledger.record(recorded, name);
+    for (const gap of await this.#gapsIn(keys, ofTargets)) this.#fill(gap, listedAt);
     const since = this.#options.client.now().getTime() - LOOKED_FOR_MS;
     const ended = await this.#each(promotions, (promotion) => {
       const record = ledgerRecord(promotion);
@@ -296,6 +303,21 @@ export class LedgerKeeper {
       gone.flatMap(([, of]) => of),
       signal,
     );
+  }
+
+  #fill({ recorded, name }: Gap, listedAt: Date): void {
+    const { ledger, log } = this.#options;
+    const { target, id, startedAt, inPlaceOf } = recorded;
+    if (ledger.isUnderWay(target, id)) return;
+    if (inPlaceOf !== undefined && name === undefined) {
+      // What a person asks for has its Promotion before it begins, and one of that time is in no list that is older.
+      if (Date.parse(startedAt) >= listedAt.getTime()) return;
+      log.warn(
+        { target, deployment: id, promotion: inPlaceOf.promotion, uid: inPlaceOf.uid, by: inPlaceOf.by },
+        'A Promotion that a person made is gone, and another one is made in place of it, by the record of the operator. Unless a backup was restored without it, find out who deleted it, and whether the admission policies of the chart are in force.',
+      );
+    }
+    ledger.record(recorded, name);
   }
 
   /** Its Application is no more, or has nothing in that environment. @param target `<application>/<environment>` */

@@ -4,13 +4,13 @@ import { startFaultProxy } from '../../../test/harness/fault-proxy.ts';
 import { installCRDs } from '../../../test/harness/operator.ts';
 import { namespaceFor, useControlPlane } from '../../../test/harness/use-control-plane.ts';
 import { eventually } from '../../../test/harness/wait.ts';
-import type { LedgerRecord } from '../../api/v1alpha1/ledger.ts';
+import { type LedgerRecord, ledgerRecord } from '../../api/v1alpha1/ledger.ts';
 import { type Promotion, parsePromotion } from '../../api/v1alpha1/promotion.ts';
 import { KubeClient } from '../../kube/client.ts';
 import { newLogger } from '../../observe/log.ts';
 import { type Deployment, newRecord, type TargetRecord } from '../record/record.ts';
 import { Ledger, PROMOTIONS } from './ledger.ts';
-import type { Recorded } from './promotion-of.ts';
+import { promotionOf, type Recorded } from './promotion-of.ts';
 
 async function newLedger(t: TestContext) {
   const cluster = await useControlPlane();
@@ -158,6 +158,44 @@ test('D7: a deployment is known to be recorded when its Promotion says how it en
   assert.equal(isRecorded(), false, 'nobody asks any more');
   ledger.found(target.name, [deployment]);
   assert.equal(isRecorded(), true, 'who went through all Promotions found it');
+});
+
+test('S14: what stands in place of a Promotion of a person is the record of that one, goes on as it does, and is its end', async (t) => {
+  const { client, ledger, namespace, ended, gone } = await newLedger(t);
+  const promoted = { promotion: 'annas', uid: 'anna-1', by: 'anna', skipped: ['windows'] };
+  const record = recordOf(namespace, { promoted });
+  const { deployment, target } = record;
+  assert.ok(deployment !== undefined);
+  ledger.note(target, 'uid', record);
+  assert.equal(ledger.isUnderWay(target.name, 5), false, 'its own Promotion tells');
+  ledger.record({ ...recorded(namespace, 5), phase: 'Deploying', inPlaceOf: promoted });
+  const path = { resource: PROMOTIONS, namespace, name: 'web-prod-5' };
+  const found = async () => parsePromotion(await client.get(path, {}).catch(() => undefined));
+  await eventually(async () => (await found())?.status?.phase === 'Deploying', { describe: 'it to be made' });
+  const finishedAt = new Date().toISOString();
+  const after = { ...record, deployment: { ...deployment, outcome: 'Failed' as const, finishedAt } };
+  ledger.note(target, 'uid', after);
+  const [one] = await eventually(() => ended.length === 1 && ended, { describe: 'its end to be told' });
+  assert.equal(one?.spec.requestedBy, 'towpath:Commit', 'nobody makes one in the name of a person');
+  const archived = one && ledgerRecord(one);
+  const { uid, by, skippedGates, phase } = archived ?? {};
+  assert.deepEqual([uid, by, skippedGates, phase], ['anna-1', 'anna', ['windows'], 'Failed']);
+  assert.equal(ledger.isRecorded(target.name, deployment), true);
+  await ledger.gone(target, 'uid', record);
+  assert.deepEqual(gone.map(inShort), ['Remove after 5', '5 Superseded anna-1']);
+});
+
+test('S14: the end of what a person asked for is recorded when that Promotion says so, not when it is gone', async (t) => {
+  const { ledger, namespace } = await newLedger(t);
+  const { deployment, target } = recordOf(namespace);
+  assert.ok(deployment !== undefined);
+  const object = promotionOf(recorded(namespace, 5), 'annas');
+  const status = { deployment: 5, startedAt: deployment.startedAt, phase: 'Succeeded' as const };
+  const promotion = parsePromotion({ ...object, metadata: { ...object.metadata, uid: 'anna-1' }, status });
+  assert.equal(ledger.isRecorded(target.name, deployment), false);
+  assert.ok(promotion);
+  ledger.ended(promotion);
+  assert.equal(ledger.isRecorded(target.name, deployment), true);
 });
 
 test('A1: where the record of a target is lost, its Promotions say what was the last that its end took away', async (t) => {

@@ -7,7 +7,6 @@ import {
   type Promotion,
   type PromotionPhase,
   parsePromotion,
-  SKIPPABLE_GATES,
 } from '../../api/v1alpha1/promotion.ts';
 import type { KubeClient, KubeObject } from '../../kube/client.ts';
 import {
@@ -111,6 +110,13 @@ export class Ledger implements LedgerView {
     return this.#recorded.has(target, deployment);
   }
 
+  /** A Promotion of a person says how it ended. */
+  ended({ metadata, spec, status = {} }: Promotion): void {
+    const { deployment: id, startedAt } = status;
+    const target = `${metadata.namespace}/${spec.application}/${spec.environment}`;
+    if (id !== undefined && startedAt !== undefined) this.#recorded.add(target, { id, startedAt });
+  }
+
   /** Promotions of these were found to say how they ended, or are in the archive alone. */
   found(target: string, deployments: readonly Pick<Deployment, 'id' | 'startedAt'>[]): void {
     for (const one of deployments) this.#recorded.add(target, one);
@@ -137,8 +143,10 @@ export class Ledger implements LedgerView {
       };
       update(entry, told === undefined ? overtaken(entry, overtakenAt) : recordedOf(told, around));
     }
-    if (deployment === undefined || isOfPerson(deployment)) return;
+    if (deployment === undefined) return;
     const entry = this.#entries.get(target)?.get(deployment.id);
+    // Its own Promotion is written by who does what that asks for, unless one stands in place of it.
+    if (isOfPerson(deployment) && entry === undefined) return;
     const previous = entry === undefined ? ended.at(-1)?.candidate : entry.recorded.previous;
     const known = recordedOf(deployment, { target, applicationUID, previous });
     const recorded = waits.length === 0 ? known : Object.freeze({ ...known, blockedBy: waits });
@@ -157,9 +165,8 @@ export class Ledger implements LedgerView {
     const at = this.#options.now().toISOString();
     const last = record && lastOf(record, { target, applicationUID, at });
     // A process before this one knew of it.
-    if (last !== undefined && last.promoted === undefined) this.record(last.recorded);
-    const records: LedgerRecord[] = [];
-    if (last?.promoted !== undefined) records.push(...recordOfPerson(last.recorded, last.promoted, at));
+    if (last !== undefined && last.inPlaceOf === undefined) this.record(last);
+    const records = last === undefined ? [] : recordOfPerson(last, at);
     this.#recorded.keep(target, []);
     for (const entry of this.#entries.get(target)?.values() ?? []) {
       entry.isLast = true;
@@ -359,8 +366,8 @@ export class Ledger implements LedgerView {
   }
 }
 
-/** Whether its Promotion is one that a person made, whose status is written by who does what it asks for. */
-export function isOfPerson({ promoted }: Told): boolean {
+/** Whether its Promotion is one that a person made. */
+function isOfPerson({ promoted }: Told): boolean {
   return promoted !== undefined;
 }
 
@@ -368,24 +375,20 @@ export function isOfPerson({ promoted }: Told): boolean {
 function lastOf(
   { deployment, ended }: TargetRecord,
   { target, applicationUID, at }: { target: string; applicationUID: string; at: string },
-): { recorded: Recorded; promoted: Deployment['promoted'] } | undefined {
+): Recorded | undefined {
   if (deployment === undefined) return undefined;
   const around = { target, applicationUID, previous: ended.at(-1)?.candidate };
   if (isFinished(recordedOf(deployment, around).phase)) return undefined;
-  return { recorded: recordedOf(deployment, { ...around, overtakenAt: at }), promoted: deployment.promoted };
+  return recordedOf(deployment, { ...around, overtakenAt: at });
 }
 
 /** The same of what a person asked for, under the uid of that Promotion: it is one record, whoever writes it. */
-function recordOfPerson(
-  recorded: Recorded,
-  { promotion: name, uid, by, skipped = [] }: NonNullable<Deployment['promoted']>,
-  at: string,
-): LedgerRecord[] {
-  const promotion = promotionInWords(recorded, { name, uid }, at);
+function recordOfPerson(recorded: Recorded, at: string): LedgerRecord[] {
+  const { inPlaceOf } = recorded;
+  if (inPlaceOf === undefined) return [];
+  const promotion = promotionInWords(recorded, { name: inPlaceOf.promotion, uid: inPlaceOf.uid }, at);
   const record = promotion && ledgerRecord(promotion);
-  if (record === undefined) return [];
-  const skippedGates = SKIPPABLE_GATES.filter((gate) => skipped.includes(gate));
-  return [{ ...record, by, ...(skippedGates.length === 0 ? {} : { skippedGates }) }];
+  return record === undefined ? [] : [record];
 }
 
 /** It is known to be further. */

@@ -11,12 +11,13 @@ import {
   type PromotionStatus,
   parsePromotion,
   REQUESTED_BY_OPERATOR,
+  SKIPPABLE_GATES,
 } from '../../api/v1alpha1/promotion.ts';
 import { secondTime } from '../../kube/times.ts';
 import { addressOf } from '../../manifest/digest.ts';
 import type { BlockedBy } from '../../promote/gate.ts';
 import { shortRevision } from '../candidate/revision.ts';
-import type { Deployed } from '../record/record.ts';
+import type { Deployed, PromotedBy } from '../record/record.ts';
 
 /** A deployment as the ledger records it. Frozen: the record that it is from goes on. */
 export interface Recorded {
@@ -37,6 +38,8 @@ export interface Recorded {
   readonly deployedAt?: string;
   readonly finishedAt?: string;
   readonly message?: string;
+  /** Of a person, whose Promotion was to record it, and is gone. */
+  readonly inPlaceOf?: PromotedBy;
   /** What it waits for while it is verified. */
   readonly blockedBy?: readonly Pick<BlockedBy, 'reason' | 'message' | 'clearsAt'>[];
 }
@@ -134,7 +137,8 @@ export function isWhatCameOf({ status }: Pick<Promotion, 'status'>, { id, starte
 
 /** The status of its Promotion. All times are of the clock at home, and in order. @param now for conditions */
 export function statusOf(recorded: Recorded, now: string): PromotionStatus {
-  const { id, candidate, previous, phase, startedAt, message } = recorded;
+  const { id, candidate, previous, phase, startedAt } = recorded;
+  const message = messageOf(recorded);
   const { chart, appVersion, digest, revision } = candidate;
   return {
     conditions: setConditions([], judgementsOf(phase, message ?? ''), 1, now),
@@ -153,6 +157,22 @@ export function statusOf(recorded: Recorded, now: string): PromotionStatus {
     ...(chart === undefined ? {} : { chart: cut(chart, 96) }),
     ...(appVersion === undefined ? {} : { appVersion: cut(appVersion, 48) }),
     ...(previous === undefined ? {} : { previous: { revision: previous.revision, digest: previous.digest } }),
+    ...inPlaceOf(recorded),
+  };
+}
+
+function messageOf({ inPlaceOf, message, phase }: Recorded): string | undefined {
+  if (inPlaceOf === undefined) return message;
+  const { promotion, by } = inPlaceOf;
+  return `${message ?? SAYS[phase]} Promotion ${promotion} of ${by}, which asked for it, is gone: this one stands in place of it, by the record of the operator.`;
+}
+
+function inPlaceOf({ inPlaceOf: its }: Recorded): Pick<PromotionStatus, 'inPlaceOf'> {
+  if (its === undefined) return {};
+  const { promotion, uid, by: requestedBy, skipped = [] } = its;
+  const skipGates = SKIPPABLE_GATES.filter((gate) => skipped.includes(gate));
+  return {
+    inPlaceOf: { promotion, uid, requestedBy, ...(skipGates.length === 0 ? {} : { skipGates }) },
   };
 }
 

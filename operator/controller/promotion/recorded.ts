@@ -1,6 +1,6 @@
 import type { Outcome, Trigger } from '../../api/v1alpha1/application.ts';
 import type { PromotionPhase } from '../../api/v1alpha1/promotion.ts';
-import type { Deployed } from '../record/record.ts';
+import type { Deployed, PromotedBy } from '../record/record.ts';
 import type { Recorded } from './promotion-of.ts';
 
 /** What of a deployment the ledger tells, from its record or from the history of a status. */
@@ -20,7 +20,7 @@ export interface Told {
     readonly wentBack?: string;
   };
   /** The Promotion of a person that records it. */
-  readonly promoted?: { readonly promotion: string };
+  readonly promoted?: PromotedBy;
 }
 
 /** What it was recorded for, and what came before and after it. */
@@ -33,7 +33,7 @@ export interface Around {
 }
 
 export function recordedOf(told: Told, { target, applicationUID, previous, overtakenAt }: Around): Recorded {
-  const { id, candidate, trigger, startedAt, message } = told;
+  const { id, candidate, trigger, startedAt, message, promoted } = told;
   const phase = phaseOf(told, overtakenAt);
   return Object.freeze({
     target,
@@ -46,6 +46,7 @@ export function recordedOf(told: Told, { target, applicationUID, previous, overt
     phase,
     ...endsOf(told, phase, overtakenAt),
     ...(message === undefined ? {} : { message }),
+    ...(promoted === undefined ? {} : { inPlaceOf: promoted }),
   });
 }
 

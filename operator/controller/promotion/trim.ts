@@ -53,12 +53,14 @@ export class Trim {
   async #remove(namespace: string, surplus: readonly Promotion[], signal: AbortSignal): Promise<void> {
     const { archive, client, onMissing } = this.#options;
     if (surplus.length === 0) return;
-    const records = surplus.flatMap((promotion) => ledgerRecord(promotion) ?? []);
-    const missing = await archive.missing(namespace, records, signal);
+    const records = surplus.map((promotion) => ledgerRecord(promotion));
+    const ended = records.filter((record) => record !== undefined);
+    const missing = await archive.missing(namespace, ended, signal);
     onMissing(namespace, missing);
     const isMissing = new Set(missing.map(({ uid }) => uid));
-    for (const { metadata } of surplus) {
-      if (isMissing.has(metadata.uid)) continue;
+    for (const [index, { metadata }] of surplus.entries()) {
+      // Its record has another uid where it stands in place of a person's.
+      if (isMissing.has(records[index]?.uid ?? metadata.uid)) continue;
       const path = { resource: PROMOTIONS, namespace, name: metadata.name };
       await client.delete(path, { uid: metadata.uid }, { signal }).catch((error: unknown) => {
         if (!isNotFound(error)) throw error;

@@ -10,8 +10,6 @@ export interface CommandsView {
    * may ask for that. Who asked is told by the way why another one does not count.
    */
   given(target: string): readonly Command[];
-  /** Whether a Promotion about the target may say still that it has not ended. */
-  isOpen(target: string, uid: string): boolean;
   /** Why it cannot be seen whether a person goes back there, as after a start; undefined: it can. Its end wakes the target. */
   unknown(target: string): string | undefined;
   /** Says in its status what became of one; what fails is tried again. */
@@ -51,7 +49,6 @@ export interface Promoted {
 
 export const NO_COMMANDS: CommandsView = {
   given: () => [],
-  isOpen: () => false,
   unknown: () => undefined,
   answer: () => undefined,
 };

@@ -21,8 +21,8 @@ export interface LedgerView {
    */
   note(target: TargetIdentity, applicationUID: string, record: TargetRecord, more?: Noted): void;
   /**
-   * Whether the Promotion of a deployment is known to say how that ended: who keeps it for the ledger need not any more. A
-   * process that begins knows that of none, before it went through them all.
+   * Whether the Promotion of a deployment, the operator's own or a person's, is known to say how that ended: who keeps it
+   * for the ledger need not any more. A process that begins knows that of none, before it went through them all.
    */
   isRecorded(target: string, deployment: Pick<Deployment, 'id' | 'startedAt'>): boolean;
   /**

@@ -1,5 +1,4 @@
 import { environmentOf } from '../../../api/v1alpha1/application.ts';
-import type { Deployment } from '../../record/record.ts';
 import { whereLost } from '../lost-record.ts';
 import { recallHistory } from '../recall-history.ts';
 import type { Run } from '../run.ts';
@@ -12,7 +11,7 @@ export async function see(run: Run, { memory }: TargetState): Promise<Outcome> {
   const { parts, application, target, context } = run;
   const { record, access, inventory, signal } = context;
   const history = environmentOf(application.status, target.environment)?.history ?? [];
-  recallHistory(record, history, (ended) => isRecorded(run, ended));
+  recallHistory(record, history, (ended) => parts.ledger.isRecorded(target.name, ended));
   await stays(run);
   try {
     await accessMade(run);
@@ -30,13 +29,6 @@ export async function see(run: Run, { memory }: TargetState): Promise<Outcome> {
     signal.throwIfAborted();
     return { type: 'Unseen', error: await whyUnseen(parts, target, error, signal) };
   }
-}
-
-/** Whether a Promotion says how it ended: the operator's own, or that by which a person asked for it. */
-function isRecorded({ parts, target }: Run, ended: Deployment): boolean {
-  const { promoted } = ended;
-  if (promoted === undefined) return parts.ledger.isRecorded(target.name, ended);
-  return !parts.commands.isOpen(target.name, promoted.uid);
 }
 
 /**
