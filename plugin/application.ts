@@ -115,6 +115,11 @@ export async function readEnvironment(
   return { application, entry: environmentOf(application.status, environment) };
 }
 
+/** Whether what the status says is about the spec that there is now; of a spec that nobody has looked at it is not. */
+export function isLookedAt({ metadata, status }: Application): boolean {
+  return status?.observedGeneration === metadata.generation;
+}
+
 export function readyOf(status: ApplicationStatus | undefined) {
   return status?.conditions?.find(({ type }) => type === 'Ready');
 }

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { endsWith, hangingProgram } from '../test/harness/left-behind.ts';
 import { isRunning, temporaryDirectory } from '../test/harness/process.ts';
 import { eventually } from '../test/harness/wait.ts';
+import { readCommandLine } from './command-line.ts';
 import { diff } from './commands/diff.ts';
 import { Kubectl } from './kubectl.ts';
 import { terminalOf } from './text/terminal.ts';
@@ -53,6 +54,24 @@ for (const [what, when] of [
     assert.deepEqual(events, when === 'Before' ? [] : [{ type: 'ADDED', object: {} }]);
   });
 }
+
+test('S12: another context of the kubeconfig gets nothing by which the first cluster is reached and entered', async () => {
+  const path = join(temporaryDirectory('flags'), 'program');
+  writeFileSync(path, `#!/bin/sh\nprintf '["%s"' "$1"; shift; printf ',"%s"' "$@"; echo ]\n`);
+  chmodSync(path, 0o755);
+  const { kubectlFlags } = readCommandLine([
+    'diff',
+    ...['--context=home', '--cluster=home', '--user=me', '--server=https://home', '--token=secret'],
+    ...['--tls-server-name=home', '--certificate-authority=ca.crt', '--insecure-skip-tls-verify'],
+    ...['--client-certificate=me.crt', '--client-key=me.key'],
+    ...['--kubeconfig=both', '--namespace=shop', '--as=anna', '--request-timeout=5s'],
+  ]);
+  const home = new Kubectl(kubectlFlags, { TOWPATH_KUBECTL: path });
+  assert.deepEqual(await home.inContext('other').json(['get', 'pods']), [
+    ...['--namespace=shop', '--kubeconfig=both', '--as=anna', '--request-timeout=5s', '--context=other'],
+    ...['get', 'pods', '--output=json'],
+  ]);
+});
 
 /** A kubectl that answers its first runs with these lines of a shell, and each later one with the last of them. */
 function scripted(runs: readonly string[]): Kubectl {

@@ -47,9 +47,9 @@ export class Kubectl {
     return contexts?.[0]?.context.namespace || 'default';
   }
 
-  /** The same kubectl in another context of the kubeconfig. */
+  /** The same kubectl in another context of the kubeconfig, which says itself where that is and how one enters. */
   inContext(name: string): Kubectl {
-    const others = this.#flags.filter((flag) => !/^--(context|cluster|user|server|token)=/.test(flag));
+    const others = this.#flags.filter((flag) => !OF_ONE_CLUSTER.test(flag));
     return new Kubectl([...others, `--context=${name}`], this.#environment);
   }
 
@@ -190,6 +190,10 @@ export class Kubectl {
     return child;
   }
 }
+
+/** By which a cluster is reached and entered: in another one they are wrong, and credentials are not to be shown there. */
+const OF_ONE_CLUSTER =
+  /^--(context|cluster|user|server|token|tls-server-name|certificate-authority|client-certificate|client-key|insecure-skip-tls-verify)=/;
 
 /** What asking again does not change. */
 const FINAL_WORDS = /\((NotFound|Forbidden|Unauthorized)\)/;

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { type Application, parseApplication } from '../../operator/api/v1alpha1/application.ts';
 import { requestFor } from '../../operator/api/v1alpha1/environment-request.ts';
 import { ANNOTATION_SYNC_REQUESTED } from '../../operator/api/v1alpha1/names.ts';
-import { haltOf, requestWith } from './ask.ts';
+import { haltOf, haltsOf, requestWith } from './ask.ts';
 
 function application(asked: string | undefined, handledSyncRequest?: string): Application {
   const parsed = parseApplication({
@@ -59,6 +59,18 @@ test('D4: a sync of what is held and was taken back says both', () => {
     haltOf({ name: 'prod', sync: 'Held', message: 'olga holds it there.', blockedBy }, 'web'),
     'prod: olga holds it there. Let it go: kubectl towpath resume web prod. anna took these manifests back here.',
   );
+});
+
+test('D4: a sync right after a resume asks, though the status says still that it is suspended', () => {
+  const suspended = { name: 'prod', sync: 'Suspended', message: 'It is suspended.' } as const;
+  const held = { name: 'staging', sync: 'Held', message: 'olga holds it.' } as const;
+  const haltsAt = (observedGeneration: number) => {
+    const of = application(undefined);
+    return haltsOf({ ...of, status: { ...of.status, observedGeneration } }, [suspended, held]);
+  };
+  const isHeld = 'staging: olga holds it. Let it go: kubectl towpath resume web staging.';
+  assert.deepEqual(haltsAt(1), ['prod: It is suspended.', isHeld]);
+  assert.deepEqual(haltsAt(0), [isHeld]);
 });
 
 test('D4: a sync of what waits says for what, but for checks, which it runs again', () => {

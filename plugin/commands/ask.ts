@@ -1,7 +1,14 @@
 import type { Application, EnvironmentStatus } from '../../operator/api/v1alpha1/application.ts';
 import { requestFor } from '../../operator/api/v1alpha1/environment-request.ts';
 import { ANNOTATION_SYNC_REQUESTED } from '../../operator/api/v1alpha1/names.ts';
-import { environmentNames, environmentsOf, keyOf, RESOURCE, readApplication } from '../application.ts';
+import {
+  environmentNames,
+  environmentsOf,
+  isLookedAt,
+  keyOf,
+  RESOURCE,
+  readApplication,
+} from '../application.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { type Command, type Context, isJson, printJson, printLines } from './command.ts';
 import { warnIfNobodyLeads } from './nobody-leads.ts';
@@ -26,14 +33,14 @@ export const sync: Command = {
       tell(context, { application: key, changed: false, message });
       return EXIT.Suspended;
     }
-    const halted = asked.flatMap((one) => haltOf(one, name) ?? []);
+    const halted = haltsOf(application, asked);
     const why = halted.join(' ');
     if (halted.length > 0 && halted.length === asked.length) {
       const message = `A sync of ${key} would do nothing. ${why}`;
       tell(context, { application: key, changed: false, message });
       return EXIT.Suspended;
     }
-    await warnIfNobodyLeads(context);
+    await warnIfNobodyLeads(context, 'Asked');
     await request(context, application, environment, now().toISOString());
     const where = environment === undefined ? '' : ` in ${environment}`;
     const others = halted.length === 0 ? '' : ` Not in all: ${why}`;
@@ -86,6 +93,15 @@ export function requestWith(
   return [...others, `${environment}=${value}`].join(',');
 }
 
+/** Why a sync would do nothing, in each of these environments in which it would not. */
+export function haltsOf(application: Application, environments: readonly EnvironmentStatus[]): string[] {
+  // Before the operator has looked, its status says still that it is suspended as a whole.
+  const isResumed = !isLookedAt(application);
+  return environments
+    .filter(({ sync }) => !(isResumed && sync === 'Suspended'))
+    .flatMap((one) => haltOf(one, application.metadata.name) ?? []);
+}
+
 /** Why a sync would do nothing in an environment, which a person or the time ends; undefined: it would. */
 export function haltOf(
   { name, sync, message, blockedBy = [] }: EnvironmentStatus,
@@ -119,7 +135,7 @@ function switching(verb: 'suspend' | 'resume'): Command {
   return {
     usage: isSuspended ? 'suspend APP' : 'resume APP [ENV]',
     words: isSuspended ? [1, 1] : [1, 2],
-    flags: isSuspended ? ['output'] : ['output', 'reason', 'operator-namespace'],
+    flags: isSuspended ? ['output', 'operator-namespace'] : ['output', 'reason', 'operator-namespace'],
     summary: isSuspended
       ? 'Has nothing of an Application written any more, until it is resumed; what runs stays.'
       : 'Goes on with an Application that was suspended; with ENV, where a rollback holds that environment.',
@@ -133,6 +149,7 @@ function switching(verb: 'suspend' | 'resume'): Command {
         tell(context, { application: key, changed: false, message: `${is} already.` });
         return EXIT.Done;
       }
+      await warnIfNobodyLeads(context, 'Asked');
       await patch(context, name, { spec: { suspend: isSuspended } });
       const message = `${is} now. Where its own manifest stands in Git, change spec.suspend there, too.`;
       tell(context, { application: key, changed: true, message });

@@ -14,7 +14,7 @@ import { wrap } from '../text/terminal.ts';
 import { cloneJson, tellOf } from './clone-lines.ts';
 import { type Command, type Context, isJson, printLines } from './command.ts';
 import { differenceLines, SIGNS } from './difference-lines.ts';
-import { operatorNamespace } from './nobody-leads.ts';
+import { operatorNamespace, warnIfNobodyLeads } from './nobody-leads.ts';
 
 export const diff: Command = {
   usage: 'diff APP [ENV] [--local DIR]',
@@ -45,6 +45,8 @@ interface Found extends Comparison {
 
 async function lookAt(context: Context, session: LocalSession): Promise<Found> {
   const { application, landing, target: server, served } = session;
+  // What it says of commit and cluster comes from a status.
+  await warnIfNobodyLeads(context);
   const { environment } = landing;
   refuseUnknown(session);
   const targetName = `${keyOf(application)}/${environment}`;

@@ -9,7 +9,7 @@ import { tableLines } from '../text/table.ts';
 import { plain } from '../text/terminal.ts';
 import { relative, span } from '../text/times.ts';
 import { type Command, type Context, isJson, printJson, printLines } from './command.ts';
-import { operatorNamespace } from './nobody-leads.ts';
+import { operatorNamespace, warnIfNobodyLeads } from './nobody-leads.ts';
 
 const TITLES = ['ENV', 'ID', 'REVISION', 'CHART', 'OUTCOME', 'TRIGGER', 'STARTED', 'TOOK', 'MESSAGE'];
 
@@ -32,6 +32,7 @@ export const history: Command = {
         EXIT.Usage,
       );
     const environments = environmentsOf(await readApplication(kubectl, name), environment);
+    await warnIfNobodyLeads(context);
     const entries = environments.flatMap(({ name, history = [] }) =>
       history.map((entry) => ({ environment: name, ...entry })),
     );

@@ -14,17 +14,25 @@ export function leadsSince(context: Context, signal: AbortSignal): Promise<strin
   return nobodyLeadsSince(context.kubectl, operatorNamespace(context), context.now(), signal);
 }
 
-/** What a status says may be old where no operator looks: whoever reads it is told. */
-export async function warnIfNobodyLeads(context: Context): Promise<void> {
+/** What follows where nobody looks: a status stays as it is, and what is asked for is not done. */
+const SO = {
+  Shown: 'what is shown may be old',
+  Asked: 'nothing is done of what is asked for before one does',
+} as const;
+
+type What = keyof typeof SO;
+
+/** What a status says may be old where no operator looks: whoever reads it, or asks for something, is told. */
+export async function warnIfNobodyLeads(context: Context, what: What = 'Shown'): Promise<void> {
   const since = await leadsSince(context, context.signal);
-  if (since !== undefined) warnOfSilence(since, context);
+  if (since !== undefined) warnOfSilence(since, context, what);
 }
 
-export function warnOfSilence(since: string, context: Context): void {
-  context.err.write(`${paint(context.err, 'yellow', 'Warning:')} ${silence(since, context)}\n`);
+export function warnOfSilence(since: string, context: Context, what: What = 'Shown'): void {
+  context.err.write(`${paint(context.err, 'yellow', 'Warning:')} ${silence(since, context, what)}\n`);
 }
 
-export function silence(since: string, context: Context): string {
+export function silence(since: string, context: Context, what: What = 'Shown'): string {
   const namespace = operatorNamespace(context);
-  return `no operator has led in namespace ${namespace} since ${since} (${relative(since, context.now())}), so what is shown may be old: look at its Pods with kubectl get pods -n ${namespace}.`;
+  return `no operator has led in namespace ${namespace} since ${since} (${relative(since, context.now())}), so ${SO[what]}: look at its Pods with kubectl get pods -n ${namespace}.`;
 }

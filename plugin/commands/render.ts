@@ -9,11 +9,12 @@ import { paint, plain } from '../text/terminal.ts';
 import { yamlOf } from '../text/yaml.ts';
 import { cloneJson, tellOf } from './clone-lines.ts';
 import { type Command, type Context, isJson } from './command.ts';
+import { warnIfNobodyLeads } from './nobody-leads.ts';
 
 export const render: Command = {
   usage: 'render APP [ENV] [--local DIR]',
   words: [1, 2],
-  flags: ['local', 'output', 'target-context'],
+  flags: ['local', 'output', 'operator-namespace', 'target-context'],
   summary:
     'Prints the manifests of the commit that is wanted, or of the files of your clone, uncommitted changes among them, before they are pushed.',
   notes: [
@@ -25,10 +26,10 @@ export const render: Command = {
     'Exit codes: 0 all is known, 5 the commit would be refused, 10 rights or the cluster do not tell all.',
   ],
   run: async (context) => {
-    const { rendered, ...session } = await withFiles(context, async (session) => ({
-      ...session,
-      rendered: await renderLocally(session, ''),
-    }));
+    const { rendered, ...session } = await withFiles(context, async (session) => {
+      await warnIfNobodyLeads(context);
+      return { ...session, rendered: await renderLocally(session, '') };
+    });
     if (isJson(context)) printJson(context, session, rendered);
     else print(context, session.clone, rendered);
     return codeOf(rendered);

@@ -52,7 +52,7 @@ function application(
       environments: [{ name: 'staging' }, { name: 'prod' }],
       suspend,
     },
-    status: { environments, ...status },
+    status: { observedGeneration: 1, environments, ...status },
   });
   if (!parsed.ok) throw new Error(parsed.errors.join('; '));
   return parsed.application;
@@ -94,6 +94,24 @@ test('wait goes on for what is under way, is deployed once more, or has the dige
 test('a commit that has the manifests of the one before has no entry of its own, and runs all the same', () => {
   const history = [entry('Succeeded', { revision: 'c'.repeat(40) })];
   assert.equal(codeOf(environment({ sync: 'Waiting', history })), 0);
+});
+
+test('wait answers nothing final by a status that is about the spec before, but that it was deployed, or is suspended', () => {
+  const quarantine = { revision: REVISION, total: 1 };
+  const waiting = { revision: NEWER, desiredRevision: REVISION, history: [] };
+  const cases: [Partial<EnvironmentStatus>, number, object?][] = [
+    [{ ...waiting, sync: 'Suspended' }, 8],
+    [{ ...waiting, sync: 'Quarantined' }, 5, { quarantine }],
+    [{ ...waiting, sync: 'Failed', history: [entry('Failed')] }, 4],
+  ];
+  for (const [of, code, more = {}] of cases) {
+    const codeAt = (observedGeneration: number) =>
+      codeOf(environment(of), 'healthy', { status: { observedGeneration, ...more } });
+    assert.deepEqual([codeAt(1), codeAt(0)], [code, undefined], of.sync);
+  }
+  const before = { status: { observedGeneration: 0 } };
+  assert.equal(codeOf(environment(), 'healthy', before), 0);
+  assert.equal(codeOf(environment(waiting), 'healthy', { ...before, suspend: true }), 8);
 });
 
 const CANDIDATE = `sha256:${'c'.repeat(64)}`;

@@ -3,7 +3,7 @@ import type {
   EnvironmentStatus,
   HistoryEntry,
 } from '../../operator/api/v1alpha1/application.ts';
-import { keyOf } from '../application.ts';
+import { isLookedAt, keyOf } from '../application.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { short } from '../text/application-tree.ts';
 
@@ -49,10 +49,13 @@ export function verdictOn(
       message: `${where} was healthy with it at ${entry.finishedAt ?? 'its end'}${now}.`,
     };
   }
+  // By a spec that was corrected or resumed since then it may come to something else.
+  if (!isLookedAt(application)) return suspended(application);
   return (
     refused(application, awaited) ??
     ended(application, environment, entry, awaited) ??
-    suspended(application, environment)
+    suspended(application) ??
+    halted(application, environment)
   );
 }
 
@@ -109,17 +112,20 @@ function isTriedAgain(
   return (status.retry.environment ?? name) === name || sync === 'Blocked';
 }
 
-function suspended(application: Application, environment: EnvironmentStatus): Verdict | undefined {
+function suspended(application: Application): Verdict | undefined {
   const { metadata, spec } = application;
-  const key = keyOf(application);
-  if (spec.suspend)
-    return {
-      code: EXIT.Suspended,
-      message: `${key} is suspended: kubectl towpath resume ${metadata.name}.`,
-    };
-  if (environment.sync !== 'Suspended') return undefined;
-  const message = environment.message ?? 'it is suspended.';
-  return { code: EXIT.Suspended, message: `${key} in ${environment.name}: ${message}` };
+  if (!spec.suspend) return undefined;
+  return {
+    code: EXIT.Suspended,
+    message: `${keyOf(application)} is suspended: kubectl towpath resume ${metadata.name}.`,
+  };
+}
+
+/** Its Environment is suspended. */
+function halted(application: Application, { name, sync, message }: EnvironmentStatus): Verdict | undefined {
+  if (sync !== 'Suspended') return undefined;
+  const why = message ?? 'it is suspended.';
+  return { code: EXIT.Suspended, message: `${keyOf(application)} in ${name}: ${why}` };
 }
 
 /**

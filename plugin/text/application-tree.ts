@@ -1,5 +1,5 @@
 import type { Application, EnvironmentStatus } from '../../operator/api/v1alpha1/application.ts';
-import { readyOf } from '../application.ts';
+import { isLookedAt, readyOf } from '../application.ts';
 import { paint, plain, type Terminal } from './terminal.ts';
 import { clears, relative } from './times.ts';
 import type { Node } from './tree.ts';
@@ -27,8 +27,7 @@ export function applicationNode(
   const below: Node[] = [];
   if (metadata.deletionTimestamp !== undefined)
     below.push({ text: `is being deleted, asked for ${relative(metadata.deletionTimestamp, now)}` });
-  if (status?.observedGeneration !== metadata.generation)
-    below.push({ text: 'its spec was changed since the operator looked last' });
+  if (!isLookedAt(application)) below.push({ text: 'its spec was changed since the operator looked last' });
   if (ready !== undefined && ready.status !== 'True' && !isTold)
     below.push({ text: `${ready.reason}: ${plain(ready.message)}` });
   if (status?.keptTotal !== undefined && status.keptTotal > 0)

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import { environmentOf } from '../../operator/api/v1alpha1/application.ts';
+import { cloneOf } from '../harness/clone.ts';
 import { fastLease } from '../harness/operator.ts';
 import { kubeconfigWith } from '../harness/operator-rights.ts';
 import { newPluginShell, type PluginShell } from '../harness/plugin.ts';
@@ -273,9 +274,16 @@ test('kubectl towpath wait answers about exactly the commit that was asked about
     };
     const awayMs = Date.now() - Date.parse(review.metadata.creationTimestamp);
     assert.ok(Math.abs(awayMs) < 5_000, 'by which clock that is asked');
-    const status = await towpath('status', 'web', `--operator-namespace=${stage.namespace}`);
-    assert.equal(status.code, 0);
-    assert.match(status.stderr, /^Warning: no operator has led in namespace /);
+    const { directory } = await cloneOf(stage.repository);
+    for (const [command, ...args] of [
+      ['status'],
+      ['diff', '--local', directory],
+      ['render', '--local', directory],
+    ] as const) {
+      const said = await towpath(command, 'web', `--operator-namespace=${stage.namespace}`, ...args);
+      assert.equal(said.code, 0, said.stderr);
+      assert.match(said.stderr, /^Warning: no operator has led in namespace /, command);
+    }
   });
 });
 
