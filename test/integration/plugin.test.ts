@@ -190,13 +190,13 @@ test('kubectl towpath wait answers about exactly the commit that was asked about
   });
 
   await t.test('3: nobody has seen it in time, and the newest that was seen is told', async () => {
-    const { code, stdout } = await wait('web', 'abcdef0123', '--timeout=1s');
+    const { code, stdout } = await wait('web', 'abcdef0123', '--timeout=3s');
     assert.equal(code, 3);
     const { status } = await stage.get('web');
     assert.match(
       stdout,
       new RegExp(
-        `Not within 1s\\. The newest commit that was seen is ${status?.source?.revision?.slice(0, 7)}`,
+        `Not within 3s\\. The newest commit that was seen is ${status?.source?.revision?.slice(0, 7)}`,
       ),
     );
   });
