@@ -296,6 +296,16 @@ export const CHART_VALUES: ChartGroup['values'] = {
           cidrs: cidrs('Its addresses. Default: any, but for those where clouds serve credentials.'),
         },
       },
+      clusters: {
+        description:
+          'API servers of the clusters that Environments name by a kubeconfig, and proxies to them.',
+        values: {
+          ports: ports('Their ports.', [443, 6443]),
+          cidrs: cidrs(
+            'Their addresses. Default: none, so that those are reached which are an address and a port of networkPolicy.apiServer, too.',
+          ),
+        },
+      },
       git: {
         description: 'Git servers, and the Helm repositories that charts depend on.',
         values: {

@@ -353,6 +353,7 @@ test('a NetworkPolicy opens DNS, the API server and Git, and no address where cl
   });
   const narrower = {
     ...narrow,
+    clusters: { ports: [8443], cidrs: ['192.0.2.41/32'] },
     dns: { ports: [53, 5353], to: [resolver] },
     proxy: { cidrs: ['192.0.2.31/32'] },
   };
@@ -362,10 +363,14 @@ test('a NetworkPolicy opens DNS, the API server and Git, and no address where cl
     [
       [resolver],
       egress[1]?.to,
+      [{ ipBlock: { cidr: '192.0.2.41/32' } }],
       [{ ipBlock: { cidr: '192.0.2.10/32' } }],
       [{ ipBlock: { cidr: '192.0.2.31/32' } }],
     ],
   );
+  assert.deepEqual((narrowest.spec as { egress: typeof egress }).egress[2]?.ports, [
+    { port: 8443, protocol: 'TCP' },
+  ]);
   assert.deepEqual((narrowest.spec as { egress: typeof egress }).egress[0]?.ports, [
     { port: 53, protocol: 'UDP' },
     { port: 53, protocol: 'TCP' },

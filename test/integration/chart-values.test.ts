@@ -45,6 +45,8 @@ for (const [what, values, says] of [
     { networkPolicy: { git: null } },
     { networkPolicy: { apiServer: { ports: [] } } },
     { networkPolicy: { apiServer: null } },
+    { networkPolicy: { clusters: { ports: [] } } },
+    { networkPolicy: { clusters: null } },
     { networkPolicy: { dns: { ports: [] } } },
     { networkPolicy: { dns: { to: [] } } },
     { networkPolicy: { dns: { to: null } } },
@@ -54,7 +56,7 @@ for (const [what, values, says] of [
       [
         `all ports or peers for none, ${JSON.stringify(values)},`,
         values,
-        /ports|to|git|apiServer|dns/,
+        /ports|to|git|apiServer|clusters|dns/,
       ] as const,
   ),
   [

@@ -2,6 +2,9 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
+import { podAnnotation } from '../../hack/nodes/pod.ts';
+import { newEnvironment } from '../harness/environments.ts';
+import type { Stage } from '../harness/operator.ts';
 import { kubeConfigOf, newRemoteEnvironment, storeKubeConfig } from '../harness/other-cluster.ts';
 import { without } from '../harness/programs.ts';
 import { newProxiedStage } from '../harness/proxied-stage.ts';
@@ -37,6 +40,7 @@ const configMap = (name: string) =>
 const FILES = {
   'web/web.yaml': configMap('web'),
   'web/old.yaml': configMap('old'),
+  'checked/all.yaml': configMap('checked'),
   'broken/a.yaml': `${configMap('broken')}no: {such: field}\n`,
 };
 
@@ -48,6 +52,37 @@ async function untilAnswered(
 ): Promise<void> {
   await eventually(async () => (await prometheus.count(expression, inSeconds)) > 0, {
     describe: `${what}: an answer to ${expression}`,
+  });
+}
+
+/** Of the checks of a policy one that passes, and one that goes on. */
+async function checked(t: TestContext, stage: Stage): Promise<void> {
+  const [staging, prod] = [await newEnvironment(t, stage, 'staging'), await newEnvironment(t, stage, 'prod')];
+  const check = (name: string, annotations: object) => {
+    const spec = { containers: [{ name: 'smoke', image: 'example.com/smoke:1' }] };
+    return { name, job: { spec: { template: { metadata: { annotations }, spec } } } };
+  };
+  const checks = [check('passes', {}), check('goes-on', { [podAnnotation]: 'runs' })];
+  await stage.apply({
+    apiVersion: 'towpath.dev/v1alpha1',
+    kind: 'PromotionPolicy',
+    metadata: { name: 'checked' },
+    spec: {
+      selector: { matchLabels: { app: 'checked' } },
+      stages: [
+        { name: 'staging', environments: [staging.name] },
+        { name: 'prod', after: ['staging'], environments: [prod.name], gates: { checks } },
+      ],
+    },
+  });
+  await stage.apply({
+    apiVersion: 'towpath.dev/v1alpha1',
+    kind: 'Application',
+    metadata: { name: 'checked', labels: { app: 'checked' } },
+    spec: {
+      source: { repoURL: stage.repoURL, interval: '1h', path: 'checked' },
+      environments: [{ name: staging.name }, { name: prod.name }],
+    },
   });
 }
 
@@ -70,6 +105,7 @@ async function everythingHappens(t: TestContext) {
     dependsOn: [{ name: 'nowhere' }],
   });
   await newRemoteEnvironment(t, stage, 'elsewhere');
+  await checked(t, stage);
   await stage.until('broken', ({ status }) => status?.sync === 'Quarantined', 'the quarantine');
   await stage.kubectl('patch', 'configmap', 'web', '-p', '{"data":{"is":"drift"}}');
   await stage.repository.commit({ 'web/old.yaml': null });

@@ -158,6 +158,17 @@ test('I2: the leader brings its definitions up to its version, never down, and n
   assert.ok((await columns()) > 1, 'a schema that changed while the version did not');
   await rebuilt.stop();
 
+  // `helm rollback` to an earlier build of the same version: what it would drop of objects is more than it brings.
+  await makeDefinitionOf(String(wanted));
+  const later = '/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/later';
+  const field = [{ op: 'add', path: later, value: { type: 'string' } }];
+  await on.kubectl('patch', 'crd', 'applications.towpath.dev', '--type=json', '-p', JSON.stringify(field));
+  const earlier = await on.run(t, installed);
+  await untilItLooked(earlier);
+  assert.equal(await columns(), 1, 'a definition with a field that this build lacks stays');
+  assert.match(readFileSync(earlier.logPath, 'utf8'), /v1alpha1\.spec\.later/);
+  await earlier.stop();
+
   await makeDefinitionOf('99.0.0');
   const older = await on.run(t, installed);
   await untilItLooked(older);

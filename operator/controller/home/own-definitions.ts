@@ -7,6 +7,7 @@ import { MADE_DEFINITIONS } from '../../kube/rights.ts';
 import type { Logger } from '../../observe/log.ts';
 import { backoffMs } from '../../retry/backoff.ts';
 import { compareVersions, parseVersion } from '../../source/semver.ts';
+import { fieldsBeyond, type Versioned } from './kept-fields.ts';
 
 const DEFINITIONS = {
   group: 'apiextensions.k8s.io',
@@ -16,6 +17,9 @@ const DEFINITIONS = {
 
 /** A conflict is over at once, a right that is missing takes a person. Only the leader tries: nobody comes together. */
 const RETRY = { firstMs: 1_000, longestMs: 60_000 };
+
+/** Fields that a line of the log names of a definition. */
+const MOST_TOLD = 10;
 
 export interface UpgradeOptions {
   client: KubeClient;
@@ -27,9 +31,10 @@ export interface UpgradeOptions {
  * Brings the definitions of our kinds up to this operator's version, each with one conditional write, and logs those
  * that changed. One that is missing is created, since no upgrade by Helm brings a kind that is new; but for the
  * Application's, without which no operator leads. One of a newer version stays as it is, so that an older operator,
- * after a rollback or beside a newer one, takes no field away; so does one of the same version and schema. A stored
- * version that a newer one lacks is refused by the API server. What fails is logged with what helps, and tried again
- * until the signal ends it: the operator works with older definitions meanwhile. Resolves after the first attempt.
+ * after a rollback or beside a newer one, takes no field away; so does one of the same version with the same schema, or
+ * with fields that ours lacks, of a later build. A stored version that a newer one lacks is refused by the API server.
+ * What fails is logged with what helps, and tried again until the signal ends it: the operator works with older
+ * definitions meanwhile. Resolves after the first attempt.
  */
 export async function upgradeDefinitions(options: UpgradeOptions): Promise<void> {
   if (!(await succeeds(options))) void tryAgain(options);
@@ -44,7 +49,8 @@ async function tryAgain(options: UpgradeOptions): Promise<void> {
   }
 }
 
-async function succeeds({ log, ...options }: UpgradeOptions): Promise<boolean> {
+async function succeeds(options: UpgradeOptions): Promise<boolean> {
+  const { log } = options;
   try {
     for (const upgrade of await upgradeOlder(options))
       log.info({ ...upgrade }, 'A definition of Towpath was brought up to this version.');
@@ -69,12 +75,12 @@ interface DefinitionUpgrade {
 
 type Definition = (typeof definitions)[number];
 
-async function upgradeOlder(options: Omit<UpgradeOptions, 'log'>): Promise<DefinitionUpgrade[]> {
+async function upgradeOlder(options: UpgradeOptions): Promise<DefinitionUpgrade[]> {
   const upgrades: DefinitionUpgrade[] = [];
   for (const definition of definitions) {
     const { name, annotations } = definition.metadata;
     const live = await read(name, options);
-    if (live !== undefined && !isBehind(live, definition)) continue;
+    if (live !== undefined && !isBehind(live, definition, options.log)) continue;
     if (live === undefined) await create(definition, options);
     else await upgrade(live, definition, options);
     const from = live?.metadata.annotations?.[ANNOTATION_VERSION];
@@ -96,12 +102,29 @@ async function read(
   }
 }
 
-function isBehind(live: KubeObject, { metadata: { annotations } }: Definition): boolean {
+function isBehind(
+  live: KubeObject,
+  { metadata: { name, annotations }, spec }: Definition,
+  log: Logger,
+): boolean {
+  if (isGoing(live)) return false;
   const from = live.metadata.annotations?.[ANNOTATION_VERSION];
   const to = annotations[ANNOTATION_VERSION];
-  const isOther =
-    from === to && live.metadata.annotations?.[ANNOTATION_SCHEMA] !== annotations[ANNOTATION_SCHEMA];
-  return (isNewer(to, from) || isOther) && !isGoing(live);
+  if (from !== to) return isNewer(to, from);
+  if (live.metadata.annotations?.[ANNOTATION_SCHEMA] === annotations[ANNOTATION_SCHEMA]) return false;
+  // Builds between releases: which of two is the later one no version says, but what one keeps of objects does.
+  const lost = fieldsBeyond(versionsOf(live), spec.versions, MOST_TOLD);
+  if (lost.length === 0) return true;
+  log.info(
+    { name, version: to, fields: lost },
+    'A definition of Towpath has fields that this build of the same version lacks, and stays as it is.',
+  );
+  return false;
+}
+
+function versionsOf({ spec }: KubeObject): readonly Versioned[] {
+  const { versions } = (spec ?? {}) as { versions?: readonly Versioned[] };
+  return versions ?? [];
 }
 
 async function upgrade(
