@@ -1,8 +1,8 @@
 import { type Candidate, type Deployment, noteRan } from '../../operator/controller/record/record.ts';
-import { waitingAfter } from '../../operator/controller/record/waiting.ts';
+import { stillWaiting, waitingAfter } from '../../operator/controller/record/waiting.ts';
 import { passedBy } from '../../operator/controller/target/actions/begin.ts';
 import { displacedBy, rejectedWithout } from '../../operator/controller/target/actions/displaced.ts';
-import { takeBack } from '../../operator/controller/target/actions/take-back.ts';
+import { takeBack, waitAgain } from '../../operator/controller/target/actions/take-back.ts';
 import { replaceDeployment } from '../../operator/controller/target/actions/write-ahead.ts';
 import { type Former, lastGood, namedBy } from '../../operator/controller/target/former.ts';
 import type { Run } from '../../operator/controller/target/run.ts';
@@ -16,10 +16,16 @@ import { failedVerify, newVerify, verifyOnceMore } from '../../operator/promote/
 /** What the operator's actions write to a record, without an API server that they ask first. */
 
 /** As actions/begin.ts does. */
-export function begin(run: Run, candidate: Candidate, by: Command | undefined): void {
+export function begin(
+  run: Run,
+  candidate: Candidate,
+  by: Command | undefined,
+  whence: 'Newest' | 'Chosen',
+): void {
   const { record } = run.context;
   const before = record.deployment;
-  const unchanged = { ...record };
+  const waited = stillWaiting(record);
+  const unchanged = { ...record, waiting: waited };
   const deployment = {
     ...newDeployment(run, candidate),
     ...verifyOf(run, candidate, by),
@@ -28,7 +34,7 @@ export function begin(run: Run, candidate: Candidate, by: Command | undefined): 
   if (by !== undefined) deployment.promoted = { promotion: by.promotion, uid: by.uid, by: by.by };
   replaceDeployment(record, deployment, before?.outcome === undefined ? 'Superseded' : undefined);
   delete record.pending;
-  record.waiting = waitingAfter(record.waiting ?? [], candidate);
+  record.waiting = waitingAfter(waited, candidate, whence === 'Newest' ? whence : 'OnceMore');
   if (record.waiting.length === 0) delete record.waiting;
   delete record.cancelled;
   if (by?.type === 'Promote') {
@@ -96,6 +102,7 @@ function beginBack(run: Run, asked: Command | undefined, { candidate }: Former):
   if (asked !== undefined && asked.type !== 'Cancel')
     deployment.promoted = { promotion: asked.promotion, uid: asked.uid, by: asked.by };
   if (asked?.type === 'Cancel') takeBack(record, asked, 'It goes back.', at);
+  waitAgain(record);
   const before = { ...record };
   const outcome = left?.outcome === undefined ? ('Superseded' as const) : undefined;
   const outcomeOfLeft = asked?.type === 'Cancel' ? undefined : outcome;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cameTo } from '../../operator/controller/record/waiting.ts';
+import { cameTo, waitingBeside } from '../../operator/controller/record/waiting.ts';
 import { cancelledOf } from '../../operator/promote/cancelled.ts';
 import { rejectionOf } from '../../operator/promote/rejection.ts';
 import { type Begun, healthOf, StagedModel } from './staged-model.ts';
@@ -101,9 +101,11 @@ function assertEntersByItself(
   const asked = `asked ${number}`;
   if (before.asks?.some((one) => one.asked === asked) !== true) return;
   const waits = [...records].filter(
-    ([one, { waiting = [], rejected }]) =>
+    ([one, record]) =>
       one !== environment &&
-      waiting.some((its) => its.asked === asked && rejectionOf(rejected, its.digest) === undefined),
+      waitingBeside(record).some(
+        (its) => its.asked === asked && rejectionOf(record.rejected, its.digest) === undefined,
+      ),
   );
   assert.ok(left <= 0 || waits.length === 0, `${about}: ${waits[0]?.[0]} waited for what soaked there`);
 }

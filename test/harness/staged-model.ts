@@ -5,6 +5,8 @@ import {
   type Candidate,
   candidateKey,
   type Deployment,
+  isOnItsWay,
+  namedIn,
   newRecord,
   type TargetRecord,
 } from '../../operator/controller/record/record.ts';
@@ -264,14 +266,14 @@ export class StagedModel {
       if (isToDeploy(chosen)) {
         const again = gatesOf(run, { ...found(chosen), chosen: { asked: choice.asked } } as Findings);
         assert.deepEqual(again.blockedBy, [], 'what was chosen may enter');
-        this.#begin(run, chosen, enters?.candidate === choice ? enters.command : undefined);
+        this.#begin(run, chosen, enters?.candidate === choice ? enters.command : undefined, 'Chosen');
         return undefined;
       }
     }
     if (mayBegin) {
       const isAsked =
         enters?.candidate !== undefined && candidateKey(enters.candidate) === candidateKey(wanted);
-      this.#begin(run, wanted, isAsked ? enters?.command : undefined);
+      this.#begin(run, wanted, isAsked ? enters?.command : undefined, 'Newest');
       return undefined;
     }
     const isBlocked = blockedBy.some(({ standing }) => standing === 'Blocked');
@@ -297,10 +299,10 @@ export class StagedModel {
     delete record.pending;
   }
 
-  #begin(run: Run, candidate: Candidate, by: Command | undefined): void {
+  #begin(run: Run, candidate: Candidate, by: Command | undefined, whence: 'Newest' | 'Chosen'): void {
     const environment = run.target.environment as Environment;
     this.#note(environment, candidate, by, 'In');
-    begin(run, candidate, by);
+    begin(run, candidate, by, whence);
     this.#evidence.release(identityOf(environment), comesAfter(run.target));
   }
 
@@ -330,6 +332,8 @@ export class StagedModel {
       else record.soak = soak;
     }
     noteVerify(this.#run(environment), state, { state: live }, gap.gap);
+    if (isOnItsWay(deployment) && !isOnItsWay(record.deployment))
+      this.#evidence.release(target, comesAfter({ governance }));
     const after = { deployment: record.deployment, found: SEEN } as unknown as TargetState;
     this.#evidence.note(target, { asked: askedFor(this.#newest()), ...shownBy(after, live) });
   }
@@ -493,10 +497,8 @@ export class StagedModel {
     } as unknown as Run;
   }
 
-  #keptIn({ ran, waiting = [], pending, deployment }: TargetRecord): Candidate[] {
-    const waits = [...waiting, ...(pending === undefined ? [] : [pending])].map(candidateKey);
-    const runs = deployment === undefined ? [] : [candidateKey(deployment.candidate)];
-    return [...new Set([...runs, ...ran, ...waits])].flatMap((key) => this.#candidates.get(key) ?? []);
+  #keptIn(record: TargetRecord): Candidate[] {
+    return [...new Set(namedIn(record))].flatMap((key) => this.#candidates.get(key) ?? []);
   }
 
   #wanted(environment: Environment): Candidate | undefined {

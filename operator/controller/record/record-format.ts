@@ -83,6 +83,8 @@ const cancelledSchema = z.strictObject({
   earlier: z.array(z.strictObject(takenBack)).exactOptional(),
 }) satisfies z.ZodType<Cancelled>;
 
+const waitingSchema = z.strictObject({ id: digest, digest, asked: hex });
+
 const deploymentSchema = z.strictObject({
   id: count,
   candidate: deployedSchema,
@@ -111,6 +113,7 @@ const deploymentSchema = z.strictObject({
     .exactOptional(),
   displaced: z
     .strictObject({
+      waiting: z.array(waitingSchema).exactOptional(),
       hold: holdSchema.exactOptional(),
       rejected: rejectedSchema.exactOptional(),
       cancelled: cancelledSchema.exactOptional(),
@@ -165,7 +168,7 @@ const targetSchema = z.strictObject({
   ended: z.array(deploymentSchema),
   lastId: count.exactOptional(),
   pending: z.strictObject({ id: digest, digest }).exactOptional(),
-  waiting: z.array(z.strictObject({ id: digest, digest, asked: hex })).exactOptional(),
+  waiting: z.array(waitingSchema).exactOptional(),
   asks: z.array(z.strictObject({ asked: hex, digest })).exactOptional(),
   soak: z.strictObject({ digest, ms: z.number().min(0), since: z.string().exactOptional() }).exactOptional(),
   checks: z

@@ -8,7 +8,7 @@ import type { Checks } from '../../promote/checks.ts';
 import type { Answered, Hold } from '../../promote/hold.ts';
 import type { Rejection } from '../../promote/rejection.ts';
 import type { Soak } from '../../promote/soak.ts';
-import type { Verify } from '../../promote/verify.ts';
+import { isUndecided, type Verify } from '../../promote/verify.ts';
 import type { ChartPin } from './chart-pins.ts';
 import { HOME, type PlacedTarget, type TargetIdentity } from './target.ts';
 
@@ -73,8 +73,9 @@ export interface PromotedBy {
   skipped?: readonly string[];
 }
 
-/** What persons held, rejected or took back in a target, and holds no more by what was begun since. */
+/** What persons held, rejected or took back in a target, and what waited there: all that is over by what was begun since. */
 export interface Displaced {
+  readonly waiting?: readonly Waiting[];
   readonly hold?: Hold;
   readonly rejected?: readonly Rejection[];
   readonly cancelled?: Cancelled;
@@ -275,11 +276,17 @@ export function noteRan(record: TargetRecord): void {
   record.ran = ran;
 }
 
+/** It deploys, or is being verified: only that can be taken back. */
+export function isOnItsWay(deployment: Deployment | undefined): deployment is Deployment {
+  return deployment !== undefined && (deployment.outcome === undefined || isUndecided(deployment.verify));
+}
+
 /** Keys of the candidates that a target may go on with or back to: their manifests are kept. */
 export function namedIn({ ran, succeeded, pending, waiting = [], deployment }: TargetRecord): string[] {
   const named = [...ran];
   if (succeeded !== undefined) named.push(succeeded);
-  for (const candidate of [pending, ...waiting, deployment?.candidate])
+  const displaced = isOnItsWay(deployment) ? (deployment.displaced?.waiting ?? []) : [];
+  for (const candidate of [pending, ...displaced, ...waiting, deployment?.candidate])
     if (candidate !== undefined) named.push(candidateKey(candidate));
   return named;
 }

@@ -1,6 +1,6 @@
 /** The candidates of a target that wait to be promoted, and what was asked for and came to them. Pure. */
 
-import { type Ask, candidateKey, type TargetRecord, type Waiting } from './record.ts';
+import { type Ask, candidateKey, isOnItsWay, type TargetRecord, type Waiting } from './record.ts';
 
 /** So many candidates wait in a target; their manifests are kept. */
 export const MOST_WAITING = 8;
@@ -21,7 +21,15 @@ export function withWaiting(
   { id, digest, asked }: Waiting,
   isRunning: (asked: string) => boolean,
 ): readonly Waiting[] {
-  const all = [...waiting.filter((one) => one.asked !== asked), { id, digest, asked }];
+  return ofMost([...waiting.filter((one) => one.asked !== asked), { id, digest, asked }], isRunning);
+}
+
+/** The same of as many as there are. */
+export function ofMost(
+  waiting: readonly Waiting[],
+  isRunning: (asked: string) => boolean,
+): readonly Waiting[] {
+  const all = [...waiting];
   while (all.length > MOST_WAITING) {
     const oldest = all.slice(0, -1).findIndex((one) => !isRunning(one.asked));
     const between = all.findIndex((one, at) => isBetween(all, candidateKey(one), at));
@@ -35,14 +43,36 @@ function isBetween(all: readonly Waiting[], key: string, at: number): boolean {
   return all.slice(0, at).some(isSame) && all.slice(at + 1).some(isSame);
 }
 
-/** Those that came after a candidate; of one that waited not, all are older. */
+/**
+ * Those that came after a candidate. Where one waited not, all are older than the `Newest`, and none than what a person has
+ * enter once more: it was there before they came.
+ */
 export function waitingAfter(
   waiting: readonly Waiting[],
   entered: Pick<Waiting, 'id' | 'digest'>,
+  whence: 'Newest' | 'OnceMore',
 ): readonly Waiting[] {
   const key = candidateKey(entered);
   const at = waiting.findLastIndex((one) => candidateKey(one) === key);
-  return at === -1 ? [] : waiting.slice(at + 1);
+  if (at === -1) return whence === 'Newest' ? [] : waiting;
+  return waiting.slice(at + 1);
+}
+
+/** All that waits, or does again when what is on its way is taken back, or overtaken: that is as if it had never been. */
+export function stillWaiting({
+  deployment,
+  waiting = [],
+}: Pick<TargetRecord, 'deployment' | 'waiting'>): readonly Waiting[] {
+  const { waiting: displaced } = (isOnItsWay(deployment) ? deployment.displaced : undefined) ?? {};
+  if (displaced === undefined) return waiting;
+  return [...displaced.filter(({ asked }) => waiting.every((one) => one.asked !== asked)), ...waiting];
+}
+
+/** The same without what is on its way. */
+export function waitingBeside(record: TargetRecord): readonly Waiting[] {
+  const { deployment, waiting = [] } = record;
+  const entering = deployment && candidateKey(deployment.candidate);
+  return stillWaiting(record).filter((one) => waiting.includes(one) || candidateKey(one) !== entering);
 }
 
 /**
@@ -54,7 +84,7 @@ export function withAsk(
   { asked, digest }: Ask,
   others: readonly TargetRecord[],
 ): readonly Ask[] {
-  const waitedWith = new Set(others.flatMap(({ waiting = [] }) => waiting.map((one) => one.asked)));
+  const waitedWith = new Set(others.flatMap((other) => stillWaiting(other).map((one) => one.asked)));
   const before = asks.filter((one) => one.asked !== asked);
   const kept = before.filter(
     (one, index) => index >= before.length - LATEST_ASKS + 1 || waitedWith.has(one.asked),

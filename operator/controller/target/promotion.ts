@@ -15,7 +15,7 @@ import { healthyMs } from '../../promote/soak.ts';
 import { verifyEndsAt } from '../../promote/verify.ts';
 import { candidateKey, type TargetRecord, type Waiting } from '../record/record.ts';
 import type { Target } from '../record/target.ts';
-import { cameTo, hasPassed } from '../record/waiting.ts';
+import { cameTo, hasPassed, waitingBeside } from '../record/waiting.ts';
 import { awaitFirst, awaitFresh, checksFor, staysOnWhatIsChecked, unmetToVerify } from './checks/gates.ts';
 import { promotedIn } from './commanded.ts';
 import type { Promoted } from './commands-view.ts';
@@ -163,12 +163,12 @@ export function wantsChecks({ governance }: Pick<Target, 'governance'>): boolean
   return governance.checks !== undefined || governance.verify?.checks !== undefined;
 }
 
-/** Whether another environment waits with what runs here. */
+/** Whether another environment waits with what runs here, or would again if what is on its way there were taken back. */
 export function isWaitedFor(others: readonly TargetRecord[], record: TargetRecord): boolean {
   const digest = record.deployment?.candidate.digest;
-  return others.some(({ waiting = [], rejected }) =>
-    waiting.some(
-      (one) => cameTo(record, one.asked) === digest && rejectionOf(rejected, one.digest) === undefined,
+  return others.some((other) =>
+    waitingBeside(other).some(
+      (one) => cameTo(record, one.asked) === digest && rejectionOf(other.rejected, one.digest) === undefined,
     ),
   );
 }

@@ -1,5 +1,6 @@
 import type { BlockedBy } from '../../promote/gate.ts';
 import { isUndecided } from '../../promote/verify.ts';
+import { isOnItsWay } from '../record/record.ts';
 import { act } from './actions/act.ts';
 import { foundAfter, memoryAfter } from './after-action.ts';
 import { answerCommands } from './answer-commands.ts';
@@ -9,7 +10,7 @@ import { commandedIn } from './commanded.ts';
 import { gatesOf, knowApprovals } from './gates.ts';
 import type { Noted } from './ledger-view.ts';
 import { next } from './next.ts';
-import { shownBy } from './promotion.ts';
+import { comesAfter, shownBy } from './promotion.ts';
 import { type Parts, type Run, type RunInput, startRun } from './run.ts';
 import { othersOf, snapshotOf } from './snapshot.ts';
 import { endsChosen, isInterim, stageOf, unforeseen, verdictOf } from './stage.ts';
@@ -95,8 +96,11 @@ function noteInLedger({ parts, application, target, context }: Run, more: Noted)
 }
 
 /** Where the target is after an action, with what it came to found and remembered. */
-function after(run: Run, { found }: TargetState, outcome: Outcome): TargetState {
+function after(run: Run, { found, deployment }: TargetState, outcome: Outcome): TargetState {
   const state = snapshotOf(run, found);
+  // What it took the place of does not come back any more, and is stayed on for no longer.
+  if (isOnItsWay(deployment) && !isOnItsWay(state.deployment))
+    run.parts.evidence.release(run.target, comesAfter(run.target));
   const memory = Object.freeze(memoryAfter(state, outcome, run.parts.random()));
   run.session.memory = memory;
   const known = Object.freeze(foundAfter(state, outcome));

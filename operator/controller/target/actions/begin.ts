@@ -10,7 +10,7 @@ import {
   type Manifests,
   type TargetRecord,
 } from '../../record/record.ts';
-import { cameTo, waitingAfter, withWaiting } from '../../record/waiting.ts';
+import { cameTo, ofMost, stillWaiting, waitingAfter, withWaiting } from '../../record/waiting.ts';
 import { knownChanges } from '../changes.ts';
 import { consentTo } from '../deploy/pruning.ts';
 import { Planning } from '../planning.ts';
@@ -45,11 +45,16 @@ export async function begin(run: Run, state: TargetState): Promise<Outcome> {
     ...takingOver(run, candidate, manifests),
   };
   const change = (changed: TargetRecord) => {
-    const unchanged = { ...changed };
+    const waited = ofMost(stillWaiting(changed), isRunningElsewhere(run));
+    const unchanged = { ...changed, waiting: waited };
     replaceDeployment(changed, deployment, before?.outcome === undefined ? 'Superseded' : undefined);
     noteAccount(changed, run.target);
     delete changed.pending;
-    changed.waiting = waitingAfter(changed.waiting ?? [], candidate);
+    changed.waiting = waitingAfter(
+      waited,
+      candidate,
+      state.found.chosen === undefined ? 'Newest' : 'OnceMore',
+    );
     if (changed.waiting.length === 0) delete changed.waiting;
     delete changed.cancelled;
     if (entersBy(state)?.type === 'Promote') liftFor(candidate, changed);
@@ -116,11 +121,11 @@ export async function park(run: Run, state: TargetState): Promise<Outcome> {
 
 /** What was asked for runs in another environment: it may pass there. */
 function isRunningElsewhere({ parts, target, context }: Run): (asked: string) => boolean {
-  const others = parts.store.recordsOf(target.application).filter((record) => record !== context.record);
   return (asked) =>
-    others.some((record) => {
+    parts.store.recordsOf(target.application).some((record) => {
       const digest = cameTo(record, asked);
-      return digest !== undefined && record.deployment?.candidate.digest === digest;
+      if (record === context.record || digest === undefined) return false;
+      return record.deployment?.candidate.digest === digest;
     });
 }
 

@@ -21,7 +21,7 @@ const HOLD = { promotion: 'back', uid: 'u-back', by: 'olga', since: '2026-11-28T
 const TAKEN: Cancelled = { digest: digest('c'), promotion: 'no', by: 'anna', at: '2026-11-28T10:00:00Z' };
 
 type Step = { type: 'Promote' | 'Rollback' | 'Commit'; to: Letter };
-type Before = Partial<Pick<TargetRecord, 'hold' | 'rejected' | 'cancelled'>>;
+type Before = Partial<Pick<TargetRecord, 'hold' | 'rejected' | 'cancelled' | 'waiting'>>;
 
 /** An environment that runs `a`, and what is done to it: each step overtakes the one before on its way. */
 function environment(before: Before) {
@@ -75,7 +75,9 @@ function environment(before: Before) {
   const enter = (candidate: Candidate, command: Command | undefined) => {
     const wanted = { candidate, manifests };
     const promoted = command && { command, candidate: { ...candidate, asked: '' }, blockedBy: [] };
-    const found = { wanted, judgement: {} };
+    // A person names what waited, or ran; what the source has comes by itself.
+    const chosen = command && { chosen: { asked: '' } };
+    const found = { wanted, judgement: {}, ...chosen };
     const others = { awaited: [] };
     const state = { application, settings: {}, promoted, settles: [], memory: {}, others, found };
     return begin(run, state as unknown as TargetState);
@@ -103,11 +105,14 @@ const isTaken = ({ cancelled }: Before, letter: Letter) =>
 const rejectionsOf = ({ rejected = [] }: Before) =>
   rejected.map(({ digest: of, why }) => `${of} ${why}`).sort();
 
+const waitingOf = ({ waiting = [] }: Before) => waiting.map(({ asked }) => asked);
+
 const anyBefore: fc.Arbitrary<Before> = fc
   .record({
     isHeld: fc.boolean(),
     rejected: fc.uniqueArray(fc.constantFrom<Letter>('b', 'c', 'd')),
     isTaken: fc.boolean(),
+    waiting: fc.uniqueArray(fc.constantFrom<Letter>(...LETTERS)),
   })
   .map((is) => ({
     ...(is.isHeld ? { hold: HOLD } : {}),
@@ -117,11 +122,12 @@ const anyBefore: fc.Arbitrary<Before> = fc
       at: `2026-11-0${day + 1}T00:00:00Z`,
     })),
     ...(is.isTaken ? { cancelled: TAKEN } : {}),
+    waiting: is.waiting.map((letter) => ({ id: digest(letter), digest: digest(letter), asked: letter })),
   }));
 const stepOf = (...types: Step['type'][]): fc.Arbitrary<Step> =>
   fc.record({ type: fc.constantFrom(...types), to: fc.constantFrom<Letter>('b', 'c', 'd') });
 
-test('A3, A26: whatever is begun and taken back, on its way or over what was, is as if it had never been: who held, rejected or took back something finds that so', () =>
+test('A3, A26: whatever is begun and taken back, on its way or over what was, is as if it had never been: who held, rejected or took back something finds that so, and what waited waits', () =>
   fc.assert(
     fc.asyncProperty(
       anyBefore,
@@ -134,6 +140,7 @@ test('A3, A26: whatever is begun and taken back, on its way or over what was, is
         await ask('Cancel', 'it');
         assert.deepEqual(record.hold, before.hold);
         assert.deepEqual(rejectionsOf(record), rejectionsOf(before));
+        assert.deepEqual(waitingOf(record), waitingOf(before));
         for (const letter of LETTERS) {
           const isLast = last.type !== 'Rollback' && letter === last.to;
           assert.equal(isTaken(record, letter), isLast || isTaken(before, letter), letter);
@@ -152,6 +159,25 @@ test('A26: what a rollback holds that is overtaken on its way holds again, when 
     await act({ type, to: 'c' });
     await ask('Cancel', 'it');
     assert.deepEqual([record.hold, record.rejected], [hold, rejected]);
+  }
+});
+
+test('A2, A26: what waits is thrown away neither by what a person has enter once more, nor by what a rollback ends on its way', async () => {
+  const waiting = (['b', 'c'] as const).map((asked) => ({ id: digest(asked), digest: digest(asked), asked }));
+  for (const steps of [
+    [{ type: 'Promote', to: 'd' }],
+    [
+      { type: 'Promote', to: 'c' },
+      { type: 'Rollback', to: 'a' },
+    ],
+    [
+      { type: 'Promote', to: 'c' },
+      { type: 'Promote', to: 'a' },
+    ],
+  ] as const) {
+    const { record, act } = environment({ waiting });
+    for (const step of steps) await act(step);
+    assert.deepEqual(waitingOf(record), ['b', 'c'], JSON.stringify(steps));
   }
 });
 

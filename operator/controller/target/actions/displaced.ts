@@ -1,11 +1,11 @@
-import { isUndecided } from '../../../promote/verify.ts';
-import type { Deployment, Displaced, TargetRecord } from '../../record/record.ts';
+import { type Deployment, type Displaced, isOnItsWay, type TargetRecord } from '../../record/record.ts';
 
 /**
- * What a deployment that begins ends of what persons said, for when it is taken back on its way: then that holds again. What
- * it overtakes on the way hands on what that ended: who takes back the last one does not mean to let go for the others.
+ * What a deployment that begins ends of what persons said, and of what waits, for when it is taken back on its way: then that
+ * holds, and waits, again. What it overtakes on the way hands on what that ended: who takes back the last one does not mean to
+ * let go for the others.
  *
- * @param before the record before the deployment was begun. @param after the same with what it changed
+ * @param before the record before the deployment was begun, with all that waited by then. @param after the same with what it changed
  */
 export function displacedBy(
   before: Readonly<TargetRecord>,
@@ -18,7 +18,11 @@ export function displacedBy(
     ...without(before.rejected, after.rejected),
     ...without(handedOn?.rejected, before.rejected),
   ];
+  const waited = (before.waiting ?? []).filter(
+    ({ asked }) => after.waiting?.every((one) => one.asked !== asked) !== false,
+  );
   const displaced: Displaced = {
+    ...(waited.length === 0 ? {} : { waiting: waited }),
     ...held(hold ?? (before.hold === undefined ? handedOn?.hold : undefined)),
     ...(rejected.length === 0 ? {} : { rejected }),
     ...tookBack(cancelled ?? (before.cancelled === undefined ? handedOn?.cancelled : undefined)),
@@ -37,11 +41,6 @@ export function rejectedWithout({
   const lifted = without(deployment?.displaced?.rejected, own);
   if (lifted.length === 0) return own;
   return [...own, ...lifted].sort((one, other) => Date.parse(one.at) - Date.parse(other.at));
-}
-
-/** It deploys, or is being verified: only that can be taken back. */
-function isOnItsWay(deployment: Deployment | undefined): deployment is Deployment {
-  return deployment !== undefined && (deployment.outcome === undefined || isUndecided(deployment.verify));
 }
 
 function without(all: TargetRecord['rejected'] = [], others: TargetRecord['rejected'] = []) {

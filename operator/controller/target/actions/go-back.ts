@@ -13,7 +13,7 @@ import type { Run } from '../run.ts';
 import type { Outcome, TargetState } from '../state.ts';
 import { displacedBy, rejectedWithout } from './displaced.ts';
 import { judgeManifests } from './judge.ts';
-import { takeBack } from './take-back.ts';
+import { takeBack, waitAgain } from './take-back.ts';
 import { beginning, noteAccount, replaceDeployment, withKinds, writeAhead } from './write-ahead.ts';
 
 /**
@@ -142,6 +142,7 @@ async function beginBack(
     const { environment } = target;
     const back = `Environment ${environment} goes back to revision ${shortRevision(candidate.revision, candidate.ref)}.`;
     if (asked?.type === 'Cancel') takeBack(changed, asked, back, deployment.startedAt);
+    waitAgain(changed);
     const before = { ...changed };
     replaceDeployment(changed, deployment, outcomeOfLeft(asked, left));
     noteAccount(changed, target);

@@ -7,7 +7,7 @@ import type { Settled, Wanted, WantedInput } from '../../candidate/wanted.ts';
 import { applicationKey } from '../../record/application-key.ts';
 import { arePinned } from '../../record/chart-pins.ts';
 import { candidateKey, inputsKey, movedTo } from '../../record/record.ts';
-import { cameTo, withAsk } from '../../record/waiting.ts';
+import { cameTo, stillWaiting, withAsk } from '../../record/waiting.ts';
 import { checkCycle } from '../dependencies.ts';
 import { wishesOf } from '../handover/moving.ts';
 import type { Run } from '../run.ts';
@@ -110,7 +110,7 @@ function noteAsked({ parts, target, context, underWay: { asked } }: Run, { candi
   if (!governance.isFollowed || cameTo(record, asked) === digest) return;
   const others = parts.store.recordsOf(target.application).filter((other) => other !== record);
   record.asks = withAsk(record.asks ?? [], { asked, digest }, others);
-  if (others.some(({ waiting = [] }) => waiting.some((one) => one.asked === asked))) store.changed(record);
+  if (others.some((other) => stillWaiting(other).some((one) => one.asked === asked))) store.changed(record);
 }
 
 /** A candidate that is new is accepted with its charts; one that was rendered without them before gets them by itself. */

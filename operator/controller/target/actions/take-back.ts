@@ -2,11 +2,12 @@ import { tookBack, withCancelled } from '../../../promote/cancelled.ts';
 import type { Command } from '../../../promote/command.ts';
 import { withAnswer } from '../../../promote/hold.ts';
 import type { TargetRecord } from '../../record/record.ts';
+import { stillWaiting } from '../../record/waiting.ts';
 import { rejectedWithout } from './displaced.ts';
 
 /**
  * Ends in the record what a person takes back: neither as failed nor as rejected, and its manifests do not come back by
- * themselves. What it ended of what others held, rejected or took back holds again. Of a rollback nothing is left, neither the
+ * themselves. What it ended of what others held, rejected or took back holds again, and what waited does. Of a rollback nothing is left, neither the
  * hold nor that what it left is rejected. Pure, but for the record.
  *
  * @param said what becomes of the environment, as a sentence
@@ -17,6 +18,7 @@ export function takeBack(record: TargetRecord, cancel: Command, said: string, at
   const { promotion, by, uid } = cancel;
   const message = tookBack(cancel);
   const rejected = rejectedWithout(record);
+  waitAgain(record);
   const { verify: _, displaced, ...ended } = left;
   record.deployment = { ...ended, outcome: 'Cancelled', finishedAt: at, message };
   const answered = withAnswer(record.answered ?? [], {
@@ -34,4 +36,10 @@ export function takeBack(record: TargetRecord, cancel: Command, said: string, at
   if (left.trigger !== 'Rollback')
     record.cancelled = withCancelled(before, { digest: left.candidate.digest, promotion, by, at });
   else if (before !== undefined) record.cancelled = before;
+}
+
+/** What is on its way is as if it had never been; of too many that wait the oldest goes with the next one that comes. */
+export function waitAgain(record: TargetRecord): void {
+  const waiting = stillWaiting(record);
+  if (waiting.length > 0) record.waiting = waiting;
 }
