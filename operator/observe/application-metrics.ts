@@ -56,7 +56,7 @@ const OLDEST = {
 
 const CHECKING = {
   name: 'towpath_checks_running',
-  help: 'Checks of PromotionPolicies that are under way, by the environment in which they run. The leader tells it.',
+  help: 'Checks of PromotionPolicies and Environments that are under way, by the environment in which they run. The leader tells it.',
   type: 'gauge',
   labelNames: ['environment'],
 } as const;

@@ -4,7 +4,7 @@ import type { CheckSpec } from '../api/v1alpha1/checks.ts';
 import { backoffMs } from '../retry/backoff.ts';
 import { earliest } from './earliest.ts';
 
-/** A check as a policy has it. */
+/** A check as a policy or an Environment has it. */
 export interface Check {
   readonly name: string;
   /** Digest of what it runs, in hex: with another template it is another check. */
@@ -14,6 +14,8 @@ export interface Check {
   /** How old a result may be when something enters by it. */
   readonly validForMs?: number;
   readonly job: CheckSpec['job'];
+  /** The Environment that demands it itself; absent: a policy does. */
+  readonly environment?: string;
 }
 
 /** The last run of a check for the manifests that run. Kept in the target's record. */
@@ -65,10 +67,24 @@ export type CheckStanding =
 export const MOST_TRIES = 4;
 const AGAIN = { firstMs: 15_000, longestMs: 300_000 };
 
-/** Each once, where several lists have the same ones. */
+/** Each once, where several lists have the same ones: a result counts for no longer than each of them lets it. */
 export function together(...lists: readonly (readonly Check[])[]): readonly Check[] {
-  const all = new Map(lists.flat().map((check) => [`${check.name} ${check.template}`, check]));
+  const all = new Map<string, Check>();
+  for (const check of lists.flat()) {
+    const key = `${check.name} ${check.template}`;
+    const before = all.get(key);
+    all.set(key, before === undefined || isStricter(check, before) ? check : before);
+  }
   return [...all.values()];
+}
+
+function isStricter({ validForMs = Number.POSITIVE_INFINITY }: Check, before: Check): boolean {
+  return validForMs < (before.validForMs ?? Number.POSITIVE_INFINITY);
+}
+
+/** As sentences name it: those of a policy and of an Environment may be called alike. */
+export function shownCheck({ name, environment }: Pick<Check, 'name' | 'environment'>): string {
+  return environment === undefined ? name : `${name} of Environment ${environment}`;
 }
 
 /** The last run of a check; undefined: it was never run with this template. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Gates } from '../api/v1alpha1/gates.ts';
 import { type Candidate, choose, type Evidence, type Situation } from './choose.ts';
 import type { BlockedBy } from './gate.ts';
 import type { CheckShown } from './gates/checks.ts';
@@ -37,14 +38,24 @@ const OTHERS: readonly Pick<Candidate, 'gates' | 'checks'>[] = [
 ];
 const after = { stage: 'staging', environments: ENVIRONMENTS };
 const inStage = { is: 'InStage', policy: 'standard', stage: 'prod', isFollowed: false } as const;
-const GOVERNANCES: readonly Governance[] = [
-  FREE,
-  inStage,
-  { ...inStage, after },
-  { ...inStage, after: { ...after, environments: [] } },
-  { is: 'InNoStage', policy: 'standard' },
-  { is: 'Contested', policies: ['a', 'b'] },
-  { is: 'Unknown', problem: 'no answer' },
+const IN_NO_STAGE: Governance = { is: 'InNoStage', policy: 'standard' };
+/** Of an Environment itself. */
+const SOAK: Gates = { soak: '1h' };
+const SOAK_AND_CHECK: Gates = {
+  ...SOAK,
+  checks: [{ name: 'smoke', job: { spec: { template: {}, backoffLimit: 0, activeDeadlineSeconds: 600 } } }],
+};
+const GOVERNANCES: readonly (readonly [Governance, Gates?])[] = [
+  [FREE],
+  [FREE, SOAK],
+  [inStage],
+  [inStage, SOAK_AND_CHECK],
+  [{ ...inStage, after }],
+  [{ ...inStage, after: { ...after, environments: [] } }],
+  [IN_NO_STAGE],
+  [IN_NO_STAGE, SOAK_AND_CHECK],
+  [{ is: 'Contested', policies: ['a', 'b'] }],
+  [{ is: 'Unknown', problem: 'no answer' }],
 ];
 
 function* candidates(key: string): Generator<Candidate> {
@@ -65,17 +76,19 @@ function* candidates(key: string): Generator<Candidate> {
 
 /** All that there are with an older and a newer candidate, each in every state in two environments. */
 function* situations(): Generator<Situation> {
-  for (const governance of GOVERNANCES)
+  for (const [governance, gates = {}] of GOVERNANCES)
     for (const wasGoverned of [false, true])
       for (const older of candidates('older'))
         for (const newer of candidates('newer'))
-          yield { environment: 'prod', governance, wasGoverned, waiting: [older, newer] };
+          yield { environment: 'prod', governance, wasGoverned, gates, waiting: [older, newer] };
 }
 
 function mayEnter(
-  { governance, wasGoverned }: Situation,
+  { governance, wasGoverned, gates: { soak } = {} }: Situation,
   { evidence, gates, checks = [] }: Candidate,
 ): boolean {
+  // No stage before can show what the Environment demands.
+  if (soak !== undefined) return false;
   if (gates.length > 0 || checks.some(({ standing }) => standing.is !== 'Passed')) return false;
   if (governance.is === 'Free' || governance.is === 'InNoStage') return !wasGoverned;
   if (governance.is !== 'InStage') return false;

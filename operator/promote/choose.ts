@@ -1,6 +1,9 @@
+import { parseDuration } from '../api/v1alpha1/duration.ts';
+import type { Gates } from '../api/v1alpha1/gates.ts';
 import { earliest } from './earliest.ts';
 import type { BlockedBy } from './gate.ts';
 import { type CheckShown, checks } from './gates/checks.ts';
+import { nothingBefore } from './gates/nothing-before.ts';
 import type { Governance, InStage } from './governance.ts';
 
 /** What an environment of the stage before shows of a candidate. */
@@ -44,6 +47,8 @@ export interface Situation<One extends Candidate = Candidate> {
   readonly governance: Governance;
   /** Once a policy had the target in a stage. */
   readonly wasGoverned: boolean;
+  /** What its Environment demands itself of the stage before. */
+  readonly gates?: Pick<Gates, 'soak' | 'checks'>;
   /** Those that came after what runs, in the order in which they were observed. */
   readonly waiting: readonly One[];
 }
@@ -85,7 +90,7 @@ export function blockedByFor(
   // Of what does not run there, or is not healthy, no check can say anything.
   const isThere = order.every(({ reason }) => reason !== 'Order');
   const unmet = isThere ? checks(candidate.checks ?? []) : [];
-  return [...policyGate(situation), ...candidate.gates, ...order, ...unmet];
+  return [...policyGate(situation), ...nothingBefore(situation), ...candidate.gates, ...order, ...unmet];
 }
 
 /** Where it does not follow from one policy what may enter, nothing does. */
@@ -170,12 +175,19 @@ function orderGate({ governance }: Pick<Situation, 'governance'>, { evidence }: 
   return [
     {
       reason: 'Soak',
-      message: `It is to be healthy in environment ${listed(soaking.map(({ environment }) => environment))} for ${inWords(after?.soakMs)} before it enters stage ${stage} of PromotionPolicy ${policy}.`,
+      message: `It is to be healthy in environment ${listed(soaking.map(({ environment }) => environment))} for ${inWords(after?.soakMs)} before it enters stage ${stage} of PromotionPolicy ${policy}${demandedBy(governance)}.`,
       remedy: 'Time',
       standing: 'Waiting',
       ...(isCounting ? { clearsAt: new Date(Math.max(...ends)) } : {}),
     },
   ];
+}
+
+/** Where it is not the policy that wants it for so long. */
+function demandedBy({ after, gates }: InStage): string {
+  const demandedMs = after?.demanded?.soakMs ?? 0;
+  const ofStageMs = gates?.soak === undefined ? 0 : parseDuration(gates.soak);
+  return demandedMs <= ofStageMs ? '' : `, as Environments of that demand themselves (spec.gates.soak)`;
 }
 
 /** So long what soaked, or was checked, stays for those that are to get it then, who are woken at the same moment. */

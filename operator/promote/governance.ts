@@ -15,6 +15,12 @@ export type Governance =
   /** It cannot be known which there are; why, as a sentence goes on. */
   | { readonly is: 'Unknown'; readonly problem: string };
 
+/** What an Environment itself demands of the stage before, whichever policy says which that is. */
+export interface Demand {
+  readonly soakMs?: number;
+  readonly checks?: readonly Check[];
+}
+
 export interface InStage {
   readonly is: 'InStage';
   readonly policy: string;
@@ -31,6 +37,8 @@ export interface InStage {
     readonly soakMs?: number;
     /** What has to pass there. */
     readonly checks?: readonly Check[];
+    /** What of both Environments demand themselves: this one and, in a Sequential stage, those behind it. */
+    readonly demanded?: Demand;
   };
   /** The environment of the same stage that is to have it before this one. */
   readonly behind?: string;

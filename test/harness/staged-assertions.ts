@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
+import { parseDuration } from '../../operator/api/v1alpha1/duration.ts';
 import { cameTo, waitingBeside } from '../../operator/controller/record/waiting.ts';
 import { cancelledOf } from '../../operator/promote/cancelled.ts';
 import { rejectionOf } from '../../operator/promote/rejection.ts';
 import { type Begun, healthOf, StagedModel } from './staged-model.ts';
-import { POLICIES, SEQUENTIAL } from './staged-policies.ts';
+import { OWN_GATES, POLICIES, SEQUENTIAL } from './staged-policies.ts';
 import {
   DAY,
   ENVIRONMENTS,
@@ -38,21 +39,25 @@ function assertMayEnter(begun: Begun, year: StagedYear, all: readonly Begun[]): 
   if (by?.type === 'Retry') return;
   assert.notEqual(governance.is, 'Contested', about);
   if (by === undefined) assertEntersByItself(begun, about);
+  const policy = year.policies.findLast((one) => one.at <= at)?.which ?? 0;
+  const { soak } = OWN_GATES[policy]?.[environment] ?? {};
+  const demandedMs = soak === undefined ? 0 : parseDuration(soak);
+  const skips = by?.skipGates ?? [];
   if (governance.is !== 'InStage') {
     assert.ok(by !== undefined || before.governed !== true, `${about}: no policy says so`);
+    assert.ok(demandedMs === 0 || skips.includes('soak'), `${about}: no stage before shows that it soaked`);
     return;
   }
   const { after, gates } = governance;
-  const skips = by?.skipGates ?? [];
   if (gates?.windows !== undefined && !skips.includes('windows')) assert.ok(isInWindow(at), about);
   if (skips.includes('order')) return;
-  const policy = year.policies.findLast((one) => one.at <= at)?.which ?? 0;
   if (environment === 'us' && SEQUENTIAL.includes(policy)) {
     assertPassed(begun, 'eu', about);
     assertNotRejected(begun, after?.environments ?? [], about);
     // It passed staging as it came to eu, which may have gone on since.
-    if (enteredByGates(begun, 'eu', all)) return;
+    if (enteredByGates(begun, 'eu', all, demandedMs)) return;
   }
+  assert.ok((after?.soakMs ?? 0) >= demandedMs, `${about}: the Environment demands more than is asked for`);
   const soakMs = skips.includes('soak') ? 0 : (after?.soakMs ?? 0);
   for (const one of ENVIRONMENTS.filter((name) => after?.environments.includes(name))) {
     assertPassed(begun, one, about);
@@ -62,13 +67,19 @@ function assertMayEnter(begun: Begun, year: StagedYear, all: readonly Begun[]): 
 }
 
 /** How it came to another environment: by what the stage before is asked, and past nothing of that. */
-function enteredByGates({ commit, at }: Begun, environment: Environment, all: readonly Begun[]): boolean {
+function enteredByGates(
+  { commit, at }: Begun,
+  environment: Environment,
+  all: readonly Begun[],
+  demandedMs: number,
+): boolean {
   const its = all.filter((one) => one.environment === environment && one.at <= at);
   const entry = its.findLast(({ by }) => by?.type !== 'Retry');
   if (entry === undefined || entry.isBack || entry.commit !== commit) return false;
   const skips = entry.by?.skipGates ?? [];
   const { governance } = entry;
   if (governance.is !== 'InStage' || governance.after === undefined) return false;
+  if ((governance.after.soakMs ?? 0) < demandedMs) return false;
   return !skips.includes('order') && !skips.includes('soak');
 }
 

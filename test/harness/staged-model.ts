@@ -29,7 +29,7 @@ import type { Governance } from '../../operator/promote/governance.ts';
 import { soakAfter } from '../../operator/promote/soak.ts';
 import { verifyEndsAt, verifyFrom } from '../../operator/promote/verify.ts';
 import { begin, goBack } from './staged-actions.ts';
-import { POLICIES, stagedApplication } from './staged-policies.ts';
+import { OWN_GATES, POLICIES, stagedApplication } from './staged-policies.ts';
 import {
   type Commit,
   type Doing,
@@ -96,6 +96,7 @@ export class StagedModel {
   readonly #evidence = new Evidence((name) => this.#due.add(name.split('/')[2] as Environment));
   readonly #openings = new Openings();
   #governances: ReadonlyMap<Environment, Governance> = new Map();
+  #gates: (typeof OWN_GATES)[number] = {};
   #known = -1;
   #now = 0;
   #ledUntil = 0;
@@ -163,7 +164,12 @@ export class StagedModel {
     const policy = this.#year.policies.findLast(({ at }) => at <= now);
     if (policy?.at === now || this.#governances.size === 0) {
       const policies = POLICIES[policy?.which ?? 0] ?? [];
-      this.#governances = new Map(ENVIRONMENTS.map((one) => [one, governanceIn(APPLICATION, one, policies)]));
+      this.#gates = OWN_GATES[policy?.which ?? 0] ?? {};
+      const gatesIn = (name: string) =>
+        ENVIRONMENTS.flatMap((one) => (one === name ? this.#gates[one] : undefined) ?? []).at(0);
+      this.#governances = new Map(
+        ENVIRONMENTS.map((one) => [one, governanceIn(APPLICATION, one, policies, gatesIn)]),
+      );
       for (const one of ENVIRONMENTS) this.#due.add(one);
     }
     for (const doing of this.#doings.get(now) ?? []) this.#does(doing);
@@ -488,7 +494,7 @@ export class StagedModel {
       target: {
         ...identityOf(environment),
         governance: this.#governance(environment),
-        gates: {},
+        gates: this.#gates[environment] ?? {},
         freezes: [],
         settings: { mode: 'Automatic', timeoutMs: TIMEOUT_MS },
       },

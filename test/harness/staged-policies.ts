@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { type Application, parseApplication } from '../../operator/api/v1alpha1/application.ts';
+import type { Gates } from '../../operator/api/v1alpha1/gates.ts';
 import { type PromotionPolicy, parsePolicy } from '../../operator/api/v1alpha1/promotion-policy.ts';
-import { ENVIRONMENTS } from './staged-year.ts';
+import { ENVIRONMENTS, type Environment } from './staged-year.ts';
 
 const WINDOW = {
   days: ['Mon', 'Tue', 'Wed', 'Thu'],
@@ -46,6 +47,16 @@ export const POLICIES: readonly (readonly PromotionPolicy[])[] = [
   [policy('standard', [{ ...STAGING, environments: ['partner', 'staging'] }, VERIFIED, LAST])],
   [],
   [TREE, policy('other', [STAGING])],
+];
+
+/** What Environments demand themselves meanwhile. */
+export const OWN_GATES: readonly Partial<Record<Environment, Gates>>[] = [
+  { us: { soak: '1h' } },
+  { us: { soak: '10m' }, partner: { soak: '3h' } },
+  { us: { soak: '6h' } },
+  {},
+  { us: { soak: '1h' } },
+  { eu: { soak: '2h' } },
 ];
 
 /** In which of them us gets nothing before eu has it. */

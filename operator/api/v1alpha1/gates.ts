@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { checksField } from './checks.ts';
 import { durationField } from './duration.ts';
 import { matches, orderedList, ruled, text } from './schema.ts';
 
@@ -59,6 +60,14 @@ const approvalsSchema = z.object({
 
 /** What has to be the case before anything new enters: of an Environment, and of a stage of a policy alike. */
 export const gatesSchema = z.object({
+  soak: durationField(
+    'How long it has to be healthy in each environment of the stage before, which a PromotionPolicy names and which stays on it for that time.',
+    '1s',
+    '720h',
+  ).exactOptional(),
+  checks: checksField(
+    'Jobs that are run in each environment of the stage before, which a PromotionPolicy names, for what runs there, and have to succeed.',
+  ),
   windows: orderedList(
     windowSchema,
     10,

@@ -39,18 +39,7 @@ const stageSchema = z.object({
         'Whether its environments get what is new at once, or each when the one before it in the list runs it, Synced and Healthy.',
     })
     .default('Parallel'),
-  gates: z
-    .object({
-      soak: durationField(
-        'How long it has to be healthy in each environment of the stage before, which stays on it for that time.',
-        '1s',
-        '720h',
-      ).exactOptional(),
-      checks: checksField(
-        'Jobs that are run in each environment of the stage before for what runs there, and have to succeed.',
-      ),
-      ...gatesSchema.shape,
-    })
+  gates: gatesSchema
     .meta({ description: 'What has to be the case besides before anything new enters.' })
     .exactOptional(),
   verify: z

@@ -140,7 +140,8 @@ export class Targets {
     const identity = this.named(applicationKey(application), entry.name);
     const settings = settingsOf(application, entry.name);
     const { environments, policies = NO_POLICIES } = this.#options;
-    const governance = policies.governanceOf(application, entry.name);
+    const gatesIn = (name: string) => environments.get(name)?.environment?.spec.gates;
+    const governance = policies.governanceOf(application, entry.name, gatesIn);
     try {
       const by = { name: entry.name, ...(how === 'Enters' ? { governance } : {}) };
       const placement = placementOf(application, by, environments);

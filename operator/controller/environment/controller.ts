@@ -5,7 +5,7 @@ import { ApiError, isTransient } from '../../kube/errors.ts';
 import type { CredentialState, ReachState } from '../../observe/environment-metrics.ts';
 import type { Logger } from '../../observe/log.ts';
 import { nextChange } from '../../promote/gates/freeze.ts';
-import { gatesFault } from '../../promote/gates/gates-fault.ts';
+import { checksFault, gatesFault } from '../../promote/gates/gates-fault.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { HOME, type PlacedTarget } from '../record/target.ts';
 import { Timers } from '../work/timers.ts';
@@ -252,12 +252,18 @@ export class EnvironmentController implements EnvironmentsView {
       others: { frozenUntil, ...(isOnly ? counts : {}) },
       deletion: isGoing ? inUse(name, uses) : undefined,
       access: environment && unlistedRole(name, managedRoleOf(environment.spec), clusterRoles),
-      gates: environment && gatesFault(`Environment ${name}`, 'spec.gates', environment.spec.gates),
+      gates: environment && faultIn(environment),
       stand: this.#clusters.stand(name),
       recorded: this.#recorded.get(name) ?? new Set(),
       homeVersion: this.#options.home.discovery.kubeVersion() || undefined,
     };
   }
+}
+
+/** Why nothing new enters there, whoever waits. */
+function faultIn({ metadata: { name }, spec: { gates } }: Environment): TowpathError | undefined {
+  const whose = `Environment ${name}`;
+  return gatesFault(whose, 'spec.gates', gates) ?? checksFault(whose, 'spec.gates.checks', gates?.checks);
 }
 
 /** By the API server's judgement, and not because it was busy or away. */

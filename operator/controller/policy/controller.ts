@@ -7,6 +7,7 @@ import { namespaceOf } from '../record/application-key.ts';
 import { mergePatchBetween } from '../work/merge-patch.ts';
 import { StatusWrites } from '../work/status-writes.ts';
 import { Timers } from '../work/timers.ts';
+import type { GatesIn } from './governance.ts';
 import { Policies, type PoliciesView, PROMOTION_POLICIES } from './policies.ts';
 import { policyStatus, unreadablePolicyStatus } from './status.ts';
 
@@ -92,8 +93,12 @@ export class PolicyController implements PoliciesView {
     }
   }
 
-  governanceOf(application: Pick<Application, 'metadata' | 'spec'>, environment: string): Governance {
-    return this.#policies.governanceOf(application, environment);
+  governanceOf(
+    application: Pick<Application, 'metadata' | 'spec'>,
+    environment: string,
+    gatesIn: GatesIn,
+  ): Governance {
+    return this.#policies.governanceOf(application, environment, gatesIn);
   }
 
   #in(namespace: string): string[] {

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { type Application, parseApplication } from '../../api/v1alpha1/application.ts';
+import { parseDuration } from '../../api/v1alpha1/duration.ts';
+import { type Gates, gatesSchema } from '../../api/v1alpha1/gates.ts';
 import { type PromotionPolicy, parsePolicy } from '../../api/v1alpha1/promotion-policy.ts';
 import { governanceIn } from './governance.ts';
 import { policyStatus } from './status.ts';
@@ -256,4 +259,98 @@ test('a policy tells of a check that could never run', () => {
     /more than 32768 bytes/,
   );
   assert.equal(reasonOf({ spec: { containers: [{ name: 'c' }] } })?.status, 'True');
+});
+
+/** What Environments have themselves. */
+function gatesIn(all: Readonly<Record<string, object>>): (environment: string) => Gates | undefined {
+  const read = new Map(Object.entries(all).map(([name, gates]) => [name, gatesSchema.parse(gates)]));
+  return (environment) => read.get(environment);
+}
+
+const LINE_OF_TWO = [{ name: 'staging' }, { name: 'eu' }, { name: 'us' }];
+
+test('S14: what an Environment demands itself is asked of the stage before, beside what the policy does: the longer soak, and the checks of both', () => {
+  const web = application(LINE_OF_TWO);
+  const stages = [
+    { name: 'staging', environments: ['staging'] },
+    {
+      name: 'prod',
+      after: ['staging'],
+      environments: ['eu', 'us'],
+      gates: { soak: '30m', checks: [check('smoke')] },
+    },
+  ];
+  const one = policy('one', {}, stages);
+  const own = gatesIn({ us: { soak: '2h', checks: [check('smoke', { spec: {} })] }, eu: { soak: '10m' } });
+  const [staging, eu, us] = LINE_OF_TWO.map(({ name }) => governanceIn(web, name, [one], own));
+  assert.ok(staging?.is === 'InStage' && eu?.is === 'InStage' && us?.is === 'InStage');
+  assert.equal(staging.soakedMs, 7_200_000, 'it stays for as long as any of them waits');
+  assert.deepEqual(
+    staging.checks?.map(({ name, environment }) => [name, environment]),
+    [
+      ['smoke', undefined],
+      ['smoke', 'us'],
+    ],
+    'alike by name only, they are two',
+  );
+  assert.deepEqual([eu.after?.soakMs, eu.after?.checks?.length], [1_800_000, 1]);
+  assert.deepEqual([us.after?.soakMs, us.after?.checks?.length], [7_200_000, 2]);
+  assert.equal(us.after?.demanded?.soakMs, 7_200_000);
+  const without = governanceIn(web, 'us', [policy('lax', {}, STAGES)], own);
+  assert.ok(without.is === 'InStage' && without.after?.soakMs === 7_200_000, 'the policy may have no gates');
+});
+
+test('A2, S14: the first environment of a Sequential stage gets nothing that those behind it could not take', () => {
+  const stages = [
+    { name: 'staging', environments: ['staging'] },
+    { name: 'prod', after: ['staging'], environments: ['eu', 'us'], rollout: 'Sequential' },
+  ];
+  const own = gatesIn({ us: { soak: '2h' }, staging: { soak: '5h' } });
+  const of = (name: string) =>
+    governanceIn(application(LINE_OF_TWO), name, [policy('line', {}, stages)], own);
+  const [eu, us] = [of('eu'), of('us')];
+  assert.ok(eu.is === 'InStage' && us.is === 'InStage');
+  assert.deepEqual([eu.after?.soakMs, us.after?.soakMs], [7_200_000, 7_200_000]);
+});
+
+test('S14: whatever a policy says, nothing enters an Environment with less than it demands (property)', () => {
+  const soak = fc.option(fc.constantFrom('1s', '30m', '2h', '720h'), { nil: undefined });
+  const checks = fc.option(fc.uniqueArray(fc.constantFrom('smoke', 'load', 'long'), { minLength: 1 }), {
+    nil: undefined,
+  });
+  const gates = fc.record({ soak, checks }).map((one) => ({
+    ...(one.soak === undefined ? {} : { soak: one.soak }),
+    ...(one.checks === undefined ? {} : { checks: one.checks.map((name) => check(name)) }),
+  }));
+  const rollout = fc.constantFrom('Parallel', 'Sequential');
+  fc.assert(
+    fc.property(gates, gates, gates, rollout, (ofStage, ofEu, ofUs, how) => {
+      const own = gatesIn({ eu: ofEu, us: ofUs });
+      const prod = {
+        name: 'prod',
+        after: ['staging'],
+        environments: ['eu', 'us'],
+        rollout: how,
+        gates: ofStage,
+      };
+      const one = policy('one', {}, [{ name: 'staging', environments: ['staging'] }, prod]);
+      const [staging, ...line] = LINE_OF_TWO.map(({ name }) =>
+        governanceIn(application(LINE_OF_TWO), name, [one], own),
+      );
+      assert.ok(staging?.is === 'InStage');
+      for (const [governance, demanded] of [
+        [line[0], ofEu],
+        [line[1], ofUs],
+      ] as const) {
+        assert.ok(governance?.is === 'InStage');
+        for (const its of [demanded, ofStage]) {
+          const ms = its.soak === undefined ? 0 : parseDuration(its.soak);
+          assert.ok((governance.after?.soakMs ?? 0) >= ms && (staging.soakedMs ?? 0) >= ms);
+          const names = (its.checks ?? []).map(({ name }) => name);
+          for (const where of [governance.after?.checks, staging.checks])
+            assert.ok(names.every((name) => where?.some((run) => run.name === name)));
+        }
+      }
+    }),
+  );
 });

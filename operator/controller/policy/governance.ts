@@ -1,12 +1,17 @@
 import type { Application } from '../../api/v1alpha1/application.ts';
 import { parseDuration } from '../../api/v1alpha1/duration.ts';
+import type { Gates } from '../../api/v1alpha1/gates.ts';
 import type { PolicyStage, PromotionPolicy } from '../../api/v1alpha1/promotion-policy.ts';
 import { together } from '../../promote/checks.ts';
-import { FREE, type Governance, type InStage } from '../../promote/governance.ts';
+import { type Demand, FREE, type Governance, type InStage } from '../../promote/governance.ts';
 import { checksOf } from './checks.ts';
 
 type Labelled = { readonly metadata: Pick<Application['metadata'], 'labels'> };
 type Promoted = Labelled & Pick<Application, 'spec'>;
+
+/** The gates that an Environment has itself, by its name. */
+export type GatesIn = (environment: string) => Gates | undefined;
+const NO_GATES: GatesIn = () => undefined;
 
 /** Whether a policy of its namespace is for an Application. Pure, as what follows. */
 export function selects(
@@ -18,11 +23,15 @@ export function selects(
   );
 }
 
-/** What the policies of its namespace say of an Application in one of its environments. */
+/**
+ * What the policies of its namespace say of an Application in one of its environments, with what Environments demand
+ * themselves of the stage that a policy has before them.
+ */
 export function governanceIn(
   application: Promoted,
   environment: string,
   policies: readonly PromotionPolicy[],
+  gatesIn: GatesIn = NO_GATES,
 ): Governance {
   const [policy, ...others] = policies.filter((one) => selects(one, application));
   if (policy === undefined) return FREE;
@@ -37,6 +46,9 @@ export function governanceIn(
     return Object.freeze({ is: 'InNoStage', policy: name });
   const before = stages.find((one) => one.name === stage.after?.[0]);
   const verify = verifyOf(stage);
+  const line = promotedIn(application, stage);
+  const demandOf = (one: PolicyStage, names: readonly string[] = promotedIn(application, one)) =>
+    demandIn(names, gatesIn);
   return Object.freeze({
     is: 'InStage',
     policy: name,
@@ -50,15 +62,41 @@ export function governanceIn(
           after: {
             stage: before.name,
             environments: promotedIn(application, before),
-            ...(stage.gates?.soak === undefined ? {} : { soakMs: parseDuration(stage.gates.soak) }),
-            ...(stage.gates?.checks === undefined ? {} : { checks: checksOf(stage.gates.checks) }),
+            ...askedBefore(stage, demandOf(stage, fromOn(environment, stage, line))),
           },
         }),
-    ...withVerify(
-      verify,
-      inLine(environment, stage, promotedIn(application, stage), followedBy(stage, stages)),
-    ),
+    ...withVerify(verify, inLine(environment, stage, line, followedBy(stage, stages, demandOf))),
   });
+}
+
+/** Those that get something new when one of a stage does: in a Sequential one, they are behind it. */
+function fromOn(environment: string, { rollout }: PolicyStage, line: readonly string[]): readonly string[] {
+  return rollout === 'Parallel' ? [environment] : line.slice(line.indexOf(environment));
+}
+
+/** What Environments demand together. */
+function demandIn(environments: readonly string[], gatesIn: GatesIn): Demand {
+  const gates = environments.map((name) => ({ name, ...gatesIn(name) }));
+  const soaks = gates.flatMap(({ soak }) => (soak === undefined ? [] : parseDuration(soak)));
+  const checks = together(...gates.map((its) => checksOf(its.checks, its.name)));
+  return {
+    ...(soaks.length === 0 ? {} : { soakMs: Math.max(...soaks) }),
+    ...(checks.length === 0 ? {} : { checks }),
+  };
+}
+
+/** What the stage before is asked for: the longer soak, and the checks of both. */
+function askedBefore(
+  { gates }: PolicyStage,
+  demanded: Demand,
+): Pick<NonNullable<InStage['after']>, 'soakMs' | 'checks' | 'demanded'> {
+  const soaks = [gates?.soak === undefined ? [] : parseDuration(gates.soak), demanded.soakMs ?? []].flat();
+  const checks = together(checksOf(gates?.checks), demanded.checks ?? []);
+  return {
+    ...(soaks.length === 0 ? {} : { soakMs: Math.max(...soaks) }),
+    ...(checks.length === 0 ? {} : { checks }),
+    ...(demanded.soakMs === undefined && demanded.checks === undefined ? {} : { demanded }),
+  };
 }
 
 /** Which environment of a Sequential stage is to have something new before another one. */
@@ -98,12 +136,12 @@ function withVerify(
 function followedBy(
   { name }: PolicyStage,
   stages: readonly PolicyStage[],
+  demandOf: (stage: PolicyStage) => Demand,
 ): Pick<InStage, 'isFollowed' | 'soakedMs' | 'checks'> {
   const followers = stages.filter(({ after }) => after?.includes(name) === true);
-  const soaks = followers.flatMap(({ gates }) =>
-    gates?.soak === undefined ? [] : parseDuration(gates.soak),
-  );
-  const checks = together(...followers.map(({ gates }) => checksOf(gates?.checks)));
+  const asked = followers.map((one) => askedBefore(one, demandOf(one)));
+  const soaks = asked.flatMap(({ soakMs }) => soakMs ?? []);
+  const checks = together(...asked.map((one) => one.checks ?? []));
   return {
     ...(checks.length === 0 ? {} : { checks }),
     isFollowed: followers.length > 0,

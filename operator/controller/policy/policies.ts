@@ -9,13 +9,18 @@ import { entryOf } from '../../kube/object-store.ts';
 import { tellingFaults } from '../../kube/watch-faults.ts';
 import type { Logger } from '../../observe/log.ts';
 import { FREE, type Governance } from '../../promote/governance.ts';
-import { governanceIn } from './governance.ts';
+import { type GatesIn, governanceIn } from './governance.ts';
 
 export const PROMOTION_POLICIES = { group: GROUP, version: VERSION, plural: 'promotionpolicies' };
 
 /** What targets need to know of the policies. */
 export interface PoliciesView {
-  governanceOf(application: Pick<Application, 'metadata' | 'spec'>, environment: string): Governance;
+  /** @param gatesIn what Environments demand themselves */
+  governanceOf(
+    application: Pick<Application, 'metadata' | 'spec'>,
+    environment: string,
+    gatesIn: GatesIn,
+  ): Governance;
 }
 
 /** Where nobody knows of any policy. */
@@ -108,11 +113,15 @@ export class Policies implements PoliciesView {
     return [...(this.#known.get(namespace)?.values() ?? [])].flatMap(({ policy }) => policy ?? []);
   }
 
-  governanceOf(application: Pick<Application, 'metadata' | 'spec'>, environment: string): Governance {
+  governanceOf(
+    application: Pick<Application, 'metadata' | 'spec'>,
+    environment: string,
+    gatesIn: GatesIn,
+  ): Governance {
     const { namespace } = application.metadata;
     const problem = this.#problemIn(namespace);
     if (problem !== undefined) return Object.freeze({ is: 'Unknown', problem });
-    return governanceIn(application, environment, this.readable(namespace));
+    return governanceIn(application, environment, this.readable(namespace), gatesIn);
   }
 
   /** Takes in a policy as a write of ours was answered. */

@@ -102,7 +102,14 @@ const deploymentSchema = z.strictObject({
   outcome: z.enum(OUTCOMES).exactOptional(),
   finishedAt: z.string().exactOptional(),
   verify: verifySchema.exactOptional(),
-  passed: z.strictObject({ stage: z.string(), asked: z.string() }).exactOptional(),
+  passed: z
+    .strictObject({
+      stage: z.string(),
+      asked: z.string(),
+      soakMs: count.exactOptional(),
+      checks: z.array(z.string()).exactOptional(),
+    })
+    .exactOptional(),
   promoted: z
     .strictObject({
       promotion: z.string(),

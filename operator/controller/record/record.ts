@@ -61,6 +61,10 @@ export interface Manifests {
 export interface Passed {
   readonly stage: string;
   readonly asked: string;
+  /** Where Environments demanded some themselves: how long it had been healthy there at least. */
+  readonly soakMs?: number;
+  /** The same of checks: their templates. */
+  readonly checks?: readonly string[];
 }
 
 /** What a person asked for, as far as a deployment has to tell of it. */

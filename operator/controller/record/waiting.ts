@@ -1,5 +1,6 @@
 /** The candidates of a target that wait to be promoted, and what was asked for and came to them. Pure. */
 
+import type { InStage } from '../../promote/governance.ts';
 import { type Ask, candidateKey, isOnItsWay, type TargetRecord, type Waiting } from './record.ts';
 
 /** So many candidates wait in a target; their manifests are kept. */
@@ -99,13 +100,17 @@ export function cameTo({ asks = [] }: TargetRecord, asked: string): string | und
 
 /**
  * Whether what runs there entered for that very thing when it had passed a stage, by the gates. What came there past them, by
- * going back, or for something else that it comes to as well, proves nothing of that stage.
+ * going back, or for something else that it comes to as well, proves nothing of that stage; nor does what came there by less
+ * than Environments demand by now.
  */
 export function hasPassed(
   record: Pick<TargetRecord, 'deployment'> | undefined,
-  stage: string | undefined,
+  after: Pick<NonNullable<InStage['after']>, 'stage' | 'demanded'> | undefined,
   asked: string,
 ): boolean {
   const { passed } = record?.deployment ?? {};
-  return passed !== undefined && passed.stage === stage && passed.asked === asked;
+  if (passed === undefined || passed.stage !== after?.stage || passed.asked !== asked) return false;
+  const { soakMs = 0, checks = [] } = after.demanded ?? {};
+  const { soakMs: soakedMs = 0, checks: its = [] } = passed;
+  return soakMs <= soakedMs && checks.every(({ template }) => its.includes(template));
 }

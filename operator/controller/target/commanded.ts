@@ -10,6 +10,7 @@ import {
   type OwnIs,
 } from '../../promote/commands.ts';
 import type { BlockedBy } from '../../promote/gate.ts';
+import { demandsBefore } from '../../promote/gates/nothing-before.ts';
 import { leftAfterSkipping } from '../../promote/skipping.ts';
 import {
   type Candidate,
@@ -204,22 +205,24 @@ function refusalOf({ target, context }: Run, { environment }: Command): string |
   const { governance, settings } = target;
   const isGoverned = governance.is !== 'Free' && governance.is !== 'InNoStage';
   if (isGoverned || context.record.governed === true || settings.mode === 'Manual') return undefined;
+  // Without a stage before nothing comes there by itself.
+  if (demandsBefore(target.gates)) return undefined;
   // What was taken back there comes by itself no more.
   if (context.record.cancelled !== undefined) return undefined;
   return `Environment ${environment} follows its source, since no PromotionPolicy has it in a stage: what was promoted would be overwritten at once. Write a policy, or set spec.sync.mode to Manual.`;
 }
 
 /** Whether what its source has comes there by itself: in a stage that comes after none, or under no policy from the start. */
-function follows({ target: { governance }, context }: Pick<Run, 'target' | 'context'>): boolean {
+function follows({ target: { governance, gates }, context }: Pick<Run, 'target' | 'context'>): boolean {
   switch (governance.is) {
     case 'InStage':
-      return governance.after === undefined && governance.behind === undefined;
+      return governance.after === undefined && governance.behind === undefined && !demandsBefore(gates);
     // Nothing comes there by itself; what is promoted waits, and is judged again when one policy is known to hold.
     case 'Contested':
     case 'Unknown':
       return false;
     default:
-      return context.record.governed !== true;
+      return context.record.governed !== true && !demandsBefore(gates);
   }
 }
 

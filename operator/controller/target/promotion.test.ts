@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { SkippableGate } from '../../api/v1alpha1/promotion.ts';
+import type { Check } from '../../promote/checks.ts';
 import type { Command } from '../../promote/command.ts';
 import type { InStage } from '../../promote/governance.ts';
 import { type Candidate, type Deployment, newRecord, type TargetRecord } from '../record/record.ts';
@@ -36,6 +37,8 @@ interface Line {
   readonly staging?: Partial<TargetRecord>;
   readonly soakMs?: number;
   readonly hasChecks?: true;
+  /** The soak and the checks are what us demands itself. */
+  readonly isDemanded?: true;
 }
 
 const candidateIn = (environment: string) =>
@@ -51,19 +54,19 @@ function recordIn(environment: string, deployment: Partial<Deployment>): TargetR
 }
 
 /** What keeps it out of us, which comes after eu in a Sequential stage after staging; eu runs it, and is healthy. */
-function keptOutOfUs({ eu = {}, staging = {}, soakMs, hasChecks }: Line): readonly string[] {
+function keptOutOfUs({ eu = {}, staging = {}, soakMs, hasChecks, isDemanded }: Line): readonly string[] {
   const evidence = new Evidence(() => undefined);
   const us = { ...newRecord(identityOf('us')), governed: true as const };
   const records = [{ ...recordIn('staging', {}), ...staging }, recordIn('eu', eu), us];
   for (const { target, deployment } of records)
     if (deployment !== undefined)
       evidence.note(target, { asked: ASKED, digest: deployment.candidate.digest, health: 'Healthy' });
-  const after = {
-    stage: 'staging',
-    environments: ['staging'],
+  const asked = {
     ...(soakMs === undefined ? {} : { soakMs }),
     ...(hasChecks === undefined ? {} : { checks: [smoke] }),
   };
+  const demanded = isDemanded === undefined ? {} : { demanded: asked };
+  const after = { stage: 'staging', environments: ['staging'], ...asked, ...demanded };
   const governance = { is: 'InStage', policy: 'line', stage: 'prod', after, behind: 'eu', isFollowed: false };
   const run = {
     parts: {
@@ -89,6 +92,7 @@ const WENT_ON = {
 } as Partial<TargetRecord>;
 const FAILED = { rejected: [{ digest: digestIn('staging'), why: 'It failed.', at: NOW.toISOString() }] };
 const SOAKED = { soak: { digest: digestIn('staging'), ms: 2 * HOUR } };
+const SHOWN = { passed: { ...PASSED.passed, soakMs: HOUR, checks: [smoke.template] } } as const;
 const NOT_STAGING = [/^Order: It has not passed stage staging of PromotionPolicy line/];
 
 const LINES: readonly [string, Line, readonly RegExp[]][] = [
@@ -109,6 +113,31 @@ const LINES: readonly [string, Line, readonly RegExp[]][] = [
     'got it by its gates, and staging checks something else by now',
     { eu: PASSED, hasChecks: true, staging: WENT_ON },
     [],
+  ],
+  [
+    'got it with as much as us demands itself, and staging has gone on',
+    { eu: SHOWN, soakMs: HOUR, hasChecks: true, isDemanded: true, staging: WENT_ON },
+    [],
+  ],
+  [
+    'got it after a shorter soak than us demands itself, and staging has gone on',
+    { eu: SHOWN, soakMs: HOUR + 1, isDemanded: true, staging: WENT_ON },
+    NOT_STAGING,
+  ],
+  [
+    'got it before us demanded a soak itself',
+    { eu: PASSED, soakMs: HOUR, isDemanded: true },
+    [/^Soak: .*staging for 1h .*as Environments of that demand themselves/],
+  ],
+  [
+    'got it before us demanded a soak itself, and it has soaked in staging',
+    { eu: PASSED, soakMs: HOUR, isDemanded: true, staging: SOAKED },
+    [],
+  ],
+  [
+    'got it before us demanded a check itself',
+    { eu: PASSED, hasChecks: true, isDemanded: true },
+    [/^Checks: Check smoke has not run/],
   ],
   [
     'has the same for something else',
@@ -137,9 +166,10 @@ for (const [what, line, reasons] of LINES)
 function passedWith(
   command: Pick<Command, 'type' | 'skipGates'> | undefined,
   before: Partial<Deployment> = {},
+  asked: Pick<NonNullable<InStage['after']>, 'soakMs' | 'checks' | 'demanded'> = {},
 ) {
   const candidate = candidateIn('eu');
-  const after = { stage: 'staging', environments: ['staging'] };
+  const after = { stage: 'staging', environments: ['staging'], ...asked };
   const governance: InStage = { is: 'InStage', policy: 'line', stage: 'prod', after, isFollowed: true };
   const record = recordIn('eu', { outcome: 'Failed', ...before });
   const run = { target: { governance }, context: { record }, underWay: { asked: ASKED } } as unknown as Run;
@@ -156,4 +186,10 @@ test('A2: who passes by what the stage before is asked passes that for nobody be
   for (const gate of ['order', 'soak', 'checks'] as const) assert.deepEqual(promote(gate), {});
   assert.deepEqual(passedWith({ type: 'Retry', skipGates: [] }), {});
   assert.deepEqual(passedWith({ type: 'Retry', skipGates: [] }, PASSED), PASSED);
+});
+
+test('S14: what enters says how long it soaked and what it passed, where an Environment demands some itself', () => {
+  const checks = [smoke] as unknown as readonly Check[];
+  assert.deepEqual(passedWith(undefined, {}, { soakMs: HOUR, checks, demanded: { checks } }), SHOWN);
+  assert.deepEqual(passedWith(undefined, {}, { soakMs: HOUR, checks }), PASSED, 'else it needs not');
 });

@@ -81,8 +81,8 @@ function keptOut(run: Run, found: Findings, digest: string | undefined): readonl
   return [...staysOnWhatSoaks(run, digest), ...staysOnWhatIsChecked(run, found, digest, isWaitedFor)];
 }
 
-function situationOf({ target: { environment, governance }, context: { record } }: Run) {
-  return { environment, governance, wasGoverned: record.governed === true };
+function situationOf({ target: { environment, governance, gates }, context: { record } }: Run) {
+  return { environment, governance, wasGoverned: record.governed === true, gates };
 }
 
 /** Where what the source has is all that may enter. */
@@ -210,7 +210,7 @@ function evidenceFor(run: Run, asked: string): readonly Shows[] {
   if (behind === undefined) return before;
   const inLine = records.find((one) => one.target.environment === behind);
   // It entered there when it had passed the stage before, which may have gone on since: but for what failed there.
-  const left = hasPassed(inLine, after?.stage, asked) ? before.filter(({ is }) => is === 'Rejected') : before;
+  const left = hasPassed(inLine, after, asked) ? before.filter(({ is }) => is === 'Rejected') : before;
   return [of(behind, 0), ...left];
 }
 

@@ -78,19 +78,19 @@ export const TARGET_REASONS = {
     'Wait; look at the environment that the message names where it stays.',
   ),
   Soak: time(
-    'A PromotionPolicy wants what is new to be healthy in the stage before for a while; or an environment of that stage stays on what is so for as long.',
-    'Wait; clearsAt says until when.',
+    'A PromotionPolicy or the Environment wants what is new to be healthy in the stage before for a while, or there is no stage before in which it could be; or an environment of that stage stays on what is so for as long.',
+    'Wait; clearsAt says until when. Without it, as the message says.',
   ),
   Verifying: time(
     'What entered an environment by a PromotionPolicy has to stay healthy there for a while, or to pass checks, before it has passed.',
     'Wait; it fails by itself where that does not come.',
   ),
   Checks: resource(
-    'A PromotionPolicy wants Jobs to succeed in the stage before for what is new, and one failed, could not run, or has not ended; or an environment of that stage stays on what is checked until they have.',
+    'A PromotionPolicy or the Environment wants Jobs to succeed in the stage before for what is new, and one failed, could not run, or has not ended, or there is no stage before; or an environment of that stage stays on what is checked until they have.',
     'Look at the logs of the Job that the message names; a newer commit may pass, and a sync of that environment runs again what did not pass.',
   ),
   CheckInvalid: person(
-    'A check of a PromotionPolicy cannot be run as it is.',
+    'A check of a PromotionPolicy or of an Environment cannot be run as it is.',
     'Correct the field that the message names.',
   ),
   StageEmpty: resource(

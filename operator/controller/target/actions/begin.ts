@@ -195,7 +195,16 @@ export function passedBy(
   const asked = state.found.chosen?.asked ?? underWay.asked;
   if (governance.is !== 'InStage' || governance.after === undefined || asked === undefined) return {};
   if (command !== undefined && skipsStageBefore(command.skipGates)) return {};
-  return { passed: { stage: governance.after.stage, asked } };
+  const { stage, soakMs, checks, demanded } = governance.after;
+  if (demanded === undefined) return { passed: { stage, asked } };
+  return {
+    passed: {
+      stage,
+      asked,
+      ...(soakMs === undefined ? {} : { soakMs }),
+      ...(checks === undefined ? {} : { checks: checks.map(({ template }) => template) }),
+    },
+  };
 }
 
 /** What a person asked for is acted on once: the record says so with the first write. */

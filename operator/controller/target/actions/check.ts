@@ -9,6 +9,7 @@ import {
   checksAfter,
   nextCheck,
   runOf,
+  shownCheck,
   standingOf,
   together,
 } from '../../../promote/checks.ts';
@@ -230,7 +231,7 @@ function tell({ run, wanted, subject }: Checking, ends: Ends): void {
     const check = wanted.find(({ name, template }) => name === ended.check && template === ended.template);
     if (check === undefined) return [];
     const standing = standingOf(check, subject.digest, checks, context.now());
-    const shown = { environment: target.environment, check: check.name, standing };
+    const shown = { environment: target.environment, check: shownCheck(check), standing };
     return gateOfChecks([{ ...shown, logs: logsOf(jobOf(subject, ended)) }]);
   });
   context.unreported.warn(

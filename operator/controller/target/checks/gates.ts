@@ -7,6 +7,7 @@ import {
   deadlineOf,
   lostOf,
   runOf,
+  shownCheck,
   shownChecks,
   standingOf,
   together,
@@ -32,12 +33,13 @@ interface CheckThere extends CheckShown {
 export function checksFor({ parts, target, context }: Run, asked: string): readonly CheckThere[] {
   const { governance } = target;
   if (governance.is !== 'InStage') return [];
-  const { after: { stage, environments, checks } = {}, behind } = governance;
+  const { after, behind } = governance;
+  const { environments, checks } = after ?? {};
   if (environments === undefined || checks === undefined) return [];
   const records = parts.store.recordsOf(target.application);
   const inLine = records.find((one) => one.target.environment === behind);
   // It entered the one before in the same stage when it had passed them, and the stage before may have gone on since.
-  if (behind !== undefined && hasPassed(inLine, stage, asked)) return [];
+  if (behind !== undefined && hasPassed(inLine, after, asked)) return [];
   const places = parts.specifiedTargets(target.application);
   const now = context.now();
   return environments.flatMap((environment) => {
@@ -48,7 +50,7 @@ export function checksFor({ parts, target, context }: Run, asked: string): reado
     if (record === undefined || digest === undefined) return [];
     return checks.map((check) => {
       const standing = standingOf(check, digest, record.checks, now);
-      const shown = { environment, check: check.name, digest, standing };
+      const shown = { environment, check: shownCheck(check), digest, standing };
       if (standing.is !== 'Failed' || place === undefined || !('namespace' in place)) return shown;
       const subject = { target: record.target, namespace: place.namespace, digest };
       return { ...shown, logs: logsOf(jobOf(subject, standing.run)) };
