@@ -192,7 +192,8 @@ export class StagedModel {
     if (type === 'Promote' || type === 'Rollback') {
       const kept = ran.map(digestIn);
       const waits = waiting.map((one) => one.digest);
-      const candidate = pick(type === 'Rollback' || waits.length === 0 ? kept : waits);
+      // Who goes back may ask for what waits, too, and does not get it.
+      const candidate = pick(type === 'Rollback' ? [...kept, ...waits] : waits.length === 0 ? kept : waits);
       const skipGates = type === 'Promote' ? skips : [];
       if (candidate !== undefined) this.ask(environment, { type, by, promotion, candidate, skipGates });
     } else if (type === 'Resume')
@@ -453,6 +454,8 @@ export class StagedModel {
   #note(environment: Environment, candidate: Candidate, by: Command | undefined, way: 'In' | 'Back'): void {
     const commit = this.#candidates.get(candidateKey(candidate))?.of;
     assert.ok(commit !== undefined);
+    const hasRun = this.#record(environment).ran.includes(candidateKey(candidate));
+    assert.ok(way === 'In' || hasRun, 'nothing new enters by going back');
     const records = new Map([...this.records].map(([one, record]) => [one, { ...record }] as const));
     const before = { ...this.#record(environment) };
     const governance = this.#governance(environment);

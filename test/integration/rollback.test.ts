@@ -110,6 +110,10 @@ test('D12, A26, A28: what a person goes back to is held, with Git down, under au
     (of) => inProd(of)?.desiredRevision === four && inProd(of)?.blockedBy?.[0]?.reason === 'Held',
     'the newest to be held back',
   );
+  // Nor is going back a way in for what is new: that takes other rights, and gates.
+  const neverRan = { type: 'Rollback', candidate: inProd(newest)?.desiredDigest };
+  await until(taken(await asked(OLGA, neverRan)), 'Failed', /never ran in environment .*: promote them/);
+  assert.equal(await saidInProd(), 'two');
   const annas = taken(await promote(ANNA, inProd(newest)?.desiredDigest ?? ''));
   const gated: Promotion = await until(annas, 'Gated');
   assert.deepEqual(

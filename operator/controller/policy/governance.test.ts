@@ -158,7 +158,10 @@ test('a policy tells of an Environment that does not exist, of a window that can
   assert.deepEqual([never?.status, never?.reason], ['False', 'WindowInvalid']);
   const outside = of(WEB, [application([{ name: 'staging' }, { name: 'dev' }])]);
   assert.equal(outside?.status, 'True');
-  assert.match(outside?.message ?? '', /In no stage, .*: dev of Application web\.$/);
+  assert.match(
+    outside?.message ?? '',
+    /In no stage, and so by their source, but what was in one before keeps .*: dev of Application web\.$/,
+  );
 });
 
 test('a policy whose stages follow from nothing, or have an environment twice, is refused with the field', () => {

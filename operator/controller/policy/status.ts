@@ -108,7 +108,7 @@ function named(applications: readonly Application[]): string {
   return `${names.length === 1 ? 'Application' : 'Applications'} ${names.slice(0, NAMED).join(', ')}${more}`;
 }
 
-/** That it holds, and which environments it has in no stage: these follow their source. */
+/** That it holds, and which environments it has in no stage: what it had in one before keeps what runs there. */
 function inForce(policy: PromotionPolicy, applications: readonly Application[]): string {
   const outside = applications.flatMap((application) =>
     (application.spec.environments ?? []).flatMap(({ name }) =>
@@ -120,7 +120,7 @@ function inForce(policy: PromotionPolicy, applications: readonly Application[]):
   const holds = 'It holds for what is new.';
   if (outside.length === 0) return holds;
   const more = outside.length > NAMED ? ` and ${outside.length - NAMED} more` : '';
-  return `${holds} In no stage, and so by their source where their Environment takes that: ${outside.sort().slice(0, NAMED).join(', ')}${more}.`;
+  return `${holds} In no stage, and so by their source, but what was in one before keeps what runs there: ${outside.sort().slice(0, NAMED).join(', ')}${more}.`;
 }
 
 /** @param judged what is wrong, or that nothing is, in words */

@@ -2,7 +2,7 @@ import { environmentOf } from '../../api/v1alpha1/application.ts';
 import { shownDigest } from '../../manifest/digest.ts';
 import type { Command } from '../../promote/command.ts';
 import { type Rejection, rejectionOf } from '../../promote/rejection.ts';
-import { type Candidate, candidateKey, type Manifests } from '../record/record.ts';
+import { type Candidate, candidateKey, type Manifests, type TargetRecord } from '../record/record.ts';
 import type { Run } from './run.ts';
 
 /** What is gone back to. */
@@ -31,12 +31,27 @@ export async function namedBy(run: Run, command: Command): Promise<Former | stri
   const { context, target, application } = run;
   const { candidate: digest, historyID } = onceMore(run, command);
   const wanted = digest ?? (historyID === undefined ? undefined : digestOf(run, historyID));
-  const candidate = context.store
-    .candidatesOf(target)
-    .find((one) => one.digest === wanted || one.id === wanted);
+  const kept = context.store.candidatesOf(target).filter((one) => one.digest === wanted || one.id === wanted);
+  const ran = ranThere(context.record);
+  const candidate = kept.find((one) => ran.has(candidateKey(one)));
   if (candidate !== undefined) return withManifests(context, candidate);
+  const [waits] = kept;
+  if (waits !== undefined) return neverRan(run, waits);
   const what = digest === undefined ? `deployment ${historyID}` : `manifests ${shownDigest(digest)}`;
   return `Of ${what} nothing is kept in environment ${target.environment}: kept is what succeeded last, and three that ran before. See kubectl towpath history ${application.metadata.name} ${target.environment}`;
+}
+
+/** What waits is kept, too, and no gate has let it in: who may go back may not promote by that. */
+function ranThere({ ran, succeeded, deployment }: TargetRecord): ReadonlySet<string> {
+  const all = new Set(ran);
+  if (succeeded !== undefined) all.add(succeeded);
+  if (deployment !== undefined) all.add(candidateKey(deployment.candidate));
+  return all;
+}
+
+function neverRan({ target: { environment }, application }: Run, { digest }: Candidate): string {
+  const { name } = application.metadata;
+  return `Manifests ${shownDigest(digest)} never ran in environment ${environment}, and nothing new enters by going back: promote them: kubectl towpath promote ${name} ${environment}`;
 }
 
 /** Going back is tried once more: to the same. */
