@@ -60,7 +60,9 @@ test('S14: who writes a status neither ends what is under way, nor has forgotten
   const feigned = [entry(99), entry(2, minute(30)), entry(1, minute(30))];
   recallHistory(record, feigned, () => true);
   assert.deepEqual(idsOf(record), [1]);
+  recallHistory(record, [entry(2), entry(1, minute(30))], () => true);
   assert.equal(record.deployment?.outcome, undefined, 'it goes on');
+  assert.equal(record.deployment?.applied, false);
   const status = { environments: [{ name: 'prod', history: feigned }] } as unknown as NonNullable<
     Application['status']
   >;
@@ -78,8 +80,8 @@ test('D7: where the record is lost, the status says how far the numbers were, bu
   assert.equal(lastId({}, TARGET, newRecord(TARGET)), 0);
 });
 
-test('D7: an end that only the status tells of outlives a restart', () => {
-  const record = recordOf(deployment(1, 'Succeeded'), deployment(2));
+test('D7: an end that only the status tells of outlives an upgrade from a version that counted no deployments', () => {
+  const { lastId: _, ...record } = recordOf(deployment(1, 'Succeeded'), deployment(2));
   recallHistory(record, [entry(2), entry(1)], () => true);
   assert.deepEqual([record.deployment?.outcome, record.deployment?.applied], ['Succeeded', true]);
   assert.match(record.succeeded ?? '', /2 sha256/);

@@ -3,8 +3,8 @@ import { candidateKey, type Deployment, type TargetRecord } from '../record/reco
 import { borneOut, isAbout, isTold } from './told.ts';
 
 /**
- * Notes in the record what the status tells of it: that outlives a restart which came before the record was written again.
- * What ended and is told is forgotten, but not before the ledger has it: that is found in the record alone.
+ * What ended and is told in the status is forgotten, but not before the ledger has it: that is found in the record alone.
+ * Of what an older version wrote, whose record may not say how the last one ended, the status does.
  */
 export function recallHistory(
   record: TargetRecord,
@@ -13,8 +13,10 @@ export function recallHistory(
 ): void {
   const history = borneOut(all, record.lastId);
   record.ended = record.ended.filter((one) => !isTold(one, history) || !isRecorded(one));
-  const { deployment } = record;
+  const { deployment, lastId } = record;
   if (deployment === undefined || deployment.outcome !== undefined) return;
+  // Others may write a status, too, and nothing is told there before it is in the record.
+  if (lastId !== undefined) return;
   const entry = history.find((one) => isAbout(one, deployment));
   if (entry?.outcome === undefined) return;
   deployment.outcome = entry.outcome;

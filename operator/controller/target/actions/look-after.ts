@@ -41,7 +41,7 @@ export async function advance(run: Run, state: TargetState): Promise<Outcome> {
   const manifests = await manifestsOf(run, state, deployment.candidate);
   refuseOutside(context.access, manifests.objects);
   const result = await advanceDeployment(context, deployment, manifests);
-  noteEnd(context, deployment, result);
+  await noteEnd(context, deployment, result);
   return { type: 'LookedAfter', lookedAfter: { how: 'Advanced', result } };
 }
 
@@ -82,12 +82,17 @@ export async function count(run: Run, { found }: TargetState): Promise<Outcome> 
 }
 
 /** What will not become healthy any more has failed; what comes of it is looked after all the same. */
-function noteEnd(context: DeployContext, deployment: Deployment, { progress }: Advance): void {
+async function noteEnd(context: DeployContext, deployment: Deployment, { progress }: Advance): Promise<void> {
   if (progress.state !== 'TimedOut' && progress.state !== 'Degraded') return;
+  const isNew = deployment.outcome === undefined;
   const { message } = progress;
   deployment.outcome ??= 'Failed';
   deployment.finishedAt ??= context.now().toISOString();
   deployment.message ??= progress.state === 'TimedOut' ? `Not healthy in time: ${message}` : message;
+  if (!isNew) return;
+  // Before the status tells it, which is not asked by a process that follows.
+  context.store.changed(context.record);
+  await saveChanges(context);
 }
 
 function deploymentOf({ record }: DeployContext): Deployment {
