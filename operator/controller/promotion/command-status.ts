@@ -32,7 +32,7 @@ export function statusAfter(before: PromotionStatus, answer: CommandAnswer, now:
       : {
           approvals: approvals
             .slice(0, PROMOTION_LIMITS.approvals)
-            .map(({ by, at }) => ({ by, at: secondTime(at) })),
+            .map(({ name, by, at }) => ({ ...(name === undefined ? {} : { name }), by, at: secondTime(at) })),
         }),
     ...(previous === undefined ? {} : { previous: { revision: previous.revision, digest: previous.digest } }),
     ...timesOf(before, answer, now.toISOString()),

@@ -72,6 +72,73 @@ test('A3: what is not refused ends the Rollback that waited before it', async ()
   assert.deepEqual(await looked(newer), { back: 'Superseded', newer: 'Pending', left: 'new' });
 });
 
+const WAITS = { id: `sha256:${'c'.repeat(64)}`, digest: `sha256:${'d'.repeat(64)}` };
+const at = (minute: number) => new Date(Date.UTC(2026, 10, 30, 12, minute));
+const decision = (by: string, decision: 'Approve' | 'Reject', minute: number, groups = ['sre']) => {
+  return { uid: `${by}-${minute}`, by, groups, decision, at: at(minute) };
+};
+
+/** What the Promotion of Ben, who may not approve it, says of who approved it. */
+async function approvedIn(decisions: readonly ReturnType<typeof decision>[], record: object = {}) {
+  let told: CommandAnswer | undefined;
+  const bens = command('bens', 'Promote', { by: 'ben', candidate: WAITS.digest });
+  const runs = { id: 3, candidate: RUNS, outcome: 'Succeeded' };
+  const run = {
+    parts: {
+      commands: { given: () => [bens], answer: (_: string, answer: CommandAnswer) => (told = answer) },
+      approvals: {
+        admission: { is: 'Enforced', since: at(0) },
+        unused: () => decisions,
+        giverOf: (approval: string) => ({ name: `by-${approval}`, by: approval.split('-')[0], at: at(5) }),
+      },
+    },
+    target: {
+      name: 'shop/web/prod',
+      environment: 'prod',
+      governance: { is: 'InStage', policy: 'standard', stage: 'prod', after, isFollowed: false },
+      gates: { approvals: { required: 2, groups: ['sre'], validFor: '1h' } },
+      settings: { mode: 'Automatic' },
+    },
+    application: { metadata: { name: 'web' } },
+    context: {
+      record: { ended: [], deployment: runs, ...record },
+      store: { candidatesOf: () => [], manifests: () => undefined },
+      now: () => at(30),
+    },
+    session: {},
+  } as unknown as Run;
+  const gate = { reason: 'AwaitingApproval', message: '', remedy: 'Resource', standing: 'Waiting' } as const;
+  const promoted = promotedIn(run, [{ ...WAITS, asked: 'it' }], undefined, () => [gate]);
+  const state = { promoted, deployment: runs, settings: {}, found: {} } as unknown as TargetState;
+  await answerCommands(run, state);
+  return [told?.phase, ...(told?.approvals ?? []).map(({ by }) => by)];
+}
+
+test('S14: the Promotion of a person names who is counted, as the gate does: none who took it back, may not, or asked for it', async () => {
+  const old = decision('oscar', 'Approve', -31);
+  const said = [
+    decision('rita', 'Approve', 3),
+    old,
+    decision('ben', 'Approve', 4),
+    decision('sam', 'Approve', 5),
+    decision('sam', 'Reject', 6),
+    decision('tess', 'Approve', 7, ['developers']),
+    decision('system:serviceaccount:shop:ci', 'Approve', 8),
+  ];
+  assert.deepEqual(await approvedIn(said), ['Gated', 'rita']);
+});
+
+test('S14: where the last yes lets it in within one look, its Promotion names who gave it, and nobody who did not count', async () => {
+  const deployment = { id: 4, candidate: WAITS, promoted: { promotion: 'bens', uid: 'bens', by: 'ben' } };
+  const of = { deployment: 4, at: at(30).toISOString() };
+  const used = [
+    { ...of, approval: 'rita-3', counted: true },
+    { ...of, approval: 'tess-7' },
+    { ...of, approval: 'sue-1', counted: true, deployment: 2 },
+  ];
+  assert.deepEqual(await approvedIn([], { deployment, used }), ['Deploying', 'rita']);
+});
+
 test('A5: where the environment is gone what waits is taken back all the same, and the rest goes on waiting', () => {
   const given = [
     ROLLBACK,

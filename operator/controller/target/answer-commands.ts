@@ -10,7 +10,7 @@ import { changesOf } from './changes.ts';
 import { awaitedToVerify } from './checks/gates.ts';
 import { type CommandedThere, commandedIn } from './commanded.ts';
 import type { CommandAnswer, Promoted } from './commands-view.ts';
-import { wantsApprovals } from './gates.ts';
+import { wantsApprovals, yesTo } from './gates.ts';
 import type { Parts, Run } from './run.ts';
 import { obstacleOf } from './stage.ts';
 import type { TargetState } from './state.ts';
@@ -111,6 +111,7 @@ function ofBegun(run: Run, { begun }: CommandedThere): readonly CommandAnswer[] 
       candidate,
       phase,
       message,
+      ...approvedBy(run, deployment),
       ...(phase === 'Verifying' ? { blockedBy: awaitedToVerify(run) } : {}),
       ...(previous === undefined ? {} : { previous }),
       ...(next === undefined ? {} : { overtakenAt: next.startedAt }),
@@ -150,12 +151,17 @@ async function ofPromoted(run: Run, state: TargetState, promoted: Promoted): Pro
 }
 
 /** Who said yes to it, as far as somebody is to. */
-function approvalsOf({ parts, target }: Run, { digest }: Waiting): Pick<CommandAnswer, 'approvals'> {
-  if (!wantsApprovals(target)) return {};
-  const { admission } = parts.approvals;
-  if (admission.is !== 'Enforced') return {};
-  const said = parts.approvals.unused(target.name, digest);
-  return { approvals: said.filter(({ decision, at }) => decision === 'Approve' && at > admission.since) };
+function approvalsOf(run: Run, { digest }: Waiting): Pick<CommandAnswer, 'approvals'> {
+  if (!wantsApprovals(run.target) || run.parts.approvals.admission.is !== 'Enforced') return {};
+  return { approvals: yesTo(run, digest) };
+}
+
+/** Who let it in: from its record, which knows that until the Approvals say so themselves. */
+function approvedBy({ parts, context }: Run, { id }: Deployment): Pick<CommandAnswer, 'approvals'> {
+  const { used = [] } = context.record;
+  const its = used.filter(({ deployment, counted }) => counted === true && deployment === id);
+  const approvals = its.flatMap(({ approval }) => parts.approvals.giverOf(approval) ?? []);
+  return approvals.length === 0 ? {} : { approvals };
 }
 
 function ofWhatRuns({ id, outcome }: Deployment): Pick<CommandAnswer, 'phase' | 'message'> {

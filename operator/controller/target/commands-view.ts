@@ -26,8 +26,8 @@ export interface CommandAnswer {
   /** What it would deploy, or did. */
   readonly candidate?: Pick<Candidate, 'digest' | 'revision' | 'ref' | 'chart' | 'appVersion'>;
   readonly changes?: PromotionStatus['changes'];
-  /** Those of its manifests that count by now. */
-  readonly approvals?: readonly Pick<Decision, 'by' | 'at'>[];
+  /** Those of its manifests that count by now, or let it in. */
+  readonly approvals?: readonly (Pick<Decision, 'by' | 'at'> & { readonly name?: string })[];
   /** The deployment that was begun for it, as far as it got; its times are RFC 3339, by the clock at home. */
   readonly deployment?: Pick<Deployment, 'id' | 'startedAt' | 'outcome' | 'finishedAt' | 'verify'>;
   /** When the next one began: that goes on no longer. */

@@ -4,7 +4,7 @@ import { cancelledGate, cancelledOf } from '../../promote/cancelled.ts';
 import type { Command } from '../../promote/command.ts';
 import { changesAt, decide } from '../../promote/decide.ts';
 import { earliest } from '../../promote/earliest.ts';
-import type { ApprovalsOf, BlockedBy, Entry } from '../../promote/gate.ts';
+import type { ApprovalsOf, BlockedBy, Decision, Entry } from '../../promote/gate.ts';
 import { settledBy } from '../../promote/gates/approvals.ts';
 import { frozenBy } from '../../promote/gates/freeze.ts';
 import { goingBackGate, heldGate, mayBeHeldGate } from '../../promote/hold.ts';
@@ -119,6 +119,12 @@ function allGates({ environment, gates, governance }: Pick<Target, 'environment'
 /** Whether persons have to say yes to what enters. */
 export function wantsApprovals(target: Pick<Target, 'environment' | 'gates' | 'governance'>): boolean {
   return allGates(target).some(({ gates }) => gates.approvals !== undefined);
+}
+
+/** Who said yes to manifests that wait, as the gates count it now. */
+export function yesTo(run: Run, digest: string): readonly Decision[] {
+  const settled = settledBy(approvalsOf(run, allGates(run.target), digest), run.context.now());
+  return settled.filter(({ counts }) => counts);
 }
 
 /** A process that begins anew has not heard of any: what nobody has seen is no reason to say that none is there. */
