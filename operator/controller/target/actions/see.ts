@@ -35,16 +35,11 @@ export async function see(run: Run, { memory }: TargetState): Promise<Outcome> {
  * It was to end, and is wanted again: the consent was to what was there then. Where that cannot be written, the look
  * fails, and the next one tries it again: what stays in the record would be consent to another plan, later.
  */
-async function stays({ context: { record, store, signal } }: Run): Promise<void> {
-  if (record.ending === undefined) return;
-  const { ending } = record;
-  delete record.ending;
-  try {
-    await store.save(record, { signal });
-  } catch (error) {
-    record.ending = ending;
-    throw error;
-  }
+async function stays({ context }: Run): Promise<void> {
+  if (context.record.ending === undefined) return;
+  await writeAhead(context, (changed) => {
+    delete changed.ending;
+  });
 }
 
 /**
