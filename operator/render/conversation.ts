@@ -126,7 +126,7 @@ interface EngineManifest extends Omit<Manifest, 'text'> {
 export async function readResult(
   answer: EngineMessage,
   slices: Slices,
-): Promise<Omit<Rendered, 'inputs' | 'reads'> & { reads: string[] }> {
+): Promise<Omit<Rendered, 'inputs' | 'reads' | 'places'> & { reads: string[] }> {
   const header = answer.header as unknown as {
     objects: EngineManifest[];
     hooks: EngineManifest[];

@@ -65,6 +65,41 @@ describe('a render of a real Git tree', () => {
     assert.deepEqual(names(rendered.objects).sort(), ['a', 'b']);
   });
 
+  it('says at which paths all is that it read, unless symlinks led elsewhere', async () => {
+    const files = {
+      ...chart,
+      ...showValues,
+      'shared/blue.yaml': 'colour: blue\n',
+      'more/b.yaml': configMap('b', 'x'),
+      'base/kustomization.yaml': 'resources: [a.yaml]\n',
+      'base/a.yaml': configMap('a', 'x'),
+      'overlay/kustomization.yaml': 'resources: [../base]\n',
+      'plain/a.yaml': configMap('a', 'x'),
+    };
+    const places = async (path: string, changes: Partial<RenderRequest> = {}, more: typeof links = {}) =>
+      (await render({ ...files, ...more }, path, changes)).places?.toSorted();
+    const links: Record<string, FileContent> = {
+      'web/blue.yaml': { symlink: '../shared/blue.yaml' },
+      'plain/b.yaml': { symlink: '../base/a.yaml' },
+      alias: { symlink: 'plain' },
+    };
+    assert.deepEqual(await places('web', ofHelm({ valuesFiles: ['/shared/blue.yaml'] })), [
+      'shared/blue.yaml',
+      'web',
+    ]);
+    assert.deepEqual(await places('plain'), ['plain']);
+    const read = await places('overlay');
+    assert.ok(
+      read?.every((path) => /^(base|overlay)(\/|$)/.test(path)),
+      String(read),
+    );
+    for (const file of ['base/kustomization.yaml', 'base/a.yaml', 'overlay/kustomization.yaml'])
+      assert.ok(read?.includes(file), `${file} of ${read}`);
+    assert.equal(await places('web', ofHelm({ valuesFiles: ['blue.yaml'] }), links), undefined);
+    assert.equal(await places('plain', {}, { 'plain/c': { symlink: '../more' } }), undefined);
+    assert.equal(await places('alias', {}, { alias: { symlink: 'overlay' } }), undefined);
+  });
+
   it('S6: a values file that is a symlink is read within the repository only', async () => {
     const helm = (valuesFile: string) => ofHelm({ valuesFiles: [valuesFile] });
     const files = {

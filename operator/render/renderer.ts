@@ -31,6 +31,7 @@ export {
 } from './request.ts';
 export type { RenderEntry, RenderTree } from './tree.ts';
 export { type ChartArchive, TreeWithCharts } from './tree-with-charts.ts';
+export { repositoryPath } from './values.ts';
 
 interface Kept {
   trace: Trace;
@@ -212,7 +213,7 @@ export class Renderer {
     const { reads: read, ...result } = await readResult(answer, this.#slices);
     const cluster = answersOf(request);
     const reads = Object.fromEntries(read.map((each) => [each, answerTo(each, cluster) ?? '']));
-    const rendered = { ...result, reads, inputs: inputsDigest(reader.trace) };
+    const rendered = { ...result, reads, inputs: inputsDigest(reader.trace), places: reader.places };
     this.#keep(key, {
       trace: reader.trace,
       rendered,

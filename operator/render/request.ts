@@ -52,6 +52,11 @@ export interface Rendered {
   chart?: { name: string; version: string; appVersion?: string };
   /** Digest of exactly what was read of the repository. */
   inputs: string;
+  /**
+   * Paths at and below which all of that is: a commit that changes something elsewhere changes none of it. Undefined
+   * where nobody can say.
+   */
+  places: readonly string[] | undefined;
   /** What was read of the cluster. */
   reads: ClusterReads;
   warnings: string[];

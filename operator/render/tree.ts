@@ -14,7 +14,10 @@ export interface RenderTree {
   /** The commit. */
   readonly revision: string;
   /** What is at the path, symlinks followed; undefined where nothing is. `oid` identifies the content. */
-  stat(path: string, signal?: AbortSignal): Promise<{ type: 'file' | 'directory'; oid: string } | undefined>;
+  stat(
+    path: string,
+    signal?: AbortSignal,
+  ): Promise<{ type: 'file' | 'directory'; oid: string; followed?: true } | undefined>;
   list(path: string, signal?: AbortSignal): Promise<RenderEntry[]>;
   read(path: string, signal?: AbortSignal): Promise<Uint8Array>;
   /**

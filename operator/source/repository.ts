@@ -53,6 +53,11 @@ export interface Repository {
    * is left undone.
    */
   open(resolved: Resolved, signal?: AbortSignal): Promise<CommitTree>;
+  /**
+   * The paths at which the files of two commits differ, the second of which is fetched unless it is there; undefined
+   * where that cannot be told. The signal is as for `open`.
+   */
+  changes(from: string, to: string, signal?: AbortSignal): Promise<readonly string[] | undefined>;
 }
 
 /** What happened, for metrics. */
@@ -81,6 +86,7 @@ export interface RepositorySettings {
   grown(): void;
 }
 
+const ANY_WANT = ['allow-reachable-sha1-in-want', 'allow-any-sha1-in-want'];
 const maxKnownTimes = 8 * maxEquals;
 /** What a fetch brings is bounded: commits come with all their files. */
 const timesAFetch = 32;
@@ -159,6 +165,10 @@ export class RemoteRepository implements Repository {
 
   open(resolved: Resolved, signal?: AbortSignal): Promise<CommitTree> {
     return unlessAborted(this.#open(resolved.commit, signal), signal);
+  }
+
+  changes(from: string, to: string, signal?: AbortSignal): Promise<readonly string[] | undefined> {
+    return unlessAborted(this.#changes(from, to, signal), signal);
   }
 
   async stop(): Promise<void> {
@@ -245,6 +255,24 @@ export class RemoteRepository implements Repository {
     };
     const described = await run('commit', { directory: packs.directory, limits, oid: commit }, signal);
     return new CommitTree(commit, described, { directory: packs.directory, limits, run });
+  }
+
+  /** The former commit is not there after a start, or where packs began anew: what it has besides is little to ask for. */
+  async #changes(from: string, to: string, signal: AbortSignal | undefined): Promise<string[] | undefined> {
+    if (from === to) return [];
+    const packs = await this.#withCommit(to, signal);
+    if (!(await packs.has(from, signal))) {
+      if (!this.#givesAny) return undefined;
+      if ((await this.#withCommit(from, signal)) !== packs) return undefined;
+    }
+    const { limits, run } = this.#settings;
+    packs.lastUsed = performance.now();
+    return run('changes', { directory: packs.directory, limits, from, to }, signal);
+  }
+
+  /** Whether the server gives commits that no ref names. */
+  get #givesAny(): boolean {
+    return ANY_WANT.some((capability) => this.advertisement?.capabilities.has(capability));
   }
 
   /** The packs that hold a commit; one fetch at a time, and one for all who want the same. */
@@ -343,8 +371,7 @@ export class RemoteRepository implements Repository {
     const tagged = advertisement.tagged.get(commit);
     if (tagged !== undefined) throw notACommit(commit, tagged);
     const want = advertisement.wants.get(commit);
-    const anyWant = ['allow-reachable-sha1-in-want', 'allow-any-sha1-in-want'];
-    if (want !== undefined || anyWant.some((capability) => advertisement.capabilities.has(capability))) {
+    if (want !== undefined || this.#givesAny) {
       try {
         const packs = await this.#roomyPacks();
         return await packs.fetch(transport, advertisement, [want ?? commit], [commit], signal);

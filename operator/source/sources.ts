@@ -129,6 +129,11 @@ export class Sources {
     return watched.repository;
   }
 
+  /** How many are subscribed to a repository. */
+  subscribersOf({ key }: Repository): number {
+    return this.#watched.get(key)?.subscriptions.size ?? 0;
+  }
+
   unwatch(subscriber: string): void {
     const subscription = this.#subscriptions.get(subscriber);
     if (!subscription) return;

@@ -12,6 +12,8 @@ export interface Work {
   read: { input: PathInput; output: Uint8Array };
   readAll: { input: PathInput & FileFilter; output: ReadResult };
   digest: { input: PathInput; output: string };
+  /** Where the files of two commits differ; undefined where that is too much to tell. */
+  changes: { input: WorkInput & { from: string; to: string }; output: string[] | undefined };
   readKey: { input: { identity: string; passphrase: string | undefined }; output: SshKey };
   /** Forgets what is in memory of a directory that was removed. */
   forget: { input: { directory: string }; output: undefined };
@@ -41,6 +43,8 @@ export interface FileFilter {
 export interface PathStat {
   type: 'file' | 'directory';
   oid: string;
+  /** A symlink led there: it really is at another path. */
+  followed?: true;
 }
 
 export interface ListedEntry {

@@ -4,6 +4,7 @@ import type { LedBefore } from '../../kube/lease.ts';
 import type { WatchEvent } from '../../kube/list-watch.ts';
 import type { ApplicationState } from '../../observe/application-metrics.ts';
 import type { Load } from '../../observe/work-metrics.ts';
+import type { Wake } from '../candidate/commit-wakes.ts';
 import { References } from '../candidate/references.ts';
 import { Secrecy } from '../candidate/secrecy/secrecy.ts';
 import { WantedCandidates } from '../candidate/wanted.ts';
@@ -101,7 +102,7 @@ export class ApplicationController {
         secrecy,
         references: this.#references,
         discoveryOf: (target) => clusterOf(target).discovery,
-        onChange: (key) => this.#wakeTargets(key, { interrupt: 'at once' }),
+        onChange: (key, wake) => this.#wakeForSource(key, wake),
         isKnown: (key) => this.#applications.get(key) !== undefined,
       }),
       slices: options.slices,
@@ -215,6 +216,11 @@ export class ApplicationController {
 
   #wakeTargets(key: string, how: Adding = {}): void {
     for (const { name } of this.#targetsOf(key)) this.#targets.look(name, how);
+  }
+
+  #wakeForSource(key: string, { rank, afterMs }: Wake): void {
+    if (afterMs === undefined) this.#wakeTargets(key, { interrupt: 'at once', rank });
+    else for (const { name } of this.#targetsOf(key)) this.#targets.lookAfter(name, afterMs);
   }
 
   #targetsOf(key: string): readonly TargetIdentity[] {

@@ -8,6 +8,7 @@ import type { Application } from '../../api/v1alpha1/application.ts';
 import { Slices } from '../../observe/event-loop-slices.ts';
 import { Turns } from '../../observe/turns.ts';
 import { type GitRef, Sources } from '../../source/sources.ts';
+import type { Wake } from './commit-wakes.ts';
 import { Following } from './following.ts';
 
 const APPLICATIONS = 1_000;
@@ -48,7 +49,10 @@ async function follow(t: TestContext, prefix: string, ref: (index: number) => Gi
       {
         key: `shop/app-${index}`,
         application: application as unknown as Application,
-        target: { overlay: { ref: ref(index) } },
+        target: {
+          name: `shop/app-${index}/default`,
+          overlay: { ref: ref(index), path: '', defaults: undefined, layers: [] },
+        },
         kept: [],
       },
       new Map(),
@@ -90,4 +94,79 @@ test('A15: 1,000 Applications whose branches are gone among 5,000 hold up nobody
   await eventually(() => woken.has('shop/app-0'), { describe: 'the one whose branch is there to be woken' });
   assert.deepEqual([...woken], ['shop/app-0'], 'what is still gone is no news');
   assert.ok(longestTurn() <= limit(), `${longestTurn()} ms, at most ${limit()} ms`);
+});
+
+const FEWER = 60;
+
+test('A3: of 60 Applications of one repository the one that a commit changes is woken, the others one by one after that', async (t) => {
+  const paths = Array.from({ length: FEWER }, (_, index) => `apps/${index}`);
+  const git = await createRepository({
+    files: {
+      'shared.yaml': 's: 1\n',
+      ...Object.fromEntries(paths.map((path) => [`${path}/a.yaml`, 'a: 1\n'])),
+    },
+  });
+  const server = await startGitHttp({ root: git.root });
+  t.after(() => server.stop());
+  const slices = new Slices();
+  const sources = new Sources({ allowLoopback: true, slices });
+  t.after(() => sources.stop());
+  const woken: [string, Wake][] = [];
+  const onChange = (key: string, wake: Wake) => void woken.push([key, wake]);
+  const following = new Following({ sources, slices, nameOf: (url) => url, onChange });
+  const source = { repoURL: server.url(git.name), path: '', interval: '1h' };
+  const looks = paths.map((path, index) => ({
+    key: `shop/app-${index}`,
+    application: {
+      metadata: { namespace: 'shop', name: `app-${index}` },
+      spec: { source },
+    } as unknown as Application,
+    target: {
+      name: `shop/app-${index}/default`,
+      overlay: { ref: {}, path, defaults: undefined, layers: [] },
+    },
+    kept: [],
+  }));
+  const signal = new AbortController().signal;
+  const look = async (input: (typeof looks)[number]) => {
+    const repository = following.follow(input, new Map());
+    const resolved = await following.resolve(input, repository, undefined, signal);
+    await following.open(input, repository, resolved, signal);
+    return repository;
+  };
+  const [repository] = await Promise.all(looks.map(look));
+  assert.ok(repository !== undefined);
+  await eventually(() => woken.length === FEWER, { describe: 'the first look at the refs' });
+  const commit = async (files: Record<string, string>) => {
+    woken.length = 0;
+    await git.commit(files);
+    await repository.poll();
+    await eventually(() => woken.length === FEWER, { describe: 'all to be woken' });
+  };
+  const known = looks.slice(1);
+  for (const { target } of known)
+    following.followers.noteRead(target.name, 'c-1', [target.overlay.path, 'shared.yaml']);
+
+  await commit({ 'apps/37/a.yaml': 'a: 2\n' });
+  const others = woken.filter(([key]) => key !== 'shop/app-37' && key !== 'shop/app-0');
+  const wakeOf = (key: string) => woken.find(([one]) => one === key)?.[1];
+  assert.deepEqual(wakeOf('shop/app-37'), { rank: 'First' });
+  assert.deepEqual(wakeOf('shop/app-0'), { rank: 'InTurn' }, 'what it reads is not known');
+  assert.equal(others.length, FEWER - 2);
+  const delays = others.map(([, { afterMs = 0 }]) => afterMs);
+  assert.equal(new Set(delays).size, delays.length, 'one by one');
+  assert.equal(Math.min(...delays), 1_000);
+  assert.equal(Math.max(...delays), 1_000 + (FEWER - 3) * 20);
+
+  await commit({ 'shared.yaml': 's: 2\n' });
+  assert.equal(woken.filter(([, { rank }]) => rank === 'First').length, FEWER - 1, 'whom it changes');
+
+  woken.length = 0;
+  await git.commit({ 'apps/5/a.yaml': 'a: 3\n' });
+  // Who was asked to look has seen it before it is found out what it changes.
+  const [, , , , , fifth] = looks;
+  assert.ok(fifth !== undefined);
+  await following.resolve(fifth, repository, 'look now', signal);
+  await eventually(() => woken.length === FEWER - 1, { describe: 'the others to be woken' });
+  assert.equal(wakeOf('shop/app-5'), undefined);
 });

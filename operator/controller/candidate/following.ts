@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { TowpathError } from '../../api/errors.ts';
 import type { Application } from '../../api/v1alpha1/application.ts';
 import { parseDuration } from '../../api/v1alpha1/duration.ts';
@@ -6,8 +7,11 @@ import { sha256 } from '../../manifest/digest.ts';
 import type { Slices } from '../../observe/event-loop-slices.ts';
 import type { Access, GitRef, Repository, Resolved, Sources } from '../../source/sources.ts';
 import type { CommitTree } from '../../source/tree/commit-tree.ts';
-import type { Overlay } from '../record/target.ts';
+import type { Target } from '../record/target.ts';
+import { CommitWakes, type Wake } from './commit-wakes.ts';
+import { Followers } from './followers.ts';
 import { Questions } from './questions.ts';
+import { commitOf, moveBetween, type RefState, stateOf } from './ref-states.ts';
 import type { ReferencedContent } from './references.ts';
 import { gitAccessOf, namingSecret, refsOf } from './spec-inputs.ts';
 
@@ -17,7 +21,7 @@ export interface FollowingOptions {
   /** The same for every way to write the URL of a repository; undefined where it is none. */
   nameOf(url: string): string | undefined;
   /** The commit that an Application's ref names, or the error in the place of it, is another one now. */
-  onChange(application: string): void;
+  onChange(application: string, wake: Wake): void;
 }
 
 export interface Followed {
@@ -25,7 +29,7 @@ export interface Followed {
   key: string;
   application: Application;
   /** What of the repository it is followed for. */
-  target: { readonly overlay: Pick<Overlay, 'ref'> };
+  target: Pick<Target, 'name' | 'overlay'>;
   /** Candidates whose manifests are kept: with any, it is not kept waiting for a Git server. */
   kept: readonly unknown[];
 }
@@ -40,7 +44,11 @@ interface Subscription {
   name: string;
   /** Tells whether the ref names another commit by now. */
   notice(): void;
+  /** Of its refs, as they were noticed last. */
+  states: readonly RefState[] | undefined;
 }
+
+const IN_TURN: Wake = { rank: 'InTurn' };
 
 /** How long a look at an Application that runs already waits for its Git server. */
 const ANSWER_MS = 3_000;
@@ -63,12 +71,20 @@ export class Following {
   readonly #questions: Questions;
   /** When a repository was last polled for others' sake, and when that is over, however it ends. */
   readonly #pollsForOthers = new WeakMap<Repository, { at: number; over: Promise<void> }>();
+  /** What targets read there. */
+  readonly followers = new Followers();
+  readonly #wakes: CommitWakes;
   /** The commits whose fetch goes on after an Application gave up waiting for it. */
   readonly #awaited = new Map<string, string>();
 
   constructor(options: FollowingOptions) {
     this.#options = options;
-    this.#questions = new Questions(options.onChange);
+    this.#questions = new Questions((key) => options.onChange(key, { rank: 'First' }));
+    this.#wakes = new CommitWakes({
+      slices: options.slices,
+      followersOf: (repository) => options.sources.subscribersOf(repository),
+      wake: (key, wake) => options.onChange(key, wake),
+    });
   }
 
   /** Ends the polls of all repositories, until they are wanted again. */
@@ -76,6 +92,7 @@ export class Following {
     for (const key of this.#subscriptions.keys()) this.#options.sources.unwatch(key);
     this.#subscriptions.clear();
     this.#questions.clear();
+    this.followers.clear();
   }
 
   forget(key: string): void {
@@ -83,6 +100,7 @@ export class Following {
     this.#subscriptions.delete(key);
     this.#refs.delete(key);
     this.#questions.forget(key);
+    this.followers.forget(key);
     this.#awaited.delete(key);
   }
 
@@ -107,21 +125,45 @@ export class Following {
     if (existing?.access === digest && existing.interval === interval) return existing.repository;
     // Should the watch fail, nothing is watched any more: what was valid before is to be watched anew.
     this.#subscriptions.delete(input.key);
-    let lastState: string | undefined;
-    const notice = () => {
-      // A push to another branch of the repository is no reason to break off a sync.
-      const state = (this.#refs.get(input.key) ?? []).map((ref) => stateOf(repository, ref)).join('\n');
-      if (state === lastState) return;
-      lastState = state;
-      this.#options.onChange(input.key);
-    };
+    const notice = () => this.#notice(input.key);
     const repository = namingSecret(input.application, () =>
       this.#options.sources.watch(input.key, access, interval, notice),
     );
     const name = this.#options.nameOf(access.url) ?? access.url;
     const since = performance.now();
-    this.#subscriptions.set(input.key, { access: digest, interval, repository, since, name, notice });
+    // What is known of it already, who follows it from now on sees by itself.
+    const states = repository.advertisement === undefined ? undefined : this.#statesOf(input.key, repository);
+    this.#subscriptions.set(input.key, { access: digest, interval, repository, since, name, notice, states });
     return repository;
+  }
+
+  #statesOf(key: string, repository: Repository): RefState[] {
+    return (this.#refs.get(key) ?? []).map((ref) => stateOf(repository, ref));
+  }
+
+  /** A push to another branch of the repository is no reason to look at anything. */
+  #notice(key: string): void {
+    const subscription = this.#subscriptions.get(key);
+    if (subscription === undefined) return;
+    const { repository, states: before } = subscription;
+    const now = this.#statesOf(key, repository);
+    if (isDeepStrictEqual(now, before)) return;
+    subscription.states = now;
+    const move = moveBetween(before, now);
+    if (move === undefined) {
+      this.#options.onChange(key, IN_TURN);
+      return;
+    }
+    this.#wakes.tell({
+      application: key,
+      repository,
+      ...move,
+      concern: (touched) => {
+        if (this.#subscriptions.get(key) !== subscription) return undefined;
+        const hasSeen = this.followers.haveSeen(key, ({ overlay }) => commitOf(repository, overlay.ref));
+        return hasSeen ? undefined : this.followers.concern(key, touched);
+      },
+    });
   }
 
   /**
@@ -133,8 +175,9 @@ export class Following {
     const own = this.#subscriptions.get(owner);
     const changedAt = own?.repository.changedAt;
     if (own === undefined || changedAt === undefined) return;
+    await unlessAborted(this.#wakes.decided(own.repository), signal);
     const polls = new Map<Repository, Promise<void>>();
-    for (const { name, repository } of this.#subscriptions.values()) {
+    for (const { name, repository } of [...this.#subscriptions.values()]) {
       const isSame = repository === own.repository || name !== own.name;
       if (isSame || (repository.sentAt ?? Number.NEGATIVE_INFINITY) >= changedAt) continue;
       polls.set(repository, this.#pollForOthers(repository, changedAt));
@@ -143,6 +186,8 @@ export class Following {
     await unlessAborted(Promise.all(polls.values()), signal);
     for (const { repository, notice } of [...this.#subscriptions.values()])
       if (polls.has(repository)) notice();
+    const decided = [...polls.keys()].map((repository) => this.#wakes.decided(repository));
+    await unlessAborted(Promise.all(decided), signal);
   }
 
   #pollForOthers(repository: Repository, changedAt: number): Promise<void> {
@@ -167,6 +212,18 @@ export class Following {
 
   /** The commit that the ref names, as the last poll told; for a request as the server tells since it was seen. */
   async resolve(
+    input: Followed,
+    repository: Repository,
+    request: string | undefined,
+    signal: AbortSignal,
+  ): Promise<Resolved> {
+    const resolved = await this.#resolve(input, repository, request, signal);
+    // Of an Application that went meanwhile nothing is remembered.
+    if (this.#subscriptions.has(input.key)) this.followers.noteLook(input.target, resolved.commit);
+    return resolved;
+  }
+
+  async #resolve(
     input: Followed,
     repository: Repository,
     request: string | undefined,
@@ -244,7 +301,7 @@ export class Following {
       if (this.#awaited.get(key) === commit) this.#awaited.delete(key);
     };
     const wake = () => {
-      if (this.#awaited.get(key) === commit) this.#options.onChange(key);
+      if (this.#awaited.get(key) === commit) this.#options.onChange(key, IN_TURN);
     };
     void repository
       .open(resolved)
@@ -292,16 +349,4 @@ export class Following {
     }
     return (await this.#newest(input, repository, signal)).commit !== resolved.commit;
   }
-}
-
-/** What of a repository's state is about a ref: the commit and its name, or why there is none. */
-function stateOf(repository: Repository, ref: GitRef): string {
-  const error = repository.error?.message ?? '';
-  const found = repository.find(ref);
-  if (found === undefined) return error;
-  // Not the names that are near the one that is missing: those are looked for when it is told.
-  if ('missing' in found) return `${found.missing} ${error}`;
-  const { commit, ref: name, equals = [] } = found;
-  const others = equals.map((each) => `${each.commit} ${each.ref}`).join(' ');
-  return `${commit} ${name} ${others} ${error}`;
 }

@@ -15,6 +15,7 @@ import type { ChartPin } from '../record/chart-pins.ts';
 import { type Candidate, candidateId, type Manifests, manifestsDigest, movedTo } from '../record/record.ts';
 import type { PlacedTarget, Target } from '../record/target.ts';
 import { ClusterInputs } from './cluster-inputs.ts';
+import type { Wake } from './commit-wakes.ts';
 import { Following } from './following.ts';
 import { Quarantine } from './quarantine.ts';
 import type { References } from './references.ts';
@@ -39,7 +40,7 @@ export interface WantedOptions extends RenderingOptions {
   secrecy: Secrecy;
   slices: Slices;
   nameOf(url: string): string | undefined;
-  onChange(application: string): void;
+  onChange(application: string, wake: Wake): void;
   /** Whether there is such an Application still: for another one nothing is watched. */
   isKnown(application: string): boolean;
   random(): number;
@@ -123,6 +124,7 @@ export class WantedCandidates {
   forgetTarget(name: string): void {
     this.#failures.forget(name);
     this.#tried.delete(name);
+    this.#following.followers.forgetTarget(name);
     this.#cluster.forgetTarget(name);
   }
 
@@ -160,6 +162,7 @@ export class WantedCandidates {
     const kept = this.#keptFor(input, resolved, digest);
     if (kept !== undefined) {
       this.#cluster.keep(input.target, kept);
+      this.#following.followers.noteKept(input.target.name, kept.id);
       // Nothing was fetched: of another commit's message and time nothing is known.
       const place = { revision: resolved.commit, ref: resolved.ref };
       return { candidate: movedTo(kept, place), resolved };
@@ -227,6 +230,9 @@ export class WantedCandidates {
     digest: string,
     signal: AbortSignal,
   ): Promise<Wanted> {
+    const { followers } = this.#following;
+    // Where it does not render, what would mend that is not known.
+    followers.noteRead(input.target.name, undefined, undefined);
     const tree = await this.#following.open(input, repository, resolved, signal);
     const rendered = await this.#rendering.render(input, tree, request, signal);
     const charts = rendered.charts === undefined ? {} : { charts: rendered.charts };
@@ -241,6 +247,7 @@ export class WantedCandidates {
     const kept = input.kept.find(isKnown);
     // The commit touched nothing that this render reads: the accepted manifests stay, random values too.
     this.#cluster.note(input.target, kept ?? { id, digest: rendering }, rendered.reads);
+    followers.noteRead(input.target.name, kept?.id ?? id, rendered.places);
     if (kept !== undefined)
       return { candidate: { ...kept, ...place, ...charts, reads: rendered.reads }, resolved };
     const candidate: Candidate = {

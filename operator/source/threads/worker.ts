@@ -5,8 +5,9 @@ import { size } from '../limits.ts';
 import { ObjectStore } from '../pack/object-store.ts';
 import type { BaseCache } from '../pack/pack-reader.ts';
 import type { SshKey } from '../transport/ssh-key.ts';
+import { changedPaths } from '../tree/changed-paths.ts';
 import { DirectoryWalk, tooManyBytes } from '../tree/directory-walk.ts';
-import { findPath, quote } from '../tree/tree-path.ts';
+import { findPath, parts, quote } from '../tree/tree-path.ts';
 import type {
   FileFilter,
   Operation,
@@ -65,7 +66,8 @@ function answers(): { [O in Operation]: Answer<O> } {
     commit: (input) => open(input).store.commit(input.oid),
     async stat(input) {
       const found = await findPath(open(input).store, input.root, input.path);
-      return found && { type: found.type, oid: found.oid };
+      const followed = found !== undefined && found.path !== parts(input.path).join('/');
+      return found && { type: found.type, oid: found.oid, ...(followed ? { followed } : {}) };
     },
     async list(input) {
       const { store, walk } = open(input);
@@ -76,6 +78,10 @@ function answers(): { [O in Operation]: Answer<O> } {
     read: (input) => read(open(input), input),
     readAll: (input) => readAll(open(input), input),
     digest: (input) => open(input).walk.digest(input.root, input.path),
+    async changes({ from, to, ...input }) {
+      const { store } = open(input);
+      return changedPaths(store, (await store.commit(from)).tree, (await store.commit(to)).tree);
+    },
     async readKey({ identity, passphrase }) {
       // Only the thread that reads keys has to have ssh2 in memory.
       const { readSshKey } = await import('../transport/ssh-key.ts');
