@@ -6,6 +6,7 @@ import { ApiError, isForbidden, isGone, UnreachableError } from './errors.ts';
 import { type Entry, entryOf, ObjectStore, type WatchEvent } from './object-store.ts';
 import type { KubeObject, ObjectPath, ResourceName, ServiceAccount } from './objects.ts';
 import { isNewerVersion } from './resource-version.ts';
+import { Staleness } from './staleness.ts';
 import { readWatchLine, type WatchLine } from './watch-line.ts';
 
 export type { WatchEvent } from './object-store.ts';
@@ -36,6 +37,11 @@ export interface ListWatchOptions<T> {
   onState?: (state: WatchState) => void;
   /** All was listed, and what that changed was told. */
   onListed?: () => void;
+  /**
+   * What was listed is too old to count, as `stale` says, or is not any more, after `onListed`. Left out: it counts
+   * however long the watch fails.
+   */
+  onStale?: () => void;
   /** Told what would otherwise be lost: a malformed line, an exception of `reduce` or of a callback. Default the client's. */
   onFault?: (error: Error) => void;
   /** Without a byte for this long the watch is renewed (A2). Bookmarks come about once a minute. Default the client's. */
@@ -77,6 +83,7 @@ export class ListWatch<T> {
   /** Not where it began from an object: who may watch that one need not be allowed to list. */
   #hasListed = false;
   #lastError: Error | undefined;
+  readonly #staleness = new Staleness();
   #failures = 0;
   /** Something went wrong since it was known that the server has the history that was told. */
   #isInDoubt = false;
@@ -135,6 +142,11 @@ export class ListWatch<T> {
   /** The error that it is failing with now. */
   get lastError(): Error | undefined {
     return this.#lastError;
+  }
+
+  /** Why what was listed once is too old to count: it has failed with this for too long. Only with `onStale`. */
+  get stale(): Error | undefined {
+    return this.#staleness.error;
   }
 
   /** @throws the signal's reason */
@@ -209,8 +221,16 @@ export class ListWatch<T> {
     const retryAfterMs = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
     const retryInMs = Math.min(retryAfterMs, RETRY.longestMs) + pause;
     this.#lastError = error;
+    this.#noteStale(error);
     this.#tell(() => this.#options.onState?.({ state: 'Failing', error, retryInMs }));
     await delay(retryInMs, undefined, { signal }).catch(() => undefined);
+  }
+
+  #noteStale(error: Error): void {
+    const { onStale } = this.#options;
+    if (onStale === undefined || !this.#synced || !this.#staleness.failed(error)) return;
+    this.#resourceVersion = undefined;
+    this.#tell(onStale);
   }
 
   /**
@@ -261,6 +281,7 @@ export class ListWatch<T> {
     this.#isAnew = false;
     this.#isInDoubt = false;
     this.#tell(() => this.#options.onListed?.());
+    if (this.#staleness.listed()) this.#tell(() => this.#options.onStale?.());
   }
 
   /** The entry that is kept already where nothing changed or `reduce` fails, so that no event comes of it. */
@@ -291,6 +312,7 @@ export class ListWatch<T> {
     const onHead = ({ status }: { status: number }) => {
       if (status !== 200) return;
       this.#lastError = undefined;
+      this.#staleness.watching();
       this.#tell(() => this.#options.onState?.({ state: 'Watching' }));
     };
     const watch = {

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { environmentOf } from '../../operator/api/v1alpha1/application.ts';
+import { newEnvironment } from '../harness/environments.ts';
 import { startFaultProxy } from '../harness/fault-proxy.ts';
 import { conditionOf } from '../harness/operator.ts';
 import { newLanding, newRemoteEnvironment, poseAs, storeKubeConfig } from '../harness/other-cluster.ts';
-import { newProxiedStage } from '../harness/proxied-stage.ts';
+import { inWords, newProxiedStage, writesOf } from '../harness/proxied-stage.ts';
+import { eventually } from '../harness/wait.ts';
 
 const FILES = { 'web.yaml': 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\n' };
 
@@ -47,4 +49,52 @@ test('B5: where it cannot be written down in which cluster an Environment is, it
   assert.match(message, /cannot be written into its status/);
   refused.remove();
   await stage.untilReadyAt('web', head);
+});
+
+const REFUSED = ['environments', 'promotionpolicies', 'promotions'];
+
+test('S14: a freeze that is set when Environments, policies and Promotions may not be listed any more is not passed: what runs stays as it is at no cost, what is new waits, says why, and sees the freeze first', async (t) => {
+  const { proxy, stage, cluster } = await newProxiedStage(t, { files: FILES });
+  const { name } = await newEnvironment(t, stage, 'prod');
+  await stage.deployed('web', { environments: [{ name }] });
+  const before = await stage.repository.revParse('main');
+  proxy.forget();
+  const refusals = REFUSED.map((plural) => {
+    const path = new RegExp(`/${plural}\\?`);
+    const rule = proxy.fail({ verb: ['list', 'watch'], path, fault: { status: 403 } });
+    assert.equal(proxy.expireWatches({ path }), 1, plural);
+    return { path, rule };
+  });
+  const freezes = [{ from: '2026-01-01T00:00:00Z', until: '2099-01-01T00:00:00Z', reason: 'Audit' }];
+  const { status, body } = await cluster.request('PATCH', `/apis/towpath.dev/v1alpha1/environments/${name}`, {
+    body: { spec: { freezes } },
+    contentType: 'application/merge-patch+json',
+  });
+  assert.equal(status, 200, body);
+  const isStale = ({ path }: { path: RegExp }) => {
+    const [first, ...later] = proxy.find({ verb: ['list', 'watch'], path });
+    return first !== undefined && later.some(({ at }) => at - first.at > 11_000);
+  };
+  await eventually(() => refusals.every(isStale), {
+    within: 60_000,
+    describe: 'all to be refused for more than ten seconds',
+  });
+  assert.deepEqual(inWords(writesOf(proxy)), [], 'nothing is written where nothing is new');
+
+  await stage.repository.commit({ 'web.yaml': `${FILES['web.yaml']}data: {is: new}\n` });
+  const until = (reason: string) =>
+    stage.until(
+      'web',
+      (one) => environmentOf(one.status, name)?.blockedBy?.[0]?.reason === reason,
+      `the Application to be kept from it by ${reason}`,
+    );
+  for (const [at, reason] of ['EnvironmentsUnknown', 'PoliciesUnknown', 'PromotionsUnknown'].entries()) {
+    const told = await until(reason);
+    const entry = environmentOf(told.status, name);
+    assert.equal(entry?.revision, before);
+    assert.match(entry?.message ?? '', /cannot be listed any more|not known whether a person/);
+    refusals[at]?.rule.remove();
+  }
+  const frozen = await until('Frozen');
+  assert.equal(environmentOf(frozen.status, name)?.revision, before);
 });

@@ -12,6 +12,7 @@ export const NO_ENVIRONMENTS: EnvironmentsView = {
   problem: undefined,
   get: () => undefined,
   ownNamespace: 'towpath-system',
+  doubt: () => undefined,
   labelsOf: () => ({ labels: {} }),
   whereabouts: () => ({ is: 'Known', cluster: HOME }),
 };

@@ -196,6 +196,7 @@ test('S14: no policy is asked for where an entry is removed or renamed, or its A
     impersonate: true,
     environments: environmentsAt({ blue: '{namespace}', green: '{namespace}' }, { requirePolicy: true }),
     policies: {
+      doubt: () => undefined,
       governanceOf: ({ spec }, environment) =>
         spec.environments?.some(({ name }) => name === environment) === true && environment === 'green'
           ? { is: 'InStage', policy: 'standard', stage: 'prod', isFollowed: false }

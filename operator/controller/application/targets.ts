@@ -10,6 +10,7 @@ import {
   ANNOTATION_SYNC_REQUESTED,
 } from '../../api/v1alpha1/names.ts';
 import { addressOf } from '../../manifest/digest.ts';
+import type { Doubt } from '../../promote/doubt.ts';
 import { FREE } from '../../promote/governance.ts';
 import type { EnvironmentsView } from '../environment/environments.ts';
 import { PlacementPending, placementOf } from '../environment/placement.ts';
@@ -158,6 +159,7 @@ export class Targets {
         overlay: overlayOf(application.spec, { entry, environment }),
         settings: environment.spec.suspend ? suspendedBy(environment, settings) : settings,
         freezes: environment.spec.freezes ?? [],
+        ...(how === 'Enters' ? doubtsOf(environment, environments, policies) : {}),
         governance,
         gates: environment.spec.gates ?? {},
         ...(allowedRepositories === undefined ? {} : { allowedRepositories }),
@@ -174,6 +176,22 @@ export class Targets {
   #account(namespace: string, name: string): Target['account'] {
     return this.#options.impersonate ? { namespace, name } : undefined;
   }
+}
+
+/** What could be listed once, and cannot be any more. */
+function doubtsOf(
+  environment: Environment,
+  environments: EnvironmentsView,
+  policies: PoliciesView,
+): Pick<Target, 'doubts'> {
+  const [ofEnvironment, ofPolicies] = [environments.doubt(environment), policies.doubt()];
+  const doubts: Doubt[] = [
+    ...(ofEnvironment === undefined
+      ? []
+      : [{ reason: 'EnvironmentsUnknown', problem: ofEnvironment } as const]),
+    ...(ofPolicies === undefined ? [] : [{ reason: 'PoliciesUnknown', problem: ofPolicies } as const]),
+  ];
+  return doubts.length === 0 ? {} : { doubts };
 }
 
 function environmentIn({ target }: TargetRecord): string {

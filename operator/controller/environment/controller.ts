@@ -166,6 +166,10 @@ export class EnvironmentController implements EnvironmentsView {
     return this.#options.namespace;
   }
 
+  doubt(environment: Environment): string | undefined {
+    return this.#environments.doubt(environment);
+  }
+
   labelsOf(namespace: string): KnownLabels {
     return this.#environments.labelsOf(namespace);
   }

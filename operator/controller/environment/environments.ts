@@ -43,6 +43,8 @@ export interface EnvironmentsView {
   /** Why they are not known; undefined: those that `get` does not find do not exist. */
   readonly problem: string | undefined;
   get(name: string): KnownEnvironment | undefined;
+  /** Why it may say something else by now, or the labels of namespaces by which it decides: they were listed once. */
+  doubt(environment: Environment): string | undefined;
   /** At home; by none of them does anything land there. */
   readonly ownNamespace: string;
   /** Of a namespace at home, where an Environment goes by them. */
@@ -65,10 +67,8 @@ export class Environments {
         for (const [name, { environment }] of this.#byName)
           if (labelsFor(environment)?.some(isOther)) onChange(name);
       },
-      onListed: () => {
-        for (const [name, { environment }] of this.#byName)
-          if (labelsFor(environment) !== undefined) onChange(name);
-      },
+      onListed: () => this.#changedByLabel(onChange),
+      onStale: () => this.#changedByLabel(onChange),
     });
     this.#watch = new ListWatch<KnownEnvironment>({
       client,
@@ -87,6 +87,9 @@ export class Environments {
         this.#answered.resolve();
         onListed();
       },
+      onStale: () => {
+        for (const name of this.#byName.keys()) onChange(name);
+      },
       onState: tellingFaults({
         describe,
         onFailing: () => this.#answered.resolve(),
@@ -99,6 +102,11 @@ export class Environments {
     });
   }
 
+  #changedByLabel(onChange: (name: string) => void): void {
+    for (const [name, { environment }] of this.#byName)
+      if (labelsFor(environment) !== undefined) onChange(name);
+  }
+
   /** Resolves when they are listed, or cannot be for now: Applications without environments wait for none of it. */
   async start(): Promise<void> {
     this.#watch.start();
@@ -106,9 +114,19 @@ export class Environments {
   }
 
   get problem(): string | undefined {
-    if (this.#watch.synced) return undefined;
+    if (this.#watch.synced) return this.#stale;
     const { lastError } = this.#watch;
     return lastError === undefined ? 'They are not listed yet.' : describe(lastError);
+  }
+
+  get #stale(): string | undefined {
+    const { stale } = this.#watch;
+    return stale && describe(stale);
+  }
+
+  doubt(environment: Environment): string | undefined {
+    if (this.#stale !== undefined) return this.#stale;
+    return labelsFor(environment) === undefined ? undefined : this.#namespaces.stale;
   }
 
   get(name: string): KnownEnvironment | undefined {

@@ -14,6 +14,8 @@ export interface NamespaceLabelsOptions {
   onChange(isOther: (label: string) => boolean): void;
   /** They are known, those of all namespaces. */
   onListed(): void;
+  /** They may be others by now, as `stale` says, or are known again. */
+  onStale(): void;
 }
 
 /** The labels of the namespaces at home, for Environments that go by them; without any it watches nothing. */
@@ -22,7 +24,7 @@ export class NamespaceLabels {
   readonly #byName = new Map<string, Labels>();
   #isStarted = false;
 
-  constructor({ client, onChange, onListed }: NamespaceLabelsOptions) {
+  constructor({ client, onChange, onListed, onStale }: NamespaceLabelsOptions) {
     this.#watch = new ListWatch<Labels>({
       client,
       resource: NAMESPACES,
@@ -36,6 +38,7 @@ export class NamespaceLabels {
         if (this.#watch.synced) onChange((label) => before?.[label] !== after?.[label]);
       },
       onListed,
+      onStale,
     });
   }
 
@@ -49,6 +52,12 @@ export class NamespaceLabels {
   of(namespace: string): KnownLabels {
     if (this.#watch.synced) return { labels: this.#byName.get(namespace) ?? {} };
     return { problem: this.#watch.lastError?.message ?? 'they are not listed yet' };
+  }
+
+  /** Why they may be others by now: they could be listed, and cannot be any more. */
+  get stale(): string | undefined {
+    const { stale } = this.#watch;
+    return stale && `namespaces cannot be listed: ${stale.message}`;
   }
 
   stop(): Promise<void> {

@@ -51,6 +51,7 @@ function knowing(
     problem: undefined,
     ownNamespace: 'towpath-system',
     get: (name) => (name === one?.metadata.name ? known : undefined),
+    doubt: () => undefined,
     labelsOf: () => labels,
     whereabouts,
   };

@@ -101,6 +101,10 @@ export class PolicyController implements PoliciesView {
     return this.#policies.governanceOf(application, environment, gatesIn);
   }
 
+  doubt(): string | undefined {
+    return this.#policies.doubt();
+  }
+
   #in(namespace: string): string[] {
     return this.#policies.keysIn(namespace);
   }

@@ -21,10 +21,12 @@ export interface PoliciesView {
     environment: string,
     gatesIn: GatesIn,
   ): Governance;
+  /** Why they may say something else by now: they could be listed, and cannot be any more. */
+  doubt(): string | undefined;
 }
 
 /** Where nobody knows of any policy. */
-export const NO_POLICIES: PoliciesView = { governanceOf: () => FREE };
+export const NO_POLICIES: PoliciesView = { governanceOf: () => FREE, doubt: () => undefined };
 
 /** A PromotionPolicy as it was last told. */
 export interface KnownPolicy {
@@ -71,6 +73,7 @@ export class Policies implements PoliciesView {
         this.#answered.resolve();
         onKnown();
       },
+      onStale: onKnown,
       onState: tellingFaults({
         describe,
         onFailing: () => this.#answered.resolve(),
@@ -122,6 +125,11 @@ export class Policies implements PoliciesView {
     const problem = this.#problemIn(namespace);
     if (problem !== undefined) return Object.freeze({ is: 'Unknown', problem });
     return governanceIn(application, environment, this.readable(namespace), gatesIn);
+  }
+
+  doubt(): string | undefined {
+    const { stale } = this.#watch;
+    return stale && describe(stale);
   }
 
   /** Takes in a policy as a write of ours was answered. */

@@ -49,6 +49,8 @@ export class AdmissionProof {
     const unseen = [this.#policy, this.#binding].find(({ synced }) => !synced);
     if (unseen !== undefined)
       return { is: 'Unknown', why: unseen.lastError?.message ?? 'the admission policy is not listed yet' };
+    const stale = this.#policy.stale ?? this.#binding.stale;
+    if (stale !== undefined) return { is: 'Unknown', why: stale.message };
     const [policy, binding] = [this.#found.get('policy'), this.#found.get('binding')];
     if (policy?.denies !== true) return { is: 'Missing', what: `ValidatingAdmissionPolicy ${this.#name}` };
     if (binding?.denies !== true)
@@ -73,6 +75,7 @@ export class AdmissionProof {
         this.#onChange();
       },
       onListed: () => this.#hasAnswered(which),
+      onStale: () => this.#onChange(),
       onState: ({ state }) => {
         if (state === 'Failing') this.#hasAnswered(which);
       },

@@ -79,6 +79,7 @@ export class Approvals implements ApprovalsView {
         this.#noteAnswer('Approvals');
         options.onAdmission();
       },
+      onStale: () => options.onAdmission(),
       onState: tellingFaults({
         onFailing: () => this.#noteAnswer('Approvals'),
         warn: (error) =>
@@ -108,6 +109,8 @@ export class Approvals implements ApprovalsView {
   }
 
   get admission(): Admission {
+    const { stale } = this.#watch;
+    if (stale !== undefined) return { is: 'Unknown', why: stale.message };
     if (this.#watch.synced) return this.#admission.state;
     return { is: 'Unknown', why: this.#watch.lastError?.message ?? 'they are not listed yet' };
   }

@@ -105,9 +105,10 @@ export class Commands implements CommandsView {
       onEvent: (event) => this.#takeIn(event),
       onListed: () => {
         this.#noteAnswer('Promotions');
-        for (const target of this.#toldUnknown) this.#changed(target);
-        this.#toldUnknown.clear();
+        this.#known();
       },
+      // Who waits for it was told, and is woken when it is known again; nobody else has anything to ask.
+      onStale: () => this.#known(),
       onState: tellingFaults({
         onFailing: () => this.#noteAnswer('Promotions'),
         warn: (error) =>
@@ -158,7 +159,9 @@ export class Commands implements CommandsView {
   }
 
   #whyUnknown(target: string): string | undefined {
-    if (this.#watch.synced) {
+    const { synced, stale } = this.#watch;
+    if (stale !== undefined && !isNotFound(stale)) return stale.message;
+    if (synced) {
       const { state } = this.#proof;
       const mayGoBack =
         state.is === 'Unknown' && this.#of(target).some(({ spec }) => GOES_BACK.has(spec.type));
@@ -168,6 +171,12 @@ export class Commands implements CommandsView {
     // Where there is no such kind, nobody asks for anything.
     if (isNotFound(lastError)) return undefined;
     return lastError?.message ?? 'Promotions are not listed yet';
+  }
+
+  #known(): void {
+    if (this.#watch.stale !== undefined) return;
+    for (const target of this.#toldUnknown) this.#changed(target);
+    this.#toldUnknown.clear();
   }
 
   #of(target: string): readonly Known[] {

@@ -5,6 +5,7 @@ import type { Gates } from '../../api/v1alpha1/gates.ts';
 import type { ServiceAccount } from '../../kube/client.ts';
 import type { Bounds } from '../../manifest/bounds.ts';
 import type { IgnoreRule } from '../../plan/ignore.ts';
+import type { Doubt } from '../../promote/doubt.ts';
 import type { Governance } from '../../promote/governance.ts';
 
 /** Which target it is: enough to find its record and its objects, also where its Application cannot be read. */
@@ -46,6 +47,8 @@ export interface Target extends PlacedTarget {
   readonly settings: TargetSettings;
   /** Of its Environment: times in which nothing new is deployed. */
   readonly freezes: readonly Freeze[];
+  /** Why what its Environment or a policy says of it may not be so any more; absent: nothing is doubted. */
+  readonly doubts?: readonly Doubt[];
   /** What PromotionPolicies say of what may enter. */
   readonly governance: Governance;
   /** Of its Environment: what has to be the case before anything new enters. */

@@ -21,10 +21,12 @@ interface Given {
   readonly wanted?: typeof OLD;
   /** Why it cannot be seen what people ask for. */
   readonly unknown?: string;
+  /** What the target was made of, and cannot be listed any more. */
+  readonly doubts?: Run['target']['doubts'];
 }
 
 /** What keeps the wanted candidate out while a person asks for something, and it was not acted on. */
-function gatesIn({ type, about, answered = [], record, wanted = NEW, unknown }: Given) {
+function gatesIn({ type, about, answered = [], record, wanted = NEW, unknown, doubts }: Given) {
   const who = { application: 'web', environment: 'prod', by: 'olga', skipGates: [] };
   const command = { uid: 'u-1', promotion: 'back', type, historyID: 1, ...who, ...(about && { about }) };
   const its = answered.map((uid) => ({ uid, phase: 'Failed', message: 'It is refused.' }));
@@ -41,6 +43,7 @@ function gatesIn({ type, about, answered = [], record, wanted = NEW, unknown }: 
       settings: { mode: 'Automatic' },
       gates: {},
       freezes: [],
+      doubts,
     },
     context: {
       record: { deployment: { id: 3, candidate: OLD }, ended: [], answered: its, ...record },
@@ -77,6 +80,26 @@ test('D7, A26: while it cannot be seen whether somebody goes back, nothing newer
   assert.deepEqual(keptOutBy({ type, unknown, wanted: OLD }), []);
   const hold = { promotion: 'back', uid: 'u-0', by: 'olga', since: '' };
   assert.deepEqual(keptOutBy({ type, unknown, record: { hold } }), ['Held']);
+});
+
+test('S14: what could be listed once and cannot be any more keeps out what is new, ahead of all that it said', () => {
+  const doubts = [
+    { reason: 'EnvironmentsUnknown', problem: 'forbidden' },
+    { reason: 'PoliciesUnknown', problem: 'gone' },
+  ] as const;
+  const gates = gatesIn({ type: 'Rollback', doubts });
+  assert.deepEqual(
+    gates.map(({ reason, remedy }) => [reason, remedy]),
+    [
+      ['EnvironmentsUnknown', 'Time'],
+      ['PoliciesUnknown', 'Time'],
+      ['Held', 'Resource'],
+    ],
+  );
+  assert.match(
+    gates[0]?.message ?? '',
+    /^Environments cannot be listed any more.* environment prod .*: forbidden$/,
+  );
 });
 
 const FAILED = { id: 3, candidate: OLD, outcome: 'Failed' } as unknown as TargetRecord['deployment'];

@@ -3,6 +3,7 @@ import { withUsefulAdvice } from '../../promote/advice.ts';
 import { cancelledGate, cancelledOf } from '../../promote/cancelled.ts';
 import type { Command } from '../../promote/command.ts';
 import { changesAt, decide } from '../../promote/decide.ts';
+import { doubtGate } from '../../promote/doubt.ts';
 import { earliest } from '../../promote/earliest.ts';
 import type { ApprovalsOf, BlockedBy, Decision, Entry } from '../../promote/gate.ts';
 import { settledBy } from '../../promote/gates/approvals.ts';
@@ -24,7 +25,8 @@ export function gatesOf(run: Run, found: Findings): Judged & Pick<TargetState, '
     const blockedBy = decide(entry);
     const change = changesAt(entry, blockedBy);
     if (change !== undefined) changes.push(change);
-    return [...heldBackGates(run, digest), ...blockedBy, ...policyFreeze(run)];
+    const doubts = (run.target.doubts ?? []).map((doubt) => doubtGate(run.target.environment, doubt));
+    return [...doubts, ...heldBackGates(run, digest), ...blockedBy, ...policyFreeze(run)];
   };
   const promotion = promotionOf(run, found, gatesFor);
   for (const { clearsAt } of promotion.blockedBy) if (clearsAt !== undefined) changes.push(clearsAt);

@@ -120,7 +120,12 @@ function refusedByOthers(state: TargetState): Obstacle | undefined {
 }
 
 /** What could not be read then; who is told that it can be is woken. */
-const NOT_KNOWN: ReadonlySet<string> = new Set(['PoliciesUnknown', 'ApprovalsUnknown', 'PromotionsUnknown']);
+const NOT_KNOWN: ReadonlySet<string> = new Set([
+  'EnvironmentsUnknown',
+  'PoliciesUnknown',
+  'ApprovalsUnknown',
+  'PromotionsUnknown',
+]);
 
 /** The same without what other environments say. */
 export function ownObstacleOf(state: TargetState): Obstacle | undefined {

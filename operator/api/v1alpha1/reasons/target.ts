@@ -192,8 +192,8 @@ export const TARGET_REASONS = {
     'Correct the fields of the Environment that the message names.',
   ),
   EnvironmentsUnknown: time(
-    'Environments cannot be listed, or in which cluster one is cannot be written into its status, so that it is not known where to deploy.',
-    'Nothing: it is tried again. Where the kind does not exist, apply its CustomResourceDefinition.',
+    'Environments, or the namespaces by whose labels one decides, cannot be listed, or in which cluster one is cannot be written into its status, so that it is not known where to deploy, and whether. What was deployed there before goes on as it is.',
+    'Nothing: it is tried again. Where the kind does not exist, apply its CustomResourceDefinition; where the operator lacks the right, install the rules of the chart.',
   ),
   NamespaceInvalid: person(
     'What the Environment makes of its spec.namespace for this Application is no name of a namespace.',
