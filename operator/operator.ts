@@ -338,6 +338,7 @@ export class Operator {
       applicationsIn: (namespace) => this.#controller.applicationsIn(namespace),
       isMissing: (name) =>
         this.#environments.problem === undefined && this.#environments.get(name) === undefined,
+      gatesIn: (name) => this.#environments.get(name)?.environment?.spec.gates,
       onChange: (namespace) => this.#controller.onPolicies(namespace),
       random: Math.random,
     });

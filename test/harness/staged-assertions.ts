@@ -191,3 +191,25 @@ function told({ begun, ended }: StagedModel) {
   });
   return { deployments, ended: [...ended] };
 }
+
+/** Staging breaks while no policy is there, and is well again before there is one: what waits has not soaked meanwhile. */
+export async function assertSoaksUnasked(): Promise<void> {
+  // A Monday, in the window.
+  const from = Date.parse('2026-01-05T08:30:00Z');
+  const breaks = { ...GOOD_EVERYWHERE.staging, breaksAfter: 15 * MINUTE, wellAfter: 10 * MINUTE };
+  const year: StagedYear = {
+    commits: [{ number: 0, at: from, fates: { ...GOOD_EVERYWHERE, staging: breaks } }],
+    doings: [],
+    policies: [
+      { at: from, which: 0 },
+      { at: from + 12 * MINUTE, which: POLICIES.findIndex(({ length }) => length === 0) },
+      { at: from + 28 * MINUTE, which: 0 },
+    ],
+    away: [],
+  };
+  const model = new StagedModel(year, MINUTE);
+  await model.run(from, from + 3 * HOUR);
+  for (const begun of model.begun) assertMayEnter(begun, year, model.begun);
+  const eu = model.begun.find(({ environment }) => environment === 'eu');
+  assert.ok(eu !== undefined && eu.at >= from + 86 * MINUTE, 'an hour from when it was well again');
+}

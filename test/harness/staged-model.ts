@@ -17,7 +17,12 @@ import { askedIn, commandedIn } from '../../operator/controller/target/commanded
 import { Evidence } from '../../operator/controller/target/evidence.ts';
 import { gatesOf } from '../../operator/controller/target/gates.ts';
 import { Openings } from '../../operator/controller/target/openings.ts';
-import { comesAfter, isPromoted, shownBy } from '../../operator/controller/target/promotion.ts';
+import {
+  comesAfter,
+  isPromoted,
+  isSoakCounted,
+  shownBy,
+} from '../../operator/controller/target/promotion.ts';
 import type { Run } from '../../operator/controller/target/run.ts';
 import type { Findings, TargetState } from '../../operator/controller/target/state.ts';
 import { digestOf } from '../../operator/manifest/digest.ts';
@@ -327,7 +332,7 @@ export class StagedModel {
     const state = { deployment: record.deployment, found: SEEN } as unknown as TargetState;
     const governance = this.#governance(environment);
     const { digest, health } = shownBy(state, live);
-    if (governance.is === 'InStage' && governance.soakedMs !== undefined) {
+    if (isSoakCounted({ governance }, record)) {
       const counted = live === 'Degraded' ? ('Broken' as const) : ('Paused' as const);
       const soak = soakAfter(record.soak, {
         digest,

@@ -21,6 +21,8 @@ export interface PolicyControllerOptions {
   applicationsIn(namespace: string): readonly Application[];
   /** Whether it is known that there is no such Environment. */
   isMissing(environment: string): boolean;
+  /** What Environments demand themselves. */
+  readonly gatesIn: GatesIn;
   /** What those of a namespace say of Applications may be another thing now; undefined: those of all. */
   onChange(namespace: string | undefined): void;
   random(): number;
@@ -110,7 +112,7 @@ export class PolicyController implements PoliciesView {
   }
 
   async #patch(key: string, signal: AbortSignal): Promise<void> {
-    const { client, applicationsIn, isMissing } = this.#options;
+    const { client, applicationsIn, isMissing, gatesIn } = this.#options;
     const known = this.#policies.get(key);
     if (known === undefined) return;
     const { policy, object, errors } = known;
@@ -119,6 +121,7 @@ export class PolicyController implements PoliciesView {
       applications: applicationsIn(namespace),
       policies: this.#policies.readable(namespace),
       isMissing,
+      gatesIn,
     };
     const status =
       policy === undefined

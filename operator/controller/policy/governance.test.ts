@@ -115,7 +115,12 @@ test('of two policies neither holds: both are named, and each says so in its sta
   const all = policy('all', {});
   const web = application([{ name: 'staging' }, { name: 'eu' }]);
   assert.deepEqual(governanceIn(web, 'staging', [WEB, all]), { is: 'Contested', policies: ['all', 'web'] });
-  const { conditions } = policyStatus(all, { applications: [web], policies: [WEB, all], isMissing }, 1, NOW);
+  const { conditions } = policyStatus(
+    all,
+    { applications: [web], policies: [WEB, all], isMissing, gatesIn: gatesIn({}) },
+    1,
+    NOW,
+  );
   assert.deepEqual(
     conditions.map(({ type, status, reason }) => [type, status, reason]),
     [
@@ -128,7 +133,12 @@ test('of two policies neither holds: both are named, and each says so in its sta
 
 test('the status of a policy counts whom it is for and what waits, and tells of a stage that nothing can pass', () => {
   const both = application([{ name: 'staging' }, { name: 'eu' }]);
-  const status = policyStatus(WEB, { applications: [both], policies: [WEB], isMissing }, 3, NOW);
+  const status = policyStatus(
+    WEB,
+    { applications: [both], policies: [WEB], isMissing, gatesIn: gatesIn({}) },
+    3,
+    NOW,
+  );
   assert.equal(status.applications, 1);
   assert.deepEqual(status.stages, [
     { name: 'staging', waiting: 0, blocked: 0 },
@@ -136,15 +146,24 @@ test('the status of a policy counts whom it is for and what waits, and tells of 
   ]);
   assert.equal(status.conditions[0]?.status, 'True');
   const alone = application([{ name: 'eu' }]);
-  const empty = policyStatus(WEB, { applications: [alone], policies: [WEB], isMissing }, 3, NOW);
+  const empty = policyStatus(
+    WEB,
+    { applications: [alone], policies: [WEB], isMissing, gatesIn: gatesIn({}) },
+    3,
+    NOW,
+  );
   assert.equal(empty.conditions[0]?.reason, 'StageEmpty');
   assert.match(empty.conditions[0]?.message ?? '', /Stage staging has no environment of Application web/);
 });
 
 test('a policy tells of an Environment that does not exist, of a window that cannot be, and of what is in no stage', () => {
   const of = (one: PromotionPolicy, applications: Application[], missing: readonly string[] = []) =>
-    policyStatus(one, { applications, policies: [one], isMissing: (name) => missing.includes(name) }, 3, NOW)
-      .conditions[0];
+    policyStatus(
+      one,
+      { applications, policies: [one], isMissing: (name) => missing.includes(name), gatesIn: gatesIn({}) },
+      3,
+      NOW,
+    ).conditions[0];
   const gone = of(WEB, [], ['staging']);
   assert.deepEqual([gone?.status, gone?.reason], ['False', 'EnvironmentNotFound']);
   assert.match(gone?.message ?? '', /^Stage staging names staging, and there is no such Environment/);
@@ -249,7 +268,8 @@ test('what entered is verified by time, by checks, or by both', () => {
 test('a policy tells of a check that could never run', () => {
   const reasonOf = (template: object) => {
     const one = policy('checked', {}, checkedStages([check('smoke', template)]));
-    return policyStatus(one, { applications: [], policies: [one], isMissing }, 3, NOW).conditions[0];
+    return policyStatus(one, { applications: [], policies: [one], isMissing, gatesIn: gatesIn({}) }, 3, NOW)
+      .conditions[0];
   };
   for (const template of [{}, { spec: { containers: [] } }, { spec: 'x' }]) {
     const { reason, message } = reasonOf(template) ?? {};
@@ -356,4 +376,18 @@ test('S14: whatever a policy says, nothing enters an Environment with less than 
       }
     }),
   );
+});
+
+test('A15: a policy tells of an Environment in its first stage that demands a stage before', () => {
+  const facts = { applications: [], policies: [WEB], isMissing };
+  const told = (own: Record<string, object>) =>
+    policyStatus(WEB, { ...facts, gatesIn: gatesIn(own) }, 3, NOW).conditions[0];
+  const { status, reason, message } = told({ load: { soak: '1h' } }) ?? {};
+  assert.deepEqual([status, reason], ['False', 'Soak']);
+  assert.match(
+    message ?? '',
+    /^Stage staging comes after none, and load in it takes only what a stage before/,
+  );
+  assert.equal(told({ load: { checks: [check('smoke')] } })?.reason, 'Checks');
+  assert.equal(told({ eu: { soak: '1h' }, load: {} })?.status, 'True');
 });

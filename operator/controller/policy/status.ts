@@ -5,7 +5,8 @@ import { setConditions } from '../../api/v1alpha1/conditions.ts';
 import type { PolicyStatus, PromotionPolicy } from '../../api/v1alpha1/promotion-policy.ts';
 import { secondTime } from '../../kube/times.ts';
 import { checksFault, gatesFault } from '../../promote/gates/gates-fault.ts';
-import { governanceIn, selects } from './governance.ts';
+import { demandsBefore } from '../../promote/gates/nothing-before.ts';
+import { type GatesIn, governanceIn, selects } from './governance.ts';
 
 /** What the status of a policy says of the Applications of its namespace. */
 export interface PolicyFacts {
@@ -14,6 +15,8 @@ export interface PolicyFacts {
   readonly policies: readonly PromotionPolicy[];
   /** Whether it is known that there is no such Environment. */
   isMissing(environment: string): boolean;
+  /** What Environments demand themselves. */
+  readonly gatesIn: GatesIn;
 }
 
 /** So many are named where all have no room. */
@@ -57,7 +60,7 @@ export function unreadablePolicyStatus(
 function mistakeIn(
   policy: PromotionPolicy,
   applications: readonly Application[],
-  { policies, isMissing }: Pick<PolicyFacts, 'policies' | 'isMissing'>,
+  { policies, isMissing, gatesIn }: Pick<PolicyFacts, 'policies' | 'isMissing' | 'gatesIn'>,
 ): TowpathError | undefined {
   const contested = applications.filter((one) => policies.filter((other) => selects(other, one)).length > 1);
   if (contested.length > 0)
@@ -83,14 +86,31 @@ function mistakeIn(
         `Stage ${name} names ${missing.slice(0, NAMED).join(', ')}, and there is no such Environment: make it, or correct the policy.`,
       );
   }
+  const first = nothingBeforeIn(policy, gatesIn);
+  if (first !== undefined) return first;
   const empty = applications.flatMap((application) => emptyStageOf(application, policy) ?? []);
-  const [first] = empty;
-  if (first === undefined) return undefined;
+  const [one] = empty;
+  if (one === undefined) return undefined;
   return new TowpathError(
     'Resource',
     'StageEmpty',
-    `Stage ${first.stage} has no environment of ${named(empty.map(({ application }) => application))}, so that nothing can be promoted after it: add one to spec.environments there, or correct the policy.`,
+    `Stage ${one.stage} has no environment of ${named(empty.map(({ application }) => application))}, so that nothing can be promoted after it: add one to spec.environments there, or correct the policy.`,
   );
+}
+
+/** Nothing new could ever enter an Environment that demands what only a stage before could show. */
+function nothingBeforeIn({ spec }: PromotionPolicy, gatesIn: GatesIn): TowpathError | undefined {
+  for (const { name, environments, after } of spec.stages) {
+    const demanding = after === undefined ? environments.filter((one) => demandsBefore(gatesIn(one))) : [];
+    const [first] = demanding;
+    if (first === undefined) continue;
+    return new TowpathError(
+      'Resource',
+      gatesIn(first)?.soak === undefined ? 'Checks' : 'Soak',
+      `Stage ${name} comes after none, and ${demanding.slice(0, NAMED).join(', ')} in it takes only what a stage before has shown (spec.gates of the Environment): nothing new enters there. Put a stage before it, and name that in after.`,
+    );
+  }
+  return undefined;
 }
 
 function emptyStageOf(application: Application, policy: PromotionPolicy) {

@@ -157,6 +157,17 @@ function staysOnWhatSoaks({ parts, target, context }: Run, digest: string | unde
   return [staysOn({ policy, environment, soakedMs, until: new Date(end > now ? end : latest) })];
 }
 
+/**
+ * Whether it is to be known how long what runs has been healthy: also where nobody asks for the moment and it was counted,
+ * or else who asks again would take for healthy what nobody looked at.
+ */
+export function isSoakCounted(
+  { governance }: Pick<Target, 'governance'>,
+  { soak }: Pick<TargetRecord, 'soak'>,
+) {
+  return soak !== undefined || (governance.is === 'InStage' && governance.soakedMs !== undefined);
+}
+
 /** Whether checks are run there, for others or to verify what entered. */
 export function wantsChecks({ governance }: Pick<Target, 'governance'>): boolean {
   if (governance.is !== 'InStage') return false;

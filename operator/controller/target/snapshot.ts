@@ -6,7 +6,7 @@ import { Quarantine } from '../candidate/quarantine.ts';
 import type { Deployment } from '../record/record.ts';
 import { askedIn } from './commanded.ts';
 import { gatesOf } from './gates.ts';
-import { wantsChecks } from './promotion.ts';
+import { isSoakCounted, wantsChecks } from './promotion.ts';
 import type { Run } from './run.ts';
 import { isToDeploy } from './stage.ts';
 import type { Findings, TargetState } from './state.ts';
@@ -38,7 +38,7 @@ export function snapshotOf(run: Run, found: Findings): TargetState {
     ...gatesOf(run, found),
     isChecked: context.record.checks !== undefined || wantsChecks(target),
     lostChecks: lostChecksOf(run),
-    soaks: target.governance.is === 'InStage' && target.governance.soakedMs !== undefined,
+    soaks: isSoakCounted(target, context.record),
     asked: askedIn(run),
     hold: context.record.hold,
     applied,
