@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { processorMs } from '../../test/harness/processor-time.ts';
 import { refusedBy } from './bound-hosts.ts';
 import { parseRemoteUrl } from './remote-url.ts';
 
@@ -71,9 +72,8 @@ describe('S17: the hosts that a Secret lists', () => {
       '['.repeat(250_000),
       `${'a'.repeat(290)},`.repeat(860),
     ]) {
-      const started = performance.now();
-      refusedBy(list, { host: 'evil.example', port: 443 });
-      assert.ok(performance.now() - started < 50, list.slice(0, 4));
+      const took = processorMs(() => refusedBy(list, { host: 'evil.example', port: 443 }));
+      assert.ok(took < 50, `${list.slice(0, 4)}: ${took} ms`);
     }
   });
 });

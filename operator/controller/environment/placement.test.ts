@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { processorMs } from '../../../test/harness/processor-time.ts';
 import { TowpathError } from '../../api/errors.ts';
 import { applicationSchema } from '../../api/v1alpha1/application.ts';
 import { type Environment, environmentSchema } from '../../api/v1alpha1/environment.ts';
@@ -172,13 +173,14 @@ test('it is not known where it is without its Environment, or where no namespace
 });
 
 test('S2: a pattern is compared in time that grows with the name alone', () => {
-  const started = performance.now();
-  const { refusal } = placed(
-    { namespace: '{namespace}', allowedNamespaces: [`${'*a'.repeat(31)}b`] },
-    application('a'.repeat(63)),
-  );
-  assert.equal(refusal?.reason, 'NamespaceNotAllowed');
-  assert.ok(performance.now() - started < 100);
+  const took = processorMs(() => {
+    const { refusal } = placed(
+      { namespace: '{namespace}', allowedNamespaces: [`${'*a'.repeat(31)}b`] },
+      application('a'.repeat(63)),
+    );
+    assert.equal(refusal?.reason, 'NamespaceNotAllowed');
+  });
+  assert.ok(took < 100, `${took} ms`);
 });
 
 test('where it is not known in which cluster, or that is out of reach, it lands nowhere; who may not land there is told that', () => {

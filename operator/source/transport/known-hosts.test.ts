@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { processorMs } from '../../../test/harness/processor-time.ts';
 import { MOST_KNOWN_HOSTS } from '../credential.ts';
 import { expectedHostKeys } from './known-hosts.ts';
 
@@ -33,9 +34,10 @@ for (const [names, host, port, isKnown] of [
 
 test('A3: a pattern of many stars, which an expression would try for hours, is through at once', () => {
   const host = `${'a'.repeat(63)}.${'a'.repeat(63)}.${'a'.repeat(63)}.a.example.com`;
-  const started = performance.now();
-  assert.equal(expectedHostKeys(line(`${'*a'.repeat(30)}*b`), host, 22).accepts(KEY), false);
-  assert.ok(performance.now() - started < 500);
+  const took = processorMs(() =>
+    assert.equal(expectedHostKeys(line(`${'*a'.repeat(30)}*b`), host, 22).accepts(KEY), false),
+  );
+  assert.ok(took < 500, `${took} ms`);
 });
 
 const slow = `*${'a'.repeat(120)}b`;
@@ -49,7 +51,7 @@ for (const [what, name, message] of [
     const names = Array(Math.floor(MOST_KNOWN_HOSTS / (name.length + 1)))
       .fill(name)
       .join(',');
-    const took = cpuMs(() =>
+    const took = processorMs(() =>
       assert.throws(() => expectedHostKeys(line(names), 'a'.repeat(250), 22), {
         reason: 'CredentialInvalid',
         remedy: 'Person',
@@ -67,10 +69,3 @@ test('a file full of hosts, hashed or not, is read to its last line', () => {
     assert.ok(text.length <= MOST_KNOWN_HOSTS && expectedHostKeys(text, 'git.example.com', 22).accepts(KEY));
   }
 });
-
-function cpuMs(work: () => void): number {
-  const before = process.cpuUsage();
-  work();
-  const { user, system } = process.cpuUsage(before);
-  return (user + system) / 1000;
-}

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { processorMs } from '../../../../test/harness/processor-time.ts';
 import { scaled } from '../../../../test/harness/slowness.ts';
 import { TowpathError } from '../../../api/errors.ts';
 import { Quarantine } from '../quarantine.ts';
@@ -74,11 +75,11 @@ describe('S5: values of Secrets are kept out of what the API server says', () =>
     const messages = Array.from({ length: 400 }, (_, index) => `${'value-of-'.repeat(200)}${index}-abc `);
     const redaction = new Redaction([values]);
     redaction.text('');
-    const started = performance.now();
-    const told = redaction.of(quarantine(messages)) as Quarantine;
-    const took = performance.now() - started;
-    assert.equal(told.rejected.errors.length, 400);
-    assert.match(told.rejected.errors[19]?.message ?? '', /-\*\*\* $/);
+    const took = processorMs(() => {
+      const told = redaction.of(quarantine(messages)) as Quarantine;
+      assert.equal(told.rejected.errors.length, 400);
+      assert.match(told.rejected.errors[19]?.message ?? '', /-\*\*\* $/);
+    });
     assert.ok(took < scaled(1_000), `${took} ms`);
   });
 });
