@@ -6,12 +6,16 @@ export interface Soak {
   readonly digest: string;
   /** For how long they were healthy before `since`. */
   readonly ms: number;
-  /** RFC 3339, by the clock at home. Absent: they are not healthy now. */
+  /** RFC 3339, by the clock at home, as the next one. Absent: they are not healthy now. */
   readonly since?: string;
+  /** Since when they come up once more. */
+  readonly comingUpSince?: string;
+  /** They were Degraded, or Missing, and have not been healthy since. */
+  readonly broken?: true;
 }
 
-/** `Paused`: they come up, or it cannot be seen. `Broken`: they are Degraded, or Missing. */
-export type Counted = 'Healthy' | 'Paused' | 'Broken';
+/** `OutOfSight`: it cannot be seen, or somebody changed it. `Broken`: they are Degraded, or Missing. */
+export type Counted = 'Healthy' | 'ComingUp' | 'OutOfSight' | 'Broken';
 
 export interface SoakSeen {
   /** Of what is deployed to the end; undefined: something else is on its way. */
@@ -26,19 +30,52 @@ export interface SoakSeen {
 export const GAP_MS = 120_000;
 
 /** What is known after a look; the very same where nothing is to be written. */
-export function soakAfter(
-  before: Soak | undefined,
-  { digest, health, now, gap }: SoakSeen,
-): Soak | undefined {
+export function soakAfter(before: Soak | undefined, { digest, ...seen }: SoakSeen): Soak | undefined {
   if (digest === undefined) return undefined;
-  if (before === undefined || before.digest !== digest || health === 'Broken') {
-    const anew: Soak = { digest, ms: 0, ...(health === 'Healthy' ? { since: now.toISOString() } : {}) };
-    return isSame(before, anew) ? before : anew;
-  }
+  const after = counted(before?.digest === digest ? before : { digest, ms: 0 }, seen);
+  return isSame(before, after) ? before : after;
+}
+
+function counted(before: Soak, { health, now, gap }: Omit<SoakSeen, 'digest'>): Soak {
+  const { digest, broken, since } = before;
+  if (health === 'Broken') return { digest, ms: 0, broken: true };
+  if (health === 'Healthy' && since !== undefined && gap === undefined) return before;
   const ms = gap === undefined ? healthyMs(before, now) : healthyWithGap(before, now, gap.from);
-  if (health === 'Paused') return before.since === undefined ? before : { digest, ms };
-  if (before.since === undefined) return { digest, ms, since: now.toISOString() };
-  return gap === undefined ? before : { digest, ms, since: now.toISOString() };
+  if (health === 'Healthy') return { digest, ms, since: now.toISOString() };
+  if (broken === true) return before;
+  return health === 'OutOfSight'
+    ? { digest, ms }
+    : { digest, ms, comingUpSince: comingUpFrom(before, now, gap) };
+}
+
+function comingUpFrom({ comingUpSince }: Soak, now: Date, gap: SoakSeen['gap']): string {
+  // What nobody looked at for longer may have been healthy meanwhile.
+  const isLong = gap !== undefined && now.getTime() - (gap.from?.getTime() ?? 0) > GAP_MS;
+  return comingUpSince === undefined || isLong ? now.toISOString() : comingUpSince;
+}
+
+export interface SoaksAt {
+  /** How they are at this moment, which need not be noted yet; undefined: that is not known. */
+  readonly live: Counted | undefined;
+  /** For so long they are to be healthy. */
+  readonly neededMs: number;
+  /** So long they may take to come up once more. */
+  readonly timeoutMs: number;
+  readonly now: Date;
+}
+
+/**
+ * Until when they soak, as far as one can tell: what only comes up, or is out of sight, is waited for, but not for ever.
+ * Undefined: they do not, since they broke, or do not come up any more. What has soaked did so until a time that is past.
+ */
+export function soaksUntil(soak: Soak, { live, neededMs, timeoutMs, now }: SoaksAt): Date | undefined {
+  const isHealthy = live === undefined ? soak.since !== undefined : live === 'Healthy';
+  if (live === 'Broken' || (soak.broken === true && !isHealthy)) return undefined;
+  const left = neededMs - healthyMs(soak, now);
+  if (isHealthy || (left <= 0 && soak.since !== undefined)) return new Date(now.getTime() + left);
+  if (left <= 0) return undefined;
+  const since = soak.comingUpSince === undefined ? now.getTime() : Date.parse(soak.comingUpSince);
+  return now.getTime() < since + timeoutMs ? new Date(since + timeoutMs) : undefined;
 }
 
 /** For how long they have been healthy by now. */
@@ -55,10 +92,12 @@ function healthyWithGap({ ms, since }: Soak, now: Date, from: Date | undefined):
 }
 
 function isSame(one: Soak | undefined, other: Soak): boolean {
+  const { digest, ms, since, comingUpSince, broken } = one ?? {};
   return (
-    one?.digest === other.digest &&
-    one.ms === other.ms &&
-    one.since === undefined &&
-    other.since === undefined
+    digest === other.digest &&
+    ms === other.ms &&
+    since === other.since &&
+    comingUpSince === other.comingUpSince &&
+    broken === other.broken
   );
 }

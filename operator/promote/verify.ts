@@ -1,6 +1,6 @@
 /** What has to become of what entered: for how long it stays healthy, and what fails it. Pure. */
 
-import { GAP_MS, healthyMs, type Soak, soakAfter } from './soak.ts';
+import { type Counted, GAP_MS, healthyMs, type Soak, soakAfter } from './soak.ts';
 
 /** What a policy wants of what enters. */
 export interface VerifyRule {
@@ -33,8 +33,7 @@ export interface Verify extends VerifyRule {
 export type CheckVerdict = 'Passed' | 'Failed' | 'Unfinished';
 
 export interface VerifySeen {
-  /** `OutOfSight`: it cannot be seen, or somebody changed it. `Broken`: it is Degraded, or Missing. */
-  readonly how: 'Healthy' | 'ComingUp' | 'Broken' | 'OutOfSight';
+  readonly how: Counted;
   readonly now: Date;
   /** Absent: none are wanted. */
   readonly checks?: CheckVerdict;
@@ -111,7 +110,7 @@ function countedAfter(
   gap: VerifySeen['gap'],
 ): Pick<Soak, 'ms' | 'since'> {
   const before = { digest: '', ms, ...(since === undefined ? {} : { since }) };
-  const seen = { digest: '', health: how === 'Healthy' ? how : ('Paused' as const), now };
+  const seen = { digest: '', health: how === 'Healthy' ? how : ('OutOfSight' as const), now };
   return soakAfter(before, gap === undefined ? seen : { ...seen, gap }) ?? before;
 }
 

@@ -17,7 +17,7 @@ import type { Decision, Entry, Opening } from './gate.ts';
 import { heldBy } from './gates/freeze.ts';
 import { openingAt } from './gates/window.ts';
 import type { Governance } from './governance.ts';
-import { healthyMs, type Soak, soakAfter } from './soak.ts';
+import { type Counted, healthyMs, type Soak, soakAfter, soaksUntil } from './soak.ts';
 
 /** A year of one Application in staging and prod: commits, approvals, what breaks, what is out of sight, operators that are away. */
 
@@ -26,6 +26,8 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 const YEAR = { from: Date.parse('2026-01-01T00:00:00Z'), until: Date.parse('2027-01-01T00:00:00Z') };
 const SOAK_MS = 30 * MINUTE;
+/** So long it may take to come up once more. */
+const TIMEOUT_MS = 5 * MINUTE;
 const FRESH_MS = 12 * HOUR;
 const WINDOWS = [
   {
@@ -131,6 +133,8 @@ class Model {
   readonly entered: Entered[] = [];
   /** Times at which the newest waited and nothing said why. */
   silent = 0;
+  /** Versions that prod waited for, and that something newer drove out of staging before they had soaked. */
+  lost = 0;
   looks = 0;
   readonly #year: Year;
   #known = -1;
@@ -193,14 +197,19 @@ class Model {
     return Math.min(...wakes.filter((at) => at > now), Number.POSITIVE_INFINITY);
   }
 
-  /** Staging gets the newest, unless it stays on what soaks or is checked for prod. */
+  /** Staging gets the newest, unless it stays on what soaks or is checked for prod, or cannot be reached. */
   #follow(now: number): void {
     const newest = this.#year.versions[this.#known];
-    if (newest === undefined || this.#runs?.version === newest) return;
-    const soaks = this.#soak?.since !== undefined && healthyMs(this.#soak, new Date(now)) < SOAK_MS;
+    if (newest === undefined || this.#runs?.version === newest || isIn(this.#year.unseen, now)) return;
+    const live = this.#healthAt(now);
+    const at = { live, neededMs: SOAK_MS, timeoutMs: TIMEOUT_MS, now: new Date(now) };
+    const until = this.#soak === undefined ? undefined : soaksUntil(this.#soak, at);
+    const soaks = until !== undefined && until.getTime() > now;
     const checked = this.#checks?.runs.some(({ ended }) => ended === undefined) === true;
     const isWaitedFor = (this.#runs?.version.number ?? -1) > this.#prod;
-    if (isWaitedFor && this.#soak?.since !== undefined && (soaks || checked)) return;
+    if (isWaitedFor && (soaks || (live === 'Healthy' && checked))) return;
+    const soaked = this.#soak === undefined ? SOAK_MS : healthyMs(this.#soak, new Date(now));
+    if (isWaitedFor && live === 'Healthy' && soaked < SOAK_MS) this.lost += 1;
     this.#runs = { version: newest, deployedAt: now };
     this.#soak = undefined;
     this.#checks = undefined;
@@ -236,11 +245,11 @@ class Model {
     return [deployedAt + version.healthyAfter, deployedAt + version.brokenAfter, ...ends, again];
   }
 
-  #healthAt(now: number): 'Healthy' | 'Paused' | 'Broken' {
-    if (this.#runs === undefined || isIn(this.#year.unseen, now)) return 'Paused';
+  #healthAt(now: number): Counted {
+    if (this.#runs === undefined || isIn(this.#year.unseen, now)) return 'OutOfSight';
     const { version, deployedAt } = this.#runs;
     if (now >= deployedAt + version.brokenAfter) return 'Broken';
-    return now >= deployedAt + version.healthyAfter ? 'Healthy' : 'Paused';
+    return now >= deployedAt + version.healthyAfter ? 'Healthy' : 'ComingUp';
   }
 
   #endsAt(now: number): ReadonlyMap<CheckRun, CheckEnd> {
@@ -376,6 +385,7 @@ test('a year: nothing enters with a gate unmet or goes back, all that waits says
     assert.equal(new Set(numbers).size, numbers.length, 'nothing enters twice');
     assert.ok(numbers.length > 50, `${numbers.length} of a year's commits reached prod`);
     assert.equal(model.silent, 0);
+    assert.equal(model.lost, 0, 'what soaks for prod is driven out by nothing newer');
     assert.ok(model.looks < 50_000, `${model.looks} looks: nothing is polled`);
     const again = new Model(yearOf(seed)).run();
     assert.deepEqual(

@@ -6,6 +6,7 @@ import { rejectionOf } from '../../operator/promote/rejection.ts';
 import { type Begun, healthOf, StagedModel } from './staged-model.ts';
 import { OWN_GATES, POLICIES, SEQUENTIAL } from './staged-policies.ts';
 import {
+  type Commit,
   DAY,
   ENVIRONMENTS,
   type Environment,
@@ -14,6 +15,7 @@ import {
   MINUTE,
   type StagedYear,
   stagedYear,
+  TIMEOUT_MS,
   YEAR,
 } from './staged-year.ts';
 
@@ -38,7 +40,7 @@ function assertMayEnter(begun: Begun, year: StagedYear, all: readonly Begun[]): 
   const about = `commit ${commit.number} in ${environment} at ${new Date(at).toISOString()}${who}`;
   if (by?.type === 'Retry') return;
   assert.notEqual(governance.is, 'Contested', about);
-  if (by === undefined) assertEntersByItself(begun, about);
+  if (by === undefined) assertEntersByItself(begun, year, about);
   const policy = year.policies.findLast((one) => one.at <= at)?.which ?? 0;
   const { soak } = OWN_GATES[policy]?.[environment] ?? {};
   const demandedMs = soak === undefined ? 0 : parseDuration(soak);
@@ -95,6 +97,7 @@ function assertNotRejected({ commit, records }: Begun, environments: readonly st
 /** Nobody asked for it. */
 function assertEntersByItself(
   { environment, commit, digest, at, governance, before, records }: Begun,
+  year: StagedYear,
   about: string,
 ): void {
   assert.equal(before.hold, undefined, `${about}: a person holds it`);
@@ -107,8 +110,11 @@ function assertEntersByItself(
   // What soaks here for another one is not driven out by what is newer.
   if (governance.is !== 'InStage' || runs.outcome !== 'Succeeded' || runs.verify?.outcome === 'Failed')
     return;
-  const { since, ms = 0 } = before.soak ?? {};
-  const left = since === undefined ? 0 : (governance.soakedMs ?? 0) - ms - (at - Date.parse(since));
+  if (before.soak === undefined) return;
+  const { since, ms } = before.soak;
+  const counting = since === undefined ? 0 : at - Date.parse(since);
+  const left = (governance.soakedMs ?? 0) - ms - counting;
+  if (isBrokenOrStuck(year.commits[number], environment, Date.parse(runs.startedAt), at)) return;
   const asked = `asked ${number}`;
   if (before.asks?.some((one) => one.asked === asked) !== true) return;
   const waits = [...records].filter(
@@ -119,6 +125,16 @@ function assertEntersByItself(
       ),
   );
   assert.ok(left <= 0 || waits.length === 0, `${about}: ${waits[0]?.[0]} waited for what soaked there`);
+}
+
+/** What only comes up once more is waited for, for as long as that may take. */
+function isBrokenOrStuck(commit: Commit | undefined, environment: Environment, since: number, at: number) {
+  if (commit === undefined) return false;
+  const { takes, breaksAfter } = commit.fates[environment];
+  const health = healthOf(commit, environment, since, at);
+  return (
+    health === 'Degraded' || (health === 'Progressing' && at >= since + takes + breaksAfter + TIMEOUT_MS)
+  );
 }
 
 /** It runs there, is through with what its policy wanted of it, and healthy. */
@@ -135,15 +151,16 @@ function assertPassed({ commit, at, records }: Begun, environment: Environment, 
   assert.equal(healthOf(commit, environment, since, at), 'Healthy', `${there} is not healthy`);
 }
 
-/** For how long it was healthy there, and somebody saw that; of a time in which nobody looked two minutes count. */
+/** For how long it was healthy there since it broke last, and somebody saw that; of a time in which nobody looked two minutes count. */
 function soakedMs({ commit, at, records }: Begun, environment: Environment, { away }: StagedYear): number {
   const since = Date.parse(records.get(environment)?.deployment?.startedAt ?? '');
   let ms = 0;
   let wasAway = false;
   for (let then = at; then > since; then -= MINUTE) {
     const isAway = away.some(({ from, until }) => from <= then && then < until);
-    if (!isAway && healthOf(commit, environment, since, then) !== 'Healthy') return ms;
-    if (!isAway || !wasAway) ms += isAway ? 2 * MINUTE : MINUTE;
+    const health = isAway ? 'Healthy' : healthOf(commit, environment, since, then);
+    if (health === 'Degraded') return ms;
+    if (health === 'Healthy' && (!isAway || !wasAway)) ms += isAway ? 2 * MINUTE : MINUTE;
     wasAway = isAway;
   }
   return ms;

@@ -12,7 +12,7 @@ import {
 } from '../../operator/controller/record/record.ts';
 import { withAsk, withWaiting } from '../../operator/controller/record/waiting.ts';
 import { letGo } from '../../operator/controller/target/actions/let-go.ts';
-import { noteVerify } from '../../operator/controller/target/actions/note-verify.ts';
+import { noteVerify, seenAs } from '../../operator/controller/target/actions/note-verify.ts';
 import { askedIn, commandedIn } from '../../operator/controller/target/commanded.ts';
 import { Evidence } from '../../operator/controller/target/evidence.ts';
 import { gatesOf } from '../../operator/controller/target/gates.ts';
@@ -25,6 +25,7 @@ import {
 } from '../../operator/controller/target/promotion.ts';
 import type { Run } from '../../operator/controller/target/run.ts';
 import type { Findings, TargetState } from '../../operator/controller/target/state.ts';
+import type { AppliedObject } from '../../operator/manifest/applied.ts';
 import { digestOf } from '../../operator/manifest/digest.ts';
 import type { Command } from '../../operator/promote/command.ts';
 import { endedUnheard } from '../../operator/promote/commands.ts';
@@ -62,6 +63,7 @@ export interface Begun {
 }
 
 const APPLICATION = stagedApplication();
+const APPLIED = { uid: 'web', kind: 'ConfigMap', namespace: 'shop', name: 'web' } as unknown as AppliedObject;
 const identityOf = (environment: Environment) => ({
   id: environment,
   name: `shop/web/${environment}`,
@@ -75,7 +77,9 @@ export function healthOf({ fates }: Commit, environment: Environment, since: num
   const healthyFrom = since + takes;
   if (now < healthyFrom) return 'Progressing';
   const broken = healthyFrom + breaksAfter;
-  return now >= broken && now < broken + wellAfter ? 'Degraded' : 'Healthy';
+  // Half of what breaks only comes up once more: a Pod that is moved, say.
+  const how = breaksAfter % 2_000 < 1_000 ? 'Degraded' : 'Progressing';
+  return now >= broken && now < broken + wellAfter ? how : 'Healthy';
 }
 
 /**
@@ -112,7 +116,8 @@ export class StagedModel {
     this.#everyMs = everyMs;
     this.#commits = [...year.commits];
     this.#doings = Map.groupBy(year.doings, ({ at }) => at);
-    this.records = new Map(ENVIRONMENTS.map((one) => [one, newRecord(identityOf(one))]));
+    const applied = new Map([['web', APPLIED]]);
+    this.records = new Map(ENVIRONMENTS.map((one) => [one, { ...newRecord(identityOf(one)), applied }]));
   }
 
   /** Goes on until a time. */
@@ -333,10 +338,9 @@ export class StagedModel {
     const governance = this.#governance(environment);
     const { digest, health } = shownBy(state, live);
     if (isSoakCounted({ governance }, record)) {
-      const counted = live === 'Degraded' ? ('Broken' as const) : ('Paused' as const);
       const soak = soakAfter(record.soak, {
         digest,
-        health: health === 'Healthy' ? health : counted,
+        health: seenAs(health, live),
         now,
         ...gap,
       });
@@ -506,9 +510,27 @@ export class StagedModel {
         freezes: [],
         settings: { mode: 'Automatic', timeoutMs: TIMEOUT_MS },
       },
-      context: { record, store, now: () => new Date(this.#now), signal: new AbortController().signal },
+      context: {
+        record,
+        store,
+        now: () => new Date(this.#now),
+        signal: new AbortController().signal,
+        ...this.#clusterOf(environment),
+      },
       underWay: { asked: askedFor(this.#newest()) },
     } as unknown as Run;
+  }
+
+  /** What is applied there, of which one object stands for all. */
+  #clusterOf(environment: Environment) {
+    const live = () => {
+      const { deployment } = this.#record(environment);
+      const since = Date.parse(deployment?.startedAt ?? '');
+      return deployment && healthOf(this.#commitOf(deployment), environment, since, this.#now);
+    };
+    const of = () => new Map([['web', { ...APPLIED, health: { state: live() } }]]);
+    const inventory = { of, watches: { unseen: () => undefined } };
+    return { inventory, access: { targetId: environment, targetName: environment } };
   }
 
   #keptIn(record: TargetRecord): Candidate[] {

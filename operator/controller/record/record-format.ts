@@ -177,7 +177,15 @@ const targetSchema = z.strictObject({
   pending: z.strictObject({ id: digest, digest }).exactOptional(),
   waiting: z.array(waitingSchema).exactOptional(),
   asks: z.array(z.strictObject({ asked: hex, digest })).exactOptional(),
-  soak: z.strictObject({ digest, ms: z.number().min(0), since: z.string().exactOptional() }).exactOptional(),
+  soak: z
+    .strictObject({
+      digest,
+      ms: z.number().min(0),
+      since: z.string().exactOptional(),
+      comingUpSince: z.string().exactOptional(),
+      broken: z.literal(true).exactOptional(),
+    })
+    .exactOptional(),
   checks: z
     .strictObject({ digest, runs: z.array(checkRunSchema), request: hex.exactOptional() })
     .exactOptional(),

@@ -11,7 +11,7 @@ import {
 import { earliest } from '../../promote/earliest.ts';
 import type { BlockedBy } from '../../promote/gate.ts';
 import { rejectionOf } from '../../promote/rejection.ts';
-import { healthyMs } from '../../promote/soak.ts';
+import { type Counted, healthyMs, soaksUntil } from '../../promote/soak.ts';
 import { verifyEndsAt } from '../../promote/verify.ts';
 import { candidateKey, type TargetRecord, type Waiting } from '../record/record.ts';
 import type { Target } from '../record/target.ts';
@@ -22,6 +22,7 @@ import type { Promoted } from './commands-view.ts';
 import type { Shown } from './evidence.ts';
 import type { Run } from './run.ts';
 import type { Findings, TargetState } from './state.ts';
+import { healthNow } from './words/facts-of-look.ts';
 
 /** Whether a policy has the target after another one, in another stage or the same: what enters there is promoted. */
 export function isPromoted({ governance }: Pick<Target, 'governance'>): boolean {
@@ -43,7 +44,8 @@ export function promotionOf(
 ): Judged {
   const { target, context, underWay } = run;
   if (!isPromoted(target)) return onlyOf(run, found, outerGates);
-  const gatesFor = (digest: string | undefined) => [...outerGates(digest), ...keptOut(run, found, digest)];
+  const keptOut = keptOutOf(run, found);
+  const gatesFor = (digest: string | undefined) => [...outerGates(digest), ...keptOut(digest)];
   const { waiting = [], deployment } = context.record;
   const situation = situationOf(run);
   const candidate = found.wanted?.candidate;
@@ -77,8 +79,13 @@ export function promotionOf(
 }
 
 /** What keeps something newer out while what runs is to be promoted; a person's Promote ends it. */
-function keptOut(run: Run, found: Findings, digest: string | undefined): readonly BlockedBy[] {
-  return [...staysOnWhatSoaks(run, digest), ...staysOnWhatIsChecked(run, found, digest, isWaitedFor)];
+function keptOutOf(run: Run, found: Findings): (digest: string | undefined) => readonly BlockedBy[] {
+  const stays = staysOnWhatSoaks(run, found);
+  const { digest: runs } = run.context.record.deployment?.candidate ?? {};
+  return (digest) => [
+    ...(digest === runs ? [] : stays),
+    ...staysOnWhatIsChecked(run, found, digest, isWaitedFor),
+  ];
 }
 
 function situationOf({ target: { environment, governance, gates }, context: { record } }: Run) {
@@ -97,7 +104,7 @@ function onlyOf(
   const blockedByWith = (gates: readonly BlockedBy[]) =>
     blockedByFor(situationOf(run), { key: '', evidence: [], gates });
   const digest = candidate?.digest;
-  const blockedBy = blockedByWith([...outerGates(digest), ...keptOut(run, found, digest)]);
+  const blockedBy = blockedByWith([...outerGates(digest), ...keptOutOf(run, found)(digest)]);
   const all = candidate === undefined ? [] : [{ ...candidate, asked: '' }];
   const promoted = promotedIn(run, all, candidate, (one) => blockedByWith(outerGates(one.digest)));
   return withPromoted({ parked, blockedBy, choice: undefined, mayEnterAt: undefined }, promoted, candidate);
@@ -138,23 +145,46 @@ function choosableAs(
 }
 
 /** While what runs soaks, and another environment waits for it, nothing newer takes its place. */
-function staysOnWhatSoaks({ parts, target, context }: Run, digest: string | undefined): readonly BlockedBy[] {
+function staysOnWhatSoaks(run: Run, found: Findings): readonly BlockedBy[] {
+  const { parts, target, context } = run;
   const { governance, environment } = target;
   const { record } = context;
   const { soak, deployment } = record;
-  if (governance.is !== 'InStage' || governance.soakedMs === undefined || soak?.since === undefined)
-    return [];
-  if (soak.digest === digest || deployment?.candidate.digest !== soak.digest) return [];
+  if (governance.is !== 'InStage' || governance.soakedMs === undefined || soak === undefined) return [];
+  if (deployment?.candidate.digest !== soak.digest) return [];
   if (rejectionOf(record.rejected, soak.digest) !== undefined) return [];
   const others = parts.store.recordsOf(target.application).filter((one) => one !== record);
   if (!isWaitedFor(others, record)) return [];
+  const { policy, soakedMs: neededMs } = governance;
+  const { timeoutMs } = target.settings;
+  const end = soaksUntil(soak, {
+    live: liveOf(run, found),
+    neededMs,
+    timeoutMs,
+    now: context.now(),
+  })?.getTime();
+  if (end === undefined) return [];
   const now = context.now().getTime();
-  const end = now + governance.soakedMs - healthyMs(soak, context.now());
   // Before it was looked at, it is not known how much counts of the time in which nobody looked.
   const latest = (parts.evidence.knows(target) ? end : Math.max(end, now)) + ENTER_MS;
   if (latest <= now) return [];
-  const { policy, soakedMs } = governance;
-  return [staysOn({ policy, environment, soakedMs, until: new Date(end > now ? end : latest) })];
+  return [staysOn({ policy, environment, soakedMs: neededMs, until: new Date(end > now ? end : latest) })];
+}
+
+/** How what runs is now: it is noted at the end of a look only, and what is newer may begin before. */
+function liveOf(run: Run, found: Findings): Counted | undefined {
+  if (found.sight !== 'Seen') return undefined;
+  switch (healthNow(run, { found }).state) {
+    case 'Healthy':
+      return 'Healthy';
+    case 'Degraded':
+    case 'Missing':
+      return 'Broken';
+    case 'Unknown':
+      return 'OutOfSight';
+    default:
+      return 'ComingUp';
+  }
 }
 
 /**

@@ -1,13 +1,13 @@
 import { TowpathError } from '../../../api/errors.ts';
 import type { HealthState } from '../../../api/v1alpha1/application.ts';
-import { type Counted, healthyMs, type Soak, soakAfter } from '../../../promote/soak.ts';
+import { healthyMs, type Soak, soakAfter } from '../../../promote/soak.ts';
 import type { VerifySeen } from '../../../promote/verify.ts';
 import { putBack } from '../../record/record.ts';
 import { shownBy } from '../promotion.ts';
 import type { Run } from '../run.ts';
 import type { Outcome, TargetState } from '../state.ts';
 import { healthNow } from '../words/facts-of-look.ts';
-import { noteVerify } from './note-verify.ts';
+import { noteVerify, seenAs } from './note-verify.ts';
 
 type Gap = VerifySeen['gap'];
 
@@ -51,7 +51,7 @@ function soakNow(run: Run, state: TargetState, live: HealthState, gap: Gap): Soa
   const { digest, health } = shownBy(state, live);
   const after = soakAfter(before, {
     digest,
-    health: countedAs(health, live),
+    health: seenAs(health, live),
     now,
     ...(gap === undefined ? {} : { gap }),
   });
@@ -61,11 +61,6 @@ function soakNow(run: Run, state: TargetState, live: HealthState, gap: Gap): Soa
     before?.since !== undefined
     ? before
     : after;
-}
-
-function countedAs(shown: ReturnType<typeof shownBy>['health'], live: HealthState): Counted {
-  if (shown === 'Healthy') return 'Healthy';
-  return shown === 'NotHealthy' && (live === 'Degraded' || live === 'Missing') ? 'Broken' : 'Paused';
 }
 
 /** What has soaked is not written anew by each process that begins: nobody waits for more of it. */

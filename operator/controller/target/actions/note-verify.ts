@@ -57,7 +57,7 @@ export function noteVerify(
 }
 
 /** What somebody changed is no fault of it, nor is what nobody sees. */
-function seenAs(shown: ReturnType<typeof shownBy>['health'], live: HealthState): VerifySeen['how'] {
+export function seenAs(shown: ReturnType<typeof shownBy>['health'], live: HealthState): VerifySeen['how'] {
   if (shown === 'Healthy') return 'Healthy';
   if (shown === 'Unknown') return 'OutOfSight';
   if (live === 'Degraded' || live === 'Missing') return 'Broken';
